@@ -1,0 +1,86 @@
+//===- DecodeSequence.h - Decode programs as data ---------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A decode sequence turns one 32-bit word of eight codes and a word of four
+// scales into the four 32-bit registers (eight bf16) of an A fragment. It is a
+// straight-line program over 32-bit registers, held as data and read three
+// times: `evaluate` runs it (unit tests), `mxfp4-lower-decode` emits it, and
+// `cost` counts it.
+//
+// Every sequence has the same three parts.
+//   values  places the bits of a code pair as `s 0000000e1 e0m000000` in each
+//           half: the bf16 value of the code times 2^-126 (0.5 is then a
+//           subnormal, which bf16 multiplies keep).
+//   scales  makes both halves of a register the bf16 value of a scale.
+//   product multiplies. With folded scales the stored scale already carries
+//           the 2^126, so one multiply does; raw scales take two.
+//
+// All results are exact: a code has two significant bits, a scale is a power
+// of two, and bf16 multiplies round only where the result cannot be held.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_DECODESEQUENCE_H
+#define MXFP4_CORE_DECODESEQUENCE_H
+
+#include "mxfp4/Core/WeightLayout.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mxfp4 {
+
+/// Operations on 32-bit registers. All but the last take an immediate or a
+/// register on the right.
+enum class DecodeOp { And, Or, Add, Shl, Shr, Mul, MulBF16x2 };
+
+/// One instruction: value `size of inputs + own index` = lhs op rhs.
+struct DecodeInst {
+  DecodeOp op;
+  /// Index of a value: inputs first, then results of earlier instructions.
+  int lhs;
+  /// Index of a value, or -1 to use `immediate`.
+  int rhs;
+  uint32_t immediate;
+};
+
+/// How often each pipe is used. bf16x2 multiplies go to the FMA pipe, integer
+/// multiplies and shifts left to IMAD or the ALU as ptxas likes, the rest to
+/// the half-rate ALU.
+struct DecodeCost {
+  int alu = 0;
+  int multiply = 0;
+  int bf16x2 = 0;
+  int total() const { return alu + multiply + bf16x2; }
+};
+
+/// A straight-line program with two inputs: value 0 is the word of codes,
+/// value 1 the word of scales.
+struct DecodeSequence {
+  std::string name;
+  std::vector<DecodeInst> instructions;
+  /// Registers 0 to 3 of the A fragment, as value indices.
+  std::array<int, 4> results;
+
+  static constexpr int kInputs = 2;
+
+  std::array<uint32_t, 4> evaluate(uint32_t codes, uint32_t scales) const;
+  DecodeCost cost() const;
+};
+
+/// The sequence for weights of this layout, for k16 step `step` (0..3) of a
+/// block. The step only selects the scale bytes.
+DecodeSequence decodeSequence(const BlockLayout &layout, int step);
+
+/// "fast" (spread codes, folded scales), "exact" (spread, raw), "plain-fast"
+/// and "plain" (nibble, with folded and raw).
+std::string sequenceName(const BlockLayout &layout);
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_DECODESEQUENCE_H

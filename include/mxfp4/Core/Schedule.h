@@ -1,0 +1,116 @@
+//===- Schedule.h - How a problem is laid out on the machine ----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A schedule is everything that the passes need to know beyond the operation
+// itself. The chooser is a pure function of problem class and target: it sees
+// no IR and no routing, and gives its reason.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_SCHEDULE_H
+#define MXFP4_CORE_SCHEDULE_H
+
+#include "mxfp4/Core/Target.h"
+#include "mxfp4/Core/WeightLayout.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mxfp4 {
+
+/// The tensor-core instruction.
+enum class Instruction {
+  /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
+  MmaSync,
+};
+
+/// Where weights are decoded.
+enum class Placement {
+  /// Fragment by fragment, in the registers of the thread that multiplies.
+  Register,
+  /// A bf16 tile in shared memory: the baseline.
+  Shared,
+};
+
+/// One schedule. Weights are the instruction's operand A, so `tileRows` counts
+/// columns of the output (N) and `tileTokens` its rows.
+struct Schedule {
+  Instruction instruction = Instruction::MmaSync;
+  /// Output tile of a CTA: weight rows (N) x tokens (R).
+  int tileRows = 64;
+  int tileTokens = 64;
+  /// Warps along each of the two.
+  int warpsRows = 1;
+  int warpsTokens = 1;
+  /// k64 steps held in shared memory, being copied or being read.
+  int stages = 4;
+  Placement placement = Placement::Register;
+  /// CTAs that share a multiprocessor; bounds the registers of a thread.
+  int ctasPerMultiprocessor = 1;
+
+  static constexpr int kTileK = BlockLayout::kCols;
+
+  int threads() const { return 32 * warpsRows * warpsTokens; }
+  int warpRows() const { return tileRows / warpsRows; }
+  int warpTokens() const { return tileTokens / warpsTokens; }
+  /// Bytes of one stage: packed weights, then bf16 activations.
+  int weightStageBytes() const {
+    return tileRows / BlockLayout::kRows * BlockLayout::kBytes;
+  }
+  int activationStageBytes() const { return tileTokens * kTileK * 2; }
+  /// Bytes of the decoded tile that `Placement::Shared` keeps.
+  int decodedTileBytes() const {
+    return placement == Placement::Shared ? tileRows * kTileK * 2 : 0;
+  }
+  /// Shared memory of a CTA. `groups` counts the ragged groups, whose tile
+  /// table lives there too.
+  int64_t sharedBytes(int64_t groups) const;
+};
+
+/// The class of problems that one kernel serves.
+struct Problem {
+  int64_t experts = 1;
+  /// Groups of rows; equal to `experts` unless a list of expert ids is given.
+  int64_t groups = 1;
+  int64_t n = 0;
+  int64_t k = 0;
+  /// Rows expected in all groups together, or 0 for unknown. Any number of
+  /// rows stays correct.
+  int64_t rowsHint = 0;
+};
+
+/// A schedule and the sentence that explains it.
+struct ScheduleChoice {
+  Schedule schedule;
+  std::string reason;
+};
+
+/// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
+/// every problem with at most `maxGroups()` groups.
+ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
+                              Placement placement = Placement::Register);
+
+/// Every schedule that `chooseSchedule` can return for this placement, so that
+/// tests can walk them all.
+std::vector<Schedule> allSchedules(const Target &target, Placement placement);
+
+/// Empty if the schedule can run, else what is wrong with it, as the rest of a
+/// sentence ("requires ...").
+std::string verifySchedule(const Schedule &schedule, int64_t groups,
+                           const Target &target);
+
+/// The most groups that a kernel takes.
+inline constexpr int64_t maxGroups() { return 1024; }
+
+const char *name(Instruction instruction);
+const char *name(Placement placement);
+bool parse(const std::string &text, Instruction &instruction);
+bool parse(const std::string &text, Placement &placement);
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_SCHEDULE_H

@@ -1,0 +1,47 @@
+//===- Target.h - Facts of the machines we compile for ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One row per architecture. Code asks the row, never the name: adding an
+// architecture is adding a row.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_TARGET_H
+#define MXFP4_CORE_TARGET_H
+
+#include <string>
+#include <vector>
+
+namespace mxfp4 {
+
+struct Target {
+  /// What ptxas calls it.
+  std::string chip;
+  /// Oldest and newest PTX version (80 is 8.0) that LLVM emits and ptxas takes
+  /// for this chip.
+  int minPtx, maxPtx;
+  /// PTX version used when none is asked for.
+  int defaultPtx;
+  /// Multiprocessors of the part that schedules are tuned for.
+  int multiprocessors;
+  /// Shared memory, in bytes: of a multiprocessor, at most for one CTA, and
+  /// what the system keeps of each CTA's share.
+  int sharedPerMultiprocessor, sharedPerCTA, sharedReserved;
+  /// 32-bit registers of a multiprocessor, and the most for one thread.
+  int registersPerMultiprocessor, registersPerThread;
+  /// Largest CTA, in threads.
+  int threadsPerCTA;
+};
+
+/// The row for a chip such as "sm_90a", or null.
+const Target *findTarget(const std::string &chip);
+
+/// All rows, for messages and documentation.
+const std::vector<Target> &targets();
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_TARGET_H

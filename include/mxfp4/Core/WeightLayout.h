@@ -1,0 +1,141 @@
+//===- WeightLayout.h - Packed MXFP4 weights --------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The fragment-major layout: weights stored in the order in which tensor-core
+// fragments want them, so that a thread's operand is one 16-byte load.
+//
+// Invariants:
+//   1. The weights of one expert are an array [ceil(N/64)][ceil(K/64)] of
+//      blocks; a block is 2176 contiguous bytes: 2048 of codes, 128 of scales.
+//   2. Thread t of a warpgroup (0..127) owns the 16 bytes of codes at 16 * t.
+//      Their 32-bit word j is k16 step j, and holds the thread's eight codes of
+//      the A fragment of that step (`wgmmaA`), with rows renamed by
+//      `rowPermutation`.
+//   3. A warp's slice of that fragment is the A fragment of mma.m16n8k16, so
+//      the layout serves both instructions, and neither the number of warps nor
+//      the tile enters it.
+//   4. The scales of a thread are the 32-bit word at 2048 + 32 * warp +
+//      4 * (lane / 4): byte 2 * s + h is the scale of k32 slice s of the
+//      thread's row with fragment-row bit 3 equal to h.
+//   5. Positions past N or K hold code 0 and a benign scale (never NaN).
+//
+// Row permutation: fragment rows g and g + 8 of a 16-row slice are weight rows
+// 2g and 2g + 1. The two accumulators of a thread for one token are then
+// neighbours in the output, a warp stores whole 32-byte sectors, and an
+// interleaved gate/up pair sits in one thread.
+//
+// Worked example: thread 0, word 0 holds weight rows n = 0 and 1 at
+// k = 0, 1, 8, 9; word 1 the same rows at k = 16, 17, 24, 25.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_WEIGHTLAYOUT_H
+#define MXFP4_CORE_WEIGHTLAYOUT_H
+
+#include "mxfp4/Core/FragmentMap.h"
+
+#include <cstdint>
+#include <string>
+
+namespace mxfp4 {
+
+/// Where the eight codes of a word put their bits.
+enum class CodeOrder {
+  /// Four pairs, each a shift and a mask away from two bf16 values: the order
+  /// for speed.
+  Spread,
+  /// Slot (r, h) in bits 16h + 4r .. 16h + 4r + 3: the order to read by eye.
+  Nibble,
+};
+
+/// How a scale byte is stored.
+enum class ScaleEncoding {
+  /// E8M0 byte b stored as b + 126, the exponent field of 2^(b-1): scale and
+  /// the bias of E2M1 become one multiply. Needs every b <= 128.
+  Folded,
+  /// The E8M0 byte itself: any value, NaN included.
+  Raw,
+};
+
+/// One fragment-major layout. Two layouts that differ cannot read each other's
+/// weights, which is why the dialect has a type for each.
+struct BlockLayout {
+  CodeOrder order = CodeOrder::Spread;
+  ScaleEncoding scales = ScaleEncoding::Folded;
+
+  static constexpr int kRows = 64;
+  static constexpr int kCols = 64;
+  static constexpr int kThreads = 128;
+  static constexpr int kCodeBytes = 2048;
+  static constexpr int kScaleBytes = 128;
+  static constexpr int kBytes = kCodeBytes + kScaleBytes;
+
+  friend bool operator==(const BlockLayout &a, const BlockLayout &b) {
+    return a.order == b.order && a.scales == b.scales;
+  }
+
+  /// (element = 8 * word + slot, lane, warp) -> (row, k) in the 64 x 64 block.
+  /// A bijection onto the block.
+  static FragmentMap codeMap();
+
+  /// Images of the bits of a fragment row (0..15) among the weight rows.
+  static std::vector<int> rowPermutation();
+
+  /// Byte offset in the block of a thread's 32-bit scale word.
+  static int scaleWordOffset(int lane, int warp);
+  /// Byte in that word for a slot of k16 step `word`.
+  static int scaleByte(int slot, int word);
+
+  /// Bit of the 32-bit word that holds bit `bit` (0 = m .. 3 = s) of the code
+  /// in `slot` (2 * register + half).
+  int codeBit(int slot, int bit) const;
+
+  /// True if the encoding can hold this E8M0 byte.
+  bool holdsScale(uint8_t scale) const;
+  uint8_t encodeScale(uint8_t scale) const;
+  uint8_t decodeScale(uint8_t stored) const;
+  /// The stored byte at positions past N or K: 2^0.
+  uint8_t paddingScale() const { return encodeScale(127); }
+};
+
+/// "spread" / "nibble" and "folded" / "raw".
+const char *name(CodeOrder order);
+const char *name(ScaleEncoding scales);
+/// False if the text names no order / encoding.
+bool parse(const std::string &text, CodeOrder &order);
+bool parse(const std::string &text, ScaleEncoding &scales);
+
+/// Blocks along a dimension of this extent.
+inline int64_t blocksFor(int64_t extent) {
+  return (extent + BlockLayout::kRows - 1) / BlockLayout::kRows;
+}
+/// Bytes of one packed expert.
+inline int64_t packedBytes(int64_t n, int64_t k) {
+  return blocksFor(n) * blocksFor(k) * BlockLayout::kBytes;
+}
+
+/// Why weights could not be packed.
+enum class PackStatus {
+  Success,
+  /// K is not a multiple of 32, or an extent is not positive.
+  BadShape,
+  /// A scale does not fit the layout's scale encoding.
+  ScaleOutOfRange,
+};
+
+/// Packs one expert from the checkpoint layout: `codes` u8[N, K/32, 16] with
+/// value 2j of a block in the low nibble of byte j, `scales` u8[N, K/32], into
+/// `out` u8[packedBytes(N, K)].
+PackStatus pack(const BlockLayout &layout, const uint8_t *codes,
+                const uint8_t *scales, int64_t n, int64_t k, uint8_t *out);
+
+/// The inverse of `pack`; padding is ignored.
+PackStatus unpack(const BlockLayout &layout, const uint8_t *packed, int64_t n,
+                  int64_t k, uint8_t *codes, uint8_t *scales);
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_WEIGHTLAYOUT_H

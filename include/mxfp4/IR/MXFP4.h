@@ -1,0 +1,48 @@
+//===- MXFP4.h - The mxfp4 dialect ------------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Dialect, types, attributes and operations. See MXFP4Ops.td for operations on
+// tensors and memrefs, MXFP4KernelOps.td for those on tiles and fragments.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4_H
+#define MXFP4_IR_MXFP4_H
+
+#include "mxfp4/Core/Schedule.h"
+#include "mxfp4/Core/WeightLayout.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/DataLayoutInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "mxfp4/IR/MXFP4Dialect.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "mxfp4/IR/MXFP4Types.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "mxfp4/IR/MXFP4Attrs.h.inc"
+
+#define GET_OP_CLASSES
+#include "mxfp4/IR/MXFP4Ops.h.inc"
+
+namespace mxfp4 {
+
+/// Registers bufferization and runtime-verification interfaces of the dialect.
+/// Kept apart from the dialect so that users without bufferization do not link
+/// it.
+void registerExternalModels(mlir::DialectRegistry &registry);
+
+} // namespace mxfp4
+
+#endif // MXFP4_IR_MXFP4_H

@@ -1,0 +1,112 @@
+//===- MXFP4Base.td - Dialect, types and attributes --------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4BASE
+#define MXFP4_IR_MXFP4BASE
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/BuiltinTypeInterfaces.td"
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/DataLayoutInterfaces.td"
+
+def MXFP4_Dialect : Dialect {
+  let name = "mxfp4";
+  let cppNamespace = "::mxfp4";
+  let summary = "Ragged matrix multiplication with MXFP4 weights";
+  let description = [{
+    Three levels, from the model's operation down to registers:
+
+    1. **Operations on tensors or memrefs**: `grouped_matmul` and the
+       conversions `pack`, `unpack`, `quantize`, `dequantize`.
+    2. **Operations on tiles**, for all threads of a CTA together:
+       `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
+    3. **Operations on fragments**, for the threads of a warp: `load_codes`,
+       `load_scales`, `decode`, `load_activations`, `mma`, and for the baseline
+       that decodes into shared memory `store_decoded`, `load_decoded`. Here an
+       SSA value is a 32-bit register.
+
+    A layout of packed weights is an element type, `!mxfp4.block`, so that
+    weights packed for one layout cannot reach a kernel that reads another.
+  }];
+  let dependentDialects = ["::mlir::gpu::GPUDialect"];
+  let useDefaultTypePrinterParser = 1;
+  let useDefaultAttributePrinterParser = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
+    MemRefElementTypeInterface,
+    DeclareTypeInterfaceMethods<DataLayoutTypeInterface>
+  ]> {
+  let mnemonic = "block";
+  let summary = "A 64 x 64 block of packed weights in a fragment-major layout";
+  let description = [{
+    2176 bytes: 4096 codes and 128 scales, in the order in which tensor-core
+    fragments want them. The weights of E experts of shape N x K are a
+    `tensor<E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>>`.
+
+    `order` says how a word holds its eight codes: `spread` (fast to decode) or
+    `nibble` (four bits after four bits). `scales` says how scale bytes are
+    stored: `raw` (E8M0) or `folded`, which is packed weights' proof that no
+    scale is above 2^1 and none is NaN, and lets the kernel decode with one
+    multiply. The layout is defined in `mxfp4/Core/WeightLayout.h`.
+
+    Example: `memref<32x90x45x!mxfp4.block<spread, folded>>`.
+  }];
+  let parameters = (ins
+    "::mxfp4::CodeOrder":$order,
+    "::mxfp4::ScaleEncoding":$scales
+  );
+  let assemblyFormat = "`<` $order `,` $scales `>`";
+  let extraClassDeclaration = [{
+    /// The layout that the type names.
+    ::mxfp4::BlockLayout getLayout() const {
+      return {getOrder(), getScales()};
+    }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
+  let mnemonic = "schedule";
+  let summary = "How one grouped matmul is laid out on the machine";
+  let description = [{
+    The tile of the output that a CTA computes (`rows` of the weights, which
+    are columns of the output, times `tokens`), the warps along each, the
+    number of k64 stages in shared memory, where weights are decoded
+    (`register` or `shared`), and how many CTAs share a multiprocessor.
+    `mxfp4-choose-schedule` attaches one; a user may attach another, and the
+    verifier checks it.
+
+    Example: `#mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+    warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+    ctas = 1>`.
+  }];
+  let parameters = (ins
+    "::mxfp4::Instruction":$instruction,
+    "int64_t":$rows, "int64_t":$tokens,
+    "int64_t":$warps_rows, "int64_t":$warps_tokens,
+    "int64_t":$stages,
+    "::mxfp4::Placement":$placement,
+    "int64_t":$ctas
+  );
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static ScheduleAttr get(::mlir::MLIRContext *context,
+                            const ::mxfp4::Schedule &schedule);
+    /// The plain struct that Core works with.
+    ::mxfp4::Schedule toSchedule() const;
+  }];
+}
+
+#endif // MXFP4_IR_MXFP4BASE

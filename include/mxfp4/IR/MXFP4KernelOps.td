@@ -1,0 +1,307 @@
+//===- MXFP4KernelOps.td - Operations on tiles and fragments -*- tablegen -*-=//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4KERNELOPS
+#define MXFP4_IR_MXFP4KERNELOPS
+
+include "mxfp4/IR/MXFP4Base.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+// A 32-bit register of two bf16, low half first.
+def BF16Pair : FixedVectorOfLengthAndType<[2], [BF16]>,
+    BuildableType<"::mlir::VectorType::get({2}, $_builder.getBF16Type())">;
+// The f32 accumulator fragment of mma.m16n8k16.
+def AccumulatorFragment : FixedVectorOfLengthAndType<[4], [F32]>,
+    BuildableType<"::mlir::VectorType::get({4}, $_builder.getF32Type())">;
+
+defvar GlobalBuffer = Arg<AnyStridedMemRef, "global memory", [MemRead]>;
+defvar SharedSource = Arg<AnyStridedMemRef, "shared memory", [MemRead]>;
+defvar SharedDestination = Arg<AnyStridedMemRef, "shared memory", [MemWrite]>;
+
+//===----------------------------------------------------------------------===//
+// Tiles: all threads of a CTA together
+//===----------------------------------------------------------------------===//
+
+def MXFP4_CopyWeightsOp : MXFP4_Op<"copy_weights"> {
+  let summary = "Start copying a tile of packed weights to shared memory";
+  let description = [{
+    Starts asynchronous copies of the blocks (expert, block .. block+B-1, step)
+    of `source`, `E x N/64 x K/64 x !mxfp4.block`, to slot `slot` of
+    `destination`, `S x B x !mxfp4.block` in shared memory. Blocks past N/64
+    arrive as zeros. The copies belong to the group that the next
+    `nvvm.cp.async.commit.group` closes.
+
+    Example:
+
+    ```mlir
+    mxfp4.copy_weights %w[%expert, %block, %step] to %stage[%slot]
+        : memref<32x90x45x!mxfp4.block<spread, folded>>
+        to memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
+                       Index:$step, SharedDestination:$destination,
+                       Index:$slot);
+  let assemblyFormat = [{
+    $source `[` $expert `,` $block `,` $step `]` `to`
+    $destination `[` $slot `]` attr-dict `:` type($source) `to`
+    type($destination)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_CopyActivationsOp : MXFP4_Op<"copy_activations"> {
+  let summary = "Start copying a tile of activations to shared memory";
+  let description = [{
+    Starts asynchronous copies of rows `row .. row+T-1` and columns
+    `64*step .. 64*step+63` of `source`, `R x K` bf16, to slot `slot` of
+    `destination`, `S x T x 64` bf16 in shared memory. Rows from `valid` up and
+    columns past K arrive as zeros. Rows of the destination are 128 bytes, and
+    their 16-byte units are XORed with the row number modulo 8 (the 128-byte
+    swizzle of the Hopper copy engine), so that reading a column of units meets
+    no bank conflict.
+
+    Example:
+
+    ```mlir
+    mxfp4.copy_activations %x[%row, %step] valid(%rows) to %stage[%slot]
+        : memref<?x2880xbf16>
+        to memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$source, Index:$row, Index:$step,
+                       Index:$valid, SharedDestination:$destination,
+                       Index:$slot);
+  let assemblyFormat = [{
+    $source `[` $row `,` $step `]` `valid` `(` $valid `)` `to`
+    $destination `[` $slot `]` attr-dict `:` type($source) `to`
+    type($destination)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
+    [AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "Multiply a staged tile and accumulate";
+  let description = [{
+    accumulator += weights[slot] * activations[slot]^T over one k64 step, for
+    the CTA's whole tile. The weights are still packed: this is the operation
+    that `mxfp4-insert-decode` turns into per-fragment loads, decodes and
+    multiplications.
+
+    The accumulator is what one thread holds of it: `I x J x 4` f32 for the
+    I 16-row slices and J 8-token columns of its warp.
+
+    Example:
+
+    ```mlir
+    %1 = mxfp4.tile_matmul %0, %weights, %activations at [%slot]
+        {schedule = #mxfp4.schedule<...>}
+        : vector<4x8x4xf32>,
+          memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
+          memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
+                       SharedSource:$weights, Index:$slot,
+                       SharedSource:$activations,
+                       MXFP4_Schedule:$schedule);
+  let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
+  let assemblyFormat = [{
+    $accumulator `,` $weights `,` $activations `at` `[` $slot `]` attr-dict `:`
+    type($accumulator) `,` type($weights) `,` type($activations)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_StoreTileOp : MXFP4_Op<"store_tile"> {
+  let summary = "Round and store the accumulators of a tile";
+  let description = [{
+    Stores the CTA's accumulators, weight rows `64*block ..` by tokens
+    `row .. row+valid-1`, to `destination`, `R x N` bf16 (rounded to nearest
+    even) or f32. Tokens from `valid` up and columns past N are not stored.
+
+    Example:
+
+    ```mlir
+    mxfp4.store_tile %acc to %y[%row, %block] valid(%rows)
+        {schedule = #mxfp4.schedule<...>}
+        : vector<4x8x4xf32> to memref<?x5760xbf16>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
+                       Arg<AnyStridedMemRef, "global memory",
+                           [MemWrite]>:$destination,
+                       Index:$row, Index:$block, Index:$valid,
+                       MXFP4_Schedule:$schedule);
+  let assemblyFormat = [{
+    $accumulator `to` $destination `[` $row `,` $block `]` `valid` `(` $valid `)`
+    attr-dict `:` type($accumulator) `to` type($destination)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Fragments: the threads of a warp, one SSA value a register
+//===----------------------------------------------------------------------===//
+
+def MXFP4_LoadCodesOp : MXFP4_Op<"load_codes"> {
+  let summary = "Load a thread's packed codes of a 16 x 64 slice";
+  let description = [{
+    One 16-byte load: word j holds the eight codes that this thread holds of
+    the A fragment of k16 step j, for 16-row slice `slice` of the staged tile.
+    The address follows from `BlockLayout` alone.
+
+    Example:
+
+    ```mlir
+    %c:4 = mxfp4.load_codes %weights[%slot, %slice]
+        : memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice);
+  let results = (outs I32:$step0, I32:$step1, I32:$step2, I32:$step3);
+  let assemblyFormat = [{
+    $weights `[` $slot `,` $slice `]` attr-dict `:` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_LoadScalesOp : MXFP4_Op<"load_scales"> {
+  let summary = "Load a thread's four scales of a 16 x 64 slice";
+  let description = [{
+    One 4-byte load: the stored scales of the thread's two rows for the two
+    32-wide slices of K, in the order that `BlockLayout::scaleByte` gives.
+
+    Example:
+
+    ```mlir
+    %s = mxfp4.load_scales %weights[%slot, %slice]
+        : memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice);
+  let results = (outs I32:$scales);
+  let assemblyFormat = [{
+    $weights `[` $slot `,` $slice `]` attr-dict `:` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_DecodeOp : MXFP4_Op<"decode", [Pure]> {
+  let summary = "Decode eight weights in registers";
+  let description = [{
+    Turns a word of eight codes and the thread's word of scales into the four
+    registers of an A fragment, for k16 step `step` (0 to 3) of the block. The
+    result is exact. Which sequence of instructions does it follows from the
+    `block` type (`mxfp4/Core/DecodeSequence.h`); `mxfp4-lower-decode` emits it.
+
+    Example:
+
+    ```mlir
+    %a:4 = mxfp4.decode %c, %s step 1 : !mxfp4.block<spread, folded>
+    ```
+  }];
+  let arguments = (ins I32:$codes, I32:$scales, I64Attr:$step,
+                       TypeAttr:$block);
+  let results = (outs BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3);
+  let assemblyFormat = [{
+    $codes `,` $scales `step` $step attr-dict `:` $block
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_LoadActivationsOp : MXFP4_Op<"load_activations"> {
+  let summary = "Load B fragments of eight tokens for k32";
+  let description = [{
+    One `ldmatrix.x4`: the B fragments (two registers each) of tokens
+    `token .. token+7` for the two k16 steps of k32 slice `slice` (0 or 1) of
+    the staged, swizzled tile.
+
+    Example:
+
+    ```mlir
+    %b:4 = mxfp4.load_activations %stage[%slot, %token] slice 0
+        : memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins SharedSource:$activations, Index:$slot, Index:$token,
+                       I64Attr:$slice);
+  let results = (outs BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3);
+  let assemblyFormat = [{
+    $activations `[` $slot `,` $token `]` `slice` $slice attr-dict `:`
+    type($activations)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_MmaOp : MXFP4_Op<"mma", [Pure]> {
+  let summary = "Multiply two fragments and accumulate";
+  let description = [{
+    mma.sync.m16n8k16 with bf16 operands and f32 accumulators: 16 weight rows
+    times 8 tokens. Who holds which element is `mmaA`, `mmaB` and
+    `mmaAccumulator` of `mxfp4/Core/FragmentMap.h`.
+
+    Example:
+
+    ```mlir
+    %d = mxfp4.mma a(%a0, %a1, %a2, %a3) b(%b0, %b1) c(%c)
+    ```
+  }];
+  let arguments = (ins BF16Pair:$a0, BF16Pair:$a1, BF16Pair:$a2, BF16Pair:$a3,
+                       BF16Pair:$b0, BF16Pair:$b1, AccumulatorFragment:$c);
+  let results = (outs AccumulatorFragment:$d);
+  let assemblyFormat = [{
+    `a` `(` $a0 `,` $a1 `,` $a2 `,` $a3 `)` `b` `(` $b0 `,` $b1 `)`
+    `c` `(` $c `)` attr-dict
+  }];
+}
+
+def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
+  let summary = "Store a decoded A fragment to a bf16 tile in shared memory";
+  let description = [{
+    The baseline's half of `placement=shared`: one `stmatrix.x4` of 16-row
+    slice `slice`, k16 step `step`, to `tile`, `T x 64` bf16 in shared memory
+    with the swizzle of `copy_activations`.
+
+    Example:
+
+    ```mlir
+    mxfp4.store_decoded %a0, %a1, %a2, %a3 to %tile[%slice] step 1
+        : memref<64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3,
+                       SharedDestination:$tile, Index:$slice, I64Attr:$step);
+  let assemblyFormat = [{
+    $r0 `,` $r1 `,` $r2 `,` $r3 `to` $tile `[` $slice `]` `step` $step attr-dict
+    `:` type($tile)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_LoadDecodedOp : MXFP4_Op<"load_decoded"> {
+  let summary = "Load an A fragment from a bf16 tile in shared memory";
+  let description = [{
+    The other half of `placement=shared`: one `ldmatrix.x4` that reads what
+    `mxfp4.store_decoded` stored.
+
+    Example:
+
+    ```mlir
+    %a:4 = mxfp4.load_decoded %tile[%slice] step 1
+        : memref<64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins SharedSource:$tile, Index:$slice, I64Attr:$step);
+  let results = (outs BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3);
+  let assemblyFormat = [{
+    $tile `[` $slice `]` `step` $step attr-dict `:` type($tile)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // MXFP4_IR_MXFP4KERNELOPS

@@ -1,0 +1,275 @@
+//===- MXFP4Ops.td - Operations on tensors and memrefs -----*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4OPS
+#define MXFP4_IR_MXFP4OPS
+
+include "mxfp4/IR/MXFP4Base.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class MXFP4_Op<string mnemonic, list<Trait> traits = []>
+    : Op<MXFP4_Dialect, mnemonic, traits>;
+
+// An op with tensor and memref forms: outputs come last and are initial
+// values (tensors, with one result each) or destinations (memrefs, no results).
+class MXFP4_DestinationOp<string mnemonic, list<Trait> traits = []>
+    : MXFP4_Op<mnemonic, !listconcat(traits, [
+        DestinationStyleOpInterface,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+                                  ["reifyResultShapes"]>])> {
+  let hasVerifier = 1;
+}
+
+defvar Shaped = AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
+
+def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
+    [AttrSizedOperandSegments]> {
+  let summary = "Ragged matmul of bf16 rows with MXFP4 weights";
+  let description = [{
+    ```
+    Y[r, n] = round( sum_k X[r, k] * W[e(r)][n, k] )
+    ```
+
+    Rows are sorted by group: group g is the rows `offsets[g] ..
+    offsets[g+1]-1`, and multiplies with expert g, or with
+    `expert_ids[g]` where ids are given; id -1 yields rows of zeros. Weights
+    are decoded exactly (E8M0 byte 0 is 2^-127, byte 0xFF is NaN); products are
+    summed in f32, in a fixed order that each lowering documents; `round` is to
+    nearest even for a bf16 output and nothing for f32.
+
+    Shapes, with E experts and G groups:
+    - activations: `R x K` bf16, K a positive multiple of 32;
+    - weights: either one operand in a fragment-major layout,
+      `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>`, or the two of the
+      checkpoint layout: codes `E x N x K/32 x 16` i8 (byte j of a block holds
+      value 2j in its low nibble) and scales `E x N x K/32` i8;
+    - offsets: `G+1` i32, non-decreasing, from 0 to R; G = E without ids;
+    - expert_ids: `G` i32, each from -1 to E-1;
+    - init: `R x N` bf16 or f32. Its values are not read;
+    - error (memref form only): 1 i32. A kernel that finds bad offsets ORs 1
+      into it and stores nothing; it ORs 2 for a bad id and does not store that
+      group's rows. Without it, bad groups are left alone in silence.
+
+    `schedule` is attached by `mxfp4-choose-schedule` or by hand. Higher
+    neighbours are `linalg.batch_matmul` after `arith.scaling_extf`
+    (`mxfp4-raise`); lower ones the tile operations (`mxfp4-tile`) and plain
+    loops (`mxfp4-lower-to-loops`).
+
+    Example:
+
+    ```mlir
+    %y = mxfp4.grouped_matmul
+        activations(%x : tensor<?x2880xbf16>)
+        weights(%w : tensor<32x90x45x!mxfp4.block<spread, folded>>)
+        offsets(%o : tensor<33xi32>)
+        outs(%init : tensor<?x5760xbf16>) -> tensor<?x5760xbf16>
+    ```
+  }];
+  let arguments = (ins
+    Shaped:$activations,
+    Variadic<Shaped>:$weights,
+    Shaped:$offsets,
+    Optional<Shaped>:$expert_ids,
+    Shaped:$init,
+    Optional<AnyStridedMemRef>:$error,
+    OptionalAttr<MXFP4_Schedule>:$schedule
+  );
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `activations` `(` $activations `:` type($activations) `)`
+    `weights` `(` $weights `:` type($weights) `)`
+    `offsets` `(` $offsets `:` type($offsets) `)`
+    (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
+    `outs` `(` $init `:` type($init) `)`
+    (`error` `(` $error^ `:` type($error) `)`)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::ShapedType getActivationsType() {
+      return ::llvm::cast<::mlir::ShapedType>(getActivations().getType());
+    }
+    ::mlir::ShapedType getOutputType() {
+      return ::llvm::cast<::mlir::ShapedType>(getInit().getType());
+    }
+    ::mlir::ShapedType getWeightsType(unsigned i = 0) {
+      return ::llvm::cast<::mlir::ShapedType>(getWeights()[i].getType());
+    }
+    ::mlir::ShapedType getOffsetsType() {
+      return ::llvm::cast<::mlir::ShapedType>(getOffsets().getType());
+    }
+    /// The fragment-major block type of the weights, or null for the checkpoint
+    /// layout.
+    ::mxfp4::BlockType getBlockType() {
+      return ::llvm::dyn_cast<::mxfp4::BlockType>(
+          getWeightsType().getElementType());
+    }
+    /// N, K, experts and groups as far as they are static
+    /// (ShapedType::kDynamic otherwise).
+    int64_t getN() { return getOutputType().getDimSize(1); }
+    int64_t getK() { return getActivationsType().getDimSize(1); }
+    int64_t getNumExperts() { return getWeightsType().getDimSize(0); }
+    int64_t getNumGroups() {
+      int64_t size = getOffsetsType().getDimSize(0);
+      return ::mlir::ShapedType::isDynamic(size) ? size : size - 1;
+    }
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getInitMutable();
+    }
+  }];
+}
+
+def MXFP4_PackOp : MXFP4_DestinationOp<"pack"> {
+  let summary = "Checkpoint layout to a fragment-major layout";
+  let description = [{
+    Packs codes `E x N x K/32 x 16` i8 and scales `E x N x K/32` i8 into blocks
+    `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>`. Every scale must fit the
+    block's scale encoding: `folded` holds the E8M0 bytes 0 to 128. What does
+    not fit is refused where packing runs on real data (the C++ and Python
+    packers, and this op under `generate-runtime-verification`).
+
+    Example:
+
+    ```mlir
+    %w = mxfp4.pack codes(%c : tensor<4x128x3x16xi8>)
+                    scales(%s : tensor<4x128x3xi8>)
+        outs(%init : tensor<4x2x2x!mxfp4.block<spread, folded>>)
+        -> tensor<4x2x2x!mxfp4.block<spread, folded>>
+    ```
+  }];
+  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `codes` `(` $codes `:` type($codes) `)`
+    `scales` `(` $scales `:` type($scales) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getInitMutable();
+    }
+  }];
+}
+
+def MXFP4_UnpackOp : MXFP4_DestinationOp<"unpack"> {
+  let summary = "A fragment-major layout to the checkpoint layout";
+  let description = [{
+    The inverse of `mxfp4.pack`; padding is dropped.
+
+    Example:
+
+    ```mlir
+    %c, %s = mxfp4.unpack blocks(%w : tensor<4x2x2x!mxfp4.block<nibble, raw>>)
+        outs(%ci, %si : tensor<4x128x3x16xi8>, tensor<4x128x3xi8>)
+        -> tensor<4x128x3x16xi8>, tensor<4x128x3xi8>
+    ```
+  }];
+  let arguments = (ins Shaped:$blocks, Shaped:$codes_init,
+                       Shaped:$scales_init);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `blocks` `(` $blocks `:` type($blocks) `)`
+    `outs` `(` $codes_init `,` $scales_init `:`
+               type($codes_init) `,` type($scales_init) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(), /*start=*/1,
+                                         /*length=*/2);
+    }
+  }];
+}
+
+def MXFP4_QuantizeOp : MXFP4_DestinationOp<"quantize"> {
+  let summary = "Values to MXFP4 codes and scales";
+  let description = [{
+    Quantises `... x K` bf16 or f32 values, K a multiple of 32, to codes
+    `... x K/32 x 16` i8 and scales `... x K/32` i8 as OCP Microscaling v1.0
+    section 6.3 says: the scale of 32 values is 2^(floor(log2(max)) - 2),
+    clamped to E8M0, and the codes are the values over the scale, rounded to
+    nearest even and saturated. A block of zeros gets scale 2^-127; a block
+    with a NaN or infinity gets the NaN scale.
+
+    Example:
+
+    ```mlir
+    %c, %s = mxfp4.quantize ins(%v : tensor<8x64xf32>)
+        outs(%ci, %si : tensor<8x2x16xi8>, tensor<8x2xi8>)
+        -> tensor<8x2x16xi8>, tensor<8x2xi8>
+    ```
+  }];
+  let arguments = (ins Shaped:$values, Shaped:$codes_init,
+                       Shaped:$scales_init);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $values `:` type($values) `)`
+    `outs` `(` $codes_init `,` $scales_init `:`
+               type($codes_init) `,` type($scales_init) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(), /*start=*/1,
+                                         /*length=*/2);
+    }
+  }];
+}
+
+def MXFP4_DequantizeOp : MXFP4_DestinationOp<"dequantize"> {
+  let summary = "MXFP4 codes and scales to values";
+  let description = [{
+    Decodes codes `... x K/32 x 16` i8 and scales `... x K/32` i8 exactly to
+    `... x K` bf16 or f32. This is where `mxfp4-raise` gathers the many ways to
+    write a dequantisation before it looks for a matmul behind it.
+
+    Example:
+
+    ```mlir
+    %v = mxfp4.dequantize codes(%c : tensor<8x2x16xi8>)
+                          scales(%s : tensor<8x2xi8>)
+        outs(%init : tensor<8x64xbf16>) -> tensor<8x64xbf16>
+    ```
+  }];
+  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `codes` `(` $codes `:` type($codes) `)`
+    `scales` `(` $scales `:` type($scales) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getInitMutable();
+    }
+  }];
+}
+
+def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
+    [Pure]> {
+  let summary = "Packed weights as bytes";
+  let description = [{
+    The memory of blocks `A x B x C x !mxfp4.block` as `A x B x C x 2176` i8,
+    without a copy. Loops that pack and unpack go through it.
+
+    Example:
+
+    ```mlir
+    %b = mxfp4.block_bytes %w : memref<4x2x2x!mxfp4.block<spread, raw>>
+        -> memref<4x2x2x2176xi8>
+    ```
+  }];
+  let arguments = (ins AnyStridedMemRef:$blocks);
+  let results = (outs AnyStridedMemRef:$bytes);
+  let assemblyFormat = "$blocks attr-dict `:` type($blocks) `->` type($bytes)";
+  let hasVerifier = 1;
+}
+
+include "mxfp4/IR/MXFP4KernelOps.td"
+
+#endif // MXFP4_IR_MXFP4OPS

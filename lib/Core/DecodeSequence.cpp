@@ -1,0 +1,182 @@
+//===- DecodeSequence.cpp - Decode programs as data -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/DecodeSequence.h"
+
+#include "mxfp4/Core/Format.h"
+
+#include <cassert>
+
+using namespace mxfp4;
+
+namespace {
+
+/// The value bits of a code pair in place: sign, e1, e0, m of each half.
+constexpr uint32_t kPlaced = 0x81C081C0;
+/// bf16x2 of 2^126, which undoes the placement's 2^-126.
+constexpr uint32_t kUnbias = 0x7E807E80;
+
+/// Appends instructions; every method returns the index of its result.
+class Builder {
+public:
+  explicit Builder(DecodeSequence &sequence) : sequence(sequence) {}
+
+  int andi(int a, uint32_t b) { return add({DecodeOp::And, a, -1, b}); }
+  int addi(int a, uint32_t b) { return add({DecodeOp::Add, a, -1, b}); }
+  int shl(int a, uint32_t b) {
+    return b ? add({DecodeOp::Shl, a, -1, b}) : a;
+  }
+  int shr(int a, uint32_t b) {
+    return b ? add({DecodeOp::Shr, a, -1, b}) : a;
+  }
+  int mul(int a, uint32_t b) { return add({DecodeOp::Mul, a, -1, b}); }
+  int bitOr(int a, int b) { return add({DecodeOp::Or, a, b, 0}); }
+  int mulBF16(int a, int b) { return add({DecodeOp::MulBF16x2, a, b, 0}); }
+  int mulBF16i(int a, uint32_t b) {
+    return add({DecodeOp::MulBF16x2, a, -1, b});
+  }
+
+private:
+  int add(DecodeInst inst) {
+    sequence.instructions.push_back(inst);
+    return DecodeSequence::kInputs +
+           static_cast<int>(sequence.instructions.size()) - 1;
+  }
+  DecodeSequence &sequence;
+};
+
+} // namespace
+
+/// Spread order: registers 0 to 2 are a shift and a mask. Register 3 lives in
+/// the leftover bits e1 s . m e0 (10, 11, 13, 14); one multiply moves its four
+/// bits by 8, 14, 3 and 3 at once, since no two partial products meet.
+static std::array<int, 4> placeSpread(Builder &b, int codes) {
+  const int leftover = b.andi(b.shr(codes, 10), 0x001B001B);
+  return {b.andi(codes, kPlaced), b.andi(b.shl(codes, 3), kPlaced),
+          b.andi(b.shl(codes, 6), kPlaced),
+          b.andi(b.mul(leftover, 1u << 14 | 1u << 8 | 1u << 3), kPlaced)};
+}
+
+/// Nibble order: the sign and the magnitude of a nibble move by different
+/// distances.
+static std::array<int, 4> placeNibble(Builder &b, int codes) {
+  std::array<int, 4> result;
+  for (int reg = 0; reg < 4; ++reg) {
+    const int sign = b.andi(b.shl(codes, 12 - 4 * reg), 0x80008000);
+    const int magnitude = reg < 2 ? b.shl(codes, 6 - 4 * reg)
+                                  : b.shr(codes, 4 * reg - 6);
+    result[reg] = b.bitOr(sign, b.andi(magnitude, 0x01C001C0));
+  }
+  return result;
+}
+
+/// bf16x2 of a stored scale byte.
+static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
+  int field = b.shr(scales, 8 * byte);
+  if (byte != 3)
+    field = b.andi(field, 0xFF);
+  if (encoding == ScaleEncoding::Folded)
+    return b.mul(field, 0x00800080);
+  // Bytes 1 to 254 are exponent fields. Byte 0 is 2^-127 = 0x0040 and byte 255
+  // is NaN = 0x7FC0: both want bit 6 set. (byte + 1) >> 1, modulo 128, is zero
+  // for these two alone, and only zero borrows when 1 is subtracted.
+  const int zeroIfSpecial = b.andi(b.shr(b.addi(field, 1), 1), 0x7F);
+  const int bit6 = b.andi(b.shr(b.addi(zeroIfSpecial, ~0u), 25), 0x40);
+  return b.mul(b.bitOr(b.shl(field, 7), bit6), 0x00010001);
+}
+
+std::string mxfp4::sequenceName(const BlockLayout &layout) {
+  const bool folded = layout.scales == ScaleEncoding::Folded;
+  if (layout.order == CodeOrder::Spread)
+    return folded ? "fast" : "exact";
+  return folded ? "plain-fast" : "plain";
+}
+
+DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
+  assert(step >= 0 && step < 4 && "a block has four k16 steps");
+  DecodeSequence sequence;
+  sequence.name = sequenceName(layout);
+  Builder b(sequence);
+  const int codes = 0, scales = 1;
+
+  std::array<int, 4> placed = layout.order == CodeOrder::Spread
+                                  ? placeSpread(b, codes)
+                                  : placeNibble(b, codes);
+  // Registers 0 and 2 belong to one row, 1 and 3 to the other.
+  std::array<int, 2> scale;
+  for (int row = 0; row < 2; ++row)
+    scale[row] = scalePair(b, layout.scales, scales,
+                           BlockLayout::scaleByte(/*slot=*/2 * row, step));
+  for (int reg = 0; reg < 4; ++reg) {
+    int value = placed[reg];
+    if (layout.scales == ScaleEncoding::Raw)
+      value = b.mulBF16i(value, kUnbias);
+    sequence.results[reg] = b.mulBF16(value, scale[reg & 1]);
+  }
+  return sequence;
+}
+
+static uint32_t multiplyBF16x2(uint32_t a, uint32_t b) {
+  auto half = [](uint32_t x, uint32_t y) -> uint32_t {
+    return roundToBF16(decodeBF16(x) * decodeBF16(y));
+  };
+  return half(a & 0xFFFF, b & 0xFFFF) | half(a >> 16, b >> 16) << 16;
+}
+
+std::array<uint32_t, 4> DecodeSequence::evaluate(uint32_t codes,
+                                                 uint32_t scales) const {
+  std::vector<uint32_t> values = {codes, scales};
+  for (const DecodeInst &inst : instructions) {
+    const uint32_t a = values[inst.lhs];
+    const uint32_t b = inst.rhs < 0 ? inst.immediate : values[inst.rhs];
+    switch (inst.op) {
+    case DecodeOp::And:
+      values.push_back(a & b);
+      break;
+    case DecodeOp::Or:
+      values.push_back(a | b);
+      break;
+    case DecodeOp::Add:
+      values.push_back(a + b);
+      break;
+    case DecodeOp::Shl:
+      values.push_back(a << b);
+      break;
+    case DecodeOp::Shr:
+      values.push_back(a >> b);
+      break;
+    case DecodeOp::Mul:
+      values.push_back(a * b);
+      break;
+    case DecodeOp::MulBF16x2:
+      values.push_back(multiplyBF16x2(a, b));
+      break;
+    }
+  }
+  return {values[results[0]], values[results[1]], values[results[2]],
+          values[results[3]]};
+}
+
+DecodeCost DecodeSequence::cost() const {
+  DecodeCost cost;
+  for (const DecodeInst &inst : instructions)
+    switch (inst.op) {
+    case DecodeOp::And:
+    case DecodeOp::Or:
+    case DecodeOp::Add:
+    case DecodeOp::Shr:
+      ++cost.alu;
+      break;
+    case DecodeOp::Shl:
+    case DecodeOp::Mul:
+      ++cost.multiply;
+      break;
+    case DecodeOp::MulBF16x2:
+      ++cost.bf16x2;
+      break;
+    }
+  return cost;
+}

@@ -1,0 +1,166 @@
+//===- Schedule.cpp - How a problem is laid out on the machine ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Schedule.h"
+
+#include <algorithm>
+#include <array>
+
+using namespace mxfp4;
+
+int64_t Schedule::sharedBytes(int64_t groups) const {
+  // The tile table has one entry a group and one past the end, in whole
+  // 16-byte units so that what follows stays aligned.
+  const int64_t table = (groups + 1 + 3) / 4 * 16;
+  return int64_t(stages) * (weightStageBytes() + activationStageBytes()) +
+         decodedTileBytes() + table;
+}
+
+namespace {
+
+/// One regime of the chooser.
+struct Regime {
+  /// Upper end of the regime, in expected rows a group.
+  int64_t rowsPerGroup;
+  int tileRows, tileTokens, warpsRows, warpsTokens, stages, ctas;
+  const char *why;
+};
+
+// Up to 16 rows a group the kernel reads weights and little else: small tiles,
+// many CTAs, deep prefetch. From there the tile grows with the rows, so that a
+// decoded fragment serves more tokens.
+constexpr std::array<Regime, 5> kRegimes = {{
+    {8, 64, 8, 4, 1, 8, 6,
+     "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
+    {16, 64, 16, 4, 1, 6, 6,
+     "few rows a group: memory bound, 16 tokens, deep prefetch"},
+    {32, 64, 32, 4, 1, 5, 4,
+     "a few dozen rows a group: 32 tokens share each decoded fragment"},
+    {64, 64, 64, 4, 1, 4, 4,
+     "tens of rows a group: 64 tokens share each decoded fragment"},
+    {INT64_MAX, 128, 128, 4, 1, 4, 2,
+     "many rows a group: compute bound, 128 tokens share each fragment"},
+}};
+
+} // namespace
+
+static Schedule scheduleOf(const Regime &regime, Placement placement) {
+  Schedule schedule;
+  schedule.tileRows = regime.tileRows;
+  schedule.tileTokens = regime.tileTokens;
+  schedule.warpsRows = regime.warpsRows;
+  schedule.warpsTokens = regime.warpsTokens;
+  schedule.stages = regime.stages;
+  schedule.placement = placement;
+  schedule.ctasPerMultiprocessor = regime.ctas;
+  return schedule;
+}
+
+/// Takes CTAs away until shared memory holds the rest.
+static Schedule fitShared(Schedule schedule, int64_t groups,
+                          const Target &target) {
+  auto needed = [&] {
+    return schedule.ctasPerMultiprocessor *
+           (schedule.sharedBytes(groups) + target.sharedReserved);
+  };
+  while (schedule.ctasPerMultiprocessor > 1 &&
+         needed() > target.sharedPerMultiprocessor)
+    --schedule.ctasPerMultiprocessor;
+  return schedule;
+}
+
+ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
+                                     const Target &target,
+                                     Placement placement) {
+  const int64_t groups = std::max<int64_t>(problem.groups, 1);
+  // With no hint, take the tile that loses least at either end.
+  const int64_t rows =
+      problem.rowsHint > 0 ? (problem.rowsHint + groups - 1) / groups : 64;
+  const Regime *regime =
+      std::find_if(kRegimes.begin(), kRegimes.end(),
+                   [&](const Regime &r) { return rows <= r.rowsPerGroup; });
+  std::string reason = regime->why;
+  if (problem.rowsHint > 0)
+    reason += " (" + std::to_string(rows) + " expected a group)";
+  else
+    reason += " (no hint of the number of rows)";
+  return {fitShared(scheduleOf(*regime, placement), groups, target), reason};
+}
+
+std::vector<Schedule> mxfp4::allSchedules(const Target &target,
+                                          Placement placement) {
+  std::vector<Schedule> result;
+  for (const Regime &regime : kRegimes)
+    result.push_back(fitShared(scheduleOf(regime, placement), 32, target));
+  return result;
+}
+
+std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
+                                  const Target &target) {
+  auto number = [](int64_t value) { return std::to_string(value); };
+  if (schedule.warpsRows < 1 || schedule.warpsTokens < 1)
+    return "requires at least one warp along rows and along tokens";
+  if (schedule.threads() > target.threadsPerCTA)
+    return "requires at most " + number(target.threadsPerCTA / 32) +
+           " warps, but has " +
+           number(schedule.warpsRows * schedule.warpsTokens);
+  if (schedule.tileRows < 64 || schedule.tileRows % 64 != 0)
+    return "requires tile rows to be a positive multiple of 64, but has " +
+           number(schedule.tileRows);
+  if (schedule.tileRows % (16 * schedule.warpsRows) != 0)
+    return "requires tile rows to be a multiple of 16 for each of the " +
+           number(schedule.warpsRows) + " warps along rows, but has " +
+           number(schedule.tileRows);
+  if (schedule.tileTokens < 8 ||
+      schedule.tileTokens % (8 * schedule.warpsTokens) != 0)
+    return "requires tile tokens to be a positive multiple of 8 for each of "
+           "the " +
+           number(schedule.warpsTokens) + " warps along tokens, but has " +
+           number(schedule.tileTokens);
+  // Accumulators must leave room for a decoded fragment and the addresses.
+  const int accumulators = schedule.warpRows() * schedule.warpTokens() / 32;
+  if (accumulators > 160)
+    return "requires at most 160 accumulators a thread, but a warp's " +
+           number(schedule.warpRows()) + " x " +
+           number(schedule.warpTokens()) + " tile needs " +
+           number(accumulators);
+  if (schedule.stages < 2 || schedule.stages > 16)
+    return "requires 2 to 16 stages, but has " + number(schedule.stages);
+  if (groups < 1 || groups > maxGroups())
+    return "requires 1 to " + number(maxGroups()) + " groups, but has " +
+           number(groups);
+  if (schedule.sharedBytes(groups) > target.sharedPerCTA)
+    return "requires at most " + number(target.sharedPerCTA) +
+           " bytes of shared memory on " + target.chip + ", but needs " +
+           number(schedule.sharedBytes(groups)) +
+           "; use fewer stages or a smaller tile";
+  if (schedule.ctasPerMultiprocessor < 1 ||
+      schedule.ctasPerMultiprocessor * schedule.threads() > 2048)
+    return "requires 1 to " + number(2048 / schedule.threads()) +
+           " CTAs a multiprocessor, but has " +
+           number(schedule.ctasPerMultiprocessor);
+  return "";
+}
+
+const char *mxfp4::name(Instruction) { return "mma_sync"; }
+
+const char *mxfp4::name(Placement placement) {
+  return placement == Placement::Register ? "register" : "shared";
+}
+
+bool mxfp4::parse(const std::string &text, Instruction &instruction) {
+  if (text != name(Instruction::MmaSync))
+    return false;
+  instruction = Instruction::MmaSync;
+  return true;
+}
+
+bool mxfp4::parse(const std::string &text, Placement &placement) {
+  for (Placement candidate : {Placement::Register, Placement::Shared})
+    if (text == name(candidate))
+      return placement = candidate, true;
+  return false;
+}

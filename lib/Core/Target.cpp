@@ -1,0 +1,29 @@
+//===- Target.cpp - Facts of the machines we compile for ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Target.h"
+
+using namespace mxfp4;
+
+const std::vector<Target> &mxfp4::targets() {
+  // CUDA C++ Programming Guide, "Features and Technical Specifications";
+  // multiprocessors: H100 SXM.
+  static const std::vector<Target> rows = {
+      {/*chip=*/"sm_90a", /*minPtx=*/80, /*maxPtx=*/90, /*defaultPtx=*/80,
+       /*multiprocessors=*/132, /*sharedPerMultiprocessor=*/233472,
+       /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
+       /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,
+       /*threadsPerCTA=*/1024},
+  };
+  return rows;
+}
+
+const Target *mxfp4::findTarget(const std::string &chip) {
+  for (const Target &target : targets())
+    if (target.chip == chip)
+      return &target;
+  return nullptr;
+}

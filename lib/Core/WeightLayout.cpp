@@ -1,0 +1,214 @@
+//===- WeightLayout.cpp - Packed MXFP4 weights ----------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/WeightLayout.h"
+
+#include "mxfp4/Core/Format.h"
+
+#include <array>
+#include <cassert>
+#include <cstring>
+
+using namespace mxfp4;
+
+FragmentMap BlockLayout::codeMap() {
+  FragmentMap map = wgmmaA().permuteRows(rowPermutation());
+  // Word j of the thread's 16 bytes is k16 step j.
+  map.element.push_back({0, 16});
+  map.element.push_back({0, 32});
+  return map;
+}
+
+std::vector<int> BlockLayout::rowPermutation() { return {2, 4, 8, 1}; }
+
+int BlockLayout::scaleWordOffset(int lane, int warp) {
+  return kCodeBytes + 32 * warp + 4 * (lane / 4);
+}
+
+int BlockLayout::scaleByte(int slot, int word) {
+  const int fragmentRowBit3 = slot >> 1 & 1;
+  return 2 * (word / 2) + fragmentRowBit3;
+}
+
+int BlockLayout::codeBit(int slot, int bit) const {
+  const int half = slot & 1, reg = slot >> 1;
+  if (order == CodeOrder::Nibble)
+    return 16 * half + 4 * reg + bit;
+  // Columns m, e0, e1, s. Registers 0 to 2 repeat one pattern, shifted by
+  // three; register 3 gets the bits that they leave free.
+  static constexpr int bits[4][4] = {
+      {6, 7, 8, 15}, {3, 4, 5, 12}, {0, 1, 2, 9}, {13, 14, 10, 11}};
+  return 16 * half + bits[reg][bit];
+}
+
+bool BlockLayout::holdsScale(uint8_t scale) const {
+  return scales == ScaleEncoding::Raw || scale <= 128;
+}
+
+uint8_t BlockLayout::encodeScale(uint8_t scale) const {
+  assert(holdsScale(scale) && "scale does not fit the encoding");
+  return scales == ScaleEncoding::Raw ? scale : scale + 126;
+}
+
+uint8_t BlockLayout::decodeScale(uint8_t stored) const {
+  return scales == ScaleEncoding::Raw ? stored : stored - 126;
+}
+
+const char *mxfp4::name(CodeOrder order) {
+  return order == CodeOrder::Spread ? "spread" : "nibble";
+}
+
+const char *mxfp4::name(ScaleEncoding scales) {
+  return scales == ScaleEncoding::Folded ? "folded" : "raw";
+}
+
+bool mxfp4::parse(const std::string &text, CodeOrder &order) {
+  for (CodeOrder candidate : {CodeOrder::Spread, CodeOrder::Nibble})
+    if (text == name(candidate))
+      return order = candidate, true;
+  return false;
+}
+
+bool mxfp4::parse(const std::string &text, ScaleEncoding &scales) {
+  for (ScaleEncoding candidate : {ScaleEncoding::Folded, ScaleEncoding::Raw})
+    if (text == name(candidate))
+      return scales = candidate, true;
+  return false;
+}
+
+namespace {
+
+/// What `pack` and `unpack` share: the tables of a layout and the walk over
+/// blocks, threads and words.
+class BlockWalk {
+public:
+  BlockWalk(const BlockLayout &layout, int64_t n, int64_t k)
+      : layout(layout), n(n), k(k), map(BlockLayout::codeMap()) {
+    for (int slot = 0; slot < 8; ++slot)
+      for (int code = 0; code < 16; ++code) {
+        uint32_t word = 0;
+        for (int bit = 0; bit < 4; ++bit)
+          word |= uint32_t(code >> bit & 1) << layout.codeBit(slot, bit);
+        spread[slot][code] = word;
+      }
+  }
+
+  bool validShape() const { return n > 0 && k > 0 && k % kScaleBlock == 0; }
+
+  /// Calls visit(blockOffset, nb, kb) for each block.
+  template <typename Visit> void forEachBlock(Visit visit) const {
+    int64_t offset = 0;
+    for (int64_t nb = 0; nb < blocksFor(n); ++nb)
+      for (int64_t kb = 0; kb < blocksFor(k); ++kb) {
+        visit(offset, nb, kb);
+        offset += BlockLayout::kBytes;
+      }
+  }
+
+  /// Calls visit(byteOffset in block, slot, row, col) for each code, slots of
+  /// one word together and in order.
+  template <typename Visit> void forEachCode(Visit visit) const {
+    for (int thread = 0; thread < BlockLayout::kThreads; ++thread)
+      for (int word = 0; word < 4; ++word)
+        for (int slot = 0; slot < 8; ++slot) {
+          Coord at = map(8 * word + slot, thread % 32, thread / 32);
+          visit(16 * thread + 4 * word, slot, at.row, at.col);
+        }
+  }
+
+  /// Calls visit(byteOffset in block, row, k32 slice) for each scale.
+  template <typename Visit> void forEachScale(Visit visit) const {
+    for (int thread = 0; thread < BlockLayout::kThreads; thread += 4)
+      for (int word = 0; word < 4; word += 2)
+        for (int slot = 0; slot < 4; slot += 2) {
+          Coord at = map(8 * word + slot, thread % 32, thread / 32);
+          visit(BlockLayout::scaleWordOffset(thread % 32, thread / 32) +
+                    BlockLayout::scaleByte(slot, word),
+                at.row, word / 2);
+        }
+  }
+
+  uint32_t place(int slot, unsigned code) const { return spread[slot][code]; }
+  unsigned extract(int slot, uint32_t word) const {
+    unsigned code = 0;
+    for (int bit = 0; bit < 4; ++bit)
+      code |= (word >> layout.codeBit(slot, bit) & 1) << bit;
+    return code;
+  }
+
+private:
+  BlockLayout layout;
+  int64_t n, k;
+  FragmentMap map;
+  std::array<std::array<uint32_t, 16>, 8> spread;
+};
+
+} // namespace
+
+PackStatus mxfp4::pack(const BlockLayout &layout, const uint8_t *codes,
+                       const uint8_t *scales, int64_t n, int64_t k,
+                       uint8_t *out) {
+  BlockWalk walk(layout, n, k);
+  if (!walk.validShape())
+    return PackStatus::BadShape;
+  const int64_t slices = k / kScaleBlock;
+  for (int64_t i = 0; i < n * slices; ++i)
+    if (!layout.holdsScale(scales[i]))
+      return PackStatus::ScaleOutOfRange;
+
+  walk.forEachBlock([&](int64_t offset, int64_t nb, int64_t kb) {
+    uint8_t *block = out + offset;
+    std::memset(block, 0, BlockLayout::kCodeBytes);
+    walk.forEachCode([&](int at, int slot, int row, int col) {
+      const int64_t globalRow = 64 * nb + row, globalCol = 64 * kb + col;
+      if (globalRow >= n || globalCol >= k)
+        return;
+      const uint8_t pair = codes[(globalRow * k + globalCol) / 2];
+      const unsigned code = globalCol & 1 ? pair >> 4 : pair & 15;
+      uint32_t word;
+      std::memcpy(&word, block + at, sizeof(word));
+      word |= walk.place(slot, code);
+      std::memcpy(block + at, &word, sizeof(word));
+    });
+    walk.forEachScale([&](int at, int row, int slice) {
+      const int64_t globalRow = 64 * nb + row, globalSlice = 2 * kb + slice;
+      const bool inside = globalRow < n && globalSlice < slices;
+      block[at] =
+          inside ? layout.encodeScale(scales[globalRow * slices + globalSlice])
+                 : layout.paddingScale();
+    });
+  });
+  return PackStatus::Success;
+}
+
+PackStatus mxfp4::unpack(const BlockLayout &layout, const uint8_t *packed,
+                         int64_t n, int64_t k, uint8_t *codes,
+                         uint8_t *scales) {
+  BlockWalk walk(layout, n, k);
+  if (!walk.validShape())
+    return PackStatus::BadShape;
+  const int64_t slices = k / kScaleBlock;
+  std::memset(codes, 0, n * k / 2);
+  walk.forEachBlock([&](int64_t offset, int64_t nb, int64_t kb) {
+    const uint8_t *block = packed + offset;
+    walk.forEachCode([&](int at, int slot, int row, int col) {
+      const int64_t globalRow = 64 * nb + row, globalCol = 64 * kb + col;
+      if (globalRow >= n || globalCol >= k)
+        return;
+      uint32_t word;
+      std::memcpy(&word, block + at, sizeof(word));
+      codes[(globalRow * k + globalCol) / 2] |= walk.extract(slot, word)
+                                                << (globalCol & 1 ? 4 : 0);
+    });
+    walk.forEachScale([&](int at, int row, int slice) {
+      const int64_t globalRow = 64 * nb + row, globalSlice = 2 * kb + slice;
+      if (globalRow < n && globalSlice < slices)
+        scales[globalRow * slices + globalSlice] =
+            layout.decodeScale(block[at]);
+    });
+  });
+  return PackStatus::Success;
+}

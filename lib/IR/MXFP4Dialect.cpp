@@ -1,0 +1,143 @@
+//===- MXFP4Dialect.cpp - Dialect, types and attributes -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+//===----------------------------------------------------------------------===//
+// Text form of Core's enumerations
+//===----------------------------------------------------------------------===//
+
+namespace mxfp4 {
+static raw_ostream &operator<<(raw_ostream &os, CodeOrder v) {
+  return os << name(v);
+}
+static raw_ostream &operator<<(raw_ostream &os, ScaleEncoding v) {
+  return os << name(v);
+}
+static raw_ostream &operator<<(raw_ostream &os, Instruction v) {
+  return os << name(v);
+}
+static raw_ostream &operator<<(raw_ostream &os, Placement v) {
+  return os << name(v);
+}
+
+template <typename Enum>
+static FailureOr<Enum> parseEnum(AsmParser &parser, StringRef expected) {
+  StringRef keyword;
+  SMLoc loc = parser.getCurrentLocation();
+  if (failed(parser.parseKeyword(&keyword)))
+    return failure();
+  Enum value;
+  if (!parse(keyword.str(), value)) {
+    parser.emitError(loc) << "expected " << expected << ", got '" << keyword
+                          << "'";
+    return failure();
+  }
+  return value;
+}
+} // namespace mxfp4
+
+namespace mlir {
+template <> struct FieldParser<mxfp4::CodeOrder> {
+  static FailureOr<mxfp4::CodeOrder> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::CodeOrder>(
+        parser, "a code order, 'spread' or 'nibble'");
+  }
+};
+template <> struct FieldParser<mxfp4::ScaleEncoding> {
+  static FailureOr<mxfp4::ScaleEncoding> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::ScaleEncoding>(
+        parser, "a scale encoding, 'folded' or 'raw'");
+  }
+};
+template <> struct FieldParser<mxfp4::Instruction> {
+  static FailureOr<mxfp4::Instruction> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::Instruction>(parser,
+                                                "an instruction, 'mma_sync'");
+  }
+};
+template <> struct FieldParser<mxfp4::Placement> {
+  static FailureOr<mxfp4::Placement> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::Placement>(
+        parser, "a placement, 'register' or 'shared'");
+  }
+};
+} // namespace mlir
+
+using namespace mxfp4;
+
+#include "mxfp4/IR/MXFP4Dialect.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "mxfp4/IR/MXFP4Types.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "mxfp4/IR/MXFP4Attrs.cpp.inc"
+
+void MXFP4Dialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "mxfp4/IR/MXFP4Types.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "mxfp4/IR/MXFP4Attrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "mxfp4/IR/MXFP4Ops.cpp.inc"
+      >();
+}
+
+llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,
+                                            DataLayoutEntryListRef) const {
+  return llvm::TypeSize::getFixed(8 * BlockLayout::kBytes);
+}
+
+uint64_t BlockType::getABIAlignment(const DataLayout &,
+                                    DataLayoutEntryListRef) const {
+  return 16;
+}
+
+ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &s) {
+  return get(context, s.instruction, s.tileRows, s.tileTokens, s.warpsRows,
+             s.warpsTokens, s.stages, s.placement, s.ctasPerMultiprocessor);
+}
+
+Schedule ScheduleAttr::toSchedule() const {
+  Schedule s;
+  s.instruction = getInstruction();
+  s.tileRows = getRows();
+  s.tileTokens = getTokens();
+  s.warpsRows = getWarpsRows();
+  s.warpsTokens = getWarpsTokens();
+  s.stages = getStages();
+  s.placement = getPlacement();
+  s.ctasPerMultiprocessor = getCtas();
+  return s;
+}
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   Instruction, int64_t rows, int64_t tokens,
+                                   int64_t warpsRows, int64_t warpsTokens,
+                                   int64_t stages, Placement, int64_t ctas) {
+  // Only what keeps the arithmetic of `verifySchedule` in range; whether the
+  // target can run it depends on the operation that carries the attribute.
+  for (auto [name, value] :
+       {std::pair("rows", rows), {"tokens", tokens}, {"warps_rows", warpsRows},
+        {"warps_tokens", warpsTokens}, {"stages", stages}, {"ctas", ctas}})
+    if (value < 1 || value > 1024)
+      return emitError() << "requires " << name << " from 1 to 1024, but has "
+                         << value;
+  return success();
+}

@@ -1,0 +1,182 @@
+//===- MXFP4KernelOps.cpp - Operations on tiles and fragments -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// Contiguous, with all sizes but the first static: what kernels address.
+bool isPlain(MemRefType type) {
+  return type.getLayout().isIdentity() &&
+         llvm::none_of(type.getShape().drop_front(),
+                       ShapedType::isDynamic);
+}
+
+bool isShared(MemRefType type) {
+  return gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
+}
+
+/// S x B blocks in shared memory.
+LogicalResult verifyWeightStage(Operation *op, Value value) {
+  auto type = cast<MemRefType>(value.getType());
+  if (type.getRank() == 2 && type.hasStaticShape() && isPlain(type) &&
+      isShared(type) && isa<BlockType>(type.getElementType()))
+    return success();
+  return op->emitOpError() << "requires staged weights of static shape "
+                              "stages x blocks and element type !mxfp4.block "
+                              "in shared memory, but got "
+                           << type;
+}
+
+/// S x T x 64 bf16 in shared memory.
+LogicalResult verifyActivationStage(Operation *op, Value value) {
+  auto type = cast<MemRefType>(value.getType());
+  if (type.getRank() == 3 && type.hasStaticShape() && isPlain(type) &&
+      isShared(type) && type.getDimSize(2) == BlockLayout::kCols &&
+      type.getDimSize(1) % 8 == 0 && type.getElementType().isBF16())
+    return success();
+  return op->emitOpError()
+         << "requires staged activations of static shape stages x tokens x 64, "
+            "tokens a multiple of 8, and element type bf16 in shared memory, "
+            "but got "
+         << type;
+}
+
+/// T x 64 bf16 in shared memory.
+LogicalResult verifyDecodedTile(Operation *op, Value value) {
+  auto type = cast<MemRefType>(value.getType());
+  if (type.getRank() == 2 && type.hasStaticShape() && isPlain(type) &&
+      isShared(type) && type.getDimSize(1) == BlockLayout::kCols &&
+      type.getDimSize(0) % 16 == 0 && type.getElementType().isBF16())
+    return success();
+  return op->emitOpError() << "requires a decoded tile of static shape rows x "
+                              "64, rows a multiple of 16, and element type "
+                              "bf16 in shared memory, but got "
+                           << type;
+}
+
+LogicalResult verifyStep(Operation *op, int64_t step, int64_t steps,
+                         StringRef what) {
+  if (step >= 0 && step < steps)
+    return success();
+  return op->emitOpError() << "requires a " << what << " from 0 to "
+                           << steps - 1 << ", but got " << step;
+}
+
+/// I x J x 4 for the warp tile of the schedule.
+LogicalResult verifyAccumulator(Operation *op, Type accumulator,
+                                ScheduleAttr attr) {
+  Schedule schedule = attr.toSchedule();
+  SmallVector<int64_t> expected = {schedule.warpRows() / 16,
+                                   schedule.warpTokens() / 8, 4};
+  if (cast<VectorType>(accumulator).getShape() == ArrayRef(expected))
+    return success();
+  return op->emitOpError() << "requires an accumulator of shape "
+                           << expected[0] << "x" << expected[1]
+                           << "x4 for its schedule, but got " << accumulator;
+}
+
+} // namespace
+
+LogicalResult CopyWeightsOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  if (source.getRank() != 3 || !isPlain(source) || isShared(source) ||
+      !isa<BlockType>(source.getElementType()))
+    return emitOpError() << "requires a source of shape ExN/64xK/64, all but "
+                            "the first static, and element type !mxfp4.block "
+                            "in global memory, but got "
+                         << source;
+  if (failed(verifyWeightStage(*this, getDestination())))
+    return failure();
+  auto destination = cast<MemRefType>(getDestination().getType());
+  if (source.getElementType() != destination.getElementType())
+    return emitOpError() << "requires source and destination of one layout, "
+                            "but copies "
+                         << source.getElementType() << " to "
+                         << destination.getElementType();
+  return success();
+}
+
+LogicalResult CopyActivationsOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  if (source.getRank() != 2 || !isPlain(source) || isShared(source) ||
+      !source.getElementType().isBF16() || source.getDimSize(1) % 32 != 0)
+    return emitOpError() << "requires a source of shape RxK, K a static "
+                            "multiple of 32, and element type bf16 in global "
+                            "memory, but got "
+                         << source;
+  return verifyActivationStage(*this, getDestination());
+}
+
+LogicalResult TileMatmulOp::verify() {
+  if (failed(verifyWeightStage(*this, getWeights())) ||
+      failed(verifyActivationStage(*this, getActivations())) ||
+      failed(verifyAccumulator(*this, getAccumulator().getType(),
+                               getSchedule())))
+    return failure();
+  Schedule schedule = getSchedule().toSchedule();
+  auto weights = cast<MemRefType>(getWeights().getType());
+  auto activations = cast<MemRefType>(getActivations().getType());
+  if (weights.getDimSize(1) * BlockLayout::kRows != schedule.tileRows ||
+      activations.getDimSize(1) != schedule.tileTokens ||
+      weights.getDimSize(0) != activations.getDimSize(0))
+    return emitOpError() << "requires stages of the schedule's tile, "
+                         << schedule.tileRows << " rows and "
+                         << schedule.tileTokens << " tokens, but got "
+                         << weights << " and " << activations;
+  return success();
+}
+
+LogicalResult StoreTileOp::verify() {
+  auto type = cast<MemRefType>(getDestination().getType());
+  if (type.getRank() != 2 || !isPlain(type) || isShared(type) ||
+      !(type.getElementType().isBF16() || type.getElementType().isF32()))
+    return emitOpError() << "requires a destination of shape RxN, N static, "
+                            "and element type bf16 or f32 in global memory, "
+                            "but got "
+                         << type;
+  return verifyAccumulator(*this, getAccumulator().getType(), getSchedule());
+}
+
+LogicalResult LoadCodesOp::verify() {
+  return verifyWeightStage(*this, getWeights());
+}
+
+LogicalResult LoadScalesOp::verify() {
+  return verifyWeightStage(*this, getWeights());
+}
+
+LogicalResult DecodeOp::verify() {
+  if (!isa<BlockType>(getBlock()))
+    return emitOpError() << "requires a type !mxfp4.block that names the "
+                            "layout of the codes, but got "
+                         << getBlock();
+  return verifyStep(*this, getStep(), 4, "step");
+}
+
+LogicalResult LoadActivationsOp::verify() {
+  if (failed(verifyActivationStage(*this, getActivations())))
+    return failure();
+  return verifyStep(*this, getSlice(), 2, "slice");
+}
+
+LogicalResult StoreDecodedOp::verify() {
+  if (failed(verifyDecodedTile(*this, getTile())))
+    return failure();
+  return verifyStep(*this, getStep(), 4, "step");
+}
+
+LogicalResult LoadDecodedOp::verify() {
+  if (failed(verifyDecodedTile(*this, getTile())))
+    return failure();
+  return verifyStep(*this, getStep(), 4, "step");
+}

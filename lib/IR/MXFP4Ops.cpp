@@ -1,0 +1,337 @@
+//===- MXFP4Ops.cpp - Operations on tensors and memrefs -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Format.h"
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+#define GET_OP_CLASSES
+#include "mxfp4/IR/MXFP4Ops.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared by the destination-style ops
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+ShapedType shaped(Value value) { return cast<ShapedType>(value.getType()); }
+
+bool compatible(int64_t a, int64_t b) {
+  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+}
+
+std::string shapeText(ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleave(
+      shape, os,
+      [&](int64_t dim) {
+        ShapedType::isDynamic(dim) ? os << "?" : os << dim;
+      },
+      "x");
+  return text;
+}
+
+/// Checks rank, sizes and element type of `value`; `what` names it.
+LogicalResult verifyShaped(Operation *op, Value value, StringRef what,
+                           ArrayRef<int64_t> shape, Type element) {
+  ShapedType type = shaped(value);
+  bool ok = type.getRank() == static_cast<int64_t>(shape.size()) &&
+            type.getElementType() == element;
+  for (size_t i = 0; ok && i < shape.size(); ++i)
+    ok = compatible(type.getDimSize(i), shape[i]);
+  if (ok)
+    return success();
+  return op->emitOpError() << "requires " << what << " of shape "
+                           << shapeText(shape) << " and element type "
+                           << element << ", but got " << type;
+}
+
+/// Tensors throughout with one result for each output, or memrefs throughout
+/// with none.
+LogicalResult verifyDestinationStyle(Operation *op) {
+  auto dps = cast<DestinationStyleOpInterface>(op);
+  const bool tensors = isa<TensorType>(dps.getDpsInits()[0].getType());
+  for (Value operand : op->getOperands())
+    if (isa<TensorType>(operand.getType()) != tensors)
+      return op->emitOpError(
+          "requires all operands to be tensors or all to be memrefs");
+  const unsigned expected = tensors ? dps.getNumDpsInits() : 0;
+  if (op->getNumResults() != expected)
+    return op->emitOpError()
+           << "requires " << expected << " results "
+           << (tensors ? "with tensor operands" : "with memref operands")
+           << ", but has " << op->getNumResults();
+  for (auto [result, init] : llvm::zip(op->getResults(), dps.getDpsInits()))
+    if (result.getType() != init.getType())
+      return op->emitOpError()
+             << "requires a result of the type of its output operand, "
+             << init.getType() << ", but got " << result.getType();
+  return success();
+}
+
+/// Memref form: reads its inputs, writes its outputs.
+void addEffects(
+    Operation *op,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  auto dps = cast<DestinationStyleOpInterface>(op);
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (dps.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+/// A result has the shape of its output operand.
+LogicalResult reifyFromInits(OpBuilder &builder, Operation *op,
+                             ReifiedRankedShapedTypeDims &shapes) {
+  auto dps = cast<DestinationStyleOpInterface>(op);
+  for (OpResult result : op->getResults()) {
+    Value init = dps.getTiedOpOperand(result)->get();
+    shapes.push_back(tensor::getMixedSizes(builder, op->getLoc(), init));
+  }
+  return success();
+}
+
+bool isFloatValue(Type type) { return type.isBF16() || type.isF32(); }
+
+/// values ... x K against codes ... x K/32 x 16 and scales ... x K/32.
+LogicalResult verifyQuantized(Operation *op, Value values, Value codes,
+                              Value scales) {
+  ShapedType type = shaped(values);
+  if (type.getRank() < 1 || !isFloatValue(type.getElementType()))
+    return op->emitOpError()
+           << "requires values of element type bf16 or f32 and rank 1 or more, "
+              "but got "
+           << type;
+  SmallVector<int64_t> shape(type.getShape());
+  int64_t &last = shape.back();
+  if (!ShapedType::isDynamic(last)) {
+    if (last <= 0 || last % kScaleBlock != 0)
+      return op->emitOpError() << "requires the last dimension of the values "
+                                  "to be a positive multiple of 32, but got "
+                               << last;
+    last /= kScaleBlock;
+  }
+  Type byte = IntegerType::get(op->getContext(), 8);
+  if (failed(verifyShaped(op, scales, "scales", shape, byte)))
+    return failure();
+  shape.push_back(16);
+  return verifyShaped(op, codes, "codes", shape, byte);
+}
+
+/// blocks E x NB x KB against codes E x N x K/32 x 16 and scales E x N x K/32.
+LogicalResult verifyPacked(Operation *op, Value blocks, Value codes,
+                           Value scales) {
+  ShapedType codesType = shaped(codes), blocksType = shaped(blocks);
+  if (!isa<BlockType>(blocksType.getElementType()) || blocksType.getRank() != 3)
+    return op->emitOpError() << "requires blocks of shape ExN/64xK/64 and "
+                                "element type !mxfp4.block, but got "
+                             << blocksType;
+  Type byte = IntegerType::get(op->getContext(), 8);
+  const int64_t dynamic = ShapedType::kDynamic;
+  if (failed(verifyShaped(op, codes, "codes",
+                          {blocksType.getDimSize(0), dynamic, dynamic, 16},
+                          byte)))
+    return failure();
+  ArrayRef<int64_t> shape = codesType.getShape();
+  if (failed(verifyShaped(op, scales, "scales", shape.drop_back(), byte)))
+    return failure();
+  auto blocksOf = [&](int64_t extent) {
+    return ShapedType::isDynamic(extent) ? extent : blocksFor(extent);
+  };
+  const int64_t n = blocksOf(shape[1]);
+  const int64_t k =
+      ShapedType::isDynamic(shape[2]) ? dynamic : (shape[2] + 1) / 2;
+  return verifyShaped(op, blocks, "blocks", {shape[0], n, k},
+                      blocksType.getElementType());
+}
+
+} // namespace
+
+// Interfaces whose answer is the same for every destination-style op.
+#define MXFP4_DESTINATION_OP(OP)                                               \
+  void OP::getEffects(                                                         \
+      SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>      \
+          &effects) {                                                          \
+    addEffects(*this, effects);                                                \
+  }                                                                            \
+  LogicalResult OP::reifyResultShapes(OpBuilder &builder,                      \
+                                      ReifiedRankedShapedTypeDims &shapes) {   \
+    return reifyFromInits(builder, *this, shapes);                             \
+  }
+
+MXFP4_DESTINATION_OP(PackOp)
+MXFP4_DESTINATION_OP(UnpackOp)
+MXFP4_DESTINATION_OP(QuantizeOp)
+MXFP4_DESTINATION_OP(DequantizeOp)
+
+//===----------------------------------------------------------------------===//
+// grouped_matmul
+//===----------------------------------------------------------------------===//
+
+LogicalResult GroupedMatmulOp::reifyResultShapes(
+    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+  return reifyFromInits(builder, *this, shapes);
+}
+
+void GroupedMatmulOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
+        &effects) {
+  addEffects(*this, effects);
+  if (getError())
+    effects.emplace_back(MemoryEffects::Write::get(), &getErrorMutable()[0]);
+}
+
+/// Weights against E, N and K.
+static LogicalResult verifyWeights(GroupedMatmulOp op) {
+  const int64_t n = op.getN(), k = op.getK();
+  const int64_t experts = op.getNumExperts();
+  const int64_t dynamic = ShapedType::kDynamic;
+  auto divide = [&](int64_t extent, int64_t by) {
+    return ShapedType::isDynamic(extent) ? dynamic : (extent + by - 1) / by;
+  };
+  if (op.getBlockType()) {
+    if (op.getWeights().size() != 1)
+      return op.emitOpError()
+             << "requires one weight operand in a fragment-major layout, but "
+                "got "
+             << op.getWeights().size();
+    return verifyShaped(op, op.getWeights()[0], "packed weights",
+                        {experts, divide(n, 64), divide(k, 64)},
+                        op.getBlockType());
+  }
+  Type byte = IntegerType::get(op.getContext(), 8);
+  if (op.getWeights().size() != 2)
+    return op.emitOpError()
+           << "requires weights as one operand of element type !mxfp4.block or "
+              "as two of element type i8 (codes, scales), but got "
+           << op.getWeights().size() << " of type "
+           << op.getWeightsType();
+  if (failed(verifyShaped(op, op.getWeights()[0], "codes",
+                          {experts, n, divide(k, 32), 16}, byte)))
+    return failure();
+  return verifyShaped(op, op.getWeights()[1], "scales",
+                      {experts, n, divide(k, 32)}, byte);
+}
+
+/// Offsets, expert ids and the error word.
+static LogicalResult verifyGroups(GroupedMatmulOp op) {
+  const int64_t dynamic = ShapedType::kDynamic;
+  Type i32 = IntegerType::get(op.getContext(), 32);
+  const int64_t groups = op.getNumGroups();
+  if (failed(verifyShaped(op, op.getOffsets(), "offsets", {dynamic}, i32)))
+    return failure();
+  if (!ShapedType::isDynamic(groups) && groups < 1)
+    return op.emitOpError("requires offsets for at least one group");
+  if (Value ids = op.getExpertIds()) {
+    if (failed(verifyShaped(op, ids, "expert ids", {groups}, i32)))
+      return failure();
+  } else if (!compatible(groups, op.getNumExperts())) {
+    return op.emitOpError() << "requires offsets for " << op.getNumExperts()
+                            << " experts (" << op.getNumExperts() + 1
+                            << " entries) when no expert ids are given, but "
+                               "got "
+                            << groups + 1 << " entries";
+  }
+  if (Value error = op.getError())
+    return verifyShaped(op, error, "an error word", {1}, i32);
+  return success();
+}
+
+LogicalResult GroupedMatmulOp::verify() {
+  const int64_t dynamic = ShapedType::kDynamic;
+  Type bf16 = BFloat16Type::get(getContext());
+  if (failed(verifyShaped(*this, getActivations(), "activations",
+                          {dynamic, dynamic}, bf16)))
+    return failure();
+  if (getOutputType().getRank() != 2 ||
+      !isFloatValue(getOutputType().getElementType()))
+    return emitOpError() << "requires an output of rank 2 and element type "
+                            "bf16 or f32, but got "
+                         << getOutputType();
+  if (!compatible(getActivationsType().getDimSize(0),
+                  getOutputType().getDimSize(0)))
+    return emitOpError() << "requires as many output rows as activation rows, "
+                         << getActivationsType().getDimSize(0) << ", but got "
+                         << getOutputType().getDimSize(0);
+  if (const int64_t k = getK();
+      !ShapedType::isDynamic(k) && (k <= 0 || k % kScaleBlock != 0))
+    return emitOpError() << "requires K to be a positive multiple of 32 (one "
+                            "scale for each 32 values), but got "
+                         << k;
+  if (failed(verifyWeights(*this)) || failed(verifyGroups(*this)) ||
+      failed(verifyDestinationStyle(*this)))
+    return failure();
+  if (ScheduleAttr attr = getScheduleAttr()) {
+    const int64_t groups = getNumGroups();
+    std::string problem =
+        verifySchedule(attr.toSchedule(),
+                       ShapedType::isDynamic(groups) ? 1 : groups, targets()[0]);
+    if (!problem.empty())
+      return emitOpError() << "has a schedule that cannot run: it " << problem;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Conversions
+//===----------------------------------------------------------------------===//
+
+LogicalResult PackOp::verify() {
+  if (failed(verifyPacked(*this, getInit(), getCodes(), getScales())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}
+
+LogicalResult UnpackOp::verify() {
+  if (failed(
+          verifyPacked(*this, getBlocks(), getCodesInit(), getScalesInit())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (failed(verifyQuantized(*this, getValues(), getCodesInit(),
+                             getScalesInit())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}
+
+LogicalResult DequantizeOp::verify() {
+  if (failed(verifyQuantized(*this, getInit(), getCodes(), getScales())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}
+
+LogicalResult BlockBytesOp::verify() {
+  auto blocks = cast<MemRefType>(getBlocks().getType());
+  if (!isa<BlockType>(blocks.getElementType()) ||
+      !blocks.getLayout().isIdentity())
+    return emitOpError() << "requires contiguous blocks of element type "
+                            "!mxfp4.block, but got "
+                         << blocks;
+  SmallVector<int64_t> shape(blocks.getShape());
+  shape.push_back(BlockLayout::kBytes);
+  auto expected = MemRefType::get(shape, IntegerType::get(getContext(), 8),
+                                  AffineMap(), blocks.getMemorySpace());
+  if (getBytes().getType() != expected)
+    return emitOpError() << "requires a result of type " << expected
+                         << ", but got " << getBytes().getType();
+  return success();
+}

@@ -1,0 +1,5 @@
+//===- Pch.cpp - Owner of the precompiled header --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
