@@ -1,0 +1,137 @@
+//===- Passes.td - Passes of the mxfp4 dialect -------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_PASSES
+#define MXFP4_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
+  let summary = "Attach a schedule to each grouped matmul";
+  let description = [{
+    Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
+    `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
+    target. A schedule that is there already is kept: the verifier has checked
+    it.
+
+    Preconditions: weights in a fragment-major layout; static N, K, experts and
+    groups. Operations that do not meet them are left alone, for
+    `mxfp4-tile` to explain or `mxfp4-lower-to-loops` to take.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "Target to choose for">,
+    Option<"rowsHint", "rows-hint", "int64_t", "0",
+           "Rows expected in all groups together (0: unknown)">,
+    Option<"placement", "placement", "std::string", "\"register\"",
+           "Where weights are decoded: register or shared">
+  ];
+}
+
+def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
+  let summary = "Grouped matmuls to tiled kernels";
+  let description = [{
+    Moves each `mxfp4.grouped_matmul` on memrefs into a kernel of its own in a
+    `gpu.module`, and leaves a `gpu.launch_func` in its place.
+
+    The kernel is a loop over tiles of the output, `blockIdx`, `blockIdx +
+    gridDim`, ..., so that any grid is correct. Warp 0 first builds the table of
+    tiles: how many each group has is known only on the device. It checks the
+    offsets on the way. A tile then finds its group by binary search, and runs
+    over K in steps of 64: copy, wait, `mxfp4.tile_matmul`.
+
+    Preconditions: memrefs with identity layout; weights in a fragment-major
+    layout; static N, K, experts and groups; a schedule.
+
+    Leaves behind: one copy in flight at a time, which
+    `mxfp4-pipeline-copies` makes several, and weights still packed at
+    `mxfp4.tile_matmul`, which `mxfp4-insert-decode` takes apart.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "Target whose multiprocessors size the grid">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+}
+
+def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
+  let summary = "Keep several stages of copies in flight";
+  let description = [{
+    Rewrites a loop over K that copies, waits and computes into a software
+    pipeline over the S slots of its stages: the first S - 1 steps are copied
+    ahead of the loop, and each iteration waits for its own step only, starts
+    the copy of step k + S - 1 into the slot that step k - 1 has left, and
+    computes.
+
+    Preconditions: the loop as `mxfp4-tile` builds it, marked
+    `mxfp4.stages = S`.
+
+    Leaves behind: one barrier an iteration, and one after the loop, since the
+    slots are used again by the next tile.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def InsertDecode : Pass<"mxfp4-insert-decode"> {
+  let summary = "Decode weights fragment by fragment";
+  let description = [{
+    Replaces `mxfp4.tile_matmul` by what each warp does with its part of the
+    tile. With `placement=register` a thread loads its packed codes and scales,
+    decodes the A fragment of each k16 step in its registers, and multiplies.
+    With `placement=shared`, the baseline, the CTA decodes the tile into a bf16
+    tile in shared memory first, and loads A fragments from there.
+
+    Nothing is permuted at run time: the pass checks that each word of the
+    block layout is the instruction's A fragment (`BlockLayout::codeMap` against
+    `mmaA`), and from there on who holds what is the instruction's business.
+  }];
+  let options = [
+    Option<"placement", "placement", "std::string", "\"schedule\"",
+           "Where weights are decoded: register, shared, or as the schedule "
+           "says">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+def LowerDecode : Pass<"mxfp4-lower-decode"> {
+  let summary = "Decodes to register operations";
+  let description = [{
+    Emits the instructions of `decodeSequence` (`mxfp4/Core/DecodeSequence.h`)
+    for each `mxfp4.decode`: integer operations on 32-bit registers and bf16x2
+    multiplications. Scale bytes that several decodes share are expanded once
+    after CSE.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
+  let summary = "Kernels to the NVVM dialect";
+  let description = [{
+    Converts everything in a `gpu.module`: fragments and tiles to `ldmatrix`,
+    `mma.sync`, `cp.async` and plain loads and stores, control flow to
+    branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
+    contiguous buffers whose only dynamic size is the first, and the launch
+    contract (the manifest of the artifact) is one pointer for each.
+
+    Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left.
+  }];
+  let dependentDialects = [
+    "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::NVVM::NVVMDialect"
+  ];
+}
+
+#endif // MXFP4_TRANSFORMS_PASSES

@@ -1,0 +1,24 @@
+//===- Passes.h - Passes of the mxfp4 dialect -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_PASSES_H
+#define MXFP4_TRANSFORMS_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+#include <memory>
+
+namespace mxfp4 {
+
+#define GEN_PASS_DECL
+#include "mxfp4/Transforms/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "mxfp4/Transforms/Passes.h.inc"
+
+} // namespace mxfp4
+
+#endif // MXFP4_TRANSFORMS_PASSES_H

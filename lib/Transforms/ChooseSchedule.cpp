@@ -1,0 +1,59 @@
+//===- ChooseSchedule.cpp - Attach a schedule to each grouped matmul ------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_CHOOSESCHEDULE
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+struct ChooseSchedulePass
+    : mxfp4::impl::ChooseScheduleBase<ChooseSchedulePass> {
+  using ChooseScheduleBase::ChooseScheduleBase;
+
+  void runOnOperation() override {
+    const Target *target = findTarget(chip);
+    Placement where;
+    if (!target) {
+      getOperation()->emitError()
+          << "mxfp4-choose-schedule knows no chip '" << chip
+          << "'; use sm_90a";
+      return signalPassFailure();
+    }
+    if (!parse(placement, where)) {
+      getOperation()->emitError()
+          << "mxfp4-choose-schedule expects placement=register or "
+             "placement=shared, but got '"
+          << placement << "'";
+      return signalPassFailure();
+    }
+    getOperation()->walk([&](GroupedMatmulOp op) {
+      const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
+                            op.getK(), rowsHint};
+      const bool isStatic = llvm::none_of(
+          ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
+          ShapedType::isDynamic);
+      if (op.getScheduleAttr() || !op.getBlockType() || !isStatic ||
+          problem.groups > maxGroups())
+        return;
+      const ScheduleChoice choice = chooseSchedule(problem, *target, where);
+      op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
+      op->setAttr("schedule_reason",
+                  StringAttr::get(op.getContext(), choice.reason));
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""lit configuration: .mlir, .ptx and .test files under test/."""
+
+import os
+import shutil
+
+import lit.formats
+
+config.name = "mxfp4"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".ptx", ".test"]
+config.excludes = ["Inputs", "laws", "python", "unit", "fuzz"]
+config.test_source_root = os.path.join(config.mxfp4_source, "test")
+
+path = [os.path.join(config.mxfp4_build, "bin"), config.llvm_tools]
+config.environment["PATH"] = os.pathsep.join(path + [os.environ["PATH"]])
+config.substitutions.append(("%mlir_lib", os.path.join(config.llvm_tools, "..", "lib")))
+
+# ptxas checks resource use; it comes with the Python packages that tools/setup
+# installs, or with a CUDA toolkit.
+ptxas = os.environ.get("MXFP4_PTXAS") or shutil.which("ptxas")
+if ptxas:
+    config.available_features.add("ptxas")
+    config.substitutions.append(("%ptxas", ptxas))

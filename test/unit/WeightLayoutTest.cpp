@@ -1,0 +1,183 @@
+//===- WeightLayoutTest.cpp -----------------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/WeightLayout.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <set>
+
+using namespace mxfp4;
+
+namespace {
+
+std::vector<BlockLayout> layouts() {
+  return {{CodeOrder::Spread, ScaleEncoding::Folded},
+          {CodeOrder::Spread, ScaleEncoding::Raw},
+          {CodeOrder::Nibble, ScaleEncoding::Folded},
+          {CodeOrder::Nibble, ScaleEncoding::Raw}};
+}
+
+TEST(WeightLayout, CodeMapIsABijectionOntoTheBlock) {
+  const FragmentMap map = BlockLayout::codeMap();
+  EXPECT_EQ(map.rows(), 64);
+  EXPECT_EQ(map.cols(), 64);
+  EXPECT_TRUE(map.isBijection());
+}
+
+// Each word is the A fragment of its k16 step, under the row permutation: the
+// fact that lets a kernel feed the instruction without moving anything.
+TEST(WeightLayout, EachWordIsAnInstructionFragment) {
+  const FragmentMap fragment =
+      mmaA().permuteRows(BlockLayout::rowPermutation());
+  for (int warp = 0; warp < 4; ++warp)
+    for (int lane = 0; lane < 32; ++lane)
+      for (int word = 0; word < 4; ++word)
+        for (int slot = 0; slot < 8; ++slot) {
+          Coord expected = fragment(slot, lane);
+          expected.row += 16 * warp;
+          expected.col += 16 * word;
+          EXPECT_EQ(BlockLayout::codeMap()(8 * word + slot, lane, warp),
+                    expected);
+        }
+}
+
+TEST(WeightLayout, EveryBitOfAWordIsUsedOnce) {
+  for (const BlockLayout &layout : layouts()) {
+    std::set<int> used;
+    for (int slot = 0; slot < 8; ++slot)
+      for (int bit = 0; bit < 4; ++bit)
+        used.insert(layout.codeBit(slot, bit));
+    EXPECT_EQ(used.size(), 32u);
+    EXPECT_EQ(*used.begin(), 0);
+    EXPECT_EQ(*used.rbegin(), 31);
+  }
+}
+
+TEST(WeightLayout, ScaleBytesCoverTheScaleAreaOnce) {
+  std::set<int> used;
+  for (int warp = 0; warp < 4; ++warp)
+    for (int lane = 0; lane < 32; lane += 4)
+      for (int word = 0; word < 4; word += 2)
+        for (int slot = 0; slot < 4; slot += 2)
+          used.insert(BlockLayout::scaleWordOffset(lane, warp) +
+                      BlockLayout::scaleByte(slot, word));
+  EXPECT_EQ(used.size(), 128u);
+  EXPECT_EQ(*used.begin(), 2048);
+  EXPECT_EQ(*used.rbegin(), 2175);
+}
+
+TEST(WeightLayout, ScaleEncodings) {
+  for (const BlockLayout &layout : layouts())
+    for (int scale = 0; scale < 256; ++scale) {
+      const bool folded = layout.scales == ScaleEncoding::Folded;
+      ASSERT_EQ(layout.holdsScale(scale), !folded || scale <= 128);
+      if (layout.holdsScale(scale))
+        EXPECT_EQ(layout.decodeScale(layout.encodeScale(scale)), scale);
+    }
+}
+
+// Codes tagged with their own position: after pack, the word of each thread
+// must hold the code of the position that the map names.
+TEST(WeightLayout, PackPutsEachCodeWhereTheMapSays) {
+  const int64_t n = 128, k = 192;
+  auto tag = [](int64_t row, int64_t col, int digit) {
+    return unsigned((row * 192 + col) >> 4 * digit & 15);
+  };
+  // A position has 15 bits: four passes, one hexadecimal digit each.
+  for (int digit = 0; digit < 4; ++digit)
+    for (const BlockLayout &layout : layouts()) {
+      std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32, 100),
+          packed(packedBytes(n, k));
+      for (int64_t row = 0; row < n; ++row)
+        for (int64_t col = 0; col < k; ++col)
+          codes[(row * k + col) / 2] |= tag(row, col, digit)
+                                        << (col & 1 ? 4 : 0);
+      ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
+                PackStatus::Success);
+      const FragmentMap map = BlockLayout::codeMap();
+      for (int64_t block = 0; block < 2 * 3; ++block)
+        for (int thread = 0; thread < 128; ++thread)
+          for (int element = 0; element < 32; ++element) {
+            uint32_t word;
+            std::memcpy(&word,
+                        &packed[block * 2176 + 16 * thread + element / 8 * 4],
+                        4);
+            unsigned code = 0;
+            for (int bit = 0; bit < 4; ++bit)
+              code |= (word >> layout.codeBit(element % 8, bit) & 1) << bit;
+            const Coord at = map(element, thread % 32, thread / 32);
+            ASSERT_EQ(code, tag(block / 3 * 64 + at.row,
+                                block % 3 * 64 + at.col, digit));
+          }
+    }
+}
+
+TEST(WeightLayout, UnpackInvertsPackForOddShapes) {
+  std::mt19937 random(7);
+  for (const BlockLayout &layout : layouts())
+    for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 32}, {63, 96}, {65, 64},
+                        {130, 160}}) {
+      std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32),
+          packed(packedBytes(n, k), 0xAA);
+      for (uint8_t &code : codes)
+        code = random();
+      for (uint8_t &scale : scales)
+        scale = layout.scales == ScaleEncoding::Raw ? random() & 255
+                                                    : random() % 129;
+      ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
+                PackStatus::Success);
+      std::vector<uint8_t> codesBack(codes.size()), scalesBack(scales.size());
+      ASSERT_EQ(unpack(layout, packed.data(), n, k, codesBack.data(),
+                       scalesBack.data()),
+                PackStatus::Success);
+      EXPECT_EQ(codes, codesBack);
+      EXPECT_EQ(scales, scalesBack);
+    }
+}
+
+TEST(WeightLayout, PaddingIsCodeZeroUnderABenignScale) {
+  for (const BlockLayout &layout : layouts()) {
+    std::vector<uint8_t> codes(16, 0xFF), scales(1, 3), packed(2176, 0xFF);
+    ASSERT_EQ(pack(layout, codes.data(), scales.data(), 1, 32, packed.data()),
+              PackStatus::Success);
+    int nonzero = 0, other = 0;
+    for (int i = 0; i < 2048; ++i)
+      nonzero += __builtin_popcount(packed[i]);
+    for (int i = 2048; i < 2176; ++i)
+      other += packed[i] != layout.paddingScale();
+    EXPECT_EQ(nonzero, 32 * 4);
+    EXPECT_EQ(other, 1);
+  }
+}
+
+TEST(WeightLayout, RefusesWhatDoesNotFit) {
+  const BlockLayout folded{}, raw{CodeOrder::Spread, ScaleEncoding::Raw};
+  std::vector<uint8_t> codes(32), scales = {128, 129}, packed(2 * 2176);
+  EXPECT_EQ(pack(folded, codes.data(), scales.data(), 2, 32, packed.data()),
+            PackStatus::ScaleOutOfRange);
+  EXPECT_EQ(pack(raw, codes.data(), scales.data(), 2, 32, packed.data()),
+            PackStatus::Success);
+  EXPECT_EQ(pack(raw, codes.data(), scales.data(), 2, 48, packed.data()),
+            PackStatus::BadShape);
+  EXPECT_EQ(pack(raw, codes.data(), scales.data(), 0, 32, packed.data()),
+            PackStatus::BadShape);
+}
+
+TEST(WeightLayout, NamesRoundTrip) {
+  for (const BlockLayout &layout : layouts()) {
+    BlockLayout back;
+    EXPECT_TRUE(parse(name(layout.order), back.order));
+    EXPECT_TRUE(parse(name(layout.scales), back.scales));
+    EXPECT_TRUE(back == layout);
+    EXPECT_FALSE(parse("other", back.order));
+    EXPECT_FALSE(parse("other", back.scales));
+  }
+}
+
+} // namespace
