@@ -15,6 +15,7 @@
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -25,7 +26,9 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_LOWERTONVVM
@@ -270,6 +273,9 @@ struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
 private:
   static void setKernelAttributes(ImplicitLocOpBuilder &b, gpu::GPUFuncOp op,
                                   LLVM::LLVMFuncOp function) {
+    // The launch looks for gpu.kernel, the translation for nvvm.kernel.
+    function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
+                      b.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                       b.getUnitAttr());
     if (DenseI32ArrayAttr size = op.getKnownBlockSizeAttr())
@@ -310,6 +316,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateSCFToControlFlowConversionPatterns(patterns);
   cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  ub::populateUBToLLVMConversionPatterns(converter, patterns);
   populateVectorToLLVMConversionPatterns(converter, patterns);
   populateGpuToNVVMConversionPatterns(converter, patterns);
 }
@@ -319,6 +326,14 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
 
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    // Canonicalisation gathers accumulators into vectors of rank 3, which have
+    // no conversion; take them apart again.
+    RewritePatternSet unroll(context);
+    vector::populateVectorFromElementsUnrollPatterns(unroll);
+    vector::populateVectorToElementsUnrollPatterns(unroll);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(unroll))))
+      return signalPassFailure();
+
     LLVMTypeConverter converter(context);
     configureGpuToNVVMTypeConverter(converter);
     converter.addConversion([](MemRefType type) -> Type {
@@ -336,6 +351,9 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
                              vector::VectorDialect>();
     // The container stays: gpu-module-to-binary serialises it.
     target.addLegalOp<gpu::GPUModuleOp>();
+    // Goes away with its loop or branch; a pattern that creates a branch has
+    // its yield visited first.
+    target.addLegalOp<scf::YieldOp>();
     if (failed(applyFullConversion(getOperation(), target,
                                    std::move(patterns))))
       signalPassFailure();
