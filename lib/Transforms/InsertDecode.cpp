@@ -148,26 +148,28 @@ SmallVector<Value> Expander::unpackAccumulator() {
   return parts;
 }
 
-/// Steps outermost: B fragments are loaded once for each k32 slice and meet
-/// every A fragment.
+/// A k32 slice at a time: its A fragments are few and meet every token, so
+/// they come first; each B fragment is then used up as soon as it is loaded.
 void Expander::multiply(
     function_ref<ValueRange(int slice, int step)> fragmentOf) {
   SmallVector<Value> parts = unpackAccumulator();
   for (int half = 0; half < 2; ++half) {
-    SmallVector<LoadActivationsOp> tokens;
-    for (int j = 0; j < columns; ++j)
-      tokens.push_back(LoadActivationsOp::create(
-          b, op.getActivations(), op.getSlot(), add(firstToken, 8 * j), half));
+    SmallVector<SmallVector<Value>> fragments;
     for (int step = 2 * half; step < 2 * half + 2; ++step)
-      for (int i = 0; i < slices; ++i) {
-        ValueRange a = fragmentOf(i, step);
-        for (int j = 0; j < columns; ++j) {
+      for (int i = 0; i < slices; ++i)
+        fragments.emplace_back(fragmentOf(i, step));
+    for (int j = 0; j < columns; ++j) {
+      auto tokens = LoadActivationsOp::create(
+          b, op.getActivations(), op.getSlot(), add(firstToken, 8 * j), half);
+      for (int step = 0; step < 2; ++step)
+        for (int i = 0; i < slices; ++i) {
+          ArrayRef<Value> a = fragments[step * slices + i];
           Value &part = parts[i * columns + j];
           part = MmaOp::create(b, a[0], a[1], a[2], a[3],
-                               tokens[j].getResult(2 * (step % 2)),
-                               tokens[j].getResult(2 * (step % 2) + 1), part);
+                               tokens.getResult(2 * step),
+                               tokens.getResult(2 * step + 1), part);
         }
-      }
+    }
   }
   Value result = op.getAccumulator();
   for (int i = 0; i < slices; ++i)

@@ -26,6 +26,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -331,6 +332,8 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     RewritePatternSet unroll(context);
     vector::populateVectorFromElementsUnrollPatterns(unroll);
     vector::populateVectorToElementsUnrollPatterns(unroll);
+    vector::populateVectorBroadcastLoweringPatterns(unroll);
+    vector::populateVectorShapeCastLoweringPatterns(unroll);
     if (failed(applyPatternsGreedily(getOperation(), std::move(unroll))))
       return signalPassFailure();
 
