@@ -88,7 +88,14 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
     reason += " (" + std::to_string(rows) + " expected a group)";
   else
     reason += " (no hint of the number of rows)";
-  return {fitShared(scheduleOf(*regime, placement), groups, target), reason};
+  ScheduleChoice choice;
+  choice.schedule = fitShared(scheduleOf(*regime, placement), groups, target);
+  choice.reason = reason;
+  if (regime != kRegimes.begin())
+    choice.rowsFrom = (regime - 1)->rowsPerGroup * groups + 1;
+  if (regime->rowsPerGroup != INT64_MAX)
+    choice.rowsTo = regime->rowsPerGroup * groups;
+  return choice;
 }
 
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,
