@@ -64,8 +64,8 @@ struct ToLLVMInterface : ConvertToLLVMPatternInterface {
       ConversionTarget &, LLVMTypeConverter &converter,
       RewritePatternSet &patterns) const final {
     converter.addConversion([](BlockType type) -> Type {
-      return LLVM::LLVMArrayType::get(
-          IntegerType::get(type.getContext(), 8), BlockLayout::kBytes);
+      return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 8),
+                                      BlockLayout::kBytes);
     });
     patterns.add<BlockBytesLowering>(converter);
   }

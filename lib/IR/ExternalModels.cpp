@@ -147,10 +147,9 @@ private:
                        "output and activations must have as many rows");
     if (auto dynamicK = dyn_cast<Value>(k))
       checks.require(
-          checks.equal(
-              arith::RemUIOp::create(checks.b, checks.loc, dynamicK,
-                                     checks.index(kScaleBlock)),
-              checks.index(0)),
+          checks.equal(arith::RemUIOp::create(checks.b, checks.loc, dynamicK,
+                                              checks.index(kScaleBlock)),
+                       checks.index(0)),
           "K must be a multiple of 32");
     constexpr StringLiteral rows = "weights must have N rows";
     constexpr StringLiteral cols = "weights must have K columns";
@@ -169,12 +168,11 @@ private:
     Value counted = op.getExpertIds() ? op.getExpertIds() : w;
     if (op.getOffsetsType().isDynamicDim(0) ||
         cast<MemRefType>(counted.getType()).isDynamicDim(0))
-      checks.require(
-          checks.equal(checks.size(op.getOffsets(), 0),
-                       arith::AddIOp::create(checks.b, checks.loc,
-                                             groupCount(op, checks),
-                                             checks.index(1))),
-          "offsets must have one entry more than there are groups");
+      checks.require(checks.equal(checks.size(op.getOffsets(), 0),
+                                  arith::AddIOp::create(checks.b, checks.loc,
+                                                        groupCount(op, checks),
+                                                        checks.index(1))),
+                     "offsets must have one entry more than there are groups");
   }
 
   static Value groupCount(GroupedMatmulOp op, Checks &checks) {
@@ -198,16 +196,16 @@ private:
         b, loc, zero, groups, one, ValueRange(),
         [&](OpBuilder &body, Location, Value group, ValueRange) {
           Value next = arith::AddIOp::create(body, loc, group, one);
-          checks.require(body,
-                         arith::CmpIOp::create(
-                             body, loc, arith::CmpIPredicate::sle,
-                             offset(body, group), offset(body, next)),
-                         "offsets must not decrease");
+          checks.require(
+              body,
+              arith::CmpIOp::create(body, loc, arith::CmpIPredicate::sle,
+                                    offset(body, group), offset(body, next)),
+              "offsets must not decrease");
           scf::YieldOp::create(body, loc);
         });
-    checks.require(checks.equal(offset(b, groups),
-                                checks.size(op.getActivations(), 0)),
-                   "offsets must end at the number of rows");
+    checks.require(
+        checks.equal(offset(b, groups), checks.size(op.getActivations(), 0)),
+        "offsets must end at the number of rows");
   }
 
   void verifyIds(GroupedMatmulOp op, Checks &checks) const {
@@ -234,8 +232,8 @@ private:
   }
 };
 
-struct PackChecks : RuntimeVerifiableOpInterface::ExternalModel<PackChecks,
-                                                                PackOp> {
+struct PackChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<PackChecks, PackOp> {
   void generateRuntimeVerification(Operation *op, OpBuilder &builder,
                                    Location loc, MessageFn message) const {
     auto pack = cast<PackOp>(op);
@@ -256,8 +254,8 @@ struct PackChecks : RuntimeVerifiableOpInterface::ExternalModel<PackChecks,
     checks.requireSize(blocks, 2, checks.divide(checks.mixedSize(codes, 2), 2),
                        "blocks must cover the columns of the codes");
 
-    auto type = cast<BlockType>(
-        cast<MemRefType>(blocks.getType()).getElementType());
+    auto type =
+        cast<BlockType>(cast<MemRefType>(blocks.getType()).getElementType());
     const BlockLayout layout = type.getLayout();
     int largest = 255;
     while (!layout.holdsScale(largest))
@@ -277,15 +275,14 @@ private:
         checks.b, loc, lower, upper, step,
         [&](OpBuilder &body, Location, ValueRange at) {
           Value scale = memref::LoadOp::create(body, loc, scales, at);
-          Value limit = arith::ConstantIntOp::create(body, loc, scale.getType(),
-                                                     largest);
-          checks.require(body,
-                         arith::CmpIOp::create(body, loc,
-                                               arith::CmpIPredicate::ule, scale,
-                                               limit),
-                         "folded scales must be at most " +
-                             std::to_string(largest) +
-                             "; pack to a block with raw scales");
+          Value limit =
+              arith::ConstantIntOp::create(body, loc, scale.getType(), largest);
+          checks.require(
+              body,
+              arith::CmpIOp::create(body, loc, arith::CmpIPredicate::ule, scale,
+                                    limit),
+              "folded scales must be at most " + std::to_string(largest) +
+                  "; pack to a block with raw scales");
         });
   }
 };
