@@ -24,19 +24,19 @@ class Builder {
 public:
   explicit Builder(DecodeSequence &sequence) : sequence(sequence) {}
 
-  int andi(int a, uint32_t b) { return add({DecodeOp::And, a, -1, b}); }
-  int addi(int a, uint32_t b) { return add({DecodeOp::Add, a, -1, b}); }
+  int andi(int a, uint32_t b) { return add({DecodeOpcode::And, a, -1, b}); }
+  int addi(int a, uint32_t b) { return add({DecodeOpcode::Add, a, -1, b}); }
   int shl(int a, uint32_t b) {
-    return b ? add({DecodeOp::Shl, a, -1, b}) : a;
+    return b ? add({DecodeOpcode::Shl, a, -1, b}) : a;
   }
   int shr(int a, uint32_t b) {
-    return b ? add({DecodeOp::Shr, a, -1, b}) : a;
+    return b ? add({DecodeOpcode::Shr, a, -1, b}) : a;
   }
-  int mul(int a, uint32_t b) { return add({DecodeOp::Mul, a, -1, b}); }
-  int bitOr(int a, int b) { return add({DecodeOp::Or, a, b, 0}); }
-  int mulBF16(int a, int b) { return add({DecodeOp::MulBF16x2, a, b, 0}); }
+  int mul(int a, uint32_t b) { return add({DecodeOpcode::Mul, a, -1, b}); }
+  int bitOr(int a, int b) { return add({DecodeOpcode::Or, a, b, 0}); }
+  int mulBF16(int a, int b) { return add({DecodeOpcode::MulBF16x2, a, b, 0}); }
   int mulBF16i(int a, uint32_t b) {
-    return add({DecodeOp::MulBF16x2, a, -1, b});
+    return add({DecodeOpcode::MulBF16x2, a, -1, b});
   }
 
 private:
@@ -133,25 +133,25 @@ std::array<uint32_t, 4> DecodeSequence::evaluate(uint32_t codes,
     const uint32_t a = values[inst.lhs];
     const uint32_t b = inst.rhs < 0 ? inst.immediate : values[inst.rhs];
     switch (inst.op) {
-    case DecodeOp::And:
+    case DecodeOpcode::And:
       values.push_back(a & b);
       break;
-    case DecodeOp::Or:
+    case DecodeOpcode::Or:
       values.push_back(a | b);
       break;
-    case DecodeOp::Add:
+    case DecodeOpcode::Add:
       values.push_back(a + b);
       break;
-    case DecodeOp::Shl:
+    case DecodeOpcode::Shl:
       values.push_back(a << b);
       break;
-    case DecodeOp::Shr:
+    case DecodeOpcode::Shr:
       values.push_back(a >> b);
       break;
-    case DecodeOp::Mul:
+    case DecodeOpcode::Mul:
       values.push_back(a * b);
       break;
-    case DecodeOp::MulBF16x2:
+    case DecodeOpcode::MulBF16x2:
       values.push_back(multiplyBF16x2(a, b));
       break;
     }
@@ -164,17 +164,17 @@ DecodeCost DecodeSequence::cost() const {
   DecodeCost cost;
   for (const DecodeInst &inst : instructions)
     switch (inst.op) {
-    case DecodeOp::And:
-    case DecodeOp::Or:
-    case DecodeOp::Add:
-    case DecodeOp::Shr:
+    case DecodeOpcode::And:
+    case DecodeOpcode::Or:
+    case DecodeOpcode::Add:
+    case DecodeOpcode::Shr:
       ++cost.alu;
       break;
-    case DecodeOp::Shl:
-    case DecodeOp::Mul:
+    case DecodeOpcode::Shl:
+    case DecodeOpcode::Mul:
       ++cost.multiply;
       break;
-    case DecodeOp::MulBF16x2:
+    case DecodeOpcode::MulBF16x2:
       ++cost.bf16x2;
       break;
     }

@@ -41,8 +41,9 @@ constexpr std::array<Regime, 5> kRegimes = {{
      "a few dozen rows a group: 32 tokens share each decoded fragment"},
     {64, 64, 64, 4, 1, 4, 4,
      "tens of rows a group: 64 tokens share each decoded fragment"},
-    {INT64_MAX, 128, 128, 4, 1, 4, 2,
-     "many rows a group: compute bound, 128 tokens share each fragment"},
+    {INT64_MAX, 128, 64, 4, 1, 4, 3,
+     "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
+     "tokens"},
 }};
 
 } // namespace

@@ -25,7 +25,7 @@ FragmentMap BlockLayout::codeMap() {
 std::vector<int> BlockLayout::rowPermutation() { return {2, 4, 8, 1}; }
 
 int BlockLayout::scaleWordOffset(int lane, int warp) {
-  return kCodeBytes + 32 * warp + 4 * (lane / 4);
+  return kCodeBytes + kWarpScaleBytes * warp + kQuadScaleBytes * (lane / 4);
 }
 
 int BlockLayout::scaleByte(int slot, int word) {

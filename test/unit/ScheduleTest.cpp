@@ -81,7 +81,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
       {"multiple of 8 for each of the 1 warps along tokens, but has 12",
        [](Schedule &s) { s.tileTokens = 12; }},
       {"at most 160 accumulators",
-       [](Schedule &s) { s.tileRows = s.tileTokens = 128; }},
+       [](Schedule &s) { s.tileRows = s.tileTokens = 128; s.warpsRows = 2; }},
       {"requires 2 to 16 stages", [](Schedule &s) { s.stages = 1; }},
       {"bytes of shared memory",
        [](Schedule &s) {

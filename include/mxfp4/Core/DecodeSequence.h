@@ -37,11 +37,11 @@ namespace mxfp4 {
 
 /// Operations on 32-bit registers. All but the last take an immediate or a
 /// register on the right.
-enum class DecodeOp { And, Or, Add, Shl, Shr, Mul, MulBF16x2 };
+enum class DecodeOpcode { And, Or, Add, Shl, Shr, Mul, MulBF16x2 };
 
 /// One instruction: value `size of inputs + own index` = lhs op rhs.
 struct DecodeInst {
-  DecodeOp op;
+  DecodeOpcode op;
   /// Index of a value: inputs first, then results of earlier instructions.
   int lhs;
   /// Index of a value, or -1 to use `immediate`.

@@ -72,6 +72,11 @@ struct BlockLayout {
   static constexpr int kCodeBytes = 2048;
   static constexpr int kScaleBytes = 128;
   static constexpr int kBytes = kCodeBytes + kScaleBytes;
+  /// Strides of invariants 2 and 4, in bytes.
+  static constexpr int kLaneCodeBytes = 16;
+  static constexpr int kWarpCodeBytes = 32 * kLaneCodeBytes;
+  static constexpr int kQuadScaleBytes = 4;
+  static constexpr int kWarpScaleBytes = 8 * kQuadScaleBytes;
 
   friend bool operator==(const BlockLayout &a, const BlockLayout &b) {
     return a.order == b.order && a.scales == b.scales;

@@ -1,0 +1,228 @@
+//===- InsertDecode.cpp - Decode weights fragment by fragment -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/FragmentMap.h"
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_INSERTDECODE
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+constexpr int kSteps = BlockLayout::kCols / 16;
+
+/// The fact that the pass stands on: word j of a thread's codes is its A
+/// fragment of k16 step j, up to the renaming of rows that the epilogue undoes.
+bool wordsAreFragments() {
+  const FragmentMap block = BlockLayout::codeMap();
+  const FragmentMap fragment =
+      mmaA().permuteRows(BlockLayout::rowPermutation());
+  for (int warp = 0; warp < block.warps(); ++warp)
+    for (int lane = 0; lane < 32; ++lane)
+      for (int element = 0; element < block.elements(); ++element) {
+        Coord expected = fragment(element % 8, lane);
+        expected.row += 16 * warp;
+        expected.col += 16 * (element / 8);
+        if (!(block(element, lane, warp) == expected))
+          return false;
+      }
+  return true;
+}
+
+/// Expands one tile_matmul.
+class Expander {
+public:
+  explicit Expander(TileMatmulOp op)
+      : op(op), schedule(op.getSchedule().toSchedule()),
+        slices(schedule.warpRows() / 16), columns(schedule.warpTokens() / 8),
+        b(op.getLoc(), op) {}
+
+  void run(Placement placement);
+
+private:
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value add(Value base, int64_t offset) {
+    return arith::AddIOp::create(b, base, index(offset));
+  }
+  Type blockType() {
+    return cast<MemRefType>(op.getWeights().getType()).getElementType();
+  }
+
+  void locateWarp();
+  /// What a thread holds of a slice, still packed.
+  struct PackedSlice {
+    SmallVector<Value> codes;
+    Value scales;
+  };
+  PackedSlice loadSlice(Value slice);
+  ValueRange decode(const PackedSlice &packed, int step);
+  void decodeTileToShared();
+  SmallVector<Value> unpackAccumulator();
+  void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
+
+  TileMatmulOp op;
+  Schedule schedule;
+  const int slices, columns;
+  ImplicitLocOpBuilder b;
+  Value warp, firstSlice, firstToken, decodedTile;
+};
+
+} // namespace
+
+/// Warps are numbered along rows first.
+void Expander::locateWarp() {
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  warp = arith::DivUIOp::create(b, thread, index(32));
+  Value alongRows =
+      arith::RemUIOp::create(b, warp, index(schedule.warpsRows));
+  Value alongTokens =
+      arith::DivUIOp::create(b, warp, index(schedule.warpsRows));
+  firstSlice = arith::MulIOp::create(b, alongRows, index(slices));
+  firstToken =
+      arith::MulIOp::create(b, alongTokens, index(schedule.warpTokens()));
+}
+
+Expander::PackedSlice Expander::loadSlice(Value slice) {
+  auto codes = LoadCodesOp::create(b, op.getWeights(), op.getSlot(), slice);
+  Value scales = LoadScalesOp::create(b, op.getWeights(), op.getSlot(), slice);
+  return {SmallVector<Value>(codes.getResults()), scales};
+}
+
+ValueRange Expander::decode(const PackedSlice &packed, int step) {
+  return DecodeOp::create(b, packed.codes[step], packed.scales,
+                          static_cast<uint64_t>(step), blockType())
+      .getResults();
+}
+
+/// All warps share the work of decoding the tile, whoever multiplies with it.
+void Expander::decodeTileToShared() {
+  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
+  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
+                                          gpu::AddressSpace::Workgroup);
+  auto type = MemRefType::get({schedule.tileRows, Schedule::kTileK},
+                              b.getBF16Type(), AffineMap(), space);
+  decodedTile = kernel.addWorkgroupAttribution(type, op.getLoc());
+
+  // The barrier before tile_matmul has also seen the last reads of the tile.
+  const int warps = schedule.threads() / 32, all = schedule.tileRows / 16;
+  for (int first = 0; first < all; first += warps) {
+    Value slice = add(warp, first);
+    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice,
+                                         index(all));
+    auto guard = scf::IfOp::create(b, exists);
+    OpBuilder::InsertionGuard restore(b);
+    b.setInsertionPointToStart(guard.thenBlock());
+    const PackedSlice packed = loadSlice(slice);
+    for (int step = 0; step < kSteps; ++step) {
+      ValueRange fragment = decode(packed, step);
+      StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
+                             fragment[3], decodedTile, slice, step);
+    }
+  }
+  gpu::BarrierOp::create(b);
+}
+
+SmallVector<Value> Expander::unpackAccumulator() {
+  SmallVector<Value> parts;
+  for (int i = 0; i < slices; ++i)
+    for (int j = 0; j < columns; ++j)
+      parts.push_back(vector::ExtractOp::create(b, op.getAccumulator(),
+                                                ArrayRef<int64_t>{i, j}));
+  return parts;
+}
+
+/// A k32 slice at a time: its A fragments are few and meet every token, so
+/// they come first; each B fragment is then used up as soon as it is loaded.
+void Expander::multiply(
+    function_ref<ValueRange(int slice, int step)> fragmentOf) {
+  SmallVector<Value> parts = unpackAccumulator();
+  for (int half = 0; half < 2; ++half) {
+    SmallVector<SmallVector<Value>> fragments;
+    for (int step = 2 * half; step < 2 * half + 2; ++step)
+      for (int i = 0; i < slices; ++i)
+        fragments.emplace_back(fragmentOf(i, step));
+    for (int j = 0; j < columns; ++j) {
+      auto tokens = LoadActivationsOp::create(
+          b, op.getActivations(), op.getSlot(), add(firstToken, 8 * j), half);
+      for (int step = 0; step < 2; ++step)
+        for (int i = 0; i < slices; ++i) {
+          ArrayRef<Value> a = fragments[step * slices + i];
+          Value &part = parts[i * columns + j];
+          part = MmaOp::create(b, a[0], a[1], a[2], a[3],
+                               tokens.getResult(2 * step),
+                               tokens.getResult(2 * step + 1), part);
+        }
+    }
+  }
+  Value result = op.getAccumulator();
+  for (int i = 0; i < slices; ++i)
+    for (int j = 0; j < columns; ++j)
+      result = vector::InsertOp::create(b, parts[i * columns + j], result,
+                                        ArrayRef<int64_t>{i, j});
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+void Expander::run(Placement placement) {
+  locateWarp();
+  if (placement == Placement::Shared) {
+    decodeTileToShared();
+    multiply([&](int slice, int step) -> ValueRange {
+      return LoadDecodedOp::create(b, decodedTile, add(firstSlice, slice),
+                                   step)
+          .getResults();
+    });
+    return;
+  }
+  SmallVector<PackedSlice> packed;
+  for (int i = 0; i < slices; ++i)
+    packed.push_back(loadSlice(add(firstSlice, i)));
+  multiply([&](int slice, int step) { return decode(packed[slice], step); });
+}
+
+namespace {
+
+struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
+  using InsertDecodeBase::InsertDecodeBase;
+
+  void runOnOperation() override {
+    Placement forced = Placement::Register;
+    const bool fromSchedule = placement == "schedule";
+    if (!fromSchedule && !parse(placement, forced)) {
+      getOperation()->emitError()
+          << "mxfp4-insert-decode expects placement=register, "
+             "placement=shared or placement=schedule, but got '"
+          << placement << "'";
+      return signalPassFailure();
+    }
+    if (!wordsAreFragments()) {
+      getOperation()->emitError("mxfp4-insert-decode: the block layout does "
+                                "not match the instruction's fragment map");
+      return signalPassFailure();
+    }
+    SmallVector<TileMatmulOp> ops;
+    getOperation()->walk([&](TileMatmulOp op) { ops.push_back(op); });
+    for (TileMatmulOp op : ops)
+      Expander(op).run(fromSchedule ? op.getSchedule().getPlacement()
+                                    : forced);
+  }
+};
+
+} // namespace

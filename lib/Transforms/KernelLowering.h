@@ -1,0 +1,73 @@
+//===- KernelLowering.h - Pieces of mxfp4-lower-to-nvvm ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The pass is split by subject: memory and kernels here and in
+// LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_KERNELLOWERING_H
+#define MXFP4_TRANSFORMS_KERNELLOWERING_H
+
+#include "mxfp4/Core/FragmentMap.h"
+
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace mxfp4 {
+
+/// LLVM-dialect integer arithmetic with constants folded into the calls. All
+/// values of one expression have one type, i32 or i64.
+class Arithmetic {
+public:
+  explicit Arithmetic(mlir::ImplicitLocOpBuilder &b) : b(b) {}
+
+  mlir::Value constant(mlir::Type type, int64_t value);
+  mlir::Value add(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value add(mlir::Value lhs, int64_t rhs);
+  mlir::Value mul(mlir::Value lhs, int64_t rhs);
+  mlir::Value andi(mlir::Value lhs, int64_t rhs);
+  mlir::Value xori(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value shr(mlir::Value lhs, int64_t rhs);
+  mlir::Value udiv(mlir::Value lhs, int64_t rhs);
+  mlir::Value urem(mlir::Value lhs, int64_t rhs);
+  mlir::Value ult(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value ult(mlir::Value lhs, int64_t rhs);
+  mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
+  mlir::Value toI64(mlir::Value value);
+  mlir::Value toI32(mlir::Value value);
+
+  /// base + bytes, for a 64-bit number of bytes.
+  mlir::Value offset(mlir::Value base, mlir::Value bytes);
+
+  /// A sum of bit groups of an index (see FragmentMap.h).
+  mlir::Value sum(const std::vector<BitGroup> &groups, mlir::Value index);
+
+  /// threadIdx.x and its number in the warp, i32.
+  mlir::Value thread();
+  mlir::Value lane();
+
+private:
+  mlir::ImplicitLocOpBuilder &b;
+};
+
+/// Bytes of a row of a staged bf16 tile, and of a swizzled unit.
+inline constexpr int kRowBytes = 128;
+inline constexpr int kUnitBytes = 16;
+
+/// copy_weights, copy_activations, store_tile.
+void populateTileLowering(const mlir::LLVMTypeConverter &converter,
+                          mlir::RewritePatternSet &patterns);
+
+/// load_codes, load_scales, load_activations, mma, store_decoded,
+/// load_decoded.
+void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
+                              mlir::RewritePatternSet &patterns);
+
+} // namespace mxfp4
+
+#endif // MXFP4_TRANSFORMS_KERNELLOWERING_H

@@ -1,0 +1,91 @@
+//===- LowerDecode.cpp - Decodes to register operations -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/DecodeSequence.h"
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_LOWERDECODE
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// The third reader of a decode sequence: emits it.
+class SequenceEmitter {
+public:
+  explicit SequenceEmitter(DecodeOp op)
+      : b(op.getLoc(), op), pair(VectorType::get({2}, b.getBF16Type())),
+        values({op.getCodes(), op.getScales()}) {}
+
+  SmallVector<Value> emit(const DecodeSequence &sequence) {
+    for (const DecodeInst &inst : sequence.instructions)
+      values.push_back(emit(inst));
+    SmallVector<Value> results;
+    for (int result : sequence.results)
+      results.push_back(toPair(values[result]));
+    return results;
+  }
+
+private:
+  Value constant(uint32_t value) {
+    return LLVM::ConstantOp::create(b, b.getI32Type(),
+                                    b.getI32IntegerAttr(int32_t(value)));
+  }
+  /// Products stay bf16 pairs; everything else is a 32-bit register.
+  Value toPair(Value value) {
+    return value.getType() == pair ? value
+                                   : LLVM::BitcastOp::create(b, pair, value);
+  }
+
+  Value emit(const DecodeInst &inst) {
+    Value lhs = values[inst.lhs];
+    Value rhs = inst.rhs < 0 ? constant(inst.immediate) : values[inst.rhs];
+    switch (inst.op) {
+    case DecodeOpcode::And:
+      return LLVM::AndOp::create(b, lhs, rhs);
+    case DecodeOpcode::Or:
+      return LLVM::OrOp::create(b, lhs, rhs);
+    case DecodeOpcode::Add:
+      return LLVM::AddOp::create(b, lhs, rhs);
+    case DecodeOpcode::Shl:
+      return LLVM::ShlOp::create(b, lhs, rhs);
+    case DecodeOpcode::Shr:
+      return LLVM::LShrOp::create(b, lhs, rhs);
+    case DecodeOpcode::Mul:
+      return LLVM::MulOp::create(b, lhs, rhs);
+    case DecodeOpcode::MulBF16x2:
+      return LLVM::FMulOp::create(b, toPair(lhs), toPair(rhs));
+    }
+    llvm_unreachable("all operations are handled");
+  }
+
+  ImplicitLocOpBuilder b;
+  Type pair;
+  SmallVector<Value> values;
+};
+
+struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
+  using LowerDecodeBase::LowerDecodeBase;
+
+  void runOnOperation() override {
+    getOperation()->walk([](DecodeOp op) {
+      const BlockLayout layout = cast<BlockType>(op.getBlock()).getLayout();
+      op.replaceAllUsesWith(
+          SequenceEmitter(op).emit(decodeSequence(layout, op.getStep())));
+      op.erase();
+    });
+  }
+};
+
+} // namespace

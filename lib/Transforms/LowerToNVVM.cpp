@@ -1,0 +1,366 @@
+//===- LowerToNVVM.cpp - Kernels to the NVVM dialect ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelLowering.h"
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
+#include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
+#include "mlir/Transforms/DialectConversion.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_LOWERTONVVM
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+Value Arithmetic::constant(Type type, int64_t value) {
+  return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value));
+}
+Value Arithmetic::add(Value lhs, Value rhs) {
+  return LLVM::AddOp::create(b, lhs, rhs);
+}
+Value Arithmetic::add(Value lhs, int64_t rhs) {
+  return rhs == 0 ? lhs : add(lhs, constant(lhs.getType(), rhs));
+}
+Value Arithmetic::mul(Value lhs, int64_t rhs) {
+  return rhs == 1 ? lhs
+                  : Value(LLVM::MulOp::create(b, lhs,
+                                              constant(lhs.getType(), rhs)));
+}
+Value Arithmetic::andi(Value lhs, int64_t rhs) {
+  return LLVM::AndOp::create(b, lhs, constant(lhs.getType(), rhs));
+}
+Value Arithmetic::xori(Value lhs, Value rhs) {
+  return LLVM::XOrOp::create(b, lhs, rhs);
+}
+Value Arithmetic::shr(Value lhs, int64_t rhs) {
+  return rhs == 0 ? lhs
+                  : Value(LLVM::LShrOp::create(b, lhs,
+                                               constant(lhs.getType(), rhs)));
+}
+Value Arithmetic::udiv(Value lhs, int64_t rhs) {
+  return LLVM::UDivOp::create(b, lhs, constant(lhs.getType(), rhs));
+}
+Value Arithmetic::urem(Value lhs, int64_t rhs) {
+  return LLVM::URemOp::create(b, lhs, constant(lhs.getType(), rhs));
+}
+Value Arithmetic::ult(Value lhs, Value rhs) {
+  return LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ult, lhs, rhs);
+}
+Value Arithmetic::ult(Value lhs, int64_t rhs) {
+  return ult(lhs, constant(lhs.getType(), rhs));
+}
+Value Arithmetic::select(Value condition, Value yes, Value no) {
+  return LLVM::SelectOp::create(b, condition, yes, no);
+}
+Value Arithmetic::toI64(Value value) {
+  return LLVM::ZExtOp::create(b, b.getI64Type(), value);
+}
+Value Arithmetic::toI32(Value value) {
+  return LLVM::TruncOp::create(b, b.getI32Type(), value);
+}
+Value Arithmetic::offset(Value base, Value bytes) {
+  return LLVM::GEPOp::create(b, base.getType(), b.getI8Type(), base,
+                             ArrayRef<LLVM::GEPArg>{bytes});
+}
+Value Arithmetic::sum(const std::vector<BitGroup> &groups, Value index) {
+  Value total;
+  for (const BitGroup &group : groups) {
+    Value term = mul(andi(shr(index, group.shift), group.mask), group.stride);
+    total = total ? add(total, term) : term;
+  }
+  return total ? total : constant(index.getType(), 0);
+}
+Value Arithmetic::thread() {
+  return NVVM::ThreadIdXOp::create(b, b.getI32Type());
+}
+Value Arithmetic::lane() { return andi(thread(), 31); }
+
+//===----------------------------------------------------------------------===//
+// Memory: memrefs are bare pointers
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+unsigned addressSpace(MemRefType type) {
+  const bool shared =
+      gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
+  return static_cast<unsigned>(shared ? NVVM::NVVMMemorySpace::Shared
+                                      : NVVM::NVVMMemorySpace::Global);
+}
+
+/// Address of an element of a memref with identity layout whose only dynamic
+/// size is the first.
+Value elementAddress(ImplicitLocOpBuilder &b, MemRefType type, Value base,
+                     ValueRange indices) {
+  Arithmetic a(b);
+  Value linear = a.constant(b.getI64Type(), 0);
+  for (auto [i, index] : llvm::enumerate(indices)) {
+    linear = i == 0 ? index
+                    : a.add(a.mul(linear, type.getDimSize(i)), index);
+  }
+  return LLVM::GEPOp::create(b, base.getType(), type.getElementType(), base,
+                             ArrayRef<LLVM::GEPArg>{linear});
+}
+
+struct LowerLoad : ConvertOpToLLVMPattern<memref::LoadOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(memref::LoadOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value address = elementAddress(b, op.getMemRefType(), adaptor.getMemref(),
+                                   adaptor.getIndices());
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getType(), address);
+    return success();
+  }
+};
+
+struct LowerStore : ConvertOpToLLVMPattern<memref::StoreOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(memref::StoreOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value address = elementAddress(b, op.getMemRefType(), adaptor.getMemref(),
+                                   adaptor.getIndices());
+    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValue(),
+                                               address);
+    return success();
+  }
+};
+
+/// The only atomic of our kernels: OR into the error word.
+struct LowerAtomicOr : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(memref::AtomicRMWOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (op.getKind() != arith::AtomicRMWKind::ori)
+      return rewriter.notifyMatchFailure(op, "not an OR");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value address = elementAddress(b, cast<MemRefType>(op.getMemref().getType()),
+                                   adaptor.getMemref(), adaptor.getIndices());
+    rewriter.replaceOpWithNewOp<LLVM::AtomicRMWOp>(
+        op, LLVM::AtomicBinOp::_or, address, adaptor.getValue(),
+        LLVM::AtomicOrdering::monotonic);
+    return success();
+  }
+};
+
+struct LowerView : ConvertOpToLLVMPattern<memref::ViewOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(memref::ViewOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, Arithmetic(b).offset(adaptor.getSource(),
+                                                adaptor.getByteShift()));
+    return success();
+  }
+};
+
+/// A shared-memory variable of the module, and its address.
+Value createShared(ImplicitLocOpBuilder &b, Operation *inside, StringRef name,
+                   int64_t bytes, LLVM::Linkage linkage) {
+  auto module = inside->getParentOfType<gpu::GPUModuleOp>();
+  const auto space = static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    LLVM::GlobalOp::create(
+        b, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
+        /*isConstant=*/false, linkage, name, Attribute(),
+        /*alignment=*/1024, space);
+  }
+  return LLVM::AddressOfOp::create(
+      b, LLVM::LLVMPointerType::get(b.getContext(), space), name);
+}
+
+/// Each kernel carves its own dynamic shared memory from one variable.
+struct LowerDynamicShared : ConvertOpToLLVMPattern<gpu::DynamicSharedMemoryOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(gpu::DynamicSharedMemoryOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto module = op->getParentOfType<gpu::GPUModuleOp>();
+    const std::string name = module.getName().str() + "_shared";
+    const auto space = static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared);
+    if (module.lookupSymbol(name)) {
+      rewriter.replaceOpWithNewOp<LLVM::AddressOfOp>(
+          op, LLVM::LLVMPointerType::get(b.getContext(), space), name);
+      return success();
+    }
+    rewriter.replaceOp(
+        op, createShared(b, op, name, 0, LLVM::Linkage::External));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
+  LowerKernel(const LLVMTypeConverter &converter)
+      // Ahead of the upstream pattern, which makes memref descriptors.
+      : ConvertOpToLLVMPattern(converter, /*benefit=*/10) {}
+
+  LogicalResult
+  matchAndRewrite(gpu::GPUFuncOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    TypeConverter::SignatureConversion signature(
+        op.front().getNumArguments());
+    for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs()))
+      signature.addInputs(i, getTypeConverter()->convertType(type));
+    auto type = LLVM::LLVMFunctionType::get(
+        LLVM::LLVMVoidType::get(b.getContext()), signature.getConvertedTypes());
+    auto function = LLVM::LLVMFuncOp::create(b, op.getName(), type);
+    setKernelAttributes(b, op, function);
+
+    b.setInsertionPointToStart(&op.front());
+    const unsigned inputs = op.getFunctionType().getNumInputs();
+    for (auto [i, attribution] :
+         llvm::enumerate(op.getWorkgroupAttributions())) {
+      auto memref = cast<MemRefType>(attribution.getType());
+      const int64_t bytes =
+          memref.getNumElements() * memref.getElementTypeBitWidth() / 8;
+      const std::string name =
+          op.getName().str() + "_tile" + std::to_string(i);
+      Value address = createShared(b, op, name, bytes, LLVM::Linkage::Internal);
+      signature.remapInput(inputs + i, address);
+    }
+    rewriter.inlineRegionBefore(op.getBody(), function.getBody(),
+                                function.end());
+    if (failed(rewriter.convertRegionTypes(&function.getBody(),
+                                           *getTypeConverter(), &signature)))
+      return failure();
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  static void setKernelAttributes(ImplicitLocOpBuilder &b, gpu::GPUFuncOp op,
+                                  LLVM::LLVMFuncOp function) {
+    // The launch looks for gpu.kernel, the translation for nvvm.kernel.
+    function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
+                      b.getUnitAttr());
+    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                      b.getUnitAttr());
+    if (DenseI32ArrayAttr size = op.getKnownBlockSizeAttr())
+      function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), size);
+    const StringRef minCTAs = NVVM::NVVMDialect::getMinctasmAttrName();
+    if (Attribute ctas = op->getAttr(minCTAs))
+      function->setAttr(minCTAs, ctas);
+    // The launch contract: buffers do not overlap.
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (isa<LLVM::LLVMPointerType>(function.getArgumentTypes()[i]))
+        function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                            b.getUnitAttr());
+  }
+};
+
+struct LowerReturn : ConvertOpToLLVMPattern<gpu::ReturnOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(gpu::ReturnOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<LLVM::ReturnOp>(op, ValueRange{});
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+void populatePatterns(LLVMTypeConverter &converter,
+                      RewritePatternSet &patterns) {
+  patterns.add<LowerLoad, LowerStore, LowerAtomicOr, LowerView,
+               LowerDynamicShared, LowerReturn>(converter, /*benefit=*/10);
+  patterns.add<LowerKernel>(converter);
+  populateTileLowering(converter, patterns);
+  populateFragmentLowering(converter, patterns);
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  populateSCFToControlFlowConversionPatterns(patterns);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  ub::populateUBToLLVMConversionPatterns(converter, patterns);
+  populateVectorToLLVMConversionPatterns(converter, patterns);
+  populateGpuToNVVMConversionPatterns(converter, patterns);
+}
+
+struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
+  using LowerToNVVMBase::LowerToNVVMBase;
+
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    // Canonicalisation gathers accumulators into vectors of rank 3, which have
+    // no conversion; take them apart again.
+    RewritePatternSet unroll(context);
+    vector::populateVectorFromElementsUnrollPatterns(unroll);
+    vector::populateVectorToElementsUnrollPatterns(unroll);
+    vector::populateVectorBroadcastLoweringPatterns(unroll);
+    vector::populateVectorShapeCastLoweringPatterns(unroll);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(unroll))))
+      return signalPassFailure();
+
+    LLVMTypeConverter converter(context);
+    configureGpuToNVVMTypeConverter(converter);
+    converter.addConversion([](MemRefType type) -> Type {
+      return LLVM::LLVMPointerType::get(type.getContext(),
+                                        addressSpace(type));
+    });
+
+    RewritePatternSet patterns(context);
+    populatePatterns(converter, patterns);
+    LLVMConversionTarget target(*context);
+    target.addLegalDialect<NVVM::NVVMDialect>();
+    target.addIllegalDialect<MXFP4Dialect, arith::ArithDialect,
+                             cf::ControlFlowDialect, gpu::GPUDialect,
+                             memref::MemRefDialect, scf::SCFDialect,
+                             vector::VectorDialect>();
+    // The container stays: gpu-module-to-binary serialises it.
+    target.addLegalOp<gpu::GPUModuleOp>();
+    // Goes away with its loop or branch; a pattern that creates a branch has
+    // its yield visited first.
+    target.addLegalOp<scf::YieldOp>();
+    if (failed(applyFullConversion(getOperation(), target,
+                                   std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

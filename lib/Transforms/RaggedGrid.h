@@ -1,0 +1,57 @@
+//===- RaggedGrid.h - Which tile does a CTA compute -------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// How many tiles each group has depends on the offsets, which only the device
+// knows. Every CTA builds the same table in its shared memory: entry g is the
+// number of row tiles before group g, entry G their total. Tiles are numbered
+// columns first, so that CTAs that run together share activations and walk
+// one expert's weights.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_RAGGEDGRID_H
+#define MXFP4_TRANSFORMS_RAGGEDGRID_H
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mxfp4 {
+
+/// What the grid is about. `error` may be null.
+struct RaggedGrid {
+  /// i32[G+1] in global memory.
+  mlir::Value offsets;
+  /// i32[G+1] in shared memory.
+  mlir::Value table;
+  /// i32[1] in global memory: bit 0 reports bad offsets.
+  mlir::Value error;
+  /// Rows of the activations, i32.
+  mlir::Value rows;
+  int64_t groups;
+  /// Rows of a tile.
+  int64_t tileTokens;
+  /// Tiles along N.
+  int64_t columnTiles;
+
+  /// For the lanes of one warp: checks the offsets and fills the table. Bad
+  /// offsets leave a table of zeros, so that nothing is computed or stored.
+  void emitTable(mlir::ImplicitLocOpBuilder &b, mlir::Value lane) const;
+
+  /// The number of tiles, once the table is visible.
+  mlir::Value emitTileCount(mlir::ImplicitLocOpBuilder &b) const;
+
+  /// A tile: its group, first row, number of valid rows, and column tile.
+  struct Tile {
+    mlir::Value group, row, valid, column;
+  };
+  Tile emitTile(mlir::ImplicitLocOpBuilder &b, mlir::Value number) const;
+};
+
+/// ORs `bits` into the error word, if there is one.
+void emitReport(mlir::ImplicitLocOpBuilder &b, mlir::Value error, int bits);
+
+} // namespace mxfp4
+
+#endif // MXFP4_TRANSFORMS_RAGGEDGRID_H

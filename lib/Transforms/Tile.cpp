@@ -1,0 +1,307 @@
+//===- Tile.cpp - Grouped matmuls to tiled kernels ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "RaggedGrid.h"
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_TILE
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// What keeps an operation from becoming a kernel, as the rest of a sentence;
+/// empty if nothing does.
+std::string unmetPrecondition(GroupedMatmulOp op) {
+  for (Value operand : op->getOperands()) {
+    auto type = dyn_cast<MemRefType>(operand.getType());
+    if (!type)
+      return "requires memref operands to become a kernel; bufferize first";
+    if (!type.getLayout().isIdentity())
+      return "requires contiguous memrefs (identity layout) to become a kernel";
+  }
+  if (!op.getBlockType())
+    return "requires weights in a fragment-major layout to become a kernel; "
+           "insert mxfp4.pack";
+  for (auto [name, size] :
+       {std::pair("N", op.getN()), {"K", op.getK()},
+        {"the number of experts", op.getNumExperts()},
+        {"the number of groups", op.getNumGroups()}})
+    if (ShapedType::isDynamic(size))
+      return std::string("requires ") + name +
+             " to be static to become a kernel";
+  if (!op.getScheduleAttr())
+    return "requires a schedule to become a kernel; run mxfp4-choose-schedule";
+  return "";
+}
+
+/// Builds one kernel.
+class KernelBuilder {
+public:
+  KernelBuilder(GroupedMatmulOp op, gpu::GPUFuncOp kernel)
+      : op(op), attr(op.getScheduleAttr()), schedule(attr.toSchedule()),
+        kernel(kernel),
+        b(op.getLoc(), OpBuilder::atBlockBegin(&kernel.getBody().front())) {}
+
+  void build();
+
+private:
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  void bindArguments();
+  void carveSharedMemory();
+  void buildTile(Value number);
+  Value buildKLoop(const RaggedGrid::Tile &tile, Value expert, Value steps);
+
+  GroupedMatmulOp op;
+  ScheduleAttr attr;
+  Schedule schedule;
+  gpu::GPUFuncOp kernel;
+  ImplicitLocOpBuilder b;
+
+  Value activations, weights, expertIds, output;
+  Value activationStage, weightStage;
+  RaggedGrid grid;
+};
+
+} // namespace
+
+void KernelBuilder::bindArguments() {
+  auto arguments = kernel.getArguments().begin();
+  activations = *arguments++;
+  weights = *arguments++;
+  grid.offsets = *arguments++;
+  if (op.getExpertIds())
+    expertIds = *arguments++;
+  output = *arguments++;
+  if (op.getError())
+    grid.error = *arguments++;
+  grid.rows = *arguments++;
+  grid.groups = op.getNumGroups();
+  grid.tileTokens = schedule.tileTokens;
+  grid.columnTiles =
+      (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
+}
+
+/// Activations first: their swizzle wants the best-aligned place.
+void KernelBuilder::carveSharedMemory() {
+  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
+                                          gpu::AddressSpace::Workgroup);
+  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
+                               AffineMap(), space);
+  Value all = gpu::DynamicSharedMemoryOp::create(b, bytes);
+  int64_t offset = 0;
+  auto carve = [&](ArrayRef<int64_t> shape, Type element, int64_t size) {
+    auto type = MemRefType::get(shape, element, AffineMap(), space);
+    Value view =
+        memref::ViewOp::create(b, type, all, index(offset), ValueRange{});
+    offset += size;
+    return view;
+  };
+  activationStage =
+      carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
+            b.getBF16Type(),
+            int64_t(schedule.stages) * schedule.activationStageBytes());
+  weightStage =
+      carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
+            op.getBlockType(),
+            int64_t(schedule.stages) * schedule.weightStageBytes());
+  grid.table = carve({grid.groups + 1}, b.getI32Type(), 4 * (grid.groups + 1));
+}
+
+void KernelBuilder::build() {
+  bindArguments();
+  carveSharedMemory();
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                                            thread, index(32));
+  scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder inner(loc, then);
+    grid.emitTable(inner, thread);
+    scf::YieldOp::create(inner);
+  });
+  gpu::BarrierOp::create(b);
+
+  Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+  Value stride = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  auto loop =
+      scf::ForOp::create(b, first, grid.emitTileCount(b), stride, ValueRange{});
+  b.setInsertionPointToStart(loop.getBody());
+  buildTile(loop.getInductionVar());
+  b.setInsertionPointAfter(loop);
+  gpu::ReturnOp::create(b);
+}
+
+void KernelBuilder::buildTile(Value number) {
+  using P = arith::CmpIPredicate;
+  RaggedGrid::Tile tile = grid.emitTile(b, number);
+  const int64_t kSteps = blocksFor(op.getK());
+  Value expert = tile.group, steps = index(kSteps);
+  if (expertIds) {
+    // Id -1 multiplies nothing and stores zeros; a bad id stores nothing.
+    Value id = memref::LoadOp::create(b, expertIds, ValueRange{tile.group});
+    Value minusOne = arith::ConstantIntOp::create(b, b.getI32Type(), -1);
+    Value experts =
+        arith::ConstantIntOp::create(b, b.getI32Type(), op.getNumExperts());
+    Value isUsed = arith::CmpIOp::create(b, P::ult, id, experts);
+    Value isNone = arith::CmpIOp::create(b, P::eq, id, minusOne);
+    Value isGood = arith::OrIOp::create(b, isUsed, isNone);
+    steps = arith::SelectOp::create(b, isUsed, steps, index(0));
+    tile.valid = arith::SelectOp::create(b, isGood, tile.valid, index(0));
+    expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
+    if (grid.error) {
+      Value isBad = arith::XOrIOp::create(
+          b, isGood, arith::ConstantIntOp::create(b, b.getI1Type(), 1));
+      scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
+        ImplicitLocOpBuilder inner(loc, then);
+        emitReport(inner, grid.error, 2);
+        scf::YieldOp::create(inner);
+      });
+    }
+  }
+  Value accumulator = buildKLoop(tile, expert, steps);
+  StoreTileOp::create(b, accumulator, output, tile.row, tile.column,
+                      tile.valid, attr);
+}
+
+Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert,
+                                Value steps) {
+  auto accumulatorType = VectorType::get(
+      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4},
+      b.getF32Type());
+  Value zero = arith::ConstantOp::create(
+      b, accumulatorType, DenseElementsAttr::get(accumulatorType, 0.0f));
+  Value block = arith::MulIOp::create(
+      b, tile.column, index(schedule.tileRows / BlockLayout::kRows));
+  auto loop =
+      scf::ForOp::create(b, index(0), steps, index(1), ValueRange{zero});
+  loop->setAttr("mxfp4.stages", b.getI64IntegerAttr(schedule.stages));
+
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value step = loop.getInductionVar(), slot = index(0);
+  CopyWeightsOp::create(b, weights, expert, block, step, weightStage, slot);
+  CopyActivationsOp::create(b, activations, tile.row, step, tile.valid,
+                            activationStage, slot);
+  NVVM::CpAsyncCommitGroupOp::create(b);
+  NVVM::CpAsyncWaitGroupOp::create(b, 0);
+  gpu::BarrierOp::create(b);
+  Value next =
+      TileMatmulOp::create(b, accumulatorType, loop.getRegionIterArg(0),
+                           weightStage, slot, activationStage, attr);
+  gpu::BarrierOp::create(b);
+  scf::YieldOp::create(b, ValueRange{next});
+  return loop.getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct TilePass : mxfp4::impl::TileBase<TilePass> {
+  using TileBase::TileBase;
+
+  void runOnOperation() override;
+
+private:
+  void outline(GroupedMatmulOp op, const Target &target);
+  void launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
+              const Target &target);
+};
+
+} // namespace
+
+void TilePass::runOnOperation() {
+  const Target *target = findTarget(chip);
+  if (!target) {
+    getOperation()->emitError()
+        << "mxfp4-tile knows no chip '" << chip << "'; use sm_90a";
+    return signalPassFailure();
+  }
+  SmallVector<GroupedMatmulOp> ops;
+  getOperation().walk([&](GroupedMatmulOp op) { ops.push_back(op); });
+  for (GroupedMatmulOp op : ops)
+    if (std::string reason = unmetPrecondition(op); !reason.empty()) {
+      op.emitOpError() << reason;
+      return signalPassFailure();
+    }
+  for (GroupedMatmulOp op : ops)
+    outline(op, *target);
+}
+
+void TilePass::outline(GroupedMatmulOp op, const Target &target) {
+  ModuleOp module = getOperation();
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
+                  builder.getUnitAttr());
+  std::string name = "mxfp4";
+  if (auto function = op->getParentOfType<FunctionOpInterface>())
+    name = "mxfp4_" + function.getName().str();
+
+  auto gpuModule = gpu::GPUModuleOp::create(builder, op.getLoc(), name);
+  SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
+  builder.setInsertionPointToStart(gpuModule.getBody());
+
+  SmallVector<Type> arguments;
+  for (Value operand : op->getOperands())
+    arguments.push_back(operand.getType());
+  arguments.push_back(builder.getI32Type());
+  const Schedule schedule = op.getScheduleAttr().toSchedule();
+  auto kernel = gpu::GPUFuncOp::create(
+      builder, op.getLoc(), gpuModule.getName(),
+      builder.getFunctionType(arguments, {}));
+  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
+                  builder.getUnitAttr());
+  kernel.setKnownBlockSizeAttr(
+      builder.getDenseI32ArrayAttr({schedule.threads(), 1, 1}));
+  kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  builder.getI32IntegerAttr(schedule.ctasPerMultiprocessor));
+  kernel->setAttr("mxfp4.schedule", op.getScheduleAttr());
+  KernelBuilder(op, kernel).build();
+  launch(op, kernel, target);
+}
+
+void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
+                      const Target &target) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  const Schedule schedule = op.getScheduleAttr().toSchedule();
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(b, value);
+  };
+  Value rows = memref::DimOp::create(b, op.getActivations(), 0);
+  rows = arith::IndexCastOp::create(b, b.getI32Type(), rows);
+  SmallVector<Value> arguments(op->getOperands());
+  arguments.push_back(rows);
+  Value one = constant(1);
+  const int64_t ctas =
+      int64_t(target.multiprocessors) * schedule.ctasPerMultiprocessor;
+  Value shared = arith::ConstantIntOp::create(
+      b, b.getI32Type(), schedule.sharedBytes(op.getNumGroups()));
+  gpu::LaunchFuncOp::create(
+      b, kernel, gpu::KernelDim3{constant(ctas), one, one},
+      gpu::KernelDim3{constant(schedule.threads()), one, one}, shared,
+      arguments);
+  op.erase();
+}
