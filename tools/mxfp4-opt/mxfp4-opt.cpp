@@ -4,23 +4,31 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mxfp4/IR/MXFP4.h"
-#include "mxfp4/Transforms/Passes.h"
+#include "mxfp4/Pipeline/Pipeline.h"
 
-#include "mlir/InitAllDialects.h"
-#include "mlir/InitAllPasses.h"
-#include "mlir/InitAllExtensions.h"
-#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Support/LogicalResult.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+
+static constexpr char kBanner[] =
+    R"(mxfp4-opt: ragged matrix multiplication with MXFP4 weights
+
+Reads MLIR, runs passes, prints MLIR.
+
+  mxfp4-opt --mxfp4-to-cpu in.mlir      from tensors or memrefs to the LLVM
+                                        dialect for the CPU, for mlir-runner
+  mxfp4-opt --mxfp4-raise in.mlir       linalg on dequantised weights to
+                                        mxfp4.grouped_matmul
+  mxfp4-opt --show-dialects             what can be parsed
+
+Passes and pipelines that start with mxfp4- are this project's; the others are
+the upstream ones that go with them.
+)";
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
-  registry.insert<mxfp4::MXFP4Dialect>();
-  mlir::registerAllDialects(registry);
-  mlir::registerAllExtensions(registry);
-  mlir::registerAllGPUToLLVMIRTranslations(registry);
-  mxfp4::registerMXFP4Passes();
-  mlir::registerAllPasses();
+  mxfp4::registerAll(registry);
+  mxfp4::registerAllPasses();
   return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "mxfp4 optimizer driver\n", registry));
+      mlir::MlirOptMain(argc, argv, kBanner, registry));
 }

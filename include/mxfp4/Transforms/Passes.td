@@ -144,4 +144,45 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   ];
 }
 
+def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
+  let summary = "The executable specification: scalar loops for the CPU";
+  let description = [{
+    Replaces `grouped_matmul`, `pack`, `unpack`, `quantize` and `dequantize` on
+    memrefs by loops that do what their descriptions say, in the plainest way.
+    Other lowerings are tested against it.
+
+    `grouped_matmul` decodes one row of weights at a time to f32, and sums over
+    k in increasing order: one f32 multiplication and one f32 addition a step,
+    starting from +0, never contracted to a fused one. A product is exact unless
+    it falls below the f32 subnormals, since its factors have 8 and 2
+    significant bits. The sum is rounded to nearest even once, at the end. Bad
+    offsets and ids are treated as the op defines, also without an error word:
+    nothing is stored for them.
+
+    Preconditions: memrefs, of any strided layout for i8, i32 and floats, and
+    contiguous for `!mxfp4.block`.
+
+    Leaves behind: `scf`, `arith`, `memref`, and `mxfp4.block_bytes`, which
+    `convert-to-llvm` takes. bf16 conversions are `arith.extf` and
+    `arith.truncf`, for `arith-expand{include-bf16}`.
+
+    Example: the dot product of one row.
+
+    ```mlir
+    %sum = scf.for %k = %c0 to %K step %c1 iter_args(%acc = %zero) -> (f32) {
+      %x = memref.load %activations[%row, %k] : memref<?x64xbf16>
+      %xf = arith.extf %x : bf16 to f32
+      %w = memref.load %decoded[%k] : memref<?xf32>
+      %p = arith.mulf %xf, %w : f32
+      %next = arith.addf %acc, %p : f32
+      scf.yield %next : f32
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+}
+
 #endif // MXFP4_TRANSFORMS_PASSES

@@ -1,0 +1,42 @@
+//===- Pipeline.h - Registration and named pipelines ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one place where tools, bindings and embedders learn what there is. The
+// opt tool, the compile driver and the C API all call the same functions, so
+// that what works in one works in all.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_PIPELINE_PIPELINE_H
+#define MXFP4_PIPELINE_PIPELINE_H
+
+namespace mlir {
+class DialectRegistry;
+class OpPassManager;
+} // namespace mlir
+
+namespace mxfp4 {
+
+/// Registers the mxfp4 dialect, the upstream dialects that its users write or
+/// that its passes produce, and the interface models that bufferization,
+/// conversion to LLVM and translation of kernels need. Nothing else: a dialect
+/// that is not registered cannot be parsed, and cannot crash the parser.
+void registerAll(mlir::DialectRegistry &registry);
+
+/// Registers the passes of mxfp4, the upstream passes that go with them, and
+/// the named pipelines.
+void registerAllPasses();
+
+/// Registers the named pipelines only.
+void registerPipelines();
+
+/// `mxfp4-to-cpu`: a module on tensors or memrefs to the LLVM dialect, for
+/// MLIR's execution engine. Functions exchange contiguous memrefs.
+void buildCpuPipeline(mlir::OpPassManager &pm);
+
+} // namespace mxfp4
+
+#endif // MXFP4_PIPELINE_PIPELINE_H

@@ -1,0 +1,302 @@
+//===- LoopBuilder.cpp - Scalar code for the CPU --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LoopBuilder.h"
+
+#include "mxfp4/Core/Format.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+//===----------------------------------------------------------------------===//
+// Constants, memory, arithmetic
+//===----------------------------------------------------------------------===//
+
+Value LoopBuilder::index(int64_t value) {
+  return arith::ConstantIndexOp::create(b, value);
+}
+
+Value LoopBuilder::integer(unsigned width, uint64_t value) {
+  return arith::ConstantOp::create(
+      b, b.getIntegerAttr(b.getIntegerType(width), APInt(width, value)));
+}
+
+Value LoopBuilder::f32(float value) {
+  return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+}
+
+Value LoopBuilder::constantLike(Value like, int64_t value) {
+  if (like.getType().isIndex())
+    return index(value);
+  return integer(like.getType().getIntOrFloatBitWidth(), value);
+}
+
+Value LoopBuilder::size(Value memref, int64_t dim) {
+  auto type = cast<MemRefType>(memref.getType());
+  if (!type.isDynamicDim(dim))
+    return index(type.getDimSize(dim));
+  return memref::DimOp::create(b, memref, dim);
+}
+
+Value LoopBuilder::load(Value memref, ValueRange at) {
+  return memref::LoadOp::create(b, memref, at);
+}
+
+void LoopBuilder::store(Value value, Value memref, ValueRange at) {
+  memref::StoreOp::create(b, value, memref, at);
+}
+
+Value LoopBuilder::compare(arith::CmpIPredicate predicate, Value lhs,
+                           Value rhs) {
+  return arith::CmpIOp::create(b, predicate, lhs, rhs);
+}
+
+Value LoopBuilder::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(b, condition, yes, no);
+}
+
+Value LoopBuilder::convert(Value value, Type type) {
+  Type from = value.getType();
+  if (from == type)
+    return value;
+  if (from.isIndex() || type.isIndex())
+    return arith::IndexCastUIOp::create(b, type, value);
+  if (from.getIntOrFloatBitWidth() < type.getIntOrFloatBitWidth())
+    return arith::ExtUIOp::create(b, type, value);
+  return arith::TruncIOp::create(b, type, value);
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+void LoopBuilder::loop(Value lower, Value upper,
+                       function_ref<void(Value)> body) {
+  auto loop = scf::ForOp::create(b, lower, upper, index(1));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+void LoopBuilder::loopNest(ValueRange uppers,
+                           function_ref<void(ValueRange)> body) {
+  SmallVector<Value> at;
+  std::function<void()> level = [&] {
+    if (at.size() == uppers.size())
+      return body(at);
+    loop(uppers[at.size()], [&](Value i) {
+      at.push_back(i);
+      level();
+    });
+  };
+  level();
+}
+
+Value LoopBuilder::reduce(Value lower, Value upper, Value init,
+                          function_ref<Value(Value, Value)> body) {
+  auto loop = scf::ForOp::create(b, lower, upper, index(1), ValueRange(init));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value next = body(loop.getInductionVar(), loop.getRegionIterArg(0));
+  scf::YieldOp::create(b, next);
+  return loop.getResult(0);
+}
+
+void LoopBuilder::ifThen(Value condition, function_ref<void()> then,
+                         function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(b, condition, bool(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  then();
+  if (!otherwise)
+    return;
+  b.setInsertionPointToStart(branch.elseBlock());
+  otherwise();
+}
+
+//===----------------------------------------------------------------------===//
+// The format
+//===----------------------------------------------------------------------===//
+
+Value LoopBuilder::scaleValue(Value byte) {
+  // The byte is the exponent field of an f32, but for the two values at the
+  // ends, whose fields would say zero and infinity.
+  Value wide = i32(byte);
+  Value bits = op<arith::ShLIOp>(wide, 23);
+  auto equal = arith::CmpIPredicate::eq;
+  bits = select(compare(equal, wide, 0), integer(32, 0x00400000), bits);
+  bits = select(compare(equal, wide, kScaleNaN), integer(32, 0x7FC00000), bits);
+  return arith::BitcastOp::create(b, b.getF32Type(), bits);
+}
+
+Value LoopBuilder::codeValue(Value code) {
+  // Twice the magnitudes are the integers 0, 1, 2, 3, 4, 6, 8, 12: a table of
+  // eight nibbles.
+  uint32_t table = 0;
+  for (unsigned c = 0; c < 8; ++c)
+    table |= static_cast<uint32_t>(2 * decodeE2M1(c)) << (4 * c);
+  Value shift = op<arith::ShLIOp>(op<arith::AndIOp>(code, 7), 2);
+  Value twice =
+      op<arith::AndIOp>(op<arith::ShRUIOp>(integer(32, table), shift), 15);
+  Value magnitude = arith::MulFOp::create(
+      b, arith::UIToFPOp::create(b, b.getF32Type(), twice), f32(0.5f));
+  Value negative = compare(arith::CmpIPredicate::uge, code, 8);
+  return select(negative, arith::NegFOp::create(b, magnitude), magnitude);
+}
+
+Value LoopBuilder::decode(Value code, Value scaleValue) {
+  // Exact in f32: two significant bits times a power of two, at least 2^-128
+  // (a subnormal), overflowing to infinity where bf16 does. Every result is a
+  // bf16 value.
+  return arith::MulFOp::create(b, codeValue(code), scaleValue);
+}
+
+Value LoopBuilder::roundTo(Value value, Type type) {
+  if (value.getType() == type)
+    return value;
+  return arith::TruncFOp::create(b, type, value);
+}
+
+Value LoopBuilder::widen(Value value) {
+  if (value.getType().isF32())
+    return value;
+  return arith::ExtFOp::create(b, b.getF32Type(), value);
+}
+
+Value LoopBuilder::nibble(Value byte, Value k) {
+  Value shift = op<arith::ShLIOp>(i32(op<arith::AndIOp>(k, 1)), 2);
+  return op<arith::AndIOp>(op<arith::ShRUIOp>(i32(byte), shift), 15);
+}
+
+Value LoopBuilder::position(const PositionSum &sum, Value row, Value col) {
+  Value result = index(sum.base);
+  auto addGroups = [&](const std::vector<BitGroup> &groups, Value input) {
+    for (const BitGroup &group : groups) {
+      Value field =
+          op<arith::AndIOp>(op<arith::ShRUIOp>(input, group.shift), group.mask);
+      result =
+          op<arith::AddIOp>(result, op<arith::MulIOp>(field, group.stride));
+    }
+  };
+  addGroups(sum.row, row);
+  addGroups(sum.col, col);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+WeightAccess::WeightAccess(LoopBuilder &loops, ValueRange weights)
+    : l(loops), packed(weights.size() == 1), blockIndex(BlockIndex::get()) {
+  if (!packed) {
+    codes = weights[0];
+    scales = weights[1];
+    return;
+  }
+  auto type = cast<MemRefType>(weights[0].getType());
+  layout = cast<BlockType>(type.getElementType()).getLayout();
+  SmallVector<int64_t> shape(type.getShape());
+  shape.push_back(BlockLayout::kBytes);
+  auto bytesType = MemRefType::get(shape, l.b.getI8Type(), AffineMap(),
+                                   type.getMemorySpace());
+  bytes = BlockBytesOp::create(l.b, bytesType, weights[0]);
+}
+
+SmallVector<Value> WeightAccess::byteAt(const PositionSum &sum, Value expert,
+                                        Value n, Value k) {
+  Value row = l.op<arith::RemUIOp>(n, BlockLayout::kRows);
+  Value col = l.op<arith::RemUIOp>(k, BlockLayout::kCols);
+  return {expert, l.op<arith::DivUIOp>(n, BlockLayout::kRows),
+          l.op<arith::DivUIOp>(k, BlockLayout::kCols),
+          l.position(sum, row, col)};
+}
+
+Value WeightAccess::shiftOf(int bit, Value n, Value k) {
+  // Eight slots, a byte each.
+  uint64_t table = 0;
+  for (int slot = 0; slot < 8; ++slot)
+    table |= static_cast<uint64_t>(layout.codeBit(slot, bit)) << (8 * slot);
+  Value slot =
+      l.position(blockIndex.slot, l.op<arith::RemUIOp>(n, BlockLayout::kRows),
+                 l.op<arith::RemUIOp>(k, BlockLayout::kCols));
+  Value at = l.op<arith::ShLIOp>(l.convert(slot, l.b.getI64Type()), 3);
+  Value shift = l.op<arith::ShRUIOp>(l.integer(64, table), at);
+  return l.op<arith::AndIOp>(l.i32(shift), 31);
+}
+
+Value WeightAccess::code(Value expert, Value n, Value k) {
+  if (!packed) {
+    Value slice = l.op<arith::DivUIOp>(k, kScaleBlock);
+    Value byte = l.op<arith::DivUIOp>(l.op<arith::RemUIOp>(k, kScaleBlock), 2);
+    return l.nibble(l.load(codes, {expert, n, slice, byte}), k);
+  }
+  SmallVector<Value> at = byteAt(blockIndex.wordOffset, expert, n, k);
+  Value word = l.i32(l.load(bytes, at));
+  for (int byte = 1; byte < 4; ++byte) {
+    at[3] = l.op<arith::AddIOp>(at[3], 1);
+    Value part = l.op<arith::ShLIOp>(l.i32(l.load(bytes, at)), 8 * byte);
+    word = l.op<arith::OrIOp>(word, part);
+  }
+  Value code;
+  for (int bit = 0; bit < 4; ++bit) {
+    Value part = l.op<arith::ShRUIOp>(word, shiftOf(bit, n, k));
+    part = l.op<arith::ShLIOp>(l.op<arith::AndIOp>(part, 1), bit);
+    code = bit ? l.op<arith::OrIOp>(code, part) : part;
+  }
+  return code;
+}
+
+Value WeightAccess::scale(Value expert, Value n, Value slice) {
+  if (!packed)
+    return l.load(scales, {expert, n, slice});
+  Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
+  Value stored = l.load(bytes, byteAt(blockIndex.scaleOffset, expert, n, k));
+  // Both encodings are the E8M0 byte plus a constant.
+  return l.op<arith::SubIOp>(stored, layout.encodeScale(0));
+}
+
+void WeightAccess::clear() {
+  SmallVector<Value> extents = {l.size(bytes, 0), l.size(bytes, 1),
+                                l.size(bytes, 2)};
+  l.loopNest(extents, [&](ValueRange block) {
+    SmallVector<Value> at(block);
+    at.push_back(Value());
+    auto fill = [&](int begin, int end, uint8_t value) {
+      l.loop(l.index(begin), l.index(end), [&](Value byte) {
+        at.back() = byte;
+        l.store(l.integer(8, value), bytes, at);
+      });
+    };
+    fill(0, BlockLayout::kCodeBytes, 0);
+    fill(BlockLayout::kCodeBytes, BlockLayout::kBytes, layout.paddingScale());
+  });
+}
+
+void WeightAccess::setCode(Value expert, Value n, Value k, Value code) {
+  Value spread;
+  for (int bit = 0; bit < 4; ++bit) {
+    Value part = l.op<arith::AndIOp>(l.op<arith::ShRUIOp>(code, bit), 1);
+    part = l.op<arith::ShLIOp>(part, shiftOf(bit, n, k));
+    spread = bit ? l.op<arith::OrIOp>(spread, part) : part;
+  }
+  SmallVector<Value> at = byteAt(blockIndex.wordOffset, expert, n, k);
+  for (int byte = 0; byte < 4; ++byte) {
+    Value part = l.i8(l.op<arith::ShRUIOp>(spread, 8 * byte));
+    l.store(l.op<arith::OrIOp>(l.load(bytes, at), part), bytes, at);
+    at[3] = l.op<arith::AddIOp>(at[3], 1);
+  }
+}
+
+void WeightAccess::setScale(Value expert, Value n, Value slice, Value scale) {
+  Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
+  Value stored = l.op<arith::AddIOp>(scale, layout.encodeScale(0));
+  l.store(stored, bytes, byteAt(blockIndex.scaleOffset, expert, n, k));
+}
