@@ -165,29 +165,48 @@ def quantize(values: NDArray[Any]) -> Quantized:
             f"quantize: the last dimension must be a positive multiple of 32, got shape "
             f"{list(values.shape)}."
         )
-    work = values.astype(np.float64 if values.dtype == np.float64 else np.float32, copy=False)
-    work = work.reshape(*values.shape[:-1], values.shape[-1] // BLOCK, BLOCK)
+    kind = np.float64 if values.dtype == np.float64 else np.float32
+    groups = values.shape[-1] // BLOCK
+    flat = values.reshape(-1, BLOCK)
+    blocks = np.empty((len(flat), BLOCK_BYTES), np.uint8)
+    scales = np.empty(len(flat), np.uint8)
+    for start in range(0, len(flat), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        blocks[part], scales[part] = _quantize_chunk(flat[part].astype(kind, copy=False))
+    lead = values.shape[:-1]
+    return Quantized(blocks.reshape(*lead, groups, BLOCK_BYTES), scales.reshape(*lead, groups))
+
+
+_CHUNK = 4096
+"""Blocks quantized at once: few enough to stay in the cache."""
+
+
+def _quantize_chunk(work: NDArray[Any]) -> Quantized:
+    """Quantize blocks, f32 or f64 ``[B, 32]``."""
     magnitude = np.abs(work)
-    amax = magnitude.max(axis=-1)
+    amax = magnitude.max(axis=1)
     bad = ~np.isfinite(amax)
-    amax = np.where(bad, 0, amax)
+    amax[bad] = 0
     # amax = m * 2^e with m in [1/2, 1): floor(log2(amax)) is e - 1.
     _, exponent = np.frexp(amax)
     shared = np.where(amax == 0, 0, np.clip(exponent - 3, -SCALE_BIAS, SCALE_BIAS))
-    factor = np.ldexp(np.ones((), work.dtype), -shared).astype(work.dtype)
+    with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+        magnitude *= np.ldexp(np.ones((), work.dtype), -shared).astype(work.dtype)[:, None]
     magnitude[bad] = 0
-    with np.errstate(under="ignore", over="ignore"):
-        codes = _round_to_e2m1(magnitude * factor[..., None])
-    codes |= np.where(bad[..., None], 0, np.signbit(work)).astype(np.uint8) << 3
+    codes = _round_to_e2m1(magnitude) | (np.signbit(work).view(np.uint8) << 3)
+    codes[bad] = 0
     scales = np.where(bad, SCALE_NAN, shared + SCALE_BIAS).astype(np.uint8)
-    return Quantized(codes[..., 0::2] | (codes[..., 1::2] << 4), scales)
+    return Quantized(codes[:, 0::2] | (codes[:, 1::2] << 4), scales)
 
 
 def _round_to_e2m1(q: NDArray[Any]) -> NDArray[np.uint8]:
     """Nearest code 0..7 of q >= 0, ties to the even code, saturating.
 
-    The eight values are three uniform grids (steps 1/2, 1, 2) on which codes count upward, so
-    `rint`, which ties to even, gives the code.
+    The eight values are three uniform grids, of steps 1/2 below 2, 1 below 4, and 2, on which
+    codes count upward. So `rint`, which ties to even, gives the code on each grid, and the codes
+    of the coarser grids are what is left over past its start.
     """
-    code = np.where(q < 2, np.rint(q * 2), np.where(q < 4, np.rint(q) + 2, np.rint(q / 2) + 4))
-    return np.minimum(code, 7).astype(np.uint8)
+    code = np.rint(np.minimum(q, 2) * 2)
+    code += np.rint(np.clip(q, 2, 4)) - 2
+    code += np.rint(np.clip(q, 4, 6) * 0.5) - 2
+    return code.astype(np.uint8)
