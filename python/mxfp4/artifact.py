@@ -195,14 +195,14 @@ def _rows_hint(raw: Any) -> tuple[int, int] | None:
 
 
 def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
-    dtypes = dict(x="bf16", weights="u8", offsets="i32", expert_ids="i32", y=output, error="i32")
+    dtypes = {"x": "bf16", "weights": "u8", "y": output}  # all others are i32
     parsed = []
     for item in _get(raw, "arguments", list):
         name, kind = _choice(item, "name", _NAMES), _choice(item, "kind", tuple(_KINDS))
         if (kind == "pointer") != (name != "rows"):
             raise Error(f'argument "{name}" has the wrong kind, {kind}.')
         if kind == "pointer":
-            dtype = _choice(item, "dtype", (dtypes[name],))
+            dtype = _choice(item, "dtype", (dtypes.get(name, "i32"),))
             parsed.append(Argument(name, kind, dtype, _number(item, "align", 1)))
         else:
             parsed.append(Argument(name, kind))

@@ -128,18 +128,18 @@ class Kernel:
         if not 0 <= device < count:
             raise Error(f"device {device} does not exist; this machine has {count}.")
         handle = self._call("cuDeviceGet", device)
-        attribute = d.CUdevice_attribute
-        ask = lambda name: int(self._call("cuDeviceGetAttribute", getattr(attribute, name), handle))  # noqa: E731
-        prefix = "CU_DEVICE_ATTRIBUTE_"
-        chip = ask(prefix + "COMPUTE_CAPABILITY_MAJOR") * 10 + ask(
-            prefix + "COMPUTE_CAPABILITY_MINOR"
-        )
+
+        def ask(name: str) -> int:
+            attribute = getattr(d.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
+            return int(self._call("cuDeviceGetAttribute", attribute, handle))
+
+        chip = 10 * ask("COMPUTE_CAPABILITY_MAJOR") + ask("COMPUTE_CAPABILITY_MINOR")
         if m.target.removeprefix("sm_").rstrip("af") != str(chip):
             raise Error(
                 f"{self.artifact.origin} was compiled for {m.target}, but device {device} is "
                 f"sm_{chip}; compile it for this device."
             )
-        limit = ask(prefix + "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN")
+        limit = ask("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN")
         if m.dynamic_shared_bytes > limit:
             raise Error(
                 f"{self.artifact.origin} needs {m.dynamic_shared_bytes} bytes of shared memory a "
@@ -154,10 +154,12 @@ class Kernel:
                 self._call("cuFuncSetAttribute", function, kind, m.dynamic_shared_bytes)
             error = int(self._call("cuMemAlloc", 4))
             self._call("cuMemsetD32", error, 0, 1)
+            self._call("cuStreamSynchronize", 0)  # other streams do not wait for this clearing
         finally:
             self._call("cuCtxPopCurrent")
-        multiprocessors = ask(prefix + "MULTIPROCESSOR_COUNT")
-        return _OnDevice(context, int(context), function, m.ctas_per_sm * multiprocessors, error)
+        grid = m.ctas_per_sm * ask("MULTIPROCESSOR_COUNT")
+        grid -= grid % m.cluster[0]
+        return _OnDevice(context, int(context), function, grid, error)
 
     def _load_function(self) -> Any:
         """Load the cubin, or, if there is none or it does not fit, let the driver compile PTX."""
@@ -324,6 +326,7 @@ class Kernel:
             self._call("cuMemcpyDtoH", ctypes.addressof(word), on.error, 4)
             if clear and word.value:
                 self._call("cuMemsetD32", on.error, 0, 1)
+                self._call("cuStreamSynchronize", 0)
         finally:
             self._call("cuCtxPopCurrent")
         return word.value
