@@ -41,12 +41,11 @@ def pack_on_gpu(blocks: torch.Tensor, scales: torch.Tensor, layout: Layout) -> t
     padded[:n, : groups * 16] = blocks.reshape(n, groups * 16)
     codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4).permute(0, 4, 1, 2, 7, 5, 6, 3)
     words = codes.reshape(-1, 4)
-    if layout.order != "nibble":
-        tables = byte_tensor(_byte_tables(layout.order, False).view(np.int32))
-        mixed = tables[0][words[:, 0].int()]
-        for i in range(1, 4):
-            mixed |= tables[i][words[:, i].int()]
-        words = mixed.reshape(-1, 1).view(torch.uint8)
+    tables = byte_tensor(_byte_tables(layout.order, False).view(np.int32))
+    mixed = tables[0][words[:, 0].int()]
+    for i in range(1, 4):
+        mixed |= tables[i][words[:, i].int()]
+    words = mixed.reshape(-1, 1).view(torch.uint8)
     bias = FOLDED_BIAS if layout.scales == "folded" else 0
     stored = torch.full((nb * TILE, kb * 2), layout.padding_scale, dtype=torch.uint8, device=DEVICE)
     stored[:n, :groups] = scales + bias

@@ -16,9 +16,8 @@ of scales. A block covers 64 rows and 64 columns, and belongs to 128 threads (4 
 ``order`` says which bits of a word hold which slot; ``scales`` how a scale byte is stored.
 Padding (n >= N or k >= K) has code 0 and scale 1.
 
-Worked example, thread 0, order "nibble": byte 0 of a block is the checkpoint's byte 0 of row 0
-(columns 0 and 1), byte 1 is byte 0 of row 1, byte 2 is byte 4 of row 0 (columns 8 and 9), byte 3
-is byte 4 of row 1.
+Worked example, thread 0, order "nibble", the first word from its low bits: column 0 of row 0,
+column 0 of row 1, column 8 of row 0, column 8 of row 1; then the same of columns 1 and 9.
 """
 
 from __future__ import annotations
@@ -53,6 +52,7 @@ FOLDED_MAX = 128
 
 # Bit positions of (sign, e1, e0, mantissa) of register r's code, within the 16-bit half h.
 _SPREAD_BITS = ((15, 8, 7, 6), (12, 5, 4, 3), (9, 2, 1, 0), (11, 10, 14, 13))
+_NIBBLE_BITS = ((3, 2, 1, 0), (7, 6, 5, 4), (11, 10, 9, 8), (15, 14, 13, 12))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Layout:
     """A packed layout: weights packed for one must not meet a kernel made for another.
 
     Attributes:
-        order: "spread" (bits placed for the cheapest decode) or "nibble" (slot s at bits 4s).
+        order: "spread" (bits placed for the cheapest decode) or "nibble" (slot (r, h) at bits
+            16h + 4r, to be read by eye).
         scales: "folded" (E8M0 byte + 126, which needs every byte <= 128) or "raw".
     """
 
@@ -98,16 +99,18 @@ def blocks_of(n: int, k: int) -> tuple[int, int]:
 @cache
 def slot_bits(order: str) -> NDArray[np.int64]:
     """Bit of the u32 word that holds bit b (0 = mantissa .. 3 = sign) of slot s: ``[8, 4]``."""
-    if order == "nibble":
-        return np.arange(32).reshape(8, 4)
-    bits = [[_SPREAD_BITS[s // 2][3 - b] + 16 * (s % 2) for b in range(4)] for s in range(8)]
+    of_register = _SPREAD_BITS if order == "spread" else _NIBBLE_BITS
+    bits = [[of_register[s // 2][3 - b] + 16 * (s % 2) for b in range(4)] for s in range(8)]
     return np.array(bits)
 
 
 @cache
 def _byte_tables(order: str, inverse: bool) -> NDArray[np.uint32]:
-    """A permutation of a word's bits as the OR of one look-up a byte: u32 ``[4, 256]``."""
-    target = slot_bits(order).reshape(32)  # nibble-order bit i goes to target[i]
+    """A permutation of a word's bits as the OR of one look-up a byte: u32 ``[4, 256]``.
+
+    It starts from slot s at bits 4s, where a byte is a byte of the checkpoint.
+    """
+    target = slot_bits(order).reshape(32)  # bit i goes to target[i]
     if inverse:
         target = np.argsort(target)
     table = np.zeros((4, 256), np.uint32)
@@ -119,8 +122,6 @@ def _byte_tables(order: str, inverse: bool) -> NDArray[np.uint32]:
 
 def _permute_words(data: NDArray[np.uint8], order: str, inverse: bool) -> NDArray[np.uint8]:
     """Reorder the bits of each 4-byte group (last dimension, size 4)."""
-    if order == "nibble":
-        return data
     table = _byte_tables(order, inverse)
     word = table[0][data[..., 0]]
     for i in range(1, 4):

@@ -38,7 +38,7 @@ def code_at(packed: np.ndarray, n: int, k: int, order: str) -> int:
     tid = 32 * w + 4 * g + t
     word = int.from_bytes(block[16 * tid + 4 * j :][:4].tobytes(), "little")
     if order == "nibble":
-        return (word >> (4 * (2 * r + h))) & 15
+        return (word >> (16 * h + 4 * r)) & 15
     half = word >> (16 * h)
     at = SPREAD_MASKS[r]
     bit = {name: (half >> position) & 1 for name, position in at.items()}
