@@ -298,8 +298,21 @@ def _compile_cached(problem: Problem, options: str) -> Artifact:
     return artifact
 
 
+def find_ptxas() -> str | None:
+    """NVIDIA's assembler: MXFP4_PTXAS, then ``CUDA_HOME/bin``, then the PATH; or None."""
+    chosen = os.environ.get("MXFP4_PTXAS")
+    if chosen:
+        return chosen
+    home = os.environ.get("CUDA_HOME")
+    found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
+    return found or shutil.which("ptxas")
+
+
 def compile_artifact(problem: Problem, options: str = "") -> Artifact:
     """Compile a problem, or take it from the cache in memory or on disk (`cache_folder`).
+
+    The kernel is assembled to a cubin if ptxas is found; if not, the driver compiles the PTX when
+    the kernel is loaded.
 
     Args:
         problem: what to compile for.
@@ -308,5 +321,7 @@ def compile_artifact(problem: Problem, options: str = "") -> Artifact:
     Raises:
         Error: if the compiler is not there, or with its diagnostics.
     """
+    if "assemble=" not in options and find_ptxas():
+        options = f"{options} assemble=true".strip()
     with _compiling:
         return _compile_cached(problem, options)

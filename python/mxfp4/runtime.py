@@ -149,9 +149,15 @@ class Kernel:
         self._call("cuCtxPushCurrent", context)
         try:
             function = self._load_function()
-            kind = d.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            kinds = d.CUfunction_attribute
             if m.dynamic_shared_bytes > 48 * 1024:
-                self._call("cuFuncSetAttribute", function, kind, m.dynamic_shared_bytes)
+                most = kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+                self._call("cuFuncSetAttribute", function, most, m.dynamic_shared_bytes)
+            # The grid counts on ctas_per_sm blocks to a multiprocessor; each costs 1 KiB more.
+            wanted = m.ctas_per_sm * (m.dynamic_shared_bytes + 1024)
+            share = min(100, -(-100 * wanted // ask("MAX_SHARED_MEMORY_PER_MULTIPROCESSOR")))
+            split = kinds.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
+            self._call("cuFuncSetAttribute", function, split, share)
             error = int(self._call("cuMemAlloc", 4))
             self._call("cuMemsetD32", error, 0, 1)
             self._call("cuStreamSynchronize", 0)  # other streams do not wait for this clearing

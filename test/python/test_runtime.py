@@ -96,13 +96,14 @@ class FakeDriver:
 
     def __init__(self, chip: tuple[int, int] = (9, 0), fail: dict[str, int] | None = None) -> None:
         names = ("COMPUTE_CAPABILITY_MAJOR", "COMPUTE_CAPABILITY_MINOR", "MULTIPROCESSOR_COUNT")
-        names += ("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN",)
+        names += ("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN", "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR")
         self.CUdevice_attribute = SimpleNamespace(**{f"CU_DEVICE_ATTRIBUTE_{n}": n for n in names})
         self.CUfunction_attribute = SimpleNamespace(
-            CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="shared"
+            CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="shared",
+            CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT="carveout",
         )
         self.CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL="ordinal")
-        self.facts = dict(zip(names, (*chip, 132, 232448), strict=True))
+        self.facts = dict(zip(names, (*chip, 132, 232448, 233472), strict=True))
         self.fail = fail or {}
         self.calls: list[tuple[Any, ...]] = []
         self.launches: list[dict[str, Any]] = []
@@ -261,6 +262,7 @@ def driver() -> FakeDriver:
 def test_a_launch_passes_everything_in_order(driver: FakeDriver) -> None:
     kernel = Kernel.load(artifact(), driver=driver)
     assert ("cuFuncSetAttribute", b"mxfp4_grouped_matmul", "shared", 65536) in driver.calls
+    assert ("cuFuncSetAttribute", b"mxfp4_grouped_matmul", "carveout", 58) in driver.calls
     before = len(driver.calls)
     given = arguments()
     assert kernel(**given) is given["out"]
