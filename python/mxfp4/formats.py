@@ -78,7 +78,7 @@ def _byte_table() -> NDArray[np.uint32]:
     """Two bf16 (low nibble first, little endian) for each (scale byte, code byte): [256, 256]."""
     bits = decode_table().view(np.uint16).astype(np.uint32)
     byte = np.arange(256)
-    return bits[:, byte & 15] | (bits[:, byte >> 4] << 16)
+    return bits[:, byte & 15] | (bits[:, byte >> 4] << np.uint32(16))
 
 
 def check_quantized(blocks: Any, scales: Any, what: str = "weights") -> None:

@@ -134,8 +134,8 @@ class PackedWeights:
         data = self.data
         if isinstance(data, np.ndarray):
             target = torch.empty(data.shape, dtype=torch.uint8, device=device)
-            for e in range(self.experts):  # one expert in flight: no second host copy
-                target[e].copy_(torch.from_numpy(np.array(data[e])))
+            for i in range(self.experts):  # one expert in flight: no second host copy
+                target[i].copy_(torch.from_numpy(np.array(data[i])))
             data = target
         else:
             data = torch.from_dlpack(data).to(device)
@@ -164,7 +164,7 @@ class PackedWeights:
         meaning += [proof.scale_min, proof.scale_max, proof.has_nan]
         digest = hashlib.blake2b(json.dumps(meaning).encode(), digest_size=16)
         for expert in self._host():
-            digest.update(np.ascontiguousarray(expert))
+            digest.update(np.ascontiguousarray(expert).data)
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:

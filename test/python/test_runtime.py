@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Artifacts and the launcher, with a driver made of Python: no GPU is needed.
-
-The fake driver keeps the launcher honest about order and arguments: it records every call, and
-reads the kernel parameters through the same pointers that the real one would.
-"""
+"""The launcher, with a driver made of Python and with NVIDIA's bindings on a stub: no GPU."""
 
 from __future__ import annotations
 
-import copy
-import ctypes
-import dataclasses
-import json
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,239 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mxfp4 import Artifact, Error, Kernel, Layout, PackedWeights, Proof
-from mxfp4.artifact import Manifest, load_all
-
-MANIFEST: dict[str, Any] = {
-    "format": "mxfp4-artifact",
-    "version": 1,
-    "entry": "mxfp4_grouped_matmul",
-    "target": "sm_90a",
-    "problem": {
-        "experts": 3,
-        "groups": 3,
-        "n": 70,
-        "k": 96,
-        "output": "bf16",
-        "activation": "bf16",
-        "expert_ids": False,
-        "rows_hint": [1, 64],
-    },
-    "weights": {
-        "layout": "fragment_major",
-        "order": "spread",
-        "scales": "folded",
-        "block_bytes": 2176,
-    },
-    "schedule": {"instruction": "mma_sync", "placement": "register"},
-    "launch": {
-        "block": [128, 1, 1],
-        "cluster": [1, 1, 1],
-        "dynamic_shared_bytes": 65536,
-        "grid": {"rule": "persistent", "ctas_per_sm": 2},
-    },
-    "arguments": [
-        {"name": "x", "kind": "pointer", "dtype": "bf16", "align": 16},
-        {"name": "weights", "kind": "pointer", "dtype": "u8", "align": 16},
-        {"name": "offsets", "kind": "pointer", "dtype": "i32", "align": 4},
-        {"name": "y", "kind": "pointer", "dtype": "bf16", "align": 4},
-        {"name": "error", "kind": "pointer", "dtype": "i32", "align": 4},
-        {"name": "rows", "kind": "i32"},
-    ],
-    "versions": {"mxfp4": "0.1.0"},
-}
-PTX = ".version 8.0\n.target sm_90a\n.visible .entry mxfp4_grouped_matmul(\n) { ret; }\n"
-
-
-def manifest(**changes: Any) -> str:
-    """The manifest with dotted entries changed; a value of ... removes the entry."""
-    raw = copy.deepcopy(MANIFEST)
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        node = raw
-        for key in parents:
-            node = node[key]
-        if value is ...:
-            del node[last]
-        else:
-            node[last] = value
-    return json.dumps(raw)
-
-
-def with_ids() -> str:
-    raw = json.loads(manifest(problem__expert_ids=True, problem__groups=5))
-    raw["arguments"].insert(
-        3, {"name": "expert_ids", "kind": "pointer", "dtype": "i32", "align": 4}
-    )
-    return json.dumps(raw)
-
-
-def artifact(text: str | None = None, cubin: bytes | None = None) -> Artifact:
-    return Artifact(Manifest.parse(text or manifest()), PTX, cubin, "the artifact")
-
-
-class FakeDriver:
-    """The calls that the launcher makes, with one device of two by default sm_90."""
-
-    ERROR = 0xE000
-
-    def __init__(self, chip: tuple[int, int] = (9, 0), fail: dict[str, int] | None = None) -> None:
-        names = ("COMPUTE_CAPABILITY_MAJOR", "COMPUTE_CAPABILITY_MINOR", "MULTIPROCESSOR_COUNT")
-        names += ("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN", "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR")
-        self.CUdevice_attribute = SimpleNamespace(**{f"CU_DEVICE_ATTRIBUTE_{n}": n for n in names})
-        self.CUfunction_attribute = SimpleNamespace(
-            CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="shared",
-            CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT="carveout",
-        )
-        self.CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL="ordinal")
-        self.facts = dict(zip(names, (*chip, 132, 232448, 233472), strict=True))
-        self.fail = fail or {}
-        self.calls: list[tuple[Any, ...]] = []
-        self.launches: list[dict[str, Any]] = []
-        self.contexts: list[int] = []
-        self.word = 0
-        self.cubin_fits = True
-
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("cu"):
-            raise AttributeError(name)
-
-        def call(*arguments: Any) -> tuple[Any, ...]:
-            self.calls.append((name, *arguments))
-            if name in self.fail:
-                return (self.fail[name],)
-            return getattr(self, f"_{name}", lambda *_: (0,))(*arguments)
-
-        return call
-
-    def names(self) -> list[str]:
-        return [c[0] for c in self.calls]
-
-    def _cuGetErrorString(self, code: int) -> tuple[int, bytes]:
-        return 0, b"a text of the driver"
-
-    def _cuDeviceGetCount(self) -> tuple[int, int]:
-        return 0, 2
-
-    def _cuDeviceGet(self, device: int) -> tuple[int, int]:
-        return 0, device
-
-    def _cuDeviceGetAttribute(self, attribute: str, device: int) -> tuple[int, int]:
-        return 0, self.facts[attribute]
-
-    def _cuDevicePrimaryCtxRetain(self, device: int) -> tuple[int, int]:
-        return 0, 100 + device
-
-    def _cuCtxPushCurrent(self, context: int) -> tuple[int]:
-        self.contexts.append(context)
-        return (0,)
-
-    def _cuCtxPopCurrent(self) -> tuple[int, int]:
-        return 0, self.contexts.pop()
-
-    def _cuCtxGetCurrent(self) -> tuple[int, int]:
-        return 0, self.contexts[-1] if self.contexts else 0
-
-    def _cuModuleLoadData(self, image: bytes) -> tuple[int, ...]:
-        if image.startswith(b"\x7fELF") and not self.cubin_fits:
-            return (209,)
-        return 0, 7
-
-    def _cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, bytes]:
-        return 0, name
-
-    def _cuMemAlloc(self, size: int) -> tuple[int, int]:
-        return 0, self.ERROR
-
-    def _cuPointerGetAttribute(self, kind: str, pointer: int) -> tuple[int, int]:
-        return 0, 0
-
-    def _cuMemcpyDtoH(self, target: int, source: int, size: int) -> tuple[int]:
-        assert source == self.ERROR
-        ctypes.c_int32.from_address(target).value = self.word
-        return (0,)
-
-    def _cuMemsetD32(self, pointer: int, value: int, count: int) -> tuple[int]:
-        assert (pointer, value, count) == (self.ERROR, 0, 1)
-        self.word = 0
-        return (0,)
-
-    def _cuLaunchKernel(self, *a: Any) -> tuple[int]:
-        function, gx, gy, gz, bx, by, bz, shared, stream, parameters, extra = a
-        assert self.contexts, "a context is current"
-        count = len(json.loads(function_manifest[0])["arguments"])
-        pointers = (ctypes.c_void_p * count).from_address(parameters)
-        values = [ctypes.c_uint64.from_address(p).value for p in pointers]
-        launch = {"grid": (gx, gy, gz), "block": (bx, by, bz), "shared": shared, "stream": stream}
-        self.launches.append({**launch, "values": values, "extra": extra, "function": function})
-        return (0,)
-
-
-function_manifest = [json.dumps(MANIFEST)]
-
-
-class Tensor:
-    """A device tensor by ``__cuda_array_interface__``."""
-
-    def __init__(
-        self, shape: tuple[int, ...], dtype: str, pointer: int = 0x1000, strides: Any = None
-    ) -> None:
-        self.shape, self.dtype = shape, {"|u1": "uint8"}.get(dtype, dtype)
-        self.__cuda_array_interface__ = {
-            "shape": shape,
-            "typestr": dtype,
-            "data": (pointer, False),
-            "strides": strides,
-            "version": 3,
-        }
-
-
-class DlTensor:
-    """A device tensor by DLPack: a capsule made by hand."""
-
-    def __init__(
-        self, shape: tuple[int, ...], code: int, width: int, pointer: int, device: int = 0,
-        kind: int = 2, strides: tuple[int, ...] | None = None,
-    ) -> None:  # fmt: skip
-        from mxfp4.tensors import _DLTensor
-
-        array = ctypes.c_int64 * len(shape)
-        self._shape = array(*shape)
-        self._strides = array(*strides) if strides else None
-        pointer_type = ctypes.POINTER(ctypes.c_int64)
-        self._tensor = _DLTensor(
-            pointer - 16, kind, device, len(shape), code, width, 1,
-            ctypes.cast(self._shape, pointer_type),
-            ctypes.cast(self._strides, pointer_type) if strides else None,
-            16,
-        )  # fmt: skip
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._tensor.device_type, self._tensor.device_id
-
-    def __dlpack__(self, stream: int | None = None) -> Any:
-        assert stream == -1, "the producer must not synchronise"
-        new = ctypes.pythonapi.PyCapsule_New
-        new.restype, new.argtypes = (
-            ctypes.py_object,
-            [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
-        )
-        return new(ctypes.addressof(self._tensor), b"dltensor", None)
-
-
-def packed(layout: Layout | None = None, experts: int = 3, n: int = 70) -> PackedWeights:
-    data = Tensor((experts, -(-n // 64), 2, 2176), "|u1", 0x2000)
-    return PackedWeights(data, n, 96, layout or Layout(), Proof(100, 120, False))
-
-
-def arguments(rows: int = 9) -> dict[str, Any]:
-    return {
-        "x": Tensor((rows, 96), "<V2", 0x1000),
-        "weights": packed(),
-        "offsets": Tensor((4,), "<i4", 0x3000),
-        "out": Tensor((rows, 70), "<V2", 0x4000),
-        "stream": 77,
-    }
+from fakes import (
+    PTX,
+    DlTensor,
+    FakeDriver,
+    Tensor,
+    arguments,
+    artifact,
+    function_manifest,
+    manifest,
+    packed,
+    with_ids,
+)
+from mxfp4 import Error, Kernel, Layout
 
 
 @pytest.fixture
@@ -431,92 +207,36 @@ def test_threads_do_not_mix_their_arguments(driver: FakeDriver) -> None:
     assert all(v["values"][0] == 16 * v["values"][5] for v in driver.launches)
 
 
-# ------------------------------------------------------------------------------------ artifacts
-
-
-def test_artifacts_round_trip(tmp_path: Path) -> None:
-    one = artifact(cubin=b"\x7fELF code")
-    one.save(tmp_path / "a")
-    again = Artifact.load(tmp_path / "a")
-    assert dataclasses.replace(again, origin=one.origin) == one
-    assert again.manifest.layout == Layout("spread", "folded")
-    assert again.manifest.fits_rows(64)
-    assert not again.manifest.fits_rows(65)
-    artifact().save(tmp_path / "b")
-    assert [a.cubin for a in load_all(tmp_path)] == [b"\x7fELF code", None]
-    with pytest.raises(Error, match="has no artifacts"):
-        load_all(tmp_path / "a")
-
-
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"format": "other"}, '"format": "mxfp4-artifact"'),
-        ({"version": 2}, "version 1, got 2; compile the kernel again"),
-        ({"entry": ...}, '"entry" is missing'),
-        ({"problem__k": ...}, '"problem.k" is missing'),
-        ({"problem__k": 48}, '"problem.k" must be a multiple of 32, got 48'),
-        ({"problem__n": 0}, '"problem.n" must be at least 1, got 0'),
-        ({"problem__n": True}, '"problem.n" has a wrong type: true'),
-        ({"problem__groups": 4}, "got 4 groups and 3 experts"),
-        ({"problem__output": "f16"}, '"problem.output" must be one of'),
-        ({"problem__rows_hint": [1]}, "must be two numbers"),
-        ({"weights__layout": "checkpoint"}, '"weights.layout" must be one of'),
-        ({"weights__order": "zigzag"}, "layout order must be one of"),
-        ({"weights__block_bytes": 2048}, '"weights.block_bytes" must be 2176'),
-        ({"launch__block": [128, 0, 1]}, "three positive numbers"),
-        ({"launch__grid": {"rule": "static", "ctas_per_sm": 1}}, '"launch.grid.rule" must be one'),
-        ({"launch__grid": {"rule": "persistent"}}, '"launch.grid.ctas_per_sm" is missing'),
-        ({"problem__expert_ids": True}, '"arguments" must be .*expert_ids'),
-        ({"arguments": MANIFEST["arguments"][:-1]}, '"arguments" must be'),
-        (
-            {"arguments": [{"name": "rows", "kind": "pointer"}]},
-            'argument "rows" has the wrong kind',
-        ),
-        ({"arguments": [{"name": "z", "kind": "i32"}]}, '"name" must be one of'),
-        (
-            {"arguments": [{"name": "x", "kind": "pointer", "dtype": "f32", "align": 4}]},
-            '"dtype" must be one of',
-        ),
-    ],
-)
-def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
-    with pytest.raises(Error, match=text):
-        Manifest.parse(manifest(**changes))
-
-
-def test_broken_artifacts(tmp_path: Path) -> None:
-    folder = tmp_path / "a"
-    with pytest.raises(Error, match=r"is not an artifact: it has no manifest\.json"):
-        Artifact.load(folder)
-    artifact().save(folder)
-    (folder / "manifest.json").write_text("{")
-    with pytest.raises(Error, match=r"manifest\.json is not JSON"):
-        Artifact.load(folder)
-    artifact().save(folder)
-    (folder / "kernel.ptx").write_text(".entry other")
-    with pytest.raises(Error, match="the PTX has no entry 'mxfp4_grouped_matmul'"):
-        Artifact.load(folder)
-    (folder / "kernel.ptx").write_bytes(b"\xff\xfe")
-    with pytest.raises(Error, match="is damaged"):
-        Artifact.load(folder)
-    artifact().save(folder)
-    (folder / "kernel.cubin").write_bytes(b"not code")
-    with pytest.raises(Error, match="the cubin is not an ELF file"):
-        Artifact.load(folder)
-
-
-def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, mxfp4\n"
-        "heavy = {'numpy', 'torch', 'cuda', 'tqdm', 'safetensors', 'ml_dtypes'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-        "assert mxfp4.Layout().order == 'spread'\n"
-    )
-    env = {"PYTHONPATH": ":".join(p for p in sys.path if p)}
+def test_nvidia_bindings_pass_everything_on(tmp_path: Path) -> None:
+    # The real cuda-bindings, on a libcuda that prints what it is given.
+    pytest.importorskip("cuda.bindings")
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang-22")
+    if compiler is None:
+        pytest.skip("no C compiler for the stub of libcuda")
+    here = Path(__file__).resolve().parent
+    stub = [compiler, "-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", here / "stub_cuda.c"]
+    subprocess.run([*stub, "-ldl"], check=True)
+    code = """
+from fakes import arguments, artifact
+from mxfp4 import Error, Kernel
+kernel = Kernel.load(artifact(cubin=b"\\x7fELF code"))
+kernel.check()
+kernel(**arguments())
+try:
+    kernel.check()
+except Error as e:
+    print(e)
+kernel.check()
+"""
+    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "[]"
+    assert run.stdout.splitlines() == [
+        "load ELF",
+        "function mxfp4_grouped_matmul",
+        "attribute 8 65536",
+        "attribute 9 58",
+        "launch grid=264,1,1 block=128,1,1 shared=65536 stream=77",
+        "values 0x1000 0x2000 0x3000 0x4000 error rows=9",
+        "grouped_matmul: an expert id is outside -1 .. E-1; the rows of its group were not stored.",
+    ]

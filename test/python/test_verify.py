@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import artifact, manifest
 from mxfp4 import Error, PackedWeights, Problem
 from mxfp4.bench import __main__ as bench_main
 from mxfp4.bench import cases as bench_cases
@@ -23,7 +24,6 @@ from mxfp4.reference import check_routing, grouped_matmul
 from mxfp4.verify import __main__ as verify_main
 from mxfp4.verify.cases import FOLDED, RAW, Case, cases, offsets_of, wanted
 from mxfp4.wanted import PLACEMENTS, Shelf, Wanted
-from test_runtime import artifact, manifest
 
 
 def test_the_list_covers_what_was_promised() -> None:
