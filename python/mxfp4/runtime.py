@@ -150,9 +150,9 @@ class Kernel:
         try:
             function = self._load_function()
             kinds = d.CUfunction_attribute
-            if m.dynamic_shared_bytes > 48 * 1024:
-                most = kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-                self._call("cuFuncSetAttribute", function, most, m.dynamic_shared_bytes)
+            # Always: the default limit of 48 KiB counts static shared memory too.
+            most = kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            self._call("cuFuncSetAttribute", function, most, m.dynamic_shared_bytes)
             # The grid counts on ctas_per_sm blocks to a multiprocessor; each costs 1 KiB more.
             wanted = m.ctas_per_sm * (m.dynamic_shared_bytes + 1024)
             share = min(100, -(-100 * wanted // ask("MAX_SHARED_MEMORY_PER_MULTIPROCESSOR")))
