@@ -9,12 +9,12 @@
 // CHECK-LABEL: func @scaling_extf
 // CHECK-SAME:    %[[X:.*]]: tensor<4x8x64xbf16>, %[[C:.*]]: tensor<4x48x64xf4E2M1FN>, %[[S:.*]]: tensor<4x48x2xf8E8M0FNU>
 // CHECK-DAG:     %[[O:.*]] = arith.constant dense<[0, 8, 16, 24, 32]> : tensor<5xi32>
-// CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<4x8x64xbf16> into tensor<32x64xbf16>
-// CHECK-DAG:     %[[SB:.*]] = arith.bitcast %[[S]] : tensor<4x48x2xf8E8M0FNU> to tensor<4x48x2xi8>
 // CHECK-DAG:     %[[CE:.*]] = tensor.expand_shape %[[C]] {{\[\[}}0], [1], [2, 3, 4]] output_shape [4, 48, 2, 16, 2]
 // CHECK-DAG:     %[[C4:.*]] = arith.bitcast %[[CE]] : tensor<4x48x2x16x2xf4E2M1FN> to tensor<4x48x2x16x2xi4>
-// CHECK:         %[[CB:.*]] = linalg.generic {{.*}} ins(%[[C4]], %[[C4]] :
+// CHECK-DAG:     %[[CB:.*]] = linalg.generic {{.*}} ins(%[[C4]], %[[C4]] :
 // CHECK:           arith.ori
+// CHECK-DAG:     %[[SB:.*]] = arith.bitcast %[[S]] : tensor<4x48x2xf8E8M0FNU> to tensor<4x48x2xi8>
+// CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<4x8x64xbf16> into tensor<32x64xbf16>
 // CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<32x64xbf16>)
 // CHECK-SAME:      weights(%[[CB]], %[[SB]] : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
 // CHECK-SAME:      offsets(%[[O]] : tensor<5xi32>)
@@ -56,11 +56,11 @@ func.func @scaling_extf(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x64xf4E2M1FN>,
 
 // CHECK-LABEL: func @table
 // CHECK-SAME:    %[[X:.*]]: tensor<2x?x64xbf16>, %[[C:.*]]: tensor<2x48x2x16xi8>, %[[S:.*]]: tensor<2x48x2xi8>
-// CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<2x?x64xbf16> into tensor<?x64xbf16>
 // CHECK-DAG:     %[[M:.*]] = tensor.dim %[[X]], %c1
 // CHECK:         %[[O:.*]] = tensor.generate
 // CHECK:           arith.muli %{{.*}}, %[[M]]
 // CHECK-NOT:     linalg.generic
+// CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<2x?x64xbf16> into tensor<?x64xbf16>
 // CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<?x64xbf16>)
 // CHECK-SAME:      weights(%[[C]], %[[S]] : tensor<2x48x2x16xi8>, tensor<2x48x2xi8>)
 // CHECK-SAME:      offsets(%[[O]] : tensor<3xi32>)
