@@ -29,19 +29,18 @@ struct Regime {
   const char *why;
 };
 
-// Up to 16 rows a group the kernel reads weights and little else: small tiles,
-// many CTAs, deep prefetch. From there the tile grows with the rows, so that a
-// decoded fragment serves more tokens.
-constexpr std::array<Regime, 5> kRegimes = {{
-    {8, 64, 8, 4, 1, 8, 6,
+// Few rows: the kernel reads weights and little else, so small tiles, many CTAs
+// and deep prefetch. A tile of 16 pays before the mean reaches 8, since routing
+// is uneven. Many rows: a decoded fragment should serve many tokens, within the
+// registers of three CTAs. Thresholds measured on an H100.
+constexpr std::array<Regime, 4> kRegimes = {{
+    {4, 64, 8, 4, 1, 8, 6,
      "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
-    {16, 64, 16, 4, 1, 6, 6,
-     "few rows a group: memory bound, 16 tokens, deep prefetch"},
-    {32, 64, 32, 4, 1, 5, 4,
+    {12, 64, 16, 4, 1, 6, 6,
+     "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
+    {40, 64, 32, 4, 1, 5, 4,
      "a few dozen rows a group: 32 tokens share each decoded fragment"},
-    {64, 64, 64, 4, 1, 4, 4,
-     "tens of rows a group: 64 tokens share each decoded fragment"},
-    {INT64_MAX, 128, 64, 4, 1, 4, 3,
+    {INT64_MAX, 128, 64, 4, 1, 3, 3,
      "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
      "tokens"},
 }};
@@ -88,7 +87,14 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
     reason += " (" + std::to_string(rows) + " expected a group)";
   else
     reason += " (no hint of the number of rows)";
-  return {fitShared(scheduleOf(*regime, placement), groups, target), reason};
+  ScheduleChoice choice;
+  choice.schedule = fitShared(scheduleOf(*regime, placement), groups, target);
+  choice.reason = reason;
+  if (regime != kRegimes.begin())
+    choice.rowsFrom = (regime - 1)->rowsPerGroup * groups + 1;
+  if (regime->rowsPerGroup != INT64_MAX)
+    choice.rowsTo = regime->rowsPerGroup * groups;
+  return choice;
 }
 
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,

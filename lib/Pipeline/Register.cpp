@@ -6,6 +6,7 @@
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Pipeline.h"
+#include "mxfp4/Pipeline/PtxPipeline.h"
 #include "mxfp4/Transforms/Passes.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -136,6 +137,7 @@ void mxfp4::registerPipelines() {
       "Lower mxfp4 operations on tensors or memrefs to the LLVM dialect, as "
       "loops for the CPU that MLIR's execution engine runs",
       buildCpuPipeline);
+  registerPtxPipeline();
 }
 
 void mxfp4::registerAllPasses() {

@@ -7,6 +7,7 @@
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Builders.h"
 
 namespace mxfp4 {
@@ -39,7 +40,21 @@ struct ChooseSchedulePass
           << placement << "'";
       return signalPassFailure();
     }
+    ScheduleAttr given;
+    if (!schedule.empty()) {
+      given = dyn_cast_or_null<ScheduleAttr>(
+          parseAttribute(schedule, &getContext()));
+      if (!given) {
+        getOperation()->emitError()
+            << "mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, "
+               "but got '"
+            << schedule << "'";
+        return signalPassFailure();
+      }
+    }
     getOperation()->walk([&](GroupedMatmulOp op) {
+      if (given)
+        op.setScheduleAttr(given);
       const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
                             op.getK(), rowsHint};
       const bool isStatic = llvm::none_of(

@@ -79,12 +79,21 @@ struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
   using LowerDecodeBase::LowerDecodeBase;
 
   void runOnOperation() override {
-    getOperation()->walk([](DecodeOp op) {
+    const WalkResult result = getOperation()->walk([&](DecodeOp op) {
       const BlockLayout layout = cast<BlockType>(op.getBlock()).getLayout();
-      op.replaceAllUsesWith(
-          SequenceEmitter(op).emit(decodeSequence(layout, op.getStep())));
+      const DecodeSequence emitted = decodeSequence(layout, op.getStep());
+      if (sequence != "auto" && sequence != emitted.name) {
+        op.emitOpError() << "is asked for decode sequence '" << sequence
+                         << "', but weights of type " << op.getBlock()
+                         << " take '" << emitted.name << "'";
+        return WalkResult::interrupt();
+      }
+      op.replaceAllUsesWith(SequenceEmitter(op).emit(emitted));
       op.erase();
+      return WalkResult::advance();
     });
+    if (result.wasInterrupted())
+      signalPassFailure();
   }
 };
 

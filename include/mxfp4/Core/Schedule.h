@@ -87,6 +87,9 @@ struct Problem {
 struct ScheduleChoice {
   Schedule schedule;
   std::string reason;
+  /// Hints of rows, in all groups together, that lead to this schedule.
+  int64_t rowsFrom = 0;
+  int64_t rowsTo = INT64_MAX;
 };
 
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for

@@ -27,7 +27,9 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Option<"rowsHint", "rows-hint", "int64_t", "0",
            "Rows expected in all groups together (0: unknown)">,
     Option<"placement", "placement", "std::string", "\"register\"",
-           "Where weights are decoded: register or shared">
+           "Where weights are decoded: register or shared">,
+    Option<"schedule", "schedule", "std::string", "\"\"",
+           "A #mxfp4.schedule attribute to attach instead of choosing">
   ];
 }
 
@@ -113,7 +115,15 @@ def LowerDecode : Pass<"mxfp4-lower-decode"> {
     for each `mxfp4.decode`: integer operations on 32-bit registers and bf16x2
     multiplications. Scale bytes that several decodes share are expanded once
     after CSE.
+
+    `sequence` names the sequence that must come out (`fast`, `exact`, ...);
+    weights whose layout needs another are an error. The default takes what the
+    layout says.
   }];
+  let options = [
+    Option<"sequence", "sequence", "std::string", "\"auto\"",
+           "Sequence that the weights must allow, or auto">
+  ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 

@@ -1,0 +1,95 @@
+/*===- mxfp4.h - C interface of the mxfp4 compiler ----------------*- C -*-===*\
+|*                                                                            *|
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception                    *|
+|*                                                                            *|
+|*===----------------------------------------------------------------------===*|
+|*                                                                            *|
+|* Opaque handles, no global state: each compiler belongs to one thread at a  *|
+|* time, and several may work at once. Functions that can fail return null or *|
+|* a non-zero value after telling the compiler's diagnostic function why.     *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+#ifndef MXFP4_C_MXFP4_H
+#define MXFP4_C_MXFP4_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MXFP4_API __attribute__((visibility("default")))
+
+/** Changes when a function here changes its meaning. */
+#define MXFP4_ABI_VERSION 1
+MXFP4_API int mxfp4_abi_version(void);
+
+typedef struct mxfp4_compiler mxfp4_compiler;
+typedef struct mxfp4_artifact mxfp4_artifact;
+typedef struct mxfp4_cpu_kernel mxfp4_cpu_kernel;
+
+/** Severity: 0 note, 1 warning, 2 error. The message is a sentence. */
+typedef void (*mxfp4_diagnostic_fn)(int severity, const char *message,
+                                    void *user);
+
+/** `diagnostic` may be null; `user` is passed back to it. */
+MXFP4_API mxfp4_compiler *
+mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic, void *user);
+/** Artifacts and CPU kernels live on. */
+MXFP4_API void mxfp4_compiler_destroy(mxfp4_compiler *compiler);
+
+/** MLIR of a problem such as "experts=32 n=5760 k=2880 scales=raw": a module
+ *  with a function `grouped_matmul` on memrefs. Free with mxfp4_string_free. */
+MXFP4_API char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler,
+                                      const char *spec);
+MXFP4_API void mxfp4_string_free(char *text);
+
+/** Runs a pass pipeline such as "builtin.module(mxfp4-to-ptx)" and returns the
+ *  module's text. Free with mxfp4_string_free. */
+MXFP4_API char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,
+                                   const char *pipeline);
+
+/** Compiles a module with one mxfp4.grouped_matmul on memrefs. `options` are
+ *  "key=value" words: those of the pipeline mxfp4-to-ptx, assemble, ptxas. */
+MXFP4_API mxfp4_artifact *mxfp4_compile(mxfp4_compiler *compiler,
+                                        const char *mlir, const char *options);
+/** Text of the artifact, which owns it. */
+MXFP4_API const char *mxfp4_artifact_ptx(const mxfp4_artifact *artifact);
+MXFP4_API const char *mxfp4_artifact_manifest(const mxfp4_artifact *artifact);
+/** Null and size 0 if it was not assembled. */
+MXFP4_API const void *mxfp4_artifact_cubin(const mxfp4_artifact *artifact,
+                                           size_t *size);
+MXFP4_API void mxfp4_artifact_destroy(mxfp4_artifact *artifact);
+
+/** Compiles the executable specification (plain loops) of a module as
+ *  mxfp4_problem_to_mlir makes it, for this CPU. */
+MXFP4_API mxfp4_cpu_kernel *mxfp4_jit(mxfp4_compiler *compiler,
+                                      const char *mlir);
+/** Runs it on contiguous buffers of the problem's shapes. `expert_ids` is null
+ *  unless the problem has them. Returns 0, or 1 if the offsets are not
+ *  0 <= ... <= rows, 2 if an expert id is out of range, 3 if `expert_ids` is
+ *  there or missing against the problem: nothing is then stored. */
+MXFP4_API int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x,
+                            int64_t rows, const void *weights,
+                            const int32_t *offsets, const int32_t *expert_ids,
+                            void *y);
+MXFP4_API void mxfp4_cpu_destroy(mxfp4_cpu_kernel *kernel);
+
+/** Packs one expert: codes u8[n, k/32, 16], scales u8[n, k/32] to `out`,
+ *  u8[ceil(n/64), ceil(k/64), 2176]. Returns 0, or 1 if a scale does not fit
+ *  the encoding, 2 for a bad argument. */
+MXFP4_API int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
+                         int64_t k, const char *order,
+                         const char *scale_encoding, uint8_t *out);
+/** The inverse; 0, or 2 for a bad argument. */
+MXFP4_API int mxfp4_unpack(const uint8_t *blocks, int64_t n, int64_t k,
+                           const char *order, const char *scale_encoding,
+                           uint8_t *codes, uint8_t *scales);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MXFP4_C_MXFP4_H */

@@ -1,0 +1,89 @@
+//===- Artifact.h - Compile one kernel --------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a launcher needs: PTX, a cubin if asked for, and a manifest that says
+// how to launch. A launcher that reads the manifest needs no compiler.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_PIPELINE_ARTIFACT_H
+#define MXFP4_PIPELINE_ARTIFACT_H
+
+#include "mxfp4/Core/WeightLayout.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+
+namespace mxfp4 {
+
+/// Options of `compile`; the fields are those of `mxfp4-to-ptx`.
+struct CompileOptions {
+  std::string chip = "sm_90a";
+  int ptxVersion = 0;
+  int64_t rowsHint = 0;
+  std::string placement = "register";
+  std::string schedule;
+  std::string decode = "auto";
+  int optLevel = 3;
+  /// Also make a cubin, and report its resources.
+  bool assemble = false;
+  /// Path of ptxas; empty: MXFP4_PTXAS, then CUDA_HOME/bin, then PATH.
+  std::string ptxas;
+};
+
+/// Reads "key=value" pairs separated by blanks; keys are the option names of
+/// `mxfp4-to-ptx`, "assemble" and "ptxas". Errors go to `location`.
+mlir::FailureOr<CompileOptions> parseCompileOptions(llvm::StringRef text,
+                                                    mlir::Location location);
+
+/// A compiled kernel.
+struct Artifact {
+  std::string entry;
+  std::string ptx;
+  /// Empty unless CompileOptions::assemble.
+  std::string cubin;
+  /// JSON; see docs of the format in `lib/Pipeline/Manifest.cpp`.
+  std::string manifest;
+};
+
+/// Compiles a module with exactly one mxfp4.grouped_matmul. The module is
+/// consumed. Errors are diagnostics of its context.
+mlir::FailureOr<Artifact> compile(mlir::ModuleOp module,
+                                  const CompileOptions &options);
+
+/// Writes manifest.json, kernel.ptx and kernel.cubin into `directory`, which is
+/// made if needed. Each file appears whole or not at all, the manifest last.
+/// Returns a sentence on failure, else "".
+std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
+
+/// A problem in words: what flags and the C API can say.
+struct ProblemSpec {
+  int64_t experts = 0;
+  /// 0: as many as experts.
+  int64_t groups = 0;
+  int64_t n = 0;
+  int64_t k = 0;
+  BlockLayout layout;
+  bool outputF32 = false;
+  bool expertIds = false;
+};
+
+/// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [output=bf16]
+/// [expert-ids=0]".
+mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,
+                                              mlir::Location location);
+
+/// A module with a function `grouped_matmul` on memrefs for the problem. Its
+/// arguments: activations, weights, offsets, expert ids if any, output, error
+/// word.
+mlir::OwningOpRef<mlir::ModuleOp> buildProblem(mlir::MLIRContext *context,
+                                               const ProblemSpec &spec);
+
+} // namespace mxfp4
+
+#endif // MXFP4_PIPELINE_ARTIFACT_H

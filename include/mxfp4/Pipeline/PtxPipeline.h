@@ -1,0 +1,67 @@
+//===- PtxPipeline.h - From the operation to PTX ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_PIPELINE_PTXPIPELINE_H
+#define MXFP4_PIPELINE_PTXPIPELINE_H
+
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace mxfp4 {
+
+/// Options of `mxfp4-to-ptx`.
+struct PtxPipelineOptions
+    : mlir::PassPipelineOptions<PtxPipelineOptions> {
+  Option<std::string> chip{*this, "chip", llvm::cl::desc("Target"),
+                           llvm::cl::init("sm_90a")};
+  Option<int> ptxVersion{
+      *this, "ptx-version",
+      llvm::cl::desc("PTX version, 80 for 8.0 (0: the target's default)"),
+      llvm::cl::init(0)};
+  Option<int64_t> rowsHint{
+      *this, "rows-hint",
+      llvm::cl::desc("Rows expected in all groups together (0: unknown)"),
+      llvm::cl::init(0)};
+  Option<std::string> placement{
+      *this, "placement",
+      llvm::cl::desc("Where weights are decoded: register or shared"),
+      llvm::cl::init("register")};
+  Option<std::string> schedule{
+      *this, "schedule",
+      llvm::cl::desc("A #mxfp4.schedule attribute to use instead of choosing"),
+      llvm::cl::init("")};
+  Option<std::string> decode{
+      *this, "decode",
+      llvm::cl::desc("Decode sequence that the weights must allow: fast, "
+                     "exact, plain-fast, plain, or auto"),
+      llvm::cl::init("auto")};
+  Option<int> optLevel{*this, "opt-level",
+                       llvm::cl::desc("LLVM optimisation level, 0 to 3"),
+                       llvm::cl::init(3)};
+  Option<std::string> format{
+      *this, "format",
+      llvm::cl::desc("What the gpu.binary holds: isa (PTX), bin (cubin, needs "
+                     "ptxas), or none to stop at the NVVM dialect"),
+      llvm::cl::init("isa")};
+};
+
+/// `mxfp4-to-ptx`: a module with mxfp4.grouped_matmul on memrefs to kernels.
+void buildPtxPipeline(mlir::OpPassManager &pm,
+                      const PtxPipelineOptions &options);
+
+/// Its first phase alone: a schedule on every operation that can have one.
+void buildSchedulePipeline(mlir::OpPassManager &pm,
+                           const PtxPipelineOptions &options);
+
+/// Registers `mxfp4-to-ptx`.
+void registerPtxPipeline();
+
+} // namespace mxfp4
+
+#endif // MXFP4_PIPELINE_PTXPIPELINE_H

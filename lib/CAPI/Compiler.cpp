@@ -1,0 +1,154 @@
+//===- Compiler.cpp - C interface: compile --------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Handles.h"
+
+#include "mxfp4/Pipeline/Artifact.h"
+#include "mxfp4/Pipeline/Pipeline.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+
+#include <cstring>
+#include <mutex>
+
+using namespace mlir;
+using namespace mxfp4;
+
+struct mxfp4_artifact {
+  Artifact artifact;
+};
+
+static DialectRegistry registry() {
+  DialectRegistry registry;
+  registerAll(registry);
+  return registry;
+}
+
+/// Pass registration is upstream's only global; once is enough for all.
+static void registerPassesOnce() {
+  static std::once_flag once;
+  std::call_once(once, registerAllPasses);
+}
+
+static std::string textOf(Diagnostic &diagnostic) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (auto location = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
+    os << location.getFilename().getValue() << ":" << location.getLine() << ":"
+       << location.getColumn() << ": ";
+  os << diagnostic;
+  return text;
+}
+
+mxfp4_compiler::mxfp4_compiler(mxfp4_diagnostic_fn diagnostic, void *user)
+    // A context of one thread: callers bring threads of their own.
+    : context(registry(), MLIRContext::Threading::DISABLED) {
+  context.printOpOnDiagnostic(false);
+  context.getDiagEngine().registerHandler([=](Diagnostic &d) {
+    const DiagnosticSeverity severity = d.getSeverity();
+    const int level = severity == DiagnosticSeverity::Error     ? 2
+                      : severity == DiagnosticSeverity::Warning ? 1
+                                                                : 0;
+    if (diagnostic)
+      diagnostic(level, textOf(d).c_str(), user);
+    for (Diagnostic &note : d.getNotes())
+      if (diagnostic)
+        diagnostic(0, textOf(note).c_str(), user);
+    return success();
+  });
+}
+
+OwningOpRef<ModuleOp> mxfp4_compiler::parse(const char *mlir) {
+  return parseSourceString<ModuleOp>(mlir, &context);
+}
+
+Location mxfp4_compiler::unknownLocation() {
+  return UnknownLoc::get(&context);
+}
+
+static char *copyText(const std::string &text) {
+  return strdup(text.c_str());
+}
+
+int mxfp4_abi_version(void) { return MXFP4_ABI_VERSION; }
+
+mxfp4_compiler *mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic,
+                                      void *user) {
+  return new mxfp4_compiler(diagnostic, user);
+}
+
+void mxfp4_compiler_destroy(mxfp4_compiler *compiler) { delete compiler; }
+
+char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler, const char *spec) {
+  FailureOr<ProblemSpec> problem =
+      parseProblemSpec(spec, compiler->unknownLocation());
+  if (failed(problem))
+    return nullptr;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  buildProblem(&compiler->context, *problem)->print(os);
+  return copyText(text);
+}
+
+void mxfp4_string_free(char *text) { free(text); }
+
+char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,
+                         const char *pipeline) {
+  registerPassesOnce();
+  OwningOpRef<ModuleOp> module = compiler->parse(mlir);
+  if (!module)
+    return nullptr;
+  std::string why;
+  llvm::raw_string_ostream os(why);
+  FailureOr<OpPassManager> passes = parsePassPipeline(pipeline, os);
+  if (failed(passes)) {
+    emitError(compiler->unknownLocation())
+        << "cannot read the pass pipeline '" << pipeline << "': " << why;
+    return nullptr;
+  }
+  PassManager pm(&compiler->context, passes->getOpAnchorName());
+  static_cast<OpPassManager &>(pm) = std::move(*passes);
+  if (failed(pm.run(*module)))
+    return nullptr;
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream);
+  return copyText(text);
+}
+
+mxfp4_artifact *mxfp4_compile(mxfp4_compiler *compiler, const char *mlir,
+                              const char *options) {
+  FailureOr<CompileOptions> parsed =
+      parseCompileOptions(options ? options : "", compiler->unknownLocation());
+  OwningOpRef<ModuleOp> module = compiler->parse(mlir);
+  if (failed(parsed) || !module)
+    return nullptr;
+  FailureOr<Artifact> artifact = compile(*module, *parsed);
+  if (failed(artifact))
+    return nullptr;
+  return new mxfp4_artifact{std::move(*artifact)};
+}
+
+const char *mxfp4_artifact_ptx(const mxfp4_artifact *artifact) {
+  return artifact->artifact.ptx.c_str();
+}
+
+const char *mxfp4_artifact_manifest(const mxfp4_artifact *artifact) {
+  return artifact->artifact.manifest.c_str();
+}
+
+const void *mxfp4_artifact_cubin(const mxfp4_artifact *artifact,
+                                 size_t *size) {
+  const std::string &cubin = artifact->artifact.cubin;
+  if (size)
+    *size = cubin.size();
+  return cubin.empty() ? nullptr : cubin.data();
+}
+
+void mxfp4_artifact_destroy(mxfp4_artifact *artifact) { delete artifact; }

@@ -1,0 +1,164 @@
+//===- Artifact.cpp - Compile one kernel ----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Pipeline/Artifact.h"
+
+#include "Assembler.h"
+#include "Manifest.h"
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Pipeline/PtxPipeline.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// The one operation that an artifact is made of.
+static FailureOr<GroupedMatmulOp> findOperation(ModuleOp module) {
+  SmallVector<GroupedMatmulOp> found;
+  module.walk([&](GroupedMatmulOp op) { found.push_back(op); });
+  if (found.size() == 1)
+    return found[0];
+  return module.emitError()
+         << "an artifact is one kernel: expected one mxfp4.grouped_matmul in "
+            "the module, got "
+         << found.size()
+         << (found.empty() ? "; run mxfp4-raise first, if it is written in "
+                             "linalg"
+                           : "; compile each in a module of its own");
+}
+
+/// Chooses the schedule here rather than in the pipeline, to have the reason.
+static LogicalResult settleSchedule(GroupedMatmulOp op,
+                                    const CompileOptions &options,
+                                    KernelFacts &facts) {
+  const Target *target = findTarget(options.chip);
+  Placement placement;
+  if (!target)
+    return op.emitError() << "unknown chip '" << options.chip
+                          << "'; use sm_90a";
+  if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
+                                  options.ptxVersion > target->maxPtx))
+    return op.emitError() << "PTX version " << options.ptxVersion
+                          << " is not from " << target->minPtx << " to "
+                          << target->maxPtx << " for " << options.chip;
+  if (!parse(options.placement, placement))
+    return op.emitError() << "unknown placement '" << options.placement
+                          << "'; use register or shared";
+  if (op.getScheduleAttr() || !options.schedule.empty()) {
+    facts.reason = "given by the user";
+    return success();
+  }
+  facts.problem.rowsHint = options.rowsHint;
+  const ScheduleChoice choice =
+      chooseSchedule(facts.problem, *target, placement);
+  facts.reason = choice.reason;
+  facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
+  return success();
+}
+
+static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
+  pipeline.chip = options.chip;
+  pipeline.ptxVersion = options.ptxVersion;
+  pipeline.rowsHint = options.rowsHint;
+  pipeline.placement = options.placement;
+  pipeline.schedule = options.schedule;
+  pipeline.decode = options.decode;
+  pipeline.optLevel = options.optLevel;
+}
+
+/// Runs `build`'s part of the pipeline.
+static LogicalResult
+run(ModuleOp module, const CompileOptions &options,
+    void (*build)(OpPassManager &, const PtxPipelineOptions &)) {
+  PtxPipelineOptions pipeline;
+  fill(pipeline, options);
+  PassManager pm(module.getContext());
+  build(pm, pipeline);
+  return pm.run(module);
+}
+
+/// PTX and kernel name.
+static FailureOr<std::string> readBinary(ModuleOp module, std::string &entry) {
+  gpu::BinaryOp binary;
+  module.walk([&](gpu::BinaryOp op) { binary = op; });
+  if (!binary || binary.getObjects().empty())
+    return module.emitError("the pipeline left no gpu.binary");
+  entry = binary.getName().str();
+  StringRef text =
+      cast<gpu::ObjectAttr>(binary.getObjects()[0]).getObject().getValue();
+  return text.rtrim('\0').str();
+}
+
+FailureOr<Artifact> mxfp4::compile(ModuleOp module,
+                                   const CompileOptions &options) {
+  FailureOr<GroupedMatmulOp> op = findOperation(module);
+  if (failed(op))
+    return failure();
+  KernelFacts facts = KernelFacts::read(*op);
+  if (failed(settleSchedule(*op, options, facts)) ||
+      failed(run(module, options, buildSchedulePipeline)))
+    return failure();
+  if (ScheduleAttr schedule = op->getScheduleAttr())
+    facts.schedule = schedule.toSchedule();
+  if (failed(run(module, options, buildPtxPipeline)))
+    return failure();
+
+  Artifact artifact;
+  FailureOr<std::string> ptx = readBinary(module, artifact.entry);
+  if (failed(ptx))
+    return failure();
+  artifact.ptx = std::move(*ptx);
+  Assembly assembly;
+  if (options.assemble) {
+    FailureOr<Assembly> made =
+        assemble(artifact.ptx, options.chip, options.ptxas, module.getLoc());
+    if (failed(made))
+      return failure();
+    assembly = std::move(*made);
+    artifact.cubin = assembly.cubin;
+  }
+  artifact.manifest =
+      writeManifest(facts, artifact.entry, options.chip,
+                    options.assemble ? &assembly : nullptr);
+  return artifact;
+}
+
+std::string mxfp4::writeArtifact(const Artifact &artifact,
+                                 StringRef directory) {
+  if (std::error_code error = llvm::sys::fs::create_directories(directory))
+    return ("cannot make the directory '" + directory +
+            "': " + error.message())
+        .str();
+  auto write = [&](StringRef name, StringRef content) -> std::string {
+    llvm::SmallString<128> path(directory);
+    llvm::sys::path::append(path, name);
+    // Goes through a temporary file that is renamed.
+    llvm::Error error =
+        llvm::writeToOutput(path, [&](llvm::raw_ostream &os) -> llvm::Error {
+          os << content;
+          return llvm::Error::success();
+        });
+    if (error)
+      return ("cannot write '" + path +
+              "': " + llvm::toString(std::move(error)))
+          .str();
+    return "";
+  };
+  if (std::string problem = write("kernel.ptx", artifact.ptx);
+      !problem.empty())
+    return problem;
+  if (!artifact.cubin.empty())
+    if (std::string problem = write("kernel.cubin", artifact.cubin);
+        !problem.empty())
+      return problem;
+  return write("manifest.json", artifact.manifest);
+}

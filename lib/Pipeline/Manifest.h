@@ -1,0 +1,42 @@
+//===- Manifest.h - How to launch a kernel ----------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_PIPELINE_MANIFEST_H
+#define MXFP4_PIPELINE_MANIFEST_H
+
+#include "Assembler.h"
+
+#include "mxfp4/Core/Schedule.h"
+#include "mxfp4/IR/MXFP4.h"
+
+#include <optional>
+
+namespace mxfp4 {
+
+/// What the manifest says beyond the PTX; read off the operation before it is
+/// lowered.
+struct KernelFacts {
+  Problem problem;
+  BlockLayout layout;
+  bool outputF32 = false;
+  bool expertIds = false;
+  bool errorWord = false;
+  Schedule schedule;
+  std::string reason;
+  /// Rows for which the chooser picks this schedule; absent for a schedule of
+  /// the user's.
+  std::optional<std::pair<int64_t, int64_t>> rowsRange;
+
+  static KernelFacts read(GroupedMatmulOp op);
+};
+
+/// The manifest, as JSON text.
+std::string writeManifest(const KernelFacts &facts, llvm::StringRef entry,
+                          llvm::StringRef chip, const Assembly *assembly);
+
+} // namespace mxfp4
+
+#endif // MXFP4_PIPELINE_MANIFEST_H

@@ -1,0 +1,91 @@
+//===- PtxPipeline.cpp - From the operation to PTX ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Pipeline/PtxPipeline.h"
+
+#include "mxfp4/Core/Target.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/GPU/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+static void clean(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void mxfp4::buildSchedulePipeline(OpPassManager &pm,
+                                  const PtxPipelineOptions &options) {
+  ChooseScheduleOptions choose;
+  choose.chip = options.chip;
+  choose.rowsHint = options.rowsHint;
+  choose.placement = options.placement;
+  choose.schedule = options.schedule;
+  pm.addPass(createChooseSchedule(choose));
+}
+
+/// The operation to a kernel of tile operations.
+static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
+  TileOptions tile;
+  tile.chip = options.chip;
+  pm.addPass(createTile(tile));
+  pm.addPass(createPipelineCopies());
+  clean(pm);
+}
+
+/// Tiles to fragments to registers.
+static void buildDecoding(OpPassManager &pm,
+                          const PtxPipelineOptions &options) {
+  pm.addPass(createInsertDecode());
+  LowerDecodeOptions lower;
+  lower.sequence = options.decode;
+  pm.addPass(createLowerDecode(lower));
+  // Decodes of one k32 slice share the expansion of their scales.
+  pm.addPass(createCSEPass());
+  clean(pm);
+}
+
+/// Registers to text.
+static void buildSerialisation(OpPassManager &pm,
+                               const PtxPipelineOptions &options) {
+  const Target *target = findTarget(options.chip);
+  const int version = options.ptxVersion != 0 ? int(options.ptxVersion)
+                      : target                ? target->defaultPtx
+                                              : targets()[0].defaultPtx;
+  GpuNVVMAttachTargetOptions attach;
+  attach.chip = options.chip;
+  attach.features = "+ptx" + std::to_string(version);
+  attach.optLevel = options.optLevel;
+  pm.addPass(createGpuNVVMAttachTarget(attach));
+  GpuModuleToBinaryPassOptions binary;
+  binary.compilationTarget = options.format;
+  pm.addPass(createGpuModuleToBinaryPass(binary));
+}
+
+void mxfp4::buildPtxPipeline(OpPassManager &pm,
+                             const PtxPipelineOptions &options) {
+  buildSchedulePipeline(pm, options);
+  buildTiling(pm, options);
+  buildDecoding(pm, options);
+  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
+  kernels.addPass(createLowerToNVVM());
+  clean(kernels);
+  if (options.format != "none")
+    buildSerialisation(pm, options);
+}
+
+void mxfp4::registerPtxPipeline() {
+  PassPipelineRegistration<PtxPipelineOptions>(
+      "mxfp4-to-ptx",
+      "Lower mxfp4.grouped_matmul on memrefs to kernels in a gpu.binary that "
+      "holds PTX",
+      buildPtxPipeline);
+}

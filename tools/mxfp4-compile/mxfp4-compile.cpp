@@ -1,0 +1,141 @@
+//===- mxfp4-compile.cpp - Compile a grouped matmul to an artifact --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Pipeline/Artifact.h"
+#include "mxfp4/Pipeline/Pipeline.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/SourceMgr.h"
+
+#include <chrono>
+
+using namespace mlir;
+using namespace mxfp4;
+namespace cl = llvm::cl;
+
+static constexpr char kOverview[] =
+    R"(mxfp4-compile: one mxfp4.grouped_matmul to an artifact
+
+Takes a file of MLIR with one mxfp4.grouped_matmul on memrefs, or the shape of a
+problem, and writes a directory: manifest.json (how to launch), kernel.ptx, and
+with --cubin kernel.cubin.
+
+  mxfp4-compile --problem "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
+  mxfp4-compile moe.mlir --placement shared --cubin -o baseline
+
+Fields of --problem: experts, n, k; optional groups, expert-ids=1,
+order=spread|nibble, scales=folded|raw, output=bf16|f32.)";
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialise(argc, argv);
+  cl::OptionCategory category("mxfp4-compile options");
+  cl::opt<std::string> input(cl::Positional, cl::desc("[file.mlir]"),
+                             cl::cat(category));
+  cl::opt<std::string> problem("problem", cl::desc("Shape of the problem"),
+                               cl::value_desc("key=value ..."),
+                               cl::cat(category));
+  cl::opt<std::string> output("o", cl::desc("Directory to write"),
+                              cl::value_desc("directory"), cl::cat(category));
+  cl::opt<bool> emitMlir("emit-mlir",
+                         cl::desc("Print the problem's MLIR and stop"),
+                         cl::cat(category));
+  cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
+                            cl::cat(category));
+  cl::opt<int> ptxVersion("ptx-version", cl::init(0),
+                          cl::desc("PTX version, 80 for 8.0"),
+                          cl::cat(category));
+  cl::opt<int64_t> rowsHint("rows-hint", cl::init(0),
+                            cl::desc("Rows expected in all groups together"),
+                            cl::cat(category));
+  cl::opt<std::string> placement(
+      "placement", cl::init("register"),
+      cl::desc("Where weights are decoded: register or shared"),
+      cl::cat(category));
+  cl::opt<std::string> schedule("schedule",
+                                cl::desc("A #mxfp4.schedule<...> to use"),
+                                cl::cat(category));
+  cl::opt<std::string> decode("decode", cl::init("auto"),
+                              cl::desc("Decode sequence to insist on"),
+                              cl::cat(category));
+  cl::opt<int> optLevel("opt-level", cl::init(3),
+                        cl::desc("LLVM optimisation level, 0 to 3"),
+                        cl::cat(category));
+  cl::opt<bool> cubin("cubin", cl::desc("Also assemble with ptxas"),
+                      cl::cat(category));
+  cl::opt<std::string> ptxas("ptxas", cl::desc("Path of ptxas"),
+                             cl::cat(category));
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, kOverview);
+
+  auto fail = [](const llvm::Twine &message) {
+    llvm::errs() << "mxfp4-compile: " << message << "\n";
+    return 1;
+  };
+  if (input.empty() == problem.empty())
+    return fail("expected a file of MLIR or --problem, and not both; see "
+                "--help");
+  if (output.empty() && !emitMlir)
+    return fail("expected -o with the directory to write; see --help");
+
+  DialectRegistry registry;
+  registerAll(registry);
+  MLIRContext context(registry);
+  llvm::SourceMgr sources;
+  std::string message;
+  if (auto file = input.empty() ? nullptr : openInputFile(input, &message))
+    sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+  else if (!input.empty())
+    return fail(message);
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  context.printOpOnDiagnostic(false);
+
+  OwningOpRef<ModuleOp> module;
+  if (!problem.empty()) {
+    FailureOr<ProblemSpec> spec =
+        parseProblemSpec(problem, UnknownLoc::get(&context));
+    if (failed(spec))
+      return 1;
+    module = buildProblem(&context, *spec);
+  } else {
+    module = parseSourceFile<ModuleOp>(sources, &context);
+  }
+  if (!module)
+    return 1;
+  if (emitMlir) {
+    module->print(llvm::outs());
+    return 0;
+  }
+
+  CompileOptions options;
+  options.chip = chip;
+  options.ptxVersion = ptxVersion;
+  options.rowsHint = rowsHint;
+  options.placement = placement;
+  options.schedule = schedule;
+  options.decode = decode;
+  options.optLevel = optLevel;
+  options.assemble = cubin;
+  options.ptxas = ptxas;
+  const auto start = std::chrono::steady_clock::now();
+  FailureOr<Artifact> artifact = compile(*module, options);
+  if (failed(artifact))
+    return 1;
+  const std::chrono::duration<double, std::milli> elapsed =
+      std::chrono::steady_clock::now() - start;
+  if (std::string why = writeArtifact(*artifact, output); !why.empty())
+    return fail(why);
+  llvm::outs() << "wrote " << output << ": kernel " << artifact->entry << ", "
+               << artifact->ptx.size() << " bytes of PTX";
+  if (!artifact->cubin.empty())
+    llvm::outs() << ", " << artifact->cubin.size() << " bytes of cubin";
+  llvm::outs() << llvm::format(", in %.0f ms\n", elapsed.count());
+  return 0;
+}
