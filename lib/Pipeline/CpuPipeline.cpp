@@ -22,6 +22,8 @@ using namespace mlir;
 /// Tensors to contiguous memrefs, at function boundaries too: that is what
 /// packed blocks require and what callers expect.
 static void bufferize(OpPassManager &pm) {
+  // arith on whole tensors has no bufferization of its own.
+  pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;
   options.bufferizeFunctionBoundaries = true;

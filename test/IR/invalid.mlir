@@ -189,6 +189,46 @@ func.func @case_12(%x: memref<?x64xbf16>,
 
 func.func @case_13(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
+    %o: memref<i32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{requires offsets of shape ? and element type 'i32', but got 'memref<i32>'}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<i32>)
+      outs(%y : memref<?x48xbf16>)
+  return
+}
+
+// -----
+
+func.func @case_14(%x: memref<?x64xbf16>,
+    %w0: memref<i8>,
+    %w1: memref<i8>,
+    %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{requires codes of shape ?x48x2x16 and element type 'i8', but got 'memref<i8>'}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w0, %w1 : memref<i8>, memref<i8>)
+      offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x48xbf16>)
+  return
+}
+
+// -----
+
+func.func @no_weights(%x: memref<?x64xbf16>, %o: memref<3xi32>,
+                      %y: memref<?x48xbf16>) {
+  // expected-error @below {{requires weights as one operand of element type !mxfp4.block or as two of element type i8 (codes, scales), but got none}}
+  "mxfp4.grouped_matmul"(%x, %o, %y)
+      <{operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0>}>
+      : (memref<?x64xbf16>, memref<3xi32>, memref<?x48xbf16>) -> ()
+  return
+}
+
+// -----
+
+func.func @case_16(%x: memref<?x64xbf16>,
+    %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<4xi32>,
     %y: memref<?x48xbf16>) {
   // expected-error @below {{requires offsets for 2 experts (3 entries) when no expert ids are given, but got 4 entries}}
@@ -201,7 +241,7 @@ func.func @case_13(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_14(%x: memref<?x64xbf16>,
+func.func @case_17(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %ids: memref<3xi32>,
@@ -216,7 +256,7 @@ func.func @case_14(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_15(%x: memref<?x64xbf16>,
+func.func @case_18(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>,
@@ -231,7 +271,7 @@ func.func @case_15(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_16(%x: memref<?x64xbf16>,
+func.func @case_19(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: tensor<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -245,7 +285,7 @@ func.func @case_16(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_17(%x: tensor<?x64xbf16>,
+func.func @case_20(%x: tensor<?x64xbf16>,
     %w0: tensor<2x1x1x!mxfp4.block<spread, raw>>,
     %o: tensor<3xi32>,
     %y: tensor<?x48xbf16>) {
@@ -259,7 +299,7 @@ func.func @case_17(%x: tensor<?x64xbf16>,
 
 // -----
 
-func.func @case_18(%x: memref<?x64xbf16>,
+func.func @case_21(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -273,7 +313,7 @@ func.func @case_18(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_19(%x: tensor<?x64xbf16>,
+func.func @case_22(%x: tensor<?x64xbf16>,
     %w0: tensor<2x1x1x!mxfp4.block<spread, raw>>,
     %o: tensor<3xi32>,
     %y: tensor<?x48xbf16>) {
@@ -287,7 +327,7 @@ func.func @case_19(%x: tensor<?x64xbf16>,
 
 // -----
 
-func.func @case_20(%x: memref<?x64xbf16>,
+func.func @case_23(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -304,7 +344,7 @@ func.func @case_20(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_21(%x: memref<?x64xbf16>,
+func.func @case_24(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -321,7 +361,7 @@ func.func @case_21(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_22(%x: memref<?x64xbf16>,
+func.func @case_25(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -338,7 +378,7 @@ func.func @case_22(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_23(%x: memref<?x64xbf16>,
+func.func @case_26(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -355,7 +395,7 @@ func.func @case_23(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_24(%x: memref<?x64xbf16>,
+func.func @case_27(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -372,7 +412,7 @@ func.func @case_24(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_25(%x: memref<?x64xbf16>,
+func.func @case_28(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -389,7 +429,7 @@ func.func @case_25(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_26(%x: memref<?x64xbf16>,
+func.func @case_29(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -406,7 +446,7 @@ func.func @case_26(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_27(%x: memref<?x64xbf16>,
+func.func @case_30(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
@@ -423,7 +463,7 @@ func.func @case_27(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_28(%x: memref<?x64xbf16>,
+func.func @case_31(%x: memref<?x64xbf16>,
     %w0: memref<1025x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<1026xi32>,
     %y: memref<?x48xbf16>) {
@@ -440,7 +480,7 @@ func.func @case_28(%x: memref<?x64xbf16>,
 
 // -----
 
-func.func @case_29(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
+func.func @case_32(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires values of element type bf16 or f32 and rank 1 or more, but got 'memref<8x64xf16>'}}
   mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)
       outs(%v : memref<8x64xf16>)
@@ -449,7 +489,7 @@ func.func @case_29(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_30(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
+func.func @case_33(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires the last dimension of the values to be a positive multiple of 32, but got 48}}
   mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)
       outs(%v : memref<8x48xf32>)
@@ -458,7 +498,7 @@ func.func @case_30(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_31(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi8>) {
+func.func @case_34(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi8>) {
   // expected-error @below {{requires scales of shape 8x2 and element type 'i8', but got 'memref<8x3xi8>'}}
   mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x3xi8>)
       outs(%v : memref<8x64xf32>)
@@ -467,7 +507,7 @@ func.func @case_31(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi
 
 // -----
 
-func.func @case_32(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi8>) {
+func.func @case_35(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires codes of shape 8x2x16 and element type 'i8', but got 'memref<8x2x32xi4>'}}
   mxfp4.dequantize codes(%c : memref<8x2x32xi4>) scales(%s : memref<8x2xi8>)
       outs(%v : memref<8x64xf32>)
@@ -476,7 +516,7 @@ func.func @case_32(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_33(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
+func.func @case_36(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires values of element type bf16 or f32 and rank 1 or more, but got 'memref<8x64xf16>'}}
   mxfp4.quantize ins(%v : memref<8x64xf16>)
       outs(%c, %s : memref<8x2x16xi8>, memref<8x2xi8>)
@@ -485,7 +525,7 @@ func.func @case_33(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_34(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
+func.func @case_37(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires the last dimension of the values to be a positive multiple of 32, but got 48}}
   mxfp4.quantize ins(%v : memref<8x48xf32>)
       outs(%c, %s : memref<8x2x16xi8>, memref<8x2xi8>)
@@ -494,7 +534,7 @@ func.func @case_34(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_35(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi8>) {
+func.func @case_38(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi8>) {
   // expected-error @below {{requires scales of shape 8x2 and element type 'i8', but got 'memref<8x3xi8>'}}
   mxfp4.quantize ins(%v : memref<8x64xf32>)
       outs(%c, %s : memref<8x2x16xi8>, memref<8x3xi8>)
@@ -503,7 +543,7 @@ func.func @case_35(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x3xi
 
 // -----
 
-func.func @case_36(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi8>) {
+func.func @case_39(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires codes of shape 8x2x16 and element type 'i8', but got 'memref<8x2x32xi4>'}}
   mxfp4.quantize ins(%v : memref<8x64xf32>)
       outs(%c, %s : memref<8x2x32xi4>, memref<8x2xi8>)
@@ -512,7 +552,7 @@ func.func @case_36(%v: memref<8x64xf32>, %c: memref<8x2x32xi4>, %s: memref<8x2xi
 
 // -----
 
-func.func @case_37(%v: memref<f32>, %c: memref<16xi8>, %s: memref<i8>) {
+func.func @case_40(%v: memref<f32>, %c: memref<16xi8>, %s: memref<i8>) {
   // expected-error @below {{requires values of element type bf16 or f32 and rank 1 or more, but got 'memref<f32>'}}
   mxfp4.dequantize codes(%c : memref<16xi8>) scales(%s : memref<i8>)
       outs(%v : memref<f32>)
@@ -521,7 +561,7 @@ func.func @case_37(%v: memref<f32>, %c: memref<16xi8>, %s: memref<i8>) {
 
 // -----
 
-func.func @case_38(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
+func.func @case_41(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires blocks of shape ExN/64xK/64 and element type !mxfp4.block, but got 'memref<4x2x2xi8>'}}
   mxfp4.pack codes(%c : memref<4x128x3x16xi8>) scales(%s : memref<4x128x3xi8>)
       outs(%w : memref<4x2x2xi8>)
@@ -530,7 +570,7 @@ func.func @case_38(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4
 
 // -----
 
-func.func @case_39(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
+func.func @case_42(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires blocks of shape ExN/64xK/64 and element type !mxfp4.block, but got 'memref<4x2x!mxfp4.block<spread, raw>>'}}
   mxfp4.pack codes(%c : memref<4x128x3x16xi8>) scales(%s : memref<4x128x3xi8>)
       outs(%w : memref<4x2x!mxfp4.block<spread, raw>>)
@@ -539,7 +579,7 @@ func.func @case_39(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3
 
 // -----
 
-func.func @case_40(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x96xi4>, %s: memref<4x128x3xi8>) {
+func.func @case_43(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x96xi4>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires codes of shape 4x?x?x16 and element type 'i8', but got 'memref<4x128x96xi4>'}}
   mxfp4.pack codes(%c : memref<4x128x96xi4>) scales(%s : memref<4x128x3xi8>)
       outs(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
@@ -548,7 +588,7 @@ func.func @case_40(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128
 
 // -----
 
-func.func @case_41(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x4xi8>) {
+func.func @case_44(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x4xi8>) {
   // expected-error @below {{requires scales of shape 4x128x3 and element type 'i8', but got 'memref<4x128x4xi8>'}}
   mxfp4.pack codes(%c : memref<4x128x3x16xi8>) scales(%s : memref<4x128x4xi8>)
       outs(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
@@ -557,7 +597,7 @@ func.func @case_41(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128
 
 // -----
 
-func.func @case_42(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129x3x16xi8>, %s: memref<4x129x3xi8>) {
+func.func @case_45(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129x3x16xi8>, %s: memref<4x129x3xi8>) {
   // expected-error @below {{requires blocks of shape 4x3x2 and element type '!mxfp4.block<spread, raw>', but got 'memref<4x2x2x!mxfp4.block<spread, raw>>'}}
   mxfp4.pack codes(%c : memref<4x129x3x16xi8>) scales(%s : memref<4x129x3xi8>)
       outs(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
@@ -566,7 +606,7 @@ func.func @case_42(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129
 
 // -----
 
-func.func @case_43(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
+func.func @case_46(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires blocks of shape ExN/64xK/64 and element type !mxfp4.block, but got 'memref<4x2x2xi8>'}}
   mxfp4.unpack blocks(%w : memref<4x2x2xi8>)
       outs(%c, %s : memref<4x128x3x16xi8>, memref<4x128x3xi8>)
@@ -575,7 +615,7 @@ func.func @case_43(%w: memref<4x2x2xi8>, %c: memref<4x128x3x16xi8>, %s: memref<4
 
 // -----
 
-func.func @case_44(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
+func.func @case_47(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires blocks of shape ExN/64xK/64 and element type !mxfp4.block, but got 'memref<4x2x!mxfp4.block<spread, raw>>'}}
   mxfp4.unpack blocks(%w : memref<4x2x!mxfp4.block<spread, raw>>)
       outs(%c, %s : memref<4x128x3x16xi8>, memref<4x128x3xi8>)
@@ -584,7 +624,7 @@ func.func @case_44(%w: memref<4x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3
 
 // -----
 
-func.func @case_45(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x96xi4>, %s: memref<4x128x3xi8>) {
+func.func @case_48(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x96xi4>, %s: memref<4x128x3xi8>) {
   // expected-error @below {{requires codes of shape 4x?x?x16 and element type 'i8', but got 'memref<4x128x96xi4>'}}
   mxfp4.unpack blocks(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
       outs(%c, %s : memref<4x128x96xi4>, memref<4x128x3xi8>)
@@ -593,7 +633,7 @@ func.func @case_45(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128
 
 // -----
 
-func.func @case_46(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x4xi8>) {
+func.func @case_49(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128x3x16xi8>, %s: memref<4x128x4xi8>) {
   // expected-error @below {{requires scales of shape 4x128x3 and element type 'i8', but got 'memref<4x128x4xi8>'}}
   mxfp4.unpack blocks(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
       outs(%c, %s : memref<4x128x3x16xi8>, memref<4x128x4xi8>)
@@ -602,7 +642,7 @@ func.func @case_46(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x128
 
 // -----
 
-func.func @case_47(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129x3x16xi8>, %s: memref<4x129x3xi8>) {
+func.func @case_50(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129x3x16xi8>, %s: memref<4x129x3xi8>) {
   // expected-error @below {{requires blocks of shape 4x3x2 and element type '!mxfp4.block<spread, raw>', but got 'memref<4x2x2x!mxfp4.block<spread, raw>>'}}
   mxfp4.unpack blocks(%w : memref<4x2x2x!mxfp4.block<spread, raw>>)
       outs(%c, %s : memref<4x129x3x16xi8>, memref<4x129x3xi8>)
@@ -611,7 +651,7 @@ func.func @case_47(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129
 
 // -----
 
-func.func @case_48(%w: memref<4xi8>) {
+func.func @case_51(%w: memref<4xi8>) {
   // expected-error @below {{requires contiguous blocks of element type !mxfp4.block, but got 'memref<4xi8>'}}
   %b = mxfp4.block_bytes %w : memref<4xi8> -> memref<4x2176xi8>
   return
@@ -619,7 +659,7 @@ func.func @case_48(%w: memref<4xi8>) {
 
 // -----
 
-func.func @case_49(%w: memref<4x!mxfp4.block<spread, raw>, strided<[2]>>) {
+func.func @case_52(%w: memref<4x!mxfp4.block<spread, raw>, strided<[2]>>) {
   // expected-error @below {{requires contiguous blocks of element type !mxfp4.block, but got 'memref<4x!mxfp4.block<spread, raw>, strided<[2]>>'}}
   %b = mxfp4.block_bytes %w : memref<4x!mxfp4.block<spread, raw>, strided<[2]>>
       -> memref<4x2176xi8>
@@ -628,7 +668,7 @@ func.func @case_49(%w: memref<4x!mxfp4.block<spread, raw>, strided<[2]>>) {
 
 // -----
 
-func.func @case_50(%w: memref<4x!mxfp4.block<spread, raw>>) {
+func.func @case_53(%w: memref<4x!mxfp4.block<spread, raw>>) {
   // expected-error @below {{requires a result of type 'memref<4x2176xi8>', but got 'memref<4x2048xi8>'}}
   %b = mxfp4.block_bytes %w : memref<4x!mxfp4.block<spread, raw>>
       -> memref<4x2048xi8>

@@ -168,8 +168,8 @@ def Raise : Pass<"mxfp4-raise"> {
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
 
-    Leaves behind: everything else as it was, and what has become dead for
-    `canonicalize`. Codes of a tensor of `f4E2M1FN` that were not unpacked from
+    Leaves behind: everything else as it was, but folded, and with reshapes that
+    meet merged. Codes of a tensor of `f4E2M1FN` that were not unpacked from
     bytes in the same function are packed by a `linalg.generic`.
 
     Example:
