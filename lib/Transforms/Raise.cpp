@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace mxfp4 {
@@ -45,8 +46,8 @@ Operand lookThrough(Value value, AffineMap map) {
   Operand operand{value, llvm::to_vector(map.getResults())};
   while (true) {
     if (auto widen = operand.value.getDefiningOp<arith::ExtFOp>()) {
-      if (!tensorType(widen.getIn()).getElementType().isBF16() ||
-          !tensorType(widen.getOut()).getElementType().isF32())
+      if (!getElementTypeOrSelf(widen.getIn()).isBF16() ||
+          !getElementTypeOrSelf(widen.getOut()).isF32())
         return operand;
       operand.value = widen.getIn();
     } else if (auto op = operand.value.getDefiningOp<linalg::TransposeOp>()) {

@@ -37,6 +37,17 @@ int64_t trailingSize(RankedTensorType type, int64_t leading) {
                                            : ShapedType::getNumElements(shape);
 }
 
+/// K of a tensor with these leading dimensions, if the trailing ones are `K`,
+/// `K/32 x 32` or `K/32 x 16 x 2`; else -1.
+int64_t trailingK(RankedTensorType type, int64_t leading) {
+  const int64_t k = trailingSize(type, leading);
+  ArrayRef<int64_t> shape = type.getShape().drop_front(leading);
+  const bool known = shape.size() == 1 ||
+                     (shape.size() == 2 && shape[1] == kScaleBlock) ||
+                     (shape.size() == 3 && shape[1] == 16 && shape[2] == 2);
+  return known && k > 0 && k % kScaleBlock == 0 ? k : -1;
+}
+
 /// index[k] == k / by for every k.
 bool dividesBy(ArrayRef<int64_t> index, int64_t by) {
   for (auto [k, at] : llvm::enumerate(index))
@@ -237,7 +248,8 @@ struct RaiseGeneric : OpRewritePattern<linalg::GenericOp> {
   LogicalResult matchAndRewrite(linalg::GenericOp op,
                                 PatternRewriter &rewriter) const override {
     if (!op.hasPureTensorSemantics() || op.getNumDpsInputs() != 2 ||
-        op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0)
+        op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 ||
+        !tensorType(op.getInputs()[0]) || !tensorType(op.getInputs()[1]))
       return rewriter.notifyMatchFailure(op, "not codes and scales to values");
     for (int codes : {0, 1}) {
       const int scales = 1 - codes;
@@ -257,14 +269,17 @@ private:
                            int64_t leading) {
     Type type = tensorType(op.getInputs()[codes]).getElementType();
     const int64_t codesPerElement = type.isInteger(8) ? 2 : 1;
+    RankedTensorType result = tensorType(op->getResult(0));
+    if (result.getRank() <= leading)
+      return false;
+    const int64_t k = trailingK(result, leading);
+    if (k < 0)
+      return false;
     auto codeIndex = trailingIndex(op, codes, leading);
     auto scaleIndex = trailingIndex(op, scales, leading);
-    if (!codeIndex || !scaleIndex)
-      return false;
-    const int64_t k = codeIndex->size();
-    // The parity of the innermost loop must be the parity of the position.
-    return k > 0 && k % kScaleBlock == 0 &&
-           tensorType(op->getResult(0)).getShape().back() % 2 == 0 &&
+    // The innermost loop has an even extent, so that its parity is that of the
+    // position.
+    return codeIndex && scaleIndex &&
            trailingSize(tensorType(op.getInputs()[codes]), leading) *
                    codesPerElement ==
                k &&
@@ -294,8 +309,7 @@ struct RaiseScalingExtF : OpRewritePattern<arith::ScalingExtFOp> {
       const int64_t leading = type.getRank() - trailing;
       if (leading < 0)
         break;
-      const int64_t k = trailingSize(type, leading);
-      if (k <= 0 || k % kScaleBlock != 0)
+      if (trailingK(type, leading) < 0)
         continue;
       Value source = broadcastSource(op.getScale(), leading);
       if (!source)

@@ -658,3 +658,40 @@ func.func @rounds_toward_zero(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
   %r = arith.truncf %y toward_zero : tensor<8x48xf32> to tensor<8x48xbf16>
   return %r : tensor<8x48xbf16>
 }
+
+// -----
+
+// Operands of linalg may be scalars.
+
+// CHECK-LABEL: func @scalars
+// CHECK-COUNT-2: linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @scalars(%c: tensor<48x2x16xi8>, %s: i8, %h: bf16,
+                   %a: tensor<8x32xf32>) -> (tensor<48x2x16xf32>, tensor<8x48xf32>) {
+  %e = tensor.empty() : tensor<48x2x16xf32>
+  %v = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j) -> (n, b, j)>,
+                       affine_map<(n, b, j) -> ()>,
+                       affine_map<(n, b, j) -> (n, b, j)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, i8) outs(%e : tensor<48x2x16xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %sum = arith.addi %byte, %scale : i8
+      %f = arith.sitofp %sum : i8 to f32
+      linalg.yield %f : f32
+  } -> tensor<48x2x16xf32>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %hf = arith.extf %h : bf16 to f32
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> ()>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %hf : tensor<8x32xf32>, f32) outs(%init : tensor<8x48xf32>) {
+    ^bb0(%x: f32, %w: f32, %acc: f32):
+      %p = arith.mulf %x, %w : f32
+      %r = arith.addf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<8x48xf32>
+  return %v, %y : tensor<48x2x16xf32>, tensor<8x48xf32>
+}
