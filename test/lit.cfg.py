@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import sys
 
 import lit.formats
 
@@ -16,9 +17,12 @@ path = [os.path.join(config.mxfp4_build, "bin"), config.llvm_tools]
 config.environment["PATH"] = os.pathsep.join(path + [os.environ["PATH"]])
 config.substitutions.append(("%mlir_lib", os.path.join(config.llvm_tools, "..", "lib")))
 
+config.substitutions.append(("%python", f'"{sys.executable}"'))
+
 # ptxas checks resource use; it comes with the Python packages that tools/setup
 # installs, or with a CUDA toolkit.
 ptxas = os.environ.get("MXFP4_PTXAS") or shutil.which("ptxas")
 if ptxas:
     config.available_features.add("ptxas")
     config.substitutions.append(("%ptxas", ptxas))
+    config.environment["MXFP4_PTXAS"] = ptxas
