@@ -17,6 +17,10 @@ path = [os.path.join(config.mxfp4_build, "bin"), config.llvm_tools]
 config.environment["PATH"] = os.pathsep.join(path + [os.environ["PATH"]])
 config.substitutions.append(("%mlir_lib", os.path.join(config.llvm_tools, "..", "lib")))
 
+# By its full path, for tests that change PATH.
+config.substitutions.append(
+    ("%mxfp4_compile", os.path.join(config.mxfp4_build, "bin", "mxfp4-compile"))
+)
 config.substitutions.append(("%python", f'"{sys.executable}"'))
 
 # ptxas checks resource use; it comes with the Python packages that tools/setup
