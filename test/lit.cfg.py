@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """lit configuration: .mlir, .ptx and .test files under test/."""
 
+# ruff: noqa: F821 (lit provides `config`)
+
 import os
 import shutil
+import sys
 
 import lit.formats
 
@@ -13,12 +16,24 @@ config.excludes = ["Inputs", "laws", "python", "unit", "fuzz"]
 config.test_source_root = os.path.join(config.mxfp4_source, "test")
 
 path = [os.path.join(config.mxfp4_build, "bin"), config.llvm_tools]
-config.environment["PATH"] = os.pathsep.join(path + [os.environ["PATH"]])
+config.environment["PATH"] = os.pathsep.join([*path, os.environ["PATH"]])
 config.substitutions.append(("%mlir_lib", os.path.join(config.llvm_tools, "..", "lib")))
+
+# By its full path, for tests that change PATH.
+config.substitutions.append(
+    ("%mxfp4_compile", os.path.join(config.mxfp4_build, "bin", "mxfp4-compile"))
+)
+config.substitutions.append(("%python", f'"{sys.executable}"'))
 
 # ptxas checks resource use; it comes with the Python packages that tools/setup
 # installs, or with a CUDA toolkit.
-ptxas = os.environ.get("MXFP4_PTXAS") or shutil.which("ptxas")
+installed = os.path.join(config.mxfp4_source, ".venv", "bin", "ptxas")
+ptxas = (
+    os.environ.get("MXFP4_PTXAS")
+    or (os.access(installed, os.X_OK) and installed)
+    or shutil.which("ptxas")
+)
 if ptxas:
     config.available_features.add("ptxas")
     config.substitutions.append(("%ptxas", ptxas))
+    config.environment["MXFP4_PTXAS"] = ptxas

@@ -53,6 +53,12 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
   if (!parse(options.placement, placement))
     return op.emitError() << "unknown placement '" << options.placement
                           << "'; use register or shared";
+  if (options.optLevel < 0 || options.optLevel > 3)
+    return op.emitError() << "optimisation level " << options.optLevel
+                          << " is not from 0 to 3";
+  if (options.rowsHint < 0)
+    return op.emitError() << "a hint of " << options.rowsHint
+                          << " rows is negative; use 0 for unknown";
   if (op.getScheduleAttr() || !options.schedule.empty()) {
     facts.reason = "given by the user";
     return success();
@@ -153,6 +159,13 @@ std::string mxfp4::writeArtifact(const Artifact &artifact,
           .str();
     return "";
   };
+  // What an earlier artifact left here must not be taken for part of this one.
+  for (StringRef name : {"manifest.json", "kernel.cubin"}) {
+    llvm::SmallString<128> path(directory);
+    llvm::sys::path::append(path, name);
+    if (std::error_code error = llvm::sys::fs::remove(path))
+      return ("cannot remove '" + path + "': " + error.message()).str();
+  }
   if (std::string problem = write("kernel.ptx", artifact.ptx);
       !problem.empty())
     return problem;

@@ -113,6 +113,9 @@ FailureOr<Assembly> mxfp4::assemble(StringRef ptx, StringRef chip,
            << "a cubin needs ptxas, which was not found: install CUDA's "
               "compiler (the Python package nvidia-cuda-nvcc has it) and set "
               "MXFP4_PTXAS, CUDA_HOME or PATH, or compile without assemble";
+  if (!llvm::sys::fs::can_execute(ptxas))
+    return emitError(location) << "ptxas is said to be '" << ptxas
+                               << "', which is not a program that can be run";
   Temporary input("ptx"), output("cubin"), report("txt");
   if (!input.isValid() || !output.isValid() || !report.isValid() ||
       !input.write(ptx))

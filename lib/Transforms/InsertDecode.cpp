@@ -219,9 +219,17 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
     }
     SmallVector<TileMatmulOp> ops;
     getOperation()->walk([&](TileMatmulOp op) { ops.push_back(op); });
-    for (TileMatmulOp op : ops)
-      Expander(op).run(fromSchedule ? op.getSchedule().getPlacement()
-                                    : forced);
+    for (TileMatmulOp op : ops) {
+      const Placement where =
+          fromSchedule ? op.getSchedule().getPlacement() : forced;
+      if (where == Placement::Shared &&
+          !op->getParentOfType<gpu::GPUFuncOp>()) {
+        op.emitOpError("requires to be in a gpu.func to be decoded with "
+                       "placement=shared");
+        return signalPassFailure();
+      }
+      Expander(op).run(where);
+    }
   }
 };
 

@@ -36,8 +36,7 @@ OpOperand &slotOf(Operation &copy) {
 class CopyPipeliner {
 public:
   explicit CopyPipeliner(scf::ForOp loop)
-      : loop(loop), b(loop.getLoc(), loop),
-        stages(loop->getAttrOfType<IntegerAttr>(kStages).getInt()) {}
+      : loop(loop), b(loop.getLoc(), loop) {}
 
   LogicalResult run();
 
@@ -54,7 +53,7 @@ private:
 
   scf::ForOp loop;
   ImplicitLocOpBuilder b;
-  int64_t stages;
+  int64_t stages = 0;
   SmallVector<Operation *> copies;
   TileMatmulOp matmul;
 };
@@ -62,6 +61,12 @@ private:
 } // namespace
 
 LogicalResult CopyPipeliner::collect() {
+  // Slots are counted in the attribute and in the staged buffers.
+  if (auto attr = loop->getAttrOfType<IntegerAttr>(kStages))
+    stages = attr.getInt();
+  if (stages < 2)
+    return loop.emitOpError("requires mxfp4.stages to be a whole number of at "
+                            "least 2");
   for (Operation &op : loop.getBody()->without_terminator()) {
     if (isa<CopyWeightsOp, CopyActivationsOp>(op)) {
       copies.push_back(&op);
@@ -72,11 +77,22 @@ LogicalResult CopyPipeliner::collect() {
                                 "other than step and slot, to be pipelined");
     } else if (auto found = dyn_cast<TileMatmulOp>(op)) {
       matmul = found;
+    } else if (!isa<NVVM::CpAsyncCommitGroupOp, NVVM::CpAsyncWaitGroupOp,
+                    gpu::BarrierOp>(op) &&
+               !isMemoryEffectFree(&op)) {
+      return op.emitOpError("has no place in a loop marked mxfp4.stages: only "
+                            "copies and one mxfp4.tile_matmul are pipelined");
     }
   }
   if (copies.empty() || !matmul || loop.getNumRegionIterArgs() != 1)
     return loop.emitOpError("marked mxfp4.stages requires copies, one "
                             "mxfp4.tile_matmul and its accumulator");
+  const int64_t slots =
+      cast<MemRefType>(matmul.getWeights().getType()).getDimSize(0);
+  if (slots != stages)
+    return matmul.emitOpError()
+           << "requires staged buffers of " << stages
+           << " slots, as mxfp4.stages of its loop says, but got " << slots;
   return success();
 }
 

@@ -49,6 +49,9 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
     if (ShapedType::isDynamic(size))
       return std::string("requires ") + name +
              " to be static to become a kernel";
+  if (op.getNumGroups() > maxGroups())
+    return "requires at most " + std::to_string(maxGroups()) +
+           " groups to become a kernel";
   if (!op.getScheduleAttr())
     return "requires a schedule to become a kernel; run mxfp4-choose-schedule";
   return "";

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
@@ -34,6 +35,19 @@ with --cubin kernel.cubin.
 Fields of --problem: experts, n, k; optional groups, expert-ids=1,
 order=spread|nibble, scales=folded|raw, output=bf16|f32.)";
 
+/// One schedule a line, as --schedule takes it. False if there is no such chip.
+static bool printSchedules(const std::string &chip) {
+  const Target *target = findTarget(chip);
+  if (!target)
+    return false;
+  MLIRContext context;
+  context.loadDialect<MXFP4Dialect>();
+  for (Placement placement : {Placement::Register, Placement::Shared})
+    for (const Schedule &schedule : allSchedules(*target, placement))
+      llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
+  return true;
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM initialise(argc, argv);
   cl::OptionCategory category("mxfp4-compile options");
@@ -47,6 +61,10 @@ int main(int argc, char **argv) {
   cl::opt<bool> emitMlir("emit-mlir",
                          cl::desc("Print the problem's MLIR and stop"),
                          cl::cat(category));
+  cl::opt<bool> listSchedules(
+      "list-schedules",
+      cl::desc("Print every schedule that can be chosen and stop"),
+      cl::cat(category));
   cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
                             cl::cat(category));
   cl::opt<int> ptxVersion("ptx-version", cl::init(0),
@@ -79,6 +97,8 @@ int main(int argc, char **argv) {
     llvm::errs() << "mxfp4-compile: " << message << "\n";
     return 1;
   };
+  if (listSchedules)
+    return printSchedules(chip) ? 0 : fail("unknown chip '" + chip + "'");
   if (input.empty() == problem.empty())
     return fail("expected a file of MLIR or --problem, and not both; see "
                 "--help");

@@ -58,7 +58,8 @@ mlir::FailureOr<Artifact> compile(mlir::ModuleOp module,
 
 /// Writes manifest.json, kernel.ptx and kernel.cubin into `directory`, which is
 /// made if needed. Each file appears whole or not at all, the manifest last.
-/// Returns a sentence on failure, else "".
+/// Returns a sentence on failure, else "". What an earlier artifact left there
+/// is removed first.
 std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
 
 /// A problem in words: what flags and the C API can say.

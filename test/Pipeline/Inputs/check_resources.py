@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Assemble a kernel for every schedule the chooser can return, and every kind of problem.
+
+Each must use no stack, spill nothing and draw no warning from ptxas.
+"""
+
+import concurrent.futures
+import itertools
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# The two kinds of shape exercise different code: whole tiles and pairs of
+# columns, or masks everywhere, single columns and expert ids.
+SHAPES = {
+    "even": "experts=32 n=5760 k=2880",
+    "odd": "experts=32 n=101 k=96 groups=40 expert-ids=1",
+}
+LAYOUTS = list(itertools.product(("spread", "nibble"), ("folded", "raw")))
+OUTPUTS = ("bf16", "f32")
+
+
+def assemble(schedule: str, problem: str, directory: pathlib.Path) -> list[str]:
+    """What is wrong with one kernel."""
+    command = ["mxfp4-compile", "--problem", problem, "--schedule", schedule]
+    run = subprocess.run(
+        [*command, "--cubin", "-o", directory], capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        return [run.stderr.strip() or f"exit status {run.returncode}"]
+    resources = json.loads((directory / "manifest.json").read_text())["resources"]
+    wrong = [f"{key}={resources[key]}" for key in ("stack_bytes", "spill_bytes") if resources[key]]
+    if not 0 < resources["registers"] <= 255:
+        wrong.append(f"registers={resources['registers']}")
+    return wrong + resources["warnings"]
+
+
+def main() -> int:
+    """Print every kernel that is not clean."""
+    listing = subprocess.run(["mxfp4-compile", "--list-schedules"], capture_output=True, text=True)
+    schedules = listing.stdout.splitlines()
+    placements = {re.search(r"placement = (\w+)", s).group(1) for s in schedules}
+    if placements != {"register", "shared"}:
+        print(f"schedules of placements {sorted(placements)} only")
+        return 1
+    cases = [
+        (schedule, f"{shape} order={order} scales={scales} output={output}")
+        for schedule in schedules
+        for shape in SHAPES.values()
+        for order, scales in LAYOUTS
+        for output in OUTPUTS
+    ]
+    failures = 0
+    with tempfile.TemporaryDirectory() as root, concurrent.futures.ThreadPoolExecutor(
+        os.cpu_count()
+    ) as pool:
+        directories = [pathlib.Path(root) / str(i) for i in range(len(cases))]
+        schedule_column, problem_column = zip(*cases, strict=True)
+        results = pool.map(assemble, schedule_column, problem_column, directories)
+        for (schedule, problem), wrong in zip(cases, results, strict=True):
+            if wrong:
+                failures += 1
+                print(f"{schedule}\n  {problem}\n  " + "\n  ".join(wrong))
+    print(f"{len(schedules)} schedules, {len(cases)} kernels, {failures} not clean")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

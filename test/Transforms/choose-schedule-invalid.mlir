@@ -1,0 +1,29 @@
+// What the options of mxfp4-choose-schedule refuse.
+//
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=chip=sm_80 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=CHIP
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=placement=constant 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=PLACEMENT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=schedule=64x64 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=TEXT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=schedule=i32 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=KIND
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=0,warps_rows=1,warps_tokens=1,stages=4,placement=register,ctas=1>" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=ZERO
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=64,warps_rows=1,warps_tokens=1,stages=1,placement=register,ctas=1>" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=STAGES
+
+// CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
+// PLACEMENT: error: mxfp4-choose-schedule expects placement=register or placement=shared, but got 'constant'
+// TEXT: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got '64x64'
+// KIND: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got 'i32'
+// ZERO: error: requires tokens from 1 to 1024, but has 0
+// STAGES: error: 'mxfp4.grouped_matmul' op has a schedule that cannot run: it requires 2 to 16 stages, but has 1
+func.func @f(%x: memref<?x64xbf16>,
+             %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+             %o: memref<3xi32>, %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+  return
+}

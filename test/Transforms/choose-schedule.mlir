@@ -1,0 +1,102 @@
+// The chooser's answer is attached with the sentence that explains it; what the
+// user attached stays; what can have no schedule is left alone.
+//
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,UNKNOWN
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="chip=sm_90a rows-hint=64" \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,FEW
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=65536 placement=register" \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,MANY
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=65536 placement=shared" \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,SHARED
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=128,tokens=16,warps_rows=4,warps_tokens=1,stages=3,placement=shared,ctas=1>" \
+// RUN:   | FileCheck %s --check-prefix=GIVEN
+
+#mine = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+  warps_rows = 1, warps_tokens = 1, stages = 2, placement = register, ctas = 1>
+
+// Without a hint of the number of rows, a tile for a middling number.
+// Two rows for each of the 32 groups: one n8 column of tokens.
+// Two thousand rows a group: the largest tile.
+
+// CHECK-LABEL: func @plain
+// UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
+// UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
+// FEW: schedule = #mxfp4.schedule<{{.*}}tokens = 8, {{.*}} placement = register
+// FEW-SAME: schedule_reason = "few rows a group: {{.+}} (2 expected a group)"
+// MANY: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = {{64|128|256}}, {{.*}} placement = register
+// MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
+// SHARED: schedule = #mxfp4.schedule<{{.*}} placement = shared
+// SHARED-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
+// GIVEN-LABEL: func @plain
+// GIVEN: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = 16, {{.*}} stages = 3, placement = shared, ctas = 1>
+// GIVEN-NOT: schedule_reason
+func.func @plain(%x: memref<?x2880xbf16>,
+                 %w: memref<32x90x45x!mxfp4.block<spread, folded>>,
+                 %o: memref<33xi32>, %y: memref<?x5760xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x2880xbf16>)
+      weights(%w : memref<32x90x45x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<33xi32>) outs(%y : memref<?x5760xbf16>)
+  return
+}
+
+// A schedule that is there is kept, unless the pass is given one.
+
+// CHECK-LABEL: func @mine
+// CHECK: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 2, placement = register, ctas = 1>
+// CHECK-NOT: schedule_reason
+// CHECK: return
+// GIVEN-LABEL: func @mine
+// GIVEN: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = 16
+func.func @mine(%x: memref<?x64xbf16>,
+                %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+                %o: memref<3xi32>, %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      {schedule = #mine}
+  return
+}
+
+// Tensors can have a schedule too: they are memrefs by the time of mxfp4-tile.
+
+// CHECK-LABEL: func @tensors
+// CHECK: schedule = #mxfp4.schedule<
+func.func @tensors(%x: tensor<?x64xbf16>,
+                   %w: tensor<2x1x1x!mxfp4.block<nibble, raw>>,
+                   %o: tensor<3xi32>, %y: tensor<?x64xbf16>)
+    -> tensor<?x64xbf16> {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%w : tensor<2x1x1x!mxfp4.block<nibble, raw>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x64xbf16>)
+      -> tensor<?x64xbf16>
+  return %r : tensor<?x64xbf16>
+}
+
+// Left alone: weights in the checkpoint layout ...
+
+// CHECK-LABEL: func @checkpoint
+// CHECK-NOT: schedule
+// CHECK: return
+func.func @checkpoint(%x: memref<?x64xbf16>, %c: memref<2x64x2x16xi8>,
+                      %s: memref<2x64x2xi8>, %o: memref<3xi32>,
+                      %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%c, %s : memref<2x64x2x16xi8>, memref<2x64x2xi8>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+  return
+}
+
+// ... and sizes that are not known.
+
+// CHECK-LABEL: func @dynamic
+// CHECK-NOT: schedule
+// CHECK: return
+func.func @dynamic(%x: memref<?x64xbf16>,
+                   %w: memref<2x?x1x!mxfp4.block<spread, raw>>,
+                   %o: memref<3xi32>, %y: memref<?x?xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x?x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x?xbf16>)
+  return
+}

@@ -1,0 +1,118 @@
+// The multiplication of a tile, taken apart for one warp. In registers: packed
+// codes and scales are loaded once, each k16 step is decoded into an A fragment
+// where it is multiplied, and nothing decoded touches memory. In shared memory,
+// the baseline: the CTA decodes the tile, and warps load A fragments from it.
+//
+// RUN: mxfp4-opt %s --mxfp4-insert-decode --canonicalize --cse \
+// RUN:   | FileCheck %s --check-prefixes=REGISTER,SCHEDULE
+// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=register --canonicalize --cse \
+// RUN:   | FileCheck %s --check-prefixes=REGISTER,FORCED
+// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=shared --canonicalize --cse \
+// RUN:   | FileCheck %s --check-prefix=SHARED
+
+#in_registers = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
+  warps_rows = 2, warps_tokens = 2, stages = 3, placement = register, ctas = 1>
+#in_shared = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
+  warps_rows = 2, warps_tokens = 2, stages = 3, placement = shared, ctas = 1>
+!w = memref<3x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+!x = memref<3x16x64xbf16, #gpu.address_space<workgroup>>
+
+gpu.module @kernels {
+  // Four warps: two along the rows with two 16-row slices each, two along the
+  // tokens with one n8 column each.
+
+  // REGISTER-LABEL: gpu.func @tile
+  // REGISTER-SAME:    %[[W:.*]]: memref<3x1x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:.*]]: memref<3x16x64xbf16, {{.*}}>, %[[SLOT:.*]]: index, %[[ACC:.*]]: vector<2x1x4xf32>, %{{.*}}: memref
+  // REGISTER-NOT:     workgroup(
+  // REGISTER-DAG:     %[[C1:.*]] = arith.constant 1 : index
+  // REGISTER-DAG:     %[[C2:.*]] = arith.constant 2 : index
+  // REGISTER-DAG:     %[[C8:.*]] = arith.constant 8 : index
+  // REGISTER-DAG:     %[[C32:.*]] = arith.constant 32 : index
+  // REGISTER:         %[[THREAD:.*]] = gpu.thread_id x
+  // REGISTER:         %[[WARP:.*]] = arith.divui %[[THREAD]], %[[C32]]
+  // REGISTER:         %[[ALONG_ROWS:.*]] = arith.remui %[[WARP]], %[[C2]]
+  // REGISTER:         %[[ALONG_TOKENS:.*]] = arith.divui %[[WARP]], %[[C2]]
+  // REGISTER:         %[[SLICE0:.*]] = arith.muli %[[ALONG_ROWS]], %[[C2]]
+  // REGISTER:         %[[TOKEN:.*]] = arith.muli %[[ALONG_TOKENS]], %[[C8]]
+
+  // Everything packed is loaded once.
+  // REGISTER:         %[[P0:.*]], %[[P1:.*]], %[[P2:.*]], %[[P3:.*]] = mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE0]]]
+  // REGISTER:         %[[S0:.*]] = mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE0]]]
+  // REGISTER:         %[[SLICE1:.*]] = arith.addi %[[SLICE0]], %[[C1]]
+  // REGISTER:         %[[Q0:.*]], %[[Q1:.*]], %[[Q2:.*]], %[[Q3:.*]] = mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE1]]]
+  // REGISTER:         %[[S1:.*]] = mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE1]]]
+  // REGISTER-NOT:     mxfp4.load_codes
+  // REGISTER:         %[[ACC0:.*]] = vector.extract %[[ACC]][0, 0]
+  // REGISTER:         %[[ACC1:.*]] = vector.extract %[[ACC]][1, 0]
+
+  // The first k32 slice: two steps for each of the two slices of rows; the
+  // decoded registers are the operands of the multiplications as they are.
+  // REGISTER:         %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.decode %[[P0]], %[[S0]] step 0 : !mxfp4.block<nibble, raw>
+  // REGISTER:         %[[B0:.*]], %[[B1:.*]], %[[B2:.*]], %[[B3:.*]] = mxfp4.decode %[[Q0]], %[[S1]] step 0
+  // REGISTER:         %[[C0:.*]], %[[C1_:.*]], %[[C2_:.*]], %[[C3:.*]] = mxfp4.decode %[[P1]], %[[S0]] step 1
+  // REGISTER:         %[[D0:.*]], %[[D1:.*]], %[[D2:.*]], %[[D3:.*]] = mxfp4.decode %[[Q1]], %[[S1]] step 1
+  // REGISTER:         %[[X0:.*]], %[[X1:.*]], %[[X2:.*]], %[[X3:.*]] = mxfp4.load_activations %[[X]][%[[SLOT]], %[[TOKEN]]] slice 0
+  // REGISTER:         %[[M0:.*]] = mxfp4.mma a(%[[A0]], %[[A1]], %[[A2]], %[[A3]]) b(%[[X0]], %[[X1]]) c(%[[ACC0]])
+  // REGISTER:         %[[M1:.*]] = mxfp4.mma a(%[[B0]], %[[B1]], %[[B2]], %[[B3]]) b(%[[X0]], %[[X1]]) c(%[[ACC1]])
+  // REGISTER:         %[[M2:.*]] = mxfp4.mma a(%[[C0]], %[[C1_]], %[[C2_]], %[[C3]]) b(%[[X2]], %[[X3]]) c(%[[M0]])
+  // REGISTER:         %[[M3:.*]] = mxfp4.mma a(%[[D0]], %[[D1]], %[[D2]], %[[D3]]) b(%[[X2]], %[[X3]]) c(%[[M1]])
+  // The second.
+  // REGISTER:         mxfp4.decode %[[P2]], %[[S0]] step 2
+  // REGISTER:         mxfp4.decode %[[Q2]], %[[S1]] step 2
+  // REGISTER:         mxfp4.decode %[[P3]], %[[S0]] step 3
+  // REGISTER:         mxfp4.decode %[[Q3]], %[[S1]] step 3
+  // REGISTER:         mxfp4.load_activations %[[X]][%[[SLOT]], %[[TOKEN]]] slice 1
+  // REGISTER-COUNT-4: mxfp4.mma
+  // REGISTER-NOT:     mxfp4.{{mma|store_decoded|load_decoded|tile_matmul}}
+  // REGISTER:         gpu.return
+
+  // The tile is decoded into a workgroup attribution by all four warps, a
+  // 16-row slice each, whoever multiplies with it. The two warps along the
+  // tokens then share it.
+
+  // SHARED-LABEL:     gpu.func @tile
+  // SHARED-SAME:        workgroup(%[[TILE:.*]] : memref<64x64xbf16, #gpu.address_space<workgroup>>)
+  // SHARED:             %[[WARP:.*]] = arith.divui
+  // SHARED:             %[[EXISTS:.*]] = arith.cmpi ult, %[[WARP]], %{{.*}}
+  // SHARED:             scf.if %[[EXISTS]] {
+  // SHARED:               mxfp4.load_codes %{{.*}}[%{{.*}}, %[[WARP]]]
+  // SHARED:               mxfp4.load_scales %{{.*}}[%{{.*}}, %[[WARP]]]
+  // SHARED:               %[[D0:.*]], %[[D1:.*]], %[[D2:.*]], %[[D3:.*]] = mxfp4.decode {{.*}} step 0
+  // SHARED-NEXT:          mxfp4.store_decoded %[[D0]], %[[D1]], %[[D2]], %[[D3]] to %[[TILE]][%[[WARP]]] step 0
+  // SHARED:               mxfp4.store_decoded {{.*}} step 1
+  // SHARED:               mxfp4.store_decoded {{.*}} step 2
+  // SHARED:               mxfp4.store_decoded {{.*}} step 3
+  // SHARED-NEXT:        }
+  // SHARED-NEXT:        gpu.barrier
+  // SHARED-NOT:         mxfp4.decode
+  // SHARED:             %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.load_decoded %[[TILE]][%{{.*}}] step 0
+  // SHARED:             mxfp4.mma a(%[[A0]], %[[A1]], %[[A2]], %[[A3]])
+  // SHARED-COUNT-7:     mxfp4.mma
+  // SHARED-NOT:         mxfp4.{{mma|decode}}
+  // SHARED:             gpu.return
+  gpu.func @tile(%w: !w, %x: !x, %slot: index, %acc: vector<2x1x4xf32>,
+                 %out: memref<1xvector<2x1x4xf32>>) kernel {
+    %c0 = arith.constant 0 : index
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] {schedule = #in_registers}
+        : vector<2x1x4xf32>, !w, !x
+    memref.store %r, %out[%c0] : memref<1xvector<2x1x4xf32>>
+    gpu.return
+  }
+
+  // By default the schedule decides.
+
+  // SCHEDULE-LABEL: gpu.func @as_scheduled
+  // SCHEDULE:         mxfp4.store_decoded
+  // SCHEDULE:         mxfp4.load_decoded
+  // FORCED-LABEL:   gpu.func @as_scheduled
+  // FORCED-NOT:       mxfp4.store_decoded
+  // FORCED:           gpu.return
+  gpu.func @as_scheduled(%w: !w, %x: !x, %slot: index, %acc: vector<2x1x4xf32>,
+                         %out: memref<1xvector<2x1x4xf32>>) kernel {
+    %c0 = arith.constant 0 : index
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] {schedule = #in_shared}
+        : vector<2x1x4xf32>, !w, !x
+    memref.store %r, %out[%c0] : memref<1xvector<2x1x4xf32>>
+    gpu.return
+  }
+}

@@ -1,0 +1,126 @@
+// With three stages two copies run ahead. Before the loop the first two steps are
+// started; each iteration waits for all groups but the newest, which is its own
+// step, starts the step after the next into the slot that the last step has
+// left, and computes. Slots go round: read 0, 1, 2, 0, ..., write 2, 0, 1, ...
+//
+// RUN: mxfp4-opt %s --mxfp4-pipeline-copies --canonicalize --cse --split-input-file | FileCheck %s
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
+!w = memref<3x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+!x = memref<3x8x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @three_stages
+// CHECK-SAME:    %[[W:.*]]: memref<2x2x9x!mxfp4.block<spread, folded>>, %[[X:.*]]: memref<?x544xbf16>, %[[SW:.*]]: memref<3x1x!{{.*}}>, %[[SX:.*]]: memref<3x8x64xbf16, {{.*}}>, %[[STEPS:.*]]: index, %[[ZERO:.*]]: vector<2x1x4xf32>)
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+
+// A group is closed for each step, whether the step exists or not:
+// wait_group counts groups.
+// CHECK:         scf.if
+// CHECK-NEXT:      mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C0]]] to %[[SW]][%[[C0]]]
+// CHECK-NEXT:      mxfp4.copy_activations %[[X]][%[[C0]], %[[C0]]] valid(%[[C1]]) to %[[SX]][%[[C0]]]
+// CHECK-NEXT:    }
+// CHECK-NEXT:    nvvm.cp.async.commit.group
+// CHECK:         scf.if
+// CHECK-NEXT:      mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C1]]] to %[[SW]][%[[C1]]]
+// CHECK-NEXT:      mxfp4.copy_activations %[[X]][%[[C0]], %[[C1]]] valid(%[[C1]]) to %[[SX]][%[[C1]]]
+// CHECK-NEXT:    }
+// CHECK-NEXT:    nvvm.cp.async.commit.group
+// CHECK-NOT:     mxfp4.copy
+
+// CHECK:         %[[R:.*]]:3 = scf.for %[[K:.*]] = %[[C0]] to %[[STEPS]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[ZERO]], %[[READ:.*]] = %[[C0]], %[[WRITE:.*]] = %[[C2]])
+// CHECK-NEXT:      nvvm.cp.async.wait.group 1
+// CHECK-NEXT:      gpu.barrier
+// CHECK-NEXT:      %[[AHEAD:.*]] = arith.addi %[[K]], %[[C2]]
+// CHECK-NEXT:      %[[EXISTS:.*]] = arith.cmpi ult, %[[AHEAD]], %[[STEPS]]
+// CHECK-NEXT:      scf.if %[[EXISTS]] {
+// CHECK-NEXT:        mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[AHEAD]]] to %[[SW]][%[[WRITE]]]
+// CHECK-NEXT:        mxfp4.copy_activations %[[X]][%[[C0]], %[[AHEAD]]] valid(%[[C1]]) to %[[SX]][%[[WRITE]]]
+// CHECK-NEXT:      }
+// CHECK-NEXT:      nvvm.cp.async.commit.group
+// CHECK-NEXT:      %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[READ]]]
+// CHECK-NEXT:      %[[READ1:.*]] = arith.addi %[[READ]], %[[C1]]
+// CHECK-NEXT:      %[[WRAPS:.*]] = arith.cmpi eq, %[[READ1]], %[[C3]]
+// CHECK-NEXT:      %[[READ2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[READ1]]
+// CHECK:           %[[WRITE2:.*]] = arith.select
+// One barrier an iteration: the next one covers the reads of this one.
+// CHECK-NEXT:      scf.yield %[[NEXT]], %[[READ2]], %[[WRITE2]]
+// CHECK-NEXT:    }
+// CHECK-NOT:     mxfp4.stages
+// The next tile writes the same slots.
+// CHECK-NEXT:    gpu.barrier
+// CHECK-NEXT:    return %[[R]]#0
+func.func @three_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
+                        %x: memref<?x544xbf16>, %sw: !w, %sx: !x,
+                        %steps: index, %zero: vector<2x1x4xf32>)
+    -> vector<2x1x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = scf.for %k = %c0 to %steps step %c1 iter_args(%acc = %zero)
+      -> (vector<2x1x4xf32>) {
+    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+        : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+    mxfp4.copy_activations %x[%c0, %k] valid(%c1) to %sx[%c0]
+        : memref<?x544xbf16> to !x
+    nvvm.cp.async.commit.group
+    nvvm.cp.async.wait.group 0
+    gpu.barrier
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
+        : vector<2x1x4xf32>, !w, !x
+    gpu.barrier
+    scf.yield %n : vector<2x1x4xf32>
+  } {mxfp4.stages = 3 : i64}
+  return %r : vector<2x1x4xf32>
+}
+
+// A loop without the mark is not touched.
+
+// CHECK-LABEL: func @unmarked
+// CHECK-NOT:     nvvm.cp.async
+// CHECK:         scf.for
+// CHECK-NEXT:      mxfp4.copy_weights
+// CHECK-NEXT:    }
+// CHECK-NEXT:    return
+func.func @unmarked(%w: memref<2x2x9x!mxfp4.block<spread, folded>>, %sw: !w,
+                    %steps: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %k = %c0 to %steps step %c1 {
+    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+        : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+  }
+  return
+}
+
+// -----
+
+// Two stages, the fewest: one copy ahead, and every wait is for all groups.
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 2, warps_tokens = 1, stages = 2, placement = register, ctas = 2>
+!w = memref<2x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+!x = memref<2x8x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @two_stages
+// CHECK-COUNT-1: nvvm.cp.async.commit.group
+// CHECK:         scf.for
+// CHECK-NEXT:      nvvm.cp.async.wait.group 0
+// CHECK-NEXT:      gpu.barrier
+func.func @two_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
+                      %sw: !w, %sx: !x, %steps: index,
+                      %zero: vector<2x1x4xf32>) -> vector<2x1x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = scf.for %k = %c0 to %steps step %c1 iter_args(%acc = %zero)
+      -> (vector<2x1x4xf32>) {
+    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+        : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
+        : vector<2x1x4xf32>, !w, !x
+    scf.yield %n : vector<2x1x4xf32>
+  } {mxfp4.stages = 2 : i64}
+  return %r : vector<2x1x4xf32>
+}

@@ -1,0 +1,267 @@
+/*===- capi-test.c - The C interface, from C
+--------------------------------===*\
+|*                                                                            *|
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception                    *|
+|*                                                                            *|
+\*===----------------------------------------------------------------------===*/
+
+#include "mxfp4-c/mxfp4.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+
+#define CHECK(condition)                                                       \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      ++failures;                                                              \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);          \
+    }                                                                          \
+  } while (0)
+
+/* What the diagnostic function was told last, and how often. */
+struct heard {
+  int count;
+  int severity;
+  char text[1024];
+};
+
+static void listen(int severity, const char *message, void *user) {
+  struct heard *heard = user;
+  ++heard->count;
+  heard->severity = severity;
+  snprintf(heard->text, sizeof(heard->text), "%s", message);
+}
+
+/* True if exactly the error with this text was heard; forgets it. */
+static int heardError(struct heard *heard, const char *text) {
+  const int good =
+      heard->count > 0 && heard->severity == 2 && strstr(heard->text, text);
+  if (!good)
+    fprintf(stderr, "heard %d: '%s', expected '%s'\n", heard->count,
+            heard->text, text);
+  memset(heard, 0, sizeof(*heard));
+  return good;
+}
+
+static void testCompile(void) {
+  struct heard heard = {0};
+  mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
+  char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=96");
+  CHECK(mlir && strstr(mlir, "mxfp4.grouped_matmul"));
+
+  char *lowered = mxfp4_run_pipeline(
+      compiler, mlir, "builtin.module(mxfp4-to-ptx{format=none})");
+  CHECK(lowered && strstr(lowered, "nvvm.mma.sync"));
+  mxfp4_string_free(lowered);
+
+  mxfp4_artifact *artifact =
+      mxfp4_compile(compiler, mlir, "placement=shared rows-hint=64");
+  CHECK(artifact != NULL);
+  CHECK(heard.count == 0);
+  /* Artifacts outlive their compiler. */
+  mxfp4_compiler_destroy(compiler);
+  mxfp4_string_free(mlir);
+  CHECK(strstr(mxfp4_artifact_ptx(artifact), ".visible .entry"));
+  CHECK(strstr(mxfp4_artifact_manifest(artifact), "\"placement\": \"shared\""));
+  size_t size = 1;
+  CHECK(mxfp4_artifact_cubin(artifact, &size) == NULL && size == 0);
+  mxfp4_artifact_destroy(artifact);
+}
+
+static void testDiagnostics(void) {
+  struct heard heard = {0};
+  mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
+  CHECK(!mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=95"));
+  CHECK(heardError(&heard, "k expects a multiple of 32"));
+  CHECK(!mxfp4_run_pipeline(compiler, "module {}", "builtin.module(no-pass)"));
+  CHECK(heardError(&heard, "cannot read the pass pipeline"));
+  CHECK(!mxfp4_compile(compiler, "module {", ""));
+  CHECK(heardError(&heard, "-:1:7: expected operation name"));
+  CHECK(!mxfp4_compile(compiler, "module {}", ""));
+  CHECK(heardError(&heard, "expected one mxfp4.grouped_matmul"));
+  CHECK(!mxfp4_jit(compiler, "module {}"));
+  CHECK(heardError(&heard, "expected a function @grouped_matmul"));
+
+  char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=64 k=64");
+  CHECK(!mxfp4_compile(compiler, mlir, "colour=red"));
+  CHECK(heardError(&heard, "unknown option 'colour'"));
+  CHECK(!mxfp4_compile(compiler, mlir, "opt-level=9"));
+  CHECK(heardError(&heard, "opt-level expects a whole number"));
+  CHECK(!mxfp4_compile(compiler, mlir, "assemble=1 ptxas=/nonexistent"));
+  CHECK(heardError(&heard, "/nonexistent"));
+  /* The compiler works on after errors. */
+  mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, NULL);
+  CHECK(artifact != NULL);
+  mxfp4_artifact_destroy(artifact);
+  mxfp4_compiler_destroy(compiler);
+
+  /* Without a diagnostic function errors are silent. */
+  compiler = mxfp4_compiler_create(NULL, NULL);
+  CHECK(!mxfp4_compile(compiler, "module {}", ""));
+  mxfp4_compiler_destroy(compiler);
+  mxfp4_string_free(mlir);
+}
+
+enum { kExperts = 2, kN = 37, kK = 96, kRows = 5, kBlockBytes = 2176 };
+enum { kPackedBytes = 1 * 2 * kBlockBytes };
+
+struct weights {
+  uint8_t codes[kN * kK / 2];
+  uint8_t scales[kN * kK / 32];
+};
+
+static void fill(struct weights *w, unsigned seed) {
+  for (size_t i = 0; i < sizeof(w->codes); ++i)
+    w->codes[i] = (uint8_t)((i + seed) * 167 + (i >> 3));
+  for (size_t i = 0; i < sizeof(w->scales); ++i)
+    w->scales[i] = (uint8_t)(125 + (i + seed) % 4);
+}
+
+static void testPacking(void) {
+  struct weights w, back;
+  uint8_t packed[kPackedBytes];
+  static const char *const orders[] = {"spread", "nibble"};
+  static const char *const encodings[] = {"folded", "raw"};
+  for (int o = 0; o < 2; ++o)
+    for (int e = 0; e < 2; ++e) {
+      fill(&w, (unsigned)(o + 2 * e));
+      memset(&back, 0xAB, sizeof(back));
+      CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, orders[o], encodings[e],
+                       packed) == 0);
+      CHECK(mxfp4_unpack(packed, kN, kK, orders[o], encodings[e], back.codes,
+                         back.scales) == 0);
+      CHECK(memcmp(&w, &back, sizeof(w)) == 0);
+    }
+  w.scales[3] = 0xFF;
+  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "spread", "raw", packed) == 0);
+  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "spread", "folded", packed) == 1);
+  CHECK(mxfp4_pack(w.codes, w.scales, kN, 95, "spread", "raw", packed) == 2);
+  CHECK(mxfp4_pack(w.codes, w.scales, 0, kK, "spread", "raw", packed) == 2);
+  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "sprad", "raw", packed) == 2);
+  CHECK(mxfp4_pack(w.codes, NULL, kN, kK, "spread", "raw", packed) == 2);
+  CHECK(mxfp4_unpack(packed, kN, kK, "spread", NULL, back.codes, back.scales) ==
+        2);
+}
+
+/* Independent of the library: E2M1 times a scale between 2^-2 and 2^1. */
+static float decode(const struct weights *w, int n, int k) {
+  static const float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+  const int byte = w->codes[(n * kK + k) / 2];
+  const int code = k % 2 ? byte >> 4 : byte & 15;
+  float value = magnitudes[code & 7] * (code & 8 ? -1.0f : 1.0f);
+  int exponent = w->scales[n * (kK / 32) + k / 32] - 127;
+  for (; exponent < 0; ++exponent)
+    value *= 0.5f;
+  for (; exponent > 0; --exponent)
+    value *= 2.0f;
+  return value;
+}
+
+/* bf16 bits of a small whole number: exact, the low half is zero. */
+static uint16_t toBF16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  return (uint16_t)(bits >> 16);
+}
+
+static void testCpuKernel(void) {
+  struct heard heard = {0};
+  mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
+  char *mlir = mxfp4_problem_to_mlir(
+      compiler, "experts=2 groups=4 expert-ids=1 n=37 k=96 output=f32");
+  mxfp4_cpu_kernel *kernel = mxfp4_jit(compiler, mlir);
+  mxfp4_string_free(mlir);
+  mxfp4_compiler_destroy(compiler);
+  CHECK(kernel != NULL && heard.count == 0);
+  if (!kernel)
+    return;
+
+  struct weights w[kExperts];
+  static uint8_t packed[kExperts * kPackedBytes];
+  for (int e = 0; e < kExperts; ++e) {
+    fill(&w[e], (unsigned)(11 * e));
+    CHECK(mxfp4_pack(w[e].codes, w[e].scales, kN, kK, "spread", "folded",
+                     packed + e * kPackedBytes) == 0);
+  }
+  static float xs[kRows][kK], y[kRows][kN];
+  static uint16_t x[kRows][kK];
+  for (int r = 0; r < kRows; ++r)
+    for (int k = 0; k < kK; ++k) {
+      xs[r][k] = (float)((r * 31 + k * 7) % 9 - 4);
+      x[r][k] = toBF16(xs[r][k]);
+    }
+  const int32_t offsets[] = {0, 2, 2, 3, 5}, ids[] = {1, 0, -1, 0};
+  static const int expertOfRow[kRows] = {1, 1, -1, 0, 0};
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, ids, y) == 0);
+  for (int r = 0; r < kRows; ++r)
+    for (int n = 0; n < kN; ++n) {
+      float sum = 0; /* Exact: small multiples of 1/8. */
+      for (int k = 0; k < kK && expertOfRow[r] >= 0; ++k)
+        sum += xs[r][k] * decode(&w[expertOfRow[r]], n, k);
+      CHECK(y[r][n] == sum);
+    }
+
+  /* Bad groups: a code each, and nothing is stored. */
+  static float before[kRows][kN];
+  memcpy(before, y, sizeof(y));
+  const int32_t falling[] = {0, 3, 2, 3, 5}, late[] = {1, 2, 2, 3, 5},
+                early[] = {0, 2, 2, 3, 4}, badIds[] = {1, 2, -1, 0},
+                lowIds[] = {1, -2, -1, 0};
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, falling, ids, y) == 1);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, late, ids, y) == 1);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, early, ids, y) == 1);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, badIds, y) == 2);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, lowIds, y) == 2);
+  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, NULL, y) == 3);
+  CHECK(memcmp(before, y, sizeof(y)) == 0);
+  mxfp4_cpu_destroy(kernel);
+}
+
+/* Compiles a problem with a compiler of its own; the caller frees the PTX. */
+static void *compileOne(void *spec) {
+  mxfp4_compiler *compiler = mxfp4_compiler_create(NULL, NULL);
+  char *mlir = mxfp4_problem_to_mlir(compiler, spec), *ptx = NULL;
+  mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, "");
+  if (artifact)
+    ptx = strdup(mxfp4_artifact_ptx(artifact));
+  mxfp4_artifact_destroy(artifact);
+  mxfp4_string_free(mlir);
+  mxfp4_compiler_destroy(compiler);
+  return ptx;
+}
+
+static void testThreads(void) {
+  static char specs[2][64] = {"experts=2 n=64 k=64",
+                              "experts=4 n=101 k=96 scales=raw"};
+  char *alone[2];
+  for (int i = 0; i < 2; ++i)
+    alone[i] = compileOne(specs[i]);
+  for (int round = 0; round < 3; ++round) {
+    pthread_t threads[2];
+    for (int i = 0; i < 2; ++i)
+      CHECK(pthread_create(&threads[i], NULL, compileOne, specs[i]) == 0);
+    for (int i = 0; i < 2; ++i) {
+      void *ptx = NULL;
+      pthread_join(threads[i], &ptx);
+      CHECK(ptx && alone[i] && strcmp(ptx, alone[i]) == 0);
+      free(ptx);
+    }
+  }
+  for (int i = 0; i < 2; ++i)
+    free(alone[i]);
+}
+
+int main(void) {
+  CHECK(mxfp4_abi_version() == MXFP4_ABI_VERSION);
+  testCompile();
+  testDiagnostics();
+  testPacking();
+  testCpuKernel();
+  testThreads();
+  printf("%d failures\n", failures);
+  return failures != 0;
+}
