@@ -189,6 +189,68 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   ];
 }
 
+def Raise : Pass<"mxfp4-raise"> {
+  let summary = "Decode and matmul, as linalg writes them, to grouped_matmul";
+  let description = [{
+    Finds MXFP4 weights in programs that do not know this dialect.
+
+    1. A decode of codes and scales becomes `mxfp4.dequantize`: either
+       `arith.scaling_extf` of a tensor of `f4E2M1FN` with `f8E8M0FNU` scales
+       broadcast along 32 values of K, or a `linalg.generic` that decodes in its
+       body, from `f4E2M1FN` or from the nibbles of i8 blocks. How a body does it
+       is not recognised but proved: it is run on all codes and all scales and
+       must give the exact result each time. A body that takes scale byte 0 for
+       zero, or 0xFF for a number, is another operation and left alone.
+    2. A matmul of bf16 activations with such weights, `linalg.matmul`,
+       `linalg.batch_matmul` or a `linalg.generic`, each with indexing maps or
+       transpositions that put K last in the weights, becomes
+       `mxfp4.grouped_matmul`: one group of equal size for each expert.
+       Multiplications and additions must be in f32, and the init filled with
+       +0.0 (`linalg` accumulates onto it). A bf16 accumulator rounds after every
+       addition, which is another operation too.
+    3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
+
+    Preconditions: tensors; static K and number of experts; rows and N may be
+    dynamic. Rows of all experts together are at most 2^31 - 1.
+
+    Leaves behind: everything else as it was, but folded, and with reshapes that
+    meet merged. Codes of a tensor of `f4E2M1FN` that were not unpacked from
+    bytes in the same function are packed by a `linalg.generic`.
+
+    Example:
+
+    ```mlir
+    %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                          scales(%s : tensor<4x48x2xi8>)
+        outs(%e : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+    %y = linalg.batch_matmul
+        indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>,
+                         affine_map<(b, m, n, k) -> (b, n, k)>,
+                         affine_map<(b, m, n, k) -> (b, m, n)>]
+        ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x48x64xbf16>)
+        outs(%zero : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %rows = tensor.collapse_shape %x [[0, 1], [2]]
+        : tensor<4x8x64xbf16> into tensor<32x64xbf16>
+    %o = arith.constant dense<[0, 8, 16, 24, 32]> : tensor<5xi32>
+    %r = mxfp4.grouped_matmul activations(%rows : tensor<32x64xbf16>)
+        weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+        offsets(%o : tensor<5xi32>) outs(%init : tensor<32x48xf32>)
+        -> tensor<32x48xf32>
+    %y = tensor.expand_shape %r [[0, 1], [2]] output_shape [4, 8, 48]
+        : tensor<32x48xf32> into tensor<4x8x48xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
+  ];
+}
+
 def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   let summary = "The executable specification: scalar loops for the CPU";
   let description = [{

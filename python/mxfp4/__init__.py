@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Ragged MoE matmul with bf16 activations and MXFP4 weights.
+
+Importing the package is cheap: everything below is loaded on first use, so neither numpy nor
+torch nor the CUDA driver is touched by ``import mxfp4``.
+
+==================  =============================================================================
+``formats``         MXFP4 numbers: decode, dequantize, quantize (numpy, independent reference)
+``reference``       the grouped matmul in float64 and the error bound that kernels must meet
+``layout``          the packed (fragment-major) weight layout: pack and unpack
+``weights``         ``PackedWeights``: packed bytes, their layout and proof; save and load
+``checkpoint``      reader of gpt-oss style safetensors
+``artifact``        compiled kernels on disk: PTX, cubin, manifest
+``compile``         the compiler, through its C ABI
+``runtime``         launcher over the CUDA driver
+``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
+==================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .errors import Error
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+    from .checkpoint import Checkpoint
+    from .compile import Compiler, Problem, compile_artifact
+    from .formats import Quantized, dequantize, quantize
+    from .layout import Layout
+    from .ops import grouped_matmul
+    from .runtime import Kernel
+    from .weights import PackedWeights, Proof, pack, unpack
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Artifact": "artifact",
+    "Checkpoint": "checkpoint",
+    "Compiler": "compile",
+    "Kernel": "runtime",
+    "Layout": "layout",
+    "PackedWeights": "weights",
+    "Problem": "compile",
+    "Proof": "weights",
+    "Quantized": "formats",
+    "compile_artifact": "compile",
+    "dequantize": "formats",
+    "grouped_matmul": "ops",
+    "pack": "weights",
+    "quantize": "formats",
+    "unpack": "weights",
+}
+
+__all__ = [
+    "Artifact",
+    "Checkpoint",
+    "Compiler",
+    "Error",
+    "Kernel",
+    "Layout",
+    "PackedWeights",
+    "Problem",
+    "Proof",
+    "Quantized",
+    "compile_artifact",
+    "dequantize",
+    "grouped_matmul",
+    "pack",
+    "quantize",
+    "unpack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'mxfp4' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Torch helpers of the verification and the benchmark: data, packing, truth and timing on a GPU.
+
+Imported only where torch is. Packing here repeats `layout.pack_expert` in torch for speed; the
+verification compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .formats import decode_table
+from .layout import CODE_BYTES, FOLDED_BIAS, TILE, Layout, _byte_tables, blocks_of
+from .weights import PackedWeights, Proof
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+"""Where data lives; checks (but no timing) also work on a CPU, for tests of these checks."""
+
+
+def byte_tensor(array: np.ndarray) -> torch.Tensor:
+    """Numpy to a device tensor."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(DEVICE)
+
+
+def decode(blocks: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Exact values ``[N, K]`` of one expert: blocks u8 ``[N, K/32, 16]``, scales ``[N, K/32]``."""
+    table = byte_tensor(decode_table().astype(np.float32)).to(dtype).reshape(-1)
+    base = scales.to(torch.int32)[..., None] * 16
+    pairs = torch.stack([table[base + (blocks & 15)], table[base + (blocks >> 4)]], dim=-1)
+    return pairs.reshape(scales.shape[0], -1)
+
+
+def pack_on_gpu(blocks: torch.Tensor, scales: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """`layout.pack_expert` in torch: u8 ``[ceil(N/64), ceil(K/64), 2176]``."""
+    n, groups = scales.shape
+    nb, kb = blocks_of(n, groups * 32)
+    padded = torch.zeros((nb * TILE, kb * TILE // 2), dtype=torch.uint8, device=DEVICE)
+    padded[:n, : groups * 16] = blocks.reshape(n, groups * 16)
+    codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4).permute(0, 4, 1, 2, 7, 5, 6, 3)
+    words = codes.reshape(-1, 4)
+    tables = byte_tensor(_byte_tables(layout.order, False).view(np.int32))
+    mixed = tables[0][words[:, 0].int()]
+    for i in range(1, 4):
+        mixed |= tables[i][words[:, i].int()]
+    words = mixed.reshape(-1, 1).view(torch.uint8)
+    bias = FOLDED_BIAS if layout.scales == "folded" else 0
+    stored = torch.full((nb * TILE, kb * 2), layout.padding_scale, dtype=torch.uint8, device=DEVICE)
+    stored[:n, :groups] = scales + bias
+    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).permute(0, 4, 1, 2, 5, 3)
+    parts = [words.reshape(nb, kb, CODE_BYTES), ordered.reshape(nb, kb, -1)]
+    return torch.cat(parts, dim=2).contiguous()
+
+
+class RawWeights:
+    """MXFP4 weights in checkpoint form on the GPU: blocks [E,N,K/32,16], scales [E,N,K/32]."""
+
+    def __init__(self, blocks: torch.Tensor, scales: torch.Tensor) -> None:
+        self.blocks, self.scales = blocks, scales
+        self.experts, self.n = int(scales.shape[0]), int(scales.shape[1])
+        self.k = int(scales.shape[2]) * 32
+
+    def expert(self, e: int, dtype: torch.dtype) -> torch.Tensor:
+        """Exact ``[N, K]`` of an expert."""
+        return decode(self.blocks[e], self.scales[e], dtype)
+
+    def pack(self, layout: Layout, data: torch.Tensor | None = None) -> PackedWeights:
+        """Pack, into ``data`` if it is given."""
+        if data is None:
+            shape = (self.experts, *blocks_of(self.n, self.k), 2176)
+            data = torch.empty(shape, dtype=torch.uint8, device=DEVICE)
+        for e in range(self.experts):
+            data[e] = pack_on_gpu(self.blocks[e], self.scales[e], layout)
+        low, high = int(self.scales.min()), int(self.scales.max())
+        return PackedWeights(data, self.n, self.k, layout, Proof(low, high, high == 255))
+
+
+def groups_of(
+    offsets: Sequence[int], ids: Sequence[int] | None, experts: int
+) -> Iterator[tuple[slice, int]]:
+    """(rows, expert) of each group that has rows; the expert is -1 where there is none."""
+    for g in range(len(offsets) - 1):
+        expert = g if ids is None else ids[g]
+        if offsets[g] < offsets[g + 1]:
+            yield slice(offsets[g], offsets[g + 1]), expert if expert < experts else -1
+
+
+def error_bound(value: torch.Tensor, absolute: torch.Tensor, k: int, output: str) -> torch.Tensor:
+    """`reference.error_bound` in torch, f64."""
+    digits, smallest = (7, -133) if output == "bf16" else (23, -149)
+    drift = k * 2.0**-22 * absolute
+    reach = torch.clamp(value.abs() + drift, min=2.0**smallest)
+    exponent = torch.frexp(reach).exponent.to(torch.int64) - 1 - digits
+    half = torch.clamp(exponent, min=smallest) - 1
+    return drift + ((half + 1023) << 52).view(torch.float64)
+
+
+def compare(
+    y: torch.Tensor,
+    x: torch.Tensor,
+    raw: RawWeights,
+    offsets: Sequence[int],
+    ids: Sequence[int] | None,
+    output: str,
+    exact: bool,
+) -> dict[str, Any]:
+    """Check a result, group by group.
+
+    Args:
+        y: what a kernel gave, ``[R, N]``.
+        x: bf16 ``[R, K]``.
+        raw: the weights.
+        offsets: host numbers.
+        ids: host numbers, or None.
+        output: "bf16" or "f32".
+        exact: demand equality with the rounded truth, instead of the elementwise bound.
+
+    Returns:
+        "wrong": number of wrong elements; "worst": largest error as a share of the bound (0 if
+        exact); "nonfinite": number of elements whose truth is not finite.
+    """
+    wrong, worst, nonfinite = 0, 0.0, 0
+    for rows, expert in groups_of(offsets, ids, raw.experts):
+        got = y[rows].double()
+        if expert < 0:
+            wrong += int((got != 0).sum())
+            continue
+        w = raw.expert(expert, torch.float64)
+        part = x[rows].double()
+        value = part @ w.T
+        if exact:
+            rounded = value.float().to(y.dtype).double()
+            same = (got == rounded) | (torch.isnan(got) & torch.isnan(rounded))
+            nonfinite += int((~torch.isfinite(rounded)).sum())
+            wrong += int((~same).sum())
+            continue
+        absolute = part.abs() @ w.abs().T
+        # Past this a partial sum may leave f32's range on the way, in one order and not another.
+        tame = torch.isfinite(absolute) & (absolute < 2.0**120)
+        bound = error_bound(value, absolute, raw.k, output)
+        share = torch.where(tame, (got - value).abs() / bound, torch.zeros_like(got))
+        nan = torch.isnan(w).any(dim=1)[None, :].expand_as(got)
+        bad = torch.where(tame, ~(share <= 1), nan & ~torch.isnan(got))
+        wrong += int(bad.sum())
+        nonfinite += int((~tame).sum())
+        worst = max(worst, float(torch.nan_to_num(share, nan=float("inf")).max()))
+    return {"wrong": wrong, "worst": worst, "nonfinite": nonfinite}
+
+
+def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
+    """A CUDA graph of some launches, each of which ran once before."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for launch in launches:
+            launch()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        for launch in launches:
+            launch()
+    torch.cuda.synchronize()
+    return graph
+
+
+def time_graph(
+    graph: torch.cuda.CUDAGraph, launches: int, window_ms: float = 60.0, warm_ms: float = 15.0
+) -> dict[str, float]:
+    """Time a graph of ``launches`` launches by events around each replay.
+
+    Returns:
+        microseconds a launch: "median", "low" and "high" (the 10th and 90th of 100), and
+        "replays", the number of samples.
+    """
+    event = lambda: torch.cuda.Event(enable_timing=True)  # noqa: E731
+    begin, end = event(), event()
+    graph.replay()
+    begin.record()
+    graph.replay()
+    end.record()
+    end.synchronize()
+    one = max(begin.elapsed_time(end), 1e-3)
+    for _ in range(int(warm_ms / one)):
+        graph.replay()
+    pairs = [(event(), event()) for _ in range(int(min(200, max(7, window_ms / one))))]
+    for begin, end in pairs:
+        begin.record()
+        graph.replay()
+        end.record()
+    torch.cuda.synchronize()
+    times = sorted(a.elapsed_time(b) * 1e3 / launches for a, b in pairs)
+    count = len(times)
+    return {
+        "median": times[count // 2],
+        "low": times[count // 10],
+        "high": times[count * 9 // 10],
+        "replays": count,
+    }

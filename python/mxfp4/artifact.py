@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiled kernels: a folder with ``manifest.json``, ``kernel.ptx`` and maybe ``kernel.cubin``.
+
+The manifest says everything that a launcher must know, so that running a kernel needs neither the
+compiler nor any knowledge of how it works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import Error
+from .layout import BLOCK_BYTES, Layout
+
+FORMAT = "mxfp4-artifact"
+VERSION = 1
+_KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_map": 128}
+_NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "rows")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A kernel argument: a pointer to ``dtype``, aligned to ``align`` bytes, or an integer.
+
+    A ``tensor_map`` is 128 bytes by value that describe such memory to the copy engine, for
+    boxes of ``box`` = (columns, rows).
+    """
+
+    name: str
+    kind: str
+    dtype: str = ""
+    align: int = 1
+    box: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in the parameter space."""
+        return _KINDS[self.kind]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest of version 1, checked.
+
+    Attributes:
+        entry: the kernel's name in the PTX.
+        target: for example "sm_90a".
+        experts: E.
+        groups: G; offsets have G + 1 entries.
+        n: N.
+        k: K.
+        output: "bf16" or "f32".
+        expert_ids: whether the kernel takes a list of expert ids.
+        rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
+        layout: the weight layout that the kernel reads.
+        block: threads (x, y, z).
+        cluster: blocks of a cluster (x, y, z).
+        dynamic_shared_bytes: dynamic shared memory of a block.
+        ctas_per_sm: blocks on each multiprocessor; the grid is this times their number.
+        arguments: in order.
+        schedule: what the compiler chose, for people to read.
+        resources: registers and spills, if the kernel was assembled.
+        versions: of what made the artifact.
+        raw: the whole manifest.
+    """
+
+    entry: str
+    target: str
+    experts: int
+    groups: int
+    n: int
+    k: int
+    output: str
+    expert_ids: bool
+    rows_hint: tuple[int, int] | None
+    layout: Layout
+    block: tuple[int, int, int]
+    cluster: tuple[int, int, int]
+    dynamic_shared_bytes: int
+    ctas_per_sm: int
+    arguments: tuple[Argument, ...]
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def parse(text: str, origin: str = "manifest") -> Manifest:
+        """Read and check the JSON text of a manifest.
+
+        Raises:
+            Error: if it is no manifest of version 1; the message names the entry.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as e:
+            raise Error(f"{origin} is not JSON: {e}.") from e
+        try:
+            return _parse(raw)
+        except Error as e:
+            raise Error(f"{origin}: {e}") from e
+
+    def fits_rows(self, rows: int) -> bool:
+        """Whether the schedule was chosen for this many rows (any row count is correct)."""
+        return self.rows_hint is None or self.rows_hint[0] <= rows <= self.rows_hint[1]
+
+
+def _get(node: Any, path: str, kind: type | tuple[type, ...]) -> Any:
+    """The value at a dotted path, checked to be of a JSON type."""
+    for key in path.split("."):
+        if not isinstance(node, dict) or key not in node:
+            raise Error(f'"{path}" is missing.')
+        node = node[key]
+    if not isinstance(node, kind) or (isinstance(node, bool) and kind is int):
+        raise Error(f'"{path}" has a wrong type: {json.dumps(node)}.')
+    return node
+
+
+def _number(node: Any, path: str, low: int) -> int:
+    value = _get(node, path, int)
+    if value < low:
+        raise Error(f'"{path}" must be at least {low}, got {value}.')
+    return value
+
+
+def _choice(node: Any, path: str, allowed: tuple[str, ...]) -> str:
+    value = _get(node, path, str)
+    if value not in allowed:
+        raise Error(f'"{path}" must be one of {list(allowed)}, got "{value}".')
+    return value
+
+
+def _triple(node: Any, path: str) -> tuple[int, int, int]:
+    value = _get(node, path, list)
+    if len(value) != 3 or not all(type(v) is int and v >= 1 for v in value):
+        raise Error(f'"{path}" must be three positive numbers, got {value}.')
+    return value[0], value[1], value[2]
+
+
+def _parse(raw: Any) -> Manifest:
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise Error(f'expected an object with "format": "{FORMAT}".')
+    if raw.get("version") != VERSION:
+        raise Error(
+            f"this package reads manifests of version {VERSION}, got {raw.get('version')!r}; "
+            "compile the kernel again."
+        )
+    _choice(raw, "problem.activation", ("bf16",))
+    _choice(raw, "weights.layout", ("fragment_major",))
+    _choice(raw, "launch.grid.rule", ("persistent",))
+    if _get(raw, "weights.block_bytes", int) != BLOCK_BYTES:
+        raise Error(f'"weights.block_bytes" must be {BLOCK_BYTES}.')
+    layout = Layout(_get(raw, "weights.order", str), _get(raw, "weights.scales", str))
+    ids = _get(raw, "problem.expert_ids", bool)
+    experts, groups = _number(raw, "problem.experts", 1), _number(raw, "problem.groups", 1)
+    if not ids and groups != experts:
+        raise Error(
+            f"without expert ids there is a group for each expert, got {groups} groups "
+            f"and {experts} experts."
+        )
+    k = _number(raw, "problem.k", 32)
+    if k % 32:
+        raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
+    output = _choice(raw, "problem.output", ("bf16", "f32"))
+    return Manifest(
+        entry=_get(raw, "entry", str),
+        target=_get(raw, "target", str),
+        experts=experts,
+        groups=groups,
+        n=_number(raw, "problem.n", 1),
+        k=k,
+        output=output,
+        expert_ids=ids,
+        rows_hint=_rows_hint(raw),
+        layout=layout,
+        block=_triple(raw, "launch.block"),
+        cluster=_triple(raw, "launch.cluster"),
+        dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
+        ctas_per_sm=_number(raw, "launch.grid.ctas_per_sm", 1),
+        arguments=_arguments(raw, ids, output),
+        schedule=_get(raw, "schedule", dict),
+        resources=raw.get("resources") or {},
+        versions=_get(raw, "versions", dict),
+        raw=raw,
+    )
+
+
+def _rows_hint(raw: Any) -> tuple[int, int] | None:
+    hint = raw["problem"].get("rows_hint")
+    if hint is None:
+        return None
+    if not (isinstance(hint, list) and len(hint) == 2 and all(type(v) is int for v in hint)):
+        raise Error(f'"problem.rows_hint" must be two numbers, got {hint}.')
+    return hint[0], hint[1]
+
+
+def _box(item: Any) -> tuple[int, int]:
+    box = _get(item, "box", list)
+    if len(box) != 2 or not all(type(v) is int and 1 <= v <= 256 for v in box):
+        raise Error(f'the "box" of a tensor map must be two numbers from 1 to 256, got {box}.')
+    return box[0], box[1]
+
+
+def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
+    dtypes = {"x": "bf16", "weights": "u8", "y": output}  # all others are i32
+    parsed = []
+    for item in _get(raw, "arguments", list):
+        name, kind = _choice(item, "name", _NAMES), _choice(item, "kind", tuple(_KINDS))
+        if (kind == "i32") != (name == "rows") or (kind == "tensor_map" and name != "x"):
+            raise Error(f'argument "{name}" has the wrong kind, {kind}.')
+        if kind != "i32":
+            dtype = _choice(item, "dtype", (dtypes.get(name, "i32"),))
+            box = _box(item) if kind == "tensor_map" else None
+            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1), box))
+        else:
+            parsed.append(Argument(name, kind))
+    names = [a.name for a in parsed]
+    needed = {n for n in _NAMES if ids or n != "expert_ids"}
+    if len(names) != len(needed) or set(names) != needed:
+        raise Error(f'"arguments" must be {sorted(needed)} in some order, got {names}.')
+    return tuple(parsed)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled kernel.
+
+    Attributes:
+        manifest: what it is and how to launch it.
+        ptx: PTX text.
+        cubin: machine code, or None if it was not assembled.
+        origin: where it came from, for messages.
+    """
+
+    manifest: Manifest
+    ptx: str
+    cubin: bytes | None = None
+    origin: str = "artifact"
+
+    def __post_init__(self) -> None:
+        if f".entry {self.manifest.entry}" not in self.ptx:
+            raise Error(
+                f"{self.origin}: the PTX has no entry {self.manifest.entry!r}, which the manifest "
+                "names."
+            )
+        if self.cubin is not None and not self.cubin.startswith(b"\x7fELF"):
+            raise Error(f"{self.origin}: the cubin is not an ELF file.")
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> Artifact:
+        """Read an artifact folder.
+
+        Raises:
+            Error: if a file is missing or unreadable, or the manifest is wrong.
+        """
+        path = Path(folder)
+        for name in ("manifest.json", "kernel.ptx"):
+            if not (path / name).is_file():
+                raise Error(
+                    f"{path} is not an artifact: it has no {name}. An artifact is a folder that "
+                    "mxfp4-compile or Artifact.save wrote."
+                )
+        try:
+            text = (path / "manifest.json").read_text()
+            ptx = (path / "kernel.ptx").read_text()
+        except UnicodeDecodeError as e:
+            raise Error(f"{path}: a text file of the artifact is damaged ({e}).") from e
+        cubin = path / "kernel.cubin"
+        manifest = Manifest.parse(text, str(path / "manifest.json"))
+        return Artifact(manifest, ptx, cubin.read_bytes() if cubin.is_file() else None, str(path))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write an artifact folder; it is made if it is not there."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "kernel.ptx").write_text(self.ptx)
+        if self.cubin is not None:
+            (path / "kernel.cubin").write_bytes(self.cubin)
+        (path / "manifest.json").write_text(json.dumps(self.manifest.raw, indent=2) + "\n")
+
+
+def load_all(folder: str | os.PathLike[str]) -> list[Artifact]:
+    """All artifacts in the direct subfolders, by name.
+
+    Raises:
+        Error: if there are none, or one is broken.
+    """
+    found = sorted(p.parent for p in Path(folder).glob("*/manifest.json"))
+    if not found:
+        raise Error(f"{folder} has no artifacts: expected subfolders with a manifest.json.")
+    return [Artifact.load(p) for p in found]

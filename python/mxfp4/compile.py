@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The compiler: from a problem's shape to a kernel, or to the executable specification."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import library
+from .artifact import Artifact, Manifest
+from .errors import Error
+from .formats import bfloat16
+from .layout import Layout, blocks_of
+from .reference import check_routing
+from .weights import PackedWeights
+
+_log = logging.getLogger(__name__)
+_SEVERITY = ("note", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a kernel is compiled for; the row count R stays open.
+
+    Attributes:
+        experts: E.
+        n: N.
+        k: K, a multiple of 32.
+        groups: G; E if None.
+        layout: layout of the packed weights.
+        output: "bf16" or "f32".
+        expert_ids: whether groups name their experts by a list of ids.
+    """
+
+    experts: int
+    n: int
+    k: int
+    groups: int | None = None
+    layout: Layout = field(default_factory=Layout)
+    output: str = "bf16"
+    expert_ids: bool = False
+
+    def spec(self) -> str:
+        """The problem in the compiler's words."""
+        groups = self.experts if self.groups is None else self.groups
+        return (
+            f"experts={self.experts} groups={groups} n={self.n} k={self.k} "
+            f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
+            f"expert-ids={int(self.expert_ids)}"
+        )
+
+    def matches(self, manifest: Manifest) -> bool:
+        """Whether a manifest is of a kernel for this problem."""
+        groups = self.experts if self.groups is None else self.groups
+        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, self.expert_ids)
+        m = manifest
+        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.expert_ids)
+
+
+class Compiler:
+    """One instance of the compiler; use it from one thread at a time, and close it.
+
+    Attributes:
+        diagnostics: (severity, message) of everything the compiler said, severity being "note",
+            "warning" or "error".
+    """
+
+    def __init__(self) -> None:
+        self._library = library.load()
+        self.diagnostics: list[tuple[str, str]] = []
+        said = self.diagnostics
+
+        def report(severity: int, message: bytes, _: Any) -> None:
+            said.append((_SEVERITY[min(max(severity, 0), 2)], message.decode(errors="replace")))
+
+        self._report = library.DiagnosticFn(report)  # must outlive the compiler
+        self._handle: int | None = self._library.mxfp4_compiler_create(self._report, None)
+        if not self._handle:
+            raise Error("the compiler could not be created; is memory short?")
+
+    def __enter__(self) -> Compiler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, t: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the compiler; it cannot be used afterwards."""
+        if self._handle:
+            self._library.mxfp4_compiler_destroy(self._handle)
+            self._handle = None
+
+    def _use(self) -> int:
+        if not self._handle:
+            raise Error("this Compiler was closed; make a new one.")
+        self.diagnostics.clear()
+        return self._handle
+
+    def _failure(self, what: str) -> Error:
+        said = "\n".join(f"{severity}: {text}" for severity, text in self.diagnostics)
+        return Error(f"{what} failed:\n{said or 'the compiler gave no reason'}")
+
+    def mlir(self, problem: Problem | str) -> str:
+        """A module with the function ``@grouped_matmul`` of a problem (or of its spec).
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        spec = problem if isinstance(problem, str) else problem.spec()
+        pointer = self._library.mxfp4_problem_to_mlir(self._use(), spec.encode())
+        if not pointer:
+            raise self._failure(f"making MLIR of the problem ({spec})")
+        try:
+            return ctypes.string_at(pointer).decode()
+        finally:
+            self._library.mxfp4_string_free(pointer)
+
+    def compile(self, mlir: str, options: str = "") -> Artifact:
+        """Compile a module's text to PTX, and to a cubin with the option ``assemble=true``.
+
+        Args:
+            mlir: the module.
+            options: of the pipeline ``mxfp4-to-ptx``, for example "placement=register".
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        lib = self._library
+        handle = lib.mxfp4_compile(self._use(), mlir.encode(), options.encode())
+        if not handle:
+            raise self._failure("compiling")
+        try:
+            size = ctypes.c_size_t()
+            code = lib.mxfp4_artifact_cubin(handle, ctypes.byref(size))
+            cubin = ctypes.string_at(code, size.value) if code else None
+            text = lib.mxfp4_artifact_manifest(handle).decode()
+            ptx = lib.mxfp4_artifact_ptx(handle).decode()
+        finally:
+            lib.mxfp4_artifact_destroy(handle)
+        manifest = Manifest.parse(text, "the compiler's manifest")
+        return Artifact(manifest, ptx, cubin, "the compiled kernel")
+
+    def jit(self, problem: Problem) -> CpuKernel:
+        """The executable specification of a problem, compiled for this CPU.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        mlir = self.mlir(problem)
+        handle = self._library.mxfp4_jit(self._use(), mlir.encode())
+        if not handle:
+            raise self._failure("compiling the executable specification")
+        return CpuKernel(self._library, handle, problem)
+
+
+class CpuKernel:
+    """The executable specification: the op itself, run on the CPU. Slow, and exact in f32."""
+
+    def __init__(self, lib: ctypes.CDLL, handle: int, problem: Problem) -> None:
+        self._library, self._handle, self.problem = lib, handle, problem
+
+    def __del__(self) -> None:
+        if self._handle:
+            self._library.mxfp4_cpu_destroy(self._handle)
+            self._handle = 0
+
+    def __call__(
+        self,
+        x: NDArray[Any],
+        weights: PackedWeights,
+        offsets: NDArray[np.int32],
+        expert_ids: NDArray[np.int32] | None = None,
+    ) -> NDArray[Any]:
+        """Run on numpy arrays; arguments and errors as `mxfp4.grouped_matmul`."""
+        p = self.problem
+        if weights.shape != (p.experts, p.n, p.k) or weights.layout != p.layout:
+            raise Error(f"the weights do not fit the problem this was compiled for ({p.spec()}).")
+        if x.dtype != bfloat16 or x.ndim != 2 or x.shape[1] != p.k:
+            raise Error(f"x must be bfloat16 [R, {p.k}], got {x.dtype} {list(x.shape)}.")
+        if (expert_ids is not None) != p.expert_ids:
+            raise Error("expert_ids must be given exactly if the problem has them.")
+        check_routing(len(x), p.experts, offsets, expert_ids)
+        if len(offsets) != (p.experts if p.groups is None else p.groups) + 1:
+            raise Error(f"offsets has {len(offsets)} entries, but the problem is {p.spec()}.")
+        y = np.empty((len(x), p.n), bfloat16 if p.output == "bf16" else np.float32)
+        arrays = [np.ascontiguousarray(a) for a in (x, weights.data, offsets)]
+        ids = None if expert_ids is None else np.ascontiguousarray(expert_ids)
+        ints = ctypes.POINTER(ctypes.c_int32)
+        status = self._library.mxfp4_cpu_run(
+            self._handle,
+            arrays[0].ctypes.data,
+            len(x),
+            arrays[1].ctypes.data,
+            arrays[2].ctypes.data_as(ints),
+            None if ids is None else ids.ctypes.data_as(ints),
+            y.ctypes.data,
+        )
+        if status:
+            raise Error(f"the executable specification failed with status {status}.")
+        return y
+
+
+def pack_expert_native(
+    blocks: NDArray[np.uint8], scales: NDArray[np.uint8], layout: Layout
+) -> NDArray[np.uint8]:
+    """The compiler's own packer, for one expert; see `mxfp4.layout.pack_expert`.
+
+    Raises:
+        Error: if the scales do not fit the layout or an argument is bad.
+    """
+    n, k = scales.shape[0], scales.shape[1] * 32
+    out = np.empty((*blocks_of(n, k), 2176), np.uint8)
+    pointer = ctypes.POINTER(ctypes.c_uint8)
+    codes, bytes_ = np.ascontiguousarray(blocks), np.ascontiguousarray(scales)
+    status = library.load().mxfp4_pack(
+        codes.ctypes.data_as(pointer), bytes_.ctypes.data_as(pointer), n, k,
+        layout.order.encode(), layout.scales.encode(), out.ctypes.data_as(pointer),
+    )  # fmt: skip
+    if status:
+        reasons = {1: "the scales do not fit the encoding", 2: "an argument is bad"}
+        raise Error(f"packing failed: {reasons.get(status, f'status {status}')}.")
+    return out
+
+
+def unpack_expert_native(
+    packed: NDArray[np.uint8], n: int, k: int, layout: Layout
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The compiler's own unpacker, for one expert; see `mxfp4.layout.unpack_expert`.
+
+    Raises:
+        Error: if an argument is bad.
+    """
+    blocks = np.empty((n, k // 32, 16), np.uint8)
+    scales = np.empty((n, k // 32), np.uint8)
+    pointer = ctypes.POINTER(ctypes.c_uint8)
+    data = np.ascontiguousarray(packed)
+    status = library.load().mxfp4_unpack(
+        data.ctypes.data_as(pointer), n, k, layout.order.encode(), layout.scales.encode(),
+        blocks.ctypes.data_as(pointer), scales.ctypes.data_as(pointer),
+    )  # fmt: skip
+    if status:
+        raise Error(f"unpacking failed with status {status}.")
+    return blocks, scales
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: MXFP4_CACHE, or ``mxfp4`` in the user's cache folder."""
+    chosen = os.environ.get("MXFP4_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxfp4"
+
+
+def _cache_entry(problem: Problem, options: str) -> Path:
+    path = library.find()
+    stamp = path.stat() if path else None
+    maker = (str(path), stamp.st_size, stamp.st_mtime_ns) if stamp else ()
+    text = repr((problem.spec(), options, maker))
+    return cache_folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_compiling = threading.Lock()
+
+
+@cache
+def _compile_cached(problem: Problem, options: str) -> Artifact:
+    entry = _cache_entry(problem, options)
+    if entry.is_dir():
+        try:
+            return Artifact.load(entry)
+        except Error as e:
+            _log.warning("a cached kernel is unusable and is compiled again: %s", e)
+            shutil.rmtree(entry, ignore_errors=True)
+    with Compiler() as compiler:
+        artifact = compiler.compile(compiler.mlir(problem), options)
+    try:  # another process may do the same: the first complete folder wins
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=entry.parent) as scratch:
+            artifact.save(Path(scratch) / "new")
+            (Path(scratch) / "new").rename(entry)
+    except OSError as e:
+        _log.info("the compiled kernel was not cached in %s: %s", entry, e)
+    return artifact
+
+
+def find_ptxas() -> str | None:
+    """NVIDIA's assembler: MXFP4_PTXAS, then ``CUDA_HOME/bin``, then the PATH; or None."""
+    chosen = os.environ.get("MXFP4_PTXAS")
+    if chosen:
+        return chosen
+    home = os.environ.get("CUDA_HOME")
+    found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
+    return found or shutil.which("ptxas")
+
+
+def compile_artifact(problem: Problem, options: str = "") -> Artifact:
+    """Compile a problem, or take it from the cache in memory or on disk (`cache_folder`).
+
+    The kernel is assembled to a cubin if ptxas is found; if not, the driver compiles the PTX when
+    the kernel is loaded.
+
+    Args:
+        problem: what to compile for.
+        options: of the pipeline ``mxfp4-to-ptx``, for example "placement=register rows-hint=64".
+
+    Raises:
+        Error: if the compiler is not there, or with its diagnostics.
+    """
+    if "assemble=" not in options and find_ptxas():
+        options = f"{options} assemble=true".strip()
+    with _compiling:
+        return _compile_cached(problem, options)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""From a checkpoint to a verified result, step by step, saying what happens.
+
+``python -m mxfp4.demo CHECKPOINT`` loads the MXFP4 expert tensors of a gpt-oss style checkpoint,
+packs them, compiles a kernel for each shape, runs it on the GPU (or, where there is none, runs the
+executable specification on the CPU), and compares with the numpy decode. It fails on a mismatch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import library, ops
+from .artifact import Artifact
+from .checkpoint import Checkpoint, ExpertTensor
+from .compile import Problem, compile_artifact
+from .errors import Error
+from .formats import bfloat16
+from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
+from .weights import PackedWeights
+
+
+def has_gpu() -> bool:
+    """Whether torch and a CUDA device are there."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())
+
+
+def routing(rng: np.random.Generator, rows: int, experts: int) -> np.ndarray:
+    """Offsets i32 ``[E+1]`` of rows that choose their experts at random."""
+    sizes = np.bincount(rng.integers(0, experts, rows), minlength=experts)
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+
+
+def describe(artifact: Artifact) -> str:
+    """What was compiled, in a few lines."""
+    m = artifact.manifest
+    lines = [
+        f"  schedule       {json.dumps(dict(m.schedule))}",
+        f"  registers      {m.resources.get('registers', 'not assembled: no ptxas was found')}",
+        f"  spilled bytes  {m.resources.get('spill_bytes', 'unknown')}",
+        f"  shared memory  {m.dynamic_shared_bytes} bytes a block",
+        f"  PTX            {len(artifact.ptx)} bytes",
+        f"  cubin          {len(artifact.cubin) if artifact.cubin else 'none'}",
+    ]
+    return "\n".join(lines)
+
+
+def _run_cpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+    ops.grouped_matmul(x[:0], weights, np.zeros_like(offsets))  # compile outside of the time
+    start = time.perf_counter()
+    y = ops.grouped_matmul(x, weights, offsets)
+    return y, f"{(time.perf_counter() - start) * 1e3:.1f} ms on the CPU ({ops.cpu_path()})"
+
+
+def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+    import torch
+
+    on_device = weights.to_device()
+    xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
+    od = torch.from_numpy(offsets).cuda()
+    kernel = ops.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
+    y = kernel(xd, on_device, od)
+    kernel.check()
+    times = []
+    for _ in range(20):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        kernel(xd, on_device, od, out=y)
+        end.record()
+        end.synchronize()
+        times.append(begin.elapsed_time(end) * 1e3)
+    host = y.view(torch.int16).cpu().numpy().view(bfloat16)
+    where = torch.cuda.get_device_name()
+    return host, f"{np.median(times):.1f} us on {where}, median of 20, weights warm"
+
+
+def check(y: np.ndarray, exact: Bounded, rounded: np.ndarray) -> tuple[str, bool]:
+    """Compare a result with the numpy decode: a line for people, and whether it is right."""
+    finite = np.isfinite(exact.bound)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(y.astype(np.float64) - exact.value)
+    worst = float(np.max(error[finite] / exact.bound[finite], initial=0))
+    special = mismatches(y[~finite], rounded[~finite])
+    equal = y.size - mismatches(y, rounded)
+    line = (
+        f"{equal} of {y.size} results are the correctly rounded ones; the largest error is "
+        f"{float(np.max(error[finite], initial=0)):.3g}, {worst:.3f} of the bound allowed there"
+    )
+    if special:
+        line += f"; {special} of {int((~finite).sum())} non-finite results differ"
+    return line, worst <= 1 and not special
+
+
+def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
+    """Pack, compile, run and check one expert tensor; whether it was right."""
+    experts, n, k = tensor.shape
+    print(f"\n{tensor.name}: {experts} experts, N = {n}, K = {k}")
+    start = time.perf_counter()
+    weights = tensor.pack(progress=True)
+    seconds = time.perf_counter() - start
+    size = weights.data.nbytes / 1e6
+    print(f"  packed         {weights.layout}, {size:.1f} MB in {seconds:.2f} s, {weights.proof}")
+    if library.find() is None:
+        print("  not compiled   libmxfp4.so was not found; see mxfp4.library")
+    else:
+        start = time.perf_counter()
+        problem = Problem(*weights.shape, layout=weights.layout)
+        artifact = compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+        print(f"  compiled       in {(time.perf_counter() - start) * 1e3:.0f} ms (or cached)")
+        print(describe(artifact))
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, k), dtype=np.float32).astype(bfloat16)
+    offsets = routing(rng, rows, experts)
+    y, timing = (_run_gpu if gpu else _run_cpu)(weights, x, offsets)
+    print(f"  rows           {rows}, by expert {np.diff(offsets).tolist()}")
+    print(f"  time           {timing}")
+    # The truth comes from the checkpoint's own bytes, not from the packed ones.
+    line, right = check(y, bounded_matmul(x, tensor, offsets), grouped_matmul(x, tensor, offsets))
+    print(f"  result         {'right' if right else 'WRONG'}: {line}")
+    return right
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m mxfp4.demo", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file or a folder of them")
+    parser.add_argument("--rows", type=int, default=32, help="activation rows (default 32)")
+    parser.add_argument(
+        "--tensors", type=int, default=2, help="how many tensors to run (default 2)"
+    )
+    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
+    parser.add_argument("--seed", type=int, default=0)
+    o = parser.parse_args(arguments)
+    try:
+        checkpoint = Checkpoint(o.checkpoint)
+        if not checkpoint.experts:
+            raise Error(f"{o.checkpoint} has no MXFP4 expert tensors.")
+        gpu = has_gpu() and not o.cpu
+        print(f"{o.checkpoint}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the "
+              f"{'GPU' if gpu else 'CPU: ' + ops.cpu_path()}")  # fmt: skip
+        tensors = list(checkpoint.experts.values())[: o.tensors]
+        results = [run_tensor(t, o.rows, gpu, o.seed) for t in tensors]
+    except Error as e:
+        parser.exit(1, f"error: {e}\n")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

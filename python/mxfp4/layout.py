@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The fragment-major weight layout: where each code and scale of a matrix lies.
+
+A matrix ``[N, K]`` becomes ``ceil(N/64) x ceil(K/64)`` blocks of 2176 bytes, 2048 of codes and 128
+of scales. A block covers 64 rows and 64 columns, and belongs to 128 threads (4 warps):
+
+- Thread ``tid`` (w = tid // 32, g = tid % 32 // 4, t = tid % 4) owns the 16 bytes at ``16 * tid``:
+  four little-endian u32 words, one for each 16 columns (k16 step j).
+- A word holds the 8 codes of the thread's m16k16 A fragment in the slots ``s = 2r + h``: registers
+  r0 = (row g, k = 2t + h), r1 = (row g+8, same k), r2 = (row g, k + 8), r3 = (row g+8, k + 8).
+- Fragment rows g and g+8 of warp w are matrix rows ``16w + 2g`` and ``16w + 2g + 1``, so that a
+  thread's results are neighbours in the output.
+- Scales: the four bytes at ``2048 + 32w + 4g`` are row g then row g+8 of the block's first 32
+  columns, then the same of its second 32.
+
+``order`` says which bits of a word hold which slot; ``scales`` how a scale byte is stored.
+Padding (n >= N or k >= K) has code 0 and scale 1.
+
+Worked example, thread 0, order "nibble", the first word from its low bits: column 0 of row 0,
+column 0 of row 1, column 8 of row 0, column 8 of row 1; then the same of columns 1 and 9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error
+from .formats import BLOCK, Quantized, check_quantized
+
+TILE = 64
+"""Rows and columns of a block."""
+
+CODE_BYTES = 2048
+"""Bytes of codes in a block, at its start."""
+
+BLOCK_BYTES = 2176
+"""Bytes of a block: codes, then 128 scales."""
+
+ORDERS = ("spread", "nibble")
+SCALES = ("folded", "raw")
+
+FOLDED_BIAS = 126
+"""A folded scale byte is the E8M0 byte plus this."""
+
+FOLDED_MAX = 128
+"""The largest E8M0 byte that can be stored folded."""
+
+# Bit positions of (sign, e1, e0, mantissa) of register r's code, within the 16-bit half h.
+_SPREAD_BITS = ((15, 8, 7, 6), (12, 5, 4, 3), (9, 2, 1, 0), (11, 10, 14, 13))
+_NIBBLE_BITS = ((3, 2, 1, 0), (7, 6, 5, 4), (11, 10, 9, 8), (15, 14, 13, 12))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A packed layout: weights packed for one must not meet a kernel made for another.
+
+    Attributes:
+        order: "spread" (bits placed for the cheapest decode) or "nibble" (slot (r, h) at bits
+            16h + 4r, to be read by eye).
+        scales: "folded" (E8M0 byte + 126, which needs every byte <= 128) or "raw".
+    """
+
+    order: str = "spread"
+    scales: str = "folded"
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise Error(f"layout order must be one of {list(ORDERS)}, got {self.order!r}.")
+        if self.scales not in SCALES:
+            raise Error(f"layout scales must be one of {list(SCALES)}, got {self.scales!r}.")
+
+    def __str__(self) -> str:
+        return f"fragment_major(order={self.order}, scales={self.scales})"
+
+    @property
+    def padding_scale(self) -> int:
+        """The stored byte that means 1."""
+        return 127 + (FOLDED_BIAS if self.scales == "folded" else 0)
+
+
+def blocks_of(n: int, k: int) -> tuple[int, int]:
+    """(ceil(N/64), ceil(K/64)).
+
+    Raises:
+        Error: if n < 1, or k is not a positive multiple of 32.
+    """
+    if n < 1:
+        raise Error(f"N must be at least 1, got {n}.")
+    if k < BLOCK or k % BLOCK:
+        raise Error(f"K must be a positive multiple of 32 (one scale serves 32 values), got {k}.")
+    return -(-n // TILE), -(-k // TILE)
+
+
+@cache
+def slot_bits(order: str) -> NDArray[np.int64]:
+    """Bit of the u32 word that holds bit b (0 = mantissa .. 3 = sign) of slot s: ``[8, 4]``."""
+    of_register = _SPREAD_BITS if order == "spread" else _NIBBLE_BITS
+    bits = [[of_register[s // 2][3 - b] + 16 * (s % 2) for b in range(4)] for s in range(8)]
+    return np.array(bits)
+
+
+@cache
+def _byte_tables(order: str, inverse: bool) -> NDArray[np.uint32]:
+    """A permutation of a word's bits as the OR of one look-up a byte: u32 ``[4, 256]``.
+
+    It starts from slot s at bits 4s, where a byte is a byte of the checkpoint.
+    """
+    target = slot_bits(order).reshape(32)  # bit i goes to target[i]
+    if inverse:
+        target = np.argsort(target)
+    table = np.zeros((4, 256), np.uint32)
+    byte = np.arange(256, dtype=np.uint32)
+    for i in range(32):
+        table[i // 8] |= ((byte >> np.uint32(i % 8)) & 1) << np.uint32(target[i])
+    return table
+
+
+def _permute_words(data: NDArray[np.uint8], order: str, inverse: bool) -> NDArray[np.uint8]:
+    """Reorder the bits of each 4-byte group (last dimension, size 4)."""
+    table = _byte_tables(order, inverse)
+    word = table[0][data[..., 0]]
+    for i in range(1, 4):
+        word |= table[i][data[..., i]]
+    return word.astype("<u4", copy=False)[..., None].view(np.uint8)
+
+
+def pack_expert(
+    blocks: NDArray[np.uint8],
+    scales: NDArray[np.uint8],
+    layout: Layout,
+    out: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Pack one matrix.
+
+    Args:
+        blocks: u8 ``[N, K/32, 16]``.
+        scales: u8 ``[N, K/32]``.
+        layout: the target layout.
+        out: u8 ``[ceil(N/64), ceil(K/64), 2176]`` to write into, or None.
+
+    Returns:
+        ``out``, or a new array of that shape.
+
+    Raises:
+        Error: if shapes do not fit, or the layout is folded and a scale byte is above 128.
+    """
+    blocks, scales = np.asarray(blocks), np.asarray(scales)
+    check_quantized(blocks, scales)
+    if blocks.ndim != 3:
+        raise Error(f"weights: one expert's blocks must be [N, K/32, 16], got {blocks.shape}.")
+    n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
+    nb, kb = blocks_of(n, k)
+    if layout.scales == "folded":
+        top = int(scales.max())
+        if top > FOLDED_MAX:
+            raise Error(
+                f"folded scales need every scale byte <= {FOLDED_MAX}, but the largest is {top}; "
+                'use scales="raw" or layout="auto".'
+            )
+    shape = (nb, kb, BLOCK_BYTES)
+    if out is None:
+        out = np.empty(shape, np.uint8)
+    elif out.shape != shape or out.dtype != np.uint8:
+        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+
+    padded = np.zeros((nb * TILE, kb * TILE // 2), np.uint8)
+    padded[:n, : k // 2] = blocks.reshape(n, k // 2)
+    #                       nb w  g  p  kb  j  q  t   (row 16w + 2g + p, byte 8j + 4q + t)
+    codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4).transpose(0, 4, 1, 2, 7, 5, 6, 3)
+    words = np.ascontiguousarray(codes).reshape(nb, kb, CODE_BYTES // 4, 4)
+    out[:, :, :CODE_BYTES] = _permute_words(words, layout.order, inverse=False).reshape(
+        nb, kb, CODE_BYTES
+    )
+
+    stored = np.full((nb * TILE, kb * 2), layout.padding_scale, np.uint8)
+    bias = FOLDED_BIAS if layout.scales == "folded" else 0
+    stored[:n, : k // BLOCK] = scales + np.uint8(bias)
+    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(0, 4, 1, 2, 5, 3)
+    out[:, :, CODE_BYTES:] = ordered.reshape(nb, kb, BLOCK_BYTES - CODE_BYTES)
+    return out
+
+
+def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]:
+    """Code bytes ``[NB*64, KB*32]`` and scale bytes ``[NB*64, KB*2]``, padding included."""
+    nb, kb, _ = packed.shape
+    words = packed[:, :, :CODE_BYTES].reshape(nb, kb, CODE_BYTES // 4, 4)
+    codes = _permute_words(words, layout.order, inverse=True).reshape(nb, kb, 4, 8, 4, 4, 2, 2)
+    flat = np.ascontiguousarray(codes.transpose(0, 2, 3, 7, 1, 5, 6, 4))
+    scales = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2).transpose(0, 2, 3, 5, 1, 4)
+    stored = np.ascontiguousarray(scales).reshape(nb * TILE, kb * 2)
+    if layout.scales == "folded":
+        stored = stored - np.uint8(FOLDED_BIAS)
+    return flat.reshape(nb * TILE, kb * TILE // 2), stored
+
+
+def unpack_expert(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Quantized:
+    """Inverse of `pack_expert`.
+
+    Args:
+        packed: u8 ``[ceil(n/64), ceil(k/64), 2176]``.
+        n: N.
+        k: K.
+        layout: the layout it was packed for.
+
+    Returns:
+        blocks u8 ``[N, K/32, 16]`` and scales u8 ``[N, K/32]``.
+
+    Raises:
+        Error: if the shape does not fit n and k.
+    """
+    shape = (*blocks_of(n, k), BLOCK_BYTES)
+    if packed.shape != shape or packed.dtype != np.uint8:
+        raise Error(
+            f"packed weights of N = {n}, K = {k} must be uint8 {list(shape)}, got "
+            f"{packed.dtype} {list(packed.shape)}."
+        )
+    codes, scales = _unpack_padded(packed, layout)
+    return Quantized(
+        codes[:n, : k // 2].reshape(n, k // BLOCK, BLOCK // 2), scales[:n, : k // BLOCK].copy()
+    )
+
+
+def padding_is_neutral(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> bool:
+    """Whether all padding of one packed expert has code 0 and scale 1, as packing leaves it."""
+    nb, kb, _ = packed.shape
+    parts = []
+    if n % TILE:
+        parts.append((packed[nb - 1 :], n - (nb - 1) * TILE, k))
+    if k % TILE:
+        parts.append((packed[:, kb - 1 :], n, k - (kb - 1) * TILE))
+    for part, rows, columns in parts:
+        codes, scales = _unpack_padded(part, layout)
+        outside = codes[rows:].any() or codes[:, columns // 2 :].any()
+        wrong = (scales[rows:] != 127).any() or (scales[:, columns // BLOCK :] != 127).any()
+        if outside or wrong:
+            return False
+    return True
+
+
+def to_raw_scales(packed: NDArray[np.uint8]) -> None:
+    """Turn folded scale bytes into raw ones, in place; u8 ``[..., 2176]``, padding included."""
+    packed[..., CODE_BYTES:] -= np.uint8(FOLDED_BIAS)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The compiler's C ABI (``libmxfp4.so``), as declared in its header, through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
+from functools import cache
+from pathlib import Path
+
+from .errors import Error
+
+ABI_VERSION = 1
+FILE = "libmxfp4.so"
+
+DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
+"""void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
+
+_BYTES = POINTER(c_uint8)
+_INTS = POINTER(c_int32)
+
+# name: (result, arguments). Strings that the caller must free are c_void_p.
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "mxfp4_abi_version": (c_int, []),
+    "mxfp4_compiler_create": (c_void_p, [DiagnosticFn, c_void_p]),
+    "mxfp4_compiler_destroy": (None, [c_void_p]),
+    "mxfp4_problem_to_mlir": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_string_free": (None, [c_void_p]),
+    "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
+    "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),
+    "mxfp4_artifact_manifest": (c_char_p, [c_void_p]),
+    "mxfp4_artifact_cubin": (c_void_p, [c_void_p, POINTER(c_size_t)]),
+    "mxfp4_artifact_destroy": (None, [c_void_p]),
+    "mxfp4_jit": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_cpu_run": (c_int, [c_void_p, c_void_p, c_int64, c_void_p, _INTS, _INTS, c_void_p]),
+    "mxfp4_cpu_destroy": (None, [c_void_p]),
+    "mxfp4_pack": (c_int, [_BYTES, _BYTES, c_int64, c_int64, c_char_p, c_char_p, _BYTES]),
+    "mxfp4_unpack": (c_int, [_BYTES, c_int64, c_int64, c_char_p, c_char_p, _BYTES, _BYTES]),
+}
+
+
+def candidates() -> list[Path]:
+    """Where the library is looked for, in order.
+
+    The environment variable MXFP4_LIBRARY (a file; nothing else is tried then), beside this
+    package, and ``build/lib`` of the source tree that this package is in.
+    """
+    chosen = os.environ.get("MXFP4_LIBRARY")
+    if chosen:
+        return [Path(chosen)]
+    package = Path(__file__).resolve().parent
+    places = [package / FILE, package / "lib" / FILE]
+    return [*places, package.parents[1] / "build" / "lib" / FILE]
+
+
+def find() -> Path | None:
+    """The library's file, or None."""
+    return next((p for p in candidates() if p.is_file()), None)
+
+
+def load() -> ctypes.CDLL:
+    """The library, with its functions declared.
+
+    Raises:
+        Error: if it is not found, cannot be loaded, or is of another ABI version.
+    """
+    path = find()
+    if path is None:
+        raise Error(
+            "the mxfp4 compiler library was not found; looked for "
+            + ", ".join(map(str, candidates()))
+            + ". Build it (cmake --build), or set MXFP4_LIBRARY to its path."
+        )
+    return _load(path)
+
+
+@cache
+def _load(path: Path) -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as e:
+        raise Error(f"{path} could not be loaded as the mxfp4 compiler library: {e}.") from e
+    version = library.mxfp4_abi_version()
+    if version != ABI_VERSION:
+        raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")
+    return library

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Packed weights: the bytes, the layout they are in, and what packing proved about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error
+from .formats import BLOCK, SCALE_NAN, Quantized, dequantize
+from .layout import (
+    BLOCK_BYTES,
+    CODE_BYTES,
+    FOLDED_BIAS,
+    FOLDED_MAX,
+    TILE,
+    Layout,
+    blocks_of,
+    pack_expert,
+    padding_is_neutral,
+    to_raw_scales,
+    unpack_expert,
+)
+
+_FORMAT = "mxfp4-packed-weights"
+_TENSOR = "packed"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the scales are, computed from the data: it says which decode sequences are exact.
+
+    Attributes:
+        scale_min: smallest E8M0 byte.
+        scale_max: largest E8M0 byte (255 if any is NaN).
+        has_nan: whether any scale is 0xFF.
+    """
+
+    scale_min: int
+    scale_max: int
+    has_nan: bool
+
+    @staticmethod
+    def of(scales: NDArray[np.uint8]) -> Proof:
+        """Proof of E8M0 bytes of any shape."""
+        top = int(scales.max())
+        return Proof(int(scales.min()), top, top == SCALE_NAN)
+
+    def merge(self, other: Proof | None) -> Proof:
+        """The proof of both sets of scales together."""
+        if other is None:
+            return self
+        top = max(self.scale_max, other.scale_max)
+        return Proof(min(self.scale_min, other.scale_min), top, self.has_nan or other.has_nan)
+
+
+@dataclass(frozen=True)
+class PackedWeights:
+    """Weights ``[E, N, K]`` in a packed layout.
+
+    Attributes:
+        data: u8 ``[E, ceil(N/64), ceil(K/64), 2176]``: a numpy array (or memmap) on the host, or
+            a torch or DLPack tensor on a device.
+        n: N, output columns.
+        k: K, reduction length.
+        layout: the layout of ``data``.
+        proof: what packing found out about the scales.
+    """
+
+    data: Any
+    n: int
+    k: int
+    layout: Layout
+    proof: Proof
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.data.shape)
+        expected = (*blocks_of(self.n, self.k), BLOCK_BYTES)
+        if len(shape) != 4 or shape[1:] != expected:
+            raise Error(
+                f"packed weights of N = {self.n}, K = {self.k} must have shape "
+                f"[E, {', '.join(map(str, expected))}], got {list(shape)}."
+            )
+        if "uint8" not in str(self.data.dtype):
+            raise Error(f"packed weights must be uint8, got {self.data.dtype}.")
+        if self.layout.scales == "folded" and self.proof.scale_max > FOLDED_MAX:
+            raise Error(
+                f"the layout is {self.layout}, which needs scale bytes <= {FOLDED_MAX}, but the "
+                f"proof says that the largest is {self.proof.scale_max}."
+            )
+
+    @property
+    def experts(self) -> int:
+        """E."""
+        return int(self.data.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(E, N, K)."""
+        return self.experts, self.n, self.k
+
+    def decode(self, expert: int) -> NDArray[Any]:
+        """One expert's exact weights, bf16 ``[N, K]``; host data only."""
+        return dequantize(*unpack_expert(self._host()[expert], self.n, self.k, self.layout))
+
+    def _host(self) -> NDArray[np.uint8]:
+        if not isinstance(self.data, np.ndarray):
+            raise Error("these packed weights are on a device; this needs them as a numpy array.")
+        return self.data
+
+    def to_device(self, device: Any = "cuda") -> PackedWeights:
+        """A copy on a torch device.
+
+        Without torch, put ``data`` into any uint8 DLPack tensor and use `dataclasses.replace`.
+
+        Raises:
+            Error: if torch is not installed.
+        """
+        try:
+            import torch
+        except ImportError as e:
+            raise Error(
+                "PackedWeights.to_device needs torch, which is not installed; or put .data into a "
+                "DLPack tensor on the device and use dataclasses.replace(weights, data=tensor)."
+            ) from e
+        data = self.data
+        if isinstance(data, np.ndarray):
+            target = torch.empty(data.shape, dtype=torch.uint8, device=device)
+            for i in range(self.experts):  # one expert in flight: no second host copy
+                target[i].copy_(torch.from_numpy(np.array(data[i])))
+            data = target
+        else:
+            data = torch.from_dlpack(data).to(device)
+        return PackedWeights(data, self.n, self.k, self.layout, self.proof)
+
+    def validate(self) -> None:
+        """Read all scales and all padding, and compare with the proof; host data only.
+
+        Raises:
+            Error: if the proof or the padding is not what packing would have left.
+        """
+        proof: Proof | None = None
+        for expert in self._host():
+            if not padding_is_neutral(expert, self.n, self.k, self.layout):
+                raise Error("packed weights: the padding is not neutral; pack the weights again.")
+            proof = _proof_of_packed(expert, self.n, self.k, self.layout).merge(proof)
+        if proof is not None and proof != self.proof:
+            raise Error(
+                f"packed weights: the metadata claims {self.proof}, but the data has {proof}."
+            )
+
+    def _digest(self) -> str:
+        """A hash of the bytes and of everything that says what they mean."""
+        proof = self.proof
+        meaning = [*self.shape, self.layout.order, self.layout.scales]
+        meaning += [proof.scale_min, proof.scale_max, proof.has_nan]
+        digest = hashlib.blake2b(json.dumps(meaning).encode(), digest_size=16)
+        for expert in self._host():
+            digest.update(np.ascontiguousarray(expert).data)
+        return digest.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file with layout and proof in its metadata; host data only."""
+        from safetensors.numpy import save_file
+
+        metadata = {
+            "format": _FORMAT,
+            "version": "1",
+            "n": str(self.n),
+            "k": str(self.k),
+            "order": self.layout.order,
+            "scales": self.layout.scales,
+            "proof": json.dumps(self.proof.__dict__),
+            "digest": self._digest(),
+        }
+        save_file({_TENSOR: np.ascontiguousarray(self._host())}, path, metadata)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> PackedWeights:
+        """Read a file that `save` wrote, and check that its metadata tells the truth.
+
+        Raises:
+            Error: if the file is missing, truncated, of another kind, or contradicts itself.
+        """
+        from ._safetensors import open_file
+
+        with open_file(Path(path)) as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT or _TENSOR not in file.keys():  # noqa: SIM118
+                raise Error(
+                    f"{path} is not a file of packed weights: expected metadata "
+                    f'format="{_FORMAT}" and a tensor "{_TENSOR}".'
+                )
+            if metadata.get("version") != "1":
+                raise Error(f"{path}: expected version 1, got {metadata.get('version')!r}.")
+            try:
+                n, k = int(metadata["n"]), int(metadata["k"])
+                layout = Layout(metadata["order"], metadata["scales"])
+                claim = json.loads(metadata["proof"])
+                proof = Proof(
+                    int(claim["scale_min"]), int(claim["scale_max"]), bool(claim["has_nan"])
+                )
+            except (KeyError, TypeError, json.JSONDecodeError) as e:
+                raise Error(f"{path}: the metadata is incomplete or malformed ({e!r}).") from e
+            except ValueError as e:
+                raise Error(f"{path}: the metadata is wrong: {e}") from e
+            data = file.get_tensor(_TENSOR)
+        try:
+            weights = PackedWeights(data, n, k, layout, proof)
+            weights.validate()
+            if metadata.get("digest") != weights._digest():
+                raise Error("the digest does not fit: bytes or metadata were changed.")
+        except Error as e:
+            raise Error(f"{path}: {e}") from e
+        return weights
+
+
+def _proof_of_packed(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Proof:
+    """Proof of one packed expert, from its stored scale bytes and without its padding."""
+    nb, kb, _ = packed.shape
+    stored = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2).transpose(0, 2, 3, 5, 1, 4)
+    stored = stored.reshape(nb * TILE, kb * 2)[:n, : k // BLOCK]
+    return Proof.of(stored - np.uint8(FOLDED_BIAS) if layout.scales == "folded" else stored)
+
+
+def pack(
+    blocks: Any,
+    scales: Any,
+    layout: Layout | str = "auto",
+    *,
+    out: NDArray[np.uint8] | None = None,
+    progress: bool = False,
+) -> PackedWeights:
+    """Pack a stack of experts, reading one at a time.
+
+    Args:
+        blocks: u8 ``[E, N, K/32, 16]``: an array, or anything with ``len`` and ``[e]`` that gives
+            one expert at a time.
+        scales: u8 ``[E, N, K/32]``, likewise.
+        layout: a `Layout`, or "auto": spread order, folded scales if every one is <= 128.
+        out: u8 array or `numpy.memmap` to write into, see `PackedWeights`.
+        progress: show a progress bar.
+
+    Raises:
+        Error: if shapes or dtypes do not fit, or a scale does not fit the layout asked for.
+    """
+    if len(blocks) != len(scales):
+        raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
+    pairs = (Quantized(np.asarray(blocks[e]), np.asarray(scales[e])) for e in range(len(blocks)))
+    return pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
+
+
+def pack_stream(
+    experts: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    count: int,
+    layout: Layout | str = "auto",
+    *,
+    out: NDArray[np.uint8] | None = None,
+    progress: bool = False,
+) -> PackedWeights:
+    """Pack experts as they come, in one pass.
+
+    Only one expert is held besides the output, which may be a memmap. With layout "auto" the
+    scales are stored folded until one does not fit; then those already written are mended.
+
+    Args:
+        experts: (blocks u8 ``[N, K/32, 16]``, scales u8 ``[N, K/32]``) of each expert in turn.
+        count: E, the number of experts to come.
+        layout: as in `pack`.
+        out: as in `pack`.
+        progress: as in `pack`.
+
+    Raises:
+        Error: as `pack`; also if there are fewer or more experts than ``count``.
+    """
+    if isinstance(layout, str) and layout != "auto":
+        raise Error(f'layout must be a Layout or "auto", got {layout!r}.')
+    auto = isinstance(layout, str)
+    current = layout if isinstance(layout, Layout) else Layout()
+    if count < 1:
+        raise Error(f"there must be at least one expert to pack, got {count}.")
+    proof: Proof | None = None
+    n = k = done = 0
+    for e, (blocks, scales) in enumerate(_bar(experts, count, progress)):
+        blocks, scales = np.asarray(blocks), np.asarray(scales)
+        if e >= count:
+            raise Error(f"expected {count} experts to pack, got more.")
+        if scales.ndim != 2 or scales.size == 0:
+            raise Error(f"expert {e}: scales must be [N, K/32], got {list(scales.shape)}.")
+        here = Proof.of(scales)
+        if e == 0:
+            n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
+            out = _output(out, (count, *blocks_of(n, k), BLOCK_BYTES))
+        elif scales.shape != (n, k // BLOCK):
+            raise Error(
+                f"expert {e} has scales of shape {list(scales.shape)}, but expert 0 has "
+                f"[{n}, {k // BLOCK}]; all experts must have one shape."
+            )
+        assert out is not None
+        if auto and current.scales == "folded" and here.scale_max > FOLDED_MAX:
+            current = Layout(current.order, "raw")
+            for earlier in out[:e]:
+                to_raw_scales(earlier)
+        try:
+            pack_expert(blocks, scales, current, out[e])
+        except Error as error:
+            raise Error(f"expert {e}: {error}") from error
+        proof = here.merge(proof)
+        done += 1
+    if done != count or proof is None or out is None:
+        raise Error(f"expected {count} experts to pack, got {done}.")
+    return PackedWeights(out, n, k, current, proof)
+
+
+def _output(out: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if out.shape != shape or out.dtype != np.uint8:
+        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+    return out
+
+
+def _bar(experts: Iterable[Any], count: int, progress: bool) -> Iterator[Any]:
+    if not progress:
+        return iter(experts)
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(experts, total=count, unit="expert", desc="pack"))
+
+
+def unpack(weights: PackedWeights) -> Quantized:
+    """Back to checkpoint form, bit for bit: blocks u8 [E,N,K/32,16], scales u8 [E,N,K/32].
+
+    Raises:
+        Error: if the data is on a device.
+    """
+    data = weights._host()
+    parts = [unpack_expert(e, weights.n, weights.k, weights.layout) for e in data]
+    return Quantized(np.stack([p.blocks for p in parts]), np.stack([p.scales for p in parts]))

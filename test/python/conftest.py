@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Shared fixtures. The package is imported from the source tree unless it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+if importlib.util.find_spec("mxfp4") is None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Random numbers that differ from test to test and are the same in every run."""
+    return np.random.default_rng(list(request.node.nodeid.encode()))

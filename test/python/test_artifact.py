@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Artifacts on disk, wrong manifests, and what importing the package costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import MANIFEST, artifact, manifest
+from mxfp4 import Artifact, Error, Layout
+from mxfp4.artifact import Manifest, load_all
+
+
+def test_artifacts_round_trip(tmp_path: Path) -> None:
+    one = artifact(cubin=b"\x7fELF code")
+    one.save(tmp_path / "a")
+    again = Artifact.load(tmp_path / "a")
+    assert dataclasses.replace(again, origin=one.origin) == one
+    assert again.manifest.layout == Layout("spread", "folded")
+    assert again.manifest.fits_rows(64)
+    assert not again.manifest.fits_rows(65)
+    artifact().save(tmp_path / "b")
+    assert [a.cubin for a in load_all(tmp_path)] == [b"\x7fELF code", None]
+    with pytest.raises(Error, match="has no artifacts"):
+        load_all(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"format": "other"}, '"format": "mxfp4-artifact"'),
+        ({"version": 2}, "version 1, got 2; compile the kernel again"),
+        ({"entry": ...}, '"entry" is missing'),
+        ({"problem__k": ...}, '"problem.k" is missing'),
+        ({"problem__k": 48}, '"problem.k" must be a multiple of 32, got 48'),
+        ({"problem__n": 0}, '"problem.n" must be at least 1, got 0'),
+        ({"problem__n": True}, '"problem.n" has a wrong type: true'),
+        ({"problem__groups": 4}, "got 4 groups and 3 experts"),
+        ({"problem__output": "f16"}, '"problem.output" must be one of'),
+        ({"problem__rows_hint": [1]}, "must be two numbers"),
+        ({"weights__layout": "checkpoint"}, '"weights.layout" must be one of'),
+        ({"weights__order": "zigzag"}, "layout order must be one of"),
+        ({"weights__block_bytes": 2048}, '"weights.block_bytes" must be 2176'),
+        ({"launch__block": [128, 0, 1]}, "three positive numbers"),
+        ({"launch__grid": {"rule": "static", "ctas_per_sm": 1}}, '"launch.grid.rule" must be one'),
+        ({"launch__grid": {"rule": "persistent"}}, '"launch.grid.ctas_per_sm" is missing'),
+        ({"problem__expert_ids": True}, '"arguments" must be .*expert_ids'),
+        ({"arguments": MANIFEST["arguments"][:-1]}, '"arguments" must be'),
+        (
+            {"arguments": [{"name": "rows", "kind": "pointer"}]},
+            'argument "rows" has the wrong kind',
+        ),
+        ({"arguments": [{"name": "z", "kind": "i32"}]}, '"name" must be one of'),
+        (
+            {"arguments": [{"name": "x", "kind": "pointer", "dtype": "f32", "align": 4}]},
+            '"dtype" must be one of',
+        ),
+    ],
+)
+def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(Error, match=text):
+        Manifest.parse(manifest(**changes))
+
+
+def test_broken_artifacts(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    with pytest.raises(Error, match=r"is not an artifact: it has no manifest\.json"):
+        Artifact.load(folder)
+    artifact().save(folder)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(Error, match=r"manifest\.json is not JSON"):
+        Artifact.load(folder)
+    artifact().save(folder)
+    (folder / "kernel.ptx").write_text(".entry other")
+    with pytest.raises(Error, match="the PTX has no entry 'mxfp4_grouped_matmul'"):
+        Artifact.load(folder)
+    (folder / "kernel.ptx").write_bytes(b"\xff\xfe")
+    with pytest.raises(Error, match="is damaged"):
+        Artifact.load(folder)
+    artifact().save(folder)
+    (folder / "kernel.cubin").write_bytes(b"not code")
+    with pytest.raises(Error, match="the cubin is not an ELF file"):
+        Artifact.load(folder)
+
+
+def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, mxfp4\n"
+        "heavy = {'numpy', 'torch', 'cuda', 'tqdm', 'safetensors', 'ml_dtypes'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "assert mxfp4.Layout().order == 'spread'\n"
+    )
+    env = {"PYTHONPATH": ":".join(p for p in sys.path if p)}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reading checkpoints: good ones, and ones that lie."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mxfp4 import Checkpoint, Error, dequantize, unpack
+from mxfp4.make_checkpoint import main, make_checkpoint
+from safetensors.numpy import load_file, save_file
+
+GATE_UP = "model.layers.1.mlp.experts.gate_up_proj"
+DOWN = "model.layers.0.mlp.experts.down_proj"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_checkpoint(tmp_path, layers=2, experts=3, hidden=64, intermediate=96, seed=5)
+    return tmp_path
+
+
+def test_a_written_checkpoint_has_the_real_form(folder: Path) -> None:
+    checkpoint = Checkpoint(folder)
+    names = [f"model.layers.{i}.mlp.experts.{p}_proj" for i in (0, 1) for p in ("down", "gate_up")]
+    assert list(checkpoint.experts) == names
+    assert checkpoint[GATE_UP].shape == (3, 192, 64)
+    assert checkpoint[DOWN].shape == (3, 64, 96)
+    assert checkpoint.read(f"{GATE_UP}_bias").shape == (3, 192)
+    assert checkpoint.read("model.layers.0.mlp.router.weight").dtype.name == "bfloat16"
+    config = json.loads((folder / "config.json").read_text())
+    assert config["quantization_config"]["quant_method"] == "mxfp4"
+    assert config["num_local_experts"] == 3
+    values = dequantize(*checkpoint[GATE_UP].read_all(), np.float32)
+    assert abs(values.std() * 8 - 1) < 0.05  # 1/sqrt(K)
+
+
+def test_experts_are_read_one_at_a_time(folder: Path) -> None:
+    tensor = Checkpoint(folder)[GATE_UP]
+    raw = load_file(folder / "model-00002-of-00002.safetensors")
+    whole = tensor.read_all()
+    assert (whole.blocks == raw[f"{GATE_UP}_blocks"]).all()
+    for e, one in enumerate(tensor):
+        assert (one.blocks == whole.blocks[e]).all()
+        assert (one.scales == whole.scales[e]).all()
+    packed = tensor.pack()
+    assert (unpack(packed).blocks == whole.blocks).all()
+    assert (packed.decode(1) == tensor.decode(1)).all()
+
+
+def test_one_file_or_a_folder_without_an_index(folder: Path) -> None:
+    file = folder / "model-00001-of-00002.safetensors"
+    assert DOWN in Checkpoint(file).experts
+    (folder / "model.safetensors.index.json").unlink()
+    assert len(Checkpoint(folder).experts) == 4
+    (folder / "copy.safetensors").write_bytes(file.read_bytes())
+    with pytest.raises(Error, match=r"is in both .*copy\.safetensors"):
+        Checkpoint(folder)
+
+
+def test_equal_seeds_give_equal_bytes(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    make_checkpoint(other, layers=2, experts=3, hidden=64, intermediate=96, seed=5)
+    for file in folder.iterdir():
+        assert (other / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_unknown_names(folder: Path) -> None:
+    checkpoint = Checkpoint(folder)
+    with pytest.raises(Error, match=r"has no MXFP4 expert tensor 'x'; it has: model\.layers\.0"):
+        checkpoint["x"]
+    with pytest.raises(Error, match="has no tensor 'x'"):
+        checkpoint.read("x")
+    with pytest.raises(Error, match=r"expert must be 0 \.\. 2, got 3"):
+        checkpoint[GATE_UP].read(3)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(Error, match=r"is no checkpoint: expected a \.safetensors file"):
+        Checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 200, -1])
+def test_truncated_files(folder: Path, kept: int) -> None:
+    file = folder / "model-00002-of-00002.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(Error, match=r"00002.*is not a whole safetensors file.*truncated"):
+        Checkpoint(folder)
+
+
+def test_a_header_that_lies_about_its_bytes(folder: Path) -> None:
+    file = folder / "model-00001-of-00002.safetensors"
+    data = file.read_bytes()
+    assert b'"shape":[3,64,3,16]' in data
+    file.write_bytes(data.replace(b'"shape":[3,64,3,16]', b'"shape":[3,64,5,16]'))
+    with pytest.raises(Error, match="is not a whole safetensors file"):
+        Checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"x_blocks": np.zeros((2, 4, 1, 16), np.uint8)}, "x_blocks has no matching x_scales"),
+        ({"x_scales": np.zeros((2, 4, 1), np.uint8)}, "x_scales has no matching x_blocks"),
+        (
+            {
+                "x_blocks": np.zeros((2, 4, 1, 16), np.int8),
+                "x_scales": np.zeros((2, 4, 1), np.uint8),
+            },
+            "x_blocks must have dtype U8, got I8",
+        ),
+        (
+            {"x_blocks": np.zeros((2, 4, 32), np.uint8), "x_scales": np.zeros((2, 4, 1), np.uint8)},
+            r"x_blocks must have shape \[E, N, K/32, 16\], got \[2, 4, 32\]",
+        ),
+        (
+            {
+                "x_blocks": np.zeros((2, 4, 1, 16), np.uint8),
+                "x_scales": np.zeros((2, 4, 2), np.uint8),
+            },
+            r"x_scales must have shape \[2, 4, 1\] to fit x_blocks, got \[2, 4, 2\]",
+        ),
+    ],
+)
+def test_pairs_that_do_not_fit(tmp_path: Path, change: dict[str, np.ndarray], text: str) -> None:
+    save_file(change, tmp_path / "model.safetensors")
+    with pytest.raises(Error, match=text):
+        Checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        ("{", "is not a safetensors index"),
+        ("[]", "is not a safetensors index"),
+        ('{"weight_map": ["a"]}', "is not a safetensors index"),
+        ('{"weight_map": {"a": "../a.safetensors"}}', "no plain file name"),
+        ('{"weight_map": {"a": "/etc/passwd"}}', "no plain file name"),
+        ('{"weight_map": {"a": "gone.safetensors"}}', "does not exist"),
+        (
+            '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}',
+            "says that a is in model-00001-of-00002.safetensors, but it is not",
+        ),
+    ],
+)
+def test_lying_indexes(folder: Path, index: str, text: str) -> None:
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(Error, match=text):
+        Checkpoint(folder)
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--experts", "2", "--hidden", "32", "--intermediate", "32"]
+    assert main([str(tmp_path / "new"), *arguments]) == 0
+    assert Checkpoint(tmp_path / "new")["model.layers.0.mlp.experts.gate_up_proj"].shape[1] == 64
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "bad"), "--hidden", "33"])
+    assert "positive multiples of 32; got 1, 4, 33, 2880" in capsys.readouterr().err

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The user's call on numpy arrays, the library's search, and the demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import exact_activations, random_weights, split
+from mxfp4 import Error, demo, grouped_matmul, library, ops, pack
+from mxfp4.formats import bfloat16
+from mxfp4.make_checkpoint import make_checkpoint
+from mxfp4.reference import Bounded, mismatches
+from mxfp4.reference import grouped_matmul as reference_matmul
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MXFP4_LIBRARY", str(tmp_path / "none.so"))
+
+
+@pytest.mark.parametrize("ids", [None, [1, -1, 0, 1]])
+@pytest.mark.parametrize("dtype", [bfloat16, np.float32])
+@pytest.mark.usefixtures("no_library")
+def test_numpy_path(rng: np.random.Generator, ids: list[int] | None, dtype: object) -> None:
+    weights = random_weights(rng, 2, 37, 96, 124, 128)
+    x = exact_activations(rng, 11, 96)
+    offsets = split(rng, 11, 2 if ids is None else len(ids))
+    expert_ids = None if ids is None else np.array(ids, np.int32)
+    packed = pack(*weights)
+    want = reference_matmul(x, weights, offsets, expert_ids, dtype)
+    assert mismatches(grouped_matmul(x, packed, offsets, expert_ids, dtype), want) == 0
+    out = np.full((11, 37), 5, dtype)
+    assert grouped_matmul(x, packed, offsets, expert_ids, out=out) is out
+    assert out.dtype == want.dtype
+    assert mismatches(out, want) == 0
+    assert "numpy reference" in ops.cpu_path()
+
+
+@pytest.mark.usefixtures("no_library")
+def test_misuse(rng: np.random.Generator) -> None:
+    weights = random_weights(rng, 2, 37, 96, 124, 128)
+    x, offsets = exact_activations(rng, 4, 96), np.array([0, 1, 4], np.int32)
+    with pytest.raises(Error, match="weights must be PackedWeights, got Quantized"):
+        grouped_matmul(x, weights, offsets)
+    packed = pack(*weights)
+    with pytest.raises(Error, match="output dtype must be bfloat16 or float32"):
+        grouped_matmul(x, packed, offsets, out_dtype=np.float16)
+    with pytest.raises(Error, match=r"out must be bfloat16 \[4, 37\]"):
+        grouped_matmul(x, packed, offsets, out=np.zeros((3, 37), bfloat16))
+    with pytest.raises(Error, match="offsets must end at the number of rows"):
+        grouped_matmul(x, packed, np.array([0, 1, 3], np.int32))
+
+
+def test_the_library_is_looked_for_where_it_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = tmp_path / "x.so"
+    monkeypatch.setenv("MXFP4_LIBRARY", str(missing))
+    assert library.candidates() == [missing]
+    with pytest.raises(Error, match=r"was not found; looked for .*x\.so.*set MXFP4_LIBRARY"):
+        library.load()
+    missing.write_bytes(b"no library")
+    with pytest.raises(Error, match=r"x\.so could not be loaded"):
+        library.load()
+    monkeypatch.delenv("MXFP4_LIBRARY")
+    assert library.candidates()[-1].parts[-3:] == ("build", "lib", "libmxfp4.so")
+
+
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_checkpoint(tmp_path, experts=3, hidden=64, intermediate=96)
+    assert demo.main([str(tmp_path), "--cpu", "--rows", "9"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("result         right") == 2
+    assert "gate_up_proj: 3 experts, N = 192, K = 64" in text
+
+
+def test_demo_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as e:
+        demo.main([str(tmp_path)])
+    assert e.value.code == 1
+    assert "is no checkpoint" in capsys.readouterr().err
+
+
+def test_demo_fails_on_a_wrong_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_checkpoint(tmp_path, experts=2, hidden=32, intermediate=32)
+
+    def broken(weights: object, x: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, str]:
+        y, text = demo_run(weights, x, offsets)
+        y[0, 0] += 1
+        return y, text
+
+    demo_run = demo._run_cpu
+    monkeypatch.setattr(demo, "_run_cpu", broken)
+    assert demo.main([str(tmp_path), "--cpu"]) == 1
+    assert "result         WRONG" in capsys.readouterr().out
+
+
+def test_check_compares_what_is_not_finite() -> None:
+    value = np.array([[1.0, np.nan, np.inf]])
+    exact = Bounded(value, np.array([[0.01, np.nan, np.nan]]))
+    rounded = value.astype(bfloat16)
+    assert demo.check(rounded, exact, rounded)[1]
+    other = rounded.copy()
+    other[0, 2] = 0
+    line, right = demo.check(other, exact, rounded)
+    assert not right
+    assert "1 of 2 non-finite results differ" in line
+    other = rounded.copy()
+    other[0, 0] = np.nan
+    assert not demo.check(other, exact, rounded)[1]

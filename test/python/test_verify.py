@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The verification itself: its list of shapes, and that it notices what is wrong.
+
+The second part runs its checks on a CPU against a kernel made of the numpy reference, once right
+and once broken in each way that the checks are for. It needs torch, which is optional.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import artifact, manifest
+from mxfp4 import Error, PackedWeights, Problem
+from mxfp4.bench import __main__ as bench_main
+from mxfp4.bench import cases as bench_cases
+from mxfp4.formats import bfloat16
+from mxfp4.reference import check_routing, grouped_matmul
+from mxfp4.verify import __main__ as verify_main
+from mxfp4.verify.cases import FOLDED, RAW, Case, cases, offsets_of, wanted
+from mxfp4.wanted import PLACEMENTS, Shelf, Wanted
+
+
+def test_the_list_covers_what_was_promised() -> None:
+    every = cases()
+    assert len(set(every)) >= 60
+    problems = {c.problem for c in every}
+    assert {p.k for p in problems} >= {32, 96, 2848, 2880, 2912}
+    assert {p.experts for p in problems} >= {1, 4, 32}
+    assert sum(p.n % 2 for p in problems) >= 10
+    assert {c.rows for c in every} >= {0, 1, 4096}
+    assert {p.layout for p in problems} >= {FOLDED, RAW}
+    assert {p.output for p in problems} == {"bf16", "f32"}
+    assert any(c.ids and -1 in c.ids for c in every)
+    empty = {"first", "middle", "last", "ends", "skewed", "random", "even"}
+    assert {c.routing for c in every} == empty
+    for p in problems:
+        assert {w.placement for w in wanted() if w.problem == p} == set(PLACEMENTS)
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda c: c.name)
+def test_each_case_is_a_valid_problem(case: Case) -> None:
+    ids = None if case.ids is None else np.array(case.ids, np.int32)
+    offsets = np.array(case.offsets(), np.int32)
+    check_routing(case.rows, case.problem.experts, offsets, ids)
+    assert case.problem.expert_ids == (ids is not None)
+    assert offsets_of(case.routing, case.rows, len(offsets) - 1) == case.offsets()
+
+
+def test_benchmark_cases() -> None:
+    every = bench_cases.cases()
+    assert len(every) == 32
+    for case in every:
+        routes = case.routes()
+        assert len(routes) == case.launches
+        assert all(sum(sizes) == case.rows for sizes in routes)
+        loaded = [{e for e, s in enumerate(sizes) if s} for sizes in routes]
+        if len(loaded[0]) * 2 <= case.experts:
+            assert not loaded[0] & loaded[1], "neighbouring launches use other experts"
+
+
+def test_benchmark_table() -> None:
+    row: dict[str, Any] = {"experts": 32, "layer": "down", "tokens": 1, "rows": 4}
+    row |= {"flops": 1e8, "bytes": 2e7, "read": {"median": 7.0}, "bf16": {"median": 40.0}}
+    row |= {"register": {"median": 10.0}, "shared": {"error": "WRONG: 1"}}
+    line = bench_main.table([row]).splitlines()[-1]
+    cells = ["32", "down", "1", "4", "10.0", "failed", "40.0", "7.0", "10", "2000", "-", "4.00"]
+    assert [c.strip() for c in line.strip("|").split("|")] == cells
+    assert bench_main.failures([row]) == ["E=32 down T=1 shared: WRONG: 1"]
+
+
+@pytest.mark.parametrize("main", [verify_main.main, bench_main.main])
+def test_lists_are_json_lines(
+    main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--list", "--options", "extra=1"]) == 0
+    lines = [json.loads(x) for x in capsys.readouterr().out.splitlines()]
+    assert len({x["name"] for x in lines}) == len(lines) > 60
+    for line in lines:
+        assert line["spec"].startswith("experts=")
+        assert line["options"].endswith("extra=1")
+
+
+def test_an_artifact_is_chosen_by_its_rows(tmp_path: Path) -> None:
+    problem = Problem(3, 70, 96)
+    for name, hint in (("a", [1, 8]), ("b", [9, 100])):
+        artifact(manifest(problem__rows_hint=hint)).save(tmp_path / name)
+    shelf = Shelf(tmp_path)
+    chosen = [Path(shelf.find(Wanted(problem, "register", r)).origin).name for r in (0, 8, 9, 999)]
+    assert chosen == ["a", "a", "b", "b"]
+    with pytest.raises(Error, match=r"there is no artifact for e3g3n70k96-.*-shared-r8"):
+        shelf.find(Wanted(problem, "shared", 8))
+    with pytest.raises(Error, match="there is no artifact for e4"):
+        shelf.find(Wanted(Problem(4, 70, 96), "register", 8))
+
+
+# --------------------------------------------------------------------------- checks, on a CPU
+
+
+class NumpyKernel:
+    """A kernel with the launcher's manners: right, unless ``damage`` changes what it stores."""
+
+    def __init__(self, damage: Callable[[np.ndarray], None] | None = None, checks: bool = True):
+        self.damage, self.checks, self.word, self.calls = damage, checks, 0, 0
+
+    def error_word(self) -> int:
+        word, self.word = self.word, 0
+        return word
+
+    def __call__(
+        self, x: Any, weights: PackedWeights, offsets: Any, out: Any, expert_ids: Any
+    ) -> None:
+        import torch
+
+        self.calls += 1
+        host = dataclasses.replace(weights, data=weights.data.numpy())
+        xs = x.view(torch.int16).numpy().view(bfloat16)
+        o = offsets.numpy()
+        ids = None if expert_ids is None else expert_ids.numpy().copy()
+        skipped = None
+        if ids is not None:
+            bad = (ids < -1) | (ids >= host.experts)
+            ids[bad] = -1
+            if self.checks:
+                skipped = np.flatnonzero(bad)
+                self.word |= 2 * bool(bad.any())
+        try:
+            check_routing(len(xs), host.experts, o, ids)
+        except Error:
+            self.word |= 1
+            if self.checks:
+                return
+            o = np.linspace(0, len(xs), len(o)).astype(np.int32)
+        narrow = out.dtype == torch.bfloat16
+        y = grouped_matmul(xs, host, o, ids, bfloat16 if narrow else np.float32)
+        target = out.view(torch.int16 if narrow else torch.int32).numpy()
+        kept = {g: target[o[g] : o[g + 1]].copy() for g in (() if skipped is None else skipped)}
+        target[...] = y.view(target.dtype)
+        for g, before in kept.items():
+            target[o[g] : o[g + 1]] = before
+        if self.damage:
+            self.damage(target)
+
+
+PLAIN = Case(Problem(4, 35, 96), 21, "random")
+LISTED = Case(Problem(4, 35, 64, 5, RAW, "f32", True), 23, "random", (3, -1, 0, 0, 2))
+
+
+@pytest.fixture
+def gpu() -> Any:
+    pytest.importorskip("torch")
+    from mxfp4.verify import gpu as module
+
+    return module
+
+
+@pytest.mark.parametrize("case", [PLAIN, LISTED], ids=["plain", "listed"])
+@pytest.mark.parametrize("guards", [True, False])
+def test_a_right_kernel_passes(gpu: Any, case: Case, guards: bool) -> None:
+    kinds = ["exact", "random", "single"] + ["wide"] * (case.problem.layout == RAW)
+    for kind in kinds:
+        data = gpu.Data(case.problem, kind, guards)
+        assert data.packer_problems() == []
+        kernel = NumpyKernel()
+        problems, worst = gpu.check_case(kernel, case, data)
+        assert problems == []
+        assert worst <= 1
+        assert gpu.check_repeats(kernel, case, data, 2) == []
+        assert gpu.check_errors(kernel, case, data) == []
+        no_rows = dataclasses.replace(case, rows=0)
+        assert gpu.check_case(kernel, no_rows, data)[0] == []
+
+
+def one_bit(target: np.ndarray) -> None:
+    target[3, 5] ^= 1
+
+
+def zero(target: np.ndarray) -> None:
+    target[-1, -1] = 0
+
+
+def nan(target: np.ndarray) -> None:
+    target[2, 2] = -1
+
+
+@pytest.mark.parametrize("damage", [one_bit, zero, nan])
+@pytest.mark.parametrize("case", [PLAIN, LISTED], ids=["plain", "listed"])
+def test_one_wrong_element_is_noticed(gpu: Any, damage: Any, case: Case) -> None:
+    data = gpu.Data(case.problem, "exact")
+    problems, _ = gpu.check_case(NumpyKernel(damage), case, data)
+    assert [p for p in problems if "1 of" in p and "differ in bits" in p]
+    if damage is not one_bit:  # one bit may be within the bound
+        data = gpu.Data(case.problem, "random")
+        problems, _ = gpu.check_case(NumpyKernel(damage), case, data)
+        assert [p for p in problems if "1 of" in p and "exceed the bound" in p]
+
+
+def test_an_unwritten_element_and_a_touched_guard_are_noticed(gpu: Any) -> None:
+    data = gpu.Data(PLAIN.problem, "exact")
+
+    def unwritten(target: np.ndarray) -> None:
+        target[0, 0] = 0x7FAB
+
+    problems, _ = gpu.check_case(NumpyKernel(unwritten), PLAIN, data)
+    assert "1 elements were not written" in problems
+
+    def past_the_end(target: np.ndarray) -> None:
+        whole = np.lib.stride_tricks.as_strided(target, (target.size + 1,), (2,))
+        whole[-1] = 0
+
+    problems, _ = gpu.check_case(NumpyKernel(past_the_end), PLAIN, data)
+    assert problems == ["1 guard elements were overwritten"]
+
+
+def test_a_moving_result_is_noticed(gpu: Any) -> None:
+    data = gpu.Data(PLAIN.problem, "random")
+    kernel = NumpyKernel()
+
+    def sometimes(target: np.ndarray) -> None:
+        target[0, 0] ^= kernel.calls == 3
+
+    kernel.damage = sometimes
+    found = gpu.check_repeats(kernel, PLAIN, data, 4)
+    assert found == ["1 of 4 repeated runs differ from the first"]
+
+
+@pytest.mark.parametrize("case", [PLAIN, LISTED], ids=["plain", "listed"])
+def test_a_kernel_that_stores_in_spite_of_bad_offsets_is_noticed(gpu: Any, case: Case) -> None:
+    data = gpu.Data(case.problem, "exact")
+    found = gpu.check_errors(NumpyKernel(checks=False), case, data)
+    assert sum("something was stored" in f for f in found) == 6
+    if case.ids is not None:
+        assert sum("the error word is 0, expected 2" in f for f in found) == 4
+
+
+def test_the_bound_is_that_of_the_reference(gpu: Any, rng: np.random.Generator) -> None:
+    import torch
+    from mxfp4 import _gpu
+    from mxfp4.reference import error_bound
+
+    value = rng.standard_normal(500) * np.exp2(rng.integers(-150, 100, 500))
+    value[:2] = 0
+    absolute = np.abs(value) * rng.uniform(1, 50, 500)
+    for output, dtype in (("bf16", bfloat16), ("f32", np.float32)):
+        ours = _gpu.error_bound(torch.from_numpy(value), torch.from_numpy(absolute), 96, output)
+        assert (ours.numpy() == error_bound(value, absolute, 96, dtype)).all()
