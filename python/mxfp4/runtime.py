@@ -11,6 +11,7 @@ from typing import Any
 
 from .artifact import Argument, Artifact, Manifest
 from .errors import Error
+from .tensor_map import TensorMaps
 from .tensors import Buffer, describe, is_torch, stream_handle
 from .weights import PackedWeights
 
@@ -81,6 +82,12 @@ class Kernel:
             *(base + size * i for i in range(len(self._values)))
         )
         self._parameters = ctypes.addressof(self._pointers)
+        x = self._arguments["x"]
+        self._maps = (
+            TensorMaps(self._driver, self._call, x, self.manifest.k)
+            if x.kind == "tensor_map"
+            else None
+        )
 
     @staticmethod
     def load(
@@ -309,6 +316,8 @@ class Kernel:
                     name = argument.name
                     if name == "rows":
                         self._values[i] = rows
+                    elif argument.kind == "tensor_map" and self._maps:
+                        self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
                     else:
                         self._values[i] = on.error if name == "error" else buffers[name].pointer
                 block, shared = self.manifest.block, self.manifest.dynamic_shared_bytes

@@ -270,6 +270,6 @@ def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
   let hasVerifier = 1;
 }
 
-include "mxfp4/IR/MXFP4KernelOps.td"
+include "mxfp4/IR/MXFP4HopperOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

@@ -73,7 +73,8 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
     computes.
 
     Preconditions: the loop as `mxfp4-tile` builds it, marked
-    `mxfp4.stages = S`.
+    `mxfp4.stages = S`. Kernels for wgmma have no such loop left: see
+    `mxfp4-specialize-warps`.
 
     Leaves behind: one barrier an iteration, and one after the loop, since the
     slots are used again by the next tile.
@@ -81,6 +82,50 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
+  let summary = "Split a wgmma kernel into a producer and consumers";
+  let description = [{
+    Splits the loop over tiles of a kernel that multiplies with wgmma: one
+    elected thread of a producer warp runs it with only the copies in it,
+    consumer warpgroups run it with everything else. The slots of the stages
+    pass between them through two arrays of barriers, `full` and `empty`; slot
+    and parity run on from tile to tile, so that the producer is up to S steps
+    ahead, across tiles. Where one CTA has the multiprocessor, the producer
+    hands its registers to the consumers (`setmaxnreg`).
+
+    Activations come through the copy engine: the kernel takes a tensor map in
+    place of the memref (`mxfp4.make_tensor_map` at the launch).
+
+    Preconditions: a kernel as `mxfp4-tile` builds it. Kernels that multiply
+    with mma.sync are left alone, for `mxfp4-pipeline-copies`.
+
+    Leaves behind: consumers that wait for a step, multiply, and release it;
+    `mxfp4-overlap-decode` lets decode run behind the multiplication.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
+  let summary = "Decode the next fragment while wgmma runs";
+  let description = [{
+    Software-pipelines a consumer's loop over K by one step: a batch of wgmma is
+    started, and while it runs, the thread waits for the next stage, loads and
+    decodes its fragments; then it waits for the batch, releases the stage, and
+    starts the next batch. The loop is unrolled by two, so that the two sets of
+    fragments keep registers of their own: handing one set on through a copy
+    makes ptxas serialise the batches.
+
+    Preconditions: the loop as `mxfp4-insert-decode` leaves it, marked
+    `mxfp4.overlap`, with a constant number of steps.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
   ];
 }
 
@@ -104,7 +149,7 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::NVVM::NVVMDialect", "::mlir::vector::VectorDialect"
   ];
 }
 
