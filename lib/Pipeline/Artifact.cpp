@@ -41,7 +41,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
                                     const CompileOptions &options,
                                     KernelFacts &facts) {
   const Target *target = findTarget(options.chip);
-  Placement placement;
+  Preference preference;
   if (!target)
     return op.emitError() << "unknown chip '" << options.chip
                           << "'; use sm_90a";
@@ -50,9 +50,10 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
     return op.emitError() << "PTX version " << options.ptxVersion
                           << " is not from " << target->minPtx << " to "
                           << target->maxPtx << " for " << options.chip;
-  if (!parse(options.placement, placement))
-    return op.emitError() << "unknown placement '" << options.placement
-                          << "'; use register or shared";
+  if (const std::string problem = parsePreference(
+          options.placement, options.instruction, preference);
+      !problem.empty())
+    return op.emitError() << "the compiler " << problem;
   if (options.optLevel < 0 || options.optLevel > 3)
     return op.emitError() << "optimisation level " << options.optLevel
                           << " is not from 0 to 3";
@@ -65,7 +66,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
   }
   facts.problem.rowsHint = options.rowsHint;
   const ScheduleChoice choice =
-      chooseSchedule(facts.problem, *target, placement);
+      chooseSchedule(facts.problem, *target, preference);
   facts.reason = choice.reason;
   facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
   return success();
@@ -76,6 +77,7 @@ static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
   pipeline.ptxVersion = options.ptxVersion;
   pipeline.rowsHint = options.rowsHint;
   pipeline.placement = options.placement;
+  pipeline.instruction = options.instruction;
   pipeline.schedule = options.schedule;
   pipeline.decode = options.decode;
   pipeline.optLevel = options.optLevel;

@@ -102,9 +102,7 @@ static Object schedule(const KernelFacts &facts) {
 std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                  StringRef chip, const Assembly *assembly) {
   const Schedule &s = facts.schedule;
-  // The decoded tile of the baseline is static shared memory.
-  const int64_t dynamicShared =
-      s.sharedBytes(facts.problem.groups) - s.decodedTileBytes();
+  const int64_t dynamicShared = s.dynamicSharedBytes(facts.problem.groups);
   Object manifest{
       {"format", "mxfp4-artifact"},
       {"version", 1},

@@ -88,6 +88,7 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
       return readBool(value, options.assemble);
     std::string *field = key == "chip"        ? &options.chip
                          : key == "placement" ? &options.placement
+                         : key == "instruction" ? &options.instruction
                          : key == "schedule"  ? &options.schedule
                          : key == "decode"    ? &options.decode
                          : key == "ptxas"     ? &options.ptxas

@@ -28,6 +28,7 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
   choose.chip = options.chip;
   choose.rowsHint = options.rowsHint;
   choose.placement = options.placement;
+  choose.instruction = options.instruction;
   choose.schedule = options.schedule;
   pm.addPass(createChooseSchedule(choose));
 }

@@ -26,18 +26,17 @@ struct ChooseSchedulePass
 
   void runOnOperation() override {
     const Target *target = findTarget(chip);
-    Placement where;
+    Preference preference;
     if (!target) {
       getOperation()->emitError()
           << "mxfp4-choose-schedule knows no chip '" << chip
           << "'; use sm_90a";
       return signalPassFailure();
     }
-    if (!parse(placement, where)) {
-      getOperation()->emitError()
-          << "mxfp4-choose-schedule expects placement=register or "
-             "placement=shared, but got '"
-          << placement << "'";
+    if (const std::string problem =
+            parsePreference(placement, instruction, preference);
+        !problem.empty()) {
+      getOperation()->emitError() << "mxfp4-choose-schedule " << problem;
       return signalPassFailure();
     }
     ScheduleAttr given;
@@ -63,7 +62,7 @@ struct ChooseSchedulePass
       if (op.getScheduleAttr() || !op.getBlockType() || !isStatic ||
           problem.groups > maxGroups())
         return;
-      const ScheduleChoice choice = chooseSchedule(problem, *target, where);
+      const ScheduleChoice choice = chooseSchedule(problem, *target, preference);
       op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
       op->setAttr("schedule_reason",
                   StringAttr::get(op.getContext(), choice.reason));

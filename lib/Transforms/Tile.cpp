@@ -319,7 +319,7 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
   const int64_t ctas =
       int64_t(target.multiprocessors) * schedule.ctasPerMultiprocessor;
   Value shared = arith::ConstantIntOp::create(
-      b, b.getI32Type(), schedule.sharedBytes(op.getNumGroups()));
+      b, b.getI32Type(), schedule.dynamicSharedBytes(op.getNumGroups()));
   gpu::LaunchFuncOp::create(
       b, kernel, gpu::KernelDim3{constant(ctas), one, one},
       gpu::KernelDim3{constant(schedule.threads()), one, one}, shared,

@@ -7,6 +7,10 @@
 // RUN:   | FileCheck %s --check-prefixes=CHECK,FEW
 // RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=65536 placement=register" \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,MANY
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=65536 instruction=mma_sync" \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,MMA
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=64 instruction=wgmma" \
+// RUN:   | FileCheck %s --check-prefixes=CHECK,WGMMA
 // RUN: mxfp4-opt %s --mxfp4-choose-schedule="rows-hint=65536 placement=shared" \
 // RUN:   | FileCheck %s --check-prefixes=CHECK,SHARED
 // RUN: mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=128,tokens=16,warps_rows=4,warps_tokens=1,stages=3,placement=shared,ctas=1>" \
@@ -17,15 +21,18 @@
 
 // Without a hint of the number of rows, a tile for a middling number.
 // Two rows for each of the 32 groups: one n8 column of tokens.
-// Two thousand rows a group: the largest tile.
+// Two thousand rows a group: three warpgroups. The instruction can be insisted
+// on; the baseline exists for mma.sync alone.
 
 // CHECK-LABEL: func @plain
 // UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
-// FEW: schedule = #mxfp4.schedule<{{.*}}tokens = 8, {{.*}} placement = register
+// FEW: schedule = #mxfp4.schedule<instruction = mma_sync, {{.*}}tokens = 8, {{.*}} placement = register
 // FEW-SAME: schedule_reason = "few rows a group: {{.+}} (2 expected a group)"
-// MANY: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = {{64|128|256}}, {{.*}} placement = register
-// MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
+// MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 160, {{.*}} placement = register
+// MANY-SAME: schedule_reason = "a thousand rows a group: {{.+}} (2048 expected a group)"
+// MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register
+// WGMMA: schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, {{.*}} placement = register
 // SHARED: schedule = #mxfp4.schedule<{{.*}} placement = shared
 // SHARED-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
 // GIVEN-LABEL: func @plain

@@ -22,7 +22,7 @@ TEST(Schedule, WhateverIsChosenCanRun) {
       for (int64_t rows : {0, 1, 7, 64, 1000, 100000, 100000000}) {
         const Problem problem{groups, groups, 5760, 2880, rows};
         const ScheduleChoice choice =
-            chooseSchedule(problem, h100(), placement);
+            chooseSchedule(problem, h100(), {placement, std::nullopt});
         EXPECT_EQ(verifySchedule(choice.schedule, groups, h100()), "");
         EXPECT_EQ(choice.schedule.placement, placement);
         EXPECT_FALSE(choice.reason.empty());
@@ -35,14 +35,88 @@ TEST(Schedule, WhateverIsChosenCanRun) {
   }
 }
 
+// Within mma.sync, whose tiles only grow; wgmma's are chosen by what is lost at
+// the end of a group.
 TEST(Schedule, MoreRowsNeverGetASmallerTile) {
   int last = 0;
   for (int64_t rows = 1; rows < 100000; rows *= 2) {
     const Problem problem{32, 32, 5760, 2880, rows};
-    const int tokens = chooseSchedule(problem, h100()).schedule.tileTokens;
+    const int tokens =
+        chooseSchedule(problem, h100(),
+                       {Placement::Register, Instruction::MmaSync})
+            .schedule.tileTokens;
     EXPECT_GE(tokens, last);
     last = tokens;
   }
+}
+
+TEST(Schedule, TheInstructionIsAPreference) {
+  const Problem few{32, 32, 5760, 2880, 4}, many{32, 32, 5760, 2880, 32768};
+  auto instruction = [](const Problem &problem, const Preference &preference) {
+    return chooseSchedule(problem, h100(), preference).schedule.instruction;
+  };
+  EXPECT_EQ(instruction(few, {}), Instruction::MmaSync);
+  EXPECT_EQ(instruction(many, {}), Instruction::Wgmma);
+  // Two steps of K leave wgmma nothing to overlap.
+  EXPECT_EQ(instruction({32, 32, 5760, 128, 32768}, {}), Instruction::MmaSync);
+  EXPECT_EQ(instruction({32, 32, 5760, 160, 32768}, {}), Instruction::Wgmma);
+  EXPECT_EQ(instruction(few, {Placement::Register, Instruction::Wgmma}),
+            Instruction::Wgmma);
+  EXPECT_EQ(instruction(many, {Placement::Register, Instruction::MmaSync}),
+            Instruction::MmaSync);
+  EXPECT_EQ(instruction(many, {Placement::Shared, std::nullopt}),
+            Instruction::MmaSync);
+}
+
+// The rows that a choice says it serves lead to the same choice, at both ends.
+TEST(Schedule, RangesOfRowsAreExact) {
+  for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
+    const Problem problem{32, 32, 5760, 2880, rows};
+    const ScheduleChoice choice = chooseSchedule(problem, h100());
+    EXPECT_LE(choice.rowsFrom, rows);
+    EXPECT_GE(choice.rowsTo, rows);
+    for (int64_t end : {choice.rowsFrom, choice.rowsTo}) {
+      if (end == 0 || end == INT64_MAX)
+        continue;
+      EXPECT_TRUE(chooseSchedule({32, 32, 5760, 2880, end}, h100()).schedule ==
+                  choice.schedule);
+    }
+  }
+}
+
+// The fragments of all warps cover each 16-row slice of the tile once.
+TEST(Schedule, SlicesAreCoveredOnce) {
+  for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
+    std::vector<int> seen(schedule.tileRows / 16);
+    for (int warp = 0; warp < schedule.warpsRows; ++warp)
+      for (int i = 0; i < schedule.warpRows() / 16; ++i)
+        ++seen.at(schedule.firstSlice(warp) + i * schedule.sliceStride());
+    EXPECT_EQ(seen, std::vector<int>(seen.size(), 1));
+  }
+}
+
+// A hand-over of registers never asks for more than the launch reserved.
+TEST(Schedule, RegistersStayWithinThePool) {
+  for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
+    const int consumer = schedule.consumerRegisters(h100());
+    if (consumer == 0)
+      continue;
+    EXPECT_LE(consumer * 32 * schedule.consumerWarps() +
+                  schedule.producerRegisters() * schedule.producerThreads(),
+              h100().registersPerMultiprocessor);
+    EXPECT_LE(consumer, h100().registersPerThread);
+  }
+}
+
+TEST(Schedule, PreferencesAreRead) {
+  Preference preference;
+  EXPECT_EQ(parsePreference("register", "auto", preference), "");
+  EXPECT_FALSE(preference.instruction.has_value());
+  EXPECT_EQ(parsePreference("shared", "mma_sync", preference), "");
+  EXPECT_EQ(preference.placement, Placement::Shared);
+  EXPECT_NE(parsePreference("global", "auto", preference), "");
+  EXPECT_NE(parsePreference("register", "hmma", preference), "");
+  EXPECT_NE(parsePreference("shared", "wgmma", preference), "");
 }
 
 TEST(Schedule, ThePlansTileIsValid) {

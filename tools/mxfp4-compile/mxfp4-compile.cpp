@@ -73,6 +73,10 @@ int main(int argc, char **argv) {
   cl::opt<int64_t> rowsHint("rows-hint", cl::init(0),
                             cl::desc("Rows expected in all groups together"),
                             cl::cat(category));
+  cl::opt<std::string> instruction(
+      "instruction", cl::init("auto"),
+      cl::desc("Tensor-core instruction: mma_sync, wgmma, or auto"),
+      cl::cat(category));
   cl::opt<std::string> placement(
       "placement", cl::init("register"),
       cl::desc("Where weights are decoded: register or shared"),
@@ -139,6 +143,7 @@ int main(int argc, char **argv) {
   options.ptxVersion = ptxVersion;
   options.rowsHint = rowsHint;
   options.placement = placement;
+  options.instruction = instruction;
   options.schedule = schedule;
   options.decode = decode;
   options.optLevel = optLevel;

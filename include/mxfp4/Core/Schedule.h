@@ -17,6 +17,7 @@
 #include "mxfp4/Core/WeightLayout.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,9 +90,22 @@ struct Schedule {
   int decodedTileBytes() const {
     return placement == Placement::Shared ? tileRows * kTileK * 2 : 0;
   }
-  /// Shared memory of a CTA. `groups` counts the ragged groups, whose tile
-  /// table lives there too.
-  int64_t sharedBytes(int64_t groups) const;
+  /// Shared memory of a CTA that the launch names. `groups` counts the ragged
+  /// groups, whose tile table lives there too.
+  int64_t dynamicSharedBytes(int64_t groups) const;
+  /// Shared memory that the kernel declares: barriers, the decoded tile.
+  int64_t staticSharedBytes() const;
+  int64_t sharedBytes(int64_t groups) const {
+    return dynamicSharedBytes(groups) + staticSharedBytes();
+  }
+
+  friend bool operator==(const Schedule &a, const Schedule &b) {
+    return a.instruction == b.instruction && a.tileRows == b.tileRows &&
+           a.tileTokens == b.tileTokens && a.warpsRows == b.warpsRows &&
+           a.warpsTokens == b.warpsTokens && a.stages == b.stages &&
+           a.placement == b.placement &&
+           a.ctasPerMultiprocessor == b.ctasPerMultiprocessor;
+  }
 };
 
 /// The class of problems that one kernel serves.
@@ -115,10 +129,18 @@ struct ScheduleChoice {
   int64_t rowsTo = INT64_MAX;
 };
 
+/// What the caller insists on. Decoding into shared memory is the baseline and
+/// exists for mma.sync alone, whatever the instruction.
+struct Preference {
+  Placement placement = Placement::Register;
+  /// Absent: whichever is faster.
+  std::optional<Instruction> instruction;
+};
+
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
 /// every problem with at most `maxGroups()` groups.
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
-                              Placement placement = Placement::Register);
+                              const Preference &preference = {});
 
 /// Every schedule that `chooseSchedule` can return for this placement, so that
 /// tests can walk them all.
@@ -131,6 +153,13 @@ std::string verifySchedule(const Schedule &schedule, int64_t groups,
 
 /// The most groups that a kernel takes.
 inline constexpr int64_t maxGroups() { return 1024; }
+
+/// Reads a preference: placement "register" or "shared", instruction "auto",
+/// "mma_sync" or "wgmma". Returns what is wrong with them, as the rest of a
+/// sentence ("expects ..."); empty if nothing is.
+std::string parsePreference(const std::string &placement,
+                            const std::string &instruction,
+                            Preference &preference);
 
 const char *name(Instruction instruction);
 const char *name(Placement placement);

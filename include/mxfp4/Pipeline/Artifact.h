@@ -27,6 +27,7 @@ struct CompileOptions {
   int ptxVersion = 0;
   int64_t rowsHint = 0;
   std::string placement = "register";
+  std::string instruction = "auto";
   std::string schedule;
   std::string decode = "auto";
   int optLevel = 3;

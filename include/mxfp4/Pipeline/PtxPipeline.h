@@ -32,6 +32,11 @@ struct PtxPipelineOptions
       *this, "placement",
       llvm::cl::desc("Where weights are decoded: register or shared"),
       llvm::cl::init("register")};
+  Option<std::string> instruction{
+      *this, "instruction",
+      llvm::cl::desc("Tensor-core instruction: mma_sync, wgmma, or auto for "
+                     "the faster"),
+      llvm::cl::init("auto")};
   Option<std::string> schedule{
       *this, "schedule",
       llvm::cl::desc("A #mxfp4.schedule attribute to use instead of choosing"),

@@ -28,6 +28,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
            "Rows expected in all groups together (0: unknown)">,
     Option<"placement", "placement", "std::string", "\"register\"",
            "Where weights are decoded: register or shared">,
+    Option<"instruction", "instruction", "std::string", "\"auto\"",
+           "Tensor-core instruction: mma_sync, wgmma, or auto for the faster">,
     Option<"schedule", "schedule", "std::string", "\"\"",
            "A #mxfp4.schedule attribute to attach instead of choosing">
   ];

@@ -18,7 +18,7 @@ import tempfile
 # columns, or masks everywhere, single columns and expert ids.
 SHAPES = {
     "even": "experts=32 n=5760 k=2880",
-    "odd": "experts=32 n=101 k=96 groups=40 expert-ids=1",
+    "odd": "experts=32 n=101 k=160 groups=40 expert-ids=1",
 }
 LAYOUTS = list(itertools.product(("spread", "nibble"), ("folded", "raw")))
 OUTPUTS = ("bf16", "f32")
