@@ -60,8 +60,8 @@ GroupedMatmulOp findProblem(ModuleOp module) {
       found && found.getBlockType() && found.getError() &&
       function.getNumArguments() == found->getNumOperands() &&
       llvm::equal(function.getArguments(), found->getOperands()) &&
-      llvm::none_of(ArrayRef({found.getN(), found.getK(),
-                              found.getNumExperts(), found.getNumGroups()}),
+      llvm::none_of(ArrayRef({found.getN(), found.getK(), found.getNumExperts(),
+                              found.getNumGroups()}),
                     ShapedType::isDynamic);
   if (fits)
     return found;
