@@ -164,7 +164,7 @@ int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x, int64_t rows,
   llvm::SmallVector<void *> arguments;
   for (void *&pointer : pointers)
     if (pointer != &ids || kernel->expertIds)
-      arguments.push_back(&pointer);
+      arguments.push_back(static_cast<void *>(&pointer));
   kernel->entry(arguments.data());
   return error;
 }
