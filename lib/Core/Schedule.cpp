@@ -19,6 +19,28 @@ int64_t Schedule::sharedBytes(int64_t groups) const {
          decodedTileBytes() + table;
 }
 
+int Schedule::firstSlice(int warp) const {
+  const int alongRows = warp % warpsRows, slices = warpRows() / 16;
+  return instruction == Instruction::Wgmma
+             ? alongRows / 4 * 4 * slices + alongRows % 4
+             : alongRows * slices;
+}
+
+int Schedule::producerRegisters() const {
+  // Measured: ptxas has once given a producer 28 registers under a limit of 24.
+  return producerThreads() == 128 && consumerWarps() > 4 ? 40 : 0;
+}
+
+int Schedule::consumerRegisters(const Target &target) const {
+  if (producerRegisters() == 0)
+    return 0;
+  // The pool is what the launch reserves: asking for more would hang.
+  const int launch = target.registersPerMultiprocessor / threads() / 8 * 8;
+  const int groups = consumerWarps() / 4;
+  const int share = (launch * (groups + 1) - producerRegisters()) / groups;
+  return std::min(share, target.registersPerThread) / 8 * 8;
+}
+
 namespace {
 
 /// One regime of the chooser.
@@ -128,6 +150,18 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
            number(schedule.warpsTokens) + " warps along tokens, but has " +
            number(schedule.tileTokens);
   // Accumulators must leave room for a decoded fragment and the addresses.
+  if (schedule.instruction == Instruction::Wgmma) {
+    if (schedule.warpsRows % 4 != 0 || schedule.warpsTokens != 1)
+      return "requires whole warpgroups along rows for wgmma (a multiple of 4 "
+             "warps along rows, 1 along tokens), but has " +
+             number(schedule.warpsRows) + " and " +
+             number(schedule.warpsTokens);
+    if (schedule.tileTokens > 256)
+      return "requires at most 256 tile tokens for wgmma, but has " +
+             number(schedule.tileTokens);
+    if (schedule.placement != Placement::Register)
+      return "requires placement register for wgmma";
+  }
   const int accumulators = schedule.warpRows() * schedule.warpTokens() / 32;
   if (accumulators > 160)
     return "requires at most 160 accumulators a thread, but a warp's " +
@@ -152,17 +186,19 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
   return "";
 }
 
-const char *mxfp4::name(Instruction) { return "mma_sync"; }
+const char *mxfp4::name(Instruction instruction) {
+  return instruction == Instruction::Wgmma ? "wgmma" : "mma_sync";
+}
 
 const char *mxfp4::name(Placement placement) {
   return placement == Placement::Register ? "register" : "shared";
 }
 
 bool mxfp4::parse(const std::string &text, Instruction &instruction) {
-  if (text != name(Instruction::MmaSync))
-    return false;
-  instruction = Instruction::MmaSync;
-  return true;
+  for (Instruction candidate : {Instruction::MmaSync, Instruction::Wgmma})
+    if (text == name(candidate))
+      return instruction = candidate, true;
+  return false;
 }
 
 bool mxfp4::parse(const std::string &text, Placement &placement) {

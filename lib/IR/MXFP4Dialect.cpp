@@ -63,7 +63,7 @@ template <> struct FieldParser<mxfp4::ScaleEncoding> {
 template <> struct FieldParser<mxfp4::Instruction> {
   static FailureOr<mxfp4::Instruction> parse(AsmParser &parser) {
     return mxfp4::parseEnum<mxfp4::Instruction>(parser,
-                                                "an instruction, 'mma_sync'");
+                                                "an instruction, 'mma_sync' or 'wgmma'");
   }
 };
 template <> struct FieldParser<mxfp4::Placement> {
@@ -107,6 +107,14 @@ llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,
 uint64_t BlockType::getABIAlignment(const DataLayout &,
                                     DataLayoutEntryListRef) const {
   return 16;
+}
+
+LogicalResult
+TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
+                      int64_t rows) {
+  if (rows >= 1 && rows <= 256)
+    return success();
+  return emitError() << "requires a box of 1 to 256 rows, but got " << rows;
 }
 
 ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &s) {

@@ -200,9 +200,15 @@ void GroupedMatmulOp::getEffects(
 
 /// Weights against E, N and K.
 static LogicalResult verifyWeights(GroupedMatmulOp op) {
+  if (op.getWeights().empty())
+    return op.emitOpError("requires weights as one operand of element type "
+                          "!mxfp4.block or as two of element type i8 (codes, "
+                          "scales), but got none");
   const int64_t n = op.getN(), k = op.getK();
-  const int64_t experts = op.getNumExperts();
   const int64_t dynamic = ShapedType::kDynamic;
+  // A wrong rank is reported with the shape, below.
+  const int64_t experts =
+      op.getWeightsType().getRank() > 0 ? op.getNumExperts() : dynamic;
   auto divide = [&](int64_t extent, int64_t by) {
     return ShapedType::isDynamic(extent) ? dynamic : (extent + by - 1) / by;
   };
@@ -234,9 +240,9 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
 static LogicalResult verifyGroups(GroupedMatmulOp op) {
   const int64_t dynamic = ShapedType::kDynamic;
   Type i32 = IntegerType::get(op.getContext(), 32);
-  const int64_t groups = op.getNumGroups();
   if (failed(verifyShaped(op, op.getOffsets(), "offsets", {dynamic}, i32)))
     return failure();
+  const int64_t groups = op.getNumGroups();
   if (!ShapedType::isDynamic(groups) && groups < 1)
     return op.emitOpError("requires offsets for at least one group");
   if (Value ids = op.getExpertIds()) {

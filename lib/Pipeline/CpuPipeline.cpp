@@ -22,13 +22,20 @@ using namespace mlir;
 /// Tensors to contiguous memrefs, at function boundaries too: that is what
 /// packed blocks require and what callers expect.
 static void bufferize(OpPassManager &pm) {
+  // arith on whole tensors has no bufferization of its own.
+  pm.addPass(createConvertElementwiseToLinalgPass());
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;
   options.bufferizeFunctionBoundaries = true;
   options.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(options));
+  // A result that is an output argument's buffer is in the caller's hands
+  // already; returning it too would cost a copy.
+  pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
   bufferization::buildBufferDeallocationPipeline(
       pm, bufferization::BufferDeallocationPipelineOptions());
+  pm.addPass(createConvertBufferizationToMemRefPass());
 }
 
 /// Loops and scalars to the LLVM dialect.

@@ -8,7 +8,9 @@
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory
-//     aligned as stated;
+//     aligned as stated; a "tensor_map" is 128 bytes by value that the driver
+//     encodes (cuTensorMapEncodeTiled) for [K, rows] bf16, the stated box, the
+//     128-byte swizzle and zeros out of bounds;
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
@@ -49,7 +51,15 @@ static Array arguments(const KernelFacts &facts) {
                           {"dtype", dtype},
                           {"align", align}});
   };
-  pointer("x", "bf16", 16);
+  if (facts.schedule.instruction == Instruction::Wgmma)
+    list.push_back(Object{{"name", "x"},
+                          {"kind", "tensor_map"},
+                          {"dtype", "bf16"},
+                          {"align", 16},
+                          {"box", Array{Schedule::kTileK,
+                                        facts.schedule.tileTokens}}});
+  else
+    pointer("x", "bf16", 16);
   pointer("weights", "u8", 16);
   pointer("offsets", "i32", 4);
   if (facts.expertIds)

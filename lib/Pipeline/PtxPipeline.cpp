@@ -37,6 +37,7 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   TileOptions tile;
   tile.chip = options.chip;
   pm.addPass(createTile(tile));
+  pm.addPass(createSpecializeWarps());
   pm.addPass(createPipelineCopies());
   clean(pm);
 }
@@ -45,6 +46,7 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
 static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createInsertDecode());
+  pm.addPass(createOverlapDecode());
   LowerDecodeOptions lower;
   lower.sequence = options.decode;
   pm.addPass(createLowerDecode(lower));

@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -74,6 +75,7 @@ private:
   PackedSlice loadSlice(Value slice);
   ValueRange decode(const PackedSlice &packed, int step);
   void decodeTileToShared();
+  void multiplyByWarpgroups();
   SmallVector<Value> unpackAccumulator();
   void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
 
@@ -86,10 +88,17 @@ private:
 
 } // namespace
 
-/// Warps are numbered along rows first.
+/// Warps are numbered along rows first. See Schedule::firstSlice.
 void Expander::locateWarp() {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   warp = arith::DivUIOp::create(b, thread, index(32));
+  if (schedule.instruction == Instruction::Wgmma) {
+    Value group = arith::DivUIOp::create(b, warp, index(4));
+    firstSlice = arith::AddIOp::create(
+        b, arith::MulIOp::create(b, group, index(4 * slices)),
+        arith::RemUIOp::create(b, warp, index(4)));
+    return;
+  }
   Value alongRows =
       arith::RemUIOp::create(b, warp, index(schedule.warpsRows));
   Value alongTokens =
@@ -180,8 +189,43 @@ void Expander::multiply(
   op.erase();
 }
 
+/// One batch of matrix instructions: all steps of all 64-row blocks. The fence
+/// ends the part that the overlap may move.
+void Expander::multiplyByWarpgroups() {
+  SmallVector<PackedSlice> packed;
+  SmallVector<SmallVector<Value>> fragments;
+  for (int i = 0; i < slices; ++i)
+    packed.push_back(loadSlice(add(firstSlice, i * schedule.sliceStride())));
+  for (int step = 0; step < kSteps; ++step)
+    for (int i = 0; i < slices; ++i)
+      fragments.emplace_back(decode(packed[i], step));
+
+  NVVM::WgmmaFenceAlignedOp::create(b);
+  SmallVector<Value> sums;
+  for (int i = 0; i < slices; ++i)
+    sums.push_back(vector::ExtractOp::create(b, op.getAccumulator(),
+                                             ArrayRef<int64_t>{i}));
+  for (int step = 0; step < kSteps; ++step)
+    for (int i = 0; i < slices; ++i) {
+      ArrayRef<Value> a = fragments[step * slices + i];
+      sums[i] = WgmmaOp::create(b, sums[i].getType(), sums[i], a[0], a[1],
+                                a[2], a[3], op.getActivations(), op.getSlot(),
+                                step);
+    }
+  Value result = op.getAccumulator();
+  for (int i = 0; i < slices; ++i)
+    result = vector::InsertOp::create(b, sums[i], result,
+                                      ArrayRef<int64_t>{i});
+  NVVM::WgmmaGroupSyncAlignedOp::create(b);
+  result = WgmmaWaitOp::create(b, result.getType(), result);
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
 void Expander::run(Placement placement) {
   locateWarp();
+  if (schedule.instruction == Instruction::Wgmma)
+    return multiplyByWarpgroups();
   if (placement == Placement::Shared) {
     decodeTileToShared();
     multiply([&](int slice, int step) -> ValueRange {

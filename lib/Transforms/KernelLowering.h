@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass is split by subject: memory and kernels here and in
-// LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp.
+// LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp,
+// asynchronous copies and wgmma in LowerHopper.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -67,6 +68,10 @@ void populateTileLowering(const mlir::LLVMTypeConverter &converter,
 /// load_decoded.
 void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
                               mlir::RewritePatternSet &patterns);
+
+/// Barriers, bulk and tensor copies, wgmma.
+void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
 
 } // namespace mxfp4
 

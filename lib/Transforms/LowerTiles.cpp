@@ -174,6 +174,11 @@ public:
   void emit();
 
 private:
+  Value firstSlice(Value warp);
+  /// Output columns from the thread's first to those of fragment `slice`.
+  int columnOffset(int slice) const {
+    return 16 * slice * schedule.sliceStride();
+  }
   void emitToken(int column, int element);
   void emitPair(Value tokenAddress, int slice, int column, int element);
   Value accumulator(int slice, int column, int element);
@@ -192,10 +197,9 @@ private:
 
 void TileStore::emit() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
-  Value warpAlongRows = a.urem(warp, schedule.warpsRows);
   Value warpAlongTokens = a.udiv(warp, schedule.warpsRows);
   firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
-                      a.toI64(a.add(a.mul(warpAlongRows, schedule.warpRows()),
+                      a.toI64(a.add(a.mul(firstSlice(warp), 16),
                                     a.sum(strides(map.lane, false), lane))));
   firstToken =
       a.toI64(a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
@@ -203,6 +207,14 @@ void TileStore::emit() {
   for (int column = 0; column < schedule.warpTokens() / 8; ++column)
     for (int element = 0; element < 2; ++element)
       emitToken(column, element);
+}
+
+/// See Schedule::firstSlice.
+Value TileStore::firstSlice(Value warp) {
+  const int slices = schedule.warpRows() / 16;
+  if (schedule.instruction == Instruction::Wgmma)
+    return a.add(a.mul(a.udiv(warp, 4), 4 * slices), a.urem(warp, 4));
+  return a.mul(a.urem(warp, schedule.warpsRows), slices);
 }
 
 void TileStore::guard(Value condition, function_ref<void()> body) {
@@ -226,7 +238,7 @@ void TileStore::emitToken(int column, int element) {
         emitSlice();
         continue;
       }
-      guard(a.ult(a.add(firstColumn, 16 * slice), n), emitSlice);
+      guard(a.ult(a.add(firstColumn, columnOffset(slice)), n), emitSlice);
     }
   });
 }
@@ -243,7 +255,7 @@ void TileStore::emitPair(Value tokenAddress, int slice, int column,
   const int64_t elementBytes = type.getElementTypeBitWidth() / 8;
   Value address =
       a.offset(tokenAddress,
-               a.constant(b.getI64Type(), 16 * slice * elementBytes));
+               a.constant(b.getI64Type(), columnOffset(slice) * elementBytes));
   Value low = accumulator(slice, column, element);
   Value high = accumulator(slice, column, element + 2);
   // With an even N a pair is aligned and never straddles the end.
@@ -266,7 +278,7 @@ void TileStore::emitPair(Value tokenAddress, int slice, int column,
     LLVM::StoreOp::create(b, value, at, elementBytes);
   };
   storeOne(low, address);
-  guard(a.ult(a.add(firstColumn, 16 * slice + 1), n), [&] {
+  guard(a.ult(a.add(firstColumn, columnOffset(slice) + 1), n), [&] {
     storeOne(high, a.offset(address,
                             a.constant(b.getI64Type(), elementBytes)));
   });

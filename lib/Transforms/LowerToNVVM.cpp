@@ -190,9 +190,13 @@ struct LowerView : ConvertOpToLLVMPattern<memref::ViewOp> {
   }
 };
 
+/// The 128-byte swizzle repeats after 1024 bytes, and matrix descriptors count
+/// on stages that begin there.
+constexpr int64_t kDynamicAlignment = 1024;
+
 /// A shared-memory variable of the module, and its address.
 Value createShared(ImplicitLocOpBuilder &b, Operation *inside, StringRef name,
-                   int64_t bytes, LLVM::Linkage linkage) {
+                   int64_t bytes, int64_t alignment, LLVM::Linkage linkage) {
   auto module = inside->getParentOfType<gpu::GPUModuleOp>();
   const auto space = static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared);
   {
@@ -201,7 +205,7 @@ Value createShared(ImplicitLocOpBuilder &b, Operation *inside, StringRef name,
     LLVM::GlobalOp::create(
         b, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
         /*isConstant=*/false, linkage, name, Attribute(),
-        /*alignment=*/1024, space);
+        alignment, space);
   }
   return LLVM::AddressOfOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), space), name);
@@ -223,7 +227,8 @@ struct LowerDynamicShared : ConvertOpToLLVMPattern<gpu::DynamicSharedMemoryOp> {
       return success();
     }
     rewriter.replaceOp(
-        op, createShared(b, op, name, 0, LLVM::Linkage::External));
+        op, createShared(b, op, name, 0, kDynamicAlignment,
+                         LLVM::Linkage::External));
     return success();
   }
 };
@@ -259,7 +264,8 @@ struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
           memref.getNumElements() * memref.getElementTypeBitWidth() / 8;
       const std::string name =
           op.getName().str() + "_tile" + std::to_string(i);
-      Value address = createShared(b, op, name, bytes, LLVM::Linkage::Internal);
+      Value address =
+          createShared(b, op, name, bytes, kRowBytes, LLVM::Linkage::Internal);
       signature.remapInput(inputs + i, address);
     }
     rewriter.inlineRegionBefore(op.getBody(), function.getBody(),
@@ -284,11 +290,23 @@ private:
     const StringRef minCTAs = NVVM::NVVMDialect::getMinctasmAttrName();
     if (Attribute ctas = op->getAttr(minCTAs))
       function->setAttr(minCTAs, ctas);
-    // The launch contract: buffers do not overlap.
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (isa<LLVM::LLVMPointerType>(function.getArgumentTypes()[i]))
+    // The launch contract: buffers do not overlap. Tensor maps are passed by
+    // value, in parameter space; without grid_constant they would be copied to
+    // the stack.
+    for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs())) {
+      if (isa<MemRefType>(type)) {
         function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                             b.getUnitAttr());
+      } else if (isa<TensorMapType>(type)) {
+        auto bytes = LLVM::LLVMArrayType::get(b.getI64Type(), 16);
+        function.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(),
+                            TypeAttr::get(bytes));
+        function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                            b.getI64IntegerAttr(64));
+        function.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(),
+                            b.getUnitAttr());
+      }
+    }
   }
 };
 
@@ -313,6 +331,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   patterns.add<LowerKernel>(converter);
   populateTileLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);
+  populateHopperLowering(converter, patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateSCFToControlFlowConversionPatterns(patterns);
@@ -342,6 +361,10 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     converter.addConversion([](MemRefType type) -> Type {
       return LLVM::LLVMPointerType::get(type.getContext(),
                                         addressSpace(type));
+    });
+
+    converter.addConversion([](TensorMapType type) -> Type {
+      return LLVM::LLVMPointerType::get(type.getContext());
     });
 
     RewritePatternSet patterns(context);

@@ -74,7 +74,10 @@ private:
   void bindArguments();
   void carveSharedMemory();
   void buildTile(Value number);
-  Value buildKLoop(const RaggedGrid::Tile &tile, Value expert, Value steps);
+  Value buildTileOfExpertId(RaggedGrid::Tile &tile);
+  Value buildKLoop(const RaggedGrid::Tile &tile, Value expert);
+  VectorType accumulatorType();
+  Value zeroAccumulator();
 
   GroupedMatmulOp op;
   ScheduleAttr attr;
@@ -156,48 +159,63 @@ void KernelBuilder::build() {
 }
 
 void KernelBuilder::buildTile(Value number) {
-  using P = arith::CmpIPredicate;
   RaggedGrid::Tile tile = grid.emitTile(b, number);
-  const int64_t kSteps = blocksFor(op.getK());
-  Value expert = tile.group, steps = index(kSteps);
-  if (expertIds) {
-    // Id -1 multiplies nothing and stores zeros; a bad id stores nothing.
-    Value id = memref::LoadOp::create(b, expertIds, ValueRange{tile.group});
-    Value minusOne = arith::ConstantIntOp::create(b, b.getI32Type(), -1);
-    Value experts =
-        arith::ConstantIntOp::create(b, b.getI32Type(), op.getNumExperts());
-    Value isUsed = arith::CmpIOp::create(b, P::ult, id, experts);
-    Value isNone = arith::CmpIOp::create(b, P::eq, id, minusOne);
-    Value isGood = arith::OrIOp::create(b, isUsed, isNone);
-    steps = arith::SelectOp::create(b, isUsed, steps, index(0));
-    tile.valid = arith::SelectOp::create(b, isGood, tile.valid, index(0));
-    expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
-    if (grid.error) {
-      Value isBad = arith::XOrIOp::create(
-          b, isGood, arith::ConstantIntOp::create(b, b.getI1Type(), 1));
-      scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
-        ImplicitLocOpBuilder inner(loc, then);
-        emitReport(inner, grid.error, 2);
-        scf::YieldOp::create(inner);
-      });
-    }
-  }
-  Value accumulator = buildKLoop(tile, expert, steps);
+  Value accumulator = expertIds
+                          ? buildTileOfExpertId(tile)
+                          : buildKLoop(tile, /*expert=*/tile.group);
   StoreTileOp::create(b, accumulator, output, tile.row, tile.column,
                       tile.valid, attr);
 }
 
-Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert,
-                                Value steps) {
-  auto accumulatorType = VectorType::get(
+/// Id -1 multiplies nothing and stores zeros; a bad id stores nothing.
+Value KernelBuilder::buildTileOfExpertId(RaggedGrid::Tile &tile) {
+  using P = arith::CmpIPredicate;
+  auto constant = [&](int64_t value) {
+    return arith::ConstantIntOp::create(b, b.getI32Type(), value);
+  };
+  Value id = memref::LoadOp::create(b, expertIds, ValueRange{tile.group});
+  Value isUsed =
+      arith::CmpIOp::create(b, P::ult, id, constant(op.getNumExperts()));
+  Value isNone = arith::CmpIOp::create(b, P::eq, id, constant(-1));
+  Value isGood = arith::OrIOp::create(b, isUsed, isNone);
+  tile.valid = arith::SelectOp::create(b, isGood, tile.valid, index(0));
+  if (grid.error) {
+    Value isBad = arith::XOrIOp::create(
+        b, isGood, arith::ConstantIntOp::create(b, b.getI1Type(), 1));
+    scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
+      ImplicitLocOpBuilder inner(loc, then);
+      emitReport(inner, grid.error, 2);
+      scf::YieldOp::create(inner);
+    });
+  }
+  Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
+  auto choice =
+      scf::IfOp::create(b, accumulatorType(), isUsed, /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, ValueRange{buildKLoop(tile, expert)});
+  b.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b, ValueRange{zeroAccumulator()});
+  return choice.getResult(0);
+}
+
+VectorType KernelBuilder::accumulatorType() {
+  return VectorType::get(
       {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4},
       b.getF32Type());
-  Value zero = arith::ConstantOp::create(
-      b, accumulatorType, DenseElementsAttr::get(accumulatorType, 0.0f));
+}
+
+Value KernelBuilder::zeroAccumulator() {
+  return arith::ConstantOp::create(
+      b, accumulatorType(), DenseElementsAttr::get(accumulatorType(), 0.0f));
+}
+
+Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert) {
   Value block = arith::MulIOp::create(
       b, tile.column, index(schedule.tileRows / BlockLayout::kRows));
   auto loop =
-      scf::ForOp::create(b, index(0), steps, index(1), ValueRange{zero});
+      scf::ForOp::create(b, index(0), index(blocksFor(op.getK())), index(1),
+                         ValueRange{zeroAccumulator()});
   loop->setAttr("mxfp4.stages", b.getI64IntegerAttr(schedule.stages));
 
   OpBuilder::InsertionGuard guard(b);
@@ -210,7 +228,7 @@ Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert,
   NVVM::CpAsyncWaitGroupOp::create(b, 0);
   gpu::BarrierOp::create(b);
   Value next =
-      TileMatmulOp::create(b, accumulatorType, loop.getRegionIterArg(0),
+      TileMatmulOp::create(b, accumulatorType(), loop.getRegionIterArg(0),
                            weightStage, slot, activationStage, attr);
   gpu::BarrierOp::create(b);
   scf::YieldOp::create(b, ValueRange{next});

@@ -19,18 +19,23 @@ from .layout import BLOCK_BYTES, Layout
 
 FORMAT = "mxfp4-artifact"
 VERSION = 1
-_KINDS = {"pointer": 8, "i32": 4, "i64": 8}
+_KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_map": 128}
 _NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "rows")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """A kernel argument: a pointer to ``dtype``, aligned to ``align`` bytes, or an integer."""
+    """A kernel argument: a pointer to ``dtype``, aligned to ``align`` bytes, or an integer.
+
+    A ``tensor_map`` is 128 bytes by value that describe such memory to the copy engine, for
+    boxes of ``box`` = (columns, rows).
+    """
 
     name: str
     kind: str
     dtype: str = ""
     align: int = 1
+    box: tuple[int, int] | None = None
 
     @property
     def size(self) -> int:
@@ -194,16 +199,24 @@ def _rows_hint(raw: Any) -> tuple[int, int] | None:
     return hint[0], hint[1]
 
 
+def _box(item: Any) -> tuple[int, int]:
+    box = _get(item, "box", list)
+    if len(box) != 2 or not all(type(v) is int and 1 <= v <= 256 for v in box):
+        raise Error(f'the "box" of a tensor map must be two numbers from 1 to 256, got {box}.')
+    return box[0], box[1]
+
+
 def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
     dtypes = {"x": "bf16", "weights": "u8", "y": output}  # all others are i32
     parsed = []
     for item in _get(raw, "arguments", list):
         name, kind = _choice(item, "name", _NAMES), _choice(item, "kind", tuple(_KINDS))
-        if (kind == "pointer") != (name != "rows"):
+        if (kind == "i32") != (name == "rows") or (kind == "tensor_map" and name != "x"):
             raise Error(f'argument "{name}" has the wrong kind, {kind}.')
-        if kind == "pointer":
+        if kind != "i32":
             dtype = _choice(item, "dtype", (dtypes.get(name, "i32"),))
-            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1)))
+            box = _box(item) if kind == "tensor_map" else None
+            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1), box))
         else:
             parsed.append(Argument(name, kind))
     names = [a.name for a in parsed]

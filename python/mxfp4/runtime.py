@@ -11,6 +11,7 @@ from typing import Any
 
 from .artifact import Argument, Artifact, Manifest
 from .errors import Error
+from .tensor_map import TensorMaps
 from .tensors import Buffer, describe, is_torch, stream_handle
 from .weights import PackedWeights
 
@@ -81,6 +82,12 @@ class Kernel:
             *(base + size * i for i in range(len(self._values)))
         )
         self._parameters = ctypes.addressof(self._pointers)
+        x = self._arguments["x"]
+        self._maps = (
+            TensorMaps(self._driver, self._call, x, self.manifest.k)
+            if x.kind == "tensor_map"
+            else None
+        )
 
     @staticmethod
     def load(
@@ -150,9 +157,9 @@ class Kernel:
         try:
             function = self._load_function()
             kinds = d.CUfunction_attribute
-            if m.dynamic_shared_bytes > 48 * 1024:
-                most = kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-                self._call("cuFuncSetAttribute", function, most, m.dynamic_shared_bytes)
+            # Always: the default limit of 48 KiB counts static shared memory too.
+            most = kinds.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            self._call("cuFuncSetAttribute", function, most, m.dynamic_shared_bytes)
             # The grid counts on ctas_per_sm blocks to a multiprocessor; each costs 1 KiB more.
             wanted = m.ctas_per_sm * (m.dynamic_shared_bytes + 1024)
             share = min(100, -(-100 * wanted // ask("MAX_SHARED_MEMORY_PER_MULTIPROCESSOR")))
@@ -309,6 +316,8 @@ class Kernel:
                     name = argument.name
                     if name == "rows":
                         self._values[i] = rows
+                    elif argument.kind == "tensor_map" and self._maps:
+                        self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
                     else:
                         self._values[i] = on.error if name == "error" else buffers[name].pointer
                 block, shared = self.manifest.block, self.manifest.dynamic_shared_bytes

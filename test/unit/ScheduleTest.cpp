@@ -115,7 +115,7 @@ TEST(Schedule, NamesRoundTrip) {
   }
   Instruction instruction;
   EXPECT_TRUE(parse(name(Instruction::MmaSync), instruction));
-  EXPECT_FALSE(parse("wgmma", instruction));
+  EXPECT_FALSE(parse("hmma", instruction));
 }
 
 TEST(Target, UnknownChipsAreNotFound) {

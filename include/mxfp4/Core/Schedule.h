@@ -26,6 +26,9 @@ namespace mxfp4 {
 enum class Instruction {
   /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
   MmaSync,
+  /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations in
+  /// shared memory; copies by a producer warp of its own.
+  Wgmma,
 };
 
 /// Where weights are decoded.
@@ -54,9 +57,29 @@ struct Schedule {
 
   static constexpr int kTileK = BlockLayout::kCols;
 
-  int threads() const { return 32 * warpsRows * warpsTokens; }
+  /// Warps that multiply, and threads of the producer that only copies. The
+  /// producer is a whole warpgroup where registers are handed over (one CTA a
+  /// multiprocessor), since that is done by warpgroups.
+  int consumerWarps() const { return warpsRows * warpsTokens; }
+  int producerThreads() const {
+    return instruction == Instruction::MmaSync ? 0
+           : ctasPerMultiprocessor == 1        ? 128
+                                               : 32;
+  }
+  int threads() const { return 32 * consumerWarps() + producerThreads(); }
+  /// Registers of a producer and a consumer thread after the hand-over; 0 if
+  /// there is none.
+  int producerRegisters() const;
+  int consumerRegisters(const Target &target) const;
   int warpRows() const { return tileRows / warpsRows; }
   int warpTokens() const { return tileTokens / warpsTokens; }
+  /// The 16-row slice of the tile that fragment `i` of a warp covers, for
+  /// i < warpRows() / 16, is firstSlice(warp) + i * sliceStride(): a warpgroup
+  /// spreads each 64-row block over its four warps.
+  int sliceStride() const {
+    return instruction == Instruction::Wgmma ? 4 : 1;
+  }
+  int firstSlice(int warp) const;
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {
     return tileRows / BlockLayout::kRows * BlockLayout::kBytes;

@@ -72,6 +72,20 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
   }];
 }
 
+def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
+  let mnemonic = "tensor_map";
+  let summary = "The copy engine's description of activations";
+  let description = [{
+    128 opaque bytes that describe `R x K` bf16 for boxes of `rows` by 64, passed
+    to a kernel by value. Made by `mxfp4.make_tensor_map`.
+
+    Example: `!mxfp4.tensor_map<256>`.
+  }];
+  let parameters = (ins "int64_t":$rows);
+  let assemblyFormat = "`<` $rows `>`";
+  let genVerifyDecl = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//

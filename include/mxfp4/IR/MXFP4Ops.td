@@ -194,7 +194,7 @@ def MXFP4_QuantizeOp : MXFP4_DestinationOp<"quantize"> {
     section 6.3 says: the scale of 32 values is 2^(floor(log2(max)) - 2),
     clamped to E8M0, and the codes are the values over the scale, rounded to
     nearest even and saturated. A block of zeros gets scale 2^-127; a block
-    with a NaN or infinity gets the NaN scale.
+    with a NaN or infinity gets the NaN scale, and codes 0 and 8.
 
     Example:
 
@@ -270,6 +270,6 @@ def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
   let hasVerifier = 1;
 }
 
-include "mxfp4/IR/MXFP4KernelOps.td"
+include "mxfp4/IR/MXFP4HopperOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

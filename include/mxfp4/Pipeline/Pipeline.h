@@ -34,7 +34,9 @@ void registerAllPasses();
 void registerPipelines();
 
 /// `mxfp4-to-cpu`: a module on tensors or memrefs to the LLVM dialect, for
-/// MLIR's execution engine. Functions exchange contiguous memrefs.
+/// MLIR's execution engine. Functions exchange contiguous memrefs; a result
+/// that is an output argument's buffer is not returned. Temporaries are freed
+/// by the pipeline, which therefore refuses input with `memref.dealloc`.
 void buildCpuPipeline(mlir::OpPassManager &pm);
 
 } // namespace mxfp4

@@ -73,7 +73,8 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
     computes.
 
     Preconditions: the loop as `mxfp4-tile` builds it, marked
-    `mxfp4.stages = S`.
+    `mxfp4.stages = S`. Kernels for wgmma have no such loop left: see
+    `mxfp4-specialize-warps`.
 
     Leaves behind: one barrier an iteration, and one after the loop, since the
     slots are used again by the next tile.
@@ -81,6 +82,50 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
+  let summary = "Split a wgmma kernel into a producer and consumers";
+  let description = [{
+    Splits the loop over tiles of a kernel that multiplies with wgmma: one
+    elected thread of a producer warp runs it with only the copies in it,
+    consumer warpgroups run it with everything else. The slots of the stages
+    pass between them through two arrays of barriers, `full` and `empty`; slot
+    and parity run on from tile to tile, so that the producer is up to S steps
+    ahead, across tiles. Where one CTA has the multiprocessor, the producer
+    hands its registers to the consumers (`setmaxnreg`).
+
+    Activations come through the copy engine: the kernel takes a tensor map in
+    place of the memref (`mxfp4.make_tensor_map` at the launch).
+
+    Preconditions: a kernel as `mxfp4-tile` builds it. Kernels that multiply
+    with mma.sync are left alone, for `mxfp4-pipeline-copies`.
+
+    Leaves behind: consumers that wait for a step, multiply, and release it;
+    `mxfp4-overlap-decode` lets decode run behind the multiplication.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
+  let summary = "Decode the next fragment while wgmma runs";
+  let description = [{
+    Software-pipelines a consumer's loop over K by one step: a batch of wgmma is
+    started, and while it runs, the thread waits for the next stage, loads and
+    decodes its fragments; then it waits for the batch, releases the stage, and
+    starts the next batch. The loop is unrolled by two, so that the two sets of
+    fragments keep registers of their own: handing one set on through a copy
+    makes ptxas serialise the batches.
+
+    Preconditions: the loop as `mxfp4-insert-decode` leaves it, marked
+    `mxfp4.overlap`, with a constant number of steps.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
   ];
 }
 
@@ -104,7 +149,7 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::vector::VectorDialect"
+    "::mlir::NVVM::NVVMDialect", "::mlir::vector::VectorDialect"
   ];
 }
 
@@ -141,6 +186,68 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   let dependentDialects = [
     "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",
     "::mlir::NVVM::NVVMDialect"
+  ];
+}
+
+def Raise : Pass<"mxfp4-raise"> {
+  let summary = "Decode and matmul, as linalg writes them, to grouped_matmul";
+  let description = [{
+    Finds MXFP4 weights in programs that do not know this dialect.
+
+    1. A decode of codes and scales becomes `mxfp4.dequantize`: either
+       `arith.scaling_extf` of a tensor of `f4E2M1FN` with `f8E8M0FNU` scales
+       broadcast along 32 values of K, or a `linalg.generic` that decodes in its
+       body, from `f4E2M1FN` or from the nibbles of i8 blocks. How a body does it
+       is not recognised but proved: it is run on all codes and all scales and
+       must give the exact result each time. A body that takes scale byte 0 for
+       zero, or 0xFF for a number, is another operation and left alone.
+    2. A matmul of bf16 activations with such weights, `linalg.matmul`,
+       `linalg.batch_matmul` or a `linalg.generic`, each with indexing maps or
+       transpositions that put K last in the weights, becomes
+       `mxfp4.grouped_matmul`: one group of equal size for each expert.
+       Multiplications and additions must be in f32, and the init filled with
+       +0.0 (`linalg` accumulates onto it). A bf16 accumulator rounds after every
+       addition, which is another operation too.
+    3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
+
+    Preconditions: tensors; static K and number of experts; rows and N may be
+    dynamic. Rows of all experts together are at most 2^31 - 1.
+
+    Leaves behind: everything else as it was, but folded, and with reshapes that
+    meet merged. Codes of a tensor of `f4E2M1FN` that were not unpacked from
+    bytes in the same function are packed by a `linalg.generic`.
+
+    Example:
+
+    ```mlir
+    %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                          scales(%s : tensor<4x48x2xi8>)
+        outs(%e : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+    %y = linalg.batch_matmul
+        indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>,
+                         affine_map<(b, m, n, k) -> (b, n, k)>,
+                         affine_map<(b, m, n, k) -> (b, m, n)>]
+        ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x48x64xbf16>)
+        outs(%zero : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+    ```
+
+    becomes
+
+    ```mlir
+    %rows = tensor.collapse_shape %x [[0, 1], [2]]
+        : tensor<4x8x64xbf16> into tensor<32x64xbf16>
+    %o = arith.constant dense<[0, 8, 16, 24, 32]> : tensor<5xi32>
+    %r = mxfp4.grouped_matmul activations(%rows : tensor<32x64xbf16>)
+        weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+        offsets(%o : tensor<5xi32>) outs(%init : tensor<32x48xf32>)
+        -> tensor<32x48xf32>
+    %y = tensor.expand_shape %r [[0, 1], [2]] output_shape [4, 8, 48]
+        : tensor<32x48xf32> into tensor<4x8x48xf32>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
   ];
 }
 

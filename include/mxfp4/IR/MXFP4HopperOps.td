@@ -1,0 +1,240 @@
+//===- MXFP4HopperOps.td - Asynchronous copies and wgmma ---*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a warp-specialised kernel adds to MXFP4KernelOps.td: barriers in shared
+// memory, copies that signal them, and matrix instructions that run behind the
+// back of the thread that issues them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4HOPPEROPS
+#define MXFP4_IR_MXFP4HOPPEROPS
+
+include "mxfp4/IR/MXFP4KernelOps.td"
+
+defvar Barriers = Arg<MemRefRankOf<[I64], [1]>,
+                      "barriers in shared memory", [MemRead, MemWrite]>;
+
+//===----------------------------------------------------------------------===//
+// Tensor maps
+//===----------------------------------------------------------------------===//
+
+def MXFP4_MakeTensorMapOp : MXFP4_Op<"make_tensor_map", [Pure]> {
+  let summary = "Describe activations to the copy engine";
+  let description = [{
+    On the host: a tensor map of `R x K` bf16 for boxes of T rows by 64 columns
+    with the 128-byte swizzle and zeros out of bounds. The launcher encodes it
+    (`cuTensorMapEncodeTiled`) and passes it by value.
+
+    Example:
+
+    ```mlir
+    %m = mxfp4.make_tensor_map %x : memref<?x2880xbf16> -> !mxfp4.tensor_map<256>
+    ```
+  }];
+  let arguments = (ins AnyStridedMemRef:$source);
+  let results = (outs MXFP4_TensorMap:$map);
+  let assemblyFormat = [{
+    $source attr-dict `:` type($source) `->` type($map)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Barriers
+//===----------------------------------------------------------------------===//
+
+def MXFP4_InitBarriersOp : MXFP4_Op<"init_barriers"> {
+  let summary = "Set up barriers, by one thread";
+  let description = [{
+    Each barrier of the array completes a phase after `count` arrivals and after
+    all bytes that `mxfp4.expect_bytes` announced.
+
+    Example:
+
+    ```mlir
+    mxfp4.init_barriers %full count 1
+        : memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Barriers:$barriers, I64Attr:$count);
+  let assemblyFormat = [{
+    $barriers `count` $count attr-dict `:` type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_WaitBarrierOp : MXFP4_Op<"wait_barrier"> {
+  let summary = "Wait until a phase is complete";
+  let description = [{
+    Spins until the phase of this parity (i32, 0 or 1) is complete. A fresh
+    barrier is in phase 0, so waiting for parity 1 returns at once.
+
+    Example:
+
+    ```mlir
+    mxfp4.wait_barrier %full[%slot] parity %p
+        : memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Barriers:$barriers, Index:$slot, I32:$parity);
+  let assemblyFormat = [{
+    $barriers `[` $slot `]` `parity` $parity attr-dict `:` type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_ArriveBarrierOp : MXFP4_Op<"arrive_barrier"> {
+  let summary = "One arrival for each warp";
+  let description = [{
+    Lane 0 arrives for its warp: all that the warp has done with the slot is
+    done.
+
+    Example:
+
+    ```mlir
+    mxfp4.arrive_barrier %empty[%slot]
+        : memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Barriers:$barriers, Index:$slot);
+  let assemblyFormat = [{
+    $barriers `[` $slot `]` attr-dict `:` type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_ExpectBytesOp : MXFP4_Op<"expect_bytes"> {
+  let summary = "Arrive, and announce the bytes of copies to come";
+  let description = [{
+    Example:
+
+    ```mlir
+    mxfp4.expect_bytes %full[%slot] bytes 37120
+        : memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Barriers:$barriers, Index:$slot, I64Attr:$bytes);
+  let assemblyFormat = [{
+    $barriers `[` $slot `]` `bytes` $bytes attr-dict `:` type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies, by one thread
+//===----------------------------------------------------------------------===//
+
+def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
+  let summary = "Copy a tile of packed weights with the copy engine";
+  let description = [{
+    As `mxfp4.copy_weights`, by one thread: one `cp.async.bulk` a block, whose
+    bytes count towards `barriers[slot]`. Blocks past N/64 repeat the last one;
+    their rows are not stored.
+
+    Example:
+
+    ```mlir
+    mxfp4.bulk_copy_weights %w[%expert, %block, %step] to %stage[%slot]
+        signal %full
+        : memref<32x90x45x!mxfp4.block<spread, folded>>
+        to memref<6x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
+        memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
+                       Index:$step, SharedDestination:$destination,
+                       Index:$slot, Barriers:$barriers);
+  let assemblyFormat = [{
+    $source `[` $expert `,` $block `,` $step `]` `to`
+    $destination `[` $slot `]` `signal` $barriers attr-dict `:` type($source)
+    `to` type($destination) `,` type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
+  let summary = "Copy a tile of activations with the copy engine";
+  let description = [{
+    As `mxfp4.copy_activations`, by one thread: one `cp.async.bulk.tensor` of a
+    whole box, whose bytes count towards `barriers[slot]`. Rows past the tile's
+    last belong to the next group: they meet other columns of the accumulator,
+    which are not stored.
+
+    Example:
+
+    ```mlir
+    mxfp4.tensor_copy_activations %map[%row, %step] to %stage[%slot]
+        signal %full : !mxfp4.tensor_map<256>
+        to memref<6x256x64xbf16, #gpu.address_space<workgroup>>,
+        memref<6xi64, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins MXFP4_TensorMap:$map, Index:$row, Index:$step,
+                       SharedDestination:$destination, Index:$slot,
+                       Barriers:$barriers);
+  let assemblyFormat = [{
+    $map `[` $row `,` $step `]` `to` $destination `[` $slot `]`
+    `signal` $barriers attr-dict `:` type($map) `to` type($destination) `,`
+    type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// wgmma
+//===----------------------------------------------------------------------===//
+
+def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
+    [AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "Start multiplying a register fragment with a staged tile";
+  let description = [{
+    wgmma.m64nNk16 with bf16 operands and f32 accumulators: the A fragment of 64
+    weight rows that the warpgroup holds in registers, times k16 step `step` of
+    all N tokens of the stage. The result may be used after `mxfp4.wgmma_wait`
+    only, or by the next wgmma; the A registers belong to the instruction until
+    then. Needs `nvvm.wgmma.fence.aligned` before the first of a batch and
+    `nvvm.wgmma.commit.group.sync.aligned` after the last.
+
+    Example:
+
+    ```mlir
+    %1 = mxfp4.wgmma %0 a(%a0, %a1, %a2, %a3) b(%stage[%slot]) step 2
+        : vector<32x4xf32>, memref<6x256x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[2], [F32]>:$accumulator,
+                       BF16Pair:$a0, BF16Pair:$a1, BF16Pair:$a2, BF16Pair:$a3,
+                       SharedSource:$activations, Index:$slot, I64Attr:$step);
+  let results = (outs VectorOfRankAndType<[2], [F32]>:$result);
+  let assemblyFormat = [{
+    $accumulator `a` `(` $a0 `,` $a1 `,` $a2 `,` $a3 `)`
+    `b` `(` $activations `[` $slot `]` `)` `step` $step attr-dict `:`
+    type($accumulator) `,` type($activations)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_WgmmaWaitOp : MXFP4_Op<"wgmma_wait",
+    [AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "Wait for all committed wgmma batches";
+  let description = [{
+    Hands the accumulators back: what uses the result cannot move above the
+    wait.
+
+    Example:
+
+    ```mlir
+    %1 = mxfp4.wgmma_wait %0 : vector<1x32x4xf32>
+    ```
+  }];
+  // Not pure: it must stay behind the batches that it waits for.
+  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator);
+  let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
+  let assemblyFormat = "$accumulator attr-dict `:` type($accumulator)";
+}
+
+#endif // MXFP4_IR_MXFP4HOPPEROPS

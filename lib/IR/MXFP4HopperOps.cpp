@@ -1,0 +1,105 @@
+//===- MXFP4HopperOps.cpp - Asynchronous copies and wgmma -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+static bool isShared(MemRefType type) {
+  return gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
+}
+
+static LogicalResult verifyBarriers(Operation *op, Value value) {
+  auto type = cast<MemRefType>(value.getType());
+  if (type.hasStaticShape() && type.getLayout().isIdentity() && isShared(type))
+    return success();
+  return op->emitOpError() << "requires a static number of barriers in shared "
+                              "memory, but got "
+                           << type;
+}
+
+LogicalResult MakeTensorMapOp::verify() {
+  auto type = cast<MemRefType>(getSource().getType());
+  if (type.getRank() == 2 && type.getLayout().isIdentity() &&
+      type.getElementType().isBF16() &&
+      !ShapedType::isDynamic(type.getDimSize(1)) &&
+      type.getDimSize(1) % 32 == 0)
+    return success();
+  return emitOpError() << "requires a contiguous source of shape RxK, K a "
+                          "static multiple of 32, and element type bf16, but "
+                          "got "
+                       << type;
+}
+
+LogicalResult InitBarriersOp::verify() {
+  if (getCount() < 1)
+    return emitOpError("requires a count of at least 1");
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult WaitBarrierOp::verify() {
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult ArriveBarrierOp::verify() {
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult ExpectBytesOp::verify() {
+  // The transaction count of a barrier has 20 bits.
+  if (getBytes() < 1 || getBytes() >= (1 << 20))
+    return emitOpError() << "requires 1 to 1048575 bytes, but got "
+                         << getBytes();
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult BulkCopyWeightsOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  auto destination = cast<MemRefType>(getDestination().getType());
+  if (source.getRank() != 3 || destination.getRank() != 2 ||
+      !isa<BlockType>(source.getElementType()) ||
+      source.getElementType() != destination.getElementType() ||
+      isShared(source) || !isShared(destination))
+    return emitOpError() << "requires blocks ExN/64xK/64 in global memory and "
+                            "stages x blocks of the same layout in shared "
+                            "memory, but got "
+                         << source << " and " << destination;
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult TensorCopyActivationsOp::verify() {
+  auto destination = cast<MemRefType>(getDestination().getType());
+  if (destination.getRank() != 3 || !isShared(destination) ||
+      !destination.getElementType().isBF16() ||
+      destination.getDimSize(1) != getMap().getType().getRows() ||
+      destination.getDimSize(2) != BlockLayout::kCols)
+    return emitOpError() << "requires staged activations of shape stages x "
+                         << getMap().getType().getRows()
+                         << " x 64 bf16 in shared memory, as its tensor map "
+                            "says, but got "
+                         << destination;
+  return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult WgmmaOp::verify() {
+  auto stage = cast<MemRefType>(getActivations().getType());
+  VectorType sums = getAccumulator().getType();
+  if (stage.getRank() != 3 || !isShared(stage) ||
+      stage.getDimSize(2) != BlockLayout::kCols ||
+      !stage.getElementType().isBF16() || sums.getDimSize(1) != 4 ||
+      8 * sums.getDimSize(0) != stage.getDimSize(1) || sums.getDimSize(0) > 32)
+    return emitOpError() << "requires staged activations of N tokens by 64 and "
+                            "an accumulator of shape N/8x4 for N up to 256, "
+                            "but got "
+                         << stage << " and " << sums;
+  if (getStep() >= 4)
+    return emitOpError() << "requires a step from 0 to 3, but got "
+                         << getStep();
+  return success();
+}

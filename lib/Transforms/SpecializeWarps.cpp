@@ -1,0 +1,344 @@
+//===- SpecializeWarps.cpp - Split into a producer and consumers ----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_SPECIALIZEWARPS
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// Slot of the stages (index) and parity of its phase (i32).
+struct Position {
+  Value slot, parity;
+};
+
+/// Splits one kernel.
+class Splitter {
+public:
+  Splitter(gpu::GPUFuncOp kernel, scf::ForOp tiles, ScheduleAttr attr)
+      : kernel(kernel), tiles(tiles), attr(attr),
+        schedule(attr.toSchedule()), b(tiles.getLoc(), tiles) {}
+
+  LogicalResult run();
+
+private:
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value i32(int64_t value) {
+    return arith::ConstantIntOp::create(b, b.getI32Type(), value);
+  }
+  void createBarriers();
+  LogicalResult useTensorMap();
+  void rewriteLoop(scf::ForOp loop, bool producer);
+  Position stepLoop(scf::ForOp steps, Position start, bool producer);
+  Position rewriteNest(scf::ForOp loop, Position start, bool producer);
+  void produceStep(scf::ForOp steps, Position at);
+  void consumeStep(scf::ForOp steps, Position at);
+  Position next(Position at);
+  void buildProducer(Value warp);
+  void buildConsumer();
+
+  gpu::GPUFuncOp kernel;
+  scf::ForOp tiles;
+  ScheduleAttr attr;
+  Schedule schedule;
+  ImplicitLocOpBuilder b;
+  Value full, empty;
+};
+
+} // namespace
+
+static scf::ForOp findSteps(Operation *root) {
+  scf::ForOp found;
+  root->walk([&](scf::ForOp loop) {
+    if (loop->hasAttr("mxfp4.stages"))
+      found = loop;
+  });
+  return found;
+}
+
+/// What a step copies and how it waits, before the split.
+static bool isSynchronous(Operation *op) {
+  return isa<CopyActivationsOp, CopyWeightsOp, NVVM::CpAsyncCommitGroupOp,
+             NVVM::CpAsyncWaitGroupOp, gpu::BarrierOp>(op);
+}
+
+/// Two arrays of barriers, set up by thread 0 ahead of the barrier that the
+/// tile table needs anyway.
+void Splitter::createBarriers() {
+  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
+                                          gpu::AddressSpace::Workgroup);
+  auto type = MemRefType::get({schedule.stages}, b.getI64Type(), AffineMap(),
+                              space);
+  full = kernel.addWorkgroupAttribution(type, b.getLoc());
+  empty = kernel.addWorkgroupAttribution(type, b.getLoc());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&kernel.getBody().front());
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread,
+                                        index(0));
+  scf::IfOp::create(b, isFirst, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder inner(loc, then);
+    InitBarriersOp::create(inner, full, /*count=*/1);
+    InitBarriersOp::create(inner, empty, schedule.consumerWarps());
+    NVVM::FenceMbarrierInitOp::create(inner);
+    scf::YieldOp::create(inner);
+  });
+}
+
+/// The activations argument becomes a tensor map, here and at the launch.
+LogicalResult Splitter::useTensorMap() {
+  auto map = TensorMapType::get(b.getContext(), schedule.tileTokens);
+  BlockArgument activations;
+  kernel.walk([&](CopyActivationsOp op) {
+    activations = dyn_cast<BlockArgument>(op.getSource());
+  });
+  if (!activations || activations.getOwner() != &kernel.getBody().front())
+    return kernel.emitOpError("requires activations that are an argument of "
+                              "the kernel");
+  const unsigned number = activations.getArgNumber();
+  std::optional<SymbolTable::UseRange> uses =
+      SymbolTable::getSymbolUses(kernel.getOperation(),
+                                 kernel->getParentOfType<ModuleOp>());
+  for (SymbolTable::SymbolUse use : *uses)
+    if (auto launch = dyn_cast<gpu::LaunchFuncOp>(use.getUser())) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(launch);
+      Value source = launch.getKernelOperands()[number];
+      launch.getKernelOperandsMutable()
+          .slice(number, 1)
+          .assign(MakeTensorMapOp::create(b, map, source));
+    }
+  SmallVector<Type> inputs(kernel.getFunctionType().getInputs());
+  inputs[number] = map;
+  kernel.setFunctionType(b.getFunctionType(inputs, {}));
+  activations.setType(map);
+  return success();
+}
+
+Position Splitter::next(Position at) {
+  Value slot = arith::AddIOp::create(b, at.slot, index(1));
+  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slot,
+                                      index(schedule.stages));
+  Value flipped = arith::XOrIOp::create(b, at.parity, i32(1));
+  return {arith::SelectOp::create(b, wraps, index(0), slot),
+          arith::SelectOp::create(b, wraps, flipped, at.parity)};
+}
+
+/// Waits for the slot to be free, and refills it.
+void Splitter::produceStep(scf::ForOp steps, Position at) {
+  SmallVector<Operation *> old;
+  for (Operation &op : steps.getBody()->without_terminator())
+    old.push_back(&op);
+  b.setInsertionPointToStart(steps.getBody());
+  // Parity 1 of a fresh barrier is complete: the first round does not wait.
+  Value free = arith::XOrIOp::create(b, at.parity, i32(1));
+  WaitBarrierOp::create(b, empty, at.slot, free);
+  const int64_t bytes =
+      schedule.weightStageBytes() + schedule.activationStageBytes();
+  ExpectBytesOp::create(b, full, at.slot, bytes);
+  for (Operation *op : old) {
+    if (auto copy = dyn_cast<CopyActivationsOp>(op))
+      // Its source is a tensor map by now, which the accessor does not expect.
+      TensorCopyActivationsOp::create(b, copy->getOperand(0), copy.getRow(),
+                                      copy.getStep(), copy.getDestination(),
+                                      at.slot, full);
+    if (auto copy = dyn_cast<CopyWeightsOp>(op))
+      BulkCopyWeightsOp::create(b, copy.getSource(), copy.getExpert(),
+                                copy.getBlock(), copy.getStep(),
+                                copy.getDestination(), at.slot, full);
+    if (auto matmul = dyn_cast<TileMatmulOp>(op))
+      matmul.replaceAllUsesWith(matmul.getAccumulator());
+  }
+  for (Operation *op : llvm::reverse(old))
+    if (isSynchronous(op) || isa<TileMatmulOp>(op))
+      op->erase();
+}
+
+/// Waits for the slot to be full, multiplies, and frees it.
+void Splitter::consumeStep(scf::ForOp steps, Position at) {
+  SmallVector<Operation *> old;
+  for (Operation &op : steps.getBody()->without_terminator())
+    old.push_back(&op);
+  for (Operation *op : old) {
+    b.setInsertionPoint(op);
+    if (auto matmul = dyn_cast<TileMatmulOp>(op)) {
+      WaitBarrierOp::create(b, full, at.slot, at.parity);
+      matmul.getSlotMutable().assign(at.slot);
+      b.setInsertionPointAfter(matmul);
+      ArriveBarrierOp::create(b, empty, at.slot);
+    } else if (isSynchronous(op)) {
+      op->erase();
+    }
+  }
+  steps->setAttr("mxfp4.overlap", b.getUnitAttr());
+}
+
+/// Threads the position through a loop over K.
+Position Splitter::stepLoop(scf::ForOp steps, Position start, bool producer) {
+  steps->removeAttr("mxfp4.stages");
+  IRRewriter rewriter(b.getContext());
+  rewriter.setInsertionPoint(steps);
+  auto replaced = steps.replaceWithAdditionalYields(
+      rewriter, ValueRange{start.slot, start.parity},
+      /*replaceInitOperandUsesInLoop=*/false,
+      [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
+        b.restoreInsertionPoint(builder.saveInsertionPoint());
+        const Position after = next({args[0], args[1]});
+        return SmallVector<Value>{after.slot, after.parity};
+      });
+  auto loop = cast<scf::ForOp>(replaced->getOperation());
+  const unsigned last = loop.getNumRegionIterArgs();
+  const Position at = {loop.getRegionIterArg(last - 2),
+                       loop.getRegionIterArg(last - 1)};
+  OpBuilder::InsertionGuard guard(b);
+  producer ? produceStep(loop, at) : consumeStep(loop, at);
+  return {loop.getResult(last - 2), loop.getResult(last - 1)};
+}
+
+/// The loop over K may stand in a branch (tiles whose expert id is -1 have
+/// none); the branch then hands the position on.
+Position Splitter::rewriteNest(scf::ForOp steps, Position start,
+                               bool producer) {
+  auto branch = dyn_cast<scf::IfOp>(steps->getParentOp());
+  if (!branch)
+    return stepLoop(steps, start, producer);
+  const Position after = stepLoop(steps, start, producer);
+  auto yieldMore = [&](Block *block, Position position) {
+    Operation *yield = block->getTerminator();
+    yield->insertOperands(yield->getNumOperands(),
+                          {position.slot, position.parity});
+  };
+  yieldMore(branch.thenBlock(), after);
+  yieldMore(branch.elseBlock(), start);
+  SmallVector<Type> types(branch.getResultTypes());
+  types.append({b.getIndexType(), b.getI32Type()});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(branch);
+  auto extended = scf::IfOp::create(b, types, branch.getCondition(),
+                                    /*addThenBlock=*/false,
+                                    /*addElseBlock=*/false);
+  extended.getThenRegion().takeBody(branch.getThenRegion());
+  extended.getElseRegion().takeBody(branch.getElseRegion());
+  branch.replaceAllUsesWith(
+      extended.getResults().take_front(branch.getNumResults()));
+  branch.erase();
+  const unsigned count = extended.getNumResults();
+  return {extended.getResult(count - 2), extended.getResult(count - 1)};
+}
+
+/// Threads the position through the loop over tiles and the nest in it.
+void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
+  b.setInsertionPoint(loop);
+  const Position start = {index(0), i32(0)};
+  IRRewriter rewriter(b.getContext());
+  rewriter.setInsertionPoint(loop);
+  (void)*loop.replaceWithAdditionalYields(
+      rewriter, ValueRange{start.slot, start.parity},
+      /*replaceInitOperandUsesInLoop=*/false,
+      [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
+        Operation *body = builder.getInsertionBlock()->getParentOp();
+        const Position after = rewriteNest(findSteps(body),
+                                           {args[0], args[1]}, producer);
+        return SmallVector<Value>{after.slot, after.parity};
+      });
+}
+
+void Splitter::buildProducer(Value warp) {
+  if (schedule.producerRegisters())
+    NVVM::SetMaxRegisterOp::create(b, schedule.producerRegisters(),
+                                   NVVM::SetMaxRegisterAction::decrease);
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, warp,
+                                        index(schedule.consumerWarps()));
+  auto oneWarp = scf::IfOp::create(b, isFirst);
+  b.setInsertionPointToStart(oneWarp.thenBlock());
+  Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
+  auto oneThread = scf::IfOp::create(b, elected);
+  b.setInsertionPointToStart(oneThread.thenBlock());
+  auto loop = cast<scf::ForOp>(b.clone(*tiles));
+  SmallVector<Operation *> stores;
+  loop.walk([&](StoreTileOp op) { stores.push_back(op); });
+  for (Operation *store : stores)
+    store->erase();
+  rewriteLoop(loop, /*producer=*/true);
+}
+
+void Splitter::buildConsumer() {
+  if (const int registers = schedule.consumerRegisters(targets()[0]))
+    NVVM::SetMaxRegisterOp::create(b, registers,
+                                   NVVM::SetMaxRegisterAction::increase);
+  auto loop = cast<scf::ForOp>(b.clone(*tiles));
+  rewriteLoop(loop, /*producer=*/false);
+}
+
+LogicalResult Splitter::run() {
+  createBarriers();
+  if (failed(useTensorMap()))
+    return failure();
+  b.setInsertionPoint(tiles);
+  // The same in all lanes, and known to be: wgmma must not stand in a branch
+  // that could diverge.
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  Value number = arith::DivUIOp::create(b, thread, index(32));
+  number = arith::IndexCastOp::create(b, b.getI32Type(), number);
+  number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
+               .getShuffleResult();
+  Value warp = arith::IndexCastOp::create(b, b.getIndexType(), number);
+  Value isProducer =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
+                            index(schedule.consumerWarps()));
+  auto roles = scf::IfOp::create(b, isProducer, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(roles.thenBlock());
+  buildProducer(warp);
+  b.setInsertionPointToStart(roles.elseBlock());
+  buildConsumer();
+  tiles.erase();
+  return success();
+}
+
+namespace {
+
+struct SpecializeWarpsPass
+    : mxfp4::impl::SpecializeWarpsBase<SpecializeWarpsPass> {
+  using SpecializeWarpsBase::SpecializeWarpsBase;
+
+  void runOnOperation() override {
+    SmallVector<gpu::GPUFuncOp> kernels;
+    getOperation()->walk([&](gpu::GPUFuncOp op) { kernels.push_back(op); });
+    for (gpu::GPUFuncOp kernel : kernels) {
+      auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
+      scf::ForOp steps = findSteps(kernel);
+      if (!attr || attr.getInstruction() != Instruction::Wgmma || !steps)
+        continue;
+      scf::ForOp tiles = steps->getParentOfType<scf::ForOp>();
+      if (!tiles || tiles->getParentOp() != kernel) {
+        steps.emitOpError("requires a loop over tiles around it, directly in "
+                          "the kernel");
+        return signalPassFailure();
+      }
+      if (failed(Splitter(kernel, tiles, attr).run()))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,88 @@
+//===- TrailingIndex.cpp - Where do elements come from? -------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "DecodeProof.h"
+
+#include "mlir/IR/AffineExpr.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// The value of an expression of trailing loops, which start at `first`.
+static std::optional<int64_t>
+evaluate(AffineExpr expr, ArrayRef<int64_t> trailing, unsigned first) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return constant.getValue();
+  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+    if (dim.getPosition() < first)
+      return std::nullopt;
+    return trailing[dim.getPosition() - first];
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return std::nullopt;
+  std::optional<int64_t> lhs = evaluate(binary.getLHS(), trailing, first);
+  std::optional<int64_t> rhs = evaluate(binary.getRHS(), trailing, first);
+  if (!lhs || !rhs)
+    return std::nullopt;
+  const bool divides = expr.getKind() != AffineExprKind::Add &&
+                       expr.getKind() != AffineExprKind::Mul;
+  // Operands are positions here, so that all divisions agree.
+  if (divides && (*lhs < 0 || *rhs <= 0))
+    return std::nullopt;
+  switch (expr.getKind()) {
+  case AffineExprKind::Add:
+    return *lhs + *rhs;
+  case AffineExprKind::Mul:
+    return *lhs * *rhs;
+  case AffineExprKind::Mod:
+    return *lhs % *rhs;
+  case AffineExprKind::FloorDiv:
+    return *lhs / *rhs;
+  case AffineExprKind::CeilDiv:
+    return (*lhs + *rhs - 1) / *rhs;
+  default:
+    return std::nullopt;
+  }
+}
+
+std::optional<SmallVector<int64_t>>
+mxfp4::trailingIndex(linalg::LinalgOp op, unsigned input, int64_t leading) {
+  OpOperand *operand = op.getDpsInputOperand(input);
+  auto source = dyn_cast<RankedTensorType>(operand->get().getType());
+  auto result =
+      dyn_cast<RankedTensorType>(op.getDpsInitOperand(0)->get().getType());
+  AffineMap map = op.getMatchingIndexingMap(operand);
+  if (!source || !result || source.getRank() <= leading ||
+      result.getRank() <= leading ||
+      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
+    return std::nullopt;
+  for (int64_t dim = 0; dim < leading; ++dim)
+    if (map.getResult(dim) != getAffineDimExpr(dim, op.getContext()))
+      return std::nullopt;
+  ArrayRef<int64_t> to = result.getShape().drop_front(leading),
+                    from = source.getShape().drop_front(leading);
+  if (ShapedType::isDynamicShape(to) || ShapedType::isDynamicShape(from))
+    return std::nullopt;
+  SmallVector<int64_t> index, position(to.size(), 0);
+  const int64_t count = ShapedType::getNumElements(to);
+  for (int64_t k = 0; k < count; ++k) {
+    int64_t rest = k, flat = 0;
+    for (int64_t dim = to.size() - 1; dim >= 0; --dim) {
+      position[dim] = rest % to[dim];
+      rest /= to[dim];
+    }
+    for (auto [dim, size] : llvm::enumerate(from)) {
+      std::optional<int64_t> at =
+          evaluate(map.getResult(leading + dim), position, leading);
+      if (!at || *at < 0 || *at >= size)
+        return std::nullopt;
+      flat = flat * size + *at;
+    }
+    index.push_back(flat);
+  }
+  return index;
+}

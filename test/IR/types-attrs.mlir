@@ -1,0 +1,58 @@
+// RUN: mxfp4-opt %s --split-input-file --verify-diagnostics | FileCheck %s
+
+// CHECK-LABEL: func private @blocks
+// CHECK-SAME:    memref<?x2x2x!mxfp4.block<spread, folded>>, memref<1x!mxfp4.block<spread, raw>>
+// CHECK-SAME:    tensor<?x?x?x!mxfp4.block<nibble, folded>>, memref<1x!mxfp4.block<nibble, raw>, strided<[?], offset: ?>>
+func.func private @blocks(memref<?x2x2x!mxfp4.block<spread, folded>>,
+                          memref<1x!mxfp4.block<spread, raw>>,
+                          tensor<?x?x?x!mxfp4.block<nibble, folded>>,
+                          memref<1x!mxfp4.block<nibble, raw>, strided<[?], offset: ?>>)
+
+// CHECK-LABEL: func private @schedules
+// CHECK-SAME:    a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6>
+// CHECK-SAME:    b = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 2, stages = 2, placement = shared, ctas = 1>
+func.func private @schedules() attributes {
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
+        warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
+        ctas = 6>,
+  b = #mxfp4.schedule<ctas = 1, placement = shared, stages = 2,
+        warps_tokens = 2, warps_rows = 1, tokens = 64, rows = 64,
+        instruction = mma_sync>}
+
+// -----
+
+// expected-error @below {{expected a code order, 'spread' or 'nibble', got 'linear'}}
+// expected-error @below {{failed to parse}}
+func.func private @order(memref<1x!mxfp4.block<linear, raw>>)
+
+// -----
+
+// expected-error @below {{expected a scale encoding, 'folded' or 'raw', got 'unfolded'}}
+// expected-error @below {{failed to parse}}
+func.func private @scales(memref<1x!mxfp4.block<spread, unfolded>>)
+
+// -----
+
+func.func private @instruction() attributes {
+  // expected-error @below {{expected an instruction, 'mma_sync', got 'mma'}}
+  // expected-error @below {{failed to parse}}
+  a = #mxfp4.schedule<instruction = mma, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
+
+// -----
+
+func.func private @placement() attributes {
+  // expected-error @below {{expected a placement, 'register' or 'shared', got 'global'}}
+  // expected-error @below {{failed to parse}}
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = global, ctas = 1>}
+
+// -----
+
+func.func private @zero_rows() attributes {
+  // expected-error @below {{requires rows from 1 to 1024, but has 0}}
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 0, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
+
+// -----
+
+func.func private @many_stages() attributes {
+  // expected-error @below {{requires stages from 1 to 1024, but has 1025}}
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 1025, placement = register, ctas = 1>}

@@ -1,0 +1,697 @@
+// What looks like a decode or a matmul on decoded weights, but means something
+// else, is left alone.
+//
+// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise | FileCheck %s
+
+// The decode that the others are variations of does match.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @raised
+// CHECK-NOT:     linalg.generic
+// CHECK:         mxfp4.dequantize
+func.func @raised(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
+// Scale byte 0 is 2^-127, not 0.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @scale_zero_is_zero
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @scale_zero_is_zero(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
+// Scale byte 0xFF is NaN, not infinity.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @scale_ff_is_infinite
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @scale_ff_is_infinite(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7F800000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
+// The low nibble comes first.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @high_nibble_first
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @high_nibble_first(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %byte, %high : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
+// The nibble is chosen by the innermost loop.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @nibble_of_wrong_loop
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @nibble_of_wrong_loop(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 2 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
+// One scale for each 16 values is another format.
+
+#codes = affine_map<(n, b, j, h) -> (n, b, j)>
+#scales = affine_map<(n, b, j, h) -> (n, b)>
+#values = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @blocks_of_16
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @blocks_of_16(%c: tensor<48x4x8xi8>, %s: tensor<48x4xi8>) -> tensor<48x4x8x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x4x8x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x4x8xi8>, tensor<48x4xi8>)
+      outs(%e : tensor<48x4x8x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x4x8x2xf32>
+  return %w : tensor<48x4x8x2xf32>
+}
+
+// -----
+
+// Scale of position k is k mod 2, not k / 32.
+
+// CHECK-LABEL: func @interleaved_scales
+// CHECK-NOT:     mxfp4.
+// CHECK:         arith.scaling_extf
+// CHECK-NOT:     mxfp4.
+func.func @interleaved_scales(%c: tensor<48x64xf4E2M1FN>, %s: tensor<48x2xf8E8M0FNU>) -> tensor<48x64xbf16> {
+  %e = tensor.empty() : tensor<48x32x2xf8E8M0FNU>
+  %b = linalg.broadcast ins(%s : tensor<48x2xf8E8M0FNU>)
+      outs(%e : tensor<48x32x2xf8E8M0FNU>) dimensions = [1]
+  %bc = tensor.collapse_shape %b [[0], [1, 2]]
+      : tensor<48x32x2xf8E8M0FNU> into tensor<48x64xf8E8M0FNU>
+  %w = arith.scaling_extf %c, %bc
+      : tensor<48x64xf4E2M1FN>, tensor<48x64xf8E8M0FNU> to tensor<48x64xbf16>
+  return %w : tensor<48x64xbf16>
+}
+
+// -----
+
+// One scale for 32 rows, not 32 columns.
+
+// CHECK-LABEL: func @scales_along_rows
+// CHECK-NOT:     mxfp4.
+// CHECK:         arith.scaling_extf
+// CHECK-NOT:     mxfp4.
+func.func @scales_along_rows(%c: tensor<64x64xf4E2M1FN>, %s: tensor<2x64xf8E8M0FNU>) -> tensor<64x64xbf16> {
+  %e = tensor.empty() : tensor<2x32x64xf8E8M0FNU>
+  %b = linalg.broadcast ins(%s : tensor<2x64xf8E8M0FNU>)
+      outs(%e : tensor<2x32x64xf8E8M0FNU>) dimensions = [1]
+  %bc = tensor.collapse_shape %b [[0, 1], [2]]
+      : tensor<2x32x64xf8E8M0FNU> into tensor<64x64xf8E8M0FNU>
+  %w = arith.scaling_extf %c, %bc
+      : tensor<64x64xf4E2M1FN>, tensor<64x64xf8E8M0FNU> to tensor<64x64xbf16>
+  return %w : tensor<64x64xbf16>
+}
+
+// -----
+
+// K is not a multiple of 32.
+
+// CHECK-LABEL: func @k_of_48
+// CHECK-NOT:     mxfp4.
+// CHECK:         arith.scaling_extf
+// CHECK-NOT:     mxfp4.
+func.func @k_of_48(%c: tensor<48x48xf4E2M1FN>, %s: tensor<48x3xf8E8M0FNU>) -> tensor<48x48xbf16> {
+  %e = tensor.empty() : tensor<48x3x16xf8E8M0FNU>
+  %b = linalg.broadcast ins(%s : tensor<48x3xf8E8M0FNU>)
+      outs(%e : tensor<48x3x16xf8E8M0FNU>) dimensions = [2]
+  %bc = tensor.collapse_shape %b [[0], [1, 2]]
+      : tensor<48x3x16xf8E8M0FNU> into tensor<48x48xf8E8M0FNU>
+  %w = arith.scaling_extf %c, %bc
+      : tensor<48x48xf4E2M1FN>, tensor<48x48xf8E8M0FNU> to tensor<48x48xbf16>
+  return %w : tensor<48x48xbf16>
+}
+
+// -----
+
+// f16 cannot hold every decoded value.
+
+// CHECK-LABEL: func @to_f16
+// CHECK-NOT:     mxfp4.
+// CHECK:         arith.scaling_extf
+// CHECK-NOT:     mxfp4.
+func.func @to_f16(%c: tensor<48x64xf4E2M1FN>, %s: tensor<48x2xf8E8M0FNU>) -> tensor<48x64xf16> {
+  %e = tensor.empty() : tensor<48x2x32xf8E8M0FNU>
+  %b = linalg.broadcast ins(%s : tensor<48x2xf8E8M0FNU>)
+      outs(%e : tensor<48x2x32xf8E8M0FNU>) dimensions = [2]
+  %bc = tensor.collapse_shape %b [[0], [1, 2]]
+      : tensor<48x2x32xf8E8M0FNU> into tensor<48x64xf8E8M0FNU>
+  %w = arith.scaling_extf %c, %bc
+      : tensor<48x64xf4E2M1FN>, tensor<48x64xf8E8M0FNU> to tensor<48x64xf16>
+  return %w : tensor<48x64xf16>
+}
+
+// -----
+
+// linalg adds to its init: only a zero fill may be dropped.
+
+// CHECK-LABEL: func @accumulates
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @accumulates(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>, %init: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// The same with a constant.
+
+// CHECK-LABEL: func @starts_at_one
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @starts_at_one(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<1.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// The sum of nothing but -0 would be -0 here, and is +0 there.
+
+// CHECK-LABEL: func @starts_at_minus_zero
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @starts_at_minus_zero(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<-0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Every addition is rounded to bf16.
+
+// CHECK-LABEL: func @bf16_accumulator
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @bf16_accumulator(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xbf16> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xbf16>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xbf16>) -> tensor<8x48xbf16>
+  return %y : tensor<8x48xbf16>
+}
+
+// -----
+
+// Activations that bf16 does not hold.
+
+// CHECK-LABEL: func @f32_activations
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @f32_activations(%x: tensor<8x32xf32>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xf32>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Scales run along N: the blocks are not along the sum.
+
+// CHECK-LABEL: func @weights_along_n
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @weights_along_n(%x: tensor<8x48xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x32xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x32xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (k, n)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x48xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x32xf32>) -> tensor<8x32xf32>
+  return %y : tensor<8x32xf32>
+}
+
+// -----
+
+// The output is N x M.
+
+// CHECK-LABEL: func @transposed_result
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @transposed_result(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<48x8xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<48x8xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (n, m)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<48x8xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %af = arith.extf %a : bf16 to f32
+      %bf = arith.extf %b : bf16 to f32
+      %p = arith.mulf %af, %bf : f32
+      %r = arith.addf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<48x8xf32>
+  return %y : tensor<48x8xf32>
+}
+
+// -----
+
+// Products are rounded to bf16.
+
+// CHECK-LABEL: func @product_in_bf16
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @product_in_bf16(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %p = arith.mulf %a, %b : bf16
+      %pf = arith.extf %p : bf16 to f32
+      %r = arith.addf %acc, %pf : f32
+      linalg.yield %r : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Not a sum.
+
+// CHECK-LABEL: func @subtracts
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @subtracts(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %af = arith.extf %a : bf16 to f32
+      %bf = arith.extf %b : bf16 to f32
+      %p = arith.mulf %af, %bf : f32
+      %r = arith.subf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Multiplies an operand with itself.
+
+// CHECK-LABEL: func @squares
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         linalg.generic
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @squares(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %af = arith.extf %a : bf16 to f32
+      %p = arith.mulf %af, %af : f32
+      %r = arith.addf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// A rounding toward zero stays behind the grouped matmul.
+
+// CHECK-LABEL: func @rounds_toward_zero
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul {{.*}} -> tensor<8x48xf32>
+// CHECK:         arith.truncf %[[Y]] toward_zero
+func.func @rounds_toward_zero(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
+    %s: tensor<1x48x1xi8>, %o: tensor<2xi32>) -> tensor<8x48xbf16> {
+  %init = tensor.empty() : tensor<8x48xf32>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x32xbf16>)
+      weights(%c, %s : tensor<1x48x1x16xi8>, tensor<1x48x1xi8>)
+      offsets(%o : tensor<2xi32>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %r = arith.truncf %y toward_zero : tensor<8x48xf32> to tensor<8x48xbf16>
+  return %r : tensor<8x48xbf16>
+}
+
+// -----
+
+// Operands of linalg may be scalars.
+
+// CHECK-LABEL: func @scalars
+// CHECK-COUNT-2: linalg.generic
+// CHECK-NOT:     mxfp4.
+func.func @scalars(%c: tensor<48x2x16xi8>, %s: i8, %h: bf16,
+                   %a: tensor<8x32xf32>) -> (tensor<48x2x16xf32>, tensor<8x48xf32>) {
+  %e = tensor.empty() : tensor<48x2x16xf32>
+  %v = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j) -> (n, b, j)>,
+                       affine_map<(n, b, j) -> ()>,
+                       affine_map<(n, b, j) -> (n, b, j)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, i8) outs(%e : tensor<48x2x16xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %sum = arith.addi %byte, %scale : i8
+      %f = arith.sitofp %sum : i8 to f32
+      linalg.yield %f : f32
+  } -> tensor<48x2x16xf32>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %hf = arith.extf %h : bf16 to f32
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> ()>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %hf : tensor<8x32xf32>, f32) outs(%init : tensor<8x48xf32>) {
+    ^bb0(%x: f32, %w: f32, %acc: f32):
+      %p = arith.mulf %x, %w : f32
+      %r = arith.addf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<8x48xf32>
+  return %v, %y : tensor<48x2x16xf32>, tensor<8x48xf32>
+}

@@ -1,0 +1,224 @@
+// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise --canonicalize | FileCheck %s
+
+//===----------------------------------------------------------------------===//
+// arith.scaling_extf on tensors, batch_matmul, rounding behind it
+//===----------------------------------------------------------------------===//
+
+// Single codes are packed; scales are found behind their broadcast.
+
+// CHECK-LABEL: func @scaling_extf
+// CHECK-SAME:    %[[X:.*]]: tensor<4x8x64xbf16>, %[[C:.*]]: tensor<4x48x64xf4E2M1FN>, %[[S:.*]]: tensor<4x48x2xf8E8M0FNU>
+// CHECK-DAG:     %[[O:.*]] = arith.constant dense<[0, 8, 16, 24, 32]> : tensor<5xi32>
+// CHECK-DAG:     %[[CE:.*]] = tensor.expand_shape %[[C]] {{\[\[}}0], [1], [2, 3, 4]] output_shape [4, 48, 2, 16, 2]
+// CHECK-DAG:     %[[C4:.*]] = arith.bitcast %[[CE]] : tensor<4x48x2x16x2xf4E2M1FN> to tensor<4x48x2x16x2xi4>
+// CHECK-DAG:     %[[CB:.*]] = linalg.generic {{.*}} ins(%[[C4]], %[[C4]] :
+// CHECK:           arith.ori
+// CHECK-DAG:     %[[SB:.*]] = arith.bitcast %[[S]] : tensor<4x48x2xf8E8M0FNU> to tensor<4x48x2xi8>
+// CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<4x8x64xbf16> into tensor<32x64xbf16>
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<32x64xbf16>)
+// CHECK-SAME:      weights(%[[CB]], %[[SB]] : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+// CHECK-SAME:      offsets(%[[O]] : tensor<5xi32>)
+// CHECK-SAME:      outs(%{{.*}} : tensor<32x48xbf16>) -> tensor<32x48xbf16>
+// CHECK:         %[[R:.*]] = tensor.expand_shape %[[Y]] {{\[\[}}0, 1], [2]] output_shape [4, 8, 48]
+// CHECK:         return %[[R]] : tensor<4x8x48xbf16>
+func.func @scaling_extf(%x: tensor<4x8x64xbf16>, %c: tensor<4x48x64xf4E2M1FN>,
+                        %s: tensor<4x48x2xf8E8M0FNU>) -> tensor<4x8x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4x48x2x32xf8E8M0FNU>
+  %b = linalg.broadcast ins(%s : tensor<4x48x2xf8E8M0FNU>)
+      outs(%e : tensor<4x48x2x32xf8E8M0FNU>) dimensions = [3]
+  %bc = tensor.collapse_shape %b [[0], [1], [2, 3]]
+      : tensor<4x48x2x32xf8E8M0FNU> into tensor<4x48x64xf8E8M0FNU>
+  %w = arith.scaling_extf %c, %bc
+      : tensor<4x48x64xf4E2M1FN>, tensor<4x48x64xf8E8M0FNU> to tensor<4x48x64xbf16>
+  %ye = tensor.empty() : tensor<4x8x48xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%ye : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+  %y = linalg.batch_matmul
+      indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>,
+                       affine_map<(b, m, n, k) -> (b, n, k)>,
+                       affine_map<(b, m, n, k) -> (b, m, n)>]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x48x64xbf16>)
+      outs(%init : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+  %r = arith.truncf %y : tensor<4x8x48xf32> to tensor<4x8x48xbf16>
+  return %r : tensor<4x8x48xbf16>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Nibbles of i8 blocks, decoded with a table; transposed and widened weights;
+// dynamic rows; f32 result
+//===----------------------------------------------------------------------===//
+
+#codes = affine_map<(e, n, b, j, h) -> (e, n, b, j)>
+#scales = affine_map<(e, n, b, j, h) -> (e, n, b)>
+#values = affine_map<(e, n, b, j, h) -> (e, n, b, j, h)>
+
+// CHECK-LABEL: func @table
+// CHECK-SAME:    %[[X:.*]]: tensor<2x?x64xbf16>, %[[C:.*]]: tensor<2x48x2x16xi8>, %[[S:.*]]: tensor<2x48x2xi8>
+// CHECK-DAG:     %[[M:.*]] = tensor.dim %[[X]], %c1
+// CHECK:         %[[O:.*]] = tensor.generate
+// CHECK:           arith.muli %{{.*}}, %[[M]]
+// CHECK-NOT:     linalg.generic
+// CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<2x?x64xbf16> into tensor<?x64xbf16>
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<?x64xbf16>)
+// CHECK-SAME:      weights(%[[C]], %[[S]] : tensor<2x48x2x16xi8>, tensor<2x48x2xi8>)
+// CHECK-SAME:      offsets(%[[O]] : tensor<3xi32>)
+// CHECK-SAME:      -> tensor<?x48xf32>
+// CHECK:         tensor.expand_shape %[[Y]] {{\[\[}}0, 1], [2]]
+func.func @table(%x: tensor<2x?x64xbf16>, %c: tensor<2x48x2x16xi8>,
+                 %s: tensor<2x48x2xi8>) -> tensor<2x?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<2x48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #values],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<2x48x2x16xi8>, tensor<2x48x2xi8>)
+      outs(%e : tensor<2x48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c2 = arith.constant 2 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %subnormal = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 4 : index
+      %parity = arith.remui %h, %c2 : index
+      %h8 = arith.index_cast %parity : index to i8
+      %shift = arith.muli %h8, %c4 : i8
+      %shifted = arith.shrui %byte, %shift : i8
+      %code = arith.andi %shifted, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %subnormal, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<2x48x2x16x2xf32>
+  %wc = tensor.collapse_shape %w [[0], [1], [2, 3, 4]]
+      : tensor<2x48x2x16x2xf32> into tensor<2x48x64xf32>
+  %te = tensor.empty() : tensor<2x64x48xf32>
+  %wt = linalg.transpose ins(%wc : tensor<2x48x64xf32>)
+      outs(%te : tensor<2x64x48xf32>) permutation = [0, 2, 1]
+  %xf = arith.extf %x : tensor<2x?x64xbf16> to tensor<2x?x64xf32>
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %x, %c1 : tensor<2x?x64xbf16>
+  %ye = tensor.empty(%m) : tensor<2x?x48xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%ye : tensor<2x?x48xf32>) -> tensor<2x?x48xf32>
+  %y = linalg.batch_matmul ins(%xf, %wt : tensor<2x?x64xf32>, tensor<2x64x48xf32>)
+      outs(%init : tensor<2x?x48xf32>) -> tensor<2x?x48xf32>
+  return %y : tensor<2x?x48xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// scaling_extf in a body, K in one loop; one expert; generic contraction with
+// the weights first; generic rounding
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @one_expert
+// CHECK-SAME:    %[[X:.*]]: tensor<8x64xbf16>, %[[C:.*]]: tensor<48x2x16xi8>, %[[S:.*]]: tensor<48x2xf8E8M0FNU>
+// CHECK-DAG:     %[[O:.*]] = arith.constant dense<[0, 8]> : tensor<2xi32>
+// CHECK-DAG:     %[[SB:.*]] = arith.bitcast %[[S]] : tensor<48x2xf8E8M0FNU> to tensor<48x2xi8>
+// CHECK-DAG:     %[[C1:.*]] = tensor.expand_shape %[[C]] {{.*}} into tensor<1x48x2x16xi8>
+// CHECK-DAG:     %[[S1:.*]] = tensor.expand_shape %[[SB]] {{.*}} into tensor<1x48x2xi8>
+// CHECK-NOT:     linalg
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[X]] : tensor<8x64xbf16>)
+// CHECK-SAME:      weights(%[[C1]], %[[S1]] : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+// CHECK-SAME:      offsets(%[[O]] : tensor<2xi32>)
+// CHECK-SAME:      -> tensor<8x48xbf16>
+// CHECK-NEXT:    return %[[Y]]
+func.func @one_expert(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>,
+                      %s: tensor<48x2xf8E8M0FNU>) -> tensor<8x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %ce = tensor.empty() : tensor<48x64xf4E2M1FN>
+  %codes = linalg.generic {
+      indexing_maps = [affine_map<(n, k) -> (n, k floordiv 32, (k mod 32) floordiv 2)>,
+                       affine_map<(n, k) -> (n, k)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%c : tensor<48x2x16xi8>) outs(%ce : tensor<48x64xf4E2M1FN>) {
+    ^bb0(%byte: i8, %out: f4E2M1FN):
+      %one = arith.constant 1 : index
+      %four = arith.constant 4 : i8
+      %k = linalg.index 1 : index
+      %parity = arith.andi %k, %one : index
+      %odd = arith.cmpi eq, %parity, %one : index
+      %high = arith.shrui %byte, %four : i8
+      %nibble = arith.select %odd, %high, %byte : i8
+      %code = arith.trunci %nibble : i8 to i4
+      %value = arith.bitcast %code : i4 to f4E2M1FN
+      linalg.yield %value : f4E2M1FN
+  } -> tensor<48x64xf4E2M1FN>
+  %we = tensor.empty() : tensor<48x64xbf16>
+  %w = linalg.generic {
+      indexing_maps = [affine_map<(n, k) -> (n, k)>,
+                       affine_map<(n, k) -> (n, k floordiv 32)>,
+                       affine_map<(n, k) -> (n, k)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%codes, %s : tensor<48x64xf4E2M1FN>, tensor<48x2xf8E8M0FNU>)
+      outs(%we : tensor<48x64xbf16>) {
+    ^bb0(%code: f4E2M1FN, %scale: f8E8M0FNU, %out: bf16):
+      %v = arith.scaling_extf %code, %scale : f4E2M1FN, f8E8M0FNU to bf16
+      linalg.yield %v : bf16
+  } -> tensor<48x64xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(k, n, m) -> (n, k)>,
+                       affine_map<(k, n, m) -> (m, k)>,
+                       affine_map<(k, n, m) -> (m, n)>],
+      iterator_types = ["reduction", "parallel", "parallel"]}
+      ins(%w, %x : tensor<48x64xbf16>, tensor<8x64xbf16>)
+      outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %af = arith.extf %a : bf16 to f32
+      %bf = arith.extf %b : bf16 to f32
+      %p = arith.mulf %bf, %af : f32
+      %sum = arith.addf %p, %acc : f32
+      linalg.yield %sum : f32
+  } -> tensor<8x48xf32>
+  %re = tensor.empty() : tensor<8x48xbf16>
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xf32>) outs(%re : tensor<8x48xbf16>) {
+    ^bb0(%wide: f32, %out: bf16):
+      %narrow = arith.truncf %wide : f32 to bf16
+      linalg.yield %narrow : bf16
+  } -> tensor<8x48xbf16>
+  return %r : tensor<8x48xbf16>
+}
+
+// -----
+
+// A wide result with another user stays f32; the rounding stays.
+
+// CHECK-LABEL: func @f32_used
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul {{.*}} -> tensor<8x48xf32>
+// CHECK:         %[[R:.*]] = arith.truncf %[[Y]]
+// CHECK:         return %[[Y]], %[[R]]
+func.func @f32_used(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+                    %s: tensor<48x1xi8>) -> (tensor<8x48xf32>, tensor<8x48xbf16>) {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>)
+                        scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %r = arith.truncf %y : tensor<8x48xf32> to tensor<8x48xbf16>
+  return %y, %r : tensor<8x48xf32>, tensor<8x48xbf16>
+}
