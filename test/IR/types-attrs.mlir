@@ -34,7 +34,7 @@ func.func private @scales(memref<1x!mxfp4.block<spread, unfolded>>)
 // -----
 
 func.func private @instruction() attributes {
-  // expected-error @below {{expected an instruction, 'mma_sync', got 'mma'}}
+  // expected-error @below {{expected an instruction, 'mma_sync' or 'wgmma', got 'mma'}}
   // expected-error @below {{failed to parse}}
   a = #mxfp4.schedule<instruction = mma, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
 

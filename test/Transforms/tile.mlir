@@ -129,12 +129,12 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK:             mxfp4.copy_weights %{{.*}}[%[[EXPERT]],
 // CHECK:             mxfp4.tile_matmul {{.*}} : vector<2x1x4xf32>, memref<2x2x!mxfp4.block<nibble, raw>, {{.*}}, memref<2x16x64xbf16,
 // CHECK:           mxfp4.store_tile %{{.*}} to %[[Y]]{{.*}} valid(%[[VALID]])
-func.func @ids(%x: memref<?x64xbf16>,
-               %w: memref<2x1x1x!mxfp4.block<nibble, raw>>,
+func.func @ids(%x: memref<?x128xbf16>,
+               %w: memref<2x1x2x!mxfp4.block<nibble, raw>>,
                %o: memref<6xi32>, %i: memref<5xi32>, %y: memref<?x64xf32>,
                %e: memref<1xi32>) {
-  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
-      weights(%w : memref<2x1x1x!mxfp4.block<nibble, raw>>)
+  mxfp4.grouped_matmul activations(%x : memref<?x128xbf16>)
+      weights(%w : memref<2x1x2x!mxfp4.block<nibble, raw>>)
       offsets(%o : memref<6xi32>) expert_ids(%i : memref<5xi32>)
       outs(%y : memref<?x64xf32>) error(%e : memref<1xi32>)
       {schedule = #schedule}
