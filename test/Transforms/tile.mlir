@@ -122,8 +122,8 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK:           %[[IS_NONE:.*]] = arith.cmpi eq, %[[ID]], %[[NONE]]
 // CHECK:           %[[GOOD:.*]] = arith.ori %[[USED]], %[[IS_NONE]]
 // CHECK:           %[[VALID:.*]] = arith.select %[[GOOD]], %{{.*}}, %[[C0]] : index
-// CHECK:           %[[EXPERT:.*]] = arith.index_cast %[[ID]]
 // CHECK:           memref.atomic_rmw ori %[[BITTWO]], %[[ERROR]][%[[C0]]]
+// CHECK:           %[[EXPERT:.*]] = arith.index_cast %[[ID]]
 // CHECK:           %[[SUM:.*]] = scf.if %[[USED]]
 // CHECK:             scf.for
 // CHECK:               mxfp4.copy_weights %{{.*}}[%[[EXPERT]],
