@@ -35,8 +35,8 @@ typedef void (*mxfp4_diagnostic_fn)(int severity, const char *message,
                                     void *user);
 
 /** `diagnostic` may be null; `user` is passed back to it. */
-MXFP4_API mxfp4_compiler *
-mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic, void *user);
+MXFP4_API mxfp4_compiler *mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic,
+                                                void *user);
 /** Artifacts and CPU kernels live on. */
 MXFP4_API void mxfp4_compiler_destroy(mxfp4_compiler *compiler);
 

@@ -68,13 +68,9 @@ OwningOpRef<ModuleOp> mxfp4_compiler::parse(const char *mlir) {
   return parseSourceString<ModuleOp>(mlir, &context);
 }
 
-Location mxfp4_compiler::unknownLocation() {
-  return UnknownLoc::get(&context);
-}
+Location mxfp4_compiler::unknownLocation() { return UnknownLoc::get(&context); }
 
-static char *copyText(const std::string &text) {
-  return strdup(text.c_str());
-}
+static char *copyText(const std::string &text) { return strdup(text.c_str()); }
 
 int mxfp4_abi_version(void) { return MXFP4_ABI_VERSION; }
 
@@ -143,8 +139,7 @@ const char *mxfp4_artifact_manifest(const mxfp4_artifact *artifact) {
   return artifact->artifact.manifest.c_str();
 }
 
-const void *mxfp4_artifact_cubin(const mxfp4_artifact *artifact,
-                                 size_t *size) {
+const void *mxfp4_artifact_cubin(const mxfp4_artifact *artifact, size_t *size) {
   const std::string &cubin = artifact->artifact.cubin;
   if (size)
     *size = cubin.size();

@@ -60,8 +60,8 @@ GroupedMatmulOp findProblem(ModuleOp module) {
       found && found.getBlockType() && found.getError() &&
       function.getNumArguments() == found->getNumOperands() &&
       llvm::equal(function.getArguments(), found->getOperands()) &&
-      llvm::none_of(ArrayRef({found.getN(), found.getK(),
-                              found.getNumExperts(), found.getNumGroups()}),
+      llvm::none_of(ArrayRef({found.getN(), found.getK(), found.getNumExperts(),
+                              found.getNumGroups()}),
                     ShapedType::isDynamic);
   if (fits)
     return found;
@@ -164,7 +164,7 @@ int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x, int64_t rows,
   llvm::SmallVector<void *> arguments;
   for (void *&pointer : pointers)
     if (pointer != &ids || kernel->expertIds)
-      arguments.push_back(&pointer);
+      arguments.push_back(static_cast<void *>(&pointer));
   kernel->entry(arguments.data());
   return error;
 }

@@ -37,9 +37,8 @@ int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
   return toCode(pack(layout, codes, scales, n, k, out));
 }
 
-int mxfp4_unpack(const uint8_t *blocks, int64_t n, int64_t k,
-                 const char *order, const char *scale_encoding, uint8_t *codes,
-                 uint8_t *scales) {
+int mxfp4_unpack(const uint8_t *blocks, int64_t n, int64_t k, const char *order,
+                 const char *scale_encoding, uint8_t *codes, uint8_t *scales) {
   BlockLayout layout;
   if (!blocks || !codes || !scales ||
       !readLayout(order, scale_encoding, layout))

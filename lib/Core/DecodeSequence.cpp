@@ -66,8 +66,8 @@ static std::array<int, 4> placeNibble(Builder &b, int codes) {
   std::array<int, 4> result;
   for (int reg = 0; reg < 4; ++reg) {
     const int sign = b.andi(b.shl(codes, 12 - 4 * reg), 0x80008000);
-    const int magnitude = reg < 2 ? b.shl(codes, 6 - 4 * reg)
-                                  : b.shr(codes, 4 * reg - 6);
+    const int magnitude =
+        reg < 2 ? b.shl(codes, 6 - 4 * reg) : b.shr(codes, 4 * reg - 6);
     result[reg] = b.bitOr(sign, b.andi(magnitude, 0x01C001C0));
   }
   return result;

@@ -81,8 +81,8 @@ std::vector<BitGroup> mxfp4::strides(const std::vector<Coord> &bits,
       int width = 0;
       while (last.mask >> width & 1)
         ++width;
-      if (last.shift + width == static_cast<int>(b) &&
-          image == last.stride << width) {
+      if (last.shift + width == static_cast<int>(b) && image == last.stride
+                                                                    << width) {
         last.mask = last.mask << 1 | 1;
         continue;
       }

@@ -84,9 +84,9 @@ static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
 }
 
 /// Runs `build`'s part of the pipeline.
-static LogicalResult
-run(ModuleOp module, const CompileOptions &options,
-    void (*build)(OpPassManager &, const PtxPipelineOptions &)) {
+static LogicalResult run(ModuleOp module, const CompileOptions &options,
+                         void (*build)(OpPassManager &,
+                                       const PtxPipelineOptions &)) {
   PtxPipelineOptions pipeline;
   fill(pipeline, options);
   PassManager pm(module.getContext());
@@ -134,17 +134,15 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
     assembly = std::move(*made);
     artifact.cubin = assembly.cubin;
   }
-  artifact.manifest =
-      writeManifest(facts, artifact.entry, options.chip,
-                    options.assemble ? &assembly : nullptr);
+  artifact.manifest = writeManifest(facts, artifact.entry, options.chip,
+                                    options.assemble ? &assembly : nullptr);
   return artifact;
 }
 
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
   if (std::error_code error = llvm::sys::fs::create_directories(directory))
-    return ("cannot make the directory '" + directory +
-            "': " + error.message())
+    return ("cannot make the directory '" + directory + "': " + error.message())
         .str();
   auto write = [&](StringRef name, StringRef content) -> std::string {
     llvm::SmallString<128> path(directory);
@@ -168,8 +166,7 @@ std::string mxfp4::writeArtifact(const Artifact &artifact,
     if (std::error_code error = llvm::sys::fs::remove(path))
       return ("cannot remove '" + path + "': " + error.message()).str();
   }
-  if (std::string problem = write("kernel.ptx", artifact.ptx);
-      !problem.empty())
+  if (std::string problem = write("kernel.ptx", artifact.ptx); !problem.empty())
     return problem;
   if (!artifact.cubin.empty())
     if (std::string problem = write("kernel.cubin", artifact.cubin);

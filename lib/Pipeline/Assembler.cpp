@@ -123,17 +123,18 @@ FailureOr<Assembly> mxfp4::assemble(StringRef ptx, StringRef chip,
            << "could not write temporary files for ptxas; is the temporary "
               "directory writable and not full?";
   const std::string arch = ("-arch=" + chip).str();
-  const StringRef arguments[] = {ptxas, arch,           "-v", input.name(),
-                                 "-o",  output.name()};
+  const StringRef arguments[] = {ptxas,        arch, "-v",
+                                 input.name(), "-o", output.name()};
   std::optional<StringRef> redirects[] = {StringRef(""), report.name(),
                                           report.name()};
   std::string message;
-  const int status = llvm::sys::ExecuteAndWait(
-      ptxas, arguments, std::nullopt, redirects, /*SecondsToWait=*/120,
-      /*MemoryLimit=*/0, &message);
+  const int status = llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt,
+                                               redirects, /*SecondsToWait=*/120,
+                                               /*MemoryLimit=*/0, &message);
   if (status != 0)
-    return emitError(location) << "ptxas (" << ptxas << ") failed: "
-                               << (message.empty() ? report.read() : message);
+    return emitError(location)
+           << "ptxas (" << ptxas
+           << ") failed: " << (message.empty() ? report.read() : message);
   Assembly assembly;
   assembly.cubin = output.read();
   assembly.version = queryVersion(ptxas);

@@ -33,8 +33,8 @@ using llvm::json::Object;
 
 KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   KernelFacts facts;
-  facts.problem = {op.getNumExperts(), op.getNumGroups(), op.getN(),
-                   op.getK(), /*rowsHint=*/0};
+  facts.problem = {op.getNumExperts(), op.getNumGroups(), op.getN(), op.getK(),
+                   /*rowsHint=*/0};
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
   facts.outputF32 = op.getOutputType().getElementType().isF32();

@@ -20,9 +20,9 @@ namespace {
 
 /// Reads "key=value" words. `set` returns what is wrong with a value ("" if
 /// nothing), or nullopt for an unknown key.
-LogicalResult readPairs(
-    StringRef text, Location location, StringRef what,
-    function_ref<std::optional<std::string>(StringRef, StringRef)> set) {
+LogicalResult
+readPairs(StringRef text, Location location, StringRef what,
+          function_ref<std::optional<std::string>(StringRef, StringRef)> set) {
   SmallVector<StringRef> words;
   // A schedule attribute has blanks of its own, inside its brackets.
   int depth = 0;
@@ -41,8 +41,8 @@ LogicalResult readPairs(
   for (StringRef word : words) {
     auto [key, value] = word.split('=');
     if (!word.contains('='))
-      return emitError(location) << "expected " << what
-                                 << " as key=value, got '" << word << "'";
+      return emitError(location)
+             << "expected " << what << " as key=value, got '" << word << "'";
     const std::optional<std::string> problem = set(key, value);
     if (!problem)
       return emitError(location) << "unknown " << what << " '" << key << "'";
@@ -76,8 +76,7 @@ std::string readBool(StringRef value, bool &into) {
 FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
                                                      Location location) {
   CompileOptions options;
-  auto set = [&](StringRef key,
-                 StringRef value) -> std::optional<std::string> {
+  auto set = [&](StringRef key, StringRef value) -> std::optional<std::string> {
     if (key == "ptx-version")
       return readInteger(value, options.ptxVersion, 0, 1000);
     if (key == "rows-hint")
@@ -106,8 +105,7 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
 FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
                                                Location location) {
   ProblemSpec spec;
-  auto set = [&](StringRef key,
-                 StringRef value) -> std::optional<std::string> {
+  auto set = [&](StringRef key, StringRef value) -> std::optional<std::string> {
     if (key == "experts")
       return readInteger(value, spec.experts, 1, INT32_MAX);
     if (key == "groups")
@@ -119,9 +117,8 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
     if (key == "expert-ids")
       return readBool(value, spec.expertIds);
     if (key == "order")
-      return parse(value.str(), spec.layout.order)
-                 ? ""
-                 : "expects spread or nibble";
+      return parse(value.str(), spec.layout.order) ? ""
+                                                   : "expects spread or nibble";
     if (key == "scales")
       return parse(value.str(), spec.layout.scales) ? ""
                                                     : "expects folded or raw";
@@ -136,8 +133,8 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
   for (auto [name, value] :
        {std::pair("experts", spec.experts), {"n", spec.n}, {"k", spec.k}})
     if (value == 0)
-      return emitError(location) << "a problem needs " << name
-                                 << "=, a positive whole number";
+      return emitError(location)
+             << "a problem needs " << name << "=, a positive whole number";
   if (spec.k % kScaleBlock != 0)
     return emitError(location)
            << "problem field k expects a multiple of 32 (one scale for each "
@@ -158,22 +155,21 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   b.setInsertionPointToStart(module->getBody());
   const int64_t dynamic = ShapedType::kDynamic;
   const int64_t groups = spec.groups ? spec.groups : spec.experts;
-  auto block =
-      BlockType::get(context, spec.layout.order, spec.layout.scales);
+  auto block = BlockType::get(context, spec.layout.order, spec.layout.scales);
   SmallVector<Type> arguments = {
       MemRefType::get({dynamic, spec.k}, b.getBF16Type()),
-      MemRefType::get(
-          {spec.experts, blocksFor(spec.n), blocksFor(spec.k)}, block),
+      MemRefType::get({spec.experts, blocksFor(spec.n), blocksFor(spec.k)},
+                      block),
       MemRefType::get({groups + 1}, b.getI32Type())};
   if (spec.expertIds)
     arguments.push_back(MemRefType::get({groups}, b.getI32Type()));
-  arguments.push_back(MemRefType::get(
-      {dynamic, spec.n}, spec.outputF32 ? Type(b.getF32Type())
-                                        : Type(b.getBF16Type())));
+  arguments.push_back(MemRefType::get({dynamic, spec.n},
+                                      spec.outputF32 ? Type(b.getF32Type())
+                                                     : Type(b.getBF16Type())));
   arguments.push_back(MemRefType::get({1}, b.getI32Type()));
 
-  auto function = func::FuncOp::create(
-      b, "grouped_matmul", b.getFunctionType(arguments, {}));
+  auto function = func::FuncOp::create(b, "grouped_matmul",
+                                       b.getFunctionType(arguments, {}));
   b.setInsertionPointToStart(function.addEntryBlock());
   auto next = function.getArguments().begin();
   Value activations = *next++, weights = *next++, offsets = *next++;

@@ -6,7 +6,7 @@
 // RUN: %python %S/Inputs/check_operands.py %t/kernel.ptx --a-from=ldmatrix --b-from=ldmatrix
 
 // The decoded tile, 128 rows of 64 bf16.
-// CHECK:      .shared .align 128 .b8 [[TILE:.*]][16384];
+// CHECK:      .shared .align {{[0-9]+}} .b8 mxfp4_moe_tile0[16384];
 // CHECK:      mul.rn.bf16x2 %[[A0:r[0-9]+]],
 // CHECK-NEXT: mul.rn.bf16x2 %[[A1:r[0-9]+]],
 // CHECK-NEXT: mul.rn.bf16x2 %[[A2:r[0-9]+]],

@@ -105,7 +105,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 16,
   warps_rows = 4, warps_tokens = 2, stages = 2, placement = register, ctas = 1>
 
-// A list of expert ids: id -1 runs no step and stores zeros; a
+// A list of expert ids: id -1 runs no loop, so that its rows become zeros; a
 // bad id stores no row and sets bit 1 of the error word, bad offsets bit 0.
 
 // CHECK-LABEL: gpu.func @mxfp4_ids
@@ -125,17 +125,18 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK:           memref.atomic_rmw ori %[[BITTWO]], %[[ERROR]][%[[C0]]]
 // CHECK:           %[[EXPERT:.*]] = arith.index_cast %[[ID]]
 // CHECK:           %[[SUM:.*]] = scf.if %[[USED]]
-// CHECK:             mxfp4.copy_weights %{{.*}}[%[[EXPERT]],
-// CHECK:             mxfp4.tile_matmul {{.*}} : vector<2x1x4xf32>, memref<2x2x!mxfp4.block<nibble, raw>, {{.*}}, memref<2x16x64xbf16,
+// CHECK:             scf.for
+// CHECK:               mxfp4.copy_weights %{{.*}}[%[[EXPERT]],
+// CHECK:               mxfp4.tile_matmul {{.*}} : vector<2x1x4xf32>, memref<2x2x!mxfp4.block<nibble, raw>, {{.*}}, memref<2x16x64xbf16,
 // CHECK:           } else {
-// CHECK:             scf.yield
+// CHECK-NEXT:        scf.yield %[[ZERO:.*]] :
 // CHECK:           mxfp4.store_tile %[[SUM]] to %[[Y]]{{.*}} valid(%[[VALID]])
-func.func @ids(%x: memref<?x64xbf16>,
-               %w: memref<2x1x1x!mxfp4.block<nibble, raw>>,
+func.func @ids(%x: memref<?x128xbf16>,
+               %w: memref<2x1x2x!mxfp4.block<nibble, raw>>,
                %o: memref<6xi32>, %i: memref<5xi32>, %y: memref<?x64xf32>,
                %e: memref<1xi32>) {
-  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
-      weights(%w : memref<2x1x1x!mxfp4.block<nibble, raw>>)
+  mxfp4.grouped_matmul activations(%x : memref<?x128xbf16>)
+      weights(%w : memref<2x1x2x!mxfp4.block<nibble, raw>>)
       offsets(%o : memref<6xi32>) expert_ids(%i : memref<5xi32>)
       outs(%y : memref<?x64xf32>) error(%e : memref<1xi32>)
       {schedule = #schedule}

@@ -27,10 +27,10 @@ TEST(Schedule, WhateverIsChosenCanRun) {
         EXPECT_EQ(choice.schedule.placement, placement);
         EXPECT_FALSE(choice.reason.empty());
         // The CTAs that it promises must fit one multiprocessor.
-        EXPECT_LE(choice.schedule.ctasPerMultiprocessor *
-                      (choice.schedule.sharedBytes(groups) +
-                       h100().sharedReserved),
-                  h100().sharedPerMultiprocessor);
+        EXPECT_LE(
+            choice.schedule.ctasPerMultiprocessor *
+                (choice.schedule.sharedBytes(groups) + h100().sharedReserved),
+            h100().sharedPerMultiprocessor);
       }
   }
 }
@@ -155,7 +155,10 @@ TEST(Schedule, WhatCannotRunIsExplained) {
       {"multiple of 8 for each of the 1 warps along tokens, but has 12",
        [](Schedule &s) { s.tileTokens = 12; }},
       {"at most 160 accumulators",
-       [](Schedule &s) { s.tileRows = s.tileTokens = 128; s.warpsRows = 2; }},
+       [](Schedule &s) {
+         s.tileRows = s.tileTokens = 128;
+         s.warpsRows = 2;
+       }},
       {"requires 2 to 16 stages", [](Schedule &s) { s.stages = 1; }},
       {"bytes of shared memory",
        [](Schedule &s) {
@@ -174,8 +177,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
         << bad.expected << " / " << verifySchedule(schedule, 1, h100());
   }
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
-  EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"),
-            std::string::npos);
+  EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }
 
 TEST(Schedule, NamesRoundTrip) {

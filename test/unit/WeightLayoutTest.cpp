@@ -121,8 +121,8 @@ TEST(WeightLayout, PackPutsEachCodeWhereTheMapSays) {
 TEST(WeightLayout, UnpackInvertsPackForOddShapes) {
   std::mt19937 random(7);
   for (const BlockLayout &layout : layouts())
-    for (auto [n, k] : {std::pair<int64_t, int64_t>{1, 32}, {63, 96}, {65, 64},
-                        {130, 160}}) {
+    for (auto [n, k] :
+         {std::pair<int64_t, int64_t>{1, 32}, {63, 96}, {65, 64}, {130, 160}}) {
       std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32),
           packed(packedBytes(n, k), 0xAA);
       for (uint8_t &code : codes)

@@ -81,9 +81,8 @@ int main(int argc, char **argv) {
       "placement", cl::init("register"),
       cl::desc("Where weights are decoded: register or shared"),
       cl::cat(category));
-  cl::opt<std::string> schedule("schedule",
-                                cl::desc("A #mxfp4.schedule<...> to use"),
-                                cl::cat(category));
+  cl::opt<std::string> schedule(
+      "schedule", cl::desc("A #mxfp4.schedule<...> to use"), cl::cat(category));
   cl::opt<std::string> decode("decode", cl::init("auto"),
                               cl::desc("Decode sequence to insist on"),
                               cl::cat(category));

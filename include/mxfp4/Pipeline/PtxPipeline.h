@@ -16,8 +16,7 @@ class OpPassManager;
 namespace mxfp4 {
 
 /// Options of `mxfp4-to-ptx`.
-struct PtxPipelineOptions
-    : mlir::PassPipelineOptions<PtxPipelineOptions> {
+struct PtxPipelineOptions : mlir::PassPipelineOptions<PtxPipelineOptions> {
   Option<std::string> chip{*this, "chip", llvm::cl::desc("Target"),
                            llvm::cl::init("sm_90a")};
   Option<int> ptxVersion{

@@ -20,6 +20,14 @@ SHAPES = {
     "even": "experts=32 n=5760 k=2880",
     "odd": "experts=32 n=101 k=160 groups=40 expert-ids=1",
 }
+# Users may attach schedules of their own; these are wgmma's extremes: the most
+# accumulators, and the most CTAs.
+OTHERS = [
+    "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 256, warps_rows = 8, "
+    "warps_tokens = 1, stages = 4, placement = register, ctas = 1>",
+    "#mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, "
+    "warps_tokens = 1, stages = 4, placement = register, ctas = 3>",
+]
 LAYOUTS = list(itertools.product(("spread", "nibble"), ("folded", "raw")))
 OUTPUTS = ("bf16", "f32")
 
@@ -47,6 +55,7 @@ def main() -> int:
     if placements != {"register", "shared"}:
         print(f"schedules of placements {sorted(placements)} only")
         return 1
+    schedules += [schedule for schedule in OTHERS if schedule not in schedules]
     cases = [
         (schedule, f"{shape} order={order} scales={scales} output={output}")
         for schedule in schedules
