@@ -146,7 +146,8 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   // With no hint, take the tile that loses least at either end.
   const int64_t rows =
       problem.rowsHint > 0 ? (problem.rowsHint + groups - 1) / groups : 32;
-  const std::vector<Regime> regimes = regimesFor(preference, blocksFor(problem.k));
+  const std::vector<Regime> regimes =
+      regimesFor(preference, blocksFor(problem.k));
   const auto regime =
       std::find_if(regimes.begin(), regimes.end(),
                    [&](const Regime &r) { return rows <= r.rowsPerGroup; });
@@ -170,7 +171,8 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
                                           Placement placement) {
   std::vector<Schedule> result;
   for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
-    for (const Regime &regime : regimesFor({placement, instruction}, kFewSteps)) {
+    for (const Regime &regime :
+         regimesFor({placement, instruction}, kFewSteps)) {
       const Schedule schedule =
           fitShared(scheduleOf(regime, placement), 32, target);
       if (std::find(result.begin(), result.end(), schedule) == result.end())
@@ -217,9 +219,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
   const int accumulators = schedule.warpRows() * schedule.warpTokens() / 32;
   if (accumulators > 160)
     return "requires at most 160 accumulators a thread, but a warp's " +
-           number(schedule.warpRows()) + " x " +
-           number(schedule.warpTokens()) + " tile needs " +
-           number(accumulators);
+           number(schedule.warpRows()) + " x " + number(schedule.warpTokens()) +
+           " tile needs " + number(accumulators);
   if (schedule.stages < 2 || schedule.stages > 16)
     return "requires 2 to 16 stages, but has " + number(schedule.stages);
   if (groups < 1 || groups > maxGroups())

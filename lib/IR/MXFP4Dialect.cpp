@@ -62,8 +62,8 @@ template <> struct FieldParser<mxfp4::ScaleEncoding> {
 };
 template <> struct FieldParser<mxfp4::Instruction> {
   static FailureOr<mxfp4::Instruction> parse(AsmParser &parser) {
-    return mxfp4::parseEnum<mxfp4::Instruction>(parser,
-                                                "an instruction, 'mma_sync' or 'wgmma'");
+    return mxfp4::parseEnum<mxfp4::Instruction>(
+        parser, "an instruction, 'mma_sync' or 'wgmma'");
   }
 };
 template <> struct FieldParser<mxfp4::Placement> {
@@ -141,9 +141,12 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t stages, Placement, int64_t ctas) {
   // Only what keeps the arithmetic of `verifySchedule` in range; whether the
   // target can run it depends on the operation that carries the attribute.
-  for (auto [name, value] :
-       {std::pair("rows", rows), {"tokens", tokens}, {"warps_rows", warpsRows},
-        {"warps_tokens", warpsTokens}, {"stages", stages}, {"ctas", ctas}})
+  for (auto [name, value] : {std::pair("rows", rows),
+                             {"tokens", tokens},
+                             {"warps_rows", warpsRows},
+                             {"warps_tokens", warpsTokens},
+                             {"stages", stages},
+                             {"ctas", ctas}})
     if (value < 1 || value > 1024)
       return emitError() << "requires " << name << " from 1 to 1024, but has "
                          << value;

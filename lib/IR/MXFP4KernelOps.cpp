@@ -17,8 +17,7 @@ namespace {
 /// Contiguous, with all sizes but the first static: what kernels address.
 bool isPlain(MemRefType type) {
   return type.getLayout().isIdentity() &&
-         llvm::none_of(type.getShape().drop_front(),
-                       ShapedType::isDynamic);
+         llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
 }
 
 bool isShared(MemRefType type) {
@@ -80,8 +79,8 @@ LogicalResult verifyAccumulator(Operation *op, Type accumulator,
                                    schedule.warpTokens() / 8, 4};
   if (cast<VectorType>(accumulator).getShape() == ArrayRef(expected))
     return success();
-  return op->emitOpError() << "requires an accumulator of shape "
-                           << expected[0] << "x" << expected[1]
+  return op->emitOpError() << "requires an accumulator of shape " << expected[0]
+                           << "x" << expected[1]
                            << "x4 for its schedule, but got " << accumulator;
 }
 
@@ -120,8 +119,8 @@ LogicalResult CopyActivationsOp::verify() {
 LogicalResult TileMatmulOp::verify() {
   if (failed(verifyWeightStage(*this, getWeights())) ||
       failed(verifyActivationStage(*this, getActivations())) ||
-      failed(verifyAccumulator(*this, getAccumulator().getType(),
-                               getSchedule())))
+      failed(
+          verifyAccumulator(*this, getAccumulator().getType(), getSchedule())))
     return failure();
   Schedule schedule = getSchedule().toSchedule();
   auto weights = cast<MemRefType>(getWeights().getType());

@@ -36,9 +36,7 @@ std::string shapeText(ArrayRef<int64_t> shape) {
   llvm::raw_string_ostream os(text);
   llvm::interleave(
       shape, os,
-      [&](int64_t dim) {
-        ShapedType::isDynamic(dim) ? os << "?" : os << dim;
-      },
+      [&](int64_t dim) { ShapedType::isDynamic(dim) ? os << "?" : os << dim; },
       "x");
   return text;
 }
@@ -185,8 +183,9 @@ MXFP4_DESTINATION_OP(DequantizeOp)
 // grouped_matmul
 //===----------------------------------------------------------------------===//
 
-LogicalResult GroupedMatmulOp::reifyResultShapes(
-    OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
+LogicalResult
+GroupedMatmulOp::reifyResultShapes(OpBuilder &builder,
+                                   ReifiedRankedShapedTypeDims &shapes) {
   return reifyFromInits(builder, *this, shapes);
 }
 
@@ -227,8 +226,7 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
     return op.emitOpError()
            << "requires weights as one operand of element type !mxfp4.block or "
               "as two of element type i8 (codes, scales), but got "
-           << op.getWeights().size() << " of type "
-           << op.getWeightsType();
+           << op.getWeights().size() << " of type " << op.getWeightsType();
   if (failed(verifyShaped(op, op.getWeights()[0], "codes",
                           {experts, n, divide(k, 32), 16}, byte)))
     return failure();
@@ -286,9 +284,9 @@ LogicalResult GroupedMatmulOp::verify() {
     return failure();
   if (ScheduleAttr attr = getScheduleAttr()) {
     const int64_t groups = getNumGroups();
-    std::string problem =
-        verifySchedule(attr.toSchedule(),
-                       ShapedType::isDynamic(groups) ? 1 : groups, targets()[0]);
+    std::string problem = verifySchedule(
+        attr.toSchedule(), ShapedType::isDynamic(groups) ? 1 : groups,
+        targets()[0]);
     if (!problem.empty())
       return emitOpError() << "has a schedule that cannot run: it " << problem;
   }
@@ -306,15 +304,14 @@ LogicalResult PackOp::verify() {
 }
 
 LogicalResult UnpackOp::verify() {
-  if (failed(
-          verifyPacked(*this, getBlocks(), getCodesInit(), getScalesInit())))
+  if (failed(verifyPacked(*this, getBlocks(), getCodesInit(), getScalesInit())))
     return failure();
   return verifyDestinationStyle(*this);
 }
 
 LogicalResult QuantizeOp::verify() {
-  if (failed(verifyQuantized(*this, getValues(), getCodesInit(),
-                             getScalesInit())))
+  if (failed(
+          verifyQuantized(*this, getValues(), getCodesInit(), getScalesInit())))
     return failure();
   return verifyDestinationStyle(*this);
 }

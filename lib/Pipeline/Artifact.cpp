@@ -50,8 +50,8 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
     return op.emitError() << "PTX version " << options.ptxVersion
                           << " is not from " << target->minPtx << " to "
                           << target->maxPtx << " for " << options.chip;
-  if (const std::string problem = parsePreference(
-          options.placement, options.instruction, preference);
+  if (const std::string problem =
+          parsePreference(options.placement, options.instruction, preference);
       !problem.empty())
     return op.emitError() << "the compiler " << problem;
   if (options.optLevel < 0 || options.optLevel > 3)

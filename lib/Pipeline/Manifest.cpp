@@ -52,12 +52,12 @@ static Array arguments(const KernelFacts &facts) {
                           {"align", align}});
   };
   if (facts.schedule.instruction == Instruction::Wgmma)
-    list.push_back(Object{{"name", "x"},
-                          {"kind", "tensor_map"},
-                          {"dtype", "bf16"},
-                          {"align", 16},
-                          {"box", Array{Schedule::kTileK,
-                                        facts.schedule.tileTokens}}});
+    list.push_back(
+        Object{{"name", "x"},
+               {"kind", "tensor_map"},
+               {"dtype", "bf16"},
+               {"align", 16},
+               {"box", Array{Schedule::kTileK, facts.schedule.tileTokens}}});
   else
     pointer("x", "bf16", 16);
   pointer("weights", "u8", 16);

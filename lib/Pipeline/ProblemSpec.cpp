@@ -85,13 +85,13 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
       return readInteger(value, options.optLevel, 0, 3);
     if (key == "assemble")
       return readBool(value, options.assemble);
-    std::string *field = key == "chip"        ? &options.chip
-                         : key == "placement" ? &options.placement
+    std::string *field = key == "chip"          ? &options.chip
+                         : key == "placement"   ? &options.placement
                          : key == "instruction" ? &options.instruction
-                         : key == "schedule"  ? &options.schedule
-                         : key == "decode"    ? &options.decode
-                         : key == "ptxas"     ? &options.ptxas
-                                              : nullptr;
+                         : key == "schedule"    ? &options.schedule
+                         : key == "decode"      ? &options.decode
+                         : key == "ptxas"       ? &options.ptxas
+                                                : nullptr;
     if (!field)
       return std::nullopt;
     *field = value.str();

@@ -29,8 +29,7 @@ struct ChooseSchedulePass
     Preference preference;
     if (!target) {
       getOperation()->emitError()
-          << "mxfp4-choose-schedule knows no chip '" << chip
-          << "'; use sm_90a";
+          << "mxfp4-choose-schedule knows no chip '" << chip << "'; use sm_90a";
       return signalPassFailure();
     }
     if (const std::string problem =
@@ -62,7 +61,8 @@ struct ChooseSchedulePass
       if (op.getScheduleAttr() || !op.getBlockType() || !isStatic ||
           problem.groups > maxGroups())
         return;
-      const ScheduleChoice choice = chooseSchedule(problem, *target, preference);
+      const ScheduleChoice choice =
+          chooseSchedule(problem, *target, preference);
       op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
       op->setAttr("schedule_reason",
                   StringAttr::get(op.getContext(), choice.reason));

@@ -99,8 +99,7 @@ void Expander::locateWarp() {
         arith::RemUIOp::create(b, warp, index(4)));
     return;
   }
-  Value alongRows =
-      arith::RemUIOp::create(b, warp, index(schedule.warpsRows));
+  Value alongRows = arith::RemUIOp::create(b, warp, index(schedule.warpsRows));
   Value alongTokens =
       arith::DivUIOp::create(b, warp, index(schedule.warpsRows));
   firstSlice = arith::MulIOp::create(b, alongRows, index(slices));
@@ -123,8 +122,8 @@ ValueRange Expander::decode(const PackedSlice &packed, int step) {
 /// All warps share the work of decoding the tile, whoever multiplies with it.
 void Expander::decodeTileToShared() {
   auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
-  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
-                                          gpu::AddressSpace::Workgroup);
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto type = MemRefType::get({schedule.tileRows, Schedule::kTileK},
                               b.getBF16Type(), AffineMap(), space);
   decodedTile = kernel.addWorkgroupAttribution(type, op.getLoc());
@@ -133,8 +132,8 @@ void Expander::decodeTileToShared() {
   const int warps = schedule.threads() / 32, all = schedule.tileRows / 16;
   for (int first = 0; first < all; first += warps) {
     Value slice = add(warp, first);
-    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice,
-                                         index(all));
+    Value exists =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice, index(all));
     auto guard = scf::IfOp::create(b, exists);
     OpBuilder::InsertionGuard restore(b);
     b.setInsertionPointToStart(guard.thenBlock());
@@ -208,14 +207,12 @@ void Expander::multiplyByWarpgroups() {
   for (int step = 0; step < kSteps; ++step)
     for (int i = 0; i < slices; ++i) {
       ArrayRef<Value> a = fragments[step * slices + i];
-      sums[i] = WgmmaOp::create(b, sums[i].getType(), sums[i], a[0], a[1],
-                                a[2], a[3], op.getActivations(), op.getSlot(),
-                                step);
+      sums[i] = WgmmaOp::create(b, sums[i].getType(), sums[i], a[0], a[1], a[2],
+                                a[3], op.getActivations(), op.getSlot(), step);
     }
   Value result = op.getAccumulator();
   for (int i = 0; i < slices; ++i)
-    result = vector::InsertOp::create(b, sums[i], result,
-                                      ArrayRef<int64_t>{i});
+    result = vector::InsertOp::create(b, sums[i], result, ArrayRef<int64_t>{i});
   NVVM::WgmmaGroupSyncAlignedOp::create(b);
   result = WgmmaWaitOp::create(b, result.getType(), result);
   op.replaceAllUsesWith(result);
@@ -229,8 +226,7 @@ void Expander::run(Placement placement) {
   if (placement == Placement::Shared) {
     decodeTileToShared();
     multiply([&](int slice, int step) -> ValueRange {
-      return LoadDecodedOp::create(b, decodedTile, add(firstSlice, slice),
-                                   step)
+      return LoadDecodedOp::create(b, decodedTile, add(firstSlice, slice), step)
           .getResults();
     });
     return;

@@ -43,13 +43,11 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    const SliceAddress at =
-        locateSlice(b, cast<MemRefType>(op.getWeights().getType()),
-                    adaptor.getWeights(), adaptor.getSlot(),
-                    adaptor.getSlice());
-    Value bytes =
-        a.add(a.mul(at.warp, BlockLayout::kWarpCodeBytes),
-              a.toI64(a.mul(a.lane(), BlockLayout::kLaneCodeBytes)));
+    const SliceAddress at = locateSlice(
+        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
+        adaptor.getSlot(), adaptor.getSlice());
+    Value bytes = a.add(a.mul(at.warp, BlockLayout::kWarpCodeBytes),
+                        a.toI64(a.mul(a.lane(), BlockLayout::kLaneCodeBytes)));
     auto type = VectorType::get({4}, b.getI32Type());
     Value words = LLVM::LoadOp::create(b, type, a.offset(at.block, bytes),
                                        BlockLayout::kLaneCodeBytes);
@@ -69,15 +67,13 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    const SliceAddress at =
-        locateSlice(b, cast<MemRefType>(op.getWeights().getType()),
-                    adaptor.getWeights(), adaptor.getSlot(),
-                    adaptor.getSlice());
+    const SliceAddress at = locateSlice(
+        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
+        adaptor.getSlot(), adaptor.getSlice());
     Value quad = a.mul(a.shr(a.lane(), 2), BlockLayout::kQuadScaleBytes);
-    Value bytes =
-        a.add(a.add(a.mul(at.warp, BlockLayout::kWarpScaleBytes),
-                    BlockLayout::kCodeBytes),
-              a.toI64(quad));
+    Value bytes = a.add(a.add(a.mul(at.warp, BlockLayout::kWarpScaleBytes),
+                              BlockLayout::kCodeBytes),
+                        a.toI64(quad));
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
         op, b.getI32Type(), a.offset(at.block, bytes), /*alignment=*/4);
     return success();
@@ -150,11 +146,11 @@ struct LowerStoreDecoded : ConvertOpToLLVMPattern<StoreDecodedOp> {
   matchAndRewrite(StoreDecodedOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = decodedAddress(b, adaptor.getTile(), adaptor.getSlice(),
-                                   op.getStep());
+    Value address =
+        decodedAddress(b, adaptor.getTile(), adaptor.getSlice(), op.getStep());
     SmallVector<Value> sources;
-    for (Value pair : {adaptor.getR0(), adaptor.getR1(), adaptor.getR2(),
-                       adaptor.getR3()})
+    for (Value pair :
+         {adaptor.getR0(), adaptor.getR1(), adaptor.getR2(), adaptor.getR3()})
       sources.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     NVVM::StMatrixOp::create(
         b, address, sources, NVVM::MMALayout::row,
@@ -191,8 +187,8 @@ struct LowerMma : ConvertOpToLLVMPattern<MmaOp> {
         result.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
       return result;
     };
-    SmallVector<Value> lhs = registers({adaptor.getA0(), adaptor.getA1(),
-                                        adaptor.getA2(), adaptor.getA3()});
+    SmallVector<Value> lhs = registers(
+        {adaptor.getA0(), adaptor.getA1(), adaptor.getA2(), adaptor.getA3()});
     SmallVector<Value> rhs = registers({adaptor.getB0(), adaptor.getB1()});
     auto position = [&](int i) {
       return arithmetic.constant(b.getI32Type(), i);

@@ -53,8 +53,7 @@ struct LowerWaitBarrier : ConvertOpToLLVMPattern<WaitBarrierOp> {
   matchAndRewrite(WaitBarrierOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address =
-        barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
+    Value address = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     // A block of its own that branches back to itself until the phase is over.
     Block *before = rewriter.getInsertionBlock();
     Block *after = rewriter.splitBlock(before, rewriter.getInsertionPoint());
@@ -79,8 +78,7 @@ struct LowerArriveBarrier : ConvertOpToLLVMPattern<ArriveBarrierOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    Value address =
-        barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
+    Value address = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
                                          a.constant(b.getI32Type(), 0));
     auto branch = scf::IfOp::create(b, isFirst);
@@ -130,17 +128,16 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     Value slotBase =
         a.offset(adaptor.getDestination(),
                  a.mul(adaptor.getSlot(), blocks * BlockLayout::kBytes));
-    Value barrier =
-        barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
+    Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value size = a.constant(b.getI32Type(), BlockLayout::kBytes);
     Value last = a.constant(b.getI64Type(), rowBlocks - 1);
     for (int64_t i = 0; i < blocks; ++i) {
       Value row = a.add(adaptor.getBlock(), i);
       if (rowBlocks % blocks != 0)
         row = a.select(a.ult(row, rowBlocks), row, last);
-      Value block = a.add(
-          a.mul(a.add(a.mul(adaptor.getExpert(), rowBlocks), row), steps),
-          adaptor.getStep());
+      Value block =
+          a.add(a.mul(a.add(a.mul(adaptor.getExpert(), rowBlocks), row), steps),
+                adaptor.getStep());
       Value destination = a.offset(
           slotBase, a.constant(b.getI64Type(), i * BlockLayout::kBytes));
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
@@ -162,9 +159,8 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
     Arithmetic a(b);
     const int64_t tokens =
         cast<MemRefType>(op.getDestination().getType()).getDimSize(1);
-    Value destination =
-        a.offset(adaptor.getDestination(),
-                 a.mul(adaptor.getSlot(), tokens * kRowBytes));
+    Value destination = a.offset(adaptor.getDestination(),
+                                 a.mul(adaptor.getSlot(), tokens * kRowBytes));
     Value column = a.mul(a.toI32(adaptor.getStep()), Schedule::kTileK);
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
         b, toCluster(b, destination), adaptor.getMap(),
@@ -195,8 +191,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
     const int64_t tokens =
         cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
     // A k16 step is 32 bytes further along the 128-byte rows.
-    Value base = LLVM::PtrToIntOp::create(b, b.getI64Type(),
-                                          adaptor.getActivations());
+    Value base =
+        LLVM::PtrToIntOp::create(b, b.getI64Type(), adaptor.getActivations());
     Value address =
         a.add(a.add(base, a.mul(adaptor.getSlot(), tokens * kRowBytes)),
               32 * op.getStep());
@@ -206,8 +202,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
         a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
 
     SmallVector<Value> fragment;
-    for (Value pair : {adaptor.getA0(), adaptor.getA1(), adaptor.getA2(),
-                       adaptor.getA3()})
+    for (Value pair :
+         {adaptor.getA0(), adaptor.getA1(), adaptor.getA2(), adaptor.getA3()})
       fragment.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     rewriter.replaceOp(
         op, rebuild(b, adaptor.getAccumulator(),
@@ -222,8 +218,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
     SmallVector<Value> scalars;
     if (auto array = dyn_cast<LLVM::LLVMArrayType>(aggregate.getType())) {
       for (unsigned i = 0; i < array.getNumElements(); ++i)
-        llvm::append_range(scalars, flatten(b, LLVM::ExtractValueOp::create(
-                                                   b, aggregate, i)));
+        llvm::append_range(
+            scalars, flatten(b, LLVM::ExtractValueOp::create(b, aggregate, i)));
       return scalars;
     }
     const int64_t size = cast<VectorType>(aggregate.getType()).getNumElements();
@@ -247,8 +243,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
       return result;
     }
     for (auto [i, scalar] : llvm::enumerate(scalars))
-      result = LLVM::InsertElementOp::create(
-          b, result, scalar, a.constant(b.getI32Type(), i));
+      result = LLVM::InsertElementOp::create(b, result, scalar,
+                                             a.constant(b.getI32Type(), i));
     return result;
   }
 };
@@ -264,8 +260,8 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
     NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
     Value sums = adaptor.getAccumulator();
     rewriter.replaceOp(
-        op, LowerWgmma::rebuild(
-                b, sums, emitTie(b, LowerWgmma::flatten(b, sums))));
+        op,
+        LowerWgmma::rebuild(b, sums, emitTie(b, LowerWgmma::flatten(b, sums))));
     return success();
   }
 };

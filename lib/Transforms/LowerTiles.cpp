@@ -81,28 +81,27 @@ struct LowerCopyWeights : ConvertOpToLLVMPattern<CopyWeightsOp> {
         a.offset(adaptor.getDestination(),
                  a.mul(adaptor.getSlot(), blocks * BlockLayout::kBytes));
     Value expertBlock = a.mul(adaptor.getExpert(), rowBlocks);
-    forEachUnit(
-        b, blocks * unitsPerBlock, *threads,
-        [&](ImplicitLocOpBuilder &b, Value unit) {
-          Arithmetic a(b);
-          Value row = adaptor.getBlock(), inBlock = unit;
-          if (blocks > 1) {
-            row = a.add(row, a.toI64(a.udiv(unit, unitsPerBlock)));
-            inBlock = a.urem(unit, unitsPerBlock);
-          }
-          Value block = a.add(a.mul(a.add(expertBlock, row), steps),
-                              adaptor.getStep());
-          Value bytes = a.add(a.mul(block, BlockLayout::kBytes),
-                              a.toI64(a.mul(inBlock, kUnitBytes)));
-          Value size;
-          if (rowBlocks % blocks != 0)
-            size = a.select(a.ult(row, rowBlocks),
-                            a.constant(b.getI32Type(), kUnitBytes),
-                            a.constant(b.getI32Type(), 0));
-          copyUnit(b,
-                   a.offset(slotBase, a.toI64(a.mul(unit, kUnitBytes))),
-                   a.offset(adaptor.getSource(), bytes), size);
-        });
+    forEachUnit(b, blocks * unitsPerBlock, *threads,
+                [&](ImplicitLocOpBuilder &b, Value unit) {
+                  Arithmetic a(b);
+                  Value row = adaptor.getBlock(), inBlock = unit;
+                  if (blocks > 1) {
+                    row = a.add(row, a.toI64(a.udiv(unit, unitsPerBlock)));
+                    inBlock = a.urem(unit, unitsPerBlock);
+                  }
+                  Value block = a.add(a.mul(a.add(expertBlock, row), steps),
+                                      adaptor.getStep());
+                  Value bytes = a.add(a.mul(block, BlockLayout::kBytes),
+                                      a.toI64(a.mul(inBlock, kUnitBytes)));
+                  Value size;
+                  if (rowBlocks % blocks != 0)
+                    size = a.select(a.ult(row, rowBlocks),
+                                    a.constant(b.getI32Type(), kUnitBytes),
+                                    a.constant(b.getI32Type(), 0));
+                  copyUnit(b,
+                           a.offset(slotBase, a.toI64(a.mul(unit, kUnitBytes))),
+                           a.offset(adaptor.getSource(), bytes), size);
+                });
     rewriter.eraseOp(op);
     return success();
   }
@@ -117,8 +116,7 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
     if (failed(threads))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    const int64_t k =
-        cast<MemRefType>(op.getSource().getType()).getDimSize(1);
+    const int64_t k = cast<MemRefType>(op.getSource().getType()).getDimSize(1);
     const int64_t tokens =
         cast<MemRefType>(op.getDestination().getType()).getDimSize(1);
     const int64_t unitsPerRow = kRowBytes / kUnitBytes;
@@ -140,12 +138,11 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
             exists = LLVM::AndOp::create(b, exists, a.ult(firstColumn, k));
           Value size = a.select(exists, a.constant(b.getI32Type(), kUnitBytes),
                                 a.constant(b.getI32Type(), 0));
-          Value element =
-              a.add(a.mul(a.add(adaptor.getRow(), a.toI64(row)), k),
-                    firstColumn);
+          Value element = a.add(a.mul(a.add(adaptor.getRow(), a.toI64(row)), k),
+                                firstColumn);
           Value swizzled = a.xori(unit, a.andi(row, 7));
-          Value place = a.add(a.mul(row, kRowBytes),
-                              a.mul(swizzled, kUnitBytes));
+          Value place =
+              a.add(a.mul(row, kRowBytes), a.mul(swizzled, kUnitBytes));
           copyUnit(b, a.offset(slotBase, a.toI64(place)),
                    a.offset(adaptor.getSource(), a.mul(element, 2)), size);
         });
@@ -201,9 +198,8 @@ void TileStore::emit() {
   firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
                       a.toI64(a.add(a.mul(firstSlice(warp), 16),
                                     a.sum(strides(map.lane, false), lane))));
-  firstToken =
-      a.toI64(a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
-                    a.sum(strides(map.lane, true), lane)));
+  firstToken = a.toI64(a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
+                             a.sum(strides(map.lane, true), lane)));
   for (int column = 0; column < schedule.warpTokens() / 8; ++column)
     for (int element = 0; element < 2; ++element)
       emitToken(column, element);
@@ -229,9 +225,8 @@ void TileStore::emitToken(int column, int element) {
   Value token = a.add(firstToken, 8 * column + map(element, 0).col);
   guard(a.ult(token, adaptor.getValid()), [&] {
     Value start = a.add(a.mul(a.add(adaptor.getRow(), token), n), firstColumn);
-    Value address = a.offset(
-        adaptor.getDestination(),
-        a.mul(start, type.getElementTypeBitWidth() / 8));
+    Value address = a.offset(adaptor.getDestination(),
+                             a.mul(start, type.getElementTypeBitWidth() / 8));
     for (int slice = 0; slice < schedule.warpRows() / 16; ++slice) {
       auto emitSlice = [&] { emitPair(address, slice, column, element); };
       if (n % schedule.tileRows == 0) {
@@ -246,8 +241,8 @@ void TileStore::emitToken(int column, int element) {
 Value TileStore::accumulator(int slice, int column, int element) {
   Value fragment = LLVM::ExtractValueOp::create(
       b, adaptor.getAccumulator(), ArrayRef<int64_t>{slice, column});
-  return LLVM::ExtractElementOp::create(
-      b, fragment, a.constant(b.getI32Type(), element));
+  return LLVM::ExtractElementOp::create(b, fragment,
+                                        a.constant(b.getI32Type(), element));
 }
 
 void TileStore::emitPair(Value tokenAddress, int slice, int column,
@@ -267,8 +262,8 @@ void TileStore::emitPair(Value tokenAddress, int slice, int column,
     pair = LLVM::InsertElementOp::create(b, pair, high,
                                          a.constant(b.getI32Type(), 1));
     if (type.getElementType().isBF16())
-      pair = LLVM::FPTruncOp::create(
-          b, VectorType::get({2}, b.getBF16Type()), pair);
+      pair = LLVM::FPTruncOp::create(b, VectorType::get({2}, b.getBF16Type()),
+                                     pair);
     LLVM::StoreOp::create(b, pair, address, 2 * elementBytes);
     return;
   }
@@ -279,8 +274,7 @@ void TileStore::emitPair(Value tokenAddress, int slice, int column,
   };
   storeOne(low, address);
   guard(a.ult(a.add(firstColumn, columnOffset(slice) + 1), n), [&] {
-    storeOne(high, a.offset(address,
-                            a.constant(b.getI64Type(), elementBytes)));
+    storeOne(high, a.offset(address, a.constant(b.getI64Type(), elementBytes)));
   });
 }
 

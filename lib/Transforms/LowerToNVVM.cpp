@@ -53,9 +53,9 @@ Value Arithmetic::add(Value lhs, int64_t rhs) {
   return rhs == 0 ? lhs : add(lhs, constant(lhs.getType(), rhs));
 }
 Value Arithmetic::mul(Value lhs, int64_t rhs) {
-  return rhs == 1 ? lhs
-                  : Value(LLVM::MulOp::create(b, lhs,
-                                              constant(lhs.getType(), rhs)));
+  return rhs == 1
+             ? lhs
+             : Value(LLVM::MulOp::create(b, lhs, constant(lhs.getType(), rhs)));
 }
 Value Arithmetic::andi(Value lhs, int64_t rhs) {
   return LLVM::AndOp::create(b, lhs, constant(lhs.getType(), rhs));
@@ -126,8 +126,7 @@ Value elementAddress(ImplicitLocOpBuilder &b, MemRefType type, Value base,
   Arithmetic a(b);
   Value linear = a.constant(b.getI64Type(), 0);
   for (auto [i, index] : llvm::enumerate(indices)) {
-    linear = i == 0 ? index
-                    : a.add(a.mul(linear, type.getDimSize(i)), index);
+    linear = i == 0 ? index : a.add(a.mul(linear, type.getDimSize(i)), index);
   }
   return LLVM::GEPOp::create(b, base.getType(), type.getElementType(), base,
                              ArrayRef<LLVM::GEPArg>{linear});
@@ -154,8 +153,7 @@ struct LowerStore : ConvertOpToLLVMPattern<memref::StoreOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value address = elementAddress(b, op.getMemRefType(), adaptor.getMemref(),
                                    adaptor.getIndices());
-    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValue(),
-                                               address);
+    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValue(), address);
     return success();
   }
 };
@@ -169,8 +167,9 @@ struct LowerAtomicOr : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
     if (op.getKind() != arith::AtomicRMWKind::ori)
       return rewriter.notifyMatchFailure(op, "not an OR");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = elementAddress(b, cast<MemRefType>(op.getMemref().getType()),
-                                   adaptor.getMemref(), adaptor.getIndices());
+    Value address =
+        elementAddress(b, cast<MemRefType>(op.getMemref().getType()),
+                       adaptor.getMemref(), adaptor.getIndices());
     rewriter.replaceOpWithNewOp<LLVM::AtomicRMWOp>(
         op, LLVM::AtomicBinOp::_or, address, adaptor.getValue(),
         LLVM::AtomicOrdering::monotonic);
@@ -184,8 +183,8 @@ struct LowerView : ConvertOpToLLVMPattern<memref::ViewOp> {
   matchAndRewrite(memref::ViewOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    rewriter.replaceOp(op, Arithmetic(b).offset(adaptor.getSource(),
-                                                adaptor.getByteShift()));
+    rewriter.replaceOp(
+        op, Arithmetic(b).offset(adaptor.getSource(), adaptor.getByteShift()));
     return success();
   }
 };
@@ -202,10 +201,9 @@ Value createShared(ImplicitLocOpBuilder &b, Operation *inside, StringRef name,
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
-    LLVM::GlobalOp::create(
-        b, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
-        /*isConstant=*/false, linkage, name, Attribute(),
-        alignment, space);
+    LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(b.getI8Type(), bytes),
+                           /*isConstant=*/false, linkage, name, Attribute(),
+                           alignment, space);
   }
   return LLVM::AddressOfOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), space), name);
@@ -226,9 +224,8 @@ struct LowerDynamicShared : ConvertOpToLLVMPattern<gpu::DynamicSharedMemoryOp> {
           op, LLVM::LLVMPointerType::get(b.getContext(), space), name);
       return success();
     }
-    rewriter.replaceOp(
-        op, createShared(b, op, name, 0, kDynamicAlignment,
-                         LLVM::Linkage::External));
+    rewriter.replaceOp(op, createShared(b, op, name, 0, kDynamicAlignment,
+                                        LLVM::Linkage::External));
     return success();
   }
 };
@@ -246,8 +243,7 @@ struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
   matchAndRewrite(gpu::GPUFuncOp op, OpAdaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    TypeConverter::SignatureConversion signature(
-        op.front().getNumArguments());
+    TypeConverter::SignatureConversion signature(op.front().getNumArguments());
     for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs()))
       signature.addInputs(i, getTypeConverter()->convertType(type));
     auto type = LLVM::LLVMFunctionType::get(
@@ -262,8 +258,7 @@ struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
       auto memref = cast<MemRefType>(attribution.getType());
       const int64_t bytes =
           memref.getNumElements() * memref.getElementTypeBitWidth() / 8;
-      const std::string name =
-          op.getName().str() + "_tile" + std::to_string(i);
+      const std::string name = op.getName().str() + "_tile" + std::to_string(i);
       Value address =
           createShared(b, op, name, bytes, kRowBytes, LLVM::Linkage::Internal);
       signature.remapInput(inputs + i, address);
@@ -359,8 +354,7 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     LLVMTypeConverter converter(context);
     configureGpuToNVVMTypeConverter(converter);
     converter.addConversion([](MemRefType type) -> Type {
-      return LLVM::LLVMPointerType::get(type.getContext(),
-                                        addressSpace(type));
+      return LLVM::LLVMPointerType::get(type.getContext(), addressSpace(type));
     });
 
     converter.addConversion([](TensorMapType type) -> Type {
@@ -380,8 +374,8 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     // Goes away with its loop or branch; a pattern that creates a branch has
     // its yield visited first.
     target.addLegalOp<scf::YieldOp>();
-    if (failed(applyFullConversion(getOperation(), target,
-                                   std::move(patterns))))
+    if (failed(
+            applyFullConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();
   }
 };

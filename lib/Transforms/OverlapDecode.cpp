@@ -47,8 +47,7 @@ private:
   IRMapping mapState(ValueRange state);
   SmallVector<Value> emitFront(ValueRange state);
   State positionAfter(ValueRange state);
-  State emitStep(ValueRange state, SmallVector<Value> &fragments,
-                 bool hasNext);
+  State emitStep(ValueRange state, SmallVector<Value> &fragments, bool hasNext);
 
   scf::ForOp loop;
   ImplicitLocOpBuilder b;

@@ -112,8 +112,8 @@ void CopyPipeliner::emitCopies(Value step, Value slot) {
 
 Value CopyPipeliner::emitNextSlot(Value slot) {
   Value next = arith::AddIOp::create(b, slot, index(1));
-  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next,
-                                      index(stages));
+  Value wraps =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, index(stages));
   return arith::SelectOp::create(b, wraps, index(0), next);
 }
 
@@ -144,8 +144,8 @@ LogicalResult CopyPipeliner::run() {
     Value next = TileMatmulOp::create(
         b, accumulator.getType(), accumulator, matmul.getWeights(), readSlot,
         matmul.getActivations(), matmul.getSchedule());
-    scf::YieldOp::create(b, ValueRange{next, emitNextSlot(readSlot),
-                                       emitNextSlot(writeSlot)});
+    scf::YieldOp::create(
+        b, ValueRange{next, emitNextSlot(readSlot), emitNextSlot(writeSlot)});
   }
   // The groups left are empty; the slots belong to the next tile now.
   gpu::BarrierOp::create(b);

@@ -58,11 +58,11 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   // immediates: accumulate (always: accumulators start from zeros, since
   // uninitialised ones would live around the loop and spill), no negation of A
   // and B, B not transposed.
-  const std::string text =
-      "wgmma.mma_async.sync.aligned.m64n" + std::to_string(2 * count) +
-      "k16.f32.bf16.bf16 " + registerList(0, count) + ", " +
-      registerList(2 * count, 4) + ", $" + std::to_string(2 * count + 4) +
-      ", 1, 1, 1, 0;";
+  const std::string text = "wgmma.mma_async.sync.aligned.m64n" +
+                           std::to_string(2 * count) + "k16.f32.bf16.bf16 " +
+                           registerList(0, count) + ", " +
+                           registerList(2 * count, 4) + ", $" +
+                           std::to_string(2 * count + 4) + ", 1, 1, 1, 0;";
   SmallVector<Value> inputs(a);
   inputs.push_back(descriptor);
   return emitAssembly(b, text, sums, inputs, ",r,r,r,r,l");

@@ -18,9 +18,10 @@ namespace mxfp4 {
 /// wgmma.mma_async.m64nNk16 with A in registers, bf16 operands and f32
 /// accumulators: `sums` (N/2 f32) += A (4 x i32) * B (i64 descriptor). Returns
 /// the new sums.
-llvm::SmallVector<mlir::Value>
-emitWgmma(mlir::ImplicitLocOpBuilder &b, llvm::ArrayRef<mlir::Value> sums,
-          llvm::ArrayRef<mlir::Value> a, mlir::Value descriptor);
+llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
+                                         llvm::ArrayRef<mlir::Value> sums,
+                                         llvm::ArrayRef<mlir::Value> a,
+                                         mlir::Value descriptor);
 
 /// No instruction: values that cannot be computed, moved or kept elsewhere
 /// across this point.

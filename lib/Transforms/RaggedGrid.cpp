@@ -58,8 +58,9 @@ GroupBounds loadBounds(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
   bounds.group =
       arith::MinUIOp::create(b, group, indexConstant(b, grid.groups - 1));
   bounds.begin = load(b, grid.offsets, bounds.group);
-  bounds.end = load(b, grid.offsets,
-                    arith::AddIOp::create(b, bounds.group, indexConstant(b, 1)));
+  bounds.end =
+      load(b, grid.offsets,
+           arith::AddIOp::create(b, bounds.group, indexConstant(b, 1)));
   return bounds;
 }
 
@@ -67,8 +68,8 @@ GroupBounds loadBounds(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
 Value emitOffsetsAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
                         Value lane) {
   auto loop = scf::ForOp::create(
-      b, indexConstant(b, 0), indexConstant(b, grid.groups), indexConstant(b, kWarp),
-      ValueRange{i32(b, 0)},
+      b, indexConstant(b, 0), indexConstant(b, grid.groups),
+      indexConstant(b, kWarp), ValueRange{i32(b, 0)},
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
         using P = arith::CmpIPredicate;
@@ -84,8 +85,8 @@ Value emitOffsetsAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
         wrong = arith::OrIOp::create(b, wrong, wrongFirst);
         wrong = arith::OrIOp::create(b, wrong, wrongLast);
         Value bit = arith::ExtUIOp::create(b, b.getI32Type(), wrong);
-        scf::YieldOp::create(
-            b, ValueRange{arith::OrIOp::create(b, args[0], bit)});
+        scf::YieldOp::create(b,
+                             ValueRange{arith::OrIOp::create(b, args[0], bit)});
       });
   Value bad = loop.getResult(0);
   for (int distance = 1; distance < kWarp; distance *= 2)
@@ -97,8 +98,7 @@ Value emitOffsetsAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
 /// Sum over this lane and the lanes before it.
 Value emitInclusiveScan(ImplicitLocOpBuilder &b, Value value) {
   for (int distance = 1; distance < kWarp; distance *= 2) {
-    const Shuffled before =
-        shuffle(b, gpu::ShuffleMode::UP, value, distance);
+    const Shuffled before = shuffle(b, gpu::ShuffleMode::UP, value, distance);
     value = arith::AddIOp::create(
         b, value,
         arith::SelectOp::create(b, before.valid, before.value, i32(b, 0)));
@@ -117,7 +117,8 @@ void mxfp4::emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
 void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
   Value bad = emitOffsetsAreBad(b, *this, lane);
   scf::ForOp::create(
-      b, indexConstant(b, 0), indexConstant(b, groups), indexConstant(b, kWarp), ValueRange{i32(b, 0)},
+      b, indexConstant(b, 0), indexConstant(b, groups), indexConstant(b, kWarp),
+      ValueRange{i32(b, 0)},
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
         const GroupBounds bounds = loadBounds(b, *this, base, lane);
@@ -131,13 +132,13 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
         Value scan = emitInclusiveScan(b, tiles);
         scf::IfOp::create(b, bounds.inRange, [&](OpBuilder &then, Location l) {
           ImplicitLocOpBuilder b(l, then);
-          Value next = arith::AddIOp::create(b, bounds.group, indexConstant(b, 1));
+          Value next =
+              arith::AddIOp::create(b, bounds.group, indexConstant(b, 1));
           memref::StoreOp::create(b, arith::AddIOp::create(b, args[0], scan),
                                   table, ValueRange{next});
           scf::YieldOp::create(b);
         });
-        Value total =
-            shuffle(b, gpu::ShuffleMode::IDX, scan, kWarp - 1).value;
+        Value total = shuffle(b, gpu::ShuffleMode::IDX, scan, kWarp - 1).value;
         scf::YieldOp::create(
             b, ValueRange{arith::AddIOp::create(b, args[0], total)});
       });
@@ -145,7 +146,8 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder b(loc, then);
-    memref::StoreOp::create(b, i32(b, 0), table, ValueRange{indexConstant(b, 0)});
+    memref::StoreOp::create(b, i32(b, 0), table,
+                            ValueRange{indexConstant(b, 0)});
     if (error)
       scf::IfOp::create(b, bad, [&](OpBuilder &then, Location loc) {
         ImplicitLocOpBuilder b(loc, then);
@@ -177,7 +179,8 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
   Value group = indexConstant(b, 0);
   for (; step >= 1 && groups > 1; step /= 2) {
     Value candidate = arith::MinUIOp::create(
-        b, arith::AddIOp::create(b, group, indexConstant(b, step)), indexConstant(b, groups));
+        b, arith::AddIOp::create(b, group, indexConstant(b, step)),
+        indexConstant(b, groups));
     Value isBefore = compare(b, arith::CmpIPredicate::sle,
                              load(b, table, candidate), wanted);
     group = arith::SelectOp::create(b, isBefore, candidate, group);
@@ -187,12 +190,12 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
   Value first = toIndex(b, load(b, table, group));
   Value within = arith::SubIOp::create(b, rowTile, first);
   Value begin = toIndex(b, load(b, offsets, group));
-  Value end = toIndex(
-      b, load(b, offsets, arith::AddIOp::create(b, group, indexConstant(b, 1))));
+  Value end =
+      toIndex(b, load(b, offsets,
+                      arith::AddIOp::create(b, group, indexConstant(b, 1))));
   tile.row = arith::AddIOp::create(
       b, begin, arith::MulIOp::create(b, within, indexConstant(b, tileTokens)));
-  tile.valid =
-      arith::MinUIOp::create(b, arith::SubIOp::create(b, end, tile.row),
-                             indexConstant(b, tileTokens));
+  tile.valid = arith::MinUIOp::create(
+      b, arith::SubIOp::create(b, end, tile.row), indexConstant(b, tileTokens));
   return tile;
 }

@@ -34,8 +34,8 @@ struct Position {
 class Splitter {
 public:
   Splitter(gpu::GPUFuncOp kernel, scf::ForOp tiles, ScheduleAttr attr)
-      : kernel(kernel), tiles(tiles), attr(attr),
-        schedule(attr.toSchedule()), b(tiles.getLoc(), tiles) {}
+      : kernel(kernel), tiles(tiles), attr(attr), schedule(attr.toSchedule()),
+        b(tiles.getLoc(), tiles) {}
 
   LogicalResult run();
 
@@ -85,17 +85,17 @@ static bool isSynchronous(Operation *op) {
 /// Two arrays of barriers, set up by thread 0 ahead of the barrier that the
 /// tile table needs anyway.
 void Splitter::createBarriers() {
-  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
-                                          gpu::AddressSpace::Workgroup);
-  auto type = MemRefType::get({schedule.stages}, b.getI64Type(), AffineMap(),
-                              space);
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto type =
+      MemRefType::get({schedule.stages}, b.getI64Type(), AffineMap(), space);
   full = kernel.addWorkgroupAttribution(type, b.getLoc());
   empty = kernel.addWorkgroupAttribution(type, b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&kernel.getBody().front());
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread,
-                                        index(0));
+  Value isFirst =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, index(0));
   scf::IfOp::create(b, isFirst, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder inner(loc, then);
     InitBarriersOp::create(inner, full, /*count=*/1);
@@ -116,17 +116,15 @@ LogicalResult Splitter::useTensorMap() {
     return kernel.emitOpError("requires activations that are an argument of "
                               "the kernel");
   const unsigned number = activations.getArgNumber();
-  std::optional<SymbolTable::UseRange> uses =
-      SymbolTable::getSymbolUses(kernel.getOperation(),
-                                 kernel->getParentOfType<ModuleOp>());
+  std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(
+      kernel.getOperation(), kernel->getParentOfType<ModuleOp>());
   for (SymbolTable::SymbolUse use : *uses)
     if (auto launch = dyn_cast<gpu::LaunchFuncOp>(use.getUser())) {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(launch);
       Value source = launch.getKernelOperands()[number];
-      launch.getKernelOperandsMutable()
-          .slice(number, 1)
-          .assign(MakeTensorMapOp::create(b, map, source));
+      launch.getKernelOperandsMutable().slice(number, 1).assign(
+          MakeTensorMapOp::create(b, map, source));
     }
   SmallVector<Type> inputs(kernel.getFunctionType().getInputs());
   inputs[number] = map;
@@ -257,8 +255,8 @@ void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
       /*replaceInitOperandUsesInLoop=*/false,
       [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
         Operation *body = builder.getInsertionBlock()->getParentOp();
-        const Position after = rewriteNest(findSteps(body),
-                                           {args[0], args[1]}, producer);
+        const Position after =
+            rewriteNest(findSteps(body), {args[0], args[1]}, producer);
         return SmallVector<Value>{after.slot, after.parity};
       });
 }
@@ -303,9 +301,8 @@ LogicalResult Splitter::run() {
   number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
                .getShuffleResult();
   Value warp = arith::IndexCastOp::create(b, b.getIndexType(), number);
-  Value isProducer =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
-                            index(schedule.consumerWarps()));
+  Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
+                                           index(schedule.consumerWarps()));
   auto roles = scf::IfOp::create(b, isProducer, /*withElseRegion=*/true);
   b.setInsertionPointToStart(roles.thenBlock());
   buildProducer(warp);

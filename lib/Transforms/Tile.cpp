@@ -42,10 +42,10 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
   if (!op.getBlockType())
     return "requires weights in a fragment-major layout to become a kernel; "
            "insert mxfp4.pack";
-  for (auto [name, size] :
-       {std::pair("N", op.getN()), {"K", op.getK()},
-        {"the number of experts", op.getNumExperts()},
-        {"the number of groups", op.getNumGroups()}})
+  for (auto [name, size] : {std::pair("N", op.getN()),
+                            {"K", op.getK()},
+                            {"the number of experts", op.getNumExperts()},
+                            {"the number of groups", op.getNumGroups()}})
     if (ShapedType::isDynamic(size))
       return std::string("requires ") + name +
              " to be static to become a kernel";
@@ -105,14 +105,13 @@ void KernelBuilder::bindArguments() {
   grid.rows = *arguments++;
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
-  grid.columnTiles =
-      (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
+  grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
 }
 
 /// Activations first: their swizzle wants the best-aligned place.
 void KernelBuilder::carveSharedMemory() {
-  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
-                                          gpu::AddressSpace::Workgroup);
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
                                AffineMap(), space);
   Value all = gpu::DynamicSharedMemoryOp::create(b, bytes);
@@ -124,14 +123,12 @@ void KernelBuilder::carveSharedMemory() {
     offset += size;
     return view;
   };
-  activationStage =
-      carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
-            b.getBF16Type(),
-            int64_t(schedule.stages) * schedule.activationStageBytes());
-  weightStage =
-      carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
-            op.getBlockType(),
-            int64_t(schedule.stages) * schedule.weightStageBytes());
+  activationStage = carve(
+      {schedule.stages, schedule.tileTokens, Schedule::kTileK}, b.getBF16Type(),
+      int64_t(schedule.stages) * schedule.activationStageBytes());
+  weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
+                      op.getBlockType(),
+                      int64_t(schedule.stages) * schedule.weightStageBytes());
   grid.table = carve({grid.groups + 1}, b.getI32Type(), 4 * (grid.groups + 1));
 }
 
@@ -139,8 +136,8 @@ void KernelBuilder::build() {
   bindArguments();
   carveSharedMemory();
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                                            thread, index(32));
+  Value isFirstWarp =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, index(32));
   scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder inner(loc, then);
     grid.emitTable(inner, thread);
@@ -160,11 +157,10 @@ void KernelBuilder::build() {
 
 void KernelBuilder::buildTile(Value number) {
   RaggedGrid::Tile tile = grid.emitTile(b, number);
-  Value accumulator = expertIds
-                          ? buildTileOfExpertId(tile)
-                          : buildKLoop(tile, /*expert=*/tile.group);
-  StoreTileOp::create(b, accumulator, output, tile.row, tile.column,
-                      tile.valid, attr);
+  Value accumulator = expertIds ? buildTileOfExpertId(tile)
+                                : buildKLoop(tile, /*expert=*/tile.group);
+  StoreTileOp::create(b, accumulator, output, tile.row, tile.column, tile.valid,
+                      attr);
 }
 
 /// Id -1 multiplies nothing and stores zeros; a bad id stores nothing.
@@ -201,8 +197,7 @@ Value KernelBuilder::buildTileOfExpertId(RaggedGrid::Tile &tile) {
 
 VectorType KernelBuilder::accumulatorType() {
   return VectorType::get(
-      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4},
-      b.getF32Type());
+      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
 }
 
 Value KernelBuilder::zeroAccumulator() {
@@ -213,9 +208,8 @@ Value KernelBuilder::zeroAccumulator() {
 Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert) {
   Value block = arith::MulIOp::create(
       b, tile.column, index(schedule.tileRows / BlockLayout::kRows));
-  auto loop =
-      scf::ForOp::create(b, index(0), index(blocksFor(op.getK())), index(1),
-                         ValueRange{zeroAccumulator()});
+  auto loop = scf::ForOp::create(b, index(0), index(blocksFor(op.getK())),
+                                 index(1), ValueRange{zeroAccumulator()});
   loop->setAttr("mxfp4.stages", b.getI64IntegerAttr(schedule.stages));
 
   OpBuilder::InsertionGuard guard(b);
@@ -248,8 +242,7 @@ struct TilePass : mxfp4::impl::TileBase<TilePass> {
 
 private:
   void outline(GroupedMatmulOp op, const Target &target);
-  void launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
-              const Target &target);
+  void launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel, const Target &target);
 };
 
 } // namespace
@@ -290,9 +283,9 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
     arguments.push_back(operand.getType());
   arguments.push_back(builder.getI32Type());
   const Schedule schedule = op.getScheduleAttr().toSchedule();
-  auto kernel = gpu::GPUFuncOp::create(
-      builder, op.getLoc(), gpuModule.getName(),
-      builder.getFunctionType(arguments, {}));
+  auto kernel =
+      gpu::GPUFuncOp::create(builder, op.getLoc(), gpuModule.getName(),
+                             builder.getFunctionType(arguments, {}));
   kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
                   builder.getUnitAttr());
   kernel.setKnownBlockSizeAttr(

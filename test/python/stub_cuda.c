@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
-/* A libcuda that has one sm_90 device and prints what it is asked to do. A launch sets the error
- * word to 2, so that reading it back can be tested too. */
+/* A libcuda that has one sm_90 device and prints what it is asked to do. A
+ * launch sets the error word to 2, so that reading it back can be tested too.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -33,9 +34,13 @@ Result cuDeviceGetAttribute(int *value, int attribute, int device) {
   }
   return 1;
 }
-Result cuDevicePrimaryCtxRetain(void **out, int device) { return *out = (void *)0x77, 0; }
+Result cuDevicePrimaryCtxRetain(void **out, int device) {
+  return *out = (void *)0x77, 0;
+}
 Result cuCtxPushCurrent_v2(void *pushed) { return context = pushed, 0; }
-Result cuCtxPopCurrent_v2(void **out) { return *out = context, context = NULL, 0; }
+Result cuCtxPopCurrent_v2(void **out) {
+  return *out = context, context = NULL, 0;
+}
 Result cuCtxGetCurrent(void **out) { return *out = context, 0; }
 Result cuCtxSynchronize(void) { return 0; }
 Result cuStreamSynchronize(void *stream) { return 0; }
@@ -64,19 +69,23 @@ Result cuMemcpyDtoH_v2(void *target, uintptr_t source, size_t size) {
 Result cuPointerGetAttribute(void *out, int attribute, uintptr_t pointer) {
   return *(int *)out = 0, attribute != 9; /* the device's ordinal */
 }
-Result cuGetErrorString(int code, const char **text) { return *text = "an error", 0; }
-Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
-                      unsigned by, unsigned bz, unsigned shared, void *stream, void **values,
-                      void **extra) {
-  printf("launch grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d\nvalues", gx, gy, gz, bx, by,
-         bz, shared, (int)(intptr_t)stream);
+Result cuGetErrorString(int code, const char **text) {
+  return *text = "an error", 0;
+}
+Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
+                      unsigned bx, unsigned by, unsigned bz, unsigned shared,
+                      void *stream, void **values, void **extra) {
+  printf("launch grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d\nvalues", gx,
+         gy, gz, bx, by, bz, shared, (int)(intptr_t)stream);
   for (int i = 0; i < 4; ++i)
     printf(" %p", *(void **)values[i]);
-  printf(" %s rows=%d\n", *(void **)values[4] == &word ? "error" : "?", *(int *)values[5]);
+  printf(" %s rows=%d\n", *(void **)values[4] == &word ? "error" : "?",
+         *(int *)values[5]);
   word = 2;
   return function != (void *)0xabc || extra != NULL || !context;
 }
-Result cuGetProcAddress_v2(const char *name, void **out, int version, uint64_t flags, int *found) {
+Result cuGetProcAddress_v2(const char *name, void **out, int version,
+                           uint64_t flags, int *found) {
   static void *self;
   char newer[128];
   if (!self)
@@ -89,6 +98,7 @@ Result cuGetProcAddress_v2(const char *name, void **out, int version, uint64_t f
     *found = *out ? 0 : 1;
   return 0;
 }
-Result cuGetProcAddress(const char *name, void **out, int version, uint64_t flags) {
+Result cuGetProcAddress(const char *name, void **out, int version,
+                        uint64_t flags) {
   return cuGetProcAddress_v2(name, out, version, flags, NULL);
 }

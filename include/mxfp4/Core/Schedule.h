@@ -27,7 +27,8 @@ namespace mxfp4 {
 enum class Instruction {
   /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
   MmaSync,
-  /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations in
+  /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
+  /// in
   /// shared memory; copies by a producer warp of its own.
   Wgmma,
 };
@@ -77,9 +78,7 @@ struct Schedule {
   /// The 16-row slice of the tile that fragment `i` of a warp covers, for
   /// i < warpRows() / 16, is firstSlice(warp) + i * sliceStride(): a warpgroup
   /// spreads each 64-row block over its four warps.
-  int sliceStride() const {
-    return instruction == Instruction::Wgmma ? 4 : 1;
-  }
+  int sliceStride() const { return instruction == Instruction::Wgmma ? 4 : 1; }
   int firstSlice(int warp) const;
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {
