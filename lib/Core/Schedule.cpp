@@ -69,7 +69,7 @@ constexpr std::array<Regime, 4> kMmaSync = {{
      "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
     {40, Instruction::MmaSync, 64, 32, 4, 1, 5, 4,
      "a few dozen rows a group: 32 tokens share each decoded fragment"},
-    {INT64_MAX, Instruction::MmaSync, 128, 64, 4, 1, 3, 3,
+    {INT64_MAX, Instruction::MmaSync, 128, 64, 4, 1, 3, 2,
      "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
      "tokens"},
 }};
@@ -93,9 +93,9 @@ constexpr std::array<Regime, 6> kWgmma = {{
      "thousands of rows a group: two warpgroups share the largest tile"},
 }};
 
-/// Steps of K below which wgmma has nothing to overlap: its loop is gone, and
-/// ptxas serialises what is left.
-constexpr int64_t kFewSteps = 3;
+/// Steps of K below which wgmma has little to overlap: LLVM or the canonicaliser
+/// may take its short loop apart, and ptxas then serialises the batches.
+constexpr int64_t kFewSteps = 8;
 
 /// The regimes that a preference leaves, in order.
 std::vector<Regime> regimesFor(const Preference &preference, int64_t steps) {

@@ -339,6 +339,21 @@ void populatePatterns(LLVMTypeConverter &converter,
 struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
   using LowerToNVVMBase::LowerToNVVMBase;
 
+  /// What should be unrolled is unrolled by now. LLVM would unroll a producer's
+  /// loop past its few registers, and a consumer's into batches that ptxas
+  /// cannot overlap.
+  void keepLoops() {
+    MLIRContext *context = &getContext();
+    auto disable = LLVM::LoopUnrollAttr::get(
+        context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+    auto annotation = LLVM::LoopAnnotationAttr::get(
+        context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
+        {});
+    getOperation()->walk([&](scf::ForOp loop) {
+      loop->setAttr("llvm.loop_annotation", annotation);
+    });
+  }
+
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     // Canonicalisation gathers accumulators into vectors of rank 3, which have
@@ -351,6 +366,7 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(unroll))))
       return signalPassFailure();
 
+    keepLoops();
     LLVMTypeConverter converter(context);
     configureGpuToNVVMTypeConverter(converter);
     converter.addConversion([](MemRefType type) -> Type {

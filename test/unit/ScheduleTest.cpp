@@ -57,9 +57,9 @@ TEST(Schedule, TheInstructionIsAPreference) {
   };
   EXPECT_EQ(instruction(few, {}), Instruction::MmaSync);
   EXPECT_EQ(instruction(many, {}), Instruction::Wgmma);
-  // Two steps of K leave wgmma nothing to overlap.
+  // A few steps of K leave wgmma little to overlap.
   EXPECT_EQ(instruction({32, 32, 5760, 128, 32768}, {}), Instruction::MmaSync);
-  EXPECT_EQ(instruction({32, 32, 5760, 160, 32768}, {}), Instruction::Wgmma);
+  EXPECT_EQ(instruction({32, 32, 5760, 480, 32768}, {}), Instruction::Wgmma);
   EXPECT_EQ(instruction(few, {Placement::Register, Instruction::Wgmma}),
             Instruction::Wgmma);
   EXPECT_EQ(instruction(many, {Placement::Register, Instruction::MmaSync}),

@@ -18,7 +18,7 @@ import tempfile
 # columns, or masks everywhere, single columns and expert ids.
 SHAPES = {
     "even": "experts=32 n=5760 k=2880",
-    "odd": "experts=32 n=101 k=160 groups=40 expert-ids=1",
+    "odd": "experts=32 n=101 k=544 groups=40 expert-ids=1",
 }
 # Users may attach schedules of their own; these are wgmma's extremes: the most
 # accumulators, and the most CTAs.

@@ -1,0 +1,244 @@
+// A kernel for wgmma is split by warps. One elected thread, the producer, runs
+// the loop over tiles with nothing but copies in it; the consumer warps run the
+// same loop with everything else. Two arrays of barriers pass the slots of the
+// stages to and fro: the producer waits until a slot is empty and fills it, the
+// consumers wait until it is full, multiply, and give it back. Slot and parity
+// run on from step to step and from tile to tile.
+//
+// RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --canonicalize --cse --split-input-file | FileCheck %s
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
+
+// At the launch the activations become a tensor map with boxes of as many rows
+// as a tile has tokens. Eight consumer warps and a producer warpgroup.
+
+// CHECK-LABEL: func @plain
+// CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>)
+// CHECK-DAG:     %[[THREADS:.*]] = arith.constant 384 : index
+// CHECK:         %[[MAP:.*]] = mxfp4.make_tensor_map %[[X]] : memref<?x320xbf16> -> <64>
+// CHECK:         gpu.launch_func @mxfp4_plain::@mxfp4_plain
+// CHECK-SAME:      threads in (%[[THREADS]],
+// CHECK-SAME:      args(%[[MAP]] : !mxfp4.tensor_map<64>, %[[W]] : {{.*}}, %[[O]] : {{.*}}, %[[Y]] : memref<?x256xbf16>, %{{.*}} : i32)
+func.func @plain(%x: memref<?x320xbf16>,
+                 %w: memref<32x4x5x!mxfp4.block<spread, folded>>,
+                 %o: memref<33xi32>, %y: memref<?x256xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
+      weights(%w : memref<32x4x5x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<33xi32>) outs(%y : memref<?x256xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// CHECK-LABEL: gpu.func @mxfp4_plain
+// CHECK-SAME:    %[[MAP:[^:]*]]: !mxfp4.tensor_map<64>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>, %{{.*}}: i32)
+// CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>, %[[EMPTY:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>)
+// CHECK-SAME:    known_block_size = array<i32: 384, 1, 1>
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
+// CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
+// CHECK-DAG:     %[[C32:.*]] = arith.constant 32 : index
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0 : i32
+// CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x8x4xf32>
+
+// Thread 0 sets the barriers up, ahead of the barrier that the table of tiles
+// needs anyway. A slot is full when the producer and its bytes have arrived, and
+// empty when each of the eight consumer warps has.
+// CHECK:         %[[THREAD:.*]] = gpu.thread_id x
+// CHECK-NEXT:    %[[FIRST:.*]] = arith.cmpi eq, %[[THREAD]], %[[C0]]
+// CHECK-NEXT:    scf.if %[[FIRST]] {
+// CHECK-NEXT:      mxfp4.init_barriers %[[FULL]] count 1 :
+// CHECK-NEXT:      mxfp4.init_barriers %[[EMPTY]] count 8 :
+// CHECK-NEXT:      nvvm.fence.mbarrier.init
+// CHECK-NEXT:    }
+// CHECK-NOT:     mxfp4.init_barriers
+// CHECK:         %[[SX:.*]] = memref.view {{.*}} to memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+// CHECK:         %[[SW:.*]] = memref.view {{.*}} to memref<4x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+// CHECK:         gpu.barrier
+// From here on the roles run apart: no barrier may ask for both.
+// CHECK-NOT:     gpu.barrier
+// CHECK:         %[[BLOCK:.*]] = gpu.block_id x
+// CHECK:         %[[GRID:.*]] = gpu.grid_dim x
+
+// The warp's number, handed out by lane 0 so that it is the same in all lanes.
+// CHECK:         %[[OWN:.*]] = arith.divui %[[THREAD]], %[[C32]]
+// CHECK:         %[[OWN32:.*]] = arith.index_cast %[[OWN]]
+// CHECK:         %[[SHARED:.*]], %{{.*}} = gpu.shuffle idx %[[OWN32]], %[[ZERO]], %{{.*}}
+// CHECK:         %[[WARP:.*]] = arith.index_cast %[[SHARED]]
+// CHECK:         %[[PRODUCER:.*]] = arith.cmpi uge, %[[WARP]], %[[C8]]
+
+// The producer's warpgroup keeps 40 registers. Its first warp elects a thread;
+// that thread neither multiplies nor stores.
+// CHECK:         scf.if %[[PRODUCER]] {
+// CHECK-NEXT:      nvvm.setmaxregister decrease 40
+// CHECK-NEXT:      %[[ONEWARP:.*]] = arith.cmpi eq, %[[WARP]], %[[C8]]
+// CHECK-NEXT:      scf.if %[[ONEWARP]] {
+// CHECK-NEXT:        %[[ELECTED:.*]] = nvvm.elect.sync
+// CHECK-NEXT:        scf.if %[[ELECTED]] {
+// CHECK-NEXT:          scf.for %{{.*}} = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NOT:             mxfp4.{{tile_matmul|store_tile|copy|init}}
+// CHECK:                 %[[GROUP:.*]] = arith.select
+// CHECK:                 %[[STEPS:.*]]:2 = scf.for %[[K:.*]] = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
+// A fresh barrier passes for parity 1, so the first round does not wait.
+// CHECK-NEXT:              %[[FLIPPED:.*]] = arith.xori %[[PARITY]], %[[ONE]]
+// CHECK-NEXT:              mxfp4.wait_barrier %[[EMPTY]][%[[SLOT]]] parity %[[FLIPPED]]
+// Two blocks of 2176 bytes, and 64 rows of 128.
+// CHECK-NEXT:              mxfp4.expect_bytes %[[FULL]][%[[SLOT]]] bytes 12544
+// CHECK-NEXT:              mxfp4.bulk_copy_weights %[[W]][%{{.*}}, %{{.*}}, %[[K]]] to %[[SW]][%[[SLOT]]] signal %[[FULL]]
+// CHECK-NEXT:              mxfp4.tensor_copy_activations %[[MAP]][%{{.*}}, %[[K]]] to %[[SX]][%[[SLOT]]] signal %[[FULL]]
+// The next slot; after the last one the first, in the other phase.
+// CHECK-NEXT:              %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C1]]
+// CHECK-NEXT:              %[[WRAPS:.*]] = arith.cmpi eq, %[[SLOT1]], %[[C4]]
+// CHECK-NEXT:              %[[SLOT2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[SLOT1]]
+// CHECK-NEXT:              %[[PARITY2:.*]] = arith.select %[[WRAPS]], %[[FLIPPED]], %[[PARITY]]
+// CHECK-NEXT:              scf.yield %[[SLOT2]], %[[PARITY2]]
+// CHECK-NEXT:            }
+// CHECK-NEXT:            scf.yield %[[STEPS]]#0, %[[STEPS]]#1
+// CHECK-NEXT:          }
+// CHECK-NEXT:        }
+// CHECK-NEXT:      }
+
+// The consumers take the registers over, and copy nothing.
+// CHECK-NEXT:    } else {
+// CHECK-NEXT:      nvvm.setmaxregister increase 232
+// CHECK-NEXT:      scf.for %{{.*}} = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NOT:         mxfp4.{{.*}}copy
+// CHECK:             %[[VALID:.*]] = arith.minui
+// CHECK:             %[[STEPS:.*]]:3 = scf.for %{{.*}} = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[NONE]], %[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
+// CHECK-NEXT:          mxfp4.wait_barrier %[[FULL]][%[[SLOT]]] parity %[[PARITY]]
+// CHECK-NEXT:          %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[SLOT]]]
+// CHECK-NEXT:          mxfp4.arrive_barrier %[[EMPTY]][%[[SLOT]]]
+// CHECK-NEXT:          %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C1]]
+// CHECK-NEXT:          %[[WRAPS:.*]] = arith.cmpi eq, %[[SLOT1]], %[[C4]]
+// CHECK-NEXT:          %[[FLIPPED:.*]] = arith.xori %[[PARITY]], %[[ONE]]
+// CHECK-NEXT:          %[[SLOT2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[SLOT1]]
+// CHECK-NEXT:          %[[PARITY2:.*]] = arith.select %[[WRAPS]], %[[FLIPPED]], %[[PARITY]]
+// CHECK-NEXT:          scf.yield %[[NEXT]], %[[SLOT2]], %[[PARITY2]]
+// For mxfp4-overlap-decode; mxfp4-pipeline-copies has nothing left to do.
+// CHECK-NEXT:        } {mxfp4.overlap}
+// CHECK-NEXT:        mxfp4.store_tile %[[STEPS]]#0 to %[[Y]]{{.*}} valid(%[[VALID]])
+// CHECK-NEXT:        scf.yield %[[STEPS]]#1, %[[STEPS]]#2
+// CHECK-NEXT:      }
+// CHECK-NEXT:    }
+// CHECK-NEXT:    gpu.return
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 4>
+
+// Four CTAs share a multiprocessor: the producer is one warp, and registers stay
+// where they are. With a list of expert ids a tile may have no expert (id -1)
+// and so no loop over K; the branch then hands slot and parity on as they were,
+// in both roles, or producer and consumers would lose each other.
+
+// CHECK-LABEL: func @ids
+// CHECK-DAG:     %[[THREADS:.*]] = arith.constant 160 : index
+// CHECK:         %[[MAP:.*]] = mxfp4.make_tensor_map %{{.*}} : memref<?x128xbf16> -> <16>
+// CHECK:         gpu.launch_func {{.*}} threads in (%[[THREADS]], {{.*}} args(%[[MAP]] :
+// CHECK-LABEL: gpu.func @mxfp4_ids
+// CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<3xi64, {{.*}}>, %[[EMPTY:[^ ]*]] : memref<3xi64,
+// CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x2x4xf32>
+// CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         mxfp4.init_barriers %[[FULL]] count 1
+// CHECK-NEXT:    mxfp4.init_barriers %[[EMPTY]] count 4
+// CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         nvvm.elect.sync
+// CHECK:         scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %{{.*}}, %[[TPARITY:.*]] = %{{.*}}) -> (index, i32)
+// CHECK:           %[[ID:.*]] = memref.load %{{.*}} : memref<5xi32>
+// CHECK:           %[[USED:.*]] = arith.cmpi ult, %[[ID]], %{{.*}} : i32
+// CHECK:           %[[AFTER:.*]]:2 = scf.if %[[USED]] -> (index, i32) {
+// CHECK-NEXT:        %[[STEPS:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[TSLOT]], %{{.*}} = %[[TPARITY]])
+// CHECK:               mxfp4.wait_barrier %[[EMPTY]]
+// One block of 2176 bytes, and 16 rows of 128.
+// CHECK-NEXT:          mxfp4.expect_bytes %[[FULL]]{{.*}} bytes 4224
+// CHECK-NEXT:          mxfp4.bulk_copy_weights
+// CHECK-NEXT:          mxfp4.tensor_copy_activations
+// CHECK:             scf.yield %[[STEPS]]#0, %[[STEPS]]#1
+// CHECK-NEXT:      } else {
+// CHECK-NEXT:        scf.yield %[[TSLOT]], %[[TPARITY]]
+// CHECK-NEXT:      }
+// CHECK-NEXT:      scf.yield %[[AFTER]]#0, %[[AFTER]]#1
+
+// CHECK:         } else {
+// CHECK-NOT:       nvvm.setmaxregister
+// CHECK:           scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %{{.*}}, %[[TPARITY:.*]] = %{{.*}}) -> (index, i32)
+// CHECK:             %[[AFTER:.*]]:3 = scf.if %{{.*}} -> (vector<1x2x4xf32>, index, i32) {
+// CHECK-NEXT:          %[[STEPS:.*]]:3 = scf.for {{.*}} iter_args(%{{.*}} = %[[NONE]], %{{.*}} = %[[TSLOT]], %{{.*}} = %[[TPARITY]])
+// CHECK-NEXT:            mxfp4.wait_barrier %[[FULL]]
+// CHECK-NEXT:            mxfp4.tile_matmul
+// CHECK-NEXT:            mxfp4.arrive_barrier %[[EMPTY]]
+// CHECK:               scf.yield %[[STEPS]]#0, %[[STEPS]]#1, %[[STEPS]]#2
+// CHECK-NEXT:        } else {
+// CHECK-NEXT:          scf.yield %[[NONE]], %[[TSLOT]], %[[TPARITY]]
+// CHECK-NEXT:        }
+// CHECK-NEXT:        mxfp4.store_tile %[[AFTER]]#0
+// CHECK-NEXT:        scf.yield %[[AFTER]]#1, %[[AFTER]]#2
+func.func @ids(%x: memref<?x128xbf16>,
+               %w: memref<2x1x2x!mxfp4.block<nibble, raw>>,
+               %o: memref<6xi32>, %i: memref<5xi32>, %y: memref<?x64xf32>,
+               %e: memref<1xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x128xbf16>)
+      weights(%w : memref<2x1x2x!mxfp4.block<nibble, raw>>)
+      offsets(%o : memref<6xi32>) expert_ids(%i : memref<5xi32>)
+      outs(%y : memref<?x64xf32>) error(%e : memref<1xi32>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
+
+// One consumer warpgroup has registers enough: nothing is handed over, though
+// the producer is a whole warpgroup.
+
+// CHECK-LABEL: gpu.func @mxfp4_one_warpgroup
+// CHECK-SAME:    known_block_size = array<i32: 256, 1, 1>
+// CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         mxfp4.arrive_barrier
+// CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         gpu.return
+func.func @one_warpgroup(%x: memref<?x320xbf16>,
+                         %w: memref<2x4x5x!mxfp4.block<spread, folded>>,
+                         %o: memref<3xi32>, %y: memref<?x256xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
+      weights(%w : memref<2x4x5x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x256xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
+
+// A kernel for mma.sync is left alone: mxfp4-pipeline-copies takes it.
+
+// CHECK-LABEL: func @mma_sync
+// CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>
+// CHECK-NOT:     mxfp4.make_tensor_map
+// CHECK:         gpu.launch_func {{.*}} args(%[[X]] : memref<?x320xbf16>
+// CHECK-LABEL: gpu.func @mxfp4_mma_sync(%{{.*}}: memref<?x320xbf16>,
+// CHECK-NOT:     workgroup(
+// CHECK-NOT:     mxfp4.init_barriers
+// CHECK:         mxfp4.copy_weights
+// CHECK-NEXT:    mxfp4.copy_activations
+// CHECK-NEXT:    nvvm.cp.async.commit.group
+// CHECK:         mxfp4.tile_matmul
+// CHECK:         {mxfp4.stages = 3 : i64}
+func.func @mma_sync(%x: memref<?x320xbf16>,
+                    %w: memref<2x4x5x!mxfp4.block<spread, folded>>,
+                    %o: memref<3xi32>, %y: memref<?x256xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
+      weights(%w : memref<2x4x5x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x256xbf16>)
+      {schedule = #schedule}
+  return
+}
