@@ -338,7 +338,7 @@ func.func @case_35(%b: memref<6xi32, #gpu.address_space<workgroup>>) {
 // -----
 
 func.func @case_36(%v: vector<4xf32>) {
-  // expected-error @below {{operand #0 must be of ranks 3 vector of 32-bit float values, but got}}
+  // expected-error @below {{operand #0 must be vector of 32-bit float values of ranks 3, but got}}
   %r = "mxfp4.wgmma_wait"(%v) : (vector<4xf32>) -> vector<4xf32>
   return
 }

@@ -40,6 +40,7 @@ func.func @plain(%x: memref<?x320xbf16>,
 // CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
 // CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
 // CHECK-DAG:     %[[C32:.*]] = arith.constant 32 : index
+// CHECK-DAG:     %[[C64:.*]] = arith.constant 64 : index
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0 : i32
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
 // CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x8x4xf32>
@@ -106,7 +107,7 @@ func.func @plain(%x: memref<?x320xbf16>,
 // CHECK-NEXT:      nvvm.setmaxregister increase 232
 // CHECK-NEXT:      scf.for %{{.*}} = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
 // CHECK-NOT:         mxfp4.{{.*}}copy
-// CHECK:             %[[VALID:.*]] = arith.minui
+// CHECK:             %[[VALID:.*]] = arith.minui %{{.*}}, %[[C64]]
 // CHECK:             %[[STEPS:.*]]:3 = scf.for %{{.*}} = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[NONE]], %[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
 // CHECK-NEXT:          mxfp4.wait_barrier %[[FULL]][%[[SLOT]]] parity %[[PARITY]]
 // CHECK-NEXT:          %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[SLOT]]]
