@@ -33,7 +33,7 @@ Mbarrier *mxfp4::sim::findMbarrier(ExecContext &X, Cta &T, uint32_t Off,
   return nullptr;
 }
 
-static void completePhase(ExecContext *X, Cta &T, uint32_t Off, Mbarrier &B) {
+static void completePhase(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B) {
   ++B.Phase;
   ++B.AgentClock;
   B.Pending = B.Count;
@@ -44,20 +44,20 @@ static void completePhase(ExecContext *X, Cta &T, uint32_t Off, Mbarrier &B) {
   B.PendProxy.clear();
   B.PendProxyG.clear();
   ++T.Cl->Progress;
-  if (B.InFlight && X && !X->known("transaction-bytes"))
-    X->report("transaction-bytes",
+  if (B.InFlight && !X.known("transaction-bytes"))
+    X.report("transaction-bytes",
               "the phase of the mbarrier at " + hex(Off) + " completes while " +
                   plural(uint64_t(B.InFlightBytes), "byte") +
                   " of copies are still on their way: expect_tx has announced "
                   "too few bytes",
-              X->firstLane(), Off);
+              X.firstLane(), Off);
 }
 
-void mxfp4::sim::arriveMbarrier(ExecContext *X, Cta &T, uint32_t Off,
+void mxfp4::sim::arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off,
                                 Mbarrier &B, uint32_t Count, unsigned Lane) {
   if (Count > B.Pending) {
-    if (X && !X->known("mbarrier", 2))
-      X->report("mbarrier",
+    if (!X.known("mbarrier", 2))
+      X.report("mbarrier",
                 "the mbarrier at " + hex(Off) + " counts " +
                     plural(B.Count, "arrival") +
                     " a phase, and more threads arrive than that",
@@ -82,12 +82,12 @@ void mxfp4::sim::expectTx(ExecContext &X, Cta &, uint32_t Off, Mbarrier &B,
              Lane, Off);
 }
 
-void mxfp4::sim::completeTx(Cluster &, Cta &T, uint32_t Off, Mbarrier &B,
+void mxfp4::sim::completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
                             int64_t Bytes) {
   B.Tx -= Bytes;
   ++T.Cl->Progress;
   if (B.Pending == 0 && B.Tx == 0)
-    completePhase(nullptr, T, Off, B);
+    completePhase(X, T, Off, B);
 }
 
 void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
@@ -191,7 +191,7 @@ void execArrive(ExecContext &X, const Inst &I) {
                                std::to_string(N), L, Off, 3);
     if (I.Mods & Drop)
       B->Count -= std::min(B->Count, N);
-    arriveMbarrier(&X, *T, Off, *B, N, L);
+    arriveMbarrier(X, *T, Off, *B, N, L);
   });
   ++X.W.Now;
   if (I.NumDst)
@@ -211,7 +211,7 @@ void execTx(ExecContext &X, const Inst &I) {
     if (I.Sub == 0)
       expectTx(X, *T, Off, *B, N, L);
     else
-      completeTx(X.Cl, *T, Off, *B, N);
+      completeTx(X, *T, Off, *B, N);
   });
 }
 

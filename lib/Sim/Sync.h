@@ -21,12 +21,13 @@ void syncStore(ExecContext &X, const MemRef &R, uint64_t Addr, bool Release);
 Mbarrier *findMbarrier(ExecContext &X, Cta &T, uint32_t Off, unsigned Lane,
                        const char *What);
 /// Counts an arrival of \p Count threads; completes the phase when due.
-void arriveMbarrier(ExecContext *X, Cta &T, uint32_t Off, Mbarrier &B,
+void arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
                     uint32_t Count, unsigned Lane);
 void expectTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
               int64_t Bytes, unsigned Lane);
-/// \p Bytes have landed. \p X is null when no instruction is being executed.
-void completeTx(Cluster &Cl, Cta &T, uint32_t Off, Mbarrier &B, int64_t Bytes);
+/// \p Bytes have landed; X stands at the instruction that sent them.
+void completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
+                int64_t Bytes);
 /// True when the phase with this parity has completed.
 inline bool phaseDone(const Mbarrier &B, uint64_t Parity) {
   return (B.Phase & 1) != (Parity & 1);
