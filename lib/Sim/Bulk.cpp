@@ -342,6 +342,8 @@ bool mxfp4::sim::decodeBulk(Decoder &D) {
   }
   if (D.take("multicast::cluster"))
     D.I.Mods |= Multicast;
+  if (Reduce && Tensor)
+    return D.fail("reductions through a tensor map are not supported");
   if (Reduce) {
     int Op = D.takeOneOf({"and", "or", "xor", "exch", "cas", "add", "inc",
                           "dec", "min", "max"}, -1);

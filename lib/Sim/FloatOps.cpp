@@ -32,7 +32,7 @@ struct SubF { static float f(float A, float B) { return canonical(A - B); } };
 struct MulF { static float f(float A, float B) { return canonical(A * B); } };
 
 #if defined(__x86_64__)
-__attribute__((target_clones("avx2,fma", "default")))
+__attribute__((target_clones("arch=haswell", "default")))
 #endif
 void fmaLanes(const float *A, const float *B, const float *C, float *D) {
   for (unsigned L = 0; L < 32; ++L)

@@ -47,9 +47,8 @@ private:
 
 struct RegState {
   uint32_t Def = 0; ///< Lanes that hold a value.
-  uint16_t WriteEpoch = 0; ///< Warp::FenceEpoch at the last write.
+  uint32_t WriteEpoch = 0; ///< Warp::FenceEpoch at the last write.
   uint8_t Busy = 0;        ///< Owned by an asynchronous wgmma.
-  uint8_t Saved = 0;
   enum : uint8_t { Accumulator = 1, OperandA = 2 };
 };
 
@@ -124,7 +123,7 @@ struct Warp {
   std::vector<RegState> States;
   std::vector<uint8_t> Local; ///< 32 threads' local memory.
   uint32_t Carry = 0;         ///< Lanes with the carry flag set.
-  uint16_t FenceEpoch = 1;
+  uint32_t FenceEpoch = 1;
   bool EverFenced = false;
 
   // Knowledge of the others' work.
