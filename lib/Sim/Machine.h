@@ -27,6 +27,7 @@ namespace mxfp4::sim {
 
 struct Cluster;
 struct Cta;
+struct GlobalRegion;
 struct Grid;
 
 /// SplitMix64: small, seedable, good enough for scheduling.
@@ -192,11 +193,13 @@ struct Cluster {
   Dim3 Id;
   std::vector<Cta> Ctas;
   std::vector<BulkOp> Bulk; ///< In flight.
+  GlobalRegion *LastRegion = nullptr;
   Random Rng;
   uint64_t Step = 0;
   /// Counts events that may unblock someone; blocked warps look again then.
   uint64_t Progress = 0;
   uint64_t LastProgress = 0, IdleRounds = 0;
+  bool Dead = false; ///< Given up after a deadlock.
   uint32_t ClusterArrived = 0, ClusterPhase = 0;
   VectorClock ClusterClock, ClusterProxy, ClusterProxyG, ClusterDone,
       ClusterDoneProxy, ClusterDoneProxyG;

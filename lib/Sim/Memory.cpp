@@ -105,12 +105,9 @@ static void outOfBounds(ExecContext &X, uint64_t Addr, unsigned Bytes,
 static bool resolveGlobal(ExecContext &X, uint64_t Addr, unsigned Bytes,
                           unsigned Align, bool Write, unsigned Lane,
                           MemRef &R) {
-  static thread_local GlobalRegion *Last = nullptr;
-  static thread_local Grid *LastGrid = nullptr;
-  if (LastGrid != &X.G || !Last || Addr - Last->Address >= Last->Size) {
+  GlobalRegion *&Last = X.Cl.LastRegion;
+  if (!Last || Addr - Last->Address >= Last->Size)
     Last = findRegion(X.G, Addr);
-    LastGrid = &X.G;
-  }
   if (!Last || Addr - Last->Address >= Last->Size ||
       Addr - Last->Address + Bytes > Last->Size) {
     outOfBounds(X, Addr, Bytes, Write, Lane);
