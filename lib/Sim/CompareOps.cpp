@@ -46,17 +46,19 @@ uint32_t gather(F Fn) {
 
 template <typename T> uint32_t compare(ExecContext &X, const Inst &I) {
   const uint8_t *P = X.ptr(X.src(I, 0)), *Q = X.ptr(X.src(I, 1));
-  auto A = [P, Ftz_ = I.Mods & Ftz](unsigned L) {
+  auto A = [P, Flush = bool(I.Mods & Ftz)](unsigned L) {
+    (void)Flush;
     auto V = Reader<T>::get(P, L);
     if constexpr (std::is_same_v<decltype(V), float>)
-      if (Ftz_)
+      if (Flush)
         return flush(V);
     return V;
   };
-  auto B = [Q, Ftz_ = I.Mods & Ftz](unsigned L) {
+  auto B = [Q, Flush = bool(I.Mods & Ftz)](unsigned L) {
+    (void)Flush;
     auto V = Reader<T>::get(Q, L);
     if constexpr (std::is_same_v<decltype(V), float>)
-      if (Ftz_)
+      if (Flush)
         return flush(V);
     return V;
   };

@@ -65,7 +65,8 @@ void countRows(ExecContext &X, const Inst &I, bool Write) {
     // A row covers four banks: eight rows conflict where their residues meet.
     unsigned Count[8] = {}, Most = 0;
     for (unsigned R = 0; R < 8; ++R) {
-      unsigned C = ++Count[X.lane(X.src(I, 0), 8 * M + R) + uint64_t(I.Imm) >> 4 & 7];
+      uint64_t Addr = X.lane(X.src(I, 0), 8 * M + R) + uint64_t(I.Imm);
+      unsigned C = ++Count[Addr >> 4 & 7];
       Most = C > Most ? C : Most;
     }
     X.S.S.SharedWavefronts += Most;
