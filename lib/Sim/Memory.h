@@ -74,6 +74,9 @@ GlobalRegion *findRegion(Grid &G, uint64_t Addr);
 /// what is about to be written (it may be null).
 void touchShared(ExecContext &X, Cta &T, uint32_t Off, uint32_t Bytes,
                  const Access &A, const uint8_t *Data = nullptr);
+/// Many chunks of 16 bytes: the operand of a wgmma.
+void touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs, size_t N,
+                       const Access &A);
 void touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off, uint64_t Bytes,
                  const Access &A, const uint8_t *Data = nullptr);
 inline void touch(ExecContext &X, const MemRef &R, uint32_t Bytes,

@@ -77,6 +77,8 @@ struct Checker {
   ReadSets &Sets;
   bool Global;
   uint64_t Base; ///< Address of the range, for messages.
+  bool HasLast = false;
+  Cell Before{}, After{};
 
   const char *spaceName() const {
     return Global ? "global memory" : "shared memory";
@@ -266,6 +268,21 @@ struct Checker {
              const uint8_t *Old) {
     uint64_t End = Off + Bytes, Pos = Off;
     Cell *C = First;
+    // Tiles are written and read by few, so that runs of cells are alike: what
+    // happened to the last one happens to the next.
+    if (!Data && !(Off & 3) && !(Bytes & 3)) {
+      for (; Pos < End; Pos += 4, ++C) {
+        if (HasLast && !std::memcmp(C, &Before, sizeof(Cell))) {
+          *C = After;
+          continue;
+        }
+        Before = *C;
+        cell(*C, 15, Base + (Pos - Off), false);
+        After = *C;
+        HasLast = true;
+      }
+      return;
+    }
     while (Pos < End) {
       uint64_t WordEnd = std::min((Pos | 3) + 1, End);
       uint8_t Mask = uint8_t(((1u << (WordEnd - Pos)) - 1) << (Pos & 3));
@@ -286,6 +303,15 @@ void mxfp4::sim::touchShared(ExecContext &X, Cta &T, uint32_t Off,
                              const uint8_t *Data) {
   Checker K{X, A, T.Sets, false, Off};
   K.range(&T.Cells[Off >> 2], Off, Bytes, Data, T.Shared.data() + Off);
+}
+
+void mxfp4::sim::touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs,
+                                   size_t N, const Access &A) {
+  Checker K{X, A, T.Sets, false, 0};
+  for (size_t J = 0; J < N; ++J) {
+    K.Base = Offs[J];
+    K.range(&T.Cells[Offs[J] >> 2], Offs[J], 16, nullptr, nullptr);
+  }
 }
 
 static void checkInit(Checker &K, GlobalRegion &R, uint64_t Off,

@@ -83,6 +83,8 @@ bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
   uint32_t N = Trans ? 16 : Rows, Chunks = Trans ? Rows / 8 : 2;
   uint32_t FirstChunk = Trans ? FirstRow / 8 : 0;
   uint32_t First = Trans ? 0 : FirstRow;
+  uint32_t Offs[512];
+  size_t Count = 0;
   for (uint32_t R = First; R < First + N; ++R)
     for (uint32_t C = FirstChunk; C < FirstChunk + Chunks; ++C) {
       uint32_t Off = D.chunk(Trans, R, C);
@@ -95,8 +97,9 @@ bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
                    0, Off);
         return false;
       }
-      touchShared(X, X.C, Off, 16, A);
+      Offs[Count++] = Off;
     }
+  touchSharedChunks(X, X.C, Offs, Count, A);
   return true;
 }
 
