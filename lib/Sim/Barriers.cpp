@@ -118,9 +118,17 @@ namespace {
 
 enum : uint8_t { Sync, Arrive, Red };
 
-void releaseBarrier(ExecContext &X, NamedBarrier &B) {
+/// Everybody who waits learns now: a fast warp may arrive again, and reset the
+/// barrier, before a slow one has its next turn.
+void releaseBarrier(ExecContext &X, NamedBarrier &B, uint32_t Id) {
+  for (Warp &W : X.C.Warps)
+    for (Split &S : W.Splits)
+      if (S.Wait == WaitKind::Barrier && S.WaitId == Id) {
+        acquire(W, B.Clock, &B.Proxy, &B.ProxyG);
+        warpSynced(W);
+        S.Wait = WaitKind::None;
+      }
   B.Arrived = B.Expected = 0;
-  ++B.Generation;
   ++X.Cl.Progress;
 }
 
@@ -181,15 +189,12 @@ void execBarrier(ExecContext &X, const Inst &I) {
   if (I.Sub != Arrive) {
     S.Wait = WaitKind::Barrier;
     S.WaitId = uint32_t(Id);
-    S.WaitValue = B.Generation;
     X.Yield = true;
   }
   if (Complete)
-    releaseBarrier(X, B);
+    releaseBarrier(X, B, uint32_t(Id));
 }
 
-/// bar.red: the value is combined over the block. Each thread leaves its
-/// contribution and reads the result when the barrier opens.
 bool decodeBar(Decoder &D) {
   D.I.P = Pipe::Sync;
   D.I.Flags |= Inst::Control;
@@ -303,14 +308,8 @@ bool mxfp4::sim::tryUnblock(ExecContext &X, Split &S) {
   switch (S.Wait) {
   case WaitKind::None:
     return true;
-  case WaitKind::Barrier: {
-    NamedBarrier &B = X.C.Barriers[S.WaitId];
-    if (B.Generation == uint32_t(S.WaitValue))
-      return false;
-    acquire(X.W, B.Clock, &B.Proxy, &B.ProxyG);
-    warpSynced(X.W);
-    break;
-  }
+  case WaitKind::Barrier:
+    return false; // The last thread frees the others.
   case WaitKind::Cluster:
     // Exited threads count as arrived.
     if (X.Cl.ClusterPhase == uint32_t(S.WaitValue)) {

@@ -151,7 +151,6 @@ struct Warp {
 
 struct NamedBarrier {
   uint32_t Expected = 0, Arrived = 0; ///< Threads.
-  uint32_t Generation = 0;
   VectorClock Clock, Proxy, ProxyG;
   uint32_t FirstInst = 0;
 };
