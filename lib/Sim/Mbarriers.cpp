@@ -94,6 +94,9 @@ void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
   acquire(W, B.Done, &B.DoneProxy, &B.DoneProxyG);
   if (B.Agent)
     W.Clock.raise(B.Agent, B.AgentClock);
+  // What the warp's own lanes did before they arrived here.
+  W.SyncNow = std::max(W.SyncNow, B.Done.get(W.agent()) + 1);
+  W.CopySync = std::max(W.CopySync, B.Done.get(W.agent(CopyAgent)));
 }
 
 namespace {
