@@ -126,8 +126,6 @@ TEST(Wgmma, EqualsAMatrixProduct) {
     uint64_t Code = Span == 128 ? 1 : Span == 64 ? 2 : Span == 32 ? 3 : 0;
     uint64_t Lead = !C.TransB ? 128 : Span == 16 ? 128 : 16 * Span;
     uint64_t Stride = Span == 16 ? 256 : 8 * Span;
-    if (C.TransB && Span == 16)
-      std::swap(Lead, Stride);
     uint64_t Desc = (Lead >> 4) << 16 | (Stride >> 4) << 32 | Code << 62;
     std::string Acc, Clear, Store;
     for (unsigned J = 0; J < C.N / 2; ++J) {

@@ -46,7 +46,7 @@ TEST(Parser, DebugDirectivesAndPragmasAreSkipped) {
 
 TEST(Parser, UnknownInstructionIsNamedWithItsLine) {
   EXPECT_NE(parseError(kernel("", "ret;\nfrobnicate.b32 %r1, %r2;"))
-                .find("test.ptx:9: error: instruction frobnicate.b32 is not "
+                .find("test.ptx:11: error: instruction frobnicate.b32 is not "
                       "known to the interpreter [parse]\n"
                       "    frobnicate.b32 %r1, %r2;"),
             std::string::npos);
