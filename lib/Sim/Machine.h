@@ -19,9 +19,8 @@
 #include "Shadow.h"
 
 #include <atomic>
-#include <functional>
 #include <mutex>
-#include <set>
+#include <tuple>
 
 namespace mxfp4::sim {
 

@@ -166,7 +166,10 @@ void execInval(ExecContext &X, const Inst &I) {
 
 void execArrive(ExecContext &X, const Inst &I) {
   bool Release = !(I.Mods & Relaxed);
-  // The clock steps only afterwards: all lanes publish the same work.
+  // The clock steps only afterwards: all lanes publish the same work, and one
+  // of them does it for all.
+  Mbarrier *Published = nullptr;
+  X.W.Clock.raise(X.W.agent(), X.W.Now);
   forLanes(X.Mask, [&](unsigned L) {
     Cta *T;
     uint32_t Off;
@@ -182,8 +185,8 @@ void execArrive(ExecContext &X, const Inst &I) {
     }
     if (I.NumDst)
       X.setLane(X.dst(I), L, B->Phase & 1);
-    if (Release) {
-      X.W.Clock.raise(X.W.agent(), X.W.Now);
+    if (Release && (B != Published || B->Pend.empty())) {
+      Published = B;
       B->Pend.join(X.W.Clock);
       B->PendProxy.join(X.W.ProxyShared);
       B->PendProxyG.join(X.W.ProxyGlobal);

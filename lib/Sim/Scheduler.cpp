@@ -62,7 +62,7 @@ static void runSplit(ExecContext &X, unsigned Budget) {
     }
     X.Mask = Mask;
     if (!(I.Flags & Inst::NoDefCheck)) {
-      const Operand *Src = &K.Operands[I.Ops + I.NumDst];
+      const Operand *Src = K.Operands.data() + I.Ops + I.NumDst;
       for (unsigned N = 0; N < I.NumSrc; ++N)
         if (uint32_t Undefined = Mask & ~W.States[Src[N].Slot].Def)
           undefinedRead(X, Src[N], Undefined);

@@ -10,23 +10,38 @@
 
 using namespace mxfp4::sim;
 
+uint32_t ReadSets::intern(Set S) {
+  auto [It, New] = Ids.insert({std::move(S), uint32_t(Sets.size())});
+  if (New)
+    Sets.push_back(&It->first);
+  return It->second;
+}
+
 uint32_t ReadSets::add(uint32_t Id, Reader R) {
-  if (Id == LastSet && !(R < LastReader) && !(LastReader < R) && LastResult)
+  R.E.Who &= ~31u;
+  if (LastResult && Id == LastSet && R == LastReader)
     return LastResult;
-  std::vector<Reader> Set = Sets[Id];
-  auto Same = [&](const Reader &O) { return O.E.Who == R.E.Who; };
-  auto It = std::find_if(Set.begin(), Set.end(), Same);
-  if (It != Set.end())
+  Set S;
+  if (Id)
+    S = get(Id);
+  auto It = std::lower_bound(
+      S.begin(), S.end(), R,
+      [](const Reader &A, const Reader &B) { return A.E.Who < B.E.Who; });
+  if (It != S.end() && It->E.Who == R.E.Who)
     *It = R;
   else
-    Set.push_back(R);
-  std::sort(Set.begin(), Set.end());
-  auto [Known, New] = Ids.insert({Set, uint32_t(Sets.size())});
-  if (New)
-    Sets.push_back(std::move(Set));
+    S.insert(It, R);
   LastSet = Id;
   LastReader = R;
-  return LastResult = Known->second;
+  return LastResult = intern(std::move(S));
+}
+
+void ReadSets::compact(std::vector<Cell> &Cells) {
+  ReadSets Fresh;
+  for (Cell &C : Cells)
+    if (C.ReadSet)
+      C.ReadSet = Fresh.intern(get(C.ReadSet));
+  *this = std::move(Fresh);
 }
 
 bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
@@ -179,8 +194,9 @@ struct Checker {
         return race(C.Read, C.ReadInst, false, Addr);
     }
     if (C.ReadSet)
+      // The set forgets lanes: it says nothing of the warp's own threads.
       for (const ReadSets::Reader &R : Sets.get(C.ReadSet))
-        if (!before(R.E))
+        if (R.E.Who >> 5 != X.W.agent() && !before(R.E))
           return race(R.E, R.Inst, false, Addr);
   }
 
@@ -214,7 +230,7 @@ struct Checker {
         C.Flags |= 0x20;
         Mask |= C.ReadMask;
       } else {
-        if (!before(C.Read))
+        if (!SameWarp && !before(C.Read))
           C.ReadSet = Sets.add(C.ReadSet, {C.Read, C.ReadInst});
         C.Flags &= uint8_t(~0x20);
       }
@@ -301,12 +317,16 @@ struct Checker {
 void mxfp4::sim::touchShared(ExecContext &X, Cta &T, uint32_t Off,
                              uint32_t Bytes, const Access &A,
                              const uint8_t *Data) {
+  if (T.Sets.crowded())
+    T.Sets.compact(T.Cells);
   Checker K{X, A, T.Sets, false, Off};
   K.range(&T.Cells[Off >> 2], Off, Bytes, Data, T.Shared.data() + Off);
 }
 
 void mxfp4::sim::touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs,
                                    size_t N, const Access &A) {
+  if (T.Sets.crowded())
+    T.Sets.compact(T.Cells);
   Checker K{X, A, T.Sets, false, 0};
   for (size_t J = 0; J < N; ++J) {
     K.Base = Offs[J];
@@ -350,6 +370,8 @@ void mxfp4::sim::touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off,
         ;
       if (Page->Cells.empty())
         Page->Cells.resize(PageBytes / 4);
+      if (Page->Sets.crowded())
+        Page->Sets.compact(Page->Cells);
       Checker K{X, A, Page->Sets, true, R.Address + Pos};
       K.range(&Page->Cells[Pos % PageBytes >> 2], Pos, Stop - Pos,
               Data ? Data + (Pos - Off) : nullptr, R.Data + Pos);

@@ -15,10 +15,9 @@
 
 #include "Clock.h"
 
-#include <map>
 #include <memory>
 #include <string>
-#include <tuple>
+#include <unordered_map>
 
 namespace mxfp4::sim {
 
@@ -55,23 +54,38 @@ static_assert(sizeof(Cell) == 32, "a cell is half a cache line");
 class ReadSets {
 public:
   struct Reader {
-    Epoch E;
+    Epoch E; ///< Of a warp: the lane is 0.
     uint32_t Inst;
-    bool operator<(const Reader &O) const {
-      return std::tie(E.Who, E.Clock, Inst) <
-             std::tie(O.E.Who, O.E.Clock, O.Inst);
+    bool operator==(const Reader &O) const {
+      return E == O.E && Inst == O.Inst;
     }
   };
+  using Set = std::vector<Reader>;
   ReadSets() : Sets(1) {}
-  const std::vector<Reader> &get(uint32_t Id) const { return Sets[Id]; }
+  const Set &get(uint32_t Id) const { return *Sets[Id]; }
   /// The set with \p R added, in place of an older read by the same agent.
   uint32_t add(uint32_t Id, Reader R);
+  /// Sets are never dropped one by one: time goes on, and with it their number.
+  /// When there are many, those that no cell names are thrown away.
+  bool crowded() const { return Sets.size() > 20000; }
+  void compact(std::vector<Cell> &Cells);
 
 private:
-  std::vector<std::vector<Reader>> Sets;
-  std::map<std::vector<Reader>, uint32_t> Ids;
+  struct Hash {
+    size_t operator()(const Set &S) const {
+      uint64_t H = S.size();
+      for (const Reader &R : S)
+        H = (H ^ R.E.Who ^ uint64_t(R.E.Clock) << 32 ^ uint64_t(R.Inst) << 17) *
+            0x9e3779b97f4a7c15;
+      return size_t(H ^ H >> 29);
+    }
+  };
+  std::vector<const Set *> Sets; ///< Point to keys of Ids.
+  std::unordered_map<Set, uint32_t, Hash> Ids;
   uint32_t LastSet = 0, LastResult = 0;
   Reader LastReader{};
+
+  uint32_t intern(Set S);
 };
 
 } // namespace mxfp4::sim
