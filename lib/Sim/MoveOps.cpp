@@ -21,10 +21,13 @@ template <typename Box> void execMov(ExecContext &X, const Inst &I) {
   RegState &From = X.W.States[S.Slot];
   if (From.Busy & RegState::Accumulator)
     X.busyWrite(S); // A read, but reported the same way.
-  uint32_t Def = From.Busy ? ~0u : From.Def;
+  uint32_t Def = From.Busy ? ~0u : From.Def, Epoch = From.WriteEpoch;
   alignas(64) Box Temp[32];
   std::memcpy(Temp, X.ptr(S), sizeof(Temp));
   commit(X, D, Temp);
+  // For wgmma.fence a copy is as old as what it copies: LLVM puts copies and
+  // zeros behind the fence, and ptxas coalesces them or orders them itself.
+  X.W.States[D.Slot].WriteEpoch = Epoch;
   X.W.States[D.Slot].Def &= ~X.Mask | Def;
 }
 

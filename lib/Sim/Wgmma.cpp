@@ -175,7 +175,8 @@ void compute(ExecContext &X, const PendingWgmma &P) {
 
 void checkRegister(ExecContext &X, const Operand &O, bool Accumulator) {
   RegState &R = X.W.States[O.Slot];
-  if (R.WriteEpoch != X.W.FenceEpoch || O.isConst() ||
+  bool NoFence = X.W.FenceEpoch == 1; // None so far.
+  if ((!NoFence && R.WriteEpoch != X.W.FenceEpoch) || O.isConst() ||
       X.known("wgmma-fence"))
     return;
   X.report("wgmma-fence",
