@@ -1,4 +1,5 @@
-/*===- Sim.h - C interface of the PTX interpreter ------------------*- C -*-===*\
+/*===- Sim.h - C interface of the PTX interpreter ------------------*- C
+-*-===*\
 |*
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*
@@ -118,9 +119,9 @@ typedef struct {
 /** Writes the 128 bytes that stand for the map, in a parameter (pass them to
     mxfp4SimArgBytes) or in a buffer. Returns null, or a sentence saying what is
     wrong with the map. */
-MXFP4_SIM_API const char *
-mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L, const Mxfp4SimTensorMap *Map,
-                        uint8_t *Out128);
+MXFP4_SIM_API const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L,
+                                                  const Mxfp4SimTensorMap *Map,
+                                                  uint8_t *Out128);
 
 /** Runs the launch; returns the number of findings of severity error. */
 MXFP4_SIM_API int mxfp4SimRun(Mxfp4SimLaunch *L);

@@ -1,4 +1,5 @@
-//===- Atomics.cpp - atom and red -----------------------------------------*- C++ -*-===//
+//===- Atomics.cpp - atom and red -----------------------------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -19,16 +20,26 @@ enum : uint8_t { Acquire = 1, Release = 2 };
 template <typename T> T integerOp(AtomOp Op, T Old, T B) {
   using U = std::make_unsigned_t<T>;
   switch (Op) {
-  case And: return Old & B;
-  case Or: return Old | B;
-  case Xor: return Old ^ B;
-  case Exch: return B;
-  case Add: return T(U(Old) + U(B));
-  case Inc: return U(Old) >= U(B) ? T(0) : T(U(Old) + 1);
-  case Dec: return Old == 0 || U(Old) > U(B) ? B : T(U(Old) - 1);
-  case Min: return Old < B ? Old : B;
-  case Max: return Old > B ? Old : B;
-  default: return Old;
+  case And:
+    return Old & B;
+  case Or:
+    return Old | B;
+  case Xor:
+    return Old ^ B;
+  case Exch:
+    return B;
+  case Add:
+    return T(U(Old) + U(B));
+  case Inc:
+    return U(Old) >= U(B) ? T(0) : T(U(Old) + 1);
+  case Dec:
+    return Old == 0 || U(Old) > U(B) ? B : T(U(Old) - 1);
+  case Min:
+    return Old < B ? Old : B;
+  case Max:
+    return Old > B ? Old : B;
+  default:
+    return Old;
   }
 }
 
@@ -45,22 +56,27 @@ uint64_t combine(const Inst &I, uint64_t Old, uint64_t B) {
     if (Op == Add)
       // Atomics on memory flush nothing here; global f32 atomics keep
       // subnormals.
-      return bitsTo<uint32_t>(canonical(bitsTo<float>(uint32_t(Old)) +
-                                        bitsTo<float>(uint32_t(B))));
+      return bitsTo<uint32_t>(
+          canonical(bitsTo<float>(uint32_t(Old)) + bitsTo<float>(uint32_t(B))));
     return B;
   case Ty::F64:
     return Op == Add ? bitsTo<uint64_t>(bitsTo<double>(Old) + bitsTo<double>(B))
                      : B;
-  case Ty::BF16: return halfAdd(true, uint16_t(Old), uint16_t(B));
-  case Ty::F16: return halfAdd(false, uint16_t(Old), uint16_t(B));
+  case Ty::BF16:
+    return halfAdd(true, uint16_t(Old), uint16_t(B));
+  case Ty::F16:
+    return halfAdd(false, uint16_t(Old), uint16_t(B));
   case Ty::BF16x2:
   case Ty::F16x2: {
     bool Brain = I.T == Ty::BF16x2;
     return halfAdd(Brain, uint16_t(Old), uint16_t(B)) |
-           uint64_t(halfAdd(Brain, uint16_t(Old >> 16), uint16_t(B >> 16))) << 16;
+           uint64_t(halfAdd(Brain, uint16_t(Old >> 16), uint16_t(B >> 16)))
+               << 16;
   }
-  case Ty::S32: return uint32_t(integerOp<int32_t>(Op, int32_t(Old), int32_t(B)));
-  case Ty::S64: return uint64_t(integerOp<int64_t>(Op, int64_t(Old), int64_t(B)));
+  case Ty::S32:
+    return uint32_t(integerOp<int32_t>(Op, int32_t(Old), int32_t(B)));
+  case Ty::S64:
+    return uint64_t(integerOp<int64_t>(Op, int64_t(Old), int64_t(B)));
   default:
     return typeBits(I.T) == 64
                ? integerOp<uint64_t>(Op, Old, B)
@@ -94,8 +110,8 @@ void oneAtomic(ExecContext &X, const Inst &I, unsigned L) {
       std::memcpy(&Old, R.Host + J * Element, Element);
       uint64_t New;
       if (I.Sub == Cas) {
-        uint64_t M = Element == 8 ? ~uint64_t(0)
-                                  : (uint64_t(1) << (8 * Element)) - 1;
+        uint64_t M =
+            Element == 8 ? ~uint64_t(0) : (uint64_t(1) << (8 * Element)) - 1;
         New = Old == (B & M) ? X.lane(X.src(I, 2), L) : Old;
       } else {
         New = combine(I, Old, B);
@@ -117,7 +133,8 @@ void execAtomic(ExecContext &X, const Inst &I) {
 }
 
 bool checkForm(Decoder &D, int Op, Ty T) {
-  bool Half = T == Ty::BF16 || T == Ty::F16 || T == Ty::BF16x2 || T == Ty::F16x2;
+  bool Half =
+      T == Ty::BF16 || T == Ty::F16 || T == Ty::BF16x2 || T == Ty::F16x2;
   if (isFloat(T) && Op != Add && !(Op == Exch || Op == Cas))
     if (!Half || (Op != Min && Op != Max))
       return D.fail("this atomic operation has no such type");
@@ -153,14 +170,16 @@ bool mxfp4::sim::decodeAtomic(Decoder &D) {
   D.take("relaxed");
   D.take("noftz");
   D.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
-  int S = D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster"}, -1);
+  int S =
+      D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster"}, -1);
   D.I.S = S < 0    ? Space::Generic
           : S == 0 ? Space::Global
           : S == 3 ? Space::SharedCluster
                    : Space::Shared;
   bool Hint = D.take("L2::cache_hint");
-  int Op = D.takeOneOf({"and", "or", "xor", "exch", "cas", "add", "inc", "dec",
-                        "min", "max"}, -1);
+  int Op = D.takeOneOf(
+      {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
+      -1);
   if (Op < 0)
     return D.fail("expected an atomic operation such as .add");
   D.I.Vec = uint8_t(D.take("v2") ? 2 : D.take("v4") ? 4 : D.take("v8") ? 8 : 1);

@@ -1,4 +1,5 @@
-//===- Barriers.cpp - Named barriers, cluster barriers, fences --------*- C++ -*-===//
+//===- Barriers.cpp - Named barriers, cluster barriers, fences --------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -83,8 +84,9 @@ bool mxfp4::sim::decodeFence(Decoder &D) {
   bool Proxy = D.take("proxy");
   bool Mbar = D.take("mbarrier_init");
   if (Proxy) {
-    int Kind = D.takeOneOf({"async", "async::generic", "alias", "tensormap",
-                            "tensormap::generic"}, -1);
+    int Kind = D.takeOneOf(
+        {"async", "async::generic", "alias", "tensormap", "tensormap::generic"},
+        -1);
     if (Kind < 0)
       return D.fail("expected the kind of proxy fence");
     bool Global = D.take("global");
@@ -156,8 +158,8 @@ void execBarrier(ExecContext &X, const Inst &I) {
     if ((Count % 32 || Count == 0 || Count > Total) && !X.known("barrier"))
       X.report("barrier",
                "the thread count of a barrier must be a multiple of 32 from 32 "
-               "to the block's " + std::to_string(Total) + ", found " +
-                   std::to_string(Count),
+               "to the block's " +
+                   std::to_string(Total) + ", found " + std::to_string(Count),
                Lane);
   }
   NamedBarrier &B = X.C.Barriers[Id];
@@ -217,8 +219,7 @@ bool decodeBar(Decoder &D) {
   if (!D.expectOps(Kind == Arrive ? 2 : 1, 2))
     return false;
   D.I.A = D.ops().size() == 2;
-  return D.src(D.ops()[0], Ty::B32) &&
-         (!D.I.A || D.src(D.ops()[1], Ty::B32));
+  return D.src(D.ops()[0], Ty::B32) && (!D.I.A || D.src(D.ops()[1], Ty::B32));
 }
 
 //===----------------------------------------------------------------------===//

@@ -1,4 +1,5 @@
-//===- BitOps.cpp - Logic, shifts, fields and permutes ------------*- C++ -*-===//
+//===- BitOps.cpp - Logic, shifts, fields and permutes ------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -11,11 +12,21 @@ using namespace mxfp4::sim;
 
 namespace {
 
-struct And { template <typename T> static T f(T A, T B) { return A & B; } };
-struct Or { template <typename T> static T f(T A, T B) { return A | B; } };
-struct Xor { template <typename T> static T f(T A, T B) { return A ^ B; } };
-struct Not { template <typename T> static T f(T A) { return T(~A); } };
-struct CNot { template <typename T> static T f(T A) { return A == 0; } };
+struct And {
+  template <typename T> static T f(T A, T B) { return A & B; }
+};
+struct Or {
+  template <typename T> static T f(T A, T B) { return A | B; }
+};
+struct Xor {
+  template <typename T> static T f(T A, T B) { return A ^ B; }
+};
+struct Not {
+  template <typename T> static T f(T A) { return T(~A); }
+};
+struct CNot {
+  template <typename T> static T f(T A) { return A == 0; }
+};
 
 // Shift amounts beyond the width give 0, or the sign.
 template <typename T> struct Shl {
@@ -53,12 +64,12 @@ template <unsigned Mode> struct PrmtMode {
     unsigned N = C & 3;
     uint32_t R = 0;
     for (unsigned J = 0; J < 4; ++J) {
-      unsigned Sel = Mode == 0   ? N + J                    // f4e
-                     : Mode == 1 ? (8 + N - J) & 7          // b4e
-                     : Mode == 2 ? N                        // rc8
-                     : Mode == 3 ? (J > N ? J : N)          // ecl
-                     : Mode == 4 ? (J < N ? J : N)          // ecr
-                                 : (N & 1) * 2 + (J & 1);   // rc16
+      unsigned Sel = Mode == 0   ? N + J                  // f4e
+                     : Mode == 1 ? (8 + N - J) & 7        // b4e
+                     : Mode == 2 ? N                      // rc8
+                     : Mode == 3 ? (J > N ? J : N)        // ecl
+                     : Mode == 4 ? (J < N ? J : N)        // ecr
+                                 : (N & 1) * 2 + (J & 1); // rc16
       R |= (uint32_t(Bytes >> (8 * Sel)) & 255) << (8 * J);
     }
     return R;
@@ -120,7 +131,8 @@ struct Brev32 {
 };
 struct Brev64 {
   static uint64_t f(uint64_t A) {
-    return uint64_t(Brev32::f(uint32_t(A))) << 32 | Brev32::f(uint32_t(A >> 32));
+    return uint64_t(Brev32::f(uint32_t(A))) << 32 |
+           Brev32::f(uint32_t(A >> 32));
   }
 };
 struct Popc {
@@ -185,53 +197,86 @@ void execLop3(ExecContext &X, const Inst &I) {
 void execPredLogic(ExecContext &X, const Inst &I) {
   uint32_t A = X.pred(X.src(I, 0));
   uint32_t B = I.NumSrc > 1 ? X.pred(X.src(I, 1)) : 0;
-  uint32_t V = I.Sub == 0 ? A & B : I.Sub == 1 ? A | B : I.Sub == 2 ? A ^ B : ~A;
+  uint32_t V = I.Sub == 0   ? A & B
+               : I.Sub == 1 ? A | B
+               : I.Sub == 2 ? A ^ B
+                            : ~A;
   X.setPred(X.dst(I), V);
 }
 
 template <typename Op> ExecFn pick2(unsigned Bits) {
   switch (Bits) {
-  case 16: return exec2<uint16_t, uint16_t, uint16_t, Op>;
-  case 32: return exec2<uint32_t, uint32_t, uint32_t, Op>;
-  case 64: return exec2<uint64_t, uint64_t, uint64_t, Op>;
-  default: return nullptr;
+  case 16:
+    return exec2<uint16_t, uint16_t, uint16_t, Op>;
+  case 32:
+    return exec2<uint32_t, uint32_t, uint32_t, Op>;
+  case 64:
+    return exec2<uint64_t, uint64_t, uint64_t, Op>;
+  default:
+    return nullptr;
   }
 }
 template <typename Op> ExecFn pick1(unsigned Bits) {
   switch (Bits) {
-  case 16: return exec1<uint16_t, uint16_t, Op>;
-  case 32: return exec1<uint32_t, uint32_t, Op>;
-  case 64: return exec1<uint64_t, uint64_t, Op>;
-  default: return nullptr;
+  case 16:
+    return exec1<uint16_t, uint16_t, Op>;
+  case 32:
+    return exec1<uint32_t, uint32_t, Op>;
+  case 64:
+    return exec1<uint64_t, uint64_t, Op>;
+  default:
+    return nullptr;
   }
 }
 template <template <typename> class Op> ExecFn pickShift(Ty T) {
   switch (T) {
-  case Ty::B16: case Ty::U16: return exec2<uint16_t, uint16_t, uint32_t, Op<uint16_t>>;
-  case Ty::S16: return exec2<int16_t, int16_t, uint32_t, Op<int16_t>>;
-  case Ty::B32: case Ty::U32: return exec2<uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
-  case Ty::S32: return exec2<int32_t, int32_t, uint32_t, Op<int32_t>>;
-  case Ty::B64: case Ty::U64: return exec2<uint64_t, uint64_t, uint32_t, Op<uint64_t>>;
-  case Ty::S64: return exec2<int64_t, int64_t, uint32_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::B16:
+  case Ty::U16:
+    return exec2<uint16_t, uint16_t, uint32_t, Op<uint16_t>>;
+  case Ty::S16:
+    return exec2<int16_t, int16_t, uint32_t, Op<int16_t>>;
+  case Ty::B32:
+  case Ty::U32:
+    return exec2<uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
+  case Ty::S32:
+    return exec2<int32_t, int32_t, uint32_t, Op<int32_t>>;
+  case Ty::B64:
+  case Ty::U64:
+    return exec2<uint64_t, uint64_t, uint32_t, Op<uint64_t>>;
+  case Ty::S64:
+    return exec2<int64_t, int64_t, uint32_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
 template <template <typename> class Op> ExecFn pickField(Ty T) {
   switch (T) {
-  case Ty::U32: return exec3<uint32_t, uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
-  case Ty::S32: return exec3<int32_t, int32_t, uint32_t, uint32_t, Op<int32_t>>;
-  case Ty::U64: return exec3<uint64_t, uint64_t, uint32_t, uint32_t, Op<uint64_t>>;
-  case Ty::S64: return exec3<int64_t, int64_t, uint32_t, uint32_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::U32:
+    return exec3<uint32_t, uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
+  case Ty::S32:
+    return exec3<int32_t, int32_t, uint32_t, uint32_t, Op<int32_t>>;
+  case Ty::U64:
+    return exec3<uint64_t, uint64_t, uint32_t, uint32_t, Op<uint64_t>>;
+  case Ty::S64:
+    return exec3<int64_t, int64_t, uint32_t, uint32_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
 template <template <typename> class Op> ExecFn pickCount(Ty T) {
   switch (T) {
-  case Ty::B32: case Ty::U32: return exec1<uint32_t, uint32_t, Op<uint32_t>>;
-  case Ty::S32: return exec1<uint32_t, int32_t, Op<int32_t>>;
-  case Ty::B64: case Ty::U64: return exec1<uint32_t, uint64_t, Op<uint64_t>>;
-  case Ty::S64: return exec1<uint32_t, int64_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::B32:
+  case Ty::U32:
+    return exec1<uint32_t, uint32_t, Op<uint32_t>>;
+  case Ty::S32:
+    return exec1<uint32_t, int32_t, Op<int32_t>>;
+  case Ty::B64:
+  case Ty::U64:
+    return exec1<uint32_t, uint64_t, Op<uint64_t>>;
+  case Ty::S64:
+    return exec1<uint32_t, int64_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
 
@@ -258,9 +303,9 @@ bool logic(Decoder &D, std::string_view Base) {
     D.I.Fn = execPredLogic;
     D.I.Sub = uint8_t(Which);
   } else {
-    D.I.Fn = Which == 0   ? pick2<And>(Bits)
-             : Which == 1 ? pick2<Or>(Bits)
-             : Which == 2 ? pick2<Xor>(Bits)
+    D.I.Fn = Which == 0      ? pick2<And>(Bits)
+             : Which == 1    ? pick2<Or>(Bits)
+             : Which == 2    ? pick2<Xor>(Bits)
              : Base == "not" ? pick1<Not>(Bits)
                              : pick1<CNot>(Bits);
   }
@@ -271,13 +316,27 @@ bool permute(Decoder &D) {
   D.take("b32");
   using U = uint32_t;
   switch (D.takeOneOf({"f4e", "b4e", "rc8", "ecl", "ecr", "rc16"}, -1)) {
-  case 0: D.I.Fn = exec3<U, U, U, U, PrmtMode<0>>; break;
-  case 1: D.I.Fn = exec3<U, U, U, U, PrmtMode<1>>; break;
-  case 2: D.I.Fn = exec3<U, U, U, U, PrmtMode<2>>; break;
-  case 3: D.I.Fn = exec3<U, U, U, U, PrmtMode<3>>; break;
-  case 4: D.I.Fn = exec3<U, U, U, U, PrmtMode<4>>; break;
-  case 5: D.I.Fn = exec3<U, U, U, U, PrmtMode<5>>; break;
-  default: D.I.Fn = exec3<U, U, U, U, PrmtDefault>; break;
+  case 0:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<0>>;
+    break;
+  case 1:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<1>>;
+    break;
+  case 2:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<2>>;
+    break;
+  case 3:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<3>>;
+    break;
+  case 4:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<4>>;
+    break;
+  case 5:
+    D.I.Fn = exec3<U, U, U, U, PrmtMode<5>>;
+    break;
+  default:
+    D.I.Fn = exec3<U, U, U, U, PrmtDefault>;
+    break;
   }
   return operands(D, {Ty::B32, Ty::B32, Ty::B32, Ty::B32});
 }
@@ -297,7 +356,8 @@ bool lop3(Decoder &D) {
 }
 
 bool funnel(Decoder &D) {
-  int Left = D.takeOneOf({"r", "l"}, -1), Wrap = D.takeOneOf({"clamp", "wrap"}, -1);
+  int Left = D.takeOneOf({"r", "l"}, -1),
+      Wrap = D.takeOneOf({"clamp", "wrap"}, -1);
   D.take("b32");
   if (Left < 0 || Wrap < 0)
     return D.fail("shf needs .l or .r, and .wrap or .clamp");

@@ -1,4 +1,5 @@
-//===- Bulk.cpp - cp.async.bulk: issue, landing and groups --------------*- C++ -*-===//
+//===- Bulk.cpp - cp.async.bulk: issue, landing and groups --------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -21,8 +22,14 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum : uint8_t { Multicast = 1, TensorForm = 2, ReadOnlyWait = 4,
-                 ToSharedCluster = 8, FromShared = 16, HintFlag = 32 };
+enum : uint8_t {
+  Multicast = 1,
+  TensorForm = 2,
+  ReadOnlyWait = 4,
+  ToSharedCluster = 8,
+  FromShared = 16,
+  HintFlag = 32
+};
 
 Epoch mbarEpoch(const Mbarrier &B) {
   // Without an agent of its own a barrier is not tracked: clock 0 is covered.
@@ -59,7 +66,8 @@ bool sizeError(ExecContext &X, uint64_t Bytes, unsigned Lane) {
   if (!X.known("bulk-size"))
     X.report("bulk-size",
              "a bulk copy moves a multiple of 16 bytes, more than none and "
-             "less than 1 MiB, found " + std::to_string(Bytes),
+             "less than 1 MiB, found " +
+                 std::to_string(Bytes),
              Lane);
   return true;
 }
@@ -125,9 +133,10 @@ void execLoadBulk(ExecContext &X, const Inst &I) {
       if (sizeError(X, Op.Bytes, L))
         return;
     }
-    if (!sharedEnd(X, X.lane(X.src(I, 0), L) + int64_t(int32_t(I.A)), Op, L, T) ||
-        !resolveShared(X, X.lane(X.src(I, At), L) + int64_t(int32_t(I.C)), 8, 8, L, MT,
-                       MbarOff))
+    if (!sharedEnd(X, X.lane(X.src(I, 0), L) + int64_t(int32_t(I.A)), Op, L,
+                   T) ||
+        !resolveShared(X, X.lane(X.src(I, At), L) + int64_t(int32_t(I.C)), 8, 8,
+                       L, MT, MbarOff))
       return;
     if (MT != T && !X.known("mbarrier", 5))
       X.report("mbarrier",
@@ -192,7 +201,8 @@ void execStoreBulk(ExecContext &X, const Inst &I) {
       if (sizeError(X, Op.Bytes, L))
         return;
     }
-    if (!sharedEnd(X, X.lane(X.src(I, From), L) + int64_t(int32_t(I.C)), Op, L, T))
+    if (!sharedEnd(X, X.lane(X.src(I, From), L) + int64_t(int32_t(I.C)), Op, L,
+                   T))
       return;
     uint32_t Group = X.W.BulkGroups[L] + 1;
     Access A = agentAccess(X, BulkAgent, 2 * Group, L, Access::Async);
@@ -298,8 +308,7 @@ bool decodeStore(Decoder &D, bool Tensor) {
   const auto &Ops = D.ops();
   if (Tensor ? !decodeTensorOperand(D, Ops[0]) : !D.address(Ops[0]))
     return false;
-  return addressInto(D, Ops[1], D.I.C) &&
-         (Tensor || D.src(Ops[2], Ty::B32));
+  return addressInto(D, Ops[1], D.I.C) && (Tensor || D.src(Ops[2], Ty::B32));
 }
 
 } // namespace
@@ -345,8 +354,9 @@ bool mxfp4::sim::decodeBulk(Decoder &D) {
   if (Reduce && Tensor)
     return D.fail("reductions through a tensor map are not supported");
   if (Reduce) {
-    int Op = D.takeOneOf({"and", "or", "xor", "exch", "cas", "add", "inc",
-                          "dec", "min", "max"}, -1);
+    int Op = D.takeOneOf(
+        {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
+        -1);
     D.take("noftz");
     if (!Tensor)
       D.I.T = D.takeType();

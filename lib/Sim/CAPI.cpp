@@ -1,4 +1,5 @@
-//===- CAPI.cpp - C interface of the PTX interpreter ---------------------*- C++ -*-===//
+//===- CAPI.cpp - C interface of the PTX interpreter ---------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,5 @@
-//===- CompareOps.cpp - setp, set, selp, slct ------------------------*- C++ -*-===//
+//===- CompareOps.cpp - setp, set, selp, slct ------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -12,12 +13,28 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum Cmp : uint8_t { EQ, NE, LT, LE, GT, GE, EQU, NEU, LTU, LEU, GTU, GEU, NUM,
-                     NANS };
+enum Cmp : uint8_t {
+  EQ,
+  NE,
+  LT,
+  LE,
+  GT,
+  GE,
+  EQU,
+  NEU,
+  LTU,
+  LEU,
+  GTU,
+  GEU,
+  NUM,
+  NANS
+};
 enum Combine : uint8_t { CAnd, COr, CXor, CNone };
 enum : uint8_t { Ftz = 1, Two = 2 };
 
-template <typename T> struct Bits { using Type = T; };
+template <typename T> struct Bits {
+  using Type = T;
+};
 /// Half floats compare as floats.
 struct BrainHalf {};
 struct Half {};
@@ -36,8 +53,7 @@ template <> struct Reader<Half> {
   }
 };
 
-template <typename F>
-uint32_t gather(F Fn) {
+template <typename F> uint32_t gather(F Fn) {
   uint32_t M = 0;
   for (unsigned L = 0; L < 32; ++L)
     M |= uint32_t(Fn(L)) << L;
@@ -64,21 +80,35 @@ template <typename T> uint32_t compare(ExecContext &X, const Inst &I) {
   };
   auto Nan = [&](unsigned L) { return A(L) != A(L) || B(L) != B(L); };
   switch (I.Sub) {
-  case EQ: return gather([&](unsigned L) { return A(L) == B(L); });
+  case EQ:
+    return gather([&](unsigned L) { return A(L) == B(L); });
   // Ordered: false on NaN. For integers this is plain inequality.
-  case NE: return gather([&](unsigned L) { return A(L) < B(L) || A(L) > B(L); });
-  case LT: return gather([&](unsigned L) { return A(L) < B(L); });
-  case LE: return gather([&](unsigned L) { return A(L) <= B(L); });
-  case GT: return gather([&](unsigned L) { return A(L) > B(L); });
-  case GE: return gather([&](unsigned L) { return A(L) >= B(L); });
-  case EQU: return gather([&](unsigned L) { return A(L) == B(L) || Nan(L); });
-  case NEU: return gather([&](unsigned L) { return A(L) != B(L); });
-  case LTU: return gather([&](unsigned L) { return !(A(L) >= B(L)); });
-  case LEU: return gather([&](unsigned L) { return !(A(L) > B(L)); });
-  case GTU: return gather([&](unsigned L) { return !(A(L) <= B(L)); });
-  case GEU: return gather([&](unsigned L) { return !(A(L) < B(L)); });
-  case NUM: return gather([&](unsigned L) { return !Nan(L); });
-  default: return gather(Nan);
+  case NE:
+    return gather([&](unsigned L) { return A(L) < B(L) || A(L) > B(L); });
+  case LT:
+    return gather([&](unsigned L) { return A(L) < B(L); });
+  case LE:
+    return gather([&](unsigned L) { return A(L) <= B(L); });
+  case GT:
+    return gather([&](unsigned L) { return A(L) > B(L); });
+  case GE:
+    return gather([&](unsigned L) { return A(L) >= B(L); });
+  case EQU:
+    return gather([&](unsigned L) { return A(L) == B(L) || Nan(L); });
+  case NEU:
+    return gather([&](unsigned L) { return A(L) != B(L); });
+  case LTU:
+    return gather([&](unsigned L) { return !(A(L) >= B(L)); });
+  case LEU:
+    return gather([&](unsigned L) { return !(A(L) > B(L)); });
+  case GTU:
+    return gather([&](unsigned L) { return !(A(L) <= B(L)); });
+  case GEU:
+    return gather([&](unsigned L) { return !(A(L) < B(L)); });
+  case NUM:
+    return gather([&](unsigned L) { return !Nan(L); });
+  default:
+    return gather(Nan);
   }
 }
 
@@ -118,20 +148,34 @@ template <bool Brain> void execSetpPacked(ExecContext &X, const Inst &I) {
       float FB = Brain ? fromBF16(B) : fromF16(B);
       bool Nan = FA != FA || FB != FB;
       switch (I.Sub) {
-      case EQ: return FA == FB;
-      case NE: return !Nan && FA != FB;
-      case LT: return FA < FB;
-      case LE: return FA <= FB;
-      case GT: return FA > FB;
-      case GE: return FA >= FB;
-      case EQU: return Nan || FA == FB;
-      case NEU: return FA != FB;
-      case LTU: return !(FA >= FB);
-      case LEU: return !(FA > FB);
-      case GTU: return !(FA <= FB);
-      case GEU: return !(FA < FB);
-      case NUM: return !Nan;
-      default: return Nan;
+      case EQ:
+        return FA == FB;
+      case NE:
+        return !Nan && FA != FB;
+      case LT:
+        return FA < FB;
+      case LE:
+        return FA <= FB;
+      case GT:
+        return FA > FB;
+      case GE:
+        return FA >= FB;
+      case EQU:
+        return Nan || FA == FB;
+      case NEU:
+        return FA != FB;
+      case LTU:
+        return !(FA >= FB);
+      case LEU:
+        return !(FA > FB);
+      case GTU:
+        return !(FA <= FB);
+      case GEU:
+        return !(FA < FB);
+      case NUM:
+        return !Nan;
+      default:
+        return Nan;
       }
     });
   X.setPred(X.dst(I, 0), R[0]);
@@ -147,7 +191,8 @@ template <typename Box> void execSelp(ExecContext &X, const Inst &I) {
   for (unsigned L = 0; L < 32; ++L)
     Temp[L] = C >> L & 1 ? P[L] : Q[L];
   // What is chosen may be undefined in lanes that never look at it.
-  const RegState &A = X.W.States[X.src(I, 0).Slot], &B = X.W.States[X.src(I, 1).Slot];
+  const RegState &A = X.W.States[X.src(I, 0).Slot],
+                 &B = X.W.States[X.src(I, 1).Slot];
   uint32_t Def = (C & A.Def) | (~C & B.Def);
   commit(X, X.dst(I), Temp);
   X.W.States[X.dst(I).Slot].Def &= ~X.Mask | Def;
@@ -168,26 +213,41 @@ template <template <typename> class E> ExecFn pick(Ty T);
 #define PICK(NAME)                                                             \
   ExecFn pick_##NAME(Ty T) {                                                   \
     switch (T) {                                                               \
-    case Ty::B16: case Ty::U16: return NAME<uint16_t>;                         \
-    case Ty::S16: return NAME<int16_t>;                                        \
-    case Ty::B32: case Ty::U32: return NAME<uint32_t>;                         \
-    case Ty::S32: return NAME<int32_t>;                                        \
-    case Ty::B64: case Ty::U64: return NAME<uint64_t>;                         \
-    case Ty::S64: return NAME<int64_t>;                                        \
-    case Ty::F32: return NAME<float>;                                          \
-    case Ty::F64: return NAME<double>;                                         \
-    case Ty::BF16: return NAME<BrainHalf>;                                     \
-    case Ty::F16: return NAME<Half>;                                           \
-    default: return nullptr;                                                   \
+    case Ty::B16:                                                              \
+    case Ty::U16:                                                              \
+      return NAME<uint16_t>;                                                   \
+    case Ty::S16:                                                              \
+      return NAME<int16_t>;                                                    \
+    case Ty::B32:                                                              \
+    case Ty::U32:                                                              \
+      return NAME<uint32_t>;                                                   \
+    case Ty::S32:                                                              \
+      return NAME<int32_t>;                                                    \
+    case Ty::B64:                                                              \
+    case Ty::U64:                                                              \
+      return NAME<uint64_t>;                                                   \
+    case Ty::S64:                                                              \
+      return NAME<int64_t>;                                                    \
+    case Ty::F32:                                                              \
+      return NAME<float>;                                                      \
+    case Ty::F64:                                                              \
+      return NAME<double>;                                                     \
+    case Ty::BF16:                                                             \
+      return NAME<BrainHalf>;                                                  \
+    case Ty::F16:                                                              \
+      return NAME<Half>;                                                       \
+    default:                                                                   \
+      return nullptr;                                                          \
     }                                                                          \
   }
 PICK(execSetp)
 PICK(execSet)
 
 bool comparison(Decoder &D, bool Set) {
-  int C = D.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu",
-                       "leu", "gtu", "geu", "num", "nan", "lo", "ls", "hi",
-                       "hs"}, -1);
+  int C =
+      D.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu",
+                   "leu", "gtu", "geu", "num", "nan", "lo", "ls", "hi", "hs"},
+                  -1);
   if (C < 0)
     return D.fail("expected a comparison such as .eq");
   constexpr uint8_t Unsigned[] = {LT, LE, GT, GE};
@@ -207,10 +267,11 @@ bool comparison(Decoder &D, bool Set) {
   bool PackedType = T == Ty::BF16x2 || T == Ty::F16x2;
   if (PackedType && (Set || D.I.A != CNone))
     return D.fail("this packed comparison is not supported");
-  D.I.Fn = PackedType ? (T == Ty::BF16x2 ? execSetpPacked<true>
-                                         : execSetpPacked<false>)
-           : Set      ? pick_execSet(T)
-                      : pick_execSetp(T);
+  D.I.Fn =
+      PackedType
+          ? (T == Ty::BF16x2 ? execSetpPacked<true> : execSetpPacked<false>)
+      : Set ? pick_execSet(T)
+            : pick_execSetp(T);
   const AstOperand &Out = D.ops()[0];
   if (!Set && Out.K == AstOperand::Pair) {
     D.I.Mods |= Two;

@@ -1,4 +1,5 @@
-//===- ControlOps.cpp - Branches, exit, and small scheduling hints ----*- C++ -*-===//
+//===- ControlOps.cpp - Branches, exit, and small scheduling hints ----*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -11,7 +12,8 @@
 using namespace mxfp4::sim;
 
 /// Sends the lanes of \p Taken to \p Target; the rest of the split goes on.
-static void fork(ExecContext &X, uint32_t Taken, uint32_t Target, int32_t Join) {
+static void fork(ExecContext &X, uint32_t Taken, uint32_t Target,
+                 int32_t Join) {
   Split S;
   S.PC = Target;
   S.Mask = Taken;
@@ -84,8 +86,8 @@ void mxfp4::sim::execBranchIndexed(ExecContext &X, const Inst &I) {
     });
     if (Index >= I.B) {
       X.report("out-of-bounds",
-               "brx.idx has index " + std::to_string(Index) + " of a table of " +
-                   plural(I.B, "label"),
+               "brx.idx has index " + std::to_string(Index) +
+                   " of a table of " + plural(I.B, "label"),
                First);
       Index = 0;
     }

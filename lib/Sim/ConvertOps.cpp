@@ -1,4 +1,5 @@
-//===- ConvertOps.cpp - cvt -------------------------------------------*- C++ -*-===//
+//===- ConvertOps.cpp - cvt -------------------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -12,8 +13,14 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum : uint8_t { Ftz = 1, Sat = 2, Relu = 4, Integral = 8, SatFinite = 16,
-                 AwayTies = 32 };
+enum : uint8_t {
+  Ftz = 1,
+  Sat = 2,
+  Relu = 4,
+  Integral = 8,
+  SatFinite = 16,
+  AwayTies = 32
+};
 
 int64_t signExtend(uint64_t V, unsigned Bits) {
   return Bits == 64 ? int64_t(V) : int64_t(V << (64 - Bits)) >> (64 - Bits);
@@ -33,20 +40,30 @@ double magnitudeToOdd(uint64_t V) {
 double readFloat(uint64_t V, Ty T, bool FlushIt) {
   double R;
   switch (T) {
-  case Ty::F32: R = bitsTo<float>(uint32_t(V)); break;
-  case Ty::F64: return bitsTo<double>(V);
-  case Ty::BF16: R = fromBF16(uint16_t(V)); break;
-  default: return fromF16(uint16_t(V));
+  case Ty::F32:
+    R = bitsTo<float>(uint32_t(V));
+    break;
+  case Ty::F64:
+    return bitsTo<double>(V);
+  case Ty::BF16:
+    R = fromBF16(uint16_t(V));
+    break;
+  default:
+    return fromF16(uint16_t(V));
   }
   return FlushIt && std::fabs(R) < 1.17549435e-38 ? std::copysign(0.0, R) : R;
 }
 
 double roundIntegral(double V, Round R) {
   switch (R) {
-  case Round::NearestEven: return std::nearbyint(V);
-  case Round::Zero: return std::trunc(V);
-  case Round::Down: return std::floor(V);
-  default: return std::ceil(V);
+  case Round::NearestEven:
+    return std::nearbyint(V);
+  case Round::Zero:
+    return std::trunc(V);
+  case Round::Down:
+    return std::floor(V);
+  default:
+    return std::ceil(V);
   }
 }
 
@@ -73,14 +90,18 @@ uint64_t writeFloat(double V, Ty T, Round R, uint8_t Mods) {
   if ((Mods & Relu) && (V < 0 || (V == 0 && std::signbit(V))))
     V = 0;
   switch (T) {
-  case Ty::F64: return bitsTo<uint64_t>(V);
+  case Ty::F64:
+    return bitsTo<uint64_t>(V);
   case Ty::F32: {
     float F = canonical(doubleToFloat(V, R));
     return bitsTo<uint32_t>(Mods & Ftz ? flush(F) : F);
   }
-  case Ty::BF16: return roundDouble(V, 7, 8, R, Mods & SatFinite);
-  case Ty::F16: return roundDouble(V, 10, 5, R, Mods & SatFinite);
-  default: return 0;
+  case Ty::BF16:
+    return roundDouble(V, 7, 8, R, Mods & SatFinite);
+  case Ty::F16:
+    return roundDouble(V, 10, 5, R, Mods & SatFinite);
+  default:
+    return 0;
   }
 }
 
@@ -160,10 +181,9 @@ void execCvtTf32(ExecContext &X, const Inst &I) {
   for (unsigned L = 0; L < 32; ++L) {
     uint32_t B = uint32_t(X.lane(X.src(I), L));
     bool Special = (B & 0x7f800000) == 0x7f800000;
-    uint32_t R = I.Mods & AwayTies ? B + 0x1000
-                 : I.Mods2 == uint8_t(Round::Zero)
-                     ? B
-                     : B + 0xfff + (B >> 13 & 1);
+    uint32_t R = I.Mods & AwayTies                 ? B + 0x1000
+                 : I.Mods2 == uint8_t(Round::Zero) ? B
+                                                   : B + 0xfff + (B >> 13 & 1);
     Temp[L] = Special ? (B & 0x7fffff ? NaN32 : B) : R & ~0x1fffu;
   }
   commit(X, X.dst(I), Temp);
@@ -182,8 +202,8 @@ template <typename T> struct Same {
 float fromE4M3(uint8_t B) {
   unsigned E = B >> 3 & 15, M = B & 7;
   float V = E == 15 && M == 7 ? NAN
-            : E ? std::ldexp(float(8 + M), int(E) - 10)
-                : std::ldexp(float(M), -9);
+            : E               ? std::ldexp(float(8 + M), int(E) - 10)
+                              : std::ldexp(float(M), -9);
   return B & 128 ? -V : V;
 }
 uint8_t toE4M3(double V) {
@@ -269,9 +289,10 @@ bool scalar(Decoder &D, Ty To, Ty From) {
   if (!D.expectOps(2, 2) || !D.dst(D.ops()[0], To, true) ||
       !D.src(D.ops()[1], From, true))
     return false;
-  D.I.A = typeBits(D.ops()[0].K == AstOperand::Reg ? D.regType(D.ops()[0]) : To);
-  unsigned SrcBits = D.isReg(D.ops()[1]) ? typeBits(D.regType(D.ops()[1]))
-                                         : typeBits(From);
+  D.I.A =
+      typeBits(D.ops()[0].K == AstOperand::Reg ? D.regType(D.ops()[0]) : To);
+  unsigned SrcBits =
+      D.isReg(D.ops()[1]) ? typeBits(D.regType(D.ops()[1])) : typeBits(From);
   D.I.Fn = fastPath(To, From, D.I.A, SrcBits, D.I.Mods);
   if (!D.I.Fn)
     D.I.Fn = execCvt;
@@ -288,15 +309,19 @@ bool mxfp4::sim::decodeConvert(Decoder &D) {
   if (Int >= 0)
     D.I.Mods |= Integral;
   D.I.Mods2 = uint8_t(Int >= 0 ? Int : R);
-  if (D.take("ftz")) D.I.Mods |= Ftz;
-  if (D.take("satfinite")) D.I.Mods |= SatFinite;
-  if (D.take("sat")) D.I.Mods |= Sat;
-  if (D.take("relu")) D.I.Mods |= Relu;
+  if (D.take("ftz"))
+    D.I.Mods |= Ftz;
+  if (D.take("satfinite"))
+    D.I.Mods |= SatFinite;
+  if (D.take("sat"))
+    D.I.Mods |= Sat;
+  if (D.take("relu"))
+    D.I.Mods |= Relu;
   Ty To = D.takeType(), From = D.takeType();
   D.I.T = To;
   D.I.T2 = From;
-  D.I.P = isFloat(To) && isFloat(From) && typeBits(To) <= 32 ? Pipe::Alu
-                                                            : Pipe::Xu;
+  D.I.P =
+      isFloat(To) && isFloat(From) && typeBits(To) <= 32 ? Pipe::Alu : Pipe::Xu;
   if ((To == Ty::BF16x2 || To == Ty::F16x2) && From == Ty::F32) {
     D.I.Fn = execCvtPacked;
     return D.expectOps(3, 3) && D.dst(D.ops()[0], To) &&
@@ -323,8 +348,8 @@ bool mxfp4::sim::decodeConvert(Decoder &D) {
   auto Scalar = [](Ty T) {
     unsigned Bits = typeBits(T);
     return Bits >= 8 && Bits <= 64 && T != Ty::BF16x2 && T != Ty::F16x2 &&
-           T != Ty::TF32 && T != Ty::E4M3x2 && T != Ty::E5M2x2 &&
-           T != Ty::B8 && T != Ty::B16 && T != Ty::B32 && T != Ty::B64;
+           T != Ty::TF32 && T != Ty::E4M3x2 && T != Ty::E5M2x2 && T != Ty::B8 &&
+           T != Ty::B16 && T != Ty::B32 && T != Ty::B64;
   };
   if (!Scalar(To) || !Scalar(From))
     return D.fail("conversion of these types is not supported");

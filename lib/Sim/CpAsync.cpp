@@ -1,4 +1,5 @@
-//===- CpAsync.cpp - cp.async and its groups --------------------------------*- C++ -*-===//
+//===- CpAsync.cpp - cp.async and its groups --------------------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -59,15 +60,16 @@ void execCopy(ExecContext &X, const Inst &I) {
     MemRef R;
     if (!resolveShared(X, Addr, Bytes, Bytes, L, T, Off))
       return;
-    if (Valid && !resolve(X, Space::Global, From, unsigned(Valid),
-                          Bytes, false, L, R))
+    if (Valid &&
+        !resolve(X, Space::Global, From, unsigned(Valid), Bytes, false, L, R))
       return;
     uint32_t Group = X.W.CopyGroups + 1;
     if (Valid)
       touch(X, R, uint32_t(Valid), threadAccess(X, L, 0));
     touchShared(X, *T, Off, Bytes,
                 agentAccess(X, CopyAgent, Group, L, Access::Write));
-    X.W.Copies.push_back({L, X.PC, Off, From, uint8_t(Bytes), uint8_t(Valid), 0});
+    X.W.Copies.push_back(
+        {L, X.PC, Off, From, uint8_t(Bytes), uint8_t(Valid), 0});
     X.S.S.AsyncCopyBytes += Valid;
   });
   ++X.Cl.Progress;

@@ -69,9 +69,9 @@ bool Decoder::expectOps(size_t Min, size_t Max) {
   size_t N = ops().size();
   if (N >= Min && N <= Max)
     return true;
-  std::string Wanted = Min == Max ? plural(Min, "operand")
-                                  : std::to_string(Min) + " to " +
-                                        plural(Max, "operand");
+  std::string Wanted =
+      Min == Max ? plural(Min, "operand")
+                 : std::to_string(Min) + " to " + plural(Max, "operand");
   return fail(std::string(base()) + " takes " + Wanted + ", found " +
               std::to_string(N));
 }
@@ -125,18 +125,29 @@ Operand Decoder::specialOperand(Special S) {
 
 bool Decoder::special(std::string_view Name, Special &S) const {
   static const std::map<std::string_view, Special> Table = {
-      {"%tid.x", Special::TidX}, {"%tid.y", Special::TidY},
-      {"%tid.z", Special::TidZ}, {"%ntid.x", Special::NTidX},
-      {"%ntid.y", Special::NTidY}, {"%ntid.z", Special::NTidZ},
-      {"%ctaid.x", Special::CtaX}, {"%ctaid.y", Special::CtaY},
-      {"%ctaid.z", Special::CtaZ}, {"%nctaid.x", Special::NCtaX},
-      {"%nctaid.y", Special::NCtaY}, {"%nctaid.z", Special::NCtaZ},
-      {"%laneid", Special::LaneId}, {"%warpid", Special::WarpId},
-      {"%nwarpid", Special::NWarpId}, {"WARP_SZ", Special::WarpSize},
-      {"%lanemask_eq", Special::LaneEq}, {"%lanemask_lt", Special::LaneLt},
-      {"%lanemask_le", Special::LaneLe}, {"%lanemask_gt", Special::LaneGt},
+      {"%tid.x", Special::TidX},
+      {"%tid.y", Special::TidY},
+      {"%tid.z", Special::TidZ},
+      {"%ntid.x", Special::NTidX},
+      {"%ntid.y", Special::NTidY},
+      {"%ntid.z", Special::NTidZ},
+      {"%ctaid.x", Special::CtaX},
+      {"%ctaid.y", Special::CtaY},
+      {"%ctaid.z", Special::CtaZ},
+      {"%nctaid.x", Special::NCtaX},
+      {"%nctaid.y", Special::NCtaY},
+      {"%nctaid.z", Special::NCtaZ},
+      {"%laneid", Special::LaneId},
+      {"%warpid", Special::WarpId},
+      {"%nwarpid", Special::NWarpId},
+      {"WARP_SZ", Special::WarpSize},
+      {"%lanemask_eq", Special::LaneEq},
+      {"%lanemask_lt", Special::LaneLt},
+      {"%lanemask_le", Special::LaneLe},
+      {"%lanemask_gt", Special::LaneGt},
       {"%lanemask_ge", Special::LaneGe},
-      {"%clusterid.x", Special::ClusterX}, {"%clusterid.y", Special::ClusterY},
+      {"%clusterid.x", Special::ClusterX},
+      {"%clusterid.y", Special::ClusterY},
       {"%clusterid.z", Special::ClusterZ},
       {"%nclusterid.x", Special::NClusterX},
       {"%nclusterid.y", Special::NClusterY},
@@ -149,7 +160,8 @@ bool Decoder::special(std::string_view Name, Special &S) const {
       {"%cluster_nctaid.z", Special::ClusterNCtaZ},
       {"%cluster_ctarank", Special::ClusterCtaRank},
       {"%cluster_nctarank", Special::ClusterNCtaRank},
-      {"%smid", Special::SmId}, {"%nsmid", Special::NSmId},
+      {"%smid", Special::SmId},
+      {"%nsmid", Special::NSmId},
       {"%gridid", Special::GridId},
       {"%dynamic_smem_size", Special::DynamicSmem},
       {"%total_smem_size", Special::TotalSmem},
@@ -236,8 +248,7 @@ bool Decoder::src(const AstOperand &Op, Ty T, bool AllowWider) {
     if (special(Op.Text, S)) {
       if (Bits != 32)
         return fail("special register " + std::string(Op.Text) +
-                    " has 32 bits; this operand needs " +
-                    std::to_string(Bits));
+                    " has 32 bits; this operand needs " + std::to_string(Bits));
       Srcs.push_back(specialOperand(S));
       return true;
     }

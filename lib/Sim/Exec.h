@@ -79,13 +79,14 @@ struct ExecContext {
   void busyWrite(const Operand &O);
 
   unsigned threadOf(unsigned Lane) const { return W.Id * 32 + Lane; }
-  unsigned firstLane() const { return unsigned(__builtin_ctz(Mask | 1u << 31)); }
+  unsigned firstLane() const {
+    return unsigned(__builtin_ctz(Mask | 1u << 31));
+  }
 
   /// Reports a finding at the current instruction. \p Other distinguishes
   /// findings at one instruction (the line of its counterpart).
-  void report(const char *Check, const std::string &Message,
-              unsigned Lane, uint64_t Address = ~uint64_t(0),
-              uint32_t Other = 0,
+  void report(const char *Check, const std::string &Message, unsigned Lane,
+              uint64_t Address = ~uint64_t(0), uint32_t Other = 0,
               Diagnostic::Severity Level = Diagnostic::Severity::Error);
   /// True when this finding is already there (and counts it once more), so
   /// that its message need not be made.
@@ -156,8 +157,8 @@ void exec3(ExecContext &X, const Inst &I) {
   const uint8_t *P = X.ptr(X.src(I, 0)), *Q = X.ptr(X.src(I, 1)),
                 *S = X.ptr(X.src(I, 2));
   for (unsigned L = 0; L < 32; ++L)
-    Temp[L] = Lanes<R>::box(Op::f(Lanes<A>::get(P, L), Lanes<B>::get(Q, L),
-                                  Lanes<C>::get(S, L)));
+    Temp[L] = Lanes<R>::box(
+        Op::f(Lanes<A>::get(P, L), Lanes<B>::get(Q, L), Lanes<C>::get(S, L)));
   commit(X, X.dst(I), Temp);
 }
 

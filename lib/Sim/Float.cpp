@@ -1,4 +1,5 @@
-//===- Float.cpp - Formats and rounding -----------------------------*- C++ -*-===//
+//===- Float.cpp - Formats and rounding -----------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -99,12 +100,24 @@ template <typename T> T rounded(char Op, T A, T B, T C, Round R) {
   std::fesetround(hostMode(R));
   volatile T X = A, Y = B, Z = C, V;
   switch (Op) {
-  case '+': V = X + Y; break;
-  case '-': V = X - Y; break;
-  case '*': V = X * Y; break;
-  case '/': V = X / Y; break;
-  case 's': V = std::sqrt(X); break;
-  default: V = std::fma(X, Y, Z); break;
+  case '+':
+    V = X + Y;
+    break;
+  case '-':
+    V = X - Y;
+    break;
+  case '*':
+    V = X * Y;
+    break;
+  case '/':
+    V = X / Y;
+    break;
+  case 's':
+    V = std::sqrt(X);
+    break;
+  default:
+    V = std::fma(X, Y, Z);
+    break;
   }
   T Result = V;
   std::fesetround(Old);

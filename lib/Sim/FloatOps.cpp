@@ -1,4 +1,5 @@
-//===- FloatOps.cpp - Floating-point arithmetic ----------------------*- C++ -*-===//
+//===- FloatOps.cpp - Floating-point arithmetic ----------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -21,15 +22,45 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum class Op : uint8_t { Add, Sub, Mul, Fma, Div, Min, Max, Neg, Abs, Sqrt,
-                          Rcp, Rsqrt, Ex2, Lg2, Sin, Cos, Tanh, Copysign };
+enum class Op : uint8_t {
+  Add,
+  Sub,
+  Mul,
+  Fma,
+  Div,
+  Min,
+  Max,
+  Neg,
+  Abs,
+  Sqrt,
+  Rcp,
+  Rsqrt,
+  Ex2,
+  Lg2,
+  Sin,
+  Cos,
+  Tanh,
+  Copysign
+};
 
-enum : uint8_t { Ftz = 1, Sat = 2, PropagateNaN = 4, XorSign = 8, Relu = 16,
-                 AbsFlag = 32 };
+enum : uint8_t {
+  Ftz = 1,
+  Sat = 2,
+  PropagateNaN = 4,
+  XorSign = 8,
+  Relu = 16,
+  AbsFlag = 32
+};
 
-struct AddF { static float f(float A, float B) { return canonical(A + B); } };
-struct SubF { static float f(float A, float B) { return canonical(A - B); } };
-struct MulF { static float f(float A, float B) { return canonical(A * B); } };
+struct AddF {
+  static float f(float A, float B) { return canonical(A + B); }
+};
+struct SubF {
+  static float f(float A, float B) { return canonical(A - B); }
+};
+struct MulF {
+  static float f(float A, float B) { return canonical(A * B); }
+};
 
 #if defined(__x86_64__)
 __attribute__((target_clones("arch=haswell", "default")))
@@ -63,15 +94,24 @@ double minMax(bool Max, double A, double B, bool Propagate) {
 
 double unary(Op O, double A) {
   switch (O) {
-  case Op::Sqrt: return std::sqrt(A);
-  case Op::Rcp: return 1 / A;
-  case Op::Rsqrt: return 1 / std::sqrt(A);
-  case Op::Ex2: return std::exp2(A);
-  case Op::Lg2: return std::log2(A);
-  case Op::Sin: return std::sin(A);
-  case Op::Cos: return std::cos(A);
-  case Op::Tanh: return std::tanh(A);
-  default: return A;
+  case Op::Sqrt:
+    return std::sqrt(A);
+  case Op::Rcp:
+    return 1 / A;
+  case Op::Rsqrt:
+    return 1 / std::sqrt(A);
+  case Op::Ex2:
+    return std::exp2(A);
+  case Op::Lg2:
+    return std::log2(A);
+  case Op::Sin:
+    return std::sin(A);
+  case Op::Cos:
+    return std::cos(A);
+  case Op::Tanh:
+    return std::tanh(A);
+  default:
+    return A;
   }
 }
 
@@ -85,11 +125,21 @@ float oneF32(const Inst &I, float A, float B, float C) {
   }
   float V;
   switch (O) {
-  case Op::Add: V = roundedOp('+', A, B, 0.0f, R); break;
-  case Op::Sub: V = roundedOp('-', A, B, 0.0f, R); break;
-  case Op::Mul: V = roundedOp('*', A, B, 0.0f, R); break;
-  case Op::Div: V = roundedOp('/', A, B, 0.0f, R); break;
-  case Op::Fma: V = roundedOp('f', A, B, C, R); break;
+  case Op::Add:
+    V = roundedOp('+', A, B, 0.0f, R);
+    break;
+  case Op::Sub:
+    V = roundedOp('-', A, B, 0.0f, R);
+    break;
+  case Op::Mul:
+    V = roundedOp('*', A, B, 0.0f, R);
+    break;
+  case Op::Div:
+    V = roundedOp('/', A, B, 0.0f, R);
+    break;
+  case Op::Fma:
+    V = roundedOp('f', A, B, C, R);
+    break;
   case Op::Min:
   case Op::Max:
     if (I.Mods & AbsFlag) {
@@ -101,13 +151,24 @@ float oneF32(const Inst &I, float A, float B, float C) {
       V = float(minMax(O == Op::Max, A, B, I.Mods & PropagateNaN));
     }
     break;
-  case Op::Neg: V = -A; return I.Mods & Ftz ? flush(V) : V;
-  case Op::Abs: V = std::fabs(A); return I.Mods & Ftz ? flush(V) : V;
-  case Op::Copysign: return std::copysign(B, A);
+  case Op::Neg:
+    V = -A;
+    return I.Mods & Ftz ? flush(V) : V;
+  case Op::Abs:
+    V = std::fabs(A);
+    return I.Mods & Ftz ? flush(V) : V;
+  case Op::Copysign:
+    return std::copysign(B, A);
   // Correctly rounded (.rn and so on) forms are single operations.
-  case Op::Sqrt: V = roundedOp('s', A, 0.0f, 0.0f, R); break;
-  case Op::Rcp: V = roundedOp('/', 1.0f, A, 0.0f, R); break;
-  default: V = float(unary(O, double(A))); break;
+  case Op::Sqrt:
+    V = roundedOp('s', A, 0.0f, 0.0f, R);
+    break;
+  case Op::Rcp:
+    V = roundedOp('/', 1.0f, A, 0.0f, R);
+    break;
+  default:
+    V = float(unary(O, double(A)));
+    break;
   }
   V = canonical(V);
   if (I.Mods & Ftz)
@@ -120,17 +181,28 @@ float oneF32(const Inst &I, float A, float B, float C) {
 double oneF64(const Inst &I, double A, double B, double C) {
   Round R = Round(I.Mods2);
   switch (Op(I.Sub)) {
-  case Op::Add: return roundedOp('+', A, B, 0.0, R);
-  case Op::Sub: return roundedOp('-', A, B, 0.0, R);
-  case Op::Mul: return roundedOp('*', A, B, 0.0, R);
-  case Op::Div: return roundedOp('/', A, B, 0.0, R);
-  case Op::Fma: return roundedOp('f', A, B, C, R);
-  case Op::Min: return minMax(false, A, B, false);
-  case Op::Max: return minMax(true, A, B, false);
-  case Op::Neg: return -A;
-  case Op::Abs: return std::fabs(A);
-  case Op::Copysign: return std::copysign(B, A);
-  default: return unary(Op(I.Sub), A);
+  case Op::Add:
+    return roundedOp('+', A, B, 0.0, R);
+  case Op::Sub:
+    return roundedOp('-', A, B, 0.0, R);
+  case Op::Mul:
+    return roundedOp('*', A, B, 0.0, R);
+  case Op::Div:
+    return roundedOp('/', A, B, 0.0, R);
+  case Op::Fma:
+    return roundedOp('f', A, B, C, R);
+  case Op::Min:
+    return minMax(false, A, B, false);
+  case Op::Max:
+    return minMax(true, A, B, false);
+  case Op::Neg:
+    return -A;
+  case Op::Abs:
+    return std::fabs(A);
+  case Op::Copysign:
+    return std::copysign(B, A);
+  default:
+    return unary(Op(I.Sub), A);
   }
 }
 
@@ -151,10 +223,18 @@ uint16_t oneHalf(const Inst &I, bool Brain, uint16_t HA, uint16_t HB,
   };
   double A = Widen(HA), B = Widen(HB), C = Widen(HC), V;
   switch (O) {
-  case Op::Add: V = addToOdd(A, B); break;
-  case Op::Sub: V = addToOdd(A, -B); break;
-  case Op::Mul: V = A * B; break;
-  case Op::Fma: V = addToOdd(A * B, C); break;
+  case Op::Add:
+    V = addToOdd(A, B);
+    break;
+  case Op::Sub:
+    V = addToOdd(A, -B);
+    break;
+  case Op::Mul:
+    V = A * B;
+    break;
+  case Op::Fma:
+    V = addToOdd(A * B, C);
+    break;
   case Op::Min:
   case Op::Max: {
     bool Flip = (I.Mods & AbsFlag) && std::signbit(A) != std::signbit(B);
@@ -166,7 +246,9 @@ uint16_t oneHalf(const Inst &I, bool Brain, uint16_t HA, uint16_t HB,
     V = Flip ? -V : V;
     break;
   }
-  default: V = unary(O, A); break;
+  default:
+    V = unary(O, A);
+    break;
   }
   uint16_t R = Brain ? toBF16(V) : toF16(V);
   if ((I.Mods & Ftz) && !(R & (Brain ? 0x7f80 : 0x7c00)))
@@ -191,7 +273,8 @@ void execScalar(ExecContext &X, const Inst &I) {
   commit(X, X.dst(I), Temp);
 }
 
-template <bool Brain, unsigned Width> void execHalf(ExecContext &X, const Inst &I) {
+template <bool Brain, unsigned Width>
+void execHalf(ExecContext &X, const Inst &I) {
   alignas(64) uint32_t Temp[32] = {};
   for (unsigned L = 0; L < 32; ++L) {
     if (!(X.Mask >> L & 1))
@@ -221,11 +304,16 @@ void execMulBF16x2(ExecContext &X, const Inst &I) {
   uint32_t Odd = 0;
   for (unsigned L = 0; L < 32; ++L) {
     float Lo = bitsTo<float>(P[L] << 16) * bitsTo<float>(Q[L] << 16);
-    float Hi = bitsTo<float>(P[L] & 0xffff0000) * bitsTo<float>(Q[L] & 0xffff0000);
-    // Zero and the extremes take the slow way; the top byte of the exponent
-    // tells.
-    uint32_t E = bitsTo<uint32_t>(Lo) >> 23 & 255, F = bitsTo<uint32_t>(Hi) >> 23 & 255;
-    Odd |= uint32_t(E - 1 >= 254) | uint32_t(F - 1 >= 254);
+    float Hi =
+        bitsTo<float>(P[L] & 0xffff0000) * bitsTo<float>(Q[L] & 0xffff0000);
+    // Overflow, NaN, and products that leave the normal range take the slow
+    // way; a zero factor gives an exact zero.
+    uint32_t E = bitsTo<uint32_t>(Lo) >> 23 & 255;
+    uint32_t F = bitsTo<uint32_t>(Hi) >> 23 & 255;
+    bool ZeroLo = !(P[L] & 0x7fff) | !(Q[L] & 0x7fff);
+    bool ZeroHi = !(P[L] & 0x7fff0000) | !(Q[L] & 0x7fff0000);
+    Odd |= uint32_t(E == 255) | uint32_t(F == 255) |
+           uint32_t((E == 0) & !ZeroLo) | uint32_t((F == 0) & !ZeroHi);
     Temp[L] = roundFast(Lo) | roundFast(Hi) << 16;
   }
   if (Odd)
@@ -237,32 +325,46 @@ ExecFn pick(Decoder &D, Op O, Ty T) {
   bool Plain = D.I.Mods == 0 && D.I.Mods2 == 0;
   switch (T) {
   case Ty::F32:
-    if (Plain && O == Op::Add) return exec2<float, float, float, AddF>;
-    if (Plain && O == Op::Sub) return exec2<float, float, float, SubF>;
-    if (Plain && O == Op::Mul) return exec2<float, float, float, MulF>;
-    if (Plain && O == Op::Fma) return execFmaF;
+    if (Plain && O == Op::Add)
+      return exec2<float, float, float, AddF>;
+    if (Plain && O == Op::Sub)
+      return exec2<float, float, float, SubF>;
+    if (Plain && O == Op::Mul)
+      return exec2<float, float, float, MulF>;
+    if (Plain && O == Op::Fma)
+      return execFmaF;
     return execScalar<float, oneF32>;
-  case Ty::F64: return execScalar<double, oneF64>;
-  case Ty::BF16: return execHalf<true, 1>;
+  case Ty::F64:
+    return execScalar<double, oneF64>;
+  case Ty::BF16:
+    return execHalf<true, 1>;
   case Ty::BF16x2:
     return Plain && O == Op::Mul ? execMulBF16x2 : execHalf<true, 2>;
-  case Ty::F16: return execHalf<false, 1>;
-  case Ty::F16x2: return execHalf<false, 2>;
-  default: return nullptr;
+  case Ty::F16:
+    return execHalf<false, 1>;
+  case Ty::F16x2:
+    return execHalf<false, 2>;
+  default:
+    return nullptr;
   }
 }
 
-struct Entry { const char *Name; Op O; unsigned Sources; Pipe P; };
+struct Entry {
+  const char *Name;
+  Op O;
+  unsigned Sources;
+  Pipe P;
+};
 constexpr Entry Table[] = {
-    {"add", Op::Add, 2, Pipe::Fma}, {"sub", Op::Sub, 2, Pipe::Fma},
-    {"mul", Op::Mul, 2, Pipe::Fma}, {"fma", Op::Fma, 3, Pipe::Fma},
-    {"mad", Op::Fma, 3, Pipe::Fma}, {"div", Op::Div, 2, Pipe::Xu},
-    {"min", Op::Min, 2, Pipe::Alu}, {"max", Op::Max, 2, Pipe::Alu},
-    {"neg", Op::Neg, 1, Pipe::Alu}, {"abs", Op::Abs, 1, Pipe::Alu},
-    {"sqrt", Op::Sqrt, 1, Pipe::Xu}, {"rcp", Op::Rcp, 1, Pipe::Xu},
-    {"rsqrt", Op::Rsqrt, 1, Pipe::Xu}, {"ex2", Op::Ex2, 1, Pipe::Xu},
-    {"lg2", Op::Lg2, 1, Pipe::Xu}, {"sin", Op::Sin, 1, Pipe::Xu},
-    {"cos", Op::Cos, 1, Pipe::Xu}, {"tanh", Op::Tanh, 1, Pipe::Xu},
+    {"add", Op::Add, 2, Pipe::Fma},          {"sub", Op::Sub, 2, Pipe::Fma},
+    {"mul", Op::Mul, 2, Pipe::Fma},          {"fma", Op::Fma, 3, Pipe::Fma},
+    {"mad", Op::Fma, 3, Pipe::Fma},          {"div", Op::Div, 2, Pipe::Xu},
+    {"min", Op::Min, 2, Pipe::Alu},          {"max", Op::Max, 2, Pipe::Alu},
+    {"neg", Op::Neg, 1, Pipe::Alu},          {"abs", Op::Abs, 1, Pipe::Alu},
+    {"sqrt", Op::Sqrt, 1, Pipe::Xu},         {"rcp", Op::Rcp, 1, Pipe::Xu},
+    {"rsqrt", Op::Rsqrt, 1, Pipe::Xu},       {"ex2", Op::Ex2, 1, Pipe::Xu},
+    {"lg2", Op::Lg2, 1, Pipe::Xu},           {"sin", Op::Sin, 1, Pipe::Xu},
+    {"cos", Op::Cos, 1, Pipe::Xu},           {"tanh", Op::Tanh, 1, Pipe::Xu},
     {"copysign", Op::Copysign, 2, Pipe::Alu}};
 
 } // namespace
@@ -278,11 +380,16 @@ bool mxfp4::sim::decodeFloat(Decoder &D) {
   D.take("full");
   int R = D.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
   D.I.Mods2 = uint8_t(R);
-  if (D.take("ftz")) D.I.Mods |= Ftz;
-  if (D.take("sat")) D.I.Mods |= Sat;
-  if (D.take("NaN")) D.I.Mods |= PropagateNaN;
-  if (D.take("xorsign") && D.take("abs")) D.I.Mods |= AbsFlag;
-  if (D.take("relu")) D.I.Mods |= Relu;
+  if (D.take("ftz"))
+    D.I.Mods |= Ftz;
+  if (D.take("sat"))
+    D.I.Mods |= Sat;
+  if (D.take("NaN"))
+    D.I.Mods |= PropagateNaN;
+  if (D.take("xorsign") && D.take("abs"))
+    D.I.Mods |= AbsFlag;
+  if (D.take("relu"))
+    D.I.Mods |= Relu;
   Ty T = D.takeType();
   if (!isFloat(T) || T == Ty::TF32)
     return D.fail("expected a floating-point type");

@@ -1,4 +1,5 @@
-//===- IntOps.cpp - Integer arithmetic ---------------------------*- C++ -*-===//
+//===- IntOps.cpp - Integer arithmetic ---------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -87,8 +88,8 @@ template <typename T> struct Max {
 };
 template <typename T> struct Sad {
   static T f(T A, T B, T C) {
-    return T(Wrap<T>(C) + (A > B ? Wrap<T>(A) - Wrap<T>(B)
-                                 : Wrap<T>(B) - Wrap<T>(A)));
+    return T(Wrap<T>(C) +
+             (A > B ? Wrap<T>(A) - Wrap<T>(B) : Wrap<T>(B) - Wrap<T>(A)));
   }
 };
 struct AddSat {
@@ -116,7 +117,9 @@ template <typename T> struct Mul24 {
   }
 };
 template <typename T> struct Mad24 {
-  static T f(T A, T B, T C) { return T(uint32_t(Mul24<T>::f(A, B)) + uint32_t(C)); }
+  static T f(T A, T B, T C) {
+    return T(uint32_t(Mul24<T>::f(A, B)) + uint32_t(C));
+  }
 };
 
 template <typename A, typename B> struct Dp4a {
@@ -134,7 +137,8 @@ template <typename T> void execCarry(ExecContext &X, const Inst &I) {
   T Temp[32];
   uint32_t Carry = 0;
   for (unsigned L = 0; L < 32; ++L) {
-    unsigned __int128 A = T(X.lane(X.src(I, 0), L)), B = T(X.lane(X.src(I, 1), L));
+    unsigned __int128 A = T(X.lane(X.src(I, 0), L)),
+                      B = T(X.lane(X.src(I, 1), L));
     unsigned In = Use ? X.W.Carry >> L & 1 : 0;
     unsigned __int128 V = Subtract ? A - B - In : A + B + In;
     Temp[L] = T(V);
@@ -147,35 +151,57 @@ template <typename T> void execCarry(ExecContext &X, const Inst &I) {
 
 template <template <typename> class Op> ExecFn pick2(Ty T) {
   switch (T) {
-  case Ty::U16: case Ty::B16: return exec2<uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
-  case Ty::S16: return exec2<int16_t, int16_t, int16_t, Op<int16_t>>;
-  case Ty::U32: case Ty::B32: return exec2<uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
-  case Ty::S32: return exec2<int32_t, int32_t, int32_t, Op<int32_t>>;
-  case Ty::U64: case Ty::B64: return exec2<uint64_t, uint64_t, uint64_t, Op<uint64_t>>;
-  case Ty::S64: return exec2<int64_t, int64_t, int64_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::U16:
+  case Ty::B16:
+    return exec2<uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
+  case Ty::S16:
+    return exec2<int16_t, int16_t, int16_t, Op<int16_t>>;
+  case Ty::U32:
+  case Ty::B32:
+    return exec2<uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
+  case Ty::S32:
+    return exec2<int32_t, int32_t, int32_t, Op<int32_t>>;
+  case Ty::U64:
+  case Ty::B64:
+    return exec2<uint64_t, uint64_t, uint64_t, Op<uint64_t>>;
+  case Ty::S64:
+    return exec2<int64_t, int64_t, int64_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
 template <template <typename> class Op> ExecFn pick3(Ty T) {
   switch (T) {
-  case Ty::U16: return exec3<uint16_t, uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
-  case Ty::S16: return exec3<int16_t, int16_t, int16_t, int16_t, Op<int16_t>>;
-  case Ty::U32: return exec3<uint32_t, uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
-  case Ty::S32: return exec3<int32_t, int32_t, int32_t, int32_t, Op<int32_t>>;
-  case Ty::U64: return exec3<uint64_t, uint64_t, uint64_t, uint64_t, Op<uint64_t>>;
-  case Ty::S64: return exec3<int64_t, int64_t, int64_t, int64_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::U16:
+    return exec3<uint16_t, uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
+  case Ty::S16:
+    return exec3<int16_t, int16_t, int16_t, int16_t, Op<int16_t>>;
+  case Ty::U32:
+    return exec3<uint32_t, uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
+  case Ty::S32:
+    return exec3<int32_t, int32_t, int32_t, int32_t, Op<int32_t>>;
+  case Ty::U64:
+    return exec3<uint64_t, uint64_t, uint64_t, uint64_t, Op<uint64_t>>;
+  case Ty::S64:
+    return exec3<int64_t, int64_t, int64_t, int64_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
 template <template <typename> class Op> ExecFn pick1(Ty T) {
   switch (T) {
-  case Ty::S16: return exec1<int16_t, int16_t, Op<int16_t>>;
-  case Ty::S32: return exec1<int32_t, int32_t, Op<int32_t>>;
-  case Ty::S64: return exec1<int64_t, int64_t, Op<int64_t>>;
-  default: return nullptr;
+  case Ty::S16:
+    return exec1<int16_t, int16_t, Op<int16_t>>;
+  case Ty::S32:
+    return exec1<int32_t, int32_t, Op<int32_t>>;
+  case Ty::S64:
+    return exec1<int64_t, int64_t, Op<int64_t>>;
+  default:
+    return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pickPacked(std::string_view Name) {
+template <template <typename> class Op>
+ExecFn pickPacked(std::string_view Name) {
   if (Name == "u16x2")
     return exec2<uint32_t, uint32_t, uint32_t, Packed<uint16_t, Op>>;
   return exec2<uint32_t, uint32_t, uint32_t, Packed<int16_t, Op>>;
@@ -189,10 +215,14 @@ template <typename T> ExecFn wide3() {
 
 Ty doubled(Ty T) {
   switch (T) {
-  case Ty::U16: return Ty::U32;
-  case Ty::S16: return Ty::S32;
-  case Ty::U32: return Ty::U64;
-  default: return Ty::S64;
+  case Ty::U16:
+    return Ty::U32;
+  case Ty::S16:
+    return Ty::S32;
+  case Ty::U32:
+    return Ty::U64;
+  default:
+    return Ty::S64;
   }
 }
 
@@ -233,8 +263,8 @@ bool carry(Decoder &D, std::string_view Base) {
   Ty T = D.takeType();
   if (isFloat(T) || (typeBits(T) != 32 && typeBits(T) != 64))
     return D.fail("carry arithmetic needs a 32- or 64-bit integer type");
-  return binary(D, typeBits(T) == 64 ? execCarry<uint64_t> : execCarry<uint32_t>,
-                T);
+  return binary(
+      D, typeBits(T) == 64 ? execCarry<uint64_t> : execCarry<uint32_t>, T);
 }
 
 bool packed(Decoder &D, std::string_view Base) {
@@ -272,8 +302,10 @@ bool mul24(Decoder &D, bool Add) {
   bool S = T == Ty::S32;
   D.I.P = Pipe::Fma;
   if (!Add)
-    return binary(D, S ? exec2<int32_t, int32_t, int32_t, Mul24<int32_t>>
-                       : exec2<uint32_t, uint32_t, uint32_t, Mul24<uint32_t>>, T);
+    return binary(D,
+                  S ? exec2<int32_t, int32_t, int32_t, Mul24<int32_t>>
+                    : exec2<uint32_t, uint32_t, uint32_t, Mul24<uint32_t>>,
+                  T);
   D.I.Fn = S ? exec3<int32_t, int32_t, int32_t, int32_t, Mad24<int32_t>>
              : exec3<uint32_t, uint32_t, uint32_t, uint32_t, Mad24<uint32_t>>;
   return D.expectOps(4, 4) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T) &&
@@ -312,9 +344,11 @@ bool mxfp4::sim::decodeInteger(Decoder &D) {
     if (T != Ty::S32)
       return D.fail(".sat needs .s32");
     using S = int32_t;
-    return binary(D, Base == "add"   ? exec2<S, S, S, AddSat>
-                     : Base == "sub" ? exec2<S, S, S, SubSat>
-                                     : nullptr, T);
+    return binary(D,
+                  Base == "add"   ? exec2<S, S, S, AddSat>
+                  : Base == "sub" ? exec2<S, S, S, SubSat>
+                                  : nullptr,
+                  T);
   }
   if (Base == "add")
     return binary(D, pick2<Add>(T), T);

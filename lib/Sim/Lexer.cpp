@@ -70,8 +70,7 @@ private:
       if (C == '\n') {
         ++Line;
         ++Pos;
-      } else if (C == ' ' || C == '\t' || C == '\r' || C == '\f' ||
-                 C == '\v') {
+      } else if (C == ' ' || C == '\t' || C == '\r' || C == '\f' || C == '\v') {
         ++Pos;
       } else if (C == '/' && peek(1) == '/') {
         lineComment();
@@ -155,14 +154,14 @@ private:
     while (isDigit(peek()))
       ++Pos;
     if ((peek() | 0x20) == 'e' &&
-        (isDigit(peek(1)) || ((peek(1) == '-' || peek(1) == '+') &&
-                              isDigit(peek(2))))) {
+        (isDigit(peek(1)) ||
+         ((peek(1) == '-' || peek(1) == '+') && isDigit(peek(2))))) {
       Pos += 2;
       while (isDigit(peek()))
         ++Pos;
     }
-    double Number = std::strtod(std::string(Text.substr(Begin, Pos - Begin)).c_str(),
-                                nullptr);
+    double Number = std::strtod(
+        std::string(Text.substr(Begin, Pos - Begin)).c_str(), nullptr);
     std::memcpy(&Value, &Number, sizeof(Value));
     push(Tok::F64, Begin).Value = Value;
   }
@@ -189,8 +188,8 @@ private:
       // Directives and types: no further dots (".param .u64"), but the
       // namespaced ones exist (".shared::cluster" as a state space).
       ++Pos;
-      while (isWord(peek()) || (peek() == ':' && peek(1) == ':' &&
-                                isWord(peek(2))))
+      while (isWord(peek()) ||
+             (peek() == ':' && peek(1) == ':' && isWord(peek(2))))
         Pos += peek() == ':' ? 2 : 1;
       push(Tok::Directive, Begin);
       return;

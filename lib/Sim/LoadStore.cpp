@@ -1,4 +1,5 @@
-//===- LoadStore.cpp - ld, st, prefetch --------------------------------*- C++ -*-===//
+//===- LoadStore.cpp - ld, st, prefetch --------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -14,8 +15,13 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum : uint8_t { Relaxed = 1, Acquire = 2, Release = 4, NonCoherent = 8,
-                 Wide = 16 };
+enum : uint8_t {
+  Relaxed = 1,
+  Acquire = 2,
+  Release = 4,
+  NonCoherent = 8,
+  Wide = 16
+};
 
 /// Passes that shared memory needs for one warp-wide access: in each pass
 /// every bank serves one word. 8-byte accesses go half a warp at a time,
@@ -101,7 +107,8 @@ void execLoad(ExecContext &X, const Inst &I) {
   });
   countAccess(X, I, Addr, Bytes, false);
   bool Signed = isSigned(I.T);
-  uint64_t RegMask = I.B >= 64 || !I.B ? ~uint64_t(0) : (uint64_t(1) << I.B) - 1;
+  uint64_t RegMask =
+      I.B >= 64 || !I.B ? ~uint64_t(0) : (uint64_t(1) << I.B) - 1;
   forLanes(X.Mask, [&](unsigned L) {
     uint8_t Data[32] = {};
     MemRef R;
@@ -173,7 +180,8 @@ bool decodePrefetch(Decoder &D) {
 
 /// createpolicy and applypriority: cache policies have no effect here.
 void execPolicy(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, 0x14f0000000000000); });
+  forLanes(X.Mask,
+           [&](unsigned L) { X.setLane(X.dst(I), L, 0x14f0000000000000); });
   X.defined(X.dst(I));
 }
 bool decodePolicy(Decoder &D) {
@@ -187,10 +195,11 @@ bool decodePolicy(Decoder &D) {
 
 bool space(Decoder &D) {
   int S = D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
-                       "const", "param", "local", "param::entry"}, -1);
-  constexpr Space Map[] = {Space::Global, Space::Shared, Space::Shared,
-                           Space::SharedCluster, Space::Const, Space::Param,
-                           Space::Local, Space::Param};
+                       "const", "param", "local", "param::entry"},
+                      -1);
+  constexpr Space Map[] = {Space::Global,        Space::Shared, Space::Shared,
+                           Space::SharedCluster, Space::Const,  Space::Param,
+                           Space::Local,         Space::Param};
   D.I.S = S < 0 ? Space::Generic : Map[S];
   return true;
 }
@@ -236,8 +245,8 @@ bool mxfp4::sim::decodeLoadStore(Decoder &D) {
   std::vector<AstOperand> One{Data};
   const auto &Elems = Data.K == AstOperand::Vec ? Data.Elems : One;
   if (Elems.size() != D.I.Vec)
-    return D.fail("expected " + plural(D.I.Vec, "register") + " of data, found " +
-                  std::to_string(Elems.size()));
+    return D.fail("expected " + plural(D.I.Vec, "register") +
+                  " of data, found " + std::to_string(Elems.size()));
   if (!D.address(Addr))
     return false;
   for (const AstOperand &E : Elems)

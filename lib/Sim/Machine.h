@@ -46,14 +46,20 @@ private:
 };
 
 struct RegState {
-  uint32_t Def = 0; ///< Lanes that hold a value.
+  uint32_t Def = 0;        ///< Lanes that hold a value.
   uint32_t WriteEpoch = 0; ///< Warp::FenceEpoch at the last write.
   uint8_t Busy = 0;        ///< Owned by an asynchronous wgmma.
   enum : uint8_t { Accumulator = 1, OperandA = 2 };
 };
 
-enum class WaitKind : uint8_t { None, Barrier, Mbarrier, Cluster, WarpSync,
-                                Sleep };
+enum class WaitKind : uint8_t {
+  None,
+  Barrier,
+  Mbarrier,
+  Cluster,
+  WarpSync,
+  Sleep
+};
 
 struct Split {
   uint32_t PC = 0;
@@ -98,11 +104,11 @@ struct BulkOp {
   const Inst *I;
   uint64_t Due = 0; ///< Scheduler step at which it lands.
   uint32_t SrcCta = 0, Lane = 0, WarpId = 0;
-  uint32_t Shared = 0;   ///< Offset in the destination or source blocks.
-  uint64_t Global = 0;   ///< 1-D.
+  uint32_t Shared = 0; ///< Offset in the destination or source blocks.
+  uint64_t Global = 0; ///< 1-D.
   uint32_t Bytes = 0;
-  uint16_t CtaMask = 0;  ///< Destinations in the cluster.
-  uint32_t Mbar = 0;     ///< Offset of the barrier, same in each destination.
+  uint16_t CtaMask = 0; ///< Destinations in the cluster.
+  uint32_t Mbar = 0;    ///< Offset of the barrier, same in each destination.
   bool Tensor = false;
   TensorMap Map;
   std::array<int64_t, 5> Coords{};
@@ -137,7 +143,11 @@ struct Warp {
   uint64_t WgmmaCount = 0;
   std::vector<PendingCopy> Copies;
   uint32_t CopyGroups = 0, CopyDone = 0;
-  struct CopyArrive { uint32_t Shared, Lane; size_t Before; bool NoInc; };
+  struct CopyArrive {
+    uint32_t Shared, Lane;
+    size_t Before;
+    bool NoInc;
+  };
   std::vector<CopyArrive> CopyArrives;
   std::array<uint32_t, 32> BulkGroups{}; ///< Committed, by lane.
   uint32_t BulkDone = 0;

@@ -1,4 +1,5 @@
-//===- Mbarriers.cpp - mbarrier objects ---------------------------------*- C++ -*-===//
+//===- Mbarriers.cpp - mbarrier objects ---------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -46,11 +47,11 @@ static void completePhase(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B) {
   ++T.Cl->Progress;
   if (B.InFlight && !X.known("transaction-bytes"))
     X.report("transaction-bytes",
-              "the phase of the mbarrier at " + hex(Off) + " completes while " +
-                  plural(uint64_t(B.InFlightBytes), "byte") +
-                  " of copies are still on their way: expect_tx has announced "
-                  "too few bytes",
-              X.firstLane(), Off);
+             "the phase of the mbarrier at " + hex(Off) + " completes while " +
+                 plural(uint64_t(B.InFlightBytes), "byte") +
+                 " of copies are still on their way: expect_tx has announced "
+                 "too few bytes",
+             X.firstLane(), Off);
 }
 
 void mxfp4::sim::arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off,
@@ -58,10 +59,10 @@ void mxfp4::sim::arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off,
   if (Count > B.Pending) {
     if (!X.known("mbarrier", 2))
       X.report("mbarrier",
-                "the mbarrier at " + hex(Off) + " counts " +
-                    plural(B.Count, "arrival") +
-                    " a phase, and more threads arrive than that",
-                Lane, Off, 2);
+               "the mbarrier at " + hex(Off) + " counts " +
+                   plural(B.Count, "arrival") +
+                   " a phase, and more threads arrive than that",
+               Lane, Off, 2);
     Count = B.Pending;
   }
   B.Pending -= Count;
@@ -101,8 +102,14 @@ void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
 
 namespace {
 
-enum : uint8_t { NoComplete = 1, ExpectTx = 2, Relaxed = 4, Test = 8,
-                 Parity = 16, Drop = 32 };
+enum : uint8_t {
+  NoComplete = 1,
+  ExpectTx = 2,
+  Relaxed = 4,
+  Test = 8,
+  Parity = 16,
+  Drop = 32
+};
 
 bool place(ExecContext &X, const Inst &I, unsigned Lane, Cta *&T,
            uint32_t &Off) {
@@ -120,7 +127,8 @@ void execInit(ExecContext &X, const Inst &I) {
     if ((Count == 0 || Count >= (1u << 20)) && !X.known("mbarrier", 3))
       X.report("mbarrier",
                "the arrival count of an mbarrier must be from 1 to 2^20 - 1, "
-               "found " + std::to_string(Count),
+               "found " +
+                   std::to_string(Count),
                L, Off, 3);
     Mbarrier &B = T->Mbarriers[Off];
     if (B.Valid && !X.known("mbarrier", 1))
@@ -192,9 +200,10 @@ void execArrive(ExecContext &X, const Inst &I) {
       B->PendProxyG.join(X.W.ProxyGlobal);
     }
     if ((N == 0 || N > B->Count) && !X.known("mbarrier", 3))
-      X.report("mbarrier", "an arrival count must be from 1 to the mbarrier's " +
-                               std::to_string(B->Count) + ", found " +
-                               std::to_string(N), L, Off, 3);
+      X.report("mbarrier",
+               "an arrival count must be from 1 to the mbarrier's " +
+                   std::to_string(B->Count) + ", found " + std::to_string(N),
+               L, Off, 3);
     if (I.Mods & Drop)
       B->Count -= std::min(B->Count, N);
     arriveMbarrier(X, *T, Off, *B, N, L);
@@ -228,6 +237,7 @@ void execWait(ExecContext &X, const Inst &I) {
   uint32_t Active = X.Mask & S.Mask, Done = 0;
   uint32_t WaitOff = 0, WaitCta = 0;
   uint64_t WaitParity = 0;
+  const Mbarrier *Acquired = nullptr; // Once for all lanes.
   forLanes(Active, [&](unsigned L) {
     Cta *T;
     uint32_t Off;
@@ -245,7 +255,9 @@ void execWait(ExecContext &X, const Inst &I) {
                Off, 4);
     if (phaseDone(*B, P)) {
       Done |= 1u << L;
-      acquireMbarrier(X.W, *B);
+      if (B != Acquired)
+        acquireMbarrier(X.W, *B);
+      Acquired = B;
     } else {
       WaitOff = Off;
       WaitCta = T->Rank;
@@ -303,9 +315,10 @@ bool decodeArrive(Decoder &D) {
 
 bool mxfp4::sim::decodeMbarrier(Decoder &D) {
   D.I.P = Pipe::Sync;
-  int Kind = D.takeOneOf({"init", "inval", "arrive", "arrive_drop", "expect_tx",
-                          "complete_tx", "try_wait", "test_wait",
-                          "pending_count"}, -1);
+  int Kind =
+      D.takeOneOf({"init", "inval", "arrive", "arrive_drop", "expect_tx",
+                   "complete_tx", "try_wait", "test_wait", "pending_count"},
+                  -1);
   // mbarrier.arrive.expect_tx has both words.
   if (D.take("arrive"))
     Kind = 2;
@@ -349,8 +362,7 @@ bool mxfp4::sim::decodeMbarrier(Decoder &D) {
     D.I.Flags |= Inst::Control;
     D.I.Fn = execWait;
     return D.expectOps(3, Kind == 6 ? 4 : 3) && D.dstPred(D.ops()[0]) &&
-           D.address(D.ops()[1]) &&
-           D.src(D.ops()[2], P ? Ty::B32 : Ty::B64);
+           D.address(D.ops()[1]) && D.src(D.ops()[2], P ? Ty::B32 : Ty::B64);
   }
   case 8:
     D.take("b64");

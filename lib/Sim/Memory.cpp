@@ -1,4 +1,5 @@
-//===- Memory.cpp - Addresses and bounds ------------------------------*- C++ -*-===//
+//===- Memory.cpp - Addresses and bounds ------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -49,9 +50,8 @@ bool mxfp4::sim::resolveShared(ExecContext &X, uint64_t Addr, uint64_t Bytes,
       Off + Bytes > X.G.SharedBytes) {
     if (X.known("out-of-bounds"))
       return false;
-    std::string Have =
-        "shared memory of this launch is [" + hex(SharedBase) + ", " +
-        hex(X.G.SharedBytes) + ")";
+    std::string Have = "shared memory of this launch is [" + hex(SharedBase) +
+                       ", " + hex(X.G.SharedBytes) + ")";
     X.report("out-of-bounds",
              "access to " + plural(Bytes, "byte") + " of shared memory at " +
                  hex(Addr) + " is out of bounds: " + Have,
@@ -84,9 +84,9 @@ static void outOfBounds(ExecContext &X, uint64_t Addr, unsigned Bytes,
   // Name the buffer that was probably meant: the one before, or the one after.
   if (Near && Addr - (Near->Address + Near->Size) < (1 << 24)) {
     uint64_t End = Near->Address + Near->Size;
-    Message += Addr >= End ? ", " + plural(Addr - End, "byte") +
-                                 " past the end of "
-                           : ", which runs past the end of ";
+    Message += Addr >= End
+                   ? ", " + plural(Addr - End, "byte") + " past the end of "
+                   : ", which runs past the end of ";
     Message += Near->Name + " (" + plural(Near->Size, "byte") + ")";
   } else if (Near && Addr < Near->Address + Near->Size) {
     Message += ", which runs past the end of " + Near->Name + " (" +
@@ -151,8 +151,7 @@ static bool plainRange(ExecContext &X, const char *Name, uint8_t *Data,
 }
 
 bool mxfp4::sim::resolve(ExecContext &X, Space S, uint64_t Addr, unsigned Bytes,
-                         unsigned Align, bool Write, unsigned Lane,
-                         MemRef &R) {
+                         unsigned Align, bool Write, unsigned Lane, MemRef &R) {
   auto In = [&](uint64_t W) { return Addr >= W && Addr < W + WindowSize; };
   if (S == Space::Generic)
     S = In(SharedWindow)  ? Space::SharedCluster
@@ -181,7 +180,8 @@ bool mxfp4::sim::resolve(ExecContext &X, Space S, uint64_t Addr, unsigned Bytes,
   case Space::Param:
     if (Write) {
       if (!X.known("read-only"))
-        X.report("read-only", "kernel parameters cannot be written", Lane, Addr);
+        X.report("read-only", "kernel parameters cannot be written", Lane,
+                 Addr);
       return false;
     }
     return plainRange(X, "the kernel's parameters", X.G.Params.data(),

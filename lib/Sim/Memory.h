@@ -35,8 +35,7 @@ struct Access {
 };
 
 /// The access of an ordinary instruction of one thread.
-inline Access threadAccess(const ExecContext &X, unsigned Lane,
-                           uint8_t Flags) {
+inline Access threadAccess(const ExecContext &X, unsigned Lane, uint8_t Flags) {
   Access A;
   A.Flags = Flags;
   A.E = {agentLane(X.C.Linear, X.W.Id, Lane), X.W.Now};

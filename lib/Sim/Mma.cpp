@@ -1,4 +1,5 @@
-//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ----------------*- C++ -*-===//
+//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ----------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -30,8 +31,9 @@ void execMma(ExecContext &X, const Inst &I) {
   for (unsigned Kk = 0; Kk < K; ++Kk) {
     const uint32_t *RB = words(X, X.src(I, RegsA + (Kk >> 3)));
     for (unsigned N = 0; N < 8; ++N)
-      B.set(Kk, N, widen(I.T, uint16_t(RB[4 * N + ((Kk & 7) >> 1)] >>
-                                       (16 * (Kk & 1)))));
+      B.set(
+          Kk, N,
+          widen(I.T, uint16_t(RB[4 * N + ((Kk & 7) >> 1)] >> (16 * (Kk & 1)))));
   }
   alignas(64) float Acc[4][32];
   float *Ptr[4];

@@ -1,4 +1,5 @@
-//===- MmaKernel.cpp - The arithmetic of mma and wgmma ---------------------*- C++ -*-===//
+//===- MmaKernel.cpp - The arithmetic of mma and wgmma ---------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -41,7 +42,7 @@ __attribute__((target_clones("arch=haswell", "default")))
 void mxfp4::sim::multiplyBlock(const FragmentA &A, const BlockB &B, unsigned K,
                                float *const Acc[4]) {
   for (unsigned Half = 0; Half < 2; ++Half) {
-    const float(*Rows)[32] = Half ? A.Hi : A.Lo;
+    const float (*Rows)[32] = Half ? A.Hi : A.Lo;
     V8 C[2][4];
     for (unsigned J = 0; J < 4; ++J) {
       std::memcpy(&C[0][J], Acc[2 * Half] + 8 * J, 32);

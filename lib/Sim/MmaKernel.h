@@ -1,4 +1,5 @@
-//===- MmaKernel.h - The arithmetic of mma and wgmma --------------*- C++ -*-===//
+//===- MmaKernel.h - The arithmetic of mma and wgmma --------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

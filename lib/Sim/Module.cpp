@@ -1,4 +1,5 @@
-//===- Module.cpp - Types, errors and the module --------------------*- C++ -*-===//
+//===- Module.cpp - Types, errors and the module --------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -12,12 +13,13 @@ using namespace mxfp4::sim;
 
 Ty mxfp4::sim::parseType(std::string_view Name) {
   static const std::map<std::string_view, Ty> Table = {
-      {"pred", Ty::Pred}, {"b8", Ty::B8}, {"b16", Ty::B16}, {"b32", Ty::B32},
-      {"b64", Ty::B64}, {"b128", Ty::B128}, {"u8", Ty::U8}, {"u16", Ty::U16},
-      {"u32", Ty::U32}, {"u64", Ty::U64}, {"s8", Ty::S8}, {"s16", Ty::S16},
-      {"s32", Ty::S32}, {"s64", Ty::S64}, {"f16", Ty::F16},
-      {"bf16", Ty::BF16}, {"f16x2", Ty::F16x2}, {"bf16x2", Ty::BF16x2},
-      {"f32", Ty::F32}, {"f64", Ty::F64}, {"tf32", Ty::TF32},
+      {"pred", Ty::Pred},     {"b8", Ty::B8},        {"b16", Ty::B16},
+      {"b32", Ty::B32},       {"b64", Ty::B64},      {"b128", Ty::B128},
+      {"u8", Ty::U8},         {"u16", Ty::U16},      {"u32", Ty::U32},
+      {"u64", Ty::U64},       {"s8", Ty::S8},        {"s16", Ty::S16},
+      {"s32", Ty::S32},       {"s64", Ty::S64},      {"f16", Ty::F16},
+      {"bf16", Ty::BF16},     {"f16x2", Ty::F16x2},  {"bf16x2", Ty::BF16x2},
+      {"f32", Ty::F32},       {"f64", Ty::F64},      {"tf32", Ty::TF32},
       {"e4m3x2", Ty::E4M3x2}, {"e5m2x2", Ty::E5M2x2}};
   auto It = Table.find(Name);
   return It == Table.end() ? Ty::None : It->second;

@@ -30,8 +30,30 @@
 namespace mxfp4::sim {
 
 enum class Ty : uint8_t {
-  None, Pred, B8, B16, B32, B64, B128, U8, U16, U32, U64, S8, S16, S32, S64,
-  F16, BF16, F16x2, BF16x2, F32, F64, TF32, E4M3x2, E5M2x2
+  None,
+  Pred,
+  B8,
+  B16,
+  B32,
+  B64,
+  B128,
+  U8,
+  U16,
+  U32,
+  U64,
+  S8,
+  S16,
+  S32,
+  S64,
+  F16,
+  BF16,
+  F16x2,
+  BF16x2,
+  F32,
+  F64,
+  TF32,
+  E4M3x2,
+  E5M2x2
 };
 
 /// Type by its PTX spelling without the dot; Ty::None when there is none.
@@ -40,8 +62,15 @@ unsigned typeBits(Ty T); ///< Pred has 1.
 bool isSigned(Ty T);
 bool isFloat(Ty T);
 
-enum class Space : uint8_t { Generic, Global, Shared, SharedCluster, Const,
-                             Param, Local };
+enum class Space : uint8_t {
+  Generic,
+  Global,
+  Shared,
+  SharedCluster,
+  Const,
+  Param,
+  Local
+};
 
 //===----------------------------------------------------------------------===//
 // Syntax
@@ -53,8 +82,8 @@ struct AstOperand {
   bool Not = false; ///< "!%p1"
   uint32_t RegId = 0;
   uint64_t Value = 0;
-  int64_t Offset = 0;       ///< Addr: "[base+offset]"
-  std::string_view Text;    ///< Name
+  int64_t Offset = 0;            ///< Addr: "[base+offset]"
+  std::string_view Text;         ///< Name
   std::vector<AstOperand> Elems; ///< Vec, Pair, Addr (base, then coordinates)
 };
 
@@ -116,8 +145,18 @@ struct ExecContext;
 using ExecFn = void (*)(ExecContext &, const Inst &);
 
 /// What an instruction costs, for the report.
-enum class Pipe : uint8_t { Alu, Fma, Fp64, Xu, Lsu, Control, Sync, Tensor,
-                            Copy, Other };
+enum class Pipe : uint8_t {
+  Alu,
+  Fma,
+  Fp64,
+  Xu,
+  Lsu,
+  Control,
+  Sync,
+  Tensor,
+  Copy,
+  Other
+};
 
 struct Inst {
   enum Flag : uint16_t {
@@ -141,12 +180,12 @@ struct Inst {
   Pipe P = Pipe::Other;
   Ty T = Ty::None, T2 = Ty::None;
   Space S = Space::Generic;
-  uint8_t Vec = 1;   ///< Vector length of loads and stores.
-  uint8_t Sub = 0;   ///< Comparison, rounding, atomic operation, ...
-  uint8_t Mods = 0;  ///< Modifier bits; meaning belongs to the function.
+  uint8_t Vec = 1;  ///< Vector length of loads and stores.
+  uint8_t Sub = 0;  ///< Comparison, rounding, atomic operation, ...
+  uint8_t Mods = 0; ///< Modifier bits; meaning belongs to the function.
   uint8_t Mods2 = 0;
   Operand Guard;
-  int64_t Imm = 0;   ///< Address offset, or an immediate.
+  int64_t Imm = 0;              ///< Address offset, or an immediate.
   uint32_t A = 0, B = 0, C = 0; ///< More immediates; branch target in A.
   uint32_t Line = 0;
   uint32_t OpcodeId = 0; ///< Index into Kernel::OpcodeNames.

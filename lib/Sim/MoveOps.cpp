@@ -1,4 +1,5 @@
-//===- MoveOps.cpp - mov, packing, address-space conversion, mapa ---*- C++ -*-===//
+//===- MoveOps.cpp - mov, packing, address-space conversion, mapa ---*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -110,8 +111,8 @@ void execIsSpace(ExecContext &X, const Inst &I) {
   forLanes(X.Mask, [&](unsigned L) {
     uint64_t V = X.lane(X.src(I), L);
     auto In = [&](uint64_t W) { return V >= W && V < W + WindowSize; };
-    bool Is = I.S == Space::Shared          ? In(SharedWindow) &&
-                                                 (V - SharedWindow) >> RankShift == 0
+    bool Is = I.S == Space::Shared
+                  ? In(SharedWindow) && (V - SharedWindow) >> RankShift == 0
               : I.S == Space::SharedCluster ? In(SharedWindow)
               : I.S == Space::Local         ? In(LocalWindow)
               : I.S == Space::Param         ? In(ParamWindow)
@@ -207,7 +208,8 @@ bool decodeMov(Decoder &D) {
 bool decodeCvta(Decoder &D) {
   D.I.Sub = D.take("to");
   int S = D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
-                       "const", "local", "param"}, -1);
+                       "const", "local", "param"},
+                      -1);
   if (S < 0)
     return D.fail("cvta needs a state space");
   if (S == 6)
@@ -215,9 +217,7 @@ bool decodeCvta(Decoder &D) {
   Ty T = D.takeType();
   if (typeBits(T) != 64)
     return D.fail("cvta needs a 64-bit type");
-  D.I.Imm = int64_t(S >= 1 && S <= 3 ? SharedWindow
-                    : S == 5         ? LocalWindow
-                                     : 0);
+  D.I.Imm = int64_t(S >= 1 && S <= 3 ? SharedWindow : S == 5 ? LocalWindow : 0);
   // Global, const and param addresses are generic already.
   D.I.Fn = D.I.Imm ? execCvta : execMov<uint64_t>;
   D.I.P = Pipe::Alu;
@@ -244,13 +244,14 @@ bool mxfp4::sim::decodeMove(Decoder &D) {
     return D.expectOps(1, 1) && D.dst(D.ops()[0], Ty::B32);
   }
   int S = D.takeOneOf({"shared::cluster", "shared::cta", "shared", "local",
-                       "param", "global", "const"}, -1);
-  D.I.S = S == 0 ? Space::SharedCluster
+                       "param", "global", "const"},
+                      -1);
+  D.I.S = S == 0             ? Space::SharedCluster
           : S == 1 || S == 2 ? Space::Shared
-          : S == 3 ? Space::Local
-          : S == 4 ? Space::Param
-          : S >= 5 ? Space::Global
-                   : Space::Generic;
+          : S == 3           ? Space::Local
+          : S == 4           ? Space::Param
+          : S >= 5           ? Space::Global
+                             : Space::Generic;
   if (Base == "isspacep") {
     D.I.Fn = execIsSpace;
     return D.expectOps(2, 2) && D.dstPred(D.ops()[0]) &&

@@ -1,4 +1,5 @@
-//===- ParseBody.cpp - Kernel bodies: registers, labels, operands *- C++ -*-===//
+//===- ParseBody.cpp - Kernel bodies: registers, labels, operands *- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -39,8 +40,7 @@ bool Parser::parseBody(AstKernel &K) {
   }
   // Inner variables shadow those of the module: they come first.
   K.Variables = std::move(Locals);
-  K.Variables.insert(K.Variables.end(), M.Variables.begin(),
-                     M.Variables.end());
+  K.Variables.insert(K.Variables.end(), M.Variables.begin(), M.Variables.end());
   return true;
 }
 
@@ -66,7 +66,8 @@ bool Parser::parseStatement() {
   }
   if (T.Kind == Tok::Directive)
     return parseBodyDirective();
-  if (T.Kind == Tok::Ident && peek().Kind == Tok::Punct && peek().Punct == ':') {
+  if (T.Kind == Tok::Ident && peek().Kind == Tok::Punct &&
+      peek().Punct == ':') {
     std::string_view Label = T.Text;
     advance();
     advance();
@@ -222,7 +223,7 @@ bool Parser::parseOperand(AstOperand &Op, unsigned Depth) {
     return fail("operands nest too deeply");
   if (accept('!'))
     Op.Not = true;
-  if (accept('[')) 
+  if (accept('['))
     return parseAddress(Op, Depth);
   if (accept('{') || isPunct('(')) {
     bool Paren = accept('(');

@@ -81,8 +81,9 @@ bool Parser::parseTarget() {
   std::string_view Target = cur().Text;
   if (Target != "sm_90a" && Target != "sm_90" && Target != "sm_80" &&
       Target != "sm_86" && Target != "sm_89")
-    return fail("target " + std::string(Target) +
-                " is not supported; sm_90a and its ancestors from sm_80 on are");
+    return fail(
+        "target " + std::string(Target) +
+        " is not supported; sm_90a and its ancestors from sm_80 on are");
   advance();
   while (accept(','))
     advance();
@@ -214,9 +215,8 @@ bool Parser::parseDeclarator(const Variable &Proto, uint64_t Element,
   if (accept('=') && !parseInitialiser(V, Element, Open))
     return false;
   if (V.Where == Space::Shared && !V.Extern && V.Size > MaxShared)
-    return fail("shared variable " + V.Name + " has " +
-                plural(V.Size, "byte") + "; a block has at most " +
-                std::to_string(MaxShared));
+    return fail("shared variable " + V.Name + " has " + plural(V.Size, "byte") +
+                "; a block has at most " + std::to_string(MaxShared));
   if (V.Size > (uint64_t(1) << 28) && V.Where != Space::Shared)
     return fail("variable " + V.Name + " is larger than 256 MiB");
   Out.push_back(std::move(V));
@@ -265,7 +265,8 @@ bool Parser::parseInitialiser(Variable &V, uint64_t Element, bool Open) {
   if (Open)
     V.Size = V.Init.size();
   if (V.Init.size() > V.Size)
-    return fail("the initialiser of " + V.Name + " is longer than the variable");
+    return fail("the initialiser of " + V.Name +
+                " is longer than the variable");
   return true;
 }
 

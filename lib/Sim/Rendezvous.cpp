@@ -1,4 +1,5 @@
-//===- Rendezvous.cpp - Gathering the members of a .sync instruction -*- C++ -*-===//
+//===- Rendezvous.cpp - Gathering the members of a .sync instruction -*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -15,8 +16,8 @@ bool mxfp4::sim::gatherMembers(ExecContext &X, const Inst &I) {
     ++S.PC;
     return false;
   }
-  uint32_t Members = uint32_t(
-      X.lane(X.src(I, I.A), unsigned(__builtin_ctz(Active))));
+  uint32_t Members =
+      uint32_t(X.lane(X.src(I, I.A), unsigned(__builtin_ctz(Active))));
   if (Active & ~Members && !X.known("membermask"))
     X.report("membermask",
              "a thread executes this instruction, but its member mask " +

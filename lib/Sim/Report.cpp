@@ -1,4 +1,5 @@
-//===- Report.cpp - Findings and cost reports --------------------------*- C++ -*-===//
+//===- Report.cpp - Findings and cost reports --------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -72,8 +73,8 @@ void ExecContext::requireAligned(const Inst &I) {
     return;
   report("aligned",
          "all threads of the warp must execute this .aligned instruction "
-         "together; active: " + hex(Active) + ", of " +
-             hex(Whole ? ~0u : W.Live),
+         "together; active: " +
+             hex(Active) + ", of " + hex(Whole ? ~0u : W.Live),
          firstLane());
 }
 
@@ -185,8 +186,8 @@ std::string quoted(const std::string &S) {
 std::string object(const std::map<std::string, uint64_t> &M) {
   std::string Text = "{";
   for (auto &[Name, N] : M)
-    Text += (Text.size() > 1 ? ", " : "") + quoted(Name) + ": " +
-            std::to_string(N);
+    Text +=
+        (Text.size() > 1 ? ", " : "") + quoted(Name) + ": " + std::to_string(N);
   return Text + "}";
 }
 } // namespace

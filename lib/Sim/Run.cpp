@@ -1,4 +1,5 @@
-//===- Run.cpp - Launches ---------------------------------------------------*- C++ -*-===//
+//===- Run.cpp - Launches ---------------------------------------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -105,8 +106,8 @@ std::string checkLaunch(const Kernel &K, const Launch &L, Grid &G) {
   const Dim3 &C = G.ClusterDim;
   if (C.count() == 0 || C.count() > 16 || L.Grid.X % C.X || L.Grid.Y % C.Y ||
       L.Grid.Z % C.Z)
-    return "clusters of " + dims(C) + " do not tile a grid of " +
-           dims(L.Grid) + ", or have more than 16 blocks";
+    return "clusters of " + dims(C) + " do not tile a grid of " + dims(L.Grid) +
+           ", or have more than 16 blocks";
   if (uint64_t(K.StaticShared) + L.DynamicShared > MaxShared)
     return "the block needs " +
            std::to_string(uint64_t(K.StaticShared) + L.DynamicShared) +
@@ -156,48 +157,90 @@ uint32_t specialValue(const Grid &G, const Cluster &Cl, const Cta &C,
   const Dim3 &B = G.L->Block, &N = G.L->Grid, &K = G.ClusterDim;
   uint32_t T = W.Id * 32 + Lane;
   switch (S) {
-  case Special::TidX: return T % B.X;
-  case Special::TidY: return T / B.X % B.Y;
-  case Special::TidZ: return T / B.X / B.Y;
-  case Special::NTidX: return B.X;
-  case Special::NTidY: return B.Y;
-  case Special::NTidZ: return B.Z;
-  case Special::CtaX: return C.Id.X;
-  case Special::CtaY: return C.Id.Y;
-  case Special::CtaZ: return C.Id.Z;
-  case Special::NCtaX: return N.X;
-  case Special::NCtaY: return N.Y;
-  case Special::NCtaZ: return N.Z;
-  case Special::LaneId: return Lane;
-  case Special::WarpId: return W.Id;
-  case Special::NWarpId: return uint32_t(C.Warps.size());
-  case Special::WarpSize: return 32;
-  case Special::LaneEq: return 1u << Lane;
-  case Special::LaneLt: return (1u << Lane) - 1;
-  case Special::LaneLe: return (2u << Lane) - 1;
-  case Special::LaneGt: return ~((2u << Lane) - 1);
-  case Special::LaneGe: return ~((1u << Lane) - 1);
-  case Special::ClusterX: return Cl.Id.X;
-  case Special::ClusterY: return Cl.Id.Y;
-  case Special::ClusterZ: return Cl.Id.Z;
-  case Special::NClusterX: return N.X / K.X;
-  case Special::NClusterY: return N.Y / K.Y;
-  case Special::NClusterZ: return N.Z / K.Z;
-  case Special::ClusterCtaX: return C.Id.X % K.X;
-  case Special::ClusterCtaY: return C.Id.Y % K.Y;
-  case Special::ClusterCtaZ: return C.Id.Z % K.Z;
-  case Special::ClusterNCtaX: return K.X;
-  case Special::ClusterNCtaY: return K.Y;
-  case Special::ClusterNCtaZ: return K.Z;
-  case Special::ClusterCtaRank: return C.Rank;
-  case Special::ClusterNCtaRank: return uint32_t(K.count());
-  case Special::SmId: return C.Linear % 132;
-  case Special::NSmId: return 132;
-  case Special::GridId: return 0;
-  case Special::DynamicSmem: return G.L->DynamicShared;
-  case Special::TotalSmem: return G.SharedBytes - SharedBase;
-  case Special::IsExplicitCluster: return K.count() > 1;
-  case Special::Count: break;
+  case Special::TidX:
+    return T % B.X;
+  case Special::TidY:
+    return T / B.X % B.Y;
+  case Special::TidZ:
+    return T / B.X / B.Y;
+  case Special::NTidX:
+    return B.X;
+  case Special::NTidY:
+    return B.Y;
+  case Special::NTidZ:
+    return B.Z;
+  case Special::CtaX:
+    return C.Id.X;
+  case Special::CtaY:
+    return C.Id.Y;
+  case Special::CtaZ:
+    return C.Id.Z;
+  case Special::NCtaX:
+    return N.X;
+  case Special::NCtaY:
+    return N.Y;
+  case Special::NCtaZ:
+    return N.Z;
+  case Special::LaneId:
+    return Lane;
+  case Special::WarpId:
+    return W.Id;
+  case Special::NWarpId:
+    return uint32_t(C.Warps.size());
+  case Special::WarpSize:
+    return 32;
+  case Special::LaneEq:
+    return 1u << Lane;
+  case Special::LaneLt:
+    return (1u << Lane) - 1;
+  case Special::LaneLe:
+    return (2u << Lane) - 1;
+  case Special::LaneGt:
+    return ~((2u << Lane) - 1);
+  case Special::LaneGe:
+    return ~((1u << Lane) - 1);
+  case Special::ClusterX:
+    return Cl.Id.X;
+  case Special::ClusterY:
+    return Cl.Id.Y;
+  case Special::ClusterZ:
+    return Cl.Id.Z;
+  case Special::NClusterX:
+    return N.X / K.X;
+  case Special::NClusterY:
+    return N.Y / K.Y;
+  case Special::NClusterZ:
+    return N.Z / K.Z;
+  case Special::ClusterCtaX:
+    return C.Id.X % K.X;
+  case Special::ClusterCtaY:
+    return C.Id.Y % K.Y;
+  case Special::ClusterCtaZ:
+    return C.Id.Z % K.Z;
+  case Special::ClusterNCtaX:
+    return K.X;
+  case Special::ClusterNCtaY:
+    return K.Y;
+  case Special::ClusterNCtaZ:
+    return K.Z;
+  case Special::ClusterCtaRank:
+    return C.Rank;
+  case Special::ClusterNCtaRank:
+    return uint32_t(K.count());
+  case Special::SmId:
+    return C.Linear % 132;
+  case Special::NSmId:
+    return 132;
+  case Special::GridId:
+    return 0;
+  case Special::DynamicSmem:
+    return G.L->DynamicShared;
+  case Special::TotalSmem:
+    return G.SharedBytes - SharedBase;
+  case Special::IsExplicitCluster:
+    return K.count() > 1;
+  case Special::Count:
+    break;
   }
   return 0;
 }
@@ -302,8 +345,9 @@ void work(Grid &G, LocalStats &S) {
 }
 
 const char *pipeName(Pipe P) {
-  constexpr const char *Names[] = {"alu", "fma", "fp64", "xu", "lsu", "control",
-                                   "sync", "tensor", "copy", "other"};
+  constexpr const char *Names[] = {"alu",  "fma",     "fp64", "xu",
+                                   "lsu",  "control", "sync", "tensor",
+                                   "copy", "other"};
   return Names[unsigned(P)];
 }
 
@@ -317,11 +361,24 @@ void addStats(const Kernel &K, const LocalStats &L, Stats &S) {
     S.ByPipe[pipeName(K.Code[PC].P)] += L.Issued[PC];
   }
 #define ADD(F) S.F += L.S.F
-  ADD(SharedLoadBytes); ADD(SharedStoreBytes); ADD(SharedWavefronts);
-  ADD(SharedIdealWavefronts); ADD(GlobalLoadBytes); ADD(GlobalStoreBytes);
-  ADD(GlobalLoadSectors); ADD(GlobalStoreSectors); ADD(BulkLoadBytes);
-  ADD(BulkStoreBytes); ADD(AsyncCopyBytes); ADD(BulkCopies); ADD(Atomics);
-  ADD(Mma); ADD(MmaMacs); ADD(Wgmma); ADD(WgmmaMacs); ADD(Ctas);
+  ADD(SharedLoadBytes);
+  ADD(SharedStoreBytes);
+  ADD(SharedWavefronts);
+  ADD(SharedIdealWavefronts);
+  ADD(GlobalLoadBytes);
+  ADD(GlobalStoreBytes);
+  ADD(GlobalLoadSectors);
+  ADD(GlobalStoreSectors);
+  ADD(BulkLoadBytes);
+  ADD(BulkStoreBytes);
+  ADD(AsyncCopyBytes);
+  ADD(BulkCopies);
+  ADD(Atomics);
+  ADD(Mma);
+  ADD(MmaMacs);
+  ADD(Wgmma);
+  ADD(WgmmaMacs);
+  ADD(Ctas);
 #undef ADD
 }
 
@@ -345,8 +402,8 @@ Result mxfp4::sim::run(const Module &Mod, std::string_view Entry, Launch &L,
     if (Candidate.Info.Name == Entry)
       K = &Candidate;
   if (!K)
-    return failure(M.Name, "the module has no kernel named " +
-                               std::string(Entry));
+    return failure(M.Name,
+                   "the module has no kernel named " + std::string(Entry));
   Grid G;
   G.M = &M;
   G.K = K;
@@ -384,7 +441,8 @@ Result mxfp4::sim::run(const Module &Mod, std::string_view Entry, Launch &L,
         failure(M.Name, "the launch was given up after " +
                             std::to_string(Opts.MaxInstructions) +
                             " warp instructions (endless loop, or raise the "
-                            "limit)").Diagnostics[0]);
+                            "limit)")
+            .Diagnostics[0]);
   for (const LocalStats &S : Local)
     addStats(*K, S, R.Statistics);
   // Every warp of a warpgroup counted its quarter.

@@ -1,4 +1,5 @@
-//===- Scheduler.cpp - Turns, landings and deadlocks --------------------*- C++ -*-===//
+//===- Scheduler.cpp - Turns, landings and deadlocks --------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -176,9 +177,10 @@ static void reportDeadlock(Grid &G, Cluster &Cl, LocalStats &S) {
   for (Cta &C : Cl.Ctas)
     for (Warp &W : C.Warps)
       for (Split &Sp : W.Splits) {
-        uint32_t PC = Sp.Wait == WaitKind::Barrier || Sp.Wait == WaitKind::Cluster
-                          ? Sp.PC - 1
-                          : Sp.PC;
+        uint32_t PC =
+            Sp.Wait == WaitKind::Barrier || Sp.Wait == WaitKind::Cluster
+                ? Sp.PC - 1
+                : Sp.PC;
         if (!First) {
           First = &W;
           FirstPC = PC;

@@ -1,4 +1,5 @@
-//===- Scheduler.h - Running clusters ------------------------------*- C++ -*-===//
+//===- Scheduler.h - Running clusters ------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,5 @@
-//===- Shadow.cpp - Races, proxies and uninitialised bytes -----------*- C++ -*-===//
+//===- Shadow.cpp - Races, proxies and uninitialised bytes -----------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -302,9 +303,9 @@ struct Checker {
     while (Pos < End) {
       uint64_t WordEnd = std::min((Pos | 3) + 1, End);
       uint8_t Mask = uint8_t(((1u << (WordEnd - Pos)) - 1) << (Pos & 3));
-      bool Same = Data && Old &&
-                  !std::memcmp(Data + (Pos - Off), Old + (Pos - Off),
-                               WordEnd - Pos);
+      bool Same =
+          Data && Old &&
+          !std::memcmp(Data + (Pos - Off), Old + (Pos - Off), WordEnd - Pos);
       cell(*C, Mask, Base + (Pos - Off), Same);
       ++C;
       Pos = WordEnd;
@@ -339,8 +340,7 @@ static void checkInit(Checker &K, GlobalRegion &R, uint64_t Off,
   std::vector<uint8_t> &Init = *R.Init;
   for (uint64_t B = Off; B < Off + Bytes; ++B) {
     if (K.A.is(Access::Write))
-      __atomic_fetch_or(&Init[B >> 3], uint8_t(1 << (B & 7)),
-                        __ATOMIC_RELAXED);
+      __atomic_fetch_or(&Init[B >> 3], uint8_t(1 << (B & 7)), __ATOMIC_RELAXED);
     else if (!(Init[B >> 3] >> (B & 7) & 1))
       return K.uninitialised(R.Address + B);
   }
@@ -349,7 +349,8 @@ static void checkInit(Checker &K, GlobalRegion &R, uint64_t Off,
 void mxfp4::sim::touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off,
                              uint64_t Bytes, const Access &A,
                              const uint8_t *Data) {
-  bool Initialises = R.Checked && (!A.is(Access::NoInit) || A.is(Access::Write));
+  bool Initialises =
+      R.Checked && (!A.is(Access::NoInit) || A.is(Access::Write));
   if (R.Writable && X.G.Opts.CheckRaces) {
     constexpr uint64_t PageBytes = 4096;
     for (uint64_t Pos = Off, End = Off + Bytes; Pos < End;) {

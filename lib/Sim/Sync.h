@@ -1,4 +1,5 @@
-//===- Sync.h - Barriers, fences and synchronising accesses ------*- C++ -*-===//
+//===- Sync.h - Barriers, fences and synchronising accesses ------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -23,8 +24,8 @@ Mbarrier *findMbarrier(ExecContext &X, Cta &T, uint32_t Off, unsigned Lane,
 /// Counts an arrival of \p Count threads; completes the phase when due.
 void arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
                     uint32_t Count, unsigned Lane);
-void expectTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
-              int64_t Bytes, unsigned Lane);
+void expectTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B, int64_t Bytes,
+              unsigned Lane);
 /// \p Bytes have landed; X stands at the instruction that sent them.
 void completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
                 int64_t Bytes);

@@ -1,4 +1,5 @@
-//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------*- C++ -*-===//
+//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -54,7 +55,8 @@ std::string TensorMap::verify() const {
   uint32_t Inner = Box[0] * ElementBytes;
   if (Inner % 16)
     return "the box's innermost dimension must have a multiple of 16 bytes, "
-           "found " + std::to_string(Inner);
+           "found " +
+           std::to_string(Inner);
   uint32_t Span = Swizzling == Swizzle::B128  ? 128
                   : Swizzling == Swizzle::B64 ? 64
                   : Swizzling == Swizzle::B32 ? 32
@@ -189,8 +191,10 @@ static bool touchOuter(ExecContext &X, const BulkOp &Op, unsigned Lane,
     if (Op.Global % 16) {
       if (!X.known("misaligned"))
         X.report("misaligned",
-                 std::string(What) + " needs a global address that is a "
-                                     "multiple of 16, found " + hex(Op.Global),
+                 std::string(What) +
+                     " needs a global address that is a "
+                     "multiple of 16, found " +
+                     hex(Op.Global),
                  Lane, Op.Global);
       return false;
     }
@@ -282,7 +286,8 @@ void mxfp4::sim::moveIn(ExecContext &X, const BulkOp &Op, Cta &T) {
 void mxfp4::sim::moveOut(ExecContext &X, const BulkOp &Op) {
   const uint8_t *Shared = X.Cl.Ctas[Op.SrcCta].Shared.data();
   bool Reduce = Op.K == BulkOp::Reduce;
-  unsigned TypeBytes = Op.ReduceType == Ty::None ? 4 : typeBits(Op.ReduceType) / 8;
+  unsigned TypeBytes =
+      Op.ReduceType == Ty::None ? 4 : typeBits(Op.ReduceType) / 8;
   auto Put = [&](uint8_t *To, const uint8_t *From, uint32_t Bytes) {
     if (!Reduce) {
       std::memcpy(To, From, Bytes);
@@ -304,11 +309,11 @@ void mxfp4::sim::moveOut(ExecContext &X, const BulkOp &Op) {
   }
   const TensorMap &M = Op.Map;
   unsigned E = M.ElementBytes;
-  forRows(Op, [&](uint32_t Off, uint64_t Addr, uint32_t Lo, uint32_t Hi,
-                  uint32_t) {
-    for (uint32_t J = Lo; J < Hi; ++J)
-      if (uint8_t *To = hostAt(
-              X.G, Addr + uint64_t(J) * M.ElementStrides[0] * E, E))
-        Put(To, Shared + swizzle(Op.Shared + Off + J * E, M.Swizzling), E);
-  });
+  forRows(
+      Op, [&](uint32_t Off, uint64_t Addr, uint32_t Lo, uint32_t Hi, uint32_t) {
+        for (uint32_t J = Lo; J < Hi; ++J)
+          if (uint8_t *To =
+                  hostAt(X.G, Addr + uint64_t(J) * M.ElementStrides[0] * E, E))
+            Put(To, Shared + swizzle(Op.Shared + Off + J * E, M.Swizzling), E);
+      });
 }

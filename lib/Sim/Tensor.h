@@ -1,4 +1,5 @@
-//===- Tensor.h - Boxes of tensor maps ----------------------------*- C++ -*-===//
+//===- Tensor.h - Boxes of tensor maps ----------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -16,10 +17,14 @@ uint32_t boxBytes(const TensorMap &M);
 /// 128 bytes by bits 7 and up.
 inline uint32_t swizzle(uint32_t Off, TensorMap::Swizzle S) {
   switch (S) {
-  case TensorMap::Swizzle::B128: return Off ^ ((Off >> 7 & 7) << 4);
-  case TensorMap::Swizzle::B64: return Off ^ ((Off >> 7 & 3) << 4);
-  case TensorMap::Swizzle::B32: return Off ^ ((Off >> 7 & 1) << 4);
-  default: return Off;
+  case TensorMap::Swizzle::B128:
+    return Off ^ ((Off >> 7 & 7) << 4);
+  case TensorMap::Swizzle::B64:
+    return Off ^ ((Off >> 7 & 3) << 4);
+  case TensorMap::Swizzle::B32:
+    return Off ^ ((Off >> 7 & 1) << 4);
+  default:
+    return Off;
   }
 }
 

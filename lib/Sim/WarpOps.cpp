@@ -1,4 +1,5 @@
-//===- WarpOps.cpp - shfl, vote, match, redux, elect -------------------*- C++ -*-===//
+//===- WarpOps.cpp - shfl, vote, match, redux, elect -------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -24,10 +25,21 @@ void shfl(ExecContext &X, const Inst &I) {
     int32_t J;
     bool P;
     switch (I.Sub) {
-    case Up: J = int32_t(L) - int32_t(B); P = J >= int32_t(MaxLane); break;
-    case Down: J = int32_t(L + B); P = J <= int32_t(MaxLane); break;
-    case Bfly: J = int32_t(L ^ B); P = J <= int32_t(MaxLane); break;
-    default: J = int32_t(MinLane | (B & ~Segment)); P = J <= int32_t(MaxLane);
+    case Up:
+      J = int32_t(L) - int32_t(B);
+      P = J >= int32_t(MaxLane);
+      break;
+    case Down:
+      J = int32_t(L + B);
+      P = J <= int32_t(MaxLane);
+      break;
+    case Bfly:
+      J = int32_t(L ^ B);
+      P = J <= int32_t(MaxLane);
+      break;
+    default:
+      J = int32_t(MinLane | (B & ~Segment));
+      P = J <= int32_t(MaxLane);
     }
     if (!P)
       J = int32_t(L);
@@ -89,12 +101,24 @@ void redux(ExecContext &X, const Inst &I) {
       return;
     }
     switch (I.Sub) {
-    case 0: R += V; break;
-    case 1: R = (S ? int32_t(V) < int32_t(R) : V < R) ? V : R; break;
-    case 2: R = (S ? int32_t(V) > int32_t(R) : V > R) ? V : R; break;
-    case 3: R &= V; break;
-    case 4: R |= V; break;
-    default: R ^= V; break;
+    case 0:
+      R += V;
+      break;
+    case 1:
+      R = (S ? int32_t(V) < int32_t(R) : V < R) ? V : R;
+      break;
+    case 2:
+      R = (S ? int32_t(V) > int32_t(R) : V > R) ? V : R;
+      break;
+    case 3:
+      R &= V;
+      break;
+    case 4:
+      R |= V;
+      break;
+    default:
+      R ^= V;
+      break;
     }
   });
   forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, R); });
@@ -149,8 +173,8 @@ bool mxfp4::sim::decodeWarpOp(Decoder &D) {
     D.I.A = 1;
     if ((T == Ty::Pred) == (D.I.Sub == 3))
       return D.fail("vote.ballot gives .b32, the others .pred");
-    return D.expectOps(3, 3) && D.dst(D.ops()[0], T) &&
-           D.srcPred(D.ops()[1]) && D.src(D.ops()[2], Ty::B32);
+    return D.expectOps(3, 3) && D.dst(D.ops()[0], T) && D.srcPred(D.ops()[1]) &&
+           D.src(D.ops()[2], Ty::B32);
   }
   if (Base == "match") {
     D.I.Sub = uint8_t(D.takeOneOf({"any", "all"}, 0));
@@ -168,7 +192,8 @@ bool mxfp4::sim::decodeWarpOp(Decoder &D) {
     return Good && D.src(D.ops()[1], T) && D.src(D.ops()[2], Ty::B32);
   }
   if (Base == "redux") {
-    D.I.Sub = uint8_t(D.takeOneOf({"add", "min", "max", "and", "or", "xor"}, 0));
+    D.I.Sub =
+        uint8_t(D.takeOneOf({"add", "min", "max", "and", "or", "xor"}, 0));
     D.I.T = D.takeType();
     D.I.Fn = execRendezvous<redux>;
     D.I.A = 1;

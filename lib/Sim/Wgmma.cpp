@@ -1,4 +1,5 @@
-//===- Wgmma.cpp - wgmma.mma_async and its groups ---------------------------*- C++ -*-===//
+//===- Wgmma.cpp - wgmma.mma_async and its groups ---------------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -44,10 +45,14 @@ struct Descriptor {
   }
   uint32_t span() const {
     switch (Swizzling) {
-    case TensorMap::Swizzle::B128: return 128;
-    case TensorMap::Swizzle::B64: return 64;
-    case TensorMap::Swizzle::B32: return 32;
-    default: return 16;
+    case TensorMap::Swizzle::B128:
+      return 128;
+    case TensorMap::Swizzle::B64:
+      return 64;
+    case TensorMap::Swizzle::B32:
+      return 32;
+    default:
+      return 16;
     }
   }
   /// Offset of the 16 bytes that hold eight elements: for K-major operands row
@@ -62,8 +67,8 @@ struct Descriptor {
       Off += (Row / 8) * Leading + (Row % 8) * 16 + Chunk * Stride;
     } else {
       uint32_t PerSpan = Span / 16;
-      Off += (Row / 8) * Stride + (Row % 8) * Span +
-             (Chunk % PerSpan) * 16 + (Chunk / PerSpan) * Leading;
+      Off += (Row / 8) * Stride + (Row % 8) * Span + (Chunk % PerSpan) * 16 +
+             (Chunk / PerSpan) * Leading;
     }
     return swizzle(Off, Swizzling);
   }
@@ -77,8 +82,8 @@ bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
              "matrix descriptors with a base offset are not supported", 0);
     return false;
   }
-  Access A = agentAccess(X, WgmmaAgent, Group, 0,
-                         Access::Async | Access::AnyLane);
+  Access A =
+      agentAccess(X, WgmmaAgent, Group, 0, Access::Async | Access::AnyLane);
   A.What = "this wgmma";
   uint32_t N = Trans ? 16 : Rows, Chunks = Trans ? Rows / 8 : 2;
   uint32_t FirstChunk = Trans ? FirstRow / 8 : 0;
@@ -149,7 +154,8 @@ void compute(ExecContext &X, const PendingWgmma &P) {
     uint32_t Row0 = 16 * (X.W.Id % 4);
     for (unsigned J = 0; J < 4; ++J) {
       for (unsigned L = 0; L < 32; ++L) {
-        uint32_t Row = Row0 + L / 4 + 8 * (J & 1), K = 2 * (L % 4) + 8 * (J >> 1);
+        uint32_t Row = Row0 + L / 4 + 8 * (J & 1),
+                 K = 2 * (L % 4) + 8 * (J >> 1);
         FromShared[J][L] =
             element(X.C, D, I.Mods & TransA, Row, K) |
             uint32_t(element(X.C, D, I.Mods & TransA, Row, K + 1)) << 16;
@@ -353,8 +359,8 @@ void mxfp4::sim::finishWgmmas(ExecContext &X, uint32_t Upto) {
 bool mxfp4::sim::decodeWgmma(Decoder &D) {
   D.I.P = Pipe::Tensor;
   D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
-  int Kind = D.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"},
-                         -1);
+  int Kind =
+      D.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"}, -1);
   D.take("sync");
   D.take("aligned");
   switch (Kind) {

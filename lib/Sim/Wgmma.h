@@ -1,4 +1,5 @@
-//===- Wgmma.h - Pending wgmmas ------------------------------------*- C++ -*-===//
+//===- Wgmma.h - Pending wgmmas ------------------------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,5 @@
-//===- ControlTest.cpp - Divergence and warp-wide instructions ------------*- C++ -*-===//
+//===- ControlTest.cpp - Divergence and warp-wide instructions ------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -30,12 +31,13 @@ TEST(Divergence, LoopsReconverge) {
 }
 
 TEST(Divergence, NestedBranches) {
-  auto Out = warp("and.b32 %r2, %r1, 1; and.b32 %r3, %r1, 2; mov.b32 %r20, 0;\n"
-                  "setp.eq.u32 %p1, %r2, 0; @%p1 bra A;\n"
-                  "setp.eq.u32 %p2, %r3, 0; @%p2 bra B;\n"
-                  "add.s32 %r20, %r20, 1; bra J;\n"
-                  "B: add.s32 %r20, %r20, 10;\nJ: add.s32 %r20, %r20, 100; bra E;\n"
-                  "A: add.s32 %r20, %r20, 1000;\nE: bar.sync 0;\n");
+  auto Out =
+      warp("and.b32 %r2, %r1, 1; and.b32 %r3, %r1, 2; mov.b32 %r20, 0;\n"
+           "setp.eq.u32 %p1, %r2, 0; @%p1 bra A;\n"
+           "setp.eq.u32 %p2, %r3, 0; @%p2 bra B;\n"
+           "add.s32 %r20, %r20, 1; bra J;\n"
+           "B: add.s32 %r20, %r20, 10;\nJ: add.s32 %r20, %r20, 100; bra E;\n"
+           "A: add.s32 %r20, %r20, 1000;\nE: bar.sync 0;\n");
   for (uint32_t L = 0; L < 32; ++L)
     EXPECT_EQ(Out[L], L & 1 ? (L & 2 ? 101u : 110u) : 1000u);
 }
@@ -71,10 +73,12 @@ TEST(Warp, Shuffles) {
   auto Out = warp("shfl.sync.bfly.b32 %r20, %r1, 5, 31, -1;\n");
   for (uint32_t L = 0; L < 32; ++L)
     EXPECT_EQ(Out[L], L ^ 5);
-  Out = warp("shfl.sync.up.b32 %r20|%p1, %r1, 3, 0, -1;\n@!%p1 mov.b32 %r20, 99;\n");
+  Out = warp(
+      "shfl.sync.up.b32 %r20|%p1, %r1, 3, 0, -1;\n@!%p1 mov.b32 %r20, 99;\n");
   for (uint32_t L = 0; L < 32; ++L)
     EXPECT_EQ(Out[L], L < 3 ? 99 : L - 3);
-  Out = warp("shfl.sync.down.b32 %r20|%p1, %r1, 3, 0x181f, -1;\n@!%p1 mov.b32 %r20, 99;\n");
+  Out = warp("shfl.sync.down.b32 %r20|%p1, %r1, 3, 0x181f, -1;\n@!%p1 mov.b32 "
+             "%r20, 99;\n");
   for (uint32_t L = 0; L < 32; ++L)
     EXPECT_EQ(Out[L], L % 8 > 4 ? 99 : L + 3);
   Out = warp("shfl.sync.idx.b32 %r20, %r1, 2, 0x1c1f, -1;\n");
@@ -83,7 +87,8 @@ TEST(Warp, Shuffles) {
 }
 
 TEST(Warp, VotesAndElect) {
-  auto Out = warp("setp.lt.u32 %p1, %r1, 5; vote.sync.ballot.b32 %r20, %p1, -1;\n");
+  auto Out =
+      warp("setp.lt.u32 %p1, %r1, 5; vote.sync.ballot.b32 %r20, %p1, -1;\n");
   EXPECT_EQ(Out[31], 31u);
   Out = warp("elect.sync _|%p1, -1; selp.b32 %r20, 1, 0, %p1;\n");
   EXPECT_EQ(Out[0], 1u);

@@ -1,4 +1,5 @@
-//===- CopyTest.cpp - Asynchronous copies and tensor maps -----------------------*- C++ -*-===//
+//===- CopyTest.cpp - Asynchronous copies and tensor maps
+//-----------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -17,27 +18,30 @@ static std::vector<uint32_t> iota(size_t N) {
 
 TEST(CpAsync, SourceSizeFillsWithZeros) {
   std::vector<uint32_t> Out(4);
-  Result R = runInOut("mov.b32 %r2, tile; cp.async.cg.shared.global [%r2], [%d1+16], 16, 8;\n"
-                      "cp.async.commit_group; cp.async.wait_group 0;\n"
-                      "ld.shared.v4.b32 {%r3, %r4, %r5, %r6}, [%r2];\n"
-                      "st.global.v4.b32 [%d2], {%r3, %r4, %r5, %r6}; ret;",
-                      iota(8), Out, {1}, ".shared .align 16 .b8 tile[16];\n");
+  Result R = runInOut(
+      "mov.b32 %r2, tile; cp.async.cg.shared.global [%r2], [%d1+16], 16, 8;\n"
+      "cp.async.commit_group; cp.async.wait_group 0;\n"
+      "ld.shared.v4.b32 {%r3, %r4, %r5, %r6}, [%r2];\n"
+      "st.global.v4.b32 [%d2], {%r3, %r4, %r5, %r6}; ret;",
+      iota(8), Out, {1}, ".shared .align 16 .b8 tile[16];\n");
   EXPECT_EQ(R.text(), "");
   EXPECT_EQ(Out, (std::vector<uint32_t>{4, 5, 0, 0}));
 }
 
 TEST(CpAsync, ArrivesOnMbarrier) {
   std::vector<uint32_t> Out(32);
-  Result R = runInOut("mov.b32 %r2, tile; mov.b32 %r3, bar; setp.eq.u32 %p1, %r1, 0;\n"
-                      "@%p1 mbarrier.init.shared.b64 [%r3], 32; bar.sync 0;\n"
-                      "shl.b32 %r4, %r1, 2; add.s32 %r5, %r2, %r4; cvt.u64.u32 %d3, %r4;\n"
-                      "add.s64 %d4, %d1, %d3; cp.async.ca.shared.global [%r5], [%d4], 4;\n"
-                      "cp.async.mbarrier.arrive.noinc.shared.b64 [%r3];\n"
-                      "W: mbarrier.try_wait.parity.shared.b64 %p2, [%r3], 0; @!%p2 bra W;\n"
-                      "xor.b32 %r6, %r4, 124; add.s32 %r6, %r6, %r2; ld.shared.b32 %r7, [%r6];\n"
-                      "add.s64 %d5, %d2, %d3; st.global.b32 [%d5], %r7; ret;",
-                      iota(32), Out, {32},
-                      ".shared .align 16 .b8 tile[128];\n.shared .align 8 .b64 bar;\n");
+  Result R = runInOut(
+      "mov.b32 %r2, tile; mov.b32 %r3, bar; setp.eq.u32 %p1, %r1, 0;\n"
+      "@%p1 mbarrier.init.shared.b64 [%r3], 32; bar.sync 0;\n"
+      "shl.b32 %r4, %r1, 2; add.s32 %r5, %r2, %r4; cvt.u64.u32 %d3, %r4;\n"
+      "add.s64 %d4, %d1, %d3; cp.async.ca.shared.global [%r5], [%d4], 4;\n"
+      "cp.async.mbarrier.arrive.noinc.shared.b64 [%r3];\n"
+      "W: mbarrier.try_wait.parity.shared.b64 %p2, [%r3], 0; @!%p2 bra W;\n"
+      "xor.b32 %r6, %r4, 124; add.s32 %r6, %r6, %r2; ld.shared.b32 %r7, "
+      "[%r6];\n"
+      "add.s64 %d5, %d2, %d3; st.global.b32 [%d5], %r7; ret;",
+      iota(32), Out, {32},
+      ".shared .align 16 .b8 tile[128];\n.shared .align 8 .b64 bar;\n");
   EXPECT_EQ(R.text(), "");
   for (uint32_t L = 0; L < 32; ++L)
     EXPECT_EQ(Out[L], 31 - L);
@@ -57,15 +61,17 @@ TEST(TensorMapTest, RoundTripAndVerify) {
   EXPECT_EQ(N.Dims, M.Dims);
   EXPECT_EQ(N.Swizzling, M.Swizzling);
   M.Box[0] = 128;
-  EXPECT_EQ(M.verify(), "with this swizzle the box's innermost dimension has at "
-                        "most 128 bytes, found 256");
+  EXPECT_EQ(M.verify(),
+            "with this swizzle the box's innermost dimension has at "
+            "most 128 bytes, found 256");
   uint8_t Zeros[128] = {};
   EXPECT_FALSE(TensorMap::decode(Zeros, N));
 }
 
 /// Loads a box of 16-bit elements at (X, Y) and returns shared memory.
 static std::vector<uint16_t> loadBox(TensorMap::Swizzle S, int X, int Y,
-                                     uint32_t W, uint32_t H, std::string &Text) {
+                                     uint32_t W, uint32_t H,
+                                     std::string &Text) {
   auto M = parse(kernel(
       ".param .align 64 .b8 map[128], .param .u64 out",
       "mov.u32 %r1, %tid.x; mov.b32 %r2, tile; mov.b32 %r3, bar;\n"
@@ -80,9 +86,11 @@ static std::vector<uint16_t> loadBox(TensorMap::Swizzle S, int X, int Y,
           "S: bar.sync 0;\n"
           "W: mbarrier.try_wait.parity.shared.b64 %p2, [%r3], 0; @!%p2 bra W;\n"
           "mov.b32 %r4, %r1;\nL: shl.b32 %r5, %r4, 1; add.s32 %r8, %r2, %r5;\n"
-          "ld.shared.b16 %h1, [%r8]; cvt.u64.u32 %d3, %r5; add.s64 %d3, %d3, %d1;\n"
+          "ld.shared.b16 %h1, [%r8]; cvt.u64.u32 %d3, %r5; add.s64 %d3, %d3, "
+          "%d1;\n"
           "st.global.b16 [%d3], %h1; add.s32 %r4, %r4, 32;\n"
-          "setp.lt.u32 %p3, %r4, " + std::to_string(W * H) + "; @%p3 bra L; ret;",
+          "setp.lt.u32 %p3, %r4, " +
+          std::to_string(W * H) + "; @%p3 bra L; ret;",
       ".shared .align 1024 .b8 tile[8192];\n.shared .align 8 .b64 bar;\n"));
   std::vector<uint16_t> Data(96 * 24), Out(W * H);
   for (size_t I = 0; I < Data.size(); ++I)
@@ -135,18 +143,25 @@ TEST(Tensor, SwizzlesAndOutOfBounds) {
 TEST(Bulk, StoreAndReduce) {
   std::vector<uint32_t> Out(128);
   auto Body = [](const char *Copy) {
-    return std::string("mov.b32 %r2, tile; shl.b32 %r3, %r1, 2; add.s32 %r4, %r2, %r3;\n"
-                       "cvt.u64.u32 %d3, %r3; add.s64 %d4, %d2, %d3; st.global.b32 [%d4], 1000;\n"
-                       "st.shared.b32 [%r4], %r1; fence.proxy.async; bar.sync 0;\n"
-                       "setp.ne.u32 %p1, %r1, 0; @%p1 ret;\n") +
+    return std::string(
+               "mov.b32 %r2, tile; shl.b32 %r3, %r1, 2; add.s32 %r4, %r2, "
+               "%r3;\n"
+               "cvt.u64.u32 %d3, %r3; add.s64 %d4, %d2, %d3; st.global.b32 "
+               "[%d4], 1000;\n"
+               "st.shared.b32 [%r4], %r1; fence.proxy.async; bar.sync 0;\n"
+               "setp.ne.u32 %p1, %r1, 0; @%p1 ret;\n") +
            Copy +
-           " [%d2], [%r2], 512; cp.async.bulk.commit_group; cp.async.bulk.wait_group 0; ret;";
+           " [%d2], [%r2], 512; cp.async.bulk.commit_group; "
+           "cp.async.bulk.wait_group 0; ret;";
   };
   const char *Mod = ".shared .align 128 .b8 tile[512];\n";
-  Result R = runInOut(Body("cp.async.bulk.global.shared::cta.bulk_group"), iota(1), Out, {128}, Mod);
+  Result R = runInOut(Body("cp.async.bulk.global.shared::cta.bulk_group"),
+                      iota(1), Out, {128}, Mod);
   EXPECT_EQ(R.text(), "");
   EXPECT_EQ(Out, iota(128));
-  R = runInOut(Body("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.u32"), iota(1), Out, {128}, Mod);
+  R = runInOut(
+      Body("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.u32"),
+      iota(1), Out, {128}, Mod);
   EXPECT_EQ(R.text(), "");
   for (uint32_t T = 0; T < 128; ++T)
     EXPECT_EQ(Out[T], 1000 + T);

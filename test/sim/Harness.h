@@ -52,7 +52,8 @@ Result runInOut(const std::string &Body, std::vector<A> In, std::vector<R> &Out,
                 Options Opts = {}, Dim3 Grid = {}) {
   auto M = parse(kernel(".param .u64 in, .param .u64 out",
                         "ld.param.u64 %d1, [in]; ld.param.u64 %d2, [out];\n"
-                        "mov.u32 %r1, %tid.x;\n" + Body,
+                        "mov.u32 %r1, %tid.x;\n" +
+                            Body,
                         Mod));
   if (!M)
     return {};
@@ -72,8 +73,8 @@ inline uint32_t eval(const std::string &Text, uint32_t A, uint32_t B = 0,
                      uint32_t C = 0) {
   std::vector<uint32_t> Out(1);
   Result R = runInOut("ld.global.u32 %r10, [%d1]; ld.global.u32 %r11, [%d1+4];"
-                      "ld.global.u32 %r12, [%d1+8];\n" + Text +
-                          "\nst.global.u32 [%d2], %r20; ret;",
+                      "ld.global.u32 %r12, [%d1+8];\n" +
+                          Text + "\nst.global.u32 [%d2], %r20; ret;",
                       std::vector<uint32_t>{A, B, C}, Out, {1});
   EXPECT_EQ(R.text(), "") << Text;
   return Out[0];
@@ -82,8 +83,8 @@ inline uint64_t eval64(const std::string &Text, uint64_t A, uint64_t B = 0,
                        uint64_t C = 0) {
   std::vector<uint64_t> Out(1);
   Result R = runInOut("ld.global.u64 %d10, [%d1]; ld.global.u64 %d11, [%d1+8];"
-                      "ld.global.u64 %d12, [%d1+16];\n" + Text +
-                          "\nst.global.u64 [%d2], %d20; ret;",
+                      "ld.global.u64 %d12, [%d1+16];\n" +
+                          Text + "\nst.global.u64 [%d2], %d20; ret;",
                       std::vector<uint64_t>{A, B, C}, Out, {1});
   EXPECT_EQ(R.text(), "") << Text;
   return Out[0];

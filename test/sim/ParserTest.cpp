@@ -1,4 +1,5 @@
-//===- ParserTest.cpp - What the interpreter reads --------------------*- C++ -*-===//
+//===- ParserTest.cpp - What the interpreter reads --------------------*- C++
+//-*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -57,18 +58,24 @@ TEST(Parser, Errors) {
     std::string E = parseError(kernel("", Body));
     EXPECT_NE(E.find(Text), std::string::npos) << E;
   };
-  Has("add.u32 %r1, %d1, %r2;", "register %d1 has 64 bits; this operand needs 32");
+  Has("add.u32 %r1, %d1, %r2;",
+      "register %d1 has 64 bits; this operand needs 32");
   Has("add.u32 %r1, %r2;", "add takes 3 operands, found 2");
-  Has("add.quick.u32 %r1, %r2, %r3;", "modifier .quick of add.quick.u32 is not supported");
+  Has("add.quick.u32 %r1, %r2, %r3;",
+      "modifier .quick of add.quick.u32 is not supported");
   Has("bra NOWHERE;", "label NOWHERE is not defined");
   Has("mov.u32 %r1, nothing;", "nothing is not a register");
-  Has("mul.u32 %r1, %r2, %r3;", "an integer multiplication needs .lo, .hi or .wide");
-  Has("setmaxnreg.inc.sync.aligned.u32 100;", "a multiple of 8 from 24 to 256, found 100");
-  Has("wgmma.mma_async.sync.aligned.m64n12k16.f32.bf16.bf16 {%r1}, %d1, %d2, 1, 1, 1, 0, 0;",
+  Has("mul.u32 %r1, %r2, %r3;",
+      "an integer multiplication needs .lo, .hi or .wide");
+  Has("setmaxnreg.inc.sync.aligned.u32 100;",
+      "a multiple of 8 from 24 to 256, found 100");
+  Has("wgmma.mma_async.sync.aligned.m64n12k16.f32.bf16.bf16 {%r1}, %d1, %d2, "
+      "1, 1, 1, 0, 0;",
       "N a multiple of 8 up to 256");
   Has("add.u32 %r1, %r2 %r3;", "expected ','");
   Has("{ add.u32 %r1, %r2, %r3;", "found the end of the file");
-  Has("cp.async.cg.shared.global [%r1], [%d1], 8;", "cp.async.cg copies 16 bytes");
+  Has("cp.async.cg.shared.global [%r1], [%d1], 8;",
+      "cp.async.cg copies 16 bytes");
   EXPECT_NE(parseError(".version 7.0\n").find("versions 8.0 to 9.x are"),
             std::string::npos);
   EXPECT_NE(parseError("").find("no .entry"), std::string::npos);
@@ -83,8 +90,9 @@ TEST(Launch, IsChecked) {
             std::string::npos);
   L.Block = {64};
   L.argI32(1);
-  EXPECT_NE(run(*M, "k", L, {}).text().find("has 1 parameter, found 2 arguments"),
-            std::string::npos);
+  EXPECT_NE(
+      run(*M, "k", L, {}).text().find("has 1 parameter, found 2 arguments"),
+      std::string::npos);
   EXPECT_NE(run(*M, "other", L, {}).text().find("no kernel named other"),
             std::string::npos);
 }

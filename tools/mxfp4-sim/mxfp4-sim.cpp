@@ -1,4 +1,5 @@
-//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*- C++ -*-===//
+//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*-
+//C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -189,7 +190,8 @@ BufferSpec bufferSpec(const std::string &Arg) {
   B.ReadOnly = Kind == "ro";
   std::string Rest = Arg.substr(Kind.size() + 1);
   std::vector<std::string> P = split(Rest, ':');
-  if (P.size() == 2 && (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
+  if (P.size() == 2 &&
+      (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
     uint64_t N = number(P[1]);
     if (N > (uint64_t(1) << 34))
       die("a buffer of more than 16 GiB");
@@ -336,8 +338,7 @@ void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
 int main(int Argc, char **Argv) {
   Command C = parseCommand(Argc, Argv);
   std::vector<Diagnostic> Errors;
-  std::unique_ptr<Module> M =
-      Module::parse(readFile(C.File), C.File, Errors);
+  std::unique_ptr<Module> M = Module::parse(readFile(C.File), C.File, Errors);
   for (const Diagnostic &D : Errors)
     std::fputs(D.str().c_str(), stdout);
   if (!M)

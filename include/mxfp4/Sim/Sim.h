@@ -69,9 +69,9 @@ struct Diagnostic {
 /// ones, in a kernel parameter or anywhere in memory.
 struct TensorMap {
   enum class Swizzle : uint8_t { None, B32, B64, B128 };
-  uint64_t Base = 0;        ///< Simulated address: Launch::address.
-  unsigned Rank = 1;        ///< 1 to 5.
-  unsigned ElementBytes = 2; ///< 1, 2, 4 or 8.
+  uint64_t Base = 0;                 ///< Simulated address: Launch::address.
+  unsigned Rank = 1;                 ///< 1 to 5.
+  unsigned ElementBytes = 2;         ///< 1, 2, 4 or 8.
   std::array<uint64_t, 5> Dims{};    ///< Elements.
   std::array<uint64_t, 4> Strides{}; ///< Bytes, of dimensions 1 and up.
   std::array<uint32_t, 5> Box{};     ///< Elements.
@@ -162,8 +162,7 @@ class Module {
 public:
   ~Module();
   /// Returns null and fills \p Errors when the text is not understood.
-  static std::unique_ptr<Module> parse(std::string_view Text,
-                                       std::string Name,
+  static std::unique_ptr<Module> parse(std::string_view Text, std::string Name,
                                        std::vector<Diagnostic> &Errors);
   const std::vector<KernelInfo> &kernels() const;
   const ModuleImpl &impl() const { return *Impl; }
