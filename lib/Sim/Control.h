@@ -1,0 +1,22 @@
+//===- Control.h - Splits of a warp -------------------------------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_SIM_CONTROL_H
+#define MXFP4_LIB_SIM_CONTROL_H
+
+#include "Exec.h"
+
+namespace mxfp4::sim {
+
+bool arriveAtJoin(ExecContext &X);
+void exitLanes(ExecContext &X, uint32_t Gone);
+/// Called when the last lane of a warp has exited.
+void warpExited(ExecContext &X);
+
+} // namespace mxfp4::sim
+
+#endif // MXFP4_LIB_SIM_CONTROL_H

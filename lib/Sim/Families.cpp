@@ -1,0 +1,112 @@
+//===- Families.cpp - Which function decodes which opcode -----------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+
+using namespace mxfp4::sim;
+
+DecodeFn mxfp4::sim::findFamily(std::string_view Base) {
+  static const std::map<std::string_view, DecodeFn> Table = {
+      // Integer arithmetic; float types go on to decodeFloat.
+      {"add", decodeInteger},
+      {"sub", decodeInteger},
+      {"mul", decodeInteger},
+      {"mad", decodeInteger},
+      {"div", decodeInteger},
+      {"rem", decodeInteger},
+      {"neg", decodeInteger},
+      {"abs", decodeInteger},
+      {"min", decodeInteger},
+      {"max", decodeInteger},
+      {"sad", decodeInteger},
+      {"addc", decodeInteger},
+      {"subc", decodeInteger},
+      {"mul24", decodeInteger},
+      {"mad24", decodeInteger},
+      {"dp4a", decodeInteger},
+      // Bits.
+      {"and", decodeBits},
+      {"or", decodeBits},
+      {"xor", decodeBits},
+      {"not", decodeBits},
+      {"cnot", decodeBits},
+      {"shl", decodeBits},
+      {"shr", decodeBits},
+      {"shf", decodeBits},
+      {"bfe", decodeBits},
+      {"bfi", decodeBits},
+      {"bmsk", decodeBits},
+      {"szext", decodeBits},
+      {"brev", decodeBits},
+      {"popc", decodeBits},
+      {"clz", decodeBits},
+      {"bfind", decodeBits},
+      {"prmt", decodeBits},
+      {"lop3", decodeBits},
+      // Floating point.
+      {"fma", decodeFloat},
+      {"sqrt", decodeFloat},
+      {"rcp", decodeFloat},
+      {"rsqrt", decodeFloat},
+      {"ex2", decodeFloat},
+      {"lg2", decodeFloat},
+      {"sin", decodeFloat},
+      {"cos", decodeFloat},
+      {"tanh", decodeFloat},
+      {"copysign", decodeFloat},
+      {"setp", decodeCompare},
+      {"set", decodeCompare},
+      {"selp", decodeCompare},
+      {"slct", decodeCompare},
+      {"cvt", decodeConvert},
+      // Data movement.
+      {"mov", decodeMove},
+      {"cvta", decodeMove},
+      {"isspacep", decodeMove},
+      {"mapa", decodeMove},
+      {"getctarank", decodeMove},
+      {"activemask", decodeMove},
+      {"ld", decodeLoadStore},
+      {"ldu", decodeLoadStore},
+      {"st", decodeLoadStore},
+      {"prefetch", decodeLoadStore},
+      {"prefetchu", decodeLoadStore},
+      {"createpolicy", decodeLoadStore},
+      {"atom", decodeAtomic},
+      {"red", decodeAtomic},
+      // Control.
+      {"bra", decodeControl},
+      {"brx", decodeControl},
+      {"ret", decodeControl},
+      {"exit", decodeControl},
+      {"trap", decodeControl},
+      {"brkpt", decodeControl},
+      {"nanosleep", decodeControl},
+      {"griddepcontrol", decodeControl},
+      {"pmevent", decodeControl},
+      {"setmaxnreg", decodeControl},
+      // Synchronisation.
+      {"shfl", decodeWarpOp},
+      {"vote", decodeWarpOp},
+      {"match", decodeWarpOp},
+      {"redux", decodeWarpOp},
+      {"elect", decodeWarpOp},
+      {"bar", decodeBarrier},
+      {"barrier", decodeBarrier},
+      {"membar", decodeFence},
+      {"fence", decodeFence},
+      {"mbarrier", decodeMbarrier},
+      // Copies and matrices.
+      {"cp", decodeCpAsync},
+      {"ldmatrix", decodeMatrixMove},
+      {"stmatrix", decodeMatrixMove},
+      {"movmatrix", decodeMatrixMove},
+      {"mma", decodeMma},
+      {"wgmma", decodeWgmma}};
+  auto It = Table.find(Base);
+  return It == Table.end() ? nullptr : It->second;
+}

@@ -1,0 +1,209 @@
+//===- Lexer.cpp - Tokens of PTX text ---------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lexer.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+using namespace mxfp4::sim;
+
+namespace {
+
+bool isAlpha(char C) {
+  return (C >= 'a' && C <= 'z') || (C >= 'A' && C <= 'Z') || C == '_';
+}
+bool isDigit(char C) { return C >= '0' && C <= '9'; }
+bool isHex(char C) {
+  return isDigit(C) || (C >= 'a' && C <= 'f') || (C >= 'A' && C <= 'F');
+}
+bool isStart(char C) { return isAlpha(C) || C == '%' || C == '$'; }
+bool isWord(char C) { return isStart(C) || isDigit(C); }
+
+unsigned hexValue(char C) {
+  if (isDigit(C))
+    return C - '0';
+  return (C | 0x20) - 'a' + 10;
+}
+
+class Lexer {
+public:
+  explicit Lexer(std::string_view Text) : Text(Text) {}
+
+  std::vector<Token> run() {
+    while (true) {
+      skipBlanks();
+      if (Pos >= Text.size())
+        break;
+      next();
+    }
+    push(Tok::Eof, Pos);
+    return std::move(Tokens);
+  }
+
+private:
+  std::string_view Text;
+  size_t Pos = 0;
+  unsigned Line = 1;
+  std::vector<Token> Tokens;
+
+  char peek(size_t Ahead = 0) const {
+    return Pos + Ahead < Text.size() ? Text[Pos + Ahead] : '\0';
+  }
+
+  Token &push(Tok Kind, size_t Begin) {
+    Token T;
+    T.Kind = Kind;
+    T.Line = Line;
+    T.Text = Text.substr(Begin, Pos - Begin);
+    Tokens.push_back(T);
+    return Tokens.back();
+  }
+
+  void skipBlanks() {
+    while (Pos < Text.size()) {
+      char C = Text[Pos];
+      if (C == '\n') {
+        ++Line;
+        ++Pos;
+      } else if (C == ' ' || C == '\t' || C == '\r' || C == '\f' || C == '\v') {
+        ++Pos;
+      } else if (C == '/' && peek(1) == '/') {
+        lineComment();
+      } else if (C == '/' && peek(1) == '*') {
+        blockComment();
+      } else {
+        return;
+      }
+    }
+  }
+
+  void lineComment() {
+    size_t End = Text.find('\n', Pos);
+    if (End == std::string_view::npos)
+      End = Text.size();
+    std::string_view Body = Text.substr(Pos, End - Pos);
+    constexpr std::string_view Key = "implicit-def: ";
+    size_t At = Body.find(Key);
+    Pos = End;
+    if (At == std::string_view::npos)
+      return;
+    size_t Begin = At + Key.size(), Stop = Begin;
+    while (Stop < Body.size() && isWord(Body[Stop]))
+      ++Stop;
+    if (Stop > Begin)
+      push(Tok::ImplicitDef, Pos).Text = Body.substr(Begin, Stop - Begin);
+  }
+
+  void blockComment() {
+    size_t End = Text.find("*/", Pos + 2);
+    size_t Stop = End == std::string_view::npos ? Text.size() : End + 2;
+    for (; Pos < Stop; ++Pos)
+      if (Text[Pos] == '\n')
+        ++Line;
+  }
+
+  /// A dotted word: "ld.global.L1::no_allocate.v4.b32", "%tid.x", "$L__BB0_1".
+  /// A single ':' ends it, so that labels work.
+  void word() {
+    size_t Begin = Pos;
+    while (Pos < Text.size()) {
+      char C = Text[Pos];
+      if (isWord(C) || (C == '.' && isWord(peek(1))))
+        ++Pos;
+      else if (C == ':' && peek(1) == ':' && isWord(peek(2)))
+        Pos += 2;
+      else
+        break;
+    }
+    push(Tok::Ident, Begin);
+  }
+
+  void number() {
+    size_t Begin = Pos;
+    char Second = peek(1);
+    if (peek() == '0' && (Second == 'f' || Second == 'F' || Second == 'd' ||
+                          Second == 'D' || Second == 'x' || Second == 'X')) {
+      Pos += 2;
+      uint64_t Value = 0;
+      while (isHex(peek()))
+        Value = Value << 4 | hexValue(Text[Pos++]);
+      Tok Kind = (Second | 0x20) == 'x'   ? Tok::Int
+                 : (Second | 0x20) == 'f' ? Tok::F32
+                                          : Tok::F64;
+      if (peek() == 'U')
+        ++Pos;
+      push(Kind, Begin).Value = Value;
+      return;
+    }
+    uint64_t Value = 0;
+    while (isDigit(peek()))
+      Value = Value * 10 + unsigned(Text[Pos++] - '0');
+    bool Fraction = peek() == '.' && isDigit(peek(1));
+    if (!Fraction) {
+      if (peek() == 'U')
+        ++Pos;
+      push(Tok::Int, Begin).Value = Value;
+      return;
+    }
+    ++Pos;
+    while (isDigit(peek()))
+      ++Pos;
+    if ((peek() | 0x20) == 'e' &&
+        (isDigit(peek(1)) ||
+         ((peek(1) == '-' || peek(1) == '+') && isDigit(peek(2))))) {
+      Pos += 2;
+      while (isDigit(peek()))
+        ++Pos;
+    }
+    double Number = std::strtod(
+        std::string(Text.substr(Begin, Pos - Begin)).c_str(), nullptr);
+    std::memcpy(&Value, &Number, sizeof(Value));
+    push(Tok::F64, Begin).Value = Value;
+  }
+
+  void string() {
+    size_t Begin = Pos++;
+    while (Pos < Text.size() && Text[Pos] != '"' && Text[Pos] != '\n')
+      ++Pos;
+    if (peek() == '"')
+      ++Pos;
+    push(Tok::String, Begin);
+  }
+
+  void next() {
+    char C = peek();
+    size_t Begin = Pos;
+    if (isStart(C))
+      return word();
+    if (isDigit(C))
+      return number();
+    if (C == '"')
+      return string();
+    if (C == '.' && isWord(peek(1))) {
+      // Directives and types: no further dots (".param .u64"), but the
+      // namespaced ones exist (".shared::cluster" as a state space).
+      ++Pos;
+      while (isWord(peek()) ||
+             (peek() == ':' && peek(1) == ':' && isWord(peek(2))))
+        Pos += peek() == ':' ? 2 : 1;
+      push(Tok::Directive, Begin);
+      return;
+    }
+    ++Pos;
+    if (std::strchr("{}[](),;:@!+-|<>=_*/&~.", C) && C)
+      push(Tok::Punct, Begin).Punct = C;
+    else
+      push(Tok::Bad, Begin);
+  }
+};
+
+} // namespace
+
+std::vector<Token> mxfp4::sim::lex(std::string_view Text) {
+  return Lexer(Text).run();
+}

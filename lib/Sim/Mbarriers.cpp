@@ -1,0 +1,375 @@
+//===- Mbarriers.cpp - mbarrier objects ---------------------------------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+#include "Sync.h"
+
+#include <algorithm>
+
+using namespace mxfp4::sim;
+
+Mbarrier *mxfp4::sim::findMbarrier(ExecContext &X, Cta &T, uint32_t Off,
+                                   unsigned Lane, const char *What) {
+  auto It = T.Mbarriers.find(Off);
+  if (It != T.Mbarriers.end() && It->second.Valid) {
+    Mbarrier &B = It->second;
+    if (!happenedBefore(X.W, B.Init, Lane, false) &&
+        !X.known("mbarrier", B.InitInst + 1))
+      X.report("mbarrier",
+               std::string(What) + " uses the mbarrier initialised at " +
+                   describeInst(X.K, B.InitInst) +
+                   " by another thread: no barrier orders the two",
+               Lane, Off, B.InitInst + 1);
+    return &B;
+  }
+  if (!X.known("mbarrier"))
+    X.report("mbarrier",
+             std::string(What) + " uses an mbarrier at shared address " +
+                 hex(Off) + ", where none has been initialised",
+             Lane, Off);
+  return nullptr;
+}
+
+static void completePhase(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B) {
+  ++B.Phase;
+  ++B.AgentClock;
+  B.Pending = B.Count;
+  B.Done.join(B.Pend);
+  B.DoneProxy.join(B.PendProxy);
+  B.DoneProxyG.join(B.PendProxyG);
+  B.Pend.clear();
+  B.PendProxy.clear();
+  B.PendProxyG.clear();
+  ++T.Cl->Progress;
+  if (B.InFlight && !X.known("transaction-bytes"))
+    X.report("transaction-bytes",
+             "the phase of the mbarrier at " + hex(Off) + " completes while " +
+                 plural(uint64_t(B.InFlightBytes), "byte") +
+                 " of copies are still on their way: expect_tx has announced "
+                 "too few bytes",
+             X.firstLane(), Off);
+}
+
+void mxfp4::sim::arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off,
+                                Mbarrier &B, uint32_t Count, unsigned Lane) {
+  if (Count > B.Pending) {
+    if (!X.known("mbarrier", 2))
+      X.report("mbarrier",
+               "the mbarrier at " + hex(Off) + " counts " +
+                   plural(B.Count, "arrival") +
+                   " a phase, and more threads arrive than that",
+               Lane, Off, 2);
+    Count = B.Pending;
+  }
+  B.Pending -= Count;
+  ++T.Cl->Progress;
+  if (B.Pending == 0 && B.Tx == 0)
+    completePhase(X, T, Off, B);
+}
+
+void mxfp4::sim::expectTx(ExecContext &X, Cta &, uint32_t Off, Mbarrier &B,
+                          int64_t Bytes, unsigned Lane) {
+  B.Tx += Bytes;
+  if ((B.Tx > (1 << 20) - 1 || B.Tx < -((1 << 20) - 1)) &&
+      !X.known("transaction-bytes"))
+    X.report("transaction-bytes",
+             "the transaction count of the mbarrier at " + hex(Off) +
+                 " reaches " + std::to_string(B.Tx) +
+                 ", beyond what it can hold (2^20 - 1)",
+             Lane, Off);
+}
+
+void mxfp4::sim::completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
+                            int64_t Bytes) {
+  B.Tx -= Bytes;
+  ++T.Cl->Progress;
+  if (B.Pending == 0 && B.Tx == 0)
+    completePhase(X, T, Off, B);
+}
+
+void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
+  acquire(W, B.Done, &B.DoneProxy, &B.DoneProxyG);
+  if (B.Agent)
+    W.Clock.raise(B.Agent, B.AgentClock);
+  // What the warp's own lanes did before they arrived here.
+  W.SyncNow = std::max(W.SyncNow, B.Done.get(W.agent()) + 1);
+  W.CopySync = std::max(W.CopySync, B.Done.get(W.agent(CopyAgent)));
+}
+
+namespace {
+
+enum : uint8_t {
+  NoComplete = 1,
+  ExpectTx = 2,
+  Relaxed = 4,
+  Test = 8,
+  Parity = 16,
+  Drop = 32
+};
+
+bool place(ExecContext &X, const Inst &I, unsigned Lane, Cta *&T,
+           uint32_t &Off) {
+  uint64_t Addr = X.lane(X.src(I, 0), Lane) + uint64_t(I.Imm);
+  return resolveShared(X, Addr, 8, 8, Lane, T, Off);
+}
+
+void execInit(ExecContext &X, const Inst &I) {
+  forLanes(X.Mask, [&](unsigned L) {
+    Cta *T;
+    uint32_t Off;
+    if (!place(X, I, L, T, Off))
+      return;
+    uint32_t Count = uint32_t(X.lane(X.src(I, 1), L));
+    if ((Count == 0 || Count >= (1u << 20)) && !X.known("mbarrier", 3))
+      X.report("mbarrier",
+               "the arrival count of an mbarrier must be from 1 to 2^20 - 1, "
+               "found " +
+                   std::to_string(Count),
+               L, Off, 3);
+    Mbarrier &B = T->Mbarriers[Off];
+    if (B.Valid && !X.known("mbarrier", 1))
+      X.report("mbarrier",
+               "the mbarrier at " + hex(Off) +
+                   " is initialised again without mbarrier.inval",
+               L, Off, 1);
+    uint32_t Agent = B.Agent, Clock = B.AgentClock;
+    if (!Agent && T->NumMbarAgents < AgentsPerCta - MbarAgent)
+      Agent = T->Linear * AgentsPerCta + MbarAgent + T->NumMbarAgents++;
+    for (unsigned W = 0; W < 2; ++W)
+      T->Cells[(Off >> 2) + W].Flags &= uint8_t(~Cell::Barrier);
+    touchShared(X, *T, Off, 8, threadAccess(X, L, Access::Write));
+    for (unsigned W = 0; W < 2; ++W)
+      T->Cells[(Off >> 2) + W].Flags |= Cell::Barrier;
+    B = Mbarrier();
+    B.Valid = true;
+    B.Count = B.Pending = Count;
+    B.Agent = Agent;
+    B.AgentClock = Clock;
+    B.InitInst = X.PC;
+    B.Init = {agentLane(X.C.Linear, X.W.Id, L), X.W.Now};
+  });
+  ++X.Cl.Progress;
+}
+
+void execInval(ExecContext &X, const Inst &I) {
+  forLanes(X.Mask, [&](unsigned L) {
+    Cta *T;
+    uint32_t Off;
+    if (!place(X, I, L, T, Off))
+      return;
+    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.inval");
+    if (!B)
+      return;
+    B->Valid = false;
+    for (unsigned W = 0; W < 2; ++W) {
+      T->Cells[(Off >> 2) + W].Flags &= uint8_t(~Cell::Barrier);
+      T->Cells[(Off >> 2) + W].Init = 0;
+    }
+  });
+}
+
+void execArrive(ExecContext &X, const Inst &I) {
+  bool Release = !(I.Mods & Relaxed);
+  // The clock steps only afterwards: all lanes publish the same work, and one
+  // of them does it for all.
+  Mbarrier *Published = nullptr;
+  X.W.Clock.raise(X.W.agent(), X.W.Now);
+  forLanes(X.Mask, [&](unsigned L) {
+    Cta *T;
+    uint32_t Off;
+    if (!place(X, I, L, T, Off))
+      return;
+    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.arrive");
+    if (!B)
+      return;
+    uint32_t N = I.NumSrc > 1 ? uint32_t(X.lane(X.src(I, 1), L)) : 1;
+    if (I.Mods & ExpectTx) {
+      expectTx(X, *T, Off, *B, N, L);
+      N = 1;
+    }
+    if (I.NumDst)
+      X.setLane(X.dst(I), L, B->Phase & 1);
+    if (Release && (B != Published || B->Pend.empty())) {
+      Published = B;
+      B->Pend.join(X.W.Clock);
+      B->PendProxy.join(X.W.ProxyShared);
+      B->PendProxyG.join(X.W.ProxyGlobal);
+    }
+    if ((N == 0 || N > B->Count) && !X.known("mbarrier", 3))
+      X.report("mbarrier",
+               "an arrival count must be from 1 to the mbarrier's " +
+                   std::to_string(B->Count) + ", found " + std::to_string(N),
+               L, Off, 3);
+    if (I.Mods & Drop)
+      B->Count -= std::min(B->Count, N);
+    arriveMbarrier(X, *T, Off, *B, N, L);
+  });
+  ++X.W.Now;
+  if (I.NumDst)
+    X.defined(X.dst(I));
+}
+
+void execTx(ExecContext &X, const Inst &I) {
+  forLanes(X.Mask, [&](unsigned L) {
+    Cta *T;
+    uint32_t Off;
+    if (!place(X, I, L, T, Off))
+      return;
+    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.expect_tx");
+    if (!B)
+      return;
+    int64_t N = int64_t(uint32_t(X.lane(X.src(I, 1), L)));
+    if (I.Sub == 0)
+      expectTx(X, *T, Off, *B, N, L);
+    else
+      completeTx(X, *T, Off, *B, N);
+  });
+}
+
+/// try_wait blocks until the phase completes, or until the scheduler lets it
+/// time out; test_wait looks once.
+void execWait(ExecContext &X, const Inst &I) {
+  Split &S = X.split();
+  uint32_t Active = X.Mask & S.Mask, Done = 0;
+  uint32_t WaitOff = 0, WaitCta = 0;
+  uint64_t WaitParity = 0;
+  const Mbarrier *Acquired = nullptr; // Once for all lanes.
+  forLanes(Active, [&](unsigned L) {
+    Cta *T;
+    uint32_t Off;
+    Mbarrier *B = nullptr;
+    if (place(X, I, L, T, Off))
+      B = findMbarrier(X, *T, Off, L, "mbarrier wait");
+    if (!B) {
+      Done |= 1u << L;
+      return;
+    }
+    uint64_t P = X.lane(X.src(I, 1), L);
+    if ((I.Mods & Parity) && P > 1 && !X.known("mbarrier", 4))
+      X.report("mbarrier",
+               "the phase parity must be 0 or 1, found " + std::to_string(P), L,
+               Off, 4);
+    if (phaseDone(*B, P)) {
+      Done |= 1u << L;
+      if (B != Acquired)
+        acquireMbarrier(X.W, *B);
+      Acquired = B;
+    } else {
+      WaitOff = Off;
+      WaitCta = T->Rank;
+      WaitParity = P;
+    }
+  });
+  bool Blocks = !(I.Mods & Test) && Done != Active && !S.TimedOut;
+  if (Blocks) {
+    S.Wait = WaitKind::Mbarrier;
+    S.WaitId = WaitOff;
+    S.WaitCta = WaitCta;
+    S.WaitValue = WaitParity;
+    X.Yield = true;
+    return;
+  }
+  S.TimedOut = false;
+  X.setPred(X.dst(I), Done);
+  ++S.PC;
+  X.Yield = Done != Active;
+}
+
+void execPending(ExecContext &X, const Inst &I) {
+  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, 0); });
+  X.defined(X.dst(I));
+}
+
+bool isSharedSpace(Decoder &D) {
+  return D.takeOneOf({"shared", "shared::cta", "shared::cluster"}, -1) >= 0;
+}
+
+bool decodeArrive(Decoder &D) {
+  if (D.take("expect_tx"))
+    D.I.Mods |= ExpectTx;
+  if (D.take("noComplete"))
+    D.I.Mods |= NoComplete;
+  if (D.take("relaxed"))
+    D.I.Mods |= Relaxed;
+  D.take("release");
+  D.takeOneOf({"cta", "cluster"}, 0);
+  isSharedSpace(D);
+  D.take("b64");
+  D.I.Fn = execArrive;
+  const auto &Ops = D.ops();
+  bool HasResult = !Ops.empty() && Ops[0].K != AstOperand::Addr;
+  if (!D.expectOps(1 + HasResult, 2 + HasResult))
+    return false;
+  if (HasResult && Ops[0].K != AstOperand::Sink && !D.dst(Ops[0], Ty::B64))
+    return false;
+  if (!D.address(Ops[HasResult]))
+    return false;
+  return Ops.size() == 1u + HasResult || D.src(Ops[1 + HasResult], Ty::B32);
+}
+
+} // namespace
+
+bool mxfp4::sim::decodeMbarrier(Decoder &D) {
+  D.I.P = Pipe::Sync;
+  int Kind =
+      D.takeOneOf({"init", "inval", "arrive", "arrive_drop", "expect_tx",
+                   "complete_tx", "try_wait", "test_wait", "pending_count"},
+                  -1);
+  // mbarrier.arrive.expect_tx has both words.
+  if (D.take("arrive"))
+    Kind = 2;
+  switch (Kind) {
+  case 0:
+    isSharedSpace(D);
+    D.take("b64");
+    D.I.Fn = execInit;
+    return D.expectOps(2, 2) && D.address(D.ops()[0]) &&
+           D.src(D.ops()[1], Ty::B32);
+  case 1:
+    isSharedSpace(D);
+    D.take("b64");
+    D.I.Fn = execInval;
+    return D.expectOps(1, 1) && D.address(D.ops()[0]);
+  case 2:
+    return decodeArrive(D);
+  case 3:
+    D.I.Mods |= Drop;
+    return decodeArrive(D);
+  case 4:
+  case 5:
+    D.take("relaxed");
+    D.takeOneOf({"cta", "cluster"}, 0);
+    isSharedSpace(D);
+    D.take("b64");
+    D.I.Sub = Kind == 5;
+    D.I.Fn = execTx;
+    return D.expectOps(2, 2) && D.address(D.ops()[0]) &&
+           D.src(D.ops()[1], Ty::B32);
+  case 6:
+  case 7: {
+    D.I.Mods |= Kind == 7 ? Test : 0;
+    bool P = D.take("parity");
+    D.I.Mods |= P ? Parity : 0;
+    D.take("acquire");
+    D.take("relaxed");
+    D.takeOneOf({"cta", "cluster"}, 0);
+    isSharedSpace(D);
+    D.take("b64");
+    D.I.Flags |= Inst::Control;
+    D.I.Fn = execWait;
+    return D.expectOps(3, Kind == 6 ? 4 : 3) && D.dstPred(D.ops()[0]) &&
+           D.address(D.ops()[1]) && D.src(D.ops()[2], P ? Ty::B32 : Ty::B64);
+  }
+  case 8:
+    D.take("b64");
+    D.I.Fn = execPending;
+    return D.expectOps(2, 2) && D.dst(D.ops()[0], Ty::B32) &&
+           D.src(D.ops()[1], Ty::B64);
+  default:
+    return D.fail("this mbarrier operation is not known");
+  }
+}

@@ -1,0 +1,388 @@
+//===- Wgmma.cpp - wgmma.mma_async and its groups ---------------------------*-
+//C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each warp does its 16 rows by itself, when the group is waited for: an
+// operand that is overwritten too early gives a wrong result here as it may on
+// the chip. Registers and shared memory are marked when the instruction is
+// issued.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Wgmma.h"
+
+#include "Decoder.h"
+#include "Memory.h"
+#include "MmaKernel.h"
+#include "Tensor.h"
+
+#include <algorithm>
+
+using namespace mxfp4::sim;
+
+namespace {
+
+enum : uint8_t { RegisterA = 1, TransA = 2, TransB = 4, NegA = 8, NegB = 16 };
+
+/// A matrix descriptor, decoded.
+struct Descriptor {
+  uint32_t Start, Leading, Stride;
+  TensorMap::Swizzle Swizzling;
+  uint32_t BaseOffset;
+
+  explicit Descriptor(uint64_t D) {
+    Start = uint32_t(D & 0x3fff) << 4;
+    Leading = uint32_t(D >> 16 & 0x3fff) << 4;
+    Stride = uint32_t(D >> 32 & 0x3fff) << 4;
+    BaseOffset = uint32_t(D >> 49 & 7);
+    constexpr TensorMap::Swizzle Map[4] = {
+        TensorMap::Swizzle::None, TensorMap::Swizzle::B128,
+        TensorMap::Swizzle::B64, TensorMap::Swizzle::B32};
+    Swizzling = Map[D >> 62];
+  }
+  uint32_t span() const {
+    switch (Swizzling) {
+    case TensorMap::Swizzle::B128:
+      return 128;
+    case TensorMap::Swizzle::B64:
+      return 64;
+    case TensorMap::Swizzle::B32:
+      return 32;
+    default:
+      return 16;
+    }
+  }
+  /// Offset of the 16 bytes that hold eight elements: for K-major operands row
+  /// \p Mn, k = 8 * Chunk and on; for transposed ones k = \p Mn, rows
+  /// 8 * Chunk and on.
+  uint32_t chunk(bool Trans, uint32_t Row, uint32_t Chunk) const {
+    uint32_t Span = span(), Off = Start;
+    if (!Trans) {
+      Off += (Row / 8) * Stride + (Row % 8) * Span;
+      Off += Span == 16 ? Chunk * Leading : Chunk * 16;
+    } else if (Span == 16) {
+      Off += (Row / 8) * Leading + (Row % 8) * 16 + Chunk * Stride;
+    } else {
+      uint32_t PerSpan = Span / 16;
+      Off += (Row / 8) * Stride + (Row % 8) * Span + (Chunk % PerSpan) * 16 +
+             (Chunk / PerSpan) * Leading;
+    }
+    return swizzle(Off, Swizzling);
+  }
+};
+
+/// Marks the 16-byte chunks of an operand as read by the warp's wgmmas.
+bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
+                  uint32_t FirstRow, uint32_t Rows, uint32_t Group) {
+  if (D.BaseOffset && D.span() > 16 && !X.known("descriptor")) {
+    X.report("descriptor",
+             "matrix descriptors with a base offset are not supported", 0);
+    return false;
+  }
+  Access A =
+      agentAccess(X, WgmmaAgent, Group, 0, Access::Async | Access::AnyLane);
+  A.What = "this wgmma";
+  uint32_t N = Trans ? 16 : Rows, Chunks = Trans ? Rows / 8 : 2;
+  uint32_t FirstChunk = Trans ? FirstRow / 8 : 0;
+  uint32_t First = Trans ? 0 : FirstRow;
+  uint32_t Offs[512];
+  size_t Count = 0;
+  for (uint32_t R = First; R < First + N; ++R)
+    for (uint32_t C = FirstChunk; C < FirstChunk + Chunks; ++C) {
+      uint32_t Off = D.chunk(Trans, R, C);
+      if (Off < SharedBase || Off + 16 > X.G.SharedBytes) {
+        if (!X.known("out-of-bounds"))
+          X.report("out-of-bounds",
+                   "wgmma reads shared memory at " + hex(Off) +
+                       ", out of bounds: its matrix descriptor covers more "
+                       "than the block has",
+                   0, Off);
+        return false;
+      }
+      Offs[Count++] = Off;
+    }
+  touchSharedChunks(X, X.C, Offs, Count, A);
+  return true;
+}
+
+uint16_t element(const Cta &C, const Descriptor &D, bool Trans, uint32_t Mn,
+                 uint32_t K) {
+  uint32_t Off = Trans ? D.chunk(true, K, Mn / 8) + 2 * (Mn % 8)
+                       : D.chunk(false, Mn, K / 8) + 2 * (K % 8);
+  uint16_t V = 0;
+  if (Off + 2 <= C.Shared.size())
+    std::memcpy(&V, C.Shared.data() + Off, 2);
+  return V;
+}
+
+/// Eight columns of B from shared memory.
+void loadB(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstN,
+           BlockB &B) {
+  bool Trans = I.Mods & TransB;
+  float Sign = I.Mods & NegB ? -1.0f : 1.0f;
+  if (!Trans) {
+    for (uint32_t N = 0; N < 8; ++N)
+      for (uint32_t H = 0; H < 2; ++H) {
+        uint32_t Off = D.chunk(false, FirstN + N, H);
+        uint16_t V[8] = {};
+        if (Off + 16 <= C.Shared.size())
+          std::memcpy(V, C.Shared.data() + Off, 16);
+        for (uint32_t K = 0; K < 8; ++K)
+          B.set(8 * H + K, N, Sign * widen(I.T, V[K]));
+      }
+    return;
+  }
+  for (uint32_t K = 0; K < 16; ++K)
+    for (uint32_t N = 0; N < 8; ++N)
+      B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
+}
+
+void compute(ExecContext &X, const PendingWgmma &P) {
+  const Inst &I = *P.I;
+  static thread_local FragmentA A;
+  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
+  uint32_t FromShared[4][32];
+  const uint32_t *Regs[4];
+  if (I.Mods & RegisterA) {
+    for (unsigned J = 0; J < 4; ++J)
+      Regs[J] = P.A.data() + 32 * J;
+  } else {
+    Descriptor D(P.DescA);
+    uint32_t Row0 = 16 * (X.W.Id % 4);
+    for (unsigned J = 0; J < 4; ++J) {
+      for (unsigned L = 0; L < 32; ++L) {
+        uint32_t Row = Row0 + L / 4 + 8 * (J & 1),
+                 K = 2 * (L % 4) + 8 * (J >> 1);
+        FromShared[J][L] =
+            element(X.C, D, I.Mods & TransA, Row, K) |
+            uint32_t(element(X.C, D, I.Mods & TransA, Row, K + 1)) << 16;
+      }
+      Regs[J] = FromShared[J];
+    }
+  }
+  spreadA(Regs, 16, I.T, Sign, A);
+  Descriptor D(P.DescB);
+  BlockB B;
+  for (unsigned Block = 0; Block < I.A / 8; ++Block) {
+    loadB(X.C, I, D, 8 * Block, B);
+    float *Acc[4];
+    for (unsigned J = 0; J < 4; ++J) {
+      Acc[J] = reinterpret_cast<float *>(X.out(X.dst(I, 4 * Block + J)));
+      if (!P.ScaleD)
+        std::memset(Acc[J], 0, 128);
+    }
+    multiplyBlock(A, B, 16, Acc);
+  }
+  X.S.S.WgmmaMacs += uint64_t(16) * 16 * I.A;
+}
+
+void checkRegister(ExecContext &X, const Operand &O, bool Accumulator) {
+  RegState &R = X.W.States[O.Slot];
+  bool NoFence = X.W.FenceEpoch == 1; // None so far.
+  if ((!NoFence && R.WriteEpoch != X.W.FenceEpoch) || O.isConst() ||
+      X.known("wgmma-fence"))
+    return;
+  X.report("wgmma-fence",
+           std::string("wgmma uses ") +
+               (Accumulator ? "accumulator " : "A register ") +
+               X.K.SlotNames[O.Slot] +
+               ", written since the last wgmma.fence: a wgmma.fence must come "
+               "in between",
+           0);
+}
+
+void execWgmma(ExecContext &X, const Inst &I) {
+  X.requireAligned(I);
+  PendingWgmma P;
+  P.I = &I;
+  unsigned At = 0;
+  uint32_t Group = X.W.WgmmaGroups + 1;
+  if (I.Mods & RegisterA) {
+    P.A.resize(128);
+    for (unsigned J = 0; J < 4; ++J) {
+      const Operand &O = X.src(I, At++);
+      std::memcpy(P.A.data() + 32 * J, X.ptr(O), 128);
+      checkRegister(X, O, false);
+      if (!O.isConst())
+        X.W.States[O.Slot].Busy |= RegState::OperandA;
+    }
+  } else {
+    P.DescA = X.lane(X.src(I, At++), 0);
+    if (!touchOperand(X, Descriptor(P.DescA), I.Mods & TransA,
+                      16 * (X.W.Id % 4), 16, Group))
+      return;
+  }
+  P.DescB = X.lane(X.src(I, At++), 0);
+  P.ScaleD = X.pred(X.src(I, At)) & 1;
+  if (!touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
+    return;
+  for (unsigned J = 0; J < I.NumDst; ++J) {
+    const Operand &O = X.dst(I, J);
+    RegState &R = X.W.States[O.Slot];
+    if (!(R.Busy & RegState::Accumulator)) {
+      checkRegister(X, O, true);
+      if (P.ScaleD && R.Def != ~0u && !X.known("uninitialised"))
+        X.report("uninitialised",
+                 "wgmma adds to accumulator " + X.K.SlotNames[O.Slot] +
+                     ", which holds no value",
+                 0);
+    }
+    R.Busy |= RegState::Accumulator;
+    R.Def = 0;
+  }
+  X.W.Wgmmas.push_back(std::move(P));
+  ++X.W.WgmmaCount;
+  // Each warp counts a quarter; the report divides.
+  ++X.S.S.Wgmma;
+}
+
+void execFence(ExecContext &X, const Inst &I) {
+  X.requireAligned(I);
+  ++X.W.FenceEpoch;
+}
+
+void execCommit(ExecContext &X, const Inst &I) {
+  X.requireAligned(I);
+  ++X.W.WgmmaGroups;
+  for (PendingWgmma &P : X.W.Wgmmas)
+    if (!P.Group)
+      P.Group = X.W.WgmmaGroups;
+}
+
+void execWait(ExecContext &X, const Inst &I) {
+  X.requireAligned(I);
+  if (X.W.WgmmaGroups > I.A)
+    finishWgmmas(X, X.W.WgmmaGroups - I.A);
+}
+
+bool decodeMmaAsync(Decoder &D) {
+  std::string_view Shape;
+  if (!D.takePrefix("m64n", &Shape))
+    return D.fail("wgmma needs a shape m64nNk16");
+  unsigned N = 0;
+  size_t J = 4;
+  for (; J < Shape.size() && Shape[J] >= '0' && Shape[J] <= '9' && J < 8; ++J)
+    N = N * 10 + unsigned(Shape[J] - '0');
+  if (Shape.substr(J) != "k16" || N < 8 || N > 256 || N % 8)
+    return D.fail("wgmma of bf16 or f16 has shapes m64nNk16, N a multiple of 8 "
+                  "up to 256");
+  Ty Td = D.takeType(), Ta = D.takeType(), Tb = D.takeType();
+  if (Td != Ty::F32 || Ta != Tb || (Ta != Ty::BF16 && Ta != Ty::F16))
+    return D.fail("only wgmma of bf16 or f16 with f32 accumulators is "
+                  "supported");
+  D.I.T = Ta;
+  D.I.A = N;
+  D.I.Fn = execWgmma;
+  if (!D.expectOps(6, 8))
+    return false;
+  const auto &Ops = D.ops();
+  if (Ops[0].K != AstOperand::Vec || Ops[0].Elems.size() != N / 2)
+    return D.fail("wgmma of " + std::to_string(N) + " columns has " +
+                  plural(N / 2, "accumulator") + " a thread");
+  for (const AstOperand &O : Ops[0].Elems)
+    if (!D.dst(O, Ty::F32))
+      return false;
+  bool FromRegs = Ops[1].K == AstOperand::Vec;
+  if (FromRegs) {
+    D.I.Mods |= RegisterA;
+    if (Ops[1].Elems.size() != 4)
+      return D.fail("the A fragment has 4 registers");
+    for (const AstOperand &O : Ops[1].Elems)
+      if (!D.src(O, Ty::B32))
+        return false;
+  } else if (!D.src(Ops[1], Ty::B64)) {
+    return false;
+  }
+  if (!D.expectOps(FromRegs ? 7 : 8, FromRegs ? 7 : 8))
+    return false;
+  if (!D.src(Ops[2], Ty::B64) || !D.srcPred(Ops[3]))
+    return false;
+  int64_t V[4] = {};
+  for (size_t K = 4; K < Ops.size(); ++K)
+    if (!D.immediate(Ops[K], V[K - 4]))
+      return false;
+  for (unsigned K = 0; K < 2; ++K) {
+    if (V[K] != 1 && V[K] != -1)
+      return D.fail("the scales of A and B must be 1 or -1");
+    if (V[K] < 0)
+      D.I.Mods |= K ? NegB : NegA;
+  }
+  if (!FromRegs && V[2])
+    D.I.Mods |= TransA;
+  if (V[FromRegs ? 2 : 3])
+    D.I.Mods |= TransB;
+  return true;
+}
+
+} // namespace
+
+void mxfp4::sim::finishWgmmas(ExecContext &X, uint32_t Upto) {
+  auto &Pending = X.W.Wgmmas;
+  size_t Done = 0;
+  while (Done < Pending.size() && Pending[Done].Group &&
+         Pending[Done].Group <= Upto) {
+    const PendingWgmma &P = Pending[Done++];
+    compute(X, P);
+    const Inst &I = *P.I;
+    for (unsigned J = 0; J < I.NumDst; ++J)
+      X.W.States[X.dst(I, J).Slot].Busy = 0;
+    if (I.Mods & RegisterA)
+      for (unsigned J = 0; J < 4; ++J)
+        X.W.States[X.src(I, J).Slot].Busy = 0;
+  }
+  for (size_t N = 0; N < Done; ++N) {
+    const Inst &I = *Pending[N].I;
+    for (unsigned J = 0; J < I.NumDst; ++J)
+      X.W.States[X.dst(I, J).Slot].Def = ~0u;
+  }
+  Pending.erase(Pending.begin(), Pending.begin() + Done);
+  // What later groups still own stays theirs.
+  for (const PendingWgmma &P : Pending) {
+    const Inst &I = *P.I;
+    for (unsigned J = 0; J < I.NumDst; ++J) {
+      RegState &R = X.W.States[X.dst(I, J).Slot];
+      R.Busy |= RegState::Accumulator;
+      R.Def = 0;
+    }
+    if (I.Mods & RegisterA)
+      for (unsigned J = 0; J < 4; ++J)
+        if (!X.src(I, J).isConst())
+          X.W.States[X.src(I, J).Slot].Busy |= RegState::OperandA;
+  }
+  X.W.WgmmaDone = std::max(X.W.WgmmaDone, Upto);
+  X.W.Clock.raise(X.W.agent(WgmmaAgent), Upto);
+}
+
+bool mxfp4::sim::decodeWgmma(Decoder &D) {
+  D.I.P = Pipe::Tensor;
+  D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
+  int Kind =
+      D.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"}, -1);
+  D.take("sync");
+  D.take("aligned");
+  switch (Kind) {
+  case 0:
+    return decodeMmaAsync(D);
+  case 1:
+    D.I.Fn = execFence;
+    return D.expectOps(0, 0);
+  case 2:
+    D.I.Fn = execCommit;
+    return D.expectOps(0, 0);
+  case 3: {
+    int64_t N;
+    if (!D.expectOps(1, 1) || !D.immediate(D.ops()[0], N))
+      return false;
+    if (N < 0 || N > 7)
+      return D.fail("wgmma.wait_group takes a number from 0 to 7");
+    D.I.A = uint32_t(N);
+    D.I.Fn = execWait;
+    return true;
+  }
+  default:
+    return D.fail("this wgmma operation is not known");
+  }
+}

@@ -1,0 +1,116 @@
+//===- ControlTest.cpp - Divergence and warp-wide instructions ------------*-
+//C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+using namespace mxfp4::sim;
+
+static const char *Store = "mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
+                           "st.global.u32 [%d3], %r20; ret;";
+
+static std::vector<uint32_t> warp(const std::string &Body, unsigned N = 32) {
+  std::vector<uint32_t> Out(N);
+  Result R = runInOut(Body + Store, std::vector<uint32_t>{0}, Out, {N});
+  EXPECT_EQ(R.text(), "");
+  return Out;
+}
+
+TEST(Divergence, LoopsReconverge) {
+  // Each lane iterates tid times; then all meet in an .aligned vote.
+  auto Out = warp("mov.b32 %r2, 0; mov.b32 %r3, %r1;\n"
+                  "L: setp.eq.u32 %p1, %r3, 0; @%p1 bra DONE;\n"
+                  "add.s32 %r2, %r2, 3; sub.s32 %r3, %r3, 1; bra L;\n"
+                  "DONE: bar.sync 0; vote.sync.ballot.b32 %r4, -1, -1;\n"
+                  "popc.b32 %r5, %r4; add.s32 %r20, %r2, %r5;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], 3 * L + 32);
+}
+
+TEST(Divergence, NestedBranches) {
+  auto Out =
+      warp("and.b32 %r2, %r1, 1; and.b32 %r3, %r1, 2; mov.b32 %r20, 0;\n"
+           "setp.eq.u32 %p1, %r2, 0; @%p1 bra A;\n"
+           "setp.eq.u32 %p2, %r3, 0; @%p2 bra B;\n"
+           "add.s32 %r20, %r20, 1; bra J;\n"
+           "B: add.s32 %r20, %r20, 10;\nJ: add.s32 %r20, %r20, 100; bra E;\n"
+           "A: add.s32 %r20, %r20, 1000;\nE: bar.sync 0;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], L & 1 ? (L & 2 ? 101u : 110u) : 1000u);
+}
+
+TEST(Divergence, OneLaneMayWaitForItsNeighbour) {
+  // Lane 0 spins on a flag that lane 1 raises: no livelock.
+  std::vector<uint32_t> Out(1);
+  Result R = runInOut("setp.ne.u32 %p1, %r1, 0; @%p1 bra OTHER;\n"
+                      "W: ld.acquire.cta.shared.b32 %r2, [flag];\n"
+                      "setp.ne.u32 %p2, %r2, 7; @%p2 bra W;\n"
+                      "st.global.u32 [%d2], %r2; ret;\n"
+                      "OTHER: setp.ne.u32 %p3, %r1, 1; @%p3 ret;\n"
+                      "st.release.cta.shared.b32 [flag], 7; ret;",
+                      std::vector<uint32_t>{0}, Out, {32},
+                      ".shared .align 4 .b32 flag;\n", [] {
+                        Options O;
+                        O.CheckUninitialised = false;
+                        return O;
+                      }());
+  EXPECT_EQ(R.text(), "");
+  EXPECT_EQ(Out[0], 7u);
+}
+
+TEST(Divergence, IndexedBranch) {
+  auto Out = warp("and.b32 %r2, %r1, 3;\nT: .branchtargets A, B, C, A;\n"
+                  "brx.idx %r2, T;\nA: mov.b32 %r20, 1; bra E;\n"
+                  "B: mov.b32 %r20, 2; bra E;\nC: mov.b32 %r20, 3;\nE:\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], (L & 3) == 1 ? 2u : (L & 3) == 2 ? 3u : 1u);
+}
+
+TEST(Warp, Shuffles) {
+  auto Out = warp("shfl.sync.bfly.b32 %r20, %r1, 5, 31, -1;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], L ^ 5);
+  Out = warp(
+      "shfl.sync.up.b32 %r20|%p1, %r1, 3, 0, -1;\n@!%p1 mov.b32 %r20, 99;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], L < 3 ? 99 : L - 3);
+  Out = warp("shfl.sync.down.b32 %r20|%p1, %r1, 3, 0x181f, -1;\n@!%p1 mov.b32 "
+             "%r20, 99;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], L % 8 > 4 ? 99 : L + 3);
+  Out = warp("shfl.sync.idx.b32 %r20, %r1, 2, 0x1c1f, -1;\n");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], (L & ~3u) + 2);
+}
+
+TEST(Warp, VotesAndElect) {
+  auto Out =
+      warp("setp.lt.u32 %p1, %r1, 5; vote.sync.ballot.b32 %r20, %p1, -1;\n");
+  EXPECT_EQ(Out[31], 31u);
+  Out = warp("elect.sync _|%p1, -1; selp.b32 %r20, 1, 0, %p1;\n");
+  EXPECT_EQ(Out[0], 1u);
+  EXPECT_EQ(Out[1], 0u);
+  Out = warp("redux.sync.add.u32 %r20, %r1, -1;\n");
+  EXPECT_EQ(Out[7], 496u);
+  Out = warp("and.b32 %r2, %r1, 1; match.any.sync.b32 %r20, %r2, -1;\n");
+  EXPECT_EQ(Out[0], 0x55555555u);
+}
+
+TEST(Warp, ImplicitDefIsNoFinding) {
+  std::vector<uint32_t> Out(1);
+  Result R = runInOut("// implicit-def: %r5\nadd.s32 %r6, %r5, 1; ret;",
+                      std::vector<uint32_t>{0}, Out, {32});
+  EXPECT_EQ(R.text(), "");
+}
+
+TEST(Limits, EndlessLoopIsGivenUp) {
+  std::vector<uint32_t> Out(1);
+  Options O;
+  O.MaxInstructions = 10000;
+  Result R = runInOut("L: bra L;", std::vector<uint32_t>{0}, Out, {32}, "", O);
+  EXPECT_NE(R.text().find("given up after 10000 warp instructions"),
+            std::string::npos);
+}

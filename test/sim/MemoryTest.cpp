@@ -1,0 +1,128 @@
+//===- MemoryTest.cpp - Loads, stores, atomics and their checks -------------*-
+//C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+using namespace mxfp4::sim;
+
+TEST(Memory, WidthsAndSigns) {
+  std::vector<uint32_t> Out(6);
+  Result R =
+      runInOut("ld.global.s8 %r2, [%d1]; ld.global.u8 %r3, [%d1];\n"
+               "ld.global.s16 %r4, [%d1]; ld.global.nc.u16 %r5, [%d1+2];\n"
+               "ld.global.L1::no_allocate.L2::128B.v2.b16 {%h1, %h2}, [%d1];\n"
+               "mov.b32 %r6, {%h2, %h1};\n"
+               "st.global.v4.b32 [%d2], {%r2, %r3, %r4, %r5};\n"
+               "st.global.b32 [%d2+16], %r6; st.global.b8 [%d2+20], %r2;\n"
+               "st.global.b8 [%d2+21], %r2; st.global.b16 [%d2+22], %h1; ret;",
+               std::vector<uint32_t>{0x7f8180fe}, Out, {1});
+  EXPECT_EQ(R.text(), "");
+  EXPECT_EQ(Out, (std::vector<uint32_t>{0xfffffffe, 0xfe, 0xffff80fe, 0x7f81,
+                                        0x80fe7f81, 0x80fefefe}));
+}
+
+TEST(Memory, CacheHintOperand) {
+  std::vector<uint32_t> Out(1);
+  Result R = runInOut(
+      "createpolicy.fractional.L2::evict_first.b64 %d5, 0f3F800000;\n"
+      "ld.global.nc.L1::no_allocate.L2::cache_hint.b32 %r2, [%d1], %d5;\n"
+      "st.global.L2::cache_hint.b32 [%d2], %r2, %d5; ret;",
+      std::vector<uint32_t>{5}, Out, {1});
+  EXPECT_EQ(R.text(), "");
+  EXPECT_EQ(Out[0], 5u);
+}
+
+TEST(Memory, LocalAndConstantAndGlobalVariables) {
+  std::vector<uint32_t> Out(32);
+  Result R =
+      runInOut(".local .align 16 .b8 depot[64];\n"
+               "mov.b64 %d4, depot; cvta.local.u64 %d5, %d4;\n"
+               "st.local.b32 [%d4+8], %r1; ld.b32 %r2, [%d5+8];\n"
+               "ld.const.b32 %r3, [table+4]; ld.global.b32 %r4, [count];\n"
+               "add.s32 %r2, %r2, %r3; add.s32 %r2, %r2, %r4;\n"
+               "mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
+               "st.global.b32 [%d3], %r2; ret;",
+               std::vector<uint32_t>{0}, Out, {32},
+               ".const .align 4 .b32 table[2] = {1, 20};\n"
+               ".global .align 4 .b32 count = 300;\n");
+  EXPECT_EQ(R.text(), "");
+  for (uint32_t L = 0; L < 32; ++L)
+    EXPECT_EQ(Out[L], 320 + L);
+}
+
+TEST(Memory, Atomics) {
+  std::vector<uint32_t> Out(4);
+  Result R = runInOut(
+      "setp.ne.u32 %p1, %r1, 0; @%p1 bra S;\n"
+      "st.global.v4.b32 [%d2], {0, 0, 0, 0};\nS: bar.sync 0;\n"
+      "red.global.add.u32 [%d2], 2; atom.global.max.u32 %r2, [%d2+4], %r1;\n"
+      "cvt.rn.f32.u32 %r3, %r1; red.global.add.f32 [%d2+8], %r3;\n"
+      "atom.global.inc.u32 %r4, [%d2+12], 9; ret;",
+      std::vector<uint32_t>{0}, Out, {64});
+  EXPECT_EQ(R.text(), "");
+  EXPECT_EQ(Out[0], 128u);
+  EXPECT_EQ(Out[1], 63u);
+  EXPECT_EQ(Out[2], bitsOf(2016.0f));
+  EXPECT_EQ(Out[3], 4u);
+}
+
+TEST(Memory, BankConflictsAreCounted) {
+  std::vector<uint32_t> Out(1);
+  Result R = runInOut(
+      "shl.b32 %r2, %r1, 7; mov.b32 %r3, tile; add.s32 %r2, %r2, %r3;\n"
+      "st.shared.b32 [%r2], %r1; ret;",
+      std::vector<uint32_t>{0}, Out, {32},
+      ".shared .align 16 .b8 tile[4096];\n");
+  EXPECT_EQ(R.Statistics.SharedWavefronts, 32u);
+  EXPECT_EQ(R.Statistics.SharedIdealWavefronts, 1u);
+}
+
+static std::string finding(const std::string &Body, const std::string &Mod = "",
+                           Dim3 Block = {64}) {
+  std::vector<uint32_t> Out(64);
+  return runInOut(Body, std::vector<uint32_t>(64), Out, Block, Mod).text();
+}
+
+TEST(Checks, Memory) {
+  auto Has = [](const std::string &Text, const char *Want) {
+    EXPECT_NE(Text.find(Want), std::string::npos) << Text;
+  };
+  Has(finding("ld.global.b32 %r2, [%d1+256]; ret;"),
+      "reads 4 bytes at 0x7f0000000100, 0 bytes past the end of buffer 0 (256 "
+      "bytes)");
+  Has(finding("ld.global.b32 %r2, [%d1+-4]; ret;"),
+      "4 bytes before the start of buffer 0");
+  Has(finding("mov.b64 %d3, 16; ld.global.b32 %r2, [%d3]; ret;"),
+      "which is in no buffer");
+  Has(finding("st.global.b32 [%d1], 0; ret;"),
+      "which the launch declares read-only");
+  Has(finding("ld.shared.b32 %r2, [16]; ret;"),
+      "shared memory at 0x10 is out of bounds");
+  Has(finding("ld.global.b64 %d3, [%d1+4]; ret;"), "is not a multiple of 8");
+  Has(finding("ld.global.b32 %r2, [%d2]; ret;"),
+      "reads global memory that nothing has written");
+  Has(finding("st.global.b32 [%d2], %r1; ret;"), "[race]");
+}
+
+TEST(Checks, SameValueByOneInstructionIsNoRace) {
+  EXPECT_EQ(
+      finding("st.shared.b32 [word], 7; ret;", ".shared .b32 word;\n", {32}),
+      "");
+}
+
+TEST(Buffers, GuardBandsAndUnwrittenBytes) {
+  auto M =
+      parse(kernel(".param .u64 out",
+                   "ld.param.u64 %d1, [out]; st.global.b32 [%d1+4], 1; ret;"));
+  std::vector<uint32_t> Out(4);
+  Launch L;
+  L.Block = {1};
+  unsigned B = L.addBuffer(Out.data(), 16, {false, true});
+  L.argBuffer(B);
+  EXPECT_TRUE(run(*M, "k", L, {}).ok());
+  EXPECT_EQ(L.initialisedBytes(B), 4u);
+}

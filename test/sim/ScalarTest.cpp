@@ -1,0 +1,158 @@
+//===- ScalarTest.cpp - Arithmetic, logic and conversions ---------------*- C++
+//-*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+#include <cmath>
+
+using namespace mxfp4::sim;
+
+TEST(Integer, Arithmetic) {
+  EXPECT_EQ(eval("add.u32 %r20, %r10, %r11;", 0xffffffff, 2), 1u);
+  EXPECT_EQ(eval("sub.s32 %r20, %r10, %r11;", 1, 2), 0xffffffffu);
+  EXPECT_EQ(eval("mul.lo.u32 %r20, %r10, %r11;", 0x10001, 0x10001), 0x20001u);
+  EXPECT_EQ(eval("mul.hi.s32 %r20, %r10, %r11;", 0xffffffff, 3), 0xffffffffu);
+  EXPECT_EQ(eval("mad.lo.s32 %r20, %r10, %r11, %r12;", 7, 6, 5), 47u);
+  EXPECT_EQ(eval("div.s32 %r20, %r10, %r11;", uint32_t(-7), 2), uint32_t(-3));
+  EXPECT_EQ(eval("rem.s32 %r20, %r10, %r11;", uint32_t(-7), 2), uint32_t(-1));
+  EXPECT_EQ(eval("max.s32 %r20, %r10, %r11;", uint32_t(-7), 2), 2u);
+  EXPECT_EQ(eval("min.u32 %r20, %r10, %r11;", uint32_t(-7), 2), 2u);
+  EXPECT_EQ(eval("abs.s32 %r20, %r10;", uint32_t(-7)), 7u);
+  EXPECT_EQ(eval("add.sat.s32 %r20, %r10, %r11;", 0x7fffffff, 1), 0x7fffffffu);
+  EXPECT_EQ(
+      eval("dp4a.u32.s32 %r20, %r10, %r11, %r12;", 0x01020304, 0xff01ff01, 10),
+      12u);
+  EXPECT_EQ(eval("add.cc.u32 %r13, %r10, %r11; addc.u32 %r20, %r12, 0;",
+                 0xffffffff, 1, 5),
+            6u);
+  EXPECT_EQ(eval64("mul.hi.u64 %d20, %d10, %d11;", 1ull << 63, 4), 2u);
+  EXPECT_EQ(eval64("mad.lo.s64 %d20, %d10, %d11, %d12;", 1ull << 33, 4, 1),
+            (1ull << 35) + 1);
+}
+
+TEST(Integer, Wide) {
+  std::vector<uint64_t> Out(2);
+  runInOut(
+      "ld.global.u32 %r2, [%d1]; mul.wide.s32 %d3, %r2, -2;\n"
+      "mad.wide.u32 %d4, %r2, 2, %d3; st.global.v2.u64 [%d2], {%d3, %d4}; ret;",
+      std::vector<uint32_t>{0x80000000}, Out, {1});
+  EXPECT_EQ(Out[0], 1ull << 32);
+  EXPECT_EQ(Out[1], 2ull << 32);
+}
+
+TEST(Bits, Fields) {
+  EXPECT_EQ(eval("bfe.u32 %r20, %r10, 8, 12;", 0xabcdef12), 0xdefu);
+  EXPECT_EQ(eval("bfe.s32 %r20, %r10, 8, 12;", 0xabcdef12), 0xfffffdefu);
+  EXPECT_EQ(eval("bfi.b32 %r20, %r10, %r11, 4, 8;", 0xff, 0), 0xff0u);
+  EXPECT_EQ(eval("prmt.b32 %r20, %r10, %r11, 0x7531;", 0x33221100, 0x77665544),
+            0x77553311u);
+  EXPECT_EQ(eval("prmt.b32 %r20, %r10, %r11, 0xba98;", 0x80017f02, 0),
+            0xff000000u);
+  EXPECT_EQ(eval("lop3.b32 %r20, %r10, %r11, %r12, 0xea;", 0xf0, 0x3c, 1),
+            0x31u);
+  EXPECT_EQ(eval("shf.l.wrap.b32 %r20, %r10, %r11, 8;", 0x12345678, 0x9abcdef0),
+            0xbcdef012u);
+  EXPECT_EQ(
+      eval("shf.r.clamp.b32 %r20, %r10, %r11, 40;", 0x12345678, 0x9abcdef0),
+      0x9abcdef0u);
+  EXPECT_EQ(eval("shl.b32 %r20, %r10, 32;", 1), 0u);
+  EXPECT_EQ(eval("shr.s32 %r20, %r10, 99;", 0x80000000), 0xffffffffu);
+  EXPECT_EQ(eval("popc.b32 %r20, %r10;", 0xff00ff), 16u);
+  EXPECT_EQ(eval("clz.b32 %r20, %r10;", 0), 32u);
+  EXPECT_EQ(eval("brev.b32 %r20, %r10;", 0x1), 0x80000000u);
+  EXPECT_EQ(eval("bfind.s32 %r20, %r10;", uint32_t(-9)), 3u);
+  EXPECT_EQ(
+      eval("mov.b32 {%h1, %h2}, %r10; mov.b32 %r20, {%h2, %h1};", 0x12345678),
+      0x56781234u);
+}
+
+TEST(Float, RoundingAndSubnormals) {
+  auto F = [](const char *T, float A, float B = 0, float C = 0) {
+    return eval(T, bitsOf(A), bitsOf(B), bitsOf(C));
+  };
+  EXPECT_EQ(F("add.f32 %r20, %r10, %r11;", 1.0f, 0x1p-24f), bitsOf(1.0f));
+  EXPECT_EQ(F("add.rp.f32 %r20, %r10, %r11;", 1.0f, 0x1p-30f),
+            bitsOf(1.0f) + 1);
+  EXPECT_EQ(F("add.rz.f32 %r20, %r10, %r11;", -1.0f, 0x1p-30f),
+            bitsOf(-1.0f) - 1);
+  EXPECT_EQ(
+      F("fma.rn.f32 %r20, %r10, %r11, %r12;", 1 + 0x1p-23f, 1 - 0x1p-23f, -1),
+      bitsOf(-0x1p-46f));
+  EXPECT_EQ(F("mul.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f),
+            bitsOf(0x1p-140f));
+  EXPECT_EQ(F("mul.ftz.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f), 0u);
+  EXPECT_EQ(F("mul.f32 %r20, %r10, %r11;", INFINITY, 0.0f), 0x7fffffffu);
+  EXPECT_EQ(F("min.f32 %r20, %r10, %r11;", NAN, 2.0f), bitsOf(2.0f));
+  EXPECT_EQ(F("min.NaN.f32 %r20, %r10, %r11;", NAN, 2.0f), 0x7fffffffu);
+  EXPECT_EQ(F("max.f32 %r20, %r10, %r11;", -0.0f, 0.0f), 0u);
+  EXPECT_EQ(F("div.rn.f32 %r20, %r10, %r11;", 1, 3), bitsOf(1.0f / 3));
+  EXPECT_EQ(F("ex2.approx.ftz.f32 %r20, %r10;", 3), bitsOf(8.0f));
+  EXPECT_EQ(
+      F("setp.leu.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1), 1u);
+  EXPECT_EQ(F("setp.le.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1),
+            0u);
+}
+
+/// The nearest bf16, ties to even, from the exact double.
+static uint16_t nearestBF16(double V) {
+  uint16_t Best = 0;
+  double Distance = INFINITY;
+  for (uint32_t B = 0; B < 0x7f80; ++B)
+    if (double D = std::fabs(std::fabs(V) - double(floatOf(B << 16)));
+        D < Distance || (D == Distance && !(B & 1))) {
+      Distance = D;
+      Best = uint16_t(B);
+    }
+  return uint16_t(Best | (std::signbit(V) ? 0x8000 : 0));
+}
+
+TEST(Float, BF16x2MultiplyAgainstExhaustiveSearch) {
+  constexpr uint16_t Values[] = {0x0001, 0x0040, 0x007f, 0x0080, 0x3f80,
+                                 0x3f81, 0x4049, 0xc0ff, 0x2000, 0xa17f};
+  for (uint16_t A : Values)
+    for (uint16_t B : Values) {
+      uint32_t R = eval("mul.rn.bf16x2 %r20, %r10, %r11;", A | 0x3f800000u,
+                        B | 0x40000000u);
+      double Exact = double(floatOf(uint32_t(A) << 16)) *
+                     double(floatOf(uint32_t(B) << 16));
+      EXPECT_EQ(R, nearestBF16(Exact) | 0x40000000u)
+          << std::hex << A << " " << B;
+    }
+}
+
+TEST(Float, HalfFusedMultiplyAddRoundsOnce) {
+  // 1.0078125^2 = 1.01568603515625; plus 2^-30: rounding twice loses it.
+  uint32_t R = eval("fma.rn.bf16x2 %r20, %r10, %r11, %r12;", 0x3f813f81,
+                    0x3f813f81, 0x30803080);
+  double Exact = 1.0078125 * 1.0078125 + 0x1p-30;
+  EXPECT_EQ(R & 0xffff, nearestBF16(Exact));
+  EXPECT_EQ(eval("fma.rn.f16x2 %r20, %r10, %r11, %r12;", 0x3c003c00, 0x3c003c00,
+                 0x3c003c00),
+            0x40004000u);
+}
+
+TEST(Convert, Forms) {
+  EXPECT_EQ(
+      eval("cvt.rn.bf16x2.f32 %r20, %r10, %r11;", bitsOf(1.0f), bitsOf(-2.0f)),
+      0x3f80c000u);
+  EXPECT_EQ(eval("cvt.rn.f32.s32 %r20, %r10;", uint32_t(-16777217)),
+            bitsOf(-16777216.0f));
+  EXPECT_EQ(eval("cvt.rzi.s32.f32 %r20, %r10;", bitsOf(-1.9f)), uint32_t(-1));
+  EXPECT_EQ(eval("cvt.rni.s32.f32 %r20, %r10;", bitsOf(2.5f)), 2u);
+  EXPECT_EQ(eval("cvt.rzi.u32.f32 %r20, %r10;", bitsOf(-5.0f)), 0u);
+  EXPECT_EQ(eval("cvt.rzi.s32.f32 %r20, %r10;", bitsOf(1e20f)), 0x7fffffffu);
+  EXPECT_EQ(eval("cvt.u16.u32 %h1, %r10; cvt.u32.u16 %r20, %h1;", 0x12345678),
+            0x5678u);
+  EXPECT_EQ(eval("cvt.s32.s8 %r20, %r10;", 0x80), 0xffffff80u);
+  EXPECT_EQ(eval("cvt.sat.u8.s32 %r20, %r10;", 300), 255u);
+  EXPECT_EQ(eval("cvt.u16.u32 %h1, %r10; cvt.f32.bf16 %r20, %h1;", 0x3fc0),
+            bitsOf(1.5f));
+  EXPECT_EQ(eval("cvt.rn.f16.f32 %h1, %r10; cvt.f32.f16 %r20, %h1;",
+                 bitsOf(0x1p-24f)),
+            bitsOf(0x1p-24f));
+  EXPECT_EQ(eval64("cvt.s64.s32 %d20, -5;", 0), uint64_t(-5));
+}

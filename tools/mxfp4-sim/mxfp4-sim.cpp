@@ -1,0 +1,380 @@
+//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*-
+//C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Sim/Sim.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+using namespace mxfp4::sim;
+
+static const char *Help = R"(usage: mxfp4-sim KERNEL.ptx [options]
+
+Executes a kernel of sm_90a PTX on the CPU and reports wrong accesses, data
+races, misuse of barriers and of asynchronous operations. Exits with 0 when
+there is nothing to report, 1 when there is, 2 when the command is wrong.
+
+Launch:
+  --entry NAME        kernel to run (default: the only one)
+  --grid X[,Y[,Z]]    blocks (default 1)
+  --block X[,Y[,Z]]   threads of a block (default: .reqntid, or 32)
+  --cluster X[,Y[,Z]] blocks of a cluster (default 1, or .reqnctapercluster)
+  --shared BYTES      dynamic shared memory (default 0)
+
+Arguments, one --arg for each parameter in order:
+  buf:FILE            buffer with the contents of a file
+  buf:zeros:N         buffer of N zero bytes
+  buf:poison:N        buffer of N bytes without a value: reading them before
+                      they are written is reported
+  buf:iota:N          buffer of N bytes: 32-bit words 0, 1, 2, ...
+  ro:...              as buf:, but writes are reported
+  i32:V i64:V f32:V   scalars
+  bytes:FILE          a parameter's bytes
+  map:ARG:TYPE:DIMS:BOX[:SWIZZLE[:STRIDES]]
+                      tensor map over the buffer of argument ARG (counted from
+                      0, which may come later); TYPE is b8, b16, b32 or b64,
+                      DIMS and BOX are lists such as 64x128 (innermost first),
+                      SWIZZLE is 0, 32, 64 or 128, STRIDES are bytes of the
+                      outer dimensions (default: dense)
+  extra:...           a buffer as above that is no parameter (for maps)
+
+Results:
+  --dump ARG:FILE     write the buffer of argument ARG after the launch
+  --print ARG:TYPE:N  print the first N elements (u32, i32, f32, bf16, u8)
+  --report            print what the launch cost
+  --json              print the same as JSON
+
+Checks and scheduling:
+  --seed S            seed of scheduling and delays (default 1)
+  --seeds N           run N times, with seeds S to S + N - 1
+  --threads N         host threads; more than one is not deterministic
+  --max-instructions N, --max-diagnostics N, --registers N
+  --no-races, --no-uninitialised
+)";
+
+namespace {
+
+[[noreturn]] void die(const std::string &Message) {
+  std::fprintf(stderr, "mxfp4-sim: %s\n", Message.c_str());
+  std::exit(2);
+}
+
+std::vector<std::string> split(const std::string &S, char At) {
+  std::vector<std::string> Parts;
+  std::stringstream In(S);
+  for (std::string P; std::getline(In, P, At);)
+    Parts.push_back(P);
+  return Parts;
+}
+
+uint64_t number(const std::string &S) {
+  errno = 0;
+  char *End;
+  uint64_t V = S[0] == '-' ? uint64_t(std::strtoll(S.c_str(), &End, 0))
+                           : std::strtoull(S.c_str(), &End, 0);
+  if (S.empty() || *End || errno)
+    die("expected a number, found '" + S + "'");
+  return V;
+}
+
+Dim3 dims(const std::string &S) {
+  std::vector<std::string> P = split(S, ',');
+  if (P.empty() || P.size() > 3)
+    die("expected X[,Y[,Z]], found '" + S + "'");
+  Dim3 D;
+  D.X = uint32_t(number(P[0]));
+  D.Y = P.size() > 1 ? uint32_t(number(P[1])) : 1;
+  D.Z = P.size() > 2 ? uint32_t(number(P[2])) : 1;
+  return D;
+}
+
+std::string readFile(const std::string &Name) {
+  std::ifstream In(Name, std::ios::binary);
+  if (!In)
+    die("cannot read " + Name + ": " + std::strerror(errno));
+  std::stringstream Text;
+  Text << In.rdbuf();
+  return Text.str();
+}
+
+struct Command {
+  std::string File, Entry;
+  Launch L;
+  bool HasBlock = false;
+  Options Opts;
+  unsigned Seeds = 1;
+  std::vector<std::string> Args, Dumps, Prints;
+  bool Report = false, Json = false;
+};
+
+Command parseCommand(int Argc, char **Argv) {
+  Command C;
+  for (int N = 1; N < Argc; ++N) {
+    std::string A = Argv[N];
+    auto Value = [&]() -> std::string {
+      if (N + 1 >= Argc)
+        die(A + " needs a value; see --help");
+      return Argv[++N];
+    };
+    if (A == "--help" || A == "-h") {
+      std::fputs(Help, stdout);
+      std::exit(0);
+    } else if (A == "--entry")
+      C.Entry = Value();
+    else if (A == "--grid")
+      C.L.Grid = dims(Value());
+    else if (A == "--block") {
+      C.L.Block = dims(Value());
+      C.HasBlock = true;
+    } else if (A == "--cluster")
+      C.L.Cluster = dims(Value());
+    else if (A == "--shared")
+      C.L.DynamicShared = uint32_t(number(Value()));
+    else if (A == "--arg")
+      C.Args.push_back(Value());
+    else if (A == "--dump")
+      C.Dumps.push_back(Value());
+    else if (A == "--print")
+      C.Prints.push_back(Value());
+    else if (A == "--report")
+      C.Report = true;
+    else if (A == "--json")
+      C.Json = true;
+    else if (A == "--seed")
+      C.Opts.Seed = number(Value());
+    else if (A == "--seeds")
+      C.Seeds = unsigned(number(Value()));
+    else if (A == "--threads")
+      C.Opts.HostThreads = unsigned(number(Value()));
+    else if (A == "--max-instructions")
+      C.Opts.MaxInstructions = number(Value());
+    else if (A == "--max-diagnostics")
+      C.Opts.MaxDiagnostics = unsigned(number(Value()));
+    else if (A == "--registers")
+      C.Opts.LaunchRegisters = unsigned(number(Value()));
+    else if (A == "--no-races")
+      C.Opts.CheckRaces = false;
+    else if (A == "--no-uninitialised")
+      C.Opts.CheckUninitialised = false;
+    else if (A.size() > 1 && A[0] == '-')
+      die("unknown option " + A + "; see --help");
+    else if (C.File.empty())
+      C.File = A;
+    else
+      die("one input file only, found " + C.File + " and " + A);
+  }
+  if (C.File.empty())
+    die("expected a PTX file; see --help");
+  return C;
+}
+
+struct BufferSpec {
+  bool IsBuffer = false, Poison = false, ReadOnly = false;
+  std::string Bytes;
+};
+
+BufferSpec bufferSpec(const std::string &Arg) {
+  BufferSpec B;
+  std::string Kind = Arg.substr(0, Arg.find(':'));
+  if (Kind != "buf" && Kind != "ro" && Kind != "extra")
+    return B;
+  B.IsBuffer = true;
+  B.ReadOnly = Kind == "ro";
+  std::string Rest = Arg.substr(Kind.size() + 1);
+  std::vector<std::string> P = split(Rest, ':');
+  if (P.size() == 2 &&
+      (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
+    uint64_t N = number(P[1]);
+    if (N > (uint64_t(1) << 34))
+      die("a buffer of more than 16 GiB");
+    B.Bytes.assign(N, P[0] == "poison" ? '\xff' : '\0');
+    B.Poison = P[0] == "poison";
+    if (P[0] == "iota")
+      for (uint64_t W = 0; 4 * W + 4 <= N; ++W) {
+        uint32_t V = uint32_t(W);
+        std::memcpy(&B.Bytes[4 * W], &V, 4);
+      }
+  } else {
+    B.Bytes = readFile(Rest);
+  }
+  return B;
+}
+
+std::vector<uint64_t> list(const std::string &S) {
+  std::vector<uint64_t> V;
+  for (const std::string &P : split(S, 'x'))
+    V.push_back(number(P));
+  return V;
+}
+
+TensorMap tensorMap(const std::string &Arg, const Launch &L,
+                    const std::vector<int> &BufferOf) {
+  std::vector<std::string> P = split(Arg, ':');
+  if (P.size() < 5)
+    die("expected map:ARG:TYPE:DIMS:BOX, found '" + Arg + "'");
+  uint64_t Which = number(P[1]);
+  if (Which >= BufferOf.size() || BufferOf[Which] < 0)
+    die("argument " + P[1] + " of '" + Arg + "' is no buffer");
+  TensorMap M;
+  M.Base = L.address(unsigned(BufferOf[Which]));
+  M.ElementBytes = P[2] == "b8" ? 1 : P[2] == "b16" ? 2 : P[2] == "b32" ? 4 : 8;
+  std::vector<uint64_t> Dims = list(P[3]), Box = list(P[4]);
+  if (Dims.size() != Box.size() || Dims.empty() || Dims.size() > 5)
+    die("the tensor and its box need 1 to 5 dimensions each: '" + Arg + "'");
+  M.Rank = unsigned(Dims.size());
+  uint64_t Stride = M.ElementBytes;
+  for (unsigned D = 0; D < 5; ++D) {
+    M.Dims[D] = D < M.Rank ? Dims[D] : 1;
+    M.Box[D] = D < M.Rank ? uint32_t(Box[D]) : 1;
+    Stride *= M.Dims[D];
+    if (D < 4)
+      M.Strides[D] = D + 1 < M.Rank ? Stride : 0;
+  }
+  if (P.size() > 5) {
+    uint64_t S = number(P[5]);
+    M.Swizzling = S == 128  ? TensorMap::Swizzle::B128
+                  : S == 64 ? TensorMap::Swizzle::B64
+                  : S == 32 ? TensorMap::Swizzle::B32
+                            : TensorMap::Swizzle::None;
+  }
+  if (P.size() > 6) {
+    std::vector<uint64_t> Strides = list(P[6]);
+    for (unsigned D = 0; D < Strides.size() && D < 4; ++D)
+      M.Strides[D] = Strides[D];
+  }
+  if (std::string Error = M.verify(); !Error.empty())
+    die("tensor map '" + Arg + "': " + Error);
+  return M;
+}
+
+void addArguments(const Command &C, Launch &L, std::vector<BufferSpec> &Specs,
+                  std::vector<int> &BufferOf) {
+  for (const std::string &A : C.Args)
+    Specs.push_back(bufferSpec(A));
+  for (size_t N = 0; N < C.Args.size(); ++N) {
+    BufferSpec &B = Specs[N];
+    BufferOf.push_back(-1);
+    if (B.IsBuffer)
+      BufferOf[N] = int(L.addBuffer(B.Bytes.data(), B.Bytes.size(),
+                                    {!B.Poison, !B.ReadOnly},
+                                    "argument " + std::to_string(N)));
+  }
+  for (size_t N = 0; N < C.Args.size(); ++N) {
+    const std::string &A = C.Args[N];
+    size_t Colon = A.find(':');
+    if (Colon == std::string::npos)
+      die("argument '" + A + "' is not understood; see --help");
+    std::string Kind = A.substr(0, Colon), Value = A.substr(Colon + 1);
+    if (Kind == "extra")
+      continue;
+    if (Specs[N].IsBuffer)
+      L.argBuffer(unsigned(BufferOf[N]));
+    else if (Kind == "i32")
+      L.argI32(uint32_t(number(Value)));
+    else if (Kind == "i64")
+      L.argI64(number(Value));
+    else if (Kind == "f32")
+      L.argF32(std::strtof(Value.c_str(), nullptr));
+    else if (Kind == "bytes") {
+      std::string Bytes = readFile(Value);
+      L.argBytes(Bytes.data(), Bytes.size());
+    } else if (Kind == "map")
+      L.argTensorMap(tensorMap(A, L, BufferOf));
+    else
+      die("argument '" + A + "' is not understood; see --help");
+  }
+}
+
+void dump(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
+  size_t Colon = Spec.find(':');
+  if (Colon == std::string::npos)
+    die("expected ARG:FILE, found '" + Spec + "'");
+  uint64_t N = number(Spec.substr(0, Colon));
+  if (N >= Specs.size() || !Specs[N].IsBuffer)
+    die("argument " + Spec.substr(0, Colon) + " is no buffer");
+  std::ofstream Out(Spec.substr(Colon + 1), std::ios::binary);
+  Out.write(Specs[N].Bytes.data(), std::streamsize(Specs[N].Bytes.size()));
+  if (!Out)
+    die("cannot write " + Spec.substr(Colon + 1));
+}
+
+void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
+  std::vector<std::string> P = split(Spec, ':');
+  if (P.size() != 3)
+    die("expected ARG:TYPE:N, found '" + Spec + "'");
+  uint64_t N = number(P[0]), Count = number(P[2]);
+  if (N >= Specs.size() || !Specs[N].IsBuffer)
+    die("argument " + P[0] + " is no buffer");
+  const std::string &B = Specs[N].Bytes;
+  size_t Size = P[1] == "u8" ? 1 : P[1] == "bf16" ? 2 : 4;
+  std::printf("argument %s:", P[0].c_str());
+  for (uint64_t J = 0; J < Count && (J + 1) * Size <= B.size(); ++J) {
+    uint32_t V = 0;
+    std::memcpy(&V, B.data() + J * Size, Size);
+    if (P[1] == "bf16")
+      V <<= 16;
+    float F;
+    std::memcpy(&F, &V, 4);
+    if (P[1] == "f32" || P[1] == "bf16")
+      std::printf(" %.9g", double(F));
+    else if (P[1] == "i32")
+      std::printf(" %d", int32_t(V));
+    else
+      std::printf(" %u", V);
+  }
+  std::printf("\n");
+}
+
+} // namespace
+
+int main(int Argc, char **Argv) {
+  Command C = parseCommand(Argc, Argv);
+  std::vector<Diagnostic> Errors;
+  std::unique_ptr<Module> M = Module::parse(readFile(C.File), C.File, Errors);
+  for (const Diagnostic &D : Errors)
+    std::fputs(D.str().c_str(), stdout);
+  if (!M)
+    return 1;
+  const KernelInfo *K = &M->kernels()[0];
+  if (C.Entry.empty() && M->kernels().size() > 1)
+    die("the module has several kernels; choose one with --entry");
+  for (const KernelInfo &Candidate : M->kernels())
+    if (Candidate.Name == C.Entry)
+      K = &Candidate;
+  if (!C.HasBlock) {
+    C.L.Block = {32};
+    if (K->RequiredBlock.X)
+      C.L.Block = K->RequiredBlock;
+  }
+  bool Good = true;
+  for (unsigned S = 0; S < C.Seeds && Good; ++S) {
+    Launch L = C.L;
+    std::vector<BufferSpec> Specs;
+    std::vector<int> BufferOf;
+    addArguments(C, L, Specs, BufferOf);
+    Options O = C.Opts;
+    O.Seed += S;
+    Result R = run(*M, C.Entry.empty() ? K->Name : C.Entry, L, O);
+    std::fputs(R.text().c_str(), stdout);
+    Good = R.ok();
+    if (S + 1 < C.Seeds && Good)
+      continue;
+    for (const std::string &D : C.Dumps)
+      dump(D, Specs);
+    for (const std::string &P : C.Prints)
+      print(P, Specs);
+    if (C.Report)
+      std::fputs(R.Statistics.report().c_str(), stdout);
+    if (C.Json)
+      std::printf("%s\n", R.Statistics.json().c_str());
+  }
+  return Good ? 0 : 1;
+}
