@@ -93,8 +93,9 @@ constexpr std::array<Regime, 6> kWgmma = {{
      "thousands of rows a group: two warpgroups share the largest tile"},
 }};
 
-/// Steps of K below which wgmma has little to overlap: LLVM or the canonicaliser
-/// may take its short loop apart, and ptxas then serialises the batches.
+/// Steps of K below which wgmma has little to overlap: LLVM or the
+/// canonicaliser may take its short loop apart, and ptxas then serialises the
+/// batches.
 constexpr int64_t kFewSteps = 8;
 
 /// The regimes that a preference leaves, in order.

@@ -38,8 +38,9 @@ LogicalResult MakeTensorMapOp::verify() {
 }
 
 LogicalResult InitBarriersOp::verify() {
-  if (getCount() < 1)
-    return emitOpError("requires a count of at least 1");
+  // The arrival count of a barrier has 20 bits.
+  if (getCount() < 1 || getCount() >= (1 << 20))
+    return emitOpError("requires a count of at least 1, and at most 1048575");
   return verifyBarriers(*this, getBarriers());
 }
 
@@ -65,7 +66,11 @@ LogicalResult BulkCopyWeightsOp::verify() {
   if (source.getRank() != 3 || destination.getRank() != 2 ||
       !isa<BlockType>(source.getElementType()) ||
       source.getElementType() != destination.getElementType() ||
-      isShared(source) || !isShared(destination))
+      isShared(source) || !isShared(destination) ||
+      !source.getLayout().isIdentity() ||
+      !destination.getLayout().isIdentity() ||
+      llvm::any_of(source.getShape().drop_front(), ShapedType::isDynamic) ||
+      !destination.hasStaticShape())
     return emitOpError() << "requires blocks ExN/64xK/64 in global memory and "
                             "stages x blocks of the same layout in shared "
                             "memory, but got "
@@ -76,6 +81,7 @@ LogicalResult BulkCopyWeightsOp::verify() {
 LogicalResult TensorCopyActivationsOp::verify() {
   auto destination = cast<MemRefType>(getDestination().getType());
   if (destination.getRank() != 3 || !isShared(destination) ||
+      !destination.getLayout().isIdentity() || !destination.hasStaticShape() ||
       !destination.getElementType().isBF16() ||
       destination.getDimSize(1) != getMap().getType().getRows() ||
       destination.getDimSize(2) != BlockLayout::kCols)
@@ -91,6 +97,7 @@ LogicalResult WgmmaOp::verify() {
   auto stage = cast<MemRefType>(getActivations().getType());
   VectorType sums = getAccumulator().getType();
   if (stage.getRank() != 3 || !isShared(stage) ||
+      !stage.getLayout().isIdentity() || !stage.hasStaticShape() ||
       stage.getDimSize(2) != BlockLayout::kCols ||
       !stage.getElementType().isBF16() || sums.getDimSize(1) != 4 ||
       8 * sums.getDimSize(0) != stage.getDimSize(1) || sums.getDimSize(0) > 32)
@@ -100,6 +107,6 @@ LogicalResult WgmmaOp::verify() {
                          << stage << " and " << sums;
   if (getStep() >= 4)
     return emitOpError() << "requires a step from 0 to 3, but got "
-                         << getStep();
+                         << static_cast<int64_t>(getStep());
   return success();
 }

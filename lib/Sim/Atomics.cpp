@@ -1,5 +1,5 @@
 //===- Atomics.cpp - atom and red -----------------------------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

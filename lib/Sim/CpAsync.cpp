@@ -1,5 +1,5 @@
 //===- CpAsync.cpp - cp.async and its groups --------------------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,5 @@
 //===- MmaKernel.cpp - The arithmetic of mma and wgmma ---------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

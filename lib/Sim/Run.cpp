@@ -1,5 +1,5 @@
 //===- Run.cpp - Launches ---------------------------------------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,5 @@
 //===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -346,9 +346,9 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     MLIRContext *context = &getContext();
     auto disable = LLVM::LoopUnrollAttr::get(
         context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
-    auto annotation = LLVM::LoopAnnotationAttr::get(
-        context, {}, {}, {}, disable, {}, {}, {}, {}, {}, {}, {}, {}, {}, {},
-        {});
+    auto annotation =
+        LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {},
+                                      {}, {}, {}, {}, {}, {}, {}, {});
     getOperation()->walk([&](scf::ForOp loop) {
       loop->setAttr("llvm.loop_annotation", annotation);
     });

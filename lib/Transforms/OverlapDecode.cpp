@@ -40,6 +40,7 @@ public:
 
 private:
   LogicalResult cut();
+  LogicalResult checkParts();
   void clone(ArrayRef<Operation *> part, IRMapping &mapping) {
     for (Operation *op : part)
       b.clone(*op, mapping);
@@ -58,6 +59,36 @@ private:
 
 } // namespace
 
+/// The parts run at different times: only fragments may pass from front to
+/// batch, and sums from batch to back. The number of the step does not exist in
+/// the rewritten loop.
+LogicalResult Overlapper::checkParts() {
+  const Value step = loop.getInductionVar();
+  const auto usesStep = [&](Operation &op) {
+    return llvm::is_contained(op.getOperands(), step);
+  };
+  if (llvm::any_of(*loop.getBody(), usesStep))
+    return loop.emitOpError("marked mxfp4.overlap requires a body that does "
+                            "not use the number of its step");
+  llvm::DenseMap<Operation *, int> partOf;
+  for (auto [number, part] : llvm::enumerate(
+           ArrayRef<ArrayRef<Operation *>>{front, batch, back, advance}))
+    for (Operation *op : part)
+      partOf[op] = number;
+  for (auto [op, number] : partOf)
+    for (Operation *user : op->getUsers()) {
+      auto at = partOf.find(user);
+      if (at == partOf.end() || at->second == number ||
+          (number < 2 && at->second == number + 1))
+        continue;
+      return op->emitOpError("in a loop marked mxfp4.overlap requires users in "
+                             "its own part of the loop (before the fence, up "
+                             "to the commit, up to the release, after it) or "
+                             "in the matrix instructions and their wait");
+    }
+  return success();
+}
+
 LogicalResult Overlapper::cut() {
   SmallVector<Operation *> *part = &front;
   for (Operation &op : loop.getBody()->without_terminator()) {
@@ -69,11 +100,14 @@ LogicalResult Overlapper::cut() {
     if (isa<ArriveBarrierOp>(op))
       part = &advance;
   }
-  if (batch.empty() || back.empty() || loop.getNumRegionIterArgs() != 3)
+  if (batch.empty() || back.empty() || part != &advance ||
+      loop.getNumRegionIterArgs() != 3)
     return loop.emitOpError("marked mxfp4.overlap requires a batch of wgmma "
                             "between a fence and a commit, the release of its "
                             "stage, and an accumulator, slot and parity to "
                             "carry");
+  if (failed(checkParts()))
+    return failure();
   llvm::SmallPtrSet<Operation *, 32> inFront(front.begin(), front.end());
   llvm::SetVector<Value> used;
   for (Operation *op : batch)

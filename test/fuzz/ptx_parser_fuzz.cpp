@@ -1,5 +1,5 @@
 //===- ptx_parser_fuzz.cpp - Fuzz the interpreter ---------------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,5 @@
 //===- ControlTest.cpp - Divergence and warp-wide instructions ------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,5 @@
 //===- MemoryTest.cpp - Loads, stores, atomics and their checks -------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,5 @@
 //===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
