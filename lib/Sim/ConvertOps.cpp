@@ -67,10 +67,11 @@ double roundIntegral(double V, Round R) {
   }
 }
 
-uint64_t toInteger(double V, Ty T, Round R) {
+/// A NaN gives zero, or the top bit alone where either side has 64 bits.
+uint64_t toInteger(double V, Ty T, Ty From, Round R) {
   unsigned Bits = typeBits(T);
   if (V != V)
-    return 0;
+    return Bits == 64 || From == Ty::F64 ? uint64_t(1) << (Bits - 1) : 0;
   V = roundIntegral(V, R);
   if (isSigned(T)) {
     double Limit = std::ldexp(1.0, int(Bits) - 1);
@@ -112,9 +113,12 @@ uint64_t convert(uint64_t V, const Inst &I) {
   if (isFloat(From)) {
     double D = readFloat(V, From, I.Mods & Ftz);
     if (!isFloat(To))
-      return toInteger(D, To, R);
+      return toInteger(D, To, From, R);
     if (I.Mods & Integral)
       D = roundIntegral(D, R);
+    // From f64 alone, a NaN keeps its sign and the top of its payload.
+    if (From == Ty::F64 && To == Ty::F32 && D != D && !(I.Mods & Sat))
+      return bitsTo<uint32_t>(float(D));
     return writeFloat(D, To, R, I.Mods);
   }
   bool Negative = false;
@@ -126,6 +130,10 @@ uint64_t convert(uint64_t V, const Inst &I) {
   } else {
     N = zeroExtend(V, FromBits);
   }
+  if (To == Ty::F64) // Both halves are exact, so that there is one rounding.
+    return bitsTo<uint64_t>(
+        roundedOp('f', double(N >> 32), Negative ? -0x1p32 : 0x1p32,
+                  (Negative ? -1.0 : 1.0) * double(N & 0xffffffff), R));
   if (isFloat(To)) {
     double D = magnitudeToOdd(N);
     return writeFloat(Negative ? -D : D, To, R, I.Mods);
@@ -184,16 +192,16 @@ void execCvtTf32(ExecContext &X, const Inst &I) {
     uint32_t R = I.Mods & AwayTies                 ? B + 0x1000
                  : I.Mods2 == uint8_t(Round::Zero) ? B
                                                    : B + 0xfff + (B >> 13 & 1);
-    Temp[L] = Special ? (B & 0x7fffff ? NaN32 : B) : R & ~0x1fffu;
+    // A NaN stays one, quiet, with what of its payload fits.
+    uint32_t Quiet = B & 0x7fffff ? 0x400000 : 0;
+    Temp[L] = (Special ? B | Quiet : R) & ~0x1fffu;
   }
   commit(X, X.dst(I), Temp);
 }
 
+/// A shift, also of a NaN.
 struct FromBrain {
-  static uint32_t f(uint16_t A) {
-    uint32_t B = uint32_t(A) << 16;
-    return (B & 0x7fffffff) > 0x7f800000 ? NaN32 : B;
-  }
+  static uint32_t f(uint16_t A) { return uint32_t(A) << 16; }
 };
 template <typename T> struct Same {
   template <typename A> static T f(A V) { return T(V); }
@@ -210,6 +218,8 @@ uint8_t toE4M3(double V) {
   uint32_t Sign = std::signbit(V) ? 128 : 0;
   if (V != V)
     return 0x7f;
+  if (V == 0)
+    return uint8_t(Sign);
   if (std::fabs(V) >= 448)
     return uint8_t(Sign | 0x7e);
   // E4M3 has no infinity: its top binade is an ordinary one, so that the

@@ -24,7 +24,7 @@ enum class Round : uint8_t { NearestEven, Zero, Down, Up };
 
 inline float fromBF16(uint16_t B) { return bitsTo<float>(uint32_t(B) << 16); }
 
-/// The chip's only NaN in each format.
+/// The NaN that arithmetic gives in each format.
 constexpr uint32_t NaN32 = 0x7fffffff;
 constexpr uint16_t NaN16 = 0x7fff;
 

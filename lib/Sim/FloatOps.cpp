@@ -49,7 +49,8 @@ enum : uint8_t {
   PropagateNaN = 4,
   XorSign = 8,
   Relu = 16,
-  AbsFlag = 32
+  AbsFlag = 32,
+  Approx = 64
 };
 
 struct AddF {
@@ -92,6 +93,12 @@ double minMax(bool Max, double A, double B, bool Propagate) {
   return (A < B) == !Max ? A : B;
 }
 
+/// The chip multiplies by 1/2pi in float, and takes the fraction of that: from
+/// about 2^26 on there is no fraction left.
+double turns(double A) {
+  return std::fmod(float(A) * 0.15915494f, 1.0f) * 6.283185307179586;
+}
+
 double unary(Op O, double A) {
   switch (O) {
   case Op::Sqrt:
@@ -105,9 +112,9 @@ double unary(Op O, double A) {
   case Op::Lg2:
     return std::log2(A);
   case Op::Sin:
-    return std::sin(A);
+    return std::sin(turns(A));
   case Op::Cos:
-    return std::cos(A);
+    return std::cos(turns(A));
   case Op::Tanh:
     return std::tanh(A);
   default:
@@ -135,7 +142,11 @@ float oneF32(const Inst &I, float A, float B, float C) {
     V = roundedOp('*', A, B, 0.0f, R);
     break;
   case Op::Div:
-    V = roundedOp('/', A, B, 0.0f, R);
+    // a * (1/b), with a reciprocal that is flushed to zero.
+    if ((I.Mods & Approx) && std::fabs(B) > 0x1p126f)
+      V = A * std::copysign(0.0f, B);
+    else
+      V = roundedOp('/', A, B, 0.0f, R);
     break;
   case Op::Fma:
     V = roundedOp('f', A, B, C, R);
@@ -152,10 +163,10 @@ float oneF32(const Inst &I, float A, float B, float C) {
     }
     break;
   case Op::Neg:
-    V = -A;
+    V = canonical(-A);
     return I.Mods & Ftz ? flush(V) : V;
   case Op::Abs:
-    V = std::fabs(A);
+    V = canonical(std::fabs(A));
     return I.Mods & Ftz ? flush(V) : V;
   case Op::Copysign:
     return std::copysign(B, A);
@@ -209,6 +220,9 @@ double oneF64(const Inst &I, double A, double B, double C) {
 uint16_t oneHalf(const Inst &I, bool Brain, uint16_t HA, uint16_t HB,
                  uint16_t HC) {
   Op O = Op(I.Sub);
+  if ((O == Op::Neg || O == Op::Abs) &&
+      (HA & 0x7fff) > (Brain ? 0x7f80 : 0x7c00))
+    return NaN16;
   if (O == Op::Neg)
     return HA ^ 0x8000;
   if (O == Op::Abs)
@@ -376,7 +390,8 @@ bool mxfp4::sim::decodeFloat(Decoder &D) {
       E = &Candidate;
   if (!E)
     return D.fail(std::string(D.base()) + " has no floating-point form");
-  D.take("approx");
+  if (D.take("approx") && E->O == Op::Div)
+    D.I.Mods |= Approx;
   D.take("full");
   int R = D.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
   D.I.Mods2 = uint8_t(R);
