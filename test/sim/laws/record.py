@@ -81,7 +81,9 @@ class Cuda:
             values = (ctypes.c_void_p * 2)(ctypes.cast(log, ctypes.c_void_p), 8192)
             code = self.lib.cuModuleLoadDataEx(ctypes.byref(handle), image, 2, keys, values)
             if code:
-                raise RuntimeError(f"cannot load {file} ({code}): {log.value.decode(errors='replace')[:500]}")
+                raise RuntimeError(
+                    f"cannot load {file} ({code}): {log.value.decode(errors='replace')[:500]}"
+                )
             self.modules[file] = handle
         return self.modules[file]
 
@@ -98,14 +100,31 @@ class Cuda:
             size *= d
             strides.append(size)
         u64, u32 = ctypes.c_uint64, ctypes.c_uint32
-        self.call("cuTensorMapEncodeTiled", ctypes.c_void_p(at), TYPES[arg["type"]], rank, ctypes.c_void_p(address),
-                  (u64 * rank)(*dims), (u64 * max(1, rank - 1))(*strides), (u32 * rank)(*box),
-                  (u32 * rank)(*([1] * rank)), 0, SWIZZLES[arg["swizzle"]], 0, 0)
+        self.call(
+            "cuTensorMapEncodeTiled",
+            ctypes.c_void_p(at),
+            TYPES[arg["type"]],
+            rank,
+            ctypes.c_void_p(address),
+            (u64 * rank)(*dims),
+            (u64 * max(1, rank - 1))(*strides),
+            (u32 * rank)(*box),
+            (u32 * rank)(*([1] * rank)),
+            0,
+            SWIZZLES[arg["swizzle"]],
+            0,
+            0,
+        )
         return Map.from_buffer_copy(ctypes.string_at(at, 128))
 
     def run(self, law):
         function = ctypes.c_void_p()
-        self.call("cuModuleGetFunction", ctypes.byref(function), self.module(law["file"]), law["entry"].encode())
+        self.call(
+            "cuModuleGetFunction",
+            ctypes.byref(function),
+            self.module(law["file"]),
+            law["entry"].encode(),
+        )
         buffers, sizes = {}, {}
         for i, arg in enumerate(law["args"]):
             if "in" in arg:
@@ -118,10 +137,27 @@ class Cuda:
             self.call("cuMemAlloc_v2", ctypes.byref(p), ctypes.c_size_t(len(data)))
             self.call("cuMemcpyHtoD_v2", p, data, ctypes.c_size_t(len(data)))
             buffers[i], sizes[i] = p, len(data)
-        params = [buffers[i] if i in buffers else self.tensor_map(arg, buffers[arg["map"]].value)
-                  for i, arg in enumerate(law["args"])]
-        pointers = (ctypes.c_void_p * len(params))(*[ctypes.cast(ctypes.byref(p), ctypes.c_void_p) for p in params])
-        self.call("cuLaunchKernel", function, law["grid"], 1, 1, law["block"], 1, 1, 0, None, pointers, None)
+        params = [
+            buffers[i] if i in buffers else self.tensor_map(arg, buffers[arg["map"]].value)
+            for i, arg in enumerate(law["args"])
+        ]
+        pointers = (ctypes.c_void_p * len(params))(
+            *[ctypes.cast(ctypes.byref(p), ctypes.c_void_p) for p in params]
+        )
+        self.call(
+            "cuLaunchKernel",
+            function,
+            law["grid"],
+            1,
+            1,
+            law["block"],
+            1,
+            1,
+            0,
+            None,
+            pointers,
+            None,
+        )
         self.call("cuCtxSynchronize")
         out = []
         for i, arg in enumerate(law["args"]):
@@ -154,8 +190,11 @@ def child(first, only):
 
 def run_child(first, only, result, laws, deadline):
     """Runs a child until it ends; returns the index to go on with."""
-    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--child", str(first), "--only", only],
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, os.path.abspath(__file__), "--child", str(first), "--only", only],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     lines = queue.Queue()
 
     def pump():
@@ -167,7 +206,9 @@ def run_child(first, only, result, laws, deadline):
     at, begun = first, None
     while True:
         try:
-            line = lines.get(timeout=max(0.1, min(LAW_SECONDS + 15 * (begun is None), deadline - time.time())))
+            line = lines.get(
+                timeout=max(0.1, min(LAW_SECONDS + 15 * (begun is None), deadline - time.time()))
+            )
         except queue.Empty:
             process.kill()
             if begun is None:
@@ -203,7 +244,9 @@ def run_child(first, only, result, laws, deadline):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", nargs="?", help="folder for recorded.json")
     parser.add_argument("--only", default="", help="laws whose name contains this")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
@@ -214,8 +257,13 @@ def main():
     if not args.out:
         parser.error("name the folder for recorded.json")
     laws = manifest()
-    result = {"files": {f: hashlib.sha256(read(f)).hexdigest() for f in sorted({law["file"] for law in laws})},
-              "laws": {}, "failed": {}}
+    result = {
+        "files": {
+            f: hashlib.sha256(read(f)).hexdigest() for f in sorted({law["file"] for law in laws})
+        },
+        "laws": {},
+        "failed": {},
+    }
     deadline = time.time() + TOTAL_SECONDS
     at, last = 0, -1
     while at < len(laws) and time.time() < deadline:
@@ -225,8 +273,10 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     with open(os.path.join(args.out, "recorded.json"), "w") as f:
         json.dump(result, f, indent=0)
-    print(f"{len(result['laws'])} laws recorded on {result.get('device', 'no device')}, "
-          f"{len(result['failed'])} failed")
+    print(
+        f"{len(result['laws'])} laws recorded on {result.get('device', 'no device')}, "
+        f"{len(result['failed'])} failed"
+    )
     for name, why in result["failed"].items():
         print(f"  {name}: {why}")
     return 0

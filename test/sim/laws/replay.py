@@ -24,21 +24,37 @@ SWIZZLES = {0: 0, 32: 1, 64: 2, 128: 3}
 
 
 class TensorMap(C.Structure):
-    _fields_ = [("base", C.c_uint64), ("rank", C.c_uint32), ("element_bytes", C.c_uint32), ("dims", C.c_uint64 * 5),
-                ("strides", C.c_uint64 * 4), ("box", C.c_uint32 * 5), ("element_strides", C.c_uint32 * 5),
-                ("swizzle", C.c_uint32), ("fill_nan", C.c_uint32)]
+    _fields_ = [
+        ("base", C.c_uint64),
+        ("rank", C.c_uint32),
+        ("element_bytes", C.c_uint32),
+        ("dims", C.c_uint64 * 5),
+        ("strides", C.c_uint64 * 4),
+        ("box", C.c_uint32 * 5),
+        ("element_strides", C.c_uint32 * 5),
+        ("swizzle", C.c_uint32),
+        ("fill_nan", C.c_uint32),
+    ]
 
 
 def load(path):
     lib = C.CDLL(path)
     p, s, u32, u64, i = C.c_void_p, C.c_char_p, C.c_uint32, C.c_uint64, C.c_int
     for name, result, args in [
-        ("mxfp4SimParse", p, [s, C.c_size_t, s]), ("mxfp4SimModuleOk", i, [p]), ("mxfp4SimModuleErrors", s, [p]),
-        ("mxfp4SimLaunchCreate", p, [p, s]), ("mxfp4SimLaunchDestroy", None, [p]),
-        ("mxfp4SimLaunchGrid", None, [p, u32, u32, u32]), ("mxfp4SimLaunchBlock", None, [p, u32, u32, u32]),
-        ("mxfp4SimAddBuffer", i, [p, p, C.c_size_t, i, i, s]), ("mxfp4SimBufferAddress", u64, [p, i]),
-        ("mxfp4SimArgBuffer", None, [p, i, u64]), ("mxfp4SimArgBytes", None, [p, s, C.c_size_t]),
-        ("mxfp4SimEncodeTensorMap", s, [p, p, s]), ("mxfp4SimRun", i, [p]), ("mxfp4SimDiagnostics", s, [p]),
+        ("mxfp4SimParse", p, [s, C.c_size_t, s]),
+        ("mxfp4SimModuleOk", i, [p]),
+        ("mxfp4SimModuleErrors", s, [p]),
+        ("mxfp4SimLaunchCreate", p, [p, s]),
+        ("mxfp4SimLaunchDestroy", None, [p]),
+        ("mxfp4SimLaunchGrid", None, [p, u32, u32, u32]),
+        ("mxfp4SimLaunchBlock", None, [p, u32, u32, u32]),
+        ("mxfp4SimAddBuffer", i, [p, p, C.c_size_t, i, i, s]),
+        ("mxfp4SimBufferAddress", u64, [p, i]),
+        ("mxfp4SimArgBuffer", None, [p, i, u64]),
+        ("mxfp4SimArgBytes", None, [p, s, C.c_size_t]),
+        ("mxfp4SimEncodeTensorMap", s, [p, p, s]),
+        ("mxfp4SimRun", i, [p]),
+        ("mxfp4SimDiagnostics", s, [p]),
     ]:
         function = getattr(lib, name)
         function.restype, function.argtypes = result, args
@@ -83,8 +99,14 @@ def run(lib, module, law):
         else:
             continue
         data[n] = C.create_string_buffer(raw, len(raw))
-        ids[n] = lib.mxfp4SimAddBuffer(launch, C.addressof(data[n]), len(raw), "in" in arg or arg.get("zero", False),
-                                       "out" in arg, f"argument {n}".encode())
+        ids[n] = lib.mxfp4SimAddBuffer(
+            launch,
+            C.addressof(data[n]),
+            len(raw),
+            "in" in arg or arg.get("zero", False),
+            "out" in arg,
+            f"argument {n}".encode(),
+        )
     for n, arg in enumerate(law["args"]):
         if n in ids:
             lib.mxfp4SimArgBuffer(launch, ids[n], 0)
@@ -101,8 +123,11 @@ def differences(compare, got, want):
     """Indices and values of the 32-bit words (or bytes) that disagree."""
     if compare == "exact":
         words = range(0, min(len(got), len(want)) & ~3, 4)
-        bad = [(i // 4, got[i:i + 4][::-1].hex(), want[i:i + 4][::-1].hex()) for i in words
-               if got[i:i + 4] != want[i:i + 4]]
+        bad = [
+            (i // 4, got[i : i + 4][::-1].hex(), want[i : i + 4][::-1].hex())
+            for i in words
+            if got[i : i + 4] != want[i : i + 4]
+        ]
         return bad or ([(0, "length", "length")] if len(got) != len(want) else [])
     tolerance = float(compare.split(":")[1])
     bad = []
@@ -116,7 +141,9 @@ def differences(compare, got, want):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("library")
     parser.add_argument("--only", default="")
     parser.add_argument("--verbose", action="store_true")
@@ -152,7 +179,10 @@ def main():
         else:
             bad += 1
         print(f"{law['name']}: {len(wrong)} words differ; (index, here, GPU): {wrong[:6]}")
-    print(f"{len(laws)} laws ran, {compared} compared with a recording, {excused} excused, {bad} failed")
+    print(
+        f"{len(laws)} laws ran, {compared} compared with a recording, "
+        f"{excused} excused, {bad} failed"
+    )
     return 1 if bad else 0
 
 
