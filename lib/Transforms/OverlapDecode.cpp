@@ -70,11 +70,14 @@ LogicalResult Overlapper::checkParts() {
   if (llvm::any_of(*loop.getBody(), usesStep))
     return loop.emitOpError("marked mxfp4.overlap requires a body that does "
                             "not use the number of its step");
-  llvm::DenseMap<Operation *, int> partOf;
-  for (auto [number, part] : llvm::enumerate(
-           ArrayRef<ArrayRef<Operation *>>{front, batch, back, advance}))
-    for (Operation *op : part)
-      partOf[op] = number;
+  llvm::MapVector<Operation *, int> partOf;
+  int count = 0;
+  for (const SmallVector<Operation *> *part :
+       {&front, &batch, &back, &advance}) {
+    for (Operation *op : *part)
+      partOf[op] = count;
+    ++count;
+  }
   for (auto [op, number] : partOf)
     for (Operation *user : op->getUsers()) {
       auto at = partOf.find(user);
