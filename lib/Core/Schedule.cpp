@@ -12,9 +12,9 @@
 using namespace mxfp4;
 
 int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
-  // The tile table has one entry a group and one past the end, in whole
+  // The tile table has one entry a group and two past the end, in whole
   // 16-byte units so that what follows stays aligned.
-  const int64_t table = (groups + 1 + 3) / 4 * 16;
+  const int64_t table = (groups + 2 + 3) / 4 * 16;
   return int64_t(stages) * (weightStageBytes() + activationStageBytes()) +
          table;
 }

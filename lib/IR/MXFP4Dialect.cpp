@@ -111,15 +111,19 @@ uint64_t BlockType::getABIAlignment(const DataLayout &,
 
 LogicalResult
 TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
-                      int64_t rows) {
-  if (rows >= 1 && rows <= 256)
-    return success();
-  return emitError() << "requires a box of 1 to 256 rows, but got " << rows;
+                      int64_t rows, int64_t step) {
+  if (rows < 1 || rows > 256)
+    return emitError() << "requires a box of 1 to 256 rows, but got " << rows;
+  if (step < 0 || (step > 0 && rows % step != 0))
+    return emitError() << "requires a step that divides the " << rows
+                       << " rows of the largest box, but got " << step;
+  return success();
 }
 
 ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &s) {
   return get(context, s.instruction, s.tileRows, s.tileTokens, s.warpsRows,
-             s.warpsTokens, s.stages, s.placement, s.ctasPerMultiprocessor);
+             s.warpsTokens, s.stages, s.placement, s.ctasPerMultiprocessor,
+             s.tokenStep);
 }
 
 Schedule ScheduleAttr::toSchedule() const {
@@ -127,6 +131,7 @@ Schedule ScheduleAttr::toSchedule() const {
   s.instruction = getInstruction();
   s.tileRows = getRows();
   s.tileTokens = getTokens();
+  s.tokenStep = getTokenStep();
   s.warpsRows = getWarpsRows();
   s.warpsTokens = getWarpsTokens();
   s.stages = getStages();
@@ -138,7 +143,8 @@ Schedule ScheduleAttr::toSchedule() const {
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    Instruction, int64_t rows, int64_t tokens,
                                    int64_t warpsRows, int64_t warpsTokens,
-                                   int64_t stages, Placement, int64_t ctas) {
+                                   int64_t stages, Placement, int64_t ctas,
+                                   int64_t tokenStep) {
   // Only what keeps the arithmetic of `verifySchedule` in range; whether the
   // target can run it depends on the operation that carries the attribute.
   for (auto [name, value] : {std::pair("rows", rows),
@@ -150,5 +156,8 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     if (value < 1 || value > 1024)
       return emitError() << "requires " << name << " from 1 to 1024, but has "
                          << value;
+  if (tokenStep < 0 || tokenStep > tokens)
+    return emitError() << "requires a token_step from 0 to the " << tokens
+                       << " tokens of the tile, but has " << tokenStep;
   return success();
 }

@@ -53,10 +53,6 @@ LogicalResult ArriveBarrierOp::verify() {
 }
 
 LogicalResult ExpectBytesOp::verify() {
-  // The transaction count of a barrier has 20 bits.
-  if (getBytes() < 1 || getBytes() >= (1 << 20))
-    return emitOpError() << "requires 1 to 1048575 bytes, but got "
-                         << getBytes();
   return verifyBarriers(*this, getBarriers());
 }
 
@@ -100,13 +96,23 @@ LogicalResult WgmmaOp::verify() {
       !stage.getLayout().isIdentity() || !stage.hasStaticShape() ||
       stage.getDimSize(2) != BlockLayout::kCols ||
       !stage.getElementType().isBF16() || sums.getDimSize(1) != 4 ||
-      8 * sums.getDimSize(0) != stage.getDimSize(1) || sums.getDimSize(0) > 32)
+      8 * sums.getDimSize(0) != stage.getDimSize(1))
     return emitOpError() << "requires staged activations of N tokens by 64 and "
-                            "an accumulator of shape N/8x4 for N up to 256, "
-                            "but got "
+                            "an accumulator of shape N/8x4, but got "
                          << stage << " and " << sums;
-  if (getStep() >= 4)
-    return emitOpError() << "requires a step from 0 to 3, but got "
-                         << static_cast<int64_t>(getStep());
+  const int64_t columns = getColumns(), most = sums.getDimSize(0);
+  if (columns < 1 || columns > std::min<int64_t>(most, 32))
+    return emitOpError() << "requires 1 to " << std::min<int64_t>(most, 32)
+                         << " columns, but got " << columns;
+  if (getFragments().size() != 16)
+    return emitOpError() << "requires 16 registers of fragments, but got "
+                         << getFragments().size();
+  if (static_cast<bool>(getTokens()) != getTokenStep().has_value())
+    return emitOpError("requires token_step with tokens, and only with them");
+  if (std::optional<uint64_t> step = getTokenStep())
+    if (*step % 8 != 0 || *step == 0 || 8 * columns % *step != 0)
+      return emitOpError() << "requires a token_step that is a multiple of 8 "
+                              "and divides the "
+                           << 8 * columns << " tokens, but got " << *step;
   return success();
 }

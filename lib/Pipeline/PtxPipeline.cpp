@@ -47,7 +47,10 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
 static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createInsertDecode());
+  // Who a thread is does not change from step to step.
+  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createOverlapDecode());
+  pm.addPass(createNarrowWgmma());
   LowerDecodeOptions lower;
   lower.sequence = options.decode;
   pm.addPass(createLowerDecode(lower));

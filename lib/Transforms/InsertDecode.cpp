@@ -188,33 +188,23 @@ void Expander::multiply(
   op.erase();
 }
 
-/// One batch of matrix instructions: all steps of all 64-row blocks. The fence
-/// ends the part that the overlap may move.
+/// Block after block of 64 rows: load, decode, multiply, wait.
 void Expander::multiplyByWarpgroups() {
-  SmallVector<PackedSlice> packed;
-  SmallVector<SmallVector<Value>> fragments;
-  for (int i = 0; i < slices; ++i)
-    packed.push_back(loadSlice(add(firstSlice, i * schedule.sliceStride())));
-  for (int step = 0; step < kSteps; ++step)
-    for (int i = 0; i < slices; ++i)
-      fragments.emplace_back(decode(packed[i], step));
-
-  NVVM::WgmmaFenceAlignedOp::create(b);
-  SmallVector<Value> sums;
-  for (int i = 0; i < slices; ++i)
-    sums.push_back(vector::ExtractOp::create(b, op.getAccumulator(),
-                                             ArrayRef<int64_t>{i}));
-  for (int step = 0; step < kSteps; ++step)
-    for (int i = 0; i < slices; ++i) {
-      ArrayRef<Value> a = fragments[step * slices + i];
-      sums[i] = WgmmaOp::create(b, sums[i].getType(), sums[i], a[0], a[1], a[2],
-                                a[3], op.getActivations(), op.getSlot(), step);
-    }
   Value result = op.getAccumulator();
-  for (int i = 0; i < slices; ++i)
-    result = vector::InsertOp::create(b, sums[i], result, ArrayRef<int64_t>{i});
-  NVVM::WgmmaGroupSyncAlignedOp::create(b);
-  result = WgmmaWaitOp::create(b, result.getType(), result);
+  for (int i = 0; i < slices; ++i) {
+    const PackedSlice packed =
+        loadSlice(add(firstSlice, i * schedule.sliceStride()));
+    SmallVector<Value> fragments;
+    for (int step = 0; step < kSteps; ++step)
+      llvm::append_range(fragments, decode(packed, step));
+    Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{i});
+    sums = WgmmaOp::create(b, sums.getType(), sums, fragments,
+                           op.getActivations(), op.getSlot(), columns,
+                           op.getTokens(),
+                           b.getI64IntegerAttr(schedule.heightStep()));
+    sums = WgmmaWaitOp::create(b, sums.getType(), sums);
+    result = vector::InsertOp::create(b, sums, result, ArrayRef<int64_t>{i});
+  }
   op.replaceAllUsesWith(result);
   op.erase();
 }

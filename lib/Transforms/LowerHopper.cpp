@@ -99,7 +99,7 @@ struct LowerExpectBytes : ConvertOpToLLVMPattern<ExpectBytesOp> {
     NVVM::MBarrierArriveExpectTxOp::create(
         b, TypeRange{b.getI64Type()},
         barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot()),
-        a.constant(b.getI32Type(), op.getBytes()), NVVM::MemScopeKind::CTA,
+        adaptor.getBytes(), NVVM::MemScopeKind::CTA,
         /*relaxed=*/false, /*predicate=*/Value());
     rewriter.eraseOp(op);
     return success();
@@ -162,8 +162,14 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
     Value destination = a.offset(adaptor.getDestination(),
                                  a.mul(adaptor.getSlot(), tokens * kRowBytes));
     Value column = a.mul(a.toI32(adaptor.getStep()), Schedule::kTileK);
+    TensorMapType type = op.getMap().getType();
+    Value map = adaptor.getMap();
+    if (type.getCount() > 1) {
+      Value number = a.udiv(a.add(adaptor.getValid(), -1), type.getBoxStep());
+      map = a.offset(map, a.mul(number, TensorMapType::kBytes));
+    }
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-        b, toCluster(b, destination), adaptor.getMap(),
+        b, toCluster(b, destination), map,
         ValueRange{column, a.toI32(adaptor.getRow())},
         barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot()),
         /*im2colOffsets=*/ValueRange{}, /*multicastMask=*/Value(),
@@ -181,73 +187,107 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
 constexpr uint64_t kDescriptor =
     uint64_t(1) << 62 | uint64_t(1024 >> 4) << 32 | uint64_t(1) << 16;
 
+/// Four scalars as a vector.
+Value packFour(ImplicitLocOpBuilder &b, ArrayRef<Value> scalars) {
+  Arithmetic a(b);
+  Value four = LLVM::PoisonOp::create(
+      b, VectorType::get({4}, scalars.front().getType()));
+  for (auto [i, scalar] : llvm::enumerate(scalars))
+    four = LLVM::InsertElementOp::create(b, four, scalar,
+                                         a.constant(b.getI32Type(), i));
+  return four;
+}
+
+/// Sums of an accumulator, (an array of) an array of vectors in LLVM: those of
+/// the first `columns` of one block, as scalars.
+void readSums(ImplicitLocOpBuilder &b, Value accumulator,
+              ArrayRef<int64_t> block, int64_t columns,
+              SmallVector<Value> &sums) {
+  Arithmetic a(b);
+  SmallVector<int64_t> at(block);
+  at.push_back(0);
+  for (; at.back() < columns; ++at.back()) {
+    Value part = LLVM::ExtractValueOp::create(b, accumulator, at);
+    for (int64_t i = 0; i < 4; ++i)
+      sums.push_back(LLVM::ExtractElementOp::create(
+          b, part, a.constant(b.getI32Type(), i)));
+  }
+}
+
+/// The inverse: the accumulator with these sums replaced.
+Value writeSums(ImplicitLocOpBuilder &b, Value accumulator,
+                ArrayRef<int64_t> block, ArrayRef<Value> sums) {
+  SmallVector<int64_t> at(block);
+  at.push_back(0);
+  for (; !sums.empty(); ++at.back(), sums = sums.drop_front(4))
+    accumulator = LLVM::InsertValueOp::create(
+        b, accumulator, packFour(b, sums.take_front(4)), at);
+  return accumulator;
+}
+
 struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
   matchAndRewrite(WgmmaOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Arithmetic a(b);
-    const int64_t tokens =
-        cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
-    // A k16 step is 32 bytes further along the 128-byte rows.
-    Value base =
-        LLVM::PtrToIntOp::create(b, b.getI64Type(), adaptor.getActivations());
-    Value address =
-        a.add(a.add(base, a.mul(adaptor.getSlot(), tokens * kRowBytes)),
-              32 * op.getStep());
-    Value encoded = a.andi(a.shr(address, 4), 0x3FFF);
-    Value descriptor = LLVM::OrOp::create(
-        b, encoded,
-        a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
-
-    SmallVector<Value> fragment;
-    for (Value pair :
-         {adaptor.getA0(), adaptor.getA1(), adaptor.getA2(), adaptor.getA3()})
-      fragment.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
-    rewriter.replaceOp(
-        op, rebuild(b, adaptor.getAccumulator(),
-                    emitWgmma(b, flatten(b, adaptor.getAccumulator()), fragment,
-                              descriptor)));
+    NVVM::WgmmaFenceAlignedOp::create(b);
+    SmallVector<WgmmaStep> steps;
+    for (auto [step, descriptor] : llvm::enumerate(describe(b, op, adaptor))) {
+      WgmmaStep next{{}, descriptor};
+      for (Value pair : adaptor.getFragments().slice(4 * step, 4))
+        next.a.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
+      steps.push_back(next);
+    }
+    SmallVector<Value> sums;
+    readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
+    sums = emitWgmma(b, sums, steps);
+    NVVM::WgmmaGroupSyncAlignedOp::create(b);
+    rewriter.replaceOp(op, writeSums(b, adaptor.getAccumulator(), {}, sums));
     return success();
   }
 
-  /// An array of vectors, as accumulators are in LLVM, to scalars and back.
-  static SmallVector<Value> flatten(ImplicitLocOpBuilder &b, Value aggregate) {
+private:
+  /// Matrix descriptors of the stage's four k16 steps, each 32 bytes further
+  /// along the 128-byte rows.
+  static SmallVector<Value> describe(ImplicitLocOpBuilder &b, WgmmaOp op,
+                                     OpAdaptor adaptor) {
     Arithmetic a(b);
-    SmallVector<Value> scalars;
-    if (auto array = dyn_cast<LLVM::LLVMArrayType>(aggregate.getType())) {
-      for (unsigned i = 0; i < array.getNumElements(); ++i)
-        llvm::append_range(
-            scalars, flatten(b, LLVM::ExtractValueOp::create(b, aggregate, i)));
-      return scalars;
-    }
-    const int64_t size = cast<VectorType>(aggregate.getType()).getNumElements();
-    for (int64_t i = 0; i < size; ++i)
-      scalars.push_back(LLVM::ExtractElementOp::create(
-          b, aggregate, a.constant(b.getI32Type(), i)));
-    return scalars;
-  }
-
-  static Value rebuild(ImplicitLocOpBuilder &b, Value like,
-                       ArrayRef<Value> scalars) {
-    Arithmetic a(b);
-    Value result = LLVM::PoisonOp::create(b, like.getType());
-    if (auto array = dyn_cast<LLVM::LLVMArrayType>(like.getType())) {
-      const size_t count = scalars.size() / array.getNumElements();
-      for (unsigned i = 0; i < array.getNumElements(); ++i) {
-        Value part = LLVM::PoisonOp::create(b, array.getElementType());
-        part = rebuild(b, part, scalars.slice(i * count, count));
-        result = LLVM::InsertValueOp::create(b, result, part, i);
-      }
-      return result;
-    }
-    for (auto [i, scalar] : llvm::enumerate(scalars))
-      result = LLVM::InsertElementOp::create(b, result, scalar,
-                                             a.constant(b.getI32Type(), i));
-    return result;
+    const int64_t tokens =
+        cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
+    Value base =
+        LLVM::PtrToIntOp::create(b, b.getI64Type(), adaptor.getActivations());
+    Value address = a.add(base, a.mul(adaptor.getSlot(), tokens * kRowBytes));
+    Value first = LLVM::OrOp::create(
+        b, a.andi(a.shr(address, 4), 0x3FFF),
+        a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
+    SmallVector<Value> descriptors;
+    for (int step = 0; step < BlockLayout::kCols / 16; ++step)
+      descriptors.push_back(a.add(first, 32 * step >> 4));
+    return descriptors;
   }
 };
+
+/// An accumulator of one or of several blocks, unchanged, as of here.
+Value tieAccumulator(ImplicitLocOpBuilder &b, VectorType type, Value sums) {
+  SmallVector<SmallVector<int64_t>> blocks = {{}};
+  if (type.getRank() == 3) {
+    blocks.clear();
+    for (int64_t block = 0; block < type.getDimSize(0); ++block)
+      blocks.push_back({block});
+  }
+  const int64_t columns = type.getShape().drop_back().back();
+  SmallVector<Value> scalars;
+  for (ArrayRef<int64_t> block : blocks)
+    readSums(b, sums, block, columns, scalars);
+  scalars = emitTie(b, scalars);
+  ArrayRef<Value> left = scalars;
+  for (ArrayRef<int64_t> block : blocks) {
+    sums = writeSums(b, sums, block, left.take_front(4 * columns));
+    left = left.drop_front(4 * columns);
+  }
+  return sums;
+}
 
 struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
@@ -258,10 +298,35 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
     // The wait is an intrinsic, which LLVM knows to be convergent; it says
     // nothing of registers, which the tie does.
     NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
-    Value sums = adaptor.getAccumulator();
     rewriter.replaceOp(
-        op,
-        LowerWgmma::rebuild(b, sums, emitTie(b, LowerWgmma::flatten(b, sums))));
+        op, tieAccumulator(b, op.getType(), adaptor.getAccumulator()));
+    return success();
+  }
+};
+
+/// Fragments are tied together: one after the other they would be ordered too.
+struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(PinOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    SmallVector<Value> pinned(adaptor.getValues()), fragments;
+    SmallVector<size_t> places;
+    for (auto [i, value] : llvm::enumerate(op.getValues())) {
+      auto type = cast<VectorType>(value.getType());
+      if (type.getRank() == 3) {
+        pinned[i] = tieAccumulator(b, type, pinned[i]);
+        continue;
+      }
+      places.push_back(i);
+      fragments.push_back(
+          LLVM::BitcastOp::create(b, b.getI32Type(), pinned[i]));
+    }
+    if (!fragments.empty())
+      for (auto [i, value] : llvm::zip(places, emitTie(b, fragments)))
+        pinned[i] = LLVM::BitcastOp::create(b, pinned[i].getType(), value);
+    rewriter.replaceOp(op, pinned);
     return success();
   }
 };
@@ -272,5 +337,5 @@ void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
   patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
                LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
-               LowerWgmma, LowerWgmmaWait>(converter);
+               LowerWgmma, LowerWgmmaWait, LowerPin>(converter);
 }

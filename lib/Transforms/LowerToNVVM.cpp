@@ -293,7 +293,9 @@ private:
         function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                             b.getUnitAttr());
       } else if (isa<TensorMapType>(type)) {
-        auto bytes = LLVM::LLVMArrayType::get(b.getI64Type(), 16);
+        auto bytes = LLVM::LLVMArrayType::get(
+            b.getI64Type(), cast<TensorMapType>(type).getCount() *
+                                TensorMapType::kBytes / 8);
         function.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(),
                             TypeAttr::get(bytes));
         function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),

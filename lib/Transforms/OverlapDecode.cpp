@@ -8,7 +8,6 @@
 #include "mxfp4/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -23,15 +22,40 @@ using namespace mxfp4;
 
 namespace {
 
-/// What passes from step to step: the accumulator, then slot and parity.
-using State = SmallVector<Value>;
+/// Slot and parity of a step.
+using Position = SmallVector<Value>;
 
-/// Rewrites one loop, whose body is cut into four parts at the operations that
-/// give it its order:
-///   front    up to the fence: wait for the stage, load, decode;
-///   batch    up to the commit: the matrix instructions;
-///   back     up to the release of the stage: wait for them;
-///   advance  the rest: the position of the next step.
+/// What a thread holds of a block of weights: raw words when it is fetched,
+/// fragments when it is decoded.
+using Registers = SmallVector<Value>;
+
+using Part = SmallVector<Operation *>;
+
+/// What the loop does with one 64-row block.
+struct Unit {
+  Part fetch, decode, batch, back;
+  /// Values that decode takes from fetch, and batch from decode.
+  SmallVector<Value> raw, fragments;
+
+  WgmmaOp wgmma() const { return cast<WgmmaOp>(batch.back()); }
+};
+
+/// The pipeline between two units.
+struct State {
+  Value sums;
+  /// Of the step that is multiplied and of the step behind it.
+  Position current, next;
+  /// Fragments to multiply, and those of the unit before.
+  Registers fragments, spare;
+  /// Words of the unit to decode.
+  Registers raw;
+
+  SmallVector<Value> flatten() const;
+  void assign(ValueRange values);
+};
+
+/// Rewrites one loop. A step of it waits for its stage (`enter`), deals with
+/// the units, releases the stage (`leave`), and finds the next (`advance`).
 class Overlapper {
 public:
   explicit Overlapper(scf::ForOp loop) : loop(loop), b(loop.getLoc(), loop) {}
@@ -41,27 +65,65 @@ public:
 private:
   LogicalResult cut();
   LogicalResult checkParts();
-  void clone(ArrayRef<Operation *> part, IRMapping &mapping) {
+  Registers pin(ValueRange values) {
+    return Registers(PinOp::create(b, values.getTypes(), values).getPinned());
+  }
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  void clone(const Part &part, IRMapping &mapping) {
     for (Operation *op : part)
       b.clone(*op, mapping);
   }
-  IRMapping mapState(ValueRange state);
-  SmallVector<Value> emitFront(ValueRange state);
-  State positionAfter(ValueRange state);
-  State emitStep(ValueRange state, SmallVector<Value> &fragments, bool hasNext);
+  IRMapping mapPosition(ValueRange position);
+  Position after(ValueRange position);
+  /// The unit that comes `distance` units after unit `number` of a step.
+  Unit &ahead(int64_t number, int64_t distance) {
+    return units[(number + distance) % units.size()];
+  }
+  Registers emitFetch(Unit &unit, ValueRange position);
+  Registers emitFetchIf(Value condition, Unit &unit, ValueRange position,
+                        const Registers &otherwise);
+  Registers emitDecode(Unit &unit, const Registers &raw);
+  void emitAhead(State &state, int64_t number, Value fetchIf);
+  void emitUnit(State &state, int64_t number, Value fetchIf);
+  void emitSteps(State &state, int64_t steps, Value more);
+  void emitLoop(State &state, int64_t steps, int64_t stepsAtOnce);
 
   scf::ForOp loop;
   ImplicitLocOpBuilder b;
-  SmallVector<Operation *> front, batch, back, advance;
-  /// Values of `front` that `batch` uses: the fragments.
-  SmallVector<Value> handedOn;
+  Part enter, leave, advance;
+  std::vector<Unit> units;
 };
 
 } // namespace
 
-/// The parts run at different times: only fragments may pass from front to
-/// batch, and sums from batch to back. The number of the step does not exist in
-/// the rewritten loop.
+SmallVector<Value> State::flatten() const {
+  SmallVector<Value> values = {sums};
+  for (ArrayRef<Value> part :
+       {ArrayRef(current), ArrayRef(next), ArrayRef(fragments),
+        ArrayRef(spare), ArrayRef(raw)})
+    llvm::append_range(values, part);
+  return values;
+}
+
+void State::assign(ValueRange values) {
+  sums = values.front();
+  values = values.drop_front();
+  for (SmallVector<Value> *part :
+       {&current, &next, &fragments, &spare, &raw}) {
+    part->assign(values.begin(), values.begin() + part->size());
+    values = values.drop_front(part->size());
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Taking the loop apart
+//===----------------------------------------------------------------------===//
+
+/// The parts run at different times: a value may be used by its own part or by
+/// the next only; sums also by the next unit, they and the next position by the
+/// loop. The number of the step does not exist in the rewritten loop.
 LogicalResult Overlapper::checkParts() {
   const Value step = loop.getInductionVar();
   const auto usesStep = [&](Operation &op) {
@@ -70,106 +132,219 @@ LogicalResult Overlapper::checkParts() {
   if (llvm::any_of(*loop.getBody(), usesStep))
     return loop.emitOpError("marked mxfp4.overlap requires a body that does "
                             "not use the number of its step");
-  llvm::MapVector<Operation *, int> partOf;
-  int count = 0;
-  for (const SmallVector<Operation *> *part :
-       {&front, &batch, &back, &advance}) {
-    for (Operation *op : *part)
-      partOf[op] = count;
-    ++count;
+  // Each part, and those that may use its values.
+  SmallVector<SmallVector<const Part *>> users = {
+      {&enter}, {&leave}, {&advance}};
+  for (auto [i, unit] : llvm::enumerate(units)) {
+    users.append({{&unit.fetch, &unit.decode},
+                  {&unit.decode, &unit.batch},
+                  {&unit.batch, &unit.back},
+                  {&unit.back}});
+    if (i + 1 < units.size())
+      users.back().append({&units[i + 1].batch, &units[i + 1].back});
   }
-  for (auto [op, number] : partOf)
-    for (Operation *user : op->getUsers()) {
-      // The sums come from the back, the next position from the advance.
-      if (user == loop.getBody()->getTerminator() && number >= 2)
-        continue;
-      auto at = partOf.find(user);
-      if (at != partOf.end() &&
-          (at->second == number || (number < 2 && at->second == number + 1)))
-        continue;
-      return op->emitOpError("in a loop marked mxfp4.overlap requires users in "
-                             "its own part of the loop (before the fence, up "
-                             "to the commit, up to the release, after it) or "
-                             "in the matrix instructions and their wait");
-    }
+  for (ArrayRef<const Part *> parts : users)
+    for (Operation *op : *parts[0])
+      for (Operation *user : op->getUsers()) {
+        const bool leaves =
+            user == loop.getBody()->getTerminator() &&
+            (parts[0] == &units.back().back || parts[0] == &advance);
+        if (leaves || llvm::any_of(parts, [&](const Part *part) {
+              return llvm::is_contained(*part, user);
+            }))
+          continue;
+        return op->emitOpError("in a loop marked mxfp4.overlap requires users "
+                               "in its own part of the loop (the wait for the "
+                               "stage; loads, decodes, wgmma and its wait of "
+                               "each block; the release; what follows) or in "
+                               "the next");
+      }
   return success();
 }
 
 LogicalResult Overlapper::cut() {
-  SmallVector<Operation *> *part = &front;
+  Part *part = &enter;
   for (Operation &op : loop.getBody()->without_terminator()) {
-    if (isa<NVVM::WgmmaFenceAlignedOp>(op))
-      part = &batch;
+    if (isa<LoadCodesOp>(op)) {
+      units.emplace_back();
+      part = &units.back().fetch;
+    } else if (isa<ArriveBarrierOp>(op)) {
+      part = &leave;
+    } else if (!units.empty() && part != &leave && part != &advance) {
+      Unit &unit = units.back();
+      if (isa<DecodeOp>(op))
+        part = &unit.decode;
+      else if (part == &unit.decode)
+        part = &unit.batch;
+      else if (isa<WgmmaWaitOp>(op))
+        part = &unit.back;
+    }
     part->push_back(&op);
-    if (isa<NVVM::WgmmaGroupSyncAlignedOp>(op))
-      part = &back;
-    if (isa<ArriveBarrierOp>(op))
+    if (part == &leave)
       part = &advance;
   }
-  if (batch.empty() || back.empty() || part != &advance ||
+  const auto isComplete = [](const Unit &unit) {
+    return !unit.decode.empty() && !unit.batch.empty() &&
+           isa<WgmmaOp>(unit.batch.back()) &&
+           unit.wgmma().getTokens() && !unit.back.empty();
+  };
+  if (units.empty() || !llvm::all_of(units, isComplete) || leave.empty() ||
       loop.getNumRegionIterArgs() != 3)
-    return loop.emitOpError("marked mxfp4.overlap requires a batch of wgmma "
-                            "between a fence and a commit, the release of its "
-                            "stage, and an accumulator, slot and parity to "
-                            "carry");
+    return loop.emitOpError("marked mxfp4.overlap requires loads, decodes, one "
+                            "mxfp4.wgmma with a number of tokens and its wait "
+                            "for each block, the release of the stage, and an "
+                            "accumulator, slot and parity to carry");
   if (failed(checkParts()))
     return failure();
-  llvm::SmallPtrSet<Operation *, 32> inFront(front.begin(), front.end());
-  llvm::SetVector<Value> used;
-  for (Operation *op : batch)
-    for (Value operand : op->getOperands())
-      if (Operation *definition = operand.getDefiningOp())
-        if (inFront.contains(definition))
+  const auto handedOver = [](const Part &from, const Part &to) {
+    llvm::SetVector<Value> used;
+    for (Operation *op : to)
+      for (Value operand : op->getOperands())
+        if (llvm::is_contained(from, operand.getDefiningOp()))
           used.insert(operand);
-  handedOn = used.takeVector();
+    return used.takeVector();
+  };
+  for (Unit &unit : units) {
+    unit.raw = handedOver(unit.fetch, unit.decode);
+    unit.fragments = handedOver(unit.decode, unit.batch);
+  }
   return success();
 }
 
-/// The loop's induction variable is not used by consumers; their position is
-/// in the state.
-IRMapping Overlapper::mapState(ValueRange state) {
+//===----------------------------------------------------------------------===//
+// Putting it together
+//===----------------------------------------------------------------------===//
+
+IRMapping Overlapper::mapPosition(ValueRange position) {
   IRMapping mapping;
-  mapping.map(loop.getRegionIterArgs(), state);
+  mapping.map(loop.getRegionIterArgs().drop_front(), position);
   return mapping;
 }
 
-SmallVector<Value> Overlapper::emitFront(ValueRange state) {
-  IRMapping mapping = mapState(state);
-  clone(front, mapping);
-  SmallVector<Value> fragments;
-  for (Value value : handedOn)
-    fragments.push_back(mapping.lookup(value));
-  return fragments;
+static SmallVector<Value> lookup(IRMapping &mapping, ValueRange values) {
+  return llvm::map_to_vector(
+      values, [&](Value value) { return mapping.lookupOrDefault(value); });
 }
 
-State Overlapper::positionAfter(ValueRange state) {
-  IRMapping mapping = mapState(state);
+Position Overlapper::after(ValueRange position) {
+  IRMapping mapping = mapPosition(position);
   clone(advance, mapping);
-  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
-  State after;
-  for (Value value : yield.getOperands().drop_front())
-    after.push_back(mapping.lookupOrDefault(value));
-  return after;
+  return lookup(mapping, loop.getYieldedValues().drop_front());
 }
 
-/// Starts the batch of one step, prepares the next step's fragments behind it,
-/// and finishes the step.
-State Overlapper::emitStep(ValueRange state, SmallVector<Value> &fragments,
-                           bool hasNext) {
-  IRMapping mapping = mapState(state);
-  mapping.map(handedOn, fragments);
-  clone(batch, mapping);
-  State position = positionAfter(state);
-  if (hasNext) {
-    State next = {state[0]};
-    next.append(position);
-    fragments = emitFront(next);
+Registers Overlapper::emitFetch(Unit &unit, ValueRange position) {
+  IRMapping mapping = mapPosition(position);
+  clone(enter, mapping);
+  clone(unit.fetch, mapping);
+  return lookup(mapping, unit.raw);
+}
+
+Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
+                                  ValueRange position,
+                                  const Registers &otherwise) {
+  if (!condition)
+    return emitFetch(unit, position);
+  auto branch =
+      scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
+                        /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, emitFetch(unit, position));
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, otherwise);
+  return Registers(branch.getResults());
+}
+
+/// Pinned: nothing reads fragments before the next batch, and LLVM would decode
+/// there, behind the wait instead of in front of it.
+Registers Overlapper::emitDecode(Unit &unit, const Registers &raw) {
+  IRMapping mapping;
+  mapping.map(unit.raw, raw);
+  clone(unit.decode, mapping);
+  return pin(lookup(mapping, unit.fragments));
+}
+
+/// Decodes the next unit into the spare fragments, and fetches the one after, if
+/// `fetchIf` (null for always) is true. In a branch that is always taken, which
+/// only the run shows: ptxas would move a decode outside of one down, behind the
+/// wait.
+void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
+  Value hasTokens = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                                          units[number].wgmma().getTokens(),
+                                          index(0));
+  const int64_t stepsAhead = (number + 2) / units.size();
+  const Position fetched = stepsAhead == 0   ? state.current
+                           : stepsAhead == 1 ? state.next
+                                             : after(state.next);
+  SmallVector<Value> values(state.spare);
+  values.append(state.raw);
+  auto branch = scf::IfOp::create(b, ValueRange(values).getTypes(), hasTokens,
+                                  /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, values);
+    b.setInsertionPointToStart(branch.thenBlock());
+    values = emitDecode(ahead(number, 1), state.raw);
+    values.append(
+        emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
+    scf::YieldOp::create(b, values);
   }
-  clone(back, mapping);
-  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
-  State after = {mapping.lookupOrDefault(yield.getOperand(0))};
-  after.append(position);
-  return after;
+  ValueRange results = branch.getResults();
+  const size_t count = state.fragments.size();
+  state.spare =
+      std::exchange(state.fragments, Registers(results.take_front(count)));
+  state.raw = Registers(results.drop_front(count));
+}
+
+/// Starts the batch of one unit, prepares the next ones behind it, and waits for
+/// it.
+void Overlapper::emitUnit(State &state, int64_t number, Value fetchIf) {
+  Unit &unit = units[number];
+  IRMapping mapping = mapPosition(state.current);
+  // The accumulator comes from the loop or from the unit before.
+  Value before = unit.batch.front()->getOperand(0);
+  for (Value sums : {Value(loop.getRegionIterArg(0)), before})
+    mapping.map(sums, state.sums);
+  mapping.map(unit.fragments, state.fragments);
+  clone(unit.batch, mapping);
+  emitAhead(state, number, fetchIf);
+  clone(unit.back, mapping);
+  state.sums = mapping.lookup(unit.back.back()->getResult(0));
+}
+
+/// Consecutive steps. What is fetched past the last of them is fetched if
+/// `more`, a condition, is true; null: always.
+void Overlapper::emitSteps(State &state, int64_t steps, Value more) {
+  const int64_t each = units.size();
+  for (int64_t step = 0; step < steps; ++step) {
+    for (int64_t number = 0; number < each; ++number) {
+      const bool isInside = step * each + number + 2 < steps * each;
+      emitUnit(state, number, isInside ? Value() : more);
+    }
+    IRMapping mapping = mapPosition(state.current);
+    clone(leave, mapping);
+    state.current = state.next;
+    state.next = after(state.next);
+  }
+}
+
+/// An even number of units an iteration, so that two sets of fragments keep
+/// registers of their own. The last iteration fetches nothing; what it decodes
+/// last, from old words, nobody multiplies.
+void Overlapper::emitLoop(State &state, int64_t steps, int64_t stepsAtOnce) {
+  const int64_t rounds = steps / stepsAtOnce;
+  auto rewritten =
+      scf::ForOp::create(b, index(0), index(rounds), index(1), state.flatten());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(rewritten.getBody());
+  state.assign(rewritten.getRegionIterArgs());
+  Value isNotLast =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                            rewritten.getInductionVar(), index(rounds - 1));
+  emitSteps(state, stepsAtOnce, isNotLast);
+  scf::YieldOp::create(b, state.flatten());
+  state.assign(rewritten.getResults());
 }
 
 LogicalResult Overlapper::run() {
@@ -181,36 +356,28 @@ LogicalResult Overlapper::run() {
                             "positive number of steps");
   const int64_t steps = count->getSExtValue();
 
-  State state(loop.getInits());
-  SmallVector<Value> fragments = emitFront(state);
-  // Pairs of steps that both have a next one.
-  const int64_t pairs = (steps - 1) / 2;
-  if (pairs > 0) {
-    SmallVector<Value> carried(state);
-    carried.append(fragments);
-    Value zero = arith::ConstantIndexOp::create(b, 0);
-    Value one = arith::ConstantIndexOp::create(b, 1);
-    Value end = arith::ConstantIndexOp::create(b, pairs);
-    auto unrolled = scf::ForOp::create(b, zero, end, one, carried);
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(unrolled.getBody());
-      State inner(unrolled.getRegionIterArgs().take_front(3));
-      SmallVector<Value> held(unrolled.getRegionIterArgs().drop_front(3));
-      for (int i = 0; i < 2; ++i)
-        inner = emitStep(inner, held, /*hasNext=*/true);
-      SmallVector<Value> yielded(inner);
-      yielded.append(held);
-      scf::YieldOp::create(b, yielded);
-    }
-    state.assign(unrolled.getResults().begin(),
-                 unrolled.getResults().begin() + 3);
-    fragments.assign(unrolled.getResults().begin() + 3,
-                     unrolled.getResults().end());
-  }
-  for (int64_t step = 2 * pairs; step < steps; ++step)
-    state = emitStep(state, fragments, /*hasNext=*/step + 1 < steps);
-  loop.replaceAllUsesWith(state);
+  State state;
+  // Zeros that are made inside the first batch would serialise it.
+  state.sums = pin(loop.getInits()[0]).front();
+  state.current.assign({loop.getInits()[1], loop.getInits()[2]});
+  state.next = after(state.current);
+  state.fragments = emitDecode(units[0], emitFetch(units[0], state.current));
+  state.spare = pin(state.fragments);
+  const bool isAlone = steps * units.size() == 1;
+  state.raw = emitFetch(ahead(0, 1),
+                        units.size() > 1 || isAlone ? state.current
+                                                    : state.next);
+  // An odd step goes ahead of the loop: at the end it would leave the loop
+  // without a condition to fetch by.
+  const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;
+  Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+  if (steps % stepsAtOnce == 1)
+    emitSteps(state, 1, steps == 1 ? never : Value());
+  if (steps >= stepsAtOnce)
+    emitLoop(state, steps, stepsAtOnce);
+  SmallVector<Value> results = {state.sums};
+  llvm::append_range(results, state.current);
+  loop.replaceAllUsesWith(results);
   loop.erase();
   return success();
 }

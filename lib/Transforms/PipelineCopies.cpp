@@ -143,7 +143,7 @@ LogicalResult CopyPipeliner::run() {
     emitCopies(ahead, writeSlot);
     Value next = TileMatmulOp::create(
         b, accumulator.getType(), accumulator, matmul.getWeights(), readSlot,
-        matmul.getActivations(), matmul.getSchedule());
+        matmul.getActivations(), matmul.getTokens(), matmul.getSchedule());
     scf::YieldOp::create(
         b, ValueRange{next, emitNextSlot(readSlot), emitNextSlot(writeSlot)});
   }

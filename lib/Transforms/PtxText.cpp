@@ -25,9 +25,11 @@ std::string registerList(int first, int count) {
 SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
                                 ArrayRef<Value> tied, ArrayRef<Value> inputs,
                                 StringRef inputConstraints) {
+  const Type type = tied.front().getType();
+  const StringRef output = type.isF32() ? "=f" : "=r";
   std::string constraints;
   for (size_t i = 0; i < tied.size(); ++i)
-    constraints += i ? ",=f" : "=f";
+    constraints += ((i ? "," : "") + output).str();
   // Inputs of the tied values: the operand numbers of their results.
   SmallVector<Value> operands;
   for (size_t i = 0; i < tied.size(); ++i) {
@@ -36,36 +38,46 @@ SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
   }
   constraints += inputConstraints.str();
   operands.append(inputs.begin(), inputs.end());
-  SmallVector<Type> types(tied.size(), b.getF32Type());
-  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), types);
+  auto results = LLVM::LLVMStructType::getLiteral(
+      b.getContext(), SmallVector<Type>(tied.size(), type));
+  // A single output is the value itself, not a structure.
   auto op = LLVM::InlineAsmOp::create(
-      b, type, operands, text, constraints, /*has_side_effects=*/true,
+      b, tied.size() == 1 ? type : results, operands, text, constraints, /*has_side_effects=*/true,
       /*is_align_stack=*/false, LLVM::TailCallKind::None,
       /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr);
-  SmallVector<Value> results;
+  if (tied.size() == 1)
+    return {op.getRes()};
+  SmallVector<Value> values;
   for (size_t i = 0; i < tied.size(); ++i)
-    results.push_back(LLVM::ExtractValueOp::create(b, op.getRes(), i));
-  return results;
+    values.push_back(LLVM::ExtractValueOp::create(b, op.getRes(), i));
+  return values;
 }
 
 } // namespace
 
 SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
-                                    ArrayRef<Value> sums, ArrayRef<Value> a,
-                                    Value descriptor) {
+                                    ArrayRef<Value> sums,
+                                    ArrayRef<WgmmaStep> steps) {
   const int count = sums.size();
-  // Operands: results, their tied inputs, then A and the descriptor. The
-  // immediates: accumulate (always: accumulators start from zeros, since
+  // Operands: results, their tied inputs, then each step's A and descriptor.
+  // The immediates: accumulate (always: accumulators start from zeros, since
   // uninitialised ones would live around the loop and spill), no negation of A
   // and B, B not transposed.
-  const std::string text = "wgmma.mma_async.sync.aligned.m64n" +
-                           std::to_string(2 * count) + "k16.f32.bf16.bf16 " +
-                           registerList(0, count) + ", " +
-                           registerList(2 * count, 4) + ", $" +
-                           std::to_string(2 * count + 4) + ", 1, 1, 1, 0;";
-  SmallVector<Value> inputs(a);
-  inputs.push_back(descriptor);
-  return emitAssembly(b, text, sums, inputs, ",r,r,r,r,l");
+  std::string text, constraints;
+  SmallVector<Value> inputs;
+  int operand = 2 * count;
+  for (const WgmmaStep &step : steps) {
+    text += (operand == 2 * count ? "" : "\n\t");
+    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(2 * count) +
+            "k16.f32.bf16.bf16 " + registerList(0, count) + ", " +
+            registerList(operand, 4) + ", $" + std::to_string(operand + 4) +
+            ", 1, 1, 1, 0;";
+    constraints += ",r,r,r,r,l";
+    inputs.append(step.a.begin(), step.a.end());
+    inputs.push_back(step.b);
+    operand += 5;
+  }
+  return emitAssembly(b, text, sums, inputs, constraints);
 }
 
 SmallVector<Value> mxfp4::emitTie(ImplicitLocOpBuilder &b,

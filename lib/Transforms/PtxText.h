@@ -15,16 +15,20 @@
 
 namespace mxfp4 {
 
-/// wgmma.mma_async.m64nNk16 with A in registers, bf16 operands and f32
-/// accumulators: `sums` (N/2 f32) += A (4 x i32) * B (i64 descriptor). Returns
-/// the new sums.
+/// One k16 step of a batch: A in four i32 registers, B by its descriptor, i64.
+struct WgmmaStep {
+  llvm::SmallVector<mlir::Value, 4> a;
+  mlir::Value b;
+};
+
+/// wgmma.mma_async.m64nNk16 with bf16 operands and f32 accumulators, one for
+/// each step: `sums` (N/2 f32) += A * B. Returns the new sums.
 llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          llvm::ArrayRef<mlir::Value> sums,
-                                         llvm::ArrayRef<mlir::Value> a,
-                                         mlir::Value descriptor);
+                                         llvm::ArrayRef<WgmmaStep> steps);
 
-/// No instruction: values that cannot be computed, moved or kept elsewhere
-/// across this point.
+/// No instruction: f32 or i32 values of one type that cannot be computed, moved
+/// or kept elsewhere across this point.
 llvm::SmallVector<mlir::Value> emitTie(mlir::ImplicitLocOpBuilder &b,
                                        llvm::ArrayRef<mlir::Value> values);
 

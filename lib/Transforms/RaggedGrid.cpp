@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -31,6 +32,9 @@ Value compare(ImplicitLocOpBuilder &b, arith::CmpIPredicate predicate, Value l,
 Value toIndex(ImplicitLocOpBuilder &b, Value value) {
   return arith::IndexCastOp::create(b, b.getIndexType(), value);
 }
+Value toI32(ImplicitLocOpBuilder &b, Value value) {
+  return arith::IndexCastOp::create(b, b.getI32Type(), value);
+}
 Value load(ImplicitLocOpBuilder &b, Value memref, Value at) {
   return memref::LoadOp::create(b, memref, ValueRange{at});
 }
@@ -44,66 +48,45 @@ Shuffled shuffle(ImplicitLocOpBuilder &b, gpu::ShuffleMode mode, Value value,
   return {op.getShuffleResult(), op.getValid()};
 }
 
-/// Begin and end of the group of this lane, and its index, clamped to the last
-/// group.
-struct GroupBounds {
-  Value group, inRange, begin, end;
-};
-GroupBounds loadBounds(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
-                       Value base, Value lane) {
-  GroupBounds bounds;
-  Value group = arith::AddIOp::create(b, base, lane);
-  bounds.inRange = compare(b, arith::CmpIPredicate::ult, group,
-                           indexConstant(b, grid.groups));
-  bounds.group =
-      arith::MinUIOp::create(b, group, indexConstant(b, grid.groups - 1));
-  bounds.begin = load(b, grid.offsets, bounds.group);
-  bounds.end =
-      load(b, grid.offsets,
-           arith::AddIOp::create(b, bounds.group, indexConstant(b, 1)));
+/// Groups that one lane looks after in a round: their bounds are loaded at
+/// once, so that a round waits for memory once.
+constexpr int64_t kGroupsPerLane = 8;
+
+/// Row bounds of the lane's groups `first .. first+count-1`: count + 1 values,
+/// clamped to the last, so that groups past the end are empty.
+SmallVector<Value> loadBounds(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
+                              Value first, int64_t count) {
+  SmallVector<Value> bounds;
+  for (int64_t i = 0; i <= count; ++i) {
+    Value at = arith::MinUIOp::create(
+        b, arith::AddIOp::create(b, first, indexConstant(b, i)),
+        indexConstant(b, grid.groups));
+    bounds.push_back(load(b, grid.offsets, at));
+  }
   return bounds;
 }
 
-/// i1, the same in all lanes: the offsets are not 0 <= ... <= rows.
-Value emitOffsetsAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
-                        Value lane) {
-  auto loop = scf::ForOp::create(
-      b, indexConstant(b, 0), indexConstant(b, grid.groups),
-      indexConstant(b, kWarp), ValueRange{i32(b, 0)},
-      [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
-        ImplicitLocOpBuilder b(loc, builder);
-        using P = arith::CmpIPredicate;
-        const GroupBounds bounds = loadBounds(b, grid, base, lane);
-        Value isFirst = compare(b, P::eq, bounds.group, indexConstant(b, 0));
-        Value isLast =
-            compare(b, P::eq, bounds.group, indexConstant(b, grid.groups - 1));
-        Value wrong = compare(b, P::sgt, bounds.begin, bounds.end);
-        Value wrongFirst = arith::AndIOp::create(
-            b, isFirst, compare(b, P::ne, bounds.begin, i32(b, 0)));
-        Value wrongLast = arith::AndIOp::create(
-            b, isLast, compare(b, P::ne, bounds.end, grid.rows));
-        wrong = arith::OrIOp::create(b, wrong, wrongFirst);
-        wrong = arith::OrIOp::create(b, wrong, wrongLast);
-        Value bit = arith::ExtUIOp::create(b, b.getI32Type(), wrong);
-        scf::YieldOp::create(b,
-                             ValueRange{arith::OrIOp::create(b, args[0], bit)});
-      });
-  Value bad = loop.getResult(0);
-  for (int distance = 1; distance < kWarp; distance *= 2)
+/// i1: in some lane the bounds do not rise.
+Value emitDoNotRise(ImplicitLocOpBuilder &b, ArrayRef<Value> bounds) {
+  Value bad = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+  for (auto [begin, end] : llvm::zip(bounds.drop_back(), bounds.drop_front()))
     bad = arith::OrIOp::create(
-        b, bad, shuffle(b, gpu::ShuffleMode::XOR, bad, distance).value);
-  return compare(b, arith::CmpIPredicate::ne, bad, i32(b, 0));
+        b, bad, compare(b, arith::CmpIPredicate::sgt, begin, end));
+  return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(b, -1), bad,
+                                  NVVM::VoteSyncKind::any);
 }
 
-/// Sum over this lane and the lanes before it.
-Value emitInclusiveScan(ImplicitLocOpBuilder &b, Value value) {
+/// Sum over the lanes before this one, and over all lanes.
+std::pair<Value, Value> emitScan(ImplicitLocOpBuilder &b, Value value) {
+  Value sum = value;
   for (int distance = 1; distance < kWarp; distance *= 2) {
-    const Shuffled before = shuffle(b, gpu::ShuffleMode::UP, value, distance);
-    value = arith::AddIOp::create(
-        b, value,
+    const Shuffled before = shuffle(b, gpu::ShuffleMode::UP, sum, distance);
+    sum = arith::AddIOp::create(
+        b, sum,
         arith::SelectOp::create(b, before.valid, before.value, i32(b, 0)));
   }
-  return value;
+  return {arith::SubIOp::create(b, sum, value),
+          shuffle(b, gpu::ShuffleMode::IDX, sum, kWarp - 1).value};
 }
 
 } // namespace
@@ -114,52 +97,84 @@ void mxfp4::emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
                                 error, ValueRange{indexConstant(b, 0)});
 }
 
+/// One round: the table of 32 lanes' groups, from `base` on. Takes and returns
+/// the number of tiles so far and whether bounds were bad.
+std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
+                                              Value lane, Value base,
+                                              int64_t perLane, Value tiles,
+                                              Value bad) const {
+  Value first = arith::AddIOp::create(
+      b, base,
+      arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
+  const SmallVector<Value> bounds = loadBounds(b, *this, first, perLane);
+  bad = arith::OrIOp::create(b, bad, emitDoNotRise(b, bounds));
+  SmallVector<Value> ends; // Tiles up to and with each group.
+  Value sum = i32(b, 0);
+  for (int64_t i = 0; i < perLane; ++i) {
+    Value count = arith::SubIOp::create(b, bounds[i + 1], bounds[i]);
+    sum = arith::AddIOp::create(
+        b, sum, arith::CeilDivUIOp::create(b, count, i32(b, tileTokens)));
+    ends.push_back(sum);
+  }
+  const std::pair<Value, Value> scan = emitScan(b, sum);
+  Value before = arith::AddIOp::create(b, tiles, scan.first);
+  for (int64_t i = 0; i < perLane; ++i) {
+    Value group = arith::AddIOp::create(b, first, indexConstant(b, i));
+    Value exists = compare(b, arith::CmpIPredicate::ult, group,
+                           indexConstant(b, groups));
+    scf::IfOp::create(b, exists, [&](OpBuilder &then, Location loc) {
+      ImplicitLocOpBuilder b(loc, then);
+      Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
+      memref::StoreOp::create(b, arith::AddIOp::create(b, before, ends[i]),
+                              table, ValueRange{next});
+      scf::YieldOp::create(b);
+    });
+  }
+  return {arith::AddIOp::create(b, tiles, scan.second), bad};
+}
+
 void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
-  Value bad = emitOffsetsAreBad(b, *this, lane);
-  scf::ForOp::create(
-      b, indexConstant(b, 0), indexConstant(b, groups), indexConstant(b, kWarp),
-      ValueRange{i32(b, 0)},
+  // The ends, which no lane's pair of bounds looks at.
+  Value start = load(b, offsets, indexConstant(b, 0));
+  Value end = load(b, offsets, indexConstant(b, groups));
+  Value bad = arith::OrIOp::create(
+      b, compare(b, arith::CmpIPredicate::ne, start, i32(b, 0)),
+      compare(b, arith::CmpIPredicate::ne, end, rows));
+
+  const int64_t perLane =
+      std::min(kGroupsPerLane, (groups + kWarp - 1) / kWarp);
+  auto rounds = scf::ForOp::create(
+      b, indexConstant(b, 0), indexConstant(b, groups),
+      indexConstant(b, kWarp * perLane), ValueRange{i32(b, 0), bad},
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
-        const GroupBounds bounds = loadBounds(b, *this, base, lane);
-        Value count = arith::SubIOp::create(b, bounds.end, bounds.begin);
-        Value tiles = arith::CeilDivUIOp::create(b, count, i32(b, tileTokens));
-        Value used = arith::AndIOp::create(
-            b, bounds.inRange,
-            compare(b, arith::CmpIPredicate::eq, bad,
-                    arith::ConstantIntOp::create(b, b.getI1Type(), 0)));
-        tiles = arith::SelectOp::create(b, used, tiles, i32(b, 0));
-        Value scan = emitInclusiveScan(b, tiles);
-        scf::IfOp::create(b, bounds.inRange, [&](OpBuilder &then, Location l) {
-          ImplicitLocOpBuilder b(l, then);
-          Value next =
-              arith::AddIOp::create(b, bounds.group, indexConstant(b, 1));
-          memref::StoreOp::create(b, arith::AddIOp::create(b, args[0], scan),
-                                  table, ValueRange{next});
-          scf::YieldOp::create(b);
-        });
-        Value total = shuffle(b, gpu::ShuffleMode::IDX, scan, kWarp - 1).value;
-        scf::YieldOp::create(
-            b, ValueRange{arith::AddIOp::create(b, args[0], total)});
+        auto [tiles, bad] =
+            emitRound(b, lane, base, perLane, args[0], args[1]);
+        scf::YieldOp::create(b, ValueRange{tiles, bad});
       });
+  Value tiles = arith::SelectOp::create(b, rounds.getResult(1), i32(b, 0),
+                                        rounds.getResult(0));
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder b(loc, then);
     memref::StoreOp::create(b, i32(b, 0), table,
                             ValueRange{indexConstant(b, 0)});
+    memref::StoreOp::create(b, tiles, table,
+                            ValueRange{indexConstant(b, groups + 1)});
     if (error)
-      scf::IfOp::create(b, bad, [&](OpBuilder &then, Location loc) {
-        ImplicitLocOpBuilder b(loc, then);
-        emitReport(b, error, 1);
-        scf::YieldOp::create(b);
-      });
+      scf::IfOp::create(b, rounds.getResult(1),
+                        [&](OpBuilder &then, Location loc) {
+                          ImplicitLocOpBuilder b(loc, then);
+                          emitReport(b, error, 1);
+                          scf::YieldOp::create(b);
+                        });
     scf::YieldOp::create(b);
   });
 }
 
 Value RaggedGrid::emitTileCount(ImplicitLocOpBuilder &b) const {
-  Value rowTiles = toIndex(b, load(b, table, indexConstant(b, groups)));
+  Value rowTiles = toIndex(b, load(b, table, indexConstant(b, groups + 1)));
   return arith::MulIOp::create(b, rowTiles, indexConstant(b, columnTiles));
 }
 
@@ -187,15 +202,26 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
   }
   tile.group = group;
 
+  // The group's tiles share its rows evenly, in whole token steps: a tile that
+  // is full but for one row costs less than one that holds one row more.
+  Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
   Value first = toIndex(b, load(b, table, group));
   Value within = arith::SubIOp::create(b, rowTile, first);
   Value begin = toIndex(b, load(b, offsets, group));
-  Value end =
-      toIndex(b, load(b, offsets,
-                      arith::AddIOp::create(b, group, indexConstant(b, 1))));
+  Value end = toIndex(b, load(b, offsets, next));
+  Value height = indexConstant(b, tileTokens);
+  if (tokenStep < tileTokens) {
+    Value tiles = arith::SubIOp::create(b, toIndex(b, load(b, table, next)),
+                                        first);
+    Value rows = arith::SubIOp::create(b, end, begin);
+    // In 32 bits, where a division is short.
+    Value share = arith::CeilDivUIOp::create(b, toI32(b, rows), toI32(b, tiles));
+    Value steps = arith::CeilDivUIOp::create(b, share, i32(b, tokenStep));
+    height = toIndex(b, arith::MulIOp::create(b, steps, i32(b, tokenStep)));
+  }
   tile.row = arith::AddIOp::create(
-      b, begin, arith::MulIOp::create(b, within, indexConstant(b, tileTokens)));
+      b, begin, arith::MulIOp::create(b, within, height));
   tile.valid = arith::MinUIOp::create(
-      b, arith::SubIOp::create(b, end, tile.row), indexConstant(b, tileTokens));
+      b, arith::SubIOp::create(b, end, tile.row), height);
   return tile;
 }

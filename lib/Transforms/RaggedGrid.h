@@ -23,15 +23,18 @@ namespace mxfp4 {
 struct RaggedGrid {
   /// i32[G+1] in global memory.
   mlir::Value offsets;
-  /// i32[G+1] in shared memory.
+  /// i32[G+2] in shared memory: for each group the row tiles before it, then
+  /// the row tiles of all, and the number that there is to compute: the same,
+  /// or 0 if the offsets are bad.
   mlir::Value table;
   /// i32[1] in global memory: bit 0 reports bad offsets.
   mlir::Value error;
   /// Rows of the activations, i32.
   mlir::Value rows;
   int64_t groups;
-  /// Rows of a tile.
+  /// Most rows of a tile, and the number that its height is a multiple of.
   int64_t tileTokens;
+  int64_t tokenStep;
   /// Tiles along N.
   int64_t columnTiles;
 
@@ -47,6 +50,11 @@ struct RaggedGrid {
     mlir::Value group, row, valid, column;
   };
   Tile emitTile(mlir::ImplicitLocOpBuilder &b, mlir::Value number) const;
+
+private:
+  std::pair<mlir::Value, mlir::Value>
+  emitRound(mlir::ImplicitLocOpBuilder &b, mlir::Value lane, mlir::Value base,
+            int64_t perLane, mlir::Value tiles, mlir::Value bad) const;
 };
 
 /// ORs `bits` into the error word, if there is one.

@@ -49,6 +49,8 @@ private:
   void createBarriers();
   LogicalResult useTensorMap();
   void rewriteLoop(scf::ForOp loop, bool producer);
+  Value stageBytes(Value rows);
+  Value makeUniform(Value number);
   Position stepLoop(scf::ForOp steps, Position start, bool producer);
   Position rewriteNest(scf::ForOp loop, Position start, bool producer);
   void produceStep(scf::ForOp steps, Position at);
@@ -107,7 +109,8 @@ void Splitter::createBarriers() {
 
 /// The activations argument becomes a tensor map, here and at the launch.
 LogicalResult Splitter::useTensorMap() {
-  auto map = TensorMapType::get(b.getContext(), schedule.tileTokens);
+  auto map = TensorMapType::get(b.getContext(), schedule.tileTokens,
+                                schedule.tokenStep);
   BlockArgument activations;
   kernel.walk([&](CopyActivationsOp op) {
     activations = dyn_cast<BlockArgument>(op.getSource());
@@ -142,6 +145,18 @@ Position Splitter::next(Position at) {
           arith::SelectOp::create(b, wraps, flipped, at.parity)};
 }
 
+/// Bytes of a stage with so many rows of activations: whole boxes are copied.
+Value Splitter::stageBytes(Value rows) {
+  if (schedule.tokenStep == 0)
+    return i32(schedule.weightStageBytes() + schedule.activationStageBytes());
+  Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
+  Value boxes = arith::CeilDivUIOp::create(b, count, i32(schedule.tokenStep));
+  const int box =
+      schedule.activationStageBytes() / schedule.tileTokens * schedule.tokenStep;
+  return arith::AddIOp::create(b, arith::MulIOp::create(b, boxes, i32(box)),
+                               i32(schedule.weightStageBytes()));
+}
+
 /// Waits for the slot to be free, and refills it.
 void Splitter::produceStep(scf::ForOp steps, Position at) {
   SmallVector<Operation *> old;
@@ -151,15 +166,15 @@ void Splitter::produceStep(scf::ForOp steps, Position at) {
   // Parity 1 of a fresh barrier is complete: the first round does not wait.
   Value free = arith::XOrIOp::create(b, at.parity, i32(1));
   WaitBarrierOp::create(b, empty, at.slot, free);
-  const int64_t bytes =
-      schedule.weightStageBytes() + schedule.activationStageBytes();
-  ExpectBytesOp::create(b, full, at.slot, bytes);
+  for (Operation *op : old)
+    if (auto copy = dyn_cast<CopyActivationsOp>(op))
+      ExpectBytesOp::create(b, full, at.slot, stageBytes(copy.getValid()));
   for (Operation *op : old) {
     if (auto copy = dyn_cast<CopyActivationsOp>(op))
       // Its source is a tensor map by now, which the accessor does not expect.
       TensorCopyActivationsOp::create(b, copy->getOperand(0), copy.getRow(),
-                                      copy.getStep(), copy.getDestination(),
-                                      at.slot, full);
+                                      copy.getStep(), copy.getValid(),
+                                      copy.getDestination(), at.slot, full);
     if (auto copy = dyn_cast<CopyWeightsOp>(op))
       BulkCopyWeightsOp::create(b, copy.getSource(), copy.getExpert(),
                                 copy.getBlock(), copy.getStep(),
@@ -172,6 +187,15 @@ void Splitter::produceStep(scf::ForOp steps, Position at) {
       op->erase();
 }
 
+/// A number (index, 32 bits of it used) that is the same in all lanes, made
+/// known to be: wgmma must not stand in a branch that could diverge.
+Value Splitter::makeUniform(Value number) {
+  number = arith::IndexCastOp::create(b, b.getI32Type(), number);
+  number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
+               .getShuffleResult();
+  return arith::IndexCastOp::create(b, b.getIndexType(), number);
+}
+
 /// Waits for the slot to be full, multiplies, and frees it.
 void Splitter::consumeStep(scf::ForOp steps, Position at) {
   SmallVector<Operation *> old;
@@ -181,6 +205,9 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
     b.setInsertionPoint(op);
     if (auto matmul = dyn_cast<TileMatmulOp>(op)) {
       WaitBarrierOp::create(b, full, at.slot, at.parity);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(steps);
+      matmul.getTokensMutable().assign(makeUniform(matmul.getTokens()));
       matmul.getSlotMutable().assign(at.slot);
       b.setInsertionPointAfter(matmul);
       ArriveBarrierOp::create(b, empty, at.slot);
@@ -293,14 +320,8 @@ LogicalResult Splitter::run() {
   if (failed(useTensorMap()))
     return failure();
   b.setInsertionPoint(tiles);
-  // The same in all lanes, and known to be: wgmma must not stand in a branch
-  // that could diverge.
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value number = arith::DivUIOp::create(b, thread, index(32));
-  number = arith::IndexCastOp::create(b, b.getI32Type(), number);
-  number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
-               .getShuffleResult();
-  Value warp = arith::IndexCastOp::create(b, b.getIndexType(), number);
+  Value warp = makeUniform(arith::DivUIOp::create(b, thread, index(32)));
   Value isProducer = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
                                            index(schedule.consumerWarps()));
   auto roles = scf::IfOp::create(b, isProducer, /*withElseRegion=*/true);

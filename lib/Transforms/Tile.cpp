@@ -105,6 +105,7 @@ void KernelBuilder::bindArguments() {
   grid.rows = *arguments++;
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
+  grid.tokenStep = schedule.heightStep();
   grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
 }
 
@@ -129,7 +130,7 @@ void KernelBuilder::carveSharedMemory() {
   weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
                       op.getBlockType(),
                       int64_t(schedule.stages) * schedule.weightStageBytes());
-  grid.table = carve({grid.groups + 1}, b.getI32Type(), 4 * (grid.groups + 1));
+  grid.table = carve({grid.groups + 2}, b.getI32Type(), 4 * (grid.groups + 2));
 }
 
 void KernelBuilder::build() {
@@ -223,7 +224,7 @@ Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert) {
   gpu::BarrierOp::create(b);
   Value next =
       TileMatmulOp::create(b, accumulatorType(), loop.getRegionIterArg(0),
-                           weightStage, slot, activationStage, attr);
+                           weightStage, slot, activationStage, tile.valid, attr);
   gpu::BarrierOp::create(b);
   scf::YieldOp::create(b, ValueRange{next});
   return loop.getResult(0);

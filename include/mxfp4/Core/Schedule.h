@@ -48,6 +48,9 @@ struct Schedule {
   /// Output tile of a CTA: weight rows (N) x tokens (R).
   int tileRows = 64;
   int tileTokens = 64;
+  /// A tile that has fewer tokens works on a multiple of so many, a divisor of
+  /// `tileTokens`; 0 if every tile is treated alike. See `heightStep`.
+  int tokenStep = 0;
   /// Warps along each of the two.
   int warpsRows = 1;
   int warpsTokens = 1;
@@ -85,6 +88,8 @@ struct Schedule {
     return tileRows / BlockLayout::kRows * BlockLayout::kBytes;
   }
   int activationStageBytes() const { return tileTokens * kTileK * 2; }
+  /// What the height of a tile is a multiple of.
+  int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
   /// Bytes of the decoded tile that `Placement::Shared` keeps.
   int decodedTileBytes() const {
     return placement == Placement::Shared ? tileRows * kTileK * 2 : 0;
@@ -100,7 +105,8 @@ struct Schedule {
 
   friend bool operator==(const Schedule &a, const Schedule &b) {
     return a.instruction == b.instruction && a.tileRows == b.tileRows &&
-           a.tileTokens == b.tileTokens && a.warpsRows == b.warpsRows &&
+           a.tileTokens == b.tileTokens && a.tokenStep == b.tokenStep &&
+           a.warpsRows == b.warpsRows &&
            a.warpsTokens == b.warpsTokens && a.stages == b.stages &&
            a.placement == b.placement &&
            a.ctasPerMultiprocessor == b.ctasPerMultiprocessor;

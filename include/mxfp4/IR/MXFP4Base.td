@@ -74,16 +74,26 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
 
 def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
-  let summary = "The copy engine's description of activations";
+  let summary = "The copy engine's descriptions of activations";
   let description = [{
-    128 opaque bytes that describe `R x K` bf16 for boxes of `rows` by 64, passed
-    to a kernel by value. Made by `mxfp4.make_tensor_map`.
+    Descriptions of `R x K` bf16 for boxes of `step`, `2*step`, ..., `rows` rows
+    by 64 columns: 128 opaque bytes each, one behind the other, passed to a
+    kernel by value. Without a step there is one. Made by
+    `mxfp4.make_tensor_map`.
 
-    Example: `!mxfp4.tensor_map<256>`.
+    Examples: `!mxfp4.tensor_map<64>`, `!mxfp4.tensor_map<256 by 32>`.
   }];
-  let parameters = (ins "int64_t":$rows);
-  let assemblyFormat = "`<` $rows `>`";
+  let parameters = (ins "int64_t":$rows,
+                        DefaultValuedParameter<"int64_t", "0">:$step);
+  let assemblyFormat = "`<` $rows (`by` $step^)? `>`";
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static constexpr int64_t kBytes = 128;
+    /// What the height of a box is a multiple of.
+    int64_t getBoxStep() const { return getStep() ? getStep() : getRows(); }
+    /// Number of descriptions.
+    int64_t getCount() const { return getRows() / getBoxStep(); }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
@@ -95,7 +105,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
   let summary = "How one grouped matmul is laid out on the machine";
   let description = [{
     The tile of the output that a CTA computes (`rows` of the weights, which
-    are columns of the output, times `tokens`), the warps along each, the
+    are columns of the output, times `tokens`), the multiple of tokens that a
+    tile with fewer of them works on (`token_step`), the warps along each, the
     number of k64 stages in shared memory, where weights are decoded
     (`register` or `shared`), and how many CTAs share a multiprocessor.
     `mxfp4-choose-schedule` attaches one; a user may attach another, and the
@@ -111,7 +122,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     "int64_t":$warps_rows, "int64_t":$warps_tokens,
     "int64_t":$stages,
     "::mxfp4::Placement":$placement,
-    "int64_t":$ctas
+    "int64_t":$ctas,
+    DefaultValuedParameter<"int64_t", "0">:$token_step
   );
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

@@ -25,14 +25,15 @@ defvar Barriers = Arg<MemRefRankOf<[I64], [1]>,
 def MXFP4_MakeTensorMapOp : MXFP4_Op<"make_tensor_map", [Pure]> {
   let summary = "Describe activations to the copy engine";
   let description = [{
-    On the host: a tensor map of `R x K` bf16 for boxes of T rows by 64 columns
-    with the 128-byte swizzle and zeros out of bounds. The launcher encodes it
-    (`cuTensorMapEncodeTiled`) and passes it by value.
+    On the host: tensor maps of `R x K` bf16 for the boxes that the type names,
+    with the 128-byte swizzle and zeros out of bounds. The launcher encodes them
+    (`cuTensorMapEncodeTiled`) and passes them by value.
 
     Example:
 
     ```mlir
-    %m = mxfp4.make_tensor_map %x : memref<?x2880xbf16> -> !mxfp4.tensor_map<256>
+    %m = mxfp4.make_tensor_map %x
+        : memref<?x2880xbf16> -> !mxfp4.tensor_map<256 by 32>
     ```
   }];
   let arguments = (ins AnyStridedMemRef:$source);
@@ -113,13 +114,15 @@ def MXFP4_ExpectBytesOp : MXFP4_Op<"expect_bytes"> {
     Example:
 
     ```mlir
-    mxfp4.expect_bytes %full[%slot] bytes 37120
+    mxfp4.expect_bytes %full[%slot] bytes(%n)
         : memref<6xi64, #gpu.address_space<workgroup>>
     ```
+
+    A barrier counts less than 2^20 bytes at a time.
   }];
-  let arguments = (ins Barriers:$barriers, Index:$slot, I64Attr:$bytes);
+  let arguments = (ins Barriers:$barriers, Index:$slot, I32:$bytes);
   let assemblyFormat = [{
-    $barriers `[` $slot `]` `bytes` $bytes attr-dict `:` type($barriers)
+    $barriers `[` $slot `]` `bytes` `(` $bytes `)` attr-dict `:` type($barriers)
   }];
   let hasVerifier = 1;
 }
@@ -159,25 +162,25 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
 def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
   let summary = "Copy a tile of activations with the copy engine";
   let description = [{
-    As `mxfp4.copy_activations`, by one thread: one `cp.async.bulk.tensor` of a
-    whole box, whose bytes count towards `barriers[slot]`. Rows past the tile's
-    last belong to the next group: they meet other columns of the accumulator,
-    which are not stored.
+    As `mxfp4.copy_activations`, by one thread: one `cp.async.bulk.tensor` of
+    the lowest box that holds `valid` rows (at least 1), whose bytes count towards
+    `barriers[slot]`. Rows past the tile's last belong to the next group: they
+    meet other columns of the accumulator, which are not stored.
 
     Example:
 
     ```mlir
-    mxfp4.tensor_copy_activations %map[%row, %step] to %stage[%slot]
-        signal %full : !mxfp4.tensor_map<256>
+    mxfp4.tensor_copy_activations %map[%row, %step] valid(%rows)
+        to %stage[%slot] signal %full : !mxfp4.tensor_map<256 by 32>
         to memref<6x256x64xbf16, #gpu.address_space<workgroup>>,
         memref<6xi64, #gpu.address_space<workgroup>>
     ```
   }];
   let arguments = (ins MXFP4_TensorMap:$map, Index:$row, Index:$step,
-                       SharedDestination:$destination, Index:$slot,
-                       Barriers:$barriers);
+                       Index:$valid, SharedDestination:$destination,
+                       Index:$slot, Barriers:$barriers);
   let assemblyFormat = [{
-    $map `[` $row `,` $step `]` `to` $destination `[` $slot `]`
+    $map `[` $row `,` $step `]` `valid` `(` $valid `)` `to` $destination `[` $slot `]`
     `signal` $barriers attr-dict `:` type($map) `to` type($destination) `,`
     type($barriers)
   }];
@@ -188,53 +191,86 @@ def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
 // wgmma
 //===----------------------------------------------------------------------===//
 
+// What a warpgroup holds of 64 weight rows by N tokens: N/8 x 4 f32 a thread.
+def BlockAccumulator : VectorOfRankAndType<[2], [F32]>;
+
 def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
-    [AllTypesMatch<["accumulator", "result"]>]> {
-  let summary = "Start multiplying a register fragment with a staged tile";
+    [AllTypesMatch<["accumulator", "result"]>, AttrSizedOperandSegments]> {
+  let summary = "Start multiplying fragments in registers with a staged tile";
   let description = [{
-    wgmma.m64nNk16 with bf16 operands and f32 accumulators: the A fragment of 64
-    weight rows that the warpgroup holds in registers, times k16 step `step` of
-    all N tokens of the stage. The result may be used after `mxfp4.wgmma_wait`
-    only, or by the next wgmma; the A registers belong to the instruction until
-    then. Needs `nvvm.wgmma.fence.aligned` before the first of a batch and
-    `nvvm.wgmma.commit.group.sync.aligned` after the last.
+    One group of wgmma.m64nNk16, bf16 operands and f32 accumulators: a fence, an
+    instruction for each of the four k16 steps of the stage, a commit. A is the
+    fragments of a 64-row block, four registers for each step; B is the staged
+    tile. N is eight times `columns`, the first columns of the accumulator;
+    others stay as they are.
+
+    With `tokens(%n by S)` nobody will read columns of tokens past the multiple
+    of S at or above `%n`: `mxfp4-narrow-wgmma` makes the instruction that
+    narrow.
+
+    The result may be used after `mxfp4.wgmma_wait` only, or by the next wgmma;
+    the A registers belong to the instructions until then.
 
     Example:
 
     ```mlir
-    %1 = mxfp4.wgmma %0 a(%a0, %a1, %a2, %a3) b(%stage[%slot]) step 2
-        : vector<32x4xf32>, memref<6x256x64xbf16, #gpu.address_space<workgroup>>
+    %1 = mxfp4.wgmma %0 a(%a0, %a1, ..., %a15) b(%stage[%slot]) columns 8
+        tokens(%n by 16) : vector<8x4xf32>,
+        memref<6x64x64xbf16, #gpu.address_space<workgroup>>
     ```
   }];
-  let arguments = (ins VectorOfRankAndType<[2], [F32]>:$accumulator,
-                       BF16Pair:$a0, BF16Pair:$a1, BF16Pair:$a2, BF16Pair:$a3,
-                       SharedSource:$activations, Index:$slot, I64Attr:$step);
-  let results = (outs VectorOfRankAndType<[2], [F32]>:$result);
+  let arguments = (ins BlockAccumulator:$accumulator,
+                       Variadic<BF16Pair>:$fragments,
+                       SharedSource:$activations, Index:$slot,
+                       I64Attr:$columns, Optional<Index>:$tokens,
+                       OptionalAttr<I64Attr>:$token_step);
+  let results = (outs BlockAccumulator:$result);
   let assemblyFormat = [{
-    $accumulator `a` `(` $a0 `,` $a1 `,` $a2 `,` $a3 `)`
-    `b` `(` $activations `[` $slot `]` `)` `step` $step attr-dict `:`
-    type($accumulator) `,` type($activations)
+    $accumulator `a` `(` $fragments `)` `b` `(` $activations `[` $slot `]` `)`
+    `columns` $columns (`tokens` `(` $tokens^ `by` $token_step `)`)?
+    attr-dict `:` type($accumulator) `,` type($activations)
   }];
   let hasVerifier = 1;
 }
 
 def MXFP4_WgmmaWaitOp : MXFP4_Op<"wgmma_wait",
     [AllTypesMatch<["accumulator", "result"]>]> {
-  let summary = "Wait for all committed wgmma batches";
+  let summary = "Wait for all groups of wgmma";
   let description = [{
-    Hands the accumulators back: what uses the result cannot move above the
-    wait.
+    Hands an accumulator back: what uses the result cannot move above the wait.
 
     Example:
 
     ```mlir
-    %1 = mxfp4.wgmma_wait %0 : vector<1x32x4xf32>
+    %1 = mxfp4.wgmma_wait %0 : vector<32x4xf32>
     ```
   }];
-  // Not pure: it must stay behind the batches that it waits for.
-  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator);
-  let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
+  // Not pure: it must stay behind the groups that it waits for.
+  let arguments = (ins BlockAccumulator:$accumulator);
+  let results = (outs BlockAccumulator:$result);
   let assemblyFormat = "$accumulator attr-dict `:` type($accumulator)";
+}
+
+def Pinnable : AnyTypeOf<[BF16Pair, VectorOfRankAndType<[3], [F32]>]>;
+
+def MXFP4_PinOp : MXFP4_Op<"pin", [AllTypesMatch<["values", "pinned"]>]> {
+  let summary = "Compute registers here";
+  let description = [{
+    No instruction: what defines the operands, fragments or an accumulator, stays
+    above, what uses the results below. Holds decodes where they overlap running
+    wgmmas, which compilers would move down to their uses, and zeros ahead of the
+    first wgmma.
+
+    Example:
+
+    ```mlir
+    %b:2 = mxfp4.pin %a0, %a1 : vector<2xbf16>, vector<2xbf16>
+    ```
+  }];
+  // Not pure: it must stay where it is.
+  let arguments = (ins Variadic<Pinnable>:$values);
+  let results = (outs Variadic<Pinnable>:$pinned);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
 }
 
 #endif // MXFP4_IR_MXFP4HOPPEROPS

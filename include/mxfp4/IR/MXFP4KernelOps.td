@@ -88,9 +88,9 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
   let summary = "Multiply a staged tile and accumulate";
   let description = [{
     accumulator += weights[slot] * activations[slot]^T over one k64 step, for
-    the CTA's whole tile. The weights are still packed: this is the operation
-    that `mxfp4-insert-decode` turns into per-fragment loads, decodes and
-    multiplications.
+    the CTA's tile. The weights are still packed: this is the operation that
+    `mxfp4-insert-decode` turns into per-fragment loads, decodes and
+    multiplications. Sums of tokens from `tokens` up are undefined.
 
     The accumulator is what one thread holds of it: `I x J x 4` f32 for the
     I 16-row slices and J 8-token columns of its warp.
@@ -98,7 +98,7 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
     Example:
 
     ```mlir
-    %1 = mxfp4.tile_matmul %0, %weights, %activations at [%slot]
+    %1 = mxfp4.tile_matmul %0, %weights, %activations at [%slot] tokens(%n)
         {schedule = #mxfp4.schedule<...>}
         : vector<4x8x4xf32>,
           memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
@@ -107,12 +107,12 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
   }];
   let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
                        SharedSource:$weights, Index:$slot,
-                       SharedSource:$activations,
+                       SharedSource:$activations, Index:$tokens,
                        MXFP4_Schedule:$schedule);
   let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
   let assemblyFormat = [{
-    $accumulator `,` $weights `,` $activations `at` `[` $slot `]` attr-dict `:`
-    type($accumulator) `,` type($weights) `,` type($activations)
+    $accumulator `,` $weights `,` $activations `at` `[` $slot `]`
+    `tokens` `(` $tokens `)` attr-dict `:` type($accumulator) `,` type($weights) `,` type($activations)
   }];
   let hasVerifier = 1;
 }

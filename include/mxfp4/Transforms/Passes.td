@@ -116,18 +116,50 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let summary = "Decode the next fragment while wgmma runs";
   let description = [{
-    Software-pipelines a consumer's loop over K by one step: a batch of wgmma is
-    started, and while it runs, the thread waits for the next stage, loads and
-    decodes its fragments; then it waits for the batch, releases the stage, and
-    starts the next batch. The loop is unrolled by two, so that the two sets of
-    fragments keep registers of their own: handing one set on through a copy
-    makes ptxas serialise the batches.
+    Software-pipelines a consumer's loop over K by two steps: a group of wgmma is
+    started, and while it runs, the thread decodes the next step from raw words
+    that it holds already, waits for the stage after that and loads its raw
+    words; then it waits for the group, releases its stage, and starts the next
+    group. The loop is unrolled by two, so that the two sets of fragments keep
+    registers of their own: handing one set on through a copy makes ptxas
+    serialise the groups.
 
     Preconditions: the loop as `mxfp4-insert-decode` leaves it, marked
     `mxfp4.overlap`, with a constant number of steps.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
+  let summary = "Choose wgmma's N at run time";
+  let description = [{
+    The last tile of a group has fewer tokens than others, and the tensor core's
+    time goes with the instruction's N. Replaces each `mxfp4.wgmma` whose number
+    of tokens is known at run time by a tree of branches over groups that are
+    as narrow as the tokens allow. They share a prefix of the same accumulators,
+    and the loop around them stays one loop.
+
+    Preconditions: `tokens` is the same in all lanes of the warpgroup.
+
+    Example: `mxfp4.wgmma ... columns 2 tokens(%n by 8)` becomes
+
+    ```mlir
+    nvvm.wgmma.fence.aligned
+    %more = arith.cmpi ugt, %n, %c8 : index
+    %r = scf.if %more -> (vector<1x2x4xf32>) {
+      %2 = mxfp4.wgmma ... columns 2
+      scf.yield %2 : vector<1x2x4xf32>
+    } else {
+      %1 = mxfp4.wgmma ... columns 1
+      scf.yield %1 : vector<1x2x4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"
   ];
 }
 
