@@ -121,8 +121,8 @@ def test_no_rows_launch_nothing() -> None:
 
 def test_the_launcher_checks_as_it_does_on_a_gpu() -> None:
     artifact = compile_kernel(PROBLEM, "")
+    other = Case(replace(PROBLEM, layout=mxfp4.Layout("nibble", "raw")), CASE.sizes)
     with pytest.raises(Error, match="weights are packed as"):
-        other = Case(replace(PROBLEM, layout=mxfp4.Layout("nibble", "raw")), CASE.sizes)
         simulate(artifact, CASE.activations(), other.weights(), CASE.offsets())
     with pytest.raises(Error, match=r"x must have shape \[R, 672\]"):
         simulate(artifact, CASE.activations()[:, :64], CASE.weights(), CASE.offsets())
