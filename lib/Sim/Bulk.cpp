@@ -170,6 +170,10 @@ void execLoadBulk(ExecContext &X, const Inst &I) {
                    std::to_string(X.Cl.Ctas.size()),
                L);
     Op.CtaMask = Mask;
+    X.S.S.SharedAsyncWriteBytes +=
+        uint64_t(Op.Bytes) * unsigned(__builtin_popcount(Mask));
+    if (Op.K == BulkOp::SharedToShared)
+      X.S.S.SharedAsyncReadBytes += Op.Bytes;
     Op.Due = X.Cl.Step + X.Cl.Rng.below(X.Cl.Rng.below(8) ? 40 : 400);
     X.Cl.Bulk.push_back(Op);
     ++X.S.S.BulkCopies;
@@ -214,6 +218,7 @@ void execStoreBulk(ExecContext &X, const Inst &I) {
     X.Cl.Bulk.push_back(Op);
     ++X.S.S.BulkCopies;
     X.S.S.BulkStoreBytes += Op.Bytes;
+    X.S.S.SharedAsyncReadBytes += Op.Bytes;
   });
   ++X.Cl.Progress;
 }

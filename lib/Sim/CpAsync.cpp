@@ -71,6 +71,7 @@ void execCopy(ExecContext &X, const Inst &I) {
     X.W.Copies.push_back(
         {L, X.PC, Off, From, uint8_t(Bytes), uint8_t(Valid), 0});
     X.S.S.AsyncCopyBytes += Valid;
+    X.S.S.SharedStoreBytes += Bytes;
   });
   ++X.Cl.Progress;
 }

@@ -19,7 +19,7 @@ using namespace mxfp4::sim;
 //===----------------------------------------------------------------------===//
 
 unsigned Launch::addBuffer(void *Data, size_t Size, BufferFlags Flags,
-                           std::string Name) {
+                           std::string Name, uint64_t Address) {
   BufferInfo B;
   B.Data = static_cast<uint8_t *>(Data);
   B.Size = Size;
@@ -31,7 +31,7 @@ unsigned Launch::addBuffer(void *Data, size_t Size, BufferFlags Flags,
   if (!Buffers.empty())
     Next = (Buffers.back().Address + Buffers.back().Size + 0x1ffff) &
            ~uint64_t(0xffff);
-  B.Address = Next;
+  B.Address = Address ? Address : Next;
   if (!Flags.Initialised)
     B.Initialised.assign((Size + 7) / 8, 0);
   Buffers.push_back(std::move(B));
@@ -148,6 +148,10 @@ void addRegions(Grid &G, const ModuleImpl &M, Launch &L) {
     R.Name = B.Name;
     G.Regions.push_back(std::move(R));
   }
+  std::sort(G.Regions.begin(), G.Regions.end(),
+            [](const GlobalRegion &A, const GlobalRegion &B) {
+              return A.Address < B.Address;
+            });
   for (GlobalRegion &R : G.Regions)
     R.Pages.resize(R.Writable ? R.Size / 4096 + 1 : 0);
 }
@@ -363,6 +367,8 @@ void addStats(const Kernel &K, const LocalStats &L, Stats &S) {
 #define ADD(F) S.F += L.S.F
   ADD(SharedLoadBytes);
   ADD(SharedStoreBytes);
+  ADD(SharedAsyncReadBytes);
+  ADD(SharedAsyncWriteBytes);
   ADD(SharedWavefronts);
   ADD(SharedIdealWavefronts);
   ADD(GlobalLoadBytes);

@@ -219,6 +219,9 @@ void execWgmma(ExecContext &X, const Inst &I) {
   P.ScaleD = X.pred(X.src(I, At)) & 1;
   if (!touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
     return;
+  // 16 columns of K, two bytes each: A by the warp's rows, B once for all four.
+  X.S.S.SharedAsyncReadBytes += (I.Mods & RegisterA ? 0 : 16 * 32) +
+                                (X.W.Id % 4 ? 0 : uint64_t(I.A) * 32);
   for (unsigned J = 0; J < I.NumDst; ++J) {
     const Operand &O = X.dst(I, J);
     RegState &R = X.W.States[O.Slot];

@@ -14,6 +14,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``compile``         the compiler, through its C ABI
 ``runtime``         launcher over the CUDA driver
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
+``simulator``       run a compiled kernel in the PTX interpreter, and report its hazards
 ==================  =============================================================================
 """
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .ops import grouped_matmul
     from .runtime import Kernel
+    from .simulator import Simulation, simulate
     from .weights import PackedWeights, Proof, pack, unpack
 
 __version__ = "0.1.0"
@@ -46,11 +48,13 @@ _LAZY = {
     "Problem": "compile",
     "Proof": "weights",
     "Quantized": "formats",
+    "Simulation": "simulator",
     "compile_artifact": "compile",
     "dequantize": "formats",
     "grouped_matmul": "ops",
     "pack": "weights",
     "quantize": "formats",
+    "simulate": "simulator",
     "unpack": "weights",
 }
 
@@ -65,11 +69,13 @@ __all__ = [
     "Problem",
     "Proof",
     "Quantized",
+    "Simulation",
     "compile_artifact",
     "dequantize",
     "grouped_matmul",
     "pack",
     "quantize",
+    "simulate",
     "unpack",
 ]
 

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Problem.h"
+#include "Tool.h"
 #include "mxfp4/Sim/Sim.h"
 
 #include <cerrno>
@@ -46,6 +48,17 @@ Arguments, one --arg for each parameter in order:
                       outer dimensions (default: dense)
   extra:...           a buffer as above that is no parameter (for maps)
 
+A kernel of ours, instead of launch and arguments:
+  --problem WORDS     launch as the manifest beside the kernel says, and compare
+                      with the definition of the operation. WORDS are key=value:
+                      rows=N (default 64); routing=random, even, first or last,
+                      or offsets=LIST and ids=LIST (numbers with commas, or a
+                      file of i32); data=exact (results must agree bit for bit)
+                      or data=random (within the bound for f32 sums); x=FILE
+                      (bf16 [rows, k]); weights=FILE (packed);
+                      multiprocessors=N, which set the grid (default 2)
+  --manifest FILE     another manifest
+
 Results:
   --dump ARG:FILE     write the buffer of argument ARG after the launch
   --print ARG:TYPE:N  print the first N elements (u32, i32, f32, bf16, u8)
@@ -60,9 +73,7 @@ Checks and scheduling:
   --no-races, --no-uninitialised
 )";
 
-namespace {
-
-[[noreturn]] void die(const std::string &Message) {
+void die(const std::string &Message) {
   std::fprintf(stderr, "mxfp4-sim: %s\n", Message.c_str());
   std::exit(2);
 }
@@ -85,6 +96,17 @@ uint64_t number(const std::string &S) {
   return V;
 }
 
+std::string readFile(const std::string &Name) {
+  std::ifstream In(Name, std::ios::binary);
+  if (!In)
+    die("cannot read " + Name + ": " + std::strerror(errno));
+  std::stringstream Text;
+  Text << In.rdbuf();
+  return Text.str();
+}
+
+namespace {
+
 Dim3 dims(const std::string &S) {
   std::vector<std::string> P = split(S, ',');
   if (P.empty() || P.size() > 3)
@@ -96,17 +118,8 @@ Dim3 dims(const std::string &S) {
   return D;
 }
 
-std::string readFile(const std::string &Name) {
-  std::ifstream In(Name, std::ios::binary);
-  if (!In)
-    die("cannot read " + Name + ": " + std::strerror(errno));
-  std::stringstream Text;
-  Text << In.rdbuf();
-  return Text.str();
-}
-
 struct Command {
-  std::string File, Entry;
+  std::string File, Entry, Manifest, Problem;
   Launch L;
   bool HasBlock = false;
   Options Opts;
@@ -138,6 +151,10 @@ Command parseCommand(int Argc, char **Argv) {
       C.L.Cluster = dims(Value());
     else if (A == "--shared")
       C.L.DynamicShared = uint32_t(number(Value()));
+    else if (A == "--problem")
+      C.Problem = Value() + " ";
+    else if (A == "--manifest")
+      C.Manifest = Value();
     else if (A == "--arg")
       C.Args.push_back(Value());
     else if (A == "--dump")
@@ -173,6 +190,12 @@ Command parseCommand(int Argc, char **Argv) {
   }
   if (C.File.empty())
     die("expected a PTX file; see --help");
+  if (C.Problem.empty() != C.Manifest.empty() && C.Problem.empty())
+    die("--manifest needs --problem");
+  if (!C.Problem.empty() && !(C.Args.empty() && C.Dumps.empty() &&
+                              C.Prints.empty() && C.Entry.empty()))
+    die("--problem takes launch and arguments from the manifest; leave out "
+        "--arg, --entry, --dump and --print");
   return C;
 }
 
@@ -333,6 +356,63 @@ void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
   std::printf("\n");
 }
 
+void printCosts(const Command &C, const Result &R) {
+  if (C.Report)
+    std::fputs(R.Statistics.report().c_str(), stdout);
+  if (C.Json)
+    std::printf("%s\n", R.Statistics.json().c_str());
+}
+
+/// The runs with seeds S, S + 1, ... until one finds something.
+bool runSeeds(const Command &C, const Module &M, const std::string &Entry) {
+  for (unsigned S = 0; S < C.Seeds; ++S) {
+    Launch L = C.L;
+    std::vector<BufferSpec> Specs;
+    std::vector<int> BufferOf;
+    addArguments(C, L, Specs, BufferOf);
+    Options O = C.Opts;
+    O.Seed += S;
+    Result R = run(M, Entry, L, O);
+    std::fputs(R.text().c_str(), stdout);
+    if (S + 1 < C.Seeds && R.ok())
+      continue;
+    for (const std::string &D : C.Dumps)
+      dump(D, Specs);
+    for (const std::string &P : C.Prints)
+      print(P, Specs);
+    printCosts(C, R);
+    return R.ok();
+  }
+  return true;
+}
+
+/// The same for a problem, whose data differs from seed to seed.
+bool runProblem(const Command &C, const Module &M) {
+  size_t Slash = C.File.rfind('/');
+  std::string Beside =
+      (Slash == std::string::npos ? "" : C.File.substr(0, Slash + 1)) +
+      "manifest.json";
+  std::string Manifest = readFile(C.Manifest.empty() ? Beside : C.Manifest);
+  for (unsigned S = 0; S < C.Seeds; ++S) {
+    Problem P(Manifest, C.Problem);
+    Options O = C.Opts;
+    O.Seed += S;
+    if (!O.LaunchRegisters)
+      O.LaunchRegisters = P.registers();
+    Launch L = P.launch(O.Seed);
+    Result R = run(M, P.entry(), L, O);
+    std::fputs(R.text().c_str(), stdout);
+    auto [Said, Right] = P.check(L);
+    bool Good = R.ok() && Right;
+    if (S + 1 < C.Seeds && Good)
+      continue;
+    std::fputs(Said.c_str(), stdout);
+    printCosts(C, R);
+    return Good;
+  }
+  return true;
+}
+
 } // namespace
 
 int main(int Argc, char **Argv) {
@@ -343,6 +423,8 @@ int main(int Argc, char **Argv) {
     std::fputs(D.str().c_str(), stdout);
   if (!M)
     return 1;
+  if (!C.Problem.empty())
+    return runProblem(C, *M) ? 0 : 1;
   const KernelInfo *K = &M->kernels()[0];
   if (C.Entry.empty() && M->kernels().size() > 1)
     die("the module has several kernels; choose one with --entry");
@@ -354,27 +436,5 @@ int main(int Argc, char **Argv) {
     if (K->RequiredBlock.X)
       C.L.Block = K->RequiredBlock;
   }
-  bool Good = true;
-  for (unsigned S = 0; S < C.Seeds && Good; ++S) {
-    Launch L = C.L;
-    std::vector<BufferSpec> Specs;
-    std::vector<int> BufferOf;
-    addArguments(C, L, Specs, BufferOf);
-    Options O = C.Opts;
-    O.Seed += S;
-    Result R = run(*M, C.Entry.empty() ? K->Name : C.Entry, L, O);
-    std::fputs(R.text().c_str(), stdout);
-    Good = R.ok();
-    if (S + 1 < C.Seeds && Good)
-      continue;
-    for (const std::string &D : C.Dumps)
-      dump(D, Specs);
-    for (const std::string &P : C.Prints)
-      print(P, Specs);
-    if (C.Report)
-      std::fputs(R.Statistics.report().c_str(), stdout);
-    if (C.Json)
-      std::printf("%s\n", R.Statistics.json().c_str());
-  }
-  return Good ? 0 : 1;
+  return runSeeds(C, *M, C.Entry.empty() ? K->Name : C.Entry) ? 0 : 1;
 }
