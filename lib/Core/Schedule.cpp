@@ -34,7 +34,10 @@ int Schedule::firstSlice(int warp) const {
 
 int Schedule::producerRegisters() const {
   // Measured: ptxas has once given a producer 28 registers under a limit of 24.
-  return producerThreads() == 128 && consumerWarps() > 4 ? 40 : 0;
+  // Three consuming warpgroups need all that is left of their share.
+  if (producerThreads() != 128 || consumerWarps() <= 4)
+    return 0;
+  return consumerWarps() > 8 ? 32 : 40;
 }
 
 int Schedule::consumerRegisters(const Target &target) const {

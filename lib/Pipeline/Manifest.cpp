@@ -4,13 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Format "mxfp4-artifact", version 1. A launcher
+// Format "mxfp4-artifact", version 2. A launcher
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory
-//     aligned as stated; a "tensor_map" is 128 bytes by value that the driver
-//     encodes (cuTensorMapEncodeTiled) for [K, rows] bf16, the stated box, the
-//     128-byte swizzle and zeros out of bounds;
+//     aligned as stated; "tensor_maps" are one argument by value, 128 bytes for
+//     each of `boxes` one behind the other, that the driver encodes
+//     (cuTensorMapEncodeTiled) for [K, rows] bf16, the box, the 128-byte swizzle
+//     and zeros out of bounds;
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
@@ -51,15 +52,19 @@ static Array arguments(const KernelFacts &facts) {
                           {"dtype", dtype},
                           {"align", align}});
   };
-  if (facts.schedule.instruction == Instruction::Wgmma)
-    list.push_back(
-        Object{{"name", "x"},
-               {"kind", "tensor_map"},
-               {"dtype", "bf16"},
-               {"align", 16},
-               {"box", Array{Schedule::kTileK, facts.schedule.tileTokens}}});
-  else
+  const Schedule &s = facts.schedule;
+  if (s.instruction == Instruction::Wgmma) {
+    Array boxes;
+    for (int rows = s.heightStep(); rows <= s.tileTokens; rows += s.heightStep())
+      boxes.push_back(Array{Schedule::kTileK, rows});
+    list.push_back(Object{{"name", "x"},
+                          {"kind", "tensor_maps"},
+                          {"dtype", "bf16"},
+                          {"align", 16},
+                          {"boxes", std::move(boxes)}});
+  } else {
     pointer("x", "bf16", 16);
+  }
   pointer("weights", "u8", 16);
   pointer("offsets", "i32", 4);
   if (facts.expertIds)
@@ -91,6 +96,7 @@ static Object schedule(const KernelFacts &facts) {
       {"instruction", name(s.instruction)},
       {"tile", Object{{"rows", s.tileRows},
                       {"tokens", s.tileTokens},
+                      {"token_step", s.heightStep()},
                       {"k", Schedule::kTileK}}},
       {"warps", Object{{"rows", s.warpsRows}, {"tokens", s.warpsTokens}}},
       {"stages", s.stages},
@@ -105,7 +111,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
   const int64_t dynamicShared = s.dynamicSharedBytes(facts.problem.groups);
   Object manifest{
       {"format", "mxfp4-artifact"},
-      {"version", 1},
+      {"version", 2},
       {"entry", entry},
       {"target", chip},
       {"problem", problem(facts)},

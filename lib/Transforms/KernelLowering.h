@@ -16,13 +16,14 @@
 #include "mxfp4/Core/FragmentMap.h"
 
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace mxfp4 {
 
 /// LLVM-dialect integer arithmetic with constants folded into the calls. All
-/// values of one expression have one type, i32 or i64.
+/// values of one expression have one type, i32 or i64. `index` values are i32.
 class Arithmetic {
 public:
   explicit Arithmetic(mlir::ImplicitLocOpBuilder &b) : b(b) {}
@@ -39,10 +40,10 @@ public:
   mlir::Value ult(mlir::Value lhs, mlir::Value rhs);
   mlir::Value ult(mlir::Value lhs, int64_t rhs);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
+  /// Of a number that is not negative.
   mlir::Value toI64(mlir::Value value);
-  mlir::Value toI32(mlir::Value value);
 
-  /// base + bytes, for a 64-bit number of bytes.
+  /// base + bytes, a 64-bit number or a 32-bit one that is not negative.
   mlir::Value offset(mlir::Value base, mlir::Value bytes);
 
   /// A sum of bit groups of an index (see FragmentMap.h).
@@ -59,6 +60,11 @@ private:
 /// Bytes of a row of a staged bf16 tile, and of a swizzled unit.
 inline constexpr int kRowBytes = 128;
 inline constexpr int kUnitBytes = 16;
+
+/// What should be unrolled is unrolled before the lowering. LLVM would unroll a
+/// producer's loop past its few registers, and a consumer's into batches that
+/// ptxas cannot overlap.
+void keepRolled(mlir::scf::ForOp loop);
 
 /// copy_weights, copy_activations, store_tile.
 void populateTileLowering(const mlir::LLVMTypeConverter &converter,

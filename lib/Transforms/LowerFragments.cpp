@@ -47,7 +47,7 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
         b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
         adaptor.getSlot(), adaptor.getSlice());
     Value bytes = a.add(a.mul(at.warp, BlockLayout::kWarpCodeBytes),
-                        a.toI64(a.mul(a.lane(), BlockLayout::kLaneCodeBytes)));
+                        a.mul(a.lane(), BlockLayout::kLaneCodeBytes));
     auto type = VectorType::get({4}, b.getI32Type());
     Value words = LLVM::LoadOp::create(b, type, a.offset(at.block, bytes),
                                        BlockLayout::kLaneCodeBytes);
@@ -73,7 +73,7 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
     Value quad = a.mul(a.shr(a.lane(), 2), BlockLayout::kQuadScaleBytes);
     Value bytes = a.add(a.add(a.mul(at.warp, BlockLayout::kWarpScaleBytes),
                               BlockLayout::kCodeBytes),
-                        a.toI64(quad));
+                        quad);
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
         op, b.getI32Type(), a.offset(at.block, bytes), /*alignment=*/4);
     return success();
@@ -95,14 +95,14 @@ SmallVector<Value> loadMatrices(ImplicitLocOpBuilder &b, Value address) {
   return registers;
 }
 
-/// Address of a 16-byte unit of a swizzled tile: row (i64, a multiple of 8)
-/// plus `rowInEight` (i32, 0 to 7), unit number i32.
+/// Address of a 16-byte unit of a swizzled tile: row (a multiple of 8)
+/// plus `rowInEight` (0 to 7), unit number.
 Value swizzledAddress(ImplicitLocOpBuilder &b, Value base, Value row,
                       Value rowInEight, Value unit) {
   Arithmetic a(b);
   Value inside = a.add(a.mul(rowInEight, kRowBytes),
                        a.mul(a.xori(unit, rowInEight), kUnitBytes));
-  return a.offset(base, a.add(a.mul(row, kRowBytes), a.toI64(inside)));
+  return a.offset(base, a.add(a.mul(row, kRowBytes), inside));
 }
 
 struct LowerLoadActivations : ConvertOpToLLVMPattern<LoadActivationsOp> {
@@ -135,7 +135,7 @@ Value decodedAddress(ImplicitLocOpBuilder &b, Value base, Value slice,
   Arithmetic a(b);
   Value lane = a.lane();
   Value lowerRows = a.mul(a.andi(a.shr(lane, 3), 1), 8);
-  Value row = a.add(a.mul(slice, 16), a.toI64(lowerRows));
+  Value row = a.add(a.mul(slice, 16), lowerRows);
   Value unit = a.add(a.shr(lane, 4), 2 * step);
   return swizzledAddress(b, base, row, a.andi(lane, 7), unit);
 }

@@ -11,6 +11,7 @@
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -40,7 +41,7 @@ struct LowerInitBarriers : ConvertOpToLLVMPattern<InitBarriersOp> {
       NVVM::MBarrierInitOp::create(
           b,
           barrierAddress(b, adaptor.getBarriers(),
-                         a.constant(b.getI64Type(), slot)),
+                         a.constant(b.getI32Type(), slot)),
           count, Value());
     rewriter.eraseOp(op);
     return success();
@@ -130,23 +131,49 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
                  a.mul(adaptor.getSlot(), blocks * BlockLayout::kBytes));
     Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value size = a.constant(b.getI32Type(), BlockLayout::kBytes);
-    Value last = a.constant(b.getI64Type(), rowBlocks - 1);
-    for (int64_t i = 0; i < blocks; ++i) {
-      Value row = a.add(adaptor.getBlock(), i);
+    Value expertRow = a.mul(adaptor.getExpert(), rowBlocks);
+    const auto copyBlock = [&](ImplicitLocOpBuilder &b, Value number) {
+      Arithmetic a(b);
+      Value row = a.add(adaptor.getBlock(), number);
       if (rowBlocks % blocks != 0)
-        row = a.select(a.ult(row, rowBlocks), row, last);
-      Value block =
-          a.add(a.mul(a.add(a.mul(adaptor.getExpert(), rowBlocks), row), steps),
-                adaptor.getStep());
-      Value destination = a.offset(
-          slotBase, a.constant(b.getI64Type(), i * BlockLayout::kBytes));
+        row = a.select(a.ult(row, rowBlocks), row,
+                       a.constant(b.getI32Type(), rowBlocks - 1));
+      // Rows of blocks apart from steps: the loop over steps then adds.
+      Value rowOfBlocks = a.toI64(a.add(expertRow, row));
+      Value source =
+          a.offset(a.offset(adaptor.getSource(),
+                            a.mul(rowOfBlocks, steps * BlockLayout::kBytes)),
+                   a.mul(adaptor.getStep(), BlockLayout::kBytes));
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
-          b, toCluster(b, destination),
-          a.offset(adaptor.getSource(), a.mul(block, BlockLayout::kBytes)),
-          barrier, size, /*multicastMask=*/Value(), /*l2CacheHint=*/Value());
-    }
+          b,
+          toCluster(b, a.offset(slotBase, a.mul(number, BlockLayout::kBytes))),
+          source, barrier, size, /*multicastMask=*/Value(), /*l2CacheHint=*/Value());
+    };
+    // The addresses of many blocks would not fit a producer's registers.
+    constexpr int64_t kUnrolled = 2;
+    if (blocks > kUnrolled)
+      forEachBlock(b, blocks, copyBlock);
+    else
+      for (int64_t i = 0; i < blocks; ++i)
+        copyBlock(b, a.constant(b.getI32Type(), i));
     rewriter.eraseOp(op);
     return success();
+  }
+
+private:
+  /// A loop that stays one.
+  static void
+  forEachBlock(ImplicitLocOpBuilder &b, int64_t blocks,
+               function_ref<void(ImplicitLocOpBuilder &, Value)> body) {
+    auto index = [&](int64_t value) -> Value {
+      return arith::ConstantIndexOp::create(b, value);
+    };
+    auto loop = scf::ForOp::create(b, index(0), index(blocks), index(1));
+    keepRolled(loop);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    body(b, arith::IndexCastOp::create(b, b.getI32Type(),
+                                       loop.getInductionVar()));
   }
 };
 
@@ -161,7 +188,7 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
         cast<MemRefType>(op.getDestination().getType()).getDimSize(1);
     Value destination = a.offset(adaptor.getDestination(),
                                  a.mul(adaptor.getSlot(), tokens * kRowBytes));
-    Value column = a.mul(a.toI32(adaptor.getStep()), Schedule::kTileK);
+    Value column = a.mul(adaptor.getStep(), Schedule::kTileK);
     TensorMapType type = op.getMap().getType();
     Value map = adaptor.getMap();
     if (type.getCount() > 1) {
@@ -170,7 +197,7 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
     }
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
         b, toCluster(b, destination), map,
-        ValueRange{column, a.toI32(adaptor.getRow())},
+        ValueRange{column, adaptor.getRow()},
         barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot()),
         /*im2colOffsets=*/ValueRange{}, /*multicastMask=*/Value(),
         /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
@@ -256,10 +283,10 @@ private:
     const int64_t tokens =
         cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
     Value base =
-        LLVM::PtrToIntOp::create(b, b.getI64Type(), adaptor.getActivations());
+        LLVM::PtrToIntOp::create(b, b.getI32Type(), adaptor.getActivations());
     Value address = a.add(base, a.mul(adaptor.getSlot(), tokens * kRowBytes));
     Value first = LLVM::OrOp::create(
-        b, a.andi(a.shr(address, 4), 0x3FFF),
+        b, a.toI64(a.andi(a.shr(address, 4), 0x3FFF)),
         a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
     SmallVector<Value> descriptors;
     for (int step = 0; step < BlockLayout::kCols / 16; ++step)

@@ -86,20 +86,23 @@ struct LowerCopyWeights : ConvertOpToLLVMPattern<CopyWeightsOp> {
                   Arithmetic a(b);
                   Value row = adaptor.getBlock(), inBlock = unit;
                   if (blocks > 1) {
-                    row = a.add(row, a.toI64(a.udiv(unit, unitsPerBlock)));
+                    row = a.add(row, a.udiv(unit, unitsPerBlock));
                     inBlock = a.urem(unit, unitsPerBlock);
                   }
-                  Value block = a.add(a.mul(a.add(expertBlock, row), steps),
-                                      adaptor.getStep());
-                  Value bytes = a.add(a.mul(block, BlockLayout::kBytes),
-                                      a.toI64(a.mul(inBlock, kUnitBytes)));
+                  Value rowOfBlocks = a.toI64(a.add(expertBlock, row));
+                  Value inRow =
+                      a.add(a.mul(adaptor.getStep(), BlockLayout::kBytes),
+                            a.mul(inBlock, kUnitBytes));
+                  Value bytes = a.add(
+                      a.mul(rowOfBlocks, steps * BlockLayout::kBytes),
+                      a.toI64(inRow));
                   Value size;
                   if (rowBlocks % blocks != 0)
                     size = a.select(a.ult(row, rowBlocks),
                                     a.constant(b.getI32Type(), kUnitBytes),
                                     a.constant(b.getI32Type(), 0));
                   copyUnit(b,
-                           a.offset(slotBase, a.toI64(a.mul(unit, kUnitBytes))),
+                           a.offset(slotBase, a.mul(unit, kUnitBytes)),
                            a.offset(adaptor.getSource(), bytes), size);
                 });
     rewriter.eraseOp(op);
@@ -132,18 +135,19 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
           Value row = a.udiv(number, unitsPerRow);
           Value unit = a.urem(number, unitsPerRow);
           Value firstColumn =
-              a.add(column, a.toI64(a.mul(unit, kUnitBytes / 2)));
-          Value exists = a.ult(a.toI64(row), adaptor.getValid());
+              a.add(column, a.mul(unit, kUnitBytes / 2));
+          Value exists = a.ult(row, adaptor.getValid());
           if (k % Schedule::kTileK != 0)
             exists = LLVM::AndOp::create(b, exists, a.ult(firstColumn, k));
           Value size = a.select(exists, a.constant(b.getI32Type(), kUnitBytes),
                                 a.constant(b.getI32Type(), 0));
-          Value element = a.add(a.mul(a.add(adaptor.getRow(), a.toI64(row)), k),
-                                firstColumn);
+          Value element =
+              a.add(a.mul(a.toI64(a.add(adaptor.getRow(), row)), k),
+                    a.toI64(firstColumn));
           Value swizzled = a.xori(unit, a.andi(row, 7));
           Value place =
               a.add(a.mul(row, kRowBytes), a.mul(swizzled, kUnitBytes));
-          copyUnit(b, a.offset(slotBase, a.toI64(place)),
+          copyUnit(b, a.offset(slotBase, place),
                    a.offset(adaptor.getSource(), a.mul(element, 2)), size);
         });
     rewriter.eraseOp(op);
@@ -188,7 +192,7 @@ private:
   MemRefType type;
   const int64_t n;
   const FragmentMap map;
-  /// i64: first output column and first token of this thread in the tile.
+  /// First output column and first token of this thread in the tile.
   Value firstColumn, firstToken;
 };
 
@@ -196,10 +200,10 @@ void TileStore::emit() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
   Value warpAlongTokens = a.udiv(warp, schedule.warpsRows);
   firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
-                      a.toI64(a.add(a.mul(firstSlice(warp), 16),
-                                    a.sum(strides(map.lane, false), lane))));
-  firstToken = a.toI64(a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
-                             a.sum(strides(map.lane, true), lane)));
+                      a.add(a.mul(firstSlice(warp), 16),
+                            a.sum(strides(map.lane, false), lane)));
+  firstToken = a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
+                     a.sum(strides(map.lane, true), lane));
   for (int column = 0; column < schedule.warpTokens() / 8; ++column)
     for (int element = 0; element < 2; ++element)
       emitToken(column, element);
@@ -224,7 +228,8 @@ void TileStore::guard(Value condition, function_ref<void()> body) {
 void TileStore::emitToken(int column, int element) {
   Value token = a.add(firstToken, 8 * column + map(element, 0).col);
   guard(a.ult(token, adaptor.getValid()), [&] {
-    Value start = a.add(a.mul(a.add(adaptor.getRow(), token), n), firstColumn);
+    Value start = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), token)), n),
+                        a.toI64(firstColumn));
     Value address = a.offset(adaptor.getDestination(),
                              a.mul(start, type.getElementTypeBitWidth() / 8));
     for (int slice = 0; slice < schedule.warpRows() / 16; ++slice) {

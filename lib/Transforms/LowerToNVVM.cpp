@@ -46,8 +46,13 @@ using namespace mxfp4;
 Value Arithmetic::constant(Type type, int64_t value) {
   return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value));
 }
+// Nothing that kernels count overflows; saying so lets constants move out of
+// sums that are extended to addresses.
+constexpr LLVM::IntegerOverflowFlags kNoOverflow =
+    LLVM::IntegerOverflowFlags::nsw;
+
 Value Arithmetic::add(Value lhs, Value rhs) {
-  return LLVM::AddOp::create(b, lhs, rhs);
+  return LLVM::AddOp::create(b, lhs, rhs, kNoOverflow);
 }
 Value Arithmetic::add(Value lhs, int64_t rhs) {
   return rhs == 0 ? lhs : add(lhs, constant(lhs.getType(), rhs));
@@ -55,7 +60,8 @@ Value Arithmetic::add(Value lhs, int64_t rhs) {
 Value Arithmetic::mul(Value lhs, int64_t rhs) {
   return rhs == 1
              ? lhs
-             : Value(LLVM::MulOp::create(b, lhs, constant(lhs.getType(), rhs)));
+             : Value(LLVM::MulOp::create(b, lhs, constant(lhs.getType(), rhs),
+                                         kNoOverflow));
 }
 Value Arithmetic::andi(Value lhs, int64_t rhs) {
   return LLVM::AndOp::create(b, lhs, constant(lhs.getType(), rhs));
@@ -84,12 +90,11 @@ Value Arithmetic::select(Value condition, Value yes, Value no) {
   return LLVM::SelectOp::create(b, condition, yes, no);
 }
 Value Arithmetic::toI64(Value value) {
-  return LLVM::ZExtOp::create(b, b.getI64Type(), value);
-}
-Value Arithmetic::toI32(Value value) {
-  return LLVM::TruncOp::create(b, b.getI32Type(), value);
+  return LLVM::ZExtOp::create(b, b.getI64Type(), value, /*nonNeg=*/true);
 }
 Value Arithmetic::offset(Value base, Value bytes) {
+  if (bytes.getType().isInteger(32))
+    bytes = toI64(bytes);
   return LLVM::GEPOp::create(b, base.getType(), b.getI8Type(), base,
                              ArrayRef<LLVM::GEPArg>{bytes});
 }
@@ -106,6 +111,16 @@ Value Arithmetic::thread() {
 }
 Value Arithmetic::lane() { return andi(thread(), 31); }
 
+void mxfp4::keepRolled(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto disable = LLVM::LoopUnrollAttr::get(
+      context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {},
+                                              {}, {}, {}, {}, {}, {}, {}, {},
+                                              {}, {}));
+}
+
 //===----------------------------------------------------------------------===//
 // Memory: memrefs are bare pointers
 //===----------------------------------------------------------------------===//
@@ -120,14 +135,14 @@ unsigned addressSpace(MemRefType type) {
 }
 
 /// Address of an element of a memref with identity layout whose only dynamic
-/// size is the first.
+/// size is the first. Only small ones, of fewer than 2^31 elements, are accessed
+/// by element.
 Value elementAddress(ImplicitLocOpBuilder &b, MemRefType type, Value base,
                      ValueRange indices) {
   Arithmetic a(b);
-  Value linear = a.constant(b.getI64Type(), 0);
-  for (auto [i, index] : llvm::enumerate(indices)) {
+  Value linear = a.constant(b.getI32Type(), 0);
+  for (auto [i, index] : llvm::enumerate(indices))
     linear = i == 0 ? index : a.add(a.mul(linear, type.getDimSize(i)), index);
-  }
   return LLVM::GEPOp::create(b, base.getType(), type.getElementType(), base,
                              ArrayRef<LLVM::GEPArg>{linear});
 }
@@ -341,21 +356,6 @@ void populatePatterns(LLVMTypeConverter &converter,
 struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
   using LowerToNVVMBase::LowerToNVVMBase;
 
-  /// What should be unrolled is unrolled by now. LLVM would unroll a producer's
-  /// loop past its few registers, and a consumer's into batches that ptxas
-  /// cannot overlap.
-  void keepLoops() {
-    MLIRContext *context = &getContext();
-    auto disable = LLVM::LoopUnrollAttr::get(
-        context, BoolAttr::get(context, true), {}, {}, {}, {}, {}, {});
-    auto annotation =
-        LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, disable, {}, {}, {},
-                                      {}, {}, {}, {}, {}, {}, {}, {});
-    getOperation()->walk([&](scf::ForOp loop) {
-      loop->setAttr("llvm.loop_annotation", annotation);
-    });
-  }
-
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     // Canonicalisation gathers accumulators into vectors of rank 3, which have
@@ -368,8 +368,13 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     if (failed(applyPatternsGreedily(getOperation(), std::move(unroll))))
       return signalPassFailure();
 
-    keepLoops();
-    LLVMTypeConverter converter(context);
+    getOperation()->walk([](scf::ForOp loop) { keepRolled(loop); });
+    // What kernels count in `index` (rows, tiles, slots, steps) has 31 bits: the
+    // launch contract says so of rows and tiles. Addresses of large buffers are
+    // computed in 64.
+    LowerToLLVMOptions options(context);
+    options.overrideIndexBitwidth(32);
+    LLVMTypeConverter converter(context, options);
     configureGpuToNVVMTypeConverter(converter);
     converter.addConversion([](MemRefType type) -> Type {
       return LLVM::LLVMPointerType::get(type.getContext(), addressSpace(type));

@@ -18,8 +18,8 @@ from .errors import Error
 from .layout import BLOCK_BYTES, Layout
 
 FORMAT = "mxfp4-artifact"
-VERSION = 1
-_KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_map": 128}
+VERSION = 2
+_KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
 _NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "rows")
 
 
@@ -27,25 +27,25 @@ _NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "rows")
 class Argument:
     """A kernel argument: a pointer to ``dtype``, aligned to ``align`` bytes, or an integer.
 
-    A ``tensor_map`` is 128 bytes by value that describe such memory to the copy engine, for
-    boxes of ``box`` = (columns, rows).
+    ``tensor_maps`` are an argument by value: 128 bytes for each of ``boxes`` = (columns, rows)
+    that describe such memory to the copy engine.
     """
 
     name: str
     kind: str
     dtype: str = ""
     align: int = 1
-    box: tuple[int, int] | None = None
+    boxes: tuple[tuple[int, int], ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes in the parameter space."""
-        return _KINDS[self.kind]
+        return _KINDS[self.kind] * max(1, len(self.boxes))
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest of version 1, checked.
+    """A manifest of version 2, checked.
 
     Attributes:
         entry: the kernel's name in the PTX.
@@ -94,7 +94,7 @@ class Manifest:
         """Read and check the JSON text of a manifest.
 
         Raises:
-            Error: if it is no manifest of version 1; the message names the entry.
+            Error: if it is no manifest of version 2; the message names the entry.
         """
         try:
             raw = json.loads(text)
@@ -199,11 +199,14 @@ def _rows_hint(raw: Any) -> tuple[int, int] | None:
     return hint[0], hint[1]
 
 
-def _box(item: Any) -> tuple[int, int]:
-    box = _get(item, "box", list)
-    if len(box) != 2 or not all(type(v) is int and 1 <= v <= 256 for v in box):
-        raise Error(f'the "box" of a tensor map must be two numbers from 1 to 256, got {box}.')
-    return box[0], box[1]
+def _boxes(item: Any) -> tuple[tuple[int, int], ...]:
+    boxes = _get(item, "boxes", list)
+    for box in boxes or [boxes]:
+        if not (isinstance(box, list) and len(box) == 2) or not all(
+            type(v) is int and 1 <= v <= 256 for v in box
+        ):
+            raise Error(f"the box of a tensor map must be two numbers from 1 to 256, got {box}.")
+    return tuple((box[0], box[1]) for box in boxes)
 
 
 def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
@@ -211,12 +214,12 @@ def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
     parsed = []
     for item in _get(raw, "arguments", list):
         name, kind = _choice(item, "name", _NAMES), _choice(item, "kind", tuple(_KINDS))
-        if (kind == "i32") != (name == "rows") or (kind == "tensor_map" and name != "x"):
+        if (kind == "i32") != (name == "rows") or (kind == "tensor_maps" and name != "x"):
             raise Error(f'argument "{name}" has the wrong kind, {kind}.')
         if kind != "i32":
             dtype = _choice(item, "dtype", (dtypes.get(name, "i32"),))
-            box = _box(item) if kind == "tensor_map" else None
-            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1), box))
+            boxes = _boxes(item) if kind == "tensor_maps" else ()
+            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1), boxes))
         else:
             parsed.append(Argument(name, kind))
     names = [a.name for a in parsed]

@@ -85,7 +85,7 @@ class Kernel:
         x = self._arguments["x"]
         self._maps = (
             TensorMaps(self._driver, self._call, x, self.manifest.k)
-            if x.kind == "tensor_map"
+            if x.kind == "tensor_maps"
             else None
         )
 
@@ -316,7 +316,7 @@ class Kernel:
                     name = argument.name
                     if name == "rows":
                         self._values[i] = rows
-                    elif argument.kind == "tensor_map" and self._maps:
+                    elif argument.kind == "tensor_maps" and self._maps:
                         self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
                     else:
                         self._values[i] = on.error if name == "error" else buffers[name].pointer

@@ -28,7 +28,7 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parsed)
     die("the manifest is not JSON: " + llvm::toString(parsed.takeError()));
   manifest = std::move(*parsed);
-  if (this->text("format") != "mxfp4-artifact" || integer("version") != 1)
+  if (this->text("format") != "mxfp4-artifact" || integer("version") != 2)
     die("expected a manifest of format mxfp4-artifact, version 1");
   experts = integer("problem.experts");
   groups = integer("problem.groups");
@@ -228,22 +228,30 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
     l.argBuffer(id);
     return id;
   }
-  const llvm::json::Array *box = argument.getArray("box");
-  if (kind != "tensor_map" || !box || box->size() != 2)
+  const llvm::json::Array *boxes = argument.getArray("boxes");
+  if (kind != "tensor_maps" || !boxes)
     die("argument \"" + name +
         "\" of the manifest is of a kind that is not "
         "known");
-  sim::TensorMap map;
-  map.Base = l.address(id);
-  map.Rank = 2;
-  map.Dims = {uint64_t(k), uint64_t(rows), 1, 1, 1};
-  map.Strides = {uint64_t(2 * k), 0, 0, 0};
-  map.Box = {uint32_t((*box)[0].getAsInteger().value_or(0)),
-             uint32_t((*box)[1].getAsInteger().value_or(0)), 1, 1, 1};
-  map.Swizzling = sim::TensorMap::Swizzle::B128;
-  if (std::string wrong = map.verify(); !wrong.empty())
-    die("the tensor map of \"" + name + "\": " + wrong);
-  l.argTensorMap(map);
+  std::vector<uint8_t> bytes;
+  for (const llvm::json::Value &value : *boxes) {
+    const llvm::json::Array *box = value.getAsArray();
+    if (!box || box->size() != 2)
+      die("a box of \"" + name + "\" is not two numbers");
+    sim::TensorMap map;
+    map.Base = l.address(id);
+    map.Rank = 2;
+    map.Dims = {uint64_t(k), uint64_t(rows), 1, 1, 1};
+    map.Strides = {uint64_t(2 * k), 0, 0, 0};
+    map.Box = {uint32_t((*box)[0].getAsInteger().value_or(0)),
+               uint32_t((*box)[1].getAsInteger().value_or(0)), 1, 1, 1};
+    map.Swizzling = sim::TensorMap::Swizzle::B128;
+    if (std::string wrong = map.verify(); !wrong.empty())
+      die("the tensor map of \"" + name + "\": " + wrong);
+    const std::array<uint8_t, 128> encoded = map.encode();
+    bytes.insert(bytes.end(), encoded.begin(), encoded.end());
+  }
+  l.argBytes(bytes.data(), bytes.size());
   return id;
 }
 
