@@ -15,8 +15,7 @@ int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
   // The tile table has one entry a group and two past the end, in whole
   // 16-byte units so that what follows stays aligned.
   const int64_t table = (groups + 2 + 3) / 4 * 16;
-  return int64_t(stages) * (weightStageBytes() + activationStageBytes()) +
-         table;
+  return reductionOffset() + reductionBytes() + table;
 }
 
 int64_t Schedule::staticSharedBytes() const {
@@ -26,10 +25,19 @@ int64_t Schedule::staticSharedBytes() const {
 }
 
 int Schedule::firstSlice(int warp) const {
-  const int alongRows = warp % warpsRows, slices = warpRows() / 16;
+  const int slices = warpRows() / 16;
+  const int alongRows = warp % sliceWarps() % warpsRows;
   return instruction == Instruction::Wgmma
              ? alongRows / 4 * 4 * slices + alongRows % 4
              : alongRows * slices;
+}
+
+int Schedule::copyingWarps() const {
+  if (kSlices > 1)
+    return kSlices;
+  return producerThreads() == 128
+             ? 1 + std::min(3, tileRows / BlockLayout::kRows)
+             : 1;
 }
 
 int Schedule::producerRegisters() const {
@@ -186,14 +194,13 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
 }
 
 std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
-                                  const Target &target) {
+                                  const Target &target, int64_t k) {
   auto number = [](int64_t value) { return std::to_string(value); };
   if (schedule.warpsRows < 1 || schedule.warpsTokens < 1)
     return "requires at least one warp along rows and along tokens";
   if (schedule.threads() > target.threadsPerCTA)
     return "requires at most " + number(target.threadsPerCTA / 32) +
-           " warps, but has " +
-           number(schedule.warpsRows * schedule.warpsTokens);
+           " warps, but has " + number(schedule.threads() / 32);
   if (schedule.tileRows < 64 || schedule.tileRows % 64 != 0)
     return "requires tile rows to be a positive multiple of 64, but has " +
            number(schedule.tileRows);
@@ -207,6 +214,25 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
            "the " +
            number(schedule.warpsTokens) + " warps along tokens, but has " +
            number(schedule.tileTokens);
+  const int step = schedule.heightStep();
+  if (step < 8 || step % 8 != 0 || schedule.tileTokens % step != 0)
+    return "requires a token step that is a multiple of 8 and divides the " +
+           number(schedule.tileTokens) + " tokens of the tile, but has " +
+           number(step);
+  if (schedule.kSlices < 1 || schedule.kSlices > 4)
+    return "requires 1 to 4 K slices, but has " + number(schedule.kSlices);
+  if (const int64_t steps = blocksFor(k); steps % schedule.kSlices != 0)
+    return "requires a number of k64 steps that its " +
+           number(schedule.kSlices) + " K slices share evenly, but K = " +
+           number(k) + " has " + number(steps);
+  if (schedule.instruction == Instruction::MmaSync &&
+      (schedule.kSlices > 1 || schedule.tokenStep != 0))
+    return "requires wgmma for K slices and for a token step";
+  if (schedule.stages % schedule.kSlices != 0 ||
+      (schedule.kSlices > 1 && schedule.stages < 3 * schedule.kSlices))
+    return "requires at least three stages for each of the " +
+           number(schedule.kSlices) + " K slices, the same number for all, but "
+           "has " + number(schedule.stages);
   // Accumulators must leave room for a decoded fragment and the addresses.
   if (schedule.instruction == Instruction::Wgmma) {
     if (schedule.warpsRows % 4 != 0 || schedule.warpsTokens != 1)
@@ -225,8 +251,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     return "requires at most 160 accumulators a thread, but a warp's " +
            number(schedule.warpRows()) + " x " + number(schedule.warpTokens()) +
            " tile needs " + number(accumulators);
-  if (schedule.stages < 2 || schedule.stages > 16)
-    return "requires 2 to 16 stages, but has " + number(schedule.stages);
+  if (schedule.stages < 2 || schedule.stages > 32)
+    return "requires 2 to 32 stages, but has " + number(schedule.stages);
   if (groups < 1 || groups > maxGroups())
     return "requires 1 to " + number(maxGroups()) + " groups, but has " +
            number(groups);

@@ -123,7 +123,7 @@ TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
 ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &s) {
   return get(context, s.instruction, s.tileRows, s.tileTokens, s.warpsRows,
              s.warpsTokens, s.stages, s.placement, s.ctasPerMultiprocessor,
-             s.tokenStep);
+             s.tokenStep, s.kSlices);
 }
 
 Schedule ScheduleAttr::toSchedule() const {
@@ -132,6 +132,7 @@ Schedule ScheduleAttr::toSchedule() const {
   s.tileRows = getRows();
   s.tileTokens = getTokens();
   s.tokenStep = getTokenStep();
+  s.kSlices = getKSlices();
   s.warpsRows = getWarpsRows();
   s.warpsTokens = getWarpsTokens();
   s.stages = getStages();
@@ -144,7 +145,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    Instruction, int64_t rows, int64_t tokens,
                                    int64_t warpsRows, int64_t warpsTokens,
                                    int64_t stages, Placement, int64_t ctas,
-                                   int64_t tokenStep) {
+                                   int64_t tokenStep, int64_t kSlices) {
   // Only what keeps the arithmetic of `verifySchedule` in range; whether the
   // target can run it depends on the operation that carries the attribute.
   for (auto [name, value] : {std::pair("rows", rows),
@@ -152,6 +153,7 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                              {"warps_rows", warpsRows},
                              {"warps_tokens", warpsTokens},
                              {"stages", stages},
+                             {"k_slices", kSlices},
                              {"ctas", ctas}})
     if (value < 1 || value > 1024)
       return emitError() << "requires " << name << " from 1 to 1024, but has "

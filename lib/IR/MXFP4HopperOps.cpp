@@ -71,6 +71,10 @@ LogicalResult BulkCopyWeightsOp::verify() {
                             "stages x blocks of the same layout in shared "
                             "memory, but got "
                          << source << " and " << destination;
+  if (static_cast<bool>(getPart()) != getParts().has_value() ||
+      getParts().value_or(1) < 1)
+    return emitOpError("requires the number of a part and a positive number of "
+                       "parts together");
   return verifyBarriers(*this, getBarriers());
 }
 
@@ -87,6 +91,23 @@ LogicalResult TensorCopyActivationsOp::verify() {
                             "says, but got "
                          << destination;
   return verifyBarriers(*this, getBarriers());
+}
+
+LogicalResult ReduceSlicesOp::verify() {
+  auto buffer = cast<MemRefType>(getBuffer().getType());
+  VectorType sums = getAccumulator().getType();
+  // A barrier of the CTA for each slice but the first, and 16 in all.
+  if (getSlices() < 2 || getSlices() > 15)
+    return emitOpError() << "requires 2 to 15 slices, but got " << getSlices();
+  if (buffer.getRank() == 2 && buffer.hasStaticShape() && isShared(buffer) &&
+      buffer.getLayout().isIdentity() && buffer.getElementType().isF32() &&
+      buffer.getDimSize(0) == sums.getNumElements() &&
+      buffer.getDimSize(1) % 32 == 0 && sums.getDimSize(2) == 4)
+    return success();
+  return emitOpError() << "requires a buffer of " << sums.getNumElements()
+                       << " f32 for each thread of a slice in shared memory, "
+                          "but got "
+                       << buffer;
 }
 
 LogicalResult WgmmaOp::verify() {

@@ -99,6 +99,7 @@ static Object schedule(const KernelFacts &facts) {
                       {"token_step", s.heightStep()},
                       {"k", Schedule::kTileK}}},
       {"warps", Object{{"rows", s.warpsRows}, {"tokens", s.warpsTokens}}},
+      {"k_slices", s.kSlices},
       {"stages", s.stages},
       {"placement", name(s.placement)},
       {"decode", sequenceName(facts.layout)},

@@ -94,6 +94,9 @@ void Expander::locateWarp() {
   warp = arith::DivUIOp::create(b, thread, index(32));
   if (schedule.instruction == Instruction::Wgmma) {
     Value group = arith::DivUIOp::create(b, warp, index(4));
+    if (schedule.kSlices > 1)
+      group = arith::RemUIOp::create(b, group,
+                                     index(schedule.sliceWarps() / 4));
     firstSlice = arith::AddIOp::create(
         b, arith::MulIOp::create(b, group, index(4 * slices)),
         arith::RemUIOp::create(b, warp, index(4)));

@@ -11,7 +11,6 @@
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -149,31 +148,23 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
           toCluster(b, a.offset(slotBase, a.mul(number, BlockLayout::kBytes))),
           source, barrier, size, /*multicastMask=*/Value(), /*l2CacheHint=*/Value());
     };
-    // The addresses of many blocks would not fit a producer's registers.
-    constexpr int64_t kUnrolled = 2;
-    if (blocks > kUnrolled)
-      forEachBlock(b, blocks, copyBlock);
-    else
-      for (int64_t i = 0; i < blocks; ++i)
-        copyBlock(b, a.constant(b.getI32Type(), i));
+    const int64_t parts = op.getParts().value_or(1);
+    for (int64_t i = 0; i < blocks; i += parts) {
+      Value number = adaptor.getPart() ? a.add(adaptor.getPart(), i)
+                                       : a.constant(b.getI32Type(), i);
+      if (i + parts <= blocks) {
+        copyBlock(b, number);
+        continue;
+      }
+      scf::IfOp::create(b, a.ult(number, blocks),
+                        [&](OpBuilder &then, Location loc) {
+                          ImplicitLocOpBuilder inner(loc, then);
+                          copyBlock(inner, number);
+                          scf::YieldOp::create(inner);
+                        });
+    }
     rewriter.eraseOp(op);
     return success();
-  }
-
-private:
-  /// A loop that stays one.
-  static void
-  forEachBlock(ImplicitLocOpBuilder &b, int64_t blocks,
-               function_ref<void(ImplicitLocOpBuilder &, Value)> body) {
-    auto index = [&](int64_t value) -> Value {
-      return arith::ConstantIndexOp::create(b, value);
-    };
-    auto loop = scf::ForOp::create(b, index(0), index(blocks), index(1));
-    keepRolled(loop);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    body(b, arith::IndexCastOp::create(b, b.getI32Type(),
-                                       loop.getInductionVar()));
   }
 };
 
@@ -316,6 +307,96 @@ Value tieAccumulator(ImplicitLocOpBuilder &b, VectorType type, Value sums) {
   return sums;
 }
 
+/// Slice s > 0 waits for slice 0 to be ready, writes, and lets it read; slice 0
+/// does so with one after the other. Barrier s of the CTA is theirs, twice.
+struct LowerReduceSlices : ConvertOpToLLVMPattern<ReduceSlicesOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(ReduceSlicesOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Arithmetic a(b);
+    const Buffer buffer(b, op, adaptor);
+    Value isFirst =
+        LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, adaptor.getSlice(),
+                             a.constant(b.getI32Type(), 0));
+    Value sums = adaptor.getAccumulator();
+    auto roles = scf::IfOp::create(b, sums.getType(), isFirst,
+                                   /*withElseRegion=*/true);
+    b.setInsertionPointToStart(roles.thenBlock());
+    Value total = sums;
+    for (uint64_t slice = 1; slice < op.getSlices(); ++slice) {
+      Value barrier = a.constant(b.getI32Type(), slice);
+      buffer.meet(b, barrier);
+      buffer.meet(b, barrier);
+      total = buffer.add(b, total);
+    }
+    scf::YieldOp::create(b, total);
+    b.setInsertionPointToStart(roles.elseBlock());
+    buffer.meet(b, adaptor.getSlice());
+    buffer.write(b, sums);
+    buffer.meet(b, adaptor.getSlice());
+    scf::YieldOp::create(b, sums);
+    rewriter.replaceOp(op, roles.getResults());
+    return success();
+  }
+
+private:
+  /// Four sums of a thread lie together, of neighbouring threads beside each
+  /// other: no bank conflicts.
+  struct Buffer {
+    Buffer(ImplicitLocOpBuilder &b, ReduceSlicesOp op, OpAdaptor adaptor)
+        : shape(op.getAccumulator().getType().getShape()),
+          threads(cast<MemRefType>(op.getBuffer().getType()).getDimSize(1)) {
+      Arithmetic a(b);
+      address = a.offset(adaptor.getBuffer(),
+                         a.mul(a.urem(a.thread(), threads), kUnitBytes));
+    }
+
+    /// The threads of a slice and of slice 0.
+    void meet(ImplicitLocOpBuilder &b, Value barrier) const {
+      NVVM::BarrierOp::create(
+          b, TypeRange{}, barrier,
+          Arithmetic(b).constant(b.getI32Type(), 2 * threads),
+          NVVM::BarrierReductionAttr(), Value());
+    }
+
+    void forEachFour(
+        ImplicitLocOpBuilder &b,
+        function_ref<void(ArrayRef<int64_t> at, Value address)> body) const {
+      Arithmetic a(b);
+      int64_t number = 0;
+      for (int64_t block = 0; block < shape[0]; ++block)
+        for (int64_t column = 0; column < shape[1]; ++column, ++number)
+          body({block, column},
+               a.offset(address, a.constant(b.getI32Type(),
+                                            number * threads * kUnitBytes)));
+    }
+
+    void write(ImplicitLocOpBuilder &b, Value sums) const {
+      forEachFour(b, [&](ArrayRef<int64_t> at, Value place) {
+        LLVM::StoreOp::create(b, LLVM::ExtractValueOp::create(b, sums, at),
+                              place, kUnitBytes);
+      });
+    }
+
+    Value add(ImplicitLocOpBuilder &b, Value sums) const {
+      forEachFour(b, [&](ArrayRef<int64_t> at, Value place) {
+        Value mine = LLVM::ExtractValueOp::create(b, sums, at);
+        Value theirs =
+            LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
+        sums = LLVM::InsertValueOp::create(
+            b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
+      });
+      return sums;
+    }
+
+    ArrayRef<int64_t> shape;
+    int64_t threads;
+    Value address;
+  };
+};
+
 struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -364,5 +445,5 @@ void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
   patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
                LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
-               LowerWgmma, LowerWgmmaWait, LowerPin>(converter);
+               LowerWgmma, LowerWgmmaWait, LowerPin, LowerReduceSlices>(converter);
 }

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -49,7 +50,11 @@ private:
   void createBarriers();
   LogicalResult useTensorMap();
   void rewriteLoop(scf::ForOp loop, bool producer);
+  void takeSlice(scf::ForOp steps);
+  void reduceSlices(scf::ForOp loop);
   Value stageBytes(Value rows);
+  void copyActivations(CopyActivationsOp copy, Position at);
+  void copyWeights(CopyWeightsOp copy, Position at, Value part);
   Value makeUniform(Value number);
   Position stepLoop(scf::ForOp steps, Position start, bool producer);
   Position rewriteNest(scf::ForOp loop, Position start, bool producer);
@@ -57,7 +62,7 @@ private:
   void consumeStep(scf::ForOp steps, Position at);
   Position next(Position at);
   void buildProducer(Value warp);
-  void buildConsumer();
+  void buildConsumer(Value warp);
 
   gpu::GPUFuncOp kernel;
   scf::ForOp tiles;
@@ -65,6 +70,10 @@ private:
   Schedule schedule;
   ImplicitLocOpBuilder b;
   Value full, empty;
+  /// K slice of the role that is being built (index), if there are several.
+  Value slice;
+  /// Which of the threads that copy this one is (index), if there are several.
+  Value copier;
 };
 
 } // namespace
@@ -101,7 +110,7 @@ void Splitter::createBarriers() {
   scf::IfOp::create(b, isFirst, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder inner(loc, then);
     InitBarriersOp::create(inner, full, /*count=*/1);
-    InitBarriersOp::create(inner, empty, schedule.consumerWarps());
+    InitBarriersOp::create(inner, empty, schedule.sliceWarps());
     NVVM::FenceMbarrierInitOp::create(inner);
     scf::YieldOp::create(inner);
   });
@@ -137,11 +146,12 @@ LogicalResult Splitter::useTensorMap() {
 }
 
 Position Splitter::next(Position at) {
-  Value slot = arith::AddIOp::create(b, at.slot, index(1));
-  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slot,
+  // Slice s has the slots s, s + S, ...
+  Value slot = arith::AddIOp::create(b, at.slot, index(schedule.kSlices));
+  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, slot,
                                       index(schedule.stages));
   Value flipped = arith::XOrIOp::create(b, at.parity, i32(1));
-  return {arith::SelectOp::create(b, wraps, index(0), slot),
+  return {arith::SelectOp::create(b, wraps, slice ? slice : index(0), slot),
           arith::SelectOp::create(b, wraps, flipped, at.parity)};
 }
 
@@ -157,30 +167,56 @@ Value Splitter::stageBytes(Value rows) {
                                i32(schedule.weightStageBytes()));
 }
 
+/// Announces the bytes of a stage, and copies its activations.
+void Splitter::copyActivations(CopyActivationsOp copy, Position at) {
+  ExpectBytesOp::create(b, full, at.slot, stageBytes(copy.getValid()));
+  // Its source is a tensor map by now, which the accessor does not expect.
+  TensorCopyActivationsOp::create(b, copy->getOperand(0), copy.getRow(),
+                                  copy.getStep(), copy.getValid(),
+                                  copy.getDestination(), at.slot, full);
+}
+
+/// Copies the weights of a stage, or a part of them.
+void Splitter::copyWeights(CopyWeightsOp copy, Position at, Value part) {
+  BulkCopyWeightsOp::create(
+      b, copy.getSource(), copy.getExpert(), copy.getBlock(), copy.getStep(),
+      copy.getDestination(), at.slot, full, part,
+      part ? b.getI64IntegerAttr(schedule.copyingWarps() - 1) : IntegerAttr());
+}
+
 /// Waits for the slot to be free, and refills it.
 void Splitter::produceStep(scf::ForOp steps, Position at) {
   SmallVector<Operation *> old;
   for (Operation &op : steps.getBody()->without_terminator())
     old.push_back(&op);
-  b.setInsertionPointToStart(steps.getBody());
+  // Behind the number of the step, in front of what it replaces.
+  b.setInsertionPoint(*llvm::find_if(old, isSynchronous));
   // Parity 1 of a fresh barrier is complete: the first round does not wait.
   Value free = arith::XOrIOp::create(b, at.parity, i32(1));
   WaitBarrierOp::create(b, empty, at.slot, free);
-  for (Operation *op : old)
-    if (auto copy = dyn_cast<CopyActivationsOp>(op))
-      ExpectBytesOp::create(b, full, at.slot, stageBytes(copy.getValid()));
+  CopyActivationsOp activations;
+  CopyWeightsOp weights;
   for (Operation *op : old) {
     if (auto copy = dyn_cast<CopyActivationsOp>(op))
-      // Its source is a tensor map by now, which the accessor does not expect.
-      TensorCopyActivationsOp::create(b, copy->getOperand(0), copy.getRow(),
-                                      copy.getStep(), copy.getValid(),
-                                      copy.getDestination(), at.slot, full);
+      activations = copy;
     if (auto copy = dyn_cast<CopyWeightsOp>(op))
-      BulkCopyWeightsOp::create(b, copy.getSource(), copy.getExpert(),
-                                copy.getBlock(), copy.getStep(),
-                                copy.getDestination(), at.slot, full);
+      weights = copy;
     if (auto matmul = dyn_cast<TileMatmulOp>(op))
       matmul.replaceAllUsesWith(matmul.getAccumulator());
+  }
+  if (copier) {
+    // The bytes of all count from the first thread's arrival: no phase completes
+    // without it.
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, copier,
+                                          index(0));
+    auto roles = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(roles.thenBlock());
+    copyActivations(activations, at);
+    b.setInsertionPointToStart(roles.elseBlock());
+    copyWeights(weights, at, arith::SubIOp::create(b, copier, index(1)));
+  } else {
+    copyActivations(activations, at);
+    copyWeights(weights, at, Value());
   }
   for (Operation *op : llvm::reverse(old))
     if (isSynchronous(op) || isa<TileMatmulOp>(op))
@@ -218,9 +254,25 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
   steps->setAttr("mxfp4.overlap", b.getUnitAttr());
 }
 
+/// Leaves a slice its steps: s, s + S, ...
+void Splitter::takeSlice(scf::ForOp steps) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(steps);
+  const int64_t count = steps.getStaticTripCount()->getSExtValue();
+  steps.setUpperBound(index(count / schedule.kSlices));
+  b.setInsertionPointToStart(steps.getBody());
+  Value number = steps.getInductionVar();
+  auto first = arith::MulIOp::create(b, number, index(schedule.kSlices));
+  Value step = arith::AddIOp::create(b, first, slice);
+  number.replaceAllUsesExcept(step, first);
+}
+
 /// Threads the position through a loop over K.
 Position Splitter::stepLoop(scf::ForOp steps, Position start, bool producer) {
   steps->removeAttr("mxfp4.stages");
+  // A consumer does not ask which step it is at.
+  if (slice)
+    takeSlice(steps);
   IRRewriter rewriter(b.getContext());
   rewriter.setInsertionPoint(steps);
   auto replaced = steps.replaceWithAdditionalYields(
@@ -274,7 +326,7 @@ Position Splitter::rewriteNest(scf::ForOp steps, Position start,
 /// Threads the position through the loop over tiles and the nest in it.
 void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
   b.setInsertionPoint(loop);
-  const Position start = {index(0), i32(0)};
+  const Position start = {slice ? slice : index(0), i32(0)};
   IRRewriter rewriter(b.getContext());
   rewriter.setInsertionPoint(loop);
   (void)*loop.replaceWithAdditionalYields(
@@ -292,10 +344,16 @@ void Splitter::buildProducer(Value warp) {
   if (schedule.producerRegisters())
     NVVM::SetMaxRegisterOp::create(b, schedule.producerRegisters(),
                                    NVVM::SetMaxRegisterAction::decrease);
-  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, warp,
-                                        index(schedule.consumerWarps()));
-  auto oneWarp = scf::IfOp::create(b, isFirst);
-  b.setInsertionPointToStart(oneWarp.thenBlock());
+  const int64_t first = schedule.consumerWarps();
+  Value copies =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, warp,
+                            index(first + schedule.copyingWarps()));
+  auto copyingWarps = scf::IfOp::create(b, copies);
+  b.setInsertionPointToStart(copyingWarps.thenBlock());
+  if (schedule.copyingWarps() > 1) {
+    Value number = arith::SubIOp::create(b, warp, index(first));
+    (schedule.kSlices > 1 ? slice : copier) = number;
+  }
   Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
   auto oneThread = scf::IfOp::create(b, elected);
   b.setInsertionPointToStart(oneThread.thenBlock());
@@ -307,11 +365,43 @@ void Splitter::buildProducer(Value warp) {
   rewriteLoop(loop, /*producer=*/true);
 }
 
-void Splitter::buildConsumer() {
+/// The first slice adds the sums of all, and stores.
+void Splitter::reduceSlices(scf::ForOp loop) {
+  StoreTileOp store;
+  loop.walk([&](StoreTileOp op) { store = op; });
+  b.setInsertionPoint(store);
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
+                               AffineMap(), space);
+  VectorType sums = store.getAccumulator().getType();
+  auto type =
+      MemRefType::get({sums.getNumElements(), 32 * schedule.sliceWarps()},
+                      b.getF32Type(), AffineMap(), space);
+  Value buffer = memref::ViewOp::create(
+      b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
+      index(schedule.reductionOffset()), ValueRange{});
+  Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,
+                                       schedule.kSlices, buffer);
+  Value isFirst =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice, index(0));
+  auto first = scf::IfOp::create(b, isFirst);
+  store->moveBefore(first.thenBlock()->getTerminator());
+  store.getAccumulatorMutable().assign(total);
+}
+
+void Splitter::buildConsumer(Value warp) {
+  slice = copier = Value();
+  if (schedule.kSlices > 1)
+    slice = arith::DivUIOp::create(b, warp, index(schedule.sliceWarps()));
   if (const int registers = schedule.consumerRegisters(targets()[0]))
     NVVM::SetMaxRegisterOp::create(b, registers,
                                    NVVM::SetMaxRegisterAction::increase);
   auto loop = cast<scf::ForOp>(b.clone(*tiles));
+  if (slice) {
+    OpBuilder::InsertionGuard guard(b);
+    reduceSlices(loop);
+  }
   rewriteLoop(loop, /*producer=*/false);
 }
 
@@ -328,7 +418,7 @@ LogicalResult Splitter::run() {
   b.setInsertionPointToStart(roles.thenBlock());
   buildProducer(warp);
   b.setInsertionPointToStart(roles.elseBlock());
-  buildConsumer();
+  buildConsumer(warp);
   tiles.erase();
   return success();
 }

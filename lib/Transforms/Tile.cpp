@@ -130,6 +130,7 @@ void KernelBuilder::carveSharedMemory() {
   weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
                       op.getBlockType(),
                       int64_t(schedule.stages) * schedule.weightStageBytes());
+  offset += schedule.reductionBytes();
   grid.table = carve({grid.groups + 2}, b.getI32Type(), 4 * (grid.groups + 2));
 }
 

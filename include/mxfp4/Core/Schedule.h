@@ -54,6 +54,10 @@ struct Schedule {
   /// Warps along each of the two.
   int warpsRows = 1;
   int warpsTokens = 1;
+  /// Sets of such warps. Each multiplies every so manieth k64 step with the
+  /// whole tile, and their sums are added in order: a tile takes less time, so
+  /// that there are more of them for a CTA to share evenly.
+  int kSlices = 1;
   /// k64 steps held in shared memory, being copied or being read.
   int stages = 4;
   Placement placement = Placement::Register;
@@ -65,12 +69,18 @@ struct Schedule {
   /// Warps that multiply, and threads of the producer that only copies. The
   /// producer is a whole warpgroup where registers are handed over (one CTA a
   /// multiprocessor), since that is done by warpgroups.
-  int consumerWarps() const { return warpsRows * warpsTokens; }
+  int sliceWarps() const { return warpsRows * warpsTokens; }
+  int consumerWarps() const { return sliceWarps() * kSlices; }
   int producerThreads() const {
     return instruction == Instruction::MmaSync ? 0
            : ctasPerMultiprocessor == 1        ? 128
-                                               : 32;
+                                               : 32 * kSlices;
   }
+  /// Warps of the producer that copy: one for each K slice; or, of a warpgroup,
+  /// one for the activations and the others for a share of the blocks of
+  /// weights each, since a copy takes a thread longer to start than the engine
+  /// to do.
+  int copyingWarps() const;
   int threads() const { return 32 * consumerWarps() + producerThreads(); }
   /// Registers of a producer and a consumer thread after the hand-over; 0 if
   /// there is none.
@@ -90,6 +100,13 @@ struct Schedule {
   int activationStageBytes() const { return tileTokens * kTileK * 2; }
   /// What the height of a tile is a multiple of.
   int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
+  /// Where the sums of a slice wait to be added: behind the stages.
+  int64_t reductionOffset() const {
+    return int64_t(stages) * (weightStageBytes() + activationStageBytes());
+  }
+  int reductionBytes() const {
+    return kSlices > 1 ? tileRows * tileTokens * 4 : 0;
+  }
   /// Bytes of the decoded tile that `Placement::Shared` keeps.
   int decodedTileBytes() const {
     return placement == Placement::Shared ? tileRows * kTileK * 2 : 0;
@@ -106,8 +123,8 @@ struct Schedule {
   friend bool operator==(const Schedule &a, const Schedule &b) {
     return a.instruction == b.instruction && a.tileRows == b.tileRows &&
            a.tileTokens == b.tileTokens && a.tokenStep == b.tokenStep &&
-           a.warpsRows == b.warpsRows &&
-           a.warpsTokens == b.warpsTokens && a.stages == b.stages &&
+           a.warpsRows == b.warpsRows && a.warpsTokens == b.warpsTokens &&
+           a.kSlices == b.kSlices && a.stages == b.stages &&
            a.placement == b.placement &&
            a.ctasPerMultiprocessor == b.ctasPerMultiprocessor;
   }
@@ -152,9 +169,9 @@ ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
 std::vector<Schedule> allSchedules(const Target &target, Placement placement);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
-/// sentence ("requires ...").
+/// sentence ("requires ..."). `k` 0: any.
 std::string verifySchedule(const Schedule &schedule, int64_t groups,
-                           const Target &target);
+                           const Target &target, int64_t k = 0);
 
 /// The most groups that a kernel takes.
 inline constexpr int64_t maxGroups() { return 1024; }

@@ -107,6 +107,7 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     The tile of the output that a CTA computes (`rows` of the weights, which
     are columns of the output, times `tokens`), the multiple of tokens that a
     tile with fewer of them works on (`token_step`), the warps along each, the
+    sets of warps that share the k64 steps (`k_slices`), the
     number of k64 stages in shared memory, where weights are decoded
     (`register` or `shared`), and how many CTAs share a multiprocessor.
     `mxfp4-choose-schedule` attaches one; a user may attach another, and the
@@ -123,7 +124,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     "int64_t":$stages,
     "::mxfp4::Placement":$placement,
     "int64_t":$ctas,
-    DefaultValuedParameter<"int64_t", "0">:$token_step
+    DefaultValuedParameter<"int64_t", "0">:$token_step,
+    DefaultValuedParameter<"int64_t", "1">:$k_slices
   );
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

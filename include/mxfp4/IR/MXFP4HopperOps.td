@@ -136,7 +136,8 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
   let description = [{
     As `mxfp4.copy_weights`, by one thread: one `cp.async.bulk` a block, whose
     bytes count towards `barriers[slot]`. Blocks past N/64 repeat the last one;
-    their rows are not stored.
+    their rows are not stored. With `part %p of P` only the blocks p, p + P, ...
+    of the tile: P threads share the work.
 
     Example:
 
@@ -150,10 +151,12 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
   }];
   let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
                        Index:$step, SharedDestination:$destination,
-                       Index:$slot, Barriers:$barriers);
+                       Index:$slot, Barriers:$barriers, Optional<Index>:$part,
+                       OptionalAttr<I64Attr>:$parts);
   let assemblyFormat = [{
     $source `[` $expert `,` $block `,` $step `]` `to`
-    $destination `[` $slot `]` `signal` $barriers attr-dict `:` type($source)
+    $destination `[` $slot `]` `signal` $barriers
+    (`part` $part^ `of` $parts)? attr-dict `:` type($source)
     `to` type($destination) `,` type($barriers)
   }];
   let hasVerifier = 1;
@@ -183,6 +186,38 @@ def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
     $map `[` $row `,` $step `]` `valid` `(` $valid `)` `to` $destination `[` $slot `]`
     `signal` $barriers attr-dict `:` type($map) `to` type($destination) `,`
     type($barriers)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// K slices
+//===----------------------------------------------------------------------===//
+
+def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
+    [AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "Add the sums of all K slices";
+  let description = [{
+    For the threads of all S slices together, each with its own accumulator: the
+    result of slice 0 is the sum in the order of the slices, ((0 + 1) + 2) + ...;
+    other results are undefined. Slice after slice leaves its sums in `buffer`,
+    `values x threads of a slice` f32 in shared memory.
+
+    Example:
+
+    ```mlir
+    %sum = mxfp4.reduce_slices %acc slice(%s of 3) through %buffer
+        : vector<2x8x4xf32>, memref<64x128xf32, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
+                       Index:$slice, I64Attr:$slices,
+                       Arg<AnyStridedMemRef, "shared memory",
+                           [MemRead, MemWrite]>:$buffer);
+  let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
+  let assemblyFormat = [{
+    $accumulator `slice` `(` $slice `of` $slices `)` `through` $buffer attr-dict
+    `:` type($accumulator) `,` type($buffer)
   }];
   let hasVerifier = 1;
 }
