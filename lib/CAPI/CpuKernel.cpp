@@ -58,6 +58,7 @@ GroupedMatmulOp findProblem(ModuleOp module) {
     function.walk([&](GroupedMatmulOp op) { found = op; });
   const bool fits =
       found && found.getBlockType() && found.getError() &&
+      found.getWorkspace() &&
       function.getNumArguments() == found->getNumOperands() &&
       llvm::equal(function.getArguments(), found->getOperands()) &&
       llvm::none_of(ArrayRef({found.getN(), found.getK(), found.getNumExperts(),
@@ -153,14 +154,15 @@ int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x, int64_t rows,
                   const int32_t *expert_ids, void *y) {
   if (const int problem = checkGroups(*kernel, rows, offsets, expert_ids))
     return problem;
-  int32_t error = 0;
+  int32_t error = 0, workspace[2] = {0, 0};
   Descriptor<2> activations(x, rows, kernel->k), output(y, rows, kernel->n);
   Descriptor<3> blocks(weights, kernel->experts, kernel->blockRows,
                        kernel->blockCols);
   Descriptor<1> bounds(offsets, kernel->groups + 1),
-      ids(expert_ids, kernel->groups), errorWord(&error, int64_t(1));
-  void *pointers[] = {&activations, &blocks, &bounds,
-                      &ids,         &output, &errorWord};
+      ids(expert_ids, kernel->groups), errorWord(&error, int64_t(1)),
+      counters(workspace, int64_t(2));
+  void *pointers[] = {&activations, &blocks,    &bounds,  &ids,
+                      &output,      &errorWord, &counters};
   llvm::SmallVector<void *> arguments;
   for (void *&pointer : pointers)
     if (pointer != &ids || kernel->expertIds)

@@ -35,16 +35,16 @@ int Schedule::firstSlice(int warp) const {
 int Schedule::copyingWarps() const {
   if (kSlices > 1)
     return kSlices;
-  return producerThreads() == 128
-             ? 1 + std::min(3, tileRows / BlockLayout::kRows)
+  return ctasPerMultiprocessor == 1
+             ? 1 + std::min(2, tileRows / BlockLayout::kRows)
              : 1;
 }
 
 int Schedule::producerRegisters() const {
+  if (!handsOverRegisters())
+    return 0;
   // Measured: ptxas has once given a producer 28 registers under a limit of 24.
   // Three consuming warpgroups need all that is left of their share.
-  if (producerThreads() != 128 || consumerWarps() <= 4)
-    return 0;
   return consumerWarps() > 8 ? 32 : 40;
 }
 
@@ -219,8 +219,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     return "requires a token step that is a multiple of 8 and divides the " +
            number(schedule.tileTokens) + " tokens of the tile, but has " +
            number(step);
-  if (schedule.kSlices < 1 || schedule.kSlices > 4)
-    return "requires 1 to 4 K slices, but has " + number(schedule.kSlices);
+  if (schedule.kSlices < 1 || schedule.kSlices > 5)
+    return "requires 1 to 5 K slices, but has " + number(schedule.kSlices);
   if (const int64_t steps = blocksFor(k); steps % schedule.kSlices != 0)
     return "requires a number of k64 steps that its " +
            number(schedule.kSlices) + " K slices share evenly, but K = " +

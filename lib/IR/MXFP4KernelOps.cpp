@@ -86,6 +86,22 @@ LogicalResult verifyAccumulator(Operation *op, Type accumulator,
 
 } // namespace
 
+LogicalResult LocateTileOp::verify() {
+  auto table = cast<MemRefType>(getTable().getType());
+  auto offsets = cast<MemRefType>(getOffsets().getType());
+  if (table.getRank() != 1 || !table.hasStaticShape() || !isPlain(table) ||
+      !isShared(table) || !table.getElementType().isInteger(32) ||
+      offsets.getRank() != 1 || !isPlain(offsets) ||
+      !offsets.getElementType().isInteger(32) ||
+      table.getDimSize(0) != offsets.getDimSize(0) + 1)
+    return emitOpError() << "requires a table of G+2 i32 in shared memory and "
+                            "G+1 offsets, but got "
+                         << table << " and " << offsets;
+  if (getExperts() < 1 || getColumns() < 1)
+    return emitOpError("requires at least one expert and one column of tiles");
+  return success();
+}
+
 LogicalResult CopyWeightsOp::verify() {
   auto source = cast<MemRefType>(getSource().getType());
   if (source.getRank() != 3 || !isPlain(source) || isShared(source) ||

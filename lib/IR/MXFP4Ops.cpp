@@ -195,6 +195,11 @@ void GroupedMatmulOp::getEffects(
   addEffects(*this, effects);
   if (getError())
     effects.emplace_back(MemoryEffects::Write::get(), &getErrorMutable()[0]);
+  if (getWorkspace()) {
+    OpOperand *operand = &getWorkspaceMutable()[0];
+    effects.emplace_back(MemoryEffects::Read::get(), operand);
+    effects.emplace_back(MemoryEffects::Write::get(), operand);
+  }
 }
 
 /// Weights against E, N and K.
@@ -234,7 +239,7 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
                       {experts, n, divide(k, 32)}, byte);
 }
 
-/// Offsets, expert ids and the error word.
+/// Offsets, expert ids, the error word and the workspace.
 static LogicalResult verifyGroups(GroupedMatmulOp op) {
   const int64_t dynamic = ShapedType::kDynamic;
   Type i32 = IntegerType::get(op.getContext(), 32);
@@ -254,7 +259,10 @@ static LogicalResult verifyGroups(GroupedMatmulOp op) {
                             << groups + 1 << " entries";
   }
   if (Value error = op.getError())
-    return verifyShaped(op, error, "an error word", {1}, i32);
+    if (failed(verifyShaped(op, error, "an error word", {1}, i32)))
+      return failure();
+  if (Value workspace = op.getWorkspace())
+    return verifyShaped(op, workspace, "a workspace", {2}, i32);
   return success();
 }
 

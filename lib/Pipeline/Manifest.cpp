@@ -15,6 +15,8 @@
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
+//   - passes as "workspace" two i32 that were zeros before the first launch (a
+//     kernel leaves zeros), and others to launches that may run at one time;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
 //     2 a bad expert id (its rows were not stored).
 //
@@ -41,6 +43,7 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   facts.outputF32 = op.getOutputType().getElementType().isF32();
   facts.expertIds = static_cast<bool>(op.getExpertIds());
   facts.errorWord = static_cast<bool>(op.getError());
+  facts.workspace = static_cast<bool>(op.getWorkspace());
   return facts;
 }
 
@@ -72,6 +75,8 @@ static Array arguments(const KernelFacts &facts) {
   pointer("y", facts.outputF32 ? "f32" : "bf16", facts.outputF32 ? 8 : 4);
   if (facts.errorWord)
     pointer("error", "i32", 4);
+  if (facts.workspace)
+    pointer("workspace", "i32", 4);
   list.push_back(Object{{"name", "rows"}, {"kind", "i32"}});
   return list;
 }

@@ -24,6 +24,7 @@ struct KernelFacts {
   bool outputF32 = false;
   bool expertIds = false;
   bool errorWord = false;
+  bool workspace = false;
   Schedule schedule;
   std::string reason;
   /// Rows for which the chooser picks this schedule; absent for a schedule of

@@ -167,6 +167,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
                                       spec.outputF32 ? Type(b.getF32Type())
                                                      : Type(b.getBF16Type())));
   arguments.push_back(MemRefType::get({1}, b.getI32Type()));
+  arguments.push_back(MemRefType::get({2}, b.getI32Type()));
 
   auto function = func::FuncOp::create(b, "grouped_matmul",
                                        b.getFunctionType(arguments, {}));
@@ -174,9 +175,10 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   auto next = function.getArguments().begin();
   Value activations = *next++, weights = *next++, offsets = *next++;
   Value ids = spec.expertIds ? Value(*next++) : Value();
-  Value output = *next++, error = *next++;
+  Value output = *next++, error = *next++, workspace = *next++;
   GroupedMatmulOp::create(b, TypeRange{}, activations, ValueRange{weights},
-                          offsets, ids, output, error, ScheduleAttr());
+                          offsets, ids, output, error, workspace,
+                          ScheduleAttr());
   func::ReturnOp::create(b);
   return module;
 }

@@ -39,6 +39,7 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   tile.chip = options.chip;
   pm.addPass(createTile(tile));
   pm.addPass(createSpecializeWarps());
+  pm.addPass(createShareTiles());
   pm.addPass(createPipelineCopies());
   clean(pm);
 }

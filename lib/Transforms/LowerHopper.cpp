@@ -114,6 +114,10 @@ Value toCluster(ImplicitLocOpBuilder &b, Value shared) {
       b, LLVM::LLVMPointerType::get(b.getContext(), space), shared);
 }
 
+/// A cache policy as `createpolicy.fractional.L2::evict_first` makes it, for all
+/// of the data.
+constexpr int64_t kEvictFirst = 0x12F0000000000000;
+
 struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -146,7 +150,8 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
           b,
           toCluster(b, a.offset(slotBase, a.mul(number, BlockLayout::kBytes))),
-          source, barrier, size, /*multicastMask=*/Value(), /*l2CacheHint=*/Value());
+          source, barrier, size, /*multicastMask=*/Value(),
+          op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value());
     };
     const int64_t parts = op.getParts().value_or(1);
     for (int64_t i = 0; i < blocks; i += parts) {

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelLowering.h"
+#include "PtxText.h"
+#include "RaggedGrid.h"
 
 #include "mxfp4/Core/Schedule.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -155,6 +157,29 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
   }
 };
 
+struct LowerLocateTile : ConvertOpToLLVMPattern<LocateTileOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(LocateTileOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    const Schedule schedule = op.getSchedule().toSchedule();
+    RaggedGrid grid;
+    grid.offsets = op.getOffsets();
+    grid.table = op.getTable();
+    grid.expertIds = op.getExpertIds();
+    grid.error = op.getError();
+    grid.experts = op.getExperts();
+    grid.groups = cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
+    grid.tileTokens = schedule.tileTokens;
+    grid.tokenStep = schedule.heightStep();
+    grid.columnTiles = op.getColumns();
+    const RaggedGrid::Tile tile = grid.emitTile(b, op.getNumber());
+    rewriter.replaceOp(op, {tile.expert, tile.row, tile.valid, tile.column});
+    return success();
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // store_tile
 //===----------------------------------------------------------------------===//
@@ -162,14 +187,15 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
 /// Stores the accumulators of one thread. Element e of a thread's 16 x 8
 /// accumulator is (row, col) of `map`, with the packed row permutation undone:
 /// rows are then columns of the output, and elements e and e + 2 are
-/// neighbours there.
+/// neighbours there. Every store has a predicate and a constant distance from
+/// the thread's first: branches and addresses would take most of the time.
 class TileStore {
 public:
   TileStore(ImplicitLocOpBuilder &b, StoreTileOp op,
             StoreTileOp::Adaptor adaptor)
       : b(b), a(b), adaptor(adaptor), schedule(op.getSchedule().toSchedule()),
         type(cast<MemRefType>(op.getDestination().getType())),
-        n(type.getDimSize(1)),
+        n(type.getDimSize(1)), elementBytes(type.getElementTypeBitWidth() / 8),
         map(mmaAccumulator().permuteRows(BlockLayout::rowPermutation())) {}
 
   void emit();
@@ -180,20 +206,21 @@ private:
   int columnOffset(int slice) const {
     return 16 * slice * schedule.sliceStride();
   }
-  void emitToken(int column, int element);
-  void emitPair(Value tokenAddress, int slice, int column, int element);
+  Value exists(int64_t columnOffset);
   Value accumulator(int slice, int column, int element);
-  void guard(Value condition, function_ref<void()> body);
+  void emitPair(Value isValid, int slice, int column, int element);
+  Value bits(Value value);
 
   ImplicitLocOpBuilder &b;
   Arithmetic a;
   StoreTileOp::Adaptor adaptor;
   Schedule schedule;
   MemRefType type;
-  const int64_t n;
+  const int64_t n, elementBytes;
   const FragmentMap map;
-  /// First output column and first token of this thread in the tile.
-  Value firstColumn, firstToken;
+  /// First output column of this thread in the tile, and its address in the row
+  /// of the thread's first token.
+  Value firstColumn, address;
 };
 
 void TileStore::emit() {
@@ -202,11 +229,24 @@ void TileStore::emit() {
   firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
                       a.add(a.mul(firstSlice(warp), 16),
                             a.sum(strides(map.lane, false), lane)));
-  firstToken = a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
-                     a.sum(strides(map.lane, true), lane));
+  Value firstToken = a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
+                           a.sum(strides(map.lane, true), lane));
+  Value start = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), firstToken)), n),
+                      a.toI64(firstColumn));
+  address = LLVM::PtrToIntOp::create(
+      b, b.getI64Type(),
+      a.offset(adaptor.getDestination(), a.mul(start, elementBytes)));
+  // May be negative: compared as signed.
+  Value left = LLVM::SubOp::create(b, adaptor.getValid(), firstToken);
   for (int column = 0; column < schedule.warpTokens() / 8; ++column)
-    for (int element = 0; element < 2; ++element)
-      emitToken(column, element);
+    for (int element = 0; element < 2; ++element) {
+      const int token = 8 * column + map(element, 0).col;
+      Value isValid =
+          LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
+                               a.constant(b.getI32Type(), token));
+      for (int slice = 0; slice < schedule.warpRows() / 16; ++slice)
+        emitPair(isValid, slice, column, element);
+    }
 }
 
 /// See Schedule::firstSlice.
@@ -217,30 +257,11 @@ Value TileStore::firstSlice(Value warp) {
   return a.mul(a.urem(warp, schedule.warpsRows), slices);
 }
 
-void TileStore::guard(Value condition, function_ref<void()> body) {
-  auto branch = scf::IfOp::create(b, condition);
-  OpBuilder::InsertionGuard restore(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  body();
-}
-
-/// All that this thread has of one token.
-void TileStore::emitToken(int column, int element) {
-  Value token = a.add(firstToken, 8 * column + map(element, 0).col);
-  guard(a.ult(token, adaptor.getValid()), [&] {
-    Value start = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), token)), n),
-                        a.toI64(firstColumn));
-    Value address = a.offset(adaptor.getDestination(),
-                             a.mul(start, type.getElementTypeBitWidth() / 8));
-    for (int slice = 0; slice < schedule.warpRows() / 16; ++slice) {
-      auto emitSlice = [&] { emitPair(address, slice, column, element); };
-      if (n % schedule.tileRows == 0) {
-        emitSlice();
-        continue;
-      }
-      guard(a.ult(a.add(firstColumn, columnOffset(slice)), n), emitSlice);
-    }
-  });
+/// Whether an output column is inside N; null if all are.
+Value TileStore::exists(int64_t columnOffset) {
+  if (n % schedule.tileRows == 0)
+    return Value();
+  return a.ult(a.add(firstColumn, columnOffset), n);
 }
 
 Value TileStore::accumulator(int slice, int column, int element) {
@@ -250,37 +271,42 @@ Value TileStore::accumulator(int slice, int column, int element) {
                                         a.constant(b.getI32Type(), element));
 }
 
-void TileStore::emitPair(Value tokenAddress, int slice, int column,
-                         int element) {
-  const int64_t elementBytes = type.getElementTypeBitWidth() / 8;
-  Value address =
-      a.offset(tokenAddress,
-               a.constant(b.getI64Type(), columnOffset(slice) * elementBytes));
-  Value low = accumulator(slice, column, element);
-  Value high = accumulator(slice, column, element + 2);
+/// A register's worth of output as an integer.
+Value TileStore::bits(Value value) {
+  const unsigned width = cast<ShapedType>(value.getType()).getNumElements() *
+                         8 * elementBytes;
+  return LLVM::BitcastOp::create(b, b.getIntegerType(width), value);
+}
+
+void TileStore::emitPair(Value isValid, int slice, int column, int element) {
+  const int64_t token = 8 * column + map(element, 0).col;
+  const int64_t offset = (token * n + columnOffset(slice)) * elementBytes;
+  const SmallVector<Value> both = {accumulator(slice, column, element),
+                                   accumulator(slice, column, element + 2)};
+  auto rounded = [&](ArrayRef<Value> values) {
+    const auto count = static_cast<int64_t>(values.size());
+    Value packed = LLVM::PoisonOp::create(
+        b, VectorType::get({count}, b.getF32Type()));
+    for (auto [i, value] : llvm::enumerate(values))
+      packed = LLVM::InsertElementOp::create(b, packed, value,
+                                             a.constant(b.getI32Type(), i));
+    if (type.getElementType().isBF16())
+      packed = LLVM::FPTruncOp::create(
+          b, VectorType::get({count}, b.getBF16Type()), packed);
+    return bits(packed);
+  };
+  auto guard = [&](int64_t columns) {
+    Value inside = exists(columns);
+    return inside ? Value(LLVM::AndOp::create(b, isValid, inside)) : isValid;
+  };
   // With an even N a pair is aligned and never straddles the end.
   if (n % 2 == 0) {
-    Value pair =
-        LLVM::PoisonOp::create(b, VectorType::get({2}, b.getF32Type()));
-    pair = LLVM::InsertElementOp::create(b, pair, low,
-                                         a.constant(b.getI32Type(), 0));
-    pair = LLVM::InsertElementOp::create(b, pair, high,
-                                         a.constant(b.getI32Type(), 1));
-    if (type.getElementType().isBF16())
-      pair = LLVM::FPTruncOp::create(b, VectorType::get({2}, b.getBF16Type()),
-                                     pair);
-    LLVM::StoreOp::create(b, pair, address, 2 * elementBytes);
+    emitStoreIf(b, guard(columnOffset(slice)), address, offset, rounded(both));
     return;
   }
-  auto storeOne = [&](Value value, Value at) {
-    if (type.getElementType().isBF16())
-      value = LLVM::FPTruncOp::create(b, b.getBF16Type(), value);
-    LLVM::StoreOp::create(b, value, at, elementBytes);
-  };
-  storeOne(low, address);
-  guard(a.ult(a.add(firstColumn, columnOffset(slice) + 1), n), [&] {
-    storeOne(high, a.offset(address, a.constant(b.getI64Type(), elementBytes)));
-  });
+  for (int i = 0; i < 2; ++i)
+    emitStoreIf(b, guard(columnOffset(slice) + i), address,
+                offset + i * elementBytes, rounded(both[i]));
 }
 
 struct LowerStoreTile : ConvertOpToLLVMPattern<StoreTileOp> {
@@ -299,6 +325,6 @@ struct LowerStoreTile : ConvertOpToLLVMPattern<StoreTileOp> {
 
 void mxfp4::populateTileLowering(const LLVMTypeConverter &converter,
                                  RewritePatternSet &patterns) {
-  patterns.add<LowerCopyWeights, LowerCopyActivations, LowerStoreTile>(
+  patterns.add<LowerCopyWeights, LowerCopyActivations, LowerLocateTile, LowerStoreTile>(
       converter);
 }

@@ -173,20 +173,22 @@ struct LowerStore : ConvertOpToLLVMPattern<memref::StoreOp> {
   }
 };
 
-/// The only atomic of our kernels: OR into the error word.
-struct LowerAtomicOr : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
+/// The atomics of our kernels: OR into the error word, and counters.
+struct LowerAtomic : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
   matchAndRewrite(memref::AtomicRMWOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (op.getKind() != arith::AtomicRMWKind::ori)
-      return rewriter.notifyMatchFailure(op, "not an OR");
+    const bool isOr = op.getKind() == arith::AtomicRMWKind::ori;
+    if (!isOr && op.getKind() != arith::AtomicRMWKind::addi)
+      return rewriter.notifyMatchFailure(op, "neither an OR nor a sum");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value address =
         elementAddress(b, cast<MemRefType>(op.getMemref().getType()),
                        adaptor.getMemref(), adaptor.getIndices());
     rewriter.replaceOpWithNewOp<LLVM::AtomicRMWOp>(
-        op, LLVM::AtomicBinOp::_or, address, adaptor.getValue(),
+        op, isOr ? LLVM::AtomicBinOp::_or : LLVM::AtomicBinOp::add, address,
+        adaptor.getValue(),
         LLVM::AtomicOrdering::monotonic);
     return success();
   }
@@ -338,7 +340,7 @@ struct LowerReturn : ConvertOpToLLVMPattern<gpu::ReturnOp> {
 
 void populatePatterns(LLVMTypeConverter &converter,
                       RewritePatternSet &patterns) {
-  patterns.add<LowerLoad, LowerStore, LowerAtomicOr, LowerView,
+  patterns.add<LowerLoad, LowerStore, LowerAtomic, LowerView,
                LowerDynamicShared, LowerReturn>(converter, /*benefit=*/10);
   patterns.add<LowerKernel>(converter);
   populateTileLowering(converter, patterns);

@@ -234,7 +234,9 @@ Position Overlapper::after(ValueRange position) {
 
 Registers Overlapper::emitFetch(Unit &unit, ValueRange position) {
   IRMapping mapping = mapPosition(position);
-  clone(enter, mapping);
+  // The first unit of a step is fetched first.
+  if (&unit == &units.front())
+    clone(enter, mapping);
   clone(unit.fetch, mapping);
   return lookup(mapping, unit.raw);
 }

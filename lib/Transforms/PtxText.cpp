@@ -80,6 +80,21 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   return emitAssembly(b, text, sums, inputs, constraints);
 }
 
+void mxfp4::emitStoreIf(ImplicitLocOpBuilder &b, Value predicate,
+                        Value address, int64_t offset, Value value) {
+  const unsigned width = value.getType().getIntOrFloatBitWidth();
+  const std::string text = "@$0 st.global.b" + std::to_string(width) +
+                           " [$1+" + std::to_string(offset) + "], $2;";
+  const std::string constraints =
+      std::string("b,l,") + (width == 16 ? "h" : width == 32 ? "r" : "l");
+  LLVM::InlineAsmOp::create(b, Type(), ValueRange{predicate, address, value},
+                            text, constraints + ",~{memory}",
+                            /*has_side_effects=*/true,
+                            /*is_align_stack=*/false,
+                            LLVM::TailCallKind::None, /*asm_dialect=*/nullptr,
+                            /*operand_attrs=*/nullptr);
+}
+
 SmallVector<Value> mxfp4::emitTie(ImplicitLocOpBuilder &b,
                                   ArrayRef<Value> values) {
   return emitAssembly(b, "", values, {}, "");

@@ -27,6 +27,11 @@ llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          llvm::ArrayRef<mlir::Value> sums,
                                          llvm::ArrayRef<WgmmaStep> steps);
 
+/// st.global of an integer of 16, 32 or 64 bits to `address` (i64) plus `offset`
+/// bytes, if `predicate` (i1) holds.
+void emitStoreIf(mlir::ImplicitLocOpBuilder &b, mlir::Value predicate,
+                 mlir::Value address, int64_t offset, mlir::Value value);
+
 /// No instruction: f32 or i32 values of one type that cannot be computed, moved
 /// or kept elsewhere across this point.
 llvm::SmallVector<mlir::Value> emitTie(mlir::ImplicitLocOpBuilder &b,

@@ -89,13 +89,14 @@ std::pair<Value, Value> emitScan(ImplicitLocOpBuilder &b, Value value) {
           shuffle(b, gpu::ShuffleMode::IDX, sum, kWarp - 1).value};
 }
 
-} // namespace
-
-void mxfp4::emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
+/// ORs `bits` into the error word, if there is one.
+void emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
   if (error)
     memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::ori, i32(b, bits),
                                 error, ValueRange{indexConstant(b, 0)});
 }
+
+} // namespace
 
 /// One round: the table of 32 lanes' groups, from `base` on. Takes and returns
 /// the number of tiles so far and whether bounds were bad.
@@ -200,7 +201,6 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
                              load(b, table, candidate), wanted);
     group = arith::SelectOp::create(b, isBefore, candidate, group);
   }
-  tile.group = group;
 
   // The group's tiles share its rows evenly, in whole token steps: a tile that
   // is full but for one row costs less than one that holds one row more.
@@ -219,9 +219,35 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
     Value steps = arith::CeilDivUIOp::create(b, share, i32(b, tokenStep));
     height = toIndex(b, arith::MulIOp::create(b, steps, i32(b, tokenStep)));
   }
+  tile.expert = group;
   tile.row = arith::AddIOp::create(
       b, begin, arith::MulIOp::create(b, within, height));
   tile.valid = arith::MinUIOp::create(
       b, arith::SubIOp::create(b, end, tile.row), height);
+  if (expertIds)
+    emitExpert(b, group, tile);
   return tile;
+}
+
+/// Id -1 has no expert; a bad id has no rows either.
+void RaggedGrid::emitExpert(ImplicitLocOpBuilder &b, Value group,
+                            Tile &tile) const {
+  using P = arith::CmpIPredicate;
+  Value id = load(b, expertIds, group);
+  Value isUsed = compare(b, P::ult, id, i32(b, experts));
+  Value isGood =
+      arith::OrIOp::create(b, isUsed, compare(b, P::eq, id, i32(b, -1)));
+  tile.valid =
+      arith::SelectOp::create(b, isGood, tile.valid, indexConstant(b, 0));
+  tile.expert = toIndex(
+      b, arith::SelectOp::create(b, isUsed, id, i32(b, -1)));
+  if (!error)
+    return;
+  Value isBad = arith::XOrIOp::create(
+      b, isGood, arith::ConstantIntOp::create(b, b.getI1Type(), 1));
+  scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder b(loc, then);
+    emitReport(b, error, 2);
+    scf::YieldOp::create(b);
+  });
 }

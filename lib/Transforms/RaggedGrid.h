@@ -27,10 +27,14 @@ struct RaggedGrid {
   /// the row tiles of all, and the number that there is to compute: the same,
   /// or 0 if the offsets are bad.
   mlir::Value table;
-  /// i32[1] in global memory: bit 0 reports bad offsets.
+  /// i32[G] in global memory, or null: the experts of the groups.
+  mlir::Value expertIds;
+  /// i32[1] in global memory, or null: bit 0 reports bad offsets, bit 1 a bad
+  /// id.
   mlir::Value error;
-  /// Rows of the activations, i32.
+  /// Rows of the activations, i32. For the table only.
   mlir::Value rows;
+  int64_t experts;
   int64_t groups;
   /// Most rows of a tile, and the number that its height is a multiple of.
   int64_t tileTokens;
@@ -45,20 +49,19 @@ struct RaggedGrid {
   /// The number of tiles, once the table is visible.
   mlir::Value emitTileCount(mlir::ImplicitLocOpBuilder &b) const;
 
-  /// A tile: its group, first row, number of valid rows, and column tile.
+  /// The results of mxfp4.locate_tile.
   struct Tile {
-    mlir::Value group, row, valid, column;
+    mlir::Value expert, row, valid, column;
   };
   Tile emitTile(mlir::ImplicitLocOpBuilder &b, mlir::Value number) const;
 
 private:
+  void emitExpert(mlir::ImplicitLocOpBuilder &b, mlir::Value group,
+                  Tile &tile) const;
   std::pair<mlir::Value, mlir::Value>
   emitRound(mlir::ImplicitLocOpBuilder &b, mlir::Value lane, mlir::Value base,
             int64_t perLane, mlir::Value tiles, mlir::Value bad) const;
 };
-
-/// ORs `bits` into the error word, if there is one.
-void emitReport(mlir::ImplicitLocOpBuilder &b, mlir::Value error, int bits);
 
 } // namespace mxfp4
 

@@ -205,7 +205,8 @@ struct RaiseMatmul : OpInterfaceRewritePattern<linalg::LinalgOp> {
     Value y = GroupedMatmulOp::create(rewriter, loc, init.getType(), x,
                                       ValueRange{codes, scales}, offsets,
                                       /*expert_ids=*/Value(), init,
-                                      /*error=*/Value(), ScheduleAttr())
+                                      /*error=*/Value(), /*workspace=*/Value(),
+                                      ScheduleAttr())
                   .getResult(0);
     if (batched)
       y = tensor::ExpandShapeOp::create(

@@ -61,6 +61,12 @@ private:
   void produceStep(scf::ForOp steps, Position at);
   void consumeStep(scf::ForOp steps, Position at);
   Position next(Position at);
+  void setRole(scf::ForOp loop, StringRef role) {
+    loop->setAttr("mxfp4.role", b.getStringAttr(role));
+  }
+  void enterOneThread(arith::CmpIPredicate predicate, Value warp,
+                      int64_t number);
+  void buildScheduler();
   void buildProducer(Value warp);
   void buildConsumer(Value warp);
 
@@ -181,7 +187,8 @@ void Splitter::copyWeights(CopyWeightsOp copy, Position at, Value part) {
   BulkCopyWeightsOp::create(
       b, copy.getSource(), copy.getExpert(), copy.getBlock(), copy.getStep(),
       copy.getDestination(), at.slot, full, part,
-      part ? b.getI64IntegerAttr(schedule.copyingWarps() - 1) : IntegerAttr());
+      part ? b.getI64IntegerAttr(schedule.copyingWarps() - 1) : IntegerAttr(),
+      schedule.readsWeightsOnce());
 }
 
 /// Waits for the slot to be free, and refills it.
@@ -340,24 +347,46 @@ void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
       });
 }
 
+/// One thread of the warps whose number compares so.
+void Splitter::enterOneThread(arith::CmpIPredicate predicate, Value warp,
+                              int64_t number) {
+  Value isMine = arith::CmpIOp::create(b, predicate, warp, index(number));
+  auto warps = scf::IfOp::create(b, isMine);
+  b.setInsertionPointToStart(warps.thenBlock());
+  Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
+  auto oneThread = scf::IfOp::create(b, elected);
+  b.setInsertionPointToStart(oneThread.thenBlock());
+}
+
+/// Walks the tiles, and does nothing with them yet: see mxfp4-share-tiles.
+void Splitter::buildScheduler() {
+  auto loop = cast<scf::ForOp>(b.cloneWithoutRegions(*tiles));
+  Block *body = b.createBlock(&loop.getRegion(), {}, b.getIndexType(),
+                              b.getLoc());
+  IRMapping mapping;
+  mapping.map(tiles.getInductionVar(), body->getArgument(0));
+  b.clone(*tiles.getBody()->begin(), mapping);
+  scf::YieldOp::create(b);
+  setRole(loop, "schedule");
+  b.setInsertionPointAfter(loop);
+}
+
 void Splitter::buildProducer(Value warp) {
   if (schedule.producerRegisters())
     NVVM::SetMaxRegisterOp::create(b, schedule.producerRegisters(),
                                    NVVM::SetMaxRegisterAction::decrease);
   const int64_t first = schedule.consumerWarps();
-  Value copies =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, warp,
-                            index(first + schedule.copyingWarps()));
-  auto copyingWarps = scf::IfOp::create(b, copies);
-  b.setInsertionPointToStart(copyingWarps.thenBlock());
+  const int64_t scheduler = first + schedule.copyingWarps();
+  enterOneThread(arith::CmpIPredicate::eq, warp, scheduler);
+  buildScheduler();
+  b.setInsertionPointAfter(b.getInsertionBlock()->getParentOp()->getParentOp());
+  enterOneThread(arith::CmpIPredicate::ult, warp, scheduler);
   if (schedule.copyingWarps() > 1) {
     Value number = arith::SubIOp::create(b, warp, index(first));
     (schedule.kSlices > 1 ? slice : copier) = number;
   }
-  Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
-  auto oneThread = scf::IfOp::create(b, elected);
-  b.setInsertionPointToStart(oneThread.thenBlock());
   auto loop = cast<scf::ForOp>(b.clone(*tiles));
+  setRole(loop, "copy");
   SmallVector<Operation *> stores;
   loop.walk([&](StoreTileOp op) { stores.push_back(op); });
   for (Operation *store : stores)
@@ -398,6 +427,7 @@ void Splitter::buildConsumer(Value warp) {
     NVVM::SetMaxRegisterOp::create(b, registers,
                                    NVVM::SetMaxRegisterAction::increase);
   auto loop = cast<scf::ForOp>(b.clone(*tiles));
+  setRole(loop, "multiply");
   if (slice) {
     OpBuilder::InsertionGuard guard(b);
     reduceSlices(loop);

@@ -74,8 +74,8 @@ private:
   void bindArguments();
   void carveSharedMemory();
   void buildTile(Value number);
-  Value buildTileOfExpertId(RaggedGrid::Tile &tile);
-  Value buildKLoop(const RaggedGrid::Tile &tile, Value expert);
+  Value buildSums(LocateTileOp tile);
+  Value buildKLoop(LocateTileOp tile);
   VectorType accumulatorType();
   Value zeroAccumulator();
 
@@ -85,7 +85,7 @@ private:
   gpu::GPUFuncOp kernel;
   ImplicitLocOpBuilder b;
 
-  Value activations, weights, expertIds, output;
+  Value activations, weights, output;
   Value activationStage, weightStage;
   RaggedGrid grid;
 };
@@ -98,11 +98,14 @@ void KernelBuilder::bindArguments() {
   weights = *arguments++;
   grid.offsets = *arguments++;
   if (op.getExpertIds())
-    expertIds = *arguments++;
+    grid.expertIds = *arguments++;
   output = *arguments++;
   if (op.getError())
     grid.error = *arguments++;
+  if (op.getWorkspace())
+    ++arguments;
   grid.rows = *arguments++;
+  grid.experts = op.getNumExperts();
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
@@ -158,40 +161,24 @@ void KernelBuilder::build() {
 }
 
 void KernelBuilder::buildTile(Value number) {
-  RaggedGrid::Tile tile = grid.emitTile(b, number);
-  Value accumulator = expertIds ? buildTileOfExpertId(tile)
-                                : buildKLoop(tile, /*expert=*/tile.group);
-  StoreTileOp::create(b, accumulator, output, tile.row, tile.column, tile.valid,
-                      attr);
+  auto tile = LocateTileOp::create(b, number, grid.table, grid.offsets,
+                                   grid.expertIds, grid.error, grid.experts,
+                                   grid.columnTiles, attr);
+  StoreTileOp::create(b, buildSums(tile), output, tile.getRow(),
+                      tile.getColumn(), tile.getValid(), attr);
 }
 
-/// Id -1 multiplies nothing and stores zeros; a bad id stores nothing.
-Value KernelBuilder::buildTileOfExpertId(RaggedGrid::Tile &tile) {
-  using P = arith::CmpIPredicate;
-  auto constant = [&](int64_t value) {
-    return arith::ConstantIntOp::create(b, b.getI32Type(), value);
-  };
-  Value id = memref::LoadOp::create(b, expertIds, ValueRange{tile.group});
-  Value isUsed =
-      arith::CmpIOp::create(b, P::ult, id, constant(op.getNumExperts()));
-  Value isNone = arith::CmpIOp::create(b, P::eq, id, constant(-1));
-  Value isGood = arith::OrIOp::create(b, isUsed, isNone);
-  tile.valid = arith::SelectOp::create(b, isGood, tile.valid, index(0));
-  if (grid.error) {
-    Value isBad = arith::XOrIOp::create(
-        b, isGood, arith::ConstantIntOp::create(b, b.getI1Type(), 1));
-    scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
-      ImplicitLocOpBuilder inner(loc, then);
-      emitReport(inner, grid.error, 2);
-      scf::YieldOp::create(inner);
-    });
-  }
-  Value expert = arith::IndexCastOp::create(b, b.getIndexType(), id);
+/// A tile without an expert multiplies nothing and stores zeros.
+Value KernelBuilder::buildSums(LocateTileOp tile) {
+  if (!grid.expertIds)
+    return buildKLoop(tile);
+  Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
+                                       tile.getExpert(), index(0));
   auto choice =
       scf::IfOp::create(b, accumulatorType(), isUsed, /*withElse=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, ValueRange{buildKLoop(tile, expert)});
+  scf::YieldOp::create(b, ValueRange{buildKLoop(tile)});
   b.setInsertionPointToStart(choice.elseBlock());
   scf::YieldOp::create(b, ValueRange{zeroAccumulator()});
   return choice.getResult(0);
@@ -207,9 +194,9 @@ Value KernelBuilder::zeroAccumulator() {
       b, accumulatorType(), DenseElementsAttr::get(accumulatorType(), 0.0f));
 }
 
-Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert) {
+Value KernelBuilder::buildKLoop(LocateTileOp tile) {
   Value block = arith::MulIOp::create(
-      b, tile.column, index(schedule.tileRows / BlockLayout::kRows));
+      b, tile.getColumn(), index(schedule.tileRows / BlockLayout::kRows));
   auto loop = scf::ForOp::create(b, index(0), index(blocksFor(op.getK())),
                                  index(1), ValueRange{zeroAccumulator()});
   loop->setAttr("mxfp4.stages", b.getI64IntegerAttr(schedule.stages));
@@ -217,15 +204,15 @@ Value KernelBuilder::buildKLoop(const RaggedGrid::Tile &tile, Value expert) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value step = loop.getInductionVar(), slot = index(0);
-  CopyWeightsOp::create(b, weights, expert, block, step, weightStage, slot);
-  CopyActivationsOp::create(b, activations, tile.row, step, tile.valid,
+  CopyWeightsOp::create(b, weights, tile.getExpert(), block, step, weightStage, slot);
+  CopyActivationsOp::create(b, activations, tile.getRow(), step, tile.getValid(),
                             activationStage, slot);
   NVVM::CpAsyncCommitGroupOp::create(b);
   NVVM::CpAsyncWaitGroupOp::create(b, 0);
   gpu::BarrierOp::create(b);
   Value next =
       TileMatmulOp::create(b, accumulatorType(), loop.getRegionIterArg(0),
-                           weightStage, slot, activationStage, tile.valid, attr);
+                           weightStage, slot, activationStage, tile.getValid(), attr);
   gpu::BarrierOp::create(b);
   scf::YieldOp::create(b, ValueRange{next});
   return loop.getResult(0);
@@ -295,6 +282,10 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                   builder.getI32IntegerAttr(schedule.ctasPerMultiprocessor));
   kernel->setAttr("mxfp4.schedule", op.getScheduleAttr());
+  // The last of the operands; behind it the number of rows.
+  if (op.getWorkspace())
+    kernel->setAttr("mxfp4.workspace",
+                    builder.getI64IntegerAttr(arguments.size() - 2));
   KernelBuilder(op, kernel).build();
   launch(op, kernel, target);
 }

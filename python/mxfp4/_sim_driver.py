@@ -346,6 +346,14 @@ class SimDriver:
         """Nothing to wait for."""
         return (0,)
 
+    def cuStreamIsCapturing(self, stream: Any) -> tuple[int, int]:
+        """Nothing is captured."""
+        return 0, 0
+
+    def cuStreamGetId(self, stream: Any) -> tuple[int, int]:
+        """There is one stream."""
+        return 0, 0
+
     def cuStreamSynchronize(self, stream: Any) -> tuple[int]:
         """Nothing to wait for."""
         return (0,)

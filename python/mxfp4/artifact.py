@@ -20,7 +20,8 @@ from .layout import BLOCK_BYTES, Layout
 FORMAT = "mxfp4-artifact"
 VERSION = 2
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
-_NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "rows")
+_NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows")
+_OPTIONAL = {"workspace"}
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
             parsed.append(Argument(name, kind))
     names = [a.name for a in parsed]
     needed = {n for n in _NAMES if ids or n != "expert_ids"}
-    if len(names) != len(needed) or set(names) != needed:
+    if len(names) != len(set(names)) or set(names) | _OPTIONAL != needed:
         raise Error(f'"arguments" must be {sorted(needed)} in some order, got {names}.')
     return tuple(parsed)
 

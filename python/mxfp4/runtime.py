@@ -14,6 +14,7 @@ from .errors import Error
 from .tensor_map import TensorMaps
 from .tensors import Buffer, describe, is_torch, stream_handle
 from .weights import PackedWeights
+from .workspace import Workspaces
 
 UNSORTED = 1
 """Bit of the error word: offsets do not start at 0, decrease, or do not end at R."""
@@ -58,6 +59,7 @@ class _OnDevice:
     function: Any
     grid: int
     error: int
+    workspaces: Workspaces | None
 
 
 class Kernel:
@@ -168,11 +170,12 @@ class Kernel:
             error = int(self._call("cuMemAlloc", 4))
             self._call("cuMemsetD32", error, 0, 1)
             self._call("cuStreamSynchronize", 0)  # other streams do not wait for this clearing
+            workspaces = Workspaces(self._call) if "workspace" in self._arguments else None
         finally:
             self._call("cuCtxPopCurrent")
         grid = m.ctas_per_sm * ask("MULTIPROCESSOR_COUNT")
         grid -= grid % m.cluster[0]
-        return _OnDevice(context, int(context), function, grid, error)
+        return _OnDevice(context, int(context), function, grid, error, workspaces)
 
     def _load_function(self) -> Any:
         """Load the cubin, or, if there is none or it does not fit, let the driver compile PTX."""
@@ -316,6 +319,8 @@ class Kernel:
                     name = argument.name
                     if name == "rows":
                         self._values[i] = rows
+                    elif name == "workspace" and on.workspaces:
+                        self._values[i] = on.workspaces.address(stream)
                     elif argument.kind == "tensor_maps" and self._maps:
                         self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
                     else:

@@ -222,6 +222,8 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
     id = yBuffer = buffer(y, /*writable=*/true);
   else if (name == "error")
     id = l.addBuffer(&error, sizeof(error), {}, name);
+  else if (name == "workspace")
+    id = l.addBuffer(workspace, sizeof(workspace), {}, name);
   else
     die("argument \"" + name + "\" of the manifest is not known");
   if (kind == "pointer") {

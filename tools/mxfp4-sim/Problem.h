@@ -49,7 +49,7 @@ private:
   /// Packed, and in the form of a checkpoint.
   std::vector<uint8_t> packed, codes, scales;
   std::vector<uint8_t> y;
-  int32_t error = 0;
+  int32_t error = 0, workspace[2] = {0, 0};
   unsigned yBuffer = 0;
 };
 

@@ -66,20 +66,27 @@ struct Schedule {
 
   static constexpr int kTileK = BlockLayout::kCols;
 
-  /// Warps that multiply, and threads of the producer that only copies. The
-  /// producer is a whole warpgroup where registers are handed over (one CTA a
-  /// multiprocessor), since that is done by warpgroups.
+  /// Warps that multiply, and threads of the producer: warps that copy and one
+  /// that hands out tiles. The producer is a whole warpgroup where it hands
+  /// registers over, since that is done by warpgroups.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
   int producerThreads() const {
     return instruction == Instruction::MmaSync ? 0
-           : ctasPerMultiprocessor == 1        ? 128
-                                               : 32 * kSlices;
+           : handsOverRegisters()              ? 128
+                                               : 32 * (copyingWarps() + 1);
   }
-  /// Warps of the producer that copy: one for each K slice; or, of a warpgroup,
-  /// one for the activations and the others for a share of the blocks of
-  /// weights each, since a copy takes a thread longer to start than the engine
-  /// to do.
+  /// Accumulators of a thread.
+  int accumulators() const { return warpRows() * warpTokens() / 32; }
+  /// An equal share of the registers is not enough for every consumer.
+  bool handsOverRegisters() const {
+    return instruction == Instruction::Wgmma && ctasPerMultiprocessor == 1 &&
+           consumerWarps() > 4 && accumulators() >= 64;
+  }
+  /// Warps of the producer that copy: one for each K slice; or, where one CTA
+  /// has the multiprocessor, one for the activations and up to two for the
+  /// blocks of weights, since a copy takes a thread longer to start than the
+  /// engine to do.
   int copyingWarps() const;
   int threads() const { return 32 * consumerWarps() + producerThreads(); }
   /// Registers of a producer and a consumer thread after the hand-over; 0 if
@@ -93,6 +100,9 @@ struct Schedule {
   /// spreads each 64-row block over its four warps.
   int sliceStride() const { return instruction == Instruction::Wgmma ? 4 : 1; }
   int firstSlice(int warp) const;
+  /// A group's tokens mostly fit a tile: its weights are read once, and need not
+  /// stay in the cache.
+  bool readsWeightsOnce() const { return tileTokens <= 64; }
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {
     return tileRows / BlockLayout::kRows * BlockLayout::kBytes;

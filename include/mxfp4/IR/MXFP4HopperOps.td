@@ -137,7 +137,8 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
     As `mxfp4.copy_weights`, by one thread: one `cp.async.bulk` a block, whose
     bytes count towards `barriers[slot]`. Blocks past N/64 repeat the last one;
     their rows are not stored. With `part %p of P` only the blocks p, p + P, ...
-    of the tile: P threads share the work.
+    of the tile: P threads share the work. `once` says that nobody will read
+    these bytes again: they leave the L2 cache first.
 
     Example:
 
@@ -152,11 +153,11 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
   let arguments = (ins GlobalBuffer:$source, Index:$expert, Index:$block,
                        Index:$step, SharedDestination:$destination,
                        Index:$slot, Barriers:$barriers, Optional<Index>:$part,
-                       OptionalAttr<I64Attr>:$parts);
+                       OptionalAttr<I64Attr>:$parts, UnitAttr:$once);
   let assemblyFormat = [{
     $source `[` $expert `,` $block `,` $step `]` `to`
     $destination `[` $slot `]` `signal` $barriers
-    (`part` $part^ `of` $parts)? attr-dict `:` type($source)
+    (`part` $part^ `of` $parts)? (`once` $once^)? attr-dict `:` type($source)
     `to` type($destination) `,` type($barriers)
   }];
   let hasVerifier = 1;

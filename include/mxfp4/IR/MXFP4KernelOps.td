@@ -25,6 +25,44 @@ defvar SharedDestination = Arg<AnyStridedMemRef, "shared memory", [MemWrite]>;
 // Tiles: all threads of a CTA together
 //===----------------------------------------------------------------------===//
 
+def MXFP4_LocateTileOp : MXFP4_Op<"locate_tile",
+    [AttrSizedOperandSegments]> {
+  let summary = "Which expert, rows and columns does a tile have";
+  let description = [{
+    Finds the group of tile `number` by binary search in the table of tiles,
+    `G+2` i32 in shared memory: for each group the row tiles before it, then the
+    row tiles of all. Tiles of one row tile follow each other, `columns` of them.
+    The tiles of a group share its rows evenly.
+
+    Results: the expert (-1 for none: its rows are zeros), the first row, the
+    number of rows, the tile's number along N. A bad expert id has no rows and no
+    expert, and sets bit 1 of the error word.
+
+    Example:
+
+    ```mlir
+    %e, %row, %rows, %column = mxfp4.locate_tile %n in %table offsets(%o)
+        experts 32 columns 45 {schedule = #mxfp4.schedule<...>}
+        : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32>
+    ```
+  }];
+  let arguments = (ins Index:$number, SharedSource:$table,
+                       GlobalBuffer:$offsets,
+                       Optional<AnyStridedMemRef>:$expert_ids,
+                       Optional<AnyStridedMemRef>:$error,
+                       I64Attr:$experts, I64Attr:$columns,
+                       MXFP4_Schedule:$schedule);
+  let results = (outs Index:$expert, Index:$row, Index:$valid, Index:$column);
+  let assemblyFormat = [{
+    $number `in` $table `offsets` `(` $offsets `)`
+    (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
+    (`error` `(` $error^ `:` type($error) `)`)?
+    `experts` $experts `columns` $columns attr-dict
+    `:` type($table) `,` type($offsets)
+  }];
+  let hasVerifier = 1;
+}
+
 def MXFP4_CopyWeightsOp : MXFP4_Op<"copy_weights"> {
   let summary = "Start copying a tile of packed weights to shared memory";
   let description = [{

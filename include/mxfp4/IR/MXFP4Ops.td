@@ -54,7 +54,10 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     - init: `R x N` bf16 or f32. Its values are not read;
     - error (memref form only): 1 i32. A kernel that finds bad offsets ORs 1
       into it and stores nothing; it ORs 2 for a bad id and does not store that
-      group's rows. Without it, bad groups are left alone in silence.
+      group's rows. Without it, bad groups are left alone in silence;
+    - workspace (memref form only): 2 i32, zeros. With it, a kernel may hand out
+      its tiles as they are finished instead of in a fixed order; it leaves zeros
+      behind. Not for two executions at a time.
 
     `schedule` is attached by `mxfp4-choose-schedule` or by hand. Higher
     neighbours are `linalg.batch_matmul` after `arith.scaling_extf`
@@ -78,6 +81,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Optional<Shaped>:$expert_ids,
     Shaped:$init,
     Optional<AnyStridedMemRef>:$error,
+    Optional<AnyStridedMemRef>:$workspace,
     OptionalAttr<MXFP4_Schedule>:$schedule
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
@@ -88,6 +92,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
     `outs` `(` $init `:` type($init) `)`
     (`error` `(` $error^ `:` type($error) `)`)?
+    (`workspace` `(` $workspace^ `:` type($workspace) `)`)?
     attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{

@@ -82,7 +82,7 @@ mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,
 
 /// A module with a function `grouped_matmul` on memrefs for the problem. Its
 /// arguments: activations, weights, offsets, expert ids if any, output, error
-/// word.
+/// word, workspace.
 mlir::OwningOpRef<mlir::ModuleOp> buildProblem(mlir::MLIRContext *context,
                                                const ProblemSpec &spec);
 

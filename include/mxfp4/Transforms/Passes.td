@@ -114,6 +114,31 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
   ];
 }
 
+def ShareTiles : Pass<"mxfp4-share-tiles"> {
+  let summary = "One thread hands out tiles to the roles of a CTA";
+  let description = [{
+    Takes the search for tiles out of the loops of a specialised kernel. A thread
+    of the producer, the scheduler, finds the next tile while the others are busy
+    with this one, and puts it into a ring of two in shared memory; who copies and
+    who multiplies reads it there.
+
+    If the operation has a workspace, the scheduler takes tiles from a counter
+    that all CTAs share: multiprocessors differ in speed, and tiles in height.
+    Without, CTA c has the tiles c, c + gridDim, ... The last CTA to end puts the
+    counter back to zero.
+
+    Which tile a CTA computes does not change any result.
+
+    Preconditions: a kernel as `mxfp4-specialize-warps` leaves it, its loops over
+    tiles marked `mxfp4.role`. Other kernels are left alone.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let summary = "Decode the next fragment while wgmma runs";
   let description = [{
