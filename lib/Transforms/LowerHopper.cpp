@@ -410,9 +410,11 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     // The wait is an intrinsic, which LLVM knows to be convergent; it says
     // nothing of registers, which the tie does.
-    NVVM::WgmmaWaitGroupSyncOp::create(b, 0);
+    NVVM::WgmmaWaitGroupSyncOp::create(b, op.getPending());
     rewriter.replaceOp(
-        op, tieAccumulator(b, op.getType(), adaptor.getAccumulator()));
+        op, op.getPending() ? adaptor.getAccumulator()
+                            : tieAccumulator(b, op.getType(),
+                                             adaptor.getAccumulator()));
     return success();
   }
 };

@@ -38,13 +38,15 @@ struct Unit {
   SmallVector<Value> raw, fragments;
 
   WgmmaOp wgmma() const { return cast<WgmmaOp>(batch.back()); }
+  WgmmaWaitOp wait() const { return cast<WgmmaWaitOp>(back.front()); }
 };
 
 /// The pipeline between two units.
 struct State {
   Value sums;
-  /// Of the step that is multiplied and of the step behind it.
-  Position current, next;
+  /// Of the step before (its group may still run), of the step that is multiplied
+  /// and of the step behind it.
+  Position previous, current, next;
   /// Fragments to multiply, and those of the unit before.
   Registers fragments, spare;
   /// Words of the unit to decode.
@@ -86,8 +88,9 @@ private:
                         const Registers &otherwise);
   Registers emitDecode(Unit &unit, const Registers &raw);
   void emitAhead(State &state, int64_t number, Value fetchIf);
-  void emitUnit(State &state, int64_t number, Value fetchIf);
-  void emitSteps(State &state, int64_t steps, Value more);
+  void emitUnit(State &state, int64_t number, Value releaseIf, Value fetchIf);
+  void release(ValueRange position, Value condition);
+  void emitSteps(State &state, int64_t steps, Value hasPrevious, Value more);
   void emitLoop(State &state, int64_t steps, int64_t stepsAtOnce);
 
   scf::ForOp loop;
@@ -101,8 +104,8 @@ private:
 SmallVector<Value> State::flatten() const {
   SmallVector<Value> values = {sums};
   for (ArrayRef<Value> part :
-       {ArrayRef(current), ArrayRef(next), ArrayRef(fragments),
-        ArrayRef(spare), ArrayRef(raw)})
+       {ArrayRef(previous), ArrayRef(current), ArrayRef(next),
+        ArrayRef(fragments), ArrayRef(spare), ArrayRef(raw)})
     llvm::append_range(values, part);
   return values;
 }
@@ -111,7 +114,7 @@ void State::assign(ValueRange values) {
   sums = values.front();
   values = values.drop_front();
   for (SmallVector<Value> *part :
-       {&current, &next, &fragments, &spare, &raw}) {
+       {&previous, &current, &next, &fragments, &spare, &raw}) {
     part->assign(values.begin(), values.begin() + part->size());
     values = values.drop_front(part->size());
   }
@@ -299,9 +302,10 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
   state.raw = Registers(results.drop_front(count));
 }
 
-/// Starts the batch of one unit, prepares the next ones behind it, and waits for
-/// it.
-void Overlapper::emitUnit(State &state, int64_t number, Value fetchIf) {
+/// Starts the batch of one unit, waits for the one before, whose fragments are
+/// spare from then on, and prepares the next units while the batch runs.
+void Overlapper::emitUnit(State &state, int64_t number, Value releaseIf,
+                          Value fetchIf) {
   Unit &unit = units[number];
   IRMapping mapping = mapPosition(state.current);
   // The accumulator comes from the loop or from the unit before.
@@ -310,22 +314,37 @@ void Overlapper::emitUnit(State &state, int64_t number, Value fetchIf) {
     mapping.map(sums, state.sums);
   mapping.map(unit.fragments, state.fragments);
   clone(unit.batch, mapping);
-  emitAhead(state, number, fetchIf);
   clone(unit.back, mapping);
+  cast<WgmmaWaitOp>(mapping.lookup(unit.wait().getResult()).getDefiningOp())
+      .setPending(1);
   state.sums = mapping.lookup(unit.back.back()->getResult(0));
+  if (number == 0)
+    release(state.previous, releaseIf);
+  emitAhead(state, number, fetchIf);
 }
 
-/// Consecutive steps. What is fetched past the last of them is fetched if
-/// `more`, a condition, is true; null: always.
-void Overlapper::emitSteps(State &state, int64_t steps, Value more) {
+/// Gives a stage back, if the condition holds; null: always.
+void Overlapper::release(ValueRange position, Value condition) {
+  OpBuilder::InsertionGuard guard(b);
+  if (condition)
+    b.setInsertionPointToStart(scf::IfOp::create(b, condition).thenBlock());
+  IRMapping mapping = mapPosition(position);
+  clone(leave, mapping);
+}
+
+/// Consecutive steps. Before the first, the stage of the step before is released
+/// if `hasPrevious`; what is fetched past the last of them is fetched if `more`.
+/// Null: always.
+void Overlapper::emitSteps(State &state, int64_t steps, Value hasPrevious,
+                           Value more) {
   const int64_t each = units.size();
   for (int64_t step = 0; step < steps; ++step) {
     for (int64_t number = 0; number < each; ++number) {
       const bool isInside = step * each + number + 2 < steps * each;
-      emitUnit(state, number, isInside ? Value() : more);
+      emitUnit(state, number, step == 0 ? hasPrevious : Value(),
+               isInside ? Value() : more);
     }
-    IRMapping mapping = mapPosition(state.current);
-    clone(leave, mapping);
+    state.previous = state.current;
     state.current = state.next;
     state.next = after(state.next);
   }
@@ -341,10 +360,14 @@ void Overlapper::emitLoop(State &state, int64_t steps, int64_t stepsAtOnce) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(rewritten.getBody());
   state.assign(rewritten.getRegionIterArgs());
-  Value isNotLast =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
-                            rewritten.getInductionVar(), index(rounds - 1));
-  emitSteps(state, stepsAtOnce, isNotLast);
+  Value round = rewritten.getInductionVar();
+  Value isNotLast = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, round,
+                                          index(rounds - 1));
+  Value isNotFirst = steps % stepsAtOnce == 1
+                         ? Value()
+                         : Value(arith::CmpIOp::create(
+                               b, arith::CmpIPredicate::ne, round, index(0)));
+  emitSteps(state, stepsAtOnce, isNotFirst, isNotLast);
   scf::YieldOp::create(b, state.flatten());
   state.assign(rewritten.getResults());
 }
@@ -361,7 +384,8 @@ LogicalResult Overlapper::run() {
   State state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(loop.getInits()[0]).front();
-  state.current.assign({loop.getInits()[1], loop.getInits()[2]});
+  state.previous.assign({loop.getInits()[1], loop.getInits()[2]});
+  state.current = state.previous;
   state.next = after(state.current);
   state.fragments = emitDecode(units[0], emitFetch(units[0], state.current));
   state.spare = pin(state.fragments);
@@ -374,10 +398,12 @@ LogicalResult Overlapper::run() {
   const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;
   Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
   if (steps % stepsAtOnce == 1)
-    emitSteps(state, 1, steps == 1 ? never : Value());
+    emitSteps(state, 1, never, steps == 1 ? never : Value());
   if (steps >= stepsAtOnce)
     emitLoop(state, steps, stepsAtOnce);
-  SmallVector<Value> results = {state.sums};
+  SmallVector<Value> results = {
+      WgmmaWaitOp::create(b, state.sums.getType(), state.sums)};
+  release(state.previous, Value());
   llvm::append_range(results, state.current);
   loop.replaceAllUsesWith(results);
   loop.erase();

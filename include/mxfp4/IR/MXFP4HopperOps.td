@@ -271,20 +271,28 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
 
 def MXFP4_WgmmaWaitOp : MXFP4_Op<"wgmma_wait",
     [AllTypesMatch<["accumulator", "result"]>]> {
-  let summary = "Wait for all groups of wgmma";
+  let summary = "Wait for groups of wgmma";
   let description = [{
-    Hands an accumulator back: what uses the result cannot move above the wait.
+    Waits for all groups but the last `pending`. With none pending, the default,
+    hands an accumulator back, of one block or of several: what uses the result
+    cannot move above the wait. With some pending it is still being added to, and
+    only the next wgmma may use it.
 
-    Example:
+    Examples:
 
     ```mlir
     %1 = mxfp4.wgmma_wait %0 : vector<32x4xf32>
+    %2 = mxfp4.wgmma_wait %1 pending 1 : vector<32x4xf32>
     ```
   }];
   // Not pure: it must stay behind the groups that it waits for.
-  let arguments = (ins BlockAccumulator:$accumulator);
-  let results = (outs BlockAccumulator:$result);
-  let assemblyFormat = "$accumulator attr-dict `:` type($accumulator)";
+  let arguments = (ins VectorOfRankAndType<[2, 3], [F32]>:$accumulator,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr,
+                           [IntMinValue<0>, IntMaxValue<7>]>, "0">:$pending);
+  let results = (outs VectorOfRankAndType<[2, 3], [F32]>:$result);
+  let assemblyFormat = [{
+    $accumulator (`pending` $pending^)? attr-dict `:` type($accumulator)
+  }];
 }
 
 def Pinnable : AnyTypeOf<[BF16Pair, VectorOfRankAndType<[3], [F32]>]>;
