@@ -61,6 +61,9 @@ private:
 inline constexpr int kRowBytes = 128;
 inline constexpr int kUnitBytes = 16;
 
+/// Threads of the CTA: kernels have a known block size. Diagnoses `op` if not.
+mlir::FailureOr<int64_t> threadsOf(mlir::Operation *op);
+
 /// What should be unrolled is unrolled before the lowering. LLVM would unroll a
 /// producer's loop past its few registers, and a consumer's into batches that
 /// ptxas cannot overlap.

@@ -34,14 +34,27 @@ struct LowerInitBarriers : ConvertOpToLLVMPattern<InitBarriersOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    Value count = a.constant(b.getI32Type(), op.getCount());
+    FailureOr<int64_t> threads = threadsOf(op);
+    if (failed(threads))
+      return failure();
+    // A thread sets up one after the other, so the warps share the work.
     const int64_t slots = op.getBarriers().getType().getDimSize(0);
-    for (int64_t slot = 0; slot < slots; ++slot)
+    const int64_t warps = *threads / 32;
+    Value count = a.constant(b.getI32Type(), op.getCount());
+    Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
+                                         a.constant(b.getI32Type(), 0));
+    auto lanes = scf::IfOp::create(b, isFirst);
+    b.setInsertionPointToStart(lanes.thenBlock());
+    Value warp = a.shr(a.thread(), 5);
+    for (int64_t first = 0; first < slots; first += warps) {
+      Value slot = a.add(warp, first);
+      OpBuilder::InsertionGuard guard(b);
+      if (first + warps > slots)
+        b.setInsertionPointToStart(
+            scf::IfOp::create(b, a.ult(slot, slots)).thenBlock());
       NVVM::MBarrierInitOp::create(
-          b,
-          barrierAddress(b, adaptor.getBarriers(),
-                         a.constant(b.getI32Type(), slot)),
-          count, Value());
+          b, barrierAddress(b, adaptor.getBarriers(), slot), count, Value());
+    }
     rewriter.eraseOp(op);
     return success();
   }

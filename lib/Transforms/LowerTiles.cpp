@@ -20,10 +20,7 @@
 using namespace mlir;
 using namespace mxfp4;
 
-namespace {
-
-/// Threads of the CTA: kernels have a known block size.
-FailureOr<int64_t> threadsOf(Operation *op) {
+FailureOr<int64_t> mxfp4::threadsOf(Operation *op) {
   if (auto function = op->getParentOfType<LLVM::LLVMFuncOp>())
     if (auto size = function->getAttrOfType<DenseI32ArrayAttr>(
             NVVM::NVVMDialect::getReqntidAttrName()))
@@ -34,6 +31,8 @@ FailureOr<int64_t> threadsOf(Operation *op) {
   op->emitOpError("requires a kernel with a known block size");
   return failure();
 }
+
+namespace {
 
 /// Runs `body` once for each of `units` pieces of work of this thread; the last
 /// round is guarded if it is not full.

@@ -302,14 +302,12 @@ private:
     const StringRef minCTAs = NVVM::NVVMDialect::getMinctasmAttrName();
     if (Attribute ctas = op->getAttr(minCTAs))
       function->setAttr(minCTAs, ctas);
-    // The launch contract: buffers do not overlap. Tensor maps are passed by
-    // value, in parameter space; without grid_constant they would be copied to
-    // the stack.
+    // Tensor maps are passed by value, in parameter space; without grid_constant
+    // they would be copied to the stack. Pointers are not said to be noalias:
+    // loads would become loads of what never changes (ld.global.nc), which may
+    // move ahead of the wait for the kernels before this one.
     for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs())) {
-      if (isa<MemRefType>(type)) {
-        function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
-                            b.getUnitAttr());
-      } else if (isa<TensorMapType>(type)) {
+      if (isa<TensorMapType>(type)) {
         auto bytes = LLVM::LLVMArrayType::get(
             b.getI64Type(), cast<TensorMapType>(type).getCount() *
                                 TensorMapType::kBytes / 8);

@@ -66,12 +66,23 @@ SmallVector<Value> loadBounds(ImplicitLocOpBuilder &b, const RaggedGrid &grid,
   return bounds;
 }
 
-/// i1: in some lane the bounds do not rise.
-Value emitDoNotRise(ImplicitLocOpBuilder &b, ArrayRef<Value> bounds) {
-  Value bad = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+/// i1: in some lane the bounds of the groups from `first` on do not rise, or
+/// those at an end are not 0 or the number of rows.
+Value emitAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid, Value first,
+                 ArrayRef<Value> bounds) {
+  using P = arith::CmpIPredicate;
+  const int64_t count = bounds.size() - 1;
+  Value isStart = compare(b, P::eq, first, indexConstant(b, 0));
+  Value isEnd =
+      compare(b, P::uge, first, indexConstant(b, grid.groups - count));
+  Value bad = arith::OrIOp::create(
+      b,
+      arith::AndIOp::create(b, isStart,
+                            compare(b, P::ne, bounds.front(), i32(b, 0))),
+      arith::AndIOp::create(b, isEnd,
+                            compare(b, P::ne, bounds.back(), grid.rows)));
   for (auto [begin, end] : llvm::zip(bounds.drop_back(), bounds.drop_front()))
-    bad = arith::OrIOp::create(
-        b, bad, compare(b, arith::CmpIPredicate::sgt, begin, end));
+    bad = arith::OrIOp::create(b, bad, compare(b, P::sgt, begin, end));
   return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(b, -1), bad,
                                   NVVM::VoteSyncKind::any);
 }
@@ -108,7 +119,7 @@ std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
       b, base,
       arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
   const SmallVector<Value> bounds = loadBounds(b, *this, first, perLane);
-  bad = arith::OrIOp::create(b, bad, emitDoNotRise(b, bounds));
+  bad = arith::OrIOp::create(b, bad, emitAreBad(b, *this, first, bounds));
   SmallVector<Value> ends; // Tiles up to and with each group.
   Value sum = i32(b, 0);
   for (int64_t i = 0; i < perLane; ++i) {
@@ -135,18 +146,12 @@ std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
 }
 
 void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
-  // The ends, which no lane's pair of bounds looks at.
-  Value start = load(b, offsets, indexConstant(b, 0));
-  Value end = load(b, offsets, indexConstant(b, groups));
-  Value bad = arith::OrIOp::create(
-      b, compare(b, arith::CmpIPredicate::ne, start, i32(b, 0)),
-      compare(b, arith::CmpIPredicate::ne, end, rows));
-
   const int64_t perLane =
       std::min(kGroupsPerLane, (groups + kWarp - 1) / kWarp);
+  Value no = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
   auto rounds = scf::ForOp::create(
       b, indexConstant(b, 0), indexConstant(b, groups),
-      indexConstant(b, kWarp * perLane), ValueRange{i32(b, 0), bad},
+      indexConstant(b, kWarp * perLane), ValueRange{i32(b, 0), no},
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
         auto [tiles, bad] =

@@ -81,7 +81,7 @@ void Sharer::createRing() {
   ready = add({kAhead}, b.getI64Type());
   free = add({kAhead}, b.getI64Type());
   ring = add({kAhead, kFields}, b.getI32Type());
-  // With the others, by the same thread.
+  // With the others.
   InitBarriersOp other;
   kernel.walk([&](InitBarriersOp op) { other = op; });
   b.setInsertionPointAfter(other);

@@ -99,8 +99,8 @@ static bool isSynchronous(Operation *op) {
              NVVM::CpAsyncWaitGroupOp, gpu::BarrierOp>(op);
 }
 
-/// Two arrays of barriers, set up by thread 0 ahead of the barrier that the
-/// tile table needs anyway.
+/// Two arrays of barriers, set up ahead of the barrier that the tile table needs
+/// anyway.
 void Splitter::createBarriers() {
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
@@ -110,16 +110,9 @@ void Splitter::createBarriers() {
   empty = kernel.addWorkgroupAttribution(type, b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&kernel.getBody().front());
-  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value isFirst =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread, index(0));
-  scf::IfOp::create(b, isFirst, [&](OpBuilder &then, Location loc) {
-    ImplicitLocOpBuilder inner(loc, then);
-    InitBarriersOp::create(inner, full, /*count=*/1);
-    InitBarriersOp::create(inner, empty, schedule.sliceWarps());
-    NVVM::FenceMbarrierInitOp::create(inner);
-    scf::YieldOp::create(inner);
-  });
+  InitBarriersOp::create(b, full, /*count=*/1);
+  InitBarriersOp::create(b, empty, schedule.sliceWarps());
+  NVVM::FenceMbarrierInitOp::create(b);
 }
 
 /// The activations argument becomes a tensor map, here and at the launch.

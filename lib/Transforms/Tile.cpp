@@ -140,6 +140,13 @@ void KernelBuilder::carveSharedMemory() {
 void KernelBuilder::build() {
   bindArguments();
   carveSharedMemory();
+  // The next kernel of the stream may start its own prologue, if it is launched
+  // so; this one reads nothing before those ahead of it have ended.
+  auto dependency = [&](NVVM::GridDepActionKind kind) {
+    NVVM::GriddepcontrolOp::create(b, kind);
+  };
+  dependency(NVVM::GridDepActionKind::launch_dependents);
+  dependency(NVVM::GridDepActionKind::wait);
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   Value isFirstWarp =
       arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, index(32));

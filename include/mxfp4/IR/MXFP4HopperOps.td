@@ -49,10 +49,12 @@ def MXFP4_MakeTensorMapOp : MXFP4_Op<"make_tensor_map", [Pure]> {
 //===----------------------------------------------------------------------===//
 
 def MXFP4_InitBarriersOp : MXFP4_Op<"init_barriers"> {
-  let summary = "Set up barriers, by one thread";
+  let summary = "Set up barriers";
   let description = [{
-    Each barrier of the array completes a phase after `count` arrivals and after
-    all bytes that `mxfp4.expect_bytes` announced.
+    For all threads of a CTA, whose warps share the work. Each barrier of the
+    array completes a phase after `count` arrivals and after all bytes that
+    `mxfp4.expect_bytes` announced. It may be used after
+    `nvvm.fence.mbarrier.init` and a barrier of the CTA.
 
     Example:
 
