@@ -243,8 +243,6 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     if (schedule.tileTokens > 256)
       return "requires at most 256 tile tokens for wgmma, but has " +
              number(schedule.tileTokens);
-    if (schedule.placement != Placement::Register)
-      return "requires placement register for wgmma";
   }
   const int accumulators = schedule.warpRows() * schedule.warpTokens() / 32;
   if (accumulators > 160)

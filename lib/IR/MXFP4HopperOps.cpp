@@ -125,9 +125,24 @@ LogicalResult WgmmaOp::verify() {
   if (columns < 1 || columns > std::min<int64_t>(most, 32))
     return emitOpError() << "requires 1 to " << std::min<int64_t>(most, 32)
                          << " columns, but got " << columns;
-  if (getFragments().size() != 16)
-    return emitOpError() << "requires 16 registers of fragments, but got "
-                         << getFragments().size();
+  if (getFragments().size() != (getDecoded() ? 0 : 16))
+    return emitOpError() << "requires 16 registers of fragments, or none and a "
+                            "decoded tile, but got "
+                         << getFragments().size()
+                         << (getDecoded() ? " and a tile" : "");
+  if (getDecoded()) {
+    auto tile = cast<MemRefType>(getDecoded().getType());
+    if (tile.getRank() != 2 || !isShared(tile) || !tile.hasStaticShape() ||
+        !tile.getLayout().isIdentity() || tile.getDimSize(0) % 64 != 0 ||
+        tile.getDimSize(1) != BlockLayout::kCols ||
+        !tile.getElementType().isBF16() || !getBlock())
+      return emitOpError() << "requires a decoded tile of whole 64 x 64 blocks "
+                              "of bf16 in shared memory and the number of a "
+                              "block, but got "
+                           << tile;
+  }
+  if (getBuffer() != 0 && !getDecoded())
+    return emitOpError("requires a decoded tile to name a buffer of it");
   if (static_cast<bool>(getTokens()) != getTokenStep().has_value())
     return emitOpError("requires token_step with tokens, and only with them");
   if (std::optional<uint64_t> step = getTokenStep())

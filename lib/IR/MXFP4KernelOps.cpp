@@ -187,6 +187,10 @@ LogicalResult LoadActivationsOp::verify() {
 LogicalResult StoreDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
+  const int64_t rows = cast<MemRefType>(getTile().getType()).getDimSize(0);
+  if (int64_t(getBuffer() * BlockLayout::kRows) >= rows)
+    return emitOpError() << "requires a buffer inside the tile of " << rows
+                         << " rows, but got " << getBuffer();
   return verifyStep(*this, getStep(), 4, "step");
 }
 

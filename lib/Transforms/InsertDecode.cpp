@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -75,7 +76,8 @@ private:
   PackedSlice loadSlice(Value slice);
   ValueRange decode(const PackedSlice &packed, int step);
   void decodeTileToShared();
-  void multiplyByWarpgroups();
+  void locateDecodedBlocks();
+  void multiplyByWarpgroups(Placement placement);
   SmallVector<Value> unpackAccumulator();
   void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
 
@@ -84,6 +86,8 @@ private:
   const int slices, columns;
   ImplicitLocOpBuilder b;
   Value warp, firstSlice, firstToken, decodedTile;
+  /// Of the warpgroup, in the decoded tile.
+  Value decodedSlice, decodedBlock;
 };
 
 } // namespace
@@ -144,7 +148,8 @@ void Expander::decodeTileToShared() {
     for (int step = 0; step < kSteps; ++step) {
       ValueRange fragment = decode(packed, step);
       StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
-                             fragment[3], decodedTile, slice, step);
+                             fragment[3], decodedTile, slice, step,
+                             /*buffer=*/0);
     }
   }
   gpu::BarrierOp::create(b);
@@ -191,17 +196,48 @@ void Expander::multiply(
   op.erase();
 }
 
+/// Each warpgroup has two buffers, one behind the other, of one block each.
+void Expander::locateDecodedBlocks() {
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
+                               AffineMap(), space);
+  auto type = MemRefType::get(
+      {schedule.decodedTileBytes() / (2 * Schedule::kTileK), Schedule::kTileK},
+      b.getBF16Type(), AffineMap(), space);
+  decodedTile = memref::ViewOp::create(
+      b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
+      index(schedule.decodedOffset()), ValueRange{});
+  Value group = arith::DivUIOp::create(b, warp, index(4));
+  decodedBlock = arith::MulIOp::create(b, group, index(2));
+  decodedSlice = arith::AddIOp::create(
+      b, arith::MulIOp::create(b, group, index(8)),
+      arith::RemUIOp::create(b, warp, index(4)));
+}
+
 /// Block after block of 64 rows: load, decode, multiply, wait.
-void Expander::multiplyByWarpgroups() {
+void Expander::multiplyByWarpgroups(Placement placement) {
+  if (placement == Placement::Shared)
+    locateDecodedBlocks();
   Value result = op.getAccumulator();
   for (int i = 0; i < slices; ++i) {
     const PackedSlice packed =
         loadSlice(add(firstSlice, i * schedule.sliceStride()));
     SmallVector<Value> fragments;
-    for (int step = 0; step < kSteps; ++step)
-      llvm::append_range(fragments, decode(packed, step));
+    for (int step = 0; step < kSteps; ++step) {
+      ValueRange fragment = decode(packed, step);
+      if (!decodedTile)
+        llvm::append_range(fragments, fragment);
+      else
+        StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
+                               fragment[3], decodedTile, decodedSlice, step,
+                               /*buffer=*/i % 2);
+    }
+    if (decodedTile)
+      SyncWarpgroupOp::create(b);
     Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{i});
-    sums = WgmmaOp::create(b, sums.getType(), sums, fragments,
+    sums = WgmmaOp::create(b, sums.getType(), sums, fragments, decodedTile,
+                           decodedBlock, /*buffer=*/decodedTile ? i % 2 : 0,
                            op.getActivations(), op.getSlot(), columns,
                            op.getTokens(),
                            b.getI64IntegerAttr(schedule.heightStep()));
@@ -215,7 +251,7 @@ void Expander::multiplyByWarpgroups() {
 void Expander::run(Placement placement) {
   locateWarp();
   if (schedule.instruction == Instruction::Wgmma)
-    return multiplyByWarpgroups();
+    return multiplyByWarpgroups(placement);
   if (placement == Placement::Shared) {
     decodeTileToShared();
     multiply([&](int slice, int step) -> ValueRange {

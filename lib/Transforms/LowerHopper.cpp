@@ -269,12 +269,21 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     NVVM::WgmmaFenceAlignedOp::create(b);
     SmallVector<WgmmaStep> steps;
-    for (auto [step, descriptor] : llvm::enumerate(describe(b, op, adaptor))) {
-      WgmmaStep next{{}, descriptor};
-      for (Value pair : adaptor.getFragments().slice(4 * step, 4))
-        next.a.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), pair));
-      steps.push_back(next);
+    const int64_t tokens =
+        cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
+    for (Value descriptor : describe(b, adaptor.getActivations(),
+                                     adaptor.getSlot(), tokens * kRowBytes))
+      steps.push_back({{}, descriptor});
+    if (op.getDecoded()) {
+      Value block = Arithmetic(b).add(adaptor.getBlock(), op.getBuffer());
+      for (auto [step, descriptor] :
+           llvm::zip(steps, describe(b, adaptor.getDecoded(), block,
+                                     BlockLayout::kRows * kRowBytes)))
+        step.a.push_back(descriptor);
     }
+    for (auto [i, pair] : llvm::enumerate(adaptor.getFragments()))
+      steps[i / 4].a.push_back(
+          LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     SmallVector<Value> sums;
     readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
     sums = emitWgmma(b, sums, steps);
@@ -284,16 +293,13 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   }
 
 private:
-  /// Matrix descriptors of the stage's four k16 steps, each 32 bytes further
-  /// along the 128-byte rows.
-  static SmallVector<Value> describe(ImplicitLocOpBuilder &b, WgmmaOp op,
-                                     OpAdaptor adaptor) {
+  /// Matrix descriptors of a tile's four k16 steps, each 32 bytes further along
+  /// the 128-byte rows.
+  static SmallVector<Value> describe(ImplicitLocOpBuilder &b, Value tiles,
+                                     Value number, int64_t tileBytes) {
     Arithmetic a(b);
-    const int64_t tokens =
-        cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
-    Value base =
-        LLVM::PtrToIntOp::create(b, b.getI32Type(), adaptor.getActivations());
-    Value address = a.add(base, a.mul(adaptor.getSlot(), tokens * kRowBytes));
+    Value base = LLVM::PtrToIntOp::create(b, b.getI32Type(), tiles);
+    Value address = a.add(base, a.mul(number, tileBytes));
     Value first = LLVM::OrOp::create(
         b, a.toI64(a.andi(a.shr(address, 4), 0x3FFF)),
         a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
@@ -432,6 +438,27 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   }
 };
 
+/// Named barriers of warpgroups, at most eight, are the last; those of K slices
+/// the first.
+struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(SyncWarpgroupOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Arithmetic a(b);
+    NVVM::FenceProxyOp::create(
+        b, NVVM::ProxyKind::async_shared,
+        NVVM::SharedSpaceAttr::get(b.getContext(),
+                                   NVVM::SharedSpace::shared_cta));
+    NVVM::BarrierOp::create(b, TypeRange{}, a.add(a.shr(a.thread(), 7), 7),
+                            a.constant(b.getI32Type(), 128),
+                            NVVM::BarrierReductionAttr(), Value());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
 /// Fragments are tied together: one after the other they would be ordered too.
 struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
@@ -465,5 +492,6 @@ void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
   patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
                LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
-               LowerWgmma, LowerWgmmaWait, LowerPin, LowerReduceSlices>(converter);
+               LowerWgmma, LowerWgmmaWait, LowerPin, LowerReduceSlices,
+               LowerSyncWarpgroup>(converter);
 }

@@ -42,11 +42,13 @@ private:
   /// binary tree: ptxas makes an indirect branch of a switch or of a chain of
   /// equalities.
   Value choose(int64_t low, int64_t high) {
-    if (low == high)
-      return WgmmaOp::create(b, op.getType(), op.getAccumulator(),
-                             op.getFragments(), op.getActivations(),
-                             op.getSlot(), high * step / 8, Value(),
-                             IntegerAttr());
+    if (low == high) {
+      auto narrow = cast<WgmmaOp>(b.clone(*op));
+      narrow.getTokensMutable().clear();
+      narrow.removeTokenStepAttr();
+      narrow.setColumns(high * step / 8);
+      return narrow.getResult();
+    }
     const int64_t middle = (low + high) / 2;
     Value isMore = arith::CmpIOp::create(
         b, arith::CmpIPredicate::ugt, op.getTokens(),

@@ -68,6 +68,8 @@ private:
   LogicalResult cut();
   LogicalResult checkParts();
   Registers pin(ValueRange values) {
+    if (values.empty())
+      return {};
     return Registers(PinOp::create(b, values.getTypes(), values).getPinned());
   }
   Value index(int64_t value) {
@@ -96,6 +98,9 @@ private:
   scf::ForOp loop;
   ImplicitLocOpBuilder b;
   Part enter, leave, advance;
+  /// Blocks decoded and multiplied so far, in the order of the text: an even
+  /// number in the loop, so that two buffers take turns.
+  int64_t decoded = 0, multiplied = 0;
   std::vector<Unit> units;
 };
 
@@ -175,7 +180,7 @@ LogicalResult Overlapper::cut() {
       part = &leave;
     } else if (!units.empty() && part != &leave && part != &advance) {
       Unit &unit = units.back();
-      if (isa<DecodeOp>(op))
+      if (isa<DecodeOp, StoreDecodedOp, SyncWarpgroupOp>(op))
         part = &unit.decode;
       else if (part == &unit.decode)
         part = &unit.batch;
@@ -265,7 +270,10 @@ Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
 Registers Overlapper::emitDecode(Unit &unit, const Registers &raw) {
   IRMapping mapping;
   mapping.map(unit.raw, raw);
-  clone(unit.decode, mapping);
+  for (Operation *op : unit.decode)
+    if (auto store = dyn_cast<StoreDecodedOp>(b.clone(*op, mapping)))
+      store.setBuffer(decoded % 2);
+  ++decoded;
   return pin(lookup(mapping, unit.fragments));
 }
 
@@ -315,6 +323,11 @@ void Overlapper::emitUnit(State &state, int64_t number, Value releaseIf,
   mapping.map(unit.fragments, state.fragments);
   clone(unit.batch, mapping);
   clone(unit.back, mapping);
+  auto wgmma = cast<WgmmaOp>(
+      mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
+  if (wgmma.getDecoded())
+    wgmma.setBuffer(multiplied % 2);
+  ++multiplied;
   cast<WgmmaWaitOp>(mapping.lookup(unit.wait().getResult()).getDefiningOp())
       .setPending(1);
   state.sums = mapping.lookup(unit.back.back()->getResult(0));

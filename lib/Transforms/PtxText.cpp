@@ -62,20 +62,24 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   // Operands: results, their tied inputs, then each step's A and descriptor.
   // The immediates: accumulate (always: accumulators start from zeros, since
   // uninitialised ones would live around the loop and spill), no negation of A
-  // and B, B not transposed.
+  // and B, B not transposed; nor A where it has a descriptor.
   std::string text, constraints;
   SmallVector<Value> inputs;
   int operand = 2 * count;
   for (const WgmmaStep &step : steps) {
     text += (operand == 2 * count ? "" : "\n\t");
     text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(2 * count) +
-            "k16.f32.bf16.bf16 " + registerList(0, count) + ", " +
-            registerList(operand, 4) + ", $" + std::to_string(operand + 4) +
-            ", 1, 1, 1, 0;";
-    constraints += ",r,r,r,r,l";
+            "k16.f32.bf16.bf16 " + registerList(0, count) + ", ";
+    const int registers = step.a.size();
+    const bool isShared = registers == 1;
+    text += (isShared ? "$" + std::to_string(operand)
+                      : registerList(operand, registers)) +
+            ", $" + std::to_string(operand + registers) +
+            (isShared ? ", 1, 1, 1, 0, 0;" : ", 1, 1, 1, 0;");
+    constraints += isShared ? ",l,l" : ",r,r,r,r,l";
     inputs.append(step.a.begin(), step.a.end());
     inputs.push_back(step.b);
-    operand += 5;
+    operand += registers + 1;
   }
   return emitAssembly(b, text, sums, inputs, constraints);
 }

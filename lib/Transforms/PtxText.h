@@ -15,7 +15,8 @@
 
 namespace mxfp4 {
 
-/// One k16 step of a batch: A in four i32 registers, B by its descriptor, i64.
+/// One k16 step of a batch: A in four i32 registers or by its descriptor, i64, B
+/// by its descriptor.
 struct WgmmaStep {
   llvm::SmallVector<mlir::Value, 4> a;
   mlir::Value b;

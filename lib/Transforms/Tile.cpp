@@ -130,10 +130,11 @@ void KernelBuilder::carveSharedMemory() {
   activationStage = carve(
       {schedule.stages, schedule.tileTokens, Schedule::kTileK}, b.getBF16Type(),
       int64_t(schedule.stages) * schedule.activationStageBytes());
+  offset = schedule.weightOffset();
   weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
                       op.getBlockType(),
                       int64_t(schedule.stages) * schedule.weightStageBytes());
-  offset += schedule.reductionBytes();
+  offset = schedule.reductionOffset() + schedule.reductionBytes();
   grid.table = carve({grid.groups + 2}, b.getI32Type(), 4 * (grid.groups + 2));
 }
 

@@ -110,16 +110,32 @@ struct Schedule {
   int activationStageBytes() const { return tileTokens * kTileK * 2; }
   /// What the height of a tile is a multiple of.
   int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
-  /// Where the sums of a slice wait to be added: behind the stages.
+  /// Where the decoded blocks of wgmma lie: behind the activations, since both
+  /// want whole KiB.
+  int64_t decodedOffset() const {
+    return int64_t(stages) * activationStageBytes();
+  }
+  /// Where the packed weights lie, and behind them the sums of a slice that
+  /// wait to be added.
+  int64_t weightOffset() const {
+    return decodedOffset() +
+           (instruction == Instruction::Wgmma ? decodedTileBytes() : 0);
+  }
   int64_t reductionOffset() const {
-    return int64_t(stages) * (weightStageBytes() + activationStageBytes());
+    return weightOffset() + int64_t(stages) * weightStageBytes();
   }
   int reductionBytes() const {
     return kSlices > 1 ? tileRows * tileTokens * 4 : 0;
   }
-  /// Bytes of the decoded tile that `Placement::Shared` keeps.
+  /// Bytes of the decoded tile that `Placement::Shared` keeps: all of the tile
+  /// for mma.sync, two blocks for each warpgroup for wgmma.
   int decodedTileBytes() const {
-    return placement == Placement::Shared ? tileRows * kTileK * 2 : 0;
+    if (placement != Placement::Shared)
+      return 0;
+    const int rows = instruction == Instruction::MmaSync
+                         ? tileRows
+                         : consumerWarps() / 4 * 2 * BlockLayout::kRows;
+    return rows * kTileK * 2;
   }
   /// Shared memory of a CTA that the launch names. `groups` counts the ragged
   /// groups, whose tile table lives there too.

@@ -234,13 +234,15 @@ def BlockAccumulator : VectorOfRankAndType<[2], [F32]>;
 
 def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     [AllTypesMatch<["accumulator", "result"]>, AttrSizedOperandSegments]> {
-  let summary = "Start multiplying fragments in registers with a staged tile";
+  let summary = "Start multiplying a decoded block with a staged tile";
   let description = [{
     One group of wgmma.m64nNk16, bf16 operands and f32 accumulators: a fence, an
     instruction for each of the four k16 steps of the stage, a commit. A is the
-    fragments of a 64-row block, four registers for each step; B is the staged
-    tile. N is eight times `columns`, the first columns of the accumulator;
-    others stay as they are.
+    fragments of a 64-row block, four registers for each step; or, with
+    `placement=shared`, the block in a `T x 64` tile that
+    `mxfp4.store_decoded` has written: the one behind row block `block` by
+    `buffer`. B is the staged tile. N is eight times `columns`, the first columns
+    of the accumulator; others stay as they are.
 
     With `tokens(%n by S)` nobody will read columns of tokens past the multiple
     of S at or above `%n`: `mxfp4-narrow-wgmma` makes the instruction that
@@ -255,20 +257,49 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     %1 = mxfp4.wgmma %0 a(%a0, %a1, ..., %a15) b(%stage[%slot]) columns 8
         tokens(%n by 16) : vector<8x4xf32>,
         memref<6x64x64xbf16, #gpu.address_space<workgroup>>
+    %2 = mxfp4.wgmma %0 shared_a(%decoded[%block]) buffer 1 b(%stage[%slot])
+        columns 8 : vector<8x4xf32>,
+        memref<6x64x64xbf16, #gpu.address_space<workgroup>>,
+        memref<128x64xbf16, #gpu.address_space<workgroup>>
     ```
   }];
   let arguments = (ins BlockAccumulator:$accumulator,
                        Variadic<BF16Pair>:$fragments,
+                       Arg<Optional<AnyStridedMemRef>, "shared memory",
+                           [MemRead]>:$decoded,
+                       Optional<Index>:$block,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr,
+                           [IntNonNegative]>, "0">:$buffer,
                        SharedSource:$activations, Index:$slot,
                        I64Attr:$columns, Optional<Index>:$tokens,
                        OptionalAttr<I64Attr>:$token_step);
   let results = (outs BlockAccumulator:$result);
   let assemblyFormat = [{
-    $accumulator `a` `(` $fragments `)` `b` `(` $activations `[` $slot `]` `)`
+    $accumulator (`a` `(` $fragments^ `)`)?
+    (`shared_a` `(` $decoded^ `[` $block `]` `)`)? (`buffer` $buffer^)?
+    `b` `(` $activations `[` $slot `]` `)`
     `columns` $columns (`tokens` `(` $tokens^ `by` $token_step `)`)?
     attr-dict `:` type($accumulator) `,` type($activations)
+    (`,` type($decoded)^)?
   }];
   let hasVerifier = 1;
+}
+
+def MXFP4_SyncWarpgroupOp : MXFP4_Op<"sync_warpgroup"> {
+  let summary = "Let wgmma read what the threads of a warpgroup have stored";
+  let description = [{
+    Each of the warpgroup's 128 threads makes what it has stored to shared memory
+    visible to the asynchronous proxy, through which wgmma reads
+    (`fence.proxy.async`), and waits for the others at a named barrier of the
+    warpgroup's own. Executed by all of them, of a consumer.
+
+    Example:
+
+    ```mlir
+    mxfp4.sync_warpgroup
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
 }
 
 def MXFP4_WgmmaWaitOp : MXFP4_Op<"wgmma_wait",

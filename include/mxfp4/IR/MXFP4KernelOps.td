@@ -303,7 +303,7 @@ def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
   let description = [{
     The baseline's half of `placement=shared`: one `stmatrix.x4` of 16-row
     slice `slice`, k16 step `step`, to `tile`, `T x 64` bf16 in shared memory
-    with the swizzle of `copy_activations`.
+    with the swizzle of `copy_activations`; `buffer` 64-row blocks further on.
 
     Example:
 
@@ -313,10 +313,12 @@ def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
     ```
   }];
   let arguments = (ins BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3,
-                       SharedDestination:$tile, Index:$slice, I64Attr:$step);
+                       SharedDestination:$tile, Index:$slice, I64Attr:$step,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr,
+                           [IntNonNegative]>, "0">:$buffer);
   let assemblyFormat = [{
-    $r0 `,` $r1 `,` $r2 `,` $r3 `to` $tile `[` $slice `]` `step` $step attr-dict
-    `:` type($tile)
+    $r0 `,` $r1 `,` $r2 `,` $r3 `to` $tile `[` $slice `]` `step` $step
+    (`buffer` $buffer^)? attr-dict `:` type($tile)
   }];
   let hasVerifier = 1;
 }
