@@ -7,7 +7,6 @@
 #include "mxfp4/Core/Schedule.h"
 
 #include <algorithm>
-#include <array>
 
 using namespace mxfp4;
 
@@ -56,141 +55,6 @@ int Schedule::consumerRegisters(const Target &target) const {
   const int groups = consumerWarps() / 4;
   const int share = (launch * (groups + 1) - producerRegisters()) / groups;
   return std::min(share, target.registersPerThread) / 8 * 8;
-}
-
-namespace {
-
-/// One regime of the chooser.
-struct Regime {
-  /// Upper end of the regime, in expected rows a group.
-  int64_t rowsPerGroup;
-  Instruction instruction;
-  int tileRows, tileTokens, warpsRows, warpsTokens, stages, ctas;
-  const char *why;
-};
-
-// Thresholds and tiles measured on an H100 (docs/BENCHMARKS.md). Few rows: the
-// kernel reads weights and little else, so small tiles, many CTAs and deep
-// prefetch; a tile of 16 pays before the mean reaches 8, since routing is
-// uneven. Many rows: a decoded fragment should serve many tokens.
-constexpr std::array<Regime, 4> kMmaSync = {{
-    {4, Instruction::MmaSync, 64, 8, 4, 1, 8, 6,
-     "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
-    {12, Instruction::MmaSync, 64, 16, 4, 1, 6, 6,
-     "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
-    {40, Instruction::MmaSync, 64, 32, 4, 1, 5, 4,
-     "a few dozen rows a group: 32 tokens share each decoded fragment"},
-    {INT64_MAX, Instruction::MmaSync, 128, 64, 4, 1, 3, 2,
-     "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
-     "tokens"},
-}};
-
-// Between 48 and 2048 rows a group the tile's height decides how much of the
-// last tile of a group is empty; three warpgroups of 160 tokens lose least at
-// most means, and 128 tokens between 320 and 768.
-constexpr std::array<Regime, 6> kWgmma = {{
-    {12, Instruction::Wgmma, 128, 16, 4, 1, 6, 4,
-     "about ten rows a group: memory bound, one warpgroup, four CTAs a "
-     "multiprocessor"},
-    {48, Instruction::Wgmma, 128, 64, 4, 1, 5, 2,
-     "a few dozen rows a group: one warpgroup, two CTAs a multiprocessor"},
-    {320, Instruction::Wgmma, 192, 160, 12, 1, 5, 1,
-     "hundreds of rows a group: three warpgroups share 160 tokens"},
-    {768, Instruction::Wgmma, 192, 128, 12, 1, 6, 1,
-     "hundreds of rows a group: three warpgroups share 128 tokens"},
-    {2048, Instruction::Wgmma, 192, 160, 12, 1, 5, 1,
-     "a thousand rows a group: three warpgroups share 160 tokens"},
-    {INT64_MAX, Instruction::Wgmma, 128, 256, 8, 1, 6, 1,
-     "thousands of rows a group: two warpgroups share the largest tile"},
-}};
-
-/// Steps of K below which wgmma has little to overlap: LLVM or the
-/// canonicaliser may take its short loop apart, and ptxas then serialises the
-/// batches.
-constexpr int64_t kFewSteps = 8;
-
-/// The regimes that a preference leaves, in order.
-std::vector<Regime> regimesFor(const Preference &preference, int64_t steps) {
-  std::vector<Regime> mma(kMmaSync.begin(), kMmaSync.end());
-  std::vector<Regime> wgmma(kWgmma.begin(), kWgmma.end());
-  if (preference.placement == Placement::Shared ||
-      preference.instruction == Instruction::MmaSync ||
-      (!preference.instruction && steps < kFewSteps))
-    return mma;
-  // With very few rows mma.sync is ahead: its smallest tile is half as high.
-  if (!preference.instruction)
-    wgmma.insert(wgmma.begin(), mma.front());
-  return wgmma;
-}
-
-} // namespace
-
-static Schedule scheduleOf(const Regime &regime, Placement placement) {
-  Schedule schedule;
-  schedule.instruction = regime.instruction;
-  schedule.tileRows = regime.tileRows;
-  schedule.tileTokens = regime.tileTokens;
-  schedule.warpsRows = regime.warpsRows;
-  schedule.warpsTokens = regime.warpsTokens;
-  schedule.stages = regime.stages;
-  schedule.placement = placement;
-  schedule.ctasPerMultiprocessor = regime.ctas;
-  return schedule;
-}
-
-/// Takes CTAs away until shared memory holds the rest.
-static Schedule fitShared(Schedule schedule, int64_t groups,
-                          const Target &target) {
-  auto needed = [&] {
-    return schedule.ctasPerMultiprocessor *
-           (schedule.sharedBytes(groups) + target.sharedReserved);
-  };
-  while (schedule.ctasPerMultiprocessor > 1 &&
-         needed() > target.sharedPerMultiprocessor)
-    --schedule.ctasPerMultiprocessor;
-  return schedule;
-}
-
-ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
-                                     const Target &target,
-                                     const Preference &preference) {
-  const int64_t groups = std::max<int64_t>(problem.groups, 1);
-  // With no hint, take the tile that loses least at either end.
-  const int64_t rows =
-      problem.rowsHint > 0 ? (problem.rowsHint + groups - 1) / groups : 32;
-  const std::vector<Regime> regimes =
-      regimesFor(preference, blocksFor(problem.k));
-  const auto regime =
-      std::find_if(regimes.begin(), regimes.end(),
-                   [&](const Regime &r) { return rows <= r.rowsPerGroup; });
-  std::string reason = regime->why;
-  if (problem.rowsHint > 0)
-    reason += " (" + std::to_string(rows) + " expected a group)";
-  else
-    reason += " (no hint of the number of rows)";
-  ScheduleChoice choice;
-  choice.schedule =
-      fitShared(scheduleOf(*regime, preference.placement), groups, target);
-  choice.reason = reason;
-  if (regime != regimes.begin())
-    choice.rowsFrom = (regime - 1)->rowsPerGroup * groups + 1;
-  if (regime->rowsPerGroup != INT64_MAX)
-    choice.rowsTo = regime->rowsPerGroup * groups;
-  return choice;
-}
-
-std::vector<Schedule> mxfp4::allSchedules(const Target &target,
-                                          Placement placement) {
-  std::vector<Schedule> result;
-  for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
-    for (const Regime &regime :
-         regimesFor({placement, instruction}, kFewSteps)) {
-      const Schedule schedule =
-          fitShared(scheduleOf(regime, placement), 32, target);
-      if (std::find(result.begin(), result.end(), schedule) == result.end())
-        result.push_back(schedule);
-    }
-  return result;
 }
 
 std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
@@ -282,9 +146,6 @@ std::string mxfp4::parsePreference(const std::string &placement,
              instruction + "'";
     preference.instruction = wanted;
   }
-  if (preference.placement == Placement::Shared &&
-      preference.instruction == Instruction::Wgmma)
-    return "has placement=shared for instruction=mma_sync only";
   return "";
 }
 

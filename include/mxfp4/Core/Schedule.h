@@ -177,8 +177,7 @@ struct ScheduleChoice {
   int64_t rowsTo = INT64_MAX;
 };
 
-/// What the caller insists on. Decoding into shared memory is the baseline and
-/// exists for mma.sync alone, whatever the instruction.
+/// What the caller insists on.
 struct Preference {
   Placement placement = Placement::Register;
   /// Absent: whichever is faster.
@@ -191,7 +190,8 @@ ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
 /// Every schedule that `chooseSchedule` can return for this placement, so that
-/// tests can walk them all.
+/// tests can walk them all. With many groups some have fewer stages: the tile
+/// table takes their place.
 std::vector<Schedule> allSchedules(const Target &target, Placement placement);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a

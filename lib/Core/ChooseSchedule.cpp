@@ -1,0 +1,272 @@
+//===- ChooseSchedule.cpp - A schedule for a class of problems ------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Tiles and thresholds measured on an H100 (docs/BENCHMARKS.md). Few rows a
+// group: the kernel reads weights and little else, so copies must be many and
+// tiles small enough to share evenly. Many rows: tensor cores decide, and a
+// decoded fragment should serve many tokens.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Schedule.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+using namespace mxfp4;
+
+namespace {
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct Pick {
+  Schedule schedule;
+  const char *why;
+};
+
+/// Steps of K below which wgmma has little to overlap: the loop over steps
+/// disappears, and ptxas may serialise what is left of it.
+constexpr int64_t kFewSteps = 8;
+
+/// Stages past which more copies in flight gain nothing.
+constexpr int kManyStages = 30;
+
+/// As many stages as shared memory holds, but no more than asked for.
+Schedule fit(Schedule schedule, int most, int64_t groups,
+             const Target &target) {
+  const auto fits = [&](int stages) {
+    schedule.stages = stages;
+    const int64_t bytes = schedule.sharedBytes(groups);
+    return bytes <= target.sharedPerCTA &&
+           schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
+               target.sharedPerMultiprocessor;
+  };
+  int stages = most / schedule.kSlices * schedule.kSlices;
+  while (stages > 3 * schedule.kSlices && !fits(stages))
+    stages -= schedule.kSlices;
+  while (schedule.ctasPerMultiprocessor > 1 && !fits(stages))
+    --schedule.ctasPerMultiprocessor;
+  schedule.stages = stages;
+  return schedule;
+}
+
+/// Chooses for one problem and one number of rows.
+class Chooser {
+public:
+  Chooser(const Problem &problem, const Target &target,
+          const Preference &preference)
+      : problem(problem), target(target), preference(preference),
+        groups(std::max<int64_t>(problem.groups, 1)),
+        steps(blocksFor(problem.k)),
+        slices(steps % 3 == 0   ? 3
+               : steps % 2 == 0 ? 2
+                                : 1) {}
+
+  Pick pick(int64_t rows) const {
+    const bool isShort = !preference.instruction && steps < kFewSteps;
+    return isShort || preference.instruction == Instruction::MmaSync
+               ? pickMmaSync(rows)
+               : pickWgmma(rows);
+  }
+
+private:
+  Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
+                 int kSlices = 1, int ctas = 1) const {
+    Schedule schedule;
+    schedule.instruction = Instruction::Wgmma;
+    schedule.tileRows = tileRows;
+    schedule.tileTokens = tileTokens;
+    schedule.tokenStep = tokenStep;
+    schedule.warpsRows = warps;
+    schedule.kSlices = kSlices;
+    schedule.placement = preference.placement;
+    schedule.ctasPerMultiprocessor = ctas;
+    return fit(schedule, kManyStages, groups, target);
+  }
+
+  /// Tokens that a group of `mean` expected ones stays below if it exceeds them
+  /// by no more than so many standard deviations of uniform routing. Alone, it
+  /// has what is expected.
+  int64_t tokensFor(int64_t mean, double deviations) const {
+    return mean + int64_t(groups > 1 ? deviations * std::sqrt(mean) : 0);
+  }
+
+  Pick pickMmaSync(int64_t rows) const;
+  Pick pickWgmma(int64_t rows) const;
+  Pick pickFewest(int64_t rows) const;
+  Pick pickMiddle(int64_t rows) const;
+  Pick pickMany(int64_t tokens) const;
+
+  const Problem problem;
+  const Target &target;
+  const Preference preference;
+  const int64_t groups, steps;
+  const int slices;
+};
+
+} // namespace
+
+/// A tile of 16 pays before the mean reaches 8, since routing is uneven.
+Pick Chooser::pickMmaSync(int64_t rows) const {
+  struct Regime {
+    int64_t rowsPerGroup;
+    int tileRows, tileTokens, warpsRows, stages, ctas;
+    const char *why;
+  };
+  constexpr std::array<Regime, 4> regimes = {{
+      {4, 64, 8, 4, 8, 6,
+       "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
+      {12, 64, 16, 4, 6, 6,
+       "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
+      {40, 64, 32, 4, 5, 4,
+       "a few dozen rows a group: 32 tokens share each decoded fragment"},
+      {INT64_MAX, 128, 64, 4, 3, 2,
+       "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
+       "tokens"},
+  }};
+  const auto regime =
+      std::find_if(regimes.begin(), regimes.end(), [&](const Regime &r) {
+        return ceilDiv(rows, groups) <= r.rowsPerGroup;
+      });
+  Schedule schedule;
+  schedule.tileRows = regime->tileRows;
+  schedule.tileTokens = regime->tileTokens;
+  schedule.warpsRows = regime->warpsRows;
+  schedule.placement = preference.placement;
+  schedule.ctasPerMultiprocessor = regime->ctas;
+  // CTAs hide more than stages do: take CTAs away until the rest fits.
+  schedule.stages = regime->stages;
+  while (schedule.ctasPerMultiprocessor > 1 &&
+         schedule.ctasPerMultiprocessor *
+                 (schedule.sharedBytes(groups) + target.sharedReserved) >
+             target.sharedPerMultiprocessor)
+    --schedule.ctasPerMultiprocessor;
+  return {schedule, regime->why};
+}
+
+/// While memory decides, a taller tile costs nothing, and a second tile of a
+/// group reads its weights again: allow for more deviations there.
+Pick Chooser::pickWgmma(int64_t rows) const {
+  const int64_t mean = ceilDiv(rows, groups);
+  if (tokensFor(mean, 4) <= 8)
+    return pickFewest(rows);
+  if (tokensFor(mean, 2) <= 16)
+    return {slices > 1 ? wgmma(64, 16, 8, 4, slices)
+                       : wgmma(64, 16, 8, 4, 1, /*ctas=*/4),
+            "about ten rows a group: memory bound, 16 tokens, small tiles and "
+            "many copies in flight"};
+  if (tokensFor(mean, 1.4) <= 48)
+    return pickMiddle(rows);
+  return pickMany(tokensFor(mean, 1.4));
+}
+
+/// Tiles so few that no CTA gets a third are all started at once.
+Pick Chooser::pickFewest(int64_t rows) const {
+  const char *why = "few rows a group: memory bound, 8 tokens, small tiles and "
+                    "many copies in flight";
+  if (slices == 1)
+    return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
+  const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
+  if (tiles > target.multiprocessors && tiles <= 2 * target.multiprocessors)
+    return {wgmma(64, 8, 0, 4, slices, /*ctas=*/2),
+            "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
+            "a multiprocessor take all tiles at once"};
+  return {wgmma(64, 8, 0, 4, slices), why};
+}
+
+/// Decoding and memory take about as long: whichever tile leaves the last round
+/// of multiprocessors fullest.
+Pick Chooser::pickMiddle(int64_t rows) const {
+  if (slices == 1)
+    return {wgmma(192, 64, 16, 12),
+            "a few dozen rows a group: three warpgroups share up to 64 tokens"};
+  const auto rounds = [&](int tileRows) {
+    const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, tileRows);
+    return double(ceilDiv(tiles, target.multiprocessors));
+  };
+  // Measured: three blocks a warpgroup overlap a little better than two.
+  const int tileRows = rounds(192) * 192 * 0.97 < rounds(128) * 128 ? 192 : 128;
+  return {wgmma(tileRows, 48, 8, 4, slices),
+          "a few dozen rows a group: up to 48 tokens share each decoded "
+          "fragment, in the tile that fills the multiprocessors best"};
+}
+
+/// The lowest tile that needs no more of them for a group than the highest
+/// does: what it saves are stages. Tiles share a group's rows evenly.
+Pick Chooser::pickMany(int64_t tokens) const {
+  constexpr std::array<int, 4> heights = {64, 96, 144, 192};
+  const auto height =
+      std::find_if(heights.begin(), heights.end(), [&](int height) {
+        return ceilDiv(tokens, height) == ceilDiv(tokens, heights.back());
+      });
+  return {wgmma(192, *height, 16, 12),
+          "many rows a group: compute bound, three warpgroups share the tokens "
+          "of the fewest tiles"};
+}
+
+ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
+                                     const Target &target,
+                                     const Preference &preference) {
+  const Chooser chooser(problem, target, preference);
+  const int64_t groups = std::max<int64_t>(problem.groups, 1);
+  // With no hint, take a tile that loses little at either end.
+  const int64_t rows = problem.rowsHint > 0 ? problem.rowsHint : 32 * groups;
+  const Pick pick = chooser.pick(rows);
+  ScheduleChoice choice;
+  choice.schedule = pick.schedule;
+  choice.reason = pick.why;
+  choice.reason += problem.rowsHint > 0
+                       ? " (" + std::to_string(ceilDiv(rows, groups)) +
+                             " expected a group)"
+                       : " (no hint of the number of rows)";
+  // Past the first row of each group only the mean counts, which changes after
+  // every `groups` rows; past `kMany` a group nothing changes any more.
+  constexpr int64_t kMany = 1024;
+  const auto isSame = [&](int64_t rows) {
+    const Pick other = chooser.pick(rows);
+    return other.schedule == pick.schedule && other.why == pick.why;
+  };
+  const auto classStart = [&](int64_t rows) {
+    return rows <= groups ? rows : (rows - 1) / groups * groups + 1;
+  };
+  const auto classEnd = [&](int64_t rows) {
+    return rows <= groups ? rows : (rows - 1) / groups * groups + groups;
+  };
+  const int64_t inside = std::min(rows, kMany * groups);
+  choice.rowsFrom = classStart(inside);
+  while (choice.rowsFrom > 1 && isSame(choice.rowsFrom - 1))
+    choice.rowsFrom = classStart(choice.rowsFrom - 1);
+  choice.rowsTo = classEnd(inside);
+  while (choice.rowsTo < kMany * groups && isSame(choice.rowsTo + 1))
+    choice.rowsTo = classEnd(choice.rowsTo + 1);
+  if (choice.rowsFrom == 1)
+    choice.rowsFrom = 0;
+  if (choice.rowsTo >= kMany * groups)
+    choice.rowsTo = INT64_MAX;
+  return choice;
+}
+
+std::vector<Schedule> mxfp4::allSchedules(const Target &target,
+                                          Placement placement) {
+  std::vector<Schedule> result;
+  for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
+    // Steps of K that three slices share, or two, or none.
+    for (int64_t steps : {45, 64, 47})
+      for (int64_t groups : {1, 8, 32})
+        for (int64_t n : {64, 2880, 5760})
+          for (int64_t rows = 1; rows <= 256 * groups; ++rows) {
+            const Problem problem = {groups, groups, n, steps * 64, rows};
+            const Schedule schedule =
+                Chooser(problem, target, {placement, instruction})
+                    .pick(rows)
+                    .schedule;
+            if (std::find(result.begin(), result.end(), schedule) ==
+                result.end())
+              result.push_back(schedule);
+          }
+  return result;
+}
