@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import logging
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,15 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import library
+from . import __version__, library
 from .artifact import Artifact, Manifest
+from .cache import Cache, cache_folder, cache_limit
 from .errors import Error
 from .formats import bfloat16
 from .layout import Layout, blocks_of
 from .reference import check_routing
 from .weights import PackedWeights
 
-_log = logging.getLogger(__name__)
 _SEVERITY = ("note", "warning", "error")
 
 
@@ -258,46 +256,6 @@ def unpack_expert_native(
     return blocks, scales
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: MXFP4_CACHE, or ``mxfp4`` in the user's cache folder."""
-    chosen = os.environ.get("MXFP4_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxfp4"
-
-
-def _cache_entry(problem: Problem, options: str) -> Path:
-    path = library.find()
-    stamp = path.stat() if path else None
-    maker = (str(path), stamp.st_size, stamp.st_mtime_ns) if stamp else ()
-    text = repr((problem.spec(), options, maker))
-    return cache_folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-_compiling = threading.Lock()
-
-
-@cache
-def _compile_cached(problem: Problem, options: str) -> Artifact:
-    entry = _cache_entry(problem, options)
-    if entry.is_dir():
-        try:
-            return Artifact.load(entry)
-        except Error as e:
-            _log.warning("a cached kernel is unusable and is compiled again: %s", e)
-            shutil.rmtree(entry, ignore_errors=True)
-    with Compiler() as compiler:
-        artifact = compiler.compile(compiler.mlir(problem), options)
-    try:  # another process may do the same: the first complete folder wins
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent) as scratch:
-            artifact.save(Path(scratch) / "new")
-            (Path(scratch) / "new").rename(entry)
-    except OSError as e:
-        _log.info("the compiled kernel was not cached in %s: %s", entry, e)
-    return artifact
-
-
 def find_ptxas() -> str | None:
     """NVIDIA's assembler: MXFP4_PTXAS, then ``CUDA_HOME/bin``, then the PATH; or None."""
     chosen = os.environ.get("MXFP4_PTXAS")
@@ -306,6 +264,36 @@ def find_ptxas() -> str | None:
     home = os.environ.get("CUDA_HOME")
     found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
     return found or shutil.which("ptxas")
+
+
+_compiling = threading.Lock()
+
+
+@cache
+def _compile_cached(problem: Problem, options: str) -> Artifact:
+    kept = Cache(cache_folder(), cache_limit())
+    key = _cache_key(problem, options)
+    artifact = kept.load(key)
+    if artifact is None:
+        with Compiler() as compiler:
+            artifact = compiler.compile(compiler.mlir(problem), options)
+        kept.store(key, artifact)
+    return artifact
+
+
+def _cache_key(problem: Problem, options: str) -> str:
+    """A name for everything that the compiled kernel depends on."""
+    maker = [__version__, library.identity(), _stamp(find_ptxas())]
+    text = repr((problem.spec(), sorted(options.split()), maker))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _stamp(file: str | None) -> tuple[int, ...]:
+    try:
+        found = os.stat(file) if file else None
+    except OSError:
+        found = None
+    return (found.st_size, found.st_mtime_ns) if found else ()
 
 
 def compile_artifact(problem: Problem, options: str = "") -> Artifact:

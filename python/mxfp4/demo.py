@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import library, ops
+from . import kernels, library, ops
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .compile import Problem, compile_artifact
@@ -68,7 +68,7 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = ops.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
+    kernel = kernels.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
     y = kernel(xd, on_device, od)
     kernel.check()
     times = []

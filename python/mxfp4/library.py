@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
 from functools import cache
@@ -57,6 +58,20 @@ def candidates() -> list[Path]:
 def find() -> Path | None:
     """The library's file, or None."""
     return next((p for p in candidates() if p.is_file()), None)
+
+
+def identity() -> str:
+    """A digest of the library's file, or an empty string if there is none: says what compiled."""
+    path = find()
+    if path is None:
+        return ""
+    stamp = path.stat()
+    return _digest(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def load() -> ctypes.CDLL:
