@@ -142,6 +142,26 @@ def ranges(problem: Problem, max_rows: int) -> list[Artifact]:
     return found
 
 
+def compile_ranges(problem: Problem, folder: Path, max_rows: int) -> list[Path]:
+    """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
+
+    Returns:
+        The subfolders.
+
+    Raises:
+        Error: as `ranges`.
+    """
+    folders = []
+    for artifact in ranges(problem, max_rows):
+        m = artifact.manifest
+        rows = "any" if m.rows_hint is None else m.rows_hint[0]
+        groups = f"g{m.groups}ids" if m.expert_ids else ""
+        name = f"e{m.experts}{groups}-n{m.n}-k{m.k}-{m.layout.order}-{m.layout.scales}-{m.output}"
+        folders.append(folder / f"{name}-r{rows}")
+        artifact.save(folders[-1])
+    return folders
+
+
 def prepare(
     weights: PackedWeights,
     max_rows: int = 2**16,
@@ -160,13 +180,16 @@ def prepare(
         device: CUDA ordinal; that of the weights if None.
 
     Returns:
-        The kernels, by rising row counts.
+        The kernels, by rising row counts; none for torch weights on the CPU.
 
     Raises:
         Error: as `kernel_for`.
     """
+    place = getattr(weights.data, "device", None)
+    if getattr(place, "type", None) == "cpu":
+        return []  # the specification runs there
     if device is None:
-        device = getattr(getattr(weights.data, "device", None), "index", None)
+        device = getattr(place, "index", None)
     problem = problem_of(weights, out_dtype, groups)
     kernels: list[Kernel] = []
     rows = 1

@@ -129,6 +129,19 @@ def _permute_words(data: NDArray[np.uint8], order: str, inverse: bool) -> NDArra
     return word.astype("<u4", copy=False)[..., None].view(np.uint8)
 
 
+def check_scales(layout: Layout, largest: int) -> None:
+    """Check that a layout can hold scale bytes up to ``largest``.
+
+    Raises:
+        Error: if it cannot.
+    """
+    if layout.scales == "folded" and largest > FOLDED_MAX:
+        raise Error(
+            f"folded scales need every scale byte <= {FOLDED_MAX}, but the largest is {largest}; "
+            'use scales="raw" or layout="auto".'
+        )
+
+
 def pack_expert(
     blocks: NDArray[np.uint8],
     scales: NDArray[np.uint8],
@@ -155,13 +168,7 @@ def pack_expert(
         raise Error(f"weights: one expert's blocks must be [N, K/32, 16], got {blocks.shape}.")
     n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
     nb, kb = blocks_of(n, k)
-    if layout.scales == "folded":
-        top = int(scales.max())
-        if top > FOLDED_MAX:
-            raise Error(
-                f"folded scales need every scale byte <= {FOLDED_MAX}, but the largest is {top}; "
-                'use scales="raw" or layout="auto".'
-            )
+    check_scales(layout, int(scales.max()))
     shape = (nb, kb, BLOCK_BYTES)
     if out is None:
         out = np.empty(shape, np.uint8)

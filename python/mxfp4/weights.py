@@ -24,6 +24,7 @@ from .layout import (
     TILE,
     Layout,
     blocks_of,
+    check_scales,
     pack_expert,
     padding_is_neutral,
     to_raw_scales,
@@ -256,6 +257,20 @@ def pack(
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
     pairs = (Quantized(np.asarray(blocks[e]), np.asarray(scales[e])) for e in range(len(blocks)))
     return pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
+
+
+def layout_for(layout: Layout | str, proof: Proof) -> Layout:
+    """The layout that ``layout``, or "auto", means for scales of which this was proved.
+
+    Raises:
+        Error: if it is neither a layout nor "auto", or the scales do not fit it.
+    """
+    if isinstance(layout, str):
+        if layout != "auto":
+            raise Error(f'layout must be a Layout or "auto", got {layout!r}.')
+        return Layout(scales="folded" if proof.scale_max <= FOLDED_MAX else "raw")
+    check_scales(layout, proof.scale_max)
+    return layout
 
 
 def pack_stream(
