@@ -9,6 +9,8 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``reference``       the grouped matmul in float64 and the error bound that kernels must meet
 ``layout``          the packed (fragment-major) weight layout: pack and unpack
 ``weights``         ``PackedWeights``: packed bytes, their layout and proof; save and load
+``packed_file``     packed weights in safetensors files, expert by expert
+``packed_checkpoint``  all packed tensors of a checkpoint in a folder
 ``checkpoint``      reader of gpt-oss style safetensors
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
 ``compile``         the compiler, through its C ABI

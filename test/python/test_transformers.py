@@ -17,6 +17,7 @@ from mxfp4 import Checkpoint, Error, kernels  # noqa: E402
 from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
 from mxfp4.integrations import transformers as ours  # noqa: E402
 from mxfp4.make_checkpoint import Shape, make_checkpoint  # noqa: E402
+from mxfp4.packed_checkpoint import pack_checkpoint  # noqa: E402
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
 TINY = Shape(2, 8, 96, 64, 64, 4, 2, 32)
@@ -94,6 +95,16 @@ def test_a_loaded_model_has_no_dequantised_weights(folder: Path, models: check.M
 
 
 @torch.no_grad()
+def test_experts_packed_before(folder: Path, models: check.Models, tmp_path: Path) -> None:
+    pack_checkpoint(Checkpoint(folder), tmp_path)
+    model = ours.load(folder, packed=tmp_path, progress=True)
+    ids = models.tokens(1, 9)
+    assert torch.equal(model(ids).logits, models.ours(ids).logits)
+    with pytest.raises(Error, match="has no mxfp4-packed"):
+        ours.load(folder, packed=folder)
+
+
+@torch.no_grad()
 def test_replacing_the_experts_of_a_model(folder: Path, models: check.Models) -> None:
     from transformers import AutoModelForCausalLM, Mxfp4Config
 
@@ -138,7 +149,8 @@ def test_kernels_for_single_tokens_and_for_many() -> None:
         ({"quantization_config": {"quant_method": "fp8"}}, "says 'gpt_oss' and 'fp8'"),
         ({"intermediate_size": 32}, "gate_up_proj must have E, N, K = 8, 64, 96 in this model, but "
                                     "the checkpoint's has 8, 128, 96"),
-        ({"num_hidden_layers": 3, "layer_types": None}, r"no MXFP4 expert tensor 'model\.layers\.2\.mlp\.experts"),
+        ({"num_hidden_layers": 3, "layer_types": None},
+         r"no MXFP4 expert tensor 'model\.layers\.2\.mlp\.experts"),
     ],
 )  # fmt: skip
 def test_checkpoints_that_do_not_fit(copy: Path, changes: dict[str, Any], text: str) -> None:

@@ -20,7 +20,7 @@ transformers' own experts do. An experts class that says otherwise of itself is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from ..checkpoint import Checkpoint, ExpertTensor
 from ..compile import Problem
 from ..errors import Error
 from ..layout import Layout
+from ..packed_checkpoint import PackedCheckpoint
 from ..torch_op import GroupedLinear
 from ..weights import PackedWeights
 
@@ -153,6 +154,7 @@ def load(
     checkpoint: str | os.PathLike[str],
     *,
     device: Any = None,
+    packed: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **options: Any,
 ) -> PreTrainedModel:
@@ -162,7 +164,9 @@ def load(
         checkpoint: a folder or hub name, as ``from_pretrained`` takes it.
         device: where the model goes; without it, ``device_map`` may say so (it needs accelerate),
             or else the CPU.
-        progress: show a progress bar of the packing.
+        packed: a folder that `mxfp4 pack` made of the checkpoint; without it, the experts are
+            packed now.
+        progress: show a progress bar of the experts.
         options: of ``from_pretrained``.
 
     Raises:
@@ -181,7 +185,8 @@ def load(
     dtype = options.setdefault("dtype", torch.bfloat16)
     if dtype not in (torch.bfloat16, "bfloat16"):
         raise Error(f"the kernels take bfloat16 activations; dtype must be that, got {dtype}.")
-    quantization = KernelsConfig(None if device is None else str(device), progress)
+    folder = None if packed is None else os.fspath(packed)
+    quantization = KernelsConfig(None if device is None else str(device), folder, progress)
     model = AutoModelForCausalLM.from_pretrained(
         name, config=config, quantization_config=quantization, **options
     )
@@ -257,8 +262,10 @@ def _replace_modules(model: nn.Module) -> None:
         model.set_submodule(name, Experts(module))
 
 
-def _fill(model: nn.Module, source: Checkpoint, device: Any, progress: bool) -> None:
-    """Pack the weights of all experts, where ``device`` says or else where their biases are."""
+def _fill(
+    model: nn.Module, source: Checkpoint | PackedCheckpoint, device: Any, progress: bool
+) -> None:
+    """Give all experts their weights, where ``device`` says or else where their biases are."""
     layers: Any = _experts_of(model, Experts)
     if progress:
         from tqdm.auto import tqdm
@@ -266,21 +273,29 @@ def _fill(model: nn.Module, source: Checkpoint, device: Any, progress: bool) -> 
         layers = tqdm(layers, unit="layer", desc="pack experts")
     for name, experts in layers:
         place = experts.down_proj_bias.device if device is None else device
-        packed = (torch_pack.pack(t, place) for t in _tensors(source, name))
-        experts.set_weights(*packed)
+        tensors = (source[f"{name}.{projection}"] for projection in ("gate_up_proj", "down_proj"))
+        experts.set_weights(*(_on_device(t, place) for t in tensors))
 
 
-def _tensors(source: Checkpoint, name: str) -> Iterator[ExpertTensor]:
-    return (source[f"{name}.{projection}"] for projection in ("gate_up_proj", "down_proj"))
+def _on_device(tensor: ExpertTensor | PackedWeights, device: Any) -> PackedWeights:
+    if isinstance(tensor, ExpertTensor):
+        return torch_pack.pack(tensor, device)
+    return tensor.to_device(device)
 
 
 @register_quantization_config(METHOD)
 class KernelsConfig(QuantizationConfigMixin):
     """How `load` tells ``from_pretrained`` to leave the experts to us."""
 
-    def __init__(self, device: str | None = None, progress: bool = False, **_: Any) -> None:
+    def __init__(
+        self,
+        device: str | None = None,
+        packed: str | None = None,
+        progress: bool = False,
+        **_: Any,
+    ) -> None:
         self.quant_method = METHOD
-        self.device, self.progress = device, progress
+        self.device, self.packed, self.progress = device, packed, progress
 
 
 @register_quantizer(METHOD)
@@ -296,7 +311,11 @@ class KernelsQuantizer(HfQuantizer):
         if not checkpoint_files:
             raise Error("the model has no checkpoint files to take its experts from.")
         files = [Path(f) for f in checkpoint_files]
-        self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
+        self._source: Checkpoint | PackedCheckpoint
+        if self.quantization_config.packed is None:
+            self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
+        else:
+            self._source = PackedCheckpoint(self.quantization_config.packed)
         _replace_modules(model)
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
