@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import shutil
 import threading
@@ -26,6 +27,7 @@ from .layout import Layout, blocks_of
 from .reference import check_routing
 from .weights import PackedWeights
 
+_WORDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
 _SEVERITY = ("note", "warning", "error")
 
 
@@ -50,6 +52,34 @@ class Problem:
     layout: Layout = field(default_factory=Layout)
     output: str = "bf16"
     expert_ids: bool = False
+
+    @staticmethod
+    def parse(spec: str) -> Problem:
+        """A problem from its spec, "experts=E n=N k=K" and more; the inverse of `spec`.
+
+        Raises:
+            Error: naming the word that is wrong or missing.
+        """
+        words: dict[str, str] = {}
+        for word in spec.split():
+            name, equals, value = word.partition("=")
+            if name not in _WORDS or not equals:
+                known = ", ".join(f"{w}=" for w in _WORDS)
+                raise Error(f"a problem is words that start with {known}; got {word!r}.")
+            words[name] = value
+        numbers: dict[str, int] = {}
+        for name in ("experts", "n", "k", "groups", "expert-ids"):
+            if name in words and not words[name].isdecimal():
+                raise Error(f"{name} must be a number, got {words[name]!r}.")
+            if name in words:
+                numbers[name] = int(words[name])
+            elif name in ("experts", "n", "k"):
+                raise Error(f"the problem {spec!r} does not say {name}=.")
+        layout = Layout(words.get("order", "spread"), words.get("scales", "folded"))
+        return Problem(
+            numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
+            words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
+        )  # fmt: skip
 
     def spec(self) -> str:
         """The problem in the compiler's words."""
@@ -257,13 +287,23 @@ def unpack_expert_native(
 
 
 def find_ptxas() -> str | None:
-    """NVIDIA's assembler: MXFP4_PTXAS, then ``CUDA_HOME/bin``, then the PATH; or None."""
+    """NVIDIA's assembler, or None.
+
+    In this order: MXFP4_PTXAS, ``CUDA_HOME/bin``, the PATH, the package ``nvidia-cuda-nvcc``.
+    """
     chosen = os.environ.get("MXFP4_PTXAS")
     if chosen:
         return chosen
     home = os.environ.get("CUDA_HOME")
     found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
-    return found or shutil.which("ptxas")
+    return found or shutil.which("ptxas") or _packaged_ptxas()
+
+
+def _packaged_ptxas() -> str | None:
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec else None
+    found = (p for folder in folders or () for p in Path(folder).glob("*/bin/ptxas"))
+    return next((str(p) for p in found if os.access(p, os.X_OK)), None)
 
 
 _compiling = threading.Lock()

@@ -126,14 +126,14 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
     return max(low - rows, rows - high, 0), artifact.manifest.schedule.get("placement") == "shared"
 
 
-def ranges(problem: Problem, max_rows: int) -> list[Artifact]:
-    """Compile the kernels that serve 0 .. ``max_rows`` rows, one for each range.
+def ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> list[Artifact]:
+    """Compile the kernels that serve ``min_rows`` .. ``max_rows`` rows, one for each range.
 
     Raises:
         Error: if the compiler is not there, or with its diagnostics.
     """
     found: list[Artifact] = []
-    rows = 1
+    rows = max(min_rows, 1)
     while rows <= max(max_rows, 1):
         artifact = _compile(problem, rows)
         found.append(artifact)
@@ -142,7 +142,9 @@ def ranges(problem: Problem, max_rows: int) -> list[Artifact]:
     return found
 
 
-def compile_ranges(problem: Problem, folder: Path, max_rows: int) -> list[Path]:
+def compile_ranges(
+    problem: Problem, folder: Path, max_rows: int, min_rows: int = 1
+) -> list[Path]:
     """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
 
     Returns:
@@ -152,7 +154,7 @@ def compile_ranges(problem: Problem, folder: Path, max_rows: int) -> list[Path]:
         Error: as `ranges`.
     """
     folders = []
-    for artifact in ranges(problem, max_rows):
+    for artifact in ranges(problem, max_rows, min_rows):
         m = artifact.manifest
         rows = "any" if m.rows_hint is None else m.rows_hint[0]
         groups = f"g{m.groups}ids" if m.expert_ids else ""

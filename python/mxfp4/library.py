@@ -98,7 +98,14 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as e:
-        raise Error(f"{path} could not be loaded as the mxfp4 compiler library: {e}.") from e
+        advice = "."
+        if "libMLIR" in str(e) or "libLLVM" in str(e):
+            advice = (
+                "; it needs LLVM's and MLIR's shared libraries, version 22.1: install Debian's "
+                "libmlir-22, or name their folder in LD_LIBRARY_PATH. Kernels that were compiled "
+                "ahead of time run without."
+            )
+        raise Error(f"{path} could not be loaded as the mxfp4 compiler: {e}{advice}") from e
     version = library.mxfp4_abi_version()
     if version != ABI_VERSION:
         raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")
