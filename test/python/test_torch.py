@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +16,10 @@ from helpers import exact_activations, random_weights, split
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
 import mxfp4  # noqa: E402
-from mxfp4 import Error, GroupedLinear, Layout, reference, torch_op  # noqa: E402
+from mxfp4 import Error, GroupedLinear, Layout, reference, torch_op, torch_pack  # noqa: E402
+from mxfp4.make_checkpoint import Shape, make_checkpoint  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
+from safetensors.numpy import save_file  # noqa: E402
 
 E, N, K, R = 3, 70, 96, 11
 
@@ -169,3 +175,39 @@ def test_a_module_keeps_its_layout(data: Data, rng: np.random.Generator) -> None
     assert torch.equal(raw.packed, before), "nothing was copied"
     moved = module.to(torch.float32).to("meta").weights
     assert (moved.data.dtype, moved.data.device.type) == (torch.uint8, "meta")
+
+
+def test_packing_onto_a_device_holds_few_experts(tmp_path: Path) -> None:
+    # The meta device holds no bytes: what is left is the host's memory.
+    code = """
+import sys
+from mxfp4.checkpoint import Checkpoint
+from mxfp4.torch_pack import pack
+for folder in sys.argv[1:]:
+    for tensor in Checkpoint(folder).experts.values():
+        pack(tensor, "meta")
+    print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+    folders = []
+    for experts in (4, 64):
+        folders.append(tmp_path / str(experts))
+        make_checkpoint(folders[-1], Shape(1, experts, 512, 1024), codes=True)
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", code, *folders]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    few, many = (int(line) * 1024 for line in run.stdout.split())
+    size = (folders[1] / "model-00001-of-00001.safetensors").stat().st_size
+    assert many - few < size / 5, (few, many, size)
+
+
+def test_packing_on_a_device_is_packing(rng: np.random.Generator, tmp_path: Path) -> None:
+    raw = random_weights(rng, 3, 70, 96, 90, 255)
+    tensors = {"a_blocks": raw.blocks, "a_scales": raw.scales}
+    save_file(tensors, tmp_path / "c.safetensors")
+    tensor = mxfp4.Checkpoint(tmp_path / "c.safetensors")["a"]
+    for layout in ("auto", Layout("nibble", "raw")):
+        here, there = mxfp4.pack(*raw, layout), torch_pack.pack(tensor, "cpu", layout)
+        assert (here.layout, here.proof, here.shape) == (there.layout, there.proof, there.shape)
+        assert np.array_equal(here.data, there.data.numpy())
+    with pytest.raises(Error, match="folded scales need every scale byte <= 128"):
+        torch_pack.pack(tensor, "cpu", Layout())

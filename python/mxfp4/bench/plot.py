@@ -107,7 +107,7 @@ def times(results: dict[str, Any], path: Path) -> None:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         ticks = sorted({r["tokens"] for r in rows})
-        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.set_xticks(ticks, [f"{t // 1024}k" if t >= 1024 else str(t) for t in ticks])
         axes.set_title(f"{experts} experts, {layer} (N = {rows[0]['n']}, K = {rows[0]['k']})",
                        fontsize=10)  # fmt: skip
     for axes in list(grid.flat)[len(panels) :]:
@@ -142,8 +142,9 @@ def roofline(results: dict[str, Any], path: Path) -> None:
         ridge = best * 1e3 / bandwidth
         ends = [min(intensity) * 0.7, ridge, max(*intensity, ridge) * 1.4]
         axes.plot(ends, [min(x * bandwidth / 1e3, best) for x in ends], color="#999999", lw=1)
-        axes.annotate(f"read bandwidth, {bandwidth:.0f} GB/s", (ends[0], ends[0] * bandwidth / 1e3),
-                      xytext=(6, 14), textcoords="offset points", fontsize=8,
+        middle = (ends[0] * ridge) ** 0.5
+        axes.annotate(f"read bandwidth, {bandwidth:.0f} GB/s", (middle, middle * bandwidth / 1e3),
+                      xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=8,
                       color="#666666")  # fmt: skip
         axes.annotate(f"best measured, {best:.0f} TFLOP/s", (ridge, best), xytext=(0, 5),
                       textcoords="offset points", fontsize=8, color="#666666")  # fmt: skip
