@@ -163,7 +163,7 @@ def open_weights(path: str | os.PathLike[str]) -> PackedWeights:
         entry = json.loads(file.read(size))[TENSOR]
     try:
         if entry["dtype"] != "U8":
-            raise Error(f"packed weights must be uint8, got {entry['dtype']}.")
+            raise Error(f"packed weights must be U8, got {entry['dtype']}.")
         offset = 8 + size + entry["data_offsets"][0]
         data = np.memmap(path, np.uint8, "r", offset, tuple(entry["shape"]))
         return PackedWeights(data, n, k, layout, proof)

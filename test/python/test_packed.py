@@ -184,7 +184,7 @@ def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
     tensors = load_file(file)
     meta = packed_file.metadata(file)
     save_file({"packed": tensors["packed"].view(np.int8)}, file, meta)
-    with pytest.raises(Error, match="must be uint8, got I8"):
+    with pytest.raises(Error, match="must be U8, got I8"):
         found[NAMES[0]]
 
 
