@@ -142,9 +142,7 @@ def ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> list[Artifact]
     return found
 
 
-def compile_ranges(
-    problem: Problem, folder: Path, max_rows: int, min_rows: int = 1
-) -> list[Path]:
+def compile_ranges(problem: Problem, folder: Path, max_rows: int, min_rows: int = 1) -> list[Path]:
     """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
 
     Returns:
