@@ -4,8 +4,8 @@
 Where the compiler is:  python -m mxfp4.integrations.check_gpt_oss --compile KERNELS
 Where the GPU is:       python -m mxfp4.integrations.check_gpt_oss KERNELS --json out.json
 
-Weights are random, all of the code is real. The small model is loaded by transformers itself from
-the same checkpoint, dequantised, in bf16 and in f32. It must hold that
+Weights are random, all of the code is real. The small model is also loaded by transformers itself
+from the same checkpoint, dequantised to bf16; a copy of that computes in f32. It must hold that
 
 - every layer's experts, given the same tokens and routing, differ from the f32 path's by at most
   1.25 times as much (root of the mean square) as transformers' bf16 path does;
