@@ -9,11 +9,16 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``reference``       the grouped matmul in float64 and the error bound that kernels must meet
 ``layout``          the packed (fragment-major) weight layout: pack and unpack
 ``weights``         ``PackedWeights``: packed bytes, their layout and proof; save and load
+``packed_file``     packed weights in safetensors files, expert by expert
+``packed_checkpoint``  all packed tensors of a checkpoint in a folder
 ``checkpoint``      reader of gpt-oss style safetensors
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
 ``compile``         the compiler, through its C ABI
 ``runtime``         launcher over the CUDA driver
+``kernels``         which kernel a call runs; kernels compiled ahead of time
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
+``torch_op``        the operator ``torch.ops.mxfp4.grouped_matmul``; ``GroupedLinear``
+``integrations``    models of other libraries on our kernels
 ==================  =============================================================================
 """
 
@@ -29,9 +34,11 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint
     from .compile import Compiler, Problem, compile_artifact
     from .formats import Quantized, dequantize, quantize
+    from .kernels import prepare
     from .layout import Layout
     from .ops import grouped_matmul
     from .runtime import Kernel
+    from .torch_op import GroupedLinear
     from .weights import PackedWeights, Proof, pack, unpack
 
 __version__ = "0.1.0"
@@ -40,6 +47,7 @@ _LAZY = {
     "Artifact": "artifact",
     "Checkpoint": "checkpoint",
     "Compiler": "compile",
+    "GroupedLinear": "torch_op",
     "Kernel": "runtime",
     "Layout": "layout",
     "PackedWeights": "weights",
@@ -50,6 +58,7 @@ _LAZY = {
     "dequantize": "formats",
     "grouped_matmul": "ops",
     "pack": "weights",
+    "prepare": "kernels",
     "quantize": "formats",
     "unpack": "weights",
 }
@@ -59,6 +68,7 @@ __all__ = [
     "Checkpoint",
     "Compiler",
     "Error",
+    "GroupedLinear",
     "Kernel",
     "Layout",
     "PackedWeights",
@@ -69,6 +79,7 @@ __all__ = [
     "dequantize",
     "grouped_matmul",
     "pack",
+    "prepare",
     "quantize",
     "unpack",
 ]

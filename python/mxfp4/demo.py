@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import library, ops
+from . import kernels, library, ops
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .compile import Problem, compile_artifact
@@ -68,7 +68,7 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = ops.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
+    kernel = kernels.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
     y = kernel(xd, on_device, od)
     kernel.check()
     times = []
@@ -130,6 +130,30 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
     return right
 
 
+def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0) -> bool:
+    """Run expert tensors of a checkpoint; whether all results were right.
+
+    Args:
+        path: the checkpoint.
+        names: its tensors; the first two if None.
+        rows: R of each call.
+        cpu: do not use a GPU.
+        seed: of rows and routing.
+
+    Raises:
+        Error: if there is nothing to run, or something does not fit.
+    """
+    checkpoint = Checkpoint(path)
+    if not checkpoint.experts:
+        raise Error(f"{path} has no MXFP4 expert tensors.")
+    gpu = has_gpu() and not cpu
+    where = "GPU" if gpu else "CPU: " + ops.cpu_path()
+    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where}")
+    chosen = list(checkpoint.experts)[:2] if names is None else names
+    results = [run_tensor(checkpoint[name], rows, gpu, seed) for name in chosen]
+    return all(results)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m mxfp4.demo", description=__doc__)
@@ -142,17 +166,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     o = parser.parse_args(arguments)
     try:
-        checkpoint = Checkpoint(o.checkpoint)
-        if not checkpoint.experts:
-            raise Error(f"{o.checkpoint} has no MXFP4 expert tensors.")
-        gpu = has_gpu() and not o.cpu
-        print(f"{o.checkpoint}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the "
-              f"{'GPU' if gpu else 'CPU: ' + ops.cpu_path()}")  # fmt: skip
-        tensors = list(checkpoint.experts.values())[: o.tensors]
-        results = [run_tensor(t, o.rows, gpu, o.seed) for t in tensors]
+        names = list(Checkpoint(o.checkpoint).experts)[: o.tensors]
+        return 0 if run(o.checkpoint, names, o.rows, o.cpu, o.seed) else 1
     except Error as e:
         parser.exit(1, f"error: {e}\n")
-    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

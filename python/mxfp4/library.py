@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
 from functools import cache
@@ -59,6 +60,20 @@ def find() -> Path | None:
     return next((p for p in candidates() if p.is_file()), None)
 
 
+def identity() -> str:
+    """A digest of the library's file, or an empty string if there is none: says what compiled."""
+    path = find()
+    if path is None:
+        return ""
+    stamp = path.stat()
+    return _digest(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
 def load() -> ctypes.CDLL:
     """The library, with its functions declared.
 
@@ -83,7 +98,14 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as e:
-        raise Error(f"{path} could not be loaded as the mxfp4 compiler library: {e}.") from e
+        advice = "."
+        if "libMLIR" in str(e) or "libLLVM" in str(e):
+            advice = (
+                "; it needs LLVM's and MLIR's shared libraries, version 22.1: install Debian's "
+                "libmlir-22, or name their folder in LD_LIBRARY_PATH. Kernels that were compiled "
+                "ahead of time run without."
+            )
+        raise Error(f"{path} could not be loaded as the mxfp4 compiler: {e}{advice}") from e
     version = library.mxfp4_abi_version()
     if version != ABI_VERSION:
         raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")
