@@ -12,6 +12,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``checkpoint``      reader of gpt-oss style safetensors
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
 ``compile``         the compiler, through its C ABI
+``module``          modules of MLIR: pipelines, each pass watched, bytecode
 ``runtime``         launcher over the CUDA driver
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
 ==================  =============================================================================
