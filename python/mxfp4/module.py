@@ -93,9 +93,7 @@ class Module:
                 except BaseException as e:  # cannot cross the C frames
                     raised.append(e)
 
-            status = self._library.mxfp4_module_trace(
-                handle, words, library.PairFn(after), None
-            )
+            status = self._library.mxfp4_module_trace(handle, words, library.PairFn(after), None)
             if raised:
                 raise raised[0]
         if status:
