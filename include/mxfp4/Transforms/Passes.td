@@ -211,6 +211,14 @@ def Raise : Pass<"mxfp4-raise"> {
        +0.0 (`linalg` accumulates onto it). A bf16 accumulator rounds after every
        addition, which is another operation too.
     3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
+    4. A loop over experts becomes one `grouped_matmul` with a group for each: an
+       `scf.for` from 0 to E that cuts the rows of expert e out of the
+       activations, multiplies them with slice e of the weights, and inserts the
+       result into an output of as many rows, at first zero or undefined. The
+       rows are `offsets[e]` to `offsets[e+1]`, or `sizes[e]` behind those of
+       expert e-1, as in a ragged dot. Rows that no expert has become groups with
+       id -1, and so zero; with `groups-cover-rows` there are none, and offsets
+       are passed on as they are.
 
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
@@ -249,7 +257,12 @@ def Raise : Pass<"mxfp4-raise"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mxfp4::MXFP4Dialect"
+  ];
+  let options = [
+    Option<"groupsCoverRows", "groups-cover-rows", "bool", "false",
+           "Loops over experts start at row 0 and end at the last row">
   ];
 }
 
