@@ -138,6 +138,11 @@ void mxfp4::registerAll(DialectRegistry &registry) {
 
 void mxfp4::registerPipelines() {
   PassPipelineRegistration<>(
+      "mxfp4-bufferize",
+      "Turn tensors into contiguous memrefs, at function boundaries too, as "
+      "kernels take them",
+      buildBufferizePipeline);
+  PassPipelineRegistration<>(
       "mxfp4-to-cpu",
       "Lower mxfp4 operations on tensors or memrefs to the LLVM dialect, as "
       "loops for the CPU that MLIR's execution engine runs",

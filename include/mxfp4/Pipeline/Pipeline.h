@@ -38,6 +38,11 @@ void registerAllPasses();
 /// `mxfp4/Transforms/Passes.h` registers the passes.
 void registerPipelines();
 
+/// `mxfp4-bufferize`: a module on tensors to one on contiguous memrefs, at
+/// function boundaries too, which is what kernels take. A result that is an
+/// output argument's buffer is not returned; temporaries are freed.
+void buildBufferizePipeline(mlir::OpPassManager &pm);
+
 /// `mxfp4-to-cpu`: a module on tensors or memrefs to the LLVM dialect, for
 /// MLIR's execution engine. Functions exchange contiguous memrefs; a result
 /// that is an output argument's buffer is not returned. Temporaries are freed

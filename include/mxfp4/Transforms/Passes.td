@@ -266,6 +266,55 @@ def Raise : Pass<"mxfp4-raise"> {
   ];
 }
 
+def PackWeights : Pass<"mxfp4-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Give grouped matmuls packed weights";
+  let description = [{
+    Inserts `mxfp4.pack` in front of each `mxfp4.grouped_matmul` on tensors whose
+    weights are in the checkpoint layout, as `mxfp4-raise` leaves them: kernels
+    read a fragment-major layout.
+
+    Weights are packed once and used often. With `outline`, packing that depends
+    on arguments of the function alone moves to a function of its own, named like
+    the function with `_pack` behind it, for whoever loads the weights to call;
+    the function takes packed weights in place of the first of those arguments,
+    and loses those that are left without a use. Calls in the module pack in
+    front of the call; a function that is used in another way is left alone.
+
+    `scales=folded` is a promise that no scale is above 2^1 and none is NaN; the
+    packing function checks it under `generate-runtime-verification`.
+
+    Preconditions: weights of static shape; others are left alone.
+
+    Example, with `outline`:
+
+    ```mlir
+    func.func @layer(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                     %s: tensor<4x48x2xi8>, %o: tensor<5xi32>)
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @layer(%x: tensor<?x64xbf16>,
+                     %w: tensor<4x1x1x!mxfp4.block<spread, raw>>,
+                     %o: tensor<5xi32>)
+    func.func @layer_pack(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>)
+        -> tensor<4x1x1x!mxfp4.block<spread, raw>>
+    ```
+  }];
+  let options = [
+    Option<"order", "order", "std::string", "\"spread\"",
+           "Order of the codes in a word: spread or nibble">,
+    Option<"scales", "scales", "std::string", "\"raw\"",
+           "Encoding of the scales: folded or raw">,
+    Option<"outlinePacks", "outline", "bool", "false",
+           "Pack in functions of their own">
+  ];
+  let dependentDialects = [
+    "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   let summary = "The executable specification: scalar loops for the CPU";
   let description = [{
