@@ -180,8 +180,8 @@ bool Matcher::matchOutput() {
 
 bool Matcher::matchMatmul() {
   Value result = insert.getSource();
-  if (auto cast = result.getDefiningOp<tensor::CastOp>())
-    result = cast.getSource();
+  if (auto retyped = result.getDefiningOp<tensor::CastOp>())
+    result = retyped.getSource();
   auto matmul = result.getDefiningOp<GroupedMatmulOp>();
   if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds())
     return false;
@@ -234,18 +234,34 @@ FailureOr<RaggedLoop> Matcher::match() {
   return failure();
 }
 
+/// What two tensors of equal value here have as many rows as: a number of rows,
+/// or a tensor.
+static Value rowsOf(Value tensor) {
+  while (true) {
+    if (auto retyped = tensor.getDefiningOp<tensor::CastOp>()) {
+      tensor = retyped.getSource();
+    } else if (auto op = tensor.getDefiningOp<DestinationStyleOpInterface>()) {
+      tensor = op.getTiedOpOperand(cast<OpResult>(tensor))->get();
+    } else if (auto empty = tensor.getDefiningOp<tensor::EmptyOp>();
+               empty && empty.getType().isDynamicDim(0)) {
+      Value rows = empty.getDynamicSizes()[0];
+      auto dim = rows.getDefiningOp<tensor::DimOp>();
+      if (!dim || dim.getConstantIndex() != 0)
+        return rows;
+      tensor = dim.getSource();
+    } else {
+      return tensor;
+    }
+  }
+}
+
 /// Whether the output has as many rows as the activations.
 static bool sameRows(Value init, Value activations) {
-  if (auto fill = init.getDefiningOp<linalg::FillOp>())
-    init = fill.getOutputs()[0];
   const int64_t rows = tensorType(activations).getDimSize(0);
   if (!ShapedType::isDynamic(rows))
     return tensorType(init).getDimSize(0) == rows;
-  auto empty = init.getDefiningOp<tensor::EmptyOp>();
-  if (!empty || !tensorType(init).isDynamicDim(0))
-    return false;
-  auto dim = empty.getDynamicSizes()[0].getDefiningOp<tensor::DimOp>();
-  return dim && dim.getSource() == activations && dim.getConstantIndex() == 0;
+  return tensorType(init).isDynamicDim(0) &&
+         rowsOf(init) == rowsOf(activations);
 }
 
 //===----------------------------------------------------------------------===//
