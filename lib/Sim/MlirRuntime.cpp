@@ -11,7 +11,7 @@
 // `finalize-memref-to-llvm{use-generic-functions}`. A finding of the
 // interpreter is printed and ends the program, as a failing launch would.
 //
-// `mxfp4SimRuntimeReport()`, callable from MLIR, prints what ran.
+// With MXFP4_SIM_REPORT in the environment, each launch prints what it cost.
 //
 //===----------------------------------------------------------------------===//
 
@@ -82,14 +82,33 @@ Heap &heap() {
   return Blocks;
 }
 
-struct Counts {
-  std::mutex Mutex;
-  std::map<std::string, sim::Stats> Kernels;
+/// What `mxfp4_encode_tensor_map` was asked for; the interpreter's map needs
+/// addresses that exist from the launch on.
+struct MapRequest {
+  uint8_t *Data;
+  int64_t Rows, Columns, BoxRows;
+  uint64_t Magic;
 };
+constexpr uint64_t kMapMagic = 0x70616d2d726f736e; // "nsor-map"
 
-Counts &counts() {
-  static Counts Ran;
-  return Ran;
+/// Activations as mxfp4.make_tensor_map describes them.
+void addTensorMap(sim::Launch &L, const MapRequest &Request,
+                  const std::string &Name) {
+  uint8_t *Begin = nullptr;
+  size_t Size = 0;
+  if (!heap().find(Request.Data, Begin, Size))
+    fail("the tensor map '" + Name + "' describes memory that is not ours");
+  const unsigned Buffer = L.addBuffer(Begin, Size, {}, Name);
+  sim::TensorMap Map;
+  Map.Base = L.address(Buffer) + (Request.Data - Begin);
+  Map.Rank = 2;
+  Map.Dims = {uint64_t(Request.Columns), uint64_t(Request.Rows)};
+  Map.Strides = {uint64_t(Request.Columns) * 2};
+  Map.Box = {64, uint32_t(Request.BoxRows)};
+  Map.Swizzling = sim::TensorMap::Swizzle::B128;
+  if (std::string Why = Map.verify(); !Why.empty())
+    fail("the tensor map '" + Name + "': " + Why);
+  L.argTensorMap(Map);
 }
 
 /// Passes a parameter on: addresses of host memory become buffers.
@@ -97,6 +116,12 @@ void addArgument(sim::Launch &L, const sim::KernelInfo::Param &P,
                  const void *Value) {
   uint8_t *Address = nullptr, *Begin = nullptr;
   size_t Size = 0;
+  MapRequest Request;
+  if (P.Size == 128) {
+    std::memcpy(&Request, Value, sizeof(Request));
+    if (Request.Magic == kMapMagic)
+      return addTensorMap(L, Request, P.Name);
+  }
   if (P.Size == sizeof(Address))
     std::memcpy(static_cast<void *>(&Address), Value, sizeof(Address));
   if (Address && heap().find(Address, Begin, Size))
@@ -117,8 +142,8 @@ EXPORT void _mlir_memref_to_llvm_free(void *Memory) { heap().release(Memory); }
 
 EXPORT void *mgpuModuleLoadJIT(void *Text, int, size_t) {
   std::vector<sim::Diagnostic> Errors;
-  auto Code = sim::Module::parse(static_cast<const char *>(Text), "kernel.ptx",
-                                 Errors);
+  auto Code =
+      sim::Module::parse(static_cast<const char *>(Text), "kernel.ptx", Errors);
   if (!Code)
     fail("the interpreter does not understand the PTX: " +
          (Errors.empty() ? std::string() : Errors[0].str()));
@@ -157,24 +182,19 @@ EXPORT void mgpuLaunchKernel(void *Handle, intptr_t GridX, intptr_t GridY,
   sim::Result R = sim::run(*F.Code, F.Name, L, {});
   if (!R.ok())
     fail("kernel " + F.Name + ":\n" + R.text());
-  std::lock_guard<std::mutex> Lock(counts().Mutex);
-  counts().Kernels[F.Name] = R.Statistics;
+  if (std::getenv("MXFP4_SIM_REPORT"))
+    std::fprintf(stderr, "kernel %s\n%s\n", F.Name.c_str(),
+                 R.Statistics.report().c_str());
+}
+
+EXPORT void mxfp4_encode_tensor_map(void *Map, const void *X, int64_t Rows,
+                                    int64_t Columns, int64_t BoxRows) {
+  const MapRequest Request{static_cast<uint8_t *>(const_cast<void *>(X)), Rows,
+                           Columns, BoxRows, kMapMagic};
+  std::memset(Map, 0, 128);
+  std::memcpy(Map, &Request, sizeof(Request));
 }
 
 EXPORT void *mgpuStreamCreate() { return nullptr; }
 EXPORT void mgpuStreamDestroy(void *) {}
 EXPORT void mgpuStreamSynchronize(void *) {}
-
-/// Prints the kernels that ran and what they cost.
-EXPORT void mxfp4SimRuntimeReport() {
-  std::lock_guard<std::mutex> Lock(counts().Mutex);
-  for (const auto &[Name, Statistics] : counts().Kernels)
-    std::printf("kernel %s: %llu CTAs, %llu warp instructions, %llu mma, "
-                "%llu wgmma\n",
-                Name.c_str(), (unsigned long long)Statistics.Ctas,
-                (unsigned long long)Statistics.WarpInstructions,
-                (unsigned long long)Statistics.Mma,
-                (unsigned long long)Statistics.Wgmma);
-  std::fflush(stdout);
-}
-EXPORT void _mlir_ciface_mxfp4SimRuntimeReport() { mxfp4SimRuntimeReport(); }
