@@ -58,7 +58,7 @@ def test_kernels_are_those_of_an_artifact() -> None:
 def test_errors_are_the_compilers() -> None:
     with Compiler() as compiler:
         with pytest.raises(
-            Error, match="parsing the module failed:\nerror: -:1:1: custom op .nonsense. is"
+            Error, match=r"parsing the module failed:\nerror: -:1:1: custom op .nonsense. is"
         ):
             compiler.parse("nonsense")
         module = compiler.parse("module {}")
