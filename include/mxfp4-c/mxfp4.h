@@ -74,9 +74,11 @@ MXFP4_API char *mxfp4_module_to_bytecode(const mxfp4_module *module,
 /** Runs a pass pipeline such as "builtin.module(mxfp4-to-ptx)". Returns 0; if
  *  it fails, the module may be half lowered. */
 MXFP4_API int mxfp4_module_run(mxfp4_module *module, const char *pipeline);
-/** `pass` is a pass that has run, in the words of a pipeline, `mlir` the whole
- *  module after it; both live until the function returns. */
-typedef void (*mxfp4_trace_fn)(const char *pass, const char *mlir, void *user);
+/** `pass` is a pass that has run, in the words of a pipeline, `summary` what it
+ *  says of itself, `mlir` the whole module after it; all live until the function
+ *  returns. */
+typedef void (*mxfp4_trace_fn)(const char *pass, const char *summary,
+                               const char *mlir, void *user);
 /** Runs a pipeline, and calls `trace` after each pass. */
 MXFP4_API int mxfp4_module_trace(mxfp4_module *module, const char *pipeline,
                                  mxfp4_trace_fn trace, void *user);
@@ -89,6 +91,17 @@ MXFP4_API void mxfp4_module_kernels(const mxfp4_module *module,
 /** Parses text, runs a pipeline, and returns the module's text. */
 MXFP4_API char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,
                                    const char *pipeline);
+
+/** JSON of what the compiler knows of each operation with a schedule: layouts,
+ *  the decode sequence, schedules for other numbers of rows. `options` as for
+ *  mxfp4_compile. A trace may ask while a pipeline runs. */
+MXFP4_API char *mxfp4_module_describe(const mxfp4_module *module,
+                                      const char *options);
+/** Assembles PTX with ptxas, and returns its version and report as JSON:
+ *  registers, stack_bytes, spill_bytes, static_shared_bytes, warnings, ptxas.
+ *  `chip` such as "sm_90a"; `ptxas` a path, or null to look for it. */
+MXFP4_API char *mxfp4_assemble(mxfp4_compiler *compiler, const char *ptx,
+                               const char *chip, const char *ptxas);
 
 /** Compiles a module with one mxfp4.grouped_matmul on memrefs. `options` are
  *  "key=value" words: those of the pipeline mxfp4-to-ptx, assemble, ptxas. */

@@ -6,6 +6,7 @@
 
 #include "Handles.h"
 
+#include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
@@ -76,7 +77,8 @@ public:
     // Passes that only hold others, which have been told already.
     if (pass->getArgument().empty())
       return;
-    trace(words.c_str(), print(module).c_str(), user);
+    trace(words.c_str(), pass->getDescription().str().c_str(),
+          print(module).c_str(), user);
   }
 
 private:
@@ -120,6 +122,23 @@ void mxfp4_module_kernels(const mxfp4_module *module, mxfp4_kernel_fn kernel,
                           void *user) {
   for (const PtxKernel &found : ptxKernels(*module->module))
     kernel(found.name.c_str(), found.ptx.c_str(), user);
+}
+
+char *mxfp4_module_describe(const mxfp4_module *module, const char *options) {
+  ModuleOp op = *module->module;
+  FailureOr<CompileOptions> parsed = parseCompileOptions(
+      options ? options : "", UnknownLoc::get(op.getContext()));
+  if (failed(parsed))
+    return nullptr;
+  FailureOr<std::string> text = describe(op, *parsed);
+  return failed(text) ? nullptr : copyText(*text);
+}
+
+char *mxfp4_assemble(mxfp4_compiler *compiler, const char *ptx,
+                     const char *chip, const char *ptxas) {
+  FailureOr<std::string> text = assemblerReport(ptx, chip, ptxas ? ptxas : "",
+                                                compiler->unknownLocation());
+  return failed(text) ? nullptr : copyText(*text);
 }
 
 char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,

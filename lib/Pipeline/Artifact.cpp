@@ -128,6 +128,20 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
   return artifact;
 }
 
+FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
+                                              StringRef ptxas,
+                                              Location location) {
+  FailureOr<Assembly> assembly = assemble(ptx, chip, ptxas, location);
+  if (failed(assembly))
+    return failure();
+  llvm::json::Object report = resources(*assembly);
+  report["ptxas"] = assembly->version;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::json::Value(std::move(report));
+  return text;
+}
+
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
   if (std::error_code error = llvm::sys::fs::create_directories(directory))

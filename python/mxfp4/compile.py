@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import shutil
@@ -137,6 +138,17 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         return Module(self, source)
+
+    def assemble(self, ptx: str, chip: str = "sm_90a") -> dict[str, Any]:
+        """Assemble PTX and return what ptxas reports, as the "resources" of a manifest.
+
+        Raises:
+            Error: with the compiler's diagnostics, if ptxas is not found or refuses.
+        """
+        pointer = self._library.mxfp4_assemble(self.use(), ptx.encode(), chip.encode(), None)
+        if not pointer:
+            raise self.failure("assembling")
+        return json.loads(library.take_string(pointer))
 
     def compile(self, mlir: str, options: str = "") -> Artifact:
         """Compile a module's text to PTX, and to a cubin with the option ``assemble=true``.

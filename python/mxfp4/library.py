@@ -17,8 +17,10 @@ FILE = "libmxfp4.so"
 DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 """void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
 
-PairFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_void_p)
-"""void(const char *, const char *, void *user): a pass and its MLIR, or a kernel and its PTX."""
+KernelFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_void_p)
+"""void(const char *name, const char *ptx, void *user)."""
+TraceFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_char_p, c_void_p)
+"""void(const char *pass, const char *summary, const char *mlir, void *user)."""
 
 _BYTES = POINTER(c_uint8)
 _INTS = POINTER(c_int32)
@@ -36,8 +38,10 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "mxfp4_module_to_mlir": (c_void_p, [c_void_p]),
     "mxfp4_module_to_bytecode": (c_void_p, [c_void_p, POINTER(c_size_t)]),
     "mxfp4_module_run": (c_int, [c_void_p, c_char_p]),
-    "mxfp4_module_trace": (c_int, [c_void_p, c_char_p, PairFn, c_void_p]),
-    "mxfp4_module_kernels": (None, [c_void_p, PairFn, c_void_p]),
+    "mxfp4_module_trace": (c_int, [c_void_p, c_char_p, TraceFn, c_void_p]),
+    "mxfp4_module_kernels": (None, [c_void_p, KernelFn, c_void_p]),
+    "mxfp4_module_describe": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_assemble": (c_void_p, [c_void_p, c_char_p, c_char_p, c_char_p]),
     "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),
     "mxfp4_artifact_manifest": (c_char_p, [c_void_p]),

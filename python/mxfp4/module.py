@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import library
 from .errors import Error
@@ -20,6 +21,14 @@ class PtxKernel(NamedTuple):
 
     name: str
     ptx: str
+
+
+class PassRun(NamedTuple):
+    """A pass that has run: itself in the words of a pipeline, its summary, the module after it."""
+
+    pass_: str
+    summary: str
+    mlir: str
 
 
 class Module:
@@ -67,13 +76,13 @@ class Module:
         finally:
             self._library.mxfp4_string_free(pointer)
 
-    def run(self, pipeline: str, trace: Callable[[str, str], None] | None = None) -> None:
+    def run(self, pipeline: str, trace: Callable[[PassRun], None] | None = None) -> None:
         """Run a pass pipeline on the module.
 
         Args:
             pipeline: such as "builtin.module(mxfp4-to-ptx{rows-hint=64})".
-            trace: called after each pass with the pass, in the words of a pipeline, and the MLIR
-                of the whole module. It may read this module, and must not run anything on it.
+            trace: called after each pass. It may read this module, and must not run anything on
+                it.
 
         Raises:
             Error: with the compiler's diagnostics; the module may be half lowered. What `trace`
@@ -86,14 +95,14 @@ class Module:
         else:
             raised: list[BaseException] = []
 
-            def after(name: bytes, mlir: bytes, _: object) -> None:
+            def after(words: bytes, summary: bytes, mlir: bytes, _: object) -> None:
                 try:
                     if not raised:
-                        trace(name.decode(), mlir.decode())
+                        trace(PassRun(words.decode(), summary.decode(), mlir.decode()))
                 except BaseException as e:  # cannot cross the C frames
                     raised.append(e)
 
-            status = self._library.mxfp4_module_trace(handle, words, library.PairFn(after), None)
+            status = self._library.mxfp4_module_trace(handle, words, library.TraceFn(after), None)
             if raised:
                 raise raised[0]
         if status:
@@ -106,5 +115,22 @@ class Module:
         def keep(name: bytes, ptx: bytes, _: object) -> None:
             found.append(PtxKernel(name.decode(), ptx.decode()))
 
-        self._library.mxfp4_module_kernels(self._use(), library.PairFn(keep), None)
+        self._library.mxfp4_module_kernels(self._use(), library.KernelFn(keep), None)
         return found
+
+    def describe(self, options: str = "") -> list[dict[str, Any]]:
+        """What the compiler knows of each operation that has a schedule.
+
+        Layouts, the decode sequence bit by bit, and the schedules that other numbers of rows lead
+        to; the format is in ``lib/Pipeline/Describe.cpp``. A trace may ask.
+
+        Args:
+            options: of the pipeline ``mxfp4-to-ptx``; chip, placement and instruction count.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        pointer = self._library.mxfp4_module_describe(self._use(), options.encode())
+        if not pointer:
+            raise self._compiler.failure("describing the module")
+        return json.loads(library.take_string(pointer))

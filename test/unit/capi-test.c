@@ -77,8 +77,10 @@ struct traced {
   char *last;
 };
 
-static void keepPass(const char *pass, const char *mlir, void *user) {
+static void keepPass(const char *pass, const char *summary, const char *mlir,
+                     void *user) {
   struct traced *traced = user;
+  CHECK(*summary != '\0');
   const size_t used = strlen(traced->passes);
   snprintf(traced->passes + used, sizeof(traced->passes) - used, "%.40s\n",
            pass);
@@ -115,6 +117,17 @@ static void testModules(void) {
   CHECK(heard.count > 0);
   memset(&heard, 0, sizeof(heard));
   mxfp4_string_free(bytes);
+
+  /* Without a schedule there is nothing to describe. */
+  text = mxfp4_module_describe(module, NULL);
+  CHECK(text && strcmp(text, "[]") == 0);
+  mxfp4_string_free(text);
+  CHECK(!mxfp4_module_describe(module, "instruction=dot"));
+  CHECK(heardError(&heard, "expects instruction=auto"));
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-choose-schedule)") == 0);
+  text = mxfp4_module_describe(module, "instruction=mma_sync");
+  CHECK(text && strstr(text, "\"name\":\"fast\""));
+  mxfp4_string_free(text);
 
   int kernels = 0;
   mxfp4_module_kernels(module, countKernel, &kernels);
@@ -168,6 +181,8 @@ static void testDiagnostics(void) {
   CHECK(!mxfp4_compile(compiler, mlir, "opt-level=9"));
   CHECK(heardError(&heard, "opt-level expects a whole number"));
   CHECK(!mxfp4_compile(compiler, mlir, "assemble=1 ptxas=/nonexistent"));
+  CHECK(heardError(&heard, "/nonexistent"));
+  CHECK(!mxfp4_assemble(compiler, "", "sm_90a", "/nonexistent"));
   CHECK(heardError(&heard, "/nonexistent"));
   /* The compiler works on after errors. */
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, NULL);
