@@ -55,6 +55,7 @@ static Object describe(const Target &target) {
       {"multiprocessors", target.multiprocessors},
       {"shared_per_cta", target.sharedPerCTA},
       {"shared_per_multiprocessor", target.sharedPerMultiprocessor},
+      {"shared_reserved", target.sharedReserved},
       {"registers_per_multiprocessor", target.registersPerMultiprocessor}};
 }
 
