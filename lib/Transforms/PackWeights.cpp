@@ -177,21 +177,27 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
           << order << " scales=" << scales;
       return signalPassFailure();
     }
+    auto module = dyn_cast<ModuleOp>(getOperation());
+    if (outlinePacks && !module) {
+      getOperation()->emitError("mxfp4-pack-weights{outline} runs on a module, "
+                                "where it can change callers");
+      return signalPassFailure();
+    }
     SmallVector<PackOp> packs;
-    getOperation().walk([&](GroupedMatmulOp op) {
+    getOperation()->walk([&](GroupedMatmulOp op) {
       if (op.getWeights().size() == 2 && op.hasPureTensorSemantics() &&
           op.getWeightsType().hasStaticShape())
         packs.push_back(insertPack(op, layout));
     });
     if (!outlinePacks)
       return;
-    SymbolTable symbols(getOperation());
+    SymbolTable symbols(module);
     for (PackOp pack : packs) {
       auto function = pack->getParentOfType<func::FuncOp>();
       if (!function || !pack->getBlock()->isEntryBlock())
         continue;
       std::optional<SmallVector<func::CallOp>> calls =
-          callsOf(function, getOperation());
+          callsOf(function, module);
       Outliner outliner(pack, preparation(pack, function), function);
       if (calls && outliner.hasArguments())
         outliner.run(*calls, symbols);

@@ -266,7 +266,7 @@ def Raise : Pass<"mxfp4-raise"> {
   ];
 }
 
-def PackWeights : Pass<"mxfp4-pack-weights", "::mlir::ModuleOp"> {
+def PackWeights : Pass<"mxfp4-pack-weights"> {
   let summary = "Give grouped matmuls packed weights";
   let description = [{
     Inserts `mxfp4.pack` in front of each `mxfp4.grouped_matmul` on tensors whose
@@ -283,7 +283,8 @@ def PackWeights : Pass<"mxfp4-pack-weights", "::mlir::ModuleOp"> {
     `scales=folded` is a promise that no scale is above 2^1 and none is NaN; the
     packing function checks it under `generate-runtime-verification`.
 
-    Preconditions: weights of static shape; others are left alone.
+    Preconditions: weights of static shape; others are left alone. `outline` runs on
+    a module, the rest on any operation.
 
     Example, with `outline`:
 
