@@ -132,6 +132,8 @@ void addArgument(sim::Launch &L, const sim::KernelInfo::Param &P,
 
 } // namespace
 
+// Names are MLIR's.
+// NOLINTBEGIN(readability-identifier-naming)
 EXPORT void *_mlir_memref_to_llvm_alloc(size_t Size) {
   return heap().allocate(Size, 64);
 }
@@ -139,6 +141,7 @@ EXPORT void *_mlir_memref_to_llvm_aligned_alloc(size_t Align, size_t Size) {
   return heap().allocate(Size, Align);
 }
 EXPORT void _mlir_memref_to_llvm_free(void *Memory) { heap().release(Memory); }
+// NOLINTEND(readability-identifier-naming)
 
 EXPORT void *mgpuModuleLoadJIT(void *Text, int, size_t) {
   std::vector<sim::Diagnostic> Errors;
