@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import threading
@@ -24,6 +25,7 @@ from .cache import Cache, cache_folder, cache_limit
 from .errors import Error
 from .formats import bfloat16
 from .layout import Layout, blocks_of
+from .module import Module
 from .reference import check_routing
 from .weights import PackedWeights
 
@@ -133,13 +135,15 @@ class Compiler:
             self._library.mxfp4_compiler_destroy(self._handle)
             self._handle = None
 
-    def _use(self) -> int:
+    def use(self) -> int:
+        """The C handle, for one call; forgets earlier diagnostics."""
         if not self._handle:
             raise Error("this Compiler was closed; make a new one.")
         self.diagnostics.clear()
         return self._handle
 
-    def _failure(self, what: str) -> Error:
+    def failure(self, what: str) -> Error:
+        """An error with what the compiler said."""
         said = "\n".join(f"{severity}: {text}" for severity, text in self.diagnostics)
         return Error(f"{what} failed:\n{said or 'the compiler gave no reason'}")
 
@@ -150,13 +154,29 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         spec = problem if isinstance(problem, str) else problem.spec()
-        pointer = self._library.mxfp4_problem_to_mlir(self._use(), spec.encode())
+        pointer = self._library.mxfp4_problem_to_mlir(self.use(), spec.encode())
         if not pointer:
-            raise self._failure(f"making MLIR of the problem ({spec})")
-        try:
-            return ctypes.string_at(pointer).decode()
-        finally:
-            self._library.mxfp4_string_free(pointer)
+            raise self.failure(f"making MLIR of the problem ({spec})")
+        return library.take_string(pointer)
+
+    def parse(self, source: str | bytes) -> Module:
+        """A module from MLIR text or bytecode.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        return Module(self, source)
+
+    def assemble(self, ptx: str, chip: str = "sm_90a") -> dict[str, Any]:
+        """Assemble PTX and return what ptxas reports, as the "resources" of a manifest.
+
+        Raises:
+            Error: with the compiler's diagnostics, if ptxas is not found or refuses.
+        """
+        pointer = self._library.mxfp4_assemble(self.use(), ptx.encode(), chip.encode(), None)
+        if not pointer:
+            raise self.failure("assembling")
+        return json.loads(library.take_string(pointer))
 
     def compile(self, mlir: str, options: str = "") -> Artifact:
         """Compile a module's text to PTX, and to a cubin with the option ``assemble=true``.
@@ -169,9 +189,9 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         lib = self._library
-        handle = lib.mxfp4_compile(self._use(), mlir.encode(), options.encode())
+        handle = lib.mxfp4_compile(self.use(), mlir.encode(), options.encode())
         if not handle:
-            raise self._failure("compiling")
+            raise self.failure("compiling")
         try:
             size = ctypes.c_size_t()
             code = lib.mxfp4_artifact_cubin(handle, ctypes.byref(size))
@@ -190,9 +210,9 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         mlir = self.mlir(problem)
-        handle = self._library.mxfp4_jit(self._use(), mlir.encode())
+        handle = self._library.mxfp4_jit(self.use(), mlir.encode())
         if not handle:
-            raise self._failure("compiling the executable specification")
+            raise self.failure("compiling the executable specification")
         return CpuKernel(self._library, handle, problem)
 
 

@@ -18,6 +18,11 @@ FILE = "libmxfp4.so"
 DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 """void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
 
+KernelFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_void_p)
+"""void(const char *name, const char *ptx, void *user)."""
+TraceFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_char_p, c_void_p)
+"""void(const char *pass, const char *summary, const char *mlir, void *user)."""
+
 _BYTES = POINTER(c_uint8)
 _INTS = POINTER(c_int32)
 
@@ -28,6 +33,16 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "mxfp4_compiler_destroy": (None, [c_void_p]),
     "mxfp4_problem_to_mlir": (c_void_p, [c_void_p, c_char_p]),
     "mxfp4_string_free": (None, [c_void_p]),
+    "mxfp4_version": (c_char_p, []),
+    "mxfp4_parse": (c_void_p, [c_void_p, c_char_p, c_size_t]),
+    "mxfp4_module_destroy": (None, [c_void_p]),
+    "mxfp4_module_to_mlir": (c_void_p, [c_void_p]),
+    "mxfp4_module_to_bytecode": (c_void_p, [c_void_p, POINTER(c_size_t)]),
+    "mxfp4_module_run": (c_int, [c_void_p, c_char_p]),
+    "mxfp4_module_trace": (c_int, [c_void_p, c_char_p, TraceFn, c_void_p]),
+    "mxfp4_module_kernels": (None, [c_void_p, KernelFn, c_void_p]),
+    "mxfp4_module_describe": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_assemble": (c_void_p, [c_void_p, c_char_p, c_char_p, c_char_p]),
     "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),
     "mxfp4_artifact_manifest": (c_char_p, [c_void_p]),
@@ -88,6 +103,14 @@ def load() -> ctypes.CDLL:
             + ". Build it (cmake --build), or set MXFP4_LIBRARY to its path."
         )
     return _load(path)
+
+
+def take_string(pointer: int) -> str:
+    """Text that a function of the library returned to its caller; frees it."""
+    try:
+        return ctypes.string_at(pointer).decode()
+    finally:
+        load().mxfp4_string_free(pointer)
 
 
 @cache
