@@ -118,52 +118,58 @@ uint16_t element(const Cta &C, const Descriptor &D, bool Trans, uint32_t Mn,
   return V;
 }
 
+/// The 16 bytes of a chunk; zeros where the descriptor leaves the block.
+const void *chunkAt(const Cta &C, const Descriptor &D, uint32_t Row,
+                    uint32_t Chunk) {
+  alignas(16) static const uint8_t Zeros[16] = {};
+  uint32_t Off = D.chunk(false, Row, Chunk);
+  return Off + 16 <= C.Shared.size() ? C.Shared.data() + Off : Zeros;
+}
+
 /// Eight columns of B from shared memory.
 void loadB(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstN,
            BlockB &B) {
-  bool Trans = I.Mods & TransB;
   float Sign = I.Mods & NegB ? -1.0f : 1.0f;
-  if (!Trans) {
-    for (uint32_t N = 0; N < 8; ++N)
-      for (uint32_t H = 0; H < 2; ++H) {
-        uint32_t Off = D.chunk(false, FirstN + N, H);
-        uint16_t V[8] = {};
-        if (Off + 16 <= C.Shared.size())
-          std::memcpy(V, C.Shared.data() + Off, 16);
-        for (uint32_t K = 0; K < 8; ++K)
-          B.set(8 * H + K, N, Sign * widen(I.T, V[K]));
-      }
+  if (I.Mods & TransB) {
+    for (uint32_t K = 0; K < 16; ++K)
+      for (uint32_t N = 0; N < 8; ++N)
+        B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
     return;
   }
-  for (uint32_t K = 0; K < 16; ++K)
+  for (uint32_t Half = 0; Half < 2; ++Half) {
+    const void *Columns[8];
     for (uint32_t N = 0; N < 8; ++N)
-      B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
+      Columns[N] = chunkAt(C, D, FirstN + N, Half);
+    setB(I.T, Columns, Sign, Half, B);
+  }
+}
+
+/// The warp's 16 rows of A from shared memory.
+void loadA(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstRow,
+           FragmentA &A) {
+  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
+  for (uint32_t Row = 0; Row < 16; ++Row) {
+    if (I.Mods & TransA)
+      for (uint32_t K = 0; K < 16; ++K)
+        A.V[Row][K] = Sign * widen(I.T, element(C, D, true, FirstRow + Row, K));
+    else
+      for (uint32_t Half = 0; Half < 2; ++Half)
+        setRow(I.T, chunkAt(C, D, FirstRow + Row, Half), Sign,
+               &A.V[Row][8 * Half]);
+  }
 }
 
 void compute(ExecContext &X, const PendingWgmma &P) {
   const Inst &I = *P.I;
   static thread_local FragmentA A;
-  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
-  uint32_t FromShared[4][32];
-  const uint32_t *Regs[4];
   if (I.Mods & RegisterA) {
+    const uint32_t *Regs[4];
     for (unsigned J = 0; J < 4; ++J)
       Regs[J] = P.A.data() + 32 * J;
+    setA(Regs, 16, I.T, I.Mods & NegA ? -1.0f : 1.0f, A);
   } else {
-    Descriptor D(P.DescA);
-    uint32_t Row0 = 16 * (X.W.Id % 4);
-    for (unsigned J = 0; J < 4; ++J) {
-      for (unsigned L = 0; L < 32; ++L) {
-        uint32_t Row = Row0 + L / 4 + 8 * (J & 1),
-                 K = 2 * (L % 4) + 8 * (J >> 1);
-        FromShared[J][L] =
-            element(X.C, D, I.Mods & TransA, Row, K) |
-            uint32_t(element(X.C, D, I.Mods & TransA, Row, K + 1)) << 16;
-      }
-      Regs[J] = FromShared[J];
-    }
+    loadA(X.C, I, Descriptor(P.DescA), 16 * (X.W.Id % 4), A);
   }
-  spreadA(Regs, 16, I.T, Sign, A);
   Descriptor D(P.DescB);
   BlockB B;
   for (unsigned Block = 0; Block < I.A / 8; ++Block) {
