@@ -212,6 +212,9 @@ class PackedWeights:
                 raise Error(f"{path}: the metadata is incomplete or malformed ({e!r}).") from e
             except ValueError as e:
                 raise Error(f"{path}: the metadata is wrong: {e}") from e
+            # Some dtypes of the format have no equal in numpy, and cannot be read at all.
+            if (dtype := file.get_slice(_TENSOR).get_dtype()) != "U8":
+                raise Error(f"{path}: packed weights must be U8, got {dtype}.")
             data = file.get_tensor(_TENSOR)
         try:
             weights = PackedWeights(data, n, k, layout, proof)

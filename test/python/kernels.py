@@ -11,10 +11,11 @@ must agree bit for bit. Two kinds:
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import mxfp4
 import numpy as np
@@ -23,9 +24,11 @@ from helpers import bits
 from mxfp4 import Artifact, Layout, Problem, library, simulate
 from mxfp4.compile import Compiler, CpuKernel
 from mxfp4.formats import Quantized, bfloat16
+from mxfp4.runtime import BAD_ID, UNSORTED
 
 needs_both = pytest.mark.skipif(
-    library.find() is None or library.find_interpreter() is None,
+    (library.find() is None or library.find_interpreter() is None)
+    and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1",
     reason="libmxfp4.so or libmxfp4-sim.so was not built",
 )
 LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")]
@@ -106,6 +109,16 @@ class Case:
         x[np.arange(shape[0]), rng.integers(0, shape[1], shape[0])] = rng.choice([-1, 1], shape[0])
         return x.astype(bfloat16)
 
+    def expected(self) -> np.ndarray:
+        """What the specification says."""
+        return _expected(self)
+
+
+@lru_cache(maxsize=64)
+def _expected(case: Case) -> np.ndarray:
+    run = specification(case.problem)
+    return run(case.activations(), case.weights(), case.offsets(), case.expert_ids())
+
 
 @cache
 def _weights(problem: Problem, kind: str, seed: int) -> mxfp4.PackedWeights:
@@ -124,17 +137,18 @@ def _weights(problem: Problem, kind: str, seed: int) -> mxfp4.PackedWeights:
 
 
 def complaints(
-    artifact: Artifact, case: Case, multiprocessors: int = 1, launches: int = 1
-) -> list[str]:
+    artifact: Artifact, case: Case, multiprocessors: int = 1, launches: int = 1,
+    max_instructions: int = 100_000_000,
+) -> list[str]:  # fmt: skip
     """What is wrong with a kernel on a case, hazards and values; empty if nothing is."""
     x, weights = case.activations(), case.weights()
     routing = (case.offsets(), case.expert_ids())
     run = simulate(
         artifact, x, weights, *routing, multiprocessors=multiprocessors, launches=launches,
-        seed=case.seed, max_instructions=100_000_000,
+        seed=case.seed, max_instructions=max_instructions,
     )  # fmt: skip
     said = [run.report(costs=False)] if not run.ok else []
-    expected = specification(case.problem)(x, weights, *routing)
+    expected = case.expected()
     nan = np.isnan(expected.astype(np.float32))
     a, b = bits_of(run.y), bits_of(expected)
     wrong = np.where(nan, ~np.isnan(run.y.astype(np.float32)), a != b)
@@ -147,9 +161,50 @@ def complaints(
     return [f"{case}:\n{text}" for text in said]
 
 
+def refusal_complaints(
+    artifact: Artifact, groups: int, max_instructions: int = 100_000_000
+) -> list[str]:
+    """What is wrong with how a kernel that takes ids meets bad offsets and ids."""
+    m = artifact.manifest
+    problem = Problem(m.experts, m.n, m.k, groups, m.layout, m.output, True)
+    sizes, ids = np.arange(groups) % 3, np.arange(groups) % (m.experts + 1) - 1
+    good: np.ndarray = ids
+    said = []
+    for place, value in ((groups // 2, m.experts), (groups - 1, -2), (0, 2**30)):
+        ids = good.copy()
+        ids[place] = value
+        case = Case(problem, tuple(sizes + 1), tuple(ids))
+        run = simulate(
+            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+            max_instructions=max_instructions,
+        )  # fmt: skip
+        kept = np.repeat((ids >= -1) & (ids < m.experts), case.sizes)
+        said += [run.report(costs=False)] if run.findings else []
+        if run.error != BAD_ID or (run.stored != kept[:, None]).any():
+            said.append(f"ids {case.ids}: error word {run.error}, {int(run.stored.sum())} stored")
+    case = Case(problem, tuple(sizes), tuple(good))
+    right = case.offsets()
+    for place, change in ((0, 1), (0, -1), (groups, 1), (groups, -1), (groups // 2, 9),
+                          (groups // 2, -9), (1, 2**30), (groups - 1, -(2**30))):  # fmt: skip
+        offsets = right.copy()
+        offsets[place] += change
+        run = simulate(
+            artifact, case.activations(), case.weights(), offsets, case.expert_ids(),
+            max_instructions=max_instructions,
+        )  # fmt: skip
+        said += [run.report(costs=False)] if run.findings else []
+        if run.error != UNSORTED or run.stored.any():
+            said.append(
+                f"offsets[{place}] {change:+}: error word {run.error}, "
+                f"{int(run.stored.sum())} stored"
+            )
+    return said
+
+
 def bits_of(y: np.ndarray) -> np.ndarray:
     """Bit patterns; both zeros are one number."""
-    y = np.where(y == 0, np.zeros_like(y), y)
+    with np.errstate(invalid="ignore"):
+        y = np.where(y == 0, np.zeros_like(y), y)
     return y.view(np.uint32) if y.dtype == np.float32 else bits(y)
 
 
@@ -174,7 +229,3 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
         Case(named, (0, 0, t // 2 + 1, t, 1, 0), ids, "single", 3),
     ]
 
-
-def with_seed(case: Case, seed: int) -> Case:
-    """The same shape with other data and another interleaving."""
-    return replace(case, seed=seed)
