@@ -283,6 +283,15 @@ bool Decoder::address(const AstOperand &Op) {
   return fail("expected a register or a variable as address");
 }
 
+bool Decoder::addressInto(const AstOperand &Op, uint32_t &Offset) {
+  int64_t Keep = I.Imm;
+  if (!address(Op))
+    return false;
+  Offset = uint32_t(int32_t(I.Imm));
+  I.Imm = Keep;
+  return true;
+}
+
 bool Decoder::immediate(const AstOperand &Op, int64_t &Value) {
   if (Op.K != AstOperand::Int)
     return fail("expected an integer constant");

@@ -212,6 +212,8 @@ bool mxfp4::sim::decodeLoadStore(Decoder &D) {
     return decodePrefetch(D);
   if (Base == "createpolicy")
     return decodePolicy(D);
+  if (D.take("async"))
+    return decodeStoreAsync(D);
   bool Load = Base == "ld" || Base == "ldu";
   if (D.take("volatile") || D.take("relaxed") || D.take("mmio"))
     D.I.Mods |= Relaxed;

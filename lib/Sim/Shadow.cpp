@@ -117,7 +117,9 @@ struct Checker {
     uint32_t Kind = agentOf(E.Who);
     std::string At = describeInst(X.K, Inst);
     if (Kind >= MbarAgent)
-      return "the bulk copy at " + At + (OtherWrote ? " writes" : " reads") +
+      return (At.find("(st.async") == At.npos ? "the bulk copy at "
+                                              : "the store at ") +
+             At + (OtherWrote ? " writes" : " reads") +
              ", and its mbarrier has not been waited for";
     if (Kind >= BulkAgent)
       return "the bulk store at " + At +

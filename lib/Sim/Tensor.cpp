@@ -249,6 +249,10 @@ static void fill(const TensorMap &M, uint8_t *To) {
 
 void mxfp4::sim::moveIn(ExecContext &X, const BulkOp &Op, Cta &T) {
   uint8_t *Shared = T.Shared.data();
+  if (Op.K == BulkOp::Direct) {
+    std::memcpy(Shared + Op.Shared, Op.Data.data(), Op.Bytes);
+    return;
+  }
   if (Op.K == BulkOp::SharedToShared) {
     Cta &From = X.Cl.Ctas[Op.Global >> 32];
     std::memmove(Shared + Op.Shared, From.Shared.data() + uint32_t(Op.Global),
