@@ -1,5 +1,4 @@
-//===- Bulk.cpp - cp.async.bulk: issue, landing and groups --------------*- C++
-//-*-===//
+//===- Bulk.cpp - cp.async.bulk: issue, landing and groups ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

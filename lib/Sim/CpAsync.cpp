@@ -1,5 +1,4 @@
-//===- CpAsync.cpp - cp.async and its groups --------------------------------*-
-// C++ -*-===//
+//===- CpAsync.cpp - cp.async and its groups ------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

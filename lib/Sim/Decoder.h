@@ -1,4 +1,4 @@
-//===- Decoder.h - From syntax to executable instructions ------*- C++ -*-===//
+//===- Decoder.h - From syntax to executable instructions -------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- LoadStore.cpp - ld, st, prefetch --------------------------------*- C++
-//-*-===//
+//===- LoadStore.cpp - ld, st, prefetch -----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

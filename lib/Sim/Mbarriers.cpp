@@ -1,5 +1,4 @@
-//===- Mbarriers.cpp - mbarrier objects ---------------------------------*- C++
-//-*-===//
+//===- Mbarriers.cpp - mbarrier objects -----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ----------------*- C++
-//-*-===//
+//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- MmaKernel.cpp - The arithmetic of mma and wgmma ---------------------*-
-// C++ -*-===//
+//===- MmaKernel.cpp - The arithmetic of mma and wgmma --------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- MmaKernel.h - The arithmetic of mma and wgmma --------------*- C++
-//-*-===//
+//===- MmaKernel.h - The arithmetic of mma and wgmma ------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Shadow.cpp - Races, proxies and uninitialised bytes -----------*- C++
-//-*-===//
+//===- Shadow.cpp - Races, proxies and uninitialised bytes ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -43,46 +42,6 @@ void ReadSets::compact(std::vector<Cell> &Cells) {
     if (C.ReadSet)
       C.ReadSet = Fresh.intern(get(C.ReadSet));
   *this = std::move(Fresh);
-}
-
-bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
-                                bool AnyLane) {
-  uint32_t Agent = E.Who >> 5;
-  if (Agent == W.agent()) {
-    if (AnyLane || laneOf(E.Who) == Lane)
-      return true;
-    return E.Clock < W.SyncNow;
-  }
-  if (W.Clock.get(Agent) < E.Clock)
-    return false;
-  if (Agent == W.agent(CopyAgent) && !AnyLane && laneOf(E.Who) != Lane)
-    return E.Clock <= W.CopySync;
-  return true;
-}
-
-void mxfp4::sim::publish(Warp &W, VectorClock &Out, VectorClock *Proxy,
-                         VectorClock *ProxyG) {
-  W.Clock.raise(W.agent(), W.Now);
-  Out.join(W.Clock);
-  if (Proxy)
-    Proxy->join(W.ProxyShared);
-  if (ProxyG)
-    ProxyG->join(W.ProxyGlobal);
-  ++W.Now;
-}
-
-void mxfp4::sim::acquire(Warp &W, const VectorClock &In,
-                         const VectorClock *Proxy, const VectorClock *ProxyG) {
-  W.Clock.join(In);
-  if (Proxy)
-    W.ProxyShared.join(*Proxy);
-  if (ProxyG)
-    W.ProxyGlobal.join(*ProxyG);
-}
-
-void mxfp4::sim::warpSynced(Warp &W) {
-  W.SyncNow = ++W.Now;
-  W.CopySync = W.CopyDone;
 }
 
 namespace {

@@ -1,4 +1,4 @@
-//===- Shadow.h - What is known of every word of memory --------*- C++ -*-===//
+//===- Shadow.h - What is known of every word of memory ---------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

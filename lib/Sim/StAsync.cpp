@@ -42,7 +42,7 @@ static void execStoreAsync(ExecContext &X, const Inst &I) {
       return;
     for (unsigned J = 0; J < I.Vec; ++J) {
       uint64_t V = X.lane(X.src(I, 1 + J), L);
-      std::memcpy(Op.Data.data() + J * I.A, &V, I.A);
+      std::memcpy(Op.Data.data() + size_t(J) * I.A, &V, I.A);
     }
     Access A = threadAccess(X, L, Access::Write);
     A.E = mbarEpoch(*B);

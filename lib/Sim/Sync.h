@@ -1,5 +1,4 @@
-//===- Sync.h - Barriers, fences and synchronising accesses ------*- C++
-//-*-===//
+//===- Sync.h - Barriers, fences and synchronising accesses -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------*-
-// C++ -*-===//
+//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -90,7 +89,7 @@ std::array<uint8_t, 128> TensorMap::encode() const {
 bool TensorMap::decode(const uint8_t *Bytes, TensorMap &M) {
   Packed P;
   std::memcpy(&P, Bytes, sizeof(P));
-  if (std::memcmp(P.Magic, Magic, 8) || P.Swizzle > 3)
+  if (std::memcmp(P.Magic, Magic, 8) != 0 || P.Swizzle > 3)
     return false;
   M.Base = P.Base;
   for (unsigned D = 0; D < 5; ++D) {

@@ -1,5 +1,4 @@
-//===- Wgmma.cpp - wgmma.mma_async and its groups ---------------------------*-
-// C++ -*-===//
+//===- Wgmma.cpp - wgmma.mma_async and its groups -------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -16,63 +15,13 @@
 
 #include "Decoder.h"
 #include "Memory.h"
-#include "MmaKernel.h"
-#include "Tensor.h"
+#include "WgmmaOperands.h"
 
 #include <algorithm>
 
 using namespace mxfp4::sim;
 
 namespace {
-
-enum : uint8_t { RegisterA = 1, TransA = 2, TransB = 4, NegA = 8, NegB = 16 };
-
-/// A matrix descriptor, decoded.
-struct Descriptor {
-  uint32_t Start, Leading, Stride;
-  TensorMap::Swizzle Swizzling;
-  uint32_t BaseOffset;
-
-  explicit Descriptor(uint64_t D) {
-    Start = uint32_t(D & 0x3fff) << 4;
-    Leading = uint32_t(D >> 16 & 0x3fff) << 4;
-    Stride = uint32_t(D >> 32 & 0x3fff) << 4;
-    BaseOffset = uint32_t(D >> 49 & 7);
-    constexpr TensorMap::Swizzle Map[4] = {
-        TensorMap::Swizzle::None, TensorMap::Swizzle::B128,
-        TensorMap::Swizzle::B64, TensorMap::Swizzle::B32};
-    Swizzling = Map[D >> 62];
-  }
-  uint32_t span() const {
-    switch (Swizzling) {
-    case TensorMap::Swizzle::B128:
-      return 128;
-    case TensorMap::Swizzle::B64:
-      return 64;
-    case TensorMap::Swizzle::B32:
-      return 32;
-    default:
-      return 16;
-    }
-  }
-  /// Offset of the 16 bytes that hold eight elements: for K-major operands row
-  /// \p Mn, k = 8 * Chunk and on; for transposed ones k = \p Mn, rows
-  /// 8 * Chunk and on.
-  uint32_t chunk(bool Trans, uint32_t Row, uint32_t Chunk) const {
-    uint32_t Span = span(), Off = Start;
-    if (!Trans) {
-      Off += (Row / 8) * Stride + (Row % 8) * Span;
-      Off += Span == 16 ? Chunk * Leading : Chunk * 16;
-    } else if (Span == 16) {
-      Off += (Row / 8) * Leading + (Row % 8) * 16 + Chunk * Stride;
-    } else {
-      uint32_t PerSpan = Span / 16;
-      Off += (Row / 8) * Stride + (Row % 8) * Span + (Chunk % PerSpan) * 16 +
-             (Chunk / PerSpan) * Leading;
-    }
-    return swizzle(Off, Swizzling);
-  }
-};
 
 /// Marks the 16-byte chunks of an operand as read by the warp's wgmmas.
 bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
@@ -106,57 +55,6 @@ bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
     }
   touchSharedChunks(X, X.C, Offs, Count, A);
   return true;
-}
-
-uint16_t element(const Cta &C, const Descriptor &D, bool Trans, uint32_t Mn,
-                 uint32_t K) {
-  uint32_t Off = Trans ? D.chunk(true, K, Mn / 8) + 2 * (Mn % 8)
-                       : D.chunk(false, Mn, K / 8) + 2 * (K % 8);
-  uint16_t V = 0;
-  if (Off + 2 <= C.Shared.size())
-    std::memcpy(&V, C.Shared.data() + Off, 2);
-  return V;
-}
-
-/// The 16 bytes of a chunk; zeros where the descriptor leaves the block.
-const void *chunkAt(const Cta &C, const Descriptor &D, uint32_t Row,
-                    uint32_t Chunk) {
-  alignas(16) static const uint8_t Zeros[16] = {};
-  uint32_t Off = D.chunk(false, Row, Chunk);
-  return Off + 16 <= C.Shared.size() ? C.Shared.data() + Off : Zeros;
-}
-
-/// Eight columns of B from shared memory.
-void loadB(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstN,
-           BlockB &B) {
-  float Sign = I.Mods & NegB ? -1.0f : 1.0f;
-  if (I.Mods & TransB) {
-    for (uint32_t K = 0; K < 16; ++K)
-      for (uint32_t N = 0; N < 8; ++N)
-        B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
-    return;
-  }
-  for (uint32_t Half = 0; Half < 2; ++Half) {
-    const void *Columns[8];
-    for (uint32_t N = 0; N < 8; ++N)
-      Columns[N] = chunkAt(C, D, FirstN + N, Half);
-    setB(I.T, Columns, Sign, Half, B);
-  }
-}
-
-/// The warp's 16 rows of A from shared memory.
-void loadA(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstRow,
-           FragmentA &A) {
-  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
-  for (uint32_t Row = 0; Row < 16; ++Row) {
-    if (I.Mods & TransA)
-      for (uint32_t K = 0; K < 16; ++K)
-        A.V[Row][K] = Sign * widen(I.T, element(C, D, true, FirstRow + Row, K));
-    else
-      for (uint32_t Half = 0; Half < 2; ++Half)
-        setRow(I.T, chunkAt(C, D, FirstRow + Row, Half), Sign,
-               &A.V[Row][8 * Half]);
-  }
 }
 
 void compute(ExecContext &X, const PendingWgmma &P) {

@@ -46,6 +46,8 @@ def _changed(opcode: str, value: int, offset: bool) -> int:
     """Another immediate in a value's place, likely to matter."""
     if offset:
         return value + 16  # stays aligned
+    if opcode.startswith("wgmma.mma"):
+        return 1 - value  # all of them are flags
     if opcode.startswith("and"):
         return value & (value - 1)  # a bit less
     if opcode.startswith("add.s64") and value % 16 == 0:
@@ -148,7 +150,9 @@ class Subject:
 def subject(schedule: str, number: int) -> Subject:
     """The kernel of a schedule: layouts, outputs and evenness of N go round with its number."""
     layout, groups = LAYOUTS[number % 4], 95
-    n, k = (257, 258)[number // 2 % 2], (544, 608)[number % 3 % 2]
+    # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
+    # ended in half a block; its copies need no mask for that. Those of mma.sync do.
+    n, k = (257, 258)[number // 2 % 2], 640 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
