@@ -453,7 +453,7 @@ class SimDriver:
             sim.mxfp4SimLaunchDestroy(launch)
         return (0,)
 
-    def cuLaunchKernelEx(  # noqa: N802
+    def cuLaunchKernelEx(
         self, config: Any, f: _Function, parameters: int, extra: int
     ) -> tuple[int]:
         """The same with attributes, of which the cluster's dimensions count here."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiled kernels in the PTX interpreter, against the executable specification.
 
+Whatever must not matter is poison: nothing is mapped around a buffer, weight rows past N have NaN
+scales (or the largest, where there is no NaN), activations of rows without an expert are NaN.
 Data is exactly representable, so that every partial sum is exact in f32 in any order and results
 must agree bit for bit. Two kinds:
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 import mxfp4
@@ -104,9 +106,13 @@ class Case:
         rng = np.random.default_rng([self.seed, 1])
         shape = (sum(self.sizes), self.problem.k)
         if self.kind == "exact":
-            return rng.integers(-4, 5, shape).astype(np.float32).astype(bfloat16)
-        x = np.zeros(shape, np.float32)
-        x[np.arange(shape[0]), rng.integers(0, shape[1], shape[0])] = rng.choice([-1, 1], shape[0])
+            x = rng.integers(-4, 5, shape).astype(np.float32)
+        else:
+            x = np.zeros(shape, np.float32)
+            places = rng.integers(0, shape[1], shape[0])
+            x[np.arange(shape[0]), places] = rng.choice([-1, 1], shape[0])
+        if self.ids is not None:
+            x[np.repeat(np.array(self.ids) < 0, self.sizes)] = np.nan
         return x.astype(bfloat16)
 
     def expected(self) -> np.ndarray:
@@ -133,7 +139,12 @@ def _weights(problem: Problem, kind: str, seed: int) -> mxfp4.PackedWeights:
         # Infinities and NaN take whole rows with them: a few rows are enough.
         tame = rng.random(shape[:2]) < 0.8
         scales[tame] = np.minimum(scales[tame], 250)
-    return mxfp4.pack(*Quantized(codes, scales), problem.layout)
+    padding = -problem.n % 64
+    poison = 255 if problem.layout.scales == "raw" else 128
+    codes = np.pad(codes, ((0, 0), (0, padding), (0, 0), (0, 0)), constant_values=0x77)
+    scales = np.pad(scales, ((0, 0), (0, padding), (0, 0)), constant_values=poison)
+    packed = mxfp4.pack(*Quantized(codes, scales), problem.layout)
+    return replace(packed, n=problem.n)
 
 
 def complaints(
