@@ -83,6 +83,16 @@ void compute(ExecContext &X, const PendingWgmma &P) {
   X.S.S.WgmmaMacs += uint64_t(16) * 16 * I.A;
 }
 
+/// Has the warp marked the same B for a wgmma of the group to come? Who writes
+/// there in between is told so, and the mark still stands.
+bool sameB(const Warp &W, const Inst &I, uint64_t DescB) {
+  return std::any_of(W.Wgmmas.rbegin(), W.Wgmmas.rend(),
+                     [&](const PendingWgmma &P) {
+                       return !P.Group && P.DescB == DescB && P.I->A == I.A &&
+                              !((P.I->Mods ^ I.Mods) & TransB);
+                     });
+}
+
 void checkRegister(ExecContext &X, const Operand &O, bool Accumulator) {
   RegState &R = X.W.States[O.Slot];
   bool NoFence = X.W.FenceEpoch == 1; // None so far.
@@ -121,7 +131,8 @@ void execWgmma(ExecContext &X, const Inst &I) {
   }
   P.DescB = X.lane(X.src(I, At++), 0);
   P.ScaleD = X.pred(X.src(I, At)) & 1;
-  if (!touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
+  if (!sameB(X.W, I, P.DescB) &&
+      !touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
     return;
   // 16 columns of K, two bytes each: A by the warp's rows, B once for all four.
   X.S.S.SharedAsyncReadBytes += (I.Mods & RegisterA ? 0 : 16 * 32) +
