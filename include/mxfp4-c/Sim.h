@@ -1,5 +1,4 @@
-/*===- Sim.h - C interface of the PTX interpreter ------------------*- C
--*-===*\
+/*===- Sim.h - C interface of the PTX interpreter -----------------*- C -*-===*\
 |*
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*
@@ -86,6 +85,13 @@ MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name,
 MXFP4_SIM_API int mxfp4SimAddBuffer(Mxfp4SimLaunch *L, void *Data, size_t Size,
                                     int Initialised, int Writable,
                                     const char *Name);
+/** The same at an address of the caller's choice, for callers that hand out
+    addresses before they launch; buffers must be apart, so that what lies
+    between them is out of bounds. */
+MXFP4_SIM_API int mxfp4SimAddBufferAt(Mxfp4SimLaunch *L, void *Data,
+                                      size_t Size, int Initialised,
+                                      int Writable, const char *Name,
+                                      uint64_t Address);
 /** Simulated address of a buffer. */
 MXFP4_SIM_API uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *L,
                                              int Buffer);
@@ -93,6 +99,11 @@ MXFP4_SIM_API uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *L,
     those that the kernel has written. */
 MXFP4_SIM_API uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *L,
                                                 int Buffer);
+
+/** One bit a byte, the lowest first, of a buffer added uninitialised: set for
+    bytes that hold a value. It may be written before the run. Null for other
+    buffers. */
+MXFP4_SIM_API uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *L, int Buffer);
 
 /** Arguments, in the order of the parameters. */
 MXFP4_SIM_API void mxfp4SimArgBuffer(Mxfp4SimLaunch *L, int Buffer,
@@ -127,6 +138,9 @@ MXFP4_SIM_API const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L,
 MXFP4_SIM_API int mxfp4SimRun(Mxfp4SimLaunch *L);
 /** Results of the last run. */
 MXFP4_SIM_API const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *L);
+/** A list of {"severity": "error", "check", "message", "line", "instruction",
+    "count"} and, where there is one, "block" [x, y, z], "thread", "address". */
+MXFP4_SIM_API const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *L);
 MXFP4_SIM_API const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *L);
 MXFP4_SIM_API const char *mxfp4SimReport(const Mxfp4SimLaunch *L);
 

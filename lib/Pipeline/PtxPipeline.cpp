@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ModulePipeline.h"
+
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
 #include "mxfp4/Core/Target.h"
@@ -99,7 +101,7 @@ std::vector<PtxKernel> mxfp4::ptxKernels(ModuleOp module) {
 }
 
 void mxfp4::registerPtxPipeline() {
-  PassPipelineRegistration<PtxPipelineOptions>(
+  registerModulePipeline<PtxPipelineOptions>(
       "mxfp4-to-ptx",
       "Lower mxfp4.grouped_matmul on memrefs to kernels in a gpu.binary that "
       "holds PTX",

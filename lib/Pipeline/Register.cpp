@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ModulePipeline.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
@@ -137,16 +139,20 @@ void mxfp4::registerAll(DialectRegistry &registry) {
 }
 
 void mxfp4::registerPipelines() {
-  PassPipelineRegistration<>(
+  registerModulePipeline<EmptyPipelineOptions>(
       "mxfp4-bufferize",
       "Turn tensors into contiguous memrefs, at function boundaries too, as "
       "kernels take them",
-      buildBufferizePipeline);
-  PassPipelineRegistration<>(
+      [](OpPassManager &pm, const EmptyPipelineOptions &) {
+        buildBufferizePipeline(pm);
+      });
+  registerModulePipeline<EmptyPipelineOptions>(
       "mxfp4-to-cpu",
       "Lower mxfp4 operations on tensors or memrefs to the LLVM dialect, as "
       "loops for the CPU that MLIR's execution engine runs",
-      buildCpuPipeline);
+      [](OpPassManager &pm, const EmptyPipelineOptions &) {
+        buildCpuPipeline(pm);
+      });
   registerPtxPipeline();
 }
 

@@ -1,5 +1,4 @@
-//===- CAPI.cpp - C interface of the PTX interpreter ---------------------*- C++
-//-*-===//
+//===- CAPI.cpp - C interface of the PTX interpreter ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -23,7 +22,7 @@ struct Mxfp4SimLaunch {
   std::string Kernel;
   sim::Launch L;
   sim::Options Opts;
-  std::string Diagnostics, Stats, Report, Message;
+  std::string Diagnostics, DiagnosticsJson, Stats, Report, Message;
 };
 
 int mxfp4SimApiVersion(void) { return MXFP4_SIM_API_VERSION; }
@@ -123,11 +122,23 @@ int mxfp4SimAddBuffer(Mxfp4SimLaunch *L, void *Data, size_t Size,
   return int(L->L.addBuffer(Data, Size, {Initialised != 0, Writable != 0},
                             Name ? Name : ""));
 }
+int mxfp4SimAddBufferAt(Mxfp4SimLaunch *L, void *Data, size_t Size,
+                        int Initialised, int Writable, const char *Name,
+                        uint64_t Address) {
+  return int(L->L.addBuffer(Data, Size, {Initialised != 0, Writable != 0},
+                            Name ? Name : "", Address));
+}
 uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *L, int Buffer) {
   return L->L.address(unsigned(Buffer));
 }
 uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *L, int Buffer) {
   return L->L.initialisedBytes(unsigned(Buffer));
+}
+uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *L, int Buffer) {
+  if (Buffer < 0 || size_t(Buffer) >= L->L.Buffers.size())
+    return nullptr;
+  std::vector<uint8_t> &Bits = L->L.Buffers[size_t(Buffer)].Initialised;
+  return Bits.empty() ? nullptr : Bits.data();
 }
 
 void mxfp4SimArgBuffer(Mxfp4SimLaunch *L, int Buffer, uint64_t Offset) {
@@ -170,10 +181,12 @@ const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L,
 int mxfp4SimRun(Mxfp4SimLaunch *L) {
   if (!L->M || !L->M->M) {
     L->Diagnostics = "error: the module has errors\n";
+    L->DiagnosticsJson = "[]";
     return 1;
   }
   sim::Result R = sim::run(*L->M->M, L->Kernel, L->L, L->Opts);
   L->Diagnostics = R.text();
+  L->DiagnosticsJson = R.json();
   L->Stats = R.Statistics.json();
   L->Report = R.Statistics.report();
   int Errors = 0;
@@ -183,6 +196,9 @@ int mxfp4SimRun(Mxfp4SimLaunch *L) {
 }
 const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *L) {
   return L->Diagnostics.c_str();
+}
+const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *L) {
+  return L->DiagnosticsJson.c_str();
 }
 const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *L) {
   return L->Stats.c_str();

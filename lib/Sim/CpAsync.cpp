@@ -1,5 +1,4 @@
-//===- CpAsync.cpp - cp.async and its groups --------------------------------*-
-// C++ -*-===//
+//===- CpAsync.cpp - cp.async and its groups ------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -52,7 +51,16 @@ void execCopy(ExecContext &X, const Inst &I) {
     uint64_t From = X.lane(X.src(I, 1), L) + uint64_t(int64_t(int32_t(I.C)));
     uint64_t Valid = Bytes;
     if (I.Mods & 1)
-      Valid = std::min<uint64_t>(uint32_t(X.lane(X.src(I, 2), L)), Bytes);
+      Valid = uint32_t(X.lane(X.src(I, 2), L));
+    if (Valid > Bytes) {
+      if (!X.known("copy-size"))
+        X.report("copy-size",
+                 "cp.async takes " + std::to_string(Valid) +
+                     " bytes from its source, more than the " +
+                     std::to_string(Bytes) + " that it copies",
+                 L);
+      Valid = Bytes;
+    }
     if (I.Mods & 2)
       Valid = X.pred(X.src(I, 2)) >> L & 1 ? 0 : Bytes;
     Cta *T;
@@ -71,6 +79,7 @@ void execCopy(ExecContext &X, const Inst &I) {
     X.W.Copies.push_back(
         {L, X.PC, Off, From, uint8_t(Bytes), uint8_t(Valid), 0});
     X.S.S.AsyncCopyBytes += Valid;
+    X.S.S.SharedStoreBytes += Bytes;
   });
   ++X.Cl.Progress;
 }

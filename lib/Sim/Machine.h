@@ -100,7 +100,7 @@ struct PendingCopy {
 
 /// A bulk operation on its way.
 struct BulkOp {
-  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared } K;
+  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared, Direct } K;
   const Inst *I;
   uint64_t Due = 0; ///< Scheduler step at which it lands.
   uint32_t SrcCta = 0, Lane = 0, WarpId = 0;
@@ -116,6 +116,7 @@ struct BulkOp {
   uint8_t ReduceOp = 0;
   Ty ReduceType = Ty::None;
   bool ReadDone = false;
+  std::array<uint8_t, 16> Data{}; ///< Direct: what st.async stores.
 };
 
 struct Warp {

@@ -1,5 +1,4 @@
-//===- Report.cpp - Findings and cost reports --------------------------*- C++
-//-*-===//
+//===- Report.cpp - Findings and cost reports -----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -129,6 +128,39 @@ std::string Result::text() const {
   return Text;
 }
 
+static std::string quoted(const std::string &S) {
+  std::string Q = "\"";
+  for (char C : S) {
+    if (C == '"' || C == '\\')
+      Q += '\\';
+    Q += C == '\n' ? "\\n" : std::string(1, (unsigned char)C < 32 ? ' ' : C);
+  }
+  return Q + "\"";
+}
+
+std::string Result::json() const {
+  std::string Text = "[";
+  for (const Diagnostic &D : Diagnostics) {
+    Text += Text.size() > 1 ? ", {" : "{";
+    Text += "\"severity\": ";
+    Text +=
+        D.Level == Diagnostic::Severity::Error ? "\"error\"" : "\"warning\"";
+    Text += ", \"check\": " + quoted(D.Check) +
+            ", \"message\": " + quoted(D.Message) +
+            ", \"line\": " + std::to_string(D.Line) +
+            ", \"instruction\": " + quoted(D.Instruction) +
+            ", \"count\": " + std::to_string(D.Count);
+    if (D.HasThread)
+      Text += ", \"block\": [" + std::to_string(D.Block.X) + ", " +
+              std::to_string(D.Block.Y) + ", " + std::to_string(D.Block.Z) +
+              "], \"thread\": " + std::to_string(D.Thread);
+    if (D.HasAddress)
+      Text += ", \"address\": " + std::to_string(D.Address);
+    Text += "}";
+  }
+  return Text + "]";
+}
+
 //===----------------------------------------------------------------------===//
 // Costs
 //===----------------------------------------------------------------------===//
@@ -157,11 +189,16 @@ constexpr Row Rows[] = {
     {"bulk_load_bytes", "  bytes in", &Stats::BulkLoadBytes},
     {"bulk_store_bytes", "  bytes out", &Stats::BulkStoreBytes},
     {"async_copy_bytes", "bytes copied by cp.async", &Stats::AsyncCopyBytes},
-    {"shared_load_bytes", "bytes loaded from shared memory",
+    {"shared_load_bytes", "bytes read from shared memory, generic proxy",
      &Stats::SharedLoadBytes},
-    {"shared_store_bytes", "bytes stored to shared memory",
+    {"shared_store_bytes", "bytes written to shared memory, generic proxy",
      &Stats::SharedStoreBytes},
-    {"shared_wavefronts", "  passes", &Stats::SharedWavefronts},
+    {"shared_async_read_bytes", "bytes read from shared memory, async proxy",
+     &Stats::SharedAsyncReadBytes},
+    {"shared_async_write_bytes", "bytes written to shared memory, async proxy",
+     &Stats::SharedAsyncWriteBytes},
+    {"shared_wavefronts", "  passes of loads and stores",
+     &Stats::SharedWavefronts},
     {"shared_ideal_wavefronts", "  passes without bank conflicts",
      &Stats::SharedIdealWavefronts},
     {"atomics", "atomic operations (threads)", &Stats::Atomics}};
@@ -171,16 +208,6 @@ std::string line(uint64_t Value, const std::string &Label) {
   std::snprintf(Text, sizeof(Text), "%16llu  %.120s\n",
                 (unsigned long long)Value, Label.c_str());
   return Text;
-}
-
-std::string quoted(const std::string &S) {
-  std::string Q = "\"";
-  for (char C : S) {
-    if (C == '"' || C == '\\')
-      Q += '\\';
-    Q += (unsigned char)C < 32 ? ' ' : C;
-  }
-  return Q + "\"";
 }
 
 std::string object(const std::map<std::string, uint64_t> &M) {
@@ -202,6 +229,7 @@ std::string Stats::report() const {
     Text += line(N, Name);
   Text += "Warp instructions by opcode\n";
   std::vector<std::pair<uint64_t, std::string>> Sorted;
+  Sorted.reserve(ByOpcode.size());
   for (auto &[Name, N] : ByOpcode)
     Sorted.push_back({N, Name});
   std::sort(Sorted.begin(), Sorted.end(), [](const auto &A, const auto &B) {

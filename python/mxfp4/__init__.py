@@ -18,6 +18,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``runtime``         launcher over the CUDA driver
 ``kernels``         which kernel a call runs; kernels compiled ahead of time
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
+``simulator``       run a compiled kernel in the PTX interpreter, and report its hazards
 ``torch_op``        the operator ``torch.ops.mxfp4.grouped_matmul``; ``GroupedLinear``
 ``integrations``    models of other libraries on our kernels
 ==================  =============================================================================
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .layout import Layout
     from .ops import grouped_matmul
     from .runtime import Kernel
+    from .simulator import Simulation, simulate
     from .torch_op import GroupedLinear
     from .weights import PackedWeights, Proof, pack, unpack
 
@@ -55,12 +57,14 @@ _LAZY = {
     "Problem": "compile",
     "Proof": "weights",
     "Quantized": "formats",
+    "Simulation": "simulator",
     "compile_artifact": "compile",
     "dequantize": "formats",
     "grouped_matmul": "ops",
     "pack": "weights",
     "prepare": "kernels",
     "quantize": "formats",
+    "simulate": "simulator",
     "unpack": "weights",
 }
 
@@ -76,12 +80,14 @@ __all__ = [
     "Problem",
     "Proof",
     "Quantized",
+    "Simulation",
     "compile_artifact",
     "dequantize",
     "grouped_matmul",
     "pack",
     "prepare",
     "quantize",
+    "simulate",
     "unpack",
 ]
 

@@ -41,7 +41,12 @@ class _Slice:
     def read(self, index: int | None = None) -> NDArray[Any]:
         with open_file(self.path) as file:
             tensor = file.get_slice(self.name)
-            return np.asarray(tensor[:] if index is None else tensor[index])
+            try:
+                return np.asarray(tensor[:] if index is None else tensor[index])
+            except (AttributeError, TypeError) as e:
+                raise Error(
+                    f"{self.path}: {self.name} is of dtype {self.dtype}, which numpy cannot hold."
+                ) from e
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 """From a checkpoint to a verified result, step by step, saying what happens.
 
 ``python -m mxfp4.demo CHECKPOINT`` loads the MXFP4 expert tensors of a gpt-oss style checkpoint,
-packs them, compiles a kernel for each shape, runs it on the GPU (or, where there is none, runs the
-executable specification on the CPU), and compares with the numpy decode. It fails on a mismatch.
+packs them, compiles a kernel for each shape, runs it on the GPU (where there is none, in the PTX
+interpreter), and compares with the numpy decode. It fails on a mismatch or a hazard.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 from . import kernels, library, ops
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
-from .compile import Problem, compile_artifact
 from .errors import Error
 from .formats import bfloat16
 from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
+from .runtime import Kernel
+from .simulator import simulate
 from .weights import PackedWeights
 
 
@@ -55,7 +57,37 @@ def describe(artifact: Artifact) -> str:
     return "\n".join(lines)
 
 
+def where(gpu: bool) -> str:
+    """What runs the tensors, for people."""
+    if gpu:
+        return "GPU"
+    if library.find() is not None and library.find_interpreter() is not None:
+        return "CPU: the kernel's PTX, in the interpreter"
+    return "CPU: " + ops.cpu_path()
+
+
+def _kernel(weights: PackedWeights, rows: int) -> Kernel:
+    return kernels.kernel_for(kernels.problem_of(weights, "bf16", None), rows)
+
+
+def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+    artifact = _kernel(weights, len(x)).artifact
+    run = simulate(artifact, x, weights, offsets, threads=os.cpu_count() or 1)
+    if run.findings or run.error:
+        raise Error(f"the kernel has hazards:\n{run.report(costs=False)}")
+    s = run.statistics
+    macs = s["mma_macs"] + s["wgmma_macs"]
+    read = s["global_load_bytes"] + s["async_copy_bytes"] + s["bulk_load_bytes"]
+    return run.y, (
+        f"{s['seconds']:.2f} s in the interpreter, no hazards: {s['ctas']} blocks, "
+        f"{s['warp_instructions']} warp instructions, {macs / 1e6:.0f} M multiply-adds, "
+        f"{read / 1e6:.1f} MB read"
+    )
+
+
 def _run_cpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+    if library.find() is not None and library.find_interpreter() is not None and len(x):
+        return _simulate(weights, x, offsets)
     ops.grouped_matmul(x[:0], weights, np.zeros_like(offsets))  # compile outside of the time
     start = time.perf_counter()
     y = ops.grouped_matmul(x, weights, offsets)
@@ -68,7 +100,7 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = kernels.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
+    kernel = _kernel(weights, len(x))
     y = kernel(xd, on_device, od)
     kernel.check()
     times = []
@@ -80,8 +112,8 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
         end.synchronize()
         times.append(begin.elapsed_time(end) * 1e3)
     host = y.view(torch.int16).cpu().numpy().view(bfloat16)
-    where = torch.cuda.get_device_name()
-    return host, f"{np.median(times):.1f} us on {where}, median of 20, weights warm"
+    name = torch.cuda.get_device_name()
+    return host, f"{np.median(times):.1f} us on {name}, median of 20, weights warm"
 
 
 def check(y: np.ndarray, exact: Bounded, rounded: np.ndarray) -> tuple[str, bool]:
@@ -114,8 +146,7 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
         print("  not compiled   libmxfp4.so was not found; see mxfp4.library")
     else:
         start = time.perf_counter()
-        problem = Problem(*weights.shape, layout=weights.layout)
-        artifact = compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+        artifact = _kernel(weights, rows).artifact
         print(f"  compiled       in {(time.perf_counter() - start) * 1e3:.0f} ms (or cached)")
         print(describe(artifact))
     rng = np.random.default_rng(seed)
@@ -147,8 +178,7 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
     if not checkpoint.experts:
         raise Error(f"{path} has no MXFP4 expert tensors.")
     gpu = has_gpu() and not cpu
-    where = "GPU" if gpu else "CPU: " + ops.cpu_path()
-    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where}")
+    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where(gpu)}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
     results = [run_tensor(checkpoint[name], rows, gpu, seed) for name in chosen]
     return all(results)

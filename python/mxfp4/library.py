@@ -14,6 +14,8 @@ from .errors import Error
 
 ABI_VERSION = 1
 FILE = "libmxfp4.so"
+INTERPRETER = "libmxfp4-sim.so"
+_CHOICE = {FILE: "MXFP4_LIBRARY", INTERPRETER: "MXFP4_SIM_LIBRARY"}
 
 DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 """void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
@@ -56,23 +58,29 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
 }
 
 
-def candidates() -> list[Path]:
-    """Where the library is looked for, in order.
+def candidates(file: str = FILE) -> list[Path]:
+    """Where a library is looked for, in order.
 
-    The environment variable MXFP4_LIBRARY (a file; nothing else is tried then), beside this
-    package, and ``build/lib`` of the source tree that this package is in.
+    The environment variable MXFP4_LIBRARY or, for the PTX interpreter, MXFP4_SIM_LIBRARY (a file;
+    nothing else is tried then), beside this package, and ``build/lib`` of the source tree that
+    this package is in.
     """
-    chosen = os.environ.get("MXFP4_LIBRARY")
+    chosen = os.environ.get(_CHOICE[file])
     if chosen:
         return [Path(chosen)]
     package = Path(__file__).resolve().parent
-    places = [package / FILE, package / "lib" / FILE]
-    return [*places, package.parents[1] / "build" / "lib" / FILE]
+    places = [package / file, package / "lib" / file]
+    return [*places, package.parents[1] / "build" / "lib" / file]
 
 
 def find() -> Path | None:
     """The library's file, or None."""
     return next((p for p in candidates() if p.is_file()), None)
+
+
+def find_interpreter() -> Path | None:
+    """The PTX interpreter's file, or None; `simulator` needs it, and nothing else does."""
+    return next((p for p in candidates(INTERPRETER) if p.is_file()), None)
 
 
 def identity() -> str:

@@ -28,3 +28,7 @@ def pytest_configure() -> None:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that differ from test to test and are the same in every run."""
     return np.random.default_rng(list(request.node.nodeid.encode()))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")

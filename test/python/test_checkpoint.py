@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mxfp4 import Checkpoint, Error, dequantize, unpack
+from mxfp4 import Checkpoint, Error, PackedWeights, dequantize, unpack
 from mxfp4.make_checkpoint import Shape, main, make_checkpoint
 from safetensors.numpy import load_file, save_file
 
@@ -183,3 +183,21 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main([str(tmp_path / "bad"), "--hidden", "33"])
     assert "positive multiples of 32; got 1, 4, 33, 2880" in capsys.readouterr().err
+
+
+def test_dtypes_that_numpy_lacks(tmp_path: Path) -> None:
+    # Found by fuzzing: safetensors names a numpy dtype that does not exist.
+    def write(name: str) -> Path:
+        tensor = {"dtype": "F4", "shape": [2, 32], "data_offsets": [0, 32]}
+        meta = {"format": "mxfp4-packed-weights", "version": "1", "n": "1", "k": "32",
+                "order": "spread", "scales": "raw", "digest": "",
+                "proof": '{"scale_min": 1, "scale_max": 2, "has_nan": false}'}  # fmt: skip
+        header = json.dumps({"__metadata__": meta, name: tensor}).encode()
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
+        return path
+
+    with pytest.raises(Error, match="x is of dtype F4, which numpy cannot hold"):
+        Checkpoint(write("x")).read("x")
+    with pytest.raises(Error, match="packed weights must be U8, got F4"):
+        PackedWeights.load(write("packed"))

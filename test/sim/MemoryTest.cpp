@@ -1,5 +1,4 @@
-//===- MemoryTest.cpp - Loads, stores, atomics and their checks -------------*-
-// C++ -*-===//
+//===- MemoryTest.cpp - Loads, stores, atomics and their checks -----------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,10 +1,12 @@
-//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*-
-// C++ -*-===//
+//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "Arguments.h"
+#include "Problem.h"
+#include "Tool.h"
 #include "mxfp4/Sim/Sim.h"
 
 #include <cerrno>
@@ -46,6 +48,17 @@ Arguments, one --arg for each parameter in order:
                       outer dimensions (default: dense)
   extra:...           a buffer as above that is no parameter (for maps)
 
+A kernel of ours, instead of launch and arguments:
+  --problem WORDS     launch as the manifest beside the kernel says, and compare
+                      with the definition of the operation. WORDS are key=value:
+                      rows=N (default 64); routing=random, even, first or last,
+                      or offsets=LIST and ids=LIST (numbers with commas, or a
+                      file of i32); data=exact (results must agree bit for bit)
+                      or data=random (within the bound for f32 sums); x=FILE
+                      (bf16 [rows, k]); weights=FILE (packed);
+                      multiprocessors=N, which set the grid (default 2)
+  --manifest FILE     another manifest
+
 Results:
   --dump ARG:FILE     write the buffer of argument ARG after the launch
   --print ARG:TYPE:N  print the first N elements (u32, i32, f32, bf16, u8)
@@ -60,9 +73,7 @@ Checks and scheduling:
   --no-races, --no-uninitialised
 )";
 
-namespace {
-
-[[noreturn]] void die(const std::string &Message) {
+void die(const std::string &Message) {
   std::fprintf(stderr, "mxfp4-sim: %s\n", Message.c_str());
   std::exit(2);
 }
@@ -85,6 +96,17 @@ uint64_t number(const std::string &S) {
   return V;
 }
 
+std::string readFile(const std::string &Name) {
+  std::ifstream In(Name, std::ios::binary);
+  if (!In)
+    die("cannot read " + Name + ": " + std::strerror(errno));
+  std::stringstream Text;
+  Text << In.rdbuf();
+  return Text.str();
+}
+
+namespace {
+
 Dim3 dims(const std::string &S) {
   std::vector<std::string> P = split(S, ',');
   if (P.empty() || P.size() > 3)
@@ -96,17 +118,8 @@ Dim3 dims(const std::string &S) {
   return D;
 }
 
-std::string readFile(const std::string &Name) {
-  std::ifstream In(Name, std::ios::binary);
-  if (!In)
-    die("cannot read " + Name + ": " + std::strerror(errno));
-  std::stringstream Text;
-  Text << In.rdbuf();
-  return Text.str();
-}
-
 struct Command {
-  std::string File, Entry;
+  std::string File, Entry, Manifest, Problem;
   Launch L;
   bool HasBlock = false;
   Options Opts;
@@ -138,6 +151,10 @@ Command parseCommand(int Argc, char **Argv) {
       C.L.Cluster = dims(Value());
     else if (A == "--shared")
       C.L.DynamicShared = uint32_t(number(Value()));
+    else if (A == "--problem")
+      C.Problem = Value() + " ";
+    else if (A == "--manifest")
+      C.Manifest = Value();
     else if (A == "--arg")
       C.Args.push_back(Value());
     else if (A == "--dump")
@@ -173,164 +190,70 @@ Command parseCommand(int Argc, char **Argv) {
   }
   if (C.File.empty())
     die("expected a PTX file; see --help");
+  if (C.Problem.empty() != C.Manifest.empty() && C.Problem.empty())
+    die("--manifest needs --problem");
+  if (!C.Problem.empty() && !(C.Args.empty() && C.Dumps.empty() &&
+                              C.Prints.empty() && C.Entry.empty()))
+    die("--problem takes launch and arguments from the manifest; leave out "
+        "--arg, --entry, --dump and --print");
   return C;
 }
 
-struct BufferSpec {
-  bool IsBuffer = false, Poison = false, ReadOnly = false;
-  std::string Bytes;
-};
-
-BufferSpec bufferSpec(const std::string &Arg) {
-  BufferSpec B;
-  std::string Kind = Arg.substr(0, Arg.find(':'));
-  if (Kind != "buf" && Kind != "ro" && Kind != "extra")
-    return B;
-  B.IsBuffer = true;
-  B.ReadOnly = Kind == "ro";
-  std::string Rest = Arg.substr(Kind.size() + 1);
-  std::vector<std::string> P = split(Rest, ':');
-  if (P.size() == 2 &&
-      (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
-    uint64_t N = number(P[1]);
-    if (N > (uint64_t(1) << 34))
-      die("a buffer of more than 16 GiB");
-    B.Bytes.assign(N, P[0] == "poison" ? '\xff' : '\0');
-    B.Poison = P[0] == "poison";
-    if (P[0] == "iota")
-      for (uint64_t W = 0; 4 * W + 4 <= N; ++W) {
-        uint32_t V = uint32_t(W);
-        std::memcpy(&B.Bytes[4 * W], &V, 4);
-      }
-  } else {
-    B.Bytes = readFile(Rest);
-  }
-  return B;
+void printCosts(const Command &C, const Result &R) {
+  if (C.Report)
+    std::fputs(R.Statistics.report().c_str(), stdout);
+  if (C.Json)
+    std::printf("%s\n", R.Statistics.json().c_str());
 }
 
-std::vector<uint64_t> list(const std::string &S) {
-  std::vector<uint64_t> V;
-  for (const std::string &P : split(S, 'x'))
-    V.push_back(number(P));
-  return V;
-}
-
-TensorMap tensorMap(const std::string &Arg, const Launch &L,
-                    const std::vector<int> &BufferOf) {
-  std::vector<std::string> P = split(Arg, ':');
-  if (P.size() < 5)
-    die("expected map:ARG:TYPE:DIMS:BOX, found '" + Arg + "'");
-  uint64_t Which = number(P[1]);
-  if (Which >= BufferOf.size() || BufferOf[Which] < 0)
-    die("argument " + P[1] + " of '" + Arg + "' is no buffer");
-  TensorMap M;
-  M.Base = L.address(unsigned(BufferOf[Which]));
-  M.ElementBytes = P[2] == "b8" ? 1 : P[2] == "b16" ? 2 : P[2] == "b32" ? 4 : 8;
-  std::vector<uint64_t> Dims = list(P[3]), Box = list(P[4]);
-  if (Dims.size() != Box.size() || Dims.empty() || Dims.size() > 5)
-    die("the tensor and its box need 1 to 5 dimensions each: '" + Arg + "'");
-  M.Rank = unsigned(Dims.size());
-  uint64_t Stride = M.ElementBytes;
-  for (unsigned D = 0; D < 5; ++D) {
-    M.Dims[D] = D < M.Rank ? Dims[D] : 1;
-    M.Box[D] = D < M.Rank ? uint32_t(Box[D]) : 1;
-    Stride *= M.Dims[D];
-    if (D < 4)
-      M.Strides[D] = D + 1 < M.Rank ? Stride : 0;
-  }
-  if (P.size() > 5) {
-    uint64_t S = number(P[5]);
-    M.Swizzling = S == 128  ? TensorMap::Swizzle::B128
-                  : S == 64 ? TensorMap::Swizzle::B64
-                  : S == 32 ? TensorMap::Swizzle::B32
-                            : TensorMap::Swizzle::None;
-  }
-  if (P.size() > 6) {
-    std::vector<uint64_t> Strides = list(P[6]);
-    for (unsigned D = 0; D < Strides.size() && D < 4; ++D)
-      M.Strides[D] = Strides[D];
-  }
-  if (std::string Error = M.verify(); !Error.empty())
-    die("tensor map '" + Arg + "': " + Error);
-  return M;
-}
-
-void addArguments(const Command &C, Launch &L, std::vector<BufferSpec> &Specs,
-                  std::vector<int> &BufferOf) {
-  for (const std::string &A : C.Args)
-    Specs.push_back(bufferSpec(A));
-  for (size_t N = 0; N < C.Args.size(); ++N) {
-    BufferSpec &B = Specs[N];
-    BufferOf.push_back(-1);
-    if (B.IsBuffer)
-      BufferOf[N] = int(L.addBuffer(B.Bytes.data(), B.Bytes.size(),
-                                    {!B.Poison, !B.ReadOnly},
-                                    "argument " + std::to_string(N)));
-  }
-  for (size_t N = 0; N < C.Args.size(); ++N) {
-    const std::string &A = C.Args[N];
-    size_t Colon = A.find(':');
-    if (Colon == std::string::npos)
-      die("argument '" + A + "' is not understood; see --help");
-    std::string Kind = A.substr(0, Colon), Value = A.substr(Colon + 1);
-    if (Kind == "extra")
+/// The runs with seeds S, S + 1, ... until one finds something.
+bool runSeeds(const Command &C, const Module &M, const std::string &Entry) {
+  for (unsigned S = 0; S < C.Seeds; ++S) {
+    Launch L = C.L;
+    std::vector<BufferSpec> Specs;
+    std::vector<int> BufferOf;
+    addArguments(C.Args, L, Specs, BufferOf);
+    Options O = C.Opts;
+    O.Seed += S;
+    Result R = run(M, Entry, L, O);
+    std::fputs(R.text().c_str(), stdout);
+    if (S + 1 < C.Seeds && R.ok())
       continue;
-    if (Specs[N].IsBuffer)
-      L.argBuffer(unsigned(BufferOf[N]));
-    else if (Kind == "i32")
-      L.argI32(uint32_t(number(Value)));
-    else if (Kind == "i64")
-      L.argI64(number(Value));
-    else if (Kind == "f32")
-      L.argF32(std::strtof(Value.c_str(), nullptr));
-    else if (Kind == "bytes") {
-      std::string Bytes = readFile(Value);
-      L.argBytes(Bytes.data(), Bytes.size());
-    } else if (Kind == "map")
-      L.argTensorMap(tensorMap(A, L, BufferOf));
-    else
-      die("argument '" + A + "' is not understood; see --help");
+    for (const std::string &D : C.Dumps)
+      dump(D, Specs);
+    for (const std::string &P : C.Prints)
+      print(P, Specs);
+    printCosts(C, R);
+    return R.ok();
   }
+  return true;
 }
 
-void dump(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  size_t Colon = Spec.find(':');
-  if (Colon == std::string::npos)
-    die("expected ARG:FILE, found '" + Spec + "'");
-  uint64_t N = number(Spec.substr(0, Colon));
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + Spec.substr(0, Colon) + " is no buffer");
-  std::ofstream Out(Spec.substr(Colon + 1), std::ios::binary);
-  Out.write(Specs[N].Bytes.data(), std::streamsize(Specs[N].Bytes.size()));
-  if (!Out)
-    die("cannot write " + Spec.substr(Colon + 1));
-}
-
-void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  std::vector<std::string> P = split(Spec, ':');
-  if (P.size() != 3)
-    die("expected ARG:TYPE:N, found '" + Spec + "'");
-  uint64_t N = number(P[0]), Count = number(P[2]);
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + P[0] + " is no buffer");
-  const std::string &B = Specs[N].Bytes;
-  size_t Size = P[1] == "u8" ? 1 : P[1] == "bf16" ? 2 : 4;
-  std::printf("argument %s:", P[0].c_str());
-  for (uint64_t J = 0; J < Count && (J + 1) * Size <= B.size(); ++J) {
-    uint32_t V = 0;
-    std::memcpy(&V, B.data() + J * Size, Size);
-    if (P[1] == "bf16")
-      V <<= 16;
-    float F;
-    std::memcpy(&F, &V, 4);
-    if (P[1] == "f32" || P[1] == "bf16")
-      std::printf(" %.9g", double(F));
-    else if (P[1] == "i32")
-      std::printf(" %d", int32_t(V));
-    else
-      std::printf(" %u", V);
+/// The same for a problem, whose data differs from seed to seed.
+bool runProblem(const Command &C, const Module &M) {
+  size_t Slash = C.File.rfind('/');
+  std::string Beside =
+      (Slash == std::string::npos ? "" : C.File.substr(0, Slash + 1)) +
+      "manifest.json";
+  std::string Manifest = readFile(C.Manifest.empty() ? Beside : C.Manifest);
+  for (unsigned S = 0; S < C.Seeds; ++S) {
+    Problem P(Manifest, C.Problem);
+    Options O = C.Opts;
+    O.Seed += S;
+    if (!O.LaunchRegisters)
+      O.LaunchRegisters = P.registers();
+    Launch L = P.launch(O.Seed);
+    Result R = run(M, P.entry(), L, O);
+    std::fputs(R.text().c_str(), stdout);
+    auto [Said, Right] = P.check(L);
+    bool Good = R.ok() && Right;
+    if (S + 1 < C.Seeds && Good)
+      continue;
+    std::fputs(Said.c_str(), stdout);
+    printCosts(C, R);
+    return Good;
   }
-  std::printf("\n");
+  return true;
 }
 
 } // namespace
@@ -343,6 +266,8 @@ int main(int Argc, char **Argv) {
     std::fputs(D.str().c_str(), stdout);
   if (!M)
     return 1;
+  if (!C.Problem.empty())
+    return runProblem(C, *M) ? 0 : 1;
   const KernelInfo *K = &M->kernels()[0];
   if (C.Entry.empty() && M->kernels().size() > 1)
     die("the module has several kernels; choose one with --entry");
@@ -354,27 +279,5 @@ int main(int Argc, char **Argv) {
     if (K->RequiredBlock.X)
       C.L.Block = K->RequiredBlock;
   }
-  bool Good = true;
-  for (unsigned S = 0; S < C.Seeds && Good; ++S) {
-    Launch L = C.L;
-    std::vector<BufferSpec> Specs;
-    std::vector<int> BufferOf;
-    addArguments(C, L, Specs, BufferOf);
-    Options O = C.Opts;
-    O.Seed += S;
-    Result R = run(*M, C.Entry.empty() ? K->Name : C.Entry, L, O);
-    std::fputs(R.text().c_str(), stdout);
-    Good = R.ok();
-    if (S + 1 < C.Seeds && Good)
-      continue;
-    for (const std::string &D : C.Dumps)
-      dump(D, Specs);
-    for (const std::string &P : C.Prints)
-      print(P, Specs);
-    if (C.Report)
-      std::fputs(R.Statistics.report().c_str(), stdout);
-    if (C.Json)
-      std::printf("%s\n", R.Statistics.json().c_str());
-  }
-  return Good ? 0 : 1;
+  return runSeeds(C, *M, C.Entry.empty() ? K->Name : C.Entry) ? 0 : 1;
 }

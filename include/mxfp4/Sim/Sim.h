@@ -1,4 +1,4 @@
-//===- Sim.h - Run sm_90a PTX on the CPU and report hazards ----*- C++ -*-===//
+//===- Sim.h - Run sm_90a PTX on the CPU and report hazards -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -117,7 +117,11 @@ struct Stats {
   uint64_t ThreadInstructions = 0;
   std::map<std::string, uint64_t> ByOpcode; ///< Warp instructions.
   std::map<std::string, uint64_t> ByPipe;
+  /// Through the generic proxy: ld, ldmatrix; st, stmatrix, cp.async.
   uint64_t SharedLoadBytes = 0, SharedStoreBytes = 0;
+  /// Through the async proxy: operands of wgmma (each once a warpgroup) and
+  /// sources of bulk stores; destinations of bulk loads.
+  uint64_t SharedAsyncReadBytes = 0, SharedAsyncWriteBytes = 0;
   /// Shared-memory passes needed, and passes had every access been free of
   /// bank conflicts.
   uint64_t SharedWavefronts = 0, SharedIdealWavefronts = 0;
@@ -139,8 +143,9 @@ struct Stats {
 struct Result {
   std::vector<Diagnostic> Diagnostics;
   Stats Statistics;
-  bool ok() const; ///< No finding of severity error.
-  std::string text() const;
+  bool ok() const;          ///< No finding of severity error.
+  std::string text() const; ///< Findings, for people.
+  std::string json() const; ///< Findings, as a list of objects.
 };
 
 struct KernelInfo {
@@ -162,7 +167,8 @@ class Module {
 public:
   ~Module();
   /// Returns null and fills \p Errors when the text is not understood.
-  static std::unique_ptr<Module> parse(std::string_view Text, std::string Name,
+  static std::unique_ptr<Module> parse(std::string_view Text,
+                                       std::string_view Name,
                                        std::vector<Diagnostic> &Errors);
   const std::vector<KernelInfo> &kernels() const;
   const ModuleImpl &impl() const { return *Impl; }
@@ -180,10 +186,13 @@ public:
   Dim3 Grid, Block, Cluster;
   uint32_t DynamicShared = 0;
 
-  /// Returns the number of the buffer, counted from 0.
+  /// Returns the number of the buffer, counted from 0. \p Address is for
+  /// callers that hand out addresses themselves, and keep their buffers apart;
+  /// 0 lets the launch choose one.
   unsigned addBuffer(void *Data, size_t Size, BufferFlags Flags,
-                     std::string Name = "");
-  /// Simulated address of a buffer's first byte (a multiple of 64 KiB).
+                     std::string Name = "", uint64_t Address = 0);
+  /// Simulated address of a buffer's first byte (a multiple of 64 KiB if the
+  /// launch chose it).
   uint64_t address(unsigned Buffer) const;
 
   void argBuffer(unsigned Buffer, uint64_t Offset = 0);

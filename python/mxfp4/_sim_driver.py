@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A GPU that is not there: the driver's functions, over the PTX interpreter's C ABI.
+
+`runtime.Kernel` runs on it as on ``cuda.bindings.driver``, so that what a simulation launches is
+what the launcher makes of a manifest: arguments, tensor maps, shared memory, grid. Functions
+return (status, results...) as the bindings do; enumerators are their own names.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import library
+from .errors import Error
+
+API_VERSION = 1
+H100 = {
+    "COMPUTE_CAPABILITY_MAJOR": 9,
+    "COMPUTE_CAPABILITY_MINOR": 0,
+    "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN": 232448,
+    "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR": 233472,
+}
+INVALID_VALUE, INVALID_PTX, NO_BINARY, ILLEGAL_ADDRESS = 1, 218, 209, 700
+
+
+class _TensorMap(ctypes.Structure):
+    """``Mxfp4SimTensorMap`` of mxfp4-c/Sim.h."""
+
+    _fields_ = (
+        ("base", c_uint64),
+        ("rank", c_uint32),
+        ("element_bytes", c_uint32),
+        ("dims", c_uint64 * 5),
+        ("strides", c_uint64 * 4),
+        ("box", c_uint32 * 5),
+        ("element_strides", c_uint32 * 5),
+        ("swizzle", c_uint32),
+        ("fill_nan", c_uint32),
+    )
+
+
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "ApiVersion": (c_int, []),
+    "Parse": (c_void_p, [c_char_p, c_size_t, c_char_p]),
+    "ModuleDestroy": (None, [c_void_p]),
+    "ModuleOk": (c_int, [c_void_p]),
+    "ModuleErrors": (c_char_p, [c_void_p]),
+    "ModuleNumKernels": (c_int, [c_void_p]),
+    "ModuleKernel": (c_char_p, [c_void_p, c_int]),
+    "ModuleParamsJson": (c_char_p, [c_void_p, c_int]),
+    "LaunchCreate": (c_void_p, [c_void_p, c_char_p]),
+    "LaunchDestroy": (None, [c_void_p]),
+    "LaunchGrid": (None, [c_void_p, c_uint32, c_uint32, c_uint32]),
+    "LaunchBlock": (None, [c_void_p, c_uint32, c_uint32, c_uint32]),
+    "LaunchCluster": (None, [c_void_p, c_uint32, c_uint32, c_uint32]),
+    "LaunchShared": (None, [c_void_p, c_uint32]),
+    "Option": (c_int, [c_void_p, c_char_p, c_uint64]),
+    "AddBufferAt": (c_int, [c_void_p, c_void_p, c_size_t, c_int, c_int, c_char_p, c_uint64]),
+    "InitialisedBits": (c_void_p, [c_void_p, c_int]),
+    "ArgBytes": (None, [c_void_p, c_void_p, c_size_t]),
+    "EncodeTensorMap": (c_char_p, [c_void_p, POINTER(_TensorMap), POINTER(c_uint8)]),
+    "Run": (c_int, [c_void_p]),
+    "Diagnostics": (c_char_p, [c_void_p]),
+    "DiagnosticsJson": (c_char_p, [c_void_p]),
+    "StatsJson": (c_char_p, [c_void_p]),
+    "Report": (c_char_p, [c_void_p]),
+}
+
+
+@cache
+def load_interpreter() -> ctypes.CDLL:
+    """``libmxfp4-sim.so`` with its functions declared.
+
+    Raises:
+        Error: if it is not found, cannot be loaded, or is of another version.
+    """
+    path = library.find_interpreter()
+    if path is None:
+        raise Error(
+            "the PTX interpreter was not found; looked for "
+            + ", ".join(map(str, library.candidates(library.INTERPRETER)))
+            + ". Build it (cmake --build), or set MXFP4_SIM_LIBRARY to its path."
+        )
+    try:
+        loaded = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(loaded, f"mxfp4Sim{name}")
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as e:
+        raise Error(f"{path} could not be loaded as the PTX interpreter: {e}.") from e
+    if (version := loaded.mxfp4SimApiVersion()) != API_VERSION:
+        raise Error(f"{path} has API version {version}; this package needs {API_VERSION}.")
+    return loaded
+
+
+@dataclass
+class Allocation:
+    """Simulated device memory.
+
+    Attributes:
+        address: simulated, never a host address.
+        data: its bytes, u8.
+        known: one bit a byte that holds a value, lowest first; None if all do.
+        writable: whether kernels may write it.
+        name: for findings.
+    """
+
+    address: int
+    data: NDArray[np.uint8]
+    known: NDArray[np.uint8] | None
+    writable: bool
+    name: str
+
+
+class DeviceArray:
+    """An array in simulated memory, for whoever reads ``__cuda_array_interface__``."""
+
+    def __init__(self, memory: Allocation, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.memory, self.shape, self.dtype = memory, shape, dtype
+        self.__cuda_array_interface__ = {
+            "shape": shape,
+            "typestr": "<V2" if dtype.itemsize == 2 else dtype.str,
+            "data": (memory.address, not memory.writable),
+            "strides": None,
+            "version": 3,
+        }
+
+    def numpy(self) -> NDArray[Any]:
+        """A copy on the host."""
+        return self.memory.data.view(self.dtype).reshape(self.shape).copy()
+
+    def known(self) -> NDArray[np.bool_]:
+        """Which elements hold a value in every byte."""
+        if self.memory.known is None:
+            return np.ones(self.shape, bool)
+        bits = np.unpackbits(self.memory.known, bitorder="little")[: self.memory.data.size]
+        return bits.reshape(*self.shape, self.dtype.itemsize).all(axis=-1)
+
+
+@dataclass
+class Launched:
+    """What one launch gave.
+
+    Attributes:
+        kernel: entry.
+        grid: blocks (x, y, z).
+        block: threads (x, y, z).
+        shared: bytes of dynamic shared memory.
+        findings: as ``mxfp4SimDiagnosticsJson`` lists them.
+        text: findings, for people.
+        statistics: as ``mxfp4SimStatsJson`` gives them.
+        costs: statistics, for people.
+    """
+
+    kernel: str
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared: int
+    findings: list[dict[str, Any]]
+    text: str
+    statistics: dict[str, Any]
+    costs: str
+
+
+@dataclass
+class _Function:
+    module: int
+    name: bytes
+    parameters: list[int]
+    attributes: dict[str, int] = field(default_factory=dict)
+
+
+class _Encoded:
+    """128 bytes that describe a tensor, as the bindings hold them."""
+
+    def __init__(self) -> None:
+        self.bytes = (c_uint8 * 128)()
+
+    def getPtr(self) -> int:
+        """Host address."""
+        return ctypes.addressof(self.bytes)
+
+
+class _Names:
+    """An enumeration whose values are their names."""
+
+    def __getattr__(self, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+class _Record:
+    """A structure of the bindings; parts that were not set are structures too."""
+
+    def __getattr__(self, name: str) -> _Record:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        part = _Record()
+        setattr(self, name, part)
+        return part
+
+
+class SimDriver:
+    """The functions of the driver that the launcher calls, with one H100 of a size to choose.
+
+    Args:
+        multiprocessors: how many it claims to have; a persistent grid follows from it.
+        options: of the interpreter, see ``mxfp4SimOption``.
+    """
+
+    def __init__(self, multiprocessors: int = 2, **options: int) -> None:
+        self._sim = load_interpreter()
+        self._facts = {**H100, "MULTIPROCESSOR_COUNT": multiprocessors}
+        self._options = options
+        self._modules: list[int] = []
+        self._context = 0
+        self._message = ""
+        self._next = 0x7000_0000_0000
+        self.memory: list[Allocation] = []
+        self.launches: list[Launched] = []
+        for name in ("CUdevice_attribute", "CUfunction_attribute", "CUpointer_attribute"):
+            setattr(self, name, _Names())
+        for name in ("DataType", "Interleave", "Swizzle", "L2promotion", "FloatOOBfill"):
+            setattr(self, f"CUtensorMap{name}", _Names())
+        self.CUlaunchAttributeID = _Names()
+        self.CUlaunchConfig = self.CUlaunchAttribute = _Record
+        self.cuuint32_t = self.cuuint64_t = int
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the simulated driver has no {name}")
+
+    def __del__(self) -> None:
+        for module in self.__dict__.get("_modules", ()):
+            self._sim.mxfp4SimModuleDestroy(module)
+
+    # Memory ------------------------------------------------------------------------------------
+
+    def allocate(
+        self, data: NDArray[Any], name: str, writable: bool = True, known: bool = True
+    ) -> DeviceArray:
+        """Copy an array into memory of its own, with nothing mapped around it.
+
+        With ``known=False`` reading it is a finding until something has been written there.
+        """
+        flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8).copy()
+        bits = None if known else np.zeros(-(-flat.size // 8), np.uint8)
+        memory = Allocation(self._next, flat, bits, writable, name)
+        self._next += (flat.size + 0x1FFFF) & ~0xFFFF  # 64 KiB and more of nothing between them
+        self.memory.append(memory)
+        return DeviceArray(memory, data.shape, data.dtype)
+
+    def _at(self, address: int, size: int) -> tuple[Allocation, slice] | None:
+        for memory in self.memory:
+            if memory.address <= address and address + size <= memory.address + memory.data.size:
+                return memory, slice(address - memory.address, address - memory.address + size)
+        return None
+
+    def cuMemAlloc(self, size: int) -> tuple[int, int]:
+        """Memory that holds no value."""
+        poison = np.full(size, 0xFF, np.uint8)
+        return 0, self.allocate(poison, "memory of the launcher", known=False).memory.address
+
+    def cuMemFree(self, address: int) -> tuple[int]:
+        """Free, so that a later access is out of bounds."""
+        kept = [m for m in self.memory if m.address != address]
+        found = len(kept) < len(self.memory)
+        self.memory = kept
+        return (0 if found else INVALID_VALUE,)
+
+    def _set(self, address: int, value: bytes) -> tuple[int]:
+        place = self._at(address, len(value))
+        if place is None:
+            return (ILLEGAL_ADDRESS,)
+        memory, where = place
+        memory.data[where] = np.frombuffer(value, np.uint8)
+        if memory.known is not None:
+            bits = np.unpackbits(memory.known, bitorder="little")
+            bits[where] = 1
+            memory.known = np.packbits(bits, bitorder="little")
+        return (0,)
+
+    def cuMemsetD8(self, address: int, value: int, count: int) -> tuple[int]:
+        """Fill bytes."""
+        return self._set(address, bytes([value & 0xFF]) * count)
+
+    def cuMemsetD32(self, address: int, value: int, count: int) -> tuple[int]:
+        """Fill words."""
+        return self._set(address, (value & 0xFFFFFFFF).to_bytes(4, "little") * count)
+
+    def cuMemsetD8Async(self, a: int, v: int, n: int, stream: Any) -> tuple[int]:
+        """Fill bytes."""
+        return self.cuMemsetD8(a, v, n)
+
+    def cuMemsetD32Async(self, a: int, v: int, n: int, stream: Any) -> tuple[int]:
+        """Fill words."""
+        return self.cuMemsetD32(a, v, n)
+
+    def cuMemcpyDtoH(self, target: int, source: int, size: int) -> tuple[int]:
+        """Copy to the host."""
+        place = self._at(source, size)
+        if place is None:
+            return (ILLEGAL_ADDRESS,)
+        ctypes.memmove(target, place[0].data[place[1]].tobytes(), size)
+        return (0,)
+
+    def cuPointerGetAttribute(self, kind: str, pointer: int) -> tuple[int, int]:
+        """The ordinal of the only device."""
+        return 0, 0
+
+    # Device, contexts, streams -----------------------------------------------------------------
+
+    def cuGetErrorString(self, code: int) -> tuple[int, bytes]:
+        """What went wrong."""
+        text = {INVALID_VALUE: "invalid value", NO_BINARY: "machine code cannot be simulated",
+                ILLEGAL_ADDRESS: "no memory at this address"}.get(code, "")  # fmt: skip
+        return 0, (self._message or text).encode()
+
+    def cuDeviceGetCount(self) -> tuple[int, int]:
+        """One."""
+        return 0, 1
+
+    def cuDeviceGet(self, ordinal: int) -> tuple[int, int]:
+        """The device."""
+        return 0, ordinal
+
+    def cuDeviceGetAttribute(self, attribute: str, device: int) -> tuple[int, ...]:
+        """A fact of the chip."""
+        fact = self._facts.get(attribute.removeprefix("CU_DEVICE_ATTRIBUTE_"))
+        return (INVALID_VALUE,) if fact is None else (0, fact)
+
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[int, int]:
+        """The context, a number."""
+        return 0, 1
+
+    def cuCtxPushCurrent(self, context: int) -> tuple[int]:
+        """Make it current."""
+        self._context += 1
+        return (0,)
+
+    def cuCtxPopCurrent(self) -> tuple[int, int]:
+        """Make the one before it current."""
+        self._context -= 1
+        return 0, 1
+
+    def cuCtxGetCurrent(self) -> tuple[int, int]:
+        """The context, or 0."""
+        return 0, int(self._context > 0)
+
+    def cuCtxSynchronize(self) -> tuple[int]:
+        """Nothing to wait for."""
+        return (0,)
+
+    def cuStreamSynchronize(self, stream: Any) -> tuple[int]:
+        """Nothing to wait for."""
+        return (0,)
+
+    # Kernels -----------------------------------------------------------------------------------
+
+    def cuModuleLoadData(self, image: bytes) -> tuple[int, ...]:
+        """Parse PTX."""
+        if image.startswith(b"\x7fELF"):
+            return (NO_BINARY,)
+        text = image.rstrip(b"\0")
+        module = self._sim.mxfp4SimParse(text, len(text), b"kernel.ptx")
+        self._modules.append(module)
+        if not self._sim.mxfp4SimModuleOk(module):
+            self._message = self._sim.mxfp4SimModuleErrors(module).decode()
+            return (INVALID_PTX,)
+        return 0, module
+
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, ...]:
+        """A kernel by name."""
+        for i in range(self._sim.mxfp4SimModuleNumKernels(module)):
+            if self._sim.mxfp4SimModuleKernel(module, i) == name:
+                parameters = json.loads(self._sim.mxfp4SimModuleParamsJson(module, i))
+                return 0, _Function(module, name, [p["size"] for p in parameters])
+        return (500,)
+
+    def cuFuncSetAttribute(self, f: _Function, name: str, value: int) -> tuple[int]:
+        """Remember it."""
+        f.attributes[name] = value
+        return (0,)
+
+    def cuTensorMapEncodeTiled(
+        self, dtype: str, rank: int, pointer: int, dims: list[int], strides: list[int],
+        box: list[int], element_strides: list[int], interleave: str, swizzle: str, l2: str,
+        fill: str,
+    ) -> tuple[int, ...]:  # fmt: skip
+        """Describe a tensor; refuses what the driver refuses."""
+        name = dtype.removeprefix("CU_TENSOR_MAP_DATA_TYPE_")
+        size = {"UINT8": 1, "UINT16": 2, "FLOAT16": 2, "BFLOAT16": 2, "UINT32": 4, "INT32": 4,
+                "FLOAT32": 4, "UINT64": 8, "INT64": 8, "FLOAT64": 8}.get(name)  # fmt: skip
+        if size is None or not interleave.endswith("_NONE"):
+            self._message = f"tensor maps of {dtype}, {interleave} are not simulated"
+            return (INVALID_VALUE,)
+        spans = {"NONE": 0, "32B": 1, "64B": 2, "128B": 3}
+        described = _TensorMap(
+            pointer, rank, size, (c_uint64 * 5)(*dims), (c_uint64 * 4)(*strides),
+            (c_uint32 * 5)(*box), (c_uint32 * 5)(*element_strides),
+            spans[swizzle.rpartition("_")[2]], not fill.endswith("_NONE"),
+        )  # fmt: skip
+        encoded = _Encoded()
+        scratch = self._sim.mxfp4SimLaunchCreate(None, b"")
+        try:
+            wrong = self._sim.mxfp4SimEncodeTensorMap(scratch, described, encoded.bytes)
+            self._message = wrong.decode() if wrong else ""
+        finally:
+            self._sim.mxfp4SimLaunchDestroy(scratch)
+        return (INVALID_VALUE,) if self._message else (0, encoded)
+
+    def cuLaunchKernel(
+        self, f: _Function, gx: int, gy: int, gz: int, bx: int, by: int, bz: int, shared: int,
+        stream: Any, parameters: int, extra: int, cluster: tuple[int, int, int] = (1, 1, 1),
+    ) -> tuple[int]:  # fmt: skip
+        """Run to the end, and add a record to ``launches``."""
+        most = f.attributes.get("CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 48 << 10)
+        if shared > most:
+            self._message = f"{shared} bytes of shared memory, but the kernel's limit is {most}"
+            return (INVALID_VALUE,)
+        sim = self._sim
+        launch = sim.mxfp4SimLaunchCreate(f.module, f.name)
+        try:
+            sim.mxfp4SimLaunchGrid(launch, gx, gy, gz)
+            sim.mxfp4SimLaunchBlock(launch, bx, by, bz)
+            sim.mxfp4SimLaunchCluster(launch, *cluster)
+            sim.mxfp4SimLaunchShared(launch, shared)
+            for name, value in self._options.items():
+                if sim.mxfp4SimOption(launch, name.encode(), value):
+                    raise Error(f"the interpreter has no option {name}.")
+            pointers = (c_void_p * len(f.parameters)).from_address(parameters)
+            for pointer, size in zip(pointers, f.parameters, strict=True):
+                sim.mxfp4SimArgBytes(launch, pointer, size)
+            self._run(launch)
+            self.launches.append(
+                Launched(
+                    f.name.decode(), (gx, gy, gz), (bx, by, bz), shared,
+                    json.loads(sim.mxfp4SimDiagnosticsJson(launch)),
+                    sim.mxfp4SimDiagnostics(launch).decode(),
+                    json.loads(sim.mxfp4SimStatsJson(launch)),
+                    sim.mxfp4SimReport(launch).decode(),
+                )
+            )  # fmt: skip
+        finally:
+            sim.mxfp4SimLaunchDestroy(launch)
+        return (0,)
+
+    def cuLaunchKernelEx(
+        self, config: Any, f: _Function, parameters: int, extra: int
+    ) -> tuple[int]:
+        """The same with attributes, of which the cluster's dimensions count here."""
+        cluster = (1, 1, 1)
+        for attribute in config.attrs if isinstance(config.attrs, list) else []:
+            if str(attribute.id).endswith("CLUSTER_DIMENSION"):
+                d = attribute.value.clusterDim
+                cluster = (d.x, d.y, d.z)
+        grid = (config.gridDimX, config.gridDimY, config.gridDimZ)
+        block = (config.blockDimX, config.blockDimY, config.blockDimZ)
+        return self.cuLaunchKernel(f, *grid, *block, config.sharedMemBytes, config.hStream,
+                                   parameters, extra, cluster)  # fmt: skip
+
+    def _run(self, launch: int) -> None:
+        """Map all memory, run, and take back what is known of it."""
+        sim = self._sim
+        bits = []
+        for memory in self.memory:
+            number = sim.mxfp4SimAddBufferAt(
+                launch, memory.data.ctypes.data, memory.data.size, memory.known is None,
+                memory.writable, memory.name.encode(), memory.address,
+            )  # fmt: skip
+            if memory.known is not None and memory.known.size:
+                place = sim.mxfp4SimInitialisedBits(launch, number)
+                ctypes.memmove(place, memory.known.ctypes.data, memory.known.size)
+                bits.append((place, memory.known))
+        sim.mxfp4SimRun(launch)
+        for place, known in bits:
+            ctypes.memmove(known.ctypes.data, place, known.size)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Running a compiled kernel on the CPU, and seeing what only a GPU would: see `simulate`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._sim_driver import Launched, SimDriver
+from .artifact import Artifact
+from .errors import Error
+from .formats import bfloat16
+from .runtime import _MEANING, Kernel
+from .weights import PackedWeights
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a simulated launch gave.
+
+    Attributes:
+        y: ``[R, N]`` of the kernel's output type; 0xFF bytes where nothing was stored.
+        stored: bool ``[R, N]``, which elements the kernel stored.
+        error: the error word, see `runtime`.
+        findings: hazards, each with "severity", "check", "message", "line" and "instruction" of
+            the PTX, "count", and where there is one "block", "thread", "address".
+        statistics: counters of the launch: instructions by opcode and pipe, bytes moved, ...
+        launched: the launch itself, with the texts for people.
+    """
+
+    y: NDArray[Any]
+    stored: NDArray[np.bool_]
+    error: int
+    launched: Launched | None
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Hazards; none if nothing was launched."""
+        return self.launched.findings if self.launched else []
+
+    @property
+    def statistics(self) -> Mapping[str, Any]:
+        """Counters; empty if nothing was launched."""
+        return self.launched.statistics if self.launched else {}
+
+    @property
+    def ok(self) -> bool:
+        """No hazard, every element stored, no error reported by the kernel."""
+        return not self.findings and self.error == 0 and bool(self.stored.all())
+
+    def report(self, costs: bool = True) -> str:
+        """Launch, hazards, what was stored, and (unless told not to) what it cost."""
+        run = self.launched
+        if run is None:
+            return "nothing was launched: there are no rows\n"
+        threads, blocks = run.block[0], run.grid[0]
+        lines = [
+            f"{run.kernel}: {blocks} blocks of {threads} threads, {run.shared} bytes of dynamic "
+            "shared memory a block",
+            f"{len(run.findings)} hazards found" if run.findings else "no hazards found",
+        ]
+        if run.text:
+            lines.append(run.text.rstrip())
+        missing = int(np.count_nonzero(~self.stored))
+        lines.append(f"{self.y.size - missing} of {self.y.size} results were stored")
+        lines += [f"error word: {text}" for bit, text in _MEANING.items() if self.error & bit]
+        return "\n".join(lines) + "\n" + (run.costs if costs else "")
+
+
+def simulate(
+    artifact: Artifact | str | os.PathLike[str],
+    x: NDArray[Any],
+    weights: PackedWeights,
+    offsets: NDArray[np.int32],
+    expert_ids: NDArray[np.int32] | None = None,
+    *,
+    multiprocessors: int = 2,
+    launches: int = 1,
+    seed: int = 1,
+    threads: int = 1,
+    races: bool = True,
+    max_instructions: int | None = None,
+) -> Simulation:
+    """Run a kernel's PTX in the interpreter, launched as its manifest says.
+
+    The launcher is the one for GPUs, on a simulated driver with ``multiprocessors`` of an H100.
+    Buffers have nothing mapped around them, the output and shared memory begin without values,
+    and inputs may not be written: whatever the kernel does against that is a finding, as are data
+    races, missing waits and fences, misused barriers and deadlocks.
+
+    Args:
+        artifact: an `Artifact`, or the folder of one.
+        x: bf16 ``[R, K]``, rows sorted by group.
+        weights: packed in the kernel's layout, on the host.
+        offsets: i32 ``[G+1]``; they may be wrong, which the kernel should notice.
+        expert_ids: i32 ``[G]``, if and only if the kernel takes ids.
+        multiprocessors: of the simulated GPU, which set the size of a persistent grid.
+        launches: run so many times, one after the other, on the same workspace; all must store
+            the same bits. The last is what is returned, or the first with a finding.
+        seed: of scheduling and of the delays of copies.
+        threads: host threads; with more than one the schedule depends on the host.
+        races: also look for data races.
+        max_instructions: warp instructions after which a launch is given up as endless.
+
+    Raises:
+        Error: if the interpreter is not found, or the arguments do not fit the kernel.
+    """
+    if not isinstance(artifact, Artifact):
+        artifact = Artifact.load(artifact)
+    options = {"seed": seed, "host_threads": threads, "check_races": int(races)}
+    options["launch_registers"] = int(artifact.manifest.resources.get("registers", 0))
+    if max_instructions is not None:
+        options["max_instructions"] = max_instructions
+    driver = SimDriver(multiprocessors, **options)
+    kernel = Kernel.load(artifact, driver=driver)
+    if not isinstance(weights, PackedWeights) or not isinstance(weights.data, np.ndarray):
+        raise Error("weights must be PackedWeights with their data on the host; see pack().")
+
+    def put(array: Any, name: str) -> Any:
+        return driver.allocate(np.asarray(array), name, writable=False)
+
+    on_device = PackedWeights(
+        put(weights.data, "weights"), weights.n, weights.k, weights.layout, weights.proof
+    )
+    inputs = [put(x, "x"), on_device, put(offsets, "offsets")]
+    ids = None if expert_ids is None else put(expert_ids, "expert_ids")
+    dtype = np.dtype(bfloat16 if artifact.manifest.output == "bf16" else np.float32)
+    shape = (len(x), artifact.manifest.n)
+    results: list[Simulation] = []
+    for _ in range(launches):
+        poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)
+        y = driver.allocate(poison.reshape(shape), "y", known=False)
+        kernel(*inputs, y, ids, stream=0)
+        last = driver.launches[-1] if driver.launches else None
+        results.append(Simulation(y.numpy(), y.known(), kernel.error_word(), last))
+        driver.cuMemFree(y.memory.address)
+        if results[-1].findings:
+            break
+        if results[-1].y.tobytes() != results[0].y.tobytes():
+            raise Error(f"launch {len(results)} stored other bits than the first.")
+    return results[-1]
