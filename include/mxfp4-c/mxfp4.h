@@ -74,9 +74,9 @@ MXFP4_API char *mxfp4_module_to_bytecode(const mxfp4_module *module,
 /** Runs a pass pipeline such as "builtin.module(mxfp4-to-ptx)". Returns 0; if
  *  it fails, the module may be half lowered. */
 MXFP4_API int mxfp4_module_run(mxfp4_module *module, const char *pipeline);
-/** `pass` is a pass that has run, in the words of a pipeline, `summary` what it
- *  says of itself, `mlir` the whole module after it; all live until the function
- *  returns. */
+/** `pass` is a pass that has run, in the words of a pipeline, `summary` what
+ *  it says of itself, `mlir` the whole module after it; all live until the
+ *  function returns. */
 typedef void (*mxfp4_trace_fn)(const char *pass, const char *summary,
                                const char *mlir, void *user);
 /** Runs a pipeline, and calls `trace` after each pass. */

@@ -15,6 +15,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
 ``compile``         the compiler, through its C ABI
 ``module``          modules of MLIR: pipelines, each pass watched, bytecode
+``explain``         a page that shows how a kernel came about
 ``runtime``         launcher over the CUDA driver
 ``kernels``         which kernel a call runs; kernels compiled ahead of time
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
