@@ -23,7 +23,6 @@ from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .formats import bfloat16
 from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
-from .runtime import Kernel
 from .simulator import simulate
 from .weights import PackedWeights
 
@@ -66,12 +65,8 @@ def where(gpu: bool) -> str:
     return "CPU: " + ops.cpu_path()
 
 
-def _kernel(weights: PackedWeights, rows: int) -> Kernel:
-    return kernels.kernel_for(kernels.problem_of(weights, "bf16", None), rows)
-
-
 def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
-    artifact = _kernel(weights, len(x)).artifact
+    artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), len(x))
     run = simulate(artifact, x, weights, offsets, threads=os.cpu_count() or 1)
     if run.findings or run.error:
         raise Error(f"the kernel has hazards:\n{run.report(costs=False)}")
@@ -100,7 +95,7 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = _kernel(weights, len(x))
+    kernel = kernels.kernel_for(kernels.problem_of(weights, "bf16", None), len(x))
     y = kernel(xd, on_device, od)
     kernel.check()
     times = []
@@ -146,7 +141,7 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
         print("  not compiled   libmxfp4.so was not found; see mxfp4.library")
     else:
         start = time.perf_counter()
-        artifact = _kernel(weights, rows).artifact
+        artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)
         print(f"  compiled       in {(time.perf_counter() - start) * 1e3:.0f} ms (or cached)")
         print(describe(artifact))
     rng = np.random.default_rng(seed)

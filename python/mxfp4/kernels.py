@@ -49,9 +49,7 @@ def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel
     for kernel in loaded:
         if kernel.manifest.fits_rows(rows):
             return kernel
-    artifact = _ahead_of_time(problem, rows, exact=True)
-    if artifact is None and library.find() is None:
-        artifact = _ahead_of_time(problem, rows, exact=False)
+    artifact = _found(problem, rows)
     for kernel in loaded:
         if kernel.artifact is artifact:
             return kernel
@@ -63,6 +61,23 @@ def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel
         _loaded.setdefault((problem, device), []).append(kernel)
     _log.debug("kernel for %s, rows %s: %s", problem.spec(), rows, artifact.manifest.schedule)
     return kernel
+
+
+def artifact_for(problem: Problem, rows: int) -> Artifact:
+    """What `kernel_for` would load, for whoever launches it elsewhere than on a GPU.
+
+    Raises:
+        Error: if there is none and none can be compiled.
+    """
+    return _found(problem, rows) or _compile(problem, rows)
+
+
+def _found(problem: Problem, rows: int) -> Artifact | None:
+    """What was compiled ahead of time for these rows; where there is no compiler, for others."""
+    artifact = _ahead_of_time(problem, rows, exact=True)
+    if artifact is None and library.find() is None:
+        artifact = _ahead_of_time(problem, rows, exact=False)
+    return artifact
 
 
 def _compile(problem: Problem, rows: int) -> Artifact:

@@ -61,8 +61,6 @@ def test_help_is_there_at_once_and_worth_reading() -> None:
         assert f"\n    {command}" in said.out
     assert "MXFP4_KERNELS" in said.out
     for command in COMMANDS:
-        if command == "explain":
-            continue  # mxfp4.explain has help of its own
         said = Said(command, "--help")
         assert said.status == 0
         assert command == "completion" or len(said.out.splitlines()) > 8
@@ -137,6 +135,13 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")
 
 
+def mlir_file(path: Path, problem: str) -> None:
+    from mxfp4 import Compiler
+
+    with Compiler() as compiler:
+        path.write_text(compiler.mlir(problem))
+
+
 @needs_library
 def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "a")
@@ -148,10 +153,7 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("compile", "--checkpoint", checkpoint, "-o", tmp_path / "c", "--max-rows", "64")
     assert "e3g4ids-n128-k96-spread-folded-bf16-r0" in said.out
     assert "e3-n96-k64-spread-folded-bf16-r0" in said.out
-    from mxfp4 import Compiler
-
-    with Compiler() as compiler:
-        (tmp_path / "moe.mlir").write_text(compiler.mlir("experts=2 n=64 k=64"))
+    mlir_file(tmp_path / "moe.mlir", "experts=2 n=64 k=64")
     file = Said("compile", tmp_path / "moe.mlir", "-o", tmp_path / "d", "--options",
                 "placement=shared")  # fmt: skip
     assert file.status == 0, file.err
@@ -161,10 +163,18 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     Said("compile", "experts=1 n=2 k=33", "-o", tmp_path / "k").error("multiple of 32")
 
 
-def test_run(checkpoint: Path) -> None:
+@needs_library
+def test_run(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("run", checkpoint, "--cpu", "--rows", "5")
     assert said.status == 0, said.err
     assert said.out.count("result         right") == 2
+    assert said.out.count("in the interpreter, no hazards") == 2
+    mlir_file(tmp_path / "down.mlir", "experts=3 n=96 k=64")
+    Said("compile", tmp_path / "down.mlir", "-o", tmp_path, "--rows", "5", "--options",
+         "placement=shared")  # fmt: skip
+    ahead = Said("run", checkpoint, "--cpu", "--rows", "5", "--kernels", tmp_path)
+    assert ahead.out.count('"placement": "shared"') == 1, "the one that was compiled before"
+    assert ahead.out.count("in the interpreter, no hazards") == 2
     one = Said("run", checkpoint, "--cpu", "--tensor", DOWN, MXFP4_LIBRARY="/none.so")
     assert "numpy reference" in one.out
     assert one.out.count("result         right") == 1
@@ -179,23 +189,18 @@ def test_doctor(tmp_path: Path) -> None:
     assert states["numpy"] == "ok"
     assert report["uses"]["read and pack checkpoints"]["works"]
     (tmp_path / "lib.so").write_bytes(b"no library")
-    broken = Said("doctor", MXFP4_LIBRARY=tmp_path / "lib.so", MXFP4_CACHE=tmp_path,
-                  MXFP4_KERNELS=tmp_path / "none")  # fmt: skip
+    broken = Said("doctor", MXFP4_LIBRARY=tmp_path / "lib.so", MXFP4_KERNELS=tmp_path / "none",
+                  MXFP4_SIM_LIBRARY=tmp_path / "lib.so", MXFP4_CACHE=tmp_path)  # fmt: skip
     assert broken.status == 1
     assert "BROKEN compiler" in broken.out
+    assert "BROKEN interpreter" in broken.out
     assert "BROKEN kernels" in broken.out
     assert "no     compile to PTX, needs compiler" in broken.out
-    absent = Said("doctor", MXFP4_LIBRARY="/none.so", MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path)
+    absent = Said("doctor", MXFP4_LIBRARY="/none.so", MXFP4_SIM_LIBRARY="/none.so",
+                  MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path)  # fmt: skip
+    assert "no     run kernels in the interpreter, needs interpreter, the compiler or" in absent.out
     assert "BROKEN ptxas" in absent.out
     assert "the compiler or kernels compiled ahead of time" in absent.out
-
-
-def test_explain_is_handed_over(tmp_path: Path) -> None:
-    said = Said("explain", "--help")
-    if said.status:  # not part of this installation
-        said.error("has no mxfp4.explain")
-    else:
-        assert "usage" in said.out
 
 
 def test_completion(tmp_path: Path) -> None:
@@ -216,6 +221,7 @@ _shtab_mxfp4; printf '%s\\n' "${{COMPREPLY[@]}}" """
     assert completes("p") == ["pack"]
     assert "--no-verify" in completes("pack", "--")
     assert "mxfp4.bash" in completes("inspect", "mx")
+    assert "--rows-hint" in completes("explain", "--r")
     assert "_mxfp4" in Said("completion", "zsh").out
 
 

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mxfp4 import Compiler, Error, library
-from mxfp4.explain import explain, main
+from mxfp4.cli import main
+from mxfp4.explain import explain
 from mxfp4.explain.diff import Change, differences
 from mxfp4.explain.ptx import hot_loop, kind_of, listing, loops, opcodes
 
@@ -185,7 +186,7 @@ def test_bad_input_is_told() -> None:
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page, counts = tmp_path / "page.html", tmp_path / "counts.json"
     counts.write_text('{"warp_instructions": 12, "by_opcode": {"add": 3}}')
-    arguments = ["--problem", SPEC, "--rows-hint", "8", "-o", str(page)]
+    arguments = ["explain", "--problem", SPEC, "--rows-hint", "8", "-o", str(page)]
     assert main([*arguments, "--simulation", str(counts)]) == 0
     assert capsys.readouterr().out.startswith(f"wrote {page}: ")
     assert data_of(page.read_text())["simulation"]["warp_instructions"] == 12
@@ -193,9 +194,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
     before = page.read_bytes()
     for wrong, told in [
-        (["nowhere.mlir", "-o", str(page)], "No such file"),
-        (["--problem", "experts=1", "-o", str(page)], "a problem needs n="),
-        ([*arguments[:4], "-o", str(tmp_path / "no" / "page.html")], "No such file"),
+        (["explain", "nowhere.mlir", "-o", str(page)], "nowhere.mlir: No such file"),
+        (["explain", "--problem", "experts=1", "-o", str(page)], "a problem needs n="),
+        ([*arguments[:5], "-o", str(tmp_path / "no" / "page.html")], "No such file"),
+        ([*arguments, "--pipeline", "cse"], "leave out --options and --rows-hint"),
     ]:
         assert main(wrong) == 1
         assert told in capsys.readouterr().err
@@ -203,17 +205,17 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main([*arguments, "--simulation", str(counts)]) == 1
     assert "must hold an object of counts, got list" in capsys.readouterr().err
     assert page.read_bytes() == before
-    for wrong in ([], ["a.mlir", "--problem", SPEC], [*arguments, "--pipeline", "cse"]):
+    for wrong in ([], ["a.mlir", "--problem", SPEC]):
         with pytest.raises(SystemExit):
-            main([*wrong, "-o", str(page)])
+            main(["explain", *wrong, "-o", str(page)])
 
 
 @needs_library
-def test_a_file_through_the_module(tmp_path: Path) -> None:
+def test_a_file_through_the_command(tmp_path: Path) -> None:
     with Compiler() as compiler:
         (tmp_path / "in.mlir").write_text(compiler.mlir(SPEC))
     run = subprocess.run(
-        [sys.executable, "-m", "mxfp4.explain", "in.mlir", "-o", "out.html"],
+        [sys.executable, "-m", "mxfp4", "explain", "in.mlir", "-o", "out.html"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

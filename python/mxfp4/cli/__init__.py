@@ -12,11 +12,9 @@ import argparse
 import importlib
 import os
 import sys
-from typing import Any
 
 from .. import __version__
 from ..errors import Error
-from .explain import hand_over
 
 COMMANDS = ("inspect", "pack", "compile", "run", "bench", "doctor", "explain", "completion")
 
@@ -35,6 +33,7 @@ ENVIRONMENT = """environment:
   MXFP4_CACHE        where compiled kernels are kept (default ~/.cache/mxfp4)
   MXFP4_CACHE_MB     how much of them (default 512)
   MXFP4_LIBRARY      the compiler, libmxfp4.so
+  MXFP4_SIM_LIBRARY  the PTX interpreter, libmxfp4-sim.so
   MXFP4_PTXAS        NVIDIA's assembler
 """
 
@@ -63,12 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; what a user did wrong is told in a sentence."""
-    words = sys.argv[1:] if arguments is None else arguments
-    options: Any
-    if words[:1] == ["explain"]:  # has options of its own
-        options = argparse.Namespace(command="explain", run=lambda _: hand_over(words[1:]))
-    else:
-        options = parser().parse_args(words)
+    options = parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except BrokenPipeError:  # the reader, say head, has enough

@@ -45,7 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, and report."""
-    findings = [_python(), *_packages(), _compiler(), _ptxas(), _kernels(), _cache(), *_driver()]
+    findings = [_python(), *_packages(), _compiler(), _ptxas(), _interpreter(), _kernels(),
+                _cache(), *_driver()]  # fmt: skip
     uses = _uses({f.name: f for f in findings})
     if options.json:
         found = [f._asdict() for f in findings]
@@ -106,6 +107,20 @@ def _ptxas() -> Finding:
     version = next((w[1:] for w in said.stdout.split() if w[:1] == "V" and "." in w), "unknown")
     other = "" if version == PTXAS else f"; measurements were made with {PTXAS}"
     return Finding("ptxas", "ok", f"{version}, {path}{other}")
+
+
+def _interpreter() -> Finding:
+    from .. import _sim_driver, library
+    from ..errors import Error
+
+    path = library.find_interpreter()
+    if path is None:
+        return Finding("interpreter", "absent", "no libmxfp4-sim.so; see mxfp4.library")
+    try:
+        _sim_driver.load_interpreter()
+    except Error as e:
+        return Finding("interpreter", "broken", str(e))
+    return Finding("interpreter", "ok", str(path))
 
 
 def _kernels() -> Finding:
@@ -185,6 +200,7 @@ def _uses(found: dict[str, Finding]) -> dict[str, str]:
         "compile to PTX": needs(lacks("compiler")),
         "assemble ahead of time": needs(lacks("compiler", "ptxas")),
         "run the specification on the CPU": needs(lacks("compiler")),
+        "run kernels in the interpreter": needs(lacks("interpreter"), kernels),
         "run kernels on a GPU": needs(lacks("driver"), gpu, kernels),
         "torch.ops.mxfp4 on a GPU": needs(lacks("torch", "driver"), gpu, kernels),
         "gpt-oss of transformers": needs(lacks("torch", "transformers")),

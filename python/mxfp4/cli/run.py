@@ -11,8 +11,9 @@ DESCRIPTION = """Take expert tensors of a checkpoint all the way: pack, compile,
 every result with a decode in numpy, within the bound that a sum in f32 allows.
 Rows are random, and routed at random. The status is 1 on a mismatch.
 
-It runs on the GPU if torch finds one, and otherwise runs the executable
-specification on the CPU.
+It runs on the GPU if torch finds one. Otherwise the same kernels run in the PTX
+interpreter, which also looks for hazards; without the compiler or the interpreter,
+the executable specification or numpy computes instead.
 """
 EXAMPLES = """examples:
   mxfp4 run gpt-oss-20b --rows 128

@@ -16,15 +16,14 @@ from typing import Any
 
 from ..errors import Error
 
-__all__ = ["explain", "main"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "arguments", "explain", "run"]
 
-_DESCRIPTION = """\
-Compiles a problem and writes a page that explains the kernel: the IR after every pass with the
-differences marked, the schedule and why it was chosen, who holds which weight in which bits, the
-decode sequence bit by bit, the PTX with its hot loop, and what ptxas says of it.
+DESCRIPTION = """Compile a problem and write a page that explains the kernel: the IR after every
+pass with the differences marked, the schedule and why it was chosen, who holds which
+weight in which bits, the decode sequence bit by bit, the PTX with its hot loop, and
+what ptxas says of it.
 """
-_EXAMPLES = """\
-examples:
+EXAMPLES = """examples:
   mxfp4 explain --problem "experts=32 n=5760 k=2880" --rows-hint 4096 -o report.html
   mxfp4 explain moe.mlir --options "instruction=mma_sync" -o report.html
   mxfp4 explain layer.mlir -o report.html --pipeline \\
@@ -58,44 +57,65 @@ def explain(
     return render(collect(source, title, options, pipeline, simulation))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mxfp4 explain",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("file", nargs="?", help="MLIR with mxfp4.grouped_matmul; - for stdin")
-    parser.add_argument("--problem", metavar="SPEC", help='instead: "experts= n= k= [scales= ...]"')
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the page to write")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``mxfp4 explain``."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", nargs="?", type=Path,
+                        help="MLIR with mxfp4.grouped_matmul; - for stdin")  # fmt: skip
+    source.add_argument("--problem", metavar="SPEC", help='instead: "experts= n= k= [scales= ...]"')
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
+                        help="the page to write")  # fmt: skip
     parser.add_argument("--rows-hint", type=int, metavar="N", help="rows expected in all groups")
     parser.add_argument(
         "--options", default="", metavar="WORDS", help="options of the pipeline mxfp4-to-ptx"
     )
     parser.add_argument("--pipeline", help="passes to run instead; they must end in PTX")
-    parser.add_argument(
-        "--simulation", metavar="JSON", help="what the PTX interpreter counted, to be shown too"
+    parser.add_argument("--simulation", type=Path, metavar="JSON",
+                        help="what the PTX interpreter counted, to be shown too")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page; returns the exit status.
+
+    Raises:
+        Error: if anything is wrong with the module or the options.
+        OSError: if a file cannot be read or written.
+    """
+    words = options.options
+    if options.pipeline and (words or options.rows_hint is not None):
+        raise Error("--pipeline has its own options: leave out --options and --rows-hint.")
+    if options.rows_hint is not None:
+        words = f"{words} rows-hint={options.rows_hint}".strip()
+    title, source = _read_source(options)
+    page = explain(
+        source,
+        title=title,
+        options=words,
+        pipeline=options.pipeline,
+        simulation=_read_simulation(options.simulation),
     )
-    return parser
+    _write(options.output, page)
+    print(f"wrote {options.output}: {len(page.encode()) / 1024:.0f} KiB")
+    return 0
 
 
-def _read_source(arguments: argparse.Namespace) -> tuple[str, str | bytes]:
+def _read_source(options: argparse.Namespace) -> tuple[str, str | bytes]:
     """The page's title and the module."""
-    if arguments.problem:
+    if options.problem:
         from ..compile import Compiler
 
         with Compiler() as compiler:
-            return arguments.problem, compiler.mlir(arguments.problem)
-    if arguments.file == "-":
+            return options.problem, compiler.mlir(options.problem)
+    if str(options.file) == "-":
         return "stdin", sys.stdin.buffer.read()
-    return arguments.file, Path(arguments.file).read_bytes()
+    return str(options.file), options.file.read_bytes()
 
 
-def _read_simulation(file: str | None) -> dict[str, Any] | None:
+def _read_simulation(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        found = json.loads(Path(file).read_text())
+        found = json.loads(file.read_text())
     except ValueError as e:
         raise Error(f"{file} is no JSON: {e}.") from e
     if not isinstance(found, dict):
@@ -117,31 +137,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line ``mxfp4 explain``; returns the exit status."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if (arguments.file is None) == (arguments.problem is None):
-        parser.error("expected a file of MLIR or --problem, and not both")
-    if arguments.pipeline and (arguments.options or arguments.rows_hint is not None):
-        parser.error("--pipeline has its own options: leave out --options and --rows-hint")
-    options = arguments.options
-    if arguments.rows_hint is not None:
-        options = f"{options} rows-hint={arguments.rows_hint}".strip()
-    try:
-        title, source = _read_source(arguments)
-        page = explain(
-            source,
-            title=title,
-            options=options,
-            pipeline=arguments.pipeline,
-            simulation=_read_simulation(arguments.simulation),
-        )
-        _write(Path(arguments.output), page)
-    except (Error, OSError) as e:
-        print(f"mxfp4 explain: {e}", file=sys.stderr)
-        return 1
-    print(f"wrote {arguments.output}: {len(page.encode()) / 1024:.0f} KiB")
-    return 0
