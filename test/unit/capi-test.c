@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
+static _Atomic int failures = 0;
 
 #define CHECK(condition)                                                       \
   do {                                                                         \
@@ -312,49 +312,63 @@ static void testCpuKernel(void) {
   mxfp4_cpu_destroy(kernel);
 }
 
-/* Compiles a problem with a compiler of its own; the caller frees the PTX. */
+static void keepPtx(const char *name, const char *ptx, void *user) {
+  (void)name;
+  *(char **)user = strdup(ptx);
+}
+
+/* Compiles a problem with a compiler of its own, as a module and as an
+ * artifact, and for the CPU; the caller frees the PTX. */
 static void *compileOne(void *spec) {
   mxfp4_compiler *compiler = mxfp4_compiler_create(NULL, NULL);
   char *mlir = mxfp4_problem_to_mlir(compiler, spec), *ptx = NULL;
+  mxfp4_module *module = parseText(compiler, mlir);
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-to-ptx)") == 0);
+  mxfp4_module_kernels(module, keepPtx, &ptx);
+  mxfp4_module_destroy(module);
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, "");
-  if (artifact)
-    ptx = strdup(mxfp4_artifact_ptx(artifact));
+  CHECK(ptx && artifact && strcmp(ptx, mxfp4_artifact_ptx(artifact)) == 0);
   mxfp4_artifact_destroy(artifact);
+  mxfp4_cpu_kernel *kernel = mxfp4_jit(compiler, mlir);
+  CHECK(kernel != NULL);
+  mxfp4_cpu_destroy(kernel);
   mxfp4_string_free(mlir);
   mxfp4_compiler_destroy(compiler);
   return ptx;
 }
 
+/* First of all tests: what is set up once is set up by several threads. */
 static void testThreads(void) {
   static char specs[2][64] = {"experts=2 n=64 k=64",
                               "experts=4 n=101 k=96 scales=raw"};
-  char *alone[2];
-  for (int i = 0; i < 2; ++i)
-    alone[i] = compileOne(specs[i]);
+  char *first[2] = {NULL, NULL};
   for (int round = 0; round < 3; ++round) {
-    pthread_t threads[2];
-    for (int i = 0; i < 2; ++i)
-      CHECK(pthread_create(&threads[i], NULL, compileOne, specs[i]) == 0);
-    for (int i = 0; i < 2; ++i) {
+    pthread_t threads[4];
+    for (int i = 0; i < 4; ++i)
+      CHECK(pthread_create(&threads[i], NULL, compileOne, specs[i % 2]) == 0);
+    for (int i = 0; i < 4; ++i) {
       void *ptx = NULL;
       pthread_join(threads[i], &ptx);
-      CHECK(ptx && alone[i] && strcmp(ptx, alone[i]) == 0);
-      free(ptx);
+      CHECK(ptx && (!first[i % 2] || strcmp(ptx, first[i % 2]) == 0));
+      if (first[i % 2])
+        free(ptx);
+      else
+        first[i % 2] = ptx;
     }
   }
   for (int i = 0; i < 2; ++i)
-    free(alone[i]);
+    free(first[i]);
 }
 
 int main(void) {
   CHECK(mxfp4_abi_version() == MXFP4_ABI_VERSION);
   CHECK(strstr(mxfp4_version(), " (LLVM 22."));
+  testThreads();
   testCompile();
   testModules();
   testDiagnostics();
   testPacking();
   testCpuKernel();
-  testThreads();
   printf("%d failures\n", failures);
   return failures != 0;
 }
