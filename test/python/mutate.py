@@ -151,8 +151,9 @@ def subject(schedule: str, number: int) -> Subject:
     """The kernel of a schedule: layouts, outputs and evenness of N go round with its number."""
     layout, groups = LAYOUTS[number % 4], 95
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
-    # ended in half a block; its copies need no mask for that. Those of mma.sync do.
-    n, k = (257, 258)[number // 2 % 2], 640 if "wgmma" in schedule else 544
+    # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
+    # of steps wraps rings of every size in the middle of a pair of steps.
+    n, k = (257, 258)[number // 2 % 2], 576 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
