@@ -143,13 +143,8 @@ struct Warp {
   uint32_t WgmmaGroups = 0, WgmmaDone = 0;
   uint64_t WgmmaCount = 0;
   std::vector<PendingCopy> Copies;
-  uint32_t CopyGroups = 0, CopyDone = 0;
-  struct CopyArrive {
-    uint32_t Shared, Lane;
-    size_t Before;
-    bool NoInc;
-  };
-  std::vector<CopyArrive> CopyArrives;
+  std::array<uint32_t, 32> CopyGroups{}; ///< cp.async, committed, by lane.
+  uint32_t CopyDone = 0;                 ///< Landed, of every lane.
   std::array<uint32_t, 32> BulkGroups{}; ///< Committed, by lane.
   uint32_t BulkDone = 0;
   bool ClusterArrived = false;

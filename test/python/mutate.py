@@ -151,8 +151,9 @@ def subject(schedule: str, number: int) -> Subject:
     """The kernel of a schedule: layouts, outputs and evenness of N go round with its number."""
     layout, groups = LAYOUTS[number % 4], 95
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
-    # ended in half a block; its copies need no mask for that. Those of mma.sync do.
-    n, k = (257, 258)[number // 2 % 2], 640 if "wgmma" in schedule else 544
+    # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
+    # of steps wraps rings of every size in the middle of a pair of steps.
+    n, k = (257, 258)[number // 2 % 2], 576 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
@@ -164,7 +165,7 @@ def subject(schedule: str, number: int) -> Subject:
     cases = [
         Case(problem, at(g0=5, g1=7, g94=1), ids),
         Case(problem, at(g2=2, g3=1, g33=t, g64=1, g70=9), ids, "single", 2),
-        Case(problem, at(g31=2 * t + 1, g32=1, g63=t - 1), ids, seed=3),
+        Case(problem, at(g31=2 * t + 1, g32=1, g63=t + 1, g70=3 * t), ids, seed=3),
         Case(problem, at(g94=1), ids, "single", 4),
         Case(problem, at(g4=3), ids, seed=5),
         Case(problem, (1,) * groups, ids, "single", 6),

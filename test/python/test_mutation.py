@@ -66,4 +66,4 @@ def test_no_synchronisation_of_a_hopper_kernel_can_go() -> None:
 def test_the_list_of_survivors_is_well_formed() -> None:
     for pattern, reason in mutate.reviewed():
         assert reason.strip().endswith(".")
-        assert re.match(r"\^(delete|guard|immediate|opcode|swap|order)", pattern.pattern)
+        assert pattern.pattern.startswith("^")
