@@ -45,8 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, and report."""
-    findings = [_python(), *_packages(), _compiler(), _ptxas(), _interpreter(), _kernels(),
-                _cache(), *_driver()]  # fmt: skip
+    findings = [_python(), *_packages(), *_libraries(), _ptxas(), _kernels(), _cache(),
+                *_driver()]  # fmt: skip
     uses = _uses({f.name: f for f in findings})
     if options.json:
         found = [f._asdict() for f in findings]
@@ -80,18 +80,25 @@ def _packages() -> list[Finding]:
     return found
 
 
-def _compiler() -> Finding:
-    from .. import library
+def _libraries() -> list[Finding]:
+    from .. import _sim_driver, library
     from ..errors import Error
 
-    path = library.find()
-    if path is None:
-        return Finding("compiler", "absent", "no libmxfp4.so; see mxfp4.library")
-    try:
-        library.load()
-    except Error as e:
-        return Finding("compiler", "broken", str(e))
-    return Finding("compiler", "ok", str(path))
+    compiler = ("compiler", library.FILE, library.find(), library.load)
+    interpreter = ("interpreter", library.INTERPRETER, library.find_interpreter(),
+                   _sim_driver.load_interpreter)  # fmt: skip
+    found = []
+    for name, file, path, load in (compiler, interpreter):
+        if path is None:
+            found.append(Finding(name, "absent", f"no {file}; see mxfp4.library"))
+            continue
+        try:
+            load()
+        except Error as e:
+            found.append(Finding(name, "broken", str(e)))
+        else:
+            found.append(Finding(name, "ok", str(path)))
+    return found
 
 
 def _ptxas() -> Finding:
@@ -107,20 +114,6 @@ def _ptxas() -> Finding:
     version = next((w[1:] for w in said.stdout.split() if w[:1] == "V" and "." in w), "unknown")
     other = "" if version == PTXAS else f"; measurements were made with {PTXAS}"
     return Finding("ptxas", "ok", f"{version}, {path}{other}")
-
-
-def _interpreter() -> Finding:
-    from .. import _sim_driver, library
-    from ..errors import Error
-
-    path = library.find_interpreter()
-    if path is None:
-        return Finding("interpreter", "absent", "no libmxfp4-sim.so; see mxfp4.library")
-    try:
-        _sim_driver.load_interpreter()
-    except Error as e:
-        return Finding("interpreter", "broken", str(e))
-    return Finding("interpreter", "ok", str(path))
 
 
 def _kernels() -> Finding:
