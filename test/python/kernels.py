@@ -135,10 +135,14 @@ def _weights(problem: Problem, kind: str, seed: int) -> mxfp4.PackedWeights:
         scales = rng.integers(124, 129, shape, dtype=np.uint8)
     else:
         top = 128 if problem.layout.scales == "folded" else 255
-        scales = rng.integers(0, top + 1, shape, dtype=np.uint8)
-        # Infinities and NaN take whole rows with them: a few rows are enough.
-        tame = rng.random(shape[:2]) < 0.8
-        scales[tame] = np.minimum(scales[tame], 250)
+        scales = np.minimum(rng.integers(0, top + 1, shape, dtype=np.uint8), 250)
+        small = rng.random(shape) < 0.2
+        scales[small] = rng.integers(0, 3, np.count_nonzero(small))  # subnormal results
+        if top == 255:
+            # Infinities and NaN take whole rows with them: one in some rows is enough.
+            rows = np.argwhere(rng.random(shape[:2]) < 0.2)
+            places = rng.integers(0, shape[2], len(rows))
+            scales[rows[:, 0], rows[:, 1], places] = rng.integers(251, 256, len(rows))
     padding = -problem.n % 64
     poison = 255 if problem.layout.scales == "raw" else 128
     codes = np.pad(codes, ((0, 0), (0, padding), (0, 0), (0, 0)), constant_values=0x77)
