@@ -17,25 +17,52 @@ add_compile_options(-UNDEBUG -Wall -Wextra -Werror=return-type)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 add_link_options(-fuse-ld=lld)
 
+# Fuzz targets (test/fuzz) and all that they link, under the sanitizers. RTTI of
+# libMLIR is hidden, which -fsanitize=vptr and function cannot cope with.
+option(MXFP4_FUZZ "Build for fuzzing: only the targets of test/fuzz" OFF)
+if(MXFP4_FUZZ)
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize=vptr,function
+      -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_compile_options(${sanitizers} -fsanitize=fuzzer-no-link -gline-tables-only)
+  add_link_options(${sanitizers})
+endif()
+
+# mxfp4_install(NAME...): libraries that other projects link, as MXFP4::IR for
+# MXFP4IR.
+function(mxfp4_install)
+  foreach(name ${ARGN})
+    string(REGEX REPLACE "^MXFP4" "" export ${name})
+    set_target_properties(${name} PROPERTIES EXPORT_NAME ${export})
+    target_include_directories(${name} INTERFACE
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  endforeach()
+  install(TARGETS ${ARGN} EXPORT MXFP4Targets)
+endfunction()
+
 # mxfp4_add_core_library(NAME sources...): plain C++, no LLVM, no MLIR.
 function(mxfp4_add_core_library name)
   add_library(${name} STATIC ${ARGN})
-  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+  mxfp4_install(${name})
 endfunction()
 
 # mxfp4_add_mlir_library(NAME sources...): a library on top of libMLIR.
 function(mxfp4_add_mlir_library name)
   add_library(${name} STATIC ${ARGN})
   mxfp4_use_mlir(${name})
+  mxfp4_install(${name})
 endfunction()
 
 # Includes, flags and the shared precompiled header for a target that uses
 # MLIR. The dialect headers cost 10 to 25 s a file without it.
 function(mxfp4_use_mlir name)
-  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/include
-                             ${PROJECT_BINARY_DIR}/include)
-  target_include_directories(${name} SYSTEM PUBLIC ${MLIR_INCLUDE_DIRS}
-                             ${LLVM_INCLUDE_DIRS})
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>)
+  # Once installed, MXFP4Config.cmake names the MLIR of that machine.
+  target_include_directories(${name} SYSTEM PUBLIC
+    "$<BUILD_INTERFACE:${MLIR_INCLUDE_DIRS};${LLVM_INCLUDE_DIRS}>")
   target_compile_options(${name} PRIVATE
     -fno-exceptions -Wno-unused-parameter "SHELL:-Xclang -fno-pch-timestamp")
   # One precompiled header serves all only if all are compiled alike, and

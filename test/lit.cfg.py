@@ -23,6 +23,11 @@ config.substitutions.append(("%mlir_lib", os.path.join(config.llvm_tools, "..", 
 config.substitutions.append(
     ("%mxfp4_compile", os.path.join(config.mxfp4_build, "bin", "mxfp4-compile"))
 )
+config.substitutions.append(
+    ("%mxfp4_plugin", os.path.join(config.mxfp4_build, "lib", "MXFP4Plugin.so"))
+)
+config.substitutions.append(("%mxfp4_source", config.mxfp4_source))
+config.substitutions.append(("%mxfp4_build", config.mxfp4_build))
 config.substitutions.append(("%python", f'"{sys.executable}"'))
 
 # ptxas checks resource use; it comes with the Python packages that tools/setup

@@ -1,5 +1,4 @@
-/*===- Sim.h - C interface of the PTX interpreter ------------------*- C
--*-===*\
+/*===- Sim.h - C interface of the PTX interpreter -----------------*- C -*-===*\
 |*
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*

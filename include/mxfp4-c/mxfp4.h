@@ -4,9 +4,13 @@
 |*                                                                            *|
 |*===----------------------------------------------------------------------===*|
 |*                                                                            *|
-|* Opaque handles, no global state: each compiler belongs to one thread at a  *|
-|* time, and several may work at once. Functions that can fail return null or *|
-|* a non-zero value after telling the compiler's diagnostic function why.     *|
+|* Opaque handles, no global state: a compiler, with the modules that it      *|
+|* parsed, belongs to one thread at a time, and several may work at once.     *|
+|* Functions that can fail return null or a non-zero value after telling the  *|
+|* compiler's diagnostic function why, on the thread that called.             *|
+|*                                                                            *|
+|* What functions return as `char *` belongs to the caller, who frees it with *|
+|* mxfp4_string_free.                                                         *|
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
@@ -22,11 +26,14 @@ extern "C" {
 
 #define MXFP4_API __attribute__((visibility("default")))
 
-/** Changes when a function here changes its meaning. */
+/** Changes when a function here changes its meaning; new functions leave it. */
 #define MXFP4_ABI_VERSION 1
 MXFP4_API int mxfp4_abi_version(void);
+/** Of mxfp4 and of LLVM, such as "0.1.0 (LLVM 22.1.8)". */
+MXFP4_API const char *mxfp4_version(void);
 
 typedef struct mxfp4_compiler mxfp4_compiler;
+typedef struct mxfp4_module mxfp4_module;
 typedef struct mxfp4_artifact mxfp4_artifact;
 typedef struct mxfp4_cpu_kernel mxfp4_cpu_kernel;
 
@@ -40,16 +47,61 @@ MXFP4_API mxfp4_compiler *mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic,
 /** Artifacts and CPU kernels live on. */
 MXFP4_API void mxfp4_compiler_destroy(mxfp4_compiler *compiler);
 
+/** For programs that have an MLIR of their own, the same shared library:
+ *  registers the dialect and its interfaces. `registry` is the `ptr` of an
+ *  MlirDialectRegistry, or a mlir::DialectRegistry *. */
+MXFP4_API void mxfp4_register_dialect(void *registry);
+/** Registers passes and pipelines with MLIR's global registry, for parsers of
+ *  pipelines; once is enough, from any thread. */
+MXFP4_API void mxfp4_register_passes(void);
+
 /** MLIR of a problem such as "experts=32 n=5760 k=2880 scales=raw": a module
- *  with a function `grouped_matmul` on memrefs. Free with mxfp4_string_free. */
+ *  with a function `grouped_matmul` on memrefs. */
 MXFP4_API char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler,
                                       const char *spec);
 MXFP4_API void mxfp4_string_free(char *text);
 
-/** Runs a pass pipeline such as "builtin.module(mxfp4-to-ptx)" and returns the
- *  module's text. Free with mxfp4_string_free. */
+/** Parses and verifies MLIR, text or bytecode of `size` bytes. The module must
+ *  go before its compiler. */
+MXFP4_API mxfp4_module *mxfp4_parse(mxfp4_compiler *compiler,
+                                    const void *source, size_t size);
+MXFP4_API void mxfp4_module_destroy(mxfp4_module *module);
+MXFP4_API char *mxfp4_module_to_mlir(const mxfp4_module *module);
+/** `size` bytes of bytecode, which carries the version of the dialect. */
+MXFP4_API char *mxfp4_module_to_bytecode(const mxfp4_module *module,
+                                         size_t *size);
+
+/** Runs a pass pipeline such as "builtin.module(mxfp4-to-ptx)". Returns 0; if
+ *  it fails, the module may be half lowered. */
+MXFP4_API int mxfp4_module_run(mxfp4_module *module, const char *pipeline);
+/** `pass` is a pass that has run, in the words of a pipeline, `summary` what
+ *  it says of itself, `mlir` the whole module after it; all live until the
+ *  function returns. */
+typedef void (*mxfp4_trace_fn)(const char *pass, const char *summary,
+                               const char *mlir, void *user);
+/** Runs a pipeline, and calls `trace` after each pass. */
+MXFP4_API int mxfp4_module_trace(mxfp4_module *module, const char *pipeline,
+                                 mxfp4_trace_fn trace, void *user);
+
+/** Calls `kernel` for each kernel that mxfp4-to-ptx left in the module. */
+typedef void (*mxfp4_kernel_fn)(const char *name, const char *ptx, void *user);
+MXFP4_API void mxfp4_module_kernels(const mxfp4_module *module,
+                                    mxfp4_kernel_fn kernel, void *user);
+
+/** Parses text, runs a pipeline, and returns the module's text. */
 MXFP4_API char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,
                                    const char *pipeline);
+
+/** JSON of what the compiler knows of each operation with a schedule: layouts,
+ *  the decode sequence, schedules for other numbers of rows. `options` as for
+ *  mxfp4_compile. A trace may ask while a pipeline runs. */
+MXFP4_API char *mxfp4_module_describe(const mxfp4_module *module,
+                                      const char *options);
+/** Assembles PTX with ptxas, and returns its version and report as JSON:
+ *  registers, stack_bytes, spill_bytes, static_shared_bytes, warnings, ptxas.
+ *  `chip` such as "sm_90a"; `ptxas` a path, or null to look for it. */
+MXFP4_API char *mxfp4_assemble(mxfp4_compiler *compiler, const char *ptx,
+                               const char *chip, const char *ptxas);
 
 /** Compiles a module with one mxfp4.grouped_matmul on memrefs. `options` are
  *  "key=value" words: those of the pipeline mxfp4-to-ptx, assemble, ptxas. */

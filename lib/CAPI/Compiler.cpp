@@ -11,11 +11,10 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Pass/PassRegistry.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/MemAlloc.h"
 
 #include <cstring>
-#include <mutex>
 
 using namespace mlir;
 using namespace mxfp4;
@@ -28,12 +27,6 @@ static DialectRegistry registry() {
   DialectRegistry registry;
   registerAll(registry);
   return registry;
-}
-
-/// Pass registration is upstream's only global; once is enough for all.
-static void registerPassesOnce() {
-  static std::once_flag once;
-  std::call_once(once, registerAllPasses);
 }
 
 static std::string textOf(Diagnostic &diagnostic) {
@@ -64,15 +57,24 @@ mxfp4_compiler::mxfp4_compiler(mxfp4_diagnostic_fn diagnostic, void *user)
   });
 }
 
-OwningOpRef<ModuleOp> mxfp4_compiler::parse(const char *mlir) {
-  return parseSourceString<ModuleOp>(mlir, &context);
+OwningOpRef<ModuleOp> mxfp4_compiler::parse(StringRef source) {
+  return parseSourceString<ModuleOp>(source, &context);
 }
 
 Location mxfp4_compiler::unknownLocation() { return UnknownLoc::get(&context); }
 
-static char *copyText(const std::string &text) { return strdup(text.c_str()); }
+char *copyText(StringRef text) {
+  auto *copy = static_cast<char *>(llvm::safe_malloc(text.size() + 1));
+  memcpy(copy, text.data(), text.size());
+  copy[text.size()] = '\0';
+  return copy;
+}
 
 int mxfp4_abi_version(void) { return MXFP4_ABI_VERSION; }
+
+const char *mxfp4_version(void) {
+  return MXFP4_VERSION " (LLVM " LLVM_VERSION_STRING ")";
+}
 
 mxfp4_compiler *mxfp4_compiler_create(mxfp4_diagnostic_fn diagnostic,
                                       void *user) {
@@ -93,30 +95,6 @@ char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler, const char *spec) {
 }
 
 void mxfp4_string_free(char *text) { free(text); }
-
-char *mxfp4_run_pipeline(mxfp4_compiler *compiler, const char *mlir,
-                         const char *pipeline) {
-  registerPassesOnce();
-  OwningOpRef<ModuleOp> module = compiler->parse(mlir);
-  if (!module)
-    return nullptr;
-  std::string why;
-  llvm::raw_string_ostream os(why);
-  FailureOr<OpPassManager> passes = parsePassPipeline(pipeline, os);
-  if (failed(passes)) {
-    emitError(compiler->unknownLocation())
-        << "cannot read the pass pipeline '" << pipeline << "': " << why;
-    return nullptr;
-  }
-  PassManager pm(&compiler->context, passes->getOpAnchorName());
-  static_cast<OpPassManager &>(pm) = std::move(*passes);
-  if (failed(pm.run(*module)))
-    return nullptr;
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module->print(stream);
-  return copyText(text);
-}
 
 mxfp4_artifact *mxfp4_compile(mxfp4_compiler *compiler, const char *mlir,
                               const char *options) {

@@ -16,10 +16,18 @@
 struct mxfp4_compiler {
   mxfp4_compiler(mxfp4_diagnostic_fn diagnostic, void *user);
 
-  mlir::OwningOpRef<mlir::ModuleOp> parse(const char *mlir);
+  /// Null after a diagnostic.
+  mlir::OwningOpRef<mlir::ModuleOp> parse(llvm::StringRef source);
   mlir::Location unknownLocation();
 
   mlir::MLIRContext context;
 };
+
+struct mxfp4_module {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+/// A copy for the caller, zero-terminated.
+char *copyText(llvm::StringRef text);
 
 #endif // MXFP4_CAPI_HANDLES_H

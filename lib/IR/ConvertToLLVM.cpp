@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What `convert-to-llvm` needs to know of the dialect: a block is 2176 bytes,
-// and `block_bytes` is another descriptor of the same memory. Everything else
-// has been lowered to loops or to a kernel before.
+// What `convert-to-llvm` and `gpu-to-llvm` need to know of the dialect: a block
+// is 2176 bytes, `block_bytes` is another descriptor of the same memory, and a
+// tensor map is 128 bytes that the host's runtime encodes. Everything else has
+// been lowered to loops or to a kernel before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,7 +16,9 @@
 #include "mlir/Conversion/ConvertToLLVM/ToLLVMInterface.h"
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -57,6 +60,50 @@ struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
   }
 };
 
+/// A call of
+///   void mxfp4_encode_tensor_map(void *map, const void *x, int64_t rows,
+///                                int64_t columns, int64_t box_rows)
+/// which the program that runs the module provides: it writes the 128 bytes of
+/// a map as `mxfp4.make_tensor_map` describes it.
+struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(MakeTensorMapOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto module = op->getParentOfType<ModuleOp>();
+    auto function = op->getParentOfType<FunctionOpInterface>();
+    Type pointer = getPtrType(), i64 = rewriter.getI64Type();
+    FailureOr<LLVM::LLVMFuncOp> encode = LLVM::lookupOrCreateFn(
+        rewriter, module, "mxfp4_encode_tensor_map",
+        {pointer, pointer, i64, i64, i64}, getVoidType());
+    if (failed(encode) || !function)
+      return rewriter.notifyMatchFailure(op,
+                                         "nowhere to call the encoder from");
+
+    Type mapType = getTypeConverter()->convertType(op.getMap().getType());
+    Value map;
+    {
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPointToStart(&function.getFunctionBody().front());
+      Value one = LLVM::ConstantOp::create(rewriter, loc, i64, 1);
+      map = LLVM::AllocaOp::create(rewriter, loc, pointer, mapType, one,
+                                   /*alignment=*/64);
+    }
+    MemRefDescriptor x(adaptor.getSource());
+    auto type = cast<MemRefType>(op.getSource().getType());
+    Value data = x.bufferPtr(rewriter, loc, *getTypeConverter(), type);
+    Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
+                                         op.getMap().getType().getRows());
+    LLVM::CallOp::create(rewriter, loc, *encode,
+                         ValueRange{map, data, x.size(rewriter, loc, 0),
+                                    x.size(rewriter, loc, 1), box});
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, mapType, map);
+    return success();
+  }
+};
+
 struct ToLLVMInterface : ConvertToLLVMPatternInterface {
   using ConvertToLLVMPatternInterface::ConvertToLLVMPatternInterface;
 
@@ -67,7 +114,11 @@ struct ToLLVMInterface : ConvertToLLVMPatternInterface {
       return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 8),
                                       BlockLayout::kBytes);
     });
-    patterns.add<BlockBytesLowering>(converter);
+    converter.addConversion([](TensorMapType type) -> Type {
+      return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 64),
+                                      16);
+    });
+    patterns.add<BlockBytesLowering, MakeTensorMapLowering>(converter);
   }
 };
 

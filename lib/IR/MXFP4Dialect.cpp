@@ -97,6 +97,7 @@ void MXFP4Dialect::initialize() {
 #define GET_OP_LIST
 #include "mxfp4/IR/MXFP4Ops.cpp.inc"
       >();
+  addBytecodeInterface();
 }
 
 llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,

@@ -12,7 +12,6 @@
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -94,18 +93,6 @@ static LogicalResult run(ModuleOp module, const CompileOptions &options,
   return pm.run(module);
 }
 
-/// PTX and kernel name.
-static FailureOr<std::string> readBinary(ModuleOp module, std::string &entry) {
-  gpu::BinaryOp binary;
-  module.walk([&](gpu::BinaryOp op) { binary = op; });
-  if (!binary || binary.getObjects().empty())
-    return module.emitError("the pipeline left no gpu.binary");
-  entry = binary.getName().str();
-  StringRef text =
-      cast<gpu::ObjectAttr>(binary.getObjects()[0]).getObject().getValue();
-  return text.rtrim('\0').str();
-}
-
 FailureOr<Artifact> mxfp4::compile(ModuleOp module,
                                    const CompileOptions &options) {
   FailureOr<GroupedMatmulOp> op = findOperation(module);
@@ -120,11 +107,13 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
   if (failed(run(module, options, buildPtxPipeline)))
     return failure();
 
+  std::vector<PtxKernel> kernels = ptxKernels(module);
+  if (kernels.size() != 1)
+    return module.emitError("the pipeline left ")
+           << kernels.size() << " kernels, where one was expected";
   Artifact artifact;
-  FailureOr<std::string> ptx = readBinary(module, artifact.entry);
-  if (failed(ptx))
-    return failure();
-  artifact.ptx = std::move(*ptx);
+  artifact.entry = std::move(kernels[0].name);
+  artifact.ptx = std::move(kernels[0].ptx);
   Assembly assembly;
   if (options.assemble) {
     FailureOr<Assembly> made =
@@ -137,6 +126,20 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
   artifact.manifest = writeManifest(facts, artifact.entry, options.chip,
                                     options.assemble ? &assembly : nullptr);
   return artifact;
+}
+
+FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
+                                              StringRef ptxas,
+                                              Location location) {
+  FailureOr<Assembly> assembly = assemble(ptx, chip, ptxas, location);
+  if (failed(assembly))
+    return failure();
+  llvm::json::Object report = resources(*assembly);
+  report["ptxas"] = assembly->version;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::json::Value(std::move(report));
+  return text;
 }
 
 std::string mxfp4::writeArtifact(const Artifact &artifact,

@@ -105,6 +105,19 @@ static std::string queryVersion(StringRef ptxas) {
   return "unknown";
 }
 
+llvm::json::Object mxfp4::resources(const Assembly &assembly) {
+  llvm::json::Array warnings;
+  SmallVector<StringRef> lines;
+  StringRef(assembly.warnings).split(lines, '\n', -1, /*KeepEmpty=*/false);
+  for (StringRef line : lines)
+    warnings.push_back(line);
+  return llvm::json::Object{{"registers", assembly.registers},
+                            {"stack_bytes", assembly.stackBytes},
+                            {"spill_bytes", assembly.spillBytes},
+                            {"static_shared_bytes", assembly.staticSharedBytes},
+                            {"warnings", std::move(warnings)}};
+}
+
 FailureOr<Assembly> mxfp4::assemble(StringRef ptx, StringRef chip,
                                     StringRef path, Location location) {
   const std::string ptxas = findPtxas(path);

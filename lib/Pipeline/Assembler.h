@@ -9,6 +9,7 @@
 
 #include "mlir/IR/Location.h"
 #include "mlir/Support/LLVM.h"
+#include "llvm/Support/JSON.h"
 
 #include <string>
 
@@ -26,6 +27,9 @@ struct Assembly {
   /// Its warnings, a line each.
   std::string warnings;
 };
+
+/// The "resources" of a manifest.
+llvm::json::Object resources(const Assembly &assembly);
 
 /// Assembles PTX for a chip. `path` may be empty: then MXFP4_PTXAS,
 /// CUDA_HOME/bin and PATH are searched, in this order.

@@ -21,7 +21,7 @@ using namespace mlir;
 
 /// Tensors to contiguous memrefs, at function boundaries too: that is what
 /// packed blocks require and what callers expect.
-static void bufferize(OpPassManager &pm) {
+void mxfp4::buildBufferizePipeline(OpPassManager &pm) {
   // arith on whole tensors has no bufferization of its own.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
@@ -53,7 +53,7 @@ static void lowerToLLVM(OpPassManager &pm) {
 }
 
 void mxfp4::buildCpuPipeline(OpPassManager &pm) {
-  bufferize(pm);
+  buildBufferizePipeline(pm);
   pm.addPass(mxfp4::createLowerToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createCanonicalizerPass());

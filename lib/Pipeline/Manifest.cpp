@@ -138,17 +138,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
       {"arguments", arguments(facts)}};
   Object versions{{"mxfp4", MXFP4_VERSION}, {"llvm", LLVM_VERSION_STRING}};
   if (assembly) {
-    Array warnings;
-    SmallVector<StringRef> lines;
-    StringRef(assembly->warnings).split(lines, '\n', -1, /*KeepEmpty=*/false);
-    for (StringRef line : lines)
-      warnings.push_back(line);
-    manifest["resources"] =
-        Object{{"registers", assembly->registers},
-               {"stack_bytes", assembly->stackBytes},
-               {"spill_bytes", assembly->spillBytes},
-               {"static_shared_bytes", assembly->staticSharedBytes},
-               {"warnings", std::move(warnings)}};
+    manifest["resources"] = resources(*assembly);
     versions["ptxas"] = assembly->version;
   }
   manifest["versions"] = std::move(versions);

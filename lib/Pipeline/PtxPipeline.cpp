@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ModulePipeline.h"
+
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
 #include "mxfp4/Core/Target.h"
@@ -89,8 +91,21 @@ void mxfp4::buildPtxPipeline(OpPassManager &pm,
     buildSerialisation(pm, options);
 }
 
+std::vector<PtxKernel> mxfp4::ptxKernels(ModuleOp module) {
+  std::vector<PtxKernel> kernels;
+  module.walk([&](gpu::BinaryOp binary) {
+    for (Attribute attr : binary.getObjects()) {
+      auto object = cast<gpu::ObjectAttr>(attr);
+      if (object.getFormat() == gpu::CompilationTarget::Assembly)
+        kernels.push_back({binary.getName().str(),
+                           object.getObject().getValue().rtrim('\0').str()});
+    }
+  });
+  return kernels;
+}
+
 void mxfp4::registerPtxPipeline() {
-  PassPipelineRegistration<PtxPipelineOptions>(
+  registerModulePipeline<PtxPipelineOptions>(
       "mxfp4-to-ptx",
       "Lower mxfp4.grouped_matmul on memrefs to kernels in a gpu.binary that "
       "holds PTX",

@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ModulePipeline.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
@@ -71,10 +73,10 @@
 
 using namespace mlir;
 
-/// What users write and what our passes leave.
+/// Upstream dialects that users write and that our passes leave.
 static void registerDialects(DialectRegistry &registry) {
   registry
-      .insert<mxfp4::MXFP4Dialect, affine::AffineDialect, arith::ArithDialect,
+      .insert<affine::AffineDialect, arith::ArithDialect,
               bufferization::BufferizationDialect, cf::ControlFlowDialect,
               func::FuncDialect, gpu::GPUDialect, index::IndexDialect,
               linalg::LinalgDialect, LLVM::LLVMDialect, math::MathDialect,
@@ -118,9 +120,14 @@ static void registerLLVMModels(DialectRegistry &registry) {
   registerAllGPUToLLVMIRTranslations(registry);
 }
 
+void mxfp4::registerDialect(DialectRegistry &registry) {
+  registry.insert<MXFP4Dialect>();
+  registerExternalModels(registry);
+}
+
 void mxfp4::registerAll(DialectRegistry &registry) {
+  mxfp4::registerDialect(registry);
   registerDialects(registry);
-  mxfp4::registerExternalModels(registry);
   registerBufferizationModels(registry);
   registerLLVMModels(registry);
   func::registerInlinerExtension(registry);
@@ -132,11 +139,20 @@ void mxfp4::registerAll(DialectRegistry &registry) {
 }
 
 void mxfp4::registerPipelines() {
-  PassPipelineRegistration<>(
+  registerModulePipeline<EmptyPipelineOptions>(
+      "mxfp4-bufferize",
+      "Turn tensors into contiguous memrefs, at function boundaries too, as "
+      "kernels take them",
+      [](OpPassManager &pm, const EmptyPipelineOptions &) {
+        buildBufferizePipeline(pm);
+      });
+  registerModulePipeline<EmptyPipelineOptions>(
       "mxfp4-to-cpu",
       "Lower mxfp4 operations on tensors or memrefs to the LLVM dialect, as "
       "loops for the CPU that MLIR's execution engine runs",
-      buildCpuPipeline);
+      [](OpPassManager &pm, const EmptyPipelineOptions &) {
+        buildCpuPipeline(pm);
+      });
   registerPtxPipeline();
 }
 

@@ -1,5 +1,4 @@
-//===- Atomics.cpp - atom and red -----------------------------------------*-
-// C++ -*-===//
+//===- Atomics.cpp - atom and red -----------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

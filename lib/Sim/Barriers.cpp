@@ -1,5 +1,4 @@
-//===- Barriers.cpp - Named barriers, cluster barriers, fences --------*- C++
-//-*-===//
+//===- Barriers.cpp - Named barriers, cluster barriers, fences ------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

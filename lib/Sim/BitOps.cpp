@@ -1,5 +1,4 @@
-//===- BitOps.cpp - Logic, shifts, fields and permutes ------------*- C++
-//-*-===//
+//===- BitOps.cpp - Logic, shifts, fields and permutes --------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

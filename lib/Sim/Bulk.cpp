@@ -1,5 +1,4 @@
-//===- Bulk.cpp - cp.async.bulk: issue, landing and groups --------------*- C++
-//-*-===//
+//===- Bulk.cpp - cp.async.bulk: issue, landing and groups ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -30,13 +29,6 @@ enum : uint8_t {
   FromShared = 16,
   HintFlag = 32
 };
-
-Epoch mbarEpoch(const Mbarrier &B) {
-  // Without an agent of its own a barrier is not tracked: clock 0 is covered.
-  if (!B.Agent)
-    return {agentLane(0, 255, 0), 0};
-  return {B.Agent << 5, B.AgentClock + 1};
-}
 
 /// Marks the destination in one block, and counts the copy in flight.
 bool launchInto(ExecContext &X, Cta &T, BulkOp &Op, unsigned Lane) {
@@ -275,16 +267,6 @@ bool decodeTensorOperand(Decoder &D, const AstOperand &Op) {
   return true;
 }
 
-/// An address whose offset goes to \p Offset rather than to Imm.
-bool addressInto(Decoder &D, const AstOperand &Op, uint32_t &Offset) {
-  int64_t Keep = D.I.Imm;
-  if (!D.address(Op))
-    return false;
-  Offset = uint32_t(int32_t(D.I.Imm));
-  D.I.Imm = Keep;
-  return true;
-}
-
 bool decodeLoad(Decoder &D, bool Tensor) {
   D.I.Fn = execLoadBulk;
   bool Mask = D.I.Mods & Multicast;
@@ -293,12 +275,12 @@ bool decodeLoad(Decoder &D, bool Tensor) {
     return false;
   const auto &Ops = D.ops();
   uint32_t Dst, Mbar;
-  if (!addressInto(D, Ops[0], Dst))
+  if (!D.addressInto(Ops[0], Dst))
     return false;
   if (Tensor ? !decodeTensorOperand(D, Ops[1])
              : !D.address(Ops[1]) || !D.src(Ops[2], Ty::B32))
     return false;
-  if (!addressInto(D, Ops[Tensor ? 2 : 3], Mbar))
+  if (!D.addressInto(Ops[Tensor ? 2 : 3], Mbar))
     return false;
   D.I.A = Dst;
   D.I.C = Mbar;
@@ -313,7 +295,7 @@ bool decodeStore(Decoder &D, bool Tensor) {
   const auto &Ops = D.ops();
   if (Tensor ? !decodeTensorOperand(D, Ops[0]) : !D.address(Ops[0]))
     return false;
-  return addressInto(D, Ops[1], D.I.C) && (Tensor || D.src(Ops[2], Ty::B32));
+  return D.addressInto(Ops[1], D.I.C) && (Tensor || D.src(Ops[2], Ty::B32));
 }
 
 } // namespace

@@ -1,5 +1,4 @@
-//===- CAPI.cpp - C interface of the PTX interpreter ---------------------*- C++
-//-*-===//
+//===- CAPI.cpp - C interface of the PTX interpreter ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,4 @@
-//===- Cfg.cpp - Where diverged threads meet again --------------*- C++ -*-===//
+//===- Cfg.cpp - Where diverged threads meet again ------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- CompareOps.cpp - setp, set, selp, slct ------------------------*- C++
-//-*-===//
+//===- CompareOps.cpp - setp, set, selp, slct -----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Control.h - Splits of a warp -------------------------------*- C++
-//-*-===//
+//===- Control.h - Splits of a warp -----------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

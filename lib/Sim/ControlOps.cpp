@@ -1,5 +1,4 @@
-//===- ControlOps.cpp - Branches, exit, and small scheduling hints ----*- C++
-//-*-===//
+//===- ControlOps.cpp - Branches, exit, and small scheduling hints --------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- ConvertOps.cpp - cvt -------------------------------------------*- C++
-//-*-===//
+//===- ConvertOps.cpp - cvt -----------------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -23,10 +22,10 @@ enum : uint8_t {
 };
 
 int64_t signExtend(uint64_t V, unsigned Bits) {
-  return Bits == 64 ? int64_t(V) : int64_t(V << (64 - Bits)) >> (64 - Bits);
+  return Bits >= 64 ? int64_t(V) : int64_t(V << (64 - Bits)) >> (64 - Bits);
 }
 uint64_t zeroExtend(uint64_t V, unsigned Bits) {
-  return Bits == 64 ? V : V & ((uint64_t(1) << Bits) - 1);
+  return Bits >= 64 ? V : V & ((uint64_t(1) << Bits) - 1);
 }
 
 /// A 64-bit magnitude as a double whose last bit is sticky, so that a later

@@ -1,5 +1,4 @@
-//===- CpAsync.cpp - cp.async and its groups --------------------------------*-
-// C++ -*-===//
+//===- CpAsync.cpp - cp.async and its groups ------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -19,20 +18,25 @@
 
 using namespace mxfp4::sim;
 
-/// Lands a warp's copies of groups up to \p Group.
-static void land(ExecContext &X, uint32_t Group) {
-  auto &Copies = X.W.Copies;
+/// Lands the copies of the active lanes, of groups up to \p Group[lane]. What
+/// the warp then knows of its copies is one number: all groups up to it have
+/// landed, whichever lane's they are.
+static void land(ExecContext &X, const std::array<uint32_t, 32> &Group) {
+  Warp &W = X.W;
   size_t Kept = 0;
-  for (PendingCopy &C : Copies) {
-    if (C.Group == 0 || C.Group > Group) {
-      Copies[Kept++] = C;
+  uint32_t Known = *std::max_element(W.CopyGroups.begin(), W.CopyGroups.end());
+  for (PendingCopy &C : W.Copies) {
+    if (X.Mask >> C.Lane & 1 && C.Group && C.Group <= Group[C.Lane]) {
+      landCopy(X.G, X.C, C);
       continue;
     }
-    landCopy(X.G, X.C, C);
+    uint32_t Number = C.Group ? C.Group : W.CopyGroups[C.Lane] + 1;
+    Known = std::min(Known, Number - 1);
+    W.Copies[Kept++] = C;
   }
-  Copies.resize(Kept);
-  X.W.CopyDone = std::max(X.W.CopyDone, Group);
-  X.W.Clock.raise(X.W.agent(CopyAgent), Group);
+  W.Copies.resize(Kept);
+  W.CopyDone = std::max(W.CopyDone, Known);
+  W.Clock.raise(W.agent(CopyAgent), Known);
 }
 
 void mxfp4::sim::landCopy(Grid &G, Cta &T, const PendingCopy &C) {
@@ -52,7 +56,16 @@ void execCopy(ExecContext &X, const Inst &I) {
     uint64_t From = X.lane(X.src(I, 1), L) + uint64_t(int64_t(int32_t(I.C)));
     uint64_t Valid = Bytes;
     if (I.Mods & 1)
-      Valid = std::min<uint64_t>(uint32_t(X.lane(X.src(I, 2), L)), Bytes);
+      Valid = uint32_t(X.lane(X.src(I, 2), L));
+    if (Valid > Bytes) {
+      if (!X.known("copy-size"))
+        X.report("copy-size",
+                 "cp.async takes " + std::to_string(Valid) +
+                     " bytes from its source, more than the " +
+                     std::to_string(Bytes) + " that it copies",
+                 L);
+      Valid = Bytes;
+    }
     if (I.Mods & 2)
       Valid = X.pred(X.src(I, 2)) >> L & 1 ? 0 : Bytes;
     Cta *T;
@@ -63,7 +76,7 @@ void execCopy(ExecContext &X, const Inst &I) {
     if (Valid &&
         !resolve(X, Space::Global, From, unsigned(Valid), Bytes, false, L, R))
       return;
-    uint32_t Group = X.W.CopyGroups + 1;
+    uint32_t Group = X.W.CopyGroups[L] + 1;
     if (Valid)
       touch(X, R, uint32_t(Valid), threadAccess(X, L, 0));
     touchShared(X, *T, Off, Bytes,
@@ -77,18 +90,20 @@ void execCopy(ExecContext &X, const Inst &I) {
 }
 
 void execCommit(ExecContext &X, const Inst &) {
-  ++X.W.CopyGroups;
+  forLanes(X.Mask, [&](unsigned L) { ++X.W.CopyGroups[L]; });
   for (PendingCopy &C : X.W.Copies)
-    if (C.Group == 0)
-      C.Group = X.W.CopyGroups;
+    if (C.Group == 0 && X.Mask >> C.Lane & 1)
+      C.Group = X.W.CopyGroups[C.Lane];
 }
 
 void execWait(ExecContext &X, const Inst &I) {
   if (I.Sub) // wait_all commits too.
     execCommit(X, I);
   uint32_t Keep = I.Sub ? 0 : I.A;
-  if (X.W.CopyGroups > Keep)
-    land(X, X.W.CopyGroups - Keep);
+  std::array<uint32_t, 32> Upto = X.W.CopyGroups;
+  for (uint32_t &Group : Upto)
+    Group = Group > Keep ? Group - Keep : 0;
+  land(X, Upto);
   ++X.Cl.Progress;
 }
 
@@ -96,12 +111,15 @@ void execWait(ExecContext &X, const Inst &I) {
 /// They land at once: later is the same to everybody who waits.
 void execArrive(ExecContext &X, const Inst &I) {
   execCommit(X, I);
-  for (PendingCopy &C : X.W.Copies)
-    landCopy(X.G, X.C, C);
-  X.W.Copies.clear();
+  // Others learn of it at the barrier, the warp itself not before it waits.
+  VectorClock Before = X.W.Clock;
+  uint32_t Done = X.W.CopyDone;
+  land(X, X.W.CopyGroups);
   X.W.Clock.raise(X.W.agent(), X.W.Now);
   VectorClock Landed = X.W.Clock;
-  Landed.raise(X.W.agent(CopyAgent), X.W.CopyGroups);
+  Before.raise(X.W.agent(), X.W.Now);
+  X.W.Clock = std::move(Before);
+  X.W.CopyDone = Done;
   forLanes(X.Mask, [&](unsigned L) {
     Cta *T;
     uint32_t Off;

@@ -1,4 +1,4 @@
-//===- Decoder.h - From syntax to executable instructions ------*- C++ -*-===//
+//===- Decoder.h - From syntax to executable instructions -------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -100,6 +100,8 @@ public:
   bool srcPred(const AstOperand &Op) { return src(Op, Ty::Pred); }
   /// The address operand "[base+off]": base becomes a source, off goes to Imm.
   bool address(const AstOperand &Op);
+  /// A second address, whose offset goes to \p Offset.
+  bool addressInto(const AstOperand &Op, uint32_t &Offset);
   bool immediate(const AstOperand &Op, int64_t &Value);
   /// A compile-time constant as a source operand.
   void srcConst(uint64_t Value, bool Wide);
@@ -151,6 +153,7 @@ bool decodeBarrier(Decoder &D);
 bool decodeMbarrier(Decoder &D);
 bool decodeCpAsync(Decoder &D);
 bool decodeBulk(Decoder &D);
+bool decodeStoreAsync(Decoder &D);
 bool decodeMatrixMove(Decoder &D);
 bool decodeMma(Decoder &D);
 bool decodeWgmma(Decoder &D);

@@ -1,5 +1,4 @@
-//===- Families.cpp - Which function decodes which opcode -----------*- C++
-//-*-===//
+//===- Families.cpp - Which function decodes which opcode -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Float.cpp - Formats and rounding -----------------------------*- C++
-//-*-===//
+//===- Float.cpp - Formats and rounding -----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

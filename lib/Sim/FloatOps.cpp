@@ -1,5 +1,4 @@
-//===- FloatOps.cpp - Floating-point arithmetic ----------------------*- C++
-//-*-===//
+//===- FloatOps.cpp - Floating-point arithmetic ---------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -366,7 +365,7 @@ ExecFn pick(Decoder &D, Op O, Ty T) {
 struct Entry {
   const char *Name;
   Op O;
-  unsigned Sources;
+  uint8_t Sources;
   Pipe P;
 };
 constexpr Entry Table[] = {

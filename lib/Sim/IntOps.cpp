@@ -1,5 +1,4 @@
-//===- IntOps.cpp - Integer arithmetic ---------------------------*- C++
-//-*-===//
+//===- IntOps.cpp - Integer arithmetic ------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,4 @@
-//===- Lexer.cpp - Tokens of PTX text ---------------------------*- C++ -*-===//
+//===- Lexer.cpp - Tokens of PTX text -------------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,4 +1,4 @@
-//===- Lexer.h - Tokens of PTX text ----------------------------*- C++ -*-===//
+//===- Lexer.h - Tokens of PTX text -----------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- LoadStore.cpp - ld, st, prefetch --------------------------------*- C++
-//-*-===//
+//===- LoadStore.cpp - ld, st, prefetch -----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -212,6 +211,8 @@ bool mxfp4::sim::decodeLoadStore(Decoder &D) {
     return decodePrefetch(D);
   if (Base == "createpolicy")
     return decodePolicy(D);
+  if (D.take("async"))
+    return decodeStoreAsync(D);
   bool Load = Base == "ld" || Base == "ldu";
   if (D.take("volatile") || D.take("relaxed") || D.take("mmio"))
     D.I.Mods |= Relaxed;

@@ -100,7 +100,7 @@ struct PendingCopy {
 
 /// A bulk operation on its way.
 struct BulkOp {
-  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared } K;
+  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared, Direct } K;
   const Inst *I;
   uint64_t Due = 0; ///< Scheduler step at which it lands.
   uint32_t SrcCta = 0, Lane = 0, WarpId = 0;
@@ -116,6 +116,7 @@ struct BulkOp {
   uint8_t ReduceOp = 0;
   Ty ReduceType = Ty::None;
   bool ReadDone = false;
+  std::array<uint8_t, 16> Data{}; ///< Direct: what st.async stores.
 };
 
 struct Warp {
@@ -142,13 +143,8 @@ struct Warp {
   uint32_t WgmmaGroups = 0, WgmmaDone = 0;
   uint64_t WgmmaCount = 0;
   std::vector<PendingCopy> Copies;
-  uint32_t CopyGroups = 0, CopyDone = 0;
-  struct CopyArrive {
-    uint32_t Shared, Lane;
-    size_t Before;
-    bool NoInc;
-  };
-  std::vector<CopyArrive> CopyArrives;
+  std::array<uint32_t, 32> CopyGroups{}; ///< cp.async, committed, by lane.
+  uint32_t CopyDone = 0;                 ///< Landed, of every lane.
   std::array<uint32_t, 32> BulkGroups{}; ///< Committed, by lane.
   uint32_t BulkDone = 0;
   bool ClusterArrived = false;

@@ -1,5 +1,4 @@
-//===- Mbarriers.cpp - mbarrier objects ---------------------------------*- C++
-//-*-===//
+//===- Mbarriers.cpp - mbarrier objects -----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -140,10 +139,10 @@ void execInit(ExecContext &X, const Inst &I) {
     if (!Agent && T->NumMbarAgents < AgentsPerCta - MbarAgent)
       Agent = T->Linear * AgentsPerCta + MbarAgent + T->NumMbarAgents++;
     for (unsigned W = 0; W < 2; ++W)
-      T->Cells[(Off >> 2) + W].Flags &= uint8_t(~Cell::Barrier);
+      wordCell(T->Cells, (Off >> 2) + W).Flags &= uint8_t(~Cell::Barrier);
     touchShared(X, *T, Off, 8, threadAccess(X, L, Access::Write));
     for (unsigned W = 0; W < 2; ++W)
-      T->Cells[(Off >> 2) + W].Flags |= Cell::Barrier;
+      wordCell(T->Cells, (Off >> 2) + W).Flags |= Cell::Barrier;
     B = Mbarrier();
     B.Valid = true;
     B.Count = B.Pending = Count;
@@ -166,8 +165,8 @@ void execInval(ExecContext &X, const Inst &I) {
       return;
     B->Valid = false;
     for (unsigned W = 0; W < 2; ++W) {
-      T->Cells[(Off >> 2) + W].Flags &= uint8_t(~Cell::Barrier);
-      T->Cells[(Off >> 2) + W].Init = 0;
+      wordCell(T->Cells, (Off >> 2) + W).Flags &= uint8_t(~Cell::Barrier);
+      wordCell(T->Cells, (Off >> 2) + W).Init = 0;
     }
   });
 }

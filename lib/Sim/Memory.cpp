@@ -1,5 +1,4 @@
-//===- Memory.cpp - Addresses and bounds ------------------------------*- C++
-//-*-===//
+//===- Memory.cpp - Addresses and bounds ----------------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

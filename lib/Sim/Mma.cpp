@@ -1,5 +1,4 @@
-//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ----------------*- C++
-//-*-===//
+//===- Mma.cpp - mma.sync, ldmatrix, stmatrix, movmatrix ------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -27,13 +26,13 @@ void execMma(ExecContext &X, const Inst &I) {
   const uint32_t *RA[4];
   for (unsigned J = 0; J < 4; ++J)
     RA[J] = words(X, X.src(I, J < RegsA ? J : 0));
-  spreadA(RA, K, I.T, 1.0f, A);
-  for (unsigned Kk = 0; Kk < K; ++Kk) {
-    const uint32_t *RB = words(X, X.src(I, RegsA + (Kk >> 3)));
+  setA(RA, K, I.T, 1.0f, A);
+  for (unsigned Half = 0; Half < K / 8; ++Half) {
+    const uint32_t *RB = words(X, X.src(I, RegsA + Half));
+    const void *Columns[8];
     for (unsigned N = 0; N < 8; ++N)
-      B.set(
-          Kk, N,
-          widen(I.T, uint16_t(RB[4 * N + ((Kk & 7) >> 1)] >> (16 * (Kk & 1)))));
+      Columns[N] = RB + 4 * N;
+    setB(I.T, Columns, 1.0f, Half, B);
   }
   alignas(64) float Acc[4][32];
   float *Ptr[4];

@@ -1,5 +1,4 @@
-//===- MmaKernel.h - The arithmetic of mma and wgmma --------------*- C++
-//-*-===//
+//===- MmaKernel.h - The arithmetic of mma and wgmma ------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -25,24 +24,32 @@
 
 namespace mxfp4::sim {
 
-/// The A fragment spread out: for each k, row g (Lo) and row g + 8 (Hi) by
-/// lane.
+/// 16 rows of A.
 struct FragmentA {
-  alignas(64) float Lo[16][32], Hi[16][32];
+  alignas(64) float V[16][16]; ///< By row and k.
 };
-/// Eight columns of B: for each k, columns 2t + e for t = 0..3, twice.
+/// Eight columns of B, in the order 0, 2, 4, 6, 1, 3, 5, 7: the first four are
+/// those of accumulators 0 and 2.
 struct BlockB {
-  alignas(32) float V[16][2][8];
+  alignas(32) float V[16][8]; ///< By k and column.
+  static unsigned column(unsigned At) { return At < 4 ? 2 * At : 2 * At - 7; }
   void set(unsigned K, unsigned N, float X) {
-    V[K][N & 1][N >> 1] = V[K][N & 1][4 + (N >> 1)] = X;
+    V[K][(N & 1) * 4 + (N >> 1)] = X;
   }
 };
 
 float widen(Ty T, uint16_t H); ///< Ty::BF16 or Ty::F16
 
-/// Spreads four registers of 32 lanes (two for K = 8); \p Sign is 1 or -1.
-void spreadA(const uint32_t *const Regs[4], unsigned K, Ty T, float Sign,
-             FragmentA &A);
+/// Eight neighbours along k, as registers and shared memory hold them.
+void setRow(Ty T, const void *Eight, float Sign, float *Out);
+/// The fragment in four registers of 32 lanes (two for K = 8); \p Sign is 1 or
+/// -1.
+void setA(const uint32_t *const Regs[4], unsigned K, Ty T, float Sign,
+          FragmentA &A);
+/// Rows 8 * \p Half and on of the block from the eight neighbours along k of
+/// each column.
+void setB(Ty T, const void *const Columns[8], float Sign, unsigned Half,
+          BlockB &B);
 /// Acc[0..3][lane] += A * B over \p K steps.
 void multiplyBlock(const FragmentA &A, const BlockB &B, unsigned K,
                    float *const Acc[4]);

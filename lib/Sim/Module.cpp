@@ -1,5 +1,4 @@
-//===- Module.cpp - Types, errors and the module --------------------*- C++
-//-*-===//
+//===- Module.cpp - Types, errors and the module --------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -101,13 +100,14 @@ Module::~Module() = default;
 
 const std::vector<KernelInfo> &Module::kernels() const { return Impl->Infos; }
 
-std::unique_ptr<Module> Module::parse(std::string_view Text, std::string Name,
+std::unique_ptr<Module> Module::parse(std::string_view Text,
+                                      std::string_view Name,
                                       std::vector<Diagnostic> &Errors) {
   std::unique_ptr<Module> Result(new Module);
   ModuleImpl &M = *Result->Impl;
   M.Text = std::string(Text);
   M.Name = Name;
-  ErrorList List(Errors, Name);
+  ErrorList List(Errors, M.Name);
   AstModule Ast;
   if (!parsePtx(M.Text, Ast, List))
     return nullptr;

@@ -1,4 +1,4 @@
-//===- Module.h - Parsed and decoded PTX -----------------------*- C++ -*-===//
+//===- Module.h - Parsed and decoded PTX ------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

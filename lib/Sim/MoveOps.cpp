@@ -1,5 +1,4 @@
-//===- MoveOps.cpp - mov, packing, address-space conversion, mapa ---*- C++
-//-*-===//
+//===- MoveOps.cpp - mov, packing, address-space conversion, mapa ---------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

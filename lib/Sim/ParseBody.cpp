@@ -1,5 +1,4 @@
-//===- ParseBody.cpp - Kernel bodies: registers, labels, operands *- C++
-//-*-===//
+//===- ParseBody.cpp - Kernel bodies: registers, labels, operands --------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

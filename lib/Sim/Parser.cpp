@@ -1,10 +1,12 @@
-//===- Parser.cpp - PTX modules, directives and variables -------*- C++ -*-===//
+//===- Parser.cpp - PTX modules, directives and variables -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
 #include "Parser.h"
+
+#include <charconv>
 
 using namespace mxfp4::sim;
 
@@ -66,8 +68,13 @@ bool Parser::parseVersion() {
   size_t Dot = Number.find('.');
   if (cur().Kind != Tok::F64 || Dot == std::string_view::npos)
     return fail("expected a version such as 8.0 after .version");
-  M.VersionMajor = std::atoi(std::string(Number.substr(0, Dot)).c_str());
-  M.VersionMinor = std::atoi(std::string(Number.substr(Dot + 1)).c_str());
+  auto Whole = [](std::string_view Digits) {
+    unsigned Value = 0;
+    std::from_chars(Digits.data(), Digits.data() + Digits.size(), Value);
+    return int(Value);
+  };
+  M.VersionMajor = Whole(Number.substr(0, Dot));
+  M.VersionMinor = Whole(Number.substr(Dot + 1));
   if (M.VersionMajor < 8 || M.VersionMajor > 9)
     return fail("PTX version " + std::string(Number) +
                 " is not supported; versions 8.0 to 9.x are");
@@ -175,8 +182,10 @@ bool Parser::parseVariables(std::string_view SpaceName, bool IsExtern,
       VecLength = D[2] - '0';
     } else if (D == ".attribute") {
       skipParens();
-    } else if ((Type = parseType(D.substr(1))) == Ty::None) {
-      return fail("expected a type, found '" + std::string(D) + "'");
+    } else {
+      Type = parseType(D.substr(1));
+      if (Type == Ty::None)
+        return fail("expected a type, found '" + std::string(D) + "'");
     }
   }
   if (Type == Ty::None || Type == Ty::Pred)
@@ -302,9 +311,11 @@ bool Parser::parseParams(AstKernel &K) {
       } else if (D == ".global" || D == ".shared" || D == ".const" ||
                  D == ".local") {
         continue;
-      } else if ((Type = parseType(D.substr(1))) == Ty::None) {
-        return fail("expected the type of a parameter, found '" +
-                    std::string(D) + "'");
+      } else {
+        Type = parseType(D.substr(1));
+        if (Type == Ty::None)
+          return fail("expected the type of a parameter, found '" +
+                      std::string(D) + "'");
       }
     }
     if (Type == Ty::None || Type == Ty::Pred || cur().Kind != Tok::Ident)

@@ -1,4 +1,4 @@
-//===- Parser.h - From tokens to syntax ------------------------*- C++ -*-===//
+//===- Parser.h - From tokens to syntax -------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Rendezvous.cpp - Gathering the members of a .sync instruction -*- C++
-//-*-===//
+//===- Rendezvous.cpp - Gathering the members of a .sync instruction ------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Report.cpp - Findings and cost reports --------------------------*- C++
-//-*-===//
+//===- Report.cpp - Findings and cost reports -----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -230,6 +229,7 @@ std::string Stats::report() const {
     Text += line(N, Name);
   Text += "Warp instructions by opcode\n";
   std::vector<std::pair<uint64_t, std::string>> Sorted;
+  Sorted.reserve(ByOpcode.size());
   for (auto &[Name, N] : ByOpcode)
     Sorted.push_back({N, Name});
   std::sort(Sorted.begin(), Sorted.end(), [](const auto &A, const auto &B) {

@@ -1,5 +1,4 @@
-//===- Scheduler.cpp - Turns, landings and deadlocks --------------------*- C++
-//-*-===//
+//===- Scheduler.cpp - Turns, landings and deadlocks ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

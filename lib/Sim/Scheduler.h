@@ -1,5 +1,4 @@
-//===- Scheduler.h - Running clusters ------------------------------*- C++
-//-*-===//
+//===- Scheduler.h - Running clusters ---------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -12,6 +11,9 @@
 
 namespace mxfp4::sim {
 
+/// A sentence saying why the launch is impossible, or nothing. Settles the
+/// cluster's dimensions.
+std::string checkLaunch(const Kernel &K, const Launch &L, Grid &G);
 /// Builds cluster number \p Index of the grid.
 std::unique_ptr<Cluster> makeCluster(Grid &G, uint32_t Index);
 /// Gives the cluster some turns. Returns false when it has finished.

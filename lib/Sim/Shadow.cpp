@@ -1,5 +1,4 @@
-//===- Shadow.cpp - Races, proxies and uninitialised bytes -----------*- C++
-//-*-===//
+//===- Shadow.cpp - Races, proxies and uninitialised bytes ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -45,46 +44,6 @@ void ReadSets::compact(std::vector<Cell> &Cells) {
   *this = std::move(Fresh);
 }
 
-bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
-                                bool AnyLane) {
-  uint32_t Agent = E.Who >> 5;
-  if (Agent == W.agent()) {
-    if (AnyLane || laneOf(E.Who) == Lane)
-      return true;
-    return E.Clock < W.SyncNow;
-  }
-  if (W.Clock.get(Agent) < E.Clock)
-    return false;
-  if (Agent == W.agent(CopyAgent) && !AnyLane && laneOf(E.Who) != Lane)
-    return E.Clock <= W.CopySync;
-  return true;
-}
-
-void mxfp4::sim::publish(Warp &W, VectorClock &Out, VectorClock *Proxy,
-                         VectorClock *ProxyG) {
-  W.Clock.raise(W.agent(), W.Now);
-  Out.join(W.Clock);
-  if (Proxy)
-    Proxy->join(W.ProxyShared);
-  if (ProxyG)
-    ProxyG->join(W.ProxyGlobal);
-  ++W.Now;
-}
-
-void mxfp4::sim::acquire(Warp &W, const VectorClock &In,
-                         const VectorClock *Proxy, const VectorClock *ProxyG) {
-  W.Clock.join(In);
-  if (Proxy)
-    W.ProxyShared.join(*Proxy);
-  if (ProxyG)
-    W.ProxyGlobal.join(*ProxyG);
-}
-
-void mxfp4::sim::warpSynced(Warp &W) {
-  W.SyncNow = ++W.Now;
-  W.CopySync = W.CopyDone;
-}
-
 namespace {
 
 struct Checker {
@@ -117,7 +76,9 @@ struct Checker {
     uint32_t Kind = agentOf(E.Who);
     std::string At = describeInst(X.K, Inst);
     if (Kind >= MbarAgent)
-      return "the bulk copy at " + At + (OtherWrote ? " writes" : " reads") +
+      return (At.find("(st.async") == At.npos ? "the bulk copy at "
+                                              : "the store at ") +
+             At + (OtherWrote ? " writes" : " reads") +
              ", and its mbarrier has not been waited for";
     if (Kind >= BulkAgent)
       return "the bulk store at " + At +
@@ -218,7 +179,8 @@ struct Checker {
     C.Flags = Flags;
     C.ReadMask &= uint8_t(~Mask);
     if (!C.ReadMask) {
-      C.ReadSet = 0;
+      C.Read = {};
+      C.ReadInst = C.ReadSet = 0;
       C.Flags &= uint8_t(~(Cell::ReadAtomic | 0x20));
     }
   }
@@ -280,34 +242,59 @@ struct Checker {
       recordRead(C, Mask);
   }
 
-  /// Calls cell() for every word of a range whose first cell is \p First.
-  void range(Cell *First, uint64_t Off, uint64_t Bytes, const uint8_t *Data,
-             const uint8_t *Old) {
-    uint64_t End = Off + Bytes, Pos = Off;
-    Cell *C = First;
-    // Tiles are written and read by few, so that runs of cells are alike: what
-    // happened to the last one happens to the next.
-    if (!Data && !(Off & 3) && !(Bytes & 3)) {
-      for (; Pos < End; Pos += 4, ++C) {
-        if (HasLast && !std::memcmp(C, &Before, sizeof(Cell))) {
-          *C = After;
-          continue;
-        }
-        Before = *C;
-        cell(*C, 15, Base + (Pos - Off), false);
-        After = *C;
-        HasLast = true;
-      }
+  /// What happened to a cell like this one happens to this one: tiles are
+  /// written and read by few, so that runs of cells are alike.
+  void again(Cell &C, uint64_t Addr, bool SameValue) {
+    if (HasLast && !SameValue && !std::memcmp(&C, &Before, sizeof(Cell))) {
+      C = After;
       return;
     }
+    Before = C;
+    cell(C, 15, Addr, SameValue);
+    After = C;
+    HasLast = !SameValue;
+  }
+
+  /// The four cells of 16 bytes: as one, where they are alike.
+  void chunk(Cell *C, uint64_t Addr, bool SameValue) {
+    auto Alike = [C] {
+      return !std::memcmp(C, C + 1, sizeof(Cell)) &&
+             !std::memcmp(C, C + 2, 2 * sizeof(Cell));
+    };
+    bool Whole = C->Flags & Cell::Whole;
+    C->Flags &= uint8_t(~Cell::Whole);
+    if (Whole || Alike()) {
+      again(*C, Addr, SameValue);
+      C->Flags |= Cell::Whole;
+      return;
+    }
+    for (unsigned W = 0; W < 4; ++W)
+      again(C[W], Addr + 4 * W, SameValue);
+    if (Alike()) {
+      C->Flags |= Cell::Whole;
+      C[1].ReadSet = C[2].ReadSet = C[3].ReadSet = 0;
+    }
+  }
+
+  /// Calls cell() for every word of a range, or once for 16 bytes where it can.
+  void range(std::vector<Cell> &Cells, uint64_t Off, uint64_t Bytes,
+             const uint8_t *Data, const uint8_t *Old) {
+    uint64_t End = Off + Bytes, Pos = Off;
+    auto Same = [&](uint64_t N) {
+      return Data && Old &&
+             !std::memcmp(Data + (Pos - Off), Old + (Pos - Off), N);
+    };
     while (Pos < End) {
+      uint64_t Addr = Base + (Pos - Off);
+      if (!(Pos & 15) && End - Pos >= 16) {
+        chunk(&Cells[Pos >> 2], Addr, Same(16));
+        Pos += 16;
+        continue;
+      }
       uint64_t WordEnd = std::min((Pos | 3) + 1, End);
       uint8_t Mask = uint8_t(((1u << (WordEnd - Pos)) - 1) << (Pos & 3));
-      bool Same =
-          Data && Old &&
-          !std::memcmp(Data + (Pos - Off), Old + (Pos - Off), WordEnd - Pos);
-      cell(*C, Mask, Base + (Pos - Off), Same);
-      ++C;
+      cell(wordCell(Cells, Pos >> 2), Mask, Addr, Same(WordEnd - Pos));
+      HasLast = false;
       Pos = WordEnd;
     }
   }
@@ -321,7 +308,7 @@ void mxfp4::sim::touchShared(ExecContext &X, Cta &T, uint32_t Off,
   if (T.Sets.crowded())
     T.Sets.compact(T.Cells);
   Checker K{X, A, T.Sets, false, Off};
-  K.range(&T.Cells[Off >> 2], Off, Bytes, Data, T.Shared.data() + Off);
+  K.range(T.Cells, Off, Bytes, Data, T.Shared.data() + Off);
 }
 
 void mxfp4::sim::touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs,
@@ -331,7 +318,7 @@ void mxfp4::sim::touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs,
   Checker K{X, A, T.Sets, false, 0};
   for (size_t J = 0; J < N; ++J) {
     K.Base = Offs[J];
-    K.range(&T.Cells[Offs[J] >> 2], Offs[J], 16, nullptr, nullptr);
+    K.chunk(&T.Cells[Offs[J] >> 2], Offs[J], false);
   }
 }
 
@@ -374,7 +361,7 @@ void mxfp4::sim::touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off,
       if (Page->Sets.crowded())
         Page->Sets.compact(Page->Cells);
       Checker K{X, A, Page->Sets, true, R.Address + Pos};
-      K.range(&Page->Cells[Pos % PageBytes >> 2], Pos, Stop - Pos,
+      K.range(Page->Cells, Pos % PageBytes, Stop - Pos,
               Data ? Data + (Pos - Off) : nullptr, R.Data + Pos);
       Page->Lock.clear(std::memory_order_release);
       Pos = Stop;

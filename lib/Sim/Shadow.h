@@ -1,4 +1,4 @@
-//===- Shadow.h - What is known of every word of memory --------*- C++ -*-===//
+//===- Shadow.h - What is known of every word of memory ---------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -45,10 +45,23 @@ struct Cell {
     ReadAtomic = 2,
     WriteAsync = 4, ///< Written by the async proxy.
     Barrier = 8,    ///< Part of a live mbarrier.
-    Landing = 16    ///< An asynchronous copy has yet to write it.
+    Landing = 16,   ///< An asynchronous copy has yet to write it.
+    /// On the first cell of 16 bytes: the other three are like it, and what
+    /// they hold counts for nothing.
+    Whole = 128
   };
 };
 static_assert(sizeof(Cell) == 32, "a cell is half a cache line");
+
+/// Cell number \p Index, as one of its own.
+inline Cell &wordCell(std::vector<Cell> &Cells, size_t Index) {
+  Cell *First = &Cells[Index & ~size_t(3)];
+  if (First->Flags & Cell::Whole) {
+    First->Flags &= uint8_t(~Cell::Whole);
+    First[1] = First[2] = First[3] = *First;
+  }
+  return Cells[Index];
+}
 
 /// Interned sets of readers.
 class ReadSets {

@@ -1,5 +1,4 @@
-//===- Sync.h - Barriers, fences and synchronising accesses ------*- C++
-//-*-===//
+//===- Sync.h - Barriers, fences and synchronising accesses -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -29,6 +28,13 @@ void expectTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B, int64_t Bytes,
 /// \p Bytes have landed; X stands at the instruction that sent them.
 void completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
                 int64_t Bytes);
+/// What is written when the barrier's current phase completes.
+inline Epoch mbarEpoch(const Mbarrier &B) {
+  // Without an agent of its own a barrier is not tracked: clock 0 is covered.
+  if (!B.Agent)
+    return {agentLane(0, 255, 0), 0};
+  return {B.Agent << 5, B.AgentClock + 1};
+}
 /// True when the phase with this parity has completed.
 inline bool phaseDone(const Mbarrier &B, uint64_t Parity) {
   return (B.Phase & 1) != (Parity & 1);

@@ -1,5 +1,4 @@
-//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------*-
-// C++ -*-===//
+//===- Tensor.cpp - Tensor maps and the bytes of bulk copies --------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -90,7 +89,7 @@ std::array<uint8_t, 128> TensorMap::encode() const {
 bool TensorMap::decode(const uint8_t *Bytes, TensorMap &M) {
   Packed P;
   std::memcpy(&P, Bytes, sizeof(P));
-  if (std::memcmp(P.Magic, Magic, 8) || P.Swizzle > 3)
+  if (std::memcmp(P.Magic, Magic, 8) != 0 || P.Swizzle > 3)
     return false;
   M.Base = P.Base;
   for (unsigned D = 0; D < 5; ++D) {
@@ -249,6 +248,10 @@ static void fill(const TensorMap &M, uint8_t *To) {
 
 void mxfp4::sim::moveIn(ExecContext &X, const BulkOp &Op, Cta &T) {
   uint8_t *Shared = T.Shared.data();
+  if (Op.K == BulkOp::Direct) {
+    std::memcpy(Shared + Op.Shared, Op.Data.data(), Op.Bytes);
+    return;
+  }
   if (Op.K == BulkOp::SharedToShared) {
     Cta &From = X.Cl.Ctas[Op.Global >> 32];
     std::memmove(Shared + Op.Shared, From.Shared.data() + uint32_t(Op.Global),

@@ -1,5 +1,4 @@
-//===- Tensor.h - Boxes of tensor maps ----------------------------*- C++
-//-*-===//
+//===- Tensor.h - Boxes of tensor maps --------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- WarpOps.cpp - shfl, vote, match, redux, elect -------------------*- C++
-//-*-===//
+//===- WarpOps.cpp - shfl, vote, match, redux, elect ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- Wgmma.cpp - wgmma.mma_async and its groups ---------------------------*-
-// C++ -*-===//
+//===- Wgmma.cpp - wgmma.mma_async and its groups -------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -16,63 +15,13 @@
 
 #include "Decoder.h"
 #include "Memory.h"
-#include "MmaKernel.h"
-#include "Tensor.h"
+#include "WgmmaOperands.h"
 
 #include <algorithm>
 
 using namespace mxfp4::sim;
 
 namespace {
-
-enum : uint8_t { RegisterA = 1, TransA = 2, TransB = 4, NegA = 8, NegB = 16 };
-
-/// A matrix descriptor, decoded.
-struct Descriptor {
-  uint32_t Start, Leading, Stride;
-  TensorMap::Swizzle Swizzling;
-  uint32_t BaseOffset;
-
-  explicit Descriptor(uint64_t D) {
-    Start = uint32_t(D & 0x3fff) << 4;
-    Leading = uint32_t(D >> 16 & 0x3fff) << 4;
-    Stride = uint32_t(D >> 32 & 0x3fff) << 4;
-    BaseOffset = uint32_t(D >> 49 & 7);
-    constexpr TensorMap::Swizzle Map[4] = {
-        TensorMap::Swizzle::None, TensorMap::Swizzle::B128,
-        TensorMap::Swizzle::B64, TensorMap::Swizzle::B32};
-    Swizzling = Map[D >> 62];
-  }
-  uint32_t span() const {
-    switch (Swizzling) {
-    case TensorMap::Swizzle::B128:
-      return 128;
-    case TensorMap::Swizzle::B64:
-      return 64;
-    case TensorMap::Swizzle::B32:
-      return 32;
-    default:
-      return 16;
-    }
-  }
-  /// Offset of the 16 bytes that hold eight elements: for K-major operands row
-  /// \p Mn, k = 8 * Chunk and on; for transposed ones k = \p Mn, rows
-  /// 8 * Chunk and on.
-  uint32_t chunk(bool Trans, uint32_t Row, uint32_t Chunk) const {
-    uint32_t Span = span(), Off = Start;
-    if (!Trans) {
-      Off += (Row / 8) * Stride + (Row % 8) * Span;
-      Off += Span == 16 ? Chunk * Leading : Chunk * 16;
-    } else if (Span == 16) {
-      Off += (Row / 8) * Leading + (Row % 8) * 16 + Chunk * Stride;
-    } else {
-      uint32_t PerSpan = Span / 16;
-      Off += (Row / 8) * Stride + (Row % 8) * Span + (Chunk % PerSpan) * 16 +
-             (Chunk / PerSpan) * Leading;
-    }
-    return swizzle(Off, Swizzling);
-  }
-};
 
 /// Marks the 16-byte chunks of an operand as read by the warp's wgmmas.
 bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
@@ -108,62 +57,17 @@ bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
   return true;
 }
 
-uint16_t element(const Cta &C, const Descriptor &D, bool Trans, uint32_t Mn,
-                 uint32_t K) {
-  uint32_t Off = Trans ? D.chunk(true, K, Mn / 8) + 2 * (Mn % 8)
-                       : D.chunk(false, Mn, K / 8) + 2 * (K % 8);
-  uint16_t V = 0;
-  if (Off + 2 <= C.Shared.size())
-    std::memcpy(&V, C.Shared.data() + Off, 2);
-  return V;
-}
-
-/// Eight columns of B from shared memory.
-void loadB(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstN,
-           BlockB &B) {
-  bool Trans = I.Mods & TransB;
-  float Sign = I.Mods & NegB ? -1.0f : 1.0f;
-  if (!Trans) {
-    for (uint32_t N = 0; N < 8; ++N)
-      for (uint32_t H = 0; H < 2; ++H) {
-        uint32_t Off = D.chunk(false, FirstN + N, H);
-        uint16_t V[8] = {};
-        if (Off + 16 <= C.Shared.size())
-          std::memcpy(V, C.Shared.data() + Off, 16);
-        for (uint32_t K = 0; K < 8; ++K)
-          B.set(8 * H + K, N, Sign * widen(I.T, V[K]));
-      }
-    return;
-  }
-  for (uint32_t K = 0; K < 16; ++K)
-    for (uint32_t N = 0; N < 8; ++N)
-      B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
-}
-
 void compute(ExecContext &X, const PendingWgmma &P) {
   const Inst &I = *P.I;
   static thread_local FragmentA A;
-  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
-  uint32_t FromShared[4][32];
-  const uint32_t *Regs[4];
   if (I.Mods & RegisterA) {
+    const uint32_t *Regs[4];
     for (unsigned J = 0; J < 4; ++J)
       Regs[J] = P.A.data() + 32 * J;
+    setA(Regs, 16, I.T, I.Mods & NegA ? -1.0f : 1.0f, A);
   } else {
-    Descriptor D(P.DescA);
-    uint32_t Row0 = 16 * (X.W.Id % 4);
-    for (unsigned J = 0; J < 4; ++J) {
-      for (unsigned L = 0; L < 32; ++L) {
-        uint32_t Row = Row0 + L / 4 + 8 * (J & 1),
-                 K = 2 * (L % 4) + 8 * (J >> 1);
-        FromShared[J][L] =
-            element(X.C, D, I.Mods & TransA, Row, K) |
-            uint32_t(element(X.C, D, I.Mods & TransA, Row, K + 1)) << 16;
-      }
-      Regs[J] = FromShared[J];
-    }
+    loadA(X.C, I, Descriptor(P.DescA), 16 * (X.W.Id % 4), A);
   }
-  spreadA(Regs, 16, I.T, Sign, A);
   Descriptor D(P.DescB);
   BlockB B;
   for (unsigned Block = 0; Block < I.A / 8; ++Block) {
@@ -177,6 +81,16 @@ void compute(ExecContext &X, const PendingWgmma &P) {
     multiplyBlock(A, B, 16, Acc);
   }
   X.S.S.WgmmaMacs += uint64_t(16) * 16 * I.A;
+}
+
+/// Has the warp marked the same B for a wgmma of the group to come? Who writes
+/// there in between is told so, and the mark still stands.
+bool sameB(const Warp &W, const Inst &I, uint64_t DescB) {
+  return std::any_of(W.Wgmmas.rbegin(), W.Wgmmas.rend(),
+                     [&](const PendingWgmma &P) {
+                       return !P.Group && P.DescB == DescB && P.I->A == I.A &&
+                              !((P.I->Mods ^ I.Mods) & TransB);
+                     });
 }
 
 void checkRegister(ExecContext &X, const Operand &O, bool Accumulator) {
@@ -217,7 +131,8 @@ void execWgmma(ExecContext &X, const Inst &I) {
   }
   P.DescB = X.lane(X.src(I, At++), 0);
   P.ScaleD = X.pred(X.src(I, At)) & 1;
-  if (!touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
+  if (!sameB(X.W, I, P.DescB) &&
+      !touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
     return;
   // 16 columns of K, two bytes each: A by the warp's rows, B once for all four.
   X.S.S.SharedAsyncReadBytes += (I.Mods & RegisterA ? 0 : 16 * 32) +

@@ -1,5 +1,4 @@
-//===- Wgmma.h - Pending wgmmas ------------------------------------*- C++
-//-*-===//
+//===- Wgmma.h - Pending wgmmas ---------------------------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -115,13 +115,16 @@ private:
   }
 
   /// The position along the last loop may be used only for its parity: two
-  /// points then stand for all.
+  /// points then stand for all. A loop of two has no other position.
   bool runPosition(Operation *inner) {
     Value result = inner->getResult(0);
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
       if (index.getDim() + 1 != op.getNumLoops())
         return false;
-      positions.insert(result);
+      if (op.getStaticLoopRanges().back() == 2)
+        setParity(result);
+      else
+        positions.insert(result);
       return true;
     }
     if (inner->getNumOperands() == 0 ||
@@ -140,13 +143,16 @@ private:
         matchPattern(inner->getOperand(1), m_ConstantInt(&by)) &&
         ((isa<arith::RemUIOp>(inner) && by == 2) ||
          (isa<arith::AndIOp>(inner) && by == 1));
-    if (!isParity)
-      return false;
-    Builder b(inner->getContext());
-    tables[result] = {kParity,
-                      {b.getIntegerAttr(result.getType(), 0),
-                       b.getIntegerAttr(result.getType(), 1)}};
-    return true;
+    if (isParity)
+      setParity(result);
+    return isParity;
+  }
+
+  void setParity(Value value) {
+    Builder b(value.getContext());
+    tables[value] = {kParity,
+                     {b.getIntegerAttr(value.getType(), 0),
+                      b.getIntegerAttr(value.getType(), 1)}};
   }
 
   Attribute fold(Operation *scratch, Point p) {

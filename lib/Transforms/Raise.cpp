@@ -92,13 +92,62 @@ bool isF32MultiplyAdd(Block *body) {
 bool isZero(Value value) {
   if (auto fill = value.getDefiningOp<linalg::FillOp>())
     value = fill.getInputs()[0];
-  return matchPattern(value, m_PosZeroFloat());
+  return isPositiveZero(value);
+}
+
+/// Weights: codes and scales, or the same slice of each.
+struct Weights {
+  DequantizeOp dequantize;
+  tensor::ExtractSliceOp slice;
+
+  explicit operator bool() const { return static_cast<bool>(dequantize); }
+  /// The codes or the scales of the slice, made if need be.
+  Value part(OpBuilder &b, Value whole);
+};
+
+Weights findWeights(Value value) {
+  Weights found;
+  found.slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (found.slice) {
+    value = found.slice.getSource();
+    // Whole rows: blocks are not cut.
+    if (!found.slice.hasUnitStride() ||
+        getConstantIntValue(found.slice.getMixedOffsets().back()) != 0 ||
+        getConstantIntValue(found.slice.getMixedSizes().back()) !=
+            found.slice.getSourceType().getShape().back() ||
+        found.slice.getDroppedDims().test(
+            found.slice.getSourceType().getRank() - 1))
+      return Weights();
+  }
+  found.dequantize = value.getDefiningOp<DequantizeOp>();
+  return found;
+}
+
+Value Weights::part(OpBuilder &b, Value whole) {
+  if (!slice)
+    return whole;
+  // The leading dimensions as the slice has them, all of the others.
+  const int64_t leading = slice.getSourceType().getRank() - 1;
+  SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
+                            sizes = slice.getMixedSizes();
+  offsets.pop_back();
+  sizes.pop_back();
+  SmallVector<int64_t> shape(slice.getType().getShape().drop_back());
+  RankedTensorType type = tensorType(whole);
+  for (int64_t extent : type.getShape().drop_front(leading)) {
+    offsets.push_back(b.getIndexAttr(0));
+    sizes.push_back(b.getIndexAttr(extent));
+    shape.push_back(extent);
+  }
+  SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(b, slice.getLoc(), type.clone(shape),
+                                        whole, offsets, sizes, strides);
 }
 
 /// What a contraction must be made of.
 struct Match {
   Value activations;
-  DequantizeOp weights;
+  Weights weights;
 };
 
 /// [b, m, k] x [b, n, k] -> [b, m, n], or the same without b.
@@ -124,10 +173,10 @@ FailureOr<Match> matchContraction(linalg::LinalgOp op) {
       return lookThrough(input->get(), op.getMatchingIndexingMap(input));
     };
     Operand weights = operand(w), x = operand(1 - w);
-    auto dequantize = weights.value.getDefiningOp<DequantizeOp>();
-    if (dequantize && weights.map == wMap && x.map == xMap &&
+    Weights found = findWeights(weights.value);
+    if (found && weights.map == wMap && x.map == xMap &&
         tensorType(x.value).getElementType().isBF16())
-      return Match{x.value, dequantize};
+      return Match{x.value, found};
   }
   return failure();
 }
@@ -185,8 +234,10 @@ struct RaiseMatmul : OpInterfaceRewritePattern<linalg::LinalgOp> {
       return rewriter.notifyMatchFailure(op, "offsets cannot be made");
 
     Location loc = op.getLoc();
-    Value x = match->activations, codes = match->weights.getCodes(),
-          scales = match->weights.getScales();
+    Weights weights = match->weights;
+    Value x = match->activations,
+          codes = weights.part(rewriter, weights.dequantize.getCodes()),
+          scales = weights.part(rewriter, weights.dequantize.getScales());
     SmallVector<ReassociationIndices> merge = {{0, 1}, {2}};
     Value offsets =
         equalOffsets(rewriter, loc, experts,
@@ -289,9 +340,12 @@ struct FoldGenericTruncF : OpRewritePattern<linalg::GenericOp> {
 };
 
 struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
+  using RaiseBase::RaiseBase;
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateRaiseDequantizePatterns(patterns);
+    populateRaiseRaggedPatterns(patterns, groupsCoverRows);
     patterns.add<RaiseMatmul, FoldTruncF, FoldGenericTruncF>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
@@ -299,3 +353,7 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
 };
 
 } // namespace
+
+bool mxfp4::isPositiveZero(Value value) {
+  return matchPattern(value, m_PosZeroFloat());
+}

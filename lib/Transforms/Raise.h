@@ -15,6 +15,15 @@ namespace mxfp4 {
 /// `mxfp4.dequantize`.
 void populateRaiseDequantizePatterns(mlir::RewritePatternSet &patterns);
 
+/// Loops over experts with a `grouped_matmul` of one group in them become one
+/// `grouped_matmul`. `groupsCoverRows`: their groups are known to begin at the
+/// first row and end at the last.
+void populateRaiseRaggedPatterns(mlir::RewritePatternSet &patterns,
+                                 bool groupsCoverRows);
+
+/// A constant +0.0, or a tensor of them.
+bool isPositiveZero(mlir::Value value);
+
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_RAISE_H

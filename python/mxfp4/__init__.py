@@ -9,12 +9,19 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``reference``       the grouped matmul in float64 and the error bound that kernels must meet
 ``layout``          the packed (fragment-major) weight layout: pack and unpack
 ``weights``         ``PackedWeights``: packed bytes, their layout and proof; save and load
+``packed_file``     packed weights in safetensors files, expert by expert
+``packed_checkpoint``  all packed tensors of a checkpoint in a folder
 ``checkpoint``      reader of gpt-oss style safetensors
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
 ``compile``         the compiler, through its C ABI
+``module``          modules of MLIR: pipelines, each pass watched, bytecode
+``explain``         a page that shows how a kernel came about
 ``runtime``         launcher over the CUDA driver
+``kernels``         which kernel a call runs; kernels compiled ahead of time
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
 ``simulator``       run a compiled kernel in the PTX interpreter, and report its hazards
+``torch_op``        the operator ``torch.ops.mxfp4.grouped_matmul``; ``GroupedLinear``
+``integrations``    models of other libraries on our kernels
 ==================  =============================================================================
 """
 
@@ -30,10 +37,12 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoint
     from .compile import Compiler, Problem, compile_artifact
     from .formats import Quantized, dequantize, quantize
+    from .kernels import prepare
     from .layout import Layout
     from .ops import grouped_matmul
     from .runtime import Kernel
     from .simulator import Simulation, simulate
+    from .torch_op import GroupedLinear
     from .weights import PackedWeights, Proof, pack, unpack
 
 __version__ = "0.1.0"
@@ -42,6 +51,7 @@ _LAZY = {
     "Artifact": "artifact",
     "Checkpoint": "checkpoint",
     "Compiler": "compile",
+    "GroupedLinear": "torch_op",
     "Kernel": "runtime",
     "Layout": "layout",
     "PackedWeights": "weights",
@@ -53,6 +63,7 @@ _LAZY = {
     "dequantize": "formats",
     "grouped_matmul": "ops",
     "pack": "weights",
+    "prepare": "kernels",
     "quantize": "formats",
     "simulate": "simulator",
     "unpack": "weights",
@@ -63,6 +74,7 @@ __all__ = [
     "Checkpoint",
     "Compiler",
     "Error",
+    "GroupedLinear",
     "Kernel",
     "Layout",
     "PackedWeights",
@@ -74,6 +86,7 @@ __all__ = [
     "dequantize",
     "grouped_matmul",
     "pack",
+    "prepare",
     "quantize",
     "simulate",
     "unpack",

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Torch helpers of the verification and the benchmark: data, packing, truth and timing on a GPU.
+"""Torch helpers of the verification and the benchmark: data, truth and timing on a GPU.
 
-Imported only where torch is. Packing here repeats `layout.pack_expert` in torch for speed; the
-verification compares the two.
+Imported only where torch is.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 
 from .formats import decode_table
-from .layout import CODE_BYTES, FOLDED_BIAS, TILE, Layout, _byte_tables, blocks_of
+from .layout import Layout, blocks_of
+from .torch_pack import pack_expert
 from .weights import PackedWeights, Proof
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -32,27 +32,6 @@ def decode(blocks: torch.Tensor, scales: torch.Tensor, dtype: torch.dtype) -> to
     base = scales.to(torch.int32)[..., None] * 16
     pairs = torch.stack([table[base + (blocks & 15)], table[base + (blocks >> 4)]], dim=-1)
     return pairs.reshape(scales.shape[0], -1)
-
-
-def pack_on_gpu(blocks: torch.Tensor, scales: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """`layout.pack_expert` in torch: u8 ``[ceil(N/64), ceil(K/64), 2176]``."""
-    n, groups = scales.shape
-    nb, kb = blocks_of(n, groups * 32)
-    padded = torch.zeros((nb * TILE, kb * TILE // 2), dtype=torch.uint8, device=DEVICE)
-    padded[:n, : groups * 16] = blocks.reshape(n, groups * 16)
-    codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4).permute(0, 4, 1, 2, 7, 5, 6, 3)
-    words = codes.reshape(-1, 4)
-    tables = byte_tensor(_byte_tables(layout.order, False).view(np.int32))
-    mixed = tables[0][words[:, 0].int()]
-    for i in range(1, 4):
-        mixed |= tables[i][words[:, i].int()]
-    words = mixed.reshape(-1, 1).view(torch.uint8)
-    bias = FOLDED_BIAS if layout.scales == "folded" else 0
-    stored = torch.full((nb * TILE, kb * 2), layout.padding_scale, dtype=torch.uint8, device=DEVICE)
-    stored[:n, :groups] = scales + bias
-    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).permute(0, 4, 1, 2, 5, 3)
-    parts = [words.reshape(nb, kb, CODE_BYTES), ordered.reshape(nb, kb, -1)]
-    return torch.cat(parts, dim=2).contiguous()
 
 
 class RawWeights:
@@ -73,7 +52,7 @@ class RawWeights:
             shape = (self.experts, *blocks_of(self.n, self.k), 2176)
             data = torch.empty(shape, dtype=torch.uint8, device=DEVICE)
         for e in range(self.experts):
-            data[e] = pack_on_gpu(self.blocks[e], self.scales[e], layout)
+            data[e] = pack_expert(self.blocks[e], self.scales[e], layout)
         low, high = int(self.scales.min()), int(self.scales.max())
         return PackedWeights(data, self.n, self.k, layout, Proof(low, high, high == 255))
 

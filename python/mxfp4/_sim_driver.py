@@ -198,6 +198,17 @@ class _Names:
         return name
 
 
+class _Record:
+    """A structure of the bindings; parts that were not set are structures too."""
+
+    def __getattr__(self, name: str) -> _Record:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        part = _Record()
+        setattr(self, name, part)
+        return part
+
+
 class SimDriver:
     """The functions of the driver that the launcher calls, with one H100 of a size to choose.
 
@@ -220,6 +231,8 @@ class SimDriver:
             setattr(self, name, _Names())
         for name in ("DataType", "Interleave", "Swizzle", "L2promotion", "FloatOOBfill"):
             setattr(self, f"CUtensorMap{name}", _Names())
+        self.CUlaunchAttributeID = _Names()
+        self.CUlaunchConfig = self.CUlaunchAttribute = _Record
         self.cuuint32_t = self.cuuint64_t = int
 
     def __getattr__(self, name: str) -> Any:
@@ -414,7 +427,7 @@ class SimDriver:
 
     def cuLaunchKernel(
         self, f: _Function, gx: int, gy: int, gz: int, bx: int, by: int, bz: int, shared: int,
-        stream: Any, parameters: int, extra: int,
+        stream: Any, parameters: int, extra: int, cluster: tuple[int, int, int] = (1, 1, 1),
     ) -> tuple[int]:  # fmt: skip
         """Run to the end, and add a record to ``launches``."""
         most = f.attributes.get("CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 48 << 10)
@@ -426,6 +439,7 @@ class SimDriver:
         try:
             sim.mxfp4SimLaunchGrid(launch, gx, gy, gz)
             sim.mxfp4SimLaunchBlock(launch, bx, by, bz)
+            sim.mxfp4SimLaunchCluster(launch, *cluster)
             sim.mxfp4SimLaunchShared(launch, shared)
             for name, value in self._options.items():
                 if sim.mxfp4SimOption(launch, name.encode(), value):
@@ -446,6 +460,20 @@ class SimDriver:
         finally:
             sim.mxfp4SimLaunchDestroy(launch)
         return (0,)
+
+    def cuLaunchKernelEx(
+        self, config: Any, f: _Function, parameters: int, extra: int
+    ) -> tuple[int]:
+        """The same with attributes, of which the cluster's dimensions count here."""
+        cluster = (1, 1, 1)
+        for attribute in config.attrs if isinstance(config.attrs, list) else []:
+            if str(attribute.id).endswith("CLUSTER_DIMENSION"):
+                d = attribute.value.clusterDim
+                cluster = (d.x, d.y, d.z)
+        grid = (config.gridDimX, config.gridDimY, config.gridDimZ)
+        block = (config.blockDimX, config.blockDimY, config.blockDimZ)
+        return self.cuLaunchKernel(f, *grid, *block, config.sharedMemBytes, config.hStream,
+                                   parameters, extra, cluster)  # fmt: skip
 
     def _run(self, launch: int) -> None:
         """Map all memory, run, and take back what is known of it."""

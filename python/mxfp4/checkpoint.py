@@ -24,7 +24,7 @@ from ._safetensors import open_file
 from .errors import Error
 from .formats import BLOCK, BLOCK_BYTES, Quantized, dequantize
 from .layout import Layout
-from .weights import PackedWeights, pack_stream
+from .weights import PackedWeights, Proof, pack_stream
 
 INDEX = "model.safetensors.index.json"
 
@@ -41,7 +41,12 @@ class _Slice:
     def read(self, index: int | None = None) -> NDArray[Any]:
         with open_file(self.path) as file:
             tensor = file.get_slice(self.name)
-            return np.asarray(tensor[:] if index is None else tensor[index])
+            try:
+                return np.asarray(tensor[:] if index is None else tensor[index])
+            except (AttributeError, TypeError) as e:
+                raise Error(
+                    f"{self.path}: {self.name} is of dtype {self.dtype}, which numpy cannot hold."
+                ) from e
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,14 @@ class ExpertTensor:
     def read_all(self) -> Quantized:
         """All experts: blocks u8 ``[E, N, K/32, 16]``, scales u8 ``[E, N, K/32]``."""
         return Quantized(self._blocks.read(), self._scales.read())
+
+    def proof(self) -> Proof:
+        """What packing would prove of the scales; reads them alone, one expert at a time."""
+        proof: Proof | None = None
+        for expert in range(self.shape[0]):
+            proof = Proof.of(self._scales.read(expert)).merge(proof)
+        assert proof is not None  # there is at least one expert
+        return proof
 
     def decode(self, expert: int) -> NDArray[Any]:
         """One expert's exact weights, bf16 ``[N, K]``."""

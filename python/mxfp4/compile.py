@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import logging
+import importlib.util
+import json
 import os
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,15 +19,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import library
+from . import __version__, library
 from .artifact import Artifact, Manifest
+from .cache import Cache, cache_folder, cache_limit
 from .errors import Error
 from .formats import bfloat16
 from .layout import Layout, blocks_of
+from .module import Module
 from .reference import check_routing
 from .weights import PackedWeights
 
-_log = logging.getLogger(__name__)
+_WORDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
 _SEVERITY = ("note", "warning", "error")
 
 
@@ -52,6 +54,34 @@ class Problem:
     layout: Layout = field(default_factory=Layout)
     output: str = "bf16"
     expert_ids: bool = False
+
+    @staticmethod
+    def parse(spec: str) -> Problem:
+        """A problem from its spec, "experts=E n=N k=K" and more; the inverse of `spec`.
+
+        Raises:
+            Error: naming the word that is wrong or missing.
+        """
+        words: dict[str, str] = {}
+        for word in spec.split():
+            name, equals, value = word.partition("=")
+            if name not in _WORDS or not equals:
+                known = ", ".join(f"{w}=" for w in _WORDS)
+                raise Error(f"a problem is words that start with {known}; got {word!r}.")
+            words[name] = value
+        numbers: dict[str, int] = {}
+        for name in ("experts", "n", "k", "groups", "expert-ids"):
+            if name in words and not words[name].isdecimal():
+                raise Error(f"{name} must be a number, got {words[name]!r}.")
+            if name in words:
+                numbers[name] = int(words[name])
+            elif name in ("experts", "n", "k"):
+                raise Error(f"the problem {spec!r} does not say {name}=.")
+        layout = Layout(words.get("order", "spread"), words.get("scales", "folded"))
+        return Problem(
+            numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
+            words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
+        )  # fmt: skip
 
     def spec(self) -> str:
         """The problem in the compiler's words."""
@@ -105,13 +135,15 @@ class Compiler:
             self._library.mxfp4_compiler_destroy(self._handle)
             self._handle = None
 
-    def _use(self) -> int:
+    def use(self) -> int:
+        """The C handle, for one call; forgets earlier diagnostics."""
         if not self._handle:
             raise Error("this Compiler was closed; make a new one.")
         self.diagnostics.clear()
         return self._handle
 
-    def _failure(self, what: str) -> Error:
+    def failure(self, what: str) -> Error:
+        """An error with what the compiler said."""
         said = "\n".join(f"{severity}: {text}" for severity, text in self.diagnostics)
         return Error(f"{what} failed:\n{said or 'the compiler gave no reason'}")
 
@@ -122,13 +154,29 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         spec = problem if isinstance(problem, str) else problem.spec()
-        pointer = self._library.mxfp4_problem_to_mlir(self._use(), spec.encode())
+        pointer = self._library.mxfp4_problem_to_mlir(self.use(), spec.encode())
         if not pointer:
-            raise self._failure(f"making MLIR of the problem ({spec})")
-        try:
-            return ctypes.string_at(pointer).decode()
-        finally:
-            self._library.mxfp4_string_free(pointer)
+            raise self.failure(f"making MLIR of the problem ({spec})")
+        return library.take_string(pointer)
+
+    def parse(self, source: str | bytes) -> Module:
+        """A module from MLIR text or bytecode.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        return Module(self, source)
+
+    def assemble(self, ptx: str, chip: str = "sm_90a") -> dict[str, Any]:
+        """Assemble PTX and return what ptxas reports, as the "resources" of a manifest.
+
+        Raises:
+            Error: with the compiler's diagnostics, if ptxas is not found or refuses.
+        """
+        pointer = self._library.mxfp4_assemble(self.use(), ptx.encode(), chip.encode(), None)
+        if not pointer:
+            raise self.failure("assembling")
+        return json.loads(library.take_string(pointer))
 
     def compile(self, mlir: str, options: str = "") -> Artifact:
         """Compile a module's text to PTX, and to a cubin with the option ``assemble=true``.
@@ -141,9 +189,9 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         lib = self._library
-        handle = lib.mxfp4_compile(self._use(), mlir.encode(), options.encode())
+        handle = lib.mxfp4_compile(self.use(), mlir.encode(), options.encode())
         if not handle:
-            raise self._failure("compiling")
+            raise self.failure("compiling")
         try:
             size = ctypes.c_size_t()
             code = lib.mxfp4_artifact_cubin(handle, ctypes.byref(size))
@@ -162,9 +210,9 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         mlir = self.mlir(problem)
-        handle = self._library.mxfp4_jit(self._use(), mlir.encode())
+        handle = self._library.mxfp4_jit(self.use(), mlir.encode())
         if not handle:
-            raise self._failure("compiling the executable specification")
+            raise self.failure("compiling the executable specification")
         return CpuKernel(self._library, handle, problem)
 
 
@@ -258,20 +306,24 @@ def unpack_expert_native(
     return blocks, scales
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: MXFP4_CACHE, or ``mxfp4`` in the user's cache folder."""
-    chosen = os.environ.get("MXFP4_CACHE")
+def find_ptxas() -> str | None:
+    """NVIDIA's assembler, or None.
+
+    In this order: MXFP4_PTXAS, ``CUDA_HOME/bin``, the PATH, the package ``nvidia-cuda-nvcc``.
+    """
+    chosen = os.environ.get("MXFP4_PTXAS")
     if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxfp4"
+        return chosen
+    home = os.environ.get("CUDA_HOME")
+    found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
+    return found or shutil.which("ptxas") or _packaged_ptxas()
 
 
-def _cache_entry(problem: Problem, options: str) -> Path:
-    path = library.find()
-    stamp = path.stat() if path else None
-    maker = (str(path), stamp.st_size, stamp.st_mtime_ns) if stamp else ()
-    text = repr((problem.spec(), options, maker))
-    return cache_folder() / hashlib.sha256(text.encode()).hexdigest()[:32]
+def _packaged_ptxas() -> str | None:
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec else None
+    found = (p for folder in folders or () for p in Path(folder).glob("*/bin/ptxas"))
+    return next((str(p) for p in found if os.access(p, os.X_OK)), None)
 
 
 _compiling = threading.Lock()
@@ -279,33 +331,29 @@ _compiling = threading.Lock()
 
 @cache
 def _compile_cached(problem: Problem, options: str) -> Artifact:
-    entry = _cache_entry(problem, options)
-    if entry.is_dir():
-        try:
-            return Artifact.load(entry)
-        except Error as e:
-            _log.warning("a cached kernel is unusable and is compiled again: %s", e)
-            shutil.rmtree(entry, ignore_errors=True)
-    with Compiler() as compiler:
-        artifact = compiler.compile(compiler.mlir(problem), options)
-    try:  # another process may do the same: the first complete folder wins
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent) as scratch:
-            artifact.save(Path(scratch) / "new")
-            (Path(scratch) / "new").rename(entry)
-    except OSError as e:
-        _log.info("the compiled kernel was not cached in %s: %s", entry, e)
+    kept = Cache(cache_folder(), cache_limit())
+    key = _cache_key(problem, options)
+    artifact = kept.load(key)
+    if artifact is None:
+        with Compiler() as compiler:
+            artifact = compiler.compile(compiler.mlir(problem), options)
+        kept.store(key, artifact)
     return artifact
 
 
-def find_ptxas() -> str | None:
-    """NVIDIA's assembler: MXFP4_PTXAS, then ``CUDA_HOME/bin``, then the PATH; or None."""
-    chosen = os.environ.get("MXFP4_PTXAS")
-    if chosen:
-        return chosen
-    home = os.environ.get("CUDA_HOME")
-    found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
-    return found or shutil.which("ptxas")
+def _cache_key(problem: Problem, options: str) -> str:
+    """A name for everything that the compiled kernel depends on."""
+    maker = [__version__, library.identity(), _stamp(find_ptxas())]
+    text = repr((problem.spec(), sorted(options.split()), maker))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _stamp(file: str | None) -> tuple[int, ...]:
+    try:
+        found = os.stat(file) if file else None
+    except OSError:
+        found = None
+    return (found.st_size, found.st_mtime_ns) if found else ()
 
 
 def compile_artifact(problem: Problem, options: str = "") -> Artifact:

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from . import library, ops
+from . import kernels, library, ops
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
-from .compile import Problem, compile_artifact
 from .errors import Error
 from .formats import bfloat16
 from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
@@ -67,8 +66,7 @@ def where(gpu: bool) -> str:
 
 
 def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
-    problem = Problem(*weights.shape, layout=weights.layout)
-    artifact = compile_artifact(problem, f"rows-hint={max(len(x), 1)}")
+    artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), len(x))
     run = simulate(artifact, x, weights, offsets, threads=os.cpu_count() or 1)
     if run.findings or run.error:
         raise Error(f"the kernel has hazards:\n{run.report(costs=False)}")
@@ -97,7 +95,7 @@ def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tupl
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = ops.kernel_for(Problem(*weights.shape, layout=weights.layout), len(x))
+    kernel = kernels.kernel_for(kernels.problem_of(weights, "bf16", None), len(x))
     y = kernel(xd, on_device, od)
     kernel.check()
     times = []
@@ -143,8 +141,7 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
         print("  not compiled   libmxfp4.so was not found; see mxfp4.library")
     else:
         start = time.perf_counter()
-        problem = Problem(*weights.shape, layout=weights.layout)
-        artifact = compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+        artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)
         print(f"  compiled       in {(time.perf_counter() - start) * 1e3:.0f} ms (or cached)")
         print(describe(artifact))
     rng = np.random.default_rng(seed)
@@ -159,6 +156,29 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
     return right
 
 
+def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0) -> bool:
+    """Run expert tensors of a checkpoint; whether all results were right.
+
+    Args:
+        path: the checkpoint.
+        names: its tensors; the first two if None.
+        rows: R of each call.
+        cpu: do not use a GPU.
+        seed: of rows and routing.
+
+    Raises:
+        Error: if there is nothing to run, or something does not fit.
+    """
+    checkpoint = Checkpoint(path)
+    if not checkpoint.experts:
+        raise Error(f"{path} has no MXFP4 expert tensors.")
+    gpu = has_gpu() and not cpu
+    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where(gpu)}")
+    chosen = list(checkpoint.experts)[:2] if names is None else names
+    results = [run_tensor(checkpoint[name], rows, gpu, seed) for name in chosen]
+    return all(results)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m mxfp4.demo", description=__doc__)
@@ -171,17 +191,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     o = parser.parse_args(arguments)
     try:
-        checkpoint = Checkpoint(o.checkpoint)
-        if not checkpoint.experts:
-            raise Error(f"{o.checkpoint} has no MXFP4 expert tensors.")
-        gpu = has_gpu() and not o.cpu
-        print(f"{o.checkpoint}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the "
-              f"{where(gpu)}")  # fmt: skip
-        tensors = list(checkpoint.experts.values())[: o.tensors]
-        results = [run_tensor(t, o.rows, gpu, o.seed) for t in tensors]
+        names = list(Checkpoint(o.checkpoint).experts)[: o.tensors]
+        return 0 if run(o.checkpoint, names, o.rows, o.cpu, o.seed) else 1
     except Error as e:
         parser.exit(1, f"error: {e}\n")
-    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

@@ -120,13 +120,33 @@ def _byte_tables(order: str, inverse: bool) -> NDArray[np.uint32]:
     return table
 
 
-def _permute_words(data: NDArray[np.uint8], order: str, inverse: bool) -> NDArray[np.uint8]:
-    """Reorder the bits of each 4-byte group (last dimension, size 4)."""
-    table = _byte_tables(order, inverse)
+@cache
+def _half_tables(order: str) -> NDArray[np.uint32]:
+    """The same permutation by halves of a word: u32 ``[2, 65536]``."""
+    table, half = _byte_tables(order, inverse=False), np.arange(65536)
+    return np.stack([table[2 * i][half & 255] | table[2 * i + 1][half >> 8] for i in range(2)])
+
+
+def _unpermute_words(data: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
+    """Put back the bits of each 4-byte group (last dimension, size 4)."""
+    table = _byte_tables(order, inverse=True)
     word = table[0][data[..., 0]]
     for i in range(1, 4):
         word |= table[i][data[..., i]]
     return word.astype("<u4", copy=False)[..., None].view(np.uint8)
+
+
+def check_scales(layout: Layout, largest: int) -> None:
+    """Check that a layout can hold scale bytes up to ``largest``.
+
+    Raises:
+        Error: if it cannot.
+    """
+    if layout.scales == "folded" and largest > FOLDED_MAX:
+        raise Error(
+            f"folded scales need every scale byte <= {FOLDED_MAX}, but the largest is {largest}; "
+            'use scales="raw" or layout="auto".'
+        )
 
 
 def pack_expert(
@@ -155,13 +175,7 @@ def pack_expert(
         raise Error(f"weights: one expert's blocks must be [N, K/32, 16], got {blocks.shape}.")
     n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
     nb, kb = blocks_of(n, k)
-    if layout.scales == "folded":
-        top = int(scales.max())
-        if top > FOLDED_MAX:
-            raise Error(
-                f"folded scales need every scale byte <= {FOLDED_MAX}, but the largest is {top}; "
-                'use scales="raw" or layout="auto".'
-            )
+    check_scales(layout, int(scales.max()))
     shape = (nb, kb, BLOCK_BYTES)
     if out is None:
         out = np.empty(shape, np.uint8)
@@ -171,17 +185,21 @@ def pack_expert(
     padded = np.zeros((nb * TILE, kb * TILE // 2), np.uint8)
     padded[:n, : k // 2] = blocks.reshape(n, k // 2)
     #                       nb w  g  p  kb  j  q  t   (row 16w + 2g + p, byte 8j + 4q + t)
-    codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4).transpose(0, 4, 1, 2, 7, 5, 6, 3)
-    words = np.ascontiguousarray(codes).reshape(nb, kb, CODE_BYTES // 4, 4)
-    out[:, :, :CODE_BYTES] = _permute_words(words, layout.order, inverse=False).reshape(
-        nb, kb, CODE_BYTES
-    )
+    codes = padded.reshape(nb, 4, 8, 2, kb, 4, 2, 4)
+    # Bytes p = 0, 1 are a half of a word, halves q = 0, 1 a word.
+    halves = codes[:, :, :, 0].astype(np.uint16)
+    halves |= codes[:, :, :, 1].astype(np.uint16) << 8
+    low, high = _half_tables(layout.order)
+    words = low[halves[..., 0, :]]
+    words |= high[halves[..., 1, :]]
+    ordered = words.transpose(0, 3, 1, 2, 5, 4).astype("<u4", order="C", copy=False)
+    out[:, :, :CODE_BYTES] = ordered.reshape(nb, kb, -1).view(np.uint8)
 
     stored = np.full((nb * TILE, kb * 2), layout.padding_scale, np.uint8)
     bias = FOLDED_BIAS if layout.scales == "folded" else 0
     stored[:n, : k // BLOCK] = scales + np.uint8(bias)
-    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(0, 4, 1, 2, 5, 3)
-    out[:, :, CODE_BYTES:] = ordered.reshape(nb, kb, BLOCK_BYTES - CODE_BYTES)
+    bytes_ = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(0, 4, 1, 2, 5, 3)
+    out[:, :, CODE_BYTES:] = bytes_.reshape(nb, kb, BLOCK_BYTES - CODE_BYTES)
     return out
 
 
@@ -189,7 +207,7 @@ def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]
     """Code bytes ``[NB*64, KB*32]`` and scale bytes ``[NB*64, KB*2]``, padding included."""
     nb, kb, _ = packed.shape
     words = packed[:, :, :CODE_BYTES].reshape(nb, kb, CODE_BYTES // 4, 4)
-    codes = _permute_words(words, layout.order, inverse=True).reshape(nb, kb, 4, 8, 4, 4, 2, 2)
+    codes = _unpermute_words(words, layout.order).reshape(nb, kb, 4, 8, 4, 4, 2, 2)
     flat = np.ascontiguousarray(codes.transpose(0, 2, 3, 7, 1, 5, 6, 4))
     scales = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2).transpose(0, 2, 3, 5, 1, 4)
     stored = np.ascontiguousarray(scales).reshape(nb * TILE, kb * 2)

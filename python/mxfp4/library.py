@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
 from functools import cache
@@ -19,6 +20,11 @@ _CHOICE = {FILE: "MXFP4_LIBRARY", INTERPRETER: "MXFP4_SIM_LIBRARY"}
 DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 """void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
 
+KernelFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_void_p)
+"""void(const char *name, const char *ptx, void *user)."""
+TraceFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_char_p, c_void_p)
+"""void(const char *pass, const char *summary, const char *mlir, void *user)."""
+
 _BYTES = POINTER(c_uint8)
 _INTS = POINTER(c_int32)
 
@@ -29,6 +35,16 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "mxfp4_compiler_destroy": (None, [c_void_p]),
     "mxfp4_problem_to_mlir": (c_void_p, [c_void_p, c_char_p]),
     "mxfp4_string_free": (None, [c_void_p]),
+    "mxfp4_version": (c_char_p, []),
+    "mxfp4_parse": (c_void_p, [c_void_p, c_char_p, c_size_t]),
+    "mxfp4_module_destroy": (None, [c_void_p]),
+    "mxfp4_module_to_mlir": (c_void_p, [c_void_p]),
+    "mxfp4_module_to_bytecode": (c_void_p, [c_void_p, POINTER(c_size_t)]),
+    "mxfp4_module_run": (c_int, [c_void_p, c_char_p]),
+    "mxfp4_module_trace": (c_int, [c_void_p, c_char_p, TraceFn, c_void_p]),
+    "mxfp4_module_kernels": (None, [c_void_p, KernelFn, c_void_p]),
+    "mxfp4_module_describe": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_assemble": (c_void_p, [c_void_p, c_char_p, c_char_p, c_char_p]),
     "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),
     "mxfp4_artifact_manifest": (c_char_p, [c_void_p]),
@@ -67,6 +83,20 @@ def find_interpreter() -> Path | None:
     return next((p for p in candidates(INTERPRETER) if p.is_file()), None)
 
 
+def identity() -> str:
+    """A digest of the library's file, or an empty string if there is none: says what compiled."""
+    path = find()
+    if path is None:
+        return ""
+    stamp = path.stat()
+    return _digest(path, stamp.st_size, stamp.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
 def load() -> ctypes.CDLL:
     """The library, with its functions declared.
 
@@ -83,6 +113,14 @@ def load() -> ctypes.CDLL:
     return _load(path)
 
 
+def take_string(pointer: int) -> str:
+    """Text that a function of the library returned to its caller; frees it."""
+    try:
+        return ctypes.string_at(pointer).decode()
+    finally:
+        load().mxfp4_string_free(pointer)
+
+
 @cache
 def _load(path: Path) -> ctypes.CDLL:
     try:
@@ -91,7 +129,14 @@ def _load(path: Path) -> ctypes.CDLL:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as e:
-        raise Error(f"{path} could not be loaded as the mxfp4 compiler library: {e}.") from e
+        advice = "."
+        if "libMLIR" in str(e) or "libLLVM" in str(e):
+            advice = (
+                "; it needs LLVM's and MLIR's shared libraries, version 22.1: install Debian's "
+                "libmlir-22, or name their folder in LD_LIBRARY_PATH. Kernels that were compiled "
+                "ahead of time run without."
+            )
+        raise Error(f"{path} could not be loaded as the mxfp4 compiler: {e}{advice}") from e
     version = library.mxfp4_abi_version()
     if version != ABI_VERSION:
         raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")

@@ -4,24 +4,22 @@
 from __future__ import annotations
 
 import logging
-import threading
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from . import library, reference
-from .compile import Compiler, CpuKernel, Problem, compile_artifact
+from .compile import Compiler, CpuKernel, Problem
 from .errors import Error
 from .formats import bfloat16
+from .kernels import kernel_for, problem_of
 from .runtime import Kernel
-from .tensors import is_host
+from .tensors import describe, is_host, is_torch
 from .weights import PackedWeights
 
 _log = logging.getLogger(__name__)
-_kernels: dict[Problem, list[Kernel]] = {}
 _cpu: dict[Problem, CpuKernel] = {}
-_lock = threading.Lock()
 
 
 def grouped_matmul(
@@ -38,9 +36,11 @@ def grouped_matmul(
     """``Y[r, n] = sum_k X[r, k] * W[e(r)][n, k]`` with bf16 activations and MXFP4 weights.
 
     On a GPU the call launches a kernel on the caller's stream and returns at once; without
-    ``kernel``, one is compiled on first use for each problem and range of row counts, and cached.
-    On numpy arrays it runs the executable specification if the compiler library is found, else
-    the numpy reference; `cpu_path` says which.
+    ``kernel``, `mxfp4.kernels` says which one, and may compile it on first use.
+    On numpy arrays and torch's CPU tensors it runs the executable specification if the compiler
+    library is found, else the numpy reference; `cpu_path` says which.
+    On torch tensors it is the operator ``torch.ops.mxfp4.grouped_matmul``, which ``torch.compile``
+    knows, unless ``out``, ``kernel`` or ``stream`` is given.
 
     Args:
         x: bf16 ``[R, K]``, rows sorted by group.
@@ -62,43 +62,35 @@ def grouped_matmul(
     if not isinstance(weights, PackedWeights):
         raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
     output = _output_name(out_dtype, out)
+    plain = out is None and kernel is None and stream is None
+    if is_torch(x) and (plain or x.device.type == "cpu"):
+        from .torch_op import grouped_matmul as torch_matmul
+
+        y = torch_matmul(x, weights, offsets, expert_ids, output)
+        return y if out is None else out.copy_(y)
     groups = None if expert_ids is None else int(expert_ids.shape[0])
-    problem = Problem(*weights.shape, groups, weights.layout, output, expert_ids is not None)
+    problem = problem_of(weights, output, groups)
     if is_host(x):
-        return _on_cpu(problem, x, weights, offsets, expert_ids, out)
+        return on_cpu(problem, x, weights, offsets, expert_ids, out)
     if kernel is None:
-        kernel = kernel_for(problem, int(x.shape[0]))
+        kernel = kernel_for(problem, int(x.shape[0]), x.device.index if is_torch(x) else None)
     elif kernel.manifest.output != output and (out_dtype is not None or out is not None):
         raise Error(f"the kernel's output is {kernel.manifest.output}, but {output} was asked for.")
     return kernel(x, weights, offsets, out, expert_ids, stream)
 
 
 def _output_name(out_dtype: Any, out: Any) -> str:
-    asked = out_dtype if out_dtype is not None else getattr(out, "dtype", None)
-    if asked is None:
+    if out_dtype is None and out is None:
         return "bf16"
+    if out_dtype is not None or is_host(out) or is_torch(out):
+        asked = out_dtype if out_dtype is not None else out.dtype
+    else:
+        asked = describe(out, "out").dtype
     text = str(np.dtype(asked)) if isinstance(asked, type) else str(asked).removeprefix("torch.")
     name = {"bfloat16": "bf16", "float32": "f32", "bf16": "bf16", "f32": "f32"}.get(text)
     if name is None:
         raise Error(f"the output dtype must be bfloat16 or float32, got {asked}.")
     return name
-
-
-def kernel_for(problem: Problem, rows: int) -> Kernel:
-    """A kernel whose schedule was chosen for this many rows, compiled if there is none yet.
-
-    Raises:
-        Error: if it must be compiled and the compiler is not there, or fails.
-    """
-    for kernel in _kernels.get(problem, ()):
-        if kernel.manifest.fits_rows(rows):
-            return kernel
-    artifact = compile_artifact(problem, f"rows-hint={max(rows, 1)}")
-    kernel = Kernel(artifact)
-    with _lock:
-        _kernels.setdefault(problem, []).append(kernel)
-    _log.debug("kernel for %s, rows %s: %s", problem.spec(), rows, artifact.manifest.schedule)
-    return kernel
 
 
 def cpu_path() -> str:
@@ -114,9 +106,10 @@ def _log_path() -> None:
     _log.debug("grouped_matmul on the CPU: %s", cpu_path())
 
 
-def _on_cpu(
-    problem: Problem, x: Any, weights: PackedWeights, offsets: Any, expert_ids: Any, out: Any
+def on_cpu(
+    problem: Problem, x: Any, weights: PackedWeights, offsets: Any, expert_ids: Any, out: Any = None
 ) -> Any:
+    """`grouped_matmul` on numpy arrays."""
     _log_path()
     offsets = np.asarray(offsets)
     ids = None if expert_ids is None else np.asarray(expert_ids)

@@ -351,6 +351,11 @@ class Kernel:
             self._call("cuCtxPopCurrent")
         return word.value
 
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """The devices that it was made ready on."""
+        return tuple(self._devices)
+
     def check(self, device: int = 0) -> None:
         """Wait for the device, and raise if a launch since the last check met bad values.
 

@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,14 +21,12 @@ from .layout import (
     TILE,
     Layout,
     blocks_of,
+    check_scales,
     pack_expert,
     padding_is_neutral,
     to_raw_scales,
     unpack_expert,
 )
-
-_FORMAT = "mxfp4-packed-weights"
-_TENSOR = "packed"
 
 
 @dataclass(frozen=True)
@@ -147,8 +142,12 @@ class PackedWeights:
         Raises:
             Error: if the proof or the padding is not what packing would have left.
         """
+        self.validate_experts(self._host())
+
+    def validate_experts(self, experts: Iterable[NDArray[np.uint8]]) -> None:
+        """`validate` of the same weights that come one expert at a time."""
         proof: Proof | None = None
-        for expert in self._host():
+        for expert in experts:
             if not padding_is_neutral(expert, self.n, self.k, self.layout):
                 raise Error("packed weights: the padding is not neutral; pack the weights again.")
             proof = _proof_of_packed(expert, self.n, self.k, self.layout).merge(proof)
@@ -157,70 +156,26 @@ class PackedWeights:
                 f"packed weights: the metadata claims {self.proof}, but the data has {proof}."
             )
 
-    def _digest(self) -> str:
-        """A hash of the bytes and of everything that says what they mean."""
-        proof = self.proof
-        meaning = [*self.shape, self.layout.order, self.layout.scales]
-        meaning += [proof.scale_min, proof.scale_max, proof.has_nan]
-        digest = hashlib.blake2b(json.dumps(meaning).encode(), digest_size=16)
-        for expert in self._host():
-            digest.update(np.ascontiguousarray(expert).data)
-        return digest.hexdigest()
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file with layout and proof in its metadata; host data only."""
-        from safetensors.numpy import save_file
+        from . import packed_file
 
-        metadata = {
-            "format": _FORMAT,
-            "version": "1",
-            "n": str(self.n),
-            "k": str(self.k),
-            "order": self.layout.order,
-            "scales": self.layout.scales,
-            "proof": json.dumps(self.proof.__dict__),
-            "digest": self._digest(),
-        }
-        save_file({_TENSOR: np.ascontiguousarray(self._host())}, path, metadata)
+        packed_file.write(path, self._host(), self.shape, self.layout, self.proof)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> PackedWeights:
         """Read a file that `save` wrote, and check that its metadata tells the truth.
 
+        `packed_file.open_weights` maps a file instead of reading it.
+
         Raises:
             Error: if the file is missing, truncated, of another kind, or contradicts itself.
         """
-        from ._safetensors import open_file
+        from . import packed_file
 
-        with open_file(Path(path)) as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT or _TENSOR not in file.keys():  # noqa: SIM118
-                raise Error(
-                    f"{path} is not a file of packed weights: expected metadata "
-                    f'format="{_FORMAT}" and a tensor "{_TENSOR}".'
-                )
-            if metadata.get("version") != "1":
-                raise Error(f"{path}: expected version 1, got {metadata.get('version')!r}.")
-            try:
-                n, k = int(metadata["n"]), int(metadata["k"])
-                layout = Layout(metadata["order"], metadata["scales"])
-                claim = json.loads(metadata["proof"])
-                proof = Proof(
-                    int(claim["scale_min"]), int(claim["scale_max"]), bool(claim["has_nan"])
-                )
-            except (KeyError, TypeError, json.JSONDecodeError) as e:
-                raise Error(f"{path}: the metadata is incomplete or malformed ({e!r}).") from e
-            except ValueError as e:
-                raise Error(f"{path}: the metadata is wrong: {e}") from e
-            data = file.get_tensor(_TENSOR)
-        try:
-            weights = PackedWeights(data, n, k, layout, proof)
-            weights.validate()
-            if metadata.get("digest") != weights._digest():
-                raise Error("the digest does not fit: bytes or metadata were changed.")
-        except Error as e:
-            raise Error(f"{path}: {e}") from e
-        return weights
+        packed_file.verify(path)
+        weights = packed_file.open_weights(path)
+        return replace(weights, data=np.array(weights.data))
 
 
 def _proof_of_packed(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Proof:
@@ -256,6 +211,20 @@ def pack(
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
     pairs = (Quantized(np.asarray(blocks[e]), np.asarray(scales[e])) for e in range(len(blocks)))
     return pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
+
+
+def layout_for(layout: Layout | str, proof: Proof) -> Layout:
+    """The layout that ``layout``, or "auto", means for scales of which this was proved.
+
+    Raises:
+        Error: if it is neither a layout nor "auto", or the scales do not fit it.
+    """
+    if isinstance(layout, str):
+        if layout != "auto":
+            raise Error(f'layout must be a Layout or "auto", got {layout!r}.')
+        return Layout(scales="folded" if proof.scale_max <= FOLDED_MAX else "raw")
+    check_scales(layout, proof.scale_max)
+    return layout
 
 
 def pack_stream(

@@ -222,3 +222,39 @@ func.func @f32_used(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %r = arith.truncf %y : tensor<8x48xf32> to tensor<8x48xbf16>
   return %y, %r : tensor<8x48xf32>, tensor<8x48xbf16>
 }
+
+// -----
+
+// A loop of two over the nibbles of a byte: its index is the parity.
+
+// CHECK-LABEL: func @two_nibbles
+// CHECK-SAME:    %[[C:.*]]: tensor<48x2x16xi8>, %[[S:.*]]: tensor<48x2xf8E8M0FNU>
+// CHECK-NOT:     linalg
+// CHECK:         mxfp4.dequantize codes(%[[C]] : tensor<48x2x16xi8>)
+func.func @two_nibbles(%c: tensor<48x2x16xi8>, %s: tensor<48x2xf8E8M0FNU>)
+    -> tensor<48x2x16x2xbf16> {
+  %ce = tensor.empty() : tensor<48x2x16x2xf4E2M1FN>
+  %codes = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j, h) -> (n, b, j)>,
+                       affine_map<(n, b, j, h) -> (n, b, j, h)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c : tensor<48x2x16xi8>) outs(%ce : tensor<48x2x16x2xf4E2M1FN>) {
+    ^bb0(%byte: i8, %out: f4E2M1FN):
+      %one = arith.constant 1 : index
+      %four = arith.constant 4 : i8
+      %h = linalg.index 3 : index
+      %odd = arith.cmpi eq, %h, %one : index
+      %high = arith.shrui %byte, %four : i8
+      %nibble = arith.select %odd, %high, %byte : i8
+      %code = arith.trunci %nibble : i8 to i4
+      %value = arith.bitcast %code : i4 to f4E2M1FN
+      linalg.yield %value : f4E2M1FN
+  } -> tensor<48x2x16x2xf4E2M1FN>
+  %se = tensor.empty() : tensor<48x2x16x2xf8E8M0FNU>
+  %scales = linalg.broadcast ins(%s : tensor<48x2xf8E8M0FNU>)
+      outs(%se : tensor<48x2x16x2xf8E8M0FNU>) dimensions = [2, 3]
+  %w = arith.scaling_extf %codes, %scales
+      : tensor<48x2x16x2xf4E2M1FN>, tensor<48x2x16x2xf8E8M0FNU>
+      to tensor<48x2x16x2xbf16>
+  return %w : tensor<48x2x16x2xbf16>
+}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -13,8 +14,21 @@ import pytest
 if importlib.util.find_spec("mxfp4") is None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
+MODELS = ("torch", "transformers")
+
+
+def pytest_configure() -> None:
+    """With MXFP4_REQUIRE_MODELS=1 no test is skipped for want of torch or transformers."""
+    missing = [name for name in MODELS if importlib.util.find_spec(name) is None]
+    if missing and os.environ.get("MXFP4_REQUIRE_MODELS") == "1":
+        raise pytest.UsageError(f"{' and '.join(missing)} not installed; run tools/setup --models")
+
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that differ from test to test and are the same in every run."""
     return np.random.default_rng(list(request.node.nodeid.encode()))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiled kernels in the PTX interpreter, against the executable specification.
 
+Whatever must not matter is poison: nothing is mapped around a buffer, weight rows past N have NaN
+scales (or the largest, where there is no NaN), activations of rows without an expert are NaN.
 Data is exactly representable, so that every partial sum is exact in f32 in any order and results
 must agree bit for bit. Two kinds:
 
@@ -11,10 +13,11 @@ must agree bit for bit. Two kinds:
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import mxfp4
 import numpy as np
@@ -23,9 +26,11 @@ from helpers import bits
 from mxfp4 import Artifact, Layout, Problem, library, simulate
 from mxfp4.compile import Compiler, CpuKernel
 from mxfp4.formats import Quantized, bfloat16
+from mxfp4.runtime import BAD_ID, UNSORTED
 
 needs_both = pytest.mark.skipif(
-    library.find() is None or library.find_interpreter() is None,
+    (library.find() is None or library.find_interpreter() is None)
+    and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1",
     reason="libmxfp4.so or libmxfp4-sim.so was not built",
 )
 LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")]
@@ -101,10 +106,24 @@ class Case:
         rng = np.random.default_rng([self.seed, 1])
         shape = (sum(self.sizes), self.problem.k)
         if self.kind == "exact":
-            return rng.integers(-4, 5, shape).astype(np.float32).astype(bfloat16)
-        x = np.zeros(shape, np.float32)
-        x[np.arange(shape[0]), rng.integers(0, shape[1], shape[0])] = rng.choice([-1, 1], shape[0])
+            x = rng.integers(-4, 5, shape).astype(np.float32)
+        else:
+            x = np.zeros(shape, np.float32)
+            places = rng.integers(0, shape[1], shape[0])
+            x[np.arange(shape[0]), places] = rng.choice([-1, 1], shape[0])
+        if self.ids is not None:
+            x[np.repeat(np.array(self.ids) < 0, self.sizes)] = np.nan
         return x.astype(bfloat16)
+
+    def expected(self) -> np.ndarray:
+        """What the specification says."""
+        return _expected(self)
+
+
+@lru_cache(maxsize=64)
+def _expected(case: Case) -> np.ndarray:
+    run = specification(case.problem)
+    return run(case.activations(), case.weights(), case.offsets(), case.expert_ids())
 
 
 @cache
@@ -116,25 +135,35 @@ def _weights(problem: Problem, kind: str, seed: int) -> mxfp4.PackedWeights:
         scales = rng.integers(124, 129, shape, dtype=np.uint8)
     else:
         top = 128 if problem.layout.scales == "folded" else 255
-        scales = rng.integers(0, top + 1, shape, dtype=np.uint8)
-        # Infinities and NaN take whole rows with them: a few rows are enough.
-        tame = rng.random(shape[:2]) < 0.8
-        scales[tame] = np.minimum(scales[tame], 250)
-    return mxfp4.pack(*Quantized(codes, scales), problem.layout)
+        scales = np.minimum(rng.integers(0, top + 1, shape, dtype=np.uint8), 250)
+        small = rng.random(shape) < 0.2
+        scales[small] = rng.integers(0, 3, np.count_nonzero(small))  # subnormal results
+        if top == 255:
+            # Infinities and NaN take whole rows with them: one in some rows is enough.
+            rows = np.argwhere(rng.random(shape[:2]) < 0.2)
+            places = rng.integers(0, shape[2], len(rows))
+            scales[rows[:, 0], rows[:, 1], places] = rng.integers(251, 256, len(rows))
+    padding = -problem.n % 64
+    poison = 255 if problem.layout.scales == "raw" else 128
+    codes = np.pad(codes, ((0, 0), (0, padding), (0, 0), (0, 0)), constant_values=0x77)
+    scales = np.pad(scales, ((0, 0), (0, padding), (0, 0)), constant_values=poison)
+    packed = mxfp4.pack(*Quantized(codes, scales), problem.layout)
+    return replace(packed, n=problem.n)
 
 
 def complaints(
-    artifact: Artifact, case: Case, multiprocessors: int = 1, launches: int = 1
-) -> list[str]:
+    artifact: Artifact, case: Case, multiprocessors: int = 1, launches: int = 1,
+    max_instructions: int = 100_000_000,
+) -> list[str]:  # fmt: skip
     """What is wrong with a kernel on a case, hazards and values; empty if nothing is."""
     x, weights = case.activations(), case.weights()
     routing = (case.offsets(), case.expert_ids())
     run = simulate(
         artifact, x, weights, *routing, multiprocessors=multiprocessors, launches=launches,
-        seed=case.seed, max_instructions=100_000_000,
+        seed=case.seed, max_instructions=max_instructions,
     )  # fmt: skip
     said = [run.report(costs=False)] if not run.ok else []
-    expected = specification(case.problem)(x, weights, *routing)
+    expected = case.expected()
     nan = np.isnan(expected.astype(np.float32))
     a, b = bits_of(run.y), bits_of(expected)
     wrong = np.where(nan, ~np.isnan(run.y.astype(np.float32)), a != b)
@@ -147,9 +176,50 @@ def complaints(
     return [f"{case}:\n{text}" for text in said]
 
 
+def refusal_complaints(
+    artifact: Artifact, groups: int, max_instructions: int = 100_000_000
+) -> list[str]:
+    """What is wrong with how a kernel that takes ids meets bad offsets and ids."""
+    m = artifact.manifest
+    problem = Problem(m.experts, m.n, m.k, groups, m.layout, m.output, True)
+    sizes, ids = np.arange(groups) % 3, np.arange(groups) % (m.experts + 1) - 1
+    good: np.ndarray = ids
+    said = []
+    for place, value in ((groups // 2, m.experts), (groups - 1, -2), (0, 2**30)):
+        ids = good.copy()
+        ids[place] = value
+        case = Case(problem, tuple(sizes + 1), tuple(ids))
+        run = simulate(
+            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+            max_instructions=max_instructions,
+        )  # fmt: skip
+        kept = np.repeat((ids >= -1) & (ids < m.experts), case.sizes)
+        said += [run.report(costs=False)] if run.findings else []
+        if run.error != BAD_ID or (run.stored != kept[:, None]).any():
+            said.append(f"ids {case.ids}: error word {run.error}, {int(run.stored.sum())} stored")
+    case = Case(problem, tuple(sizes), tuple(good))
+    right = case.offsets()
+    for place, change in ((0, 1), (0, -1), (groups, 1), (groups, -1), (groups // 2, 9),
+                          (groups // 2, -9), (1, 2**30), (groups - 1, -(2**30))):  # fmt: skip
+        offsets = right.copy()
+        offsets[place] += change
+        run = simulate(
+            artifact, case.activations(), case.weights(), offsets, case.expert_ids(),
+            max_instructions=max_instructions,
+        )  # fmt: skip
+        said += [run.report(costs=False)] if run.findings else []
+        if run.error != UNSORTED or run.stored.any():
+            said.append(
+                f"offsets[{place}] {change:+}: error word {run.error}, "
+                f"{int(run.stored.sum())} stored"
+            )
+    return said
+
+
 def bits_of(y: np.ndarray) -> np.ndarray:
     """Bit patterns; both zeros are one number."""
-    y = np.where(y == 0, np.zeros_like(y), y)
+    with np.errstate(invalid="ignore"):
+        y = np.where(y == 0, np.zeros_like(y), y)
     return y.view(np.uint32) if y.dtype == np.float32 else bits(y)
 
 
@@ -174,7 +244,3 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
         Case(named, (0, 0, t // 2 + 1, t, 1, 0), ids, "single", 3),
     ]
 
-
-def with_seed(case: Case, seed: int) -> Case:
-    """The same shape with other data and another interleaving."""
-    return replace(case, seed=seed)

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mxfp4 import Checkpoint, Error, dequantize, unpack
-from mxfp4.make_checkpoint import main, make_checkpoint
+from mxfp4 import Checkpoint, Error, PackedWeights, dequantize, unpack
+from mxfp4.make_checkpoint import Shape, main, make_checkpoint
 from safetensors.numpy import load_file, save_file
 
 GATE_UP = "model.layers.1.mlp.experts.gate_up_proj"
 DOWN = "model.layers.0.mlp.experts.down_proj"
+SHAPE = Shape(num_hidden_layers=2, num_local_experts=3, hidden_size=64, intermediate_size=96)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_checkpoint(tmp_path, layers=2, experts=3, hidden=64, intermediate=96, seed=5)
+    make_checkpoint(tmp_path, SHAPE, seed=5)
     return tmp_path
 
 
@@ -64,9 +65,31 @@ def test_equal_seeds_give_equal_bytes(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("other")
-    make_checkpoint(other, layers=2, experts=3, hidden=64, intermediate=96, seed=5)
+    make_checkpoint(other, SHAPE, seed=5)
     for file in folder.iterdir():
         assert (other / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_a_whole_model_has_the_names_and_shapes_of_the_real_one(tmp_path: Path) -> None:
+    shape = Shape(1, 4, 64, 96, vocab_size=50, num_attention_heads=4, num_key_value_heads=2,
+                  head_dim=32)  # fmt: skip
+    make_checkpoint(tmp_path, shape, codes=True)
+    checkpoint = Checkpoint(tmp_path)
+    for name, expected in {
+        "model.embed_tokens.weight": (50, 64),
+        "lm_head.weight": (50, 64),
+        "model.norm.weight": (64,),
+        "model.layers.0.self_attn.q_proj.weight": (128, 64),
+        "model.layers.0.self_attn.k_proj.bias": (64,),
+        "model.layers.0.self_attn.o_proj.weight": (64, 128),
+        "model.layers.0.self_attn.sinks": (4,),
+        "model.layers.0.post_attention_layernorm.weight": (64,),
+    }.items():
+        assert checkpoint.read(name).shape == expected, name
+    values = dequantize(*checkpoint[DOWN].read_all(), np.float32)
+    assert 0.5 < values.std() * 96**0.5 < 2
+    with pytest.raises(Error, match="heads must be a positive multiple of key-value heads"):
+        Shape(num_attention_heads=3, num_key_value_heads=2)
 
 
 def test_unknown_names(folder: Path) -> None:
@@ -160,3 +183,21 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main([str(tmp_path / "bad"), "--hidden", "33"])
     assert "positive multiples of 32; got 1, 4, 33, 2880" in capsys.readouterr().err
+
+
+def test_dtypes_that_numpy_lacks(tmp_path: Path) -> None:
+    # Found by fuzzing: safetensors names a numpy dtype that does not exist.
+    def write(name: str) -> Path:
+        tensor = {"dtype": "F4", "shape": [2, 32], "data_offsets": [0, 32]}
+        meta = {"format": "mxfp4-packed-weights", "version": "1", "n": "1", "k": "32",
+                "order": "spread", "scales": "raw", "digest": "",
+                "proof": '{"scale_min": 1, "scale_max": 2, "has_nan": false}'}  # fmt: skip
+        header = json.dumps({"__metadata__": meta, name: tensor}).encode()
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
+        return path
+
+    with pytest.raises(Error, match="x is of dtype F4, which numpy cannot hold"):
+        Checkpoint(write("x")).read("x")
+    with pytest.raises(Error, match="packed weights must be U8, got F4"):
+        PackedWeights.load(write("packed"))

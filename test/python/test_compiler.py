@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers import bits, exact_activations, random_weights, split
 from mxfp4 import Compiler, Error, Layout, Problem, library, pack
-from mxfp4.compile import compile_artifact, pack_expert_native, unpack_expert_native
+from mxfp4.compile import pack_expert_native, unpack_expert_native
 from mxfp4.formats import bfloat16
 from mxfp4.layout import pack_expert
 from mxfp4.reference import bounded_matmul, grouped_matmul, mismatches
@@ -126,25 +126,6 @@ def test_compiling_gives_an_artifact_of_the_problem(
     assert artifact.manifest.schedule["placement"] == placement
     assert ".target sm_90a" in artifact.ptx
     artifact.save(tmp_path / "a")
-
-
-def test_the_cache_keeps_compiled_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MXFP4_CACHE", str(tmp_path))
-    from mxfp4 import compile as module
-
-    module._compile_cached.cache_clear()
-    problem = Problem(2, 64, 64)
-    first = compile_artifact(problem, "rows-hint=8")
-    (entry,) = (p for p in tmp_path.iterdir() if (p / "manifest.json").is_file())
-    module._compile_cached.cache_clear()
-    monkeypatch.setattr(Compiler, "compile", None)  # a second compilation would fail
-    assert compile_artifact(problem, "rows-hint=8").ptx == first.ptx
-    module._compile_cached.cache_clear()
-    monkeypatch.undo()
-    monkeypatch.setenv("MXFP4_CACHE", str(tmp_path))
-    (entry / "kernel.ptx").write_text("broken")
-    assert compile_artifact(problem, "rows-hint=8").ptx == first.ptx
-    module._compile_cached.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from helpers import exact_activations, random_weights, split
 from mxfp4 import Error, demo, grouped_matmul, library, ops, pack
 from mxfp4.formats import bfloat16
-from mxfp4.make_checkpoint import make_checkpoint
+from mxfp4.make_checkpoint import Shape, make_checkpoint
 from mxfp4.reference import Bounded, mismatches
 from mxfp4.reference import grouped_matmul as reference_matmul
 
@@ -69,7 +69,7 @@ def test_the_library_is_looked_for_where_it_is_said_to_be(
 
 
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_checkpoint(tmp_path, experts=3, hidden=64, intermediate=96)
+    make_checkpoint(tmp_path, Shape(1, 3, 64, 96))
     assert demo.main([str(tmp_path), "--cpu", "--rows", "9"]) == 0
     text = capsys.readouterr().out
     assert text.count("result         right") == 2
@@ -86,7 +86,7 @@ def test_demo_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_demo_fails_on_a_wrong_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_checkpoint(tmp_path, experts=2, hidden=32, intermediate=32)
+    make_checkpoint(tmp_path, Shape(1, 2, 32, 32))
 
     def broken(weights: object, x: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, str]:
         y, text = demo_run(weights, x, offsets)

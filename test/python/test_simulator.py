@@ -179,3 +179,40 @@ def test_shared_memory_beyond_the_default_must_be_asked_for() -> None:
     launch = (1, 1, 1, 384, 1, 1, artifact.manifest.dynamic_shared_bytes, 0, 0, 0)
     assert driver.cuLaunchKernel(function, *launch) == (1,)
     assert b"limit is 49152" in driver.cuGetErrorString(1)[1]
+
+
+def test_launches_with_attributes_have_clusters() -> None:
+    ptx = b"""
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 out)
+{
+  .reg .b32 %r<4>;
+  .reg .b64 %d<4>;
+  ld.param.b64 %d1, [out];
+  mov.u32 %r1, %cluster_nctarank;
+  mov.u32 %r2, %ctaid.x;
+  mul.wide.u32 %d2, %r2, 4;
+  add.s64 %d3, %d1, %d2;
+  st.global.b32 [%d3], %r1;
+  ret;
+}
+"""
+    driver = SimDriver()
+    _, module = driver.cuModuleLoadData(ptx)
+    _, function = driver.cuModuleGetFunction(module, b"k")
+    out = driver.allocate(np.zeros(4, np.int32), "out")
+    config, attribute = driver.CUlaunchConfig(), driver.CUlaunchAttribute()
+    attribute.id = driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
+    d = attribute.value.clusterDim
+    d.x, d.y, d.z = 2, 1, 1
+    config.gridDimX, config.gridDimY, config.gridDimZ = 4, 1, 1
+    config.blockDimX, config.blockDimY, config.blockDimZ = 1, 1, 1
+    config.sharedMemBytes, config.hStream = 0, 0
+    config.attrs = [attribute]
+    value = ctypes.c_uint64(out.memory.address)
+    pointers = (ctypes.c_void_p * 1)(ctypes.addressof(value))
+    assert driver.cuLaunchKernelEx(config, function, ctypes.addressof(pointers), 0) == (0,)
+    assert driver.launches[0].findings == []
+    assert out.numpy().tolist() == [2, 2, 2, 2]

@@ -1,5 +1,4 @@
-//===- ControlTest.cpp - Divergence and warp-wide instructions ------------*-
-// C++ -*-===//
+//===- ControlTest.cpp - Divergence and warp-wide instructions ------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- CopyTest.cpp - Asynchronous copies and tensor maps
-//-----------------------*- C++ -*-===//
+//===- CopyTest.cpp - Asynchronous copies and tensor maps -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- MatrixTest.cpp - ldmatrix, mma and wgmma
-//----------------------------------*- C++ -*-===//
+//===- MatrixTest.cpp - ldmatrix, mma and wgmma ---------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,5 +1,4 @@
-//===- MemoryTest.cpp - Loads, stores, atomics and their checks -------------*-
-// C++ -*-===//
+//===- MemoryTest.cpp - Loads, stores, atomics and their checks -----------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -112,6 +111,55 @@ TEST(Checks, SameValueByOneInstructionIsNoRace) {
   EXPECT_EQ(
       finding("st.shared.b32 [word], 7; ret;", ".shared .b32 word;\n", {32}),
       "");
+}
+
+// Sixteen bytes that were written together are one cell, until they are not.
+TEST(Checks, WordsOfAChunkAreToldApart) {
+  const std::string Mod = ".shared .align 16 .b8 tile[16];\n";
+  // Thread 0 writes all; after the barrier thread 0 writes word 1 once more,
+  // while thread 32 reads another word.
+  auto Body = [](const std::string &Offset) {
+    return "mov.b32 %r2, tile; setp.ne.u32 %p1, %r1, 0;\n"
+           "@!%p1 st.shared.v4.b32 [%r2], {1, 2, 3, 4}; bar.sync 0;\n"
+           "@!%p1 st.shared.b32 [%r2+4], 9; setp.ne.u32 %p2, %r1, 32;\n"
+           "@!%p2 ld.shared.b32 %r3, [%r2+" +
+           Offset + "]; ret;";
+  };
+  EXPECT_EQ(finding(Body("0"), Mod), "");
+  EXPECT_EQ(finding(Body("8"), Mod), "");
+  EXPECT_EQ(finding(Body("12"), Mod), "");
+  EXPECT_NE(finding(Body("4"), Mod).find("[race]"), std::string::npos);
+  // Half of it was written: the other half holds nothing, alone or together.
+  const std::string Half =
+      "mov.b32 %r2, tile; st.shared.v2.b32 [%r2], {1, 2};\n"
+      "bar.warp.sync -1; ";
+  EXPECT_EQ(
+      finding(Half + "ld.shared.v2.b32 {%r3, %r4}, [%r2]; ret;", Mod, {1}), "");
+  for (const char *Read :
+       {"ld.shared.b32 %r3, [%r2+8]; ret;",
+        "ld.shared.v4.b32 {%r3, %r4, %r5, %r6}, [%r2]; ret;"})
+    EXPECT_NE(finding(Half + Read, Mod, {1}).find("[uninitialised]"),
+              std::string::npos)
+        << Read;
+}
+
+TEST(Costs, SharedMemoryByProxy) {
+  std::vector<uint32_t> Out(4);
+  Result R = runInOut(
+      "mov.b32 %r2, tile; shl.b32 %r3, %r1, 2; add.s32 %r4, %r2, %r3;\n"
+      "st.shared.b32 [%r4], 5; fence.proxy.async; bar.warp.sync -1;\n"
+      "setp.ne.u32 %p1, %r1, 0; @%p1 bra D;\n"
+      "cp.async.bulk.global.shared::cta.bulk_group [%d2], [%r2], 16;\n"
+      "cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;\n"
+      "D: ld.shared.b32 %r5, [%r4]; ret;",
+      std::vector<uint32_t>(4), Out, {32},
+      ".shared .align 128 .b8 tile[128];\n");
+  EXPECT_EQ(R.text(), "");
+  EXPECT_EQ(Out[3], 5u);
+  EXPECT_EQ(R.Statistics.SharedStoreBytes, 128u);
+  EXPECT_EQ(R.Statistics.SharedLoadBytes, 128u);
+  EXPECT_EQ(R.Statistics.SharedAsyncReadBytes, 16u);
+  EXPECT_EQ(R.Statistics.SharedAsyncWriteBytes, 0u);
 }
 
 TEST(Buffers, GuardBandsAndUnwrittenBytes) {

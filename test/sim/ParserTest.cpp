@@ -1,5 +1,4 @@
-//===- ParserTest.cpp - What the interpreter reads --------------------*- C++
-//-*-===//
+//===- ParserTest.cpp - What the interpreter reads ------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

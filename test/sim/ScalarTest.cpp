@@ -1,5 +1,4 @@
-//===- ScalarTest.cpp - Arithmetic, logic and conversions ---------------*- C++
-//-*-===//
+//===- ScalarTest.cpp - Arithmetic, logic and conversions -----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

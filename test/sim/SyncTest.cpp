@@ -1,5 +1,4 @@
-//===- SyncTest.cpp - Barriers, fences and mbarriers
-//--------------------------*- C++ -*-===//
+//===- SyncTest.cpp - Barriers, fences and mbarriers ----------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

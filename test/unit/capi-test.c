@@ -1,5 +1,4 @@
-/*===- capi-test.c - The C interface, from C
---------------------------------===*\
+/*===- capi-test.c - The C interface, from C ----------------------*- C -*-===*\
 |*                                                                            *|
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception                    *|
 |*                                                                            *|
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
+static _Atomic int failures = 0;
 
 #define CHECK(condition)                                                       \
   do {                                                                         \
@@ -72,6 +71,96 @@ static void testCompile(void) {
   mxfp4_artifact_destroy(artifact);
 }
 
+/* What a trace was told: the passes, in order, and the last module. */
+struct traced {
+  char passes[2048];
+  char *last;
+};
+
+static void keepPass(const char *pass, const char *summary, const char *mlir,
+                     void *user) {
+  struct traced *traced = user;
+  CHECK(*summary != '\0');
+  const size_t used = strlen(traced->passes);
+  snprintf(traced->passes + used, sizeof(traced->passes) - used, "%.40s\n",
+           pass);
+  free(traced->last);
+  traced->last = strdup(mlir);
+}
+
+static void countKernel(const char *name, const char *ptx, void *user) {
+  int *count = user;
+  *count += !strcmp(name, "mxfp4_grouped_matmul") && strstr(ptx, ".entry");
+}
+
+static mxfp4_module *parseText(mxfp4_compiler *compiler, const char *text) {
+  return mxfp4_parse(compiler, text, strlen(text));
+}
+
+static void testModules(void) {
+  struct heard heard = {0};
+  mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
+  char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=96");
+  mxfp4_module *module = parseText(compiler, mlir);
+  CHECK(module != NULL);
+
+  /* Bytecode has zeros in it, and is the same module again. */
+  size_t size = 0;
+  char *bytes = mxfp4_module_to_bytecode(module, &size);
+  CHECK(bytes && size > 4 && !memcmp(bytes, "ML\xefR", 4));
+  mxfp4_module *again = mxfp4_parse(compiler, bytes, size);
+  char *text = mxfp4_module_to_mlir(again);
+  CHECK(text && strcmp(text, mlir) == 0);
+  mxfp4_string_free(text);
+  mxfp4_module_destroy(again);
+  CHECK(!mxfp4_parse(compiler, bytes, size / 2));
+  CHECK(heard.count > 0);
+  memset(&heard, 0, sizeof(heard));
+  mxfp4_string_free(bytes);
+
+  /* Without a schedule there is nothing to describe. */
+  text = mxfp4_module_describe(module, NULL);
+  CHECK(text && strcmp(text, "[]") == 0);
+  mxfp4_string_free(text);
+  CHECK(!mxfp4_module_describe(module, "instruction=dot"));
+  CHECK(heardError(&heard, "expects instruction=auto"));
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-choose-schedule)") == 0);
+  text = mxfp4_module_describe(module, "instruction=mma_sync");
+  CHECK(text && strstr(text, "\"name\":\"fast\""));
+  mxfp4_string_free(text);
+
+  int kernels = 0;
+  mxfp4_module_kernels(module, countKernel, &kernels);
+  CHECK(kernels == 0);
+  struct traced traced = {{0}, NULL};
+  CHECK(mxfp4_module_trace(module, "builtin.module(mxfp4-to-ptx)", keepPass,
+                           &traced) == 0);
+  static const char *const passes[] = {"mxfp4-choose-schedule{", "mxfp4-tile{",
+                                       "canonicalize{", "mxfp4-lower-to-nvvm",
+                                       "gpu-module-to-binary{"};
+  const char *at = traced.passes;
+  for (size_t i = 0; at && i < sizeof(passes) / sizeof(*passes); ++i)
+    CHECK((at = strstr(at, passes[i])) != NULL);
+  text = mxfp4_module_to_mlir(module);
+  CHECK(text && traced.last && strcmp(text, traced.last) == 0);
+  mxfp4_string_free(text);
+  free(traced.last);
+  mxfp4_module_kernels(module, countKernel, &kernels);
+  CHECK(kernels == 1);
+  CHECK(heard.count == 0);
+
+  /* What has been lowered has no operation left. */
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-to-ptx)") == 0);
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-too-ptx)") == 1);
+  CHECK(heardError(&heard, "'mxfp4-too-ptx' does not refer to a registered"));
+  CHECK(!parseText(compiler, "\"mxfp4.mma\"() : () -> ()"));
+  CHECK(heardError(&heard, "'mxfp4.mma' op"));
+  mxfp4_module_destroy(module);
+  mxfp4_module_destroy(NULL);
+  mxfp4_string_free(mlir);
+  mxfp4_compiler_destroy(compiler);
+}
+
 static void testDiagnostics(void) {
   struct heard heard = {0};
   mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
@@ -92,6 +181,8 @@ static void testDiagnostics(void) {
   CHECK(!mxfp4_compile(compiler, mlir, "opt-level=9"));
   CHECK(heardError(&heard, "opt-level expects a whole number"));
   CHECK(!mxfp4_compile(compiler, mlir, "assemble=1 ptxas=/nonexistent"));
+  CHECK(heardError(&heard, "/nonexistent"));
+  CHECK(!mxfp4_assemble(compiler, "", "sm_90a", "/nonexistent"));
   CHECK(heardError(&heard, "/nonexistent"));
   /* The compiler works on after errors. */
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, NULL);
@@ -221,47 +312,63 @@ static void testCpuKernel(void) {
   mxfp4_cpu_destroy(kernel);
 }
 
-/* Compiles a problem with a compiler of its own; the caller frees the PTX. */
+static void keepPtx(const char *name, const char *ptx, void *user) {
+  (void)name;
+  *(char **)user = strdup(ptx);
+}
+
+/* Compiles a problem with a compiler of its own, as a module and as an
+ * artifact, and for the CPU; the caller frees the PTX. */
 static void *compileOne(void *spec) {
   mxfp4_compiler *compiler = mxfp4_compiler_create(NULL, NULL);
   char *mlir = mxfp4_problem_to_mlir(compiler, spec), *ptx = NULL;
+  mxfp4_module *module = parseText(compiler, mlir);
+  CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-to-ptx)") == 0);
+  mxfp4_module_kernels(module, keepPtx, &ptx);
+  mxfp4_module_destroy(module);
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, "");
-  if (artifact)
-    ptx = strdup(mxfp4_artifact_ptx(artifact));
+  CHECK(ptx && artifact && strcmp(ptx, mxfp4_artifact_ptx(artifact)) == 0);
   mxfp4_artifact_destroy(artifact);
+  mxfp4_cpu_kernel *kernel = mxfp4_jit(compiler, mlir);
+  CHECK(kernel != NULL);
+  mxfp4_cpu_destroy(kernel);
   mxfp4_string_free(mlir);
   mxfp4_compiler_destroy(compiler);
   return ptx;
 }
 
+/* First of all tests: what is set up once is set up by several threads. */
 static void testThreads(void) {
   static char specs[2][64] = {"experts=2 n=64 k=64",
                               "experts=4 n=101 k=96 scales=raw"};
-  char *alone[2];
-  for (int i = 0; i < 2; ++i)
-    alone[i] = compileOne(specs[i]);
+  char *first[2] = {NULL, NULL};
   for (int round = 0; round < 3; ++round) {
-    pthread_t threads[2];
-    for (int i = 0; i < 2; ++i)
-      CHECK(pthread_create(&threads[i], NULL, compileOne, specs[i]) == 0);
-    for (int i = 0; i < 2; ++i) {
+    pthread_t threads[4];
+    for (int i = 0; i < 4; ++i)
+      CHECK(pthread_create(&threads[i], NULL, compileOne, specs[i % 2]) == 0);
+    for (int i = 0; i < 4; ++i) {
       void *ptx = NULL;
       pthread_join(threads[i], &ptx);
-      CHECK(ptx && alone[i] && strcmp(ptx, alone[i]) == 0);
-      free(ptx);
+      CHECK(ptx && (!first[i % 2] || strcmp(ptx, first[i % 2]) == 0));
+      if (first[i % 2])
+        free(ptx);
+      else
+        first[i % 2] = ptx;
     }
   }
   for (int i = 0; i < 2; ++i)
-    free(alone[i]);
+    free(first[i]);
 }
 
 int main(void) {
   CHECK(mxfp4_abi_version() == MXFP4_ABI_VERSION);
+  CHECK(strstr(mxfp4_version(), " (LLVM 22."));
+  testThreads();
   testCompile();
+  testModules();
   testDiagnostics();
   testPacking();
   testCpuKernel();
-  testThreads();
   printf("%d failures\n", failures);
   return failures != 0;
 }

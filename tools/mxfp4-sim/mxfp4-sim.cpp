@@ -1,10 +1,10 @@
-//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------*-
-// C++ -*-===//
+//===- mxfp4-sim.cpp - Run a PTX kernel on the CPU ------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
+#include "Arguments.h"
 #include "Problem.h"
 #include "Tool.h"
 #include "mxfp4/Sim/Sim.h"
@@ -199,163 +199,6 @@ Command parseCommand(int Argc, char **Argv) {
   return C;
 }
 
-struct BufferSpec {
-  bool IsBuffer = false, Poison = false, ReadOnly = false;
-  std::string Bytes;
-};
-
-BufferSpec bufferSpec(const std::string &Arg) {
-  BufferSpec B;
-  std::string Kind = Arg.substr(0, Arg.find(':'));
-  if (Kind != "buf" && Kind != "ro" && Kind != "extra")
-    return B;
-  B.IsBuffer = true;
-  B.ReadOnly = Kind == "ro";
-  std::string Rest = Arg.substr(Kind.size() + 1);
-  std::vector<std::string> P = split(Rest, ':');
-  if (P.size() == 2 &&
-      (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
-    uint64_t N = number(P[1]);
-    if (N > (uint64_t(1) << 34))
-      die("a buffer of more than 16 GiB");
-    B.Bytes.assign(N, P[0] == "poison" ? '\xff' : '\0');
-    B.Poison = P[0] == "poison";
-    if (P[0] == "iota")
-      for (uint64_t W = 0; 4 * W + 4 <= N; ++W) {
-        uint32_t V = uint32_t(W);
-        std::memcpy(&B.Bytes[4 * W], &V, 4);
-      }
-  } else {
-    B.Bytes = readFile(Rest);
-  }
-  return B;
-}
-
-std::vector<uint64_t> list(const std::string &S) {
-  std::vector<uint64_t> V;
-  for (const std::string &P : split(S, 'x'))
-    V.push_back(number(P));
-  return V;
-}
-
-TensorMap tensorMap(const std::string &Arg, const Launch &L,
-                    const std::vector<int> &BufferOf) {
-  std::vector<std::string> P = split(Arg, ':');
-  if (P.size() < 5)
-    die("expected map:ARG:TYPE:DIMS:BOX, found '" + Arg + "'");
-  uint64_t Which = number(P[1]);
-  if (Which >= BufferOf.size() || BufferOf[Which] < 0)
-    die("argument " + P[1] + " of '" + Arg + "' is no buffer");
-  TensorMap M;
-  M.Base = L.address(unsigned(BufferOf[Which]));
-  M.ElementBytes = P[2] == "b8" ? 1 : P[2] == "b16" ? 2 : P[2] == "b32" ? 4 : 8;
-  std::vector<uint64_t> Dims = list(P[3]), Box = list(P[4]);
-  if (Dims.size() != Box.size() || Dims.empty() || Dims.size() > 5)
-    die("the tensor and its box need 1 to 5 dimensions each: '" + Arg + "'");
-  M.Rank = unsigned(Dims.size());
-  uint64_t Stride = M.ElementBytes;
-  for (unsigned D = 0; D < 5; ++D) {
-    M.Dims[D] = D < M.Rank ? Dims[D] : 1;
-    M.Box[D] = D < M.Rank ? uint32_t(Box[D]) : 1;
-    Stride *= M.Dims[D];
-    if (D < 4)
-      M.Strides[D] = D + 1 < M.Rank ? Stride : 0;
-  }
-  if (P.size() > 5) {
-    uint64_t S = number(P[5]);
-    M.Swizzling = S == 128  ? TensorMap::Swizzle::B128
-                  : S == 64 ? TensorMap::Swizzle::B64
-                  : S == 32 ? TensorMap::Swizzle::B32
-                            : TensorMap::Swizzle::None;
-  }
-  if (P.size() > 6) {
-    std::vector<uint64_t> Strides = list(P[6]);
-    for (unsigned D = 0; D < Strides.size() && D < 4; ++D)
-      M.Strides[D] = Strides[D];
-  }
-  if (std::string Error = M.verify(); !Error.empty())
-    die("tensor map '" + Arg + "': " + Error);
-  return M;
-}
-
-void addArguments(const Command &C, Launch &L, std::vector<BufferSpec> &Specs,
-                  std::vector<int> &BufferOf) {
-  for (const std::string &A : C.Args)
-    Specs.push_back(bufferSpec(A));
-  for (size_t N = 0; N < C.Args.size(); ++N) {
-    BufferSpec &B = Specs[N];
-    BufferOf.push_back(-1);
-    if (B.IsBuffer)
-      BufferOf[N] = int(L.addBuffer(B.Bytes.data(), B.Bytes.size(),
-                                    {!B.Poison, !B.ReadOnly},
-                                    "argument " + std::to_string(N)));
-  }
-  for (size_t N = 0; N < C.Args.size(); ++N) {
-    const std::string &A = C.Args[N];
-    size_t Colon = A.find(':');
-    if (Colon == std::string::npos)
-      die("argument '" + A + "' is not understood; see --help");
-    std::string Kind = A.substr(0, Colon), Value = A.substr(Colon + 1);
-    if (Kind == "extra")
-      continue;
-    if (Specs[N].IsBuffer)
-      L.argBuffer(unsigned(BufferOf[N]));
-    else if (Kind == "i32")
-      L.argI32(uint32_t(number(Value)));
-    else if (Kind == "i64")
-      L.argI64(number(Value));
-    else if (Kind == "f32")
-      L.argF32(std::strtof(Value.c_str(), nullptr));
-    else if (Kind == "bytes") {
-      std::string Bytes = readFile(Value);
-      L.argBytes(Bytes.data(), Bytes.size());
-    } else if (Kind == "map")
-      L.argTensorMap(tensorMap(A, L, BufferOf));
-    else
-      die("argument '" + A + "' is not understood; see --help");
-  }
-}
-
-void dump(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  size_t Colon = Spec.find(':');
-  if (Colon == std::string::npos)
-    die("expected ARG:FILE, found '" + Spec + "'");
-  uint64_t N = number(Spec.substr(0, Colon));
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + Spec.substr(0, Colon) + " is no buffer");
-  std::ofstream Out(Spec.substr(Colon + 1), std::ios::binary);
-  Out.write(Specs[N].Bytes.data(), std::streamsize(Specs[N].Bytes.size()));
-  if (!Out)
-    die("cannot write " + Spec.substr(Colon + 1));
-}
-
-void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  std::vector<std::string> P = split(Spec, ':');
-  if (P.size() != 3)
-    die("expected ARG:TYPE:N, found '" + Spec + "'");
-  uint64_t N = number(P[0]), Count = number(P[2]);
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + P[0] + " is no buffer");
-  const std::string &B = Specs[N].Bytes;
-  size_t Size = P[1] == "u8" ? 1 : P[1] == "bf16" ? 2 : 4;
-  std::printf("argument %s:", P[0].c_str());
-  for (uint64_t J = 0; J < Count && (J + 1) * Size <= B.size(); ++J) {
-    uint32_t V = 0;
-    std::memcpy(&V, B.data() + J * Size, Size);
-    if (P[1] == "bf16")
-      V <<= 16;
-    float F;
-    std::memcpy(&F, &V, 4);
-    if (P[1] == "f32" || P[1] == "bf16")
-      std::printf(" %.9g", double(F));
-    else if (P[1] == "i32")
-      std::printf(" %d", int32_t(V));
-    else
-      std::printf(" %u", V);
-  }
-  std::printf("\n");
-}
-
 void printCosts(const Command &C, const Result &R) {
   if (C.Report)
     std::fputs(R.Statistics.report().c_str(), stdout);
@@ -369,7 +212,7 @@ bool runSeeds(const Command &C, const Module &M, const std::string &Entry) {
     Launch L = C.L;
     std::vector<BufferSpec> Specs;
     std::vector<int> BufferOf;
-    addArguments(C, L, Specs, BufferOf);
+    addArguments(C.Args, L, Specs, BufferOf);
     Options O = C.Opts;
     O.Seed += S;
     Result R = run(M, Entry, L, O);

@@ -38,6 +38,10 @@
 
 namespace mxfp4 {
 
+/// Version of the dialect that bytecode carries. Files of versions 1 to this
+/// one can be read.
+inline constexpr uint64_t kBytecodeVersion = 1;
+
 /// Registers bufferization and runtime-verification interfaces of the dialect.
 /// Kept apart from the dialect so that users without bufferization do not link
 /// it.

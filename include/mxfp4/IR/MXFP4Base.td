@@ -34,6 +34,10 @@ def MXFP4_Dialect : Dialect {
   let dependentDialects = ["::mlir::gpu::GPUDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+  private:
+    void addBytecodeInterface();
+  }];
 }
 
 //===----------------------------------------------------------------------===//

@@ -63,6 +63,22 @@ mlir::FailureOr<Artifact> compile(mlir::ModuleOp module,
 /// is removed first.
 std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
 
+/// JSON of what Core knows of each operation that has a schedule: fragment
+/// maps, the packed layout, the decode sequence bit by bit, what the chooser
+/// does for other numbers of rows. Of the options, chip, placement and
+/// instruction count. For tools that show a kernel to people; the format is in
+/// `lib/Pipeline/Describe.cpp`.
+mlir::FailureOr<std::string> describe(mlir::ModuleOp module,
+                                      const CompileOptions &options);
+
+/// Assembles PTX for a chip and returns what ptxas reports as JSON: the
+/// "resources" of a manifest, and its version as "ptxas". `ptxas` as in
+/// `CompileOptions`.
+mlir::FailureOr<std::string> assemblerReport(llvm::StringRef ptx,
+                                             llvm::StringRef chip,
+                                             llvm::StringRef ptxas,
+                                             mlir::Location location);
+
 /// A problem in words: what flags and the C API can say.
 struct ProblemSpec {
   int64_t experts = 0;

@@ -20,6 +20,10 @@ class OpPassManager;
 
 namespace mxfp4 {
 
+/// Registers the mxfp4 dialect and its interface models: enough for a program
+/// that has registered upstream's own.
+void registerDialect(mlir::DialectRegistry &registry);
+
 /// Registers the mxfp4 dialect, the upstream dialects that its users write or
 /// that its passes produce, and the interface models that bufferization,
 /// conversion to LLVM and translation of kernels need. Nothing else: a dialect
@@ -30,8 +34,14 @@ void registerAll(mlir::DialectRegistry &registry);
 /// the named pipelines.
 void registerAllPasses();
 
-/// Registers the named pipelines only.
+/// Registers the named pipelines only; `registerMXFP4Passes` of
+/// `mxfp4/Transforms/Passes.h` registers the passes.
 void registerPipelines();
+
+/// `mxfp4-bufferize`: a module on tensors to one on contiguous memrefs, at
+/// function boundaries too, which is what kernels take. A result that is an
+/// output argument's buffer is not returned; temporaries are freed.
+void buildBufferizePipeline(mlir::OpPassManager &pm);
 
 /// `mxfp4-to-cpu`: a module on tensors or memrefs to the LLVM dialect, for
 /// MLIR's execution engine. Functions exchange contiguous memrefs; a result

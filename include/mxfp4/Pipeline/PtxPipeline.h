@@ -9,7 +9,11 @@
 
 #include "mlir/Pass/PassOptions.h"
 
+#include <string>
+#include <vector>
+
 namespace mlir {
+class ModuleOp;
 class OpPassManager;
 } // namespace mlir
 
@@ -62,6 +66,15 @@ void buildPtxPipeline(mlir::OpPassManager &pm,
 /// Its first phase alone: a schedule on every operation that can have one.
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            const PtxPipelineOptions &options);
+
+/// A kernel as text.
+struct PtxKernel {
+  std::string name;
+  std::string ptx;
+};
+
+/// The kernels that `mxfp4-to-ptx` has left in a module, in its order.
+std::vector<PtxKernel> ptxKernels(mlir::ModuleOp module);
 
 /// Registers `mxfp4-to-ptx`.
 void registerPtxPipeline();

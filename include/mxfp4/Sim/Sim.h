@@ -1,4 +1,4 @@
-//===- Sim.h - Run sm_90a PTX on the CPU and report hazards ----*- C++ -*-===//
+//===- Sim.h - Run sm_90a PTX on the CPU and report hazards -----*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -167,7 +167,8 @@ class Module {
 public:
   ~Module();
   /// Returns null and fills \p Errors when the text is not understood.
-  static std::unique_ptr<Module> parse(std::string_view Text, std::string Name,
+  static std::unique_ptr<Module> parse(std::string_view Text,
+                                       std::string_view Name,
                                        std::vector<Diagnostic> &Errors);
   const std::vector<KernelInfo> &kernels() const;
   const ModuleImpl &impl() const { return *Impl; }

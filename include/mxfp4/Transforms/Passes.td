@@ -269,6 +269,14 @@ def Raise : Pass<"mxfp4-raise"> {
        +0.0 (`linalg` accumulates onto it). A bf16 accumulator rounds after every
        addition, which is another operation too.
     3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
+    4. A loop over experts becomes one `grouped_matmul` with a group for each: an
+       `scf.for` from 0 to E that cuts the rows of expert e out of the
+       activations, multiplies them with slice e of the weights, and inserts the
+       result into an output of as many rows, at first zero or undefined. The
+       rows are `offsets[e]` to `offsets[e+1]`, or `sizes[e]` behind those of
+       expert e-1, as in a ragged dot. Rows that no expert has become groups with
+       id -1, and so zero; with `groups-cover-rows` there are none, and offsets
+       are passed on as they are.
 
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
@@ -307,7 +315,62 @@ def Raise : Pass<"mxfp4-raise"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mxfp4::MXFP4Dialect"
+  ];
+  let options = [
+    Option<"groupsCoverRows", "groups-cover-rows", "bool", "false",
+           "Loops over experts start at row 0 and end at the last row">
+  ];
+}
+
+def PackWeights : Pass<"mxfp4-pack-weights"> {
+  let summary = "Give grouped matmuls packed weights";
+  let description = [{
+    Inserts `mxfp4.pack` in front of each `mxfp4.grouped_matmul` on tensors whose
+    weights are in the checkpoint layout, as `mxfp4-raise` leaves them: kernels
+    read a fragment-major layout.
+
+    Weights are packed once and used often. With `outline`, packing that depends
+    on arguments of the function alone moves to a function of its own, named like
+    the function with `_pack` behind it, for whoever loads the weights to call;
+    the function takes packed weights in place of the first of those arguments,
+    and loses those that are left without a use. Calls in the module pack in
+    front of the call; a function that is used in another way is left alone.
+
+    `scales=folded` is a promise that no scale is above 2^1 and none is NaN; the
+    packing function checks it under `generate-runtime-verification`.
+
+    Preconditions: weights of static shape; others are left alone. `outline` runs on
+    a module, the rest on any operation.
+
+    Example, with `outline`:
+
+    ```mlir
+    func.func @layer(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                     %s: tensor<4x48x2xi8>, %o: tensor<5xi32>)
+    ```
+
+    becomes
+
+    ```mlir
+    func.func @layer(%x: tensor<?x64xbf16>,
+                     %w: tensor<4x1x1x!mxfp4.block<spread, raw>>,
+                     %o: tensor<5xi32>)
+    func.func @layer_pack(%c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>)
+        -> tensor<4x1x1x!mxfp4.block<spread, raw>>
+    ```
+  }];
+  let options = [
+    Option<"order", "order", "std::string", "\"spread\"",
+           "Order of the codes in a word: spread or nibble">,
+    Option<"scales", "scales", "std::string", "\"raw\"",
+           "Encoding of the scales: folded or raw">,
+    Option<"outlinePacks", "outline", "bool", "false",
+           "Pack in functions of their own">
+  ];
+  let dependentDialects = [
+    "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"
   ];
 }
 

@@ -1,5 +1,4 @@
-//===- ptx_parser_fuzz.cpp - Fuzz the interpreter ---------------------------*-
-// C++ -*-===//
+//===- ptx_fuzz.cpp - Fuzz the PTX interpreter ----------------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

@@ -1,0 +1,49 @@
+//===- Clock.cpp - What a warp knows of others' work ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Memory.h"
+
+using namespace mxfp4::sim;
+
+bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
+                                bool AnyLane) {
+  uint32_t Agent = E.Who >> 5;
+  if (Agent == W.agent()) {
+    if (AnyLane || laneOf(E.Who) == Lane)
+      return true;
+    return E.Clock < W.SyncNow;
+  }
+  if (W.Clock.get(Agent) < E.Clock)
+    return false;
+  if (Agent == W.agent(CopyAgent) && !AnyLane && laneOf(E.Who) != Lane)
+    return E.Clock <= W.CopySync;
+  return true;
+}
+
+void mxfp4::sim::publish(Warp &W, VectorClock &Out, VectorClock *Proxy,
+                         VectorClock *ProxyG) {
+  W.Clock.raise(W.agent(), W.Now);
+  Out.join(W.Clock);
+  if (Proxy)
+    Proxy->join(W.ProxyShared);
+  if (ProxyG)
+    ProxyG->join(W.ProxyGlobal);
+  ++W.Now;
+}
+
+void mxfp4::sim::acquire(Warp &W, const VectorClock &In,
+                         const VectorClock *Proxy, const VectorClock *ProxyG) {
+  W.Clock.join(In);
+  if (Proxy)
+    W.ProxyShared.join(*Proxy);
+  if (ProxyG)
+    W.ProxyGlobal.join(*ProxyG);
+}
+
+void mxfp4::sim::warpSynced(Warp &W) {
+  W.SyncNow = ++W.Now;
+  W.CopySync = W.CopyDone;
+}

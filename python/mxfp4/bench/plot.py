@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Plots of what the benchmark measured.
+
+``python -m mxfp4.bench.plot bench.json --roofline roofline.svg --times times.svg`` draws from the
+file that ``python -m mxfp4.bench ... --json`` wrote, and from nothing else: a value that was not
+measured is not drawn. It needs matplotlib.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import Error
+
+COLUMNS = {
+    "register": ("decoded in registers (mxfp4)", "#c0392b", "o", "-"),
+    "shared": ("decoded into shared memory", "#7f8c8d", "s", "--"),
+    "bf16": ("bf16 weights, cuBLAS", "#2c6fbb", "^", "-"),
+    "read": ("reading as many bytes", "#444444", "", ":"),
+}
+"""Column of a row: label, colour, marker, line."""
+
+_PINNED = {
+    "svg.hashsalt": "mxfp4",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e5e5e5",
+    "legend.frameon": False,
+}
+"""Equal data give equal files."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The results in a file.
+
+    Raises:
+        Error: if it is none of the benchmark's, or no row has a time.
+    """
+    try:
+        results = json.loads(path.read_text())
+        rows, facts = results["rows"], results["facts"]
+        timed = [r for r in rows if r["flops"] and any("median" in r.get(c, {}) for c in COLUMNS)]
+        facts["gpu"]
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise Error(
+            f"{path} is no result of the benchmark ({e!r}); mxfp4 bench --json FILE writes one."
+        ) from e
+    if not timed:
+        raise Error(f"{path} has no row with a time.")
+    return {"rows": timed, "facts": facts}
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as e:
+        raise Error("plots need matplotlib: pip install matplotlib.") from e
+    matplotlib.rcParams.update(_PINNED)
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Any, path: Path) -> None:
+    kinds = (".png", ".svg", ".pdf")
+    if path.suffix not in kinds:
+        raise Error(f"a plot's file must end in {', '.join(kinds)}, got {path.name}.")
+    date = {} if path.suffix == ".png" else {"metadata": {"Date" if path.suffix == ".svg" else
+                                                          "CreationDate": None}}  # fmt: skip
+    figure.savefig(path, dpi=150, **date)
+
+
+def _series(rows: list[dict[str, Any]], column: str) -> list[tuple[dict[str, Any], float]]:
+    """Rows with a time in the column, and the time in microseconds."""
+    return [(r, r[column]["median"]) for r in rows if "median" in r.get(column, {})]
+
+
+def _panels(results: dict[str, Any]) -> list[tuple[tuple[int, str], list[dict[str, Any]]]]:
+    """Rows by (E, layer)."""
+    found: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in results["rows"]:
+        found.setdefault((row["experts"], row["layer"]), []).append(row)
+    return list(found.items())
+
+
+def times(results: dict[str, Any], path: Path) -> None:
+    """Time by number of tokens, a panel for each layer.
+
+    Raises:
+        Error: if matplotlib is not installed or the file's name has no known ending.
+    """
+    panels = _panels(results)
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = _figure(4.6 * columns + 0.4, 3.2 * lines + 0.5)
+    grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
+    for axes, ((experts, layer), rows) in zip(grid.flat, panels, strict=False):
+        for column, (label, colour, marker, line) in COLUMNS.items():
+            points = _series(rows, column)
+            axes.plot([r["tokens"] for r, _ in points], [us for _, us in points], line,
+                      color=colour, marker=marker, markersize=4, label=label)  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        ticks = sorted({r["tokens"] for r in rows})
+        axes.set_xticks(ticks, [f"{t // 1024}k" if t >= 1024 else str(t) for t in ticks])
+        axes.set_title(f"{experts} experts, {layer} (N = {rows[0]['n']}, K = {rows[0]['k']})",
+                       fontsize=10)  # fmt: skip
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[-1]:
+        axes.set_xlabel("tokens, each by its top 4 experts")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("microseconds a launch")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
+    figure.suptitle(results["facts"]["gpu"], fontsize=11)
+    _save(figure, path)
+
+
+def roofline(results: dict[str, Any], path: Path) -> None:
+    """Throughput by arithmetic intensity, under what was measured as possible.
+
+    The slope is the read bandwidth of the same run; the roof is the best throughput that any column
+    reached. Intensity counts the bytes that must move with MXFP4 weights; bf16 weights move about
+    four times as many for the same work, so their points lie below the slope.
+
+    Raises:
+        Error: as `times`.
+    """
+    rows, facts = results["rows"], results["facts"]
+    figure = _figure(7.2, 4.8)
+    axes = figure.subplots()
+    intensity = [r["flops"] / r["bytes"] for r in rows]
+    best = max(r["flops"] / us / 1e6 for c in COLUMNS if c != "read" for r, us in _series(rows, c))
+    bandwidth = facts.get("read_gbps_4GiB")
+    if bandwidth:
+        ridge = best * 1e3 / bandwidth
+        ends = [min(intensity) * 0.7, ridge, max(*intensity, ridge) * 1.4]
+        axes.plot(ends, [min(x * bandwidth / 1e3, best) for x in ends], color="#999999", lw=1)
+        middle = (ends[0] * ridge) ** 0.5
+        axes.annotate(f"read bandwidth, {bandwidth:.0f} GB/s", (middle, middle * bandwidth / 1e3),
+                      xytext=(-8, 6), textcoords="offset points", ha="right", fontsize=8,
+                      color="#666666")  # fmt: skip
+        axes.annotate(f"best measured, {best:.0f} TFLOP/s", (ridge, best), xytext=(0, 5),
+                      textcoords="offset points", fontsize=8, color="#666666")  # fmt: skip
+    for column, (label, colour, marker, _) in COLUMNS.items():
+        if column == "read":
+            continue
+        for experts, filled in ((32, True), (128, False)):
+            points = _series([r for r in rows if r["experts"] == experts], column)
+            if points:
+                axes.plot([r["flops"] / r["bytes"] for r, _ in points],
+                          [r["flops"] / us / 1e6 for r, us in points], marker, color=colour,
+                          markersize=5, fillstyle="full" if filled else "none",
+                          label=f"{label}, {experts} experts")  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("floating-point operations for each byte that must move (MXFP4 weights)")
+    axes.set_ylabel("TFLOP/s")
+    axes.set_title(f"{facts['gpu']}: gpt-oss layers, 1 to 8192 tokens", fontsize=11)
+    axes.legend(fontsize=8, loc="lower right")
+    _save(figure, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mxfp4.bench.plot",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("results", type=Path, help="what mxfp4.bench --json wrote")
+    parser.add_argument("--roofline", type=Path, metavar="FILE", help="throughput by intensity")
+    parser.add_argument("--times", type=Path, metavar="FILE", help="time by number of tokens")
+    o = parser.parse_args(arguments)
+    try:
+        results = read(o.results)
+        for draw, path in ((roofline, o.roofline), (times, o.times)):
+            if path:
+                draw(results, path)
+                print(f"wrote {path}")
+    except (Error, OSError) as e:
+        parser.exit(1, f"error: {e}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

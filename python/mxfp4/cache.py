@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiled kernels kept on disk: a folder of artifact folders that many processes share.
+
+An entry is complete or not there: it is written beside its place and renamed. It carries a digest
+of its files, and one that does not fit is dropped. The folder is held below a size by dropping
+what was not used for longest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from .artifact import Artifact
+from .errors import Error
+
+_log = logging.getLogger(__name__)
+_DIGEST = "digest"
+_SCRATCH = ".scratch-"
+_STALE_SECONDS = 3600
+"""Scratch folders older than this belong to processes that died."""
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: MXFP4_CACHE, or ``mxfp4`` in the user's cache folder."""
+    chosen = os.environ.get("MXFP4_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxfp4"
+
+
+def cache_limit() -> int:
+    """Bytes that the cache may take: MXFP4_CACHE_MB megabytes, 512 by default.
+
+    Raises:
+        Error: if MXFP4_CACHE_MB is not a number of megabytes.
+    """
+    text = os.environ.get("MXFP4_CACHE_MB", "512")
+    if not text.isdecimal():
+        raise Error(f"MXFP4_CACHE_MB must be a whole number of megabytes, got {text!r}.")
+    return int(text) * 10**6
+
+
+def digest_of(folder: Path) -> str:
+    """Digest of the names and bytes of an entry's files."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in sorted(p for p in folder.iterdir() if p.name != _DIGEST):
+        data = file.read_bytes()
+        digest.update(f"{file.name} {len(data)}\n".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+class Cache:
+    """The kernels in a folder.
+
+    Nothing here fails for want of a cache: what cannot be read is a miss, and what cannot be
+    written is logged.
+
+    Args:
+        folder: made when something is stored.
+        limit: bytes that it may take.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+
+    def load(self, key: str) -> Artifact | None:
+        """The artifact of a key, or None."""
+        entry = self.folder / key
+        if not entry.is_dir():
+            return None
+        try:
+            if (entry / _DIGEST).read_text() != digest_of(entry):
+                raise Error(f"{entry} does not fit its digest.")
+            artifact = Artifact.load(entry)
+            os.utime(entry)
+        except FileNotFoundError:  # another process drops it just now, or lost half of it
+            reason = f"{entry} is not complete"
+        except (Error, OSError, UnicodeDecodeError) as e:
+            reason = str(e)
+        else:
+            return artifact
+        _log.warning("a cached kernel is unusable and is compiled again: %s", reason)
+        self._drop(entry)
+        return None
+
+    def store(self, key: str, artifact: Artifact) -> None:
+        """Keep an artifact; of several processes that store one key, the first wins."""
+        entry = self.folder / key
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
+            try:
+                artifact.save(scratch)
+                (scratch / _DIGEST).write_text(digest_of(scratch))
+                scratch.rename(entry)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+            self.prune()
+        except OSError as e:
+            if not entry.is_dir():
+                _log.info("the compiled kernel was not cached in %s: %s", entry, e)
+
+    def entries(self) -> list[Path]:
+        """All entries, the one used longest ago first."""
+        return [entry for _, _, entry in self._by_age()]
+
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(size for _, size, _ in self._by_age())
+
+    def prune(self) -> None:
+        """Drop the entries used longest ago until the rest fits, and what dead processes left."""
+        entries = self._by_age()
+        total = sum(size for _, size, _ in entries)
+        for _, size, entry in entries:
+            if total <= self.limit:
+                break
+            self._drop(entry)
+            total -= size
+        for scratch in self.folder.glob(f"{_SCRATCH}*"):
+            try:
+                if time.time() - scratch.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(scratch, ignore_errors=True)
+            except FileNotFoundError:
+                pass  # another process was quicker
+
+    def _by_age(self) -> list[tuple[float, int, Path]]:
+        found = []
+        for digest in self.folder.glob(f"[!.]*/{_DIGEST}"):
+            entry = digest.parent
+            try:
+                size = sum(file.stat().st_size for file in entry.iterdir())
+                found.append((entry.stat().st_mtime, size, entry))
+            except FileNotFoundError:
+                pass  # dropped meanwhile
+        return sorted(found)
+
+    def _drop(self, entry: Path) -> None:
+        """Remove an entry; renamed first, so that nobody finds half of it."""
+        try:
+            gone = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
+            entry.rename(gone / entry.name)
+            shutil.rmtree(gone, ignore_errors=True)
+        except OSError as e:
+            _log.info("%s could not be dropped from the cache: %s", entry, e)

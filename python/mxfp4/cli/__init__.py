@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The command ``mxfp4``: one module for each of its commands.
+
+A module has `SUMMARY`, `DESCRIPTION` and `EXAMPLES`, `arguments` to declare its options, and `run`,
+whose result is the exit status: 0 if all went well, 1 if something was found wrong. Modules import
+what is heavy in `run`, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from .. import __version__
+from ..errors import Error
+
+COMMANDS = ("inspect", "pack", "compile", "run", "bench", "doctor", "explain", "completion")
+
+DESCRIPTION = """Mixture-of-experts matmuls with bf16 activations and MXFP4 weights, on Hopper GPUs.
+
+The usual way of a model:
+  mxfp4 doctor                        what works on this machine
+  mxfp4 inspect gpt-oss-20b           what a checkpoint holds
+  mxfp4 pack gpt-oss-20b -o packed    pack its experts, once
+  mxfp4 run gpt-oss-20b               run a layer and compare it with a decode in numpy
+  mxfp4 compile --checkpoint gpt-oss-20b -o kernels    for machines without the compiler
+"""
+
+ENVIRONMENT = """environment:
+  MXFP4_KERNELS      folders of kernels compiled ahead of time, separated by ':'
+  MXFP4_CACHE        where compiled kernels are kept (default ~/.cache/mxfp4)
+  MXFP4_CACHE_MB     how much of them (default 512)
+  MXFP4_LIBRARY      the compiler, libmxfp4.so
+  MXFP4_SIM_LIBRARY  the PTX interpreter, libmxfp4-sim.so
+  MXFP4_PTXAS        NVIDIA's assembler
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="mxfp4", description=DESCRIPTION, epilog=ENVIRONMENT, formatter_class=raw
+    )
+    top.add_argument("--version", action="version", version=f"mxfp4 {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f".{name}", __name__)
+        command = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.DESCRIPTION,
+            epilog=module.EXAMPLES,
+            formatter_class=raw,
+        )
+        module.arguments(command)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; what a user did wrong is told in a sentence."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except BrokenPipeError:  # the reader, say head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print(f"mxfp4 {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except OSError as e:
+        name = f"{e.filename}: " if e.filename else ""
+        print(f"mxfp4 {options.command}: error: {name}{e.strerror or e}", file=sys.stderr)
+        return 1
+    except Error as e:
+        print(f"mxfp4 {options.command}: error: {e}", file=sys.stderr)
+        return 1
+
+
+def table(rows: list[list[str]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
+    """Rows in aligned columns, the first of them a heading; columns in ``right`` end together."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (c.rjust(w) if i in right else c.ljust(w)
+                 for i, (c, w) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} TB"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``mxfp4 bench``: the benchmark of `mxfp4.bench`, and its plots."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+SUMMARY = "measure kernels on gpt-oss shapes; table, JSON, roofline plot"
+DESCRIPTION = """Measure on a GPU: gpt-oss layers by number of tokens, against torch's bf16 and
+the read bandwidth.
+
+Times are medians of CUDA-graph replays that take their weights from device
+memory, and every result is checked in the same run. Kernels come from a folder,
+where there is no compiler (--compile writes it on a machine that has one), or
+are compiled now.
+"""
+EXAMPLES = """examples:
+  mxfp4 bench --tokens 1 64 1024 --json bench.json --plot roofline.svg
+  mxfp4 bench --compile kernels             on the machine with the compiler
+  mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
+  mxfp4 bench --from bench.json --plot roofline.png --plot-times times.png
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("kernels", type=Path, nargs="?", help="folder that --compile wrote")
+    parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the kernels, no more")
+    parser.add_argument("--from", type=Path, dest="source", metavar="JSON",
+                        help="plot these results instead of measuring")  # fmt: skip
+    parser.add_argument("--experts", type=int, help="only this number of experts (32 or 128)")
+    parser.add_argument("--layer", choices=("gate_up", "down"), help="only this layer")
+    parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
+    parser.add_argument("--budget", type=float, default=200,
+                        help="seconds after which to stop (default %(default)s)")  # fmt: skip
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    parser.add_argument("--markdown", type=Path, help="write the table here")
+    parser.add_argument("--plot", type=Path, metavar="FILE",
+                        help="write a roofline plot: .png, .svg or .pdf")  # fmt: skip
+    parser.add_argument("--plot-times", type=Path, metavar="FILE",
+                        help="write a plot of times by number of tokens")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure or read, then plot."""
+    from ..errors import Error
+
+    plots = options.plot or options.plot_times
+    if options.source is not None:
+        if not plots:
+            raise Error("--from is for --plot and --plot-times.")
+        _plot(options, options.source)
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        results = options.json or Path(scratch) / "bench.json"
+        status = _measure(options, results, Path(scratch) / "kernels")
+        if plots and not options.compile:
+            _plot(options, results)
+    return status
+
+
+def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
+    from ..bench.__main__ import main
+    from ..errors import Error
+
+    if options.compile:
+        return main(["--compile", str(options.compile)])
+    try:
+        import torch
+    except ImportError as e:
+        raise Error("the benchmark needs torch, which is not installed.") from e
+    if not torch.cuda.is_available():
+        raise Error("torch sees no CUDA device; the benchmark runs on a GPU.")
+    kernels = options.kernels
+    if kernels is None:
+        kernels = scratch
+        main(["--compile", str(scratch)])
+    words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
+    for name in ("experts", "layer", "markdown"):
+        value = getattr(options, name)
+        words += [f"--{name}", str(value)] if value is not None else []
+    words += ["--tokens", *map(str, options.tokens)] if options.tokens else []
+    return main(words)
+
+
+def _plot(options: argparse.Namespace, source: Path) -> None:
+    from ..bench import plot
+
+    results = plot.read(source)
+    if options.plot:
+        plot.roofline(results, options.plot)
+        print(f"wrote {options.plot}")
+    if options.plot_times:
+        plot.times(results, options.plot_times)
+        print(f"wrote {options.plot_times}")

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``mxfp4 compile``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..compile import Problem
+
+SUMMARY = "compile kernels ahead of time"
+DESCRIPTION = """Compile kernels into a folder of artifacts: PTX, a cubin if ptxas is found,
+and a manifest each.
+
+A problem is "experts=E n=N k=K", and further, if need be: groups=G expert-ids=1
+order=spread|nibble scales=folded|raw output=bf16|f32. It gets one kernel for each
+range of row counts that has a schedule of its own; any of them is right for any
+number of rows. A machine without the compiler uses them by MXFP4_KERNELS=FOLDER,
+or mxfp4.kernels.add(FOLDER).
+"""
+EXAMPLES = """examples:
+  mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
+  mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --rows 128
+  mxfp4 compile problem.mlir -o kernels --options "placement=shared"
+  mxfp4 compile --checkpoint gpt-oss-20b -o kernels
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("problem", nargs="?", help="a problem, or a file of MLIR")
+    parser.add_argument("--checkpoint", type=Path,
+                        help="compile for all expert tensors of a checkpoint, which are read for "
+                        "the range of their scales")  # fmt: skip
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--rows", type=int, help="only the kernel for so many rows")
+    parser.add_argument("--max-rows", type=int, default=2**16,
+                        help="kernels for up to so many rows (default %(default)s)")  # fmt: skip
+    parser.add_argument("--top", type=int, default=4,
+                        help="experts of a token: with --checkpoint, kernels for single tokens are "
+                        "compiled, too (default %(default)s; 0 for none)")  # fmt: skip
+    parser.add_argument("--options", default="",
+                        help="options of the pipeline mxfp4-to-ptx, for MLIR")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compile, and list what was written."""
+    from ..errors import Error
+    from . import table
+
+    if (options.problem is None) == (options.checkpoint is None):
+        raise Error("give a problem or --checkpoint, and not both.")
+    if options.problem is not None and Path(options.problem).is_file():
+        folders = [_compile_file(options)]
+    else:
+        if options.options:
+            raise Error("--options go with a file of MLIR.")
+        folders = []
+        for problem, most in _problems(options):
+            folders += _compile_problem(problem, most, options)
+    from .inspect import _kernel
+
+    rows = [["kernel", "registers", "spills", "PTX", "schedule"]]
+    for folder in folders:
+        manifest = _kernel(folder)[1]["manifest"]
+        found = manifest.get("resources") or {}
+        rows.append([folder.name, str(found.get("registers", "-")),
+                     str(found.get("spill_bytes", "-")),
+                     str((folder / "kernel.ptx").stat().st_size),
+                     str(manifest["schedule"].get("reason", ""))])  # fmt: skip
+    print(table(rows, {1, 2, 3}))
+    print(f"{len(folders)} kernels in {options.out}")
+    return 0
+
+
+def _problems(options: argparse.Namespace) -> list[tuple[Problem, int]]:
+    """Each problem, and the largest row count that it must serve."""
+    from ..checkpoint import Checkpoint
+    from ..compile import Problem
+    from ..weights import layout_for
+
+    if options.problem is not None:
+        return [(Problem.parse(options.problem), options.max_rows)]
+    found: dict[Problem, int] = {}
+    for tensor in Checkpoint(options.checkpoint).experts.values():
+        layout = layout_for("auto", tensor.proof())
+        found[Problem(*tensor.shape, layout=layout)] = options.max_rows
+        if options.top:
+            single = Problem(*tensor.shape, options.top, layout, expert_ids=True)
+            found[single] = options.top
+    return list(found.items())
+
+
+def _compile_problem(problem: Problem, most: int, options: argparse.Namespace) -> list[Path]:
+    from .. import kernels
+
+    if options.rows is None:
+        return kernels.compile_ranges(problem, options.out, most)
+    return kernels.compile_ranges(problem, options.out, options.rows, options.rows)
+
+
+def _compile_file(options: argparse.Namespace) -> Path:
+    from ..compile import Compiler, find_ptxas
+
+    path = Path(options.problem)
+    words = [options.options]
+    if options.rows is not None:
+        words.append(f"rows-hint={options.rows}")
+    if find_ptxas() and "assemble=" not in options.options:
+        words.append("assemble=true")
+    with Compiler() as compiler:
+        artifact = compiler.compile(path.read_text(), " ".join(w for w in words if w))
+    folder: Path = options.out / path.stem
+    artifact.save(folder)
+    return folder

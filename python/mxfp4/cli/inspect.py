@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``mxfp4 inspect``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+SUMMARY = "say what a checkpoint, packed weights or a compiled kernel is"
+DESCRIPTION = """Say what is in a checkpoint, a folder or file of packed weights, a compiled
+kernel, or a folder of kernels.
+"""
+EXAMPLES = """examples:
+  mxfp4 inspect gpt-oss-20b              expert tensors, alike ones together
+  mxfp4 inspect gpt-oss-20b --scales     the range of scales, which decides the layout
+  mxfp4 inspect packed --verify          read all of it, and check its digests
+  mxfp4 inspect kernels/e32-n5760-k2880-spread-folded-bf16-r0
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("path", type=Path, help="a file or a folder")
+    parser.add_argument("--scales", action="store_true", help="read a checkpoint's scales")
+    parser.add_argument("--verify", action="store_true", help="read packed weights and check them")
+    parser.add_argument("--json", action="store_true", help="all of it as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Find out what it is, and print that."""
+    kind, content, text = describe(options.path, options.scales, options.verify)
+    if options.json:
+        print(json.dumps({"path": str(options.path), "kind": kind, **content}, indent=1))
+    else:
+        print(f"{options.path}: {kind}\n{text}")
+    return 0
+
+
+def describe(path: Path, scales: bool, verify: bool) -> tuple[str, dict[str, Any], str]:
+    """What a path is, as a name, as data, and as lines for people."""
+    from ..packed_checkpoint import INDEX
+
+    if (path / "manifest.json").is_file():
+        return _kernel(path)
+    if (path / INDEX).is_file():
+        return _packed_folder(path, verify)
+    if path.is_dir() and any(path.glob("*/manifest.json")):
+        return _kernels(path)
+    if path.is_file() and _is_packed(path):
+        return _packed([path], verify, "packed weights")
+    return _checkpoint(path, scales)
+
+
+def _is_packed(path: Path) -> bool:
+    from .. import packed_file
+    from .._safetensors import open_file
+
+    with open_file(path) as file:
+        return (file.metadata() or {}).get("format") == packed_file.FORMAT
+
+
+def _alike(tensors: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Tensors by all that they have in common but the number of their layer."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for tensor in tensors:
+        name = re.sub(r"(?<=\.)\d+(?=\.)", "*", tensor["name"])
+        rest = (str(v) for k, v in tensor.items() if k not in ("name", "bytes", "scales"))
+        found.setdefault((name, *rest), []).append(tensor)
+    return found
+
+
+def _checkpoint(path: Path, scales: bool) -> tuple[str, dict[str, Any], str]:
+    from ..checkpoint import Checkpoint
+    from ..packed_checkpoint import packed_bytes
+    from . import size, table
+
+    checkpoint = Checkpoint(path)
+    tensors = []
+    for tensor in checkpoint.experts.values():
+        experts, n, k = tensor.shape
+        entry: dict[str, Any] = {"name": tensor.name, "experts": experts, "n": n, "k": k,
+                                 "bytes": experts * n * (k // 32) * 17}  # fmt: skip
+        if scales:
+            entry["scales"] = dict(tensor.proof().__dict__)
+        tensors.append(entry)
+    heading = ["tensor", "layers", "E", "N", "K", "bytes", *(["scales"] if scales else [])]
+    rows = [heading]
+    for (name, *shape), alike in _alike(tensors).items():
+        row = [name, str(len(alike)), *shape, size(sum(t["bytes"] for t in alike))]
+        rows.append([*row, _range([t["scales"] for t in alike])] if scales else row)
+    packed = sum(map(packed_bytes, checkpoint.experts.values()))
+    content = {"tensors": tensors, "packed_bytes": packed}
+    text = table(rows, {1, 2, 3, 4, 5}) + f"\npacked: {size(packed)}"
+    return "a checkpoint", content, text if tensors else "no MXFP4 expert tensors"
+
+
+def _range(proofs: list[dict[str, Any]]) -> str:
+    from ..layout import FOLDED_MAX
+
+    low, high = min(p["scale_min"] for p in proofs), max(p["scale_max"] for p in proofs)
+    nan = ", NaN" if any(p["has_nan"] for p in proofs) else ""
+    return f"{low}..{high}{nan}: {'folded' if high <= FOLDED_MAX else 'raw'}"
+
+
+def _packed_folder(path: Path, verify: bool) -> tuple[str, dict[str, Any], str]:
+    from ..packed_checkpoint import PackedCheckpoint
+
+    return _packed(list(PackedCheckpoint(path).files.values()), verify, "a packed checkpoint")
+
+
+def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, Any], str]:
+    from .. import packed_file
+    from . import size, table
+
+    tensors = []
+    for file in files:
+        weights = packed_file.verify(file) if verify else packed_file.open_weights(file)
+        tensors.append({"name": file.name.removesuffix(".safetensors"), "experts": weights.experts,
+                        "n": weights.n, "k": weights.k, "order": weights.layout.order,
+                        "scales_stored": weights.layout.scales, "bytes": int(weights.data.nbytes),
+                        "scales": dict(weights.proof.__dict__)})  # fmt: skip
+    rows = [["tensor", "files", "E", "N", "K", "order", "scales", "bytes"]]
+    for (name, *rest), alike in _alike(tensors).items():
+        rows.append([name, str(len(alike)), *rest, size(sum(t["bytes"] for t in alike))])
+    text = table(rows, {1, 2, 3, 4, 7}) + ("\nall digests fit" if verify else "")
+    return kind, {"tensors": tensors, "verified": verify}, text
+
+
+def _kernel(path: Path) -> tuple[str, dict[str, Any], str]:
+    from ..artifact import Artifact
+
+    artifact = Artifact.load(path)
+    m = artifact.manifest
+    low, high = m.rows_hint or (0, 2**63 - 1)
+    rows = f"{low} .. {high}" if high < 2**31 else f"{low} and more"
+    cubin = f"{len(artifact.cubin)} bytes" if artifact.cubin else "none: the driver compiles PTX"
+    lines = {
+        "problem": f"E = {m.experts}, N = {m.n}, K = {m.k}, output {m.output}"
+        + (f", {m.groups} groups by a list of expert ids" if m.expert_ids else ""),
+        "rows": f"scheduled for {rows}; right for any number",
+        "weights": str(m.layout),
+        "target": m.target,
+        "schedule": ", ".join(f"{k} {v}" for k, v in m.schedule.items() if k != "reason"),
+        "reason": str(m.schedule.get("reason", "")),
+        "launch": f"{m.block[0]} threads, {m.dynamic_shared_bytes} bytes of shared memory, "
+        f"{m.ctas_per_sm} blocks a multiprocessor",
+        "resources": ", ".join(f"{k} {v}" for k, v in m.resources.items()) or "not assembled",
+        "arguments": ", ".join(f"{a.name} ({a.kind})" for a in m.arguments),
+        "PTX": f"{len(artifact.ptx)} bytes",
+        "cubin": cubin,
+        "made by": ", ".join(f"{k} {v}" for k, v in m.versions.items()),
+    }
+    text = "\n".join(f"{name:10} {value}" for name, value in lines.items())
+    return "a compiled kernel", {"manifest": m.raw}, text
+
+
+def _kernels(path: Path) -> tuple[str, dict[str, Any], str]:
+    from ..artifact import load_all
+    from . import table
+
+    rows = [["kernel", "E", "N", "K", "layout", "rows", "instruction"]]
+    artifacts = load_all(path)
+    artifacts.sort(key=lambda a: (a.manifest.n, a.manifest.k, a.manifest.rows_hint or (0,)))
+    for artifact in artifacts:
+        m = artifact.manifest
+        low, high = m.rows_hint or (0, 2**63 - 1)
+        span = f"{low}..{high}" if high < 2**31 else f"{low}.."
+        rows.append([Path(artifact.origin).name, str(m.experts), str(m.n), str(m.k),
+                     f"{m.layout.order}, {m.layout.scales}", span,
+                     str(m.schedule.get("instruction", ""))])  # fmt: skip
+    content = {"kernels": [dict(a.manifest.raw) for a in artifacts]}
+    return "a folder of kernels", content, table(rows, {1, 2, 3, 5})

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``mxfp4 pack``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "pack a checkpoint's experts for the kernels"
+DESCRIPTION = """Pack the MXFP4 expert tensors of a gpt-oss style checkpoint into a folder.
+
+Each tensor becomes one safetensors file, which says what layout its bytes are in
+and what was proved of its scales. Memory stays at a few experts, whatever the
+size. Each file is unpacked again and compared with the checkpoint, bit for bit,
+before it gets its name. An interrupted run is taken up by the same command: what
+is there is kept.
+"""
+EXAMPLES = """examples:
+  mxfp4 pack gpt-oss-120b -o packed
+  mxfp4 pack model.safetensors -o packed --tensor model.layers.0.mlp.experts.down_proj
+
+The folder is for mxfp4.integrations.transformers.load(..., packed=FOLDER), and for
+mxfp4.packed_checkpoint.PackedCheckpoint(FOLDER)[NAME].
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("checkpoint", type=Path, help="a .safetensors file or a folder of them")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--tensor", action="append", metavar="NAME",
+                        help="only this expert tensor; may be repeated")  # fmt: skip
+    parser.add_argument("--order", choices=("spread", "nibble"), default="spread",
+                        help="order of codes (default spread, the fastest)")  # fmt: skip
+    parser.add_argument("--scales", choices=("auto", "folded", "raw"), default="auto",
+                        help="scales as stored (default auto: folded if all fit)")  # fmt: skip
+    parser.add_argument("--no-verify", action="store_true",
+                        help="do not compare with the checkpoint: twice as fast")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pack."""
+    from tqdm.auto import tqdm
+
+    from ..checkpoint import Checkpoint
+    from ..errors import Error
+    from ..layout import Layout
+    from ..packed_checkpoint import pack_checkpoint, packed_bytes
+    from . import size
+
+    if options.scales == "auto" and options.order != "spread":
+        raise Error("--order nibble needs --scales folded or raw.")
+    layout = "auto" if options.scales == "auto" else Layout(options.order, options.scales)
+    source = Checkpoint(options.checkpoint)
+    chosen = [source[n] for n in options.tensor or source.experts]
+    kept = 0
+    with tqdm(total=sum(map(packed_bytes, chosen)), unit="B", unit_scale=True) as bar:
+
+        def start(name: str, was_there: bool) -> None:
+            nonlocal kept
+            kept += was_there
+            bar.set_description(name)
+
+        packed = pack_checkpoint(
+            source, options.out, layout, names=options.tensor, verify=not options.no_verify,
+            on_start=start, on_bytes=bar.update,
+        )  # fmt: skip
+    raw = sum(packed[t.name].layout.scales == "raw" for t in chosen)
+    print(
+        f"{options.out}: {len(chosen)} tensors, {size(sum(map(packed_bytes, chosen)))}"
+        + (f"; {kept} were there already" if kept else "")
+        + (f"; {raw} with raw scales, which do not fit folded ones" if raw else "")
+    )
+    return 0

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How a kernel came about, as one page: every pass, the schedule, layouts, decode, PTX.
+
+The page is one HTML file that needs nothing else: no network, no server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ..errors import Error
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "arguments", "explain", "run"]
+
+DESCRIPTION = """Compile a problem and write a page that explains the kernel: the IR after every
+pass with the differences marked, the schedule and why it was chosen, who holds which
+weight in which bits, the decode sequence bit by bit, the PTX with its hot loop, and
+what ptxas says of it.
+"""
+EXAMPLES = """examples:
+  mxfp4 explain --problem "experts=32 n=5760 k=2880" --rows-hint 4096 -o report.html
+  mxfp4 explain moe.mlir --options "instruction=mma_sync" -o report.html
+  mxfp4 explain layer.mlir -o report.html --pipeline \\
+      "mxfp4-raise,mxfp4-pack-weights{outline},mxfp4-bufferize,mxfp4-to-ptx"
+"""
+
+
+def explain(
+    source: str | bytes,
+    *,
+    title: str = "a module",
+    options: str = "",
+    pipeline: str | None = None,
+    simulation: dict[str, Any] | None = None,
+) -> str:
+    """The page that explains how a module is compiled, as HTML.
+
+    Args:
+        source: MLIR, text or bytecode.
+        title: what the page says that it explains.
+        options: "key=value" words, of the pipeline ``mxfp4-to-ptx``.
+        pipeline: passes to run instead of ``mxfp4-to-ptx`` with these options; it must end in PTX.
+        simulation: what the PTX interpreter counted, to be shown too: objects of numbers.
+
+    Raises:
+        Error: with the compiler's diagnostics.
+    """
+    from .collect import collect
+    from .page import render
+
+    return render(collect(source, title, options, pipeline, simulation))
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``mxfp4 explain``."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", nargs="?", type=Path,
+                        help="MLIR with mxfp4.grouped_matmul; - for stdin")  # fmt: skip
+    source.add_argument("--problem", metavar="SPEC", help='instead: "experts= n= k= [scales= ...]"')
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
+                        help="the page to write")  # fmt: skip
+    parser.add_argument("--rows-hint", type=int, metavar="N", help="rows expected in all groups")
+    parser.add_argument(
+        "--options", default="", metavar="WORDS", help="options of the pipeline mxfp4-to-ptx"
+    )
+    parser.add_argument("--pipeline", help="passes to run instead; they must end in PTX")
+    parser.add_argument("--simulation", type=Path, metavar="JSON",
+                        help="what the PTX interpreter counted, to be shown too")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page; returns the exit status.
+
+    Raises:
+        Error: if anything is wrong with the module or the options.
+        OSError: if a file cannot be read or written.
+    """
+    words = options.options
+    if options.pipeline and (words or options.rows_hint is not None):
+        raise Error("--pipeline has its own options: leave out --options and --rows-hint.")
+    if options.rows_hint is not None:
+        words = f"{words} rows-hint={options.rows_hint}".strip()
+    title, source = _read_source(options)
+    page = explain(
+        source,
+        title=title,
+        options=words,
+        pipeline=options.pipeline,
+        simulation=_read_simulation(options.simulation),
+    )
+    _write(options.output, page)
+    print(f"wrote {options.output}: {len(page.encode()) / 1024:.0f} KiB")
+    return 0
+
+
+def _read_source(options: argparse.Namespace) -> tuple[str, str | bytes]:
+    """The page's title and the module."""
+    if options.problem:
+        from ..compile import Compiler
+
+        with Compiler() as compiler:
+            return options.problem, compiler.mlir(options.problem)
+    if str(options.file) == "-":
+        return "stdin", sys.stdin.buffer.read()
+    return str(options.file), options.file.read_bytes()
+
+
+def _read_simulation(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        found = json.loads(file.read_text())
+    except ValueError as e:
+        raise Error(f"{file} is no JSON: {e}.") from e
+    if not isinstance(found, dict):
+        raise Error(f"{file} must hold an object of counts, got {type(found).__name__}.")
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
+    ) as scratch:
+        scratch.write(text)
+    os.chmod(scratch.name, 0o666 & ~_umask())
+    Path(scratch.name).replace(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

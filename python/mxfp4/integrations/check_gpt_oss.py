@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compare gpt-oss on our experts with transformers' dequantised path: results and times.
+
+Where the compiler is:  python -m mxfp4.integrations.check_gpt_oss --compile KERNELS
+Where the GPU is:       python -m mxfp4.integrations.check_gpt_oss KERNELS --json out.json
+
+Weights are random, all of the code is real. The small model is also loaded by transformers itself
+from the same checkpoint, dequantised to bf16; a copy of that computes in f32. It must hold that
+
+- every layer's experts, given the same tokens and routing, differ from the f32 path's by at most
+  1.25 times as much (root of the mean square) as transformers' bf16 path does;
+- so do the logits; and no logit differs from the bf16 path's by more than 1/8 of the largest,
+  unless a router chose other experts for a token: experts that are equal but for rounding are a
+  toss-up, and transformers' own two implementations differ by as much;
+- greedy generation gives the same tokens. Where it does not, the bf16 path's two best logits must
+  be closer than that bound: the rest of that sequence is another text, and is not compared.
+
+The large models have gpt-oss's layers, and are timed: the MLP block alone in CUDA graphs over
+several layers, then prefill and decoding of the whole model, eager and, with a static cache, as
+transformers compiles it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .. import kernels
+from ..checkpoint import Checkpoint
+from ..errors import Error
+from ..make_checkpoint import Shape, make_checkpoint
+
+SMALL = Shape(4, 32, 320, 288, 512, 8, 2, 64)
+"""K of 10 and 9 blocks: the last 64 columns of a tile are half empty in ``down``."""
+
+LARGE = {32: Shape(4, 32, 2880, 2880, 8192), 128: Shape(2, 128, 2880, 2880, 8192)}
+"""Layers of gpt-oss-20b and gpt-oss-120b, few of them and with a small vocabulary."""
+
+TOP = 4
+MAX_TOKENS = 8192
+TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
+NEW_TOKENS = 32
+SLACK = 1.25
+BOUND = 2.0**-3
+
+
+def compile_kernels(folder: Path, shapes: list[Shape]) -> int:
+    """Compile all kernels into subfolders; how many there are."""
+    from tqdm.auto import tqdm
+
+    from .transformers import problems
+
+    found: list[Path] = []
+    wanted = [(p, single) for s in shapes for p, single in
+              problems(s.num_local_experts, s.hidden_size, s.intermediate_size, TOP)]  # fmt: skip
+    for problem, single in tqdm(wanted, unit="problem", desc="compile"):
+        found += kernels.compile_ranges(problem, folder, TOP * (1 if single else MAX_TOKENS))
+    return len(found)
+
+
+class Models:
+    """One checkpoint, three models of it: ours, and transformers' in bf16 and in f32."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        from transformers import AutoModelForCausalLM, Mxfp4Config
+
+        from .transformers import load
+
+        self.device = device
+        self.ours = load(folder, device=device)
+        self.bf16 = AutoModelForCausalLM.from_pretrained(
+            folder, quantization_config=Mxfp4Config(dequantize=True), dtype=torch.bfloat16
+        ).to(device)
+        # Dequantised weights are exact in bf16, whatever dtype is asked for.
+        self.f32 = copy.deepcopy(self.bf16).float()
+        self.f32.set_experts_implementation("eager")
+
+    def tokens(self, batch: int, length: int) -> torch.Tensor:
+        """Random token numbers, the same for the same shape."""
+        random = torch.Generator().manual_seed(length)
+        vocabulary = self.ours.config.vocab_size
+        return torch.randint(0, vocabulary, (batch, length), generator=random).to(self.device)
+
+
+def rms(value: torch.Tensor) -> float:
+    """The root of the mean square."""
+    return float(value.double().square().mean().sqrt())
+
+
+@contextmanager
+def recorded(model: nn.Module, suffix: str) -> Iterator[list[tuple[Any, Any]]]:
+    """Arguments and results of the modules whose names end so, in the order of their calls."""
+    calls: list[tuple[Any, Any]] = []
+
+    def hook(module: nn.Module, arguments: Any, result: Any) -> None:
+        calls.append((arguments, result))
+
+    found = [m for n, m in model.named_modules() if n.endswith(suffix)]
+    handles = [m.register_forward_hook(hook) for m in found]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _modules(model: nn.Module) -> list[Any]:
+    return [layer.mlp.experts for layer in model.model.layers]
+
+
+def check_layers(models: Models, ids: torch.Tensor) -> dict[str, Any]:
+    """Each layer's experts on the same tokens and routing."""
+    with recorded(models.bf16, "mlp.experts") as calls:
+        models.bf16(ids)
+    ratios, alone, twice = [], [], True
+    modules = zip(calls, _modules(models.ours), _modules(models.f32), strict=True)
+    for ((x, indices, weights), theirs), ours, exact in modules:
+        mine = ours(x, indices, weights)
+        twice &= torch.equal(mine, ours(x, indices, weights))
+        truth = exact(x.float(), indices, weights.float())
+        ratios.append(rms(mine - truth) / rms(theirs - truth))
+        single = ours(x[:1], indices[:1], weights[:1])  # takes a path of its own
+        alone.append(float((single - mine[:1]).abs().max() / mine[:1].abs().max()))
+    return {"error, ours / transformers": ratios, "repeats are equal": twice,
+            "one token alone, largest difference / largest value": max(alone),
+            "pass": max(ratios) <= SLACK and twice and max(alone) <= 2.0**-6}  # fmt: skip
+
+
+def check_logits(models: Models, ids: torch.Tensor) -> dict[str, Any]:
+    """Logits of whole sequences, and the tokens for which a router decided otherwise."""
+    logits, routes = {}, {}
+    for name in ("ours", "bf16", "f32"):
+        with recorded(getattr(models, name), "mlp.experts") as calls:
+            logits[name] = getattr(models, name)(ids).logits.double()
+        routes[name] = [arguments[1].sort(dim=-1).values for arguments, _ in calls]
+    usual = models.bf16.get_experts_implementation()
+    models.bf16.set_experts_implementation("eager")
+    eager = models.bf16(ids).logits.double()
+    models.bf16.set_experts_implementation(usual)
+    pairs = zip(routes["ours"], routes["bf16"], strict=True)
+    flipped = int(sum((a != b).any(dim=-1).sum() for a, b in pairs))
+    largest = float(logits["bf16"].abs().max())
+    ratio = rms(logits["ours"] - logits["f32"]) / rms(logits["bf16"] - logits["f32"])
+    worst = float((logits["ours"] - logits["bf16"]).abs().max()) / largest
+    return {
+        "error, ours / transformers": ratio,
+        "largest difference / largest logit": worst,
+        "the same between transformers' own implementations":
+            float((eager - logits["bf16"]).abs().max()) / largest,
+        "tokens and layers": ids.numel() * len(routes["ours"]),
+        "of these routed otherwise": flipped,
+        "pass": ratio <= SLACK and (worst <= BOUND or flipped > 0),
+    }  # fmt: skip
+
+
+def check_generation(models: Models, ids: torch.Tensor, new: int) -> dict[str, Any]:
+    """Greedy generation by both; where they part, how close the call was."""
+    options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": 0, "eos_token_id": None,
+               "attention_mask": torch.ones_like(ids)}  # fmt: skip
+    ours = models.ours.generate(ids, **options)
+    theirs = models.bf16.generate(ids, **options)
+    parted = []
+    for row in range(len(ids)):
+        differ = (ours[row] != theirs[row]).nonzero()
+        if len(differ):
+            at = int(differ[0])
+            last = models.bf16(theirs[row : row + 1, :at]).logits[0, -1].double()
+            first, second = last.topk(2).values.tolist()
+            lead = (first - second) / float(last.abs().max())
+            parted.append({"sequence": row, "at": at - ids.shape[1], "lead / largest logit": lead})
+    close = all(p["lead / largest logit"] <= BOUND for p in parted)
+    return {"sequences": len(ids), "new tokens": new, "equal": len(ids) - len(parted),
+            "parted": parted, "pass": close and len(parted) * 2 <= len(ids)}  # fmt: skip
+
+
+def check_compiled(models: Models, ids: torch.Tensor) -> dict[str, Any]:
+    """The whole model under ``torch.compile`` without a graph break; an MLP in a CUDA graph."""
+    plain = models.ours(ids).logits
+    compiled = torch.compile(models.ours, fullgraph=True, backend="aot_eager")
+    same = torch.equal(compiled(ids).logits, plain)
+    result = {"compiled without a break, equal": same, "pass": same}
+    if models.device == "cuda":
+        from .._gpu import capture
+
+        for tokens in (1, 24):
+            mlp = models.ours.model.layers[0].mlp
+            x = _activations(tokens, models.ours.config.hidden_size, models.device)
+            before = mlp(x)[0]
+            held: list[torch.Tensor] = []
+            graph = capture([lambda mlp=mlp, x=x, held=held: held.append(mlp(x)[0])])
+            held[-1].fill_(float("nan"))
+            graph.replay()
+            same = torch.equal(held[-1], before)
+            result[f"CUDA graph of {tokens} tokens, equal"] = same
+            fused = torch.compile(mlp, fullgraph=True, mode="reduce-overhead")
+            for _ in range(3):  # warm-up, capture, replay
+                y = fused(x)[0].clone()
+            off = rms(y - before) / rms(before)
+            result[f"inductor in CUDA graphs, {tokens} tokens, difference"] = off
+            result["pass"] = result["pass"] and same and off <= 2.0**-6
+    return result
+
+
+def _activations(tokens: int, hidden: int, device: str) -> torch.Tensor:
+    random = torch.Generator(device=device).manual_seed(tokens)
+    x = torch.randn((1, tokens, hidden), device=device, generator=random)
+    return x.bfloat16()
+
+
+def check_small(folder: Path, device: str, shape: Shape) -> dict[str, Any]:
+    """All checks of the small model."""
+    make_checkpoint(folder, shape, seed=7)
+    models = Models(folder, device)
+    ids = models.tokens(4, 48)
+    report = {
+        "layers": check_layers(models, ids),
+        "logits": check_logits(models, ids),
+        "generation": check_generation(models, models.tokens(8, 24), NEW_TOKENS),
+        "compiled": check_compiled(models, ids),
+    }
+    kernels.check()
+    return report
+
+
+def large_models(folder: Path, shape: Shape) -> dict[str, Any]:
+    """Ours from a checkpoint, and transformers' with the same weights, decoded on the GPU."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from .._gpu import decode
+    from .transformers import load, prepare
+
+    make_checkpoint(folder, shape, codes=True, progress=True)
+    ours = load(folder, device="cuda", progress=True)
+    prepare(ours, MAX_TOKENS)
+    config = AutoConfig.from_pretrained(folder)
+    del config.quantization_config
+    with torch.device("cuda"):
+        theirs = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    parameters = dict(theirs.named_parameters())
+    state = {k: v for k, v in ours.state_dict().items() if k in parameters}
+    theirs.load_state_dict(state, strict=False)
+    checkpoint = Checkpoint(folder)
+    for name, parameter in parameters.items():
+        if name in checkpoint.experts:  # [E, K, N] there
+            for e, (blocks, scales) in enumerate(checkpoint[name]):
+                on_gpu = (torch.from_numpy(a).cuda() for a in (blocks, scales))
+                parameter.data[e] = decode(*on_gpu, torch.bfloat16).T
+    return {"ours": ours, "transformers": theirs}
+
+
+def time_blocks(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
+    """Microseconds of one MLP block, router included, in a CUDA graph over all layers."""
+    from .._gpu import capture, time_graph
+
+    rows = []
+    for tokens in TOKENS:
+        x = _activations(tokens, shape.hidden_size, "cuda")
+        row: dict[str, Any] = {"experts": shape.num_local_experts, "tokens": tokens}
+        for name, model in models.items():
+            mlps = [layer.mlp for layer in model.model.layers]
+            graph = capture([lambda mlp=mlp, x=x: mlp(x) for mlp in mlps])
+            row[name] = time_graph(graph, len(mlps), 30)["median"]
+        row["transformers / ours"] = row["transformers"] / row["ours"]
+        rows.append(row)
+    return rows
+
+
+def _milliseconds(run: Callable[[], Any], times: int) -> float:
+    run()
+    torch.cuda.synchronize()
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        found.append((time.perf_counter() - start) * 1e3)
+    return sorted(found)[len(found) // 2]
+
+
+def time_models(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
+    """Milliseconds of a prefill, and of a step of ``generate``: eager, then compiled."""
+    rows = []
+    for length in (512, 2048):
+        ids = torch.randint(0, shape.vocab_size, (1, length), device="cuda")
+        row: dict[str, Any] = {"experts": shape.num_local_experts, "what": f"prefill {length}"}
+        for name, model in models.items():
+            row[name] = _milliseconds(lambda m=model, i=ids: m(i, logits_to_keep=1), 5)
+        rows.append(row)
+    for cache in ("dynamic", "static"):
+        for batch in (1, 16):
+            ids = torch.randint(0, shape.vocab_size, (batch, 64), device="cuda")
+            what = f"decode, batch {batch}, {cache} cache"
+            row = {"experts": shape.num_local_experts, "what": what}
+            for name, model in models.items():
+                row[name] = _step(model, ids, cache)
+            rows.append(row)
+    for row in rows:
+        row["transformers / ours"] = row["transformers"] / row["ours"]
+    return rows
+
+
+def _step(model: Any, ids: torch.Tensor, cache: str) -> float:
+    """Milliseconds of one more token: transformers compiles the steps of a static cache."""
+    few, many = 9, 41
+
+    def generate(new: int) -> Any:
+        return model.generate(ids, max_new_tokens=new, min_new_tokens=new, do_sample=False,
+                              pad_token_id=0, attention_mask=torch.ones_like(ids),
+                              cache_implementation=cache)  # fmt: skip
+
+    times = [_milliseconds(lambda n=new: generate(n), 3) for new in (few, many)]
+    return (times[1] - times[0]) / (many - few)
+
+
+def time_large(folder: Path, experts: int) -> list[dict[str, Any]]:
+    """All timings of a large model; its results must agree, too."""
+    shape = LARGE[experts]
+    models = large_models(folder, shape)
+    for tokens in (1, 100):
+        x = _activations(tokens, shape.hidden_size, "cuda")
+        a, b = (m.model.layers[0].mlp(x)[0].double() for m in models.values())
+        if rms(a - b) > 2.0**-6 * rms(b):
+            raise Error(f"the MLP of {experts} experts is wrong: {rms(a - b) / rms(b):.3g} off.")
+    rows = time_blocks(models, shape) + time_models(models, shape)
+    kernels.check()
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Timings as a markdown table."""
+    lines = ["| E | what | transformers, bf16 | ours, MXFP4 | ratio |", "|" + " --- |" * 5]
+    for row in rows:
+        unit = "us" if "tokens" in row else "ms"
+        what = f"MLP block, {row['tokens']} tokens" if "tokens" in row else row["what"]
+        times = [f"{row[name]:.3g} {unit}" for name in ("transformers", "ours")]
+        ratio = f"{row['transformers / ours']:.2f}"
+        lines.append("| " + " | ".join([str(row["experts"]), what, *times, ratio]) + " |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 0 if all checks pass."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mxfp4.integrations.check_gpt_oss",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kernels", type=Path, nargs="?", help="folder that --compile wrote")
+    parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"),
+                        help="cpu runs the executable specification, and no timings")  # fmt: skip
+    parser.add_argument("--large", type=int, nargs="*", default=list(LARGE), choices=list(LARGE),
+                        help="experts of the models to time (default: all)")  # fmt: skip
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    o = parser.parse_args(arguments)
+    try:
+        if o.compile:
+            count = compile_kernels(o.compile, [SMALL, *LARGE.values()])
+            print(f"compiled {count} kernels into {o.compile}")
+            return 0
+        return run(o)
+    except Error as e:
+        parser.exit(1, f"error: {e}\n")
+
+
+@torch.no_grad()
+def run(o: argparse.Namespace) -> int:
+    """Check, then time."""
+    import transformers
+
+    if o.device == "cuda" and not torch.cuda.is_available():
+        raise Error("torch sees no CUDA device; --device cpu runs the checks without one.")
+    if o.kernels:
+        kernels.add(o.kernels)
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__,
+                "python": platform.python_version()}  # fmt: skip
+    report: dict[str, Any] = {"versions": versions}
+    if o.device == "cuda":
+        report["gpu"] = torch.cuda.get_device_name()
+    with tempfile.TemporaryDirectory() as folder:
+        checks = report["checks"] = check_small(Path(folder), o.device, SMALL)
+    print(json.dumps(report, indent=1), flush=True)
+    report["timings"] = []
+    for experts in o.large if o.device == "cuda" else []:
+        with tempfile.TemporaryDirectory() as folder:
+            report["timings"] += time_large(Path(folder), experts)
+        torch.cuda.empty_cache()
+        print(table(report["timings"]), flush=True)
+    if o.json:
+        o.json.write_text(json.dumps(report, indent=1) + "\n")
+    failed = [name for name, check in checks.items() if not check["pass"]]
+    print(f"{len(checks) - len(failed)} passed, {len(failed)} failed{': ' if failed else ''}"
+          + ", ".join(failed))  # fmt: skip
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

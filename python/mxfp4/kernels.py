@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Which kernel a call runs.
+
+Any kernel of a problem is right for any number of rows; each was scheduled for a range of them. So
+a problem has a handful of kernels, and a call takes the one whose range holds its rows. It comes,
+in this order, from
+
+1. those that this process has loaded;
+2. artifacts compiled ahead of time: `add`, or the folders that MXFP4_KERNELS names;
+3. the compiler, through its cache on disk;
+4. where there is no compiler, the artifact of the nearest range.
+
+Compiling and loading are impossible while a CUDA graph is captured: `prepare` does both before.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+from . import library
+from .artifact import Artifact, load_all
+from .compile import Problem, compile_artifact
+from .errors import Error
+from .runtime import Kernel
+from .weights import PackedWeights
+
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+_loaded: dict[tuple[Problem, int | None], list[Kernel]] = {}
+_shelf: list[Artifact] | None = None
+
+
+def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel:
+    """The kernel that serves a row count, made ready if it is not.
+
+    Args:
+        problem: what it computes.
+        rows: R.
+        device: CUDA ordinal on which it is made ready, or None to do that on the first launch.
+
+    Raises:
+        Error: if there is none and none can be compiled, or a CUDA graph is being captured.
+    """
+    loaded = _loaded.get((problem, device), ())
+    for kernel in loaded:
+        if kernel.manifest.fits_rows(rows):
+            return kernel
+    artifact = _found(problem, rows)
+    for kernel in loaded:
+        if kernel.artifact is artifact:
+            return kernel
+    _refuse_in_capture(problem, rows)
+    if artifact is None:
+        artifact = _compile(problem, rows)
+    kernel = Kernel(artifact) if device is None else Kernel.load(artifact, device)
+    with _lock:
+        _loaded.setdefault((problem, device), []).append(kernel)
+    _log.debug("kernel for %s, rows %s: %s", problem.spec(), rows, artifact.manifest.schedule)
+    return kernel
+
+
+def artifact_for(problem: Problem, rows: int) -> Artifact:
+    """What `kernel_for` would load, for whoever launches it elsewhere than on a GPU.
+
+    Raises:
+        Error: if there is none and none can be compiled.
+    """
+    return _found(problem, rows) or _compile(problem, rows)
+
+
+def _found(problem: Problem, rows: int) -> Artifact | None:
+    """What was compiled ahead of time for these rows; where there is no compiler, for others."""
+    artifact = _ahead_of_time(problem, rows, exact=True)
+    if artifact is None and library.find() is None:
+        artifact = _ahead_of_time(problem, rows, exact=False)
+    return artifact
+
+
+def _compile(problem: Problem, rows: int) -> Artifact:
+    if library.find() is None:
+        raise Error(
+            f"there is no kernel for {problem.spec()}, and no compiler to make one. Where the "
+            f'compiler is, run: mxfp4 compile "{problem.spec()}" -o FOLDER; then name FOLDER in '
+            "MXFP4_KERNELS."
+        )
+    return compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+
+
+def _refuse_in_capture(problem: Problem, rows: int) -> None:
+    torch = sys.modules.get("torch")
+    capturing = torch is not None and torch.cuda.is_available()
+    if capturing and torch is not None and torch.cuda.is_current_stream_capturing():
+        raise Error(
+            f"the kernel for {rows} rows of {problem.spec()} is not loaded, and cannot be while a "
+            "CUDA graph is captured. Before the capture, call mxfp4.prepare(weights), or run once "
+            "with as many rows."
+        )
+
+
+def add(folder: str | os.PathLike[str]) -> int:
+    """Offer the artifacts in a folder's subfolders (or the one that it is); how many there are.
+
+    Raises:
+        Error: if there is none, or one is broken.
+    """
+    found = _read(Path(folder))
+    with _lock:
+        _ahead().extend(found)
+    return len(found)
+
+
+def _read(folder: Path) -> list[Artifact]:
+    if (folder / "manifest.json").is_file():
+        return [Artifact.load(folder)]
+    return load_all(folder)
+
+
+def _ahead() -> list[Artifact]:
+    """Artifacts compiled ahead of time; reads the folders of MXFP4_KERNELS on first use."""
+    global _shelf
+    if _shelf is None:
+        folders = os.environ.get("MXFP4_KERNELS", "").split(os.pathsep)
+        _shelf = [a for folder in folders if folder for a in _read(Path(folder))]
+    return _shelf
+
+
+def _ahead_of_time(problem: Problem, rows: int, exact: bool) -> Artifact | None:
+    """The artifact whose range holds the rows, or else, if not ``exact``, is nearest to them."""
+    found = [a for a in _ahead() if problem.matches(a.manifest)]
+    if exact:
+        found = [a for a in found if a.manifest.fits_rows(rows)]
+    return min(found, key=lambda a: _distance(a, rows), default=None)
+
+
+def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
+    low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
+    return max(low - rows, rows - high, 0), artifact.manifest.schedule.get("placement") == "shared"
+
+
+def ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> list[Artifact]:
+    """Compile the kernels that serve ``min_rows`` .. ``max_rows`` rows, one for each range.
+
+    Raises:
+        Error: if the compiler is not there, or with its diagnostics.
+    """
+    found: list[Artifact] = []
+    rows = max(min_rows, 1)
+    while rows <= max(max_rows, 1):
+        artifact = _compile(problem, rows)
+        found.append(artifact)
+        hint = artifact.manifest.rows_hint
+        rows = max(hint[1], rows) + 1 if hint else max_rows + 1
+    return found
+
+
+def compile_ranges(problem: Problem, folder: Path, max_rows: int, min_rows: int = 1) -> list[Path]:
+    """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
+
+    Returns:
+        The subfolders.
+
+    Raises:
+        Error: as `ranges`.
+    """
+    folders = []
+    for artifact in ranges(problem, max_rows, min_rows):
+        m = artifact.manifest
+        rows = "any" if m.rows_hint is None else m.rows_hint[0]
+        groups = f"g{m.groups}ids" if m.expert_ids else ""
+        name = f"e{m.experts}{groups}-n{m.n}-k{m.k}-{m.layout.order}-{m.layout.scales}-{m.output}"
+        folders.append(folder / f"{name}-r{rows}")
+        artifact.save(folders[-1])
+    return folders
+
+
+def prepare(
+    weights: PackedWeights,
+    max_rows: int = 2**16,
+    *,
+    out_dtype: str = "bf16",
+    groups: int | None = None,
+    device: int | None = None,
+) -> list[Kernel]:
+    """Load the kernels that calls on some weights need, so that no later call compiles or loads.
+
+    Args:
+        weights: packed; only shape, layout and device are looked at.
+        max_rows: the largest row count to come.
+        out_dtype: "bf16" or "f32".
+        groups: number of expert ids, if calls pass them.
+        device: CUDA ordinal; that of the weights if None.
+
+    Returns:
+        The kernels, by rising row counts; none for torch weights on the CPU.
+
+    Raises:
+        Error: as `kernel_for`.
+    """
+    place = getattr(weights.data, "device", None)
+    if getattr(place, "type", None) == "cpu":
+        return []  # the specification runs there
+    if device is None:
+        device = getattr(place, "index", None)
+    problem = problem_of(weights, out_dtype, groups)
+    kernels: list[Kernel] = []
+    rows = 1
+    while rows <= max(max_rows, 1):
+        kernel = kernel_for(problem, rows, device)
+        if kernel not in kernels:
+            kernels.append(kernel)
+        rows = _next_range(problem, kernel, rows)
+    return kernels
+
+
+def _next_range(problem: Problem, kernel: Kernel, rows: int) -> int:
+    """The least row count above ``rows`` that another kernel may serve."""
+    hint = kernel.manifest.rows_hint
+    if hint is None:
+        return sys.maxsize
+    if kernel.manifest.fits_rows(rows):
+        return hint[1] + 1
+    # The nearest of those compiled ahead of time: on to the next that starts above.
+    starts = [a.manifest.rows_hint[0] for a in _ahead()
+              if a.manifest.rows_hint and problem.matches(a.manifest)]  # fmt: skip
+    return min((s for s in starts if s > rows), default=sys.maxsize)
+
+
+def problem_of(weights: PackedWeights, out_dtype: str, groups: int | None) -> Problem:
+    """The problem of a call: ``groups`` is the number of expert ids, or None without them."""
+    return Problem(*weights.shape, groups, weights.layout, out_dtype, groups is not None)
+
+
+def check() -> None:
+    """Wait for the devices, and raise if a call since the last check met bad offsets or ids.
+
+    Raises:
+        Error: saying what was wrong.
+    """
+    for kernels in list(_loaded.values()):
+        for kernel in kernels:
+            for device in kernel.devices:
+                kernel.check(device)

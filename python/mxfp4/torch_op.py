@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``torch.ops.mxfp4.grouped_matmul``, and a module around it.
+
+The operator is what `mxfp4.grouped_matmul` calls on torch tensors: an opaque operator to
+``torch.compile``, with shapes known to its tracer. On CUDA it launches a kernel on the current
+stream and does nothing else, so it can be captured in a CUDA graph once its kernel is loaded
+(`mxfp4.prepare`); on the CPU it runs the executable specification.
+
+Importing this module imports torch and registers the operator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import ops
+from .compile import Problem
+from .errors import Error
+from .formats import bfloat16
+from .kernels import kernel_for
+from .layout import BLOCK_BYTES, FOLDED_MAX, Layout, blocks_of
+from .weights import PackedWeights, Proof
+
+_OUTPUT = {torch.bfloat16: "bf16", torch.float32: "f32"}
+_DTYPE = {name: dtype for dtype, name in _OUTPUT.items()}
+
+_library = torch.library.Library("mxfp4", "DEF")
+_library.define(
+    "grouped_matmul(Tensor x, Tensor weights, Tensor offsets, Tensor? expert_ids=None, *, int n, "
+    "str order, str scales, ScalarType? out_dtype=None) -> Tensor",
+    tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order),
+)
+
+
+def grouped_matmul(
+    x: torch.Tensor,
+    weights: PackedWeights,
+    offsets: torch.Tensor,
+    expert_ids: torch.Tensor | None = None,
+    out_dtype: str = "bf16",
+) -> torch.Tensor:
+    """`mxfp4.grouped_matmul` on torch tensors, of which ``weights.data`` is one, on one device."""
+    data, layout = weights.data, weights.layout
+    if not isinstance(data, torch.Tensor):
+        raise Error("x is a torch tensor, but the weights are not; use weights.to_device(device).")
+    return torch.ops.mxfp4.grouped_matmul(
+        x, data, offsets, expert_ids,
+        n=weights.n, order=layout.order, scales=layout.scales, out_dtype=_DTYPE[out_dtype],
+    )  # fmt: skip
+
+
+@cache
+def _problem(
+    experts: int, n: int, k: int, groups: int | None, order: str, scales: str, output: str
+) -> tuple[Problem, Proof]:
+    """A problem, and what its layout says of any weights packed in it."""
+    layout = Layout(order, scales)
+    folded = layout.scales == "folded"
+    proof = Proof(0, FOLDED_MAX if folded else 255, not folded)
+    return Problem(experts, n, k, groups, layout, output, groups is not None), proof
+
+
+def _check_indices(name: str, tensor: torch.Tensor, entries: int) -> None:
+    if tensor.dtype != torch.int32 or list(tensor.shape) != [entries]:
+        raise Error(f"{name} must be int32 [{entries}], got {tensor.dtype} {list(tensor.shape)}.")
+
+
+class _Call:
+    """The arguments of a call, checked as far as that needs no values."""
+
+    def __init__(
+        self, x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
+        expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
+        out_dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        self.x, self.offsets, self.expert_ids = x, offsets, expert_ids
+        self.dtype = torch.bfloat16 if out_dtype is None else out_dtype
+        if self.dtype not in _OUTPUT:
+            raise Error(f"the output dtype must be bfloat16 or float32, got {self.dtype}.")
+        if x.dtype != torch.bfloat16 or x.dim() != 2:
+            raise Error(f"x must be bfloat16 [R, K], got {x.dtype} {list(x.shape)}.")
+        k = int(x.shape[1])
+        shape = [*blocks_of(n, k), BLOCK_BYTES]
+        if weights.dtype != torch.uint8 or weights.dim() != 4 or list(weights.shape[1:]) != shape:
+            raise Error(
+                f"packed weights of N = {n}, for x with K = {k}, must be uint8 "
+                f"[E, {', '.join(map(str, shape))}], got {weights.dtype} {list(weights.shape)}."
+            )
+        experts, groups = int(weights.shape[0]), None
+        if expert_ids is not None:
+            groups = int(expert_ids.numel())
+            _check_indices("expert_ids", expert_ids, groups)
+        _check_indices("offsets", offsets, (experts if groups is None else groups) + 1)
+        named = {"weights": weights, "offsets": offsets, "expert_ids": expert_ids}
+        for name, tensor in named.items():
+            if tensor is not None and tensor.device != x.device:
+                raise Error(f"{name} must be on {x.device}, where x is, got {tensor.device}.")
+        output = _OUTPUT[self.dtype]
+        self.problem, proof = _problem(experts, n, k, groups, order, scales, output)
+        self.weights = PackedWeights(weights, n, k, self.problem.layout, proof)
+
+
+def _fake(*arguments: Any, **options: Any) -> torch.Tensor:
+    call = _Call(*arguments, **options)
+    return call.x.new_empty((call.x.shape[0], call.problem.n), dtype=call.dtype)
+
+
+def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
+    call = _Call(*arguments, **options)
+    kernel = kernel_for(call.problem, call.x.shape[0], call.x.device.index)
+    return kernel(call.x, call.weights, call.offsets, expert_ids=call.expert_ids)
+
+
+def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:
+    call = _Call(*arguments, **options)
+    ids = None if call.expert_ids is None else to_numpy(call.expert_ids)
+    weights = dataclasses.replace(call.weights, data=to_numpy(call.weights.data))
+    return from_numpy(
+        ops.on_cpu(call.problem, to_numpy(call.x), weights, to_numpy(call.offsets), ids)
+    )
+
+
+def _no_gradient(ctx: Any, gradient: Any) -> Any:
+    raise Error(
+        "mxfp4.grouped_matmul has no gradient: it is for inference, and packed weights cannot be "
+        "trained. Call it under torch.no_grad()."
+    )
+
+
+torch.library.register_fake("mxfp4::grouped_matmul", _fake, lib=_library)
+_library.impl("grouped_matmul", _cuda, "CUDA")
+_library.impl("grouped_matmul", _cpu, "CPU")
+torch.library.register_autograd("mxfp4::grouped_matmul", _no_gradient, lib=_library)
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """A CPU tensor as an array that shares its memory if it is dense; bf16 is ml_dtypes'."""
+    dense = tensor.detach().contiguous()
+    if dense.dtype == torch.bfloat16:
+        return dense.view(torch.int16).numpy().view(bfloat16)
+    return dense.numpy()
+
+
+def from_numpy(array: np.ndarray) -> torch.Tensor:
+    """An array as a CPU tensor that shares its memory; the inverse of `to_numpy`."""
+    if array.dtype == bfloat16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+class GroupedLinear(torch.nn.Module):
+    """``y[r] = x[r] W[e(r)]^T`` with packed weights ``[E, N, K]`` that know their layout.
+
+    The packed bytes are a buffer, so they move with the module and are in its state, together with
+    what says what they mean: a state of other weights or another layout is refused.
+    """
+
+    packed: torch.Tensor
+
+    def __init__(self, weights: PackedWeights) -> None:
+        super().__init__()
+        data = weights.data
+        if not isinstance(data, torch.Tensor):
+            data = torch.from_numpy(np.array(data))
+        self.register_buffer("packed", data)
+        self.n, self.k = weights.n, weights.k
+        self.layout, self.proof = weights.layout, weights.proof
+        self.register_load_state_dict_pre_hook(_check_state)
+
+    @property
+    def weights(self) -> PackedWeights:
+        """The weights, where the module is."""
+        return PackedWeights(self.packed, self.n, self.k, self.layout, self.proof)
+
+    def forward(
+        self, x: torch.Tensor, offsets: torch.Tensor, expert_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """bf16 ``[R, K]`` to bf16 ``[R, N]``; arguments as `mxfp4.grouped_matmul`."""
+        return torch.ops.mxfp4.grouped_matmul(
+            x, self.packed, offsets, expert_ids,
+            n=self.n, order=self.layout.order, scales=self.layout.scales,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Shape and layout."""
+        return f"E={self.packed.shape[0]}, N={self.n}, K={self.k}, {self.layout}"
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What the packed bytes mean."""
+        return {"n": self.n, "k": self.k, "order": self.layout.order,
+                "scales": self.layout.scales, "proof": dict(self.proof.__dict__)}  # fmt: skip
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take over the proof of a state's weights, which were found to be in this layout."""
+        self.proof = Proof(**state["proof"])
+
+
+def _check_state(module: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Before anything is copied: is a state's weights' meaning this module's?
+
+    Raises:
+        Error: if it is not.
+    """
+    if f"{prefix}packed" not in state:
+        return
+    theirs, mine = state.get(f"{prefix}_extra_state") or {}, module.get_extra_state()
+    for key in ("n", "k", "order", "scales"):
+        if theirs.get(key) != mine[key]:
+            raise Error(
+                f"the state's {prefix}packed has {key} = {theirs.get(key)!r}, but this module's "
+                f"weights have {mine[key]!r}; make the module from weights packed like those."
+            )

@@ -1,0 +1,610 @@
+// Loops that are something else keep their loop, and the matmul of one expert in
+// it is raised by itself.
+//
+// RUN: mxfp4-opt %s --mxfp4-raise | FileCheck %s
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+
+// Rows without an expert are not zero.
+
+// CHECK-LABEL: func @other_init(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @other_init(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %one = arith.constant 1.0 : bf16
+  %init = linalg.fill ins(%one : bf16) outs(%ye : tensor<?x48xbf16>)
+      -> tensor<?x48xbf16>
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xbf16>, index
+  }
+  return %y#0 : tensor<?x48xbf16>
+}
+
+// The output is an argument: what is in it, and how many rows, is not known.
+
+// CHECK-LABEL: func @argument_init(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @argument_init(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>,
+                 %given: tensor<?x48xbf16>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %given)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// The output may have more rows than the activations.
+
+// CHECK-LABEL: func @other_rows(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @other_rows(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>, %rows: index) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// Not all experts.
+
+// CHECK-LABEL: func @some_experts(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @some_experts(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %c2 = arith.constant 2 : index
+  %y = scf.for %e = %c0 to %c2 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// Every second expert.
+
+// CHECK-LABEL: func @second_experts(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @second_experts(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %c2 = arith.constant 2 : index
+  %y = scf.for %e = %c0 to %c4 step %c2 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// The expert is not that of the rows.
+
+// CHECK-LABEL: func @other_expert(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @other_expert(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%c1, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// The rows are not those of the expert.
+
+// CHECK-LABEL: func @other_rows_in(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @other_rows_in(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%end, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// The result goes elsewhere.
+
+// CHECK-LABEL: func @other_rows_out(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @other_rows_out(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%end, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// Sizes that do not begin at row 0.
+
+// CHECK-LABEL: func @late_start(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @late_start(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
+      -> tensor<?x48xbf16>
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %init, %start = %c1) -> (tensor<?x48xbf16>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xbf16>, index
+  }
+  return %y#0 : tensor<?x48xbf16>
+}
+
+// Rows that overlap.
+
+// CHECK-LABEL: func @overlap(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @overlap(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
+      -> tensor<?x48xbf16>
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    %end = arith.addi %start, %c1 : index
+    scf.yield %next, %end : tensor<?x48xbf16>, index
+  }
+  return %y#0 : tensor<?x48xbf16>
+}
+
+// The end is used.
+
+// CHECK-LABEL: func @end_used(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @end_used(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
+      -> tensor<?x48xbf16>
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xbf16>, index
+  }
+  %k = tensor.insert %zero16 into %y#0[%y#1, %c0] : tensor<?x48xbf16>
+  return %k : tensor<?x48xbf16>
+}
+
+// An output of two writes.
+
+// CHECK-LABEL: func @twice(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @twice(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %first = tensor.insert_slice %r into %out[0, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %first[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// An effect in the loop.
+
+// CHECK-LABEL: func @effect(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func private @log(index)
+func.func @effect(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    func.call @log(%size) : (index) -> ()
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Does the suite notice? Change one PTX instruction of a kernel at a time and see.
+
+    python test/python/mutate.py [--sample N] [--schedule TEXT] [--jobs N] [--verbose]
+
+For every schedule that the chooser can return one kernel is compiled, and every instruction is
+deleted, its guard negated, its immediates and operands and opcode changed, one change at a time.
+A mutant is killed when a case of `kernels` finds a hazard, a wrong result or a missing one. Those
+that live are compared with ``survivors.txt``, which says for each kind why nothing can be seen;
+the exit status is 0 if none is unexplained and at least 95 % of the rest were killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kernels import LAYOUTS, Case, compile_kernel, complaints, refusal_complaints, schedules, short
+from kernels import tokens_of as tokens
+from mxfp4 import Artifact, Error, Problem, simulate
+
+SURVIVORS = Path(__file__).with_name("survivors.txt")
+GOAL = 0.95
+
+_INSTRUCTION = re.compile(r"^\s*(?:@(!?)(%p\d+)\s+)?([a-z][\w.:]*)\s*(.*);\s*$")
+_IMMEDIATE = re.compile(r"(?<![\w%.$])-?\d+(?![\w.])")
+_OPCODES = [
+    ("add.", "sub."), ("sub.", "add."), ("and.", "or."), ("or.", "and."), ("xor.", "or."),
+    ("shl.", "shr.u"), ("shr.u", "shl.b"), ("min.", "max."), ("max.", "min."),
+    ("mul.rn.", "add.rn."), ("mul.lo.s", "add.s"), ("mad.lo.s", "mul.lo.s"),
+    (".lt.", ".le."), (".le.", ".lt."), (".gt.", ".ge."), (".ge.", ".gt."), (".eq.", ".ne."),
+    (".ne.", ".eq."), (".up.", ".down."), (".bfly.", ".idx."), ("mul.hi.", "mul.lo."),
+]  # fmt: skip
+# First of the two operands that are exchanged, where their order matters.
+_SWAPPED = {"sub": 1, "setp.lt": 1, "setp.le": 1, "setp.gt": 1, "setp.ge": 1, "shl": 1, "shr": 1,
+            "selp": 1, "mad": 2, "prmt": 1, "cvt.rn.bf16x2": 1}  # fmt: skip
+
+
+def _changed(opcode: str, value: int, offset: bool) -> int:
+    """Another immediate in a value's place, likely to matter."""
+    if offset:
+        return value + 16  # stays aligned
+    if opcode.startswith("wgmma.mma"):
+        return 1 - value  # all of them are flags
+    if opcode.startswith("and"):
+        return value & (value - 1)  # a bit less
+    if opcode.startswith("add.s64") and value % 16 == 0:
+        return value + 16  # addresses lose their low bits in descriptors
+    return value - 1 if opcode.startswith(("bfe", "min")) else value + 1
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One line of a kernel, changed.
+
+    Attributes:
+        line: counted from 0.
+        kind: "delete", "guard", "immediate", "opcode", "swap" or "order".
+        before: the instruction.
+        after: what stands there instead.
+    """
+
+    line: int
+    kind: str
+    before: str
+    after: str
+
+    def apply(self, ptx: str) -> str:
+        """The kernel with this change."""
+        lines = ptx.split("\n")
+        lines[self.line] = self.after
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        text = lambda s: " ".join(s.split())  # noqa: E731
+        return f"{self.kind}: {text(self.before)}  ->  {text(self.after) or '(nothing)'}"
+
+
+def mutants(ptx: str) -> Iterator[Mutant]:
+    """Every mutant of a module's text."""
+    lines = ptx.split("\n")
+    begin = next(i for i, line in enumerate(lines) if line == "{")
+    for i in range(begin, len(lines)):
+        found = _INSTRUCTION.match(lines[i])
+        if not found or found[3] == "ret":
+            continue
+        line, (sign, guard, opcode, operands) = lines[i], found.groups()
+        changes = {"delete": [""]}
+        if guard:
+            changes["guard"] = [line.replace(f"@{sign}{guard}", f"@{'' if sign else '!'}{guard}")]
+        start = found.start(4)
+        for value in _IMMEDIATE.finditer(line, start):
+            new = _changed(opcode, int(value[0]), line[value.start() - 1] == "+")
+            other = line[: value.start()] + str(new) + line[value.end() :]
+            changes.setdefault("immediate", []).append(other)
+        for old, new in _OPCODES:
+            if old in f"{opcode}.":
+                other = f"{opcode}.".replace(old, new, 1).rstrip(".")
+                changes.setdefault("opcode", []).append(line.replace(opcode, other, 1))
+        parts = [p.strip() for p in operands.split(",")]
+        for prefix, at in _SWAPPED.items():
+            if f"{opcode}.".startswith(f"{prefix}.") and "{" not in operands:
+                parts[at], parts[at + 1] = parts[at + 1], parts[at]
+                changes["swap"] = [line[:start] + ", ".join(parts) + ";"]
+        vectors = list(re.finditer(r"\{([^{}]*,[^{}]*)\}", operands))
+        for v in vectors:
+            items = [p.strip() for p in v[1].split(",")]
+            items[0], items[1] = items[1], items[0]
+            other = operands[: v.start(1)] + ", ".join(items) + operands[v.end(1) :]
+            changes.setdefault("order", []).append(line[:start] + other + ";")
+        for kind, others in changes.items():
+            yield from (Mutant(i, kind, line, o) for o in dict.fromkeys(others) if o != line)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kernel and the cases that it must pass; the quickest to tell come first."""
+
+    name: str
+    artifact: Artifact
+    cases: tuple[Case, ...]
+    limit: int
+
+    def complaints(self, ptx: str) -> list[str]:
+        """The first things wrong with a text in the kernel's place."""
+        artifact = replace(self.artifact, ptx=ptx)
+        for i, case in enumerate(self.cases):
+            found = complaints(artifact, case, 1 + i, 1 + i % 2, self.limit)
+            if found:
+                return found
+        return refusal_complaints(artifact, artifact.manifest.groups, self.limit)
+
+    def fate(self, mutant: Mutant) -> str:
+        """ "killed"; "survived"; "unreached" if no case executes it; "invalid" if it is no PTX."""
+        try:
+            if self.complaints(mutant.apply(self.artifact.ptx)):
+                return "killed"
+        except Error as e:
+            return "invalid" if "kernel.ptx:" in str(e) else "killed"
+        trap = replace(mutant, after="trap;")
+        return "survived" if self.complaints(trap.apply(self.artifact.ptx)) else "unreached"
+
+
+def subject(schedule: str, number: int) -> Subject:
+    """The kernel of a schedule: layouts, outputs and evenness of N go round with its number."""
+    layout, groups = LAYOUTS[number % 4], 95
+    # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
+    # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
+    # of steps wraps rings of every size in the middle of a pair of steps.
+    n, k = (257, 258)[number // 2 % 2], 576 if "wgmma" in schedule else 544
+    problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
+    t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
+    # Every fragment of a tile is the last one of some group.
+    ladder = [8 * (g // 2) + 2 * (g // 2 % 4) + g % 2 for g in range(t // 4)]
+
+    def at(**sizes: int) -> tuple[int, ...]:
+        return tuple(sizes.get(f"g{g}", 0) for g in range(groups))
+
+    cases = [
+        Case(problem, at(g0=5, g1=7, g94=1), ids),
+        Case(problem, at(g2=2, g3=1, g33=t, g64=1, g70=9), ids, "single", 2),
+        Case(problem, at(g31=2 * t + 1, g32=1, g63=t + 1, g70=3 * t), ids, seed=3),
+        Case(problem, at(g94=1), ids, "single", 4),
+        Case(problem, at(g4=3), ids, seed=5),
+        Case(problem, (1,) * groups, ids, "single", 6),
+        Case(problem, tuple([*ladder, *[0] * groups][:groups]), ids, seed=7),
+    ]
+    artifact = compile_kernel(problem, f"schedule={schedule}")
+    one_a_line = re.sub(r",\s*\n\s*|\n\t\t+", lambda m: ", " if "," in m[0] else " ", artifact.ptx)
+    artifact = replace(artifact, ptx=one_a_line)
+    most = 0
+    for case in cases:
+        run = simulate(artifact, case.activations(), case.weights(), case.offsets(),
+                       case.expert_ids(), multiprocessors=len(cases))  # fmt: skip
+        most = max(most, int(run.statistics["warp_instructions"]))
+    name = f"{short(schedule)} {layout.order}-{layout.scales} {problem.output} n={problem.n}"
+    found = Subject(name, artifact, tuple(cases), 4 * most + 10000)
+    if wrong := found.complaints(artifact.ptx):
+        raise SystemExit(f"{name} fails as it is:\n" + "\n".join(wrong))
+    return found
+
+
+def reviewed() -> list[tuple[re.Pattern[str], str]]:
+    """(pattern over a mutant's text, reason) for each line of the list."""
+    rows = [r for r in SURVIVORS.read_text().splitlines() if r.strip() and not r.startswith("#")]
+    pairs = [r.split(" :: ", 1) for r in rows]
+    return [(re.compile(pattern), reason) for pattern, reason in pairs]
+
+
+_subject: Subject
+
+
+def _begin(chosen: Subject) -> None:
+    global _subject
+    _subject = chosen
+
+
+def _fate(mutant: Mutant) -> str:
+    return _subject.fate(mutant)
+
+
+def run(chosen: Subject, wanted: list[Mutant], jobs: int) -> list[tuple[Mutant, str]]:
+    """The fate of each mutant."""
+    with multiprocessing.get_context("fork").Pool(jobs, _begin, (chosen,)) as pool:
+        return list(zip(wanted, pool.imap(_fate, wanted, 4), strict=True))
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, help="mutants of each kernel (default: all)")
+    parser.add_argument("--schedule", default="", help="only schedules whose name contains this")
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--verbose", action="store_true", help="also list explained survivors")
+    o = parser.parse_args()
+    known, killed, explained, unexplained = reviewed(), 0, 0, []
+    for number, schedule in enumerate(schedules()):
+        if o.schedule not in short(schedule):
+            continue
+        chosen = subject(schedule, number)
+        wanted = list(mutants(chosen.artifact.ptx))
+        if o.sample and o.sample < len(wanted):
+            wanted = random.Random(o.seed + number).sample(wanted, o.sample)
+        fates = run(chosen, wanted, o.jobs)
+        lived = [m for m, fate in fates if fate == "survived"]
+        dead = [m for m, fate in fates if fate == "unreached"]
+        mine = sum(fate == "killed" for _, fate in fates)
+        new = [m for m in lived if not any(p.search(str(m)) for p, _ in known)]
+        print(f"{chosen.name}: {mine} killed, {len(lived) - len(new)} explained, {len(new)} not, "
+              f"{len({m.line for m in dead})} instructions unreached, "
+              f"{sum(fate == 'invalid' for _, fate in fates)} invalid", flush=True)  # fmt: skip
+        for m in lived if o.verbose else new:
+            print(f"  line {m.line + 1}: {m}", flush=True)
+        killed, explained = killed + mine, explained + len(lived) - len(new)
+        unexplained += new
+    lived = explained + len(unexplained)
+    share = killed / max(1, killed + len(unexplained))
+    print(f"{killed} killed, {lived} survived, {explained} of them explained: {share:.1%} of "
+          f"eligible mutants killed ({killed / max(1, killed + lived):.1%} of all)")  # fmt: skip
+    return 0 if share >= GOAL and not unexplained else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The command ``mxfp4`` as a user meets it: a process, its output and its status."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fakes import artifact
+from mxfp4 import library
+from mxfp4.cli import COMMANDS
+from mxfp4.make_checkpoint import Shape, make_checkpoint
+
+needs_library = pytest.mark.skipif(
+    library.find() is None and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1",
+    reason="libmxfp4.so was not found",
+)
+DOWN = "model.layers.0.mlp.experts.down_proj"
+SHAPE = Shape(num_hidden_layers=2, num_local_experts=3, hidden_size=96, intermediate_size=64)
+
+
+class Said:
+    """What a command printed, and its exit status."""
+
+    def __init__(self, *words: object, **environment: object) -> None:
+        known = {"PYTHONPATH": ":".join(sys.path), "NO_COLOR": "1", "COLUMNS": "80"}
+        run = subprocess.run(
+            [sys.executable, "-m", "mxfp4", *map(str, words)],
+            capture_output=True, text=True, timeout=120,
+            env={**os.environ, **known, **{k: str(v) for k, v in environment.items()}},
+        )  # fmt: skip
+        self.status, self.out, self.err = run.returncode, run.stdout, run.stderr
+        assert "Traceback" not in self.err, self.err
+
+    def error(self, text: str) -> None:
+        """The command failed with one sentence that contains this."""
+        assert self.status == 1, (self.out, self.err)
+        line = self.err.strip().splitlines()[-1]
+        assert "error: " in line or "error: " in self.err
+        assert text in self.err, self.err
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint")
+    make_checkpoint(path, SHAPE, codes=True)
+    return path
+
+
+def test_help_is_there_at_once_and_worth_reading() -> None:
+    start = time.perf_counter()
+    said = Said("--help")
+    assert time.perf_counter() - start < 2
+    for command in COMMANDS:
+        assert f"\n    {command}" in said.out
+    assert "MXFP4_KERNELS" in said.out
+    for command in COMMANDS:
+        said = Said(command, "--help")
+        assert said.status == 0
+        assert command == "completion" or len(said.out.splitlines()) > 8
+        assert "mxfp4 " in said.out.partition("examples:")[2], command
+        assert max(map(len, said.out.splitlines())) <= 90, command
+
+
+def test_misuse_of_the_command_line() -> None:
+    assert Said().status == 2
+    said = Said("pakc")
+    assert said.status == 2
+    assert "invalid choice: 'pakc'" in said.err
+    assert Said("--version").out.startswith("mxfp4 0.")
+
+
+def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
+    said = Said("inspect", checkpoint, "--scales")
+    assert said.status == 0
+    assert "model.layers.*.mlp.experts.gate_up_proj" in said.out
+    assert ": folded" in said.out
+    said = Said("pack", checkpoint, "-o", tmp_path / "p")
+    assert said.status == 0, said.err
+    assert "100%" in said.err, "a progress bar"
+    assert "p: 4 tensors, 78.3 kB\n" in said.out
+    assert "4 were there already" in Said("pack", checkpoint, "-o", tmp_path / "p").out
+    said = Said("inspect", tmp_path / "p", "--verify")
+    assert said.out.splitlines()[0].endswith("p: a packed checkpoint")
+    assert "all digests fit" in said.out
+    content = json.loads(Said("inspect", tmp_path / "p", "--json").out)
+    assert content["tensors"][0]["name"] == DOWN
+    file = tmp_path / "p" / f"{DOWN}.safetensors"
+    assert "packed weights" in Said("inspect", file).out
+    data = bytearray(file.read_bytes())
+    data[10 - 2 * 2176] ^= 1  # a code of the last expert
+    file.write_bytes(data)
+    Said("inspect", tmp_path / "p", "--verify").error("the digest does not fit")
+    one = Said("pack", checkpoint, "-o", tmp_path / "q", "--tensor", DOWN, "--scales", "raw",
+               "--order", "nibble", "--no-verify")  # fmt: skip
+    assert "1 tensors" in one.out
+    assert "1 with raw scales" in one.out
+
+
+def test_inspecting_kernels(tmp_path: Path) -> None:
+    artifact(cubin=b"\x7fELF").save(tmp_path / "a" / "one")
+    said = Said("inspect", tmp_path / "a")
+    assert "a folder of kernels" in said.out
+    assert "1..64  mma_sync" in said.out
+    said = Said("inspect", tmp_path / "a" / "one")
+    assert "E = 3, N = 70, K = 96, output bf16" in said.out
+    assert "scheduled for 1 .. 64; right for any number" in said.out
+    kind = json.loads(Said("inspect", tmp_path / "a" / "one", "--json").out)
+    assert kind["manifest"]["entry"] == "mxfp4_grouped_matmul"
+
+
+def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
+    Said("inspect", tmp_path / "none").error("none is no checkpoint: expected a .safetensors file")
+    (tmp_path / "x.safetensors").write_bytes(b"1234")
+    Said("inspect", tmp_path / "x.safetensors").error("is not a whole safetensors file")
+    Said("pack", checkpoint, "-o", tmp_path / "p", "--tensor", "y").error("tensor 'y'; it has")
+    Said("pack", checkpoint, "-o", checkpoint / "config.json").error("config.json: File exists")
+    nibble = Said("pack", checkpoint, "-o", tmp_path / "p", "--order", "nibble")
+    nibble.error("--order nibble needs --scales")
+    Said("run", checkpoint, "--rows", "-1").error("--rows must not be negative")
+    Said("run", checkpoint, "--kernels", tmp_path).error("has no artifacts")
+    Said("compile", "-o", tmp_path / "k").error("give a problem or --checkpoint")
+    Said("compile", "experts=1 n=2", "-o", tmp_path / "k").error("does not say k=")
+    Said("compile", "experts=1 n=2 k=x", "-o", tmp_path / "k").error("k must be a number, got 'x'")
+    Said("compile", "experts=1 m=2 k=x", "-o", tmp_path / "k").error("got 'm=2'")
+    missing = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", MXFP4_LIBRARY="/none.so")
+    missing.error("no compiler to make one")
+    Said("bench", "--from", checkpoint / "config.json").error("--from is for --plot")
+    Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")
+
+
+def mlir_file(path: Path, problem: str) -> None:
+    from mxfp4 import Compiler
+
+    with Compiler() as compiler:
+        path.write_text(compiler.mlir(problem))
+
+
+@needs_library
+def test_compile(checkpoint: Path, tmp_path: Path) -> None:
+    said = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "a")
+    assert said.status == 0, said.err
+    assert "4 kernels in" in said.out
+    assert "few rows a group" in said.out
+    one = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "b", "--rows", "100")
+    assert "1 kernels in" in one.out
+    said = Said("compile", "--checkpoint", checkpoint, "-o", tmp_path / "c", "--max-rows", "64")
+    assert "e3g4ids-n128-k96-spread-folded-bf16-r0" in said.out
+    assert "e3-n96-k64-spread-folded-bf16-r0" in said.out
+    mlir_file(tmp_path / "moe.mlir", "experts=2 n=64 k=64")
+    file = Said("compile", tmp_path / "moe.mlir", "-o", tmp_path / "d", "--options",
+                "placement=shared")  # fmt: skip
+    assert file.status == 0, file.err
+    assert "placement shared" in Said("inspect", tmp_path / "d" / "moe").out
+    (tmp_path / "bad.mlir").write_text("module {")
+    Said("compile", tmp_path / "bad.mlir", "-o", tmp_path / "d").error("compiling failed")
+    Said("compile", "experts=1 n=2 k=33", "-o", tmp_path / "k").error("multiple of 32")
+
+
+@needs_library
+def test_run(checkpoint: Path, tmp_path: Path) -> None:
+    said = Said("run", checkpoint, "--cpu", "--rows", "5")
+    assert said.status == 0, said.err
+    assert said.out.count("result         right") == 2
+    assert said.out.count("in the interpreter, no hazards") == 2
+    mlir_file(tmp_path / "down.mlir", "experts=3 n=96 k=64")
+    Said("compile", tmp_path / "down.mlir", "-o", tmp_path, "--rows", "5", "--options",
+         "placement=shared")  # fmt: skip
+    ahead = Said("run", checkpoint, "--cpu", "--rows", "5", "--kernels", tmp_path)
+    assert ahead.out.count('"placement": "shared"') == 1, "the one that was compiled before"
+    assert ahead.out.count("in the interpreter, no hazards") == 2
+    one = Said("run", checkpoint, "--cpu", "--tensor", DOWN, MXFP4_LIBRARY="/none.so")
+    assert "numpy reference" in one.out
+    assert one.out.count("result         right") == 1
+
+
+def test_doctor(tmp_path: Path) -> None:
+    said = Said("doctor", MXFP4_CACHE=tmp_path)
+    assert said.status == 0, said.out
+    assert "read and pack checkpoints" in said.out
+    report = json.loads(Said("doctor", "--json", MXFP4_CACHE=tmp_path).out)
+    states = {f["name"]: f["state"] for f in report["findings"]}
+    assert states["numpy"] == "ok"
+    assert report["uses"]["read and pack checkpoints"]["works"]
+    (tmp_path / "lib.so").write_bytes(b"no library")
+    broken = Said("doctor", MXFP4_LIBRARY=tmp_path / "lib.so", MXFP4_KERNELS=tmp_path / "none",
+                  MXFP4_SIM_LIBRARY=tmp_path / "lib.so", MXFP4_CACHE=tmp_path)  # fmt: skip
+    assert broken.status == 1
+    assert "BROKEN compiler" in broken.out
+    assert "BROKEN interpreter" in broken.out
+    assert "BROKEN kernels" in broken.out
+    assert "no     compile to PTX, needs compiler" in broken.out
+    absent = Said("doctor", MXFP4_LIBRARY="/none.so", MXFP4_SIM_LIBRARY="/none.so",
+                  MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path)  # fmt: skip
+    assert "no     run kernels in the interpreter, needs interpreter, the compiler or" in absent.out
+    assert "BROKEN ptxas" in absent.out
+    assert "the compiler or kernels compiled ahead of time" in absent.out
+
+
+def test_completion(tmp_path: Path) -> None:
+    pytest.importorskip("shtab")
+    bash = shutil.which("bash")
+    assert bash
+    script = tmp_path / "mxfp4.bash"
+    script.write_text(Said("completion", "bash").out)
+    ask = f"""source {script}
+COMP_WORDS=(mxfp4 "$@"); COMP_CWORD=$#; COMP_LINE="mxfp4 $*"; COMP_POINT=${{#COMP_LINE}}
+_shtab_mxfp4; printf '%s\\n' "${{COMPREPLY[@]}}" """
+
+    def completes(*words: str) -> list[str]:
+        run = subprocess.run([bash, "-c", ask, "bash", *words], capture_output=True, text=True,
+                             cwd=tmp_path)  # fmt: skip
+        return run.stdout.split()
+
+    assert completes("p") == ["pack"]
+    assert "--no-verify" in completes("pack", "--")
+    assert "mxfp4.bash" in completes("inspect", "mx")
+    assert "--rows-hint" in completes("explain", "--r")
+    assert "_mxfp4" in Said("completion", "zsh").out
+
+
+def test_a_closed_pipe_is_no_error(checkpoint: Path) -> None:
+    command = f"{sys.executable} -m mxfp4 inspect {checkpoint} --json | head -n 1"
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert run.stdout == "{\n"
+    assert run.stderr == ""
+
+
+def test_importing_is_quick() -> None:
+    # No array library, no compiler, no driver: everything is loaded on first use.
+    heavy = ("numpy", "ml_dtypes", "safetensors", "tqdm", "torch", "cuda", "ctypes", "transformers")
+    code = f"import sys, mxfp4; print([m for m in {heavy!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True,
+                         env={"PYTHONPATH": str(Path(library.__file__).parents[1])})  # fmt: skip
+    assert run.stdout == "[]\n", run.stderr
+    code = f"import sys, mxfp4.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True,
+                         env={"PYTHONPATH": str(Path(library.__file__).parents[1])})  # fmt: skip
+    assert run.stdout == "[]\n", run.stderr

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The mutation run (`mutate`) kills what it should; the whole of it is for tools/nightly."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import mutate
+import pytest
+from kernels import library, needs_both, schedules
+
+pytestmark = needs_both
+EVERY = schedules() if library.find() else []
+SYNCHRONISES = re.compile(
+    r"^\s*(?:@!?%p\d+\s+)?(wgmma\.(fence|commit|wait)|mbarrier|fence|cp\.async)"
+)
+
+
+def number_of(instruction: str) -> int:
+    """The first schedule with an instruction."""
+    return next(i for i, s in enumerate(EVERY) if f"instruction = {instruction}" in s)
+
+
+def test_mutants_differ_from_the_kernel_in_one_line() -> None:
+    ptx = "\n".join(
+        [".entry k()", "{", "\t@%p1 bra \t$L;", "\tand.b32 \t%r1, %r2, 12;", "$L:",
+         "\tsetp.lt.s32 \t%p1, %r1, %r2;", "\tld.global.b32 \t%r1, [%rd1+4];", "\tret;", "}"]
+    )  # fmt: skip
+    found = list(mutate.mutants(ptx))
+    lines = ptx.split("\n")
+    for m in found:
+        changed = m.apply(ptx).split("\n")
+        assert [i for i in range(len(lines)) if lines[i] != changed[i]] == [m.line]
+    assert [str(m) for m in found if m.kind != "delete"] == [
+        "guard: @%p1 bra $L;  ->  @!%p1 bra $L;",
+        "immediate: and.b32 %r1, %r2, 12;  ->  and.b32 %r1, %r2, 8;",
+        "opcode: and.b32 %r1, %r2, 12;  ->  or.b32 %r1, %r2, 12;",
+        "opcode: setp.lt.s32 %p1, %r1, %r2;  ->  setp.le.s32 %p1, %r1, %r2;",
+        "swap: setp.lt.s32 %p1, %r1, %r2;  ->  setp.lt.s32 %p1, %r2, %r1;",
+        "immediate: ld.global.b32 %r1, [%rd1+4];  ->  ld.global.b32 %r1, [%rd1+20];",
+    ]
+    assert sum(m.kind == "delete" for m in found) == 4
+
+
+@pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
+def test_a_sample_of_mutants_dies(instruction: str) -> None:
+    number = number_of(instruction)
+    subject = mutate.subject(EVERY[number], number)
+    wanted = random.Random(1).sample(list(mutate.mutants(subject.artifact.ptx)), 16)
+    fates = [subject.fate(m) for m in wanted]
+    eligible = [f for f in fates if f != "invalid"]
+    assert eligible.count("killed") >= 0.8 * len(eligible)
+
+
+def test_no_synchronisation_of_a_hopper_kernel_can_go() -> None:
+    number = number_of("wgmma")
+    subject = mutate.subject(EVERY[number], number)
+    deleted = [m for m in mutate.mutants(subject.artifact.ptx)
+               if m.kind == "delete" and SYNCHRONISES.match(m.before)]  # fmt: skip
+    assert len(deleted) > 20
+    lived = [str(m) for m in deleted if subject.fate(m) != "killed"]
+    assert not lived, "\n".join(lived)
+
+
+def test_the_list_of_survivors_is_well_formed() -> None:
+    for pattern, reason in mutate.reviewed():
+        assert reason.strip().endswith(".")
+        assert pattern.pattern.startswith("^")

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Packing a checkpoint into a folder: whole files, resumable, verified, in bounded memory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mxfp4 import Checkpoint, Error, Layout, packed_checkpoint, packed_file, unpack
+from mxfp4.make_checkpoint import Shape, make_checkpoint
+from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint, fingerprint, pack_checkpoint
+from safetensors.numpy import load_file, save_file
+
+SHAPE = Shape(num_hidden_layers=2, num_local_experts=3, hidden_size=96, intermediate_size=64)
+NAMES = [f"model.layers.{i}.mlp.experts.{p}_proj" for i in (0, 1) for p in ("down", "gate_up")]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Checkpoint:
+    make_checkpoint(tmp_path / "checkpoint", SHAPE, codes=True)
+    return Checkpoint(tmp_path / "checkpoint")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "packed"
+
+
+class Seen:
+    """What `pack_checkpoint` reports."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bool] = {}
+        self.bytes = 0
+
+    def start(self, name: str, kept: bool) -> None:
+        self.kept[name] = kept
+
+    def add(self, count: int) -> None:
+        self.bytes += count
+
+
+def pack(source: Checkpoint, out: Path, **options: object) -> Seen:
+    seen = Seen()
+    pack_checkpoint(source, out, on_start=seen.start, on_bytes=seen.add, **options)  # type: ignore[arg-type]
+    return seen
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_everything_is_packed_and_found_again(source: Checkpoint, out: Path, verify: bool) -> None:
+    seen = pack(source, out, verify=verify)
+    assert seen.kept == dict.fromkeys(NAMES, False)
+    assert seen.bytes == sum(map(packed_checkpoint.packed_bytes, source.experts.values()))
+    found = PackedCheckpoint(out)
+    assert list(found.files) == NAMES
+    for name in NAMES:
+        again, original = unpack(found.verify(name)), source[name].read_all()
+        assert (again.blocks == original.blocks).all()
+        assert (again.scales == original.scales).all()
+    assert not list(out.glob("*.part"))
+    # Any other reader of the format reads it, too.
+    tensors = load_file(found.files[NAMES[0]])
+    assert np.array_equal(tensors["packed"], found[NAMES[0]].data)
+
+
+def test_what_is_there_is_kept(source: Checkpoint, out: Path, tmp_path: Path) -> None:
+    pack(source, out, names=NAMES[:1])
+    stamp = (out / f"{NAMES[0]}.safetensors").stat().st_mtime_ns
+    seen = pack(source, out)
+    assert [n for n, kept in seen.kept.items() if kept] == NAMES[:1]
+    assert (out / f"{NAMES[0]}.safetensors").stat().st_mtime_ns == stamp
+    assert all(pack(source, out).kept.values())
+    # Another layout is asked for, a file is broken, or the checkpoint changed: packed again.
+    (out / f"{NAMES[1]}.safetensors").write_bytes(b"broken")
+    assert not pack(source, out).kept[NAMES[1]]
+    raw = Layout("spread", "raw")
+    assert not any(pack(source, out, layout=raw).kept.values())
+    assert all(pack(source, out, layout="auto").kept.values()), "raw is one that auto may choose"
+    file = source[NAMES[0]]._blocks.path
+    os.utime(file, (1, 1))
+    assert [n for n, kept in pack(source, out).kept.items() if not kept] == NAMES[:2]
+
+
+def test_an_interrupted_run_leaves_whole_files_only(
+    source: Checkpoint, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    real = packed_checkpoint.pack_expert
+
+    def interrupted(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(packed_checkpoint, "pack_expert", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pack(source, out)
+    assert sorted(p.name for p in out.iterdir()) == [".lock", f"{NAMES[0]}.safetensors"]
+    with pytest.raises(Error, match=f"has no {INDEX}"):
+        PackedCheckpoint(out)
+    assert list(pack(source, out).kept.values()) == [True, False, False, False]
+
+
+def test_a_killed_run_is_taken_up(source: Checkpoint, out: Path) -> None:
+    out.mkdir()
+    (out / f"{NAMES[0]}.safetensors.part").write_bytes(b"half")
+    pack(source, out)
+    assert sorted(PackedCheckpoint(out).files) == NAMES
+    assert not list(out.glob("*.part"))
+
+
+def test_a_wrong_file_never_gets_its_name(
+    source: Checkpoint, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = packed_checkpoint.pack_expert
+
+    def flips_a_code(*arguments: object) -> np.ndarray:
+        packed = real(*arguments)  # type: ignore[arg-type]
+        packed[0, 0, 0] ^= 1
+        return packed
+
+    monkeypatch.setattr(packed_checkpoint, "pack_expert", flips_a_code)
+    with pytest.raises(Error, match=r"part: expert 0 is not what the checkpoint has"):
+        pack(source, out)
+    assert [p.name for p in out.iterdir()] == [".lock"]
+
+
+def test_errors(
+    source: Checkpoint, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Error, match="has no MXFP4 expert tensor 'x'"):
+        pack(source, out, names=["x"])
+    save_file({"a": np.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(Error, match="has no MXFP4 expert tensors to pack"):
+        pack(Checkpoint(tmp_path / "other.safetensors"), out)
+    usage = namedtuple("usage", "total used free")
+    with monkeypatch.context() as patch:
+        patch.setattr(packed_checkpoint.shutil, "disk_usage", lambda _: usage(0, 0, 1000))
+        with pytest.raises(Error, match=r"needs 0\.0 GB, but only 0\.0 GB are free"):
+            pack(source, out)
+    pack(source, out)
+    with (out / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Error, match="another process is packing into"):
+            pack(source, out)
+    with pytest.raises(Error, match="has no packed tensor 'x'"):
+        PackedCheckpoint(out)["x"]
+    assert len(fingerprint(source[NAMES[0]])) == 32
+
+
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        ("{", "is not an index of packed tensors"),
+        ("[]", "is not an index of packed tensors"),
+        ('{"format": "x", "version": 1, "tensors": {}}', "and version 1, got"),
+        ('{"format": "mxfp4-packed-checkpoint", "version": 1, "tensors": {"a": {"file": "b"}}}',
+         "names b, which is not there"),
+    ],
+)  # fmt: skip
+def test_lying_indexes(tmp_path: Path, index: str, text: str) -> None:
+    (tmp_path / INDEX).write_text(index)
+    with pytest.raises(Error, match=text):
+        PackedCheckpoint(tmp_path)
+
+
+def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
+    pack(source, out)
+    found = PackedCheckpoint(out)
+    file = found.files[NAMES[0]]
+    data = bytearray(file.read_bytes())
+    data[-3000] ^= 4
+    file.write_bytes(data)
+    with pytest.raises(Error, match="the digest does not fit"):
+        found.verify(NAMES[0])
+    tensors = load_file(file)
+    meta = packed_file.metadata(file)
+    save_file({"packed": tensors["packed"].view(np.int8)}, file, meta)
+    with pytest.raises(Error, match="must be U8, got I8"):
+        found[NAMES[0]]
+
+
+def test_files_are_written_whole(tmp_path: Path, rng: np.random.Generator) -> None:
+    layout, proof = Layout(), packed_file.Proof(1, 2, False)
+    expert = np.zeros((1, 1, 2176), np.uint8)
+    file = tmp_path / "a.safetensors"
+    for experts, text in (([expert], "expected 2 experts"), ([expert[0]], "must be packed as")):
+        with pytest.raises(Error, match=text):
+            packed_file.write(file, experts, (2, 1, 32), layout, proof)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_checkpoint(tmp_path: Path) -> None:
+    code = """
+import sys
+from mxfp4.checkpoint import Checkpoint
+from mxfp4.packed_checkpoint import pack_checkpoint
+pack_checkpoint(Checkpoint(sys.argv[1]), sys.argv[2])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+    peaks = []
+    for experts in (4, 64):
+        source, target = tmp_path / f"c{experts}", tmp_path / f"p{experts}"
+        shape = Shape(1, experts, hidden_size=512, intermediate_size=1024)
+        make_checkpoint(source, shape, codes=True)
+        command = [sys.executable, "-c", code, source, target]
+        environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+        run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        peaks.append(int(run.stdout) * 1024)
+    size = (tmp_path / "c64" / "model-00001-of-00001.safetensors").stat().st_size
+    assert size > 50e6
+    assert peaks[1] - peaks[0] < size / 10, (peaks, size)

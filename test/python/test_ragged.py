@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Ragged problems that nobody thought of, shrunk to small ones when they fail.
+
+``pytest test/python/test_ragged.py --ragged 5000`` runs more of them than CI does.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, find, given, settings
+from hypothesis import strategies as st
+from kernels import LAYOUTS, Case, compile_kernel, complaints, library, needs_both, schedules
+from mxfp4 import Problem
+
+pytestmark = needs_both
+CHOICES = [f"placement={p} instruction={i}" for p, i in
+           (("register", "auto"), ("register", "wgmma"), ("shared", "mma_sync"))]  # fmt: skip
+EVERY = [*(f"schedule={s}" for s in (schedules() if library.find() else [])), *CHOICES]
+
+# Extents around the edges of fragments, blocks and tiles, and any others.
+EXTENTS = st.one_of(
+    st.integers(1, 300), st.sampled_from([1, 7, 8, 16, 63, 64, 65, 127, 128, 129, 192, 193, 257])
+)
+SIZES = st.one_of(
+    st.just(0), st.integers(0, 20), st.sampled_from([7, 8, 9, 16, 17, 63, 65, 129, 161, 257])
+)
+
+
+@st.composite
+def ragged(draw: st.DrawFn) -> Case:
+    """A problem, the rows of its groups, data and an interleaving."""
+    named = draw(st.booleans())
+    experts = draw(st.integers(1, 6))
+    groups = draw(st.integers(1, 12)) if named else experts
+    problem = Problem(
+        experts, draw(EXTENTS), 32 * draw(st.integers(1, 36)), groups,
+        draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from(["bf16", "f32"])), named,
+    )  # fmt: skip
+    sizes = draw(st.lists(SIZES, min_size=groups, max_size=groups))
+    one = st.integers(-1, experts - 1)
+    ids = draw(st.lists(one, min_size=groups, max_size=groups)) if named else None
+    kind = draw(st.sampled_from(["exact", "single"]))
+    return Case(problem, tuple(sizes), tuple(ids) if ids else None, kind, draw(st.integers(1, 99)))
+
+
+def test_ragged_problems_are_right_and_have_no_hazards(request: pytest.FixtureRequest) -> None:
+    @settings(
+        max_examples=request.config.getoption("--ragged"), deadline=None, database=None,
+        derandomize=True, suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(ragged(), st.sampled_from(EVERY), st.integers(1, 4), st.integers(0, 2000))
+    def property_(case: Case, options: str, multiprocessors: int, rows_hint: int) -> None:
+        if options in CHOICES:
+            options += f" rows-hint={rows_hint}"
+        artifact = compile_kernel(case.problem, options)
+        found = complaints(artifact, case, multiprocessors)
+        assert not found, options + "\n" + "\n".join(found)
+
+    property_()
+
+
+def test_failures_shrink_to_small_problems() -> None:
+    def fails(case: Case) -> bool:
+        return case.problem.n > 70 and sum(case.sizes) > 8 and case.problem.k > 64
+
+    case = find(ragged(), fails, settings=settings(database=None, derandomize=True))
+    assert (case.problem.experts, case.problem.n, case.problem.k) == (1, 71, 96)
+    assert case.sizes == (9,)
+    assert case.ids is None

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""gpt-oss of transformers on our experts, on the CPU: its own code around the specification."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
+pytest.importorskip("transformers", reason="see tools/setup --models")
+
+from mxfp4 import Checkpoint, Error, kernels  # noqa: E402
+from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
+from mxfp4.integrations import transformers as ours  # noqa: E402
+from mxfp4.make_checkpoint import Shape, make_checkpoint  # noqa: E402
+from mxfp4.packed_checkpoint import pack_checkpoint  # noqa: E402
+from safetensors.numpy import load_file, save_file  # noqa: E402
+
+TINY = Shape(2, 8, 96, 64, 64, 4, 2, 32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiny")
+    make_checkpoint(path, TINY, seed=3)
+    return path
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.fixture(scope="module")
+def models(folder: Path) -> check.Models:
+    return check.Models(folder, "cpu")
+
+
+@torch.no_grad()
+def test_results_are_those_of_the_dequantised_path(models: check.Models) -> None:
+    ids = models.tokens(4, 24)
+    layers = check.check_layers(models, ids)
+    assert layers["pass"], layers
+    logits = check.check_logits(models, ids)
+    assert logits["pass"], logits
+    # Here sums are short and both paths add in f32: nearly all roundings agree, so routes do.
+    assert logits["of these routed otherwise"] == 0
+    assert logits["largest difference / largest logit"] <= 2**-6
+    generated = check.check_generation(models, ids[:, :8], 12)
+    assert generated["equal"] == generated["sequences"] == 4, generated
+
+
+@torch.no_grad()
+def test_the_comparison_notices_other_weights(
+    models: check.Models, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Gate and up rows of the last layer change places: everything still looks like a model.
+    (file,) = copy.glob("model-00002-*")
+    tensors = load_file(file)
+    for name in ("blocks", "scales", "bias"):
+        key = f"model.layers.1.mlp.experts.gate_up_proj_{name}"
+        pairs = tensors[key].reshape(8, TINY.intermediate_size, 2, *tensors[key].shape[2:])
+        tensors[key] = np.ascontiguousarray(pairs[:, :, ::-1]).reshape(tensors[key].shape)
+    save_file(tensors, file, {"format": "pt"})
+    monkeypatch.setattr(models, "ours", ours.load(copy))
+    ids = models.tokens(2, 8)
+    found = check.check_layers(models, ids)
+    assert not found["pass"]
+    first, last = found["error, ours / transformers"]
+    assert first <= check.SLACK < last
+    assert not check.check_logits(models, ids)["pass"]
+
+
+@torch.no_grad()
+def test_a_loaded_model_has_no_dequantised_weights(folder: Path, models: check.Models) -> None:
+    model = models.ours
+    assert not [n for n, _ in model.named_parameters() if n.endswith(("gate_up_proj", "down_proj"))]
+    source = Checkpoint(folder)
+    stored = sum(t._blocks.read().nbytes + t._scales.read().nbytes for t in source.experts.values())
+    packed = sum(b.nbytes for n, b in model.named_buffers() if n.endswith("packed"))
+    assert stored <= packed <= 2 * stored, "padded to 64 x 64, and no more"
+    assert model.config.quantization_config.quant_method == ours.METHOD
+    assert ours.prepare(model) == 0, "the CPU needs no kernels"
+
+
+@torch.no_grad()
+def test_experts_packed_before(folder: Path, models: check.Models, tmp_path: Path) -> None:
+    pack_checkpoint(Checkpoint(folder), tmp_path)
+    model = ours.load(folder, packed=tmp_path, progress=True)
+    ids = models.tokens(1, 9)
+    assert torch.equal(model(ids).logits, models.ours(ids).logits)
+    with pytest.raises(Error, match="has no mxfp4-packed"):
+        ours.load(folder, packed=folder)
+
+
+@torch.no_grad()
+def test_replacing_the_experts_of_a_model(folder: Path, models: check.Models) -> None:
+    from transformers import AutoModelForCausalLM, Mxfp4Config
+
+    dequantised = Mxfp4Config(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, quantization_config=dequantised, dtype=torch.bfloat16
+    )
+    assert ours.replace_experts(model, folder, progress=True) is model
+    ids = models.tokens(1, 9)
+    assert torch.equal(model(ids).logits, models.ours(ids).logits)
+    with pytest.raises(Error, match="has no GptOssExperts to replace"):
+        ours.replace_experts(model, folder)
+
+
+@torch.no_grad()
+def test_scales_that_do_not_fold_are_packed_raw(copy: Path, models: check.Models) -> None:
+    (file,) = copy.glob("model-00001-*")
+    tensors = load_file(file)
+    scales = tensors["model.layers.0.mlp.experts.down_proj_scales"]
+    blocks = tensors["model.layers.0.mlp.experts.down_proj_blocks"]
+    scales[0, 0, 0], blocks[0, 0, 0] = 200, 0  # zeros, whatever their scale
+    save_file(tensors, file, {"format": "pt"})
+    first, second = (layer.mlp.experts for layer in ours.load(copy).model.layers)
+    assert (first.down.layout.scales, first.gate_up.layout.scales) == ("raw", "folded")
+    assert second.down.layout.scales == "folded"
+    x = torch.randn(3, TINY.hidden_size).bfloat16()
+    routing = torch.tensor([[0, 1], [0, 2], [7, 0]]), torch.ones(3, 2).bfloat16()
+    assert first(x, *routing).isfinite().all()
+
+
+def test_kernels_for_single_tokens_and_for_many() -> None:
+    found = ours.problems(8, 96, 64, 4)
+    specs = [(p.n, p.k, p.groups, p.expert_ids, single) for p, single in found]
+    assert specs == [(128, 96, None, False, False), (128, 96, 4, True, True),
+                     (96, 64, None, False, False), (96, 64, 4, True, True)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"quantization_config": None}, "says 'gpt_oss' and None"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "says 'gpt_oss' and 'fp8'"),
+        ({"intermediate_size": 32}, "gate_up_proj must have E, N, K = 8, 64, 96 in this model, but "
+                                    "the checkpoint's has 8, 128, 96"),
+        ({"num_hidden_layers": 3, "layer_types": None},
+         r"no MXFP4 expert tensor 'model\.layers\.2\.mlp\.experts"),
+    ],
+)  # fmt: skip
+def test_checkpoints_that_do_not_fit(copy: Path, changes: dict[str, Any], text: str) -> None:
+    change_config(copy, **changes)
+    with pytest.raises(Error, match=text):
+        ours.load(copy, ignore_mismatched_sizes=True)
+
+
+def test_other_dtypes_are_refused(folder: Path) -> None:
+    with pytest.raises(Error, match=r"dtype must be that, got torch\.float16"):
+        ours.load(folder, dtype=torch.float16)
+
+
+def test_experts_of_another_kind_are_refused(models: check.Models) -> None:
+    theirs = models.bf16.model.layers[0].mlp.experts
+    empty = ours.Experts(theirs)
+    with pytest.raises(Error, match="have no weights yet"):
+        empty(torch.zeros(1, 96), torch.zeros(1, 4, dtype=torch.int64), torch.ones(1, 4))
+    theirs.is_concatenated = True
+    try:
+        with pytest.raises(Error, match="has all gates before all ups"):
+            ours.Experts(theirs)
+    finally:
+        theirs.is_concatenated = False
+    with pytest.raises(Error, match="Linear is not like GptOssExperts"):
+        ours.Experts(torch.nn.Linear(2, 2))
+
+
+def test_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(check, "SMALL", TINY)
+    monkeypatch.setattr(check, "NEW_TOKENS", 4)
+    file = tmp_path / "out.json"
+    assert check.main(["--device", "cpu", "--json", str(file)]) == 0
+    assert "4 passed, 0 failed" in capsys.readouterr().out
+    report = json.loads(file.read_text())
+    assert set(report["checks"]) == {"layers", "logits", "generation", "compiled"}
+    if not torch.cuda.is_available():
+        with pytest.raises(SystemExit):
+            check.main([])
+        assert "torch sees no CUDA device" in capsys.readouterr().err
+
+
+def test_kernels_are_compiled_for_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MAX_TOKENS", 64)
+    count = check.compile_kernels(tmp_path, [TINY])
+    assert kernels.add(tmp_path) == count
+    try:
+        for problem, single in ours.problems(8, 96, 64, 4):
+            for rows in (4,) if single else (4, 256):
+                assert kernels._ahead_of_time(problem, rows, exact=True), (problem, rows)
+    finally:
+        kernels._shelf = None
