@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // What `convert-to-llvm` and `gpu-to-llvm` need to know of the dialect: a block
-// is 2176 bytes, `block_bytes` is another descriptor of the same memory, and a
-// tensor map is 128 bytes that the host's runtime encodes. Everything else has
-// been lowered to loops or to a kernel before.
+// is 2176 bytes, `block_bytes` is another descriptor of the same memory, and
+// tensor maps are 128 bytes each that the host's runtime encodes. Everything
+// else has been lowered to loops or to a kernel before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,7 +60,7 @@ struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
   }
 };
 
-/// A call of
+/// A call for each map of
 ///   void mxfp4_encode_tensor_map(void *map, const void *x, int64_t rows,
 ///                                int64_t columns, int64_t box_rows)
 /// which the program that runs the module provides: it writes the 128 bytes of
@@ -94,11 +94,18 @@ struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
     MemRefDescriptor x(adaptor.getSource());
     auto type = cast<MemRefType>(op.getSource().getType());
     Value data = x.bufferPtr(rewriter, loc, *getTypeConverter(), type);
-    Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
-                                         op.getMap().getType().getRows());
-    LLVM::CallOp::create(rewriter, loc, *encode,
-                         ValueRange{map, data, x.size(rewriter, loc, 0),
-                                    x.size(rewriter, loc, 1), box});
+    const TensorMapType maps = op.getMap().getType();
+    for (int64_t number = 0; number < maps.getCount(); ++number) {
+      Value place = LLVM::GEPOp::create(
+          rewriter, loc, pointer, i64, map,
+          ArrayRef<LLVM::GEPArg>{
+              int32_t(number * TensorMapType::kBytes / sizeof(int64_t))});
+      Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
+                                           (number + 1) * maps.getBoxStep());
+      LLVM::CallOp::create(rewriter, loc, *encode,
+                           ValueRange{place, data, x.size(rewriter, loc, 0),
+                                      x.size(rewriter, loc, 1), box});
+    }
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, mapType, map);
     return success();
   }
@@ -116,7 +123,8 @@ struct ToLLVMInterface : ConvertToLLVMPatternInterface {
     });
     converter.addConversion([](TensorMapType type) -> Type {
       return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 64),
-                                      16);
+                                      type.getCount() * TensorMapType::kBytes /
+                                          sizeof(int64_t));
     });
     patterns.add<BlockBytesLowering, MakeTensorMapLowering>(converter);
   }

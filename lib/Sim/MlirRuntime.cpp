@@ -89,26 +89,33 @@ struct MapRequest {
   int64_t Rows, Columns, BoxRows;
   uint64_t Magic;
 };
+constexpr size_t kMapBytes = 128;
 constexpr uint64_t kMapMagic = 0x70616d2d726f736e; // "nsor-map"
 
-/// Activations as mxfp4.make_tensor_map describes them.
-void addTensorMap(sim::Launch &L, const MapRequest &Request,
-                  const std::string &Name) {
+/// Activations as mxfp4.make_tensor_map describes them: boxes of several
+/// heights over the same memory.
+void addTensorMaps(sim::Launch &L, const std::vector<MapRequest> &Requests,
+                   const std::string &Name) {
   uint8_t *Begin = nullptr;
   size_t Size = 0;
-  if (!heap().find(Request.Data, Begin, Size))
+  if (!heap().find(Requests[0].Data, Begin, Size))
     fail("the tensor map '" + Name + "' describes memory that is not ours");
   const unsigned Buffer = L.addBuffer(Begin, Size, {}, Name);
-  sim::TensorMap Map;
-  Map.Base = L.address(Buffer) + (Request.Data - Begin);
-  Map.Rank = 2;
-  Map.Dims = {uint64_t(Request.Columns), uint64_t(Request.Rows)};
-  Map.Strides = {uint64_t(Request.Columns) * 2};
-  Map.Box = {64, uint32_t(Request.BoxRows)};
-  Map.Swizzling = sim::TensorMap::Swizzle::B128;
-  if (std::string Why = Map.verify(); !Why.empty())
-    fail("the tensor map '" + Name + "': " + Why);
-  L.argTensorMap(Map);
+  std::vector<uint8_t> Bytes;
+  for (const MapRequest &Request : Requests) {
+    sim::TensorMap Map;
+    Map.Base = L.address(Buffer) + (Request.Data - Begin);
+    Map.Rank = 2;
+    Map.Dims = {uint64_t(Request.Columns), uint64_t(Request.Rows)};
+    Map.Strides = {uint64_t(Request.Columns) * 2};
+    Map.Box = {64, uint32_t(Request.BoxRows)};
+    Map.Swizzling = sim::TensorMap::Swizzle::B128;
+    if (std::string Why = Map.verify(); !Why.empty())
+      fail("the tensor map '" + Name + "': " + Why);
+    const std::array<uint8_t, 128> Encoded = Map.encode();
+    Bytes.insert(Bytes.end(), Encoded.begin(), Encoded.end());
+  }
+  L.argBytes(Bytes.data(), Bytes.size());
 }
 
 /// Passes a parameter on: addresses of host memory become buffers.
@@ -116,12 +123,14 @@ void addArgument(sim::Launch &L, const sim::KernelInfo::Param &P,
                  const void *Value) {
   uint8_t *Address = nullptr, *Begin = nullptr;
   size_t Size = 0;
-  MapRequest Request;
-  if (P.Size == 128) {
-    std::memcpy(&Request, Value, sizeof(Request));
-    if (Request.Magic == kMapMagic)
-      return addTensorMap(L, Request, P.Name);
-  }
+  std::vector<MapRequest> Maps(P.Size % kMapBytes == 0 ? P.Size / kMapBytes
+                                                       : 0);
+  for (size_t I = 0; I < Maps.size(); ++I)
+    std::memcpy(static_cast<void *>(&Maps[I]),
+                static_cast<const uint8_t *>(Value) + I * kMapBytes,
+                sizeof(MapRequest));
+  if (!Maps.empty() && Maps[0].Magic == kMapMagic)
+    return addTensorMaps(L, Maps, P.Name);
   if (P.Size == sizeof(Address))
     std::memcpy(static_cast<void *>(&Address), Value, sizeof(Address));
   if (Address && heap().find(Address, Begin, Size))
@@ -194,7 +203,7 @@ EXPORT void mxfp4_encode_tensor_map(void *Map, const void *X, int64_t Rows,
                                     int64_t Columns, int64_t BoxRows) {
   const MapRequest Request{static_cast<uint8_t *>(const_cast<void *>(X)), Rows,
                            Columns, BoxRows, kMapMagic};
-  std::memset(Map, 0, 128);
+  std::memset(Map, 0, kMapBytes);
   std::memcpy(Map, &Request, sizeof(Request));
 }
 

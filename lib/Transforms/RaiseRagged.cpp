@@ -384,7 +384,8 @@ struct RaiseRaggedLoop : OpRewritePattern<scf::ForOp> {
     Value y = GroupedMatmulOp::create(b, empty.getType(), loop->activations,
                                       ValueRange{loop->codes, loop->scales},
                                       routing.offsets, routing.ids, empty,
-                                      /*error=*/Value(), ScheduleAttr())
+                                      /*error=*/Value(), /*workspace=*/Value(),
+                                      ScheduleAttr())
                   .getResult(0);
     if (y.getType() != type)
       y = tensor::CastOp::create(b, type, y);
