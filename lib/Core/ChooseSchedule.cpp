@@ -61,10 +61,9 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(blocksFor(problem.k)),
-        slices(steps % 3 == 0   ? 3
-               : steps % 2 == 0 ? 2
-                                : 1) {}
+        steps(blocksFor(problem.k)), slices(steps % 3 == 0   ? 3
+                                            : steps % 2 == 0 ? 2
+                                                             : 1) {}
 
   Pick pick(int64_t rows) const {
     const bool isShort = !preference.instruction && steps < kFewSteps;
@@ -95,6 +94,11 @@ private:
     return mean + int64_t(groups > 1 ? deviations * std::sqrt(mean) : 0);
   }
 
+  /// The tightest tiles spill with the baseline's addresses.
+  bool hasSpareRegisters() const {
+    return preference.placement == Placement::Register;
+  }
+
   Pick pickMmaSync(int64_t rows) const;
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
@@ -119,7 +123,8 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   };
   constexpr std::array<Regime, 4> regimes = {{
       {4, 64, 8, 4, 8, 6,
-       "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
+       "few rows a group: memory bound, one n8 column of tokens, deep "
+       "prefetch"},
       {12, 64, 16, 4, 6, 6,
        "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
       {40, 64, 32, 4, 5, 4,
@@ -171,7 +176,8 @@ Pick Chooser::pickFewest(int64_t rows) const {
   if (slices == 1)
     return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
   const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
-  if (tiles > target.multiprocessors && tiles <= 2 * target.multiprocessors)
+  if (hasSpareRegisters() && tiles > target.multiprocessors &&
+      tiles <= 2 * target.multiprocessors)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/2),
             "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
             "a multiprocessor take all tiles at once"};
@@ -189,8 +195,9 @@ Pick Chooser::pickMiddle(int64_t rows) const {
     return double(ceilDiv(tiles, target.multiprocessors));
   };
   // Measured: three blocks a warpgroup overlap a little better than two.
-  const int tileRows = rounds(192) * 192 * 0.97 < rounds(128) * 128 ? 192 : 128;
-  return {wgmma(tileRows, 48, 8, 4, slices),
+  const bool isHigh =
+      hasSpareRegisters() && rounds(192) * 192 * 0.97 < rounds(128) * 128;
+  return {wgmma(isHigh ? 192 : 128, 48, 8, 4, slices),
           "a few dozen rows a group: up to 48 tokens share each decoded "
           "fragment, in the tile that fills the multiprocessors best"};
 }
@@ -219,10 +226,10 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
   choice.reason = pick.why;
-  choice.reason += problem.rowsHint > 0
-                       ? " (" + std::to_string(ceilDiv(rows, groups)) +
-                             " expected a group)"
-                       : " (no hint of the number of rows)";
+  choice.reason +=
+      problem.rowsHint > 0
+          ? " (" + std::to_string(ceilDiv(rows, groups)) + " expected a group)"
+          : " (no hint of the number of rows)";
   // Past the first row of each group only the mean counts, which changes after
   // every `groups` rows; past `kMany` a group nothing changes any more.
   constexpr int64_t kMany = 1024;

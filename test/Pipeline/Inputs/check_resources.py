@@ -15,10 +15,10 @@ import sys
 import tempfile
 
 # The two kinds of shape exercise different code: whole tiles and pairs of
-# columns, or masks everywhere, single columns and expert ids.
+# columns, or masks everywhere, single columns and expert ids; the number is of k64 steps.
 SHAPES = {
-    "even": "experts=32 n=5760 k=2880",
-    "odd": "experts=32 n=101 k=544 groups=40 expert-ids=1",
+    "even": ("experts=32 n=5760", 45),
+    "odd": ("experts=32 n=101 groups=40 expert-ids=1", 9),
 }
 # Users may attach schedules of their own; these are wgmma's extremes: the most
 # accumulators, and the most CTAs.
@@ -30,6 +30,13 @@ OTHERS = [
 ]
 LAYOUTS = list(itertools.product(("spread", "nibble"), ("folded", "raw")))
 OUTPUTS = ("bf16", "f32")
+
+
+def k_of(steps: int, schedule: str) -> int:
+    """K with so many k64 steps, or a few more so that the schedule's K slices share them."""
+    found = re.search(r"k_slices = (\d+)", schedule)
+    slices = int(found[1]) if found else 1
+    return 64 * slices * -(-steps // slices) - 32 * (steps < 10)
 
 
 def assemble(schedule: str, problem: str, directory: pathlib.Path) -> list[str]:
@@ -57,9 +64,10 @@ def main() -> int:
         return 1
     schedules += [schedule for schedule in OTHERS if schedule not in schedules]
     cases = [
-        (schedule, f"{shape} order={order} scales={scales} output={output}")
+        (schedule, f"{shape} k={k_of(steps, schedule)} order={order} scales={scales} "
+         f"output={output}")
         for schedule in schedules
-        for shape in SHAPES.values()
+        for shape, steps in SHAPES.values()
         for order, scales in LAYOUTS
         for output in OUTPUTS
     ]
