@@ -202,13 +202,14 @@ Pick Chooser::pickMiddle(int64_t rows) const {
           "fragment, in the tile that fills the multiprocessors best"};
 }
 
-/// The lowest tile that needs no more of them for a group than the highest
-/// does: what it saves are stages. Tiles share a group's rows evenly.
+/// The lowest tile of which a group needs no more, one or two, than of the
+/// highest: what it saves are stages. Tiles share a group's rows evenly.
 Pick Chooser::pickMany(int64_t tokens) const {
   constexpr std::array<int, 4> heights = {64, 96, 144, 192};
   const auto height =
-      std::find_if(heights.begin(), heights.end(), [&](int height) {
-        return ceilDiv(tokens, height) == ceilDiv(tokens, heights.back());
+      std::find_if(heights.begin(), heights.end() - 1, [&](int height) {
+        const int64_t tiles = ceilDiv(tokens, height);
+        return tiles <= 2 && tiles == ceilDiv(tokens, heights.back());
       });
   return {wgmma(192, *height, 16, 12),
           "many rows a group: compute bound, three warpgroups share the tokens "

@@ -57,11 +57,11 @@ def tokens_of(schedule: str) -> int:
     return int(found[1]) if found else 64
 
 
-def k_of(steps: int, schedule: str) -> int:
-    """The odd multiple of 32 with so many k64 steps, or more: so that its K slices share them."""
+def shared_k(k: int, schedule: str) -> int:
+    """K or the next like it, an odd or even multiple of 32, whose steps the K slices share."""
     found = re.search(r"k_slices = (\d+)", schedule)
-    slices = int(found[1]) if found else 1
-    return 64 * slices * -(-steps // slices) - 32
+    step = 64 * (int(found[1]) if found else 1)
+    return step * -(-k // step) - k % 64
 
 
 @cache
@@ -236,9 +236,9 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
     """
     t = tokens_of(schedule)
     output = ("bf16", "f32")[variant % 2]
-    short_k = Problem(3, 70, k_of(2, schedule), None, layout, output)
-    tall = Problem(2, 259, k_of(18, schedule), None, layout, ("f32", "bf16")[variant % 2])
-    named = Problem(4, 65, k_of(9, schedule), 6, layout, output, True)
+    short_k = Problem(3, 70, shared_k(96, schedule), None, layout, output)
+    tall = Problem(2, 259, shared_k(1120, schedule), None, layout, ("f32", "bf16")[variant % 2])
+    named = Problem(4, 65, shared_k(544, schedule), 6, layout, output, True)
     ids = (3, -1, 0, 0, -1, 2)
     return [
         Case(short_k, (0, 1, 0)),

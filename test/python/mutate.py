@@ -21,7 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kernels import LAYOUTS, Case, compile_kernel, complaints, refusal_complaints, schedules, short
+from kernels import (
+    LAYOUTS,
+    Case,
+    compile_kernel,
+    complaints,
+    refusal_complaints,
+    schedules,
+    shared_k,
+    short,
+)
 from kernels import tokens_of as tokens
 from mxfp4 import Artifact, Error, Problem, simulate
 
@@ -153,7 +162,8 @@ def subject(schedule: str, number: int) -> Subject:
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
     # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
     # of steps wraps rings of every size in the middle of a pair of steps.
-    n, k = (257, 258)[number // 2 % 2], 576 if "wgmma" in schedule else 544
+    n = (257, 258)[number // 2 % 2]
+    k = shared_k(576 if "wgmma" in schedule else 544, schedule)
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.

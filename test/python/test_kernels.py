@@ -13,6 +13,7 @@ from kernels import (
     needs_both,
     refusal_complaints,
     schedules,
+    shared_k,
     short,
 )
 from mxfp4 import Layout, Problem
@@ -33,6 +34,6 @@ def test_kernels_are_right_and_have_no_hazards(schedule: str, layout: Layout) ->
 
 @pytest.mark.parametrize("schedule", EVERY, ids=short)
 def test_bad_offsets_and_ids_are_reported_and_nothing_is_stored_for_them(schedule: str) -> None:
-    problem = Problem(4, 65, 160, 37, expert_ids=True)
+    problem = Problem(4, 65, shared_k(160, schedule), 37, expert_ids=True)
     found = refusal_complaints(compile_kernel(problem, f"schedule={schedule}"), 37)
     assert not found, "\n".join(found)

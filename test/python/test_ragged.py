@@ -6,10 +6,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
-from kernels import LAYOUTS, Case, compile_kernel, complaints, library, needs_both, schedules
+from kernels import (
+    LAYOUTS,
+    Case,
+    compile_kernel,
+    complaints,
+    library,
+    needs_both,
+    schedules,
+    shared_k,
+)
 from mxfp4 import Problem
 
 pytestmark = needs_both
@@ -52,6 +63,8 @@ def test_ragged_problems_are_right_and_have_no_hazards(request: pytest.FixtureRe
     def property_(case: Case, options: str, multiprocessors: int, rows_hint: int) -> None:
         if options in CHOICES:
             options += f" rows-hint={rows_hint}"
+        k = shared_k(case.problem.k, options)
+        case = replace(case, problem=replace(case.problem, k=k))
         artifact = compile_kernel(case.problem, options)
         found = complaints(artifact, case, multiprocessors)
         assert not found, options + "\n" + "\n".join(found)
