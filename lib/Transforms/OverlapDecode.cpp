@@ -90,9 +90,10 @@ private:
                         const Registers &otherwise);
   Registers emitDecode(Unit &unit, const Registers &raw);
   void emitAhead(State &state, int64_t number, Value fetchIf);
-  void emitUnit(State &state, int64_t number, Value releaseIf, Value fetchIf);
+  void emitBatch(State &state, int64_t number, bool hasEarlier);
   void release(ValueRange position, Value condition);
-  void emitSteps(State &state, int64_t steps, Value hasPrevious, Value more);
+  void emitSteps(State &state, int64_t steps, std::optional<Value> hasPrevious,
+                 Value more);
   void emitLoop(State &state, int64_t steps, int64_t stepsAtOnce);
 
   scf::ForOp loop;
@@ -310,10 +311,9 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
   state.raw = Registers(results.drop_front(count));
 }
 
-/// Starts the batch of one unit, waits for the one before, whose fragments are
-/// spare from then on, and prepares the next units while the batch runs.
-void Overlapper::emitUnit(State &state, int64_t number, Value releaseIf,
-                          Value fetchIf) {
+/// Starts the batch of one unit and waits for the one before, if any, whose
+/// fragments are spare from then on.
+void Overlapper::emitBatch(State &state, int64_t number, bool hasEarlier) {
   Unit &unit = units[number];
   IRMapping mapping = mapPosition(state.current);
   // The accumulator comes from the loop or from the unit before.
@@ -322,18 +322,20 @@ void Overlapper::emitUnit(State &state, int64_t number, Value releaseIf,
     mapping.map(sums, state.sums);
   mapping.map(unit.fragments, state.fragments);
   clone(unit.batch, mapping);
-  clone(unit.back, mapping);
   auto wgmma = cast<WgmmaOp>(
       mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
   if (wgmma.getDecoded())
     wgmma.setBuffer(multiplied % 2);
   ++multiplied;
-  cast<WgmmaWaitOp>(mapping.lookup(unit.wait().getResult()).getDefiningOp())
-      .setPending(1);
+  clone(unit.back, mapping);
   state.sums = mapping.lookup(unit.back.back()->getResult(0));
-  if (number == 0)
-    release(state.previous, releaseIf);
-  emitAhead(state, number, fetchIf);
+  auto wait = cast<WgmmaWaitOp>(
+      mapping.lookup(unit.wait().getResult()).getDefiningOp());
+  wait.setPending(1);
+  if (hasEarlier)
+    return;
+  wait.replaceAllUsesWith(wgmma.getResult());
+  wait.erase();
 }
 
 /// Gives a stage back, if the condition holds; null: always.
@@ -345,17 +347,20 @@ void Overlapper::release(ValueRange position, Value condition) {
   clone(leave, mapping);
 }
 
-/// Consecutive steps. Before the first, the stage of the step before is released
-/// if `hasPrevious`; what is fetched past the last of them is fetched if `more`.
-/// Null: always.
-void Overlapper::emitSteps(State &state, int64_t steps, Value hasPrevious,
-                           Value more) {
+/// Consecutive steps: start a batch, and prepare the next units while it runs.
+/// There is none before the first without `hasPrevious`; else its stage is
+/// released if that is true. What is fetched past the last of them is fetched if
+/// `more`. Null: always.
+void Overlapper::emitSteps(State &state, int64_t steps,
+                           std::optional<Value> hasPrevious, Value more) {
   const int64_t each = units.size();
   for (int64_t step = 0; step < steps; ++step) {
     for (int64_t number = 0; number < each; ++number) {
       const bool isInside = step * each + number + 2 < steps * each;
-      emitUnit(state, number, step == 0 ? hasPrevious : Value(),
-               isInside ? Value() : more);
+      emitBatch(state, number, hasPrevious || step > 0 || number > 0);
+      if (number == 0 && (hasPrevious || step > 0))
+        release(state.previous, step > 0 ? Value() : *hasPrevious);
+      emitAhead(state, number, isInside ? Value() : more);
     }
     state.previous = state.current;
     state.current = state.next;
@@ -409,9 +414,10 @@ LogicalResult Overlapper::run() {
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
   const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;
-  Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
-  if (steps % stepsAtOnce == 1)
-    emitSteps(state, 1, never, steps == 1 ? never : Value());
+  if (steps % stepsAtOnce == 1) {
+    Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+    emitSteps(state, 1, std::nullopt, steps == 1 ? never : Value());
+  }
   if (steps >= stepsAtOnce)
     emitLoop(state, steps, stepsAtOnce);
   SmallVector<Value> results = {

@@ -233,7 +233,7 @@ class SimDriver:
             setattr(self, f"CUtensorMap{name}", _Names())
         self.CUlaunchAttributeID = _Names()
         self.CUlaunchConfig = self.CUlaunchAttribute = _Record
-        self.cuuint32_t = self.cuuint64_t = int
+        self.cuuint32_t = self.cuuint64_t = self.CUstream = int
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"the simulated driver has no {name}")

@@ -57,7 +57,7 @@ class _OnDevice:
     context: Any
     context_handle: int
     function: Any
-    grid: int
+    config: Any
     error: int
     workspaces: Workspaces | None
 
@@ -174,8 +174,25 @@ class Kernel:
         finally:
             self._call("cuCtxPopCurrent")
         grid = m.ctas_per_sm * ask("MULTIPROCESSOR_COUNT")
-        grid -= grid % m.cluster[0]
-        return _OnDevice(context, int(context), function, grid, error, workspaces)
+        config = self._configure(grid - grid % m.cluster[0])
+        return _OnDevice(context, int(context), function, config, error, workspaces)
+
+    def _configure(self, grid: int) -> Any:
+        """Of launches that may begin before the work ahead of them on the stream has ended.
+
+        The kernel waits for that itself, once it has set itself up (griddepcontrol.wait).
+        """
+        d, m = self._driver, self.manifest
+        attribute = d.CUlaunchAttribute()
+        ids = d.CUlaunchAttributeID
+        attribute.id = ids.CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+        attribute.value.programmaticStreamSerializationAllowed = 1
+        config = d.CUlaunchConfig()
+        config.gridDimX, config.gridDimY, config.gridDimZ = grid, 1, 1
+        config.blockDimX, config.blockDimY, config.blockDimZ = m.block
+        config.sharedMemBytes = m.dynamic_shared_bytes
+        config.attrs, config.numAttrs = [attribute], 1
+        return config
 
     def _load_function(self) -> Any:
         """Load the cubin, or, if there is none or it does not fit, let the driver compile PTX."""
@@ -325,11 +342,8 @@ class Kernel:
                         self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
                     else:
                         self._values[i] = on.error if name == "error" else buffers[name].pointer
-                block, shared = self.manifest.block, self.manifest.dynamic_shared_bytes
-                self._call(
-                    "cuLaunchKernel", on.function, on.grid, 1, 1, *block, shared, stream,
-                    self._parameters, 0,
-                )  # fmt: skip
+                on.config.hStream = self._driver.CUstream(stream)
+                self._call("cuLaunchKernelEx", on.config, on.function, self._parameters, 0)
         finally:
             if other:
                 self._call("cuCtxPopCurrent")

@@ -20,7 +20,7 @@ _BYTES = 128
 class TensorMaps:
     """Encoded tensor maps of one kernel's activations, kept by address and number of rows.
 
-    Encoding costs a driver call a map; a kernel that meets the same buffer again does not pay for it.
+    Encoding costs a driver call a map; a kernel that meets a buffer again does not pay for it.
 
     Args:
         driver: a module like ``cuda.bindings.driver``.
@@ -29,9 +29,7 @@ class TensorMaps:
         k: K, columns of the activations.
     """
 
-    def __init__(
-        self, driver: Any, call: Callable[..., Any], argument: Argument, k: int
-    ) -> None:
+    def __init__(self, driver: Any, call: Callable[..., Any], argument: Argument, k: int) -> None:
         self._driver, self._call, self._boxes, self._k = driver, call, argument.boxes, k
         self._kept: OrderedDict[tuple[int, int], ctypes.Array[ctypes.c_char]] = OrderedDict()
 

@@ -97,6 +97,11 @@ class FakeDriver:
             CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES="shared",
             CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT="carveout",
         )
+        self.CUlaunchAttributeID = SimpleNamespace(
+            CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION="programmatic"
+        )
+        self.CUlaunchConfig, self.CUstream = SimpleNamespace, int
+        self.CUlaunchAttribute = lambda: SimpleNamespace(value=SimpleNamespace())
         self.CUpointer_attribute = SimpleNamespace(CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL="ordinal")
         self.facts = dict(zip(names, (*chip, 132, 232448, 233472), strict=True))
         self.fail = fail or {}
@@ -170,13 +175,16 @@ class FakeDriver:
         self.word = 0
         return (0,)
 
-    def _cuLaunchKernel(self, *a: Any) -> tuple[int]:
-        function, gx, gy, gz, bx, by, bz, shared, stream, parameters, extra = a
+    def _cuLaunchKernelEx(self, c: Any, function: Any, parameters: int, extra: int) -> tuple[int]:
         assert self.contexts, "a context is current"
+        assert [(a.id, vars(a.value)) for a in c.attrs] == [
+            ("programmatic", {"programmaticStreamSerializationAllowed": 1})
+        ]
+        grid, block = (c.gridDimX, c.gridDimY, c.gridDimZ), (c.blockDimX, c.blockDimY, c.blockDimZ)
         count = len(json.loads(function_manifest[0])["arguments"])
         pointers = (ctypes.c_void_p * count).from_address(parameters)
         values = [ctypes.c_uint64.from_address(p).value for p in pointers]
-        launch = {"grid": (gx, gy, gz), "block": (bx, by, bz), "shared": shared, "stream": stream}
+        launch = {"grid": grid, "block": block, "shared": c.sharedMemBytes, "stream": c.hStream}
         self.launches.append({**launch, "values": values, "extra": extra, "function": function})
         return (0,)
 

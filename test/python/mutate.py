@@ -28,7 +28,6 @@ from kernels import (
     complaints,
     refusal_complaints,
     schedules,
-    shared_k,
     short,
 )
 from kernels import tokens_of as tokens
@@ -161,9 +160,10 @@ def subject(schedule: str, number: int) -> Subject:
     layout, groups = LAYOUTS[number % 4], 95
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
     # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
-    # of steps wraps rings of every size in the middle of a pair of steps.
+    # of steps wraps rings of every size in the middle of a pair of steps, of each K slice too.
     n = (257, 258)[number // 2 % 2]
-    k = shared_k(576 if "wgmma" in schedule else 544, schedule)
+    found = re.search(r"k_slices = (\d+)", schedule)
+    k = 320 * int(found[1]) if found else 576 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.

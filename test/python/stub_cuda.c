@@ -72,11 +72,28 @@ Result cuPointerGetAttribute(void *out, int attribute, uintptr_t pointer) {
 Result cuGetErrorString(int code, const char **text) {
   return *text = "an error", 0;
 }
-Result cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz,
-                      unsigned bx, unsigned by, unsigned bz, unsigned shared,
-                      void *stream, void **values, void **extra) {
-  printf("launch grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d\nvalues", gx,
-         gy, gz, bx, by, bz, shared, (int)(intptr_t)stream);
+struct Attribute {
+  int id;
+  char padding[4];
+  union {
+    int value;
+    char bytes[64];
+  };
+};
+struct Config {
+  unsigned gx, gy, gz, bx, by, bz, shared;
+  void *stream;
+  struct Attribute *attributes;
+  unsigned count;
+};
+Result cuLaunchKernelEx(const struct Config *c, void *function, void **values,
+                        void **extra) {
+  printf("launch grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d", c->gx,
+         c->gy, c->gz, c->bx, c->by, c->bz, c->shared,
+         (int)(intptr_t)c->stream);
+  for (unsigned i = 0; i < c->count; ++i)
+    printf(" attribute=%d:%d", c->attributes[i].id, c->attributes[i].value);
+  printf("\nvalues");
   for (int i = 0; i < 4; ++i)
     printf(" %p", *(void **)values[i]);
   printf(" %s rows=%d\n", *(void **)values[4] == &word ? "error" : "?",

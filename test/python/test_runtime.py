@@ -180,9 +180,9 @@ def test_cubin_first_then_ptx(driver: FakeDriver) -> None:
 def test_driver_failures_are_sentences() -> None:
     with pytest.raises(Error, match=r"could not be loaded: cuModuleLoadData failed: a text of the"):
         Kernel.load(artifact(), driver=FakeDriver(fail={"cuModuleLoadData": 218}))
-    driver = FakeDriver(fail={"cuLaunchKernel": 700})
+    driver = FakeDriver(fail={"cuLaunchKernelEx": 700})
     kernel = Kernel.load(artifact(), driver=driver)
-    with pytest.raises(Error, match=r"cuLaunchKernel failed: .* \(CUDA error 700\)"):
+    with pytest.raises(Error, match=r"cuLaunchKernelEx failed: .* \(CUDA error 700\)"):
         kernel(**arguments())
     assert not driver.contexts, "the context is put back"
 
@@ -236,7 +236,7 @@ kernel.check()
         "function mxfp4_grouped_matmul",
         "attribute 8 65536",
         "attribute 9 58",
-        "launch grid=264,1,1 block=128,1,1 shared=65536 stream=77",
+        "launch grid=264,1,1 block=128,1,1 shared=65536 stream=77 attribute=6:1",
         "values 0x1000 0x2000 0x3000 0x4000 error rows=9",
         "grouped_matmul: an expert id is outside -1 .. E-1; the rows of its group were not stored.",
     ]

@@ -51,7 +51,9 @@ def test_statistics_count_the_work(options: str, counted: str) -> None:
     # Every expert that has rows is read once at least, and the output is stored once.
     blocks = 2 * 2 * 11 * 2176
     assert s.statistics["bulk_load_bytes"] + s.statistics["async_copy_bytes"] >= blocks
-    assert s.statistics["global_store_bytes"] == 25 * 70 * 2
+    # Kernels that hand tiles out leave two counters behind.
+    counters = 8 if options == "instruction=wgmma" else 0
+    assert s.statistics["global_store_bytes"] == 25 * 70 * 2 + counters
     if counted == "wgmma_macs":
         # Each instruction reads 16 rows of activations for N tokens, once a warpgroup.
         assert s.statistics["shared_async_read_bytes"] == s.statistics[counted] // 64 * 2
