@@ -54,7 +54,7 @@ def test_each_case_is_a_valid_problem(case: Case) -> None:
 
 def test_benchmark_cases() -> None:
     every = bench_cases.cases()
-    assert len(every) == 32
+    assert len(set(every)) == 45
     for case in every:
         routes = case.routes()
         assert len(routes) == case.launches
@@ -64,14 +64,29 @@ def test_benchmark_cases() -> None:
             assert not loaded[0] & loaded[1], "neighbouring launches use other experts"
 
 
+def test_routings_of_the_benchmark() -> None:
+    uniform, zipf, one = (
+        bench_cases.Case(32, "gate_up", 1024, how) for how in ("uniform", "zipf", "one")
+    )
+    assert {sum(c.sizes()) for c in (uniform, zipf, one)} == {4096}
+    assert one.sizes()[0] == 4096
+    sizes = zipf.sizes()
+    assert sizes == sorted(sizes, reverse=True)
+    assert abs(sizes[0] / sizes[9] - 10) < 1
+    dense = bench_cases.Case(1, "dense", 8192)
+    assert (dense.rows, dense.flops) == (8192, 2 * 8192**3)
+
+
 def test_benchmark_table() -> None:
     row: dict[str, Any] = {"experts": 32, "layer": "down", "tokens": 1, "rows": 4}
+    row |= {"routing": "uniform", "triton": {"median": 15.0}}
     row |= {"flops": 1e8, "bytes": 2e7, "read": {"median": 7.0}, "bf16": {"median": 40.0}}
     row |= {"register": {"median": 10.0}, "shared": {"error": "WRONG: 1"}}
     line = bench_main.table([row]).splitlines()[-1]
-    cells = ["32", "down", "1", "4", "10.0", "failed", "40.0", "7.0", "10", "2000", "-", "4.00"]
+    cells = ["32", "down", "1", "uniform", "4", "10.0", "failed", "15.0", "40.0", "-", "7.0"]
+    cells += ["10", "2000", "-", "1.50", "4.00", "-", "0.70"]
     assert [c.strip() for c in line.strip("|").split("|")] == cells
-    assert bench_main.failures([row]) == ["E=32 down T=1 shared: WRONG: 1"]
+    assert bench_main.failures([row]) == ["E=32 down T=1 uniform shared: WRONG: 1"]
 
 
 @pytest.mark.parametrize("main", [verify_main.main, bench_main.main])

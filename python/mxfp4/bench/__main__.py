@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Measure compiled kernels on gpt-oss shapes, against torch's bf16 and the read bandwidth.
+"""Measure compiled kernels on gpt-oss shapes, against other kernels and the read bandwidth.
 
 Where the compiler is:  python -m mxfp4.bench --compile ARTIFACTS
 Where the GPU is:       python -m mxfp4.bench ARTIFACTS --json bench.json --markdown bench.md
 
 Times are microseconds a launch: medians of CUDA-graph replays that take their weights from device
-memory. Every result is checked against f64 in the same run; a wrong one has no time.
+memory. Every result is checked against f64 in the same run; a wrong one has no time. Columns:
+``register`` and ``shared``: ours, weights decoded in registers or into shared memory; ``triton``:
+OpenAI's triton_kernels, from the folder that --triton names; ``bf16``: torch's grouped matmul on
+decoded weights; ``dense``: cuBLAS with the same rows, from 4096 on, and one expert's decoded
+weights; ``read``: reading as many bytes as the packed weights, activations and output have.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +26,10 @@ from ..errors import Error
 from ..wanted import Shelf, compile_all, print_list
 from .cases import cases, wanted
 
-COLUMNS = {"register": "ours, register", "shared": "ours, shared", "bf16": "torch bf16",
-           "read": "read"}  # fmt: skip
+COLUMNS = {"register": "ours, register", "shared": "ours, shared", "triton": "Triton",
+           "bf16": "torch bf16 grouped", "dense": "cuBLAS bf16 dense", "read": "read"}  # fmt: skip
+RATIOS = ("shared", "triton", "bf16", "dense", "read")
+"""Columns whose time is given as a multiple of ours."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--experts", type=int, help="only this number of experts")
     parser.add_argument("--layer", help="only gate_up or down")
     parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
-    parser.add_argument("--budget", type=float, default=200, help="seconds after which to stop")
+    parser.add_argument("--routing", help="only uniform, zipf or one")
+    parser.add_argument("--columns", nargs="*", choices=COLUMNS, help="only these columns")
+    parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
+    parser.add_argument("--budget", type=float, default=400, help="seconds after which to stop")
     parser.add_argument("--window", type=float, default=50, help="milliseconds of each timing")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
@@ -60,25 +70,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def cell(column: dict[str, Any]) -> str:
     """A time, or that there is none."""
-    return f"{column['median']:.1f}" if "median" in column else "failed"
+    return f"{column['median']:.1f}" if "median" in column else "failed" if column else "-"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The results as a markdown table."""
-    head = ["E", "layer", "T", "rows", *(f"{c}, us" for c in COLUMNS.values())]
-    head += ["TFLOP/s", "GB/s", "shared / register", "bf16 / register"]
+    head = ["E", "layer", "T", "routing", "rows", *(f"{c}, us" for c in COLUMNS.values())]
+    head += ["TFLOP/s", "GB/s", *(f"{c} / register" for c in RATIOS)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
-        cells = [str(row[k]) for k in ("experts", "layer", "tokens", "rows")]
+        cells = [str(row[k]) for k in ("experts", "layer", "tokens", "routing", "rows")]
         cells += [cell(row.get(c, {})) for c in COLUMNS]
         us = row.get("register", {}).get("median")
         if us:
             cells += [f"{row['flops'] / us / 1e6:.0f}", f"{row['bytes'] / us / 1e3:.0f}"]
-            for other in ("shared", "bf16"):
+            for other in RATIOS:
                 theirs = row.get(other, {}).get("median")
                 cells.append(f"{theirs / us:.2f}" if theirs else "-")
         else:
-            cells += ["-"] * 4
+            cells += ["-"] * (2 + len(RATIOS))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -86,11 +96,25 @@ def table(rows: list[dict[str, Any]]) -> str:
 def failures(rows: list[dict[str, Any]]) -> list[str]:
     """A sentence for each column that failed."""
     return [
-        f"E={row['experts']} {row['layer']} T={row['tokens']} {name}: {row[name]['error']}"
+        f"E={row['experts']} {row['layer']} T={row['tokens']} {row['routing']} {name}: "
+        f"{row[name]['error']}"
         for row in rows
         for name in COLUMNS
         if "error" in row.get(name, {})
     ]
+
+
+def device_facts() -> dict[str, str]:
+    """Driver, power limit and clocks, as nvidia-smi tells them; nothing where there is none."""
+    wanted = "driver_version,power.limit,clocks.max.sm,clocks.sm,temperature.gpu"
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={wanted}", "--format=csv,noheader", "--id=0"],
+            capture_output=True, text=True, check=True, timeout=20,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(zip(wanted.split(","), (v.strip() for v in told.split(",")), strict=False))
 
 
 def run(o: argparse.Namespace) -> int:
@@ -108,7 +132,9 @@ def run(o: argparse.Namespace) -> int:
         if (o.experts is None or c.experts == o.experts)
         and (o.layer is None or c.layer == o.layer)
         and (not o.tokens or c.tokens in o.tokens)
+        and (o.routing is None or c.routing == o.routing)
     ]
+    names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
     start = time.perf_counter()
     shelf = Shelf(o.artifacts)
     reads = ReadBandwidth()
@@ -116,7 +142,7 @@ def run(o: argparse.Namespace) -> int:
     ceiling = {"read_gbps_4GiB": 4 * 2**30 / reads.measure(4 * 2**30)["median"] / 1e3}
     del reads
     torch.cuda.empty_cache()
-    bench = Bench(shelf, o.budget - (time.perf_counter() - start), o.window)
+    bench = Bench(shelf, o.budget - (time.perf_counter() - start), o.window, o.triton)
     rows: list[dict[str, Any]] = []
     stopped = ""
     for case in chosen:
@@ -124,7 +150,7 @@ def run(o: argparse.Namespace) -> int:
             stopped = f"stopped after {o.budget:.0f} s with {len(rows)} of {len(chosen)} cases"
             break
         try:
-            rows.append({**bench.case(case), "read": sizes[case]})
+            rows.append({**bench.case(case, names), "read": sizes[case]})
         except Exception as e:
             stopped = f"stopped by an error in {case}: {type(e).__name__}: {e}"
             break
@@ -133,8 +159,8 @@ def run(o: argparse.Namespace) -> int:
     properties = torch.cuda.get_device_properties(0)
     facts = {"gpu": properties.name, "multiprocessors": properties.multi_processor_count,
              "torch": torch.__version__, "cuda": torch.version.cuda,
-             "python": platform.python_version(), **ceiling,
-             "seconds": time.perf_counter() - start}  # fmt: skip
+             "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
+             **device_facts(), **ceiling, "seconds": time.perf_counter() - start}  # fmt: skip
     if o.json:
         o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if o.markdown:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What is measured: gpt-oss expert layers and token counts. Pure data; no GPU."""
+"""What is measured: gpt-oss expert layers, token counts and routings. Pure data; no GPU."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ from dataclasses import dataclass
 from ..compile import Problem
 from ..wanted import PLACEMENTS, Wanted
 
-K = 2880
-LAYERS = {"gate_up": 5760, "down": 2880}
+LAYERS = {"gate_up": (5760, 2880), "down": (2880, 2880), "dense": (8192, 8192)}
+"""(N, K) of a layer."""
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 TOP = 4
 
 
 @dataclass(frozen=True)
 class Case:
-    """A layer of E experts that T tokens go through, each by its top 4 experts.
+    """A layer of E experts that T tokens go through, each by its top 4 experts (or all, if fewer).
 
     Attributes:
         experts: E.
-        layer: "gate_up" (N = 5760) or "down" (N = 2880); K = 2880.
+        layer: one of `LAYERS`.
         tokens: T.
+        routing: "uniform" (random), "zipf" (the expert of rank i has a share of 1/i) or "one" (one
+            expert has all rows).
     """
 
     experts: int
     layer: str
     tokens: int
+    routing: str = "uniform"
 
     @property
     def problem(self) -> Problem:
-        """The problem of its kernels."""
-        return Problem(self.experts, LAYERS[self.layer], K)
+        """The problem of its kernels, which do not know the routing."""
+        return Problem(self.experts, *LAYERS[self.layer])
 
     @property
     def rows(self) -> int:
         """R: a row for each token and expert."""
-        return self.tokens * TOP
+        return self.tokens * min(TOP, self.experts)
 
     @property
     def launches(self) -> int:
@@ -47,15 +50,26 @@ class Case:
     @property
     def flops(self) -> float:
         """Floating-point operations."""
-        return 2.0 * self.rows * self.problem.n * K
+        return 2.0 * self.rows * self.problem.n * self.problem.k
 
     def sizes(self) -> list[int]:
-        """Rows of each expert, by uniform random routing; the same for the same case."""
+        """Rows of each expert; the same for the same case."""
+        if self.routing == "one":
+            return [self.rows] + [0] * (self.experts - 1)
+        if self.routing == "zipf":
+            return self._zipf()
         rng = random.Random(f"{self.experts}/{self.tokens}")
         sizes = [0] * self.experts
         for _ in range(self.tokens):
-            for e in rng.sample(range(self.experts), TOP):
+            for e in rng.sample(range(self.experts), min(TOP, self.experts)):
                 sizes[e] += 1
+        return sizes
+
+    def _zipf(self) -> list[int]:
+        """Shares of 1/rank, rounded down; what is left goes to the first."""
+        total = sum(1 / rank for rank in range(1, self.experts + 1))
+        sizes = [int(self.rows / rank / total) for rank in range(1, self.experts + 1)]
+        sizes[0] += self.rows - sum(sizes)
         return sizes
 
     def routes(self) -> list[list[int]]:
@@ -78,15 +92,22 @@ class Case:
     def traffic(self, bits: float = 4.25) -> float:
         """Bytes that must move: weights of loaded experts, activations, results."""
         loaded = sum(s > 0 for s in self.sizes())
-        weights = loaded * self.problem.n * K * bits / 8
-        return weights + 2 * self.rows * (K + self.problem.n)
+        n, k = self.problem.n, self.problem.k
+        return loaded * n * k * bits / 8 + 2 * self.rows * (k + n)
 
 
 def cases() -> list[Case]:
-    """All cases."""
-    return [Case(e, layer, t) for e in (32, 128) for layer in LAYERS for t in TOKENS]
+    """All cases: gpt-oss layers, one expert alone, and skewed routings."""
+    layers = ("gate_up", "down")
+    found = [Case(e, layer, t) for e in (32, 128) for layer in layers for t in TOKENS]
+    found += [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
+    found += [Case(1, "dense", 8192)]
+    for experts, tokens in ((32, 256), (32, 1024), (32, 4096), (128, 1024)):
+        found += [Case(experts, "gate_up", tokens, how) for how in ("zipf", "one")]
+    return found
 
 
 def wanted() -> list[Wanted]:
     """The kernels needed."""
-    return [Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in cases()]
+    every = (Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in cases())
+    return list(dict.fromkeys(every))

@@ -8,17 +8,21 @@ Every result is checked in the same run against f64.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from .._gpu import DEVICE, RawWeights, capture, compare, decode, time_graph
+from ..errors import Error
 from ..layout import blocks_of
 from ..runtime import Kernel
-from ..wanted import PLACEMENTS, Shelf, Wanted
+from ..wanted import Shelf, Wanted
 from ..weights import PackedWeights
 from .cases import Case
 
@@ -83,44 +87,91 @@ class Inputs:
         return f"{found['wrong']} elements exceed the bound (worst {found['worst']:.3g})"
 
 
-def measure_ours(
-    kernel: Kernel, weights: Weights, inputs: Inputs, window_ms: float
-) -> dict[str, Any]:
-    """Time one of our kernels, and check its first and its last launch."""
-    count = len(inputs.offsets)
+@dataclass
+class Column:
+    """What is timed.
+
+    Attributes:
+        launches: one for each route; each returns its output, or None if that is the inputs' `y`.
+        facts: more to say about it.
+        after: raises if a launch failed.
+        checked: whether the result is that of the case.
+    """
+
+    launches: list[Callable[[], Any]]
+    facts: dict[str, Any] = field(default_factory=dict)
+    after: Callable[[], None] = lambda: None
+    checked: bool = True
+
+    def wrong(self, weights: Weights, inputs: Inputs, route: int) -> str:
+        """Launch a route and check it: a sentence if it is wrong, else nothing."""
+        inputs.poison()
+        result = self.launches[route]()
+        self.after()
+        if not self.checked:
+            return ""
+        if result is not None and result is not inputs.y:
+            inputs.y.copy_(result)
+        return inputs.wrong(weights.raw, route)
+
+
+def ours(kernel: Kernel, weights: Weights, inputs: Inputs) -> Column:
+    """One of our kernels."""
 
     def launch(i: int) -> Callable[[], Any]:
         packed = weights.packed[i % len(weights.packed)]
         return lambda: kernel(inputs.x, packed, inputs.offsets[i], out=inputs.y)
 
-    inputs.poison()
-    launch(0)()
-    kernel.check()
-    wrong = inputs.wrong(weights.raw, 0)
-    if wrong:
-        return {"error": f"WRONG: {wrong}"}
-    graph = capture([launch(i) for i in range(count)])
-    result: dict[str, Any] = time_graph(graph, count, window_ms)
-    inputs.poison()
-    graph.replay()
-    kernel.check()
-    wrong = inputs.wrong(weights.raw, count - 1)
-    if wrong:
-        return {"error": f"WRONG after timing: {wrong}"}
     m = kernel.manifest
-    return {**result, "schedule": dict(m.schedule), "resources": dict(m.resources)}
+    facts = {"schedule": dict(m.schedule), "resources": dict(m.resources)}
+    return Column([launch(i) for i in range(len(inputs.offsets))], facts, kernel.check)
 
 
-def measure_bf16(weights: Weights, inputs: Inputs, window_ms: float) -> dict[str, Any]:
-    """Time torch's grouped matmul on decoded bf16 weights."""
+def grouped_bf16(weights: Weights, inputs: Inputs) -> Column:
+    """Torch's grouped matmul on decoded weights."""
     grouped = getattr(torch.nn.functional, "grouped_mm", None) or torch._grouped_mm
     w = weights.bf16().transpose(-2, -1)
     ends = [o[1:].contiguous() for o in inputs.offsets]
-    inputs.y.copy_(grouped(inputs.x, w, offs=ends[0]))
-    wrong = inputs.wrong(weights.raw, 0)
-    graph = capture([lambda e=e: grouped(inputs.x, w, offs=e) for e in ends])
-    result: dict[str, Any] = time_graph(graph, len(ends), window_ms)
-    return {**result, "note": wrong} if wrong else result
+    return Column([lambda e=e: grouped(inputs.x, w, offs=e) for e in ends])
+
+
+def dense_bf16(weights: Weights, inputs: Inputs) -> Column:
+    """The same rows through one expert's decoded weights: cuBLAS with nothing ragged about it."""
+    w, out = weights.bf16(), inputs.y
+    count = len(inputs.offsets)
+    launches = [lambda i=i: torch.matmul(inputs.x, w[i % len(w)].T, out=out) for i in range(count)]
+    return Column(launches, checked=len(w) == 1)
+
+
+class Triton:
+    """OpenAI's kernels, in the best of a few settings."""
+
+    def __init__(self, folder: Path) -> None:
+        from ._triton_kernels import TritonKernels
+
+        self._kernels = TritonKernels(folder)
+        self._packed: dict[tuple[int, int], list[tuple[Any, Any]]] = {}
+
+    def column(self, weights: Weights, inputs: Inputs) -> Column:
+        """The quickest setting for a case."""
+        from ._triton_kernels import settings
+
+        best: tuple[float, Column] | None = None
+        for setting in settings(inputs.case.rows / inputs.case.experts):
+            key = (id(weights), setting[1])
+            if key not in self._packed:
+                if all(k[0] != id(weights) for k in self._packed):
+                    self._packed.clear()
+                self._packed[key] = self._kernels.pack(weights.raw, len(weights.packed), setting[1])
+            launches = self._kernels.launches(
+                self._packed[key], setting, inputs.x, inputs.y, inputs.offsets
+            )
+            launches[0]()
+            us = time_graph(capture(launches), len(launches), 5, 2)["median"]
+            if best is None or us < best[0]:
+                best = us, Column(launches, {"setting": list(setting)})
+        assert best
+        return best[1]
 
 
 class ReadBandwidth:
@@ -167,8 +218,11 @@ class ReadBandwidth:
 class Bench:
     """All columns of all cases, as long as the budget lasts."""
 
-    def __init__(self, shelf: Shelf, budget: float, window_ms: float = 50.0) -> None:
+    def __init__(
+        self, shelf: Shelf, budget: float, window_ms: float = 50.0, triton: Path | None = None
+    ) -> None:
         self._shelf, self._window = shelf, window_ms
+        self._triton = Triton(triton) if triton else None
         self._end = time.perf_counter() + budget
         self._weights: dict[tuple[int, str], Weights] = {}
         self._kernels: dict[int, Kernel] = {}
@@ -191,26 +245,57 @@ class Bench:
             self._kernels[id(artifact)] = Kernel.load(artifact)
         return self._kernels[id(artifact)]
 
-    def case(self, case: Case) -> dict[str, Any]:
-        """Measure one case; a column that fails holds its error."""
-        columns: dict[str, Callable[[], dict[str, Any]]] = {}
+    def case(self, case: Case, names: Sequence[str]) -> dict[str, Any]:
+        """Measure the named columns of one case; a column that fails holds its error."""
         weights, inputs = self._weights_of(case), Inputs(case)
-        for placement in PLACEMENTS:
-            wanted = Wanted(case.problem, placement, case.rows)
-            columns[placement] = lambda w=wanted: measure_ours(
-                self._kernel(w), weights, inputs, self._window
-            )
-        columns["bf16"] = lambda: measure_bf16(weights, inputs, self._window)
         row: dict[str, Any] = {
             "experts": case.experts, "layer": case.layer, "n": case.problem.n, "k": case.problem.k,
-            "tokens": case.tokens, "rows": case.rows, "flops": case.flops,
-            "bytes": case.traffic(),
+            "tokens": case.tokens, "rows": case.rows, "routing": case.routing,
+            "flops": case.flops, "bytes": case.traffic(),
         }  # fmt: skip
-        for name, measure in columns.items():
-            try:
-                row[name] = measure()
-            except Exception as e:
-                if "CUDA error" in str(e):  # the context is lost
-                    raise
-                row[name] = {"error": f"{type(e).__name__}: {e}"}
+        ready: dict[str, tuple[Column, torch.cuda.CUDAGraph]] = {}
+        for name in names:
+            if name == "dense" and case.rows < 4096:
+                continue  # it would read a small part of the weights
+            with _errors_in(row, name):
+                column = self._column(name, case, weights, inputs)
+                wrong = column.wrong(weights, inputs, 0)
+                if wrong:
+                    raise Error(f"WRONG: {wrong}")
+                ready[name] = column, capture(column.launches)
+        # There and back, so that no column is the one that finds the GPU cool.
+        times: dict[str, list[dict[str, float]]] = {name: [] for name in ready}
+        for order in (list(ready), list(reversed(ready))):
+            for name in order:
+                with _errors_in(row, name):
+                    graph = ready[name][1]
+                    times[name].append(time_graph(graph, case.launches, self._window / 2))
+        for name, (column, _) in ready.items():
+            with _errors_in(row, name):
+                wrong = column.wrong(weights, inputs, case.launches - 1)
+                if wrong:
+                    raise Error(f"WRONG after timing: {wrong}")
+                both = {k: sum(t[k] for t in times[name]) / 2 for k in times[name][0]}
+                row[name] = {**both, **column.facts}
         return row
+
+    def _column(self, name: str, case: Case, weights: Weights, inputs: Inputs) -> Column:
+        if name == "bf16":
+            return grouped_bf16(weights, inputs)
+        if name == "dense":
+            return dense_bf16(weights, inputs)
+        if name == "triton":
+            assert self._triton
+            return self._triton.column(weights, inputs)
+        return ours(self._kernel(Wanted(case.problem, name, case.rows)), weights, inputs)
+
+
+@contextlib.contextmanager
+def _errors_in(row: dict[str, Any], name: str) -> Iterator[None]:
+    """Keep an error as the column's, unless the context is lost."""
+    try:
+        yield
+    except Exception as e:
+        if "CUDA error" in str(e):
+            raise
+        row[name] = {"error": str(e) if isinstance(e, Error) else f"{type(e).__name__}: {e}"}

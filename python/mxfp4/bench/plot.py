@@ -18,6 +18,7 @@ from ..errors import Error
 COLUMNS = {
     "register": ("decoded in registers (mxfp4)", "#c0392b", "o", "-"),
     "shared": ("decoded into shared memory", "#7f8c8d", "s", "--"),
+    "triton": ("OpenAI's triton_kernels", "#e08e0b", "D", "-"),
     "bf16": ("bf16 weights, cuBLAS", "#2c6fbb", "^", "-"),
     "read": ("reading as many bytes", "#444444", "", ":"),
 }
@@ -81,11 +82,13 @@ def _series(rows: list[dict[str, Any]], column: str) -> list[tuple[dict[str, Any
 
 
 def _panels(results: dict[str, Any]) -> list[tuple[tuple[int, str], list[dict[str, Any]]]]:
-    """Rows by (E, layer)."""
+    """Rows of uniform routing by (E, layer), where there is more than a point or two."""
     found: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in results["rows"]:
-        found.setdefault((row["experts"], row["layer"]), []).append(row)
-    return list(found.items())
+        if row.get("routing", "uniform") == "uniform":
+            found.setdefault((row["experts"], row["layer"]), []).append(row)
+    most = max(len(rows) for rows in found.values())
+    return [(key, rows) for key, rows in found.items() if len(rows) > min(2, most - 1)]
 
 
 def times(results: dict[str, Any], path: Path) -> None:
@@ -132,7 +135,8 @@ def roofline(results: dict[str, Any], path: Path) -> None:
     Raises:
         Error: as `times`.
     """
-    rows, facts = results["rows"], results["facts"]
+    rows = [r for r in results["rows"] if r.get("routing", "uniform") == "uniform"]
+    facts = results["facts"]
     figure = _figure(7.2, 4.8)
     axes = figure.subplots()
     intensity = [r["flops"] / r["bytes"] for r in rows]

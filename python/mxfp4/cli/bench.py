@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 SUMMARY = "measure kernels on gpt-oss shapes; table, JSON, roofline plot"
-DESCRIPTION = """Measure on a GPU: gpt-oss layers by number of tokens, against torch's bf16 and
-the read bandwidth.
+DESCRIPTION = """Measure on a GPU: gpt-oss layers by number of tokens, against torch's bf16,
+Triton's kernels (from a folder of theirs) and the read bandwidth.
 
 Times are medians of CUDA-graph replays that take their weights from device
 memory, and every result is checked in the same run. Kernels come from a folder,
@@ -30,10 +30,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the kernels, no more")
     parser.add_argument("--from", type=Path, dest="source", metavar="JSON",
                         help="plot these results instead of measuring")  # fmt: skip
-    parser.add_argument("--experts", type=int, help="only this number of experts (32 or 128)")
-    parser.add_argument("--layer", choices=("gate_up", "down"), help="only this layer")
+    parser.add_argument("--experts", type=int, help="only this number of experts (1, 32 or 128)")
+    parser.add_argument("--layer", choices=("gate_up", "down", "dense"), help="only this layer")
+    parser.add_argument("--routing", choices=("uniform", "zipf", "one"), help="only this routing")
+    parser.add_argument("--triton", type=Path, metavar="FOLDER",
+                        help="that has the package triton_kernels")  # fmt: skip
     parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
-    parser.add_argument("--budget", type=float, default=200,
+    parser.add_argument("--budget", type=float, default=400,
                         help="seconds after which to stop (default %(default)s)")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
@@ -78,7 +81,7 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
         kernels = scratch
         main(["--compile", str(scratch)])
     words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
-    for name in ("experts", "layer", "markdown"):
+    for name in ("experts", "layer", "routing", "triton", "markdown"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []
     words += ["--tokens", *map(str, options.tokens)] if options.tokens else []
