@@ -7,7 +7,8 @@ Where the GPU is:       python -m mxfp4.verify ARTIFACTS
 Every kernel runs every shape of its problem, on data that is exactly representable (results must
 match bit for bit), on random data (elementwise bound against f64), and on scales over the whole
 range, with poisoned outputs and guard bands; then repeats, graph replays, bad offsets and ids.
-The exit status is 0 if all of it holds.
+The exit status is 0 if all of it holds. --soak runs random launches of them all for some seconds
+instead, --large weights and results past 2^31 elements.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..artifact import Artifact
 from ..compile import Problem
 from ..errors import Error
 from ..wanted import PLACEMENTS, Shelf, Wanted, compile_all, print_list
-from .cases import Case, cases, wanted
+from .cases import LARGE, Case, cases, wanted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,14 +41,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max-rows", type=int, help="only shapes with at most so many rows")
     parser.add_argument("--small", action="store_true",
                         help="small shapes once, no repeats: for compute-sanitizer")  # fmt: skip
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="random launches instead")
+    parser.add_argument("--seed", type=int, default=1, help="of --soak")
+    parser.add_argument("--large", action="store_true", help="more than 2^31 elements instead")
     parser.add_argument("--budget", type=float, default=150, help="seconds after which to stop")
     parser.add_argument("--json", type=Path, help="write all results here")
     o = parser.parse_args(arguments)
     try:
         if o.list:
-            print_list(wanted(), o.options)
+            print_list([*wanted(), LARGE], o.options)
         elif o.compile:
-            print(f"compiled {compile_all(wanted(), o.compile, o.options)} kernels")
+            count = compile_all([*wanted(), LARGE], o.compile, o.options)
+            print(f"compiled {count} kernels")
         elif o.artifacts:
             return run(o)
         else:
@@ -100,6 +105,14 @@ def run(o: argparse.Namespace) -> int:
     if not torch.cuda.is_available():
         raise Error("torch sees no CUDA device; the verification runs on a GPU.")
     torch.backends.cuda.matmul.allow_tf32 = False
+    if o.soak:
+        from .soak import soak
+
+        return soak(o.artifacts, o.soak, o.seed)
+    if o.large:
+        from .large import large
+
+        return large(o.artifacts)
     shelf, report, start = Shelf(o.artifacts), Report(), time.perf_counter()
     chosen = selected(o)
     by_problem: dict[Problem, list[Case]] = {}
@@ -165,7 +178,7 @@ def _run_problem(
             )
         report.add(f"{name}: errors {case.name}", gpu.check_errors(kernel, case, exact))
         report.add(f"{name}: graph {case.name}", gpu.check_graph(kernel, case, exact))
-        if name.endswith(f"r{case.rows}"):
+        if artifact.manifest.fits_rows(case.rows):
             report.add(f"{name}: driver JIT", gpu.check_driver_jit(artifact, middle, exact))
             us = gpu.host_overhead_us(kernel, min(shapes, key=lambda c: c.rows or 9**9), exact)
             report.add(f"{name}: host time", [], host_us=us)

@@ -123,12 +123,19 @@ def cases() -> list[Case]:
     return plain + listed
 
 
+LARGE = Wanted(Problem(256, 5760, 2880), "register", 400_000)
+"""4.2e9 weights, 2.3 GB packed, and 2.3e9 results: past 2^31 of both."""
+
+ROWS_PER_GROUP = (1, 6, 30, 55, 80, 128, 180)
+"""One for each regime of the chooser."""
+
+
 def wanted() -> list[Wanted]:
-    """The kernels needed: for each problem and placement, schedules for few and for many rows."""
+    """The kernels needed: for each problem and placement, a schedule of every regime."""
     found: dict[Wanted, None] = {}
-    for case in cases():
-        counts = [c.rows for c in cases() if c.problem == case.problem]
+    for problem in dict.fromkeys(c.problem for c in cases()):
+        groups = problem.experts if problem.groups is None else problem.groups
         for placement in PLACEMENTS:
-            for rows in dict.fromkeys((max(min(counts), 1), max(counts))):
-                found[Wanted(case.problem, placement, rows)] = None
+            for rows in ROWS_PER_GROUP:
+                found[Wanted(problem, placement, rows * groups)] = None
     return list(found)
