@@ -61,10 +61,9 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(blocksFor(problem.k)),
-        slices(steps % 3 == 0   ? 3
-               : steps % 2 == 0 ? 2
-                                : 1) {}
+        steps(blocksFor(problem.k)), slices(steps % 3 == 0   ? 3
+                                            : steps % 2 == 0 ? 2
+                                                             : 1) {}
 
   Pick pick(int64_t rows) const {
     const bool isShort = !preference.instruction && steps < kFewSteps;
@@ -119,7 +118,8 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   };
   constexpr std::array<Regime, 4> regimes = {{
       {4, 64, 8, 4, 8, 6,
-       "few rows a group: memory bound, one n8 column of tokens, deep prefetch"},
+       "few rows a group: memory bound, one n8 column of tokens, deep "
+       "prefetch"},
       {12, 64, 16, 4, 6, 6,
        "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
       {40, 64, 32, 4, 5, 4,
@@ -219,10 +219,10 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
   choice.reason = pick.why;
-  choice.reason += problem.rowsHint > 0
-                       ? " (" + std::to_string(ceilDiv(rows, groups)) +
-                             " expected a group)"
-                       : " (no hint of the number of rows)";
+  choice.reason +=
+      problem.rowsHint > 0
+          ? " (" + std::to_string(ceilDiv(rows, groups)) + " expected a group)"
+          : " (no hint of the number of rows)";
   // Past the first row of each group only the mean counts, which changes after
   // every `groups` rows; past `kMany` a group nothing changes any more.
   constexpr int64_t kMany = 1024;

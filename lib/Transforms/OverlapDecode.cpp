@@ -44,8 +44,8 @@ struct Unit {
 /// The pipeline between two units.
 struct State {
   Value sums;
-  /// Of the step before (its group may still run), of the step that is multiplied
-  /// and of the step behind it.
+  /// Of the step before (its group may still run), of the step that is
+  /// multiplied and of the step behind it.
   Position previous, current, next;
   /// Fragments to multiply, and those of the unit before.
   Registers fragments, spare;
@@ -193,8 +193,8 @@ LogicalResult Overlapper::cut() {
   }
   const auto isComplete = [](const Unit &unit) {
     return !unit.decode.empty() && !unit.batch.empty() &&
-           isa<WgmmaOp>(unit.batch.back()) &&
-           unit.wgmma().getTokens() && !unit.back.empty();
+           isa<WgmmaOp>(unit.batch.back()) && unit.wgmma().getTokens() &&
+           !unit.back.empty();
   };
   if (units.empty() || !llvm::all_of(units, isComplete) || leave.empty() ||
       loop.getNumRegionIterArgs() != 3)
@@ -254,9 +254,8 @@ Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
                                   const Registers &otherwise) {
   if (!condition)
     return emitFetch(unit, position);
-  auto branch =
-      scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
-                        /*withElseRegion=*/true);
+  auto branch = scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
+                                  /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, emitFetch(unit, position));
@@ -277,14 +276,13 @@ Registers Overlapper::emitDecode(Unit &unit, const Registers &raw) {
   return pin(lookup(mapping, unit.fragments));
 }
 
-/// Decodes the next unit into the spare fragments, and fetches the one after, if
-/// `fetchIf` (null for always) is true. In a branch that is always taken, which
-/// only the run shows: ptxas would move a decode outside of one down, behind the
-/// wait.
+/// Decodes the next unit into the spare fragments, and fetches the one after,
+/// if `fetchIf` (null for always) is true. In a branch that is always taken,
+/// which only the run shows: ptxas would move a decode outside of one down,
+/// behind the wait.
 void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
-  Value hasTokens = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                          units[number].wgmma().getTokens(),
-                                          index(0));
+  Value hasTokens = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ne, units[number].wgmma().getTokens(), index(0));
   const int64_t stepsAhead = (number + 2) / units.size();
   const Position fetched = stepsAhead == 0   ? state.current
                            : stepsAhead == 1 ? state.next
@@ -299,8 +297,7 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
     scf::YieldOp::create(b, values);
     b.setInsertionPointToStart(branch.thenBlock());
     values = emitDecode(ahead(number, 1), state.raw);
-    values.append(
-        emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
+    values.append(emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
     scf::YieldOp::create(b, values);
   }
   ValueRange results = branch.getResults();
@@ -323,8 +320,8 @@ void Overlapper::emitUnit(State &state, int64_t number, Value releaseIf,
   mapping.map(unit.fragments, state.fragments);
   clone(unit.batch, mapping);
   clone(unit.back, mapping);
-  auto wgmma = cast<WgmmaOp>(
-      mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
+  auto wgmma =
+      cast<WgmmaOp>(mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
   if (wgmma.getDecoded())
     wgmma.setBuffer(multiplied % 2);
   ++multiplied;
@@ -345,9 +342,9 @@ void Overlapper::release(ValueRange position, Value condition) {
   clone(leave, mapping);
 }
 
-/// Consecutive steps. Before the first, the stage of the step before is released
-/// if `hasPrevious`; what is fetched past the last of them is fetched if `more`.
-/// Null: always.
+/// Consecutive steps. Before the first, the stage of the step before is
+/// released if `hasPrevious`; what is fetched past the last of them is fetched
+/// if `more`. Null: always.
 void Overlapper::emitSteps(State &state, int64_t steps, Value hasPrevious,
                            Value more) {
   const int64_t each = units.size();
@@ -403,9 +400,8 @@ LogicalResult Overlapper::run() {
   state.fragments = emitDecode(units[0], emitFetch(units[0], state.current));
   state.spare = pin(state.fragments);
   const bool isAlone = steps * units.size() == 1;
-  state.raw = emitFetch(ahead(0, 1),
-                        units.size() > 1 || isAlone ? state.current
-                                                    : state.next);
+  state.raw = emitFetch(ahead(0, 1), units.size() > 1 || isAlone ? state.current
+                                                                 : state.next);
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
   const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;

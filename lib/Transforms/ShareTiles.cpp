@@ -120,30 +120,27 @@ SmallVector<Value> Sharer::next(Value slot, Value parity) {
 Value Sharer::takeNumber(Value number, Value stride) {
   if (!workspace)
     return arith::AddIOp::create(b, number, stride);
-  Value taken = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                            i32(1), workspace,
-                                            ValueRange{index(0)});
+  Value taken = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32(1), workspace, ValueRange{index(0)});
   taken = arith::IndexCastOp::create(b, b.getIndexType(), taken);
   return arith::AddIOp::create(b, taken, stride);
 }
 
-/// The last CTA to end leaves the workspace as it was: nobody takes a number any
-/// more. The fences order the numbers that all have taken, the count of CTAs,
-/// and the zeros; LLVM would drop an ordering of the count itself.
+/// The last CTA to end leaves the workspace as it was: nobody takes a number
+/// any more. The fences order the numbers that all have taken, the count of
+/// CTAs, and the zeros; LLVM would drop an ordering of the count itself.
 void Sharer::putBack() {
   auto fence = [&] {
     LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   };
   fence();
-  Value before = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                             i32(1), workspace,
-                                             ValueRange{index(1)});
+  Value before = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32(1), workspace, ValueRange{index(1)});
   fence();
   Value ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
   ctas = arith::IndexCastOp::create(b, b.getI32Type(), ctas);
-  Value isLast =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
-                            arith::SubIOp::create(b, ctas, i32(1)));
+  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
+                                       arith::SubIOp::create(b, ctas, i32(1)));
   auto last = scf::IfOp::create(b, isLast);
   b.setInsertionPointToStart(last.thenBlock());
   for (int64_t word = 0; word < 2; ++word)
@@ -283,15 +280,14 @@ struct ShareTilesPass : mxfp4::impl::ShareTilesBase<ShareTilesPass> {
     getOperation()->walk([&](gpu::GPUFuncOp op) { kernels.push_back(op); });
     for (gpu::GPUFuncOp kernel : kernels) {
       auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
-      const bool isSplit =
-          kernel
-              ->walk([](scf::ForOp loop) {
-                return loop->hasAttr("mxfp4.role") ? WalkResult::interrupt()
-                                                   : WalkResult::advance();
-              })
-              .wasInterrupted();
-      if (attr && isSplit &&
-          failed(Sharer(kernel, attr.toSchedule()).run()))
+      const bool isSplit = kernel
+                               ->walk([](scf::ForOp loop) {
+                                 return loop->hasAttr("mxfp4.role")
+                                            ? WalkResult::interrupt()
+                                            : WalkResult::advance();
+                               })
+                               .wasInterrupted();
+      if (attr && isSplit && failed(Sharer(kernel, attr.toSchedule()).run()))
         return signalPassFailure();
     }
   }

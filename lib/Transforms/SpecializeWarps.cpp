@@ -99,8 +99,8 @@ static bool isSynchronous(Operation *op) {
              NVVM::CpAsyncWaitGroupOp, gpu::BarrierOp>(op);
 }
 
-/// Two arrays of barriers, set up ahead of the barrier that the tile table needs
-/// anyway.
+/// Two arrays of barriers, set up ahead of the barrier that the tile table
+/// needs anyway.
 void Splitter::createBarriers() {
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
@@ -160,8 +160,8 @@ Value Splitter::stageBytes(Value rows) {
     return i32(schedule.weightStageBytes() + schedule.activationStageBytes());
   Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
   Value boxes = arith::CeilDivUIOp::create(b, count, i32(schedule.tokenStep));
-  const int box =
-      schedule.activationStageBytes() / schedule.tileTokens * schedule.tokenStep;
+  const int box = schedule.activationStageBytes() / schedule.tileTokens *
+                  schedule.tokenStep;
   return arith::AddIOp::create(b, arith::MulIOp::create(b, boxes, i32(box)),
                                i32(schedule.weightStageBytes()));
 }
@@ -205,10 +205,10 @@ void Splitter::produceStep(scf::ForOp steps, Position at) {
       matmul.replaceAllUsesWith(matmul.getAccumulator());
   }
   if (copier) {
-    // The bytes of all count from the first thread's arrival: no phase completes
-    // without it.
-    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, copier,
-                                          index(0));
+    // The bytes of all count from the first thread's arrival: no phase
+    // completes without it.
+    Value isFirst =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, copier, index(0));
     auto roles = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
     b.setInsertionPointToStart(roles.thenBlock());
     copyActivations(activations, at);
@@ -354,8 +354,8 @@ void Splitter::enterOneThread(arith::CmpIPredicate predicate, Value warp,
 /// Walks the tiles, and does nothing with them yet: see mxfp4-share-tiles.
 void Splitter::buildScheduler() {
   auto loop = cast<scf::ForOp>(b.cloneWithoutRegions(*tiles));
-  Block *body = b.createBlock(&loop.getRegion(), {}, b.getIndexType(),
-                              b.getLoc());
+  Block *body =
+      b.createBlock(&loop.getRegion(), {}, b.getIndexType(), b.getLoc());
   IRMapping mapping;
   mapping.map(tiles.getInductionVar(), body->getArgument(0));
   b.clone(*tiles.getBody()->begin(), mapping);
