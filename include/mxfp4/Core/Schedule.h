@@ -28,8 +28,7 @@ enum class Instruction {
   /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
   MmaSync,
   /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
-  /// in
-  /// shared memory; copies by a producer warp of its own.
+  /// in shared memory; copies by producer warps of their own.
   Wgmma,
 };
 
