@@ -296,6 +296,14 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
                        "placement=shared");
         return signalPassFailure();
       }
+      if (where == Placement::Shared &&
+          op.getSchedule().getInstruction() == Instruction::Wgmma &&
+          op.getSchedule().getPlacement() != Placement::Shared) {
+        op.emitOpError("requires a schedule with placement=shared to be "
+                       "decoded so with wgmma: mxfp4-tile leaves no room for "
+                       "decoded blocks without it");
+        return signalPassFailure();
+      }
       Expander(op).run(where);
     }
   }

@@ -191,10 +191,13 @@ LogicalResult Overlapper::cut() {
     if (part == &leave)
       part = &advance;
   }
-  const auto isComplete = [](const Unit &unit) {
+  // The sums come in as the first operand of a batch, and leave as the last
+  // result of the wait.
+  const auto isComplete = [&](const Unit &unit) {
     return !unit.decode.empty() && !unit.batch.empty() &&
            isa<WgmmaOp>(unit.batch.back()) && unit.wgmma().getTokens() &&
-           !unit.back.empty();
+           unit.batch.front()->getNumOperands() > 0 && !unit.back.empty() &&
+           unit.back.back()->getNumResults() == 1;
   };
   if (units.empty() || !llvm::all_of(units, isComplete) || leave.empty() ||
       loop.getNumRegionIterArgs() != 3)
@@ -215,6 +218,13 @@ LogicalResult Overlapper::cut() {
   for (Unit &unit : units) {
     unit.raw = handedOver(unit.fetch, unit.decode);
     unit.fragments = handedOver(unit.decode, unit.batch);
+    // They take turns in the same registers.
+    if (ValueRange(unit.raw).getTypes() !=
+            ValueRange(units[0].raw).getTypes() ||
+        ValueRange(unit.fragments).getTypes() !=
+            ValueRange(units[0].fragments).getTypes())
+      return loop.emitOpError("marked mxfp4.overlap requires as many words and "
+                              "fragments of one block as of another");
   }
   return success();
 }
