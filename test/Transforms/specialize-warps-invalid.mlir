@@ -267,12 +267,12 @@ gpu.module @kernels {
       } else {
         %s = scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero)
             -> (vector<1x2x4xf32>) {
-      mxfp4.copy_weights %w[%e, %column, %k] to %sw[%c0]
-          : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-      mxfp4.copy_activations %x[%row, %k] valid(%n) to %sx[%c0]
-          : memref<?x576xbf16> to !x
-      %m = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%n)
-          {schedule = #schedule} : vector<1x2x4xf32>, !w, !x
+          mxfp4.copy_weights %w[%e, %column, %k] to %sw[%c0]
+              : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+          mxfp4.copy_activations %x[%row, %k] valid(%n) to %sx[%c0]
+              : memref<?x576xbf16> to !x
+          %m = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%n)
+              {schedule = #schedule} : vector<1x2x4xf32>, !w, !x
           scf.yield %m : vector<1x2x4xf32>
         } {mxfp4.stages = 3 : i64}
         scf.yield %s : vector<1x2x4xf32>
