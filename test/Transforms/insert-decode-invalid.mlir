@@ -1,6 +1,6 @@
 // What mxfp4-insert-decode refuses.
 //
-// RUN: not mxfp4-opt %s --mxfp4-insert-decode=placement=nowhere 2>&1 \
+// RUN: not mxfp4-opt %s --mxfp4-insert-decode=placement=nowhere --split-input-file 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=PLACEMENT
 // RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=shared --split-input-file --verify-diagnostics
 
