@@ -62,6 +62,9 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
   auto number = [](int64_t value) { return std::to_string(value); };
   if (schedule.warpsRows < 1 || schedule.warpsTokens < 1)
     return "requires at least one warp along rows and along tokens";
+  // Before threads are counted: with any number of slices an int could not.
+  if (schedule.kSlices < 1 || schedule.kSlices > 5)
+    return "requires 1 to 5 K slices, but has " + number(schedule.kSlices);
   if (schedule.threads() > target.threadsPerCTA)
     return "requires at most " + number(target.threadsPerCTA / 32) +
            " warps, but has " + number(schedule.threads() / 32);
@@ -83,20 +86,21 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     return "requires a token step that is a multiple of 8 and divides the " +
            number(schedule.tileTokens) + " tokens of the tile, but has " +
            number(step);
-  if (schedule.kSlices < 1 || schedule.kSlices > 5)
-    return "requires 1 to 5 K slices, but has " + number(schedule.kSlices);
   if (const int64_t steps = blocksFor(k); steps % schedule.kSlices != 0)
     return "requires a number of k64 steps that its " +
-           number(schedule.kSlices) + " K slices share evenly, but K = " +
-           number(k) + " has " + number(steps);
+           number(schedule.kSlices) +
+           " K slices share evenly, but K = " + number(k) + " has " +
+           number(steps);
   if (schedule.instruction == Instruction::MmaSync &&
       (schedule.kSlices > 1 || schedule.tokenStep != 0))
     return "requires wgmma for K slices and for a token step";
   if (schedule.stages % schedule.kSlices != 0 ||
       (schedule.kSlices > 1 && schedule.stages < 3 * schedule.kSlices))
     return "requires at least three stages for each of the " +
-           number(schedule.kSlices) + " K slices, the same number for all, but "
-           "has " + number(schedule.stages);
+           number(schedule.kSlices) +
+           " K slices, the same number for all, but "
+           "has " +
+           number(schedule.stages);
   // Accumulators must leave room for a decoded fragment and the addresses.
   if (schedule.instruction == Instruction::Wgmma) {
     if (schedule.warpsRows % 4 != 0 || schedule.warpsTokens != 1)

@@ -130,16 +130,23 @@ LogicalResult WgmmaOp::verify() {
                             "decoded tile, but got "
                          << getFragments().size()
                          << (getDecoded() ? " and a tile" : "");
+  if (static_cast<bool>(getDecoded()) != static_cast<bool>(getBlock()))
+    return emitOpError("requires a decoded tile and the number of a block "
+                       "together");
   if (getDecoded()) {
     auto tile = cast<MemRefType>(getDecoded().getType());
     if (tile.getRank() != 2 || !isShared(tile) || !tile.hasStaticShape() ||
-        !tile.getLayout().isIdentity() || tile.getDimSize(0) % 64 != 0 ||
+        !tile.getLayout().isIdentity() ||
+        tile.getDimSize(0) % BlockLayout::kRows != 0 ||
         tile.getDimSize(1) != BlockLayout::kCols ||
-        !tile.getElementType().isBF16() || !getBlock())
+        !tile.getElementType().isBF16())
       return emitOpError() << "requires a decoded tile of whole 64 x 64 blocks "
-                              "of bf16 in shared memory and the number of a "
-                              "block, but got "
+                              "of bf16 in shared memory, but got "
                            << tile;
+    const uint64_t blocks = tile.getDimSize(0) / BlockLayout::kRows;
+    if (getBuffer() >= blocks)
+      return emitOpError() << "requires a buffer inside the tile of " << blocks
+                           << " blocks, but got " << getBuffer();
   }
   if (getBuffer() != 0 && !getDecoded())
     return emitOpError("requires a decoded tile to name a buffer of it");

@@ -92,11 +92,26 @@ LogicalResult LocateTileOp::verify() {
   if (table.getRank() != 1 || !table.hasStaticShape() || !isPlain(table) ||
       !isShared(table) || !table.getElementType().isInteger(32) ||
       offsets.getRank() != 1 || !isPlain(offsets) ||
-      !offsets.getElementType().isInteger(32) ||
+      !offsets.getElementType().isInteger(32) || offsets.getDimSize(0) < 2 ||
       table.getDimSize(0) != offsets.getDimSize(0) + 1)
     return emitOpError() << "requires a table of G+2 i32 in shared memory and "
                             "G+1 offsets, but got "
                          << table << " and " << offsets;
+  // Of i32 in global memory, which the kernel addresses by element.
+  auto isWords = [](Value value, int64_t size) {
+    auto type = cast<MemRefType>(value.getType());
+    return type.getRank() == 1 && isPlain(type) && !isShared(type) &&
+           type.getElementType().isInteger(32) && type.getDimSize(0) == size;
+  };
+  const int64_t groups = offsets.getDimSize(0) - 1;
+  if (getExpertIds() && !isWords(getExpertIds(), groups))
+    return emitOpError() << "requires expert ids of shape " << groups
+                         << " and element type i32 in global memory, but got "
+                         << getExpertIds().getType();
+  if (getError() && !isWords(getError(), 1))
+    return emitOpError() << "requires an error word of shape 1 and element "
+                            "type i32 in global memory, but got "
+                         << getError().getType();
   if (getExperts() < 1 || getColumns() < 1)
     return emitOpError("requires at least one expert and one column of tiles");
   return success();
@@ -188,7 +203,8 @@ LogicalResult StoreDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
   const int64_t rows = cast<MemRefType>(getTile().getType()).getDimSize(0);
-  if (int64_t(getBuffer() * BlockLayout::kRows) >= rows)
+  const uint64_t blocks = (rows + BlockLayout::kRows - 1) / BlockLayout::kRows;
+  if (getBuffer() >= blocks)
     return emitOpError() << "requires a buffer inside the tile of " << rows
                          << " rows, but got " << getBuffer();
   return verifyStep(*this, getStep(), 4, "step");

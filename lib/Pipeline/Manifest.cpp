@@ -10,8 +10,8 @@
 //   - passes `arguments` in order, pointers to contiguous device memory
 //     aligned as stated; "tensor_maps" are one argument by value, 128 bytes for
 //     each of `boxes` one behind the other, that the driver encodes
-//     (cuTensorMapEncodeTiled) for [K, rows] bf16, the box, the 128-byte swizzle
-//     and zeros out of bounds;
+//     (cuTensorMapEncodeTiled) for [K, rows] bf16, the box, the 128-byte
+//     swizzle and zeros out of bounds;
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
@@ -58,7 +58,8 @@ static Array arguments(const KernelFacts &facts) {
   const Schedule &s = facts.schedule;
   if (s.instruction == Instruction::Wgmma) {
     Array boxes;
-    for (int rows = s.heightStep(); rows <= s.tileTokens; rows += s.heightStep())
+    for (int rows = s.heightStep(); rows <= s.tileTokens;
+         rows += s.heightStep())
       boxes.push_back(Array{Schedule::kTileK, rows});
     list.push_back(Object{{"name", "x"},
                           {"kind", "tensor_maps"},

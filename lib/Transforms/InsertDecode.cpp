@@ -99,8 +99,8 @@ void Expander::locateWarp() {
   if (schedule.instruction == Instruction::Wgmma) {
     Value group = arith::DivUIOp::create(b, warp, index(4));
     if (schedule.kSlices > 1)
-      group = arith::RemUIOp::create(b, group,
-                                     index(schedule.sliceWarps() / 4));
+      group =
+          arith::RemUIOp::create(b, group, index(schedule.sliceWarps() / 4));
     firstSlice = arith::AddIOp::create(
         b, arith::MulIOp::create(b, group, index(4 * slices)),
         arith::RemUIOp::create(b, warp, index(4)));
@@ -210,9 +210,9 @@ void Expander::locateDecodedBlocks() {
       index(schedule.decodedOffset()), ValueRange{});
   Value group = arith::DivUIOp::create(b, warp, index(4));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
-  decodedSlice = arith::AddIOp::create(
-      b, arith::MulIOp::create(b, group, index(8)),
-      arith::RemUIOp::create(b, warp, index(4)));
+  decodedSlice =
+      arith::AddIOp::create(b, arith::MulIOp::create(b, group, index(8)),
+                            arith::RemUIOp::create(b, warp, index(4)));
 }
 
 /// Block after block of 64 rows: load, decode, multiply, wait.
@@ -236,11 +236,10 @@ void Expander::multiplyByWarpgroups(Placement placement) {
     if (decodedTile)
       SyncWarpgroupOp::create(b);
     Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{i});
-    sums = WgmmaOp::create(b, sums.getType(), sums, fragments, decodedTile,
-                           decodedBlock, /*buffer=*/decodedTile ? i % 2 : 0,
-                           op.getActivations(), op.getSlot(), columns,
-                           op.getTokens(),
-                           b.getI64IntegerAttr(schedule.heightStep()));
+    sums = WgmmaOp::create(
+        b, sums.getType(), sums, fragments, decodedTile, decodedBlock,
+        /*buffer=*/decodedTile ? i % 2 : 0, op.getActivations(), op.getSlot(),
+        columns, op.getTokens(), b.getI64IntegerAttr(schedule.heightStep()));
     sums = WgmmaWaitOp::create(b, sums.getType(), sums);
     result = vector::InsertOp::create(b, sums, result, ArrayRef<int64_t>{i});
   }
@@ -295,6 +294,14 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
           !op->getParentOfType<gpu::GPUFuncOp>()) {
         op.emitOpError("requires to be in a gpu.func to be decoded with "
                        "placement=shared");
+        return signalPassFailure();
+      }
+      if (where == Placement::Shared &&
+          op.getSchedule().getInstruction() == Instruction::Wgmma &&
+          op.getSchedule().getPlacement() != Placement::Shared) {
+        op.emitOpError("requires a schedule with placement=shared to be "
+                       "decoded so with wgmma: mxfp4-tile leaves no room for "
+                       "decoded blocks without it");
         return signalPassFailure();
       }
       Expander(op).run(where);

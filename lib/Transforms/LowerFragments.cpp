@@ -146,10 +146,9 @@ struct LowerStoreDecoded : ConvertOpToLLVMPattern<StoreDecodedOp> {
   matchAndRewrite(StoreDecodedOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value slice = Arithmetic(b).add(
-        adaptor.getSlice(), op.getBuffer() * (BlockLayout::kRows / 16));
-    Value address =
-        decodedAddress(b, adaptor.getTile(), slice, op.getStep());
+    Value slice = Arithmetic(b).add(adaptor.getSlice(),
+                                    op.getBuffer() * (BlockLayout::kRows / 16));
+    Value address = decodedAddress(b, adaptor.getTile(), slice, op.getStep());
     SmallVector<Value> sources;
     for (Value pair :
          {adaptor.getR0(), adaptor.getR1(), adaptor.getR2(), adaptor.getR3()})

@@ -127,8 +127,8 @@ Value toCluster(ImplicitLocOpBuilder &b, Value shared) {
       b, LLVM::LLVMPointerType::get(b.getContext(), space), shared);
 }
 
-/// A cache policy as `createpolicy.fractional.L2::evict_first` makes it, for all
-/// of the data.
+/// A cache policy as `createpolicy.fractional.L2::evict_first` makes it, for
+/// all of the data.
 constexpr int64_t kEvictFirst = 0x12F0000000000000;
 
 struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
@@ -205,8 +205,7 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
       map = a.offset(map, a.mul(number, TensorMapType::kBytes));
     }
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-        b, toCluster(b, destination), map,
-        ValueRange{column, adaptor.getRow()},
+        b, toCluster(b, destination), map, ValueRange{column, adaptor.getRow()},
         barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot()),
         /*im2colOffsets=*/ValueRange{}, /*multicastMask=*/Value(),
         /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
@@ -431,9 +430,9 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
     // nothing of registers, which the tie does.
     NVVM::WgmmaWaitGroupSyncOp::create(b, op.getPending());
     rewriter.replaceOp(
-        op, op.getPending() ? adaptor.getAccumulator()
-                            : tieAccumulator(b, op.getType(),
-                                             adaptor.getAccumulator()));
+        op, op.getPending()
+                ? adaptor.getAccumulator()
+                : tieAccumulator(b, op.getType(), adaptor.getAccumulator()));
     return success();
   }
 };
@@ -490,8 +489,9 @@ struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
 
 void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
-  patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
-               LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
-               LowerWgmma, LowerWgmmaWait, LowerPin, LowerReduceSlices,
-               LowerSyncWarpgroup>(converter);
+  patterns
+      .add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
+           LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy, LowerWgmma,
+           LowerWgmmaWait, LowerPin, LowerReduceSlices, LowerSyncWarpgroup>(
+          converter);
 }

@@ -94,16 +94,15 @@ struct LowerCopyWeights : ConvertOpToLLVMPattern<CopyWeightsOp> {
                   Value inRow =
                       a.add(a.mul(adaptor.getStep(), BlockLayout::kBytes),
                             a.mul(inBlock, kUnitBytes));
-                  Value bytes = a.add(
-                      a.mul(rowOfBlocks, steps * BlockLayout::kBytes),
-                      a.toI64(inRow));
+                  Value bytes =
+                      a.add(a.mul(rowOfBlocks, steps * BlockLayout::kBytes),
+                            a.toI64(inRow));
                   Value size;
                   if (rowBlocks % blocks != 0)
                     size = a.select(a.ult(row, rowBlocks),
                                     a.constant(b.getI32Type(), kUnitBytes),
                                     a.constant(b.getI32Type(), 0));
-                  copyUnit(b,
-                           a.offset(slotBase, a.mul(unit, kUnitBytes)),
+                  copyUnit(b, a.offset(slotBase, a.mul(unit, kUnitBytes)),
                            a.offset(adaptor.getSource(), bytes), size);
                 });
     rewriter.eraseOp(op);
@@ -135,16 +134,14 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
           Arithmetic a(b);
           Value row = a.udiv(number, unitsPerRow);
           Value unit = a.urem(number, unitsPerRow);
-          Value firstColumn =
-              a.add(column, a.mul(unit, kUnitBytes / 2));
+          Value firstColumn = a.add(column, a.mul(unit, kUnitBytes / 2));
           Value exists = a.ult(row, adaptor.getValid());
           if (k % Schedule::kTileK != 0)
             exists = LLVM::AndOp::create(b, exists, a.ult(firstColumn, k));
           Value size = a.select(exists, a.constant(b.getI32Type(), kUnitBytes),
                                 a.constant(b.getI32Type(), 0));
-          Value element =
-              a.add(a.mul(a.toI64(a.add(adaptor.getRow(), row)), k),
-                    a.toI64(firstColumn));
+          Value element = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), row)), k),
+                                a.toI64(firstColumn));
           Value swizzled = a.xori(unit, a.andi(row, 7));
           Value place =
               a.add(a.mul(row, kRowBytes), a.mul(swizzled, kUnitBytes));
@@ -240,9 +237,8 @@ void TileStore::emit() {
   for (int column = 0; column < schedule.warpTokens() / 8; ++column)
     for (int element = 0; element < 2; ++element) {
       const int token = 8 * column + map(element, 0).col;
-      Value isValid =
-          LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
-                               a.constant(b.getI32Type(), token));
+      Value isValid = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
+                                           a.constant(b.getI32Type(), token));
       for (int slice = 0; slice < schedule.warpRows() / 16; ++slice)
         emitPair(isValid, slice, column, element);
     }
@@ -272,8 +268,8 @@ Value TileStore::accumulator(int slice, int column, int element) {
 
 /// A register's worth of output as an integer.
 Value TileStore::bits(Value value) {
-  const unsigned width = cast<ShapedType>(value.getType()).getNumElements() *
-                         8 * elementBytes;
+  const unsigned width =
+      cast<ShapedType>(value.getType()).getNumElements() * 8 * elementBytes;
   return LLVM::BitcastOp::create(b, b.getIntegerType(width), value);
 }
 
@@ -284,8 +280,8 @@ void TileStore::emitPair(Value isValid, int slice, int column, int element) {
                                    accumulator(slice, column, element + 2)};
   auto rounded = [&](ArrayRef<Value> values) {
     const auto count = static_cast<int64_t>(values.size());
-    Value packed = LLVM::PoisonOp::create(
-        b, VectorType::get({count}, b.getF32Type()));
+    Value packed =
+        LLVM::PoisonOp::create(b, VectorType::get({count}, b.getF32Type()));
     for (auto [i, value] : llvm::enumerate(values))
       packed = LLVM::InsertElementOp::create(b, packed, value,
                                              a.constant(b.getI32Type(), i));
@@ -324,6 +320,6 @@ struct LowerStoreTile : ConvertOpToLLVMPattern<StoreTileOp> {
 
 void mxfp4::populateTileLowering(const LLVMTypeConverter &converter,
                                  RewritePatternSet &patterns) {
-  patterns.add<LowerCopyWeights, LowerCopyActivations, LowerLocateTile, LowerStoreTile>(
-      converter);
+  patterns.add<LowerCopyWeights, LowerCopyActivations, LowerLocateTile,
+               LowerStoreTile>(converter);
 }

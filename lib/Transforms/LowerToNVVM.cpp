@@ -58,10 +58,9 @@ Value Arithmetic::add(Value lhs, int64_t rhs) {
   return rhs == 0 ? lhs : add(lhs, constant(lhs.getType(), rhs));
 }
 Value Arithmetic::mul(Value lhs, int64_t rhs) {
-  return rhs == 1
-             ? lhs
-             : Value(LLVM::MulOp::create(b, lhs, constant(lhs.getType(), rhs),
-                                         kNoOverflow));
+  return rhs == 1 ? lhs
+                  : Value(LLVM::MulOp::create(
+                        b, lhs, constant(lhs.getType(), rhs), kNoOverflow));
 }
 Value Arithmetic::andi(Value lhs, int64_t rhs) {
   return LLVM::AndOp::create(b, lhs, constant(lhs.getType(), rhs));
@@ -135,8 +134,8 @@ unsigned addressSpace(MemRefType type) {
 }
 
 /// Address of an element of a memref with identity layout whose only dynamic
-/// size is the first. Only small ones, of fewer than 2^31 elements, are accessed
-/// by element.
+/// size is the first. Only small ones, of fewer than 2^31 elements, are
+/// accessed by element.
 Value elementAddress(ImplicitLocOpBuilder &b, MemRefType type, Value base,
                      ValueRange indices) {
   Arithmetic a(b);
@@ -188,8 +187,7 @@ struct LowerAtomic : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
                        adaptor.getMemref(), adaptor.getIndices());
     rewriter.replaceOpWithNewOp<LLVM::AtomicRMWOp>(
         op, isOr ? LLVM::AtomicBinOp::_or : LLVM::AtomicBinOp::add, address,
-        adaptor.getValue(),
-        LLVM::AtomicOrdering::monotonic);
+        adaptor.getValue(), LLVM::AtomicOrdering::monotonic);
     return success();
   }
 };
@@ -302,15 +300,16 @@ private:
     const StringRef minCTAs = NVVM::NVVMDialect::getMinctasmAttrName();
     if (Attribute ctas = op->getAttr(minCTAs))
       function->setAttr(minCTAs, ctas);
-    // Tensor maps are passed by value, in parameter space; without grid_constant
-    // they would be copied to the stack. Pointers are not said to be noalias:
-    // loads would become loads of what never changes (ld.global.nc), which may
-    // move ahead of the wait for the kernels before this one.
+    // Tensor maps are passed by value, in parameter space; without
+    // grid_constant they would be copied to the stack. Pointers are not said to
+    // be noalias: loads would become loads of what never changes
+    // (ld.global.nc), which may move ahead of the wait for the kernels before
+    // this one.
     for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs())) {
       if (isa<TensorMapType>(type)) {
         auto bytes = LLVM::LLVMArrayType::get(
-            b.getI64Type(), cast<TensorMapType>(type).getCount() *
-                                TensorMapType::kBytes / 8);
+            b.getI64Type(),
+            cast<TensorMapType>(type).getCount() * TensorMapType::kBytes / 8);
         function.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(),
                             TypeAttr::get(bytes));
         function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
@@ -369,9 +368,9 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
       return signalPassFailure();
 
     getOperation()->walk([](scf::ForOp loop) { keepRolled(loop); });
-    // What kernels count in `index` (rows, tiles, slots, steps) has 31 bits: the
-    // launch contract says so of rows and tiles. Addresses of large buffers are
-    // computed in 64.
+    // What kernels count in `index` (rows, tiles, slots, steps) has 31 bits:
+    // the launch contract says so of rows and tiles. Addresses of large buffers
+    // are computed in 64.
     LowerToLLVMOptions options(context);
     options.overrideIndexBitwidth(32);
     LLVMTypeConverter converter(context, options);

@@ -50,9 +50,9 @@ private:
       return narrow.getResult();
     }
     const int64_t middle = (low + high) / 2;
-    Value isMore = arith::CmpIOp::create(
-        b, arith::CmpIPredicate::ugt, op.getTokens(),
-        arith::ConstantIndexOp::create(b, middle * step));
+    Value isMore =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, op.getTokens(),
+                              arith::ConstantIndexOp::create(b, middle * step));
     auto branch = scf::IfOp::create(b, op.getType(), isMore,
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);

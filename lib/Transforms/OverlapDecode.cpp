@@ -44,8 +44,8 @@ struct Unit {
 /// The pipeline between two units.
 struct State {
   Value sums;
-  /// Of the step before (its group may still run), of the step that is multiplied
-  /// and of the step behind it.
+  /// Of the step before (its group may still run), of the step that is
+  /// multiplied and of the step behind it.
   Position previous, current, next;
   /// Fragments to multiply, and those of the unit before.
   Registers fragments, spare;
@@ -192,10 +192,13 @@ LogicalResult Overlapper::cut() {
     if (part == &leave)
       part = &advance;
   }
-  const auto isComplete = [](const Unit &unit) {
+  // The sums come in as the first operand of a batch, and leave as the last
+  // result of the wait.
+  const auto isComplete = [&](const Unit &unit) {
     return !unit.decode.empty() && !unit.batch.empty() &&
-           isa<WgmmaOp>(unit.batch.back()) &&
-           unit.wgmma().getTokens() && !unit.back.empty();
+           isa<WgmmaOp>(unit.batch.back()) && unit.wgmma().getTokens() &&
+           unit.batch.front()->getNumOperands() > 0 && !unit.back.empty() &&
+           unit.back.back()->getNumResults() == 1;
   };
   if (units.empty() || !llvm::all_of(units, isComplete) || leave.empty() ||
       loop.getNumRegionIterArgs() != 3)
@@ -216,6 +219,13 @@ LogicalResult Overlapper::cut() {
   for (Unit &unit : units) {
     unit.raw = handedOver(unit.fetch, unit.decode);
     unit.fragments = handedOver(unit.decode, unit.batch);
+    // They take turns in the same registers.
+    if (ValueRange(unit.raw).getTypes() !=
+            ValueRange(units[0].raw).getTypes() ||
+        ValueRange(unit.fragments).getTypes() !=
+            ValueRange(units[0].fragments).getTypes())
+      return loop.emitOpError("marked mxfp4.overlap requires as many words and "
+                              "fragments of one block as of another");
   }
   return success();
 }
@@ -255,9 +265,8 @@ Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
                                   const Registers &otherwise) {
   if (!condition)
     return emitFetch(unit, position);
-  auto branch =
-      scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
-                        /*withElseRegion=*/true);
+  auto branch = scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
+                                  /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, emitFetch(unit, position));
@@ -278,14 +287,13 @@ Registers Overlapper::emitDecode(Unit &unit, const Registers &raw) {
   return pin(lookup(mapping, unit.fragments));
 }
 
-/// Decodes the next unit into the spare fragments, and fetches the one after, if
-/// `fetchIf` (null for always) is true. In a branch that is always taken, which
-/// only the run shows: ptxas would move a decode outside of one down, behind the
-/// wait.
+/// Decodes the next unit into the spare fragments, and fetches the one after,
+/// if `fetchIf` (null for always) is true. In a branch that is always taken,
+/// which only the run shows: ptxas would move a decode outside of one down,
+/// behind the wait.
 void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
-  Value hasTokens = arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                                          units[number].wgmma().getTokens(),
-                                          index(0));
+  Value hasTokens = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ne, units[number].wgmma().getTokens(), index(0));
   const int64_t stepsAhead = (number + 2) / units.size();
   const Position fetched = stepsAhead == 0   ? state.current
                            : stepsAhead == 1 ? state.next
@@ -300,8 +308,7 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
     scf::YieldOp::create(b, values);
     b.setInsertionPointToStart(branch.thenBlock());
     values = emitDecode(ahead(number, 1), state.raw);
-    values.append(
-        emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
+    values.append(emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
     scf::YieldOp::create(b, values);
   }
   ValueRange results = branch.getResults();
@@ -322,8 +329,8 @@ void Overlapper::emitBatch(State &state, int64_t number, bool hasEarlier) {
     mapping.map(sums, state.sums);
   mapping.map(unit.fragments, state.fragments);
   clone(unit.batch, mapping);
-  auto wgmma = cast<WgmmaOp>(
-      mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
+  auto wgmma =
+      cast<WgmmaOp>(mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
   if (wgmma.getDecoded())
     wgmma.setBuffer(multiplied % 2);
   ++multiplied;
@@ -349,8 +356,8 @@ void Overlapper::release(ValueRange position, Value condition) {
 
 /// Consecutive steps: start a batch, and prepare the next units while it runs.
 /// There is none before the first without `hasPrevious`; else its stage is
-/// released if that is true. What is fetched past the last of them is fetched if
-/// `more`. Null: always.
+/// released if that is true. What is fetched past the last of them is fetched
+/// if `more`. Null: always.
 void Overlapper::emitSteps(State &state, int64_t steps,
                            std::optional<Value> hasPrevious, Value more) {
   const int64_t each = units.size();
@@ -408,9 +415,8 @@ LogicalResult Overlapper::run() {
   state.fragments = emitDecode(units[0], emitFetch(units[0], state.current));
   state.spare = pin(state.fragments);
   const bool isAlone = steps * units.size() == 1;
-  state.raw = emitFetch(ahead(0, 1),
-                        units.size() > 1 || isAlone ? state.current
-                                                    : state.next);
+  state.raw = emitFetch(ahead(0, 1), units.size() > 1 || isAlone ? state.current
+                                                                 : state.next);
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
   const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;

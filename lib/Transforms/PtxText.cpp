@@ -42,7 +42,8 @@ SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
       b.getContext(), SmallVector<Type>(tied.size(), type));
   // A single output is the value itself, not a structure.
   auto op = LLVM::InlineAsmOp::create(
-      b, tied.size() == 1 ? type : results, operands, text, constraints, /*has_side_effects=*/true,
+      b, tied.size() == 1 ? type : results, operands, text, constraints,
+      /*has_side_effects=*/true,
       /*is_align_stack=*/false, LLVM::TailCallKind::None,
       /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr);
   if (tied.size() == 1)
@@ -84,18 +85,19 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   return emitAssembly(b, text, sums, inputs, constraints);
 }
 
-void mxfp4::emitStoreIf(ImplicitLocOpBuilder &b, Value predicate,
-                        Value address, int64_t offset, Value value) {
+void mxfp4::emitStoreIf(ImplicitLocOpBuilder &b, Value predicate, Value address,
+                        int64_t offset, Value value) {
   const unsigned width = value.getType().getIntOrFloatBitWidth();
-  const std::string text = "@$0 st.global.b" + std::to_string(width) +
-                           " [$1+" + std::to_string(offset) + "], $2;";
-  const std::string constraints =
-      std::string("b,l,") + (width == 16 ? "h" : width == 32 ? "r" : "l");
+  const std::string text = "@$0 st.global.b" + std::to_string(width) + " [$1+" +
+                           std::to_string(offset) + "], $2;";
+  const std::string constraints = std::string("b,l,") + (width == 16   ? "h"
+                                                         : width == 32 ? "r"
+                                                                       : "l");
   LLVM::InlineAsmOp::create(b, Type(), ValueRange{predicate, address, value},
                             text, constraints + ",~{memory}",
                             /*has_side_effects=*/true,
-                            /*is_align_stack=*/false,
-                            LLVM::TailCallKind::None, /*asm_dialect=*/nullptr,
+                            /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                            /*asm_dialect=*/nullptr,
                             /*operand_attrs=*/nullptr);
 }
 

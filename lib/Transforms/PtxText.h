@@ -15,8 +15,8 @@
 
 namespace mxfp4 {
 
-/// One k16 step of a batch: A in four i32 registers or by its descriptor, i64, B
-/// by its descriptor.
+/// One k16 step of a batch: A in four i32 registers or by its descriptor, i64,
+/// B by its descriptor.
 struct WgmmaStep {
   llvm::SmallVector<mlir::Value, 4> a;
   mlir::Value b;
@@ -28,8 +28,8 @@ llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          llvm::ArrayRef<mlir::Value> sums,
                                          llvm::ArrayRef<WgmmaStep> steps);
 
-/// st.global of an integer of 16, 32 or 64 bits to `address` (i64) plus `offset`
-/// bytes, if `predicate` (i1) holds.
+/// st.global of an integer of 16, 32 or 64 bits to `address` (i64) plus
+/// `offset` bytes, if `predicate` (i1) holds.
 void emitStoreIf(mlir::ImplicitLocOpBuilder &b, mlir::Value predicate,
                  mlir::Value address, int64_t offset, mlir::Value value);
 

@@ -116,8 +116,7 @@ std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
                                               int64_t perLane, Value tiles,
                                               Value bad) const {
   Value first = arith::AddIOp::create(
-      b, base,
-      arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
+      b, base, arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
   const SmallVector<Value> bounds = loadBounds(b, *this, first, perLane);
   bad = arith::OrIOp::create(b, bad, emitAreBad(b, *this, first, bounds));
   SmallVector<Value> ends; // Tiles up to and with each group.
@@ -132,8 +131,8 @@ std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
   Value before = arith::AddIOp::create(b, tiles, scan.first);
   for (int64_t i = 0; i < perLane; ++i) {
     Value group = arith::AddIOp::create(b, first, indexConstant(b, i));
-    Value exists = compare(b, arith::CmpIPredicate::ult, group,
-                           indexConstant(b, groups));
+    Value exists =
+        compare(b, arith::CmpIPredicate::ult, group, indexConstant(b, groups));
     scf::IfOp::create(b, exists, [&](OpBuilder &then, Location loc) {
       ImplicitLocOpBuilder b(loc, then);
       Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
@@ -154,8 +153,7 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
       indexConstant(b, kWarp * perLane), ValueRange{i32(b, 0), no},
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
-        auto [tiles, bad] =
-            emitRound(b, lane, base, perLane, args[0], args[1]);
+        auto [tiles, bad] = emitRound(b, lane, base, perLane, args[0], args[1]);
         scf::YieldOp::create(b, ValueRange{tiles, bad});
       });
   Value tiles = arith::SelectOp::create(b, rounds.getResult(1), i32(b, 0),
@@ -216,17 +214,18 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
   Value end = toIndex(b, load(b, offsets, next));
   Value height = indexConstant(b, tileTokens);
   if (tokenStep < tileTokens) {
-    Value tiles = arith::SubIOp::create(b, toIndex(b, load(b, table, next)),
-                                        first);
+    Value tiles =
+        arith::SubIOp::create(b, toIndex(b, load(b, table, next)), first);
     Value rows = arith::SubIOp::create(b, end, begin);
     // In 32 bits, where a division is short.
-    Value share = arith::CeilDivUIOp::create(b, toI32(b, rows), toI32(b, tiles));
+    Value share =
+        arith::CeilDivUIOp::create(b, toI32(b, rows), toI32(b, tiles));
     Value steps = arith::CeilDivUIOp::create(b, share, i32(b, tokenStep));
     height = toIndex(b, arith::MulIOp::create(b, steps, i32(b, tokenStep)));
   }
   tile.expert = group;
-  tile.row = arith::AddIOp::create(
-      b, begin, arith::MulIOp::create(b, within, height));
+  tile.row =
+      arith::AddIOp::create(b, begin, arith::MulIOp::create(b, within, height));
   tile.valid = arith::MinUIOp::create(
       b, arith::SubIOp::create(b, end, tile.row), height);
   if (expertIds)
@@ -244,8 +243,7 @@ void RaggedGrid::emitExpert(ImplicitLocOpBuilder &b, Value group,
       arith::OrIOp::create(b, isUsed, compare(b, P::eq, id, i32(b, -1)));
   tile.valid =
       arith::SelectOp::create(b, isGood, tile.valid, indexConstant(b, 0));
-  tile.expert = toIndex(
-      b, arith::SelectOp::create(b, isUsed, id, i32(b, -1)));
+  tile.expert = toIndex(b, arith::SelectOp::create(b, isUsed, id, i32(b, -1)));
   if (!error)
     return;
   Value isBad = arith::XOrIOp::create(

@@ -40,13 +40,15 @@ public:
   LogicalResult run();
 
 private:
+  LogicalResult findLoops();
+  LogicalResult findWorkspace();
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, value);
   }
   Value i32(int64_t value) {
     return arith::ConstantIntOp::create(b, b.getI32Type(), value);
   }
-  void createRing();
+  LogicalResult createRing();
   void store(Value value, Value slot, int64_t field);
   SmallVector<Value> read(Value slot);
   SmallVector<Value> next(Value slot, Value parity);
@@ -60,6 +62,9 @@ private:
   gpu::GPUFuncOp kernel;
   const Schedule schedule;
   ImplicitLocOpBuilder b;
+  /// By `mxfp4.role`: one that walks the tiles, and those that work on them.
+  scf::ForOp scheduler;
+  SmallVector<std::pair<scf::ForOp, StringRef>> readers;
   /// kAhead x kFields i32, and barriers: a tile is there, a tile was read.
   Value ring, ready, free;
   Value workspace;
@@ -71,7 +76,12 @@ LocateTileOp findLocate(scf::ForOp loop) {
 
 } // namespace
 
-void Sharer::createRing() {
+LogicalResult Sharer::createRing() {
+  // With the others.
+  InitBarriersOp other;
+  kernel.walk([&](InitBarriersOp op) { other = op; });
+  if (!other)
+    return failure();
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto add = [&](ArrayRef<int64_t> shape, Type element) {
@@ -81,13 +91,11 @@ void Sharer::createRing() {
   ready = add({kAhead}, b.getI64Type());
   free = add({kAhead}, b.getI64Type());
   ring = add({kAhead, kFields}, b.getI32Type());
-  // With the others.
-  InitBarriersOp other;
-  kernel.walk([&](InitBarriersOp op) { other = op; });
   b.setInsertionPointAfter(other);
   InitBarriersOp::create(b, ready, /*count=*/1);
   InitBarriersOp::create(b, free,
                          schedule.consumerWarps() + schedule.copyingWarps());
+  return success();
 }
 
 void Sharer::store(Value value, Value slot, int64_t field) {
@@ -120,30 +128,27 @@ SmallVector<Value> Sharer::next(Value slot, Value parity) {
 Value Sharer::takeNumber(Value number, Value stride) {
   if (!workspace)
     return arith::AddIOp::create(b, number, stride);
-  Value taken = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                            i32(1), workspace,
-                                            ValueRange{index(0)});
+  Value taken = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32(1), workspace, ValueRange{index(0)});
   taken = arith::IndexCastOp::create(b, b.getIndexType(), taken);
   return arith::AddIOp::create(b, taken, stride);
 }
 
-/// The last CTA to end leaves the workspace as it was: nobody takes a number any
-/// more. The fences order the numbers that all have taken, the count of CTAs,
-/// and the zeros; LLVM would drop an ordering of the count itself.
+/// The last CTA to end leaves the workspace as it was: nobody takes a number
+/// any more. The fences order the numbers that all have taken, the count of
+/// CTAs, and the zeros; LLVM would drop an ordering of the count itself.
 void Sharer::putBack() {
   auto fence = [&] {
     LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   };
   fence();
-  Value before = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                             i32(1), workspace,
-                                             ValueRange{index(1)});
+  Value before = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32(1), workspace, ValueRange{index(1)});
   fence();
   Value ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
   ctas = arith::IndexCastOp::create(b, b.getI32Type(), ctas);
-  Value isLast =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
-                            arith::SubIOp::create(b, ctas, i32(1)));
+  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
+                                       arith::SubIOp::create(b, ctas, i32(1)));
   auto last = scf::IfOp::create(b, isLast);
   b.setInsertionPointToStart(last.thenBlock());
   for (int64_t word = 0; word < 2; ++word)
@@ -248,28 +253,67 @@ void Sharer::rewriteReader(scf::ForOp loop, bool isWarp) {
   loop.erase();
 }
 
-LogicalResult Sharer::run() {
-  SmallVector<std::pair<scf::ForOp, StringRef>> loops;
+LogicalResult Sharer::findLoops() {
+  SmallVector<scf::ForOp> loops;
   kernel.walk([&](scf::ForOp loop) {
-    if (auto role = loop->getAttrOfType<StringAttr>("mxfp4.role"))
-      loops.push_back({loop, role.getValue()});
+    if (loop->hasAttr("mxfp4.role"))
+      loops.push_back(loop);
   });
-  for (auto [loop, role] : loops) {
+  for (scf::ForOp loop : loops) {
+    auto attr = loop->getAttrOfType<StringAttr>("mxfp4.role");
+    const StringRef role = attr ? attr.getValue() : "";
+    if (role != "schedule" && role != "copy" && role != "multiply")
+      return loop.emitOpError("requires mxfp4.role to be \"schedule\", "
+                              "\"copy\" or \"multiply\"");
     LocateTileOp locate = findLocate(loop);
     if (!locate || locate.getNumber() != loop.getInductionVar() ||
-        !loop.getInductionVar().hasOneUse())
+        !loop.getInductionVar().hasOneUse() ||
+        loop->getParentOfType<scf::ForOp>())
       return loop.emitOpError("marked mxfp4.role requires a body that begins "
                               "with mxfp4.locate_tile and uses the number of "
-                              "the tile nowhere else");
+                              "the tile nowhere else, and no loop around it");
+    if (role != "schedule") {
+      readers.push_back({loop, role});
+      continue;
+    }
+    if (scheduler || loop.getNumResults() != 0)
+      return loop.emitOpError("marked mxfp4.role = \"schedule\" requires to be "
+                              "the only one in its kernel, and to carry "
+                              "nothing");
+    scheduler = loop;
   }
-  if (auto number = kernel->getAttrOfType<IntegerAttr>("mxfp4.workspace"))
-    workspace = kernel.getArgument(number.getInt());
-  createRing();
-  for (auto [loop, role] : loops)
-    if (role == "schedule")
-      rewriteScheduler(loop);
-    else
-      rewriteReader(loop, /*isWarp=*/role == "multiply");
+  if (!scheduler)
+    return kernel.emitOpError("requires a loop marked mxfp4.role = "
+                              "\"schedule\", which canonicalization removes: "
+                              "run mxfp4-share-tiles before it");
+  return success();
+}
+
+LogicalResult Sharer::findWorkspace() {
+  if (!kernel->hasAttr("mxfp4.workspace"))
+    return success();
+  auto number = kernel->getAttrOfType<IntegerAttr>("mxfp4.workspace");
+  const auto expected = MemRefType::get({2}, b.getI32Type());
+  if (!number || number.getInt() < 0 ||
+      number.getInt() >= kernel.getFunctionType().getNumInputs() ||
+      kernel.getArgument(number.getInt()).getType() != expected)
+    return kernel.emitOpError()
+           << "requires mxfp4.workspace to be the number of an argument of "
+              "type "
+           << expected;
+  workspace = kernel.getArgument(number.getInt());
+  return success();
+}
+
+LogicalResult Sharer::run() {
+  if (failed(findLoops()) || failed(findWorkspace()))
+    return failure();
+  if (failed(createRing()))
+    return kernel.emitOpError("requires barriers (mxfp4.init_barriers) to set "
+                              "up others with");
+  rewriteScheduler(scheduler);
+  for (auto [loop, role] : readers)
+    rewriteReader(loop, /*isWarp=*/role == "multiply");
   return success();
 }
 
@@ -283,15 +327,14 @@ struct ShareTilesPass : mxfp4::impl::ShareTilesBase<ShareTilesPass> {
     getOperation()->walk([&](gpu::GPUFuncOp op) { kernels.push_back(op); });
     for (gpu::GPUFuncOp kernel : kernels) {
       auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
-      const bool isSplit =
-          kernel
-              ->walk([](scf::ForOp loop) {
-                return loop->hasAttr("mxfp4.role") ? WalkResult::interrupt()
-                                                   : WalkResult::advance();
-              })
-              .wasInterrupted();
-      if (attr && isSplit &&
-          failed(Sharer(kernel, attr.toSchedule()).run()))
+      const bool isSplit = kernel
+                               ->walk([](scf::ForOp loop) {
+                                 return loop->hasAttr("mxfp4.role")
+                                            ? WalkResult::interrupt()
+                                            : WalkResult::advance();
+                               })
+                               .wasInterrupted();
+      if (attr && isSplit && failed(Sharer(kernel, attr.toSchedule()).run()))
         return signalPassFailure();
     }
   }

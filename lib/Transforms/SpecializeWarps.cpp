@@ -99,8 +99,45 @@ static bool isSynchronous(Operation *op) {
              NVVM::CpAsyncWaitGroupOp, gpu::BarrierOp>(op);
 }
 
-/// Two arrays of barriers, set up ahead of the barrier that the tile table needs
-/// anyway.
+/// What the split relies on: what mxfp4-tile builds, and nothing else in it.
+static LogicalResult checkLoops(scf::ForOp tiles, scf::ForOp steps,
+                                ScheduleAttr attr) {
+  const Schedule schedule = attr.toSchedule();
+  Operation *nest = steps->getParentOp();
+  if (auto branch = dyn_cast<scf::IfOp>(nest))
+    if (steps->getBlock() == branch.thenBlock() && branch.elseBlock())
+      nest = nest->getParentOp();
+  SmallVector<StoreTileOp> stores(tiles.getOps<StoreTileOp>());
+  if (nest != tiles || tiles.getNumResults() != 0 || stores.size() != 1 ||
+      !isa<LocateTileOp>(tiles.getBody()->front()))
+    return tiles.emitOpError("requires a body that finds its tile "
+                             "(mxfp4.locate_tile), loops over K, perhaps in a "
+                             "branch, and stores its sums (mxfp4.store_tile)");
+  const auto count = [&](auto ops) {
+    return std::distance(ops.begin(), ops.end());
+  };
+  if (count(steps.getOps<CopyActivationsOp>()) != 1 ||
+      count(steps.getOps<CopyWeightsOp>()) != 1 ||
+      count(steps.getOps<TileMatmulOp>()) != 1 || steps.getNumResults() != 1)
+    return steps.emitOpError(
+        "requires one copy of activations, one of weights, "
+        "one mxfp4.tile_matmul and its accumulator");
+  TileMatmulOp matmul = *steps.getOps<TileMatmulOp>().begin();
+  const int64_t slots =
+      cast<MemRefType>(matmul.getWeights().getType()).getDimSize(0);
+  if (matmul.getSchedule() != attr || slots != schedule.stages)
+    return matmul.emitOpError(
+        "requires the schedule of its kernel, and as many "
+        "slots as it has stages");
+  const std::optional<llvm::APInt> trips = steps.getStaticTripCount();
+  if (schedule.kSlices > 1 && (!trips || trips->urem(schedule.kSlices) != 0))
+    return steps.emitOpError() << "requires a constant number of steps that "
+                               << schedule.kSlices << " K slices share evenly";
+  return success();
+}
+
+/// Two arrays of barriers, set up ahead of the barrier that the tile table
+/// needs anyway.
 void Splitter::createBarriers() {
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
@@ -160,8 +197,8 @@ Value Splitter::stageBytes(Value rows) {
     return i32(schedule.weightStageBytes() + schedule.activationStageBytes());
   Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
   Value boxes = arith::CeilDivUIOp::create(b, count, i32(schedule.tokenStep));
-  const int box =
-      schedule.activationStageBytes() / schedule.tileTokens * schedule.tokenStep;
+  const int box = schedule.activationStageBytes() / schedule.tileTokens *
+                  schedule.tokenStep;
   return arith::AddIOp::create(b, arith::MulIOp::create(b, boxes, i32(box)),
                                i32(schedule.weightStageBytes()));
 }
@@ -205,10 +242,10 @@ void Splitter::produceStep(scf::ForOp steps, Position at) {
       matmul.replaceAllUsesWith(matmul.getAccumulator());
   }
   if (copier) {
-    // The bytes of all count from the first thread's arrival: no phase completes
-    // without it.
-    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, copier,
-                                          index(0));
+    // The bytes of all count from the first thread's arrival: no phase
+    // completes without it.
+    Value isFirst =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, copier, index(0));
     auto roles = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
     b.setInsertionPointToStart(roles.thenBlock());
     copyActivations(activations, at);
@@ -354,8 +391,8 @@ void Splitter::enterOneThread(arith::CmpIPredicate predicate, Value warp,
 /// Walks the tiles, and does nothing with them yet: see mxfp4-share-tiles.
 void Splitter::buildScheduler() {
   auto loop = cast<scf::ForOp>(b.cloneWithoutRegions(*tiles));
-  Block *body = b.createBlock(&loop.getRegion(), {}, b.getIndexType(),
-                              b.getLoc());
+  Block *body =
+      b.createBlock(&loop.getRegion(), {}, b.getIndexType(), b.getLoc());
   IRMapping mapping;
   mapping.map(tiles.getInductionVar(), body->getArgument(0));
   b.clone(*tiles.getBody()->begin(), mapping);
@@ -466,7 +503,8 @@ struct SpecializeWarpsPass
                           "the kernel");
         return signalPassFailure();
       }
-      if (failed(Splitter(kernel, tiles, attr).run()))
+      if (failed(checkLoops(tiles, steps, attr)) ||
+          failed(Splitter(kernel, tiles, attr).run()))
         return signalPassFailure();
     }
   }

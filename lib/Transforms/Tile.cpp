@@ -169,9 +169,9 @@ void KernelBuilder::build() {
 }
 
 void KernelBuilder::buildTile(Value number) {
-  auto tile = LocateTileOp::create(b, number, grid.table, grid.offsets,
-                                   grid.expertIds, grid.error, grid.experts,
-                                   grid.columnTiles, attr);
+  auto tile =
+      LocateTileOp::create(b, number, grid.table, grid.offsets, grid.expertIds,
+                           grid.error, grid.experts, grid.columnTiles, attr);
   StoreTileOp::create(b, buildSums(tile), output, tile.getRow(),
                       tile.getColumn(), tile.getValid(), attr);
 }
@@ -212,15 +212,16 @@ Value KernelBuilder::buildKLoop(LocateTileOp tile) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value step = loop.getInductionVar(), slot = index(0);
-  CopyWeightsOp::create(b, weights, tile.getExpert(), block, step, weightStage, slot);
-  CopyActivationsOp::create(b, activations, tile.getRow(), step, tile.getValid(),
-                            activationStage, slot);
+  CopyWeightsOp::create(b, weights, tile.getExpert(), block, step, weightStage,
+                        slot);
+  CopyActivationsOp::create(b, activations, tile.getRow(), step,
+                            tile.getValid(), activationStage, slot);
   NVVM::CpAsyncCommitGroupOp::create(b);
   NVVM::CpAsyncWaitGroupOp::create(b, 0);
   gpu::BarrierOp::create(b);
-  Value next =
-      TileMatmulOp::create(b, accumulatorType(), loop.getRegionIterArg(0),
-                           weightStage, slot, activationStage, tile.getValid(), attr);
+  Value next = TileMatmulOp::create(b, accumulatorType(),
+                                    loop.getRegionIterArg(0), weightStage, slot,
+                                    activationStage, tile.getValid(), attr);
   gpu::BarrierOp::create(b);
   scf::YieldOp::create(b, ValueRange{next});
   return loop.getResult(0);

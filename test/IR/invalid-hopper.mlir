@@ -14,6 +14,16 @@ func.func private @many_rows(!mxfp4.tensor_map<257>)
 
 // -----
 
+// expected-error @below {{requires a step that divides the 64 rows of the largest box, but got 24}}
+func.func private @step(!mxfp4.tensor_map<64 by 24>)
+
+// -----
+
+// expected-error @below {{requires a step that divides the 64 rows of the largest box, but got -8}}
+func.func private @negative_step(!mxfp4.tensor_map<64 by -8>)
+
+// -----
+
 // What the copy engine can describe.
 
 func.func @case_0(%x: memref<?x48xbf16>) {
@@ -98,9 +108,9 @@ func.func @case_9(%b: memref<6xi64>, %i: index) {
 
 // -----
 
-func.func @case_10(%b: memref<6xi64>, %i: index) {
+func.func @case_10(%b: memref<6xi64>, %i: index, %n: i32) {
   // expected-error @below {{requires a static number of barriers in shared memory, but got 'memref<6xi64>'}}
-  mxfp4.expect_bytes %b[%i] bytes 64 : memref<6xi64>
+  mxfp4.expect_bytes %b[%i] bytes(%n) : memref<6xi64>
   return
 }
 
@@ -117,7 +127,7 @@ func.func @case_11(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x
 
 func.func @case_12(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64>, %i: index) {
   // expected-error @below {{requires a static number of barriers in shared memory, but got 'memref<6xi64>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64>
   return
 }
@@ -134,17 +144,9 @@ func.func @case_13(%b: memref<6xi64, #gpu.address_space<workgroup>>) {
 
 // -----
 
-func.func @case_14(%b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires 1 to 1048575 bytes, but got 0}}
-  mxfp4.expect_bytes %b[%i] bytes 0 : memref<6xi64, #gpu.address_space<workgroup>>
-  return
-}
-
-// -----
-
-func.func @case_15(%b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires 1 to 1048575 bytes, but got 1048576}}
-  mxfp4.expect_bytes %b[%i] bytes 1048576 : memref<6xi64, #gpu.address_space<workgroup>>
+func.func @case_14(%b: memref<6xi64, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a count of at least 1, and at most 1048575}}
+  mxfp4.init_barriers %b count 1048576 : memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
 
@@ -210,7 +212,7 @@ func.func @case_21(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x
 
 func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<8x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -219,7 +221,7 @@ func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_
 
 func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x64xbf16>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xbf16>, memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -228,7 +230,7 @@ func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref
 
 func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -237,7 +239,7 @@ func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address
 
 func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
@@ -246,18 +248,20 @@ func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.addre
 
 func.func @case_26(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x32xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>'}}
-  mxfp4.tensor_copy_activations %m[%i, %i] to %s[%i] signal %b
+  mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x32xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
 }
 
 // -----
 
-// The shapes of wgmma: N tokens staged, N/8 columns of four sums a thread.
+// The shapes of wgmma: T tokens staged, T/8 columns of four sums a thread, of which
+// the first are multiplied.
 
 func.func @case_27(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<8x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -265,8 +269,9 @@ func.func @case_27(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<8x64xbf16
 // -----
 
 func.func @case_28(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf16>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x8x64xbf16>' and 'vector<1x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16>' and 'vector<1x4xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x64xbf16>
   return
 }
@@ -274,8 +279,9 @@ func.func @case_28(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf
 // -----
 
 func.func @case_29(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x32xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x32xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -283,8 +289,9 @@ func.func @case_29(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x32xbf
 // -----
 
 func.func @case_30(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x64xf16, #gpu.address_space<workgroup>>
   return
 }
@@ -292,8 +299,9 @@ func.func @case_30(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xf1
 // -----
 
 func.func @case_31(%c: vector<1x2xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x2xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x2xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x2xf32>, memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -301,27 +309,320 @@ func.func @case_31(%c: vector<1x2xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf
 // -----
 
 func.func @case_32(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
   return
 }
 
 // -----
 
-func.func @case_33(%c: vector<33x4xf32>, %a: vector<2xbf16>, %x: memref<6x264x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4 for N up to 256, but got 'memref<6x264x64xbf16, #gpu.address_space<workgroup>>' and 'vector<33x4xf32>'}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 0
+func.func @no_columns(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 1 to 2 columns, but got 0}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 0
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @three_columns(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 1 to 2 columns, but got 3}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 3
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+// The instruction takes 256 tokens at most.
+
+func.func @many_columns(%c: vector<33x4xf32>, %a: vector<2xbf16>, %x: memref<6x264x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 1 to 32 columns, but got 33}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 33
       : vector<33x4xf32>, memref<6x264x64xbf16, #gpu.address_space<workgroup>>
   return
 }
 
 // -----
 
-func.func @case_34(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a step from 0 to 3, but got 4}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) step 4
-      : vector<1x4xf32>, memref<6x8x64xbf16, #gpu.address_space<workgroup>>
+// Operand A: the fragments of all four k16 steps, or a tile that holds them.
+
+func.func @four_fragments(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 4}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @no_fragments(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 0}}
+  %r = mxfp4.wgmma %c b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @both(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 16 and a tile}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_0(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<96x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<96x64xbf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<96x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_1(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x32xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x32xbf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x32xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_2(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xbf16>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16>
+  return
+}
+
+// -----
+
+func.func @tile_3(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_4(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<?x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<?x64xbf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<?x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_5(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @tile_6(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<2x64x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<2x64x64xbf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<2x64x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @buffer(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires a buffer inside the tile of 2 blocks, but got 2}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) buffer 2 b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @buffer_of_nothing(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a decoded tile to name a buffer of it}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      buffer 1 b(%x[%i]) columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @no_block(%c: vector<2x4xf32>, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a decoded tile and the number of a block together}}
+  %r = "mxfp4.wgmma"(%c, %t, %x, %i)
+      <{columns = 2 : i64, operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 1, 0>}>
+      : (vector<2x4xf32>, memref<128x64xbf16, #gpu.address_space<workgroup>>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, index) -> vector<2x4xf32>
+  return
+}
+
+// -----
+
+// A number of tokens that is known at run time, in steps that the instruction can
+// take.
+
+func.func @step_4(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a token_step that is a multiple of 8 and divides the 16 tokens, but got 4}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 2 tokens(%i by 4)
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @step_0(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a token_step that is a multiple of 8 and divides the 16 tokens, but got 0}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 2 tokens(%i by 0)
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @step_24(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a token_step that is a multiple of 8 and divides the 16 tokens, but got 24}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%i]) columns 2 tokens(%i by 24)
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @no_tokens(%c: vector<2x4xf32>, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires token_step with tokens, and only with them}}
+  %r = "mxfp4.wgmma"(%c, %t, %i, %x, %i)
+      <{columns = 2 : i64, token_step = 8 : i64,
+        operandSegmentSizes = array<i32: 1, 0, 1, 1, 1, 1, 0>}>
+      : (vector<2x4xf32>, memref<128x64xbf16, #gpu.address_space<workgroup>>, index, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, index) -> vector<2x4xf32>
+  return
+}
+
+// -----
+
+// K slices: a named barrier for each but the first, and room for the sums of one.
+
+func.func @one_slice(%c: vector<1x2x4xf32>, %b: memref<8x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 2 to 15 slices, but got 1}}
+  %r = mxfp4.reduce_slices %c slice(%i of 1) through %b
+      : vector<1x2x4xf32>, memref<8x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @many_slices(%c: vector<1x2x4xf32>, %b: memref<8x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 2 to 15 slices, but got 16}}
+  %r = mxfp4.reduce_slices %c slice(%i of 16) through %b
+      : vector<1x2x4xf32>, memref<8x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_0(%c: vector<1x2x4xf32>, %b: memref<8x128xf32>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x128xf32>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<8x128xf32>
+  return
+}
+
+// -----
+
+func.func @slices_1(%c: vector<1x2x4xf32>, %b: memref<16x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<16x128xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<16x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_2(%c: vector<1x2x4xf32>, %b: memref<8x100xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x100xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<8x100xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_3(%c: vector<1x2x4xf32>, %b: memref<8x128xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x128xbf16, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<8x128xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_4(%c: vector<1x2x4xf32>, %b: memref<1024xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<1024xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<1024xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_5(%c: vector<1x2x4xf32>, %b: memref<8x?xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x?xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<8x?xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_6(%c: vector<1x2x4xf32>, %b: memref<8x128xf32, strided<[256, 1]>, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x128xf32, strided<[256, 1]>, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<1x2x4xf32>, memref<8x128xf32, strided<[256, 1]>, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @slices_accumulator(%c: vector<2x2x2xf32>, %b: memref<8x128xf32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer of 8 f32 for each thread of a slice in shared memory, but got 'memref<8x128xf32, #gpu.address_space<workgroup>>'}}
+  %r = mxfp4.reduce_slices %c slice(%i of 2) through %b
+      : vector<2x2x2xf32>, memref<8x128xf32, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+// A part of a copy has a number and a number of parts.
+
+func.func @no_parts(%w: memref<2x4x1x!mxfp4.block<spread, folded>>, %s: memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires the number of a part and a positive number of parts together}}
+  mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b part %i of 0
+      : memref<2x4x1x!mxfp4.block<spread, folded>> to memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @no_part(%w: memref<2x4x1x!mxfp4.block<spread, folded>>, %s: memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires the number of a part and a positive number of parts together}}
+  "mxfp4.bulk_copy_weights"(%w, %i, %i, %i, %s, %i, %b) <{parts = 2 : i64}>
+      : (memref<2x4x1x!mxfp4.block<spread, folded>>, index, index, index, memref<6x4x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, index, memref<6xi64, #gpu.address_space<workgroup>>) -> ()
   return
 }
 
@@ -338,7 +639,33 @@ func.func @case_35(%b: memref<6xi32, #gpu.address_space<workgroup>>) {
 // -----
 
 func.func @case_36(%v: vector<4xf32>) {
-  // expected-error @below {{operand #0 must be vector of 32-bit float values of ranks 3, but got}}
+  // expected-error @below {{operand #0 must be vector of 32-bit float values of ranks 2/3, but got}}
   %r = "mxfp4.wgmma_wait"(%v) : (vector<4xf32>) -> vector<4xf32>
+  return
+}
+
+// -----
+
+// Groups that are still to run: as many as the instruction can count.
+
+func.func @pending(%v: vector<2x4xf32>) {
+  // expected-error @below {{attribute 'pending' failed to satisfy constraint: 64-bit signless integer attribute whose minimum value is 0 whose maximum value is 7}}
+  %r = mxfp4.wgmma_wait %v pending 8 : vector<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @pin_scalar(%v: f32) {
+  // expected-error @below {{operand #0 must be variadic of fixed-length vector of bfloat16 type values of length 2 or vector of 32-bit float values of ranks 3, but got 'f32'}}
+  %r = mxfp4.pin %v : f32
+  return
+}
+
+// -----
+
+func.func @pin_types(%v: vector<2xbf16>) {
+  // expected-error @below {{failed to verify that all of {values, pinned} have same type}}
+  %r = "mxfp4.pin"(%v) : (vector<2xbf16>) -> vector<1x2x4xf32>
   return
 }

@@ -86,7 +86,7 @@ func.func @case_8(%x: memref<?x64xbf16>, %s: memref<4x9x64xbf16, #gpu.address_sp
 func.func @case_9(%acc: vector<4x4x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<4x64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires an accumulator of shape 4x8x4 for its schedule, but got 'vector<4x4x4xf32>'}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -100,7 +100,7 @@ func.func @case_9(%acc: vector<4x4x4xf32>, %w: memref<4x1x!mxfp4.block<spread, f
 func.func @case_10(%acc: vector<4x8x4xf32>, %w: memref<4x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<4x64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires stages of the schedule's tile, 64 rows and 64 tokens, but got}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -114,7 +114,7 @@ func.func @case_10(%acc: vector<4x8x4xf32>, %w: memref<4x2x!mxfp4.block<spread, 
 func.func @case_11(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<4x32x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires stages of the schedule's tile, 64 rows and 64 tokens, but got}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -128,7 +128,7 @@ func.func @case_11(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, 
 func.func @case_12(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<3x64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires stages of the schedule's tile, 64 rows and 64 tokens, but got}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -142,7 +142,7 @@ func.func @case_12(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, 
 func.func @case_13(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>>,
     %x: memref<4x64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires staged weights of static shape stages x blocks and element type !mxfp4.block in shared memory, but got}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -156,7 +156,7 @@ func.func @case_13(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, 
 func.func @case_14(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<4x64x64xbf16>, %i: index) {
   // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got}}
-  %r = mxfp4.tile_matmul %acc, %w, %x at [%i]
+  %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
@@ -295,5 +295,171 @@ func.func @case_28(%t: memref<64x64xbf16>, %i: index) {
 func.func @case_29(%t: memref<64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires a step from 0 to 3, but got -1}}
   %a:4 = mxfp4.load_decoded %t[%i] step -1 : memref<64x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+// Finding a tile: a table with an entry for each group and two more.
+
+func.func @locate_0(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<4xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<4xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<4xi32>
+  return
+}
+
+// -----
+
+func.func @locate_1(%t: memref<4xi32>, %o: memref<3xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<4xi32>' and 'memref<3xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_2(%t: memref<4xi64, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<4xi64, #gpu.address_space<workgroup>>' and 'memref<3xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi64, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_3(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi64>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3xi64>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi64>
+  return
+}
+
+// -----
+
+func.func @locate_4(%t: memref<?xi32, #gpu.address_space<workgroup>>, %o: memref<?xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<?xi32, #gpu.address_space<workgroup>>' and 'memref<?xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<?xi32, #gpu.address_space<workgroup>>, memref<?xi32>
+  return
+}
+
+// -----
+
+func.func @locate_5(%t: memref<2xi32, #gpu.address_space<workgroup>>, %o: memref<1xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<2xi32, #gpu.address_space<workgroup>>' and 'memref<1xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<2xi32, #gpu.address_space<workgroup>>, memref<1xi32>
+  return
+}
+
+// -----
+
+func.func @locate_6(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3x1xi32>, %i: index) {
+  // expected-error @below {{requires a table of G+2 i32 in shared memory and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3x1xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3x1xi32>
+  return
+}
+
+// -----
+
+func.func @locate_ids(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %e: memref<3xi32>, %i: index) {
+  // expected-error @below {{requires expert ids of shape 2 and element type i32 in global memory, but got 'memref<3xi32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o) expert_ids(%e : memref<3xi32>)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_id_type(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %e: memref<2xf32>, %i: index) {
+  // expected-error @below {{requires expert ids of shape 2 and element type i32 in global memory, but got 'memref<2xf32>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o) expert_ids(%e : memref<2xf32>)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_error(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %e: memref<1xi64>, %i: index) {
+  // expected-error @below {{requires an error word of shape 1 and element type i32 in global memory, but got 'memref<1xi64>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o) error(%e : memref<1xi64>)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_experts(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
+  // expected-error @below {{requires at least one expert and one column of tiles}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 0 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+func.func @locate_columns(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
+  // expected-error @below {{requires at least one expert and one column of tiles}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 0 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+  return
+}
+
+// -----
+
+// The second buffer lies 64 rows further on.
+
+func.func @buffer(%a: vector<2xbf16>, %t: memref<64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer inside the tile of 64 rows, but got 1}}
+  mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 buffer 1 : memref<64x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+// 2^58 of them are 2^64 rows.
+
+func.func @far_buffer(%a: vector<2xbf16>, %t: memref<64x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a buffer inside the tile of 64 rows, but got 288230376151711744}}
+  mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 buffer 288230376151711744 : memref<64x64xbf16, #gpu.address_space<workgroup>>
   return
 }

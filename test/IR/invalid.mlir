@@ -220,7 +220,7 @@ func.func @no_weights(%x: memref<?x64xbf16>, %o: memref<3xi32>,
                       %y: memref<?x48xbf16>) {
   // expected-error @below {{requires weights as one operand of element type !mxfp4.block or as two of element type i8 (codes, scales), but got none}}
   "mxfp4.grouped_matmul"(%x, %o, %y)
-      <{operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0>}>
+      <{operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 0, 0>}>
       : (memref<?x64xbf16>, memref<3xi32>, memref<?x48xbf16>) -> ()
   return
 }
@@ -416,7 +416,7 @@ func.func @case_28(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires 2 to 16 stages, but has 1}}
+  // expected-error @below {{has a schedule that cannot run: it requires 2 to 32 stages, but has 1}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>)
@@ -672,5 +672,126 @@ func.func @case_53(%w: memref<4x!mxfp4.block<spread, raw>>) {
   // expected-error @below {{requires a result of type 'memref<4x2176xi8>', but got 'memref<4x2048xi8>'}}
   %b = mxfp4.block_bytes %w : memref<4x!mxfp4.block<spread, raw>>
       -> memref<4x2048xi8>
+  return
+}
+
+// -----
+
+func.func @workspace(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>, %s: memref<1xi32>) {
+  // expected-error @below {{requires a workspace of shape 2 and element type 'i32', but got 'memref<1xi32>'}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      workspace(%s : memref<1xi32>)
+  return
+}
+
+// -----
+
+// What wgmma asks of a schedule: whole warpgroups, an N that it has, slices and
+// steps that come out even.
+
+func.func @warpgroups(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires whole warpgroups along rows for wgmma (a multiple of 4 warps along rows, 1 along tokens), but has 2 and 1}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 2, warps_tokens = 1, stages = 6,
+       placement = register, ctas = 1>}
+  return
+}
+
+// -----
+
+func.func @tile_tokens(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires at most 256 tile tokens for wgmma, but has 264}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 264,
+       warps_rows = 4, warps_tokens = 1, stages = 6,
+       placement = register, ctas = 1>}
+  return
+}
+
+// -----
+
+func.func @token_step(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires a token step that is a multiple of 8 and divides the 64 tokens of the tile, but has 24}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 6,
+       placement = register, ctas = 1, token_step = 24>}
+  return
+}
+
+// -----
+
+func.func @k_slices(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires 1 to 5 K slices, but has 6}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 18,
+       placement = register, ctas = 1, k_slices = 6>}
+  return
+}
+
+// -----
+
+func.func @steps(%x: memref<?x320xbf16>,
+    %w: memref<2x1x5x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires a number of k64 steps that its 3 K slices share evenly, but K = 320 has 5}}
+  mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
+      weights(%w : memref<2x1x5x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 9,
+       placement = register, ctas = 1, k_slices = 3>}
+  return
+}
+
+// -----
+
+func.func @stages_of_slices(%x: memref<?x384xbf16>,
+    %w: memref<2x1x6x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires at least three stages for each of the 2 K slices, the same number for all, but has 4}}
+  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
+      weights(%w : memref<2x1x6x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 4,
+       placement = register, ctas = 1, k_slices = 2>}
+  return
+}
+
+// -----
+
+func.func @only_wgmma(%x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires wgmma for K slices and for a token step}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 6,
+       placement = register, ctas = 1, token_step = 8>}
   return
 }

@@ -35,6 +35,23 @@ func.func @grouped_matmul_memref(%x: memref<?x96xbf16>,
   return
 }
 
+// Two words to hand out tiles with, with an error word and without.
+// CHECK-LABEL: func @grouped_matmul_workspace
+func.func @grouped_matmul_workspace(%x: memref<?x2880xbf16>,
+    %w: memref<32x90x45x!folded>, %o: memref<33xi32>,
+    %y: memref<?x5760xbf16>, %e: memref<1xi32>, %s: memref<2xi32>) {
+  // CHECK: mxfp4.grouped_matmul {{.*}} outs(%{{.*}} : memref<?x5760xbf16>) error(%{{.*}} : memref<1xi32>) workspace(%{{.*}} : memref<2xi32>){{$}}
+  mxfp4.grouped_matmul activations(%x : memref<?x2880xbf16>)
+      weights(%w : memref<32x90x45x!folded>) offsets(%o : memref<33xi32>)
+      outs(%y : memref<?x5760xbf16>) error(%e : memref<1xi32>)
+      workspace(%s : memref<2xi32>)
+  // CHECK: mxfp4.grouped_matmul {{.*}} outs(%{{.*}} : memref<?x5760xbf16>) workspace(%{{.*}} : memref<2xi32>){{$}}
+  mxfp4.grouped_matmul activations(%x : memref<?x2880xbf16>)
+      weights(%w : memref<32x90x45x!folded>) offsets(%o : memref<33xi32>)
+      outs(%y : memref<?x5760xbf16>) workspace(%s : memref<2xi32>)
+  return
+}
+
 // Any size may be dynamic.
 // CHECK-LABEL: func @grouped_matmul_dynamic
 func.func @grouped_matmul_dynamic(%x: memref<?x?xbf16>,
@@ -95,15 +112,26 @@ func.func @conversions_memref(%v: memref<?x64xbf16>, %c: memref<?x2x16xi8>,
 func.func @tiles(%w: memref<32x90x45x!folded>, %x: memref<?x2880xbf16>,
                  %ws: memref<4x1x!folded, #shared>,
                  %xs: memref<4x64x64xbf16, #shared>, %y: memref<?x5760xbf16>,
-                 %acc: vector<4x8x4xf32>, %i: index) {
+                 %acc: vector<4x8x4xf32>, %i: index,
+                 %table: memref<34xi32, #shared>, %o: memref<33xi32>,
+                 %ids: memref<32xi32>, %e: memref<1xi32>) {
+  // CHECK: %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} = mxfp4.locate_tile %{{.*}} in %{{.*}} offsets(%{{.*}}) experts 32 columns 90 {schedule = #mxfp4.schedule<{{.*}}>} : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32>
+  %expert, %row, %valid, %column = mxfp4.locate_tile %i in %table offsets(%o)
+      experts 32 columns 90 {schedule = #schedule}
+      : memref<34xi32, #shared>, memref<33xi32>
+  // CHECK: mxfp4.locate_tile %{{.*}} in %{{.*}} offsets(%{{.*}}) expert_ids(%{{.*}} : memref<32xi32>) error(%{{.*}} : memref<1xi32>) experts 4 columns 1 {schedule
+  %tile:4 = mxfp4.locate_tile %i in %table offsets(%o)
+      expert_ids(%ids : memref<32xi32>) error(%e : memref<1xi32>)
+      experts 4 columns 1 {schedule = #schedule}
+      : memref<34xi32, #shared>, memref<33xi32>
   // CHECK: mxfp4.copy_weights %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}] to %{{.*}}[%{{.*}}] : memref<32x90x45x!mxfp4.block<spread, folded>> to memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
   mxfp4.copy_weights %w[%i, %i, %i] to %ws[%i]
       : memref<32x90x45x!folded> to memref<4x1x!folded, #shared>
   // CHECK: mxfp4.copy_activations %{{.*}}[%{{.*}}, %{{.*}}] valid(%{{.*}}) to %{{.*}}[%{{.*}}] : memref<?x2880xbf16> to memref<4x64x64xbf16, #gpu.address_space<workgroup>>
   mxfp4.copy_activations %x[%i, %i] valid(%i) to %xs[%i]
       : memref<?x2880xbf16> to memref<4x64x64xbf16, #shared>
-  // CHECK: mxfp4.tile_matmul %{{.*}}, %{{.*}}, %{{.*}} at[%{{.*}}] {schedule = #mxfp4.schedule<{{.*}}>} : vector<4x8x4xf32>, memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<4x64x64xbf16, #gpu.address_space<workgroup>>
-  %r = mxfp4.tile_matmul %acc, %ws, %xs at [%i] {schedule = #schedule}
+  // CHECK: mxfp4.tile_matmul %{{.*}}, %{{.*}}, %{{.*}} at[%{{.*}}] tokens(%{{.*}}) {schedule = #mxfp4.schedule<{{.*}}>} : vector<4x8x4xf32>, memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+  %r = mxfp4.tile_matmul %acc, %ws, %xs at [%i] tokens(%i) {schedule = #schedule}
       : vector<4x8x4xf32>, memref<4x1x!folded, #shared>,
         memref<4x64x64xbf16, #shared>
   // CHECK: mxfp4.store_tile %{{.*}} to %{{.*}}[%{{.*}}, %{{.*}}] valid(%{{.*}}) {schedule = #mxfp4.schedule<{{.*}}>} : vector<4x8x4xf32> to memref<?x5760xbf16>
@@ -119,7 +147,8 @@ func.func @tiles(%w: memref<32x90x45x!folded>, %x: memref<?x2880xbf16>,
 // CHECK-LABEL: func @fragments
 func.func @fragments(%ws: memref<4x1x!folded, #shared>,
                      %xs: memref<4x64x64xbf16, #shared>,
-                     %tile: memref<64x64xbf16, #shared>, %acc: vector<4xf32>,
+                     %tile: memref<64x64xbf16, #shared>,
+                     %two: memref<128x64xbf16, #shared>, %acc: vector<4xf32>,
                      %i: index) -> vector<4xf32> {
   // CHECK: %[[C:.*]], %{{.*}}, %{{.*}}, %{{.*}} = mxfp4.load_codes %{{.*}}[%{{.*}}, %{{.*}}] : memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
   %c0, %c1, %c2, %c3 = mxfp4.load_codes %ws[%i, %i] : memref<4x1x!folded, #shared>
@@ -133,6 +162,9 @@ func.func @fragments(%ws: memref<4x1x!folded, #shared>,
   // CHECK: mxfp4.store_decoded %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}}[%{{.*}}] step 3 : memref<64x64xbf16, #gpu.address_space<workgroup>>
   mxfp4.store_decoded %a0, %a1, %a2, %a3 to %tile[%i] step 3
       : memref<64x64xbf16, #shared>
+  // CHECK: mxfp4.store_decoded %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}}[%{{.*}}] step 0 buffer 1 : memref<128x64xbf16, #gpu.address_space<workgroup>>
+  mxfp4.store_decoded %a0, %a1, %a2, %a3 to %two[%i] step 0 buffer 1
+      : memref<128x64xbf16, #shared>
   // CHECK: mxfp4.load_decoded %{{.*}}[%{{.*}}] step 3 : memref<64x64xbf16, #gpu.address_space<workgroup>>
   %d0, %d1, %d2, %d3 = mxfp4.load_decoded %tile[%i] step 3
       : memref<64x64xbf16, #shared>

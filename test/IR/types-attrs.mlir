@@ -11,13 +11,29 @@ func.func private @blocks(memref<?x2x2x!mxfp4.block<spread, folded>>,
 // CHECK-LABEL: func private @schedules
 // CHECK-SAME:    a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6>
 // CHECK-SAME:    b = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 2, stages = 2, placement = shared, ctas = 1>
+// Tiles of one height, and no slices of K: not worth a word.
+// CHECK-SAME:    c = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1>
+// CHECK-SAME:    d = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 16, k_slices = 3>
 func.func private @schedules() attributes {
   a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
         warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
         ctas = 6>,
   b = #mxfp4.schedule<ctas = 1, placement = shared, stages = 2,
         warps_tokens = 2, warps_rows = 1, tokens = 64, rows = 64,
-        instruction = mma_sync>}
+        instruction = mma_sync>,
+  c = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
+        warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
+        ctas = 1, token_step = 0, k_slices = 1>,
+  d = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
+        warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
+        ctas = 1, k_slices = 3, token_step = 16>}
+
+// One tensor map, and eight: for boxes of 32, 64, ..., 256 rows.
+
+// CHECK-LABEL: func private @tensor_maps
+// CHECK-SAME:    !mxfp4.tensor_map<1>, !mxfp4.tensor_map<256>, !mxfp4.tensor_map<256 by 32>
+func.func private @tensor_maps(!mxfp4.tensor_map<1>, !mxfp4.tensor_map<256>,
+                               !mxfp4.tensor_map<256 by 32>)
 
 // -----
 
@@ -56,3 +72,21 @@ func.func private @zero_rows() attributes {
 func.func private @many_stages() attributes {
   // expected-error @below {{requires stages from 1 to 1024, but has 1025}}
   a = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 1025, placement = register, ctas = 1>}
+
+// -----
+
+func.func private @no_slices() attributes {
+  // expected-error @below {{requires k_slices from 1 to 1024, but has 0}}
+  a = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, k_slices = 0>}
+
+// -----
+
+func.func private @token_step() attributes {
+  // expected-error @below {{requires a token_step from 0 to the 64 tokens of the tile, but has 128}}
+  a = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 128>}
+
+// -----
+
+func.func private @negative_token_step() attributes {
+  // expected-error @below {{requires a token_step from 0 to the 64 tokens of the tile, but has -8}}
+  a = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = -8>}

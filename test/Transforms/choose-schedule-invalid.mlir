@@ -4,6 +4,8 @@
 // RUN:   | FileCheck %s --check-prefix=CHIP
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=placement=constant 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=PLACEMENT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=instruction=hmma 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=INSTRUCTION
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=schedule=64x64 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=TEXT
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=schedule=i32 2>&1 \
@@ -15,10 +17,11 @@
 
 // CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
 // PLACEMENT: error: mxfp4-choose-schedule expects placement=register or placement=shared, but got 'constant'
+// INSTRUCTION: error: mxfp4-choose-schedule expects instruction=auto, instruction=mma_sync or instruction=wgmma, but got 'hmma'
 // TEXT: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got '64x64'
 // KIND: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got 'i32'
 // ZERO: error: requires tokens from 1 to 1024, but has 0
-// STAGES: error: 'mxfp4.grouped_matmul' op has a schedule that cannot run: it requires 2 to 16 stages, but has 1
+// STAGES: error: 'mxfp4.grouped_matmul' op has a schedule that cannot run: it requires 2 to 32 stages, but has 1
 func.func @f(%x: memref<?x64xbf16>,
              %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
              %o: memref<3xi32>, %y: memref<?x64xbf16>) {

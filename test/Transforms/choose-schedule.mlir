@@ -20,20 +20,19 @@
   warps_rows = 1, warps_tokens = 1, stages = 2, placement = register, ctas = 1>
 
 // Without a hint of the number of rows, a tile for a middling number.
-// Two rows for each of the 32 groups: one n8 column of tokens.
-// Two thousand rows a group: three warpgroups. The instruction can be insisted
-// on; the baseline exists for mma.sync alone.
+// Two rows for each of the 32 groups: one n8 column of tokens, and three slices
+// of K that share its 45 steps. Two thousand rows a group: three warpgroups. The
+// baseline has room for fewer stages. The instruction can be insisted on.
 
 // CHECK-LABEL: func @plain
 // UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
-// FEW: schedule = #mxfp4.schedule<instruction = mma_sync, {{.*}}tokens = 8, {{.*}} placement = register
+// FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8, {{.*}} placement = register, ctas = 1, k_slices = 3>
 // FEW-SAME: schedule_reason = "few rows a group: {{.+}} (2 expected a group)"
-// MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 160, {{.*}} placement = register
-// MANY-SAME: schedule_reason = "a thousand rows a group: {{.+}} (2048 expected a group)"
+// MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, warps_rows = 12, warps_tokens = 1, stages = 7, placement = register, ctas = 1, token_step = 16>
+// MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
 // MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register
-// WGMMA: schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16, {{.*}} placement = register
-// SHARED: schedule = #mxfp4.schedule<{{.*}} placement = shared
+// SHARED: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, {{.*}} stages = 5, placement = shared
 // SHARED-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
 // GIVEN-LABEL: func @plain
 // GIVEN: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = 16, {{.*}} stages = 3, placement = shared, ctas = 1>
@@ -66,9 +65,11 @@ func.func @mine(%x: memref<?x64xbf16>,
 }
 
 // Tensors can have a schedule too: they are memrefs by the time of mxfp4-tile.
+// One step of K leaves wgmma nothing to overlap; who insists on it gets it.
 
 // CHECK-LABEL: func @tensors
-// CHECK: schedule = #mxfp4.schedule<
+// UNKNOWN: schedule = #mxfp4.schedule<instruction = mma_sync
+// WGMMA: schedule = #mxfp4.schedule<instruction = wgmma
 func.func @tensors(%x: tensor<?x64xbf16>,
                    %w: tensor<2x1x1x!mxfp4.block<nibble, raw>>,
                    %o: tensor<3xi32>, %y: tensor<?x64xbf16>)

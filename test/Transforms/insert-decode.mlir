@@ -1,28 +1,39 @@
 // The multiplication of a tile, taken apart for one warp. In registers: packed
 // codes and scales are loaded once, each k16 step is decoded into an A fragment
 // where it is multiplied, and nothing decoded touches memory. In shared memory,
-// the baseline: the CTA decodes the tile, and warps load A fragments from it.
+// the baseline: the CTA decodes the tile, and warps load A fragments from it; with
+// wgmma a warpgroup decodes a block, and the instruction reads it there.
 //
 // RUN: mxfp4-opt %s --mxfp4-insert-decode --canonicalize --cse \
-// RUN:   | FileCheck %s --check-prefixes=REGISTER,SCHEDULE
+// RUN:   | FileCheck %s --check-prefixes=REGISTER,SCHEDULE,BLOCKS
 // RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=register --canonicalize --cse \
 // RUN:   | FileCheck %s --check-prefixes=REGISTER,FORCED
 // RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=shared --canonicalize --cse \
-// RUN:   | FileCheck %s --check-prefix=SHARED
+// RUN:   | FileCheck %s --check-prefixes=SHARED,BLOCKS
 
 #in_registers = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
   warps_rows = 2, warps_tokens = 2, stages = 3, placement = register, ctas = 1>
 #in_shared = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
   warps_rows = 2, warps_tokens = 2, stages = 3, placement = shared, ctas = 1>
+#wgmma = #mxfp4.schedule<instruction = wgmma, rows = 256, tokens = 32,
+  warps_rows = 8, warps_tokens = 1, stages = 3, placement = shared, ctas = 1,
+  token_step = 16>
+#slices = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1,
+  k_slices = 2>
 !w = memref<3x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
 !x = memref<3x16x64xbf16, #gpu.address_space<workgroup>>
+!w4 = memref<3x4x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+!x32 = memref<3x32x64xbf16, #gpu.address_space<workgroup>>
+!w6 = memref<6x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+!x6 = memref<6x32x64xbf16, #gpu.address_space<workgroup>>
 
 gpu.module @kernels {
   // Four warps: two along the rows with two 16-row slices each, two along the
   // tokens with one n8 column each.
 
   // REGISTER-LABEL: gpu.func @tile
-  // REGISTER-SAME:    %[[W:.*]]: memref<3x1x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:.*]]: memref<3x16x64xbf16, {{.*}}>, %[[SLOT:.*]]: index, %[[ACC:.*]]: vector<2x1x4xf32>, %{{.*}}: memref
+  // REGISTER-SAME:    %[[W:.*]]: memref<3x1x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:.*]]: memref<3x16x64xbf16, {{.*}}>, %[[SLOT:.*]]: index, %{{.*}}: index, %[[ACC:.*]]: vector<2x1x4xf32>, %{{.*}}: memref
   // REGISTER-NOT:     workgroup(
   // REGISTER-DAG:     %[[C1:.*]] = arith.constant 1 : index
   // REGISTER-DAG:     %[[C2:.*]] = arith.constant 2 : index
@@ -90,11 +101,11 @@ gpu.module @kernels {
   // SHARED-COUNT-7:     mxfp4.mma
   // SHARED-NOT:         mxfp4.{{mma|decode}}
   // SHARED:             gpu.return
-  gpu.func @tile(%w: !w, %x: !x, %slot: index, %acc: vector<2x1x4xf32>,
-                 %out: memref<1xvector<2x1x4xf32>>) kernel {
+  gpu.func @tile(%w: !w, %x: !x, %slot: index, %n: index,
+                 %acc: vector<2x1x4xf32>, %out: memref<1xvector<2x1x4xf32>>) kernel {
     %c0 = arith.constant 0 : index
-    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] {schedule = #in_registers}
-        : vector<2x1x4xf32>, !w, !x
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
+        {schedule = #in_registers} : vector<2x1x4xf32>, !w, !x
     memref.store %r, %out[%c0] : memref<1xvector<2x1x4xf32>>
     gpu.return
   }
@@ -107,12 +118,113 @@ gpu.module @kernels {
   // FORCED-LABEL:   gpu.func @as_scheduled
   // FORCED-NOT:       mxfp4.store_decoded
   // FORCED:           gpu.return
-  gpu.func @as_scheduled(%w: !w, %x: !x, %slot: index, %acc: vector<2x1x4xf32>,
-                         %out: memref<1xvector<2x1x4xf32>>) kernel {
+  gpu.func @as_scheduled(%w: !w, %x: !x, %slot: index, %n: index,
+                         %acc: vector<2x1x4xf32>, %out: memref<1xvector<2x1x4xf32>>) kernel {
     %c0 = arith.constant 0 : index
-    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] {schedule = #in_shared}
-        : vector<2x1x4xf32>, !w, !x
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
+        {schedule = #in_shared} : vector<2x1x4xf32>, !w, !x
     memref.store %r, %out[%c0] : memref<1xvector<2x1x4xf32>>
+    gpu.return
+  }
+
+  // wgmma: two warpgroups with two blocks of 64 rows each, one after the other. A
+  // warp holds every fourth 16-row slice of its warpgroup's blocks. In registers,
+  // a group takes the sixteen fragments of a block, and as many tokens as the
+  // tile has, in steps of 16.
+
+  // FORCED-LABEL: gpu.func @wgmma
+  // FORCED-SAME:    %[[W:.*]]: memref<3x4x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:.*]]: memref<3x32x64xbf16, {{.*}}>, %[[SLOT:.*]]: index, %[[N:.*]]: index, %[[ACC:.*]]: vector<2x4x4xf32>, %{{.*}}: memref
+  // FORCED-DAG:     %[[C4:.*]] = arith.constant 4 : index
+  // FORCED-DAG:     %[[C8:.*]] = arith.constant 8 : index
+  // FORCED:         %[[WARP:.*]] = arith.divui
+  // FORCED-NEXT:    %[[GROUP:.*]] = arith.divui %[[WARP]], %[[C4]]
+  // FORCED-NEXT:    %[[FIRST:.*]] = arith.muli %[[GROUP]], %[[C8]]
+  // FORCED-NEXT:    %[[INGROUP:.*]] = arith.remui %[[WARP]], %[[C4]]
+  // FORCED-NEXT:    %[[SLICE:.*]] = arith.addi %[[FIRST]], %[[INGROUP]]
+  // FORCED-NEXT:    %[[P0:.*]], %[[P1:.*]], %[[P2:.*]], %[[P3:.*]] = mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE]]]
+  // FORCED-NEXT:    %[[S:.*]] = mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]]
+  // FORCED-NEXT:    %[[A0:.*]], %{{.*}}, %{{.*}}, %[[A3:.*]] = mxfp4.decode %[[P0]], %[[S]] step 0
+  // FORCED-NEXT:    mxfp4.decode %[[P1]], %[[S]] step 1
+  // FORCED-NEXT:    mxfp4.decode %[[P2]], %[[S]] step 2
+  // FORCED-NEXT:    %[[D0:.*]], %{{.*}}, %{{.*}}, %[[D3:.*]] = mxfp4.decode %[[P3]], %[[S]] step 3
+  // FORCED-NEXT:    %[[SUMS0:.*]] = vector.extract %[[ACC]][0]
+  // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS0]] a(%[[A0]], %{{.*}}, %{{.*}}, %[[A3]], {{.*}}, %[[D0]], %{{.*}}, %{{.*}}, %[[D3]]) b(%[[X]][%[[SLOT]]]) columns 4 tokens(%[[N]] by 16)
+  // FORCED-NEXT:    mxfp4.wgmma_wait %[[R]] : vector<4x4xf32>
+  // FORCED-NEXT:    %[[NEXT:.*]] = arith.addi %[[SLICE]], %[[C4]]
+  // FORCED-NEXT:    mxfp4.load_codes %[[W]][%[[SLOT]], %[[NEXT]]]
+  // FORCED:         %[[SUMS1:.*]] = vector.extract %[[ACC]][1]
+  // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS1]] a(
+  // FORCED-NEXT:    mxfp4.wgmma_wait %[[R]]
+  // FORCED-NOT:     mxfp4.{{wgmma |store_decoded|sync}}
+  // FORCED:         gpu.return
+
+  // In shared memory each warpgroup has two blocks of its own, behind the three
+  // stages of activations (3 x 32 x 128 bytes): one is written while the other
+  // may still be read. Each warp stores its slice; all four are done before the
+  // tensor core reads the block.
+
+  // BLOCKS-LABEL: gpu.func @wgmma
+  // BLOCKS-DAG:     %[[C2:.*]] = arith.constant 2 : index
+  // BLOCKS-DAG:     %[[C4:.*]] = arith.constant 4 : index
+  // BLOCKS-DAG:     %[[C8:.*]] = arith.constant 8 : index
+  // BLOCKS-DAG:     %[[OFFSET:.*]] = arith.constant 12288 : index
+  // BLOCKS:         %[[WARP:.*]] = arith.divui
+  // BLOCKS-NEXT:    %[[GROUP:.*]] = arith.divui %[[WARP]], %[[C4]]
+  // BLOCKS-NEXT:    %[[EIGHT:.*]] = arith.muli %[[GROUP]], %[[C8]]
+  // BLOCKS-NEXT:    %[[INGROUP:.*]] = arith.remui %[[WARP]], %[[C4]]
+  // BLOCKS-NEXT:    %[[SLICE:.*]] = arith.addi %[[EIGHT]], %[[INGROUP]]
+  // BLOCKS-NEXT:    %[[ALL:.*]] = gpu.dynamic_shared_memory
+  // BLOCKS-NEXT:    %[[TILE:.*]] = memref.view %[[ALL]][%[[OFFSET]]][] : {{.*}} to memref<256x64xbf16, #gpu.address_space<workgroup>>
+  // BLOCKS-NEXT:    %[[BLOCK:.*]] = arith.muli %[[GROUP]], %[[C2]]
+  // BLOCKS:         %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.decode {{.*}} step 0
+  // BLOCKS-NEXT:    mxfp4.store_decoded %[[A0]], %[[A1]], %[[A2]], %[[A3]] to %[[TILE]][%[[SLICE]]] step 0 : memref
+  // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 1
+  // BLOCKS-NEXT:    mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step 1 : memref
+  // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 2
+  // BLOCKS-NEXT:    mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step 2 : memref
+  // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 3
+  // BLOCKS-NEXT:    mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step 3 : memref
+  // BLOCKS-NEXT:    mxfp4.sync_warpgroup
+  // BLOCKS-NEXT:    %[[SUMS:.*]] = vector.extract %{{.*}}[0]
+  // BLOCKS-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS]] shared_a(%[[TILE]][%[[BLOCK]]]) b({{.*}}) columns 4 tokens(%{{.*}} by 16)
+  // BLOCKS-NEXT:    mxfp4.wgmma_wait %[[R]]
+  // BLOCKS-COUNT-4: mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step {{.}} buffer 1 : memref
+  // BLOCKS-NEXT:    mxfp4.sync_warpgroup
+  // BLOCKS-NEXT:    vector.extract %{{.*}}[1]
+  // BLOCKS-NEXT:    mxfp4.wgmma %{{.*}} shared_a(%[[TILE]][%[[BLOCK]]]) buffer 1 b(
+  // BLOCKS-NOT:     mxfp4.{{wgmma |store_decoded|load_decoded|mma}}
+  // BLOCKS:         gpu.return
+  gpu.func @wgmma(%w: !w4, %x: !x32, %slot: index, %n: index,
+                  %acc: vector<2x4x4xf32>, %out: memref<1xvector<2x4x4xf32>>)
+      kernel {
+    %c0 = arith.constant 0 : index
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
+        {schedule = #wgmma} : vector<2x4x4xf32>, !w4, !x32
+    memref.store %r, %out[%c0] : memref<1xvector<2x4x4xf32>>
+    gpu.return
+  }
+
+  // The second of two K slices multiplies the same block as the first, with
+  // another stage, and so decodes to blocks of its own. Without a token step all
+  // tokens are multiplied.
+
+  // BLOCKS-LABEL: gpu.func @slices
+  // BLOCKS:         %[[WARP:.*]] = arith.divui
+  // BLOCKS-NEXT:    %[[INSLICE:.*]] = arith.remui %[[WARP]], %{{.*}}
+  // BLOCKS:         memref.view {{.*}} to memref<256x64xbf16,
+  // BLOCKS:         %[[BLOCK:.*]] = arith.muli %[[GROUP:.*]], %{{.*}}
+  // BLOCKS-NEXT:    %[[FIRST:.*]] = arith.muli %[[GROUP]], %{{.*}}
+  // BLOCKS-NEXT:    %[[MINE:.*]] = arith.addi %[[FIRST]], %[[INSLICE]]
+  // BLOCKS-NEXT:    mxfp4.load_codes %{{.*}}[%{{.*}}, %[[INSLICE]]]
+  // BLOCKS:         mxfp4.store_decoded {{.*}} to %{{.*}}[%[[MINE]]] step 0
+  // BLOCKS:         mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%[[BLOCK]]]) b({{.*}}) columns 4 tokens(%{{.*}} by 32)
+  gpu.func @slices(%w: !w6, %x: !x6, %slot: index, %n: index,
+                   %acc: vector<1x4x4xf32>, %out: memref<1xvector<1x4x4xf32>>)
+      kernel {
+    %c0 = arith.constant 0 : index
+    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
+        {schedule = #slices} : vector<1x4x4xf32>, !w6, !x6
+    memref.store %r, %out[%c0] : memref<1xvector<1x4x4xf32>>
     gpu.return
   }
 }

@@ -18,8 +18,8 @@ func.func @text(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero) -> (vector<2x1x4xf32>) {
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = "three"}
   return
@@ -41,8 +41,8 @@ func.func @one_stage(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero) -> (vector<2x1x4xf32>) {
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 1 : i64}
   return
@@ -64,8 +64,8 @@ func.func @slots(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
     // expected-error @below {{requires staged buffers of 4 slots, as mxfp4.stages of its loop says, but got 3}}
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 4 : i64}
   return
@@ -87,8 +87,8 @@ func.func @no_copy(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   %c9 = arith.constant 9 : index
   // expected-error @below {{marked mxfp4.stages requires copies, one mxfp4.tile_matmul and its accumulator}}
   scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero) -> (vector<2x1x4xf32>) {
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 3 : i64}
   return
@@ -131,8 +131,8 @@ func.func @two_accumulators(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero, %other = %zero) -> (vector<2x1x4xf32>, vector<2x1x4xf32>) {
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n, %other : vector<2x1x4xf32>, vector<2x1x4xf32>
   } {mxfp4.stages = 3 : i64}
   return
@@ -157,8 +157,8 @@ func.func @operand(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
     // expected-error @below {{requires operands from outside its loop, other than step and slot, to be pipelined}}
     mxfp4.copy_weights %w[%c0, %block, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 3 : i64}
   return
@@ -184,8 +184,8 @@ func.func @store(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
     // expected-error @below {{has no place in a loop marked mxfp4.stages: only copies and one mxfp4.tile_matmul are pipelined}}
     memref.store %k, %log[%k] : memref<9xindex>
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 3 : i64}
   return

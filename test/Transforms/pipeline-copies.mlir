@@ -41,7 +41,7 @@
 // CHECK-NEXT:        mxfp4.copy_activations %[[X]][%[[C0]], %[[AHEAD]]] valid(%[[C1]]) to %[[SX]][%[[WRITE]]]
 // CHECK-NEXT:      }
 // CHECK-NEXT:      nvvm.cp.async.commit.group
-// CHECK-NEXT:      %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[READ]]]
+// CHECK-NEXT:      %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[READ]]] tokens(%[[C1]])
 // CHECK-NEXT:      %[[READ1:.*]] = arith.addi %[[READ]], %[[C1]]
 // CHECK-NEXT:      %[[WRAPS:.*]] = arith.cmpi eq, %[[READ1]], %[[C3]]
 // CHECK-NEXT:      %[[READ2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[READ1]]
@@ -68,8 +68,8 @@ func.func @three_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
     nvvm.cp.async.commit.group
     nvvm.cp.async.wait.group 0
     gpu.barrier
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     gpu.barrier
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 3 : i64}
@@ -118,8 +118,8 @@ func.func @two_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
       -> (vector<2x1x4xf32>) {
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
-    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] {schedule = #schedule}
-        : vector<2x1x4xf32>, !w, !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
     scf.yield %n : vector<2x1x4xf32>
   } {mxfp4.stages = 2 : i64}
   return %r : vector<2x1x4xf32>

@@ -1,37 +1,40 @@
-// A kernel for wgmma is split by warps. One elected thread, the producer, runs
-// the loop over tiles with nothing but copies in it; the consumer warps run the
-// same loop with everything else. Two arrays of barriers pass the slots of the
-// stages to and fro: the producer waits until a slot is empty and fills it, the
-// consumers wait until it is full, multiply, and give it back. Slot and parity
-// run on from step to step and from tile to tile.
+// A kernel for wgmma is split by warps. Threads of the producer run the loop over
+// tiles with nothing but copies in it; the consumer warps run the same loop with
+// everything else; one more thread, the scheduler, walks the tiles and does
+// nothing yet (see mxfp4-share-tiles). Two arrays of barriers pass the slots of
+// the stages to and fro: the producer waits until a slot is empty and fills it,
+// the consumers wait until it is full, multiply, and give it back. Slot and
+// parity run on from step to step and from tile to tile.
 //
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --canonicalize --cse --split-input-file | FileCheck %s
 
-#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
-  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 128,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 32>
 
-// At the launch the activations become a tensor map with boxes of as many rows
-// as a tile has tokens. Eight consumer warps and a producer warpgroup.
+// At the launch the activations become tensor maps, for boxes of 32 to 128 rows.
+// Eight consumer warps, and a producer warpgroup.
 
 // CHECK-LABEL: func @plain
-// CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>)
+// CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>, %[[E:[^:]*]]: memref<1xi32>)
 // CHECK-DAG:     %[[THREADS:.*]] = arith.constant 384 : index
-// CHECK:         %[[MAP:.*]] = mxfp4.make_tensor_map %[[X]] : memref<?x320xbf16> -> <64>
+// CHECK:         %[[MAP:.*]] = mxfp4.make_tensor_map %[[X]] : memref<?x320xbf16> -> <128 by 32>
 // CHECK:         gpu.launch_func @mxfp4_plain::@mxfp4_plain
 // CHECK-SAME:      threads in (%[[THREADS]],
-// CHECK-SAME:      args(%[[MAP]] : !mxfp4.tensor_map<64>, %[[W]] : {{.*}}, %[[O]] : {{.*}}, %[[Y]] : memref<?x256xbf16>, %{{.*}} : i32)
+// CHECK-SAME:      args(%[[MAP]] : !mxfp4.tensor_map<128 by 32>, %[[W]] : {{.*}}, %[[O]] : {{.*}}, %[[Y]] : memref<?x256xbf16>, %[[E]] : memref<1xi32>, %{{.*}} : i32)
 func.func @plain(%x: memref<?x320xbf16>,
                  %w: memref<32x4x5x!mxfp4.block<spread, folded>>,
-                 %o: memref<33xi32>, %y: memref<?x256xbf16>) {
+                 %o: memref<33xi32>, %y: memref<?x256xbf16>,
+                 %e: memref<1xi32>) {
   mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
       weights(%w : memref<32x4x5x!mxfp4.block<spread, folded>>)
       offsets(%o : memref<33xi32>) outs(%y : memref<?x256xbf16>)
-      {schedule = #schedule}
+      error(%e : memref<1xi32>) {schedule = #schedule}
   return
 }
 
 // CHECK-LABEL: gpu.func @mxfp4_plain
-// CHECK-SAME:    %[[MAP:[^:]*]]: !mxfp4.tensor_map<64>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>, %{{.*}}: i32)
+// CHECK-SAME:    %[[MAP:[^:]*]]: !mxfp4.tensor_map<128 by 32>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>, %{{.*}}: memref<1xi32>, %{{.*}}: i32)
 // CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>, %[[EMPTY:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>)
 // CHECK-SAME:    known_block_size = array<i32: 384, 1, 1>
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
@@ -39,25 +42,26 @@ func.func @plain(%x: memref<?x320xbf16>,
 // CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
 // CHECK-DAG:     %[[C5:.*]] = arith.constant 5 : index
 // CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
+// CHECK-DAG:     %[[C9:.*]] = arith.constant 9 : index
+// CHECK-DAG:     %[[C11:.*]] = arith.constant 11 : index
 // CHECK-DAG:     %[[C32:.*]] = arith.constant 32 : index
-// CHECK-DAG:     %[[C64:.*]] = arith.constant 64 : index
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0 : i32
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
-// CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x8x4xf32>
+// CHECK-DAG:     %[[STEP:.*]] = arith.constant 32 : i32
+// CHECK-DAG:     %[[BOX:.*]] = arith.constant 4096 : i32
+// CHECK-DAG:     %[[BLOCKS:.*]] = arith.constant 4352 : i32
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x16x4xf32>
 
-// Thread 0 sets the barriers up, ahead of the barrier that the table of tiles
-// needs anyway. A slot is full when the producer and its bytes have arrived, and
-// empty when each of the eight consumer warps has.
-// CHECK:         %[[THREAD:.*]] = gpu.thread_id x
-// CHECK-NEXT:    %[[FIRST:.*]] = arith.cmpi eq, %[[THREAD]], %[[C0]]
-// CHECK-NEXT:    scf.if %[[FIRST]] {
-// CHECK-NEXT:      mxfp4.init_barriers %[[FULL]] count 1 :
-// CHECK-NEXT:      mxfp4.init_barriers %[[EMPTY]] count 8 :
-// CHECK-NEXT:      nvvm.fence.mbarrier.init
-// CHECK-NEXT:    }
+// The barriers are set up ahead of the barrier that the table of tiles needs
+// anyway. A slot is full when the producer and its bytes have arrived, and empty
+// when each of the eight consumer warps has.
+// CHECK-NEXT:    mxfp4.init_barriers %[[FULL]] count 1 :
+// CHECK-NEXT:    mxfp4.init_barriers %[[EMPTY]] count 8 :
+// CHECK-NEXT:    nvvm.fence.mbarrier.init
 // CHECK-NOT:     mxfp4.init_barriers
-// CHECK:         %[[SX:.*]] = memref.view {{.*}} to memref<4x64x64xbf16, #gpu.address_space<workgroup>>
+// CHECK:         %[[SX:.*]] = memref.view {{.*}} to memref<4x128x64xbf16, #gpu.address_space<workgroup>>
 // CHECK:         %[[SW:.*]] = memref.view {{.*}} to memref<4x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+// CHECK:         %[[THREAD:.*]] = gpu.thread_id x
 // CHECK:         gpu.barrier
 // From here on the roles run apart: no barrier may ask for both.
 // CHECK-NOT:     gpu.barrier
@@ -71,58 +75,86 @@ func.func @plain(%x: memref<?x320xbf16>,
 // CHECK:         %[[WARP:.*]] = arith.index_cast %[[SHARED]]
 // CHECK:         %[[PRODUCER:.*]] = arith.cmpi uge, %[[WARP]], %[[C8]]
 
-// The producer's warpgroup keeps 40 registers. Its first warp elects a thread;
-// that thread neither multiplies nor stores.
+// The producer's warpgroup keeps 40 registers. A thread of its last warp is the
+// scheduler.
 // CHECK:         scf.if %[[PRODUCER]] {
 // CHECK-NEXT:      nvvm.setmaxregister decrease 40
-// CHECK-NEXT:      %[[ONEWARP:.*]] = arith.cmpi eq, %[[WARP]], %[[C8]]
-// CHECK-NEXT:      scf.if %[[ONEWARP]] {
+// CHECK-NEXT:      %[[LAST:.*]] = arith.cmpi eq, %[[WARP]], %[[C11]]
+// CHECK-NEXT:      scf.if %[[LAST]] {
 // CHECK-NEXT:        %[[ELECTED:.*]] = nvvm.elect.sync
 // CHECK-NEXT:        scf.if %[[ELECTED]] {
-// CHECK-NEXT:          scf.for %{{.*}} = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NEXT:          scf.for %[[TILE:.*]] = %[[BLOCK]] to %{{.*}} step %[[GRID]] {
+// CHECK-NEXT:            mxfp4.locate_tile %[[TILE]]
+// CHECK-NEXT:          } {mxfp4.role = "schedule"}
+// CHECK-NEXT:        }
+// CHECK-NEXT:      }
+
+// A thread of each of the other three copies: the first activations, two others
+// a block of weights each. None multiplies or stores.
+// CHECK-NEXT:      %[[COPIES:.*]] = arith.cmpi ult, %[[WARP]], %[[C11]]
+// CHECK-NEXT:      scf.if %[[COPIES]] {
+// CHECK-NEXT:        %[[ELECTED:.*]] = nvvm.elect.sync
+// CHECK-NEXT:        scf.if %[[ELECTED]] {
+// CHECK-NEXT:          %[[COPIER:.*]] = arith.subi %[[WARP]], %[[C8]]
+// CHECK-NEXT:          scf.for %[[TILE:.*]] = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NEXT:            %[[EXPERT:.*]], %[[ROW:.*]], %[[VALID:.*]], %[[COLUMN:.*]] = mxfp4.locate_tile %[[TILE]]
 // CHECK-NOT:             mxfp4.{{tile_matmul|store_tile|copy|init}}
-// CHECK:                 %[[GROUP:.*]] = arith.select
 // CHECK:                 %[[STEPS:.*]]:2 = scf.for %[[K:.*]] = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
 // A fresh barrier passes for parity 1, so the first round does not wait.
 // CHECK-NEXT:              %[[FLIPPED:.*]] = arith.xori %[[PARITY]], %[[ONE]]
 // CHECK-NEXT:              mxfp4.wait_barrier %[[EMPTY]][%[[SLOT]]] parity %[[FLIPPED]]
-// Two blocks of 2176 bytes, and 64 rows of 128.
-// CHECK-NEXT:              mxfp4.expect_bytes %[[FULL]][%[[SLOT]]] bytes 12544
-// CHECK-NEXT:              mxfp4.bulk_copy_weights %[[W]][%{{.*}}, %{{.*}}, %[[K]]] to %[[SW]][%[[SLOT]]] signal %[[FULL]]
-// CHECK-NEXT:              mxfp4.tensor_copy_activations %[[MAP]][%{{.*}}, %[[K]]] to %[[SX]][%[[SLOT]]] signal %[[FULL]]
+// CHECK-NEXT:              %[[ISFIRST:.*]] = arith.cmpi eq, %[[COPIER]], %[[C0]]
+// CHECK-NEXT:              scf.if %[[ISFIRST]] {
+// One arrival announces the bytes of all: two blocks of 2176, and whole boxes of
+// 32 rows of 128 bytes.
+// CHECK-NEXT:                %[[ROWS:.*]] = arith.index_cast %[[VALID]]
+// CHECK-NEXT:                %[[BOXES:.*]] = arith.ceildivui %[[ROWS]], %[[STEP]]
+// CHECK-NEXT:                %[[BOXBYTES:.*]] = arith.muli %[[BOXES]], %[[BOX]]
+// CHECK-NEXT:                %[[BYTES:.*]] = arith.addi %[[BOXBYTES]], %[[BLOCKS]]
+// CHECK-NEXT:                mxfp4.expect_bytes %[[FULL]][%[[SLOT]]] bytes(%[[BYTES]])
+// CHECK-NEXT:                mxfp4.tensor_copy_activations %[[MAP]][%[[ROW]], %[[K]]] valid(%[[VALID]]) to %[[SX]][%[[SLOT]]] signal %[[FULL]]
+// CHECK-NEXT:              } else {
+// CHECK-NEXT:                %[[PART:.*]] = arith.subi %[[WARP]], %[[C9]]
+// A tile of 128 tokens: others will read the weights, so they stay in the cache.
+// CHECK-NEXT:                mxfp4.bulk_copy_weights %[[W]][%[[EXPERT]], %{{.*}}, %[[K]]] to %[[SW]][%[[SLOT]]] signal %[[FULL]] part %[[PART]] of 2 : memref
+// CHECK-NEXT:              }
 // The next slot; after the last one the first, in the other phase.
 // CHECK-NEXT:              %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C1]]
-// CHECK-NEXT:              %[[WRAPS:.*]] = arith.cmpi eq, %[[SLOT1]], %[[C4]]
+// CHECK-NEXT:              %[[WRAPS:.*]] = arith.cmpi uge, %[[SLOT1]], %[[C4]]
 // CHECK-NEXT:              %[[SLOT2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[SLOT1]]
 // CHECK-NEXT:              %[[PARITY2:.*]] = arith.select %[[WRAPS]], %[[FLIPPED]], %[[PARITY]]
 // CHECK-NEXT:              scf.yield %[[SLOT2]], %[[PARITY2]]
 // CHECK-NEXT:            }
 // CHECK-NEXT:            scf.yield %[[STEPS]]#0, %[[STEPS]]#1
-// CHECK-NEXT:          }
+// CHECK-NEXT:          } {mxfp4.role = "copy"}
 // CHECK-NEXT:        }
 // CHECK-NEXT:      }
 
-// The consumers take the registers over, and copy nothing.
+// The consumers take the registers over, and copy nothing. wgmma must not stand
+// in a branch that could diverge, so the number of tokens comes from lane 0.
 // CHECK-NEXT:    } else {
 // CHECK-NEXT:      nvvm.setmaxregister increase 232
-// CHECK-NEXT:      scf.for %{{.*}} = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NEXT:      scf.for %[[TILE:.*]] = %[[BLOCK]] to %{{.*}} step %[[GRID]] iter_args(%[[TSLOT:.*]] = %[[C0]], %[[TPARITY:.*]] = %[[ZERO]])
+// CHECK-NEXT:        %{{.*}}, %[[ROW:.*]], %[[VALID:.*]], %[[COLUMN:.*]] = mxfp4.locate_tile %[[TILE]]
 // CHECK-NOT:         mxfp4.{{.*}}copy
-// CHECK:             %[[VALID:.*]] = arith.minui %{{.*}}, %[[C64]]
-// CHECK:             %[[STEPS:.*]]:3 = scf.for %{{.*}} = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[NONE]], %[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
+// CHECK:             %[[ROWS:.*]] = arith.index_cast %[[VALID]]
+// CHECK-NEXT:        %[[ALIKE:.*]], %{{.*}} = gpu.shuffle idx %[[ROWS]], %[[ZERO]]
+// CHECK-NEXT:        %[[TOKENS:.*]] = arith.index_cast %[[ALIKE]]
+// CHECK-NEXT:        %[[STEPS:.*]]:3 = scf.for %{{.*}} = %[[C0]] to %[[C5]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[NONE]], %[[SLOT:.*]] = %[[TSLOT]], %[[PARITY:.*]] = %[[TPARITY]])
 // CHECK-NEXT:          mxfp4.wait_barrier %[[FULL]][%[[SLOT]]] parity %[[PARITY]]
-// CHECK-NEXT:          %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[SLOT]]]
+// CHECK-NEXT:          %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[SLOT]]] tokens(%[[TOKENS]])
 // CHECK-NEXT:          mxfp4.arrive_barrier %[[EMPTY]][%[[SLOT]]]
 // CHECK-NEXT:          %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C1]]
-// CHECK-NEXT:          %[[WRAPS:.*]] = arith.cmpi eq, %[[SLOT1]], %[[C4]]
+// CHECK-NEXT:          %[[WRAPS:.*]] = arith.cmpi uge, %[[SLOT1]], %[[C4]]
 // CHECK-NEXT:          %[[FLIPPED:.*]] = arith.xori %[[PARITY]], %[[ONE]]
 // CHECK-NEXT:          %[[SLOT2:.*]] = arith.select %[[WRAPS]], %[[C0]], %[[SLOT1]]
 // CHECK-NEXT:          %[[PARITY2:.*]] = arith.select %[[WRAPS]], %[[FLIPPED]], %[[PARITY]]
 // CHECK-NEXT:          scf.yield %[[NEXT]], %[[SLOT2]], %[[PARITY2]]
 // For mxfp4-overlap-decode; mxfp4-pipeline-copies has nothing left to do.
 // CHECK-NEXT:        } {mxfp4.overlap}
-// CHECK-NEXT:        mxfp4.store_tile %[[STEPS]]#0 to %[[Y]]{{.*}} valid(%[[VALID]])
+// CHECK-NEXT:        mxfp4.store_tile %[[STEPS]]#0 to %[[Y]][%[[ROW]], %[[COLUMN]]] valid(%[[VALID]])
 // CHECK-NEXT:        scf.yield %[[STEPS]]#1, %[[STEPS]]#2
-// CHECK-NEXT:      }
+// CHECK-NEXT:      } {mxfp4.role = "multiply"}
 // CHECK-NEXT:    }
 // CHECK-NEXT:    gpu.return
 
@@ -131,34 +163,37 @@ func.func @plain(%x: memref<?x320xbf16>,
 #schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
   warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 4>
 
-// Four CTAs share a multiprocessor: the producer is one warp, and registers stay
-// where they are. With a list of expert ids a tile may have no expert (id -1)
-// and so no loop over K; the branch then hands slot and parity on as they were,
-// in both roles, or producer and consumers would lose each other.
+// Four CTAs share a multiprocessor: one warp of the producer copies, and
+// registers stay where they are. With a list of expert ids a tile may have no
+// expert and so no loop over K; the branch then hands slot and parity on as they
+// were, in both roles, or producer and consumers would lose each other.
 
 // CHECK-LABEL: func @ids
-// CHECK-DAG:     %[[THREADS:.*]] = arith.constant 160 : index
+// CHECK-DAG:     %[[THREADS:.*]] = arith.constant 192 : index
 // CHECK:         %[[MAP:.*]] = mxfp4.make_tensor_map %{{.*}} : memref<?x128xbf16> -> <16>
 // CHECK:         gpu.launch_func {{.*}} threads in (%[[THREADS]], {{.*}} args(%[[MAP]] :
 // CHECK-LABEL: gpu.func @mxfp4_ids
 // CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<3xi64, {{.*}}>, %[[EMPTY:[^ ]*]] : memref<3xi64,
 // CHECK-NOT:     nvvm.setmaxregister
-// CHECK:         %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x2x4xf32>
+// One block of 2176 bytes, and 16 rows of 128, always.
+// CHECK-DAG:     %[[BYTES:.*]] = arith.constant 4224 : i32
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant dense<0.000000e+00> : vector<1x2x4xf32>
 // CHECK-NOT:     nvvm.setmaxregister
 // CHECK:         mxfp4.init_barriers %[[FULL]] count 1
 // CHECK-NEXT:    mxfp4.init_barriers %[[EMPTY]] count 4
 // CHECK-NOT:     nvvm.setmaxregister
+// CHECK:         mxfp4.role = "schedule"
 // CHECK:         nvvm.elect.sync
 // CHECK:         scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %{{.*}}, %[[TPARITY:.*]] = %{{.*}}) -> (index, i32)
-// CHECK:           %[[ID:.*]] = memref.load %{{.*}} : memref<5xi32>
-// CHECK:           %[[USED:.*]] = arith.cmpi ult, %[[ID]], %{{.*}} : i32
-// CHECK:           %[[AFTER:.*]]:2 = scf.if %[[USED]] -> (index, i32) {
+// CHECK-NEXT:      %[[EXPERT:.*]], %{{.*}}, %{{.*}}, %{{.*}} = mxfp4.locate_tile
+// CHECK-NEXT:      %[[USED:.*]] = arith.cmpi sge, %[[EXPERT]], %{{.*}}
+// CHECK-NEXT:      %[[AFTER:.*]]:2 = scf.if %[[USED]] -> (index, i32) {
 // CHECK-NEXT:        %[[STEPS:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %[[TSLOT]], %{{.*}} = %[[TPARITY]])
 // CHECK:               mxfp4.wait_barrier %[[EMPTY]]
-// One block of 2176 bytes, and 16 rows of 128.
-// CHECK-NEXT:          mxfp4.expect_bytes %[[FULL]]{{.*}} bytes 4224
-// CHECK-NEXT:          mxfp4.bulk_copy_weights
+// CHECK-NEXT:          mxfp4.expect_bytes %[[FULL]]{{.*}} bytes(%[[BYTES]])
 // CHECK-NEXT:          mxfp4.tensor_copy_activations
+// A tile holds a group's tokens, mostly: nobody else reads these weights.
+// CHECK-NEXT:          mxfp4.bulk_copy_weights {{.*}} signal %[[FULL]] once
 // CHECK:             scf.yield %[[STEPS]]#0, %[[STEPS]]#1
 // CHECK-NEXT:      } else {
 // CHECK-NEXT:        scf.yield %[[TSLOT]], %[[TPARITY]]
@@ -169,7 +204,7 @@ func.func @plain(%x: memref<?x320xbf16>,
 // CHECK-NOT:       nvvm.setmaxregister
 // CHECK:           scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %{{.*}}, %[[TPARITY:.*]] = %{{.*}}) -> (index, i32)
 // CHECK:             %[[AFTER:.*]]:3 = scf.if %{{.*}} -> (vector<1x2x4xf32>, index, i32) {
-// CHECK-NEXT:          %[[STEPS:.*]]:3 = scf.for {{.*}} iter_args(%{{.*}} = %[[NONE]], %{{.*}} = %[[TSLOT]], %{{.*}} = %[[TPARITY]])
+// CHECK:               %[[STEPS:.*]]:3 = scf.for {{.*}} iter_args(%{{.*}} = %[[NONE]], %{{.*}} = %[[TSLOT]], %{{.*}} = %[[TPARITY]])
 // CHECK-NEXT:            mxfp4.wait_barrier %[[FULL]]
 // CHECK-NEXT:            mxfp4.tile_matmul
 // CHECK-NEXT:            mxfp4.arrive_barrier %[[EMPTY]]
@@ -193,11 +228,71 @@ func.func @ids(%x: memref<?x128xbf16>,
 
 // -----
 
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  k_slices = 2>
+
+// Two K slices: each has a warpgroup, a thread that copies, every other step and
+// every other slot. At the end of a tile the first slice adds the sums, and
+// stores them. K = 384: three steps each.
+
+// CHECK-LABEL: gpu.func @mxfp4_slices
+// CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<6xi64, {{.*}}>, %[[EMPTY:[^ ]*]] : memref<6xi64,
+// Eight warps that multiply, two that copy, one that schedules.
+// CHECK-SAME:    known_block_size = array<i32: 352, 1, 1>
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C6:.*]] = arith.constant 6 : index
+// CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant 0 : i32
+// Behind six stages of 16 x 128 bytes and of 2176.
+// CHECK-DAG:     %[[SUMS:.*]] = arith.constant 25344 : index
+// A slot belongs to one slice: four warps give it back.
+// CHECK:         mxfp4.init_barriers %[[EMPTY]] count 4
+
+// CHECK:         %{{.*}} = arith.cmpi uge, %[[WARP:.*]], %[[C8]]
+// CHECK:         %[[SLICE:.*]] = arith.subi %[[WARP]], %[[C8]]
+// CHECK-NEXT:    scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %[[SLICE]], %{{.*}} = %[[ZERO]])
+// CHECK:           scf.for %[[NUMBER:.*]] = %[[C0]] to %[[C3]] step %[[C1]] iter_args(%[[SLOT:.*]] = %[[TSLOT]],
+// CHECK-NEXT:        %[[EVEN:.*]] = arith.muli %[[NUMBER]], %[[C2]]
+// CHECK-NEXT:        %[[K:.*]] = arith.addi %[[EVEN]], %[[SLICE]]
+// CHECK:             mxfp4.tensor_copy_activations %{{.*}}[%{{.*}}, %[[K]]]
+// CHECK-NEXT:        mxfp4.bulk_copy_weights %{{.*}}[%{{.*}}, %{{.*}}, %[[K]]] to %{{.*}}[%[[SLOT]]] signal %[[FULL]] once
+// CHECK-NEXT:        %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C2]]
+// CHECK-NEXT:        %[[WRAPS:.*]] = arith.cmpi uge, %[[SLOT1]], %[[C6]]
+// CHECK-NEXT:        arith.select %[[WRAPS]], %[[SLICE]], %[[SLOT1]]
+
+// CHECK:         } else {
+// CHECK-NEXT:      %[[SLICE:.*]] = arith.divui %[[WARP]], %[[C4]]
+// CHECK-NEXT:      scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %[[SLICE]], %{{.*}} = %[[ZERO]])
+// CHECK:             %[[STEPS:.*]]:3 = scf.for %{{.*}} = %[[C0]] to %[[C3]] step %[[C1]] iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %[[TSLOT]],
+// CHECK:             %[[BUFFER:.*]] = memref.view %{{.*}}[%[[SUMS]]][] : {{.*}} to memref<8x128xf32, #gpu.address_space<workgroup>>
+// CHECK-NEXT:        %[[SUM:.*]] = mxfp4.reduce_slices %[[STEPS]]#0 slice(%[[SLICE]] of 2) through %[[BUFFER]]
+// CHECK-NEXT:        %[[FIRST:.*]] = arith.cmpi eq, %[[SLICE]], %[[C0]]
+// CHECK-NEXT:        scf.if %[[FIRST]] {
+// CHECK-NEXT:          mxfp4.store_tile %[[SUM]] to {{.*}} memref<?x64xbf16>
+// CHECK-NEXT:        }
+// CHECK-NEXT:        scf.yield %[[STEPS]]#1, %[[STEPS]]#2
+func.func @slices(%x: memref<?x384xbf16>,
+                  %w: memref<2x1x6x!mxfp4.block<spread, folded>>,
+                  %o: memref<3xi32>, %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
+      weights(%w : memref<2x1x6x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
 #schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
   warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
 
-// One consumer warpgroup has registers enough: nothing is handed over, though
-// the producer is a whole warpgroup.
+// One consumer warpgroup has registers enough: nothing is handed over, and the
+// producer need not be a whole warpgroup. Three warps copy.
 
 // CHECK-LABEL: gpu.func @mxfp4_one_warpgroup
 // CHECK-SAME:    known_block_size = array<i32: 256, 1, 1>

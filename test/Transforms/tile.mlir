@@ -1,6 +1,6 @@
 // A grouped matmul becomes a kernel: a table of tiles in shared memory, a
-// persistent loop over tiles, a binary search for the tile's group, a loop over
-// K that copies, waits and multiplies, and a store.
+// persistent loop over tiles, which finds out where each lies, a loop over K
+// that copies, waits and multiplies, and a store.
 //
 // RUN: mxfp4-opt %s --mxfp4-tile=chip=sm_90a --canonicalize --cse --split-input-file | FileCheck %s
 
@@ -11,13 +11,13 @@
 
 // The launch: two CTAs for each of the 132 multiprocessors, two warps each, and
 // shared memory for three stages (2176 bytes of weights and 1024 of
-// activations) and the table. The number of rows is the last argument.
+// activations) and the table of five entries. The number of rows is the last argument.
 
 // CHECK-LABEL: func @plain
 // CHECK-SAME:    %[[X:.*]]: memref<?x96xbf16>, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>>, %[[O:.*]]: memref<4xi32>, %[[Y:.*]]: memref<?x100xbf16>
 // CHECK-DAG:     %[[CTAS:.*]] = arith.constant 264 : index
 // CHECK-DAG:     %[[THREADS:.*]] = arith.constant 64 : index
-// CHECK-DAG:     %[[SHARED:.*]] = arith.constant 9616 : i32
+// CHECK-DAG:     %[[SHARED:.*]] = arith.constant 9632 : i32
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : index
 // CHECK:         %[[DIM:.*]] = memref.dim %[[X]], %{{.*}}
 // CHECK:         %[[ROWS:.*]] = arith.index_cast %[[DIM]] : index to i32
@@ -45,8 +45,10 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
-// CHECK-DAG:     %[[T:.*]] = arith.constant 8 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
 // CHECK-DAG:     %[[WARP:.*]] = arith.constant 32 : index
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant 0 : i32
+// CHECK-DAG:     %[[T:.*]] = arith.constant 8 : i32
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
 
 // Shared memory: activations (their swizzle wants the best-aligned place),
@@ -54,19 +56,37 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK:         %[[ALL:.*]] = gpu.dynamic_shared_memory
 // CHECK:         %[[SX:.*]] = memref.view %[[ALL]][%[[C0]]][] : {{.*}} to memref<3x8x64xbf16, #gpu.address_space<workgroup>>
 // CHECK:         %[[SW:.*]] = memref.view %[[ALL]][%{{.*}}][] : {{.*}} to memref<3x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
-// CHECK:         %[[TABLE:.*]] = memref.view %[[ALL]][%{{.*}}][] : {{.*}} to memref<4xi32, #gpu.address_space<workgroup>>
+// CHECK:         %[[TABLE:.*]] = memref.view %[[ALL]][%{{.*}}][] : {{.*}} to memref<5xi32, #gpu.address_space<workgroup>>
 
-// Warp 0 checks that the offsets rise from 0 to the number of rows, and scans
-// the numbers of row tiles.
+// The next kernel may start its prologue; nothing is read before those ahead of
+// this one have ended.
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
+// CHECK-NEXT:    nvvm.griddepcontrol wait
+
+// Warp 0 looks at the offsets, a lane at each group: they must rise from 0 to the
+// number of rows, or no tile is left.
 // CHECK:         %[[THREAD:.*]] = gpu.thread_id x
 // CHECK:         %[[FIRST:.*]] = arith.cmpi ult, %[[THREAD]], %[[WARP]]
 // CHECK:         scf.if %[[FIRST]] {
-// CHECK:           arith.cmpi sgt
-// CHECK:           arith.cmpi ne, %{{.*}}, %[[ROWS]] : i32
-// CHECK-COUNT-5:   gpu.shuffle xor
-// CHECK:           arith.ceildivui
+// CHECK:           %[[BEGIN:.*]] = memref.load %[[O]]
+// CHECK:           %[[END:.*]] = memref.load %[[O]]
+// CHECK-DAG:       arith.cmpi ne, %[[BEGIN]], %[[NONE]] : i32
+// CHECK-DAG:       arith.cmpi ne, %[[END]], %[[ROWS]] : i32
+// CHECK-DAG:       arith.cmpi sgt, %[[BEGIN]], %[[END]] : i32
+// CHECK:           %[[BAD:.*]] = nvvm.vote.sync any
+// It scans the numbers of row tiles of eight tokens, and keeps them, a zero in
+// front and the number of all at the end.
+// CHECK:           %[[COUNT:.*]] = arith.subi %[[END]], %[[BEGIN]]
+// CHECK:           arith.ceildivui %[[COUNT]], %[[T]]
 // CHECK-COUNT-5:   gpu.shuffle up
-// CHECK:           memref.store %{{.*}}, %[[TABLE]]
+// CHECK:           %[[BEFORE:.*]] = arith.addi
+// CHECK-NEXT:      %[[LAST:.*]], %{{.*}} = gpu.shuffle idx %[[BEFORE]]
+// CHECK:           %[[EXISTS:.*]] = arith.cmpi ult, %[[THREAD]], %[[C3]]
+// CHECK-NEXT:      scf.if %[[EXISTS]] {
+// CHECK-NEXT:        memref.store %[[BEFORE]], %[[TABLE]]
+// CHECK:           %[[TILES:.*]] = arith.select %[[BAD]], %[[NONE]], %[[LAST]]
+// CHECK:             memref.store %[[NONE]], %[[TABLE]][%[[C0]]]
+// CHECK-NEXT:        memref.store %[[TILES]], %[[TABLE]][%[[C4]]]
 // No error word: bad offsets are not reported.
 // CHECK-NOT:       memref.atomic_rmw
 // CHECK:         gpu.barrier
@@ -74,27 +94,20 @@ func.func @plain(%x: memref<?x96xbf16>,
 // Two column tiles for N = 100; any grid walks all tiles.
 // CHECK:         %[[BLOCK:.*]] = gpu.block_id x
 // CHECK:         %[[GRID:.*]] = gpu.grid_dim x
-// CHECK:         %[[ROWTILES:.*]] = memref.load %[[TABLE]][%[[C3]]]
-// CHECK:         scf.for %[[TILE:.*]] = %[[BLOCK]] to %{{.*}} step %[[GRID]] {
-// CHECK:           %[[ROWTILE:.*]] = arith.divui %[[TILE]], %[[C2]]
-// CHECK:           %[[COLUMN:.*]] = arith.remui %[[TILE]], %[[C2]]
-// Two steps of binary search over three groups.
-// CHECK-COUNT-2:   arith.cmpi sle
-// CHECK:           %[[GROUP:.*]] = arith.select
-// CHECK:           memref.load %[[TABLE]][%[[GROUP]]]
-// CHECK:           memref.load %[[O]][%[[GROUP]]]
-// CHECK:           %[[AHEAD:.*]] = arith.muli %{{.*}}, %[[T]] : index
-// CHECK:           %[[ROW:.*]] = arith.addi %{{.*}}, %[[AHEAD]] : index
-// CHECK:           %[[VALID:.*]] = arith.minui %{{.*}}, %[[T]]
+// CHECK:         %[[ROWTILES:.*]] = memref.load %[[TABLE]][%[[C4]]]
+// CHECK:         %[[ROWTILES2:.*]] = arith.index_cast %[[ROWTILES]]
+// CHECK:         %[[ALLTILES:.*]] = arith.muli %[[ROWTILES2]], %[[C2]]
+// CHECK:         scf.for %[[TILE:.*]] = %[[BLOCK]] to %[[ALLTILES]] step %[[GRID]] {
+// CHECK-NEXT:      %[[EXPERT:.*]], %[[ROW:.*]], %[[VALID:.*]], %[[COLUMN:.*]] = mxfp4.locate_tile %[[TILE]] in %[[TABLE]] offsets(%[[O]]) experts 3 columns 2
 
 // K = 96 takes two k64 steps. One copy is in flight at a time.
-// CHECK:           %[[SUM:.*]] = scf.for %[[STEP:.*]] = %[[C0]] to %[[C2]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[ZERO]])
-// CHECK-NEXT:        mxfp4.copy_weights %[[W]][%[[GROUP]], %[[COLUMN]], %[[STEP]]] to %[[SW]][%[[C0]]]
+// CHECK-NEXT:      %[[SUM:.*]] = scf.for %[[STEP:.*]] = %[[C0]] to %[[C2]] step %[[C1]] iter_args(%[[ACC:.*]] = %[[ZERO]])
+// CHECK-NEXT:        mxfp4.copy_weights %[[W]][%[[EXPERT]], %[[COLUMN]], %[[STEP]]] to %[[SW]][%[[C0]]]
 // CHECK-NEXT:        mxfp4.copy_activations %[[X]][%[[ROW]], %[[STEP]]] valid(%[[VALID]]) to %[[SX]][%[[C0]]]
 // CHECK-NEXT:        nvvm.cp.async.commit.group
 // CHECK-NEXT:        nvvm.cp.async.wait.group 0
 // CHECK-NEXT:        gpu.barrier
-// CHECK-NEXT:        %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[C0]]]
+// CHECK-NEXT:        %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[C0]]] tokens(%[[VALID]])
 // CHECK-NEXT:        gpu.barrier
 // CHECK-NEXT:        scf.yield %[[NEXT]]
 // CHECK-NEXT:      } {mxfp4.stages = 3 : i64}
@@ -105,31 +118,28 @@ func.func @plain(%x: memref<?x96xbf16>,
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 16,
   warps_rows = 4, warps_tokens = 2, stages = 2, placement = register, ctas = 1>
 
-// A list of expert ids: id -1 runs no loop, so that its rows become zeros; a
-// bad id stores no row and sets bit 1 of the error word, bad offsets bit 0.
+// A list of expert ids: id -1 is no expert; nothing is multiplied, and its rows
+// become zeros. The table sets bit 0 of the error word for bad offsets; the
+// search is told where to set bit 1 for a bad id.
 
 // CHECK-LABEL: gpu.func @mxfp4_ids
 // CHECK-SAME:    %[[IDS:[^:]*]]: memref<5xi32>, %[[Y:[^:]*]]: memref<?x64xf32>, %[[ERROR:[^:]*]]: memref<1xi32>, %{{.*}}: i32)
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
-// CHECK-DAG:     %[[BITTWO:.*]] = arith.constant 2 : i32
-// CHECK-DAG:     %[[NONE:.*]] = arith.constant -1 : i32
-// CHECK:         memref.atomic_rmw ori %[[ONE]], %[[ERROR]][%[[C0]]]
+// CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
+// CHECK:         %[[BAD:.*]] = nvvm.vote.sync any
+// CHECK:         scf.if %[[BAD]] {
+// CHECK-NEXT:      memref.atomic_rmw ori %[[ONE]], %[[ERROR]][%[[C0]]]
 // CHECK:         gpu.barrier
 // CHECK:         scf.for
-// CHECK:           %[[ID:.*]] = memref.load %[[IDS]]
-// CHECK:           %[[USED:.*]] = arith.cmpi ult, %[[ID]], %{{.*}} : i32
-// CHECK:           %[[IS_NONE:.*]] = arith.cmpi eq, %[[ID]], %[[NONE]]
-// CHECK:           %[[GOOD:.*]] = arith.ori %[[USED]], %[[IS_NONE]]
-// CHECK:           %[[VALID:.*]] = arith.select %[[GOOD]], %{{.*}}, %[[C0]] : index
-// CHECK:           memref.atomic_rmw ori %[[BITTWO]], %[[ERROR]][%[[C0]]]
-// CHECK:           %[[EXPERT:.*]] = arith.index_cast %[[ID]]
-// CHECK:           %[[SUM:.*]] = scf.if %[[USED]]
+// CHECK-NEXT:      %[[EXPERT:.*]], %{{.*}}, %[[VALID:.*]], %{{.*}} = mxfp4.locate_tile {{.*}} expert_ids(%[[IDS]] : memref<5xi32>) error(%[[ERROR]] : memref<1xi32>) experts 2 columns 1
+// CHECK-NEXT:      %[[USED:.*]] = arith.cmpi sge, %[[EXPERT]], %[[C0]]
+// CHECK-NEXT:      %[[SUM:.*]] = scf.if %[[USED]]
 // CHECK:             scf.for
 // CHECK:               mxfp4.copy_weights %{{.*}}[%[[EXPERT]],
 // CHECK:               mxfp4.tile_matmul {{.*}} : vector<2x1x4xf32>, memref<2x2x!mxfp4.block<nibble, raw>, {{.*}}, memref<2x16x64xbf16,
 // CHECK:           } else {
-// CHECK-NEXT:        scf.yield %[[ZERO:.*]] :
+// CHECK-NEXT:        scf.yield %[[ZERO]] :
 // CHECK:           mxfp4.store_tile %[[SUM]] to %[[Y]]{{.*}} valid(%[[VALID]])
 func.func @ids(%x: memref<?x128xbf16>,
                %w: memref<2x1x2x!mxfp4.block<nibble, raw>>,
@@ -166,6 +176,81 @@ func.func @twice(%x: memref<?x64xbf16>,
   mxfp4.grouped_matmul activations(%y : memref<?x64xbf16>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) outs(%z : memref<?x64xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1,
+  token_step = 16, k_slices = 2>
+
+// What wgmma needs room for: behind the activations two decoded blocks for each
+// of two warpgroups (they want whole KiB, too), behind the weights the sums of
+// one slice. Which argument is the workspace stays on the kernel, for
+// mxfp4-share-tiles; mxfp4-tile does nothing with it. There is one loop yet, with
+// all steps in it.
+
+// CHECK-LABEL: func @room
+// CHECK-DAG:     %[[SHARED:.*]] = arith.constant 78608 : i32
+// CHECK-DAG:     %[[THREADS:.*]] = arith.constant 352 : index
+// CHECK:         gpu.launch_func {{.*}} threads in (%[[THREADS]], {{.*}} dynamic_shared_memory_size %[[SHARED]]
+// CHECK-LABEL: gpu.func @mxfp4_room
+// CHECK-SAME:    %[[S:[^ ]*]]: memref<2xi32>, %{{.*}}: i32) kernel
+// CHECK-SAME:    mxfp4.workspace = 4 : i64
+// 6 stages of 32 rows of 128 bytes; 4 blocks of 64 rows of 128 bytes; 6 blocks of
+// 2176 bytes; 64 x 32 sums.
+// CHECK-DAG:     %[[WEIGHTS:.*]] = arith.constant 57344 : index
+// CHECK-DAG:     %[[TABLE:.*]] = arith.constant 78592 : index
+// CHECK-DAG:     %[[STEPS:.*]] = arith.constant 6 : index
+// CHECK:         memref.view %{{.*}}[%{{.*}}][] : {{.*}} to memref<6x32x64xbf16,
+// CHECK:         memref.view %{{.*}}[%[[WEIGHTS]]][] : {{.*}} to memref<6x1x!mxfp4.block
+// CHECK:         memref.view %{{.*}}[%[[TABLE]]][] : {{.*}} to memref<4xi32,
+// CHECK-NOT:     %[[S]]
+// CHECK:         scf.for %{{.*}} = %{{.*}} to %[[STEPS]]
+// CHECK:         gpu.return
+func.func @room(%x: memref<?x384xbf16>,
+                %w: memref<2x1x6x!mxfp4.block<spread, raw>>,
+                %o: memref<3xi32>, %y: memref<?x64xbf16>, %s: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
+      weights(%w : memref<2x1x6x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      workspace(%s : memref<2xi32>) {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
+
+// 300 groups: two rounds of 32 lanes with eight groups each, whose nine bounds a
+// lane loads at once. Tiles so far and bad bounds go on from round to round.
+
+// CHECK-LABEL: gpu.func @mxfp4_many_groups
+// CHECK-SAME:    %[[O:[^ ]*]]: memref<301xi32>
+// CHECK-DAG:     %[[ROUND:.*]] = arith.constant 256 : index
+// CHECK-DAG:     %[[GROUPS:.*]] = arith.constant 300 : index
+// CHECK:         %[[R:.*]]:2 = scf.for %[[BASE:.*]] = %{{.*}} to %[[GROUPS]] step %[[ROUND]] iter_args(%[[TILES:.*]] = %{{.*}}, %[[BAD:.*]] = %{{.*}}) -> (i32, i1) {
+// CHECK-COUNT-9:   memref.load %[[O]]
+// CHECK-NOT:       memref.load
+// CHECK:           %[[ANY:.*]] = nvvm.vote.sync any
+// CHECK:           %[[BAD2:.*]] = arith.ori %[[BAD]], %[[ANY]]
+// CHECK:           gpu.shuffle idx
+// CHECK-COUNT-8:   memref.store
+// CHECK-NOT:       memref.store
+// CHECK:           %[[TILES2:.*]] = arith.addi %[[TILES]],
+// CHECK:           scf.yield %[[TILES2]], %[[BAD2]]
+// CHECK:         }
+// CHECK:         arith.select %[[R]]#1, %{{.*}}, %[[R]]#0
+// CHECK:         gpu.barrier
+func.func @many_groups(%x: memref<?x64xbf16>,
+                       %w: memref<300x1x1x!mxfp4.block<spread, raw>>,
+                       %o: memref<301xi32>, %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<300x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<301xi32>) outs(%y : memref<?x64xbf16>)
       {schedule = #schedule}
   return
 }

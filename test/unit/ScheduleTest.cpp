@@ -14,16 +14,34 @@ namespace {
 
 const Target &h100() { return *findTarget("sm_90a"); }
 
+ScheduleChoice choose(const Problem &problem,
+                      const Preference &preference = {}) {
+  return chooseSchedule(problem, h100(), preference);
+}
+
+/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert a group.
+Problem sized(int64_t groups, int64_t rows) {
+  return {groups, groups, 5760, 2880, rows};
+}
+
+/// One consuming warpgroup, with the smallest of everything.
+Schedule smallWgmma() {
+  Schedule schedule;
+  schedule.instruction = Instruction::Wgmma;
+  schedule.tileTokens = 16;
+  schedule.warpsRows = 4;
+  return schedule;
+}
+
 TEST(Schedule, WhateverIsChosenCanRun) {
   for (Placement placement : {Placement::Register, Placement::Shared}) {
     for (const Schedule &schedule : allSchedules(h100(), placement))
       EXPECT_EQ(verifySchedule(schedule, 32, h100()), "");
     for (int64_t groups : {1, 4, 32, 128, 1024})
       for (int64_t rows : {0, 1, 7, 64, 1000, 100000, 100000000}) {
-        const Problem problem{groups, groups, 5760, 2880, rows};
         const ScheduleChoice choice =
-            chooseSchedule(problem, h100(), {placement, std::nullopt});
-        EXPECT_EQ(verifySchedule(choice.schedule, groups, h100()), "");
+            choose(sized(groups, rows), {placement, std::nullopt});
+        EXPECT_EQ(verifySchedule(choice.schedule, groups, h100(), 2880), "");
         EXPECT_EQ(choice.schedule.placement, placement);
         EXPECT_FALSE(choice.reason.empty());
         // The CTAs that it promises must fit one multiprocessor.
@@ -40,10 +58,8 @@ TEST(Schedule, WhateverIsChosenCanRun) {
 TEST(Schedule, MoreRowsNeverGetASmallerTile) {
   int last = 0;
   for (int64_t rows = 1; rows < 100000; rows *= 2) {
-    const Problem problem{32, 32, 5760, 2880, rows};
     const int tokens =
-        chooseSchedule(problem, h100(),
-                       {Placement::Register, Instruction::MmaSync})
+        choose(sized(32, rows), {Placement::Register, Instruction::MmaSync})
             .schedule.tileTokens;
     EXPECT_GE(tokens, last);
     last = tokens;
@@ -51,47 +67,137 @@ TEST(Schedule, MoreRowsNeverGetASmallerTile) {
 }
 
 TEST(Schedule, TheInstructionIsAPreference) {
-  const Problem few{32, 32, 5760, 2880, 4}, many{32, 32, 5760, 2880, 32768};
   auto instruction = [](const Problem &problem, const Preference &preference) {
-    return chooseSchedule(problem, h100(), preference).schedule.instruction;
+    return choose(problem, preference).schedule.instruction;
   };
-  EXPECT_EQ(instruction(few, {}), Instruction::MmaSync);
-  EXPECT_EQ(instruction(many, {}), Instruction::Wgmma);
-  // A few steps of K leave wgmma little to overlap.
-  EXPECT_EQ(instruction({32, 32, 5760, 128, 32768}, {}), Instruction::MmaSync);
+  for (Placement placement : {Placement::Register, Placement::Shared})
+    for (int64_t rows : {4, 32768}) {
+      const Problem problem = sized(32, rows);
+      EXPECT_EQ(instruction(problem, {placement, std::nullopt}),
+                Instruction::Wgmma);
+      EXPECT_EQ(instruction(problem, {placement, Instruction::Wgmma}),
+                Instruction::Wgmma);
+      EXPECT_EQ(instruction(problem, {placement, Instruction::MmaSync}),
+                Instruction::MmaSync);
+    }
+  // Seven steps of K leave wgmma little to overlap; eight do not. Who asks for
+  // it gets it.
+  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768}, {}), Instruction::MmaSync);
   EXPECT_EQ(instruction({32, 32, 5760, 480, 32768}, {}), Instruction::Wgmma);
-  EXPECT_EQ(instruction(few, {Placement::Register, Instruction::Wgmma}),
+  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768},
+                        {Placement::Register, Instruction::Wgmma}),
             Instruction::Wgmma);
-  EXPECT_EQ(instruction(many, {Placement::Register, Instruction::MmaSync}),
-            Instruction::MmaSync);
-  EXPECT_EQ(instruction(many, {Placement::Shared, std::nullopt}),
-            Instruction::MmaSync);
 }
 
-// The rows that a choice says it serves lead to the same choice, at both ends.
-TEST(Schedule, RangesOfRowsAreExact) {
-  for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
-    const Problem problem{32, 32, 5760, 2880, rows};
-    const ScheduleChoice choice = chooseSchedule(problem, h100());
-    EXPECT_LE(choice.rowsFrom, rows);
-    EXPECT_GE(choice.rowsTo, rows);
-    for (int64_t end : {choice.rowsFrom, choice.rowsTo}) {
-      if (end == 0 || end == INT64_MAX)
-        continue;
-      EXPECT_TRUE(chooseSchedule({32, 32, 5760, 2880, end}, h100()).schedule ==
-                  choice.schedule);
-    }
+struct Regime {
+  Problem problem;
+  const char *why;
+  Schedule schedule;
+};
+
+/// The fields that regimes differ in; stages follow from shared memory.
+Schedule tiled(int rows, int tokens, int step, int warps, int slices,
+               int ctas) {
+  Schedule schedule = smallWgmma();
+  schedule.tileRows = rows;
+  schedule.tileTokens = tokens;
+  schedule.tokenStep = step;
+  schedule.warpsRows = warps;
+  schedule.kSlices = slices;
+  schedule.ctasPerMultiprocessor = ctas;
+  return schedule;
+}
+
+// The regimes of wgmma, from few rows to many. Routing to 32 groups is uneven,
+// so a tile is chosen with room above the mean; one group has what is expected.
+TEST(Schedule, EachRegimeHasItsTile) {
+  // The first three: 90 tiles, one for each of 90 multiprocessors; 180, all at
+  // once if two share one; 270, so that some get a third in any case.
+  const Regime regimes[] = {
+      {sized(32, 1), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 2), "few rows a group and few tiles",
+       tiled(64, 8, 0, 4, 3, 2)},
+      {sized(32, 3), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 64), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 65), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
+      {sized(32, 320), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
+      {sized(32, 321), "a few dozen rows", tiled(128, 48, 8, 4, 3, 1)},
+      {sized(32, 1280), "a few dozen rows", tiled(128, 48, 8, 4, 3, 1)},
+      {sized(32, 1281), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
+      {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
+      {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(1, 9), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
+      {sized(1, 17), "a few dozen rows", tiled(128, 48, 8, 4, 3, 1)},
+      {sized(1, 49), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      // 193 tokens need two tiles, which need not be the highest.
+      {sized(1, 192), "many rows", tiled(192, 192, 16, 12, 1, 1)},
+      {sized(1, 193), "many rows", tiled(192, 144, 16, 12, 1, 1)},
+      // Without a hint, what loses little at either end.
+      {sized(32, 0), "no hint", tiled(128, 48, 8, 4, 3, 1)},
+      // N = 2880: 480 tiles of 192 rows take four rounds of all
+      // multiprocessors, 736 of 128 rows six.
+      {{32, 32, 2880, 2880, 512}, "a few dozen", tiled(192, 48, 8, 4, 3, 1)},
+      // 64 steps of K: two slices share them evenly.
+      {{32, 32, 5760, 4096, 64}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
+      {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 48, 8, 4, 2, 1)},
+      // 47 steps: nobody shares them; more CTAs or more warpgroups instead.
+      {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
+      {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
+      {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(192, 64, 16, 12, 1, 1)},
+  };
+  for (const Regime &regime : regimes) {
+    const ScheduleChoice choice = choose(regime.problem);
+    Schedule expected = regime.schedule;
+    expected.stages = choice.schedule.stages;
+    EXPECT_TRUE(choice.schedule == expected)
+        << regime.problem.rowsHint << " rows of " << regime.problem.groups
+        << " groups, N = " << regime.problem.n << ", K = " << regime.problem.k
+        << ": " << choice.schedule.tileRows << " x "
+        << choice.schedule.tileTokens << ", " << choice.reason;
+    EXPECT_NE(choice.reason.find(regime.why), std::string::npos)
+        << choice.reason;
+    // One stage more would not fit, or would not help.
+    Schedule more = choice.schedule;
+    more.stages += more.kSlices;
+    EXPECT_TRUE(more.stages > 30 ||
+                more.ctasPerMultiprocessor *
+                        (more.sharedBytes(regime.problem.groups) +
+                         h100().sharedReserved) >
+                    h100().sharedPerMultiprocessor)
+        << choice.reason;
   }
 }
 
-// The fragments of all warps cover each 16-row slice of the tile once.
+// The rows that a choice says it serves lead to the same choice, at both ends,
+// and the next one to another.
+TEST(Schedule, RangesOfRowsAreExact) {
+  for (int64_t groups : {1, 32})
+    for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
+      const ScheduleChoice choice = choose(sized(groups, rows));
+      EXPECT_LE(choice.rowsFrom, rows);
+      EXPECT_GE(choice.rowsTo, rows);
+      for (int64_t end : {choice.rowsFrom, choice.rowsTo}) {
+        if (end == 0 || end == INT64_MAX)
+          continue;
+        EXPECT_TRUE(choose(sized(groups, end)).schedule == choice.schedule);
+      }
+      if (choice.rowsTo != INT64_MAX)
+        EXPECT_EQ(choose(sized(groups, choice.rowsTo + 1)).rowsFrom,
+                  choice.rowsTo + 1);
+    }
+}
+
+// The fragments of all warps cover each 16-row slice of the tile once, and so
+// do those of every K slice.
 TEST(Schedule, SlicesAreCoveredOnce) {
   for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
     std::vector<int> seen(schedule.tileRows / 16);
-    for (int warp = 0; warp < schedule.warpsRows; ++warp)
+    for (int warp = 0; warp < schedule.consumerWarps(); ++warp)
       for (int i = 0; i < schedule.warpRows() / 16; ++i)
         ++seen.at(schedule.firstSlice(warp) + i * schedule.sliceStride());
-    EXPECT_EQ(seen, std::vector<int>(seen.size(), 1));
+    EXPECT_EQ(seen, std::vector<int>(seen.size(),
+                                     schedule.warpsTokens * schedule.kSlices));
   }
 }
 
@@ -108,6 +214,45 @@ TEST(Schedule, RegistersStayWithinThePool) {
   }
 }
 
+// Of the producer, one warp hands out tiles, and the others copy: one for each
+// K slice, or one for the activations and up to two for the weights, or one.
+TEST(Schedule, AProducerHasWarpsForItsCopies) {
+  Schedule schedule = smallWgmma();
+  EXPECT_EQ(schedule.copyingWarps(), 2);
+  EXPECT_EQ(schedule.threads(), 128 + 32 * 3);
+  schedule.tileRows = 192;
+  EXPECT_EQ(schedule.copyingWarps(), 3);
+  EXPECT_EQ(schedule.producerThreads(), 32 * 4);
+  schedule.ctasPerMultiprocessor = 2;
+  EXPECT_EQ(schedule.copyingWarps(), 1);
+  EXPECT_EQ(schedule.producerThreads(), 32 * 2);
+  schedule.kSlices = 3;
+  EXPECT_EQ(schedule.copyingWarps(), 3);
+  EXPECT_EQ(schedule.threads(), 3 * 128 + 32 * 4);
+  schedule = Schedule();
+  EXPECT_EQ(schedule.producerThreads(), 0);
+}
+
+// Registers go to the consumers where they need more than an equal share: one
+// CTA, several warpgroups, many accumulators.
+TEST(Schedule, RegistersAreHandedOverWhereTheyAreNeeded) {
+  const Schedule needy = tiled(192, 192, 16, 12, 1, 1);
+  EXPECT_EQ(needy.accumulators(), 96);
+  EXPECT_EQ(needy.producerThreads(), 128);
+  EXPECT_EQ(needy.producerRegisters(), 32);
+  EXPECT_EQ(needy.consumerRegisters(h100()), 160);
+  // Two warpgroups can leave the producer more.
+  EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).producerRegisters(), 40);
+  EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).consumerRegisters(h100()), 232);
+  for (const Schedule &content :
+       {tiled(192, 96, 16, 12, 1, 1), tiled(64, 192, 16, 4, 1, 1),
+        tiled(128, 128, 16, 8, 1, 2)}) {
+    EXPECT_FALSE(content.handsOverRegisters());
+    EXPECT_EQ(content.producerRegisters(), 0);
+    EXPECT_EQ(content.consumerRegisters(h100()), 0);
+  }
+}
+
 TEST(Schedule, PreferencesAreRead) {
   Preference preference;
   EXPECT_EQ(parsePreference("register", "auto", preference), "");
@@ -116,7 +261,8 @@ TEST(Schedule, PreferencesAreRead) {
   EXPECT_EQ(preference.placement, Placement::Shared);
   EXPECT_NE(parsePreference("global", "auto", preference), "");
   EXPECT_NE(parsePreference("register", "hmma", preference), "");
-  EXPECT_NE(parsePreference("shared", "wgmma", preference), "");
+  EXPECT_EQ(parsePreference("shared", "wgmma", preference), "");
+  EXPECT_EQ(preference.instruction, Instruction::Wgmma);
 }
 
 TEST(Schedule, ThePlansTileIsValid) {
@@ -127,22 +273,81 @@ TEST(Schedule, ThePlansTileIsValid) {
   EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
 }
 
+// Stages, then the table of tiles: two entries more than there are groups, in
+// whole units of 16 bytes. What mma.sync decodes is declared by the kernel.
 TEST(Schedule, SharedBytesAreTheSumOfTheParts) {
   Schedule schedule;
   schedule.tileRows = 128;
   schedule.tileTokens = 32;
   schedule.stages = 3;
-  EXPECT_EQ(schedule.sharedBytes(3), 3 * (2 * 2176 + 32 * 128) + 16);
-  EXPECT_EQ(schedule.sharedBytes(4), 3 * (2 * 2176 + 32 * 128) + 32);
+  const int64_t stages = int64_t(3) * (2 * 2176 + 32 * 128);
+  EXPECT_EQ(schedule.sharedBytes(2), stages + 16);
+  EXPECT_EQ(schedule.sharedBytes(3), stages + 32);
   schedule.placement = Placement::Shared;
-  EXPECT_EQ(schedule.sharedBytes(3),
-            3 * (2 * 2176 + 32 * 128) + 16 + 128 * 128);
+  EXPECT_EQ(schedule.dynamicSharedBytes(3), stages + 32);
+  EXPECT_EQ(schedule.sharedBytes(3), stages + 32 + 128 * 128);
+}
+
+// wgmma: activations; two decoded blocks of 64 x 64 bf16 for each warpgroup, if
+// they are decoded to shared memory; weights; the f32 sums of a K slice; the
+// table. Barriers are declared, and end where the next KiB begins.
+TEST(Schedule, WgmmaReadsTilesThatBeginAtWholeKiB) {
+  Schedule schedule = tiled(128, 32, 8, 8, 2, 1);
+  schedule.stages = 6;
+  const int64_t activations = int64_t(6) * 32 * 128,
+                weights = int64_t(6) * 2 * 2176;
+  const int64_t sums = int64_t(128) * 32 * 4;
+  EXPECT_EQ(schedule.decodedOffset(), activations);
+  EXPECT_EQ(schedule.weightOffset(), activations);
+  EXPECT_EQ(schedule.reductionOffset(), activations + weights);
+  EXPECT_EQ(schedule.dynamicSharedBytes(2), activations + weights + sums + 16);
+  EXPECT_EQ(schedule.sharedBytes(2), schedule.dynamicSharedBytes(2) + 1024);
+  schedule.placement = Placement::Shared;
+  const int64_t decoded = int64_t(4) * 2 * 64 * 128;
+  EXPECT_EQ(schedule.decodedOffset(), activations);
+  EXPECT_EQ(schedule.weightOffset(), activations + decoded);
+  EXPECT_EQ(schedule.reductionOffset(), activations + decoded + weights);
+  EXPECT_EQ(schedule.sharedBytes(2),
+            activations + decoded + weights + sums + 16 + 1024);
+  for (const Schedule &any : allSchedules(h100(), Placement::Shared))
+    if (any.instruction == Instruction::Wgmma) {
+      EXPECT_EQ(any.decodedOffset() % 1024, 0);
+      EXPECT_EQ(any.activationStageBytes() % 1024, 0);
+    }
+  schedule.kSlices = 1;
+  EXPECT_EQ(schedule.reductionBytes(), 0);
+}
+
+// A tile with fewer tokens works on whole steps; without a step, on all.
+TEST(Schedule, TheHeightOfATileGrowsInSteps) {
+  EXPECT_EQ(tiled(64, 48, 16, 4, 1, 1).heightStep(), 16);
+  EXPECT_EQ(tiled(64, 48, 0, 4, 1, 1).heightStep(), 48);
+  EXPECT_EQ(verifySchedule(tiled(64, 48, 16, 4, 1, 1), 1, h100()), "");
+}
+
+TEST(Schedule, KSlicesShareTheStepsEvenly) {
+  Schedule schedule = tiled(64, 16, 0, 4, 3, 1);
+  schedule.stages = 9;
+  // 45 steps and 46; an unknown K is not judged.
+  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2880), "");
+  EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
+  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2944),
+            "requires a number of k64 steps that its 3 K slices share evenly, "
+            "but K = 2944 has 46");
 }
 
 struct BadSchedule {
   const char *expected;
   void (*change)(Schedule &);
 };
+
+void expectExplained(const BadSchedule &bad, Schedule schedule) {
+  ASSERT_EQ(verifySchedule(schedule, 1, h100()), "");
+  bad.change(schedule);
+  const std::string message = verifySchedule(schedule, 1, h100());
+  EXPECT_NE(message.find(bad.expected), std::string::npos)
+      << bad.expected << " / " << message;
+}
 
 TEST(Schedule, WhatCannotRunIsExplained) {
   const BadSchedule cases[] = {
@@ -159,7 +364,26 @@ TEST(Schedule, WhatCannotRunIsExplained) {
          s.tileRows = s.tileTokens = 128;
          s.warpsRows = 2;
        }},
-      {"requires 2 to 16 stages", [](Schedule &s) { s.stages = 1; }},
+      {"token step that is a multiple of 8 and divides the 64 tokens of the "
+       "tile, but has 24",
+       [](Schedule &s) { s.tokenStep = 24; }},
+      {"token step that is a multiple of 8 and divides the 64 tokens of the "
+       "tile, but has 4",
+       [](Schedule &s) { s.tokenStep = 4; }},
+      {"requires 1 to 5 K slices, but has 0",
+       [](Schedule &s) { s.kSlices = 0; }},
+      {"requires 1 to 5 K slices, but has 6",
+       [](Schedule &s) { s.kSlices = 6; }},
+      // More than an int can count: slices are looked at before threads.
+      {"requires 1 to 5 K slices, but has 1024",
+       [](Schedule &s) { s.warpsRows = s.warpsTokens = s.kSlices = 1024; }},
+      {"requires wgmma for K slices and for a token step",
+       [](Schedule &s) { s.kSlices = 2; }},
+      {"requires wgmma for K slices and for a token step",
+       [](Schedule &s) { s.tokenStep = 8; }},
+      {"requires 2 to 32 stages, but has 1", [](Schedule &s) { s.stages = 1; }},
+      {"requires 2 to 32 stages, but has 33",
+       [](Schedule &s) { s.stages = 33; }},
       {"bytes of shared memory",
        [](Schedule &s) {
          s.tileRows = 64 * 16;
@@ -169,13 +393,35 @@ TEST(Schedule, WhatCannotRunIsExplained) {
       {"CTAs a multiprocessor",
        [](Schedule &s) { s.ctasPerMultiprocessor = 65; }},
   };
-  for (const BadSchedule &bad : cases) {
-    Schedule schedule;
-    bad.change(schedule);
-    EXPECT_NE(verifySchedule(schedule, 1, h100()).find(bad.expected),
-              std::string::npos)
-        << bad.expected << " / " << verifySchedule(schedule, 1, h100());
-  }
+  for (const BadSchedule &bad : cases)
+    expectExplained(bad, {});
+  const BadSchedule wgmmaCases[] = {
+      {"requires whole warpgroups along rows for wgmma (a multiple of 4 warps "
+       "along rows, 1 along tokens), but has 2 and 1",
+       [](Schedule &s) { s.warpsRows = 2; }},
+      {"requires whole warpgroups along rows for wgmma (a multiple of 4 warps "
+       "along rows, 1 along tokens), but has 4 and 2",
+       [](Schedule &s) { s.warpsTokens = 2; }},
+      {"requires at most 256 tile tokens for wgmma, but has 264",
+       [](Schedule &s) { s.tileTokens = 264; }},
+      {"requires at least three stages for each of the 2 K slices, the same "
+       "number for all, but has 4",
+       [](Schedule &s) { s.kSlices = 2; }},
+      {"requires at least three stages for each of the 2 K slices, the same "
+       "number for all, but has 7",
+       [](Schedule &s) { s.kSlices = 2, s.stages = 7; }},
+      // Five slices of two warpgroups are 40 warps; five copy, one hands out
+      // tiles.
+      {"requires at most 32 warps, but has 46",
+       [](Schedule &s) {
+         s.tileRows = 128;
+         s.warpsRows = 8;
+         s.kSlices = 5;
+         s.stages = 15;
+       }},
+  };
+  for (const BadSchedule &bad : wgmmaCases)
+    expectExplained(bad, smallWgmma());
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }

@@ -28,8 +28,7 @@ enum class Instruction {
   /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
   MmaSync,
   /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
-  /// in
-  /// shared memory; copies by a producer warp of its own.
+  /// in shared memory; copies by producer warps of their own.
   Wgmma,
 };
 
@@ -100,8 +99,8 @@ struct Schedule {
   /// spreads each 64-row block over its four warps.
   int sliceStride() const { return instruction == Instruction::Wgmma ? 4 : 1; }
   int firstSlice(int warp) const;
-  /// A group's tokens mostly fit a tile: its weights are read once, and need not
-  /// stay in the cache.
+  /// A group's tokens mostly fit a tile: its weights are read once, and need
+  /// not stay in the cache.
   bool readsWeightsOnce() const { return tileTokens <= 64; }
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {

@@ -48,8 +48,10 @@ def MXFP4_LocateTileOp : MXFP4_Op<"locate_tile",
   }];
   let arguments = (ins Index:$number, SharedSource:$table,
                        GlobalBuffer:$offsets,
-                       Optional<AnyStridedMemRef>:$expert_ids,
-                       Optional<AnyStridedMemRef>:$error,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead]>:$expert_ids,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$error,
                        I64Attr:$experts, I64Attr:$columns,
                        MXFP4_Schedule:$schedule);
   let results = (outs Index:$expert, Index:$row, Index:$valid, Index:$column);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Check the manifest that mxfp4-compile-manifest.test makes, and that it agrees with the PTX."""
+"""Check a manifest that mxfp4-compile-manifest.test makes, and that it agrees with the PTX."""
 
 import json
 import pathlib
@@ -12,47 +12,77 @@ ptx = (directory / "kernel.ptx").read_text()
 assert (manifest["format"], manifest["version"]) == ("mxfp4-artifact", 2)
 assert manifest["target"] == "sm_90a"
 assert f".visible .entry {manifest['entry']}(" in ptx
-assert manifest["problem"] == {
-    "experts": 4,
-    "groups": 6,
-    "n": 100,
-    "k": 96,
-    "activation": "bf16",
-    "output": "f32",
-    "expert_ids": True,
-    "rows_hint": [25, 72],
-}, manifest["problem"]
-assert manifest["weights"] == {
-    "layout": "fragment_major",
-    "order": "spread",
-    "scales": "raw",
-    "block_bytes": 2176,
-    "proof": "none needed",
-}
+by_name = {argument["name"]: argument for argument in manifest["arguments"]}
+schedule, launch = manifest["schedule"], manifest["launch"]
+tile, warps = schedule["tile"], schedule["warps"]
+stage = tile["rows"] // 64 * manifest["weights"]["block_bytes"] + tile["tokens"] * tile["k"] * 2
+names = list(by_name)
+
+
+def check_mma_sync():
+    """A kernel with expert ids whose weights are decoded to shared memory."""
+    assert manifest["problem"] == {
+        "experts": 4,
+        "groups": 6,
+        "n": 100,
+        "k": 96,
+        "activation": "bf16",
+        "output": "f32",
+        "expert_ids": True,
+        "rows_hint": [25, 72],
+    }, manifest["problem"]
+    assert manifest["weights"] == {
+        "layout": "fragment_major",
+        "order": "spread",
+        "scales": "raw",
+        "block_bytes": 2176,
+        "proof": "none needed",
+    }
+    assert names == ["x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows"]
+    assert by_name["x"] == {"name": "x", "kind": "pointer", "dtype": "bf16", "align": 16}
+    assert by_name["y"] == {"name": "y", "kind": "pointer", "dtype": "f32", "align": 8}
+    assert (schedule["placement"], schedule["decode"]) == ("shared", "exact")
+    assert (schedule["k_slices"], tile["token_step"]) == (1, tile["tokens"])
+    assert "(8 expected a group)" in schedule["reason"]
+    assert launch["block"] == [32 * warps["rows"] * warps["tokens"], 1, 1]
+    table = 32  # eight entries, in whole 16-byte units
+    assert launch["dynamic_shared_bytes"] == schedule["stages"] * stage + table
+    # The decoded tile is static, and so counted by the driver.
+    assert f"[{tile['rows'] * tile['k'] * 2}];" in ptx
+
+
+def check_wgmma():
+    """A kernel with three K slices whose tiles have one of two heights."""
+    assert manifest["problem"]["rows_hint"] == [9, 40]
+    assert manifest["weights"]["proof"] == "every scale byte is at most 128"
+    assert names == ["x", "weights", "offsets", "y", "error", "workspace", "rows"]
+    # Tiles of 16 tokens, or of 8; the kernel takes both maps by value.
+    assert (tile["tokens"], tile["token_step"]) == (16, 8)
+    assert by_name["x"] == {
+        "name": "x",
+        "kind": "tensor_maps",
+        "dtype": "bf16",
+        "align": 16,
+        "boxes": [[64, 8], [64, 16]],
+    }
+    assert f".param .align 64 .b8 {manifest['entry']}_param_0[{2 * 128}]" in ptx
+    # Three sets of warps that multiply, a warp that copies for each, and one
+    # that hands out tiles.
+    assert (schedule["instruction"], schedule["k_slices"]) == ("wgmma", 3)
+    assert launch["block"] == [32 * (3 * warps["rows"] + 3 + 1), 1, 1]
+    table, sums = 32, tile["rows"] * tile["tokens"] * 4  # six entries; f32
+    assert launch["dynamic_shared_bytes"] == schedule["stages"] * stage + sums + table
+
+
+{"mma_sync": check_mma_sync, "wgmma": check_wgmma}[schedule["instruction"]]()
 
 # The arguments, in the order of the kernel's parameters.
-names = [argument["name"] for argument in manifest["arguments"]]
-assert names == ["x", "weights", "offsets", "expert_ids", "y", "error", "rows"]
 assert ptx.count(".param") >= len(names)
-by_name = {argument["name"]: argument for argument in manifest["arguments"]}
-assert by_name["x"] == {"name": "x", "kind": "pointer", "dtype": "bf16", "align": 16}
-assert by_name["y"] == {"name": "y", "kind": "pointer", "dtype": "f32", "align": 8}
 assert by_name["rows"] == {"name": "rows", "kind": "i32"}
-
-schedule, launch = manifest["schedule"], manifest["launch"]
-assert (schedule["placement"], schedule["decode"]) == ("shared", "exact")
-assert "(8 expected a group)" in schedule["reason"]
-threads = 32 * schedule["warps"]["rows"] * schedule["warps"]["tokens"]
-assert launch["block"] == [threads, 1, 1]
-assert f".reqntid {threads}, 1, 1" in ptx
+assert by_name["workspace"]["dtype"] == "i32"
+assert f".reqntid {launch['block'][0]}, 1, 1" in ptx
 assert launch["grid"]["rule"] == "persistent"
 assert f".minnctapersm {launch['grid']['ctas_per_sm']}" in ptx
-tile = schedule["tile"]
-stage = tile["rows"] // 64 * manifest["weights"]["block_bytes"] + tile["tokens"] * tile["k"] * 2
-table = 32  # seven entries, in whole 16-byte units
-assert launch["dynamic_shared_bytes"] == schedule["stages"] * stage + table
-# The decoded tile is static, and so counted by the driver.
-assert f"[{tile['rows'] * tile['k'] * 2}];" in ptx
 
 assert set(manifest["versions"]) == {"mxfp4", "llvm"}
 assert "resources" not in manifest, "nothing was assembled"

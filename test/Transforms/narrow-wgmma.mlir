@@ -1,0 +1,102 @@
+// A tile with few tokens needs few columns of the accumulator, and the tensor
+// core's time goes with the instruction's N. An mxfp4.wgmma whose number of tokens
+// is known at run time becomes a tree of branches over narrower ones; each adds to
+// the first columns of the same accumulator, and leaves the others as they are.
+//
+// RUN: mxfp4-opt %s --mxfp4-narrow-wgmma | FileCheck %s
+
+!x = memref<3x64x64xbf16, #gpu.address_space<workgroup>>
+!tile = memref<128x64xbf16, #gpu.address_space<workgroup>>
+
+// 64 tokens in steps of 16: four widths, found by two comparisons. The fence
+// ahead of the branches leaves that of the group with nothing to wait for.
+
+// CHECK-LABEL: func @four_widths
+// CHECK-SAME:    %[[ACC:[^ ]*]]: vector<8x4xf32>, %[[A:[^ ]*]]: vector<2xbf16>, %[[X:[^ ]*]]: memref<3x64x64xbf16, {{.*}}>, %[[SLOT:[^ ]*]]: index, %[[N:[^ ]*]]: index)
+// CHECK-NEXT:    nvvm.wgmma.fence.aligned
+// CHECK-NEXT:    %[[C32:.*]] = arith.constant 32 : index
+// CHECK-NEXT:    %[[OVER32:.*]] = arith.cmpi ugt, %[[N]], %[[C32]]
+// CHECK-NEXT:    %[[R:.*]] = scf.if %[[OVER32]] -> (vector<8x4xf32>) {
+// CHECK-NEXT:      %[[C48:.*]] = arith.constant 48 : index
+// CHECK-NEXT:      %[[OVER48:.*]] = arith.cmpi ugt, %[[N]], %[[C48]]
+// CHECK-NEXT:      %[[HIGH:.*]] = scf.if %[[OVER48]] -> (vector<8x4xf32>) {
+// CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a(%[[A]], {{.*}}, %[[A]]) b(%[[X]][%[[SLOT]]]) columns 8 : vector<8x4xf32>, memref
+// CHECK-NEXT:        scf.yield %[[W]]
+// CHECK-NEXT:      } else {
+// CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a({{.*}}) b(%[[X]][%[[SLOT]]]) columns 6 :
+// CHECK-NEXT:        scf.yield %[[W]]
+// CHECK-NEXT:      }
+// CHECK-NEXT:      scf.yield %[[HIGH]]
+// CHECK-NEXT:    } else {
+// CHECK-NEXT:      %[[C16:.*]] = arith.constant 16 : index
+// CHECK-NEXT:      %[[OVER16:.*]] = arith.cmpi ugt, %[[N]], %[[C16]]
+// CHECK-NEXT:      %[[LOW:.*]] = scf.if %[[OVER16]] -> (vector<8x4xf32>) {
+// CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a({{.*}}) b(%[[X]][%[[SLOT]]]) columns 4 :
+// CHECK-NEXT:        scf.yield %[[W]]
+// CHECK-NEXT:      } else {
+// CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a({{.*}}) b(%[[X]][%[[SLOT]]]) columns 2 :
+// CHECK-NEXT:        scf.yield %[[W]]
+// CHECK-NEXT:      }
+// CHECK-NEXT:      scf.yield %[[LOW]]
+// CHECK-NEXT:    }
+// CHECK-NEXT:    %[[DONE:.*]] = mxfp4.wgmma_wait %[[R]]
+// CHECK-NEXT:    return %[[DONE]]
+func.func @four_widths(%acc: vector<8x4xf32>, %a: vector<2xbf16>, %x: !x,
+                       %slot: index, %n: index) -> vector<8x4xf32> {
+  %r = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%slot]) columns 8 tokens(%n by 16) : vector<8x4xf32>, !x
+  %done = mxfp4.wgmma_wait %r : vector<8x4xf32>
+  return %done : vector<8x4xf32>
+}
+
+// Three widths are no full tree: more than 48 tokens are found by one comparison.
+// A from shared memory stays there.
+
+// CHECK-LABEL: func @three_widths
+// CHECK:         %[[C48:.*]] = arith.constant 48 : index
+// CHECK-NEXT:    %[[OVER:.*]] = arith.cmpi ugt, %[[N:.*]], %[[C48]]
+// CHECK-NEXT:    scf.if %[[OVER]]
+// CHECK-NEXT:      mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 9 :
+// CHECK:         } else {
+// CHECK:           arith.constant 24 : index
+// CHECK-NEXT:      arith.cmpi ugt, %[[N]]
+// CHECK-NEXT:      scf.if
+// CHECK-NEXT:        mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 6 :
+// CHECK:           } else {
+// CHECK-NEXT:        mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 3 :
+func.func @three_widths(%acc: vector<9x4xf32>, %tile: !tile,
+    %x: memref<3x72x64xbf16, #gpu.address_space<workgroup>>, %i: index,
+    %n: index) -> vector<9x4xf32> {
+  %r = mxfp4.wgmma %acc shared_a(%tile[%i]) buffer 1 b(%x[%i]) columns 9
+      tokens(%n by 24) : vector<9x4xf32>,
+      memref<3x72x64xbf16, #gpu.address_space<workgroup>>, !tile
+  %done = mxfp4.wgmma_wait %r : vector<9x4xf32>
+  return %done : vector<9x4xf32>
+}
+
+// One width only: nothing to choose, and no fence but the group's own.
+
+// CHECK-LABEL: func @one_width
+// CHECK-NEXT:    %[[R:.*]] = mxfp4.wgmma {{.*}} columns 8 : vector<8x4xf32>
+// CHECK-NEXT:    mxfp4.wgmma_wait %[[R]]
+func.func @one_width(%acc: vector<8x4xf32>, %tile: !tile, %x: !x, %i: index,
+                     %n: index) -> vector<8x4xf32> {
+  %r = mxfp4.wgmma %acc shared_a(%tile[%i]) b(%x[%i]) columns 8
+      tokens(%n by 64) : vector<8x4xf32>, !x, !tile
+  %done = mxfp4.wgmma_wait %r : vector<8x4xf32>
+  return %done : vector<8x4xf32>
+}
+
+// Without a number of tokens all columns are wanted.
+
+// CHECK-LABEL: func @all_tokens
+// CHECK-NEXT:    mxfp4.wgmma {{.*}} columns 4 : vector<8x4xf32>
+// CHECK-NEXT:    mxfp4.wgmma_wait
+func.func @all_tokens(%acc: vector<8x4xf32>, %tile: !tile, %x: !x, %i: index)
+    -> vector<8x4xf32> {
+  %r = mxfp4.wgmma %acc shared_a(%tile[%i]) b(%x[%i]) columns 4
+      : vector<8x4xf32>, !x, !tile
+  %done = mxfp4.wgmma_wait %r : vector<8x4xf32>
+  return %done : vector<8x4xf32>
+}
