@@ -58,6 +58,7 @@ class Manifest:
         output: "bf16" or "f32".
         expert_ids: whether the kernel takes a list of expert ids.
         rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
+        most_rows: with more rows a kernel's tiles might be too many for it to count.
         layout: the weight layout that the kernel reads.
         block: threads (x, y, z).
         cluster: blocks of a cluster (x, y, z).
@@ -79,6 +80,7 @@ class Manifest:
     output: str
     expert_ids: bool
     rows_hint: tuple[int, int] | None
+    most_rows: int
     layout: Layout
     block: tuple[int, int, int]
     cluster: tuple[int, int, int]
@@ -178,6 +180,7 @@ def _parse(raw: Any) -> Manifest:
         output=output,
         expert_ids=ids,
         rows_hint=_rows_hint(raw),
+        most_rows=_most_rows(raw),
         layout=layout,
         block=_triple(raw, "launch.block"),
         cluster=_triple(raw, "launch.cluster"),
@@ -198,6 +201,14 @@ def _rows_hint(raw: Any) -> tuple[int, int] | None:
     if not (isinstance(hint, list) and len(hint) == 2 and all(type(v) is int for v in hint)):
         raise Error(f'"problem.rows_hint" must be two numbers, got {hint}.')
     return hint[0], hint[1]
+
+
+def _most_rows(raw: Any) -> int:
+    """Tiles are numbered by i32; each group's last one may be almost empty."""
+    tile_rows, tokens = (_number(raw, f"schedule.tile.{name}", 1) for name in ("rows", "tokens"))
+    columns = -(-raw["problem"]["n"] // tile_rows)
+    tiles = (2**31 - 1) // columns - raw["problem"]["groups"]
+    return max(0, min(tiles * tokens, 2**31 - 1))
 
 
 def _boxes(item: Any) -> tuple[tuple[int, int], ...]:

@@ -243,8 +243,11 @@ class Kernel:
         if len(bx.shape) != 2 or bx.shape[1] != m.k:
             raise Error(f"x must have shape [R, {m.k}], got {list(bx.shape)}.")
         rows = bx.shape[0]
-        if rows >= 2**31:
-            raise Error(f"x must have fewer than 2^31 rows, got {rows}.")
+        if rows > m.most_rows:
+            raise Error(
+                f"x must have at most {m.most_rows} rows for this kernel, got {rows}; "
+                "pass fewer at a time, or compile a kernel for so many."
+            )
         if out is None:
             out = self._allocate(x, rows)
         values = {"x": bx, "weights": self._buffer("weights", weights.data)}

@@ -37,7 +37,11 @@ MANIFEST: dict[str, Any] = {
         "scales": "folded",
         "block_bytes": 2176,
     },
-    "schedule": {"instruction": "mma_sync", "placement": "register"},
+    "schedule": {
+        "instruction": "mma_sync",
+        "placement": "register",
+        "tile": {"rows": 64, "tokens": 8},
+    },
     "launch": {
         "block": [128, 1, 1],
         "cluster": [1, 1, 1],

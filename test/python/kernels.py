@@ -250,4 +250,3 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
         Case(named, (0, 3, 0, 0, 0, 0), ids, seed=2),
         Case(named, (0, 0, t // 2 + 1, t, 1, 0), ids, "single", 3),
     ]
-

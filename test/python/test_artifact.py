@@ -99,3 +99,10 @@ def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+def test_rows_are_limited_by_how_many_tiles_fit_i32() -> None:
+    """The last tile of each group may be almost empty."""
+    assert artifact().manifest.most_rows == 2**31 - 1
+    wide = artifact(manifest(problem__n=64 * 1000)).manifest
+    assert wide.most_rows == ((2**31 - 1) // 1000 - 3) * 8

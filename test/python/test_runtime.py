@@ -99,6 +99,7 @@ def test_dlpack_tensors(driver: FakeDriver) -> None:
         ("x", Tensor((96,), "<V2"), r"x must have shape \[R, 96\], got \[96\]"),
         ("x", Tensor((9, 96), "<V2", 0x1008), "x must be aligned to 16 bytes, got address 0x1008"),
         ("x", Tensor((9, 96), "<V2", strides=(384, 2)), "x must be dense and row-major"),
+        ("x", Tensor((2**31, 96), "<V2"), r"x must have at most \d+ rows for this kernel"),
         ("x", np.zeros((9, 96), np.float32), "DLPack device type 1"),
         ("x", [1, 2], "x must be a tensor on a CUDA device .* got list"),
         ("offsets", Tensor((4,), "<i8"), "offsets must be i32, got <i8"),

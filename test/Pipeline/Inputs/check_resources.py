@@ -64,17 +64,20 @@ def main() -> int:
         return 1
     schedules += [schedule for schedule in OTHERS if schedule not in schedules]
     cases = [
-        (schedule, f"{shape} k={k_of(steps, schedule)} order={order} scales={scales} "
-         f"output={output}")
+        (
+            schedule,
+            f"{shape} k={k_of(steps, schedule)} order={order} scales={scales} output={output}",
+        )
         for schedule in schedules
         for shape, steps in SHAPES.values()
         for order, scales in LAYOUTS
         for output in OUTPUTS
     ]
     failures = 0
-    with tempfile.TemporaryDirectory() as root, concurrent.futures.ThreadPoolExecutor(
-        os.cpu_count()
-    ) as pool:
+    with (
+        tempfile.TemporaryDirectory() as root,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         directories = [pathlib.Path(root) / str(i) for i in range(len(cases))]
         schedule_column, problem_column = zip(*cases, strict=True)
         results = pool.map(assemble, schedule_column, problem_column, directories)
