@@ -39,6 +39,8 @@ struct Unit {
 
   WgmmaOp wgmma() const { return cast<WgmmaOp>(batch.back()); }
   WgmmaWaitOp wait() const { return cast<WgmmaWaitOp>(back.front()); }
+  Value sums() const { return back.back()->getResult(0); }
+  bool isComplete(Value sumsBefore) const;
 };
 
 /// The pipeline between two units.
@@ -130,45 +132,95 @@ void State::assign(ValueRange values) {
 // Taking the loop apart
 //===----------------------------------------------------------------------===//
 
-/// The parts run at different times: a value may be used by its own part or by
-/// the next only; sums also by the next unit, they and the next position by the
-/// loop. The number of the step does not exist in the rewritten loop.
-LogicalResult Overlapper::checkParts() {
-  const Value step = loop.getInductionVar();
-  const auto usesStep = [&](Operation &op) {
-    return llvm::is_contained(op.getOperands(), step);
+/// The sums come in as the first operand of a batch, and leave as the last
+/// result of the wait; between them is one group.
+bool Unit::isComplete(Value sumsBefore) const {
+  const auto isGroup = [](Operation *op) {
+    return isa<WgmmaOp, WgmmaWaitOp>(op);
   };
-  if (llvm::any_of(*loop.getBody(), usesStep))
+  return !decode.empty() && !batch.empty() && isa<WgmmaOp>(batch.back()) &&
+         wgmma().getTokens() && batch.front()->getNumOperands() > 0 &&
+         batch.front()->getOperand(0) == sumsBefore && !back.empty() &&
+         wait().getAccumulator() == wgmma().getResult() &&
+         llvm::none_of(ArrayRef(batch).drop_back(), isGroup) &&
+         llvm::none_of(ArrayRef(back).drop_front(), isGroup) &&
+         back.back()->getNumResults() == 1 &&
+         sums().getType() == sumsBefore.getType();
+}
+
+/// The parts run at different times: a value may be used by its own part or by
+/// the next only. Sums go from unit to unit, the position to all parts but
+/// decodes. The number of the step does not exist in the rewritten loop.
+LogicalResult Overlapper::checkParts() {
+  if (!loop.getInductionVar().use_empty())
     return loop.emitOpError("marked mxfp4.overlap requires a body that does "
                             "not use the number of its step");
-  // Each part, and those that may use its values.
-  SmallVector<SmallVector<const Part *>> users = {
-      {&enter}, {&leave}, {&advance}};
-  for (auto [i, unit] : llvm::enumerate(units)) {
-    users.append({{&unit.fetch, &unit.decode},
-                  {&unit.decode, &unit.batch},
-                  {&unit.batch, &unit.back},
-                  {&unit.back}});
-    if (i + 1 < units.size())
-      users.back().append({&units[i + 1].batch, &units[i + 1].back});
+  // Values, and the parts that may use them.
+  using Parts = SmallVector<const Part *>;
+  SmallVector<std::pair<Value, Parts>> users;
+  const auto add = [&](ArrayRef<Operation *> part, const Parts &parts) {
+    for (Operation *op : part)
+      for (Value result : op->getResults())
+        users.emplace_back(result, parts);
+  };
+  add(enter, {&enter});
+  add(leave, {&leave});
+  add(advance, {&advance});
+  Parts atPosition = {&enter, &leave, &advance};
+  Value sums = loop.getRegionIterArg(0);
+  for (Unit &unit : units) {
+    users.emplace_back(sums, Parts{&unit.batch, &unit.back});
+    add(unit.fetch, {&unit.fetch, &unit.decode});
+    add(unit.decode, {&unit.decode, &unit.batch});
+    add(unit.batch, {&unit.batch, &unit.back});
+    add(ArrayRef(unit.back).drop_back(), {&unit.back});
+    atPosition.append({&unit.fetch, &unit.batch, &unit.back});
+    sums = unit.sums();
   }
-  for (ArrayRef<const Part *> parts : users)
-    for (Operation *op : *parts[0])
-      for (Operation *user : op->getUsers()) {
-        const bool leaves =
-            user == loop.getBody()->getTerminator() &&
-            (parts[0] == &units.back().back || parts[0] == &advance);
-        if (leaves || llvm::any_of(parts, [&](const Part *part) {
-              return llvm::is_contained(*part, user);
-            }))
-          continue;
+  users.emplace_back(sums, Parts());
+  for (Value position : loop.getRegionIterArgs().drop_front())
+    users.emplace_back(position, atPosition);
+
+  for (const auto &[value, parts] : users)
+    for (Operation *user : value.getUsers()) {
+      if (user == loop.getBody()->getTerminator() ||
+          llvm::any_of(parts, [&](const Part *part) {
+            return llvm::is_contained(*part, user);
+          }))
+        continue;
+      if (Operation *op = value.getDefiningOp())
         return op->emitOpError("in a loop marked mxfp4.overlap requires users "
                                "in its own part of the loop (the wait for the "
                                "stage; loads, decodes, wgmma and its wait of "
                                "each block; the release; what follows) or in "
                                "the next");
-      }
+      return loop.emitOpError("marked mxfp4.overlap requires an accumulator "
+                              "that only the first wgmma adds to, and slot and "
+                              "parity that no decode uses");
+    }
+  const auto isPosition = [&](Value value) {
+    return loop.isDefinedOutsideOfLoop(value) ||
+           llvm::is_contained(loop.getRegionIterArgs().drop_front(), value) ||
+           llvm::is_contained(advance, value.getDefiningOp());
+  };
+  if (loop.getYieldedValues()[0] != sums ||
+      !llvm::all_of(loop.getYieldedValues().drop_front(), isPosition))
+    return loop.emitOpError("marked mxfp4.overlap requires to carry the sums "
+                            "of its last wgmma, and a slot and parity that "
+                            "follow the release of the stage");
+  const auto tokensChange = [&](const Unit &unit) {
+    return !loop.isDefinedOutsideOfLoop(unit.wgmma().getTokens());
+  };
+  if (llvm::any_of(units, tokensChange))
+    return loop.emitOpError("marked mxfp4.overlap requires numbers of tokens "
+                            "from outside of it");
   return success();
+}
+
+/// Of several blocks.
+static bool isAccumulator(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector && vector.getRank() == 3 && vector.getElementType().isF32();
 }
 
 LogicalResult Overlapper::cut() {
@@ -192,16 +244,15 @@ LogicalResult Overlapper::cut() {
     if (part == &leave)
       part = &advance;
   }
-  // The sums come in as the first operand of a batch, and leave as the last
-  // result of the wait.
-  const auto isComplete = [&](const Unit &unit) {
-    return !unit.decode.empty() && !unit.batch.empty() &&
-           isa<WgmmaOp>(unit.batch.back()) && unit.wgmma().getTokens() &&
-           unit.batch.front()->getNumOperands() > 0 && !unit.back.empty() &&
-           unit.back.back()->getNumResults() == 1;
-  };
-  if (units.empty() || !llvm::all_of(units, isComplete) || leave.empty() ||
-      loop.getNumRegionIterArgs() != 3)
+  bool isComplete = !units.empty() && !leave.empty() &&
+                    loop.getNumRegionIterArgs() == 3 &&
+                    isAccumulator(loop.getInits()[0].getType());
+  Value sums = isComplete ? Value(loop.getRegionIterArg(0)) : Value();
+  for (const Unit &unit : units) {
+    isComplete = isComplete && unit.isComplete(sums);
+    sums = isComplete ? unit.sums() : Value();
+  }
+  if (!isComplete)
     return loop.emitOpError("marked mxfp4.overlap requires loads, decodes, one "
                             "mxfp4.wgmma with a number of tokens and its wait "
                             "for each block, the release of the stage, and an "
@@ -220,12 +271,14 @@ LogicalResult Overlapper::cut() {
     unit.raw = handedOver(unit.fetch, unit.decode);
     unit.fragments = handedOver(unit.decode, unit.batch);
     // They take turns in the same registers.
-    if (ValueRange(unit.raw).getTypes() !=
+    if (unit.raw.empty() ||
+        ValueRange(unit.raw).getTypes() !=
             ValueRange(units[0].raw).getTypes() ||
         ValueRange(unit.fragments).getTypes() !=
             ValueRange(units[0].fragments).getTypes())
-      return loop.emitOpError("marked mxfp4.overlap requires as many words and "
-                              "fragments of one block as of another");
+      return loop.emitOpError(
+          "marked mxfp4.overlap requires words to decode, as many "
+          "of them and of fragments for one block as for another");
   }
   return success();
 }

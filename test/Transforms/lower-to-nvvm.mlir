@@ -6,21 +6,26 @@
 !w = memref<3x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
 !x = memref<3x16x64xbf16, #gpu.address_space<workgroup>>
 !tile = memref<64x64xbf16, #gpu.address_space<workgroup>>
+!blocks = memref<192x64xbf16, #gpu.address_space<workgroup>>
+!barriers = memref<3xi64, #gpu.address_space<workgroup>>
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>
 
+// CHECK: #[[UNROLL:.*]] = #llvm.loop_unroll<disable = true>
+// CHECK: #[[ROLLED:.*]] = #llvm.loop_annotation<unroll = #[[UNROLL]]>
 // CHECK: gpu.module @kernels
 gpu.module @kernels {
 
-  // Memrefs are bare pointers, global ones in address space 1, and buffers do
-  // not overlap. Dynamic shared memory is one external variable; a workgroup
-  // attribution becomes a variable of its kernel.
+  // Memrefs are bare pointers, global ones in address space 1. Nothing is said of
+  // their overlap: loads of what does not change might move ahead of the wait for
+  // the kernels before. Dynamic shared memory is one external variable; a
+  // workgroup attribution becomes a variable of its kernel.
 
   // CHECK-DAG: llvm.mlir.global external @kernels_shared() {addr_space = 3 : i32, alignment = 1024 : i64} : !llvm.array<0 x i8>
   // CHECK-DAG: llvm.mlir.global internal @decoded_tile0() {addr_space = 3 : i32, alignment = {{[0-9]+}} : i64} : !llvm.array<8192 x i8>
 
   // CHECK-LABEL: llvm.func @memory
-  // CHECK-SAME:    (%[[A:.*]]: !llvm.ptr<1> {llvm.noalias}, %[[ERROR:.*]]: !llvm.ptr<1> {llvm.noalias}, %[[I:.*]]: i32)
+  // CHECK-SAME:    (%[[A:.*]]: !llvm.ptr<1>, %[[ERROR:.*]]: !llvm.ptr<1>, %[[I:.*]]: i32)
   // CHECK-SAME:    attributes {gpu.kernel, nvvm.kernel, nvvm.minctasm = 2 : i32, nvvm.reqntid = array<i32: 128, 1, 1>}
   // CHECK:         %[[SHARED:.*]] = llvm.mlir.addressof @kernels_shared : !llvm.ptr<3>
   // CHECK:         %[[TABLE:.*]] = llvm.getelementptr %[[SHARED]][64] : {{.*}}, i8
@@ -29,6 +34,7 @@ gpu.module @kernels {
   // CHECK:         %[[TO:.*]] = llvm.getelementptr %[[TABLE]][%{{.*}}] : {{.*}}, i32
   // CHECK:         llvm.store %[[V]], %[[TO]] : i32, !llvm.ptr<3>
   // CHECK:         llvm.atomicrmw _or %[[ERROR]], %{{.*}} monotonic
+  // CHECK:         llvm.atomicrmw add %[[A]], %[[V]] monotonic
   // CHECK:         llvm.return
   gpu.func @memory(%a: memref<?xi32>, %error: memref<1xi32>, %i: i32) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>,
@@ -42,6 +48,7 @@ gpu.module @kernels {
     %v = memref.load %a[%at] : memref<?xi32>
     memref.store %v, %table[%at] : memref<8xi32, #gpu.address_space<workgroup>>
     %old = memref.atomic_rmw ori %bit, %error[%c0] : (i32, memref<1xi32>) -> i32
+    %count = memref.atomic_rmw addi %v, %a[%c0] : (i32, memref<?xi32>) -> i32
     gpu.return
   }
 
@@ -51,7 +58,7 @@ gpu.module @kernels {
 
   // CHECK-LABEL: llvm.func @copy_weights
   // CHECK-DAG:     %[[UNITS:.*]] = llvm.mlir.constant(272 : i32) : i32
-  // CHECK-DAG:     %[[ROW_BLOCKS:.*]] = llvm.mlir.constant(3 : i64) : i64
+  // CHECK-DAG:     %[[ROW_BLOCKS:.*]] = llvm.mlir.constant(3 : i32) : i32
   // CHECK-DAG:     %[[FULL:.*]] = llvm.mlir.constant(16 : i32) : i32
   // CHECK-DAG:     %[[NONE:.*]] = llvm.mlir.constant(0 : i32) : i32
   // CHECK:         %[[EXISTS:.*]] = llvm.icmp "ult" %{{.*}}, %[[ROW_BLOCKS]]
@@ -83,7 +90,7 @@ gpu.module @kernels {
   // is XORed with the row modulo 8.
 
   // CHECK-LABEL: llvm.func @copy_activations
-  // CHECK-DAG:     %[[K:.*]] = llvm.mlir.constant(96 : i64) : i64
+  // CHECK-DAG:     %[[K:.*]] = llvm.mlir.constant(96 : i32) : i32
   // CHECK-DAG:     %[[SEVEN:.*]] = llvm.mlir.constant(7 : i32) : i32
   // CHECK-DAG:     %[[EIGHT:.*]] = llvm.mlir.constant(8 : i32) : i32
   // CHECK:         %[[T:.*]] = nvvm.read.ptx.sreg.tid.x
@@ -145,7 +152,7 @@ gpu.module @kernels {
 
   // The baseline's tile: stmatrix in, ldmatrix out.
 
-  // CHECK-LABEL: llvm.func @decoded
+  // CHECK-LABEL: llvm.func @decoded(
   // CHECK:         %[[TILE:.*]] = llvm.mlir.addressof @decoded_tile0 : !llvm.ptr<3>
   // CHECK:         %[[A:.*]] = nvvm.ldmatrix %{{.*}} {eltType = {{.*}} num = 4
   // CHECK:         nvvm.stmatrix %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {eltType
@@ -157,12 +164,328 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // An even N: rows 2g and 2g + 1 of the weights sit in one thread and are
-  // stored as a pair, rounded together.
+  // Slots of one warp and of the next: five threads' arrivals complete a phase. Who
+  // waits branches back to itself; lane 0 arrives for its warp.
+
+  // CHECK-LABEL: llvm.func @barriers
+  // CHECK-SAME:    (%[[SLOT:.*]]: i32, %[[PARITY:.*]]: i32, %[[BYTES:.*]]: i32)
+  // CHECK-DAG:     %[[SLOTS:.*]] = llvm.mlir.constant(3 : i32) : i32
+  // CHECK-DAG:     %[[WARPS:.*]] = llvm.mlir.constant(2 : i32) : i32
+  // CHECK-DAG:     %[[SIZE:.*]] = llvm.mlir.constant(8 : i32) : i32
+  // CHECK-DAG:     %[[COUNT:.*]] = llvm.mlir.constant(5 : i32) : i32
+  // CHECK-DAG:     %[[FULL:.*]] = llvm.mlir.addressof @barriers_tile0
+  // CHECK:         %[[FIRST_LANE:.*]] = llvm.icmp "eq"
+  // CHECK-NEXT:    llvm.cond_br %[[FIRST_LANE]]
+  // CHECK:         %[[WARP:.*]] = llvm.lshr
+  // CHECK:         nvvm.mbarrier.init %{{.*}}, %[[COUNT]]
+  // CHECK-NEXT:    %[[THIRD:.*]] = llvm.add %[[WARP]], %[[WARPS]]
+  // CHECK-NEXT:    %[[EXISTS:.*]] = llvm.icmp "ult" %[[THIRD]], %[[SLOTS]]
+  // CHECK-NEXT:    llvm.cond_br %[[EXISTS]], ^[[THEN:.*]], ^
+  // CHECK-NEXT:  ^[[THEN]]:
+  // CHECK:         nvvm.mbarrier.init %{{.*}}, %[[COUNT]]
+  // CHECK-NOT:     nvvm.mbarrier.init
+  // CHECK:         %[[OFFSET:.*]] = llvm.mul %[[SLOT]], %[[SIZE]]
+  // CHECK-NEXT:    %[[OFFSET64:.*]] = llvm.zext nneg %[[OFFSET]]
+  // CHECK-NEXT:    %[[BARRIER:.*]] = llvm.getelementptr %[[FULL]][%[[OFFSET64]]]
+  // CHECK-NEXT:    nvvm.mbarrier.arrive.expect_tx %[[BARRIER]], %[[BYTES]]
+  // CHECK-NEXT:    llvm.br ^[[SPIN:.*]]{{$}}
+  // CHECK-NEXT:  ^[[SPIN]]:
+  // CHECK-NEXT:    %[[DONE:.*]] = nvvm.mbarrier.try_wait %[[BARRIER]], %[[PARITY]]
+  // CHECK-NEXT:    llvm.cond_br %[[DONE]], ^[[AFTER:.*]], ^[[SPIN]]
+  // CHECK-NEXT:  ^[[AFTER]]:
+  // CHECK-NEXT:    llvm.cond_br %[[FIRST_LANE]], ^[[ARRIVE:.*]], ^
+  // CHECK-NEXT:  ^[[ARRIVE]]:
+  // CHECK-NEXT:    nvvm.mbarrier.arrive %[[BARRIER]]
+  gpu.func @barriers(%i: i32, %parity: i32, %bytes: i32)
+      workgroup(%full: !barriers) kernel
+      attributes {known_block_size = array<i32: 64, 1, 1>} {
+    %slot = arith.index_cast %i : i32 to index
+    mxfp4.init_barriers %full count 5 : !barriers
+    mxfp4.expect_bytes %full[%slot] bytes(%bytes) : !barriers
+    mxfp4.wait_barrier %full[%slot] parity %parity : !barriers
+    mxfp4.arrive_barrier %full[%slot] : !barriers
+    gpu.return
+  }
+
+  // A block is a copy of 2176 bytes. Part p of two has the blocks p and, if there
+  // is one, p + 2 of three. Five row blocks do not fill tiles of three: past the
+  // end the last is copied again, for the bytes to be those announced. Bytes that
+  // nobody reads again leave the L2 cache first.
+
+  // CHECK-LABEL: llvm.func @bulk_copy_weights
+  // CHECK-SAME:    (%{{.*}}: !llvm.ptr<1>, %[[ROW:.*]]: i32, %[[PART:.*]]: i32)
+  // CHECK-DAG:     %[[EVICT_FIRST:.*]] = llvm.mlir.constant(1364590687093260288 : i64) : i64
+  // CHECK-DAG:     %[[SIZE:.*]] = llvm.mlir.constant(2176 : i32) : i32
+  // CHECK-DAG:     %[[PARTS:.*]] = llvm.mlir.constant(2 : i32) : i32
+  // CHECK-DAG:     %[[BLOCKS:.*]] = llvm.mlir.constant(3 : i32) : i32
+  // CHECK-DAG:     %[[LAST:.*]] = llvm.mlir.constant(4 : i32) : i32
+  // CHECK-DAG:     %[[ROW_BLOCKS:.*]] = llvm.mlir.constant(5 : i32) : i32
+  // CHECK-DAG:     %[[FULL:.*]] = llvm.mlir.addressof @bulk_copy_weights_tile0
+  // CHECK:         %[[BARRIER:.*]] = llvm.getelementptr %[[FULL]]
+  // CHECK:         %[[BLOCK:.*]] = llvm.add %[[ROW]], %[[PART]]
+  // CHECK-NEXT:    %[[EXISTS:.*]] = llvm.icmp "ult" %[[BLOCK]], %[[ROW_BLOCKS]]
+  // CHECK-NEXT:    llvm.select %[[EXISTS]], %[[BLOCK]], %[[LAST]]
+  // CHECK:         %[[CLUSTER:.*]] = llvm.addrspacecast %{{.*}} : !llvm.ptr<3> to !llvm.ptr<7>
+  // CHECK-NEXT:    nvvm.cp.async.bulk.shared.cluster.global %[[CLUSTER]], %{{.*}}, %[[BARRIER]], %[[SIZE]] l2_cache_hint = %[[EVICT_FIRST]]
+  // CHECK-NEXT:    %[[SECOND:.*]] = llvm.add %[[PART]], %[[PARTS]]
+  // CHECK-NEXT:    %[[IN_TILE:.*]] = llvm.icmp "ult" %[[SECOND]], %[[BLOCKS]]
+  // CHECK-NEXT:    llvm.cond_br %[[IN_TILE]]
+  // CHECK:         nvvm.cp.async.bulk.shared.cluster.global
+  // CHECK-NOT:     nvvm.cp.async.bulk
+  // CHECK:         llvm.return
+  gpu.func @bulk_copy_weights(%w: memref<4x5x2x!mxfp4.block<spread, folded>>,
+      %i: i32, %j: i32) workgroup(%full: !barriers) kernel {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sw = memref.view %all[%c0][] : !smem to memref<3x3x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+    %row = arith.index_cast %i : i32 to index
+    %part = arith.index_cast %j : i32 to index
+    mxfp4.bulk_copy_weights %w[%c0, %row, %c0] to %sw[%c0] signal %full
+        part %part of 2 once
+        : memref<4x5x2x!mxfp4.block<spread, folded>>
+        to memref<3x3x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
+        !barriers
+    gpu.return
+  }
+
+  // Two maps of 128 bytes, passed by value, for boxes of 8 and of 16 rows: the
+  // lowest that holds the rows. A map of one box is the only one.
+
+  // CHECK-LABEL: llvm.func @tensor_copy_activations
+  // CHECK-SAME:    (%[[MAPS:.*]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<32 x i64>, nvvm.grid_constant}, %[[MAP:.*]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<16 x i64>, nvvm.grid_constant}, %[[ROW:.*]]: i32, %[[VALID:.*]]: i32, %[[STEP:.*]]: i32)
+  // CHECK-DAG:     %[[BYTES:.*]] = llvm.mlir.constant(128 : i32) : i32
+  // CHECK-DAG:     %[[TILE_K:.*]] = llvm.mlir.constant(64 : i32) : i32
+  // CHECK-DAG:     %[[MINUS:.*]] = llvm.mlir.constant(-1 : i32) : i32
+  // CHECK-DAG:     %[[BOX_STEP:.*]] = llvm.mlir.constant(8 : i32) : i32
+  // CHECK:         %[[COLUMN:.*]] = llvm.mul %[[STEP]], %[[TILE_K]]
+  // CHECK-NEXT:    %[[LAST:.*]] = llvm.add %[[VALID]], %[[MINUS]]
+  // CHECK-NEXT:    %[[NUMBER:.*]] = llvm.udiv %[[LAST]], %[[BOX_STEP]]
+  // CHECK-NEXT:    %[[OFFSET:.*]] = llvm.mul %[[NUMBER]], %[[BYTES]]
+  // CHECK-NEXT:    %[[OFFSET64:.*]] = llvm.zext nneg %[[OFFSET]]
+  // CHECK-NEXT:    %[[CHOSEN:.*]] = llvm.getelementptr %[[MAPS]][%[[OFFSET64]]]
+  // CHECK:         nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[CHOSEN]], %{{.*}}, box[%[[COLUMN]], %[[ROW]]]
+  // CHECK:         nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %[[MAP]], %{{.*}}, box[%[[COLUMN]], %[[ROW]]]
+  gpu.func @tensor_copy_activations(%maps: !mxfp4.tensor_map<16 by 8>,
+      %map: !mxfp4.tensor_map<16>, %i: i32, %j: i32, %k: i32)
+      workgroup(%full: !barriers) kernel {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %row = arith.index_cast %i : i32 to index
+    %valid = arith.index_cast %j : i32 to index
+    %step = arith.index_cast %k : i32 to index
+    mxfp4.tensor_copy_activations %maps[%row, %step] valid(%valid) to %sx[%c0]
+        signal %full : !mxfp4.tensor_map<16 by 8> to !x, !barriers
+    mxfp4.tensor_copy_activations %map[%row, %step] valid(%valid) to %sx[%c0]
+        signal %full : !mxfp4.tensor_map<16> to !x, !barriers
+    gpu.return
+  }
+
+  // A group is one piece of text, fence and commit around it: an instruction for
+  // each k16 step, with A in four registers and a descriptor of B, 32 bytes (2 in
+  // the descriptor) further on. Sums are tied: the same registers in and out. To
+  // wait with one group pending ties nothing, since its sums are still written.
+
+  // CHECK-LABEL: llvm.func @wgmma_registers
+  // CHECK-SAME:    %[[SLOT:[^ ]*]]: i32)
+  // CHECK-DAG:     %[[STAGE:.*]] = llvm.mlir.constant(2048 : i32) : i32
+  // CHECK-DAG:     %[[FOUR:.*]] = llvm.mlir.constant(4 : i32) : i32
+  // CHECK-DAG:     %[[MASK:.*]] = llvm.mlir.constant(16383 : i32) : i32
+  // CHECK-DAG:     %[[LAYOUT:.*]] = llvm.mlir.constant(4611686293305360384 : i64) : i64
+  // CHECK-DAG:     %[[TWO:.*]] = llvm.mlir.constant(2 : i64) : i64
+  // CHECK:         %[[PINNED:.*]] = llvm.inline_asm has_side_effects "", "=r,=r,0,1"
+  // CHECK-NEXT:    %[[A:.*]] = llvm.extractvalue %[[PINNED]][0]
+  // CHECK-NEXT:    %[[B:.*]] = llvm.extractvalue %[[PINNED]][1]
+  // CHECK:         nvvm.wgmma.fence.aligned
+  // CHECK-NEXT:    %[[BASE:.*]] = llvm.ptrtoint
+  // CHECK-NEXT:    %[[OFFSET:.*]] = llvm.mul %[[SLOT]], %[[STAGE]]
+  // CHECK-NEXT:    %[[ADDRESS:.*]] = llvm.add %[[BASE]], %[[OFFSET]]
+  // CHECK-NEXT:    %[[UNITS:.*]] = llvm.lshr %[[ADDRESS]], %[[FOUR]]
+  // CHECK-NEXT:    %[[FIELD:.*]] = llvm.and %[[UNITS]], %[[MASK]]
+  // CHECK-NEXT:    %[[FIELD64:.*]] = llvm.zext nneg %[[FIELD]]
+  // CHECK-NEXT:    %[[X0:.*]] = llvm.or %[[FIELD64]], %[[LAYOUT]]
+  // CHECK-NEXT:    %[[X1:.*]] = llvm.add %[[X0]], %[[TWO]]
+  // CHECK:         %[[R:.*]] = llvm.inline_asm has_side_effects
+  // CHECK-SAME:      "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 {$0, $1, $2, $3, $4, $5, $6, $7}, {$16, $17, $18, $19}, $20, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$21, $22, $23, $24}, $25, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$26, $27, $28, $29}, $30, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$31, $32, $33, $34}, $35, 1, 1, 1, 0;"
+  // CHECK-SAME:      "=f,=f,=f,=f,=f,=f,=f,=f,0,1,2,3,4,5,6,7,r,r,r,r,l,r,r,r,r,l,r,r,r,r,l,r,r,r,r,l"
+  // CHECK-SAME:      %[[A]], %[[B]], %[[A]], %[[B]], %[[X0]], %[[A]], %[[B]], %[[A]], %[[B]], %[[X1]],
+  // CHECK:         nvvm.wgmma.commit.group.sync.aligned
+  // CHECK:         nvvm.wgmma.wait.group.sync.aligned 1
+  // CHECK-NOT:     llvm.inline_asm
+  // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
+  // CHECK:         llvm.inline_asm has_side_effects "", "=f,=f,=f,=f,=f,=f,=f,=f,0,1,2,3,4,5,6,7"
+  // CHECK:         llvm.return
+  gpu.func @wgmma_registers(%y: memref<1xvector<4xf32>>,
+      %fragments: memref<2xvector<2xbf16>>, %i: i32) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<2x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %slot = arith.index_cast %i : i32 to index
+    %a0 = memref.load %fragments[%c0] : memref<2xvector<2xbf16>>
+    %b0 = memref.load %fragments[%c1] : memref<2xvector<2xbf16>>
+    %a, %b = mxfp4.pin %a0, %b0 : vector<2xbf16>, vector<2xbf16>
+    %r = mxfp4.wgmma %zero
+        a(%a, %b, %a, %b, %a, %b, %a, %b, %a, %b, %a, %b, %a, %b, %a, %b)
+        b(%sx[%slot]) columns 2 : vector<2x4xf32>, !x
+    %running = mxfp4.wgmma_wait %r pending 1 : vector<2x4xf32>
+    %done = mxfp4.wgmma_wait %running : vector<2x4xf32>
+    %part = vector.extract %done[1] : vector<4xf32> from vector<2x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
+  // A from shared memory: both operands have descriptors, and A is not transposed.
+  // What each thread has stored is shown to the asynchronous proxy, and all 128
+  // meet at a barrier of their warpgroup, ahead of the group. Of two columns the
+  // first is wanted: N is 8, and the second's sums go around the instructions.
+
+  // CHECK-LABEL: llvm.func @wgmma_shared
+  // CHECK-SAME:    %[[BLOCK:[^ ]*]]: i32)
+  // CHECK-DAG:     %[[BYTES:.*]] = llvm.mlir.constant(8192 : i32) : i32
+  // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
+  // CHECK-DAG:     %[[SEVEN:.*]] = llvm.mlir.constant(7 : i32) : i32
+  // CHECK-DAG:     %[[GROUP:.*]] = llvm.mlir.constant(128 : i32) : i32
+  // CHECK-DAG:     %[[FOUR:.*]] = llvm.mlir.constant(4 : i32) : i32
+  // CHECK-DAG:     %[[ACC:.*]] = llvm.mlir.constant(dense<{{.*}}> : vector<2x4xf32>)
+  // CHECK:         %[[TILE:.*]] = llvm.getelementptr %{{.*}}[6144]
+  // Buffer 1 lies four slices, a block, behind the one that is named.
+  // CHECK:         llvm.add %[[BLOCK]], %[[FOUR]]
+  // CHECK:         nvvm.stmatrix
+  // CHECK-NEXT:    nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
+  // CHECK-NEXT:    %[[NUMBER:.*]] = llvm.lshr %{{.*}}, %[[SEVEN]]
+  // CHECK-NEXT:    %[[ID:.*]] = llvm.add %[[NUMBER]], %[[SEVEN]]
+  // CHECK-NEXT:    nvvm.barrier id = %[[ID]] number_of_threads = %[[GROUP]]
+  // CHECK-NEXT:    nvvm.wgmma.fence.aligned
+  // CHECK:         %[[X0:.*]] = llvm.or
+  // CHECK:         %[[NUMBER:.*]] = llvm.add %[[BLOCK]], %[[ONE]]
+  // CHECK-NEXT:    %[[BASE:.*]] = llvm.ptrtoint %[[TILE]]
+  // CHECK-NEXT:    %[[OFFSET:.*]] = llvm.mul %[[NUMBER]], %[[BYTES]]
+  // CHECK-NEXT:    %[[ADDRESS:.*]] = llvm.add %[[BASE]], %[[OFFSET]]
+  // CHECK:         %[[A0:.*]] = llvm.or
+  // CHECK:         %[[R:.*]] = llvm.inline_asm has_side_effects
+  // CHECK-SAME:      "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {$0, $1, $2, $3}, $8, $9, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $10, $11, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $12, $13, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $14, $15, 1, 1, 1, 0, 0;"
+  // CHECK-SAME:      "=f,=f,=f,=f,0,1,2,3,l,l,l,l,l,l,l,l"
+  // CHECK-SAME:      %[[A0]], %[[X0]],
+  // CHECK:         nvvm.wgmma.commit.group.sync.aligned
+  // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
+  // CHECK:         llvm.extractvalue %[[ACC]][1]
+  // CHECK:         llvm.return
+  gpu.func @wgmma_shared(%y: memref<1xvector<2x4xf32>>,
+      %fragments: memref<1xvector<2xbf16>>, %i: i32) kernel {
+    %c0 = arith.constant 0 : index
+    %c6144 = arith.constant 6144 : index
+    %acc = arith.constant dense<[[1.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 2.0]]> : vector<2x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %tile = memref.view %all[%c6144][] : !smem to !blocks
+    %block = arith.index_cast %i : i32 to index
+    %a = memref.load %fragments[%c0] : memref<1xvector<2xbf16>>
+    mxfp4.store_decoded %a, %a, %a, %a to %tile[%block] step 0 buffer 1 : !blocks
+    mxfp4.sync_warpgroup
+    %r = mxfp4.wgmma %acc shared_a(%tile[%block]) buffer 1 b(%sx[%c0]) columns 1
+        : vector<2x4xf32>, !x, !blocks
+    %done = mxfp4.wgmma_wait %r : vector<2x4xf32>
+    memref.store %done, %y[%c0] : memref<1xvector<2x4xf32>>
+    gpu.return
+  }
+
+  // Narrowed at run time: the same sums, of which the branches take as many as
+  // they need.
+
+  // CHECK-LABEL: llvm.func @wgmma_narrowed
+  // CHECK:         llvm.cond_br %{{.*}}, ^[[WIDE:.*]], ^[[NARROW:.*]]{{$}}
+  // CHECK-NEXT:  ^[[WIDE]]:
+  // CHECK-NEXT:    nvvm.wgmma.fence.aligned
+  // CHECK:         llvm.inline_asm {{.*}}m64n16k16
+  // CHECK:         nvvm.wgmma.commit.group.sync.aligned
+  // CHECK:         llvm.br ^[[AFTER:.*]](%{{.*}} : !llvm.array<2 x vector<4xf32>>)
+  // CHECK-NEXT:  ^[[NARROW]]:
+  // CHECK-NEXT:    nvvm.wgmma.fence.aligned
+  // CHECK:         llvm.inline_asm {{.*}}m64n8k16
+  // CHECK:         nvvm.wgmma.commit.group.sync.aligned
+  // CHECK:         llvm.br ^[[AFTER]](%{{.*}} : !llvm.array<2 x vector<4xf32>>)
+  // CHECK-NOT:     m64n
+  // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
+  gpu.func @wgmma_narrowed(%y: memref<1xvector<4xf32>>, %many: i1) kernel {
+    %c0 = arith.constant 0 : index
+    %c6144 = arith.constant 6144 : index
+    %zero = arith.constant dense<0.0> : vector<2x4xf32>
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %tile = memref.view %all[%c6144][] : !smem to !blocks
+    %r = scf.if %many -> (vector<2x4xf32>) {
+      %wide = mxfp4.wgmma %zero shared_a(%tile[%c0]) b(%sx[%c0]) columns 2
+          : vector<2x4xf32>, !x, !blocks
+      scf.yield %wide : vector<2x4xf32>
+    } else {
+      %narrow = mxfp4.wgmma %zero shared_a(%tile[%c0]) b(%sx[%c0]) columns 1
+          : vector<2x4xf32>, !x, !blocks
+      scf.yield %narrow : vector<2x4xf32>
+    }
+    %done = mxfp4.wgmma_wait %r : vector<2x4xf32>
+    %part = vector.extract %done[1] : vector<4xf32> from vector<2x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
+  // Slice 0 meets slice 1 twice at barrier 1: once to say that the buffer is free,
+  // once to find its sums there; then slice 2 at barrier 2. Another slice writes
+  // between the two.
+
+  // CHECK-LABEL: llvm.func @reduce_slices
+  // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
+  // CHECK-DAG:     %[[TWO:.*]] = llvm.mlir.constant(2 : i32) : i32
+  // CHECK-DAG:     %[[BOTH:.*]] = llvm.mlir.constant(256 : i32) : i32
+  // CHECK:         llvm.cond_br %{{.*}}, ^[[SLICE0:.*]], ^[[OTHER:.*]]{{$}}
+  // CHECK-NEXT:  ^[[SLICE0]]:
+  // CHECK-NEXT:    nvvm.barrier id = %[[ONE]] number_of_threads = %[[BOTH]]
+  // CHECK-NEXT:    nvvm.barrier id = %[[ONE]] number_of_threads = %[[BOTH]]
+  // CHECK:         %[[THEIRS:.*]] = llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+  // CHECK-NEXT:    %[[SUM:.*]] = llvm.fadd %{{.*}}, %[[THEIRS]]
+  // CHECK:         nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
+  // CHECK-NEXT:    nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
+  // CHECK:         llvm.fadd %[[SUM]], %{{.*}} : vector<4xf32>
+  // CHECK:       ^[[OTHER]]:
+  // CHECK-NEXT:    nvvm.barrier id = %[[SLICE:.*]] number_of_threads = %[[BOTH]]
+  // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK-NEXT:    nvvm.barrier id = %[[SLICE]] number_of_threads = %[[BOTH]]
+  gpu.func @reduce_slices(%y: memref<1xvector<4xf32>>, %i: i32)
+      workgroup(%buffer: memref<4x128xf32, #gpu.address_space<workgroup>>) kernel {
+    %c0 = arith.constant 0 : index
+    %acc = arith.constant dense<1.5> : vector<1x1x4xf32>
+    %slice = arith.index_cast %i : i32 to index
+    %r = mxfp4.reduce_slices %acc slice(%slice of 3) through %buffer
+        : vector<1x1x4xf32>, memref<4x128xf32, #gpu.address_space<workgroup>>
+    %part = vector.extract %r[0, 0] : vector<4xf32> from vector<1x1x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
+  // An even N: rows 2g and 2g + 1 of the weights sit in one thread and are stored
+  // as a pair, rounded together. A predicate says of each pair whether its token
+  // and its columns exist, here 100 and no multiple of 64; the second of a thread's
+  // tokens is a constant number of bytes away.
 
   // CHECK-LABEL: llvm.func @store_even
+  // CHECK-SAME:    %[[VALID:[^ ]*]]: i32)
+  // CHECK-DAG:     %[[N:.*]] = llvm.mlir.constant(100 : i32) : i32
+  // CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : i32) : i32
+  // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
+  // CHECK:         %[[ADDRESS:.*]] = llvm.ptrtoint
+  // CHECK-NEXT:    %[[LEFT:.*]] = llvm.sub %[[VALID]], %{{.*}}
+  // CHECK-NEXT:    %[[FIRST:.*]] = llvm.icmp "sgt" %[[LEFT]], %[[ZERO]]
+  // CHECK:         %[[INSIDE:.*]] = llvm.icmp "ult" %{{.*}}, %[[N]]
+  // CHECK-NEXT:    %[[STORES:.*]] = llvm.and %[[FIRST]], %[[INSIDE]]
   // CHECK:         %[[PAIR:.*]] = llvm.fptrunc %{{.*}} : vector<2xf32> to vector<2xbf16>
-  // CHECK:         llvm.store %[[PAIR]], %{{.*}} {alignment = 4 : i64}
+  // CHECK-NEXT:    %[[BITS:.*]] = llvm.bitcast %[[PAIR]] : vector<2xbf16> to i32
+  // CHECK-NEXT:    llvm.inline_asm has_side_effects "@$0 st.global.b32 [$1+0], $2;", "b,l,r,~{memory}" %[[STORES]], %[[ADDRESS]], %[[BITS]]
+  // CHECK-NEXT:    %[[SECOND:.*]] = llvm.icmp "sgt" %[[LEFT]], %[[ONE]]
+  // CHECK:         llvm.and %[[SECOND]], %[[INSIDE]]
+  // CHECK:         llvm.inline_asm has_side_effects "@$0 st.global.b32 [$1+200], $2;"
+  // CHECK-NOT:     llvm.inline_asm
+  // CHECK:         llvm.return
   gpu.func @store_even(%y: memref<?x100xbf16>, %i: i32) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>} {
     %acc = arith.constant dense<1.5> : vector<1x1x4xf32>
@@ -172,16 +495,20 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // An odd N: one element at a time, the second if it exists. f32 is stored as
-  // it is.
+  // An odd N: one element at a time, the second if it exists. f32 is stored as it
+  // is.
 
   // CHECK-LABEL: llvm.func @store_odd
-  // CHECK:         %[[N:.*]] = llvm.mlir.constant(101 : i64) : i64
+  // CHECK-DAG:     %[[N:.*]] = llvm.mlir.constant(101 : i32) : i32
   // CHECK-NOT:     llvm.fptrunc
-  // CHECK:         llvm.store %{{.*}}, %{{.*}} {alignment = 4 : i64} : f32, !llvm.ptr<1>
-  // CHECK:         %[[SECOND:.*]] = llvm.icmp "ult" %{{.*}}, %[[N]]
-  // CHECK:         llvm.cond_br %[[SECOND]]
-  // CHECK:         llvm.store %{{.*}}, %{{.*}} {alignment = 4 : i64} : f32, !llvm.ptr<1>
+  // CHECK:         llvm.inline_asm has_side_effects "@$0 st.global.b32 [$1+0], $2;"
+  // CHECK:         %[[INSIDE:.*]] = llvm.icmp "ult" %{{.*}}, %[[N]]
+  // CHECK-NEXT:    %[[STORES:.*]] = llvm.and %{{.*}}, %[[INSIDE]]
+  // CHECK:         llvm.inline_asm has_side_effects "@$0 st.global.b32 [$1+4], $2;", "b,l,r,~{memory}" %[[STORES]],
+  // CHECK:         "@$0 st.global.b32 [$1+404], $2;"
+  // CHECK:         "@$0 st.global.b32 [$1+408], $2;"
+  // CHECK-NOT:     llvm.fptrunc
+  // CHECK:         llvm.return
   gpu.func @store_odd(%y: memref<?x101xf32>, %i: i32) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>} {
     %acc = arith.constant dense<1.5> : vector<1x1x4xf32>
@@ -191,13 +518,52 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // Control flow becomes branches; accumulators of rank 3 come apart.
+  // The place of a tile is arithmetic on the table, the offsets and the ids; an id
+  // that is none sets a bit of the error word.
+
+  // CHECK-LABEL: llvm.func @locate_tile
+  // CHECK-SAME:    (%[[O:.*]]: !llvm.ptr<1>, %[[IDS:.*]]: !llvm.ptr<1>, %[[ERROR:.*]]: !llvm.ptr<1>, %[[WHERE:.*]]: !llvm.ptr<1>, %[[NUMBER:.*]]: i32)
+  // CHECK-DAG:     %[[TABLE:.*]] = llvm.mlir.addressof @locate_tile_tile0 : !llvm.ptr<3>
+  // CHECK:         %[[FIRST:.*]] = llvm.getelementptr %[[TABLE]][
+  // CHECK-NEXT:    llvm.load %[[FIRST]] : !llvm.ptr<3> -> i32
+  // CHECK-DAG:     llvm.getelementptr %[[O]][
+  // CHECK-DAG:     llvm.getelementptr %[[IDS]][
+  // CHECK:         llvm.atomicrmw _or %[[ERROR]]
+  // CHECK-COUNT-4: llvm.store %{{.*}} : i32, !llvm.ptr<1>
+  // CHECK:         llvm.return
+  gpu.func @locate_tile(%o: memref<3xi32>, %ids: memref<2xi32>,
+      %error: memref<1xi32>, %where: memref<4xi32>, %i: i32)
+      workgroup(%table: memref<4xi32, #gpu.address_space<workgroup>>) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %c3 = arith.constant 3 : index
+    %number = arith.index_cast %i : i32 to index
+    %expert, %row, %valid, %column = mxfp4.locate_tile %number in %table
+        offsets(%o) expert_ids(%ids : memref<2xi32>)
+        error(%error : memref<1xi32>) experts 2 columns 2
+        {schedule = #schedule}
+        : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+    %expert32 = arith.index_cast %expert : index to i32
+    %row32 = arith.index_cast %row : index to i32
+    %valid32 = arith.index_cast %valid : index to i32
+    %column32 = arith.index_cast %column : index to i32
+    memref.store %expert32, %where[%c0] : memref<4xi32>
+    memref.store %row32, %where[%c1] : memref<4xi32>
+    memref.store %valid32, %where[%c2] : memref<4xi32>
+    memref.store %column32, %where[%c3] : memref<4xi32>
+    gpu.return
+  }
+
+  // Control flow becomes branches, and loops stay loops: LLVM would unroll them
+  // past the registers. Accumulators of rank 3 come apart.
 
   // CHECK-LABEL: llvm.func @loop
   // CHECK-NOT:     scf
   // CHECK:         llvm.br
   // CHECK:         nvvm.barrier
   // CHECK-NOT:     vector<2x1x4xf32>
+  // CHECK:         llvm.br {{.*}} {llvm.loop_annotation = #[[ROLLED]]}
   // CHECK:         llvm.return
   gpu.func @loop(%y: memref<4xf32>, %i: i32) kernel
       attributes {known_block_size = array<i32: 128, 1, 1>} {

@@ -142,16 +142,22 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let summary = "Decode the next fragment while wgmma runs";
   let description = [{
-    Software-pipelines a consumer's loop over K by two steps: a group of wgmma is
-    started, and while it runs, the thread decodes the next step from raw words
-    that it holds already, waits for the stage after that and loads its raw
-    words; then it waits for the group, releases its stage, and starts the next
-    group. The loop is unrolled by two, so that the two sets of fragments keep
-    registers of their own: handing one set on through a copy makes ptxas
-    serialise the groups.
+    Software-pipelines a consumer's loop over K, a 64-row block at a time: the
+    thread starts the group of wgmma of one block, waits for the group before it
+    and, if that was the last of its step, releases the stage. While the new group
+    runs, it decodes the next block from raw words that it holds already, waits
+    for the stage of the block after that, and loads its raw words.
+
+    Two sets of fragments, with `placement=shared` two decoded buffers, take
+    turns. With an odd number of blocks a step the loop is unrolled by two, so
+    that each set keeps registers of its own: handing one set on through a copy
+    makes ptxas serialise the groups. A step that is left over goes ahead of the
+    loop.
 
     Preconditions: the loop as `mxfp4-insert-decode` leaves it, marked
-    `mxfp4.overlap`, with a constant number of steps.
+    `mxfp4.overlap`, with a constant number of steps; what does not change from
+    step to step, such as the place of a warp, is computed outside of it
+    (`loop-invariant-code-motion`).
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
