@@ -242,12 +242,13 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   let summary = "Kernels to the NVVM dialect";
   let description = [{
     Converts everything in a `gpu.module`: fragments and tiles to `ldmatrix`,
-    `mma.sync`, `cp.async` and plain loads and stores, control flow to
-    branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
+    `mma.sync` or `wgmma`, `cp.async` or bulk copies, and plain loads and stores,
+    control flow to branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
     contiguous buffers whose only dynamic size is the first, and the launch
     contract (the manifest of the artifact) is one pointer for each.
 
-    Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left.
+    Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left; kernels of
+    whole warps, without private attributions.
   }];
   let dependentDialects = [
     "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",
