@@ -7,8 +7,9 @@
 // RUN: rm -rf %t
 // RUN: mxfp4-compile %s -o %t/register --schedule "#mxfp4.schedule<instruction=wgmma, rows=128, tokens=64, warps_rows=8, warps_tokens=1, stages=4, placement=register, ctas=1, token_step=32>"
 // RUN: mxfp4-compile %s -o %t/shared --schedule "#mxfp4.schedule<instruction=wgmma, rows=128, tokens=64, warps_rows=8, warps_tokens=1, stages=4, placement=shared, ctas=1, token_step=32>"
-// RUN: FileCheck %s --input-file=%t/register/kernel.ptx --implicit-check-not=cp.async.c
-// RUN: FileCheck %s --input-file=%t/shared/kernel.ptx --implicit-check-not=cp.async.c
+// RUN: mxfp4-compile %s -o %t/wide --schedule "#mxfp4.schedule<instruction=wgmma, rows=128, tokens=128, warps_rows=8, warps_tokens=1, stages=4, placement=register, ctas=1>"
+// RUN: FileCheck %s --input-file=%t/register/kernel.ptx --implicit-check-not=cp.async.c --implicit-check-not=setmaxnreg
+// RUN: FileCheck %s --input-file=%t/shared/kernel.ptx --implicit-check-not=cp.async.c --implicit-check-not=setmaxnreg
 // RUN: FileCheck %s --input-file=%t/register/kernel.ptx --check-prefix=COPY
 // RUN: FileCheck %s --input-file=%t/shared/kernel.ptx --check-prefix=COPY
 // RUN: FileCheck %s --input-file=%t/register/kernel.ptx --check-prefix=REGISTER
@@ -16,6 +17,7 @@
 // RUN: %python %S/Inputs/check_wgmma.py %t/register/kernel.ptx --a-from=mul.rn.bf16x2 --count=24
 // RUN: FileCheck %s --input-file=%t/shared/kernel.ptx --check-prefix=SHARED
 // RUN: %python %S/Inputs/check_wgmma.py %t/shared/kernel.ptx --a-from=descriptor --count=24
+// RUN: FileCheck %s --input-file=%t/wide/kernel.ptx --check-prefix=WIDE --implicit-check-not=setmaxnreg --implicit-check-not=L2::cache_hint
 
 // Two tensor maps of 128 bytes, for boxes of 32 and 64 rows, are passed by value,
 // aligned as the copy engine asks. Swizzled tiles begin at a multiple of 1024.
@@ -242,6 +244,21 @@
 // SHARED-NEXT:   bar.sync [[MINE]], 128;
 // SHARED:        mbarrier.try_wait.parity.shared.b64
 // SHARED-NOT:    {{wgmma|stmatrix}}
+
+// 128 tokens: sums that fill 64 registers need more than an equal share, and those
+// that copy hand theirs over. Weights that other tiles read again stay in the cache,
+// and without a step of tokens there is one width.
+
+// WIDE:          .reqntid 384, 1, 1
+// WIDE:          bar.sync 0;
+// WIDE:          setmaxnreg.dec.sync.aligned.u32 40;
+// WIDE:          elect.sync
+// WIDE:          setmaxnreg.inc.sync.aligned.u32 232;
+// WIDE:          wgmma.fence.sync.aligned;
+// WIDE-NOT:      wgmma.fence.sync.aligned;
+// WIDE:          wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
+// WIDE-NOT:      wgmma.mma_async.sync.aligned.m64n{{[^1]}}
+// WIDE:          cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [
 
 func.func @moe(%x: memref<?x2880xbf16>,
                %w: memref<32x90x45x!mxfp4.block<spread, folded>>,
