@@ -61,7 +61,8 @@ private:
 inline constexpr int kRowBytes = 128;
 inline constexpr int kUnitBytes = 16;
 
-/// Threads of the CTA: kernels have a known block size. Diagnoses `op` if not.
+/// Threads of the CTA, whole warps: kernels have a known block size. Diagnoses
+/// `op` if not.
 mlir::FailureOr<int64_t> threadsOf(mlir::Operation *op);
 
 /// What should be unrolled is unrolled before the lowering. LLVM would unroll a

@@ -21,15 +21,19 @@ using namespace mlir;
 using namespace mxfp4;
 
 FailureOr<int64_t> mxfp4::threadsOf(Operation *op) {
+  int64_t threads = 0;
   if (auto function = op->getParentOfType<LLVM::LLVMFuncOp>())
     if (auto size = function->getAttrOfType<DenseI32ArrayAttr>(
             NVVM::NVVMDialect::getReqntidAttrName()))
-      return size[0];
+      threads = size[0];
   if (auto kernel = op->getParentOfType<gpu::GPUFuncOp>())
     if (auto size = kernel.getKnownBlockSize())
-      return (*size)[0];
-  op->emitOpError("requires a kernel with a known block size");
-  return failure();
+      threads = (*size)[0];
+  // By warps they share the work.
+  if (threads < 32 || threads % 32 != 0)
+    return op->emitOpError(
+        "requires a kernel with a known block size of whole warps");
+  return threads;
 }
 
 namespace {

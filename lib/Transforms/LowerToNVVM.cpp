@@ -135,15 +135,23 @@ unsigned addressSpace(MemRefType type) {
 
 /// Address of an element of a memref with identity layout whose only dynamic
 /// size is the first. Only small ones, of fewer than 2^31 elements, are
-/// accessed by element.
-Value elementAddress(ImplicitLocOpBuilder &b, MemRefType type, Value base,
-                     ValueRange indices) {
+/// accessed by element. Diagnoses `op` if it accesses another.
+FailureOr<Value> elementAddress(ImplicitLocOpBuilder &b, Operation *op,
+                                MemRefType type, Value base,
+                                ValueRange indices) {
+  if (!type.getLayout().isIdentity() ||
+      (type.getRank() > 0 &&
+       llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic)))
+    return op->emitOpError()
+           << "requires contiguous memory of static sizes but the first, but "
+              "got "
+           << type;
   Arithmetic a(b);
   Value linear = a.constant(b.getI32Type(), 0);
   for (auto [i, index] : llvm::enumerate(indices))
     linear = i == 0 ? index : a.add(a.mul(linear, type.getDimSize(i)), index);
-  return LLVM::GEPOp::create(b, base.getType(), type.getElementType(), base,
-                             ArrayRef<LLVM::GEPArg>{linear});
+  return Value(LLVM::GEPOp::create(b, base.getType(), type.getElementType(),
+                                   base, ArrayRef<LLVM::GEPArg>{linear}));
 }
 
 struct LowerLoad : ConvertOpToLLVMPattern<memref::LoadOp> {
@@ -152,9 +160,11 @@ struct LowerLoad : ConvertOpToLLVMPattern<memref::LoadOp> {
   matchAndRewrite(memref::LoadOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = elementAddress(b, op.getMemRefType(), adaptor.getMemref(),
-                                   adaptor.getIndices());
-    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getType(), address);
+    FailureOr<Value> address = elementAddress(
+        b, op, op.getMemRefType(), adaptor.getMemref(), adaptor.getIndices());
+    if (failed(address))
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getType(), *address);
     return success();
   }
 };
@@ -165,9 +175,12 @@ struct LowerStore : ConvertOpToLLVMPattern<memref::StoreOp> {
   matchAndRewrite(memref::StoreOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = elementAddress(b, op.getMemRefType(), adaptor.getMemref(),
-                                   adaptor.getIndices());
-    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValue(), address);
+    FailureOr<Value> address = elementAddress(
+        b, op, op.getMemRefType(), adaptor.getMemref(), adaptor.getIndices());
+    if (failed(address))
+      return failure();
+    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValue(),
+                                               *address);
     return success();
   }
 };
@@ -182,11 +195,13 @@ struct LowerAtomic : ConvertOpToLLVMPattern<memref::AtomicRMWOp> {
     if (!isOr && op.getKind() != arith::AtomicRMWKind::addi)
       return rewriter.notifyMatchFailure(op, "neither an OR nor a sum");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address =
-        elementAddress(b, cast<MemRefType>(op.getMemref().getType()),
+    FailureOr<Value> address =
+        elementAddress(b, op, cast<MemRefType>(op.getMemref().getType()),
                        adaptor.getMemref(), adaptor.getIndices());
+    if (failed(address))
+      return failure();
     rewriter.replaceOpWithNewOp<LLVM::AtomicRMWOp>(
-        op, isOr ? LLVM::AtomicBinOp::_or : LLVM::AtomicBinOp::add, address,
+        op, isOr ? LLVM::AtomicBinOp::_or : LLVM::AtomicBinOp::add, *address,
         adaptor.getValue(), LLVM::AtomicOrdering::monotonic);
     return success();
   }
@@ -234,7 +249,7 @@ struct LowerDynamicShared : ConvertOpToLLVMPattern<gpu::DynamicSharedMemoryOp> {
     auto module = op->getParentOfType<gpu::GPUModuleOp>();
     const std::string name = module.getName().str() + "_shared";
     const auto space = static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared);
-    if (module.lookupSymbol(name)) {
+    if (module.lookupSymbol<LLVM::GlobalOp>(name)) {
       rewriter.replaceOpWithNewOp<LLVM::AddressOfOp>(
           op, LLVM::LLVMPointerType::get(b.getContext(), space), name);
       return success();
@@ -248,6 +263,21 @@ struct LowerDynamicShared : ConvertOpToLLVMPattern<gpu::DynamicSharedMemoryOp> {
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
+
+LogicalResult checkKernel(gpu::GPUFuncOp op) {
+  if (!op.isKernel() || op.getNumPrivateAttributions() != 0)
+    return op.emitOpError("requires a kernel without private attributions");
+  for (BlockArgument attribution : op.getWorkgroupAttributions()) {
+    auto type = cast<MemRefType>(attribution.getType());
+    if (!type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
+        type.getElementTypeBitWidth() % 8 != 0)
+      return op.emitOpError()
+             << "requires workgroup attributions of a static number of "
+                "integers or floats of whole bytes, but has "
+             << type;
+  }
+  return success();
+}
 
 struct LowerKernel : ConvertOpToLLVMPattern<gpu::GPUFuncOp> {
   LowerKernel(const LLVMTypeConverter &converter)
@@ -357,6 +387,13 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
 
   void runOnOperation() override {
     MLIRContext *context = &getContext();
+    // Ahead of patterns: where ours fails, upstream's takes the function.
+    const auto check = [](gpu::GPUFuncOp op) {
+      return failed(checkKernel(op)) ? WalkResult::interrupt()
+                                     : WalkResult::advance();
+    };
+    if (getOperation()->walk(check).wasInterrupted())
+      return signalPassFailure();
     // Canonicalisation gathers accumulators into vectors of rank 3, which have
     // no conversion; take them apart again.
     RewritePatternSet unroll(context);

@@ -51,14 +51,17 @@ const char *const kPipelines[] = {
     "builtin.module(mxfp4-tile)",
     "builtin.module(gpu.module(mxfp4-pipeline-copies))",
     "builtin.module(gpu.module(mxfp4-specialize-warps))",
+    "builtin.module(gpu.module(mxfp4-share-tiles))",
     "builtin.module(gpu.module(mxfp4-insert-decode))",
     "builtin.module(gpu.module(mxfp4-overlap-decode))",
+    "builtin.module(gpu.module(mxfp4-narrow-wgmma))",
     "builtin.module(gpu.module(mxfp4-lower-decode))",
     "builtin.module(gpu.module(mxfp4-lower-to-nvvm))",
     "builtin.module(mxfp4-lower-to-loops)",
     "builtin.module(mxfp4-to-ptx)",
     "builtin.module(mxfp4-to-ptx{instruction=wgmma})",
     "builtin.module(mxfp4-to-ptx{placement=shared})",
+    "builtin.module(mxfp4-to-ptx{instruction=wgmma placement=shared})",
     "builtin.module(mxfp4-to-ptx{rows-hint=9000})",
 };
 

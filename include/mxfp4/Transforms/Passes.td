@@ -90,13 +90,15 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
 def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
   let summary = "Split a wgmma kernel into a producer and consumers";
   let description = [{
-    Splits the loop over tiles of a kernel that multiplies with wgmma: one
-    elected thread of a producer warp runs it with only the copies in it,
-    consumer warpgroups run it with everything else. The slots of the stages
-    pass between them through two arrays of barriers, `full` and `empty`; slot
-    and parity run on from tile to tile, so that the producer is up to S steps
-    ahead, across tiles. Where one CTA has the multiprocessor, the producer
-    hands its registers to the consumers (`setmaxnreg`).
+    Splits the loop over tiles of a kernel that multiplies with wgmma: elected
+    threads of the producer's warps run it with only the copies in it, consumer
+    warpgroups run it with everything else, and one more thread, the scheduler,
+    with nothing yet (see `mxfp4-share-tiles`). The slots of the stages pass
+    between them through two arrays of barriers, `full` and `empty`; slot and
+    parity run on from tile to tile, so that the producer is up to S steps
+    ahead, across tiles. Where one CTA has the multiprocessor and its sums need
+    more than an equal share, the producer hands its registers to the consumers
+    (`setmaxnreg`).
 
     Activations come through the copy engine: the kernel takes a tensor map in
     place of the memref (`mxfp4.make_tensor_map` at the launch).
@@ -242,12 +244,13 @@ def LowerToNVVM : Pass<"mxfp4-lower-to-nvvm", "::mlir::gpu::GPUModuleOp"> {
   let summary = "Kernels to the NVVM dialect";
   let description = [{
     Converts everything in a `gpu.module`: fragments and tiles to `ldmatrix`,
-    `mma.sync`, `cp.async` and plain loads and stores, control flow to
-    branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
+    `mma.sync` or `wgmma`, `cp.async` or bulk copies, and plain loads and stores,
+    control flow to branches, kernels to `llvm.func`. Memrefs become bare pointers: kernels take
     contiguous buffers whose only dynamic size is the first, and the launch
     contract (the manifest of the artifact) is one pointer for each.
 
-    Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left.
+    Preconditions: no `mxfp4.tile_matmul` and no `mxfp4.decode` left; kernels of
+    whole warps, without private attributions.
   }];
   let dependentDialects = [
     "::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",

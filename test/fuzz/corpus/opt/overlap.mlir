@@ -1,273 +1,262 @@
-// builtin.module(mxfp4-overlap-decode)
+// builtin.module(gpu.module(mxfp4-overlap-decode))
 module attributes {gpu.container_module} {
   func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<7xi32>, %arg3: memref<6xi32>, %arg4: memref<?x64xf32>, %arg5: memref<1xi32>) {
-    %c160 = arith.constant 160 : index
-    %c264 = arith.constant 264 : index
-    %c62752_i32 = arith.constant 62752 : i32
+    %c224 = arith.constant 224 : index
+    %c132 = arith.constant 132 : index
+    %c25120_i32 = arith.constant 25120 : i32
     %c1 = arith.constant 1 : index
     %c0 = arith.constant 0 : index
     %dim = memref.dim %arg0, %c0 : memref<?x640xbf16>
     %0 = arith.index_cast %dim : index to i32
-    %1 = mxfp4.make_tensor_map %arg0 : memref<?x640xbf16> -> <64>
-    gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c264, %c1, %c1) threads in (%c160, %c1, %c1)  dynamic_shared_memory_size %c62752_i32 args(%1 : !mxfp4.tensor_map<64>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<7xi32>, %arg3 : memref<6xi32>, %arg4 : memref<?x64xf32>, %arg5 : memref<1xi32>, %0 : i32)
+    %1 = mxfp4.make_tensor_map %arg0 : memref<?x640xbf16> -> <32 by 16>
+    gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c224, %c1, %c1)  dynamic_shared_memory_size %c25120_i32 args(%1 : !mxfp4.tensor_map<32 by 16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<7xi32>, %arg3 : memref<6xi32>, %arg4 : memref<?x64xf32>, %arg5 : memref<1xi32>, %0 : i32)
     return
   }
   gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<64>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<7xi32>, %arg3: memref<6xi32>, %arg4: memref<?x64xf32>, %arg5: memref<1xi32>, %arg6: i32) workgroup(%arg7 : memref<5xi64, #gpu.address_space<workgroup>>, %arg8 : memref<5xi64, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 160, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 5, placement = register, ctas = 2>, nvvm.minctasm = 2 : i32} {
-      %cst = arith.constant dense<0.000000e+00> : vector<2x8x4xf32>
-      %c10 = arith.constant 10 : index
-      %true = arith.constant true
-      %c-1_i32 = arith.constant -1 : i32
-      %c64 = arith.constant 64 : index
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<7xi32>, %arg3: memref<6xi32>, %arg4: memref<?x64xf32>, %arg5: memref<1xi32>, %arg6: i32) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>, nvvm.minctasm = 1 : i32} {
+      %c2176_i32 = arith.constant 2176 : i32
+      %c2048_i32 = arith.constant 2048 : i32
+      %c3 = arith.constant 3 : index
       %c2 = arith.constant 2 : index
       %c4 = arith.constant 4 : index
-      %false = arith.constant false
-      %c64_i32 = arith.constant 64 : i32
-      %c16_i32 = arith.constant 16 : i32
-      %c8_i32 = arith.constant 8 : i32
-      %c4_i32 = arith.constant 4 : i32
-      %c2_i32 = arith.constant 2 : i32
-      %c32_i32 = arith.constant 32 : i32
-      %c1_i32 = arith.constant 1 : i32
+      %c0 = arith.constant 0 : index
+      %c16384 = arith.constant 16384 : index
+      %c25088 = arith.constant 25088 : index
+      %c32 = arith.constant 32 : index
+      %c6 = arith.constant 6 : index
+      %c0_i32 = arith.constant 0 : i32
       %c1 = arith.constant 1 : index
       %c5 = arith.constant 5 : index
-      %c0_i32 = arith.constant 0 : i32
-      %c6 = arith.constant 6 : index
-      %c32 = arith.constant 32 : index
-      %c62720 = arith.constant 62720 : index
-      %c40960 = arith.constant 40960 : index
-      %c0 = arith.constant 0 : index
+      %c-1_i32 = arith.constant -1 : i32
+      %c32_i32 = arith.constant 32 : i32
+      %c1_i32 = arith.constant 1 : i32
+      %c2_i32 = arith.constant 2 : i32
+      %c4_i32 = arith.constant 4 : i32
+      %c8_i32 = arith.constant 8 : i32
+      %c16_i32 = arith.constant 16 : i32
+      %c31_i32 = arith.constant 31 : i32
+      %c7 = arith.constant 7 : index
+      %c10 = arith.constant 10 : index
+      %cst = arith.constant dense<0.000000e+00> : vector<1x4x4xf32>
+      mxfp4.init_barriers %arg7 count 1 : memref<4xi64, #gpu.address_space<workgroup>>
+      mxfp4.init_barriers %arg8 count 4 : memref<4xi64, #gpu.address_space<workgroup>>
+      mxfp4.init_barriers %arg9 count 1 : memref<2xi64, #gpu.address_space<workgroup>>
+      mxfp4.init_barriers %arg10 count 6 : memref<2xi64, #gpu.address_space<workgroup>>
+      nvvm.fence.mbarrier.init
+      %0 = gpu.dynamic_shared_memory : memref<?xi8, #gpu.address_space<workgroup>>
+      %view = memref.view %0[%c0][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<4x32x64xbf16, #gpu.address_space<workgroup>>
+      %view_0 = memref.view %0[%c16384][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+      %view_1 = memref.view %0[%c25088][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<8xi32, #gpu.address_space<workgroup>>
+      nvvm.griddepcontrol  launch_dependents
+      nvvm.griddepcontrol  wait
       %thread_id_x = gpu.thread_id  x
-      %0 = arith.cmpi eq, %thread_id_x, %c0 : index
-      scf.if %0 {
-        mxfp4.init_barriers %arg7 count 1 : memref<5xi64, #gpu.address_space<workgroup>>
-        mxfp4.init_barriers %arg8 count 4 : memref<5xi64, #gpu.address_space<workgroup>>
-        nvvm.fence.mbarrier.init
-      }
-      %1 = gpu.dynamic_shared_memory : memref<?xi8, #gpu.address_space<workgroup>>
-      %view = memref.view %1[%c0][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-      %view_0 = memref.view %1[%c40960][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-      %view_1 = memref.view %1[%c62720][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<7xi32, #gpu.address_space<workgroup>>
-      %2 = arith.cmpi ult, %thread_id_x, %c32 : index
-      scf.if %2 {
-        %9 = arith.minui %thread_id_x, %c5 : index
-        %10 = memref.load %arg2[%9] : memref<7xi32>
-        %11 = arith.addi %9, %c1 : index
+      %1 = arith.cmpi ult, %thread_id_x, %c32 : index
+      scf.if %1 {
+        %8 = arith.minui %thread_id_x, %c6 : index
+        %9 = memref.load %arg2[%8] : memref<7xi32>
+        %10 = arith.addi %thread_id_x, %c1 : index
+        %11 = arith.minui %10, %c6 : index
         %12 = memref.load %arg2[%11] : memref<7xi32>
-        %13 = arith.cmpi eq, %9, %c0 : index
-        %14 = arith.cmpi eq, %9, %c5 : index
-        %15 = arith.cmpi sgt, %10, %12 : i32
-        %16 = arith.cmpi ne, %10, %c0_i32 : i32
-        %17 = arith.andi %13, %16 : i1
-        %18 = arith.cmpi ne, %12, %arg6 : i32
-        %19 = arith.andi %14, %18 : i1
-        %20 = arith.ori %15, %17 : i1
-        %21 = arith.ori %20, %19 : i1
-        %22 = arith.extui %21 : i1 to i32
-        %shuffleResult_2, %valid_3 = gpu.shuffle  xor %22, %c1_i32, %c32_i32 : i32
-        %23 = arith.ori %22, %shuffleResult_2 : i32
-        %shuffleResult_4, %valid_5 = gpu.shuffle  xor %23, %c2_i32, %c32_i32 : i32
-        %24 = arith.ori %23, %shuffleResult_4 : i32
-        %shuffleResult_6, %valid_7 = gpu.shuffle  xor %24, %c4_i32, %c32_i32 : i32
-        %25 = arith.ori %24, %shuffleResult_6 : i32
-        %shuffleResult_8, %valid_9 = gpu.shuffle  xor %25, %c8_i32, %c32_i32 : i32
-        %26 = arith.ori %25, %shuffleResult_8 : i32
-        %shuffleResult_10, %valid_11 = gpu.shuffle  xor %26, %c16_i32, %c32_i32 : i32
-        %27 = arith.ori %26, %shuffleResult_10 : i32
-        %28 = arith.cmpi ne, %27, %c0_i32 : i32
-        %29 = arith.cmpi ult, %thread_id_x, %c6 : index
-        %30 = arith.subi %12, %10 : i32
-        %31 = arith.ceildivui %30, %c64_i32 : i32
-        %32 = arith.cmpi eq, %28, %false : i1
-        %33 = arith.andi %29, %32 : i1
-        %34 = arith.select %33, %31, %c0_i32 : i32
-        %shuffleResult_12, %valid_13 = gpu.shuffle  up %34, %c1_i32, %c32_i32 : i32
-        %35 = arith.select %valid_13, %shuffleResult_12, %c0_i32 : i32
-        %36 = arith.addi %34, %35 : i32
-        %shuffleResult_14, %valid_15 = gpu.shuffle  up %36, %c2_i32, %c32_i32 : i32
-        %37 = arith.select %valid_15, %shuffleResult_14, %c0_i32 : i32
-        %38 = arith.addi %36, %37 : i32
-        %shuffleResult_16, %valid_17 = gpu.shuffle  up %38, %c4_i32, %c32_i32 : i32
-        %39 = arith.select %valid_17, %shuffleResult_16, %c0_i32 : i32
-        %40 = arith.addi %38, %39 : i32
-        %shuffleResult_18, %valid_19 = gpu.shuffle  up %40, %c8_i32, %c32_i32 : i32
-        %41 = arith.select %valid_19, %shuffleResult_18, %c0_i32 : i32
-        %42 = arith.addi %40, %41 : i32
-        %shuffleResult_20, %valid_21 = gpu.shuffle  up %42, %c16_i32, %c32_i32 : i32
-        %43 = arith.select %valid_21, %shuffleResult_20, %c0_i32 : i32
-        %44 = arith.addi %42, %43 : i32
-        scf.if %29 {
-          memref.store %44, %view_1[%11] : memref<7xi32, #gpu.address_space<workgroup>>
+        %13 = arith.cmpi eq, %thread_id_x, %c0 : index
+        %14 = arith.cmpi uge, %thread_id_x, %c5 : index
+        %15 = arith.cmpi ne, %9, %c0_i32 : i32
+        %16 = arith.andi %13, %15 : i1
+        %17 = arith.cmpi ne, %12, %arg6 : i32
+        %18 = arith.andi %14, %17 : i1
+        %19 = arith.ori %16, %18 : i1
+        %20 = arith.cmpi sgt, %9, %12 : i32
+        %21 = arith.ori %19, %20 : i1
+        %22 = nvvm.vote.sync  any %c-1_i32, %21 -> i1
+        %23 = arith.subi %12, %9 : i32
+        %24 = arith.ceildivui %23, %c32_i32 : i32
+        %shuffleResult_2, %valid_3 = gpu.shuffle  up %24, %c1_i32, %c32_i32 : i32
+        %25 = arith.select %valid_3, %shuffleResult_2, %c0_i32 : i32
+        %26 = arith.addi %24, %25 : i32
+        %shuffleResult_4, %valid_5 = gpu.shuffle  up %26, %c2_i32, %c32_i32 : i32
+        %27 = arith.select %valid_5, %shuffleResult_4, %c0_i32 : i32
+        %28 = arith.addi %26, %27 : i32
+        %shuffleResult_6, %valid_7 = gpu.shuffle  up %28, %c4_i32, %c32_i32 : i32
+        %29 = arith.select %valid_7, %shuffleResult_6, %c0_i32 : i32
+        %30 = arith.addi %28, %29 : i32
+        %shuffleResult_8, %valid_9 = gpu.shuffle  up %30, %c8_i32, %c32_i32 : i32
+        %31 = arith.select %valid_9, %shuffleResult_8, %c0_i32 : i32
+        %32 = arith.addi %30, %31 : i32
+        %shuffleResult_10, %valid_11 = gpu.shuffle  up %32, %c16_i32, %c32_i32 : i32
+        %33 = arith.select %valid_11, %shuffleResult_10, %c0_i32 : i32
+        %34 = arith.addi %32, %33 : i32
+        %shuffleResult_12, %valid_13 = gpu.shuffle  idx %34, %c31_i32, %c32_i32 : i32
+        %35 = arith.cmpi ult, %thread_id_x, %c6 : index
+        scf.if %35 {
+          memref.store %34, %view_1[%10] : memref<8xi32, #gpu.address_space<workgroup>>
         }
-        scf.if %0 {
-          memref.store %c0_i32, %view_1[%c0] : memref<7xi32, #gpu.address_space<workgroup>>
-          scf.if %28 {
-            %45 = memref.atomic_rmw ori %c1_i32, %arg5[%c0] : (i32, memref<1xi32>) -> i32
+        %36 = arith.select %22, %c0_i32, %shuffleResult_12 : i32
+        scf.if %13 {
+          memref.store %c0_i32, %view_1[%c0] : memref<8xi32, #gpu.address_space<workgroup>>
+          memref.store %36, %view_1[%c7] : memref<8xi32, #gpu.address_space<workgroup>>
+          scf.if %22 {
+            %37 = memref.atomic_rmw ori %c1_i32, %arg5[%c0] : (i32, memref<1xi32>) -> i32
           }
         }
       }
       gpu.barrier
       %block_id_x = gpu.block_id  x
       %grid_dim_x = gpu.grid_dim  x
-      %3 = memref.load %view_1[%c6] : memref<7xi32, #gpu.address_space<workgroup>>
-      %4 = arith.index_cast %3 : i32 to index
-      %5 = arith.divui %thread_id_x, %c32 : index
-      %6 = arith.index_cast %5 : index to i32
-      %shuffleResult, %valid = gpu.shuffle  idx %6, %c0_i32, %c32_i32 : i32
-      %7 = arith.index_cast %shuffleResult : i32 to index
-      %8 = arith.cmpi uge, %7, %c4 : index
-      scf.if %8 {
-        %9 = arith.cmpi eq, %7, %c4 : index
+      %2 = memref.load %view_1[%c7] : memref<8xi32, #gpu.address_space<workgroup>>
+      %3 = arith.index_cast %2 : i32 to index
+      %4 = arith.divui %thread_id_x, %c32 : index
+      %5 = arith.index_cast %4 : index to i32
+      %shuffleResult, %valid = gpu.shuffle  idx %5, %c0_i32, %c32_i32 : i32
+      %6 = arith.index_cast %shuffleResult : i32 to index
+      %7 = arith.cmpi uge, %6, %c4 : index
+      scf.if %7 {
+        %8 = arith.cmpi eq, %6, %c6 : index
+        scf.if %8 {
+          %10 = nvvm.elect.sync -> i1
+          scf.if %10 {
+            %11:3 = scf.while (%arg12 = %block_id_x, %arg13 = %c0, %arg14 = %c0_i32) : (index, index, i32) -> (index, index, i32) {
+              %12 = arith.addi %arg12, %grid_dim_x : index
+              %13 = arith.cmpi ult, %arg12, %3 : index
+              %14 = arith.xori %arg14, %c1_i32 : i32
+              mxfp4.wait_barrier %arg10[%arg13] parity %14 : memref<2xi64, #gpu.address_space<workgroup>>
+              scf.if %13 {
+                %expert, %row, %valid_2, %column = mxfp4.locate_tile %arg12 in %view_1 offsets(%arg2) expert_ids(%arg3 : memref<6xi32>) error(%arg5 : memref<1xi32>) experts 4 columns 1 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<8xi32, #gpu.address_space<workgroup>>, memref<7xi32>
+                %15 = arith.index_cast %expert : index to i32
+                memref.store %15, %arg11[%arg13, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                %16 = arith.index_cast %row : index to i32
+                memref.store %16, %arg11[%arg13, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                %17 = arith.index_cast %valid_2 : index to i32
+                memref.store %17, %arg11[%arg13, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                %18 = arith.index_cast %column : index to i32
+                memref.store %18, %arg11[%arg13, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              } else {
+                memref.store %c-1_i32, %arg11[%arg13, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                memref.store %c-1_i32, %arg11[%arg13, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                memref.store %c-1_i32, %arg11[%arg13, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
+                memref.store %c-1_i32, %arg11[%arg13, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              }
+              mxfp4.expect_bytes %arg9[%arg13] bytes(%c0_i32) : memref<2xi64, #gpu.address_space<workgroup>>
+              scf.condition(%13) %12, %arg13, %arg14 : index, index, i32
+            } do {
+            ^bb0(%arg12: index, %arg13: index, %arg14: i32):
+              %12 = arith.cmpi eq, %arg13, %c1 : index
+              %13 = arith.xori %arg14, %c1_i32 : i32
+              %14 = arith.subi %c1, %arg13 : index
+              %15 = arith.select %12, %13, %arg14 : i32
+              scf.yield %arg12, %14, %15 : index, index, i32
+            }
+          }
+        }
+        %9 = arith.cmpi ult, %6, %c6 : index
         scf.if %9 {
           %10 = nvvm.elect.sync -> i1
           scf.if %10 {
-            %11:2 = scf.for %arg9 = %block_id_x to %4 step %grid_dim_x iter_args(%arg10 = %c0, %arg11 = %c0_i32) -> (index, i32) {
-              %12 = arith.index_cast %arg9 : index to i32
-              %13 = memref.load %view_1[%c4] : memref<7xi32, #gpu.address_space<workgroup>>
-              %14 = arith.cmpi sle, %13, %12 : i32
-              %15 = arith.select %14, %c4, %c0 : index
-              %16 = arith.addi %15, %c2 : index
-              %17 = arith.minui %16, %c6 : index
-              %18 = memref.load %view_1[%17] : memref<7xi32, #gpu.address_space<workgroup>>
-              %19 = arith.cmpi sle, %18, %12 : i32
-              %20 = arith.select %19, %17, %15 : index
-              %21 = arith.addi %20, %c1 : index
-              %22 = arith.minui %21, %c6 : index
-              %23 = memref.load %view_1[%22] : memref<7xi32, #gpu.address_space<workgroup>>
-              %24 = arith.cmpi sle, %23, %12 : i32
-              %25 = arith.select %24, %22, %20 : index
-              %26 = memref.load %view_1[%25] : memref<7xi32, #gpu.address_space<workgroup>>
-              %27 = arith.index_cast %26 : i32 to index
-              %28 = arith.subi %arg9, %27 : index
-              %29 = memref.load %arg2[%25] : memref<7xi32>
-              %30 = arith.index_cast %29 : i32 to index
-              %31 = arith.muli %28, %c64 : index
-              %32 = arith.addi %30, %31 : index
-              %33 = memref.load %arg3[%25] : memref<6xi32>
-              %34 = arith.cmpi ult, %33, %c4_i32 : i32
-              %35 = arith.cmpi eq, %33, %c-1_i32 : i32
-              %36 = arith.ori %34, %35 : i1
-              %37 = arith.xori %36, %true : i1
-              scf.if %37 {
-                %40 = memref.atomic_rmw ori %c2_i32, %arg5[%c0] : (i32, memref<1xi32>) -> i32
-              }
-              %38 = arith.index_cast %33 : i32 to index
-              %39:2 = scf.if %34 -> (index, i32) {
-                %40:2 = scf.for %arg12 = %c0 to %c10 step %c1 iter_args(%arg13 = %arg10, %arg14 = %arg11) -> (index, i32) {
-                  %41 = arith.xori %arg14, %c1_i32 : i32
-                  mxfp4.wait_barrier %arg8[%arg13] parity %41 : memref<5xi64, #gpu.address_space<workgroup>>
-                  mxfp4.expect_bytes %arg7[%arg13] bytes 12544 : memref<5xi64, #gpu.address_space<workgroup>>
-                  mxfp4.bulk_copy_weights %arg1[%38, %c0, %arg12] to %view_0[%arg13] signal %arg7 : memref<4x1x10x!mxfp4.block<nibble, raw>> to memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>, memref<5xi64, #gpu.address_space<workgroup>>
-                  mxfp4.tensor_copy_activations %arg0[%32, %arg12] to %view[%arg13] signal %arg7 : <64> to memref<5x64x64xbf16, #gpu.address_space<workgroup>>, memref<5xi64, #gpu.address_space<workgroup>>
-                  %42 = arith.addi %arg13, %c1 : index
-                  %43 = arith.cmpi eq, %42, %c5 : index
-                  %44 = arith.select %43, %c0, %42 : index
-                  %45 = arith.select %43, %41, %arg14 : i32
-                  scf.yield %44, %45 : index, i32
+            %11 = arith.subi %6, %c4 : index
+            %12:8 = scf.while (%arg12 = %c0, %arg13 = %c0_i32, %arg14 = %c0, %arg15 = %c0_i32) : (index, i32, index, i32) -> (index, i32, index, i32, index, index, index, index) {
+              mxfp4.wait_barrier %arg9[%arg14] parity %arg15 : memref<2xi64, #gpu.address_space<workgroup>>
+              %13 = memref.load %arg11[%arg14, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              %14 = arith.index_cast %13 : i32 to index
+              %15 = memref.load %arg11[%arg14, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              %16 = arith.index_cast %15 : i32 to index
+              %17 = memref.load %arg11[%arg14, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              %18 = arith.index_cast %17 : i32 to index
+              %19 = memref.load %arg11[%arg14, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
+              %20 = arith.index_cast %19 : i32 to index
+              mxfp4.expect_bytes %arg10[%arg14] bytes(%c0_i32) : memref<2xi64, #gpu.address_space<workgroup>>
+              %21 = arith.cmpi sge, %20, %c0 : index
+              scf.condition(%21) %arg12, %arg13, %arg14, %arg15, %14, %16, %18, %20 : index, i32, index, i32, index, index, index, index
+            } do {
+            ^bb0(%arg12: index, %arg13: i32, %arg14: index, %arg15: i32, %arg16: index, %arg17: index, %arg18: index, %arg19: index):
+              %13 = arith.cmpi sge, %arg16, %c0 : index
+              %14:2 = scf.if %13 -> (index, i32) {
+                %19 = arith.cmpi eq, %11, %c0 : index
+                %20:2 = scf.for %arg20 = %c0 to %c10 step %c1 iter_args(%arg21 = %arg12, %arg22 = %arg13) -> (index, i32) {
+                  %21 = arith.xori %arg22, %c1_i32 : i32
+                  mxfp4.wait_barrier %arg8[%arg21] parity %21 : memref<4xi64, #gpu.address_space<workgroup>>
+                  scf.if %19 {
+                    %26 = arith.index_cast %arg18 : index to i32
+                    %27 = arith.ceildivui %26, %c16_i32 : i32
+                    %28 = arith.muli %27, %c2048_i32 : i32
+                    %29 = arith.addi %28, %c2176_i32 : i32
+                    mxfp4.expect_bytes %arg7[%arg21] bytes(%29) : memref<4xi64, #gpu.address_space<workgroup>>
+                    mxfp4.tensor_copy_activations %arg0[%arg17, %arg20] valid(%arg18) to %view[%arg21] signal %arg7 : <32 by 16> to memref<4x32x64xbf16, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
+                  } else {
+                    %26 = arith.subi %6, %c5 : index
+                    mxfp4.bulk_copy_weights %arg1[%arg16, %arg19, %arg20] to %view_0[%arg21] signal %arg7 part %26 of 1 once : memref<4x1x10x!mxfp4.block<nibble, raw>> to memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
+                  }
+                  %22 = arith.addi %arg21, %c1 : index
+                  %23 = arith.cmpi uge, %22, %c4 : index
+                  %24 = arith.select %23, %c0, %22 : index
+                  %25 = arith.select %23, %21, %arg22 : i32
+                  scf.yield %24, %25 : index, i32
                 }
-                scf.yield %40#0, %40#1 : index, i32
+                scf.yield %20#0, %20#1 : index, i32
               } else {
-                scf.yield %arg10, %arg11 : index, i32
+                scf.yield %arg12, %arg13 : index, i32
               }
-              scf.yield %39#0, %39#1 : index, i32
+              %15 = arith.cmpi eq, %arg14, %c1 : index
+              %16 = arith.xori %arg15, %c1_i32 : i32
+              %17 = arith.subi %c1, %arg14 : index
+              %18 = arith.select %15, %16, %arg15 : i32
+              scf.yield %14#0, %14#1, %17, %18 : index, i32, index, i32
             }
           }
         }
       } else {
-        %9:2 = scf.for %arg9 = %block_id_x to %4 step %grid_dim_x iter_args(%arg10 = %c0, %arg11 = %c0_i32) -> (index, i32) {
-          %10 = arith.index_cast %arg9 : index to i32
-          %11 = memref.load %view_1[%c4] : memref<7xi32, #gpu.address_space<workgroup>>
-          %12 = arith.cmpi sle, %11, %10 : i32
-          %13 = arith.select %12, %c4, %c0 : index
-          %14 = arith.addi %13, %c2 : index
-          %15 = arith.minui %14, %c6 : index
-          %16 = memref.load %view_1[%15] : memref<7xi32, #gpu.address_space<workgroup>>
-          %17 = arith.cmpi sle, %16, %10 : i32
-          %18 = arith.select %17, %15, %13 : index
-          %19 = arith.addi %18, %c1 : index
-          %20 = arith.minui %19, %c6 : index
-          %21 = memref.load %view_1[%20] : memref<7xi32, #gpu.address_space<workgroup>>
-          %22 = arith.cmpi sle, %21, %10 : i32
-          %23 = arith.select %22, %20, %18 : index
-          %24 = memref.load %view_1[%23] : memref<7xi32, #gpu.address_space<workgroup>>
-          %25 = arith.index_cast %24 : i32 to index
-          %26 = arith.subi %arg9, %25 : index
-          %27 = memref.load %arg2[%23] : memref<7xi32>
-          %28 = arith.index_cast %27 : i32 to index
-          %29 = arith.addi %23, %c1 : index
-          %30 = memref.load %arg2[%29] : memref<7xi32>
-          %31 = arith.index_cast %30 : i32 to index
-          %32 = arith.muli %26, %c64 : index
-          %33 = arith.addi %28, %32 : index
-          %34 = arith.subi %31, %33 : index
-          %35 = arith.minui %34, %c64 : index
-          %36 = memref.load %arg3[%23] : memref<6xi32>
-          %37 = arith.cmpi ult, %36, %c4_i32 : i32
-          %38 = arith.cmpi eq, %36, %c-1_i32 : i32
-          %39 = arith.ori %37, %38 : i1
-          %40 = arith.select %39, %35, %c0 : index
-          %41 = arith.xori %39, %true : i1
-          scf.if %41 {
-            %43 = memref.atomic_rmw ori %c2_i32, %arg5[%c0] : (i32, memref<1xi32>) -> i32
-          }
-          %42:3 = scf.if %37 -> (vector<2x8x4xf32>, index, i32) {
-            %43:3 = scf.for %arg12 = %c0 to %c10 step %c1 iter_args(%arg13 = %cst, %arg14 = %arg10, %arg15 = %arg11) -> (vector<2x8x4xf32>, index, i32) {
-              mxfp4.wait_barrier %arg7[%arg14] parity %arg15 : memref<5xi64, #gpu.address_space<workgroup>>
-              %thread_id_x_2 = gpu.thread_id  x
-              %c32_3 = arith.constant 32 : index
-              %44 = arith.divui %thread_id_x_2, %c32_3 : index
-              %c4_4 = arith.constant 4 : index
-              %45 = arith.divui %44, %c4_4 : index
-              %c8 = arith.constant 8 : index
-              %46 = arith.muli %45, %c8 : index
-              %c4_5 = arith.constant 4 : index
-              %47 = arith.remui %44, %c4_5 : index
-              %48 = arith.addi %46, %47 : index
-              %c0_6 = arith.constant 0 : index
-              %49 = arith.addi %48, %c0_6 : index
-              %step0, %step1, %step2, %step3 = mxfp4.load_codes %view_0[%arg14, %49] : memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %50 = mxfp4.load_scales %view_0[%arg14, %49] : memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %c4_7 = arith.constant 4 : index
-              %51 = arith.addi %48, %c4_7 : index
-              %step0_8, %step1_9, %step2_10, %step3_11 = mxfp4.load_codes %view_0[%arg14, %51] : memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %52 = mxfp4.load_scales %view_0[%arg14, %51] : memref<5x2x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %r0, %r1, %r2, %r3 = mxfp4.decode %step0, %50 step 0 : !mxfp4.block<nibble, raw>
-              %r0_12, %r1_13, %r2_14, %r3_15 = mxfp4.decode %step0_8, %52 step 0 : !mxfp4.block<nibble, raw>
-              %r0_16, %r1_17, %r2_18, %r3_19 = mxfp4.decode %step1, %50 step 1 : !mxfp4.block<nibble, raw>
-              %r0_20, %r1_21, %r2_22, %r3_23 = mxfp4.decode %step1_9, %52 step 1 : !mxfp4.block<nibble, raw>
-              %r0_24, %r1_25, %r2_26, %r3_27 = mxfp4.decode %step2, %50 step 2 : !mxfp4.block<nibble, raw>
-              %r0_28, %r1_29, %r2_30, %r3_31 = mxfp4.decode %step2_10, %52 step 2 : !mxfp4.block<nibble, raw>
-              %r0_32, %r1_33, %r2_34, %r3_35 = mxfp4.decode %step3, %50 step 3 : !mxfp4.block<nibble, raw>
-              %r0_36, %r1_37, %r2_38, %r3_39 = mxfp4.decode %step3_11, %52 step 3 : !mxfp4.block<nibble, raw>
-              nvvm.wgmma.fence.aligned
-              %53 = vector.extract %arg13[0] : vector<8x4xf32> from vector<2x8x4xf32>
-              %54 = vector.extract %arg13[1] : vector<8x4xf32> from vector<2x8x4xf32>
-              %55 = mxfp4.wgmma %53 a(%r0, %r1, %r2, %r3) b(%view[%arg14]) step 0 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %56 = mxfp4.wgmma %54 a(%r0_12, %r1_13, %r2_14, %r3_15) b(%view[%arg14]) step 0 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %57 = mxfp4.wgmma %55 a(%r0_16, %r1_17, %r2_18, %r3_19) b(%view[%arg14]) step 1 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %58 = mxfp4.wgmma %56 a(%r0_20, %r1_21, %r2_22, %r3_23) b(%view[%arg14]) step 1 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %59 = mxfp4.wgmma %57 a(%r0_24, %r1_25, %r2_26, %r3_27) b(%view[%arg14]) step 2 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %60 = mxfp4.wgmma %58 a(%r0_28, %r1_29, %r2_30, %r3_31) b(%view[%arg14]) step 2 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %61 = mxfp4.wgmma %59 a(%r0_32, %r1_33, %r2_34, %r3_35) b(%view[%arg14]) step 3 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %62 = mxfp4.wgmma %60 a(%r0_36, %r1_37, %r2_38, %r3_39) b(%view[%arg14]) step 3 : vector<8x4xf32>, memref<5x64x64xbf16, #gpu.address_space<workgroup>>
-              %63 = vector.insert %61, %arg13 [0] : vector<8x4xf32> into vector<2x8x4xf32>
-              %64 = vector.insert %62, %63 [1] : vector<8x4xf32> into vector<2x8x4xf32>
-              nvvm.wgmma.commit.group.sync.aligned
-              %65 = mxfp4.wgmma_wait %64 : vector<2x8x4xf32>
-              mxfp4.arrive_barrier %arg8[%arg14] : memref<5xi64, #gpu.address_space<workgroup>>
-              %66 = arith.addi %arg14, %c1 : index
-              %67 = arith.cmpi eq, %66, %c5 : index
-              %68 = arith.xori %arg15, %c1_i32 : i32
-              %69 = arith.select %67, %c0, %66 : index
-              %70 = arith.select %67, %68, %arg15 : i32
-              scf.yield %65, %69, %70 : vector<2x8x4xf32>, index, i32
+        %8:8 = scf.while (%arg12 = %c0, %arg13 = %c0_i32, %arg14 = %c0, %arg15 = %c0_i32) : (index, i32, index, i32) -> (index, i32, index, i32, index, index, index, index) {
+          mxfp4.wait_barrier %arg9[%arg14] parity %arg15 : memref<2xi64, #gpu.address_space<workgroup>>
+          %9 = memref.load %arg11[%arg14, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
+          %10 = arith.index_cast %9 : i32 to index
+          %11 = memref.load %arg11[%arg14, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
+          %12 = arith.index_cast %11 : i32 to index
+          %13 = memref.load %arg11[%arg14, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
+          %14 = arith.index_cast %13 : i32 to index
+          %15 = memref.load %arg11[%arg14, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
+          %16 = arith.index_cast %15 : i32 to index
+          nvvm.bar.warp.sync %c-1_i32 : i32
+          mxfp4.arrive_barrier %arg10[%arg14] : memref<2xi64, #gpu.address_space<workgroup>>
+          %17 = arith.cmpi sge, %16, %c0 : index
+          scf.condition(%17) %arg12, %arg13, %arg14, %arg15, %10, %12, %14, %16 : index, i32, index, i32, index, index, index, index
+        } do {
+        ^bb0(%arg12: index, %arg13: i32, %arg14: index, %arg15: i32, %arg16: index, %arg17: index, %arg18: index, %arg19: index):
+          %9 = arith.cmpi sge, %arg16, %c0 : index
+          %10:3 = scf.if %9 -> (vector<1x4x4xf32>, index, i32) {
+            %15 = arith.index_cast %arg18 : index to i32
+            %shuffleResult_2, %valid_3 = gpu.shuffle  idx %15, %c0_i32, %c32_i32 : i32
+            %16 = arith.index_cast %shuffleResult_2 : i32 to index
+            %17 = arith.divui %4, %c4 : index
+            %18 = arith.muli %17, %c4 : index
+            %19 = arith.remui %4, %c4 : index
+            %20 = arith.addi %18, %19 : index
+            %21:3 = scf.for %arg20 = %c0 to %c10 step %c1 iter_args(%arg21 = %cst, %arg22 = %arg12, %arg23 = %arg13) -> (vector<1x4x4xf32>, index, i32) {
+              mxfp4.wait_barrier %arg7[%arg22] parity %arg23 : memref<4xi64, #gpu.address_space<workgroup>>
+              %step0, %step1, %step2, %step3 = mxfp4.load_codes %view_0[%arg22, %20] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+              %22 = mxfp4.load_scales %view_0[%arg22, %20] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+              %r0, %r1, %r2, %r3 = mxfp4.decode %step0, %22 step 0 : !mxfp4.block<nibble, raw>
+              %r0_4, %r1_5, %r2_6, %r3_7 = mxfp4.decode %step1, %22 step 1 : !mxfp4.block<nibble, raw>
+              %r0_8, %r1_9, %r2_10, %r3_11 = mxfp4.decode %step2, %22 step 2 : !mxfp4.block<nibble, raw>
+              %r0_12, %r1_13, %r2_14, %r3_15 = mxfp4.decode %step3, %22 step 3 : !mxfp4.block<nibble, raw>
+              %23 = vector.extract %arg21[0] : vector<4x4xf32> from vector<1x4x4xf32>
+              %24 = mxfp4.wgmma %23 a(%r0, %r1, %r2, %r3, %r0_4, %r1_5, %r2_6, %r3_7, %r0_8, %r1_9, %r2_10, %r3_11, %r0_12, %r1_13, %r2_14, %r3_15) b(%view[%arg22]) columns 4 tokens(%16 by 16) : vector<4x4xf32>, memref<4x32x64xbf16, #gpu.address_space<workgroup>>
+              %25 = mxfp4.wgmma_wait %24 : vector<4x4xf32>
+              %26 = vector.broadcast %25 : vector<4x4xf32> to vector<1x4x4xf32>
+              mxfp4.arrive_barrier %arg8[%arg22] : memref<4xi64, #gpu.address_space<workgroup>>
+              %27 = arith.addi %arg22, %c1 : index
+              %28 = arith.cmpi uge, %27, %c4 : index
+              %29 = arith.xori %arg23, %c1_i32 : i32
+              %30 = arith.select %28, %c0, %27 : index
+              %31 = arith.select %28, %29, %arg23 : i32
+              scf.yield %26, %30, %31 : vector<1x4x4xf32>, index, i32
             } {mxfp4.overlap}
-            scf.yield %43#0, %43#1, %43#2 : vector<2x8x4xf32>, index, i32
+            scf.yield %21#0, %21#1, %21#2 : vector<1x4x4xf32>, index, i32
           } else {
-            scf.yield %cst, %arg10, %arg11 : vector<2x8x4xf32>, index, i32
+            scf.yield %cst, %arg12, %arg13 : vector<1x4x4xf32>, index, i32
           }
-          mxfp4.store_tile %42#0 to %arg4[%33, %c0] valid(%40) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64, warps_rows = 4, warps_tokens = 1, stages = 5, placement = register, ctas = 2>} : vector<2x8x4xf32> to memref<?x64xf32>
-          scf.yield %42#1, %42#2 : index, i32
+          mxfp4.store_tile %10#0 to %arg4[%arg17, %arg19] valid(%arg18) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : vector<1x4x4xf32> to memref<?x64xf32>
+          %11 = arith.cmpi eq, %arg14, %c1 : index
+          %12 = arith.xori %arg15, %c1_i32 : i32
+          %13 = arith.subi %c1, %arg14 : index
+          %14 = arith.select %11, %12, %arg15 : i32
+          scf.yield %10#1, %10#2, %13, %14 : index, i32, index, i32
         }
       }
       gpu.return
