@@ -36,7 +36,9 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
       MemRefType::get({experts, mxfp4::blocksFor(n), mxfp4::blocksFor(k)},
                       block),
       MemRefType::get({experts + 1}, b.getI32Type()),
-      MemRefType::get({any, n}, b.getBF16Type())};
+      MemRefType::get({any, n}, b.getBF16Type()),
+      // Zeros, which each launch leaves as they were: CTAs take tiles from it.
+      MemRefType::get({2}, b.getI32Type())};
   auto layer =
       func::FuncOp::create(b, "down", b.getFunctionType(arguments, {}));
   b.setInsertionPointToStart(layer.addEntryBlock());
@@ -44,7 +46,7 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
       b, /*results=*/TypeRange(), layer.getArgument(0),
       /*weights=*/ValueRange(layer.getArgument(1)), layer.getArgument(2),
       /*expert_ids=*/Value(), /*init=*/layer.getArgument(3), /*error=*/Value(),
-      /*schedule=*/mxfp4::ScheduleAttr());
+      /*workspace=*/layer.getArgument(4), /*schedule=*/mxfp4::ScheduleAttr());
   func::ReturnOp::create(b);
   return module;
 }

@@ -9,6 +9,7 @@ names that it lacks.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 
 from .._gpu import RawWeights
 from ..errors import Error
+from ..formats import BLOCK
 
 Setting = tuple[int, int, int]
 """Tokens of a tile, warps, stages."""
@@ -87,7 +89,9 @@ class TritonKernels:
     ) -> list[Callable[[], Any]]:
         """One for each list of offsets i32 ``[E+1]``; the metadata of a route are made ahead."""
         tokens, _, stages = setting
-        configs = [self._matmul.PrecisionConfig(b_mx_scale=scales) for _, scales in packed]
+        known = inspect.signature(self._matmul.PrecisionConfig).parameters
+        block = {"b_microblock_size": BLOCK} if "b_microblock_size" in known else {}
+        configs = [self._matmul.PrecisionConfig(b_mx_scale=s, **block) for _, s in packed]
         metadata = [
             self._tensor.make_ragged_tensor_metadata(o[1:] - o[:-1], x.shape[0])
             if len(o) > 2

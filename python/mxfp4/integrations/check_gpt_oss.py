@@ -41,8 +41,8 @@ from ..checkpoint import Checkpoint
 from ..errors import Error
 from ..make_checkpoint import Shape, make_checkpoint
 
-SMALL = Shape(4, 32, 320, 288, 512, 8, 2, 64)
-"""K of 10 and 9 blocks: the last 64 columns of a tile are half empty in ``down``."""
+SMALL = Shape(4, 32, 640, 544, 512, 8, 2, 64)
+"""K of 20 and 17 blocks: the last 64 columns of a tile are half empty in ``down``."""
 
 LARGE = {32: Shape(4, 32, 2880, 2880, 8192), 128: Shape(2, 128, 2880, 2880, 8192)}
 """Layers of gpt-oss-20b and gpt-oss-120b, few of them and with a small vocabulary."""
