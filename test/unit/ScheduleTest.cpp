@@ -160,7 +160,8 @@ TEST(Schedule, EachRegimeHasItsTile) {
     // One stage more would not fit, or would not help.
     Schedule more = choice.schedule;
     more.stages += more.kSlices;
-    EXPECT_TRUE(more.stages > 30 ||
+    const int shared = more.kSlices > 1 ? more.ctasPerMultiprocessor : 1;
+    EXPECT_TRUE(more.stages * shared > 30 ||
                 more.ctasPerMultiprocessor *
                         (more.sharedBytes(regime.problem.groups) +
                          h100().sharedReserved) >
