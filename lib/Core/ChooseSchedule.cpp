@@ -179,7 +179,7 @@ Pick Chooser::pickFewest(int64_t rows) const {
     return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
   const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
   if (hasSpareRegisters() && tiles > target.multiprocessors &&
-      tiles <= 2 * target.multiprocessors)
+      tiles <= int64_t(2) * target.multiprocessors)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/2),
             "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
             "a multiprocessor take all tiles at once"};

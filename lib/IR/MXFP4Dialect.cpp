@@ -102,7 +102,7 @@ void MXFP4Dialect::initialize() {
 
 llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,
                                             DataLayoutEntryListRef) const {
-  return llvm::TypeSize::getFixed(8 * BlockLayout::kBytes);
+  return llvm::TypeSize::getFixed(uint64_t(8) * BlockLayout::kBytes);
 }
 
 uint64_t BlockType::getABIAlignment(const DataLayout &,

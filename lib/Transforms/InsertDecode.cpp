@@ -83,7 +83,7 @@ private:
 
   TileMatmulOp op;
   Schedule schedule;
-  const int slices, columns;
+  const int64_t slices, columns;
   ImplicitLocOpBuilder b;
   Value warp, firstSlice, firstToken, decodedTile;
   /// Of the warpgroup, in the decoded tile.
@@ -174,7 +174,7 @@ void Expander::multiply(
     for (int step = 2 * half; step < 2 * half + 2; ++step)
       for (int i = 0; i < slices; ++i)
         fragments.emplace_back(fragmentOf(i, step));
-    for (int j = 0; j < columns; ++j) {
+    for (int64_t j = 0; j < columns; ++j) {
       auto tokens = LoadActivationsOp::create(
           b, op.getActivations(), op.getSlot(), add(firstToken, 8 * j), half);
       for (int step = 0; step < 2; ++step)
@@ -220,7 +220,7 @@ void Expander::multiplyByWarpgroups(Placement placement) {
   if (placement == Placement::Shared)
     locateDecodedBlocks();
   Value result = op.getAccumulator();
-  for (int i = 0; i < slices; ++i) {
+  for (int64_t i = 0; i < slices; ++i) {
     const PackedSlice packed =
         loadSlice(add(firstSlice, i * schedule.sliceStride()));
     SmallVector<Value> fragments;

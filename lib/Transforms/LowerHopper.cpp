@@ -277,7 +277,7 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
       Value block = Arithmetic(b).add(adaptor.getBlock(), op.getBuffer());
       for (auto [step, descriptor] :
            llvm::zip(steps, describe(b, adaptor.getDecoded(), block,
-                                     BlockLayout::kRows * kRowBytes)))
+                                     int64_t(BlockLayout::kRows) * kRowBytes)))
         step.a.push_back(descriptor);
     }
     for (auto [i, pair] : llvm::enumerate(adaptor.getFragments()))
@@ -442,7 +442,7 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
 struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
-  matchAndRewrite(SyncWarpgroupOp op, OpAdaptor adaptor,
+  matchAndRewrite(SyncWarpgroupOp op, OpAdaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);

@@ -250,7 +250,7 @@ void TileStore::emit() {
 
 /// See Schedule::firstSlice.
 Value TileStore::firstSlice(Value warp) {
-  const int slices = schedule.warpRows() / 16;
+  const int64_t slices = schedule.warpRows() / 16;
   if (schedule.instruction == Instruction::Wgmma)
     return a.add(a.mul(a.udiv(warp, 4), 4 * slices), a.urem(warp, 4));
   return a.mul(a.urem(warp, schedule.warpsRows), slices);

@@ -434,9 +434,9 @@ void Splitter::reduceSlices(scf::ForOp loop) {
   auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
                                AffineMap(), space);
   VectorType sums = store.getAccumulator().getType();
-  auto type =
-      MemRefType::get({sums.getNumElements(), 32 * schedule.sliceWarps()},
-                      b.getF32Type(), AffineMap(), space);
+  auto type = MemRefType::get(
+      {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
+      b.getF32Type(), AffineMap(), space);
   Value buffer = memref::ViewOp::create(
       b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
       index(schedule.reductionOffset()), ValueRange{});
