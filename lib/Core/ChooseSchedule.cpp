@@ -75,7 +75,8 @@ public:
 
 private:
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
-                 int kSlices = 1, int ctas = 1) const {
+                 int kSlices = 1, int ctas = 1,
+                 int stages = kManyStages) const {
     Schedule schedule;
     schedule.instruction = Instruction::Wgmma;
     schedule.tileRows = tileRows;
@@ -85,8 +86,7 @@ private:
     schedule.kSlices = kSlices;
     schedule.placement = preference.placement;
     schedule.ctasPerMultiprocessor = ctas;
-    return fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages, groups,
-               target);
+    return fit(schedule, kSlices > 1 ? stages / ctas : stages, groups, target);
   }
 
   /// Tokens that a group of `mean` expected ones stays below if it exceeds them
@@ -186,22 +186,42 @@ Pick Chooser::pickFewest(int64_t rows) const {
   return {wgmma(64, 8, 0, 4, slices), why};
 }
 
-/// Decoding and memory take about as long: whichever tile leaves the last round
-/// of multiprocessors fullest.
+/// Decoding and memory take about as long: the tile that leaves the last round
+/// of multiprocessors fullest. A higher one reads activations less often.
 Pick Chooser::pickMiddle(int64_t rows) const {
   if (slices == 1)
     return {wgmma(192, 64, 16, 12),
             "a few dozen rows a group: three warpgroups share up to 64 tokens"};
+  const Schedule low = wgmma(128, 48, 8, 4, slices);
+  const char *why = "a few dozen rows a group: up to 48 tokens share each "
+                    "decoded fragment, in the tile that fills the "
+                    "multiprocessors best";
+  if (!hasSpareRegisters())
+    return {low, why};
   const auto rounds = [&](int tileRows) {
     const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, tileRows);
-    return double(ceilDiv(tiles, target.multiprocessors));
+    return ceilDiv(tiles, target.multiprocessors);
   };
-  // Measured: three blocks a warpgroup overlap a little better than two.
-  const bool isHigh =
-      hasSpareRegisters() && rounds(192) * 192 * 0.97 < rounds(128) * 128;
-  return {wgmma(isHigh ? 192 : 128, 48, 8, 4, slices),
-          "a few dozen rows a group: up to 48 tokens share each decoded "
-          "fragment, in the tile that fills the multiprocessors best"};
+  // With so many rounds the last one matters little, and skewed routing much.
+  if (rounds(256) >= 16)
+    return {wgmma(256, 64, 16, 16, 1, 1, /*stages=*/12),
+            "a few dozen rows a group and many tiles: up to 64 tokens share "
+            "each decoded fragment, so that a group with more rows than others "
+            "has few tiles"};
+  // Measured: what a row of a tile takes, against the low one.
+  const std::pair<double, Schedule> tiles[] = {
+      {1.0, low},
+      {0.97, wgmma(192, 48, 8, 4, slices)},
+      {0.93, wgmma(384, 48, 8, 12, 1, 1, /*stages=*/9)}};
+  const auto cost = [&](const std::pair<double, Schedule> &tile) {
+    return tile.first * double(rounds(tile.second.tileRows)) *
+           tile.second.tileRows;
+  };
+  return {std::min_element(
+              std::begin(tiles), std::end(tiles),
+              [&](const auto &a, const auto &b) { return cost(a) < cost(b); })
+              ->second,
+          why};
 }
 
 /// The lowest tile of which a group needs no more, one or two, than of the
@@ -266,9 +286,11 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
   for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
     // Steps of K that three slices share, or two, or none.
     for (int64_t steps : {45, 64, 47})
-      for (int64_t groups : {1, 8, 32})
+      for (int64_t groups : {1, 8, 32, 128})
         for (int64_t n : {64, 2880, 5760})
-          for (int64_t rows = 1; rows <= 256 * groups; ++rows) {
+          // Past the first row of each group only the mean counts.
+          for (int64_t rows = 1; rows <= 256 * groups;
+               rows += rows < groups ? 1 : groups) {
             const Problem problem = {groups, groups, n, steps * 64, rows};
             const Schedule schedule =
                 Chooser(problem, target, {placement, instruction})

@@ -150,21 +150,23 @@ class Triton:
         from ._triton_kernels import TritonKernels
 
         self._kernels = TritonKernels(folder)
-        self._packed: dict[tuple[int, int], list[tuple[Any, Any]]] = {}
+        self._weights: Weights | None = None
+        self._packed: dict[int, list[tuple[Any, Any]]] = {}
 
     def column(self, weights: Weights, inputs: Inputs) -> Column:
         """The quickest setting for a case."""
         from ._triton_kernels import settings
 
+        if self._weights is not weights:
+            self._weights = weights
+            self._packed.clear()
         best: tuple[float, Column] | None = None
         for setting in settings(inputs.case.rows / inputs.case.experts):
-            key = (id(weights), setting[1])
-            if key not in self._packed:
-                if all(k[0] != id(weights) for k in self._packed):
-                    self._packed.clear()
-                self._packed[key] = self._kernels.pack(weights.raw, len(weights.packed), setting[1])
+            warps = setting[1]
+            if warps not in self._packed:
+                self._packed[warps] = self._kernels.pack(weights.raw, len(weights.packed), warps)
             launches = self._kernels.launches(
-                self._packed[key], setting, inputs.x, inputs.y, inputs.offsets
+                self._packed[warps], setting, inputs.x, inputs.y, inputs.offsets
             )
             launches[0]()
             us = time_graph(capture(launches), len(launches), 5, 2)["median"]
