@@ -63,8 +63,10 @@ static Object describe(ScheduleAttr attr, const Problem &problem,
                        const Target &target) {
   const Schedule s = attr.toSchedule();
   Array firstSlices;
-  for (int warp = 0; warp < s.consumerWarps(); ++warp)
+  for (int warp = 0; warp < s.sliceWarps(); ++warp)
     firstSlices.push_back(s.firstSlice(warp));
+  // Only wgmma keeps them among the rest; mma.sync's tile is static.
+  const int64_t decoded = s.weightOffset() - s.decodedOffset();
   return Object{{"attribute", text(attr)},
                 {"instruction", name(s.instruction)},
                 {"placement", name(s.placement)},
@@ -75,6 +77,8 @@ static Object describe(ScheduleAttr attr, const Problem &problem,
                 {"warps_tokens", s.warpsTokens},
                 {"warp_rows", s.warpRows()},
                 {"warp_tokens", s.warpTokens()},
+                {"k_slices", s.kSlices},
+                {"height_step", s.heightStep()},
                 {"first_slices", std::move(firstSlices)},
                 {"slice_stride", s.sliceStride()},
                 {"threads", s.threads()},
@@ -85,6 +89,8 @@ static Object describe(ScheduleAttr attr, const Problem &problem,
                 {"stages", s.stages},
                 {"weight_stage_bytes", s.weightStageBytes()},
                 {"activation_stage_bytes", s.activationStageBytes()},
+                {"decoded_bytes", decoded},
+                {"reduction_bytes", s.reductionBytes()},
                 {"dynamic_shared_bytes", s.dynamicSharedBytes(problem.groups)},
                 {"static_shared_bytes", s.staticSharedBytes()},
                 {"problem", verifySchedule(s, problem.groups, target)}};

@@ -107,7 +107,7 @@ def reader() -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """wgmma and mma.sync, both code orders; and a module with two kernels."""
+    """wgmma and mma.sync, both code orders; slices of K; and a module with two kernels."""
     folder = tmp_path_factory.mktemp("pages")
     with Compiler() as compiler:
         wgmma = compiler.mlir("experts=32 n=5760 k=2880")
@@ -115,6 +115,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     counts = {"warp_instructions": 1234, "by_opcode": {"add": 3, "mul": 9, "mov": 1, "bra": 2}}
     made = {
         "wgmma": explain(wgmma, title="wgmma", options="instruction=wgmma rows-hint=4096"),
+        "few": explain(wgmma, title="few", options="placement=shared rows-hint=64"),
         "mma": explain(mma, title="mma", options="instruction=mma_sync", simulation=counts),
         "layer": explain(LAYER.read_bytes(), title="layer", pipeline=LAYER_PIPELINE),
     }
@@ -222,6 +223,24 @@ def test_fragments_and_colours(reader: Reader, pages: dict[str, Path]) -> None:
             "c => c.style.fill)).size"
         )
         assert fills == colours
+
+
+def test_slices_of_k_share_a_place_and_memory_is_told_apart(
+    reader: Reader, pages: dict[str, Path]
+) -> None:
+    reader.open(pages["few"])
+    reader.go("schedule")
+    tile = "#main svg[aria-label='the tile, by warp'] text.tag"
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+    assert reader.js(script, tile) == ["0, 4, 8", "1, 5, 9", "2, 6, 10", "3, 7, 11"]
+    assert "8 tokens, one of 3 slices of K" in reader.text()
+    legend = reader.texts("#main .legend span")
+    assert legend == ["activations", "decoded blocks", "packed weights", "sums of a K slice",
+                      "table of tiles", "static"]  # fmt: skip
+    reader.open(pages["wgmma"])
+    reader.go("schedule")
+    assert "a multiple of 16, as many as a tile has" in reader.text()
+    assert "decoded blocks" not in reader.texts("#main .legend span")
 
 
 def test_decode_follows_every_step(reader: Reader, pages: dict[str, Path]) -> None:

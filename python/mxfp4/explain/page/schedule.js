@@ -23,19 +23,21 @@ function choiceLadder(op) {
   return picture(width, 66, "schedules by number of rows", parts, ticks);
 }
 
-/** What each warp computes of the tile of output. */
+/** What each warp computes of the tile of output; K slices share a place. */
 function tilePicture(s) {
   const unit = Math.min(5, 300 / Math.max(s.tile_rows, s.tile_tokens)) * 1.6;
   const w = s.tile_tokens * unit, h = s.tile_rows * unit, left = 46, top = 22;
   const warps = s.first_slices.length, parts = [];
+  const here = (warp) => Array.from({ length: s.k_slices }, (_, slice) => warp + slice * warps).join(", ");
   for (let warp = 0; warp < warps; ++warp)
     for (let i = 0; i < s.warp_rows / 16; ++i) {
       const slice = s.first_slices[warp] + i * s.slice_stride;
       const x = left + Math.floor(warp / s.warps_rows) * s.warp_tokens * unit, y = top + slice * 16 * unit;
       parts.push(svg("rect", { x, y, width: s.warp_tokens * unit - 1, height: 16 * unit - 1, rx: 2, style: `fill:${warpHue(warp, warps)}` },
-        svg("title", {}, `warp ${warp}: rows ${slice * 16} to ${slice * 16 + 15}`)));
-      if (16 * unit > 10 && s.warp_tokens * unit > 12)
-        parts.push(svg("text", { x: x + (s.warp_tokens * unit) / 2, y: y + 8 * unit + 4, class: "tag", style: "font-size:11px" }, String(warp)));
+        svg("title", {}, `warp${s.k_slices > 1 ? "s" : ""} ${here(warp)}: rows ${slice * 16} to ${slice * 16 + 15}`)));
+      const label = here(warp);
+      if (16 * unit > 10 && s.warp_tokens * unit > 6 * label.length)
+        parts.push(svg("text", { x: x + (s.warp_tokens * unit) / 2, y: y + 8 * unit + 4, class: "tag", style: "font-size:11px" }, label));
     }
   parts.push(svg("text", { x: left + w / 2, y: 13, class: "axis", "text-anchor": "middle" }, `${s.tile_tokens} tokens`));
   parts.push(svg("text", { transform: `translate(14 ${top + h / 2}) rotate(-90)`, class: "axis", "text-anchor": "middle" }, `${s.tile_rows} weight rows (N)`));
@@ -52,8 +54,10 @@ function sharedPicture(op) {
     at += size;
   };
   for (let i = 0; i < s.stages; ++i) piece(s.activation_stage_bytes, "slot4", `activations of stage ${i}`);
+  if (s.decoded_bytes) piece(s.decoded_bytes, "slot2", "decoded blocks");
   for (let i = 0; i < s.stages; ++i) piece(s.weight_stage_bytes, "slot1", `weights of stage ${i}`);
-  piece(s.dynamic_shared_bytes - s.stages * (s.activation_stage_bytes + s.weight_stage_bytes), "slot6", "table of tiles and the rest");
+  if (s.reduction_bytes) piece(s.reduction_bytes, "slot3", "sums of a K slice");
+  piece(s.dynamic_shared_bytes - at, "slot6", "table of tiles");
   if (s.static_shared_bytes) piece(s.static_shared_bytes, "slot7", "static: barriers, decoded tile");
   parts.push(svg("rect", { x: x(at), y: 0, width: Math.max(0, width - x(at)), height: 30, class: "none" }, svg("title", {}, `free: ${bytes(total - at)}`)));
   return picture(width, 30, "shared memory of a CTA", parts);
@@ -85,15 +89,16 @@ section("schedule", "Schedule", {
           el("h3", {}, "What follows from it"),
           facts([
             ["threads", `${s.threads}${s.producer_threads ? ` (${s.producer_threads} only copy)` : ""}`],
-            ["a warp's part", `${s.warp_rows} rows × ${s.warp_tokens} tokens`],
+            ["a warp's part", `${s.warp_rows} rows × ${s.warp_tokens} tokens${s.k_slices > 1 ? `, one of ${s.k_slices} slices of K` : ""}`],
+            s.height_step < s.tile_tokens ? ["fewer tokens", `a multiple of ${s.height_step}, as many as a tile has`] : null,
             ["registers", registers],
             ["CTAs", `${s.ctas} a multiprocessor, ${s.ctas * op.target.multiprocessors} in the grid`],
             ["a stage", `${bytes(s.weight_stage_bytes)} of weights, ${bytes(s.activation_stage_bytes)} of activations`],
             ["shared memory", `${bytes(s.dynamic_shared_bytes + s.static_shared_bytes)} of ${bytes(op.target.shared_per_cta)}`],
-          ]))),
+          ].filter(Boolean)))),
       el("h2", {}, "Shared memory of a CTA"),
       el("div", { class: "scroll" }, sharedPicture(op)),
-      el("div", { class: "legend" }, [["slot4", "activations"], ["slot1", "packed weights"], ["slot6", "table of tiles"], ["slot7", "static"]].map(([c, t]) => el("span", {}, el("i", { class: c }), t))),
+      el("div", { class: "legend" }, [["slot4", "activations"], s.decoded_bytes ? ["slot2", "decoded blocks"] : null, ["slot1", "packed weights"], s.reduction_bytes ? ["slot3", "sums of a K slice"] : null, ["slot6", "table of tiles"], ["slot7", "static"]].filter(Boolean).map(([c, t]) => el("span", {}, el("i", { class: c }), t))),
       el("h2", {}, "What other numbers of rows lead to"),
       el("p", { class: "soft" }, "Rows of all groups together, on a logarithmic axis; the schedule of this kernel is outlined. The chooser is a pure function of the problem and the target."),
       el("div", { class: "scroll" }, choiceLadder(op)),
