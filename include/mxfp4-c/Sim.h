@@ -75,8 +75,9 @@ MXFP4_SIM_API void mxfp4SimLaunchShared(Mxfp4SimLaunch *L, uint32_t Bytes);
 
 /** Options by name: "seed", "host_threads", "max_instructions",
     "max_diagnostics", "resident_clusters", "check_races",
-    "check_uninitialised", "launch_registers". Returns 0, or -1 for a name that
-    does not exist. */
+    "check_uninitialised", "launch_registers", "programmatic" (the launch may
+    begin before the one ahead of it has ended). Returns 0, or -1 for a name
+    that does not exist. */
 MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name,
                                  uint64_t Value);
 

@@ -110,6 +110,8 @@ int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name, uint64_t Value) {
     O.CheckRaces = Value != 0;
   else if (N == "check_uninitialised")
     O.CheckUninitialised = Value != 0;
+  else if (N == "programmatic")
+    O.Programmatic = Value != 0;
   else if (N == "launch_registers")
     O.LaunchRegisters = unsigned(Value);
   else

@@ -174,6 +174,14 @@ void execTrap(ExecContext &X, const Inst &) {
 void execNanosleep(ExecContext &X, const Inst &) { X.Yield = true; }
 void execNothing(ExecContext &, const Inst &) {}
 
+/// The launch ahead is over by then: all that is left to know is who waited.
+void execGridWait(ExecContext &X, const Inst &) {
+  if (!X.W.GridWaited)
+    X.C.GridWaits.push_back(
+        threadAccess(X, unsigned(__builtin_ctz(X.Mask)), 0).E);
+  X.W.GridWaited |= X.Mask;
+}
+
 void execSetMaxNReg(ExecContext &X, const Inst &I) {
   X.requireAligned(I);
   uint32_t Old = X.W.Registers;
@@ -276,9 +284,10 @@ bool mxfp4::sim::decodeControl(Decoder &D) {
     return D.expectOps(1, 1) && D.src(D.ops()[0], Ty::B32);
   }
   if (Base == "griddepcontrol") {
-    if (!D.take("wait") && !D.take("launch_dependents"))
+    bool Wait = D.take("wait");
+    if (!Wait && !D.take("launch_dependents"))
       return D.fail("expected .wait or .launch_dependents");
-    D.I.Fn = execNothing;
+    D.I.Fn = Wait ? execGridWait : execNothing;
     return D.expectOps(0, 0);
   }
   if (Base == "pmevent") {

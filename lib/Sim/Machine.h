@@ -149,7 +149,8 @@ struct Warp {
   uint32_t BulkDone = 0;
   bool ClusterArrived = false;
   uint32_t ClusterPhase = 0;
-  uint32_t Registers = 0; ///< setmaxnreg
+  uint32_t Registers = 0;  ///< setmaxnreg
+  uint32_t GridWaited = 0; ///< Lanes: griddepcontrol.wait
   bool done() const { return Live == 0; }
   uint32_t agent(uint32_t Kind = 0) const;
 };
@@ -186,6 +187,7 @@ struct Cta {
   std::array<NamedBarrier, 16> Barriers;
   std::map<uint32_t, Mbarrier> Mbarriers;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> SyncVars;
+  std::vector<Epoch> GridWaits; ///< griddepcontrol.wait, one a warp.
   uint32_t NumMbarAgents = 0;
   uint32_t LiveWarps = 0;
   bool Retired = false;

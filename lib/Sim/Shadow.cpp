@@ -333,9 +333,30 @@ static void checkInit(Checker &K, GlobalRegion &R, uint64_t Off,
   }
 }
 
+/// A programmatic launch: has the one ahead of it ended, as far as this thread
+/// knows?
+static void checkDependency(ExecContext &X, uint64_t Addr, const Access &A) {
+  if (A.is(Access::AnyLane) ? X.W.GridWaited != 0
+                            : X.W.GridWaited >> A.Lane & 1)
+    return;
+  for (const Epoch &E : X.C.GridWaits)
+    if (happenedBefore(X.W, E, A.Lane, A.is(Access::AnyLane)))
+      return;
+  if (!X.known("dependency"))
+    X.report("dependency",
+             std::string(A.What ? A.What : "this instruction") +
+                 (A.is(Access::Write) ? " writes" : " reads") +
+                 " global memory that the launch ahead may still use: neither "
+                 "this thread nor one that it waited for has passed "
+                 "griddepcontrol.wait",
+             A.Lane, Addr);
+}
+
 void mxfp4::sim::touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off,
                              uint64_t Bytes, const Access &A,
                              const uint8_t *Data) {
+  if (X.G.Opts.Programmatic)
+    checkDependency(X, R.Address + Off, A);
   bool Initialises =
       R.Checked && (!A.is(Access::NoInit) || A.is(Access::Write));
   if (R.Writable && X.G.Opts.CheckRaces) {

@@ -428,6 +428,7 @@ class SimDriver:
     def cuLaunchKernel(
         self, f: _Function, gx: int, gy: int, gz: int, bx: int, by: int, bz: int, shared: int,
         stream: Any, parameters: int, extra: int, cluster: tuple[int, int, int] = (1, 1, 1),
+        programmatic: bool = False,
     ) -> tuple[int]:  # fmt: skip
         """Run to the end, and add a record to ``launches``."""
         most = f.attributes.get("CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 48 << 10)
@@ -441,7 +442,7 @@ class SimDriver:
             sim.mxfp4SimLaunchBlock(launch, bx, by, bz)
             sim.mxfp4SimLaunchCluster(launch, *cluster)
             sim.mxfp4SimLaunchShared(launch, shared)
-            for name, value in self._options.items():
+            for name, value in {**self._options, "programmatic": int(programmatic)}.items():
                 if sim.mxfp4SimOption(launch, name.encode(), value):
                     raise Error(f"the interpreter has no option {name}.")
             pointers = (c_void_p * len(f.parameters)).from_address(parameters)
@@ -464,16 +465,22 @@ class SimDriver:
     def cuLaunchKernelEx(
         self, config: Any, f: _Function, parameters: int, extra: int
     ) -> tuple[int]:
-        """The same with attributes, of which the cluster's dimensions count here."""
-        cluster = (1, 1, 1)
+        """The same with attributes, of which two count here.
+
+        They are the cluster's dimensions, and whether the launch may begin before the one ahead of
+        it has ended: the interpreter then looks for accesses ahead of griddepcontrol.wait.
+        """
+        cluster, programmatic = (1, 1, 1), False
         for attribute in config.attrs if isinstance(config.attrs, list) else []:
             if str(attribute.id).endswith("CLUSTER_DIMENSION"):
                 d = attribute.value.clusterDim
                 cluster = (d.x, d.y, d.z)
+            if str(attribute.id).endswith("PROGRAMMATIC_STREAM_SERIALIZATION"):
+                programmatic = bool(attribute.value.programmaticStreamSerializationAllowed)
         grid = (config.gridDimX, config.gridDimY, config.gridDimZ)
         block = (config.blockDimX, config.blockDimY, config.blockDimZ)
         return self.cuLaunchKernel(f, *grid, *block, config.sharedMemBytes, config.hStream,
-                                   parameters, extra, cluster)  # fmt: skip
+                                   parameters, extra, cluster, programmatic)  # fmt: skip
 
     def _run(self, launch: int) -> None:
         """Map all memory, run, and take back what is known of it."""

@@ -183,6 +183,13 @@ def test_shared_memory_beyond_the_default_must_be_asked_for() -> None:
     assert b"limit is 49152" in driver.cuGetErrorString(1)[1]
 
 
+def test_memory_is_touched_after_the_launch_ahead() -> None:
+    """Launches are programmatic: a kernel that does not wait is told so, whatever the results."""
+    s = run(ptx_change=("griddepcontrol.wait;", ""))
+    assert "dependency" in {f["check"] for f in s.findings}
+    assert "passed griddepcontrol.wait" in s.report()
+
+
 def test_launches_with_attributes_have_clusters() -> None:
     ptx = b"""
 .version 8.0

@@ -70,6 +70,8 @@ Checks and scheduling:
   --seeds N           run N times, with seeds S to S + N - 1
   --threads N         host threads; more than one is not deterministic
   --max-instructions N, --max-diagnostics N, --registers N
+  --programmatic      the launch may begin before the one ahead of it has ended
+                      (always so with --problem)
   --no-races, --no-uninitialised
 )";
 
@@ -177,6 +179,8 @@ Command parseCommand(int Argc, char **Argv) {
       C.Opts.MaxDiagnostics = unsigned(number(Value()));
     else if (A == "--registers")
       C.Opts.LaunchRegisters = unsigned(number(Value()));
+    else if (A == "--programmatic")
+      C.Opts.Programmatic = true;
     else if (A == "--no-races")
       C.Opts.CheckRaces = false;
     else if (A == "--no-uninitialised")
@@ -242,6 +246,7 @@ bool runProblem(const Command &C, const Module &M) {
     O.Seed += S;
     if (!O.LaunchRegisters)
       O.LaunchRegisters = P.registers();
+    O.Programmatic = true; // As the launcher of Python does.
     Launch L = P.launch(O.Seed);
     Result R = run(M, P.entry(), L, O);
     std::fputs(R.text().c_str(), stdout);

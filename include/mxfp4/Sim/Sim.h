@@ -107,6 +107,9 @@ struct Options {
   unsigned ResidentClusters = 2;
   bool CheckRaces = true;
   bool CheckUninitialised = true;
+  /// The launch may begin before the one ahead of it has ended (programmatic
+  /// stream serialization): global memory is touched after griddepcontrol.wait.
+  bool Programmatic = false;
   /// Registers a thread at launch (ptxas -v), to check setmaxnreg; 0: unknown.
   unsigned LaunchRegisters = 0;
 };
