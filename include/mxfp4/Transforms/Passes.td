@@ -203,8 +203,10 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
     Replaces `mxfp4.tile_matmul` by what each warp does with its part of the
     tile. With `placement=register` a thread loads its packed codes and scales,
     decodes the A fragment of each k16 step in its registers, and multiplies.
-    With `placement=shared`, the baseline, the CTA decodes the tile into a bf16
-    tile in shared memory first, and loads A fragments from there.
+    With `placement=shared`, the baseline, weights are decoded into bf16 in
+    shared memory first: for mma.sync the CTA decodes its tile, and threads load
+    A fragments from there; for wgmma each warpgroup decodes a block, which the
+    instruction reads from there.
 
     Nothing is permuted at run time: the pass checks that each word of the
     block layout is the instruction's A fragment (`BlockLayout::codeMap` against
