@@ -23,16 +23,18 @@ using namespace mxfp4::sim;
 
 namespace {
 
-/// Marks the 16-byte chunks of an operand as read by the warp's wgmmas.
+/// Marks the 16-byte chunks of an operand as read by the warp's wgmmas, or only
+/// checks them (Access::Peek).
 bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
-                  uint32_t FirstRow, uint32_t Rows, uint32_t Group) {
+                  uint32_t FirstRow, uint32_t Rows, uint32_t Group,
+                  uint8_t Flags = 0) {
   if (D.BaseOffset && D.span() > 16 && !X.known("descriptor")) {
     X.report("descriptor",
              "matrix descriptors with a base offset are not supported", 0);
     return false;
   }
-  Access A =
-      agentAccess(X, WgmmaAgent, Group, 0, Access::Async | Access::AnyLane);
+  Access A = agentAccess(X, WgmmaAgent, Group, 0,
+                         uint8_t(Flags | Access::Async | Access::AnyLane));
   A.What = "this wgmma";
   uint32_t N = Trans ? 16 : Rows, Chunks = Trans ? Rows / 8 : 2;
   uint32_t FirstChunk = Trans ? FirstRow / 8 : 0;
@@ -125,8 +127,11 @@ void execWgmma(ExecContext &X, const Inst &I) {
     }
   } else {
     P.DescA = X.lane(X.src(I, At++), 0);
-    if (!touchOperand(X, Descriptor(P.DescA), I.Mods & TransA,
-                      16 * (X.W.Id % 4), 16, Group))
+    // It is the warpgroup's: all of it is there before any warp begins. Until
+    // when each row is read, only its warp knows.
+    const Descriptor D(P.DescA);
+    if (!touchOperand(X, D, I.Mods & TransA, 0, 64, Group, Access::Peek) ||
+        !touchOperand(X, D, I.Mods & TransA, 16 * (X.W.Id % 4), 16, Group))
       return;
   }
   P.DescB = X.lane(X.src(I, At++), 0);
