@@ -171,6 +171,11 @@ def subject(schedule: str, number: int) -> Subject:
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
     ladder = [8 * (g // 2) + 2 * (g // 2 % 4) + g % 2 for g in range(t // 4)]
+    # And every width of wgmma is full, or has one token only.
+    edges = [8 * (g // 2) + (1, 8)[g % 2] for g in range(t // 4)]
+
+    def padded(sizes: list[int]) -> tuple[int, ...]:
+        return tuple([*sizes, *[0] * groups][:groups])
 
     def at(**sizes: int) -> tuple[int, ...]:
         return tuple(sizes.get(f"g{g}", 0) for g in range(groups))
@@ -182,10 +187,8 @@ def subject(schedule: str, number: int) -> Subject:
         Case(problem, at(g94=1), ids, "single", 4),
         Case(problem, at(g4=3), ids, seed=5),
         Case(problem, (1,) * groups, ids, "single", 6),
-        *(
-            Case(problem, tuple([*ladder, *[0] * groups][:groups]), ids, seed=seed)
-            for seed in (7, 1)
-        ),
+        *(Case(problem, padded(ladder), ids, seed=seed) for seed in (7, 1)),
+        Case(problem, padded(edges), tuple(g % problem.experts for g in range(groups)), seed=9),
     ]
     try:
         artifact = compile_kernel(problem, f"schedule={schedule}")
