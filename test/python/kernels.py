@@ -240,6 +240,9 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
     tall = Problem(2, 259, shared_k(1120, schedule), None, layout, ("f32", "bf16")[variant % 2])
     named = Problem(4, 65, shared_k(544, schedule), 6, layout, output, True)
     ids = (3, -1, 0, 0, -1, 2)
+    stairs = Problem(2, 66, shared_k(96, schedule), t // 4, layout, output, True)
+    # Every width of wgmma full, and with one token.
+    steps = tuple(8 * (g // 2) + (1, 8)[g % 2] for g in range(t // 4))
     return [
         Case(short_k, (0, 1, 0)),
         Case(short_k, (t + 1, 0, t - 1), kind="single"),
@@ -249,4 +252,5 @@ def hurting(schedule: str, layout: Layout, variant: int) -> list[Case]:
         Case(named, (5, 7, 0, 1, 2, t + 9), ids),
         Case(named, (0, 3, 0, 0, 0, 0), ids, seed=2),
         Case(named, (0, 0, t // 2 + 1, t, 1, 0), ids, "single", 3),
+        Case(stairs, steps, tuple(g % 2 for g in range(t // 4)), seed=4),
     ]
