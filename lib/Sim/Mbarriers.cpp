@@ -101,6 +101,14 @@ void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
 
 namespace {
 
+/// The opaque state that an arrival returns: the phase, and the arrivals that
+/// were pending before it.
+uint64_t stateOf(const Mbarrier &B) {
+  return uint64_t(B.Pending) << 1 | (B.Phase & 1);
+}
+uint64_t phaseOf(uint64_t State) { return State & 1; }
+uint64_t pendingOf(uint64_t State) { return State >> 1; }
+
 enum : uint8_t {
   NoComplete = 1,
   ExpectTx = 2,
@@ -191,7 +199,7 @@ void execArrive(ExecContext &X, const Inst &I) {
       N = 1;
     }
     if (I.NumDst)
-      X.setLane(X.dst(I), L, B->Phase & 1);
+      X.setLane(X.dst(I), L, stateOf(*B));
     if (Release && (B != Published || B->Pend.empty())) {
       Published = B;
       B->Pend.join(X.W.Clock);
@@ -252,6 +260,8 @@ void execWait(ExecContext &X, const Inst &I) {
       X.report("mbarrier",
                "the phase parity must be 0 or 1, found " + std::to_string(P), L,
                Off, 4);
+    if (!(I.Mods & Parity))
+      P = phaseOf(P);
     if (phaseDone(*B, P)) {
       Done |= 1u << L;
       if (B != Acquired)
@@ -279,7 +289,9 @@ void execWait(ExecContext &X, const Inst &I) {
 }
 
 void execPending(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, 0); });
+  forLanes(X.Mask, [&](unsigned L) {
+    X.setLane(X.dst(I), L, pendingOf(X.lane(X.src(I, 0), L)));
+  });
   X.defined(X.dst(I));
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Does the suite notice? Change one PTX instruction of a kernel at a time and see.
 
-    python test/python/mutate.py [--sample N] [--schedule TEXT] [--jobs N] [--verbose]
+    python test/python/mutate.py [--sample N | --each N] [--schedule TEXT] [--jobs N] [--verbose]
 
 For every schedule that the chooser can return one kernel is compiled, and every instruction is
 deleted, its guard negated, its immediates and operands and opcode changed, one change at a time.
@@ -38,6 +38,7 @@ GOAL = 0.95
 
 _INSTRUCTION = re.compile(r"^\s*(?:@(!?)(%p\d+)\s+)?([a-z][\w.:]*)\s*(.*);\s*$")
 _IMMEDIATE = re.compile(r"(?<![\w%.$])-?\d+(?![\w.])")
+_NUMBER = re.compile(r"(?<=%[a-z])\d+|(?<=%[a-z]{2})\d+|\$L\w+|(?<![\w%.$])-?\d+(?![\w.])")
 _OPCODES = [
     ("add.", "sub."), ("sub.", "add."), ("and.", "or."), ("or.", "and."), ("xor.", "or."),
     ("shl.", "shr.u"), ("shr.u", "shl.b"), ("min.", "max."), ("max.", "min."),
@@ -88,6 +89,11 @@ class Mutant:
     def __str__(self) -> str:
         text = lambda s: " ".join(s.split())  # noqa: E731
         return f"{self.kind}: {text(self.before)}  ->  {text(self.after) or '(nothing)'}"
+
+    @property
+    def shape(self) -> str:
+        """Its text without numbers: unrolled copies of an instruction have one shape."""
+        return _NUMBER.sub("#", str(self))
 
 
 def mutants(ptx: str) -> Iterator[Mutant]:
@@ -232,6 +238,17 @@ def _fate(mutant: Mutant) -> str:
     return _subject.fate(mutant)
 
 
+def pick(every: list[Mutant], sample: int, each: int, seed: int) -> list[Mutant]:
+    """Those to run: all, `sample` of them, or `each` of every shape; 0 is no limit."""
+    rng = random.Random(seed)
+    if each:
+        shapes: dict[str, list[Mutant]] = {}
+        for m in every:
+            shapes.setdefault(m.shape, []).append(m)
+        return [m for like in shapes.values() for m in rng.sample(like, min(each, len(like)))]
+    return rng.sample(every, sample) if 0 < sample < len(every) else every
+
+
 def run(chosen: Subject, wanted: list[Mutant], jobs: int) -> list[tuple[Mutant, str]]:
     """The fate of each mutant."""
     with multiprocessing.get_context("fork").Pool(jobs, _begin, (chosen,)) as pool:
@@ -241,7 +258,10 @@ def run(chosen: Subject, wanted: list[Mutant], jobs: int) -> list[tuple[Mutant, 
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sample", type=int, help="mutants of each kernel (default: all)")
+    few = parser.add_mutually_exclusive_group()
+    few.add_argument("--sample", type=int, default=0, help="mutants of each kernel (default: all)")
+    few.add_argument("--each", type=int, default=0, help="mutants of each shape in each kernel, "
+                     "a shape being a mutant's text without numbers")  # fmt: skip
     parser.add_argument("--schedule", default="", help="only schedules whose name contains this")
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
@@ -252,15 +272,15 @@ def main() -> int:
         if o.schedule not in short(schedule):
             continue
         chosen = subject(schedule, number)
-        wanted = list(mutants(chosen.artifact.ptx))
-        if o.sample and o.sample < len(wanted):
-            wanted = random.Random(o.seed + number).sample(wanted, o.sample)
+        every = list(mutants(chosen.artifact.ptx))
+        wanted = pick(every, o.sample, o.each, o.seed + number)
         fates = run(chosen, wanted, o.jobs)
         lived = [m for m, fate in fates if fate == "survived"]
         dead = [m for m, fate in fates if fate == "unreached"]
         mine = sum(fate == "killed" for _, fate in fates)
         new = [m for m in lived if not any(p.search(str(m)) for p, _ in known)]
-        print(f"{chosen.name}: {mine} killed, {len(lived) - len(new)} explained, {len(new)} not, "
+        print(f"{chosen.name}: {len(wanted)} of {len(every)} mutants, {mine} killed, "
+              f"{len(lived) - len(new)} explained, {len(new)} not, "
               f"{len({m.line for m in dead})} instructions unreached, "
               f"{sum(fate == 'invalid' for _, fate in fates)} invalid", flush=True)  # fmt: skip
         for m in lived if o.verbose else new:

@@ -43,6 +43,17 @@ def test_mutants_differ_from_the_kernel_in_one_line() -> None:
     assert sum(m.kind == "delete" for m in found) == 4
 
 
+def test_one_of_each_shape_leaves_out_copies_only() -> None:
+    copies = "".join(f"\tadd.s32 \t%r{i}, %r{i + 1}, {i};\n" for i in range(9))
+    ptx = f".entry k()\n{{\n{copies}\tadd.s32 \t%r1, %r2, %r3;\n\tret;\n}}"
+    every = list(mutate.mutants(ptx))
+    once = mutate.pick(every, 0, 1, 0)
+    assert {m.shape for m in once} == {m.shape for m in every}
+    assert len(once) == len({m.shape for m in once}) == 5  # three kinds, and two without a number
+    assert mutate.pick(every, 0, 0, 0) == every
+    assert len(mutate.pick(every, 7, 0, 0)) == 7
+
+
 @pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
 def test_a_sample_of_mutants_dies(instruction: str) -> None:
     number = number_of(instruction)

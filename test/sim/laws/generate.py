@@ -13,12 +13,12 @@ import os
 import random
 import struct
 
+import forms
+import kit
+from kit import ADDR, INOUT, REGS, arg_in, arg_out, bits, elementwise, law
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEAD = "// Written by generate.py.\n\n.version 8.1\n.target sm_90a\n.address_size 64\n\n"
-N = 512
-laws = []
-families = {}
-family = None
 
 
 def write(name, data):
@@ -165,95 +165,6 @@ def inputs():
         ),
     )
     write("inputs/bytes.bin", bytes(r.getrandbits(8) for _ in range(16384)))
-
-
-BITS = {
-    "b16": 16,
-    "u16": 16,
-    "s16": 16,
-    "f16": 16,
-    "bf16": 16,
-    "b8": 8,
-    "u8": 8,
-    "s8": 8,
-    "b64": 64,
-    "u64": 64,
-    "s64": 64,
-    "f64": 64,
-    "e4m3x2": 16,
-    "e5m2x2": 16,
-}
-
-
-def bits(t):
-    return BITS.get(t, 32)
-
-
-def law(name, body, params, args, grid=1, block=32, module="", compare="exact", directives=""):
-    """One kernel of the current family's file."""
-    entry = "law_" + name.replace("-", "_")
-    if module.startswith(".const"):
-        families[family].append(module)
-        module = ""
-    text = f".visible .entry {entry}(" + ", ".join(params) + ")" + directives + "\n{\n"
-    families[family].append(text + module + body + "}\n")
-    laws.append(
-        {
-            "name": name,
-            "file": f"{family}.ptx",
-            "entry": entry,
-            "grid": grid,
-            "block": block,
-            "args": args,
-            "compare": compare,
-        }
-    )
-
-
-def arg_in(f):
-    return {"in": f}
-
-
-def arg_out(n):
-    return {"out": n}
-
-
-REGS = """  .reg .pred %p<8>;
-  .reg .b16 %h<16>;
-  .reg .b32 %r<160>;
-  .reg .b64 %d<32>;
-"""
-
-
-def elementwise(name, text, types, result, kinds, compare="exact", setup=""):
-    """text uses {d}, {a}, {b}, {c}; types are those of the sources."""
-    reg = {8: "%h", 16: "%h", 32: "%r", 64: "%d"}
-    ld = {8: "b16", 16: "b16", 32: "b32", 64: "b64"}
-    body = REGS + "  mov.u32 %r1, %ctaid.x;\n  shl.b32 %r1, %r1, 7;\n  mov.u32 %r2, %tid.x;\n"
-    body += "  add.u32 %r1, %r1, %r2;\n  mul.wide.u32 %d1, %r1, 8;\n"
-    params, args, names = [], [], {}
-    for i, t in enumerate(types):
-        r = f"{reg[bits(t)]}{10 + i}"
-        names["abc"[i]] = r
-        params.append(f".param .u64 p{i}")
-        args.append(arg_in(f"inputs/{kinds[i]}{i}.bin"))
-        body += f"  ld.param.u64 %d2, [p{i}];\n  add.s64 %d2, %d2, %d1;\n"
-        body += f"  ld.global.{ld[bits(t)]} {r}, [%d2];\n"
-    params.append(".param .u64 out")
-    body += "  ld.param.u64 %d3, [out];\n  add.s64 %d3, %d3, %d1;\n  st.global.u64 [%d3], 0;\n"
-    d = "%p1" if result == "pred" else f"{reg[bits(result)]}9"
-    body += setup + "  " + text.format(d=d, **names) + "\n"
-    if result == "pred":
-        body += "  selp.u32 %r9, 1, 0, %p1;\n  st.global.u32 [%d3], %r9;\n"
-    else:
-        body += f"  st.global.{ld[bits(result)]} [%d3], {d};\n"
-    body += "  ret;\n"
-    law(name, body, params, args + [arg_out(8 * N)], grid=4, block=128, compare=compare)
-
-
-def name_of(text):
-    op = text.split()[0].replace("::", "_").replace(".", "-")
-    return op
 
 
 def integer_laws():
@@ -590,17 +501,6 @@ def convert_laws():
             ["f32"] * 2,
         )
         elementwise(f"cvt-rn-f16x2-{t}", f"cvt.rn.f16x2.{t} {{d}}, {{a}};", ["b16"], "b32", ["int"])
-
-
-ADDR = """  mov.u32 %r1, %tid.x;
-  ld.param.u64 %d1, [in];
-  ld.param.u64 %d2, [out];
-  mul.wide.u32 %d3, %r1, 4;
-  add.s64 %d4, %d1, %d3;
-  add.s64 %d5, %d2, %d3;
-  ld.global.b32 %r2, [%d4];
-"""
-INOUT = [".param .u64 in", ".param .u64 out"]
 
 
 def warp_laws():
@@ -1174,11 +1074,7 @@ def wgmma_laws(sh, fill):
 """
         body += "".join(f"  mov.b32 %r{30 + j}, 0x40000000;\n" for j in range(n // 2))
         body += "".join(f"  ld.global.b32 %r{20 + j}, [%d4+{512 * j}];\n" for j in range(4))
-        body += (
-            f"  setp.ne.b32 %p5, {scale}, 0;\n"
-            if False
-            else f"  mov.b32 %r6, {scale};\n  setp.ne.b32 %p5, %r6, 0;\n"
-        )
+        body += f"  mov.b32 %r6, {scale};\n  setp.ne.b32 %p5, %r6, 0;\n"
         body += "  wgmma.fence.sync.aligned;\n"
         for s in range(steps):
             first = "{%r20, %r21, %r22, %r23}" if a == "r" else "%d11"
@@ -1204,8 +1100,10 @@ def wgmma_laws(sh, fill):
             compare=compare,
         )
 
-    for n in [8, 16, 24, 40, 64, 96]:
+    for n in range(8, 257, 8):
         wg(f"r-n{n}", n, "r")
+    for n in [8, 24, 48, 64, 96, 128, 144, 192, 256]:
+        wg(f"s-n{n}", n, "s")
     for swz, stride in [(32, 256), (64, 512), (128, 1024)]:
         wg(f"r-n32-swz{swz}", 32, "r", swz=swz, stride=stride)
         wg(f"s-n32-swz{swz}", 32, "s", swz=swz, stride=stride)
@@ -1308,7 +1206,6 @@ WAIT:
 
 
 def main():
-    global family
     inputs()
     for fn in [
         integer_laws,
@@ -1320,14 +1217,15 @@ def main():
         copy_laws,
         matrix_laws,
         cluster_laws,
+        forms.synchronise_laws,
+        forms.spelling_laws,
     ]:
-        family = fn.__name__[: -len("_laws")]
-        families[family] = []
+        kit.begin(fn.__name__[: -len("_laws")])
         fn()
-        write(f"{family}.ptx", HEAD + "\n".join(families[family]))
+        write(f"{kit.family}.ptx", HEAD + "\n".join(kit.families[kit.family]))
     with open(os.path.join(HERE, "manifest.json"), "w") as f:
-        f.write("[\n" + ",\n".join(json.dumps(entry) for entry in laws) + "\n]\n")
-    print(f"{len(laws)} laws")
+        f.write("[\n" + ",\n".join(json.dumps(entry) for entry in kit.laws) + "\n]\n")
+    print(f"{len(kit.laws)} laws")
 
 
 if __name__ == "__main__":

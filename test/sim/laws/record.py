@@ -138,7 +138,11 @@ class Cuda:
             self.call("cuMemcpyHtoD_v2", p, data, ctypes.c_size_t(len(data)))
             buffers[i], sizes[i] = p, len(data)
         params = [
-            buffers[i] if i in buffers else self.tensor_map(arg, buffers[arg["map"]].value)
+            buffers[i]
+            if i in buffers
+            else ctypes.create_string_buffer(bytes.fromhex(arg["value"]))
+            if "value" in arg
+            else self.tensor_map(arg, buffers[arg["map"]].value)
             for i, arg in enumerate(law["args"])
         ]
         pointers = (ctypes.c_void_p * len(params))(

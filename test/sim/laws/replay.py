@@ -110,6 +110,9 @@ def run(lib, module, law):
     for n, arg in enumerate(law["args"]):
         if n in ids:
             lib.mxfp4SimArgBuffer(launch, ids[n], 0)
+        elif "value" in arg:
+            raw = bytes.fromhex(arg["value"])
+            lib.mxfp4SimArgBytes(launch, raw, len(raw))
         else:
             raw = encode(lib, launch, arg, lib.mxfp4SimBufferAddress(launch, ids[arg["map"]]))
             lib.mxfp4SimArgBytes(launch, raw, 128)
