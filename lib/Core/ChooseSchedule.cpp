@@ -36,6 +36,17 @@ constexpr int64_t kFewSteps = 8;
 /// two CTAs, twice as many cost 12 %.
 constexpr int kManyStages = 30;
 
+/// Tokens of a tile that would take as long to multiply as its beginning and
+/// end do, and below which decoding decides how long it takes.
+constexpr double kTileEnds = 10, kFewestTokens = 100;
+
+/// Heights of the tiles for many rows a group.
+constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
+
+/// Rows a group past which the choice stays: a round more or less of tiles
+/// matters no more. A group that is alone has all rounds.
+constexpr int64_t kMany = 1024, kManyAlone = 32768;
+
 /// As many stages as shared memory holds, but no more than asked for.
 Schedule fit(Schedule schedule, int most, int64_t groups,
              const Target &target) {
@@ -75,8 +86,7 @@ public:
 
 private:
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
-                 int kSlices = 1, int ctas = 1,
-                 int stages = kManyStages) const {
+                 int kSlices = 1, int ctas = 1) const {
     Schedule schedule;
     schedule.instruction = Instruction::Wgmma;
     schedule.tileRows = tileRows;
@@ -86,7 +96,8 @@ private:
     schedule.kSlices = kSlices;
     schedule.placement = preference.placement;
     schedule.ctasPerMultiprocessor = ctas;
-    return fit(schedule, kSlices > 1 ? stages / ctas : stages, groups, target);
+    return fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages, groups,
+               target);
   }
 
   /// Tokens that a group of `mean` expected ones stays below if it exceeds them
@@ -105,7 +116,15 @@ private:
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
-  Pick pickMany(int64_t tokens) const;
+  Pick pickMany(int64_t rows) const;
+  double costOfMany(int height, int64_t rows) const;
+
+  /// Tiles of one multiprocessor, at most.
+  int64_t rounds(double tilesAlongTokens, int tileRows) const {
+    const double tiles =
+        tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
+    return int64_t(std::ceil(tiles / target.multiprocessors));
+  }
 
   const Problem problem;
   const Target &target;
@@ -168,7 +187,7 @@ Pick Chooser::pickWgmma(int64_t rows) const {
             "many copies in flight"};
   if (tokensFor(mean, 1.4) <= 48)
     return pickMiddle(rows);
-  return pickMany(tokensFor(mean, 1.4));
+  return pickMany(rows);
 }
 
 /// Tiles so few that no CTA gets a third are all started at once.
@@ -187,55 +206,77 @@ Pick Chooser::pickFewest(int64_t rows) const {
 }
 
 /// Decoding and memory take about as long: the tile that leaves the last round
-/// of multiprocessors fullest. A higher one reads activations less often.
+/// of multiprocessors fullest. Tiles have more tokens than the mean group,
+/// since what a busier one decodes, it decodes for every tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
   if (slices == 1)
     return {wgmma(192, 64, 16, 12),
             "a few dozen rows a group: three warpgroups share up to 64 tokens"};
-  const Schedule low = wgmma(128, 48, 8, 4, slices);
-  const char *why = "a few dozen rows a group: up to 48 tokens share each "
-                    "decoded fragment, in the tile that fills the "
-                    "multiprocessors best";
   if (!hasSpareRegisters())
-    return {low, why};
-  const auto rounds = [&](int tileRows) {
-    const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, tileRows);
-    return ceilDiv(tiles, target.multiprocessors);
-  };
+    return {wgmma(128, 48, 8, 4, slices),
+            "a few dozen rows a group: up to 48 tokens share each decoded "
+            "fragment"};
+  const auto used = double(std::min(rows, groups));
   // With so many rounds the last one matters little, and skewed routing much.
-  if (rounds(256) >= 16)
-    return {wgmma(256, 64, 16, 16, 1, 1, /*stages=*/12),
-            "a few dozen rows a group and many tiles: up to 64 tokens share "
+  if (rounds(used, 384) >= 12)
+    return {wgmma(384, 96, 16, 12),
+            "a few dozen rows a group and many tiles: up to 96 tokens share "
             "each decoded fragment, so that a group with more rows than others "
             "has few tiles"};
-  // Measured: what a row of a tile takes, against the low one.
-  const std::pair<double, Schedule> tiles[] = {
-      {1.0, low},
-      {0.97, wgmma(192, 48, 8, 4, slices)},
-      {0.93, wgmma(384, 48, 8, 12, 1, 1, /*stages=*/9)}};
-  const auto cost = [&](const std::pair<double, Schedule> &tile) {
-    return tile.first * double(rounds(tile.second.tileRows)) *
-           tile.second.tileRows;
-  };
-  return {std::min_element(
-              std::begin(tiles), std::end(tiles),
-              [&](const auto &a, const auto &b) { return cost(a) < cost(b); })
-              ->second,
-          why};
+  // Measured: a row of a tile takes a little less in the higher one.
+  const bool high =
+      0.97 * 192 * double(rounds(used, 192)) < 128 * double(rounds(used, 128));
+  return {high ? wgmma(192, 48, 8, 4, slices) : wgmma(128, 64, 16, 4, slices),
+          "a few dozen rows a group: 48 or 64 tokens share each decoded "
+          "fragment, in the tile that fills the multiprocessors best"};
+}
+
+/// How long the fullest multiprocessor takes, in tokens of a tile, when a group
+/// has more or fewer rows than the mean as under uniform routing, and its tiles
+/// share them evenly. On an H100 this predicts which of two heights is quicker
+/// wherever they differ by 2 % or more.
+double Chooser::costOfMany(int height, int64_t rows) const {
+  constexpr std::pair<double, double> sizes[] = {
+      {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
+  const auto mean = double(ceilDiv(rows, groups));
+  double tiles = 0, work = 0;
+  for (auto [deviations, share] : sizes) {
+    const double tokens =
+        std::max(1.0, groups > 1 ? mean + deviations * std::sqrt(mean) : mean);
+    const double parts = std::ceil(tokens / height);
+    const double width = std::ceil(tokens / parts / 16) * 16;
+    tiles += share * parts;
+    work += share * parts * (std::max(width, kFewestTokens) + kTileEnds);
+  }
+  return double(rounds(tiles * double(groups), 192)) * work / tiles;
 }
 
 /// The lowest tile of which a group needs no more, one or two, than of the
-/// highest: what it saves are stages. Tiles share a group's rows evenly.
-Pick Chooser::pickMany(int64_t tokens) const {
-  constexpr std::array<int, 4> heights = {64, 96, 144, 192};
-  const auto height =
-      std::find_if(heights.begin(), heights.end() - 1, [&](int height) {
+/// highest: what it saves are stages. Another one if it fills the rounds of
+/// multiprocessors better; which one that is for a single group changes with
+/// every few rows, so eight times between a power of two and the next must do.
+Pick Chooser::pickMany(int64_t rows) const {
+  if (groups == 1) {
+    int64_t step = 1;
+    while (step * 16 < rows)
+      step *= 2;
+    rows = ceilDiv(rows, step) * step;
+  }
+  const int64_t tokens = tokensFor(ceilDiv(rows, groups), 1.4);
+  int best =
+      *std::find_if(kHeights.begin(), kHeights.end() - 1, [&](int height) {
         const int64_t tiles = ceilDiv(tokens, height);
-        return tiles <= 2 && tiles == ceilDiv(tokens, heights.back());
+        return tiles <= 2 && tiles == ceilDiv(tokens, kHeights.back());
       });
-  return {wgmma(192, *height, 16, 12),
+  double least = 0.96 * costOfMany(best, rows);
+  for (int height : kHeights)
+    if (const double cost = costOfMany(height, rows); cost < least) {
+      best = height;
+      least = cost;
+    }
+  return {wgmma(192, best, 16, 12),
           "many rows a group: compute bound, three warpgroups share the tokens "
-          "of the fewest tiles"};
+          "of tiles that fill the multiprocessors"};
 }
 
 ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
@@ -243,19 +284,21 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
                                      const Preference &preference) {
   const Chooser chooser(problem, target, preference);
   const int64_t groups = std::max<int64_t>(problem.groups, 1);
+  const int64_t many = groups > 1 ? kMany * groups : kManyAlone;
   // With no hint, take a tile that loses little at either end.
-  const int64_t rows = problem.rowsHint > 0 ? problem.rowsHint : 32 * groups;
+  const int64_t expected =
+      problem.rowsHint > 0 ? problem.rowsHint : 32 * groups;
+  const int64_t rows = std::min(expected, many);
   const Pick pick = chooser.pick(rows);
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
   choice.reason = pick.why;
-  choice.reason +=
-      problem.rowsHint > 0
-          ? " (" + std::to_string(ceilDiv(rows, groups)) + " expected a group)"
-          : " (no hint of the number of rows)";
+  choice.reason += problem.rowsHint > 0
+                       ? " (" + std::to_string(ceilDiv(expected, groups)) +
+                             " expected a group)"
+                       : " (no hint of the number of rows)";
   // Past the first row of each group only the mean counts, which changes after
-  // every `groups` rows; past `kMany` a group nothing changes any more.
-  constexpr int64_t kMany = 1024;
+  // every `groups` rows; past `many` nothing changes any more.
   const auto isSame = [&](int64_t rows) {
     const Pick other = chooser.pick(rows);
     return other.schedule == pick.schedule && other.why == pick.why;
@@ -266,16 +309,15 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   const auto classEnd = [&](int64_t rows) {
     return rows <= groups ? rows : (rows - 1) / groups * groups + groups;
   };
-  const int64_t inside = std::min(rows, kMany * groups);
-  choice.rowsFrom = classStart(inside);
+  choice.rowsFrom = classStart(rows);
   while (choice.rowsFrom > 1 && isSame(choice.rowsFrom - 1))
     choice.rowsFrom = classStart(choice.rowsFrom - 1);
-  choice.rowsTo = classEnd(inside);
-  while (choice.rowsTo < kMany * groups && isSame(choice.rowsTo + 1))
+  choice.rowsTo = classEnd(rows);
+  while (choice.rowsTo < many && isSame(choice.rowsTo + 1))
     choice.rowsTo = classEnd(choice.rowsTo + 1);
   if (choice.rowsFrom == 1)
     choice.rowsFrom = 0;
-  if (choice.rowsTo >= kMany * groups)
+  if (choice.rowsTo >= many)
     choice.rowsTo = INT64_MAX;
   return choice;
 }
@@ -289,8 +331,8 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
       for (int64_t groups : {1, 8, 32, 128})
         for (int64_t n : {64, 2880, 5760})
           // Past the first row of each group only the mean counts.
-          for (int64_t rows = 1; rows <= 256 * groups;
-               rows += rows < groups ? 1 : groups) {
+          for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);
+               rows += rows < groups ? 1 : std::max(groups, rows / 64)) {
             const Problem problem = {groups, groups, n, steps * 64, rows};
             const Schedule schedule =
                 Chooser(problem, target, {placement, instruction})

@@ -6,6 +6,7 @@ Imported only where torch is.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -145,36 +146,64 @@ def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
     return graph
 
 
+TURNS = 10
+
+
 def time_graph(
-    graph: torch.cuda.CUDAGraph, launches: int, window_ms: float = 60.0, warm_ms: float = 15.0
+    graph: torch.cuda.CUDAGraph, launches: int, window_ms: float = 60.0
 ) -> dict[str, float]:
-    """Time a graph of ``launches`` launches by events around each replay.
+    """`time_graphs` of one graph."""
+    return time_graphs({"": (graph, launches)}, window_ms)[""]
+
+
+def time_graphs(
+    graphs: dict[str, tuple[torch.cuda.CUDAGraph, int]], window_ms: float = 60.0
+) -> dict[str, dict[str, float]]:
+    """Time graphs by events around each replay, taking turns.
+
+    At the power limit the chip's clock follows what ran in the last moments. So all graphs get
+    short turns, in an order that is drawn anew for each round, and the first replay of a turn does
+    not count.
+
+    Args:
+        graphs: a graph and its number of launches, for each name.
+        window_ms: how long the samples of a graph last together, at least; no graph has fewer
+            than two a turn.
 
     Returns:
-        microseconds a launch: "median", "low" and "high" (the 10th and 90th of 100), and
-        "replays", the number of samples.
+        for each name, microseconds a launch: "median", "low" and "high" (the 10th and 90th of
+        100), and "replays", the number of samples.
     """
     event = lambda: torch.cuda.Event(enable_timing=True)  # noqa: E731
-    begin, end = event(), event()
-    graph.replay()
-    begin.record()
-    graph.replay()
-    end.record()
-    end.synchronize()
-    one = max(begin.elapsed_time(end), 1e-3)
-    for _ in range(int(warm_ms / one)):
+    counts: dict[str, int] = {}
+    samples: dict[str, list[Any]] = {name: [] for name in graphs}
+    for name, (graph, _) in graphs.items():
+        begin, end = event(), event()
         graph.replay()
-    pairs = [(event(), event()) for _ in range(int(min(200, max(7, window_ms / one))))]
-    for begin, end in pairs:
         begin.record()
         graph.replay()
         end.record()
+        end.synchronize()
+        one = max(begin.elapsed_time(end), 1e-3)
+        counts[name] = int(min(40, max(2, window_ms / TURNS / one)))
+    order, draw = list(graphs), random.Random(0)
+    for _ in range(TURNS):
+        draw.shuffle(order)
+        for name in order:
+            graph = graphs[name][0]
+            pairs = [(event(), event()) for _ in range(counts[name])]
+            graph.replay()
+            for begin, end in pairs:
+                begin.record()
+                graph.replay()
+                end.record()
+            samples[name] += pairs
     torch.cuda.synchronize()
+    return {name: _summary(samples[name], launches) for name, (_, launches) in graphs.items()}
+
+
+def _summary(pairs: list[tuple[Any, Any]], launches: int) -> dict[str, float]:
     times = sorted(a.elapsed_time(b) * 1e3 / launches for a, b in pairs)
     count = len(times)
-    return {
-        "median": times[count // 2],
-        "low": times[count // 10],
-        "high": times[count * 9 // 10],
-        "replays": count,
-    }
+    return {"median": times[count // 2], "low": times[count // 10],
+            "high": times[count * 9 // 10], "replays": count}  # fmt: skip

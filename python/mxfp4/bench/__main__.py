@@ -124,7 +124,7 @@ def run(o: argparse.Namespace) -> int:
     if not torch.cuda.is_available():
         raise Error("torch sees no CUDA device; the benchmark runs on a GPU.")
     torch.backends.cuda.matmul.allow_tf32 = False
-    from .gpu import Bench, ReadBandwidth
+    from .gpu import Bench
 
     chosen = [
         c
@@ -137,11 +137,6 @@ def run(o: argparse.Namespace) -> int:
     names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
     start = time.perf_counter()
     shelf = Shelf(o.artifacts)
-    reads = ReadBandwidth()
-    sizes = {c: reads.measure(c.traffic()) for c in chosen}
-    ceiling = {"read_gbps_4GiB": 4 * 2**30 / reads.measure(4 * 2**30)["median"] / 1e3}
-    del reads
-    torch.cuda.empty_cache()
     bench = Bench(shelf, o.budget - (time.perf_counter() - start), o.window, o.triton)
     rows: list[dict[str, Any]] = []
     stopped = ""
@@ -150,7 +145,7 @@ def run(o: argparse.Namespace) -> int:
             stopped = f"stopped after {o.budget:.0f} s with {len(rows)} of {len(chosen)} cases"
             break
         try:
-            rows.append({**bench.case(case, names), "read": sizes[case]})
+            rows.append(bench.case(case, names))
         except Exception as e:
             stopped = f"stopped by an error in {case}: {type(e).__name__}: {e}"
             break
@@ -160,7 +155,8 @@ def run(o: argparse.Namespace) -> int:
     facts = {"gpu": properties.name, "multiprocessors": properties.multi_processor_count,
              "torch": torch.__version__, "cuda": torch.version.cuda,
              "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
-             **device_facts(), **ceiling, "seconds": time.perf_counter() - start}  # fmt: skip
+             **device_facts(), "read_gbps_4GiB": bench.ceiling(),
+             "seconds": time.perf_counter() - start}  # fmt: skip
     if o.json:
         o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if o.markdown:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from .._gpu import DEVICE, RawWeights, capture, compare, decode, time_graph
+from .._gpu import DEVICE, RawWeights, capture, compare, decode, time_graph, time_graphs
 from ..errors import Error
 from ..layout import blocks_of
 from ..runtime import Kernel
@@ -169,7 +169,7 @@ class Triton:
                 self._packed[warps], setting, inputs.x, inputs.y, inputs.offsets
             )
             launches[0]()
-            us = time_graph(capture(launches), len(launches), 5, 2)["median"]
+            us = time_graph(capture(launches), len(launches), 5)["median"]
             if best is None or us < best[0]:
                 best = us, Column(launches, {"setting": list(setting)})
         assert best
@@ -189,32 +189,43 @@ class ReadBandwidth:
         except ImportError:
             self._read = None
 
-    def measure(self, size: float) -> dict[str, Any]:
-        """Best time of a few shapes of the kernel, rotating over 4 GiB."""
-        results = list(self._attempts(int(size) // 4))
-        return min(results, key=lambda r: r["median"])
+    def measure(self, size: float) -> float:
+        """Microseconds of reading so many bytes."""
+        graph, launches, share, _ = self.best(size)
+        return time_graph(graph, launches, 20)["median"] * share
 
-    def _attempts(self, count: int) -> Iterator[dict[str, Any]]:
+    def best(self, size: float) -> tuple[torch.cuda.CUDAGraph, int, float, str]:
+        """The best of a few shapes of the kernel.
+
+        Returns:
+            a graph that rotates over 4 GiB, its launches, what to multiply its times by (it reads
+            whole blocks, a little less than asked for), and the shape's name.
+        """
+        found = list(self._attempts(int(size) // 4))
+        if len(found) == 1:
+            return found[0]
+        named = {by: (graph, launches) for graph, launches, _, by in found}
+        times = time_graphs(named, 5)
+        return min(found, key=lambda f: times[f[3]]["median"] * f[2])
+
+    def _attempts(self, count: int) -> Iterator[tuple[torch.cuda.CUDAGraph, int, float, str]]:
         whole = self._data.numel()
         count = min(count, whole)
         launches = max(1, min(16, whole // count))
         if self._read is None:
             parts = [self._data[i * count :][:count] for i in range(launches)]
-            graph = capture([lambda p=p: torch.sum(p) for p in parts])
-            yield {**time_graph(graph, launches, 20, 5), "by": "torch.sum"}
+            yield capture([lambda p=p: torch.sum(p) for p in parts]), launches, 1.0, "torch.sum"
             return
         for block, unroll, warps, steps in ((1024, 8, 4, 1), (1024, 4, 4, 2), (2048, 8, 8, 4)):
             piece = block * unroll * steps
             grid = max(1, count // piece)
-            share = count / (grid * piece)  # the size read is rounded down; scale to what was asked
             parts = [self._data[i * count :] for i in range(launches)]
             shape = {"BLOCK": block, "UNROLL": unroll, "num_warps": warps}
             graph = capture(
                 [lambda p=p, g=grid, s=steps, k=shape: self._read[(g,)](p, self._out, s, **k)
                  for p in parts]
             )  # fmt: skip
-            result = time_graph(graph, launches, 20, 5)
-            yield {**{k: v * share for k, v in result.items() if k != "replays"}, "by": str(shape)}
+            yield graph, launches, count / (grid * piece), str(shape)
 
 
 class Bench:
@@ -224,6 +235,7 @@ class Bench:
         self, shelf: Shelf, budget: float, window_ms: float = 50.0, triton: Path | None = None
     ) -> None:
         self._shelf, self._window = shelf, window_ms
+        self._reads = ReadBandwidth()
         self._triton = Triton(triton) if triton else None
         self._end = time.perf_counter() + budget
         self._weights: dict[tuple[int, str], Weights] = {}
@@ -232,6 +244,10 @@ class Bench:
     def out_of_time(self) -> bool:
         """Whether the budget is spent."""
         return time.perf_counter() > self._end
+
+    def ceiling(self) -> float:
+        """GB/s of reading 4 GiB."""
+        return 4 * 2**30 / self._reads.measure(4 * 2**30) / 1e3
 
     def _weights_of(self, case: Case) -> Weights:
         key = (case.experts, case.layer)
@@ -265,20 +281,17 @@ class Bench:
                 if wrong:
                     raise Error(f"WRONG: {wrong}")
                 ready[name] = column, capture(column.launches)
-        # There and back, so that no column is the one that finds the GPU cool.
-        times: dict[str, list[dict[str, float]]] = {name: [] for name in ready}
-        for order in (list(ready), list(reversed(ready))):
-            for name in order:
-                with _errors_in(row, name):
-                    graph = ready[name][1]
-                    times[name].append(time_graph(graph, case.launches, self._window / 2))
+        graphs = {name: (graph, case.launches) for name, (_, graph) in ready.items()}
+        graph, launches, share, by = self._reads.best(case.traffic())
+        times = time_graphs({**graphs, "read": (graph, launches)}, self._window)
         for name, (column, _) in ready.items():
             with _errors_in(row, name):
                 wrong = column.wrong(weights, inputs, case.launches - 1)
                 if wrong:
                     raise Error(f"WRONG after timing: {wrong}")
-                both = {k: sum(t[k] for t in times[name]) / 2 for k in times[name][0]}
-                row[name] = {**both, **column.facts}
+                row[name] = {**times[name], **column.facts}
+        read = {k: v * share for k, v in times["read"].items() if k != "replays"}
+        row["read"] = {**read, "by": by}
         return row
 
     def _column(self, name: str, case: Case, weights: Weights, inputs: Inputs) -> Column:

@@ -261,16 +261,17 @@ def large_models(folder: Path, shape: Shape) -> dict[str, Any]:
 
 def time_blocks(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
     """Microseconds of one MLP block, router included, in a CUDA graph over all layers."""
-    from .._gpu import capture, time_graph
+    from .._gpu import capture, time_graphs
 
     rows = []
     for tokens in TOKENS:
         x = _activations(tokens, shape.hidden_size, "cuda")
         row: dict[str, Any] = {"experts": shape.num_local_experts, "tokens": tokens}
+        graphs = {}
         for name, model in models.items():
             mlps = [layer.mlp for layer in model.model.layers]
-            graph = capture([lambda mlp=mlp, x=x: mlp(x) for mlp in mlps])
-            row[name] = time_graph(graph, len(mlps), 30)["median"]
+            graphs[name] = capture([lambda mlp=mlp, x=x: mlp(x) for mlp in mlps]), len(mlps)
+        row |= {name: times["median"] for name, times in time_graphs(graphs, 30).items()}
         row["transformers / ours"] = row["transformers"] / row["ours"]
         rows.append(row)
     return rows
