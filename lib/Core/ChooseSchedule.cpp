@@ -52,7 +52,8 @@ Schedule fit(Schedule schedule, int most, int64_t groups,
              const Target &target) {
   const auto fits = [&](int stages) {
     schedule.stages = stages;
-    const int64_t bytes = schedule.sharedBytes(groups);
+    // A few groups more or less are no reason for another kernel.
+    const int64_t bytes = schedule.sharedBytes(std::max<int64_t>(groups, 32));
     return bytes <= target.sharedPerCTA &&
            schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
                target.sharedPerMultiprocessor;

@@ -11,9 +11,8 @@
 using namespace mxfp4;
 
 int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
-  // The tile table has one entry a group and two past the end, in whole
-  // 16-byte units so that what follows stays aligned.
-  const int64_t table = (groups + 2 + 3) / 4 * 16;
+  // In whole 16-byte units so that what follows stays aligned.
+  const int64_t table = (tableEntries(groups) + 3) / 4 * 16;
   return reductionOffset() + reductionBytes() + table;
 }
 

@@ -93,9 +93,11 @@ LogicalResult LocateTileOp::verify() {
       !isShared(table) || !table.getElementType().isInteger(32) ||
       offsets.getRank() != 1 || !isPlain(offsets) ||
       !offsets.getElementType().isInteger(32) || offsets.getDimSize(0) < 2 ||
-      table.getDimSize(0) != offsets.getDimSize(0) + 1)
-    return emitOpError() << "requires a table of G+2 i32 in shared memory and "
-                            "G+1 offsets, but got "
+      table.getDimSize(0) !=
+          getSchedule().toSchedule().tableEntries(offsets.getDimSize(0) - 1))
+    return emitOpError() << "requires a table in shared memory of the i32 that "
+                            "its schedule asks for (G+2, or 2G+3 where full "
+                            "tiles come first) and G+1 offsets, but got "
                          << table << " and " << offsets;
   // Of i32 in global memory, which the kernel addresses by element.
   auto isWords = [](Value value, int64_t size) {

@@ -109,22 +109,29 @@ void emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
 
 } // namespace
 
-/// One round: the table of 32 lanes' groups, from `base` on. Takes and returns
-/// the number of tiles so far and whether bounds were bad.
-std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
-                                              Value lane, Value base,
-                                              int64_t perLane, Value tiles,
-                                              Value bad) const {
-  Value first = arith::AddIOp::create(
-      b, base, arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
-  const SmallVector<Value> bounds = loadBounds(b, *this, first, perLane);
-  bad = arith::OrIOp::create(b, bad, emitAreBad(b, *this, first, bounds));
+/// Row tiles of a group with so many rows that are in a list.
+Value RaggedGrid::emitRowTiles(ImplicitLocOpBuilder &b, Value rows,
+                               int list) const {
+  Value tiles = arith::CeilDivUIOp::create(b, rows, i32(b, tileTokens));
+  if (!fullFirst)
+    return tiles;
+  Value isListed = compare(
+      b, list == 0 ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::ule,
+      rows, i32(b, tileTokens / 2));
+  return arith::SelectOp::create(b, isListed, tiles, i32(b, 0));
+}
+
+/// One round: a list's entries of 32 lanes' groups, of which this lane's begin
+/// with `first`. Takes and returns the number of tiles so far.
+Value RaggedGrid::emitList(ImplicitLocOpBuilder &b, Value first,
+                           ArrayRef<Value> bounds, Value tiles,
+                           int list) const {
+  const int64_t perLane = bounds.size() - 1;
   SmallVector<Value> ends; // Tiles up to and with each group.
   Value sum = i32(b, 0);
   for (int64_t i = 0; i < perLane; ++i) {
-    Value count = arith::SubIOp::create(b, bounds[i + 1], bounds[i]);
-    sum = arith::AddIOp::create(
-        b, sum, arith::CeilDivUIOp::create(b, count, i32(b, tileTokens)));
+    Value rows = arith::SubIOp::create(b, bounds[i + 1], bounds[i]);
+    sum = arith::AddIOp::create(b, sum, emitRowTiles(b, rows, list));
     ends.push_back(sum);
   }
   const std::pair<Value, Value> scan = emitScan(b, sum);
@@ -135,44 +142,56 @@ std::pair<Value, Value> RaggedGrid::emitRound(ImplicitLocOpBuilder &b,
         compare(b, arith::CmpIPredicate::ult, group, indexConstant(b, groups));
     scf::IfOp::create(b, exists, [&](OpBuilder &then, Location loc) {
       ImplicitLocOpBuilder b(loc, then);
-      Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
+      Value next = arith::AddIOp::create(b, group,
+                                         indexConstant(b, listBegin(list) + 1));
       memref::StoreOp::create(b, arith::AddIOp::create(b, before, ends[i]),
                               table, ValueRange{next});
       scf::YieldOp::create(b);
     });
   }
-  return {arith::AddIOp::create(b, tiles, scan.second), bad};
+  return arith::AddIOp::create(b, tiles, scan.second);
 }
 
 void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
   const int64_t perLane =
       std::min(kGroupsPerLane, (groups + kWarp - 1) / kWarp);
-  Value no = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+  // Whether bounds were bad, and the tiles of each list.
+  SmallVector<Value> start = {
+      arith::ConstantIntOp::create(b, b.getI1Type(), 0)};
+  start.append(lists(), i32(b, 0));
   auto rounds = scf::ForOp::create(
       b, indexConstant(b, 0), indexConstant(b, groups),
-      indexConstant(b, kWarp * perLane), ValueRange{i32(b, 0), no},
+      indexConstant(b, kWarp * perLane), start,
       [&](OpBuilder &builder, Location loc, Value base, ValueRange args) {
         ImplicitLocOpBuilder b(loc, builder);
-        auto [tiles, bad] = emitRound(b, lane, base, perLane, args[0], args[1]);
-        scf::YieldOp::create(b, ValueRange{tiles, bad});
+        Value first = arith::AddIOp::create(
+            b, base, arith::MulIOp::create(b, lane, indexConstant(b, perLane)));
+        const SmallVector<Value> bounds = loadBounds(b, *this, first, perLane);
+        SmallVector<Value> next = {arith::OrIOp::create(
+            b, args[0], emitAreBad(b, *this, first, bounds))};
+        for (int list = 0; list < lists(); ++list)
+          next.push_back(emitList(b, first, bounds, args[list + 1], list));
+        scf::YieldOp::create(b, next);
       });
-  Value tiles = arith::SelectOp::create(b, rounds.getResult(1), i32(b, 0),
-                                        rounds.getResult(0));
+  Value isBad = rounds.getResult(0), tiles = rounds.getResult(1);
+  if (fullFirst)
+    tiles = arith::AddIOp::create(b, tiles, rounds.getResult(2));
+  tiles = arith::SelectOp::create(b, isBad, i32(b, 0), tiles);
   Value isFirstLane =
       compare(b, arith::CmpIPredicate::eq, lane, indexConstant(b, 0));
   scf::IfOp::create(b, isFirstLane, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder b(loc, then);
-    memref::StoreOp::create(b, i32(b, 0), table,
-                            ValueRange{indexConstant(b, 0)});
+    for (int list = 0; list < lists(); ++list)
+      memref::StoreOp::create(b, i32(b, 0), table,
+                              ValueRange{indexConstant(b, listBegin(list))});
     memref::StoreOp::create(b, tiles, table,
                             ValueRange{indexConstant(b, groups + 1)});
     if (error)
-      scf::IfOp::create(b, rounds.getResult(1),
-                        [&](OpBuilder &then, Location loc) {
-                          ImplicitLocOpBuilder b(loc, then);
-                          emitReport(b, error, 1);
-                          scf::YieldOp::create(b);
-                        });
+      scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
+        ImplicitLocOpBuilder b(loc, then);
+        emitReport(b, error, 1);
+        scf::YieldOp::create(b);
+      });
     scf::YieldOp::create(b);
   });
 }
@@ -189,6 +208,18 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
   Value rowTile = arith::DivUIOp::create(b, number, columns);
   tile.column = arith::RemUIOp::create(b, number, columns);
   Value wanted = arith::IndexCastOp::create(b, b.getI32Type(), rowTile);
+  Value list = indexConstant(b, 0);
+  if (fullFirst) {
+    Value full = load(b, table, indexConstant(b, groups));
+    Value isFull = compare(b, arith::CmpIPredicate::slt, wanted, full);
+    list = arith::SelectOp::create(b, isFull, list,
+                                   indexConstant(b, listBegin(1)));
+    wanted = arith::SelectOp::create(b, isFull, wanted,
+                                     arith::SubIOp::create(b, wanted, full));
+  }
+  auto entry = [&](Value group) {
+    return load(b, table, arith::AddIOp::create(b, list, group));
+  };
 
   // The last group that begins at or before the wanted row tile. Empty groups
   // begin where the next one does, so the last is never empty.
@@ -200,22 +231,21 @@ RaggedGrid::Tile RaggedGrid::emitTile(ImplicitLocOpBuilder &b,
     Value candidate = arith::MinUIOp::create(
         b, arith::AddIOp::create(b, group, indexConstant(b, step)),
         indexConstant(b, groups));
-    Value isBefore = compare(b, arith::CmpIPredicate::sle,
-                             load(b, table, candidate), wanted);
+    Value isBefore =
+        compare(b, arith::CmpIPredicate::sle, entry(candidate), wanted);
     group = arith::SelectOp::create(b, isBefore, candidate, group);
   }
 
   // The group's tiles share its rows evenly, in whole token steps: a tile that
   // is full but for one row costs less than one that holds one row more.
   Value next = arith::AddIOp::create(b, group, indexConstant(b, 1));
-  Value first = toIndex(b, load(b, table, group));
-  Value within = arith::SubIOp::create(b, rowTile, first);
+  Value first = toIndex(b, entry(group));
+  Value within = arith::SubIOp::create(b, toIndex(b, wanted), first);
   Value begin = toIndex(b, load(b, offsets, group));
   Value end = toIndex(b, load(b, offsets, next));
   Value height = indexConstant(b, tileTokens);
   if (tokenStep < tileTokens) {
-    Value tiles =
-        arith::SubIOp::create(b, toIndex(b, load(b, table, next)), first);
+    Value tiles = arith::SubIOp::create(b, toIndex(b, entry(next)), first);
     Value rows = arith::SubIOp::create(b, end, begin);
     // In 32 bits, where a division is short.
     Value share =

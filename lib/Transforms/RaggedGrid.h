@@ -10,6 +10,10 @@
 // columns first, so that CTAs that run together share activations and walk
 // one expert's weights.
 //
+// With `fullFirst` there are two such lists, of the groups that have more rows
+// than half a tile and of the others, and the tiles of the first are numbered
+// first: what is done last should not take long.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef MXFP4_TRANSFORMS_RAGGEDGRID_H
@@ -23,9 +27,11 @@ namespace mxfp4 {
 struct RaggedGrid {
   /// i32[G+1] in global memory.
   mlir::Value offsets;
-  /// i32[G+2] in shared memory: for each group the row tiles before it, then
+  /// i32 in shared memory: for each of G groups the row tiles before it, then
   /// the row tiles of all, and the number that there is to compute: the same,
-  /// or 0 if the offsets are bad.
+  /// or 0 if the offsets are bad. With `fullFirst`, all but the last counts the
+  /// groups with more rows than half a tile alone, and G+1 entries for the
+  /// others follow.
   mlir::Value table;
   /// i32[G] in global memory, or null: the experts of the groups.
   mlir::Value expertIds;
@@ -39,6 +45,8 @@ struct RaggedGrid {
   /// Most rows of a tile, and the number that its height is a multiple of.
   int64_t tileTokens;
   int64_t tokenStep;
+  /// Whether groups with more rows than half a tile come before all others.
+  bool fullFirst = false;
   /// Tiles along N.
   int64_t columnTiles;
 
@@ -58,9 +66,14 @@ struct RaggedGrid {
 private:
   void emitExpert(mlir::ImplicitLocOpBuilder &b, mlir::Value group,
                   Tile &tile) const;
-  std::pair<mlir::Value, mlir::Value>
-  emitRound(mlir::ImplicitLocOpBuilder &b, mlir::Value lane, mlir::Value base,
-            int64_t perLane, mlir::Value tiles, mlir::Value bad) const;
+  /// Where list 0 or 1 of the table begins.
+  int64_t listBegin(int list) const { return list * (groups + 2); }
+  int lists() const { return fullFirst ? 2 : 1; }
+  mlir::Value emitRowTiles(mlir::ImplicitLocOpBuilder &b, mlir::Value rows,
+                           int list) const;
+  mlir::Value emitList(mlir::ImplicitLocOpBuilder &b, mlir::Value first,
+                       mlir::ArrayRef<mlir::Value> bounds, mlir::Value tiles,
+                       int list) const;
 };
 
 } // namespace mxfp4

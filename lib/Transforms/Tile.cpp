@@ -109,6 +109,7 @@ void KernelBuilder::bindArguments() {
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
+  grid.fullFirst = schedule.startsWithFullTiles();
   grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
 }
 
@@ -135,7 +136,8 @@ void KernelBuilder::carveSharedMemory() {
                       op.getBlockType(),
                       int64_t(schedule.stages) * schedule.weightStageBytes());
   offset = schedule.reductionOffset() + schedule.reductionBytes();
-  grid.table = carve({grid.groups + 2}, b.getI32Type(), 4 * (grid.groups + 2));
+  const int64_t entries = schedule.tableEntries(grid.groups);
+  grid.table = carve({entries}, b.getI32Type(), 4 * entries);
 }
 
 void KernelBuilder::build() {

@@ -555,6 +555,48 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Where full tiles come first: entry 2 of the table, the tiles of groups with
+  // more than half a tile's rows, says which of its two lists to search, and
+  // where the second one's numbers begin.
+
+  // CHECK-LABEL: llvm.func @locate_full_first
+  // CHECK-SAME:    (%[[O:.*]]: !llvm.ptr<1>, %[[WHERE:.*]]: !llvm.ptr<1>, %[[NUMBER:.*]]: i32)
+  // CHECK-DAG:     %[[TABLE:.*]] = llvm.mlir.addressof @locate_full_first_tile0 : !llvm.ptr<3>
+  // CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : index) : i32
+  // CHECK-DAG:     %[[SECOND:.*]] = llvm.mlir.constant(4 : index) : i32
+  // CHECK:         %[[AT:.*]] = llvm.getelementptr %[[TABLE]][
+  // CHECK-NEXT:    %[[FULL:.*]] = llvm.load %[[AT]] : !llvm.ptr<3> -> i32
+  // CHECK-NEXT:    %[[ISFULL:.*]] = llvm.icmp "slt" %[[ROW:.*]], %[[FULL]] : i32
+  // CHECK-NEXT:    %[[LIST:.*]] = llvm.select %[[ISFULL]], %[[ZERO]], %[[SECOND]]
+  // CHECK-NEXT:    %[[REST:.*]] = llvm.sub %[[ROW]], %[[FULL]]
+  // CHECK-NEXT:    %[[WANTED:.*]] = llvm.select %[[ISFULL]], %[[ROW]], %[[REST]]
+  // CHECK:         %[[ENTRY:.*]] = llvm.add %[[LIST]], %{{.*}} : i32
+  // CHECK-NEXT:    %[[AT2:.*]] = llvm.getelementptr %[[TABLE]][%[[ENTRY]]]
+  // CHECK-NEXT:    %[[BEFORE:.*]] = llvm.load %[[AT2]] : !llvm.ptr<3> -> i32
+  // CHECK-NEXT:    llvm.icmp "sle" %[[BEFORE]], %[[WANTED]]
+  // CHECK:         %[[BEGIN:.*]] = llvm.add %[[LIST]], %[[GROUP:.*]] : i32
+  // CHECK-NEXT:    %[[AT3:.*]] = llvm.getelementptr %[[TABLE]][%[[BEGIN]]]
+  // CHECK-NEXT:    %[[FIRST:.*]] = llvm.load %[[AT3]] : !llvm.ptr<3> -> i32
+  // CHECK-NEXT:    llvm.sub %[[WANTED]], %[[FIRST]]
+  // CHECK:         llvm.return
+  gpu.func @locate_full_first(%o: memref<3xi32>, %where: memref<4xi32>, %i: i32)
+      workgroup(%table: memref<7xi32, #gpu.address_space<workgroup>>) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %number = arith.index_cast %i : i32 to index
+    %expert, %row, %valid, %column = mxfp4.locate_tile %number in %table
+        offsets(%o) experts 2 columns 2
+        {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64,
+           tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 6,
+           placement = register, ctas = 1, token_step = 16>}
+        : memref<7xi32, #gpu.address_space<workgroup>>, memref<3xi32>
+    %expert32 = arith.index_cast %expert : index to i32
+    %row32 = arith.index_cast %row : index to i32
+    memref.store %expert32, %where[%c0] : memref<4xi32>
+    memref.store %row32, %where[%c1] : memref<4xi32>
+    gpu.return
+  }
+
   // Control flow becomes branches, and loops stay loops: LLVM would unroll them
   // past the registers. Accumulators of rank 3 come apart.
 

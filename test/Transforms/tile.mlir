@@ -232,7 +232,7 @@ func.func @room(%x: memref<?x384xbf16>,
 // CHECK-SAME:    %[[O:[^ ]*]]: memref<301xi32>
 // CHECK-DAG:     %[[ROUND:.*]] = arith.constant 256 : index
 // CHECK-DAG:     %[[GROUPS:.*]] = arith.constant 300 : index
-// CHECK:         %[[R:.*]]:2 = scf.for %[[BASE:.*]] = %{{.*}} to %[[GROUPS]] step %[[ROUND]] iter_args(%[[TILES:.*]] = %{{.*}}, %[[BAD:.*]] = %{{.*}}) -> (i32, i1) {
+// CHECK:         %[[R:.*]]:2 = scf.for %[[BASE:.*]] = %{{.*}} to %[[GROUPS]] step %[[ROUND]] iter_args(%[[BAD:.*]] = %{{.*}}, %[[TILES:.*]] = %{{.*}}) -> (i1, i32) {
 // CHECK-COUNT-9:   memref.load %[[O]]
 // CHECK-NOT:       memref.load
 // CHECK:           %[[ANY:.*]] = nvvm.vote.sync any
@@ -241,13 +241,62 @@ func.func @room(%x: memref<?x384xbf16>,
 // CHECK-COUNT-8:   memref.store
 // CHECK-NOT:       memref.store
 // CHECK:           %[[TILES2:.*]] = arith.addi %[[TILES]],
-// CHECK:           scf.yield %[[TILES2]], %[[BAD2]]
+// CHECK:           scf.yield %[[BAD2]], %[[TILES2]]
 // CHECK:         }
-// CHECK:         arith.select %[[R]]#1, %{{.*}}, %[[R]]#0
+// CHECK:         arith.select %[[R]]#0, %{{.*}}, %[[R]]#1
 // CHECK:         gpu.barrier
 func.func @many_groups(%x: memref<?x64xbf16>,
                        %w: memref<300x1x1x!mxfp4.block<spread, raw>>,
                        %o: memref<301xi32>, %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<300x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<301xi32>) outs(%y : memref<?x64xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
+  warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 16>
+
+// Groups with more than 24 rows come first: the table has two lists of 300
+// groups, which count the tiles of these and of the others. Behind the first one
+// lies the number of all tiles, or 0.
+
+// CHECK-LABEL: gpu.func @mxfp4_full_first
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[HALF:.*]] = arith.constant 24 : i32
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant 0 : i32
+// CHECK-DAG:     %[[ALL:.*]] = arith.constant 301 : index
+// CHECK-DAG:     %[[LIST:.*]] = arith.constant 302 : index
+// CHECK-DAG:     %[[ENTRY:.*]] = arith.constant 303 : index
+// CHECK:         %[[TABLE:.*]] = memref.view {{.*}} to memref<603xi32,
+// CHECK:         %[[R:.*]]:3 = scf.for {{.*}} iter_args(%[[BAD:.*]] = %{{.*}}, %[[FULL:.*]] = %[[NONE]], %[[REST:.*]] = %[[NONE]]) -> (i1, i32, i32) {
+// CHECK:           %[[TILES:.*]] = arith.ceildivui %[[ROWS:.*]], %
+// CHECK-NEXT:      %[[ISFULL:.*]] = arith.cmpi ugt, %[[ROWS]], %[[HALF]]
+// CHECK-NEXT:      arith.select %[[ISFULL]], %[[TILES]], %[[NONE]]
+// CHECK-COUNT-8:   memref.store %{{.*}}, %[[TABLE]][
+// CHECK:           %[[FULL2:.*]] = arith.addi %[[FULL]],
+// CHECK:           %[[ISREST:.*]] = arith.cmpi ule, %[[ROWS]], %[[HALF]]
+// CHECK-NEXT:      arith.select %[[ISREST]], %[[TILES]], %[[NONE]]
+// CHECK:           %[[AT:.*]] = arith.addi %{{.*}}, %[[ENTRY]]
+// CHECK:           memref.store %{{.*}}, %[[TABLE]][%[[AT]]]
+// CHECK-COUNT-7:   memref.store %{{.*}}, %[[TABLE]][
+// CHECK-NOT:       memref.store
+// CHECK:           %[[REST2:.*]] = arith.addi %[[REST]],
+// CHECK:           scf.yield %{{.*}}, %[[FULL2]], %[[REST2]]
+// CHECK:         %[[SUM:.*]] = arith.addi %[[R]]#1, %[[R]]#2
+// CHECK:         %[[COUNT:.*]] = arith.select %[[R]]#0, %[[NONE]], %[[SUM]]
+// CHECK:         memref.store %[[NONE]], %[[TABLE]][%[[C0]]]
+// CHECK:         memref.store %[[NONE]], %[[TABLE]][%[[LIST]]]
+// CHECK:         memref.store %[[COUNT]], %[[TABLE]][%[[ALL]]]
+// CHECK:         mxfp4.locate_tile
+// CHECK-SAME:      memref<603xi32,
+func.func @full_first(%x: memref<?x64xbf16>,
+                      %w: memref<300x1x1x!mxfp4.block<spread, raw>>,
+                      %o: memref<301xi32>, %y: memref<?x64xbf16>) {
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<300x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<301xi32>) outs(%y : memref<?x64xbf16>)

@@ -102,6 +102,16 @@ struct Schedule {
   /// A group's tokens mostly fit a tile: its weights are read once, and need
   /// not stay in the cache.
   bool readsWeightsOnce() const { return tileTokens <= 64; }
+  /// Tiles that take long come first, lest one of them be the last: those of
+  /// groups with more rows than half a tile has. Few rows make tiles alike.
+  bool startsWithFullTiles() const {
+    return tokenStep != 0 && tileTokens >= 48;
+  }
+  /// i32 in the table of tiles: two lists instead of one if full tiles come
+  /// first.
+  int64_t tableEntries(int64_t groups) const {
+    return startsWithFullTiles() ? 2 * groups + 3 : groups + 2;
+  }
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {
     return tileRows / BlockLayout::kRows * BlockLayout::kBytes;

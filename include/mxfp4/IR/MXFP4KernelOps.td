@@ -32,7 +32,9 @@ def MXFP4_LocateTileOp : MXFP4_Op<"locate_tile",
     Finds the group of tile `number` by binary search in the table of tiles,
     `G+2` i32 in shared memory: for each group the row tiles before it, then the
     row tiles of all. Tiles of one row tile follow each other, `columns` of them.
-    The tiles of a group share its rows evenly.
+    The tiles of a group share its rows evenly. Where the schedule lets full
+    tiles come first the table has `2G+3` entries, of which the last `G+1` are
+    for the groups with at most half a tile's rows.
 
     Results: the expert (-1 for none: its rows are zeros), the first row, the
     number of rows, the tile's number along N. A bad expert id has no rows and no
