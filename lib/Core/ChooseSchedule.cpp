@@ -118,7 +118,7 @@ private:
   Pick pickFewest(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
-  double costOfMany(int height, int64_t rows) const;
+  double costOfMany(int height, int64_t mean) const;
 
   /// Tiles of one multiprocessor, at most.
   int64_t rounds(double tilesAlongTokens, int tileRows) const {
@@ -236,14 +236,13 @@ Pick Chooser::pickMiddle(int64_t rows) const {
 /// has more or fewer rows than the mean as under uniform routing, and its tiles
 /// share them evenly. On an H100 this predicts which of two heights is quicker
 /// wherever they differ by 2 % or more.
-double Chooser::costOfMany(int height, int64_t rows) const {
+double Chooser::costOfMany(int height, int64_t mean) const {
   constexpr std::pair<double, double> sizes[] = {
       {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
-  const auto mean = double(ceilDiv(rows, groups));
   double tiles = 0, work = 0;
   for (auto [deviations, share] : sizes) {
-    const double tokens =
-        std::max(1.0, groups > 1 ? mean + deviations * std::sqrt(mean) : mean);
+    const double tokens = std::max(
+        1.0, double(mean) + (groups > 1 ? deviations * std::sqrt(mean) : 0));
     const double parts = std::ceil(tokens / height);
     const double width = std::ceil(tokens / parts / 16) * 16;
     tiles += share * parts;
@@ -257,21 +256,19 @@ double Chooser::costOfMany(int height, int64_t rows) const {
 /// multiprocessors better; which one that is for a single group changes with
 /// every few rows, so eight times between a power of two and the next must do.
 Pick Chooser::pickMany(int64_t rows) const {
-  if (groups == 1) {
-    int64_t step = 1;
-    while (step * 16 < rows)
-      step *= 2;
-    rows = ceilDiv(rows, step) * step;
-  }
-  const int64_t tokens = tokensFor(ceilDiv(rows, groups), 1.4);
+  int64_t mean = ceilDiv(rows, groups), step = 1;
+  while (step * 16 < mean)
+    step *= 2;
+  mean = ceilDiv(mean, step) * step;
+  const int64_t tokens = tokensFor(mean, 1.4);
   int best =
       *std::find_if(kHeights.begin(), kHeights.end() - 1, [&](int height) {
         const int64_t tiles = ceilDiv(tokens, height);
         return tiles <= 2 && tiles == ceilDiv(tokens, kHeights.back());
       });
-  double least = 0.96 * costOfMany(best, rows);
+  double least = (groups > 1 ? 0.995 : 0.96) * costOfMany(best, mean);
   for (int height : kHeights)
-    if (const double cost = costOfMany(height, rows); cost < least) {
+    if (const double cost = costOfMany(height, mean); cost < least) {
       best = height;
       least = cost;
     }
