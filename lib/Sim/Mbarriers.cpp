@@ -183,7 +183,8 @@ void execArrive(ExecContext &X, const Inst &I) {
   bool Release = !(I.Mods & Relaxed);
   // The clock steps only afterwards: all lanes publish the same work, and one
   // of them does it for all.
-  Mbarrier *Published = nullptr;
+  Mbarrier *Published = nullptr, *Last = nullptr;
+  uint32_t PhasesBefore = 0;
   X.W.Clock.raise(X.W.agent(), X.W.Now);
   forLanes(X.Mask, [&](unsigned L) {
     Cta *T;
@@ -213,7 +214,18 @@ void execArrive(ExecContext &X, const Inst &I) {
                L, Off, 3);
     if (I.Mods & Drop)
       B->Count -= std::min(B->Count, N);
+    if (B != Last) {
+      Last = B;
+      PhasesBefore = B->Phase;
+    }
     arriveMbarrier(X, *T, Off, *B, N, L);
+    if (B->Phase - PhasesBefore > 1 && !X.known("mbarrier", 6))
+      X.report("mbarrier",
+               "the arrivals of one instruction complete more than one phase "
+               "of the mbarrier at " +
+                   hex(Off) + ", which counts " + plural(B->Count, "arrival") +
+                   ": nobody can wait for the phases in between",
+               L, Off, 6);
   });
   ++X.W.Now;
   if (I.NumDst)

@@ -166,13 +166,13 @@ def subject(schedule: str, number: int) -> Subject:
     """The kernel of a schedule: layouts, outputs and evenness of N go round with its number."""
     layout, groups = LAYOUTS[number % 4], 95
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
-    # ended in half a block; its copies need no mask for that. Those of mma.sync do. An odd number
-    # of steps wraps rings of every size in the middle of a pair of steps, of each K slice too, and
-    # begins the next tile elsewhere: no slice has 7 stages.
+    # ended in half a block; its copies need no mask for that. Those of mma.sync do. Eleven
+    # steps, of each K slice too, end a ring of any number of stages that there is elsewhere in
+    # every tile, and at times in the middle of a pair of steps.
     tall = int(re.search(r"rows = (\d+)", schedule)[1]) > 192
     n = (257, 258)[number // 2 % 2] + (192 if tall else 0)  # two tiles
     found = re.search(r"k_slices = (\d+)", schedule)
-    k = 448 * int(found[1]) if found else 576 if "wgmma" in schedule else 544
+    k = 704 * int(found[1]) if found else 704 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
