@@ -326,7 +326,7 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
   for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
     // Steps of K that three slices share, or two, or none.
     for (int64_t steps : {45, 64, 47})
-      for (int64_t groups : {1, 8, 32, 128})
+      for (int64_t groups : {1, 8, 32, 128, 1024})
         for (int64_t n : {64, 2880, 5760})
           // Past the first row of each group only the mean counts.
           for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);

@@ -189,7 +189,7 @@ def subject(schedule: str, number: int) -> Subject:
     cases = [
         Case(problem, at(g0=5, g1=7, g94=1), ids),
         Case(problem, at(g2=2, g3=1, g33=t, g64=1, g70=9), ids, "single", 2),
-        Case(problem, at(g31=2 * t + 1, g32=1, g63=t + 1, g70=3 * t), ids, seed=3),
+        Case(problem, at(g0=t, g31=2 * t + 1, g32=1, g63=t + 1, g70=3 * t, g94=t), ids, seed=3),
         Case(problem, at(g94=1), ids, "single", 4),
         Case(problem, at(g4=3), ids, seed=5),
         Case(problem, (1,) * groups, ids, "single", 6),

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 using namespace mxfp4;
 
 namespace {
@@ -50,6 +52,24 @@ TEST(Schedule, WhateverIsChosenCanRun) {
                 (choice.schedule.sharedBytes(groups) + h100().sharedReserved),
             h100().sharedPerMultiprocessor);
       }
+  }
+}
+
+// The suite runs every schedule of the list; none may be left out.
+TEST(Schedule, WhateverIsChosenIsListed) {
+  for (Placement placement : {Placement::Register, Placement::Shared}) {
+    const std::vector<Schedule> all = allSchedules(h100(), placement);
+    for (int64_t steps : {9, 45, 47, 64})
+      for (int64_t groups : {1, 2, 33, 160, 300, 700, 1024})
+        for (int64_t n : {64, 2880, 5760})
+          for (int64_t mean = 1; mean < 300; mean += mean < 20 ? 1 : 7) {
+            const ScheduleChoice choice =
+                choose({groups, groups, n, steps * 64, mean * groups},
+                       {placement, std::nullopt});
+            EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
+                      all.end())
+                << groups << " groups, " << mean << " rows each, N = " << n;
+          }
   }
 }
 
