@@ -174,7 +174,8 @@ def subject(schedule: str, number: int) -> Subject:
     found = re.search(r"k_slices = (\d+)", schedule)
     k = 704 * int(found[1]) if found else 704 if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
-    t, ids = tokens(schedule), tuple((3 * g + 2) % 5 - 1 for g in range(groups))
+    t, half = tokens(schedule), tokens(schedule) // 2 + 1
+    ids = tuple((3 * g + 2) % 5 - 1 for g in range(groups))
     # Every fragment of a tile is the last one of some group.
     ladder = [8 * (g // 2) + 2 * (g // 2 % 4) + g % 2 for g in range(t // 4)]
     # And every width of wgmma is full, or has one token only.
@@ -189,13 +190,16 @@ def subject(schedule: str, number: int) -> Subject:
     cases = [
         Case(problem, at(g0=5, g1=7, g94=1), ids),
         Case(problem, at(g2=2, g3=1, g33=t, g64=1, g70=9), ids, "single", 2),
-        Case(problem, at(g0=t, g31=2 * t + 1, g32=1, g63=t + 1, g70=3 * t, g94=t), ids, seed=3),
+        # Full tiles on both sides of every step of the scan over lanes, of three groups each, and
+        # just enough rows for the list of full ones.
+        Case(problem, at(g0=t, g6=half, g7=half, g8=half, g26=t, g31=2 * t + 1, g32=1, g50=t + 1,
+                         g63=t + 1, g70=3 * t, g94=t), ids, seed=3),
         Case(problem, at(g94=1), ids, "single", 4),
         Case(problem, at(g4=3), ids, seed=5),
         Case(problem, (1,) * groups, ids, "single", 6),
         *(Case(problem, padded(ladder), ids, seed=seed) for seed in (7, 1)),
         Case(problem, padded(edges), tuple(g % problem.experts for g in range(groups)), seed=9),
-    ]
+    ]  # fmt: skip
     try:
         artifact = compile_kernel(problem, f"schedule={schedule}")
     except Error as e:
