@@ -64,7 +64,7 @@ def test_every_form_of_a_kernel_has_a_law(number: int) -> None:
     k = 64 * int(slices[1]) if slices else 544
     problem = Problem(4, 257, k, 4, LAYOUTS[number % 4], ("bf16", "f32")[number % 2], True)
     missing = forms(compile_kernel(problem, f"schedule={schedule}").ptx) - lawful()
-    assert not missing, f"add a law to test/sim/laws/forms.py for {sorted(missing)}"
+    assert not missing, f"add a law to test/sim/laws for {sorted(missing)}"
 
 
 def test_every_law_is_recorded() -> None:

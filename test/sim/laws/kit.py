@@ -112,3 +112,50 @@ ADDR = """  mov.u32 %r1, %tid.x;
   ld.global.b32 %r2, [%d4];
 """
 INOUT = [".param .u64 in", ".param .u64 out"]
+
+BYTES = "inputs/bytes.bin"
+TILE = ".shared .align 1024 .b8 tile[{n}];\n.shared .align 8 .b64 full;\n"
+SLOT = "  mov.u32 %r4, tile;\n  shl.b32 %r3, %r1, 2;\n  add.s32 %r5, %r4, %r3;\n"
+"""Bytes to read, shared memory of a block and its mbarrier, a thread's word there."""
+
+BULK = """  mov.u32 %r10, full;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra START;
+  mbarrier.init.shared.b64 [%r10], 1;
+  fence.mbarrier_init.release.cluster;
+START:
+  bar.sync 0;
+  @%p1 bra WAIT;
+  mbarrier.arrive.expect_tx.shared.b64 _, [%r10], 512;
+{copy}
+WAIT:
+  mbarrier.try_wait.parity.shared.b64 %p2, [%r10], 0;
+  @!%p2 bra WAIT;
+"""
+"""The first thread copies 512 bytes; all wait."""
+
+CLUSTER = """  mov.u32 %r10, full;
+  mov.u32 %r4, tile;
+  mov.u32 %r3, %cluster_ctarank;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra START;
+  mbarrier.init.shared::cta.b64 [%r10], 1;
+  fence.mbarrier_init.release.cluster;
+  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r10], 128;
+START:
+"""
+"""Each of two blocks has an mbarrier that waits for 128 bytes."""
+TWO_BLOCKS = "\n.explicitcluster\n.reqnctapercluster 2, 1, 1\n"
+
+
+def block_law(name, text, words=1, block=32, n=None, directives="", grid=1, zero=False):
+    """Thread t stores %r30, %r31, ... `block` words apart, at word t of its block's part."""
+    body = REGS + ADDR + SLOT
+    if grid > 1:
+        body += f"  mov.u32 %r9, %ctaid.x;\n  mul.wide.u32 %d9, %r9, {4 * block * words};\n"
+        body += "  add.s64 %d5, %d5, %d9;\n"
+    body += text
+    body += "".join(f"  st.global.b32 [%d5+{4 * block * j}], %r{30 + j};\n" for j in range(words))
+    out = {"out": 4 * block * words * grid, **({"zero": True} if zero else {})}
+    law(name, body + "  ret;\n", INOUT, [arg_in(BYTES), out], grid=grid, block=block,
+        module=TILE.format(n=n or 16 * block), directives=directives)  # fmt: skip

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Laws of barriers, fences, mbarriers, cache policies and control."""
+
+from kit import ADDR, BULK, BYTES, INOUT, REGS, arg_in, block_law, law
+
+
+def barrier_laws():
+    """Named barriers: the neighbour warp's word, read after the barrier."""
+    share = """  st.shared.b32 [%r5], %r2;
+{sync}  xor.b32 %r6, %r5, 128;
+  ld.shared.b32 %r30, [%r6];
+"""
+    for name, sync in [
+        ("bar-sync-id-count", "  bar.sync 3, 64;\n"),
+        ("bar-sync-register", "  mov.b32 %r7, 5;\n  bar.sync %r7, 64;\n"),
+        ("barrier-sync", "  barrier.sync 2, 64;\n"),
+        ("barrier-sync-aligned", "  barrier.sync.aligned 2, 64;\n"),
+        ("barrier-cta-sync", "  barrier.cta.sync.aligned 0;\n"),
+    ]:
+        block_law(name, share.format(sync=sync), block=64)
+    # The first warp arrives and goes on, the second waits for what it wrote.
+    block_law(
+        "bar-arrive",
+        """  setp.gt.u32 %p1, %r1, 31;
+  mov.b32 %r30, 0;
+  @%p1 bra READ;
+  st.shared.b32 [%r5], %r2;
+  bar.arrive 1, 64;
+  bra.uni DONE;
+READ:
+  bar.sync 1, 64;
+  ld.shared.b32 %r30, [%r5+-128];
+DONE:
+""",
+        block=64,
+    )
+    for name, sync in [
+        ("bar-warp-sync", "bar.warp.sync -1"),
+        ("bar-warp-mask", "bar.warp.sync %r8"),
+    ]:
+        block_law(
+            name,
+            f"""  mov.b32 %r8, -1;
+  st.shared.b32 [%r5], %r2;
+  {sync};
+  xor.b32 %r6, %r5, 4;
+  ld.shared.b32 %r30, [%r6];
+""",
+        )
+
+
+def fence_laws():
+    """A flag from one block to the other, behind each fence; the second block reads the data."""
+    for fence in [
+        "fence.acq_rel.gpu",
+        "fence.sc.gpu",
+        "fence.acq_rel.sys",
+        "membar.gl",
+        "membar.sys",
+    ]:
+        message(
+            fence.replace(".", "-"),
+            f"{fence};\n  red.relaxed.gpu.global.add.u32 [%d10], 1;",
+            "atom.relaxed.gpu.global.add.u32 %r6, [%d10], 0;",
+            f"{fence};",
+        )
+    message("st-release-ld-acquire", "st.release.gpu.global.b32 [%d10], 1;",
+            "ld.acquire.gpu.global.b32 %r6, [%d10];", "")  # fmt: skip
+    message("red-release-atom-acquire", "red.release.gpu.global.add.u32 [%d10], 1;",
+            "atom.acquire.gpu.global.or.b32 %r6, [%d10], 0;", "")  # fmt: skip
+    message("atom-acq-rel-exch", "atom.acq_rel.gpu.global.exch.b32 %r7, [%d10], 1;",
+            "atom.acq_rel.gpu.global.cas.b32 %r6, [%d10], 7, 7;", "")  # fmt: skip
+    for fence in ["fence.acq_rel.cta", "fence.sc.cta", "membar.cta"]:
+        block_law(
+            fence.replace(".", "-"),
+            f"""  st.shared.b32 [%r5], %r2;
+  {fence};
+  bar.sync 0;
+  xor.b32 %r6, %r5, 128;
+  ld.shared.b32 %r30, [%r6];
+""",
+            block=64,
+        )
+
+
+def message(name, publish, look, fence):
+    """Block 0 writes its words and raises a flag; block 1 waits and copies them."""
+    law(
+        f"message-{name}",
+        REGS
+        + ADDR
+        + f"""  add.s64 %d10, %d2, 256;
+  mov.u32 %r3, %ctaid.x;
+  setp.ne.u32 %p1, %r3, 0;
+  @%p1 bra READ;
+  st.global.b32 [%d5], %r2;
+  bar.sync 0;
+  setp.ne.u32 %p2, %r1, 0;
+  @%p2 ret;
+  {publish}
+  ret;
+READ:
+  {look}
+  setp.eq.u32 %p2, %r6, 0;
+  @%p2 bra READ;
+  {fence}
+  ld.global.b32 %r7, [%d5];
+  st.global.b32 [%d5+128], %r7;
+  ret;
+""",
+        INOUT,
+        [arg_in(BYTES), {"out": 260, "zero": True}],
+        grid=2,
+    )
+
+
+def mbarrier_laws():
+    """Arrivals, phases, tokens and counts; each step's answer is a word of the output."""
+    start = """  mov.u32 %r10, full;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra START;
+  mbarrier.init.shared.b64 [%r10], {count};
+START:
+  bar.sync 0;
+"""
+    wait = """WAIT{n}:
+  mbarrier.try_wait.parity.shared.b64 %p2, [%r10], {parity};
+  @!%p2 bra WAIT{n};
+"""
+    swap = "  xor.b32 %r6, %r5, 128;\n  ld.shared.b32 %r30, [%r6];\n"
+    block_law(
+        "mbarrier-arrive",
+        start.format(count=64) + "  st.shared.b32 [%r5], %r2;\n"
+        "  mbarrier.arrive.shared.b64 _, [%r10];\n" + wait.format(n=0, parity=0) + swap,
+        block=64,
+    )
+    block_law(
+        "mbarrier-phases",
+        start.format(count=64)
+        + "".join(
+            f"  st.shared.b32 [%r5+{256 * i}], %r2;\n  mbarrier.arrive.shared.b64 %d10, [%r10];\n"
+            + wait.format(n=i, parity=i % 2)
+            + f"  xor.b32 %r6, %r5, 128;\n  ld.shared.b32 %r{30 + i}, [%r6+{256 * i}];\n"
+            + "  add.s32 %r2, %r2, 1;\n"
+            for i in range(3)
+        ),
+        words=3,
+        block=64,
+    )
+    block_law(
+        "mbarrier-token",
+        start.format(count=64)
+        + """  st.shared.b32 [%r5], %r2;
+  mbarrier.arrive.shared::cta.b64 %d10, [%r10];
+AGAIN:
+  mbarrier.test_wait.shared::cta.b64 %p2, [%r10], %d10;
+  @!%p2 bra AGAIN;
+"""
+        + swap,
+        block=64,
+    )
+    # One thread, so that every answer is certain.
+    block_law(
+        "mbarrier-counts",
+        """  mov.u32 %r10, full;
+  mbarrier.init.shared::cta.b64 [%r10], 5;
+  mbarrier.test_wait.parity.shared::cta.b64 %p1, [%r10], 0;
+  selp.b32 %r30, 1, 0, %p1;
+  mbarrier.test_wait.parity.shared::cta.b64 %p1, [%r10], 1;
+  selp.b32 %r31, 1, 0, %p1;
+  mbarrier.arrive.shared::cta.b64 %d10, [%r10], 2;
+  mbarrier.pending_count.b64 %r32, %d10;
+  mbarrier.arrive_drop.shared::cta.b64 %d10, [%r10];
+  mbarrier.pending_count.b64 %r33, %d10;
+  mbarrier.arrive.expect_tx.shared.b64 %d10, [%r10], 32;
+  mbarrier.pending_count.b64 %r34, %d10;
+  mbarrier.arrive.shared::cta.b64 _, [%r10];
+  mbarrier.test_wait.parity.shared::cta.b64 %p1, [%r10], 0;
+  selp.b32 %r35, 1, 0, %p1;
+  mbarrier.complete_tx.shared::cta.b64 [%r10], 16;
+  mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r10], 16;
+  mbarrier.complete_tx.shared::cta.b64 [%r10], 32;
+  mbarrier.test_wait.parity.shared::cta.b64 %p1, [%r10], 0;
+  selp.b32 %r36, 1, 0, %p1;
+  mbarrier.arrive.shared::cta.b64 _, [%r10], 4;
+  mbarrier.test_wait.parity.shared::cta.b64 %p1, [%r10], 1;
+  selp.b32 %r37, 1, 0, %p1;
+  mbarrier.inval.shared::cta.b64 [%r10];
+""",
+        words=8,
+        block=1,
+    )
+    for name, op, count in [("noinc", "arrive.noinc", 32), ("inc", "arrive", 32)]:
+        block_law(
+            f"cp-async-mbarrier-{name}",
+            start.format(count=count)
+            + f"""  cp.async.ca.shared.global [%r5], [%d4], 4;
+  cp.async.mbarrier.{op}.shared.b64 [%r10];
+"""
+            + ("" if name == "noinc" else "  mbarrier.arrive.shared.b64 _, [%r10];\n")
+            + wait.format(n=0, parity=0)
+            + "  xor.b32 %r6, %r5, 4;\n  ld.shared.b32 %r30, [%r6];\n",
+        )
+    block_law(
+        "cp-async-wait-all",
+        """  cp.async.ca.shared.global [%r5], [%d4], 4;
+  cp.async.wait_all;
+  bar.sync 0;
+  xor.b32 %r6, %r5, 4;
+  ld.shared.b32 %r30, [%r6];
+""",
+    )
+
+
+def policy_laws():
+    """Copies and accesses with a cache policy: what arrives does not depend on it."""
+    policies = [
+        ("first", "createpolicy.fractional.L2::evict_first.b64 %d10, 1.0;"),
+        ("last", "createpolicy.fractional.L2::evict_last.b64 %d10, 1.0;"),
+        ("literal", "mov.b64 %d10, 1364590687093260288;"),
+    ]
+    for name, make in policies:
+        copy = f"""  {make}
+  cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint
+    [%r4], [%d1], 512, [%r10], %d10;"""
+        block_law(
+            f"bulk-load-{name}",
+            BULK.format(copy=copy) + "  ld.shared.b32 %r30, [%r5];\n",
+            block=128,
+        )
+    block_law(
+        "access-with-policy",
+        """  createpolicy.fractional.L2::evict_first.b64 %d10, 0.5;
+  ld.global.L2::cache_hint.b32 %r30, [%d4], %d10;
+  ld.global.nc.L1::no_allocate.L2::128B.b32 %r31, [%d4+128];
+  prefetch.global.L2 [%d4];
+  prefetch.global.L1 [%d4];
+  st.global.L2::cache_hint.b32 [%d5+256], %r2, %d10;
+  ld.global.b32 %r32, [%d5+256];
+""",
+        words=3,
+    )
+    for op in ["ca", "cg", "cs", "cv"]:
+        store = {"ca": "wb", "cg": "cg", "cs": "cs", "cv": "wt"}[op]
+        block_law(
+            f"cache-{op}-{store}",
+            f"""  ld.global.{op}.b32 %r30, [%d4+64];
+  st.global.{store}.b32 [%d5+128], %r2;
+  ld.global.{op}.b32 %r31, [%d5+128];
+""",
+            words=2,
+        )
+    for how in ["volatile", "relaxed.gpu"]:
+        block_law(
+            f"ld-st-{how.replace('.', '-')}",
+            f"""  ld.{how}.global.b32 %r30, [%d4+64];
+  st.{how}.global.b32 [%d5+128], %r2;
+  ld.{how}.global.b32 %r31, [%d5+128];
+""",
+            words=2,
+        )
+
+
+def control_laws():
+    """Programmatic launches (alone, they wait for nothing), register hand-over, exits, sleep."""
+    block_law(
+        "griddepcontrol",
+        """  griddepcontrol.wait;
+  add.s32 %r30, %r2, 1;
+  griddepcontrol.launch_dependents;
+""",
+        grid=3,
+    )
+    block_law(
+        "setmaxnreg",
+        """  shr.u32 %r6, %r1, 7;
+  setp.eq.b32 %p1, %r6, 0;
+  @%p1 bra LESS;
+  setmaxnreg.inc.sync.aligned.u32 208;
+  add.s32 %r30, %r2, 5;
+  bra.uni DONE;
+LESS:
+  setmaxnreg.dec.sync.aligned.u32 40;
+  sub.s32 %r30, %r2, 5;
+DONE:
+""",
+        block=256,
+        directives="\n.reqntid 256, 1, 1\n.maxnreg 128\n",
+    )
+    block_law(
+        "exit-nanosleep",
+        """  setp.lt.s32 %p1, %r2, 0;
+  st.global.b32 [%d5], %r1;
+  nanosleep.u32 40;
+  @%p1 exit;
+  mov.b32 %r30, 77;
+""",
+        words=1,
+        grid=1,
+        zero=True,
+    )
+    block_law(
+        "bra-uni",
+        """  mov.b32 %r30, 0;
+LOOP:
+  add.s32 %r30, %r30, %r1;
+  setp.lt.s32 %p1, %r30, 100;
+  setp.eq.b32 %p2, %r1, 0;
+  not.pred %p3, %p2;
+  and.pred %p1, %p1, %p3;
+  vote.sync.any.pred %p1, %p1, -1;
+  @%p1 bra.uni LOOP;
+""",
+    )
+
+
+def synchronise_laws():
+    """Barriers, fences, mbarriers, cache policies, control."""
+    barrier_laws()
+    fence_laws()
+    mbarrier_laws()
+    policy_laws()
+    control_laws()
