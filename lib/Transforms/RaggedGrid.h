@@ -29,9 +29,9 @@ struct RaggedGrid {
   mlir::Value offsets;
   /// i32 in shared memory: for each of G groups the row tiles before it, then
   /// the row tiles of all, and the number that there is to compute: the same,
-  /// or 0 if the offsets are bad. With `fullFirst`, all but the last counts the
-  /// groups with more rows than half a tile alone, and G+1 entries for the
-  /// others follow.
+  /// or 0 if the offsets are bad. With `fullFirst`, the first G+1 entries count
+  /// tiles of groups with more rows than half a tile, and G+1 entries for the
+  /// other groups follow.
   mlir::Value table;
   /// i32[G] in global memory, or null: the experts of the groups.
   mlir::Value expertIds;

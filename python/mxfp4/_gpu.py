@@ -167,8 +167,8 @@ def time_graphs(
 
     Args:
         graphs: a graph and its number of launches, for each name.
-        window_ms: how long the samples of a graph last together, at least; no graph has fewer
-            than two a turn.
+        window_ms: how long the samples of a graph last together, about: there are two to forty a
+            turn.
 
     Returns:
         for each name, microseconds a launch: "median", "low" and "high" (the 10th and 90th of
