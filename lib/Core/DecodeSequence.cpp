@@ -32,6 +32,10 @@ public:
   int shr(int a, uint32_t b) {
     return b ? add({DecodeOpcode::Shr, a, -1, b}) : a;
   }
+  int rotl(int a, uint32_t b) { return add({DecodeOpcode::Rotl, a, -1, b}); }
+  int splat(int a, uint32_t half) {
+    return add({DecodeOpcode::Splat, a, -1, half});
+  }
   int mul(int a, uint32_t b) { return add({DecodeOpcode::Mul, a, -1, b}); }
   int bitOr(int a, int b) { return add({DecodeOpcode::Or, a, b, 0}); }
   int mulBF16(int a, int b) { return add({DecodeOpcode::MulBF16x2, a, b, 0}); }
@@ -51,12 +55,15 @@ private:
 } // namespace
 
 /// Spread order: registers 0 to 2 are a shift and a mask. Register 3 lives in
-/// the leftover bits e1 s . m e0 (10, 11, 13, 14); one multiply moves its four
-/// bits by 8, 14, 3 and 3 at once, since no two partial products meet.
+/// the leftover bits, which the second shift, as a rotation, brings to e0 m . s
+/// e1 (4, 3, 1, 0); one multiply moves them by 3, 3, 14 and 8 at once, since no
+/// two partial products meet. On an H100 masks and rotations share one pipe,
+/// multiplies of both kinds and shifts left another: six operations for each.
 static std::array<int, 4> placeSpread(Builder &b, int codes) {
-  const int leftover = b.andi(b.shr(codes, 10), 0x001B001B);
+  const int rotated = b.rotl(codes, 6);
+  const int leftover = b.andi(rotated, 0x001B001B);
   return {b.andi(codes, kPlaced), b.andi(b.shl(codes, 3), kPlaced),
-          b.andi(b.shl(codes, 6), kPlaced),
+          b.andi(rotated, kPlaced),
           b.andi(b.mul(leftover, 1u << 14 | 1u << 8 | 1u << 3), kPlaced)};
 }
 
@@ -73,19 +80,21 @@ static std::array<int, 4> placeNibble(Builder &b, int codes) {
   return result;
 }
 
-/// bf16x2 of a stored scale byte.
-static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
-  int field = b.shr(scales, 8 * byte);
-  if (byte != 3)
-    field = b.andi(field, 0xFF);
+/// bf16x2 of the stored scales of a k32 slice: row 0 in the low half.
+static int scalePair(Builder &b, ScaleEncoding encoding, int scales,
+                     int slice) {
   if (encoding == ScaleEncoding::Folded)
-    return b.mul(field, 0x00800080);
+    return b.andi(slice == 0 ? b.shl(scales, 7) : b.shr(scales, 1), 0x7F807F80);
   // Bytes 1 to 254 are exponent fields. Byte 0 is 2^-127 = 0x0040 and byte 255
   // is NaN = 0x7FC0: both want bit 6 set. (byte + 1) >> 1, modulo 128, is zero
-  // for these two alone, and only zero borrows when 1 is subtracted.
-  const int zeroIfSpecial = b.andi(b.shr(b.addi(field, 1), 1), 0x7F);
-  const int bit6 = b.andi(b.shr(b.addi(zeroIfSpecial, ~0u), 25), 0x40);
-  return b.mul(b.bitOr(b.shl(field, 7), bit6), 0x00010001);
+  // for these two alone; 127 more than that has bit 7 clear for zero alone.
+  const int bytes = b.andi(b.shr(scales, 8 * slice), 0x00FF00FF);
+  const int zeroIfSpecial =
+      b.andi(b.shr(b.addi(bytes, 0x00010001), 1), 0x007F007F);
+  const int isOther = b.shr(b.addi(zeroIfSpecial, 0x007F007F), 1);
+  // One more turns bit 6 round.
+  const int isSpecial = b.andi(b.addi(isOther, 0x00400040), 0x00400040);
+  return b.bitOr(b.shl(bytes, 7), isSpecial);
 }
 
 std::string mxfp4::sequenceName(const BlockLayout &layout) {
@@ -106,10 +115,8 @@ DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
                                   ? placeSpread(b, codes)
                                   : placeNibble(b, codes);
   // Registers 0 and 2 belong to one row, 1 and 3 to the other.
-  std::array<int, 2> scale;
-  for (int row = 0; row < 2; ++row)
-    scale[row] = scalePair(b, layout.scales, scales,
-                           BlockLayout::scaleByte(/*slot=*/2 * row, step));
+  const int pair = scalePair(b, layout.scales, scales, /*slice=*/step / 2);
+  const std::array<int, 2> scale = {b.splat(pair, 0), b.splat(pair, 1)};
   for (int reg = 0; reg < 4; ++reg) {
     int value = placed[reg];
     if (layout.scales == ScaleEncoding::Raw)
@@ -148,11 +155,17 @@ std::array<uint32_t, 4> DecodeSequence::evaluate(uint32_t codes,
     case DecodeOpcode::Shr:
       values.push_back(a >> b);
       break;
+    case DecodeOpcode::Rotl:
+      values.push_back(a << b % 32 | a >> (32 - b) % 32);
+      break;
     case DecodeOpcode::Mul:
       values.push_back(a * b);
       break;
     case DecodeOpcode::MulBF16x2:
       values.push_back(multiplyBF16x2(a, b));
+      break;
+    case DecodeOpcode::Splat:
+      values.push_back((a >> 16 * b & 0xFFFF) * 0x00010001);
       break;
     }
   }
@@ -168,6 +181,7 @@ DecodeCost DecodeSequence::cost() const {
     case DecodeOpcode::Or:
     case DecodeOpcode::Add:
     case DecodeOpcode::Shr:
+    case DecodeOpcode::Rotl:
       ++cost.alu;
       break;
     case DecodeOpcode::Shl:
@@ -176,6 +190,8 @@ DecodeCost DecodeSequence::cost() const {
       break;
     case DecodeOpcode::MulBF16x2:
       ++cost.bf16x2;
+      break;
+    case DecodeOpcode::Splat:
       break;
     }
   return cost;

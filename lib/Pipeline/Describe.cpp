@@ -205,10 +205,14 @@ static const char *name(DecodeOpcode op) {
     return "shl";
   case DecodeOpcode::Shr:
     return "shr";
+  case DecodeOpcode::Rotl:
+    return "rotl";
   case DecodeOpcode::Mul:
     return "mul";
   case DecodeOpcode::MulBF16x2:
     return "mul.bf16x2";
+  case DecodeOpcode::Splat:
+    return "splat";
   }
   return "";
 }
@@ -217,7 +221,10 @@ static const char *pipe(const DecodeInst &inst) {
   DecodeSequence alone;
   alone.instructions = {inst};
   const DecodeCost cost = alone.cost();
-  return cost.bf16x2 ? "bf16x2" : cost.multiply ? "multiply" : "alu";
+  return cost.bf16x2     ? "bf16x2"
+         : cost.multiply ? "multiply"
+         : cost.alu      ? "alu"
+                         : "none";
 }
 
 /// Where the bits of value `number` come from, or null if it does more than

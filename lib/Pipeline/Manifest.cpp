@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Format "mxfp4-artifact", version 2. A launcher
+// Format "mxfp4-artifact", version 3. A launcher
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory
@@ -118,7 +118,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
   const int64_t dynamicShared = s.dynamicSharedBytes(facts.problem.groups);
   Object manifest{
       {"format", "mxfp4-artifact"},
-      {"version", 2},
+      {"version", 3},
       {"entry", entry},
       {"target", chip},
       {"problem", problem(facts)},

@@ -47,9 +47,15 @@ private:
     return value.getType() == pair ? value
                                    : LLVM::BitcastOp::create(b, pair, value);
   }
+  Value splat(Value value, int32_t half) {
+    Value none = LLVM::PoisonOp::create(b, pair);
+    return LLVM::ShuffleVectorOp::create(b, value, none, {half, half});
+  }
 
   Value emit(const DecodeInst &inst) {
     Value lhs = values[inst.lhs];
+    if (inst.op == DecodeOpcode::Splat)
+      return splat(toPair(lhs), int32_t(inst.immediate));
     Value rhs = inst.rhs < 0 ? constant(inst.immediate) : values[inst.rhs];
     switch (inst.op) {
     case DecodeOpcode::And:
@@ -62,10 +68,14 @@ private:
       return LLVM::ShlOp::create(b, lhs, rhs);
     case DecodeOpcode::Shr:
       return LLVM::LShrOp::create(b, lhs, rhs);
+    case DecodeOpcode::Rotl:
+      return LLVM::FshlOp::create(b, lhs, lhs, rhs);
     case DecodeOpcode::Mul:
       return LLVM::MulOp::create(b, lhs, rhs);
     case DecodeOpcode::MulBF16x2:
       return LLVM::FMulOp::create(b, toPair(lhs), toPair(rhs));
+    case DecodeOpcode::Splat:
+      break;
     }
     llvm_unreachable("all operations are handled");
   }

@@ -297,14 +297,17 @@ private:
   static SmallVector<Value> describe(ImplicitLocOpBuilder &b, Value tiles,
                                      Value number, int64_t tileBytes) {
     Arithmetic a(b);
+    // Addresses of shared memory have 18 bits. Only the low word changes, by one
+    // multiply and add for a tile: what does not change is added first.
     Value base = LLVM::PtrToIntOp::create(b, b.getI32Type(), tiles);
-    Value address = a.add(base, a.mul(number, tileBytes));
-    Value first = LLVM::OrOp::create(
-        b, a.toI64(a.andi(a.shr(address, 4), 0x3FFF)),
-        a.constant(b.getI64Type(), static_cast<int64_t>(kDescriptor)));
+    base = a.add(a.shr(base, 4), static_cast<int32_t>(kDescriptor));
+    Value first = a.add(a.mul(number, tileBytes >> 4), base);
+    Value high = a.constant(b.getI64Type(),
+                            static_cast<int64_t>(kDescriptor >> 32 << 32));
     SmallVector<Value> descriptors;
     for (int step = 0; step < BlockLayout::kCols / 16; ++step)
-      descriptors.push_back(a.add(first, 32 * step >> 4));
+      descriptors.push_back(LLVM::OrOp::create(
+          b, a.toI64(a.add(first, 32 * step >> 4)), high));
     return descriptors;
   }
 };

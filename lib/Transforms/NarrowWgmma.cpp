@@ -26,46 +26,68 @@ namespace {
 class Narrower {
 public:
   explicit Narrower(WgmmaOp op)
-      : op(op), step(*op.getTokenStep()), b(op.getLoc(), op) {}
+      : op(op), step(*op.getTokenStep()), widths(8 * op.getColumns() / step),
+        b(op.getLoc(), op) {}
 
   void run() {
-    const int64_t widths = 8 * op.getColumns() / step;
     // Early: the fence of the chosen group then finds nothing to wait for.
     if (widths > 1)
       NVVM::WgmmaFenceAlignedOp::create(b);
-    op.replaceAllUsesWith(choose(1, widths));
+    int64_t bit = 1;
+    while (2 * bit < widths)
+      bit *= 2;
+    op.replaceAllUsesWith(choose(0, widths > 1 ? bit : 0));
     op.erase();
   }
 
 private:
-  /// The group for the fewest of `low` to `high` steps that hold all tokens. A
-  /// binary tree: ptxas makes an indirect branch of a switch or of a chain of
-  /// equalities.
-  Value choose(int64_t low, int64_t high) {
-    if (low == high) {
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+
+  /// Steps that hold all tokens but the first, and so a number below `widths`
+  /// even where there is no token.
+  Value lastStep() {
+    if (!last) {
+      Value one = constant(1);
+      Value others = arith::SubIOp::create(
+          b, arith::MaxUIOp::create(b, op.getTokens(), one), one);
+      last = arith::DivUIOp::create(b, others, constant(step));
+    }
+    return last;
+  }
+
+  /// The group for `low` steps and one, and for what bits up to `bit` of the
+  /// number of steps add. Branches, since ptxas makes an indirect one of a
+  /// switch; on bits, since their predicates stay in registers, and those of
+  /// one comparison for each width do not.
+  Value choose(int64_t low, int64_t bit) {
+    while (bit > 0 && low + bit >= widths)
+      bit /= 2;
+    if (bit == 0) {
       auto narrow = cast<WgmmaOp>(b.clone(*op));
       narrow.getTokensMutable().clear();
       narrow.removeTokenStepAttr();
-      narrow.setColumns(high * step / 8);
+      narrow.setColumns((low + 1) * step / 8);
       return narrow.getResult();
     }
-    const int64_t middle = (low + high) / 2;
-    Value isMore =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, op.getTokens(),
-                              arith::ConstantIndexOp::create(b, middle * step));
+    Value isMore = arith::CmpIOp::create(
+        b, arith::CmpIPredicate::ne,
+        arith::AndIOp::create(b, lastStep(), constant(bit)), constant(0));
     auto branch = scf::IfOp::create(b, op.getType(), isMore,
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(b, choose(middle + 1, high));
+    scf::YieldOp::create(b, choose(low + bit, bit / 2));
     b.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b, choose(low, middle));
+    scf::YieldOp::create(b, choose(low, bit / 2));
     return branch.getResult(0);
   }
 
   WgmmaOp op;
-  const int64_t step;
+  const int64_t step, widths;
   ImplicitLocOpBuilder b;
+  Value last;
 };
 
 struct NarrowWgmmaPass : mxfp4::impl::NarrowWgmmaBase<NarrowWgmmaPass> {

@@ -18,7 +18,7 @@ from .errors import Error
 from .layout import BLOCK_BYTES, Layout
 
 FORMAT = "mxfp4-artifact"
-VERSION = 2
+VERSION = 3
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
 _NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows")
 _OPTIONAL = {"workspace"}
@@ -46,7 +46,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest of version 2, checked.
+    """A manifest of version 3, checked.
 
     Attributes:
         entry: the kernel's name in the PTX.
@@ -97,7 +97,7 @@ class Manifest:
         """Read and check the JSON text of a manifest.
 
         Raises:
-            Error: if it is no manifest of version 2; the message names the entry.
+            Error: if it is no manifest of version 3; the message names the entry.
         """
         try:
             raw = json.loads(text)

@@ -10,8 +10,8 @@ of scales. A block covers 64 rows and 64 columns, and belongs to 128 threads (4 
   r0 = (row g, k = 2t + h), r1 = (row g+8, same k), r2 = (row g, k + 8), r3 = (row g+8, k + 8).
 - Fragment rows g and g+8 of warp w are matrix rows ``16w + 2g`` and ``16w + 2g + 1``, so that a
   thread's results are neighbours in the output.
-- Scales: the four bytes at ``2048 + 32w + 4g`` are row g then row g+8 of the block's first 32
-  columns, then the same of its second 32.
+- Scales: the four bytes at ``2048 + 32w + 4g`` are row g's of the block's first and second 32
+  columns, then the same of row g+8.
 
 ``order`` says which bits of a word hold which slot; ``scales`` how a scale byte is stored.
 Padding (n >= N or k >= K) has code 0 and scale 1.
@@ -50,9 +50,13 @@ FOLDED_BIAS = 126
 FOLDED_MAX = 128
 """The largest E8M0 byte that can be stored folded."""
 
-# Bit positions of (sign, e1, e0, mantissa) of register r's code, within the 16-bit half h.
-_SPREAD_BITS = ((15, 8, 7, 6), (12, 5, 4, 3), (9, 2, 1, 0), (11, 10, 14, 13))
+# Bit positions of (sign, e1, e0, mantissa) of register r's code in half h = 0; 16 higher for h = 1,
+# and past bit 31 comes bit 0.
+_SPREAD_BITS = ((15, 8, 7, 6), (12, 5, 4, 3), (9, 2, 1, 0), (27, 26, 30, 29))
 _NIBBLE_BITS = ((3, 2, 1, 0), (7, 6, 5, 4), (11, 10, 9, 8), (15, 14, 13, 12))
+
+SCALE_AXES = (0, 4, 1, 2, 3, 5)
+"""From scales ``[nb, w, g, p, kb, k32]`` (row 64 nb + 16w + 2g + p) to their order in memory."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def blocks_of(n: int, k: int) -> tuple[int, int]:
 def slot_bits(order: str) -> NDArray[np.int64]:
     """Bit of the u32 word that holds bit b (0 = mantissa .. 3 = sign) of slot s: ``[8, 4]``."""
     of_register = _SPREAD_BITS if order == "spread" else _NIBBLE_BITS
-    bits = [[of_register[s // 2][3 - b] + 16 * (s % 2) for b in range(4)] for s in range(8)]
+    bits = [[(of_register[s // 2][3 - b] + 16 * (s % 2)) % 32 for b in range(4)] for s in range(8)]
     return np.array(bits)
 
 
@@ -198,7 +202,7 @@ def pack_expert(
     stored = np.full((nb * TILE, kb * 2), layout.padding_scale, np.uint8)
     bias = FOLDED_BIAS if layout.scales == "folded" else 0
     stored[:n, : k // BLOCK] = scales + np.uint8(bias)
-    bytes_ = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(0, 4, 1, 2, 5, 3)
+    bytes_ = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(SCALE_AXES)
     out[:, :, CODE_BYTES:] = bytes_.reshape(nb, kb, BLOCK_BYTES - CODE_BYTES)
     return out
 
@@ -209,11 +213,15 @@ def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]
     words = packed[:, :, :CODE_BYTES].reshape(nb, kb, CODE_BYTES // 4, 4)
     codes = _unpermute_words(words, layout.order).reshape(nb, kb, 4, 8, 4, 4, 2, 2)
     flat = np.ascontiguousarray(codes.transpose(0, 2, 3, 7, 1, 5, 6, 4))
-    scales = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2).transpose(0, 2, 3, 5, 1, 4)
-    stored = np.ascontiguousarray(scales).reshape(nb * TILE, kb * 2)
-    if layout.scales == "folded":
-        stored = stored - np.uint8(FOLDED_BIAS)
-    return flat.reshape(nb * TILE, kb * TILE // 2), stored
+    return flat.reshape(nb * TILE, kb * TILE // 2), unpack_scales(packed, layout)
+
+
+def unpack_scales(packed: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
+    """E8M0 bytes ``[NB*64, KB*2]`` of packed ``[NB, KB, 2176]``, padding included."""
+    nb, kb, _ = packed.shape
+    ordered = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2)
+    stored = ordered.transpose(np.argsort(SCALE_AXES)).reshape(nb * TILE, kb * 2)
+    return stored - np.uint8(FOLDED_BIAS) if layout.scales == "folded" else stored
 
 
 def unpack_expert(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Quantized:

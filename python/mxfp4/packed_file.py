@@ -25,6 +25,9 @@ from .layout import BLOCK_BYTES, Layout, blocks_of, unpack_expert
 from .weights import PackedWeights, Proof
 
 FORMAT = "mxfp4-packed-weights"
+VERSION = "2"
+"""Of the layout of blocks: version 1 had codes and scales in another order."""
+
 TENSOR = "packed"
 PART = ".part"
 """Ends the name of a file that is being written."""
@@ -109,7 +112,7 @@ def _header(
     dims = [count, *blocks_of(n, k), BLOCK_BYTES]
     metadata = {
         "format": FORMAT,
-        "version": "1",
+        "version": VERSION,
         "n": str(n),
         "k": str(k),
         "order": layout.order,
@@ -137,8 +140,11 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
                 f"{path} is not a file of packed weights: expected metadata "
                 f'format="{FORMAT}" and a tensor "{TENSOR}".'
             )
-    if found.get("version") != "1":
-        raise Error(f"{path}: expected version 1, got {found.get('version')!r}.")
+    if found.get("version") != VERSION:
+        raise Error(
+            f"{path}: expected version {VERSION}, got {found.get('version')!r}; pack the weights "
+            "again with this package."
+        )
     return dict(found)
 
 

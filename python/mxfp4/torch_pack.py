@@ -15,7 +15,16 @@ import torch
 
 from .checkpoint import ExpertTensor
 from .formats import Quantized
-from .layout import BLOCK_BYTES, CODE_BYTES, FOLDED_BIAS, TILE, Layout, _byte_tables, blocks_of
+from .layout import (
+    BLOCK_BYTES,
+    CODE_BYTES,
+    FOLDED_BIAS,
+    SCALE_AXES,
+    TILE,
+    Layout,
+    _byte_tables,
+    blocks_of,
+)
 from .weights import PackedWeights, layout_for
 
 
@@ -35,7 +44,7 @@ def pack_expert(blocks: torch.Tensor, scales: torch.Tensor, layout: Layout) -> t
     bias = FOLDED_BIAS if layout.scales == "folded" else 0
     stored = torch.full((nb * TILE, kb * 2), layout.padding_scale, dtype=torch.uint8, device=device)
     stored[:n, :groups] = scales + bias
-    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).permute(0, 4, 1, 2, 5, 3)
+    ordered = stored.reshape(nb, 4, 8, 2, kb, 2).permute(SCALE_AXES)
     parts = [words.reshape(nb, kb, CODE_BYTES), ordered.reshape(nb, kb, -1)]
     return torch.cat(parts, dim=2).contiguous()
 

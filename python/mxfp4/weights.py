@@ -15,10 +15,7 @@ from .errors import Error
 from .formats import BLOCK, SCALE_NAN, Quantized, dequantize
 from .layout import (
     BLOCK_BYTES,
-    CODE_BYTES,
-    FOLDED_BIAS,
     FOLDED_MAX,
-    TILE,
     Layout,
     blocks_of,
     check_scales,
@@ -26,6 +23,7 @@ from .layout import (
     padding_is_neutral,
     to_raw_scales,
     unpack_expert,
+    unpack_scales,
 )
 
 
@@ -180,10 +178,7 @@ class PackedWeights:
 
 def _proof_of_packed(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Proof:
     """Proof of one packed expert, from its stored scale bytes and without its padding."""
-    nb, kb, _ = packed.shape
-    stored = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2).transpose(0, 2, 3, 5, 1, 4)
-    stored = stored.reshape(nb * TILE, kb * 2)[:n, : k // BLOCK]
-    return Proof.of(stored - np.uint8(FOLDED_BIAS) if layout.scales == "folded" else stored)
+    return Proof.of(unpack_scales(packed, layout)[:n, : k // BLOCK])
 
 
 def pack(

@@ -119,17 +119,18 @@
 // of the same sums.
 
 // REGISTER:      wgmma.fence.sync.aligned;
-// REGISTER:      setp.lt.u32 [[FEW:%p[0-9]+]], %{{.*}}, 33;
-// REGISTER:      @[[FEW]] bra [[NARROW:\$L__BB[0-9_]+]];
+// REGISTER:      @%p{{[0-9]+}} bra [[NARROW:\$L__BB[0-9_]+]];
+// REGISTER-NEXT: bra.uni [[WIDE:\$L__BB[0-9_]+]];
+// REGISTER-NEXT: [[NARROW]]:
 // REGISTER-NEXT: wgmma.fence.sync.aligned;
-// REGISTER:      wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF:(%r[0-9]+, ){15}%r[0-9]+]], [[REST:(%r[0-9]+, ){15}%r[0-9]+]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
-// REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST]]}, {%r
+// REGISTER:      wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF:(%r[0-9]+, ){15}%r[0-9]+]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
+// REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {%r
 // REGISTER-NOT:  wgmma.mma_async
 // REGISTER:      wgmma.commit_group.sync.aligned;
-// REGISTER:      [[NARROW]]:
+// REGISTER:      [[WIDE]]:
 // REGISTER-NEXT: wgmma.fence.sync.aligned;
-// REGISTER:      wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
-// REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {%r
+// REGISTER:      wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST:(%r[0-9]+, ){15}%r[0-9]+]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
+// REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST]]}, {%r
 // REGISTER:      wgmma.commit_group.sync.aligned;
 
 // It is the first of the tile: nothing is waited for. Behind it the second step is
@@ -152,8 +153,8 @@
 // The last round loads nothing.
 
 // REGISTER-NOT:  wgmma.wait_group
-// REGISTER:      wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST]]}, {[[B0]], [[B1]], [[B2]], [[B3]]}, %rd
 // REGISTER:      wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {[[B0]], [[B1]], [[B2]], [[B3]]}, %rd
+// REGISTER:      wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST]]}, {[[B0]], [[B1]], [[B2]], [[B3]]}, %rd
 // REGISTER:      wgmma.commit_group.sync.aligned;
 // REGISTER:      wgmma.wait_group.sync.aligned 1;
 // REGISTER:      mbarrier.arrive.shared.b64
@@ -208,10 +209,10 @@
 // SHARED-NEXT:   fence.proxy.async.shared::cta;
 // SHARED-NEXT:   bar.sync [[MINE]], 128;
 // SHARED:        wgmma.fence.sync.aligned;
-// SHARED:        wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF:(%r[0-9]+, ){15}%r[0-9]+]], {{(%r[0-9]+, ){15}%r[0-9]+}}}, [[BLOCK:%rd[0-9]+]], [[X:%rd[0-9]+]], 1, 1, 1, 0, 0;
-// SHARED-COUNT-3: wgmma.mma_async.sync.aligned.m64n64k16
-// SHARED:        wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, [[BLOCK]], [[X]], 1, 1, 1, 0, 0;
+// SHARED:        wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF:(%r[0-9]+, ){15}%r[0-9]+]]}, [[BLOCK:%rd[0-9]+]], [[X:%rd[0-9]+]], 1, 1, 1, 0, 0;
 // SHARED-COUNT-3: wgmma.mma_async.sync.aligned.m64n32k16
+// SHARED:        wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], {{(%r[0-9]+, ){15}%r[0-9]+}}}, [[BLOCK]], [[X]], 1, 1, 1, 0, 0;
+// SHARED-COUNT-3: wgmma.mma_async.sync.aligned.m64n64k16
 // SHARED-NOT:    wgmma.wait_group
 
 // The next block goes to the other buffer, while the group reads this one.

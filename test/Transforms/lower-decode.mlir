@@ -1,44 +1,42 @@
 // A decode becomes register operations: the bits of each code pair are put in
-// their places (and, shift, one multiply), the two scale bytes become pairs of
-// bf16, and bf16 multiplications give the values.
+// their places (and, shift, one multiply), the scales of both rows become a pair
+// of bf16, and bf16 multiplications with one half of it give the values.
 //
 // RUN: mxfp4-opt %s --mxfp4-lower-decode --cse \
 // RUN:   | FileCheck %s --implicit-check-not=mxfp4.decode
 // RUN: mxfp4-opt %s --mxfp4-lower-decode=sequence=auto --cse | FileCheck %s
 
-// Spread codes: register 0 is a mask, 1 and 2 a shift and a mask; register 3
-// gathers the leftover bits with a multiplication. Folded scales: one
-// multiplication makes a pair, one more decodes.
+// Spread codes: register 0 is a mask, 1 a shift and a mask, 2 a rotation and a
+// mask; register 3 gathers the leftover bits of that rotation with a
+// multiplication. Folded scales: a shift and a mask make a pair, one multiplication
+// decodes.
 
 // CHECK-LABEL: llvm.func @fast
 // CHECK-SAME:    %[[C:.*]]: i32, %[[S:.*]]: i32
-// CHECK:         %[[K10:.*]] = llvm.mlir.constant(10 : i32)
-// CHECK:         %[[REST:.*]] = llvm.lshr %[[C]], %[[K10]]
-// CHECK:         %[[LEFT:.*]] = llvm.and %[[REST]], %{{.*}}
+// CHECK:         %[[K6:.*]] = llvm.mlir.constant(6 : i32)
+// CHECK:         %[[ROTATED:.*]] = llvm.intr.fshl(%[[C]], %[[C]], %[[K6]])
+// CHECK:         %[[LEFT:.*]] = llvm.and %[[ROTATED]], %{{.*}}
 // 0x81C081C0: sign, e1, e0 and m of both halves.
 // CHECK:         %[[PLACED:.*]] = llvm.mlir.constant(-2118090304 : i32)
 // CHECK:         %[[V0:.*]] = llvm.and %[[C]], %[[PLACED]]
 // CHECK:         %[[SHL1:.*]] = llvm.shl %[[C]]
 // CHECK:         %[[V1:.*]] = llvm.and %[[SHL1]], %[[PLACED]]
-// CHECK:         %[[SHL2:.*]] = llvm.shl %[[C]]
-// CHECK:         %[[V2:.*]] = llvm.and %[[SHL2]], %[[PLACED]]
+// CHECK:         %[[V2:.*]] = llvm.and %[[ROTATED]], %[[PLACED]]
 // CHECK:         %[[MOVED:.*]] = llvm.mul %[[LEFT]]
 // CHECK:         %[[V3:.*]] = llvm.and %[[MOVED]], %[[PLACED]]
-// The first k32 slice: bytes 0 and 1 of the scales. 0x00800080 puts the byte
-// into both exponent fields.
-// CHECK:         %[[BYTE0:.*]] = llvm.and %[[S]], %{{.*}}
-// CHECK:         %[[BOTH:.*]] = llvm.mlir.constant(8388736 : i32)
-// CHECK:         %[[SCALE0:.*]] = llvm.mul %[[BYTE0]], %[[BOTH]]
-// CHECK:         %[[K8:.*]] = llvm.mlir.constant(8 : i32)
-// CHECK:         %[[SHIFTED:.*]] = llvm.lshr %[[S]], %[[K8]]
-// CHECK:         %[[BYTE1:.*]] = llvm.and %[[SHIFTED]], %{{.*}}
-// CHECK:         %[[SCALE1:.*]] = llvm.mul %[[BYTE1]], %[[BOTH]]
+// The first k32 slice: bytes 0 and 2 of the scales, put into the exponent fields
+// of a pair, 0x7F807F80.
+// CHECK:         %[[K7:.*]] = llvm.mlir.constant(7 : i32)
+// CHECK:         %[[UP:.*]] = llvm.shl %[[S]], %[[K7]]
+// CHECK:         %[[FIELDS:.*]] = llvm.mlir.constant(2139127680 : i32)
+// CHECK:         %[[SCALES:.*]] = llvm.and %[[UP]], %[[FIELDS]]
+// CHECK:         %[[PAIR:.*]] = llvm.bitcast %[[SCALES]] : i32 to vector<2xbf16>
+// CHECK:         %[[SCALE0P:.*]] = llvm.shufflevector %[[PAIR]], %{{.*}} [0, 0]
+// CHECK:         %[[SCALE1P:.*]] = llvm.shufflevector %[[PAIR]], %{{.*}} [1, 1]
 // Registers 0 and 2 belong to one row, 1 and 3 to the other.
 // CHECK:         %[[V0P:.*]] = llvm.bitcast %[[V0]] : i32 to vector<2xbf16>
-// CHECK:         %[[SCALE0P:.*]] = llvm.bitcast %[[SCALE0]] : i32 to vector<2xbf16>
 // CHECK:         %[[R0:.*]] = llvm.fmul %[[V0P]], %[[SCALE0P]] : vector<2xbf16>
 // CHECK:         %[[V1P:.*]] = llvm.bitcast %[[V1]]
-// CHECK:         %[[SCALE1P:.*]] = llvm.bitcast %[[SCALE1]]
 // CHECK:         %[[R1:.*]] = llvm.fmul %[[V1P]], %[[SCALE1P]]
 // CHECK:         %[[V2P:.*]] = llvm.bitcast %[[V2]]
 // CHECK:         %[[R2:.*]] = llvm.fmul %[[V2P]], %[[SCALE0P]]
@@ -60,14 +58,18 @@ llvm.func @fast(%c: i32, %s: i32) -> !fragment {
   llvm.return %3 : !fragment
 }
 
-// Steps of one k32 slice share the expansion of the scales after CSE.
+// Steps of one k32 slice share the expansion of the scales after CSE. Those of the
+// second slice, bytes 1 and 3, come down by one bit.
 
 // CHECK-LABEL: llvm.func @shared_scales
-// CHECK:         %[[BOTH:.*]] = llvm.mlir.constant(8388736 : i32)
-// CHECK:         %[[SCALE:.*]] = llvm.mul %{{.*}}, %[[BOTH]]
-// CHECK:         %[[PAIR:.*]] = llvm.bitcast %[[SCALE]] : i32 to vector<2xbf16>
+// CHECK:         %[[K1:.*]] = llvm.mlir.constant(1 : i32)
+// CHECK:         %[[DOWN:.*]] = llvm.lshr %{{.*}}, %[[K1]]
+// CHECK:         %[[FIELDS:.*]] = llvm.mlir.constant(2139127680 : i32)
+// CHECK:         %[[SCALES:.*]] = llvm.and %[[DOWN]], %[[FIELDS]]
+// CHECK:         %[[BOTH:.*]] = llvm.bitcast %[[SCALES]] : i32 to vector<2xbf16>
+// CHECK:         %[[PAIR:.*]] = llvm.shufflevector %[[BOTH]], %{{.*}} [0, 0]
 // CHECK:         %[[A:.*]] = llvm.fmul %{{.*}}, %[[PAIR]]
-// CHECK-NOT:     llvm.mul %{{.*}}, %[[BOTH]]
+// CHECK-NOT:     llvm.and %{{.*}}, %[[FIELDS]]
 // CHECK:         %[[B:.*]] = llvm.fmul %{{.*}}, %[[PAIR]]
 // CHECK:         llvm.fadd %[[A]], %[[B]]
 llvm.func @shared_scales(%c: i32, %d: i32, %s: i32) -> vector<2xbf16> {

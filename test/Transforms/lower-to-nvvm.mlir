@@ -288,23 +288,25 @@ gpu.module @kernels {
 
   // CHECK-LABEL: llvm.func @wgmma_registers
   // CHECK-SAME:    %[[SLOT:[^ ]*]]: i32)
-  // CHECK-DAG:     %[[STAGE:.*]] = llvm.mlir.constant(2048 : i32) : i32
+  // CHECK-DAG:     %[[STAGE:.*]] = llvm.mlir.constant(128 : i32) : i32
   // CHECK-DAG:     %[[FOUR:.*]] = llvm.mlir.constant(4 : i32) : i32
-  // CHECK-DAG:     %[[MASK:.*]] = llvm.mlir.constant(16383 : i32) : i32
-  // CHECK-DAG:     %[[LAYOUT:.*]] = llvm.mlir.constant(4611686293305360384 : i64) : i64
-  // CHECK-DAG:     %[[TWO:.*]] = llvm.mlir.constant(2 : i64) : i64
+  // CHECK-DAG:     %[[LEADING:.*]] = llvm.mlir.constant(65536 : i32) : i32
+  // CHECK-DAG:     %[[LAYOUT:.*]] = llvm.mlir.constant(4611686293305294848 : i64) : i64
+  // CHECK-DAG:     %[[TWO:.*]] = llvm.mlir.constant(2 : i32) : i32
   // CHECK:         %[[PINNED:.*]] = llvm.inline_asm has_side_effects "", "=r,=r,0,1"
   // CHECK-NEXT:    %[[A:.*]] = llvm.extractvalue %[[PINNED]][0]
   // CHECK-NEXT:    %[[B:.*]] = llvm.extractvalue %[[PINNED]][1]
   // CHECK:         nvvm.wgmma.fence.aligned
   // CHECK-NEXT:    %[[BASE:.*]] = llvm.ptrtoint
+  // CHECK-NEXT:    %[[UNITS:.*]] = llvm.lshr %[[BASE]], %[[FOUR]]
+  // CHECK-NEXT:    %[[LOW:.*]] = llvm.add %[[UNITS]], %[[LEADING]]
   // CHECK-NEXT:    %[[OFFSET:.*]] = llvm.mul %[[SLOT]], %[[STAGE]]
-  // CHECK-NEXT:    %[[ADDRESS:.*]] = llvm.add %[[BASE]], %[[OFFSET]]
-  // CHECK-NEXT:    %[[UNITS:.*]] = llvm.lshr %[[ADDRESS]], %[[FOUR]]
-  // CHECK-NEXT:    %[[FIELD:.*]] = llvm.and %[[UNITS]], %[[MASK]]
-  // CHECK-NEXT:    %[[FIELD64:.*]] = llvm.zext nneg %[[FIELD]]
-  // CHECK-NEXT:    %[[X0:.*]] = llvm.or %[[FIELD64]], %[[LAYOUT]]
-  // CHECK-NEXT:    %[[X1:.*]] = llvm.add %[[X0]], %[[TWO]]
+  // CHECK-NEXT:    %[[FIRST:.*]] = llvm.add %[[OFFSET]], %[[LOW]]
+  // CHECK-NEXT:    %[[FIELD:.*]] = llvm.zext nneg %[[FIRST]]
+  // CHECK-NEXT:    %[[X0:.*]] = llvm.or %[[FIELD]], %[[LAYOUT]]
+  // CHECK-NEXT:    %[[SECOND:.*]] = llvm.add %[[FIRST]], %[[TWO]]
+  // CHECK-NEXT:    %[[FIELD:.*]] = llvm.zext nneg %[[SECOND]]
+  // CHECK-NEXT:    %[[X1:.*]] = llvm.or %[[FIELD]], %[[LAYOUT]]
   // CHECK:         %[[R:.*]] = llvm.inline_asm has_side_effects
   // CHECK-SAME:      "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 {$0, $1, $2, $3, $4, $5, $6, $7}, {$16, $17, $18, $19}, $20, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$21, $22, $23, $24}, $25, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$26, $27, $28, $29}, $30, 1, 1, 1, 0;\0A\09wgmma.mma_async{{.*}} {$31, $32, $33, $34}, $35, 1, 1, 1, 0;"
   // CHECK-SAME:      "=f,=f,=f,=f,=f,=f,=f,=f,0,1,2,3,4,5,6,7,r,r,r,r,l,r,r,r,r,l,r,r,r,r,l,r,r,r,r,l"
@@ -343,7 +345,7 @@ gpu.module @kernels {
 
   // CHECK-LABEL: llvm.func @wgmma_shared
   // CHECK-SAME:    %[[BLOCK:[^ ]*]]: i32)
-  // CHECK-DAG:     %[[BYTES:.*]] = llvm.mlir.constant(8192 : i32) : i32
+  // CHECK-DAG:     %[[UNITS:.*]] = llvm.mlir.constant(512 : i32) : i32
   // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
   // CHECK-DAG:     %[[SEVEN:.*]] = llvm.mlir.constant(7 : i32) : i32
   // CHECK-DAG:     %[[GROUP:.*]] = llvm.mlir.constant(128 : i32) : i32
@@ -361,8 +363,8 @@ gpu.module @kernels {
   // CHECK:         %[[X0:.*]] = llvm.or
   // CHECK:         %[[NUMBER:.*]] = llvm.add %[[BLOCK]], %[[ONE]]
   // CHECK-NEXT:    %[[BASE:.*]] = llvm.ptrtoint %[[TILE]]
-  // CHECK-NEXT:    %[[OFFSET:.*]] = llvm.mul %[[NUMBER]], %[[BYTES]]
-  // CHECK-NEXT:    %[[ADDRESS:.*]] = llvm.add %[[BASE]], %[[OFFSET]]
+  // CHECK-NEXT:    llvm.lshr %[[BASE]], %[[FOUR]]
+  // CHECK:         %[[OFFSET:.*]] = llvm.mul %[[NUMBER]], %[[UNITS]]
   // CHECK:         %[[A0:.*]] = llvm.or
   // CHECK:         %[[R:.*]] = llvm.inline_asm has_side_effects
   // CHECK-SAME:      "wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {$0, $1, $2, $3}, $8, $9, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $10, $11, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $12, $13, 1, 1, 1, 0, 0;\0A\09wgmma.mma_async{{.*}}, $14, $15, 1, 1, 1, 0, 0;"

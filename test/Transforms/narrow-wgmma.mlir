@@ -8,17 +8,27 @@
 !x = memref<3x64x64xbf16, #gpu.address_space<workgroup>>
 !tile = memref<128x64xbf16, #gpu.address_space<workgroup>>
 
-// 64 tokens in steps of 16: four widths, found by two comparisons. The fence
-// ahead of the branches leaves that of the group with nothing to wait for.
+// 64 tokens in steps of 16: four widths, found by the two bits of the number of
+// steps that hold all tokens but the first. The fence ahead of the branches leaves
+// that of the group with nothing to wait for.
 
 // CHECK-LABEL: func @four_widths
 // CHECK-SAME:    %[[ACC:[^ ]*]]: vector<8x4xf32>, %[[A:[^ ]*]]: vector<2xbf16>, %[[X:[^ ]*]]: memref<3x64x64xbf16, {{.*}}>, %[[SLOT:[^ ]*]]: index, %[[N:[^ ]*]]: index)
 // CHECK-NEXT:    nvvm.wgmma.fence.aligned
-// CHECK-NEXT:    %[[C32:.*]] = arith.constant 32 : index
-// CHECK-NEXT:    %[[OVER32:.*]] = arith.cmpi ugt, %[[N]], %[[C32]]
+// CHECK-NEXT:    %[[ONE:.*]] = arith.constant 1 : index
+// CHECK-NEXT:    %[[SOME:.*]] = arith.maxui %[[N]], %[[ONE]] : index
+// CHECK-NEXT:    %[[OTHERS:.*]] = arith.subi %[[SOME]], %[[ONE]] : index
+// CHECK-NEXT:    %[[C16:.*]] = arith.constant 16 : index
+// CHECK-NEXT:    %[[LAST:.*]] = arith.divui %[[OTHERS]], %[[C16]] : index
+// CHECK-NEXT:    %[[C2:.*]] = arith.constant 2 : index
+// CHECK-NEXT:    %[[BIT1:.*]] = arith.andi %[[LAST]], %[[C2]] : index
+// CHECK-NEXT:    %[[C0:.*]] = arith.constant 0 : index
+// CHECK-NEXT:    %[[OVER32:.*]] = arith.cmpi ne, %[[BIT1]], %[[C0]] : index
 // CHECK-NEXT:    %[[R:.*]] = scf.if %[[OVER32]] -> (vector<8x4xf32>) {
-// CHECK-NEXT:      %[[C48:.*]] = arith.constant 48 : index
-// CHECK-NEXT:      %[[OVER48:.*]] = arith.cmpi ugt, %[[N]], %[[C48]]
+// CHECK-NEXT:      %[[C1:.*]] = arith.constant 1 : index
+// CHECK-NEXT:      %[[BIT0:.*]] = arith.andi %[[LAST]], %[[C1]] : index
+// CHECK-NEXT:      %[[C0:.*]] = arith.constant 0 : index
+// CHECK-NEXT:      %[[OVER48:.*]] = arith.cmpi ne, %[[BIT0]], %[[C0]] : index
 // CHECK-NEXT:      %[[HIGH:.*]] = scf.if %[[OVER48]] -> (vector<8x4xf32>) {
 // CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a(%[[A]], {{.*}}, %[[A]]) b(%[[X]][%[[SLOT]]]) columns 8 : vector<8x4xf32>, memref
 // CHECK-NEXT:        scf.yield %[[W]]
@@ -28,8 +38,10 @@
 // CHECK-NEXT:      }
 // CHECK-NEXT:      scf.yield %[[HIGH]]
 // CHECK-NEXT:    } else {
-// CHECK-NEXT:      %[[C16:.*]] = arith.constant 16 : index
-// CHECK-NEXT:      %[[OVER16:.*]] = arith.cmpi ugt, %[[N]], %[[C16]]
+// CHECK-NEXT:      %[[C1:.*]] = arith.constant 1 : index
+// CHECK-NEXT:      %[[BIT0:.*]] = arith.andi %[[LAST]], %[[C1]] : index
+// CHECK-NEXT:      %[[C0:.*]] = arith.constant 0 : index
+// CHECK-NEXT:      %[[OVER16:.*]] = arith.cmpi ne, %[[BIT0]], %[[C0]] : index
 // CHECK-NEXT:      %[[LOW:.*]] = scf.if %[[OVER16]] -> (vector<8x4xf32>) {
 // CHECK-NEXT:        %[[W:.*]] = mxfp4.wgmma %[[ACC]] a({{.*}}) b(%[[X]][%[[SLOT]]]) columns 4 :
 // CHECK-NEXT:        scf.yield %[[W]]
@@ -50,18 +62,20 @@ func.func @four_widths(%acc: vector<8x4xf32>, %a: vector<2xbf16>, %x: !x,
   return %done : vector<8x4xf32>
 }
 
-// Three widths are no full tree: more than 48 tokens are found by one comparison.
+// Three widths are no full tree: more than 48 tokens are found by one bit.
 // A from shared memory stays there.
 
 // CHECK-LABEL: func @three_widths
-// CHECK:         %[[C48:.*]] = arith.constant 48 : index
-// CHECK-NEXT:    %[[OVER:.*]] = arith.cmpi ugt, %[[N:.*]], %[[C48]]
-// CHECK-NEXT:    scf.if %[[OVER]]
+// CHECK:         %[[C24:.*]] = arith.constant 24 : index
+// CHECK-NEXT:    %[[LAST:.*]] = arith.divui %{{.*}}, %[[C24]] : index
+// CHECK-NEXT:    %[[C2:.*]] = arith.constant 2 : index
+// CHECK-NEXT:    arith.andi %[[LAST]], %[[C2]] : index
+// CHECK:         scf.if
 // CHECK-NEXT:      mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 9 :
 // CHECK:         } else {
-// CHECK:           arith.constant 24 : index
-// CHECK-NEXT:      arith.cmpi ugt, %[[N]]
-// CHECK-NEXT:      scf.if
+// CHECK-NEXT:      %[[C1:.*]] = arith.constant 1 : index
+// CHECK-NEXT:      arith.andi %[[LAST]], %[[C1]] : index
+// CHECK:           scf.if
 // CHECK-NEXT:        mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 6 :
 // CHECK:           } else {
 // CHECK-NEXT:        mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}) columns 3 :

@@ -18,7 +18,7 @@ from mxfp4.artifact import Manifest
 
 MANIFEST: dict[str, Any] = {
     "format": "mxfp4-artifact",
-    "version": 2,
+    "version": 3,
     "entry": "mxfp4_grouped_matmul",
     "target": "sm_90a",
     "problem": {

@@ -31,7 +31,7 @@ def test_artifacts_round_trip(tmp_path: Path) -> None:
     ("changes", "text"),
     [
         ({"format": "other"}, '"format": "mxfp4-artifact"'),
-        ({"version": 1}, "version 2, got 1; compile the kernel again"),
+        ({"version": 1}, "version 3, got 1; compile the kernel again"),
         ({"entry": ...}, '"entry" is missing'),
         ({"problem__k": ...}, '"problem.k" is missing'),
         ({"problem__k": 48}, '"problem.k" must be a multiple of 32, got 48'),

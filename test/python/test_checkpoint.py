@@ -189,7 +189,7 @@ def test_dtypes_that_numpy_lacks(tmp_path: Path) -> None:
     # Found by fuzzing: safetensors names a numpy dtype that does not exist.
     def write(name: str) -> Path:
         tensor = {"dtype": "F4", "shape": [2, 32], "data_offsets": [0, 32]}
-        meta = {"format": "mxfp4-packed-weights", "version": "1", "n": "1", "k": "32",
+        meta = {"format": "mxfp4-packed-weights", "version": "2", "n": "1", "k": "32",
                 "order": "spread", "scales": "raw", "digest": "",
                 "proof": '{"scale_min": 1, "scale_max": 2, "has_nan": false}'}  # fmt: skip
         header = json.dumps({"__metadata__": meta, name: tensor}).encode()

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")]
 
-# The document's table, as masks of a code in one half word: r0 .. r3.
+# The document's table, as bits of a code in one half word: r0 .. r3, the last in the other half.
 SPREAD_MASKS = [
     {"s": 15, "e1": 8, "e0": 7, "m": 6},
     {"s": 12, "e1": 5, "e0": 4, "m": 3},
@@ -39,7 +39,7 @@ def code_at(packed: np.ndarray, n: int, k: int, order: str) -> int:
     word = int.from_bytes(block[16 * tid + 4 * j :][:4].tobytes(), "little")
     if order == "nibble":
         return (word >> (16 * h + 4 * r)) & 15
-    half = word >> (16 * h)
+    half = word >> (16 * (1 - h if r == 3 else h))
     at = SPREAD_MASKS[r]
     bit = {name: (half >> position) & 1 for name, position in at.items()}
     return bit["s"] << 3 | bit["e1"] << 2 | bit["e0"] << 1 | bit["m"]
@@ -48,7 +48,7 @@ def code_at(packed: np.ndarray, n: int, k: int, order: str) -> int:
 def scale_at(packed: np.ndarray, n: int, k: int) -> int:
     row, column = n % 64, k % 64
     w, g, high_row = row // 16, row % 16 // 2, row % 2
-    return int(packed[n // 64, k // 64, 2048 + 32 * w + 4 * g + 2 * (column // 32) + high_row])
+    return int(packed[n // 64, k // 64, 2048 + 32 * w + 4 * g + 2 * high_row + column // 32])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
@@ -223,7 +223,7 @@ def _saved(rng: np.random.Generator, path: Path) -> tuple[dict[str, np.ndarray],
         ("proof", '{"scale_min":100}', "incomplete or malformed"),
         ("proof", "{", "incomplete or malformed"),
         ("format", "other", "not a file of packed weights"),
-        ("version", "2", "expected version 1, got '2'"),
+        ("version", "1", "expected version 2, got '1'; pack the weights again"),
     ],
 )
 def test_lying_metadata_is_found(

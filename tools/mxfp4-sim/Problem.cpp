@@ -28,8 +28,8 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parsed)
     die("the manifest is not JSON: " + llvm::toString(parsed.takeError()));
   manifest = std::move(*parsed);
-  if (this->text("format") != "mxfp4-artifact" || integer("version") != 2)
-    die("expected a manifest of format mxfp4-artifact, version 1");
+  if (this->text("format") != "mxfp4-artifact" || integer("version") != 3)
+    die("expected a manifest of format mxfp4-artifact, version 3");
   experts = integer("problem.experts");
   groups = integer("problem.groups");
   n = integer("problem.n");

@@ -14,9 +14,11 @@
 //   values  places the bits of a code pair as `s 0000000e1 e0m000000` in each
 //           half: the bf16 value of the code times 2^-126 (0.5 is then a
 //           subnormal, which bf16 multiplies keep).
-//   scales  makes both halves of a register the bf16 value of a scale.
-//   product multiplies. With folded scales the stored scale already carries
-//           the 2^126, so one multiply does; raw scales take two.
+//   scales  makes the halves of a register the bf16 values of the scales of
+//           the fragment's two rows.
+//   product multiplies by one half of that, which the instruction selects for
+//           nothing. With folded scales the stored scale already carries the
+//           2^126, so one multiply does; raw scales take two.
 //
 // All results are exact: a code has two significant bits, a scale is a power
 // of two, and bf16 multiplies round only where the result cannot be held.
@@ -35,9 +37,20 @@
 
 namespace mxfp4 {
 
-/// Operations on 32-bit registers. All but the last take an immediate or a
-/// register on the right.
-enum class DecodeOpcode { And, Or, Add, Shl, Shr, Mul, MulBF16x2 };
+/// Operations on 32-bit registers: an immediate or a register on the right.
+enum class DecodeOpcode {
+  And,
+  Or,
+  Add,
+  Shl,
+  Shr,
+  /// Rotates left.
+  Rotl,
+  Mul,
+  MulBF16x2,
+  /// Half `rhs` (0 is the low one) of the left side, twice.
+  Splat,
+};
 
 /// One instruction: value `size of inputs + own index` = lhs op rhs.
 struct DecodeInst {
@@ -51,7 +64,7 @@ struct DecodeInst {
 
 /// How often each pipe is used. bf16x2 multiplies go to the FMA pipe, integer
 /// multiplies and shifts left to IMAD or the ALU as ptxas likes, the rest to
-/// the half-rate ALU.
+/// the half-rate ALU. A splat is an operand modifier of the multiply.
 struct DecodeCost {
   int alu = 0;
   int multiply = 0;

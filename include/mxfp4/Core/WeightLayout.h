@@ -18,8 +18,9 @@
 //      the layout serves both instructions, and neither the number of warps nor
 //      the tile enters it.
 //   4. The scales of a thread are the 32-bit word at 2048 + 32 * warp +
-//      4 * (lane / 4): byte 2 * s + h is the scale of k32 slice s of the
-//      thread's row with fragment-row bit 3 equal to h.
+//      4 * (lane / 4): byte 2 * h + s is the scale of k32 slice s of the
+//      thread's row with fragment-row bit 3 equal to h, so that the two scales
+//      of a slice are half a word apart.
 //   5. Positions past N or K hold code 0 and a benign scale (never NaN).
 //
 // Row permutation: fragment rows g and g + 8 of a 16-row slice are weight rows
@@ -44,8 +45,8 @@ namespace mxfp4 {
 
 /// Where the eight codes of a word put their bits.
 enum class CodeOrder {
-  /// Four pairs, each a shift and a mask away from two bf16 values: the order
-  /// for speed.
+  /// Four pairs, three of them a shift and a mask away from two bf16 values:
+  /// the order for speed.
   Spread,
   /// Slot (r, h) in bits 16h + 4r .. 16h + 4r + 3: the order to read by eye.
   Nibble,
