@@ -37,9 +37,9 @@ int BlockLayout::codeBit(int slot, int bit) const {
   const int half = slot & 1, reg = slot >> 1;
   if (order == CodeOrder::Nibble)
     return 16 * half + 4 * reg + bit;
-  // Columns m, e0, e1, s. Registers 0 to 2 repeat one pattern, shifted by three;
-  // register 3 gets the bits that they leave free, as the word rotated left by
-  // six shows them.
+  // Columns m, e0, e1, s. Registers 0 to 2 repeat one pattern, shifted by
+  // three; register 3 gets the bits that they leave free, as the word rotated
+  // left by six shows them.
   static constexpr int placed[4] = {6, 7, 8, 15}, leftover[4] = {3, 4, 0, 1};
   return reg == 3 ? (16 * half + leftover[bit] + 32 - 6) % 32
                   : 16 * half + placed[bit] - 3 * reg;

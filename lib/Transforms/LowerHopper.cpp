@@ -297,8 +297,8 @@ private:
   static SmallVector<Value> describe(ImplicitLocOpBuilder &b, Value tiles,
                                      Value number, int64_t tileBytes) {
     Arithmetic a(b);
-    // Addresses of shared memory have 18 bits. Only the low word changes, by one
-    // multiply and add for a tile: what does not change is added first.
+    // Addresses of shared memory have 18 bits. Only the low word changes, by
+    // one multiply and add for a tile: what does not change is added first.
     Value base = LLVM::PtrToIntOp::create(b, b.getI32Type(), tiles);
     base = a.add(a.shr(base, 4), static_cast<int32_t>(kDescriptor));
     Value first = a.add(a.mul(number, tileBytes >> 4), base);
@@ -306,8 +306,8 @@ private:
                             static_cast<int64_t>(kDescriptor >> 32 << 32));
     SmallVector<Value> descriptors;
     for (int step = 0; step < BlockLayout::kCols / 16; ++step)
-      descriptors.push_back(LLVM::OrOp::create(
-          b, a.toI64(a.add(first, 32 * step >> 4)), high));
+      descriptors.push_back(
+          LLVM::OrOp::create(b, a.toI64(a.add(first, 32 * step >> 4)), high));
     return descriptors;
   }
 };

@@ -189,7 +189,8 @@ struct LowerLocateTile : ConvertOpToLLVMPattern<LocateTileOp> {
 /// accumulator is (row, col) of `map`, with the packed row permutation undone:
 /// rows are then columns of the output, and elements e and e + 2 are
 /// neighbours there. Every store has a predicate and a constant distance from
-/// the thread's first: branches and addresses would take most of the time.
+/// the thread's first: a branch and an address for each would take most of the
+/// time. Branches go around many, in tiles that may have few tokens.
 class TileStore {
 public:
   TileStore(ImplicitLocOpBuilder &b, StoreTileOp op,
@@ -208,6 +209,7 @@ private:
     return 16 * slice * schedule.sliceStride();
   }
   Value exists(int64_t columnOffset);
+  void emitColumns(int first, int count);
   Value accumulator(int slice, int column, int element);
   void emitPair(Value isValid, int slice, int column, int element);
   Value bits(Value value);
@@ -222,6 +224,8 @@ private:
   /// First output column of this thread in the tile, and its address in the row
   /// of the thread's first token.
   Value firstColumn, address;
+  /// Tokens of the tile from the thread's first on; may be negative.
+  Value left;
 };
 
 void TileStore::emit() {
@@ -237,11 +241,28 @@ void TileStore::emit() {
   address = LLVM::PtrToIntOp::create(
       b, b.getI64Type(),
       a.offset(adaptor.getDestination(), a.mul(start, elementBytes)));
-  // May be negative: compared as signed.
-  Value left = LLVM::SubOp::create(b, adaptor.getValid(), firstToken);
-  for (int column = 0; column < schedule.warpTokens() / 8; ++column)
+  left = LLVM::SubOp::create(b, adaptor.getValid(), firstToken);
+  const int columns = schedule.warpTokens() / 8;
+  if (schedule.heightStep() == schedule.tileTokens)
+    return emitColumns(0, columns);
+  const int together = columns > 8 ? 4 : 2;
+  emitColumns(0, std::min(together, columns));
+  for (int first = together; first < columns; first += together) {
+    const int count = std::min(together, columns - first);
+    auto some = scf::IfOp::create(
+        b, a.ult(a.constant(b.getI32Type(), 8 * first), adaptor.getValid()));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(some.thenBlock());
+    emitColumns(first, count);
+  }
+}
+
+/// Stores `count` times eight tokens.
+void TileStore::emitColumns(int first, int count) {
+  for (int column = first; column < first + count; ++column)
     for (int element = 0; element < 2; ++element) {
       const int token = 8 * column + map(element, 0).col;
+      // As signed.
       Value isValid = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
                                            a.constant(b.getI32Type(), token));
       for (int slice = 0; slice < schedule.warpRows() / 16; ++slice)

@@ -91,16 +91,10 @@
 // COPY:          cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%{{.*}}], [%{{.*}}, {%{{.*}}, %{{.*}}}], {{\[}}[[BARRIER]]];
 // COPY-NOT:      cp.async
 
-// Those that multiply. The end of a tile comes first in the text: all groups are
-// waited for, and sums are stored by threads whose tokens exist.
+// Those that multiply. The tile is read, by all lanes before lane 0 says so; the
+// first step is decoded, and the words of the second are loaded.
 
 // REGISTER:      bar.sync 0;
-// REGISTER:      wgmma.wait_group.sync.aligned 0;
-// REGISTER:      @%p{{[0-9]+}} st.global.b32
-
-// The tile is read, by all lanes before lane 0 says so; the first step is decoded, and
-// the words of the second are loaded.
-
 // REGISTER:      mbarrier.try_wait.parity.shared.b64
 // REGISTER:      bar.warp.sync -1;
 // REGISTER:      mbarrier.arrive.shared.b64
@@ -120,14 +114,14 @@
 
 // REGISTER:      wgmma.fence.sync.aligned;
 // REGISTER:      @%p{{[0-9]+}} bra [[NARROW:\$L__BB[0-9_]+]];
-// REGISTER-NEXT: bra.uni [[WIDE:\$L__BB[0-9_]+]];
+// REGISTER-NEXT: bra.uni [[FULL:\$L__BB[0-9_]+]];
 // REGISTER-NEXT: [[NARROW]]:
 // REGISTER-NEXT: wgmma.fence.sync.aligned;
 // REGISTER:      wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF:(%r[0-9]+, ){15}%r[0-9]+]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
 // REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {%r
 // REGISTER-NOT:  wgmma.mma_async
 // REGISTER:      wgmma.commit_group.sync.aligned;
-// REGISTER:      [[WIDE]]:
+// REGISTER:      [[FULL]]:
 // REGISTER-NEXT: wgmma.fence.sync.aligned;
 // REGISTER:      wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST:(%r[0-9]+, ){15}%r[0-9]+]]}, {[[A0]], [[A1]], [[A2]], [[A3]]}, %rd{{[0-9]+}}, 1, 1, 1, 0;
 // REGISTER-COUNT-3: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {[[HALF]], [[REST]]}, {%r
@@ -174,8 +168,17 @@
 // REGISTER:      mul.rn.bf16x2 [[B0]],
 // REGISTER:      mbarrier.try_wait.parity.shared.b64
 // REGISTER-NOT:  wgmma
-// The last stage.
+
+// All groups are waited for, the last stage is given back, and sums are stored by
+// threads whose tokens exist. Those of tokens that a low tile lacks are gone round,
+// 16 tokens at a time.
+
+// REGISTER:      wgmma.wait_group.sync.aligned 0;
 // REGISTER:      mbarrier.arrive.shared.b64
+// REGISTER-COUNT-4: @%p{{[0-9]+}} st.global.b32
+// REGISTER-NOT:  st.global
+// REGISTER:      bra
+// REGISTER:      @%p{{[0-9]+}} st.global.b32
 // REGISTER:      elect.sync
 // REGISTER-NOT:  wgmma
 
@@ -199,7 +202,6 @@
 
 // SHARED:        bar.sync 0;
 // SHARED:        add.s32 [[MINE:%r[0-9]+]], %{{.*}}, 7;
-// SHARED:        wgmma.wait_group.sync.aligned 0;
 // SHARED:        mul.rn.bf16x2 [[D0:%r[0-9]+]],
 // SHARED-NEXT:   mul.rn.bf16x2 [[D1:%r[0-9]+]],
 // SHARED-NEXT:   mul.rn.bf16x2 [[D2:%r[0-9]+]],
@@ -244,6 +246,8 @@
 // SHARED-NEXT:   fence.proxy.async.shared::cta;
 // SHARED-NEXT:   bar.sync [[MINE]], 128;
 // SHARED:        mbarrier.try_wait.parity.shared.b64
+// SHARED-NOT:    {{wgmma|stmatrix}}
+// SHARED:        wgmma.wait_group.sync.aligned 0;
 // SHARED-NOT:    {{wgmma|stmatrix}}
 
 // 128 tokens: sums that fill 64 registers need more than an equal share, and those

@@ -8,6 +8,9 @@
 !tile = memref<64x64xbf16, #gpu.address_space<workgroup>>
 !blocks = memref<192x64xbf16, #gpu.address_space<workgroup>>
 !barriers = memref<3xi64, #gpu.address_space<workgroup>>
+#low = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
+    token_step = 16, warps_rows = 4, warps_tokens = 1, stages = 4,
+    placement = register, ctas = 1>
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>
 
@@ -494,6 +497,28 @@ gpu.module @kernels {
     %at = arith.index_cast %i : i32 to index
     mxfp4.store_tile %acc to %y[%at, %at] valid(%at) {schedule = #schedule}
         : vector<1x1x4xf32> to memref<?x100xbf16>
+    gpu.return
+  }
+
+  // Of a tile that may be low, 16 tokens at a time are gone round where it has none
+  // of them; but not the first 16.
+
+  // CHECK-LABEL: llvm.func @store_low
+  // CHECK-SAME:    %[[VALID:[^ ]*]]: i32)
+  // CHECK-DAG:     %[[SIXTEEN:.*]] = llvm.mlir.constant(16 : i32) : i32
+  // CHECK-NOT:     llvm.cond_br
+  // CHECK-COUNT-4: llvm.inline_asm {{.*}} st.global
+  // CHECK:         %[[MORE:.*]] = llvm.icmp "ult" %[[SIXTEEN]], %[[VALID]]
+  // CHECK-NEXT:    llvm.cond_br %[[MORE]]
+  // CHECK-COUNT-4: llvm.inline_asm {{.*}} st.global
+  // CHECK-NOT:     st.global
+  // CHECK:         llvm.return
+  gpu.func @store_low(%y: memref<?x64xbf16>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %acc = arith.constant dense<1.5> : vector<1x4x4xf32>
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) {schedule = #low}
+        : vector<1x4x4xf32> to memref<?x64xbf16>
     gpu.return
   }
 
