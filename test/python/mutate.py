@@ -167,12 +167,13 @@ def subject(schedule: str, number: int) -> Subject:
     layout, groups = LAYOUTS[number % 4], 95
     # Instructions that wgmma's last, peeled step has of its own would see padding alone if K
     # ended in half a block; its copies need no mask for that. Those of mma.sync do. Eleven
-    # steps, of each K slice too, end a ring of any number of stages that there is elsewhere in
-    # every tile, and at times in the middle of a pair of steps.
+    # steps, of each K slice too, end a ring of any other number of stages elsewhere in every
+    # tile, and at times in the middle of a pair of steps; thirteen do where there are 11 stages.
     tall = int(re.search(r"rows = (\d+)", schedule)[1]) > 192
     n = (257, 258)[number // 2 % 2] + (192 if tall else 0)  # two tiles
     found = re.search(r"k_slices = (\d+)", schedule)
-    k = 704 * int(found[1]) if found else 704 if "wgmma" in schedule else 544
+    steps = 13 if "stages = 11," in schedule else 11
+    k = 64 * steps * int(found[1]) if found else 64 * steps if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, half = tokens(schedule), tokens(schedule) // 2 + 1
     ids = tuple((3 * g + 2) % 5 - 1 for g in range(groups))

@@ -173,7 +173,9 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
     time goes with the instruction's N. Replaces each `mxfp4.wgmma` whose number
     of tokens is known at run time by a tree of branches over groups that are
     as narrow as the tokens allow. They share a prefix of the same accumulators,
-    and the loop around them stays one loop.
+    and the loop around them stays one loop. A branch looks at a bit of the number
+    of steps that hold all tokens but the first: four predicates then serve up to
+    16 widths.
 
     Preconditions: `tokens` is the same in all lanes of the warpgroup.
 
@@ -181,7 +183,11 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
 
     ```mlir
     nvvm.wgmma.fence.aligned
-    %more = arith.cmpi ugt, %n, %c8 : index
+    %some = arith.maxui %n, %c1 : index
+    %others = arith.subi %some, %c1 : index
+    %last = arith.divui %others, %c8 : index
+    %bit = arith.andi %last, %c1 : index
+    %more = arith.cmpi ne, %bit, %c0 : index
     %r = scf.if %more -> (vector<1x2x4xf32>) {
       %2 = mxfp4.wgmma ... columns 2
       scf.yield %2 : vector<1x2x4xf32>
