@@ -3,14 +3,16 @@
 
 let decodeStep = 0;
 
-const SIGNS = { and: "&", or: "|", add: "+", shl: "<<", shr: ">>", mul: "×", "mul.bf16x2": "×" };
+const SIGNS = { and: "&", or: "|", add: "+", shl: "<<", shr: ">>", rotl: "<<<", mul: "×", "mul.bf16x2": "×" };
+const DISTANCES = ["shl", "shr", "rotl"];
 
 function valueName(number) {
   return number === 0 ? "codes" : number === 1 ? "scales" : `v${number - 2}`;
 }
 
 function instructionText(inst, number) {
-  const right = inst.rhs === undefined ? (inst.op === "shl" || inst.op === "shr" ? String(inst.immediate) : `0x${hex(inst.immediate)}`) : valueName(inst.rhs);
+  if (inst.op === "splat") return `${valueName(number)} = ${inst.immediate ? "high" : "low"} half of ${valueName(inst.lhs)}, twice`;
+  const right = inst.rhs === undefined ? (DISTANCES.includes(inst.op) ? String(inst.immediate) : `0x${hex(inst.immediate)}`) : valueName(inst.rhs);
   return `${valueName(number)} = ${valueName(inst.lhs)} ${SIGNS[inst.op]} ${right}`;
 }
 
@@ -37,7 +39,8 @@ section("decode", "Decode", {
   note: () => operation().decode.name,
   draw() {
     const op = operation(), d = op.decode, step = d.steps[decodeStep], only = onlyScales(step);
-    const shared = only.slice(2).filter(Boolean).length, total = step.instructions.length;
+    const issued = step.instructions.map((inst) => inst.pipe !== "none"), total = issued.filter(Boolean).length;
+    const shared = only.slice(2).filter((alone, i) => alone && issued[i]).length;
     const rows = step.instructions.map((inst, i) => {
       const number = i + 2, register = step.results.indexOf(number);
       const pair = inst.bits ? null : slotsOf(step, number);
@@ -51,7 +54,7 @@ section("decode", "Decode", {
     const all = (base) => Array.from({ length: 32 }, (_, bit) => base + bit);
     return [
       el("h1", {}, `Decode sequence “${d.name}”`),
-      el("p", { class: "lead" }, `${count(total, "instruction")} turn a word of eight codes and a word of four scales into the four registers of an A fragment: ${d.alu} on the ALU, ${d.multiply} multiplications or left shifts, ${d.bf16x2} bf16x2 multiplications.`),
+      el("p", { class: "lead" }, `${count(total, "instruction")} turn a word of eight codes and a word of four scales into the four registers of an A fragment: ${d.alu} on the ALU, ${d.multiply} multiplications or left shifts, ${d.bf16x2} bf16x2 multiplications. A splat is none: a multiplication selects the half of its operand.`),
       el("p", {}, `${shared} of them work on scales alone: decodes that have the same scales share them. That leaves ${total - shared} for eight weights.`),
       el("div", { class: "bar" }, el("label", {}, "k16 step of the block: ", choice([0, 1, 2, 3].map((s) => [s, String(s)]), decodeStep, (s) => { decodeStep = s; draw(); }))),
       el("div", { class: "legend" }, Array.from({ length: 8 }, (_, s) => el("span", {}, el("i", { class: `slot${s}` }), `code in slot ${s}`)), el("span", {}, "s sign, e exponent, m mantissa; digits: bit of a scale")),
