@@ -80,15 +80,15 @@ static std::array<int, 4> placeNibble(Builder &b, int codes) {
   return result;
 }
 
-/// bf16x2 of the stored scales of a k32 slice: row 0 in the low half.
-static int scalePair(Builder &b, ScaleEncoding encoding, int scales,
-                     int slice) {
+/// bf16x2 of the stored scales of a k32 slice: row 0, whose scale is in `byte`,
+/// in the low half; that of row 1 is two bytes further up.
+static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
   if (encoding == ScaleEncoding::Folded)
-    return b.andi(slice == 0 ? b.shl(scales, 7) : b.shr(scales, 1), 0x7F807F80);
+    return b.andi(byte == 0 ? b.shl(scales, 7) : b.shr(scales, 1), 0x7F807F80);
   // Bytes 1 to 254 are exponent fields. Byte 0 is 2^-127 = 0x0040 and byte 255
   // is NaN = 0x7FC0: both want bit 6 set. (byte + 1) >> 1, modulo 128, is zero
   // for these two alone; 127 more than that has bit 7 clear for zero alone.
-  const int bytes = b.andi(b.shr(scales, 8 * slice), 0x00FF00FF);
+  const int bytes = b.andi(b.shr(scales, 8 * byte), 0x00FF00FF);
   const int zeroIfSpecial =
       b.andi(b.shr(b.addi(bytes, 0x00010001), 1), 0x007F007F);
   const int isOther = b.shr(b.addi(zeroIfSpecial, 0x007F007F), 1);
@@ -115,7 +115,8 @@ DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
                                   ? placeSpread(b, codes)
                                   : placeNibble(b, codes);
   // Registers 0 and 2 belong to one row, 1 and 3 to the other.
-  const int pair = scalePair(b, layout.scales, scales, /*slice=*/step / 2);
+  const int pair = scalePair(b, layout.scales, scales,
+                             BlockLayout::scaleByte(/*slot=*/0, step));
   const std::array<int, 2> scale = {b.splat(pair, 0), b.splat(pair, 1)};
   for (int reg = 0; reg < 4; ++reg) {
     int value = placed[reg];

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Laws of asynchronous copies, and of clusters."""
 
-from kit import ADDR, CLUSTER, INOUT, REGS, TWO_BLOCKS, arg_in, arg_out, bits, law
+from kit import ADDR, CLUSTER, FILL, INOUT, REGS, TWO_BLOCKS, arg_in, arg_out, bits, law
 
 
 def copy_laws():
@@ -167,21 +167,8 @@ COPY:
         body = (
             REGS
             + ADDR
-            + f"""  mov.u32 %r4, tile;
-  mov.b32 %r20, %r1;
-FILL:
-  shl.b32 %r21, %r20, 2;
-  cvt.u64.u32 %d8, %r21;
-  add.s64 %d8, %d8, %d1;
-  ld.global.b32 %r23, [%d8];
-  add.s32 %r22, %r4, %r21;
-  st.shared.b32 [%r22], %r23;
-  add.s32 %r20, %r20, 128;
-  setp.lt.u32 %p3, %r20, {size // 4};
-  @%p3 bra FILL;
-  fence.proxy.async.shared::cta;
-  bar.sync 0;
-  setp.ne.u32 %p1, %r1, 0;
+            + FILL.format(threads=128, words=size // 4)
+            + f"""  setp.ne.u32 %p1, %r1, 0;
   @%p1 ret;
   mov.b64 %d9, map;
   cvta.param.u64 %d9, %d9;

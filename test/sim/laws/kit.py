@@ -159,3 +159,21 @@ def block_law(name, text, words=1, block=32, n=None, directives="", grid=1, zero
     out = {"out": 4 * block * words * grid, **({"zero": True} if zero else {})}
     law(name, body + "  ret;\n", INOUT, [arg_in(BYTES), out], grid=grid, block=block,
         module=TILE.format(n=n or 16 * block), directives=directives)  # fmt: skip
+
+
+FILL = """  mov.u32 %r4, tile;
+  mov.b32 %r20, %r1;
+FILL:
+  shl.b32 %r21, %r20, 2;
+  cvt.u64.u32 %d8, %r21;
+  add.s64 %d8, %d8, %d1;
+  ld.global.b32 %r23, [%d8];
+  add.s32 %r22, %r4, %r21;
+  st.shared.b32 [%r22], %r23;
+  add.s32 %r20, %r20, {threads};
+  setp.lt.u32 %p3, %r20, {words};
+  @%p3 bra FILL;
+  fence.proxy.async.shared::cta;
+  bar.sync 0;
+"""
+"""All threads copy the input's words to shared memory, where the asynchronous proxy may read them."""

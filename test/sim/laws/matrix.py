@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Laws of matrices: ldmatrix, stmatrix, mma, wgmma."""
 
-from kit import ADDR, INOUT, REGS, arg_in, arg_out, law
+from kit import ADDR, FILL, INOUT, REGS, arg_in, arg_out, law
 
 
 def matrix_laws():
     sh = ".shared .align 1024 .b8 tile[{n}];\n"
-    fill = """  mov.u32 %r4, tile;
-  mov.b32 %r20, %r1;
-FILL:
-  shl.b32 %r21, %r20, 2;
-  cvt.u64.u32 %d8, %r21;
-  add.s64 %d8, %d8, %d1;
-  ld.global.b32 %r23, [%d8];
-  add.s32 %r22, %r4, %r21;
-  st.shared.b32 [%r22], %r23;
-  add.s32 %r20, %r20, {threads};
-  setp.lt.u32 %p3, %r20, {words};
-  @%p3 bra FILL;
-  fence.proxy.async.shared::cta;
-  bar.sync 0;
-"""
     for x in [1, 2, 4]:
         for trans in ["", ".trans"]:
             regs = ", ".join(f"%r{30 + j}" for j in range(x))
             body = (
                 REGS
                 + ADDR
-                + fill.format(threads=32, words=128)
+                + FILL.format(threads=32, words=128)
                 + f"""  and.b32 %r5, %r1, {8 * x - 1};
   shl.b32 %r5, %r5, 4;
   add.s32 %r5, %r5, %r4;
@@ -102,10 +87,10 @@ FILL:
                 [arg_in(f"inputs/{f}.bin"), arg_out(512)],
                 compare="f32:2e-5" if f == "tiler" else "exact",
             )
-    wgmma_laws(sh, fill)
+    wgmma_laws(sh)
 
 
-def wgmma_laws(sh, fill):
+def wgmma_laws(sh):
     def wg(
         name,
         n,
@@ -126,7 +111,7 @@ def wgmma_laws(sh, fill):
         acc = ", ".join(f"%r{30 + j}" for j in range(n // 2)) if n <= 256 else ""
         code = {0: 0, 128: 1, 64: 2, 32: 3}[swz]
         desc = (lead >> 4) << 16 | (stride >> 4) << 32 | code << 62
-        body = REGS.replace("%r<160>", "%r<200>") + ADDR + fill.format(threads=128, words=8192)
+        body = REGS.replace("%r<160>", "%r<200>") + ADDR + FILL.format(threads=128, words=8192)
         body += f"""  shr.u32 %r5, %r4, 4;
   cvt.u64.u32 %d10, %r5;
   or.b64 %d10, %d10, {desc:#x};
