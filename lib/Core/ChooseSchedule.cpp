@@ -116,6 +116,7 @@ private:
   Pick pickMmaSync(int64_t rows) const;
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
+  bool sharesByWarpgroups(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   double costOfMany(int height, int64_t mean) const;
@@ -186,7 +187,7 @@ Pick Chooser::pickWgmma(int64_t rows) const {
                        : wgmma(64, 16, 8, 4, 1, /*ctas=*/4),
             "about ten rows a group: memory bound, 16 tokens, small tiles and "
             "many copies in flight"};
-  if (tokensFor(mean, 1.4) <= 48)
+  if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 60 : 48))
     return pickMiddle(rows);
   return pickMany(rows);
 }
@@ -206,9 +207,17 @@ Pick Chooser::pickFewest(int64_t rows) const {
   return {wgmma(64, 8, 0, 4, slices), why};
 }
 
-/// Decoding and memory take about as long: the tile that leaves the last round
-/// of multiprocessors fullest. Tiles have more tokens than the mean group,
-/// since what a busier one decodes, it decodes for every tile.
+/// Whether the middle takes as many warpgroups as there can be. Not in the
+/// baseline, whose blocks in shared memory leave no room for stages; and not
+/// with so many rounds of tiles that the last one matters little, and skewed
+/// routing much.
+bool Chooser::sharesByWarpgroups(int64_t rows) const {
+  return slices > 1 && hasSpareRegisters() &&
+         rounds(double(std::min(rows, groups)), 384) < 12;
+}
+
+/// Decoding and memory take about as long. Tiles have more tokens than the mean
+/// group, since what a busier one decodes, it decodes for every tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
   if (slices == 1)
     return {wgmma(192, 64, 16, 12),
@@ -217,19 +226,14 @@ Pick Chooser::pickMiddle(int64_t rows) const {
     return {wgmma(128, 48, 8, 4, slices),
             "a few dozen rows a group: up to 48 tokens share each decoded "
             "fragment"};
-  const auto used = double(std::min(rows, groups));
-  // With so many rounds the last one matters little, and skewed routing much.
-  if (rounds(used, 384) >= 12)
+  if (!sharesByWarpgroups(rows))
     return {wgmma(384, 96, 16, 12),
             "a few dozen rows a group and many tiles: up to 96 tokens share "
             "each decoded fragment, so that a group with more rows than others "
             "has few tiles"};
-  // Measured: a row of a tile takes a little less in the higher one.
-  const bool high =
-      0.97 * 192 * double(rounds(used, 192)) < 128 * double(rounds(used, 128));
-  return {high ? wgmma(192, 48, 8, 4, slices) : wgmma(128, 64, 16, 4, slices),
-          "a few dozen rows a group: 48 or 64 tokens share each decoded "
-          "fragment, in the tile that fills the multiprocessors best"};
+  return {wgmma(128, 64, 8, 8, slices),
+          "a few dozen rows a group: up to 64 tokens share each decoded "
+          "fragment, and while some warpgroups multiply others decode"};
 }
 
 /// How long the fullest multiprocessor takes, in tokens of a tile, when a group

@@ -43,7 +43,7 @@ int Schedule::producerRegisters() const {
     return 0;
   // Measured: ptxas has once given a producer 28 registers under a limit of 24.
   // Three consuming warpgroups need all that is left of their share.
-  return consumerWarps() > 8 ? 32 : 40;
+  return !overlapsDecode() ? 24 : consumerWarps() > 8 ? 32 : 40;
 }
 
 int Schedule::consumerRegisters(const Target &target) const {

@@ -373,7 +373,8 @@ private:
   struct Buffer {
     Buffer(ImplicitLocOpBuilder &b, ReduceSlicesOp op, OpAdaptor adaptor)
         : shape(op.getAccumulator().getType().getShape()),
-          threads(cast<MemRefType>(op.getBuffer().getType()).getDimSize(1)) {
+          threads(cast<MemRefType>(op.getBuffer().getType()).getDimSize(1)),
+          tokens(adaptor.getTokens()) {
       Arithmetic a(b);
       address = a.offset(adaptor.getBuffer(),
                          a.mul(a.urem(a.thread(), threads), kUnitBytes));
@@ -387,39 +388,77 @@ private:
           NVVM::BarrierReductionAttr(), Value());
     }
 
-    void forEachFour(
-        ImplicitLocOpBuilder &b,
-        function_ref<void(ArrayRef<int64_t> at, Value address)> body) const {
-      Arithmetic a(b);
-      int64_t number = 0;
-      for (int64_t block = 0; block < shape[0]; ++block)
-        for (int64_t column = 0; column < shape[1]; ++column, ++number)
-          body({block, column},
-               a.offset(address, a.constant(b.getI32Type(),
-                                            number * threads * kUnitBytes)));
-    }
-
     void write(ImplicitLocOpBuilder &b, Value sums) const {
-      forEachFour(b, [&](ArrayRef<int64_t> at, Value place) {
-        LLVM::StoreOp::create(b, LLVM::ExtractValueOp::create(b, sums, at),
-                              place, kUnitBytes);
-      });
+      update(b, sums,
+             [](ImplicitLocOpBuilder &b, Value sums, ArrayRef<int64_t> at,
+                Value place) {
+               LLVM::StoreOp::create(b,
+                                     LLVM::ExtractValueOp::create(b, sums, at),
+                                     place, kUnitBytes);
+               return sums;
+             });
     }
 
     Value add(ImplicitLocOpBuilder &b, Value sums) const {
-      forEachFour(b, [&](ArrayRef<int64_t> at, Value place) {
-        Value mine = LLVM::ExtractValueOp::create(b, sums, at);
-        Value theirs =
-            LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
-        sums = LLVM::InsertValueOp::create(
-            b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
-      });
+      return update(b, sums,
+                    [](ImplicitLocOpBuilder &b, Value sums,
+                       ArrayRef<int64_t> at, Value place) -> Value {
+                      Value mine = LLVM::ExtractValueOp::create(b, sums, at);
+                      Value theirs = LLVM::LoadOp::create(b, mine.getType(),
+                                                          place, kUnitBytes);
+                      return LLVM::InsertValueOp::create(
+                          b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
+                    });
+    }
+
+  private:
+    /// What is done with four sums of eight tokens; returns all sums.
+    using Step = Value(ImplicitLocOpBuilder &b, Value sums,
+                       ArrayRef<int64_t> at, Value place);
+
+    /// Does it with all sums of the tokens that there are, more or less: a
+    /// branch goes around sixteen that there are not.
+    Value update(ImplicitLocOpBuilder &b, Value sums,
+                 function_ref<Step> step) const {
+      if (!tokens)
+        return updateColumns(b, sums, 0, shape[1], step);
+      constexpr int64_t kTogether = 2;
+      sums = updateColumns(b, sums, 0, std::min(kTogether, shape[1]), step);
+      for (int64_t first = kTogether; first < shape[1]; first += kTogether) {
+        Arithmetic a(b);
+        auto some = scf::IfOp::create(
+            b, sums.getType(),
+            a.ult(a.constant(b.getI32Type(), 8 * first), tokens),
+            /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(some.elseBlock());
+        scf::YieldOp::create(b, sums);
+        b.setInsertionPointToStart(some.thenBlock());
+        scf::YieldOp::create(
+            b, updateColumns(b, sums, first,
+                             std::min(first + kTogether, shape[1]), step));
+        sums = some.getResult(0);
+      }
+      return sums;
+    }
+
+    Value updateColumns(ImplicitLocOpBuilder &b, Value sums, int64_t first,
+                        int64_t end, function_ref<Step> step) const {
+      Arithmetic a(b);
+      for (int64_t block = 0; block < shape[0]; ++block)
+        for (int64_t column = first; column < end; ++column) {
+          const int64_t number = block * shape[1] + column;
+          Value place =
+              a.offset(address, a.constant(b.getI32Type(),
+                                           number * threads * kUnitBytes));
+          sums = step(b, sums, {block, column}, place);
+        }
       return sums;
     }
 
     ArrayRef<int64_t> shape;
     int64_t threads;
-    Value address;
+    Value address, tokens;
   };
 };
 

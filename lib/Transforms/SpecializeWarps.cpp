@@ -288,7 +288,8 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
       op->erase();
     }
   }
-  steps->setAttr("mxfp4.overlap", b.getUnitAttr());
+  if (schedule.overlapsDecode())
+    steps->setAttr("mxfp4.overlap", b.getUnitAttr());
 }
 
 /// Leaves a slice its steps: s, s + S, ...
@@ -440,8 +441,10 @@ void Splitter::reduceSlices(scf::ForOp loop) {
   Value buffer = memref::ViewOp::create(
       b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
       index(schedule.reductionOffset()), ValueRange{});
+  Value tokens =
+      schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
   Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,
-                                       schedule.kSlices, buffer);
+                                       schedule.kSlices, buffer, tokens);
   Value isFirst =
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice, index(0));
   auto first = scf::IfOp::create(b, isFirst);

@@ -167,3 +167,13 @@ func.func @reduce_slices(%sums: vector<2x8x4xf32>, %slice: index,
       : vector<2x8x4xf32>, memref<64x128xf32, #shared>
   return %r : vector<2x8x4xf32>
 }
+
+// CHECK-LABEL: func @reduce_some
+// CHECK-SAME:    %[[SUMS:.*]]: vector<2x8x4xf32>, %[[SLICE:.*]]: index, %[[TOKENS:.*]]: index, %[[BUFFER:.*]]: memref<
+func.func @reduce_some(%sums: vector<2x8x4xf32>, %slice: index, %tokens: index,
+    %buffer: memref<64x128xf32, #shared>) -> vector<2x8x4xf32> {
+  // CHECK-NEXT: mxfp4.reduce_slices %[[SUMS]] slice(%[[SLICE]] of 3) through %[[BUFFER]] tokens(%[[TOKENS]]) : vector<2x8x4xf32>, memref<
+  %r = mxfp4.reduce_slices %sums slice(%slice of 3) through %buffer
+      tokens(%tokens) : vector<2x8x4xf32>, memref<64x128xf32, #shared>
+  return %r : vector<2x8x4xf32>
+}

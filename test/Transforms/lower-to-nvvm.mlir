@@ -468,6 +468,38 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // Of 24 tokens the first 16 are added in any case, and the other eight if the
+  // tile has more than 16; barriers stay outside of the branch.
+
+  // CHECK-LABEL: llvm.func @reduce_some
+  // CHECK-SAME:    %{{.*}}: i32, %[[TOKENS:[^ ]*]]: i32
+  // CHECK:         %[[SIXTEEN:.*]] = llvm.mlir.constant(16 : i32) : i32
+  // CHECK-COUNT-2: nvvm.barrier
+  // CHECK-COUNT-2: llvm.fadd
+  // CHECK:         %[[MORE:.*]] = llvm.icmp "ult" %{{.*}}, %[[TOKENS]] : i32
+  // CHECK-NEXT:    llvm.cond_br %[[MORE]], ^[[ADD:.*]], ^[[DONE:.*]]{{$}}
+  // CHECK-NEXT:  ^[[ADD]]:
+  // CHECK:         llvm.fadd
+  // CHECK-NOT:     llvm.fadd
+  // CHECK:         nvvm.barrier
+  // CHECK-COUNT-2: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK:         llvm.icmp "ult" %{{.*}}, %[[TOKENS]] : i32
+  // CHECK-NEXT:    llvm.cond_br
+  // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+  // CHECK:         nvvm.barrier
+  gpu.func @reduce_some(%y: memref<1xvector<4xf32>>, %i: i32, %n: i32)
+      workgroup(%buffer: memref<12x128xf32, #gpu.address_space<workgroup>>) kernel {
+    %c0 = arith.constant 0 : index
+    %acc = arith.constant dense<1.5> : vector<1x3x4xf32>
+    %slice = arith.index_cast %i : i32 to index
+    %tokens = arith.index_cast %n : i32 to index
+    %r = mxfp4.reduce_slices %acc slice(%slice of 2) through %buffer
+        tokens(%tokens) : vector<1x3x4xf32>, memref<12x128xf32, #gpu.address_space<workgroup>>
+    %part = vector.extract %r[0, 2] : vector<4xf32> from vector<1x3x4xf32>
+    memref.store %part, %y[%c0] : memref<1xvector<4xf32>>
+    gpu.return
+  }
+
   // An even N: rows 2g and 2g + 1 of the weights sit in one thread and are stored
   // as a pair, rounded together. A predicate says of each pair whether its token
   // and its columns exist, here 100 and no multiple of 64; the second of a thread's

@@ -289,6 +289,35 @@ func.func @slices(%x: memref<?x384xbf16>,
 // -----
 
 #schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 8, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
+  token_step = 16, k_slices = 3>
+
+// Six warpgroups of consumers do not decode behind their own multiplications,
+// and get registers for one fragment. A tile of fewer tokens adds fewer sums.
+
+// CHECK-LABEL: gpu.func @mxfp4_six_warpgroups
+// CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
+// CHECK:         nvvm.setmaxregister decrease 24
+// CHECK:         nvvm.setmaxregister increase 80
+// CHECK:         %{{.*}}, %{{.*}}, %[[VALID:.*]], %{{.*}} = mxfp4.locate_tile
+// CHECK-NOT:     mxfp4.overlap
+// CHECK:         mxfp4.tile_matmul
+// CHECK-NOT:     mxfp4.overlap
+// CHECK:         mxfp4.reduce_slices %{{.*}} slice(%{{.*}} of 3) through %{{.*}} tokens(%[[VALID]])
+// CHECK:         gpu.return
+func.func @six_warpgroups(%x: memref<?x384xbf16>,
+                          %w: memref<2x4x6x!mxfp4.block<spread, folded>>,
+                          %o: memref<3xi32>, %y: memref<?x256xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
+      weights(%w : memref<2x4x6x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x256xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
   warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
 
 // One consumer warpgroup has registers enough: nothing is handed over, and the

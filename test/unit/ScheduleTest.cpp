@@ -141,15 +141,16 @@ TEST(Schedule, EachRegimeHasItsTile) {
       {sized(32, 64), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
       {sized(32, 65), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
       {sized(32, 320), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(32, 321), "a few dozen rows", tiled(128, 64, 16, 4, 3, 1)},
-      {sized(32, 1280), "a few dozen rows", tiled(128, 64, 16, 4, 3, 1)},
-      {sized(32, 1281), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(32, 321), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(32, 1632), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(32, 1633), "many rows", tiled(192, 64, 16, 12, 1, 1)},
       {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
       {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
       {sized(1, 9), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(1, 17), "a few dozen rows", tiled(128, 64, 16, 4, 3, 1)},
-      {sized(1, 49), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(1, 60), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(1, 61), "many rows", tiled(192, 64, 16, 12, 1, 1)},
       // Alone, a group has a round or two of tiles, which are to be full: 90 of
       // 64 tokens for 132 multiprocessors, and 90 of 96.
       {sized(1, 192), "many rows", tiled(192, 64, 16, 12, 1, 1)},
@@ -161,19 +162,17 @@ TEST(Schedule, EachRegimeHasItsTile) {
       // Of 256 rows two standard deviations more still make two tiles.
       {sized(128, 32768), "many rows", tiled(192, 144, 16, 12, 1, 1)},
       // Without a hint, what loses little at either end.
-      {sized(32, 0), "no hint", tiled(128, 64, 16, 4, 3, 1)},
-      // N = 2880: 736 tiles of 128 rows take six rounds of all
-      // multiprocessors, 480 of 192 rows four.
-      {{32, 32, 2880, 2880, 512}, "a few dozen", tiled(192, 48, 8, 4, 3, 1)},
-      // 23 and 15 rounds; 8 of 384 rows.
-      {{128, 128, 2880, 2880, 2048}, "a few", tiled(192, 48, 8, 4, 3, 1)},
-      // 15 rounds of 384 rows: enough for a tile with more tokens.
-      {{128, 128, 5760, 2880, 2048},
+      {sized(32, 0), "no hint", tiled(128, 64, 8, 8, 3, 1)},
+      // 8 rounds of all multiprocessors with tiles of 384 rows.
+      {{128, 128, 2880, 2880, 2048}, "a few", tiled(128, 64, 8, 8, 3, 1)},
+      // 15: enough for a tile with more tokens, but not for more of them.
+      {{128, 128, 5760, 2880, 5120},
        "many tiles",
        tiled(384, 96, 16, 12, 1, 1)},
+      {{128, 128, 5760, 2880, 5121}, "many rows", tiled(192, 64, 16, 12, 1, 1)},
       // 64 steps of K: two slices share them evenly.
       {{32, 32, 5760, 4096, 64}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
-      {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 16, 4, 2, 1)},
+      {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 8, 8, 2, 1)},
       // 47 steps: nobody shares them; more CTAs or more warpgroups instead.
       {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
       {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
@@ -278,13 +277,29 @@ TEST(Schedule, RegistersAreHandedOverWhereTheyAreNeeded) {
   // Two warpgroups can leave the producer more.
   EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).producerRegisters(), 40);
   EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).consumerRegisters(h100()), 232);
+  // Six have so few that half as many accumulators are too many.
+  const Schedule six = tiled(128, 64, 8, 8, 3, 1);
+  EXPECT_EQ(six.accumulators(), 32);
+  EXPECT_EQ(six.producerRegisters(), 24);
+  EXPECT_EQ(six.consumerRegisters(h100()), 80);
+  // A warpgroup of producers has no warps for five slices and the tiles.
+  EXPECT_EQ(tiled(64, 64, 8, 4, 5, 1).producerThreads(), 32 * 6);
   for (const Schedule &content :
        {tiled(192, 96, 16, 12, 1, 1), tiled(64, 192, 16, 4, 1, 1),
-        tiled(128, 128, 16, 8, 1, 2)}) {
+        tiled(128, 128, 16, 8, 1, 2), tiled(128, 48, 8, 8, 3, 1),
+        tiled(64, 64, 8, 4, 5, 1)}) {
     EXPECT_FALSE(content.handsOverRegisters());
     EXPECT_EQ(content.producerRegisters(), 0);
     EXPECT_EQ(content.consumerRegisters(h100()), 0);
   }
+}
+
+// Up to four warpgroups have registers for a second fragment.
+TEST(Schedule, FewWarpgroupsOverlapDecode) {
+  EXPECT_TRUE(tiled(192, 192, 16, 12, 1, 1).overlapsDecode());
+  EXPECT_TRUE(tiled(128, 64, 8, 8, 2, 1).overlapsDecode());
+  EXPECT_FALSE(tiled(64, 64, 8, 4, 5, 1).overlapsDecode());
+  EXPECT_FALSE(tiled(128, 64, 8, 8, 3, 1).overlapsDecode());
 }
 
 TEST(Schedule, PreferencesAreRead) {

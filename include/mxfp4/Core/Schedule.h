@@ -77,11 +77,17 @@ struct Schedule {
   }
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
-  /// An equal share of the registers is not enough for every consumer.
+  /// An equal share of the registers is not enough for every consumer, and the
+  /// producer fits a warpgroup.
   bool handsOverRegisters() const {
     return instruction == Instruction::Wgmma && ctasPerMultiprocessor == 1 &&
-           consumerWarps() > 4 && accumulators() >= 64;
+           consumerWarps() > 4 && kSlices <= 3 &&
+           accumulators() >= (overlapsDecode() ? 64 : 32);
   }
+  /// A warpgroup decodes its next fragment while it multiplies with one. More
+  /// than four leave no registers for a second fragment, and do not need it:
+  /// some multiply while others decode.
+  bool overlapsDecode() const { return consumerWarps() < 20; }
   /// Warps of the producer that copy: one for each K slice; or, where one CTA
   /// has the multiprocessor, one for the activations and up to two for the
   /// blocks of weights, since a copy takes a thread longer to start than the

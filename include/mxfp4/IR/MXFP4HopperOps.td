@@ -204,23 +204,25 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
     For the threads of all S slices together, each with its own accumulator: the
     result of slice 0 is the sum in the order of the slices, ((0 + 1) + 2) + ...;
     other results are undefined. Slice after slice leaves its sums in `buffer`,
-    `values x threads of a slice` f32 in shared memory.
+    `values x threads of a slice` f32 in shared memory. With `tokens(%n)` sums
+    of tokens from `%n` up are undefined, too, and not all of them are moved.
 
     Example:
 
     ```mlir
-    %sum = mxfp4.reduce_slices %acc slice(%s of 3) through %buffer
+    %sum = mxfp4.reduce_slices %acc slice(%s of 3) through %buffer tokens(%n)
         : vector<2x8x4xf32>, memref<64x128xf32, #gpu.address_space<workgroup>>
     ```
   }];
   let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
                        Index:$slice, I64Attr:$slices,
                        Arg<AnyStridedMemRef, "shared memory",
-                           [MemRead, MemWrite]>:$buffer);
+                           [MemRead, MemWrite]>:$buffer,
+                       Optional<Index>:$tokens);
   let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
   let assemblyFormat = [{
-    $accumulator `slice` `(` $slice `of` $slices `)` `through` $buffer attr-dict
-    `:` type($accumulator) `,` type($buffer)
+    $accumulator `slice` `(` $slice `of` $slices `)` `through` $buffer
+    (`tokens` `(` $tokens^ `)`)? attr-dict `:` type($accumulator) `,` type($buffer)
   }];
   let hasVerifier = 1;
 }

@@ -106,8 +106,10 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     Preconditions: a kernel as `mxfp4-tile` builds it. Kernels that multiply
     with mma.sync are left alone, for `mxfp4-pipeline-copies`.
 
-    Leaves behind: consumers that wait for a step, multiply, and release it;
-    `mxfp4-overlap-decode` lets decode run behind the multiplication.
+    Leaves behind: consumers that wait for a step, multiply, and release it. Up
+    to four warpgroups of them are marked `mxfp4.overlap`, so that
+    `mxfp4-overlap-decode` lets decode run behind the multiplication; of more,
+    some multiply while others decode.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
