@@ -6,7 +6,8 @@
 //
 // The pass is split by subject: memory and kernels here and in
 // LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp,
-// asynchronous copies and wgmma in LowerHopper.cpp.
+// asynchronous copies and wgmma in LowerHopper.cpp, sums of K slices in
+// LowerSlices.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -82,6 +83,10 @@ void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
 /// Barriers, bulk and tensor copies, wgmma.
 void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
                             mlir::RewritePatternSet &patterns);
+
+/// reduce_slices.
+void populateSliceLowering(const mlir::LLVMTypeConverter &converter,
+                           mlir::RewritePatternSet &patterns);
 
 } // namespace mxfp4
 

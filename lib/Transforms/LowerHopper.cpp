@@ -333,135 +333,6 @@ Value tieAccumulator(ImplicitLocOpBuilder &b, VectorType type, Value sums) {
   return sums;
 }
 
-/// Slice s > 0 waits for slice 0 to be ready, writes, and lets it read; slice 0
-/// does so with one after the other. Barrier s of the CTA is theirs, twice.
-struct LowerReduceSlices : ConvertOpToLLVMPattern<ReduceSlicesOp> {
-  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
-  LogicalResult
-  matchAndRewrite(ReduceSlicesOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Arithmetic a(b);
-    const Buffer buffer(b, op, adaptor);
-    Value isFirst =
-        LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, adaptor.getSlice(),
-                             a.constant(b.getI32Type(), 0));
-    Value sums = adaptor.getAccumulator();
-    auto roles = scf::IfOp::create(b, sums.getType(), isFirst,
-                                   /*withElseRegion=*/true);
-    b.setInsertionPointToStart(roles.thenBlock());
-    Value total = sums;
-    for (uint64_t slice = 1; slice < op.getSlices(); ++slice) {
-      Value barrier = a.constant(b.getI32Type(), slice);
-      buffer.meet(b, barrier);
-      buffer.meet(b, barrier);
-      total = buffer.add(b, total);
-    }
-    scf::YieldOp::create(b, total);
-    b.setInsertionPointToStart(roles.elseBlock());
-    buffer.meet(b, adaptor.getSlice());
-    buffer.write(b, sums);
-    buffer.meet(b, adaptor.getSlice());
-    scf::YieldOp::create(b, sums);
-    rewriter.replaceOp(op, roles.getResults());
-    return success();
-  }
-
-private:
-  /// Four sums of a thread lie together, of neighbouring threads beside each
-  /// other: no bank conflicts.
-  struct Buffer {
-    Buffer(ImplicitLocOpBuilder &b, ReduceSlicesOp op, OpAdaptor adaptor)
-        : shape(op.getAccumulator().getType().getShape()),
-          threads(cast<MemRefType>(op.getBuffer().getType()).getDimSize(1)),
-          tokens(adaptor.getTokens()) {
-      Arithmetic a(b);
-      address = a.offset(adaptor.getBuffer(),
-                         a.mul(a.urem(a.thread(), threads), kUnitBytes));
-    }
-
-    /// The threads of a slice and of slice 0.
-    void meet(ImplicitLocOpBuilder &b, Value barrier) const {
-      NVVM::BarrierOp::create(
-          b, TypeRange{}, barrier,
-          Arithmetic(b).constant(b.getI32Type(), 2 * threads),
-          NVVM::BarrierReductionAttr(), Value());
-    }
-
-    void write(ImplicitLocOpBuilder &b, Value sums) const {
-      update(b, sums,
-             [](ImplicitLocOpBuilder &b, Value sums, ArrayRef<int64_t> at,
-                Value place) {
-               LLVM::StoreOp::create(b,
-                                     LLVM::ExtractValueOp::create(b, sums, at),
-                                     place, kUnitBytes);
-               return sums;
-             });
-    }
-
-    Value add(ImplicitLocOpBuilder &b, Value sums) const {
-      return update(b, sums,
-                    [](ImplicitLocOpBuilder &b, Value sums,
-                       ArrayRef<int64_t> at, Value place) -> Value {
-                      Value mine = LLVM::ExtractValueOp::create(b, sums, at);
-                      Value theirs = LLVM::LoadOp::create(b, mine.getType(),
-                                                          place, kUnitBytes);
-                      return LLVM::InsertValueOp::create(
-                          b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
-                    });
-    }
-
-  private:
-    /// What is done with four sums of eight tokens; returns all sums.
-    using Step = Value(ImplicitLocOpBuilder &b, Value sums,
-                       ArrayRef<int64_t> at, Value place);
-
-    /// Does it with all sums of the tokens that there are, more or less: a
-    /// branch goes around sixteen that there are not.
-    Value update(ImplicitLocOpBuilder &b, Value sums,
-                 function_ref<Step> step) const {
-      if (!tokens)
-        return updateColumns(b, sums, 0, shape[1], step);
-      constexpr int64_t kTogether = 2;
-      sums = updateColumns(b, sums, 0, std::min(kTogether, shape[1]), step);
-      for (int64_t first = kTogether; first < shape[1]; first += kTogether) {
-        Arithmetic a(b);
-        auto some = scf::IfOp::create(
-            b, sums.getType(),
-            a.ult(a.constant(b.getI32Type(), 8 * first), tokens),
-            /*withElseRegion=*/true);
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToStart(some.elseBlock());
-        scf::YieldOp::create(b, sums);
-        b.setInsertionPointToStart(some.thenBlock());
-        scf::YieldOp::create(
-            b, updateColumns(b, sums, first,
-                             std::min(first + kTogether, shape[1]), step));
-        sums = some.getResult(0);
-      }
-      return sums;
-    }
-
-    Value updateColumns(ImplicitLocOpBuilder &b, Value sums, int64_t first,
-                        int64_t end, function_ref<Step> step) const {
-      Arithmetic a(b);
-      for (int64_t block = 0; block < shape[0]; ++block)
-        for (int64_t column = first; column < end; ++column) {
-          const int64_t number = block * shape[1] + column;
-          Value place =
-              a.offset(address, a.constant(b.getI32Type(),
-                                           number * threads * kUnitBytes));
-          sums = step(b, sums, {block, column}, place);
-        }
-      return sums;
-    }
-
-    ArrayRef<int64_t> shape;
-    int64_t threads;
-    Value address, tokens;
-  };
-};
-
 struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -531,9 +402,8 @@ struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
 
 void mxfp4::populateHopperLowering(const LLVMTypeConverter &converter,
                                    RewritePatternSet &patterns) {
-  patterns
-      .add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
-           LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy, LowerWgmma,
-           LowerWgmmaWait, LowerPin, LowerReduceSlices, LowerSyncWarpgroup>(
-          converter);
+  patterns.add<LowerInitBarriers, LowerWaitBarrier, LowerArriveBarrier,
+               LowerExpectBytes, LowerBulkCopyWeights, LowerTensorCopy,
+               LowerWgmma, LowerWgmmaWait, LowerPin, LowerSyncWarpgroup>(
+      converter);
 }

@@ -373,6 +373,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   populateTileLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);
   populateHopperLowering(converter, patterns);
+  populateSliceLowering(converter, patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateSCFToControlFlowConversionPatterns(patterns);

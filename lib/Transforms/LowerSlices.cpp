@@ -1,0 +1,154 @@
+//===- LowerSlices.cpp - Adding the sums of K slices ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Slices hand their sums to slice 0 through shared memory. Slice s > 0 meets
+// slice 0 twice at the named barrier s of the CTA: once to know that the buffer
+// is free, and once more when it has written. Slice 0 takes one after the
+// other. A buffer for each slice, with nobody waiting, is no quicker.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelLowering.h"
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// Of one slice at a time. Four sums of a thread lie together, of
+/// neighbouring threads beside each other: no bank conflicts.
+class Buffer {
+public:
+  Buffer(ImplicitLocOpBuilder &b, ReduceSlicesOp op,
+         ReduceSlicesOp::Adaptor adaptor)
+      : b(b), a(b), shape(op.getAccumulator().getType().getShape()),
+        threads(cast<MemRefType>(op.getBuffer().getType()).getDimSize(1)),
+        slices(op.getSlices()),
+        address(a.offset(adaptor.getBuffer(),
+                         a.mul(a.urem(a.thread(), threads), kUnitBytes))),
+        tokens(adaptor.getTokens()) {}
+
+  /// For the threads of slice 0: all sums.
+  Value collect(Value sums);
+  /// For those of another.
+  void handOver(Value sums, Value slice);
+
+private:
+  /// What is done with four sums of eight tokens; returns all sums.
+  using Step = Value(Value sums, ArrayRef<int64_t> at, Value place);
+  Value update(Value sums, function_ref<Step> step);
+  Value updateColumns(Value sums, int64_t first, int64_t end,
+                      function_ref<Step> step);
+
+  Value constant(int64_t value) { return a.constant(b.getI32Type(), value); }
+  /// The threads of a slice and of slice 0.
+  void meet(Value barrier) {
+    NVVM::BarrierOp::create(b, TypeRange{}, barrier, constant(2 * threads),
+                            NVVM::BarrierReductionAttr(), Value());
+  }
+
+  ImplicitLocOpBuilder &b;
+  Arithmetic a;
+  const ArrayRef<int64_t> shape;
+  const int64_t threads, slices;
+  Value address, tokens;
+};
+
+struct LowerReduceSlices : ConvertOpToLLVMPattern<ReduceSlicesOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(ReduceSlicesOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Buffer buffer(b, op, adaptor);
+    Value isFirst =
+        LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, adaptor.getSlice(),
+                             Arithmetic(b).constant(b.getI32Type(), 0));
+    Value sums = adaptor.getAccumulator();
+    auto roles = scf::IfOp::create(b, sums.getType(), isFirst,
+                                   /*withElseRegion=*/true);
+    b.setInsertionPointToStart(roles.thenBlock());
+    scf::YieldOp::create(b, buffer.collect(sums));
+    b.setInsertionPointToStart(roles.elseBlock());
+    buffer.handOver(sums, adaptor.getSlice());
+    scf::YieldOp::create(b, sums);
+    rewriter.replaceOp(op, roles.getResults());
+    return success();
+  }
+};
+
+} // namespace
+
+Value Buffer::collect(Value sums) {
+  for (int64_t slice = 1; slice < slices; ++slice) {
+    Value barrier = constant(slice);
+    meet(barrier);
+    meet(barrier);
+    sums = update(
+        sums, [&](Value sums, ArrayRef<int64_t> at, Value place) -> Value {
+          Value mine = LLVM::ExtractValueOp::create(b, sums, at);
+          Value theirs =
+              LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
+          return LLVM::InsertValueOp::create(
+              b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
+        });
+  }
+  return sums;
+}
+
+void Buffer::handOver(Value sums, Value slice) {
+  meet(slice);
+  update(sums, [&](Value sums, ArrayRef<int64_t> at, Value place) {
+    LLVM::StoreOp::create(b, LLVM::ExtractValueOp::create(b, sums, at), place,
+                          kUnitBytes);
+    return sums;
+  });
+  meet(slice);
+}
+
+/// Does it with all sums of the tokens that there are, more or less: a branch
+/// goes around sixteen that there are not.
+Value Buffer::update(Value sums, function_ref<Step> step) {
+  constexpr int64_t kTogether = 2;
+  const int64_t always = tokens ? std::min(kTogether, shape[1]) : shape[1];
+  sums = updateColumns(sums, 0, always, step);
+  for (int64_t first = always; first < shape[1]; first += kTogether) {
+    auto some =
+        scf::IfOp::create(b, sums.getType(), a.ult(constant(8 * first), tokens),
+                          /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(some.elseBlock());
+    scf::YieldOp::create(b, sums);
+    b.setInsertionPointToStart(some.thenBlock());
+    const int64_t end = std::min(first + kTogether, shape[1]);
+    scf::YieldOp::create(b, updateColumns(sums, first, end, step));
+    sums = some.getResult(0);
+  }
+  return sums;
+}
+
+Value Buffer::updateColumns(Value sums, int64_t first, int64_t end,
+                            function_ref<Step> step) {
+  for (int64_t block = 0; block < shape[0]; ++block)
+    for (int64_t column = first; column < end; ++column) {
+      const int64_t number = block * shape[1] + column;
+      sums = step(sums, {block, column},
+                  a.offset(address, constant(number * threads * kUnitBytes)));
+    }
+  return sums;
+}
+
+void mxfp4::populateSliceLowering(const LLVMTypeConverter &converter,
+                                  RewritePatternSet &patterns) {
+  patterns.add<LowerReduceSlices>(converter);
+}
