@@ -85,11 +85,15 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     return "requires a token step that is a multiple of 8 and divides the " +
            number(schedule.tileTokens) + " tokens of the tile, but has " +
            number(step);
-  if (const int64_t steps = blocksFor(k); steps % schedule.kSlices != 0)
+  const int64_t steps = blocksFor(k);
+  if (schedule.overlapsDecode() && steps % schedule.kSlices != 0)
     return "requires a number of k64 steps that its " +
            number(schedule.kSlices) +
            " K slices share evenly, but K = " + number(k) + " has " +
            number(steps);
+  if (k > 0 && steps < schedule.kSlices)
+    return "requires a k64 step for each of its " + number(schedule.kSlices) +
+           " K slices, but K = " + number(k) + " has " + number(steps);
   if (schedule.instruction == Instruction::MmaSync &&
       (schedule.kSlices > 1 || schedule.tokenStep != 0))
     return "requires wgmma for K slices and for a token step";

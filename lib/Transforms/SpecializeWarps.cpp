@@ -130,9 +130,15 @@ static LogicalResult checkLoops(scf::ForOp tiles, scf::ForOp steps,
         "requires the schedule of its kernel, and as many "
         "slots as it has stages");
   const std::optional<llvm::APInt> trips = steps.getStaticTripCount();
-  if (schedule.kSlices > 1 && (!trips || trips->urem(schedule.kSlices) != 0))
+  const auto slices = static_cast<uint64_t>(schedule.kSlices);
+  if (slices > 1 && schedule.overlapsDecode() &&
+      (!trips || trips->urem(slices) != 0))
     return steps.emitOpError() << "requires a constant number of steps that "
-                               << schedule.kSlices << " K slices share evenly";
+                               << slices << " K slices share evenly";
+  if (slices > 1 && (!trips || trips->ult(slices)))
+    return steps.emitOpError() << "requires a constant number of steps, one or "
+                                  "more for each of "
+                               << slices << " K slices";
   return success();
 }
 
@@ -292,12 +298,19 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
     steps->setAttr("mxfp4.overlap", b.getUnitAttr());
 }
 
-/// Leaves a slice its steps: s, s + S, ...
+/// Leaves a slice its steps: s, s + S, ... The first may have one more.
 void Splitter::takeSlice(scf::ForOp steps) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(steps);
   const int64_t count = steps.getStaticTripCount()->getSExtValue();
-  steps.setUpperBound(index(count / schedule.kSlices));
+  Value share = index(count / schedule.kSlices);
+  if (count % schedule.kSlices != 0) {
+    Value isLonger = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice,
+                                           index(count % schedule.kSlices));
+    share = arith::SelectOp::create(b, isLonger,
+                                    index(count / schedule.kSlices + 1), share);
+  }
+  steps.setUpperBound(share);
   b.setInsertionPointToStart(steps.getBody());
   Value number = steps.getInductionVar();
   auto first = arith::MulIOp::create(b, number, index(schedule.kSlices));

@@ -293,23 +293,33 @@ func.func @slices(%x: memref<?x384xbf16>,
   token_step = 16, k_slices = 3>
 
 // Six warpgroups of consumers do not decode behind their own multiplications,
-// and get registers for one fragment. A tile of fewer tokens adds fewer sums.
+// and get registers for one fragment. Of seven steps the first slice has three,
+// the others two. A tile of fewer tokens adds fewer sums.
 
 // CHECK-LABEL: gpu.func @mxfp4_six_warpgroups
 // CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
 // CHECK:         nvvm.setmaxregister decrease 24
+// CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
+// CHECK:         arith.select %[[LONGER]], %[[C3]], %[[C2]]
 // CHECK:         nvvm.setmaxregister increase 80
 // CHECK:         %{{.*}}, %{{.*}}, %[[VALID:.*]], %{{.*}} = mxfp4.locate_tile
+// CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
+// CHECK-NEXT:    %[[SHARE:.*]] = arith.select %[[LONGER]], %[[C3]], %[[C2]]
+// CHECK-NOT:     mxfp4.overlap
+// CHECK:         scf.for %{{.*}} to %[[SHARE]] step
 // CHECK-NOT:     mxfp4.overlap
 // CHECK:         mxfp4.tile_matmul
 // CHECK-NOT:     mxfp4.overlap
 // CHECK:         mxfp4.reduce_slices %{{.*}} slice(%{{.*}} of 3) through %{{.*}} tokens(%[[VALID]])
 // CHECK:         gpu.return
-func.func @six_warpgroups(%x: memref<?x384xbf16>,
-                          %w: memref<2x4x6x!mxfp4.block<spread, folded>>,
+func.func @six_warpgroups(%x: memref<?x448xbf16>,
+                          %w: memref<2x4x7x!mxfp4.block<spread, folded>>,
                           %o: memref<3xi32>, %y: memref<?x256xbf16>) {
-  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
-      weights(%w : memref<2x4x6x!mxfp4.block<spread, folded>>)
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x4x7x!mxfp4.block<spread, folded>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x256xbf16>)
       {schedule = #schedule}
   return

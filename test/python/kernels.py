@@ -57,11 +57,23 @@ def tokens_of(schedule: str) -> int:
     return int(found[1]) if found else 64
 
 
+def slices_of(schedule: str) -> int:
+    """K slices."""
+    found = re.search(r"k_slices = (\d+)", schedule)
+    return int(found[1]) if found else 1
+
+
+def shares_unevenly(schedule: str) -> bool:
+    """Whether a K slice may have a step more than another: if more than four warpgroups."""
+    warps = re.search(r"warps_rows = (\d+)", schedule)
+    return bool(warps) and slices_of(schedule) > 1 and int(warps[1]) * slices_of(schedule) > 16
+
+
 def shared_k(k: int, schedule: str) -> int:
     """K or the next like it, an odd or even multiple of 32, whose steps the K slices share."""
-    found = re.search(r"k_slices = (\d+)", schedule)
-    step = 64 * (int(found[1]) if found else 1)
-    return step * -(-k // step) - k % 64
+    step = 64 * slices_of(schedule)
+    shared = step * -(-k // step)
+    return shared + 64 * (shares_unevenly(schedule) and shared > step) - k % 64
 
 
 @cache

@@ -28,7 +28,9 @@ from kernels import (
     complaints,
     refusal_complaints,
     schedules,
+    shares_unevenly,
     short,
+    slices_of,
 )
 from kernels import tokens_of as tokens
 from mxfp4 import Artifact, Error, Problem, simulate
@@ -171,9 +173,9 @@ def subject(schedule: str, number: int) -> Subject:
     # tile, and at times in the middle of a pair of steps; thirteen do where there are 11 stages.
     tall = int(re.search(r"rows = (\d+)", schedule)[1]) > 192
     n = (257, 258)[number // 2 % 2] + (192 if tall else 0)  # two tiles
-    found = re.search(r"k_slices = (\d+)", schedule)
     steps = 13 if "stages = 11," in schedule else 11
-    k = 64 * steps * int(found[1]) if found else 64 * steps if "wgmma" in schedule else 544
+    k = 64 * (steps * slices_of(schedule) + shares_unevenly(schedule))
+    k = k if "wgmma" in schedule else 544
     problem = Problem(4, n, k, groups, layout, ("bf16", "f32")[number % 2], True)
     t, half = tokens(schedule), tokens(schedule) // 2 + 1
     ids = tuple((3 * g + 2) % 5 - 1 for g in range(groups))
@@ -207,7 +209,7 @@ def subject(schedule: str, number: int) -> Subject:
         # So many groups need room: the chooser takes it from the stages, too.
         if "of shared memory" not in str(e):
             raise
-        less = int(found[1]) if found else 1
+        less = slices_of(schedule)
         fewer = re.sub(r"stages = (\d+)", lambda m: f"stages = {int(m[1]) - less}", schedule)
         artifact = compile_kernel(problem, f"schedule={fewer}")
     one_a_line = re.sub(r",\s*\n\s*|\n\t\t+", lambda m: ", " if "," in m[0] else " ", artifact.ptx)

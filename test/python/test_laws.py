@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from kernels import LAYOUTS, compile_kernel, library, needs_both, schedules, short
+from kernels import LAYOUTS, compile_kernel, library, needs_both, schedules, short, slices_of
 from mxfp4 import Problem
 
 pytestmark = needs_both
@@ -60,8 +60,8 @@ $L__BB0_1:
 @pytest.mark.parametrize("number", range(len(EVERY)), ids=[short(s) for s in EVERY])
 def test_every_form_of_a_kernel_has_a_law(number: int) -> None:
     schedule = EVERY[number]
-    slices = re.search(r"k_slices = (\d+)", schedule)
-    k = 64 * int(slices[1]) if slices else 544
+    slices = slices_of(schedule)
+    k = 64 * slices if slices > 1 else 544
     problem = Problem(4, 257, k, 4, LAYOUTS[number % 4], ("bf16", "f32")[number % 2], True)
     missing = forms(compile_kernel(problem, f"schedule={schedule}").ptx) - lawful()
     assert not missing, f"add a law to test/sim/laws for {sorted(missing)}"

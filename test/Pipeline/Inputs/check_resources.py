@@ -36,7 +36,11 @@ def k_of(steps: int, schedule: str) -> int:
     """K with so many k64 steps, or a few more so that the schedule's K slices share them."""
     found = re.search(r"k_slices = (\d+)", schedule)
     slices = int(found[1]) if found else 1
-    return 64 * slices * -(-steps // slices) - 32 * (steps < 10)
+    shared = slices * -(-steps // slices)
+    # Slices of more than four warpgroups may differ by a step.
+    warps = int(re.search(r"warps_rows = (\d+)", schedule).group(1))
+    uneven = slices > 1 and warps * slices > 16 and steps < 10
+    return 64 * (shared + uneven) - 32 * (steps < 10)
 
 
 def assemble(schedule: str, problem: str, directory: pathlib.Path) -> list[str]:
