@@ -40,6 +40,10 @@ constexpr int kManyStages = 30;
 /// end do, and below which decoding decides how long it takes.
 constexpr double kTileEnds = 10, kFewestTokens = 100;
 
+/// K slices of a tile in the middle, of two warpgroups each: all that a CTA has
+/// room for.
+constexpr int kSharingSlices = 3;
+
 /// Heights of the tiles for many rows a group.
 constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
 
@@ -212,14 +216,14 @@ Pick Chooser::pickFewest(int64_t rows) const {
 /// with so many rounds of tiles that the last one matters little, and skewed
 /// routing much.
 bool Chooser::sharesByWarpgroups(int64_t rows) const {
-  return hasSpareRegisters() &&
+  return hasSpareRegisters() && steps >= kSharingSlices &&
          rounds(double(std::min(rows, groups)), 384) < 12;
 }
 
 /// Decoding and memory take about as long. Tiles have more tokens than the mean
 /// group, since what a busier one decodes, it decodes for every tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
-  if (!hasSpareRegisters() && slices == 1)
+  if (steps < kSharingSlices || (!hasSpareRegisters() && slices == 1))
     return {wgmma(192, 64, 16, 12),
             "a few dozen rows a group: three warpgroups share up to 64 tokens"};
   if (!hasSpareRegisters())
@@ -231,7 +235,7 @@ Pick Chooser::pickMiddle(int64_t rows) const {
             "a few dozen rows a group and many tiles: up to 96 tokens share "
             "each decoded fragment, so that a group with more rows than others "
             "has few tiles"};
-  return {wgmma(128, 64, 8, 8, 3),
+  return {wgmma(128, 64, 8, 8, kSharingSlices),
           "a few dozen rows a group: up to 64 tokens share each decoded "
           "fragment, and while some warpgroups multiply others decode"};
 }

@@ -179,6 +179,15 @@ TEST(Schedule, EachRegimeHasItsTile) {
       {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
       {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
   };
+  // Two steps are too few for three slices, if somebody insists on wgmma.
+  for (int64_t k : {64, 128}) {
+    const Schedule few =
+        chooseSchedule({32, 32, 5760, k, 512}, h100(),
+                       {Placement::Register, Instruction::Wgmma})
+            .schedule;
+    EXPECT_EQ(verifySchedule(few, 32, h100(), k), "");
+    EXPECT_EQ(few.kSlices, 1);
+  }
   for (const Regime &regime : regimes) {
     const ScheduleChoice choice = choose(regime.problem);
     Schedule expected = regime.schedule;
