@@ -202,6 +202,9 @@ def subject(schedule: str, number: int) -> Subject:
         Case(problem, (1,) * groups, ids, "single", 6),
         *(Case(problem, padded(ladder), ids, seed=seed) for seed in (7, 1)),
         Case(problem, padded(edges), tuple(g % problem.experts for g in range(groups)), seed=9),
+        # Copies of mma.sync ask for each row whether it is there: x ends in every sixteen of them.
+        *(Case(problem, at(g94=rows), ids, seed=10) for rows in range(9, t, 16)
+          if "mma_sync" in schedule),
     ]  # fmt: skip
     try:
         artifact = compile_kernel(problem, f"schedule={schedule}")
