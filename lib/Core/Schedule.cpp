@@ -42,7 +42,8 @@ int Schedule::producerRegisters() const {
   if (!handsOverRegisters())
     return 0;
   // Measured: ptxas has once given a producer 28 registers under a limit of 24.
-  // Three consuming warpgroups need all that is left of their share.
+  // Three consuming warpgroups need all that is left of their share. Beside six
+  // a producer may have no more; it takes 22, whatever layout and output.
   return !overlapsDecode() ? 24 : consumerWarps() > 8 ? 32 : 40;
 }
 
