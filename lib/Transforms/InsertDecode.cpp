@@ -219,11 +219,17 @@ void Expander::locateDecodedBlocks() {
 void Expander::multiplyByWarpgroups(Placement placement) {
   if (placement == Placement::Shared)
     locateDecodedBlocks();
+  // Where mxfp4-overlap-decode will alternate buffers, a barrier lies between
+  // two uses of one; elsewhere a warp could write while another still reads.
+  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
+  const bool alternates = loop && loop->hasAttr("mxfp4.overlap");
   Value result = op.getAccumulator();
   for (int64_t i = 0; i < slices; ++i) {
     const PackedSlice packed =
         loadSlice(add(firstSlice, i * schedule.sliceStride()));
     SmallVector<Value> fragments;
+    if (decodedTile && !alternates)
+      SyncWarpgroupOp::create(b);
     for (int step = 0; step < kSteps; ++step) {
       ValueRange fragment = decode(packed, step);
       if (!decodedTile)

@@ -161,7 +161,7 @@ gpu.module @kernels {
   // In shared memory each warpgroup has two blocks of its own, behind the three
   // stages of activations (3 x 32 x 128 bytes): one is written while the other
   // may still be read. Each warp stores its slice; all four are done before the
-  // tensor core reads the block.
+  // tensor core reads the block, and with reading it before one stores again.
 
   // BLOCKS-LABEL: gpu.func @wgmma
   // BLOCKS-DAG:     %[[C2:.*]] = arith.constant 2 : index
@@ -176,7 +176,9 @@ gpu.module @kernels {
   // BLOCKS-NEXT:    %[[ALL:.*]] = gpu.dynamic_shared_memory
   // BLOCKS-NEXT:    %[[TILE:.*]] = memref.view %[[ALL]][%[[OFFSET]]][] : {{.*}} to memref<256x64xbf16, #gpu.address_space<workgroup>>
   // BLOCKS-NEXT:    %[[BLOCK:.*]] = arith.muli %[[GROUP]], %[[C2]]
-  // BLOCKS:         %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.decode {{.*}} step 0
+  // BLOCKS:         mxfp4.load_scales
+  // BLOCKS-NEXT:    mxfp4.sync_warpgroup
+  // BLOCKS-NEXT:    %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.decode {{.*}} step 0
   // BLOCKS-NEXT:    mxfp4.store_decoded %[[A0]], %[[A1]], %[[A2]], %[[A3]] to %[[TILE]][%[[SLICE]]] step 0 : memref
   // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 1
   // BLOCKS-NEXT:    mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step 1 : memref
@@ -188,6 +190,7 @@ gpu.module @kernels {
   // BLOCKS-NEXT:    %[[SUMS:.*]] = vector.extract %{{.*}}[0]
   // BLOCKS-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS]] shared_a(%[[TILE]][%[[BLOCK]]]) b({{.*}}) columns 4 tokens(%{{.*}} by 16)
   // BLOCKS-NEXT:    mxfp4.wgmma_wait %[[R]]
+  // BLOCKS:         mxfp4.sync_warpgroup
   // BLOCKS-COUNT-4: mxfp4.store_decoded {{.*}} to %[[TILE]][%[[SLICE]]] step {{.}} buffer 1 : memref
   // BLOCKS-NEXT:    mxfp4.sync_warpgroup
   // BLOCKS-NEXT:    vector.extract %{{.*}}[1]
@@ -200,6 +203,27 @@ gpu.module @kernels {
     %c0 = arith.constant 0 : index
     %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
         {schedule = #wgmma} : vector<2x4x4xf32>, !w4, !x32
+    memref.store %r, %out[%c0] : memref<1xvector<2x4x4xf32>>
+    gpu.return
+  }
+
+  // In a loop that mxfp4-overlap-decode rewrites, buffers take turns instead.
+
+  // BLOCKS-LABEL: gpu.func @overlapping
+  // BLOCKS:         mxfp4.load_scales
+  // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 0
+  gpu.func @overlapping(%w: !w4, %x: !x32, %slot: index, %n: index,
+                        %acc: vector<2x4x4xf32>,
+                        %out: memref<1xvector<2x4x4xf32>>) kernel {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c5 = arith.constant 5 : index
+    %r = scf.for %i = %c0 to %c5 step %c1 iter_args(%sums = %acc)
+        -> (vector<2x4x4xf32>) {
+      %next = mxfp4.tile_matmul %sums, %w, %x at [%slot] tokens(%n)
+          {schedule = #wgmma} : vector<2x4x4xf32>, !w4, !x32
+      scf.yield %next : vector<2x4x4xf32>
+    } {mxfp4.overlap}
     memref.store %r, %out[%c0] : memref<1xvector<2x4x4xf32>>
     gpu.return
   }
