@@ -298,7 +298,7 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
     steps->setAttr("mxfp4.overlap", b.getUnitAttr());
 }
 
-/// Leaves a slice its steps: s, s + S, ... The first may have one more.
+/// Leaves a slice its steps: s, s + S, ... The first ones may have one more.
 void Splitter::takeSlice(scf::ForOp steps) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(steps);

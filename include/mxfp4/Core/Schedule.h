@@ -81,13 +81,13 @@ struct Schedule {
   /// producer fits a warpgroup.
   bool handsOverRegisters() const {
     return instruction == Instruction::Wgmma && ctasPerMultiprocessor == 1 &&
-           consumerWarps() > 4 && kSlices <= 3 &&
+           consumerWarps() > 4 && copyingWarps() < 4 &&
            accumulators() >= (overlapsDecode() ? 64 : 32);
   }
   /// A warpgroup decodes its next fragment while it multiplies with one. More
   /// than four leave no registers for a second fragment, and do not need it:
   /// some multiply while others decode.
-  bool overlapsDecode() const { return consumerWarps() < 20; }
+  bool overlapsDecode() const { return consumerWarps() <= 16; }
   /// Warps of the producer that copy: one for each K slice; or, where one CTA
   /// has the multiprocessor, one for the activations and up to two for the
   /// blocks of weights, since a copy takes a thread longer to start than the
