@@ -82,13 +82,14 @@ static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
   pipeline.optLevel = options.optLevel;
 }
 
-/// Runs `build`'s part of the pipeline.
-static LogicalResult run(ModuleOp module, const CompileOptions &options,
-                         void (*build)(OpPassManager &,
-                                       const PtxPipelineOptions &)) {
+/// Runs `build`'s part of the pipeline; `verifies` after each pass.
+static LogicalResult
+run(ModuleOp module, const CompileOptions &options,
+    void (*build)(OpPassManager &, const PtxPipelineOptions &), bool verifies) {
   PtxPipelineOptions pipeline;
   fill(pipeline, options);
   PassManager pm(module.getContext());
+  pm.enableVerifier(verifies);
   build(pm, pipeline);
   return pm.run(module);
 }
@@ -100,11 +101,13 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
     return failure();
   KernelFacts facts = KernelFacts::read(*op);
   if (failed(settleSchedule(*op, options, facts)) ||
-      failed(run(module, options, buildSchedulePipeline)))
+      failed(run(module, options, buildSchedulePipeline, /*verifies=*/true)))
     return failure();
   if (ScheduleAttr schedule = op->getScheduleAttr())
     facts.schedule = schedule.toSchedule();
-  if (failed(run(module, options, buildPtxPipeline)))
+  // What comes from the user is verified by now. Between the other passes that
+  // is a twentieth of the time; mxfp4-opt does it.
+  if (failed(run(module, options, buildPtxPipeline, /*verifies=*/false)))
     return failure();
 
   std::vector<PtxKernel> kernels = ptxKernels(module);

@@ -6,8 +6,8 @@
 //
 // The pass is split by subject: memory and kernels here and in
 // LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp,
-// asynchronous copies and wgmma in LowerHopper.cpp, sums of K slices in
-// LowerSlices.cpp.
+// asynchronous copies and wgmma in LowerHopper.cpp, accumulators in
+// LowerAccumulators.cpp, sums of K slices in LowerSlices.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,6 +58,23 @@ private:
   mlir::ImplicitLocOpBuilder &b;
 };
 
+/// Accumulators, vectors of f32 of rank 2 and up, are arrays of arrays of f32
+/// in LLVM, ... x 4 for a thread's share of eight tokens. Those four, as a
+/// vector; and the accumulator with others in their place.
+mlir::Value readFour(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
+                     mlir::ArrayRef<int64_t> at);
+mlir::Value writeFour(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
+                      mlir::ArrayRef<int64_t> at, mlir::Value four);
+
+/// All of them of the first `columns` times eight tokens of a block, appended
+/// as scalars; and the accumulator with others in the first places of a block.
+void readSums(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
+              mlir::ArrayRef<int64_t> block, int64_t columns,
+              mlir::SmallVectorImpl<mlir::Value> &sums);
+mlir::Value writeSums(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
+                      mlir::ArrayRef<int64_t> block,
+                      mlir::ArrayRef<mlir::Value> sums);
+
 /// Bytes of a row of a staged bf16 tile, and of a swizzled unit.
 inline constexpr int kRowBytes = 128;
 inline constexpr int kUnitBytes = 16;
@@ -83,6 +100,10 @@ void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
 /// Barriers, bulk and tensor copies, wgmma.
 void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
                             mlir::RewritePatternSet &patterns);
+
+/// The type of accumulators, and the operations of `vector` on them.
+void populateAccumulatorLowering(mlir::LLVMTypeConverter &converter,
+                                 mlir::RewritePatternSet &patterns);
 
 /// reduce_slices.
 void populateSliceLowering(const mlir::LLVMTypeConverter &converter,

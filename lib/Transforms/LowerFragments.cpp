@@ -22,18 +22,17 @@ VectorType pairType(OpBuilder &b) {
   return VectorType::get({2}, b.getBF16Type());
 }
 
-/// Address of this warp-slice's block in the stage, and the slice's place in
-/// it: staged weights are stages x blocks, a block has four 16-row slices.
-struct SliceAddress {
-  Value block, warp;
-};
-SliceAddress locateSlice(ImplicitLocOpBuilder &b, MemRefType stage, Value base,
-                         Value slot, Value slice) {
+/// Address of `bytes` in this warp-slice's block in the stage: staged weights
+/// are stages x blocks, a block has four 16-row slices, `warpBytes` apart. The
+/// slot is added last: what does not change from step to step stays in one
+/// register, and what all lanes share comes from another, in the load itself.
+Value locateInSlice(ImplicitLocOpBuilder &b, MemRefType stage, Value base,
+                    Value slot, Value slice, int64_t warpBytes, Value bytes) {
   Arithmetic a(b);
+  Value fixed = a.add(a.mul(a.shr(slice, 2), BlockLayout::kBytes),
+                      a.mul(a.andi(slice, 3), warpBytes));
   const int64_t slotBytes = stage.getDimSize(1) * BlockLayout::kBytes;
-  Value bytes = a.add(a.mul(slot, slotBytes),
-                      a.mul(a.shr(slice, 2), BlockLayout::kBytes));
-  return {a.offset(base, bytes), a.andi(slice, 3)};
+  return a.offset(a.offset(base, a.add(fixed, bytes)), a.mul(slot, slotBytes));
 }
 
 struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
@@ -43,14 +42,13 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    const SliceAddress at = locateSlice(
+    Value address = locateInSlice(
         b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
-        adaptor.getSlot(), adaptor.getSlice());
-    Value bytes = a.add(a.mul(at.warp, BlockLayout::kWarpCodeBytes),
-                        a.mul(a.lane(), BlockLayout::kLaneCodeBytes));
+        adaptor.getSlot(), adaptor.getSlice(), BlockLayout::kWarpCodeBytes,
+        a.mul(a.lane(), BlockLayout::kLaneCodeBytes));
     auto type = VectorType::get({4}, b.getI32Type());
-    Value words = LLVM::LoadOp::create(b, type, a.offset(at.block, bytes),
-                                       BlockLayout::kLaneCodeBytes);
+    Value words =
+        LLVM::LoadOp::create(b, type, address, BlockLayout::kLaneCodeBytes);
     SmallVector<Value> results;
     for (int i = 0; i < 4; ++i)
       results.push_back(LLVM::ExtractElementOp::create(
@@ -67,15 +65,13 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    const SliceAddress at = locateSlice(
-        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
-        adaptor.getSlot(), adaptor.getSlice());
     Value quad = a.mul(a.shr(a.lane(), 2), BlockLayout::kQuadScaleBytes);
-    Value bytes = a.add(a.add(a.mul(at.warp, BlockLayout::kWarpScaleBytes),
-                              BlockLayout::kCodeBytes),
-                        quad);
-    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
-        op, b.getI32Type(), a.offset(at.block, bytes), /*alignment=*/4);
+    Value address = locateInSlice(
+        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
+        adaptor.getSlot(), adaptor.getSlice(), BlockLayout::kWarpScaleBytes,
+        a.add(quad, BlockLayout::kCodeBytes));
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, b.getI32Type(), address,
+                                              /*alignment=*/4);
     return success();
   }
 };

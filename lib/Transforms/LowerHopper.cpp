@@ -222,44 +222,6 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
 constexpr uint64_t kDescriptor =
     uint64_t(1) << 62 | uint64_t(1024 >> 4) << 32 | uint64_t(1) << 16;
 
-/// Four scalars as a vector.
-Value packFour(ImplicitLocOpBuilder &b, ArrayRef<Value> scalars) {
-  Arithmetic a(b);
-  Value four = LLVM::PoisonOp::create(
-      b, VectorType::get({4}, scalars.front().getType()));
-  for (auto [i, scalar] : llvm::enumerate(scalars))
-    four = LLVM::InsertElementOp::create(b, four, scalar,
-                                         a.constant(b.getI32Type(), i));
-  return four;
-}
-
-/// Sums of an accumulator, (an array of) an array of vectors in LLVM: those of
-/// the first `columns` of one block, as scalars.
-void readSums(ImplicitLocOpBuilder &b, Value accumulator,
-              ArrayRef<int64_t> block, int64_t columns,
-              SmallVector<Value> &sums) {
-  Arithmetic a(b);
-  SmallVector<int64_t> at(block);
-  at.push_back(0);
-  for (; at.back() < columns; ++at.back()) {
-    Value part = LLVM::ExtractValueOp::create(b, accumulator, at);
-    for (int64_t i = 0; i < 4; ++i)
-      sums.push_back(LLVM::ExtractElementOp::create(
-          b, part, a.constant(b.getI32Type(), i)));
-  }
-}
-
-/// The inverse: the accumulator with these sums replaced.
-Value writeSums(ImplicitLocOpBuilder &b, Value accumulator,
-                ArrayRef<int64_t> block, ArrayRef<Value> sums) {
-  SmallVector<int64_t> at(block);
-  at.push_back(0);
-  for (; !sums.empty(); ++at.back(), sums = sums.drop_front(4))
-    accumulator = LLVM::InsertValueOp::create(
-        b, accumulator, packFour(b, sums.take_front(4)), at);
-  return accumulator;
-}
-
 struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult

@@ -96,11 +96,10 @@ Value Buffer::collect(Value sums) {
     meet(barrier);
     sums = update(
         sums, [&](Value sums, ArrayRef<int64_t> at, Value place) -> Value {
-          Value mine = LLVM::ExtractValueOp::create(b, sums, at);
+          Value mine = readFour(b, sums, at);
           Value theirs =
               LLVM::LoadOp::create(b, mine.getType(), place, kUnitBytes);
-          return LLVM::InsertValueOp::create(
-              b, sums, LLVM::FAddOp::create(b, mine, theirs), at);
+          return writeFour(b, sums, at, LLVM::FAddOp::create(b, mine, theirs));
         });
   }
   return sums;
@@ -109,8 +108,7 @@ Value Buffer::collect(Value sums) {
 void Buffer::handOver(Value sums, Value slice) {
   meet(slice);
   update(sums, [&](Value sums, ArrayRef<int64_t> at, Value place) {
-    LLVM::StoreOp::create(b, LLVM::ExtractValueOp::create(b, sums, at), place,
-                          kUnitBytes);
+    LLVM::StoreOp::create(b, readFour(b, sums, at), place, kUnitBytes);
     return sums;
   });
   meet(slice);

@@ -286,10 +286,8 @@ Value TileStore::exists(int64_t columnOffset) {
 }
 
 Value TileStore::accumulator(int slice, int column, int element) {
-  Value fragment = LLVM::ExtractValueOp::create(
-      b, adaptor.getAccumulator(), ArrayRef<int64_t>{slice, column});
-  return LLVM::ExtractElementOp::create(b, fragment,
-                                        a.constant(b.getI32Type(), element));
+  return LLVM::ExtractValueOp::create(
+      b, adaptor.getAccumulator(), ArrayRef<int64_t>{slice, column, element});
 }
 
 /// A register's worth of output as an integer.

@@ -121,11 +121,20 @@ gpu.module @kernels {
   }
 
   // A thread's codes are one load of 16 bytes, its scales one of four;
-  // activations come by ldmatrix; the product is the tensor core's.
+  // activations come by ldmatrix; the product is the tensor core's. The slot, which
+  // changes from step to step, is added last, the same for both loads.
 
   // CHECK-LABEL: llvm.func @fragments
-  // CHECK:         %[[CODES:.*]] = llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
-  // CHECK:         llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
+  // CHECK-SAME:    %[[I:[^ ]*]]: i32)
+  // CHECK-DAG:     %[[SLOTBYTES:.*]] = llvm.mlir.constant(4352 : i32) : i32
+  // CHECK:         %[[MINE:.*]] = llvm.getelementptr %[[SMEM:.*]][%{{.*}}] :
+  // CHECK-NEXT:    %[[SLOT:.*]] = llvm.mul %[[I]], %[[SLOTBYTES]]
+  // CHECK-NEXT:    %[[BEHIND:.*]] = llvm.zext nneg %[[SLOT]]
+  // CHECK-NEXT:    %[[AT:.*]] = llvm.getelementptr %[[MINE]][%[[BEHIND]]]
+  // CHECK-NEXT:    %[[CODES:.*]] = llvm.load %[[AT]] {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
+  // CHECK:         %[[MINE:.*]] = llvm.getelementptr %[[SMEM]][%{{.*}}] :
+  // CHECK-NEXT:    %[[AT:.*]] = llvm.getelementptr %[[MINE]][%[[BEHIND]]]
+  // CHECK-NEXT:    llvm.load %[[AT]] {alignment = 4 : i64} : !llvm.ptr<3> -> i32
   // CHECK:         %[[B:.*]] = nvvm.ldmatrix %{{.*}} {eltType = #nvvm.ld_st_matrix_elt_type<b16>, layout = #nvvm.mma_layout<row>, num = 4 : i32,
   // CHECK:         %[[B0:.*]] = llvm.extractvalue %[[B]][0]
   // CHECK:         %[[B1:.*]] = llvm.extractvalue %[[B]][1]
@@ -375,7 +384,7 @@ gpu.module @kernels {
   // CHECK-SAME:      %[[A0]], %[[X0]],
   // CHECK:         nvvm.wgmma.commit.group.sync.aligned
   // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
-  // CHECK:         llvm.extractvalue %[[ACC]][1]
+  // CHECK:         llvm.extractvalue %[[ACC]][1, 0] : !llvm.array<2 x array<4 x f32>>
   // CHECK:         llvm.return
   gpu.func @wgmma_shared(%y: memref<1xvector<2x4xf32>>,
       %fragments: memref<1xvector<2xbf16>>, %i: i32) kernel {
@@ -405,12 +414,12 @@ gpu.module @kernels {
   // CHECK-NEXT:    nvvm.wgmma.fence.aligned
   // CHECK:         llvm.inline_asm {{.*}}m64n16k16
   // CHECK:         nvvm.wgmma.commit.group.sync.aligned
-  // CHECK:         llvm.br ^[[AFTER:.*]](%{{.*}} : !llvm.array<2 x vector<4xf32>>)
+  // CHECK:         llvm.br ^[[AFTER:.*]](%{{.*}} : !llvm.array<2 x array<4 x f32>>)
   // CHECK-NEXT:  ^[[NARROW]]:
   // CHECK-NEXT:    nvvm.wgmma.fence.aligned
   // CHECK:         llvm.inline_asm {{.*}}m64n8k16
   // CHECK:         nvvm.wgmma.commit.group.sync.aligned
-  // CHECK:         llvm.br ^[[AFTER]](%{{.*}} : !llvm.array<2 x vector<4xf32>>)
+  // CHECK:         llvm.br ^[[AFTER]](%{{.*}} : !llvm.array<2 x array<4 x f32>>)
   // CHECK-NOT:     m64n
   // CHECK:         nvvm.wgmma.wait.group.sync.aligned 0
   gpu.func @wgmma_narrowed(%y: memref<1xvector<4xf32>>, %many: i1) kernel {
@@ -449,9 +458,14 @@ gpu.module @kernels {
   // CHECK-NEXT:    nvvm.barrier id = %[[ONE]] number_of_threads = %[[BOTH]]
   // CHECK:         %[[THEIRS:.*]] = llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
   // CHECK-NEXT:    %[[SUM:.*]] = llvm.fadd %{{.*}}, %[[THEIRS]]
+  // CHECK-NEXT:    %[[SUM0:.*]] = llvm.extractelement %[[SUM]][
+  // CHECK-NEXT:    llvm.insertvalue %[[SUM0]], %{{.*}}[0, 0, 0] : !llvm.array<1 x array<1 x array<4 x f32>>>
   // CHECK:         nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
   // CHECK-NEXT:    nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
-  // CHECK:         llvm.fadd %[[SUM]], %{{.*}} : vector<4xf32>
+  // CHECK-NEXT:    llvm.insertelement %[[SUM0]],
+  // CHECK-COUNT-3: llvm.insertelement
+  // CHECK-NEXT:    llvm.load
+  // CHECK-NEXT:    llvm.fadd {{.*}} : vector<4xf32>
   // CHECK:       ^[[OTHER]]:
   // CHECK-NEXT:    nvvm.barrier id = %[[SLICE:.*]] number_of_threads = %[[BOTH]]
   // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>

@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
   cl::opt<std::string> decode("decode", cl::init("auto"),
                               cl::desc("Decode sequence to insist on"),
                               cl::cat(category));
-  cl::opt<int> optLevel("opt-level", cl::init(3),
+  cl::opt<int> optLevel("opt-level", cl::init(2),
                         cl::desc("LLVM optimisation level, 0 to 3"),
                         cl::cat(category));
   cl::opt<bool> cubin("cubin", cl::desc("Also assemble with ptxas"),

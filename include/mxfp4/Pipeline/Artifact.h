@@ -30,7 +30,7 @@ struct CompileOptions {
   std::string instruction = "auto";
   std::string schedule;
   std::string decode = "auto";
-  int optLevel = 3;
+  int optLevel = 2;
   /// Also make a cubin, and report its resources.
   bool assemble = false;
   /// Path of ptxas; empty: MXFP4_PTXAS, then CUDA_HOME/bin, then PATH.

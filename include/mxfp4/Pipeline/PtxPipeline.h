@@ -51,7 +51,7 @@ struct PtxPipelineOptions : mlir::PassPipelineOptions<PtxPipelineOptions> {
       llvm::cl::init("auto")};
   Option<int> optLevel{*this, "opt-level",
                        llvm::cl::desc("LLVM optimisation level, 0 to 3"),
-                       llvm::cl::init(3)};
+                       llvm::cl::init(2)};
   Option<std::string> format{
       *this, "format",
       llvm::cl::desc("What the gpu.binary holds: isa (PTX), bin (cubin, needs "

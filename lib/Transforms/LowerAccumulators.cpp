@@ -1,0 +1,131 @@
+//===- LowerAccumulators.cpp - Accumulators to NVVM -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelLowering.h"
+
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// The place of each of the sums of so many times eight tokens.
+SmallVector<SmallVector<int64_t>> placesOf(ArrayRef<int64_t> block,
+                                           int64_t columns) {
+  SmallVector<SmallVector<int64_t>> places;
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t i = 0; i < 4; ++i) {
+      places.emplace_back(block);
+      places.back().append({column, i});
+    }
+  return places;
+}
+
+Value position(ImplicitLocOpBuilder &b, int64_t i) {
+  return Arithmetic(b).constant(b.getI32Type(), i);
+}
+
+/// One sum of an accumulator, or four: what upstream takes from a vector in the
+/// array. Larger parts are arrays of their own.
+bool isOneOrFour(Type part, VectorType whole) {
+  auto vector = dyn_cast<VectorType>(part);
+  return whole.getRank() > 1 && whole.getElementType().isF32() &&
+         whole.getShape().back() == 4 && (!vector || vector.getRank() == 1);
+}
+
+struct LowerExtract : ConvertOpToLLVMPattern<vector::ExtractOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(vector::ExtractOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isOneOrFour(op.getType(), op.getSourceVectorType()) ||
+        op.hasDynamicPosition())
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value sums = adaptor.getSource();
+    const ArrayRef<int64_t> at = op.getStaticPosition();
+    rewriter.replaceOp(op, op.getType().isF32()
+                               ? LLVM::ExtractValueOp::create(b, sums, at)
+                               : readFour(b, sums, at));
+    return success();
+  }
+};
+
+struct LowerInsert : ConvertOpToLLVMPattern<vector::InsertOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(vector::InsertOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isOneOrFour(op.getValueToStoreType(), op.getDestVectorType()) ||
+        op.hasDynamicPosition())
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value sums = adaptor.getDest(), part = adaptor.getValueToStore();
+    const ArrayRef<int64_t> at = op.getStaticPosition();
+    rewriter.replaceOp(op, part.getType().isF32()
+                               ? LLVM::InsertValueOp::create(b, sums, part, at)
+                               : writeFour(b, sums, at, part));
+    return success();
+  }
+};
+
+} // namespace
+
+void mxfp4::readSums(ImplicitLocOpBuilder &b, Value accumulator,
+                     ArrayRef<int64_t> block, int64_t columns,
+                     SmallVectorImpl<Value> &sums) {
+  for (ArrayRef<int64_t> place : placesOf(block, columns))
+    sums.push_back(LLVM::ExtractValueOp::create(b, accumulator, place));
+}
+
+Value mxfp4::writeSums(ImplicitLocOpBuilder &b, Value accumulator,
+                       ArrayRef<int64_t> block, ArrayRef<Value> sums) {
+  const auto columns = static_cast<int64_t>(sums.size()) / 4;
+  for (auto [sum, place] : llvm::zip(sums, placesOf(block, columns)))
+    accumulator = LLVM::InsertValueOp::create(b, accumulator, sum, place);
+  return accumulator;
+}
+
+Value mxfp4::readFour(ImplicitLocOpBuilder &b, Value accumulator,
+                      ArrayRef<int64_t> at) {
+  Value four = LLVM::PoisonOp::create(b, VectorType::get({4}, b.getF32Type()));
+  SmallVector<int64_t> place(at);
+  place.push_back(0);
+  for (int64_t &i = place.back(); i < 4; ++i)
+    four = LLVM::InsertElementOp::create(
+        b, four, LLVM::ExtractValueOp::create(b, accumulator, place),
+        position(b, i));
+  return four;
+}
+
+Value mxfp4::writeFour(ImplicitLocOpBuilder &b, Value accumulator,
+                       ArrayRef<int64_t> at, Value four) {
+  SmallVector<int64_t> place(at);
+  place.push_back(0);
+  for (int64_t &i = place.back(); i < 4; ++i)
+    accumulator = LLVM::InsertValueOp::create(
+        b, accumulator, LLVM::ExtractElementOp::create(b, four, position(b, i)),
+        place);
+  return accumulator;
+}
+
+void mxfp4::populateAccumulatorLowering(LLVMTypeConverter &converter,
+                                        RewritePatternSet &patterns) {
+  // Upstream's arrays end in vectors. LLVM takes those apart, since registers
+  // hold scalars, but that is a good part of the time it takes for a kernel.
+  converter.addConversion([](VectorType type) -> std::optional<Type> {
+    if (type.getRank() < 2 || !type.getElementType().isF32())
+      return std::nullopt;
+    Type array = type.getElementType();
+    for (int64_t size : llvm::reverse(type.getShape()))
+      array = LLVM::LLVMArrayType::get(array, size);
+    return array;
+  });
+  patterns.add<LowerExtract, LowerInsert>(converter, /*benefit=*/10);
+}
