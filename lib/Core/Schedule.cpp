@@ -13,13 +13,31 @@ using namespace mxfp4;
 int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
   // In whole 16-byte units so that what follows stays aligned.
   const int64_t table = (tableEntries(groups) + 3) / 4 * 16;
-  return reductionOffset() + reductionBytes() + table;
+  return tableOffset() + table;
 }
 
 int64_t Schedule::staticSharedBytes() const {
   // Barriers are few, but dynamic shared memory begins at the next multiple of
   // 1024.
   return instruction == Instruction::Wgmma ? 1024 : decodedTileBytes();
+}
+
+std::optional<Schedule> Schedule::sideBySide() const {
+  if (instruction != Instruction::Wgmma || kSlices == 1 || overlapsDecode() ||
+      placement != Placement::Register)
+    return std::nullopt;
+  Schedule tall = *this;
+  tall.tileRows *= kSlices;
+  tall.warpsRows *= kSlices;
+  tall.kSlices = 1;
+  // As many stages as fit in front of the table, which both read.
+  tall.stages = static_cast<int>(
+      tableOffset() / (tall.weightStageBytes() + tall.activationStageBytes()));
+  // The same threads, which hand over the same registers.
+  if (tall.threads() != threads() ||
+      tall.producerRegisters() != producerRegisters() || tall.stages < 3)
+    return std::nullopt;
+  return tall;
 }
 
 int Schedule::firstSlice(int warp) const {

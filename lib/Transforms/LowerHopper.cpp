@@ -148,7 +148,13 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value size = a.constant(b.getI32Type(), BlockLayout::kBytes);
     Value expertRow = a.mul(adaptor.getExpert(), rowBlocks);
-    const auto copyBlock = [&](ImplicitLocOpBuilder &b, Value number) {
+    // One register for all destinations: the rest is constant.
+    Value ownBase =
+        adaptor.getPart()
+            ? a.offset(slotBase, a.mul(adaptor.getPart(), BlockLayout::kBytes))
+            : slotBase;
+    const auto copyBlock = [&](ImplicitLocOpBuilder &b, Value number,
+                               int64_t behind) {
       Arithmetic a(b);
       Value row = a.add(adaptor.getBlock(), number);
       if (rowBlocks % blocks != 0)
@@ -162,7 +168,9 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
                    a.mul(adaptor.getStep(), BlockLayout::kBytes));
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
           b,
-          toCluster(b, a.offset(slotBase, a.mul(number, BlockLayout::kBytes))),
+          toCluster(
+              b, a.offset(ownBase, a.constant(b.getI64Type(),
+                                              behind * BlockLayout::kBytes))),
           source, barrier, size, /*multicastMask=*/Value(),
           op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value());
     };
@@ -171,13 +179,13 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
       Value number = adaptor.getPart() ? a.add(adaptor.getPart(), i)
                                        : a.constant(b.getI32Type(), i);
       if (i + parts <= blocks) {
-        copyBlock(b, number);
+        copyBlock(b, number, i);
         continue;
       }
       scf::IfOp::create(b, a.ult(number, blocks),
                         [&](OpBuilder &then, Location loc) {
                           ImplicitLocOpBuilder inner(loc, then);
-                          copyBlock(inner, number);
+                          copyBlock(inner, number, i);
                           scf::YieldOp::create(inner);
                         });
     }

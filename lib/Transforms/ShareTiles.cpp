@@ -15,6 +15,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <map>
+
 namespace mxfp4 {
 #define GEN_PASS_DEF_SHARETILES
 #include "mxfp4/Transforms/Passes.h.inc"
@@ -33,8 +35,10 @@ constexpr int64_t kFields = 4, kColumn = 3;
 /// Rewrites one kernel.
 class Sharer {
 public:
-  Sharer(gpu::GPUFuncOp kernel, const Schedule &schedule)
-      : kernel(kernel), schedule(schedule),
+  /// `loops`: of one program of the kernel.
+  Sharer(gpu::GPUFuncOp kernel, const Schedule &schedule,
+         ArrayRef<scf::ForOp> loops)
+      : kernel(kernel), schedule(schedule), loops(loops),
         b(kernel.getLoc(), kernel.getContext()) {}
 
   LogicalResult run();
@@ -61,6 +65,7 @@ private:
 
   gpu::GPUFuncOp kernel;
   const Schedule schedule;
+  const SmallVector<scf::ForOp> loops;
   ImplicitLocOpBuilder b;
   /// By `mxfp4.role`: one that walks the tiles, and those that work on them.
   scf::ForOp scheduler;
@@ -254,11 +259,6 @@ void Sharer::rewriteReader(scf::ForOp loop, bool isWarp) {
 }
 
 LogicalResult Sharer::findLoops() {
-  SmallVector<scf::ForOp> loops;
-  kernel.walk([&](scf::ForOp loop) {
-    if (loop->hasAttr("mxfp4.role"))
-      loops.push_back(loop);
-  });
   for (scf::ForOp loop : loops) {
     auto attr = loop->getAttrOfType<StringAttr>("mxfp4.role");
     const StringRef role = attr ? attr.getValue() : "";
@@ -327,15 +327,17 @@ struct ShareTilesPass : mxfp4::impl::ShareTilesBase<ShareTilesPass> {
     getOperation()->walk([&](gpu::GPUFuncOp op) { kernels.push_back(op); });
     for (gpu::GPUFuncOp kernel : kernels) {
       auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
-      const bool isSplit = kernel
-                               ->walk([](scf::ForOp loop) {
-                                 return loop->hasAttr("mxfp4.role")
-                                            ? WalkResult::interrupt()
-                                            : WalkResult::advance();
-                               })
-                               .wasInterrupted();
-      if (attr && isSplit && failed(Sharer(kernel, attr.toSchedule()).run()))
-        return signalPassFailure();
+      // By program.
+      std::map<int64_t, SmallVector<scf::ForOp>> programs;
+      kernel.walk([&](scf::ForOp loop) {
+        if (!loop->hasAttr("mxfp4.role"))
+          return;
+        auto program = loop->getAttrOfType<IntegerAttr>("mxfp4.program");
+        programs[program ? program.getInt() : 0].push_back(loop);
+      });
+      for (const auto &[program, loops] : programs)
+        if (attr && failed(Sharer(kernel, attr.toSchedule(), loops).run()))
+          return signalPassFailure();
     }
   }
 };

@@ -34,9 +34,11 @@ struct Position {
 /// Splits one kernel.
 class Splitter {
 public:
-  Splitter(gpu::GPUFuncOp kernel, scf::ForOp tiles, ScheduleAttr attr)
+  /// `program`: which of the kernel's loops over tiles.
+  Splitter(gpu::GPUFuncOp kernel, scf::ForOp tiles, ScheduleAttr attr,
+           int64_t program)
       : kernel(kernel), tiles(tiles), attr(attr), schedule(attr.toSchedule()),
-        b(tiles.getLoc(), tiles) {}
+        program(program), b(tiles.getLoc(), tiles) {}
 
   LogicalResult run();
 
@@ -63,6 +65,8 @@ private:
   Position next(Position at);
   void setRole(scf::ForOp loop, StringRef role) {
     loop->setAttr("mxfp4.role", b.getStringAttr(role));
+    if (program != 0)
+      loop->setAttr("mxfp4.program", b.getI64IntegerAttr(program));
   }
   void enterOneThread(arith::CmpIPredicate predicate, Value warp,
                       int64_t number);
@@ -74,6 +78,7 @@ private:
   scf::ForOp tiles;
   ScheduleAttr attr;
   Schedule schedule;
+  const int64_t program;
   ImplicitLocOpBuilder b;
   Value full, empty;
   /// K slice of the role that is being built (index), if there are several.
@@ -84,11 +89,11 @@ private:
 
 } // namespace
 
-static scf::ForOp findSteps(Operation *root) {
-  scf::ForOp found;
+static SmallVector<scf::ForOp> findSteps(Operation *root) {
+  SmallVector<scf::ForOp> found;
   root->walk([&](scf::ForOp loop) {
     if (loop->hasAttr("mxfp4.stages"))
-      found = loop;
+      found.push_back(loop);
   });
   return found;
 }
@@ -162,10 +167,13 @@ void Splitter::createBarriers() {
 LogicalResult Splitter::useTensorMap() {
   auto map = TensorMapType::get(b.getContext(), schedule.tileTokens,
                                 schedule.tokenStep);
+  // The accessor would not expect the map that another program has put there.
   BlockArgument activations;
-  kernel.walk([&](CopyActivationsOp op) {
-    activations = dyn_cast<BlockArgument>(op.getSource());
+  tiles.walk([&](CopyActivationsOp op) {
+    activations = dyn_cast<BlockArgument>(op->getOperand(0));
   });
+  if (activations && activations.getType() == map)
+    return success();
   if (!activations || activations.getOwner() != &kernel.getBody().front())
     return kernel.emitOpError("requires activations that are an argument of "
                               "the kernel");
@@ -386,7 +394,7 @@ void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
       [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
         Operation *body = builder.getInsertionBlock()->getParentOp();
         const Position after =
-            rewriteNest(findSteps(body), {args[0], args[1]}, producer);
+            rewriteNest(findSteps(body).front(), {args[0], args[1]}, producer);
         return SmallVector<Value>{after.slot, after.parity};
       });
 }
@@ -510,19 +518,38 @@ struct SpecializeWarpsPass
     getOperation()->walk([&](gpu::GPUFuncOp op) { kernels.push_back(op); });
     for (gpu::GPUFuncOp kernel : kernels) {
       auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
-      scf::ForOp steps = findSteps(kernel);
-      if (!attr || attr.getInstruction() != Instruction::Wgmma || !steps)
-        continue;
-      scf::ForOp tiles = steps->getParentOfType<scf::ForOp>();
-      if (!tiles || tiles->getParentOp() != kernel) {
-        steps.emitOpError("requires a loop over tiles around it, directly in "
-                          "the kernel");
-        return signalPassFailure();
-      }
-      if (failed(checkLoops(tiles, steps, attr)) ||
-          failed(Splitter(kernel, tiles, attr).run()))
+      if (attr && attr.getInstruction() == Instruction::Wgmma &&
+          failed(split(kernel, attr)))
         return signalPassFailure();
     }
+  }
+
+private:
+  /// One loop over tiles, or one for the schedule and one for what it is side
+  /// by side, in the branches of a choice.
+  LogicalResult split(gpu::GPUFuncOp kernel, ScheduleAttr attr) {
+    SmallVector<Splitter> programs;
+    for (scf::ForOp steps : findSteps(kernel)) {
+      scf::ForOp tiles = steps->getParentOfType<scf::ForOp>();
+      Operation *around = tiles ? tiles->getParentOp() : nullptr;
+      if (isa_and_nonnull<scf::IfOp>(around))
+        around = around->getParentOp();
+      if (!tiles || around != kernel)
+        return steps.emitOpError("requires a loop over tiles around it, "
+                                 "directly in the kernel or in a branch there");
+      ScheduleAttr own = attr;
+      if (const std::optional<Schedule> tall = attr.toSchedule().sideBySide())
+        for (auto matmul : steps.getOps<TileMatmulOp>())
+          if (matmul.getSchedule().toSchedule() == *tall)
+            own = matmul.getSchedule();
+      if (failed(checkLoops(tiles, steps, own)))
+        return failure();
+      programs.emplace_back(kernel, tiles, own, programs.size());
+    }
+    for (Splitter &program : programs)
+      if (failed(program.run()))
+        return failure();
+    return success();
   }
 };
 

@@ -72,7 +72,10 @@ private:
     return arith::ConstantIndexOp::create(b, value);
   }
   void bindArguments();
-  void carveSharedMemory();
+  void useSchedule(ScheduleAttr used);
+  Value carve(ArrayRef<int64_t> shape, Type element, int64_t offset);
+  Value takesSideBySide(const Schedule &tall, Value ctas);
+  void buildTiles(Value first, Value stride);
   void buildTile(Value number);
   Value buildSums(LocateTileOp tile);
   Value buildKLoop(LocateTileOp tile);
@@ -80,6 +83,7 @@ private:
   Value zeroAccumulator();
 
   GroupedMatmulOp op;
+  /// Of the program that is built.
   ScheduleAttr attr;
   Schedule schedule;
   gpu::GPUFuncOp kernel;
@@ -110,39 +114,38 @@ void KernelBuilder::bindArguments() {
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
   grid.fullFirst = schedule.startsWithFullTiles();
-  grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
 }
 
-/// Activations first: their swizzle wants the best-aligned place.
-void KernelBuilder::carveSharedMemory() {
+/// Tiles of this schedule, and its stages: activations first, since their
+/// swizzle wants the best-aligned place.
+void KernelBuilder::useSchedule(ScheduleAttr used) {
+  attr = used;
+  schedule = used.toSchedule();
+  grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
+  activationStage =
+      carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
+            b.getBF16Type(), 0);
+  weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
+                      op.getBlockType(), schedule.weightOffset());
+}
+
+/// A part of shared memory from a number of bytes on.
+Value KernelBuilder::carve(ArrayRef<int64_t> shape, Type element,
+                           int64_t offset) {
   auto space =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
   auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
                                AffineMap(), space);
   Value all = gpu::DynamicSharedMemoryOp::create(b, bytes);
-  int64_t offset = 0;
-  auto carve = [&](ArrayRef<int64_t> shape, Type element, int64_t size) {
-    auto type = MemRefType::get(shape, element, AffineMap(), space);
-    Value view =
-        memref::ViewOp::create(b, type, all, index(offset), ValueRange{});
-    offset += size;
-    return view;
-  };
-  activationStage = carve(
-      {schedule.stages, schedule.tileTokens, Schedule::kTileK}, b.getBF16Type(),
-      int64_t(schedule.stages) * schedule.activationStageBytes());
-  offset = schedule.weightOffset();
-  weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
-                      op.getBlockType(),
-                      int64_t(schedule.stages) * schedule.weightStageBytes());
-  offset = schedule.reductionOffset() + schedule.reductionBytes();
-  const int64_t entries = schedule.tableEntries(grid.groups);
-  grid.table = carve({entries}, b.getI32Type(), 4 * entries);
+  auto type = MemRefType::get(shape, element, AffineMap(), space);
+  return memref::ViewOp::create(b, type, all, index(offset), ValueRange{});
 }
 
 void KernelBuilder::build() {
   bindArguments();
-  carveSharedMemory();
+  useSchedule(attr);
+  const int64_t entries = schedule.tableEntries(grid.groups);
+  grid.table = carve({entries}, b.getI32Type(), schedule.tableOffset());
   // The next kernel of the stream may start its own prologue, if it is launched
   // so; this one reads nothing before those ahead of it have ended.
   auto dependency = [&](NVVM::GridDepActionKind kind) {
@@ -162,12 +165,41 @@ void KernelBuilder::build() {
 
   Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   Value stride = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  if (const std::optional<Schedule> tall = schedule.sideBySide()) {
+    auto choice = scf::IfOp::create(b, takesSideBySide(*tall, stride),
+                                    /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.elseBlock());
+    buildTiles(first, stride);
+    b.setInsertionPointToStart(choice.thenBlock());
+    useSchedule(ScheduleAttr::get(b.getContext(), *tall));
+    buildTiles(first, stride);
+  } else {
+    buildTiles(first, stride);
+  }
+  gpu::ReturnOp::create(b);
+}
+
+/// A tall tile takes as long as a tile for each of its K slices, or less: it is
+/// worth its choice if that needs no more rounds of the CTAs.
+Value KernelBuilder::takesSideBySide(const Schedule &tall, Value ctas) {
+  const auto rounds = [&](int64_t tileRows) -> Value {
+    RaggedGrid of = grid;
+    of.columnTiles = (op.getN() + tileRows - 1) / tileRows;
+    return arith::CeilDivUIOp::create(b, of.emitTileCount(b), ctas);
+  };
+  Value time =
+      arith::MulIOp::create(b, rounds(tall.tileRows), index(schedule.kSlices));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
+                               rounds(schedule.tileRows));
+}
+
+void KernelBuilder::buildTiles(Value first, Value stride) {
   auto loop =
       scf::ForOp::create(b, first, grid.emitTileCount(b), stride, ValueRange{});
+  OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   buildTile(loop.getInductionVar());
-  b.setInsertionPointAfter(loop);
-  gpu::ReturnOp::create(b);
 }
 
 void KernelBuilder::buildTile(Value number) {

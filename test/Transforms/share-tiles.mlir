@@ -215,3 +215,68 @@ gpu.module @kernels {
     gpu.return
   }
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 8, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
+  token_step = 16, k_slices = 3>
+!table = memref<7xi32, #gpu.address_space<workgroup>>
+!barriers = memref<9xi64, #gpu.address_space<workgroup>>
+
+// A kernel of two programs: each has a ring of its own.
+
+// CHECK-LABEL: gpu.func @two_programs
+// CHECK-SAME:    workgroup(%{{.*}} : memref<9xi64, {{.*}}>, %[[READY0:[^ ]*]] : memref<2xi64, {{.*}}>, %[[FREE0:[^ ]*]] : memref<2xi64, {{.*}}>, %[[RING0:[^ ]*]] : memref<2x4xi32, {{.*}}>, %[[READY1:[^ ]*]] : memref<2xi64, {{.*}}>, %[[FREE1:[^ ]*]] : memref<2xi64, {{.*}}>, %[[RING1:[^ ]*]] : memref<2x4xi32, #gpu.address_space<workgroup>>)
+// CHECK-DAG:     mxfp4.init_barriers %[[FREE0]] count 27
+// CHECK-DAG:     mxfp4.init_barriers %[[FREE1]] count 27
+// CHECK:         scf.if
+// CHECK:           mxfp4.wait_barrier %[[FREE0]]
+// CHECK:           mxfp4.locate_tile {{.*}} columns 1
+// CHECK:           mxfp4.wait_barrier %[[READY0]]
+// CHECK:           memref.load %[[RING0]]
+// CHECK:         } else {
+// CHECK:           mxfp4.wait_barrier %[[FREE1]]
+// CHECK:           mxfp4.locate_tile {{.*}} columns 2
+// CHECK:           mxfp4.wait_barrier %[[READY1]]
+// CHECK:           memref.load %[[RING1]]
+// CHECK:         gpu.return
+gpu.module @kernels {
+  gpu.func @two_programs(%o: memref<3xi32>, %y: memref<?x256xbf16>,
+      %table: !table, %cta: index, %tiles: index, %ctas: index,
+      %sums: vector<1x8x4xf32>, %schedules: i1, %tall: i1)
+      workgroup(%full: !barriers)
+      kernel attributes {mxfp4.schedule = #schedule} {
+    mxfp4.init_barriers %full count 1 : !barriers
+    scf.if %tall {
+      scf.if %schedules {
+        scf.for %tile = %cta to %tiles step %ctas {
+          %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
+              experts 2 columns 1 {schedule = #schedule} : !table, memref<3xi32>
+        } {mxfp4.role = "schedule"}
+      } else {
+        scf.for %tile = %cta to %tiles step %ctas {
+          %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
+              experts 2 columns 1 {schedule = #schedule} : !table, memref<3xi32>
+          mxfp4.store_tile %sums to %y[%row, %column] valid(%n)
+              {schedule = #schedule} : vector<1x8x4xf32> to memref<?x256xbf16>
+        } {mxfp4.role = "multiply"}
+      }
+    } else {
+      scf.if %schedules {
+        scf.for %tile = %cta to %tiles step %ctas {
+          %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
+              experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
+        } {mxfp4.role = "schedule", mxfp4.program = 1 : i64}
+      } else {
+        scf.for %tile = %cta to %tiles step %ctas {
+          %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
+              experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
+          mxfp4.store_tile %sums to %y[%row, %column] valid(%n)
+              {schedule = #schedule} : vector<1x8x4xf32> to memref<?x256xbf16>
+        } {mxfp4.role = "multiply", mxfp4.program = 1 : i64}
+      }
+    }
+    gpu.return
+  }
+}

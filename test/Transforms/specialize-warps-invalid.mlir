@@ -21,7 +21,7 @@ gpu.module @kernels {
     %tile = arith.constant 0 : index
       %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
           experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
-      // expected-error @below {{requires a loop over tiles around it, directly in the kernel}}
+      // expected-error @below {{requires a loop over tiles around it, directly in the kernel or in a branch there}}
       %sum = scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero)
           -> (vector<1x2x4xf32>) {
         mxfp4.copy_weights %w[%e, %column, %k] to %sw[%c0]
@@ -57,10 +57,10 @@ gpu.module @kernels {
     %c0 = arith.constant 0 : index
     %c1 = arith.constant 1 : index
     %c9 = arith.constant 9 : index
-    scf.if %some { scf.for %tile = %c0 to %c9 step %c1 {
+    scf.if %some { scf.if %some { scf.for %tile = %c0 to %c9 step %c1 {
       %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
           experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
-      // expected-error @below {{requires a loop over tiles around it, directly in the kernel}}
+      // expected-error @below {{requires a loop over tiles around it, directly in the kernel or in a branch there}}
       %sum = scf.for %k = %c0 to %c9 step %c1 iter_args(%acc = %zero)
           -> (vector<1x2x4xf32>) {
         mxfp4.copy_weights %w[%e, %column, %k] to %sw[%c0]
@@ -73,7 +73,7 @@ gpu.module @kernels {
       } {mxfp4.stages = 3 : i64}
       mxfp4.store_tile %sum to %y[%row, %column] valid(%n)
           {schedule = #schedule} : vector<1x2x4xf32> to memref<?x128xbf16>
-    } }
+    } } }
     gpu.return
   }
 }

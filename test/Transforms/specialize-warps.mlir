@@ -293,17 +293,43 @@ func.func @slices(%x: memref<?x384xbf16>,
   token_step = 16, k_slices = 3>
 
 // Six warpgroups of consumers do not decode behind their own multiplications,
-// and get registers for one fragment. Of seven steps the first slice has three,
-// the others two. A tile of fewer tokens adds fewer sums.
+// and get registers for one fragment. The kernel has a second program, for tiles
+// that the K slices have side by side (see mxfp4-tile): both are split, each with
+// barriers of its own, and the roles of the other are marked as its.
 
+// CHECK-LABEL: func @six_warpgroups
+// CHECK-COUNT-1: mxfp4.make_tensor_map
+// CHECK-NOT:     mxfp4.make_tensor_map
 // CHECK-LABEL: gpu.func @mxfp4_six_warpgroups
 // CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK:         mxfp4.init_barriers %[[FULL:.*]] count 1 : memref<9xi64
+// CHECK-NEXT:    mxfp4.init_barriers %[[EMPTY:.*]] count 8 : memref<9xi64
+// CHECK-NEXT:    nvvm.fence.mbarrier.init
+// CHECK-NEXT:    mxfp4.init_barriers %[[TALLFULL:.*]] count 1 : memref<6xi64
+// CHECK-NEXT:    mxfp4.init_barriers %[[TALLEMPTY:.*]] count 24 : memref<6xi64
+// CHECK-NEXT:    nvvm.fence.mbarrier.init
+
+// Side by side: no slices.
+// CHECK:         nvvm.setmaxregister decrease 24
+// CHECK:         mxfp4.wait_barrier %[[TALLEMPTY]]
+// CHECK:         {mxfp4.role = "copy"}
+// CHECK:         nvvm.setmaxregister increase 80
+// CHECK:         scf.for %{{.*}} to %[[C7]] step %[[C1]]
+// CHECK:         mxfp4.wait_barrier %[[TALLFULL]]
+// CHECK-NEXT:    mxfp4.tile_matmul {{.*}} {schedule = #mxfp4.schedule<instruction = wgmma, rows = 384,
+// CHECK-NOT:     mxfp4.reduce_slices
+// CHECK:         {mxfp4.role = "multiply"}
+
+// Of seven steps the first slice has three, the others two. A tile of fewer
+// tokens adds fewer sums.
 // CHECK:         nvvm.setmaxregister decrease 24
 // CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
 // CHECK:         arith.select %[[LONGER]], %[[C3]], %[[C2]]
+// CHECK:         {mxfp4.program = 1 : i64, mxfp4.role = "copy"}
 // CHECK:         nvvm.setmaxregister increase 80
 // CHECK:         %{{.*}}, %{{.*}}, %[[VALID:.*]], %{{.*}} = mxfp4.locate_tile
 // CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
@@ -314,6 +340,7 @@ func.func @slices(%x: memref<?x384xbf16>,
 // CHECK:         mxfp4.tile_matmul
 // CHECK-NOT:     mxfp4.overlap
 // CHECK:         mxfp4.reduce_slices %{{.*}} slice(%{{.*}} of 3) through %{{.*}} tokens(%[[VALID]])
+// CHECK:         {mxfp4.program = 1 : i64, mxfp4.role = "multiply"}
 // CHECK:         gpu.return
 func.func @six_warpgroups(%x: memref<?x448xbf16>,
                           %w: memref<2x4x7x!mxfp4.block<spread, folded>>,

@@ -303,3 +303,61 @@ func.func @full_first(%x: memref<?x64xbf16>,
       {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 8, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
+  token_step = 16, k_slices = 3>
+
+// Where K slices can have tiles of their own side by side, a kernel has a second
+// program for that: tiles of 3 x 128 rows, all of K, six stages in the same memory
+// in front of the same table. It runs where three times its rounds of tiles are no
+// more than those of tiles that the slices share: two columns against four.
+
+// CHECK-LABEL: gpu.func @mxfp4_side_by_side
+// CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
+// CHECK-SAME:    mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 128,
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
+// CHECK:         %[[ALL:.*]] = gpu.dynamic_shared_memory
+// CHECK:         %[[SX:.*]] = memref.view %[[ALL]][%[[C0]]][] : {{.*}} to memref<9x64x64xbf16,
+// CHECK:         %[[SW:.*]] = memref.view %[[ALL]]{{.*}} to memref<9x2x!mxfp4.block
+// CHECK:         %[[TABLE:.*]] = memref.view %[[ALL]]{{.*}} to memref<7xi32,
+// CHECK:         %[[CTAS:.*]] = gpu.grid_dim x
+// CHECK-NEXT:    %[[R:.*]] = memref.load %[[TABLE]][%[[C3]]]
+// CHECK-NEXT:    %[[ROWTILES:.*]] = arith.index_cast %[[R]]
+// CHECK-NEXT:    %[[TALL:.*]] = arith.muli %[[ROWTILES]], %[[C2]]
+// CHECK-NEXT:    %[[ROUNDS:.*]] = arith.ceildivui %[[TALL]], %[[CTAS]]
+// CHECK-NEXT:    %[[TIME:.*]] = arith.muli %[[ROUNDS]], %[[C3]]
+// CHECK:         %[[TILES:.*]] = arith.muli %{{.*}}, %[[C4]]
+// CHECK-NEXT:    %[[SHARED:.*]] = arith.ceildivui %[[TILES]], %[[CTAS]]
+// CHECK-NEXT:    %[[NOTMORE:.*]] = arith.cmpi ule, %[[TIME]], %[[SHARED]]
+// CHECK-NEXT:    scf.if %[[NOTMORE]] {
+// CHECK-NEXT:      %[[TX:.*]] = memref.view %[[ALL]][%[[C0]]][] : {{.*}} to memref<6x64x64xbf16,
+// CHECK-NEXT:      %[[TW:.*]] = memref.view %[[ALL]]{{.*}} to memref<6x6x!mxfp4.block
+// CHECK:           scf.for %[[TILE:.*]] =
+// CHECK-NEXT:        mxfp4.locate_tile %[[TILE]] in %[[TABLE]] {{.*}} columns 2 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 384, tokens = 64, warps_rows = 24, warps_tokens = 1, stages = 6,
+// CHECK:             scf.for %{{.*}} = %[[C0]] to %[[C7]] step %[[C1]]
+// CHECK:               mxfp4.tile_matmul %{{.*}}, %[[TW]], %[[TX]]
+// CHECK:             } {mxfp4.stages = 6 : i64}
+// CHECK-NEXT:        mxfp4.store_tile
+// CHECK:         } else {
+// CHECK:           scf.for %[[TILE:.*]] =
+// CHECK-NEXT:        mxfp4.locate_tile %[[TILE]] in %[[TABLE]] {{.*}} columns 4 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 128,
+// CHECK:               mxfp4.tile_matmul %{{.*}}, %[[SW]], %[[SX]]
+// CHECK:             } {mxfp4.stages = 9 : i64}
+// CHECK:         gpu.return
+func.func @side_by_side(%x: memref<?x448xbf16>,
+                        %w: memref<2x8x7x!mxfp4.block<spread, folded>>,
+                        %o: memref<3xi32>, %y: memref<?x512xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x8x7x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x512xbf16>)
+      {schedule = #schedule}
+  return
+}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from kernels import (
     LAYOUTS,
+    Case,
     compile_kernel,
     complaints,
     hurting,
@@ -15,8 +16,9 @@ from kernels import (
     schedules,
     shared_k,
     short,
+    slices_of,
 )
-from mxfp4 import Layout, Problem
+from mxfp4 import Layout, Problem, simulate
 
 pytestmark = needs_both
 EVERY = schedules() if library.find() else []
@@ -37,3 +39,32 @@ def test_bad_offsets_and_ids_are_reported_and_nothing_is_stored_for_them(schedul
     problem = Problem(4, 65, shared_k(160, schedule), 37, expert_ids=True)
     found = refusal_complaints(compile_kernel(problem, f"schedule={schedule}"), 37)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("n", [384, 640], ids=("whole", "partial"))
+@pytest.mark.parametrize(
+    "schedule", [s for s in EVERY if slices_of(s) == 3 and "warps_rows = 8" in s], ids=short
+)
+def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
+    schedule: str, n: int
+) -> None:
+    # Tiles of 128 x 64: three or five columns of them, or one or two of 384 rows, times four
+    # row tiles. Slices that share a tile add their sums, through shared memory.
+    ids = (2, -1, 0, 1, 0)
+    case = Case(Problem(3, n, 448, 5, expert_ids=True), (70, 3, 0, 9, 40), ids)
+    artifact = compile_kernel(case.problem, f"schedule={schedule}")
+    columns, tall = -(-n // 128), -(-n // 384)
+    row_tiles = 5
+    together = []
+    for multiprocessors in (1, 2, 3, 5, 11):
+        found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
+        assert not found, "\n".join(found)
+        run = simulate(
+            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+            multiprocessors=multiprocessors,
+        )  # fmt: skip
+        # One barrier for all 28 warps of a CTA, when the table of tiles is there.
+        together.append(run.statistics["by_opcode"]["bar.sync"] == 28 * multiprocessors)
+        rounds = -(-row_tiles * columns // multiprocessors)
+        assert together[-1] == (3 * -(-row_tiles * tall // multiprocessors) <= rounds)
+    assert set(together) == {True, False}

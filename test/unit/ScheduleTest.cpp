@@ -312,6 +312,33 @@ TEST(Schedule, FewWarpgroupsOverlapDecode) {
   EXPECT_FALSE(tiled(128, 64, 8, 8, 3, 1).overlapsDecode());
 }
 
+// The same threads and registers, the same tokens and so the same table of tiles,
+// which lies behind all stages of both.
+TEST(Schedule, KSlicesThatDoNotOverlapHaveTilesSideBySide) {
+  for (const Placement placement : {Placement::Register, Placement::Shared})
+    for (const Schedule &schedule : allSchedules(h100(), placement)) {
+      const std::optional<Schedule> tall = schedule.sideBySide();
+      EXPECT_EQ(tall.has_value(), placement == Placement::Register &&
+                                      schedule.kSlices > 1 &&
+                                      !schedule.overlapsDecode());
+      if (!tall)
+        continue;
+      EXPECT_EQ(verifySchedule(*tall, 32, h100()), "");
+      EXPECT_EQ(tall->tileRows, schedule.tileRows * schedule.kSlices);
+      EXPECT_EQ(tall->kSlices, 1);
+      EXPECT_EQ(tall->threads(), schedule.threads());
+      EXPECT_EQ(tall->warpTokens(), schedule.warpTokens());
+      EXPECT_EQ(tall->producerRegisters(), schedule.producerRegisters());
+      EXPECT_EQ(tall->consumerRegisters(h100()),
+                schedule.consumerRegisters(h100()));
+      EXPECT_EQ(tall->tableEntries(32), schedule.tableEntries(32));
+      EXPECT_LE(tall->tableOffset(), schedule.tableOffset());
+      EXPECT_FALSE(tall->sideBySide());
+    }
+  EXPECT_TRUE(tiled(128, 64, 8, 8, 3, 1).sideBySide());
+  EXPECT_FALSE(tiled(128, 64, 8, 8, 2, 1).sideBySide());
+}
+
 TEST(Schedule, PreferencesAreRead) {
   Preference preference;
   EXPECT_EQ(parsePreference("register", "auto", preference), "");

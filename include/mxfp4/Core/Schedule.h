@@ -88,6 +88,11 @@ struct Schedule {
   /// than four leave no registers for a second fragment, and do not need it:
   /// some multiply while others decode.
   bool overlapsDecode() const { return consumerWarps() <= 16; }
+  /// The schedule of a kernel's second program, if it has one: its K slices
+  /// have tiles of their own side by side, which are one tall tile that shares
+  /// activations and has no sums to add. The kernel takes it where that needs
+  /// no more rounds of tiles (see `mxfp4-tile`): 5 % less time.
+  std::optional<Schedule> sideBySide() const;
   /// Warps of the producer that copy: one for each K slice; or, where one CTA
   /// has the multiprocessor, one for the activations and up to two for the
   /// blocks of weights, since a copy takes a thread longer to start than the
@@ -139,6 +144,8 @@ struct Schedule {
   int64_t reductionOffset() const {
     return weightOffset() + int64_t(stages) * weightStageBytes();
   }
+  /// Where the table of tiles lies.
+  int64_t tableOffset() const { return reductionOffset() + reductionBytes(); }
   int reductionBytes() const {
     return kSlices > 1 ? tileRows * tileTokens * 4 : 0;
   }

@@ -47,6 +47,11 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     offsets on the way. A tile then finds its group by binary search, and runs
     over K in steps of 64: copy, wait, `mxfp4.tile_matmul`.
 
+    A schedule whose K slices can have tiles of their own side by side
+    (`Schedule::sideBySide`) makes a kernel of two such loops, in the branches of a
+    choice: tiles as tall as all slices together, if those take no more rounds of
+    the CTAs than so many times tiles that the slices share.
+
     Preconditions: memrefs with identity layout; weights in a fragment-major
     layout; static N, K, experts and groups; a schedule.
 
@@ -103,6 +108,9 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     Activations come through the copy engine: the kernel takes a tensor map in
     place of the memref (`mxfp4.make_tensor_map` at the launch).
 
+    Of two loops over tiles, in the branches of a choice, each is split for itself;
+    the loops of the second are marked `mxfp4.program = 1`.
+
     Preconditions: a kernel as `mxfp4-tile` builds it. Kernels that multiply
     with mma.sync are left alone, for `mxfp4-pipeline-copies`.
 
@@ -134,7 +142,8 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
     Which tile a CTA computes does not change any result.
 
     Preconditions: a kernel as `mxfp4-specialize-warps` leaves it, its loops over
-    tiles marked `mxfp4.role`. Other kernels are left alone.
+    tiles marked `mxfp4.role`, and by `mxfp4.program` if they belong to two
+    programs. Other kernels are left alone.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
