@@ -17,9 +17,11 @@ int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
 }
 
 int64_t Schedule::staticSharedBytes() const {
+  if (instruction == Instruction::MmaSync)
+    return decodedTileBytes();
   // Barriers are few, but dynamic shared memory begins at the next multiple of
-  // 1024.
-  return instruction == Instruction::Wgmma ? 1024 : decodedTileBytes();
+  // 1024; and each of the ten arrays of two programs begins at one of 128.
+  return sideBySide() ? 2048 : 1024;
 }
 
 std::optional<Schedule> Schedule::sideBySide() const {

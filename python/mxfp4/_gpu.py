@@ -146,7 +146,7 @@ def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
     return graph
 
 
-TURNS = 10
+TURNS = 24
 
 
 def time_graph(

@@ -312,8 +312,8 @@ TEST(Schedule, FewWarpgroupsOverlapDecode) {
   EXPECT_FALSE(tiled(128, 64, 8, 8, 3, 1).overlapsDecode());
 }
 
-// The same threads and registers, the same tokens and so the same table of tiles,
-// which lies behind all stages of both.
+// The same threads and registers, the same tokens and so the same table of
+// tiles, which lies behind all stages of both.
 TEST(Schedule, KSlicesThatDoNotOverlapHaveTilesSideBySide) {
   for (const Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule : allSchedules(h100(), placement)) {

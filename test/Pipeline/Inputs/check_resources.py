@@ -32,14 +32,28 @@ LAYOUTS = list(itertools.product(("spread", "nibble"), ("folded", "raw")))
 OUTPUTS = ("bf16", "f32")
 
 
+def number(schedule: str, field: str, default: int = 0) -> int:
+    """A field of a schedule."""
+    found = re.search(rf"\b{field} = (\d+)", schedule)
+    return int(found[1]) if found else default
+
+
+def static_shared_bytes(schedule: str) -> int:
+    """What the chooser leaves room for."""
+    if "mma_sync" in schedule:
+        return number(schedule, "rows") * 128 if "shared" in schedule else 0
+    # More than four warpgroups of K slices: two programs.
+    slices = number(schedule, "k_slices", 1)
+    twice = slices > 1 and number(schedule, "warps_rows") * slices > 16
+    return 2048 if twice and "register" in schedule else 1024
+
+
 def k_of(steps: int, schedule: str) -> int:
     """K with so many k64 steps, or a few more so that the schedule's K slices share them."""
-    found = re.search(r"k_slices = (\d+)", schedule)
-    slices = int(found[1]) if found else 1
+    slices = number(schedule, "k_slices", 1)
     shared = slices * -(-steps // slices)
     # Slices of more than four warpgroups may differ by a step.
-    warps = int(re.search(r"warps_rows = (\d+)", schedule).group(1))
-    uneven = slices > 1 and warps * slices > 16 and steps < 10
+    uneven = slices > 1 and number(schedule, "warps_rows") * slices > 16 and steps < 10
     return 64 * (shared + uneven) - 32 * (steps < 10)
 
 
@@ -55,6 +69,8 @@ def assemble(schedule: str, problem: str, directory: pathlib.Path) -> list[str]:
     wrong = [f"{key}={resources[key]}" for key in ("stack_bytes", "spill_bytes") if resources[key]]
     if not 0 < resources["registers"] <= 255:
         wrong.append(f"registers={resources['registers']}")
+    if resources["static_shared_bytes"] > static_shared_bytes(schedule):
+        wrong.append(f"static_shared_bytes={resources['static_shared_bytes']}")
     return wrong + resources["warnings"]
 
 
