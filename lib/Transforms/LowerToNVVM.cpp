@@ -368,8 +368,7 @@ struct LowerReturn : ConvertOpToLLVMPattern<gpu::ReturnOp> {
 void populatePatterns(LLVMTypeConverter &converter,
                       RewritePatternSet &patterns) {
   patterns.add<LowerLoad, LowerStore, LowerAtomic, LowerView,
-               LowerDynamicShared, LowerReturn>(converter,
-                                                /*benefit=*/10);
+               LowerDynamicShared, LowerReturn>(converter, /*benefit=*/10);
   patterns.add<LowerKernel>(converter);
   populateTileLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);

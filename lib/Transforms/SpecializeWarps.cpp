@@ -528,20 +528,25 @@ private:
   /// One loop over tiles, or one for the schedule and one for what it is side
   /// by side, in the branches of a choice.
   LogicalResult split(gpu::GPUFuncOp kernel, ScheduleAttr attr) {
+    const std::optional<Schedule> tall = attr.toSchedule().sideBySide();
     SmallVector<Splitter> programs;
+    SmallPtrSet<Operation *, 2> seen;
     for (scf::ForOp steps : findSteps(kernel)) {
       scf::ForOp tiles = steps->getParentOfType<scf::ForOp>();
       Operation *around = tiles ? tiles->getParentOp() : nullptr;
-      if (isa_and_nonnull<scf::IfOp>(around))
+      // No other branch: all threads of a CTA must take the same.
+      if (tall && isa_and_nonnull<scf::IfOp>(around))
         around = around->getParentOp();
       if (!tiles || around != kernel)
         return steps.emitOpError("requires a loop over tiles around it, "
-                                 "directly in the kernel or in a branch there");
+                                 "directly in the kernel");
+      if (!seen.insert(tiles).second)
+        return steps.emitOpError("requires to be the only loop over K in its "
+                                 "loop over tiles");
       ScheduleAttr own = attr;
-      if (const std::optional<Schedule> tall = attr.toSchedule().sideBySide())
-        for (auto matmul : steps.getOps<TileMatmulOp>())
-          if (matmul.getSchedule().toSchedule() == *tall)
-            own = matmul.getSchedule();
+      for (auto matmul : steps.getOps<TileMatmulOp>())
+        if (tall && matmul.getSchedule().toSchedule() == *tall)
+          own = matmul.getSchedule();
       if (failed(checkLoops(tiles, steps, own)))
         return failure();
       programs.emplace_back(kernel, tiles, own, programs.size());
