@@ -173,6 +173,8 @@ def subject(schedule: str, number: int) -> Subject:
     # tile, and at times in the middle of a pair of steps; thirteen do where there are 11 stages.
     tall = int(re.search(r"rows = (\d+)", schedule)[1]) > 192
     n = (257, 258)[number // 2 % 2] + (192 if tall else 0)  # two tiles
+    # Of two programs, the one with tiles of six blocks: all of them, and three columns of two.
+    n += 64 if shares_unevenly(schedule) else 0
     steps = 13 if "stages = 11," in schedule else 11
     k = 64 * (steps * slices_of(schedule) + shares_unevenly(schedule))
     k = k if "wgmma" in schedule else 544
