@@ -121,7 +121,7 @@ void KernelBuilder::bindArguments() {
 void KernelBuilder::useSchedule(ScheduleAttr used) {
   attr = used;
   schedule = used.toSchedule();
-  grid.columnTiles = (op.getN() + schedule.tileRows - 1) / schedule.tileRows;
+  grid.columnTiles = schedule.columnTiles(op.getN());
   activationStage =
       carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
             b.getBF16Type(), 0);
@@ -183,15 +183,14 @@ void KernelBuilder::build() {
 /// A tall tile takes as long as a tile for each of its K slices, or less: it is
 /// worth its choice if that needs no more rounds of the CTAs.
 Value KernelBuilder::takesSideBySide(const Schedule &tall, Value ctas) {
-  const auto rounds = [&](int64_t tileRows) -> Value {
+  const auto rounds = [&](const Schedule &program) -> Value {
     RaggedGrid of = grid;
-    of.columnTiles = (op.getN() + tileRows - 1) / tileRows;
+    of.columnTiles = program.columnTiles(op.getN());
     return arith::CeilDivUIOp::create(b, of.emitTileCount(b), ctas);
   };
-  Value time =
-      arith::MulIOp::create(b, rounds(tall.tileRows), index(schedule.kSlices));
+  Value time = arith::MulIOp::create(b, rounds(tall), index(schedule.kSlices));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
-                               rounds(schedule.tileRows));
+                               rounds(schedule));
 }
 
 void KernelBuilder::buildTiles(Value first, Value stride) {

@@ -48,7 +48,7 @@ def test_bad_offsets_and_ids_are_reported_and_nothing_is_stored_for_them(schedul
 def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
     schedule: str, n: int
 ) -> None:
-    # Tiles of 128 x 64: three or five columns of them, or one or two of 384 rows, times four
+    # Tiles of 128 x 64: three or five columns of them, or one or two of 384 rows, times five
     # row tiles. Slices that share a tile add their sums, through shared memory.
     ids = (2, -1, 0, 1, 0)
     case = Case(Problem(3, n, 448, 5, expert_ids=True), (70, 3, 0, 9, 40), ids)

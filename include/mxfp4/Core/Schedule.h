@@ -75,6 +75,8 @@ struct Schedule {
            : handsOverRegisters()              ? 128
                                                : 32 * (copyingWarps() + 1);
   }
+  /// Tiles along N.
+  int64_t columnTiles(int64_t n) const { return (n + tileRows - 1) / tileRows; }
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
   /// An equal share of the registers is not enough for every consumer, and the
@@ -90,8 +92,9 @@ struct Schedule {
   bool overlapsDecode() const { return consumerWarps() <= 16; }
   /// The schedule of a kernel's second program, if it has one: its K slices
   /// have tiles of their own side by side, which are one tall tile that shares
-  /// activations and has no sums to add. The kernel takes it where that needs
-  /// no more rounds of tiles (see `mxfp4-tile`): 5 % less time.
+  /// activations and has no sums to add. The kernel takes it where as many
+  /// times its rounds of tiles as there are slices are no more than those of
+  /// shared tiles (see `mxfp4-tile`): 5 % less time.
   std::optional<Schedule> sideBySide() const;
   /// Warps of the producer that copy: one for each K slice; or, where one CTA
   /// has the multiprocessor, one for the activations and up to two for the
