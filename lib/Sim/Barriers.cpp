@@ -133,6 +133,25 @@ void releaseBarrier(ExecContext &X, NamedBarrier &B, uint32_t Id) {
   ++X.Cl.Progress;
 }
 
+/// Whoever waits at .aligned does so at one instruction of the program; with
+/// bar.arrive there is no wait, and no such promise.
+void requireOneInstruction(ExecContext &X, const Inst &I, NamedBarrier &B,
+                           uint64_t Id, unsigned Lane) {
+  if (!(I.Flags & Inst::Aligned) || I.Sub == Arrive)
+    return;
+  const uint32_t Here = X.PC + 1;
+  if (!B.AlignedWait)
+    B.AlignedWait = Here;
+  if (B.AlignedWait == Here || X.known("barrier", B.AlignedWait))
+    return;
+  X.report("barrier",
+           "threads wait for barrier " + std::to_string(Id) +
+               " here, and others at " + describeInst(X.K, B.AlignedWait - 1) +
+               "; bar.sync, which is barrier.sync.aligned, must be the same "
+               "instruction for all of them: use barrier.sync",
+           Lane, ~uint64_t(0), B.AlignedWait);
+}
+
 uint32_t blockThreads(const ExecContext &X) {
   return uint32_t(X.G.L->Block.count());
 }
@@ -165,6 +184,7 @@ void execBarrier(ExecContext &X, const Inst &I) {
   if (B.Arrived == 0) {
     B.Expected = Count;
     B.FirstInst = X.PC;
+    B.AlignedWait = 0;
     B.Clock = B.Proxy = B.ProxyG = VectorClock();
   } else if (B.Expected != Count && !X.known("barrier", B.FirstInst + 1)) {
     X.report("barrier",
@@ -174,6 +194,7 @@ void execBarrier(ExecContext &X, const Inst &I) {
                  describeInst(X.K, B.FirstInst) + ", which arrived first",
              Lane, ~uint64_t(0), B.FirstInst + 1);
   }
+  requireOneInstruction(X, I, B, Id, Lane);
   warpSynced(X.W);
   publish(X.W, B.Clock, &B.Proxy, &B.ProxyG);
   // Barriers count whole warps; diverged threads count by themselves.

@@ -159,6 +159,7 @@ struct NamedBarrier {
   uint32_t Expected = 0, Arrived = 0; ///< Threads.
   VectorClock Clock, Proxy, ProxyG;
   uint32_t FirstInst = 0;
+  uint32_t AlignedWait = 0; ///< 1 + the first .aligned instruction that waits.
 };
 
 struct Mbarrier {

@@ -51,10 +51,13 @@ private:
                       function_ref<Step> step);
 
   Value constant(int64_t value) { return a.constant(b.getI32Type(), value); }
-  /// The threads of a slice and of slice 0.
+  /// The threads of a slice and of slice 0. They wait at different
+  /// instructions, which `bar.sync`, the aligned one that NVVM has an operation
+  /// for, does not allow.
   void meet(Value barrier) {
-    NVVM::BarrierOp::create(b, TypeRange{}, barrier, constant(2 * threads),
-                            NVVM::BarrierReductionAttr(), Value());
+    LLVM::CallIntrinsicOp::create(
+        b, b.getStringAttr("llvm.nvvm.barrier.cta.sync.count"),
+        ValueRange{barrier, constant(2 * threads)});
   }
 
   ImplicitLocOpBuilder &b;

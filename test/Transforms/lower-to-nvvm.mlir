@@ -446,7 +446,8 @@ gpu.module @kernels {
 
   // Slice 0 meets slice 1 twice at barrier 1: once to say that the buffer is free,
   // once to find its sums there; then slice 2 at barrier 2. Another slice writes
-  // between the two.
+  // between the two. They wait at different instructions: barrier.sync, which is
+  // not bar.sync.
 
   // CHECK-LABEL: llvm.func @reduce_slices
   // CHECK-DAG:     %[[ONE:.*]] = llvm.mlir.constant(1 : i32) : i32
@@ -454,22 +455,22 @@ gpu.module @kernels {
   // CHECK-DAG:     %[[BOTH:.*]] = llvm.mlir.constant(256 : i32) : i32
   // CHECK:         llvm.cond_br %{{.*}}, ^[[SLICE0:.*]], ^[[OTHER:.*]]{{$}}
   // CHECK-NEXT:  ^[[SLICE0]]:
-  // CHECK-NEXT:    nvvm.barrier id = %[[ONE]] number_of_threads = %[[BOTH]]
-  // CHECK-NEXT:    nvvm.barrier id = %[[ONE]] number_of_threads = %[[BOTH]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[ONE]], %[[BOTH]])
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[ONE]], %[[BOTH]])
   // CHECK:         %[[THEIRS:.*]] = llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
   // CHECK-NEXT:    %[[SUM:.*]] = llvm.fadd %{{.*}}, %[[THEIRS]]
   // CHECK-NEXT:    %[[SUM0:.*]] = llvm.extractelement %[[SUM]][
   // CHECK-NEXT:    llvm.insertvalue %[[SUM0]], %{{.*}}[0, 0, 0] : !llvm.array<1 x array<1 x array<4 x f32>>>
-  // CHECK:         nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
-  // CHECK-NEXT:    nvvm.barrier id = %[[TWO]] number_of_threads = %[[BOTH]]
+  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[TWO]], %[[BOTH]])
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[TWO]], %[[BOTH]])
   // CHECK-NEXT:    llvm.insertelement %[[SUM0]],
   // CHECK-COUNT-3: llvm.insertelement
   // CHECK-NEXT:    llvm.load
   // CHECK-NEXT:    llvm.fadd {{.*}} : vector<4xf32>
   // CHECK:       ^[[OTHER]]:
-  // CHECK-NEXT:    nvvm.barrier id = %[[SLICE:.*]] number_of_threads = %[[BOTH]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[SLICE:.*]], %[[BOTH]])
   // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
-  // CHECK-NEXT:    nvvm.barrier id = %[[SLICE]] number_of_threads = %[[BOTH]]
+  // CHECK-NEXT:    llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"(%[[SLICE]], %[[BOTH]])
   gpu.func @reduce_slices(%y: memref<1xvector<4xf32>>, %i: i32)
       workgroup(%buffer: memref<4x128xf32, #gpu.address_space<workgroup>>) kernel {
     %c0 = arith.constant 0 : index
@@ -488,19 +489,19 @@ gpu.module @kernels {
   // CHECK-LABEL: llvm.func @reduce_some
   // CHECK-SAME:    %{{.*}}: i32, %[[TOKENS:[^ ]*]]: i32
   // CHECK:         %[[SIXTEEN:.*]] = llvm.mlir.constant(16 : i32) : i32
-  // CHECK-COUNT-2: nvvm.barrier
+  // CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"
   // CHECK-COUNT-2: llvm.fadd
   // CHECK:         %[[MORE:.*]] = llvm.icmp "ult" %{{.*}}, %[[TOKENS]] : i32
   // CHECK-NEXT:    llvm.cond_br %[[MORE]], ^[[ADD:.*]], ^[[DONE:.*]]{{$}}
   // CHECK-NEXT:  ^[[ADD]]:
   // CHECK:         llvm.fadd
   // CHECK-NOT:     llvm.fadd
-  // CHECK:         nvvm.barrier
+  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"
   // CHECK-COUNT-2: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
   // CHECK:         llvm.icmp "ult" %{{.*}}, %[[TOKENS]] : i32
   // CHECK-NEXT:    llvm.cond_br
   // CHECK:         llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
-  // CHECK:         nvvm.barrier
+  // CHECK:         llvm.call_intrinsic "llvm.nvvm.barrier.cta.sync.count"
   gpu.func @reduce_some(%y: memref<1xvector<4xf32>>, %i: i32, %n: i32)
       workgroup(%buffer: memref<12x128xf32, #gpu.address_space<workgroup>>) kernel {
     %c0 = arith.constant 0 : index

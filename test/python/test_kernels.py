@@ -49,7 +49,7 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
     schedule: str, n: int
 ) -> None:
     # Tiles of 128 x 64: three or five columns of them, or one or two of 384 rows, times five
-    # row tiles. Slices that share a tile add their sums, through shared memory.
+    # row tiles. Slices that share a tile meet to add their sums, through shared memory.
     ids = (2, -1, 0, 1, 0)
     case = Case(Problem(3, n, 448, 5, expert_ids=True), (70, 3, 0, 9, 40), ids)
     artifact = compile_kernel(case.problem, f"schedule={schedule}")
@@ -63,8 +63,7 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
             artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
             multiprocessors=multiprocessors,
         )  # fmt: skip
-        # One barrier for all 28 warps of a CTA, when the table of tiles is there.
-        together.append(run.statistics["by_opcode"]["bar.sync"] == 28 * multiprocessors)
+        together.append("barrier.sync" not in run.statistics["by_opcode"])
         rounds = -(-row_tiles * columns // multiprocessors)
         assert together[-1] == (3 * -(-row_tiles * tall // multiprocessors) <= rounds)
     assert set(together) == {True, False}

@@ -73,7 +73,7 @@ def selected(o: argparse.Namespace) -> list[Case]:
         found = [c for c in found if c.rows <= o.max_rows]
     if o.small:
         size = lambda p: p.experts * p.n * p.k  # noqa: E731
-        found = [c for c in found if c.rows <= 130 and size(c.problem) <= 500_000]
+        found = [c for c in found if c.rows <= 130 and size(c.problem) <= 1_200_000]
     if not found:
         raise Error("no shape fits --shapes, --max-rows and --small.")
     return found
