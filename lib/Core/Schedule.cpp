@@ -24,6 +24,22 @@ int64_t Schedule::staticSharedBytes() const {
   return sideBySide() ? 2048 : 1024;
 }
 
+Schedule::Steps Schedule::sliceSteps(int slice, int64_t steps) const {
+  // Measured: to add and to store takes as long as so many steps.
+  constexpr int64_t kSums = 3;
+  const int64_t others = kSlices - 1;
+  const int64_t first =
+      overlapsDecode()
+          ? steps / kSlices
+          : std::max<int64_t>(1, (steps - kSums * others) / kSlices);
+  if (slice == 0)
+    return {0, first};
+  const int64_t before = slice - 1, rest = steps - first;
+  const int64_t longer = rest % others;
+  return {first + before * (rest / others) + std::min(before, longer),
+          rest / others + (before < longer ? 1 : 0)};
+}
+
 std::optional<Schedule> Schedule::sideBySide() const {
   if (instruction != Instruction::Wgmma || kSlices == 1 || overlapsDecode() ||
       placement != Placement::Register)

@@ -43,6 +43,7 @@ void mxfp4::sim::syncStore(ExecContext &X, const MemRef &R, uint64_t Addr,
   } else if (!X.W.Released.empty()) {
     SyncVar &V = syncVar(X, R, Addr);
     V.first.join(X.W.Released);
+    V.first.raise(atomicAgent(X.W.agent() << 5), X.W.Now);
     V.second.join(X.W.ProxyShared);
   }
 }
@@ -59,11 +60,12 @@ void execFence(ExecContext &X, const Inst &) {
 
 /// fence.proxy.async: everything known now may be read through the async proxy.
 void execProxyFence(ExecContext &X, const Inst &I) {
-  X.W.Clock.raise(X.W.agent(), X.W.Now);
-  if (I.Mods & 1)
-    X.W.ProxyShared.join(X.W.Clock);
-  if (I.Mods & 2)
-    X.W.ProxyGlobal.join(X.W.Clock);
+  for (auto [Bit, Proxy] :
+       {std::pair(1, &X.W.ProxyShared), {2, &X.W.ProxyGlobal}})
+    if (I.Mods & Bit) {
+      Proxy->join(X.W.Clock);
+      Proxy->raise(X.W.agent(), X.W.Now);
+    }
   ++X.W.Now;
 }
 

@@ -41,6 +41,15 @@ inline AgentLane agentLane(uint32_t Cta, uint32_t Agent, uint32_t Lane) {
 inline uint32_t ctaOf(AgentLane A) { return A >> 13; }
 inline uint32_t agentOf(AgentLane A) { return (A >> 5) & 255; }
 inline uint32_t laneOf(AgentLane A) { return A & 31; }
+/// The agent that is one lane of a warp, for what only that lane has told of
+/// its work. Counted from the other end, where there are no blocks.
+inline uint32_t laneAgent(AgentLane A) { return ~A; }
+/// The agent that is a warp's atomic operations behind a fence: whoever has
+/// seen one, and has a fence behind that, comes after it. (Lanes of wgmmas have
+/// nothing to tell: their numbers are free.)
+inline uint32_t atomicAgent(AgentLane A) {
+  return laneAgent(((A >> 5) + WgmmaAgent) << 5);
+}
 constexpr uint32_t MaxCtas = 1u << 19;
 
 class VectorClock {

@@ -117,7 +117,6 @@ void execArrive(ExecContext &X, const Inst &I) {
   land(X, X.W.CopyGroups);
   X.W.Clock.raise(X.W.agent(), X.W.Now);
   VectorClock Landed = X.W.Clock;
-  Before.raise(X.W.agent(), X.W.Now);
   X.W.Clock = std::move(Before);
   X.W.CopyDone = Done;
   forLanes(X.Mask, [&](unsigned L) {

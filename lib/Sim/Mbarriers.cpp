@@ -185,7 +185,6 @@ void execArrive(ExecContext &X, const Inst &I) {
   // of them does it for all.
   Mbarrier *Published = nullptr, *Last = nullptr;
   uint32_t PhasesBefore = 0;
-  X.W.Clock.raise(X.W.agent(), X.W.Now);
   forLanes(X.Mask, [&](unsigned L) {
     Cta *T;
     uint32_t Off;
@@ -203,7 +202,7 @@ void execArrive(ExecContext &X, const Inst &I) {
       X.setLane(X.dst(I), L, stateOf(*B));
     if (Release && (B != Published || B->Pend.empty())) {
       Published = B;
-      B->Pend.join(X.W.Clock);
+      tell(X.W, X.Mask, B->Pend);
       B->PendProxy.join(X.W.ProxyShared);
       B->PendProxyG.join(X.W.ProxyGlobal);
     }

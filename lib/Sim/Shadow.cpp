@@ -124,6 +124,11 @@ struct Checker {
     return happenedBefore(X.W, E, A.Lane, A.is(Access::AnyLane));
   }
 
+  bool beforeRead(const Cell &C, const Epoch &E) const {
+    return before(E) || ((C.Flags & Cell::ReadAtomic) &&
+                         X.W.Clock.get(atomicAgent(E.Who)) >= E.Clock);
+  }
+
   void checkWrite(Cell &C, uint8_t Mask, uint64_t Addr, bool SameValue) {
     if (!(C.WriteMask & Mask))
       return;
@@ -148,7 +153,7 @@ struct Checker {
       return;
     if (C.ReadMask & Mask) {
       bool SameWarp = C.Read.Who >> 5 == X.W.agent();
-      bool Ordered = before(C.Read);
+      bool Ordered = beforeRead(C, C.Read);
       // Several lanes read: the one kept may be the writer itself.
       if (SameWarp && (C.Flags & 0x20) && !A.is(Access::AnyLane))
         Ordered = C.Read.Clock < X.W.SyncNow || C.ReadInst == A.Inst;
@@ -158,12 +163,32 @@ struct Checker {
     if (C.ReadSet)
       // The set forgets lanes: it says nothing of the warp's own threads.
       for (const ReadSets::Reader &R : Sets.get(C.ReadSet))
-        if (R.E.Who >> 5 != X.W.agent() && !before(R.E))
+        if (R.E.Who >> 5 != X.W.agent() && !beforeRead(C, R.E))
           return race(R.E, R.Inst, false, Addr);
+  }
+
+  /// Atomic operations need no order among each other, but what is plain and
+  /// comes later needs one with each of them: those before the last count as
+  /// readers. True if there are any.
+  bool keepAtomics(Cell &C, uint8_t Mask) {
+    if (!A.is(Access::Atomic))
+      return false;
+    const bool Earlier = (C.Flags & Cell::ReadAtomic) && (C.ReadMask & Mask);
+    if (!(C.Flags & Cell::WriteAtomic) || !(C.WriteMask & Mask) ||
+        C.Write.Who >> 5 == A.E.Who >> 5 || before(C.Write))
+      return Earlier;
+    if (Earlier && C.Read.Who >> 5 != C.Write.Who >> 5 && !before(C.Read))
+      C.ReadSet = Sets.add(C.ReadSet, {C.Read, C.ReadInst});
+    C.Read = C.Write;
+    C.ReadInst = C.WriteInst;
+    C.ReadMask = C.WriteMask;
+    C.Flags = uint8_t((C.Flags & ~0x20) | Cell::ReadAtomic);
+    return true;
   }
 
   void recordWrite(Cell &C, uint8_t Mask) {
     bool Atomic = A.is(Access::Atomic);
+    const bool Kept = keepAtomics(C, Mask);
     bool Same = C.WriteMask && C.Write.Who >> 5 == A.E.Who >> 5 &&
                 C.Write.Clock == A.E.Clock;
     uint8_t Flags = C.Flags & (Cell::ReadAtomic | 0x20 | Cell::Barrier);
@@ -177,6 +202,8 @@ struct Checker {
     C.Write = A.E;
     C.WriteInst = A.Inst;
     C.Flags = Flags;
+    if (Kept)
+      return;
     C.ReadMask &= uint8_t(~Mask);
     if (!C.ReadMask) {
       C.Read = {};

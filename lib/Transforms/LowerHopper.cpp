@@ -91,6 +91,9 @@ struct LowerArriveBarrier : ConvertOpToLLVMPattern<ArriveBarrierOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
+    // An arrival orders what its own lane has done. That the warp is together,
+    // as at wgmma's wait, orders nothing.
+    NVVM::SyncWarpOp::create(b, a.constant(b.getI32Type(), -1));
     Value address = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
                                          a.constant(b.getI32Type(), 0));

@@ -229,7 +229,6 @@ void Sharer::rewriteReader(scf::ForOp loop, bool isWarp) {
         WaitBarrierOp::create(b, ready, slot, parity);
         const SmallVector<Value> tile = read(slot);
         if (isWarp) {
-          NVVM::SyncWarpOp::create(b, i32(-1));
           ArriveBarrierOp::create(b, free, slot);
         } else {
           ExpectBytesOp::create(b, free, slot, i32(0));

@@ -4,6 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KSlices.h"
+#include "StagePosition.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -26,11 +29,6 @@ using namespace mxfp4;
 
 namespace {
 
-/// Slot of the stages (index) and parity of its phase (i32).
-struct Position {
-  Value slot, parity;
-};
-
 /// Splits one kernel.
 class Splitter {
 public:
@@ -51,18 +49,12 @@ private:
   }
   void createBarriers();
   LogicalResult useTensorMap();
-  void rewriteLoop(scf::ForOp loop, bool producer);
-  void takeSlice(scf::ForOp steps);
-  void reduceSlices(scf::ForOp loop);
   Value stageBytes(Value rows);
-  void copyActivations(CopyActivationsOp copy, Position at);
-  void copyWeights(CopyWeightsOp copy, Position at, Value part);
+  void copyActivations(CopyActivationsOp copy, StagePosition at);
+  void copyWeights(CopyWeightsOp copy, StagePosition at, Value part);
   Value makeUniform(Value number);
-  Position stepLoop(scf::ForOp steps, Position start, bool producer);
-  Position rewriteNest(scf::ForOp loop, Position start, bool producer);
-  void produceStep(scf::ForOp steps, Position at);
-  void consumeStep(scf::ForOp steps, Position at);
-  Position next(Position at);
+  void produceStep(scf::ForOp steps, StagePosition at);
+  void consumeStep(scf::ForOp steps, StagePosition at);
   void setRole(scf::ForOp loop, StringRef role) {
     loop->setAttr("mxfp4.role", b.getStringAttr(role));
     if (program != 0)
@@ -88,15 +80,6 @@ private:
 };
 
 } // namespace
-
-static SmallVector<scf::ForOp> findSteps(Operation *root) {
-  SmallVector<scf::ForOp> found;
-  root->walk([&](scf::ForOp loop) {
-    if (loop->hasAttr("mxfp4.stages"))
-      found.push_back(loop);
-  });
-  return found;
-}
 
 /// What a step copies and how it waits, before the split.
 static bool isSynchronous(Operation *op) {
@@ -195,16 +178,6 @@ LogicalResult Splitter::useTensorMap() {
   return success();
 }
 
-Position Splitter::next(Position at) {
-  // Slice s has the slots s, s + S, ...
-  Value slot = arith::AddIOp::create(b, at.slot, index(schedule.kSlices));
-  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, slot,
-                                      index(schedule.stages));
-  Value flipped = arith::XOrIOp::create(b, at.parity, i32(1));
-  return {arith::SelectOp::create(b, wraps, slice ? slice : index(0), slot),
-          arith::SelectOp::create(b, wraps, flipped, at.parity)};
-}
-
 /// Bytes of a stage with so many rows of activations: whole boxes are copied.
 Value Splitter::stageBytes(Value rows) {
   if (schedule.tokenStep == 0)
@@ -218,7 +191,7 @@ Value Splitter::stageBytes(Value rows) {
 }
 
 /// Announces the bytes of a stage, and copies its activations.
-void Splitter::copyActivations(CopyActivationsOp copy, Position at) {
+void Splitter::copyActivations(CopyActivationsOp copy, StagePosition at) {
   ExpectBytesOp::create(b, full, at.slot, stageBytes(copy.getValid()));
   // Its source is a tensor map by now, which the accessor does not expect.
   TensorCopyActivationsOp::create(b, copy->getOperand(0), copy.getRow(),
@@ -227,7 +200,7 @@ void Splitter::copyActivations(CopyActivationsOp copy, Position at) {
 }
 
 /// Copies the weights of a stage, or a part of them.
-void Splitter::copyWeights(CopyWeightsOp copy, Position at, Value part) {
+void Splitter::copyWeights(CopyWeightsOp copy, StagePosition at, Value part) {
   BulkCopyWeightsOp::create(
       b, copy.getSource(), copy.getExpert(), copy.getBlock(), copy.getStep(),
       copy.getDestination(), at.slot, full, part,
@@ -236,7 +209,7 @@ void Splitter::copyWeights(CopyWeightsOp copy, Position at, Value part) {
 }
 
 /// Waits for the slot to be free, and refills it.
-void Splitter::produceStep(scf::ForOp steps, Position at) {
+void Splitter::produceStep(scf::ForOp steps, StagePosition at) {
   SmallVector<Operation *> old;
   for (Operation &op : steps.getBody()->without_terminator())
     old.push_back(&op);
@@ -284,7 +257,7 @@ Value Splitter::makeUniform(Value number) {
 }
 
 /// Waits for the slot to be full, multiplies, and frees it.
-void Splitter::consumeStep(scf::ForOp steps, Position at) {
+void Splitter::consumeStep(scf::ForOp steps, StagePosition at) {
   SmallVector<Operation *> old;
   for (Operation &op : steps.getBody()->without_terminator())
     old.push_back(&op);
@@ -304,99 +277,6 @@ void Splitter::consumeStep(scf::ForOp steps, Position at) {
   }
   if (schedule.overlapsDecode())
     steps->setAttr("mxfp4.overlap", b.getUnitAttr());
-}
-
-/// Leaves a slice its steps: s, s + S, ... The first ones may have one more.
-void Splitter::takeSlice(scf::ForOp steps) {
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(steps);
-  const int64_t count = steps.getStaticTripCount()->getSExtValue();
-  Value share = index(count / schedule.kSlices);
-  if (count % schedule.kSlices != 0) {
-    Value isLonger = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice,
-                                           index(count % schedule.kSlices));
-    share = arith::SelectOp::create(b, isLonger,
-                                    index(count / schedule.kSlices + 1), share);
-  }
-  steps.setUpperBound(share);
-  b.setInsertionPointToStart(steps.getBody());
-  Value number = steps.getInductionVar();
-  auto first = arith::MulIOp::create(b, number, index(schedule.kSlices));
-  Value step = arith::AddIOp::create(b, first, slice);
-  number.replaceAllUsesExcept(step, first);
-}
-
-/// Threads the position through a loop over K.
-Position Splitter::stepLoop(scf::ForOp steps, Position start, bool producer) {
-  steps->removeAttr("mxfp4.stages");
-  // A consumer does not ask which step it is at.
-  if (slice)
-    takeSlice(steps);
-  IRRewriter rewriter(b.getContext());
-  rewriter.setInsertionPoint(steps);
-  auto replaced = steps.replaceWithAdditionalYields(
-      rewriter, ValueRange{start.slot, start.parity},
-      /*replaceInitOperandUsesInLoop=*/false,
-      [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
-        b.restoreInsertionPoint(builder.saveInsertionPoint());
-        const Position after = next({args[0], args[1]});
-        return SmallVector<Value>{after.slot, after.parity};
-      });
-  auto loop = cast<scf::ForOp>(replaced->getOperation());
-  const unsigned last = loop.getNumRegionIterArgs();
-  const Position at = {loop.getRegionIterArg(last - 2),
-                       loop.getRegionIterArg(last - 1)};
-  OpBuilder::InsertionGuard guard(b);
-  producer ? produceStep(loop, at) : consumeStep(loop, at);
-  return {loop.getResult(last - 2), loop.getResult(last - 1)};
-}
-
-/// The loop over K may stand in a branch (tiles whose expert id is -1 have
-/// none); the branch then hands the position on.
-Position Splitter::rewriteNest(scf::ForOp steps, Position start,
-                               bool producer) {
-  auto branch = dyn_cast<scf::IfOp>(steps->getParentOp());
-  if (!branch)
-    return stepLoop(steps, start, producer);
-  const Position after = stepLoop(steps, start, producer);
-  auto yieldMore = [&](Block *block, Position position) {
-    Operation *yield = block->getTerminator();
-    yield->insertOperands(yield->getNumOperands(),
-                          {position.slot, position.parity});
-  };
-  yieldMore(branch.thenBlock(), after);
-  yieldMore(branch.elseBlock(), start);
-  SmallVector<Type> types(branch.getResultTypes());
-  types.append({b.getIndexType(), b.getI32Type()});
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(branch);
-  auto extended = scf::IfOp::create(b, types, branch.getCondition(),
-                                    /*addThenBlock=*/false,
-                                    /*addElseBlock=*/false);
-  extended.getThenRegion().takeBody(branch.getThenRegion());
-  extended.getElseRegion().takeBody(branch.getElseRegion());
-  branch.replaceAllUsesWith(
-      extended.getResults().take_front(branch.getNumResults()));
-  branch.erase();
-  const unsigned count = extended.getNumResults();
-  return {extended.getResult(count - 2), extended.getResult(count - 1)};
-}
-
-/// Threads the position through the loop over tiles and the nest in it.
-void Splitter::rewriteLoop(scf::ForOp loop, bool producer) {
-  b.setInsertionPoint(loop);
-  const Position start = {slice ? slice : index(0), i32(0)};
-  IRRewriter rewriter(b.getContext());
-  rewriter.setInsertionPoint(loop);
-  (void)*loop.replaceWithAdditionalYields(
-      rewriter, ValueRange{start.slot, start.parity},
-      /*replaceInitOperandUsesInLoop=*/false,
-      [&](OpBuilder &builder, Location, ArrayRef<BlockArgument> args) {
-        Operation *body = builder.getInsertionBlock()->getParentOp();
-        const Position after =
-            rewriteNest(findSteps(body).front(), {args[0], args[1]}, producer);
-        return SmallVector<Value>{after.slot, after.parity};
-      });
 }
 
 /// One thread of the warps whose number compares so.
@@ -443,34 +323,11 @@ void Splitter::buildProducer(Value warp) {
   loop.walk([&](StoreTileOp op) { stores.push_back(op); });
   for (Operation *store : stores)
     store->erase();
-  rewriteLoop(loop, /*producer=*/true);
-}
-
-/// The first slice adds the sums of all, and stores.
-void Splitter::reduceSlices(scf::ForOp loop) {
-  StoreTileOp store;
-  loop.walk([&](StoreTileOp op) { store = op; });
-  b.setInsertionPoint(store);
-  auto space =
-      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
-                               AffineMap(), space);
-  VectorType sums = store.getAccumulator().getType();
-  auto type = MemRefType::get(
-      {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
-      b.getF32Type(), AffineMap(), space);
-  Value buffer = memref::ViewOp::create(
-      b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
-      index(schedule.reductionOffset()), ValueRange{});
-  Value tokens =
-      schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
-  Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,
-                                       schedule.kSlices, buffer, tokens);
-  Value isFirst =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice, index(0));
-  auto first = scf::IfOp::create(b, isFirst);
-  store->moveBefore(first.thenBlock()->getTerminator());
-  store.getAccumulatorMutable().assign(total);
+  if (slice)
+    takeSteps(b, findSteps(loop).front(), schedule, slice);
+  carryPosition(
+      b, loop, schedule, slice,
+      [&](scf::ForOp steps, StagePosition at) { produceStep(steps, at); });
 }
 
 void Splitter::buildConsumer(Value warp) {
@@ -483,10 +340,14 @@ void Splitter::buildConsumer(Value warp) {
   auto loop = cast<scf::ForOp>(b.clone(*tiles));
   setRole(loop, "multiply");
   if (slice) {
-    OpBuilder::InsertionGuard guard(b);
-    reduceSlices(loop);
+    StoreTileOp store;
+    loop.walk([&](StoreTileOp op) { store = op; });
+    storeSum(b, store, schedule, slice);
+    takeSteps(b, findSteps(loop).front(), schedule, slice);
   }
-  rewriteLoop(loop, /*producer=*/false);
+  carryPosition(
+      b, loop, schedule, slice,
+      [&](scf::ForOp steps, StagePosition at) { consumeStep(steps, at); });
 }
 
 LogicalResult Splitter::run() {

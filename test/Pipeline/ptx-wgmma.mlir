@@ -174,6 +174,7 @@
 // 16 tokens at a time.
 
 // REGISTER:      wgmma.wait_group.sync.aligned 0;
+// REGISTER:      bar.warp.sync -1;
 // REGISTER:      mbarrier.arrive.shared.b64
 // REGISTER-COUNT-4: @%p{{[0-9]+}} st.global.b32
 // REGISTER-NOT:  st.global

@@ -177,7 +177,7 @@ gpu.module @kernels {
   }
 
   // Slots of one warp and of the next: five threads' arrivals complete a phase. Who
-  // waits branches back to itself; lane 0 arrives for its warp.
+  // waits branches back to itself; lane 0 arrives for its warp, which has met.
 
   // CHECK-LABEL: llvm.func @barriers
   // CHECK-SAME:    (%[[SLOT:.*]]: i32, %[[PARITY:.*]]: i32, %[[BYTES:.*]]: i32)
@@ -185,6 +185,7 @@ gpu.module @kernels {
   // CHECK-DAG:     %[[WARPS:.*]] = llvm.mlir.constant(2 : i32) : i32
   // CHECK-DAG:     %[[SIZE:.*]] = llvm.mlir.constant(8 : i32) : i32
   // CHECK-DAG:     %[[COUNT:.*]] = llvm.mlir.constant(5 : i32) : i32
+  // CHECK-DAG:     %[[ALL:.*]] = llvm.mlir.constant(-1 : i32) : i32
   // CHECK-DAG:     %[[FULL:.*]] = llvm.mlir.addressof @barriers_tile0
   // CHECK:         %[[FIRST_LANE:.*]] = llvm.icmp "eq"
   // CHECK-NEXT:    llvm.cond_br %[[FIRST_LANE]]
@@ -205,6 +206,7 @@ gpu.module @kernels {
   // CHECK-NEXT:    %[[DONE:.*]] = nvvm.mbarrier.try_wait %[[BARRIER]], %[[PARITY]]
   // CHECK-NEXT:    llvm.cond_br %[[DONE]], ^[[AFTER:.*]], ^[[SPIN]]
   // CHECK-NEXT:  ^[[AFTER]]:
+  // CHECK-NEXT:    nvvm.bar.warp.sync %[[ALL]]
   // CHECK-NEXT:    llvm.cond_br %[[FIRST_LANE]], ^[[ARRIVE:.*]], ^
   // CHECK-NEXT:  ^[[ARRIVE]]:
   // CHECK-NEXT:    nvvm.mbarrier.arrive %[[BARRIER]]

@@ -96,12 +96,11 @@
 // CHECK-NEXT:      %[[STAGE1:.*]] = arith.subi %[[C2]], %[[STAGE]]
 // CHECK:           scf.yield %[[STAGE1]], %{{.*}}, %{{.*}} : index, index, i32
 
-// Who multiplies: all lanes read before lane 0 arrives for its warp.
+// Who multiplies: all lanes read before one arrives for its warp.
 // CHECK:         scf.while (%[[SLOT:.*]] = %[[C0]], %[[PARITY:.*]] = %[[ZERO]])
 // CHECK-NEXT:      mxfp4.wait_barrier %[[READY]][%[[SLOT]]] parity %[[PARITY]]
 // CHECK-COUNT-3:   memref.load %[[RING]]
-// CHECK:           nvvm.bar.warp.sync %[[END]]
-// CHECK-NEXT:      mxfp4.arrive_barrier %[[FREE]][%[[SLOT]]]
+// CHECK:           mxfp4.arrive_barrier %[[FREE]][%[[SLOT]]]
 // CHECK:           scf.condition
 // CHECK:         ^bb0(%[[SLOT:.*]]: index, %[[PARITY:.*]]: i32, %[[ROW:.*]]: index, %[[VALID:.*]]: index, %[[COLUMN:.*]]: index):
 // CHECK-NEXT:      mxfp4.store_tile %{{.*}} to %[[Y]][%[[ROW]], %[[COLUMN]]] valid(%[[VALID]])

@@ -232,7 +232,7 @@ func.func @ids(%x: memref<?x128xbf16>,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
   k_slices = 2>
 
-// Two K slices: each has a warpgroup, a thread that copies, every other step and
+// Two K slices: each has a warpgroup, a thread that copies, half of the steps and
 // every other slot. At the end of a tile the first slice adds the sums, and
 // stores them. K = 384: three steps each.
 
@@ -256,9 +256,9 @@ func.func @ids(%x: memref<?x128xbf16>,
 // CHECK:         %{{.*}} = arith.cmpi uge, %[[WARP:.*]], %[[C8]]
 // CHECK:         %[[SLICE:.*]] = arith.subi %[[WARP]], %[[C8]]
 // CHECK-NEXT:    scf.for {{.*}} iter_args(%[[TSLOT:.*]] = %[[SLICE]], %{{.*}} = %[[ZERO]])
-// CHECK:           scf.for %[[NUMBER:.*]] = %[[C0]] to %[[C3]] step %[[C1]] iter_args(%[[SLOT:.*]] = %[[TSLOT]],
-// CHECK-NEXT:        %[[EVEN:.*]] = arith.muli %[[NUMBER]], %[[C2]]
-// CHECK-NEXT:        %[[K:.*]] = arith.addi %[[EVEN]], %[[SLICE]]
+// CHECK:           %[[BEGIN:.*]] = arith.muli %[[SLICE]], %[[C3]]
+// CHECK-NEXT:      scf.for %[[NUMBER:.*]] = %[[C0]] to %[[C3]] step %[[C1]] iter_args(%[[SLOT:.*]] = %[[TSLOT]],
+// CHECK-NEXT:        %[[K:.*]] = arith.addi %[[NUMBER]], %[[BEGIN]]
 // CHECK:             mxfp4.tensor_copy_activations %{{.*}}[%{{.*}}, %[[K]]]
 // CHECK-NEXT:        mxfp4.bulk_copy_weights %{{.*}}[%{{.*}}, %{{.*}}, %[[K]]] to %{{.*}}[%[[SLOT]]] signal %[[FULL]] once
 // CHECK-NEXT:        %[[SLOT1:.*]] = arith.addi %[[SLOT]], %[[C2]]
@@ -302,9 +302,10 @@ func.func @slices(%x: memref<?x384xbf16>,
 // CHECK-NOT:     mxfp4.make_tensor_map
 // CHECK-LABEL: gpu.func @mxfp4_six_warpgroups
 // CHECK-SAME:    known_block_size = array<i32: 896, 1, 1>
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
-// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C4:.*]] = arith.constant 4 : index
 // CHECK-DAG:     %[[C7:.*]] = arith.constant 7 : index
 // CHECK:         mxfp4.init_barriers %[[FULL:.*]] count 1 : memref<9xi64
 // CHECK-NEXT:    mxfp4.init_barriers %[[EMPTY:.*]] count 8 : memref<9xi64
@@ -324,16 +325,21 @@ func.func @slices(%x: memref<?x384xbf16>,
 // CHECK-NOT:     mxfp4.reduce_slices
 // CHECK:         {mxfp4.role = "multiply"}
 
-// Of seven steps the first slice has three, the others two. A tile of fewer
-// tokens adds fewer sums.
+// Of seven steps the first slice, which adds the sums, has one, and the others
+// three. A tile of fewer tokens adds fewer sums.
 // CHECK:         nvvm.setmaxregister decrease 24
-// CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
-// CHECK:         arith.select %[[LONGER]], %[[C3]], %[[C2]]
+// CHECK:         %[[ISFIRST:.*]] = arith.cmpi eq, %[[SLICE:.*]], %[[C0]] : index
+// CHECK-NEXT:    %[[SHARE:.*]] = arith.select %[[ISFIRST]], %[[C1]], %[[C3]]
+// CHECK-NEXT:    %[[ISNEXT:.*]] = arith.cmpi eq, %[[SLICE]], %[[C1]] : index
+// CHECK-NEXT:    %[[BEGINS:.*]] = arith.select %[[ISNEXT]], %[[C1]], %[[C4]]
+// CHECK-NEXT:    %[[BEGIN:.*]] = arith.select %[[ISFIRST]], %[[C0]], %[[BEGINS]]
+// CHECK-NEXT:    scf.for %[[NUMBER:.*]] = %[[C0]] to %[[SHARE]] step %[[C1]]
+// CHECK-NEXT:      arith.addi %[[NUMBER]], %[[BEGIN]]
 // CHECK:         {mxfp4.program = 1 : i64, mxfp4.role = "copy"}
 // CHECK:         nvvm.setmaxregister increase 80
 // CHECK:         %{{.*}}, %{{.*}}, %[[VALID:.*]], %{{.*}} = mxfp4.locate_tile
-// CHECK:         %[[LONGER:.*]] = arith.cmpi ult, %{{.*}}, %[[C1]] : index
-// CHECK-NEXT:    %[[SHARE:.*]] = arith.select %[[LONGER]], %[[C3]], %[[C2]]
+// CHECK:         %[[ISFIRST:.*]] = arith.cmpi eq, %{{.*}}, %[[C0]] : index
+// CHECK-NEXT:    %[[SHARE:.*]] = arith.select %[[ISFIRST]], %[[C1]], %[[C3]]
 // CHECK-NOT:     mxfp4.overlap
 // CHECK:         scf.for %{{.*}} to %[[SHARE]] step
 // CHECK-NOT:     mxfp4.overlap

@@ -430,6 +430,49 @@ TEST(Schedule, KSlicesShareTheSteps) {
             "2");
 }
 
+// All steps, once each, in ranges one behind another.
+TEST(Schedule, KSlicesTakeRangesOfSteps) {
+  for (const Schedule &schedule :
+       {tiled(64, 16, 0, 4, 3, 1), tiled(64, 16, 0, 4, 2, 1),
+        tiled(128, 64, 8, 8, 3, 1), tiled(64, 64, 8, 4, 5, 1)})
+    for (int64_t steps = schedule.kSlices; steps <= 130; ++steps) {
+      if (schedule.overlapsDecode() && steps % schedule.kSlices != 0)
+        continue;
+      int64_t next = 0, least = steps, most = 0;
+      for (int slice = 0; slice < schedule.kSlices; ++slice) {
+        const Schedule::Steps taken = schedule.sliceSteps(slice, steps);
+        EXPECT_EQ(taken.begin, next);
+        EXPECT_GE(taken.count, 1);
+        next += taken.count;
+        if (slice > 0) {
+          least = std::min(least, taken.count);
+          most = std::max(most, taken.count);
+        }
+      }
+      EXPECT_EQ(next, steps);
+      EXPECT_LE(most - least, 1);
+      EXPECT_LE(schedule.sliceSteps(0, steps).count, least);
+    }
+}
+
+// The first slice adds the sums meanwhile, which takes as long as three steps;
+// slices whose loops are unrolled have as many each.
+TEST(Schedule, TheFirstOfSlicesThatDoNotOverlapHasFewerSteps) {
+  const auto counts = [](const Schedule &schedule, int64_t steps) {
+    std::vector<int64_t> found;
+    for (int slice = 0; slice < schedule.kSlices; ++slice)
+      found.push_back(schedule.sliceSteps(slice, steps).count);
+    return found;
+  };
+  using Counts = std::vector<int64_t>;
+  const Schedule six = tiled(128, 64, 8, 8, 3, 1);
+  EXPECT_EQ(counts(six, 45), (Counts{13, 16, 16}));
+  EXPECT_EQ(counts(six, 64), (Counts{19, 23, 22}));
+  EXPECT_EQ(counts(six, 3), (Counts{1, 1, 1}));
+  EXPECT_EQ(counts(tiled(64, 16, 0, 4, 3, 1), 45), (Counts{15, 15, 15}));
+  EXPECT_EQ(counts(tiled(64, 16, 0, 4, 1, 1), 45), (Counts{45}));
+}
+
 struct BadSchedule {
   const char *expected;
   void (*change)(Schedule &);

@@ -53,9 +53,9 @@ struct Schedule {
   /// Warps along each of the two.
   int warpsRows = 1;
   int warpsTokens = 1;
-  /// Sets of such warps. Each multiplies every so manieth k64 step with the
-  /// whole tile, and their sums are added in order: a tile takes less time, so
-  /// that there are more of them for a CTA to share evenly.
+  /// Sets of such warps. Each multiplies a part of the k64 steps with the whole
+  /// tile, and their sums are added in order: a tile takes less time, so that
+  /// there are more of them for a CTA to share evenly.
   int kSlices = 1;
   /// k64 steps held in shared memory, being copied or being read.
   int stages = 4;
@@ -90,6 +90,13 @@ struct Schedule {
   /// than four leave no registers for a second fragment, and do not need it:
   /// some multiply while others decode.
   bool overlapsDecode() const { return consumerWarps() <= 16; }
+  /// The part of `steps` k64 steps that a slice multiplies, one slice's behind
+  /// another's. Slices that overlap decode have as many each. Elsewhere the
+  /// first, which then adds the sums of all and stores them, has fewer.
+  struct Steps {
+    int64_t begin, count;
+  };
+  Steps sliceSteps(int slice, int64_t steps) const;
   /// The schedule of a kernel's second program, if it has one: its K slices
   /// have tiles of their own side by side, which are one tall tile that shares
   /// activations and has no sums to add. The kernel takes it where as many

@@ -93,8 +93,8 @@ def MXFP4_WaitBarrierOp : MXFP4_Op<"wait_barrier"> {
 def MXFP4_ArriveBarrierOp : MXFP4_Op<"arrive_barrier"> {
   let summary = "One arrival for each warp";
   let description = [{
-    Lane 0 arrives for its warp: all that the warp has done with the slot is
-    done.
+    Lane 0 arrives for its warp, behind a barrier of the warp: all that the warp
+    has done with the slot is done.
 
     Example:
 

@@ -108,6 +108,10 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     Activations come through the copy engine: the kernel takes a tensor map in
     place of the memref (`mxfp4.make_tensor_map` at the launch).
 
+    Of several K slices each has consumers and a thread that copies, and a range
+    of the steps (`Schedule::sliceSteps`); the first adds the sums
+    (`mxfp4.reduce_slices`) and stores them.
+
     Of two loops over tiles, in the branches of a choice, each is split for itself;
     the loops of the second are marked `mxfp4.program = 1`.
 
