@@ -25,8 +25,7 @@ bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
 
 void mxfp4::sim::publish(Warp &W, VectorClock &Out, VectorClock *Proxy,
                          VectorClock *ProxyG) {
-  Out.join(W.Clock);
-  Out.raise(W.agent(), W.Now);
+  tell(W, W.Live, Out);
   if (Proxy)
     Proxy->join(W.ProxyShared);
   if (ProxyG)

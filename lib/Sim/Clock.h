@@ -23,6 +23,7 @@
 #ifndef MXFP4_LIB_SIM_CLOCK_H
 #define MXFP4_LIB_SIM_CLOCK_H
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>

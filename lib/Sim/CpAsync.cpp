@@ -115,8 +115,8 @@ void execArrive(ExecContext &X, const Inst &I) {
   VectorClock Before = X.W.Clock;
   uint32_t Done = X.W.CopyDone;
   land(X, X.W.CopyGroups);
-  X.W.Clock.raise(X.W.agent(), X.W.Now);
-  VectorClock Landed = X.W.Clock;
+  VectorClock Landed;
+  tell(X.W, X.Mask, Landed);
   X.W.Clock = std::move(Before);
   X.W.CopyDone = Done;
   forLanes(X.Mask, [&](unsigned L) {

@@ -92,8 +92,8 @@ bool happenedBefore(const Warp &W, const Epoch &E, unsigned Lane, bool AnyLane);
 /// Makes the warp's work so far visible to whoever joins \p Out.
 void publish(Warp &W, VectorClock &Out, VectorClock *Proxy = nullptr,
              VectorClock *ProxyG = nullptr);
-/// The same for an arrival by some lanes, with nothing counted on: of the other
-/// lanes' work it says what was done before the warp last met.
+/// The clock alone, and for some lanes: of the others' work it says what was
+/// done before the warp last met. Does not count the warp's own clock on.
 void tell(const Warp &W, uint32_t Lanes, VectorClock &Out);
 void acquire(Warp &W, const VectorClock &In, const VectorClock *Proxy = nullptr,
              const VectorClock *ProxyG = nullptr);
