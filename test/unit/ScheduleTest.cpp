@@ -4,232 +4,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mxfp4/Core/Schedule.h"
+#include "Schedules.h"
 
 #include <gtest/gtest.h>
-
-#include <algorithm>
 
 using namespace mxfp4;
 
 namespace {
-
-const Target &h100() { return *findTarget("sm_90a"); }
-
-ScheduleChoice choose(const Problem &problem,
-                      const Preference &preference = {}) {
-  return chooseSchedule(problem, h100(), preference);
-}
-
-/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert a group.
-Problem sized(int64_t groups, int64_t rows) {
-  return {groups, groups, 5760, 2880, rows};
-}
-
-/// One consuming warpgroup, with the smallest of everything.
-Schedule smallWgmma() {
-  Schedule schedule;
-  schedule.instruction = Instruction::Wgmma;
-  schedule.tileTokens = 16;
-  schedule.warpsRows = 4;
-  return schedule;
-}
-
-TEST(Schedule, WhateverIsChosenCanRun) {
-  for (Placement placement : {Placement::Register, Placement::Shared}) {
-    for (const Schedule &schedule : allSchedules(h100(), placement))
-      EXPECT_EQ(verifySchedule(schedule, 32, h100()), "");
-    for (int64_t groups : {1, 4, 32, 128, 1024})
-      for (int64_t rows : {0, 1, 7, 64, 1000, 100000, 100000000}) {
-        const ScheduleChoice choice =
-            choose(sized(groups, rows), {placement, std::nullopt});
-        EXPECT_EQ(verifySchedule(choice.schedule, groups, h100(), 2880), "");
-        EXPECT_EQ(choice.schedule.placement, placement);
-        EXPECT_FALSE(choice.reason.empty());
-        // The CTAs that it promises must fit one multiprocessor.
-        EXPECT_LE(
-            choice.schedule.ctasPerMultiprocessor *
-                (choice.schedule.sharedBytes(groups) + h100().sharedReserved),
-            h100().sharedPerMultiprocessor);
-      }
-  }
-}
-
-// The suite runs every schedule of the list; none may be left out.
-TEST(Schedule, WhateverIsChosenIsListed) {
-  for (Placement placement : {Placement::Register, Placement::Shared}) {
-    const std::vector<Schedule> all = allSchedules(h100(), placement);
-    for (int64_t steps : {9, 45, 47, 64})
-      for (int64_t groups : {1, 2, 33, 160, 300, 700, 1024})
-        for (int64_t n : {64, 2880, 5760})
-          for (int64_t mean = 1; mean < 300; mean += mean < 20 ? 1 : 7) {
-            const ScheduleChoice choice =
-                choose({groups, groups, n, steps * 64, mean * groups},
-                       {placement, std::nullopt});
-            EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
-                      all.end())
-                << groups << " groups, " << mean << " rows each, N = " << n;
-          }
-  }
-}
-
-// Within mma.sync, whose tiles only grow; wgmma's are chosen by what is lost at
-// the end of a group.
-TEST(Schedule, MoreRowsNeverGetASmallerTile) {
-  int last = 0;
-  for (int64_t rows = 1; rows < 100000; rows *= 2) {
-    const int tokens =
-        choose(sized(32, rows), {Placement::Register, Instruction::MmaSync})
-            .schedule.tileTokens;
-    EXPECT_GE(tokens, last);
-    last = tokens;
-  }
-}
-
-TEST(Schedule, TheInstructionIsAPreference) {
-  auto instruction = [](const Problem &problem, const Preference &preference) {
-    return choose(problem, preference).schedule.instruction;
-  };
-  for (Placement placement : {Placement::Register, Placement::Shared})
-    for (int64_t rows : {4, 32768}) {
-      const Problem problem = sized(32, rows);
-      EXPECT_EQ(instruction(problem, {placement, std::nullopt}),
-                Instruction::Wgmma);
-      EXPECT_EQ(instruction(problem, {placement, Instruction::Wgmma}),
-                Instruction::Wgmma);
-      EXPECT_EQ(instruction(problem, {placement, Instruction::MmaSync}),
-                Instruction::MmaSync);
-    }
-  // Seven steps of K leave wgmma little to overlap; eight do not. Who asks for
-  // it gets it.
-  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768}, {}), Instruction::MmaSync);
-  EXPECT_EQ(instruction({32, 32, 5760, 480, 32768}, {}), Instruction::Wgmma);
-  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768},
-                        {Placement::Register, Instruction::Wgmma}),
-            Instruction::Wgmma);
-}
-
-struct Regime {
-  Problem problem;
-  const char *why;
-  Schedule schedule;
-};
-
-/// The fields that regimes differ in; stages follow from shared memory.
-Schedule tiled(int rows, int tokens, int step, int warps, int slices,
-               int ctas) {
-  Schedule schedule = smallWgmma();
-  schedule.tileRows = rows;
-  schedule.tileTokens = tokens;
-  schedule.tokenStep = step;
-  schedule.warpsRows = warps;
-  schedule.kSlices = slices;
-  schedule.ctasPerMultiprocessor = ctas;
-  return schedule;
-}
-
-// The regimes of wgmma, from few rows to many. Routing to 32 groups is uneven,
-// so a tile is chosen with room above the mean; one group has what is expected.
-TEST(Schedule, EachRegimeHasItsTile) {
-  // The first three: 90 tiles, one for each of 90 multiprocessors; 180, all at
-  // once if two share one; 270, so that some get a third in any case.
-  const Regime regimes[] = {
-      {sized(32, 1), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 2), "few rows a group and few tiles",
-       tiled(64, 8, 0, 4, 3, 2)},
-      {sized(32, 3), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 64), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 65), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(32, 320), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(32, 321), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(32, 1632), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(32, 1633), "many rows", tiled(192, 64, 16, 12, 1, 1)},
-      {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
-      {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
-      {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(1, 9), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(1, 60), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(1, 61), "many rows", tiled(192, 64, 16, 12, 1, 1)},
-      // Alone, a group has a round or two of tiles, which are to be full: 90 of
-      // 64 tokens for 132 multiprocessors, and 90 of 96.
-      {sized(1, 192), "many rows", tiled(192, 64, 16, 12, 1, 1)},
-      {sized(1, 193), "many rows", tiled(192, 96, 16, 12, 1, 1)},
-      // 390 tiles of 160 tokens take three rounds, and so do 330 of 192.
-      {{1, 1, 2880, 2880, 4096}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
-      {{1, 1, 2880, 2880, 8192}, "many rows", tiled(192, 192, 16, 12, 1, 1)},
-      {{1, 1, 8192, 8192, 8192}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
-      // Of 256 rows two standard deviations more still make two tiles.
-      {sized(128, 32768), "many rows", tiled(192, 144, 16, 12, 1, 1)},
-      // Without a hint, what loses little at either end.
-      {sized(32, 0), "no hint", tiled(128, 64, 8, 8, 3, 1)},
-      // 8 rounds of all multiprocessors with tiles of 384 rows.
-      {{128, 128, 2880, 2880, 2048}, "a few", tiled(128, 64, 8, 8, 3, 1)},
-      // 15: enough for a tile with more tokens, but not for more of them.
-      {{128, 128, 5760, 2880, 5120},
-       "many tiles",
-       tiled(384, 96, 16, 12, 1, 1)},
-      {{128, 128, 5760, 2880, 5121}, "many rows", tiled(192, 64, 16, 12, 1, 1)},
-      // 64 steps of K: two slices share them evenly.
-      {{32, 32, 5760, 4096, 64}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
-      {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
-      // 47 steps: nobody shares them evenly, as those must who overlap decode.
-      // More CTAs instead, or six warpgroups.
-      {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
-      {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
-      {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
-  };
-  // Two steps are too few for three slices, if somebody insists on wgmma.
-  for (int64_t k : {64, 128}) {
-    const Schedule few =
-        chooseSchedule({32, 32, 5760, k, 512}, h100(),
-                       {Placement::Register, Instruction::Wgmma})
-            .schedule;
-    EXPECT_EQ(verifySchedule(few, 32, h100(), k), "");
-    EXPECT_EQ(few.kSlices, 1);
-  }
-  for (const Regime &regime : regimes) {
-    const ScheduleChoice choice = choose(regime.problem);
-    Schedule expected = regime.schedule;
-    expected.stages = choice.schedule.stages;
-    EXPECT_TRUE(choice.schedule == expected)
-        << regime.problem.rowsHint << " rows of " << regime.problem.groups
-        << " groups, N = " << regime.problem.n << ", K = " << regime.problem.k
-        << ": " << choice.schedule.tileRows << " x "
-        << choice.schedule.tileTokens << ", " << choice.reason;
-    EXPECT_NE(choice.reason.find(regime.why), std::string::npos)
-        << choice.reason;
-    // One stage more would not fit, or would not help.
-    Schedule more = choice.schedule;
-    more.stages += more.kSlices;
-    const int shared = more.kSlices > 1 ? more.ctasPerMultiprocessor : 1;
-    EXPECT_TRUE(more.stages * shared > 30 ||
-                more.ctasPerMultiprocessor *
-                        (more.sharedBytes(regime.problem.groups) +
-                         h100().sharedReserved) >
-                    h100().sharedPerMultiprocessor)
-        << choice.reason;
-  }
-}
-
-// The rows that a choice says it serves lead to the same choice, at both ends,
-// and the next one to another.
-TEST(Schedule, RangesOfRowsAreExact) {
-  for (int64_t groups : {1, 32})
-    for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
-      const ScheduleChoice choice = choose(sized(groups, rows));
-      EXPECT_LE(choice.rowsFrom, rows);
-      EXPECT_GE(choice.rowsTo, rows);
-      for (int64_t end : {choice.rowsFrom, choice.rowsTo}) {
-        if (end == 0 || end == INT64_MAX)
-          continue;
-        EXPECT_TRUE(choose(sized(groups, end)).schedule == choice.schedule);
-      }
-      if (choice.rowsTo != INT64_MAX)
-        EXPECT_EQ(choose(sized(groups, choice.rowsTo + 1)).rowsFrom,
-                  choice.rowsTo + 1);
-    }
-}
 
 // The fragments of all warps cover each 16-row slice of the tile once, and so
 // do those of every K slice.
@@ -371,7 +152,7 @@ TEST(Schedule, SharedBytesAreTheSumOfTheParts) {
   EXPECT_EQ(schedule.sharedBytes(3), stages + 32);
   schedule.placement = Placement::Shared;
   EXPECT_EQ(schedule.dynamicSharedBytes(3), stages + 32);
-  EXPECT_EQ(schedule.sharedBytes(3), stages + 32 + 128 * 128);
+  EXPECT_EQ(schedule.sharedBytes(3), stages + 32 + int64_t(128) * 128);
 }
 
 // wgmma: activations; two decoded blocks of 64 x 64 bf16 for each warpgroup, if
@@ -460,6 +241,7 @@ TEST(Schedule, KSlicesTakeRangesOfSteps) {
 TEST(Schedule, TheFirstOfSlicesThatDoNotOverlapHasFewerSteps) {
   const auto counts = [](const Schedule &schedule, int64_t steps) {
     std::vector<int64_t> found;
+    found.reserve(schedule.kSlices);
     for (int slice = 0; slice < schedule.kSlices; ++slice)
       found.push_back(schedule.sliceSteps(slice, steps).count);
     return found;

@@ -1,0 +1,40 @@
+//===- Schedules.h - Schedules to test with ---------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TEST_UNIT_SCHEDULES_H
+#define MXFP4_TEST_UNIT_SCHEDULES_H
+
+#include "mxfp4/Core/Schedule.h"
+
+namespace mxfp4 {
+
+inline const Target &h100() { return *findTarget("sm_90a"); }
+
+/// One consuming warpgroup, with the smallest of everything.
+inline Schedule smallWgmma() {
+  Schedule schedule;
+  schedule.instruction = Instruction::Wgmma;
+  schedule.tileTokens = 16;
+  schedule.warpsRows = 4;
+  return schedule;
+}
+
+/// The fields that regimes differ in; stages follow from shared memory.
+inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
+                      int ctas) {
+  Schedule schedule = smallWgmma();
+  schedule.tileRows = rows;
+  schedule.tileTokens = tokens;
+  schedule.tokenStep = step;
+  schedule.warpsRows = warps;
+  schedule.kSlices = slices;
+  schedule.ctasPerMultiprocessor = ctas;
+  return schedule;
+}
+
+} // namespace mxfp4
+
+#endif // MXFP4_TEST_UNIT_SCHEDULES_H
