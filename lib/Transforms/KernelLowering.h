@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass is split by subject: memory and kernels here and in
-// LowerToNVVM.cpp, tiles in LowerTiles.cpp, fragments in LowerFragments.cpp,
-// asynchronous copies and wgmma in LowerHopper.cpp, accumulators in
-// LowerAccumulators.cpp, sums of K slices in LowerSlices.cpp.
+// The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
+// LowerTiles.cpp, fragments in LowerFragments.cpp, asynchronous copies and
+// wgmma in LowerHopper.cpp, accumulators in LowerAccumulators.cpp, sums of K
+// slices in LowerSlices.cpp. What they share, arithmetic above all, is here.
 //
 //===----------------------------------------------------------------------===//
 

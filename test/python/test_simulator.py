@@ -145,13 +145,13 @@ def test_several_host_threads_give_the_same_bits() -> None:
 
 
 def test_a_missing_interpreter_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mxfp4 import _sim_driver
+    from mxfp4 import _sim_library
 
     monkeypatch.setenv("MXFP4_SIM_LIBRARY", "/nowhere/libmxfp4-sim.so")
-    _sim_driver.load_interpreter.cache_clear()
+    _sim_library.load_interpreter.cache_clear()
     with pytest.raises(Error, match="the PTX interpreter was not found; looked for /nowhere"):
         run()
-    _sim_driver.load_interpreter.cache_clear()
+    _sim_library.load_interpreter.cache_clear()
 
 
 def test_memory_of_the_driver() -> None:

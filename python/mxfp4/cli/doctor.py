@@ -81,12 +81,12 @@ def _packages() -> list[Finding]:
 
 
 def _libraries() -> list[Finding]:
-    from .. import _sim_driver, library
+    from .. import _sim_library, library
     from ..errors import Error
 
     compiler = ("compiler", library.FILE, library.find(), library.load)
     interpreter = ("interpreter", library.INTERPRETER, library.find_interpreter(),
-                   _sim_driver.load_interpreter)  # fmt: skip
+                   _sim_library.load_interpreter)  # fmt: skip
     found = []
     for name, file, path, load in (compiler, interpreter):
         if path is None:
