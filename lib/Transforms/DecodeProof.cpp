@@ -234,7 +234,7 @@ std::optional<BodyTable> BodyTable::run(linalg::GenericOp op, int codeInput,
     return std::nullopt;
   Value result = body->getTerminator()->getOperand(0);
   const unsigned scales = scaleInput >= 0 ? 256 : 1;
-  table.results.reserve(scales * 2 * table.codes);
+  table.results.reserve(size_t(scales) * 2 * table.codes);
   for (unsigned scale = 0; scale < scales; ++scale)
     for (unsigned parity = 0; parity < 2; ++parity)
       for (unsigned code = 0; code < table.codes; ++code) {

@@ -242,7 +242,8 @@ Value WeightAccess::code(Value expert, Value n, Value k) {
   Value word = l.i32(l.load(bytes, at));
   for (int byte = 1; byte < 4; ++byte) {
     at[3] = l.op<arith::AddIOp>(at[3], 1);
-    Value part = l.op<arith::ShLIOp>(l.i32(l.load(bytes, at)), 8 * byte);
+    Value part =
+        l.op<arith::ShLIOp>(l.i32(l.load(bytes, at)), int64_t(8) * byte);
     word = l.op<arith::OrIOp>(word, part);
   }
   Value code;
@@ -289,7 +290,7 @@ void WeightAccess::setCode(Value expert, Value n, Value k, Value code) {
   }
   SmallVector<Value> at = byteAt(blockIndex.wordOffset, expert, n, k);
   for (int byte = 0; byte < 4; ++byte) {
-    Value part = l.i8(l.op<arith::ShRUIOp>(spread, 8 * byte));
+    Value part = l.i8(l.op<arith::ShRUIOp>(spread, int64_t(8) * byte));
     l.store(l.op<arith::OrIOp>(l.load(bytes, at), part), bytes, at);
     at[3] = l.op<arith::AddIOp>(at[3], 1);
   }

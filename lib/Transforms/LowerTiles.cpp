@@ -250,7 +250,8 @@ void TileStore::emit() {
   for (int first = together; first < columns; first += together) {
     const int count = std::min(together, columns - first);
     auto some = scf::IfOp::create(
-        b, a.ult(a.constant(b.getI32Type(), 8 * first), adaptor.getValid()));
+        b, a.ult(a.constant(b.getI32Type(), int64_t(8) * first),
+                 adaptor.getValid()));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(some.thenBlock());
     emitColumns(first, count);
