@@ -133,6 +133,7 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     missing.error("no compiler to make one")
     Said("bench", "--from", checkpoint / "config.json").error("--from is for --plot")
     Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")
+    Said("bench", "--plot", "a.bmp").error("a plot's file must end in .png")
 
 
 def mlir_file(path: Path, problem: str) -> None:

@@ -57,9 +57,17 @@ def test_what_failed_is_not_drawn(file: Path, tmp_path: Path) -> None:
     assert re.search(r"best measured, 64 TFLOP/s", svg), "6.4e9 operations in 100 us"
 
 
-def test_errors(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_drawn_is_known_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    plot.check(None, Path("x.svg"))
     with pytest.raises(Error, match=r"must end in \.png, \.svg, \.pdf, got x\.bmp"):
-        plot.times(plot.read(file), tmp_path / "x.bmp")
+        plot.check(Path("x.svg"), Path("x.bmp"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    plot.check(None, None)
+    with pytest.raises(Error, match="plots need matplotlib: pip install matplotlib"):
+        plot.check(Path("x.svg"))
+
+
+def test_errors(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for text in ("{", "[]", '{"rows": [], "facts": {}}', '{"rows": [{}], "facts": {"gpu": 1}}'):
         file.write_text(text)
         with pytest.raises(Error, match="is no result of the benchmark"):

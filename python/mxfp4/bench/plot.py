@@ -9,6 +9,7 @@ measured is not drawn. It needs matplotlib.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -57,20 +58,29 @@ def read(path: Path) -> dict[str, Any]:
     return {"rows": timed, "facts": facts}
 
 
+def check(*paths: Path | None) -> None:
+    """That these files can be drawn, before anything is measured for them.
+
+    Raises:
+        Error: if there is no matplotlib, or a file is of no kind that it writes.
+    """
+    kinds = (".png", ".svg", ".pdf")
+    for path in filter(None, paths):
+        if path.suffix not in kinds:
+            raise Error(f"a plot's file must end in {', '.join(kinds)}, got {path.name}.")
+        if importlib.util.find_spec("matplotlib") is None:
+            raise Error("plots need matplotlib: pip install matplotlib.")
+
+
 def _figure(width: float, height: float) -> Any:
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as e:
-        raise Error("plots need matplotlib: pip install matplotlib.") from e
+    import matplotlib
+    from matplotlib.figure import Figure
+
     matplotlib.rcParams.update(_PINNED)
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def _save(figure: Any, path: Path) -> None:
-    kinds = (".png", ".svg", ".pdf")
-    if path.suffix not in kinds:
-        raise Error(f"a plot's file must end in {', '.join(kinds)}, got {path.name}.")
     date = {} if path.suffix == ".png" else {"metadata": {"Date" if path.suffix == ".svg" else
                                                           "CreationDate": None}}  # fmt: skip
     figure.savefig(path, dpi=150, **date)
@@ -183,6 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--times", type=Path, metavar="FILE", help="time by number of tokens")
     o = parser.parse_args(arguments)
     try:
+        check(o.roofline, o.times)
         results = read(o.results)
         for draw, path in ((roofline, o.roofline), (times, o.times)):
             if path:

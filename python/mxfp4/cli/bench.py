@@ -48,9 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure or read, then plot."""
+    from ..bench import plot
     from ..errors import Error
 
     plots = options.plot or options.plot_times
+    plot.check(options.plot, options.plot_times)
     if options.source is not None:
         if not plots:
             raise Error("--from is for --plot and --plot-times.")
