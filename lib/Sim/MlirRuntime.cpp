@@ -111,7 +111,7 @@ void addTensorMaps(sim::Launch &L, const std::vector<MapRequest> &Requests,
     Map.Box = {64, uint32_t(Request.BoxRows)};
     Map.Swizzling = sim::TensorMap::Swizzle::B128;
     if (std::string Why = Map.verify(); !Why.empty())
-      fail("the tensor map '" + Name + "': " + Why);
+      fail(("the tensor map '" + Name).append("': ").append(Why));
     const std::array<uint8_t, 128> Encoded = Map.encode();
     Bytes.insert(Bytes.end(), Encoded.begin(), Encoded.end());
   }

@@ -7,6 +7,9 @@ Imported only where torch is.
 from __future__ import annotations
 
 import random
+import subprocess
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -174,11 +177,10 @@ def time_graphs(
         for each name, microseconds a launch: "median", "low" and "high" (the 10th and 90th of
         100), and "replays", the number of samples.
     """
-    event = lambda: torch.cuda.Event(enable_timing=True)  # noqa: E731
     counts: dict[str, int] = {}
     samples: dict[str, list[Any]] = {name: [] for name in graphs}
     for name, (graph, _) in graphs.items():
-        begin, end = event(), event()
+        begin, end = _events()
         graph.replay()
         begin.record()
         graph.replay()
@@ -191,7 +193,7 @@ def time_graphs(
         draw.shuffle(order)
         for name in order:
             graph = graphs[name][0]
-            pairs = [(event(), event()) for _ in range(counts[name])]
+            pairs = [_events() for _ in range(counts[name])]
             graph.replay()
             for begin, end in pairs:
                 begin.record()
@@ -200,6 +202,57 @@ def time_graphs(
             samples[name] += pairs
     torch.cuda.synchronize()
     return {name: _summary(samples[name], launches) for name, (_, launches) in graphs.items()}
+
+
+def time_steadily(graph: torch.cuda.CUDAGraph, launches: int, seconds: float) -> dict[str, float]:
+    """Time a graph that runs without a pause: the second half of so many seconds.
+
+    `time_graphs` gives all graphs about the same clock. Here each has the clock that its own power
+    leaves it at the power limit, as if nothing else ran.
+
+    Returns:
+        as `time_graphs`, and "watts" and "mhz" (of the last second) if nvidia-smi tells them.
+    """
+    pairs: list[Any] = []
+    running: deque[Any] = deque()
+    asked: subprocess.Popen[str] | None = None
+    start = time.perf_counter()
+    while (now := time.perf_counter() - start) < seconds or not pairs:
+        pair = _events()
+        pair[0].record()
+        graph.replay()
+        pair[1].record()
+        if now >= seconds / 2:
+            pairs.append(pair)
+        if now >= seconds * 3 / 4 and asked is None:
+            asked = _ask_for_power()
+        running.append(pair[1])
+        if len(running) > 8:
+            running.popleft().synchronize()
+    torch.cuda.synchronize()
+    return _summary(pairs, launches) | _told(asked)
+
+
+def _ask_for_power() -> subprocess.Popen[str] | None:
+    query = ["nvidia-smi", "--query-gpu=power.draw,clocks.sm", "--format=csv,noheader,nounits",
+             "--id=0"]  # fmt: skip
+    try:
+        return subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        return None
+
+
+def _told(asked: subprocess.Popen[str] | None) -> dict[str, float]:
+    try:
+        text = asked.communicate(timeout=20)[0] if asked else ""
+        watts, mhz = (float(v) for v in text.split(","))
+    except (ValueError, subprocess.TimeoutExpired):
+        return {}
+    return {"watts": watts, "mhz": mhz}
+
+
+def _events() -> tuple[Any, Any]:
+    return tuple(torch.cuda.Event(enable_timing=True) for _ in range(2))
 
 
 def _summary(pairs: list[tuple[Any, Any]], launches: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,68 @@ def test_benchmark_table() -> None:
     cells += ["10", "2000", "-", "1.50", "4.00", "-", "0.70"]
     assert [c.strip() for c in line.strip("|").split("|")] == cells
     assert bench_main.failures([row]) == ["E=32 down T=1 uniform shared: WRONG: 1"]
+
+
+def test_benchmark_table_of_kernels_alone() -> None:
+    row: dict[str, Any] = {"experts": 1, "layer": "down", "tokens": 8192, "routing": "uniform"}
+    assert bench_main.steady_table([row | {"register": {"median": 1.0}}]) == ""
+    told = {"median": 200.0, "watts": 699.7, "mhz": 1500.0}
+    row |= {"register": {"median": 1.0, "steady": told}, "shared": {"error": "WRONG: 1"}}
+    other = row | {"triton": {"median": 1.0, "steady": {"median": 250.0}}}
+    head, _, *lines = bench_main.steady_table([row, other, {}]).splitlines()
+    assert head == (
+        "| E | layer | T | routing | ours, register, alone, us | Triton, alone, us "
+        "| triton / register |"
+    )
+    assert lines == [
+        "| 1 | down | 8192 | uniform | 200.0 (700 W, 1500 MHz) | - | - |",
+        "| 1 | down | 8192 | uniform | 200.0 (700 W, 1500 MHz) | 250.0 | 1.25 |",
+    ]
+
+
+def test_a_kernel_alone_is_timed_in_the_second_half(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from mxfp4 import _gpu
+
+    class Event:
+        """On a clock of its own, 3 ms a replay."""
+
+        now = 0.0
+
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self) -> None:
+            self.at = Event.now
+
+        def elapsed_time(self, end: Event) -> float:
+            return end.at - self.at
+
+        def synchronize(self) -> None:
+            pass
+
+    class Graph:
+        replays = 0
+
+        def replay(self) -> None:
+            self.replays += 1
+            Event.now += 3
+            time.sleep(0.003)
+
+    monkeypatch.setattr("torch.cuda.Event", Event)
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 699.5, 1500\n")
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    graph = Graph()
+    found = _gpu.time_steadily(graph, 10, 0.3)  # type: ignore[arg-type]
+    assert found.items() >= {"median": 300.0, "watts": 699.5, "mhz": 1500.0}.items()
+    assert 0.3 * graph.replays < found["replays"] < 0.7 * graph.replays
+    smi.write_text("#!/bin/sh\necho No devices were found\n")
+    assert "watts" not in _gpu.time_steadily(graph, 10, 0.01)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("main", [verify_main.main, bench_main.main])

@@ -10,6 +10,9 @@ memory. Every result is checked against f64 in the same run; a wrong one has no 
 OpenAI's triton_kernels, from the folder that --triton names; ``bf16``: torch's grouped matmul on
 decoded weights; ``dense``: cuBLAS with the same rows, from 4096 on, and one expert's decoded
 weights; ``read``: reading as many bytes as the packed weights, activations and output have.
+
+Columns of a case take short turns, all at about the same clock. At the power limit that is not the
+clock at which a kernel runs for long: --steady times each alone, with its power and its clock.
 """
 
 from __future__ import annotations
@@ -51,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument("--budget", type=float, default=400, help="seconds after which to stop")
     parser.add_argument("--window", type=float, default=50, help="milliseconds of each timing")
+    parser.add_argument("--steady", type=float, default=0, metavar="SECONDS",
+                        help="also time each column alone, without a pause")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
     o = parser.parse_args(arguments)
@@ -91,6 +96,30 @@ def table(rows: list[dict[str, Any]]) -> str:
             cells += ["-"] * (2 + len(RATIOS))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def steady_table(rows: list[dict[str, Any]]) -> str:
+    """What `--steady` measured, as a markdown table; nothing if it measured nothing."""
+    timed = [c for c in COLUMNS if any("steady" in row.get(c, {}) for row in rows)]
+    others = [c for c in timed if c in RATIOS]
+    head = ["E", "layer", "T", "routing", *(f"{COLUMNS[c]}, alone, us" for c in timed)]
+    head += [f"{c} / register" for c in others]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        found = {c: row[c]["steady"] for c in timed if "steady" in row.get(c, {})}
+        if not found:
+            continue
+        cells = [str(row[k]) for k in ("experts", "layer", "tokens", "routing")]
+        cells += [_with_power(found[c]) if c in found else "-" for c in timed]
+        us = found.get("register", {}).get("median")
+        cells += [f"{found[c]['median'] / us:.2f}" if us and c in found else "-" for c in others]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n" if timed else ""
+
+
+def _with_power(told: dict[str, float]) -> str:
+    power = f" ({told['watts']:.0f} W, {told['mhz']:.0f} MHz)" if "watts" in told else ""
+    return f"{told['median']:.1f}{power}"
 
 
 def failures(rows: list[dict[str, Any]]) -> list[str]:
@@ -137,7 +166,8 @@ def run(o: argparse.Namespace) -> int:
     names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
     start = time.perf_counter()
     shelf = Shelf(o.artifacts)
-    bench = Bench(shelf, o.budget - (time.perf_counter() - start), o.window, o.triton)
+    left = o.budget - (time.perf_counter() - start)
+    bench = Bench(shelf, left, o.window, o.triton, o.steady)
     rows: list[dict[str, Any]] = []
     stopped = ""
     for case in chosen:
@@ -150,7 +180,8 @@ def run(o: argparse.Namespace) -> int:
             stopped = f"stopped by an error in {case}: {type(e).__name__}: {e}"
             break
         print(table(rows[-1:]).splitlines()[-1], flush=True)
-    text = table(rows)
+    alone = steady_table(rows)
+    text = table(rows) + ("\n" + alone if alone else "")
     properties = torch.cuda.get_device_properties(0)
     facts = {"gpu": properties.name, "multiprocessors": properties.multi_processor_count,
              "torch": torch.__version__, "cuda": torch.version.cuda,

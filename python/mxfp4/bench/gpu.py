@@ -18,7 +18,16 @@ from typing import Any
 
 import torch
 
-from .._gpu import DEVICE, RawWeights, capture, compare, decode, time_graph, time_graphs
+from .._gpu import (
+    DEVICE,
+    RawWeights,
+    capture,
+    compare,
+    decode,
+    time_graph,
+    time_graphs,
+    time_steadily,
+)
 from ..errors import Error
 from ..layout import blocks_of
 from ..runtime import Kernel
@@ -232,9 +241,14 @@ class Bench:
     """All columns of all cases, as long as the budget lasts."""
 
     def __init__(
-        self, shelf: Shelf, budget: float, window_ms: float = 50.0, triton: Path | None = None
+        self,
+        shelf: Shelf,
+        budget: float,
+        window_ms: float = 50.0,
+        triton: Path | None = None,
+        steady: float = 0.0,
     ) -> None:
-        self._shelf, self._window = shelf, window_ms
+        self._shelf, self._window, self._steady = shelf, window_ms, steady
         self._reads = ReadBandwidth()
         self._triton = Triton(triton) if triton else None
         self._end = time.perf_counter() + budget
@@ -284,8 +298,11 @@ class Bench:
         graphs = {name: (graph, case.launches) for name, (_, graph) in ready.items()}
         graph, launches, share, by = self._reads.best(case.traffic())
         times = time_graphs({**graphs, "read": (graph, launches)}, self._window)
-        for name, (column, _) in ready.items():
+        for name, (column, alone) in ready.items():
             with _errors_in(row, name):
+                if self._steady:
+                    steady = time_steadily(alone, case.launches, self._steady)
+                    column.facts["steady"] = steady
                 wrong = column.wrong(weights, inputs, case.launches - 1)
                 if wrong:
                     raise Error(f"WRONG after timing: {wrong}")

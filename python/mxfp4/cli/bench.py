@@ -38,6 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
     parser.add_argument("--budget", type=float, default=400,
                         help="seconds after which to stop (default %(default)s)")  # fmt: skip
+    parser.add_argument("--steady", type=float, metavar="SECONDS",
+                        help="also time each kernel alone: so long without a pause, of which the"
+                        " second half counts")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
     parser.add_argument("--plot", type=Path, metavar="FILE",
@@ -83,7 +86,7 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
         kernels = scratch
         main(["--compile", str(scratch)])
     words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
-    for name in ("experts", "layer", "routing", "triton", "markdown"):
+    for name in ("experts", "layer", "routing", "triton", "steady", "markdown"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []
     words += ["--tokens", *map(str, options.tokens)] if options.tokens else []
