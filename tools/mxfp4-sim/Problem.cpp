@@ -251,7 +251,7 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
                uint32_t((*box)[1].getAsInteger().value_or(0)), 1, 1, 1};
     map.Swizzling = sim::TensorMap::Swizzle::B128;
     if (std::string wrong = map.verify(); !wrong.empty())
-      die("the tensor map of \"" + name + "\": " + wrong);
+      die(("the tensor map of \"" + name).append("\": ").append(wrong));
     const std::array<uint8_t, 128> encoded = map.encode();
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   }
