@@ -233,20 +233,32 @@ def time_steadily(graph: torch.cuda.CUDAGraph, launches: int, seconds: float) ->
     return _summary(pairs, launches) | _told(asked)
 
 
+def nvidia_smi(facts: str) -> list[str]:
+    """The command that prints these facts of the first GPU, with units, between commas."""
+    return ["nvidia-smi", f"--query-gpu={facts}", "--format=csv,noheader", "--id=0"]
+
+
 def _ask_for_power() -> subprocess.Popen[str] | None:
-    query = ["nvidia-smi", "--query-gpu=power.draw,clocks.sm", "--format=csv,noheader,nounits",
-             "--id=0"]  # fmt: skip
+    command = nvidia_smi("power.draw,clocks.sm")
     try:
-        return subprocess.Popen(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
     except OSError:
         return None
 
 
 def _told(asked: subprocess.Popen[str] | None) -> dict[str, float]:
+    if asked is None:
+        return {}
     try:
-        text = asked.communicate(timeout=20)[0] if asked else ""
-        watts, mhz = (float(v) for v in text.split(","))
-    except (ValueError, subprocess.TimeoutExpired):
+        text = asked.communicate(timeout=20)[0]
+        watts, mhz = (float(fact.split()[0]) for fact in text.split(","))
+    except subprocess.TimeoutExpired:
+        asked.kill()
+        asked.communicate()
+        return {}
+    except (ValueError, IndexError):
         return {}
     return {"watts": watts, "mhz": mhz}
 

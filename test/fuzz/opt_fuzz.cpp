@@ -32,6 +32,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
@@ -228,7 +229,7 @@ void changeModule(ModuleOp module, std::mt19937 &random) {
   case 6:
     op->moveBefore(&op->getBlock()->front());
     return;
-  case 7:
+  default:
     if (Operation *next = op->getNextNode())
       op->moveAfter(next);
     return;
@@ -330,6 +331,6 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size,
   module->print(os, flags);
   if (result.size() > most)
     return LLVMFuzzerMutate(data, size, most);
-  std::memcpy(data, result.data(), result.size());
+  std::copy(result.begin(), result.end(), data);
   return result.size();
 }

@@ -55,7 +55,12 @@ def test_each_case_is_a_valid_problem(case: Case) -> None:
 
 def test_benchmark_cases() -> None:
     every = bench_cases.cases()
-    assert len(set(every)) == 45
+    assert len(every) == len(set(every)) == 73
+    uniform, zipf = ([c for c in every if c.experts > 1 and c.routing == how]
+                     for how in ("uniform", "zipf"))  # fmt: skip
+    assert [dataclasses.replace(c, routing="zipf") for c in uniform] == zipf, (
+        "each shape, skewed too"
+    )
     for case in every:
         routes = case.routes()
         assert len(routes) == case.launches
@@ -141,7 +146,7 @@ def test_a_kernel_alone_is_timed_in_the_second_half(
     monkeypatch.setattr("torch.cuda.Event", Event)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
     smi = tmp_path / "nvidia-smi"
-    smi.write_text("#!/bin/sh\necho 699.5, 1500\n")
+    smi.write_text("#!/bin/sh\necho 699.50 W, 1500 MHz\n")
     smi.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     graph = Graph()
@@ -150,6 +155,12 @@ def test_a_kernel_alone_is_timed_in_the_second_half(
     assert 0.3 * graph.replays < found["replays"] < 0.7 * graph.replays
     smi.write_text("#!/bin/sh\necho No devices were found\n")
     assert "watts" not in _gpu.time_steadily(graph, 10, 0.01)  # type: ignore[arg-type]
+
+
+def test_seconds_alone_are_not_negative(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench_main.main(["kernels", "--steady", "-1"])
+    assert "--steady must not be negative, got -1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("main", [verify_main.main, bench_main.main])

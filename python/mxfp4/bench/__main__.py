@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
     o = parser.parse_args(arguments)
+    if o.steady < 0:
+        parser.error(f"--steady must not be negative, got {o.steady:g}.")
     try:
         if o.list:
             print_list(wanted(), o.options)
@@ -135,11 +137,12 @@ def failures(rows: list[dict[str, Any]]) -> list[str]:
 
 def device_facts() -> dict[str, str]:
     """Driver, power limit and clocks, as nvidia-smi tells them; nothing where there is none."""
+    from .._gpu import nvidia_smi
+
     wanted = "driver_version,power.limit,clocks.max.sm,clocks.sm,temperature.gpu"
     try:
         told = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={wanted}", "--format=csv,noheader", "--id=0"],
-            capture_output=True, text=True, check=True, timeout=20,
+            nvidia_smi(wanted), capture_output=True, text=True, check=True, timeout=20,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return {}

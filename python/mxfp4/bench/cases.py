@@ -97,14 +97,14 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All cases: gpt-oss layers, one expert alone, and skewed routings."""
+    """All cases: gpt-oss layers, uniform and skewed, and one expert alone."""
     layers = ("gate_up", "down")
-    found = [Case(e, layer, t) for e in (32, 128) for layer in layers for t in TOKENS]
+    found = [Case(e, layer, t, how) for e in (32, 128) for layer in layers
+             for how in ("uniform", "zipf") for t in TOKENS]  # fmt: skip
     found += [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
     found += [Case(1, "dense", 8192)]
-    for experts, tokens in ((32, 256), (32, 1024), (32, 4096), (128, 1024)):
-        found += [Case(experts, "gate_up", tokens, how) for how in ("zipf", "one")]
-    return found
+    few = ((32, 256), (32, 1024), (32, 4096), (128, 1024))
+    return found + [Case(e, "gate_up", t, "one") for e, t in few]
 
 
 def wanted() -> list[Wanted]:
