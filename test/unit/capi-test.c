@@ -22,21 +22,21 @@ static _Atomic int failures = 0;
   } while (0)
 
 /* What the diagnostic function was told last, and how often. */
-struct heard {
+struct Heard {
   int count;
   int severity;
   char text[1024];
 };
 
 static void listen(int severity, const char *message, void *user) {
-  struct heard *heard = user;
+  struct Heard *heard = user;
   ++heard->count;
   heard->severity = severity;
   snprintf(heard->text, sizeof(heard->text), "%s", message);
 }
 
 /* True if exactly the error with this text was heard; forgets it. */
-static int heardError(struct heard *heard, const char *text) {
+static int heardError(struct Heard *heard, const char *text) {
   const int good =
       heard->count > 0 && heard->severity == 2 && strstr(heard->text, text);
   if (!good)
@@ -47,7 +47,7 @@ static int heardError(struct heard *heard, const char *text) {
 }
 
 static void testCompile(void) {
-  struct heard heard = {0};
+  struct Heard heard = {0};
   mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
   char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=96");
   CHECK(mlir && strstr(mlir, "mxfp4.grouped_matmul"));
@@ -72,14 +72,14 @@ static void testCompile(void) {
 }
 
 /* What a trace was told: the passes, in order, and the last module. */
-struct traced {
+struct Traced {
   char passes[2048];
   char *last;
 };
 
 static void keepPass(const char *pass, const char *summary, const char *mlir,
                      void *user) {
-  struct traced *traced = user;
+  struct Traced *traced = user;
   CHECK(*summary != '\0');
   const size_t used = strlen(traced->passes);
   snprintf(traced->passes + used, sizeof(traced->passes) - used, "%.40s\n",
@@ -98,7 +98,7 @@ static mxfp4_module *parseText(mxfp4_compiler *compiler, const char *text) {
 }
 
 static void testModules(void) {
-  struct heard heard = {0};
+  struct Heard heard = {0};
   mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
   char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=96");
   mxfp4_module *module = parseText(compiler, mlir);
@@ -132,7 +132,7 @@ static void testModules(void) {
   int kernels = 0;
   mxfp4_module_kernels(module, countKernel, &kernels);
   CHECK(kernels == 0);
-  struct traced traced = {{0}, NULL};
+  struct Traced traced = {{0}, NULL};
   CHECK(mxfp4_module_trace(module, "builtin.module(mxfp4-to-ptx)", keepPass,
                            &traced) == 0);
   static const char *const passes[] = {"mxfp4-choose-schedule{", "mxfp4-tile{",
@@ -140,7 +140,8 @@ static void testModules(void) {
                                        "gpu-module-to-binary{"};
   const char *at = traced.passes;
   for (size_t i = 0; at && i < sizeof(passes) / sizeof(*passes); ++i)
-    CHECK((at = strstr(at, passes[i])) != NULL);
+    at = strstr(at, passes[i]);
+  CHECK(at != NULL);
   text = mxfp4_module_to_mlir(module);
   CHECK(text && traced.last && strcmp(text, traced.last) == 0);
   mxfp4_string_free(text);
@@ -162,7 +163,7 @@ static void testModules(void) {
 }
 
 static void testDiagnostics(void) {
-  struct heard heard = {0};
+  struct Heard heard = {0};
   mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
   CHECK(!mxfp4_problem_to_mlir(compiler, "experts=2 n=100 k=95"));
   CHECK(heardError(&heard, "k expects a multiple of 32"));
@@ -200,12 +201,12 @@ static void testDiagnostics(void) {
 enum { kExperts = 2, kN = 37, kK = 96, kRows = 5, kBlockBytes = 2176 };
 enum { kPackedBytes = 1 * 2 * kBlockBytes };
 
-struct weights {
+struct Weights {
   uint8_t codes[kN * kK / 2];
   uint8_t scales[kN * kK / 32];
 };
 
-static void fill(struct weights *w, unsigned seed) {
+static void fill(struct Weights *w, unsigned seed) {
   for (size_t i = 0; i < sizeof(w->codes); ++i)
     w->codes[i] = (uint8_t)((i + seed) * 167 + (i >> 3));
   for (size_t i = 0; i < sizeof(w->scales); ++i)
@@ -213,7 +214,7 @@ static void fill(struct weights *w, unsigned seed) {
 }
 
 static void testPacking(void) {
-  struct weights w, back;
+  struct Weights w, back;
   uint8_t packed[kPackedBytes];
   static const char *const orders[] = {"spread", "nibble"};
   static const char *const encodings[] = {"folded", "raw"};
@@ -239,7 +240,7 @@ static void testPacking(void) {
 }
 
 /* Independent of the library: E2M1 times a scale between 2^-2 and 2^1. */
-static float decode(const struct weights *w, int n, int k) {
+static float decode(const struct Weights *w, int n, int k) {
   static const float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
   const int byte = w->codes[(n * kK + k) / 2];
   const int code = k % 2 ? byte >> 4 : byte & 15;
@@ -260,7 +261,7 @@ static uint16_t toBF16(float value) {
 }
 
 static void testCpuKernel(void) {
-  struct heard heard = {0};
+  struct Heard heard = {0};
   mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
   char *mlir = mxfp4_problem_to_mlir(
       compiler, "experts=2 groups=4 expert-ids=1 n=37 k=96 output=f32");
@@ -271,7 +272,7 @@ static void testCpuKernel(void) {
   if (!kernel)
     return;
 
-  struct weights w[kExperts];
+  struct Weights w[kExperts];
   static uint8_t packed[kExperts * kPackedBytes];
   for (int e = 0; e < kExperts; ++e) {
     fill(&w[e], (unsigned)(11 * e));
@@ -308,7 +309,8 @@ static void testCpuKernel(void) {
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, badIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, lowIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, NULL, y) == 3);
-  CHECK(memcmp(before, y, sizeof(y)) == 0);
+  // The bits, not the values.
+  CHECK(memcmp((const void *)before, (const void *)y, sizeof(y)) == 0);
   mxfp4_cpu_destroy(kernel);
 }
 
@@ -324,7 +326,7 @@ static void *compileOne(void *spec) {
   char *mlir = mxfp4_problem_to_mlir(compiler, spec), *ptx = NULL;
   mxfp4_module *module = parseText(compiler, mlir);
   CHECK(mxfp4_module_run(module, "builtin.module(mxfp4-to-ptx)") == 0);
-  mxfp4_module_kernels(module, keepPtx, &ptx);
+  mxfp4_module_kernels(module, keepPtx, (void *)&ptx);
   mxfp4_module_destroy(module);
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, "");
   CHECK(ptx && artifact && strcmp(ptx, mxfp4_artifact_ptx(artifact)) == 0);
