@@ -40,6 +40,9 @@ constexpr int kManyStages = 30;
 /// end do, and below which decoding decides how long it takes.
 constexpr double kTileEnds = 10, kFewestTokens = 100;
 
+/// Rows of which no group can have enough for three tiles of 8.
+constexpr int64_t kFewestRows = 16;
+
 /// K slices of a tile in the middle, of two warpgroups each: all that a CTA has
 /// room for.
 constexpr int kSharingSlices = 3;
@@ -181,16 +184,20 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
 }
 
 /// While memory decides, a taller tile costs nothing, and a second tile of a
-/// group reads its weights again: allow for more deviations there.
+/// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
-  if (tokensFor(mean, 4) <= 8)
+  if (tokensFor(mean, 4) <= 8 && (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
   if (tokensFor(mean, 2) <= 16)
-    return {slices > 1 ? wgmma(64, 16, 8, 4, slices)
-                       : wgmma(64, 16, 8, 4, 1, /*ctas=*/4),
-            "about ten rows a group: memory bound, 16 tokens, small tiles and "
-            "many copies in flight"};
+    return slices == 1
+               ? Pick{wgmma(64, 16, 8, 4, 1, /*ctas=*/4),
+                      "about ten rows a group: memory bound, 16 tokens, small "
+                      "tiles and many copies in flight"}
+               : Pick{wgmma(64, 32, 8, 4, slices),
+                      "up to about ten rows a group: memory bound, small tiles "
+                      "and many copies in flight, up to 32 tokens where a "
+                      "group has more rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 60 : 48))
     return pickMiddle(rows);
   return pickMany(rows);

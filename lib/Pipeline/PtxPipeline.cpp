@@ -52,6 +52,7 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createInsertDecode());
   // Who a thread is does not change from step to step.
   pm.addPass(createLoopInvariantCodeMotionPass());
+  pm.addPass(createVersionLoops());
   pm.addPass(createOverlapDecode());
   pm.addPass(createNarrowWgmma());
   LowerDecodeOptions lower;

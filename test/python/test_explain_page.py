@@ -233,7 +233,7 @@ def test_slices_of_k_share_a_place_and_memory_is_told_apart(
     tile = "#main svg[aria-label='the tile, by warp'] text.tag"
     script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
     assert reader.js(script, tile) == ["0, 4, 8", "1, 5, 9", "2, 6, 10", "3, 7, 11"]
-    assert "8 tokens, one of 3 slices of K" in reader.text()
+    assert "32 tokens, one of 3 slices of K" in reader.text()
     legend = reader.texts("#main .legend span")
     assert legend == ["activations", "decoded blocks", "packed weights", "sums of a K slice",
                       "table of tiles", "static"]  # fmt: skip

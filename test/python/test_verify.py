@@ -55,7 +55,7 @@ def test_each_case_is_a_valid_problem(case: Case) -> None:
 
 def test_benchmark_cases() -> None:
     every = bench_cases.cases()
-    assert len(every) == len(set(every)) == 73
+    assert len(every) == len(set(every)) == 77
     uniform, zipf = ([c for c in every if c.experts > 1 and c.routing == how]
                      for how in ("uniform", "zipf"))  # fmt: skip
     assert [dataclasses.replace(c, routing="zipf") for c in uniform] == zipf, (

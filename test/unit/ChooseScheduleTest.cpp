@@ -114,16 +114,17 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       {sized(32, 2), "few rows a group and few tiles",
        tiled(64, 8, 0, 4, 3, 2)},
       {sized(32, 3), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 64), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 65), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
-      {sized(32, 320), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
+      {sized(32, 16), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      // From here on a group can have three tiles of 8.
+      {sized(32, 17), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
+      {sized(32, 320), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(32, 321), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(32, 1632), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(32, 1633), "many rows", tiled(192, 64, 16, 12, 1, 1)},
       {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
       {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(1, 9), "about ten rows", tiled(64, 16, 8, 4, 3, 1)},
+      {sized(1, 9), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(1, 60), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(1, 61), "many rows", tiled(192, 64, 16, 12, 1, 1)},
@@ -147,10 +148,11 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
        tiled(384, 96, 16, 12, 1, 1)},
       {{128, 128, 5760, 2880, 5121}, "many rows", tiled(192, 64, 16, 12, 1, 1)},
       // 64 steps of K: two slices share them evenly.
-      {{32, 32, 5760, 4096, 64}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
+      {{32, 32, 5760, 4096, 16}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
+      {{32, 32, 5760, 4096, 17}, "up to about", tiled(64, 32, 8, 4, 2, 1)},
       {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
       // 47 steps: nobody shares them evenly, as those must who overlap decode.
-      // More CTAs instead, or six warpgroups.
+      // More CTAs instead, whose registers are few, or six warpgroups.
       {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
       {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
       {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},

@@ -93,6 +93,19 @@ TEST(Schedule, FewWarpgroupsOverlapDecode) {
   EXPECT_FALSE(tiled(128, 64, 8, 8, 3, 1).overlapsDecode());
 }
 
+TEST(Schedule, SmallTilesVersionTheirLoops) {
+  EXPECT_TRUE(tiled(64, 32, 8, 4, 3, 1).versionsLoops());
+  EXPECT_TRUE(tiled(64, 16, 8, 4, 1, 1).versionsLoops());
+  // One width; more tokens than memory decides about; registers of four CTAs.
+  EXPECT_FALSE(tiled(64, 8, 0, 4, 3, 1).versionsLoops());
+  EXPECT_FALSE(tiled(64, 8, 8, 4, 3, 1).versionsLoops());
+  EXPECT_FALSE(tiled(64, 40, 8, 4, 3, 1).versionsLoops());
+  EXPECT_FALSE(tiled(64, 16, 8, 4, 1, 4).versionsLoops());
+  Schedule sync = tiled(64, 32, 8, 4, 1, 1);
+  sync.instruction = Instruction::MmaSync;
+  EXPECT_FALSE(sync.versionsLoops());
+}
+
 // The same threads and registers, the same tokens and so the same table of
 // tiles, which lies behind all stages of both.
 TEST(Schedule, KSlicesThatDoNotOverlapHaveTilesSideBySide) {

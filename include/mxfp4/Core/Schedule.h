@@ -90,6 +90,14 @@ struct Schedule {
   /// than four leave no registers for a second fragment, and do not need it:
   /// some multiply while others decode.
   bool overlapsDecode() const { return consumerWarps() <= 16; }
+  /// Tiles of one token step have a loop of their own: where memory decides,
+  /// most have no more, and a choice among widths costs 5 % of their time. With
+  /// several CTAs a multiprocessor there are no registers for it.
+  bool versionsLoops() const {
+    return instruction == Instruction::Wgmma && tokenStep != 0 &&
+           tokenStep < tileTokens && tileTokens <= 32 &&
+           ctasPerMultiprocessor == 1;
+  }
   /// The part of `steps` k64 steps that a slice multiplies, one slice's behind
   /// another's. Slices that overlap decode have as many each. Elsewhere the
   /// first, which then adds the sums of all and stores them, has fewer.

@@ -156,6 +156,36 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
   ];
 }
 
+def VersionLoops : Pass<"mxfp4-version-loops"> {
+  let summary = "Give tiles of the fewest tokens a loop of their own";
+  let description = [{
+    Where memory decides, most tiles have no more than one token step, and a choice
+    among widths in the loop costs 5 % of their time. In a kernel whose schedule
+    says so (`Schedule::versionsLoops`), replaces each loop over K that is marked
+    `mxfp4.overlap` by two: one for tiles of one token step, whose wgmma has that
+    width and no other, and the loop as it was for the rest. Slot and parity behind
+    them are computed from those before them, not handed on by either.
+
+    Preconditions: the loop as `mxfp4-insert-decode` leaves it, with a constant
+    number of steps, each of which moves on by as many slots as there are K slices;
+    the number of tokens is defined outside of it.
+
+    Example: with `mxfp4.wgmma ... columns 4 tokens(%n by 8)` in it, a loop becomes
+
+    ```mlir
+    %few = arith.cmpi ule, %n, %c8 : index
+    %r = scf.if %few -> (vector<1x4x4xf32>) {
+      ... // The loop with mxfp4.wgmma ... columns 1 tokens(%n by 8).
+    } else {
+      ... // The loop.
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let summary = "Decode the next fragment while wgmma runs";
   let description = [{

@@ -104,7 +104,7 @@ def cases() -> list[Case]:
     found += [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
     found += [Case(1, "dense", 8192)]
     few = ((32, 256), (32, 1024), (32, 4096), (128, 1024))
-    return found + [Case(e, "gate_up", t, "one") for e, t in few]
+    return found + [Case(e, layer, t, "one") for layer in layers for e, t in few]
 
 
 def wanted() -> list[Wanted]:

@@ -52,20 +52,20 @@ def check_mma_sync():
 
 
 def check_wgmma():
-    """A kernel with three K slices whose tiles have one of two heights."""
+    """A kernel with three K slices whose tiles have one of four heights."""
     assert manifest["problem"]["rows_hint"] == [9, 40]
     assert manifest["weights"]["proof"] == "every scale byte is at most 128"
     assert names == ["x", "weights", "offsets", "y", "error", "workspace", "rows"]
-    # Tiles of 16 tokens, or of 8; the kernel takes both maps by value.
-    assert (tile["tokens"], tile["token_step"]) == (16, 8)
+    # Tiles of 8, 16, 24 or 32 tokens; the kernel takes all maps by value.
+    assert (tile["tokens"], tile["token_step"]) == (32, 8)
     assert by_name["x"] == {
         "name": "x",
         "kind": "tensor_maps",
         "dtype": "bf16",
         "align": 16,
-        "boxes": [[64, 8], [64, 16]],
+        "boxes": [[64, 8], [64, 16], [64, 24], [64, 32]],
     }
-    assert f".param .align 64 .b8 {manifest['entry']}_param_0[{2 * 128}]" in ptx
+    assert f".param .align 64 .b8 {manifest['entry']}_param_0[{4 * 128}]" in ptx
     # Three sets of warps that multiply, a warp that copies for each, and one
     # that hands out tiles.
     assert (schedule["instruction"], schedule["k_slices"]) == ("wgmma", 3)
