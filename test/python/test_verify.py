@@ -338,3 +338,35 @@ def test_the_bound_is_that_of_the_reference(gpu: Any, rng: np.random.Generator) 
     for output, dtype in (("bf16", bfloat16), ("f32", np.float32)):
         ours = _gpu.error_bound(torch.from_numpy(value), torch.from_numpy(absolute), 96, output)
         assert (ours.numpy() == error_bound(value, absolute, 96, dtype)).all()
+
+
+def test_soak_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from mxfp4.verify import soak
+
+    class Rounds:
+        def __init__(self, shelf: object, seed: int) -> None:
+            self.rounds = self.launches = 0
+
+        def watch(self) -> None:
+            pass
+
+        def round(self) -> list[str]:
+            self.rounds += 1
+            self.launches += soak.AT_ONCE
+            clock.append(clock[-1] + 25.0)
+            return ["one element"] if self.rounds == 4 else []
+
+    clock = [1000.0]
+    monkeypatch.setattr(soak, "Soak", Rounds)
+    monkeypatch.setattr(soak, "Shelf", lambda folder: folder)
+    monkeypatch.setattr(soak.time, "monotonic", lambda: clock[-1])
+    assert soak.soak(tmp_path, 130.0, 7) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "soak: 75 s, 3 rounds, 18 launches, 0 wrong",
+        "FAIL soak round 4 (seed 7): one element",
+        "soak: 125 s, 5 rounds, 30 launches, 1 wrong",
+        "soak: 150 s, 6 rounds, 36 launches, 1 wrong",
+    ]

@@ -30,6 +30,9 @@ AT_ONCE = 6
 PATIENCE = 60.0
 """Seconds without a finished round after which the run is given up: something hangs."""
 
+REPORT = 60.0
+"""Seconds between two lines that say how far it is: a run that is cut off is not lost."""
+
 ROUTINGS = ("even", "random", "skewed", "ends", "first", "middle", "last")
 
 
@@ -106,11 +109,18 @@ def soak(folder: Path, seconds: float, seed: int) -> int:
     """Run for some seconds; 0 if nothing was wrong."""
     run = Soak(Shelf(folder), seed)
     run.watch()
-    start, failed = time.monotonic(), 0
-    while time.monotonic() - start < seconds:
+    start, failed, told = time.monotonic(), 0, 1
+
+    def tell(after: float) -> None:
+        print(f"soak: {after:.0f} s, {run.rounds} rounds, {run.launches} launches, {failed} wrong",
+              flush=True)  # fmt: skip
+
+    while (took := time.monotonic() - start) < seconds:
+        if took >= told * REPORT:
+            tell(took)
+            told += 1
         for problem in run.round():
             failed += 1
             print(f"FAIL soak round {run.rounds} (seed {seed}): {problem}", flush=True)
-    took = time.monotonic() - start
-    print(f"soak: {took:.0f} s, {run.rounds} rounds, {run.launches} launches, {failed} wrong")
+    tell(took)
     return 1 if failed else 0
