@@ -37,7 +37,7 @@ private:
     return arith::ConstantIndexOp::create(b, value);
   }
   bool findTokens();
-  Value emitVersions();
+  void emitVersions();
   SmallVector<Value> emitPosition(int64_t steps);
 
   scf::ForOp loop;
@@ -59,8 +59,8 @@ bool Versioner::findTokens() {
   return tokens && loop.isDefinedOutsideOfLoop(tokens);
 }
 
-/// The sums, from the loop of the width of one step or from the loop as it was.
-Value Versioner::emitVersions() {
+/// Sums come from the loop of the width of one step or from the loop as it was.
+void Versioner::emitVersions() {
   const int64_t step = schedule.tokenStep;
   Value isFew =
       arith::CmpIOp::create(b, arith::CmpIPredicate::ule, tokens, index(step));
@@ -73,8 +73,9 @@ Value Versioner::emitVersions() {
     op.setColumns(step / 8);
   scf::YieldOp::create(b, narrow.getResult(0));
   b.setInsertionPointToStart(branch.elseBlock());
-  loop->moveBefore(scf::YieldOp::create(b, loop.getResult(0)));
-  return branch.getResult(0);
+  auto yield = scf::YieldOp::create(b, loop.getResult(0));
+  loop->moveBefore(yield);
+  loop.getResult(0).replaceAllUsesExcept(branch.getResult(0), yield);
 }
 
 /// Slot and parity behind the loop, without it. ptxas takes what two loops hand
@@ -101,12 +102,7 @@ void Versioner::run() {
   const SmallVector<Value> position = emitPosition(steps->getSExtValue());
   loop.getResult(1).replaceAllUsesWith(position[0]);
   loop.getResult(2).replaceAllUsesWith(position[1]);
-  SmallVector<OpOperand *> uses;
-  for (OpOperand &use : loop.getResult(0).getUses())
-    uses.push_back(&use);
-  Value sums = emitVersions();
-  for (OpOperand *use : uses)
-    use->set(sums);
+  emitVersions();
 }
 
 namespace {
