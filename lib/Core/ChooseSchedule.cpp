@@ -190,15 +190,11 @@ Pick Chooser::pickWgmma(int64_t rows) const {
   if (tokensFor(mean, 4) <= 8 && (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
   if (tokensFor(mean, 2) <= 16)
-    return slices == 1
-               ? Pick{wgmma(64, 16, 8, 4, 1, /*ctas=*/4),
-                      "about ten rows a group: memory bound, 16 tokens, small "
-                      "tiles and many copies in flight"}
-               : Pick{wgmma(64, 32, 8, 4, slices),
-                      "up to about ten rows a group: memory bound, small tiles "
-                      "and many copies in flight, up to 32 tokens where a "
-                      "group has more rows than others"};
-  if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 60 : 48))
+    return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
+            "up to about ten rows a group: memory bound, small tiles and many "
+            "copies in flight, up to 32 tokens where a group has more rows "
+            "than others"};
+  if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
   return pickMany(rows);
 }
@@ -266,8 +262,8 @@ double Chooser::costOfMany(int height, int64_t mean) const {
   return double(rounds(tiles * double(groups), 192)) * work / tiles;
 }
 
-/// The lowest tile of which a group needs no more, one or two, than of the
-/// highest: what it saves are stages. Another one if it fills the rounds of
+/// The lowest tile of which hardly any group needs more, one or two, than of
+/// the highest: what it saves are stages. Another one if it fills the rounds of
 /// multiprocessors better; which one that is for a single group changes with
 /// every few rows, so eight times between a power of two and the next must do.
 Pick Chooser::pickMany(int64_t rows) const {
@@ -275,7 +271,7 @@ Pick Chooser::pickMany(int64_t rows) const {
   while (step * 16 < mean)
     step *= 2;
   mean = ceilDiv(mean, step) * step;
-  const int64_t tokens = tokensFor(mean, 1.4);
+  const int64_t tokens = tokensFor(mean, 2.4);
   int best =
       *std::find_if(kHeights.begin(), kHeights.end() - 1, [&](int height) {
         const int64_t tiles = ceilDiv(tokens, height);

@@ -119,15 +119,14 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       {sized(32, 17), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(32, 320), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(32, 321), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(32, 1632), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(32, 1633), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(32, 1728), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
       {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
       {sized(1, 9), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(1, 60), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
-      {sized(1, 61), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(1, 64), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(1, 65), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       // Alone, a group has a round or two of tiles, which are to be full: 90 of
       // 64 tokens for 132 multiprocessors, and 90 of 96.
       {sized(1, 192), "many rows", tiled(192, 64, 16, 12, 1, 1)},
@@ -136,8 +135,11 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       {{1, 1, 2880, 2880, 4096}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
       {{1, 1, 2880, 2880, 8192}, "many rows", tiled(192, 192, 16, 12, 1, 1)},
       {{1, 1, 8192, 8192, 8192}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
-      // Of 256 rows two standard deviations more still make two tiles.
-      {sized(128, 32768), "many rows", tiled(192, 144, 16, 12, 1, 1)},
+      // One tile for most groups of 128 rows, two for those of 256.
+      {sized(128, 16384), "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      {sized(128, 32768), "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      // With few rounds, those that exceed a lower tile take no more of them.
+      {sized(32, 4096), "many rows", tiled(192, 144, 16, 12, 1, 1)},
       // Without a hint, what loses little at either end.
       {sized(32, 0), "no hint", tiled(128, 64, 8, 8, 3, 1)},
       // 8 rounds of all multiprocessors with tiles of 384 rows.
@@ -154,7 +156,7 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       // 47 steps: nobody shares them evenly, as those must who overlap decode.
       // More CTAs instead, whose registers are few, or six warpgroups.
       {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
-      {{32, 32, 5760, 3008, 320}, "about ten", tiled(64, 16, 8, 4, 1, 4)},
+      {{32, 32, 5760, 3008, 320}, "up to about", tiled(64, 32, 8, 4, 1, 3)},
       {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
   };
   // Two steps are too few for three slices, if somebody insists on wgmma.
