@@ -31,7 +31,7 @@ def test_the_list_covers_what_was_promised() -> None:
     every = cases()
     assert len(set(every)) >= 60
     problems = {c.problem for c in every}
-    assert {p.k for p in problems} >= {32, 96, 2848, 2880, 2912}
+    assert {p.k for p in problems} >= {32, 96, 2848, 2880, 2912, 3008}
     assert {p.experts for p in problems} >= {1, 4, 32}
     assert sum(p.n % 2 for p in problems) >= 10
     assert {c.rows for c in every} >= {0, 1, 4096}

@@ -82,6 +82,7 @@ _PLAIN: list[tuple[Problem, list[tuple[int, str]]]] = [
     (Problem(4, 257, 2912), [(9, "random"), (129, "last"), (640, "skewed")]),
     (Problem(32, 31, 32), [(1, "middle"), (32, "even"), (300, "random"), (4096, "random")]),
     (Problem(32, 135, 96), [(2, "ends"), (64, "random"), (999, "skewed"), (2048, "even")]),
+    (Problem(4, 65, 3008), [(30, "random"), (200, "skewed")]),  # 47 steps: no K slices
     (Problem(32, 193, 2848), [(16, "random"), (128, "last"), (1025, "random")]),
     (Problem(32, 65, 2912), [(31, "random"), (96, "first"), (1500, "skewed")]),
     (
