@@ -189,6 +189,7 @@ Pick Chooser::pickWgmma(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
   if (tokensFor(mean, 4) <= 8 && (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
+  // Without K slices, three CTAs have as many copies in flight as four would.
   if (tokensFor(mean, 2) <= 16)
     return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
             "up to about ten rows a group: memory bound, small tiles and many "

@@ -69,7 +69,7 @@ def load_interpreter() -> ctypes.CDLL:
         raise Error(
             "the PTX interpreter was not found; looked for "
             + ", ".join(map(str, library.candidates(library.INTERPRETER)))
-            + ". Build it (cmake --build), or set MXFP4_SIM_LIBRARY to its path."
+            + f". {library.how_to_have(library.INTERPRETER)}"
         )
     try:
         loaded = ctypes.CDLL(str(path))

@@ -138,7 +138,7 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
     size = weights.data.nbytes / 1e6
     print(f"  packed         {weights.layout}, {size:.1f} MB in {seconds:.2f} s, {weights.proof}")
     if library.find() is None:
-        print("  not compiled   libmxfp4.so was not found; see mxfp4.library")
+        print(f"  not compiled   {library.FILE} was not found. {library.how_to_have()}")
     else:
         start = time.perf_counter()
         artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)

@@ -78,6 +78,11 @@ def find() -> Path | None:
     return next((p for p in candidates() if p.is_file()), None)
 
 
+def how_to_have(file: str = FILE) -> str:
+    """What to do where a library is missing: a sentence."""
+    return f"Build it (cmake --build), or set {_CHOICE[file]} to its path."
+
+
 def find_interpreter() -> Path | None:
     """The PTX interpreter's file, or None; `simulator` needs it, and nothing else does."""
     return next((p for p in candidates(INTERPRETER) if p.is_file()), None)
@@ -108,7 +113,7 @@ def load() -> ctypes.CDLL:
         raise Error(
             "the mxfp4 compiler library was not found; looked for "
             + ", ".join(map(str, candidates()))
-            + ". Build it (cmake --build), or set MXFP4_LIBRARY to its path."
+            + f". {how_to_have()}"
         )
     return _load(path)
 

@@ -200,6 +200,8 @@ def test_doctor(tmp_path: Path) -> None:
     absent = Said("doctor", MXFP4_LIBRARY="/none.so", MXFP4_SIM_LIBRARY="/none.so",
                   MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path)  # fmt: skip
     assert "no     run kernels in the interpreter, needs interpreter, the compiler or" in absent.out
+    assert "no libmxfp4.so. Build it (cmake --build), or set MXFP4_LIBRARY to its" in absent.out
+    assert "or set MXFP4_SIM_LIBRARY to its path." in absent.out
     assert "BROKEN ptxas" in absent.out
     assert "the compiler or kernels compiled ahead of time" in absent.out
 

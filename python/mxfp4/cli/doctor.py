@@ -90,7 +90,7 @@ def _libraries() -> list[Finding]:
     found = []
     for name, file, path, load in (compiler, interpreter):
         if path is None:
-            found.append(Finding(name, "absent", f"no {file}; see mxfp4.library"))
+            found.append(Finding(name, "absent", f"no {file}. {library.how_to_have(file)}"))
             continue
         try:
             load()
