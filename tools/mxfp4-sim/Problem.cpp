@@ -291,6 +291,30 @@ sim::Launch Problem::launch(uint64_t seed) {
   return l;
 }
 
+std::string Problem::describe(const sim::Launch &l) const {
+  const auto plural = [](int64_t count, const char *noun) {
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+  };
+  return plural(rows, "row") + " of K = " + std::to_string(k) +
+         " times weights of N = " + std::to_string(n) + ", " +
+         std::to_string(
+             std::llround(double(rows) * double(n) * double(k) / 1e6)) +
+         " million multiply-adds, on " +
+         plural(multiprocessors, "simulated SM") + ": " +
+         plural(l.Grid.X, "thread block") + " of " +
+         plural(l.Block.X, "thread") + " share" + (l.Grid.X == 1 ? "s" : "") +
+         " the tiles (multiprocessors=N in --problem changes the number of "
+         "SMs)";
+}
+
+double Problem::stored(const sim::Launch &l) const {
+  const std::vector<uint8_t> &known = l.Buffers[yBuffer].Initialised;
+  uint64_t bytes = 0;
+  for (const uint8_t &byte : known) // The launch sets bits atomically, too.
+    bytes += __builtin_popcount(__atomic_load_n(&byte, __ATOMIC_RELAXED));
+  return double(bytes) / double(std::max<size_t>(y.size(), 1));
+}
+
 double Problem::weight(int64_t expert, int64_t row, int64_t col) const {
   static const std::vector<double> values = [] {
     std::vector<double> table;

@@ -25,6 +25,11 @@ public:
   mxfp4::sim::Launch launch(uint64_t seed);
   /// Registers of a thread at launch; 0 if the manifest does not tell.
   unsigned registers() const;
+  /// What the launch does, and why it has as many thread blocks as it has.
+  std::string describe(const mxfp4::sim::Launch &l) const;
+  /// The part of the output that the launch has stored so far, from 0 to 1; for
+  /// another thread while the launch runs.
+  double stored(const mxfp4::sim::Launch &l) const;
   /// Compares with the definition: a sentence, and whether all is well.
   std::pair<std::string, bool> check(const mxfp4::sim::Launch &l) const;
 

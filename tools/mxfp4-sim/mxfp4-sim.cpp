@@ -6,6 +6,7 @@
 
 #include "Arguments.h"
 #include "Problem.h"
+#include "Progress.h"
 #include "Tool.h"
 #include "mxfp4/Sim/Sim.h"
 
@@ -219,7 +220,10 @@ bool runSeeds(const Command &C, const Module &M, const std::string &Entry) {
     addArguments(C.Args, L, Specs, BufferOf);
     Options O = C.Opts;
     O.Seed += S;
-    Result R = run(M, Entry, L, O);
+    const Result R = [&] {
+      Progress Watch("running " + Entry);
+      return run(M, Entry, L, O);
+    }();
     std::fputs(R.text().c_str(), stdout);
     if (S + 1 < C.Seeds && R.ok())
       continue;
@@ -247,10 +251,22 @@ bool runProblem(const Command &C, const Module &M) {
     if (!O.LaunchRegisters)
       O.LaunchRegisters = P.registers();
     O.Programmatic = true; // As the launcher of Python does.
-    Launch L = P.launch(O.Seed);
-    Result R = run(M, P.entry(), L, O);
+    Launch L = [&] {
+      Progress Watch("making activations and weights");
+      return P.launch(O.Seed);
+    }();
+    if (S == 0)
+      std::fprintf(stderr, "mxfp4-sim: %s\n", P.describe(L).c_str());
+    const Result R = [&] {
+      Progress Watch("running the kernel: results stored",
+                     [&] { return P.stored(L); });
+      return run(M, P.entry(), L, O);
+    }();
     std::fputs(R.text().c_str(), stdout);
-    auto [Said, Right] = P.check(L);
+    auto [Said, Right] = [&] {
+      Progress Watch("comparing with the definition of the operation");
+      return P.check(L);
+    }();
     bool Good = R.ok() && Right;
     if (S + 1 < C.Seeds && Good)
       continue;
