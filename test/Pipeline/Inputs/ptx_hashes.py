@@ -39,7 +39,9 @@ def recorded() -> dict[Case, str]:
 
 def write(hashes: dict[Case, str]) -> None:
     """Write the list."""
-    lines = ["// Hashes of the PTX of every schedule that the chooser can return; see ptx_hashes.py."]
+    lines = [
+        "// Hashes of the PTX of every schedule that the chooser can return; see ptx_hashes.py."
+    ]
     schedule = ""
     for case, value in hashes.items():
         if case.schedule != schedule:
