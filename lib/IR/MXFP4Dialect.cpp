@@ -9,6 +9,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -84,6 +85,20 @@ using namespace mxfp4;
 #define GET_ATTRDEF_CLASSES
 #include "mxfp4/IR/MXFP4Attrs.cpp.inc"
 
+namespace {
+
+/// Functions with operations of the dialect can be inlined: what an operation
+/// does depends on its operands and attributes alone, wherever it stands.
+struct MXFP4InlinerInterface : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+
+} // namespace
+
 void MXFP4Dialect::initialize() {
   addTypes<
 #define GET_TYPEDEF_LIST
@@ -98,6 +113,7 @@ void MXFP4Dialect::initialize() {
 #include "mxfp4/IR/MXFP4Ops.cpp.inc"
       >();
   addBytecodeInterface();
+  addInterfaces<MXFP4InlinerInterface>();
 }
 
 llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,

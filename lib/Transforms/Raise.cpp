@@ -342,6 +342,12 @@ struct FoldGenericTruncF : OpRewritePattern<linalg::GenericOp> {
 struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
   using RaiseBase::RaiseBase;
 
+  void getDependentDialects(DialectRegistry &registry) const override {
+    RaiseBase::getDependentDialects(registry);
+    // A program need not have registered the dialect of its results.
+    registerExternalModels(registry);
+  }
+
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateRaiseDequantizePatterns(patterns);
