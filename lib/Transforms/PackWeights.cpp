@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/SymbolTable.h"
@@ -23,19 +24,112 @@ namespace mxfp4 {
 using namespace mlir;
 using namespace mxfp4;
 
-/// Packs the weights of an operation in the checkpoint layout, in front of it.
-static PackOp insertPack(GroupedMatmulOp op, const BlockLayout &layout) {
+//===----------------------------------------------------------------------===//
+// Packing once
+//===----------------------------------------------------------------------===//
+
+/// Pairs of values known to be the same.
+using SameValues = DenseSet<std::pair<Value, Value>>;
+
+static bool isSameValue(Value a, Value b, SameValues &known) {
+  if (a == b || known.contains({a, b}))
+    return true;
+  auto from = dyn_cast<OpResult>(a), to = dyn_cast<OpResult>(b);
+  if (!from || !to || from.getResultNumber() != to.getResultNumber() ||
+      !isMemoryEffectFree(from.getOwner()))
+    return false;
+  const bool same = OperationEquivalence::isEquivalentTo(
+      from.getOwner(), to.getOwner(),
+      [&](Value x, Value y) { return success(isSameValue(x, y, known)); },
+      /*markEquivalent=*/nullptr, OperationEquivalence::IgnoreLocations);
+  if (same)
+    known.insert({a, b});
+  return same;
+}
+
+/// One value, or results of computations that are the same.
+static bool isSameValue(Value a, Value b) {
+  SameValues known;
+  return isSameValue(a, b, known);
+}
+
+/// In front of `user`, but outside of all loops and branches that `values` are
+/// defined outside of.
+static void setInsertionPoint(OpBuilder &b, ValueRange values,
+                              Operation *user) {
+  while (Operation *parent = user->getParentOp()) {
+    if (parent->hasTrait<OpTrait::IsIsolatedFromAbove>() ||
+        llvm::any_of(values, [&](Value value) {
+          return parent->isAncestor(value.getParentBlock()->getParentOp());
+        }))
+      break;
+    user = parent;
+  }
+  b.setInsertionPoint(user);
+}
+
+/// Packs of the same weights to the same layout are one.
+class PackSet {
+public:
+  PackSet(Operation *root, const BlockLayout &layout)
+      : layout(layout), dominance(root) {}
+
+  /// Gives the operation packed weights.
+  void packWeightsOf(GroupedMatmulOp op);
+  /// Takes a pack that the program has already, or replaces it by one of its
+  /// value.
+  void add(PackOp pack);
+  ArrayRef<PackOp> get() const { return packs; }
+
+private:
+  PackOp find(Value codes, Value scales, Type type, Operation *user);
+
+  BlockLayout layout;
+  DominanceInfo dominance;
+  SmallVector<PackOp> packs;
+};
+
+PackOp PackSet::find(Value codes, Value scales, Type type, Operation *user) {
+  for (PackOp pack : packs)
+    if (pack.getResult(0).getType() == type &&
+        isSameValue(pack.getCodes(), codes) &&
+        isSameValue(pack.getScales(), scales) &&
+        dominance.properlyDominates(pack, user))
+      return pack;
+  return nullptr;
+}
+
+void PackSet::add(PackOp pack) {
+  if (PackOp same = find(pack.getCodes(), pack.getScales(),
+                         pack.getResult(0).getType(), pack)) {
+    pack.replaceAllUsesWith(same.getResults());
+    pack.erase();
+    return;
+  }
+  packs.push_back(pack);
+}
+
+void PackSet::packWeightsOf(GroupedMatmulOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value codes = op.getWeights()[0], scales = op.getWeights()[1];
   auto type = cast<RankedTensorType>(codes.getType());
   const int64_t shape[] = {type.getDimSize(0), blocksFor(type.getDimSize(1)),
                            blocksFor(type.getDimSize(2) * 32)};
-  Value init = tensor::EmptyOp::create(
-      b, shape, BlockType::get(b.getContext(), layout.order, layout.scales));
-  auto pack = PackOp::create(b, TypeRange(init.getType()), codes, scales, init);
+  auto blocks = RankedTensorType::get(
+      shape, BlockType::get(b.getContext(), layout.order, layout.scales));
+  PackOp pack = find(codes, scales, blocks, op);
+  if (!pack) {
+    setInsertionPoint(b, {codes, scales}, op);
+    Value init = tensor::EmptyOp::create(b, shape, blocks.getElementType());
+    pack = PackOp::create(b, TypeRange(blocks), codes, scales, init);
+    packs.push_back(pack);
+  }
   op.getWeightsMutable().assign(pack.getResult(0));
-  return pack;
 }
+
+//===----------------------------------------------------------------------===//
+// Packing in functions of their own
+//===----------------------------------------------------------------------===//
 
 /// What a pack is computed from, in order, if that is arguments of the function
 /// and constants alone; else empty.
@@ -73,6 +167,24 @@ static std::optional<SmallVector<func::CallOp>> callsOf(func::FuncOp function,
 
 namespace {
 
+/// Calls of packing functions that callers make.
+class PackCalls {
+public:
+  explicit PackCalls(Operation *root) : dominance(root) {}
+
+  /// The weights that `prepare` packs out of `inputs`, for `user`: one call
+  /// for all that pack the same in the same way.
+  Value get(func::FuncOp prepare, ValueRange inputs, Operation *user);
+
+private:
+  struct Entry {
+    func::FuncOp prepare;
+    func::CallOp call;
+  };
+  DominanceInfo dominance;
+  SmallVector<Entry> entries;
+};
+
 /// Moves a preparation to a function of its own, whose result takes the place
 /// of the arguments that it is made of.
 class Outliner {
@@ -91,12 +203,13 @@ public:
 
   /// False for what does not depend on the function's arguments.
   bool hasArguments() const { return !arguments.empty(); }
-  void run(ArrayRef<func::CallOp> calls, SymbolTable &symbols);
+  void run(ArrayRef<func::CallOp> calls, SymbolTable &symbols,
+           PackCalls &packCalls);
 
 private:
   func::FuncOp makeFunction(SymbolTable &symbols);
   void rewriteCall(func::CallOp call, func::FuncOp prepare, unsigned place,
-                   const llvm::BitVector &unused);
+                   const llvm::BitVector &unused, PackCalls &packCalls);
 
   Value packed;
   SetVector<Operation *> slice;
@@ -106,6 +219,27 @@ private:
 };
 
 } // namespace
+
+Value PackCalls::get(func::FuncOp prepare, ValueRange inputs, Operation *user) {
+  auto isSame = [&](Entry entry) {
+    func::FuncOp other = entry.prepare;
+    return (other == prepare ||
+            (other.getFunctionType() == prepare.getFunctionType() &&
+             OperationEquivalence::isRegionEquivalentTo(
+                 &other.getBody(), &prepare.getBody(),
+                 OperationEquivalence::IgnoreLocations))) &&
+           llvm::all_of_zip(entry.call.getOperands(), inputs,
+                            [](Value a, Value b) { return isSameValue(a, b); });
+  };
+  for (Entry entry : entries)
+    if (isSame(entry) && dominance.properlyDominates(entry.call, user))
+      return entry.call->getResult(0);
+  ImplicitLocOpBuilder b(user->getLoc(), user);
+  setInsertionPoint(b, inputs, user);
+  auto call = func::CallOp::create(b, prepare, inputs);
+  entries.push_back({prepare, call});
+  return call.getResult(0);
+}
 
 func::FuncOp Outliner::makeFunction(SymbolTable &symbols) {
   ImplicitLocOpBuilder b(packed.getLoc(), function.getContext());
@@ -130,8 +264,8 @@ func::FuncOp Outliner::makeFunction(SymbolTable &symbols) {
 
 /// A caller packs for itself; it may move that to where it happens once.
 void Outliner::rewriteCall(func::CallOp call, func::FuncOp prepare,
-                           unsigned place, const llvm::BitVector &unused) {
-  ImplicitLocOpBuilder b(call.getLoc(), call);
+                           unsigned place, const llvm::BitVector &unused,
+                           PackCalls &packCalls) {
   SmallVector<Value> inputs, operands(call.getOperands());
   for (BlockArgument argument : arguments) {
     // As it was before the packed argument came.
@@ -139,7 +273,7 @@ void Outliner::rewriteCall(func::CallOp call, func::FuncOp prepare,
     inputs.push_back(operands[number - (number > place ? 1 : 0)]);
   }
   operands.insert(operands.begin() + place,
-                  func::CallOp::create(b, prepare, inputs).getResult(0));
+                  packCalls.get(prepare, inputs, call));
   SmallVector<Value> kept;
   for (auto [number, operand] : llvm::enumerate(operands))
     if (!unused[number])
@@ -147,7 +281,8 @@ void Outliner::rewriteCall(func::CallOp call, func::FuncOp prepare,
   call.getOperandsMutable().assign(kept);
 }
 
-void Outliner::run(ArrayRef<func::CallOp> calls, SymbolTable &symbols) {
+void Outliner::run(ArrayRef<func::CallOp> calls, SymbolTable &symbols,
+                   PackCalls &packCalls) {
   func::FuncOp prepare = makeFunction(symbols);
   const unsigned place = arguments.front().getArgNumber();
   (void)function.insertArgument(place, packed.getType(), {}, packed.getLoc());
@@ -159,7 +294,7 @@ void Outliner::run(ArrayRef<func::CallOp> calls, SymbolTable &symbols) {
   for (BlockArgument argument : arguments)
     unused[argument.getArgNumber()] = argument.use_empty();
   for (func::CallOp call : calls)
-    rewriteCall(call, prepare, place, unused);
+    rewriteCall(call, prepare, place, unused, packCalls);
   (void)function.eraseArguments(unused);
 }
 
@@ -183,24 +318,44 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
                                 "where it can change callers");
       return signalPassFailure();
     }
-    SmallVector<PackOp> packs;
-    getOperation()->walk([&](GroupedMatmulOp op) {
-      if (op.getWeights().size() == 2 && op.hasPureTensorSemantics() &&
-          op.getWeightsType().hasStaticShape())
-        packs.push_back(insertPack(op, layout));
+    SmallVector<Operation *> ops;
+    getOperation()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<PackOp, GroupedMatmulOp>(op) &&
+          cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics())
+        ops.push_back(op);
     });
-    if (!outlinePacks)
-      return;
-    SymbolTable symbols(module);
+    PackSet packs(getOperation(), layout);
+    for (Operation *op : ops) {
+      auto matmul = dyn_cast<GroupedMatmulOp>(op);
+      if (!matmul)
+        packs.add(cast<PackOp>(op));
+      else if (matmul.getWeights().size() == 2 &&
+               matmul.getWeightsType().hasStaticShape())
+        packs.packWeightsOf(matmul);
+    }
+    if (outlinePacks)
+      outline(module, packs.get());
+  }
+
+private:
+  static void outline(ModuleOp module, ArrayRef<PackOp> packs) {
+    SymbolTableCollection tables;
+    PackCalls packCalls(module);
     for (PackOp pack : packs) {
       auto function = pack->getParentOfType<func::FuncOp>();
-      if (!function || !pack->getBlock()->isEntryBlock())
+      // What a function only packs and returns is outlined already.
+      if (!function || llvm::all_of(pack->getUsers(), [](Operation *user) {
+            return isa<func::ReturnOp>(user);
+          }))
         continue;
       std::optional<SmallVector<func::CallOp>> calls =
           callsOf(function, module);
       Outliner outliner(pack, preparation(pack, function), function);
       if (calls && outliner.hasArguments())
-        outliner.run(*calls, symbols);
+        outliner.run(
+            *calls,
+            tables.getSymbolTable(SymbolTable::getNearestSymbolTable(function)),
+            packCalls);
     }
   }
 };

@@ -2,6 +2,8 @@
 // RUN: mxfp4-opt %s --mxfp4-pack-weights="order=nibble scales=folded" \
 // RUN:   | FileCheck %s --check-prefix=NIBBLE
 // RUN: mxfp4-opt %s --mxfp4-pack-weights=outline | FileCheck %s --check-prefix=OUTLINE
+// RUN: mxfp4-opt %s --mxfp4-pack-weights=outline -o %t
+// RUN: mxfp4-opt %t --mxfp4-pack-weights=outline | diff %t -
 
 // The arguments that weights were made of give way to packed weights, and what
 // made them moves with the packing.
@@ -141,3 +143,178 @@ func.func @not_packed(%x: memref<?x64xbf16>, %c: memref<2x64x2x16xi8>,
       outs(%yt : tensor<?x64xbf16>) -> tensor<?x64xbf16>
   return %r : tensor<?x64xbf16>
 }
+
+//===----------------------------------------------------------------------===//
+// Packing once
+//===----------------------------------------------------------------------===//
+
+// Two operations, weights that are computed twice, a pack that is there already:
+// one pack, one packing function.
+
+// CHECK-LABEL: func @shared(
+// CHECK-COUNT-1: mxfp4.pack
+// CHECK-NOT:     mxfp4.pack
+// CHECK:         return
+// OUTLINE-LABEL: func @shared(
+// OUTLINE-SAME:    %{{.*}}: tensor<?x64xbf16>, %[[W:.*]]: tensor<1x1x1x!mxfp4.block<spread, raw>>, %{{.*}}: tensor<2xi32>, %{{.*}}: tensor<?x64xbf16>)
+// OUTLINE-COUNT-3: mxfp4.grouped_matmul {{.*}} weights(%[[W]] :
+// OUTLINE-LABEL: func @shared_pack(
+// OUTLINE-COUNT-1: mxfp4.pack
+// OUTLINE-NOT:   mxfp4.pack
+// OUTLINE-LABEL: func @other_layouts(
+func.func @shared(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                  %s: tensor<1x64x2xf8E8M0FNU>, %o: tensor<2xi32>, %e: tensor<?x64xbf16>)
+    -> (tensor<?x64xbf16>, tensor<?x64xbf16>, tensor<?x64xbf16>) {
+  %s0 = arith.bitcast %s : tensor<1x64x2xf8E8M0FNU> to tensor<1x64x2xi8>
+  %a = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s0 : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %s1 = arith.bitcast %s : tensor<1x64x2xf8E8M0FNU> to tensor<1x64x2xi8>
+  %b = mxfp4.grouped_matmul activations(%a : tensor<?x64xbf16>)
+      weights(%c, %s1 : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %pe = tensor.empty() : tensor<1x1x1x!mxfp4.block<spread, raw>>
+  %p = mxfp4.pack codes(%c : tensor<1x64x2x16xi8>) scales(%s1 : tensor<1x64x2xi8>)
+      outs(%pe : tensor<1x1x1x!mxfp4.block<spread, raw>>)
+      -> tensor<1x1x1x!mxfp4.block<spread, raw>>
+  %d = mxfp4.grouped_matmul activations(%b : tensor<?x64xbf16>)
+      weights(%p : tensor<1x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %a, %b, %d : tensor<?x64xbf16>, tensor<?x64xbf16>, tensor<?x64xbf16>
+}
+
+// Different layouts, and other codes with the same scales, stay apart.
+
+// OUTLINE-SAME:    %[[X:[^:]*]]: tensor<?x64xbf16>, %{{.*}}: tensor<1x1x1x!mxfp4.block<{{.*}}>>, %{{.*}}: tensor<1x1x1x!mxfp4.block<{{.*}}>>, %{{.*}}: tensor<1x1x1x!mxfp4.block<{{.*}}>>, %{{[^:]*}}: tensor<2xi32>
+// OUTLINE:       func @other_layouts_pack{{.*}}(
+// OUTLINE-COUNT-1: mxfp4.pack
+// OUTLINE:       func @other_layouts_pack{{.*}}(
+// OUTLINE-COUNT-1: mxfp4.pack
+// OUTLINE:       func @other_layouts_pack{{.*}}(
+// OUTLINE-COUNT-1: mxfp4.pack
+// OUTLINE-LABEL: func @in_loop(
+func.func @other_layouts(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                         %d: tensor<1x64x2x16xi8>, %s: tensor<1x64x2xi8>,
+                         %o: tensor<2xi32>, %e: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %a = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %b = mxfp4.grouped_matmul activations(%a : tensor<?x64xbf16>)
+      weights(%d, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %pe = tensor.empty() : tensor<1x1x1x!mxfp4.block<nibble, folded>>
+  %p = mxfp4.pack codes(%c : tensor<1x64x2x16xi8>) scales(%s : tensor<1x64x2xi8>)
+      outs(%pe : tensor<1x1x1x!mxfp4.block<nibble, folded>>)
+      -> tensor<1x1x1x!mxfp4.block<nibble, folded>>
+  %r = mxfp4.grouped_matmul activations(%b : tensor<?x64xbf16>)
+      weights(%p : tensor<1x1x1x!mxfp4.block<nibble, folded>>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %r : tensor<?x64xbf16>
+}
+
+// Weights that a loop does not change are packed outside of it; those that it
+// does change are packed in it, and are no arguments.
+
+// OUTLINE-SAME:    %{{.*}}: tensor<4x64xbf16>, %[[W:.*]]: tensor<1x1x1x!mxfp4.block<spread, raw>>, %[[C:.*]]: tensor<1x64x2x16xi8>, %[[S:.*]]: tensor<1x64x2xi8>
+// OUTLINE:       scf.for
+// OUTLINE:         mxfp4.grouped_matmul {{.*}} weights(%[[W]] :
+// OUTLINE:         %[[P:.*]] = mxfp4.pack codes(%{{.*}} : tensor<1x64x2x16xi8>) scales(%[[S]]
+// OUTLINE:         mxfp4.grouped_matmul {{.*}} weights(%[[P]] :
+// OUTLINE-LABEL: func @in_loop_pack(
+// OUTLINE-LABEL: func @sharing_caller(
+func.func @in_loop(%x: tensor<4x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                   %s: tensor<1x64x2xi8>, %o: tensor<2xi32>, %e: tensor<4x64xbf16>)
+    -> tensor<4x64xbf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %r:2 = scf.for %i = %c0 to %c4 step %c1 iter_args(%y = %x, %d = %c)
+      -> (tensor<4x64xbf16>, tensor<1x64x2x16xi8>) {
+    %a = mxfp4.grouped_matmul activations(%y : tensor<4x64xbf16>)
+        weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+        offsets(%o : tensor<2xi32>) outs(%e : tensor<4x64xbf16>) -> tensor<4x64xbf16>
+    %b = mxfp4.grouped_matmul activations(%a : tensor<4x64xbf16>)
+        weights(%d, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+        offsets(%o : tensor<2xi32>) outs(%e : tensor<4x64xbf16>) -> tensor<4x64xbf16>
+    %one = arith.constant dense<1> : tensor<1x64x2x16xi8>
+    %n = arith.addi %d, %one : tensor<1x64x2x16xi8>
+    scf.yield %b, %n : tensor<4x64xbf16>, tensor<1x64x2x16xi8>
+  }
+  return %r#0 : tensor<4x64xbf16>
+}
+
+// Callers pack once for all calls, and for two functions that pack alike.
+
+// OUTLINE:       %[[W:.*]] = call @first_pack(
+// OUTLINE-NOT:   _pack(
+// OUTLINE:       call @first(%{{[^,]*}}, %[[W]],
+// OUTLINE-NOT:   _pack(
+// OUTLINE:       call @first(%{{[^,]*}}, %[[W]],
+// OUTLINE-NOT:   _pack(
+// OUTLINE:       call @second(%{{[^,]*}}, %[[W]],
+// OUTLINE:       return
+func.func @sharing_caller(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                          %s: tensor<1x64x2xi8>, %o: tensor<2xi32>,
+                          %e: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %a = call @first(%x, %c, %s, %o, %e)
+      : (tensor<?x64xbf16>, tensor<1x64x2x16xi8>, tensor<1x64x2xi8>, tensor<2xi32>,
+         tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %b = call @first(%a, %c, %s, %o, %e)
+      : (tensor<?x64xbf16>, tensor<1x64x2x16xi8>, tensor<1x64x2xi8>, tensor<2xi32>,
+         tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %d = call @second(%b, %c, %s, %o, %e)
+      : (tensor<?x64xbf16>, tensor<1x64x2x16xi8>, tensor<1x64x2xi8>, tensor<2xi32>,
+         tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %d : tensor<?x64xbf16>
+}
+func.func private @first(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                         %s: tensor<1x64x2xi8>, %o: tensor<2xi32>,
+                         %e: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %a = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %a : tensor<?x64xbf16>
+}
+func.func private @second(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                          %s: tensor<1x64x2xi8>, %o: tensor<2xi32>,
+                          %e: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %a = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %b = mxfp4.grouped_matmul activations(%a : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %b : tensor<?x64xbf16>
+}
+
+// What the pass has outlined, it leaves alone: see the second run below.
+
+// A module in a module has its functions by itself.
+
+// OUTLINE-LABEL: module @inner
+// OUTLINE:         func.func @layer(
+// OUTLINE-SAME:      !mxfp4.block
+// OUTLINE:         func.func @layer_pack(
+module @inner {
+  func.func @layer(%x: tensor<?x64xbf16>, %c: tensor<1x64x2x16xi8>,
+                   %s: tensor<1x64x2xi8>, %o: tensor<2xi32>,
+                   %e: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+    %a = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+        weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+        offsets(%o : tensor<2xi32>) outs(%e : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+    return %a : tensor<?x64xbf16>
+  }
+}
+
+// An operation outside of any function has none to outline from.
+
+// OUTLINE:       mxfp4.pack
+// OUTLINE:       mxfp4.grouped_matmul
+%x = arith.constant dense<1.0> : tensor<4x64xbf16>
+%c = arith.constant dense<18> : tensor<1x64x2x16xi8>
+%s = arith.constant dense<127> : tensor<1x64x2xi8>
+%o = arith.constant dense<[0, 4]> : tensor<2xi32>
+%e = tensor.empty() : tensor<4x64xbf16>
+%y = mxfp4.grouped_matmul activations(%x : tensor<4x64xbf16>)
+    weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+    offsets(%o : tensor<2xi32>) outs(%e : tensor<4x64xbf16>) -> tensor<4x64xbf16>

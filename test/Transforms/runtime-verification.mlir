@@ -68,6 +68,14 @@
 // RUN:   --entry-point-result=void 2>&1 \
 // RUN:   --shared-libs=%mlir_lib/libmlir_c_runner_utils.so \
 // RUN:   | FileCheck %s --check-prefix=PACK-SHAPES
+// RUN: not --crash stdbuf -oL mlir-runner %t -e edge \
+// RUN:   --entry-point-result=void 2>&1 \
+// RUN:   --shared-libs=%mlir_lib/libmlir_c_runner_utils.so \
+// RUN:   | FileCheck %s --check-prefix=EDGE
+// RUN: not --crash stdbuf -oL mlir-runner %t -e pack_edge \
+// RUN:   --entry-point-result=void 2>&1 \
+// RUN:   --shared-libs=%mlir_lib/libmlir_c_runner_utils.so \
+// RUN:   | FileCheck %s --check-prefix=PACK-EDGE
 
 func.func private @printI64(i64)
 
@@ -188,7 +196,58 @@ func.func @good_pack() {
       : (i8, index, index, index, index) -> ()
   return
 }
+// One row, and one slice, more than whole blocks, known to the compiler, while
+// the number of blocks is not.
+func.func @edge_matmul(%blocks: index) {
+  %o0 = arith.constant 0 : i32
+  %o1 = arith.constant 2 : i32
+  %o2 = arith.constant 5 : i32
+  %any = call @offsets(%o0, %o1, %o2) : (i32, i32, i32) -> memref<?xi32>
+  %o = memref.cast %any : memref<?xi32> to memref<3xi32>
+  %fzero = arith.constant 0.0 : bf16
+  %x = memref.alloc() : memref<5x96xbf16>
+  %y = memref.alloc() : memref<5x65xbf16>
+  %w = memref.alloc(%blocks, %blocks)
+      : memref<2x?x?x!mxfp4.block<nibble, raw>>
+  linalg.fill ins(%fzero : bf16) outs(%x : memref<5x96xbf16>)
+  mxfp4.grouped_matmul activations(%x : memref<5x96xbf16>)
+      weights(%w : memref<2x?x?x!mxfp4.block<nibble, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<5x65xbf16>)
+  call @done() : () -> ()
+  return
+}
+func.func @edge_pack(%blocks: index) {
+  %zero = arith.constant 0 : i8
+  %c = memref.alloc() : memref<2x65x3x16xi8>
+  %s = memref.alloc() : memref<2x65x3xi8>
+  linalg.fill ins(%zero : i8) outs(%c : memref<2x65x3x16xi8>)
+  linalg.fill ins(%zero : i8) outs(%s : memref<2x65x3xi8>)
+  %w = memref.alloc(%blocks, %blocks)
+      : memref<2x?x?x!mxfp4.block<spread, raw>>
+  mxfp4.pack codes(%c : memref<2x65x3x16xi8>) scales(%s : memref<2x65x3xi8>)
+      outs(%w : memref<2x?x?x!mxfp4.block<spread, raw>>)
+  call @done() : () -> ()
+  return
+}
+// EDGE: ERROR: Runtime op verification failed
+// EDGE: weights must have N rows
+func.func @edge() {
+  %one = arith.constant 1 : index
+  call @edge_matmul(%one) : (index) -> ()
+  return
+}
+// PACK-EDGE: ERROR: Runtime op verification failed
+// PACK-EDGE: blocks must cover the rows of the codes
+func.func @pack_edge() {
+  %one = arith.constant 1 : index
+  call @edge_pack(%one) : (index) -> ()
+  return
+}
+
 func.func @good() {
+  %two = arith.constant 2 : index
+  call @edge_matmul(%two) : (index) -> ()
+  call @edge_pack(%two) : (index) -> ()
   call @good_matmul() : () -> ()
   call @good_ids() : () -> ()
   call @good_pack() : () -> ()

@@ -391,14 +391,17 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
   let description = [{
     Inserts `mxfp4.pack` in front of each `mxfp4.grouped_matmul` on tensors whose
     weights are in the checkpoint layout, as `mxfp4-raise` leaves them: kernels
-    read a fragment-major layout.
+    read a fragment-major layout. Weights that operations share are packed once
+    for each layout, where they are known and outside of loops that do not change
+    them; packs of the same weights that are there already become one.
 
     Weights are packed once and used often. With `outline`, packing that depends
     on arguments of the function alone moves to a function of its own, named like
     the function with `_pack` behind it, for whoever loads the weights to call;
     the function takes packed weights in place of the first of those arguments,
-    and loses those that are left without a use. Calls in the module pack in
-    front of the call; a function that is used in another way is left alone.
+    and loses those that are left without a use. Callers in the module pack once
+    for all calls with the same weights; a function that is used in another way is
+    left alone.
 
     `scales=folded` is a promise that no scale is above 2^1 and none is NaN; the
     packing function checks it under `generate-runtime-verification`.
