@@ -7,24 +7,31 @@
 #include "mxfp4/Pipeline/Artifact.h"
 
 #include "mxfp4/Core/Format.h"
+#include "mxfp4/Core/Names.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Verifier.h"
 
+#include <functional>
+
 using namespace mlir;
 using namespace mxfp4;
 
 namespace {
 
-/// Reads "key=value" words. `set` returns what is wrong with a value ("" if
-/// nothing), or nullopt for an unknown key.
-LogicalResult
-readPairs(StringRef text, Location location, StringRef what,
-          function_ref<std::optional<std::string>(StringRef, StringRef)> set) {
+/// A key that may stand in the text, and what takes its value: it returns what
+/// is wrong with that ("" if nothing).
+struct Field {
+  StringRef key;
+  std::function<std::string(StringRef)> set;
+};
+
+/// The words of a text. A schedule attribute has blanks of its own, inside its
+/// brackets.
+SmallVector<StringRef> wordsOf(StringRef text) {
   SmallVector<StringRef> words;
-  // A schedule attribute has blanks of its own, inside its brackets.
   int depth = 0;
   size_t start = 0;
   for (size_t i = 0; i <= text.size(); ++i) {
@@ -38,16 +45,28 @@ readPairs(StringRef text, Location location, StringRef what,
   }
   if (depth > 0)
     words.push_back(text.substr(start));
-  for (StringRef word : words) {
+  return words;
+}
+
+/// Reads "key=value" words.
+LogicalResult readPairs(StringRef text, Location location, StringRef what,
+                        ArrayRef<Field> fields) {
+  for (StringRef word : wordsOf(text)) {
     auto [key, value] = word.split('=');
     if (!word.contains('='))
       return emitError(location)
              << "expected " << what << " as key=value, got '" << word << "'";
-    const std::optional<std::string> problem = set(key, value);
-    if (!problem)
-      return emitError(location) << "unknown " << what << " '" << key << "'";
-    if (!problem->empty())
-      return emitError(location) << what << " " << key << " " << *problem
+    const auto *field = llvm::find_if(
+        fields, [name = key](const Field &f) { return f.key == name; });
+    if (field == fields.end()) {
+      std::vector<std::string> known;
+      for (const Field &other : fields)
+        known.push_back(other.key.str());
+      return emitError(location) << "unknown " << what << " '" << key << "'"
+                                 << alternatives(key, what, known);
+    }
+    if (const std::string problem = field->set(value); !problem.empty())
+      return emitError(location) << what << " " << key << " " << problem
                                  << ", got '" << value << "'";
   }
   return success();
@@ -76,28 +95,31 @@ std::string readBool(StringRef value, bool &into) {
 FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
                                                      Location location) {
   CompileOptions options;
-  auto set = [&](StringRef key, StringRef value) -> std::optional<std::string> {
-    if (key == "ptx-version")
-      return readInteger(value, options.ptxVersion, 0, 1000);
-    if (key == "rows-hint")
-      return readInteger(value, options.rowsHint, 0);
-    if (key == "opt-level")
-      return readInteger(value, options.optLevel, 0, 3);
-    if (key == "assemble")
-      return readBool(value, options.assemble);
-    std::string *field = key == "chip"          ? &options.chip
-                         : key == "placement"   ? &options.placement
-                         : key == "instruction" ? &options.instruction
-                         : key == "schedule"    ? &options.schedule
-                         : key == "decode"      ? &options.decode
-                         : key == "ptxas"       ? &options.ptxas
-                                                : nullptr;
-    if (!field)
-      return std::nullopt;
-    *field = value.str();
-    return "";
+  const auto word = [](std::string &into) {
+    return [&into](StringRef value) {
+      into = value.str();
+      return std::string();
+    };
   };
-  if (failed(readPairs(text, location, "option", set)))
+  const auto integer = [](auto &into, int64_t high = INT64_MAX) {
+    return [&into, high](StringRef value) {
+      return readInteger(value, into, 0, high);
+    };
+  };
+  const Field fields[] = {
+      {"chip", word(options.chip)},
+      {"ptx-version", integer(options.ptxVersion, 1000)},
+      {"rows-hint", integer(options.rowsHint)},
+      {"placement", word(options.placement)},
+      {"instruction", word(options.instruction)},
+      {"schedule", word(options.schedule)},
+      {"decode", word(options.decode)},
+      {"opt-level", integer(options.optLevel, 3)},
+      {"assemble",
+       [&](StringRef value) { return readBool(value, options.assemble); }},
+      {"ptxas", word(options.ptxas)},
+  };
+  if (failed(readPairs(text, location, "option", fields)))
     return failure();
   return options;
 }
@@ -105,30 +127,32 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
 FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
                                                Location location) {
   ProblemSpec spec;
-  auto set = [&](StringRef key, StringRef value) -> std::optional<std::string> {
-    if (key == "experts")
-      return readInteger(value, spec.experts, 1, INT32_MAX);
-    if (key == "groups")
-      return readInteger(value, spec.groups, 0, INT32_MAX);
-    if (key == "n")
-      return readInteger(value, spec.n, 1, INT32_MAX);
-    if (key == "k")
-      return readInteger(value, spec.k, 1, INT32_MAX);
-    if (key == "expert-ids")
-      return readBool(value, spec.expertIds);
-    if (key == "order")
-      return parse(value.str(), spec.layout.order) ? ""
-                                                   : "expects spread or nibble";
-    if (key == "scales")
-      return parse(value.str(), spec.layout.scales) ? ""
-                                                    : "expects folded or raw";
-    if (key == "output") {
-      spec.outputF32 = value == "f32";
-      return value == "f32" || value == "bf16" ? "" : "expects bf16 or f32";
-    }
-    return std::nullopt;
+  const auto integer = [](int64_t &into) {
+    return [&into](StringRef value) {
+      return readInteger(value, into, 1, INT32_MAX);
+    };
   };
-  if (failed(readPairs(text, location, "problem field", set)))
+  const auto oneOf = [](auto &into, std::string expects) {
+    return [&into, expects = std::move(expects)](StringRef value) {
+      return parse(value.str(), into) ? "" : expects;
+    };
+  };
+  const auto readOutput = [&](StringRef value) -> std::string {
+    spec.outputF32 = value == "f32";
+    return value == "f32" || value == "bf16" ? "" : "expects bf16 or f32";
+  };
+  const Field fields[] = {
+      {"experts", integer(spec.experts)},
+      {"n", integer(spec.n)},
+      {"k", integer(spec.k)},
+      {"groups", integer(spec.groups)},
+      {"expert-ids",
+       [&](StringRef value) { return readBool(value, spec.expertIds); }},
+      {"order", oneOf(spec.layout.order, "expects spread or nibble")},
+      {"scales", oneOf(spec.layout.scales, "expects folded or raw")},
+      {"output", readOutput},
+  };
+  if (failed(readPairs(text, location, "problem field", fields)))
     return failure();
   for (auto [name, value] :
        {std::pair("experts", spec.experts), {"n", spec.n}, {"k", spec.k}})

@@ -13,6 +13,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``packed_checkpoint``  all packed tensors of a checkpoint in a folder
 ``checkpoint``      reader of gpt-oss style safetensors
 ``artifact``        compiled kernels on disk: PTX, cubin, manifest
+``problem``         what a kernel is compiled for, as a value and in words
 ``compile``         the compiler, through its C ABI
 ``module``          modules of MLIR: pipelines, each pass watched, bytecode
 ``explain``         a page that shows how a kernel came about
@@ -35,11 +36,12 @@ from .errors import Error
 if TYPE_CHECKING:
     from .artifact import Artifact
     from .checkpoint import Checkpoint
-    from .compile import Compiler, Problem, compile_artifact
+    from .compile import Compiler, compile_artifact
     from .formats import Quantized, dequantize, quantize
     from .kernels import prepare
     from .layout import Layout
     from .ops import grouped_matmul
+    from .problem import Problem
     from .runtime import Kernel
     from .simulator import Simulation, simulate
     from .torch_op import GroupedLinear
@@ -55,7 +57,7 @@ _LAZY = {
     "Kernel": "runtime",
     "Layout": "layout",
     "PackedWeights": "weights",
-    "Problem": "compile",
+    "Problem": "problem",
     "Proof": "weights",
     "Quantized": "formats",
     "Simulation": "simulator",

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import threading
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -26,78 +25,13 @@ from .errors import Error
 from .formats import bfloat16
 from .layout import Layout, blocks_of
 from .module import Module
+from .problem import Problem
 from .reference import check_routing
 from .weights import PackedWeights
 
-_WORDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
+__all__ = ["Compiler", "CpuKernel", "Problem", "compile_artifact", "find_ptxas"]
+
 _SEVERITY = ("note", "warning", "error")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a kernel is compiled for; the row count R stays open.
-
-    Attributes:
-        experts: E.
-        n: N.
-        k: K, a multiple of 32.
-        groups: G; E if None.
-        layout: layout of the packed weights.
-        output: "bf16" or "f32".
-        expert_ids: whether groups name their experts by a list of ids.
-    """
-
-    experts: int
-    n: int
-    k: int
-    groups: int | None = None
-    layout: Layout = field(default_factory=Layout)
-    output: str = "bf16"
-    expert_ids: bool = False
-
-    @staticmethod
-    def parse(spec: str) -> Problem:
-        """A problem from its spec, "experts=E n=N k=K" and more; the inverse of `spec`.
-
-        Raises:
-            Error: naming the word that is wrong or missing.
-        """
-        words: dict[str, str] = {}
-        for word in spec.split():
-            name, equals, value = word.partition("=")
-            if name not in _WORDS or not equals:
-                known = ", ".join(f"{w}=" for w in _WORDS)
-                raise Error(f"a problem is words that start with {known}; got {word!r}.")
-            words[name] = value
-        numbers: dict[str, int] = {}
-        for name in ("experts", "n", "k", "groups", "expert-ids"):
-            if name in words and not words[name].isdecimal():
-                raise Error(f"{name} must be a number, got {words[name]!r}.")
-            if name in words:
-                numbers[name] = int(words[name])
-            elif name in ("experts", "n", "k"):
-                raise Error(f"the problem {spec!r} does not say {name}=.")
-        layout = Layout(words.get("order", "spread"), words.get("scales", "folded"))
-        return Problem(
-            numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
-            words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
-        )  # fmt: skip
-
-    def spec(self) -> str:
-        """The problem in the compiler's words."""
-        groups = self.experts if self.groups is None else self.groups
-        return (
-            f"experts={self.experts} groups={groups} n={self.n} k={self.k} "
-            f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
-            f"expert-ids={int(self.expert_ids)}"
-        )
-
-    def matches(self, manifest: Manifest) -> bool:
-        """Whether a manifest is of a kernel for this problem."""
-        groups = self.experts if self.groups is None else self.groups
-        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, self.expert_ids)
-        m = manifest
-        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.expert_ids)
 
 
 class Compiler:

@@ -19,12 +19,15 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from . import library
 from .artifact import Artifact, load_all
-from .compile import Problem, compile_artifact
+from .compile import Compiler, compile_artifact
 from .errors import Error
+from .problem import Problem
 from .runtime import Kernel
 from .weights import PackedWeights
 
@@ -81,13 +84,17 @@ def _found(problem: Problem, rows: int) -> Artifact | None:
 
 
 def _compile(problem: Problem, rows: int) -> Artifact:
+    _need_compiler(problem)
+    return compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+
+
+def _need_compiler(problem: Problem) -> None:
     if library.find() is None:
         raise Error(
             f"there is no kernel for {problem.spec()}, and no compiler to make one. Where the "
             f'compiler is, run: mxfp4 compile "{problem.spec()}" -o FOLDER; then name FOLDER in '
             "MXFP4_KERNELS."
         )
-    return compile_artifact(problem, f"rows-hint={max(rows, 1)}")
 
 
 def _refuse_in_capture(problem: Problem, rows: int) -> None:
@@ -141,8 +148,33 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
     return max(low - rows, rows - high, 0), artifact.manifest.schedule.get("placement") == "shared"
 
 
-def ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> list[Artifact]:
+def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> int:
+    """How many kernels `ranges` will compile, from the compiler's choice of schedules alone.
+
+    Raises:
+        Error: as `ranges`.
+    """
+    _need_compiler(problem)
+    with Compiler() as compiler, compiler.parse(compiler.mlir(problem)) as module:
+        module.run("builtin.module(mxfp4-choose-schedule)")
+        (operation,) = module.describe("")
+    low, high = max(min_rows, 1), max(max_rows, 1)
+    return sum(c["from"] <= high and c.get("to", high) >= low for c in operation["choices"])
+
+
+def ranges(
+    problem: Problem,
+    max_rows: int,
+    min_rows: int = 1,
+    on_kernel: Callable[[Artifact], Any] = lambda artifact: None,
+) -> list[Artifact]:
     """Compile the kernels that serve ``min_rows`` .. ``max_rows`` rows, one for each range.
+
+    Args:
+        problem: what to compile for.
+        max_rows: the largest row count to serve.
+        min_rows: the smallest.
+        on_kernel: called with each kernel when it is compiled.
 
     Raises:
         Error: if the compiler is not there, or with its diagnostics.
@@ -152,13 +184,22 @@ def ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> list[Artifact]
     while rows <= max(max_rows, 1):
         artifact = _compile(problem, rows)
         found.append(artifact)
+        on_kernel(artifact)
         hint = artifact.manifest.rows_hint
         rows = max(hint[1], rows) + 1 if hint else max_rows + 1
     return found
 
 
-def compile_ranges(problem: Problem, folder: Path, max_rows: int, min_rows: int = 1) -> list[Path]:
+def compile_ranges(
+    problem: Problem,
+    folder: Path,
+    max_rows: int,
+    min_rows: int = 1,
+    on_kernel: Callable[[Artifact], Any] = lambda artifact: None,
+) -> list[Path]:
     """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
+
+    Arguments are those of `ranges`.
 
     Returns:
         The subfolders.
@@ -167,12 +208,9 @@ def compile_ranges(problem: Problem, folder: Path, max_rows: int, min_rows: int 
         Error: as `ranges`.
     """
     folders = []
-    for artifact in ranges(problem, max_rows, min_rows):
-        m = artifact.manifest
-        rows = "any" if m.rows_hint is None else m.rows_hint[0]
-        groups = f"g{m.groups}ids" if m.expert_ids else ""
-        name = f"e{m.experts}{groups}-n{m.n}-k{m.k}-{m.layout.order}-{m.layout.scales}-{m.output}"
-        folders.append(folder / f"{name}-r{rows}")
+    for artifact in ranges(problem, max_rows, min_rows, on_kernel):
+        hint = artifact.manifest.rows_hint
+        folders.append(folder / f"{problem.name}-r{'any' if hint is None else hint[0]}")
         artifact.save(folders[-1])
     return folders
 

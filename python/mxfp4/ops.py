@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from . import library, reference
-from .compile import Compiler, CpuKernel, Problem
+from .compile import Compiler, CpuKernel
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for, problem_of
+from .problem import Problem
 from .runtime import Kernel
 from .tensors import describe, is_host, is_torch
 from .weights import PackedWeights

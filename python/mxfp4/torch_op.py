@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from . import ops
-from .compile import Problem
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for
 from .layout import BLOCK_BYTES, FOLDED_MAX, Layout, blocks_of
+from .problem import Problem
 from .weights import PackedWeights, Proof
 
 _OUTPUT = {torch.bfloat16: "bf16", torch.float32: "f32"}

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .artifact import Artifact, load_all
-from .compile import Compiler, Problem
+from .compile import Compiler
 from .errors import Error
+from .problem import Problem
 
 PLACEMENTS = ("register", "shared")
 

@@ -128,7 +128,14 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     Said("compile", "-o", tmp_path / "k").error("give a problem or --checkpoint")
     Said("compile", "experts=1 n=2", "-o", tmp_path / "k").error("does not say k=")
     Said("compile", "experts=1 n=2 k=x", "-o", tmp_path / "k").error("k must be a number, got 'x'")
-    Said("compile", "experts=1 m=2 k=x", "-o", tmp_path / "k").error("got 'm=2'")
+    Said("compile", "experts 1", "-o", tmp_path / "k").error("experts 1: No such file")
+    unknown = Said("compile", "E=1 n=2 k=32", "-o", tmp_path / "k")
+    unknown.error("unknown problem field 'E' in 'E=1'; did you mean 'experts'? The problem fields")
+    unknown.error("are experts, n, k, groups, expert-ids, order, scales, output.")
+    none = Said("compile", "experts=1 groups=0 n=2 k=32", "-o", tmp_path / "k")
+    none.error("groups must be at least 1")
+    twice = Said("compile", "experts=1 n=2 k=32", "--problem", "experts=1", "-o", tmp_path / "k")
+    twice.error("give the problem once")
     missing = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", MXFP4_LIBRARY="/none.so")
     missing.error("no compiler to make one")
     Said("bench", "--from", checkpoint / "config.json").error("--from is for --plot")
@@ -148,10 +155,15 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "a")
     assert said.status == 0, said.err
     assert "4 kernels in" in said.out
+    assert "| 4/4 [" in said.err, "how many there will be is known ahead"
     assert "few rows a group" in said.out
-    one = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "b", "--rows", "100")
-    assert "1 kernels in" in one.out
+    assert "compile e4-n192-k96-spread-folded-bf16: 100%" in said.err, "a progress bar"
+    for spelling in (("experts=4 n=192 k=96", "--rows-hint", "100"),
+                     ("--problem", "experts=4 n=192 k=96", "--rows", "100")):  # fmt: skip
+        one = Said("compile", *spelling, "-o", tmp_path / "b")
+        assert "1 kernels in" in one.out
     said = Said("compile", "--checkpoint", checkpoint, "-o", tmp_path / "c", "--max-rows", "64")
+    assert "read scales: 100%" in said.err
     assert "e3g4ids-n128-k96-spread-folded-bf16-r0" in said.out
     assert "e3-n96-k64-spread-folded-bf16-r0" in said.out
     mlir_file(tmp_path / "moe.mlir", "experts=2 n=64 k=64")

@@ -205,9 +205,22 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main([*arguments, "--simulation", str(counts)]) == 1
     assert "must hold an object of counts, got list" in capsys.readouterr().err
     assert page.read_bytes() == before
-    for wrong in ([], ["a.mlir", "--problem", SPEC]):
-        with pytest.raises(SystemExit):
-            main(["explain", *wrong, "-o", str(page)])
+    for wrong, told in [([], "give a problem"), (["a.mlir", "--problem", SPEC], "problem once")]:
+        assert main(["explain", *wrong, "-o", str(page)]) == 1
+        assert told in capsys.readouterr().err
+
+
+@needs_library
+def test_the_problem_is_spelled_as_for_compile(tmp_path: Path) -> None:
+    first, named = tmp_path / "first.html", tmp_path / "named.html"
+    assert main(["explain", SPEC, "--rows-hint", "8", "-o", str(first)]) == 0
+    assert main(["explain", "--problem", SPEC, "--rows", "8", "-o", str(named)]) == 0
+    pages = [data_of(page.read_text()) for page in (first, named)]
+    for page in pages:
+        assert page["title"] == SPEC
+        assert "rows-hint=8" in page["pipeline"]
+    # Not all of it: the module holds how long the compiler took.
+    assert pages[0]["kernels"] == pages[1]["kernels"]
 
 
 @needs_library

@@ -178,7 +178,10 @@ static void testDiagnostics(void) {
 
   char *mlir = mxfp4_problem_to_mlir(compiler, "experts=2 n=64 k=64");
   CHECK(!mxfp4_compile(compiler, mlir, "colour=red"));
-  CHECK(heardError(&heard, "unknown option 'colour'"));
+  CHECK(heardError(&heard, "unknown option 'colour'; the options are chip,"));
+  CHECK(!mxfp4_compile(compiler, mlir, "rows_hint=4"));
+  CHECK(heardError(&heard, "unknown option 'rows_hint'; did you mean "
+                           "'rows-hint'? The options are"));
   CHECK(!mxfp4_compile(compiler, mlir, "opt-level=9"));
   CHECK(heardError(&heard, "opt-level expects a whole number"));
   CHECK(!mxfp4_compile(compiler, mlir, "assemble=1 ptxas=/nonexistent"));

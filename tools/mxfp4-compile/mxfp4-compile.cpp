@@ -12,6 +12,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/SourceMgr.h"
@@ -25,15 +26,21 @@ namespace cl = llvm::cl;
 static constexpr char kOverview[] =
     R"(mxfp4-compile: one mxfp4.grouped_matmul to an artifact
 
-Takes a file of MLIR with one mxfp4.grouped_matmul on memrefs, or the shape of a
-problem, and writes a directory: manifest.json (how to launch), kernel.ptx, and
+Takes the shape of a problem, or a file of MLIR with one mxfp4.grouped_matmul on
+memrefs, and writes a directory: manifest.json (how to launch), kernel.ptx, and
 with --cubin kernel.cubin.
 
-  mxfp4-compile --problem "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
+  mxfp4-compile "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
   mxfp4-compile moe.mlir --placement shared --cubin -o baseline
 
-Fields of --problem: experts, n, k; optional groups, expert-ids=1,
-order=spread|nibble, scales=folded|raw, output=bf16|f32.)";
+Fields of a problem: experts, n, k; optional groups, expert-ids=1,
+order=spread|nibble, scales=folded|raw, output=bf16|f32. Python's commands
+(mxfp4 compile, mxfp4 explain) take problem and --rows-hint in the same words.)";
+
+/// Whether the positional argument is a problem in words and not a file.
+static bool isProblem(const std::string &input) {
+  return llvm::StringRef(input).contains('=') && !llvm::sys::fs::exists(input);
+}
 
 /// One schedule a line, as --schedule takes it. False if there is no such chip.
 static bool printSchedules(const std::string &chip) {
@@ -51,11 +58,12 @@ static bool printSchedules(const std::string &chip) {
 int main(int argc, char **argv) {
   llvm::InitLLVM initialise(argc, argv);
   cl::OptionCategory category("mxfp4-compile options");
-  cl::opt<std::string> input(cl::Positional, cl::desc("[file.mlir]"),
+  cl::opt<std::string> input(cl::Positional,
+                             cl::desc("[\"key=value ...\" | file.mlir]"),
                              cl::cat(category));
-  cl::opt<std::string> problem("problem", cl::desc("Shape of the problem"),
-                               cl::value_desc("key=value ..."),
-                               cl::cat(category));
+  cl::opt<std::string> problem(
+      "problem", cl::desc("The problem, instead of as the first argument"),
+      cl::value_desc("key=value ..."), cl::cat(category));
   cl::opt<std::string> output("o", cl::desc("Directory to write"),
                               cl::value_desc("directory"), cl::cat(category));
   cl::opt<bool> emitMlir("emit-mlir",
@@ -73,6 +81,8 @@ int main(int argc, char **argv) {
   cl::opt<int64_t> rowsHint("rows-hint", cl::init(0),
                             cl::desc("Rows expected in all groups together"),
                             cl::cat(category));
+  cl::alias rows("rows", cl::desc("Alias for --rows-hint"),
+                 cl::aliasopt(rowsHint), cl::cat(category));
   cl::opt<std::string> instruction(
       "instruction", cl::init("auto"),
       cl::desc("Tensor-core instruction: mma_sync, wgmma, or auto"),
@@ -103,8 +113,13 @@ int main(int argc, char **argv) {
   if (listSchedules)
     return printSchedules(chip) ? 0 : fail("unknown chip '" + chip + "'");
   if (input.empty() == problem.empty())
-    return fail("expected a file of MLIR or --problem, and not both; see "
-                "--help");
+    return fail(
+        "expected a problem (\"experts= n= k=\") or a file of MLIR, and "
+        "not both; see --help");
+  if (isProblem(input)) {
+    problem = input;
+    input = "";
+  }
   if (output.empty() && !emitMlir)
     return fail("expected -o with the directory to write; see --help");
 

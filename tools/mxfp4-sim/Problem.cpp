@@ -13,6 +13,7 @@
 
 #include "Tool.h"
 #include "mxfp4/Core/Format.h"
+#include "mxfp4/Core/Names.h"
 
 #include <algorithm>
 #include <cmath>
@@ -116,7 +117,11 @@ void Problem::readSpec(const std::string &spec) {
     else if (key == "weights")
       weightsFile = value;
     else
-      die("--problem does not know '" + word + "'; see --help");
+      die("--problem does not know '" + word + "'" +
+          alternatives(key, "key",
+                       {"rows", "routing", "offsets", "ids", "data", "x",
+                        "weights", "multiprocessors"}) +
+          "; see --help");
   }
   if (rows < 1 || rows >= INT32_MAX || multiprocessors < 1 ||
       multiprocessors > 1024)

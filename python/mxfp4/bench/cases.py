@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ..compile import Problem
+from ..problem import Problem
 from ..wanted import PLACEMENTS, Wanted
 
 LAYERS = {"gate_up": (5760, 2880), "down": (2880, 2880), "dense": (8192, 8192)}

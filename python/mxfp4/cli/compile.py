@@ -7,8 +7,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import _problem
+
 if TYPE_CHECKING:
-    from ..compile import Problem
+    from ..problem import Problem
 
 SUMMARY = "compile kernels ahead of time"
 DESCRIPTION = """Compile kernels into a folder of artifacts: PTX, a cubin if ptxas is found,
@@ -22,7 +24,7 @@ or mxfp4.kernels.add(FOLDER).
 """
 EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
-  mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --rows 128
+  mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --rows-hint 128
   mxfp4 compile problem.mlir -o kernels --options "placement=shared"
   mxfp4 compile --checkpoint gpt-oss-20b -o kernels
 """
@@ -30,12 +32,11 @@ EXAMPLES = """examples:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("problem", nargs="?", help="a problem, or a file of MLIR")
+    _problem.arguments(parser, "only the kernel for so many rows")
     parser.add_argument("--checkpoint", type=Path,
                         help="compile for all expert tensors of a checkpoint, which are read for "
                         "the range of their scales")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--rows", type=int, help="only the kernel for so many rows")
     parser.add_argument("--max-rows", type=int, default=2**16,
                         help="kernels for up to so many rows (default %(default)s)")  # fmt: skip
     parser.add_argument("--top", type=int, default=4,
@@ -50,16 +51,15 @@ def run(options: argparse.Namespace) -> int:
     from ..errors import Error
     from . import table
 
-    if (options.problem is None) == (options.checkpoint is None):
+    words, file = _problem.given(options)
+    if (words is None and file is None) == (options.checkpoint is None):
         raise Error("give a problem or --checkpoint, and not both.")
-    if options.problem is not None and Path(options.problem).is_file():
-        folders = [_compile_file(options)]
+    if file is not None:
+        folders = [_compile_file(file, options)]
     else:
         if options.options:
             raise Error("--options go with a file of MLIR.")
-        folders = []
-        for problem, most in _problems(options):
-            folders += _compile_problem(problem, most, options)
+        folders = _compile_problems(_problems(words, options), options.rows_hint, options.out)
     from .inspect import _kernel
 
     rows = [["kernel", "registers", "spills", "PTX", "schedule"]]
@@ -75,16 +75,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _problems(options: argparse.Namespace) -> list[tuple[Problem, int]]:
+def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Problem, int]]:
     """Each problem, and the largest row count that it must serve."""
+    from tqdm.auto import tqdm
+
     from ..checkpoint import Checkpoint
-    from ..compile import Problem
+    from ..problem import Problem
     from ..weights import layout_for
 
-    if options.problem is not None:
-        return [(Problem.parse(options.problem), options.max_rows)]
+    if words is not None:
+        return [(Problem.parse(words), options.max_rows)]
     found: dict[Problem, int] = {}
-    for tensor in Checkpoint(options.checkpoint).experts.values():
+    experts = Checkpoint(options.checkpoint).experts.values()
+    for tensor in tqdm(experts, unit="tensor", desc="read scales"):
         layout = layout_for("auto", tensor.proof())
         found[Problem(*tensor.shape, layout=layout)] = options.max_rows
         if options.top:
@@ -93,21 +96,30 @@ def _problems(options: argparse.Namespace) -> list[tuple[Problem, int]]:
     return list(found.items())
 
 
-def _compile_problem(problem: Problem, most: int, options: argparse.Namespace) -> list[Path]:
+def _compile_problems(
+    problems: list[tuple[Problem, int]], rows: int | None, out: Path
+) -> list[Path]:
+    """Compile the kernels of each problem, of all ranges or for so many rows."""
+    from tqdm.auto import tqdm
+
     from .. import kernels
 
-    if options.rows is None:
-        return kernels.compile_ranges(problem, options.out, most)
-    return kernels.compile_ranges(problem, options.out, options.rows, options.rows)
+    wanted = [(p, most, 1) if rows is None else (p, rows, rows) for p, most in problems]
+    count = sum(kernels.count_ranges(*each) for each in wanted)
+    folders = []
+    with tqdm(total=count, unit="kernel", desc="compile") as bar:
+        for problem, most, least in wanted:
+            bar.set_description(f"compile {problem.name}")
+            folders += kernels.compile_ranges(problem, out, most, least, lambda _: bar.update())
+    return folders
 
 
-def _compile_file(options: argparse.Namespace) -> Path:
+def _compile_file(path: Path, options: argparse.Namespace) -> Path:
     from ..compile import Compiler, find_ptxas
 
-    path = Path(options.problem)
     words = [options.options]
-    if options.rows is not None:
-        words.append(f"rows-hint={options.rows}")
+    if options.rows_hint is not None:
+        words.append(f"rows-hint={options.rows_hint}")
     if find_ptxas() and "assemble=" not in options.options:
         words.append("assemble=true")
     with Compiler() as compiler:

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..cli import _problem
 from ..errors import Error
 
 __all__ = ["DESCRIPTION", "EXAMPLES", "arguments", "explain", "run"]
@@ -24,7 +25,7 @@ weight in which bits, the decode sequence bit by bit, the PTX with its hot loop,
 what ptxas says of it.
 """
 EXAMPLES = """examples:
-  mxfp4 explain --problem "experts=32 n=5760 k=2880" --rows-hint 4096 -o report.html
+  mxfp4 explain "experts=32 n=5760 k=2880" --rows-hint 4096 -o report.html
   mxfp4 explain moe.mlir --options "instruction=mma_sync" -o report.html
   mxfp4 explain layer.mlir -o report.html --pipeline \\
       "mxfp4-raise,mxfp4-pack-weights{outline},mxfp4-bufferize,mxfp4-to-ptx"
@@ -59,13 +60,9 @@ def explain(
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``mxfp4 explain``."""
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("file", nargs="?", type=Path,
-                        help="MLIR with mxfp4.grouped_matmul; - for stdin")  # fmt: skip
-    source.add_argument("--problem", metavar="SPEC", help='instead: "experts= n= k= [scales= ...]"')
+    _problem.arguments(parser, "rows expected in all groups")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="FILE",
                         help="the page to write")  # fmt: skip
-    parser.add_argument("--rows-hint", type=int, metavar="N", help="rows expected in all groups")
     parser.add_argument(
         "--options", default="", metavar="WORDS", help="options of the pipeline mxfp4-to-ptx"
     )
@@ -101,14 +98,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _read_source(options: argparse.Namespace) -> tuple[str, str | bytes]:
     """The page's title and the module."""
-    if options.problem:
+    problem, file = _problem.given(options)
+    if problem is not None:
         from ..compile import Compiler
 
         with Compiler() as compiler:
-            return options.problem, compiler.mlir(options.problem)
-    if str(options.file) == "-":
+            return problem, compiler.mlir(problem)
+    if file is None:
+        raise Error('give a problem ("experts= n= k="), a file of MLIR, or - for stdin.')
+    if str(file) == "-":
         return "stdin", sys.stdin.buffer.read()
-    return str(options.file), options.file.read_bytes()
+    return str(file), file.read_bytes()
 
 
 def _read_simulation(file: Path | None) -> dict[str, Any] | None:

@@ -29,10 +29,10 @@ from torch import nn
 
 from .. import kernels, torch_pack
 from ..checkpoint import Checkpoint, ExpertTensor
-from ..compile import Problem
 from ..errors import Error
 from ..layout import Layout
 from ..packed_checkpoint import PackedCheckpoint
+from ..problem import Problem
 from ..torch_op import GroupedLinear
 from ..weights import PackedWeights
 

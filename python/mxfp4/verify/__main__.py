@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import Artifact
-from ..compile import Problem
 from ..errors import Error
+from ..problem import Problem
 from ..wanted import PLACEMENTS, Shelf, Wanted, compile_all, print_list
 from .cases import LARGE, Case, cases, wanted
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ..compile import Problem
 from ..layout import Layout
+from ..problem import Problem
 from ..wanted import PLACEMENTS, Wanted
 
 FOLDED = Layout("spread", "folded")

@@ -15,8 +15,8 @@ import torch
 
 from .._gpu import DEVICE, RawWeights, capture, compare
 from ..artifact import Artifact
-from ..compile import Problem
 from ..layout import pack_expert
+from ..problem import Problem
 from ..runtime import BAD_ID, UNSORTED, Kernel
 from ..weights import PackedWeights
 from .cases import Case

@@ -18,7 +18,7 @@ import torch
 
 from .._gpu import compare
 from ..artifact import Artifact
-from ..compile import Problem
+from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf
 from .cases import Case, cases

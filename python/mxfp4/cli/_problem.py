@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How commands take a problem: the same words as the program ``mxfp4-compile``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import Error
+
+
+def arguments(parser: argparse.ArgumentParser, rows: str) -> None:
+    """Declare the problem, which may stand first or behind --problem, and --rows-hint."""
+    parser.add_argument("source", nargs="?", type=Path, metavar="problem",
+                        help='a problem, "experts= n= k=", or a file of MLIR')  # fmt: skip
+    parser.add_argument("--problem", metavar="WORDS", help="the problem, instead of first")
+    parser.add_argument("--rows-hint", "--rows", type=int, metavar="N", help=rows)
+
+
+def given(options: argparse.Namespace) -> tuple[str | None, Path | None]:
+    """The problem in words, or the file of MLIR; neither if nothing was given.
+
+    Raises:
+        Error: if both were.
+    """
+    if options.source is not None and options.problem is not None:
+        raise Error("give the problem once: as the first argument, or behind --problem.")
+    if options.problem is not None:
+        return options.problem, None
+    if options.source is not None and "=" in str(options.source) and not options.source.exists():
+        return str(options.source), None
+    return None, options.source

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a kernel is compiled for, as a value and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .artifact import Manifest
+from .errors import Error, alternatives
+from .layout import Layout
+
+FIELDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
+"""Keys of a problem in words."""
+
+NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a kernel is compiled for; the row count R stays open.
+
+    Attributes:
+        experts: E.
+        n: N.
+        k: K, a multiple of 32.
+        groups: G; E if None.
+        layout: layout of the packed weights.
+        output: "bf16" or "f32".
+        expert_ids: whether groups name their experts by a list of ids.
+    """
+
+    experts: int
+    n: int
+    k: int
+    groups: int | None = None
+    layout: Layout = field(default_factory=Layout)
+    output: str = "bf16"
+    expert_ids: bool = False
+
+    @staticmethod
+    def parse(spec: str) -> Problem:
+        """A problem from its spec, "experts=E n=N k=K" and more; the inverse of `spec`.
+
+        Raises:
+            Error: naming the word that is wrong or missing.
+        """
+        words: dict[str, str] = {}
+        for word in spec.split():
+            name, equals, value = word.partition("=")
+            if not equals:
+                known = ", ".join(f"{w}=" for w in FIELDS)
+                raise Error(f"a problem is words that start with {known}; got {word!r}.")
+            if name not in FIELDS:
+                why = alternatives(name, "problem field", FIELDS)
+                raise Error(f"unknown problem field {name!r} in {word!r}{why}")
+            words[name] = value
+        numbers: dict[str, int] = {}
+        for name in ("experts", "n", "k", "groups", "expert-ids"):
+            if name in words and not words[name].isdecimal():
+                raise Error(f"{name} must be a number, got {words[name]!r}.")
+            if name in words:
+                numbers[name] = int(words[name])
+                if name == "groups" and not numbers[name]:
+                    raise Error(f"groups must be at least 1 in {spec!r}. {NO_GROUPS}")
+            elif name in ("experts", "n", "k"):
+                raise Error(f"the problem {spec!r} does not say {name}=.")
+        layout = Layout(words.get("order", "spread"), words.get("scales", "folded"))
+        return Problem(
+            numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
+            words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
+        )  # fmt: skip
+
+    @property
+    def name(self) -> str:
+        """A name for folders and for people, different for each problem."""
+        groups = f"g{self.groups}ids" if self.expert_ids else ""
+        layout = f"{self.layout.order}-{self.layout.scales}"
+        return f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}"
+
+    def spec(self) -> str:
+        """The problem in the compiler's words.
+
+        Raises:
+            Error: if there are no groups.
+        """
+        if self.groups == 0:
+            raise Error(f"there is no kernel for no groups. {NO_GROUPS}")
+        groups = self.experts if self.groups is None else self.groups
+        return (
+            f"experts={self.experts} groups={groups} n={self.n} k={self.k} "
+            f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
+            f"expert-ids={int(self.expert_ids)}"
+        )
+
+    def matches(self, manifest: Manifest) -> bool:
+        """Whether a manifest is of a kernel for this problem."""
+        groups = self.experts if self.groups is None else self.groups
+        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, self.expert_ids)
+        m = manifest
+        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.expert_ids)
