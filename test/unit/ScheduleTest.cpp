@@ -193,6 +193,7 @@ TEST(Schedule, WgmmaReadsTilesThatBeginAtWholeKiB) {
     if (any.instruction == Instruction::Wgmma) {
       EXPECT_EQ(any.decodedOffset() % 1024, 0);
       EXPECT_EQ(any.activationStageBytes() % 1024, 0);
+      EXPECT_EQ(any.staticSharedBytes() % 1024, 0);
     }
   schedule.kSlices = 1;
   EXPECT_EQ(schedule.reductionBytes(), 0);
@@ -356,6 +357,37 @@ TEST(Schedule, WhatCannotRunIsExplained) {
     expectExplained(bad, smallWgmma());
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
+}
+
+// Beside what is a step too far stands what is allowed.
+TEST(Schedule, TheLimitsThemselvesAreAllowed) {
+  auto with = [](Schedule schedule, void (*change)(Schedule &)) {
+    change(schedule);
+    return schedule;
+  };
+  const Schedule allowed[] = {
+      with({}, [](Schedule &s) { s.tileTokens = 8, s.stages = 2; }),
+      with({}, [](Schedule &s) { s.tileTokens = 8, s.stages = 32; }),
+      with({}, [](Schedule &s) { s.warpsRows = 4, s.warpsTokens = 8; }),
+      // 160 accumulators.
+      with({}, [](Schedule &s) { s.tileRows = 64, s.tileTokens = 80; }),
+      with({}, [](Schedule &s) { s.ctasPerMultiprocessor = 1; }),
+      with({}, [](Schedule &s) { s.ctasPerMultiprocessor = 64; }),
+      with(smallWgmma(), [](Schedule &s) { s.tileTokens = s.tokenStep = 256; }),
+      with(smallWgmma(), [](Schedule &s) { s.kSlices = 5, s.stages = 15; }),
+  };
+  for (const Schedule &schedule : allowed)
+    EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
+  EXPECT_EQ(verifySchedule({}, 1024, h100()), "");
+  // As many k64 steps as slices, the last of them one of 32 alone.
+  EXPECT_EQ(verifySchedule(allowed[7], 1, h100(), 5 * 64 - 32), "");
+  EXPECT_NE(verifySchedule(allowed[7], 1, h100(), 4 * 64), "");
+
+  Target target = h100();
+  target.sharedPerCTA = Schedule().sharedBytes(9);
+  EXPECT_EQ(verifySchedule({}, 9, target), "");
+  --target.sharedPerCTA;
+  EXPECT_NE(verifySchedule({}, 9, target), "");
 }
 
 TEST(Schedule, NamesRoundTrip) {
