@@ -241,7 +241,7 @@ def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
     return tuple(parsed)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A compiled kernel.
 
@@ -256,6 +256,16 @@ class Artifact:
     ptx: str
     cubin: bytes | None = None
     origin: str = "artifact"
+
+    def __repr__(self) -> str:
+        """What it is and where from, on one line, without the PTX."""
+        m = self.manifest
+        cubin = f"{len(self.cubin)} bytes of cubin" if self.cubin else "no cubin"
+        return (
+            f"Artifact({self.origin}: {m.entry} for E={m.experts}, N={m.n}, K={m.k}, {m.layout}, "
+            f"{m.output}, rows {m.rows_hint or 'any'}, {m.target}; {len(self.ptx)} bytes of PTX, "
+            f"{cubin})"
+        )
 
     def __post_init__(self) -> None:
         if f".entry {self.manifest.entry}" not in self.ptx:

@@ -31,6 +31,12 @@ from .weights import PackedWeights
 
 __all__ = ["Compiler", "CpuKernel", "Problem", "compile_artifact", "find_ptxas"]
 
+_MEANING = {
+    1: "the offsets do not start at 0, decrease, or do not end at the number of rows",
+    2: "an expert id is outside -1 .. E-1",
+    3: "expert_ids must be given exactly if the problem has them",
+}
+"""Of the status of mxfp4_cpu_run, as the C header lists it."""
 _SEVERITY = ("note", "warning", "error")
 
 
@@ -192,8 +198,9 @@ class CpuKernel:
             None if ids is None else ids.ctypes.data_as(ints),
             y.ctypes.data,
         )
-        if status:
-            raise Error(f"the executable specification failed with status {status}.")
+        if status:  # what check_routing has let through
+            why = _MEANING.get(status, f"the library returned status {status}")
+            raise Error(f"the executable specification did not run: {why}.")
         return y
 
 

@@ -241,6 +241,8 @@ def prepare(
     place = getattr(weights.data, "device", None)
     if getattr(place, "type", None) == "cpu":
         return []  # the specification runs there
+    if groups == 0:
+        return []  # nothing is launched
     if device is None:
         device = getattr(place, "index", None)
     problem = problem_of(weights, out_dtype, groups)

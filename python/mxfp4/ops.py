@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -54,7 +55,8 @@ def grouped_matmul(
         stream: see `Kernel`.
 
     Returns:
-        ``[R, N]``; on a GPU it is ready when the stream is.
+        ``[R, N]``; on a GPU it is ready when the stream is. Without groups (``offsets`` is [0],
+        ``expert_ids`` is empty) it is ``[0, N]``, and nothing is compiled or launched.
 
     Raises:
         Error: if anything does not fit. Offsets and ids on a GPU are checked by the kernel, which
@@ -73,11 +75,30 @@ def grouped_matmul(
     problem = problem_of(weights, output, groups)
     if is_host(x):
         return on_cpu(problem, x, weights, offsets, expert_ids, out)
+    if kernel is None and groups == 0:
+        return _without_groups(problem, x, offsets, out)
     if kernel is None:
         kernel = kernel_for(problem, int(x.shape[0]), x.device.index if is_torch(x) else None)
     elif kernel.manifest.output != output and (out_dtype is not None or out is not None):
         raise Error(f"the kernel's output is {kernel.manifest.output}, but {output} was asked for.")
     return kernel(x, weights, offsets, out, expert_ids, stream)
+
+
+def _without_groups(problem: Problem, x: Any, offsets: Any, out: Any) -> Any:
+    """`grouped_matmul` on a device without groups: checks, and no launch."""
+    shapes = [("x", x, (0, problem.k)), ("offsets", offsets, (1,))]
+    shapes += [] if out is None else [("out", out, (0, problem.n))]
+    for name, tensor, shape in shapes:
+        found = describe(tensor, name).shape
+        if found != shape:
+            raise Error(f"without groups {name} must have shape {list(shape)}, got {list(found)}.")
+    if out is not None:
+        return out
+    if not is_torch(x):
+        raise Error("pass out=: x is not a torch tensor, so no output can be made like it.")
+    from .torch_op import DTYPES
+
+    return x.new_empty((0, problem.n), dtype=DTYPES[problem.output])
 
 
 def _output_name(out_dtype: Any, out: Any) -> str:
@@ -107,14 +128,29 @@ def _log_path() -> None:
     _log.debug("grouped_matmul on the CPU: %s", cpu_path())
 
 
+def _on_host(weights: PackedWeights) -> PackedWeights:
+    """The weights with a numpy array, if their bytes are in the host's memory."""
+    data = weights.data
+    if is_host(data):
+        return weights
+    place = getattr(data, "device", f"a {type(data).__name__}")
+    if not is_torch(data) or data.device.type != "cpu":
+        raise Error(
+            f"x is a numpy array, but the weights are on {place}; pass x as a tensor there, or use "
+            "weights that were not moved with to_device."
+        )
+    return replace(weights, data=data.numpy())
+
+
 def on_cpu(
     problem: Problem, x: Any, weights: PackedWeights, offsets: Any, expert_ids: Any, out: Any = None
 ) -> Any:
     """`grouped_matmul` on numpy arrays."""
     _log_path()
+    weights = _on_host(weights)
     offsets = np.asarray(offsets)
     ids = None if expert_ids is None else np.asarray(expert_ids)
-    if library.find() is None:
+    if library.find() is None or problem.groups == 0:  # the specification has groups
         dtype = bfloat16 if problem.output == "bf16" else np.float32
         y = reference.grouped_matmul(x, weights, offsets, ids, dtype)
     else:

@@ -228,7 +228,8 @@ class Kernel:
             weights: packed in the kernel's layout, data on the device.
             offsets: i32 ``[G+1]``.
             out: ``[R, N]`` of the kernel's output type; a new torch tensor if None and x is one.
-            expert_ids: i32 ``[G]``, if and only if the kernel takes ids.
+            expert_ids: i32 ``[G]``, if and only if the kernel takes ids; with none of them
+                ``offsets`` is [0], R is 0, and nothing is launched.
             stream: a stream object or handle; torch's current stream if None and x is torch's.
 
         Returns:
@@ -251,7 +252,6 @@ class Kernel:
         if out is None:
             out = self._allocate(x, rows)
         values = {"x": bx, "weights": self._buffer("weights", weights.data)}
-        values["offsets"] = self._buffer("offsets", offsets, (m.groups + 1,))
         values["y"] = self._buffer("y", out, (rows, m.n))
         if (expert_ids is not None) != m.expert_ids:
             raise Error(
@@ -259,8 +259,12 @@ class Kernel:
                 if m.expert_ids
                 else "this kernel takes no expert ids; compile one with expert_ids=True."
             )
+        groups = m.groups
         if m.expert_ids:
-            values["expert_ids"] = self._buffer("expert_ids", expert_ids, (m.groups,))
+            if not rows and 0 in describe(expert_ids, "expert_ids").shape:
+                groups = 0  # no groups, no rows: nothing is launched, whatever the kernel's number
+            values["expert_ids"] = self._buffer("expert_ids", expert_ids, (groups,))
+        values["offsets"] = self._buffer("offsets", offsets, (groups + 1,))
         device = self._common_device(values)
         if stream is None:
             if not is_torch(x):

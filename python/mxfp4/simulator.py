@@ -19,7 +19,7 @@ from .runtime import _MEANING, Kernel
 from .weights import PackedWeights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """What a simulated launch gave.
 
@@ -37,6 +37,14 @@ class Simulation:
     stored: NDArray[np.bool_]
     error: int
     launched: Launched | None
+
+    def __repr__(self) -> str:
+        """The outcome on one line; `report` has the rest."""
+        what = f"{len(self.findings)} hazards" if self.findings else "no hazards"
+        return (
+            f"Simulation(y {self.y.dtype} {list(self.y.shape)}, {int(self.stored.sum())} of "
+            f"{self.stored.size} stored, error word {self.error}, {what})"
+        )
 
     @property
     def findings(self) -> list[dict[str, Any]]:

@@ -56,6 +56,30 @@ def is_host(tensor: Any) -> bool:
     return hasattr(tensor, "__array_interface__")
 
 
+def torch_device(device: Any) -> Any:
+    """A device that torch can use now.
+
+    Raises:
+        Error: if torch does not know the name, or sees no such GPU.
+    """
+    import torch
+
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as e:
+        raise Error(
+            f'expected a torch device such as "cuda", "cuda:1" or "cpu", got {device!r}.'
+        ) from e
+    count = torch.cuda.device_count() if found.type == "cuda" else 0
+    if found.type == "cuda" and (found.index or 0) >= count:
+        seen = f"{count} CUDA GPU{'s' if count != 1 else ''}" if count else "no CUDA GPU"
+        raise Error(
+            f"torch sees {seen}, but the device {str(found)!r} was asked for; `mxfp4 doctor` says "
+            'what is missing. On the CPU, where kernels do not run, use "cpu".'
+        )
+    return found
+
+
 def describe(tensor: Any, name: str) -> Buffer:
     """Read pointer, dtype, shape and device.
 

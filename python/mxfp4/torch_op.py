@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import ops
+from . import ops, torch_state
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for
@@ -27,7 +27,8 @@ from .problem import Problem
 from .weights import PackedWeights, Proof
 
 _OUTPUT = {torch.bfloat16: "bf16", torch.float32: "f32"}
-_DTYPE = {name: dtype for dtype, name in _OUTPUT.items()}
+DTYPES = {name: dtype for dtype, name in _OUTPUT.items()}
+"""Of outputs, by our names."""
 
 _library = torch.library.Library("mxfp4", "DEF")
 _library.define(
@@ -48,9 +49,15 @@ def grouped_matmul(
     data, layout = weights.data, weights.layout
     if not isinstance(data, torch.Tensor):
         raise Error("x is a torch tensor, but the weights are not; use weights.to_device(device).")
+    for name, indices in (("offsets", offsets), ("expert_ids", expert_ids)):
+        if indices is not None and not isinstance(indices, torch.Tensor):
+            raise Error(
+                f"{name} must be a torch tensor, as x is, got {type(indices).__name__}; use "
+                f"torch.as_tensor({name}, dtype=torch.int32, device=x.device)."
+            )
     return torch.ops.mxfp4.grouped_matmul(
         x, data, offsets, expert_ids,
-        n=weights.n, order=layout.order, scales=layout.scales, out_dtype=_DTYPE[out_dtype],
+        n=weights.n, order=layout.order, scales=layout.scales, out_dtype=DTYPES[out_dtype],
     )  # fmt: skip
 
 
@@ -66,53 +73,75 @@ def _problem(
 
 
 def _check_indices(name: str, tensor: torch.Tensor, entries: int) -> None:
-    if tensor.dtype != torch.int32 or list(tensor.shape) != [entries]:
+    if tensor.dtype != torch.int32 or tensor.dim() != 1 or tensor.shape[0] != entries:
         raise Error(f"{name} must be int32 [{entries}], got {tensor.dtype} {list(tensor.shape)}.")
 
 
+def _check(
+    x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
+    expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
+    out_dtype: torch.dtype | None = None,
+) -> torch.dtype:  # fmt: skip
+    """Check the arguments as far as that needs no values; the output's dtype.
+
+    The numbers of rows and of groups may be symbols of a tracer: they are compared and never made
+    numbers, so that what is traced holds for all of them.
+    """
+    dtype = torch.bfloat16 if out_dtype is None else out_dtype
+    if dtype not in _OUTPUT:
+        raise Error(f"the output dtype must be bfloat16 or float32, got {dtype}.")
+    if x.dtype != torch.bfloat16 or x.dim() != 2:
+        raise Error(f"x must be bfloat16 [R, K], got {x.dtype} {list(x.shape)}.")
+    k = int(x.shape[1])
+    shape = [*blocks_of(n, k), BLOCK_BYTES]
+    if weights.dtype != torch.uint8 or weights.dim() != 4 or list(weights.shape[1:]) != shape:
+        raise Error(
+            f"packed weights of N = {n}, for x with K = {k}, must be uint8 "
+            f"[E, {', '.join(map(str, shape))}], got {weights.dtype} {list(weights.shape)}."
+        )
+    Layout(order, scales)  # raises for names that it does not know
+    groups = weights.shape[0]
+    if expert_ids is not None:
+        groups = expert_ids.numel()
+        _check_indices("expert_ids", expert_ids, groups)
+    _check_indices("offsets", offsets, groups + 1)
+    named = {"weights": weights, "offsets": offsets, "expert_ids": expert_ids}
+    for name, tensor in named.items():
+        if tensor is not None and tensor.device != x.device:
+            raise Error(f"{name} must be on {x.device}, where x is, got {tensor.device}.")
+    return dtype
+
+
 class _Call:
-    """The arguments of a call, checked as far as that needs no values."""
+    """The arguments of a call that will run: their problem, and the weights with their layout."""
 
     def __init__(
         self, x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
         expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
         out_dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
+        self.dtype = _check(x, weights, offsets, expert_ids, n=n, order=order, scales=scales,
+                            out_dtype=out_dtype)  # fmt: skip
         self.x, self.offsets, self.expert_ids = x, offsets, expert_ids
-        self.dtype = torch.bfloat16 if out_dtype is None else out_dtype
-        if self.dtype not in _OUTPUT:
-            raise Error(f"the output dtype must be bfloat16 or float32, got {self.dtype}.")
-        if x.dtype != torch.bfloat16 or x.dim() != 2:
-            raise Error(f"x must be bfloat16 [R, K], got {x.dtype} {list(x.shape)}.")
-        k = int(x.shape[1])
-        shape = [*blocks_of(n, k), BLOCK_BYTES]
-        if weights.dtype != torch.uint8 or weights.dim() != 4 or list(weights.shape[1:]) != shape:
-            raise Error(
-                f"packed weights of N = {n}, for x with K = {k}, must be uint8 "
-                f"[E, {', '.join(map(str, shape))}], got {weights.dtype} {list(weights.shape)}."
-            )
-        experts, groups = int(weights.shape[0]), None
-        if expert_ids is not None:
-            groups = int(expert_ids.numel())
-            _check_indices("expert_ids", expert_ids, groups)
-        _check_indices("offsets", offsets, (experts if groups is None else groups) + 1)
-        named = {"weights": weights, "offsets": offsets, "expert_ids": expert_ids}
-        for name, tensor in named.items():
-            if tensor is not None and tensor.device != x.device:
-                raise Error(f"{name} must be on {x.device}, where x is, got {tensor.device}.")
-        output = _OUTPUT[self.dtype]
-        self.problem, proof = _problem(experts, n, k, groups, order, scales, output)
+        groups = None if expert_ids is None else expert_ids.numel()
+        k, output = x.shape[1], _OUTPUT[self.dtype]
+        self.problem, proof = _problem(weights.shape[0], n, k, groups, order, scales, output)
         self.weights = PackedWeights(weights, n, k, self.problem.layout, proof)
 
 
-def _fake(*arguments: Any, **options: Any) -> torch.Tensor:
-    call = _Call(*arguments, **options)
-    return call.x.new_empty((call.x.shape[0], call.problem.n), dtype=call.dtype)
+def _fake(x: torch.Tensor, *arguments: Any, n: int, **options: Any) -> torch.Tensor:
+    dtype = _check(x, *arguments, n=n, **options)
+    return x.new_empty((x.shape[0], n), dtype=dtype)
 
 
 def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
     call = _Call(*arguments, **options)
-    kernel = kernel_for(call.problem, call.x.shape[0], call.x.device.index)
+    rows = call.x.shape[0]
+    if not rows:  # no kernel is needed, nor compiled
+        return call.x.new_empty((0, call.problem.n), dtype=call.dtype)
+    if call.problem.groups == 0:
+        raise Error(f"there are no groups, so x must have no rows, got {rows}.")
+    kernel = kernel_for(call.problem, rows, call.x.device.index)
     return kernel(call.x, call.weights, call.offsets, expert_ids=call.expert_ids)
 
 
@@ -190,28 +219,34 @@ class GroupedLinear(torch.nn.Module):
         """Shape and layout."""
         return f"E={self.packed.shape[0]}, N={self.n}, K={self.k}, {self.layout}"
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """What the packed bytes mean."""
-        return {"n": self.n, "k": self.k, "order": self.layout.order,
-                "scales": self.layout.scales, "proof": dict(self.proof.__dict__)}  # fmt: skip
+    def get_extra_state(self) -> torch.Tensor:
+        """What the packed bytes mean, as a tensor, since safetensors stores nothing else."""
+        return torch_state.encode(self.weights)
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: Any) -> None:
         """Take over the proof of a state's weights, which were found to be in this layout."""
-        self.proof = Proof(**state["proof"])
+        self.proof = torch_state.decode(state, "_extra_state").proof
 
 
-def _check_state(module: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _check_state(module: GroupedLinear, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Before anything is copied: is a state's weights' meaning this module's?
 
     Raises:
         Error: if it is not.
     """
-    if f"{prefix}packed" not in state:
+    name = f"{prefix}packed"
+    if name not in state:
         return
-    theirs, mine = state.get(f"{prefix}_extra_state") or {}, module.get_extra_state()
-    for key in ("n", "k", "order", "scales"):
-        if theirs.get(key) != mine[key]:
-            raise Error(
-                f"the state's {prefix}packed has {key} = {theirs.get(key)!r}, but this module's "
-                f"weights have {mine[key]!r}; make the module from weights packed like those."
-            )
+    theirs, mine = state[name], module.packed
+    if (theirs.dtype, theirs.shape) != (mine.dtype, mine.shape):
+        raise Error(
+            f"the state's {name} is {theirs.dtype} {list(theirs.shape)}, but this module's is "
+            f"{mine.dtype} {list(mine.shape)}; make the module from weights packed like those."
+        )
+    key = f"{prefix}_extra_state"
+    if key not in state:
+        raise Error(
+            f"the state has {name}, but no {key}, which says what these bytes mean; save "
+            "all of the module's state_dict()."
+        )
+    torch_state.decode(state[key], key).refuse_other(module.weights, name)

@@ -25,6 +25,7 @@ from .layout import (
     _byte_tables,
     blocks_of,
 )
+from .tensors import torch_device
 from .weights import PackedWeights, layout_for
 
 
@@ -60,8 +61,10 @@ def pack(tensor: ExpertTensor, device: Any, layout: Layout | str = "auto") -> Pa
         layout: as in `mxfp4.pack`.
 
     Raises:
-        Error: if a scale does not fit the layout asked for, or the file broke.
+        Error: if torch sees no such device, a scale does not fit the layout asked for, or the file
+            broke.
     """
+    device = torch_device(device)
     experts, n, k = tensor.shape
     proof = tensor.proof()
     chosen = layout_for(layout, proof)

@@ -55,7 +55,7 @@ class Proof:
         return Proof(min(self.scale_min, other.scale_min), top, self.has_nan or other.has_nan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PackedWeights:
     """Weights ``[E, N, K]`` in a packed layout.
 
@@ -90,6 +90,18 @@ class PackedWeights:
                 f"proof says that the largest is {self.proof.scale_max}."
             )
 
+    def __repr__(self) -> str:
+        """Shape, layout and place on one line; the bytes themselves help nobody."""
+        size = self.experts * blocks_of(self.n, self.k)[0] * blocks_of(self.n, self.k)[1]
+        kind = type(self.data)
+        place = getattr(self.data, "device", "")
+        where = f" on {place}" if place and not isinstance(self.data, np.ndarray) else ""
+        return (
+            f"PackedWeights(E={self.experts}, N={self.n}, K={self.k}, {self.layout}, "
+            f"scales {self.proof.scale_min}..{self.proof.scale_max}, "
+            f"{size * BLOCK_BYTES / 1e6:.1f} MB in a {kind.__module__}.{kind.__name__}{where})"
+        )
+
     @property
     def experts(self) -> int:
         """E."""
@@ -115,7 +127,7 @@ class PackedWeights:
         Without torch, put ``data`` into any uint8 DLPack tensor and use `dataclasses.replace`.
 
         Raises:
-            Error: if torch is not installed.
+            Error: if torch is not installed, or sees no such device.
         """
         try:
             import torch
@@ -124,7 +136,9 @@ class PackedWeights:
                 "PackedWeights.to_device needs torch, which is not installed; or put .data into a "
                 "DLPack tensor on the device and use dataclasses.replace(weights, data=tensor)."
             ) from e
-        data = self.data
+        from .tensors import torch_device
+
+        device, data = torch_device(device), self.data
         if isinstance(data, np.ndarray):
             target = torch.empty(data.shape, dtype=torch.uint8, device=device)
             for i in range(self.experts):  # one expert in flight: no second host copy

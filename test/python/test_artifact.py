@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MANIFEST, artifact, manifest
+from fakes import MANIFEST, PTX, artifact, manifest
 from mxfp4 import Artifact, Error, Layout
 from mxfp4.artifact import Manifest, load_all
 
@@ -25,6 +25,15 @@ def test_artifacts_round_trip(tmp_path: Path) -> None:
     assert [a.cubin for a in load_all(tmp_path)] == [b"\x7fELF code", None]
     with pytest.raises(Error, match="has no artifacts"):
         load_all(tmp_path / "a")
+
+
+def test_the_repr_is_a_line() -> None:
+    text = repr(artifact(cubin=b"\x7fELF"))
+    assert text == (
+        "Artifact(the artifact: mxfp4_grouped_matmul for E=3, N=70, K=96, "
+        "fragment_major(order=spread, scales=folded), bf16, rows (1, 64), sm_90a; "
+        f"{len(PTX)} bytes of PTX, 4 bytes of cubin)"
+    )
 
 
 @pytest.mark.parametrize(

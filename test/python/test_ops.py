@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import Tensor, packed
 from helpers import exact_activations, random_weights, split
-from mxfp4 import Error, demo, grouped_matmul, library, ops, pack
+from mxfp4 import Error, Problem, demo, grouped_matmul, kernels, library, ops, pack, prepare
 from mxfp4.formats import bfloat16
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 from mxfp4.reference import Bounded, mismatches
@@ -36,6 +37,69 @@ def test_numpy_path(rng: np.random.Generator, ids: list[int] | None, dtype: obje
     assert out.dtype == want.dtype
     assert mismatches(out, want) == 0
     assert "numpy reference" in ops.cpu_path()
+
+
+@pytest.mark.parametrize("path", ["specification", "numpy"])
+@pytest.mark.parametrize("dtype", [bfloat16, np.float32])
+def test_no_groups_are_no_rows(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, path: str, dtype: object
+) -> None:
+    if path == "numpy":
+        monkeypatch.setenv("MXFP4_LIBRARY", "/none.so")
+    weights, x = pack(*random_weights(rng, 2, 37, 96, 124, 128)), exact_activations(rng, 4, 96)
+    offsets, ids = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    y = grouped_matmul(x[:0], weights, offsets, ids, dtype)
+    assert (y.shape, y.dtype) == ((0, 37), dtype)
+    out = np.zeros((0, 37), dtype)
+    assert grouped_matmul(x[:0], weights, offsets, ids, out=out) is out
+    # No rows, but groups: by expert, and by ids.
+    assert grouped_matmul(x[:0], weights, np.zeros(3, np.int32)).shape == (0, 37)
+    assert grouped_matmul(x[:0], weights, np.zeros(2, np.int32), np.zeros(1, np.int32)).size == 0
+    for rows, starts, groups, told in [
+        (x, offsets, ids, "offsets must end at the number of rows, 4, got 0"),
+        (x[:0], np.zeros(2, np.int32), ids, "offsets must have 1 entries for 0 expert ids, got 2"),
+        (x[:0], np.zeros(0, np.int32), ids, "offsets must have 1 entries for 0 expert ids, got 0"),
+        (x[:0], offsets, None, "offsets must have 3 entries for 2 experts, got 1"),
+        (x[:0], offsets + 1, ids, "offsets must start at 0, got 1"),
+        (x[:0, :64], offsets, ids, "x"),
+        (x[:0].astype(np.float32), offsets, ids, "x must be bfloat16"),
+    ]:
+        with pytest.raises(Error, match=told):
+            grouped_matmul(rows, weights, starts, groups)
+
+
+def test_there_is_no_kernel_for_no_groups(rng: np.random.Generator) -> None:
+    weights = pack(*random_weights(rng, 2, 37, 96, 124, 128))
+    assert prepare(weights, groups=0) == []
+    problem = Problem(2, 37, 96, 0, expert_ids=True)
+    for ask in (problem.spec, lambda: kernels.kernel_for(problem, 1)):
+        with pytest.raises(Error, match=r"there is no kernel for no groups\. Without groups there"):
+            ask()
+    with pytest.raises(Error, match="groups must be at least 1 in"):
+        Problem.parse("experts=2 n=37 k=96 groups=0 expert-ids=1")
+
+
+def test_no_groups_on_a_device_launch_nothing() -> None:
+    x, out = Tensor((0, 96), "<V2"), Tensor((0, 70), "<V2")
+    offsets, ids = Tensor((1,), "<i4"), Tensor((0,), "<i4")
+    assert grouped_matmul(x, packed(), offsets, ids, out=out, out_dtype="bf16") is out
+    with pytest.raises(Error, match="pass out="):
+        grouped_matmul(x, packed(), offsets, ids)
+    for rows, starts, told in [
+        (
+            Tensor((5, 96), "<V2"),
+            offsets,
+            r"without groups x must have shape \[0, 96\], got \[5",
+        ),
+        (x, Tensor((2,), "<i4"), r"without groups offsets must have shape \[1\], got \[2\]"),
+    ]:
+        with pytest.raises(Error, match=told):
+            grouped_matmul(rows, packed(), starts, ids, out=out, out_dtype="bf16")
+
+
+def test_weights_of_a_device_do_not_go_with_numpy_rows(rng: np.random.Generator) -> None:
+    with pytest.raises(Error, match="x is a numpy array, but the weights are on a Tensor"):
+        grouped_matmul(exact_activations(rng, 4, 96), packed(), np.array([0, 1, 2, 4], np.int32))
 
 
 @pytest.mark.usefixtures("no_library")

@@ -58,6 +58,17 @@ def test_no_rows_launch_nothing(driver: FakeDriver) -> None:
     assert driver.launches == []
 
 
+def test_no_groups_launch_nothing(driver: FakeDriver) -> None:
+    kernel = Kernel.load(artifact(with_ids()), driver=driver)
+    given = arguments(rows=0) | {"offsets": Tensor((1,), "<i4"), "expert_ids": Tensor((0,), "<i4")}
+    assert kernel(**given) is given["out"]
+    assert driver.launches == []
+    with pytest.raises(Error, match=r"expert_ids must have shape \[5\], got \[0\]"):
+        kernel(**given | {"x": Tensor((1, 96), "<V2"), "out": Tensor((1, 70), "<V2")})
+    with pytest.raises(Error, match=r"offsets must have shape \[1\], got \[6\]"):
+        kernel(**given | {"offsets": Tensor((6,), "<i4")})
+
+
 def test_expert_ids_are_passed_when_the_kernel_takes_them(driver: FakeDriver) -> None:
     function_manifest[0] = with_ids()
     kernel = Kernel.load(artifact(with_ids()), driver=driver)

@@ -121,6 +121,16 @@ def test_no_rows_launch_nothing() -> None:
     assert s.report() == "nothing was launched: there are no rows\n"
 
 
+def test_no_groups_launch_nothing() -> None:
+    artifact = compile_kernel(replace(PROBLEM, groups=4, expert_ids=True), "")
+    x, none = CASE.activations()[:0], np.zeros(0, np.int32)
+    s = simulate(artifact, x, CASE.weights(), np.zeros(1, np.int32), none)
+    assert s.ok
+    assert s.y.shape == (0, 70)
+    assert s.launched is None
+    assert repr(s) == "Simulation(y bfloat16 [0, 70], 0 of 0 stored, error word 0, no hazards)"
+
+
 def test_the_launcher_checks_as_it_does_on_a_gpu() -> None:
     artifact = compile_kernel(PROBLEM, "")
     other = Case(replace(PROBLEM, layout=mxfp4.Layout("nibble", "raw")), CASE.sizes)

@@ -130,6 +130,11 @@ def test_weights_must_be_torch_too(data: Data) -> None:
         mxfp4.grouped_matmul(data.tx, mxfp4.pack(*data.raw), data.toffsets)
 
 
+def test_numpy_rows_take_weights_of_torch_on_the_cpu(data: Data) -> None:
+    y = mxfp4.grouped_matmul(data.x, data.weights, data.offsets)
+    assert torch.equal(from_numpy(y), data.truth())
+
+
 def test_there_is_no_gradient(data: Data) -> None:
     x = data.tx.clone().requires_grad_()
     y = mxfp4.grouped_matmul(x, data.weights, data.toffsets)
@@ -170,11 +175,219 @@ def test_a_module_keeps_its_layout(data: Data, rng: np.random.Generator) -> None
         raw.load_state_dict(module.state_dict())
     state = raw.state_dict()
     del state["_extra_state"]
-    with pytest.raises(Error, match="packed has n = None, but"):
+    with pytest.raises(Error, match="the state has packed, but no _extra_state, which says"):
         raw.load_state_dict(state, strict=False)
     assert torch.equal(raw.packed, before), "nothing was copied"
     moved = module.to(torch.float32).to("meta").weights
     assert (moved.data.dtype, moved.data.device.type) == (torch.uint8, "meta")
+
+
+@pytest.mark.parametrize("how", ["file", "model", "torch"])
+def test_a_state_is_saved_and_loaded(
+    data: Data, rng: np.random.Generator, tmp_path: Path, how: str
+) -> None:
+    """As safetensors and torch do it, of a module inside of another."""
+    from safetensors.torch import load_file, load_model, save_model
+    from safetensors.torch import save_file as save_tensors
+
+    def nested(weights: mxfp4.PackedWeights) -> torch.nn.Module:
+        return torch.nn.ModuleDict({"a": torch.nn.Linear(2, 2), "experts": GroupedLinear(weights)})
+
+    module, other = nested(data.weights), nested(Data(rng).weights)
+    raw = nested(mxfp4.pack(*data.raw, Layout("spread", "raw")))
+    assert all(isinstance(v, torch.Tensor) for v in module.state_dict().values())
+    assert not torch.equal(other["experts"].packed, module["experts"].packed)
+    file = tmp_path / "state"
+    if how == "model":
+        save_model(module, file)
+        load_model(other, file)
+    elif how == "file":
+        save_tensors(module.state_dict(), file)
+        other.load_state_dict(load_file(file))
+    else:
+        torch.save(module.state_dict(), file)
+        other.load_state_dict(torch.load(file, weights_only=True))
+    experts = other["experts"]
+    assert torch.equal(experts.packed, module["experts"].packed)
+    assert experts.proof == module["experts"].proof
+    assert torch.equal(experts(data.tx, data.toffsets), data.truth())
+    before = {name: tensor.clone() for name, tensor in raw.state_dict().items()}
+    with pytest.raises(Error, match=r"experts\.packed has scales = 'folded', but .* have 'raw'"):
+        load_model(raw, file) if how == "model" else raw.load_state_dict(module.state_dict())
+    assert torch.equal(raw["experts"].packed, before["experts.packed"])
+
+
+def test_states_of_version_0_1_0_are_read(data: Data, rng: np.random.Generator) -> None:
+    module, other = GroupedLinear(data.weights), GroupedLinear(Data(rng).weights)
+    layout = data.weights.layout
+    old = {"n": N, "k": K, "order": layout.order, "scales": layout.scales,
+           "proof": dict(vars(data.weights.proof))}  # fmt: skip
+    other.load_state_dict({"packed": module.packed, "_extra_state": old})
+    assert torch.equal(other.packed, module.packed)
+    assert other.proof == data.weights.proof
+    old["order"] = "nibble"
+    with pytest.raises(Error, match="has order = 'nibble', but this module's weights have 'spread"):
+        other.load_state_dict({"packed": module.packed, "_extra_state": old})
+
+
+def bytes_of(text: str) -> torch.Tensor:
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (7, "must be a uint8 tensor that GroupedLinear wrote, got int"),
+        (torch.zeros(3), r"must be a uint8 tensor that GroupedLinear wrote, got torch\.float32"),
+        (bytes_of(""), "is not what GroupedLinear wrote"),
+        (bytes_of("[1]"), "is not what GroupedLinear wrote"),
+        (bytes_of('{"format": "mxfp4-packed-state", "version": 2}'), "of version 2; this package"),
+        (bytes_of('{"format": "other", "version": 1}'), "is 'other' of version 1; this package"),
+        (bytes_of('{"format": "mxfp4-packed-state", "version": 1}'), "does not say what the pack"),
+        ({"n": N}, "does not say what the packed weights mean"),
+        ({"n": "70", "k": K, "order": "spread", "scales": "folded",
+          "proof": {"scale_min": 1, "scale_max": 2, "has_nan": False}}, "expected numbers, got"),
+        ({"n": N, "k": K, "order": "wide", "scales": "folded",
+          "proof": {"scale_min": 1, "scale_max": 2, "has_nan": False}}, "layout order must be one"),
+    ],
+)  # fmt: skip
+def test_a_broken_state_is_refused(data: Data, state: Any, text: str) -> None:
+    module = GroupedLinear(data.weights)
+    before, proof = module.packed.clone(), module.proof
+    with pytest.raises(Error, match=text):
+        module.load_state_dict({"packed": torch.zeros_like(before), "_extra_state": state})
+    assert torch.equal(module.packed, before)
+    assert module.proof == proof
+
+
+@pytest.mark.parametrize("packed", [torch.zeros(E + 1, 2, 2, 2176, dtype=torch.uint8),
+                                    torch.zeros(E, 2, 2, 2176)])  # fmt: skip
+def test_a_state_of_other_shape_or_type_is_refused(data: Data, packed: torch.Tensor) -> None:
+    module = GroupedLinear(data.weights)
+    before, proof = module.packed.clone(), module.proof
+    with pytest.raises(Error, match=r"packed is torch\..*, but this module's is torch\.uint8"):
+        module.load_state_dict({"packed": packed, "_extra_state": module.get_extra_state()})
+    assert torch.equal(module.packed, before)
+    assert module.proof == proof
+
+
+# Each with another number of groups and of rows; torch never generalises 0 and 1.
+RAGGED = [(5, 11), (3, 4), (9, 11), (2, 30), (7, 7), (17, 2), (4, 50)]
+
+
+@pytest.mark.parametrize(("dynamic", "most"), [(None, 2), (True, 1)])
+@pytest.mark.parametrize("with_ids", [True, False])
+def test_other_numbers_of_groups_and_rows_compile_nothing_anew(
+    rng: np.random.Generator, dynamic: bool | None, most: int, with_ids: bool
+) -> None:
+    """The first call may find numbers, the second generalises; after it nothing is compiled."""
+    d = Data(rng)
+    module = GroupedLinear(d.weights)
+    compiled: list[int] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compiled.append(len(inputs))
+        return graph.forward
+
+    def layer(x: Any, offsets: Any, ids: Any) -> Any:
+        return module(x * 2, offsets, ids) + mxfp4.grouped_matmul(x, d.weights, offsets, ids)
+
+    torch.compiler.reset()
+    run = torch.compile(layer, fullgraph=True, backend=backend, dynamic=dynamic)
+    for groups, rows in RAGGED:
+        groups = groups if with_ids else E
+        x = from_numpy(exact_activations(rng, rows, K))
+        offsets = from_numpy(split(rng, rows, groups))
+        ids = torch.randint(-1, E, (groups,), dtype=torch.int32) if with_ids else None
+        assert torch.equal(run(x, offsets, ids), layer(x, offsets, ids))
+    assert len(compiled) <= most, compiled
+    torch.compiler.reset()
+
+
+def test_shapes_are_symbols_to_a_tracer(rng: np.random.Generator) -> None:
+    """Exported with dynamic sizes, which fails if any of them is made a number."""
+    d = Data(rng, [2, -1, 0, 1, 2])
+
+    class Layer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.experts = GroupedLinear(d.weights)
+
+        def forward(self, x: Any, offsets: Any, ids: Any) -> Any:
+            return self.experts(x, offsets, ids)
+
+    rows, groups = torch.export.Dim("rows", min=2), torch.export.Dim("groups", min=2)
+    sizes = {"x": {0: rows}, "offsets": {0: groups + 1}, "ids": {0: groups}}
+    exported = torch.export.export(Layer(), (d.tx, d.toffsets, d.tids), dynamic_shapes=sizes)
+    other = Data(rng, [1, 2])
+    y = exported.module()(other.tx[:4], torch.tensor([0, 3, 4], dtype=torch.int32), other.tids)
+    assert torch.equal(y, Layer()(other.tx[:4], torch.tensor([0, 3, 4], dtype=torch.int32),
+                                  other.tids))  # fmt: skip
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_no_groups_give_no_rows(data: Data, out: bool) -> None:
+    x, offsets, ids = data.tx[:0], torch.zeros(1, dtype=torch.int32), data.toffsets[:0]
+    there = torch.empty(0, N, dtype=torch.bfloat16) if out else None
+    y = mxfp4.grouped_matmul(x, data.weights, offsets, ids, out=there)
+    assert (y.shape, y.dtype) == ((0, N), torch.bfloat16)
+    assert GroupedLinear(data.weights)(x, offsets, ids).shape == (0, N)
+    with pytest.raises(Error, match="offsets must end at the number of rows, 11, got 0"):
+        mxfp4.grouped_matmul(data.tx, data.weights, offsets, ids)
+
+
+def test_no_rows_need_no_kernel_on_a_gpu(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No GPU: the implementation is called as the dispatcher would.
+    def kernel_for(*asked: Any) -> Any:
+        raise AssertionError(f"a kernel was asked for: {asked}")
+
+    monkeypatch.setattr(torch_op, "kernel_for", kernel_for)
+    none, ids = torch.zeros(4, dtype=torch.int32), data.toffsets[:0]
+    x, weights, options = data.tx, data.weights.data, data.options()
+    assert torch_op._cuda(x[:0], weights, none, **options).shape == (0, N)
+    y = torch_op._cuda(x[:0], weights, none[:1], ids, out_dtype=torch.float32, **options)
+    assert (y.shape, y.dtype) == ((0, N), torch.float32)
+    with pytest.raises(Error, match="there are no groups, so x must have no rows, got 11"):
+        torch_op._cuda(x, weights, none[:1], ids, **options)
+
+
+@pytest.mark.parametrize("name", ["offsets", "ids"])
+def test_indices_must_be_torch_too(rng: np.random.Generator, name: str) -> None:
+    d = Data(rng, [2, -1, 0, 1, 2])
+    offsets, ids = (d.offsets, d.tids) if name == "offsets" else (d.toffsets, d.ids)
+    with pytest.raises(Error, match=r"must be a torch tensor, as x is, got ndarray; use torch\.as"):
+        mxfp4.grouped_matmul(d.tx, d.weights, offsets, ids)
+
+
+def test_the_repr_of_weights_is_a_line(data: Data) -> None:
+    packed = mxfp4.pack(*data.raw)
+    start = "PackedWeights(E=3, N=70, K=96, fragment_major(order=spread, scales=folded), scales 12"
+    assert repr(packed).startswith(start)
+    assert repr(packed).endswith(", 0.0 MB in a numpy.ndarray)")
+    assert repr(data.weights).endswith(", 0.0 MB in a torch.Tensor on cpu)")
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "text"),
+    [
+        ("cuda", 0, "torch sees no CUDA GPU, but the device 'cuda' was asked for; `mxfp4 doctor`"),
+        ("cuda:3", 1, "torch sees 1 CUDA GPU, but the device 'cuda:3' was asked for"),
+        (torch.device("cuda", 2), 2, "torch sees 2 CUDA GPUs, but the device 'cuda:2' was"),
+        ("gpu", 1, "expected a torch device such as .*, got 'gpu'"),
+        (None, 1, "expected a torch device such as .*, got None"),
+    ],
+)
+def test_a_device_that_is_not_there_is_a_sentence(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Any, count: int, text: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    with pytest.raises(Error, match=text):
+        mxfp4.pack(*data.raw).to_device(device)
+    save_file(
+        {"a_blocks": data.raw.blocks, "a_scales": data.raw.scales}, tmp_path / "c.safetensors"
+    )
+    with pytest.raises(Error, match=text):
+        torch_pack.pack(mxfp4.Checkpoint(tmp_path / "c.safetensors")["a"], device)
 
 
 def test_packing_onto_a_device_holds_few_experts(tmp_path: Path) -> None:
