@@ -243,7 +243,8 @@ void execWaitBulk(ExecContext &X, const Inst &I) {
         ++N;
       }
     }
-    X.W.Clock.raise(X.W.agent(BulkAgent),
+    // Each lane counts groups of its own.
+    X.W.Clock.raise(laneAgent(X.W.agent(BulkAgent) << 5 | L),
                     2 * Upto + (I.Mods & ReadOnlyWait ? 0 : 1));
   });
   ++X.Cl.Progress;

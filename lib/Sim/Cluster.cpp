@@ -155,7 +155,7 @@ std::unique_ptr<Cluster> mxfp4::sim::makeCluster(Grid &G, uint32_t Index) {
             Cl->Id.Z * K.Z + R / K.X / K.Y};
     // Slack for a swizzle in the last, partial row of 128 bytes.
     C.Shared.assign(G.SharedBytes + 128, 0xff);
-    C.Cells.resize((G.SharedBytes + 128) / 4 + 4);
+    C.Cells.resize(G.SharedBytes + 128);
     C.LiveWarps = uint32_t((G.L->Block.count() + 31) / 32);
     C.Warps.resize(C.LiveWarps);
     for (uint32_t W = 0; W < C.Warps.size(); ++W)

@@ -36,6 +36,9 @@ static void land(ExecContext &X, const std::array<uint32_t, 32> &Group) {
   }
   W.Copies.resize(Kept);
   W.CopyDone = std::max(W.CopyDone, Known);
+  // A lane that has committed fewer groups must not use these numbers again.
+  for (uint32_t &Groups : W.CopyGroups)
+    Groups = std::max(Groups, Known);
   W.Clock.raise(W.agent(CopyAgent), Known);
 }
 

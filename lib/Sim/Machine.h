@@ -19,6 +19,7 @@
 #include "Shadow.h"
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <tuple>
 
@@ -182,8 +183,7 @@ struct Cta {
   uint32_t Rank = 0, Linear = 0; ///< In the cluster, in the grid.
   Dim3 Id;
   std::vector<uint8_t> Shared;
-  std::vector<Cell> Cells;
-  ReadSets Sets;
+  Shadow Cells;
   std::vector<Warp> Warps;
   std::array<NamedBarrier, 16> Barriers;
   std::map<uint32_t, Mbarrier> Mbarriers;
@@ -221,8 +221,7 @@ struct LocalStats {
 
 struct GlobalPage {
   std::atomic_flag Lock = ATOMIC_FLAG_INIT;
-  std::vector<Cell> Cells;
-  ReadSets Sets;
+  Shadow Cells;
 };
 
 struct GlobalRegion {

@@ -146,11 +146,9 @@ void execInit(ExecContext &X, const Inst &I) {
     uint32_t Agent = B.Agent, Clock = B.AgentClock;
     if (!Agent && T->NumMbarAgents < AgentsPerCta - MbarAgent)
       Agent = T->Linear * AgentsPerCta + MbarAgent + T->NumMbarAgents++;
-    for (unsigned W = 0; W < 2; ++W)
-      wordCell(T->Cells, (Off >> 2) + W).Flags &= uint8_t(~Cell::Barrier);
+    T->Cells.mark(Off, 2, 0, Cell::Barrier);
     touchShared(X, *T, Off, 8, threadAccess(X, L, Access::Write));
-    for (unsigned W = 0; W < 2; ++W)
-      wordCell(T->Cells, (Off >> 2) + W).Flags |= Cell::Barrier;
+    T->Cells.mark(Off, 2, Cell::Barrier, 0);
     B = Mbarrier();
     B.Valid = true;
     B.Count = B.Pending = Count;
@@ -172,10 +170,7 @@ void execInval(ExecContext &X, const Inst &I) {
     if (!B)
       return;
     B->Valid = false;
-    for (unsigned W = 0; W < 2; ++W) {
-      wordCell(T->Cells, (Off >> 2) + W).Flags &= uint8_t(~Cell::Barrier);
-      wordCell(T->Cells, (Off >> 2) + W).Init = 0;
-    }
+    T->Cells.mark(Off, 2, 0, Cell::Barrier | Cell::Initialised);
   });
 }
 

@@ -106,9 +106,10 @@ void mxfp4::sim::warpExited(ExecContext &X) {
              "the warp exits while a wgmma is in flight: wgmma.wait_group must "
              "come first",
              0);
-  uint32_t Waited = W.Clock.get(W.agent(BulkAgent));
   for (unsigned L = 0; L < 32; ++L)
-    if (2 * W.BulkGroups[L] > Waited && !X.known("bulk-exit"))
+    if (2 * W.BulkGroups[L] >
+            W.Clock.get(laneAgent(W.agent(BulkAgent) << 5 | L)) &&
+        !X.known("bulk-exit"))
       X.report("bulk-exit",
                "the thread exits while a bulk store may still read shared "
                "memory: cp.async.bulk.wait_group.read must come first",
