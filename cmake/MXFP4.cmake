@@ -17,9 +17,10 @@ add_compile_options(-UNDEBUG -Wall -Wextra -Werror=return-type)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 add_link_options(-fuse-ld=lld)
 
-# Fuzz targets (test/fuzz) and all that they link, under the sanitizers. RTTI of
-# libMLIR is hidden, which -fsanitize=vptr and function cannot cope with.
-option(MXFP4_FUZZ "Build for fuzzing: only the targets of test/fuzz" OFF)
+# Fuzz targets (test/fuzz), unit tests (test/unit) and all that they link, under
+# the sanitizers. RTTI of libMLIR is hidden, which -fsanitize=vptr and function
+# cannot cope with.
+option(MXFP4_FUZZ "Build with sanitizers: only targets of test/fuzz and unit" OFF)
 if(MXFP4_FUZZ)
   set(sanitizers -fsanitize=address,undefined -fno-sanitize=vptr,function
       -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Guarded.h"
+
 #include "mxfp4/Core/WeightLayout.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +13,7 @@
 #include <cstring>
 #include <random>
 #include <set>
+#include <string>
 
 using namespace mxfp4;
 
@@ -138,6 +141,89 @@ TEST(WeightLayout, UnpackInvertsPackForOddShapes) {
                 PackStatus::Success);
       EXPECT_EQ(codes, codesBack);
       EXPECT_EQ(scales, scalesBack);
+    }
+}
+
+/// Bytes between guard bands.
+class Guarded {
+public:
+  explicit Guarded(size_t size) : bytes(guardedAlloc(size)), size(size) {}
+  Guarded(const Guarded &) = delete;
+  Guarded &operator=(const Guarded &) = delete;
+  ~Guarded() {
+    EXPECT_TRUE(guardedFree(bytes, size)) << "a guard band was written to";
+  }
+  operator uint8_t *() { return bytes; }
+
+private:
+  uint8_t *bytes;
+  size_t size;
+};
+
+// Tests with guard bands can fail.
+TEST(Guarded, BandsTellWhoLeavesABuffer) {
+  for (int64_t at : {-kGuardBytes, -1, 5, 5 + kGuardBytes - 1}) {
+    uint8_t *buffer = guardedAlloc(5);
+    volatile uint8_t *place = buffer + at;
+    if (kBandsArePoisoned) {
+      EXPECT_DEATH(*place = 0, "use-after-poison");
+      EXPECT_DEATH((void)*place, "use-after-poison");
+      EXPECT_TRUE(guardedFree(buffer, 5));
+      continue;
+    }
+    *place = 0;
+    EXPECT_FALSE(guardedFree(buffer, 5));
+  }
+  uint8_t *buffer = guardedAlloc(5);
+  std::memset(buffer, 0, 5);
+  EXPECT_TRUE(guardedFree(buffer, 5));
+}
+
+// N and K end anywhere in a block. Every byte of a result is written, and
+// depends on the arguments alone.
+TEST(WeightLayout, PackAndUnpackStayInsideOfTheirBuffers) {
+  for (const BlockLayout &layout : layouts())
+    for (int64_t n : {1, 2, 31, 63, 64, 65, 127, 128, 129})
+      for (int64_t k : {32, 64, 96, 128, 160}) {
+        SCOPED_TRACE("n = " + std::to_string(n) + ", k = " + std::to_string(k));
+        const size_t codeBytes = n * k / 2, scaleBytes = n * k / 32,
+                     blockBytes = packedBytes(n, k);
+        std::mt19937 random(n * 1000 + k);
+        Guarded codes(codeBytes), scales(scaleBytes);
+        for (size_t i = 0; i < codeBytes; ++i)
+          codes[i] = random();
+        for (size_t i = 0; i < scaleBytes; ++i)
+          scales[i] = random() % 129;
+
+        Guarded packed(blockBytes), again(blockBytes);
+        std::memset(again, 0x5A, blockBytes);
+        for (uint8_t *out : {&packed[0], &again[0]})
+          ASSERT_EQ(pack(layout, codes, scales, n, k, out),
+                    PackStatus::Success);
+        EXPECT_EQ(std::memcmp(packed, again, blockBytes), 0);
+
+        Guarded codesBack(codeBytes), scalesBack(scaleBytes);
+        ASSERT_EQ(unpack(layout, packed, n, k, codesBack, scalesBack),
+                  PackStatus::Success);
+        EXPECT_EQ(std::memcmp(codes, codesBack, codeBytes), 0);
+        EXPECT_EQ(std::memcmp(scales, scalesBack, scaleBytes), 0);
+      }
+}
+
+// Not a byte is written where the answer is no.
+TEST(WeightLayout, RefusalsWriteNothing) {
+  for (const BlockLayout &layout : layouts())
+    for (auto [n, k] : {std::pair<int64_t, int64_t>{0, 32},
+                        {-1, 32},
+                        {1, 0},
+                        {1, -32},
+                        {1, 31},
+                        {1, 48}}) {
+      Guarded nothing(0), packed(0);
+      EXPECT_EQ(pack(layout, nothing, nothing, n, k, packed),
+                PackStatus::BadShape);
+      EXPECT_EQ(unpack(layout, packed, n, k, nothing, nothing),
+                PackStatus::BadShape);
     }
 }
 

@@ -4,31 +4,17 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
+#include "capi-test.h"
+
 #include "mxfp4-c/mxfp4.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static _Atomic int failures = 0;
+_Atomic int failures = 0;
 
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      ++failures;                                                              \
-      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);          \
-    }                                                                          \
-  } while (0)
-
-/* What the diagnostic function was told last, and how often. */
-struct Heard {
-  int count;
-  int severity;
-  char text[1024];
-};
-
-static void listen(int severity, const char *message, void *user) {
+void listen(int severity, const char *message, void *user) {
   struct Heard *heard = user;
   ++heard->count;
   heard->severity = severity;
@@ -199,122 +185,6 @@ static void testDiagnostics(void) {
   CHECK(!mxfp4_compile(compiler, "module {}", ""));
   mxfp4_compiler_destroy(compiler);
   mxfp4_string_free(mlir);
-}
-
-enum { kExperts = 2, kN = 37, kK = 96, kRows = 5, kBlockBytes = 2176 };
-enum { kPackedBytes = 1 * 2 * kBlockBytes };
-
-struct Weights {
-  uint8_t codes[kN * kK / 2];
-  uint8_t scales[kN * kK / 32];
-};
-
-static void fill(struct Weights *w, unsigned seed) {
-  for (size_t i = 0; i < sizeof(w->codes); ++i)
-    w->codes[i] = (uint8_t)((i + seed) * 167 + (i >> 3));
-  for (size_t i = 0; i < sizeof(w->scales); ++i)
-    w->scales[i] = (uint8_t)(125 + (i + seed) % 4);
-}
-
-static void testPacking(void) {
-  struct Weights w, back;
-  uint8_t packed[kPackedBytes];
-  static const char *const orders[] = {"spread", "nibble"};
-  static const char *const encodings[] = {"folded", "raw"};
-  for (int o = 0; o < 2; ++o)
-    for (int e = 0; e < 2; ++e) {
-      fill(&w, (unsigned)(o + 2 * e));
-      memset(&back, 0xAB, sizeof(back));
-      CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, orders[o], encodings[e],
-                       packed) == 0);
-      CHECK(mxfp4_unpack(packed, kN, kK, orders[o], encodings[e], back.codes,
-                         back.scales) == 0);
-      CHECK(memcmp(&w, &back, sizeof(w)) == 0);
-    }
-  w.scales[3] = 0xFF;
-  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "spread", "raw", packed) == 0);
-  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "spread", "folded", packed) == 1);
-  CHECK(mxfp4_pack(w.codes, w.scales, kN, 95, "spread", "raw", packed) == 2);
-  CHECK(mxfp4_pack(w.codes, w.scales, 0, kK, "spread", "raw", packed) == 2);
-  CHECK(mxfp4_pack(w.codes, w.scales, kN, kK, "sprad", "raw", packed) == 2);
-  CHECK(mxfp4_pack(w.codes, NULL, kN, kK, "spread", "raw", packed) == 2);
-  CHECK(mxfp4_unpack(packed, kN, kK, "spread", NULL, back.codes, back.scales) ==
-        2);
-}
-
-/* Independent of the library: E2M1 times a scale between 2^-2 and 2^1. */
-static float decode(const struct Weights *w, int n, int k) {
-  static const float magnitudes[] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
-  const int byte = w->codes[(n * kK + k) / 2];
-  const int code = k % 2 ? byte >> 4 : byte & 15;
-  float value = magnitudes[code & 7] * (code & 8 ? -1.0f : 1.0f);
-  int exponent = w->scales[n * (kK / 32) + k / 32] - 127;
-  for (; exponent < 0; ++exponent)
-    value *= 0.5f;
-  for (; exponent > 0; --exponent)
-    value *= 2.0f;
-  return value;
-}
-
-/* bf16 bits of a small whole number: exact, the low half is zero. */
-static uint16_t toBF16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof(bits));
-  return (uint16_t)(bits >> 16);
-}
-
-static void testCpuKernel(void) {
-  struct Heard heard = {0};
-  mxfp4_compiler *compiler = mxfp4_compiler_create(listen, &heard);
-  char *mlir = mxfp4_problem_to_mlir(
-      compiler, "experts=2 groups=4 expert-ids=1 n=37 k=96 output=f32");
-  mxfp4_cpu_kernel *kernel = mxfp4_jit(compiler, mlir);
-  mxfp4_string_free(mlir);
-  mxfp4_compiler_destroy(compiler);
-  CHECK(kernel != NULL && heard.count == 0);
-  if (!kernel)
-    return;
-
-  struct Weights w[kExperts];
-  static uint8_t packed[kExperts * kPackedBytes];
-  for (int e = 0; e < kExperts; ++e) {
-    fill(&w[e], (unsigned)(11 * e));
-    CHECK(mxfp4_pack(w[e].codes, w[e].scales, kN, kK, "spread", "folded",
-                     packed + e * kPackedBytes) == 0);
-  }
-  static float xs[kRows][kK], y[kRows][kN];
-  static uint16_t x[kRows][kK];
-  for (int r = 0; r < kRows; ++r)
-    for (int k = 0; k < kK; ++k) {
-      xs[r][k] = (float)((r * 31 + k * 7) % 9 - 4);
-      x[r][k] = toBF16(xs[r][k]);
-    }
-  const int32_t offsets[] = {0, 2, 2, 3, 5}, ids[] = {1, 0, -1, 0};
-  static const int expertOfRow[kRows] = {1, 1, -1, 0, 0};
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, ids, y) == 0);
-  for (int r = 0; r < kRows; ++r)
-    for (int n = 0; n < kN; ++n) {
-      float sum = 0; /* Exact: small multiples of 1/8. */
-      for (int k = 0; k < kK && expertOfRow[r] >= 0; ++k)
-        sum += xs[r][k] * decode(&w[expertOfRow[r]], n, k);
-      CHECK(y[r][n] == sum);
-    }
-
-  /* Bad groups: a code each, and nothing is stored. */
-  static float before[kRows][kN];
-  memcpy(before, y, sizeof(y));
-  const int32_t falling[] = {0, 3, 2, 3, 5}, late[] = {1, 2, 2, 3, 5},
-                early[] = {0, 2, 2, 3, 4}, badIds[] = {1, 2, -1, 0},
-                lowIds[] = {1, -2, -1, 0};
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, falling, ids, y) == 1);
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, late, ids, y) == 1);
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, early, ids, y) == 1);
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, badIds, y) == 2);
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, lowIds, y) == 2);
-  CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, NULL, y) == 3);
-  // The bits, not the values.
-  CHECK(memcmp((const void *)before, (const void *)y, sizeof(y)) == 0);
-  mxfp4_cpu_destroy(kernel);
 }
 
 static void keepPtx(const char *name, const char *ptx, void *user) {
