@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,7 @@ PYTHON = ("test_compiler.py", "test_kernel_choice.py", "test_layout.py", "test_a
 # takes as long as all others, and has a stage of its own.
 LEFT_OUT = r"compile-time|package/|embed|fuzz|resources|moe-layer"
 KERNELS = 3  # whose PTX is another, and that are tried
+RUNNING: set[int] = set()  # process groups
 MEMORY = 16 << 30  # that a command may take, so that no mutant takes all
 
 
@@ -96,12 +98,22 @@ def execute(command: Sequence[str | Path], cwd: Path, env: dict[str, str], limit
     with subprocess.Popen(bounded, cwd=cwd, env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace",
                           start_new_session=True) as process:  # fmt: skip
+        RUNNING.add(process.pid)
         try:
             text = process.communicate(timeout=limit)[0]
             return Outcome(process.returncode, text)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return Outcome(None, process.communicate()[0])
+        finally:
+            RUNNING.discard(process.pid)
+
+
+def end_all() -> None:
+    """Ends what `execute` has started, for when the program itself is ended."""
+    for group in list(RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,13 @@ import os
 import queue
 import random
 import re
+import signal
 import sys
 import threading
 from collections import Counter
 from pathlib import Path
 
-from mutant_build import Bench, Build
+from mutant_build import Bench, Build, end_all
 from source_mutants import Mutant, every_mutant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,13 @@ def main() -> int:
     folder = o.build.resolve() / "mutants"
     folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder / "log.jsonl", o.resume)
+
+    def stop(number: int, _: object) -> None:
+        end_all()
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     run(Build(ROOT, o.build.resolve()), every, log, folder, o.jobs)
     return 0 if report(every, log, o.verbose) else 1
 
