@@ -303,6 +303,9 @@ class Artifact:
         """Write an artifact folder; it is made if it is not there."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
+        # What an earlier artifact left here must not be taken for part of this one.
+        for name in ("manifest.json", "kernel.cubin"):
+            (path / name).unlink(missing_ok=True)
         (path / "kernel.ptx").write_text(self.ptx)
         if self.cubin is not None:
             (path / "kernel.cubin").write_bytes(self.cubin)

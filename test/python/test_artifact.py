@@ -23,6 +23,8 @@ def test_artifacts_round_trip(tmp_path: Path) -> None:
     assert not again.manifest.fits_rows(65)
     artifact().save(tmp_path / "b")
     assert [a.cubin for a in load_all(tmp_path)] == [b"\x7fELF code", None]
+    artifact().save(tmp_path / "a")
+    assert Artifact.load(tmp_path / "a").cubin is None, "the other kernel's cubin is gone"
     with pytest.raises(Error, match="has no artifacts"):
         load_all(tmp_path / "a")
 
