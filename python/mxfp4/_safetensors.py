@@ -1,12 +1,80 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Opening safetensors files, with errors that a user can act on."""
+"""Opening safetensors files, with errors that a user can act on.
+
+The safetensors library checks a file's header before anything is believed. Bytes are then read
+from where the header says, without the library: numpy has no types for 4-bit codes and E8M0
+scales, and a header of thousands of experts would be parsed again for each of them.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import Error
+from .names import shown
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file: where it is, and what the file's header says of it.
+
+    Attributes:
+        path: the file.
+        name: the tensor's.
+        dtype: as safetensors writes it, for example "U8".
+        shape: in elements, also for types of less than a byte.
+        offset: of its first byte in the file.
+        size: its bytes.
+    """
+
+    path: Path
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{shown(self.name)} ({self.dtype} {list(self.shape)})"
+
+    def bytes(self, start: int, count: int) -> NDArray[np.uint8]:
+        """Some of its bytes: u8 ``[count]``.
+
+        Raises:
+            Error: if the file is gone or shorter than it was.
+        """
+        assert start >= 0
+        assert start + count <= self.size
+        try:
+            data = np.fromfile(self.path, np.uint8, count, offset=self.offset + start)
+        except OSError as e:
+            raise Error(f"{self.path}: {shown(self.name)} cannot be read: {e.strerror}.") from e
+        if data.size != count:
+            raise Error(
+                f"{self.path}: {shown(self.name)} is cut off; the file changed since it was opened."
+            )
+        return data
+
+    def array(self) -> NDArray[Any]:
+        """The whole tensor, by the library.
+
+        Raises:
+            Error: if numpy has no such type.
+        """
+        with open_file(self.path) as file:
+            try:
+                return np.asarray(file.get_slice(self.name)[:])
+            except (AttributeError, TypeError) as e:
+                raise Error(
+                    f"{self.path}: {shown(self.name)} is of dtype {self.dtype}, which numpy cannot "
+                    "hold."
+                ) from e
 
 
 def open_file(path: Path) -> Any:
@@ -17,12 +85,51 @@ def open_file(path: Path) -> Any:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise Error(f"{path} does not exist or is not a file; expected a safetensors file.")
+    if not is_file(path):
+        raise Error(f"{shown(path)} does not exist or is not a file; expected a safetensors file.")
     try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as e:
         raise Error(
-            f"{path} ({path.stat().st_size} bytes) is not a whole safetensors file: {e}. It may be "
-            "truncated; fetch or write it again."
+            f"{shown(path)} ({path.stat().st_size} bytes) is not a whole safetensors file: "
+            f"{shown(e)}. It may be truncated; fetch or write it again."
         ) from e
+
+
+def is_file(path: Path) -> bool:
+    """`Path.is_file` that is False, too, for names which the file system refuses."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a name is there twice")
+    return dict(pairs)
+
+
+def tensors_of(path: Path) -> dict[str, Stored]:
+    """All tensors of a file, by name.
+
+    Raises:
+        Error: as `open_file`; also if two tensors have one name.
+    """
+    with open_file(path) as library:
+        names = set(library.keys())
+    try:
+        with path.open("rb") as file:
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8), object_pairs_hook=_no_duplicates)
+        header.pop("__metadata__", None)
+        if set(header) != names:
+            raise ValueError("the file changed while it was read")
+        found = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            place = (tuple(entry["shape"]), start + begin, end - begin)
+            found[name] = Stored(path, name, entry["dtype"], *place)
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as e:
+        raise Error(f"{shown(path)} is not a whole safetensors file: {shown(e)}.") from e
+    return found

@@ -1,134 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Reader of MXFP4 expert weights in gpt-oss style safetensors checkpoints.
+"""Reader of MXFP4 expert weights in safetensors checkpoints.
 
 A checkpoint is one ``.safetensors`` file, or a folder with such files and, if there are several,
-``model.safetensors.index.json``. An expert tensor is a pair
-``<name>_blocks`` u8 ``[E, N, K/32, 16]`` and ``<name>_scales`` u8 ``[E, N, K/32]``, for example
-``model.layers.0.mlp.experts.gate_up_proj``. Nothing is read before it is asked for, and experts
-can be read one at a time.
+``model.safetensors.index.json``. Which tensors are experts, `conventions` says; gpt-oss's pairs
+``<name>_blocks`` u8 ``[E, N, K/32, 16]`` and ``<name>_scales`` u8 ``[E, N, K/32]`` are one of its
+rows. Nothing is read before it is asked for, and experts can be read one at a time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ._safetensors import open_file
+from ._safetensors import Stored, open_file, tensors_of
+from .conventions import find_experts, wanted
 from .errors import Error
-from .formats import BLOCK, BLOCK_BYTES, Quantized, dequantize
-from .layout import Layout
-from .weights import PackedWeights, Proof, pack_stream
+from .experts import ExpertTensor
+from .names import inside, shown
+from .packed_file import FORMAT as PACKED_FORMAT
+from .packed_file import INDEX as PACKED_INDEX
+
+__all__ = ["INDEX", "Checkpoint", "ExpertTensor"]
 
 INDEX = "model.safetensors.index.json"
 
 
-@dataclass(frozen=True)
-class _Slice:
-    """Where one tensor is, and what its file's header says of it."""
-
-    path: Path
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-    def read(self, index: int | None = None) -> NDArray[Any]:
-        with open_file(self.path) as file:
-            tensor = file.get_slice(self.name)
-            try:
-                return np.asarray(tensor[:] if index is None else tensor[index])
-            except (AttributeError, TypeError) as e:
-                raise Error(
-                    f"{self.path}: {self.name} is of dtype {self.dtype}, which numpy cannot hold."
-                ) from e
-
-
-@dataclass(frozen=True)
-class ExpertTensor:
-    """One stack of MXFP4 matrices ``[E, N, K]`` in a checkpoint; an `ExpertSource`.
-
-    Attributes:
-        name: the tensors' common name, without ``_blocks`` and ``_scales``.
-        shape: (E, N, K).
-    """
-
-    name: str
-    shape: tuple[int, int, int]
-    _blocks: _Slice
-    _scales: _Slice
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def read(self, expert: int) -> Quantized:
-        """One expert: blocks u8 ``[N, K/32, 16]``, scales u8 ``[N, K/32]``.
-
-        Raises:
-            Error: if ``expert`` is out of range, or the file changed or broke since it was opened.
-        """
-        if not 0 <= expert < self.shape[0]:
-            raise Error(f"{self.name}: expert must be 0 .. {self.shape[0] - 1}, got {expert}.")
-        return Quantized(self._blocks.read(expert), self._scales.read(expert))
-
-    def __iter__(self) -> Iterator[Quantized]:
-        return (self.read(e) for e in range(self.shape[0]))
-
-    def read_all(self) -> Quantized:
-        """All experts: blocks u8 ``[E, N, K/32, 16]``, scales u8 ``[E, N, K/32]``."""
-        return Quantized(self._blocks.read(), self._scales.read())
-
-    def proof(self) -> Proof:
-        """What packing would prove of the scales; reads them alone, one expert at a time."""
-        proof: Proof | None = None
-        for expert in range(self.shape[0]):
-            proof = Proof.of(self._scales.read(expert)).merge(proof)
-        assert proof is not None  # there is at least one expert
-        return proof
-
-    def decode(self, expert: int) -> NDArray[Any]:
-        """One expert's exact weights, bf16 ``[N, K]``."""
-        return dequantize(*self.read(expert))
-
-    def pack(
-        self,
-        layout: Layout | str = "auto",
-        *,
-        out: NDArray[np.uint8] | None = None,
-        progress: bool = False,
-    ) -> PackedWeights:
-        """Pack, one expert in memory at a time; see `mxfp4.pack`."""
-        return pack_stream(self, len(self), layout, out=out, progress=progress)
-
-
 class Checkpoint:
     """The MXFP4 expert tensors of a checkpoint.
+
+    Attributes:
+        path: as given.
+        experts: the expert tensors by name.
+        left_out: tensors that look like codes or scales and are no MXFP4 experts, and why.
 
     Args:
         path: a ``.safetensors`` file, or a folder.
 
     Raises:
         Error: if there is no checkpoint, a file is missing, truncated or does not hold what the
-            index says, or an expert tensor's dtypes or shapes do not fit.
+            index says, or tensors that are meant as experts do not fit together.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._tensors = dict(_tensors(self.path))
-        self.experts: dict[str, ExpertTensor] = {}
-        for name in sorted(self._tensors):
-            if name.endswith("_blocks"):
-                tensor = _expert_tensor(name.removesuffix("_blocks"), self._tensors)
-                self.experts[tensor.name] = tensor
-            elif name.endswith("_scales"):
-                base = name.removesuffix("_scales")
-                if f"{base}_blocks" not in self._tensors:
-                    raise Error(f"{self.path}: {name} has no matching {base}_blocks.")
+        found = find_experts(self._tensors)
+        self.experts: dict[str, ExpertTensor] = found.experts
+        self.left_out: dict[str, str] = found.left_out
 
     def __getitem__(self, name: str) -> ExpertTensor:
         """An expert tensor by its name.
@@ -137,9 +61,44 @@ class Checkpoint:
             Error: if there is none of that name; the message lists those there are.
         """
         if name not in self.experts:
-            known = ", ".join(self.experts) or "none"
+            known = ", ".join(map(shown, self.experts)) or "none"
             raise Error(f"{self.path} has no MXFP4 expert tensor {name!r}; it has: {known}.")
         return self.experts[name]
+
+    def require(self, names: list[str] | None = None) -> list[ExpertTensor]:
+        """Expert tensors by their names, or all of them, of which there is at least one.
+
+        Raises:
+            Error: if there is none; the message says what was found and what is read.
+        """
+        if names is None and not self.experts:
+            raise Error(
+                f"{shown(self.path)} has no MXFP4 expert tensors. Found: {self._contents()}. "
+                "Looked for stacks of codes [E, N, K/2], or a matrix [N, K/2] for each expert "
+                "(...experts.0.w1), whose tensors of codes and scales, one for 32 values, are "
+                f"named {wanted()}."
+            )
+        return [self[name] for name in (self.experts if names is None else names)]
+
+    def notes(self) -> list[str]:
+        """Sentences on what was left out, alike tensors together."""
+        alike: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            alike.setdefault(_pattern(name), []).append(reason)
+        return [reasons[0] + (f" (and {len(reasons) - 1} alike)" if len(reasons) > 1 else "")
+                for reasons in alike.values()]  # fmt: skip
+
+    def _contents(self, most: int = 5) -> str:
+        """The tensors in a few words; what looks like experts comes first."""
+        if notes := self.notes():
+            rest = f"; and {len(notes) - most} more" if len(notes) > most else ""
+            return "; ".join(notes[:most]) + rest
+        alike: dict[tuple[str, str], Stored] = {}
+        for name, tensor in sorted(self._tensors.items(), key=lambda t: "expert" not in t[0]):
+            alike.setdefault((_pattern(name), tensor.dtype), tensor)
+        found = [str(tensor) for tensor in alike.values()]
+        rest = f", and {len(found) - most} more kinds of tensors" if len(found) > most else ""
+        return (", ".join(found[:most]) + rest) or "no tensors"
 
     def read(self, name: str) -> NDArray[Any]:
         """Any tensor whole, by its full name.
@@ -149,72 +108,88 @@ class Checkpoint:
         """
         if name not in self._tensors:
             raise Error(f"{self.path} has no tensor {name!r}.")
-        return self._tensors[name].read()
+        return self._tensors[name].array()
 
 
-def _tensors(path: Path) -> Iterator[tuple[str, _Slice]]:
+def _pattern(name: str) -> str:
+    return re.sub(r"(?<=\.)[0-9]+(?=\.)", "*", name)
+
+
+def no_such_checkpoint(path: str | os.PathLike[str]) -> Error:
+    """What is to be said where a path does not exist."""
+    name = Path(path).name
+    return Error(
+        f"{shown(path)} does not exist. Expected a .safetensors file or a folder with some. A "
+        f"model of the Hugging Face hub becomes such a folder by: hf download OWNER/{shown(name)} "
+        f"--local-dir {shown(path)}"
+    )
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
+    try:
+        if not path.exists() and not path.is_symlink():
+            raise no_such_checkpoint(path)
+    except ValueError as e:
+        raise no_such_checkpoint(path) from e
     if path.is_file():
-        yield from _tensors_of_file(path)
+        _refuse_packed(path)
+        yield from tensors_of(path).items()
+    elif (path / PACKED_INDEX).is_file() and not (path / INDEX).is_file():
+        raise _already_packed(path)
     elif (path / INDEX).is_file():
         yield from _tensors_of_index(path / INDEX)
     else:
         files = sorted(path.glob("*.safetensors"))
         if not files:
             raise Error(
-                f"{path} is no checkpoint: expected a .safetensors file, or a folder with some."
+                f"{shown(path)} is no checkpoint: expected a .safetensors file, or a folder with "
+                "some."
             )
         seen: dict[str, Path] = {}
         for file in files:
-            for name, tensor in _tensors_of_file(file):
+            _refuse_packed(file)
+            for name, tensor in tensors_of(file).items():
                 if name in seen:
-                    raise Error(f"{name} is in both {seen[name]} and {file}; which one is meant?")
+                    raise Error(
+                        f"{shown(name)} is in both {seen[name]} and {file}; which one is meant?"
+                    )
                 seen[name] = file
                 yield name, tensor
 
 
-def _tensors_of_file(path: Path) -> Iterator[tuple[str, _Slice]]:
+def _refuse_packed(path: Path) -> None:
     with open_file(path) as file:
-        for name in file.keys():  # noqa: SIM118
-            tensor = file.get_slice(name)
-            yield name, _Slice(path, name, tensor.get_dtype(), tuple(tensor.get_shape()))
+        if (file.metadata() or {}).get("format") == PACKED_FORMAT:
+            raise _already_packed(path)
 
 
-def _tensors_of_index(index: Path) -> Iterator[tuple[str, _Slice]]:
+def _already_packed(path: Path) -> Error:
+    return Error(
+        f"{shown(path)} is packed already, and what is needed here is the checkpoint that it was "
+        "packed from. `mxfp4 inspect` shows packed weights, and "
+        "mxfp4.packed_checkpoint.PackedCheckpoint(FOLDER)[NAME] opens them."
+    )
+
+
+def _tensors_of_index(index: Path) -> Iterator[tuple[str, Stored]]:
     try:
-        weight_map = json.loads(index.read_text())["weight_map"]
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         entries = [(str(name), str(file)) for name, file in weight_map.items()]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise Error(
             f'{index} is not a safetensors index: expected JSON with a "weight_map" from tensor '
-            f"names to file names ({e!r})."
+            f"names to file names ({shown(repr(e))})."
         ) from e
-    files: dict[str, dict[str, _Slice]] = {}
+    files: dict[str, dict[str, Stored]] = {}
     for name, file in entries:
-        if file in ("", ".", "..") or Path(file).name != file:
-            raise Error(f"{index}: {name} is said to be in {file!r}, which is no plain file name.")
+        path = inside(index.parent, file)
+        if path is None:
+            raise Error(
+                f"{index}: {shown(name)} is said to be in {shown(file)!r}, which is no plain file "
+                "name."
+            )
         if file not in files:
-            files[file] = dict(_tensors_of_file(index.parent / file))
+            files[file] = tensors_of(path)
         if name not in files[file]:
-            raise Error(f"{index} says that {name} is in {file}, but it is not.")
+            raise Error(f"{index} says that {shown(name)} is in {shown(file)}, but it is not.")
         yield name, files[file][name]
-
-
-def _expert_tensor(base: str, tensors: dict[str, _Slice]) -> ExpertTensor:
-    blocks = tensors[f"{base}_blocks"]
-    scales = tensors.get(f"{base}_scales")
-    if scales is None:
-        raise Error(f"{blocks.path}: {base}_blocks has no matching {base}_scales.")
-    for tensor in (blocks, scales):
-        if tensor.dtype != "U8":
-            raise Error(f"{tensor.path}: {tensor.name} must have dtype U8, got {tensor.dtype}.")
-    shape = blocks.shape
-    if len(shape) != 4 or shape[3] != BLOCK_BYTES or 0 in shape:
-        raise Error(
-            f"{blocks.path}: {blocks.name} must have shape [E, N, K/32, 16], got {list(shape)}."
-        )
-    if scales.shape != shape[:3]:
-        raise Error(
-            f"{scales.path}: {scales.name} must have shape {list(shape[:3])} to fit "
-            f"{blocks.name}, got {list(scales.shape)}."
-        )
-    return ExpertTensor(base, (shape[0], shape[1], shape[2] * BLOCK), blocks, scales)

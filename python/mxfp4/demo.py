@@ -170,8 +170,7 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
         Error: if there is nothing to run, or something does not fit.
     """
     checkpoint = Checkpoint(path)
-    if not checkpoint.experts:
-        raise Error(f"{path} has no MXFP4 expert tensors.")
+    checkpoint.require(names)
     gpu = has_gpu() and not cpu
     print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where(gpu)}")
     chosen = list(checkpoint.experts)[:2] if names is None else names

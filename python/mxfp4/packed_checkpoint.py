@@ -3,14 +3,18 @@
 
 Packing holds a few experts, whatever the checkpoint's size. Each file is compared with the
 checkpoint before it gets its name, so what is there is right: an interrupted run goes on after the
-last of them.
+last of them. Which weights a file holds is told by the digest of what was packed
+(`experts.SourceDigest`), and not by names, sizes and times, which are equal for all checkpoints of
+a model in images and stores: the digest is computed again from the checkpoint when packing is
+taken up and when packed weights are joined to a model, and from the packed weights by `verify`.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,14 +25,22 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import packed_file
+from ._safetensors import is_file
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
+from .experts import SourceDigest
 from .formats import Quantized
 from .layout import BLOCK_BYTES, Layout, blocks_of, pack_expert
+from .names import file_name, shown
+from .packed_file import INDEX
 from .weights import PackedWeights, layout_for
 
-INDEX = "mxfp4-packed.json"
+_log = logging.getLogger(__name__)
 FORMAT = "mxfp4-packed-checkpoint"
+VERSION = 2
+"""Version 1 named files by tensors, whatever their names, and had no digests."""
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def packed_bytes(tensor: ExpertTensor) -> int:
@@ -38,15 +50,6 @@ def packed_bytes(tensor: ExpertTensor) -> int:
     return experts * rows * columns * BLOCK_BYTES
 
 
-def fingerprint(tensor: ExpertTensor) -> str:
-    """Tells whether a file was packed from this tensor as it is now, without reading it."""
-    seen = [tensor.name, *tensor.shape]
-    for path in sorted({tensor._blocks.path, tensor._scales.path}):
-        stamp = path.stat()
-        seen += [path.name, stamp.st_size, stamp.st_mtime_ns]
-    return hashlib.blake2b(json.dumps(seen).encode(), digest_size=16).hexdigest()
-
-
 def pack_checkpoint(
     source: Checkpoint,
     folder: str | os.PathLike[str],
@@ -54,6 +57,8 @@ def pack_checkpoint(
     *,
     names: list[str] | None = None,
     verify: bool = True,
+    force: bool = False,
+    on_check: Callable[[str], Any] = lambda name: None,
     on_start: Callable[[str, bool], Any] = lambda name, kept: None,
     on_bytes: Callable[[int], Any] = lambda count: None,
 ) -> PackedCheckpoint:
@@ -64,23 +69,27 @@ def pack_checkpoint(
         folder: made if it is not there.
         layout: as in `mxfp4.pack`; "auto" is decided for each tensor.
         names: tensors to pack; all if None.
-        verify: unpack each file again and compare it with the checkpoint, bit for bit.
+        verify: unpack each file again and compare it with the checkpoint, bit for bit; of files
+            that are there already, compare the digests of their own bytes, too.
+        force: replace files that are there and hold something else.
+        on_check: called with the name of each tensor that has a file, before it is compared.
         on_start: called with each tensor's name, and whether its file was there already.
-        on_bytes: called with the packed bytes of each expert when it is done, or of all if kept.
+        on_bytes: called with the packed bytes of each expert when it is done, or was compared.
 
     Raises:
         Error: if there is nothing to pack, a scale does not fit the layout, the disk is too small,
-            another process packs into the folder, or a file is not what was packed.
+            another process packs into the folder, the folder is the checkpoint's own, a file is not
+            what was packed, or, without ``force``, a file is there that holds something else.
+            All of that but a scale that does not fit is found before anything is packed.
         OSError: if a file cannot be written.
     """
-    tensors = [source[name] for name in (source.experts if names is None else names)]
-    if not tensors:
-        raise Error(f"{source.path} has no MXFP4 expert tensors to pack.")
+    tensors = source.require(None if names is None else list(dict.fromkeys(names)))
     folder = Path(folder)
+    _refuse_own_folder(tensors, source, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        missing = [t for t in tensors if not _is_packed(t, folder, layout)]
-        needed = sum(map(packed_bytes, missing))
+    with _alone(folder) as locked:
+        kept = _kept(tensors, folder, layout, verify, force, on_check, on_bytes)
+        needed = sum(packed_bytes(t) for t in tensors if t.name not in kept)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise Error(
@@ -88,36 +97,106 @@ def pack_checkpoint(
                 "are free there."
             )
         for tensor in tensors:
-            kept = tensor not in missing
-            on_start(tensor.name, kept)
-            if kept:
-                on_bytes(packed_bytes(tensor))
-            else:
+            on_start(tensor.name, tensor.name in kept)
+            if tensor.name not in kept:
+                for part in packed_file.parts(folder / file_name(tensor.name)) if locked else ():
+                    part.unlink(missing_ok=True)
                 _pack(tensor, folder, layout, verify, on_bytes)
         _write_index(folder)
     return PackedCheckpoint(folder)
 
 
+def _refuse_own_folder(tensors: list[ExpertTensor], source: Checkpoint, folder: Path) -> None:
+    """Refuse to pack into a folder that has files of the checkpoint, before anything is written."""
+    files = {file for tensor in tensors for file in tensor.files}
+    theirs = {p.resolve() for file in files for p in (file.parent, file.resolve().parent)}
+    if folder.resolve() in theirs | {source.path.resolve()} and folder.is_dir():
+        raise Error(
+            f"{folder} has the checkpoint's own files; packed weights need another folder, so that "
+            "neither is taken for the other."
+        )
+
+
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock; whether there is one, which not every file system has."""
+    with (folder / ".lock").open("a") as lock:
+        locked = True
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
             raise Error(f"another process is packing into {folder}; wait for it.") from e
-        yield
+        except OSError as e:
+            if e.errno not in _NO_LOCKS:
+                raise
+            locked = False
+            _log.warning(
+                "warning: the file system of %s has no locks (%s): do not pack into this folder "
+                "from two processes at once.", folder, e.strerror or e,
+            )  # fmt: skip
+        yield locked
 
 
-def _is_packed(tensor: ExpertTensor, folder: Path, layout: Layout | str) -> bool:
-    file = folder / f"{tensor.name}.safetensors"
-    if not file.is_file():
-        return False
+def _kept(
+    tensors: list[ExpertTensor],
+    folder: Path,
+    layout: Layout | str,
+    verify: bool,
+    force: bool,
+    on_check: Callable[[str], Any],
+    on_bytes: Callable[[int], Any],
+) -> set[str]:
+    """Names of the tensors whose files are there and right.
+
+    Raises:
+        Error: if a file holds something else and ``force`` is not given.
+    """
+    kept: set[str] = set()
+    others: list[str] = []
+    for tensor in tensors:
+        file = folder / file_name(tensor.name)
+        if not os.path.lexists(file):
+            continue
+        on_check(tensor.name)
+        reason = _difference(tensor, file, layout, verify, on_bytes)
+        if reason is None:
+            kept.add(tensor.name)
+        else:
+            others.append(f"{file} {reason}")
+    if others and not force:
+        raise Error(
+            others[0]
+            + (f" (and {len(others) - 1} more files like that)" if len(others) > 1 else "")
+            + ". Nothing was packed: choose another folder, or say --force (force=True) to replace "
+            "what is there."
+        )
+    return kept
+
+
+def _difference(
+    tensor: ExpertTensor,
+    file: Path,
+    layout: Layout | str,
+    verify: bool,
+    on_bytes: Callable[[int], Any],
+) -> str | None:
+    """What a file is, if it is not this tensor packed as it is asked for."""
     try:
         weights = packed_file.open_weights(file)
-        made_from = packed_file.metadata(file).get("source")
-    except Error:
-        return False  # of another kind or broken: it is replaced
-    return made_from == fingerprint(tensor) and layout in ("auto", weights.layout)
+        found = packed_file.metadata(file)
+    except Error as e:
+        return f"is there, and is no packed weights of this version: {e}".rstrip(".")
+    if found.get("name") != tensor.name:
+        return f"holds {shown(found.get('name'))!r}"
+    if layout not in ("auto", weights.layout):
+        return f"has the weights in the layout {weights.layout}, and {layout} is asked for"
+    size = packed_bytes(tensor) // len(tensor)
+    same = weights.shape == tensor.shape and weights.rows == tensor.rows
+    if not same or tensor.digest(lambda: on_bytes(size)) != found.get("source"):
+        return "was packed from other weights than the checkpoint has now"
+    if verify and not packed_file.is_whole(file):
+        return "was changed since it was packed, because its digest does not fit"
+    return None
 
 
 def _pack(
@@ -130,10 +209,12 @@ def _pack(
     proof = tensor.proof()
     chosen = layout_for(layout, proof)
     size = packed_bytes(tensor) // len(tensor)
+    digest = SourceDigest(tensor.shape)
 
     def experts() -> Iterator[NDArray[Any]]:
-        for blocks, scales in tensor:
-            yield pack_expert(blocks, scales, chosen)
+        for expert in tensor:
+            digest.add(expert)
+            yield pack_expert(*expert, chosen)
             on_bytes(size - size // 2 if verify else size)
 
     def originals() -> Iterator[Quantized]:
@@ -142,29 +223,41 @@ def _pack(
             yield original
 
     packed_file.write(
-        folder / f"{tensor.name}.safetensors",
+        folder / file_name(tensor.name),
         experts(),
         tensor.shape,
         chosen,
         proof,
-        fingerprint(tensor),
+        packed_file.Origin(tensor.rows, tensor.name, digest),
         check=lambda part: packed_file.verify(part, originals()) if verify else None,
     )
 
 
 def _write_index(folder: Path) -> None:
+    """List all packed tensors of the folder; what else is there is not ours to look at."""
     entries = {}
     for file in sorted(folder.glob("*.safetensors")):
-        weights = packed_file.open_weights(file)
-        entries[file.name.removesuffix(".safetensors")] = {
+        try:
+            weights = packed_file.open_weights(file)
+            found = packed_file.metadata(file)
+        except Error:
+            continue
+        name = found.get("name")
+        if name is None or file_name(name) != file.name:
+            continue  # of `PackedWeights.save`, or renamed
+        entries[name] = {
             "file": file.name,
             "shape": list(weights.shape),
             "order": weights.layout.order,
             "scales": weights.layout.scales,
+            "rows": weights.rows,
+            "source": found["source"],
         }
-    text = json.dumps({"format": FORMAT, "version": 1, "tensors": entries}, indent=1) + "\n"
+    text = json.dumps({"format": FORMAT, "version": VERSION, "tensors": entries}, indent=1) + "\n"
     part = folder / (INDEX + packed_file.PART)
-    part.write_text(text)
+    part.unlink(missing_ok=True)
+    with part.open("x") as file_:
+        file_.write(text)
     part.replace(folder / INDEX)
 
 
@@ -172,7 +265,8 @@ class PackedCheckpoint:
     """The packed expert tensors in a folder that `pack_checkpoint` wrote.
 
     Raises:
-        Error: if there is no such folder, or a file that its index names is missing.
+        Error: if there is no such folder, its index is of an earlier version or names files that
+            it cannot name, or a file that it names is missing.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -181,32 +275,92 @@ class PackedCheckpoint:
         if not index.is_file():
             raise Error(f"{folder} has no {INDEX}; `mxfp4 pack` writes such a folder.")
         try:
-            content = json.loads(index.read_text())
+            content = json.loads(index.read_text(encoding="utf-8"))
             kind, tensors = (content["format"], content["version"]), content["tensors"]
-            self.files = {str(n): self.folder / str(t["file"]) for n, t in tensors.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as e:
-            raise Error(f"{index} is not an index of packed tensors ({e!r}).") from e
-        if kind != (FORMAT, 1):
-            raise Error(f'{index}: expected "format": "{FORMAT}" and version 1, got {kind}.')
-        for file in self.files.values():
-            if not file.is_file():
-                raise Error(f"{index} names {file.name}, which is not there; pack again.")
+            entries = {str(n): str(t["file"]) for n, t in tensors.items()}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+            raise Error(f"{index} is not an index of packed tensors ({shown(repr(e))}).") from e
+        if kind != (FORMAT, VERSION):
+            old = kind == (FORMAT, 1)
+            raise Error(
+                f'{index}: expected "format": "{FORMAT}" and version {VERSION}, got '
+                f"{shown(kind)}."
+                + (
+                    " Version 1 has no digest of the checkpoint that it was packed from: pack the "
+                    "checkpoint again (mxfp4 pack ... --force)."
+                    if old
+                    else ""
+                )
+            )
+        self.files: dict[str, Path] = {}
+        for name, file in entries.items():
+            if file != file_name(name):  # so no name leads out of the folder
+                raise Error(
+                    f"{index}: the file of {shown(name)} must be {file_name(name)}, got "
+                    f"{shown(file)!r}."
+                )
+            self.files[name] = self.folder / file
+            if not is_file(self.files[name]):
+                raise Error(f"{index} names {file}, which is not there; pack again.")
 
     def __getitem__(self, name: str) -> PackedWeights:
         """A tensor by its name, as a memmap.
 
         Raises:
-            Error: if there is none of that name, or its file is broken.
+            Error: if there is none of that name, or its file is broken or of another tensor.
         """
         if name not in self.files:
-            raise Error(f"{self.folder} has no packed tensor {name!r}.")
-        return packed_file.open_weights(self.files[name])
+            raise Error(f"{self.folder} has no packed tensor {shown(name)!r}.")
+        weights = packed_file.open_weights(self.files[name])
+        found = packed_file.metadata(self.files[name])
+        if found.get("name") != name or "source" not in found:
+            raise Error(
+                f"{self.files[name]} must hold {shown(name)!r}, but it holds "
+                f"{shown(found.get('name'))!r}; pack again."
+            )
+        return weights
 
-    def verify(self, name: str) -> PackedWeights:
-        """A tensor, after all of its file was read and fits its digest.
+    def digest(self, name: str) -> str:
+        """The digest of the checkpoint's weights that a tensor was packed from.
+
+        Raises:
+            Error: as ``[name]``.
+        """
+        self[name]
+        return packed_file.metadata(self.files[name])["source"]
+
+    def of(self, tensor: ExpertTensor) -> PackedWeights:
+        """The packed weights of a checkpoint's tensor, as a memmap.
+
+        The tensor is read and its digest computed, because nothing else tells the weights of one
+        checkpoint from those of another of the same model.
+
+        Raises:
+            Error: as ``[name]``; also if they were packed from other weights.
+        """
+        weights = self[tensor.name]
+        same = weights.shape == tensor.shape and weights.rows == tensor.rows
+        if not same or tensor.digest() != self.digest(tensor.name):
+            raise Error(
+                f"{self.files[tensor.name]} was packed from other weights than the checkpoint has "
+                f"as {shown(tensor.name)}; pack this checkpoint, or load the one that was packed."
+            )
+        return weights
+
+    def verify(self, name: str, tensor: ExpertTensor | None = None) -> PackedWeights:
+        """A tensor, after all of its file was read and fits its digests.
+
+        Args:
+            name: the tensor's.
+            tensor: of a checkpoint, to compare with bit for bit.
 
         Raises:
             Error: if it does not.
         """
-        self[name]
-        return packed_file.verify(self.files[name])
+        weights = self[name]
+        if tensor is not None and (weights.shape, weights.rows) != (tensor.shape, tensor.rows):
+            raise Error(
+                f"{self.files[name]} has E, N, K = {list(weights.shape)} ({weights.rows}), but the "
+                f"checkpoint has {list(tensor.shape)} ({tensor.rows})."
+            )
+        return packed_file.verify(self.files[name], tensor)

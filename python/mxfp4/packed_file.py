@@ -2,8 +2,9 @@
 """Packed weights in a safetensors file, written and read one expert at a time.
 
 The file has one tensor, ``packed``, and metadata that says what its bytes mean: N, K, layout,
-proof, and a digest of the bytes and of all that. A file is complete or not there: it is written
-under another name and renamed.
+proof, the order of rows, which tensor of a checkpoint it is and that tensor's `SourceDigest`, and a
+digest of the bytes and of all that. A file is complete or not there: it is written under another
+name and renamed.
 """
 
 from __future__ import annotations
@@ -11,44 +12,96 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._safetensors import open_file
+from ._safetensors import open_file, tensors_of
 from .errors import Error
+from .experts import SourceDigest
 from .formats import Quantized
 from .layout import BLOCK_BYTES, Layout, blocks_of, unpack_expert
-from .weights import PackedWeights, Proof
+from .names import shown
+from .weights import AS_STORED, PackedWeights, Proof
 
 FORMAT = "mxfp4-packed-weights"
-VERSION = "2"
-"""Of the layout of blocks: version 1 had codes and scales in another order."""
+INDEX = "mxfp4-packed.json"
+"""The index of a folder of such files."""
+
+VERSION = "3"
+"""Version 1 had codes and scales in another order, version 2 no digest of the checkpoint."""
 
 TENSOR = "packed"
 PART = ".part"
 """Ends the name of a file that is being written."""
 
 
-class Digest:
-    """A hash of packed bytes and of everything that says what they mean."""
+@dataclass
+class Origin:
+    """Where packed weights are from.
 
-    def __init__(self, shape: tuple[int, int, int], layout: Layout, proof: Proof) -> None:
-        meaning = [*shape, layout.order, layout.scales]
-        meaning += [proof.scale_min, proof.scale_max, proof.has_nan]
-        self._hash = hashlib.blake2b(json.dumps(meaning).encode(), digest_size=16)
+    Attributes:
+        rows: what the order of rows is, see `PackedWeights`.
+        name: the tensor in the checkpoint; empty if they are of none.
+        digest: of the checkpoint's codes and scales; complete when all experts were written.
+    """
+
+    rows: str = AS_STORED
+    name: str = ""
+    digest: SourceDigest | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """As the file has it; of one size, whatever the digest is."""
+        named = {"name": self.name, "source": self.digest.text} if self.digest else {}
+        return {"rows": self.rows, **named}
+
+
+@dataclass
+class _Meaning:
+    """All metadata but the digest of packed bytes, and that digest."""
+
+    shape: tuple[int, int, int]
+    layout: Layout
+    proof: Proof
+    _hash: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def add(self, expert: NDArray[np.uint8]) -> None:
-        """Take in the next expert."""
+        """Take in the next expert's packed bytes."""
         self._hash.update(np.ascontiguousarray(expert).data)
 
-    @property
-    def text(self) -> str:
-        """32 digits."""
-        return self._hash.hexdigest()
+    def digest(self, origin: dict[str, str]) -> str:
+        """Of the packed bytes, and of everything that says what they mean: 32 digits."""
+        meaning: list[Any] = [*self.shape, self.layout.order, self.layout.scales]
+        meaning += [self.proof.scale_min, self.proof.scale_max, self.proof.has_nan]
+        meaning += [origin.get(key, "") for key in ("rows", "name", "source")]
+        whole = self._hash.copy()
+        whole.update(json.dumps(meaning).encode())
+        return str(whole.hexdigest())
+
+    def header(self, origin: dict[str, str]) -> bytes:
+        """The start of a safetensors file: the size of a JSON text, and the text."""
+        count, n, k = self.shape
+        dims = [count, *blocks_of(n, k), BLOCK_BYTES]
+        metadata = {
+            "format": FORMAT,
+            "version": VERSION,
+            "n": str(n),
+            "k": str(k),
+            "order": self.layout.order,
+            "scales": self.layout.scales,
+            "proof": json.dumps(self.proof.__dict__),
+            "digest": self.digest(origin),
+            **origin,
+        }
+        entry = {"dtype": "U8", "shape": dims, "data_offsets": [0, int(np.prod(dims))]}
+        text = json.dumps({"__metadata__": metadata, TENSOR: entry}).encode()
+        text += b" " * (-len(text) % 8)
+        return len(text).to_bytes(8, "little") + text
 
 
 def write(
@@ -57,7 +110,7 @@ def write(
     shape: tuple[int, int, int],
     layout: Layout,
     proof: Proof,
-    source: str = "",
+    origin: Origin | None = None,
     check: Callable[[Path], Any] = lambda complete: None,
 ) -> None:
     """Write packed experts as they come; one is held.
@@ -68,7 +121,7 @@ def write(
         shape: (E, N, K).
         layout: their layout.
         proof: theirs together.
-        source: a text to find again in the metadata: where the weights are from.
+        origin: where they are from; its digest may grow while experts come.
         check: called with the complete file before it gets its name.
 
     Raises:
@@ -76,25 +129,28 @@ def write(
         Error: if there are other than E experts, or one has another shape.
     """
     path = Path(path)
-    part = path.with_name(path.name + PART)
+    origin = origin or Origin()
+    # Two processes never write one file, even where a file system has no locks.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     count, n, k = shape
-    digest = Digest(shape, layout, proof)
+    meaning = _Meaning(shape, layout, proof)
     block_shape = (*blocks_of(n, k), BLOCK_BYTES)
     try:
-        with part.open("wb") as file:
-            file.write(_header(shape, layout, proof, digest.text, source))
+        with part.open("xb") as file:
+            start = file.write(meaning.header(origin.metadata()))
             written = 0
             for expert in packed:
                 if expert.shape != block_shape:
                     raise Error(f"expert {written} must be packed as {list(block_shape)}, got "
                                 f"{list(expert.shape)}.")  # fmt: skip
-                digest.add(expert)
+                meaning.add(expert)
                 file.write(np.ascontiguousarray(expert).data)
                 written += 1
             if written != count:
                 raise Error(f"expected {count} experts to write, got {written}.")
             file.seek(0)
-            file.write(_header(shape, layout, proof, digest.text, source))  # of the same size
+            again = file.write(meaning.header(origin.metadata()))
+            assert again == start
             file.flush()
             os.fsync(file.fileno())
         check(part)
@@ -104,27 +160,9 @@ def write(
         raise
 
 
-def _header(
-    shape: tuple[int, int, int], layout: Layout, proof: Proof, digest: str, source: str
-) -> bytes:
-    """The start of a safetensors file: the size of a JSON text, and the text."""
-    count, n, k = shape
-    dims = [count, *blocks_of(n, k), BLOCK_BYTES]
-    metadata = {
-        "format": FORMAT,
-        "version": VERSION,
-        "n": str(n),
-        "k": str(k),
-        "order": layout.order,
-        "scales": layout.scales,
-        "proof": json.dumps(proof.__dict__),
-        "digest": digest,
-        **({"source": source} if source else {}),
-    }
-    entry = {"dtype": "U8", "shape": dims, "data_offsets": [0, int(np.prod(dims))]}
-    text = json.dumps({"__metadata__": metadata, TENSOR: entry}).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+def parts(path: Path) -> list[Path]:
+    """What killed processes left that were writing a file."""
+    return [p for p in path.parent.glob(f"*{PART}") if p.name.startswith(f"{path.name}.")]
 
 
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -137,13 +175,15 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         found = file.metadata() or {}
         if found.get("format") != FORMAT or TENSOR not in file.keys():  # noqa: SIM118
             raise Error(
-                f"{path} is not a file of packed weights: expected metadata "
+                f"{shown(path)} is not a file of packed weights: expected metadata "
                 f'format="{FORMAT}" and a tensor "{TENSOR}".'
             )
     if found.get("version") != VERSION:
+        old = found.get("version") == "2"
         raise Error(
-            f"{path}: expected version {VERSION}, got {found.get('version')!r}; pack the weights "
-            "again with this package."
+            f"{shown(path)}: expected version {VERSION}, got {shown(repr(found.get('version')))}"
+            + (", which has no digest of the checkpoint that it is from" if old else "")
+            + "; pack the weights again with this package."
         )
     return dict(found)
 
@@ -160,21 +200,21 @@ def open_weights(path: str | os.PathLike[str]) -> PackedWeights:
         layout = Layout(found["order"], found["scales"])
         claim = json.loads(found["proof"])
         proof = Proof(int(claim["scale_min"]), int(claim["scale_max"]), bool(claim["has_nan"]))
-    except (KeyError, TypeError, json.JSONDecodeError) as e:
-        raise Error(f"{path}: the metadata is incomplete or malformed ({e!r}).") from e
-    except ValueError as e:
-        raise Error(f"{path}: the metadata is wrong: {e}") from e
-    with Path(path).open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        entry = json.loads(file.read(size))[TENSOR]
+        rows = found["rows"]
+    except (KeyError, TypeError, RecursionError, json.JSONDecodeError) as e:
+        raise Error(f"{path}: the metadata is incomplete or malformed ({shown(repr(e))}).") from e
+    except (ValueError, OverflowError) as e:
+        raise Error(f"{path}: the metadata is wrong: {shown(e)}") from e
+    stored = tensors_of(Path(path))[TENSOR]
     try:
-        if entry["dtype"] != "U8":
-            raise Error(f"packed weights must be U8, got {entry['dtype']}.")
-        offset = 8 + size + entry["data_offsets"][0]
-        data = np.memmap(path, np.uint8, "r", offset, tuple(entry["shape"]))
-        return PackedWeights(data, n, k, layout, proof)
+        if stored.dtype != "U8":
+            raise Error(f"packed weights must be U8, got {stored.dtype}.")
+        if len(stored.shape) != 4 or not stored.size:
+            raise Error(f"packed weights must have 4 dimensions, got {list(stored.shape)}.")
+        data = np.memmap(path, np.uint8, "r", stored.offset, stored.shape)
+        return PackedWeights(data, n, k, layout, proof, rows)
     except Error as e:
-        raise Error(f"{path}: {e}") from e
+        raise Error(f"{shown(path)}: {e}") from e
 
 
 def experts(weights: PackedWeights) -> Iterator[NDArray[np.uint8]]:
@@ -184,6 +224,15 @@ def experts(weights: PackedWeights) -> Iterator[NDArray[np.uint8]]:
         file.seek(data.offset)
         for _ in range(weights.experts):
             yield np.fromfile(file, np.uint8, data[0].size).reshape(data.shape[1:])
+
+
+def is_whole(path: str | os.PathLike[str]) -> bool:
+    """Whether a file's bytes and metadata fit its digest; all of it is read, and not unpacked."""
+    weights, found = open_weights(path), metadata(path)
+    meaning = _Meaning(weights.shape, weights.layout, weights.proof)
+    for expert in experts(weights):
+        meaning.add(expert)
+    return found.get("digest") == meaning.digest(found)
 
 
 def verify(
@@ -202,23 +251,29 @@ def verify(
         Error: if bytes or metadata were changed, or the source's weights are others.
     """
     weights = open_weights(path)
-    digest = Digest(weights.shape, weights.layout, weights.proof)
+    found = metadata(path)
+    meaning = _Meaning(weights.shape, weights.layout, weights.proof)
+    digest = SourceDigest(weights.shape)
     originals = None if source is None else iter(source)
 
     def looked_at() -> Iterator[NDArray[np.uint8]]:
         for e, expert in enumerate(experts(weights)):
-            digest.add(expert)
+            meaning.add(expert)
+            mine = unpack_expert(expert, weights.n, weights.k, weights.layout)
+            digest.add(mine)
             if originals is not None:
-                mine = unpack_expert(expert, weights.n, weights.k, weights.layout)
-                pairs = zip(mine, next(originals), strict=True)
+                theirs = next(originals, None)
+                pairs = zip(mine, theirs or (None, None), strict=True)
                 if not all(np.array_equal(a, b) for a, b in pairs):
                     raise Error(f"expert {e} is not what the checkpoint has; pack it again.")
             yield expert
 
     try:
         weights.validate_experts(looked_at())
-        if metadata(path).get("digest") != digest.text:
+        if found.get("digest") != meaning.digest(found):
             raise Error("the digest does not fit: bytes or metadata were changed.")
+        if found.get("source", digest.text) != digest.text:
+            raise Error("the weights are not those whose digest the metadata has.")
     except Error as e:
-        raise Error(f"{path}: {e}") from e
+        raise Error(f"{shown(path)}: {e}") from e
     return weights

@@ -73,7 +73,7 @@ def pack(tensor: ExpertTensor, device: Any, layout: Layout | str = "auto") -> Pa
     for e, (blocks, scales) in enumerate(_read_ahead(tensor)):
         on_device = (torch.from_numpy(a).to(device) for a in (blocks, scales))
         data[e] = pack_expert(*on_device, chosen)
-    return PackedWeights(data, n, k, chosen, proof)
+    return PackedWeights(data, n, k, chosen, proof, tensor.rows)
 
 
 def _read_ahead(tensor: ExpertTensor) -> Iterator[Quantized]:

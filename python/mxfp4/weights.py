@@ -26,6 +26,11 @@ from .layout import (
     unpack_scales,
 )
 
+AS_STORED = "as stored"
+INTERLEAVED = "gate, up interleaved"
+ROWS = (AS_STORED, INTERLEAVED)
+"""What the order of the rows of weights is; see `PackedWeights`."""
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -66,6 +71,9 @@ class PackedWeights:
         k: K, reduction length.
         layout: the layout of ``data``.
         proof: what packing found out about the scales.
+        rows: "as stored": in the order of the checkpoint's tensor (that of gpt-oss's
+            ``gate_up_proj`` is gate in even and up in odd rows). "gate, up interleaved": the
+            checkpoint has gate and up apart, and packing put them in that order.
     """
 
     data: Any
@@ -73,6 +81,7 @@ class PackedWeights:
     k: int
     layout: Layout
     proof: Proof
+    rows: str = AS_STORED
 
     def __post_init__(self) -> None:
         shape = tuple(self.data.shape)
@@ -82,6 +91,10 @@ class PackedWeights:
                 f"packed weights of N = {self.n}, K = {self.k} must have shape "
                 f"[E, {', '.join(map(str, expected))}], got {list(shape)}."
             )
+        if shape[0] < 1:
+            raise Error(f"packed weights must have at least one expert, got {list(shape)}.")
+        if self.rows not in ROWS:
+            raise Error(f"rows must be one of {list(ROWS)}, got {self.rows!r}.")
         if "uint8" not in str(self.data.dtype):
             raise Error(f"packed weights must be uint8, got {self.data.dtype}.")
         if self.layout.scales == "folded" and self.proof.scale_max > FOLDED_MAX:
@@ -146,7 +159,7 @@ class PackedWeights:
             data = target
         else:
             data = torch.from_dlpack(data).to(device)
-        return PackedWeights(data, self.n, self.k, self.layout, self.proof)
+        return replace(self, data=data)
 
     def validate(self) -> None:
         """Read all scales and all padding, and compare with the proof; host data only.
@@ -172,7 +185,9 @@ class PackedWeights:
         """Write a safetensors file with layout and proof in its metadata; host data only."""
         from . import packed_file
 
-        packed_file.write(path, self._host(), self.shape, self.layout, self.proof)
+        packed_file.write(
+            path, self._host(), self.shape, self.layout, self.proof, packed_file.Origin(self.rows)
+        )
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> PackedWeights:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 from mxfp4.formats import Quantized, bfloat16
 
@@ -30,3 +34,18 @@ def split(rng: np.random.Generator, rows: int, groups: int) -> np.ndarray:
 def bits(array: np.ndarray) -> np.ndarray:
     """bf16 as its bit patterns."""
     return np.ascontiguousarray(array).view(np.uint16)
+
+
+Raw = tuple[str, tuple[int, ...], bytes]
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Raw]) -> None:
+    """Write tensors of any data type: (type, shape, bytes) by name."""
+    header, at = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    body = b"".join(data for _, _, data in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mxfp4 import Checkpoint, Error, PackedWeights, dequantize, unpack
 from mxfp4.make_checkpoint import Shape, main, make_checkpoint
+from mxfp4.packed_checkpoint import pack_checkpoint
 from safetensors.numpy import load_file, save_file
 
 GATE_UP = "model.layers.1.mlp.experts.gate_up_proj"
@@ -103,6 +104,14 @@ def test_unknown_names(folder: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
+    missing = (
+        r"gpt-oss-20b does not exist\. Expected a \.safetensors file or a folder with some\. "
+        r"A model of the .* hub becomes such a folder by: hf download OWNER/gpt-oss-20b"
+    )
+    with pytest.raises(Error, match=missing):
+        Checkpoint(tmp_path / "gpt-oss-20b")
+    with pytest.raises(Error, match="does not exist"):
+        Checkpoint("a\0b")
     with pytest.raises(Error, match=r"is no checkpoint: expected a \.safetensors file"):
         Checkpoint(tmp_path)
 
@@ -127,18 +136,31 @@ def test_a_header_that_lies_about_its_bytes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"x_blocks": np.zeros((2, 4, 1, 16), np.uint8)}, "x_blocks has no matching x_scales"),
-        ({"x_scales": np.zeros((2, 4, 1), np.uint8)}, "x_scales has no matching x_blocks"),
         (
-            {
-                "x_blocks": np.zeros((2, 4, 1, 16), np.int8),
-                "x_scales": np.zeros((2, 4, 1), np.uint8),
-            },
-            "x_blocks must have dtype U8, got I8",
+            {"mlp.experts.x_blocks": np.zeros((2, 4, 1, 16), np.uint8)},
+            "x_blocks has no matching mlp.experts.x_scales",
         ),
         (
-            {"x_blocks": np.zeros((2, 4, 32), np.uint8), "x_scales": np.zeros((2, 4, 1), np.uint8)},
-            r"x_blocks must have shape \[E, N, K/32, 16\], got \[2, 4, 32\]",
+            {"mlp.experts.x_scales": np.zeros((2, 4, 1), np.uint8)},
+            "x_scales has no matching mlp.experts.x_blocks",
+        ),
+        (
+            {
+                "x_blocks": np.zeros((2, 4, 1, 16), np.float32),
+                "x_scales": np.zeros((2, 4, 1), np.uint8),
+            },
+            "x_blocks must have dtype U8 or I8 or F4 to be MXFP4 with x_scales .*, got F32",
+        ),
+        (
+            {
+                "x_blocks": np.zeros((2, 4, 1, 16), np.uint8),
+                "x_scales": np.zeros((2, 4, 1), np.uint16),
+            },
+            "x_scales must have dtype U8 or F8_E8M0 to be MXFP4 with x_blocks .*, got U16",
+        ),
+        (
+            {"x_blocks": np.zeros((2, 4, 9), np.uint8), "x_scales": np.zeros((2, 4, 1), np.uint8)},
+            r"x_blocks must have shape \[E, N, K/32, 16\] or \[E, N, K/2\], got \[2, 4, 9\]",
         ),
         (
             {
@@ -161,7 +183,14 @@ def test_pairs_that_do_not_fit(tmp_path: Path, change: dict[str, np.ndarray], te
         ("{", "is not a safetensors index"),
         ("[]", "is not a safetensors index"),
         ('{"weight_map": ["a"]}', "is not a safetensors index"),
+        ("[" * 100000, "is not a safetensors index"),
         ('{"weight_map": {"a": "../a.safetensors"}}', "no plain file name"),
+        ('{"weight_map": {"a": "sub/a.safetensors"}}', "no plain file name"),
+        ('{"weight_map": {"a": "a\\\\..\\\\b"}}', "no plain file name"),
+        ('{"weight_map": {"a": "a\\u0000"}}', "no plain file name"),
+        ('{"weight_map": {"a": "\\ud800"}}', "no plain file name"),
+        ('{"weight_map": {"a": ""}}', "no plain file name"),
+        (json.dumps({"weight_map": {"a": "x" * 300}}), "no plain file name"),
         ('{"weight_map": {"a": "/etc/passwd"}}', "no plain file name"),
         ('{"weight_map": {"a": "gone.safetensors"}}', "does not exist"),
         (
@@ -189,10 +218,11 @@ def test_dtypes_that_numpy_lacks(tmp_path: Path) -> None:
     # Found by fuzzing: safetensors names a numpy dtype that does not exist.
     def write(name: str) -> Path:
         tensor = {"dtype": "F4", "shape": [2, 32], "data_offsets": [0, 32]}
-        meta = {"format": "mxfp4-packed-weights", "version": "2", "n": "1", "k": "32",
-                "order": "spread", "scales": "raw", "digest": "",
+        meta = {"format": "mxfp4-packed-weights", "version": "3", "n": "1", "k": "32",
+                "rows": "as stored", "order": "spread", "scales": "raw", "digest": "",
                 "proof": '{"scale_min": 1, "scale_max": 2, "has_nan": false}'}  # fmt: skip
-        header = json.dumps({"__metadata__": meta, name: tensor}).encode()
+        known = {"__metadata__": meta} if name == "packed" else {}
+        header = json.dumps({**known, name: tensor}).encode()
         path = tmp_path / "model.safetensors"
         path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
         return path
@@ -201,3 +231,30 @@ def test_dtypes_that_numpy_lacks(tmp_path: Path) -> None:
         Checkpoint(write("x")).read("x")
     with pytest.raises(Error, match="packed weights must be U8, got F4"):
         PackedWeights.load(write("packed"))
+
+
+def test_a_file_whose_names_are_there_twice(tmp_path: Path) -> None:
+    entry = '{"dtype": "U8", "shape": [%s], "data_offsets": [0, 4]}'
+    header = f'{{"a": {entry % "4"}, "a": {entry % "2, 2"}}}'.encode()
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(Error, match="is not a whole safetensors file: a name is there twice"):
+        Checkpoint(file)
+
+
+def test_a_file_that_shrinks_or_goes(folder: Path) -> None:
+    checkpoint = Checkpoint(folder)
+    file = folder / "model-00001-of-00002.safetensors"
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(Error, match="is cut off; the file changed since it was opened"):
+        checkpoint[DOWN].read(2)
+    file.unlink()
+    with pytest.raises(Error, match="cannot be read: No such file"):
+        checkpoint[DOWN].digest()
+
+
+def test_packed_weights_are_no_checkpoint(folder: Path, tmp_path: Path) -> None:
+    pack_checkpoint(Checkpoint(folder), tmp_path / "packed")
+    for path in (tmp_path / "packed", tmp_path / "packed" / f"{DOWN}.safetensors"):
+        with pytest.raises(Error, match=r"is packed already, .* `mxfp4 inspect` shows"):
+            Checkpoint(path)

@@ -86,9 +86,27 @@ def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
     assert "100%" in said.err, "a progress bar"
     assert "p: 4 tensors, 78.3 kB\n" in said.out
     assert "4 were there already" in Said("pack", checkpoint, "-o", tmp_path / "p").out
+    raw = Said("pack", checkpoint, "-o", tmp_path / "p", "--scales", "raw")
+    raw.error("scales=raw) is asked for (and 3 more files like that). Nothing was packed: choose")
+    raw = Said("pack", checkpoint, "-o", tmp_path / "r", "--scales", "raw")
+    assert "4 with raw scales, asked for" in raw.out
+    raw = Said("pack", checkpoint, "-o", tmp_path / "r")
+    assert "4 were there already; 4 with raw scales, as they were packed before" in raw.out
+    forced = Said("pack", checkpoint, "-o", tmp_path / "r", "--scales", "folded", "--force")
+    assert forced.out.endswith("r: 4 tensors, 78.3 kB\n")
     said = Said("inspect", tmp_path / "p", "--verify")
     assert said.out.splitlines()[0].endswith("p: a packed checkpoint")
     assert "all digests fit" in said.out
+    said = Said("inspect", tmp_path / "p", "--verify", "--checkpoint", checkpoint)
+    assert f"equal to {checkpoint}, bit for bit" in said.out
+    other = tmp_path / "other"
+    make_checkpoint(other, SHAPE, codes=True, seed=1)
+    said = Said("inspect", tmp_path / "p", "--verify", "--checkpoint", other)
+    said.error("expert 0 is not what the checkpoint has")
+    Said("pack", other, "-o", tmp_path / "p").error("was packed from other weights")
+    Said("inspect", tmp_path / "p", "--checkpoint", other).error("--checkpoint goes with --verify")
+    Said("inspect", checkpoint, "--verify").error("--verify is for packed weights")
+    Said("run", tmp_path / "p", "--cpu").error("p is packed already, and what is needed here is")
     content = json.loads(Said("inspect", tmp_path / "p", "--json").out)
     assert content["tensors"][0]["name"] == DOWN
     file = tmp_path / "p" / f"{DOWN}.safetensors"
@@ -116,7 +134,7 @@ def test_inspecting_kernels(tmp_path: Path) -> None:
 
 
 def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
-    Said("inspect", tmp_path / "none").error("none is no checkpoint: expected a .safetensors file")
+    Said("inspect", tmp_path / "none").error("none does not exist. Expected a .safetensors file")
     (tmp_path / "x.safetensors").write_bytes(b"1234")
     Said("inspect", tmp_path / "x.safetensors").error("is not a whole safetensors file")
     Said("pack", checkpoint, "-o", tmp_path / "p", "--tensor", "y").error("tensor 'y'; it has")

@@ -223,7 +223,13 @@ def _saved(rng: np.random.Generator, path: Path) -> tuple[dict[str, np.ndarray],
         ("proof", '{"scale_min":100}', "incomplete or malformed"),
         ("proof", "{", "incomplete or malformed"),
         ("format", "other", "not a file of packed weights"),
-        ("version", "1", "expected version 2, got '1'; pack the weights again"),
+        ("version", "1", "expected version 3, got '1'; pack the weights again"),
+        (
+            "version",
+            "2",
+            "got '2', which has no digest of the checkpoint .*; pack the weights again",
+        ),
+        ("rows", "sorted", "rows must be one of"),
     ],
 )
 def test_lying_metadata_is_found(

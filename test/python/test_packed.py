@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -14,7 +16,8 @@ import numpy as np
 import pytest
 from mxfp4 import Checkpoint, Error, Layout, packed_checkpoint, packed_file, unpack
 from mxfp4.make_checkpoint import Shape, make_checkpoint
-from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint, fingerprint, pack_checkpoint
+from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint, pack_checkpoint
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 SHAPE = Shape(num_hidden_layers=2, num_local_experts=3, hidden_size=96, intermediate_size=64)
@@ -76,15 +79,142 @@ def test_what_is_there_is_kept(source: Checkpoint, out: Path, tmp_path: Path) ->
     assert [n for n, kept in seen.kept.items() if kept] == NAMES[:1]
     assert (out / f"{NAMES[0]}.safetensors").stat().st_mtime_ns == stamp
     assert all(pack(source, out).kept.values())
-    # Another layout is asked for, a file is broken, or the checkpoint changed: packed again.
-    (out / f"{NAMES[1]}.safetensors").write_bytes(b"broken")
-    assert not pack(source, out).kept[NAMES[1]]
+    # Times and places of the checkpoint's files do not matter, since its weights are the same.
+    for file in source[NAMES[0]].files:
+        os.utime(file, (1, 1))
+    source.path.rename(tmp_path / "moved")
+    seen = pack(Checkpoint(tmp_path / "moved"), out)
+    assert all(seen.kept.values())
+    assert seen.bytes == sum(map(packed_checkpoint.packed_bytes, source.experts.values()))
+
+
+def test_nothing_is_replaced_without_a_word(source: Checkpoint, out: Path) -> None:
+    pack(source, out)
+    file = out / f"{NAMES[1]}.safetensors"
+    before = file.read_bytes()
+
+    def refused(text: str, **options: object) -> None:
+        stamps = {p: p.stat().st_mtime_ns for p in out.iterdir()}
+        with pytest.raises(Error, match=text + r".*Nothing was packed: choose .* --force"):
+            pack(source, out, **options)
+        assert {p: p.stat().st_mtime_ns for p in out.iterdir()} == stamps
+
     raw = Layout("spread", "raw")
-    assert not any(pack(source, out, layout=raw).kept.values())
+    refused(r"scales=folded\), and .*scales=raw\) is asked for \(and 3 more files", layout=raw)
+    file.write_bytes(b"broken")
+    refused(r"gate_up_proj\.safetensors is there, and is no packed weights of this version")
+    changed = bytearray(before)
+    changed[-3000] ^= 4
+    file.write_bytes(changed)
+    refused("was changed since it was packed")
+    assert all(pack(source, out, verify=False).kept.values()), "bytes are not looked at"
+    file.write_bytes((out / f"{NAMES[0]}.safetensors").read_bytes())
+    refused(f"holds '{NAMES[0]}'")
+    assert [n for n, k in pack(source, out, force=True).kept.items() if not k] == [NAMES[1]]
+    assert file.read_bytes() == before
+    assert not any(pack(source, out, layout=raw, force=True).kept.values())
     assert all(pack(source, out, layout="auto").kept.values()), "raw is one that auto may choose"
-    file = source[NAMES[0]]._blocks.path
-    os.utime(file, (1, 1))
-    assert [n for n, kept in pack(source, out).kept.items() if not kept] == NAMES[:2]
+
+
+def other_weights(source: Checkpoint, folder: Path, place: int) -> Checkpoint:
+    """A checkpoint with the same names, sizes and times of its files, and one byte changed."""
+    shutil.copytree(source.path, folder)
+    file = next(iter(source[NAMES[0]].files))
+    tensor = next(iter(source[NAMES[0]].matrices.stored()))
+    data = bytearray(file.read_bytes())
+    data[tensor.offset + place * (tensor.size - 1)] ^= 0x10
+    stamp = file.stat()
+    (folder / file.name).write_bytes(data)
+    os.utime(folder / file.name, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    return Checkpoint(folder)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_weights_are_known_by_their_content(
+    source: Checkpoint, out: Path, tmp_path: Path, place: int
+) -> None:
+    other = other_weights(source, tmp_path / "other", place)
+    pack(source, out)
+    packed = PackedCheckpoint(out)
+    assert packed.digest(NAMES[0]) == source[NAMES[0]].digest() != other[NAMES[0]].digest()
+    with pytest.raises(Error, match=r"was packed from other weights than the checkpoint has now\."):
+        pack(other, out)
+    with pytest.raises(Error, match="was packed from other weights than the checkpoint has as"):
+        packed.of(other[NAMES[0]])
+    with pytest.raises(Error, match=r"expert . is not what the checkpoint has"):
+        packed.verify(NAMES[0], other[NAMES[0]])
+    packed.verify(NAMES[0], source[NAMES[0]])
+    assert np.array_equal(packed.of(other[NAMES[1]]).data, packed[NAMES[1]].data), "as it was"
+    # A digest that was written into the file is found out.
+    file = packed.files[NAMES[0]]
+    data = file.read_bytes()
+    forged = data.replace(source[NAMES[0]].digest().encode(), other[NAMES[0]].digest().encode())
+    assert forged != data
+    file.write_bytes(forged)
+    with pytest.raises(Error, match="the digest does not fit"):
+        packed.verify(NAMES[0])
+    tensors, found = load_file(file), packed_file.metadata(file)
+    weights = packed_file.open_weights(file)
+    meaning = packed_file._Meaning(weights.shape, weights.layout, weights.proof)
+    for expert in packed_file.experts(weights):
+        meaning.add(expert)
+    save_file(tensors, file, {**found, "digest": meaning.digest(found)})
+    with pytest.raises(Error, match="not those whose digest the metadata has"):
+        packed.verify(NAMES[0])
+
+
+def test_the_checkpoints_own_folder_is_refused(source: Checkpoint, tmp_path: Path) -> None:
+    before = sorted(p.name for p in source.path.iterdir())
+    (tmp_path / "link").symlink_to(source.path)
+    blobs, hub = tmp_path / "blobs", tmp_path / "hub"
+    shutil.copytree(source.path, blobs)
+    hub.mkdir()
+    for file in blobs.glob("*.safetensors"):
+        (hub / file.name).symlink_to(file)
+    for checkpoint, folder in ((source, source.path), (source, tmp_path / "link"),
+                               (Checkpoint(hub), hub), (Checkpoint(hub), blobs),
+                               (Checkpoint(next(iter(source[NAMES[0]].files))), source.path)
+                               ):  # fmt: skip
+        with pytest.raises(Error, match="has the checkpoint's own files; packed weights need"):
+            pack(checkpoint, folder)
+    assert sorted(p.name for p in source.path.iterdir()) == before
+    pack(source, source.path / "packed")
+    assert list(Checkpoint(source.path).experts) == NAMES
+
+
+def test_other_files_of_the_folder_are_left_alone(source: Checkpoint, out: Path) -> None:
+    out.mkdir()
+    save_file({"a": np.zeros(1)}, out / "model.safetensors")
+    (out / "x.safetensors").write_bytes(b"something")
+    (out / "y.safetensors").symlink_to(out / "nothing")
+    source[NAMES[0]].pack().save(out / "mine.safetensors")
+    pack(source, out)
+    assert list(PackedCheckpoint(out).files) == NAMES
+    assert (out / "x.safetensors").read_bytes() == b"something"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(
+    source: Checkpoint, out: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, number: int,
+) -> None:  # fmt: skip
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(packed_checkpoint.fcntl, "flock", flock)
+    out.mkdir()
+    other = out / f"{NAMES[0]}.safetensors.0123abcd.part"
+    other.write_bytes(b"another process, which no lock keeps away, writes this")
+    pack(source, out)
+    assert "has no locks" in caplog.text
+    assert "do not pack into this folder from two processes" in caplog.text
+    assert list(PackedCheckpoint(out).files) == NAMES
+    assert other.exists()
+    monkeypatch.undo()
+    pack(source, out, names=NAMES[:1], force=True)
+    assert other.exists(), "only what is packed again is tidied up"
+    pack(source, out, names=NAMES[:1], force=True, layout=Layout("nibble", "raw"))
+    assert not other.exists()
 
 
 def test_an_interrupted_run_leaves_whole_files_only(
@@ -111,7 +241,7 @@ def test_an_interrupted_run_leaves_whole_files_only(
 
 def test_a_killed_run_is_taken_up(source: Checkpoint, out: Path) -> None:
     out.mkdir()
-    (out / f"{NAMES[0]}.safetensors.part").write_bytes(b"half")
+    (out / f"{NAMES[0]}.safetensors.0123abcd.part").write_bytes(b"half")
     pack(source, out)
     assert sorted(PackedCheckpoint(out).files) == NAMES
     assert not list(out.glob("*.part"))
@@ -139,7 +269,7 @@ def test_errors(
     with pytest.raises(Error, match="has no MXFP4 expert tensor 'x'"):
         pack(source, out, names=["x"])
     save_file({"a": np.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(Error, match="has no MXFP4 expert tensors to pack"):
+    with pytest.raises(Error, match=r"has no MXFP4 expert tensors\. Found: a "):
         pack(Checkpoint(tmp_path / "other.safetensors"), out)
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
@@ -153,7 +283,6 @@ def test_errors(
             pack(source, out)
     with pytest.raises(Error, match="has no packed tensor 'x'"):
         PackedCheckpoint(out)["x"]
-    assert len(fingerprint(source[NAMES[0]])) == 32
 
 
 @pytest.mark.parametrize(
@@ -161,15 +290,28 @@ def test_errors(
     [
         ("{", "is not an index of packed tensors"),
         ("[]", "is not an index of packed tensors"),
-        ('{"format": "x", "version": 1, "tensors": {}}', "and version 1, got"),
-        ('{"format": "mxfp4-packed-checkpoint", "version": 1, "tensors": {"a": {"file": "b"}}}',
-         "names b, which is not there"),
+        ("[" * 100000, "is not an index of packed tensors"),
+        ('{"format": "x", "version": 2, "tensors": {}}', "and version 2, got"),
+        ('{"format": "mxfp4-packed-checkpoint", "version": 1, "tensors": {}}',
+         "Version 1 has no digest of the checkpoint .* pack the checkpoint again"),
+        ('{"format": "mxfp4-packed-checkpoint", "version": 2, "tensors": '
+         '{"a": {"file": "a.safetensors"}}}', r"names a\.safetensors, which is not there"),
+        *(('{"format": "mxfp4-packed-checkpoint", "version": 2, "tensors": '
+           f'{{"a": {{"file": "{file}"}}}}}}', r"the file of a must be a\.safetensors, got")
+          for file in ("b", "../a.safetensors", "/etc/passwd", "", "a\\u0000", "x" * 300)),
     ],
 )  # fmt: skip
 def test_lying_indexes(tmp_path: Path, index: str, text: str) -> None:
     (tmp_path / INDEX).write_text(index)
     with pytest.raises(Error, match=text):
         PackedCheckpoint(tmp_path)
+
+
+def rewritten(file: Path, **metadata: str) -> None:
+    """Write a file again with other metadata."""
+    with safe_open(file, "numpy") as opened:
+        found = opened.metadata() | metadata
+    save_file(load_file(file), file, found)
 
 
 def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
@@ -181,6 +323,17 @@ def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
     file.write_bytes(data)
     with pytest.raises(Error, match="the digest does not fit"):
         found.verify(NAMES[0])
+    pack(source, out, force=True)
+    rewritten(file, version="2")
+    with pytest.raises(Error, match=r"digest of the checkpoint.*; pack the weights again"):
+        found[NAMES[0]]
+    rewritten(file, version="3", name="another")
+    with pytest.raises(Error, match=r"must hold 'model.*', but it holds 'another'; pack again"):
+        found[NAMES[0]]
+    rewritten(file, name=NAMES[0], rows="somehow")
+    with pytest.raises(Error, match="rows must be one of"):
+        found[NAMES[0]]
+    pack(source, out, force=True)
     tensors = load_file(file)
     meta = packed_file.metadata(file)
     save_file({"packed": tensors["packed"].view(np.int8)}, file, meta)

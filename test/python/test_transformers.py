@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_a_loaded_model_has_no_dequantised_weights(folder: Path, models: check.M
     model = models.ours
     assert not [n for n, _ in model.named_parameters() if n.endswith(("gate_up_proj", "down_proj"))]
     source = Checkpoint(folder)
-    stored = sum(t._blocks.read().nbytes + t._scales.read().nbytes for t in source.experts.values())
+    stored = sum(t.nbytes for t in source.experts.values())
     packed = sum(b.nbytes for n, b in model.named_buffers() if n.endswith("packed"))
     assert stored <= packed <= 2 * stored, "padded to 64 x 64, and no more"
     assert model.config.quantization_config.quant_method == ours.METHOD
@@ -102,6 +103,40 @@ def test_experts_packed_before(folder: Path, models: check.Models, tmp_path: Pat
     assert torch.equal(model(ids).logits, models.ours(ids).logits)
     with pytest.raises(Error, match="has no mxfp4-packed"):
         ours.load(folder, packed=folder)
+
+
+def test_weights_packed_from_another_checkpoint_are_refused(
+    folder: Path, copy: Path, tmp_path: Path
+) -> None:
+    # Names, shapes, sizes and times are equal, and one byte is not.
+    pack_checkpoint(Checkpoint(folder), tmp_path / "packed")
+    tensor = Checkpoint(copy)["model.layers.1.mlp.experts.down_proj"]
+    file = next(iter(tensor.files))
+    scales = list(tensor.matrices.stored())[1]
+    data = bytearray(file.read_bytes())
+    data[scales.offset + scales.size - 1] ^= 1
+    file.write_bytes(data)
+    for path in copy.glob("*.safetensors"):
+        stamp = (folder / path.name).stat()
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    with pytest.raises(
+        Error, match=r"layers\.1\.mlp\.experts\.down_proj.* from other weights than"
+    ):
+        ours.load(copy, packed=tmp_path / "packed")
+
+
+def test_what_is_not_there_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        ours.AutoConfig, "from_pretrained", lambda name: asked.append(name) or 1 / 0
+    )
+    for name in ("gpt-oss-20b", "/no/such/folder", "./a/b"):
+        with pytest.raises(Error, match=f"{name} does not exist.* hf download OWNER/"):
+            ours.load(name)
+    assert not asked, "the hub's names have an owner"
+    with pytest.raises(ZeroDivisionError):
+        ours.load("openai/gpt-oss-20b")
+    assert asked == ["openai/gpt-oss-20b"]
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     if words is not None:
         return [(Problem.parse(words), options.max_rows)]
     found: dict[Problem, int] = {}
-    experts = Checkpoint(options.checkpoint).experts.values()
+    experts = Checkpoint(options.checkpoint).require()
     for tensor in tqdm(experts, unit="tensor", desc="read scales"):
         layout = layout_for("auto", tensor.proof())
         found[Problem(*tensor.shape, layout=layout)] = options.max_rows

@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   mxfp4 inspect gpt-oss-20b              expert tensors, alike ones together
   mxfp4 inspect gpt-oss-20b --scales     the range of scales, which decides the layout
   mxfp4 inspect packed --verify          read all of it, and check its digests
+  mxfp4 inspect packed --verify --checkpoint gpt-oss-20b     and compare bit for bit
   mxfp4 inspect kernels/e32-n5760-k2880-spread-folded-bf16-r0
 """
 
@@ -26,12 +27,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, help="a file or a folder")
     parser.add_argument("--scales", action="store_true", help="read a checkpoint's scales")
     parser.add_argument("--verify", action="store_true", help="read packed weights and check them")
+    parser.add_argument("--checkpoint", type=Path,
+                        help="with --verify: what packed weights must be, bit for bit")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="all of it as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Find out what it is, and print that."""
-    kind, content, text = describe(options.path, options.scales, options.verify)
+    from ..errors import Error
+
+    if options.checkpoint is not None and not options.verify:
+        raise Error("--checkpoint goes with --verify.")
+    kind, content, text = describe(options.path, options.scales, options.verify, options.checkpoint)
     if options.json:
         print(json.dumps({"path": str(options.path), "kind": kind, **content}, indent=1))
     else:
@@ -39,18 +46,25 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def describe(path: Path, scales: bool, verify: bool) -> tuple[str, dict[str, Any], str]:
+def describe(
+    path: Path, scales: bool, verify: bool, checkpoint: Path | None = None
+) -> tuple[str, dict[str, Any], str]:
     """What a path is, as a name, as data, and as lines for people."""
+    from ..errors import Error
     from ..packed_checkpoint import INDEX
 
     if (path / "manifest.json").is_file():
         return _kernel(path)
     if (path / INDEX).is_file():
-        return _packed_folder(path, verify)
+        return _packed_folder(path, verify, checkpoint)
     if path.is_dir() and any(path.glob("*/manifest.json")):
         return _kernels(path)
     if path.is_file() and _is_packed(path):
+        if checkpoint is not None:
+            raise Error("--checkpoint goes with a folder of packed weights, got a file.")
         return _packed([path], verify, "packed weights")
+    if verify:
+        raise Error(f"--verify is for packed weights, which {path} is not.")
     return _checkpoint(path, scales)
 
 
@@ -64,10 +78,12 @@ def _is_packed(path: Path) -> bool:
 
 def _alike(tensors: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
     """Tensors by all that they have in common but the number of their layer."""
+    from ..names import shown
+
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for tensor in tensors:
-        name = re.sub(r"(?<=\.)\d+(?=\.)", "*", tensor["name"])
-        rest = (str(v) for k, v in tensor.items() if k not in ("name", "bytes", "scales"))
+        name = shown(re.sub(r"(?<=\.)\d+(?=\.)", "*", tensor["name"]))
+        rest = (str(v) for k, v in tensor.items() if k not in ("name", "bytes", "scales", "source"))
         found.setdefault((name, *rest), []).append(tensor)
     return found
 
@@ -79,22 +95,23 @@ def _checkpoint(path: Path, scales: bool) -> tuple[str, dict[str, Any], str]:
 
     checkpoint = Checkpoint(path)
     tensors = []
-    for tensor in checkpoint.experts.values():
+    for tensor in checkpoint.require():
         experts, n, k = tensor.shape
         entry: dict[str, Any] = {"name": tensor.name, "experts": experts, "n": n, "k": k,
-                                 "bytes": experts * n * (k // 32) * 17}  # fmt: skip
+                                 "rows": tensor.rows, "bytes": tensor.nbytes}  # fmt: skip
         if scales:
             entry["scales"] = dict(tensor.proof().__dict__)
         tensors.append(entry)
-    heading = ["tensor", "layers", "E", "N", "K", "bytes", *(["scales"] if scales else [])]
+    heading = ["tensor", "layers", "E", "N", "K", "rows", "bytes", *(["scales"] if scales else [])]
     rows = [heading]
     for (name, *shape), alike in _alike(tensors).items():
         row = [name, str(len(alike)), *shape, size(sum(t["bytes"] for t in alike))]
         rows.append([*row, _range([t["scales"] for t in alike])] if scales else row)
     packed = sum(map(packed_bytes, checkpoint.experts.values()))
     content = {"tensors": tensors, "packed_bytes": packed}
-    text = table(rows, {1, 2, 3, 4, 5}) + f"\npacked: {size(packed)}"
-    return "a checkpoint", content, text if tensors else "no MXFP4 expert tensors"
+    notes = checkpoint.notes()
+    text = table(rows, {1, 2, 3, 4, 6}) + "".join(f"\nleft out: {note}" for note in notes)
+    return "a checkpoint", {**content, "left_out": notes}, f"{text}\npacked: {size(packed)}"
 
 
 def _range(proofs: list[dict[str, Any]]) -> str:
@@ -105,10 +122,25 @@ def _range(proofs: list[dict[str, Any]]) -> str:
     return f"{low}..{high}{nan}: {'folded' if high <= FOLDED_MAX else 'raw'}"
 
 
-def _packed_folder(path: Path, verify: bool) -> tuple[str, dict[str, Any], str]:
+def _packed_folder(
+    path: Path, verify: bool, checkpoint: Path | None
+) -> tuple[str, dict[str, Any], str]:
+    from ..checkpoint import Checkpoint
+    from ..errors import Error
     from ..packed_checkpoint import PackedCheckpoint
 
-    return _packed(list(PackedCheckpoint(path).files.values()), verify, "a packed checkpoint")
+    packed = PackedCheckpoint(path)
+    if checkpoint is None:
+        for name in packed.files:
+            packed[name]  # is what the index says
+        return _packed(list(packed.files.values()), verify, "a packed checkpoint")
+    source = Checkpoint(checkpoint)
+    if missing := [tensor.name for tensor in source.require() if tensor.name not in packed.files]:
+        raise Error(f"{path} misses {len(missing)} tensors of {checkpoint}, first {missing[0]!r}.")
+    for name in packed.files:
+        packed.verify(name, source[name])
+    kind, content, text = _packed(list(packed.files.values()), False, "a packed checkpoint")
+    return kind, {**content, "verified": True}, f"{text}\nequal to {checkpoint}, bit for bit"
 
 
 def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, Any], str]:
@@ -118,14 +150,17 @@ def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, 
     tensors = []
     for file in files:
         weights = packed_file.verify(file) if verify else packed_file.open_weights(file)
-        tensors.append({"name": file.name.removesuffix(".safetensors"), "experts": weights.experts,
-                        "n": weights.n, "k": weights.k, "order": weights.layout.order,
-                        "scales_stored": weights.layout.scales, "bytes": int(weights.data.nbytes),
-                        "scales": dict(weights.proof.__dict__)})  # fmt: skip
-    rows = [["tensor", "files", "E", "N", "K", "order", "scales", "bytes"]]
+        found = packed_file.metadata(file)
+        entry = {"name": found.get("name") or file.name.removesuffix(".safetensors"),
+                 "experts": weights.experts, "n": weights.n, "k": weights.k, "rows": weights.rows,
+                 "order": weights.layout.order, "scales_stored": weights.layout.scales,
+                 "bytes": int(weights.data.nbytes), "source": found.get("source", ""),
+                 "scales": dict(weights.proof.__dict__)}  # fmt: skip
+        tensors.append(entry)
+    rows = [["tensor", "files", "E", "N", "K", "rows", "order", "scales", "bytes"]]
     for (name, *rest), alike in _alike(tensors).items():
         rows.append([name, str(len(alike)), *rest, size(sum(t["bytes"] for t in alike))])
-    text = table(rows, {1, 2, 3, 4, 7}) + ("\nall digests fit" if verify else "")
+    text = table(rows, {1, 2, 3, 4, 8}) + ("\nall digests fit" if verify else "")
     return kind, {"tensors": tensors, "verified": verify}, text
 
 

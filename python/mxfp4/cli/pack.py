@@ -7,13 +7,17 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "pack a checkpoint's experts for the kernels"
-DESCRIPTION = """Pack the MXFP4 expert tensors of a gpt-oss style checkpoint into a folder.
+DESCRIPTION = """Pack the MXFP4 expert tensors of a checkpoint into a folder. Experts that the
+checkpoint has one by one become one tensor, in which gate and up are interleaved.
 
-Each tensor becomes one safetensors file, which says what layout its bytes are in
-and what was proved of its scales. Memory stays at a few experts, whatever the
-size. Each file is unpacked again and compared with the checkpoint, bit for bit,
-before it gets its name. An interrupted run is taken up by the same command: what
-is there is kept.
+Each tensor becomes one safetensors file, which says what layout its bytes are in,
+what was proved of its scales, and the digest of the weights that it was packed
+from. Memory stays at a few experts, whatever the size. Each file is unpacked again
+and compared with the checkpoint, bit for bit, before it gets its name.
+
+An interrupted run is taken up by the same command: files of these weights, by
+their digest, are kept. Files of other weights or another layout are replaced only
+with --force.
 """
 EXAMPLES = """examples:
   mxfp4 pack gpt-oss-120b -o packed
@@ -36,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="scales as stored (default auto: folded if all fit)")  # fmt: skip
     parser.add_argument("--no-verify", action="store_true",
                         help="do not compare with the checkpoint: twice as fast")  # fmt: skip
+    parser.add_argument("--force", action="store_true",
+                        help="replace files that hold other weights or another layout")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
 
     from ..checkpoint import Checkpoint
     from ..errors import Error
-    from ..layout import Layout
+    from ..layout import FOLDED_MAX, Layout
+    from ..names import shown
     from ..packed_checkpoint import pack_checkpoint, packed_bytes
     from . import size
 
@@ -52,23 +59,31 @@ def run(options: argparse.Namespace) -> int:
         raise Error("--order nibble needs --scales folded or raw.")
     layout = "auto" if options.scales == "auto" else Layout(options.order, options.scales)
     source = Checkpoint(options.checkpoint)
-    chosen = [source[n] for n in options.tensor or source.experts]
+    chosen = source.require(options.tensor)
     kept = 0
     with tqdm(total=sum(map(packed_bytes, chosen)), unit="B", unit_scale=True) as bar:
+
+        def check(name: str) -> None:
+            bar.set_description(f"compare {shown(name)}")
 
         def start(name: str, was_there: bool) -> None:
             nonlocal kept
             kept += was_there
-            bar.set_description(name)
+            bar.set_description(shown(name))
 
         packed = pack_checkpoint(
             source, options.out, layout, names=options.tensor, verify=not options.no_verify,
-            on_start=start, on_bytes=bar.update,
+            force=options.force, on_check=check, on_start=start, on_bytes=bar.update,
         )  # fmt: skip
-    raw = sum(packed[t.name].layout.scales == "raw" for t in chosen)
+    raw = [w for w in (packed[t.name] for t in chosen) if w.layout.scales == "raw"]
+    large = sum(w.proof.scale_max > FOLDED_MAX for w in raw)
+    asked = "asked for" if options.scales == "raw" else "as they were packed before"
     print(
         f"{options.out}: {len(chosen)} tensors, {size(sum(map(packed_bytes, chosen)))}"
         + (f"; {kept} were there already" if kept else "")
-        + (f"; {raw} with raw scales, which do not fit folded ones" if raw else "")
+        + (f"; {large} with raw scales, because some are too large to be folded" if large else "")
+        + (f"; {len(raw) - large} with raw scales, {asked}" if len(raw) > large else "")
     )
+    for note in source.notes() if options.tensor is None else ():
+        print(f"left out: {note}")
     return 0

@@ -20,6 +20,7 @@ transformers' own experts do. An experts class that says otherwise of itself is 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ import torch
 from torch import nn
 
 from .. import kernels, torch_pack
-from ..checkpoint import Checkpoint, ExpertTensor
+from ..checkpoint import Checkpoint, ExpertTensor, no_such_checkpoint
 from ..errors import Error
 from ..layout import Layout
 from ..packed_checkpoint import PackedCheckpoint
@@ -46,6 +47,9 @@ except ImportError as e:
         f"mxfp4.integrations.transformers needs transformers 5 ({e}); "
         "pip install 'transformers>=5.17'."
     ) from e
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+"""OWNER/NAME: a name without an owner is a folder."""
 
 METHOD = "mxfp4_kernels"
 """What a loaded model's ``config.quantization_config`` gives as its method."""
@@ -161,18 +165,22 @@ def load(
     """Load a gpt-oss model in bf16 with its experts in packed MXFP4.
 
     Args:
-        checkpoint: a folder or hub name, as ``from_pretrained`` takes it.
+        checkpoint: a folder, or a name of the Hugging Face hub, ``OWNER/NAME``.
         device: where the model goes; without it, ``device_map`` may say so (it needs accelerate),
             or else the CPU.
         packed: a folder that `mxfp4 pack` made of the checkpoint; without it, the experts are
-            packed now.
+            packed now. The checkpoint's experts are read and their digests compared with those of
+            the packed weights, so that weights of another checkpoint are refused.
         progress: show a progress bar of the experts.
         options: of ``from_pretrained``.
 
     Raises:
-        Error: if the checkpoint is no gpt-oss in MXFP4, or its tensors do not fit its config.
+        Error: if the checkpoint is not there or no gpt-oss in MXFP4, its tensors do not fit its
+            config, or ``packed`` is of other weights.
     """
     name = os.fspath(checkpoint)
+    if not os.path.exists(name) and not _HUB_NAME.fullmatch(name):
+        raise no_such_checkpoint(name)
     config = options.pop("config", None) or AutoConfig.from_pretrained(name)
     found = getattr(config, "quantization_config", None)
     method = found.get("quant_method") if isinstance(found, dict) else None
@@ -263,9 +271,17 @@ def _replace_modules(model: nn.Module) -> None:
 
 
 def _fill(
-    model: nn.Module, source: Checkpoint | PackedCheckpoint, device: Any, progress: bool
+    model: nn.Module,
+    source: Checkpoint,
+    device: Any,
+    progress: bool,
+    packed: PackedCheckpoint | None = None,
 ) -> None:
-    """Give all experts their weights, where ``device`` says or else where their biases are."""
+    """Give all experts their weights, where ``device`` says or else where their biases are.
+
+    Raises:
+        Error: if they do not fit, or ``packed`` is of other weights than ``source``.
+    """
     layers: Any = _experts_of(model, Experts)
     if progress:
         from tqdm.auto import tqdm
@@ -274,13 +290,13 @@ def _fill(
     for name, experts in layers:
         place = experts.down_proj_bias.device if device is None else device
         tensors = (source[f"{name}.{projection}"] for projection in ("gate_up_proj", "down_proj"))
-        experts.set_weights(*(_on_device(t, place) for t in tensors))
+        experts.set_weights(*(_on_device(t, place, packed) for t in tensors))
 
 
-def _on_device(tensor: ExpertTensor | PackedWeights, device: Any) -> PackedWeights:
-    if isinstance(tensor, ExpertTensor):
+def _on_device(tensor: ExpertTensor, device: Any, packed: PackedCheckpoint | None) -> PackedWeights:
+    if packed is None:
         return torch_pack.pack(tensor, device)
-    return tensor.to_device(device)
+    return packed.of(tensor).to_device(device)
 
 
 @register_quantization_config(METHOD)
@@ -311,18 +327,16 @@ class KernelsQuantizer(HfQuantizer):
         if not checkpoint_files:
             raise Error("the model has no checkpoint files to take its experts from.")
         files = [Path(f) for f in checkpoint_files]
-        self._source: Checkpoint | PackedCheckpoint
-        if self.quantization_config.packed is None:
-            self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
-        else:
-            self._source = PackedCheckpoint(self.quantization_config.packed)
+        self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
+        packed = self.quantization_config.packed
+        self._packed = None if packed is None else PackedCheckpoint(packed)
         _replace_modules(model)
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
 
     def _process_model_after_weight_loading(self, model: Any, **_: Any) -> None:
         wanted = self.quantization_config
-        _fill(model, self._source, wanted.device, wanted.progress)
+        _fill(model, self._source, wanted.device, wanted.progress, self._packed)
 
     @property
     def is_trainable(self) -> bool:
