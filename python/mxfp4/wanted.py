@@ -101,6 +101,19 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.artifacts = load_all(folder)
 
+    def has(self, problem: Problem, placement: str) -> bool:
+        """Whether there is a kernel for a problem and placement, whatever its rows."""
+        return any(Wanted(problem, placement, 0).serves(a) for a in self.artifacts)
+
+    def problems(self) -> str:
+        """The problems that there are kernels for, for people."""
+        found = dict.fromkeys(
+            f"experts={m.experts} n={m.n} k={m.k} order={m.layout.order} scales={m.layout.scales}"
+            for m in (a.manifest for a in self.artifacts)
+        )
+        few = list(found)[:4]
+        return "; ".join(few) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+
     def find(self, wanted: Wanted) -> Artifact:
         """The artifact whose schedule was chosen for the row count, else one that is correct.
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Benchmark on gpt-oss shapes: ``python -m mxfp4.bench``."""
+"""Benchmark of gpt-oss shapes and others: ``python -m mxfp4.bench``."""

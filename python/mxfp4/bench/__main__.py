@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Measure compiled kernels on gpt-oss shapes, against other kernels and the read bandwidth.
+"""Measure compiled kernels against other kernels and the read bandwidth.
 
 Where the compiler is:  python -m mxfp4.bench --compile ARTIFACTS
 Where the GPU is:       python -m mxfp4.bench ARTIFACTS --json bench.json --markdown bench.md
+
+Both take the same options for the shapes: gpt-oss layers, or others (`shapes`).
 
 Times are microseconds a launch: medians of CUDA-graph replays that take their weights from device
 memory. Every result is checked against f64 in the same run; a wrong one has no time. Columns:
@@ -26,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Error
-from ..wanted import Shelf, compile_all, print_list
-from .cases import cases, wanted
+from ..wanted import PLACEMENTS, Shelf, compile_all, print_list
+from . import shapes
+from .cases import Case, wanted
 
 COLUMNS = {"register": "ours, register", "shared": "ours, shared", "triton": "Triton",
            "bf16": "torch bf16 grouped", "dense": "cuBLAS bf16 dense", "read": "read"}  # fmt: skip
@@ -46,10 +49,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="print the needed kernels, one a line")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--options", default="assemble=true", help="more compiler options")
-    parser.add_argument("--experts", type=int, help="only this number of experts")
-    parser.add_argument("--layer", help="only gate_up or down")
-    parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
-    parser.add_argument("--routing", help="only uniform, zipf or one")
     parser.add_argument("--columns", nargs="*", choices=COLUMNS, help="only these columns")
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument("--budget", type=float, default=400, help="seconds after which to stop")
@@ -58,16 +57,18 @@ def main(arguments: list[str] | None = None) -> int:
                         help="also time each column alone, without a pause")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--markdown", type=Path, help="write the table here")
+    shapes.arguments(parser)
     o = parser.parse_args(arguments)
     if o.steady < 0:
         parser.error(f"--steady must not be negative, got {o.steady:g}.")
     try:
+        chosen = shapes.chosen(o)
         if o.list:
-            print_list(wanted(), o.options)
+            print_list(wanted(chosen), o.options)
         elif o.compile:
-            print(f"compiled {compile_all(wanted(), o.compile, o.options)} kernels")
+            print(f"compiled {compile_all(wanted(chosen), o.compile, o.options)} kernels")
         elif o.artifacts:
-            return run(o)
+            return run(o, chosen)
         else:
             parser.error("give a folder of artifacts, --list or --compile OUT")
     except Error as e:
@@ -135,6 +136,17 @@ def failures(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def cached(rows: list[dict[str, Any]], cache: int) -> list[str]:
+    """A sentence for each row whose weights stay in a cache of so many bytes."""
+    return [
+        f"E={row['experts']} {row['layer']} T={row['tokens']} {row['routing']}: the weights that "
+        f"a graph reads, {row['rotated'] / 1e6:.1f} MB, stay in the L2 cache of {cache / 1e6:.0f} "
+        "MB; the times do not include reading them from memory."
+        for row in rows
+        if row["rotated"] < cache
+    ]
+
+
 def device_facts() -> dict[str, str]:
     """Driver, power limit and clocks, as nvidia-smi tells them; nothing where there is none."""
     from .._gpu import nvidia_smi
@@ -149,28 +161,44 @@ def device_facts() -> dict[str, str]:
     return dict(zip(wanted.split(","), (v.strip() for v in told.split(",")), strict=False))
 
 
-def run(o: argparse.Namespace) -> int:
+def columns(o: argparse.Namespace, shelf: Shelf, chosen: list[Case]) -> list[str]:
+    """The columns to measure: those asked for, or all that kernels and --triton allow.
+
+    Raises:
+        Error: if the kernels are of none of the cases' problems, and what they are of.
+    """
+    names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
+    problems = dict.fromkeys(c.problem for c in chosen)
+    for placement in set(PLACEMENTS) & set(names):
+        lacking = [p for p in problems if not shelf.has(p, placement)]
+        if not lacking:
+            continue
+        if placement == "register":
+            raise Error(
+                f"the kernels in {o.artifacts} are for {shelf.problems()}, and none is for "
+                f"{lacking[0].spec()}. Where the compiler is, run this command with --compile "
+                f"{o.artifacts} in place of {o.artifacts} first."
+            )
+        if not o.columns:
+            print(f"{o.artifacts} has no kernels that decode into shared memory for all shapes; "
+                  'their column, "shared", is left out (--compile makes them).')  # fmt: skip
+            names.remove(placement)
+    return names
+
+
+def run(o: argparse.Namespace, chosen: list[Case]) -> int:
     """Measure; 0 if everything was measured and right."""
     import torch
 
+    shelf = Shelf(o.artifacts)
+    names = columns(o, shelf, chosen)
     if not torch.cuda.is_available():
         raise Error("torch sees no CUDA device; the benchmark runs on a GPU.")
     torch.backends.cuda.matmul.allow_tf32 = False
     from .gpu import Bench
 
-    chosen = [
-        c
-        for c in cases()
-        if (o.experts is None or c.experts == o.experts)
-        and (o.layer is None or c.layer == o.layer)
-        and (not o.tokens or c.tokens in o.tokens)
-        and (o.routing is None or c.routing == o.routing)
-    ]
-    names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
     start = time.perf_counter()
-    shelf = Shelf(o.artifacts)
-    left = o.budget - (time.perf_counter() - start)
-    bench = Bench(shelf, left, o.window, o.triton, o.steady)
+    bench = Bench(shelf, o.budget, o.window, o.triton, o.steady)
     rows: list[dict[str, Any]] = []
     stopped = ""
     for case in chosen:
@@ -191,12 +219,13 @@ def run(o: argparse.Namespace) -> int:
              "python": platform.python_version(), "date": time.strftime("%Y-%m-%d"),
              **device_facts(), "read_gbps_4GiB": bench.ceiling(),
              "seconds": time.perf_counter() - start}  # fmt: skip
+    notes = cached(rows, getattr(properties, "L2_cache_size", 50 * 2**20))
     if o.json:
         o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if o.markdown:
         o.markdown.write_text(text)
     bad = failures(rows) + ([stopped] if stopped else [])
-    print("\n" + text + "\n" + "\n".join([json.dumps(facts), *bad]))
+    print("\n" + text + "\n" + "\n".join([json.dumps(facts), *notes, *bad]))
     return 1 if bad else 0
 
 

@@ -1,51 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What is measured: gpt-oss expert layers, token counts and routings. Pure data; no GPU."""
+"""What is measured: layers, token counts and routings. Pure data; no GPU.
+
+`cases` are gpt-oss expert layers; `shapes` makes cases of the shapes that a user names.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..problem import Problem
 from ..wanted import PLACEMENTS, Wanted
+from .gpt_oss import LAYERS, TOKENS, TOP
 
-LAYERS = {"gate_up": (5760, 2880), "down": (2880, 2880), "dense": (8192, 8192)}
-"""(N, K) of a layer."""
-TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
-TOP = 4
+MOST_LAUNCHES = 16
+"""In a graph; more copies of the weights than that are never read."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A layer of E experts that T tokens go through, each by its top 4 experts (or all, if fewer).
+    """A layer of E experts that T tokens go through, each by its top experts (or all, if fewer).
 
     Attributes:
         experts: E.
-        layer: one of `LAYERS`.
+        layer: one of `LAYERS`, or the name of ``shape``.
         tokens: T.
-        routing: "uniform" (random), "zipf" (the expert of rank i has a share of 1/i) or "one" (one
-            expert has all rows).
+        routing: "uniform" (random), "zipf" (the expert of rank i has a share of 1/i), "one" (one
+            expert has all rows) or "counts".
+        top: experts of a token.
+        shape: the problem, if it is not the layer of that name in `LAYERS`.
+        counts: with routing "counts", the rows of each expert.
     """
 
     experts: int
     layer: str
     tokens: int
     routing: str = "uniform"
+    top: int = TOP
+    shape: Problem | None = None
+    counts: tuple[int, ...] = ()
 
     @property
     def problem(self) -> Problem:
         """The problem of its kernels, which do not know the routing."""
-        return Problem(self.experts, *LAYERS[self.layer])
+        return self.shape or Problem(self.experts, *LAYERS[self.layer])
 
     @property
     def rows(self) -> int:
         """R: a row for each token and expert."""
-        return self.tokens * min(TOP, self.experts)
+        return sum(self.counts) if self.counts else self.tokens * min(self.top, self.experts)
 
     @property
     def launches(self) -> int:
         """Launches in a graph, each with other experts or other weights."""
-        return 16 if self.tokens <= 256 else 8 if self.tokens <= 1024 else 4
+        work = max(self.tokens, self.rows // TOP)
+        return MOST_LAUNCHES if work <= 256 else 8 if work <= 1024 else 4
 
     @property
     def flops(self) -> float:
@@ -54,6 +64,8 @@ class Case:
 
     def sizes(self) -> list[int]:
         """Rows of each expert; the same for the same case."""
+        if self.counts:
+            return list(self.counts)
         if self.routing == "one":
             return [self.rows] + [0] * (self.experts - 1)
         if self.routing == "zipf":
@@ -61,7 +73,7 @@ class Case:
         rng = random.Random(f"{self.experts}/{self.tokens}")
         sizes = [0] * self.experts
         for _ in range(self.tokens):
-            for e in rng.sample(range(self.experts), min(TOP, self.experts)):
+            for e in rng.sample(range(self.experts), min(self.top, self.experts)):
                 sizes[e] += 1
         return sizes
 
@@ -89,6 +101,12 @@ class Case:
             found.append(sizes)
         return found
 
+    def rotated(self, copies: int) -> float:
+        """Bytes of packed weights that a graph reads before it reads the same again."""
+        read = {(i % copies, e) for i, sizes in enumerate(self.routes())
+                for e, size in enumerate(sizes) if size}  # fmt: skip
+        return len(read) * self.problem.n * self.problem.k * 4.25 / 8
+
     def traffic(self, bits: float = 4.25) -> float:
         """Bytes that must move: weights of loaded experts, activations, results."""
         loaded = sum(s > 0 for s in self.sizes())
@@ -96,18 +114,23 @@ class Case:
         return loaded * n * k * bits / 8 + 2 * self.rows * (k + n)
 
 
-def cases() -> list[Case]:
-    """All cases: gpt-oss layers, uniform and skewed, and one expert alone."""
+def cases(tokens: Sequence[int] = ()) -> list[Case]:
+    """All gpt-oss cases: uniform and skewed, and one expert alone.
+
+    Args:
+        tokens: only these token counts, which need not be those of `TOKENS`.
+    """
     layers = ("gate_up", "down")
     found = [Case(e, layer, t, how) for e in (32, 128) for layer in layers
-             for how in ("uniform", "zipf") for t in TOKENS]  # fmt: skip
-    found += [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
-    found += [Case(1, "dense", 8192)]
+             for how in ("uniform", "zipf") for t in tokens or TOKENS]  # fmt: skip
+    more = [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
+    more += [Case(1, "dense", 8192)]
     few = ((32, 256), (32, 1024), (32, 4096), (128, 1024))
-    return found + [Case(e, layer, t, "one") for layer in layers for e, t in few]
+    more += [Case(e, layer, t, "one") for layer in layers for e, t in few]
+    return found + [c for c in more if not tokens or c.tokens in tokens]
 
 
-def wanted() -> list[Wanted]:
-    """The kernels needed."""
-    every = (Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in cases())
+def wanted(which: Sequence[Case] = ()) -> list[Wanted]:
+    """The kernels that cases need: all gpt-oss ones, if none are given."""
+    every = (Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in which or cases())
     return list(dict.fromkeys(every))

@@ -30,10 +30,11 @@ from .._gpu import (
 )
 from ..errors import Error
 from ..layout import blocks_of
+from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf, Wanted
 from ..weights import PackedWeights
-from .cases import Case
+from .cases import MOST_LAUNCHES, Case
 
 RESERVE = 512 * 2**20
 """Bytes of other weights that must pass between two uses of the same: ten times the L2 cache."""
@@ -54,7 +55,7 @@ class Weights:
         size = p.experts * blocks_of(p.n, p.k)[0] * blocks_of(p.n, p.k)[1] * 2176
         first = self.raw.pack(p.layout)
         self.packed = [first]
-        for _ in range(-(-RESERVE // size) - 1):
+        for _ in range(min(-(-RESERVE // size), MOST_LAUNCHES) - 1):
             copy = PackedWeights(first.data.clone(), p.n, p.k, p.layout, first.proof)
             self.packed.append(copy)
         self._bf16: torch.Tensor | None = None
@@ -252,7 +253,7 @@ class Bench:
         self._reads = ReadBandwidth()
         self._triton = Triton(triton) if triton else None
         self._end = time.perf_counter() + budget
-        self._weights: dict[tuple[int, str], Weights] = {}
+        self._weights: dict[Problem, Weights] = {}
         self._kernels: dict[int, Kernel] = {}
 
     def out_of_time(self) -> bool:
@@ -264,7 +265,7 @@ class Bench:
         return 4 * 2**30 / self._reads.measure(4 * 2**30) / 1e3
 
     def _weights_of(self, case: Case) -> Weights:
-        key = (case.experts, case.layer)
+        key = case.problem
         if key not in self._weights:
             self._weights.clear()  # one layer at a time fits any GPU of 80 GB
             torch.cuda.empty_cache()
@@ -282,8 +283,9 @@ class Bench:
         weights, inputs = self._weights_of(case), Inputs(case)
         row: dict[str, Any] = {
             "experts": case.experts, "layer": case.layer, "n": case.problem.n, "k": case.problem.k,
-            "tokens": case.tokens, "rows": case.rows, "routing": case.routing,
+            "tokens": case.tokens, "top": case.top, "rows": case.rows, "routing": case.routing,
             "flops": case.flops, "bytes": case.traffic(),
+            "rotated": case.rotated(len(weights.packed)),
         }  # fmt: skip
         ready: dict[str, tuple[Column, torch.cuda.CUDAGraph]] = {}
         for name in names:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ COLUMNS = {
     "read": ("reading as many bytes", "#444444", "", ":"),
 }
 """Column of a row: label, colour, marker, line."""
+
+_FILLS = ("full", "none", "left", "top")
+"""Of markers, by number of experts."""
 
 _PINNED = {
     "svg.hashsalt": "mxfp4",
@@ -91,14 +95,45 @@ def _series(rows: list[dict[str, Any]], column: str) -> list[tuple[dict[str, Any
     return [(r, r[column]["median"]) for r in rows if "median" in r.get(column, {})]
 
 
+def _one_routing(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of uniform routing, or if there are none, of the first that there is."""
+    routings = [r.get("routing", "uniform") for r in results["rows"]]
+    drawn = "uniform" if "uniform" in routings else routings[0]
+    return [r for r, how in zip(results["rows"], routings, strict=True) if how == drawn]
+
+
 def _panels(results: dict[str, Any]) -> list[tuple[tuple[int, str], list[dict[str, Any]]]]:
-    """Rows of uniform routing by (E, layer), where there is more than a point or two."""
+    """Rows of one routing by (E, layer), where there is more than a point or two."""
     found: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for row in results["rows"]:
-        if row.get("routing", "uniform") == "uniform":
-            found.setdefault((row["experts"], row["layer"]), []).append(row)
+    for row in _one_routing(results):
+        found.setdefault((row["experts"], row["layer"]), []).append(row)
     most = max(len(rows) for rows in found.values())
     return [(key, rows) for key, rows in found.items() if len(rows) > min(2, most - 1)]
+
+
+def _together(numbers: Iterable[int]) -> str:
+    """A number, or the least and the greatest."""
+    least, *_, most = sorted(numbers) * 2
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _tokens_label(rows: list[dict[str, Any]]) -> str:
+    """What the axis of tokens counts. Files of before 2026-11 do not tell the top, which is 4."""
+    tops = {r.get("top", 4) for r in rows}
+    routing = rows[0].get("routing", "uniform")
+    how = "" if routing == "uniform" else f"; routing: {routing}"
+    if tops == {1}:
+        return f"tokens, each by its top expert{how}"
+    return f"tokens, each by its top {_together(tops)} experts{how}"
+
+
+def _title(rows: list[dict[str, Any]]) -> str:
+    """Which layers, and how many tokens."""
+    known = {(5760, 2880), (2880, 2880), (8192, 8192)}
+    shapes = dict.fromkeys((r["n"], r["k"]) for r in rows)
+    layers = "gpt-oss layers" if known >= set(shapes) else "N x K = " + ", ".join(
+        f"{n} x {k}" for n, k in shapes)  # fmt: skip
+    return f"{layers}, {_together(r['tokens'] for r in rows)} tokens"
 
 
 def times(results: dict[str, Any], path: Path) -> None:
@@ -126,7 +161,7 @@ def times(results: dict[str, Any], path: Path) -> None:
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[-1]:
-        axes.set_xlabel("tokens, each by its top 4 experts")
+        axes.set_xlabel(_tokens_label(panels[0][1]))
     for axes in grid[:, 0]:
         axes.set_ylabel("microseconds a launch")
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -145,7 +180,7 @@ def roofline(results: dict[str, Any], path: Path) -> None:
     Raises:
         Error: as `times`.
     """
-    rows = [r for r in results["rows"] if r.get("routing", "uniform") == "uniform"]
+    rows = _one_routing(results)
     facts = results["facts"]
     figure = _figure(7.2, 4.8)
     axes = figure.subplots()
@@ -165,18 +200,18 @@ def roofline(results: dict[str, Any], path: Path) -> None:
     for column, (label, colour, marker, _) in COLUMNS.items():
         if column == "read":
             continue
-        for experts, filled in ((32, True), (128, False)):
+        for i, experts in enumerate(dict.fromkeys(key[0] for key, _ in _panels(results))):
             points = _series([r for r in rows if r["experts"] == experts], column)
             if points:
                 axes.plot([r["flops"] / r["bytes"] for r, _ in points],
                           [r["flops"] / us / 1e6 for r, us in points], marker, color=colour,
-                          markersize=5, fillstyle="full" if filled else "none",
+                          markersize=5, fillstyle=_FILLS[min(i, len(_FILLS) - 1)],
                           label=f"{label}, {experts} experts")  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("floating-point operations for each byte that must move (MXFP4 weights)")
     axes.set_ylabel("TFLOP/s")
-    axes.set_title(f"{facts['gpu']}: gpt-oss layers, 1 to 8192 tokens", fontsize=11)
+    axes.set_title(f"{facts['gpu']}: {_title(rows)}", fontsize=11)
     axes.legend(fontsize=8, loc="lower right")
     _save(figure, path)
 

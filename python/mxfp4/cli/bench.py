@@ -7,17 +7,20 @@ import argparse
 import tempfile
 from pathlib import Path
 
-SUMMARY = "measure kernels on gpt-oss shapes; table, JSON, roofline plot"
-DESCRIPTION = """Measure on a GPU: gpt-oss layers by number of tokens, against torch's bf16,
-Triton's kernels (from a folder of theirs) and the read bandwidth.
+SUMMARY = "measure kernels, on gpt-oss shapes or yours; table, JSON, plots"
+DESCRIPTION = """Measure on a GPU: gpt-oss layers or shapes of your own, by number of tokens,
+against torch's bf16, Triton's kernels (from a folder of theirs) and the read
+bandwidth.
 
 Times are medians of CUDA-graph replays that take their weights from device
 memory, and every result is checked in the same run. Kernels come from a folder,
-where there is no compiler (--compile writes it on a machine that has one), or
-are compiled now.
+where there is no compiler (--compile writes it on a machine that has one, with
+the same options for the shapes), or are compiled now.
 """
 EXAMPLES = """examples:
   mxfp4 bench --tokens 1 64 1024 --json bench.json --plot roofline.svg
+  mxfp4 bench --experts 8 --top 2 --hidden 4096 --intermediate 14336 --tokens 1 64
+  mxfp4 bench --problem "experts=4 n=2048 k=1024" --counts 100,0,7,3
   mxfp4 bench --compile kernels             on the machine with the compiler
   mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
   mxfp4 bench --from bench.json --plot roofline.png --plot-times times.png
@@ -26,16 +29,15 @@ EXAMPLES = """examples:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    from ..bench import shapes
+
+    shapes.arguments(parser)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder that --compile wrote")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the kernels, no more")
     parser.add_argument("--from", type=Path, dest="source", metavar="JSON",
                         help="plot these results instead of measuring")  # fmt: skip
-    parser.add_argument("--experts", type=int, help="only this number of experts (1, 32 or 128)")
-    parser.add_argument("--layer", choices=("gate_up", "down", "dense"), help="only this layer")
-    parser.add_argument("--routing", choices=("uniform", "zipf", "one"), help="only this routing")
     parser.add_argument("--triton", type=Path, metavar="FOLDER",
                         help="that has the package triton_kernels")  # fmt: skip
-    parser.add_argument("--tokens", type=int, nargs="*", help="only these token counts")
     parser.add_argument("--budget", type=float, default=400,
                         help="seconds after which to stop (default %(default)s)")  # fmt: skip
     parser.add_argument("--steady", type=float, metavar="SECONDS",
@@ -70,11 +72,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
+    from ..bench import shapes
     from ..bench.__main__ import main
     from ..errors import Error
 
+    shape = shapes.words(options)
+    shapes.chosen(options)  # raises before anything else is asked of the machine
     if options.compile:
-        return main(["--compile", str(options.compile)])
+        return main(["--compile", str(options.compile), *shape])
     try:
         import torch
     except ImportError as e:
@@ -84,13 +89,12 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
     kernels = options.kernels
     if kernels is None:
         kernels = scratch
-        main(["--compile", str(scratch)])
+        main(["--compile", str(scratch), *shape])
     words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
-    for name in ("experts", "layer", "routing", "triton", "steady", "markdown"):
+    for name in ("triton", "steady", "markdown"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []
-    words += ["--tokens", *map(str, options.tokens)] if options.tokens else []
-    return main(words)
+    return main(words + shape)
 
 
 def _plot(options: argparse.Namespace, source: Path) -> None:
