@@ -14,8 +14,8 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -145,6 +145,23 @@ FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
   return text;
 }
 
+/// Goes through a temporary file that is renamed. Not llvm::writeToOutput,
+/// which ends the process where the disk is full.
+static llvm::Error writeFile(StringRef path, StringRef content) {
+  llvm::Expected<llvm::sys::fs::TempFile> file =
+      llvm::sys::fs::TempFile::create(path + ".tmp%%%%%%%%");
+  if (!file)
+    return file.takeError();
+  llvm::raw_fd_ostream os(file->FD, /*shouldClose=*/false);
+  os << content;
+  os.flush();
+  const std::error_code error = os.error();
+  os.clear_error();
+  if (!error)
+    return file->keep(path);
+  return llvm::joinErrors(llvm::errorCodeToError(error), file->discard());
+}
+
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
   if (std::error_code error = llvm::sys::fs::create_directories(directory))
@@ -153,13 +170,7 @@ std::string mxfp4::writeArtifact(const Artifact &artifact,
   auto write = [&](StringRef name, StringRef content) -> std::string {
     llvm::SmallString<128> path(directory);
     llvm::sys::path::append(path, name);
-    // Goes through a temporary file that is renamed.
-    llvm::Error error =
-        llvm::writeToOutput(path, [&](llvm::raw_ostream &os) -> llvm::Error {
-          os << content;
-          return llvm::Error::success();
-        });
-    if (error)
+    if (llvm::Error error = writeFile(path, content))
       return ("cannot write '" + path +
               "': " + llvm::toString(std::move(error)))
           .str();

@@ -53,7 +53,9 @@ public:
     llvm::raw_fd_ostream stream(path, error);
     stream << text;
     stream.close();
-    return !error && !stream.has_error();
+    const bool good = !error && !stream.has_error();
+    stream.clear_error(); // LLVM ends the process where nobody has asked.
+    return good;
   }
   std::string read() const {
     auto buffer = llvm::MemoryBuffer::getFile(path);
