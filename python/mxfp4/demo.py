@@ -56,18 +56,51 @@ def describe(artifact: Artifact) -> str:
     return "\n".join(lines)
 
 
-def where(gpu: bool) -> str:
-    """What runs the tensors, for people."""
+def way(gpu: bool) -> str:
+    """What runs the tensors: "GPU", "interpreter" or "specification".
+
+    Raises:
+        Error: if only numpy is left, which would be compared with itself.
+    """
+    ahead = kernels.count()  # raises if MXFP4_KERNELS names a folder without kernels
     if gpu:
         return "GPU"
-    if library.find() is not None and library.find_interpreter() is not None:
-        return "CPU: the kernel's PTX, in the interpreter"
-    return "CPU: " + ops.cpu_path()
+    if library.find_interpreter() is not None and (ahead or library.find() is not None):
+        return "interpreter"
+    if library.find() is not None:
+        return "specification"
+    lacks = [library.FILE] if not ahead else []
+    lacks += [library.INTERPRETER] if library.find_interpreter() is None else []
+    raise Error(
+        "no kernel can run here, and comparing numpy with numpy would show nothing: torch sees no "
+        f"GPU, and {' and '.join(lacks)} {'were' if len(lacks) > 1 else 'was'} not found. Use a "
+        "machine with a GPU and kernels of `mxfp4 compile` (--kernels FOLDER), or install what "
+        f"runs kernels on the CPU: {library.how_to_have(lacks[-1])} `mxfp4 doctor` says what is there."
+    )
+
+
+_SPEED = 60e6
+"""Multiply-adds a second of the interpreter on one thread, measured on a server of 2024."""
+
+
+def _threads() -> int:
+    return os.cpu_count() or 1
+
+
+WAYS = {
+    "GPU": "the GPU",
+    "interpreter": "the CPU: the kernel's PTX, in the interpreter",
+    "specification": f"the CPU: the executable specification, and no kernel, since "
+    f"{library.INTERPRETER} was not found",
+}
+"""What runs the tensors, for people."""
 
 
 def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
     artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), len(x))
-    run = simulate(artifact, x, weights, offsets, threads=os.cpu_count() or 1)
+    if not len(x):
+        return ops.grouped_matmul(x, weights, offsets), "nothing was launched: there are no rows"
+    run = simulate(artifact, x, weights, offsets, threads=_threads())
     if run.findings or run.error:
         raise Error(f"the kernel has hazards:\n{run.report(costs=False)}")
     s = run.statistics
@@ -80,9 +113,7 @@ def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tup
     )
 
 
-def _run_cpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
-    if library.find() is not None and library.find_interpreter() is not None and len(x):
-        return _simulate(weights, x, offsets)
+def _specify(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
     ops.grouped_matmul(x[:0], weights, np.zeros_like(offsets))  # compile outside of the time
     start = time.perf_counter()
     y = ops.grouped_matmul(x, weights, offsets)
@@ -128,7 +159,10 @@ def check(y: np.ndarray, exact: Bounded, rounded: np.ndarray) -> tuple[str, bool
     return line, worst <= 1 and not special
 
 
-def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
+_RUN = {"GPU": _run_gpu, "interpreter": _simulate, "specification": _specify}
+
+
+def run_tensor(tensor: ExpertTensor, rows: int, how: str, seed: int) -> bool:
     """Pack, compile, run and check one expert tensor; whether it was right."""
     experts, n, k = tensor.shape
     print(f"\n{tensor.name}: {experts} experts, N = {n}, K = {k}")
@@ -137,22 +171,26 @@ def run_tensor(tensor: ExpertTensor, rows: int, gpu: bool, seed: int) -> bool:
     seconds = time.perf_counter() - start
     size = weights.data.nbytes / 1e6
     print(f"  packed         {weights.layout}, {size:.1f} MB in {seconds:.2f} s, {weights.proof}")
-    if library.find() is None:
-        print(f"  not compiled   {library.FILE} was not found. {library.how_to_have()}")
-    else:
-        start = time.perf_counter()
-        artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)
-        print(f"  compiled       in {(time.perf_counter() - start) * 1e3:.0f} ms (or cached)")
-        print(describe(artifact))
+    start = time.perf_counter()
+    artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)
+    print(f"  kernel         {artifact.origin}, {(time.perf_counter() - start) * 1e3:.0f} ms")
+    print(describe(artifact))
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, k), dtype=np.float32).astype(bfloat16)
     offsets = routing(rng, rows, experts)
-    y, timing = (_run_gpu if gpu else _run_cpu)(weights, x, offsets)
+    if how == "interpreter" and rows:
+        work = rows * n * k
+        print(f"  running        {work / 1e6:.0f} M multiply-adds in the interpreter, about "
+              f"{work / (_SPEED * _threads()):.0f} s", flush=True)  # fmt: skip
+    y, timing = _RUN[how](weights, x, offsets)
     print(f"  rows           {rows}, by expert {np.diff(offsets).tolist()}")
     print(f"  time           {timing}")
     # The truth comes from the checkpoint's own bytes, not from the packed ones.
     line, right = check(y, bounded_matmul(x, tensor, offsets), grouped_matmul(x, tensor, offsets))
     print(f"  result         {'right' if right else 'WRONG'}: {line}")
+    if how == "specification":
+        print(f"  no kernel ran  {library.INTERPRETER} was not found: the executable specification "
+              f"was compared. {library.how_to_have(library.INTERPRETER)}")  # fmt: skip
     return right
 
 
@@ -167,14 +205,14 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
         seed: of rows and routing.
 
     Raises:
-        Error: if there is nothing to run, or something does not fit.
+        Error: if there is nothing to run, nothing to run it, or something does not fit.
     """
     checkpoint = Checkpoint(path)
     checkpoint.require(names)
-    gpu = has_gpu() and not cpu
-    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on the {where(gpu)}")
+    how = way(has_gpu() and not cpu)
+    print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on {WAYS[how]}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
-    results = [run_tensor(checkpoint[name], rows, gpu, seed) for name in chosen]
+    results = [run_tensor(checkpoint[name], rows, how, seed) for name in chosen]
     return all(results)
 
 

@@ -126,12 +126,24 @@ def _read(folder: Path) -> list[Artifact]:
     return load_all(folder)
 
 
+def count() -> int:
+    """How many artifacts were compiled ahead of time, added or named by MXFP4_KERNELS.
+
+    Raises:
+        Error: if a folder of MXFP4_KERNELS has none, or one is broken or of another version.
+    """
+    return len(_ahead())
+
+
 def _ahead() -> list[Artifact]:
     """Artifacts compiled ahead of time; reads the folders of MXFP4_KERNELS on first use."""
     global _shelf
     if _shelf is None:
         folders = os.environ.get("MXFP4_KERNELS", "").split(os.pathsep)
-        _shelf = [a for folder in folders if folder for a in _read(Path(folder))]
+        try:
+            _shelf = [a for folder in folders if folder for a in _read(Path(folder))]
+        except Error as e:
+            raise Error(f"MXFP4_KERNELS: {e}") from e
     return _shelf
 
 

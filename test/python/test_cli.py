@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import artifact
+from fakes import artifact, manifest
 from mxfp4 import library
 from mxfp4.cli import COMMANDS
 from mxfp4.make_checkpoint import Shape, make_checkpoint
@@ -206,9 +206,44 @@ def test_run(checkpoint: Path, tmp_path: Path) -> None:
     ahead = Said("run", checkpoint, "--cpu", "--rows", "5", "--kernels", tmp_path)
     assert ahead.out.count('"placement": "shared"') == 1, "the one that was compiled before"
     assert ahead.out.count("in the interpreter, no hazards") == 2
-    one = Said("run", checkpoint, "--cpu", "--tensor", DOWN, MXFP4_LIBRARY="/none.so")
-    assert "numpy reference" in one.out
-    assert one.out.count("result         right") == 1
+    assert "running on the CPU: the kernel's PTX, in the interpreter" in ahead.out
+    assert "M multiply-adds in the interpreter, about 0 s" in ahead.out
+    # Without the compiler kernels that are there run, of this shape.
+    down = Said("run", checkpoint, "--cpu", "--tensor", DOWN, "--kernels", tmp_path,
+                MXFP4_LIBRARY="/none.so")  # fmt: skip
+    assert "in the interpreter, no hazards" in down.out
+    assert down.out.count("result         right") == 1
+    other = Said("run", checkpoint, "--cpu", "--kernels", tmp_path, MXFP4_LIBRARY="/none.so")
+    other.error("there is no kernel for experts=3 groups=3 n=128 k=96")
+    none = Said("run", checkpoint, "--cpu", "--rows", "0", "--tensor", DOWN)
+    assert "nothing was launched: there are no rows" in none.out
+
+
+@needs_library
+def test_run_says_that_no_kernel_ran(checkpoint: Path, tmp_path: Path) -> None:
+    words = ("run", checkpoint, "--cpu", "--tensor", DOWN)
+    specified = Said(*words, MXFP4_SIM_LIBRARY="/none.so")
+    assert specified.status == 0
+    assert "the executable specification, and no kernel, since libmxfp4-sim.so" in specified.out
+    assert "no kernel ran  libmxfp4-sim.so was not found" in specified.out
+    nothing = Said(*words, MXFP4_LIBRARY="/none.so", MXFP4_SIM_LIBRARY="/none.so")
+    nothing.error("no kernel can run here, and comparing numpy with numpy would show nothing")
+    assert "result" not in nothing.out
+
+
+def test_kernels_that_cannot_be_used_are_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    artifact(manifest()).save(tmp_path / "old" / "one")
+    file = tmp_path / "old" / "one" / "manifest.json"
+    file.write_text(file.read_text().replace('"version": 3', '"version": 2'))
+    for folder, told in (
+        ("none", "MXFP4_KERNELS: {}/none has no artifacts"),
+        ("empty", "MXFP4_KERNELS: {}/empty has no artifacts"),
+        ("old", "this package reads manifests of version 3, got 2; compile the kernel again"),
+    ):
+        run = Said("run", checkpoint, "--cpu", MXFP4_KERNELS=tmp_path / folder)
+        run.error(told.format(tmp_path))
+        assert "result" not in run.out
 
 
 def test_doctor(tmp_path: Path) -> None:

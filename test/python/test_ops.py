@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import Tensor, packed
+from fakes import Tensor, artifact, packed
 from helpers import exact_activations, random_weights, split
 from mxfp4 import Error, Problem, demo, grouped_matmul, kernels, library, ops, pack, prepare
 from mxfp4.formats import bfloat16
@@ -132,6 +132,38 @@ def test_the_library_is_looked_for_where_it_is_said_to_be(
     assert library.candidates()[-1].parts[-3:] == ("build", "lib", "libmxfp4.so")
 
 
+WAYS = {
+    # What is found: compiler, interpreter, kernels ahead of time, GPU.
+    (1, 1, 0, 0): "interpreter",
+    (0, 1, 1, 0): "interpreter",
+    (1, 0, 0, 0): "specification",
+    (1, 0, 1, 0): "specification",
+    (0, 0, 0, 1): "GPU",
+    (0, 0, 0, 0): "libmxfp4.so and libmxfp4-sim.so were not found",
+    (0, 1, 0, 0): "libmxfp4.so was not found",
+    (0, 0, 1, 0): "libmxfp4-sim.so was not found",
+}
+
+
+@pytest.mark.parametrize("there", WAYS)
+def test_what_runs_is_a_kernel_or_is_said(
+    there: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler, interpreter, ahead, gpu = there
+    for variable, found in (("MXFP4_LIBRARY", compiler), ("MXFP4_SIM_LIBRARY", interpreter)):
+        file = tmp_path / variable
+        file.touch()
+        monkeypatch.setenv(variable, str(file if found else tmp_path / "none"))
+    artifact().save(tmp_path / "kernels" / "one")
+    monkeypatch.setenv("MXFP4_KERNELS", str(tmp_path / "kernels") if ahead else "")
+    monkeypatch.setattr(kernels, "_shelf", None)
+    if "not found" not in WAYS[there]:
+        assert demo.way(bool(gpu)) == WAYS[there]
+        return
+    with pytest.raises(Error, match=f"no kernel can run here, .*{WAYS[there]}.*Build it"):
+        demo.way(bool(gpu))
+
+
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_checkpoint(tmp_path, Shape(1, 3, 64, 96))
     assert demo.main([str(tmp_path), "--cpu", "--rows", "9"]) == 0
@@ -157,8 +189,9 @@ def test_demo_fails_on_a_wrong_result(
         y[0, 0] += 1
         return y, text
 
-    demo_run = demo._run_cpu
-    monkeypatch.setattr(demo, "_run_cpu", broken)
+    how = demo.way(False)
+    demo_run = demo._RUN[how]
+    monkeypatch.setitem(demo._RUN, how, broken)
     assert demo.main([str(tmp_path), "--cpu"]) == 1
     assert "result         WRONG" in capsys.readouterr().out
 

@@ -124,9 +124,9 @@ def _kernels() -> Finding:
     if not folders:
         return Finding("kernels", "absent", "MXFP4_KERNELS names no folder of compiled kernels")
     try:
-        count = len(kernels._ahead())
+        count = kernels.count()
     except (Error, OSError) as e:
-        return Finding("kernels", "broken", f"MXFP4_KERNELS: {e}")
+        return Finding("kernels", "broken", str(e))
     return Finding("kernels", "ok", f"{count} compiled ahead of time in {folders}")
 
 

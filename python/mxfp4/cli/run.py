@@ -12,8 +12,9 @@ every result with a decode in numpy, within the bound that a sum in f32 allows.
 Rows are random, and routed at random. The status is 1 on a mismatch.
 
 It runs on the GPU if torch finds one. Otherwise the same kernels run in the PTX
-interpreter, which also looks for hazards; without the compiler or the interpreter,
-the executable specification or numpy computes instead.
+interpreter, which also looks for hazards. Without the interpreter the executable
+specification is compared, and the command says that no kernel ran; where nothing
+but numpy could compute, it is an error.
 """
 EXAMPLES = """examples:
   mxfp4 run gpt-oss-20b --rows 128
