@@ -369,9 +369,11 @@ def _halves(tensors: Mapping[str, Stored], pairs: Mapping[str, _Pair], found: Fo
         if name in used or len(tensor.shape) < 2:
             continue
         for own, mine, other, dtypes in ends:
+            if not name.endswith(mine) or tensor.dtype not in dtypes:
+                continue
             base = name.removesuffix(mine)
             single = _EXPERT.fullmatch(base)
-            if base == name or not (own or single) or tensor.dtype not in dtypes:
+            if not (own or single):
                 continue
             if single or _LIKE_EXPERTS.search(base):
                 raise Error(

@@ -198,13 +198,13 @@ class GroupedLinear(torch.nn.Module):
             data = torch.from_numpy(np.array(data))
         self.register_buffer("packed", data)
         self.n, self.k = weights.n, weights.k
-        self.layout, self.proof = weights.layout, weights.proof
+        self.layout, self.proof, self.rows = weights.layout, weights.proof, weights.rows
         self.register_load_state_dict_pre_hook(_check_state)
 
     @property
     def weights(self) -> PackedWeights:
         """The weights, where the module is."""
-        return PackedWeights(self.packed, self.n, self.k, self.layout, self.proof)
+        return PackedWeights(self.packed, self.n, self.k, self.layout, self.proof, self.rows)
 
     def forward(
         self, x: torch.Tensor, offsets: torch.Tensor, expert_ids: torch.Tensor | None = None

@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 with atheris.instrument_imports(include=["mxfp4"]):
     from mxfp4 import Checkpoint, Error, PackedWeights, pack
     from mxfp4.checkpoint import INDEX
-    from mxfp4.names import file_name
+    from mxfp4.names import file_name, inside
     from mxfp4.packed_checkpoint import INDEX as PACKED
     from mxfp4.packed_checkpoint import PackedCheckpoint, pack_checkpoint
 
@@ -140,6 +140,8 @@ def index_all(names: list[str], folder: Path) -> None:
     place = folder / "i"
     place.mkdir()
     for name in names:
+        shard = inside(place, name)
+        assert shard is None or (shard.parent, shard.name) == (place, name), repr(name)
         for kind, index, content in (
             (Checkpoint, INDEX, {"weight_map": {name: name}}),
             (PackedCheckpoint, PACKED, {"format": "mxfp4-packed-checkpoint", "version": 2,

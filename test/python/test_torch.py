@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -166,6 +167,8 @@ def test_a_module_keeps_its_layout(data: Data, rng: np.random.Generator) -> None
     assert torch.equal(module(data.tx, data.toffsets), data.truth())
     assert "E=3, N=70, K=96, fragment_major(order=spread, scales=folded)" in repr(module)
     other = GroupedLinear(Data(rng).weights)
+    fused = dataclasses.replace(data.weights, rows="gate, up interleaved")
+    assert GroupedLinear(fused.to_device("cpu")).weights.rows == fused.rows
     other.load_state_dict(module.state_dict())
     assert torch.equal(other.packed, module.packed)
     assert other.proof == module.proof
