@@ -132,14 +132,17 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
     except ValueError as e:
         raise no_such_checkpoint(path) from e
     if path.is_file():
-        _refuse_packed(path)
+        if _is_packed(path):
+            raise _already_packed(path)
         yield from tensors_of(path).items()
-    elif (path / PACKED_INDEX).is_file() and not (path / INDEX).is_file():
-        raise _already_packed(path)
     elif (path / INDEX).is_file():
         yield from _tensors_of_index(path / INDEX)
     else:
-        files = sorted(path.glob("*.safetensors"))
+        there = sorted(path.glob("*.safetensors"))
+        # Packed weights beside a checkpoint are none of its files.
+        files = [file for file in there if not _is_packed(file)]
+        if not files and (there or (path / PACKED_INDEX).is_file()):
+            raise _already_packed(path)
         if not files:
             raise Error(
                 f"{shown(path)} is no checkpoint: expected a .safetensors file, or a folder with "
@@ -147,7 +150,6 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
             )
         seen: dict[str, Path] = {}
         for file in files:
-            _refuse_packed(file)
             for name, tensor in tensors_of(file).items():
                 if name in seen:
                     raise Error(
@@ -157,10 +159,9 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
                 yield name, tensor
 
 
-def _refuse_packed(path: Path) -> None:
+def _is_packed(path: Path) -> bool:
     with open_file(path) as file:
-        if (file.metadata() or {}).get("format") == PACKED_FORMAT:
-            raise _already_packed(path)
+        return (file.metadata() or {}).get("format") == PACKED_FORMAT
 
 
 def _already_packed(path: Path) -> Error:

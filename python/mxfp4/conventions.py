@@ -33,8 +33,8 @@ class Naming:
     Attributes:
         codes: ending of the tensor of codes.
         scales: ending of the tensor of scales.
-        used_by: who publishes so.
-        own: whether tensors with such names can hardly be anything else than codes or scales.
+        used_by: who publishes MXFP4 so; empty for names that are only tried.
+        own: whether codes and scales are told by these endings alone, without any other evidence.
     """
 
     codes: str
@@ -49,7 +49,11 @@ NAMINGS = (
     Naming(".weight_packed", ".weight_scale", "compressed-tensors", own=True),
     Naming(".weight", ".weight_scale", "quark, modelopt"),
     Naming(".weight", ".scale", "DeepSeek-V4"),
-    Naming(".weight", ".weight_scale_inv", "DeepSeek-V3: FP8"),
+    Naming("_packed", "_scale", ""),
+    Naming("_weight", "_weight_scale", ""),
+    Naming("", "_weight_scale", ""),
+    Naming("", "_scale", ""),
+    Naming(".weight", ".weight_scale_inv", ""),
 )
 """The first that fits is taken."""
 
@@ -150,14 +154,22 @@ class _Pair:
     scales: Stored
 
     @property
+    def is_expert(self) -> bool:
+        """Whether the name is one of experts."""
+        return bool(_LIKE_EXPERTS.search(self.base))
+
+    @property
     def is_meant(self) -> bool:
         """Whether these can only be meant as MXFP4 weights of experts."""
-        return self.naming.own or bool(_LIKE_EXPERTS.search(self.base))
+        codes, scales = self.codes.shape, self.scales.shape
+        blocks = len(codes) == 4 and codes[3] in (BLOCK_BYTES, BLOCK)
+        return self.is_expert or (self.naming.own and (
+            blocks or (len(scales) == len(codes) == 3 and codes[:2] == scales[:2])))  # fmt: skip
 
 
 def wanted() -> str:
     """The names that are looked for, for messages."""
-    ours = [n for n in NAMINGS if "FP8" not in n.used_by]
+    ours = [n for n in NAMINGS if n.used_by]
     return ", ".join(f"NAME{n.codes} with NAME{n.scales} ({n.used_by})" for n in ours)
 
 
@@ -175,7 +187,7 @@ def find_experts(tensors: Mapping[str, Stored]) -> Found:
         single = _EXPERT.fullmatch(base)
         reason = _not_mxfp4(pair, tensors)
         if reason is not None:
-            if pair.is_meant:
+            if pair.is_expert or pair.naming.own:
                 found.left_out[base] = reason
         elif single:
             matrix = _matrix(pair, experts=False)
@@ -375,7 +387,7 @@ def _halves(tensors: Mapping[str, Stored], pairs: Mapping[str, _Pair], found: Fo
             single = _EXPERT.fullmatch(base)
             if not (own or single):
                 continue
-            if single or _LIKE_EXPERTS.search(base):
+            if single or (_LIKE_EXPERTS.search(base) and len(tensor.shape) > 2):
                 raise Error(
                     f"{shown(tensor.path)}: {shown(name)} has no matching {shown(base)}{other}."
                 )

@@ -22,6 +22,7 @@ from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .formats import bfloat16
+from .names import shown
 from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
 from .simulator import simulate
 from .weights import PackedWeights
@@ -165,7 +166,7 @@ _RUN = {"GPU": _run_gpu, "interpreter": _simulate, "specification": _specify}
 def run_tensor(tensor: ExpertTensor, rows: int, how: str, seed: int) -> bool:
     """Pack, compile, run and check one expert tensor; whether it was right."""
     experts, n, k = tensor.shape
-    print(f"\n{tensor.name}: {experts} experts, N = {n}, K = {k}")
+    print(f"\n{shown(tensor.name)}: {experts} experts, N = {n}, K = {k}")
     start = time.perf_counter()
     weights = tensor.pack(progress=True)
     seconds = time.perf_counter() - start

@@ -277,7 +277,7 @@ class PackedCheckpoint:
         try:
             content = json.loads(index.read_text(encoding="utf-8"))
             kind, tensors = (content["format"], content["version"]), content["tensors"]
-            entries = {str(n): str(t["file"]) for n, t in tensors.items()}
+            entries = {str(n): str(dict(t)["file"]) for n, t in tensors.items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise Error(f"{index} is not an index of packed tensors ({shown(repr(e))}).") from e
         if kind != (FORMAT, VERSION):
@@ -293,6 +293,7 @@ class PackedCheckpoint:
                 )
             )
         self.files: dict[str, Path] = {}
+        self._digests = {str(n): t.get("source") for n, t in tensors.items()}
         for name, file in entries.items():
             if file != file_name(name):  # so no name leads out of the folder
                 raise Error(
@@ -317,6 +318,11 @@ class PackedCheckpoint:
             raise Error(
                 f"{self.files[name]} must hold {shown(name)!r}, but it holds "
                 f"{shown(found.get('name'))!r}; pack again."
+            )
+        if found["source"] != self._digests[name]:
+            raise Error(
+                f"{self.files[name]} was packed from other weights than {INDEX} says: one of both "
+                "was replaced. Pack again."
             )
         return weights
 

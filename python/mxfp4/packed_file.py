@@ -9,6 +9,7 @@ name and renamed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -152,12 +153,21 @@ def write(
             again = file.write(meaning.header(origin.metadata()))
             assert again == start
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         check(part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _sync(descriptor: int) -> None:
+    """Wait until a file is on the disk, where the file system knows of such a thing."""
+    try:
+        os.fsync(descriptor)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
 
 
 def parts(path: Path) -> list[Path]:

@@ -152,7 +152,7 @@ def test_weights_are_known_by_their_content(
     assert forged != data
     file.write_bytes(forged)
     with pytest.raises(Error, match="the digest does not fit"):
-        packed.verify(NAMES[0])
+        packed_file.verify(file)
     tensors, found = load_file(file), packed_file.metadata(file)
     weights = packed_file.open_weights(file)
     meaning = packed_file._Meaning(weights.shape, weights.layout, weights.proof)
@@ -160,7 +160,33 @@ def test_weights_are_known_by_their_content(
         meaning.add(expert)
     save_file(tensors, file, {**found, "digest": meaning.digest(found)})
     with pytest.raises(Error, match="not those whose digest the metadata has"):
-        packed.verify(NAMES[0])
+        packed_file.verify(file)
+
+
+def test_a_file_of_another_packing_is_found_out(
+    source: Checkpoint, out: Path, tmp_path: Path
+) -> None:
+    other = other_weights(source, tmp_path / "other", 0)
+    pack(source, out)
+    pack(other, tmp_path / "q")
+    file = f"{NAMES[0]}.safetensors"
+    shutil.copy(tmp_path / "q" / file, out / file)
+    with pytest.raises(Error, match=r"other weights than mxfp4-packed\.json says: one of both"):
+        PackedCheckpoint(out)[NAMES[0]]
+    pack(source, out, force=True)
+    PackedCheckpoint(out).verify(NAMES[0], source[NAMES[0]])
+
+
+def test_a_checkpoint_can_be_read_beside_packed_weights(source: Checkpoint, tmp_path: Path) -> None:
+    save_file({"x_blocks": np.zeros((1, 1, 1, 16), np.uint8),
+               "x_scales": np.zeros((1, 1, 1), np.uint8)},
+              tmp_path / "model.safetensors")  # fmt: skip
+    pack(source, tmp_path)
+    assert list(Checkpoint(tmp_path).experts) == ["x"]
+    assert list(PackedCheckpoint(tmp_path).files) == NAMES
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(Error, match="is packed already"):
+        Checkpoint(tmp_path)
 
 
 def test_the_checkpoints_own_folder_is_refused(source: Checkpoint, tmp_path: Path) -> None:
@@ -202,6 +228,8 @@ def test_a_file_system_without_locks(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(packed_checkpoint.fcntl, "flock", flock)
+    if number != errno.ENOLCK:  # nor does it wait for the disk
+        monkeypatch.setattr(packed_file.os, "fsync", flock)
     out.mkdir()
     other = out / f"{NAMES[0]}.safetensors.0123abcd.part"
     other.write_bytes(b"another process, which no lock keeps away, writes this")
