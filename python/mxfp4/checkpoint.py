@@ -19,9 +19,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ._safetensors import Stored, open_file, tensors_of
-from .conventions import find_experts, wanted
+from .conventions import wanted
 from .errors import Error
 from .experts import ExpertTensor
+from .gather import find_experts
 from .names import inside, shown
 from .packed_file import FORMAT as PACKED_FORMAT
 from .packed_file import INDEX as PACKED_INDEX
@@ -117,12 +118,13 @@ def _pattern(name: str) -> str:
 
 def no_such_checkpoint(path: str | os.PathLike[str]) -> Error:
     """What is to be said where a path does not exist."""
-    name = Path(path).name
-    return Error(
-        f"{shown(path)} does not exist. Expected a .safetensors file or a folder with some. A "
-        f"model of the Hugging Face hub becomes such a folder by: hf download OWNER/{shown(name)} "
-        f"--local-dir {shown(path)}"
-    )
+    text = f"{shown(path)} does not exist. Expected a .safetensors file or a folder with some."
+    if Path(path).suffix != ".safetensors":
+        text += (
+            " A model of the Hugging Face hub becomes such a folder by: hf download "
+            f"OWNER/{shown(Path(path).name)} --local-dir {shown(path)}"
+        )
+    return Error(text)
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:

@@ -87,7 +87,7 @@ def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
     assert "p: 4 tensors, 78.3 kB\n" in said.out
     assert "4 were there already" in Said("pack", checkpoint, "-o", tmp_path / "p").out
     raw = Said("pack", checkpoint, "-o", tmp_path / "p", "--scales", "raw")
-    raw.error("scales=raw) is asked for (and 3 more files like that). Nothing was packed: choose")
+    raw.error("scales=raw) is asked for (and 3 more like that). Nothing was packed: choose")
     raw = Said("pack", checkpoint, "-o", tmp_path / "r", "--scales", "raw")
     assert "4 with raw scales, asked for" in raw.out
     raw = Said("pack", checkpoint, "-o", tmp_path / "r")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -16,12 +15,9 @@ import numpy as np
 import pytest
 from mxfp4 import Checkpoint, Error, Layout, packed_checkpoint, packed_file, unpack
 from mxfp4.make_checkpoint import Shape, make_checkpoint
-from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint, pack_checkpoint
-from safetensors import safe_open
+from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint
+from packing import NAMES, SHAPE, pack
 from safetensors.numpy import load_file, save_file
-
-SHAPE = Shape(num_hidden_layers=2, num_local_experts=3, hidden_size=96, intermediate_size=64)
-NAMES = [f"model.layers.{i}.mlp.experts.{p}_proj" for i in (0, 1) for p in ("down", "gate_up")]
 
 
 @pytest.fixture
@@ -33,26 +29,6 @@ def source(tmp_path: Path) -> Checkpoint:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "packed"
-
-
-class Seen:
-    """What `pack_checkpoint` reports."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bool] = {}
-        self.bytes = 0
-
-    def start(self, name: str, kept: bool) -> None:
-        self.kept[name] = kept
-
-    def add(self, count: int) -> None:
-        self.bytes += count
-
-
-def pack(source: Checkpoint, out: Path, **options: object) -> Seen:
-    seen = Seen()
-    pack_checkpoint(source, out, on_start=seen.start, on_bytes=seen.add, **options)  # type: ignore[arg-type]
-    return seen
 
 
 @pytest.mark.parametrize("verify", [True, False])
@@ -100,9 +76,9 @@ def test_nothing_is_replaced_without_a_word(source: Checkpoint, out: Path) -> No
         assert {p: p.stat().st_mtime_ns for p in out.iterdir()} == stamps
 
     raw = Layout("spread", "raw")
-    refused(r"scales=folded\), and .*scales=raw\) is asked for \(and 3 more files", layout=raw)
+    refused(r"scales=folded\), and .*scales=raw\) is asked for \(and 3 more like that", layout=raw)
     file.write_bytes(b"broken")
-    refused(r"gate_up_proj\.safetensors is there, and is no packed weights of this version")
+    refused(r"gate_up_proj\.safetensors is there and cannot be kept: .*is not a whole")
     changed = bytearray(before)
     changed[-3000] ^= 4
     file.write_bytes(changed)
@@ -114,98 +90,6 @@ def test_nothing_is_replaced_without_a_word(source: Checkpoint, out: Path) -> No
     assert file.read_bytes() == before
     assert not any(pack(source, out, layout=raw, force=True).kept.values())
     assert all(pack(source, out, layout="auto").kept.values()), "raw is one that auto may choose"
-
-
-def other_weights(source: Checkpoint, folder: Path, place: int) -> Checkpoint:
-    """A checkpoint with the same names, sizes and times of its files, and one byte changed."""
-    shutil.copytree(source.path, folder)
-    file = next(iter(source[NAMES[0]].files))
-    tensor = next(iter(source[NAMES[0]].matrices.stored()))
-    data = bytearray(file.read_bytes())
-    data[tensor.offset + place * (tensor.size - 1)] ^= 0x10
-    stamp = file.stat()
-    (folder / file.name).write_bytes(data)
-    os.utime(folder / file.name, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    return Checkpoint(folder)
-
-
-@pytest.mark.parametrize("place", [0, 1])
-def test_weights_are_known_by_their_content(
-    source: Checkpoint, out: Path, tmp_path: Path, place: int
-) -> None:
-    other = other_weights(source, tmp_path / "other", place)
-    pack(source, out)
-    packed = PackedCheckpoint(out)
-    assert packed.digest(NAMES[0]) == source[NAMES[0]].digest() != other[NAMES[0]].digest()
-    with pytest.raises(Error, match=r"was packed from other weights than the checkpoint has now\."):
-        pack(other, out)
-    with pytest.raises(Error, match="was packed from other weights than the checkpoint has as"):
-        packed.of(other[NAMES[0]])
-    with pytest.raises(Error, match=r"expert . is not what the checkpoint has"):
-        packed.verify(NAMES[0], other[NAMES[0]])
-    packed.verify(NAMES[0], source[NAMES[0]])
-    assert np.array_equal(packed.of(other[NAMES[1]]).data, packed[NAMES[1]].data), "as it was"
-    # A digest that was written into the file is found out.
-    file = packed.files[NAMES[0]]
-    data = file.read_bytes()
-    forged = data.replace(source[NAMES[0]].digest().encode(), other[NAMES[0]].digest().encode())
-    assert forged != data
-    file.write_bytes(forged)
-    with pytest.raises(Error, match="the digest does not fit"):
-        packed_file.verify(file)
-    tensors, found = load_file(file), packed_file.metadata(file)
-    weights = packed_file.open_weights(file)
-    meaning = packed_file._Meaning(weights.shape, weights.layout, weights.proof)
-    for expert in packed_file.experts(weights):
-        meaning.add(expert)
-    save_file(tensors, file, {**found, "digest": meaning.digest(found)})
-    with pytest.raises(Error, match="not those whose digest the metadata has"):
-        packed_file.verify(file)
-
-
-def test_a_file_of_another_packing_is_found_out(
-    source: Checkpoint, out: Path, tmp_path: Path
-) -> None:
-    other = other_weights(source, tmp_path / "other", 0)
-    pack(source, out)
-    pack(other, tmp_path / "q")
-    file = f"{NAMES[0]}.safetensors"
-    shutil.copy(tmp_path / "q" / file, out / file)
-    with pytest.raises(Error, match=r"other weights than mxfp4-packed\.json says: one of both"):
-        PackedCheckpoint(out)[NAMES[0]]
-    pack(source, out, force=True)
-    PackedCheckpoint(out).verify(NAMES[0], source[NAMES[0]])
-
-
-def test_a_checkpoint_can_be_read_beside_packed_weights(source: Checkpoint, tmp_path: Path) -> None:
-    save_file({"x_blocks": np.zeros((1, 1, 1, 16), np.uint8),
-               "x_scales": np.zeros((1, 1, 1), np.uint8)},
-              tmp_path / "model.safetensors")  # fmt: skip
-    pack(source, tmp_path)
-    assert list(Checkpoint(tmp_path).experts) == ["x"]
-    assert list(PackedCheckpoint(tmp_path).files) == NAMES
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(Error, match="is packed already"):
-        Checkpoint(tmp_path)
-
-
-def test_the_checkpoints_own_folder_is_refused(source: Checkpoint, tmp_path: Path) -> None:
-    before = sorted(p.name for p in source.path.iterdir())
-    (tmp_path / "link").symlink_to(source.path)
-    blobs, hub = tmp_path / "blobs", tmp_path / "hub"
-    shutil.copytree(source.path, blobs)
-    hub.mkdir()
-    for file in blobs.glob("*.safetensors"):
-        (hub / file.name).symlink_to(file)
-    for checkpoint, folder in ((source, source.path), (source, tmp_path / "link"),
-                               (Checkpoint(hub), hub), (Checkpoint(hub), blobs),
-                               (Checkpoint(next(iter(source[NAMES[0]].files))), source.path)
-                               ):  # fmt: skip
-        with pytest.raises(Error, match="has the checkpoint's own files; packed weights need"):
-            pack(checkpoint, folder)
-    assert sorted(p.name for p in source.path.iterdir()) == before
-    pack(source, source.path / "packed")
-    assert list(Checkpoint(source.path).experts) == NAMES
 
 
 def test_other_files_of_the_folder_are_left_alone(source: Checkpoint, out: Path) -> None:
@@ -311,62 +195,6 @@ def test_errors(
             pack(source, out)
     with pytest.raises(Error, match="has no packed tensor 'x'"):
         PackedCheckpoint(out)["x"]
-
-
-@pytest.mark.parametrize(
-    ("index", "text"),
-    [
-        ("{", "is not an index of packed tensors"),
-        ("[]", "is not an index of packed tensors"),
-        ("[" * 100000, "is not an index of packed tensors"),
-        ('{"format": "x", "version": 2, "tensors": {}}', "and version 2, got"),
-        ('{"format": "mxfp4-packed-checkpoint", "version": 1, "tensors": {}}',
-         "Version 1 has no digest of the checkpoint .* pack the checkpoint again"),
-        ('{"format": "mxfp4-packed-checkpoint", "version": 2, "tensors": '
-         '{"a": {"file": "a.safetensors"}}}', r"names a\.safetensors, which is not there"),
-        *(('{"format": "mxfp4-packed-checkpoint", "version": 2, "tensors": '
-           f'{{"a": {{"file": "{file}"}}}}}}', r"the file of a must be a\.safetensors, got")
-          for file in ("b", "../a.safetensors", "/etc/passwd", "", "a\\u0000", "x" * 300)),
-    ],
-)  # fmt: skip
-def test_lying_indexes(tmp_path: Path, index: str, text: str) -> None:
-    (tmp_path / INDEX).write_text(index)
-    with pytest.raises(Error, match=text):
-        PackedCheckpoint(tmp_path)
-
-
-def rewritten(file: Path, **metadata: str) -> None:
-    """Write a file again with other metadata."""
-    with safe_open(file, "numpy") as opened:
-        found = opened.metadata() | metadata
-    save_file(load_file(file), file, found)
-
-
-def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
-    pack(source, out)
-    found = PackedCheckpoint(out)
-    file = found.files[NAMES[0]]
-    data = bytearray(file.read_bytes())
-    data[-3000] ^= 4
-    file.write_bytes(data)
-    with pytest.raises(Error, match="the digest does not fit"):
-        found.verify(NAMES[0])
-    pack(source, out, force=True)
-    rewritten(file, version="2")
-    with pytest.raises(Error, match=r"digest of the checkpoint.*; pack the weights again"):
-        found[NAMES[0]]
-    rewritten(file, version="3", name="another")
-    with pytest.raises(Error, match=r"must hold 'model.*', but it holds 'another'; pack again"):
-        found[NAMES[0]]
-    rewritten(file, name=NAMES[0], rows="somehow")
-    with pytest.raises(Error, match="rows must be one of"):
-        found[NAMES[0]]
-    pack(source, out, force=True)
-    tensors = load_file(file)
-    meta = packed_file.metadata(file)
-    save_file({"packed": tensors["packed"].view(np.int8)}, file, meta)
-    with pytest.raises(Error, match="must be U8, got I8"):
-        found[NAMES[0]]
 
 
 def test_files_are_written_whole(tmp_path: Path, rng: np.random.Generator) -> None:
