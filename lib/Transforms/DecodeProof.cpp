@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/BitVector.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -30,21 +31,23 @@ struct Point {
 
 class Runner {
 public:
-  Runner(linalg::GenericOp op, unsigned codes) : op(op), codes(codes) {}
+  Runner(const DecodeBody &body, unsigned codes) : body(body), codes(codes) {}
 
-  void setInput(int input, unsigned depends, unsigned count) {
-    BlockArgument argument = op.getBody()->getArgument(input);
+  void setInput(BlockArgument argument, unsigned depends, unsigned count) {
     Table table{depends, {}};
     for (unsigned bits = 0; bits < count; ++bits)
       table.values.push_back(constant(argument.getType(), bits));
     tables[argument] = std::move(table);
   }
 
-  bool run() {
-    for (Operation &inner : op.getBody()->without_terminator())
-      if (!runOp(&inner))
-        return false;
-    return true;
+  /// Runs what the result depends on.
+  LogicalResult run(Miss *why) {
+    DenseSet<Operation *> needed;
+    collect(body.result, needed);
+    for (Operation &inner : *body.code.getOwner())
+      if (needed.contains(&inner) && !runOp(&inner))
+        return explain(&inner, why);
+    return success();
   }
 
   Attribute valueAt(Value value, Point point) {
@@ -57,6 +60,36 @@ public:
   }
 
 private:
+  void collect(Value value, DenseSet<Operation *> &needed) {
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != body.code.getOwner() ||
+        !needed.insert(op).second)
+      return;
+    for (Value operand : op->getOperands())
+      collect(operand, needed);
+  }
+
+  /// Why `inner` did not run.
+  LogicalResult explain(Operation *inner, Miss *why) {
+    const StringRef name = inner->getName().getStringRef();
+    if (isa<linalg::IndexOp>(inner) ||
+        llvm::any_of(inner->getOperands(), [&](Value operand) {
+          return positions.contains(operand);
+        }))
+      return miss(why,
+                  "the proof knows of the position only its parity along the "
+                  "last dimension, which selects a nibble, but '" +
+                      name + "' takes more of it");
+    for (Value operand : inner->getOperands())
+      if (!valueAt(operand, {}))
+        return miss(why, "the value depends on more than a code, a scale and "
+                         "constants: see an operand of '" +
+                             name + "'");
+    return miss(why, "the proof runs the decode with MLIR's constant folders, "
+                     "and has none for '" +
+                         name + "' here");
+  }
+
   static Attribute constant(Type type, unsigned bits) {
     APInt value(type.getIntOrFloatBitWidth(), bits);
     if (auto floatType = dyn_cast<FloatType>(type))
@@ -119,9 +152,9 @@ private:
   bool runPosition(Operation *inner) {
     Value result = inner->getResult(0);
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
-      if (index.getDim() + 1 != op.getNumLoops())
+      if (index.getDim() != body.lastLoop)
         return false;
-      if (op.getStaticLoopRanges().back() == 2)
+      if (body.lastExtent == 2)
         setParity(result);
       else
         positions.insert(result);
@@ -203,7 +236,7 @@ private:
     return FloatAttr::get(type, product);
   }
 
-  linalg::GenericOp op;
+  const DecodeBody &body;
   unsigned codes;
   DenseMap<Value, Table> tables;
   /// Values whose lowest bit is the parity of the position.
@@ -217,51 +250,128 @@ unsigned codesOf(Type type) {
   return type.isInteger(4) || isa<Float4E2M1FNType>(type) ? 16 : 0;
 }
 
-} // namespace
+/// The results of a body on its whole domain.
+class BodyTable {
+public:
+  static FailureOr<BodyTable> run(const DecodeBody &body, Miss *why);
 
-std::optional<BodyTable> BodyTable::run(linalg::GenericOp op, int codeInput,
-                                        int scaleInput) {
+  Attribute at(unsigned code, unsigned parity, unsigned scale) const {
+    return results[(scale * 2 + parity) * codes + code];
+  }
+  /// 256 for bytes, 16 for single codes.
+  unsigned numCodes() const { return codes; }
+  unsigned numScales() const { return scales; }
+  /// The 4-bit code that a result belongs to.
+  unsigned nibble(unsigned code, unsigned parity) const {
+    // A single code has no high nibble to choose.
+    return parity && codes == 256 ? code >> 4 : code & 15;
+  }
+
+private:
+  unsigned codes = 0, scales = 0;
+  std::vector<Attribute> results;
+};
+
+FailureOr<BodyTable> BodyTable::run(const DecodeBody &body, Miss *why) {
   BodyTable table;
-  Block *body = op.getBody();
-  table.codes = codesOf(body->getArgument(codeInput).getType());
+  table.codes = codesOf(body.code.getType());
+  table.scales = body.scale ? 256 : 1;
   if (!table.codes)
-    return std::nullopt;
-  Runner runner(op, table.codes);
-  runner.setInput(codeInput, kCode, table.codes);
-  if (scaleInput >= 0)
-    runner.setInput(scaleInput, kScale, 256);
-  if (!runner.run())
-    return std::nullopt;
-  Value result = body->getTerminator()->getOperand(0);
-  const unsigned scales = scaleInput >= 0 ? 256 : 1;
-  table.results.reserve(size_t(scales) * 2 * table.codes);
-  for (unsigned scale = 0; scale < scales; ++scale)
+    return miss(why, "codes must be i8, i4 or f4E2M1FN");
+  Runner runner(body, table.codes);
+  runner.setInput(body.code, kCode, table.codes);
+  if (body.scale)
+    runner.setInput(body.scale, kScale, 256);
+  if (failed(runner.run(why)))
+    return failure();
+  table.results.reserve(size_t(table.scales) * 2 * table.codes);
+  for (unsigned scale = 0; scale < table.scales; ++scale)
     for (unsigned parity = 0; parity < 2; ++parity)
       for (unsigned code = 0; code < table.codes; ++code) {
-        Attribute value = runner.valueAt(result, {code, parity, scale});
+        Attribute value = runner.valueAt(body.result, {code, parity, scale});
         if (!value)
-          return std::nullopt;
+          return miss(why, "the value depends on more than a code, a scale "
+                           "and constants");
         table.results.push_back(value);
       }
   return table;
 }
 
-bool mxfp4::isDecode(linalg::GenericOp op, int codeInput, int scaleInput) {
-  Type scaleType = op.getBody()->getArgument(scaleInput).getType();
-  Type resultType = op.getBody()->getTerminator()->getOperand(0).getType();
-  if (!(scaleType.isInteger(8) || isa<Float8E8M0FNUType>(scaleType)) ||
-      !(resultType.isBF16() || resultType.isF32()))
-    return false;
-  std::optional<BodyTable> table = BodyTable::run(op, codeInput, scaleInput);
-  if (!table)
-    return false;
+std::string text(const APFloat &value) {
+  SmallString<32> buffer;
+  value.toString(buffer);
+  return buffer.str().str();
+}
+
+/// "1, 2, 3", or how many of how many.
+std::string list(const llvm::BitVector &set) {
+  if (set.count() > 4)
+    return (Twine(set.count()) + " of " + Twine(set.size())).str();
+  std::string result;
+  for (unsigned element : set.set_bits())
+    result += (result.empty() ? "" : ", ") + std::to_string(element);
+  return result;
+}
+
+/// Where a body's results are not `decodeExact`.
+class Differences {
+public:
+  explicit Differences(unsigned scales) : scales(scales), codes(16) {}
+
+  void add(unsigned code, unsigned scale, uint16_t expected,
+           const APFloat &got) {
+    if (codes.none())
+      first =
+          ("code " + Twine(code) + " with scale byte " + Twine(scale) +
+           " must be " + text(APFloat(APFloat::BFloat(), APInt(16, expected))) +
+           ", but is " + text(got))
+              .str();
+    codes.set(code);
+    scales.set(scale);
+  }
+
+  LogicalResult result(Miss *why) const {
+    if (codes.none())
+      return success();
+    llvm::BitVector inner = scales;
+    inner.reset(0);
+    inner.reset(kScaleNaN);
+    std::string next;
+    if (inner.none())
+      next = "scale byte 0 is 2^-127 and scale byte 255 is NaN, also where a "
+             "checkpoint has neither: select these values for these bytes";
+    else if (codes.count() == 1 && codes.test(8))
+      next = "code 8 is -0.0";
+    return miss(why,
+                "the decode is not exact: " + Twine(first) +
+                    " (different at codes " + list(codes) +
+                    "; at scale bytes " + list(scales) + ")",
+                next);
+  }
+
+private:
+  std::string first;
+  llvm::BitVector scales, codes;
+};
+
+} // namespace
+
+LogicalResult mxfp4::proveDecode(const DecodeBody &body, Miss *why) {
+  Type scaleType = body.scale.getType(), resultType = body.result.getType();
+  if (!(scaleType.isInteger(8) || isa<Float8E8M0FNUType>(scaleType)))
+    return miss(why, "scales must be i8 or f8E8M0FNU");
+  if (!resultType.isBF16() && !resultType.isF32())
+    return miss(why, "values must be bf16 or f32, which hold every decoded "
+                     "value");
+  FailureOr<BodyTable> table = BodyTable::run(body, why);
+  if (failed(table))
+    return failure();
+  Differences differences(table->numScales());
   for (unsigned scale = 0; scale < 256; ++scale)
     for (unsigned parity = 0; parity < 2; ++parity)
       for (unsigned code = 0; code < table->numCodes(); ++code) {
-        // A single code has no high nibble to choose.
-        const bool high = parity && table->numCodes() == 256;
-        const uint16_t expected =
-            decodeExact(high ? code >> 4 : code & 15, scale);
+        const unsigned nibble = table->nibble(code, parity);
+        const uint16_t expected = decodeExact(nibble, scale);
         APFloat value =
             cast<FloatAttr>(table->at(code, parity, scale)).getValue();
         if (value.isNaN() && isNaNBF16(expected))
@@ -269,29 +379,29 @@ bool mxfp4::isDecode(linalg::GenericOp op, int codeInput, int scaleInput) {
         const uint64_t wide = uint64_t(expected)
                               << (resultType.isF32() ? 16 : 0);
         if (value.bitcastToAPInt() != wide)
-          return false;
+          differences.add(nibble, scale, expected, value);
       }
-  return true;
+  return differences.result(why);
 }
 
-bool mxfp4::isUnpack(linalg::GenericOp op) {
-  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
-      !op.getBody()->getArgument(0).getType().isInteger(8))
-    return false;
-  Type resultType = op.getBody()->getTerminator()->getOperand(0).getType();
-  if (codesOf(resultType) != 16)
-    return false;
-  std::optional<BodyTable> table = BodyTable::run(op, 0, -1);
-  if (!table)
-    return false;
+LogicalResult mxfp4::proveUnpack(const DecodeBody &body, Miss *why) {
+  if (!body.code.getType().isInteger(8) || codesOf(body.result.getType()) != 16)
+    return miss(why, "unpacking takes i4 or f4E2M1FN out of i8");
+  FailureOr<BodyTable> table = BodyTable::run(body, why);
+  if (failed(table))
+    return failure();
   for (unsigned parity = 0; parity < 2; ++parity)
     for (unsigned code = 0; code < 256; ++code) {
       Attribute value = table->at(code, parity, 0);
       APInt bits = isa<FloatAttr>(value)
                        ? cast<FloatAttr>(value).getValue().bitcastToAPInt()
                        : cast<IntegerAttr>(value).getValue();
-      if (bits != (parity ? code >> 4 : code & 15))
-        return false;
+      if (bits != table->nibble(code, parity))
+        return miss(why, "codes must be the low nibble of a byte and then the "
+                         "high one, but byte " +
+                             Twine(code) + " gives " +
+                             Twine(bits.getZExtValue()) +
+                             (parity ? " second" : " first"));
     }
-  return true;
+  return success();
 }

@@ -10,13 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "DecodeProof.h"
 #include "Raise.h"
 
 #include "mxfp4/Core/Format.h"
-#include "mxfp4/IR/MXFP4.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -39,9 +36,11 @@ int64_t trailingSize(RankedTensorType type, int64_t leading) {
 
 /// K of a tensor with these leading dimensions, if the trailing ones are `K`,
 /// `K/32 x 32` or `K/32 x 16 x 2`; else -1.
-int64_t trailingK(RankedTensorType type, int64_t leading) {
-  const int64_t k = trailingSize(type, leading);
-  ArrayRef<int64_t> shape = type.getShape().drop_front(leading);
+int64_t trailingK(ArrayRef<int64_t> shape, int64_t leading) {
+  shape = shape.drop_front(leading);
+  const int64_t k = ShapedType::isDynamicShape(shape)
+                        ? -1
+                        : ShapedType::getNumElements(shape);
   const bool known = shape.size() == 1 ||
                      (shape.size() == 2 && shape[1] == kScaleBlock) ||
                      (shape.size() == 3 && shape[1] == 16 && shape[2] == 2);
@@ -106,6 +105,19 @@ Value throughBitcast(Value value) {
   return op ? op.getIn() : Value();
 }
 
+/// The body of `op` as what computes its result from these inputs.
+DecodeBody bodyOf(linalg::LinalgOp op, OpOperand *code, OpOperand *scale) {
+  AffineMap result = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  DecodeBody body;
+  body.result = op.getBlock()->getTerminator()->getOperand(0);
+  body.code = op.getMatchingBlockArgument(code);
+  if (scale)
+    body.scale = op.getMatchingBlockArgument(scale);
+  body.lastLoop = result.getDimPosition(result.getNumResults() - 1);
+  body.lastExtent = tensorType(op->getResult(0)).getShape().back();
+  return body;
+}
+
 //===----------------------------------------------------------------------===//
 // Codes
 //===----------------------------------------------------------------------===//
@@ -113,19 +125,25 @@ Value throughBitcast(Value value) {
 /// The bytes that single codes (i4 or f4) were unpacked from, or null.
 Value bytesOf(Value codes, int64_t leading) {
   while (codes) {
-    if (auto generic = codes.getDefiningOp<linalg::GenericOp>()) {
+    if (auto op = codes.getDefiningOp<linalg::LinalgOp>()) {
       RankedTensorType type = tensorType(codes);
-      if (generic->getNumResults() != 1 || generic.getNumDpsInputs() != 1 ||
-          generic.getNumReductionLoops() != 0 ||
+      if (op->getNumResults() != 1 || op.getNumDpsInputs() != 1 ||
+          op.getNumReductionLoops() != 0 || type.getRank() == 0 ||
           type.getShape().back() % 2 != 0)
         return Value();
-      auto index = trailingIndex(generic, 0, leading);
-      Value bytes = generic.getInputs()[0];
-      if (!index || !dividesBy(*index, 2) || !isUnpack(generic) ||
-          2 * trailingSize(tensorType(bytes), leading) !=
-              static_cast<int64_t>(index->size()))
+      OpOperand *input = op.getDpsInputOperand(0);
+      RankedTensorType bytes = tensorType(input->get());
+      AffineMap map = mapFromResult(op, 0);
+      if (!bytes || !map)
         return Value();
-      return bytes;
+      auto index =
+          trailingIndex(map, bytes.getShape(), type.getShape(), leading);
+      if (!index || !dividesBy(*index, 2) ||
+          2 * trailingSize(bytes, leading) !=
+              static_cast<int64_t>(index->size()) ||
+          failed(proveUnpack(bodyOf(op, input, nullptr), nullptr)))
+        return Value();
+      return input->get();
     }
     Value next = throughReshape(codes, leading);
     codes = next ? next : throughBitcast(codes);
@@ -171,13 +189,15 @@ Value packNibbles(OpBuilder &b, Location loc, Value codes) {
 // Scales
 //===----------------------------------------------------------------------===//
 
-/// The tensor of one scale a block that `scales` (one a position) was broadcast
-/// from, or null.
-Value broadcastSource(Value scales, int64_t leading) {
-  const int64_t count = trailingSize(tensorType(scales), leading);
-  SmallVector<int64_t> index = llvm::to_vector(llvm::seq<int64_t>(0, count));
+/// The tensor of one scale a block that `scales` came from, if position k of
+/// the values takes element `index[k]` of it; or null.
+Value broadcastSource(Value scales, SmallVector<int64_t> index,
+                      int64_t leading) {
+  const auto count = static_cast<int64_t>(index.size());
   while (scales) {
     RankedTensorType type = tensorType(scales);
+    if (!type)
+      return Value();
     if (type.getRank() == leading + 1 &&
         trailingSize(type, leading) == count / kScaleBlock &&
         dividesBy(index, kScaleBlock))
@@ -190,142 +210,279 @@ Value broadcastSource(Value scales, int64_t leading) {
     if (!op || op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
         op.getNumReductionLoops() != 0 ||
         op.getBlock()->getTerminator()->getOperand(0) !=
-            op.getBlock()->getArgument(0))
+            op.getMatchingBlockArgument(op.getDpsInputOperand(0)))
       return Value();
-    auto from = trailingIndex(op, 0, leading);
+    Value source = op.getDpsInputOperand(0)->get();
+    AffineMap map = mapFromResult(op, 0);
+    if (!map || !tensorType(source))
+      return Value();
+    auto from = trailingIndex(map, tensorType(source).getShape(),
+                              type.getShape(), leading);
     if (!from)
       return Value();
     for (int64_t &at : index)
       at = (*from)[at];
-    scales = op.getDpsInputOperand(0)->get();
+    scales = source;
   }
   return Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Matching
+//===----------------------------------------------------------------------===//
+
+/// Codes and scales for each position along K, as the last dimension, the last
+/// two, or the last three.
+FailureOr<Decode> matchIndices(const DecodeCandidate &c, Miss *why) {
+  RankedTensorType codes = tensorType(c.codes), scales = tensorType(c.scales);
+  const int64_t codesPerElement = codes.getElementType().isInteger(8) ? 2 : 1;
+  const auto rank = static_cast<int64_t>(c.shape.size());
+  bool anyK = false, anyCodes = false;
+  for (int64_t trailing = 1; trailing <= std::min<int64_t>(rank, 3);
+       ++trailing) {
+    const int64_t leading = rank - trailing, k = trailingK(c.shape, leading);
+    if (k < 0)
+      continue;
+    anyK = true;
+    auto codeIndex =
+        trailingIndex(c.codesMap, codes.getShape(), c.shape, leading);
+    if (!codeIndex || trailingSize(codes, leading) * codesPerElement != k ||
+        !dividesBy(*codeIndex, codesPerElement))
+      continue;
+    anyCodes = true;
+    auto scaleIndex =
+        trailingIndex(c.scalesMap, scales.getShape(), c.shape, leading);
+    if (!scaleIndex)
+      continue;
+    if (Value source = broadcastSource(c.scales, *scaleIndex, leading))
+      return Decode{c.codes, source, leading};
+  }
+  if (!anyK)
+    return miss(why,
+                "the last dimensions of the values must be K, K/32 x 32 or "
+                "K/32 x 16 x 2, static and with K a multiple of 32",
+                "make K the last dimension of codes, scales and values");
+  if (!anyCodes)
+    return miss(why, "position k along the last dimensions must take code k, "
+                     "the low nibble of a byte first");
+  return miss(why,
+              "position k along the last dimensions must take scale k / 32 "
+              "of a tensor that has the leading dimensions of the codes "
+              "and then K/32");
+}
+
+} // namespace
+
+FailureOr<Decode> mxfp4::matchDecode(const DecodeCandidate &candidate,
+                                     const DecodeBody &body, Miss *why) {
+  FailureOr<Decode> decode = matchIndices(candidate, why);
+  if (failed(decode) || failed(proveDecode(body, why)))
+    return failure();
+  return decode;
+}
+
+FailureOr<Decode> mxfp4::matchDecode(linalg::LinalgOp op, Miss *why) {
+  if (!op.hasPureTensorSemantics())
+    return miss(why, "the operation is on memrefs",
+                "run mxfp4-raise before bufferization");
+  if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0)
+    return miss(why, "a decode has one result and no reduction");
+  if (op.getNumDpsInputs() != 2)
+    return miss(why,
+                "a decode has two inputs, codes and scales, but the operation "
+                "has " +
+                    Twine(op.getNumDpsInputs()),
+                "join the operations of the decode, for example with "
+                "linalg-fuse-elementwise-ops, or write arith.scaling_extf");
+  if (!tensorType(op.getDpsInputOperand(0)->get()) ||
+      !tensorType(op.getDpsInputOperand(1)->get()))
+    return miss(why, "codes and scales must be tensors");
+  FailureOr<Decode> decode = failure();
+  for (unsigned codes : {0, 1}) {
+    OpOperand *code = op.getDpsInputOperand(codes),
+              *scale = op.getDpsInputOperand(1 - codes);
+    AffineMap codesMap = mapFromResult(op, codes),
+              scalesMap = mapFromResult(op, 1 - codes);
+    if (!codesMap || !scalesMap || codesMap.getNumDims() == 0)
+      return miss(why, "each dimension of the values must be one loop");
+    Miss here;
+    decode =
+        matchDecode({code->get(), scale->get(), codesMap, scalesMap,
+                     llvm::to_vector(tensorType(op->getResult(0)).getShape())},
+                    bodyOf(op, code, scale), &here);
+    if (succeeded(decode))
+      return decode;
+    // Which input holds codes is told by the types, or by who has more.
+    const auto rank = [](OpOperand *operand) {
+      return tensorType(operand->get()).getRank();
+    };
+    if (why && (codes == 0 ||
+                isa<Float4E2M1FNType>(getElementTypeOrSelf(code->get())) ||
+                rank(code) > rank(scale)))
+      *why = here;
+  }
+  return failure();
+}
+
+FailureOr<Decode> mxfp4::matchDecode(arith::ScalingExtFOp op, Miss *why) {
+  RankedTensorType type = tensorType(op.getOut()),
+                   codes = tensorType(op.getIn()),
+                   scales = tensorType(op.getScale());
+  if (!type)
+    return miss(why, "a decode is of tensors");
+  if (!isa<Float4E2M1FNType>(codes.getElementType()) ||
+      !isa<Float8E8M0FNUType>(scales.getElementType()))
+    return miss(why, "codes must be f4E2M1FN and scales f8E8M0FNU");
+  if (!type.getElementType().isBF16() && !type.getElementType().isF32())
+    return miss(why, "values must be bf16 or f32, which hold every decoded "
+                     "value");
+  // By definition it decodes exactly: only the indices are left to match.
+  AffineMap identity =
+      AffineMap::getMultiDimIdentityMap(type.getRank(), op.getContext());
+  return matchIndices({op.getIn(), op.getScale(), identity, identity,
+                       llvm::to_vector(type.getShape())},
+                      why);
+}
+
+Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
+                          Value whole, int64_t leading) {
+  SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
+                            sizes = slice.getMixedSizes();
+  const int64_t behind = slice.getSourceType().getRank() - leading;
+  offsets.pop_back_n(behind);
+  sizes.pop_back_n(behind);
+  SmallVector<int64_t> shape(slice.getType().getShape().drop_back(behind));
+  RankedTensorType type = tensorType(whole);
+  for (int64_t extent : type.getShape().drop_front(leading)) {
+    offsets.push_back(b.getIndexAttr(0));
+    sizes.push_back(b.getIndexAttr(extent));
+    shape.push_back(extent);
+  }
+  SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(b, slice.getLoc(), type.clone(shape),
+                                        whole, offsets, sizes, strides);
+}
+
+namespace {
+
+/// The slice that `value` is, if it is one that keeps the trailing dimensions.
+tensor::ExtractSliceOp leadingSlice(Value value, int64_t leading) {
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || !slice.hasUnitStride())
+    return nullptr;
+  const int64_t rank = slice.getSourceType().getRank(),
+                first = rank - (slice.getType().getRank() - leading);
+  const llvm::SmallBitVector dropped = slice.getDroppedDims();
+  for (int64_t dim = first; dim < rank; ++dim)
+    if (dropped.test(dim) ||
+        getConstantIntValue(slice.getMixedOffsets()[dim]) != 0 ||
+        getConstantIntValue(slice.getMixedSizes()[dim]) !=
+            slice.getSourceType().getDimSize(dim))
+      return nullptr;
+  return slice;
+}
+
+/// Applies `convert`, which keeps leading dimensions, to the tensor that
+/// `value` is a slice of, and slices the result: an expert's part of all
+/// experts' weights, converted where those are known.
+Value convertWhole(OpBuilder &b, Value value, int64_t leading,
+                   function_ref<Value(OpBuilder &, Value, int64_t)> convert) {
+  tensor::ExtractSliceOp slice = leadingSlice(value, leading);
+  if (!slice)
+    return convert(b, value, leading);
+  Value source = slice.getSource(), whole;
+  const int64_t first =
+      slice.getSourceType().getRank() - (slice.getType().getRank() - leading);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointAfterValue(source);
+    whole = convertWhole(b, source, first, convert);
+  }
+  return sliceLeading(b, slice, whole, first);
+}
+
+} // namespace
+
+std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
+                                          const Decode &decode) {
+  const int64_t blocks = tensorType(decode.scales).getDimSize(decode.leading);
+  const auto toBytes = [&](OpBuilder &b, Value codes, int64_t leading) {
+    if (!tensorType(codes).getElementType().isInteger(8)) {
+      if (Value bytes = bytesOf(codes, leading))
+        codes = bytes;
+      else
+        codes = packNibbles(
+            b, loc, reshapeTrailing(b, loc, codes, leading, {blocks, 16, 2}));
+    }
+    return reshapeTrailing(b, loc, codes, leading, {blocks, 16});
+  };
+  const auto toInteger = [&](OpBuilder &b, Value scales, int64_t) -> Value {
+    RankedTensorType type = tensorType(scales);
+    if (type.getElementType().isInteger(8))
+      return scales;
+    return b.createOrFold<arith::BitcastOp>(loc, type.clone(b.getI8Type()),
+                                            scales);
+  };
+  return {convertWhole(b, decode.codes, decode.leading, toBytes),
+          convertWhole(b, decode.scales, decode.leading, toInteger)};
 }
 
 //===----------------------------------------------------------------------===//
 // Patterns
 //===----------------------------------------------------------------------===//
 
-/// Replaces `op` by a dequantize of codes (bytes or single codes) and scales
-/// (one a block), which the caller has checked.
-void replace(PatternRewriter &rewriter, Operation *op, Value codes,
-             Value scales, int64_t leading) {
+namespace {
+
+/// Replaces `op`, whose result is decoded values, by a dequantize.
+void replace(PatternRewriter &rewriter, Operation *op, const Decode &decode) {
   Location loc = op->getLoc();
   RankedTensorType type = tensorType(op->getResult(0));
-  const int64_t k = trailingSize(type, leading), blocks = k / kScaleBlock;
-  if (!tensorType(codes).getElementType().isInteger(8)) {
-    if (Value bytes = bytesOf(codes, leading))
-      codes = bytes;
-    else
-      codes = packNibbles(
-          rewriter, loc,
-          reshapeTrailing(rewriter, loc, codes, leading, {blocks, 16, 2}));
-  }
-  codes = reshapeTrailing(rewriter, loc, codes, leading, {blocks, 16});
-  RankedTensorType scalesType = tensorType(scales);
-  if (!scalesType.getElementType().isInteger(8))
-    scales = rewriter.createOrFold<arith::BitcastOp>(
-        loc, scalesType.clone(rewriter.getI8Type()), scales);
+  auto [codes, scales] = makeBlocks(rewriter, loc, decode);
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(rewriter, loc, scales);
-  sizes.back() = rewriter.getIndexAttr(k);
+  sizes.back() = rewriter.getIndexAttr(trailingSize(type, decode.leading));
   Value init =
       tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
   Value values =
       DequantizeOp::create(rewriter, loc, init.getType(), codes, scales, init)
           .getResult(0);
-  Value result = reshapeTrailing(rewriter, loc, values, leading,
-                                 type.getShape().drop_front(leading));
+  Value result = reshapeTrailing(rewriter, loc, values, decode.leading,
+                                 type.getShape().drop_front(decode.leading));
   if (result.getType() != type)
     result = tensor::CastOp::create(rewriter, loc, type, result);
   rewriter.replaceOp(op, result);
 }
 
-/// A `linalg.generic` whose body decodes.
-struct RaiseGeneric : OpRewritePattern<linalg::GenericOp> {
-  using OpRewritePattern::OpRewritePattern;
+struct RaiseLinalg : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
-  LogicalResult matchAndRewrite(linalg::GenericOp op,
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
                                 PatternRewriter &rewriter) const override {
-    if (!op.hasPureTensorSemantics() || op.getNumDpsInputs() != 2 ||
-        op.getNumDpsInits() != 1 || op.getNumReductionLoops() != 0 ||
-        !tensorType(op.getInputs()[0]) || !tensorType(op.getInputs()[1]))
-      return rewriter.notifyMatchFailure(op, "not codes and scales to values");
-    for (int codes : {0, 1}) {
-      const int scales = 1 - codes;
-      const int64_t leading = tensorType(op.getInputs()[scales]).getRank() - 1;
-      if (leading < 0 || !indicesMatch(op, codes, scales, leading) ||
-          !isDecode(op, codes, scales))
-        continue;
-      replace(rewriter, op, op.getInputs()[codes], op.getInputs()[scales],
-              leading);
-      return success();
-    }
-    return rewriter.notifyMatchFailure(op, "not an exact MXFP4 decode");
-  }
-
-private:
-  static bool indicesMatch(linalg::GenericOp op, int codes, int scales,
-                           int64_t leading) {
-    Type type = tensorType(op.getInputs()[codes]).getElementType();
-    const int64_t codesPerElement = type.isInteger(8) ? 2 : 1;
-    RankedTensorType result = tensorType(op->getResult(0));
-    if (result.getRank() <= leading)
-      return false;
-    const int64_t k = trailingK(result, leading);
-    if (k < 0)
-      return false;
-    auto codeIndex = trailingIndex(op, codes, leading);
-    auto scaleIndex = trailingIndex(op, scales, leading);
-    // The innermost loop has an even extent, so that its parity is that of the
-    // position.
-    return codeIndex && scaleIndex &&
-           trailingSize(tensorType(op.getInputs()[codes]), leading) *
-                   codesPerElement ==
-               k &&
-           trailingSize(tensorType(op.getInputs()[scales]), leading) *
-                   kScaleBlock ==
-               k &&
-           dividesBy(*codeIndex, codesPerElement) &&
-           dividesBy(*scaleIndex, kScaleBlock);
+    FailureOr<Decode> decode = matchDecode(op, nullptr);
+    if (failed(decode))
+      return rewriter.notifyMatchFailure(op, "not an exact MXFP4 decode");
+    replace(rewriter, op, *decode);
+    return success();
   }
 };
 
-/// `arith.scaling_extf` on tensors.
 struct RaiseScalingExtF : OpRewritePattern<arith::ScalingExtFOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(arith::ScalingExtFOp op,
                                 PatternRewriter &rewriter) const override {
-    RankedTensorType type = tensorType(op.getOut()),
-                     codes = tensorType(op.getIn()),
-                     scales = tensorType(op.getScale());
-    if (!type || !isa<Float4E2M1FNType>(codes.getElementType()) ||
-        !isa<Float8E8M0FNUType>(scales.getElementType()) ||
-        !(type.getElementType().isBF16() || type.getElementType().isF32()))
-      return rewriter.notifyMatchFailure(op, "not MXFP4 to bf16 or f32");
-    // K is the last dimension, the last two, or the last three.
-    for (int64_t trailing : {1, 2, 3}) {
-      const int64_t leading = type.getRank() - trailing;
-      if (leading < 0)
-        break;
-      if (trailingK(type, leading) < 0)
-        continue;
-      Value source = broadcastSource(op.getScale(), leading);
-      if (!source)
-        continue;
-      replace(rewriter, op, op.getIn(), source, leading);
-      return success();
-    }
-    return rewriter.notifyMatchFailure(
-        op, "scales are not one for each 32 along the last dimension");
+    FailureOr<Decode> decode = matchDecode(op, nullptr);
+    if (failed(decode))
+      return rewriter.notifyMatchFailure(op, "not MXFP4 along K");
+    replace(rewriter, op, *decode);
+    return success();
   }
 };
 
 } // namespace
 
 void mxfp4::populateRaiseDequantizePatterns(RewritePatternSet &patterns) {
-  patterns.add<RaiseGeneric, RaiseScalingExtF>(patterns.getContext());
+  patterns.add<RaiseLinalg, RaiseScalingExtF>(patterns.getContext());
   // Reshapes before and after a decode meet those of its users.
   tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
                                                        patterns.getContext());

@@ -13,11 +13,6 @@
 
 #include "Raise.h"
 
-#include "mxfp4/IR/MXFP4.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
@@ -96,147 +91,9 @@ Value expertsOf(Value value, Value iv, int64_t experts) {
   return slice.getSource();
 }
 
-/// [0, rows], as `mxfp4-raise` makes offsets of one group.
-bool isWholeGroup(Value offsets, Value rows, Value activations) {
-  auto generate = offsets.getDefiningOp<tensor::GenerateOp>();
-  if (!generate || tensorType(offsets).getDimSize(0) != 2)
-    return false;
-  Block &body = generate.getBody().front();
-  auto product = stripCasts(body.getTerminator()->getOperand(0))
-                     .getDefiningOp<arith::MulIOp>();
-  if (!product || product.getLhs() != body.getArgument(0))
-    return false;
-  auto dim = product.getRhs().getDefiningOp<tensor::DimOp>();
-  return product.getRhs() == rows ||
-         (dim && dim.getSource() == activations && dim.getConstantIndex() == 0);
-}
-
-/// What a loop over experts is made of.
-struct RaggedLoop {
-  int64_t experts = 0;
-  /// R x K, and per expert.
-  Value activations, codes, scales;
-  /// First rows of the experts and the end, or numbers of rows; one is null.
-  Value offsets, sizes;
-  /// Number of the loop's result that is the output.
-  unsigned output = 0;
-};
-
-class Matcher {
-public:
-  explicit Matcher(scf::ForOp loop) : loop(loop) {}
-
-  FailureOr<RaggedLoop> match();
-
-private:
-  bool matchBounds();
-  bool matchOutput();
-  bool matchMatmul();
-  bool matchRows();
-  bool isOutside(Value value) {
-    return value && loop.isDefinedOutsideOfLoop(value);
-  }
-
-  scf::ForOp loop;
-  RaggedLoop found;
-  tensor::InsertSliceOp insert;
-  Value start, size;
-};
-
-} // namespace
-
-bool Matcher::matchBounds() {
-  std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
-  found.experts = upper.value_or(0);
-  return found.experts > 0 && isConstant(loop.getLowerBound(), 0) &&
-         isConstant(loop.getStep(), 1) && loop.getNumResults() <= 2 &&
-         isMemoryEffectFree(loop);
-}
-
-/// Rows that no expert has keep the initial value, which must be one that the
-/// operation can give them: zero, or any.
-bool Matcher::matchOutput() {
-  for (auto [number, value] : llvm::enumerate(loop.getYieldedValues()))
-    if (auto op = value.getDefiningOp<tensor::InsertSliceOp>()) {
-      insert = op;
-      found.output = number;
-    }
-  if (!insert || insert.getDest() != loop.getRegionIterArg(found.output) ||
-      !insert.getDest().hasOneUse())
-    return false;
-  Value init = loop.getInitArgs()[found.output];
-  if (auto fill = init.getDefiningOp<linalg::FillOp>();
-      fill && isPositiveZero(fill.getInputs()[0]))
-    init = fill.getOutputs()[0];
-  else if (!init.getDefiningOp<tensor::EmptyOp>() && !isPositiveZero(init))
-    return false;
-  if (insert.getMixedSizes().size() != 2)
-    return false;
-  start = dyn_cast<Value>(insert.getMixedOffsets()[0]);
-  size = dyn_cast<Value>(insert.getMixedSizes()[0]);
-  return start && size &&
-         isRowSlice(insert, start, size, insert.getDestType().getDimSize(1));
-}
-
-bool Matcher::matchMatmul() {
-  Value result = insert.getSource();
-  if (auto retyped = result.getDefiningOp<tensor::CastOp>())
-    result = retyped.getSource();
-  auto matmul = result.getDefiningOp<GroupedMatmulOp>();
-  if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds())
-    return false;
-  auto slice = matmul.getActivations().getDefiningOp<tensor::ExtractSliceOp>();
-  if (!isRowSlice(slice, start, size, matmul.getK()) ||
-      !isWholeGroup(matmul.getOffsets(), size, slice))
-    return false;
-  Value iv = loop.getInductionVar();
-  found.activations = slice.getSource();
-  found.codes = expertsOf(matmul.getWeights()[0], iv, found.experts);
-  found.scales = expertsOf(matmul.getWeights()[1], iv, found.experts);
-  return isOutside(found.activations) && isOutside(found.codes) &&
-         isOutside(found.scales);
-}
-
-/// Rows from offsets[e] to offsets[e + 1]; or sizes[e] rows from where the
-/// expert before ended.
-bool Matcher::matchRows() {
-  Value iv = loop.getInductionVar();
-  Value from = elementAt(start, iv, 0);
-  if (from) {
-    auto length = stripCasts(size).getDefiningOp<arith::SubIOp>();
-    found.offsets = from;
-    return loop.getNumResults() == 1 && length && isOutside(from) &&
-           tensorType(from).getDimSize(0) == found.experts + 1 &&
-           elementAt(length.getLhs(), iv, 1) == from &&
-           elementAt(length.getRhs(), iv, 0) == from;
-  }
-  const unsigned carried = 1 - found.output;
-  if (loop.getNumResults() != 2 ||
-      stripCasts(start) != loop.getRegionIterArg(carried) ||
-      !isConstant(loop.getInitArgs()[carried], 0) ||
-      !loop.getResult(carried).use_empty())
-    return false;
-  auto end = loop.getYieldedValues()[carried].getDefiningOp<arith::AddIOp>();
-  found.sizes = elementAt(size, iv, 0);
-  if (!end || !isOutside(found.sizes) ||
-      tensorType(found.sizes).getDimSize(0) != found.experts)
-    return false;
-  auto isSum = [&](Value a, Value b) {
-    return stripCasts(a) == loop.getRegionIterArg(carried) &&
-           stripCasts(b) == stripCasts(size);
-  };
-  return isSum(end.getLhs(), end.getRhs()) || isSum(end.getRhs(), end.getLhs());
-}
-
-FailureOr<RaggedLoop> Matcher::match() {
-  if (matchBounds() && matchOutput() && matchMatmul() && matchRows())
-    return found;
-  return failure();
-}
-
 /// What two tensors of equal value here have as many rows as: a number of rows,
 /// or a tensor.
-static Value rowsOf(Value tensor) {
+Value rowsOf(Value tensor) {
   while (true) {
     if (auto retyped = tensor.getDefiningOp<tensor::CastOp>()) {
       tensor = retyped.getSource();
@@ -255,6 +112,60 @@ static Value rowsOf(Value tensor) {
   }
 }
 
+/// [0, rows], as `mxfp4-raise` makes offsets of one group.
+bool isWholeGroup(Value offsets, Value rows, Value activations) {
+  auto generate = offsets.getDefiningOp<tensor::GenerateOp>();
+  if (!generate || tensorType(offsets).getDimSize(0) != 2)
+    return false;
+  Block &body = generate.getBody().front();
+  auto product = stripCasts(body.getTerminator()->getOperand(0))
+                     .getDefiningOp<arith::MulIOp>();
+  if (!product || product.getLhs() != body.getArgument(0))
+    return false;
+  auto dim = product.getRhs().getDefiningOp<tensor::DimOp>();
+  if (!dim || dim.getConstantIndex() != 0)
+    return product.getRhs() == rows;
+  const Value like = rowsOf(dim.getSource());
+  return like == rows || like == activations;
+}
+
+/// What a loop over experts is made of.
+struct RaggedLoop {
+  int64_t experts = 0;
+  /// R x K, and per expert.
+  Value activations, codes, scales;
+  /// First rows of the experts and the end, or numbers of rows; one is null.
+  Value offsets, sizes;
+  /// Number of the loop's result that is the output.
+  unsigned output = 0;
+};
+
+class Matcher {
+public:
+  Matcher(scf::ForOp loop, Miss *why) : loop(loop), why(why) {}
+
+  FailureOr<RaggedLoop> match();
+
+private:
+  LogicalResult matchBounds();
+  LogicalResult matchOutput();
+  LogicalResult matchMatmul();
+  LogicalResult matchRows();
+  LogicalResult matchSizes();
+  LogicalResult matchRowCount();
+  bool isOutside(Value value) {
+    return value && loop.isDefinedOutsideOfLoop(value);
+  }
+
+  scf::ForOp loop;
+  Miss *why;
+  RaggedLoop found;
+  tensor::InsertSliceOp insert;
+  Value start, size;
+};
+
+} // namespace
+
 /// Whether the output has as many rows as the activations.
 static bool sameRows(Value init, Value activations) {
   const int64_t rows = tensorType(activations).getDimSize(0);
@@ -262,6 +173,140 @@ static bool sameRows(Value init, Value activations) {
     return tensorType(init).getDimSize(0) == rows;
   return tensorType(init).isDynamicDim(0) &&
          rowsOf(init) == rowsOf(activations);
+}
+
+LogicalResult Matcher::matchBounds() {
+  std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
+  found.experts = upper.value_or(0);
+  if (found.experts <= 0 || !isConstant(loop.getLowerBound(), 0) ||
+      !isConstant(loop.getStep(), 1))
+    return miss(why, "the loop must run from 0 to a constant number of experts "
+                     "in steps of 1");
+  if (loop.getNumResults() == 0 || loop.getNumResults() > 2)
+    return miss(why,
+                "the loop must carry the output, and perhaps the first row "
+                "of the next expert");
+  if (!isMemoryEffectFree(loop))
+    return miss(why, "the loop has effects on memory");
+  return success();
+}
+
+/// Rows that no expert has keep the initial value, which must be one that the
+/// operation can give them: zero, or any.
+LogicalResult Matcher::matchOutput() {
+  for (auto [number, value] : llvm::enumerate(loop.getYieldedValues()))
+    if (auto op = value.getDefiningOp<tensor::InsertSliceOp>()) {
+      insert = op;
+      found.output = number;
+    }
+  if (!insert || insert.getDest() != loop.getRegionIterArg(found.output) ||
+      !insert.getDest().hasOneUse())
+    return miss(why,
+                "the loop must insert the rows of an expert into the output "
+                "that it carries, and use that output for nothing else");
+  Value init = loop.getInitArgs()[found.output];
+  if (!init.getDefiningOp<tensor::EmptyOp>() && !isPositiveZero(init))
+    return miss(why,
+                "the output must start at +0.0 or undefined: rows without an "
+                "expert become zero",
+                "start with linalg.fill of 0.0, or with tensor.empty");
+  if (insert.getMixedSizes().size() == 2) {
+    start = dyn_cast<Value>(insert.getMixedOffsets()[0]);
+    size = dyn_cast<Value>(insert.getMixedSizes()[0]);
+  }
+  if (!start || !size ||
+      !isRowSlice(insert, start, size, insert.getDestType().getDimSize(1)))
+    return miss(why, "the result of an expert must be inserted as whole rows, "
+                     "with their first and their number known at run time");
+  return success();
+}
+
+LogicalResult Matcher::matchMatmul() {
+  Value result = insert.getSource();
+  if (auto retyped = result.getDefiningOp<tensor::CastOp>())
+    result = retyped.getSource();
+  auto matmul = result.getDefiningOp<GroupedMatmulOp>();
+  if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds())
+    return miss(why, "what is inserted must be the result of the matmul itself",
+                "move what else is done to the rows behind the loop");
+  auto slice = matmul.getActivations().getDefiningOp<tensor::ExtractSliceOp>();
+  if (!isRowSlice(slice, start, size, matmul.getK()) ||
+      !isWholeGroup(matmul.getOffsets(), size, slice))
+    return miss(why, "the activations of an expert must be the rows that its "
+                     "result is inserted into");
+  Value iv = loop.getInductionVar();
+  found.activations = slice.getSource();
+  found.codes = expertsOf(matmul.getWeights()[0], iv, found.experts);
+  found.scales = expertsOf(matmul.getWeights()[1], iv, found.experts);
+  if (!found.codes || !found.scales)
+    return miss(why,
+                "the weights of an expert must be slice number e, whole, of "
+                "weights of as many experts as the loop has iterations");
+  for (Value value : {found.activations, found.codes, found.scales})
+    if (!loop.isDefinedOutsideOfLoop(value))
+      return miss(why, "activations and weights must not change in the loop");
+  return success();
+}
+
+/// Rows from offsets[e] to offsets[e + 1]; or sizes[e] rows from where the
+/// expert before ended.
+LogicalResult Matcher::matchRows() {
+  Value iv = loop.getInductionVar();
+  Value from = elementAt(start, iv, 0);
+  if (!from)
+    return matchSizes();
+  auto length = stripCasts(size).getDefiningOp<arith::SubIOp>();
+  found.offsets = from;
+  if (loop.getNumResults() != 1 || !length ||
+      !loop.isDefinedOutsideOfLoop(from) ||
+      tensorType(from).getDimSize(0) != found.experts + 1 ||
+      elementAt(length.getLhs(), iv, 1) != from ||
+      elementAt(length.getRhs(), iv, 0) != from)
+    return miss(why,
+                "an expert's rows must be those from offsets[e] to "
+                "offsets[e + 1], of offsets with one entry more than there "
+                "are experts");
+  return success();
+}
+
+LogicalResult Matcher::matchSizes() {
+  const auto fail = [&] {
+    return miss(why, "an expert's rows must be those from offsets[e] to "
+                     "offsets[e + 1], or sizes[e] behind those of the expert "
+                     "before, carried from 0 on, of one size for each expert");
+  };
+  const unsigned carried = 1 - found.output;
+  if (loop.getNumResults() != 2 ||
+      stripCasts(start) != loop.getRegionIterArg(carried) ||
+      !isConstant(loop.getInitArgs()[carried], 0) ||
+      !loop.getResult(carried).use_empty())
+    return fail();
+  auto end = loop.getYieldedValues()[carried].getDefiningOp<arith::AddIOp>();
+  found.sizes = elementAt(size, loop.getInductionVar(), 0);
+  if (!end || !found.sizes || !loop.isDefinedOutsideOfLoop(found.sizes) ||
+      tensorType(found.sizes).getDimSize(0) != found.experts)
+    return fail();
+  auto isSum = [&](Value a, Value b) {
+    return stripCasts(a) == loop.getRegionIterArg(carried) &&
+           stripCasts(b) == stripCasts(size);
+  };
+  return isSum(end.getLhs(), end.getRhs()) || isSum(end.getRhs(), end.getLhs())
+             ? success()
+             : fail();
+}
+
+LogicalResult Matcher::matchRowCount() {
+  if (sameRows(loop.getInitArgs()[found.output], found.activations))
+    return success();
+  return miss(why, "the output may have other rows than the activations",
+              "make the output with tensor.dim of the activations");
+}
+
+FailureOr<RaggedLoop> Matcher::match() {
+  if (failed(matchBounds()) || failed(matchOutput()) || failed(matchMatmul()) ||
+      failed(matchRows()) || failed(matchRowCount()))
+    return failure();
+  return found;
 }
 
 //===----------------------------------------------------------------------===//
@@ -367,23 +412,24 @@ struct RaiseRaggedLoop : OpRewritePattern<scf::ForOp> {
 
   LogicalResult matchAndRewrite(scf::ForOp op,
                                 PatternRewriter &rewriter) const override {
-    FailureOr<RaggedLoop> loop = Matcher(op).match();
+    FailureOr<RaggedLoop> loop = Matcher(op, nullptr).match();
     if (failed(loop))
       return rewriter.notifyMatchFailure(op, "not a matmul an expert");
     Value init = op.getInitArgs()[loop->output];
-    if (!sameRows(init, loop->activations))
-      return rewriter.notifyMatchFailure(
-          op, "the output may have other rows than the activations");
 
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Routing routing(b, *loop, coverRows);
     routing.build();
     RankedTensorType type = tensorType(init);
-    Value empty = tensor::EmptyOp::create(
-        b, tensor::getMixedSizes(b, b.getLoc(), init), type.getElementType());
-    Value y = GroupedMatmulOp::create(b, empty.getType(), loop->activations,
+    // What was in place stays in place.
+    Value into =
+        init.getDefiningOp<tensor::EmptyOp>() ? init : filledTensor(init);
+    if (!into)
+      into = tensor::EmptyOp::create(
+          b, tensor::getMixedSizes(b, b.getLoc(), init), type.getElementType());
+    Value y = GroupedMatmulOp::create(b, into.getType(), loop->activations,
                                       ValueRange{loop->codes, loop->scales},
-                                      routing.offsets, routing.ids, empty,
+                                      routing.offsets, routing.ids, into,
                                       /*error=*/Value(), /*workspace=*/Value(),
                                       ScheduleAttr())
                   .getResult(0);
@@ -399,6 +445,10 @@ private:
 };
 
 } // namespace
+
+LogicalResult mxfp4::matchRaggedLoop(scf::ForOp op, Miss *why) {
+  return success(succeeded(Matcher(op, why).match()));
+}
 
 void mxfp4::populateRaiseRaggedPatterns(RewritePatternSet &patterns,
                                         bool groupsCoverRows) {

@@ -49,22 +49,26 @@ evaluate(AffineExpr expr, ArrayRef<int64_t> trailing, unsigned first) {
   }
 }
 
-std::optional<SmallVector<int64_t>>
-mxfp4::trailingIndex(linalg::LinalgOp op, unsigned input, int64_t leading) {
-  OpOperand *operand = op.getDpsInputOperand(input);
-  auto source = dyn_cast<RankedTensorType>(operand->get().getType());
-  auto result =
-      dyn_cast<RankedTensorType>(op.getDpsInitOperand(0)->get().getType());
-  AffineMap map = op.getMatchingIndexingMap(operand);
-  if (!source || !result || source.getRank() <= leading ||
-      result.getRank() <= leading ||
-      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
+AffineMap mxfp4::mapFromResult(linalg::LinalgOp op, unsigned input) {
+  AffineMap result = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (!result.isPermutation())
+    return AffineMap();
+  return op.getMatchingIndexingMap(op.getDpsInputOperand(input))
+      .compose(inversePermutation(result));
+}
+
+std::optional<SmallVector<int64_t>> mxfp4::trailingIndex(AffineMap map,
+                                                         ArrayRef<int64_t> from,
+                                                         ArrayRef<int64_t> to,
+                                                         int64_t leading) {
+  const auto rank = static_cast<int64_t>(to.size());
+  if (!map || static_cast<int64_t>(from.size()) <= leading || rank <= leading)
     return std::nullopt;
   for (int64_t dim = 0; dim < leading; ++dim)
-    if (map.getResult(dim) != getAffineDimExpr(dim, op.getContext()))
+    if (map.getResult(dim) != getAffineDimExpr(dim, map.getContext()))
       return std::nullopt;
-  ArrayRef<int64_t> to = result.getShape().drop_front(leading),
-                    from = source.getShape().drop_front(leading);
+  to = to.drop_front(leading);
+  from = from.drop_front(leading);
   if (ShapedType::isDynamicShape(to) || ShapedType::isDynamicShape(from))
     return std::nullopt;
   SmallVector<int64_t> index, position(to.size(), 0);

@@ -382,7 +382,9 @@ def Raise : Pass<"mxfp4-raise"> {
   ];
   let options = [
     Option<"groupsCoverRows", "groups-cover-rows", "bool", "false",
-           "Loops over experts start at row 0 and end at the last row">
+           "Loops over experts start at row 0 and end at the last row">,
+    Option<"report", "report", "bool", "false",
+           "Say also what was raised, and what to do next about the rest">
   ];
 }
 

@@ -1,0 +1,52 @@
+//===- ContractionForm.h - Operands of a contraction ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The normal form of an operand: a tensor behind everything that only moves its
+// elements or widens them, and for each of its dimensions the loops that run
+// over it. Transpositions, reshapes and widenings in front of a contraction, in
+// whatever order and spelling, disappear in it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_TRANSFORMS_CONTRACTIONFORM_H
+#define MXFP4_LIB_TRANSFORMS_CONTRACTIONFORM_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace mxfp4 {
+
+/// A part of a loop: (i floordiv divisor) mod size. A whole loop has divisor 1,
+/// and a size that may be dynamic.
+struct LoopPart {
+  unsigned loop;
+  int64_t size, divisor;
+
+  bool operator==(const LoopPart &other) const {
+    return loop == other.loop && size == other.size && divisor == other.divisor;
+  }
+};
+
+/// Parts that together are an index, the first with the largest stride.
+using LoopParts = llvm::SmallVector<LoopPart>;
+
+struct ContractionOperand {
+  mlir::Value value;
+  /// For each dimension; empty for a dimension of one.
+  llvm::SmallVector<LoopParts> dims;
+
+  LoopParts flattened() const;
+};
+
+/// Appends a part, or makes the last part larger by it.
+void appendPart(LoopParts &parts, LoopPart part);
+
+/// The normal form of an input of `op`; nullopt if a dimension is not one loop.
+std::optional<ContractionOperand> normalForm(mlir::linalg::LinalgOp op,
+                                             mlir::OpOperand *input);
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_TRANSFORMS_CONTRACTIONFORM_H

@@ -1,0 +1,287 @@
+//===- RaiseReport.cpp - What mxfp4-raise left alone, and why -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What looks like ours is told generously, by types and by a few operations;
+// why it is not ours is told by the functions that match.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ContractionForm.h"
+#include "Raise.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+constexpr StringLiteral kCategory = "mxfp4-raise";
+
+bool isCode(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  return isa<Float4E2M1FNType>(element) || element.isInteger(4);
+}
+
+bool isScale(Type type) {
+  return isa<Float8E8M0FNUType>(getElementTypeOrSelf(type));
+}
+
+bool isFloat(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
+
+/// Whether a body takes nibbles out of bytes, or scales them.
+bool splitsBytes(Block *block) {
+  return llvm::any_of(*block, [](Operation &op) {
+    APInt by;
+    if (op.getNumOperands() != 2 || !op.getOperand(0).getType().isInteger(8) ||
+        !matchPattern(op.getOperand(1), m_ConstantInt(&by)))
+      return isa<arith::ScalingExtFOp>(op);
+    return (isa<arith::ShRUIOp, arith::ShRSIOp>(op) && by == 4) ||
+           (isa<arith::AndIOp>(op) && by == 15);
+  });
+}
+
+/// Whether `op` reads what may be MXFP4 codes: by their type, or by its body.
+bool readsCodes(linalg::LinalgOp op) {
+  return llvm::any_of(op.getDpsInputs(),
+                      [](Value input) { return isCode(input.getType()); }) ||
+         splitsBytes(op.getBlock());
+}
+
+/// Whether `op` does no more than that: nibbles of bytes as integers.
+bool looksLikeSplit(linalg::LinalgOp op) {
+  return op.getNumReductionLoops() == 0 && op.getNumDpsInits() == 1 &&
+         op.getNumDpsInputs() == 1 && splitsBytes(op.getBlock()) &&
+         getElementTypeOrSelf(op.getDpsInits()[0]).isInteger(8);
+}
+
+bool isReduction(linalg::LinalgOp op) { return op.getNumReductionLoops() > 0; }
+
+/// Whether `op` is a decode, or a part of it: codes, or scales, to numbers.
+bool looksLikeDecode(Operation *op) {
+  if (isa<arith::ScalingExtFOp>(op))
+    return isa<ShapedType>(op->getResult(0).getType());
+  if (isa<arith::ExtFOp>(op))
+    return isa<ShapedType>(op->getResult(0).getType()) &&
+           isCode(op->getOperand(0).getType());
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp || isReduction(linalgOp) || linalgOp.getNumDpsInits() != 1 ||
+      linalgOp.getNumDpsInputs() == 0)
+    return false;
+  Value yielded = linalgOp.getBlock()->getTerminator()->getOperand(0);
+  const bool moves = isa<BlockArgument>(yielded);
+  return !moves && isFloat(yielded.getType()) && !isCode(yielded.getType()) &&
+         !isScale(yielded.getType()) && readsCodes(linalgOp);
+}
+
+/// Walks the module and tells.
+class Reporter {
+public:
+  Reporter(Operation *root, bool verbose) : root(root), verbose(verbose) {}
+
+  void run();
+
+private:
+  void visit(Operation *op);
+  void visitLinalg(linalg::LinalgOp op);
+  void visitSplit(linalg::LinalgOp op);
+  void visitDequantize(DequantizeOp op);
+  void visitLoop(scf::ForOp op);
+  /// Whether a value comes from a decode through operations that compute
+  /// something else on the way.
+  Operation *decodeBehind(Value value);
+
+  void missed(Operation *op, StringRef name, StringRef target, const Miss &why);
+  void raised(GroupedMatmulOp op);
+
+  Operation *root;
+  bool verbose;
+  unsigned misses = 0, matmuls = 0;
+  /// Decodes that the remark of a matmul speaks of.
+  DenseSet<Operation *> explained;
+  /// Bytes whose nibbles are taken out, each told once.
+  DenseSet<Value> split;
+};
+
+} // namespace
+
+static StringRef functionOf(Operation *op) {
+  auto function = op->getParentOfType<FunctionOpInterface>();
+  return function ? function.getName() : "";
+}
+
+/// A remark of the program's remark engine, if it takes those of this pass;
+/// else a diagnostic: nothing is missed in silence.
+void Reporter::missed(Operation *op, StringRef name, StringRef target,
+                      const Miss &why) {
+  ++misses;
+  if (remark::detail::InFlightRemark remark = remark::missed(
+          op->getLoc(),
+          remark::RemarkOpts::name(name).category(kCategory).function(
+              functionOf(op)))) {
+    remark << remark::detail::Remark::Arg("Operation",
+                                          op->getName().getStringRef())
+           << remark::detail::Remark::Arg("Target", target)
+           << remark::detail::Remark::Arg("Reason", why.condition);
+    if (!why.nextStep.empty())
+      remark << remark::detail::Remark::Arg("Suggestion", why.nextStep);
+    return;
+  }
+  InFlightDiagnostic diagnostic =
+      op->emitRemark() << "'" << op->getName() << "' is not raised to "
+                       << target << ": " << why.condition;
+  if (!why.nextStep.empty() && !verbose)
+    diagnostic << "; " << why.nextStep;
+  if (!verbose)
+    return;
+  diagnostic.attachNote() << "next step: "
+                          << (why.nextStep.empty()
+                                  ? "change the program so that "
+                                    "the condition holds"
+                                  : why.nextStep)
+                          << "; without it, mxfp4-lower-to-linalg and the "
+                             "pipelines for the CPU run the program as it is";
+}
+
+void Reporter::raised(GroupedMatmulOp op) {
+  ++matmuls;
+  if (remark::detail::InFlightRemark remark = remark::passed(
+          op.getLoc(),
+          remark::RemarkOpts::name("matmul").category(kCategory).function(
+              functionOf(op)))) {
+    remark << remark::detail::Remark::Arg("Experts", op.getNumExperts())
+           << remark::detail::Remark::Arg("Groups", op.getNumGroups())
+           << remark::detail::Remark::Arg("N", op.getN())
+           << remark::detail::Remark::Arg("K", op.getK());
+    return;
+  }
+  if (verbose)
+    op.emitRemark() << "is a grouped matmul of " << op.getNumGroups()
+                    << " groups with " << op.getNumExperts()
+                    << " experts, N = " << op.getN() << ", K = " << op.getK()
+                    << "; next step: mxfp4-pack-weights";
+}
+
+Operation *Reporter::decodeBehind(Value value) {
+  // Moves, widenings and elementwise operations: whatever keeps the shape of
+  // an operand's journey recognisable. The number bounds the work.
+  SmallVector<Value> queue = {value};
+  DenseSet<Operation *> seen;
+  while (!queue.empty() && seen.size() < 1024) {
+    Operation *op = queue.pop_back_val().getDefiningOp();
+    if (!op || !seen.insert(op).second)
+      continue;
+    if (isa<DequantizeOp>(op) || looksLikeDecode(op))
+      return op;
+    if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
+      if (looksLikeSplit(linalgOp))
+        return op;
+      if (!isReduction(linalgOp))
+        queue.append(linalgOp.getDpsInputs());
+    } else if (op->getNumRegions() == 0 &&
+               !isa<GroupedMatmulOp, QuantizeOp>(op)) {
+      queue.append(op->operand_begin(), op->operand_end());
+    }
+  }
+  return nullptr;
+}
+
+void Reporter::visitLinalg(linalg::LinalgOp op) {
+  Miss why;
+  if (!isReduction(op)) {
+    if (looksLikeSplit(op))
+      visitSplit(op);
+    else if (looksLikeDecode(op) && failed(matchDecode(op, &why)))
+      missed(op, "decode", "mxfp4.dequantize", why);
+    return;
+  }
+  Operation *decode = nullptr;
+  for (Value input : op.getDpsInputs())
+    if (!decode)
+      decode = decodeBehind(input);
+  if (!decode && !readsCodes(op))
+    return;
+  if (succeeded(matchMatmul(op, &why)))
+    return;
+  // What is wrong with the decode is said at the decode.
+  if (decode && !isa<DequantizeOp>(decode) && why.nextStep.empty())
+    why.nextStep = "see the remark on the decode";
+  if (decode)
+    explained.insert(decode);
+  missed(op, "matmul", "mxfp4.grouped_matmul", why);
+}
+
+void Reporter::visitSplit(linalg::LinalgOp op) {
+  if (split.insert(op.getDpsInputs()[0]).second)
+    missed(
+        op, "decode", "mxfp4.dequantize",
+        {"nibbles are taken out of bytes in an operation apart from the "
+         "decode, which is proved where one operation reads bytes and scales",
+         "decode in the body of one linalg.generic, which reads byte k / 2 "
+         "and scale k / 32 for position k"});
+}
+
+void Reporter::visitDequantize(DequantizeOp op) {
+  if (!explained.contains(op))
+    missed(op, "dequantize", "mxfp4.grouped_matmul",
+           {"no matmul takes the decoded weights, which are decoded in memory",
+            "mxfp4-lower-to-linalg lowers it"});
+}
+
+void Reporter::visitLoop(scf::ForOp op) {
+  const bool holdsOneGroup = llvm::any_of(
+      op.getBody()->getOps<GroupedMatmulOp>(), [](GroupedMatmulOp matmul) {
+        return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics();
+      });
+  Miss why;
+  if (holdsOneGroup && failed(matchRaggedLoop(op, &why)))
+    missed(op, "loop", "one mxfp4.grouped_matmul of all its iterations", why);
+}
+
+void Reporter::visit(Operation *op) {
+  Miss why;
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    visitLinalg(linalgOp);
+  else if (auto scaling = dyn_cast<arith::ScalingExtFOp>(op)) {
+    if (looksLikeDecode(op) && failed(matchDecode(scaling, &why)))
+      missed(op, "decode", "mxfp4.dequantize", why);
+  } else if (isa<arith::ExtFOp>(op) && looksLikeDecode(op)) {
+    missed(
+        op, "decode", "mxfp4.dequantize",
+        {"codes are widened apart from their scales",
+         "write arith.scaling_extf, or run convert-elementwise-to-linalg and "
+         "linalg-fuse-elementwise-ops first"});
+  } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+    visitLoop(loop);
+  } else if (auto matmul = dyn_cast<GroupedMatmulOp>(op)) {
+    raised(matmul);
+  }
+}
+
+void Reporter::run() {
+  // Without our operations and without linalg there is nothing to say; with
+  // them, decodes come after the matmuls that explain them.
+  SmallVector<DequantizeOp> dequantizes;
+  root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto dequantize = dyn_cast<DequantizeOp>(op))
+      dequantizes.push_back(dequantize);
+    else
+      visit(op);
+  });
+  for (DequantizeOp op : dequantizes)
+    visitDequantize(op);
+  if (verbose)
+    root->emitRemark() << "mxfp4-raise: " << matmuls << " grouped matmuls, and "
+                       << misses
+                       << " operations that look like MXFP4 and are not raised";
+}
+
+void mxfp4::reportMisses(Operation *root, bool verbose) {
+  Reporter(root, verbose).run();
+}
