@@ -144,10 +144,9 @@ AffineMap onLoops(AffineMap map, ArrayRef<unsigned> order) {
   return map.replaceDimsAndSymbols(dims, {}, order.size(), 0);
 }
 
-/// Weights that the body decodes: `factor` is computed from elements of two
-/// inputs. `activations` says in which order the loops run over K.
-FailureOr<Weights> decodeInBody(linalg::LinalgOp op, Value factor,
-                                OpOperand *activations, Miss *why) {
+/// The inputs that a factor that the body computes depends on.
+SmallVector<OpOperand *> inputsOf(linalg::LinalgOp op, Value factor) {
+  SetVector<OpOperand *> found;
   SetVector<Operation *> slice;
   BackwardSliceOptions options;
   options.inclusive = true;
@@ -155,74 +154,61 @@ FailureOr<Weights> decodeInBody(linalg::LinalgOp op, Value factor,
     return inner->getBlock() == op.getBlock();
   };
   (void)getBackwardSlice(factor, &slice, options);
-  SetVector<OpOperand *> inputs;
-  SetVector<unsigned> used;
-  const auto useLoopsOf = [&](OpOperand *input) {
-    for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
-      expr.walk([&](AffineExpr part) {
-        if (auto dim = dyn_cast<AffineDimExpr>(part))
-          used.insert(dim.getPosition());
-      });
-  };
-  for (Operation *inner : slice) {
+  for (Operation *inner : slice)
     for (Value operand : inner->getOperands())
       if (OpOperand *input = inputOf(op, operand))
-        inputs.insert(input);
-    if (auto index = dyn_cast<linalg::IndexOp>(inner))
-      used.insert(index.getDim());
-  }
-  if (inputs.size() != 2)
-    return miss(why,
-                "a weight that the body computes must depend on a code and "
-                "a scale");
-  llvm::for_each(inputs, useLoopsOf);
+        found.insert(input);
+  return found.takeVector();
+}
 
-  // Rows of weights first, in the order of the loops; then K, in the order of
-  // the activations.
-  SmallVector<unsigned> order;
+/// The loops over weights: their rows first, as the codes have them, then K, as
+/// the activations have it, so that neither has to be transposed.
+SmallVector<unsigned> orderWeights(linalg::LinalgOp op, OpOperand *code,
+                                   OpOperand *activations) {
   auto iterators = op.getIteratorTypesArray();
-  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-    if (used.contains(loop) && iterators[loop] == utils::IteratorType::parallel)
-      order.push_back(loop);
-  const size_t rows = order.size();
+  SetVector<unsigned> rows, sum;
+  for (AffineExpr expr : op.getMatchingIndexingMap(code).getResults())
+    expr.walk([&](AffineExpr part) {
+      if (auto dim = dyn_cast<AffineDimExpr>(part))
+        if (iterators[dim.getPosition()] == utils::IteratorType::parallel)
+          rows.insert(dim.getPosition());
+    });
   for (AffineExpr expr : op.getMatchingIndexingMap(activations).getResults())
     if (auto dim = dyn_cast<AffineDimExpr>(expr))
       if (iterators[dim.getPosition()] == utils::IteratorType::reduction)
-        order.push_back(dim.getPosition());
-  if (order.size() == rows)
-    return miss(why, "the activations must have the loops of K");
+        sum.insert(dim.getPosition());
+  rows.insert(sum.begin(), sum.end());
+  return rows.takeVector();
+}
 
-  SmallVector<int64_t> extents = op.getStaticLoopRanges();
-  Weights found;
+/// Weights that the body decodes: `factor` is computed from `code` and `scale`.
+FailureOr<Weights> decodeInBody(linalg::LinalgOp op, Value factor,
+                                OpOperand *code, OpOperand *scale,
+                                OpOperand *activations, Miss *why) {
+  if (!isa<RankedTensorType>(code->get().getType()) ||
+      !isa<RankedTensorType>(scale->get().getType()))
+    return miss(why, "codes and scales must be tensors");
+  const SmallVector<unsigned> order = orderWeights(op, code, activations);
+  const SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  if (order.empty())
+    return miss(why, "the activations must have the loops of K");
   DecodeCandidate candidate;
+  candidate.codes = code->get();
+  candidate.scales = scale->get();
+  candidate.codesMap = onLoops(op.getMatchingIndexingMap(code), order);
+  candidate.scalesMap = onLoops(op.getMatchingIndexingMap(scale), order);
   for (unsigned loop : order)
     candidate.shape.push_back(extents[loop]);
   DecodeBody body;
   body.result = factor;
+  body.code = op.getMatchingBlockArgument(code);
+  body.scale = op.getMatchingBlockArgument(scale);
   body.lastLoop = order.back();
   body.lastExtent = extents[order.back()];
-  FailureOr<Decode> decode = failure();
-  for (unsigned codes : {0, 1}) {
-    OpOperand *code = inputs[codes], *scale = inputs[1 - codes];
-    if (!isa<RankedTensorType>(code->get().getType()) ||
-        !isa<RankedTensorType>(scale->get().getType()))
-      return miss(why, "codes and scales must be tensors");
-    candidate.codes = code->get();
-    candidate.scales = scale->get();
-    candidate.codesMap = onLoops(op.getMatchingIndexingMap(code), order);
-    candidate.scalesMap = onLoops(op.getMatchingIndexingMap(scale), order);
-    body.code = op.getMatchingBlockArgument(code);
-    body.scale = op.getMatchingBlockArgument(scale);
-    Miss here;
-    decode = matchDecode(candidate, body, &here);
-    if (succeeded(decode))
-      break;
-    if (why && (codes == 0 || candidate.codesMap.getNumResults() >
-                                  candidate.scalesMap.getNumResults()))
-      *why = here;
-  }
+  FailureOr<Decode> decode = matchDecode(candidate, body, why);
   if (failed(decode))
     return failure();
+  Weights found;
   found.decode = *decode;
   for (auto [number, loop] : llvm::enumerate(order)) {
     if (static_cast<int64_t>(number) <= decode->leading)
@@ -231,6 +217,24 @@ FailureOr<Weights> decodeInBody(linalg::LinalgOp op, Value factor,
       appendPart(found.dims.back(), {loop, extents[loop], 1});
   }
   return found;
+}
+
+/// The same, where which input holds codes is to be found out.
+FailureOr<Weights> decodeInBody(linalg::LinalgOp op, Value factor,
+                                OpOperand *activations, Miss *why) {
+  SmallVector<OpOperand *> operands = inputsOf(op, factor);
+  if (operands.size() != 2)
+    return miss(why, "a weight that the body computes must depend on one code "
+                     "and one scale, but depends on " +
+                         Twine(operands.size()) + " inputs");
+  // Codes have at least as many dimensions: their reason is the better one.
+  if (op.getRank(operands[0]) < op.getRank(operands[1]))
+    std::swap(operands[0], operands[1]);
+  FailureOr<Weights> found =
+      decodeInBody(op, factor, operands[1], operands[0], activations, nullptr);
+  return succeeded(found) ? found
+                          : decodeInBody(op, factor, operands[0], operands[1],
+                                         activations, why);
 }
 
 //===----------------------------------------------------------------------===//
@@ -289,6 +293,11 @@ LogicalResult classify(linalg::LinalgOp op, Contraction &found, Miss *why) {
                   "output, but d" +
                       Twine(loop) + " does not");
   }
+  if (!w.empty() && llvm::is_contained(found.out, w.back().loop))
+    return miss(why,
+                "the blocks of 32 weights with one scale must run along the "
+                "sum, but run along d" +
+                    Twine(w.back().loop) + " of the output");
   // Weights: all experts, then all rows, then K.
   for (const LoopPart &part : w) {
     if (part.divisor != 1 || part.size != extents[part.loop])
@@ -311,19 +320,6 @@ LogicalResult classify(linalg::LinalgOp op, Contraction &found, Miss *why) {
       found.m.push_back(part.loop);
   if (found.k.empty())
     return miss(why, "there is no loop of the sum");
-  LoopParts k;
-  for (unsigned loop : found.k)
-    appendPart(k, {loop, extents[loop], 1});
-  LoopParts last;
-  for (const LoopPart &part : found.weights.dims.back())
-    appendPart(last, part);
-  if (last.size() < k.size() ||
-      !std::equal(k.begin(), k.end(), last.end() - k.size()))
-    return miss(
-        why, "the blocks of 32 weights with one scale must run along the "
-             "sum over " +
-                 describe(k) + ", but the last dimension of the weights is " +
-                 describe(last));
   for (unsigned loop : found.batch)
     found.experts = ShapedType::isDynamic(extents[loop]) || found.experts < 0
                         ? -1

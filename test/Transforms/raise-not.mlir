@@ -1,7 +1,8 @@
 // What looks like a decode or a matmul on decoded weights, but means something
 // else, is left alone.
 //
-// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise | FileCheck %s
+// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise \
+// RUN:   --verify-diagnostics | FileCheck %s
 
 // The decode that the others are variations of does match.
 
@@ -16,6 +17,7 @@ func.func @raised(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: no matmul takes the decoded weights, which are decoded in memory; mxfp4-lower-to-linalg}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -67,6 +69,7 @@ func.func @scale_zero_is_zero(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> te
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -118,6 +121,7 @@ func.func @scale_ff_is_infinite(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> 
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 255 must be NaN, but is +Inf (different at codes}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -169,6 +173,7 @@ func.func @high_nibble_first(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> ten
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -220,6 +225,7 @@ func.func @nibble_of_wrong_loop(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> 
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the proof knows of the position only its parity along the last dimension, which selects a nibble,}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -271,6 +277,7 @@ func.func @blocks_of_16(%c: tensor<48x4x8xi8>, %s: tensor<48x4xi8>) -> tensor<48
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x4x8x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the last dimensions of the values must be K, K/32 x 32 or K/32 x 16 x 2, static and with K a}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -320,6 +327,7 @@ func.func @interleaved_scales(%c: tensor<48x64xf4E2M1FN>, %s: tensor<48x2xf8E8M0
       outs(%e : tensor<48x32x2xf8E8M0FNU>) dimensions = [1]
   %bc = tensor.collapse_shape %b [[0], [1, 2]]
       : tensor<48x32x2xf8E8M0FNU> into tensor<48x64xf8E8M0FNU>
+  // expected-remark@below {{'arith.scaling_extf' is not raised to mxfp4.dequantize: position k along the last dimensions must take scale k / 32 of a tensor that has the leading}}
   %w = arith.scaling_extf %c, %bc
       : tensor<48x64xf4E2M1FN>, tensor<48x64xf8E8M0FNU> to tensor<48x64xbf16>
   return %w : tensor<48x64xbf16>
@@ -339,6 +347,7 @@ func.func @scales_along_rows(%c: tensor<64x64xf4E2M1FN>, %s: tensor<2x64xf8E8M0F
       outs(%e : tensor<2x32x64xf8E8M0FNU>) dimensions = [1]
   %bc = tensor.collapse_shape %b [[0, 1], [2]]
       : tensor<2x32x64xf8E8M0FNU> into tensor<64x64xf8E8M0FNU>
+  // expected-remark@below {{'arith.scaling_extf' is not raised to mxfp4.dequantize: position k along the last dimensions must take scale k / 32 of a tensor that has the leading}}
   %w = arith.scaling_extf %c, %bc
       : tensor<64x64xf4E2M1FN>, tensor<64x64xf8E8M0FNU> to tensor<64x64xbf16>
   return %w : tensor<64x64xbf16>
@@ -358,6 +367,7 @@ func.func @k_of_48(%c: tensor<48x48xf4E2M1FN>, %s: tensor<48x3xf8E8M0FNU>) -> te
       outs(%e : tensor<48x3x16xf8E8M0FNU>) dimensions = [2]
   %bc = tensor.collapse_shape %b [[0], [1, 2]]
       : tensor<48x3x16xf8E8M0FNU> into tensor<48x48xf8E8M0FNU>
+  // expected-remark@below {{'arith.scaling_extf' is not raised to mxfp4.dequantize: the last dimensions of the values must be K, K/32 x 32 or K/32 x 16 x 2, static and with K a}}
   %w = arith.scaling_extf %c, %bc
       : tensor<48x48xf4E2M1FN>, tensor<48x48xf8E8M0FNU> to tensor<48x48xbf16>
   return %w : tensor<48x48xbf16>
@@ -377,6 +387,7 @@ func.func @to_f16(%c: tensor<48x64xf4E2M1FN>, %s: tensor<48x2xf8E8M0FNU>) -> ten
       outs(%e : tensor<48x2x32xf8E8M0FNU>) dimensions = [2]
   %bc = tensor.collapse_shape %b [[0], [1, 2]]
       : tensor<48x2x32xf8E8M0FNU> into tensor<48x64xf8E8M0FNU>
+  // expected-remark@below {{'arith.scaling_extf' is not raised to mxfp4.dequantize: values must be bf16 or f32, which hold every decoded value}}
   %w = arith.scaling_extf %c, %bc
       : tensor<48x64xf4E2M1FN>, tensor<48x64xf8E8M0FNU> to tensor<48x64xf16>
   return %w : tensor<48x64xf16>
@@ -395,6 +406,7 @@ func.func @accumulates(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %e = tensor.empty() : tensor<48x32xbf16>
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -418,6 +430,7 @@ func.func @starts_at_one(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<1.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -441,6 +454,7 @@ func.func @starts_at_minus_zero(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<-0.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -464,6 +478,7 @@ func.func @bf16_accumulator(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xbf16>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the body must add to its accumulator, in f32, the f32 product of an activation and a weight,}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -487,6 +502,7 @@ func.func @f32_activations(%x: tensor<8x32xf32>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: activations must be bf16, or widened from it, but are f32; round the activations to bf16}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -510,6 +526,7 @@ func.func @weights_along_n(%x: tensor<8x48xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x32xf32>
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the blocks of 32 weights with one scale must run along the sum, but run along d1 of the output}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (k, n)>,
@@ -517,37 +534,6 @@ func.func @weights_along_n(%x: tensor<8x48xbf16>, %c: tensor<48x1x16xi8>,
       ins(%x, %w : tensor<8x48xbf16>, tensor<48x32xbf16>)
       outs(%init : tensor<8x32xf32>) -> tensor<8x32xf32>
   return %y : tensor<8x32xf32>
-}
-
-// -----
-
-// The output is N x M.
-
-// CHECK-LABEL: func @transposed_result
-// CHECK-NOT:     mxfp4.grouped_matmul
-// CHECK:         linalg.generic
-// CHECK-NOT:     mxfp4.grouped_matmul
-func.func @transposed_result(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
-    %s: tensor<48x1xi8>) -> tensor<48x8xf32> {
-  %e = tensor.empty() : tensor<48x32xbf16>
-  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
-      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
-  %init = arith.constant dense<0.0> : tensor<48x8xf32>
-  %y = linalg.generic {
-      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
-                       affine_map<(m, n, k) -> (n, k)>,
-                       affine_map<(m, n, k) -> (n, m)>],
-      iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
-      outs(%init : tensor<48x8xf32>) {
-    ^bb0(%a: bf16, %b: bf16, %acc: f32):
-      %af = arith.extf %a : bf16 to f32
-      %bf = arith.extf %b : bf16 to f32
-      %p = arith.mulf %af, %bf : f32
-      %r = arith.addf %acc, %p : f32
-      linalg.yield %r : f32
-  } -> tensor<48x8xf32>
-  return %y : tensor<48x8xf32>
 }
 
 // -----
@@ -564,6 +550,7 @@ func.func @product_in_bf16(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.grouped_matmul: the body must add to its accumulator, in f32, the f32 product of an activation and a weight,}}
   %y = linalg.generic {
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -594,6 +581,7 @@ func.func @subtracts(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.grouped_matmul: the body must add to its accumulator, in f32, the f32 product of an activation and a weight,}}
   %y = linalg.generic {
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,
@@ -625,6 +613,7 @@ func.func @squares(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.grouped_matmul: no operand is an exact MXFP4 decode, moved or widened at most}}
   %y = linalg.generic {
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,

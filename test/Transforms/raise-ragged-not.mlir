@@ -1,7 +1,8 @@
 // Loops that are something else keep their loop, and the matmul of one expert in
 // it is raised by itself.
 //
-// RUN: mxfp4-opt %s --mxfp4-raise | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-raise \
+// RUN:   --verify-diagnostics | FileCheck %s
 
 #x = affine_map<(m, n, k) -> (m, k)>
 #w = affine_map<(m, n, k) -> (n, k)>
@@ -30,6 +31,7 @@ func.func @other_init(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %one = arith.constant 1.0 : bf16
   %init = linalg.fill ins(%one : bf16) outs(%ye : tensor<?x48xbf16>)
       -> tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the output must start at +0.0 or undefined: rows without an expert become}}
   %y:2 = scf.for %e = %c0 to %c4 step %c1
       iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
     %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
@@ -74,6 +76,7 @@ func.func @argument_init(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the output must start at +0.0 or undefined: rows without an expert become}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %given)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -119,6 +122,7 @@ func.func @other_rows(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
                         scales(%s : tensor<4x48x2xi8>)
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the output may have other rows than the activations; make the output with}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -166,6 +170,7 @@ func.func @some_experts(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
   %c2 = arith.constant 2 : index
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the weights of an expert must be slice number e, whole, of weights of as}}
   %y = scf.for %e = %c0 to %c2 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -213,6 +218,7 @@ func.func @second_experts(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
   %c2 = arith.constant 2 : index
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the loop must run from 0 to a constant number of experts in steps of 1}}
   %y = scf.for %e = %c0 to %c4 step %c2 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -259,6 +265,7 @@ func.func @other_expert(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the weights of an expert must be slice number e, whole, of weights of as}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -305,6 +312,7 @@ func.func @other_rows_in(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the activations of an expert must be the rows that its result is inserted}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -351,6 +359,7 @@ func.func @other_rows_out(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the activations of an expert must be the rows that its result is inserted}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -399,6 +408,7 @@ func.func @late_start(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
   %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
       -> tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
   %y:2 = scf.for %e = %c0 to %c4 step %c1
       iter_args(%out = %init, %start = %c1) -> (tensor<?x48xbf16>, index) {
     %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
@@ -444,6 +454,7 @@ func.func @overlap(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
   %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
       -> tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
   %y:2 = scf.for %e = %c0 to %c4 step %c1
       iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
     %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
@@ -489,6 +500,7 @@ func.func @end_used(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
   %init = linalg.fill ins(%zero16 : bf16) outs(%ye : tensor<?x48xbf16>)
       -> tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
   %y:2 = scf.for %e = %c0 to %c4 step %c1
       iter_args(%out = %init, %start = %c0) -> (tensor<?x48xbf16>, index) {
     %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
@@ -533,6 +545,7 @@ func.func @twice(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the loop must insert the rows of an expert into the output that it}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -582,6 +595,7 @@ func.func @effect(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
       outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
   %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
   %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the loop has effects on memory}}
   %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
       -> tensor<?x48xbf16> {
     %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
@@ -607,4 +621,224 @@ func.func @effect(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
     scf.yield %next : tensor<?x48xbf16>
   }
   return %y : tensor<?x48xbf16>
+}
+
+// The next first row is no sum.
+
+// CHECK-LABEL: func @carries_a_product(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @carries_a_product(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant dense<1> : tensor<4xi32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start = %c0) -> (tensor<?x48xf32>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.muli %start, %size : index
+    scf.yield %next, %end : tensor<?x48xf32>, index
+  }
+  return %y#0 : tensor<?x48xf32>
+}
+
+// The next first row does not depend on this one.
+
+// CHECK-LABEL: func @carries_a_constant(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @carries_a_constant(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant dense<1> : tensor<4xi32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start = %c0) -> (tensor<?x48xf32>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.addi %c2, %size : index
+    scf.yield %next, %end : tensor<?x48xf32>, index
+  }
+  return %y#0 : tensor<?x48xf32>
+}
+
+// The number of rows is no element of a tensor.
+
+// CHECK-LABEL: func @computed_size(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @computed_size(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant dense<1> : tensor<4xi32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start = %c0) -> (tensor<?x48xf32>, index) {
+    %size = arith.addi %e, %c1 : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xf32>, index
+  }
+  return %y#0 : tensor<?x48xf32>
+}
+
+// The numbers of rows are computed in the loop.
+
+// CHECK-LABEL: func @sizes_in_loop(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @sizes_in_loop(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant dense<1> : tensor<4xi32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start = %c0) -> (tensor<?x48xf32>, index) {
+    %other = arith.addi %sizes, %one : tensor<4xi32>
+    %size32 = tensor.extract %other[%e] : tensor<4xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xf32>, index
+  }
+  return %y#0 : tensor<?x48xf32>
+}
+
+// There are more numbers of rows than experts.
+
+// CHECK-LABEL: func @more_sizes(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @more_sizes(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<5xi32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %one = arith.constant dense<1> : tensor<4xi32>
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start = %c0) -> (tensor<?x48xf32>, index) {
+    %size32 = tensor.extract %sizes[%e] : tensor<5xi32>
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.addi %start, %size : index
+    scf.yield %next, %end : tensor<?x48xf32>, index
+  }
+  return %y#0 : tensor<?x48xf32>
 }

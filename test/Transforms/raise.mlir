@@ -258,3 +258,192 @@ func.func @two_nibbles(%c: tensor<48x2x16xi8>, %s: tensor<48x2xf8E8M0FNU>)
       to tensor<48x2x16x2xbf16>
   return %w : tensor<48x2x16x2xbf16>
 }
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// The output is N x M: transposed behind the grouped matmul
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @transposed_result
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul {{.*}} -> tensor<8x48xf32>
+// CHECK:         %[[T:.*]] = linalg.transpose ins(%[[Y]] : tensor<8x48xf32>)
+// CHECK-SAME:      permutation = [1, 0]
+// CHECK:         return %[[T]]
+func.func @transposed_result(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<48x8xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<48x8xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (n, m)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<48x8xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %acc: f32):
+      %af = arith.extf %a : bf16 to f32
+      %bf = arith.extf %b : bf16 to f32
+      %p = arith.mulf %af, %bf : f32
+      %r = arith.addf %acc, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<48x8xf32>
+  return %y : tensor<48x8xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Decode in the body, K in blocks of 32; codes of all experts, packed where they
+// are known
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @one_body
+// CHECK-SAME:    %[[X:.*]]: tensor<?x2x32xbf16>, %[[C:.*]]: tensor<48x2x32xf4E2M1FN>, %[[S:.*]]: tensor<48x2xf8E8M0FNU>, %[[E:.*]]: tensor<?x48xf32>
+// CHECK:         %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0], [1, 2]] : tensor<?x2x32xbf16> into tensor<?x64xbf16>
+// CHECK:         mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<?x64xbf16>)
+// CHECK-SAME:      weights(%{{.*}} : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+// CHECK-SAME:      outs(%[[E]] : tensor<?x48xf32>)
+func.func @one_body(%x: tensor<?x2x32xbf16>, %w: tensor<48x2x32xf4E2M1FN>,
+                    %s: tensor<48x2xf8E8M0FNU>, %e: tensor<?x48xf32>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(m, n, b, k) -> (m, b, k)>,
+                       affine_map<(m, n, b, k) -> (n, b, k)>,
+                       affine_map<(m, n, b, k) -> (n, b)>,
+                       affine_map<(m, n, b, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %w, %s : tensor<?x2x32xbf16>, tensor<48x2x32xf4E2M1FN>, tensor<48x2xf8E8M0FNU>)
+      outs(%z : tensor<?x48xf32>) {
+  ^bb0(%a: bf16, %c: f4E2M1FN, %t: f8E8M0FNU, %acc: f32):
+    %v = arith.scaling_extf %c, %t : f4E2M1FN, f8E8M0FNU to f32
+    %u = arith.extf %a : bf16 to f32
+    %p = arith.mulf %u, %v : f32
+    %q = arith.addf %acc, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<?x48xf32>
+  return %r : tensor<?x48xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Blocks in one flat dimension of experts, rows and K
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @flat_blocks
+// CHECK-SAME:    %[[C:[^:]*]]: tensor<384x16xi8>, %[[S:[^:]*]]: tensor<384xi8>
+// CHECK:         tensor.expand_shape %[[C]] {{.*}} into tensor<4x48x2x16xi8>
+// CHECK:         tensor.expand_shape %[[S]] {{.*}} into tensor<4x48x2xi8>
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%{{.*}} : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+func.func @flat_blocks(%x: tensor<4x8x64xbf16>, %c: tensor<384x16xi8>,
+                       %s: tensor<384xi8>) -> tensor<4x8x48xf32> {
+  %we = tensor.empty() : tensor<12288xbf16>
+  %w0 = mxfp4.dequantize codes(%c : tensor<384x16xi8>) scales(%s : tensor<384xi8>)
+      outs(%we : tensor<12288xbf16>) -> tensor<12288xbf16>
+  %w = tensor.expand_shape %w0 [[0, 1, 2]] output_shape [4, 48, 64]
+      : tensor<12288xbf16> into tensor<4x48x64xbf16>
+  %init = arith.constant dense<0.0> : tensor<4x8x48xf32>
+  %y = linalg.batch_matmul
+      indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>,
+                       affine_map<(b, m, n, k) -> (b, n, k)>,
+                       affine_map<(b, m, n, k) -> (b, m, n)>]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x48x64xbf16>)
+      outs(%init : tensor<4x8x48xf32>) -> tensor<4x8x48xf32>
+  return %y : tensor<4x8x48xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// One row an expert; one row and no dimension for it; several dimensions of rows
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @dimensions
+// CHECK:         mxfp4.grouped_matmul activations(%{{.*}} : tensor<4x32xbf16>) {{.*}} -> tensor<4x48xf32>
+// CHECK:         mxfp4.grouped_matmul activations(%{{.*}} : tensor<1x32xbf16>) {{.*}} -> tensor<1x48xf32>
+// CHECK:         mxfp4.grouped_matmul activations(%{{.*}} : tensor<?x32xbf16>) {{.*}} -> tensor<?x48xf32>
+func.func @dimensions(%x: tensor<4x32xbf16>, %v: tensor<32xbf16>, %h: tensor<2x?x32xbf16>,
+                      %c: tensor<4x48x1x16xi8>, %s: tensor<4x48x1xi8>,
+                      %d: tensor<48x1x16xi8>, %t: tensor<48x1xi8>, %r: tensor<2x?x48xf32>)
+    -> (tensor<4x48xf32>, tensor<48xf32>, tensor<2x?x48xf32>) {
+  %e0 = tensor.empty() : tensor<4x48x32xbf16>
+  %w0 = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e0 : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %e1 = tensor.empty() : tensor<48x32xbf16>
+  %w1 = mxfp4.dequantize codes(%d : tensor<48x1x16xi8>) scales(%t : tensor<48x1xi8>)
+      outs(%e1 : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %i0 = arith.constant dense<0.0> : tensor<4x48xf32>
+  %y0 = linalg.contract
+      indexing_maps = [affine_map<(e, n, k) -> (e, k)>, affine_map<(e, n, k) -> (e, n, k)>,
+                       affine_map<(e, n, k) -> (e, n)>]
+      ins(%x, %w0 : tensor<4x32xbf16>, tensor<4x48x32xbf16>)
+      outs(%i0 : tensor<4x48xf32>) -> tensor<4x48xf32>
+  %i1 = arith.constant dense<0.0> : tensor<48xf32>
+  %y1 = linalg.matvec ins(%w1, %v : tensor<48x32xbf16>, tensor<32xbf16>)
+      outs(%i1 : tensor<48xf32>) -> tensor<48xf32>
+  %zero = arith.constant 0.0 : f32
+  %i2 = linalg.fill ins(%zero : f32) outs(%r : tensor<2x?x48xf32>) -> tensor<2x?x48xf32>
+  %y2 = linalg.contract
+      indexing_maps = [affine_map<(b, m, n, k) -> (b, m, k)>, affine_map<(b, m, n, k) -> (n, k)>,
+                       affine_map<(b, m, n, k) -> (b, m, n)>]
+      ins(%h, %w1 : tensor<2x?x32xbf16>, tensor<48x32xbf16>)
+      outs(%i2 : tensor<2x?x48xf32>) -> tensor<2x?x48xf32>
+  return %y0, %y1, %y2 : tensor<4x48xf32>, tensor<48xf32>, tensor<2x?x48xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// In a loop that is not raised, what was in place stays in place
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @in_place
+// CHECK:         scf.for {{.*}} iter_args(%[[Y:.*]] = %{{.*}})
+// CHECK:           %[[R:.*]] = mxfp4.grouped_matmul {{.*}} outs(%[[Y]] : tensor<8x48xf32>)
+// CHECK:           scf.yield %[[R]]
+// CHECK:         scf.for {{.*}} iter_args(%[[Z:.*]] = %{{.*}})
+// CHECK:           %[[Q:.*]] = mxfp4.grouped_matmul {{.*}} outs(%[[Z]] : tensor<8x48xbf16>)
+// CHECK:           scf.yield %[[Q]]
+func.func @in_place(%x: tensor<8x32xbf16>, %d: tensor<48x1x16xi8>, %t: tensor<48x1xi8>,
+                    %init: tensor<8x48xf32>, %narrow: tensor<8x48xbf16>)
+    -> (tensor<8x48xf32>, tensor<8x48xbf16>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %e1 = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%d : tensor<48x1x16xi8>) scales(%t : tensor<48x1xi8>)
+      outs(%e1 : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %r = scf.for %i = %c0 to %c3 step %c1 iter_args(%y = %init) -> (tensor<8x48xf32>) {
+    %z = linalg.fill ins(%zero : f32) outs(%y : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %m = linalg.matmul
+        indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                         affine_map<(m, n, k) -> (m, n)>]
+        ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+        outs(%z : tensor<8x48xf32>) -> tensor<8x48xf32>
+    scf.yield %m : tensor<8x48xf32>
+  }
+  %q = scf.for %i = %c0 to %c3 step %c1 iter_args(%y = %narrow) -> (tensor<8x48xbf16>) {
+    %wide = tensor.empty() : tensor<8x48xf32>
+    %z = linalg.fill ins(%zero : f32) outs(%wide : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %m = linalg.matmul
+        indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                         affine_map<(m, n, k) -> (m, n)>]
+        ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+        outs(%z : tensor<8x48xf32>) -> tensor<8x48xf32>
+    %n = linalg.generic {
+        indexing_maps = [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>],
+        iterator_types = ["parallel", "parallel"]}
+        ins(%m : tensor<8x48xf32>) outs(%y : tensor<8x48xbf16>) {
+      ^bb0(%v: f32, %o: bf16):
+        %u = arith.truncf %v : f32 to bf16
+        linalg.yield %u : bf16
+    } -> tensor<8x48xbf16>
+    scf.yield %n : tensor<8x48xbf16>
+  }
+  return %r, %q : tensor<8x48xf32>, tensor<8x48xbf16>
+}

@@ -318,18 +318,21 @@ def Raise : Pass<"mxfp4-raise"> {
 
     1. A decode of codes and scales becomes `mxfp4.dequantize`: either
        `arith.scaling_extf` of a tensor of `f4E2M1FN` with `f8E8M0FNU` scales
-       broadcast along 32 values of K, or a `linalg.generic` that decodes in its
+       broadcast along 32 values of K, or a linalg operation that decodes in its
        body, from `f4E2M1FN` or from the nibbles of i8 blocks. How a body does it
        is not recognised but proved: it is run on all codes and all scales and
        must give the exact result each time. A body that takes scale byte 0 for
        zero, or 0xFF for a number, is another operation and left alone.
-    2. A matmul of bf16 activations with such weights, `linalg.matmul`,
-       `linalg.batch_matmul` or a `linalg.generic`, each with indexing maps or
-       transpositions that put K last in the weights, becomes
-       `mxfp4.grouped_matmul`: one group of equal size for each expert.
-       Multiplications and additions must be in f32, and the init filled with
-       +0.0 (`linalg` accumulates onto it). A bf16 accumulator rounds after every
-       addition, which is another operation too.
+    2. A matmul of bf16 activations with such weights becomes
+       `mxfp4.grouped_matmul`: one group of equal size for each expert. A matmul
+       is any linalg operation, named or not, that sums products of an activation
+       `[experts, rows, K]` and a weight `[experts, N, K]`, each of these one
+       loop, several or none. Activations and output may be transposed; weights
+       are in that order behind transpositions, reshapes and widenings. The
+       decode may be in the body, too. Multiplications and additions must be in
+       f32, and the init filled with +0.0, in any way of writing it (`linalg`
+       accumulates onto it). A bf16 accumulator rounds after every addition,
+       which is another operation.
     3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
     4. A loop over experts becomes one `grouped_matmul` with a group for each: an
        `scf.for` from 0 to E that cuts the rows of expert e out of the
@@ -343,8 +346,15 @@ def Raise : Pass<"mxfp4-raise"> {
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
 
+    What looks like a decode, a matmul on decoded weights or a loop over experts,
+    and is not raised, gets a remark that says which condition failed; for a
+    decode, at which code and scale it differs, and how. The remark is one of
+    MLIR's remark engine (category `mxfp4-raise`), or a diagnostic where the
+    engine does not take it. With `report` there are also remarks on what was
+    raised, and notes on what to do next.
+
     Leaves behind: everything else as it was, but folded, and with reshapes that
-    meet merged. Codes of a tensor of `f4E2M1FN` that were not unpacked from
+    meet merged. What was computed in place stays so. Codes of a tensor of `f4E2M1FN` that were not unpacked from
     bytes in the same function are packed by a `linalg.generic`.
 
     Example:
