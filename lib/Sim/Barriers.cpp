@@ -135,8 +135,11 @@ void releaseBarrier(ExecContext &X, NamedBarrier &B, uint32_t Id) {
   ++X.Cl.Progress;
 }
 
-/// Whoever waits at .aligned does so at one instruction of the program; with
-/// bar.arrive there is no wait, and no such promise.
+/// Who waits at .aligned promises that all threads of the block execute this
+/// one instruction. Whole warps at two of them meet on the chip all the same,
+/// since it counts warps and does not look where they wait: a warning. (What
+/// differs within a warp is an error: requireAligned.) With bar.arrive there is
+/// no wait, and the manual's own examples mix it with bar.sync.
 void requireOneInstruction(ExecContext &X, const Inst &I, NamedBarrier &B,
                            uint64_t Id, unsigned Lane) {
   if (!(I.Flags & Inst::Aligned) || I.Sub == Arrive)
@@ -149,9 +152,10 @@ void requireOneInstruction(ExecContext &X, const Inst &I, NamedBarrier &B,
   X.report("barrier",
            "threads wait for barrier " + std::to_string(Id) +
                " here, and others at " + describeInst(X.K, B.AlignedWait - 1) +
-               "; bar.sync, which is barrier.sync.aligned, must be the same "
-               "instruction for all of them: use barrier.sync",
-           Lane, ~uint64_t(0), B.AlignedWait);
+               ": bar.sync is barrier.sync.aligned, for which PTX asks that "
+               "all of them execute the same instruction; barrier.sync does "
+               "not ask",
+           Lane, ~uint64_t(0), B.AlignedWait, Diagnostic::Severity::Warning);
 }
 
 uint32_t blockThreads(const ExecContext &X) {

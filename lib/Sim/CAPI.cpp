@@ -30,7 +30,8 @@ int mxfp4SimApiVersion(void) { return MXFP4_SIM_API_VERSION; }
 Mxfp4SimModule *mxfp4SimParse(const char *Text, size_t Size, const char *Name) {
   auto *M = new Mxfp4SimModule;
   std::vector<sim::Diagnostic> Errors;
-  M->M = sim::Module::parse({Text, Size}, Name ? Name : "input", Errors);
+  M->M = sim::Module::parse({Text ? Text : "", Text ? Size : 0},
+                            Name ? Name : "input", Errors);
   for (const sim::Diagnostic &D : Errors)
     M->Errors += D.str();
   return M;
@@ -96,16 +97,17 @@ void mxfp4SimLaunchShared(Mxfp4SimLaunch *L, uint32_t Bytes) {
 int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name, uint64_t Value) {
   std::string_view N = Name ? Name : "";
   sim::Options &O = L->Opts;
+  const unsigned Count = unsigned(std::min<uint64_t>(Value, UINT32_MAX));
   if (N == "seed")
     O.Seed = Value;
   else if (N == "host_threads")
-    O.HostThreads = unsigned(Value);
+    O.HostThreads = Count;
   else if (N == "max_instructions")
     O.MaxInstructions = Value;
   else if (N == "max_diagnostics")
-    O.MaxDiagnostics = unsigned(Value);
+    O.MaxDiagnostics = Count;
   else if (N == "resident_clusters")
-    O.ResidentClusters = unsigned(Value);
+    O.ResidentClusters = Count;
   else if (N == "check_races")
     O.CheckRaces = Value != 0;
   else if (N == "check_uninitialised")
@@ -113,7 +115,7 @@ int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name, uint64_t Value) {
   else if (N == "programmatic")
     O.Programmatic = Value != 0;
   else if (N == "launch_registers")
-    O.LaunchRegisters = unsigned(Value);
+    O.LaunchRegisters = Count;
   else
     return -1;
   return 0;

@@ -112,6 +112,12 @@ void mxfp4::sim::execExit(ExecContext &X, const Inst &) {
   exitLanes(X, Gone);
 }
 
+void mxfp4::sim::execUnsupported(ExecContext &X, const Inst &I) {
+  X.report("unsupported", X.K.Unsupported[I.A], X.firstLane());
+  X.G.Stop = true;
+  X.Yield = true;
+}
+
 /// A split at its reconvergence point waits for the rest. Returns true when the
 /// split at X.SplitIndex no longer exists.
 bool mxfp4::sim::arriveAtJoin(ExecContext &X) {

@@ -12,9 +12,10 @@
 
 using namespace mxfp4::sim;
 
-bool mxfp4::sim::decodeKernel(const AstKernel &Ast, Kernel &K,
+bool mxfp4::sim::decodeKernel(const AstKernel &Ast,
+                              const std::vector<Variable> &Globals, Kernel &K,
                               ErrorList &Errors) {
-  return Decoder(Ast, K, Errors).run();
+  return Decoder(Ast, Globals, K, Errors).run();
 }
 
 //===----------------------------------------------------------------------===//
@@ -80,34 +81,47 @@ bool Decoder::expectOps(size_t Min, size_t Max) {
 // The walk
 //===----------------------------------------------------------------------===//
 
+void Decoder::place(const Variable &V, uint64_t &Shared, uint64_t &Local) {
+  const uint64_t Mask = V.Align - 1;
+  uint64_t Address = V.Address;
+  if (V.Where == Space::Shared) {
+    if (V.Extern)
+      return;
+    Address = Shared = (Shared + Mask) & ~Mask;
+    Shared += V.Size;
+  } else if (V.Where == Space::Local || V.Where == Space::Param) {
+    // Of each thread; a parameter of a call has a generic address.
+    Local = (Local + Mask) & ~Mask;
+    Address = Local + 16 + (V.Where == Space::Param ? LocalWindow : 0);
+    Local += V.Size;
+  }
+  Symbols.insert({{V.Scope, V.Name}, Address});
+}
+
 /// Shared variables get the same addresses in every launch: static ones in
 /// order, then the dynamic part.
 bool Decoder::layoutVariables() {
   uint64_t Shared = SharedBase, Local = 0;
   uint32_t DynamicAlign = 16;
-  for (const Variable &V : Ast.Variables) {
-    uint64_t Mask = V.Align - 1;
-    if (V.Where == Space::Shared && !V.Extern) {
-      Shared = (Shared + Mask) & ~Mask;
-      Symbols.insert({V.Name, Shared});
-      Shared += V.Size;
-    } else if (V.Where == Space::Shared) {
-      DynamicAlign = std::max(DynamicAlign, V.Align);
-    } else if (V.Where == Space::Local) {
-      Local = (Local + Mask) & ~Mask;
-      Symbols.insert({V.Name, Local + 16});
-      Local += V.Size;
-    } else {
-      Symbols.insert({V.Name, V.Address});
+  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
+    for (const Variable &V : *List) {
+      place(V, Shared, Local);
+      if (V.Where == Space::Shared && V.Extern)
+        DynamicAlign = std::max(DynamicAlign, V.Align);
     }
-  }
   uint64_t Mask = DynamicAlign - 1;
   Shared = (Shared + Mask) & ~Mask;
-  for (const Variable &V : Ast.Variables)
-    if (V.Where == Space::Shared && V.Extern)
-      Symbols.insert({V.Name, Shared});
+  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
+    for (const Variable &V : *List)
+      if (V.Where == Space::Shared && V.Extern)
+        Symbols.insert({{V.Scope, V.Name}, Shared});
+  // Parameters are known in the outermost scope of the body.
   for (const KernelInfo::Param &P : Ast.Info.Params)
-    Symbols.insert({P.Name, ParamWindow + P.Offset});
+    Symbols.insert({{0, P.Name}, ParamWindow + P.Offset});
+  // A caller's variables come before what its callees call them.
+  for (const Alias &A : Ast.Aliases)
+    if (const uint64_t *Address = findSymbol(A.TargetScope, A.Target))
+      Symbols.insert({{A.Scope, A.Name}, *Address});
   if (Shared > SharedBase + MaxShared || Local > (64 << 10)) {
     Errors.error(Ast.Line, "kernel " + Ast.Info.Name +
                                " declares more shared or local memory than a "
@@ -118,6 +132,23 @@ bool Decoder::layoutVariables() {
   K.DynamicAlign = DynamicAlign;
   K.LocalBytes = uint32_t(Local);
   return true;
+}
+
+/// What is not supported may not be reached.
+void Decoder::decodeUnsupported(const AstInst &A) {
+  I = Inst();
+  Dsts.clear();
+  Srcs.clear();
+  Mods.clear();
+  if (A.HasGuard) {
+    I.Guard = regOperand(A.GuardReg);
+    I.Flags |= Inst::HasGuard | (A.GuardNot ? Inst::GuardNot : 0);
+  }
+  I.Fn = execUnsupported;
+  I.Flags |= Inst::Control;
+  I.P = Pipe::Control;
+  I.A = uint32_t(K.Unsupported.size());
+  K.Unsupported.push_back(A.Unsupported);
 }
 
 bool Decoder::decodeImplicitDef(const AstInst &A) {
@@ -133,6 +164,10 @@ bool Decoder::decodeOne(const AstInst &A) {
   Cur = &A;
   if (A.ImplicitDef)
     return decodeImplicitDef(A);
+  if (!A.Unsupported.empty()) {
+    decodeUnsupported(A);
+    return true;
+  }
   I = Inst();
   Dsts.clear();
   Srcs.clear();

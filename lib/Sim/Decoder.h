@@ -72,8 +72,9 @@ struct SpecialSlot {
 
 class Decoder {
 public:
-  Decoder(const AstKernel &Ast, Kernel &K, ErrorList &Errors)
-      : Ast(Ast), K(K), Errors(Errors) {}
+  Decoder(const AstKernel &Ast, const std::vector<Variable> &Globals, Kernel &K,
+          ErrorList &Errors)
+      : Ast(Ast), Globals(Globals), K(K), Errors(Errors) {}
   bool run();
 
   // What families use.
@@ -115,6 +116,7 @@ public:
 
 private:
   const AstKernel &Ast;
+  const std::vector<Variable> &Globals; ///< Of the module.
   Kernel &K;
   ErrorList &Errors;
   const AstInst *Cur = nullptr;
@@ -127,6 +129,9 @@ private:
   bool Failed = false;
 
   bool layoutVariables();
+  void place(const Variable &V, uint64_t &Shared, uint64_t &Local);
+  const uint64_t *findSymbol(uint32_t Scope, std::string_view Name) const;
+  void decodeUnsupported(const AstInst &A);
   bool decodeOne(const AstInst &A);
   bool decodeImplicitDef(const AstInst &A);
   Operand regOperand(uint32_t Id);
@@ -134,7 +139,7 @@ private:
   Operand specialOperand(Special S);
   Operand allocate(unsigned Bits, std::string Name);
   bool checkWidth(Ty Have, Ty Want, bool AllowWider, const std::string &Name);
-  std::map<std::string, uint64_t> Symbols;
+  std::map<LabelKey, uint64_t> Symbols;
 };
 
 // Families; each returns false after Decoder::fail.
@@ -157,6 +162,10 @@ bool decodeStoreAsync(Decoder &D);
 bool decodeMatrixMove(Decoder &D);
 bool decodeMma(Decoder &D);
 bool decodeWgmma(Decoder &D);
+
+/// What a matrix instruction multiplies, if it is something that is not
+/// executed: "FP8 (e4m3, e5m2)". Empty for others.
+std::string foreignOperands(std::string_view Opcode);
 
 using DecodeFn = bool (*)(Decoder &);
 /// The family of an opcode's first word; null when it is unknown.

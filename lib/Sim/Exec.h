@@ -172,6 +172,7 @@ void execBranch(ExecContext &X, const Inst &I);
 void execBranchIndexed(ExecContext &X, const Inst &I);
 void execExit(ExecContext &X, const Inst &I);
 void execImplicitDef(ExecContext &X, const Inst &I);
+void execUnsupported(ExecContext &X, const Inst &I);
 
 /// "thread 5 of block (0,0,0)" style name of an agent, for messages.
 std::string describeAgent(const ExecContext &X, AgentLane Who);

@@ -71,9 +71,12 @@ bool same(const Dim3 &A, const Dim3 &B) {
 
 std::string mxfp4::sim::checkLaunch(const Kernel &K, const Launch &L, Grid &G) {
   const KernelInfo &I = K.Info;
-  if (L.Block.count() == 0 || L.Block.count() > 1024 || L.Block.Z > 64)
+  auto Within = [](const Dim3 &D, uint32_t X, uint32_t Y, uint32_t Z) {
+    return D.X && D.Y && D.Z && D.X <= X && D.Y <= Y && D.Z <= Z;
+  };
+  if (!Within(L.Block, 1024, 1024, 64) || L.Block.count() > 1024)
     return "a block has 1 to 1024 threads, found " + dims(L.Block);
-  if (L.Grid.count() == 0 || L.Grid.count() > MaxCtas)
+  if (!Within(L.Grid, 0x7fffffff, 65535, 65535) || L.Grid.count() > MaxCtas)
     return "a grid has 1 to " + std::to_string(MaxCtas) +
            " blocks here, found " + dims(L.Grid);
   if (I.RequiredBlock.X && !same(I.RequiredBlock, L.Block))
@@ -91,8 +94,8 @@ std::string mxfp4::sim::checkLaunch(const Kernel &K, const Launch &L, Grid &G) {
     G.ClusterDim = I.RequiredCluster;
   }
   const Dim3 &C = G.ClusterDim;
-  if (C.count() == 0 || C.count() > 16 || L.Grid.X % C.X || L.Grid.Y % C.Y ||
-      L.Grid.Z % C.Z)
+  if (!Within(C, 16, 16, 16) || C.count() > 16 || L.Grid.X % C.X ||
+      L.Grid.Y % C.Y || L.Grid.Z % C.Z)
     return "clusters of " + dims(C) + " do not tile a grid of " + dims(L.Grid) +
            ", or have more than 16 blocks";
   if (uint64_t(K.StaticShared) + L.DynamicShared > MaxShared)

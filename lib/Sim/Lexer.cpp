@@ -123,33 +123,30 @@ private:
     push(Tok::Ident, Begin);
   }
 
-  void number() {
-    size_t Begin = Pos;
-    char Second = peek(1);
-    if (peek() == '0' && (Second == 'f' || Second == 'F' || Second == 'd' ||
-                          Second == 'D' || Second == 'x' || Second == 'X')) {
-      Pos += 2;
-      uint64_t Value = 0;
-      while (isHex(peek()))
-        Value = Value << 4 | hexValue(Text[Pos++]);
-      Tok Kind = (Second | 0x20) == 'x'   ? Tok::Int
-                 : (Second | 0x20) == 'f' ? Tok::F32
-                                          : Tok::F64;
-      if (peek() == 'U')
-        ++Pos;
-      push(Kind, Begin).Value = Value;
-      return;
+  /// Digits of a base; false if there are none, or more than 64 bits.
+  bool digits(unsigned Base, uint64_t &Value) {
+    bool Fits = isHex(peek());
+    for (Value = 0; isHex(peek()); ++Pos) {
+      const unsigned Digit = hexValue(peek());
+      Fits &= Digit < Base && Value <= (~uint64_t(0) - Digit) / Base;
+      Value = Value * Base + Digit;
     }
-    uint64_t Value = 0;
+    return Fits;
+  }
+
+  /// 0f3F800000 and 0d3FF0000000000000: the bits, all of them.
+  void floatBits(size_t Begin) {
+    const bool Single = (Text[Pos + 1] | 0x20) == 'f';
+    Pos += 2;
+    const size_t First = Pos;
+    uint64_t Value;
+    const bool Good = digits(16, Value) && Pos - First == (Single ? 8 : 16);
+    push(!Good ? Tok::Bad : Single ? Tok::F32 : Tok::F64, Begin).Value = Value;
+  }
+
+  void decimalFraction(size_t Begin) {
     while (isDigit(peek()))
-      Value = Value * 10 + unsigned(Text[Pos++] - '0');
-    bool Fraction = peek() == '.' && isDigit(peek(1));
-    if (!Fraction) {
-      if (peek() == 'U')
-        ++Pos;
-      push(Tok::Int, Begin).Value = Value;
-      return;
-    }
+      ++Pos;
     ++Pos;
     while (isDigit(peek()))
       ++Pos;
@@ -160,10 +157,35 @@ private:
       while (isDigit(peek()))
         ++Pos;
     }
-    double Number = std::strtod(
+    const double Number = std::strtod(
         std::string(Text.substr(Begin, Pos - Begin)).c_str(), nullptr);
+    uint64_t Value;
     std::memcpy(&Value, &Number, sizeof(Value));
     push(Tok::F64, Begin).Value = Value;
+  }
+
+  void number() {
+    const size_t Begin = Pos;
+    const char Second = char(peek(1) | 0x20);
+    if (peek() == '0' && (Second == 'f' || Second == 'd'))
+      return floatBits(Begin);
+    size_t End = Pos;
+    while (End < Text.size() && isDigit(Text[End]))
+      ++End;
+    if (End + 1 < Text.size() && Text[End] == '.' && isDigit(Text[End + 1]))
+      return decimalFraction(Begin);
+    unsigned Base = 10;
+    if (peek() == '0' && (Second == 'x' || Second == 'b')) {
+      Base = Second == 'x' ? 16 : 2;
+      Pos += 2;
+    } else if (peek() == '0' && isDigit(peek(1))) {
+      Base = 8;
+    }
+    uint64_t Value = 0;
+    const bool Good = digits(Base, Value);
+    if (peek() == 'U')
+      ++Pos;
+    push(Good ? Tok::Int : Tok::Bad, Begin).Value = Value;
   }
 
   void string() {

@@ -36,8 +36,8 @@ struct Token {
   std::string_view Text;
 };
 
-/// Splits the whole text; the last token is Eof. Bytes that start no token
-/// become Bad tokens, which the parser reports.
+/// Splits the whole text; the last token is Eof. Bytes that start no token, and
+/// numbers that PTX does not have, become Bad tokens, which the parser reports.
 std::vector<Token> lex(std::string_view Text);
 
 } // namespace mxfp4::sim

@@ -157,6 +157,8 @@ bool mxfp4::sim::resolve(ExecContext &X, Space S, uint64_t Addr, unsigned Bytes,
         : In(LocalWindow) ? Space::Local
         : In(ParamWindow) ? Space::Param
                           : Space::Global;
+  if (S == Space::Param && In(LocalWindow)) // Of a call.
+    S = Space::Local;
   switch (S) {
   case Space::Shared:
   case Space::SharedCluster: {

@@ -151,6 +151,10 @@ bool mxfp4::sim::decodeMma(Decoder &D) {
   D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
   D.take("sync");
   D.take("aligned");
+  if (std::string What = foreignOperands(D.ast().Opcode); !What.empty())
+    return D.fail("mma of " + What +
+                  " is not supported: the interpreter executes mma of bf16 and "
+                  "of f16, with f32 accumulators");
   bool K16 = D.take("m16n8k16"), K8 = !K16 && D.take("m16n8k8");
   if (!K16 && !K8)
     return D.fail("only mma shapes m16n8k16 and m16n8k8 are supported");

@@ -95,45 +95,114 @@ void ErrorList::error(unsigned Line, std::string Message,
   Out.push_back(std::move(D));
 }
 
+void ErrorList::add(const std::vector<Diagnostic> &More) {
+  for (const Diagnostic &D : More)
+    if (!tooMany()) {
+      ++Count;
+      Out.push_back(D);
+    }
+}
+
 Module::Module() : Impl(new ModuleImpl) {}
 Module::~Module() = default;
 
 const std::vector<KernelInfo> &Module::kernels() const { return Impl->Infos; }
+
+namespace {
+
+/// Text of a file that is no PTX, by its first bytes.
+std::string notPtx(std::string_view Text) {
+  auto Begins = [&](std::string_view With) {
+    return Text.substr(0, With.size()) == With;
+  };
+  if (Text.find_first_not_of(" \t\r\n") == Text.npos)
+    return "the text is empty; expected PTX, which begins with .version";
+  if (Begins("\x7f"
+             "ELF"))
+    return "this is a cubin (ELF), which only a GPU executes; expected PTX "
+           "text";
+  if (Begins("\x50\xed\x55\xba"))
+    return "this is a fat binary; expected PTX text (cuobjdump -ptx shows it)";
+  if (Begins("\xff\xfe") || Begins("\xfe\xff"))
+    return "this is UTF-16 text; expected PTX, which is ASCII";
+  if (Text.size() > (size_t(128) << 20))
+    return "the text has " + std::to_string(Text.size()) +
+           " bytes; PTX of more than 128 MiB is not supported";
+  return "";
+}
+
+/// PTX from a C string, as NVRTC gives it, has a NUL at the end, and an editor
+/// may have put a byte order mark in front.
+std::string_view trimmed(std::string_view Text) {
+  if (Text.substr(0, 3) == "\xef\xbb\xbf")
+    Text.remove_prefix(3);
+  const std::string_view Blank(" \t\r\n\0", 5);
+  return Text.substr(0, Text.find_last_not_of(Blank) + 1);
+}
+
+/// Gives module-scope variables their places: each its own page, with a gap, so
+/// that running past its end is noticed.
+class Placement {
+public:
+  explicit Placement(ModuleImpl &M) : M(M) {}
+  void operator()(std::vector<Variable> &Variables) {
+    for (Variable &V : Variables) {
+      if (V.Where != Space::Global && V.Where != Space::Const)
+        continue;
+      V.Address = Next;
+      Next += (V.Size + 0x1ffff) & ~uint64_t(0xffff);
+      M.Variables.push_back(V);
+    }
+  }
+
+private:
+  ModuleImpl &M;
+  uint64_t Next = VariableBase;
+};
+
+} // namespace
 
 std::unique_ptr<Module> Module::parse(std::string_view Text,
                                       std::string_view Name,
                                       std::vector<Diagnostic> &Errors) {
   std::unique_ptr<Module> Result(new Module);
   ModuleImpl &M = *Result->Impl;
-  M.Text = std::string(Text);
   M.Name = Name;
   ErrorList List(Errors, M.Name);
-  AstModule Ast;
-  if (!parsePtx(M.Text, Ast, List))
+  if (std::string Why = notPtx(Text); !Why.empty()) {
+    List.error(1, Why);
     return nullptr;
+  }
+  M.Text = std::string(trimmed(Text));
+  AstModule Ast;
+  if (!parsePtx(M.Text, Ast, M.Name, List)) {
+    for (AstKernel &K : Ast.Kernels)
+      List.add(K.Errors);
+    return nullptr;
+  }
   M.VersionMajor = Ast.VersionMajor;
   M.VersionMinor = Ast.VersionMinor;
-  // Every variable gets its own page, with a gap, so that running past its end
-  // is noticed.
-  std::map<std::string, uint64_t> Placed;
-  uint64_t Next = VariableBase;
-  auto Place = [&](Variable &V) {
-    if (V.Where != Space::Global && V.Where != Space::Const)
-      return;
-    auto [It, New] = Placed.insert({V.Name, Next});
-    V.Address = It->second;
-    if (!New)
-      return;
-    Next += (V.Size + 0x1ffff) & ~uint64_t(0xffff);
-    M.Variables.push_back(V);
-  };
+  Placement Place(M);
+  Place(Ast.Variables);
+  bool Usable = false;
   for (AstKernel &K : Ast.Kernels) {
-    for (Variable &V : K.Variables)
-      Place(V);
     M.Kernels.emplace_back();
-    if (!decodeKernel(K, M.Kernels.back(), List))
-      return nullptr;
-    M.Infos.push_back(M.Kernels.back().Info);
+    Kernel &Decoded = M.Kernels.back();
+    ErrorList Own(Decoded.Errors, M.Name);
+    Own.add(K.Errors);
+    if (!Own.any() && (!K.HasCalls || inlineCalls(Ast, K, Own))) {
+      Place(K.Variables);
+      if (!decodeKernel(K, Ast.Variables, Decoded, Own))
+        Own.add(Ast.Skipped);
+    }
+    Decoded.Info = K.Info;
+    Decoded.Info.StaticShared = Decoded.StaticShared;
+    M.Infos.push_back(Decoded.Info);
+    Usable |= !Own.any();
   }
-  return Result;
+  if (Usable)
+    return Result;
+  for (const Kernel &K : M.Kernels)
+    List.add(K.Errors);
+  return nullptr;
 }

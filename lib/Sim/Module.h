@@ -90,6 +90,8 @@ struct AstOperand {
 struct AstInst {
   std::string_view Opcode; ///< Whole, with dots.
   std::vector<AstOperand> Ops;
+  /// Not empty: executing it is an error, and this says why.
+  std::string Unsupported;
   bool HasGuard = false, GuardNot = false;
   bool ImplicitDef = false;
   uint32_t GuardReg = 0;
@@ -103,9 +105,14 @@ struct RegInfo {
   Ty Type;
 };
 
-/// A variable of the module or of a kernel: .shared, .global, .const, .local.
+/// Scope 0 is a body's outermost; the module's is outside of all.
+constexpr uint32_t ModuleScope = ~0u;
+
+/// A variable of the module or of a body: .shared, .global, .const, .local, and
+/// .param in a body, which is memory of the thread.
 struct Variable {
   std::string Name;
+  uint32_t Scope = ModuleScope;
   Space Where = Space::Global;
   uint32_t Align = 1;
   uint64_t Size = 0;
@@ -114,6 +121,7 @@ struct Variable {
   uint64_t Address = 0; ///< Assigned by layout.
 };
 
+/// What a name means depends on the scope that has it.
 struct LabelKey {
   uint32_t Scope;
   std::string_view Name;
@@ -205,6 +213,10 @@ struct Kernel {
   std::vector<std::string> SlotNames;
   /// Registers set at the start: (number of the special register, where).
   std::vector<std::pair<unsigned, Operand>> Specials;
+  /// Why the kernel cannot be launched; empty for one that can.
+  std::vector<Diagnostic> Errors;
+  /// What instructions say that the interpreter does not execute.
+  std::vector<std::string> Unsupported;
   uint32_t ParamBytes = 0, LocalBytes = 0, StaticShared = 0;
   uint32_t DynamicAlign = 16;
   uint32_t MaxRegisters = 0; ///< .maxnreg
@@ -239,22 +251,47 @@ constexpr unsigned RankShift = 24;
 // Building
 //===----------------------------------------------------------------------===//
 
-/// A kernel as the parser hands it to the decoder.
+/// A parameter or a result of a device function: a .param, or a register.
+struct Formal {
+  KernelInfo::Param P;
+  Ty Type = Ty::None;
+  bool IsReg = false;
+  uint32_t RegId = 0;
+};
+
+/// A name that stands for a variable of another scope: what a device function
+/// calls its parameter, and its caller by another name.
+struct Alias {
+  uint32_t Scope;
+  std::string_view Name;
+  uint32_t TargetScope;
+  std::string_view Target;
+};
+
+/// A kernel as the parser hands it to the decoder, or a device function.
 struct AstKernel {
   KernelInfo Info;
   std::vector<AstInst> Insts;
   std::vector<RegInfo> Regs;
   std::map<LabelKey, uint32_t> Labels;
   std::map<LabelKey, std::vector<std::string_view>> BranchTables;
-  std::vector<uint32_t> ScopeParent;
-  std::vector<Variable> Variables; ///< Visible ones, module scope included.
+  std::vector<uint32_t> ScopeParent; ///< Of the outermost: ModuleScope.
+  std::vector<Variable> Variables;   ///< Its own.
+  std::vector<Alias> Aliases;
+  std::vector<Formal> Results, Formals; ///< Of a device function.
+  /// Why it cannot be executed.
+  std::vector<Diagnostic> Errors;
+  bool HasCalls = false;
   uint32_t MaxRegisters = 0;
   unsigned Line = 0;
 };
 
 struct AstModule {
   std::vector<AstKernel> Kernels;
+  std::map<std::string, AstKernel, std::less<>> Functions; ///< With a body.
   std::vector<Variable> Variables;
+  /// Directives of the module that were skipped.
+  std::vector<Diagnostic> Skipped;
   unsigned VersionMajor = 0, VersionMinor = 0;
 };
 
@@ -263,6 +300,8 @@ public:
   ErrorList(std::vector<Diagnostic> &Out, std::string File)
       : Out(Out), File(std::move(File)) {}
   void error(unsigned Line, std::string Message, std::string_view Inst = {});
+  /// What another list has found.
+  void add(const std::vector<Diagnostic> &More);
   bool any() const { return Count != 0; }
   /// Parsing stops after so many errors.
   bool tooMany() const { return Count >= 20; }
@@ -273,8 +312,12 @@ private:
   unsigned Count = 0;
 };
 
-bool parsePtx(std::string_view Text, AstModule &M, ErrorList &Errors);
-bool decodeKernel(const AstKernel &Ast, Kernel &K, ErrorList &Errors);
+bool parsePtx(std::string_view Text, AstModule &M, const std::string &File,
+              ErrorList &Errors);
+/// Puts the bodies of device functions where they are called.
+bool inlineCalls(const AstModule &M, AstKernel &K, ErrorList &Errors);
+bool decodeKernel(const AstKernel &Ast, const std::vector<Variable> &Globals,
+                  Kernel &K, ErrorList &Errors);
 /// Fills Kernel::Reconverge and the Reconverge flags.
 void computeReconvergence(Kernel &K);
 

@@ -227,14 +227,27 @@ bool Decoder::immediate(const AstOperand &Op, int64_t &Value) {
   return true;
 }
 
+const uint64_t *Decoder::findSymbol(uint32_t Scope,
+                                    std::string_view Name) const {
+  while (true) {
+    auto It = Symbols.find({Scope, Name});
+    if (It != Symbols.end())
+      return &It->second;
+    if (Scope == ModuleScope)
+      return nullptr;
+    Scope = Ast.ScopeParent[Scope];
+  }
+}
+
 bool Decoder::symbolAddress(std::string_view Name, uint64_t &Address) {
-  auto It = Symbols.find(std::string(Name));
-  if (It == Symbols.end())
+  const uint64_t *Found = findSymbol(Cur->Scope, Name);
+  if (!Found)
     return false;
-  Address = It->second;
-  for (const Variable &V : Ast.Variables)
-    if (V.Extern && V.Name == Name)
-      K.UsesDynamicShared = true;
+  Address = *Found;
+  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
+    for (const Variable &V : *List)
+      if (V.Extern && V.Name == Name)
+        K.UsesDynamicShared = true;
   return true;
 }
 
@@ -246,9 +259,9 @@ bool Decoder::label(std::string_view Name, uint32_t &Target) {
       Target = It->second;
       return true;
     }
-    if (Scope == 0)
-      return fail("label " + std::string(Name) + " is not defined");
     Scope = Ast.ScopeParent[Scope];
+    if (Scope == ModuleScope)
+      return fail("label " + std::string(Name) + " is not defined");
   }
 }
 
@@ -266,8 +279,8 @@ bool Decoder::branchTable(std::string_view Name,
       }
       return true;
     }
-    if (Scope == 0)
-      return fail("branch table " + std::string(Name) + " is not defined");
     Scope = Ast.ScopeParent[Scope];
+    if (Scope == ModuleScope)
+      return fail("branch table " + std::string(Name) + " is not defined");
   }
 }

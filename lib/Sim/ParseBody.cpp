@@ -25,21 +25,24 @@ bool Parser::openScope(uint32_t Parent) {
 bool Parser::parseBody(AstKernel &K) {
   Body = &K;
   Scopes.clear();
-  Locals.clear();
-  if (!expect('{') || !openScope(0))
+  if (!expect('{') || !openScope(ModuleScope))
     return false;
+  for (std::vector<Formal> *List : {&K.Results, &K.Formals})
+    for (Formal &F : *List)
+      if (F.IsReg) {
+        F.RegId = uint32_t(K.Regs.size());
+        Scopes[0].Regs[F.P.Name] = F.RegId;
+        K.Regs.push_back({F.P.Name, F.Type});
+      }
   while (!Scopes.empty()) {
     if (cur().Kind == Tok::Eof)
-      return fail("expected '}' at the end of kernel " + K.Info.Name +
+      return fail("expected '}' at the end of " + K.Info.Name +
                   ", found the end of the file");
     if (!parseStatement())
       return false;
     if (K.Insts.size() > MaxInstructions)
-      return fail("kernel " + K.Info.Name + " has too many instructions");
+      return fail(K.Info.Name + " has too many instructions");
   }
-  // Inner variables shadow those of the module: they come first.
-  K.Variables = std::move(Locals);
-  K.Variables.insert(K.Variables.end(), M.Variables.begin(), M.Variables.end());
   return true;
 }
 
@@ -72,6 +75,12 @@ bool Parser::parseStatement() {
     advance();
     if (cur().Kind == Tok::Directive && cur().Text == ".branchtargets")
       return parseBranchTable(Label);
+    if (cur().Kind == Tok::Directive &&
+        (cur().Text == ".callprototype" || cur().Text == ".calltargets")) {
+      // Of calls through a register, which say so where they stand.
+      skipStatement();
+      return true;
+    }
     if (!Body->Labels
              .insert({{Scopes.back().Id, Label}, uint32_t(Body->Insts.size())})
              .second)
@@ -107,14 +116,18 @@ bool Parser::parseBodyDirective() {
     skipLine(Line);
     return true;
   }
-  if (D == ".local" || D == ".shared" || D == ".global" || D == ".const") {
+  if (D == ".local" || D == ".shared" || D == ".global" || D == ".const" ||
+      D == ".param") {
     advance();
-    return parseVariables(D, false, Locals);
+    return parseVariables(D, false, Body->Variables);
   }
   if (D == ".section") {
     advance();
     return skipBraces();
   }
+  if (D == ".visible" || D == ".entry" || D == ".func")
+    return fail("expected '}' at the end of " + Body->Info.Name + ", found " +
+                shown(cur()));
   return fail("directive " + std::string(D) +
               " is not supported inside a kernel");
 }
@@ -217,6 +230,22 @@ bool Parser::parseAddress(AstOperand &Op, unsigned Depth) {
   return expect(']');
 }
 
+/// "{a, b}", and the "(a, b)" or "()" of a call.
+bool Parser::parseVector(AstOperand &Op, unsigned Depth) {
+  const char End = isPunct('(') ? ')' : '}';
+  advance();
+  Op.K = AstOperand::Vec;
+  if (End == ')' && accept(End))
+    return true;
+  do {
+    AstOperand E;
+    if (!parseOperand(E, Depth + 1))
+      return false;
+    Op.Elems.push_back(std::move(E));
+  } while (accept(','));
+  return expect(End);
+}
+
 bool Parser::parseOperand(AstOperand &Op, unsigned Depth) {
   if (Depth > MaxOperandDepth)
     return fail("operands nest too deeply");
@@ -224,17 +253,8 @@ bool Parser::parseOperand(AstOperand &Op, unsigned Depth) {
     Op.Not = true;
   if (accept('['))
     return parseAddress(Op, Depth);
-  if (accept('{') || isPunct('(')) {
-    bool Paren = accept('(');
-    Op.K = AstOperand::Vec;
-    do {
-      AstOperand E;
-      if (!parseOperand(E, Depth + 1))
-        return false;
-      Op.Elems.push_back(std::move(E));
-    } while (accept(','));
-    return expect(Paren ? ')' : '}');
-  }
+  if (isPunct('{') || isPunct('('))
+    return parseVector(Op, Depth);
   bool Minus = accept('-');
   const Token &T = cur();
   switch (T.Kind) {
@@ -281,6 +301,7 @@ bool Parser::parseInstruction() {
     return fail("expected an instruction, found " + shown(cur()));
   I.Opcode = cur().Text;
   I.Line = cur().Line;
+  Body->HasCalls |= I.Opcode.substr(0, 4) == "call";
   advance();
   while (!isPunct(';')) {
     AstOperand Op;

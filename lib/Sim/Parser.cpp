@@ -11,19 +11,26 @@
 using namespace mxfp4::sim;
 
 bool mxfp4::sim::parsePtx(std::string_view Text, AstModule &M,
-                          ErrorList &Errors) {
+                          const std::string &File, ErrorList &Errors) {
   std::vector<Token> Tokens = lex(Text);
-  return Parser(Text, Tokens, M, Errors).parseModule();
+  return Parser(Text, Tokens, M, File, Errors).parseModule();
 }
 
 bool Parser::fail(std::string Message) {
-  Errors.error(cur().Line, std::move(Message));
+  const Token &T = cur();
+  if (T.Kind == Tok::Bad && T.Text[0] >= '0' && T.Text[0] <= '9')
+    Message = shown(T) +
+              " is no number of PTX: integers have at most 64 bits, 0f is "
+              "followed by 8 hexadecimal digits and 0d by 16";
+  Errors->error(T.Line, std::move(Message));
   return false;
 }
 
 std::string Parser::shown(const Token &T) const {
   if (T.Kind == Tok::Eof)
     return "the end of the file";
+  if (T.Kind == Tok::Bad && (uint8_t(T.Text[0]) < 32 || T.Text[0] & 0x80))
+    return "a byte " + hex(uint8_t(T.Text[0]));
   return "'" + std::string(T.Text.substr(0, 60)) + "'";
 }
 
@@ -60,6 +67,32 @@ bool Parser::skipBraces() {
     advance();
   } while (Depth);
   return true;
+}
+
+/// Goes behind a body that is not understood. Where braces do not match, the
+/// next kernel or function ends it.
+void Parser::skipBody() {
+  unsigned Depth = 0;
+  while (cur().Kind != Tok::Eof) {
+    if (cur().Kind == Tok::Directive)
+      for (const char *D : {".entry", ".func", ".visible", ".weak", ".extern"})
+        if (cur().Text == D)
+          return;
+    const bool Ends = isPunct('}') ? Depth <= 1 : isPunct(';') && Depth == 0;
+    Depth += isPunct('{');
+    Depth -= isPunct('}') && Depth;
+    advance();
+    if (Ends)
+      return;
+  }
+}
+
+/// Goes behind a statement of the module that is not understood.
+void Parser::skipStatement() {
+  while (cur().Kind != Tok::Eof && !isPunct(';') && !isPunct('{'))
+    advance();
+  if (!accept(';'))
+    skipBody();
 }
 
 bool Parser::parseVersion() {
@@ -101,16 +134,25 @@ bool Parser::parseModule() {
   while (cur().Kind != Tok::Eof) {
     if (!parseTopLevel())
       return false;
-    if (Errors.tooMany())
+    if (Errors->tooMany())
       return false;
   }
-  if (M.Kernels.empty() && !Errors.any())
+  if (M.Kernels.empty() && !Errors->any())
     return fail("the module has no .entry");
-  return !Errors.any();
+  return !Errors->any();
+}
+
+/// What the interpreter does not know may be of no kernel that is launched: a
+/// kernel that uses it will miss the name, and say why.
+bool Parser::skipDirective(const Token &T) {
+  ErrorList(M.Skipped, File)
+      .error(T.Line, "directive " + std::string(T.Text) + " is not supported");
+  skipStatement();
+  return true;
 }
 
 bool Parser::parseTopLevel() {
-  const Token &T = cur();
+  const Token T = cur();
   if (T.Kind == Tok::ImplicitDef || isPunct(';')) {
     advance();
     return true;
@@ -137,7 +179,9 @@ bool Parser::parseTopLevel() {
   }
   if (D == ".entry")
     return parseEntry();
-  if (D == ".func" || D == ".section") {
+  if (D == ".func")
+    return parseFunction();
+  if (D == ".section") {
     Extern = false;
     return skipBraces();
   }
@@ -148,9 +192,18 @@ bool Parser::parseTopLevel() {
   if (D == ".shared" || D == ".global" || D == ".const") {
     bool IsExtern = Extern;
     Extern = false;
-    return parseVariables(D, IsExtern, M.Variables);
+    // A variable that is not understood is missed where it is used.
+    ErrorList Own(M.Skipped, File), *Module = Errors;
+    Errors = &Own;
+    const size_t Known = M.Variables.size();
+    if (!parseVariables(D, IsExtern, M.Variables)) {
+      M.Variables.resize(Known);
+      skipStatement();
+    }
+    Errors = Module;
+    return true;
   }
-  return fail("directive " + std::string(D) + " is not supported");
+  return skipDirective(T);
 }
 
 void Parser::skipLine(unsigned Line) {
@@ -166,8 +219,11 @@ bool Parser::parseVariables(std::string_view SpaceName, bool IsExtern,
   Proto.Where = SpaceName == ".shared"  ? Space::Shared
                 : SpaceName == ".const" ? Space::Const
                 : SpaceName == ".local" ? Space::Local
+                : SpaceName == ".param" ? Space::Param
                                         : Space::Global;
   Proto.Extern = IsExtern;
+  if (!Scopes.empty())
+    Proto.Scope = Scopes.back().Id;
   uint64_t Align = 0, VecLength = 1;
   Ty Type = Ty::None;
   while (cur().Kind == Tok::Directive) {
@@ -214,7 +270,7 @@ bool Parser::parseDeclarator(const Variable &Proto, uint64_t Element,
       Open = true;
     else if (!expectInt(N))
       return false;
-    if (N > (uint64_t(1) << 32) || Count * N > (uint64_t(1) << 32))
+    if (N > (uint64_t(1) << 32) || (N && Count > (uint64_t(1) << 32) / N))
       return fail("variable " + V.Name + " is larger than 4 GiB");
     Count *= N;
     if (!expect(']'))
@@ -288,118 +344,4 @@ void Parser::skipParens() {
       --Depth;
     advance();
   } while (Depth && cur().Kind != Tok::Eof);
-}
-
-bool Parser::parseParams(AstKernel &K) {
-  uint32_t Offset = 0;
-  while (!accept(')')) {
-    if (cur().Kind != Tok::Directive || cur().Text != ".param")
-      return fail("expected '.param', found " + shown(cur()));
-    advance();
-    uint64_t Align = 0, Count = 1, Unused;
-    bool Pointer = false;
-    Ty Type = Ty::None;
-    while (cur().Kind == Tok::Directive) {
-      std::string_view D = cur().Text;
-      advance();
-      if (D == ".align") {
-        // After ".ptr" this is the alignment of what it points to.
-        if (!expectInt(Pointer ? Unused : Align))
-          return false;
-      } else if (D == ".ptr") {
-        Pointer = true;
-      } else if (D == ".global" || D == ".shared" || D == ".const" ||
-                 D == ".local") {
-        continue;
-      } else {
-        Type = parseType(D.substr(1));
-        if (Type == Ty::None)
-          return fail("expected the type of a parameter, found '" +
-                      std::string(D) + "'");
-      }
-    }
-    if (Type == Ty::None || Type == Ty::Pred || cur().Kind != Tok::Ident)
-      return fail("expected a parameter's type and name, found " +
-                  shown(cur()));
-    KernelInfo::Param P;
-    P.Name = std::string(cur().Text);
-    advance();
-    if (accept('[') && (!expectInt(Count) || !expect(']')))
-      return false;
-    uint32_t Element = typeBits(Type) / 8;
-    if (Count > 65536 / Element)
-      return fail("parameter " + P.Name + " is larger than 64 KiB");
-    P.Size = uint32_t(Count) * Element;
-    P.Align = Align ? Align : Element;
-    if (P.Align > 128 || (P.Align & (P.Align - 1)))
-      return fail("the alignment of parameter " + P.Name +
-                  " must be a power of two up to 128");
-    P.Offset = Offset = (Offset + P.Align - 1) & ~(P.Align - 1);
-    Offset += P.Size;
-    K.Info.Params.push_back(std::move(P));
-    if (!isPunct(')') && !expect(','))
-      return false;
-    if (K.Info.Params.size() > 1024)
-      return fail("more than 1024 parameters");
-  }
-  return true;
-}
-
-bool Parser::parseDims(Dim3 &D) {
-  uint64_t V[3] = {1, 1, 1};
-  for (unsigned I = 0; I < 3; ++I) {
-    if (!expectInt(V[I]))
-      return false;
-    if (V[I] > 0x7fffffff)
-      return fail("dimension out of range");
-    if (!accept(','))
-      break;
-  }
-  D = {uint32_t(V[0]), uint32_t(V[1]), uint32_t(V[2])};
-  return true;
-}
-
-bool Parser::parseEntry() {
-  Extern = false;
-  if (cur().Kind != Tok::Ident)
-    return fail("expected the name of the kernel, found " + shown(cur()));
-  M.Kernels.emplace_back();
-  AstKernel &K = M.Kernels.back();
-  K.Line = cur().Line;
-  K.Info.Name = std::string(cur().Text);
-  advance();
-  if (accept('(') && !parseParams(K))
-    return false;
-  while (cur().Kind == Tok::Directive) {
-    std::string_view D = cur().Text;
-    advance();
-    uint64_t Value;
-    bool Good = true;
-    if (D == ".maxntid")
-      Good = parseDims(K.Info.MaxBlock);
-    else if (D == ".reqntid")
-      Good = parseDims(K.Info.RequiredBlock);
-    else if (D == ".reqnctapercluster")
-      Good = parseDims(K.Info.RequiredCluster);
-    else if (D == ".maxnreg") {
-      Good = expectInt(Value);
-      K.MaxRegisters = uint32_t(Value);
-    } else if (D == ".minnctapersm" || D == ".maxclusterrank")
-      Good = expectInt(Value);
-    else if (D == ".noreturn" || D == ".explicitcluster" ||
-             D == ".blocksareclusters")
-      Good = true;
-    else if (D == ".pragma")
-      skipLine(cur().Line);
-    else
-      return fail("directive " + std::string(D) +
-                  " is not supported on a kernel");
-    if (!Good)
-      return false;
-  }
-  if (accept(';')) { // A declaration only.
-    M.Kernels.pop_back();
-    return true;
-  }
-  return parseBody(K);
 }

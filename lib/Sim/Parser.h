@@ -12,21 +12,23 @@
 
 namespace mxfp4::sim {
 
-/// A recursive-descent parser that stops at the first error. Every loop eats a
-/// token or leaves, and scopes nest to a fixed depth, so that no input can hang
-/// it or exhaust the stack.
+/// A recursive-descent parser. A body ends at its first error, which is its
+/// own: others of the file go on. Every loop eats a token or leaves, and scopes
+/// nest to a fixed depth, so that no input can hang it or exhaust the stack.
 class Parser {
 public:
   Parser(std::string_view Text, const std::vector<Token> &Tokens, AstModule &M,
-         ErrorList &Errors)
-      : Text(Text), Tokens(Tokens), M(M), Errors(Errors) {}
+         std::string File, ErrorList &Errors)
+      : Text(Text), Tokens(Tokens), M(M), File(std::move(File)),
+        Errors(&Errors) {}
   bool parseModule();
 
 private:
   std::string_view Text;
   const std::vector<Token> &Tokens;
   AstModule &M;
-  ErrorList &Errors;
+  std::string File;
+  ErrorList *Errors; ///< Of the module, or of the body at hand.
   size_t Pos = 0;
   bool Extern = false;
 
@@ -52,6 +54,8 @@ private:
   bool expect(char C);
   bool expectInt(uint64_t &Value);
   bool skipBraces();
+  void skipBody();
+  void skipStatement();
   void skipLine(unsigned Line);
   void skipParens();
 
@@ -64,9 +68,18 @@ private:
   bool parseDeclarator(const Variable &Proto, uint64_t Element,
                        std::vector<Variable> &Out);
   bool parseInitialiser(Variable &V, uint64_t Element, bool Open);
+  bool skipDirective(const Token &T);
+
+  // ParseKernel.cpp: kernels and device functions up to their bodies.
+  bool parseParam(KernelInfo::Param &P, Ty &Type, uint32_t &Offset);
   bool parseParams(AstKernel &K);
+  bool parseFormals(std::vector<Formal> &Out);
   bool parseDims(Dim3 &D);
+  bool parseAttribute(AstKernel &K);
   bool parseEntry();
+  bool parseKernel(AstKernel &K);
+  bool parseFunction();
+  bool parseFunctionRest(AstKernel &F, bool &HasBody);
 
   // ParseBody.cpp: kernel bodies.
   struct RegRange {
@@ -82,7 +95,6 @@ private:
   };
   std::vector<Scope> Scopes;
   AstKernel *Body = nullptr;
-  std::vector<Variable> Locals;
 
   bool parseBody(AstKernel &K);
   bool parseStatement();
@@ -93,6 +105,7 @@ private:
   bool parseAddress(AstOperand &Op, unsigned Depth);
   bool parseName(AstOperand &Op);
   bool parseBranchTable(std::string_view Label);
+  bool parseVector(AstOperand &Op, unsigned Depth);
   bool openScope(uint32_t Parent);
   bool findRegister(std::string_view Name, uint32_t &Id);
 };

@@ -142,6 +142,11 @@ Result mxfp4::sim::run(const Module &Mod, std::string_view Entry, Launch &L,
   if (!K)
     return failure(M.Name,
                    "the module has no kernel named " + std::string(Entry));
+  if (!K->Errors.empty()) {
+    Result R;
+    R.Diagnostics = K->Errors;
+    return R;
+  }
   Grid G;
   G.M = &M;
   G.K = K;

@@ -182,6 +182,10 @@ void execWait(ExecContext &X, const Inst &I) {
 }
 
 bool decodeMmaAsync(Decoder &D) {
+  if (std::string What = foreignOperands(D.ast().Opcode); !What.empty())
+    return D.fail("wgmma of " + What +
+                  " is not supported: the interpreter executes wgmma of bf16 "
+                  "and of f16, with f32 accumulators");
   std::string_view Shape;
   if (!D.takePrefix("m64n", &Shape))
     return D.fail("wgmma needs a shape m64nNk16");
@@ -241,6 +245,26 @@ bool decodeMmaAsync(Decoder &D) {
 }
 
 } // namespace
+
+std::string mxfp4::sim::foreignOperands(std::string_view Opcode) {
+  std::string Fp8, Whole;
+  for (size_t At = Opcode.find('.'); At != Opcode.npos;) {
+    const size_t Next = Opcode.find('.', At + 1);
+    const std::string Word(Opcode.substr(At + 1, Next - At - 1));
+    if (Word == "e4m3" || Word == "e5m2")
+      Fp8 += (Fp8.empty() ? "" : ", ") + Word;
+    if (Word == "tf32")
+      return "TF32";
+    if (Word == "s8" || Word == "u8")
+      Whole = "8-bit integers";
+    if (Word == "b1")
+      Whole = "single bits";
+    if (Word == "sp")
+      return "sparse matrices";
+    At = Next;
+  }
+  return Fp8.empty() ? Whole : "FP8 (" + Fp8 + ")";
+}
 
 void mxfp4::sim::finishWgmmas(ExecContext &X, uint32_t Upto) {
   auto &Pending = X.W.Wgmmas;

@@ -77,7 +77,7 @@ TEST(Parser, Errors) {
       "cp.async.cg copies 16 bytes");
   EXPECT_NE(parseError(".version 7.0\n").find("versions 8.0 to 9.x are"),
             std::string::npos);
-  EXPECT_NE(parseError("").find("no .entry"), std::string::npos);
+  EXPECT_NE(parseError("").find("the text is empty"), std::string::npos);
 }
 
 TEST(Launch, IsChecked) {

@@ -39,9 +39,14 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parse(this->text("weights.order"), layout.order) ||
       !parse(this->text("weights.scales"), layout.scales))
     die("the manifest names a layout of weights that is not known");
-  if (experts < 1 || groups < 1 || n < 1 || k < 32 || k % 32)
+  constexpr int64_t most = int64_t(1) << 24;
+  if (experts < 1 || groups < 1 || n < 1 || k < 32 || k % 32 ||
+      std::max({experts, groups, n, k}) > most)
     die("the manifest has a problem that cannot be: experts, groups and n are "
-        "positive, k is a multiple of 32");
+        "positive, k is a multiple of 32, all up to 2^24");
+  if (double(experts) * double(n) * double(k) > double(int64_t(1) << 36))
+    die("the weights have more than 2^36 elements, which the interpreter does "
+        "not hold");
   readSpec(spec);
 }
 
@@ -80,7 +85,7 @@ static std::vector<int32_t> integers(const std::string &text) {
   std::vector<int32_t> values;
   if (text.find_first_not_of("0123456789,-") == std::string::npos) {
     for (const std::string &word : split(text, ','))
-      values.push_back(int32_t(number(word)));
+      values.push_back(int32_t(integer(word, 32, "--problem")));
     return values;
   }
   const std::string bytes = readFile(text);
@@ -100,9 +105,10 @@ void Problem::readSpec(const std::string &spec) {
     if (equals == std::string::npos || value.empty())
       die("expected key=value in --problem, found '" + word + "'");
     if (key == "rows")
-      rows = int64_t(number(value));
+      rows = int64_t(number(value, 1, INT32_MAX - 1, "rows in --problem"));
     else if (key == "multiprocessors")
-      multiprocessors = int64_t(number(value));
+      multiprocessors =
+          int64_t(number(value, 1, 1024, "multiprocessors in --problem"));
     else if (key == "routing" && (value == "random" || value == "even" ||
                                   value == "first" || value == "last"))
       routing = value;
@@ -123,10 +129,6 @@ void Problem::readSpec(const std::string &spec) {
                         "weights", "multiprocessors"}) +
           "; see --help");
   }
-  if (rows < 1 || rows >= INT32_MAX || multiprocessors < 1 ||
-      multiprocessors > 1024)
-    die("--problem expects rows from 1 to 2^31 - 2 and multiprocessors from 1 "
-        "to 1024");
 }
 
 /// Offsets and ids, where they are not given.
@@ -252,8 +254,11 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
     map.Rank = 2;
     map.Dims = {uint64_t(k), uint64_t(rows), 1, 1, 1};
     map.Strides = {uint64_t(2 * k), 0, 0, 0};
-    map.Box = {uint32_t((*box)[0].getAsInteger().value_or(0)),
-               uint32_t((*box)[1].getAsInteger().value_or(0)), 1, 1, 1};
+    auto extent = [&](int i) {
+      const int64_t number = (*box)[i].getAsInteger().value_or(0);
+      return uint32_t(number < 0 || number > 256 ? 0 : number);
+    };
+    map.Box = {extent(0), extent(1), 1, 1, 1};
     map.Swizzling = sim::TensorMap::Swizzle::B128;
     if (std::string wrong = map.verify(); !wrong.empty())
       die(("the tensor map of \"" + name).append("\": ").append(wrong));
@@ -269,7 +274,10 @@ static sim::Dim3 triple(const llvm::json::Value &value) {
   if (!list || list->size() != 3)
     die("the manifest's block and cluster are three numbers each");
   auto get = [&](int i) {
-    return uint32_t((*list)[i].getAsInteger().value_or(0));
+    const int64_t number = (*list)[i].getAsInteger().value_or(0);
+    if (number < 1 || number > 1024)
+      die("the manifest's block and cluster have from 1 to 1024 of each");
+    return uint32_t(number);
   };
   return {get(0), get(1), get(2)};
 }
@@ -284,9 +292,18 @@ sim::Launch Problem::launch(uint64_t seed) {
   l.Cluster = triple(at("launch.cluster"));
   if (text("launch.grid.rule") != "persistent")
     die("the manifest's rule for the grid is not known");
-  l.Grid.X = uint32_t(integer("launch.grid.ctas_per_sm") * multiprocessors);
+  auto bounded = [&](const char *path, int64_t least, int64_t most) {
+    const int64_t number = integer(path);
+    if (number < least || number > most)
+      die(std::string("the manifest's \"") + path + "\" is " +
+          std::to_string(number) + ", expected " + std::to_string(least) +
+          " to " + std::to_string(most));
+    return uint32_t(number);
+  };
+  l.Grid.X =
+      bounded("launch.grid.ctas_per_sm", 1, 32) * uint32_t(multiprocessors);
   l.Grid.X = std::max(l.Grid.X - l.Grid.X % l.Cluster.X, l.Cluster.X);
-  l.DynamicShared = uint32_t(integer("launch.dynamic_shared_bytes"));
+  l.DynamicShared = bounded("launch.dynamic_shared_bytes", 0, 1 << 20);
   const llvm::json::Array *arguments = at("arguments").getAsArray();
   if (!arguments)
     die("the manifest's \"arguments\" are no list");

@@ -14,7 +14,13 @@
 /// Says what is wrong with the command, and exits with 2.
 [[noreturn]] void die(const std::string &message);
 std::vector<std::string> split(const std::string &text, char at);
-uint64_t number(const std::string &text);
+/// Dies unless \p text, the value of \p what, is a whole number in the range.
+uint64_t number(const std::string &text, uint64_t least, uint64_t most,
+                const std::string &what);
+/// The bits of a whole number, signed or not, that fits in so many.
+uint64_t integer(const std::string &text, unsigned bits,
+                 const std::string &what);
+float real(const std::string &text, const std::string &what);
 std::string readFile(const std::string &name);
 
 #endif // MXFP4_TOOLS_SIM_TOOL_H

@@ -10,12 +10,10 @@
 #include "Tool.h"
 #include "mxfp4/Sim/Sim.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
-#include <sstream>
+#include <new>
+#include <stdexcept>
 
 using namespace mxfp4::sim;
 
@@ -47,6 +45,7 @@ Arguments, one --arg for each parameter in order:
                       DIMS and BOX are lists such as 64x128 (innermost first),
                       SWIZZLE is 0, 32, 64 or 128, STRIDES are bytes of the
                       outer dimensions (default: dense)
+  mapat:...           the same in global memory; the argument is its address
   extra:...           a buffer as above that is no parameter (for maps)
 
 A kernel of ours, instead of launch and arguments:
@@ -76,49 +75,17 @@ Checks and scheduling:
   --no-races, --no-uninitialised
 )";
 
-void die(const std::string &Message) {
-  std::fprintf(stderr, "mxfp4-sim: %s\n", Message.c_str());
-  std::exit(2);
-}
-
-std::vector<std::string> split(const std::string &S, char At) {
-  std::vector<std::string> Parts;
-  std::stringstream In(S);
-  for (std::string P; std::getline(In, P, At);)
-    Parts.push_back(P);
-  return Parts;
-}
-
-uint64_t number(const std::string &S) {
-  errno = 0;
-  char *End;
-  uint64_t V = S[0] == '-' ? uint64_t(std::strtoll(S.c_str(), &End, 0))
-                           : std::strtoull(S.c_str(), &End, 0);
-  if (S.empty() || *End || errno)
-    die("expected a number, found '" + S + "'");
-  return V;
-}
-
-std::string readFile(const std::string &Name) {
-  std::ifstream In(Name, std::ios::binary);
-  if (!In)
-    die("cannot read " + Name + ": " + std::strerror(errno));
-  std::stringstream Text;
-  Text << In.rdbuf();
-  return Text.str();
-}
-
 namespace {
 
-Dim3 dims(const std::string &S) {
+/// "X,Y,Z"; what a launch can have of each, the interpreter says.
+Dim3 dims(const std::string &S, const std::string &Option) {
   std::vector<std::string> P = split(S, ',');
-  if (P.empty() || P.size() > 3)
-    die("expected X[,Y[,Z]], found '" + S + "'");
-  Dim3 D;
-  D.X = uint32_t(number(P[0]));
-  D.Y = P.size() > 1 ? uint32_t(number(P[1])) : 1;
-  D.Z = P.size() > 2 ? uint32_t(number(P[2])) : 1;
-  return D;
+  if (P.empty() || P.size() > 3 || S.back() == ',')
+    die(Option + ": expected X[,Y[,Z]], found '" + S + "'");
+  auto Get = [&](size_t J) {
+    return J < P.size() ? uint32_t(number(P[J], 1, UINT32_MAX, Option)) : 1;
+  };
+  return {Get(0), Get(1), Get(2)};
 }
 
 struct Command {
@@ -140,20 +107,24 @@ Command parseCommand(int Argc, char **Argv) {
         die(A + " needs a value; see --help");
       return Argv[++N];
     };
+    auto Number = [&](uint64_t Least, uint64_t Most) {
+      return number(Value(), Least, Most, A);
+    };
+    auto Count = [&] { return unsigned(Number(1, UINT32_MAX)); };
     if (A == "--help" || A == "-h") {
       std::fputs(Help, stdout);
       std::exit(0);
     } else if (A == "--entry")
       C.Entry = Value();
     else if (A == "--grid")
-      C.L.Grid = dims(Value());
+      C.L.Grid = dims(Value(), A);
     else if (A == "--block") {
-      C.L.Block = dims(Value());
+      C.L.Block = dims(Value(), A);
       C.HasBlock = true;
     } else if (A == "--cluster")
-      C.L.Cluster = dims(Value());
+      C.L.Cluster = dims(Value(), A);
     else if (A == "--shared")
-      C.L.DynamicShared = uint32_t(number(Value()));
+      C.L.DynamicShared = uint32_t(Number(0, UINT32_MAX));
     else if (A == "--problem")
       C.Problem = Value() + " ";
     else if (A == "--manifest")
@@ -169,17 +140,17 @@ Command parseCommand(int Argc, char **Argv) {
     else if (A == "--json")
       C.Json = true;
     else if (A == "--seed")
-      C.Opts.Seed = number(Value());
+      C.Opts.Seed = Number(0, UINT64_MAX);
     else if (A == "--seeds")
-      C.Seeds = unsigned(number(Value()));
+      C.Seeds = Count();
     else if (A == "--threads")
-      C.Opts.HostThreads = unsigned(number(Value()));
+      C.Opts.HostThreads = Count();
     else if (A == "--max-instructions")
-      C.Opts.MaxInstructions = number(Value());
+      C.Opts.MaxInstructions = Number(1, UINT64_MAX);
     else if (A == "--max-diagnostics")
-      C.Opts.MaxDiagnostics = unsigned(number(Value()));
+      C.Opts.MaxDiagnostics = Count();
     else if (A == "--registers")
-      C.Opts.LaunchRegisters = unsigned(number(Value()));
+      C.Opts.LaunchRegisters = unsigned(Number(0, 256));
     else if (A == "--programmatic")
       C.Opts.Programmatic = true;
     else if (A == "--no-races")
@@ -279,7 +250,7 @@ bool runProblem(const Command &C, const Module &M) {
 
 } // namespace
 
-int main(int Argc, char **Argv) {
+static int runTool(int Argc, char **Argv) {
   Command C = parseCommand(Argc, Argv);
   std::vector<Diagnostic> Errors;
   std::unique_ptr<Module> M = Module::parse(readFile(C.File), C.File, Errors);
@@ -301,4 +272,14 @@ int main(int Argc, char **Argv) {
       C.L.Block = K->RequiredBlock;
   }
   return runSeeds(C, *M, C.Entry.empty() ? K->Name : C.Entry) ? 0 : 1;
+}
+
+int main(int Argc, char **Argv) {
+  try {
+    return runTool(Argc, Argv);
+  } catch (const std::bad_alloc &) {
+    die("this takes more memory than there is");
+  } catch (const std::length_error &) {
+    die("this takes more memory than there is");
+  }
 }
