@@ -41,7 +41,7 @@ class Stored:
     size: int
 
     def __str__(self) -> str:
-        return f"{shown(self.name)} ({self.dtype} {list(self.shape)})"
+        return f"{shown(self.name)} ({self.dtype} {shown(list(self.shape))})"
 
     def bytes(self, start: int, count: int) -> NDArray[np.uint8]:
         """Some of its bytes: u8 ``[count]``.

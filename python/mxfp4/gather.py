@@ -160,14 +160,14 @@ def _matrix(pair: _Pair, *, experts: bool) -> Stack:
     blocks = len(shape) == lead + 2 and shape[-1] == block
     if 0 in shape or not (flat or blocks):
         raise Error(
-            f"{shown(codes.path)}: {shown(codes.name)} must have shape {form}, got {shape}."
+            f"{shown(codes.path)}: {shown(codes.name)} must have shape {form}, got {shown(shape)}."
         )
     groups = shape[-1] // block if flat else shape[-2]
     wanted_scales = (*shape[:lead], groups)
     if tuple(scales.shape) not in (wanted_scales, (*wanted_scales, 1)):
         raise Error(
             f"{shown(scales.path)}: {shown(scales.name)} must have shape {list(wanted_scales)} to "
-            f"fit {shown(codes.name)}, got {list(scales.shape)}."
+            f"fit {shown(codes.name)}, got {shown(list(scales.shape))}."
         )
     count = shape[0] if experts else 1
     return Stack((count, shape[lead - 1], groups * BLOCK), codes, scales)

@@ -28,11 +28,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "packed"
 
 
-def other_weights(source: Checkpoint, folder: Path, place: int) -> Checkpoint:
+def other_weights(source: Checkpoint, folder: Path, which: int = 0, place: int = 0) -> Checkpoint:
     """A checkpoint with the same names, sizes and times of its files, and one byte changed."""
     shutil.copytree(source.path, folder)
     file = next(iter(source[NAMES[0]].files))
-    tensor = next(iter(source[NAMES[0]].matrices.stored()))
+    tensor = list(source[NAMES[0]].matrices.stored())[which]
     data = bytearray(file.read_bytes())
     data[tensor.offset + place * (tensor.size - 1)] ^= 0x10
     stamp = file.stat()
@@ -41,11 +41,12 @@ def other_weights(source: Checkpoint, folder: Path, place: int) -> Checkpoint:
     return Checkpoint(folder)
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("place", ["first byte", "last byte"])
+@pytest.mark.parametrize("which", ["codes", "scales"])
 def test_weights_are_known_by_their_content(
-    source: Checkpoint, out: Path, tmp_path: Path, place: int
+    source: Checkpoint, out: Path, tmp_path: Path, which: str, place: str
 ) -> None:
-    other = other_weights(source, tmp_path / "other", place)
+    other = other_weights(source, tmp_path / "other", which == "scales", place == "last byte")
     pack(source, out)
     packed = PackedCheckpoint(out)
     assert packed.digest(NAMES[0]) == source[NAMES[0]].digest() != other[NAMES[0]].digest()
@@ -78,7 +79,7 @@ def test_weights_are_known_by_their_content(
 def test_a_file_of_another_packing_is_found_out(
     source: Checkpoint, out: Path, tmp_path: Path
 ) -> None:
-    other = other_weights(source, tmp_path / "other", 0)
+    other = other_weights(source, tmp_path / "other")
     pack(source, out)
     pack(other, tmp_path / "q")
     file = f"{NAMES[0]}.safetensors"
