@@ -86,13 +86,31 @@ public:
                                                              : 1) {}
 
   Pick pick(int64_t rows) const {
-    const bool isShort = !preference.instruction && steps < kFewSteps;
-    return isShort || preference.instruction == Instruction::MmaSync
-               ? pickMmaSync(rows)
-               : pickWgmma(rows);
+    return instruction() == Instruction::MmaSync ? pickMmaSync(rows)
+                                                 : pickWgmma(rows);
+  }
+
+  /// Why it is this instruction: a part of the reason for people.
+  std::string whyInstruction() const {
+    const std::string name =
+        instruction() == Instruction::MmaSync ? "mma.sync" : "wgmma";
+    if (preference.instruction)
+      return name + " as asked for";
+    const std::string few = std::to_string(kFewSteps);
+    if (instruction() == Instruction::Wgmma)
+      return name + " because K has at least " + few + " steps of 64";
+    return name + " because K = " + std::to_string(problem.k) + " has only " +
+           std::to_string(steps) + (steps == 1 ? " step" : " steps") +
+           " of 64, and wgmma needs " + few +
+           " to overlap copies, decoding and multiplication";
   }
 
 private:
+  Instruction instruction() const {
+    return preference.instruction.value_or(
+        steps < kFewSteps ? Instruction::MmaSync : Instruction::Wgmma);
+  }
+
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                  int kSlices = 1, int ctas = 1) const {
     Schedule schedule;
@@ -303,7 +321,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   const Pick pick = chooser.pick(rows);
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
-  choice.reason = pick.why;
+  choice.reason = std::string(pick.why) + "; " + chooser.whyInstruction();
   choice.reason += problem.rowsHint > 0
                        ? " (" + std::to_string(ceilDiv(expected, groups)) +
                              " expected a group)"

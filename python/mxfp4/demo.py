@@ -76,7 +76,8 @@ def way(gpu: bool) -> str:
         "no kernel can run here, and comparing numpy with numpy would show nothing: torch sees no "
         f"GPU, and {' and '.join(lacks)} {'were' if len(lacks) > 1 else 'was'} not found. Use a "
         "machine with a GPU and kernels of `mxfp4 compile` (--kernels FOLDER), or install what "
-        f"runs kernels on the CPU: {library.how_to_have(lacks[-1])} `mxfp4 doctor` says what is there."
+        f"runs kernels on the CPU: {library.how_to_have(lacks[-1])} `mxfp4 doctor` says what is "
+        "there."
     )
 
 

@@ -28,7 +28,7 @@
 // UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
 // FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, {{.*}} placement = register, ctas = 1, token_step = 8, k_slices = 3>
-// FEW-SAME: schedule_reason = "up to about ten rows a group: {{.+}} (2 expected a group)"
+// FEW-SAME: schedule_reason = "up to about ten rows a group: {{.+}}; wgmma because K has at least 8 steps of 64 (2 expected a group)"
 // MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, warps_rows = 12, warps_tokens = 1, stages = 7, placement = register, ctas = 1, token_step = 16>
 // MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
 // MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register

@@ -44,6 +44,33 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
   }
 }
 
+// The reason says which rule led to the instruction, with the numbers.
+TEST(ChooseSchedule, TheInstructionHasItsReason) {
+  for (int64_t steps = 1; steps < 20; ++steps)
+    for (int64_t rest : {0, 32}) {
+      const Problem problem = {4, 4, 192, steps * 64 - rest, 8};
+      const ScheduleChoice choice = choose(problem);
+      const bool isWgmma = choice.schedule.instruction == Instruction::Wgmma;
+      EXPECT_EQ(isWgmma, steps >= 8);
+      const std::string why =
+          isWgmma ? "; wgmma because K has at least 8 steps of 64 ("
+                  : "; mma.sync because K = " + std::to_string(problem.k) +
+                        " has only " + std::to_string(steps) +
+                        (steps == 1 ? " step" : " steps") +
+                        " of 64, and wgmma needs 8 to overlap copies, decoding "
+                        "and multiplication (";
+      EXPECT_NE(choice.reason.find(why), std::string::npos) << choice.reason;
+      for (auto [asked, name] : {std::pair(Instruction::MmaSync, "mma.sync"),
+                                 {Instruction::Wgmma, "wgmma"}}) {
+        const std::string said =
+            choose(problem, {Placement::Register, asked}).reason;
+        EXPECT_NE(said.find(std::string("; ") + name + " as asked for ("),
+                  std::string::npos)
+            << said;
+      }
+    }
+}
+
 // The suite runs every schedule of the list; none may be left out.
 TEST(ChooseSchedule, WhateverIsChosenIsListed) {
   for (Placement placement : {Placement::Register, Placement::Shared}) {
