@@ -1,13 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """lit configuration: .mlir, .ptx and .test files under test/."""
 
-# ruff: noqa: F821 (lit provides `config`)
+# ruff: noqa: F821 (lit provides `config` and `lit_config`)
 
 import os
 import shutil
 import sys
 
 import lit.formats
+
+# `lit test/...` starts here: a build's own configuration knows its tools, and
+# loads this file again.
+if not hasattr(config, "mxfp4_build"):
+    tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    build = os.environ.get("MXFP4_BUILD", os.path.join(tree, "build"))
+    site = os.path.join(build, "test", "lit.site.cfg.py")
+    if not os.path.isfile(site):
+        lit_config.fatal(
+            f"{build} is no build of mxfp4: it has no test/lit.site.cfg.py. Build first (cmake "
+            "--preset release && cmake --build --preset release), or name the folder in "
+            "MXFP4_BUILD."
+        )
+    lit_config.load_config(config, site)
+    raise SystemExit  # which ends this file and not lit
 
 config.name = "mxfp4"
 config.test_format = lit.formats.ShTest(execute_external=False)
