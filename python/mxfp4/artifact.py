@@ -16,9 +16,13 @@ from typing import Any
 
 from .errors import Error
 from .layout import BLOCK_BYTES, Layout
+from .names import shown
 
 FORMAT = "mxfp4-artifact"
 VERSION = 3
+_MOST = 2**31 - 1
+"""Sizes in a manifest are those of i32."""
+
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
 _NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows")
 _OPTIONAL = {"workspace"}
@@ -101,7 +105,7 @@ class Manifest:
         """
         try:
             raw = json.loads(text)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise Error(f"{origin} is not JSON: {e}.") from e
         try:
             return _parse(raw)
@@ -120,28 +124,30 @@ def _get(node: Any, path: str, kind: type | tuple[type, ...]) -> Any:
             raise Error(f'"{path}" is missing.')
         node = node[key]
     if not isinstance(node, kind) or (isinstance(node, bool) and kind is int):
-        raise Error(f'"{path}" has a wrong type: {json.dumps(node)}.')
+        raise Error(f'"{path}" has a wrong type: {shown(json.dumps(node))}.')
     return node
 
 
 def _number(node: Any, path: str, low: int) -> int:
     value = _get(node, path, int)
     if value < low:
-        raise Error(f'"{path}" must be at least {low}, got {value}.')
+        raise Error(f'"{path}" must be at least {low}, got {shown(value)}.')
+    if value > _MOST:
+        raise Error(f'"{path}" must be at most {_MOST}, got {shown(value)}.')
     return value
 
 
 def _choice(node: Any, path: str, allowed: tuple[str, ...]) -> str:
     value = _get(node, path, str)
     if value not in allowed:
-        raise Error(f'"{path}" must be one of {list(allowed)}, got "{value}".')
+        raise Error(f'"{path}" must be one of {list(allowed)}, got "{shown(value)}".')
     return value
 
 
 def _triple(node: Any, path: str) -> tuple[int, int, int]:
     value = _get(node, path, list)
-    if len(value) != 3 or not all(type(v) is int and v >= 1 for v in value):
-        raise Error(f'"{path}" must be three positive numbers, got {value}.')
+    if len(value) != 3 or not all(type(v) is int and 1 <= v <= _MOST for v in value):
+        raise Error(f'"{path}" must be three positive numbers, got {shown(value)}.')
     return value[0], value[1], value[2]
 
 
@@ -150,7 +156,8 @@ def _parse(raw: Any) -> Manifest:
         raise Error(f'expected an object with "format": "{FORMAT}".')
     if raw.get("version") != VERSION:
         raise Error(
-            f"this package reads manifests of version {VERSION}, got {raw.get('version')!r}; "
+            f"this package reads manifests of version {VERSION}, got "
+            f"{shown(repr(raw.get('version')))}; "
             "compile the kernel again."
         )
     _choice(raw, "problem.activation", ("bf16",))
@@ -188,10 +195,21 @@ def _parse(raw: Any) -> Manifest:
         ctas_per_sm=_number(raw, "launch.grid.ctas_per_sm", 1),
         arguments=_arguments(raw, ids, output),
         schedule=_get(raw, "schedule", dict),
-        resources=raw.get("resources") or {},
+        resources=_resources(raw),
         versions=_get(raw, "versions", dict),
         raw=raw,
     )
+
+
+def _resources(raw: Any) -> dict[str, Any]:
+    """Registers and spills, and what counted them; empty if the kernel was not assembled."""
+    if raw.get("resources") is None:
+        return {}
+    found: dict[str, Any] = _get(raw, "resources", dict)
+    for name in ("registers", "spill_bytes"):
+        if name in found:
+            _number(found, name, 0)
+    return found
 
 
 def _rows_hint(raw: Any) -> tuple[int, int] | None:
@@ -199,7 +217,7 @@ def _rows_hint(raw: Any) -> tuple[int, int] | None:
     if hint is None:
         return None
     if not (isinstance(hint, list) and len(hint) == 2 and all(type(v) is int for v in hint)):
-        raise Error(f'"problem.rows_hint" must be two numbers, got {hint}.')
+        raise Error(f'"problem.rows_hint" must be two numbers, got {shown(hint)}.')
     return hint[0], hint[1]
 
 
@@ -217,7 +235,9 @@ def _boxes(item: Any) -> tuple[tuple[int, int], ...]:
         if not (isinstance(box, list) and len(box) == 2) or not all(
             type(v) is int and 1 <= v <= 256 for v in box
         ):
-            raise Error(f"the box of a tensor map must be two numbers from 1 to 256, got {box}.")
+            raise Error(
+                f"the box of a tensor map must be two numbers from 1 to 256, got {shown(box)}."
+            )
     return tuple((box[0], box[1]) for box in boxes)
 
 
@@ -270,8 +290,8 @@ class Artifact:
     def __post_init__(self) -> None:
         if f".entry {self.manifest.entry}" not in self.ptx:
             raise Error(
-                f"{self.origin}: the PTX has no entry {self.manifest.entry!r}, which the manifest "
-                "names."
+                f"{self.origin}: the PTX has no entry {shown(self.manifest.entry)!r}, which the "
+                "manifest names."
             )
         if self.cubin is not None and not self.cubin.startswith(b"\x7fELF"):
             raise Error(f"{self.origin}: the cubin is not an ELF file.")

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import MANIFEST, PTX, artifact, manifest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mxfp4 import Artifact, Error, Layout
 from mxfp4.artifact import Manifest, load_all
 
@@ -75,14 +79,57 @@ def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
         Manifest.parse(manifest(**changes))
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from([0, 1, 32, 2**31, 2**63, 10**30, "x", "rows", "spread", "tensor_maps"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner,
+                                                                max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+def places(node: Any) -> list[tuple[Any, Any]]:
+    keys = list(node) if isinstance(node, dict) else range(len(node) if type(node) is list else 0)
+    return [place for k in keys for place in [(node, k), *places(node[k])]]
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.data())
+def test_any_manifest_is_read_or_refused(data: st.DataObject) -> None:
+    raw = copy.deepcopy({**MANIFEST, "resources": {"registers": 72, "spill_bytes": 0}})
+    for _ in range(data.draw(st.integers(1, 2))):
+        node, key = data.draw(st.sampled_from(places(raw)))
+        if data.draw(st.integers(0, 4)):
+            node[key] = data.draw(VALUES)
+        else:
+            del node[key]
+    try:
+        found = Manifest.parse(json.dumps(raw))
+    except Error as e:
+        message = str(e)
+    else:
+        message = ""
+    if message:
+        assert message.isprintable()
+        return
+    assert found.layout.order in ("spread", "nibble")
+    assert all(1 <= v < 2**31 for v in (found.experts, found.groups, found.n, found.k))
+    assert all(1 <= v < 2**31 for v in (*found.block, *found.cluster, found.ctas_per_sm))
+    assert 0 <= found.dynamic_shared_bytes < 2**31
+    assert 0 <= found.most_rows < 2**31
+    int(found.resources.get("registers", 0))
+    assert {a.name for a in found.arguments} >= {"x", "weights", "offsets", "y", "rows"}
+
+
 def test_broken_artifacts(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     with pytest.raises(Error, match=r"is not an artifact: it has no manifest\.json"):
         Artifact.load(folder)
     artifact().save(folder)
-    (folder / "manifest.json").write_text("{")
-    with pytest.raises(Error, match=r"manifest\.json is not JSON"):
-        Artifact.load(folder)
+    for text in ("{", "[" * 100000):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(Error, match=r"manifest\.json is not JSON"):
+            Artifact.load(folder)
     artifact().save(folder)
     (folder / "kernel.ptx").write_text(".entry other")
     with pytest.raises(Error, match="the PTX has no entry 'mxfp4_grouped_matmul'"):
