@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Write the generated parts of docs/Pipelines.md: each pipeline's summary, options and passes.
+
+usage: pipelines.py MXFP4-OPT PAGE [--check]
+
+They come from the program itself: ``--help`` lists the options, ``--dump-pass-pipeline`` the passes
+that a pipeline runs. The rest of the page is written by hand, around marks of this kind:
+
+    <!-- mxfp4-to-ptx -->
+    <!-- end -->
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+MARK = re.compile(r"<!-- (mxfp4-[\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
+
+
+class Pipeline(NamedTuple):
+    """A pipeline as ``--help`` lists it."""
+
+    name: str
+    summary: str
+    options: list[tuple[str, str, str]]  # name, type, description
+
+
+def pipelines(tool: str) -> dict[str, Pipeline]:
+    """The pipelines of ours, by name."""
+    text = subprocess.run([tool, "--help"], capture_output=True, text=True, check=True).stdout
+    listed = text.partition("Pass Pipelines:")[2]
+    found: dict[str, Pipeline] = {}
+    now: Pipeline | None = None
+    for line in listed.splitlines()[1:]:
+        entry = re.match(r"( +)(?:--|=)([\w-]+)(?:=<([^>]*)>)? +- +(.*)", line)
+        if not entry or len(entry[1]) < 6:
+            break
+        indent, name, kind, said = len(entry[1]), entry[2], entry[3] or "", entry[4]
+        if indent == 6:
+            now = Pipeline(name, said, [])
+            if name.startswith("mxfp4-"):
+                found[name] = now
+        elif now and indent == 8:
+            now.options.append((name, kind, said))
+        elif now and now.options:  # a value of the option above
+            *rest, last = now.options
+            now.options[:] = [*rest, (last[0], last[1], f"{last[2]}; `{name}`: {said}")]
+    return found
+
+
+def passes(tool: str, name: str) -> list[str]:
+    """The passes that a pipeline runs, a line each; of ours with the options that they get."""
+    run = subprocess.run(
+        [tool, f"--{name}", "--dump-pass-pipeline"],
+        input="module {}", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    text = run.stderr.partition("builtin.module(")[2].rstrip().removesuffix(")").strip()
+    lines = (line.removeprefix("  ").rstrip() for line in text.splitlines())
+    return [re.sub(r"^( *)(?!mxfp4-)([\w-]+)\{.*\}", r"\1\2", line) for line in lines]
+
+
+def part(tool: str, pipeline: Pipeline) -> str:
+    """What stands between the marks of a pipeline."""
+    lines = [f"{pipeline.summary}.", ""]
+    if pipeline.options:
+        lines += ["| option | type | |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | {kind} | {said} |" for name, kind, said in pipeline.options]
+    else:
+        lines.append("It has no options.")
+    lines += ["", "It runs these passes; options are those that ours get when none is given:", ""]
+    return "\n".join([*lines, "```", *passes(tool, pipeline.name), "```"])
+
+
+def page(tool: str, text: str) -> str:
+    """The page with its generated parts made anew."""
+    known = pipelines(tool)
+    marked = MARK.findall(text)
+    for name in set(known) ^ set(marked):
+        where = "the page has no mark for it" if name in known else "the program has none"
+        sys.exit(f"pipelines.py: {name}: {where}")
+    return MARK.sub(lambda m: f"<!-- {m[1]} -->\n{part(tool, known[m[1]])}\n<!-- end -->\n", text)
+
+
+def main() -> int:
+    """Command line."""
+    tool, file, *options = sys.argv[1:]
+    before = Path(file).read_text()
+    after = page(tool, before)
+    if options != ["--check"]:
+        Path(file).write_text(after)
+        return 0
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), file, "generated", "", "")
+    difference = "\n".join(lines)
+    if difference:
+        print(f"{difference}\n{file} is out of date; run tools/docs", file=sys.stderr)
+    return 1 if difference else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
