@@ -31,6 +31,15 @@ static raw_ostream &operator<<(raw_ostream &os, Instruction v) {
 static raw_ostream &operator<<(raw_ostream &os, Placement v) {
   return os << name(v);
 }
+static raw_ostream &operator<<(raw_ostream &os, Provider v) {
+  return os << (v == Provider::Caller ? "caller" : "launcher");
+}
+
+/// For parseEnum, as Core's.
+static bool parse(const std::string &text, Provider &into) {
+  into = text == "caller" ? Provider::Caller : Provider::Launcher;
+  return text == "caller" || text == "launcher";
+}
 
 template <typename Enum>
 static FailureOr<Enum> parseEnum(AsmParser &parser, StringRef expected) {
@@ -73,9 +82,28 @@ template <> struct FieldParser<mxfp4::Placement> {
         parser, "a placement, 'register' or 'shared'");
   }
 };
+template <> struct FieldParser<mxfp4::Provider> {
+  static FailureOr<mxfp4::Provider> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::Provider>(
+        parser, "who provides it, 'caller' or 'launcher'");
+  }
+};
 } // namespace mlir
 
 using namespace mxfp4;
+
+static ParseResult parseArgName(AsmParser &parser, std::string &name,
+                                bool &nullable) {
+  if (failed(parser.parseKeywordOrString(&name)))
+    return failure();
+  nullable = succeeded(parser.parseOptionalKeyword("nullable"));
+  return success();
+}
+static void printArgName(AsmPrinter &printer, StringRef name, bool nullable) {
+  printer.printKeywordOrString(name);
+  if (nullable)
+    printer << " nullable";
+}
 
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"
 

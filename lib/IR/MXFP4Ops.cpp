@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mxfp4/Core/Format.h"
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -239,30 +240,31 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
                       {experts, n, divide(k, 32)}, byte);
 }
 
-/// Offsets, expert ids, the error word and the workspace.
+/// Offsets against the groups, and what is optional.
 static LogicalResult verifyGroups(GroupedMatmulOp op) {
-  const int64_t dynamic = ShapedType::kDynamic;
+  // Groups are counted by them.
   Type i32 = IntegerType::get(op.getContext(), 32);
-  if (failed(verifyShaped(op, op.getOffsets(), "offsets", {dynamic}, i32)))
+  if (failed(verifyShaped(op, op.getOffsets(), "offsets",
+                          {ShapedType::kDynamic}, i32)))
     return failure();
-  const int64_t groups = op.getNumGroups();
-  if (!ShapedType::isDynamic(groups) && groups < 1)
+  const MatmulSizes sizes = MatmulSizes::of(op);
+  if (!ShapedType::isDynamic(sizes.groups) && sizes.groups < 1)
     return op.emitOpError("requires offsets for at least one group");
-  if (Value ids = op.getExpertIds()) {
-    if (failed(verifyShaped(op, ids, "expert ids", {groups}, i32)))
-      return failure();
-  } else if (!compatible(groups, op.getNumExperts())) {
-    return op.emitOpError() << "requires offsets for " << op.getNumExperts()
-                            << " experts (" << op.getNumExperts() + 1
+  if (!op.getExpertIds() && !compatible(sizes.groups, sizes.experts))
+    return op.emitOpError() << "requires offsets for " << sizes.experts
+                            << " experts (" << sizes.experts + 1
                             << " entries) when no expert ids are given, but "
                                "got "
-                            << groups + 1 << " entries";
+                            << sizes.groups + 1 << " entries";
+  for (auto [i, operand] : llvm::enumerate(matmulOperands())) {
+    if (!operand.isOptional)
+      continue;
+    const MemRefType type = operand.type(sizes);
+    for (Value value : op.getODSOperands(i))
+      if (failed(verifyShaped(op, value, operand.title, type.getShape(),
+                              type.getElementType())))
+        return failure();
   }
-  if (Value error = op.getError())
-    if (failed(verifyShaped(op, error, "an error word", {1}, i32)))
-      return failure();
-  if (Value workspace = op.getWorkspace())
-    return verifyShaped(op, workspace, "a workspace", {2}, i32);
   return success();
 }
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -289,19 +290,14 @@ LogicalResult Sharer::findLoops() {
 }
 
 LogicalResult Sharer::findWorkspace() {
-  if (!kernel->hasAttr("mxfp4.workspace"))
-    return success();
-  auto number = kernel->getAttrOfType<IntegerAttr>("mxfp4.workspace");
+  workspace = findArgument(kernel, "workspace");
   const auto expected = MemRefType::get({2}, b.getI32Type());
-  if (!number || number.getInt() < 0 ||
-      number.getInt() >= kernel.getFunctionType().getNumInputs() ||
-      kernel.getArgument(number.getInt()).getType() != expected)
-    return kernel.emitOpError()
-           << "requires mxfp4.workspace to be the number of an argument of "
-              "type "
-           << expected;
-  workspace = kernel.getArgument(number.getInt());
-  return success();
+  if (!workspace || workspace.getType() == expected)
+    return success();
+  return kernel.emitOpError()
+         << "requires its argument \"workspace\" to have "
+            "type "
+         << expected << ", but got " << workspace.getType();
 }
 
 LogicalResult Sharer::run() {

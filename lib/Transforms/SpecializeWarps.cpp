@@ -171,6 +171,10 @@ LogicalResult Splitter::useTensorMap() {
       launch.getKernelOperandsMutable().slice(number, 1).assign(
           MakeTensorMapOp::create(b, map, source));
     }
+  const StringRef name = MXFP4Dialect::getArgAttrName();
+  if (auto arg = kernel.getArgAttrOfType<ArgAttr>(number, name))
+    kernel.setArgAttr(number, name,
+                      arg.mapping(cast<MemRefType>(activations.getType())));
   SmallVector<Type> inputs(kernel.getFunctionType().getInputs());
   inputs[number] = map;
   kernel.setFunctionType(b.getFunctionType(inputs, {}));

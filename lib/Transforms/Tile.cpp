@@ -6,6 +6,7 @@
 
 #include "RaggedGrid.h"
 
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -97,18 +98,13 @@ private:
 } // namespace
 
 void KernelBuilder::bindArguments() {
-  auto arguments = kernel.getArguments().begin();
-  activations = *arguments++;
-  weights = *arguments++;
-  grid.offsets = *arguments++;
-  if (op.getExpertIds())
-    grid.expertIds = *arguments++;
-  output = *arguments++;
-  if (op.getError())
-    grid.error = *arguments++;
-  if (op.getWorkspace())
-    ++arguments;
-  grid.rows = *arguments++;
+  activations = findArgument(kernel, "x");
+  weights = findArgument(kernel, "weights");
+  output = findArgument(kernel, "y");
+  grid.offsets = findArgument(kernel, "offsets");
+  grid.expertIds = findArgument(kernel, "expert_ids");
+  grid.error = findArgument(kernel, "error");
+  grid.rows = findArgument(kernel, "rows");
   grid.experts = op.getNumExperts();
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
@@ -309,10 +305,10 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
   SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
   builder.setInsertionPointToStart(gpuModule.getBody());
 
+  const SmallVector<KernelArgument> signature = kernelSignature(op);
   SmallVector<Type> arguments;
-  for (Value operand : op->getOperands())
-    arguments.push_back(operand.getType());
-  arguments.push_back(builder.getI32Type());
+  for (const KernelArgument &argument : signature)
+    arguments.push_back(argument.type);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
   auto kernel =
       gpu::GPUFuncOp::create(builder, op.getLoc(), gpuModule.getName(),
@@ -324,10 +320,8 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                   builder.getI32IntegerAttr(schedule.ctasPerMultiprocessor));
   kernel->setAttr("mxfp4.schedule", op.getScheduleAttr());
-  // The last of the operands; behind it the number of rows.
-  if (op.getWorkspace())
-    kernel->setAttr("mxfp4.workspace",
-                    builder.getI64IntegerAttr(arguments.size() - 2));
+  for (auto [i, argument] : llvm::enumerate(signature))
+    kernel.setArgAttr(i, MXFP4Dialect::getArgAttrName(), argument.attr);
   KernelBuilder(op, kernel).build();
   launch(op, kernel, target);
 }

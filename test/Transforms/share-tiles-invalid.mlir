@@ -237,52 +237,11 @@ gpu.module @kernels {
 // The workspace is an argument of the operation's type.
 
 gpu.module @kernels {
-  // expected-error @below {{requires mxfp4.workspace to be the number of an argument of type 'memref<2xi32>'}}
-  gpu.func @workspace_type(%o: memref<3xi32>, %table: !table, %log: memref<?xindex>,
+  // expected-error @below {{requires its argument "workspace" to have type 'memref<2xi32>', but got 'memref<?xindex>'}}
+  gpu.func @workspace_type(%o: memref<3xi32>, %table: !table,
+      %log: memref<?xindex> {mxfp4.arg = #mxfp4.arg<workspace by launcher>},
       %cta: index, %tiles: index, %ctas: index) workgroup(%full: !barriers)
-      kernel attributes {mxfp4.schedule = #schedule, mxfp4.workspace = 2 : i64} {
-    mxfp4.init_barriers %full count 1 : !barriers
-    scf.for %tile = %cta to %tiles step %ctas {
-      %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
-          experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
-    } {mxfp4.role = "schedule"}
-    gpu.return
-  }
-}
-
-// -----
-
-#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
-  warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 4>
-!table = memref<4xi32, #gpu.address_space<workgroup>>
-!barriers = memref<3xi64, #gpu.address_space<workgroup>>
-
-gpu.module @kernels {
-  // expected-error @below {{requires mxfp4.workspace to be the number of an argument of type 'memref<2xi32>'}}
-  gpu.func @workspace_number(%o: memref<3xi32>, %table: !table, %log: memref<?xindex>,
-      %cta: index, %tiles: index, %ctas: index) workgroup(%full: !barriers)
-      kernel attributes {mxfp4.schedule = #schedule, mxfp4.workspace = 6 : i64} {
-    mxfp4.init_barriers %full count 1 : !barriers
-    scf.for %tile = %cta to %tiles step %ctas {
-      %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
-          experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
-    } {mxfp4.role = "schedule"}
-    gpu.return
-  }
-}
-
-// -----
-
-#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
-  warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 4>
-!table = memref<4xi32, #gpu.address_space<workgroup>>
-!barriers = memref<3xi64, #gpu.address_space<workgroup>>
-
-gpu.module @kernels {
-  // expected-error @below {{requires mxfp4.workspace to be the number of an argument of type 'memref<2xi32>'}}
-  gpu.func @workspace_attribute(%o: memref<3xi32>, %table: !table, %log: memref<?xindex>,
-      %cta: index, %tiles: index, %ctas: index) workgroup(%full: !barriers)
-      kernel attributes {mxfp4.schedule = #schedule, mxfp4.workspace = "last"} {
+      kernel attributes {mxfp4.schedule = #schedule} {
     mxfp4.init_barriers %full count 1 : !barriers
     scf.for %tile = %cta to %tiles step %ctas {
       %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)

@@ -13,10 +13,10 @@
 !barriers = memref<3xi64, #gpu.address_space<workgroup>>
 
 // Four warps multiply and one thread copies: five must have read a tile. The
-// operation has a workspace, argument 4 of the kernel.
+// operation has a workspace, the argument of that name.
 
 // CHECK-LABEL: gpu.func @shared_counter
-// CHECK-SAME:    %[[W:[^ ]*]]: memref<2x2x9x{{[^:]*}}>, %[[O:[^ ]*]]: memref<3xi32>, %[[Y:[^ ]*]]: memref<?x128xbf16>, %[[ERROR:[^ ]*]]: memref<1xi32>, %[[SPACE:[^ ]*]]: memref<2xi32>, %[[TABLE:[^ ]*]]: memref<4xi32, {{[^ ]*}}>, %[[SW:[^ ]*]]: memref<3x1x{{[^:]*}}>, %[[CTA:[^ ]*]]: index, %[[TILES:[^ ]*]]: index, %[[CTAS:[^ ]*]]: index,
+// CHECK-SAME:    %[[W:[^ ]*]]: memref<2x2x9x{{[^:]*}}>, %[[O:[^ ]*]]: memref<3xi32>, %[[Y:[^ ]*]]: memref<?x128xbf16>, %[[ERROR:[^ ]*]]: memref<1xi32>, %[[SPACE:[^ ]*]]: memref<2xi32> {{[{][^:]*[}]}}, %[[TABLE:[^ ]*]]: memref<4xi32, {{[^ ]*}}>, %[[SW:[^ ]*]]: memref<3x1x{{[^:]*}}>, %[[CTA:[^ ]*]]: index, %[[TILES:[^ ]*]]: index, %[[CTAS:[^ ]*]]: index,
 // CHECK-SAME:    workgroup(%{{.*}} : memref<3xi64, {{.*}}>, %[[READY:[^ ]*]] : memref<2xi64, {{.*}}>, %[[FREE:[^ ]*]] : memref<2xi64, {{.*}}>, %[[RING:[^ ]*]] : memref<2x4xi32, #gpu.address_space<workgroup>>)
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
@@ -109,10 +109,11 @@
 gpu.module @kernels {
   gpu.func @shared_counter(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
       %o: memref<3xi32>, %y: memref<?x128xbf16>, %error: memref<1xi32>,
-      %workspace: memref<2xi32>, %table: !table, %sw: !w, %cta: index,
+      %workspace: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher>},
+      %table: !table, %sw: !w, %cta: index,
       %tiles: index, %ctas: index, %sums: vector<1x2x4xf32>, %schedules: i1,
       %copies: i1) workgroup(%full: !barriers)
-      kernel attributes {mxfp4.schedule = #schedule, mxfp4.workspace = 4 : i64} {
+      kernel attributes {mxfp4.schedule = #schedule} {
     %c0 = arith.constant 0 : index
     %c2 = arith.constant 2 : index
     mxfp4.init_barriers %full count 1 : !barriers

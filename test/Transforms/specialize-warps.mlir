@@ -34,7 +34,7 @@ func.func @plain(%x: memref<?x320xbf16>,
 }
 
 // CHECK-LABEL: gpu.func @mxfp4_plain
-// CHECK-SAME:    %[[MAP:[^:]*]]: !mxfp4.tensor_map<128 by 32>, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}>, %[[O:[^:]*]]: memref<33xi32>, %[[Y:[^:]*]]: memref<?x256xbf16>, %{{.*}}: memref<1xi32>, %{{.*}}: i32)
+// CHECK-SAME:    %[[MAP:[^:]*]]: !mxfp4.tensor_map<128 by 32> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x320xbf16>>}, %[[W:[^:]*]]: memref<32x4x5x!{{[^:]*}}> {{{[^:]*}}, %[[O:[^:]*]]: memref<33xi32> {{{[^:]*}}, %[[Y:[^:]*]]: memref<?x256xbf16> {{{[^:]*}}, %{{[^:]*}}: memref<1xi32> {{{[^:]*}}, %{{[^:]*}}: i32 {
 // CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>, %[[EMPTY:[^ ]*]] : memref<4xi64, #gpu.address_space<workgroup>>)
 // CHECK-SAME:    known_block_size = array<i32: 384, 1, 1>
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
@@ -393,7 +393,7 @@ func.func @one_warpgroup(%x: memref<?x320xbf16>,
 // CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>
 // CHECK-NOT:     mxfp4.make_tensor_map
 // CHECK:         gpu.launch_func {{.*}} args(%[[X]] : memref<?x320xbf16>
-// CHECK-LABEL: gpu.func @mxfp4_mma_sync(%{{.*}}: memref<?x320xbf16>,
+// CHECK-LABEL: gpu.func @mxfp4_mma_sync(%{{.*}}: memref<?x320xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>},
 // CHECK-NOT:     workgroup(
 // CHECK-NOT:     mxfp4.init_barriers
 // CHECK:         mxfp4.copy_weights

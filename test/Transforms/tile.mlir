@@ -37,7 +37,8 @@ func.func @plain(%x: memref<?x96xbf16>,
 }
 
 // CHECK:         gpu.module @mxfp4_plain
-// CHECK:         gpu.func @mxfp4_plain(%[[X:.*]]: memref<?x96xbf16>, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>>, %[[O:.*]]: memref<4xi32>, %[[Y:.*]]: memref<?x100xbf16>, %[[ROWS:.*]]: i32) kernel
+// What launches it finds on its arguments what they are.
+// CHECK:         gpu.func @mxfp4_plain(%[[X:.*]]: memref<?x96xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>}, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %[[O:.*]]: memref<4xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %[[Y:.*]]: memref<?x100xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %[[ROWS:.*]]: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) kernel
 // CHECK-SAME:      known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME:      mxfp4.schedule = #mxfp4.schedule<
 // CHECK-SAME:      nvvm.minctasm = 2 : i32
@@ -123,7 +124,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 // search is told where to set bit 1 for a bad id.
 
 // CHECK-LABEL: gpu.func @mxfp4_ids
-// CHECK-SAME:    %[[IDS:[^:]*]]: memref<5xi32>, %[[Y:[^:]*]]: memref<?x64xf32>, %[[ERROR:[^:]*]]: memref<1xi32>, %{{.*}}: i32)
+// CHECK-SAME:    %[[IDS:[^:]*]]: memref<5xi32> {mxfp4.arg = #mxfp4.arg<expert_ids align 4>}, %[[Y:[^:]*]]: memref<?x64xf32> {mxfp4.arg = #mxfp4.arg<y align 8>}, %[[ERROR:[^:]*]]: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %{{[^:]*}}: i32 {
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
@@ -188,8 +189,8 @@ func.func @twice(%x: memref<?x64xbf16>,
 
 // What wgmma needs room for: behind the activations two decoded blocks for each
 // of two warpgroups (they want whole KiB, too), behind the weights the sums of
-// one slice. Which argument is the workspace stays on the kernel, for
-// mxfp4-share-tiles; mxfp4-tile does nothing with it. There is one loop yet, with
+// one slice. The workspace is for mxfp4-share-tiles;
+// mxfp4-tile does nothing with it. There is one loop yet, with
 // all steps in it.
 
 // CHECK-LABEL: func @room
@@ -197,8 +198,7 @@ func.func @twice(%x: memref<?x64xbf16>,
 // CHECK-DAG:     %[[THREADS:.*]] = arith.constant 352 : index
 // CHECK:         gpu.launch_func {{.*}} threads in (%[[THREADS]], {{.*}} dynamic_shared_memory_size %[[SHARED]]
 // CHECK-LABEL: gpu.func @mxfp4_room
-// CHECK-SAME:    %[[S:[^ ]*]]: memref<2xi32>, %{{.*}}: i32) kernel
-// CHECK-SAME:    mxfp4.workspace = 4 : i64
+// CHECK-SAME:    %[[S:[^ ]*]]: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %{{[^:]*}}: i32 {
 // 6 stages of 32 rows of 128 bytes; 4 blocks of 64 rows of 128 bytes; 6 blocks of
 // 2176 bytes; 64 x 32 sums.
 // CHECK-DAG:     %[[WEIGHTS:.*]] = arith.constant 57344 : index

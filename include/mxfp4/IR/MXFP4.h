@@ -25,6 +25,18 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace mxfp4 {
+
+/// Who provides the value of a kernel's argument.
+enum class Provider {
+  Caller,
+  /// Memory that the launcher keeps for the kernel, zeros at first, or a number
+  /// that it computes from what the caller gives.
+  Launcher
+};
+
+} // namespace mxfp4
+
 #include "mxfp4/IR/MXFP4Dialect.h.inc"
 
 #define GET_TYPEDEF_CLASSES

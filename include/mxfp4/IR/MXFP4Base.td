@@ -34,7 +34,11 @@ def MXFP4_Dialect : Dialect {
   let dependentDialects = ["::mlir::gpu::GPUDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{
+    /// Of the argument of a kernel: what it is to whoever launches the kernel.
+    static ::llvm::StringRef getArgAttrName() { return "mxfp4.arg"; }
+
   private:
     void addBytecodeInterface();
   }];
@@ -138,6 +142,48 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
                             const ::mxfp4::Schedule &schedule);
     /// The plain struct that Core works with.
     ::mxfp4::Schedule toSchedule() const;
+  }];
+}
+
+def MXFP4_Arg : AttrDef<MXFP4_Dialect, "Arg"> {
+  let mnemonic = "arg";
+  let summary = "What an argument of a kernel is to whoever launches it";
+  let description = [{
+    The attribute `mxfp4.arg` of the arguments of a `gpu.func` is the kernel's
+    signature: `name`, who provides the value (the caller, unless it says `by
+    launcher`), the least alignment of a pointer in bytes, and whether the
+    pointer may be null. Data type and shape are those of the argument's type:
+    a contiguous memref whose only dynamic size is the first, the number of
+    rows. A tensor map says which memref it `maps`, an integer has nothing more
+    to say.
+
+    `mxfp4-tile` attaches it, for each operand of `mxfp4.grouped_matmul`
+    (`kernelSignature` in `mxfp4/IR/KernelSignature.h`); passes find an argument
+    by its name; the manifest of an artifact is written from it. Names are
+    different within a kernel.
+
+    Examples: `#mxfp4.arg<expert_ids align 4>`, `#mxfp4.arg<rows by launcher>`,
+    `#mxfp4.arg<x align 16 maps memref<?x2880xbf16>>`.
+  }];
+  let parameters = (ins
+    StringRefParameter<"what the launcher calls it">:$name,
+    DefaultValuedParameter<"::mxfp4::Provider",
+                           "::mxfp4::Provider::Caller">:$provider,
+    DefaultValuedParameter<"int64_t", "1">:$align,
+    OptionalParameter<"::mlir::MemRefType">:$maps,
+    DefaultValuedParameter<"bool", "false">:$nullable
+  );
+  let assemblyFormat = [{
+    `<` custom<ArgName>($name, $nullable) (`by` $provider^)?
+        (`align` $align^)? (`maps` $maps^)? `>`
+  }];
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The same, of a tensor map of this memref.
+    ArgAttr mapping(::mlir::MemRefType buffer) const {
+      return get(getContext(), getName(), getProvider(), getAlign(), buffer,
+                 getNullable());
+    }
   }];
 }
 

@@ -1,0 +1,71 @@
+//===- KernelSignature.h - The arguments of a kernel ------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the operands of mxfp4.grouped_matmul are, in one table, and the
+// signature of the kernel that follows from it. Whoever verifies the operation,
+// builds one, launches a kernel or writes how to launch it reads the table or
+// the signature (the attribute `mxfp4.arg`), and has no list of its own.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_KERNELSIGNATURE_H
+#define MXFP4_IR_KERNELSIGNATURE_H
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace mxfp4 {
+
+/// What the types of operands depend on. Sizes may be ShapedType::kDynamic.
+struct MatmulSizes {
+  int64_t rows, experts, groups, n, k;
+  /// Element types of packed weights and of the output.
+  mlir::Type block, output;
+
+  static MatmulSizes of(GroupedMatmulOp op);
+};
+
+/// An operand of mxfp4.grouped_matmul.
+struct MatmulOperand {
+  /// Of the kernel's argument; with "-" for "_", of the word for an optional
+  /// operand of the caller's in a problem (`parseProblemSpec`).
+  llvm::StringLiteral name;
+  /// In messages: "requires <title> of shape ...".
+  llvm::StringLiteral title;
+  Provider provider;
+  bool isOptional;
+  /// A kernel accesses as many neighbouring elements at once.
+  int64_t alignedElements;
+  /// Shape and element type, for packed weights.
+  mlir::MemRefType (*type)(const MatmulSizes &sizes);
+};
+
+/// All operands, in the order in which the operation declares them.
+llvm::ArrayRef<MatmulOperand> matmulOperands();
+
+/// An argument of a kernel.
+struct KernelArgument {
+  mlir::Type type;
+  ArgAttr attr;
+};
+
+/// The arguments of the kernel that an operation on packed memrefs becomes: one
+/// for each operand, and the number of rows.
+llvm::SmallVector<KernelArgument> kernelSignature(GroupedMatmulOp op);
+
+/// The arguments of a kernel that has been made; fails with a diagnostic if one
+/// has no `mxfp4.arg`.
+mlir::FailureOr<llvm::SmallVector<KernelArgument>>
+kernelSignature(mlir::FunctionOpInterface kernel);
+
+/// The argument of that name, or null.
+mlir::BlockArgument findArgument(mlir::FunctionOpInterface kernel,
+                                 llvm::StringRef name);
+
+} // namespace mxfp4
+
+#endif // MXFP4_IR_KERNELSIGNATURE_H

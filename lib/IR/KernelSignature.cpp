@@ -1,0 +1,208 @@
+//===- KernelSignature.cpp - The arguments of a kernel --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/KernelSignature.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
+  return {op.getActivationsType().getDimSize(0),
+          op.getNumExperts(),
+          op.getNumGroups(),
+          op.getN(),
+          op.getK(),
+          op.getBlockType(),
+          op.getOutputType().getElementType()};
+}
+
+/// `with` of a size, if it is known.
+static int64_t map(int64_t size, function_ref<int64_t(int64_t)> with) {
+  return ShapedType::isDynamic(size) ? size : with(size);
+}
+
+static MemRefType words(const MatmulSizes &sizes, int64_t count) {
+  return MemRefType::get({count},
+                         IntegerType::get(sizes.output.getContext(), 32));
+}
+
+ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
+  using Sizes = MatmulSizes;
+  static const MatmulOperand operands[] = {
+      {"x", "activations", Provider::Caller, /*isOptional=*/false,
+       /*alignedElements=*/8,
+       [](const Sizes &s) {
+         return MemRefType::get({s.rows, s.k},
+                                BFloat16Type::get(s.output.getContext()));
+       }},
+      {"weights", "packed weights", Provider::Caller, false, 16,
+       [](const Sizes &s) {
+         return MemRefType::get(
+             {s.experts, map(s.n, [](int64_t n) { return blocksFor(n); }),
+              map(s.k, [](int64_t k) { return blocksFor(k); })},
+             s.block);
+       }},
+      {"offsets", "offsets", Provider::Caller, false, 1,
+       [](const Sizes &s) {
+         return words(s, map(s.groups, [](int64_t g) { return g + 1; }));
+       }},
+      {"expert_ids", "expert ids", Provider::Caller, true, 1,
+       [](const Sizes &s) { return words(s, s.groups); }},
+      // A thread stores pairs.
+      {"y", "an output", Provider::Caller, false, 2,
+       [](const Sizes &s) { return MemRefType::get({s.rows, s.n}, s.output); }},
+      {"error", "an error word", Provider::Launcher, true, 1,
+       [](const Sizes &s) { return words(s, 1); }},
+      {"workspace", "a workspace", Provider::Launcher, true, 1,
+       [](const Sizes &s) { return words(s, 2); }},
+  };
+  static_assert(
+      std::size(operands) ==
+          std::tuple_size_v<
+              decltype(GroupedMatmulOp::Properties::operandSegmentSizes)>,
+      "a row for each operand that the operation declares");
+  return operands;
+}
+
+//===----------------------------------------------------------------------===//
+// Signatures
+//===----------------------------------------------------------------------===//
+
+/// Bytes of an element; blocks of weights are bytes.
+static int64_t elementBytes(Type element) {
+  return isa<BlockType>(element) ? 1 : element.getIntOrFloatBitWidth() / 8;
+}
+
+SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
+  MLIRContext *context = op.getContext();
+  SmallVector<KernelArgument> arguments;
+  for (auto [i, operand] : llvm::enumerate(matmulOperands()))
+    for (Value value : op.getODSOperands(i)) {
+      auto type = cast<MemRefType>(value.getType());
+      const int64_t align =
+          operand.alignedElements * elementBytes(type.getElementType());
+      arguments.push_back(
+          {type, ArgAttr::get(context, operand.name, operand.provider, align,
+                              MemRefType(), false)});
+    }
+  arguments.push_back({IntegerType::get(context, 32),
+                       ArgAttr::get(context, "rows", Provider::Launcher,
+                                    /*align=*/1, MemRefType(), false)});
+  return arguments;
+}
+
+static ArgAttr argAttr(FunctionOpInterface kernel, unsigned number) {
+  return kernel.getArgAttrOfType<ArgAttr>(number,
+                                          MXFP4Dialect::getArgAttrName());
+}
+
+FailureOr<SmallVector<KernelArgument>>
+mxfp4::kernelSignature(FunctionOpInterface kernel) {
+  SmallVector<KernelArgument> arguments;
+  for (auto [i, type] : llvm::enumerate(kernel.getArgumentTypes())) {
+    ArgAttr attr = argAttr(kernel, i);
+    if (!attr)
+      return kernel.emitOpError()
+             << "requires mxfp4.arg on each of its arguments, to say how it is "
+                "launched, but argument "
+             << i << " has none";
+    arguments.push_back({type, attr});
+  }
+  return arguments;
+}
+
+BlockArgument mxfp4::findArgument(FunctionOpInterface kernel, StringRef name) {
+  for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
+    if (ArgAttr attr = argAttr(kernel, i); attr && attr.getName() == name)
+      return kernel.getArgument(i);
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Verification
+//===----------------------------------------------------------------------===//
+
+LogicalResult ArgAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                              StringRef name, Provider, int64_t align,
+                              MemRefType, bool) {
+  const auto isPart = [](char c) { return llvm::isAlnum(c) || c == '_'; };
+  if (name.empty() || llvm::isDigit(name[0]) || !llvm::all_of(name, isPart))
+    return emitError() << "requires a name of letters, digits and '_' that "
+                          "begins with no digit, but got \""
+                       << name << "\"";
+  if (align < 1 || align > 1024 || !llvm::isPowerOf2_64(align))
+    return emitError() << "requires an alignment that is a power of two from 1 "
+                          "to 1024 bytes, but got "
+                       << align;
+  return success();
+}
+
+/// What is wrong with an argument of this type that is described so, as the
+/// rest of a sentence; empty if nothing is.
+static std::string problemOf(Type type, ArgAttr attr) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (isa<TensorMapType>(type)) {
+    MemRefType maps = attr.getMaps();
+    if (!maps || maps.getRank() != 2 || !maps.getElementType().isBF16())
+      os << "a tensor map to say that it maps a memref of rank 2 and element "
+            "type bf16";
+  } else if (attr.getMaps()) {
+    os << "only a tensor map to map a memref, but has type " << type;
+  }
+  auto buffer = dyn_cast<MemRefType>(attr.getMaps() ? attr.getMaps() : type);
+  if (!text.empty())
+    return text;
+  if (buffer) {
+    if (!buffer.getLayout().isIdentity() || buffer.getMemorySpace() ||
+        buffer.getRank() < 1 ||
+        llvm::any_of(buffer.getShape().drop_front(), ShapedType::isDynamic))
+      os << "a contiguous memref in global memory whose only dynamic size is "
+            "the first, but got "
+         << buffer;
+  } else if (!isa<IntegerType>(type)) {
+    os << "a memref, a tensor map or an integer, but got " << type;
+  } else if (attr.getNullable() || attr.getAlign() != 1) {
+    os << "no alignment of an integer, and no null";
+  }
+  return text;
+}
+
+LogicalResult MXFP4Dialect::verifyRegionArgAttribute(Operation *op, unsigned,
+                                                     unsigned number,
+                                                     NamedAttribute named) {
+  if (named.getName() != getArgAttrName())
+    return success();
+  auto attr = dyn_cast<ArgAttr>(named.getValue());
+  if (!attr)
+    return op->emitOpError()
+           << "requires mxfp4.arg of argument " << number
+           << " to be #mxfp4.arg<...>, but got " << named.getValue();
+  auto kernel = dyn_cast<gpu::GPUFuncOp>(op);
+  if (!kernel || !kernel.isKernel())
+    return op->emitOpError("has mxfp4.arg on an argument, which belongs on "
+                           "those of a kernel (gpu.func ... kernel)");
+  for (unsigned other = 0; other < number; ++other)
+    if (ArgAttr before = argAttr(kernel, other);
+        before && before.getName() == attr.getName())
+      return op->emitOpError()
+             << "requires different names of its arguments, but " << other
+             << " and " << number << " are both mxfp4.arg \"" << attr.getName()
+             << "\"";
+  const std::string problem =
+      problemOf(kernel.getFunctionType().getInput(number), attr);
+  if (problem.empty())
+    return success();
+  return op->emitOpError() << "requires of argument " << number << ", \""
+                           << attr.getName() << "\", " << problem;
+}
