@@ -132,7 +132,7 @@ def test_every_section_is_reached_and_drawn(
     reader.open(pages[name], scheme)
     links = [link.get_attribute("href").split("#")[1] for link in reader.find("#side li a")]
     expected = ["overview", "schedule", "layout", "decode", "passes", "ptx", "numbers"]
-    assert links == expected + (["simulation"] if name == "mma" else [])
+    assert links == expected + (["simulation"] if name == "mma" else []) + ["glossary"]
     for section in links:
         reader.go(section)
         assert reader.text("#main h1")
@@ -297,6 +297,97 @@ def test_passes_by_click_key_and_bar(reader: Reader, pages: dict[str, Path]) -> 
     whole.click()
     assert not reader.find("pre.code .cut")
     assert reader.errors() == []
+
+
+IN_VIEW = """
+const added = document.querySelector("pre.code .add"), marked = added.querySelector("mark") ?? added;
+const pre = document.querySelector("pre.code").getBoundingClientRect();
+return [...marked.getClientRects()].some((r) => r.width > 0 && r.left >= pre.left - 1 &&
+    r.right <= pre.right + 1 && r.top >= 0 && r.bottom <= innerHeight);
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 1000])
+def test_what_a_pass_changed_is_in_view(reader: Reader, pages: dict[str, Path], width: int) -> None:
+    """The schedule stands at the end of a long line, far to the right."""
+    before = reader.driver.get_window_size()
+    try:
+        reader.driver.set_window_size(width, 900)
+        reader.open(pages["wgmma"])
+        reader.go("passes")
+        reader.wait_for("#main h1", "1. mxfp4-choose-schedule")
+        assert reader.js(IN_VIEW)
+        [mark] = reader.texts("pre.code .add mark")
+        assert "#mxfp4.schedule<" in mark
+        assert "grouped_matmul" not in mark
+        reader.find(".bar .group button")[1].click()  # the whole module
+        assert reader.js(IN_VIEW)
+        reader.find(".bar .group button")[0].click()
+        # And of every other pass: its first difference.
+        for number, name in enumerate(reader.texts(".passes ol a")):
+            reader.js(f"location.hash = 'passes/{number}'")
+            reader.wait_for("#main h1", f"{number + 1}. ")
+            if "same" not in name and reader.find("pre.code .add"):
+                first = "return document.querySelector('pre.code .add, pre.code .cut')"
+                top = f"{first}.getBoundingClientRect().top < innerHeight"
+                WebDriverWait(reader.driver, 5).until(lambda d, top=top: reader.js(top))
+    finally:
+        reader.driver.set_window_size(before["width"], before["height"])
+
+
+def test_words_are_explained(reader: Reader, pages: dict[str, Path]) -> None:
+    reader.open(pages["wgmma"])
+    reader.go("layout")
+    words = reader.texts("#main a.term")
+    assert words == ["blocks", "spread", "folded"]
+    title = reader.find("#main a.term")[2].get_attribute("title")
+    assert title.startswith("Scale bytes are stored with 126 added")
+    reader.find("#main a.term")[2].click()
+    reader.wait_for("#main h1", "Glossary")
+    assert title in reader.text()
+    explained = set(reader.texts("dl.glossary dt"))
+    assert explained >= {
+        "spread",
+        "nibble",
+        "folded",
+        "raw",
+        "slot",
+        "block",
+        "K slice",
+        "producer",
+    }
+    reader.open(pages["mma"])
+    reader.go("layout")
+    assert reader.texts("#main a.term")[1:] == ["nibble", "raw"]
+    reader.go("decode")
+    assert reader.texts("#main a.term") == ["slot"]
+
+
+def test_registers_at_launch_and_later_are_told_apart(
+    reader: Reader, pages: dict[str, Path]
+) -> None:
+    reader.open(pages["wgmma"])
+    card = next(text for text in reader.texts(".card") if "at launch" in text)
+    launched = int(re.search(r"(\d+) registers", card).group(1))
+    producer, consumer = map(int, re.search(r"then (\d+) in the producer, (\d+) in", card).groups())
+    reader.go("numbers")
+    said = reader.text()
+    sentence = re.search(
+        r"launched with (\d+) registers, ([\d,]+) for the (\d+) threads .* the (\d+) threads of "
+        r"the producer keep (\d+) each, and the (\d+) of the consumers take (\d+) each, ([\d,]+) to",
+        said,
+    )
+    found = [int(number.replace(",", "")) for number in sentence.groups()]
+    threads, producers, consumers = found[2], found[3], found[5]
+    assert [found[0], found[4], found[6]] == [launched, producer, consumer]
+    assert threads == producers + consumers
+    assert found[1] == launched * threads
+    assert found[7] == producer * producers + consumer * consumers <= found[1]
+    reader.go("schedule")
+    assert f"a consumer thread; {launched} at launch, before warps hand them over" in reader.text()
+    reader.open(pages["mma"])
+    reader.go("numbers")
+    assert "launched with" not in reader.text()
 
 
 def test_uses_of_a_value_are_marked(reader: Reader, pages: dict[str, Path]) -> None:

@@ -11,7 +11,18 @@ from importlib import resources
 from typing import Any
 
 # In this order: later scripts use what earlier ones define.
-_SCRIPTS = ("core", "bits", "overview", "schedule", "layout", "decode", "passes", "ptx", "numbers")
+_SCRIPTS = (
+    "core",
+    "bits",
+    "overview",
+    "schedule",
+    "layout",
+    "decode",
+    "passes",
+    "ptx",
+    "numbers",
+    "glossary",
+)
 
 
 def _part(name: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs a command that can write no more than some bytes to a file, as on a full disk.
 
-    small_files.py BYTES COMMAND...
+small_files.py BYTES COMMAND...
 """
 
 import os

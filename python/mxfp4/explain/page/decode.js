@@ -57,7 +57,7 @@ section("decode", "Decode", {
       el("p", { class: "lead" }, `${count(total, "instruction")} turn a word of eight codes and a word of four scales into the four registers of an A fragment: ${d.alu} on the ALU, ${d.multiply} multiplications or left shifts, ${d.bf16x2} bf16x2 multiplications. A splat is none: a multiplication selects the half of its operand.`),
       el("p", {}, `${shared} of them work on scales alone: decodes that have the same scales share them. That leaves ${total - shared} for eight weights.`),
       el("div", { class: "bar" }, el("label", {}, "k16 step of the block: ", choice([0, 1, 2, 3].map((s) => [s, String(s)]), decodeStep, (s) => { decodeStep = s; draw(); }))),
-      el("div", { class: "legend" }, Array.from({ length: 8 }, (_, s) => el("span", {}, el("i", { class: `slot${s}` }), `code in slot ${s}`)), el("span", {}, "s sign, e exponent, m mantissa; digits: bit of a scale")),
+      el("div", { class: "legend" }, Array.from({ length: 8 }, (_, s) => el("span", {}, el("i", { class: `slot${s}` }), `code in slot ${s}`)), el("span", {}, "each ", term("slot"), " of a word has a colour;"), el("span", {}, "s sign, e exponent, m mantissa; digits: bit of a scale")),
       el("div", { class: "panel scroll" }, el("table", { class: "decode" }, el("tbody", {}, input("codes", all(0)), input("scales", all(32)), rows))),
       el("p", { class: "soft", style: "margin-top:1rem" }, "Bits are followed by running the sequence on every single bit; where an instruction does more than move bits, the strip shows which weight each half has become."),
     ];

@@ -129,6 +129,7 @@ section("layout", "Layout", {
     queueMicrotask(() => selectCell(view.row * map.columns + view.column));
     return [
       el("h1", {}, "Who holds what"),
+      el("p", {}, "This kernel's ", term("block", "blocks"), " have the order ", term(operation().block.order), " and ", term(operation().block.scales), " scales."),
       el("p", {}, "Packed weights are stored in the order in which the instruction's fragments want them: a thread's word of codes is its part of the A fragment, and decoding it needs no other thread. Point at an element."),
       el("div", { class: "bar" },
         choice(maps.map((m, i) => [i, m.title]), view.map, (value) => draw({ map: value })),

@@ -13,6 +13,24 @@ function room(op, resources) {
   ];
 }
 
+/** How warps share out their registers after the launch; nothing if they keep what they have. */
+function handedOver(op) {
+  const s = op?.schedule;
+  return s?.producer_registers ? `${s.producer_registers} in the producer, ${s.consumer_registers} in consumers` : "";
+}
+
+/** Why the number of ptxas is not the number that a thread has later. */
+function registersExplained(op, launched) {
+  const s = op?.schedule;
+  if (!s?.producer_registers) return null;
+  const consumers = s.threads - s.producer_threads, all = launched * s.threads;
+  const after = s.producer_threads * s.producer_registers + consumers * s.consumer_registers;
+  return el("p", {},
+    `Every thread is launched with ${launched} registers, ${all.toLocaleString("en")} for the ${s.threads} threads of a CTA. Then warps hand registers over (setmaxnreg): the ${s.producer_threads} threads of the `,
+    term("producer"), ` keep ${s.producer_registers} each, and the ${consumers} of the `, term("consumer", "consumers"),
+    ` take ${s.consumer_registers} each, ${after.toLocaleString("en")} together. ptxas reports the number at launch.`);
+}
+
 section("numbers", "Resources", {
   has: () => true,
   note: () => (kernel().resources ? `${kernel().resources.registers} regs` : ""),
@@ -32,8 +50,9 @@ section("numbers", "Resources", {
         ["warnings", r.warnings.length ? el("span", { class: "minus mono" }, r.warnings.join("\n")) : "none"],
         ["ptxas", r.ptxas],
       ])),
+      registersExplained(op, r.registers),
       op ? [el("h2", {}, "CTAs that a multiprocessor holds"), el("div", { class: "panel" }, meter(room(op, r)))] : [],
-    ].flat();
+    ].flat().filter(Boolean);
   },
 });
 

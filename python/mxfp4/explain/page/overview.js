@@ -36,12 +36,12 @@ section("overview", "Overview", {
     if (op) {
       const s = op.schedule, d = op.decode;
       cards.push(card("#schedule", s.instruction, `${s.tile_rows} × ${s.tile_tokens} tile, ${count(s.stages, "stage")}, ${count(s.threads, "thread")}`));
-      cards.push(card("#layout", `${op.block.order}, ${op.block.scales}`, `packed layout, ${op.block.bytes} bytes a block`));
+      cards.push(card("#layout", `${op.block.order}, ${op.block.scales}`, `packed layout, ${op.block.bytes} bytes a block (words: see the glossary)`));
       cards.push(card("#decode", count(d.alu + d.multiply + d.bf16x2, "instruction"), `decode 8 weights (sequence “${d.name}”)`));
     }
     cards.push(card("#passes", count(state.report.passes.length, "pass", "passes"), `${state.report.passes.filter((p) => p.added + p.removed).length} change something`));
     cards.push(card("#ptx", count(k.ptx.lines.length, "line"), `of PTX, ${k.ptx.hot.length} in the hot loop${hot.matrix ? ` with ${hot.matrix} matrix instructions` : ""}`));
-    if (k.resources) cards.push(card("#numbers", count(k.resources.registers, "register"), `${k.resources.spill_bytes ? `${k.resources.spill_bytes} bytes spilled` : "no spills"}, ptxas ${k.resources.ptxas}`));
+    if (k.resources) cards.push(card("#numbers", count(k.resources.registers, "register"), `a thread at launch${handedOver(op) ? `; then ${handedOver(op)}` : ""}; ${k.resources.spill_bytes ? `${k.resources.spill_bytes} bytes spilled` : "no spills"}, ptxas ${k.resources.ptxas}`));
     return [
       el("h1", {}, el("code", {}, k.name)),
       el("p", { class: "lead" }, op ? problemSentence(op.problem) : "The module held no operation with a schedule."),

@@ -19,6 +19,20 @@ function highlight(line) {
   return html + escapeHtml(line.slice(at));
 }
 
+/** A line of which a part differs from another, with that part marked, as HTML. */
+function highlightChange(line, other) {
+  const least = Math.min(line.length, other.length), word = /[\w%#.]/;
+  let from = 0, tail = 0;
+  while (from < least && line[from] === other[from]) ++from;
+  while (tail < least - from && line[line.length - 1 - tail] === other[other.length - 1 - tail]) ++tail;
+  // Whole words: part of a name has no colour.
+  while (from > 0 && word.test(line[from - 1]) && word.test(line[from] ?? " ")) --from;
+  while (tail > 0 && word.test(line[line.length - tail]) && word.test(line[line.length - tail - 1] ?? " ")) --tail;
+  const to = line.length - tail;
+  if (from >= to) return highlight(line);
+  return `${highlight(line.slice(0, from))}<mark>${highlight(line.slice(from, to))}</mark>${highlight(line.slice(to))}`;
+}
+
 /** Lines of a version of the module: 0 is the source, i is after pass i - 1. */
 const versionLines = (i) => (i === 0 ? state.report.source : state.report.passes[i - 1].lines);
 
@@ -34,8 +48,9 @@ function passRows(index) {
       if (wholeModule || same.length <= head + tail + 2) rows.push(...same);
       else rows.push(...same.slice(0, head), { hidden: same.slice(head, same.length - tail) }, ...same.slice(same.length - tail));
     } else {
-      for (let j = 0; j < was; ++j) if (!wholeModule) rows.push({ kind: "cut", n: "−", line: before[a + j] });
-      for (let j = 0; j < is; ++j) rows.push({ kind: "add", n: b + j + 1, line: after[b + j] });
+      const paired = was === is; // each line became another: mark in which part
+      for (let j = 0; j < was; ++j) if (!wholeModule) rows.push({ kind: "cut", n: "−", line: before[a + j], other: paired ? after[b + j] : null });
+      for (let j = 0; j < is; ++j) rows.push({ kind: "add", n: b + j + 1, line: after[b + j], other: paired ? before[a + j] : null });
     }
     a += was;
     b += is;
@@ -48,7 +63,8 @@ function appendRows(pre, rows, before = null) {
   const nodes = [];
   const plain = (row) => {
     const div = el("div", { class: row.kind, "data-n": row.n });
-    div.innerHTML = highlight(state.report.lines[row.line]) || " ";
+    const text = state.report.lines[row.line];
+    div.innerHTML = (typeof row.other === "number" ? highlightChange(text, state.report.lines[row.other]) : highlight(text)) || " ";
     return div;
   };
   const more = (text, open) => {
@@ -89,7 +105,10 @@ section("passes", "Passes", {
     if (pass.added + pass.removed || wholeModule) appendRows(pre, rows);
     else pre.append(el("div", { class: "soft" }, "  This pass found nothing to change."));
     markUses(pre);
-    queueMicrotask(() => document.querySelector(".passes ol [aria-current]")?.scrollIntoView({ block: "nearest" }));
+    queueMicrotask(() => {
+      document.querySelector(".passes ol [aria-current]")?.scrollIntoView({ block: "nearest" });
+      document.querySelector("pre.code .add, pre.code .cut")?.scrollIntoView({ block: wholeModule ? "center" : "nearest" });
+    });
     return [
       el("h1", {}, `${now + 1}. `, el("code", {}, pass.name)),
       el("p", {}, pass.summary, "."),

@@ -78,7 +78,7 @@ section("schedule", "Schedule", {
       el("td", { class: "n" }, c.to ? c.to.toLocaleString("en") : "∞"),
       el("td", {}, c.reason.replace(/ \(\d+ expected a group\)$/, "")),
       el("td", { class: "mono" }, c.schedule.replace(/^#mxfp4.schedule<|>$/g, "").replace(/ = /g, "="))));
-    const registers = s.producer_registers ? `${s.producer_registers} a producer thread, ${s.consumer_registers} a consumer thread` : "as launched: no warp hands any over";
+    const registers = s.producer_registers ? `${s.producer_registers} a producer thread, ${s.consumer_registers} a consumer thread${kernel().resources ? `; ${kernel().resources.registers} at launch, before warps hand them over` : ""}` : "as launched: no warp hands any over";
     return [
       el("h1", {}, "Schedule"),
       el("p", { class: "lead" }, op.reason ? `Chosen because: ${op.reason}.` : "Given by the user; the chooser was not asked."),
