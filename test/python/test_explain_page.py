@@ -300,7 +300,8 @@ def test_passes_by_click_key_and_bar(reader: Reader, pages: dict[str, Path]) -> 
 
 
 IN_VIEW = """
-const added = document.querySelector("pre.code .add"), marked = added.querySelector("mark") ?? added;
+const added = document.querySelector("pre.code .add");
+const marked = added.querySelector("mark") ?? added;
 const pre = document.querySelector("pre.code").getBoundingClientRect();
 return [...marked.getClientRects()].some((r) => r.width > 0 && r.left >= pre.left - 1 &&
     r.right <= pre.right + 1 && r.top >= 0 && r.bottom <= innerHeight);
@@ -374,7 +375,8 @@ def test_registers_at_launch_and_later_are_told_apart(
     said = reader.text()
     sentence = re.search(
         r"launched with (\d+) registers, ([\d,]+) for the (\d+) threads .* the (\d+) threads of "
-        r"the producer keep (\d+) each, and the (\d+) of the consumers take (\d+) each, ([\d,]+) to",
+        r"the producer keep (\d+) each, and the (\d+) of the consumers take (\d+) each, "
+        r"([\d,]+) together",
         said,
     )
     found = [int(number.replace(",", "")) for number in sentence.groups()]
