@@ -134,7 +134,8 @@ def _not_mxfp4(pair: _Pair, tensors: Mapping[str, Stored]) -> str | None:
     if known is not None:
         return f"{what} is {known.name}, which is not read"
     fit = (codes.dtype in CODES, scales.dtype in SCALES)
-    if not pair.is_meant or not any(fit):
+    single = EXPERT.fullmatch(pair.base)
+    if not pair.is_meant or not any(fit) or not (single or len(codes.shape) > 2):
         return f"{what} is no format that is known"
     for tensor, fits, dtypes in ((codes, fit[0], CODES), (scales, fit[1], SCALES)):
         if not fits:
@@ -142,8 +143,7 @@ def _not_mxfp4(pair: _Pair, tensors: Mapping[str, Stored]) -> str | None:
                 f"{tensor.path}: {shown(tensor.name)} must have dtype {' or '.join(dtypes)} to be "
                 f"MXFP4 with {pair.codes if tensor is scales else pair.scales}, got {tensor.dtype}."
             )
-    if EXPERT.fullmatch(pair.base) or len(codes.shape) > 2:
-        _matrix(pair, experts=not EXPERT.fullmatch(pair.base))  # says what does not fit
+    _matrix(pair, experts=not single)  # says what does not fit
     return f"{what} is no format that is known: MXFP4 has a scale for each 16 bytes of codes"
 
 
