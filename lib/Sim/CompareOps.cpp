@@ -189,12 +189,7 @@ template <typename Box> void execSelp(ExecContext &X, const Inst &I) {
   uint32_t C = X.pred(X.src(I, 2));
   for (unsigned L = 0; L < 32; ++L)
     Temp[L] = C >> L & 1 ? P[L] : Q[L];
-  // What is chosen may be undefined in lanes that never look at it.
-  const RegState &A = X.W.States[X.src(I, 0).Slot],
-                 &B = X.W.States[X.src(I, 1).Slot];
-  uint32_t Def = (C & A.Def) | (~C & B.Def);
   commit(X, X.dst(I), Temp);
-  X.W.States[X.dst(I).Slot].Def &= ~X.Mask | Def;
 }
 
 void execSlct(ExecContext &X, const Inst &I) {
@@ -297,7 +292,7 @@ bool mxfp4::sim::decodeCompare(Decoder &D) {
       !D.src(D.ops()[2], T))
     return false;
   if (Base == "selp") {
-    D.I.Flags |= Inst::NoDefCheck;
+    D.I.Flags |= Inst::Select;
     D.I.Fn = typeBits(T) == 64 ? execSelp<uint64_t> : execSelp<uint32_t>;
     return D.srcPred(D.ops()[3]);
   }

@@ -187,6 +187,13 @@ bool Decoder::decodeOne(const AstInst &A) {
                 " is not known to the interpreter");
   if (!Family(*this))
     return false;
+  // Those with a carry leave more behind than their destination.
+  const bool UsesCarry = base() == "addc" || base() == "subc" ||
+                         A.Opcode.find(".cc") != A.Opcode.npos;
+  for (DecodeFn Pure : {decodeInteger, decodeBits, decodeFloat, decodeCompare,
+                        decodeConvert, decodeMove})
+    if (Family == Pure && !UsesCarry && !(I.Flags & Inst::Control))
+      I.Flags |= Inst::Pure;
   if (Mods.size() > 1)
     return fail("modifier ." + std::string(Mods[1]) + " of " +
                 std::string(A.Opcode) + " is not supported");

@@ -77,6 +77,16 @@ struct ExecContext {
     setPred(O, V, Mask);
   }
   void busyWrite(const Operand &O);
+  /// Lanes of a register just written hold no value, because \p From holds
+  /// none.
+  void undefine(const Operand &O, uint32_t Lanes, const Operand &From) {
+    if (!Lanes)
+      return;
+    RegState &R = W.States[O.Slot];
+    R.Def &= ~Lanes;
+    const uint32_t Source = W.States[From.Slot].Source;
+    R.Source = Source ? Source : From.Slot + 1;
+  }
 
   unsigned threadOf(unsigned Lane) const { return W.Id * 32 + Lane; }
   unsigned firstLane() const {

@@ -49,7 +49,10 @@ private:
 struct RegState {
   uint32_t Def = 0;        ///< Lanes that hold a value.
   uint32_t WriteEpoch = 0; ///< Warp::FenceEpoch at the last write.
-  uint8_t Busy = 0;        ///< Owned by an asynchronous wgmma.
+  /// Where lanes hold none: 1 + the register that nothing has written, if the
+  /// value would have come from another.
+  uint32_t Source = 0;
+  uint8_t Busy = 0; ///< Owned by an asynchronous wgmma.
   enum : uint8_t { Accumulator = 1, OperandA = 2 };
 };
 

@@ -176,10 +176,17 @@ struct Inst {
     Aligned = 4,
     GuardNot = 8,
     HasGuard = 16,
-    /// Sources may be undefined (mov and friends pass that on).
+    /// Sources may be undefined: the function passes that on (mov).
     NoDefCheck = 32,
     /// Has an .aligned form that needs all 32 lanes, exited or not.
-    WholeWarp = 64
+    WholeWarp = 64,
+    /// Does nothing but compute: the result of an undefined source is
+    /// undefined.
+    Pure = 128,
+    /// Chooses source 0 or 1 by source 2.
+    Select = 256,
+    /// Source 0 may be undefined, and the function passes that on.
+    PassesFirst = 512
   };
   ExecFn Fn = nullptr;
   uint32_t Ops = 0; ///< First operand in Kernel::Operands.

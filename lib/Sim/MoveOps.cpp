@@ -28,21 +28,26 @@ template <typename Box> void execMov(ExecContext &X, const Inst &I) {
   // For wgmma.fence a copy is as old as what it copies: LLVM puts copies and
   // zeros behind the fence, and ptxas coalesces them or orders them itself.
   X.W.States[D.Slot].WriteEpoch = Epoch;
-  X.W.States[D.Slot].Def &= ~X.Mask | Def;
+  X.undefine(D, X.Mask & ~Def, S);
 }
 
 void execMovPred(ExecContext &X, const Inst &I) {
   uint32_t Def = X.W.States[X.src(I).Slot].Def;
   X.setPred(X.dst(I), X.pred(X.src(I)));
-  X.W.States[X.dst(I).Slot].Def &= ~X.Mask | Def;
+  X.undefine(X.dst(I), X.Mask & ~Def, X.src(I));
 }
 
 /// mov.b32 d, {a, b}: parts of I.A bits each.
 void execPack(ExecContext &X, const Inst &I) {
   const Operand &D = X.dst(I);
   uint32_t Def = ~0u;
-  for (unsigned J = 0; J < I.NumSrc; ++J)
-    Def &= X.W.States[X.src(I, J).Slot].Def;
+  Operand From;
+  for (unsigned J = 0; J < I.NumSrc; ++J) {
+    const uint32_t Part = X.W.States[X.src(I, J).Slot].Def;
+    if (X.Mask & ~Part)
+      From = X.src(I, J);
+    Def &= Part;
+  }
   uint64_t Part = (uint64_t(1) << I.A) - 1;
   uint64_t Temp[32] = {};
   for (unsigned J = 0; J < I.NumSrc; ++J) {
@@ -58,7 +63,7 @@ void execPack(ExecContext &X, const Inst &I) {
       Narrow[L] = uint32_t(Temp[L]);
     commit(X, D, Narrow);
   }
-  X.W.States[D.Slot].Def &= ~X.Mask | Def;
+  X.undefine(D, X.Mask & ~Def, From);
 }
 
 /// mov.b32 {a, b}, s
@@ -73,7 +78,7 @@ void execUnpack(ExecContext &X, const Inst &I) {
       X.setLane(D, L, (Temp[L] >> (I.A * J)) & Part);
     });
     X.defined(D);
-    X.W.States[D.Slot].Def &= ~X.Mask | Def;
+    X.undefine(D, X.Mask & ~Def, X.src(I));
   }
 }
 

@@ -21,16 +21,75 @@
 
 using namespace mxfp4::sim;
 
+/// An undefined register decides a branch, an address, or what is stored.
 static void undefinedRead(ExecContext &X, const Operand &O, uint32_t Lanes) {
   RegState &R = X.W.States[O.Slot];
   if (R.Busy & RegState::Accumulator)
     return X.busyWrite(O);
   if (!X.G.Opts.CheckUninitialised || X.known("uninitialised"))
     return;
+  const std::string &Name = X.K.SlotNames[O.Slot];
   X.report("uninitialised",
-           "register " + X.K.SlotNames[O.Slot] +
-               " is read, but nothing has written it",
+           R.Source
+               ? "this instruction depends on register " +
+                     X.K.SlotNames[R.Source - 1] +
+                     ", which nothing has written, by way of " + Name
+               : "register " + Name + " is read, but nothing has written it",
            unsigned(__builtin_ctz(Lanes)));
+}
+
+/// Lanes of the results that come from undefined sources, and one such source.
+static uint32_t undefinedResults(ExecContext &X, const Inst &I, uint32_t Lanes,
+                                 Operand &From) {
+  uint32_t Undefined[3] = {}, All = 0;
+  for (unsigned N = 0; N < I.NumSrc; ++N) {
+    const Operand &O = X.src(I, N);
+    const uint32_t Missing = Lanes & ~X.W.States[O.Slot].Def;
+    if (!Missing)
+      continue;
+    if (X.W.States[O.Slot].Busy & RegState::Accumulator)
+      X.busyWrite(O);
+    From = O;
+    All |= Missing;
+    if (N < 3)
+      Undefined[N] = Missing;
+  }
+  if (!All || !(I.Flags & Inst::Select))
+    return All;
+  const uint32_t P = X.pred(X.src(I, 2));
+  return Undefined[2] | (P & Undefined[0]) | (~P & Undefined[1]);
+}
+
+/// An instruction that only computes, where sources or the guard are undefined:
+/// so are its results. Partly written registers are common (a reduction loads
+/// in some lanes and shuffles in all), and only what becomes of them matters.
+static void executePure(ExecContext &X, const Inst &I, uint32_t Split,
+                        uint32_t GuardUndefined) {
+  Operand From = I.Guard;
+  uint32_t Undefined = GuardUndefined;
+  if (!(I.Flags & Inst::NoDefCheck))
+    Undefined |= undefinedResults(X, I, X.Mask, From);
+  if (X.Mask)
+    I.Fn(X, I);
+  for (unsigned N = 0; N < I.NumDst; ++N)
+    X.undefine(X.dst(I, N), Undefined & Split, From);
+}
+
+/// Is a source of the instruction undefined in a lane that executes it?
+static bool anyUndefined(const ExecContext &X, const Inst &I) {
+  const Operand *Src = X.K.Operands.data() + I.Ops + I.NumDst;
+  for (unsigned N = I.Flags & Inst::PassesFirst ? 1 : 0; N < I.NumSrc; ++N)
+    if (X.Mask & ~X.W.States[Src[N].Slot].Def)
+      return true;
+  return false;
+}
+
+static void reportUndefined(ExecContext &X, const Inst &I) {
+  for (unsigned N = I.Flags & Inst::PassesFirst ? 1 : 0; N < I.NumSrc; ++N) {
+    const Operand &O = X.src(I, N);
+    if (uint32_t Undefined = X.Mask & ~X.W.States[O.Slot].Def)
+      undefinedRead(X, O, Undefined);
+  }
 }
 
 /// Executes the split until its budget is used or it gives up its turn.
@@ -44,29 +103,34 @@ static void runSplit(ExecContext &X, unsigned Budget) {
     X.PC = PC;
     if ((I.Flags & Inst::Reconverge) && X.split().Join >= 0 && arriveAtJoin(X))
       break;
-    uint32_t Mask = X.split().Mask;
+    uint32_t Mask = X.split().Mask, GuardUndefined = 0;
     if (I.Flags & Inst::HasGuard) {
       uint32_t P = X.pred(I.Guard);
-      uint32_t Undefined = Mask & ~W.States[I.Guard.Slot].Def;
+      GuardUndefined = Mask & ~W.States[I.Guard.Slot].Def;
       X.Mask = Mask;
-      if (Undefined)
-        undefinedRead(X, I.Guard, Undefined);
+      if (GuardUndefined && !(I.Flags & Inst::Pure))
+        undefinedRead(X, I.Guard, GuardUndefined);
       Mask &= I.Flags & Inst::GuardNot ? ~P : P;
     }
     ++X.S.Issued[PC];
     X.S.Threads[PC] += unsigned(__builtin_popcount(Mask));
     ++Done;
+    X.Mask = Mask;
+    if (I.Flags & Inst::Pure) {
+      if (GuardUndefined ||
+          (!(I.Flags & Inst::NoDefCheck) && anyUndefined(X, I)))
+        executePure(X, I, X.split().Mask, GuardUndefined);
+      else if (Mask)
+        I.Fn(X, I);
+      ++X.split().PC;
+      continue;
+    }
     if (!Mask) {
       ++X.split().PC;
       continue;
     }
-    X.Mask = Mask;
-    if (!(I.Flags & Inst::NoDefCheck)) {
-      const Operand *Src = K.Operands.data() + I.Ops + I.NumDst;
-      for (unsigned N = 0; N < I.NumSrc; ++N)
-        if (uint32_t Undefined = Mask & ~W.States[Src[N].Slot].Def)
-          undefinedRead(X, Src[N], Undefined);
-    }
+    if (!(I.Flags & Inst::NoDefCheck) && anyUndefined(X, I))
+      reportUndefined(X, I);
     I.Fn(X, I);
     if (I.Flags & Inst::Control) {
       if (X.Yield || X.G.Stop)

@@ -14,7 +14,8 @@ namespace {
 enum ShflMode : uint8_t { Up, Down, Bfly, Idx };
 
 void shfl(ExecContext &X, const Inst &I) {
-  uint32_t Result[32], Valid = 0, FromIdle = 0;
+  const uint32_t Def = X.W.States[X.src(I, 0).Slot].Def;
+  uint32_t Result[32], Valid = 0, FromIdle = 0, Undefined = 0;
   forLanes(X.Mask, [&](unsigned L) {
     uint32_t B = uint32_t(X.lane(X.src(I, 1), L)) & 31;
     uint32_t C = uint32_t(X.lane(X.src(I, 2), L));
@@ -44,6 +45,7 @@ void shfl(ExecContext &X, const Inst &I) {
       J = int32_t(L);
     if (!(X.Mask >> (J & 31) & 1))
       FromIdle |= 1u << L;
+    Undefined |= uint32_t(!(Def >> (J & 31) & 1)) << L;
     Result[L] = uint32_t(X.lane(X.src(I, 0), unsigned(J) & 31));
     Valid |= uint32_t(P) << L;
   });
@@ -52,21 +54,30 @@ void shfl(ExecContext &X, const Inst &I) {
              unsigned(__builtin_ctz(FromIdle)));
   forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I, 0), L, Result[L]); });
   X.defined(X.dst(I, 0));
+  X.undefine(X.dst(I, 0), Undefined, X.src(I, 0));
   if (I.NumDst > 1)
     X.setPred(X.dst(I, 1), Valid);
 }
 
+/// Of one value for all: it is undefined if that of any thread that takes part
+/// is.
+uint32_t undefinedForAll(const ExecContext &X, const Inst &I) {
+  return X.Mask & ~X.W.States[X.src(I, 0).Slot].Def ? X.Mask : 0;
+}
+
 void vote(ExecContext &X, const Inst &I) {
+  const uint32_t Undefined = undefinedForAll(X, I);
   uint32_t P = X.pred(X.src(I, 0)) & X.Mask;
   if (I.Sub == 3) {
     forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, P); });
     X.defined(X.dst(I));
-    return;
+    return X.undefine(X.dst(I), Undefined, X.src(I, 0));
   }
   bool V = I.Sub == 0   ? P == X.Mask
            : I.Sub == 1 ? P != 0
                         : P == 0 || P == X.Mask;
   X.setPred(X.dst(I), V ? ~0u : 0);
+  X.undefine(X.dst(I), Undefined, X.src(I, 0));
 }
 
 void match(ExecContext &X, const Inst &I) {
@@ -120,8 +131,10 @@ void redux(ExecContext &X, const Inst &I) {
       break;
     }
   });
+  const uint32_t Undefined = undefinedForAll(X, I);
   forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, R); });
   X.defined(X.dst(I));
+  X.undefine(X.dst(I), Undefined, X.src(I));
 }
 
 void elect(ExecContext &X, const Inst &I) {
@@ -138,6 +151,7 @@ bool decodeShfl(Decoder &D) {
   D.I.Sub = uint8_t(D.takeOneOf({"up", "down", "bfly", "idx"}, Idx));
   D.take("b32");
   D.I.Fn = execRendezvous<shfl>;
+  D.I.Flags |= Inst::PassesFirst;
   D.I.A = 3; // The member mask is this source.
   if (!D.expectOps(5, 5))
     return false;
@@ -169,6 +183,7 @@ bool mxfp4::sim::decodeWarpOp(Decoder &D) {
     D.I.Sub = uint8_t(D.takeOneOf({"all", "any", "uni", "ballot"}, 3));
     Ty T = D.takeType();
     D.I.Fn = execRendezvous<vote>;
+    D.I.Flags |= Inst::PassesFirst;
     D.I.A = 1;
     if ((T == Ty::Pred) == (D.I.Sub == 3))
       return D.fail("vote.ballot gives .b32, the others .pred");
@@ -195,6 +210,7 @@ bool mxfp4::sim::decodeWarpOp(Decoder &D) {
         uint8_t(D.takeOneOf({"add", "min", "max", "and", "or", "xor"}, 0));
     D.I.T = D.takeType();
     D.I.Fn = execRendezvous<redux>;
+    D.I.Flags |= Inst::PassesFirst;
     D.I.A = 1;
     if (typeBits(D.I.T) != 32 || isFloat(D.I.T))
       return D.fail("redux needs a 32-bit integer type");

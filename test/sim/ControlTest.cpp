@@ -113,3 +113,70 @@ TEST(Limits, EndlessLoopIsGivenUp) {
   EXPECT_NE(R.text().find("given up after 10000 warp instructions"),
             std::string::npos);
 }
+
+namespace {
+
+/// What 32 threads report whose %r1 is their number, %r2 holds a value in lanes
+/// below 8, and whose %p1 says so.
+std::string partly(const std::string &Body) {
+  std::vector<uint32_t> Out(64);
+  return runInOut("mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
+                  "mov.u32 %r9, words; mad.lo.u32 %r9, %r1, 4, %r9;\n"
+                  "st.shared.b32 [%r9], %r1; setp.lt.u32 %p1, %r1, 8;\n"
+                  "@%p1 ld.shared.b32 %r2, [%r9];\n" +
+                      Body + "\nret;",
+                  std::vector<uint32_t>{0}, Out, {32},
+                  ".shared .align 4 .b32 words[32];\n")
+      .text();
+}
+
+} // namespace
+
+// As Triton reduces over the warps of a block: eight lanes load, all shuffle.
+TEST(Undefined, LanesOfAReductionThatNobodyUses) {
+  EXPECT_EQ(partly("shfl.sync.bfly.b32 %r3, %r2, 4, 31, -1;\n"
+                   "add.f32 %r4, %r2, %r3;\n"
+                   "shfl.sync.bfly.b32 %r5, %r4, 2, 31, -1;\n"
+                   "max.f32 %r6, %r4, %r5; mov.b32 %r7, %r6;\n"
+                   "setp.lt.f32 %p2, %r6, %r7; selp.b32 %r8, %r6, %r7, %p2;\n"
+                   "@%p1 st.global.b32 [%d3], %r8;"),
+            "");
+  // One register on two paths, whole after both.
+  EXPECT_EQ(partly("@!%p1 mov.b32 %r2, 5; st.global.b32 [%d3], %r2;"), "");
+  // A guard that is undefined where its instruction does not matter.
+  EXPECT_EQ(partly("setp.ne.s32 %p2, %r2, 3; @%p2 add.s32 %r3, %r1, 1;\n"
+                   "mov.b32 %r4, 1; selp.b32 %r5, %r2, %r4, %p1;\n"
+                   "st.global.b32 [%d3], %r5;"),
+            "");
+}
+
+TEST(Undefined, ValuesThatDecideSomethingAreReported) {
+  auto Has = [](const std::string &Body, const char *Want) {
+    const std::string Text = partly(Body);
+    EXPECT_NE(Text.find(Want), std::string::npos) << Body << "\n" << Text;
+    EXPECT_NE(Text.find("[uninitialised]"), std::string::npos) << Body;
+  };
+  const char *Direct = "register %r2 is read, but nothing has written it";
+  Has("st.global.b32 [%d3], %r2;", Direct);
+  Has("add.s32 %r3, %r2, 1; mov.b32 %r4, %r3; st.global.b32 [%d3], %r4;",
+      "depends on register %r2, which nothing has written, by way of %r4");
+  Has("shfl.sync.bfly.b32 %r3, %r2, 8, 31, -1; @%p1 st.global.b32 [%d3], %r3;",
+      "depends on register %r2, which nothing has written, by way of %r3");
+  Has("setp.eq.s32 %p2, %r2, 0; @%p2 bra L; L:",
+      "depends on register %r2, which nothing has written, by way of %p2");
+  Has("setp.eq.s32 %p2, %r2, 0; @%p2 st.global.b32 [%d3], %r1;", "way of %p2");
+  Has("setp.eq.s32 %p2, %r2, 0; mov.b32 %r3, 1; @%p2 mov.b32 %r3, 2;\n"
+      "st.global.b32 [%d3], %r3;",
+      "way of %r3");
+  Has("selp.b32 %r3, %r1, %r2, %p1; st.global.b32 [%d3], %r3;", "way of %r3");
+  Has("add.s32 %r3, %r9, %r2; ld.shared.b32 %r4, [%r3];", "way of %r3");
+  Has("setp.eq.s32 %p2, %r2, 0; vote.sync.any.pred %p3, %p2, -1;\n"
+      "@%p3 bra L; L:",
+      "way of %p3");
+  Has("redux.sync.add.s32 %r3, %r2, -1; @%p1 st.global.b32 [%d3], %r3;",
+      "way of %r3");
+  Has("shfl.sync.idx.b32 %r3, %r1, %r2, 31, -1;", Direct);
+  Has("cvt.u64.u32 %d4, %r2; mov.b64 {%r3, %r4}, %d4; mov.b64 %d5, {%r4, "
+      "%r3};\nst.global.b64 [%d3], %d5;",
+      "depends on register %r2");
+}
