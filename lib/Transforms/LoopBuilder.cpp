@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -38,15 +39,19 @@ Value LoopBuilder::constantLike(Value like, int64_t value) {
   return integer(like.getType().getIntOrFloatBitWidth(), value);
 }
 
-Value LoopBuilder::size(Value memref, int64_t dim) {
-  auto type = cast<MemRefType>(memref.getType());
+Value LoopBuilder::size(Value shaped, int64_t dim) {
+  auto type = cast<ShapedType>(shaped.getType());
   if (!type.isDynamicDim(dim))
     return index(type.getDimSize(dim));
-  return memref::DimOp::create(b, memref, dim);
+  if (isa<TensorType>(type))
+    return tensor::DimOp::create(b, shaped, dim);
+  return memref::DimOp::create(b, shaped, dim);
 }
 
-Value LoopBuilder::load(Value memref, ValueRange at) {
-  return memref::LoadOp::create(b, memref, at);
+Value LoopBuilder::load(Value shaped, ValueRange at) {
+  if (isa<TensorType>(shaped.getType()))
+    return tensor::ExtractOp::create(b, shaped, at);
+  return memref::LoadOp::create(b, shaped, at);
 }
 
 void LoopBuilder::store(Value value, Value memref, ValueRange at) {
@@ -175,6 +180,78 @@ Value LoopBuilder::nibble(Value byte, Value k) {
   return op<arith::AndIOp>(op<arith::ShRUIOp>(i32(byte), shift), 15);
 }
 
+Value LoopBuilder::magnitudeBits(Value value) {
+  Value bits = arith::BitcastOp::create(b, b.getI32Type(), value);
+  return op<arith::AndIOp>(bits, 0x7FFFFFFF);
+}
+
+Value LoopBuilder::scaleFor(Value magnitudeBits) {
+  // A subnormal has exponent field 0 and is clamped to 2^-127 like 0.
+  Value exponent = op<arith::ShRUIOp>(magnitudeBits, 23);
+  Value scale =
+      arith::MaxSIOp::create(b, op<arith::SubIOp>(exponent, 2), integer(32, 0));
+  // NaN and infinity.
+  Value special = compare(arith::CmpIPredicate::eq, exponent, 255);
+  return select(special, integer(32, kScaleNaN), scale);
+}
+
+Value LoopBuilder::inverseScale(Value scale) {
+  // 2^(127-b) has exponent field 254-b, a normal number for every b that
+  // occurs; a NaN scale becomes NaN.
+  return scaleValue(i8(op<arith::SubIOp>(integer(32, 254), i32(scale))));
+}
+
+Value LoopBuilder::encode(Value value, Value inverse) {
+  Value bits = arith::BitcastOp::create(b, b.getI32Type(), value);
+  Value sign = op<arith::ShLIOp>(op<arith::ShRUIOp>(bits, 31), 3);
+  Value magnitude =
+      arith::BitcastOp::create(b, b.getF32Type(), magnitudeBits(value));
+  Value scaled = op<arith::MulFOp>(magnitude, inverse);
+  // Count the midpoints below. At a midpoint the even code wins, which is the
+  // upper one after an odd code.
+  Value code = sign;
+  for (unsigned c = 0; c < 7; ++c) {
+    Value midpoint = f32((decodeE2M1(c) + decodeE2M1(c + 1)) / 2);
+    Value above = arith::CmpFOp::create(
+        b, c & 1 ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT,
+        scaled, midpoint);
+    code = op<arith::AddIOp>(code, i32(above));
+  }
+  return code;
+}
+
+Value LoopBuilder::codePair(Value low, Value high) {
+  return i8(op<arith::OrIOp>(low, op<arith::ShLIOp>(high, 4)));
+}
+
+Value LoopBuilder::offsetsAreGood(Value offsets, Value rows) {
+  const auto offset = [&](Value group) -> Value {
+    // Signed: an offset below 0 must not look like a large one.
+    return arith::IndexCastOp::create(b, b.getIndexType(),
+                                      load(offsets, group));
+  };
+  Value zero = index(0), groups = op<arith::SubIOp>(size(offsets, 0), 1);
+  auto equal = arith::CmpIPredicate::eq;
+  Value ends = op<arith::AndIOp>(compare(equal, offset(zero), zero),
+                                 compare(equal, offset(groups), rows));
+  return reduce(zero, groups, ends, [&](Value group, Value good) {
+    Value next = offset(op<arith::AddIOp>(group, 1));
+    return op<arith::AndIOp>(
+        good, compare(arith::CmpIPredicate::sle, offset(group), next));
+  });
+}
+
+Value LoopBuilder::preimage(const std::vector<BitGroup> &groups,
+                            Value position) {
+  Value result = index(0);
+  for (const BitGroup &group : groups) {
+    Value field = op<arith::AndIOp>(op<arith::DivUIOp>(position, group.stride),
+                                    group.mask);
+    result = op<arith::AddIOp>(result, op<arith::ShLIOp>(field, group.shift));
+  }
+  return result;
+}
+
 Value LoopBuilder::position(const PositionSum &sum, Value row, Value col) {
   Value result = index(sum.base);
   auto addGroups = [&](const std::vector<BitGroup> &groups, Value input) {
@@ -209,6 +286,10 @@ WeightAccess::WeightAccess(LoopBuilder &loops, ValueRange weights)
                                    type.getMemorySpace());
   bytes = BlockBytesOp::create(l.b, bytesType, weights[0]);
 }
+
+WeightAccess::WeightAccess(LoopBuilder &loops, Value bytes, BlockLayout layout)
+    : l(loops), packed(true), bytes(bytes), layout(layout),
+      blockIndex(BlockIndex::get()) {}
 
 SmallVector<Value> WeightAccess::byteAt(const PositionSum &sum, Value expert,
                                         Value n, Value k) {

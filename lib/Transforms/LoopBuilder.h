@@ -4,9 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What `mxfp4-lower-to-loops` is written in: loops, loads and stores with few
-// words, the MXFP4 format as scalar operations, and the packed layout as
-// address arithmetic.
+// What `mxfp4-lower-to-loops` and the bodies of `mxfp4-lower-to-linalg` are
+// written in: loops, loads and stores with few words, the MXFP4 format as
+// scalar operations, and the packed layout as address arithmetic. Loads and
+// sizes are of memrefs or tensors.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +29,7 @@ public:
   using ValueRange = mlir::ValueRange;
 
   LoopBuilder(mlir::Operation *before) : b(before->getLoc(), before) {}
+  LoopBuilder(mlir::Location loc, const mlir::OpBuilder &at) : b(loc, at) {}
 
   // Constants.
   Value index(int64_t value);
@@ -35,8 +37,8 @@ public:
   Value f32(float value);
 
   // Memory.
-  Value size(Value memref, int64_t dim);
-  Value load(Value memref, ValueRange at);
+  Value size(Value shaped, int64_t dim);
+  Value load(Value shaped, ValueRange at);
   void store(Value value, Value memref, ValueRange at);
 
   // Arithmetic; operands of one type, integer or index. `binary` takes
@@ -82,8 +84,26 @@ public:
   Value widen(Value value);
   /// The code in half `k % 2` of a checkpoint byte.
   Value nibble(Value byte, Value k);
+  /// The E8M0 byte (as i32) for a block whose largest magnitude has these f32
+  /// bits: 2^(floor(log2(max)) - 2), with the exponent of 6.0 taken off.
+  Value scaleFor(Value magnitudeBits);
+  /// The f32 bits without the sign, which are ordered like magnitudes, NaN on
+  /// top.
+  Value magnitudeBits(Value value);
+  /// The exact inverse of the scale that `scaleFor` gave; NaN for NaN.
+  Value inverseScale(Value scale);
+  /// The code (i32) nearest to `value` times `inverse`, the exact inverse of
+  /// the scale: as `encodeE2M1`. NaN and a NaN scale give code 0 or 8.
+  Value encode(Value value, Value inverse);
+  /// Two codes as a byte of the checkpoint.
+  Value codePair(Value low, Value high);
+  /// Whether offsets go from 0 to `rows` without decreasing. A kernel that
+  /// trusted bad offsets would write out of bounds.
+  Value offsetsAreGood(Value offsets, Value rows);
   /// Position arithmetic: base plus bit groups.
   Value position(const PositionSum &sum, Value row, Value col);
+  /// The bits of an input that these groups put into a position.
+  Value preimage(const std::vector<BitGroup> &groups, Value position);
 
   mlir::ImplicitLocOpBuilder b;
 
@@ -97,6 +117,8 @@ class WeightAccess {
 public:
   /// Operands of a grouped matmul: one of blocks, or codes and scales.
   WeightAccess(LoopBuilder &loops, mlir::ValueRange weights);
+  /// Blocks of this layout as their bytes.
+  WeightAccess(LoopBuilder &loops, mlir::Value bytes, BlockLayout layout);
 
   /// The code at (expert, n, k) as i32.
   mlir::Value code(mlir::Value expert, mlir::Value n, mlir::Value k);

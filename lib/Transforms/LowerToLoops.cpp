@@ -38,7 +38,8 @@ public:
     groups = l.op<arith::SubIOp>(l.size(op.getOffsets(), 0), 1);
     auto bad = [&] { report(1); };
     l.ifThen(
-        offsetsAreGood(), [&] { emitGroups(); },
+        l.offsetsAreGood(op.getOffsets(), l.size(op.getActivations(), 0)),
+        [&] { emitGroups(); },
         op.getError() ? function_ref<void()>(bad) : nullptr);
   }
 
@@ -47,21 +48,6 @@ private:
     Value value = l.load(op.getOffsets(), group);
     // Signed: an offset below 0 must not look like a large one.
     return arith::IndexCastOp::create(l.b, l.b.getIndexType(), value);
-  }
-
-  /// From 0 to R without decreasing. A kernel that trusted bad offsets would
-  /// write out of bounds.
-  Value offsetsAreGood() {
-    Value zero = l.index(0);
-    auto equal = arith::CmpIPredicate::eq;
-    Value ends = l.op<arith::AndIOp>(
-        l.compare(equal, offset(zero), zero),
-        l.compare(equal, offset(groups), l.size(op.getActivations(), 0)));
-    return l.reduce(zero, groups, ends, [&](Value group, Value good) {
-      Value next = offset(l.op<arith::AddIOp>(group, 1));
-      return l.op<arith::AndIOp>(
-          good, l.compare(arith::CmpIPredicate::sle, offset(group), next));
-    });
   }
 
   void report(int bits) {
@@ -188,8 +174,7 @@ void emitUnpack(UnpackOp op) {
       Value k = l.op<arith::AddIOp>(base, l.op<arith::MulIOp>(byte, 2));
       Value low = from.code(at[0], at[1], k);
       Value high = from.code(at[0], at[1], l.op<arith::AddIOp>(k, 1));
-      Value pair = l.op<arith::OrIOp>(low, l.op<arith::ShLIOp>(high, 4));
-      l.store(l.i8(pair), op.getCodesInit(), append(at, byte));
+      l.store(l.codePair(low, high), op.getCodesInit(), append(at, byte));
     });
   });
 }
@@ -215,39 +200,6 @@ void emitDequantize(DequantizeOp op) {
   });
 }
 
-/// The E8M0 byte (as i32) for a block whose largest magnitude has these f32
-/// bits: 2^(floor(log2(max)) - 2), with the exponent of 6.0 taken off.
-Value scaleFor(LoopBuilder &l, Value magnitudeBits) {
-  // A subnormal has exponent field 0 and is clamped to 2^-127 like 0.
-  Value exponent = l.op<arith::ShRUIOp>(magnitudeBits, 23);
-  Value scale = arith::MaxSIOp::create(l.b, l.op<arith::SubIOp>(exponent, 2),
-                                       l.integer(32, 0));
-  // NaN and infinity.
-  Value special = l.compare(arith::CmpIPredicate::eq, exponent, 255);
-  return l.select(special, l.integer(32, kScaleNaN), scale);
-}
-
-/// The code (i32) nearest to `value` times `inverse`, the exact inverse of the
-/// scale: as `encodeE2M1`. NaN and a NaN scale give code 0 or 8.
-Value encode(LoopBuilder &l, Value value, Value inverse) {
-  Value bits = arith::BitcastOp::create(l.b, l.b.getI32Type(), value);
-  Value sign = l.op<arith::ShLIOp>(l.op<arith::ShRUIOp>(bits, 31), 3);
-  Value magnitude = arith::BitcastOp::create(
-      l.b, l.b.getF32Type(), l.op<arith::AndIOp>(bits, 0x7FFFFFFF));
-  Value scaled = l.op<arith::MulFOp>(magnitude, inverse);
-  // Count the midpoints below. At a midpoint the even code wins, which is the
-  // upper one after an odd code.
-  Value code = sign;
-  for (unsigned c = 0; c < 7; ++c) {
-    Value midpoint = l.f32((decodeE2M1(c) + decodeE2M1(c + 1)) / 2);
-    Value above = arith::CmpFOp::create(
-        l.b, c & 1 ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT,
-        scaled, midpoint);
-    code = l.op<arith::AddIOp>(code, l.i32(above));
-  }
-  return code;
-}
-
 void emitQuantize(QuantizeOp op) {
   LoopBuilder l(op);
   const int64_t rank = cast<MemRefType>(op.getValues().getType()).getRank();
@@ -255,27 +207,19 @@ void emitQuantize(QuantizeOp op) {
     auto value = [&](Value i) {
       return l.widen(l.load(op.getValues(), valueAt(l, at, i)));
     };
-    // Bits of magnitudes are ordered like magnitudes, NaN on top.
-    Value largest =
-        l.reduce(l.index(0), l.index(kScaleBlock), l.integer(32, 0),
-                 [&](Value i, Value largest) -> Value {
-                   Value bits = arith::BitcastOp::create(l.b, l.b.getI32Type(),
-                                                         value(i));
-                   return l.op<arith::MaxUIOp>(
-                       largest, l.op<arith::AndIOp>(bits, 0x7FFFFFFF));
-                 });
-    Value scale = scaleFor(l, largest);
+    Value largest = l.reduce(l.index(0), l.index(kScaleBlock), l.integer(32, 0),
+                             [&](Value i, Value largest) -> Value {
+                               return l.op<arith::MaxUIOp>(
+                                   largest, l.magnitudeBits(value(i)));
+                             });
+    Value scale = l.scaleFor(largest);
     l.store(l.i8(scale), op.getScalesInit(), at);
-    // 2^(127-b) has exponent field 254-b, a normal number for every b that
-    // occurs; a NaN scale becomes NaN.
-    Value inverse = l.op<arith::SubIOp>(l.integer(32, 254), scale);
-    inverse = l.scaleValue(l.i8(inverse));
+    Value inverse = l.inverseScale(scale);
     l.loop(l.index(kScaleBlock / 2), [&](Value byte) {
       Value i = l.op<arith::MulIOp>(byte, 2);
-      Value low = encode(l, value(i), inverse);
-      Value high = encode(l, value(l.op<arith::AddIOp>(i, 1)), inverse);
-      Value pair = l.op<arith::OrIOp>(low, l.op<arith::ShLIOp>(high, 4));
-      l.store(l.i8(pair), op.getCodesInit(), append(at, byte));
+      Value low = l.encode(value(i), inverse);
+      Value high = l.encode(value(l.op<arith::AddIOp>(i, 1)), inverse);
+      l.store(l.codePair(low, high), op.getCodesInit(), append(at, byte));
     });
   });
 }

@@ -59,6 +59,7 @@ const char *const kPipelines[] = {
     "builtin.module(gpu.module(mxfp4-narrow-wgmma))",
     "builtin.module(gpu.module(mxfp4-lower-decode))",
     "builtin.module(gpu.module(mxfp4-lower-to-nvvm))",
+    "builtin.module(mxfp4-lower-to-linalg)",
     "builtin.module(mxfp4-lower-to-loops)",
     "builtin.module(mxfp4-to-ptx)",
     "builtin.module(mxfp4-to-ptx{instruction=wgmma})",

@@ -6,6 +6,7 @@
 //
 // HELP-DAG: mxfp4-opt: ragged matrix multiplication with MXFP4 weights
 // HELP-DAG: --mxfp4-raise
+// HELP-DAG: --mxfp4-lower-to-linalg
 // HELP-DAG: --mxfp4-lower-to-loops
 // HELP-DAG: --mxfp4-to-cpu
 // HELP-DAG: --one-shot-bufferize

@@ -492,4 +492,42 @@ def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   ];
 }
 
+def LowerToLinalg : Pass<"mxfp4-lower-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "Operations on tensors to linalg, for any stack to go on with";
+  let description = [{
+    Replaces `grouped_matmul`, `pack`, `unpack`, `quantize` and `dequantize` on
+    tensors by `linalg`, `tensor`, `scf` and `arith`, so that nothing of this
+    dialect is left where its kernels are not wanted: a decode that `mxfp4-raise`
+    found without a matmul behind it, or a program for another target.
+
+    `grouped_matmul` becomes a loop over groups, in which the rows of a group are
+    multiplied by a `linalg.matmul` in f32 with its expert's weights, decoded to
+    bf16 by a `linalg.generic`. In loops, that sums as `mxfp4-lower-to-loops`
+    does. Bad offsets leave the output as it was, bad ids a group's rows.
+
+    Packed weights are tensors of bytes afterwards, `... x 2176 x i8` for
+    `... x !mxfp4.block`, in functions' signatures, too.
+
+    Preconditions: tensors; operations on memrefs are left alone, for
+    `mxfp4-lower-to-loops`. Blocks are carried by functions, `scf`, branches, and by
+    slices and casts of tensors.
+
+    Example: `mxfp4-raise` makes of the result what it was before.
+
+    ```mlir
+    %y = scf.for %g = %c0 to %G step %c1 iter_args(%out = %init) -> tensor<?x48xf32> {
+      ...
+      %w = linalg.generic ... ins(%codes, %scales : ...)   // mxfp4.dequantize
+      %p = linalg.matmul ... ins(%rows, %wc : ...) outs(%zero : ...)
+      %next = tensor.insert_slice %p into %out[%begin, 0] [%size, 48] [1, 1] : ...
+      scf.yield %next : tensor<?x48xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 #endif // MXFP4_TRANSFORMS_PASSES

@@ -299,7 +299,7 @@ def main(seed):
                 f"  %{name}{batch} = arith.constant dense<{literal(batch + dims, value)}> : "
                 f"{tensor(batch + dims, element)}\n"
             )
-    print("func.func private @printI64(i64)")
+    print("func.func private @printI64(i64)\nfunc.func private @printNewline()")
     print(
         """func.func private @hash(%y: tensor<?xf32>) {
   %c0 = arith.constant 0 : index
@@ -316,6 +316,7 @@ def main(seed):
     scf.yield %next : i64
   }
   call @printI64(%hash) : (i64) -> ()
+  call @printNewline() : () -> ()
   return
 }"""
     )

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A module with each operation on tensors, for several shapes and all layouts.
+
+python conversions.py         main prints a hash of each result
+python conversions.py bad     offsets are bad: of each output, which is full of 3.0
+"""
+
+import random
+import sys
+
+LAYOUTS = [f"{order}, {scales}" for order in ("spread", "nibble") for scales in ("folded", "raw")]
+E = 3
+
+
+def literal(shape, value):
+    """Elements of a tensor, each from a call of `value`."""
+    if not shape:
+        return str(value())
+    return "[" + ", ".join(literal(shape[1:], value) for _ in range(shape[0])) + "]"
+
+
+def tensor(shape, element):
+    """The text of a type; -1 is a dynamic extent."""
+    return f"tensor<{'x'.join([*('?' if s < 0 else str(s) for s in shape), element])}>"
+
+
+def functions(name, n, k, groups, layout):
+    """Functions for one shape and layout; `groups` is of offsets, or -1."""
+    kb, nb, kbb = k // 32, -(-n // 64), -(-k // 64)
+    c, s = tensor([E, n, kb, 16], "i8"), tensor([E, n, kb], "i8")
+    w = tensor([E, nb, kbb], f"!mxfp4.block<{layout}>")
+    x, y = tensor([-1, k], "bf16"), tensor([-1, n], "bf16")
+    o, ids = tensor([groups + 1], "i32"), tensor([groups], "i32")
+    v = tensor([n, k], "f32")
+    qc, qs = tensor([n, kb, 16], "i8"), tensor([n, kb], "i8")
+    return f"""
+func.func private @pack_{name}(%c: {c}, %s: {s}) -> {w} {{
+  %e = tensor.empty() : {w}
+  %w = mxfp4.pack codes(%c : {c}) scales(%s : {s}) outs(%e : {w}) -> {w}
+  return %w : {w}
+}}
+func.func private @unpack_{name}(%w: {w}) -> ({c}, {s}) {{
+  %ce = tensor.empty() : {c}
+  %se = tensor.empty() : {s}
+  %c, %s = mxfp4.unpack blocks(%w : {w}) outs(%ce, %se : {c}, {s}) -> {c}, {s}
+  return %c, %s : {c}, {s}
+}}
+func.func private @packed_{name}(%x: {x}, %w: {w}, %o: {o}, %y: {y}) -> {y} {{
+  %r = mxfp4.grouped_matmul activations(%x : {x}) weights(%w : {w}) offsets(%o : {o})
+      outs(%y : {y}) -> {y}
+  return %r : {y}
+}}
+func.func private @ids_{name}(%x: {x}, %c: {c}, %s: {s}, %o: {o}, %i: {ids}, %y: {y}) -> {y} {{
+  %r = mxfp4.grouped_matmul activations(%x : {x}) weights(%c, %s : {c}, {s})
+      offsets(%o : {o}) expert_ids(%i : {ids}) outs(%y : {y}) -> {y}
+  return %r : {y}
+}}
+func.func private @quantize_{name}(%v: {v}) -> ({qc}, {qs}) {{
+  %ce = tensor.empty() : {qc}
+  %se = tensor.empty() : {qs}
+  %c, %s = mxfp4.quantize ins(%v : {v}) outs(%ce, %se : {qc}, {qs}) -> {qc}, {qs}
+  return %c, %s : {qc}, {qs}
+}}
+func.func private @dequantize_{name}(%c: {qc}, %s: {qs}) -> {v} {{
+  %e = tensor.empty() : {v}
+  %v = mxfp4.dequantize codes(%c : {qc}) scales(%s : {qs}) outs(%e : {v}) -> {v}
+  return %v : {v}
+}}
+"""
+
+
+class Main:
+    """The text of main."""
+
+    def __init__(self, bad):
+        """Start without a line."""
+        self.data, self.lines, self.number, self.bad = random.Random(5), [], 0, bad
+
+    def constant(self, shape, element, value):
+        """Add a constant; give its name."""
+        self.number += 1
+        name = f"%k{self.number}"
+        self.lines.append(
+            f"  {name} = arith.constant dense<{literal(shape, value)}> : {tensor(shape, element)}"
+        )
+        return name
+
+    def call(self, function, arguments, types, results):
+        """Add a call; give the names of its results."""
+        self.number += 1
+        name = f"%k{self.number}"
+        self.lines.append(
+            f"  {name}:{len(results)} = call @{function}({', '.join(arguments)}) : "
+            f"({', '.join(types)}) -> ({', '.join(results)})"
+        )
+        return [f"{name}#{i}" for i in range(len(results))]
+
+    def hash(self, value, shape, element):
+        """Print a hash of a value."""
+        self.number += 1
+        name, type_ = f"%k{self.number}", tensor(shape, element)
+        bits = "i8" if element == "i8" else "i16" if element == "bf16" else "i32"
+        flat = tensor([-1], element)
+        dims = ", ".join(map(str, range(len(shape))))
+        size = 1
+        for extent in shape:
+            size *= extent
+        same = tensor([size], element) if size >= 0 else flat
+        self.lines.append(
+            f"  {name}f = tensor.collapse_shape {value} [[{dims}]] : {type_} into {same}"
+        )
+        self.lines.append(f"  {name}d = tensor.cast {name}f : {same} to {flat}")
+        self.lines.append(f"  call @hash_{element}({name}d) : ({flat}) -> ()")
+        return bits
+
+    def problem(self, name, n, k, layout):
+        """Call every function of a shape and layout."""
+        kb, nb, kbb = k // 32, -(-n // 64), -(-k // 64)
+        c, s = ([E, n, kb, 16], "i8"), ([E, n, kb], "i8")
+        w = ([E, nb, kbb], f"!mxfp4.block<{layout}>")
+        pick = self.data.randint
+        codes = self.constant(*c, lambda: pick(-128, 127))
+        # Of folded scales, all: 0 to 128.
+        scales = self.constant(*s, lambda: self.data.choice([0, 1, 120, 127, -128]))
+        (packed,) = self.call(
+            f"pack_{name}", [codes, scales], [tensor(*c), tensor(*s)], [tensor(*w)]
+        )
+        unpacked = self.call(f"unpack_{name}", [packed], [tensor(*w)], [tensor(*c), tensor(*s)])
+        if not self.bad:
+            self.hash(unpacked[0], *c)
+            self.hash(unpacked[1], *s)
+        rows = 7
+        x = self.constant([rows, k], "bf16", lambda: float(pick(-8, 8)))
+        self.lines.append(
+            f"  {x}d = tensor.cast {x} : {tensor([rows, k], 'bf16')} to {tensor([-1, k], 'bf16')}"
+        )
+        routings = [([0, 3, 3, 7], [2, -1, 0]), ([0, 0, 7, 7], [1, 1, -1])]
+        if self.bad:
+            routings = [(bad, [0, 1, 2]) for bad in ([0, 5, 3, 7], [1, 3, 3, 7], [0, 3, 3, 6])]
+        for offsets, ids in routings:
+            o, i = iter(offsets), iter(ids)
+            offsets_name = self.constant([4], "i32", lambda o=o: next(o))
+            ids_name = self.constant([3], "i32", lambda i=i: next(i))
+            # What is not stored shows.
+            y = self.constant([rows, n], "bf16", lambda: 3.0)
+            self.lines.append(
+                f"  {y}d = tensor.cast {y} : {tensor([rows, n], 'bf16')} "
+                f"to {tensor([-1, n], 'bf16')}"
+            )
+            types = tensor([-1, k], "bf16"), tensor([4], "i32"), tensor([-1, n], "bf16")
+            (r,) = self.call(
+                f"packed_{name}",
+                [f"{x}d", packed, offsets_name, f"{y}d"],
+                [types[0], tensor(*w), types[1], types[2]],
+                [types[2]],
+            )
+            self.hash(r, [-1, n], "bf16")
+            (r,) = self.call(
+                f"ids_{name}",
+                [f"{x}d", codes, scales, offsets_name, ids_name, f"{y}d"],
+                [types[0], tensor(*c), tensor(*s), types[1], tensor([3], "i32"), types[2]],
+                [types[2]],
+            )
+            self.hash(r, [-1, n], "bf16")
+        if self.bad:
+            return
+        special = ["0x7F800000", "0x7FC00000", "0x00000001", "0x80000000", "0x7F7FFFFF"]
+        values = self.constant(
+            [n, k],
+            "f32",
+            lambda: (
+                self.data.choice(special)
+                if pick(0, 99) == 0
+                else self.data.uniform(-1, 1) * 2.0 ** pick(-20, 20)
+            ),
+        )
+        v, qc, qs = ([n, k], "f32"), ([n, kb, 16], "i8"), ([n, kb], "i8")
+        q = self.call(f"quantize_{name}", [values], [tensor(*v)], [tensor(*qc), tensor(*qs)])
+        self.hash(q[0], *qc)
+        self.hash(q[1], *qs)
+        (d,) = self.call(f"dequantize_{name}", q, [tensor(*qc), tensor(*qs)], [tensor(*v)])
+        self.hash(d, *v)
+
+
+def hash_function(element):
+    """A function that prints a hash of a tensor, NaN of any sign and payload as one."""
+    bits = {"i8": 8, "bf16": 16, "f32": 32}[element]
+    cast = f"%b = arith.bitcast %v : {element} to i{bits}" if element != "i8" else ""
+    value = "%b" if element != "i8" else "%v"
+    nan = (
+        f"""    %n = arith.cmpf uno, %v, %v : {element}
+    %u = arith.select %n, %none, %wide : i64"""
+        if element != "i8"
+        else "    %u = arith.ori %wide, %wide : i64"
+    )
+    return f"""
+func.func private @hash_{element}(%y: tensor<?x{element}>) {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %none = arith.constant -7 : i64
+  %start = arith.constant 17 : i64
+  %prime = arith.constant 1099511628211 : i64
+  %size = tensor.dim %y, %c0 : tensor<?x{element}>
+  %hash = scf.for %i = %c0 to %size step %c1 iter_args(%h = %start) -> (i64) {{
+    %v = tensor.extract %y[%i] : tensor<?x{element}>
+    {cast}
+    %wide = arith.extui {value} : i{bits} to i64
+{nan}
+    %mixed = arith.xori %h, %u : i64
+    %next = arith.muli %mixed, %prime : i64
+    scf.yield %next : i64
+  }}
+  call @printI64(%hash) : (i64) -> ()
+  call @printNewline() : () -> ()
+  return
+}}"""
+
+
+def main(bad):
+    """Print the module."""
+    print("func.func private @printI64(i64)\nfunc.func private @printNewline()")
+    print("".join(map(hash_function, ("i8", "bf16", "f32"))))
+    text = Main(bad)
+    for number, layout in enumerate(LAYOUTS):
+        for n, k in ((7, 96),) if bad else ((7, 96), (65, 64)):
+            name = f"{number}_{n}_{k}"
+            print(functions(name, n, k, 3, layout))
+            text.problem(name, n, k, layout)
+    print("func.func @main() {\n" + "\n".join(text.lines) + "\n  return\n}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] == ["bad"])

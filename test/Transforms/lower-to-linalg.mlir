@@ -1,0 +1,97 @@
+// RUN: mxfp4-opt %s --mxfp4-lower-to-linalg | FileCheck %s
+// What became linalg is found again.
+// RUN: mxfp4-opt %s --mxfp4-lower-to-linalg --mxfp4-raise=groups-cover-rows \
+// RUN:   | FileCheck %s --check-prefix=AGAIN
+
+// CHECK-LABEL: func @dequantize
+// CHECK-SAME:    %[[C:.*]]: tensor<?x2x16xi8>, %[[S:.*]]: tensor<?x2xi8>, %[[Y:.*]]: tensor<?x64xbf16>
+// CHECK:         %[[E:.*]] = tensor.expand_shape %[[Y]] {{\[\[}}0], [1, 2, 3]]
+// CHECK:         %[[V:.*]] = linalg.generic
+// CHECK-SAME:      ins(%[[C]], %[[S]] : tensor<?x2x16xi8>, tensor<?x2xi8>) outs(%[[E]] : tensor<?x2x16x2xbf16>)
+// CHECK-NOT:       mxfp4
+// CHECK:         tensor.collapse_shape %[[V]]
+// AGAIN-LABEL: func @dequantize
+// AGAIN:         mxfp4.dequantize
+func.func @dequantize(%c: tensor<?x2x16xi8>, %s: tensor<?x2xi8>, %y: tensor<?x64xbf16>)
+    -> tensor<?x64xbf16> {
+  %v = mxfp4.dequantize codes(%c : tensor<?x2x16xi8>) scales(%s : tensor<?x2xi8>)
+      outs(%y : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %v : tensor<?x64xbf16>
+}
+
+// K may be dynamic.
+
+// CHECK-LABEL: func @dynamic_k
+// CHECK:         arith.divui
+// CHECK:         linalg.generic
+func.func @dynamic_k(%c: tensor<?x?x16xi8>, %s: tensor<?x?xi8>, %y: tensor<?x?xf32>)
+    -> tensor<?x?xf32> {
+  %v = mxfp4.dequantize codes(%c : tensor<?x?x16xi8>) scales(%s : tensor<?x?xi8>)
+      outs(%y : tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %v : tensor<?x?xf32>
+}
+
+// Offsets are checked; then a loop over groups.
+
+// CHECK-LABEL: func @matmul
+// CHECK-SAME:    %[[X:.*]]: tensor<?x64xbf16>, %[[C:.*]]: tensor<3x48x2x16xi8>, %[[S:.*]]: tensor<3x48x2xi8>, %[[O:.*]]: tensor<4xi32>, %[[Y:.*]]: tensor<?x48xbf16>
+// CHECK:         %[[GOOD:.*]] = scf.for
+// CHECK:         scf.if %[[GOOD]] -> (tensor<?x48xbf16>) {
+// CHECK:           scf.for %[[G:.*]] = %{{.*}} iter_args(%[[OUT:.*]] = %[[Y]])
+// CHECK:             %[[XG:.*]] = tensor.extract_slice %[[X]][%[[B:.*]], 0] [%[[N:.*]], 64] [1, 1]
+// CHECK:             tensor.extract_slice %[[C]][%[[G]], 0, 0, 0] [1, 48, 2, 16]
+// CHECK:             tensor.extract_slice %[[S]][%[[G]], 0, 0] [1, 48, 2]
+// CHECK:             linalg.generic
+// CHECK:             %[[P:.*]] = linalg.matmul {{.*}} ins(%[[XG]], %{{.*}} : tensor<?x64xbf16>, tensor<48x64xbf16>)
+// CHECK:             %[[R:.*]] = arith.truncf %[[P]]
+// CHECK:             tensor.insert_slice %[[R]] into %[[OUT]][%[[B]], 0] [%[[N]], 48] [1, 1]
+// CHECK:         } else {
+// CHECK:           scf.yield %[[Y]]
+// AGAIN-LABEL: func @matmul
+// AGAIN:         mxfp4.grouped_matmul
+func.func @matmul(%x: tensor<?x64xbf16>, %c: tensor<3x48x2x16xi8>, %s: tensor<3x48x2xi8>,
+                  %o: tensor<4xi32>, %y: tensor<?x48xbf16>) -> tensor<?x48xbf16> {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<3x48x2x16xi8>, tensor<3x48x2xi8>)
+      offsets(%o : tensor<4xi32>) outs(%y : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+  return %r : tensor<?x48xbf16>
+}
+
+// Packed weights are bytes, wherever they are carried.
+
+// CHECK-LABEL: func @carried
+// CHECK-SAME:    %[[W:.*]]: tensor<2x1x1x2176xi8>, %[[V:.*]]: tensor<2x1x1x2176xi8>, %{{.*}}: i1
+// CHECK-SAME:    -> tensor<1x1x1x2176xi8>
+// CHECK-NOT:     mxfp4
+// CHECK:         %[[U:.*]] = scf.if %{{.*}} -> (tensor<2x1x1x2176xi8>)
+// CHECK:         %[[A:.*]] = arith.select %{{.*}}, %[[U]], %[[V]] : tensor<2x1x1x2176xi8>
+// CHECK:         %[[R:.*]] = call @callee(%[[A]])
+// CHECK:         tensor.extract_slice %[[R]][1, 0, 0, 0] [1, 1, 1, 2176] [1, 1, 1, 1]
+func.func @carried(%w: tensor<2x1x1x!mxfp4.block<spread, raw>>,
+                   %v: tensor<2x1x1x!mxfp4.block<spread, raw>>, %p: i1)
+    -> tensor<1x1x1x!mxfp4.block<spread, raw>> {
+  %u = scf.if %p -> (tensor<2x1x1x!mxfp4.block<spread, raw>>) {
+    scf.yield %w : tensor<2x1x1x!mxfp4.block<spread, raw>>
+  } else {
+    scf.yield %v : tensor<2x1x1x!mxfp4.block<spread, raw>>
+  }
+  %a = arith.select %p, %u, %v : tensor<2x1x1x!mxfp4.block<spread, raw>>
+  %r = call @callee(%a) : (tensor<2x1x1x!mxfp4.block<spread, raw>>)
+      -> tensor<2x1x1x!mxfp4.block<spread, raw>>
+  %s = tensor.extract_slice %r[1, 0, 0] [1, 1, 1] [1, 1, 1]
+      : tensor<2x1x1x!mxfp4.block<spread, raw>> to tensor<1x1x1x!mxfp4.block<spread, raw>>
+  return %s : tensor<1x1x1x!mxfp4.block<spread, raw>>
+}
+// CHECK: func private @callee(tensor<2x1x1x2176xi8>) -> tensor<2x1x1x2176xi8>
+func.func private @callee(tensor<2x1x1x!mxfp4.block<spread, raw>>)
+    -> tensor<2x1x1x!mxfp4.block<spread, raw>>
+
+// Operations on memrefs are for mxfp4-lower-to-loops.
+
+// CHECK-LABEL: func @memrefs
+// CHECK:         mxfp4.dequantize
+func.func @memrefs(%c: memref<8x2x16xi8>, %s: memref<8x2xi8>, %y: memref<8x64xbf16>) {
+  mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)
+      outs(%y : memref<8x64xbf16>)
+  return
+}
