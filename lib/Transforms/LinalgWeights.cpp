@@ -54,6 +54,30 @@ static Value generic(OpBuilder &b, Location loc, ValueRange inputs,
       .getResult(0);
 }
 
+/// An element of another type for each element.
+static Value elementwise(OpBuilder &b, Location loc, Value value, Type element,
+                         BodyFn body) {
+  const unsigned rank = tensorType(value).getRank();
+  Value init = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, value), element);
+  return generic(b, loc, value, firstLoops(b, rank, rank), init, body);
+}
+
+Value mxfp4::roundInLinalg(OpBuilder &b, Location loc, Value value,
+                           Type element) {
+  return elementwise(
+      b, loc, value, element,
+      [&](LoopBuilder &l, ValueRange in) { return l.roundTo(in[0], element); });
+}
+
+Value mxfp4::bitcastInLinalg(OpBuilder &b, Location loc, Value value,
+                             Type element) {
+  return elementwise(b, loc, value, element,
+                     [&](LoopBuilder &l, ValueRange in) -> Value {
+                       return arith::BitcastOp::create(l.b, element, in[0]);
+                     });
+}
+
 /// Splits the last dimension, K, into these behind K/32.
 static Value splitBlocks(OpBuilder &b, Location loc, Value value,
                          ArrayRef<int64_t> inner) {

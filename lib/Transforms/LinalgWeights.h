@@ -19,6 +19,12 @@
 
 namespace mxfp4 {
 
+/// `value` element by element as another type: rounded, or the same bits.
+mlir::Value roundInLinalg(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value value, mlir::Type element);
+mlir::Value bitcastInLinalg(mlir::OpBuilder &b, mlir::Location loc,
+                            mlir::Value value, mlir::Type element);
+
 mlir::Value dequantizeInLinalg(mlir::OpBuilder &b, mlir::Location loc,
                                mlir::Value codes, mlir::Value scales,
                                mlir::Value init);

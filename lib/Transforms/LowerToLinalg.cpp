@@ -115,8 +115,7 @@ private:
   Value insert(Value result, Value y) {
     Type element = tensorType(y).getElementType();
     if (tensorType(result).getElementType() != element)
-      result = arith::TruncFOp::create(l.b, tensorType(result).clone(element),
-                                       result);
+      result = roundInLinalg(l.b, loc, result, element);
     return tensor::InsertSliceOp::create(
         l.b, loc, result, y, ArrayRef<OpFoldResult>{begin, l.b.getIndexAttr(0)},
         ArrayRef<OpFoldResult>{rows, n}, ones(2));
@@ -278,6 +277,21 @@ struct LowerUnpack : OpConversionPattern<UnpackOp> {
   }
 };
 
+/// `mxfp4-raise` makes scale bytes of scales so, on tensors, which upstream's
+/// bufferization does not take.
+struct LowerBitcast : OpConversionPattern<arith::BitcastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(arith::BitcastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type element = getElementTypeOrSelf(op.getType());
+    rewriter.replaceOp(
+        op, bitcastInLinalg(rewriter, op.getLoc(), op.getIn(), element));
+    return success();
+  }
+};
+
 //===----------------------------------------------------------------------===//
 // Blocks as bytes
 //===----------------------------------------------------------------------===//
@@ -363,14 +377,17 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
         return converter.isSignatureLegal(function.getFunctionType());
       if (isa<GroupedMatmulOp, DequantizeOp, QuantizeOp, PackOp, UnpackOp>(op))
         return !cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics();
+      if (isa<arith::BitcastOp>(op))
+        return !isa<RankedTensorType>(op->getOperand(0).getType());
       return converter.isLegal(op);
     });
     if (failed(verify(converter)))
       return signalPassFailure();
     RewritePatternSet patterns(&context);
     patterns.add<LowerGroupedMatmul, LowerDequantize, LowerQuantize, LowerPack,
-                 LowerUnpack, ConvertEmpty, ConvertTypes<tensor::CastOp>,
-                 ConvertTypes<tensor::DimOp>, ConvertTypes<arith::SelectOp>,
+                 LowerUnpack, LowerBitcast, ConvertEmpty,
+                 ConvertTypes<tensor::CastOp>, ConvertTypes<tensor::DimOp>,
+                 ConvertTypes<arith::SelectOp>,
                  ConvertSlice<tensor::ExtractSliceOp>,
                  ConvertSlice<tensor::InsertSliceOp>>(converter, &context);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,

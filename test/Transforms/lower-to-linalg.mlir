@@ -1,4 +1,8 @@
 // RUN: mxfp4-opt %s --mxfp4-lower-to-linalg | FileCheck %s
+// Stock bufferization takes all of it.
+// RUN: mxfp4-opt %s --mxfp4-raise --mxfp4-lower-to-linalg \
+// RUN:     --one-shot-bufferize=bufferize-function-boundaries \
+// RUN:   | FileCheck %s --check-prefix=STOCK
 // What became linalg is found again.
 // RUN: mxfp4-opt %s --mxfp4-lower-to-linalg --mxfp4-raise=groups-cover-rows \
 // RUN:   | FileCheck %s --check-prefix=AGAIN
@@ -43,7 +47,8 @@ func.func @dynamic_k(%c: tensor<?x?x16xi8>, %s: tensor<?x?xi8>, %y: tensor<?x?xf
 // CHECK:             tensor.extract_slice %[[S]][%[[G]], 0, 0] [1, 48, 2]
 // CHECK:             linalg.generic
 // CHECK:             %[[P:.*]] = linalg.matmul {{.*}} ins(%[[XG]], %{{.*}} : tensor<?x64xbf16>, tensor<48x64xbf16>)
-// CHECK:             %[[R:.*]] = arith.truncf %[[P]]
+// CHECK:             %[[R:.*]] = linalg.generic {{.*}} ins(%[[P]] : tensor<?x48xf32>)
+// CHECK:               arith.truncf
 // CHECK:             tensor.insert_slice %[[R]] into %[[OUT]][%[[B]], 0] [%[[N]], 48] [1, 1]
 // CHECK:         } else {
 // CHECK:           scf.yield %[[Y]]
@@ -94,4 +99,49 @@ func.func @memrefs(%c: memref<8x2x16xi8>, %s: memref<8x2xi8>, %y: memref<8x64xbf
   mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)
       outs(%y : memref<8x64xbf16>)
   return
+}
+
+// Bits of another type, as mxfp4-raise takes bytes of scales, are linalg, too.
+
+// STOCK-LABEL: func @scales
+// STOCK-NOT:     arith.bitcast {{.*}} : tensor
+// STOCK:         arith.bitcast %{{.*}} : f8E8M0FNU to i8
+func.func @scales(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48x2xf8E8M0FNU>)
+    -> tensor<8x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %we = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j, h) -> (n, b, j)>,
+                       affine_map<(n, b, j, h) -> (n, b)>,
+                       affine_map<(n, b, j, h) -> (n, b, j, h)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xf8E8M0FNU>)
+      outs(%we : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: f8E8M0FNU, %o: f32):
+      %four = arith.constant 4 : i8
+      %h = linalg.index 3 : index
+      %h8 = arith.index_cast %h : index to i8
+      %shift = arith.muli %h8, %four : i8
+      %shifted = arith.shrui %byte, %shift : i8
+      %nibble = arith.trunci %shifted : i8 to i4
+      %code = arith.bitcast %nibble : i4 to f4E2M1FN
+      %v = arith.scaling_extf %code, %scale : f4E2M1FN, f8E8M0FNU to f32
+      linalg.yield %v : f32
+  } -> tensor<48x2x16x2xf32>
+  %wk = tensor.collapse_shape %w [[0], [1, 2, 3]]
+      : tensor<48x2x16x2xf32> into tensor<48x64xf32>
+  %ye = tensor.empty() : tensor<8x48xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%ye : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %wk : tensor<8x64xbf16>, tensor<48x64xf32>) outs(%z : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: f32, %acc: f32):
+      %u = arith.extf %a : bf16 to f32
+      %p = arith.mulf %u, %b : f32
+      %q = arith.addf %acc, %p : f32
+      linalg.yield %q : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
 }
