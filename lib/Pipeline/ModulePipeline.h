@@ -13,6 +13,11 @@
 
 namespace mxfp4 {
 
+/// What MLIR said of a pipeline's options, and, which it does not say, the
+/// options that there are.
+std::string optionsError(llvm::StringRef pipeline, llvm::StringRef said,
+                         const mlir::detail::PassOptions &options);
+
 /// As mlir::PassPipelineRegistration, for pipelines with passes that run on
 /// modules alone: nested in anything else they are refused with a message,
 /// where the pass manager would end the process.
@@ -31,8 +36,10 @@ void registerModulePipeline(
       return error("the pipeline '" + name +
                    "' runs on builtin.module, not on " + anchor);
     Options options;
-    if (failed(options.parseFromString(text)))
-      return llvm::failure();
+    std::string said;
+    llvm::raw_string_ostream stream(said);
+    if (failed(options.parseFromString(text, stream)))
+      return error(optionsError(name, said, Options()));
     build(pm, options);
     return llvm::success();
   };

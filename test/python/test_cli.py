@@ -73,6 +73,16 @@ def test_misuse_of_the_command_line() -> None:
     said = Said("pakc")
     assert said.status == 2
     assert "invalid choice: 'pakc'" in said.err
+    said = Said("compile", "experts=1 n=2 k=32", "-o", "k", "--rows_hint", "3")
+    assert said.status == 2
+    told = "unknown option '--rows_hint'; did you mean '--rows-hint'? The options are"
+    assert told in said.err.replace("\n", " ")
+    said = Said("run", "checkpoint", "--kernel=x")
+    assert "did you mean" not in said.err, "argparse takes a beginning that is unambiguous"
+    said = Said("doctor", "--colour")
+    assert "unknown option '--colour'; the options are --help, --json." in said.err
+    said = Said("doctor", "now")
+    assert (said.status, "unexpected argument 'now'" in said.err) == (2, True)
     assert Said("--version").out.startswith("mxfp4 0.")
 
 

@@ -14,7 +14,7 @@ import os
 import sys
 
 from .. import __version__
-from ..errors import Error
+from ..errors import Error, alternatives
 
 COMMANDS = ("inspect", "pack", "compile", "run", "bench", "doctor", "explain", "completion")
 
@@ -62,7 +62,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; what a user did wrong is told in a sentence."""
-    options = parser().parse_args(arguments)
+    whole = parser()
+    options, unknown = whole.parse_known_args(arguments)
+    if unknown:
+        _refuse(whole, options.command, unknown)
     try:
         return int(options.run(options))
     except BrokenPipeError:  # the reader, say head, has enough
@@ -78,6 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
     except Error as e:
         print(f"mxfp4 {options.command}: error: {e}", file=sys.stderr)
         return 1
+
+
+def _refuse(whole: argparse.ArgumentParser, command: str, unknown: list[str]) -> None:
+    """Exit as argparse does, and say which options the command has."""
+    commands = next(a for a in whole._actions if isinstance(a, argparse._SubParsersAction))
+    parser: argparse.ArgumentParser = commands.choices[command]
+    word = next((w for w in unknown if w.startswith("-")), unknown[0]).partition("=")[0]
+    names = [s for a in parser._actions for s in a.option_strings if s.startswith("--")]
+    if word.startswith("-"):
+        parser.error(f"unknown option {word!r}{alternatives(word, 'option', names)}")
+    parser.error(f"unexpected argument {word!r}; see --help.")
 
 
 def table(rows: list[list[str]], right: set[int] = frozenset()) -> str:  # type: ignore[assignment]
