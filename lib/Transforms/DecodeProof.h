@@ -42,19 +42,6 @@ llvm::LogicalResult proveDecode(const DecodeBody &body, Miss *why);
 /// or f4E2M1FN.
 llvm::LogicalResult proveUnpack(const DecodeBody &body, Miss *why);
 
-/// Where the elements of a result of shape `to` come from in a tensor of shape
-/// `from`, if `map` leads from positions in the one to positions in the other:
-/// for dimensions `leading ..`, position k of the flattened result to a
-/// position of the flattened source. Fails if the first `leading` dimensions
-/// are not passed through, or if anything is dynamic.
-std::optional<llvm::SmallVector<int64_t>>
-trailingIndex(mlir::AffineMap map, llvm::ArrayRef<int64_t> from,
-              llvm::ArrayRef<int64_t> to, int64_t leading);
-
-/// The map from positions in the result of `op`, which has one, to positions in
-/// an input; null if the result is not written in the order of some loops each.
-mlir::AffineMap mapFromResult(mlir::linalg::LinalgOp op, unsigned input);
-
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_DECODEPROOF_H

@@ -54,6 +54,9 @@ mlir::FailureOr<Decode> matchDecode(const DecodeCandidate &candidate,
 mlir::FailureOr<Decode> matchDecode(mlir::linalg::LinalgOp op, Miss *why);
 mlir::FailureOr<Decode> matchDecode(mlir::arith::ScalingExtFOp op, Miss *why);
 
+/// The bytes that single codes (i4 or f4) were unpacked from, or null.
+mlir::Value bytesOf(mlir::Value codes, int64_t leading);
+
 /// The slice of a tensor with other trailing dimensions, whole, that `slice` is
 /// of one with the same `leading` dimensions.
 mlir::Value sliceLeading(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "DecodeProof.h"
+#include "TrailingIndex.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/AffineExpr.h"
 
 using namespace mlir;
@@ -89,4 +90,61 @@ std::optional<SmallVector<int64_t>> mxfp4::trailingIndex(AffineMap map,
     index.push_back(flat);
   }
   return index;
+}
+
+int64_t mxfp4::trailingSize(RankedTensorType type, int64_t leading) {
+  if (!type || type.getRank() <= leading)
+    return -1;
+  ArrayRef<int64_t> shape = type.getShape().drop_front(leading);
+  return ShapedType::isDynamicShape(shape) ? -1
+                                           : ShapedType::getNumElements(shape);
+}
+
+bool mxfp4::dividesBy(ArrayRef<int64_t> index, int64_t by) {
+  for (auto [k, at] : llvm::enumerate(index))
+    if (at != static_cast<int64_t>(k) / by)
+      return false;
+  return true;
+}
+
+/// The leading dimensions each alone, the trailing ones together.
+static SmallVector<ReassociationIndices> reassociation(int64_t leading,
+                                                       int64_t rank) {
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t dim = 0; dim < leading; ++dim)
+    groups.push_back({dim});
+  groups.emplace_back();
+  for (int64_t dim = leading; dim < rank; ++dim)
+    groups.back().push_back(dim);
+  return groups;
+}
+
+Value mxfp4::reshapeTrailing(OpBuilder &b, Location loc, Value value,
+                             int64_t leading, ArrayRef<int64_t> to) {
+  RankedTensorType type = tensorTypeOf(value);
+  if (type.getShape().drop_front(leading) == to)
+    return value;
+  if (type.getRank() > leading + 1)
+    value = tensor::CollapseShapeOp::create(
+        b, loc, value, reassociation(leading, type.getRank()));
+  if (to.size() == 1)
+    return value;
+  SmallVector<int64_t> shape(type.getShape().take_front(leading));
+  shape.append(to.begin(), to.end());
+  return tensor::ExpandShapeOp::create(b, loc, type.clone(shape), value,
+                                       reassociation(leading, shape.size()));
+}
+
+Value mxfp4::throughReshape(Value value, int64_t leading) {
+  auto keeps = [&](ArrayRef<ReassociationIndices> groups) {
+    if (static_cast<int64_t>(groups.size()) <= leading)
+      return false;
+    return llvm::all_of(groups.take_front(leading),
+                        [](auto &group) { return group.size() == 1; });
+  };
+  if (auto op = value.getDefiningOp<tensor::CollapseShapeOp>())
+    return keeps(op.getReassociationIndices()) ? op.getSrc() : Value();
+  if (auto op = value.getDefiningOp<tensor::ExpandShapeOp>())
+    return keeps(op.getReassociationIndices()) ? op.getSrc() : Value();
+  return Value();
 }

@@ -1,0 +1,73 @@
+//===- Contraction.h - A matmul on decoded weights --------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_TRANSFORMS_CONTRACTION_H
+#define MXFP4_LIB_TRANSFORMS_CONTRACTION_H
+
+#include "ContractionForm.h"
+#include "Raise.h"
+
+namespace mxfp4 {
+
+/// Codes and scales of weights, and which loops run over the weights.
+struct Weights {
+  /// Either from a dequantize, or the same slice of its codes and scales,
+  DequantizeOp dequantize;
+  mlir::tensor::ExtractSliceOp slice;
+  /// or from a decode in the body.
+  Decode decode;
+  /// For each dimension of the weights; the last is K.
+  llvm::SmallVector<LoopParts> dims;
+
+  /// Codes and scales of the weights, made if need be.
+  std::pair<mlir::Value, mlir::Value> make(mlir::OpBuilder &b,
+                                           mlir::Location loc) const;
+};
+
+/// The loops of a contraction by what they run over, and its operands.
+struct Contraction {
+  ContractionOperand activations;
+  Weights weights;
+  /// Experts, rows, columns, the sum; each in an order that needs no
+  /// transposition of weights, activations, weights, weights.
+  llvm::SmallVector<unsigned> batch, m, n, k;
+  /// The order in which the output has batch, m and n.
+  llvm::SmallVector<unsigned> out;
+  /// The number of dimensions of the weights that run over experts and over
+  /// rows of weights, or no value if a dimension runs over both.
+  std::optional<std::pair<int64_t, int64_t>> weightDims;
+  int64_t experts = 1, columns = 1;
+};
+
+/// The order of the dimensions of the activations that has experts, rows and K
+/// one after the other, and how many dimensions are rows of experts.
+struct ActivationOrder {
+  llvm::SmallVector<int64_t> permutation;
+  int64_t rowDims = 0;
+};
+
+/// The input of `op` that a value of its body is an element of, or null.
+mlir::OpOperand *inputOf(mlir::linalg::LinalgOp op, mlir::Value factor);
+
+/// Weights that an input of the contraction holds.
+mlir::FailureOr<Weights> weightsOf(const ContractionOperand &operand,
+                                   Miss *why);
+
+/// Weights that the body decodes: `factor` is computed from a code and a scale.
+mlir::FailureOr<Weights> weightsInBody(mlir::linalg::LinalgOp op,
+                                       mlir::Value factor,
+                                       mlir::OpOperand *activations, Miss *why);
+
+mlir::FailureOr<ActivationOrder> orderActivations(const Contraction &c,
+                                                  Miss *why);
+
+/// The sum over loops k of x[batch, m, k] * w[batch, n, k].
+mlir::FailureOr<Contraction> matchContraction(mlir::linalg::LinalgOp op,
+                                              Miss *why);
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_TRANSFORMS_CONTRACTION_H

@@ -1,0 +1,295 @@
+//===- MatchRaggedLoop.cpp - Is this a loop over experts? -----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "RaggedLoop.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+/// Looks through conversions between integers that keep values of offsets.
+Value stripCasts(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp,
+             arith::ExtUIOp, tensor::CastOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+bool isConstant(OpFoldResult value, int64_t constant) {
+  return getConstantIntValue(value) == constant;
+}
+
+/// The tensor that `value` is element `iv + ahead` of, or null.
+Value elementAt(Value value, Value iv, int64_t ahead) {
+  auto extract = stripCasts(value).getDefiningOp<tensor::ExtractOp>();
+  if (!extract || extract.getIndices().size() != 1)
+    return Value();
+  Value index = extract.getIndices()[0];
+  if (ahead != 0) {
+    auto add = index.getDefiningOp<arith::AddIOp>();
+    if (!add || !isConstant(add.getRhs(), ahead))
+      return Value();
+    index = add.getLhs();
+  }
+  return index == iv ? extract.getTensor() : Value();
+}
+
+/// Rows `start`, `start + size` of a slice of whole rows, or null.
+template <typename SliceOp>
+bool isRowSlice(SliceOp slice, Value start, Value size, int64_t columns) {
+  if (!slice || !slice.hasUnitStride() || slice.getMixedOffsets().size() != 2)
+    return false;
+  return dyn_cast<Value>(slice.getMixedOffsets()[0]) == start &&
+         isConstant(slice.getMixedOffsets()[1], 0) &&
+         dyn_cast<Value>(slice.getMixedSizes()[0]) == size &&
+         isConstant(slice.getMixedSizes()[1], columns);
+}
+
+/// The tensor, one slice for each expert, whose slice `iv` this is, with a unit
+/// dimension in front or not; null for anything else.
+Value expertsOf(Value value, Value iv, int64_t experts) {
+  auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
+  if (expand && expand.getReassociationIndices()[0].size() == 2)
+    value = expand.getSrc();
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || !slice.hasUnitStride() ||
+      slice.getSource().getParentBlock() == iv.getParentBlock())
+    return Value();
+  ArrayRef<int64_t> shape = slice.getSourceType().getShape();
+  if (dyn_cast<Value>(slice.getMixedOffsets()[0]) != iv ||
+      !isConstant(slice.getMixedSizes()[0], 1) || shape[0] != experts)
+    return Value();
+  for (size_t dim = 1; dim < shape.size(); ++dim)
+    if (!isConstant(slice.getMixedOffsets()[dim], 0) ||
+        !isConstant(slice.getMixedSizes()[dim], shape[dim]))
+      return Value();
+  return slice.getSource();
+}
+
+/// What two tensors of equal value here have as many rows as: a number of rows,
+/// or a tensor.
+Value rowsOf(Value tensor) {
+  while (true) {
+    if (auto retyped = tensor.getDefiningOp<tensor::CastOp>()) {
+      tensor = retyped.getSource();
+    } else if (auto op = tensor.getDefiningOp<DestinationStyleOpInterface>()) {
+      tensor = op.getTiedOpOperand(cast<OpResult>(tensor))->get();
+    } else if (auto empty = tensor.getDefiningOp<tensor::EmptyOp>();
+               empty && empty.getType().isDynamicDim(0)) {
+      Value rows = empty.getDynamicSizes()[0];
+      auto dim = rows.getDefiningOp<tensor::DimOp>();
+      if (!dim || dim.getConstantIndex() != 0)
+        return rows;
+      tensor = dim.getSource();
+    } else {
+      return tensor;
+    }
+  }
+}
+
+/// [0, rows], as `mxfp4-raise` makes offsets of one group.
+bool isWholeGroup(Value offsets, Value rows, Value activations) {
+  auto generate = offsets.getDefiningOp<tensor::GenerateOp>();
+  if (!generate || tensorType(offsets).getDimSize(0) != 2)
+    return false;
+  Block &body = generate.getBody().front();
+  auto product = stripCasts(body.getTerminator()->getOperand(0))
+                     .getDefiningOp<arith::MulIOp>();
+  if (!product || product.getLhs() != body.getArgument(0))
+    return false;
+  auto dim = product.getRhs().getDefiningOp<tensor::DimOp>();
+  if (!dim || dim.getConstantIndex() != 0)
+    return product.getRhs() == rows;
+  const Value like = rowsOf(dim.getSource());
+  return like == rows || like == activations;
+}
+
+class Matcher {
+public:
+  Matcher(scf::ForOp loop, Miss *why) : loop(loop), why(why) {}
+
+  FailureOr<RaggedLoop> match();
+
+private:
+  LogicalResult matchBounds();
+  LogicalResult matchOutput();
+  LogicalResult matchMatmul();
+  LogicalResult matchRows();
+  LogicalResult matchSizes();
+  LogicalResult matchRowCount();
+  bool isOutside(Value value) {
+    return value && loop.isDefinedOutsideOfLoop(value);
+  }
+
+  scf::ForOp loop;
+  Miss *why;
+  RaggedLoop found;
+  tensor::InsertSliceOp insert;
+  Value start, size;
+};
+
+} // namespace
+
+/// Whether the output has as many rows as the activations.
+static bool sameRows(Value init, Value activations) {
+  const int64_t rows = tensorType(activations).getDimSize(0);
+  if (!ShapedType::isDynamic(rows))
+    return tensorType(init).getDimSize(0) == rows;
+  return tensorType(init).isDynamicDim(0) &&
+         rowsOf(init) == rowsOf(activations);
+}
+
+LogicalResult Matcher::matchBounds() {
+  std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
+  found.experts = upper.value_or(0);
+  if (found.experts <= 0 || !isConstant(loop.getLowerBound(), 0) ||
+      !isConstant(loop.getStep(), 1))
+    return miss(why, "the loop must run from 0 to a constant number of experts "
+                     "in steps of 1");
+  if (loop.getNumResults() == 0 || loop.getNumResults() > 2)
+    return miss(why,
+                "the loop must carry the output, and perhaps the first row "
+                "of the next expert");
+  if (!isMemoryEffectFree(loop))
+    return miss(why, "the loop has effects on memory");
+  return success();
+}
+
+/// Rows that no expert has keep the initial value, which must be one that the
+/// operation can give them: zero, or any.
+LogicalResult Matcher::matchOutput() {
+  for (auto [number, value] : llvm::enumerate(loop.getYieldedValues()))
+    if (auto op = value.getDefiningOp<tensor::InsertSliceOp>()) {
+      insert = op;
+      found.output = number;
+    }
+  if (!insert || insert.getDest() != loop.getRegionIterArg(found.output) ||
+      !insert.getDest().hasOneUse())
+    return miss(why,
+                "the loop must insert the rows of an expert into the output "
+                "that it carries, and use that output for nothing else");
+  Value init = loop.getInitArgs()[found.output];
+  if (!init.getDefiningOp<tensor::EmptyOp>() && !isPositiveZero(init))
+    return miss(why,
+                "the output must start at +0.0 or undefined: rows without an "
+                "expert become zero",
+                "start with linalg.fill of 0.0, or with tensor.empty");
+  if (insert.getMixedSizes().size() == 2) {
+    start = dyn_cast<Value>(insert.getMixedOffsets()[0]);
+    size = dyn_cast<Value>(insert.getMixedSizes()[0]);
+  }
+  if (!start || !size ||
+      !isRowSlice(insert, start, size, insert.getDestType().getDimSize(1)))
+    return miss(why, "the result of an expert must be inserted as whole rows, "
+                     "with their first and their number known at run time");
+  return success();
+}
+
+LogicalResult Matcher::matchMatmul() {
+  Value result = insert.getSource();
+  if (auto retyped = result.getDefiningOp<tensor::CastOp>())
+    result = retyped.getSource();
+  auto matmul = result.getDefiningOp<GroupedMatmulOp>();
+  if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds())
+    return miss(why, "what is inserted must be the result of the matmul itself",
+                "move what else is done to the rows behind the loop");
+  auto slice = matmul.getActivations().getDefiningOp<tensor::ExtractSliceOp>();
+  if (!isRowSlice(slice, start, size, matmul.getK()) ||
+      !isWholeGroup(matmul.getOffsets(), size, slice))
+    return miss(why, "the activations of an expert must be the rows that its "
+                     "result is inserted into");
+  Value iv = loop.getInductionVar();
+  found.activations = slice.getSource();
+  found.codes = expertsOf(matmul.getWeights()[0], iv, found.experts);
+  found.scales = expertsOf(matmul.getWeights()[1], iv, found.experts);
+  if (!found.codes || !found.scales)
+    return miss(why,
+                "the weights of an expert must be slice number e, whole, of "
+                "weights of as many experts as the loop has iterations");
+  for (Value value : {found.activations, found.codes, found.scales})
+    if (!loop.isDefinedOutsideOfLoop(value))
+      return miss(why, "activations and weights must not change in the loop");
+  return success();
+}
+
+/// Rows from offsets[e] to offsets[e + 1]; or sizes[e] rows from where the
+/// expert before ended.
+LogicalResult Matcher::matchRows() {
+  Value iv = loop.getInductionVar();
+  Value from = elementAt(start, iv, 0);
+  if (!from)
+    return matchSizes();
+  auto length = stripCasts(size).getDefiningOp<arith::SubIOp>();
+  found.offsets = from;
+  if (loop.getNumResults() != 1 || !length ||
+      !loop.isDefinedOutsideOfLoop(from) ||
+      tensorType(from).getDimSize(0) != found.experts + 1 ||
+      elementAt(length.getLhs(), iv, 1) != from ||
+      elementAt(length.getRhs(), iv, 0) != from)
+    return miss(why,
+                "an expert's rows must be those from offsets[e] to "
+                "offsets[e + 1], of offsets with one entry more than there "
+                "are experts");
+  return success();
+}
+
+LogicalResult Matcher::matchSizes() {
+  const auto fail = [&] {
+    return miss(why, "an expert's rows must be those from offsets[e] to "
+                     "offsets[e + 1], or sizes[e] behind those of the expert "
+                     "before, carried from 0 on, of one size for each expert");
+  };
+  const unsigned carried = 1 - found.output;
+  if (loop.getNumResults() != 2 ||
+      stripCasts(start) != loop.getRegionIterArg(carried) ||
+      !isConstant(loop.getInitArgs()[carried], 0) ||
+      !loop.getResult(carried).use_empty())
+    return fail();
+  auto end = loop.getYieldedValues()[carried].getDefiningOp<arith::AddIOp>();
+  found.sizes = elementAt(size, loop.getInductionVar(), 0);
+  if (!end || !found.sizes || !loop.isDefinedOutsideOfLoop(found.sizes) ||
+      tensorType(found.sizes).getDimSize(0) != found.experts)
+    return fail();
+  auto isSum = [&](Value a, Value b) {
+    return stripCasts(a) == loop.getRegionIterArg(carried) &&
+           stripCasts(b) == stripCasts(size);
+  };
+  return isSum(end.getLhs(), end.getRhs()) || isSum(end.getRhs(), end.getLhs())
+             ? success()
+             : fail();
+}
+
+LogicalResult Matcher::matchRowCount() {
+  if (sameRows(loop.getInitArgs()[found.output], found.activations))
+    return success();
+  return miss(why, "the output may have other rows than the activations",
+              "make the output with tensor.dim of the activations");
+}
+
+FailureOr<RaggedLoop> Matcher::match() {
+  if (failed(matchBounds()) || failed(matchOutput()) || failed(matchMatmul()) ||
+      failed(matchRows()) || failed(matchRowCount()))
+    return failure();
+  return found;
+}
+
+FailureOr<RaggedLoop> mxfp4::findRaggedLoop(scf::ForOp op, Miss *why) {
+  return Matcher(op, why).match();
+}
+
+LogicalResult mxfp4::matchRaggedLoop(scf::ForOp op, Miss *why) {
+  return success(succeeded(findRaggedLoop(op, why)));
+}
