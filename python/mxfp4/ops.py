@@ -71,7 +71,13 @@ def grouped_matmul(
 
         y = torch_matmul(x, weights, offsets, expert_ids, output)
         return y if out is None else out.copy_(y)
-    groups = None if expert_ids is None else int(expert_ids.shape[0])
+    for name, tensor in (("x", x), ("offsets", offsets), ("expert_ids", expert_ids)):
+        if tensor is not None and not hasattr(tensor, "shape"):
+            raise Error(
+                f"{name} must be an array or a tensor, got {type(tensor).__name__}; use "
+                f"numpy.array({name}, dtype) or torch.tensor({name}, dtype=...)."
+            )
+    groups = None if expert_ids is None else int(np.prod(expert_ids.shape))
     problem = problem_of(weights, output, groups)
     if is_host(x):
         return on_cpu(problem, x, weights, offsets, expert_ids, out)
@@ -128,6 +134,16 @@ def _log_path() -> None:
     _log.debug("grouped_matmul on the CPU: %s", cpu_path())
 
 
+def _host_array(name: str, tensor: Any) -> np.ndarray:
+    """A numpy array of what is in the host's memory."""
+    if is_host(tensor):
+        return np.asarray(tensor)
+    if is_torch(tensor) and tensor.device.type == "cpu":
+        return np.asarray(tensor.numpy())
+    place = getattr(tensor, "device", f"a {type(tensor).__name__}")
+    raise Error(f"x is a numpy array, but {name} is on {place}; pass both in one place.")
+
+
 def _on_host(weights: PackedWeights) -> PackedWeights:
     """The weights with a numpy array, if their bytes are in the host's memory."""
     data = weights.data
@@ -148,8 +164,8 @@ def on_cpu(
     """`grouped_matmul` on numpy arrays."""
     _log_path()
     weights = _on_host(weights)
-    offsets = np.asarray(offsets)
-    ids = None if expert_ids is None else np.asarray(expert_ids)
+    offsets = _host_array("offsets", offsets)
+    ids = None if expert_ids is None else _host_array("expert_ids", expert_ids)
     if library.find() is None or problem.groups == 0:  # the specification has groups
         dtype = bfloat16 if problem.output == "bf16" else np.float32
         y = reference.grouped_matmul(x, weights, offsets, ids, dtype)

@@ -97,6 +97,23 @@ def test_no_groups_on_a_device_launch_nothing() -> None:
             grouped_matmul(rows, packed(), starts, ids, out=out, out_dtype="bf16")
 
 
+def test_what_is_no_array_is_a_sentence(rng: np.random.Generator) -> None:
+    weights, x = pack(*random_weights(rng, 2, 37, 96, 124, 128)), exact_activations(rng, 4, 96)
+    offsets, ids = np.array([0, 1, 4], np.int32), np.array([1, 0], np.int32)
+    for given, told in [
+        ((x.tolist(), weights, offsets), "x must be an array or a tensor, got list; use numpy"),
+        ((x, weights, [0, 1, 4]), "offsets must be an array or a tensor, got list"),
+        ((x, weights, offsets, [1, 0]), "expert_ids must be an array or a tensor, got list"),
+        ((x, weights, offsets, ids[None]), "expert_ids must be a one-dimensional int32 array"),
+        ((x, weights, offsets, ids[0]), "expert_ids must be a one-dimensional int32 array"),
+        ((x, weights, offsets[None]), "offsets must be a one-dimensional int32 array"),
+        ((x, weights, Tensor((3,), "<i4")), "x is a numpy array, but offsets is on a Tensor"),
+        ((x, weights, offsets, Tensor((2,), "<i4")), "but expert_ids is on a Tensor"),
+    ]:
+        with pytest.raises(Error, match=told):
+            grouped_matmul(*given)
+
+
 def test_weights_of_a_device_do_not_go_with_numpy_rows(rng: np.random.Generator) -> None:
     with pytest.raises(Error, match="x is a numpy array, but the weights are on a Tensor"):
         grouped_matmul(exact_activations(rng, 4, 96), packed(), np.array([0, 1, 2, 4], np.int32))
