@@ -188,3 +188,24 @@ def test_two_threads_compile_at_once() -> None:
     for t in threads:
         t.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("offsets", "ids", "told"),
+    [
+        ([0, 3, 2], [0, 1], "the offsets do not start at 0, decrease, or do not end at the number"),
+        ([0, 1, 4], [0, 2], r"an expert id is outside -1 \.\. E-1"),
+    ],
+)
+def test_what_the_library_refuses_is_a_sentence(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, offsets: list[int], ids: list[int],
+    told: str,
+) -> None:  # fmt: skip
+    """Python checks first; here it does not."""
+    monkeypatch.setattr("mxfp4.compile.check_routing", lambda *_: None)
+    weights = pack(*random_weights(rng, 2, 37, 96, 124, 128))
+    with Compiler() as compiler:
+        kernel = compiler.jit(Problem(2, 37, 96, 2, weights.layout, expert_ids=True))
+    groups = np.array(offsets, np.int32), np.array(ids, np.int32)
+    with pytest.raises(Error, match=f"the executable specification did not run: {told}"):
+        kernel(exact_activations(rng, 4, 96), weights, *groups)
