@@ -25,8 +25,9 @@ using namespace mxfp4::sim;
 
 namespace {
 
-/// Copies of bodies in one kernel, all together, and calls within each other.
-constexpr size_t MaxInlined = 1 << 20;
+/// What all copies in one kernel have together, of instructions, registers,
+/// scopes and variables; and calls within each other.
+constexpr size_t MaxInlined = 1 << 19;
 constexpr size_t MaxDepth = 64;
 constexpr std::string_view Return = "(return)", Behind = "(behind the call)";
 
@@ -65,6 +66,8 @@ private:
   AstKernel &K;
   ErrorList &Errors;
   std::vector<std::string_view> Open; ///< Names of the functions being copied.
+  std::map<const Variable *, uint32_t> Shared; ///< Scopes of first copies.
+  size_t Inlined = 0;
 
   static void shift(AstOperand &O, uint32_t Regs) {
     O.RegId += Regs;
@@ -72,17 +75,40 @@ private:
       shift(E, Regs);
   }
 
+  /// What is the thread's is there for each copy; what is the block's or the
+  /// module's, once.
+  void declare(const Variable &V, uint32_t Scopes) {
+    const uint32_t Scope = V.Scope + Scopes;
+    if (V.Where != Space::Local && V.Where != Space::Param) {
+      auto [First, New] = Shared.insert({&V, Scope});
+      if (!New) {
+        K.Aliases.push_back({Scope, V.Name, First->second, V.Name});
+        return;
+      }
+    }
+    K.Variables.push_back(V);
+    K.Variables.back().Scope = Scope;
+  }
+
   /// The body; its first scope and register get the next numbers of K.
   bool append(const AstKernel &F, size_t Depth) {
     const uint32_t Regs = uint32_t(K.Regs.size()),
                    Scopes = uint32_t(K.ScopeParent.size());
+    if (Depth) {
+      Inlined += 1 + F.Insts.size() + F.Regs.size() + F.ScopeParent.size() +
+                 F.Variables.size();
+      if (Inlined > MaxInlined) {
+        Errors.error(K.Line, "the device functions that " + K.Info.Name +
+                                 " calls are larger than the interpreter "
+                                 "holds, which copies each where it is called");
+        return false;
+      }
+    }
     K.Regs.insert(K.Regs.end(), F.Regs.begin(), F.Regs.end());
     for (uint32_t Parent : F.ScopeParent)
       K.ScopeParent.push_back(Parent == ModuleScope ? Parent : Parent + Scopes);
-    for (Variable V : F.Variables) {
-      V.Scope += Scopes;
-      K.Variables.push_back(std::move(V));
-    }
+    for (const Variable &V : F.Variables)
+      declare(V, Scopes);
     for (const auto &[Key, Table] : F.BranchTables)
       K.BranchTables[{Key.Scope + Scopes, Key.Name}] = Table;
     std::vector<uint32_t> Start;
@@ -103,12 +129,6 @@ private:
       if (Base == "ret" && Depth && !I.ImplicitDef)
         jump(I, I.Opcode == "ret.uni" ? "bra.uni" : "bra", Return);
       K.Insts.push_back(std::move(I));
-      if (K.Insts.size() > MaxInlined + F.Insts.size()) {
-        Errors.error(F.Line, "device functions called by " + K.Info.Name +
-                                 " are larger than the interpreter holds, "
-                                 "which copies each where it is called");
-        return false;
-      }
     }
     Start.push_back(uint32_t(K.Insts.size()));
     for (const auto &[Key, At] : F.Labels)

@@ -227,7 +227,6 @@ struct Kernel {
   uint32_t ParamBytes = 0, LocalBytes = 0, StaticShared = 0;
   uint32_t DynamicAlign = 16;
   uint32_t MaxRegisters = 0; ///< .maxnreg
-  bool UsesDynamicShared = false;
 };
 
 struct ModuleImpl {

@@ -244,10 +244,6 @@ bool Decoder::symbolAddress(std::string_view Name, uint64_t &Address) {
   if (!Found)
     return false;
   Address = *Found;
-  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
-    for (const Variable &V : *List)
-      if (V.Extern && V.Name == Name)
-        K.UsesDynamicShared = true;
   return true;
 }
 

@@ -4,8 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Any text either gives diagnostics or a module; and a module's first kernel
-// runs for a while, on small buffers, without harm to the host.
+// Any text either gives diagnostics or a module; and kernels of a module run
+// for a while, on small buffers, without harm to the host: those that are not
+// understood beside others, and those that call device functions, as well. What
+// stands in front of a NUL at the end is the same module.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,16 +17,9 @@
 
 using namespace mxfp4::sim;
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *Data, size_t Size) {
-  std::vector<Diagnostic> Errors;
-  auto M = Module::parse({reinterpret_cast<const char *>(Data), Size}, "fuzz",
-                         Errors);
-  if (!M) {
-    if (Errors.empty())
-      __builtin_trap();
-    return 0;
-  }
-  const KernelInfo &K = M->kernels()[0];
+namespace {
+
+void launch(const Module &M, const KernelInfo &K) {
   Launch L;
   L.Block = K.RequiredBlock.X ? K.RequiredBlock : Dim3{64};
   L.Grid = {2};
@@ -53,6 +48,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *Data, size_t Size) {
   Options O;
   O.MaxInstructions = 20000;
   O.MaxDiagnostics = 50;
-  run(*M, K.Name, L, O);
+  run(M, K.Name, L, O);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *Data, size_t Size) {
+  const std::string Text(reinterpret_cast<const char *>(Data), Size);
+  std::vector<Diagnostic> Errors, Again;
+  auto M = Module::parse(Text, "fuzz", Errors);
+  if (!M != !Module::parse(Text + '\0', "fuzz", Again))
+    __builtin_trap();
+  if (!M) {
+    if (Errors.empty())
+      __builtin_trap();
+    return 0;
+  }
+  const std::vector<KernelInfo> &Kernels = M->kernels();
+  for (size_t N = 0; N < Kernels.size() && N < 3; ++N)
+    launch(*M, Kernels[N]);
   return 0;
 }

@@ -161,6 +161,37 @@ TEST(Calls, ThatCannotBeMadeSaySoWhenAThreadGetsThere) {
   }
 }
 
+TEST(Calls, ShareWhatIsTheBlocks) {
+  const char *Functions =
+      ".func swap(.param .b32 put, .param .b32 who)\n"
+      "{ .shared .align 4 .b32 cell; .reg .b32 %r<3>; .reg .pred %p<2>;\n"
+      "ld.param.b32 %r1, [put]; ld.param.b32 %r2, [who];\n"
+      "setp.eq.s32 %p1, %r2, 0; @%p1 red.shared.add.u32 [cell], %r1;\n"
+      "@!%p1 st.shared.b32 [cell], %r1; }\n"
+      ".func (.param .b32 r) get() { .reg .b32 %r<2>; mov.b32 %r1, 3;\n"
+      "st.param.b32 [r], %r1; }\n";
+  std::string Findings;
+  // One place for both calls: lane 1's reduction races with lane 0's store.
+  results(Functions,
+          "call (%r20), get, (); setp.eq.u32 %p1, %r1, 0;\n"
+          "setp.eq.u32 %p2, %r1, 1; @%p1 call swap, (1, 1);\n"
+          "@%p2 call swap, (2, 0);",
+          &Findings);
+  EXPECT_NE(Findings.find("[race]"), std::string::npos) << Findings;
+}
+
+TEST(Calls, OfExponentialSizeAreRefused) {
+  // Each function calls the next one twice, and does nothing else.
+  std::string Functions = ".func f40() { ret; }\n";
+  for (unsigned J = 40; J-- > 0;) {
+    const std::string Next = "call f" + std::to_string(J + 1) + "; ";
+    Functions += ".func f" + std::to_string(J) + "() { " + Next + Next + "}\n";
+  }
+  EXPECT_NE(parseError(kernel("", "call f0; ret;", Functions))
+                .find("calls are larger than the interpreter holds"),
+            std::string::npos);
+}
+
 TEST(Files, WithForeignKernelsRunTheOthers) {
   // What each kernel beside it has; and what a launch of that kernel says.
   struct {
