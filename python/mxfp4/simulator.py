@@ -118,6 +118,15 @@ def simulate(
     Raises:
         Error: if the interpreter is not found, or the arguments do not fit the kernel.
     """
+    for name, value, least, most in (
+        ("multiprocessors", multiprocessors, 1, 1024),
+        ("launches", launches, 1, 2**31),
+        ("seed", seed, 0, 2**64 - 1),
+        ("threads", threads, 1, 256),
+        ("max_instructions", 1 if max_instructions is None else max_instructions, 1, 2**64 - 1),
+    ):
+        if not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise Error(f"{name} must be a whole number from {least} to {most}, found {value!r}.")
     if not isinstance(artifact, Artifact):
         artifact = Artifact.load(artifact)
     options = {"seed": seed, "host_threads": threads, "check_races": int(races)}

@@ -113,6 +113,16 @@ def test_an_endless_kernel_is_given_up() -> None:
     assert "given up after 100 warp instructions" in s.report()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", 2**64), ("seed", -1), ("threads", 0), ("threads", 2**32 + 1), ("launches", 0),
+     ("multiprocessors", 2**32 + 1), ("max_instructions", 2**64), ("seed", 1.5)],
+)  # fmt: skip
+def test_numbers_do_not_overflow(name: str, value: Any) -> None:
+    with pytest.raises(Error, match=rf"{name} must be a whole number from \d+ to \d+, found "):
+        run(**{name: value})
+
+
 def test_no_rows_launch_nothing() -> None:
     x = CASE.activations()[:0]
     s = simulate(compile_kernel(PROBLEM, ""), x, CASE.weights(), np.zeros(4, np.int32))

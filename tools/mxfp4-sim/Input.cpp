@@ -74,7 +74,7 @@ float real(const std::string &text, const std::string &what) {
   return value;
 }
 
-std::string readFile(const std::string &name) {
+std::string readFile(const std::string &name, size_t most) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   if (fs::is_directory(name, ignored))
@@ -82,15 +82,14 @@ std::string readFile(const std::string &name) {
   std::ifstream in(name, std::ios::binary);
   if (!in)
     die("cannot read " + name + ": " + std::strerror(errno));
-  // A device or a pipe does not say how long it is.
-  constexpr size_t most = size_t(16) << 30;
   std::string text;
   std::vector<char> piece(1 << 20);
   while (in.read(piece.data(), std::streamsize(piece.size())),
          in.gcount() > 0) {
     text.append(piece.data(), size_t(in.gcount()));
     if (text.size() > most)
-      die("cannot read " + name + ": it has more than 16 GiB");
+      die("cannot read " + name + ": it has more than " +
+          std::to_string(most >> 20) + " MiB");
   }
   if (in.bad())
     die("cannot read " + name + ": " + std::strerror(errno));

@@ -21,6 +21,8 @@ uint64_t number(const std::string &text, uint64_t least, uint64_t most,
 uint64_t integer(const std::string &text, unsigned bits,
                  const std::string &what);
 float real(const std::string &text, const std::string &what);
-std::string readFile(const std::string &name);
+/// Dies if the file has more than \p most bytes, of which a device or a pipe
+/// has any number.
+std::string readFile(const std::string &name, size_t most = size_t(16) << 30);
 
 #endif // MXFP4_TOOLS_SIM_TOOL_H

@@ -77,6 +77,9 @@ Checks and scheduling:
 
 namespace {
 
+/// Of PTX and of a manifest.
+constexpr size_t MaxText = size_t(128) << 20;
+
 /// "X,Y,Z"; what a launch can have of each, the interpreter says.
 Dim3 dims(const std::string &S, const std::string &Option) {
   std::vector<std::string> P = split(S, ',');
@@ -214,7 +217,8 @@ bool runProblem(const Command &C, const Module &M) {
   std::string Beside =
       (Slash == std::string::npos ? "" : C.File.substr(0, Slash + 1)) +
       "manifest.json";
-  std::string Manifest = readFile(C.Manifest.empty() ? Beside : C.Manifest);
+  std::string Manifest =
+      readFile(C.Manifest.empty() ? Beside : C.Manifest, MaxText);
   for (unsigned S = 0; S < C.Seeds; ++S) {
     Problem P(Manifest, C.Problem);
     Options O = C.Opts;
@@ -250,10 +254,18 @@ bool runProblem(const Command &C, const Module &M) {
 
 } // namespace
 
+static std::string names(const Module &M) {
+  std::string Text;
+  for (const KernelInfo &K : M.kernels())
+    Text += " " + K.Name;
+  return Text;
+}
+
 static int runTool(int Argc, char **Argv) {
   Command C = parseCommand(Argc, Argv);
   std::vector<Diagnostic> Errors;
-  std::unique_ptr<Module> M = Module::parse(readFile(C.File), C.File, Errors);
+  std::unique_ptr<Module> M =
+      Module::parse(readFile(C.File, MaxText), C.File, Errors);
   for (const Diagnostic &D : Errors)
     std::fputs(D.str().c_str(), stdout);
   if (!M)
@@ -262,7 +274,7 @@ static int runTool(int Argc, char **Argv) {
     return runProblem(C, *M) ? 0 : 1;
   const KernelInfo *K = &M->kernels()[0];
   if (C.Entry.empty() && M->kernels().size() > 1)
-    die("the module has several kernels; choose one with --entry");
+    die("the module has several kernels; choose one with --entry:" + names(*M));
   for (const KernelInfo &Candidate : M->kernels())
     if (Candidate.Name == C.Entry)
       K = &Candidate;
