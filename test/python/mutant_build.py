@@ -23,7 +23,8 @@ from source_mutants import Mutant
 # Every program and library that tests use and that holds code of the compiler.
 TOOLS = ("bin/mxfp4-opt", "bin/mxfp4-compile", "bin/mxfp4-sim", "lib/MXFP4Plugin.so",
          "lib/libmxfp4.so.1")  # fmt: skip
-PYTHON = ("test_compiler.py", "test_kernel_choice.py", "test_layout.py", "test_artifact.py")
+PYTHON = ("test_compiler.py", "test_kernel_choice.py", "test_layout.py", "test_artifact.py",
+          "test_tensor_map.py", "test_module.py", "test_explain.py")  # fmt: skip
 # These build the project once more, measure time, or compare PTX with what it was; the example
 # takes as long as all others, and has a stage of its own.
 LEFT_OUT = r"compile-time|package/|embed|fuzz|resources|moe-layer"
