@@ -637,3 +637,42 @@ gpu.module @kernels {
     gpu.return
   }
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 4>
+!w = memref<3x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+!x = memref<3x16x64xbf16, #gpu.address_space<workgroup>>
+!table = memref<4xi32, #gpu.address_space<workgroup>>
+
+// Valid: how many steps there are may be known at run time only, and be none,
+// where no K slices share them.
+
+gpu.module @kernels {
+  gpu.func @any_number_of_steps(%x: memref<?x576xbf16>, %w: memref<2x2x9x!mxfp4.block<spread, folded>>,
+      %o: memref<3xi32>, %y: memref<?x128xbf16>, %sw: !w, %sx: !x,
+      %table: !table, %zero: vector<1x2x4xf32>, %steps: index)
+      kernel attributes {mxfp4.schedule = #schedule} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c9 = arith.constant 9 : index
+    scf.for %tile = %c0 to %c9 step %c1 {
+      %e, %row, %n, %column = mxfp4.locate_tile %tile in %table offsets(%o)
+          experts 2 columns 2 {schedule = #schedule} : !table, memref<3xi32>
+      %sum = scf.for %k = %c0 to %steps step %c1 iter_args(%acc = %zero)
+          -> (vector<1x2x4xf32>) {
+        mxfp4.copy_weights %w[%e, %column, %k] to %sw[%c0]
+            : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+        mxfp4.copy_activations %x[%row, %k] valid(%n) to %sx[%c0]
+            : memref<?x576xbf16> to !x
+        %m = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%n)
+            {schedule = #schedule} : vector<1x2x4xf32>, !w, !x
+        scf.yield %m : vector<1x2x4xf32>
+      } {mxfp4.stages = 3 : i64}
+      mxfp4.store_tile %sum to %y[%row, %column] valid(%n)
+          {schedule = #schedule} : vector<1x2x4xf32> to memref<?x128xbf16>
+    }
+    gpu.return
+  }
+}
