@@ -394,3 +394,53 @@ func.func @dimensions(%x: tensor<4x32xbf16>, %v: tensor<32xbf16>, %h: tensor<2x?
       outs(%i2 : tensor<2x?x48xf32>) -> tensor<2x?x48xf32>
   return %y0, %y1, %y2 : tensor<4x48xf32>, tensor<48xf32>, tensor<2x?x48xf32>
 }
+
+// -----
+
+// Bytes whose place in a row is computed.
+
+#computed = affine_map<(n, b, j, h) -> (n, b * 16 + j)>
+#block = affine_map<(n, b, j, h) -> (n, b)>
+#all = affine_map<(n, b, j, h) -> (n, b, j, h)>
+
+// CHECK-LABEL: func @computed_place
+// CHECK-NOT:     linalg.generic
+// CHECK:         mxfp4.dequantize
+func.func @computed_place(%c: tensor<48x32xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  %w = linalg.generic {
+      indexing_maps = [#computed, #block, #all],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x32xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
