@@ -31,6 +31,10 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
   }
 
   void runOnOperation() override {
+    RewritePatternSet fusion(&getContext());
+    populateRaiseFusionPatterns(fusion);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(fusion))))
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     populateRaiseDequantizePatterns(patterns);
     populateRaiseMatmulPatterns(patterns);

@@ -66,6 +66,9 @@ mlir::Value sliceLeading(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,
 std::pair<mlir::Value, mlir::Value>
 makeBlocks(mlir::OpBuilder &b, mlir::Location loc, const Decode &decode);
 
+/// Decodes that are written as several operations become one each.
+void populateRaiseFusionPatterns(mlir::RewritePatternSet &patterns);
+
 /// Decodes become `mxfp4.dequantize`.
 void populateRaiseDequantizePatterns(mlir::RewritePatternSet &patterns);
 

@@ -35,15 +35,17 @@ bool isScale(Type type) {
 
 bool isFloat(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
 
-/// Whether a body takes nibbles out of bytes, or scales them.
+/// Whether a body takes nibbles out of bytes, or has codes or scales by type.
 bool splitsBytes(Block *block) {
   return llvm::any_of(*block, [](Operation &op) {
     APInt by;
-    if (op.getNumOperands() != 2 || !op.getOperand(0).getType().isInteger(8) ||
-        !matchPattern(op.getOperand(1), m_ConstantInt(&by)))
-      return isa<arith::ScalingExtFOp>(op);
-    return (isa<arith::ShRUIOp, arith::ShRSIOp>(op) && by == 4) ||
-           (isa<arith::AndIOp>(op) && by == 15);
+    if (op.getNumOperands() == 2 && op.getOperand(0).getType().isInteger(8) &&
+        matchPattern(op.getOperand(1), m_ConstantInt(&by)) &&
+        ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) && by == 4) ||
+         (isa<arith::AndIOp>(op) && by == 15)))
+      return true;
+    return llvm::any_of(op.getResultTypes(), isCode) ||
+           isa<arith::ScalingExtFOp>(op);
   });
 }
 

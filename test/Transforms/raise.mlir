@@ -444,3 +444,72 @@ func.func @computed_place(%c: tensor<48x32xi8>, %s: tensor<48x2xi8>) -> tensor<4
   } -> tensor<48x2x16x2xf32>
   return %w : tensor<48x2x16x2xf32>
 }
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// A decode that is written an operation at a time, with a reshape in it
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: func @in_steps
+// CHECK-SAME:    %[[X:.*]]: tensor<8x64xbf16>, %[[C:.*]]: tensor<48x2x16xi8>, %[[S:.*]]: tensor<48x2xi8>
+// CHECK-NOT:     linalg.generic
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] : tensor<8x64xbf16>)
+// CHECK-NOT:     linalg.generic
+func.func @in_steps(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>)
+    -> tensor<8x48xf32> {
+  %c4 = arith.constant 4 : i8
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<48x2x16x2xf4E2M1FN>
+  %codes = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j, h) -> (n, b, j)>,
+                       affine_map<(n, b, j, h) -> (n, b, j, h)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c : tensor<48x2x16xi8>) outs(%e0 : tensor<48x2x16x2xf4E2M1FN>) {
+    ^bb0(%byte: i8, %o: f4E2M1FN):
+      %h = linalg.index 3 : index
+      %h8 = arith.index_cast %h : index to i8
+      %shift = arith.muli %h8, %c4 : i8
+      %shifted = arith.shrui %byte, %shift : i8
+      %nibble = arith.trunci %shifted : i8 to i4
+      %code = arith.bitcast %nibble : i4 to f4E2M1FN
+      linalg.yield %code : f4E2M1FN
+  } -> tensor<48x2x16x2xf4E2M1FN>
+  %e1 = tensor.empty() : tensor<48x2x16x2xbf16>
+  %values = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j, h) -> (n, b, j, h)>,
+                       affine_map<(n, b, j, h) -> (n, b, j, h)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%codes : tensor<48x2x16x2xf4E2M1FN>) outs(%e1 : tensor<48x2x16x2xbf16>) {
+    ^bb0(%code: f4E2M1FN, %o: bf16):
+      %v = arith.extf %code : f4E2M1FN to bf16
+      linalg.yield %v : bf16
+  } -> tensor<48x2x16x2xbf16>
+  %blocks = tensor.collapse_shape %values [[0], [1], [2, 3]]
+      : tensor<48x2x16x2xbf16> into tensor<48x2x32xbf16>
+  %e2 = tensor.empty() : tensor<48x2xbf16>
+  %powers = linalg.generic {
+      indexing_maps = [affine_map<(n, b) -> (n, b)>, affine_map<(n, b) -> (n, b)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%s : tensor<48x2xi8>) outs(%e2 : tensor<48x2xbf16>) {
+    ^bb0(%byte: i8, %o: bf16):
+      %t = arith.bitcast %byte : i8 to f8E8M0FNU
+      %v = arith.extf %t : f8E8M0FNU to bf16
+      linalg.yield %v : bf16
+  } -> tensor<48x2xbf16>
+  %e3 = tensor.empty() : tensor<48x2x32xbf16>
+  %scales = linalg.broadcast ins(%powers : tensor<48x2xbf16>)
+      outs(%e3 : tensor<48x2x32xbf16>) dimensions = [2]
+  %scaled = linalg.mul ins(%blocks, %scales : tensor<48x2x32xbf16>, tensor<48x2x32xbf16>)
+      outs(%e3 : tensor<48x2x32xbf16>) -> tensor<48x2x32xbf16>
+  %w = tensor.collapse_shape %scaled [[0], [1, 2]]
+      : tensor<48x2x32xbf16> into tensor<48x64xbf16>
+  %e4 = tensor.empty() : tensor<8x48xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e4 : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x64xbf16>, tensor<48x64xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}

@@ -322,7 +322,9 @@ def Raise : Pass<"mxfp4-raise"> {
        body, from `f4E2M1FN` or from the nibbles of i8 blocks. How a body does it
        is not recognised but proved: it is run on all codes and all scales and
        must give the exact result each time. A body that takes scale byte 0 for
-       zero, or 0xFF for a number, is another operation and left alone.
+       zero, or 0xFF for a number, is another operation and left alone. Elementwise
+       operations and reshapes that lead from tensors of `f4E2M1FN` and `f8E8M0FNU`
+       to their product are joined first, as front ends write a decode in steps.
     2. A matmul of bf16 activations with such weights becomes
        `mxfp4.grouped_matmul`: one group of equal size for each expert. A matmul
        is any linalg operation, named or not, that sums products of an activation

@@ -98,10 +98,80 @@ def zeros(kind, dims):
     return f"  %init = arith.constant dense<0.0> : {to}\n"
 
 
+def decode_in_steps(batch, element):
+    """%wd, decoded by an operation for each step, with a reshape in between."""
+    lead = len(batch) + 1
+    rows, single = batch + "nb", batch + "nbjh"
+    c, s = tensor(batch + "nbj", "i8"), tensor(rows, "i8")
+    groups = [*([d] for d in range(lead + 1)), [lead + 1, lead + 2]]
+
+    def step(result, to, dims, operand, of, operand_dims, argument, body):
+        parallel = "[" + ", ".join(['"parallel"'] * len(dims)) + "]"
+        return (
+            f"  {result}e = tensor.empty() : {tensor(dims, to)}\n"
+            f"  {result} = linalg.generic {{indexing_maps = [{affine(dims, operand_dims)}, "
+            f"{affine(dims, dims)}], iterator_types = {parallel}}}\n"
+            f"      ins({operand} : {of}) outs({result}e : {tensor(dims, to)}) {{\n"
+            f"    ^bb0(%in: {argument}, %o: {to}):\n{body}\n      linalg.yield %v : {to}\n"
+            f"  }} -> {tensor(dims, to)}\n"
+        )
+
+    blocks = tensor(batch + "nbq", element)
+    return (
+        step(
+            "%nib",
+            "f4E2M1FN",
+            single,
+            "%c",
+            c,
+            batch + "nbj",
+            "i8",
+            f"      %h = linalg.index {len(single) - 1} : index\n"
+            "      %h8 = arith.index_cast %h : index to i8\n"
+            "      %c4 = arith.constant 4 : i8\n"
+            "      %shift = arith.muli %h8, %c4 : i8\n"
+            "      %shifted = arith.shrui %in, %shift : i8\n"
+            "      %i4 = arith.trunci %shifted : i8 to i4\n"
+            "      %v = arith.bitcast %i4 : i4 to f4E2M1FN",
+        )
+        + step(
+            "%val",
+            element,
+            single,
+            "%nib",
+            tensor(single, "f4E2M1FN"),
+            single,
+            "f4E2M1FN",
+            f"      %v = arith.extf %in : f4E2M1FN to {element}",
+        )
+        + step(
+            "%pow",
+            element,
+            rows,
+            "%s",
+            s,
+            rows,
+            "i8",
+            "      %t = arith.bitcast %in : i8 to f8E8M0FNU\n"
+            f"      %v = arith.extf %t : f8E8M0FNU to {element}",
+        )
+        + f"  %blk = tensor.collapse_shape %val {groups}"
+        f" : {tensor(single, element)} into {blocks}\n"
+        f"  %bce = tensor.empty() : {blocks}\n"
+        f"  %bc = linalg.broadcast ins(%pow : {tensor(rows, element)}) outs(%bce : {blocks}) "
+        f"dimensions = [{lead + 1}]\n"
+        f"  %mul = linalg.mul ins(%blk, %bc : {blocks}, {blocks}) outs(%bce : {blocks}) "
+        f"-> {blocks}\n"
+        f"  %wd = tensor.expand_shape %mul {groups} output_shape "
+        f"{[EXTENT[d] for d in single]} : {blocks} into {tensor(single, element)}\n"
+    )
+
+
 def function(name, pick):
     """A function with the spelling that `pick(name of a choice, choices)` says."""
     batch = pick("batch", ["", "e"])
-    fused = pick("decode", ["front", "body"]) == "body"
+    where = pick("decode", ["front", "body", "steps"])
+    fused = where == "body"
     k = "bjh" if fused else pick("k", ["k", "bjh", "bq"])
     wide = pick("widened", ["body", "operation", "generic"])
     out = pick("out", list(map("".join, itertools.permutations(batch + "mn"))))
@@ -174,7 +244,7 @@ def function(name, pick):
             for pair in (maps, names, types, arguments):
                 pair.reverse()
         to = tensor(dims, element)
-        body += (
+        front = (
             f"  %we = tensor.empty() : {to}\n"
             f"  %wd = linalg.generic {{indexing_maps = [{', '.join(maps)}, {affine(dims, dims)}], "
             f"iterator_types = {parallel}}}\n"
@@ -183,6 +253,7 @@ def function(name, pick):
             f"{DECODE.format(h=len(dims) - 1)}{rounding}\n"
             f"      linalg.yield {yielded}\n  }} -> {to}\n"
         )
+        body += decode_in_steps(batch, element) if where == "steps" else front
         if k != "bjh":
             lead = len(batch) + 1
             groups = [[d] for d in range(lead)]
