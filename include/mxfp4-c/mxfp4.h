@@ -59,6 +59,8 @@ MXFP4_API void mxfp4_register_passes(void);
  *  with a function `grouped_matmul` on memrefs. */
 MXFP4_API char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler,
                                       const char *spec);
+/** The keys of a problem, with blanks between them. */
+MXFP4_API char *mxfp4_problem_fields(void);
 MXFP4_API void mxfp4_string_free(char *text);
 
 /** Parses and verifies MLIR, text or bytecode of `size` bytes. The module must
@@ -127,6 +129,17 @@ MXFP4_API int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x,
                             int64_t rows, const void *weights,
                             const int32_t *offsets, const int32_t *expert_ids,
                             void *y);
+/** An operand by its name in a manifest: x, weights, offsets, y, expert_ids. */
+typedef struct mxfp4_operand {
+  const char *name;
+  void *data;
+} mxfp4_operand;
+/** The same for whatever operands the problem has. Returns 3 if an operand is
+ *  missing, or given although the problem does not have it. */
+MXFP4_API int mxfp4_cpu_run_operands(const mxfp4_cpu_kernel *kernel,
+                                     int64_t rows,
+                                     const mxfp4_operand *operands,
+                                     size_t count);
 MXFP4_API void mxfp4_cpu_destroy(mxfp4_cpu_kernel *kernel);
 
 /** Packs one expert: codes u8[n, k/32, 16], scales u8[n, k/32] to `out`,

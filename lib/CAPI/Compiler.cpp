@@ -11,6 +11,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/MemAlloc.h"
 
@@ -92,6 +93,10 @@ char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler, const char *spec) {
   llvm::raw_string_ostream os(text);
   buildProblem(&compiler->context, *problem)->print(os);
   return copyText(text);
+}
+
+char *mxfp4_problem_fields(void) {
+  return copyText(llvm::join(problemFields(), " "));
 }
 
 void mxfp4_string_free(char *text) { free(text); }

@@ -6,7 +6,7 @@
 
 #include "Handles.h"
 
-#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -16,9 +16,12 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/TargetSelect.h"
 
+#include <cstring>
 #include <mutex>
+#include <vector>
 
 using namespace mlir;
 using namespace mxfp4;
@@ -26,29 +29,33 @@ using namespace mxfp4;
 struct mxfp4_cpu_kernel {
   std::unique_ptr<ExecutionEngine> engine;
   void (*entry)(void **) = nullptr;
-  int64_t experts, groups, n, k, blockRows, blockCols;
-  bool expertIds;
+  int64_t experts, groups;
+  /// An argument of the function: a buffer of the caller's by name, or zeros.
+  struct Argument {
+    std::string name;
+    bool isCallers;
+    llvm::SmallVector<int64_t> shape;
+    int64_t bytes;
+  };
+  std::vector<Argument> arguments;
 };
 
 namespace {
 
-/// A memref descriptor of rank R, as MLIR's C interface passes it.
-template <int R> struct Descriptor {
-  void *allocated, *aligned;
-  int64_t offset = 0;
-  int64_t sizes[R], strides[R];
-
-  template <typename... Sizes>
-  explicit Descriptor(const void *data, Sizes... extents)
-      : allocated(const_cast<void *>(data)), aligned(allocated),
-        sizes{extents...} {
-    int64_t stride = 1;
-    for (int i = R - 1; i >= 0; --i) {
-      strides[i] = stride;
-      stride *= sizes[i];
-    }
-  }
-};
+/// A memref descriptor, as MLIR's C interface passes it: two pointers, the
+/// offset, sizes and strides. A dynamic size is the number of rows.
+std::vector<int64_t> descriptor(const void *data, ArrayRef<int64_t> shape,
+                                int64_t rows) {
+  const auto address = static_cast<int64_t>(reinterpret_cast<intptr_t>(data));
+  std::vector<int64_t> words = {address, address, 0};
+  for (int64_t size : shape)
+    words.push_back(ShapedType::isDynamic(size) ? rows : size);
+  const size_t sizes = 3, rank = shape.size();
+  words.resize(sizes + 2 * rank, 1);
+  for (size_t i = rank; i-- > 1;)
+    words[sizes + rank + i - 1] = words[sizes + rank + i] * words[sizes + i];
+  return words;
+}
 
 /// The function and operation that `mxfp4_problem_to_mlir` makes.
 GroupedMatmulOp findProblem(ModuleOp module) {
@@ -95,8 +102,6 @@ std::unique_ptr<ExecutionEngine> makeEngine(ModuleOp module) {
 /// 0, or what is wrong with the run's offsets and ids.
 int checkGroups(const mxfp4_cpu_kernel &kernel, int64_t rows,
                 const int32_t *offsets, const int32_t *ids) {
-  if ((ids != nullptr) != kernel.expertIds)
-    return 3;
   if (offsets[0] != 0 || offsets[kernel.groups] != rows)
     return 1;
   for (int64_t g = 0; g < kernel.groups; ++g) {
@@ -106,6 +111,23 @@ int checkGroups(const mxfp4_cpu_kernel &kernel, int64_t rows,
       return 2;
   }
   return 0;
+}
+
+/// The arguments of the function, which are the operation's operands.
+std::vector<mxfp4_cpu_kernel::Argument> argumentsOf(GroupedMatmulOp op) {
+  std::vector<mxfp4_cpu_kernel::Argument> arguments;
+  for (const KernelArgument &argument : kernelSignature(op)) {
+    auto type = dyn_cast<MemRefType>(argument.type);
+    if (!type)
+      continue; // The number of rows is in the descriptors.
+    const bool isCallers = argument.attr.getProvider() == Provider::Caller;
+    const int64_t bytes =
+        isCallers ? 0
+                  : type.getNumElements() * type.getElementTypeBitWidth() / 8;
+    arguments.push_back({argument.attr.getName().str(), isCallers,
+                         llvm::SmallVector<int64_t>(type.getShape()), bytes});
+  }
+  return arguments;
 }
 
 } // namespace
@@ -120,11 +142,7 @@ mxfp4_cpu_kernel *mxfp4_jit(mxfp4_compiler *compiler, const char *mlir) {
   auto kernel = std::make_unique<mxfp4_cpu_kernel>();
   kernel->experts = op.getNumExperts();
   kernel->groups = op.getNumGroups();
-  kernel->n = op.getN();
-  kernel->k = op.getK();
-  kernel->blockRows = blocksFor(kernel->n);
-  kernel->blockCols = blocksFor(kernel->k);
-  kernel->expertIds = static_cast<bool>(op.getExpertIds());
+  kernel->arguments = argumentsOf(op);
   op->getParentOfType<func::FuncOp>()->setAttr(
       LLVM::LLVMDialect::getEmitCWrapperAttrName(),
       UnitAttr::get(&compiler->context));
@@ -152,23 +170,56 @@ mxfp4_cpu_kernel *mxfp4_jit(mxfp4_compiler *compiler, const char *mlir) {
 int mxfp4_cpu_run(const mxfp4_cpu_kernel *kernel, const void *x, int64_t rows,
                   const void *weights, const int32_t *offsets,
                   const int32_t *expert_ids, void *y) {
-  if (const int problem = checkGroups(*kernel, rows, offsets, expert_ids))
+  const mxfp4_operand operands[] = {
+      {"x", const_cast<void *>(x)},
+      {"weights", const_cast<void *>(weights)},
+      {"offsets", const_cast<int32_t *>(offsets)},
+      {"y", y},
+      {"expert_ids", const_cast<int32_t *>(expert_ids)}};
+  const size_t count = std::size(operands) - (expert_ids ? 0 : 1);
+  return mxfp4_cpu_run_operands(kernel, rows, operands, count);
+}
+
+int mxfp4_cpu_run_operands(const mxfp4_cpu_kernel *kernel, int64_t rows,
+                           const mxfp4_operand *operands, size_t count) {
+  llvm::StringMap<void *> given;
+  for (size_t i = 0; i < count; ++i)
+    given[operands[i].name] = operands[i].data;
+  std::vector<std::vector<char>> zeros;
+  std::vector<std::vector<int64_t>> descriptors;
+  const char *error = nullptr;
+  size_t used = 0;
+  for (const mxfp4_cpu_kernel::Argument &argument : kernel->arguments) {
+    void *data;
+    if (argument.isCallers) {
+      auto found = given.find(argument.name);
+      if (found == given.end())
+        return 3;
+      data = found->second;
+      ++used;
+    } else {
+      data = zeros.emplace_back(argument.bytes).data();
+      if (argument.name == "error")
+        error = static_cast<const char *>(data);
+    }
+    descriptors.push_back(descriptor(data, argument.shape, rows));
+  }
+  if (used != given.size())
+    return 3;
+  if (const int problem =
+          checkGroups(*kernel, rows, static_cast<int32_t *>(given["offsets"]),
+                      static_cast<int32_t *>(given.lookup("expert_ids"))))
     return problem;
-  int32_t error = 0, workspace[2] = {0, 0};
-  Descriptor<2> activations(x, rows, kernel->k), output(y, rows, kernel->n);
-  Descriptor<3> blocks(weights, kernel->experts, kernel->blockRows,
-                       kernel->blockCols);
-  Descriptor<1> bounds(offsets, kernel->groups + 1),
-      ids(expert_ids, kernel->groups), errorWord(&error, int64_t(1)),
-      counters(workspace, int64_t(2));
-  void *pointers[] = {&activations, &blocks,    &bounds,  &ids,
-                      &output,      &errorWord, &counters};
-  llvm::SmallVector<void *> arguments;
+  std::vector<void *> pointers, arguments;
+  for (std::vector<int64_t> &words : descriptors)
+    pointers.push_back(words.data());
   for (void *&pointer : pointers)
-    if (pointer != &ids || kernel->expertIds)
-      arguments.push_back(static_cast<void *>(&pointer));
+    arguments.push_back(static_cast<void *>(&pointer));
   kernel->entry(arguments.data());
-  return error;
+  int32_t word = 0;
+  if (error)
+    std::memcpy(&word, error, sizeof(word));
+  return word;
 }
 
 void mxfp4_cpu_destroy(mxfp4_cpu_kernel *kernel) { delete kernel; }

@@ -158,7 +158,7 @@ static std::string problemOf(Type type, ArgAttr attr) {
       os << "a tensor map to say that it maps a memref of rank 2 and element "
             "type bf16";
   } else if (attr.getMaps()) {
-    os << "only a tensor map to map a memref, but has type " << type;
+    os << "only a tensor map to map a memref, but has type '" << type << "'";
   }
   auto buffer = dyn_cast<MemRefType>(attr.getMaps() ? attr.getMaps() : type);
   if (!text.empty())
@@ -169,9 +169,9 @@ static std::string problemOf(Type type, ArgAttr attr) {
         llvm::any_of(buffer.getShape().drop_front(), ShapedType::isDynamic))
       os << "a contiguous memref in global memory whose only dynamic size is "
             "the first, but got "
-         << buffer;
+         << "'" << buffer << "'";
   } else if (!isa<IntegerType>(type)) {
-    os << "a memref, a tensor map or an integer, but got " << type;
+    os << "a memref, a tensor map or an integer, but got '" << type << "'";
   } else if (attr.getNullable() || attr.getAlign() != 1) {
     os << "no alignment of an integer, and no null";
   }

@@ -12,6 +12,7 @@
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -94,6 +95,18 @@ run(ModuleOp module, const CompileOptions &options,
   return pm.run(module);
 }
 
+/// What the arguments of the one kernel are.
+static LogicalResult readSignature(ModuleOp module, KernelFacts &facts) {
+  FailureOr<SmallVector<KernelArgument>> signature = failure();
+  module.walk([&](gpu::GPUFuncOp kernel) {
+    signature = kernelSignature(kernel);
+    return WalkResult::interrupt();
+  });
+  if (succeeded(signature))
+    facts.signature = std::move(*signature);
+  return signature;
+}
+
 FailureOr<Artifact> mxfp4::compile(ModuleOp module,
                                    const CompileOptions &options) {
   FailureOr<GroupedMatmulOp> op = findOperation(module);
@@ -107,7 +120,9 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
     facts.schedule = schedule.toSchedule();
   // What comes from the user is verified by now. Between the other passes that
   // is a twentieth of the time; mxfp4-opt does it.
-  if (failed(run(module, options, buildPtxPipeline, /*verifies=*/false)))
+  if (failed(run(module, options, buildKernelPipeline, /*verifies=*/false)) ||
+      failed(readSignature(module, facts)) ||
+      failed(run(module, options, buildCodePipeline, /*verifies=*/false)))
     return failure();
 
   std::vector<PtxKernel> kernels = ptxKernels(module);

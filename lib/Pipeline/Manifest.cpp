@@ -7,11 +7,16 @@
 // Format "mxfp4-artifact", version 3. A launcher
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
-//   - passes `arguments` in order, pointers to contiguous device memory
-//     aligned as stated; "tensor_maps" are one argument by value, 128 bytes for
+//   - passes `arguments` in order, pointers to contiguous device memory of the
+//     stated `dtype` and `shape` ("rows" is the number of rows), aligned to
+//     `align` bytes; "tensor_maps" are one argument by value, 128 bytes for
 //     each of `boxes` one behind the other, that the driver encodes
-//     (cuTensorMapEncodeTiled) for [K, rows] bf16, the box, the 128-byte
-//     swizzle and zeros out of bounds;
+//     (cuTensorMapEncodeTiled) for that memory, innermost size first, the box,
+//     the 128-byte swizzle and zeros out of bounds;
+//   - asks its caller for those whose `provider` is "caller", and knows those
+//     of "launcher" by name: error (1 i32, zero at first), workspace, rows. It
+//     refuses a kernel with one that it does not know, unless the argument is
+//     `nullable`: then it may pass null, as for one that the caller leaves out;
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
@@ -41,45 +46,60 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
   facts.outputF32 = op.getOutputType().getElementType().isF32();
-  facts.expertIds = static_cast<bool>(op.getExpertIds());
-  facts.errorWord = static_cast<bool>(op.getError());
-  facts.workspace = static_cast<bool>(op.getWorkspace());
   return facts;
 }
 
-static Array arguments(const KernelFacts &facts) {
-  Array list;
-  auto pointer = [&](StringRef name, StringRef dtype, int align) {
-    list.push_back(Object{{"name", name},
-                          {"kind", "pointer"},
-                          {"dtype", dtype},
-                          {"align", align}});
-  };
-  const Schedule &s = facts.schedule;
-  if (s.instruction == Instruction::Wgmma) {
-    Array boxes;
-    for (int rows = s.heightStep(); rows <= s.tileTokens;
-         rows += s.heightStep())
-      boxes.push_back(Array{Schedule::kTileK, rows});
-    list.push_back(Object{{"name", "x"},
-                          {"kind", "tensor_maps"},
-                          {"dtype", "bf16"},
-                          {"align", 16},
-                          {"boxes", std::move(boxes)}});
-  } else {
-    pointer("x", "bf16", 16);
+/// Element types as launchers know them; blocks of weights are bytes.
+static std::string dtype(Type element) {
+  if (isa<BlockType>(element))
+    return "u8";
+  std::string text;
+  llvm::raw_string_ostream(text) << element;
+  return text;
+}
+
+static Array shape(MemRefType type) {
+  Array sizes;
+  for (int64_t size : type.getShape()) {
+    if (ShapedType::isDynamic(size))
+      sizes.push_back("rows");
+    else
+      sizes.push_back(size);
   }
-  pointer("weights", "u8", 16);
-  pointer("offsets", "i32", 4);
-  if (facts.expertIds)
-    pointer("expert_ids", "i32", 4);
-  pointer("y", facts.outputF32 ? "f32" : "bf16", facts.outputF32 ? 8 : 4);
-  if (facts.errorWord)
-    pointer("error", "i32", 4);
-  if (facts.workspace)
-    pointer("workspace", "i32", 4);
-  list.push_back(Object{{"name", "rows"}, {"kind", "i32"}});
+  if (isa<BlockType>(type.getElementType()))
+    sizes.push_back(BlockLayout::kBytes);
+  return sizes;
+}
+
+static Array boxes(TensorMapType map) {
+  Array list;
+  for (int64_t rows = map.getBoxStep(); rows <= map.getRows();
+       rows += map.getBoxStep())
+    list.push_back(Array{Schedule::kTileK, rows});
   return list;
+}
+
+static Object argument(const KernelArgument &argument) {
+  const ArgAttr attr = argument.attr;
+  const bool isCallers = attr.getProvider() == Provider::Caller;
+  Object object{{"name", attr.getName()},
+                {"provider", isCallers ? "caller" : "launcher"}};
+  if (attr.getNullable())
+    object["nullable"] = true;
+  auto buffer = dyn_cast<MemRefType>(attr.getMaps() ? Type(attr.getMaps())
+                                                    : argument.type);
+  if (!buffer) {
+    object["kind"] = dtype(argument.type);
+    return object;
+  }
+  auto map = dyn_cast<TensorMapType>(argument.type);
+  object["kind"] = map ? "tensor_maps" : "pointer";
+  object["dtype"] = dtype(buffer.getElementType());
+  object["align"] = attr.getAlign();
+  object["shape"] = shape(buffer);
+  if (map)
+    object["boxes"] = boxes(map);
+  return object;
 }
 
 static Object problem(const KernelFacts &facts) {
@@ -88,8 +108,14 @@ static Object problem(const KernelFacts &facts) {
                 {"n", facts.problem.n},
                 {"k", facts.problem.k},
                 {"activation", "bf16"},
-                {"output", facts.outputF32 ? "f32" : "bf16"},
-                {"expert_ids", facts.expertIds}};
+                {"output", facts.outputF32 ? "f32" : "bf16"}};
+  // Which optional operands the caller provides.
+  for (const MatmulOperand &operand : matmulOperands())
+    if (operand.isOptional && operand.provider == Provider::Caller)
+      result[operand.name] =
+          llvm::any_of(facts.signature, [&](const KernelArgument &argument) {
+            return argument.attr.getName() == operand.name;
+          });
   if (facts.rowsRange)
     result["rows_hint"] =
         Array{facts.rowsRange->first, facts.rowsRange->second};
@@ -135,8 +161,11 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
               {"cluster", Array{1, 1, 1}},
               {"dynamic_shared_bytes", dynamicShared},
               {"grid", Object{{"rule", "persistent"},
-                              {"ctas_per_sm", s.ctasPerMultiprocessor}}}}},
-      {"arguments", arguments(facts)}};
+                              {"ctas_per_sm", s.ctasPerMultiprocessor}}}}}};
+  Array arguments;
+  for (const KernelArgument &each : facts.signature)
+    arguments.push_back(argument(each));
+  manifest["arguments"] = std::move(arguments);
   Object versions{{"mxfp4", MXFP4_VERSION}, {"llvm", LLVM_VERSION_STRING}};
   if (assembly) {
     manifest["resources"] = resources(*assembly);

@@ -10,22 +10,21 @@
 #include "Assembler.h"
 
 #include "mxfp4/Core/Schedule.h"
-#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/KernelSignature.h"
 
 #include <optional>
 
 namespace mxfp4 {
 
 /// What the manifest says beyond the PTX; read off the operation before it is
-/// lowered.
+/// lowered, but for what is said of the kernel.
 struct KernelFacts {
   Problem problem;
   BlockLayout layout;
   bool outputF32 = false;
-  bool expertIds = false;
-  bool errorWord = false;
-  bool workspace = false;
   Schedule schedule;
+  /// Of the kernel.
+  llvm::SmallVector<KernelArgument> signature;
   std::string reason;
   /// Rows for which the chooser picks this schedule; absent for a schedule of
   /// the user's.

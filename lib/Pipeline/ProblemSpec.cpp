@@ -8,7 +8,7 @@
 
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/Core/Names.h"
-#include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/KernelSignature.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -24,7 +24,7 @@ namespace {
 /// A key that may stand in the text, and what takes its value: it returns what
 /// is wrong with that ("" if nothing).
 struct Field {
-  StringRef key;
+  std::string key;
   std::function<std::string(StringRef)> set;
 };
 
@@ -61,7 +61,7 @@ LogicalResult readPairs(StringRef text, Location location, StringRef what,
     if (field == fields.end()) {
       std::vector<std::string> known;
       for (const Field &other : fields)
-        known.push_back(other.key.str());
+        known.push_back(other.key);
       return emitError(location) << "unknown " << what << " '" << key << "'"
                                  << alternatives(key, what, known);
     }
@@ -88,6 +88,13 @@ std::string readBool(StringRef value, bool &into) {
     return "expects true or false";
   into = value == "1" || value == "true";
   return "";
+}
+
+/// The key that says whether an operand is there.
+std::string wordOf(const MatmulOperand &operand) {
+  std::string word = operand.name.str();
+  std::replace(word.begin(), word.end(), '_', '-');
+  return word;
 }
 
 } // namespace
@@ -124,9 +131,8 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
   return options;
 }
 
-FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
-                                               Location location) {
-  ProblemSpec spec;
+/// What may stand in a problem, and where it goes.
+static std::vector<Field> fieldsOf(ProblemSpec &spec) {
   const auto integer = [](int64_t &into) {
     return [&into](StringRef value) {
       return readInteger(value, into, 1, INT32_MAX);
@@ -137,22 +143,48 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
       return parse(value.str(), into) ? "" : expects;
     };
   };
-  const auto readOutput = [&](StringRef value) -> std::string {
+  const auto has = [&spec](std::string operand) {
+    return [&spec, operand = std::move(operand)](StringRef value) {
+      bool isThere = false;
+      std::string problem = readBool(value, isThere);
+      if (isThere)
+        spec.operands.insert(operand);
+      else
+        spec.operands.erase(operand);
+      return problem;
+    };
+  };
+  const auto readOutput = [&spec](StringRef value) -> std::string {
     spec.outputF32 = value == "f32";
     return value == "f32" || value == "bf16" ? "" : "expects bf16 or f32";
   };
-  const Field fields[] = {
-      {"experts", integer(spec.experts)},
-      {"n", integer(spec.n)},
-      {"k", integer(spec.k)},
-      {"groups", integer(spec.groups)},
-      {"expert-ids",
-       [&](StringRef value) { return readBool(value, spec.expertIds); }},
-      {"order", oneOf(spec.layout.order, "expects spread or nibble")},
-      {"scales", oneOf(spec.layout.scales, "expects folded or raw")},
-      {"output", readOutput},
-  };
-  if (failed(readPairs(text, location, "problem field", fields)))
+  std::vector<Field> fields = {{"experts", integer(spec.experts)},
+                               {"n", integer(spec.n)},
+                               {"k", integer(spec.k)},
+                               {"groups", integer(spec.groups)}};
+  for (const MatmulOperand &operand : matmulOperands())
+    if (operand.isOptional && operand.provider == Provider::Caller)
+      fields.push_back({wordOf(operand), has(operand.name.str())});
+  fields.push_back(
+      {"order", oneOf(spec.layout.order, "expects spread or nibble")});
+  fields.push_back(
+      {"scales", oneOf(spec.layout.scales, "expects folded or raw")});
+  fields.push_back({"output", readOutput});
+  return fields;
+}
+
+std::vector<std::string> mxfp4::problemFields() {
+  ProblemSpec spec;
+  std::vector<std::string> keys;
+  for (const Field &field : fieldsOf(spec))
+    keys.push_back(field.key);
+  return keys;
+}
+
+FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
+                                               Location location) {
+  ProblemSpec spec;
+  if (failed(readPairs(text, location, "problem field", fieldsOf(spec))))
     return failure();
   for (auto [name, value] :
        {std::pair("experts", spec.experts), {"n", spec.n}, {"k", spec.k}})
@@ -164,7 +196,8 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
            << "problem field k expects a multiple of 32 (one scale for each "
               "32 values), got '"
            << spec.k << "'";
-  if (spec.groups != 0 && spec.groups != spec.experts && !spec.expertIds)
+  if (spec.groups != 0 && spec.groups != spec.experts &&
+      !spec.operands.count("expert_ids"))
     return emitError(location)
            << "groups that differ from experts need expert-ids=1, got groups="
            << spec.groups << " experts=" << spec.experts;
@@ -177,32 +210,29 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   ImplicitLocOpBuilder b(UnknownLoc::get(context), context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(b.getLoc());
   b.setInsertionPointToStart(module->getBody());
-  const int64_t dynamic = ShapedType::kDynamic;
-  const int64_t groups = spec.groups ? spec.groups : spec.experts;
-  auto block = BlockType::get(context, spec.layout.order, spec.layout.scales);
-  SmallVector<Type> arguments = {
-      MemRefType::get({dynamic, spec.k}, b.getBF16Type()),
-      MemRefType::get({spec.experts, blocksFor(spec.n), blocksFor(spec.k)},
-                      block),
-      MemRefType::get({groups + 1}, b.getI32Type())};
-  if (spec.expertIds)
-    arguments.push_back(MemRefType::get({groups}, b.getI32Type()));
-  arguments.push_back(MemRefType::get({dynamic, spec.n},
-                                      spec.outputF32 ? Type(b.getF32Type())
-                                                     : Type(b.getBF16Type())));
-  arguments.push_back(MemRefType::get({1}, b.getI32Type()));
-  arguments.push_back(MemRefType::get({2}, b.getI32Type()));
-
-  auto function = func::FuncOp::create(b, "grouped_matmul",
-                                       b.getFunctionType(arguments, {}));
+  MatmulSizes sizes;
+  sizes.rows = ShapedType::kDynamic;
+  sizes.experts = spec.experts;
+  sizes.groups = spec.groups ? spec.groups : spec.experts;
+  sizes.n = spec.n;
+  sizes.k = spec.k;
+  sizes.block = BlockType::get(context, spec.layout.order, spec.layout.scales);
+  sizes.output = spec.outputF32 ? Type(b.getF32Type()) : Type(b.getBF16Type());
+  SmallVector<Type> types;
+  OperationState op(b.getLoc(), GroupedMatmulOp::getOperationName());
+  auto &segments =
+      op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
+  for (auto [operand, segment] : llvm::zip_equal(matmulOperands(), segments)) {
+    segment = !operand.isOptional || operand.provider == Provider::Launcher ||
+              spec.operands.count(operand.name.str());
+    if (segment)
+      types.push_back(operand.type(sizes));
+  }
+  auto function =
+      func::FuncOp::create(b, "grouped_matmul", b.getFunctionType(types, {}));
   b.setInsertionPointToStart(function.addEntryBlock());
-  auto next = function.getArguments().begin();
-  Value activations = *next++, weights = *next++, offsets = *next++;
-  Value ids = spec.expertIds ? Value(*next++) : Value();
-  Value output = *next++, error = *next++, workspace = *next++;
-  GroupedMatmulOp::create(b, TypeRange{}, activations, ValueRange{weights},
-                          offsets, ids, output, error, workspace,
-                          ScheduleAttr());
+  op.addOperands(function.getArguments());
+  b.create(op);
   func::ReturnOp::create(b);
   return module;
 }

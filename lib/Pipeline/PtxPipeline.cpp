@@ -80,16 +80,26 @@ static void buildSerialisation(OpPassManager &pm,
   pm.addPass(createGpuModuleToBinaryPass(binary));
 }
 
-void mxfp4::buildPtxPipeline(OpPassManager &pm,
-                             const PtxPipelineOptions &options) {
+void mxfp4::buildKernelPipeline(OpPassManager &pm,
+                                const PtxPipelineOptions &options) {
   buildSchedulePipeline(pm, options);
   buildTiling(pm, options);
   buildDecoding(pm, options);
+}
+
+void mxfp4::buildCodePipeline(OpPassManager &pm,
+                              const PtxPipelineOptions &options) {
   OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
   kernels.addPass(createLowerToNVVM());
   clean(kernels);
   if (options.format != "none")
     buildSerialisation(pm, options);
+}
+
+void mxfp4::buildPtxPipeline(OpPassManager &pm,
+                             const PtxPipelineOptions &options) {
+  buildKernelPipeline(pm, options);
+  buildCodePipeline(pm, options);
 }
 
 std::vector<PtxKernel> mxfp4::ptxKernels(ModuleOp module) {

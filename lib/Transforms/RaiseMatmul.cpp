@@ -262,10 +262,9 @@ Value MatmulBuilder::build() {
   Value offsets = equalOffsets(b, loc, c.experts, rowsPerExpert());
   Value x = makeActivations();
   Value into = destination(x, codes);
-  Value y = GroupedMatmulOp::create(
-                b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
-                /*expert_ids=*/Value(), into,
-                /*error=*/Value(), /*workspace=*/Value(), ScheduleAttr())
+  Value y = GroupedMatmulOp::create(b, loc, into.getType(), x,
+                                    ValueRange{codes, scales}, offsets,
+                                    /*expert_ids=*/Value(), into)
                 .getResult(0);
   return shapeResult(y);
 }

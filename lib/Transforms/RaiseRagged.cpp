@@ -139,9 +139,7 @@ struct RaiseRaggedLoop : OpRewritePattern<scf::ForOp> {
           b, tensor::getMixedSizes(b, b.getLoc(), init), type.getElementType());
     Value y = GroupedMatmulOp::create(b, into.getType(), loop->activations,
                                       ValueRange{loop->codes, loop->scales},
-                                      routing.offsets, routing.ids, into,
-                                      /*error=*/Value(), /*workspace=*/Value(),
-                                      ScheduleAttr())
+                                      routing.offsets, routing.ids, into)
                   .getResult(0);
     if (y.getType() != type)
       y = tensor::CastOp::create(b, type, y);

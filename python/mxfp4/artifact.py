@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Error
-from .layout import BLOCK_BYTES, Layout
+from .layout import BLOCK_BYTES, Layout, blocks_of
 from .names import shown
 
 FORMAT = "mxfp4-artifact"
@@ -24,8 +24,9 @@ _MOST = 2**31 - 1
 """Sizes in a manifest are those of i32."""
 
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
-_NAMES = ("x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows")
-_OPTIONAL = {"workspace"}
+_DTYPES = ("bf16", "f32", "i32", "u8")
+_CALLERS = ("x", "weights", "offsets", "y")
+"""What every call provides."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Argument:
 
     ``tensor_maps`` are an argument by value: 128 bytes for each of ``boxes`` = (columns, rows)
     that describe such memory to the copy engine.
+
+    Attributes:
+        shape: of the memory; "rows" is the number of rows.
+        provider: "caller" or "launcher".
+        nullable: whether null may be passed.
     """
 
     name: str
@@ -41,11 +47,18 @@ class Argument:
     dtype: str = ""
     align: int = 1
     boxes: tuple[tuple[int, int], ...] = ()
+    shape: tuple[int | str, ...] = ()
+    provider: str = "caller"
+    nullable: bool = False
 
     @property
     def size(self) -> int:
         """Bytes in the parameter space."""
         return _KINDS[self.kind] * max(1, len(self.boxes))
+
+    def shape_for(self, rows: int) -> tuple[int, ...]:
+        """The shape of the memory that a launch with so many rows expects."""
+        return tuple(rows if isinstance(extent, str) else extent for extent in self.shape)
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Manifest:
         n: N.
         k: K.
         output: "bf16" or "f32".
-        expert_ids: whether the kernel takes a list of expert ids.
+        operands: names of what the caller provides beyond x, weights, offsets and y.
         rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
         most_rows: with more rows a kernel's tiles might be too many for it to count.
         layout: the weight layout that the kernel reads.
@@ -82,7 +95,7 @@ class Manifest:
     n: int
     k: int
     output: str
-    expert_ids: bool
+    operands: frozenset[str]
     rows_hint: tuple[int, int] | None
     most_rows: int
     layout: Layout
@@ -95,6 +108,11 @@ class Manifest:
     resources: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def expert_ids(self) -> bool:
+        """Whether the kernel takes a list of expert ids."""
+        return "expert_ids" in self.operands
 
     @staticmethod
     def parse(text: str, origin: str = "manifest") -> Manifest:
@@ -177,6 +195,13 @@ def _parse(raw: Any) -> Manifest:
     if k % 32:
         raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
     output = _choice(raw, "problem.output", ("bf16", "f32"))
+    arguments = _arguments(raw)
+    operands = frozenset(a.name for a in arguments if a.provider == "caller") - {*_CALLERS}
+    if ids != ("expert_ids" in operands):
+        raise Error(
+            f'"arguments" must {"" if ids else "not "}have expert_ids of the caller\'s, since '
+            f'"problem.expert_ids" is {str(ids).lower()}.'
+        )
     return Manifest(
         entry=_get(raw, "entry", str),
         target=_get(raw, "target", str),
@@ -185,7 +210,7 @@ def _parse(raw: Any) -> Manifest:
         n=_number(raw, "problem.n", 1),
         k=k,
         output=output,
-        expert_ids=ids,
+        operands=operands,
         rows_hint=_rows_hint(raw),
         most_rows=_most_rows(raw),
         layout=layout,
@@ -193,7 +218,7 @@ def _parse(raw: Any) -> Manifest:
         cluster=_triple(raw, "launch.cluster"),
         dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
         ctas_per_sm=_number(raw, "launch.grid.ctas_per_sm", 1),
-        arguments=_arguments(raw, ids, output),
+        arguments=arguments,
         schedule=_get(raw, "schedule", dict),
         resources=_resources(raw),
         versions=_get(raw, "versions", dict),
@@ -241,24 +266,80 @@ def _boxes(item: Any) -> tuple[tuple[int, int], ...]:
     return tuple((box[0], box[1]) for box in boxes)
 
 
-def _arguments(raw: Any, ids: bool, output: str) -> tuple[Argument, ...]:
-    dtypes = {"x": "bf16", "weights": "u8", "y": output}  # all others are i32
-    parsed = []
-    for item in _get(raw, "arguments", list):
-        name, kind = _choice(item, "name", _NAMES), _choice(item, "kind", tuple(_KINDS))
-        if (kind == "i32") != (name == "rows") or (kind == "tensor_maps" and name != "x"):
-            raise Error(f'argument "{name}" has the wrong kind, {kind}.')
-        if kind != "i32":
-            dtype = _choice(item, "dtype", (dtypes.get(name, "i32"),))
-            boxes = _boxes(item) if kind == "tensor_maps" else ()
-            parsed.append(Argument(name, kind, dtype, _number(item, "align", 1), boxes))
-        else:
-            parsed.append(Argument(name, kind))
+def _known_shapes(raw: Any) -> dict[str, tuple[int | str, ...]]:
+    """What follows from the problem: shapes of the arguments that kernels had before manifests
+    stated shapes."""
+    n, k = _number(raw, "problem.n", 1), _number(raw, "problem.k", 1)
+    experts, groups = _number(raw, "problem.experts", 1), _number(raw, "problem.groups", 1)
+    return {
+        "x": ("rows", k),
+        "weights": (experts, *blocks_of(n, k), BLOCK_BYTES),
+        "offsets": (groups + 1,),
+        "expert_ids": (groups,),
+        "y": ("rows", n),
+        "error": (1,),
+        "workspace": (2,),
+    }
+
+
+def _shape(item: Any, known: tuple[int | str, ...] | None) -> tuple[int | str, ...]:
+    if "shape" not in item and known is not None:
+        return known
+    name, extents = item["name"], _get(item, "shape", list)
+    for i, extent in enumerate(extents):
+        if not (type(extent) is int and 1 <= extent <= _MOST) and (i or extent != "rows"):
+            raise Error(
+                f'the shape of argument "{name}" must be positive numbers, of which the first may '
+                f'be "rows", got {shown(extents)}.'
+            )
+    if known is not None and tuple(extents) != known:
+        raise Error(
+            f'the shape of argument "{name}" must be {list(known)} for this problem, '
+            f"got {shown(extents)}."
+        )
+    return tuple(extents)
+
+
+def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) -> Argument:
+    name, kind = _get(item, "name", str), _choice(item, "kind", tuple(_KINDS))
+    if not name.isidentifier() or not name.isascii():
+        raise Error(f'"name" must be a name in letters, digits and _, got "{shown(name)}".')
+    if (kind in ("i32", "i64")) != (name == "rows") or (kind == "tensor_maps" and name != "x"):
+        raise Error(f'argument "{name}" has the wrong kind, {kind}.')
+    if name == "rows":
+        return Argument(name, kind, provider="launcher")
+    # Manifests of this version did not always say who provides an argument.
+    by_name = "launcher" if name in ("error", "workspace") else "caller"
+    provider = by_name
+    if "provider" in item:
+        provider = _choice(item, "provider", ("caller", "launcher"))
+        if name in shapes and provider != by_name:
+            raise Error(f'the "provider" of argument "{name}" must be {by_name}, got {provider}.')
+    nullable = "nullable" in item and _get(item, "nullable", bool)
+    known = {"x": "bf16", "weights": "u8", "y": output}.get(name, "i32" if name in shapes else "")
+    return Argument(
+        name,
+        kind,
+        _choice(item, "dtype", (known,) if known else _DTYPES),
+        _number(item, "align", 1),
+        _boxes(item) if kind == "tensor_maps" else (),
+        _shape(item, shapes.get(name)),
+        provider,
+        nullable,
+    )
+
+
+def _arguments(raw: Any) -> tuple[Argument, ...]:
+    shapes, output = _known_shapes(raw), _get(raw, "problem.output", str)
+    parsed = tuple(_argument(item, shapes, output) for item in _get(raw, "arguments", list))
     names = [a.name for a in parsed]
-    needed = {n for n in _NAMES if ids or n != "expert_ids"}
-    if len(names) != len(set(names)) or set(names) | _OPTIONAL != needed:
-        raise Error(f'"arguments" must be {sorted(needed)} in some order, got {names}.')
-    return tuple(parsed)
+    needed = [*_CALLERS, "error", "rows"]
+    missing = [name for name in needed if name not in names]
+    if missing or len(names) != len(set(names)):
+        raise Error(
+            f'"arguments" must be different and have {needed} among them, got {shown(names)}.'
+        )
+    return parsed
 
 
 @dataclass(frozen=True, repr=False)

@@ -44,6 +44,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "mxfp4_module_trace": (c_int, [c_void_p, c_char_p, TraceFn, c_void_p]),
     "mxfp4_module_kernels": (None, [c_void_p, KernelFn, c_void_p]),
     "mxfp4_module_describe": (c_void_p, [c_void_p, c_char_p]),
+    "mxfp4_problem_fields": (c_void_p, []),
     "mxfp4_assemble": (c_void_p, [c_void_p, c_char_p, c_char_p, c_char_p]),
     "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),

@@ -5,14 +5,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from . import library
 from .artifact import Manifest
 from .errors import Error, alternatives
 from .layout import Layout
 
 FIELDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
-"""Keys of a problem in words."""
+"""Keys of a problem in words that need no compiler to be understood."""
 
 NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
+
+
+def fields() -> tuple[str, ...]:
+    """All keys, as the compiler knows them: those above, and one for each optional operand."""
+    if library.find() is None:
+        return FIELDS
+    pointer = library.load().mxfp4_problem_fields()
+    return tuple(library.take_string(pointer).split())
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class Problem:
         layout: layout of the packed weights.
         output: "bf16" or "f32".
         expert_ids: whether groups name their experts by a list of ids.
+        operands: names of other optional operands that calls provide; the compiler knows which
+            there are.
     """
 
     experts: int
@@ -36,6 +47,7 @@ class Problem:
     layout: Layout = field(default_factory=Layout)
     output: str = "bf16"
     expert_ids: bool = False
+    operands: frozenset[str] = frozenset()
 
     @staticmethod
     def parse(spec: str) -> Problem:
@@ -45,14 +57,22 @@ class Problem:
             Error: naming the word that is wrong or missing.
         """
         words: dict[str, str] = {}
+        operands: set[str] = set()
         for word in spec.split():
             name, equals, value = word.partition("=")
             if not equals:
                 known = ", ".join(f"{w}=" for w in FIELDS)
                 raise Error(f"a problem is words that start with {known}; got {word!r}.")
             if name not in FIELDS:
-                why = alternatives(name, "problem field", FIELDS)
-                raise Error(f"unknown problem field {name!r} in {word!r}{why}")
+                known_fields = fields()
+                if name not in known_fields:
+                    why = alternatives(name, "problem field", known_fields)
+                    raise Error(f"unknown problem field {name!r} in {word!r}{why}")
+                if value not in ("0", "1"):
+                    raise Error(f"{name} must be 0 or 1, got {value!r}.")
+                if value == "1":
+                    operands.add(name.replace("-", "_"))
+                continue
             words[name] = value
         numbers: dict[str, int] = {}
         for name in ("experts", "n", "k", "groups", "expert-ids"):
@@ -68,6 +88,7 @@ class Problem:
         return Problem(
             numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
             words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
+            frozenset(operands),
         )  # fmt: skip
 
     @property
@@ -75,7 +96,8 @@ class Problem:
         """A name for folders and for people, different for each problem."""
         groups = f"g{self.groups}ids" if self.expert_ids else ""
         layout = f"{self.layout.order}-{self.layout.scales}"
-        return f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}"
+        operands = "".join(f"-{name}" for name in sorted(self.operands))
+        return f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}{operands}"
 
     def spec(self) -> str:
         """The problem in the compiler's words.
@@ -90,11 +112,13 @@ class Problem:
             f"experts={self.experts} groups={groups} n={self.n} k={self.k} "
             f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
             f"expert-ids={int(self.expert_ids)}"
+            + "".join(f" {name.replace('_', '-')}=1" for name in sorted(self.operands))
         )
 
     def matches(self, manifest: Manifest) -> bool:
         """Whether a manifest is of a kernel for this problem."""
         groups = self.experts if self.groups is None else self.groups
-        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, self.expert_ids)
+        operands = self.operands | ({"expert_ids"} if self.expert_ids else set())
+        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, operands)
         m = manifest
-        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.expert_ids)
+        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.operands)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,14 @@ _MEANING = {
     "nothing was stored",
     BAD_ID: "an expert id is outside -1 .. E-1; the rows of its group were not stored",
 }
+
+
+_PROVIDERS: dict[str, Callable[[_OnDevice, int, int], int]] = {
+    "rows": lambda on, stream, rows: rows,
+    "error": lambda on, stream, rows: on.error,
+    "workspace": lambda on, stream, rows: on.workspaces.address(stream) if on.workspaces else 0,
+}
+"""Values of the arguments that the launcher provides, for a launch on a stream."""
 
 
 def load_driver() -> Any:
@@ -78,6 +87,7 @@ class Kernel:
         self._libraries: list[Any] = []
         self._lock = threading.Lock()
         self._arguments = {a.name: a for a in self.manifest.arguments}
+        self._check_providers()
         self._values = (ctypes.c_uint64 * len(self.manifest.arguments))()
         base, size = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
         self._pointers = (ctypes.c_void_p * len(self._values))(
@@ -90,6 +100,16 @@ class Kernel:
             if x.kind == "tensor_maps"
             else None
         )
+
+    def _check_providers(self) -> None:
+        """Refuse a kernel with an argument that only another launcher can provide."""
+        for a in self.manifest.arguments:
+            if a.provider == "launcher" and a.name not in _PROVIDERS and not a.nullable:
+                raise Error(
+                    f"{self.artifact.origin} expects its launcher to provide {a.name}, which this "
+                    "version of mxfp4 does not know; use the version that compiled the kernel, or "
+                    "compile it again."
+                )
 
     @staticmethod
     def load(
@@ -216,6 +236,7 @@ class Kernel:
         out: Any = None,
         expert_ids: Any = None,
         stream: Any = None,
+        **operands: Any,
     ) -> Any:
         """Launch on a stream and return the output at once.
 
@@ -231,6 +252,8 @@ class Kernel:
             expert_ids: i32 ``[G]``, if and only if the kernel takes ids; with none of them
                 ``offsets`` is [0], R is 0, and nothing is launched.
             stream: a stream object or handle; torch's current stream if None and x is torch's.
+            operands: whatever else the kernel takes, by the names in its manifest
+                (``manifest.operands``).
 
         Returns:
             ``out``.
@@ -251,20 +274,16 @@ class Kernel:
             )
         if out is None:
             out = self._allocate(x, rows)
-        values = {"x": bx, "weights": self._buffer("weights", weights.data)}
-        values["y"] = self._buffer("y", out, (rows, m.n))
-        if (expert_ids is not None) != m.expert_ids:
-            raise Error(
-                "this kernel takes a list of expert ids: pass expert_ids."
-                if m.expert_ids
-                else "this kernel takes no expert ids; compile one with expert_ids=True."
-            )
-        groups = m.groups
-        if m.expert_ids:
-            if not rows and 0 in describe(expert_ids, "expert_ids").shape:
-                groups = 0  # no groups, no rows: nothing is launched, whatever the kernel's number
-            values["expert_ids"] = self._buffer("expert_ids", expert_ids, (groups,))
-        values["offsets"] = self._buffer("offsets", offsets, (groups + 1,))
+        if expert_ids is not None:
+            operands["expert_ids"] = expert_ids
+        self._check_operands(operands)
+        shapes = {a.name: a.shape_for(rows) for a in m.arguments}
+        if expert_ids is not None and not rows and 0 in describe(expert_ids, "expert_ids").shape:
+            # No groups, no rows: nothing is launched, whatever the kernel's number.
+            shapes |= {"expert_ids": (0,), "offsets": (1,)}
+        given = {"weights": weights.data, "y": out, **operands, "offsets": offsets}
+        values = {"x": bx}
+        values |= {name: self._buffer(name, given[name], shapes[name]) for name in given}
         device = self._common_device(values)
         if stream is None:
             if not is_torch(x):
@@ -277,6 +296,19 @@ class Kernel:
         if rows:
             self._launch(device, handle, rows, values)
         return out
+
+    def _check_operands(self, operands: dict[str, Any]) -> None:
+        """Are they those that the kernel takes? Nullable ones may be left out."""
+        for name in operands:
+            if name not in self.manifest.operands:
+                takes = ", ".join(sorted(self.manifest.operands)) or "none"
+                raise Error(
+                    f"this kernel takes no {name} (of optional operands it takes {takes}); compile "
+                    f"one for a problem with {name.replace('_', '-')}=1."
+                )
+        for name in self.manifest.operands:
+            if name not in operands and not self._arguments[name].nullable:
+                raise Error(f"this kernel takes {name}: pass {name}=.")
 
     def _check_weights(self, weights: PackedWeights) -> None:
         m = self.manifest
@@ -340,15 +372,13 @@ class Kernel:
         try:
             with self._lock:  # the driver copies the values before it returns
                 for i, argument in enumerate(self.manifest.arguments):
-                    name = argument.name
-                    if name == "rows":
-                        self._values[i] = rows
-                    elif name == "workspace" and on.workspaces:
-                        self._values[i] = on.workspaces.address(stream)
-                    elif argument.kind == "tensor_maps" and self._maps:
-                        self._pointers[i] = self._maps.address(buffers[name].pointer, rows)
+                    buffer, provide = buffers.get(argument.name), _PROVIDERS.get(argument.name)
+                    if argument.provider == "launcher":
+                        self._values[i] = provide(on, stream, rows) if provide else 0
+                    elif argument.kind == "tensor_maps" and self._maps and buffer:
+                        self._pointers[i] = self._maps.address(buffer.pointer, rows)
                     else:
-                        self._values[i] = on.error if name == "error" else buffers[name].pointer
+                        self._values[i] = buffer.pointer if buffer else 0
                 on.config.hStream = self._driver.CUstream(stream)
                 self._call("cuLaunchKernelEx", on.config, on.function, self._parameters, 0)
         finally:

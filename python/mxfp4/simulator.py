@@ -93,6 +93,7 @@ def simulate(
     threads: int = 1,
     races: bool = True,
     max_instructions: int | None = None,
+    **operands: NDArray[Any],
 ) -> Simulation:
     """Run a kernel's PTX in the interpreter, launched as its manifest says.
 
@@ -114,6 +115,7 @@ def simulate(
         threads: host threads; with more than one the schedule depends on the host.
         races: also look for data races.
         max_instructions: warp instructions after which a launch is given up as endless.
+        operands: whatever else the kernel takes, by the names in its manifest.
 
     Raises:
         Error: if the interpreter is not found, or the arguments do not fit the kernel.
@@ -145,14 +147,16 @@ def simulate(
         put(weights.data, "weights"), weights.n, weights.k, weights.layout, weights.proof
     )
     inputs = [put(x, "x"), on_device, put(offsets, "offsets")]
-    ids = None if expert_ids is None else put(expert_ids, "expert_ids")
+    if expert_ids is not None:
+        operands["expert_ids"] = expert_ids
+    others = {name: put(value, name) for name, value in operands.items()}
     dtype = np.dtype(bfloat16 if artifact.manifest.output == "bf16" else np.float32)
     shape = (len(x), artifact.manifest.n)
     results: list[Simulation] = []
     for _ in range(launches):
         poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)
         y = driver.allocate(poison.reshape(shape), "y", known=False)
-        kernel(*inputs, y, ids, stream=0)
+        kernel(*inputs, y, stream=0, **others)
         last = driver.launches[-1] if driver.launches else None
         results.append(Simulation(y.numpy(), y.known(), kernel.error_word(), last))
         driver.cuMemFree(y.memory.address)

@@ -46,6 +46,7 @@ class Wanted:
             p.layout.scales,
             p.output,
             *(["ids"] if p.expert_ids else []),
+            *sorted(p.operands),
             self.placement,
             f"r{self.rows}",
         ]

@@ -128,7 +128,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "x", only a tensor map to map a memref, but has type memref<?x64xbf16>}}
+  // expected-error @below {{requires of argument 0, "x", only a tensor map to map a memref, but has type 'memref<?x64xbf16>'}}
   gpu.func @no_map(%x: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<x maps memref<?x64xbf16>>}) kernel {
     gpu.return
   }
@@ -137,7 +137,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got memref<?x?xf32>}}
+  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got 'memref<?x?xf32>'}}
   gpu.func @dynamic(%y: memref<?x?xf32> {mxfp4.arg = #mxfp4.arg<y>}) kernel {
     gpu.return
   }
@@ -146,7 +146,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got memref<?x8xf32, strided<[16, 1]>>}}
+  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got 'memref<?x8xf32, strided<[16, 1]>>'}}
   gpu.func @strided(%y: memref<?x8xf32, strided<[16, 1]>> {mxfp4.arg = #mxfp4.arg<y>}) kernel {
     gpu.return
   }
@@ -155,7 +155,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got memref<8xf32, #gpu.address_space<workgroup>>}}
+  // expected-error @below {{requires of argument 0, "y", a contiguous memref in global memory whose only dynamic size is the first, but got 'memref<8xf32, #gpu.address_space<workgroup>>'}}
   gpu.func @shared(%y: memref<8xf32, #gpu.address_space<workgroup>> {mxfp4.arg = #mxfp4.arg<y>}) kernel {
     gpu.return
   }
@@ -164,7 +164,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "x", a contiguous memref in global memory whose only dynamic size is the first, but got memref<?x?xbf16>}}
+  // expected-error @below {{requires of argument 0, "x", a contiguous memref in global memory whose only dynamic size is the first, but got 'memref<?x?xbf16>'}}
   gpu.func @maps_dynamic(%x: !mxfp4.tensor_map<64> {mxfp4.arg = #mxfp4.arg<x maps memref<?x?xbf16>>}) kernel {
     gpu.return
   }
@@ -173,7 +173,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "tiles", a memref, a tensor map or an integer, but got index}}
+  // expected-error @below {{requires of argument 0, "tiles", a memref, a tensor map or an integer, but got 'index'}}
   gpu.func @index(%i: index {mxfp4.arg = #mxfp4.arg<tiles>}) kernel {
     gpu.return
   }

@@ -49,12 +49,47 @@ MANIFEST: dict[str, Any] = {
         "grid": {"rule": "persistent", "ctas_per_sm": 2},
     },
     "arguments": [
-        {"name": "x", "kind": "pointer", "dtype": "bf16", "align": 16},
-        {"name": "weights", "kind": "pointer", "dtype": "u8", "align": 16},
-        {"name": "offsets", "kind": "pointer", "dtype": "i32", "align": 4},
-        {"name": "y", "kind": "pointer", "dtype": "bf16", "align": 4},
-        {"name": "error", "kind": "pointer", "dtype": "i32", "align": 4},
-        {"name": "rows", "kind": "i32"},
+        {
+            "name": "x",
+            "kind": "pointer",
+            "dtype": "bf16",
+            "align": 16,
+            "shape": ["rows", 96],
+            "provider": "caller",
+        },
+        {
+            "name": "weights",
+            "kind": "pointer",
+            "dtype": "u8",
+            "align": 16,
+            "shape": [3, 2, 2, 2176],
+            "provider": "caller",
+        },
+        {
+            "name": "offsets",
+            "kind": "pointer",
+            "dtype": "i32",
+            "align": 4,
+            "shape": [4],
+            "provider": "caller",
+        },
+        {
+            "name": "y",
+            "kind": "pointer",
+            "dtype": "bf16",
+            "align": 4,
+            "shape": ["rows", 70],
+            "provider": "caller",
+        },
+        {
+            "name": "error",
+            "kind": "pointer",
+            "dtype": "i32",
+            "align": 4,
+            "shape": [1],
+            "provider": "launcher",
+        },
+        {"name": "rows", "kind": "i32", "provider": "launcher"},
     ],
     "versions": {"mxfp4": "0.1.0"},
 }
@@ -76,12 +111,28 @@ def manifest(**changes: Any) -> str:
     return json.dumps(raw)
 
 
+def with_argument(argument: dict[str, Any], place: int = 3, **changes: Any) -> str:
+    """The manifest with one more argument."""
+    raw = json.loads(manifest(**changes))
+    raw["arguments"].insert(place, argument)
+    return json.dumps(raw)
+
+
 def with_ids() -> str:
+    """A kernel with a list of ids for 5 groups, of before arguments said more than that."""
     raw = json.loads(manifest(problem__expert_ids=True, problem__groups=5))
     raw["arguments"].insert(
         3, {"name": "expert_ids", "kind": "pointer", "dtype": "i32", "align": 4}
     )
+    for argument in raw["arguments"]:
+        argument.pop("shape", None)
+        argument.pop("provider", None)
     return json.dumps(raw)
+
+
+ROW_SCALE = {"name": "row_scale", "kind": "pointer", "dtype": "f32", "align": 4,
+             "shape": ["rows"], "provider": "caller"}  # fmt: skip
+"""An optional operand that this package has never heard of."""
 
 
 def artifact(text: str | None = None, cubin: bytes | None = None) -> Artifact:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MANIFEST, PTX, artifact, manifest
+from fakes import MANIFEST, PTX, ROW_SCALE, artifact, manifest, with_argument, with_ids
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxfp4 import Artifact, Error, Layout
 from mxfp4.artifact import Manifest, load_all
+from mxfp4.problem import Problem
 
 
 def test_artifacts_round_trip(tmp_path: Path) -> None:
@@ -61,13 +62,15 @@ def test_the_repr_is_a_line() -> None:
         ({"launch__block": [128, 0, 1]}, "three positive numbers"),
         ({"launch__grid": {"rule": "static", "ctas_per_sm": 1}}, '"launch.grid.rule" must be one'),
         ({"launch__grid": {"rule": "persistent"}}, '"launch.grid.ctas_per_sm" is missing'),
-        ({"problem__expert_ids": True}, '"arguments" must be .*expert_ids'),
+        ({"problem__expert_ids": True}, '"arguments" must have expert_ids'),
         ({"arguments": MANIFEST["arguments"][:-1]}, '"arguments" must be'),
+        ({"arguments": MANIFEST["arguments"] + MANIFEST["arguments"][:1]}, "must be different"),
         (
             {"arguments": [{"name": "rows", "kind": "pointer"}]},
             'argument "rows" has the wrong kind',
         ),
-        ({"arguments": [{"name": "z", "kind": "i32"}]}, '"name" must be one of'),
+        ({"arguments": [{"name": "z", "kind": "i32"}]}, 'argument "z" has the wrong kind'),
+        ({"arguments": [{"name": "2 z", "kind": "i32"}]}, '"name" must be a name .* got "2 z"'),
         (
             {"arguments": [{"name": "x", "kind": "pointer", "dtype": "f32", "align": 4}]},
             '"dtype" must be one of',
@@ -77,6 +80,52 @@ def test_the_repr_is_a_line() -> None:
 def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(Error, match=text):
         Manifest.parse(manifest(**changes))
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "text"),
+    [
+        (0, {"shape": ["rows", 95]}, r'"x" must be \[.rows., 96\] for this problem, got .*95'),
+        (0, {"shape": [96, "rows"]}, r'"x" must be positive numbers, of which the first may be'),
+        (0, {"shape": [0]}, r'"x" must be positive numbers'),
+        (0, {"shape": 9}, '"shape" has a wrong type: 9'),
+        (0, {"provider": "launcher"}, '"provider" of argument "x" must be caller, got launcher'),
+        (4, {"provider": "caller"}, '"provider" of argument "error" must be launcher'),
+        (0, {"provider": "driver"}, '"provider" must be one of'),
+        (0, {"nullable": 1}, '"nullable" has a wrong type'),
+        (6, {"dtype": "f16"}, r'"dtype" must be one of \[.bf16., .f32., .i32., .u8.\], got "f16"'),
+        (6, {"shape": ...}, '"shape" is missing'),
+        (6, {"kind": "tensor_maps"}, 'argument "row_scale" has the wrong kind'),
+    ],
+)
+def test_wrong_arguments(place: int, changes: dict[str, Any], text: str) -> None:
+    raw = json.loads(with_argument(ROW_SCALE, 6))
+    for name, value in changes.items():
+        if value is ...:
+            del raw["arguments"][place][name]
+        else:
+            raw["arguments"][place][name] = value
+    with pytest.raises(Error, match=text):
+        Manifest.parse(json.dumps(raw))
+
+
+def test_manifests_say_of_arguments_what_follows_from_the_problem() -> None:
+    """Those written before arguments had shapes and providers mean the same."""
+    raw = copy.deepcopy(MANIFEST)
+    for argument in raw["arguments"]:
+        argument.pop("shape", None)
+        del argument["provider"]
+    assert Manifest.parse(json.dumps(raw)).arguments == artifact().manifest.arguments
+
+
+def test_operands_are_what_the_caller_provides_beyond_the_usual() -> None:
+    assert artifact().manifest.operands == frozenset()
+    assert Manifest.parse(with_ids()).operands == {"expert_ids"}
+    found = Manifest.parse(with_argument(ROW_SCALE))
+    assert found.operands == {"row_scale"}
+    assert found.arguments[3].shape_for(9) == (9,)
+    assert Problem(3, 70, 96, operands=frozenset({"row_scale"})).matches(found)
+    assert not Problem(3, 70, 96).matches(found)
 
 
 VALUES = st.recursive(
@@ -162,5 +211,8 @@ def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
 def test_rows_are_limited_by_how_many_tiles_fit_i32() -> None:
     """The last tile of each group may be almost empty."""
     assert artifact().manifest.most_rows == 2**31 - 1
-    wide = artifact(manifest(problem__n=64 * 1000)).manifest
+    raw = json.loads(manifest(problem__n=64 * 1000))
+    for argument in raw["arguments"]:
+        argument.pop("shape", None)
+    wide = Manifest.parse(json.dumps(raw))
     assert wide.most_rows == ((2**31 - 1) // 1000 - 3) * 8

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from fakes import (
     PTX,
+    ROW_SCALE,
     DlTensor,
     FakeDriver,
     Tensor,
@@ -24,6 +25,7 @@ from fakes import (
     function_manifest,
     manifest,
     packed,
+    with_argument,
     with_ids,
 )
 from mxfp4 import Error, Kernel, Layout
@@ -74,12 +76,52 @@ def test_expert_ids_are_passed_when_the_kernel_takes_them(driver: FakeDriver) ->
     kernel = Kernel.load(artifact(with_ids()), driver=driver)
     given = arguments()
     given["offsets"] = Tensor((6,), "<i4", 0x3000)
-    with pytest.raises(Error, match="takes a list of expert ids"):
+    with pytest.raises(Error, match=r"takes expert_ids: pass expert_ids="):
         kernel(**given)
     kernel(**given, expert_ids=Tensor((5,), "<i4", 0x5000))
     assert driver.launches[0]["values"][3] == 0x5000
     with pytest.raises(Error, match=r"expert_ids must have shape \[5\], got \[3\]"):
         kernel(**given, expert_ids=Tensor((3,), "<i4", 0x5000))
+
+
+def test_operands_are_known_by_the_manifest_alone(driver: FakeDriver) -> None:
+    text = with_argument(ROW_SCALE)
+    function_manifest[0] = text
+    kernel = Kernel.load(artifact(text), driver=driver)
+    given = arguments()
+    kernel(**given, row_scale=Tensor((9,), "<f4", 0x6000))
+    assert driver.launches[0]["values"] == [0x1000, 0x2000, 0x3000, 0x6000, 0x4000, 0xE000, 9]
+    for value, message in (
+        (Tensor((8,), "<f4"), r"row_scale must have shape \[9\], got \[8\]"),
+        (Tensor((9,), "<i4"), "row_scale must be f32, got i32"),
+        (Tensor((9,), "<f4", 0x6002), "row_scale must be aligned to 4 bytes"),
+    ):
+        with pytest.raises(Error, match=message):
+            kernel(**given, row_scale=value)
+    with pytest.raises(Error, match="this kernel takes row_scale: pass row_scale="):
+        kernel(**given)
+    with pytest.raises(Error, match=r"takes no bias \(.*it takes row_scale\); .* with bias=1"):
+        kernel(**given, row_scale=Tensor((9,), "<f4"), bias=Tensor((70,), "<f4"))
+    assert len(driver.launches) == 1
+
+
+def test_a_nullable_operand_may_be_left_out(driver: FakeDriver) -> None:
+    text = with_argument({**ROW_SCALE, "nullable": True})
+    function_manifest[0] = text
+    kernel = Kernel.load(artifact(text), driver=driver)
+    kernel(**arguments(), row_scale=Tensor((9,), "<f4", 0x6000))
+    kernel(**arguments())
+    assert [launch["values"][3] for launch in driver.launches] == [0x6000, 0]
+
+
+def test_an_argument_that_the_launcher_does_not_know(driver: FakeDriver) -> None:
+    counters = {**ROW_SCALE, "name": "counters", "provider": "launcher"}
+    with pytest.raises(Error, match="expects its launcher to provide counters, which this version"):
+        Kernel.load(artifact(with_argument(counters)), driver=driver)
+    text = with_argument({**counters, "nullable": True})
+    function_manifest[0] = text
+    Kernel.load(artifact(text), driver=driver)(**arguments())
+    assert driver.launches[0]["values"][3] == 0
 
 
 def test_dlpack_tensors(driver: FakeDriver) -> None:
@@ -127,7 +169,7 @@ def test_dlpack_tensors(driver: FakeDriver) -> None:
          r"fragment_major\(order=spread, scales=folded\)"),
         ("weights", packed(experts=4), "E, N, K = 3, 70, 96, but the weights have 4, 70, 96"),
         ("weights", packed(n=71), "E, N, K = 3, 70, 96, but the weights have 3, 71, 96"),
-        ("expert_ids", Tensor((3,), "<i4"), "takes no expert ids"),
+        ("expert_ids", Tensor((3,), "<i4"), r"takes no expert_ids \(.*takes none\).*expert-ids=1"),
     ],
 )  # fmt: skip
 def test_misfits_are_refused_before_the_launch(

@@ -85,27 +85,28 @@ def _manifest(**change: Any) -> dict[str, Any]:
             ("weights", "u8"), ("offsets", "i32"), ("y", "bf16"), ("error", "i32"),
         )
     ]  # fmt: skip
-    return {"arguments": [x, *others, {"name": "rows", "kind": "i32"}]}
+    problem = {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16"}
+    return {"problem": problem, "arguments": [x, *others, {"name": "rows", "kind": "i32"}]}
 
 
 def test_the_manifest_names_the_boxes() -> None:
-    x = _arguments(_manifest(), ids=False, output="bf16")[0]
+    x = _arguments(_manifest())[0]
     assert (x.boxes, x.size) == (((64, 80), (64, 160)), 256)
 
 
 @pytest.mark.parametrize("box", [[64], [64, 0], [64, 257], ["64", 160], 64])
 def test_a_box_that_is_none_is_refused(box: Any) -> None:
     with pytest.raises(Error, match="box"):
-        _arguments(_manifest(boxes=[[64, 80], box]), ids=False, output="bf16")
+        _arguments(_manifest(boxes=[[64, 80], box]))
 
 
 def test_there_is_at_least_one_box() -> None:
     with pytest.raises(Error, match="box"):
-        _arguments(_manifest(boxes=[]), ids=False, output="bf16")
+        _arguments(_manifest(boxes=[]))
 
 
 def test_only_activations_can_be_a_tensor_map() -> None:
     raw = _manifest()
     raw["arguments"][1]["kind"] = "tensor_maps"
     with pytest.raises(Error, match=r"weights.*wrong kind"):
-        _arguments(raw, ids=False, output="bf16")
+        _arguments(raw)

@@ -162,7 +162,21 @@ void testCpuKernel(void) {
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, badIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, lowIds, y) == 2);
   CHECK(mxfp4_cpu_run(kernel, x, kRows, packed, offsets, NULL, y) == 3);
+  /* By name: any order; what is missing, or not in the problem, is refused. */
+  mxfp4_operand operands[] = {{"y", y},
+                              {"expert_ids", (void *)badIds},
+                              {"x", x},
+                              {"offsets", (void *)offsets},
+                              {"weights", packed},
+                              {"row_scale", y}};
+  CHECK(mxfp4_cpu_run_operands(kernel, kRows, operands, 6) == 3);
+  CHECK(mxfp4_cpu_run_operands(kernel, kRows, operands, 4) == 3);
+  CHECK(mxfp4_cpu_run_operands(kernel, kRows, operands, 5) == 2);
   // The bits, not the values.
+  CHECK(memcmp((const void *)before, (const void *)y, yBytes) == 0);
+  memset(y, 0, yBytes);
+  operands[1].data = (void *)ids;
+  CHECK(mxfp4_cpu_run_operands(kernel, kRows, operands, 5) == 0);
   CHECK(memcmp((const void *)before, (const void *)y, yBytes) == 0);
   CHECK(guardedFree(packed, kExperts * kPackedBytes));
   CHECK(guardedFree((uint8_t *)x, xBytes));

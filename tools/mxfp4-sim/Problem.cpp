@@ -205,13 +205,11 @@ void Problem::fill(uint64_t seed) {
 }
 
 /// Adds the buffer of an argument if it has one, and the argument itself.
-unsigned Problem::addArgument(const llvm::json::Object &argument,
-                              sim::Launch &l) {
+void Problem::addArgument(const llvm::json::Object &argument, sim::Launch &l) {
   const std::string name = argument.getString("name").value_or("").str();
   const std::string kind = argument.getString("kind").value_or("").str();
   if (kind == "i32" && name == "rows") {
-    l.argI32(uint32_t(rows));
-    return 0;
+    return l.argI32(uint32_t(rows));
   }
   auto buffer = [&](auto &values, bool writable = false) {
     using Value = typename std::decay_t<decltype(values)>::value_type;
@@ -233,11 +231,14 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
     id = l.addBuffer(&error, sizeof(error), {}, name);
   else if (name == "workspace")
     id = l.addBuffer(workspace, sizeof(workspace), {}, name);
+  else if (kind == "pointer" && argument.getBoolean("nullable").value_or(false))
+    return l.argI64(0);
   else
-    die("argument \"" + name + "\" of the manifest is not known");
+    die("the kernel takes \"" + name +
+        "\", which mxfp4-sim cannot provide; mxfp4.simulate in Python takes "
+        "whatever a manifest names");
   if (kind == "pointer") {
-    l.argBuffer(id);
-    return id;
+    return l.argBuffer(id);
   }
   const llvm::json::Array *boxes = argument.getArray("boxes");
   if (kind != "tensor_maps" || !boxes)
@@ -266,7 +267,6 @@ unsigned Problem::addArgument(const llvm::json::Object &argument,
     bytes.insert(bytes.end(), encoded.begin(), encoded.end());
   }
   l.argBytes(bytes.data(), bytes.size());
-  return id;
 }
 
 static sim::Dim3 triple(const llvm::json::Value &value) {

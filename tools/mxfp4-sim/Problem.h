@@ -40,8 +40,7 @@ private:
   void readSpec(const std::string &spec);
   void route(uint64_t seed);
   void fill(uint64_t seed);
-  unsigned addArgument(const llvm::json::Object &argument,
-                       mxfp4::sim::Launch &l);
+  void addArgument(const llvm::json::Object &argument, mxfp4::sim::Launch &l);
   double weight(int64_t expert, int64_t n, int64_t k) const;
 
   llvm::json::Value manifest;

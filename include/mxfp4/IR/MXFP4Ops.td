@@ -85,6 +85,23 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     OptionalAttr<MXFP4_Schedule>:$schedule
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
+  let builders = [
+    // Without what is for kernels alone.
+    OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$activations,
+                   "::mlir::ValueRange":$weights, "::mlir::Value":$offsets,
+                   "::mlir::Value":$expert_ids, "::mlir::Value":$init), [{
+      $_state.addOperands(activations);
+      $_state.addOperands(weights);
+      $_state.addOperands(offsets);
+      if (expert_ids)
+        $_state.addOperands(expert_ids);
+      $_state.addOperands(init);
+      $_state.addTypes(results);
+      auto &segments = $_state.getOrAddProperties<Properties>();
+      segments.operandSegmentSizes = {1, int32_t(weights.size()), 1,
+                                      expert_ids ? 1 : 0, 1};
+    }]>
+  ];
   let assemblyFormat = [{
     `activations` `(` $activations `:` type($activations) `)`
     `weights` `(` $weights `:` type($weights) `)`

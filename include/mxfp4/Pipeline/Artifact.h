@@ -17,7 +17,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
 namespace mxfp4 {
 
@@ -88,17 +90,22 @@ struct ProblemSpec {
   int64_t k = 0;
   BlockLayout layout;
   bool outputF32 = false;
-  bool expertIds = false;
+  /// Names of the optional operands that the caller provides: "expert_ids".
+  std::set<std::string> operands;
 };
 
-/// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [output=bf16]
-/// [expert-ids=0]".
+/// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [output=bf16]",
+/// and for each optional operand of the caller's whether it is there:
+/// "[expert-ids=0]".
 mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,
                                               mlir::Location location);
 
+/// The keys that it knows.
+std::vector<std::string> problemFields();
+
 /// A module with a function `grouped_matmul` on memrefs for the problem. Its
-/// arguments: activations, weights, offsets, expert ids if any, output, error
-/// word, workspace.
+/// arguments are the operation's operands: those that it needs, the problem's,
+/// and those of the launcher.
 mlir::OwningOpRef<mlir::ModuleOp> buildProblem(mlir::MLIRContext *context,
                                                const ProblemSpec &spec);
 

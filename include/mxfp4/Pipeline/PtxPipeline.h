@@ -67,6 +67,15 @@ void buildPtxPipeline(mlir::OpPassManager &pm,
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            const PtxPipelineOptions &options);
 
+/// Its first two phases, up to kernels in `gpu.func`, whose arguments still say
+/// what they are.
+void buildKernelPipeline(mlir::OpPassManager &pm,
+                         const PtxPipelineOptions &options);
+
+/// Its last phase: kernels to text.
+void buildCodePipeline(mlir::OpPassManager &pm,
+                       const PtxPipelineOptions &options);
+
 /// A kernel as text.
 struct PtxKernel {
   std::string name;

@@ -39,8 +39,18 @@ def check_mma_sync():
         "proof": "none needed",
     }
     assert names == ["x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows"]
-    assert by_name["x"] == {"name": "x", "kind": "pointer", "dtype": "bf16", "align": 16}
-    assert by_name["y"] == {"name": "y", "kind": "pointer", "dtype": "f32", "align": 8}
+    pointer = {"kind": "pointer", "provider": "caller"}
+    expected = {
+        "x": {"dtype": "bf16", "align": 16, "shape": ["rows", 96]},
+        "weights": {"dtype": "u8", "align": 16, "shape": [4, 2, 2, 2176]},
+        "offsets": {"dtype": "i32", "align": 4, "shape": [7]},
+        "expert_ids": {"dtype": "i32", "align": 4, "shape": [6]},
+        "y": {"dtype": "f32", "align": 8, "shape": ["rows", 100]},
+        "error": {"dtype": "i32", "align": 4, "shape": [1], "provider": "launcher"},
+        "workspace": {"dtype": "i32", "align": 4, "shape": [2], "provider": "launcher"},
+    }
+    for name, entry in expected.items():
+        assert by_name[name] == {"name": name, **pointer, **entry}, by_name[name]
     assert (schedule["placement"], schedule["decode"]) == ("shared", "exact")
     assert (schedule["k_slices"], tile["token_step"]) == (1, tile["tokens"])
     assert "(8 expected a group)" in schedule["reason"]
@@ -64,6 +74,8 @@ def check_wgmma():
         "dtype": "bf16",
         "align": 16,
         "boxes": [[64, 8], [64, 16], [64, 24], [64, 32]],
+        "shape": ["rows", 960],
+        "provider": "caller",
     }
     assert f".param .align 64 .b8 {manifest['entry']}_param_0[{4 * 128}]" in ptx
     # Three sets of warps that multiply, a warp that copies for each, and one
@@ -78,7 +90,7 @@ def check_wgmma():
 
 # The arguments, in the order of the kernel's parameters.
 assert ptx.count(".param") >= len(names)
-assert by_name["rows"] == {"name": "rows", "kind": "i32"}
+assert by_name["rows"] == {"name": "rows", "kind": "i32", "provider": "launcher"}
 assert by_name["workspace"]["dtype"] == "i32"
 assert f".reqntid {launch['block'][0]}, 1, 1" in ptx
 assert launch["grid"]["rule"] == "persistent"
