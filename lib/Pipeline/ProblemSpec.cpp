@@ -181,6 +181,14 @@ std::vector<std::string> mxfp4::problemFields() {
   return keys;
 }
 
+std::vector<std::string> mxfp4::optionalOperandFields() {
+  std::vector<std::string> keys;
+  for (const MatmulOperand &operand : matmulOperands())
+    if (operand.isOptional && operand.provider == Provider::Caller)
+      keys.push_back(wordOf(operand));
+  return keys;
+}
+
 FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
                                                Location location) {
   ProblemSpec spec;

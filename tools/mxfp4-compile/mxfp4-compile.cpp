@@ -33,9 +33,17 @@ with --cubin kernel.cubin.
   mxfp4-compile "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
   mxfp4-compile moe.mlir --placement shared --cubin -o baseline
 
-Fields of a problem: experts, n, k; optional groups, expert-ids=1,
-order=spread|nibble, scales=folded|raw, output=bf16|f32. Python's commands
-(mxfp4 compile, mxfp4 explain) take problem and --rows-hint in the same words.)";
+Python's commands (mxfp4 compile, mxfp4 explain) take problem and --rows-hint in
+the same words. Fields of a problem: experts, n and k, and optional
+order=spread|nibble, scales=folded|raw, output=bf16|f32, groups)";
+
+/// The overview, with a field for each optional operand.
+static std::string overview() {
+  std::string text = kOverview;
+  for (const std::string &field : optionalOperandFields())
+    text += ", " + field + "=1";
+  return text + ".";
+}
 
 /// Whether the positional argument is a problem in words and not a file.
 static bool isProblem(const std::string &input) {
@@ -104,7 +112,7 @@ int main(int argc, char **argv) {
   cl::opt<std::string> ptxas("ptxas", cl::desc("Path of ptxas"),
                              cl::cat(category));
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, kOverview);
+  cl::ParseCommandLineOptions(argc, argv, overview());
 
   auto fail = [](const llvm::Twine &message) {
     llvm::errs() << "mxfp4-compile: " << message << "\n";

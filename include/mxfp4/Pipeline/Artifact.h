@@ -100,8 +100,9 @@ struct ProblemSpec {
 mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,
                                               mlir::Location location);
 
-/// The keys that it knows.
+/// The keys that it knows, and those of them that stand for an operand.
 std::vector<std::string> problemFields();
+std::vector<std::string> optionalOperandFields();
 
 /// A module with a function `grouped_matmul` on memrefs for the problem. Its
 /// arguments are the operation's operands: those that it needs, the problem's,
