@@ -22,6 +22,18 @@ func.func @grouped_matmul_tensor(%x: tensor<?x2880xbf16>,
   return %y : tensor<?x5760xbf16>
 }
 
+// CHECK-LABEL: func @grouped_matmul_checkpoint
+func.func @grouped_matmul_checkpoint(%x: tensor<?x2880xbf16>,
+    %c: tensor<32x5760x90x16xi8>, %s: tensor<32x5760x90xi8>, %o: tensor<33xi32>,
+    %init: tensor<?x5760xbf16>) -> tensor<?x5760xbf16> {
+  // CHECK: mxfp4.grouped_matmul activations(%{{.*}} : tensor<?x2880xbf16>) weights(%{{.*}}, %{{.*}} : tensor<32x5760x90x16xi8>, tensor<32x5760x90xi8>)
+  %y = mxfp4.grouped_matmul activations(%x : tensor<?x2880xbf16>)
+      weights(%c, %s : tensor<32x5760x90x16xi8>, tensor<32x5760x90xi8>)
+      offsets(%o : tensor<33xi32>)
+      outs(%init : tensor<?x5760xbf16>) -> tensor<?x5760xbf16>
+  return %y : tensor<?x5760xbf16>
+}
+
 // CHECK-LABEL: func @grouped_matmul_memref
 func.func @grouped_matmul_memref(%x: memref<?x96xbf16>,
     %c: memref<4x70x3x16xi8>, %s: memref<4x70x3xi8>, %o: memref<3xi32>,

@@ -152,3 +152,31 @@ def test_assembler_report_is_the_manifests() -> None:
         assert report == artifact.manifest.resources
         with pytest.raises(Error, match=r"assembling failed:\nerror: ptxas .* failed"):
             compiler.assemble("no PTX")
+
+
+@pytest.mark.parametrize("scales", ["folded", "raw"])
+def test_described_bits_are_what_moves_of_bits_do(scales: str) -> None:
+    problem = Problem(2, 64, 64, layout=Layout("spread", scales))
+    with Compiler() as compiler, compiler.parse(compiler.mlir(problem)) as module:
+        module.run("builtin.module(mxfp4-choose-schedule)")
+        steps = module.describe()[0]["decode"]["steps"]
+    checked = set()
+    for step in steps:
+        # Where each bit of a value comes from, -1 for a zero: the inputs' bits are 0 to 63.
+        values = [list(range(32)), list(range(32, 64))]
+        for instruction in step["instructions"]:
+            bits, old = instruction["bits"], values[instruction["lhs"]]
+            by = instruction.get("immediate")
+            values.append(bits)
+            if old is None or by is None:
+                continue
+            moved = {
+                "and": lambda old, by: [b if by >> i & 1 else -1 for i, b in enumerate(old)],
+                "rotl": lambda old, by: old[32 - by :] + old[: 32 - by],
+                "shl": lambda old, by: [-1] * by + old[: 32 - by],
+                "shr": lambda old, by: old[by:] + [-1] * by,
+            }.get(instruction["op"])
+            if moved:
+                assert bits == moved(old, by)
+                checked.add(instruction["op"])
+    assert {"and", "rotl"} <= checked
