@@ -7,6 +7,7 @@ it must be there.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from mxfp4 import Compiler, Error, Layout, Problem, library, pack
 from mxfp4.compile import pack_expert_native, unpack_expert_native
 from mxfp4.formats import bfloat16
 from mxfp4.layout import pack_expert
+from mxfp4.problem import FIELDS, fields
 from mxfp4.reference import bounded_matmul, grouped_matmul, mismatches
 
 if library.find() is None and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1":
@@ -154,6 +156,28 @@ def test_diagnostics_reach_the_caller(mlir: str, options: str, text: str) -> Non
 def test_bad_problems_are_diagnosed(spec: str, text: str) -> None:
     with Compiler() as compiler, pytest.raises(Error, match=text):
         compiler.mlir(spec)
+
+
+def test_problems_have_the_compilers_fields() -> None:
+    assert fields() == FIELDS
+    for name in fields():
+        if name not in ("experts", "n", "k", "order", "scales", "output"):
+            assert Problem.parse(f"experts=2 n=64 k=64 {name}=1").spec()
+
+
+def test_operands_of_a_problem_are_in_its_words_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler knows which there are: here one more than it has today."""
+    monkeypatch.setattr("mxfp4.problem.fields", lambda: (*FIELDS, "row-scale"))
+    problem = Problem.parse("experts=2 n=64 k=64 row-scale=1")
+    assert problem.operands == {"row_scale"}
+    assert Problem.parse(problem.spec()) == dataclasses.replace(problem, groups=2)
+    assert problem.spec().endswith(" expert-ids=0 row-scale=1")
+    assert problem.name.endswith("-bf16-row_scale")
+    assert Problem.parse("experts=2 n=64 k=64 row-scale=0").operands == frozenset()
+    with pytest.raises(Error, match="row-scale must be 0 or 1, got '2'"):
+        Problem.parse("experts=2 n=64 k=64 row-scale=2")
+    with pytest.raises(Error, match="unknown problem field 'row-scale'"), Compiler() as compiler:
+        compiler.mlir(problem)
 
 
 def test_a_closed_compiler_says_so() -> None:
