@@ -14,7 +14,7 @@ tested there. Tests run from the cheapest to the dearest, up to the first that f
 The recorded hashes of PTX are no test here: whoever changes a kernel on purpose writes them anew. A
 mutant that does not compile does not count, nor one whose object file is the same, byte for byte.
 Those that live are compared with ``compiler_survivors.txt``, which says for each kind why nothing
-can be seen; the exit status is 0 if none is unexplained and at least 95 % of all that count were
+can be seen; the exit status is 0 if none is unexplained and at least 95 % of the rest were
 killed. Each fate goes to ``build/mutants/log.jsonl`` at once; with ``--resume`` what is there
 already is not done again.
 """
@@ -109,10 +109,12 @@ def report(wanted: list[Mutant], log: Log, verbose: bool) -> bool:
     new = [m for m in lived if not any(p.search(str(m)) for p, _ in known)]
     for m in lived if verbose else new:
         print(f"  line {m.line + 1}: {m}")
-    share = count["killed"] / max(1, count["killed"] + len(lived))
+    share = count["killed"] / max(1, count["killed"] + len(new))
+    of_all = count["killed"] / max(1, count["killed"] + len(lived))
     print(f"{len(wanted)} mutants: {count['invalid']} do not compile, {count['equal']} give the "
-          f"same object file; of the others {count['killed']} were killed ({share:.1%}), "
-          f"{len(lived) - len(new)} live and are explained, {len(new)} are not")  # fmt: skip
+          f"same object file; of the others {count['killed']} were killed, "
+          f"{len(lived) - len(new)} live and are explained, {len(new)} are not: {share:.1%} of "
+          f"eligible mutants killed ({of_all:.1%} of all)")  # fmt: skip
     return share >= GOAL and not new
 
 
