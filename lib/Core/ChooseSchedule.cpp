@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/Core/Schedule.h"
 
 #include <algorithm>
@@ -54,13 +55,30 @@ constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
 /// matters no more. A group that is alone has all rounds.
 constexpr int64_t kMany = 1024, kManyAlone = 32768;
 
+/// Accumulators of a thread from which an equal share of the registers is not
+/// enough for consumers that hold a second fragment, and for those that do not.
+constexpr int kNeedy = 64, kNeedyAlone = 32;
+
+/// Tokens of a tile up to which a group's tokens mostly fit one: its weights
+/// are read once, and need not stay in the cache.
+constexpr int kReadOnce = 64;
+
+/// Tokens of a tile from which those of groups with few rows take much less
+/// time. Tiles that take long come first, lest one of them be the last.
+constexpr int kUnlike = 48;
+
+/// k64 steps that take as long as to add the sums of K slices and to store
+/// them.
+constexpr int kSumSteps = 3;
+
 /// As many stages as shared memory holds, but no more than asked for.
 Schedule fit(Schedule schedule, int most, int64_t groups,
              const Target &target) {
   const auto fits = [&](int stages) {
     schedule.stages = stages;
     // A few groups more or less are no reason for another kernel.
-    const int64_t bytes = schedule.sharedBytes(std::max<int64_t>(groups, 32));
+    const int64_t bytes =
+        SharedMemoryMap(schedule, std::max<int64_t>(groups, 32)).bytes();
     return bytes <= target.sharedPerCTA &&
            schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
                target.sharedPerMultiprocessor;
@@ -72,6 +90,29 @@ Schedule fit(Schedule schedule, int most, int64_t groups,
     --schedule.ctasPerMultiprocessor;
   schedule.stages = stages;
   return schedule;
+}
+
+/// Warps of the producer that copy: one for each K slice; or, where one CTA has
+/// the multiprocessor, one for the activations and up to two for the blocks of
+/// weights, since a copy takes a thread longer to start than the engine to do.
+int copyWarpsFor(const Schedule &schedule) {
+  if (schedule.kSlices > 1)
+    return schedule.kSlices;
+  return schedule.ctasPerMultiprocessor > 1
+             ? 1
+             : 1 + std::min(2, schedule.tileRows / BlockLayout::kRows);
+}
+
+/// Measured: ptxas has once given a producer 28 registers under a limit of 24.
+/// Three consuming warpgroups need all that is left of their share. Beside six
+/// a producer may have no more than 24; it takes 22, whatever layout and
+/// output.
+int producerRegistersFor(const Schedule &schedule) {
+  const int needy = schedule.overlapDecode ? kNeedy : kNeedyAlone;
+  if (schedule.ctasPerMultiprocessor > 1 || schedule.consumerWarps() <= 4 ||
+      schedule.copyWarps > 3 || schedule.accumulators() < needy)
+    return 0;
+  return !schedule.overlapDecode ? 24 : schedule.consumerWarps() > 8 ? 32 : 40;
 }
 
 /// Chooses for one problem and one number of rows.
@@ -112,19 +153,7 @@ private:
   }
 
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
-                 int kSlices = 1, int ctas = 1) const {
-    Schedule schedule;
-    schedule.instruction = Instruction::Wgmma;
-    schedule.tileRows = tileRows;
-    schedule.tileTokens = tileTokens;
-    schedule.tokenStep = tokenStep;
-    schedule.warpsRows = warps;
-    schedule.kSlices = kSlices;
-    schedule.placement = preference.placement;
-    schedule.ctasPerMultiprocessor = ctas;
-    return fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages, groups,
-               target);
-  }
+                 int kSlices = 1, int ctas = 1) const;
 
   /// Tokens that a group of `mean` expected ones stays below if it exceeds them
   /// by no more than so many standard deviations of uniform routing. Alone, it
@@ -150,7 +179,7 @@ private:
   int64_t rounds(double tilesAlongTokens, int tileRows) const {
     const double tiles =
         tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
-    return int64_t(std::ceil(tiles / target.multiprocessors));
+    return int64_t(std::ceil(tiles / target.device.multiprocessors));
   }
 
   const Problem problem;
@@ -161,6 +190,40 @@ private:
 };
 
 } // namespace
+
+/// What the regimes leave open follows from tile and warps. More than four
+/// warpgroups leave no registers for a second fragment and do not need it: some
+/// multiply while others decode. Slices whose loops are not unrolled for it may
+/// share steps unevenly, and their tall tiles take 5 % less time.
+Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
+                        int kSlices, int ctas) const {
+  Schedule schedule;
+  schedule.instruction = Instruction::Wgmma;
+  schedule.tileRows = tileRows;
+  schedule.tileTokens = tileTokens;
+  schedule.tokenStep = tokenStep;
+  schedule.warpsRows = warps;
+  schedule.kSlices = kSlices;
+  schedule.placement = preference.placement;
+  schedule.ctasPerMultiprocessor = ctas;
+  schedule.overlapDecode = schedule.consumerWarps() <= 16;
+  schedule.evictFirst = tileTokens <= kReadOnce;
+  schedule.fullTilesFirst = tokenStep != 0 && tileTokens >= kUnlike;
+  if (kSlices > 1 && !schedule.overlapDecode) {
+    schedule.sumSteps = kSumSteps;
+    schedule.sideBySide = hasSpareRegisters();
+  }
+  schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages,
+                 groups, target);
+  // Where memory decides, most tiles have no more tokens than one step, and a
+  // choice among widths costs 5 % of their time. Several CTAs a multiprocessor
+  // have no registers for a loop more.
+  schedule.versionLoops =
+      tokenStep != 0 && tileTokens <= 32 && schedule.ctasPerMultiprocessor == 1;
+  schedule.copyWarps = copyWarpsFor(schedule);
+  schedule.producerRegisters = producerRegistersFor(schedule);
+  return schedule;
+}
 
 /// A tile of 16 pays before the mean reaches 8, since routing is uneven.
 Pick Chooser::pickMmaSync(int64_t rows) const {
@@ -195,7 +258,8 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   schedule.stages = regime->stages;
   while (schedule.ctasPerMultiprocessor > 1 &&
          schedule.ctasPerMultiprocessor *
-                 (schedule.sharedBytes(groups) + target.sharedReserved) >
+                 (SharedMemoryMap(schedule, groups).bytes() +
+                  target.sharedReserved) >
              target.sharedPerMultiprocessor)
     --schedule.ctasPerMultiprocessor;
   return {schedule, regime->why};
@@ -225,8 +289,8 @@ Pick Chooser::pickFewest(int64_t rows) const {
   if (slices == 1)
     return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
   const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
-  if (hasSpareRegisters() && tiles > target.multiprocessors &&
-      tiles <= int64_t(2) * target.multiprocessors)
+  if (hasSpareRegisters() && tiles > target.device.multiprocessors &&
+      tiles <= int64_t(2) * target.device.multiprocessors)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/2),
             "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
             "a multiprocessor take all tiles at once"};

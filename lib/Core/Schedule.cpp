@@ -6,32 +6,17 @@
 
 #include "mxfp4/Core/Schedule.h"
 
+#include "mxfp4/Core/Resources.h"
+#include "mxfp4/Core/ScheduleText.h"
+
 #include <algorithm>
 
 using namespace mxfp4;
 
-int64_t Schedule::dynamicSharedBytes(int64_t groups) const {
-  // In whole 16-byte units so that what follows stays aligned.
-  const int64_t table = (tableEntries(groups) + 3) / 4 * 16;
-  return tableOffset() + table;
-}
-
-int64_t Schedule::staticSharedBytes() const {
-  if (instruction == Instruction::MmaSync)
-    return decodedTileBytes();
-  // Barriers are few, but dynamic shared memory begins at the next multiple of
-  // 1024; and each of the ten arrays of two programs begins at one of 128.
-  return sideBySide() ? 2048 : 1024;
-}
-
 Schedule::Steps Schedule::sliceSteps(int slice, int64_t steps) const {
-  // Measured: to add and to store takes as long as so many steps.
-  constexpr int64_t kSums = 3;
   const int64_t others = kSlices - 1;
   const int64_t first =
-      overlapsDecode()
-          ? steps / kSlices
-          : std::max<int64_t>(1, (steps - kSums * others) / kSlices);
+      std::max<int64_t>(1, (steps - sumSteps * others) / kSlices);
   if (slice == 0)
     return {0, first};
   const int64_t before = slice - 1, rest = steps - first;
@@ -40,21 +25,17 @@ Schedule::Steps Schedule::sliceSteps(int slice, int64_t steps) const {
           rest / others + (before < longer ? 1 : 0)};
 }
 
-std::optional<Schedule> Schedule::sideBySide() const {
-  if (instruction != Instruction::Wgmma || kSlices == 1 || overlapsDecode() ||
-      placement != Placement::Register)
-    return std::nullopt;
+Schedule Schedule::tallProgram() const {
   Schedule tall = *this;
   tall.tileRows *= kSlices;
   tall.warpsRows *= kSlices;
   tall.kSlices = 1;
-  // As many stages as fit in front of the table, which both read.
-  tall.stages = static_cast<int>(
-      tableOffset() / (tall.weightStageBytes() + tall.activationStageBytes()));
-  // The same threads, which hand over the same registers.
-  if (tall.threads() != threads() ||
-      tall.producerRegisters() != producerRegisters() || tall.stages < 3)
-    return std::nullopt;
+  tall.sumSteps = 0;
+  tall.sideBySide = false;
+  tall.copyWarps = producerThreads() / 32 - 1;
+  tall.stages =
+      static_cast<int>(SharedMemoryMap(*this).table.offset /
+                       (tall.weightStageBytes() + tall.activationStageBytes()));
   return tall;
 }
 
@@ -66,113 +47,169 @@ int Schedule::firstSlice(int warp) const {
              : alongRows * slices;
 }
 
-int Schedule::copyingWarps() const {
-  if (kSlices > 1)
-    return kSlices;
-  return ctasPerMultiprocessor == 1
-             ? 1 + std::min(2, tileRows / BlockLayout::kRows)
-             : 1;
+/// Tile, warps and instruction fit each other.
+static std::string verifyTile(const Schedule &s, const Target &target) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  if (s.threads() > target.threadsPerCTA)
+    return "requires at most " + number(target.threadsPerCTA / 32) +
+           " warps, but has " + number(s.threads() / 32);
+  if (s.tileRows < 64 || s.tileRows % 64 != 0)
+    return "requires tile rows to be a positive multiple of 64, but has " +
+           number(s.tileRows);
+  if (s.tileRows % (16 * s.warpsRows) != 0)
+    return "requires tile rows to be a multiple of 16 for each of the " +
+           number(s.warpsRows) + " warps along rows, but has " +
+           number(s.tileRows);
+  if (s.tileTokens < 8 || s.tileTokens % (8 * s.warpsTokens) != 0)
+    return "requires tile tokens to be a positive multiple of 8 for each of "
+           "the " +
+           number(s.warpsTokens) + " warps along tokens, but has " +
+           number(s.tileTokens);
+  const int step = s.heightStep();
+  if (step < 8 || step % 8 != 0 || s.tileTokens % step != 0)
+    return "requires a token step that is a multiple of 8 and divides the " +
+           number(s.tileTokens) + " tokens of the tile, but has " +
+           number(step);
+  if (s.instruction == Instruction::Wgmma) {
+    if (s.warpsRows % 4 != 0 || s.warpsTokens != 1)
+      return "requires whole warpgroups along rows for wgmma (a multiple of 4 "
+             "warps along rows, 1 along tokens), but has " +
+             number(s.warpsRows) + " and " + number(s.warpsTokens);
+    if (s.tileTokens > 256)
+      return "requires at most 256 tile tokens for wgmma, but has " +
+             number(s.tileTokens);
+  }
+  // Accumulators must leave room for a decoded fragment and the addresses.
+  if (s.accumulators() > 160)
+    return "requires at most 160 accumulators a thread, but a warp's " +
+           number(s.warpRows()) + " x " + number(s.warpTokens()) +
+           " tile needs " + number(s.accumulators());
+  return "";
 }
 
-int Schedule::producerRegisters() const {
-  if (!handsOverRegisters())
-    return 0;
-  // Measured: ptxas has once given a producer 28 registers under a limit of 24.
-  // Three consuming warpgroups need all that is left of their share. Beside six
-  // a producer may have no more; it takes 22, whatever layout and output.
-  return !overlapsDecode() ? 24 : consumerWarps() > 8 ? 32 : 40;
+/// What only wgmma's kernels do.
+static std::string verifyMmaSync(const Schedule &s) {
+  if (s.kSlices > 1 || s.tokenStep != 0)
+    return "requires wgmma for K slices and for a token step";
+  if (s.copyWarps != 0 || s.producerRegisters != 0)
+    return "requires wgmma for copy_warps and producer_registers: the warps "
+           "of mma_sync copy for themselves";
+  if (s.overlapDecode || s.versionLoops || s.evictFirst || s.fullTilesFirst ||
+      s.sideBySide)
+    return "requires wgmma for overlap_decode, version_loops, evict_first, "
+           "full_tiles_first and side_by_side";
+  return "";
 }
 
-int Schedule::consumerRegisters(const Target &target) const {
-  if (producerRegisters() == 0)
-    return 0;
-  // The pool is what the launch reserves: asking for more would hang.
-  const int launch = target.registersPerMultiprocessor / threads() / 8 * 8;
-  const int groups = consumerWarps() / 4;
-  const int share = (launch * (groups + 1) - producerRegisters()) / groups;
-  return std::min(share, target.registersPerThread) / 8 * 8;
+/// The producer's warps and registers.
+static std::string verifyProducer(const Schedule &s, const Target &target) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  if (s.copyWarps == 0)
+    return "requires copy_warps for wgmma: the number of warps that only copy";
+  if (s.kSlices > 1 && s.copyWarps != s.kSlices)
+    return "requires copy_warps = " + number(s.kSlices) +
+           ", one for each K slice, but has " + number(s.copyWarps);
+  if (s.kSlices == 1 && s.copyWarps - 1 > s.tileRows / BlockLayout::kRows)
+    return "requires at most " + number(s.tileRows / BlockLayout::kRows + 1) +
+           " copy_warps, one for the activations and one for each 64 rows of "
+           "the tile, but has " +
+           number(s.copyWarps);
+  if (s.producerRegisters == 0)
+    return "";
+  if (s.ctasPerMultiprocessor != 1 || s.consumerWarps() < 8)
+    return "requires one CTA a multiprocessor and two consuming warpgroups for "
+           "producer_registers: otherwise a thread has all that it can use";
+  if (s.copyWarps > 3)
+    return "requires at most 3 copy_warps beside producer_registers, which a "
+           "whole warpgroup hands over, but has " +
+           number(s.copyWarps);
+  const int launch = RegisterBudget(s, target).launch;
+  if (s.producerRegisters < 24 || s.producerRegisters % 8 != 0 ||
+      s.producerRegisters >= launch)
+    return "requires producer_registers to be a multiple of 8 from 24 to " +
+           number(launch - 8) + ", less than the " + number(launch) +
+           " of an equal share, but has " + number(s.producerRegisters);
+  return "";
+}
+
+/// Where K slices and the loops over K disagree.
+static std::string verifyLoops(const Schedule &s, int64_t k) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  const int64_t steps = blocksFor(k);
+  if (s.overlapDecode && steps % s.kSlices != 0)
+    return "requires a number of k64 steps that its " + number(s.kSlices) +
+           " K slices share evenly, but K = " + number(k) + " has " +
+           number(steps);
+  if (k > 0 && steps < s.kSlices)
+    return "requires a k64 step for each of its " + number(s.kSlices) +
+           " K slices, but K = " + number(k) + " has " + number(steps);
+  if (s.stages % s.kSlices != 0 || (s.kSlices > 1 && s.stages < 3 * s.kSlices))
+    return "requires at least three stages for each of the " +
+           number(s.kSlices) + " K slices, the same number for all, but has " +
+           number(s.stages);
+  if (s.stages < 2 || s.stages > 32)
+    return "requires 2 to 32 stages, but has " + number(s.stages);
+  if (s.sumSteps != 0 && (s.kSlices == 1 || s.overlapDecode))
+    return "requires K slices without overlap_decode for sum_steps: only their "
+           "loops may have different numbers of steps";
+  if (s.versionLoops && (!s.overlapDecode || s.heightStep() == s.tileTokens))
+    return "requires overlap_decode and a token_step below the tokens of the "
+           "tile for version_loops";
+  if (s.fullTilesFirst && s.tokenStep == 0)
+    return "requires a token_step for full_tiles_first: without one all tiles "
+           "take as long";
+  return "";
+}
+
+/// The second program has the threads and the registers of the first, and less
+/// shared memory: what is left to fail are the rows of its tiles.
+static std::string verifySideBySide(const Schedule &s) {
+  if (s.kSlices == 1 || s.overlapDecode || s.placement != Placement::Register ||
+      s.ctasPerMultiprocessor != 1)
+    return "requires K slices, register placement, one CTA a multiprocessor "
+           "and no overlap_decode for side_by_side";
+  const std::string wrong = verifyFields(s.tallProgram());
+  return wrong.empty() ? "" : wrong + " in the tall tiles of side_by_side";
+}
+
+/// All of the machine that the schedule takes is there.
+static std::string verifyMachine(const Schedule &s, int64_t groups,
+                                 const Target &target) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  if (groups < 1 || groups > maxGroups())
+    return "requires 1 to " + number(maxGroups()) + " groups, but has " +
+           number(groups);
+  const int64_t bytes = SharedMemoryMap(s, groups).bytes();
+  if (bytes > target.sharedPerCTA)
+    return "requires at most " + number(target.sharedPerCTA) +
+           " bytes of shared memory on " + target.chip + ", but needs " +
+           number(bytes) + "; use fewer stages or a smaller tile";
+  const int ctas = target.threadsPerMultiprocessor / s.threads();
+  if (s.ctasPerMultiprocessor > ctas)
+    return "requires 1 to " + number(ctas) +
+           " CTAs a multiprocessor, but has " + number(s.ctasPerMultiprocessor);
+  return "";
 }
 
 std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
                                   const Target &target, int64_t k) {
-  auto number = [](int64_t value) { return std::to_string(value); };
-  if (schedule.warpsRows < 1 || schedule.warpsTokens < 1)
-    return "requires at least one warp along rows and along tokens";
-  // Before threads are counted: with any number of slices an int could not.
-  if (schedule.kSlices < 1 || schedule.kSlices > 5)
-    return "requires 1 to 5 K slices, but has " + number(schedule.kSlices);
-  if (schedule.threads() > target.threadsPerCTA)
-    return "requires at most " + number(target.threadsPerCTA / 32) +
-           " warps, but has " + number(schedule.threads() / 32);
-  if (schedule.tileRows < 64 || schedule.tileRows % 64 != 0)
-    return "requires tile rows to be a positive multiple of 64, but has " +
-           number(schedule.tileRows);
-  if (schedule.tileRows % (16 * schedule.warpsRows) != 0)
-    return "requires tile rows to be a multiple of 16 for each of the " +
-           number(schedule.warpsRows) + " warps along rows, but has " +
-           number(schedule.tileRows);
-  if (schedule.tileTokens < 8 ||
-      schedule.tileTokens % (8 * schedule.warpsTokens) != 0)
-    return "requires tile tokens to be a positive multiple of 8 for each of "
-           "the " +
-           number(schedule.warpsTokens) + " warps along tokens, but has " +
-           number(schedule.tileTokens);
-  const int step = schedule.heightStep();
-  if (step < 8 || step % 8 != 0 || schedule.tileTokens % step != 0)
-    return "requires a token step that is a multiple of 8 and divides the " +
-           number(schedule.tileTokens) + " tokens of the tile, but has " +
-           number(step);
-  const int64_t steps = blocksFor(k);
-  if (schedule.overlapsDecode() && steps % schedule.kSlices != 0)
-    return "requires a number of k64 steps that its " +
-           number(schedule.kSlices) +
-           " K slices share evenly, but K = " + number(k) + " has " +
-           number(steps);
-  if (k > 0 && steps < schedule.kSlices)
-    return "requires a k64 step for each of its " + number(schedule.kSlices) +
-           " K slices, but K = " + number(k) + " has " + number(steps);
-  if (schedule.instruction == Instruction::MmaSync &&
-      (schedule.kSlices > 1 || schedule.tokenStep != 0))
-    return "requires wgmma for K slices and for a token step";
-  if (schedule.stages % schedule.kSlices != 0 ||
-      (schedule.kSlices > 1 && schedule.stages < 3 * schedule.kSlices))
-    return "requires at least three stages for each of the " +
-           number(schedule.kSlices) +
-           " K slices, the same number for all, but "
-           "has " +
-           number(schedule.stages);
-  // Accumulators must leave room for a decoded fragment and the addresses.
-  if (schedule.instruction == Instruction::Wgmma) {
-    if (schedule.warpsRows % 4 != 0 || schedule.warpsTokens != 1)
-      return "requires whole warpgroups along rows for wgmma (a multiple of 4 "
-             "warps along rows, 1 along tokens), but has " +
-             number(schedule.warpsRows) + " and " +
-             number(schedule.warpsTokens);
-    if (schedule.tileTokens > 256)
-      return "requires at most 256 tile tokens for wgmma, but has " +
-             number(schedule.tileTokens);
-  }
-  const int accumulators = schedule.warpRows() * schedule.warpTokens() / 32;
-  if (accumulators > 160)
-    return "requires at most 160 accumulators a thread, but a warp's " +
-           number(schedule.warpRows()) + " x " + number(schedule.warpTokens()) +
-           " tile needs " + number(accumulators);
-  if (schedule.stages < 2 || schedule.stages > 32)
-    return "requires 2 to 32 stages, but has " + number(schedule.stages);
-  if (groups < 1 || groups > maxGroups())
-    return "requires 1 to " + number(maxGroups()) + " groups, but has " +
-           number(groups);
-  if (schedule.sharedBytes(groups) > target.sharedPerCTA)
-    return "requires at most " + number(target.sharedPerCTA) +
-           " bytes of shared memory on " + target.chip + ", but needs " +
-           number(schedule.sharedBytes(groups)) +
-           "; use fewer stages or a smaller tile";
-  if (schedule.ctasPerMultiprocessor < 1 ||
-      schedule.ctasPerMultiprocessor * schedule.threads() > 2048)
-    return "requires 1 to " + number(2048 / schedule.threads()) +
-           " CTAs a multiprocessor, but has " +
-           number(schedule.ctasPerMultiprocessor);
-  return "";
+  // Before anything is counted: with any number of slices an int could not.
+  if (std::string wrong = verifyFields(schedule); !wrong.empty())
+    return wrong;
+  if (schedule.kSlices > 5)
+    return "requires 1 to 5 K slices, but has " +
+           std::to_string(schedule.kSlices);
+  const bool isWgmma = schedule.instruction == Instruction::Wgmma;
+  std::string wrong = verifyTile(schedule, target);
+  if (wrong.empty() && !isWgmma)
+    wrong = verifyMmaSync(schedule);
+  if (wrong.empty())
+    wrong = verifyLoops(schedule, k);
+  if (wrong.empty() && isWgmma)
+    wrong = verifyProducer(schedule, target);
+  if (wrong.empty() && schedule.sideBySide)
+    wrong = verifySideBySide(schedule);
+  return wrong.empty() ? verifyMachine(schedule, groups, target) : wrong;
 }
 
 std::string mxfp4::parsePreference(const std::string &placement,

@@ -9,14 +9,14 @@
 using namespace mxfp4;
 
 const std::vector<Target> &mxfp4::targets() {
-  // CUDA C++ Programming Guide, "Features and Technical Specifications";
-  // multiprocessors: H100 SXM.
+  // CUDA C++ Programming Guide, "Features and Technical Specifications".
   static const std::vector<Target> rows = {
       {/*chip=*/"sm_90a", /*minPtx=*/80, /*maxPtx=*/90, /*defaultPtx=*/80,
-       /*multiprocessors=*/132, /*sharedPerMultiprocessor=*/233472,
+       /*device=*/{"H100 SXM", /*multiprocessors=*/132},
+       /*sharedPerMultiprocessor=*/233472,
        /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
        /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,
-       /*threadsPerCTA=*/1024},
+       /*threadsPerCTA=*/1024, /*threadsPerMultiprocessor=*/2048},
   };
   return rows;
 }
@@ -27,3 +27,5 @@ const Target *mxfp4::findTarget(const std::string &chip) {
       return &target;
   return nullptr;
 }
+
+const Target &mxfp4::defaultTarget() { return *findTarget("sm_90a"); }

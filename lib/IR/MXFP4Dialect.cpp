@@ -25,12 +25,6 @@ static raw_ostream &operator<<(raw_ostream &os, CodeOrder v) {
 static raw_ostream &operator<<(raw_ostream &os, ScaleEncoding v) {
   return os << name(v);
 }
-static raw_ostream &operator<<(raw_ostream &os, Instruction v) {
-  return os << name(v);
-}
-static raw_ostream &operator<<(raw_ostream &os, Placement v) {
-  return os << name(v);
-}
 static raw_ostream &operator<<(raw_ostream &os, Provider v) {
   return os << (v == Provider::Caller ? "caller" : "launcher");
 }
@@ -68,18 +62,6 @@ template <> struct FieldParser<mxfp4::ScaleEncoding> {
   static FailureOr<mxfp4::ScaleEncoding> parse(AsmParser &parser) {
     return mxfp4::parseEnum<mxfp4::ScaleEncoding>(
         parser, "a scale encoding, 'folded' or 'raw'");
-  }
-};
-template <> struct FieldParser<mxfp4::Instruction> {
-  static FailureOr<mxfp4::Instruction> parse(AsmParser &parser) {
-    return mxfp4::parseEnum<mxfp4::Instruction>(
-        parser, "an instruction, 'mma_sync' or 'wgmma'");
-  }
-};
-template <> struct FieldParser<mxfp4::Placement> {
-  static FailureOr<mxfp4::Placement> parse(AsmParser &parser) {
-    return mxfp4::parseEnum<mxfp4::Placement>(
-        parser, "a placement, 'register' or 'shared'");
   }
 };
 template <> struct FieldParser<mxfp4::Provider> {
@@ -165,46 +147,28 @@ TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-ScheduleAttr ScheduleAttr::get(MLIRContext *context, const Schedule &s) {
-  return get(context, s.instruction, s.tileRows, s.tileTokens, s.warpsRows,
-             s.warpsTokens, s.stages, s.placement, s.ctasPerMultiprocessor,
-             s.tokenStep, s.kSlices);
+LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 StringRef chip) {
+  if (findTarget(chip.str()))
+    return success();
+  return emitError() << "requires a chip that is known, but got \"" << chip
+                     << "\"; use \"sm_90a\"";
 }
 
-Schedule ScheduleAttr::toSchedule() const {
-  Schedule s;
-  s.instruction = getInstruction();
-  s.tileRows = getRows();
-  s.tileTokens = getTokens();
-  s.tokenStep = getTokenStep();
-  s.kSlices = getKSlices();
-  s.warpsRows = getWarpsRows();
-  s.warpsTokens = getWarpsTokens();
-  s.stages = getStages();
-  s.placement = getPlacement();
-  s.ctasPerMultiprocessor = getCtas();
-  return s;
+const Target &mxfp4::targetOf(Operation *op) {
+  for (; op; op = op->getParentOp())
+    if (auto attr =
+            op->getAttrOfType<TargetAttr>(MXFP4Dialect::getTargetAttrName()))
+      return *findTarget(attr.getChip().str());
+  return defaultTarget();
 }
 
-LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   Instruction, int64_t rows, int64_t tokens,
-                                   int64_t warpsRows, int64_t warpsTokens,
-                                   int64_t stages, Placement, int64_t ctas,
-                                   int64_t tokenStep, int64_t kSlices) {
-  // Only what keeps the arithmetic of `verifySchedule` in range; whether the
-  // target can run it depends on the operation that carries the attribute.
-  for (auto [name, value] : {std::pair("rows", rows),
-                             {"tokens", tokens},
-                             {"warps_rows", warpsRows},
-                             {"warps_tokens", warpsTokens},
-                             {"stages", stages},
-                             {"k_slices", kSlices},
-                             {"ctas", ctas}})
-    if (value < 1 || value > 1024)
-      return emitError() << "requires " << name << " from 1 to 1024, but has "
-                         << value;
-  if (tokenStep < 0 || tokenStep > tokens)
-    return emitError() << "requires a token_step from 0 to the " << tokens
-                       << " tokens of the tile, but has " << tokenStep;
-  return success();
+LogicalResult MXFP4Dialect::verifyOperationAttribute(Operation *op,
+                                                     NamedAttribute named) {
+  if (named.getName() != getTargetAttrName() ||
+      isa<TargetAttr>(named.getValue()))
+    return success();
+  return op->emitOpError()
+         << "requires mxfp4.target to be #mxfp4.target<\"chip\">, but got "
+         << named.getValue();
 }

@@ -296,7 +296,7 @@ LogicalResult GroupedMatmulOp::verify() {
     const int64_t groups = getNumGroups();
     std::string problem = verifySchedule(
         attr.toSchedule(), ShapedType::isDynamic(groups) ? 1 : groups,
-        targets()[0], ShapedType::isDynamic(getK()) ? 0 : getK());
+        targetOf(*this), ShapedType::isDynamic(getK()) ? 0 : getK());
     if (!problem.empty())
       return emitOpError() << "has a schedule that cannot run: it " << problem;
   }

@@ -25,8 +25,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ScheduleJson.h"
+
 #include "mxfp4/Core/BlockIndex.h"
 #include "mxfp4/Core/DecodeSequence.h"
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
 
@@ -38,13 +41,6 @@ using namespace mxfp4;
 using llvm::json::Array;
 using llvm::json::Object;
 
-static std::string text(ScheduleAttr schedule) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << schedule;
-  return text;
-}
-
 //===----------------------------------------------------------------------===//
 // Schedules
 //===----------------------------------------------------------------------===//
@@ -52,22 +48,21 @@ static std::string text(ScheduleAttr schedule) {
 static Object describe(const Target &target) {
   return Object{
       {"chip", target.chip},
-      {"multiprocessors", target.multiprocessors},
+      {"device", target.device.name},
+      {"multiprocessors", target.device.multiprocessors},
       {"shared_per_cta", target.sharedPerCTA},
       {"shared_per_multiprocessor", target.sharedPerMultiprocessor},
       {"shared_reserved", target.sharedReserved},
       {"registers_per_multiprocessor", target.registersPerMultiprocessor}};
 }
 
-static Object describe(ScheduleAttr attr, const Problem &problem,
+static Object describe(const Schedule &s, const Problem &problem,
                        const Target &target) {
-  const Schedule s = attr.toSchedule();
   Array firstSlices;
   for (int warp = 0; warp < s.sliceWarps(); ++warp)
     firstSlices.push_back(s.firstSlice(warp));
-  // Only wgmma keeps them among the rest; mma.sync's tile is static.
-  const int64_t decoded = s.weightOffset() - s.decodedOffset();
-  return Object{{"attribute", text(attr)},
+  const SharedMemoryMap map(s, problem.groups);
+  return Object{{"attribute", attributeText(s)},
                 {"instruction", name(s.instruction)},
                 {"placement", name(s.placement)},
                 {"tile_rows", s.tileRows},
@@ -83,31 +78,28 @@ static Object describe(ScheduleAttr attr, const Problem &problem,
                 {"slice_stride", s.sliceStride()},
                 {"threads", s.threads()},
                 {"producer_threads", s.producerThreads()},
-                {"producer_registers", s.producerRegisters()},
-                {"consumer_registers", s.consumerRegisters(target)},
+                {"copy_warps", s.copyWarps},
+                {"registers", registers(s, target)},
                 {"ctas", s.ctasPerMultiprocessor},
                 {"stages", s.stages},
                 {"weight_stage_bytes", s.weightStageBytes()},
                 {"activation_stage_bytes", s.activationStageBytes()},
-                {"decoded_bytes", decoded},
-                {"reduction_bytes", s.reductionBytes()},
-                {"dynamic_shared_bytes", s.dynamicSharedBytes(problem.groups)},
-                {"static_shared_bytes", s.staticSharedBytes()},
+                {"shared_memory", sharedMemory(s, problem.groups)},
+                {"shared_bytes", map.bytes()},
                 {"problem", verifySchedule(s, problem.groups, target)}};
 }
 
 /// What the chooser does for every number of rows: each answer says how far it
 /// holds.
 static Array choices(Problem problem, const Target &target,
-                     const Preference &preference, MLIRContext *context) {
+                     const Preference &preference) {
   Array list;
   problem.rowsHint = 1;
   while (true) {
     const ScheduleChoice choice = chooseSchedule(problem, target, preference);
-    Object entry{
-        {"from", problem.rowsHint},
-        {"schedule", text(ScheduleAttr::get(context, choice.schedule))},
-        {"reason", choice.reason}};
+    Object entry{{"from", problem.rowsHint},
+                 {"schedule", attributeText(choice.schedule)},
+                 {"reason", choice.reason}};
     const bool last =
         choice.rowsTo == INT64_MAX || choice.rowsTo < problem.rowsHint;
     if (!last)
@@ -302,8 +294,9 @@ static Object describe(GroupedMatmulOp op, const Target &target,
               {"output",
                op.getOutputType().getElementType().isF32() ? "f32" : "bf16"},
               {"expert_ids", static_cast<bool>(op.getExpertIds())}}},
-      {"schedule", describe(op.getScheduleAttr(), problem, target)},
-      {"choices", choices(problem, target, preference, op.getContext())},
+      {"schedule",
+       describe(op.getScheduleAttr().toSchedule(), problem, target)},
+      {"choices", choices(problem, target, preference)},
       {"block", block(layout)},
       {"fragments", fragments(op.getScheduleAttr().toSchedule())},
       {"decode", decode(layout)}};

@@ -24,12 +24,17 @@
 //     kernel leaves zeros), and others to launches that may run at one time;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
 //     2 a bad expert id (its rows were not stored).
+// For people: `schedule` and, as `budget`, the regions of a CTA's shared memory
+// and the registers of its threads.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Manifest.h"
 
+#include "ScheduleJson.h"
+
 #include "mxfp4/Core/DecodeSequence.h"
+#include "mxfp4/Core/Resources.h"
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/JSON.h"
@@ -135,13 +140,15 @@ static Object schedule(const KernelFacts &facts) {
       {"stages", s.stages},
       {"placement", name(s.placement)},
       {"decode", sequenceName(facts.layout)},
+      {"attribute", attributeText(s)},
       {"reason", facts.reason}};
 }
 
 std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                  StringRef chip, const Assembly *assembly) {
   const Schedule &s = facts.schedule;
-  const int64_t dynamicShared = s.dynamicSharedBytes(facts.problem.groups);
+  const int64_t dynamicShared =
+      SharedMemoryMap(s, facts.problem.groups).dynamicBytes();
   Object manifest{
       {"format", "mxfp4-artifact"},
       {"version", 3},
@@ -156,6 +163,9 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                        ? "every scale byte is at most 128"
                                        : "none needed"}}},
       {"schedule", schedule(facts)},
+      {"budget",
+       Object{{"shared_memory", sharedMemory(s, facts.problem.groups)},
+              {"registers", registers(s, *findTarget(chip.str()))}}},
       {"launch",
        Object{{"block", Array{s.threads(), 1, 1}},
               {"cluster", Array{1, 1, 1}},

@@ -36,10 +36,8 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
 }
 
 /// The operation to a kernel of tile operations.
-static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
-  TileOptions tile;
-  tile.chip = options.chip;
-  pm.addPass(createTile(tile));
+static void buildTiling(OpPassManager &pm) {
+  pm.addPass(createTile());
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
   pm.addPass(createPipelineCopies());
@@ -67,9 +65,10 @@ static void buildDecoding(OpPassManager &pm,
 static void buildSerialisation(OpPassManager &pm,
                                const PtxPipelineOptions &options) {
   const Target *target = findTarget(options.chip);
+  // mxfp4-choose-schedule refuses a chip that is unknown.
   const int version = options.ptxVersion != 0 ? int(options.ptxVersion)
                       : target                ? target->defaultPtx
-                                              : targets()[0].defaultPtx;
+                                              : defaultTarget().defaultPtx;
   GpuNVVMAttachTargetOptions attach;
   attach.chip = options.chip;
   attach.features = "+ptx" + std::to_string(version);
@@ -83,7 +82,7 @@ static void buildSerialisation(OpPassManager &pm,
 void mxfp4::buildKernelPipeline(OpPassManager &pm,
                                 const PtxPipelineOptions &options) {
   buildSchedulePipeline(pm, options);
-  buildTiling(pm, options);
+  buildTiling(pm);
   buildDecoding(pm, options);
 }
 

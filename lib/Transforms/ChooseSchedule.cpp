@@ -51,6 +51,8 @@ struct ChooseSchedulePass
       }
     }
     getOperation()->walk([&](GroupedMatmulOp op) {
+      getOperation()->setAttr(MXFP4Dialect::getTargetAttrName(),
+                              TargetAttr::get(&getContext(), chip));
       if (given)
         op.setScheduleAttr(given);
       const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),

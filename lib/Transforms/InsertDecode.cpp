@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mxfp4/Core/FragmentMap.h"
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -203,11 +204,12 @@ void Expander::locateDecodedBlocks() {
   auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
                                AffineMap(), space);
   auto type = MemRefType::get(
-      {schedule.decodedTileBytes() / (2 * Schedule::kTileK), Schedule::kTileK},
+      {SharedMemoryMap(schedule).decoded.bytes / (2 * Schedule::kTileK),
+       Schedule::kTileK},
       b.getBF16Type(), AffineMap(), space);
   decodedTile = memref::ViewOp::create(
       b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
-      index(schedule.decodedOffset()), ValueRange{});
+      index(SharedMemoryMap(schedule).decoded.offset), ValueRange{});
   Value group = arith::DivUIOp::create(b, warp, index(4));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
   decodedSlice =

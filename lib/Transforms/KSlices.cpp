@@ -6,6 +6,8 @@
 
 #include "KSlices.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -73,7 +75,7 @@ void mxfp4::storeSum(ImplicitLocOpBuilder &b, StoreTileOp store,
       b.getF32Type(), AffineMap(), space);
   Value buffer = memref::ViewOp::create(
       b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
-      constant(b, schedule.reductionOffset()), ValueRange{});
+      constant(b, SharedMemoryMap(schedule).sums.offset), ValueRange{});
   Value tokens =
       schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
   Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,

@@ -173,7 +173,7 @@ struct LowerLocateTile : ConvertOpToLLVMPattern<LocateTileOp> {
     grid.groups = cast<MemRefType>(op.getOffsets().getType()).getDimSize(0) - 1;
     grid.tileTokens = schedule.tileTokens;
     grid.tokenStep = schedule.heightStep();
-    grid.fullFirst = schedule.startsWithFullTiles();
+    grid.fullFirst = schedule.fullTilesFirst;
     grid.columnTiles = op.getColumns();
     const RaggedGrid::Tile tile = grid.emitTile(b, op.getNumber());
     rewriter.replaceOp(op, {tile.expert, tile.row, tile.valid, tile.column});

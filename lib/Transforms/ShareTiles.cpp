@@ -100,7 +100,7 @@ LogicalResult Sharer::createRing() {
   b.setInsertionPointAfter(other);
   InitBarriersOp::create(b, ready, /*count=*/1);
   InitBarriersOp::create(b, free,
-                         schedule.consumerWarps() + schedule.copyingWarps());
+                         schedule.consumerWarps() + schedule.copyWarps);
   return success();
 }
 

@@ -7,6 +7,7 @@
 #include "KSlices.h"
 #include "StagePosition.h"
 
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -119,7 +120,7 @@ static LogicalResult checkLoops(scf::ForOp tiles, scf::ForOp steps,
         "slots as it has stages");
   const std::optional<llvm::APInt> trips = steps.getStaticTripCount();
   const auto slices = static_cast<uint64_t>(schedule.kSlices);
-  if (slices > 1 && schedule.overlapsDecode() &&
+  if (slices > 1 && schedule.overlapDecode &&
       (!trips || trips->urem(slices) != 0))
     return steps.emitOpError() << "requires a constant number of steps that "
                                << slices << " K slices share evenly";
@@ -208,8 +209,8 @@ void Splitter::copyWeights(CopyWeightsOp copy, StagePosition at, Value part) {
   BulkCopyWeightsOp::create(
       b, copy.getSource(), copy.getExpert(), copy.getBlock(), copy.getStep(),
       copy.getDestination(), at.slot, full, part,
-      part ? b.getI64IntegerAttr(schedule.copyingWarps() - 1) : IntegerAttr(),
-      schedule.readsWeightsOnce());
+      part ? b.getI64IntegerAttr(schedule.copyWarps - 1) : IntegerAttr(),
+      schedule.evictFirst);
 }
 
 /// Waits for the slot to be free, and refills it.
@@ -279,7 +280,7 @@ void Splitter::consumeStep(scf::ForOp steps, StagePosition at) {
       op->erase();
     }
   }
-  if (schedule.overlapsDecode())
+  if (schedule.overlapDecode)
     steps->setAttr("mxfp4.overlap", b.getUnitAttr());
 }
 
@@ -308,16 +309,16 @@ void Splitter::buildScheduler() {
 }
 
 void Splitter::buildProducer(Value warp) {
-  if (schedule.producerRegisters())
-    NVVM::SetMaxRegisterOp::create(b, schedule.producerRegisters(),
+  if (schedule.producerRegisters)
+    NVVM::SetMaxRegisterOp::create(b, schedule.producerRegisters,
                                    NVVM::SetMaxRegisterAction::decrease);
   const int64_t first = schedule.consumerWarps();
-  const int64_t scheduler = first + schedule.copyingWarps();
+  const int64_t scheduler = first + schedule.copyWarps;
   enterOneThread(arith::CmpIPredicate::eq, warp, scheduler);
   buildScheduler();
   b.setInsertionPointAfter(b.getInsertionBlock()->getParentOp()->getParentOp());
   enterOneThread(arith::CmpIPredicate::ult, warp, scheduler);
-  if (schedule.copyingWarps() > 1) {
+  if (schedule.copyWarps > 1) {
     Value number = arith::SubIOp::create(b, warp, index(first));
     (schedule.kSlices > 1 ? slice : copier) = number;
   }
@@ -338,7 +339,7 @@ void Splitter::buildConsumer(Value warp) {
   slice = copier = Value();
   if (schedule.kSlices > 1)
     slice = arith::DivUIOp::create(b, warp, index(schedule.sliceWarps()));
-  if (const int registers = schedule.consumerRegisters(targets()[0]))
+  if (const int registers = RegisterBudget(schedule, targetOf(kernel)).consumer)
     NVVM::SetMaxRegisterOp::create(b, registers,
                                    NVVM::SetMaxRegisterAction::increase);
   auto loop = cast<scf::ForOp>(b.clone(*tiles));
@@ -393,14 +394,14 @@ private:
   /// One loop over tiles, or one for the schedule and one for what it is side
   /// by side, in the branches of a choice.
   LogicalResult split(gpu::GPUFuncOp kernel, ScheduleAttr attr) {
-    const std::optional<Schedule> tall = attr.toSchedule().sideBySide();
+    const Schedule schedule = attr.toSchedule();
     SmallVector<Splitter> programs;
     SmallPtrSet<Operation *, 2> seen;
     for (scf::ForOp steps : findSteps(kernel)) {
       scf::ForOp tiles = steps->getParentOfType<scf::ForOp>();
       Operation *around = tiles ? tiles->getParentOp() : nullptr;
       // No other branch: all threads of a CTA must take the same.
-      if (tall && isa_and_nonnull<scf::IfOp>(around))
+      if (schedule.sideBySide && isa_and_nonnull<scf::IfOp>(around))
         around = around->getParentOp();
       if (!tiles || around != kernel)
         return steps.emitOpError("requires a loop over tiles around it, "
@@ -410,7 +411,8 @@ private:
                                  "loop over tiles");
       ScheduleAttr own = attr;
       for (auto matmul : steps.getOps<TileMatmulOp>())
-        if (tall && matmul.getSchedule().toSchedule() == *tall)
+        if (schedule.sideBySide &&
+            matmul.getSchedule().toSchedule() == schedule.tallProgram())
           own = matmul.getSchedule();
       if (failed(checkLoops(tiles, steps, own)))
         return failure();

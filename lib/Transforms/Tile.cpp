@@ -6,6 +6,7 @@
 
 #include "RaggedGrid.h"
 
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -109,7 +110,7 @@ void KernelBuilder::bindArguments() {
   grid.groups = op.getNumGroups();
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
-  grid.fullFirst = schedule.startsWithFullTiles();
+  grid.fullFirst = schedule.fullTilesFirst;
 }
 
 /// Tiles of this schedule, and its stages: activations first, since their
@@ -121,8 +122,9 @@ void KernelBuilder::useSchedule(ScheduleAttr used) {
   activationStage =
       carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
             b.getBF16Type(), 0);
-  weightStage = carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
-                      op.getBlockType(), schedule.weightOffset());
+  weightStage =
+      carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
+            op.getBlockType(), SharedMemoryMap(schedule).weights.offset);
 }
 
 /// A part of shared memory from a number of bytes on.
@@ -141,7 +143,8 @@ void KernelBuilder::build() {
   bindArguments();
   useSchedule(attr);
   const int64_t entries = schedule.tableEntries(grid.groups);
-  grid.table = carve({entries}, b.getI32Type(), schedule.tableOffset());
+  grid.table =
+      carve({entries}, b.getI32Type(), SharedMemoryMap(schedule).table.offset);
   // The next kernel of the stream may start its own prologue, if it is launched
   // so; this one reads nothing before those ahead of it have ended.
   auto dependency = [&](NVVM::GridDepActionKind kind) {
@@ -161,14 +164,15 @@ void KernelBuilder::build() {
 
   Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   Value stride = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  if (const std::optional<Schedule> tall = schedule.sideBySide()) {
-    auto choice = scf::IfOp::create(b, takesSideBySide(*tall, stride),
+  if (schedule.sideBySide) {
+    const Schedule tall = schedule.tallProgram();
+    auto choice = scf::IfOp::create(b, takesSideBySide(tall, stride),
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(choice.elseBlock());
     buildTiles(first, stride);
     b.setInsertionPointToStart(choice.thenBlock());
-    useSchedule(ScheduleAttr::get(b.getContext(), *tall));
+    useSchedule(ScheduleAttr::get(b.getContext(), tall));
     buildTiles(first, stride);
   } else {
     buildTiles(first, stride);
@@ -268,19 +272,13 @@ struct TilePass : mxfp4::impl::TileBase<TilePass> {
   void runOnOperation() override;
 
 private:
-  void outline(GroupedMatmulOp op, const Target &target);
-  void launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel, const Target &target);
+  void outline(GroupedMatmulOp op);
+  void launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel);
 };
 
 } // namespace
 
 void TilePass::runOnOperation() {
-  const Target *target = findTarget(chip);
-  if (!target) {
-    getOperation()->emitError()
-        << "mxfp4-tile knows no chip '" << chip << "'; use sm_90a";
-    return signalPassFailure();
-  }
   SmallVector<GroupedMatmulOp> ops;
   getOperation().walk([&](GroupedMatmulOp op) { ops.push_back(op); });
   for (GroupedMatmulOp op : ops)
@@ -289,10 +287,10 @@ void TilePass::runOnOperation() {
       return signalPassFailure();
     }
   for (GroupedMatmulOp op : ops)
-    outline(op, *target);
+    outline(op);
 }
 
-void TilePass::outline(GroupedMatmulOp op, const Target &target) {
+void TilePass::outline(GroupedMatmulOp op) {
   ModuleOp module = getOperation();
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
@@ -303,6 +301,9 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
 
   auto gpuModule = gpu::GPUModuleOp::create(builder, op.getLoc(), name);
   SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
+  // The kernel's passes see no more than the gpu.module.
+  gpuModule->setAttr(MXFP4Dialect::getTargetAttrName(),
+                     TargetAttr::get(builder.getContext(), targetOf(op).chip));
   builder.setInsertionPointToStart(gpuModule.getBody());
 
   const SmallVector<KernelArgument> signature = kernelSignature(op);
@@ -323,11 +324,10 @@ void TilePass::outline(GroupedMatmulOp op, const Target &target) {
   for (auto [i, argument] : llvm::enumerate(signature))
     kernel.setArgAttr(i, MXFP4Dialect::getArgAttrName(), argument.attr);
   KernelBuilder(op, kernel).build();
-  launch(op, kernel, target);
+  launch(op, kernel);
 }
 
-void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
-                      const Target &target) {
+void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
   auto constant = [&](int64_t value) -> Value {
@@ -338,10 +338,11 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel,
   SmallVector<Value> arguments(op->getOperands());
   arguments.push_back(rows);
   Value one = constant(1);
-  const int64_t ctas =
-      int64_t(target.multiprocessors) * schedule.ctasPerMultiprocessor;
+  const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *
+                       schedule.ctasPerMultiprocessor;
   Value shared = arith::ConstantIntOp::create(
-      b, b.getI32Type(), schedule.dynamicSharedBytes(op.getNumGroups()));
+      b, b.getI32Type(),
+      SharedMemoryMap(schedule, op.getNumGroups()).dynamicBytes());
   gpu::LaunchFuncOp::create(
       b, kernel, gpu::KernelDim3{constant(ctas), one, one},
       gpu::KernelDim3{constant(schedule.threads()), one, one}, shared,

@@ -114,7 +114,7 @@ struct VersionLoopsPass : mxfp4::impl::VersionLoopsBase<VersionLoopsPass> {
     getOperation()->walk([&](gpu::GPUFuncOp kernel) {
       auto attr = kernel->getAttrOfType<ScheduleAttr>("mxfp4.schedule");
       const Schedule schedule = attr ? attr.toSchedule() : Schedule();
-      if (!schedule.versionsLoops())
+      if (!schedule.versionLoops)
         return;
       SmallVector<scf::ForOp> loops;
       kernel.walk([&](scf::ForOp loop) {

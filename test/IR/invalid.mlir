@@ -361,6 +361,26 @@ func.func @case_24(%x: memref<?x64xbf16>,
 
 // -----
 
+// Text that names a later field is of the later format, in which nothing is
+// inferred.
+
+func.func @no_copy_warps(%x: memref<?x64xbf16>,
+    %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
+    %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{has a schedule that cannot run: it requires copy_warps for wgmma: the number of warps that only copy}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x48xbf16>)
+      {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 64,
+       warps_rows = 4, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1, overlap_decode = true>}
+  return
+}
+
+// -----
+
 func.func @case_25(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,

@@ -11,9 +11,13 @@ func.func private @blocks(memref<?x2x2x!mxfp4.block<spread, folded>>,
 // CHECK-LABEL: func private @schedules
 // CHECK-SAME:    a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6>
 // CHECK-SAME:    b = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 2, stages = 2, placement = shared, ctas = 1>
-// Tiles of one height, and no slices of K: not worth a word.
-// CHECK-SAME:    c = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1>
-// CHECK-SAME:    d = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 16, k_slices = 3>
+// Tiles of one height, and no slices of K: not worth a word. Text of the first
+// format is upgraded.
+// CHECK-SAME:    c = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, copy_warps = 2, overlap_decode = true, evict_first = true>
+// CHECK-SAME:    d = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 16, k_slices = 3, copy_warps = 3, overlap_decode = true, evict_first = true, full_tiles_first = true>
+// What is said is kept, and what is not has its default.
+// CHECK-SAME:    e = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, k_slices = 3, copy_warps = 3>
+// CHECK-SAME:    f = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 16, k_slices = 3, copy_warps = 3, producer_registers = 32, overlap_decode = true, version_loops = true, evict_first = true, full_tiles_first = true, sum_steps = 3, side_by_side = true>
 func.func private @schedules() attributes {
   a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
         warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
@@ -26,7 +30,16 @@ func.func private @schedules() attributes {
         ctas = 1, token_step = 0, k_slices = 1>,
   d = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
         warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
-        ctas = 1, k_slices = 3, token_step = 16>}
+        ctas = 1, k_slices = 3, token_step = 16>,
+  e = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
+        warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
+        ctas = 1, k_slices = 3, evict_first = false, copy_warps = 3>,
+  f = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48,
+        warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
+        ctas = 1, k_slices = 3, token_step = 16, side_by_side = true,
+        copy_warps = 3, producer_registers = 32, overlap_decode = true,
+        version_loops = true, evict_first = true, full_tiles_first = true,
+        sum_steps = 3>}
 
 // One tensor map, and eight: for boxes of 32, 64, ..., 256 rows.
 
@@ -51,15 +64,55 @@ func.func private @scales(memref<1x!mxfp4.block<spread, unfolded>>)
 
 func.func private @instruction() attributes {
   // expected-error @below {{expected an instruction, 'mma_sync' or 'wgmma', got 'mma'}}
-  // expected-error @below {{failed to parse}}
   a = #mxfp4.schedule<instruction = mma, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
 
 // -----
 
 func.func private @placement() attributes {
   // expected-error @below {{expected a placement, 'register' or 'shared', got 'global'}}
-  // expected-error @below {{failed to parse}}
   a = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = global, ctas = 1>}
+
+// -----
+
+func.func private @unknown_field() attributes {
+  // expected-error @below {{a schedule has no field 'rowz'}}
+  a = #mxfp4.schedule<instruction = mma_sync, rowz = 64>}
+
+// -----
+
+func.func private @field_twice() attributes {
+  // expected-error @below {{a schedule has the field 'rows' once, but it is given twice}}
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 64, rows = 64>}
+
+// -----
+
+func.func private @no_tokens() attributes {
+  // expected-error @below {{a schedule requires the field 'tokens'}}
+  a = #mxfp4.schedule<instruction = mma_sync, rows = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
+
+// -----
+
+func.func private @neither_true_nor_false() attributes {
+  // expected-error @below {{expected 'true' or 'false' as overlap_decode, got 'yes'}}
+  a = #mxfp4.schedule<instruction = wgmma, overlap_decode = yes>}
+
+// -----
+
+func.func private @more_than_an_int() attributes {
+  // expected-error @below {{requires copy_warps from 0 to 32, but has 4294967297}}
+  a = #mxfp4.schedule<instruction = wgmma, copy_warps = 4294967297>}
+
+// -----
+
+func.func private @chip() attributes {
+  // expected-error @below {{requires a chip that is known, but got "sm_80"; use "sm_90a"}}
+  a = #mxfp4.target<"sm_80">}
+
+// -----
+
+// expected-error @below {{requires mxfp4.target to be #mxfp4.target<"chip">, but got "sm_90a"}}
+module attributes {mxfp4.target = "sm_90a"} {
+}
 
 // -----
 

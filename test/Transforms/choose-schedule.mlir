@@ -24,12 +24,14 @@
 // of K that share its 45 steps. Two thousand rows a group: three warpgroups. The
 // baseline has room for fewer stages. The instruction can be insisted on.
 
+// Verifiers and later passes ask for the chip.
+// CHECK: module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}
 // CHECK-LABEL: func @plain
 // UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
-// FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, {{.*}} placement = register, ctas = 1, token_step = 8, k_slices = 3>
+// FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, {{.*}} placement = register, ctas = 1, token_step = 8, k_slices = 3, copy_warps = 3, overlap_decode = true, version_loops = true, evict_first = true>
 // FEW-SAME: schedule_reason = "up to about ten rows a group: {{.+}}; wgmma because K has at least 8 steps of 64 (2 expected a group)"
-// MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, warps_rows = 12, warps_tokens = 1, stages = 7, placement = register, ctas = 1, token_step = 16>
+// MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, warps_rows = 12, warps_tokens = 1, stages = 7, placement = register, ctas = 1, token_step = 16, copy_warps = 3, producer_registers = 32, overlap_decode = true, full_tiles_first = true>
 // MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
 // MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register
 // SHARED: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, {{.*}} stages = 5, placement = shared

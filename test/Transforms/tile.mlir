@@ -2,7 +2,7 @@
 // persistent loop over tiles, which finds out where each lies, a loop over K
 // that copies, waits and multiplies, and a store.
 //
-// RUN: mxfp4-opt %s --mxfp4-tile=chip=sm_90a --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-tile --canonicalize --cse --split-input-file | FileCheck %s
 
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
@@ -36,7 +36,8 @@ func.func @plain(%x: memref<?x96xbf16>,
   return
 }
 
-// CHECK:         gpu.module @mxfp4_plain
+// Code that names no chip is for sm_90a; passes on the kernel find it here.
+// CHECK:         gpu.module @mxfp4_plain attributes {mxfp4.target = #mxfp4.target<"sm_90a">}
 // What launches it finds on its arguments what they are.
 // CHECK:         gpu.func @mxfp4_plain(%[[X:.*]]: memref<?x96xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>}, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %[[O:.*]]: memref<4xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %[[Y:.*]]: memref<?x100xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %[[ROWS:.*]]: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) kernel
 // CHECK-SAME:      known_block_size = array<i32: 64, 1, 1>

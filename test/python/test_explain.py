@@ -171,6 +171,32 @@ def test_a_schedule_of_the_users_goes_through() -> None:
 
 
 @needs_library
+@pytest.mark.parametrize("placement", ["register", "shared"])
+@pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
+def test_the_page_tells_the_budget_of_the_schedule(instruction: str, placement: str) -> None:
+    """Regions of shared memory without gaps, and registers, beside the schedule itself."""
+    options = f"instruction={instruction} placement={placement} rows-hint=64"
+    with Compiler() as compiler:
+        source = compiler.mlir("experts=32 n=2880 k=2880")
+        manifest = compiler.compile(source, options).manifest
+    told = data_of(explain(source, options=options))["kernels"][0]["operation"]["schedule"]
+    assert manifest.schedule["attribute"] == told["attribute"]
+    dynamic = [region for region in told["shared_memory"] if "offset" in region]
+    at = 0
+    for region in dynamic:
+        assert region["offset"] == at
+        assert at % region["alignment"] == 0
+        at += region["bytes"]
+    assert at == manifest.dynamic_shared_bytes
+    assert sum(region["bytes"] for region in told["shared_memory"]) == told["shared_bytes"]
+    names = {region["name"] for region in told["shared_memory"]}
+    assert {"activations", "weights", "table"} <= names
+    assert ("decoded" in names) == (instruction == "wgmma" and placement == "shared")
+    assert ("fixed" in names) == (instruction == "wgmma" or placement == "shared")
+    assert bool(told["registers"]["producer"]) == ("producer_registers" in told["attribute"])
+
+
+@needs_library
 def test_bad_input_is_told() -> None:
     with pytest.raises(Error, match="left no kernel: is there an"):
         explain("module {}")

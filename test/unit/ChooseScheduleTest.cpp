@@ -6,6 +6,8 @@
 
 #include "Schedules.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,10 +38,10 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
         EXPECT_EQ(choice.schedule.placement, placement);
         EXPECT_FALSE(choice.reason.empty());
         // The CTAs that it promises must fit one multiprocessor.
-        EXPECT_LE(
-            choice.schedule.ctasPerMultiprocessor *
-                (choice.schedule.sharedBytes(groups) + h100().sharedReserved),
-            h100().sharedPerMultiprocessor);
+        EXPECT_LE(choice.schedule.ctasPerMultiprocessor *
+                      (SharedMemoryMap(choice.schedule, groups).bytes() +
+                       h100().sharedReserved),
+                  h100().sharedPerMultiprocessor);
       }
   }
 }
@@ -212,7 +214,7 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
     const int shared = more.kSlices > 1 ? more.ctasPerMultiprocessor : 1;
     EXPECT_TRUE(more.stages * shared > 30 ||
                 more.ctasPerMultiprocessor *
-                        (more.sharedBytes(regime.problem.groups) +
+                        (SharedMemoryMap(more, regime.problem.groups).bytes() +
                          h100().sharedReserved) >
                     h100().sharedPerMultiprocessor)
         << choice.reason;

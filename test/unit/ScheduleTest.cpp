@@ -6,6 +6,9 @@
 
 #include "Schedules.h"
 
+#include "mxfp4/Core/Resources.h"
+#include "mxfp4/Core/ScheduleText.h"
+
 #include <gtest/gtest.h>
 
 using namespace mxfp4;
@@ -28,109 +31,99 @@ TEST(Schedule, SlicesAreCoveredOnce) {
 // A hand-over of registers never asks for more than the launch reserved.
 TEST(Schedule, RegistersStayWithinThePool) {
   for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
-    const int consumer = schedule.consumerRegisters(h100());
-    if (consumer == 0)
-      continue;
-    EXPECT_LE(consumer * 32 * schedule.consumerWarps() +
-                  schedule.producerRegisters() * schedule.producerThreads(),
+    const RegisterBudget budget(schedule, h100());
+    EXPECT_EQ(budget.producer, schedule.producerRegisters);
+    EXPECT_LE(budget.launch * schedule.threads() *
+                  schedule.ctasPerMultiprocessor,
               h100().registersPerMultiprocessor);
-    EXPECT_LE(consumer, h100().registersPerThread);
+    EXPECT_EQ(budget.consumer == 0, budget.producer == 0);
+    if (budget.consumer == 0)
+      continue;
+    EXPECT_LE(budget.consumer * 32 * schedule.consumerWarps() +
+                  budget.producer * schedule.producerThreads(),
+              h100().registersPerMultiprocessor);
+    EXPECT_LE(budget.consumer, h100().registersPerThread);
+    EXPECT_GE(budget.consumer, budget.launch);
   }
 }
 
-// Of the producer, one warp hands out tiles, and the others copy: one for each
-// K slice, or one for the activations and up to two for the weights, or one.
+TEST(Schedule, ConsumersTakeWhatTheProducerLeaves) {
+  Schedule three = tiled(192, 192, 16, 12, 1, 1);
+  EXPECT_EQ(three.producerThreads(), 128);
+  EXPECT_EQ(RegisterBudget(three, h100()).consumer, 160);
+  three.producerRegisters = 96;
+  EXPECT_EQ(RegisterBudget(three, h100()).consumer, 136);
+  three.producerRegisters = 0;
+  EXPECT_EQ(RegisterBudget(three, h100()).consumer, 0);
+  EXPECT_EQ(RegisterBudget(three, h100()).launch, 128);
+  EXPECT_EQ(RegisterBudget(tiled(128, 128, 16, 8, 1, 1), h100()).consumer, 232);
+  EXPECT_EQ(RegisterBudget(tiled(128, 64, 8, 8, 3, 1), h100()).consumer, 80);
+}
+
+// Of the producer, one warp hands out tiles, and the others copy; a producer
+// that hands over registers is a warpgroup.
 TEST(Schedule, AProducerHasWarpsForItsCopies) {
   Schedule schedule = smallWgmma();
-  EXPECT_EQ(schedule.copyingWarps(), 2);
+  schedule.copyWarps = 2;
   EXPECT_EQ(schedule.threads(), 128 + 32 * 3);
-  schedule.tileRows = 192;
-  EXPECT_EQ(schedule.copyingWarps(), 3);
-  EXPECT_EQ(schedule.producerThreads(), 32 * 4);
-  schedule.ctasPerMultiprocessor = 2;
-  EXPECT_EQ(schedule.copyingWarps(), 1);
-  EXPECT_EQ(schedule.producerThreads(), 32 * 2);
-  schedule.kSlices = 3;
-  EXPECT_EQ(schedule.copyingWarps(), 3);
-  EXPECT_EQ(schedule.threads(), 3 * 128 + 32 * 4);
-  schedule = Schedule();
-  EXPECT_EQ(schedule.producerThreads(), 0);
-}
-
-// Registers go to the consumers where they need more than an equal share: one
-// CTA, several warpgroups, many accumulators.
-TEST(Schedule, RegistersAreHandedOverWhereTheyAreNeeded) {
-  const Schedule needy = tiled(192, 192, 16, 12, 1, 1);
-  EXPECT_EQ(needy.accumulators(), 96);
-  EXPECT_EQ(needy.producerThreads(), 128);
-  EXPECT_EQ(needy.producerRegisters(), 32);
-  EXPECT_EQ(needy.consumerRegisters(h100()), 160);
-  // Two warpgroups can leave the producer more.
-  EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).producerRegisters(), 40);
-  EXPECT_EQ(tiled(128, 128, 16, 8, 1, 1).consumerRegisters(h100()), 232);
-  // Six have so few that half as many accumulators are too many.
-  const Schedule six = tiled(128, 64, 8, 8, 3, 1);
-  EXPECT_EQ(six.accumulators(), 32);
-  EXPECT_EQ(six.producerRegisters(), 24);
-  EXPECT_EQ(six.consumerRegisters(h100()), 80);
-  // A warpgroup of producers has no warps for five slices and the tiles.
-  EXPECT_EQ(tiled(64, 64, 8, 4, 5, 1).producerThreads(), 32 * 6);
-  for (const Schedule &content :
-       {tiled(192, 96, 16, 12, 1, 1), tiled(64, 192, 16, 4, 1, 1),
-        tiled(128, 128, 16, 8, 1, 2), tiled(128, 48, 8, 8, 3, 1),
-        tiled(64, 64, 8, 4, 5, 1)}) {
-    EXPECT_FALSE(content.handsOverRegisters());
-    EXPECT_EQ(content.producerRegisters(), 0);
-    EXPECT_EQ(content.consumerRegisters(h100()), 0);
-  }
-}
-
-// Up to four warpgroups have registers for a second fragment.
-TEST(Schedule, FewWarpgroupsOverlapDecode) {
-  EXPECT_TRUE(tiled(192, 192, 16, 12, 1, 1).overlapsDecode());
-  EXPECT_TRUE(tiled(128, 64, 8, 8, 2, 1).overlapsDecode());
-  EXPECT_FALSE(tiled(64, 64, 8, 4, 5, 1).overlapsDecode());
-  EXPECT_FALSE(tiled(128, 64, 8, 8, 3, 1).overlapsDecode());
-}
-
-TEST(Schedule, SmallTilesVersionTheirLoops) {
-  EXPECT_TRUE(tiled(64, 32, 8, 4, 3, 1).versionsLoops());
-  EXPECT_TRUE(tiled(64, 16, 8, 4, 1, 1).versionsLoops());
-  // One width; more tokens than memory decides about; registers of four CTAs.
-  EXPECT_FALSE(tiled(64, 8, 0, 4, 3, 1).versionsLoops());
-  EXPECT_FALSE(tiled(64, 8, 8, 4, 3, 1).versionsLoops());
-  EXPECT_FALSE(tiled(64, 40, 8, 4, 3, 1).versionsLoops());
-  EXPECT_FALSE(tiled(64, 16, 8, 4, 1, 4).versionsLoops());
-  Schedule sync = tiled(64, 32, 8, 4, 1, 1);
-  sync.instruction = Instruction::MmaSync;
-  EXPECT_FALSE(sync.versionsLoops());
+  schedule.warpsRows = 8;
+  schedule.producerRegisters = 40;
+  EXPECT_EQ(schedule.threads(), 256 + 128);
+  EXPECT_EQ(Schedule().producerThreads(), 0);
 }
 
 // The same threads and registers, the same tokens and so the same table of
 // tiles, which lies behind all stages of both.
-TEST(Schedule, KSlicesThatDoNotOverlapHaveTilesSideBySide) {
+TEST(Schedule, TallTilesFitTheKernelOfTheirKSlices) {
+  int count = 0;
   for (const Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule : allSchedules(h100(), placement)) {
-      const std::optional<Schedule> tall = schedule.sideBySide();
-      EXPECT_EQ(tall.has_value(), placement == Placement::Register &&
-                                      schedule.kSlices > 1 &&
-                                      !schedule.overlapsDecode());
-      if (!tall)
+      EXPECT_EQ(schedule.sideBySide, placement == Placement::Register &&
+                                         schedule.kSlices > 1 &&
+                                         !schedule.overlapDecode);
+      if (!schedule.sideBySide)
         continue;
-      EXPECT_EQ(verifySchedule(*tall, 32, h100()), "");
-      EXPECT_EQ(tall->tileRows, schedule.tileRows * schedule.kSlices);
-      EXPECT_EQ(tall->kSlices, 1);
-      EXPECT_EQ(tall->threads(), schedule.threads());
-      EXPECT_EQ(tall->warpTokens(), schedule.warpTokens());
-      EXPECT_EQ(tall->producerRegisters(), schedule.producerRegisters());
-      EXPECT_EQ(tall->consumerRegisters(h100()),
-                schedule.consumerRegisters(h100()));
-      EXPECT_EQ(tall->tableEntries(32), schedule.tableEntries(32));
-      EXPECT_LE(tall->tableOffset(), schedule.tableOffset());
-      EXPECT_FALSE(tall->sideBySide());
+      ++count;
+      const Schedule tall = schedule.tallProgram();
+      EXPECT_EQ(verifySchedule(tall, 32, h100()), "");
+      EXPECT_EQ(tall.tileRows, schedule.tileRows * schedule.kSlices);
+      EXPECT_EQ(tall.kSlices, 1);
+      EXPECT_EQ(tall.threads(), schedule.threads());
+      EXPECT_EQ(tall.warpTokens(), schedule.warpTokens());
+      EXPECT_EQ(RegisterBudget(tall, h100()).consumer,
+                RegisterBudget(schedule, h100()).consumer);
+      EXPECT_EQ(tall.tableEntries(32), schedule.tableEntries(32));
+      EXPECT_LE(SharedMemoryMap(tall).table.offset,
+                SharedMemoryMap(schedule).table.offset);
+      EXPECT_FALSE(tall.sideBySide);
     }
-  EXPECT_TRUE(tiled(128, 64, 8, 8, 3, 1).sideBySide());
-  EXPECT_FALSE(tiled(128, 64, 8, 8, 2, 1).sideBySide());
+  EXPECT_GT(count, 0);
+}
+
+// Whatever is accepted has a second program that is accepted too, if it has
+// one.
+TEST(Schedule, WhatIsAcceptedHasTallTilesThatAre) {
+  int accepted = 0;
+  for (int rows : {64, 128, 192, 384, 640})
+    for (int warps : {4, 8, 12})
+      for (int slices : {1, 2, 3, 4, 5})
+        for (int registers : {0, 24, 40})
+          for (int bits = 0; bits < 16; ++bits) {
+            Schedule s = tiled(rows, 16, 8, warps, slices, 1);
+            s.stages = 3 * slices;
+            s.copyWarps = slices;
+            s.producerRegisters = registers;
+            s.overlapDecode = bits & 1;
+            s.sumSteps = bits & 2 ? 3 : 0;
+            s.versionLoops = bits & 4;
+            s.sideBySide = bits & 8;
+            if (!verifySchedule(s, 32, h100()).empty() || !s.sideBySide)
+              continue;
+            ++accepted;
+            EXPECT_EQ(verifySchedule(s.tallProgram(), 32, h100()), "")
+                << text(s) << "; " << text(s.tallProgram());
+          }
+  EXPECT_GT(accepted, 20);
 }
 
 TEST(Schedule, PreferencesAreRead) {
@@ -155,50 +148,70 @@ TEST(Schedule, ThePlansTileIsValid) {
 
 // Stages, then the table of tiles: two entries more than there are groups, in
 // whole units of 16 bytes. What mma.sync decodes is declared by the kernel.
-TEST(Schedule, SharedBytesAreTheSumOfTheParts) {
+TEST(SharedMemory, BytesAreTheSumOfTheParts) {
   Schedule schedule;
   schedule.tileRows = 128;
   schedule.tileTokens = 32;
   schedule.stages = 3;
   const int64_t stages = int64_t(3) * (2 * 2176 + 32 * 128);
-  EXPECT_EQ(schedule.sharedBytes(2), stages + 16);
-  EXPECT_EQ(schedule.sharedBytes(3), stages + 32);
+  EXPECT_EQ(SharedMemoryMap(schedule, 2).bytes(), stages + 16);
+  EXPECT_EQ(SharedMemoryMap(schedule, 3).bytes(), stages + 32);
   schedule.placement = Placement::Shared;
-  EXPECT_EQ(schedule.dynamicSharedBytes(3), stages + 32);
-  EXPECT_EQ(schedule.sharedBytes(3), stages + 32 + int64_t(128) * 128);
+  EXPECT_EQ(SharedMemoryMap(schedule, 3).dynamicBytes(), stages + 32);
+  EXPECT_EQ(SharedMemoryMap(schedule, 3).bytes(),
+            stages + 32 + int64_t(128) * 128);
 }
 
 // wgmma: activations; two decoded blocks of 64 x 64 bf16 for each warpgroup, if
 // they are decoded to shared memory; weights; the f32 sums of a K slice; the
 // table. Barriers are declared, and end where the next KiB begins.
-TEST(Schedule, WgmmaReadsTilesThatBeginAtWholeKiB) {
+TEST(SharedMemory, WgmmaHasItsRegionsInOrder) {
   Schedule schedule = tiled(128, 32, 8, 8, 2, 1);
   schedule.stages = 6;
   const int64_t activations = int64_t(6) * 32 * 128,
-                weights = int64_t(6) * 2 * 2176;
+                packed = int64_t(6) * 2 * 2176;
   const int64_t sums = int64_t(128) * 32 * 4;
-  EXPECT_EQ(schedule.decodedOffset(), activations);
-  EXPECT_EQ(schedule.weightOffset(), activations);
-  EXPECT_EQ(schedule.reductionOffset(), activations + weights);
-  EXPECT_EQ(schedule.dynamicSharedBytes(2), activations + weights + sums + 16);
-  EXPECT_EQ(schedule.sharedBytes(2), schedule.dynamicSharedBytes(2) + 1024);
+  SharedMemoryMap map(schedule, 2);
+  EXPECT_EQ(map.weights.offset, activations);
+  EXPECT_EQ(map.sums.offset, activations + packed);
+  EXPECT_EQ(map.dynamicBytes(), activations + packed + sums + 16);
+  EXPECT_EQ(map.bytes(), map.dynamicBytes() + 1024);
   schedule.placement = Placement::Shared;
   const int64_t decoded = int64_t(4) * 2 * 64 * 128;
-  EXPECT_EQ(schedule.decodedOffset(), activations);
-  EXPECT_EQ(schedule.weightOffset(), activations + decoded);
-  EXPECT_EQ(schedule.reductionOffset(), activations + decoded + weights);
-  EXPECT_EQ(schedule.sharedBytes(2),
-            activations + decoded + weights + sums + 16 + 1024);
-  for (const Schedule &any : allSchedules(h100(), Placement::Shared))
-    if (any.instruction == Instruction::Wgmma) {
-      EXPECT_EQ(any.decodedOffset() % 1024, 0);
-      EXPECT_EQ(any.activationStageBytes() % 1024, 0);
-    }
-  for (const Schedule &any : allSchedules(h100(), Placement::Register))
-    if (any.instruction == Instruction::Wgmma)
-      EXPECT_EQ(any.staticSharedBytes() % 1024, 0);
+  map = SharedMemoryMap(schedule, 2);
+  EXPECT_EQ(map.decoded.offset, activations);
+  EXPECT_EQ(map.decoded.bytes, decoded);
+  EXPECT_EQ(map.weights.offset, activations + decoded);
+  EXPECT_EQ(map.bytes(), activations + decoded + packed + sums + 16 + 1024);
   schedule.kSlices = 1;
-  EXPECT_EQ(schedule.reductionBytes(), 0);
+  EXPECT_EQ(SharedMemoryMap(schedule).sums.bytes, 0);
+  schedule.sideBySide = true;
+  EXPECT_EQ(SharedMemoryMap(schedule).fixed.bytes, 2048);
+}
+
+// No gap, no overlap, every region aligned, stages alike; and an offset does
+// not depend on the number of groups.
+TEST(SharedMemory, RegionsOfEveryScheduleFollowEachOther) {
+  for (const Placement placement : {Placement::Register, Placement::Shared})
+    for (const Schedule &schedule : allSchedules(h100(), placement)) {
+      const SharedMemoryMap map(schedule, 32), more(schedule, 1000);
+      int64_t next = 0;
+      for (const SharedRegion &region : map.regions()) {
+        EXPECT_EQ(region.offset, next) << region.name;
+        EXPECT_GT(region.bytes, 0) << region.name;
+        EXPECT_EQ(region.offset % region.alignment, 0) << region.name;
+        EXPECT_EQ(region.bytes % region.count, 0) << region.name;
+        next += region.bytes;
+      }
+      EXPECT_EQ(next, map.dynamicBytes());
+      EXPECT_EQ(map.table.offset, more.table.offset);
+      EXPECT_EQ(map.activations.count, schedule.stages);
+      if (schedule.instruction == Instruction::Wgmma) {
+        EXPECT_EQ(schedule.activationStageBytes() % 1024, 0);
+        // The dynamic part begins behind it.
+        EXPECT_EQ(map.fixed.bytes % 1024, 0);
+      }
+    }
 }
 
 // A tile with fewer tokens works on whole steps; without a step, on all.
@@ -233,7 +246,7 @@ TEST(Schedule, KSlicesTakeRangesOfSteps) {
        {tiled(64, 16, 0, 4, 3, 1), tiled(64, 16, 0, 4, 2, 1),
         tiled(128, 64, 8, 8, 3, 1), tiled(64, 64, 8, 4, 5, 1)})
     for (int64_t steps = schedule.kSlices; steps <= 130; ++steps) {
-      if (schedule.overlapsDecode() && steps % schedule.kSlices != 0)
+      if (schedule.overlapDecode && steps % schedule.kSlices != 0)
         continue;
       int64_t next = 0, least = steps, most = 0;
       for (int slice = 0; slice < schedule.kSlices; ++slice) {
@@ -286,7 +299,8 @@ void expectExplained(const BadSchedule &bad, Schedule schedule) {
 
 TEST(Schedule, WhatCannotRunIsExplained) {
   const BadSchedule cases[] = {
-      {"requires at least one warp", [](Schedule &s) { s.warpsRows = 0; }},
+      {"requires warps_rows from 1", [](Schedule &s) { s.warpsRows = 0; }},
+      {"requires warps_tokens from 1", [](Schedule &s) { s.warpsTokens = 0; }},
       {"requires at most 32 warps",
        [](Schedule &s) { s.warpsRows = s.warpsTokens = 8; }},
       {"multiple of 64, but has 32", [](Schedule &s) { s.tileRows = 32; }},
@@ -305,7 +319,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
       {"token step that is a multiple of 8 and divides the 64 tokens of the "
        "tile, but has 4",
        [](Schedule &s) { s.tokenStep = 4; }},
-      {"requires 1 to 5 K slices, but has 0",
+      {"requires k_slices from 1 to 1024, but has 0",
        [](Schedule &s) { s.kSlices = 0; }},
       {"requires 1 to 5 K slices, but has 6",
        [](Schedule &s) { s.kSlices = 6; }},
@@ -316,6 +330,21 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.kSlices = 2; }},
       {"requires wgmma for K slices and for a token step",
        [](Schedule &s) { s.tokenStep = 8; }},
+      {"requires wgmma for copy_warps", [](Schedule &s) { s.copyWarps = 1; }},
+      {"requires wgmma for copy_warps",
+       [](Schedule &s) { s.producerRegisters = 24; }},
+      {"requires wgmma for overlap_decode",
+       [](Schedule &s) { s.overlapDecode = true; }},
+      {"requires wgmma for overlap_decode",
+       [](Schedule &s) { s.versionLoops = true; }},
+      {"requires wgmma for overlap_decode",
+       [](Schedule &s) { s.evictFirst = true; }},
+      {"requires wgmma for overlap_decode",
+       [](Schedule &s) { s.fullTilesFirst = true; }},
+      {"requires wgmma for overlap_decode",
+       [](Schedule &s) { s.sideBySide = true; }},
+      {"requires K slices without overlap_decode for sum_steps",
+       [](Schedule &s) { s.sumSteps = 3; }},
       {"requires 2 to 32 stages, but has 1", [](Schedule &s) { s.stages = 1; }},
       {"requires 2 to 32 stages, but has 33",
        [](Schedule &s) { s.stages = 33; }},
@@ -351,12 +380,63 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) {
          s.tileRows = 128;
          s.warpsRows = 8;
-         s.kSlices = 5;
+         s.kSlices = s.copyWarps = 5;
          s.stages = 15;
        }},
+      {"requires copy_warps for wgmma", [](Schedule &s) { s.copyWarps = 0; }},
+      {"requires at most 2 copy_warps, one for the activations and one for "
+       "each 64 rows of the tile, but has 3",
+       [](Schedule &s) { s.copyWarps = 3; }},
+      {"requires copy_warps = 2, one for each K slice, but has 1",
+       [](Schedule &s) { s.kSlices = 2, s.stages = 6; }},
+      {"requires one CTA a multiprocessor and two consuming warpgroups for "
+       "producer_registers",
+       [](Schedule &s) { s.producerRegisters = 24; }},
+      {"requires K slices without overlap_decode for sum_steps",
+       [](Schedule &s) { s.sumSteps = 3; }},
+      {"requires overlap_decode and a token_step below the tokens of the tile",
+       [](Schedule &s) { s.versionLoops = true; }},
+      {"requires overlap_decode and a token_step below the tokens of the tile",
+       [](Schedule &s) { s.versionLoops = true, s.tokenStep = 16; }},
+      {"requires a token_step for full_tiles_first",
+       [](Schedule &s) { s.fullTilesFirst = true; }},
+      {"requires K slices, register placement, one CTA a multiprocessor and no "
+       "overlap_decode for side_by_side",
+       [](Schedule &s) { s.sideBySide = true; }},
   };
   for (const BadSchedule &bad : wgmmaCases)
     expectExplained(bad, smallWgmma());
+  Schedule six = tiled(128, 64, 8, 8, 3, 1);
+  six.stages = 9;
+  const BadSchedule sliced[] = {
+      {"requires producer_registers to be a multiple of 8 from 24 to 64, less "
+       "than the 72 of an equal share, but has 72",
+       [](Schedule &s) { s.producerRegisters = 72; }},
+      {"requires producer_registers to be a multiple of 8",
+       [](Schedule &s) { s.producerRegisters = 28; }},
+      {"requires producer_registers to be a multiple of 8",
+       [](Schedule &s) { s.producerRegisters = 16; }},
+      {"requires one CTA a multiprocessor",
+       [](Schedule &s) { s.ctasPerMultiprocessor = 2; }},
+      {"requires K slices without overlap_decode for sum_steps",
+       [](Schedule &s) { s.overlapDecode = true; }},
+      {"no overlap_decode for side_by_side",
+       [](Schedule &s) { s.overlapDecode = true, s.sumSteps = 0; }},
+      {"requires K slices, register placement",
+       [](Schedule &s) { s.placement = Placement::Shared; }},
+      {"requires at most 3 copy_warps beside producer_registers",
+       [](Schedule &s) {
+         s.kSlices = s.copyWarps = 4;
+         s.warpsRows = 4;
+         s.tileRows = 64;
+         s.stages = 12;
+       }},
+      {"requires rows from 1 to 1024, but has 1152 in the tall tiles of "
+       "side_by_side",
+       [](Schedule &s) { s.tileRows = 384, s.tileTokens = 16; }},
+  };
+  for (const BadSchedule &bad : sliced)
+    expectExplained(bad, six);
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }
@@ -376,7 +456,17 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
       with({}, [](Schedule &s) { s.ctasPerMultiprocessor = 1; }),
       with({}, [](Schedule &s) { s.ctasPerMultiprocessor = 64; }),
       with(smallWgmma(), [](Schedule &s) { s.tileTokens = s.tokenStep = 256; }),
-      with(smallWgmma(), [](Schedule &s) { s.kSlices = 5, s.stages = 15; }),
+      with(smallWgmma(),
+           [](Schedule &s) { s.kSlices = s.copyWarps = 5, s.stages = 15; }),
+      with(smallWgmma(), [](Schedule &s) { s.copyWarps = 2; }),
+      with(tiled(128, 64, 8, 8, 3, 1),
+           [](Schedule &s) { s.stages = 9, s.producerRegisters = 64; }),
+      // The rows of tall tiles.
+      with(tiled(320, 16, 8, 8, 3, 1),
+           [](Schedule &s) {
+             s.tileRows = 256, s.kSlices = s.copyWarps = 4, s.warpsRows = 4;
+             s.stages = 12, s.producerRegisters = 0, s.sideBySide = true;
+           }),
   };
   for (const Schedule &schedule : allowed)
     EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
@@ -386,10 +476,150 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
   EXPECT_NE(verifySchedule(allowed[7], 1, h100(), 4 * 64), "");
 
   Target target = h100();
-  target.sharedPerCTA = Schedule().sharedBytes(9);
+  target.sharedPerCTA = SharedMemoryMap(Schedule(), 9).bytes();
   EXPECT_EQ(verifySchedule({}, 9, target), "");
   --target.sharedPerCTA;
   EXPECT_NE(verifySchedule({}, 9, target), "");
+}
+
+/// A schedule whose every field has another value than the default.
+Schedule unlikeDefaults() {
+  Schedule s;
+  // Counts the members: another one must be added here.
+  auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
+         stages, placement, ctas, copyWarps, registers, overlap, version, evict,
+         full, sumSteps, sideBySide] = s;
+  instruction = Instruction::Wgmma;
+  placement = Placement::Shared;
+  int number = 64;
+  for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
+                      &stages, &ctas, &copyWarps, &registers, &sumSteps})
+    *member = --number;
+  copyWarps = 32;
+  for (bool *member : {&overlap, &version, &evict, &full, &sideBySide})
+    *member = true;
+  return s;
+}
+
+// Every member is a field: it counts for equality and is told by text.
+TEST(ScheduleText, EveryMemberIsAField) {
+  const Schedule other = unlikeDefaults();
+  int fields = 0;
+  for (const ScheduleField &field : scheduleFields()) {
+    ++fields;
+    EXPECT_FALSE(field.isDefault(other)) << field.name;
+    Schedule one;
+    std::visit([&](auto member) { one.*member = other.*member; }, field.member);
+    EXPECT_FALSE(one == Schedule()) << field.name;
+    EXPECT_NE(one, other) << field.name;
+    EXPECT_NE(text(one).find(field.name + " = " + field.text(other)),
+              std::string::npos)
+        << text(one);
+    EXPECT_NE(text(one), text(Schedule()));
+  }
+  EXPECT_EQ(fields, 18);
+  EXPECT_EQ(other, unlikeDefaults());
+}
+
+TEST(ScheduleText, DefaultsAreLeftOut) {
+  EXPECT_EQ(text(Schedule()),
+            "instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, "
+            "warps_tokens = 1, stages = 4, placement = register, ctas = 1");
+  EXPECT_EQ(text(unlikeDefaults()),
+            "instruction = wgmma, rows = 63, tokens = 62, warps_rows = 60, "
+            "warps_tokens = 59, stages = 57, placement = shared, ctas = 56, "
+            "token_step = 61, k_slices = 58, copy_warps = 32, "
+            "producer_registers = 54, overlap_decode = true, version_loops = "
+            "true, evict_first = true, full_tiles_first = true, sum_steps = "
+            "53, side_by_side = true");
+}
+
+TEST(ScheduleText, NumbersOutOfRangeAreExplained) {
+  for (const ScheduleField &field : scheduleFields()) {
+    if (!std::holds_alternative<int Schedule::*>(field.member))
+      continue;
+    Schedule schedule;
+    EXPECT_NE(field.set(schedule, int64_t(field.least) - 1), "") << field.name;
+    EXPECT_NE(field.set(schedule, int64_t(field.most) + 1), "") << field.name;
+    EXPECT_EQ(schedule, Schedule());
+    EXPECT_EQ(field.set(schedule, field.least), "");
+    EXPECT_EQ(field.get(schedule), field.least);
+  }
+}
+
+/// What text of the first format said of a schedule.
+Schedule ofFormat1(const Schedule &schedule) {
+  Schedule old;
+  for (const ScheduleField &field : scheduleFields())
+    if (field.format == 1)
+      std::visit([&](auto member) { old.*member = schedule.*member; },
+                 field.member);
+  return old;
+}
+
+// The rules of format 1 at the places where their answers change. They are
+// history: a change of a rule here changes the kernel that a text means.
+TEST(ScheduleText, TheFirstFormatMeansWhatItMeant) {
+  struct Row {
+    Schedule old;
+    const char *later;
+  };
+  Schedule shared = tiled(128, 64, 8, 8, 3, 1);
+  shared.placement = Placement::Shared;
+  const Row rows[] = {
+      {{}, ""},
+      {tiled(64, 16, 0, 4, 1, 4),
+       ", copy_warps = 1, overlap_decode = true, evict_first = true"},
+      {tiled(64, 16, 8, 4, 1, 1),
+       ", copy_warps = 2, overlap_decode = true, version_loops = true, "
+       "evict_first = true"},
+      {tiled(64, 16, 8, 4, 1, 2),
+       ", copy_warps = 1, overlap_decode = true, evict_first = true"},
+      {tiled(64, 8, 8, 4, 3, 1),
+       ", copy_warps = 3, overlap_decode = true, evict_first = true"},
+      {tiled(64, 32, 8, 4, 3, 1),
+       ", copy_warps = 3, overlap_decode = true, version_loops = true, "
+       "evict_first = true"},
+      {tiled(64, 40, 8, 4, 3, 1),
+       ", copy_warps = 3, overlap_decode = true, evict_first = true"},
+      {tiled(64, 48, 8, 4, 3, 1),
+       ", copy_warps = 3, overlap_decode = true, evict_first = true, "
+       "full_tiles_first = true"},
+      {tiled(128, 128, 16, 8, 1, 1),
+       ", copy_warps = 3, producer_registers = 40, overlap_decode = true, "
+       "full_tiles_first = true"},
+      {tiled(192, 128, 16, 12, 1, 1),
+       ", copy_warps = 3, producer_registers = 32, overlap_decode = true, "
+       "full_tiles_first = true"},
+      {tiled(192, 96, 16, 12, 1, 1),
+       ", copy_warps = 3, overlap_decode = true, full_tiles_first = true"},
+      {tiled(64, 192, 0, 4, 1, 1), ", copy_warps = 2, overlap_decode = true"},
+      {tiled(128, 128, 16, 8, 1, 2),
+       ", copy_warps = 1, overlap_decode = true, full_tiles_first = true"},
+      {tiled(128, 64, 8, 8, 3, 1),
+       ", copy_warps = 3, producer_registers = 24, evict_first = true, "
+       "full_tiles_first = true, sum_steps = 3, side_by_side = true"},
+      {tiled(128, 48, 8, 8, 3, 1),
+       ", copy_warps = 3, evict_first = true, full_tiles_first = true, "
+       "sum_steps = 3, side_by_side = true"},
+      {tiled(192, 64, 8, 12, 2, 1),
+       ", copy_warps = 2, producer_registers = 24, evict_first = true, "
+       "full_tiles_first = true, sum_steps = 3, side_by_side = true"},
+      {tiled(192, 32, 8, 12, 2, 1),
+       ", copy_warps = 2, evict_first = true, sum_steps = 3"},
+      {tiled(128, 64, 8, 8, 3, 2),
+       ", copy_warps = 3, evict_first = true, full_tiles_first = true, "
+       "sum_steps = 3"},
+      {tiled(64, 64, 8, 4, 5, 1),
+       ", copy_warps = 5, evict_first = true, full_tiles_first = true, "
+       "sum_steps = 3"},
+      {shared, ", copy_warps = 3, producer_registers = 24, evict_first = true, "
+               "full_tiles_first = true, sum_steps = 3"},
+  };
+  for (const Row &row : rows) {
+    const Schedule old = ofFormat1(row.old);
+    EXPECT_EQ(text(upgradeSchedule(old)), text(old) + row.later);
+  }
 }
 
 TEST(Schedule, NamesRoundTrip) {
@@ -407,6 +637,7 @@ TEST(Schedule, NamesRoundTrip) {
 TEST(Target, UnknownChipsAreNotFound) {
   EXPECT_NE(findTarget("sm_90a"), nullptr);
   EXPECT_EQ(findTarget("sm_80"), nullptr);
+  EXPECT_EQ(&defaultTarget(), findTarget("sm_90a"));
 }
 
 } // namespace

@@ -7,7 +7,7 @@
 #ifndef MXFP4_TEST_UNIT_SCHEDULES_H
 #define MXFP4_TEST_UNIT_SCHEDULES_H
 
-#include "mxfp4/Core/Schedule.h"
+#include "mxfp4/Core/ScheduleText.h"
 
 namespace mxfp4 {
 
@@ -19,10 +19,12 @@ inline Schedule smallWgmma() {
   schedule.instruction = Instruction::Wgmma;
   schedule.tileTokens = 16;
   schedule.warpsRows = 4;
+  schedule.copyWarps = 1;
   return schedule;
 }
 
-/// The fields that regimes differ in; stages follow from shared memory.
+/// The fields that regimes differ in, and the others as the first format of
+/// text inferred them; stages follow from shared memory.
 inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
                       int ctas) {
   Schedule schedule = smallWgmma();
@@ -32,7 +34,7 @@ inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
   schedule.warpsRows = warps;
   schedule.kSlices = slices;
   schedule.ctasPerMultiprocessor = ctas;
-  return schedule;
+  return upgradeSchedule(schedule);
 }
 
 } // namespace mxfp4

@@ -121,7 +121,7 @@ static void testModules(void) {
   struct Traced traced = {{0}, NULL};
   CHECK(mxfp4_module_trace(module, "builtin.module(mxfp4-to-ptx)", keepPass,
                            &traced) == 0);
-  static const char *const passes[] = {"mxfp4-choose-schedule{", "mxfp4-tile{",
+  static const char *const passes[] = {"mxfp4-choose-schedule{", "mxfp4-tile",
                                        "canonicalize{", "mxfp4-lower-to-nvvm",
                                        "gpu-module-to-binary{"};
   const char *at = traced.passes;

@@ -40,8 +40,11 @@ enum class Placement {
   Shared,
 };
 
-/// One schedule. Weights are the instruction's operand A, so `tileRows` counts
-/// columns of the output (N) and `tileTokens` its rows.
+/// One schedule: every decision that passes follow is a field, and no field
+/// follows from another one. Weights are the instruction's operand A, so
+/// `tileRows` counts columns of the output (N) and `tileTokens` its rows. The
+/// functions say what follows from the fields whoever asks; thresholds are the
+/// chooser's. A new field also needs a row of `scheduleFields`.
 struct Schedule {
   Instruction instruction = Instruction::MmaSync;
   /// Output tile of a CTA: weight rows (N) x tokens (R).
@@ -62,139 +65,82 @@ struct Schedule {
   Placement placement = Placement::Register;
   /// CTAs that share a multiprocessor; bounds the registers of a thread.
   int ctasPerMultiprocessor = 1;
+  /// Warps that only copy, for wgmma: one for each K slice; or one for the
+  /// activations and the others for the blocks of weights; or one for both. One
+  /// more warp hands out tiles.
+  int copyWarps = 0;
+  /// Registers that a thread of the producer keeps; the consumers take the
+  /// rest. 0: all threads keep those of the launch. A hand-over is done by
+  /// whole warpgroups, so the producer is one.
+  int producerRegisters = 0;
+  /// A warpgroup decodes its next fragment while it multiplies with one. The
+  /// loop over K is unrolled for it, so that K slices have as many steps each.
+  bool overlapDecode = false;
+  /// Tiles of one token step have a loop over K of their own.
+  bool versionLoops = false;
+  /// Weights leave the L2 cache first: each is read once or twice.
+  bool evictFirst = false;
+  /// Tiles of groups with more rows than half a tile come first.
+  bool fullTilesFirst = false;
+  /// k64 steps that the first K slice has fewer than each other one, since it
+  /// adds the sums of all.
+  int sumSteps = 0;
+  /// The kernel has a second program, `tallProgram`, and takes it where the
+  /// tiles of a launch are finished sooner with it.
+  bool sideBySide = false;
 
   static constexpr int kTileK = BlockLayout::kCols;
 
   /// Warps that multiply, and threads of the producer: warps that copy and one
-  /// that hands out tiles. The producer is a whole warpgroup where it hands
-  /// registers over, since that is done by warpgroups.
+  /// that hands out tiles.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
   int producerThreads() const {
     return instruction == Instruction::MmaSync ? 0
-           : handsOverRegisters()              ? 128
-                                               : 32 * (copyingWarps() + 1);
+           : producerRegisters != 0            ? 128
+                                               : 32 * (copyWarps + 1);
   }
+  int threads() const { return 32 * consumerWarps() + producerThreads(); }
   /// Tiles along N.
   int64_t columnTiles(int64_t n) const { return (n + tileRows - 1) / tileRows; }
+  int warpRows() const { return tileRows / warpsRows; }
+  int warpTokens() const { return tileTokens / warpsTokens; }
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
-  /// An equal share of the registers is not enough for every consumer, and the
-  /// producer fits a warpgroup.
-  bool handsOverRegisters() const {
-    return instruction == Instruction::Wgmma && ctasPerMultiprocessor == 1 &&
-           consumerWarps() > 4 && copyingWarps() < 4 &&
-           accumulators() >= (overlapsDecode() ? 64 : 32);
-  }
-  /// A warpgroup decodes its next fragment while it multiplies with one. More
-  /// than four leave no registers for a second fragment, and do not need it:
-  /// some multiply while others decode.
-  bool overlapsDecode() const { return consumerWarps() <= 16; }
-  /// Tiles of one token step have a loop of their own: where memory decides,
-  /// most have no more, and a choice among widths costs 5 % of their time. With
-  /// several CTAs a multiprocessor there are no registers for it.
-  bool versionsLoops() const {
-    return instruction == Instruction::Wgmma && tokenStep != 0 &&
-           tokenStep < tileTokens && tileTokens <= 32 &&
-           ctasPerMultiprocessor == 1;
-  }
   /// The part of `steps` k64 steps that a slice multiplies, one slice's behind
-  /// another's. Slices that overlap decode have as many each. Elsewhere the
-  /// first, which then adds the sums of all and stores them, has fewer.
+  /// another's.
   struct Steps {
     int64_t begin, count;
   };
   Steps sliceSteps(int slice, int64_t steps) const;
-  /// The schedule of a kernel's second program, if it has one: its K slices
-  /// have tiles of their own side by side, which are one tall tile that shares
-  /// activations and has no sums to add. The kernel takes it where as many
-  /// times its rounds of tiles as there are slices are no more than those of
-  /// shared tiles (see `mxfp4-tile`): 5 % less time.
-  std::optional<Schedule> sideBySide() const;
-  /// Warps of the producer that copy: one for each K slice; or, where one CTA
-  /// has the multiprocessor, one for the activations and up to two for the
-  /// blocks of weights, since a copy takes a thread longer to start than the
-  /// engine to do.
-  int copyingWarps() const;
-  int threads() const { return 32 * consumerWarps() + producerThreads(); }
-  /// Registers of a producer and a consumer thread after the hand-over; 0 if
-  /// there is none.
-  int producerRegisters() const;
-  int consumerRegisters(const Target &target) const;
-  int warpRows() const { return tileRows / warpsRows; }
-  int warpTokens() const { return tileTokens / warpsTokens; }
+  /// The schedule of the second program: the K slices have tiles of their own
+  /// side by side, which are one tall tile that shares activations and has no
+  /// sums to add. It has the same threads and table of tiles, and as many
+  /// stages as fit in front of the table.
+  Schedule tallProgram() const;
   /// The 16-row slice of the tile that fragment `i` of a warp covers, for
   /// i < warpRows() / 16, is firstSlice(warp) + i * sliceStride(): a warpgroup
   /// spreads each 64-row block over its four warps.
   int sliceStride() const { return instruction == Instruction::Wgmma ? 4 : 1; }
   int firstSlice(int warp) const;
-  /// A group's tokens mostly fit a tile: its weights are read once, and need
-  /// not stay in the cache.
-  bool readsWeightsOnce() const { return tileTokens <= 64; }
-  /// Tiles that take long come first, lest one of them be the last: those of
-  /// groups with more rows than half a tile has. Few rows make tiles alike.
-  bool startsWithFullTiles() const {
-    return tokenStep != 0 && tileTokens >= 48;
-  }
+  /// What the height of a tile is a multiple of.
+  int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
   /// i32 in the table of tiles: two lists instead of one if full tiles come
   /// first.
   int64_t tableEntries(int64_t groups) const {
-    return startsWithFullTiles() ? 2 * groups + 3 : groups + 2;
+    return fullTilesFirst ? 2 * groups + 3 : groups + 2;
   }
   /// Bytes of one stage: packed weights, then bf16 activations.
   int weightStageBytes() const {
     return tileRows / BlockLayout::kRows * BlockLayout::kBytes;
   }
   int activationStageBytes() const { return tileTokens * kTileK * 2; }
-  /// What the height of a tile is a multiple of.
-  int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
-  /// Where the decoded blocks of wgmma lie: behind the activations, since both
-  /// want whole KiB.
-  int64_t decodedOffset() const {
-    return int64_t(stages) * activationStageBytes();
-  }
-  /// Where the packed weights lie, and behind them the sums of a slice that
-  /// wait to be added.
-  int64_t weightOffset() const {
-    return decodedOffset() +
-           (instruction == Instruction::Wgmma ? decodedTileBytes() : 0);
-  }
-  int64_t reductionOffset() const {
-    return weightOffset() + int64_t(stages) * weightStageBytes();
-  }
-  /// Where the table of tiles lies.
-  int64_t tableOffset() const { return reductionOffset() + reductionBytes(); }
-  int reductionBytes() const {
-    return kSlices > 1 ? tileRows * tileTokens * 4 : 0;
-  }
-  /// Bytes of the decoded tile that `Placement::Shared` keeps: all of the tile
-  /// for mma.sync, two blocks for each warpgroup for wgmma.
-  int decodedTileBytes() const {
-    if (placement != Placement::Shared)
-      return 0;
-    const int rows = instruction == Instruction::MmaSync
-                         ? tileRows
-                         : consumerWarps() / 4 * 2 * BlockLayout::kRows;
-    return rows * kTileK * 2;
-  }
-  /// Shared memory of a CTA that the launch names. `groups` counts the ragged
-  /// groups, whose tile table lives there too.
-  int64_t dynamicSharedBytes(int64_t groups) const;
-  /// Shared memory that the kernel declares: barriers, the decoded tile.
-  int64_t staticSharedBytes() const;
-  int64_t sharedBytes(int64_t groups) const {
-    return dynamicSharedBytes(groups) + staticSharedBytes();
-  }
-
-  friend bool operator==(const Schedule &a, const Schedule &b) {
-    return a.instruction == b.instruction && a.tileRows == b.tileRows &&
-           a.tileTokens == b.tileTokens && a.tokenStep == b.tokenStep &&
-           a.warpsRows == b.warpsRows && a.warpsTokens == b.warpsTokens &&
-           a.kSlices == b.kSlices && a.stages == b.stages &&
-           a.placement == b.placement &&
-           a.ctasPerMultiprocessor == b.ctasPerMultiprocessor;
-  }
 };
+
+bool operator==(const Schedule &a, const Schedule &b);
+inline bool operator!=(const Schedule &a, const Schedule &b) {
+  return !(a == b);
+}
 
 /// The class of problems that one kernel serves.
 struct Problem {
@@ -235,7 +181,7 @@ ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
 std::vector<Schedule> allSchedules(const Target &target, Placement placement);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
-/// sentence ("requires ..."). `k` 0: any.
+/// sentence ("requires ..."). `k` 0: any. What it accepts is right, not fast.
 std::string verifySchedule(const Schedule &schedule, int64_t groups,
                            const Target &target, int64_t k = 0);
 

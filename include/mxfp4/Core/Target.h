@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One row per architecture. Code asks the row, never the name: adding an
-// architecture is adding a row.
+// One row per architecture, with the part that schedules are tuned for. Code
+// asks the row, never the name: adding an architecture is adding a row.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,13 @@
 
 namespace mxfp4 {
 
+/// A part that is sold: what parts of one architecture differ in.
+struct Device {
+  std::string name;
+  int multiprocessors;
+};
+
+/// An architecture: what its code may rely on.
 struct Target {
   /// What ptxas calls it.
   std::string chip;
@@ -25,19 +32,23 @@ struct Target {
   int minPtx, maxPtx;
   /// PTX version used when none is asked for.
   int defaultPtx;
-  /// Multiprocessors of the part that schedules are tuned for.
-  int multiprocessors;
+  /// The part that schedules are tuned for.
+  Device device;
   /// Shared memory, in bytes: of a multiprocessor, at most for one CTA, and
   /// what the system keeps of each CTA's share.
   int sharedPerMultiprocessor, sharedPerCTA, sharedReserved;
   /// 32-bit registers of a multiprocessor, and the most for one thread.
   int registersPerMultiprocessor, registersPerThread;
-  /// Largest CTA, in threads.
-  int threadsPerCTA;
+  /// Threads of the largest CTA, and of all CTAs of a multiprocessor.
+  int threadsPerCTA, threadsPerMultiprocessor;
 };
 
 /// The row for a chip such as "sm_90a", or null.
 const Target *findTarget(const std::string &chip);
+
+/// The row for code that names no chip, which is for sm_90a: so it was before
+/// code could name another.
+const Target &defaultTarget();
 
 /// All rows, for messages and documentation.
 const std::vector<Target> &targets();

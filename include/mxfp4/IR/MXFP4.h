@@ -27,6 +27,8 @@
 
 namespace mxfp4 {
 
+llvm::hash_code hash_value(const Schedule &schedule);
+
 /// Who provides the value of a kernel's argument.
 enum class Provider {
   Caller,
@@ -53,6 +55,10 @@ namespace mxfp4 {
 /// Version of the dialect that bytecode carries. Files of versions 1 to this
 /// one can be read.
 inline constexpr uint64_t kBytecodeVersion = 1;
+
+/// The target that the closest `mxfp4.target` around an operation names, or the
+/// default.
+const Target &targetOf(mlir::Operation *op);
 
 /// Registers bufferization and runtime-verification interfaces of the dialect.
 /// Kept apart from the dialect so that users without bufferization do not link

@@ -34,10 +34,13 @@ def MXFP4_Dialect : Dialect {
   let dependentDialects = ["::mlir::gpu::GPUDialect"];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
   let hasRegionArgAttrVerify = 1;
   let extraClassDeclaration = [{
     /// Of the argument of a kernel: what it is to whoever launches the kernel.
     static ::llvm::StringRef getArgAttrName() { return "mxfp4.arg"; }
+    /// Of an operation: the chip that what it holds is for.
+    static ::llvm::StringRef getTargetAttrName() { return "mxfp4.target"; }
 
   private:
     void addBytecodeInterface();
@@ -112,37 +115,76 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "How one grouped matmul is laid out on the machine";
   let description = [{
-    The tile of the output that a CTA computes (`rows` of the weights, which
-    are columns of the output, times `tokens`), the multiple of tokens that a
-    tile with fewer of them works on (`token_step`), the warps along each, the
-    sets of warps that share the k64 steps (`k_slices`), the
-    number of k64 stages in shared memory, where weights are decoded
-    (`register` or `shared`), and how many CTAs share a multiprocessor.
-    `mxfp4-choose-schedule` attaches one; a user may attach another, and the
-    verifier checks it.
+    Every decision that passes follow, as a field; none follows from another.
+    `mxfp4-choose-schedule` attaches a schedule; a user may attach another, and
+    the verifier checks it. The first eight fields are always written, the
+    others are left out where they have their default.
+
+    - `instruction`: `mma_sync` or `wgmma`.
+    - `rows`, `tokens`: the tile of the output that a CTA computes; `rows` are
+      rows of the weights, which are columns of the output.
+    - `warps_rows`, `warps_tokens`: the warps along each.
+    - `stages`: k64 steps in shared memory.
+    - `placement`: where weights are decoded, `register` or `shared`.
+    - `ctas`: CTAs that share a multiprocessor.
+    - `token_step` (0): a tile with fewer tokens works on a multiple of so many;
+      0: on all.
+    - `k_slices` (1): sets of warps that share the k64 steps.
+    - `copy_warps` (0): warps that only copy; wgmma has at least one.
+    - `producer_registers` (0): registers that a thread of the producer keeps,
+      the consumers take the rest; 0: all threads have the same.
+    - `overlap_decode` (false): a warpgroup decodes its next fragment while it
+      multiplies.
+    - `version_loops` (false): tiles of one token step have a loop over K of
+      their own.
+    - `evict_first` (false): weights leave the L2 cache first.
+    - `full_tiles_first` (false): tiles of groups with more rows than half a
+      tile come first.
+    - `sum_steps` (0): k64 steps that the first K slice has fewer than each
+      other one, since it adds the sums of all.
+    - `side_by_side` (false): the kernel also has a program of tiles as tall as
+      all K slices together, and takes it where it needs no more time.
+
+    A text means the same kernel in every release. Text from before
+    `copy_warps` names none of the fields from `copy_warps` on, and for wgmma
+    means what was inferred then (`upgradeSchedule` in
+    `mxfp4/Core/ScheduleText.h`): it is read, and printed in full. A wgmma
+    schedule that names some of them and not `copy_warps` is refused.
 
     Example: `#mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
     warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
     ctas = 1>`.
   }];
   let parameters = (ins
-    "::mxfp4::Instruction":$instruction,
-    "int64_t":$rows, "int64_t":$tokens,
-    "int64_t":$warps_rows, "int64_t":$warps_tokens,
-    "int64_t":$stages,
-    "::mxfp4::Placement":$placement,
-    "int64_t":$ctas,
-    DefaultValuedParameter<"int64_t", "0">:$token_step,
-    DefaultValuedParameter<"int64_t", "1">:$k_slices
+    AttrParameter<"::mxfp4::Schedule", "the plain struct that Core works with">
+      :$value
   );
-  let assemblyFormat = "`<` struct(params) `>`";
+  let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
-    static ScheduleAttr get(::mlir::MLIRContext *context,
-                            const ::mxfp4::Schedule &schedule);
-    /// The plain struct that Core works with.
-    ::mxfp4::Schedule toSchedule() const;
+    ::mxfp4::Schedule toSchedule() const { return getValue(); }
+    ::mxfp4::Instruction getInstruction() const {
+      return getValue().instruction;
+    }
+    ::mxfp4::Placement getPlacement() const { return getValue().placement; }
   }];
+}
+
+def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
+  let mnemonic = "target";
+  let summary = "The chip that code is for";
+  let description = [{
+    The attribute `mxfp4.target` of a module, or of another operation around the
+    code: verifiers and passes ask its facts (`mxfp4/Core/Target.h`) of
+    registers, shared memory and multiprocessors. `mxfp4-choose-schedule` sets
+    it to the chip that it chose for, and `mxfp4-tile` hands it on to the
+    `gpu.module`. Code that names no chip is for sm_90a.
+
+    Example: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`.
+  }];
+  let parameters = (ins StringRefParameter<"what ptxas calls it">:$chip);
+  let assemblyFormat = "`<` $chip `>`";
+  let genVerifyDecl = 1;
 }
 
 def MXFP4_Arg : AttrDef<MXFP4_Dialect, "Arg"> {

@@ -15,7 +15,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
     `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
     target. A schedule that is there already is kept: the verifier has checked
-    it.
+    it. If there is any, the chip becomes the attribute `mxfp4.target` of the
+    operation that the pass runs on, for verifiers and later passes to ask.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
@@ -47,22 +48,19 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     offsets on the way. A tile then finds its group by binary search, and runs
     over K in steps of 64: copy, wait, `mxfp4.tile_matmul`.
 
-    A schedule whose K slices can have tiles of their own side by side
-    (`Schedule::sideBySide`) makes a kernel of two such loops, in the branches of a
-    choice: tiles as tall as all slices together, if those take no more rounds of
+    A schedule that is `side_by_side` makes a kernel of two such loops, in the
+    branches of a choice: tiles as tall as all slices together, if those take no more rounds of
     the CTAs than so many times tiles that the slices share.
 
     Preconditions: memrefs with identity layout; weights in a fragment-major
     layout; static N, K, experts and groups; a schedule.
+    The grid is for the multiprocessors of the `mxfp4.target` around the
+    operation, which becomes that of the `gpu.module`.
 
     Leaves behind: one copy in flight at a time, which
     `mxfp4-pipeline-copies` makes several, and weights still packed at
     `mxfp4.tile_matmul`, which `mxfp4-insert-decode` takes apart.
   }];
-  let options = [
-    Option<"chip", "chip", "std::string", "\"sm_90a\"",
-           "Target whose multiprocessors size the grid">
-  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
     "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
@@ -101,15 +99,14 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     with nothing yet (see `mxfp4-share-tiles`). The slots of the stages pass
     between them through two arrays of barriers, `full` and `empty`; slot and
     parity run on from tile to tile, so that the producer is up to S steps
-    ahead, across tiles. Where one CTA has the multiprocessor and its sums need
-    more than an equal share, the producer hands its registers to the consumers
-    (`setmaxnreg`).
+    ahead, across tiles. If the schedule has `producer_registers`, the producer
+    hands the rest of its registers to the consumers (`setmaxnreg`).
 
     Activations come through the copy engine: the kernel takes a tensor map in
     place of the memref (`mxfp4.make_tensor_map` at the launch).
 
     Of several K slices each has consumers and a thread that copies, and a range
-    of the steps (`Schedule::sliceSteps`); the first adds the sums
+    of the steps, the first by `sum_steps` less than the others; the first adds the sums
     (`mxfp4.reduce_slices`) and stores them.
 
     Of two loops over tiles, in the branches of a choice, each is split for itself;
@@ -161,7 +158,7 @@ def VersionLoops : Pass<"mxfp4-version-loops"> {
   let description = [{
     Where memory decides, most tiles have no more than one token step, and a choice
     among widths in the loop costs 5 % of their time. In a kernel whose schedule
-    says so (`Schedule::versionsLoops`), replaces each loop over K that is marked
+    says so (`version_loops`), replaces each loop over K that is marked
     `mxfp4.overlap` by two: one for tiles of one token step, whose wgmma has that
     width and no other, and the loop as it was for the rest. Slot and parity behind
     them are computed from those before them, not handed on by either.

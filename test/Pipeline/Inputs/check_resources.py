@@ -18,8 +18,7 @@ def static_shared_bytes(schedule: str) -> int:
     """What the chooser leaves room for."""
     if "mma_sync" in schedule:
         return number(schedule, "rows") * 128 if "shared" in schedule else 0
-    # More than four warpgroups of K slices: two programs.
-    return 2048 if every_kernel.shares_unevenly(schedule) and "register" in schedule else 1024
+    return 2048 if "side_by_side = true" in schedule else 1024
 
 
 def main() -> int:

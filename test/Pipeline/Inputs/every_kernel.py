@@ -24,7 +24,7 @@ SHAPES = {
     "odd": ("experts=32 n=101 groups=40 expert-ids=1", 9),
 }
 # Users may attach schedules of their own; these are wgmma's extremes: the most accumulators, and
-# the most CTAs.
+# the most CTAs. Their text is of the first format, and must go on to mean the same kernels.
 OTHERS = [
     "#mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 256, warps_rows = 8, "
     "warps_tokens = 1, stages = 4, placement = register, ctas = 1>",
@@ -49,9 +49,8 @@ def number(schedule: str, field: str, default: int = 0) -> int:
 
 
 def shares_unevenly(schedule: str) -> bool:
-    """Whether K slices may have different numbers of steps: those of more than 4 warpgroups."""
-    slices = number(schedule, "k_slices", 1)
-    return slices > 1 and number(schedule, "warps_rows") * slices > 16
+    """Whether K slices may have different numbers of steps: those that do not overlap decode."""
+    return number(schedule, "k_slices", 1) > 1 and "overlap_decode = true" not in schedule
 
 
 def k_of(steps: int, schedule: str) -> int:

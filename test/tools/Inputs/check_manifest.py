@@ -18,6 +18,18 @@ tile, warps = schedule["tile"], schedule["warps"]
 stage = tile["rows"] // 64 * manifest["weights"]["block_bytes"] + tile["tokens"] * tile["k"] * 2
 names = list(by_name)
 
+# Regions follow each other; what the kernel declares is no part of the launch.
+end = 0
+for region in manifest["budget"]["shared_memory"]:
+    if "offset" in region:
+        assert region["offset"] == end
+        assert region["offset"] % region["alignment"] == 0
+        end += region["bytes"]
+assert end == launch["dynamic_shared_bytes"]
+registers = manifest["budget"]["registers"]
+assert registers == {"launch": registers["launch"], "producer": 0, "consumer": 0}
+assert schedule["attribute"].startswith("#mxfp4.schedule<instruction = ")
+
 
 def check_mma_sync():
     """A kernel with expert ids whose weights are decoded to shared memory."""
@@ -58,6 +70,8 @@ def check_mma_sync():
     table = 32  # eight entries, in whole 16-byte units
     assert launch["dynamic_shared_bytes"] == schedule["stages"] * stage + table
     # The decoded tile is static, and so counted by the driver.
+    fixed = manifest["budget"]["shared_memory"][-1]
+    assert (fixed["name"], fixed["bytes"]) == ("fixed", tile["rows"] * tile["k"] * 2)
     assert f"[{tile['rows'] * tile['k'] * 2}];" in ptx
 
 

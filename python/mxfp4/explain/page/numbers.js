@@ -3,7 +3,7 @@
 
 /** CTAs that a multiprocessor has room for, by resource. */
 function room(op, resources) {
-  const s = op.schedule, shared = s.dynamic_shared_bytes + s.static_shared_bytes;
+  const s = op.schedule, shared = s.shared_bytes;
   // Registers are given out to a warp in units of 256.
   const ofWarp = Math.ceil((resources.registers * 32) / 256) * 256;
   return [
@@ -16,19 +16,19 @@ function room(op, resources) {
 /** How warps share out their registers after the launch; nothing if they keep what they have. */
 function handedOver(op) {
   const s = op?.schedule;
-  return s?.producer_registers ? `${s.producer_registers} in the producer, ${s.consumer_registers} in consumers` : "";
+  return s?.registers.producer ? `${s.registers.producer} in the producer, ${s.registers.consumer} in consumers` : "";
 }
 
 /** Why the number of ptxas is not the number that a thread has later. */
 function registersExplained(op, launched) {
   const s = op?.schedule;
-  if (!s?.producer_registers) return null;
+  if (!s?.registers.producer) return null;
   const consumers = s.threads - s.producer_threads, all = launched * s.threads;
-  const after = s.producer_threads * s.producer_registers + consumers * s.consumer_registers;
+  const after = s.producer_threads * s.registers.producer + consumers * s.registers.consumer;
   return el("p", {},
     `Every thread is launched with ${launched} registers, ${all.toLocaleString("en")} for the ${s.threads} threads of a CTA. Then warps hand registers over (setmaxnreg): the ${s.producer_threads} threads of the `,
-    term("producer"), ` keep ${s.producer_registers} each, and the ${consumers} of the `, term("consumer", "consumers"),
-    ` take ${s.consumer_registers} each, ${after.toLocaleString("en")} together. ptxas reports the number at launch.`);
+    term("producer"), ` keep ${s.registers.producer} each, and the ${consumers} of the `, term("consumer", "consumers"),
+    ` take ${s.registers.consumer} each, ${after.toLocaleString("en")} together. ptxas reports the number at launch.`);
 }
 
 section("numbers", "Resources", {

@@ -44,21 +44,29 @@ function tilePicture(s) {
   return picture(left + Math.max(w, 70) + 8, top + h + 4, "the tile, by warp", parts);
 }
 
+/** Color and name of each region of shared memory. */
+const regionLooks = {
+  activations: ["slot4", "activations"],
+  decoded: ["slot2", "decoded blocks"],
+  weights: ["slot1", "packed weights"],
+  sums: ["slot3", "sums of a K slice"],
+  table: ["slot6", "table of tiles"],
+  fixed: ["slot7", "static"],
+};
+
 /** A CTA's shared memory, in proportion. */
 function sharedPicture(op) {
   const s = op.schedule, width = 860, total = op.target.shared_per_cta, x = (n) => (width * n) / total;
   const parts = [];
   let at = 0;
-  const piece = (size, kind, name) => {
-    parts.push(svg("rect", { x: x(at), y: 0, width: Math.max(0.6, x(size) - 0.8), height: 30, class: kind }, svg("title", {}, `${name}: ${bytes(size)}`)));
-    at += size;
-  };
-  for (let i = 0; i < s.stages; ++i) piece(s.activation_stage_bytes, "slot4", `activations of stage ${i}`);
-  if (s.decoded_bytes) piece(s.decoded_bytes, "slot2", "decoded blocks");
-  for (let i = 0; i < s.stages; ++i) piece(s.weight_stage_bytes, "slot1", `weights of stage ${i}`);
-  if (s.reduction_bytes) piece(s.reduction_bytes, "slot3", "sums of a K slice");
-  piece(s.dynamic_shared_bytes - at, "slot6", "table of tiles");
-  if (s.static_shared_bytes) piece(s.static_shared_bytes, "slot7", "static: barriers, decoded tile");
+  for (const region of s.shared_memory)
+    for (let stage = 0; stage < region.stages; ++stage) {
+      const size = region.bytes / region.stages, [kind, title] = regionLooks[region.name];
+      const name = region.stages > 1 ? `${title} of stage ${stage}` : title;
+      const place = "offset" in region ? ` from ${(region.offset + stage * size).toLocaleString("en")} on` : "";
+      parts.push(svg("rect", { x: x(at), y: 0, width: Math.max(0.6, x(size) - 0.8), height: 30, class: kind }, svg("title", {}, `${name}: ${bytes(size)}${place}`)));
+      at += size;
+    }
   parts.push(svg("rect", { x: x(at), y: 0, width: Math.max(0, width - x(at)), height: 30, class: "none" }, svg("title", {}, `free: ${bytes(total - at)}`)));
   return picture(width, 30, "shared memory of a CTA", parts);
 }
@@ -78,7 +86,7 @@ section("schedule", "Schedule", {
       el("td", { class: "n" }, c.to ? c.to.toLocaleString("en") : "∞"),
       el("td", {}, c.reason.replace(/ \(\d+ expected a group\)$/, "")),
       el("td", { class: "mono" }, c.schedule.replace(/^#mxfp4.schedule<|>$/g, "").replace(/ = /g, "="))));
-    const registers = s.producer_registers ? `${s.producer_registers} a producer thread, ${s.consumer_registers} a consumer thread${kernel().resources ? `; ${kernel().resources.registers} at launch, before warps hand them over` : ""}` : "as launched: no warp hands any over";
+    const registers = s.registers.producer ? `${s.registers.producer} a producer thread, ${s.registers.consumer} a consumer thread${kernel().resources ? `; ${kernel().resources.registers} at launch, before warps hand them over` : ""}` : `at most ${s.registers.launch} a thread, as launched: no warp hands any over`;
     return [
       el("h1", {}, "Schedule"),
       el("p", { class: "lead" }, op.reason ? `Chosen because: ${op.reason}.` : "Given by the user; the chooser was not asked."),
@@ -94,11 +102,11 @@ section("schedule", "Schedule", {
             ["registers", registers],
             ["CTAs", `${s.ctas} a multiprocessor, ${s.ctas * op.target.multiprocessors} in the grid`],
             ["a stage", `${bytes(s.weight_stage_bytes)} of weights, ${bytes(s.activation_stage_bytes)} of activations`],
-            ["shared memory", `${bytes(s.dynamic_shared_bytes + s.static_shared_bytes)} of ${bytes(op.target.shared_per_cta)}`],
+            ["shared memory", `${bytes(s.shared_bytes)} of ${bytes(op.target.shared_per_cta)}`],
           ].filter(Boolean)))),
       el("h2", {}, "Shared memory of a CTA"),
       el("div", { class: "scroll" }, sharedPicture(op)),
-      el("div", { class: "legend" }, [["slot4", "activations"], s.decoded_bytes ? ["slot2", "decoded blocks"] : null, ["slot1", "packed weights"], s.reduction_bytes ? ["slot3", "sums of a K slice"] : null, ["slot6", "table of tiles"], ["slot7", "static"]].filter(Boolean).map(([c, t]) => el("span", {}, el("i", { class: c }), t))),
+      el("div", { class: "legend" }, s.shared_memory.map((region) => regionLooks[region.name]).map(([c, t]) => el("span", {}, el("i", { class: c }), t))),
       el("h2", {}, "What other numbers of rows lead to"),
       el("p", { class: "soft" }, "Rows of all groups together, on a logarithmic axis; the schedule of this kernel is outlined. The chooser is a pure function of the problem and the target."),
       el("div", { class: "scroll" }, choiceLadder(op)),

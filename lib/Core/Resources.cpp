@@ -1,0 +1,69 @@
+//===- Resources.cpp - What a schedule takes of the machine ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Resources.h"
+
+#include <algorithm>
+
+using namespace mxfp4;
+
+/// Bytes of what the baseline decodes to: all of the tile for mma.sync, two
+/// blocks for each warpgroup for wgmma.
+static int64_t decodedBytes(const Schedule &s) {
+  if (s.placement != Placement::Shared)
+    return 0;
+  const int rows = s.instruction == Instruction::MmaSync
+                       ? s.tileRows
+                       : s.consumerWarps() / 4 * 2 * BlockLayout::kRows;
+  return int64_t(rows) * Schedule::kTileK * 2;
+}
+
+SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups) {
+  const bool isWgmma = s.instruction == Instruction::Wgmma;
+  int64_t offset = 0;
+  const auto next = [&](const char *name, int64_t bytes, int64_t alignment,
+                        int count = 1) {
+    SharedRegion region{name, offset, bytes, alignment, count};
+    offset += bytes;
+    return region;
+  };
+  activations =
+      next("activations", int64_t(s.stages) * s.activationStageBytes(),
+           isWgmma ? 1024 : 128, s.stages);
+  decoded = next("decoded", isWgmma ? decodedBytes(s) : 0, 1024);
+  weights =
+      next("weights", int64_t(s.stages) * s.weightStageBytes(), 16, s.stages);
+  sums = next("sums",
+              s.kSlices > 1 ? int64_t(s.tileRows) * s.tileTokens * 4 : 0, 16);
+  // In whole 16-byte units so that what follows stays aligned.
+  table = next("table", (s.tableEntries(groups) + 3) / 4 * 16, 16);
+  // Barriers are few, but dynamic shared memory begins at the next multiple of
+  // 1024; and each of the ten arrays of two programs begins at one of 128.
+  const int64_t barriers = s.sideBySide ? 2048 : 1024;
+  fixed = {"fixed", 0, isWgmma ? barriers : decodedBytes(s), 128, 1};
+}
+
+std::vector<SharedRegion> SharedMemoryMap::regions() const {
+  std::vector<SharedRegion> result;
+  for (const SharedRegion &region :
+       {activations, decoded, weights, sums, table})
+    if (region.bytes != 0)
+      result.push_back(region);
+  return result;
+}
+
+RegisterBudget::RegisterBudget(const Schedule &s, const Target &target) {
+  // The pool is what the launch reserves: asking for more would hang.
+  const int share = target.registersPerMultiprocessor /
+                    (s.threads() * s.ctasPerMultiprocessor) / 8 * 8;
+  launch = std::min(share, target.registersPerThread);
+  const int groups = s.consumerWarps() / 4;
+  if (s.producerRegisters == 0 || groups == 0)
+    return;
+  producer = s.producerRegisters;
+  const int rest = (share * (groups + 1) - producer) / groups;
+  consumer = std::min(rest, target.registersPerThread) / 8 * 8;
+}
