@@ -83,6 +83,18 @@ static int64_t elementBytes(Type element) {
   return isa<BlockType>(element) ? 1 : element.getIntOrFloatBitWidth() / 8;
 }
 
+/// Kernels with wgmma read activations through TMA.
+static bool readsThroughTma(GroupedMatmulOp op) {
+  ScheduleAttr schedule = op.getScheduleAttr();
+  return schedule && schedule.getInstruction() == Instruction::Wgmma;
+}
+
+static Type tensorMapOf(GroupedMatmulOp op) {
+  ScheduleAttr schedule = op.getScheduleAttr();
+  return TensorMapType::get(op.getContext(), schedule.getTokens(),
+                            schedule.getTokenStep());
+}
+
 SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
   MLIRContext *context = op.getContext();
   SmallVector<KernelArgument> arguments;
@@ -91,9 +103,12 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
       auto type = cast<MemRefType>(value.getType());
       const int64_t align =
           operand.alignedElements * elementBytes(type.getElementType());
-      arguments.push_back(
-          {type, ArgAttr::get(context, operand.name, operand.provider, align,
-                              MemRefType(), false)});
+      const auto attr = ArgAttr::get(context, operand.name, operand.provider,
+                                     align, MemRefType(), false);
+      if (i == 0 && readsThroughTma(op))
+        arguments.push_back({tensorMapOf(op), attr.mapping(type)});
+      else
+        arguments.push_back({type, attr});
     }
   arguments.push_back({IntegerType::get(context, 32),
                        ArgAttr::get(context, "rows", Provider::Launcher,

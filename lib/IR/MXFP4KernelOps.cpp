@@ -139,6 +139,15 @@ LogicalResult CopyWeightsOp::verify() {
 }
 
 LogicalResult CopyActivationsOp::verify() {
+  if (auto map = dyn_cast<TensorMapType>(getSource().getType())) {
+    if (failed(verifyActivationStage(*this, getDestination())))
+      return failure();
+    const auto tile = cast<MemRefType>(getDestination().getType());
+    if (tile.getDimSize(1) == map.getRows())
+      return success();
+    return emitOpError() << "requires a tensor map for tiles of "
+                         << tile.getDimSize(1) << " tokens, but got " << map;
+  }
   auto source = cast<MemRefType>(getSource().getType());
   if (source.getRank() != 2 || !isPlain(source) || isShared(source) ||
       !source.getElementType().isBF16() || source.getDimSize(1) % 32 != 0)

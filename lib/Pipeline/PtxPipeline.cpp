@@ -48,10 +48,13 @@ static void buildTiling(OpPassManager &pm) {
 static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createInsertDecode());
-  // Who a thread is does not change from step to step.
-  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createVersionLoops());
   pm.addPass(createOverlapDecode());
+  pm.addPass(createLowerProgram());
+  pm.addPass(createCSEPass());
+  // Who a thread is does not change from step to step.
+  pm.addPass(createLoopInvariantCodeMotionPass());
+  clean(pm);
   pm.addPass(createNarrowWgmma());
   LowerDecodeOptions lower;
   lower.sequence = options.decode;

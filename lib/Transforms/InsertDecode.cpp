@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelBuilding.h"
+
 #include "mxfp4/Core/FragmentMap.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -78,6 +80,9 @@ private:
   ValueRange decode(const PackedSlice &packed, int step);
   void decodeTileToShared();
   void locateDecodedBlocks();
+  void buildFetch(BlockMatmulOp matmul);
+  SmallVector<Type> buildDecode(BlockMatmulOp matmul);
+  void buildMultiply(BlockMatmulOp matmul, TypeRange fragments);
   void multiplyByWarpgroups(Placement placement);
   SmallVector<Value> unpackAccumulator();
   void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
@@ -130,11 +135,9 @@ ValueRange Expander::decode(const PackedSlice &packed, int step) {
 /// All warps share the work of decoding the tile, whoever multiplies with it.
 void Expander::decodeTileToShared() {
   auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
-  auto space =
-      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto type = MemRefType::get({schedule.tileRows, Schedule::kTileK},
-                              b.getBF16Type(), AffineMap(), space);
-  decodedTile = kernel.addWorkgroupAttribution(type, op.getLoc());
+  decodedTile = kernel.addWorkgroupAttribution(
+      sharedType({schedule.tileRows, Schedule::kTileK}, b.getBF16Type()),
+      op.getLoc());
 
   // The barrier before tile_matmul has also seen the last reads of the tile.
   const int warps = schedule.threads() / 32, all = schedule.tileRows / 16;
@@ -199,17 +202,11 @@ void Expander::multiply(
 
 /// Each warpgroup has two buffers, one behind the other, of one block each.
 void Expander::locateDecodedBlocks() {
-  auto space =
-      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
-                               AffineMap(), space);
-  auto type = MemRefType::get(
-      {SharedMemoryMap(schedule).decoded.bytes / (2 * Schedule::kTileK),
-       Schedule::kTileK},
-      b.getBF16Type(), AffineMap(), space);
-  decodedTile = memref::ViewOp::create(
-      b, type, gpu::DynamicSharedMemoryOp::create(b, bytes),
-      index(SharedMemoryMap(schedule).decoded.offset), ValueRange{});
+  const SharedRegion decoded = SharedMemoryMap(schedule).decoded;
+  decodedTile = sharedBuffer(
+      b,
+      {decoded.bytes / (2 * Schedule::kTileK), Schedule::kTileK},
+      b.getBF16Type(), decoded.offset);
   Value group = arith::DivUIOp::create(b, warp, index(4));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
   decodedSlice =
@@ -217,48 +214,81 @@ void Expander::locateDecodedBlocks() {
                             arith::RemUIOp::create(b, warp, index(4)));
 }
 
-/// Block after block of 64 rows: load, decode, multiply, wait.
+/// Begins a region of a block_matmul with arguments of these types.
+static Block::BlockArgListType beginRegion(ImplicitLocOpBuilder &b,
+                                           Region &region, TypeRange types) {
+  Block &block = region.emplaceBlock();
+  block.addArguments(types, SmallVector<Location>(types.size(), b.getLoc()));
+  b.setInsertionPointToStart(&block);
+  return block.getArguments();
+}
+
+/// What a thread loads of a block: the words of its four codes, and its scales.
+void Expander::buildFetch(BlockMatmulOp matmul) {
+  auto arguments = beginRegion(b, matmul.getFetch(),
+                               {b.getIndexType(), b.getIndexType()});
+  Value slice = arith::AddIOp::create(
+      b, firstSlice,
+      arith::MulIOp::create(b, arguments[1], index(schedule.sliceStride())));
+  auto codes = LoadCodesOp::create(b, op.getWeights(), arguments[0], slice);
+  // In the order in which the decode region reads them.
+  SmallVector<Value> words(codes.getResults());
+  words.insert(words.begin() + 1, LoadScalesOp::create(b, op.getWeights(),
+                                                       arguments[0], slice));
+  YieldOp::create(b, words);
+}
+
+/// Fragments in registers, or a block in shared memory that wgmma may read.
+SmallVector<Type> Expander::buildDecode(BlockMatmulOp matmul) {
+  SmallVector<Type> words(kSteps + 1, b.getI32Type());
+  auto arguments = beginRegion(b, matmul.getDecode(), words);
+  PackedSlice packed = {SmallVector<Value>(arguments), arguments[1]};
+  packed.codes.erase(packed.codes.begin() + 1);
+  SmallVector<Value> fragments;
+  for (int step = 0; step < kSteps; ++step) {
+    ValueRange fragment = decode(packed, step);
+    if (!decodedTile)
+      llvm::append_range(fragments, fragment);
+    else
+      StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
+                             fragment[3], decodedTile, decodedSlice, step,
+                             /*buffer=*/0);
+  }
+  if (decodedTile)
+    SyncWarpgroupOp::create(b);
+  YieldOp::create(b, fragments);
+  return SmallVector<Type>(ValueRange(fragments).getTypes());
+}
+
+void Expander::buildMultiply(BlockMatmulOp matmul, TypeRange fragments) {
+  const Type sums = VectorType::get({columns, 4}, b.getF32Type());
+  SmallVector<Type> types = {b.getIndexType(), sums};
+  llvm::append_range(types, fragments);
+  auto arguments = beginRegion(b, matmul.getMultiply(), types);
+  Value result = WgmmaOp::create(
+      b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decodedTile,
+      decodedBlock, /*buffer=*/0, op.getActivations(), arguments[0], columns,
+      op.getTokens(), b.getI64IntegerAttr(schedule.heightStep()));
+  YieldOp::create(b, result);
+}
+
+/// One operation for the blocks of 64 rows of a warpgroup.
 void Expander::multiplyByWarpgroups(Placement placement) {
+  locateWarp();
   if (placement == Placement::Shared)
     locateDecodedBlocks();
-  // Where mxfp4-overlap-decode will alternate buffers, a barrier lies between
-  // two uses of one; elsewhere a warp could write while another still reads.
-  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
-  const bool alternates = loop && loop->hasAttr("mxfp4.overlap");
-  Value result = op.getAccumulator();
-  for (int64_t i = 0; i < slices; ++i) {
-    const PackedSlice packed =
-        loadSlice(add(firstSlice, i * schedule.sliceStride()));
-    SmallVector<Value> fragments;
-    if (decodedTile && !alternates)
-      SyncWarpgroupOp::create(b);
-    for (int step = 0; step < kSteps; ++step) {
-      ValueRange fragment = decode(packed, step);
-      if (!decodedTile)
-        llvm::append_range(fragments, fragment);
-      else
-        StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
-                               fragment[3], decodedTile, decodedSlice, step,
-                               /*buffer=*/i % 2);
-    }
-    if (decodedTile)
-      SyncWarpgroupOp::create(b);
-    Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{i});
-    sums = WgmmaOp::create(
-        b, sums.getType(), sums, fragments, decodedTile, decodedBlock,
-        /*buffer=*/decodedTile ? i % 2 : 0, op.getActivations(), op.getSlot(),
-        columns, op.getTokens(), b.getI64IntegerAttr(schedule.heightStep()));
-    sums = WgmmaWaitOp::create(b, sums.getType(), sums);
-    result = vector::InsertOp::create(b, sums, result, ArrayRef<int64_t>{i});
-  }
-  op.replaceAllUsesWith(result);
+  auto matmul = BlockMatmulOp::create(b, op.getType(), op.getAccumulator(),
+                                      op.getSlot());
+  buildFetch(matmul);
+  buildMultiply(matmul, buildDecode(matmul));
+  op.replaceAllUsesWith(matmul.getResult());
   op.erase();
 }
 
 void Expander::run(Placement placement) {
-  locateWarp();
   if (schedule.instruction == Instruction::Wgmma)
     return multiplyByWarpgroups(placement);
+  locateWarp();
   if (placement == Placement::Shared) {
     decodeTileToShared();
     multiply([&](int slice, int step) -> ValueRange {
@@ -302,6 +332,14 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
           !op->getParentOfType<gpu::GPUFuncOp>()) {
         op.emitOpError("requires to be in a gpu.func to be decoded with "
                        "placement=shared");
+        return signalPassFailure();
+      }
+      auto loop = op->getParentOfType<KLoopOp>();
+      if (op.getSchedule().getInstruction() == Instruction::Wgmma &&
+          (!loop || !loop.drains())) {
+        op.emitOpError("requires a mxfp4.k_loop around it that drains a ring "
+                       "to be multiplied with wgmma; run mxfp4-specialize-warps "
+                       "first");
         return signalPassFailure();
       }
       if (where == Placement::Shared &&

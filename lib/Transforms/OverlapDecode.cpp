@@ -4,13 +4,17 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ConsumerLoop.h"
+#include "KernelBuilding.h"
 
+#include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_OVERLAPDECODE
@@ -22,67 +26,66 @@ using namespace mxfp4;
 
 namespace {
 
-/// Slot and parity of a step.
-using Position = SmallVector<Value>;
-
 /// What a thread holds of a block of weights: raw words when it is fetched,
 /// fragments when it is decoded.
 using Registers = SmallVector<Value>;
 
-/// The pipeline between two units.
+/// The pipeline between two blocks.
 struct State {
   Value sums;
-  /// Of the step before (its group may still run), of the step that is
+  /// Cursors of the step before (its group may still run), of the step that is
   /// multiplied and of the step behind it.
-  Position previous, current, next;
-  /// Fragments to multiply, and those of the unit before.
+  Value previous, current, next;
+  /// Fragments to multiply, and those of the block before.
   Registers fragments, spare;
-  /// Words of the unit to decode.
+  /// Words of the block to decode.
   Registers raw;
 
   SmallVector<Value> flatten() const;
   void assign(ValueRange values);
 };
 
-/// Rewrites one loop.
-class Overlapper : ConsumerLoop {
+/// Rewrites one loop. A step has the blocks 0 to `blocks - 1`.
+class Overlapper {
 public:
-  explicit Overlapper(scf::ForOp loop)
-      : ConsumerLoop(loop), b(loop.getLoc(), loop) {}
+  explicit Overlapper(KLoopOp loop)
+      : loop(loop), matmul(loop.getOnly<BlockMatmulOp>()),
+        blocks(matmul ? matmul.getBlocks() : 0), b(loop.getLoc(), loop) {}
 
-  LogicalResult run();
+  LogicalResult check();
+  void run();
 
 private:
+  bool changesWithStep(Value value);
   Registers pin(ValueRange values) {
     if (values.empty())
       return {};
     return Registers(PinOp::create(b, values.getTypes(), values).getPinned());
   }
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
+  Value after(Value cursor) {
+    return RingNextOp::create(b, cursor, loop.getSlice());
   }
-  void clone(const Part &part, IRMapping &mapping) {
-    for (Operation *op : part)
-      b.clone(*op, mapping);
+  Value slotOf(Value cursor) {
+    return RingSlotOp::create(b, b.getIndexType(), cursor);
   }
-  IRMapping mapPosition(ValueRange position);
-  Position after(ValueRange position);
-  /// The unit that comes `distance` units after unit `number` of a step.
-  Unit &ahead(int64_t number, int64_t distance) {
-    return units[(number + distance) % units.size()];
-  }
-  Registers emitFetch(Unit &unit, ValueRange position);
-  Registers emitFetchIf(Value condition, Unit &unit, ValueRange position,
+  void emitPlaces();
+  Registers emitFetch(int64_t block, Value cursor);
+  Registers emitFetchIf(Value condition, int64_t block, Value cursor,
                         const Registers &otherwise);
-  Registers emitDecode(Unit &unit, const Registers &raw);
-  void emitAhead(State &state, int64_t number, Value fetchIf);
-  void emitBatch(State &state, int64_t number, bool hasEarlier);
-  void release(ValueRange position, Value condition);
+  Registers emitDecode(const Registers &raw);
+  void emitAhead(State &state, int64_t block, Value fetchIf);
+  void emitBatch(State &state, int64_t block, bool hasEarlier);
+  void release(Value cursor, Value condition);
   void emitSteps(State &state, int64_t steps, std::optional<Value> hasPrevious,
                  Value more);
   void emitLoop(State &state, int64_t steps, int64_t stepsAtOnce);
 
+  KLoopOp loop;
+  BlockMatmulOp matmul;
+  const int64_t blocks;
   ImplicitLocOpBuilder b;
+  /// For each block, what its fetch computes whatever the slot.
+  SmallVector<IRMapping> places;
   /// Blocks decoded and multiplied so far, in the order of the text: an even
   /// number in the loop, so that two buffers take turns.
   int64_t decoded = 0, multiplied = 0;
@@ -91,60 +94,64 @@ private:
 } // namespace
 
 SmallVector<Value> State::flatten() const {
-  SmallVector<Value> values = {sums};
+  SmallVector<Value> values = {sums, previous, current, next};
   for (ArrayRef<Value> part :
-       {ArrayRef(previous), ArrayRef(current), ArrayRef(next),
-        ArrayRef(fragments), ArrayRef(spare), ArrayRef(raw)})
+       {ArrayRef(fragments), ArrayRef(spare), ArrayRef(raw)})
     llvm::append_range(values, part);
   return values;
 }
 
 void State::assign(ValueRange values) {
-  sums = values.front();
-  values = values.drop_front();
-  for (SmallVector<Value> *part :
-       {&previous, &current, &next, &fragments, &spare, &raw}) {
+  for (Value *value : {&sums, &previous, &current, &next}) {
+    *value = values.front();
+    values = values.drop_front();
+  }
+  for (SmallVector<Value> *part : {&fragments, &spare, &raw}) {
     part->assign(values.begin(), values.begin() + part->size());
     values = values.drop_front(part->size());
   }
 }
 
-IRMapping Overlapper::mapPosition(ValueRange position) {
-  IRMapping mapping;
-  mapping.map(loop.getRegionIterArgs().drop_front(), position);
-  return mapping;
-}
-
-static SmallVector<Value> lookup(IRMapping &mapping, ValueRange values) {
+Registers Overlapper::emitFetch(int64_t block, Value cursor) {
+  // The first block of a step is fetched first.
+  if (block == 0)
+    RingWaitOp::create(b, loop.getRing(), cursor);
+  Region &fetch = matmul.getFetch();
+  IRMapping mapping = places[block];
+  mapping.map(fetch.getArgument(0), slotOf(cursor));
+  for (Operation &op : fetch.front().without_terminator())
+    if (!mapping.contains(&op))
+      b.clone(op, mapping);
   return llvm::map_to_vector(
-      values, [&](Value value) { return mapping.lookupOrDefault(value); });
+      fetch.front().getTerminator()->getOperands(),
+      [&](Value value) { return mapping.lookupOrDefault(value); });
 }
 
-Position Overlapper::after(ValueRange position) {
-  IRMapping mapping = mapPosition(position);
-  clone(advance, mapping);
-  return lookup(mapping, loop.getYieldedValues().drop_front());
+/// Computes the places of all blocks once, in front of the loop.
+void Overlapper::emitPlaces() {
+  Region &fetch = matmul.getFetch();
+  for (int64_t block = 0; block < blocks; ++block) {
+    IRMapping &mapping = places.emplace_back();
+    mapping.map(fetch.getArgument(1), indexConstant(b, block));
+    for (Operation &op : fetch.front().without_terminator())
+      if (isPure(&op) && llvm::all_of(op.getOperands(), [&](Value value) {
+            return mapping.contains(value) ||
+                   !fetch.isAncestor(value.getParentRegion());
+          }))
+        b.clone(op, mapping);
+  }
 }
 
-Registers Overlapper::emitFetch(Unit &unit, ValueRange position) {
-  IRMapping mapping = mapPosition(position);
-  // The first unit of a step is fetched first.
-  if (&unit == &units.front())
-    clone(enter, mapping);
-  clone(unit.fetch, mapping);
-  return lookup(mapping, unit.raw);
-}
-
-Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
-                                  ValueRange position,
+Registers Overlapper::emitFetchIf(Value condition, int64_t block, Value cursor,
                                   const Registers &otherwise) {
   if (!condition)
-    return emitFetch(unit, position);
-  auto branch = scf::IfOp::create(b, ValueRange(unit.raw).getTypes(), condition,
-                                  /*withElseRegion=*/true);
+    return emitFetch(block, cursor);
+  auto branch =
+      scf::IfOp::create(b, ValueRange(otherwise).getTypes(), condition,
+                        /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(b, emitFetch(unit, position));
+  scf::YieldOp::create(b, emitFetch(block, cursor));
   b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(b, otherwise);
   return Registers(branch.getResults());
@@ -152,27 +159,22 @@ Registers Overlapper::emitFetchIf(Value condition, Unit &unit,
 
 /// Pinned: nothing reads fragments before the next batch, and LLVM would decode
 /// there, behind the wait instead of in front of it.
-Registers Overlapper::emitDecode(Unit &unit, const Registers &raw) {
-  IRMapping mapping;
-  mapping.map(unit.raw, raw);
-  for (Operation *op : unit.decode)
-    if (auto store = dyn_cast<StoreDecodedOp>(b.clone(*op, mapping)))
-      store.setBuffer(decoded % 2);
-  ++decoded;
-  return pin(lookup(mapping, unit.fragments));
+Registers Overlapper::emitDecode(const Registers &raw) {
+  return pin(inlinePart(b, matmul.getDecode(), raw, decoded++ % 2));
 }
 
-/// Decodes the next unit into the spare fragments, and fetches the one after,
+/// Decodes the next block into the spare fragments, and fetches the one after,
 /// if `fetchIf` (null for always) is true. In a branch that is always taken,
 /// which only the run shows: ptxas would move a decode outside of one down,
 /// behind the wait.
-void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
-  Value hasTokens = arith::CmpIOp::create(
-      b, arith::CmpIPredicate::ne, units[number].wgmma().getTokens(), index(0));
-  const int64_t stepsAhead = (number + 2) / units.size();
-  const Position fetched = stepsAhead == 0   ? state.current
-                           : stepsAhead == 1 ? state.next
-                                             : after(state.next);
+void Overlapper::emitAhead(State &state, int64_t block, Value fetchIf) {
+  Value hasTokens =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                            matmul.getWgmma().getTokens(), indexConstant(b, 0));
+  const int64_t stepsAhead = (block + 2) / blocks;
+  Value fetched = stepsAhead == 0   ? state.current
+                  : stepsAhead == 1 ? state.next
+                                    : after(state.next);
   SmallVector<Value> values(state.spare);
   values.append(state.raw);
   auto branch = scf::IfOp::create(b, ValueRange(values).getTypes(), hasTokens,
@@ -182,8 +184,9 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
     b.setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(b, values);
     b.setInsertionPointToStart(branch.thenBlock());
-    values = emitDecode(ahead(number, 1), state.raw);
-    values.append(emitFetchIf(fetchIf, ahead(number, 2), fetched, state.raw));
+    values = emitDecode(state.raw);
+    values.append(
+        emitFetchIf(fetchIf, (block + 2) % blocks, fetched, state.raw));
     scf::YieldOp::create(b, values);
   }
   ValueRange results = branch.getResults();
@@ -193,56 +196,42 @@ void Overlapper::emitAhead(State &state, int64_t number, Value fetchIf) {
   state.raw = Registers(results.drop_front(count));
 }
 
-/// Starts the batch of one unit and waits for the one before, if any, whose
+/// Starts the batch of one block and waits for the one before, if any, whose
 /// fragments are spare from then on.
-void Overlapper::emitBatch(State &state, int64_t number, bool hasEarlier) {
-  Unit &unit = units[number];
-  IRMapping mapping = mapPosition(state.current);
-  // The accumulator comes from the loop or from the unit before.
-  Value before = unit.batch.front()->getOperand(0);
-  for (Value sums : {Value(loop.getRegionIterArg(0)), before})
-    mapping.map(sums, state.sums);
-  mapping.map(unit.fragments, state.fragments);
-  clone(unit.batch, mapping);
-  auto wgmma =
-      cast<WgmmaOp>(mapping.lookup(unit.wgmma().getResult()).getDefiningOp());
-  if (wgmma.getDecoded())
-    wgmma.setBuffer(multiplied % 2);
-  ++multiplied;
-  clone(unit.back, mapping);
-  state.sums = mapping.lookup(unit.back.back()->getResult(0));
-  auto wait = cast<WgmmaWaitOp>(
-      mapping.lookup(unit.wait().getResult()).getDefiningOp());
-  wait.setPending(1);
+void Overlapper::emitBatch(State &state, int64_t block, bool hasEarlier) {
+  SmallVector<Value> arguments = {
+      slotOf(state.current),
+      vector::ExtractOp::create(b, state.sums, ArrayRef<int64_t>{block})};
+  llvm::append_range(arguments, state.fragments);
+  Value sums =
+      inlinePart(b, matmul.getMultiply(), arguments, multiplied++ % 2).front();
   if (hasEarlier)
-    return;
-  wait.replaceAllUsesWith(wgmma.getResult());
-  wait.erase();
+    sums = WgmmaWaitOp::create(b, sums.getType(), sums, /*pending=*/1);
+  state.sums =
+      vector::InsertOp::create(b, sums, state.sums, ArrayRef<int64_t>{block});
 }
 
 /// Gives a stage back, if the condition holds; null: always.
-void Overlapper::release(ValueRange position, Value condition) {
+void Overlapper::release(Value cursor, Value condition) {
   OpBuilder::InsertionGuard guard(b);
   if (condition)
     b.setInsertionPointToStart(scf::IfOp::create(b, condition).thenBlock());
-  IRMapping mapping = mapPosition(position);
-  clone(leave, mapping);
+  RingReleaseOp::create(b, loop.getRing(), cursor, /*one_thread=*/false);
 }
 
-/// Consecutive steps: start a batch, and prepare the next units while it runs.
+/// Consecutive steps: start a batch, and prepare the next blocks while it runs.
 /// There is none before the first without `hasPrevious`; else its stage is
 /// released if that is true. What is fetched past the last of them is fetched
 /// if `more`. Null: always.
 void Overlapper::emitSteps(State &state, int64_t steps,
                            std::optional<Value> hasPrevious, Value more) {
-  const int64_t each = units.size();
   for (int64_t step = 0; step < steps; ++step) {
-    for (int64_t number = 0; number < each; ++number) {
-      const bool isInside = step * each + number + 2 < steps * each;
-      emitBatch(state, number, hasPrevious || step > 0 || number > 0);
-      if (number == 0 && (hasPrevious || step > 0))
+    for (int64_t block = 0; block < blocks; ++block) {
+      const bool isInside = step * blocks + block + 2 < steps * blocks;
+      emitBatch(state, block, hasPrevious || step > 0 || block > 0);
+      if (block == 0 && (hasPrevious || step > 0))
         release(state.previous, step > 0 ? Value() : *hasPrevious);
-      emitAhead(state, number, isInside ? Value() : more);
+      emitAhead(state, block, isInside ? Value() : more);
     }
     state.previous = state.current;
     state.current = state.next;
@@ -250,64 +239,101 @@ void Overlapper::emitSteps(State &state, int64_t steps,
   }
 }
 
-/// An even number of units an iteration, so that two sets of fragments keep
+/// An even number of blocks an iteration, so that two sets of fragments keep
 /// registers of their own. The last iteration fetches nothing; what it decodes
 /// last, from old words, nobody multiplies.
 void Overlapper::emitLoop(State &state, int64_t steps, int64_t stepsAtOnce) {
   const int64_t rounds = steps / stepsAtOnce;
   auto rewritten =
-      scf::ForOp::create(b, index(0), index(rounds), index(1), state.flatten());
+      scf::ForOp::create(b, indexConstant(b, 0), indexConstant(b, rounds),
+                         indexConstant(b, 1), state.flatten());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(rewritten.getBody());
   state.assign(rewritten.getRegionIterArgs());
   Value round = rewritten.getInductionVar();
   Value isNotLast = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, round,
-                                          index(rounds - 1));
-  Value isNotFirst = steps % stepsAtOnce == 1
-                         ? Value()
-                         : Value(arith::CmpIOp::create(
-                               b, arith::CmpIPredicate::ne, round, index(0)));
+                                          indexConstant(b, rounds - 1));
+  Value isNotFirst =
+      steps % stepsAtOnce == 1
+          ? Value()
+          : Value(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, round,
+                                        indexConstant(b, 0)));
   emitSteps(state, stepsAtOnce, isNotFirst, isNotLast);
   scf::YieldOp::create(b, state.flatten());
   state.assign(rewritten.getResults());
 }
 
-LogicalResult Overlapper::run() {
-  if (failed(cut()))
-    return failure();
-  const std::optional<llvm::APInt> count = loop.getStaticTripCount();
-  if (!count || count->isZero())
-    return loop.emitOpError("marked mxfp4.overlap requires a constant, "
-                            "positive number of steps");
-  const int64_t steps = count->getSExtValue();
+/// Whether a value of the loop's body depends on the step, the cursor or the
+/// sums, or on an operation with effects.
+bool Overlapper::changesWithStep(Value value) {
+  if (value.getParentRegion() != &loop.getBody())
+    return false;
+  Operation *op = value.getDefiningOp();
+  return !op || !isMemoryEffectFree(op) ||
+         llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return changesWithStep(operand); });
+}
 
+LogicalResult Overlapper::check() {
+  if (!matmul || loop.getInits().size() != 1)
+    return loop.emitOpError("requires one mxfp4.block_matmul and its sums to "
+                            "overlap decoding; run mxfp4-insert-decode first");
+  if (!matmul.getWgmma().getTokens() ||
+      loop.getBody().isAncestor(
+          matmul.getWgmma().getTokens().getParentRegion()))
+    return loop.emitOpError("requires a number of tokens from outside of it to "
+                            "overlap decoding");
+  for (Region *part :
+       {&matmul.getFetch(), &matmul.getDecode(), &matmul.getMultiply()})
+    if (const WalkResult result = part->walk([&](Operation *op) {
+          const bool usesStep = llvm::any_of(
+              op->getOperands(),
+              [&](Value value) { return changesWithStep(value); });
+          return usesStep ? WalkResult::interrupt() : WalkResult::advance();
+        });
+        result.wasInterrupted())
+      return matmul.emitOpError("requires regions that use nothing from inside "
+                                "the loop over K that changes from step to "
+                                "step");
+  const int64_t slices = loop.getSchedule().getKSlices();
+  if (loop.getSteps() % slices != 0)
+    return loop.emitOpError() << "requires a number of steps that its "
+                              << slices
+                              << " K slices share evenly to overlap decoding, "
+                                 "but has "
+                              << loop.getSteps();
+  return success();
+}
+
+void Overlapper::run() {
+  // Who a thread is does not change from step to step.
+  moveLoopInvariantCode(cast<LoopLikeOpInterface>(loop.getOperation()));
+  emitPlaces();
+  const int64_t steps = loop.getSteps() / loop.getSchedule().getKSlices();
   State state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(loop.getInits()[0]).front();
-  state.previous.assign({loop.getInits()[1], loop.getInits()[2]});
-  state.current = state.previous;
+  state.previous = state.current = loop.getCursor();
   state.next = after(state.current);
-  state.fragments = emitDecode(units[0], emitFetch(units[0], state.current));
+  state.fragments = emitDecode(emitFetch(0, state.current));
   state.spare = pin(state.fragments);
-  const bool isAlone = steps * units.size() == 1;
-  state.raw = emitFetch(ahead(0, 1), units.size() > 1 || isAlone ? state.current
-                                                                 : state.next);
+  const bool isAlone = steps * blocks == 1;
+  state.raw = emitFetch(1 % blocks, blocks > 1 || isAlone ? state.current
+                                                          : state.next);
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
-  const int64_t stepsAtOnce = units.size() % 2 == 0 ? 1 : 2;
+  const int64_t stepsAtOnce = blocks % 2 == 0 ? 1 : 2;
   if (steps % stepsAtOnce == 1) {
     Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
     emitSteps(state, 1, std::nullopt, steps == 1 ? never : Value());
   }
   if (steps >= stepsAtOnce)
     emitLoop(state, steps, stepsAtOnce);
-  SmallVector<Value> results = {
-      WgmmaWaitOp::create(b, state.sums.getType(), state.sums)};
+  Value sums = WgmmaWaitOp::create(b, state.sums.getType(), state.sums);
   release(state.previous, Value());
-  llvm::append_range(results, state.current);
-  loop.replaceAllUsesWith(results);
+  loop.getResult(0).replaceAllUsesWith(sums);
+  loop.getLastCursor().replaceAllUsesWith(state.current);
   loop.erase();
-  return success();
 }
 
 namespace {
@@ -316,14 +342,17 @@ struct OverlapDecodePass : mxfp4::impl::OverlapDecodeBase<OverlapDecodePass> {
   using OverlapDecodeBase::OverlapDecodeBase;
 
   void runOnOperation() override {
-    SmallVector<scf::ForOp> loops;
-    getOperation()->walk([&](scf::ForOp loop) {
-      if (loop->hasAttr("mxfp4.overlap"))
+    SmallVector<KLoopOp> loops;
+    getOperation()->walk([&](KLoopOp loop) {
+      if (loop.drains() && loop.getSchedule().toSchedule().overlapDecode)
         loops.push_back(loop);
     });
-    for (scf::ForOp loop : loops)
-      if (failed(Overlapper(loop).run()))
+    for (KLoopOp loop : loops) {
+      Overlapper overlapper(loop);
+      if (failed(overlapper.check()))
         return signalPassFailure();
+      overlapper.run();
+    }
   }
 };
 

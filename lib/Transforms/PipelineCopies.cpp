@@ -24,8 +24,6 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kStages = "mxfp4.stages";
-
 OpOperand &slotOf(Operation &copy) {
   if (auto weights = dyn_cast<CopyWeightsOp>(copy))
     return weights.getSlotMutable();
@@ -35,8 +33,7 @@ OpOperand &slotOf(Operation &copy) {
 /// Rewrites one loop over K.
 class CopyPipeliner {
 public:
-  explicit CopyPipeliner(scf::ForOp loop)
-      : loop(loop), b(loop.getLoc(), loop) {}
+  explicit CopyPipeliner(KLoopOp loop) : loop(loop), b(loop.getLoc(), loop) {}
 
   LogicalResult run();
 
@@ -51,7 +48,7 @@ private:
   /// (slot + 1) modulo the number of stages.
   Value emitNextSlot(Value slot);
 
-  scf::ForOp loop;
+  KLoopOp loop;
   ImplicitLocOpBuilder b;
   int64_t stages = 0;
   SmallVector<Operation *> copies;
@@ -61,47 +58,42 @@ private:
 } // namespace
 
 LogicalResult CopyPipeliner::collect() {
-  // Slots are counted in the attribute and in the staged buffers.
-  if (auto attr = loop->getAttrOfType<IntegerAttr>(kStages))
-    stages = attr.getInt();
+  // Slots are counted by the staged buffers.
+  matmul = loop.getOnly<TileMatmulOp>();
+  if (!matmul || loop.getInits().size() != 1)
+    return loop.emitOpError("requires one mxfp4.tile_matmul and its sums to be "
+                            "pipelined");
+  stages = cast<MemRefType>(matmul.getWeights().getType()).getDimSize(0);
   if (stages < 2)
-    return loop.emitOpError("requires mxfp4.stages to be a whole number of at "
-                            "least 2");
-  for (Operation &op : loop.getBody()->without_terminator()) {
+    return matmul.emitOpError("requires staged buffers of at least 2 slots to "
+                              "be pipelined");
+  const auto isInside = [&](Value value) {
+    return value.getParentRegion() == &loop.getBody();
+  };
+  for (Operation &op : loop.getBody().front().without_terminator()) {
     if (isa<CopyWeightsOp, CopyActivationsOp>(op)) {
       copies.push_back(&op);
       for (Value operand : op.getOperands())
-        if (operand != loop.getInductionVar() && operand != slotOf(op).get() &&
-            !loop.isDefinedOutsideOfLoop(operand))
+        if (operand != loop.getStep() && operand != slotOf(op).get() &&
+            isInside(operand))
           return op.emitOpError("requires operands from outside its loop, "
                                 "other than step and slot, to be pipelined");
-    } else if (auto found = dyn_cast<TileMatmulOp>(op)) {
-      matmul = found;
-    } else if (!isa<NVVM::CpAsyncCommitGroupOp, NVVM::CpAsyncWaitGroupOp,
-                    gpu::BarrierOp>(op) &&
-               !isMemoryEffectFree(&op)) {
-      return op.emitOpError("has no place in a loop marked mxfp4.stages: only "
-                            "copies and one mxfp4.tile_matmul are pipelined");
+    } else if (!isa<TileMatmulOp>(op) && !isMemoryEffectFree(&op)) {
+      return op.emitOpError("has no place in a mxfp4.k_loop that is pipelined: "
+                            "only copies and one mxfp4.tile_matmul have");
     }
   }
-  if (copies.empty() || !matmul || loop.getNumRegionIterArgs() != 1)
-    return loop.emitOpError("marked mxfp4.stages requires copies, one "
-                            "mxfp4.tile_matmul and its accumulator");
-  const int64_t slots =
-      cast<MemRefType>(matmul.getWeights().getType()).getDimSize(0);
-  if (slots != stages)
-    return matmul.emitOpError()
-           << "requires staged buffers of " << stages
-           << " slots, as mxfp4.stages of its loop says, but got " << slots;
+  if (copies.empty())
+    return loop.emitOpError("requires copies to be pipelined");
   return success();
 }
 
 void CopyPipeliner::emitCopies(Value step, Value slot) {
   Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, step,
-                                       loop.getUpperBound());
+                                       index(loop.getSteps()));
   scf::IfOp::create(b, exists, [&](OpBuilder &then, Location loc) {
     IRMapping mapping;
-    mapping.map(loop.getInductionVar(), step);
+    mapping.map(loop.getStep(), step);
     for (Operation *copy : copies) {
       slotOf(*then.clone(*copy, mapping)).set(slot);
     }
@@ -125,8 +117,8 @@ LogicalResult CopyPipeliner::run() {
 
   // Slots of the step that is computed and of the step that is copied.
   auto pipelined = scf::ForOp::create(
-      b, loop.getLowerBound(), loop.getUpperBound(), loop.getStep(),
-      ValueRange{loop.getInitArgs()[0], index(0), index(stages - 1)});
+      b, index(0), index(loop.getSteps()), index(1),
+      ValueRange{loop.getInits()[0], index(0), index(stages - 1)});
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(pipelined.getBody());
@@ -161,12 +153,13 @@ struct PipelineCopiesPass
   using PipelineCopiesBase::PipelineCopiesBase;
 
   void runOnOperation() override {
-    SmallVector<scf::ForOp> loops;
-    getOperation()->walk([&](scf::ForOp loop) {
-      if (loop->hasAttr(kStages))
+    SmallVector<KLoopOp> loops;
+    getOperation()->walk([&](KLoopOp loop) {
+      if (!loop.getRing() &&
+          loop.getSchedule().getInstruction() == Instruction::MmaSync)
         loops.push_back(loop);
     });
-    for (scf::ForOp loop : loops)
+    for (KLoopOp loop : loops)
       if (failed(CopyPipeliner(loop).run()))
         return signalPassFailure();
   }

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "RaggedGrid.h"
+#include "KernelBuilding.h"
 
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
@@ -59,41 +59,37 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
   return "";
 }
 
+/// What a thread holds of a tile's sums.
+VectorType accumulatorType(OpBuilder &b, const Schedule &schedule) {
+  return VectorType::get(
+      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
+}
+
 /// Builds one kernel.
 class KernelBuilder {
 public:
   KernelBuilder(GroupedMatmulOp op, gpu::GPUFuncOp kernel)
-      : op(op), attr(op.getScheduleAttr()), schedule(attr.toSchedule()),
-        kernel(kernel),
+      : op(op), kernel(kernel),
         b(op.getLoc(), OpBuilder::atBlockBegin(&kernel.getBody().front())) {}
 
   void build();
 
 private:
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
   void bindArguments();
-  void useSchedule(ScheduleAttr used);
-  Value carve(ArrayRef<int64_t> shape, Type element, int64_t offset);
-  Value takesSideBySide(const Schedule &tall, Value ctas);
-  void buildTiles(Value first, Value stride);
-  void buildTile(Value number);
-  Value buildSums(LocateTileOp tile);
-  Value buildKLoop(LocateTileOp tile);
-  VectorType accumulatorType();
-  Value zeroAccumulator();
+  Value emitTakesSideBySide(const Schedule &schedule, const Schedule &tall);
+  void buildTiles(const Schedule &schedule);
+  Value buildSums(ForTilesOp tile, const Schedule &schedule);
+  Value buildKLoop(ForTilesOp tile, const Schedule &schedule);
+  Value emitTileCount(const Schedule &schedule);
+  Value emitZeros(const Schedule &schedule);
 
   GroupedMatmulOp op;
-  /// Of the program that is built.
-  ScheduleAttr attr;
-  Schedule schedule;
   gpu::GPUFuncOp kernel;
   ImplicitLocOpBuilder b;
 
-  Value activations, weights, output;
-  Value activationStage, weightStage;
-  RaggedGrid grid;
+  Value activations, weights, offsets, expertIds, output, error, rows;
+  /// Of the tiles, the first of the CTA, and the CTAs.
+  Value table, first, ctas;
 };
 
 } // namespace
@@ -102,49 +98,16 @@ void KernelBuilder::bindArguments() {
   activations = findArgument(kernel, "x");
   weights = findArgument(kernel, "weights");
   output = findArgument(kernel, "y");
-  grid.offsets = findArgument(kernel, "offsets");
-  grid.expertIds = findArgument(kernel, "expert_ids");
-  grid.error = findArgument(kernel, "error");
-  grid.rows = findArgument(kernel, "rows");
-  grid.experts = op.getNumExperts();
-  grid.groups = op.getNumGroups();
-  grid.tileTokens = schedule.tileTokens;
-  grid.tokenStep = schedule.heightStep();
-  grid.fullFirst = schedule.fullTilesFirst;
-}
-
-/// Tiles of this schedule, and its stages: activations first, since their
-/// swizzle wants the best-aligned place.
-void KernelBuilder::useSchedule(ScheduleAttr used) {
-  attr = used;
-  schedule = used.toSchedule();
-  grid.columnTiles = schedule.columnTiles(op.getN());
-  activationStage =
-      carve({schedule.stages, schedule.tileTokens, Schedule::kTileK},
-            b.getBF16Type(), 0);
-  weightStage =
-      carve({schedule.stages, schedule.tileRows / BlockLayout::kRows},
-            op.getBlockType(), SharedMemoryMap(schedule).weights.offset);
-}
-
-/// A part of shared memory from a number of bytes on.
-Value KernelBuilder::carve(ArrayRef<int64_t> shape, Type element,
-                           int64_t offset) {
-  auto space =
-      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
-  auto bytes = MemRefType::get({ShapedType::kDynamic}, b.getI8Type(),
-                               AffineMap(), space);
-  Value all = gpu::DynamicSharedMemoryOp::create(b, bytes);
-  auto type = MemRefType::get(shape, element, AffineMap(), space);
-  return memref::ViewOp::create(b, type, all, index(offset), ValueRange{});
+  offsets = findArgument(kernel, "offsets");
+  expertIds = findArgument(kernel, "expert_ids");
+  error = findArgument(kernel, "error");
+  rows = findArgument(kernel, "rows");
 }
 
 void KernelBuilder::build() {
   bindArguments();
-  useSchedule(attr);
-  const int64_t entries = schedule.tableEntries(grid.groups);
-  grid.table =
-      carve({entries}, b.getI32Type(), SharedMemoryMap(schedule).table.offset);
+  const ScheduleAttr attr = op.getScheduleAttr();
+  const Schedule schedule = attr.toSchedule();
   // The next kernel of the stream may start its own prologue, if it is launched
   // so; this one reads nothing before those ahead of it have ended.
   auto dependency = [&](NVVM::GridDepActionKind kind) {
@@ -152,111 +115,105 @@ void KernelBuilder::build() {
   };
   dependency(NVVM::GridDepActionKind::launch_dependents);
   dependency(NVVM::GridDepActionKind::wait);
-  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value isFirstWarp =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, thread, index(32));
-  scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
-    ImplicitLocOpBuilder inner(loc, then);
-    grid.emitTable(inner, thread);
-    scf::YieldOp::create(inner);
-  });
-  gpu::BarrierOp::create(b);
-
-  Value first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
-  Value stride = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
+                       b.getI32Type(), SharedMemoryMap(schedule).table.offset);
+  BuildTileTableOp::create(b, table, offsets, rows, error, attr);
+  first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+  ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
   if (schedule.sideBySide) {
     const Schedule tall = schedule.tallProgram();
-    auto choice = scf::IfOp::create(b, takesSideBySide(tall, stride),
+    auto choice = scf::IfOp::create(b, emitTakesSideBySide(schedule, tall),
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(choice.elseBlock());
-    buildTiles(first, stride);
+    buildTiles(schedule);
     b.setInsertionPointToStart(choice.thenBlock());
-    useSchedule(ScheduleAttr::get(b.getContext(), tall));
-    buildTiles(first, stride);
+    buildTiles(tall);
   } else {
-    buildTiles(first, stride);
+    buildTiles(schedule);
   }
   gpu::ReturnOp::create(b);
 }
 
-/// A tall tile takes as long as a tile for each of its K slices, or less: it is
-/// worth its choice if that needs no more rounds of the CTAs.
-Value KernelBuilder::takesSideBySide(const Schedule &tall, Value ctas) {
-  const auto rounds = [&](const Schedule &program) -> Value {
-    RaggedGrid of = grid;
-    of.columnTiles = program.columnTiles(op.getN());
-    return arith::CeilDivUIOp::create(b, of.emitTileCount(b), ctas);
+Value KernelBuilder::emitTileCount(const Schedule &schedule) {
+  return TileCountOp::create(b, b.getIndexType(), table, op.getNumGroups(),
+                             schedule.columnTiles(op.getN()));
+}
+
+/// The tall tile takes as long as a tile that the K slices share takes each of
+/// them, or less: the kernel takes tall tiles if these need no more waves.
+Value KernelBuilder::emitTakesSideBySide(const Schedule &schedule,
+                                         const Schedule &tall) {
+  const auto waves = [&](const Schedule &program) -> Value {
+    return arith::CeilDivUIOp::create(b, emitTileCount(program), ctas);
   };
-  Value time = arith::MulIOp::create(b, rounds(tall), index(schedule.kSlices));
+  Value time = arith::MulIOp::create(b, waves(tall),
+                                     indexConstant(b, schedule.kSlices));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
-                               rounds(schedule));
+                               waves(schedule));
 }
 
-void KernelBuilder::buildTiles(Value first, Value stride) {
-  auto loop =
-      scf::ForOp::create(b, first, grid.emitTileCount(b), stride, ValueRange{});
+void KernelBuilder::buildTiles(const Schedule &schedule) {
+  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
+  Value count = emitTileCount(schedule);
+  auto tiles = ForTilesOp::create(
+      b, TypeRange(), first, count, ctas, table, offsets, expertIds, error,
+      ValueRange(), op.getNumExperts(), schedule.columnTiles(op.getN()), attr);
+  Block &body = tiles.getBody().emplaceBlock();
+  for (unsigned i = 0; i < ForTilesOp::kTileArguments; ++i)
+    body.addArgument(b.getIndexType(), b.getLoc());
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  buildTile(loop.getInductionVar());
-}
-
-void KernelBuilder::buildTile(Value number) {
-  auto tile =
-      LocateTileOp::create(b, number, grid.table, grid.offsets, grid.expertIds,
-                           grid.error, grid.experts, grid.columnTiles, attr);
-  StoreTileOp::create(b, buildSums(tile), output, tile.getRow(),
-                      tile.getColumn(), tile.getValid(), attr);
+  b.setInsertionPointToStart(&body);
+  StoreTileOp::create(b, buildSums(tiles, schedule), output, tiles.getRow(),
+                      tiles.getColumn(), tiles.getValid(), attr);
+  YieldOp::create(b);
 }
 
 /// A tile without an expert multiplies nothing and stores zeros.
-Value KernelBuilder::buildSums(LocateTileOp tile) {
-  if (!grid.expertIds)
-    return buildKLoop(tile);
+Value KernelBuilder::buildSums(ForTilesOp tile, const Schedule &schedule) {
+  if (!expertIds)
+    return buildKLoop(tile, schedule);
   Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
-                                       tile.getExpert(), index(0));
-  auto choice =
-      scf::IfOp::create(b, accumulatorType(), isUsed, /*withElse=*/true);
+                                       tile.getExpert(), indexConstant(b, 0));
+  auto choice = scf::IfOp::create(b, accumulatorType(b, schedule), isUsed,
+                                  /*withElse=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, ValueRange{buildKLoop(tile)});
+  scf::YieldOp::create(b, buildKLoop(tile, schedule));
   b.setInsertionPointToStart(choice.elseBlock());
-  scf::YieldOp::create(b, ValueRange{zeroAccumulator()});
+  scf::YieldOp::create(b, emitZeros(schedule));
   return choice.getResult(0);
 }
 
-VectorType KernelBuilder::accumulatorType() {
-  return VectorType::get(
-      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
+Value KernelBuilder::emitZeros(const Schedule &schedule) {
+  auto type = accumulatorType(b, schedule);
+  return arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f));
 }
 
-Value KernelBuilder::zeroAccumulator() {
-  return arith::ConstantOp::create(
-      b, accumulatorType(), DenseElementsAttr::get(accumulatorType(), 0.0f));
-}
-
-Value KernelBuilder::buildKLoop(LocateTileOp tile) {
-  Value block = arith::MulIOp::create(
-      b, tile.getColumn(), index(schedule.tileRows / BlockLayout::kRows));
-  auto loop = scf::ForOp::create(b, index(0), index(blocksFor(op.getK())),
-                                 index(1), ValueRange{zeroAccumulator()});
-  loop->setAttr("mxfp4.stages", b.getI64IntegerAttr(schedule.stages));
-
+Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
+  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
+  const int64_t blocks = schedule.tileRows / BlockLayout::kRows;
+  // Activations lie in front: their swizzle wants the best-aligned place.
+  Value activationStage = sharedBuffer(
+      b, {schedule.stages, schedule.tileTokens, Schedule::kTileK},
+      b.getBF16Type(), 0);
+  Value weightStage = sharedBuffer(b, {schedule.stages, blocks},
+                                   op.getBlockType(), SharedMemoryMap(schedule).weights.offset);
+  Value block =
+      arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
+  auto loop =
+      KLoopOp::create(b, blocksFor(op.getK()), emitZeros(schedule), attr);
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value step = loop.getInductionVar(), slot = index(0);
-  CopyWeightsOp::create(b, weights, tile.getExpert(), block, step, weightStage,
-                        slot);
-  CopyActivationsOp::create(b, activations, tile.getRow(), step,
+  b.setInsertionPointToStart(&loop.getBody().front());
+  Value slot = indexConstant(b, 0);
+  CopyWeightsOp::create(b, weights, tile.getExpert(), block, loop.getStep(),
+                        weightStage, slot);
+  CopyActivationsOp::create(b, activations, tile.getRow(), loop.getStep(),
                             tile.getValid(), activationStage, slot);
-  NVVM::CpAsyncCommitGroupOp::create(b);
-  NVVM::CpAsyncWaitGroupOp::create(b, 0);
-  gpu::BarrierOp::create(b);
-  Value next = TileMatmulOp::create(b, accumulatorType(),
-                                    loop.getRegionIterArg(0), weightStage, slot,
-                                    activationStage, tile.getValid(), attr);
-  gpu::BarrierOp::create(b);
-  scf::YieldOp::create(b, ValueRange{next});
+  Value sums = TileMatmulOp::create(
+      b, loop.getCarried()[0].getType(), loop.getCarried()[0], weightStage,
+      slot, activationStage, tile.getValid(), attr);
+  YieldOp::create(b, sums);
   return loop.getResult(0);
 }
 
@@ -335,7 +292,13 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
   };
   Value rows = memref::DimOp::create(b, op.getActivations(), 0);
   rows = arith::IndexCastOp::create(b, b.getI32Type(), rows);
-  SmallVector<Value> arguments(op->getOperands());
+  SmallVector<Value> arguments;
+  for (auto [operand, type] :
+       llvm::zip(op->getOperands(), kernel.getFunctionType().getInputs()))
+    arguments.push_back(
+        isa<TensorMapType>(type)
+            ? MakeTensorMapOp::create(b, cast<TensorMapType>(type), operand)
+            : operand);
   arguments.push_back(rows);
   Value one = constant(1);
   const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *

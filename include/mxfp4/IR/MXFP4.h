@@ -5,7 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Dialect, types, attributes and operations. See MXFP4Ops.td for operations on
-// tensors and memrefs, MXFP4KernelOps.td for those on tiles and fragments.
+// tensors and memrefs, MXFP4ProgramOps.td for the structure of a kernel,
+// MXFP4KernelOps.td for operations on tiles and fragments.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,9 +21,12 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/RegionKindInterface.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
 #include "mlir/Interfaces/DataLayoutInterfaces.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace mxfp4 {
@@ -46,6 +50,11 @@ enum class Provider {
 
 #define GET_ATTRDEF_CLASSES
 #include "mxfp4/IR/MXFP4Attrs.h.inc"
+
+namespace mxfp4 {
+class RoleOp;
+class WgmmaOp;
+} // namespace mxfp4
 
 #define GET_OP_CLASSES
 #include "mxfp4/IR/MXFP4Ops.h.inc"

@@ -107,6 +107,38 @@ def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
   }];
 }
 
+def MXFP4_Ring : TypeDef<MXFP4_Dialect, "Ring"> {
+  let mnemonic = "ring";
+  let summary = "Slots of shared memory that warp roles hand to each other";
+  let description = [{
+    A ring of `slots` slots with two barriers each: `full`, which completes a
+    phase when a slot has been filled, and `empty`, which completes one when all
+    readers have released the slot. A role that fills the ring and the roles that
+    read it each go round it with a cursor of their own (`!mxfp4.cursor`).
+
+    Example: `!mxfp4.ring<12>`.
+  }];
+  let parameters = (ins "int64_t":$slots);
+  let assemblyFormat = "`<` $slots `>`";
+  let genVerifyDecl = 1;
+}
+
+def MXFP4_Cursor : TypeDef<MXFP4_Dialect, "Cursor"> {
+  let mnemonic = "cursor";
+  let summary = "Where a role is in a ring";
+  let description = [{
+    A slot of a ring and the parity of the phase in which the role meets the slot.
+    With `by S` the role belongs to one of S K slices: slice s visits the slots
+    s, s + S, s + 2 S, ..., so that the slices share the ring evenly.
+
+    Examples: `!mxfp4.cursor<12>`, `!mxfp4.cursor<12 by 3>`.
+  }];
+  let parameters = (ins "int64_t":$slots,
+                        DefaultValuedParameter<"int64_t", "1">:$step);
+  let assemblyFormat = "`<` $slots (`by` $step^)? `>`";
+  let genVerifyDecl = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//

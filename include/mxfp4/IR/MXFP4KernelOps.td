@@ -114,9 +114,10 @@ def MXFP4_CopyActivationsOp : MXFP4_Op<"copy_activations"> {
         to memref<4x64x64xbf16, #gpu.address_space<workgroup>>
     ```
   }];
-  let arguments = (ins GlobalBuffer:$source, Index:$row, Index:$step,
-                       Index:$valid, SharedDestination:$destination,
-                       Index:$slot);
+  let arguments = (ins Arg<AnyTypeOf<[AnyStridedMemRef, MXFP4_TensorMap]>,
+                           "global memory", [MemRead]>:$source,
+                       Index:$row, Index:$step, Index:$valid,
+                       SharedDestination:$destination, Index:$slot);
   let assemblyFormat = [{
     $source `[` $row `,` $step `]` `valid` `(` $valid `)` `to`
     $destination `[` $slot `]` attr-dict `:` type($source) `to`

@@ -292,6 +292,6 @@ def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
   let hasVerifier = 1;
 }
 
-include "mxfp4/IR/MXFP4HopperOps.td"
+include "mxfp4/IR/MXFP4ProgramOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

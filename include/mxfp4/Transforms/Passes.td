@@ -42,29 +42,33 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     Moves each `mxfp4.grouped_matmul` on memrefs into a kernel of its own in a
     `gpu.module`, and leaves a `gpu.launch_func` in its place.
 
-    The kernel is a loop over tiles of the output, `blockIdx`, `blockIdx +
-    gridDim`, ..., so that any grid is correct. Warp 0 first builds the table of
-    tiles: how many each group has is known only on the device. It checks the
-    offsets on the way. A tile then finds its group by binary search, and runs
-    over K in steps of 64: copy, wait, `mxfp4.tile_matmul`.
+    The kernel is persistent: it builds the table of tiles
+    (`mxfp4.build_tile_table`, since only the device knows how many tiles a group
+    has), and each CTA computes the tiles `blockIdx`, `blockIdx + gridDim`, ...
+    (`mxfp4.for_tiles`), so that any grid is correct. For each tile a loop over K
+    (`mxfp4.k_loop`) copies a step of weights and activations and multiplies
+    (`mxfp4.tile_matmul`), and `mxfp4.store_tile` stores the sums. Kernels with
+    wgmma take activations as a tensor map (`mxfp4.make_tensor_map` at the launch).
 
-    A schedule that is `side_by_side` makes a kernel of two such loops, in the
-    branches of a choice: tiles as tall as all slices together, if those take no more rounds of
-    the CTAs than so many times tiles that the slices share.
+    A schedule that is `side_by_side` makes a kernel with two loops over tiles in
+    the branches of a choice. The kernel takes tiles as tall as all slices together if
+    these need at most 1/S as many waves as tiles that S slices share.
 
     Preconditions: memrefs with identity layout; weights in a fragment-major
-    layout; static N, K, experts and groups; a schedule.
-    The grid is for the multiprocessors of the `mxfp4.target` around the
-    operation, which becomes that of the `gpu.module`.
+    layout; static N, K, experts and groups; a schedule. The grid is for the SMs of
+    the `mxfp4.target` around the operation, which becomes that of the
+    `gpu.module`.
 
-    Leaves behind: one copy in flight at a time, which
-    `mxfp4-pipeline-copies` makes several, and weights still packed at
-    `mxfp4.tile_matmul`, which `mxfp4-insert-decode` takes apart.
+    Leaves behind: operations of the CTA that act one after the other. Passes
+    behind this one let copies run ahead.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
-    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
   ];
 }
 
@@ -77,9 +81,9 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
     the copy of step k + S - 1 into the slot that step k - 1 has left, and
     computes.
 
-    Preconditions: the loop as `mxfp4-tile` builds it, marked
-    `mxfp4.stages = S`. Kernels for wgmma have no such loop left: see
-    `mxfp4-specialize-warps`.
+    Preconditions: a `mxfp4.k_loop` without a ring, of a schedule that names
+    mma.sync, with copies and one `mxfp4.tile_matmul`. See
+    `mxfp4-specialize-warps` for kernels with wgmma.
 
     Leaves behind: one barrier an iteration, and one after the loop, since the
     slots are used again by the next tile.
@@ -91,65 +95,53 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
 }
 
 def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
-  let summary = "Split a wgmma kernel into a producer and consumers";
+  let summary = "Split a wgmma kernel into warps that copy and warps that multiply";
   let description = [{
-    Splits the loop over tiles of a kernel that multiplies with wgmma: elected
-    threads of the producer's warps run it with only the copies in it, consumer
-    warpgroups run it with everything else, and one more thread, the scheduler,
-    with nothing yet (see `mxfp4-share-tiles`). The slots of the stages pass
-    between them through two arrays of barriers, `full` and `empty`; slot and
-    parity run on from tile to tile, so that the producer is up to S steps
-    ahead, across tiles. If the schedule has `producer_registers`, the producer
-    hands the rest of its registers to the consumers (`setmaxnreg`).
+    Replaces each `mxfp4.for_tiles` of a kernel that multiplies with wgmma by
+    `mxfp4.warp_roles` of two roles that both run through the tiles. The role that
+    copies fills a ring of stages (`mxfp4.create_ring`) with TMA and bulk copies,
+    up to as many steps ahead as the ring has slots, across tiles. The role that
+    multiplies drains the ring and stores the sums. Where one CTA has the SM and
+    its sums need more than an equal share, the copying warps hand their registers
+    to the others.
 
-    Activations come through the copy engine: the kernel takes a tensor map in
-    place of the memref (`mxfp4.make_tensor_map` at the launch).
+    With K slices, each slice has warps that multiply and one that copies, slots
+    and a range of the steps of its own (the first slice has `sum_steps` fewer than the others). The first slice
+    adds the sums of all (`mxfp4.reduce_slices`) and stores them.
 
-    Of several K slices each has consumers and a thread that copies, and a range
-    of the steps, the first by `sum_steps` less than the others; the first adds the sums
-    (`mxfp4.reduce_slices`) and stores them.
-
-    Of two loops over tiles, in the branches of a choice, each is split for itself;
-    the loops of the second are marked `mxfp4.program = 1`.
-
-    Preconditions: a kernel as `mxfp4-tile` builds it. Kernels that multiply
-    with mma.sync are left alone, for `mxfp4-pipeline-copies`.
-
-    Leaves behind: consumers that wait for a step, multiply, and release it. Up
-    to four warpgroups of them are marked `mxfp4.overlap`, so that
-    `mxfp4-overlap-decode` lets decode run behind the multiplication; of more,
-    some multiply while others decode.
+    Preconditions: `mxfp4.for_tiles` with one `mxfp4.k_loop`, in it directly or in
+    branches that yield the sums, and one `mxfp4.store_tile`. Loops over tiles
+    whose schedule names mma.sync stay as they are, for `mxfp4-pipeline-copies`.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect"
   ];
 }
 
 def ShareTiles : Pass<"mxfp4-share-tiles"> {
-  let summary = "One thread hands out tiles to the roles of a CTA";
+  let summary = "One warp hands out tiles to the roles of a CTA";
   let description = [{
-    Takes the search for tiles out of the loops of a specialised kernel. A thread
-    of the producer, the scheduler, finds the next tile while the others are busy
-    with this one, and puts it into a ring of two in shared memory; who copies and
-    who multiplies reads it there.
+    Adds a role to each `mxfp4.warp_roles`: a warp that finds the next tile while
+    the others are busy with this one and puts it into a queue of two in shared
+    memory (`mxfp4.hand_out_tiles`). The roles that run through the tiles take
+    them from the queue (`mxfp4.take_tiles` instead of `mxfp4.for_tiles`).
 
-    If the operation has a workspace, the scheduler takes tiles from a counter
-    that all CTAs share: multiprocessors differ in speed, and tiles in height.
-    Without, CTA c has the tiles c, c + gridDim, ... The last CTA to end puts the
-    counter back to zero.
+    If the operation has a workspace, the tiles come from a counter that all CTAs
+    share, because SMs differ in speed and tiles in height. Without one, CTA c has
+    the tiles c, c + gridDim, ... The last CTA to end puts the counter back to
+    zero.
 
-    Which tile a CTA computes does not change any result.
+    Which CTA computes a tile does not change any result.
 
-    Preconditions: a kernel as `mxfp4-specialize-warps` leaves it, its loops over
-    tiles marked `mxfp4.role`, and by `mxfp4.program` if they belong to two
-    programs. Other kernels are left alone.
+    Preconditions: each role has one `mxfp4.for_tiles`. Kernels without roles stay
+    as they are.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
-    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
-    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+    "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect"
   ];
 }
 
@@ -157,19 +149,17 @@ def VersionLoops : Pass<"mxfp4-version-loops"> {
   let summary = "Give tiles of the fewest tokens a loop of their own";
   let description = [{
     Where memory decides, most tiles have no more than one token step, and a choice
-    among widths in the loop costs 5 % of their time. In a kernel whose schedule
-    says so (`version_loops`), replaces each loop over K that is marked
-    `mxfp4.overlap` by two: one for tiles of one token step, whose wgmma has that
-    width and no other, and the loop as it was for the rest. Slot and parity behind
-    them are computed from those before them, not handed on by either.
-
-    Preconditions: the loop as `mxfp4-insert-decode` leaves it, with a constant
-    number of steps, each of which moves on by as many slots as there are K slices;
-    the number of tokens is defined outside of it.
+    among widths in the loop costs 5 % of their time. Where the schedule says so
+    (`version_loops`), this pass replaces each `mxfp4.k_loop` that drains
+    a ring by two in the branches of a choice: one for tiles of one token step,
+    whose wgmma has that width and no other, and the loop as it was for the rest.
+    The cursor behind both is computed from the cursor in front of them
+    (`mxfp4.ring_skip`).
 
     Example: with `mxfp4.wgmma ... columns 4 tokens(%n by 8)` in it, a loop becomes
 
     ```mlir
+    %c = mxfp4.ring_skip %at steps 15 : !mxfp4.cursor<30 by 3>
     %few = arith.cmpi ule, %n, %c8 : index
     %r = scf.if %few -> (vector<1x4x4xf32>) {
       ... // The loop with mxfp4.wgmma ... columns 1 tokens(%n by 8).
@@ -179,32 +169,60 @@ def VersionLoops : Pass<"mxfp4-version-loops"> {
     ```
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
+    "::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect"
   ];
 }
 
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
   let summary = "Decode the next fragment while wgmma runs";
   let description = [{
-    Software-pipelines a consumer's loop over K, a 64-row block at a time: the
-    thread starts the group of wgmma of one block, waits for the group before it
-    and, if that was the last of its step, releases the stage. While the new group
-    runs, it decodes the next block from raw words that it holds already, waits
-    for the stage of the block after that, and loads its raw words.
+    Software-pipelines the loop over K of a role that multiplies, a 64-row block
+    at a time: the thread starts the group of wgmma of one block, waits for the
+    group before it and, if that was the last of its step, releases the stage.
+    While the new group runs, the thread decodes the next block from raw words that
+    it holds already, waits for the stage of the block after that, and loads the
+    raw words of that block.
 
-    Two sets of fragments, with `placement=shared` two decoded buffers, take
-    turns. With an odd number of blocks a step the loop is unrolled by two, so
-    that each set keeps registers of its own: handing one set on through a copy
-    makes ptxas serialise the groups. A step that is left over goes ahead of the
-    loop.
+    Two sets of fragments, with `placement=shared` two decoded buffers, take turns.
+    With an odd number of blocks a step the loop is unrolled by two, so that each
+    set keeps registers of its own: handing one set on through a copy makes ptxas
+    serialise the groups. A step that is left over goes ahead of the loop.
 
-    Preconditions: the loop as `mxfp4-insert-decode` leaves it, marked
-    `mxfp4.overlap`, with a constant number of steps; what does not change from
-    step to step, such as the place of a warp, is computed outside of it
-    (`loop-invariant-code-motion`).
+    Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
+    `mxfp4.block_matmul`, of a schedule with
+    `overlap_decode`. `mxfp4-lower-program` lowers the others, one part
+    behind the other.
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
+    "::mlir::arith::ArithDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
+def LowerProgram : Pass<"mxfp4-lower-program"> {
+  let summary = "The structure of a kernel to loops, branches and barriers";
+  let description = [{
+    Lowers what gives a kernel its structure: `mxfp4.warp_roles` to branches on the
+    number of the warp, with registers handed over and one elected thread where a
+    role says so; `mxfp4.for_tiles`, `mxfp4.take_tiles`, `mxfp4.hand_out_tiles` and
+    `mxfp4.k_loop` to loops of `scf`; `mxfp4.block_matmul` to its parts, one block
+    after the other; `mxfp4.build_tile_table` to a scan over the offsets by the
+    first warp; rings to two arrays of barriers, and cursors to a slot and a
+    parity, which the loops carry.
+
+    A `mxfp4.k_loop` without a ring becomes a loop in which the CTA waits for its
+    copies and meets at a barrier before and behind the multiplication.
+
+    Leaves behind: `scf`, `arith`, `memref`, operations on barriers, tiles and
+    fragments, and `mxfp4.locate_tile`, which `mxfp4-lower-to-nvvm` takes.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
   ];
 }
 

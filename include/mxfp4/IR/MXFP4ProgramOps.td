@@ -1,0 +1,619 @@
+//===- MXFP4ProgramOps.td - The structure of a kernel ------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Tiles of a persistent kernel, the loop over K, warp roles, and rings through
+// which roles hand data to each other. `mxfp4-tile` builds them, the passes
+// behind it rewrite them, and `mxfp4-lower-program` turns them into loops,
+// branches and barriers.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_MXFP4PROGRAMOPS
+#define MXFP4_IR_MXFP4PROGRAMOPS
+
+include "mxfp4/IR/MXFP4HopperOps.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/LoopLikeInterface.td"
+
+def MXFP4_YieldOp : MXFP4_Op<"yield", [Pure, ReturnLike, Terminator]> {
+  let summary = "Values of a region of a program operation";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+  let builders = [OpBuilder<(ins)>];
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+def MXFP4_SharedBufferOp : MXFP4_Op<"shared_buffer", [Pure]> {
+  let summary = "A region of the dynamic shared memory of a CTA";
+  let description = [{
+    The bytes from `offset` on, as a memref. Which region lies where is a
+    function of the schedule (`mxfp4/Core/Schedule.h`).
+
+    Example:
+
+    ```mlir
+    %x = mxfp4.shared_buffer at 0
+        : memref<12x64x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let results = (outs AnyStridedMemRef:$buffer);
+  let assemblyFormat = "`at` $offset attr-dict `:` type($buffer)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+defvar OptionalGlobalBuffer = Arg<Optional<AnyStridedMemRef>, "global memory",
+                                  [MemRead]>;
+defvar OptionalErrorWord = Arg<Optional<AnyStridedMemRef>, "global memory",
+                               [MemRead, MemWrite]>;
+
+def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
+  let summary = "Count the tiles of each group";
+  let description = [{
+    For all threads of a CTA together: checks the offsets, `G+1` i32, against the
+    number of rows, and fills the table of tiles in shared memory that
+    `mxfp4.for_tiles` searches (`mxfp4.locate_tile` says what the table holds).
+    All threads see the table behind the operation. Bad offsets leave a table
+    without tiles and set bit 0 of the error word.
+
+    Example:
+
+    ```mlir
+    mxfp4.build_tile_table %table offsets(%o) rows(%rows) error(%e : memref<1xi32>)
+        {schedule = #mxfp4.schedule<...>}
+        : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32>
+    ```
+  }];
+  let arguments = (ins SharedDestination:$table, GlobalBuffer:$offsets,
+                       I32:$rows, OptionalErrorWord:$error,
+                       MXFP4_Schedule:$schedule);
+  let assemblyFormat = [{
+    $table `offsets` `(` $offsets `)` `rows` `(` $rows `)`
+    (`error` `(` $error^ `:` type($error) `)`)? attr-dict
+    `:` type($table) `,` type($offsets)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_TileCountOp : MXFP4_Op<"tile_count"> {
+  let summary = "The number of tiles in a table";
+  let description = [{
+    `columns` tiles along N for each row tile that the table counts; 0 if the
+    offsets were bad.
+
+    Example:
+
+    ```mlir
+    %n = mxfp4.tile_count %table groups 32 columns 45
+        : memref<34xi32, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins SharedSource:$table, I64Attr:$groups, I64Attr:$columns);
+  let results = (outs Index:$count);
+  let assemblyFormat = [{
+    $table `groups` $groups `columns` $columns attr-dict `:` type($table)
+  }];
+  let hasVerifier = 1;
+}
+
+class MXFP4_TileLoopOp<string mnemonic, list<Trait> traits = []>
+    : MXFP4_Op<mnemonic, traits # [
+        RecursiveMemoryEffects,
+        SingleBlockImplicitTerminator<"YieldOp">,
+        DeclareOpInterfaceMethods<OpAsmOpInterface,
+                                  ["getAsmBlockArgumentNames"]>]> {
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs Variadic<AnyType>:$results);
+  let hasVerifier = 1;
+  code tileArguments = [{
+    /// The expert (-1: none), first row, number of rows and number along N of
+    /// the tile, indices.
+    static constexpr unsigned kTileArguments = 4;
+    ::mlir::Value getExpert() { return getBody().getArgument(0); }
+    ::mlir::Value getRow() { return getBody().getArgument(1); }
+    ::mlir::Value getValid() { return getBody().getArgument(2); }
+    ::mlir::Value getColumn() { return getBody().getArgument(3); }
+    ::mlir::Block::BlockArgListType getCarried() {
+      return getBody().getArguments().drop_front(kTileArguments);
+    }
+    ::mlir::Operation *getYield() { return getBody().front().getTerminator(); }
+  }];
+  let extraClassDeclaration = tileArguments;
+}
+
+def MXFP4_ForTilesOp : MXFP4_TileLoopOp<"for_tiles",
+    [AttrSizedOperandSegments]> {
+  let summary = "The tiles of a persistent CTA";
+  let description = [{
+    Runs the body for the tiles `first`, `first + stride`, ... below `count`. The
+    arguments of the body are what `mxfp4.locate_tile` finds for a tile: its
+    expert (-1 for none: the rows of the tile are zeros), its first row, its
+    number of rows, and its number along N; then the values that the loop
+    carries, such as cursors of rings.
+
+    Example:
+
+    ```mlir
+    mxfp4.for_tiles %cta to %count step %ctas in %table offsets(%o)
+        experts 32 columns 45 {schedule = #mxfp4.schedule<...>}
+        : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32> {
+    ^bb0(%expert: index, %row: index, %rows: index, %column: index):
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins Index:$first, Index:$count, Index:$stride,
+                       SharedSource:$table, GlobalBuffer:$offsets,
+                       OptionalGlobalBuffer:$expert_ids,
+                       OptionalErrorWord:$error, Variadic<AnyType>:$inits,
+                       I64Attr:$experts, I64Attr:$columns,
+                       MXFP4_Schedule:$schedule);
+  let assemblyFormat = [{
+    $first `to` $count `step` $stride `in` $table `offsets` `(` $offsets `)`
+    (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
+    (`error` `(` $error^ `:` type($error) `)`)?
+    `experts` $experts `columns` $columns
+    (`init` `(` $inits^ `)` `->` type($results))? attr-dict
+    `:` type($table) `,` type($offsets) (`,` type($inits)^)? $body
+  }];
+}
+
+def MXFP4_TakeTilesOp : MXFP4_TileLoopOp<"take_tiles"> {
+  let summary = "The tiles that the scheduler hands out";
+  let description = [{
+    Runs the body for each tile that `mxfp4.hand_out_tiles` puts into the queue, a
+    ring and the four i32 of each of its slots, until the end of the tiles. Each
+    warp of a role takes every tile; a role of one thread a warp takes it with
+    that thread. The arguments of the body are those of `mxfp4.for_tiles`.
+
+    Example:
+
+    ```mlir
+    mxfp4.take_tiles %queue[%fields] : !mxfp4.ring<2>,
+        memref<2x4xi32, #gpu.address_space<workgroup>> {
+    ^bb0(%expert: index, %row: index, %rows: index, %column: index):
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins MXFP4_Ring:$queue, SharedSource:$fields,
+                       Variadic<AnyType>:$inits);
+  let assemblyFormat = [{
+    $queue `[` $fields `]` (`init` `(` $inits^ `)` `->` type($results))? attr-dict
+    `:` type($queue) `,` type($fields) (`,` type($inits)^)? $body
+  }];
+  let extraClassDeclaration = tileArguments;
+}
+
+def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
+    [AttrSizedOperandSegments]> {
+  let summary = "Hand out tiles to the roles of a CTA";
+  let description = [{
+    By one thread: finds each tile of the CTA and puts it into the queue for the
+    roles that take it (`mxfp4.take_tiles`), then the end. The first tile is
+    `first`. With a counter, two i32 in global memory that all CTAs share and
+    that are zeros between launches, the next tile is the first that no CTA has
+    taken; without one it is `stride` tiles further on.
+
+    Example:
+
+    ```mlir
+    mxfp4.hand_out_tiles %cta to %count step %ctas in %table offsets(%o)
+        experts 32 columns 45 to %queue[%fields] counter(%c : memref<2xi32>)
+        {schedule = #mxfp4.schedule<...>}
+        : memref<34xi32, #gpu.address_space<workgroup>>, memref<33xi32>,
+        !mxfp4.ring<2>, memref<2x4xi32, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins Index:$first, Index:$count, Index:$stride,
+                       SharedSource:$table, GlobalBuffer:$offsets,
+                       OptionalGlobalBuffer:$expert_ids,
+                       OptionalErrorWord:$error, I64Attr:$experts,
+                       I64Attr:$columns, MXFP4_Ring:$queue,
+                       SharedDestination:$fields,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$counter,
+                       MXFP4_Schedule:$schedule);
+  let assemblyFormat = [{
+    $first `to` $count `step` $stride `in` $table `offsets` `(` $offsets `)`
+    (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
+    (`error` `(` $error^ `:` type($error) `)`)?
+    `experts` $experts `columns` $columns `to` $queue `[` $fields `]`
+    (`counter` `(` $counter^ `:` type($counter) `)`)? attr-dict
+    `:` type($table) `,` type($offsets) `,` type($queue) `,` type($fields)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The loop over K
+//===----------------------------------------------------------------------===//
+
+def MXFP4_KLoopOp : MXFP4_Op<"k_loop", [
+    AttrSizedOperandSegments, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<LoopLikeOpInterface,
+                              ["getInitsMutable", "getLoopResults",
+                               "getRegionIterArgs", "getYieldedValuesMutable"]>,
+    SingleBlockImplicitTerminator<"YieldOp">,
+    DeclareOpInterfaceMethods<OpAsmOpInterface,
+                              ["getAsmBlockArgumentNames"]>]> {
+  let summary = "The loop over the k64 steps of a tile";
+  let description = [{
+    Runs the body for the steps 0 to `steps - 1`, or for the part of them that a
+    K slice multiplies (`slice(%s of S)`, see Schedule::sliceSteps). The arguments
+    of the body are the number of the step, with a ring the cursor of the role,
+    and the carried values (sums, as a rule).
+
+    Without a ring, the operations of the body act one after the other for the
+    whole CTA: a copy has landed before the next operation reads it, and nothing
+    overwrites a stage that is still read. `mxfp4-pipeline-copies` and
+    `mxfp4-specialize-warps` bring copies forward.
+
+    A loop that `fills` a ring waits in each step until the slot at its cursor is
+    empty; the body then announces and starts the copies that fill the slot. A
+    loop that `drains` a ring waits in each step until the slot is full and
+    releases the slot behind the body. Both return the cursor behind the last
+    step as their last result.
+
+    Example:
+
+    ```mlir
+    %sum, %next = mxfp4.k_loop to 45 drains %ring at %c init(%zero)
+        {schedule = #mxfp4.schedule<...>} : !mxfp4.ring<12>,
+        !mxfp4.cursor<12>, vector<3x8x4xf32> {
+    ^bb0(%step: index, %at: !mxfp4.cursor<12>, %sums: vector<3x8x4xf32>):
+      ...
+      mxfp4.yield %new : vector<3x8x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins I64Attr:$steps, Optional<Index>:$slice,
+                       Optional<MXFP4_Ring>:$ring, Optional<MXFP4_Cursor>:$cursor,
+                       Variadic<AnyType>:$inits, UnitAttr:$fills,
+                       MXFP4_Schedule:$schedule);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [
+    OpBuilder<(ins "int64_t":$steps, "::mlir::ValueRange":$inits,
+                   "ScheduleAttr":$schedule)>,
+    OpBuilder<(ins "int64_t":$steps, "::mlir::Value":$slice,
+                   "::mlir::Value":$ring, "::mlir::Value":$cursor, "bool":$fills,
+                   "::mlir::ValueRange":$inits, "ScheduleAttr":$schedule)>];
+  let extraClassDeclaration = [{
+    bool drains() { return getRing() && !getFills(); }
+    ::mlir::Value getStep() { return getBody().getArgument(0); }
+    /// The cursor of a step, if the loop has a ring.
+    ::mlir::Value getCursorOfStep() { return getBody().getArgument(1); }
+    ::mlir::Block::BlockArgListType getCarried() {
+      return getBody().getArguments().drop_front(getRing() ? 2 : 1);
+    }
+    /// The cursor behind the loop, if it has a ring.
+    ::mlir::Value getLastCursor() { return getResults().back(); }
+    ::mlir::Operation *getYield() { return getBody().front().getTerminator(); }
+    /// The only operation of a type in the body; null if there is none or are
+    /// several.
+    template <typename Op> Op getOnly() {
+      auto ops = getBody().getOps<Op>();
+      return ops.empty() || std::next(ops.begin()) != ops.end()
+                 ? Op()
+                 : *ops.begin();
+    }
+  }];
+}
+
+def MXFP4_BlockMatmulOp : MXFP4_Op<"block_matmul", [
+    RecursiveMemoryEffects,
+    SingleBlock, AllTypesMatch<["accumulator", "result"]>,
+    DeclareOpInterfaceMethods<OpAsmOpInterface,
+                              ["getAsmBlockArgumentNames"]>]> {
+  let summary = "Multiply a staged tile block by block of 64 rows";
+  let description = [{
+    What a consumer warpgroup does with its part of a staged tile, in three parts
+    for each 64-row block, so that a later pass may run the parts of different
+    blocks at the same time:
+
+    - `fetch` loads what a thread holds of a block, still packed; its arguments
+      are the slot of the stage and the number of the block;
+    - `decode` decodes the words to fragments, or into a buffer in shared memory
+      (`placement=shared`), which it leaves visible to wgmma;
+    - `multiply` starts one `mxfp4.wgmma` on the sums of the block; its arguments
+      are the slot, the sums and the fragments.
+
+    The meaning is that of one block after the other, each with a wait for its
+    wgmma. Buffers in shared memory (`buffer` of `mxfp4.store_decoded` and
+    `mxfp4.wgmma`, 0 in the regions) take turns from block to block.
+
+    Example:
+
+    ```mlir
+    %1 = mxfp4.block_matmul %0 at [%slot] fetch {
+    ^bb0(%s: index, %block: index):
+      ...
+      mxfp4.yield %c0, %c1, %c2, %c3, %scales : i32, i32, i32, i32, i32
+    } decode {
+    ^bb0(%c0: i32, %c1: i32, %c2: i32, %c3: i32, %scales: i32):
+      ...
+    } multiply {
+    ^bb0(%s: index, %sums: vector<8x4xf32>, %a0: vector<2xbf16>, ...):
+      %r = mxfp4.wgmma %sums a(%a0, ...) b(%stage[%s]) columns 8 tokens(%n by 8)
+          : ...
+      mxfp4.yield %r : vector<8x4xf32>
+    } : vector<3x8x4xf32>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
+                       Index:$slot);
+  let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
+  let regions = (region SizedRegion<1>:$fetch, SizedRegion<1>:$decode,
+                        SizedRegion<1>:$multiply);
+  let assemblyFormat = [{
+    $accumulator `at` `[` $slot `]` `fetch` $fetch `decode` $decode `multiply`
+    $multiply attr-dict `:` type($accumulator)
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getBlocks() { return getAccumulator().getType().getDimSize(0); }
+    /// The multiplication of a block.
+    WgmmaOp getWgmma();
+    /// Whether blocks are decoded into shared memory.
+    bool decodesToShared();
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Warp roles
+//===----------------------------------------------------------------------===//
+
+def MXFP4_WarpRolesOp : MXFP4_Op<"warp_roles", [
+    RecursiveMemoryEffects, NoTerminator, SingleBlock, NoRegionArguments,
+    HasOnlyGraphRegion]> {
+  let summary = "Each warp of a CTA plays one role";
+  let description = [{
+    The roles run at the same time, on the warps of the CTA in the order of the
+    roles: the first has the warps from 0 on. They meet through rings.
+
+    Example:
+
+    ```mlir
+    mxfp4.warp_roles {
+      mxfp4.role "multiply" warps 12 registers 232 { ... }
+      mxfp4.role "copy" warps 3 registers 40 one_thread { ... }
+      mxfp4.role "schedule" warps 1 one_thread { ... }
+    }
+    ```
+  }];
+  let regions = (region SizedRegion<1>:$roles);
+  let assemblyFormat = "$roles attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<RoleOp> getOrderedRoles();
+    /// Warps of all roles.
+    int64_t countWarps();
+  }];
+}
+
+def MXFP4_RoleOp : MXFP4_Op<"role", [
+    RecursiveMemoryEffects, HasParent<"WarpRolesOp">,
+    SingleBlockImplicitTerminator<"YieldOp">,
+    DeclareOpInterfaceMethods<OpAsmOpInterface,
+                              ["getAsmBlockArgumentNames"]>]> {
+  let summary = "What some warps of a CTA do";
+  let description = [{
+    The argument of the body is the number of the warp within the role. With
+    `one_thread` one elected thread of each warp runs the body, otherwise all of
+    them. `registers` is the number of registers a thread has while it plays the
+    role, which whole warpgroups agree on: roles that name none share those of the
+    role in front of them. The name is for readers.
+  }];
+  let arguments = (ins StrAttr:$name, I64Attr:$warps,
+                       OptionalAttr<I64Attr>:$registers, UnitAttr:$one_thread);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $name `warps` $warps (`registers` $registers^)? (`one_thread` $one_thread^)?
+    attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Value getWarp() { return getBody().getArgument(0); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Rings
+//===----------------------------------------------------------------------===//
+
+def MXFP4_CreateRingOp : MXFP4_Op<"create_ring",
+    [AllTypesMatch<["full", "empty"]>]> {
+  let summary = "Set up a ring";
+  let description = [{
+    For all threads of a CTA, whose warps share the work: sets up the barriers of
+    a ring. A slot is full after `fills` arrivals and the bytes that these
+    announce, and empty again after `releases` arrivals. Roles may use the ring
+    after `nvvm.fence.mbarrier.init` and a barrier of the CTA.
+
+    Example:
+
+    ```mlir
+    %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 12
+        : memref<6xi64, #gpu.address_space<workgroup>> -> !mxfp4.ring<6>
+    ```
+  }];
+  let arguments = (ins Barriers:$full, Barriers:$empty, I64Attr:$fills,
+                       I64Attr:$releases);
+  let results = (outs MXFP4_Ring:$ring);
+  let assemblyFormat = [{
+    `full` `(` $full `)` `empty` `(` $empty `)` `fills` $fills
+    `releases` $releases attr-dict `:` type($full) `->` type($ring)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_RingStartOp : MXFP4_Op<"ring_start", [Pure]> {
+  let summary = "A cursor at the first slot of a role";
+  let description = [{
+    Slot 0, or of several K slices the slot of the role's slice, in the first
+    phase.
+
+    Examples:
+
+    ```mlir
+    %c = mxfp4.ring_start : !mxfp4.cursor<12>
+    %d = mxfp4.ring_start slice(%s) : !mxfp4.cursor<12 by 3>
+    ```
+  }];
+  let arguments = (ins Optional<Index>:$slice);
+  let results = (outs MXFP4_Cursor:$cursor);
+  let assemblyFormat = [{
+    (`slice` `(` $slice^ `)`)? attr-dict `:` type($cursor)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_RingNextOp : MXFP4_Op<"ring_next",
+    [Pure, AllTypesMatch<["cursor", "next"]>]> {
+  let summary = "A cursor one step on";
+  let description = [{
+    The role's next slot; behind its last slot, its first one with the other
+    parity.
+
+    Example:
+
+    ```mlir
+    %d = mxfp4.ring_next %c slice(%s) : !mxfp4.cursor<12 by 3>
+    ```
+  }];
+  let arguments = (ins MXFP4_Cursor:$cursor, Optional<Index>:$slice);
+  let results = (outs MXFP4_Cursor:$next);
+  let assemblyFormat = [{
+    $cursor (`slice` `(` $slice^ `)`)? attr-dict `:` type($cursor)
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_RingSkipOp : MXFP4_Op<"ring_skip",
+    [Pure, AllTypesMatch<["cursor", "behind"]>]> {
+  let summary = "A cursor several steps on";
+  let description = [{
+    What `steps` times `mxfp4.ring_next` gives, computed at once.
+
+    Example:
+
+    ```mlir
+    %d = mxfp4.ring_skip %c steps 15 : !mxfp4.cursor<12 by 3>
+    ```
+  }];
+  let arguments = (ins MXFP4_Cursor:$cursor,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$steps);
+  let results = (outs MXFP4_Cursor:$behind);
+  let assemblyFormat = "$cursor `steps` $steps attr-dict `:` type($cursor)";
+}
+
+def MXFP4_RingSlotOp : MXFP4_Op<"ring_slot", [Pure]> {
+  let summary = "The number of the slot at a cursor";
+  let description = [{
+    Example:
+
+    ```mlir
+    %slot = mxfp4.ring_slot %c : !mxfp4.cursor<12>
+    ```
+  }];
+  let arguments = (ins MXFP4_Cursor:$cursor);
+  let results = (outs Index:$slot);
+  let assemblyFormat = "$cursor attr-dict `:` type($cursor)";
+}
+
+class MXFP4_RingAccessOp<string mnemonic> : MXFP4_Op<mnemonic, [
+    MemoryEffects<[MemRead, MemWrite]>]> {
+  let hasVerifier = 1;
+}
+
+def MXFP4_RingAcquireOp : MXFP4_RingAccessOp<"ring_acquire"> {
+  let summary = "Wait until a slot is empty";
+  let description = [{
+    For a role that fills: waits until all readers have released the slot of the
+    phase before. In the first phase nobody has to.
+
+    Example:
+
+    ```mlir
+    mxfp4.ring_acquire %ring[%c] : !mxfp4.ring<12>, !mxfp4.cursor<12>
+    ```
+  }];
+  let arguments = (ins MXFP4_Ring:$ring, MXFP4_Cursor:$cursor);
+  let assemblyFormat = [{
+    $ring `[` $cursor `]` attr-dict `:` type($ring) `,` type($cursor)
+  }];
+}
+
+def MXFP4_RingFillOp : MXFP4_RingAccessOp<"ring_fill"> {
+  let summary = "Announce the bytes that fill a slot";
+  let description = [{
+    An arrival of one thread: the slot is full when so many bytes (i32, less than
+    2^20) have been copied into it.
+
+    Example:
+
+    ```mlir
+    mxfp4.ring_fill %ring[%c] bytes(%n) : !mxfp4.ring<12>, !mxfp4.cursor<12>
+    ```
+  }];
+  let arguments = (ins MXFP4_Ring:$ring, MXFP4_Cursor:$cursor, I32:$bytes);
+  let assemblyFormat = [{
+    $ring `[` $cursor `]` `bytes` `(` $bytes `)` attr-dict
+    `:` type($ring) `,` type($cursor)
+  }];
+}
+
+def MXFP4_RingWaitOp : MXFP4_RingAccessOp<"ring_wait"> {
+  let summary = "Wait until a slot is full";
+  let description = [{
+    Example:
+
+    ```mlir
+    mxfp4.ring_wait %ring[%c] : !mxfp4.ring<12>, !mxfp4.cursor<12>
+    ```
+  }];
+  let arguments = (ins MXFP4_Ring:$ring, MXFP4_Cursor:$cursor);
+  let assemblyFormat = [{
+    $ring `[` $cursor `]` attr-dict `:` type($ring) `,` type($cursor)
+  }];
+}
+
+def MXFP4_RingReleaseOp : MXFP4_RingAccessOp<"ring_release"> {
+  let summary = "Give a slot back";
+  let description = [{
+    One arrival for each warp, behind a barrier of the warp: all that the warp
+    has done with the slot is done. With `one_thread`, an arrival of the one
+    thread that runs the operation.
+
+    Example:
+
+    ```mlir
+    mxfp4.ring_release %ring[%c] : !mxfp4.ring<12>, !mxfp4.cursor<12>
+    ```
+  }];
+  let arguments = (ins MXFP4_Ring:$ring, MXFP4_Cursor:$cursor,
+                       UnitAttr:$one_thread);
+  let assemblyFormat = [{
+    $ring `[` $cursor `]` (`one_thread` $one_thread^)? attr-dict
+    `:` type($ring) `,` type($cursor)
+  }];
+}
+
+#endif // MXFP4_IR_MXFP4PROGRAMOPS

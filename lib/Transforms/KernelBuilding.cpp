@@ -1,0 +1,67 @@
+//===- KernelBuilding.cpp - What passes build kernels from ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilding.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+Value mxfp4::indexConstant(ImplicitLocOpBuilder &b, int64_t value) {
+  return arith::ConstantIndexOp::create(b, value);
+}
+
+Value mxfp4::i32Constant(ImplicitLocOpBuilder &b, int64_t value) {
+  return arith::ConstantIntOp::create(b, b.getI32Type(), value);
+}
+
+MemRefType mxfp4::sharedType(ArrayRef<int64_t> shape, Type element) {
+  auto space = gpu::AddressSpaceAttr::get(element.getContext(),
+                                          gpu::AddressSpace::Workgroup);
+  return MemRefType::get(shape, element, AffineMap(), space);
+}
+
+Value mxfp4::sharedBuffer(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
+                          Type element, int64_t offset) {
+  return SharedBufferOp::create(b, sharedType(shape, element), offset);
+}
+
+Value mxfp4::makeUniform(ImplicitLocOpBuilder &b, Value number) {
+  number = arith::IndexCastOp::create(b, b.getI32Type(), number);
+  number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)
+               .getShuffleResult();
+  return arith::IndexCastOp::create(b, b.getIndexType(), number);
+}
+
+SmallVector<Value> mxfp4::inlineRegion(ImplicitLocOpBuilder &b, Region &region,
+                                       ValueRange arguments) {
+  IRMapping mapping;
+  mapping.map(region.getArguments(), arguments);
+  for (Operation &op : region.front().without_terminator())
+    b.clone(op, mapping);
+  return llvm::map_to_vector(
+      region.front().getTerminator()->getOperands(),
+      [&](Value value) { return mapping.lookupOrDefault(value); });
+}
+
+SmallVector<Value> mxfp4::inlinePart(ImplicitLocOpBuilder &b, Region &part,
+                                     ValueRange arguments, int64_t buffer) {
+  IRMapping mapping;
+  mapping.map(part.getArguments(), arguments);
+  for (Operation &op : part.front().without_terminator()) {
+    Operation *clone = b.clone(op, mapping);
+    if (auto store = dyn_cast<StoreDecodedOp>(clone))
+      store.setBuffer(buffer);
+    if (auto wgmma = dyn_cast<WgmmaOp>(clone); wgmma && wgmma.getDecoded())
+      wgmma.setBuffer(buffer);
+  }
+  return llvm::map_to_vector(
+      part.front().getTerminator()->getOperands(),
+      [&](Value value) { return mapping.lookupOrDefault(value); });
+}

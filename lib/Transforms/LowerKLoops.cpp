@@ -1,0 +1,154 @@
+//===- LowerKLoops.cpp - Loops over K to scf ------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilding.h"
+#include "ProgramLowering.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// One of a few numbers, one for each slice.
+static Value ofSlice(ImplicitLocOpBuilder &b, Value slice,
+                     ArrayRef<int64_t> numbers) {
+  const int64_t first = numbers[0], stride = numbers[1] - first;
+  bool isEven = true;
+  for (auto [at, number] : llvm::enumerate(numbers))
+    isEven &= number == first + int64_t(at) * stride;
+  if (isEven && stride == 0)
+    return indexConstant(b, first);
+  if (isEven)
+    return arith::AddIOp::create(
+        b, indexConstant(b, first),
+        arith::MulIOp::create(b, slice, indexConstant(b, stride)));
+  Value chosen = indexConstant(b, numbers.back());
+  int64_t other = numbers.size() - 2;
+  while (numbers[other] == numbers.back())
+    --other;
+  for (; other >= 0; --other) {
+    Value isOther = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice,
+                                          indexConstant(b, other));
+    chosen = arith::SelectOp::create(b, isOther,
+                                     indexConstant(b, numbers[other]), chosen);
+  }
+  return chosen;
+}
+
+namespace {
+/// The steps that a loop runs: all of them, or those of a K slice.
+struct Steps {
+  Value count;
+  /// The first, or null for 0.
+  Value begin;
+};
+} // namespace
+
+static Steps stepsOf(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  if (!loop.getSlice())
+    return {indexConstant(b, loop.getSteps()), Value()};
+  const Schedule schedule = loop.getSchedule().toSchedule();
+  SmallVector<int64_t> begins, counts;
+  for (int number = 0; number < schedule.kSlices; ++number) {
+    const Schedule::Steps taken = schedule.sliceSteps(number, loop.getSteps());
+    begins.push_back(taken.begin);
+    counts.push_back(taken.count);
+  }
+  Value count = ofSlice(b, loop.getSlice(), counts);
+  return {count, ofSlice(b, loop.getSlice(), begins)};
+}
+
+/// Block after block of 64 rows: load, decode, multiply, wait.
+static void lowerBlocks(BlockMatmulOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Value result = op.getAccumulator();
+  for (int64_t block = 0; block < op.getBlocks(); ++block) {
+    const int64_t buffer = block % 2;
+    SmallVector<Value> values = inlineRegion(
+        b, op.getFetch(), {op.getSlot(), indexConstant(b, block)});
+    // A warp could write a block while another warp still reads the one that
+    // was in its buffer.
+    if (op.decodesToShared())
+      SyncWarpgroupOp::create(b);
+    values = inlinePart(b, op.getDecode(), values, buffer);
+    Value sums =
+        vector::ExtractOp::create(b, result, ArrayRef<int64_t>{block});
+    values.insert(values.begin(), {op.getSlot(), sums});
+    sums = inlinePart(b, op.getMultiply(), values, buffer).front();
+    sums = WgmmaWaitOp::create(b, sums.getType(), sums);
+    result = vector::InsertOp::create(b, sums, result,
+                                      ArrayRef<int64_t>{block});
+  }
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+/// Without a ring, all threads of the CTA meet between a copy and what reads
+/// it, and between that and the next copy.
+static SmallVector<Value> inlineSynchronously(ImplicitLocOpBuilder &b,
+                                              KLoopOp loop,
+                                              ArrayRef<Value> arguments) {
+  SmallVector<Value> yielded = inlineRegion(b, loop.getBody(), arguments);
+  Operation *lastCopy = nullptr;
+  for (Operation &op : *b.getInsertionBlock())
+    if (isa<CopyActivationsOp, CopyWeightsOp>(op))
+      lastCopy = &op;
+  if (!lastCopy)
+    return yielded;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfter(lastCopy);
+  NVVM::CpAsyncCommitGroupOp::create(b);
+  NVVM::CpAsyncWaitGroupOp::create(b, 0);
+  gpu::BarrierOp::create(b);
+  b.setInsertionPointToEnd(b.getInsertionBlock());
+  gpu::BarrierOp::create(b);
+  return yielded;
+}
+
+void mxfp4::lowerKLoop(KLoopOp loop) {
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  const Steps steps = stepsOf(b, loop);
+  SmallVector<Value> inits(loop.getInits());
+  if (loop.getRing())
+    inits.push_back(loop.getCursor());
+  auto lowered = scf::ForOp::create(
+      b, indexConstant(b, 0), steps.count, indexConstant(b, 1), inits,
+      [&](OpBuilder &builder, Location, Value number, ValueRange carried) {
+        b.restoreInsertionPoint(builder.saveInsertionPoint());
+        if (steps.begin)
+          number = arith::AddIOp::create(b, number, steps.begin);
+        SmallVector<Value> arguments = {number};
+        if (!loop.getRing()) {
+          llvm::append_range(arguments, carried);
+          scf::YieldOp::create(b, inlineSynchronously(b, loop, arguments));
+          return;
+        }
+        Value cursor = carried.back();
+        arguments.push_back(cursor);
+        llvm::append_range(arguments, carried.drop_back());
+        if (loop.getFills())
+          RingAcquireOp::create(b, loop.getRing(), cursor);
+        else
+          RingWaitOp::create(b, loop.getRing(), cursor);
+        SmallVector<Value> yielded =
+            inlineRegion(b, loop.getBody(), arguments);
+        if (loop.drains())
+          RingReleaseOp::create(b, loop.getRing(), cursor,
+                                /*one_thread=*/false);
+        yielded.push_back(RingNextOp::create(b, cursor, loop.getSlice()));
+        scf::YieldOp::create(b, yielded);
+      });
+  SmallVector<BlockMatmulOp> matmuls(
+      lowered.getBody()->getOps<BlockMatmulOp>());
+  for (BlockMatmulOp matmul : matmuls)
+    lowerBlocks(matmul);
+  loop.replaceAllUsesWith(lowered.getResults());
+  loop.erase();
+}

@@ -1,0 +1,177 @@
+//===- LowerProgram.cpp - The structure of a kernel to scf ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelBuilding.h"
+#include "ProgramLowering.h"
+#include "RaggedGrid.h"
+
+#include "mxfp4/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace mxfp4 {
+#define GEN_PASS_DEF_LOWERPROGRAM
+#include "mxfp4/Transforms/Passes.h.inc"
+} // namespace mxfp4
+
+using namespace mlir;
+using namespace mxfp4;
+
+static void lowerBuffer(SharedBufferOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Value all = gpu::DynamicSharedMemoryOp::create(
+      b, sharedType({ShapedType::kDynamic}, b.getI8Type()));
+  auto view = memref::ViewOp::create(
+      b, cast<MemRefType>(op.getBuffer().getType()), all,
+      indexConstant(b, op.getOffset()), ValueRange{});
+  op.replaceAllUsesWith(view.getResult());
+  op.erase();
+}
+
+/// What the table and its lowering need to know of a schedule.
+static RaggedGrid gridOf(Value table, Value offsets, ScheduleAttr attr) {
+  const Schedule schedule = attr.toSchedule();
+  RaggedGrid grid;
+  grid.offsets = offsets;
+  grid.table = table;
+  grid.groups = cast<MemRefType>(offsets.getType()).getDimSize(0) - 1;
+  grid.tileTokens = schedule.tileTokens;
+  grid.tokenStep = schedule.heightStep();
+  grid.fullFirst = schedule.fullTilesFirst;
+  return grid;
+}
+
+/// The first warp fills the table, and all wait for it.
+static void lowerTable(BuildTileTableOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  RaggedGrid grid = gridOf(op.getTable(), op.getOffsets(), op.getSchedule());
+  grid.error = op.getError();
+  grid.rows = op.getRows();
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                                            thread, indexConstant(b, 32));
+  scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder inner(loc, then);
+    grid.emitTable(inner, thread);
+    scf::YieldOp::create(inner);
+  });
+  gpu::BarrierOp::create(b);
+  op.erase();
+}
+
+static void lowerCount(TileCountOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  RaggedGrid grid;
+  grid.table = op.getTable();
+  grid.groups = op.getGroups();
+  grid.columnTiles = op.getColumns();
+  op.replaceAllUsesWith(grid.emitTileCount(b));
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Roles
+//===----------------------------------------------------------------------===//
+
+static void setRegisters(ImplicitLocOpBuilder &b, RoleOp role,
+                         NVVM::SetMaxRegisterAction action) {
+  if (role.getRegisters())
+    NVVM::SetMaxRegisterOp::create(b, *role.getRegisters(), action);
+}
+
+/// The body of a role whose first warp has the number `first`, on the warps
+/// that the comparison of `warp` with `number` selects.
+static void emitRole(ImplicitLocOpBuilder &b, RoleOp role, Value warp,
+                     arith::CmpIPredicate predicate, int64_t number,
+                     int64_t first) {
+  OpBuilder::InsertionGuard guard(b);
+  Value isMine =
+      arith::CmpIOp::create(b, predicate, warp, indexConstant(b, number));
+  b.setInsertionPointToStart(scf::IfOp::create(b, isMine).thenBlock());
+  if (role.getOneThread()) {
+    Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
+    b.setInsertionPointToStart(scf::IfOp::create(b, elected).thenBlock());
+  }
+  inlineRegion(b, role.getBody(),
+               {arith::SubIOp::create(b, warp, indexConstant(b, first))});
+}
+
+/// Branches on the number of the warp. The first role has the most registers
+/// and takes over what the others, which come behind it, give up.
+static void lowerRoles(WarpRolesOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  SmallVector<RoleOp> roles = op.getOrderedRoles();
+  RoleOp front = roles.front();
+  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  Value warp =
+      makeUniform(b, arith::DivUIOp::create(b, thread, indexConstant(b, 32)));
+  Value isBehind =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
+                            indexConstant(b, front.getWarps()));
+  auto branch = scf::IfOp::create(b, isBehind, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(branch.thenBlock());
+  setRegisters(b, roles[1], NVVM::SetMaxRegisterAction::decrease);
+  // The last role first: its warp must not wait for the work of others.
+  int64_t end = op.countWarps();
+  for (RoleOp role : llvm::reverse(ArrayRef(roles).drop_front())) {
+    const int64_t first = end - role.getWarps();
+    const bool isLast = role == roles.back();
+    emitRole(b, role, warp,
+             isLast ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ult,
+             isLast ? first : end, first);
+    end = first;
+  }
+  b.setInsertionPointToStart(branch.elseBlock());
+  inlineRegion(b, front.getBody(), warp);
+  // Who a warp is needs no registers yet.
+  for (Operation &first : *branch.elseBlock())
+    if (!isPure(&first)) {
+      b.setInsertionPoint(&first);
+      break;
+    }
+  setRegisters(b, front, NVVM::SetMaxRegisterAction::increase);
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// Applies a lowering to all operations of a type, which it may erase.
+template <typename Op>
+static void lowerAll(Operation *root, void (*lower)(Op)) {
+  SmallVector<Op> ops;
+  root->walk<WalkOrder::PostOrder>([&](Op op) { ops.push_back(op); });
+  for (Op op : ops)
+    lower(op);
+}
+
+namespace {
+
+struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
+  using LowerProgramBase::LowerProgramBase;
+
+  void runOnOperation() override {
+    Operation *root = getOperation();
+    lowerAll<SharedBufferOp>(root, lowerBuffer);
+    lowerAll<BuildTileTableOp>(root, lowerTable);
+    lowerAll<TileCountOp>(root, lowerCount);
+    // From the inside to the outside.
+    lowerAll<KLoopOp>(root, lowerKLoop);
+    lowerAll<HandOutTilesOp>(root, lowerScheduler);
+    lowerAll<ForTilesOp>(root, lowerTileLoop);
+    lowerAll<TakeTilesOp>(root, lowerTileLoop);
+    lowerAll<WarpRolesOp>(root, lowerRoles);
+    if (failed(lowerRings(root)))
+      signalPassFailure();
+  }
+};
+
+} // namespace

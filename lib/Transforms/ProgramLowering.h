@@ -1,0 +1,33 @@
+//===- ProgramLowering.h - Pieces of mxfp4-lower-program --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The pass is split by subject: loops over tiles in LowerTileLoops.cpp, loops
+// over K in LowerKLoops.cpp, rings and cursors in LowerRings.cpp, and roles, the
+// table of tiles and shared memory in LowerProgram.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_PROGRAMLOWERING_H
+#define MXFP4_TRANSFORMS_PROGRAMLOWERING_H
+
+#include "mxfp4/IR/MXFP4.h"
+
+namespace mxfp4 {
+
+/// Turn operations into scf loops that carry what they carried, cursors among
+/// them.
+void lowerTileLoop(ForTilesOp tiles);
+void lowerTileLoop(TakeTilesOp tiles);
+void lowerScheduler(HandOutTilesOp scheduler);
+void lowerKLoop(KLoopOp loop);
+
+/// Turns rings into barriers, and cursors into a slot (index) and a parity
+/// (i32).
+mlir::LogicalResult lowerRings(mlir::Operation *root);
+
+} // namespace mxfp4
+
+#endif // MXFP4_TRANSFORMS_PROGRAMLOWERING_H
