@@ -329,6 +329,7 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
       const Placement where =
           fromSchedule ? op.getSchedule().getPlacement() : forced;
       if (where == Placement::Shared &&
+          op.getSchedule().getInstruction() == Instruction::MmaSync &&
           !op->getParentOfType<gpu::GPUFuncOp>()) {
         op.emitOpError("requires to be in a gpu.func to be decoded with "
                        "placement=shared");

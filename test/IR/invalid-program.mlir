@@ -110,7 +110,7 @@ func.func @count(%t: memref<7xi32, #shared>) {
 
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
-  // expected-error @below {{{requires expert ids of shape 4 and element type i32 in global memory, but got 'memref<3xi32>'}}}
+  // expected-error @below {{requires expert ids of shape 4 and element type i32 in global memory, but got 'memref<3xi32>'}}
   mxfp4.for_tiles %i to %i step %i in %t offsets(%o) expert_ids(%ids : memref<3xi32>) experts 4 columns 3
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32> {
   ^bb0(%e: index, %r: index, %v: index, %c: index):
@@ -129,7 +129,7 @@ func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
-  // expected-error @below {{{requires at least one expert and one column of tiles}}}
+  // expected-error @below {{requires at least one expert and one column of tiles}}
   mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 0 columns 3
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32> {
   ^bb0(%e: index, %r: index, %v: index, %c: index):
@@ -148,7 +148,7 @@ func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
 
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
-  // expected-error @below {{{requires a body that takes a tile (four indices) and the values that the loop carries}}}
+  // expected-error @below {{requires a body that takes a tile (four indices) and the values that the loop carries}}
   mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 4 columns 3
       {schedule = #few} : memref<6xi32, #shared>, memref<5xi32> {
   ^bb0(%e: index, %r: index, %v: index):
@@ -401,7 +401,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{{requires a fetch region that takes the slot and the number of the block (two indices)}}}
+    // expected-error @below {{requires a fetch region that takes the slot and the number of the block (two indices)}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index):
       mxfp4.yield %t : index
@@ -436,7 +436,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{{requires a decode region that takes what the fetch region yields}}}
+    // expected-error @below {{requires a decode region that takes what the fetch region yields}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index, %i: index):
       mxfp4.yield %t : index
@@ -471,7 +471,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{{requires a multiply region that takes the slot, the sums of a block and what the decode region yields}}}
+    // expected-error @below {{requires a multiply region that takes the slot, the sums of a block and what the decode region yields}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index, %i: index):
       mxfp4.yield %t : index
@@ -506,7 +506,7 @@ func.func @blocks(%r: !mxfp4.ring<6>, %c: !mxfp4.cursor<6>, %w: !w, %x: !x,
       : !mxfp4.ring<6>, !mxfp4.cursor<6>, vector<1x1x4xf32> {
   ^bb0(%s: index, %at: !mxfp4.cursor<6>, %sums: vector<1x1x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6>
-    // expected-error @below {{{requires a multiply region that yields the result of one mxfp4.wgmma on the sums of the block}}}
+    // expected-error @below {{requires a multiply region that yields the result of one mxfp4.wgmma on the sums of the block}}
     %m = mxfp4.block_matmul %sums at [%slot] fetch {
     ^bb0(%t: index, %i: index):
       mxfp4.yield %t : index
@@ -597,6 +597,9 @@ func.func @roles() {
     mxfp4.role "a" warps 1 {
     ^bb0(%warp: i32):
     }
+    mxfp4.role "b" warps 1 {
+    ^bb0(%warp: index):
+    }
   }
   return
 }
@@ -614,6 +617,9 @@ func.func @roles() {
   mxfp4.warp_roles {
     // expected-error @below {{requires 1 to 32 warps, but has 0}}
     mxfp4.role "a" warps 0 {
+    ^bb0(%warp: index):
+    }
+    mxfp4.role "b" warps 1 {
     ^bb0(%warp: index):
     }
   }
@@ -635,6 +641,9 @@ func.func @roles() {
     mxfp4.role "a" warps 33 {
     ^bb0(%warp: index):
     }
+    mxfp4.role "b" warps 1 {
+    ^bb0(%warp: index):
+    }
   }
   return
 }
@@ -652,6 +661,9 @@ func.func @roles() {
   mxfp4.warp_roles {
     // expected-error @below {{requires a multiple of 8 from 24 to 256 registers a thread, but has 25}}
     mxfp4.role "a" warps 4 registers 25 {
+    ^bb0(%warp: index):
+    }
+    mxfp4.role "b" warps 1 {
     ^bb0(%warp: index):
     }
   }

@@ -4,12 +4,16 @@
 // the baseline: the CTA decodes the tile, and warps load A fragments from it; with
 // wgmma a warpgroup decodes a block, and the instruction reads it there.
 //
-// RUN: mxfp4-opt %s --mxfp4-insert-decode --canonicalize --cse \
+// Parts of a mxfp4.block_matmul are looked at one behind the other, as
+// mxfp4-lower-program puts them.
+//
+// RUN: mxfp4-opt %s --mxfp4-insert-decode --mxfp4-lower-program --cse --loop-invariant-code-motion --canonicalize \
 // RUN:   | FileCheck %s --check-prefixes=REGISTER,SCHEDULE,BLOCKS
-// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=register --canonicalize --cse \
+// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=register --mxfp4-lower-program --cse --loop-invariant-code-motion --canonicalize \
 // RUN:   | FileCheck %s --check-prefixes=REGISTER,FORCED
-// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=shared --canonicalize --cse \
+// RUN: mxfp4-opt %s --mxfp4-insert-decode=placement=shared --mxfp4-lower-program --cse --loop-invariant-code-motion --canonicalize \
 // RUN:   | FileCheck %s --check-prefixes=SHARED,BLOCKS
+// RUN: mxfp4-opt %s --mxfp4-insert-decode --canonicalize | FileCheck %s --check-prefix=PARTS
 
 #in_registers = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
   warps_rows = 2, warps_tokens = 2, stages = 3, placement = register, ctas = 1>
@@ -27,6 +31,8 @@
 !x32 = memref<3x32x64xbf16, #gpu.address_space<workgroup>>
 !w6 = memref<6x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
 !x6 = memref<6x32x64xbf16, #gpu.address_space<workgroup>>
+!b3 = memref<3xi64, #gpu.address_space<workgroup>>
+!b6 = memref<6xi64, #gpu.address_space<workgroup>>
 
 gpu.module @kernels {
   // Four warps: two along the rows with two 16-row slices each, two along the
@@ -127,13 +133,33 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // wgmma: two warpgroups with two blocks of 64 rows each, one after the other. A
+  // wgmma: one operation with three parts for each 64-row block.
+
+  // PARTS-LABEL: gpu.func @wgmma
+  // PARTS:         mxfp4.k_loop to 5 drains
+  // PARTS:           %[[SLOT:.*]] = mxfp4.ring_slot
+  // PARTS:           mxfp4.block_matmul %{{.*}} at[%[[SLOT]]] fetch {
+  // PARTS-NEXT:      ^bb0(%[[S:.*]]: index, %[[BLOCK:.*]]: index):
+  // PARTS-NEXT:        %[[BEHIND:.*]] = arith.muli %[[BLOCK]], %{{.*}}
+  // PARTS-NEXT:        %[[SLICE:.*]] = arith.addi %{{.*}}, %[[BEHIND]]
+  // PARTS-NEXT:        %[[W0:.*]], %[[W1:.*]], %[[W2:.*]], %[[W3:.*]] = mxfp4.load_codes %{{.*}}[%[[S]], %[[SLICE]]]
+  // PARTS-NEXT:        %[[SC:.*]] = mxfp4.load_scales %{{.*}}[%[[S]], %[[SLICE]]]
+  // PARTS-NEXT:        mxfp4.yield %[[W0]], %[[SC]], %[[W1]], %[[W2]], %[[W3]]
+  // PARTS-NEXT:      } decode {
+  // PARTS:             mxfp4.sync_warpgroup
+  // PARTS-NEXT:        mxfp4.yield
+  // PARTS-NEXT:      } multiply {
+  // PARTS-NEXT:      ^bb0(%[[S:.*]]: index, %[[SUMS:.*]]: vector<4x4xf32>):
+  // PARTS-NEXT:        %[[R:.*]] = mxfp4.wgmma %[[SUMS]] shared_a(%{{.*}}) b(%{{.*}}[%[[S]]])
+  // PARTS-NEXT:        mxfp4.yield %[[R]] : vector<4x4xf32>
+
+  // Two warpgroups with two blocks of 64 rows each, one after the other. A
   // warp holds every fourth 16-row slice of its warpgroup's blocks. In registers,
   // a group takes the sixteen fragments of a block, and as many tokens as the
   // tile has, in steps of 16.
 
   // FORCED-LABEL: gpu.func @wgmma
-  // FORCED-SAME:    %[[W:.*]]: memref<3x4x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:.*]]: memref<3x32x64xbf16, {{.*}}>, %[[SLOT:.*]]: index, %[[N:.*]]: index, %[[ACC:.*]]: vector<2x4x4xf32>, %{{.*}}: memref
+  // FORCED-SAME:    %[[W:[^:]*]]: memref<3x4x!mxfp4.block<nibble, raw>, {{.*}}>, %[[X:[^:]*]]: memref<3x32x64xbf16, {{[^%]*}}, %{{[^%]*}}, %{{[^%]*}}, %[[N:[^:]*]]: index, %[[SUMS:[^:]*]]: vector<2x4x4xf32>, %{{.*}}: memref
   // FORCED-DAG:     %[[C4:.*]] = arith.constant 4 : index
   // FORCED-DAG:     %[[C8:.*]] = arith.constant 8 : index
   // FORCED:         %[[WARP:.*]] = arith.divui
@@ -141,6 +167,9 @@ gpu.module @kernels {
   // FORCED-NEXT:    %[[FIRST:.*]] = arith.muli %[[GROUP]], %[[C8]]
   // FORCED-NEXT:    %[[INGROUP:.*]] = arith.remui %[[WARP]], %[[C4]]
   // FORCED-NEXT:    %[[SLICE:.*]] = arith.addi %[[FIRST]], %[[INGROUP]]
+  // FORCED-NEXT:    %[[NEXT:.*]] = arith.addi %[[SLICE]], %[[C4]]
+  // FORCED:         scf.for {{.*}} iter_args(%[[ACC:.*]] = %[[SUMS]], %[[SLOT:.*]] = %{{.*}}, %{{.*}} = %{{.*}})
+  // FORCED-NEXT:      mxfp4.wait_barrier
   // FORCED-NEXT:    %[[P0:.*]], %[[P1:.*]], %[[P2:.*]], %[[P3:.*]] = mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE]]]
   // FORCED-NEXT:    %[[S:.*]] = mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]]
   // FORCED-NEXT:    %[[A0:.*]], %{{.*}}, %{{.*}}, %[[A3:.*]] = mxfp4.decode %[[P0]], %[[S]] step 0
@@ -150,7 +179,6 @@ gpu.module @kernels {
   // FORCED-NEXT:    %[[SUMS0:.*]] = vector.extract %[[ACC]][0]
   // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS0]] a(%[[A0]], %{{.*}}, %{{.*}}, %[[A3]], {{.*}}, %[[D0]], %{{.*}}, %{{.*}}, %[[D3]]) b(%[[X]][%[[SLOT]]]) columns 4 tokens(%[[N]] by 16)
   // FORCED-NEXT:    mxfp4.wgmma_wait %[[R]] : vector<4x4xf32>
-  // FORCED-NEXT:    %[[NEXT:.*]] = arith.addi %[[SLICE]], %[[C4]]
   // FORCED-NEXT:    mxfp4.load_codes %[[W]][%[[SLOT]], %[[NEXT]]]
   // FORCED:         %[[SUMS1:.*]] = vector.extract %[[ACC]][1]
   // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS1]] a(
@@ -197,34 +225,22 @@ gpu.module @kernels {
   // BLOCKS-NEXT:    mxfp4.wgmma %{{.*}} shared_a(%[[TILE]][%[[BLOCK]]]) buffer 1 b(
   // BLOCKS-NOT:     mxfp4.{{wgmma |store_decoded|load_decoded|mma}}
   // BLOCKS:         gpu.return
-  gpu.func @wgmma(%w: !w4, %x: !x32, %slot: index, %n: index,
+  gpu.func @wgmma(%w: !w4, %x: !x32, %full: !b3, %empty: !b3, %n: index,
                   %acc: vector<2x4x4xf32>, %out: memref<1xvector<2x4x4xf32>>)
       kernel {
     %c0 = arith.constant 0 : index
-    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
-        {schedule = #wgmma} : vector<2x4x4xf32>, !w4, !x32
-    memref.store %r, %out[%c0] : memref<1xvector<2x4x4xf32>>
-    gpu.return
-  }
-
-  // In a loop that mxfp4-overlap-decode rewrites, buffers take turns instead.
-
-  // BLOCKS-LABEL: gpu.func @overlapping
-  // BLOCKS:         mxfp4.load_scales
-  // BLOCKS-NEXT:    mxfp4.decode {{.*}} step 0
-  gpu.func @overlapping(%w: !w4, %x: !x32, %slot: index, %n: index,
-                        %acc: vector<2x4x4xf32>,
-                        %out: memref<1xvector<2x4x4xf32>>) kernel {
-    %c0 = arith.constant 0 : index
-    %c1 = arith.constant 1 : index
-    %c5 = arith.constant 5 : index
-    %r = scf.for %i = %c0 to %c5 step %c1 iter_args(%sums = %acc)
-        -> (vector<2x4x4xf32>) {
+    %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 8
+        : !b3 -> !mxfp4.ring<3>
+    %start = mxfp4.ring_start : !mxfp4.cursor<3>
+    %r:2 = mxfp4.k_loop to 5 drains %ring at %start init(%acc)
+        {schedule = #wgmma} : !mxfp4.ring<3>, !mxfp4.cursor<3>, vector<2x4x4xf32> {
+    ^bb0(%k: index, %at: !mxfp4.cursor<3>, %sums: vector<2x4x4xf32>):
+      %slot = mxfp4.ring_slot %at : !mxfp4.cursor<3>
       %next = mxfp4.tile_matmul %sums, %w, %x at [%slot] tokens(%n)
           {schedule = #wgmma} : vector<2x4x4xf32>, !w4, !x32
-      scf.yield %next : vector<2x4x4xf32>
-    } {mxfp4.overlap}
-    memref.store %r, %out[%c0] : memref<1xvector<2x4x4xf32>>
+      mxfp4.yield %next : vector<2x4x4xf32>
+    }
+    memref.store %r#0, %out[%c0] : memref<1xvector<2x4x4xf32>>
     gpu.return
   }
 
@@ -234,21 +250,32 @@ gpu.module @kernels {
 
   // BLOCKS-LABEL: gpu.func @slices
   // BLOCKS:         %[[WARP:.*]] = arith.divui
+  // BLOCKS-NEXT:    %[[GROUP:.*]] = arith.divui %[[WARP]], %{{.*}}
   // BLOCKS-NEXT:    %[[INSLICE:.*]] = arith.remui %[[WARP]], %{{.*}}
   // BLOCKS:         memref.view {{.*}} to memref<256x64xbf16,
-  // BLOCKS:         %[[BLOCK:.*]] = arith.muli %[[GROUP:.*]], %{{.*}}
+  // BLOCKS:         %[[BLOCK:.*]] = arith.muli %[[GROUP]], %{{.*}}
   // BLOCKS-NEXT:    %[[FIRST:.*]] = arith.muli %[[GROUP]], %{{.*}}
   // BLOCKS-NEXT:    %[[MINE:.*]] = arith.addi %[[FIRST]], %[[INSLICE]]
-  // BLOCKS-NEXT:    mxfp4.load_codes %{{.*}}[%{{.*}}, %[[INSLICE]]]
+  // BLOCKS:         mxfp4.load_codes %{{.*}}[%{{.*}}, %[[INSLICE]]]
   // BLOCKS:         mxfp4.store_decoded {{.*}} to %{{.*}}[%[[MINE]]] step 0
   // BLOCKS:         mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%[[BLOCK]]]) b({{.*}}) columns 4 tokens(%{{.*}} by 32)
-  gpu.func @slices(%w: !w6, %x: !x6, %slot: index, %n: index,
+  gpu.func @slices(%w: !w6, %x: !x6, %full: !b6, %empty: !b6,
+                   %slice: index, %n: index,
                    %acc: vector<1x4x4xf32>, %out: memref<1xvector<1x4x4xf32>>)
       kernel {
     %c0 = arith.constant 0 : index
-    %r = mxfp4.tile_matmul %acc, %w, %x at [%slot] tokens(%n)
-        {schedule = #slices} : vector<1x4x4xf32>, !w6, !x6
-    memref.store %r, %out[%c0] : memref<1xvector<1x4x4xf32>>
+    %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 4
+        : !b6 -> !mxfp4.ring<6>
+    %start = mxfp4.ring_start slice(%slice) : !mxfp4.cursor<6 by 2>
+    %r:2 = mxfp4.k_loop to 6 slice(%slice) drains %ring at %start init(%acc)
+        {schedule = #slices} : !mxfp4.ring<6>, !mxfp4.cursor<6 by 2>, vector<1x4x4xf32> {
+    ^bb0(%k: index, %at: !mxfp4.cursor<6 by 2>, %sums: vector<1x4x4xf32>):
+      %slot = mxfp4.ring_slot %at : !mxfp4.cursor<6 by 2>
+      %next = mxfp4.tile_matmul %sums, %w, %x at [%slot] tokens(%n)
+          {schedule = #slices} : vector<1x4x4xf32>, !w6, !x6
+      mxfp4.yield %next : vector<1x4x4xf32>
+    }
+    memref.store %r#0, %out[%c0] : memref<1xvector<1x4x4xf32>>
     gpu.return
   }
 }

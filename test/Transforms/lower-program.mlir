@@ -17,7 +17,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 }
 
 // CHECK:         gpu.module @mxfp4_plain
-// CHECK:         gpu.func @mxfp4_plain(%[[X:.*]]: memref<?x96xbf16>, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>>, %[[O:.*]]: memref<4xi32>, %[[Y:.*]]: memref<?x100xbf16>, %[[ROWS:.*]]: i32) kernel
+// CHECK:         gpu.func @mxfp4_plain(%[[X:[^:]*]]: memref<?x96xbf16>{{[^%]*}}, %[[W:[^:]*]]: memref<3x2x2x!mxfp4.block<spread, folded>>{{[^%]*}}, %[[O:[^:]*]]: memref<4xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x100xbf16>{{[^%]*}}, %[[ROWS:[^:]*]]: i32
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
@@ -93,7 +93,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 // search is told where to set bit 1 for a bad id.
 
 // CHECK-LABEL: gpu.func @mxfp4_ids
-// CHECK-SAME:    %[[IDS:[^:]*]]: memref<5xi32>, %[[Y:[^:]*]]: memref<?x64xf32>, %[[ERROR:[^:]*]]: memref<1xi32>, %{{.*}}: i32)
+// CHECK-SAME:    %[[IDS:[^:]*]]: memref<5xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x64xf32>{{[^%]*}}, %[[ERROR:[^:]*]]: memref<1xi32>
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[ONE:.*]] = arith.constant 1 : i32
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
@@ -301,7 +301,10 @@ func.func @roles(%out: memref<3xindex>) {
 // The cursor 11 steps on, computed at once.
 // CHECK:         %[[FAR:.*]] = arith.addi %[[R]]#0, %{{.*}}
 // CHECK:         %[[ROUNDS:.*]] = arith.divui %[[FAR]], %[[C9]]
-// CHECK:         arith.remui %[[FAR]], %[[C9]]
+// CHECK:         %[[FLIPS:.*]] = arith.andi %{{.*}}, %[[ODD]]
+// CHECK-NEXT:    %[[SLOT3:.*]] = arith.remui %[[FAR]], %[[C9]]
+// CHECK-NEXT:    %[[PARITY3:.*]] = arith.xori %[[R]]#1, %[[FLIPS]]
+// CHECK-NEXT:    mxfp4.wait_barrier %[[FULL]][%[[SLOT3]]] parity %[[PARITY3]]
 func.func @fill(%full: memref<9xi64, #shared>, %empty: memref<9xi64, #shared>,
                 %s: index, %bytes: i32, %out: memref<9xindex>) {
   %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 8
@@ -316,8 +319,7 @@ func.func @fill(%full: memref<9xi64, #shared>, %empty: memref<9xi64, #shared>,
     memref.store %step, %out[%slot] : memref<9xindex>
   }
   %far = mxfp4.ring_skip %end steps 11 : !mxfp4.cursor<9 by 3>
-  %slot = mxfp4.ring_slot %far : !mxfp4.cursor<9 by 3>
-  memref.store %slot, %out[%slot] : memref<9xindex>
+  mxfp4.ring_wait %ring[%far] : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>
   return
 }
 

@@ -11,23 +11,20 @@
 !x = memref<3x8x64xbf16, #gpu.address_space<workgroup>>
 
 // CHECK-LABEL: func @three_stages
-// CHECK-SAME:    %[[W:.*]]: memref<2x2x9x!mxfp4.block<spread, folded>>, %[[X:.*]]: memref<?x544xbf16>, %[[SW:.*]]: memref<3x1x!{{.*}}>, %[[SX:.*]]: memref<3x8x64xbf16, {{.*}}>, %[[STEPS:.*]]: index, %[[ZERO:.*]]: vector<2x1x4xf32>)
+// CHECK-SAME:    %[[W:.*]]: memref<2x2x9x!mxfp4.block<spread, folded>>, %[[X:.*]]: memref<?x544xbf16>, %[[SW:.*]]: memref<3x1x!{{.*}}>, %[[SX:.*]]: memref<3x8x64xbf16, {{.*}}>, %[[ZERO:.*]]: vector<2x1x4xf32>)
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
 // CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
 // CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[STEPS:.*]] = arith.constant 9 : index
 
 // A group is closed for each step, whether the step exists or not:
 // wait_group counts groups.
-// CHECK:         scf.if
-// CHECK-NEXT:      mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C0]]] to %[[SW]][%[[C0]]]
-// CHECK-NEXT:      mxfp4.copy_activations %[[X]][%[[C0]], %[[C0]]] valid(%[[C1]]) to %[[SX]][%[[C0]]]
-// CHECK-NEXT:    }
+// CHECK:         mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C0]]] to %[[SW]][%[[C0]]]
+// CHECK-NEXT:    mxfp4.copy_activations %[[X]][%[[C0]], %[[C0]]] valid(%[[C1]]) to %[[SX]][%[[C0]]]
 // CHECK-NEXT:    nvvm.cp.async.commit.group
-// CHECK:         scf.if
-// CHECK-NEXT:      mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C1]]] to %[[SW]][%[[C1]]]
-// CHECK-NEXT:      mxfp4.copy_activations %[[X]][%[[C0]], %[[C1]]] valid(%[[C1]]) to %[[SX]][%[[C1]]]
-// CHECK-NEXT:    }
+// CHECK-NEXT:    mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C1]]] to %[[SW]][%[[C1]]]
+// CHECK-NEXT:    mxfp4.copy_activations %[[X]][%[[C0]], %[[C1]]] valid(%[[C1]]) to %[[SX]][%[[C1]]]
 // CHECK-NEXT:    nvvm.cp.async.commit.group
 // CHECK-NOT:     mxfp4.copy
 
@@ -49,47 +46,45 @@
 // One barrier an iteration: the next one covers the reads of this one.
 // CHECK-NEXT:      scf.yield %[[NEXT]], %[[READ2]], %[[WRITE2]]
 // CHECK-NEXT:    }
-// CHECK-NOT:     mxfp4.stages
 // The next tile writes the same slots.
 // CHECK-NEXT:    gpu.barrier
 // CHECK-NEXT:    return %[[R]]#0
 func.func @three_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
                         %x: memref<?x544xbf16>, %sw: !w, %sx: !x,
-                        %steps: index, %zero: vector<2x1x4xf32>)
+                        %zero: vector<2x1x4xf32>)
     -> vector<2x1x4xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  %r = scf.for %k = %c0 to %steps step %c1 iter_args(%acc = %zero)
-      -> (vector<2x1x4xf32>) {
+  %r = mxfp4.k_loop to 9 init(%zero) {schedule = #schedule}
+      : vector<2x1x4xf32> {
+  ^bb0(%k: index, %acc: vector<2x1x4xf32>):
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
     mxfp4.copy_activations %x[%c0, %k] valid(%c1) to %sx[%c0]
         : memref<?x544xbf16> to !x
-    nvvm.cp.async.commit.group
-    nvvm.cp.async.wait.group 0
-    gpu.barrier
     %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
         {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
-    gpu.barrier
-    scf.yield %n : vector<2x1x4xf32>
-  } {mxfp4.stages = 3 : i64}
+    mxfp4.yield %n : vector<2x1x4xf32>
+  }
   return %r : vector<2x1x4xf32>
 }
 
-// A loop without the mark is not touched.
+// A loop that meets a ring, as those of kernels with wgmma do, is not touched.
 
-// CHECK-LABEL: func @unmarked
+#wgmma = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>
+
+// CHECK-LABEL: func @ring
 // CHECK-NOT:     nvvm.cp.async
-// CHECK:         scf.for
-// CHECK-NEXT:      mxfp4.copy_weights
-// CHECK-NEXT:    }
-// CHECK-NEXT:    return
-func.func @unmarked(%w: memref<2x2x9x!mxfp4.block<spread, folded>>, %sw: !w,
-                    %steps: index) {
+// CHECK:         mxfp4.k_loop
+// CHECK:         return
+func.func @ring(%w: memref<2x2x9x!mxfp4.block<spread, folded>>, %sw: !w,
+                %ring: !mxfp4.ring<3>, %start: !mxfp4.cursor<3>) {
   %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  scf.for %k = %c0 to %steps step %c1 {
-    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+  %end = mxfp4.k_loop to 9 fills %ring at %start {schedule = #wgmma}
+      : !mxfp4.ring<3>, !mxfp4.cursor<3> {
+  ^bb0(%k: index, %at: !mxfp4.cursor<3>):
+    mxfp4.copy_weights %w[%c0, %c0, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
   }
   return
@@ -110,17 +105,18 @@ func.func @unmarked(%w: memref<2x2x9x!mxfp4.block<spread, folded>>, %sw: !w,
 // CHECK-NEXT:      nvvm.cp.async.wait.group 0
 // CHECK-NEXT:      gpu.barrier
 func.func @two_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
-                      %sw: !w, %sx: !x, %steps: index,
+                      %sw: !w, %sx: !x,
                       %zero: vector<2x1x4xf32>) -> vector<2x1x4xf32> {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
-  %r = scf.for %k = %c0 to %steps step %c1 iter_args(%acc = %zero)
-      -> (vector<2x1x4xf32>) {
+  %r = mxfp4.k_loop to 9 init(%zero) {schedule = #schedule}
+      : vector<2x1x4xf32> {
+  ^bb0(%k: index, %acc: vector<2x1x4xf32>):
     mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
         : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
     %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
         {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
-    scf.yield %n : vector<2x1x4xf32>
-  } {mxfp4.stages = 2 : i64}
+    mxfp4.yield %n : vector<2x1x4xf32>
+  }
   return %r : vector<2x1x4xf32>
 }

@@ -108,7 +108,7 @@ func.func @counter(%x: memref<?x64xbf16>,
 // CHECK:         mxfp4.hand_out_tiles {{.*}} experts 2 columns 1 to %{{.*}}[%{{.*}}] {schedule
 // LOWER-LABEL: gpu.func @mxfp4_stride
 // LOWER:         %[[GRID:.*]] = gpu.grid_dim x
-// LOWER:         scf.while (%[[N:.*]] = %
+// LOWER:         scf.while (%[[N:[^ ]*]] = %
 // LOWER-NEXT:      %{{.*}} = arith.addi %[[N]], %[[GRID]]
 // LOWER-NOT:     memref.atomic_rmw
 // LOWER-NOT:     llvm.fence

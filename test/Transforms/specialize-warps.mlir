@@ -28,7 +28,7 @@
 // CHECK:         mxfp4.warp_roles {
 
 // Eight warps multiply. What a copying thread has no use for, they take over.
-// CHECK-NEXT:      mxfp4.role "multiply" warps 8 registers 208 {
+// CHECK-NEXT:      mxfp4.role "multiply" warps 8 registers 232 {
 // CHECK-NEXT:      ^bb0(%{{.*}}: index):
 // CHECK-NEXT:        %[[START:.*]] = mxfp4.ring_start : <4>
 // CHECK-NEXT:        mxfp4.for_tiles {{.*}} init(%[[START]]) -> !mxfp4.cursor<4>
@@ -66,6 +66,7 @@
 // CHECK-NEXT:              %[[PART:.*]] = arith.subi %[[WARP]], %[[C1]]
 // CHECK-NEXT:              mxfp4.bulk_copy_weights %[[W]][%[[EXPERT]], %{{.*}}, %[[K]]] to %{{.*}}[%[[SLOT]]] signal %[[FULL]] part %[[PART]] of 2 :
 // CHECK-NEXT:            }
+// CHECK-NEXT:            mxfp4.yield
 // CHECK-NEXT:          }
 // CHECK-NEXT:          mxfp4.yield %[[END]] : !mxfp4.cursor<4>
 // CHECK-NOT:       mxfp4.store_tile
@@ -132,7 +133,7 @@ func.func @slices(%x: memref<?x384xbf16>,
 // -----
 
 #schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
-  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
   token_step = 8, k_slices = 3>
 
 // With a token step not all sums are moved.

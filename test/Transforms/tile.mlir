@@ -36,7 +36,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 }
 
 // CHECK:         gpu.module @mxfp4_plain
-// CHECK:         gpu.func @mxfp4_plain(%[[X:.*]]: memref<?x96xbf16>{{.*}}, %[[W:.*]]: memref<3x2x2x!mxfp4.block<spread, folded>>{{.*}}, %[[O:.*]]: memref<4xi32>{{.*}}, %[[Y:.*]]: memref<?x100xbf16>{{.*}}, %[[ROWS:
+// CHECK:         gpu.func @mxfp4_plain(%[[X:[^:]*]]: memref<?x96xbf16>{{[^%]*}}, %[[W:[^:]*]]: memref<3x2x2x!mxfp4.block<spread, folded>>{{[^%]*}}, %[[O:[^:]*]]: memref<4xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x100xbf16>
 // CHECK-SAME:      known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME:      nvvm.minctasm = 2 : i32
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
@@ -65,7 +65,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK-NEXT:        %[[NEXT:.*]] = mxfp4.tile_matmul %[[ACC]], %[[SW]], %[[SX]] at[%[[C0]]] tokens(%[[VALID]])
 // CHECK-NEXT:        mxfp4.yield %[[NEXT]]
 // CHECK-NEXT:      }
-// CHECK-NEXT:      mxfp4.store_tile %[[SUM]] to %[[Y]][%[[ROW]], %[[COLUMN]]] valid(%[[VALID]])
+// CHECK-NEXT:      mxfp4.store_tile %[[SUM]] to %[[Y]][%[[ROW]], %[[COLUMN]]] valid(%[[VALID]]) {{.*}} memref<?x100xbf16>
 // CHECK-NEXT:    }
 // CHECK-NEXT:    gpu.return
 
