@@ -17,13 +17,17 @@ def MXFP4_Dialect : Dialect {
   let cppNamespace = "::mxfp4";
   let summary = "Ragged matrix multiplication with MXFP4 weights";
   let description = [{
-    Three levels, from the model's operation down to registers:
+    Four levels, from the model's operation down to registers:
 
-    1. **Operations on tensors or memrefs**: `grouped_matmul` and the
-       conversions `pack`, `unpack`, `quantize`, `dequantize`.
-    2. **Operations on tiles**, for all threads of a CTA together:
-       `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
-    3. **Operations on fragments**, for the threads of a warp: `load_codes`,
+    1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul` and
+       the conversions `pack`, `unpack`, `quantize`, `dequantize`.
+    2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
+       persistent CTA (`for_tiles`), the loop over K (`k_loop`), warp roles
+       (`warp_roles`, `role`), and rings through which roles hand stages of
+       shared memory to each other.
+    3. **Operations on tiles** (`MXFP4KernelOps.td`), for all threads of a CTA
+       together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
+    4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`), for the threads of a warp: `load_codes`,
        `load_scales`, `decode`, `load_activations`, `mma`, and for the baseline
        that decodes into shared memory `store_decoded`, `load_decoded`. Here an
        SSA value is a 32-bit register.
