@@ -122,10 +122,10 @@ static void lowerRoles(WarpRolesOp op) {
   int64_t end = op.countWarps();
   for (RoleOp role : llvm::reverse(ArrayRef(roles).drop_front())) {
     const int64_t first = end - role.getWarps();
-    const bool isLast = role == roles.back();
+    const bool isOneWarp = role == roles.back() && role.getWarps() == 1;
     emitRole(b, role, warp,
-             isLast ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ult,
-             isLast ? first : end, first);
+             isOneWarp ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ult,
+             isOneWarp ? first : end, first);
     end = first;
   }
   b.setInsertionPointToStart(branch.elseBlock());

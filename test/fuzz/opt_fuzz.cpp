@@ -56,6 +56,7 @@ const char *const kPipelines[] = {
     "builtin.module(gpu.module(mxfp4-insert-decode))",
     "builtin.module(gpu.module(mxfp4-version-loops))",
     "builtin.module(gpu.module(mxfp4-overlap-decode))",
+    "builtin.module(gpu.module(mxfp4-lower-program))",
     "builtin.module(gpu.module(mxfp4-narrow-wgmma))",
     "builtin.module(gpu.module(mxfp4-lower-decode))",
     "builtin.module(gpu.module(mxfp4-lower-to-nvvm))",

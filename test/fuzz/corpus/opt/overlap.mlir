@@ -1,6 +1,6 @@
 // builtin.module(gpu.module(mxfp4-overlap-decode))
 module attributes {gpu.container_module} {
-  func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<7xi32>, %arg3: memref<6xi32>, %arg4: memref<?x64xf32>, %arg5: memref<1xi32>) {
+  func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
     %c224 = arith.constant 224 : index
     %c132 = arith.constant 132 : index
     %c25120_i32 = arith.constant 25120 : i32
@@ -9,254 +9,109 @@ module attributes {gpu.container_module} {
     %dim = memref.dim %arg0, %c0 : memref<?x640xbf16>
     %0 = arith.index_cast %dim : index to i32
     %1 = mxfp4.make_tensor_map %arg0 : memref<?x640xbf16> -> <32 by 16>
-    gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c224, %c1, %c1)  dynamic_shared_memory_size %c25120_i32 args(%1 : !mxfp4.tensor_map<32 by 16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<7xi32>, %arg3 : memref<6xi32>, %arg4 : memref<?x64xf32>, %arg5 : memref<1xi32>, %0 : i32)
+    gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c224, %c1, %c1)  dynamic_shared_memory_size %c25120_i32 args(%1 : !mxfp4.tensor_map<32 by 16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
     return
   }
   gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<7xi32>, %arg3: memref<6xi32>, %arg4: memref<?x64xf32>, %arg5: memref<1xi32>, %arg6: i32) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>, nvvm.minctasm = 1 : i32} {
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>, nvvm.minctasm = 1 : i32} {
       %c2176_i32 = arith.constant 2176 : i32
       %c2048_i32 = arith.constant 2048 : i32
-      %c3 = arith.constant 3 : index
-      %c2 = arith.constant 2 : index
-      %c4 = arith.constant 4 : index
-      %c0 = arith.constant 0 : index
-      %c16384 = arith.constant 16384 : index
-      %c25088 = arith.constant 25088 : index
-      %c32 = arith.constant 32 : index
-      %c6 = arith.constant 6 : index
-      %c0_i32 = arith.constant 0 : i32
-      %c1 = arith.constant 1 : index
-      %c5 = arith.constant 5 : index
-      %c-1_i32 = arith.constant -1 : i32
-      %c32_i32 = arith.constant 32 : i32
-      %c1_i32 = arith.constant 1 : i32
-      %c2_i32 = arith.constant 2 : i32
-      %c4_i32 = arith.constant 4 : i32
-      %c8_i32 = arith.constant 8 : i32
       %c16_i32 = arith.constant 16 : i32
-      %c31_i32 = arith.constant 31 : i32
-      %c7 = arith.constant 7 : index
-      %c10 = arith.constant 10 : index
+      %c0 = arith.constant 0 : index
+      %c32_i32 = arith.constant 32 : i32
+      %c0_i32 = arith.constant 0 : i32
       %cst = arith.constant dense<0.000000e+00> : vector<1x4x4xf32>
-      mxfp4.init_barriers %arg7 count 1 : memref<4xi64, #gpu.address_space<workgroup>>
-      mxfp4.init_barriers %arg8 count 4 : memref<4xi64, #gpu.address_space<workgroup>>
-      mxfp4.init_barriers %arg9 count 1 : memref<2xi64, #gpu.address_space<workgroup>>
-      mxfp4.init_barriers %arg10 count 6 : memref<2xi64, #gpu.address_space<workgroup>>
+      %c1 = arith.constant 1 : index
+      %0 = mxfp4.create_ring full(%arg7) empty(%arg8) fills 1 releases 4 : memref<4xi64, #gpu.address_space<workgroup>> -> <4>
+      %1 = mxfp4.create_ring full(%arg9) empty(%arg10) fills 1 releases 6 : memref<2xi64, #gpu.address_space<workgroup>> -> <2>
       nvvm.fence.mbarrier.init
-      %0 = gpu.dynamic_shared_memory : memref<?xi8, #gpu.address_space<workgroup>>
-      %view = memref.view %0[%c0][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<4x32x64xbf16, #gpu.address_space<workgroup>>
-      %view_0 = memref.view %0[%c16384][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-      %view_1 = memref.view %0[%c25088][] : memref<?xi8, #gpu.address_space<workgroup>> to memref<8xi32, #gpu.address_space<workgroup>>
       nvvm.griddepcontrol  launch_dependents
       nvvm.griddepcontrol  wait
-      %thread_id_x = gpu.thread_id  x
-      %1 = arith.cmpi ult, %thread_id_x, %c32 : index
-      scf.if %1 {
-        %8 = arith.minui %thread_id_x, %c6 : index
-        %9 = memref.load %arg2[%8] : memref<7xi32>
-        %10 = arith.addi %thread_id_x, %c1 : index
-        %11 = arith.minui %10, %c6 : index
-        %12 = memref.load %arg2[%11] : memref<7xi32>
-        %13 = arith.cmpi eq, %thread_id_x, %c0 : index
-        %14 = arith.cmpi uge, %thread_id_x, %c5 : index
-        %15 = arith.cmpi ne, %9, %c0_i32 : i32
-        %16 = arith.andi %13, %15 : i1
-        %17 = arith.cmpi ne, %12, %arg6 : i32
-        %18 = arith.andi %14, %17 : i1
-        %19 = arith.ori %16, %18 : i1
-        %20 = arith.cmpi sgt, %9, %12 : i32
-        %21 = arith.ori %19, %20 : i1
-        %22 = nvvm.vote.sync  any %c-1_i32, %21 -> i1
-        %23 = arith.subi %12, %9 : i32
-        %24 = arith.ceildivui %23, %c32_i32 : i32
-        %shuffleResult_2, %valid_3 = gpu.shuffle  up %24, %c1_i32, %c32_i32 : i32
-        %25 = arith.select %valid_3, %shuffleResult_2, %c0_i32 : i32
-        %26 = arith.addi %24, %25 : i32
-        %shuffleResult_4, %valid_5 = gpu.shuffle  up %26, %c2_i32, %c32_i32 : i32
-        %27 = arith.select %valid_5, %shuffleResult_4, %c0_i32 : i32
-        %28 = arith.addi %26, %27 : i32
-        %shuffleResult_6, %valid_7 = gpu.shuffle  up %28, %c4_i32, %c32_i32 : i32
-        %29 = arith.select %valid_7, %shuffleResult_6, %c0_i32 : i32
-        %30 = arith.addi %28, %29 : i32
-        %shuffleResult_8, %valid_9 = gpu.shuffle  up %30, %c8_i32, %c32_i32 : i32
-        %31 = arith.select %valid_9, %shuffleResult_8, %c0_i32 : i32
-        %32 = arith.addi %30, %31 : i32
-        %shuffleResult_10, %valid_11 = gpu.shuffle  up %32, %c16_i32, %c32_i32 : i32
-        %33 = arith.select %valid_11, %shuffleResult_10, %c0_i32 : i32
-        %34 = arith.addi %32, %33 : i32
-        %shuffleResult_12, %valid_13 = gpu.shuffle  idx %34, %c31_i32, %c32_i32 : i32
-        %35 = arith.cmpi ult, %thread_id_x, %c6 : index
-        scf.if %35 {
-          memref.store %34, %view_1[%10] : memref<8xi32, #gpu.address_space<workgroup>>
-        }
-        %36 = arith.select %22, %c0_i32, %shuffleResult_12 : i32
-        scf.if %13 {
-          memref.store %c0_i32, %view_1[%c0] : memref<8xi32, #gpu.address_space<workgroup>>
-          memref.store %36, %view_1[%c7] : memref<8xi32, #gpu.address_space<workgroup>>
-          scf.if %22 {
-            %37 = memref.atomic_rmw ori %c1_i32, %arg5[%c0] : (i32, memref<1xi32>) -> i32
-          }
-        }
-      }
-      gpu.barrier
+      %2 = mxfp4.shared_buffer at 25088 : memref<6xi32, #gpu.address_space<workgroup>>
+      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
       %block_id_x = gpu.block_id  x
       %grid_dim_x = gpu.grid_dim  x
-      %2 = memref.load %view_1[%c7] : memref<8xi32, #gpu.address_space<workgroup>>
-      %3 = arith.index_cast %2 : i32 to index
-      %4 = arith.divui %thread_id_x, %c32 : index
-      %5 = arith.index_cast %4 : index to i32
-      %shuffleResult, %valid = gpu.shuffle  idx %5, %c0_i32, %c32_i32 : i32
-      %6 = arith.index_cast %shuffleResult : i32 to index
-      %7 = arith.cmpi uge, %6, %c4 : index
-      scf.if %7 {
-        %8 = arith.cmpi eq, %6, %c6 : index
-        scf.if %8 {
-          %10 = nvvm.elect.sync -> i1
-          scf.if %10 {
-            %11:3 = scf.while (%arg12 = %block_id_x, %arg13 = %c0, %arg14 = %c0_i32) : (index, index, i32) -> (index, index, i32) {
-              %12 = arith.addi %arg12, %grid_dim_x : index
-              %13 = arith.cmpi ult, %arg12, %3 : index
-              %14 = arith.xori %arg14, %c1_i32 : i32
-              mxfp4.wait_barrier %arg10[%arg13] parity %14 : memref<2xi64, #gpu.address_space<workgroup>>
-              scf.if %13 {
-                %expert, %row, %valid_2, %column = mxfp4.locate_tile %arg12 in %view_1 offsets(%arg2) expert_ids(%arg3 : memref<6xi32>) error(%arg5 : memref<1xi32>) experts 4 columns 1 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<8xi32, #gpu.address_space<workgroup>>, memref<7xi32>
-                %15 = arith.index_cast %expert : index to i32
-                memref.store %15, %arg11[%arg13, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                %16 = arith.index_cast %row : index to i32
-                memref.store %16, %arg11[%arg13, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                %17 = arith.index_cast %valid_2 : index to i32
-                memref.store %17, %arg11[%arg13, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                %18 = arith.index_cast %column : index to i32
-                memref.store %18, %arg11[%arg13, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              } else {
-                memref.store %c-1_i32, %arg11[%arg13, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                memref.store %c-1_i32, %arg11[%arg13, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                memref.store %c-1_i32, %arg11[%arg13, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
-                memref.store %c-1_i32, %arg11[%arg13, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              }
-              mxfp4.expect_bytes %arg9[%arg13] bytes(%c0_i32) : memref<2xi64, #gpu.address_space<workgroup>>
-              scf.condition(%13) %12, %arg13, %arg14 : index, index, i32
-            } do {
-            ^bb0(%arg12: index, %arg13: index, %arg14: i32):
-              %12 = arith.cmpi eq, %arg13, %c1 : index
-              %13 = arith.xori %arg14, %c1_i32 : i32
-              %14 = arith.subi %c1, %arg13 : index
-              %15 = arith.select %12, %13, %arg14 : i32
-              scf.yield %arg12, %14, %15 : index, index, i32
+      %3 = mxfp4.tile_count %2 groups 4 columns 1 : memref<6xi32, #gpu.address_space<workgroup>>
+      mxfp4.warp_roles {
+        mxfp4.role "multiply" warps 4 {
+        ^bb0(%warp: index):
+          %4 = mxfp4.ring_start : <4>
+          %5 = mxfp4.take_tiles %1[%arg11] init(%4) -> !mxfp4.cursor<4> : <2>, memref<2x4xi32, #gpu.address_space<workgroup>>, !mxfp4.cursor<4> {
+          ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<4>):
+            %6 = mxfp4.shared_buffer at 0 : memref<4x32x64xbf16, #gpu.address_space<workgroup>>
+            %7 = mxfp4.shared_buffer at 16384 : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+            %8 = arith.index_cast %rows : index to i32
+            %shuffleResult, %valid = gpu.shuffle  idx %8, %c0_i32, %c32_i32 : i32
+            %9 = arith.index_cast %shuffleResult : i32 to index
+            %10:2 = mxfp4.k_loop to 10 drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : !mxfp4.ring<4>, !mxfp4.cursor<4>, vector<1x4x4xf32> {
+            ^bb0(%step: index, %at_0: !mxfp4.cursor<4>, %sums: vector<1x4x4xf32>):
+              %11 = mxfp4.ring_slot %at_0 : <4>
+              %thread_id_x = gpu.thread_id  x
+              %c32 = arith.constant 32 : index
+              %12 = arith.divui %thread_id_x, %c32 : index
+              %c4 = arith.constant 4 : index
+              %13 = arith.divui %12, %c4 : index
+              %c4_1 = arith.constant 4 : index
+              %14 = arith.muli %13, %c4_1 : index
+              %c4_2 = arith.constant 4 : index
+              %15 = arith.remui %12, %c4_2 : index
+              %16 = arith.addi %14, %15 : index
+              %17 = mxfp4.block_matmul %sums at[%11] fetch {
+              ^bb0(%slot: index, %block: index):
+                %c4_3 = arith.constant 4 : index
+                %18 = arith.muli %block, %c4_3 : index
+                %19 = arith.addi %16, %18 : index
+                %step0, %step1, %step2, %step3 = mxfp4.load_codes %7[%slot, %19] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+                %20 = mxfp4.load_scales %7[%slot, %19] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+                mxfp4.yield %step0, %20, %step1, %step2, %step3 : i32, i32, i32, i32, i32
+              } decode {
+              ^bb0(%arg12: i32, %arg13: i32, %arg14: i32, %arg15: i32, %arg16: i32):
+                %r0, %r1, %r2, %r3 = mxfp4.decode %arg12, %arg13 step 0 : !mxfp4.block<nibble, raw>
+                %r0_3, %r1_4, %r2_5, %r3_6 = mxfp4.decode %arg14, %arg13 step 1 : !mxfp4.block<nibble, raw>
+                %r0_7, %r1_8, %r2_9, %r3_10 = mxfp4.decode %arg15, %arg13 step 2 : !mxfp4.block<nibble, raw>
+                %r0_11, %r1_12, %r2_13, %r3_14 = mxfp4.decode %arg16, %arg13 step 3 : !mxfp4.block<nibble, raw>
+                mxfp4.yield %r0, %r1, %r2, %r3, %r0_3, %r1_4, %r2_5, %r3_6, %r0_7, %r1_8, %r2_9, %r3_10, %r0_11, %r1_12, %r2_13, %r3_14 : vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>
+              } multiply {
+              ^bb0(%slot: index, %sums_3: vector<4x4xf32>, %arg12: vector<2xbf16>, %arg13: vector<2xbf16>, %arg14: vector<2xbf16>, %arg15: vector<2xbf16>, %arg16: vector<2xbf16>, %arg17: vector<2xbf16>, %arg18: vector<2xbf16>, %arg19: vector<2xbf16>, %arg20: vector<2xbf16>, %arg21: vector<2xbf16>, %arg22: vector<2xbf16>, %arg23: vector<2xbf16>, %arg24: vector<2xbf16>, %arg25: vector<2xbf16>, %arg26: vector<2xbf16>, %arg27: vector<2xbf16>):
+                %18 = mxfp4.wgmma %sums_3 a(%arg12, %arg13, %arg14, %arg15, %arg16, %arg17, %arg18, %arg19, %arg20, %arg21, %arg22, %arg23, %arg24, %arg25, %arg26, %arg27) b(%6[%slot]) columns 4 tokens(%9 by 16) : vector<4x4xf32>, memref<4x32x64xbf16, #gpu.address_space<workgroup>>
+                mxfp4.yield %18 : vector<4x4xf32>
+              } : vector<1x4x4xf32>
+              mxfp4.yield %17 : vector<1x4x4xf32>
             }
+            mxfp4.store_tile %10#0 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : vector<1x4x4xf32> to memref<?x64xbf16>
+            mxfp4.yield %10#1 : !mxfp4.cursor<4>
           }
         }
-        %9 = arith.cmpi ult, %6, %c6 : index
-        scf.if %9 {
-          %10 = nvvm.elect.sync -> i1
-          scf.if %10 {
-            %11 = arith.subi %6, %c4 : index
-            %12:8 = scf.while (%arg12 = %c0, %arg13 = %c0_i32, %arg14 = %c0, %arg15 = %c0_i32) : (index, i32, index, i32) -> (index, i32, index, i32, index, index, index, index) {
-              mxfp4.wait_barrier %arg9[%arg14] parity %arg15 : memref<2xi64, #gpu.address_space<workgroup>>
-              %13 = memref.load %arg11[%arg14, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              %14 = arith.index_cast %13 : i32 to index
-              %15 = memref.load %arg11[%arg14, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              %16 = arith.index_cast %15 : i32 to index
-              %17 = memref.load %arg11[%arg14, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              %18 = arith.index_cast %17 : i32 to index
-              %19 = memref.load %arg11[%arg14, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
-              %20 = arith.index_cast %19 : i32 to index
-              mxfp4.expect_bytes %arg10[%arg14] bytes(%c0_i32) : memref<2xi64, #gpu.address_space<workgroup>>
-              %21 = arith.cmpi sge, %20, %c0 : index
-              scf.condition(%21) %arg12, %arg13, %arg14, %arg15, %14, %16, %18, %20 : index, i32, index, i32, index, index, index, index
-            } do {
-            ^bb0(%arg12: index, %arg13: i32, %arg14: index, %arg15: i32, %arg16: index, %arg17: index, %arg18: index, %arg19: index):
-              %13 = arith.cmpi sge, %arg16, %c0 : index
-              %14:2 = scf.if %13 -> (index, i32) {
-                %19 = arith.cmpi eq, %11, %c0 : index
-                %20:2 = scf.for %arg20 = %c0 to %c10 step %c1 iter_args(%arg21 = %arg12, %arg22 = %arg13) -> (index, i32) {
-                  %21 = arith.xori %arg22, %c1_i32 : i32
-                  mxfp4.wait_barrier %arg8[%arg21] parity %21 : memref<4xi64, #gpu.address_space<workgroup>>
-                  scf.if %19 {
-                    %26 = arith.index_cast %arg18 : index to i32
-                    %27 = arith.ceildivui %26, %c16_i32 : i32
-                    %28 = arith.muli %27, %c2048_i32 : i32
-                    %29 = arith.addi %28, %c2176_i32 : i32
-                    mxfp4.expect_bytes %arg7[%arg21] bytes(%29) : memref<4xi64, #gpu.address_space<workgroup>>
-                    mxfp4.tensor_copy_activations %arg0[%arg17, %arg20] valid(%arg18) to %view[%arg21] signal %arg7 : <32 by 16> to memref<4x32x64xbf16, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
-                  } else {
-                    %26 = arith.subi %6, %c5 : index
-                    mxfp4.bulk_copy_weights %arg1[%arg16, %arg19, %arg20] to %view_0[%arg21] signal %arg7 part %26 of 1 once : memref<4x1x10x!mxfp4.block<nibble, raw>> to memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
-                  }
-                  %22 = arith.addi %arg21, %c1 : index
-                  %23 = arith.cmpi uge, %22, %c4 : index
-                  %24 = arith.select %23, %c0, %22 : index
-                  %25 = arith.select %23, %21, %arg22 : i32
-                  scf.yield %24, %25 : index, i32
-                }
-                scf.yield %20#0, %20#1 : index, i32
+        mxfp4.role "copy" warps 2 one_thread {
+        ^bb0(%warp: index):
+          %4 = mxfp4.ring_start : <4>
+          %5 = mxfp4.take_tiles %1[%arg11] init(%4) -> !mxfp4.cursor<4> : <2>, memref<2x4xi32, #gpu.address_space<workgroup>>, !mxfp4.cursor<4> {
+          ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<4>):
+            %6 = mxfp4.shared_buffer at 0 : memref<4x32x64xbf16, #gpu.address_space<workgroup>>
+            %7 = mxfp4.shared_buffer at 16384 : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+            %8 = mxfp4.k_loop to 10 fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : !mxfp4.ring<4>, !mxfp4.cursor<4> {
+            ^bb0(%step: index, %at_0: !mxfp4.cursor<4>):
+              %9 = mxfp4.ring_slot %at_0 : <4>
+              %10 = arith.cmpi eq, %warp, %c0 : index
+              scf.if %10 {
+                %11 = arith.index_cast %rows : index to i32
+                %12 = arith.ceildivui %11, %c16_i32 : i32
+                %13 = arith.muli %12, %c2048_i32 : i32
+                %14 = arith.addi %13, %c2176_i32 : i32
+                mxfp4.ring_fill %0[%at_0] bytes(%14) : <4>, <4>
+                mxfp4.tensor_copy_activations %arg0[%row, %step] valid(%rows) to %6[%9] signal %arg7 : <32 by 16> to memref<4x32x64xbf16, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
               } else {
-                scf.yield %arg12, %arg13 : index, i32
+                %11 = arith.subi %warp, %c1 : index
+                mxfp4.bulk_copy_weights %arg1[%expert, %column, %step] to %7[%9] signal %arg7 part %11 of 1 once : memref<4x1x10x!mxfp4.block<nibble, raw>> to memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>, memref<4xi64, #gpu.address_space<workgroup>>
               }
-              %15 = arith.cmpi eq, %arg14, %c1 : index
-              %16 = arith.xori %arg15, %c1_i32 : i32
-              %17 = arith.subi %c1, %arg14 : index
-              %18 = arith.select %15, %16, %arg15 : i32
-              scf.yield %14#0, %14#1, %17, %18 : index, i32, index, i32
+              mxfp4.yield
             }
+            mxfp4.yield %8 : !mxfp4.cursor<4>
           }
         }
-      } else {
-        %8:8 = scf.while (%arg12 = %c0, %arg13 = %c0_i32, %arg14 = %c0, %arg15 = %c0_i32) : (index, i32, index, i32) -> (index, i32, index, i32, index, index, index, index) {
-          mxfp4.wait_barrier %arg9[%arg14] parity %arg15 : memref<2xi64, #gpu.address_space<workgroup>>
-          %9 = memref.load %arg11[%arg14, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
-          %10 = arith.index_cast %9 : i32 to index
-          %11 = memref.load %arg11[%arg14, %c1] : memref<2x4xi32, #gpu.address_space<workgroup>>
-          %12 = arith.index_cast %11 : i32 to index
-          %13 = memref.load %arg11[%arg14, %c2] : memref<2x4xi32, #gpu.address_space<workgroup>>
-          %14 = arith.index_cast %13 : i32 to index
-          %15 = memref.load %arg11[%arg14, %c3] : memref<2x4xi32, #gpu.address_space<workgroup>>
-          %16 = arith.index_cast %15 : i32 to index
-          nvvm.bar.warp.sync %c-1_i32 : i32
-          mxfp4.arrive_barrier %arg10[%arg14] : memref<2xi64, #gpu.address_space<workgroup>>
-          %17 = arith.cmpi sge, %16, %c0 : index
-          scf.condition(%17) %arg12, %arg13, %arg14, %arg15, %10, %12, %14, %16 : index, i32, index, i32, index, index, index, index
-        } do {
-        ^bb0(%arg12: index, %arg13: i32, %arg14: index, %arg15: i32, %arg16: index, %arg17: index, %arg18: index, %arg19: index):
-          %9 = arith.cmpi sge, %arg16, %c0 : index
-          %10:3 = scf.if %9 -> (vector<1x4x4xf32>, index, i32) {
-            %15 = arith.index_cast %arg18 : index to i32
-            %shuffleResult_2, %valid_3 = gpu.shuffle  idx %15, %c0_i32, %c32_i32 : i32
-            %16 = arith.index_cast %shuffleResult_2 : i32 to index
-            %17 = arith.divui %4, %c4 : index
-            %18 = arith.muli %17, %c4 : index
-            %19 = arith.remui %4, %c4 : index
-            %20 = arith.addi %18, %19 : index
-            %21:3 = scf.for %arg20 = %c0 to %c10 step %c1 iter_args(%arg21 = %cst, %arg22 = %arg12, %arg23 = %arg13) -> (vector<1x4x4xf32>, index, i32) {
-              mxfp4.wait_barrier %arg7[%arg22] parity %arg23 : memref<4xi64, #gpu.address_space<workgroup>>
-              %step0, %step1, %step2, %step3 = mxfp4.load_codes %view_0[%arg22, %20] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %22 = mxfp4.load_scales %view_0[%arg22, %20] : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-              %r0, %r1, %r2, %r3 = mxfp4.decode %step0, %22 step 0 : !mxfp4.block<nibble, raw>
-              %r0_4, %r1_5, %r2_6, %r3_7 = mxfp4.decode %step1, %22 step 1 : !mxfp4.block<nibble, raw>
-              %r0_8, %r1_9, %r2_10, %r3_11 = mxfp4.decode %step2, %22 step 2 : !mxfp4.block<nibble, raw>
-              %r0_12, %r1_13, %r2_14, %r3_15 = mxfp4.decode %step3, %22 step 3 : !mxfp4.block<nibble, raw>
-              %23 = vector.extract %arg21[0] : vector<4x4xf32> from vector<1x4x4xf32>
-              %24 = mxfp4.wgmma %23 a(%r0, %r1, %r2, %r3, %r0_4, %r1_5, %r2_6, %r3_7, %r0_8, %r1_9, %r2_10, %r3_11, %r0_12, %r1_13, %r2_14, %r3_15) b(%view[%arg22]) columns 4 tokens(%16 by 16) : vector<4x4xf32>, memref<4x32x64xbf16, #gpu.address_space<workgroup>>
-              %25 = mxfp4.wgmma_wait %24 : vector<4x4xf32>
-              %26 = vector.broadcast %25 : vector<4x4xf32> to vector<1x4x4xf32>
-              mxfp4.arrive_barrier %arg8[%arg22] : memref<4xi64, #gpu.address_space<workgroup>>
-              %27 = arith.addi %arg22, %c1 : index
-              %28 = arith.cmpi uge, %27, %c4 : index
-              %29 = arith.xori %arg23, %c1_i32 : i32
-              %30 = arith.select %28, %c0, %27 : index
-              %31 = arith.select %28, %29, %arg23 : i32
-              scf.yield %26, %30, %31 : vector<1x4x4xf32>, index, i32
-            } {mxfp4.overlap}
-            scf.yield %21#0, %21#1, %21#2 : vector<1x4x4xf32>, index, i32
-          } else {
-            scf.yield %cst, %arg12, %arg13 : vector<1x4x4xf32>, index, i32
-          }
-          mxfp4.store_tile %10#0 to %arg4[%arg17, %arg19] valid(%arg18) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : vector<1x4x4xf32> to memref<?x64xf32>
-          %11 = arith.cmpi eq, %arg14, %c1 : index
-          %12 = arith.xori %arg15, %c1_i32 : i32
-          %13 = arith.subi %c1, %arg14 : index
-          %14 = arith.select %11, %12, %arg15 : i32
-          scf.yield %10#1, %10#2, %13, %14 : index, i32, index, i32
+        mxfp4.role "schedule" warps 1 one_thread {
+        ^bb0(%warp: index):
+          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
         }
       }
       gpu.return

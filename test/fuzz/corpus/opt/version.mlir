@@ -1,36 +1,124 @@
 // builtin.module(gpu.module(mxfp4-version-loops))
-#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
-  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
-  token_step = 8, k_slices = 3>
-!x = memref<9x32x64xbf16, #gpu.address_space<workgroup>>
-gpu.module @kernels {
-  gpu.func @few_tokens(%x: !x, %a: vector<2xbf16>, %n: index, %first: index,
-      %phase: i32, %zero: vector<4x4xf32>, %sums: memref<vector<4x4xf32>>,
-      %slots: memref<index>, %parities: memref<i32>)
-      attributes {mxfp4.schedule = #schedule} {
-    %c0 = arith.constant 0 : index
+module attributes {gpu.container_module} {
+  func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
+    %c352 = arith.constant 352 : index
+    %c132 = arith.constant 132 : index
+    %c58400_i32 = arith.constant 58400 : i32
     %c1 = arith.constant 1 : index
-    %c3 = arith.constant 3 : index
-    %c9 = arith.constant 9 : index
-    %c15 = arith.constant 15 : index
-    %one = arith.constant 1 : i32
-    %r:3 = scf.for %k = %c0 to %c15 step %c1
-        iter_args(%acc = %zero, %slot = %first, %parity = %phase)
-        -> (vector<4x4xf32>, index, i32) {
-      %m = mxfp4.wgmma %acc
-          a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
-          b(%x[%slot]) columns 4 tokens(%n by 8) : vector<4x4xf32>, !x
-      %done = mxfp4.wgmma_wait %m : vector<4x4xf32>
-      %up = arith.addi %slot, %c3 : index
-      %wraps = arith.cmpi uge, %up, %c9 : index
-      %slot1 = arith.select %wraps, %c0, %up : index
-      %flipped = arith.xori %parity, %one : i32
-      %parity1 = arith.select %wraps, %flipped, %parity : i32
-      scf.yield %done, %slot1, %parity1 : vector<4x4xf32>, index, i32
-    } {mxfp4.overlap}
-    memref.store %r#0, %sums[] : memref<vector<4x4xf32>>
-    memref.store %r#1, %slots[] : memref<index>
-    memref.store %r#2, %parities[] : memref<i32>
-    gpu.return
+    %c0 = arith.constant 0 : index
+    %dim = memref.dim %arg0, %c0 : memref<?x640xbf16>
+    %0 = arith.index_cast %dim : index to i32
+    %1 = mxfp4.make_tensor_map %arg0 : memref<?x640xbf16> -> <32 by 8>
+    gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c352, %c1, %c1)  dynamic_shared_memory_size %c58400_i32 args(%1 : !mxfp4.tensor_map<32 by 8>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
+    return
+  }
+  gpu.module @mxfp4_grouped_matmul {
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 8> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<8xi64, #gpu.address_space<workgroup>>, %arg8 : memref<8xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 352, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>, nvvm.minctasm = 1 : i32} {
+      %c2176_i32 = arith.constant 2176 : i32
+      %c1024_i32 = arith.constant 1024 : i32
+      %c8_i32 = arith.constant 8 : i32
+      %c0 = arith.constant 0 : index
+      %c32_i32 = arith.constant 32 : i32
+      %c0_i32 = arith.constant 0 : i32
+      %cst = arith.constant dense<0.000000e+00> : vector<1x4x4xf32>
+      %c4 = arith.constant 4 : index
+      %0 = mxfp4.create_ring full(%arg7) empty(%arg8) fills 1 releases 4 : memref<8xi64, #gpu.address_space<workgroup>> -> <8>
+      %1 = mxfp4.create_ring full(%arg9) empty(%arg10) fills 1 releases 10 : memref<2xi64, #gpu.address_space<workgroup>> -> <2>
+      nvvm.fence.mbarrier.init
+      nvvm.griddepcontrol  launch_dependents
+      nvvm.griddepcontrol  wait
+      %2 = mxfp4.shared_buffer at 58368 : memref<6xi32, #gpu.address_space<workgroup>>
+      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
+      %block_id_x = gpu.block_id  x
+      %grid_dim_x = gpu.grid_dim  x
+      %3 = mxfp4.tile_count %2 groups 4 columns 1 : memref<6xi32, #gpu.address_space<workgroup>>
+      mxfp4.warp_roles {
+        mxfp4.role "multiply" warps 8 {
+        ^bb0(%warp: index):
+          %4 = arith.divui %warp, %c4 : index
+          %5 = mxfp4.ring_start slice(%4) : <8 by 2>
+          %6 = mxfp4.take_tiles %1[%arg11] init(%5) -> !mxfp4.cursor<8 by 2> : <2>, memref<2x4xi32, #gpu.address_space<workgroup>>, !mxfp4.cursor<8 by 2> {
+          ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<8 by 2>):
+            %7 = mxfp4.shared_buffer at 0 : memref<8x32x64xbf16, #gpu.address_space<workgroup>>
+            %8 = mxfp4.shared_buffer at 32768 : memref<8x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+            %9 = arith.index_cast %rows : index to i32
+            %shuffleResult, %valid = gpu.shuffle  idx %9, %c0_i32, %c32_i32 : i32
+            %10 = arith.index_cast %shuffleResult : i32 to index
+            %11:2 = mxfp4.k_loop to 10 slice(%4) drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>} : !mxfp4.ring<8>, !mxfp4.cursor<8 by 2>, vector<1x4x4xf32> {
+            ^bb0(%step: index, %at_0: !mxfp4.cursor<8 by 2>, %sums: vector<1x4x4xf32>):
+              %15 = mxfp4.ring_slot %at_0 : <8 by 2>
+              %thread_id_x = gpu.thread_id  x
+              %c32 = arith.constant 32 : index
+              %16 = arith.divui %thread_id_x, %c32 : index
+              %c4_1 = arith.constant 4 : index
+              %17 = arith.divui %16, %c4_1 : index
+              %c1 = arith.constant 1 : index
+              %18 = arith.remui %17, %c1 : index
+              %c4_2 = arith.constant 4 : index
+              %19 = arith.muli %18, %c4_2 : index
+              %c4_3 = arith.constant 4 : index
+              %20 = arith.remui %16, %c4_3 : index
+              %21 = arith.addi %19, %20 : index
+              %22 = mxfp4.block_matmul %sums at[%15] fetch {
+              ^bb0(%slot: index, %block: index):
+                %c4_4 = arith.constant 4 : index
+                %23 = arith.muli %block, %c4_4 : index
+                %24 = arith.addi %21, %23 : index
+                %step0, %step1, %step2, %step3 = mxfp4.load_codes %8[%slot, %24] : memref<8x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+                %25 = mxfp4.load_scales %8[%slot, %24] : memref<8x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+                mxfp4.yield %step0, %25, %step1, %step2, %step3 : i32, i32, i32, i32, i32
+              } decode {
+              ^bb0(%arg12: i32, %arg13: i32, %arg14: i32, %arg15: i32, %arg16: i32):
+                %r0, %r1, %r2, %r3 = mxfp4.decode %arg12, %arg13 step 0 : !mxfp4.block<nibble, raw>
+                %r0_4, %r1_5, %r2_6, %r3_7 = mxfp4.decode %arg14, %arg13 step 1 : !mxfp4.block<nibble, raw>
+                %r0_8, %r1_9, %r2_10, %r3_11 = mxfp4.decode %arg15, %arg13 step 2 : !mxfp4.block<nibble, raw>
+                %r0_12, %r1_13, %r2_14, %r3_15 = mxfp4.decode %arg16, %arg13 step 3 : !mxfp4.block<nibble, raw>
+                mxfp4.yield %r0, %r1, %r2, %r3, %r0_4, %r1_5, %r2_6, %r3_7, %r0_8, %r1_9, %r2_10, %r3_11, %r0_12, %r1_13, %r2_14, %r3_15 : vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>, vector<2xbf16>
+              } multiply {
+              ^bb0(%slot: index, %sums_4: vector<4x4xf32>, %arg12: vector<2xbf16>, %arg13: vector<2xbf16>, %arg14: vector<2xbf16>, %arg15: vector<2xbf16>, %arg16: vector<2xbf16>, %arg17: vector<2xbf16>, %arg18: vector<2xbf16>, %arg19: vector<2xbf16>, %arg20: vector<2xbf16>, %arg21: vector<2xbf16>, %arg22: vector<2xbf16>, %arg23: vector<2xbf16>, %arg24: vector<2xbf16>, %arg25: vector<2xbf16>, %arg26: vector<2xbf16>, %arg27: vector<2xbf16>):
+                %23 = mxfp4.wgmma %sums_4 a(%arg12, %arg13, %arg14, %arg15, %arg16, %arg17, %arg18, %arg19, %arg20, %arg21, %arg22, %arg23, %arg24, %arg25, %arg26, %arg27) b(%7[%slot]) columns 4 tokens(%10 by 8) : vector<4x4xf32>, memref<8x32x64xbf16, #gpu.address_space<workgroup>>
+                mxfp4.yield %23 : vector<4x4xf32>
+              } : vector<1x4x4xf32>
+              mxfp4.yield %22 : vector<1x4x4xf32>
+            }
+            %12 = mxfp4.shared_buffer at 50176 : memref<16x128xf32, #gpu.address_space<workgroup>>
+            %13 = mxfp4.reduce_slices %11#0 slice(%4 of 2) through %12 tokens(%rows) : vector<1x4x4xf32>, memref<16x128xf32, #gpu.address_space<workgroup>>
+            %14 = arith.cmpi eq, %4, %c0 : index
+            scf.if %14 {
+              mxfp4.store_tile %13 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>} : vector<1x4x4xf32> to memref<?x64xbf16>
+            }
+            mxfp4.yield %11#1 : !mxfp4.cursor<8 by 2>
+          }
+        }
+        mxfp4.role "copy" warps 2 one_thread {
+        ^bb0(%warp: index):
+          %4 = mxfp4.ring_start slice(%warp) : <8 by 2>
+          %5 = mxfp4.take_tiles %1[%arg11] init(%4) -> !mxfp4.cursor<8 by 2> : <2>, memref<2x4xi32, #gpu.address_space<workgroup>>, !mxfp4.cursor<8 by 2> {
+          ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<8 by 2>):
+            %6 = mxfp4.shared_buffer at 0 : memref<8x32x64xbf16, #gpu.address_space<workgroup>>
+            %7 = mxfp4.shared_buffer at 32768 : memref<8x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
+            %8 = mxfp4.k_loop to 10 slice(%warp) fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>} : !mxfp4.ring<8>, !mxfp4.cursor<8 by 2> {
+            ^bb0(%step: index, %at_0: !mxfp4.cursor<8 by 2>):
+              %9 = mxfp4.ring_slot %at_0 : <8 by 2>
+              %10 = arith.index_cast %rows : index to i32
+              %11 = arith.ceildivui %10, %c8_i32 : i32
+              %12 = arith.muli %11, %c1024_i32 : i32
+              %13 = arith.addi %12, %c2176_i32 : i32
+              mxfp4.ring_fill %0[%at_0] bytes(%13) : <8>, <8 by 2>
+              mxfp4.tensor_copy_activations %arg0[%row, %step] valid(%rows) to %6[%9] signal %arg7 : <32 by 8> to memref<8x32x64xbf16, #gpu.address_space<workgroup>>, memref<8xi64, #gpu.address_space<workgroup>>
+              mxfp4.bulk_copy_weights %arg1[%expert, %column, %step] to %7[%9] signal %arg7 once : memref<4x1x10x!mxfp4.block<nibble, raw>> to memref<8x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>, memref<8xi64, #gpu.address_space<workgroup>>
+              mxfp4.yield
+            }
+            mxfp4.yield %8 : !mxfp4.cursor<8 by 2>
+          }
+        }
+        mxfp4.role "schedule" warps 1 one_thread {
+        ^bb0(%warp: index):
+          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 1, token_step = 8, k_slices = 2>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
+        }
+      }
+      gpu.return
+    }
   }
 }
+
