@@ -90,9 +90,9 @@ static bool readsThroughTma(GroupedMatmulOp op) {
 }
 
 static Type tensorMapOf(GroupedMatmulOp op) {
-  ScheduleAttr schedule = op.getScheduleAttr();
-  return TensorMapType::get(op.getContext(), schedule.getTokens(),
-                            schedule.getTokenStep());
+  const Schedule schedule = op.getScheduleAttr().toSchedule();
+  return TensorMapType::get(op.getContext(), schedule.tileTokens,
+                            schedule.tokenStep);
 }
 
 SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {

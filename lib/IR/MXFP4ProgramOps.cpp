@@ -247,7 +247,7 @@ LogicalResult KLoopOp::verify() {
   if (static_cast<bool>(getRing()) != static_cast<bool>(getCursor()) ||
       (getFills() && !getRing()))
     return emitOpError("requires a ring and a cursor together");
-  const int64_t slices = getSchedule().getKSlices();
+  const int64_t slices = getSchedule().getValue().kSlices;
   if (getRing() &&
       (getRing().getType().getSlots() != getCursor().getType().getSlots() ||
        getCursor().getType().getStep() != slices))
@@ -299,9 +299,9 @@ void KLoopOp::print(OpAsmPrinter &p) {
       << getCursor();
   if (!getInits().empty())
     p << " init(" << getInits() << ")";
-  p.printOptionalAttrDict(
-      (*this)->getAttrs(),
-      {getStepsAttrName(), getFillsAttrName(), getOperandSegmentSizesAttrName()});
+  p.printOptionalAttrDict((*this)->getAttrs(),
+                          {getStepsAttrName(), getFillsAttrName(),
+                           getOperandSegmentSizesAttrName()});
   SmallVector<Type> types;
   if (getRing())
     types = {getRing().getType(), getCursor().getType()};
@@ -352,10 +352,9 @@ ParseResult KLoopOp::parse(OpAsmParser &parser, OperationState &state) {
   const auto count = [](const auto &list) {
     return static_cast<int32_t>(list.size());
   };
-  state.addAttribute(
-      getOperandSegmentSizesAttrName(state.name),
-      b.getDenseI32ArrayAttr({count(slice), count(ring) / 2, count(ring) / 2,
-                              count(inits)}));
+  state.addAttribute(getOperandSegmentSizesAttrName(state.name),
+                     b.getDenseI32ArrayAttr({count(slice), count(ring) / 2,
+                                             count(ring) / 2, count(inits)}));
   state.addTypes(ArrayRef(types).drop_front(ring.size()));
   if (!ring.empty())
     state.addTypes(types[1]);
@@ -482,7 +481,8 @@ LogicalResult CreateRingOp::verify() {
   return success();
 }
 
-template <typename Op> static LogicalResult verifySlice(Op op, CursorType type) {
+template <typename Op>
+static LogicalResult verifySlice(Op op, CursorType type) {
   if (static_cast<bool>(op.getSlice()) == (type.getStep() > 1))
     return success();
   return op.emitOpError("requires the number of a K slice if the cursor goes "

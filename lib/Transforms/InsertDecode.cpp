@@ -204,8 +204,7 @@ void Expander::multiply(
 void Expander::locateDecodedBlocks() {
   const SharedRegion decoded = SharedMemoryMap(schedule).decoded;
   decodedTile = sharedBuffer(
-      b,
-      {decoded.bytes / (2 * Schedule::kTileK), Schedule::kTileK},
+      b, {decoded.bytes / (2 * Schedule::kTileK), Schedule::kTileK},
       b.getBF16Type(), decoded.offset);
   Value group = arith::DivUIOp::create(b, warp, index(4));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
@@ -225,16 +224,16 @@ static Block::BlockArgListType beginRegion(ImplicitLocOpBuilder &b,
 
 /// What a thread loads of a block: the words of its four codes, and its scales.
 void Expander::buildFetch(BlockMatmulOp matmul) {
-  auto arguments = beginRegion(b, matmul.getFetch(),
-                               {b.getIndexType(), b.getIndexType()});
+  auto arguments =
+      beginRegion(b, matmul.getFetch(), {b.getIndexType(), b.getIndexType()});
   Value slice = arith::AddIOp::create(
       b, firstSlice,
       arith::MulIOp::create(b, arguments[1], index(schedule.sliceStride())));
   auto codes = LoadCodesOp::create(b, op.getWeights(), arguments[0], slice);
   // In the order in which the decode region reads them.
   SmallVector<Value> words(codes.getResults());
-  words.insert(words.begin() + 1, LoadScalesOp::create(b, op.getWeights(),
-                                                       arguments[0], slice));
+  words.insert(words.begin() + 1,
+               LoadScalesOp::create(b, op.getWeights(), arguments[0], slice));
   YieldOp::create(b, words);
 }
 
@@ -277,8 +276,8 @@ void Expander::multiplyByWarpgroups(Placement placement) {
   locateWarp();
   if (placement == Placement::Shared)
     locateDecodedBlocks();
-  auto matmul = BlockMatmulOp::create(b, op.getType(), op.getAccumulator(),
-                                      op.getSlot());
+  auto matmul =
+      BlockMatmulOp::create(b, op.getType(), op.getAccumulator(), op.getSlot());
   buildFetch(matmul);
   buildMultiply(matmul, buildDecode(matmul));
   op.replaceAllUsesWith(matmul.getResult());
@@ -338,9 +337,10 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
       auto loop = op->getParentOfType<KLoopOp>();
       if (op.getSchedule().getInstruction() == Instruction::Wgmma &&
           (!loop || !loop.drains())) {
-        op.emitOpError("requires a mxfp4.k_loop around it that drains a ring "
-                       "to be multiplied with wgmma; run mxfp4-specialize-warps "
-                       "first");
+        op.emitOpError(
+            "requires a mxfp4.k_loop around it that drains a ring "
+            "to be multiplied with wgmma; run mxfp4-specialize-warps "
+            "first");
         return signalPassFailure();
       }
       if (where == Placement::Shared &&

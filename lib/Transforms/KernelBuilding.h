@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Constants, buffers in shared memory and values that are the same in all lanes:
-// the small pieces that several passes on kernels emit.
+// Constants, buffers in shared memory and values that are the same in all
+// lanes: the small pieces that several passes on kernels emit.
 //
 //===----------------------------------------------------------------------===//
 

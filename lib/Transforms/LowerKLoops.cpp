@@ -71,20 +71,19 @@ static void lowerBlocks(BlockMatmulOp op) {
   Value result = op.getAccumulator();
   for (int64_t block = 0; block < op.getBlocks(); ++block) {
     const int64_t buffer = block % 2;
-    SmallVector<Value> values = inlineRegion(
-        b, op.getFetch(), {op.getSlot(), indexConstant(b, block)});
+    SmallVector<Value> values =
+        inlineRegion(b, op.getFetch(), {op.getSlot(), indexConstant(b, block)});
     // A warp could write a block while another warp still reads the one that
     // was in its buffer.
     if (op.decodesToShared())
       SyncWarpgroupOp::create(b);
     values = inlinePart(b, op.getDecode(), values, buffer);
-    Value sums =
-        vector::ExtractOp::create(b, result, ArrayRef<int64_t>{block});
+    Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{block});
     values.insert(values.begin(), {op.getSlot(), sums});
     sums = inlinePart(b, op.getMultiply(), values, buffer).front();
     sums = WgmmaWaitOp::create(b, sums.getType(), sums);
-    result = vector::InsertOp::create(b, sums, result,
-                                      ArrayRef<int64_t>{block});
+    result =
+        vector::InsertOp::create(b, sums, result, ArrayRef<int64_t>{block});
   }
   op.replaceAllUsesWith(result);
   op.erase();
@@ -137,8 +136,7 @@ void mxfp4::lowerKLoop(KLoopOp loop) {
           RingAcquireOp::create(b, loop.getRing(), cursor);
         else
           RingWaitOp::create(b, loop.getRing(), cursor);
-        SmallVector<Value> yielded =
-            inlineRegion(b, loop.getBody(), arguments);
+        SmallVector<Value> yielded = inlineRegion(b, loop.getBody(), arguments);
         if (loop.drains())
           RingReleaseOp::create(b, loop.getRing(), cursor,
                                 /*one_thread=*/false);

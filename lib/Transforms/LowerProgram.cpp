@@ -28,9 +28,9 @@ static void lowerBuffer(SharedBufferOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value all = gpu::DynamicSharedMemoryOp::create(
       b, sharedType({ShapedType::kDynamic}, b.getI8Type()));
-  auto view = memref::ViewOp::create(
-      b, cast<MemRefType>(op.getBuffer().getType()), all,
-      indexConstant(b, op.getOffset()), ValueRange{});
+  auto view =
+      memref::ViewOp::create(b, cast<MemRefType>(op.getBuffer().getType()), all,
+                             indexConstant(b, op.getOffset()), ValueRange{});
   op.replaceAllUsesWith(view.getResult());
   op.erase();
 }
@@ -112,9 +112,8 @@ static void lowerRoles(WarpRolesOp op) {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   Value warp =
       makeUniform(b, arith::DivUIOp::create(b, thread, indexConstant(b, 32)));
-  Value isBehind =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
-                            indexConstant(b, front.getWarps()));
+  Value isBehind = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, warp,
+                                         indexConstant(b, front.getWarps()));
   auto branch = scf::IfOp::create(b, isBehind, /*withElseRegion=*/true);
   b.setInsertionPointToStart(branch.thenBlock());
   setRegisters(b, roles[1], NVVM::SetMaxRegisterAction::decrease);

@@ -42,8 +42,8 @@ template <typename Op> struct RingPattern : OpConversionPattern<Op> {
   }
 
   /// What replaces each result.
-  virtual SmallVector<SmallVector<Value>>
-  lower(ImplicitLocOpBuilder &b, Op op, Adaptor adaptor) const = 0;
+  virtual SmallVector<SmallVector<Value>> lower(ImplicitLocOpBuilder &b, Op op,
+                                                Adaptor adaptor) const = 0;
 };
 
 /// A slice's number, or slot 0.
@@ -53,9 +53,8 @@ Value firstSlot(ImplicitLocOpBuilder &b, Value slice) {
 
 struct LowerCreateRing : RingPattern<CreateRingOp> {
   using RingPattern::RingPattern;
-  SmallVector<SmallVector<Value>> lower(ImplicitLocOpBuilder &b,
-                                        CreateRingOp op,
-                                        Adaptor) const override {
+  SmallVector<SmallVector<Value>>
+  lower(ImplicitLocOpBuilder &b, CreateRingOp op, Adaptor) const override {
     InitBarriersOp::create(b, op.getFull(), op.getFills());
     InitBarriersOp::create(b, op.getEmpty(), op.getReleases());
     return {{op.getFull(), op.getEmpty()}};
@@ -89,8 +88,7 @@ struct LowerRingNext : RingPattern<RingNextOp> {
     Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, slot,
                                         indexConstant(b, type.getSlots()));
     Value flipped = arith::XOrIOp::create(b, at.parity, i32Constant(b, 1));
-    slot =
-        arith::SelectOp::create(b, wraps, firstSlot(b, op.getSlice()), slot);
+    slot = arith::SelectOp::create(b, wraps, firstSlot(b, op.getSlice()), slot);
     return {{slot, arith::SelectOp::create(b, wraps, flipped, at.parity)}};
   }
 };

@@ -16,7 +16,8 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// i32 in the queue for each tile: expert, row, rows and column; column -1 ends.
+/// i32 in the queue for each tile: expert, row, rows and column; column -1
+/// ends.
 static constexpr int64_t kFields = 4, kColumn = 3;
 
 /// The tile of this number.
@@ -63,16 +64,15 @@ void mxfp4::lowerTileLoop(TakeTilesOp tiles) {
         Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
         SmallVector<Value> passed(args);
         for (int64_t field = 0; field < kFields; ++field) {
-          Value value =
-              memref::LoadOp::create(b, tiles.getFields(),
-                                     ValueRange{slot, indexConstant(b, field)});
+          Value value = memref::LoadOp::create(
+              b, tiles.getFields(), ValueRange{slot, indexConstant(b, field)});
           passed.push_back(
               arith::IndexCastOp::create(b, b.getIndexType(), value));
         }
         RingReleaseOp::create(b, tiles.getQueue(), cursor, isThread);
-        Value isTile = arith::CmpIOp::create(
-            b, arith::CmpIPredicate::sge,
-            passed[args.size() + kColumn], indexConstant(b, 0));
+        Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
+                                             passed[args.size() + kColumn],
+                                             indexConstant(b, 0));
         scf::ConditionOp::create(b, isTile, passed);
       },
       [&](OpBuilder &builder, Location, ValueRange args) {
@@ -98,9 +98,9 @@ static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
                         Value number) {
   if (!op.getCounter())
     return arith::AddIOp::create(b, number, op.getStride());
-  Value taken = memref::AtomicRMWOp::create(
-      b, arith::AtomicRMWKind::addi, i32Constant(b, 1), op.getCounter(),
-      ValueRange{indexConstant(b, 0)});
+  Value taken = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
+                                            i32Constant(b, 1), op.getCounter(),
+                                            ValueRange{indexConstant(b, 0)});
   taken = arith::IndexCastOp::create(b, b.getIndexType(), taken);
   return arith::AddIOp::create(b, taken, op.getStride());
 }

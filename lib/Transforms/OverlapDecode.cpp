@@ -286,22 +286,22 @@ LogicalResult Overlapper::check() {
   for (Region *part :
        {&matmul.getFetch(), &matmul.getDecode(), &matmul.getMultiply()})
     if (const WalkResult result = part->walk([&](Operation *op) {
-          const bool usesStep = llvm::any_of(
-              op->getOperands(),
-              [&](Value value) { return changesWithStep(value); });
+          const bool usesStep =
+              llvm::any_of(op->getOperands(),
+                           [&](Value value) { return changesWithStep(value); });
           return usesStep ? WalkResult::interrupt() : WalkResult::advance();
         });
         result.wasInterrupted())
       return matmul.emitOpError("requires regions that use nothing from inside "
                                 "the loop over K that changes from step to "
                                 "step");
-  const int64_t slices = loop.getSchedule().getKSlices();
+  const int64_t slices = loop.getSchedule().getValue().kSlices;
   if (loop.getSteps() % slices != 0)
-    return loop.emitOpError() << "requires a number of steps that its "
-                              << slices
-                              << " K slices share evenly to overlap decoding, "
-                                 "but has "
-                              << loop.getSteps();
+    return loop.emitOpError()
+           << "requires a number of steps that its " << slices
+           << " K slices share evenly to overlap decoding, "
+              "but has "
+           << loop.getSteps();
   return success();
 }
 
@@ -309,7 +309,7 @@ void Overlapper::run() {
   // Who a thread is does not change from step to step.
   moveLoopInvariantCode(cast<LoopLikeOpInterface>(loop.getOperation()));
   emitPlaces();
-  const int64_t steps = loop.getSteps() / loop.getSchedule().getKSlices();
+  const int64_t steps = loop.getSteps() / loop.getSchedule().getValue().kSlices;
   State state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(loop.getInits()[0]).front();
@@ -318,8 +318,8 @@ void Overlapper::run() {
   state.fragments = emitDecode(emitFetch(0, state.current));
   state.spare = pin(state.fragments);
   const bool isAlone = steps * blocks == 1;
-  state.raw = emitFetch(1 % blocks, blocks > 1 || isAlone ? state.current
-                                                          : state.next);
+  state.raw =
+      emitFetch(1 % blocks, blocks > 1 || isAlone ? state.current : state.next);
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
   const int64_t stepsAtOnce = blocks % 2 == 0 ? 1 : 2;

@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass is split by subject: loops over tiles in LowerTileLoops.cpp, loops
-// over K in LowerKLoops.cpp, rings and cursors in LowerRings.cpp, and roles, the
-// table of tiles and shared memory in LowerProgram.cpp.
+// over K in LowerKLoops.cpp, rings and cursors in LowerRings.cpp, and roles,
+// the table of tiles and shared memory in LowerProgram.cpp.
 //
 //===----------------------------------------------------------------------===//
 

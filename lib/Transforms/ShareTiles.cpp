@@ -103,12 +103,11 @@ static LogicalResult shareTiles(WarpRolesOp roles) {
   Block &body = role.getBody().emplaceBlock();
   body.addArgument(b.getIndexType(), b.getLoc());
   b.setInsertionPointToStart(&body);
-  HandOutTilesOp::create(b, tiles.getFirst(), tiles.getCount(),
-                         tiles.getStride(), tiles.getTable(),
-                         tiles.getOffsets(), tiles.getExpertIds(),
-                         tiles.getError(), tiles.getExperts(),
-                         tiles.getColumns(), queue.ring, queue.fields,
-                         *counter, tiles.getSchedule());
+  HandOutTilesOp::create(
+      b, tiles.getFirst(), tiles.getCount(), tiles.getStride(),
+      tiles.getTable(), tiles.getOffsets(), tiles.getExpertIds(),
+      tiles.getError(), tiles.getExperts(), tiles.getColumns(), queue.ring,
+      queue.fields, *counter, tiles.getSchedule());
   YieldOp::create(b);
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);

@@ -84,14 +84,14 @@ LogicalResult Splitter::check() {
     return loop.emitOpError("requires no ring yet, one copy of activations, "
                             "one of weights, one mxfp4.tile_matmul and its "
                             "sums to be split into roles");
-  if (!isa<TensorMapType>(loop.getOnly<CopyActivationsOp>().getSource().getType()))
+  if (!isa<TensorMapType>(
+          loop.getOnly<CopyActivationsOp>().getSource().getType()))
     return loop.emitOpError("requires activations behind a tensor map to be "
                             "split into roles");
   for (Operation *parent = loop->getParentOp(); parent != tiles;
        parent = parent->getParentOp())
     if (auto branch = dyn_cast<scf::IfOp>(parent);
-        !branch || !branch.elseBlock() ||
-        branch->getNumResults() != 1)
+        !branch || !branch.elseBlock() || branch->getNumResults() != 1)
       return loop.emitOpError("requires to be in its loop over tiles directly, "
                               "or in branches that yield the sums");
   return success();
@@ -105,9 +105,9 @@ void Splitter::createRing() {
   Value empty = kernel.addWorkgroupAttribution(type, b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&kernel.getBody().front());
-  ring = CreateRingOp::create(
-      b, RingType::get(b.getContext(), schedule.stages), full, empty,
-      /*fills=*/1, /*releases=*/schedule.sliceWarps());
+  ring = CreateRingOp::create(b, RingType::get(b.getContext(), schedule.stages),
+                              full, empty,
+                              /*fills=*/1, /*releases=*/schedule.sliceWarps());
   NVVM::FenceMbarrierInitOp::create(b);
 }
 
@@ -134,10 +134,10 @@ static Value carryOut(KLoopOp loop, ForTilesOp tiles) {
     OpBuilder b(branch);
     SmallVector<Type> types(branch.getResultTypes());
     types.push_back(before.getType());
-    auto extended = scf::IfOp::create(b, branch.getLoc(), types,
-                                      branch.getCondition(),
-                                      /*addThenBlock=*/false,
-                                      /*addElseBlock=*/false);
+    auto extended =
+        scf::IfOp::create(b, branch.getLoc(), types, branch.getCondition(),
+                          /*addThenBlock=*/false,
+                          /*addElseBlock=*/false);
     const bool isInThen =
         branch.getThenRegion().isAncestor(loop->getParentRegion());
     branch.thenYield()->insertOperands(branch.getNumResults(),
@@ -162,19 +162,19 @@ KLoopOp Splitter::cloneTiles(Value slice, bool fills) {
       CursorType::get(b.getContext(), schedule.stages, schedule.kSlices);
   Value start = RingStartOp::create(b, type, slice);
   auto clone = ForTilesOp::create(
-      b, TypeRange(type), tiles.getFirst(), tiles.getCount(),
-      tiles.getStride(), tiles.getTable(), tiles.getOffsets(),
-      tiles.getExpertIds(), tiles.getError(), start, tiles.getExperts(),
-      tiles.getColumns(), tiles.getSchedule());
+      b, TypeRange(type), tiles.getFirst(), tiles.getCount(), tiles.getStride(),
+      tiles.getTable(), tiles.getOffsets(), tiles.getExpertIds(),
+      tiles.getError(), start, tiles.getExperts(), tiles.getColumns(),
+      tiles.getSchedule());
   IRMapping mapping;
   tiles.getBody().cloneInto(&clone.getBody(), mapping);
   Value cursor = clone.getBody().addArgument(type, b.getLoc());
 
   KLoopOp old = findKLoop(clone);
   b.setInsertionPoint(old);
-  auto loop = KLoopOp::create(b, old.getSteps(), slice, ring, cursor, fills,
-                              fills ? ValueRange() : old.getInits(),
-                              old.getSchedule());
+  auto loop =
+      KLoopOp::create(b, old.getSteps(), slice, ring, cursor, fills,
+                      fills ? ValueRange() : old.getInits(), old.getSchedule());
   // Roles that copy have no sums: theirs are what the loop began with.
   old.getResult(0).replaceAllUsesWith(fills ? old.getInits()[0]
                                             : loop.getResult(0));
@@ -190,8 +190,8 @@ Value Splitter::stageBytes(Value rows) {
     return i32Constant(b, schedule.weightStageBytes() +
                               schedule.activationStageBytes());
   Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
-  Value boxes = arith::CeilDivUIOp::create(b, count,
-                                           i32Constant(b, schedule.tokenStep));
+  Value boxes =
+      arith::CeilDivUIOp::create(b, count, i32Constant(b, schedule.tokenStep));
   const int box = schedule.activationStageBytes() / schedule.tileTokens *
                   schedule.tokenStep;
   return arith::AddIOp::create(
@@ -253,10 +253,9 @@ void Splitter::buildCopyRole() {
 }
 
 void Splitter::buildMultiplyRole() {
-  RoleOp role =
-      createRole("multiply", schedule.consumerWarps(),
-                 RegisterBudget(schedule, targetOf(kernel)).consumer,
-                 /*oneThread=*/false);
+  RoleOp role = createRole("multiply", schedule.consumerWarps(),
+                           RegisterBudget(schedule, targetOf(kernel)).consumer,
+                           /*oneThread=*/false);
   Value slice;
   if (schedule.kSlices > 1)
     slice = arith::DivUIOp::create(b, role.getWarp(),

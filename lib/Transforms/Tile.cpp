@@ -147,8 +147,8 @@ Value KernelBuilder::emitTakesSideBySide(const Schedule &schedule,
   const auto waves = [&](const Schedule &program) -> Value {
     return arith::CeilDivUIOp::create(b, emitTileCount(program), ctas);
   };
-  Value time = arith::MulIOp::create(b, waves(tall),
-                                     indexConstant(b, schedule.kSlices));
+  Value time =
+      arith::MulIOp::create(b, waves(tall), indexConstant(b, schedule.kSlices));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
                                waves(schedule));
 }
@@ -194,11 +194,12 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
   const auto attr = ScheduleAttr::get(b.getContext(), schedule);
   const int64_t blocks = schedule.tileRows / BlockLayout::kRows;
   // Activations lie in front: their swizzle wants the best-aligned place.
-  Value activationStage = sharedBuffer(
-      b, {schedule.stages, schedule.tileTokens, Schedule::kTileK},
-      b.getBF16Type(), 0);
-  Value weightStage = sharedBuffer(b, {schedule.stages, blocks},
-                                   op.getBlockType(), SharedMemoryMap(schedule).weights.offset);
+  Value activationStage =
+      sharedBuffer(b, {schedule.stages, schedule.tileTokens, Schedule::kTileK},
+                   b.getBF16Type(), 0);
+  Value weightStage =
+      sharedBuffer(b, {schedule.stages, blocks}, op.getBlockType(),
+                   SharedMemoryMap(schedule).weights.offset);
   Value block =
       arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
   auto loop =
@@ -210,9 +211,9 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
                         weightStage, slot);
   CopyActivationsOp::create(b, activations, tile.getRow(), loop.getStep(),
                             tile.getValid(), activationStage, slot);
-  Value sums = TileMatmulOp::create(
-      b, loop.getCarried()[0].getType(), loop.getCarried()[0], weightStage,
-      slot, activationStage, tile.getValid(), attr);
+  Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
+                                    loop.getCarried()[0], weightStage, slot,
+                                    activationStage, tile.getValid(), attr);
   YieldOp::create(b, sums);
   return loop.getResult(0);
 }
@@ -277,7 +278,6 @@ void TilePass::outline(GroupedMatmulOp op) {
       builder.getDenseI32ArrayAttr({schedule.threads(), 1, 1}));
   kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                   builder.getI32IntegerAttr(schedule.ctasPerMultiprocessor));
-  kernel->setAttr("mxfp4.schedule", op.getScheduleAttr());
   for (auto [i, argument] : llvm::enumerate(signature))
     kernel.setArgAttr(i, MXFP4Dialect::getArgAttrName(), argument.attr);
   KernelBuilder(op, kernel).build();

@@ -35,8 +35,8 @@ void version(KLoopOp loop) {
   Value tokens = loop.getOnly<BlockMatmulOp>().getWgmma().getTokens();
   const int64_t steps = loop.getSteps() / schedule.kSlices;
   // Neither loop hands on its cursor: ptxas takes what two loops hand on for
-  // different in each lane, and then moves descriptors and addresses of barriers
-  // to uniform registers for each instruction: 14 % more of them.
+  // different in each lane, and then moves descriptors and addresses of
+  // barriers to uniform registers for each instruction: 14 % more of them.
   loop.getLastCursor().replaceAllUsesWith(
       RingSkipOp::create(b, loop.getCursor(), steps));
   Value isFew = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, tokens,
@@ -58,13 +58,13 @@ void version(KLoopOp loop) {
 bool canVersion(KLoopOp loop) {
   if (!loop.drains() || !loop.getSchedule().toSchedule().versionLoops ||
       !loop.getOnly<BlockMatmulOp>() || loop.getInits().size() != 1 ||
-      loop.getSteps() % loop.getSchedule().getKSlices() != 0)
+      loop.getSteps() % loop.getSchedule().getValue().kSlices != 0)
     return false;
   WgmmaOp wgmma = loop.getOnly<BlockMatmulOp>().getWgmma();
   return wgmma.getTokens() &&
          !loop.getBody().isAncestor(wgmma.getTokens().getParentRegion()) &&
          static_cast<int64_t>(*wgmma.getTokenStep()) ==
-             loop.getSchedule().getTokenStep();
+             loop.getSchedule().getValue().tokenStep;
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // A grouped matmul becomes a persistent kernel in which the tile, the loop over
 // K, the copies, the multiplication and the store are one operation each.
 //
-// RUN: mxfp4-opt %s --mxfp4-tile=chip=sm_90a --canonicalize --split-input-file | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-tile --canonicalize --split-input-file | FileCheck %s
 
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
@@ -35,7 +35,8 @@ func.func @plain(%x: memref<?x96xbf16>,
   return
 }
 
-// CHECK:         gpu.module @mxfp4_plain
+// Code that names no chip is for sm_90a; passes on the kernel find it here.
+// CHECK:         gpu.module @mxfp4_plain attributes {mxfp4.target = #mxfp4.target<"sm_90a">}
 // CHECK:         gpu.func @mxfp4_plain(%[[X:[^:]*]]: memref<?x96xbf16>{{[^%]*}}, %[[W:[^:]*]]: memref<3x2x2x!mxfp4.block<spread, folded>>{{[^%]*}}, %[[O:[^:]*]]: memref<4xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x100xbf16>
 // CHECK-SAME:      known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME:      nvvm.minctasm = 2 : i32

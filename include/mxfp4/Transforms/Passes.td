@@ -101,13 +101,13 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     `mxfp4.warp_roles` of two roles that both run through the tiles. The role that
     copies fills a ring of stages (`mxfp4.create_ring`) with TMA and bulk copies,
     up to as many steps ahead as the ring has slots, across tiles. The role that
-    multiplies drains the ring and stores the sums. Where one CTA has the SM and
-    its sums need more than an equal share, the copying warps hand their registers
-    to the others.
+    multiplies drains the ring and stores the sums. If the schedule has
+    `producer_registers`, the warps that copy hand the rest of their registers to
+    the others.
 
     With K slices, each slice has warps that multiply and one that copies, slots
-    and a range of the steps of its own (the first slice has `sum_steps` fewer than the others). The first slice
-    adds the sums of all (`mxfp4.reduce_slices`) and stores them.
+    and a range of the steps of its own. The first slice has `sum_steps` steps fewer
+    than the others, because it adds the sums of all (`mxfp4.reduce_slices`) and stores them.
 
     Preconditions: `mxfp4.for_tiles` with one `mxfp4.k_loop`, in it directly or in
     branches that yield the sums, and one `mxfp4.store_tile`. Loops over tiles

@@ -1,5 +1,5 @@
 // builtin.module(gpu.module(mxfp4-insert-decode))
-module attributes {gpu.container_module} {
+module attributes {gpu.container_module, mxfp4.target = #mxfp4.target<"sm_90a">} {
   func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
     %c128 = arith.constant 128 : index
     %c132 = arith.constant 132 : index
@@ -11,8 +11,8 @@ module attributes {gpu.container_module} {
     gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c128, %c1, %c1)  dynamic_shared_memory_size %c9632_i32 args(%arg0 : memref<?x640xbf16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
     return
   }
-  gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: memref<?x640xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) kernel attributes {known_block_size = array<i32: 128, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>, nvvm.minctasm = 1 : i32} {
+  gpu.module @mxfp4_grouped_matmul attributes {mxfp4.target = #mxfp4.target<"sm_90a">} {
+    gpu.func @mxfp4_grouped_matmul(%arg0: memref<?x640xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) kernel attributes {known_block_size = array<i32: 128, 1, 1>, nvvm.minctasm = 1 : i32} {
       %c3 = arith.constant 3 : index
       %c2 = arith.constant 2 : index
       %c10 = arith.constant 10 : index

@@ -1,5 +1,5 @@
 // builtin.module(gpu.module(mxfp4-narrow-wgmma))
-module attributes {gpu.container_module} {
+module attributes {gpu.container_module, mxfp4.target = #mxfp4.target<"sm_90a">} {
   func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
     %c224 = arith.constant 224 : index
     %c132 = arith.constant 132 : index
@@ -12,8 +12,8 @@ module attributes {gpu.container_module} {
     gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c224, %c1, %c1)  dynamic_shared_memory_size %c25120_i32 args(%1 : !mxfp4.tensor_map<32 by 16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
     return
   }
-  gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>, nvvm.minctasm = 1 : i32} {
+  gpu.module @mxfp4_grouped_matmul attributes {mxfp4.target = #mxfp4.target<"sm_90a">} {
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, nvvm.minctasm = 1 : i32} {
       %c10 = arith.constant 10 : index
       %c16384 = arith.constant 16384 : index
       %c2 = arith.constant 2 : index
@@ -120,7 +120,7 @@ module attributes {gpu.container_module} {
               %20 = arith.xori %arg14, %c1_i32 : i32
               mxfp4.wait_barrier %arg10[%arg13] parity %20 : memref<2xi64, #gpu.address_space<workgroup>>
               scf.if %19 {
-                %expert, %row, %valid_0, %column = mxfp4.locate_tile %arg12 in %view offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
+                %expert, %row, %valid_0, %column = mxfp4.locate_tile %arg12 in %view offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
                 %21 = arith.index_cast %expert : index to i32
                 memref.store %21, %arg11[%arg13, %c0] : memref<2x4xi32, #gpu.address_space<workgroup>>
                 %22 = arith.index_cast %row : index to i32
@@ -313,7 +313,7 @@ module attributes {gpu.container_module} {
           }
           %26 = mxfp4.wgmma_wait %25#0 : vector<1x4x4xf32>
           mxfp4.arrive_barrier %arg8[%25#1] : memref<4xi64, #gpu.address_space<workgroup>>
-          mxfp4.store_tile %26 to %arg3[%arg16, %arg18] valid(%arg17) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : vector<1x4x4xf32> to memref<?x64xbf16>
+          mxfp4.store_tile %26 to %arg3[%arg16, %arg18] valid(%arg17) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : vector<1x4x4xf32> to memref<?x64xbf16>
           %27 = arith.cmpi eq, %arg14, %c1 : index
           %28 = arith.xori %arg15, %c1_i32 : i32
           %29 = arith.subi %c1, %arg14 : index

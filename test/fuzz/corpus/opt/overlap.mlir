@@ -1,5 +1,5 @@
 // builtin.module(gpu.module(mxfp4-overlap-decode))
-module attributes {gpu.container_module} {
+module attributes {gpu.container_module, mxfp4.target = #mxfp4.target<"sm_90a">} {
   func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
     %c224 = arith.constant 224 : index
     %c132 = arith.constant 132 : index
@@ -12,8 +12,8 @@ module attributes {gpu.container_module} {
     gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c224, %c1, %c1)  dynamic_shared_memory_size %c25120_i32 args(%1 : !mxfp4.tensor_map<32 by 16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
     return
   }
-  gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>, nvvm.minctasm = 1 : i32} {
+  gpu.module @mxfp4_grouped_matmul attributes {mxfp4.target = #mxfp4.target<"sm_90a">} {
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<32 by 16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<4xi64, #gpu.address_space<workgroup>>, %arg8 : memref<4xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 224, 1, 1>, nvvm.minctasm = 1 : i32} {
       %c2176_i32 = arith.constant 2176 : i32
       %c2048_i32 = arith.constant 2048 : i32
       %c16_i32 = arith.constant 16 : i32
@@ -28,7 +28,7 @@ module attributes {gpu.container_module} {
       nvvm.griddepcontrol  launch_dependents
       nvvm.griddepcontrol  wait
       %2 = mxfp4.shared_buffer at 25088 : memref<6xi32, #gpu.address_space<workgroup>>
-      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
+      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
       %block_id_x = gpu.block_id  x
       %grid_dim_x = gpu.grid_dim  x
       %3 = mxfp4.tile_count %2 groups 4 columns 1 : memref<6xi32, #gpu.address_space<workgroup>>
@@ -43,7 +43,7 @@ module attributes {gpu.container_module} {
             %8 = arith.index_cast %rows : index to i32
             %shuffleResult, %valid = gpu.shuffle  idx %8, %c0_i32, %c32_i32 : i32
             %9 = arith.index_cast %shuffleResult : i32 to index
-            %10:2 = mxfp4.k_loop to 10 drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : !mxfp4.ring<4>, !mxfp4.cursor<4>, vector<1x4x4xf32> {
+            %10:2 = mxfp4.k_loop to 10 drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : !mxfp4.ring<4>, !mxfp4.cursor<4>, vector<1x4x4xf32> {
             ^bb0(%step: index, %at_0: !mxfp4.cursor<4>, %sums: vector<1x4x4xf32>):
               %11 = mxfp4.ring_slot %at_0 : <4>
               %thread_id_x = gpu.thread_id  x
@@ -78,7 +78,7 @@ module attributes {gpu.container_module} {
               } : vector<1x4x4xf32>
               mxfp4.yield %17 : vector<1x4x4xf32>
             }
-            mxfp4.store_tile %10#0 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : vector<1x4x4xf32> to memref<?x64xbf16>
+            mxfp4.store_tile %10#0 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : vector<1x4x4xf32> to memref<?x64xbf16>
             mxfp4.yield %10#1 : !mxfp4.cursor<4>
           }
         }
@@ -89,7 +89,7 @@ module attributes {gpu.container_module} {
           ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<4>):
             %6 = mxfp4.shared_buffer at 0 : memref<4x32x64xbf16, #gpu.address_space<workgroup>>
             %7 = mxfp4.shared_buffer at 16384 : memref<4x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-            %8 = mxfp4.k_loop to 10 fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : !mxfp4.ring<4>, !mxfp4.cursor<4> {
+            %8 = mxfp4.k_loop to 10 fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : !mxfp4.ring<4>, !mxfp4.cursor<4> {
             ^bb0(%step: index, %at_0: !mxfp4.cursor<4>):
               %9 = mxfp4.ring_slot %at_0 : <4>
               %10 = arith.cmpi eq, %warp, %c0 : index
@@ -111,7 +111,7 @@ module attributes {gpu.container_module} {
         }
         mxfp4.role "schedule" warps 1 one_thread {
         ^bb0(%warp: index):
-          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
+          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1, token_step = 16, copy_warps = 2, overlap_decode = true, version_loops = true, evict_first = true>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
         }
       }
       gpu.return

@@ -1,5 +1,5 @@
 // builtin.module(gpu.module(mxfp4-lower-program))
-module attributes {gpu.container_module} {
+module attributes {gpu.container_module, mxfp4.target = #mxfp4.target<"sm_90a">} {
   func.func @grouped_matmul(%arg0: memref<?x640xbf16>, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2: memref<5xi32>, %arg3: memref<?x64xbf16>, %arg4: memref<1xi32>, %arg5: memref<2xi32>) {
     %c352 = arith.constant 352 : index
     %c132 = arith.constant 132 : index
@@ -12,8 +12,8 @@ module attributes {gpu.container_module} {
     gpu.launch_func  @mxfp4_grouped_matmul::@mxfp4_grouped_matmul blocks in (%c132, %c1, %c1) threads in (%c352, %c1, %c1)  dynamic_shared_memory_size %c62240_i32 args(%1 : !mxfp4.tensor_map<16>, %arg1 : memref<4x1x10x!mxfp4.block<nibble, raw>>, %arg2 : memref<5xi32>, %arg3 : memref<?x64xbf16>, %arg4 : memref<1xi32>, %arg5 : memref<2xi32>, %0 : i32)
     return
   }
-  gpu.module @mxfp4_grouped_matmul {
-    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<6xi64, #gpu.address_space<workgroup>>, %arg8 : memref<6xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 352, 1, 1>, mxfp4.schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>, nvvm.minctasm = 1 : i32} {
+  gpu.module @mxfp4_grouped_matmul attributes {mxfp4.target = #mxfp4.target<"sm_90a">} {
+    gpu.func @mxfp4_grouped_matmul(%arg0: !mxfp4.tensor_map<16> {mxfp4.arg = #mxfp4.arg<x align 16 maps memref<?x640xbf16>>}, %arg1: memref<4x1x10x!mxfp4.block<nibble, raw>> {mxfp4.arg = #mxfp4.arg<weights align 16>}, %arg2: memref<5xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}, %arg3: memref<?x64xbf16> {mxfp4.arg = #mxfp4.arg<y align 4>}, %arg4: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}, %arg5: memref<2xi32> {mxfp4.arg = #mxfp4.arg<workspace by launcher align 4>}, %arg6: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}) workgroup(%arg7 : memref<6xi64, #gpu.address_space<workgroup>>, %arg8 : memref<6xi64, #gpu.address_space<workgroup>>, %arg9 : memref<2xi64, #gpu.address_space<workgroup>>, %arg10 : memref<2xi64, #gpu.address_space<workgroup>>, %arg11 : memref<2x4xi32, #gpu.address_space<workgroup>>) kernel attributes {known_block_size = array<i32: 352, 1, 1>, nvvm.minctasm = 1 : i32} {
       %c4224_i32 = arith.constant 4224 : i32
       %c0 = arith.constant 0 : index
       %c32_i32 = arith.constant 32 : i32
@@ -26,7 +26,7 @@ module attributes {gpu.container_module} {
       nvvm.griddepcontrol  launch_dependents
       nvvm.griddepcontrol  wait
       %2 = mxfp4.shared_buffer at 62208 : memref<6xi32, #gpu.address_space<workgroup>>
-      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
+      mxfp4.build_tile_table %2 offsets(%arg2) rows(%arg6) error(%arg4 : memref<1xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2, copy_warps = 2, overlap_decode = true, evict_first = true>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>
       %block_id_x = gpu.block_id  x
       %grid_dim_x = gpu.grid_dim  x
       %3 = mxfp4.tile_count %2 groups 4 columns 1 : memref<6xi32, #gpu.address_space<workgroup>>
@@ -42,7 +42,7 @@ module attributes {gpu.container_module} {
             %9 = arith.index_cast %rows : index to i32
             %shuffleResult, %valid = gpu.shuffle  idx %9, %c0_i32, %c32_i32 : i32
             %10 = arith.index_cast %shuffleResult : i32 to index
-            %11:2 = mxfp4.k_loop to 10 slice(%4) drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>} : !mxfp4.ring<6>, !mxfp4.cursor<6 by 2>, vector<1x2x4xf32> {
+            %11:2 = mxfp4.k_loop to 10 slice(%4) drains %0 at %at init(%cst) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2, copy_warps = 2, overlap_decode = true, evict_first = true>} : !mxfp4.ring<6>, !mxfp4.cursor<6 by 2>, vector<1x2x4xf32> {
             ^bb0(%step: index, %at_0: !mxfp4.cursor<6 by 2>, %sums: vector<1x2x4xf32>):
               %15 = mxfp4.ring_slot %at_0 : <6 by 2>
               %thread_id_x = gpu.thread_id  x
@@ -98,7 +98,7 @@ module attributes {gpu.container_module} {
             %13 = mxfp4.reduce_slices %11#0 slice(%4 of 2) through %12 : vector<1x2x4xf32>, memref<8x128xf32, #gpu.address_space<workgroup>>
             %14 = arith.cmpi eq, %4, %c0 : index
             scf.if %14 {
-              mxfp4.store_tile %13 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>} : vector<1x2x4xf32> to memref<?x64xbf16>
+              mxfp4.store_tile %13 to %arg3[%row, %column] valid(%rows) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2, copy_warps = 2, overlap_decode = true, evict_first = true>} : vector<1x2x4xf32> to memref<?x64xbf16>
             }
             mxfp4.yield %11#1 : !mxfp4.cursor<6 by 2>
           }
@@ -110,7 +110,7 @@ module attributes {gpu.container_module} {
           ^bb0(%expert: index, %row: index, %rows: index, %column: index, %at: !mxfp4.cursor<6 by 2>):
             %6 = mxfp4.shared_buffer at 0 : memref<6x16x64xbf16, #gpu.address_space<workgroup>>
             %7 = mxfp4.shared_buffer at 45056 : memref<6x1x!mxfp4.block<nibble, raw>, #gpu.address_space<workgroup>>
-            %8 = mxfp4.k_loop to 10 slice(%warp) fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>} : !mxfp4.ring<6>, !mxfp4.cursor<6 by 2> {
+            %8 = mxfp4.k_loop to 10 slice(%warp) fills %0 at %at {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2, copy_warps = 2, overlap_decode = true, evict_first = true>} : !mxfp4.ring<6>, !mxfp4.cursor<6 by 2> {
             ^bb0(%step: index, %at_0: !mxfp4.cursor<6 by 2>):
               %9 = mxfp4.ring_slot %at_0 : <6 by 2>
               mxfp4.ring_fill %0[%at_0] bytes(%c4224_i32) : <6>, <6 by 2>
@@ -123,7 +123,7 @@ module attributes {gpu.container_module} {
         }
         mxfp4.role "schedule" warps 1 one_thread {
         ^bb0(%warp: index):
-          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
+          mxfp4.hand_out_tiles %block_id_x to %3 step %grid_dim_x in %2 offsets(%arg2) error(%arg4 : memref<1xi32>) experts 4 columns 1 to %1[%arg11] counter(%arg5 : memref<2xi32>) {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 16, warps_rows = 4, warps_tokens = 1, stages = 6, placement = shared, ctas = 1, k_slices = 2, copy_warps = 2, overlap_decode = true, evict_first = true>} : memref<6xi32, #gpu.address_space<workgroup>>, memref<5xi32>, <2>, memref<2x4xi32, #gpu.address_space<workgroup>>
         }
       }
       gpu.return
