@@ -14,6 +14,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/MemAlloc.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <cstring>
 
@@ -59,7 +60,14 @@ mxfp4_compiler::mxfp4_compiler(mxfp4_diagnostic_fn diagnostic, void *user)
 }
 
 OwningOpRef<ModuleOp> mxfp4_compiler::parse(StringRef source) {
-  return parseSourceString<ModuleOp>(source, &context);
+  if (!source.data()) {
+    emitError(unknownLocation()) << "expected MLIR, but got a null pointer";
+    return nullptr;
+  }
+  // The lexer looks for a zero behind the text, which the caller need not have.
+  const std::unique_ptr<llvm::MemoryBuffer> copy =
+      llvm::MemoryBuffer::getMemBufferCopy(source, "-");
+  return parseSourceString<ModuleOp>(copy->getBuffer(), &context);
 }
 
 Location mxfp4_compiler::unknownLocation() { return UnknownLoc::get(&context); }
@@ -86,7 +94,7 @@ void mxfp4_compiler_destroy(mxfp4_compiler *compiler) { delete compiler; }
 
 char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler, const char *spec) {
   FailureOr<ProblemSpec> problem =
-      parseProblemSpec(spec, compiler->unknownLocation());
+      parseProblemSpec(spec ? spec : "", compiler->unknownLocation());
   if (failed(problem))
     return nullptr;
   std::string text;

@@ -75,7 +75,8 @@ public:
     llvm::raw_string_ostream os(words);
     pass->printAsTextualPipeline(os);
     // Passes that only hold others, which have been told already.
-    if (pass->getArgument().empty())
+    if (pass->getArgument().empty() ||
+        pass->getArgument() == "mxfp4-on-kernels")
       return;
     trace(words.c_str(), pass->getDescription().str().c_str(),
           print(module).c_str(), user);
@@ -89,7 +90,7 @@ private:
 
 } // namespace
 
-static int run(mxfp4_module *module, const char *pipeline,
+static int run(mxfp4_module *module, StringRef pipeline,
                std::unique_ptr<PassInstrumentation> instrumentation) {
   mxfp4_register_passes();
   ModuleOp op = *module->module;

@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // What `convert-to-llvm` and `gpu-to-llvm` need to know of the dialect: a block
-// is 2176 bytes, `block_bytes` is another descriptor of the same memory, and
-// tensor maps are 128 bytes each that the host's runtime encodes. Everything
-// else has been lowered to loops or to a kernel before.
+// is 2176 bytes, `block_bytes` and `rebase` are other descriptors of the same
+// memory, and tensor maps are 128 bytes each that the host's runtime encodes.
+// Everything else has been lowered to loops or to a kernel before.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,7 +26,7 @@ using namespace mxfp4;
 namespace {
 
 /// `A x B x C x !mxfp4.block` to `A x B x C x 2176 x i8`: the same pointers,
-/// one more dimension. Both layouts are contiguous (the verifier asks for it).
+/// one more dimension, and strides and offset in bytes.
 struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
 
@@ -42,10 +42,12 @@ struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
     auto bytes = MemRefDescriptor::poison(rewriter, loc, descriptorType);
     bytes.setAllocatedPtr(rewriter, loc, blocks.allocatedPtr(rewriter, loc));
     bytes.setAlignedPtr(rewriter, loc, blocks.alignedPtr(rewriter, loc));
-    bytes.setConstantOffset(rewriter, loc, 0);
     const int64_t rank = type.getRank() - 1;
     Value size = createIndexAttrConstant(rewriter, loc, getIndexType(),
                                          BlockLayout::kBytes);
+    bytes.setOffset(
+        rewriter, loc,
+        LLVM::MulOp::create(rewriter, loc, blocks.offset(rewriter, loc), size));
     for (int64_t dim = 0; dim < rank; ++dim) {
       bytes.setSize(rewriter, loc, dim, blocks.size(rewriter, loc, dim));
       bytes.setStride(rewriter, loc, dim,
@@ -56,6 +58,40 @@ struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
     bytes.setSize(rewriter, loc, rank, size);
     bytes.setConstantStride(rewriter, loc, rank, 1);
     rewriter.replaceOp(op, {bytes});
+    return success();
+  }
+};
+
+/// The descriptor of an identity layout from the first element on. The pointer
+/// that was allocated stays the same.
+struct RebaseLowering : ConvertOpToLLVMPattern<RebaseOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+
+  LogicalResult
+  matchAndRewrite(RebaseOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto from = cast<MemRefType>(op.getSource().getType());
+    auto type = cast<MemRefType>(op.getResult().getType());
+    Type descriptorType = getTypeConverter()->convertType(type);
+    if (!descriptorType || !getTypeConverter()->convertType(from))
+      return rewriter.notifyMatchFailure(op, "memory space is not converted");
+    MemRefDescriptor source(adaptor.getSource());
+    auto result = MemRefDescriptor::poison(rewriter, loc, descriptorType);
+    result.setAllocatedPtr(rewriter, loc, source.allocatedPtr(rewriter, loc));
+    result.setAlignedPtr(
+        rewriter, loc,
+        source.bufferPtr(rewriter, loc, *getTypeConverter(), from));
+    result.setConstantOffset(rewriter, loc, 0);
+    Value stride = createIndexAttrConstant(rewriter, loc, getIndexType(), 1);
+    for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+      Value size = source.size(rewriter, loc, dim);
+      result.setSize(rewriter, loc, dim, size);
+      result.setStride(rewriter, loc, dim, stride);
+      if (dim > 0)
+        stride = LLVM::MulOp::create(rewriter, loc, stride, size);
+    }
+    rewriter.replaceOp(op, {result});
     return success();
   }
 };
@@ -126,7 +162,8 @@ struct ToLLVMInterface : ConvertToLLVMPatternInterface {
                                       type.getCount() * TensorMapType::kBytes /
                                           sizeof(int64_t));
     });
-    patterns.add<BlockBytesLowering, MakeTensorMapLowering>(converter);
+    patterns.add<BlockBytesLowering, RebaseLowering, MakeTensorMapLowering>(
+        converter);
   }
 };
 

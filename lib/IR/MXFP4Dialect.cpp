@@ -126,6 +126,26 @@ void MXFP4Dialect::initialize() {
   addInterfaces<MXFP4InlinerInterface>();
 }
 
+/// The marks of what is ours must not be found where nothing reads them.
+static LogicalResult verifyMark(Operation *op, NamedAttribute attr) {
+  const StringRef kernelsName = MXFP4Dialect::kKernelsAttr;
+  const StringRef name = attr.getName().getValue();
+  const bool isKernels = name == kernelsName;
+  if (!isa<UnitAttr>(attr.getValue()))
+    return op->emitOpError()
+           << "requires '" << name << "' to be a unit attribute, but got "
+           << attr.getValue();
+  if (!isa<gpu::GPUModuleOp>(op) && (isKernels || !isa<gpu::BinaryOp>(op)))
+    return op->emitOpError() << "cannot have the attribute '" << name
+                             << "', which marks a gpu.module"
+                             << (isKernels ? "" : " or a gpu.binary");
+  if (isKernels && op->hasAttr(MXFP4Dialect::kCompiledAttr))
+    return op->emitOpError()
+           << "requires '" << kernelsName << "' or '"
+           << MXFP4Dialect::kCompiledAttr << "', but has both";
+  return success();
+}
+
 llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,
                                             DataLayoutEntryListRef) const {
   return llvm::TypeSize::getFixed(uint64_t(8) * BlockLayout::kBytes);
@@ -165,6 +185,8 @@ const Target &mxfp4::targetOf(Operation *op) {
 
 LogicalResult MXFP4Dialect::verifyOperationAttribute(Operation *op,
                                                      NamedAttribute named) {
+  if (named.getName() == kKernelsAttr || named.getName() == kCompiledAttr)
+    return verifyMark(op, named);
   if (named.getName() != getTargetAttrName() ||
       isa<TargetAttr>(named.getValue()))
     return success();

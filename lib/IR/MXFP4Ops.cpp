@@ -332,19 +332,85 @@ LogicalResult DequantizeOp::verify() {
   return verifyDestinationStyle(*this);
 }
 
-LogicalResult BlockBytesOp::verify() {
-  auto blocks = cast<MemRefType>(getBlocks().getType());
-  if (!isa<BlockType>(blocks.getElementType()) ||
-      !blocks.getLayout().isIdentity())
-    return emitOpError() << "requires contiguous blocks of element type "
-                            "!mxfp4.block, but got "
-                         << blocks;
+//===----------------------------------------------------------------------===//
+// Views
+//===----------------------------------------------------------------------===//
+
+Contiguity mxfp4::contiguityOf(MemRefType type) {
+  if (type.getLayout().isIdentity())
+    return Contiguity::Yes;
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (failed(type.getStridesAndOffset(strides, offset)))
+    return Contiguity::No;
+  Contiguity result = Contiguity::Yes;
+  int64_t expected = 1;
+  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+    const int64_t size = type.getDimSize(dim);
+    if (size == 1)
+      continue; // Its stride is never used.
+    if (ShapedType::isDynamic(expected) || ShapedType::isDynamic(strides[dim]))
+      result = Contiguity::Unknown;
+    else if (strides[dim] != expected)
+      return Contiguity::No;
+    expected = ShapedType::isDynamic(expected) || ShapedType::isDynamic(size)
+                   ? ShapedType::kDynamic
+                   : expected * size;
+  }
+  return result;
+}
+
+MemRefType mxfp4::withIdentityLayout(MemRefType type) {
+  return MemRefType::get(type.getShape(), type.getElementType(), AffineMap(),
+                         type.getMemorySpace());
+}
+
+MemRefType BlockBytesOp::bytesOf(MemRefType blocks) {
   SmallVector<int64_t> shape(blocks.getShape());
   shape.push_back(BlockLayout::kBytes);
-  auto expected = MemRefType::get(shape, IntegerType::get(getContext(), 8),
-                                  AffineMap(), blocks.getMemorySpace());
-  if (getBytes().getType() != expected)
+  MemRefLayoutAttrInterface layout;
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (!blocks.getLayout().isIdentity() &&
+      succeeded(blocks.getStridesAndOffset(strides, offset))) {
+    const auto bytes = [](int64_t extent) {
+      return ShapedType::isDynamic(extent) ? extent
+                                           : extent * BlockLayout::kBytes;
+    };
+    for (int64_t &stride : strides)
+      stride = bytes(stride);
+    strides.push_back(1);
+    layout =
+        StridedLayoutAttr::get(blocks.getContext(), bytes(offset), strides);
+  }
+  return MemRefType::get(shape, IntegerType::get(blocks.getContext(), 8),
+                         layout, blocks.getMemorySpace());
+}
+
+LogicalResult BlockBytesOp::verify() {
+  auto blocks = cast<MemRefType>(getBlocks().getType());
+  if (!isa<BlockType>(blocks.getElementType()))
+    return emitOpError() << "requires blocks of element type !mxfp4.block, but "
+                            "got "
+                         << blocks;
+  if (const MemRefType expected = bytesOf(blocks);
+      getBytes().getType() != expected)
     return emitOpError() << "requires a result of type " << expected
                          << ", but got " << getBytes().getType();
   return success();
 }
+
+LogicalResult RebaseOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  if (contiguityOf(source) == Contiguity::No)
+    return emitOpError() << "requires a buffer whose elements lie one behind "
+                            "the other, but got "
+                         << source;
+  if (const MemRefType expected = withIdentityLayout(source);
+      getResult().getType() != expected)
+    return emitOpError() << "requires a result of type " << expected
+                         << ", but got " << getResult().getType();
+  return success();
+}
+
+Value RebaseOp::getViewSource() { return getSource(); }

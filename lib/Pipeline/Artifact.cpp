@@ -81,6 +81,8 @@ static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
   pipeline.schedule = options.schedule;
   pipeline.decode = options.decode;
   pipeline.optLevel = options.optLevel;
+  // An artifact is a kernel alone: its launcher passes contiguous buffers.
+  pipeline.copies = false;
 }
 
 /// Runs `build`'s part of the pipeline; `verifies` after each pass.
@@ -99,6 +101,9 @@ run(ModuleOp module, const CompileOptions &options,
 static LogicalResult readSignature(ModuleOp module, KernelFacts &facts) {
   FailureOr<SmallVector<KernelArgument>> signature = failure();
   module.walk([&](gpu::GPUFuncOp kernel) {
+    // Kernels of others say nothing of ours.
+    if (!kernel->getParentOp()->hasAttr(MXFP4Dialect::kKernelsAttr))
+      return WalkResult::advance();
     signature = kernelSignature(kernel);
     return WalkResult::interrupt();
   });

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Pipeline/BufferizePipeline.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -18,18 +19,54 @@
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
+using namespace mxfp4;
 
-/// Tensors to contiguous memrefs, at function boundaries too: that is what
-/// packed blocks require and what callers expect.
-void mxfp4::buildBufferizePipeline(OpPassManager &pm) {
+/// As the pass spells it: another word would end the process.
+static std::string
+nameOf(BufferizePipelineOptions::AnalysisHeuristic heuristic) {
+  using Heuristic = BufferizePipelineOptions::AnalysisHeuristic;
+  switch (heuristic) {
+  case Heuristic::BottomUp:
+    return "bottom-up";
+  case Heuristic::TopDown:
+    return "top-down";
+  case Heuristic::BottomUpFromTerminators:
+    return "bottom-up-from-terminators";
+  case Heuristic::Fuzzer:
+    return "fuzzer";
+  }
+  return "bottom-up";
+}
+
+/// The options of the pipeline as those of the pass.
+static bufferization::OneShotBufferizePassOptions
+passOptions(const BufferizePipelineOptions &from) {
+  bufferization::OneShotBufferizePassOptions to;
+  to.allowReturnAllocsFromLoops = from.allowReturnAllocsFromLoops;
+  to.allowUnknownOps = from.allowUnknownOps;
+  to.analysisFuzzerSeed = from.analysisFuzzerSeed;
+  to.analysisHeuristic = nameOf(from.analysisHeuristic);
+  to.bufferizeFunctionBoundaries = from.bufferizeFunctionBoundaries;
+  to.checkParallelRegions = from.checkParallelRegions;
+  to.copyBeforeWrite = from.copyBeforeWrite;
+  llvm::append_range(to.dialectFilter, from.dialectFilter);
+  llvm::append_range(to.noAnalysisFuncFilter, from.noAnalysisFuncFilter);
+  to.functionBoundaryTypeConversion = from.functionBoundaryTypeConversion;
+  to.mustInferMemorySpace = from.mustInferMemorySpace;
+  to.useEncodingForMemorySpace = from.useEncodingForMemorySpace;
+  to.unknownTypeConversion = from.unknownTypeConversion;
+  to.bufferAlignment = from.bufferAlignment;
+  return to;
+}
+
+/// Tensors to contiguous memrefs, at function boundaries too, which callers
+/// expect.
+void mxfp4::buildBufferizePipeline(OpPassManager &pm,
+                                   const BufferizePipelineOptions &options) {
   // arith on whole tensors has no bufferization of its own.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
-  bufferization::OneShotBufferizePassOptions options;
-  options.bufferizeFunctionBoundaries = true;
-  options.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::IdentityLayoutMap;
-  pm.addPass(bufferization::createOneShotBufferizePass(options));
+  pm.addPass(bufferization::createOneShotBufferizePass(passOptions(options)));
   // A result that is an output argument's buffer is in the caller's hands
   // already; returning it too would cost a copy.
   pm.addPass(bufferization::createDropEquivalentBufferResultsPass());
@@ -52,8 +89,17 @@ static void lowerToLLVM(OpPassManager &pm) {
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
+void mxfp4::buildBufferizePipeline(OpPassManager &pm) {
+  buildBufferizePipeline(pm, BufferizePipelineOptions());
+}
+
 void mxfp4::buildCpuPipeline(OpPassManager &pm) {
-  buildBufferizePipeline(pm);
+  buildCpuPipeline(pm, BufferizePipelineOptions());
+}
+
+void mxfp4::buildCpuPipeline(OpPassManager &pm,
+                             const BufferizePipelineOptions &options) {
+  buildBufferizePipeline(pm, options);
   pm.addPass(mxfp4::createLowerToLoops());
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createCanonicalizerPass());

@@ -301,7 +301,7 @@ static Object describe(GroupedMatmulOp op, const Target &target,
       {"fragments", fragments(op.getScheduleAttr().toSchedule())},
       {"decode", decode(layout)}};
   if (auto function = op->getParentOfType<FunctionOpInterface>())
-    object["function"] = function.getName();
+    object["function"] = llvm::json::fixUTF8(function.getName());
   if (auto reason = op->getAttrOfType<StringAttr>("schedule_reason"))
     object["reason"] = reason.getValue();
   return object;

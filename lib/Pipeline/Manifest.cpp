@@ -22,6 +22,8 @@
 //     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
 //   - passes as "workspace" two i32 that were zeros before the first launch (a
 //     kernel leaves zeros), and others to launches that may run at one time;
+//   - finds in "function" the name of the function that was compiled, as its
+//     module spells it; "entry" is the name of the kernel, in PTX's characters;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
 //     2 a bad expert id (its rows were not stored).
 // For people: `schedule` and, as `budget`, the regions of a CTA's shared memory
@@ -36,6 +38,7 @@
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
 
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/JSON.h"
 
@@ -46,6 +49,8 @@ using llvm::json::Object;
 
 KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   KernelFacts facts;
+  if (auto function = op->getParentOfType<FunctionOpInterface>())
+    facts.function = function.getName().str();
   facts.problem = {op.getNumExperts(), op.getNumGroups(), op.getN(), op.getK(),
                    /*rowsHint=*/0};
   if (BlockType block = op.getBlockType())
@@ -176,6 +181,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
   for (const KernelArgument &each : facts.signature)
     arguments.push_back(argument(each));
   manifest["arguments"] = std::move(arguments);
+  if (facts.function)
+    manifest["function"] = llvm::json::fixUTF8(*facts.function);
   Object versions{{"mxfp4", MXFP4_VERSION}, {"llvm", LLVM_VERSION_STRING}};
   if (assembly) {
     manifest["resources"] = resources(*assembly);

@@ -19,6 +19,9 @@ namespace mxfp4 {
 /// What the manifest says beyond the PTX; read off the operation before it is
 /// lowered, but for what is said of the kernel.
 struct KernelFacts {
+  /// The function that the operation is in, if any, as the user spells it: the
+  /// name of the kernel has PTX's characters only.
+  std::optional<std::string> function;
   Problem problem;
   BlockLayout layout;
   bool outputF32 = false;

@@ -8,11 +8,10 @@
 
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
-#include "mxfp4/Core/Target.h"
+#include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/GPU/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -35,18 +34,23 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
   pm.addPass(createChooseSchedule(choose));
 }
 
-/// The operation to a kernel of tile operations.
-static void buildTiling(OpPassManager &pm) {
-  pm.addPass(createTile());
+/// The operation to a kernel of tile operations, which the host's code launches.
+static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
+  MakeContiguousOptions contiguous;
+  contiguous.copies = options.copies;
+  pm.addPass(createMakeContiguous(contiguous));
+  TileOptions tile;
+  tile.requireKernels = options.requireKernels;
+  pm.addPass(createTile(tile));
+}
+
+/// Tiles to fragments to registers, inside of kernels.
+static void buildDecoding(OpPassManager &pm,
+                          const PtxPipelineOptions &options) {
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
   pm.addPass(createPipelineCopies());
   clean(pm);
-}
-
-/// Tiles to fragments to registers.
-static void buildDecoding(OpPassManager &pm,
-                          const PtxPipelineOptions &options) {
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());
   pm.addPass(createOverlapDecode());
@@ -67,35 +71,29 @@ static void buildDecoding(OpPassManager &pm,
 /// Registers to text.
 static void buildSerialisation(OpPassManager &pm,
                                const PtxPipelineOptions &options) {
-  const Target *target = findTarget(options.chip);
-  // mxfp4-choose-schedule refuses a chip that is unknown.
-  const int version = options.ptxVersion != 0 ? int(options.ptxVersion)
-                      : target                ? target->defaultPtx
-                                              : defaultTarget().defaultPtx;
-  GpuNVVMAttachTargetOptions attach;
-  attach.chip = options.chip;
-  attach.features = "+ptx" + std::to_string(version);
-  attach.optLevel = options.optLevel;
-  pm.addPass(createGpuNVVMAttachTarget(attach));
-  GpuModuleToBinaryPassOptions binary;
-  binary.compilationTarget = options.format;
-  pm.addPass(createGpuModuleToBinaryPass(binary));
+  SerializeOptions serialize;
+  serialize.chip = options.chip;
+  serialize.ptxVersion = options.ptxVersion;
+  serialize.optLevel = options.optLevel;
+  serialize.format = options.format;
+  pm.addPass(createSerialize(serialize));
 }
 
 void mxfp4::buildKernelPipeline(OpPassManager &pm,
                                 const PtxPipelineOptions &options) {
   buildSchedulePipeline(pm, options);
-  buildTiling(pm);
-  buildDecoding(pm, options);
+  buildTiling(pm, options);
+  pm.addPass(createOnKernels(
+      [&](OpPassManager &kernels) { buildDecoding(kernels, options); }));
 }
 
 void mxfp4::buildCodePipeline(OpPassManager &pm,
                               const PtxPipelineOptions &options) {
-  OpPassManager &kernels = pm.nest<gpu::GPUModuleOp>();
-  kernels.addPass(createLowerToNVVM());
-  clean(kernels);
-  if (options.format != "none")
-    buildSerialisation(pm, options);
+  pm.addPass(createOnKernels([](OpPassManager &kernels) {
+    kernels.addPass(createLowerToNVVM());
+    clean(kernels);
+  }));
+  buildSerialisation(pm, options);
 }
 
 void mxfp4::buildPtxPipeline(OpPassManager &pm,
@@ -107,6 +105,8 @@ void mxfp4::buildPtxPipeline(OpPassManager &pm,
 std::vector<PtxKernel> mxfp4::ptxKernels(ModuleOp module) {
   std::vector<PtxKernel> kernels;
   module.walk([&](gpu::BinaryOp binary) {
+    if (!binary->hasAttr(MXFP4Dialect::kCompiledAttr))
+      return;
     for (Attribute attr : binary.getObjects()) {
       auto object = cast<gpu::ObjectAttr>(attr);
       if (object.getFormat() == gpu::CompilationTarget::Assembly)

@@ -7,6 +7,7 @@
 #include "ModulePipeline.h"
 
 #include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/Pipeline/BufferizePipeline.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -139,19 +140,19 @@ void mxfp4::registerAll(DialectRegistry &registry) {
 }
 
 void mxfp4::registerPipelines() {
-  registerModulePipeline<EmptyPipelineOptions>(
+  registerModulePipeline<BufferizePipelineOptions>(
       "mxfp4-bufferize",
       "Turn tensors into contiguous memrefs, at function boundaries too, as "
       "kernels take them",
-      [](OpPassManager &pm, const EmptyPipelineOptions &) {
-        buildBufferizePipeline(pm);
+      [](OpPassManager &pm, const BufferizePipelineOptions &options) {
+        buildBufferizePipeline(pm, options);
       });
-  registerModulePipeline<EmptyPipelineOptions>(
+  registerModulePipeline<BufferizePipelineOptions>(
       "mxfp4-to-cpu",
       "Lower mxfp4 operations on tensors or memrefs to the LLVM dialect, as "
       "loops for the CPU that MLIR's execution engine runs",
-      [](OpPassManager &pm, const EmptyPipelineOptions &) {
-        buildCpuPipeline(pm);
+      [](OpPassManager &pm, const BufferizePipelineOptions &options) {
+        buildCpuPipeline(pm, options);
       });
   registerPtxPipeline();
 }

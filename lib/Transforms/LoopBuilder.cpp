@@ -280,11 +280,7 @@ WeightAccess::WeightAccess(LoopBuilder &loops, ValueRange weights)
   }
   auto type = cast<MemRefType>(weights[0].getType());
   layout = cast<BlockType>(type.getElementType()).getLayout();
-  SmallVector<int64_t> shape(type.getShape());
-  shape.push_back(BlockLayout::kBytes);
-  auto bytesType = MemRefType::get(shape, l.b.getI8Type(), AffineMap(),
-                                   type.getMemorySpace());
-  bytes = BlockBytesOp::create(l.b, bytesType, weights[0]);
+  bytes = BlockBytesOp::create(l.b, BlockBytesOp::bytesOf(type), weights[0]);
 }
 
 WeightAccess::WeightAccess(LoopBuilder &loops, Value bytes, BlockLayout layout)

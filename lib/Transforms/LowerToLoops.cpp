@@ -233,15 +233,6 @@ LogicalResult verifyLowerable(Operation *op) {
   if (!cast<DestinationStyleOpInterface>(op).hasPureBufferSemantics())
     return op->emitOpError("must be on memrefs to become loops; run "
                            "one-shot-bufferize first");
-  for (Type type : op->getOperandTypes()) {
-    auto memref = cast<MemRefType>(type);
-    if (isa<BlockType>(memref.getElementType()) &&
-        !memref.getLayout().isIdentity())
-      return op->emitOpError()
-             << "must have contiguous blocks to become loops, but got "
-             << memref
-             << "; bufferize with identity layouts at function boundaries";
-  }
   return success();
 }
 

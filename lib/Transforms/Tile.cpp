@@ -6,6 +6,7 @@
 
 #include "KernelBuilding.h"
 
+#include "mxfp4/Core/PtxName.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -20,6 +21,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+
+#include <map>
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_TILE
@@ -38,9 +41,17 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
     auto type = dyn_cast<MemRefType>(operand.getType());
     if (!type)
       return "requires memref operands to become a kernel; bufferize first";
-    if (!type.getLayout().isIdentity())
-      return "requires contiguous memrefs (identity layout) to become a kernel";
+    if (type != withIdentityLayout(type))
+      return "requires contiguous memrefs (identity layout) to become a "
+             "kernel; "
+             "run mxfp4-make-contiguous";
   }
+  if (op->getParentOfType<gpu::GPUModuleOp>())
+    return "requires to be in code of the host to become a kernel, which the "
+           "host launches, but is in a gpu.module";
+  if (!isa_and_nonnull<ModuleOp>(SymbolTable::getNearestSymbolTable(op)))
+    return "requires a builtin.module as its nearest symbol table to become a "
+           "kernel";
   if (!op.getBlockType())
     return "requires weights in a fragment-major layout to become a kernel; "
            "insert mxfp4.pack";
@@ -222,6 +233,28 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
 // The pass
 //===----------------------------------------------------------------------===//
 
+/// Why a module without mxfp4.grouped_matmul has no kernels of ours; empty if
+/// it has some that are being lowered or compiled already.
+static std::string lackOfKernels(ModuleOp module) {
+  std::map<std::string, int> others;
+  const WalkResult found = module.walk([&](Operation *op) {
+    if (op->hasAttr(MXFP4Dialect::kKernelsAttr) ||
+        op->hasAttr(MXFP4Dialect::kCompiledAttr))
+      return WalkResult::interrupt();
+    if (isa_and_nonnull<MXFP4Dialect>(op->getDialect()))
+      ++others[op->getName().getStringRef().str()];
+    return WalkResult::advance();
+  });
+  if (found.wasInterrupted())
+    return "";
+  std::string reason = "has no mxfp4.grouped_matmul to make a kernel of";
+  for (const auto &[name, count] : others)
+    reason += (name == others.begin()->first ? ", only " : ", ") +
+              std::to_string(count) + " " + name;
+  return reason + "; run mxfp4-raise first, if it is written in linalg, or "
+                  "allow it with require-kernels=false";
+}
+
 namespace {
 
 struct TilePass : mxfp4::impl::TileBase<TilePass> {
@@ -239,6 +272,12 @@ private:
 void TilePass::runOnOperation() {
   SmallVector<GroupedMatmulOp> ops;
   getOperation().walk([&](GroupedMatmulOp op) { ops.push_back(op); });
+  if (requireKernels && ops.empty())
+    if (const std::string reason = lackOfKernels(getOperation());
+        !reason.empty()) {
+      getOperation().emitError() << reason;
+      return signalPassFailure();
+    }
   for (GroupedMatmulOp op : ops)
     if (std::string reason = unmetPrecondition(op); !reason.empty()) {
       op.emitOpError() << reason;
@@ -249,15 +288,17 @@ void TilePass::runOnOperation() {
 }
 
 void TilePass::outline(GroupedMatmulOp op) {
-  ModuleOp module = getOperation();
+  // Where the launch looks its kernel up.
+  auto module = op->getParentOfType<ModuleOp>();
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
                   builder.getUnitAttr());
   std::string name = "mxfp4";
   if (auto function = op->getParentOfType<FunctionOpInterface>())
-    name = "mxfp4_" + function.getName().str();
+    name = ptxName("mxfp4_", function.getName().str());
 
   auto gpuModule = gpu::GPUModuleOp::create(builder, op.getLoc(), name);
+  gpuModule->setAttr(MXFP4Dialect::kKernelsAttr, builder.getUnitAttr());
   SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
   // The kernel's passes see no more than the gpu.module.
   gpuModule->setAttr(MXFP4Dialect::getTargetAttrName(),

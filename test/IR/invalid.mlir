@@ -672,7 +672,7 @@ func.func @case_50(%w: memref<4x2x2x!mxfp4.block<spread, raw>>, %c: memref<4x129
 // -----
 
 func.func @case_51(%w: memref<4xi8>) {
-  // expected-error @below {{requires contiguous blocks of element type !mxfp4.block, but got 'memref<4xi8>'}}
+  // expected-error @below {{requires blocks of element type !mxfp4.block, but got 'memref<4xi8>'}}
   %b = mxfp4.block_bytes %w : memref<4xi8> -> memref<4x2176xi8>
   return
 }
@@ -680,7 +680,7 @@ func.func @case_51(%w: memref<4xi8>) {
 // -----
 
 func.func @case_52(%w: memref<4x!mxfp4.block<spread, raw>, strided<[2]>>) {
-  // expected-error @below {{requires contiguous blocks of element type !mxfp4.block, but got 'memref<4x!mxfp4.block<spread, raw>, strided<[2]>>'}}
+  // expected-error @below {{requires a result of type 'memref<4x2176xi8, strided<[4352, 1]>>', but got 'memref<4x2176xi8>'}}
   %b = mxfp4.block_bytes %w : memref<4x!mxfp4.block<spread, raw>, strided<[2]>>
       -> memref<4x2176xi8>
   return
@@ -693,6 +693,44 @@ func.func @case_53(%w: memref<4x!mxfp4.block<spread, raw>>) {
   %b = mxfp4.block_bytes %w : memref<4x!mxfp4.block<spread, raw>>
       -> memref<4x2048xi8>
   return
+}
+
+// -----
+
+func.func @rebase_of_gaps(%x: memref<?x64xbf16, strided<[128, 1]>>) {
+  // expected-error @below {{requires a buffer whose elements lie one behind the other, but got 'memref<?x64xbf16, strided<[128, 1]>>'}}
+  %r = mxfp4.rebase %x : memref<?x64xbf16, strided<[128, 1]>> -> memref<?x64xbf16>
+  return
+}
+
+// -----
+
+func.func @rebase_to_another(%x: memref<4x64xbf16, strided<[64, 1], offset: ?>>) {
+  // expected-error @below {{requires a result of type 'memref<4x64xbf16>', but got 'memref<?x64xbf16>'}}
+  %r = mxfp4.rebase %x : memref<4x64xbf16, strided<[64, 1], offset: ?>> -> memref<?x64xbf16>
+  return
+}
+
+// -----
+
+// expected-error @below {{cannot have the attribute 'mxfp4.kernels', which marks a gpu.module}}
+func.func private @marked() attributes {mxfp4.kernels}
+
+// -----
+
+// expected-error @below {{cannot have the attribute 'mxfp4.compiled', which marks a gpu.module or a gpu.binary}}
+func.func private @marked() attributes {mxfp4.compiled}
+
+// -----
+
+// expected-error @below {{requires 'mxfp4.kernels' to be a unit attribute, but got 1 : i32}}
+gpu.module @marked attributes {mxfp4.kernels = 1 : i32} {
+}
+
+// -----
+
+// expected-error @below {{requires 'mxfp4.kernels' or 'mxfp4.compiled', but has both}}
+gpu.module @marked attributes {mxfp4.kernels, mxfp4.compiled} {
 }
 
 // -----

@@ -116,6 +116,24 @@ func.func @conversions_memref(%v: memref<?x64xbf16>, %c: memref<?x2x16xi8>,
   return
 }
 
+// CHECK-LABEL: func @views
+func.func @views(%w: memref<4x2x2x!mxfp4.block<nibble, raw>, strided<[?, 2, 1], offset: 8>>,
+                 %x: memref<?x64xbf16, strided<[64, 1], offset: ?>>) {
+  // CHECK: mxfp4.block_bytes %{{.*}} : memref<4x2x2x!mxfp4.block<nibble, raw>, strided<[?, 2, 1], offset: 8>> -> memref<4x2x2x2176xi8, strided<[?, 4352, 2176, 1], offset: 17408>>
+  %b = mxfp4.block_bytes %w : memref<4x2x2x!mxfp4.block<nibble, raw>, strided<[?, 2, 1], offset: 8>>
+      -> memref<4x2x2x2176xi8, strided<[?, 4352, 2176, 1], offset: 17408>>
+  // CHECK: mxfp4.rebase %{{.*}} : memref<?x64xbf16, strided<[64, 1], offset: ?>> -> memref<?x64xbf16>
+  %r = mxfp4.rebase %x : memref<?x64xbf16, strided<[64, 1], offset: ?>> -> memref<?x64xbf16>
+  return
+}
+
+// CHECK: gpu.module @lowered attributes {mxfp4.kernels}
+gpu.module @lowered attributes {mxfp4.kernels} {
+}
+// CHECK: gpu.module @finished attributes {mxfp4.compiled}
+gpu.module @finished attributes {mxfp4.compiled} {
+}
+
 //===----------------------------------------------------------------------===//
 // Tiles
 //===----------------------------------------------------------------------===//

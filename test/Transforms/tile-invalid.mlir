@@ -19,7 +19,7 @@ func.func @tensors(%x: tensor<?x64xbf16>,
 func.func @strided(%x: memref<?x64xbf16, strided<[128, 1]>>,
                    %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
                    %o: memref<3xi32>, %y: memref<?x64xbf16>) {
-  // expected-error @below {{requires contiguous memrefs (identity layout) to become a kernel}}
+  // expected-error @below {{requires contiguous memrefs (identity layout) to become a kernel; run mxfp4-make-contiguous}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16, strided<[128, 1]>>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
@@ -111,4 +111,19 @@ func.func @many_groups(%x: memref<?x64xbf16>,
       offsets(%o : memref<1026xi32>) expert_ids(%i : memref<1025xi32>)
       outs(%y : memref<?x64xbf16>)
   return
+}
+
+// -----
+
+module attributes {gpu.container_module} {
+  gpu.module @theirs {
+    gpu.func @k(%x: memref<?x64xbf16>, %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+                %o: memref<3xi32>, %y: memref<?x64xbf16>) kernel {
+      // expected-error @below {{requires to be in code of the host to become a kernel, which the host launches, but is in a gpu.module}}
+      mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+          weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+          offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      gpu.return
+    }
+  }
 }

@@ -50,6 +50,15 @@ const char *const kPipelines[] = {
     "builtin.module(mxfp4-choose-schedule)",
     "builtin.module(mxfp4-choose-schedule,mxfp4-tile)",
     "builtin.module(mxfp4-tile)",
+    "builtin.module(mxfp4-make-contiguous)",
+    "builtin.module(mxfp4-make-contiguous{copies=false})",
+    "builtin.module(mxfp4-on-kernels{pipeline=canonicalize,cse})",
+    "builtin.module(mxfp4-serialize)",
+    "builtin.module(mxfp4-serialize{format=none})",
+    "builtin.module(mxfp4-bufferize)",
+    "builtin.module(mxfp4-to-ptx,mxfp4-to-ptx)",
+    "builtin.module(mxfp4-to-ptx{format=none},mxfp4-to-ptx)",
+    "builtin.module(mxfp4-to-ptx{require-kernels=false})",
     "builtin.module(gpu.module(mxfp4-pipeline-copies))",
     "builtin.module(gpu.module(mxfp4-specialize-warps))",
     "builtin.module(gpu.module(mxfp4-share-tiles))",
@@ -147,7 +156,18 @@ template <typename T> std::string print(const T &value) {
   return text;
 }
 
+/// A symbol's name becomes another string, of characters that PTX has not.
+void changeName(SymbolOpInterface symbol, std::mt19937 &random) {
+  static const char *const names[] = {"",   "jit(f)",   "a b", "9",
+                                      "%x", "\xc3\xa9", "$",   "a.b",
+                                      "_",  "-",        "add", "\x01"};
+  symbol.setName(symbol.getName().str() + names[random() % std::size(names)]);
+}
+
 void changeAttribute(Operation *op, std::mt19937 &random) {
+  if (auto symbol = dyn_cast<SymbolOpInterface>(op);
+      symbol && random() % 4 == 0 && symbol->getAttr("sym_name"))
+    return changeName(symbol, random);
   ArrayRef<NamedAttribute> attributes = op->getAttrs();
   if (attributes.empty())
     return;
@@ -256,6 +276,8 @@ struct Silence : ScopedDiagnosticHandler {
 
 void checkKernels(ModuleOp module) {
   module.walk([](gpu::BinaryOp binary) {
+    if (!binary->hasAttr(mxfp4::MXFP4Dialect::kCompiledAttr))
+      return;
     for (Attribute object : binary.getObjects()) {
       const StringRef text =
           cast<gpu::ObjectAttr>(object).getObject().getValue().rtrim('\0');

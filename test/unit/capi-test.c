@@ -123,7 +123,7 @@ static void testModules(void) {
                            &traced) == 0);
   static const char *const passes[] = {"mxfp4-choose-schedule{", "mxfp4-tile",
                                        "canonicalize{", "mxfp4-lower-to-nvvm",
-                                       "gpu-module-to-binary{"};
+                                       "mxfp4-serialize{"};
   const char *at = traced.passes;
   for (size_t i = 0; at && i < sizeof(passes) / sizeof(*passes); ++i)
     at = strstr(at, passes[i]);
@@ -174,6 +174,26 @@ static void testDiagnostics(void) {
   CHECK(heardError(&heard, "/nonexistent"));
   CHECK(!mxfp4_assemble(compiler, "", "sm_90a", "/nonexistent"));
   CHECK(heardError(&heard, "/nonexistent"));
+  /* Null, nothing and bytes that are no MLIR. */
+  CHECK(!mxfp4_problem_to_mlir(compiler, NULL));
+  CHECK(heardError(&heard, "a problem needs experts"));
+  CHECK(!mxfp4_compile(compiler, NULL, NULL));
+  CHECK(heardError(&heard, "expected MLIR, but got a null pointer"));
+  CHECK(!mxfp4_parse(compiler, NULL, 4));
+  CHECK(heardError(&heard, "expected MLIR, but got a null pointer"));
+  CHECK(!mxfp4_run_pipeline(compiler, "module {}", NULL));
+  CHECK(heardError(&heard, "cannot read the pass pipeline ''"));
+  CHECK(!mxfp4_parse(compiler, "ML\xefR\x06garbage", 12));
+  CHECK(heardError(&heard, ""));
+  CHECK(!mxfp4_parse(compiler, "\0\xff", 2));
+  CHECK(heardError(&heard, ""));
+  /* Text without a zero behind it. */
+  char *exact = malloc(9);
+  memcpy(exact, "module {}", 9);
+  mxfp4_module_destroy(mxfp4_parse(compiler, exact, 9));
+  CHECK(!mxfp4_parse(compiler, exact, 8));
+  CHECK(heardError(&heard, "-:1:7"));
+  free(exact);
   /* The compiler works on after errors. */
   mxfp4_artifact *artifact = mxfp4_compile(compiler, mlir, NULL);
   CHECK(artifact != NULL);

@@ -28,6 +28,7 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mxfp4 {
 
@@ -68,6 +69,14 @@ inline constexpr uint64_t kBytecodeVersion = 1;
 /// The target that the closest `mxfp4.target` around an operation names, or the
 /// default.
 const Target &targetOf(mlir::Operation *op);
+
+/// Whether the elements of a buffer lie one behind the other, as far as its
+/// type can tell; the offset does not matter.
+enum class Contiguity { No, Unknown, Yes };
+Contiguity contiguityOf(mlir::MemRefType type);
+
+/// The same shape and memory space with identity layout.
+mlir::MemRefType withIdentityLayout(mlir::MemRefType type);
 
 /// Registers bufferization and runtime-verification interfaces of the dialect.
 /// Kept apart from the dialect so that users without bufferization do not link

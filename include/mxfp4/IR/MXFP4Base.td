@@ -34,6 +34,12 @@ def MXFP4_Dialect : Dialect {
 
     A layout of packed weights is an element type, `!mxfp4.block`, so that
     weights packed for one layout cannot reach a kernel that reads another.
+
+    Kernels of other stacks may stand in the same module. A `gpu.module` that
+    carries the unit attribute `mxfp4.kernels` is in the hands of our pipeline;
+    one that carries `mxfp4.compiled`, or a `gpu.binary` that does, is what the
+    pipeline has made and is finished with. The pipeline leaves every other
+    `gpu.module` as it is.
   }];
   let dependentDialects = ["::mlir::gpu::GPUDialect"];
   let useDefaultTypePrinterParser = 1;
@@ -45,6 +51,11 @@ def MXFP4_Dialect : Dialect {
     static ::llvm::StringRef getArgAttrName() { return "mxfp4.arg"; }
     /// Of an operation: the chip that what it holds is for.
     static ::llvm::StringRef getTargetAttrName() { return "mxfp4.target"; }
+    /// Marks a gpu.module whose kernels the passes of this dialect are lowering.
+    static constexpr ::llvm::StringLiteral kKernelsAttr = "mxfp4.kernels";
+    /// Marks what they have made: a gpu.module in the NVVM dialect, or a
+    /// gpu.binary.
+    static constexpr ::llvm::StringLiteral kCompiledAttr = "mxfp4.compiled";
 
   private:
     void addBytecodeInterface();

@@ -11,6 +11,7 @@ include "mxfp4/IR/MXFP4Base.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ViewLikeInterface.td"
 
 class MXFP4_Op<string mnemonic, list<Trait> traits = []>
     : Op<MXFP4_Dialect, mnemonic, traits>;
@@ -277,7 +278,8 @@ def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
   let summary = "Packed weights as bytes";
   let description = [{
     The memory of blocks `A x B x C x !mxfp4.block` as `A x B x C x 2176` i8,
-    without a copy. Loops that pack and unpack go through it.
+    without a copy. Loops that pack and unpack go through it. Of blocks in a
+    strided layout the bytes have the strides and the offset, times 2176.
 
     Example:
 
@@ -289,6 +291,37 @@ def MXFP4_BlockBytesOp : MXFP4_Op<"block_bytes",
   let arguments = (ins AnyStridedMemRef:$blocks);
   let results = (outs AnyStridedMemRef:$bytes);
   let assemblyFormat = "$blocks attr-dict `:` type($blocks) `->` type($bytes)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The type of the bytes of blocks of a strided type.
+    static ::mlir::MemRefType bytesOf(::mlir::MemRefType blocks);
+  }];
+}
+
+def MXFP4_RebaseOp : MXFP4_Op<"rebase", [Pure,
+    DeclareOpInterfaceMethods<ViewLikeOpInterface>]> {
+  let summary = "A contiguous part of a buffer as a buffer of its own";
+  let description = [{
+    The memory of a buffer whose elements lie one behind the other, as a memref
+    with identity layout that begins at the first of them: the offset moves into
+    the pointer. Kernels take pointers, and `mxfp4-make-contiguous` makes them so
+    of rows, experts or layers of larger buffers. Nothing is copied.
+
+    The layout must not be one that is never contiguous. Whether strides that are
+    known at run time only are contiguous is for the program to know.
+
+    Example:
+
+    ```mlir
+    %rows = mxfp4.rebase %part
+        : memref<?x64xbf16, strided<[64, 1], offset: ?>> -> memref<?x64xbf16>
+    ```
+  }];
+  let arguments = (ins AnyStridedMemRef:$source);
+  let results = (outs AnyStridedMemRef:$result);
+  let assemblyFormat = [{
+    $source attr-dict `:` type($source) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 

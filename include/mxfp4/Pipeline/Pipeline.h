@@ -20,6 +20,9 @@ class OpPassManager;
 
 namespace mxfp4 {
 
+/// See `mxfp4/Pipeline/BufferizePipeline.h`.
+struct BufferizePipelineOptions;
+
 /// Registers the mxfp4 dialect and its interface models: enough for a program
 /// that has registered upstream's own.
 void registerDialect(mlir::DialectRegistry &registry);
@@ -41,12 +44,16 @@ void registerPipelines();
 /// `mxfp4-bufferize`: a module on tensors to one on contiguous memrefs, at
 /// function boundaries too, which is what kernels take. A result that is an
 /// output argument's buffer is not returned; temporaries are freed.
+void buildBufferizePipeline(mlir::OpPassManager &pm,
+                            const BufferizePipelineOptions &options);
 void buildBufferizePipeline(mlir::OpPassManager &pm);
 
 /// `mxfp4-to-cpu`: a module on tensors or memrefs to the LLVM dialect, for
 /// MLIR's execution engine. Functions exchange contiguous memrefs; a result
 /// that is an output argument's buffer is not returned. Temporaries are freed
 /// by the pipeline, which therefore refuses input with `memref.dealloc`.
+void buildCpuPipeline(mlir::OpPassManager &pm,
+                      const BufferizePipelineOptions &options);
 void buildCpuPipeline(mlir::OpPassManager &pm);
 
 } // namespace mxfp4

@@ -57,6 +57,16 @@ struct PtxPipelineOptions : mlir::PassPipelineOptions<PtxPipelineOptions> {
       llvm::cl::desc("What the gpu.binary holds: isa (PTX), bin (cubin, needs "
                      "ptxas), or none to stop at the NVVM dialect"),
       llvm::cl::init("isa")};
+  Option<bool> copies{
+      *this, "copies",
+      llvm::cl::desc("Copy operands that are not contiguous; otherwise they "
+                     "are an error"),
+      llvm::cl::init(true)};
+  Option<bool> requireKernels{
+      *this, "require-kernels",
+      llvm::cl::desc("Whether a module without mxfp4.grouped_matmul is an "
+                     "error"),
+      llvm::cl::init(true)};
 };
 
 /// `mxfp4-to-ptx`: a module with mxfp4.grouped_matmul on memrefs to kernels.

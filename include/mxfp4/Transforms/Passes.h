@@ -16,6 +16,11 @@ namespace mxfp4 {
 #define GEN_PASS_DECL
 #include "mxfp4/Transforms/Passes.h.inc"
 
+/// `mxfp4-on-kernels` with the pipeline that `build` makes, on gpu.module.
+std::unique_ptr<mlir::Pass> createOnKernels();
+std::unique_ptr<mlir::Pass>
+createOnKernels(llvm::function_ref<void(mlir::OpPassManager &)> build);
+
 #define GEN_PASS_REGISTRATION
 #include "mxfp4/Transforms/Passes.h.inc"
 

@@ -36,11 +36,113 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
   ];
 }
 
+def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
+  let summary = "Give kernels the contiguous buffers that they take";
+  let description = [{
+    A kernel takes a pointer for each operand of `mxfp4.grouped_matmul`: to
+    elements that lie one behind the other, aligned to 16 bytes for activations
+    and weights and to a pair of elements for outputs. Operands with another layout
+    than the identity become such buffers.
+
+    - A contiguous part of a larger buffer is used where it is: strides that are
+      spelled out, rows of a concatenation, experts or layers of stacked weights.
+      `mxfp4.rebase` moves the offset into the pointer.
+    - What is never contiguous or aligned, such as rows of a wider matrix, is
+      copied, and a remark says so. Outputs, the error word and the workspace are
+      copied back.
+    - What depends on strides or an offset that are known at run time only is
+      copied if it must be, at run time, and a remark says so too.
+
+    Buffers for copies come from `memref.alloc`, as those that bufferization
+    makes, and `memref.copy` fills them. With `copies=false` there are none, and
+    what would need one is an error: a kernel that is launched by others has no
+    host code that could copy.
+
+    Preconditions: memrefs; operations on tensors are left alone.
+
+    Example:
+
+    ```mlir
+    %x = memref.subview %all[%first, 0] [%rows, 64] [1, 1]
+        : memref<?x64xbf16> to memref<?x64xbf16, strided<[64, 1], offset: ?>>
+    mxfp4.grouped_matmul
+        activations(%x : memref<?x64xbf16, strided<[64, 1], offset: ?>>) ...
+    ```
+
+    becomes
+
+    ```mlir
+    %0 = mxfp4.rebase %x
+        : memref<?x64xbf16, strided<[64, 1], offset: ?>> -> memref<?x64xbf16>
+    mxfp4.grouped_matmul activations(%0 : memref<?x64xbf16>) ...
+    ```
+  }];
+  let options = [
+    Option<"copies", "copies", "bool", "true",
+           "Copy what is not contiguous; otherwise it is an error">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+}
+
+def OnKernels : Pass<"mxfp4-on-kernels"> {
+  let summary = "Run passes on the kernels of this dialect alone";
+  let description = [{
+    Runs a pipeline on each `gpu.module` that `mxfp4-tile` has made, at whatever
+    depth, which the attribute `mxfp4.kernels` says. Passes that change any code,
+    such as `canonicalize`, or lower it by rules that hold for our kernels alone,
+    as `mxfp4-lower-to-nvvm` does, leave the kernels and the host code of others
+    alone so.
+
+    Example: `mxfp4-on-kernels{pipeline=canonicalize,cse}`.
+  }];
+  let constructor = "::mxfp4::createOnKernels()";
+  let options = [
+    Option<"pipeline", "pipeline", "std::string", "\"\"",
+           "Passes to run on gpu.module">
+  ];
+}
+
+def Serialize : Pass<"mxfp4-serialize"> {
+  let summary = "Kernels of this dialect to PTX or a cubin";
+  let description = [{
+    Turns each `gpu.module` that carries `mxfp4.kernels` into a `gpu.binary` for
+    one chip, which carries `mxfp4.compiled`. With `format=none` the module stays as
+    it is, in the NVVM dialect, and is marked `mxfp4.compiled`: from then on it
+    belongs to the user, and passes of this dialect leave it alone.
+
+    Every other `gpu.module` stays as it is; `gpu-module-to-binary` serialises it
+    by its own target attributes, before or afterwards.
+
+    Preconditions: kernels as `mxfp4-lower-to-nvvm` leaves them, with names that
+    are identifiers of PTX. Options that LLVM cannot take are refused before any
+    pass of the pipeline runs.
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"", "Target">,
+    Option<"ptxVersion", "ptx-version", "int", "0",
+           "PTX version, 80 for 8.0 (0: the target's default)">,
+    Option<"optLevel", "opt-level", "int", "2",
+           "LLVM optimisation level, 0 to 3">,
+    Option<"format", "format", "std::string", "\"isa\"",
+           "What the gpu.binary holds: isa (PTX), bin (cubin, needs ptxas), or "
+           "none to stop at the NVVM dialect">
+  ];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect"
+  ];
+}
+
 def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
   let summary = "Grouped matmuls to tiled kernels";
   let description = [{
     Moves each `mxfp4.grouped_matmul` on memrefs into a kernel of its own in a
-    `gpu.module`, and leaves a `gpu.launch_func` in its place.
+    `gpu.module`, and leaves a `gpu.launch_func` in its place. The `gpu.module`
+    goes into the module that the operation is in, which may be nested in others,
+    and is marked `mxfp4.kernels`. It is named after the function, in characters
+    that PTX has (`ptxName` of `mxfp4/Core/PtxName.h`), and unlike its neighbours.
 
     The kernel is persistent: it builds the table of tiles
     (`mxfp4.build_tile_table`, since only the device knows how many tiles a group
@@ -54,14 +156,18 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     the branches of a choice. The kernel takes tiles as tall as all slices together if
     these need at most 1/S as many waves as tiles that S slices share.
 
-    Preconditions: memrefs with identity layout; weights in a fragment-major
-    layout; static N, K, experts and groups; a schedule. The grid is for the SMs of
-    the `mxfp4.target` around the operation, which becomes that of the
-    `gpu.module`.
+    Preconditions: memrefs with identity layout (see `mxfp4-make-contiguous`), in
+    code of the host; weights in a fragment-major layout; static N, K, experts and
+    groups; a schedule. The grid is for the SMs of the `mxfp4.target` around the
+    operation, which becomes that of the `gpu.module`.
 
     Leaves behind: operations of the CTA that act one after the other. Passes
     behind this one let copies run ahead.
   }];
+  let options = [
+    Option<"requireKernels", "require-kernels", "bool", "false",
+           "Whether a module without kernels of this dialect is an error">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
     "::mlir::gpu::GPUDialect",
