@@ -88,6 +88,10 @@ LogicalResult verifyNames(gpu::GPUModuleOp module) {
 LogicalResult SerializePass::finish(gpu::GPUModuleOp module) {
   if (failed(verifyNames(module)))
     return failure();
+  // Nothing reads the target from here on, and tools that run the code of the
+  // host need not know our attributes.
+  for (Operation *op = module; op; op = op->getParentOp())
+    op->removeDiscardableAttr(MXFP4Dialect::getTargetAttrName());
   module->removeAttr(MXFP4Dialect::kKernelsAttr);
   if (format != "none")
     return serialize(module);

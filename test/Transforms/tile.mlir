@@ -36,7 +36,7 @@ func.func @plain(%x: memref<?x96xbf16>,
 }
 
 // Code that names no chip is for sm_90a; passes on the kernel find it here.
-// CHECK:         gpu.module @mxfp4_plain attributes {mxfp4.target = #mxfp4.target<"sm_90a">}
+// CHECK:         gpu.module @mxfp4_plain attributes {mxfp4.kernels, mxfp4.target = #mxfp4.target<"sm_90a">}
 // CHECK:         gpu.func @mxfp4_plain(%[[X:[^:]*]]: memref<?x96xbf16>{{[^%]*}}, %[[W:[^:]*]]: memref<3x2x2x!mxfp4.block<spread, folded>>{{[^%]*}}, %[[O:[^:]*]]: memref<4xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x100xbf16>
 // CHECK-SAME:      known_block_size = array<i32: 64, 1, 1>
 // CHECK-SAME:      nvvm.minctasm = 2 : i32
