@@ -78,8 +78,7 @@ PIPELINE = (
     "canonicalize",
     "cse",
     "gpu.module(mxfp4-lower-to-nvvm)",
-    "nvvm-attach-target{chip=sm_90a features=+ptx80 O=2}",
-    "gpu-module-to-binary{format=isa}",
+    "mxfp4-serialize",
 )
 
 
