@@ -262,3 +262,18 @@ def test_a_file_through_the_command(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert data_of((tmp_path / "out.html").read_text())["title"] == "in.mlir"
+
+
+@needs_library
+@pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
+def test_fragments_have_an_owner_for_each_element(instruction: str) -> None:
+    with Compiler() as compiler:
+        module = compiler.parse(compiler.mlir(SPEC))
+        module.run(f"builtin.module(mxfp4-choose-schedule{{instruction={instruction}}})")
+        [operation] = module.describe()
+    fragments = operation["fragments"]
+    assert [f["element_bits"] for f in fragments] == [16, 16, 32][-len(fragments) :]
+    for fragment in fragments:
+        places = fragment["rows"] * fragment["columns"]
+        assert sorted(fragment["owners"]) == list(range(places))
+        assert places == fragment["warps"] * 32 * fragment["elements"]

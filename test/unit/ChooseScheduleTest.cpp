@@ -240,4 +240,44 @@ TEST(ChooseSchedule, RangesOfRowsAreExact) {
     }
 }
 
+/// The first numbers of rows of each range that has a schedule of its own.
+std::vector<int64_t> rangesOf(int64_t groups, const Preference &preference) {
+  std::vector<int64_t> starts;
+  for (int64_t rows = 1;;) {
+    const ScheduleChoice choice = choose(sized(groups, rows), preference);
+    starts.push_back(choice.rowsFrom);
+    if (choice.rowsTo == INT64_MAX)
+      return starts;
+    rows = choice.rowsTo + 1;
+  }
+}
+
+// Where the choice changes was measured, with the numbers that lead to it. A
+// change of these lists is a change of kernels that users get.
+TEST(ChooseSchedule, RangesOfRowsAreThoseThatWereMeasured) {
+  using Starts = std::vector<int64_t>;
+  const Preference any, mma = {Placement::Register, Instruction::MmaSync},
+                        shared = {Placement::Shared, std::nullopt};
+  EXPECT_EQ(rangesOf(1, any),
+            (Starts{0,    9,    17,   65,   97,   193,  385,  417,  577,  769,
+                    1153, 1281, 1537, 1793, 2049, 2305, 2561, 2817, 3073, 3329,
+                    3585, 3841, 4609, 5121, 5633, 6145, 7169, 7681}));
+  EXPECT_EQ(rangesOf(8, any),
+            (Starts{0,    2,    3,    17,   81,   433,  577,  641,  705,  897,
+                    961,  1025, 1153, 1281, 1409, 1921, 2049, 2305, 2817, 3073,
+                    3329, 3585, 4097, 4609, 5121, 5633, 6145, 7169, 7681}));
+  EXPECT_EQ(rangesOf(32, any),
+            (Starts{0,     2,     3,     17,    321,   1729,  2305, 2561, 2817,
+                    3585,  3841,  4097,  4609,  5121,  6657,  7681, 8193, 9217,
+                    11265, 12289, 13313, 18433, 20481, 24577, 26625}));
+  EXPECT_EQ(rangesOf(128, any),
+            (Starts{0, 2, 3, 17, 1281, 5121, 6145, 9217, 14337, 18433, 20481,
+                    26625, 30721, 32769, 36865}));
+  EXPECT_EQ(rangesOf(32, mma), (Starts{0, 129, 385, 1281}));
+  EXPECT_EQ(rangesOf(32, shared),
+            (Starts{0,    17,    321,   1281,  1537,  2305,  2561,  2817,
+                    3585, 3841,  4097,  4609,  5121,  6657,  7681,  8193,
+                    9217, 11265, 12289, 13313, 18433, 20481, 24577, 26625}));
+}
+
 } // namespace
