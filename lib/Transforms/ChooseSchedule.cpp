@@ -51,24 +51,32 @@ struct ChooseSchedulePass
       }
     }
     getOperation()->walk([&](GroupedMatmulOp op) {
-      getOperation()->setAttr(MXFP4Dialect::getTargetAttrName(),
-                              TargetAttr::get(&getContext(), chip));
       if (given)
         op.setScheduleAttr(given);
-      const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
-                            op.getK(), rowsHint};
-      const bool isStatic = llvm::none_of(
-          ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
-          ShapedType::isDynamic);
-      if (op.getScheduleAttr() || !op.getBlockType() || !isStatic ||
-          problem.groups > maxGroups())
-        return;
-      const ScheduleChoice choice =
-          chooseSchedule(problem, *target, preference);
-      op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
-      op->setAttr("schedule_reason",
-                  StringAttr::get(op.getContext(), choice.reason));
+      if (!op.getScheduleAttr())
+        choose(op, *target, preference);
+      // Verifiers and later passes ask for the chip.
+      if (op.getScheduleAttr())
+        op->setAttr(MXFP4Dialect::getTargetAttrName(),
+                    TargetAttr::get(op.getContext(), chip));
     });
+  }
+
+private:
+  /// Attaches the chooser's answer, if the operation can have one.
+  void choose(GroupedMatmulOp op, const Target &target,
+              const Preference &preference) {
+    const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
+                          op.getK(), rowsHint};
+    const bool isStatic = llvm::none_of(
+        ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
+        ShapedType::isDynamic);
+    if (!op.getBlockType() || !isStatic || problem.groups > maxGroups())
+      return;
+    const ScheduleChoice choice = chooseSchedule(problem, target, preference);
+    op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
+    op->setAttr("schedule_reason",
+                StringAttr::get(op.getContext(), choice.reason));
   }
 };
 

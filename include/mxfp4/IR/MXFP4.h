@@ -32,6 +32,7 @@
 
 namespace mxfp4 {
 
+// LLVM looks for this name. NOLINTNEXTLINE(readability-identifier-naming)
 llvm::hash_code hash_value(const Schedule &schedule);
 
 /// Who provides the value of a kernel's argument.

@@ -221,11 +221,12 @@ def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
   let mnemonic = "target";
   let summary = "The chip that code is for";
   let description = [{
-    The attribute `mxfp4.target` of a module, or of another operation around the
-    code: verifiers and passes ask its facts (`mxfp4/Core/Target.h`) of
-    registers, shared memory and multiprocessors. `mxfp4-choose-schedule` sets
-    it to the chip that it chose for, and `mxfp4-tile` hands it on to the
-    `gpu.module`. Code that names no chip is for sm_90a.
+    The attribute `mxfp4.target` of an operation says it of all that the
+    operation holds: verifiers and passes ask the chip's facts
+    (`mxfp4/Core/Target.h`) of registers, shared memory and multiprocessors.
+    `mxfp4-choose-schedule` sets it beside the schedule, which it chose for that
+    chip, and `mxfp4-tile` hands it on to the `gpu.module`. Code that names no
+    chip is for sm_90a.
 
     Example: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`.
   }];

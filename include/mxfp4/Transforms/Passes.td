@@ -15,8 +15,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
     `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
     target. A schedule that is there already is kept: the verifier has checked
-    it. If there is any, the chip becomes the attribute `mxfp4.target` of the
-    operation that the pass runs on, for verifiers and later passes to ask.
+    it. The chip stands beside a schedule as the attribute `mxfp4.target`, for
+    verifiers and later passes to ask.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
