@@ -1,6 +1,10 @@
 // mxfp4-opt knows how every dialect that its users write becomes LLVM's.
 //
 // RUN: mxfp4-opt %s --convert-to-llvm --split-input-file | FileCheck %s
+//
+// And the passes that a host program needs behind ours have their names.
+// RUN: mxfp4-opt %s --split-input-file -o /dev/null --lower-affine --convert-scf-to-cf \
+// RUN:   --convert-vector-to-scf --reconcile-unrealized-casts
 
 // CHECK-LABEL: llvm.func @host
 // CHECK:         llvm.mlir.poison : i32

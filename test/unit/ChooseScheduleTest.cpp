@@ -273,6 +273,10 @@ TEST(ChooseSchedule, RangesOfRowsAreThoseThatWereMeasured) {
   EXPECT_EQ(rangesOf(128, any),
             (Starts{0, 2, 3, 17, 1281, 5121, 6145, 9217, 14337, 18433, 20481,
                     26625, 30721, 32769, 36865}));
+  // As many waves of the tallest tiles as the middle regime does not take.
+  EXPECT_EQ(rangesOf(100, any),
+            (Starts{0, 2, 3, 17, 1001, 4001, 4801, 7201, 11201, 12801, 14401,
+                    19201, 24001, 25601, 28801, 41601, 44801, 48001, 51201}));
   EXPECT_EQ(rangesOf(32, mma), (Starts{0, 129, 385, 1281}));
   EXPECT_EQ(rangesOf(32, shared),
             (Starts{0,    17,    321,   1281,  1537,  2305,  2561,  2817,
