@@ -118,9 +118,9 @@ template <typename Op> static LogicalResult verifyTileBody(Op op) {
 
 template <typename Op>
 static void nameTileArguments(Op op, OpAsmSetValueNameFn setName) {
+  static constexpr StringLiteral kNames[] = {"expert", "row", "rows", "column"};
   for (auto [argument, name] :
-       llvm::zip(op.getBody().getArguments(),
-                 ArrayRef<StringRef>{"expert", "row", "rows", "column"}))
+       llvm::zip(op.getBody().getArguments(), ArrayRef(kNames)))
     setName(argument, name);
   for (Value carried : op.getCarried())
     setName(carried, "at");

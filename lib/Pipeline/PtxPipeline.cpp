@@ -34,7 +34,8 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
   pm.addPass(createChooseSchedule(choose));
 }
 
-/// The operation to a kernel of tile operations, which the host's code launches.
+/// The operation to a kernel of tile operations, which the host's code
+/// launches.
 static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   MakeContiguousOptions contiguous;
   contiguous.copies = options.copies;

@@ -118,16 +118,22 @@ def with_argument(argument: dict[str, Any], place: int = 3, **changes: Any) -> s
     return json.dumps(raw)
 
 
+def without_shapes(text: str) -> str:
+    """A manifest of before arguments stated shape and provider, which follow from the problem."""
+    raw = json.loads(text)
+    for argument in raw["arguments"]:
+        argument.pop("shape", None)
+        argument.pop("provider", None)
+    return json.dumps(raw)
+
+
 def with_ids() -> str:
     """A kernel with a list of ids for 5 groups, of before arguments said more than that."""
     raw = json.loads(manifest(problem__expert_ids=True, problem__groups=5))
     raw["arguments"].insert(
         3, {"name": "expert_ids", "kind": "pointer", "dtype": "i32", "align": 4}
     )
-    for argument in raw["arguments"]:
-        argument.pop("shape", None)
-        argument.pop("provider", None)
-    return json.dumps(raw)
+    return without_shapes(json.dumps(raw))
 
 
 ROW_SCALE = {"name": "row_scale", "kind": "pointer", "dtype": "f32", "align": 4,

@@ -198,7 +198,7 @@ def test_the_page_tells_the_budget_of_the_schedule(instruction: str, placement: 
 
 @needs_library
 def test_bad_input_is_told() -> None:
-    with pytest.raises(Error, match="has no mxfp4.grouped_matmul to make a kernel of"):
+    with pytest.raises(Error, match=r"has no mxfp4\.grouped_matmul to make a kernel of"):
         explain("module {}")
     with pytest.raises(Error, match="parsing the module failed"):
         explain("module {")
