@@ -265,15 +265,15 @@ def test_decode_follows_every_step(reader: Reader, pages: dict[str, Path]) -> No
 
 def test_passes_by_click_key_and_bar(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["wgmma"])
-    [bar] = reader.find('#main svg a[href="#passes/1"]')
+    [bar] = reader.find('#main svg a[href="#passes/2"]')
     ActionChains(reader.driver).move_to_element(bar).click().perform()
-    reader.wait_for("#main h1", "2. mxfp4-tile")
+    reader.wait_for("#main h1", "3. mxfp4-tile")
     assert "Grouped matmuls to tiled kernels." in reader.text()
     assert reader.find("pre.code .add")
     assert reader.find("pre.code .cut")
     reader.press("j")
-    reader.wait_for("#main h1", "3. ")
-    for _ in range(3):
+    reader.wait_for("#main h1", "4. ")
+    for _ in range(4):
         reader.press("k")
     reader.wait_for("#main h1", "1. mxfp4-choose-schedule")
     [added] = reader.texts("pre.code .add")
@@ -394,7 +394,7 @@ def test_registers_at_launch_and_later_are_told_apart(
 
 def test_uses_of_a_value_are_marked(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["mma"])
-    reader.js("location.hash = 'passes/1'")
+    reader.js("location.hash = 'passes/2'")
     WebDriverWait(reader.driver, 10).until(lambda d: reader.find("pre.code .va"))
     value = reader.find("pre.code .add .va")[0]
     name = value.text
