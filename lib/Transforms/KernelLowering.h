@@ -7,7 +7,8 @@
 // The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
 // LowerTiles.cpp, fragments in LowerFragments.cpp, asynchronous copies and
 // wgmma in LowerHopper.cpp, accumulators in LowerAccumulators.cpp, sums of K
-// slices in LowerSlices.cpp. What they share, arithmetic above all, is here.
+// slices in LowerSlices.cpp, functions of f32 in LowerMath.cpp. What they
+// share, arithmetic above all, is here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -104,6 +105,12 @@ void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
 /// The type of accumulators, and the operations of `vector` on them.
 void populateAccumulatorLowering(mlir::LLVMTypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);
+
+/// Division and functions of f32 (`math`), and whether all that `kernels` use
+/// can be lowered; diagnoses the first that cannot.
+void populateMathLowering(const mlir::LLVMTypeConverter &converter,
+                          mlir::RewritePatternSet &patterns);
+mlir::LogicalResult checkMath(mlir::Operation *kernels);
 
 /// reduce_slices.
 void populateSliceLowering(const mlir::LLVMTypeConverter &converter,

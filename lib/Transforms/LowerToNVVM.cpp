@@ -23,6 +23,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -294,6 +295,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   populateHopperLowering(converter, patterns);
   populateSliceLowering(converter, patterns);
   populateAccumulatorLowering(converter, patterns);
+  populateMathLowering(converter, patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateSCFToControlFlowConversionPatterns(patterns);
@@ -313,7 +315,8 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
       return failed(checkKernel(op)) ? WalkResult::interrupt()
                                      : WalkResult::advance();
     };
-    if (getOperation()->walk(check).wasInterrupted())
+    if (getOperation()->walk(check).wasInterrupted() ||
+        failed(checkMath(getOperation())))
       return signalPassFailure();
     // Canonicalisation gathers accumulators into vectors of rank 3, which have
     // no conversion; take them apart again.
@@ -347,8 +350,8 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     target.addLegalDialect<NVVM::NVVMDialect>();
     target.addIllegalDialect<MXFP4Dialect, arith::ArithDialect,
                              cf::ControlFlowDialect, gpu::GPUDialect,
-                             memref::MemRefDialect, scf::SCFDialect,
-                             vector::VectorDialect>();
+                             math::MathDialect, memref::MemRefDialect,
+                             scf::SCFDialect, vector::VectorDialect>();
     // The container stays: gpu-module-to-binary serialises it.
     target.addLegalOp<gpu::GPUModuleOp>();
     // Goes away with its loop or branch; a pattern that creates a branch has

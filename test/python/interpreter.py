@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels of any signature in the PTX interpreter."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mxfp4._sim_driver import DeviceArray, SimDriver
+
+
+def launch(
+    driver: SimDriver,
+    ptx: str,
+    entry: str,
+    arguments: Sequence[DeviceArray | int | None],
+    grid: int = 1,
+    block: int = 32,
+    shared: int = 0,
+    programmatic: bool = True,
+) -> list[dict[str, Any]]:
+    """Run a kernel on pointers, nulls (None) and i32, and return the hazards.
+
+    A programmatic launch may begin before the one ahead of it has ended.
+    """
+    status, module = driver.cuModuleLoadData(ptx.encode())
+    assert status == 0, driver.cuGetErrorString(status)
+    function = driver.cuModuleGetFunction(module, entry.encode())[1]
+    driver.cuFuncSetAttribute(
+        function, "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 227 << 10
+    )
+    values = [
+        ctypes.c_int32(a)
+        if isinstance(a, int)
+        else ctypes.c_uint64(a.memory.address if a is not None else 0)
+        for a in arguments
+    ]
+    pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+    status = driver.cuLaunchKernel(
+        function, grid, 1, 1, block, 1, 1, shared, 0, ctypes.addressof(pointers), 0,
+        programmatic=programmatic,
+    )[0]  # fmt: skip
+    assert status == 0, driver.cuGetErrorString(status)
+    return driver.launches[-1].findings
+
+
+def empty(driver: SimDriver, shape: Sequence[int], dtype: Any, name: str) -> DeviceArray:
+    """Memory without values."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    poison = np.full(size, 0xFF, np.uint8).view(dtype).reshape(tuple(shape))
+    return driver.allocate(poison, name, known=False)
