@@ -15,7 +15,9 @@ endif()
 # slow compiler.
 add_compile_options(-UNDEBUG -Wall -Wextra -Werror=return-type)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
-add_link_options(-fuse-ld=lld)
+if(NOT MXFP4_RUNTIME_ONLY)
+  add_link_options(-fuse-ld=lld)
+endif()
 
 # Fuzz targets (test/fuzz), unit tests (test/unit) and all that they link, under
 # the sanitizers. RTTI of libMLIR is hidden, which -fsanitize=vptr and function

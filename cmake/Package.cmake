@@ -3,15 +3,23 @@
 
 include(CMakePackageConfigHelpers)
 
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/
-                  ${PROJECT_BINARY_DIR}/include/
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.h.inc"
-        PATTERN "CMakeFiles" EXCLUDE)
+if(MXFP4_RUNTIME_ONLY)
+  install(FILES ${PROJECT_SOURCE_DIR}/include/mxfp4-c/Runtime.h
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mxfp4-c)
+else()
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/
+                    ${PROJECT_BINARY_DIR}/include/
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.td" PATTERN "*.h.inc"
+          PATTERN "CMakeFiles" EXCLUDE)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/MXFP4)
-install(EXPORT MXFP4Targets NAMESPACE MXFP4:: DESTINATION ${package})
+install(EXPORT MXFP4RuntimeTargets NAMESPACE MXFP4:: DESTINATION ${package})
+if(NOT MXFP4_RUNTIME_ONLY)
+  install(EXPORT MXFP4Targets NAMESPACE MXFP4:: DESTINATION ${package})
+endif()
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/MXFP4Config.cmake.in
   ${PROJECT_BINARY_DIR}/MXFP4Config.cmake INSTALL_DESTINATION ${package})

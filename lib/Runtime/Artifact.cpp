@@ -1,0 +1,68 @@
+//===- Artifact.cpp - A compiled kernel -----------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Artifact.h"
+
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+using namespace mxfp4::runtime;
+namespace fs = std::filesystem;
+
+static std::string readFile(const fs::path &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(file),
+                      std::istreambuf_iterator<char>()};
+  if (!file || file.bad())
+    fail(MXFP4RT_BAD_ARTIFACT, path.string() + " could not be read.");
+  return content;
+}
+
+Artifact Artifact::load(const std::string &folder) {
+  const fs::path path(folder);
+  std::error_code ignored;
+  for (const char *name : {"manifest.json", "kernel.ptx"})
+    if (!fs::is_regular_file(path / name, ignored))
+      fail(MXFP4RT_BAD_ARTIFACT,
+           path.string() + " is not an artifact: it has no " + name +
+               ". An artifact is a folder that mxfp4-compile wrote.");
+  Artifact artifact;
+  artifact.origin = path.string();
+  artifact.manifestText = readFile(path / "manifest.json");
+  artifact.ptx = readFile(path / "kernel.ptx");
+  if (fs::is_regular_file(path / "kernel.cubin", ignored))
+    artifact.cubin = readFile(path / "kernel.cubin");
+  artifact.check((path / "manifest.json").string());
+  return artifact;
+}
+
+/// Whether the PTX defines this kernel, and not one whose name begins so.
+static bool hasEntry(const std::string &ptx, const std::string &entry) {
+  const std::string words = ".entry " + entry;
+  for (size_t at = ptx.find(words); at != std::string::npos;
+       at = ptx.find(words, at + 1)) {
+    const size_t end = at + words.size();
+    const auto next = end < ptx.size() ? static_cast<unsigned char>(ptx[end])
+                                       : static_cast<unsigned char>(' ');
+    if (!std::isalnum(next) && next != '_' && next != '$')
+      return true;
+  }
+  return false;
+}
+
+void Artifact::check(const std::string &manifestOrigin) {
+  manifest = Manifest::parse(manifestText, manifestOrigin);
+  if (!hasEntry(ptx, manifest.entry))
+    fail(MXFP4RT_BAD_ARTIFACT, origin + ": the PTX has no entry " +
+                                   shown(manifest.entry) +
+                                   ", which the manifest names.");
+  if (cubin && cubin->compare(0, 4,
+                              "\x7f"
+                              "ELF") != 0)
+    fail(MXFP4RT_BAD_ARTIFACT, origin + ": the cubin is not an ELF file.");
+}

@@ -1,0 +1,171 @@
+//===- Driver.h - The functions of CUDA's driver ----------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Declares the part of the driver's interface that a launcher needs, so that
+// nothing of CUDA's toolkit is needed to build: names, types and numbers are
+// those of cuda.h, whose ABI does not change.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_RUNTIME_DRIVER_H
+#define MXFP4_LIB_RUNTIME_DRIVER_H
+
+#include "Failure.h"
+
+#include <memory>
+
+namespace mxfp4::runtime {
+
+// Handles are pointers to what only the driver knows; a CUdevice is a number.
+using Context = void *;
+using ModuleHandle = void *;
+using FunctionHandle = void *;
+using Stream = void *;
+using DevicePointer = uint64_t;
+
+enum DeviceAttribute {
+  kMultiprocessors = 16,
+  kCapabilityMajor = 75,
+  kCapabilityMinor = 76,
+  kSharedPerMultiprocessor = 81,
+  kSharedPerBlockOptin = 97
+};
+enum FunctionAttribute { kMaxDynamicShared = 8, kSharedCarveout = 9 };
+enum PointerAttribute { kDeviceOrdinal = 9 };
+
+/// CUlaunchAttribute.
+struct LaunchAttribute {
+  static constexpr int kProgrammaticStreamSerialization = 6;
+  int id;
+  int padding;
+  union {
+    int value;
+    char bytes[64];
+  };
+};
+
+/// CUlaunchConfig.
+struct LaunchConfig {
+  uint32_t gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes;
+  Stream stream;
+  LaunchAttribute *attributes;
+  uint32_t attributeCount;
+};
+
+/// CUtensorMap, and enumerators of what it is made of.
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+enum TensorMapNumbers {
+  kTensorUInt8 = 0,
+  kTensorInt32 = 3,
+  kTensorFloat32 = 7,
+  kTensorBFloat16 = 9,
+  kInterleaveNone = 0,
+  kSwizzle128B = 3,
+  kPromote256B = 3,
+  kFillZeros = 0
+};
+
+class Driver {
+public:
+  /// A function: what people call it, the symbol, and where it is.
+  template <typename... Args> struct Entry {
+    const char *name;
+    const char *symbol;
+    int (*function)(Args...) = nullptr;
+  };
+
+  static std::unique_ptr<Driver> open(const mxfp4rt_driver_options &options);
+
+  /// Calls a function; a status other than 0 is a failure.
+  template <typename... Args, typename... Given>
+  void call(const Entry<Args...> &entry, Given... given) const {
+    if (const int code = entry.function(given...))
+      refuse(entry.name, code);
+  }
+  [[noreturn]] void refuse(const char *name, int code) const;
+
+  int ask(DeviceAttribute attribute, int device) const {
+    int value = 0;
+    call(deviceGetAttribute, &value, int(attribute), device);
+    return value;
+  }
+  /// The device of this number.
+  int device(int ordinal) const;
+
+  Entry<unsigned> init{"cuInit", "cuInit"};
+  Entry<int *> driverGetVersion{"cuDriverGetVersion", "cuDriverGetVersion"};
+  Entry<int, const char **> getErrorString{"cuGetErrorString",
+                                           "cuGetErrorString"};
+  Entry<int *> deviceGetCount{"cuDeviceGetCount", "cuDeviceGetCount"};
+  Entry<int *, int> deviceGet{"cuDeviceGet", "cuDeviceGet"};
+  Entry<char *, int, int> deviceGetName{"cuDeviceGetName", "cuDeviceGetName"};
+  Entry<int *, int, int> deviceGetAttribute{"cuDeviceGetAttribute",
+                                            "cuDeviceGetAttribute"};
+  Entry<Context *, int> primaryRetain{"cuDevicePrimaryCtxRetain",
+                                      "cuDevicePrimaryCtxRetain"};
+  Entry<int> primaryRelease{"cuDevicePrimaryCtxRelease",
+                            "cuDevicePrimaryCtxRelease_v2"};
+  Entry<Context> pushCurrent{"cuCtxPushCurrent", "cuCtxPushCurrent_v2"};
+  Entry<Context *> popCurrent{"cuCtxPopCurrent", "cuCtxPopCurrent_v2"};
+  Entry<Context *> getCurrent{"cuCtxGetCurrent", "cuCtxGetCurrent"};
+  Entry<> synchronize{"cuCtxSynchronize", "cuCtxSynchronize"};
+  Entry<ModuleHandle *, const void *> moduleLoadData{"cuModuleLoadData",
+                                                     "cuModuleLoadData"};
+  Entry<ModuleHandle> moduleUnload{"cuModuleUnload", "cuModuleUnload"};
+  Entry<FunctionHandle *, ModuleHandle, const char *> moduleGetFunction{
+      "cuModuleGetFunction", "cuModuleGetFunction"};
+  Entry<FunctionHandle, int, int> funcSetAttribute{"cuFuncSetAttribute",
+                                                   "cuFuncSetAttribute"};
+  Entry<DevicePointer *, size_t> memAlloc{"cuMemAlloc", "cuMemAlloc_v2"};
+  Entry<DevicePointer> memFree{"cuMemFree", "cuMemFree_v2"};
+  Entry<DevicePointer, unsigned, size_t> memsetD32{"cuMemsetD32",
+                                                   "cuMemsetD32_v2"};
+  Entry<void *, DevicePointer, size_t> memcpyDtoH{"cuMemcpyDtoH",
+                                                  "cuMemcpyDtoH_v2"};
+  Entry<void *, int, DevicePointer> pointerGetAttribute{
+      "cuPointerGetAttribute", "cuPointerGetAttribute"};
+  Entry<Stream> streamSynchronize{"cuStreamSynchronize", "cuStreamSynchronize"};
+  Entry<Stream, int *> streamIsCapturing{"cuStreamIsCapturing",
+                                         "cuStreamIsCapturing"};
+  Entry<Stream, unsigned long long *> streamGetId{"cuStreamGetId",
+                                                  "cuStreamGetId"};
+  Entry<TensorMap *, int, uint32_t, void *, const uint64_t *, const uint64_t *,
+        const uint32_t *, const uint32_t *, int, int, int, int>
+      tensorMapEncode{"cuTensorMapEncodeTiled", "cuTensorMapEncodeTiled"};
+  Entry<const LaunchConfig *, FunctionHandle, void **, void **> launchKernel{
+      "cuLaunchKernelEx", "cuLaunchKernelEx"};
+
+private:
+  void find(void *(*symbol)(const char *, void *), void *user);
+};
+
+/// Makes a context current while it lives, unless it is already.
+class InContext {
+public:
+  InContext(const Driver &driver, Context context) : driver(driver) {
+    Context current = nullptr;
+    driver.call(driver.getCurrent, &current);
+    if ((pushed = current != context))
+      driver.call(driver.pushCurrent, context);
+  }
+  ~InContext() {
+    Context popped = nullptr;
+    if (pushed)
+      driver.popCurrent.function(&popped);
+  }
+  InContext(const InContext &) = delete;
+  InContext &operator=(const InContext &) = delete;
+
+private:
+  const Driver &driver;
+  bool pushed = false;
+};
+
+} // namespace mxfp4::runtime
+
+#endif // MXFP4_LIB_RUNTIME_DRIVER_H

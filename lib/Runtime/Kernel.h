@@ -1,0 +1,69 @@
+//===- Kernel.h - A kernel on a device --------------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_RUNTIME_KERNEL_H
+#define MXFP4_LIB_RUNTIME_KERNEL_H
+
+#include "Artifact.h"
+#include "Driver.h"
+#include "TensorMaps.h"
+#include "Workspaces.h"
+
+#include <map>
+#include <mutex>
+
+namespace mxfp4::runtime {
+
+/// Fails unless a value fits an argument of the caller's.
+void checkValue(const Argument &argument, const mxfp4rt_value &value);
+
+class Kernel {
+public:
+  Kernel(const Driver &driver, std::shared_ptr<const Artifact> artifact)
+      : driver(driver), artifact(std::move(artifact)) {}
+  ~Kernel();
+  Kernel(const Kernel &) = delete;
+  Kernel &operator=(const Kernel &) = delete;
+
+  /// Loads it on a device; once, before all else.
+  void prepare(int ordinal);
+
+  /// Fails unless a launch with these values is possible.
+  void check(int64_t rows, const mxfp4rt_value *values) const;
+  /// Launches what was checked, in the current context. \p state is asked of
+  /// the stream if the kernel is the first to need it.
+  void launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
+              std::optional<StreamState> &state);
+  int32_t errorWord(bool clear);
+
+  const Driver &getDriver() const { return driver; }
+  Context getContext() const { return context; }
+
+private:
+  void checkFits(int ordinal, int device) const;
+  void load();
+  void configure(int device);
+
+  const Driver &driver;
+  const std::shared_ptr<const Artifact> artifact;
+  Context context = nullptr;
+  /// Whose context is retained.
+  int retained = -1;
+  std::vector<ModuleHandle> modules;
+  FunctionHandle function = nullptr;
+  DevicePointer error = 0;
+  int multiprocessors = 0;
+
+  /// Held by a launch: the driver copies arguments before it returns.
+  std::mutex mutex;
+  std::unique_ptr<Workspaces> workspaces;
+  /// By the number of the argument.
+  std::map<size_t, TensorMaps> maps;
+};
+
+} // namespace mxfp4::runtime
+
+#endif // MXFP4_LIB_RUNTIME_KERNEL_H

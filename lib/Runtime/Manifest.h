@@ -1,0 +1,83 @@
+//===- Manifest.h - What a manifest says to a launcher ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The part of format "mxfp4-artifact", version 3, that a launch needs; its
+// meaning is written at the top of lib/Pipeline/Manifest.cpp. Grid rules are
+//   {"rule": "persistent", "ctas_per_sm": C}   C CTAs for each multiprocessor
+//   {"rule": "one"}                            one CTA
+//   {"rule": "per_rows", "rows": R}            rows / R CTAs, rounded up
+// and the last may have "y", the number of CTAs in y.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_RUNTIME_MANIFEST_H
+#define MXFP4_LIB_RUNTIME_MANIFEST_H
+
+#include "Failure.h"
+
+#include <array>
+#include <optional>
+#include <vector>
+
+namespace mxfp4::runtime {
+
+struct Argument {
+  /// Who knows the value: the caller, or the launcher by the argument's name.
+  /// An unknown argument of the launcher is nullable, and null.
+  enum class Role { Caller, Error, Workspace, Rows, Unknown };
+
+  std::string name;
+  mxfp4rt_kind kind = MXFP4RT_POINTER;
+  Role role = Role::Caller;
+  std::string dtype;
+  uint32_t align = 1;
+  std::vector<int64_t> shape;
+  std::vector<std::array<uint32_t, 2>> boxes;
+  bool nullable = false;
+
+  bool isMemory() const {
+    return kind == MXFP4RT_POINTER || kind == MXFP4RT_TENSOR_MAPS;
+  }
+  size_t elementBytes() const {
+    return dtype == "u8" ? 1 : dtype == "bf16" || dtype == "f16" ? 2 : 4;
+  }
+};
+
+struct Grid {
+  enum class Rule { Persistent, One, PerRows };
+  Rule rule = Rule::Persistent;
+  /// CTAs for each multiprocessor, and of those that a cluster takes.
+  uint32_t ctasPerSm = 1, cluster = 1;
+  /// Rows for each CTA, and CTAs in y.
+  uint32_t rows = 1, y = 1;
+
+  /// CTAs in x.
+  uint32_t x(int64_t launchRows, int multiprocessors) const;
+};
+
+struct Manifest {
+  std::string entry, target;
+  std::array<uint32_t, 3> block = {1, 1, 1};
+  uint32_t dynamicSharedBytes = 0;
+  Grid grid;
+  std::optional<std::array<int64_t, 2>> rowsHint;
+  int64_t mostRows = 0;
+  std::vector<Argument> arguments;
+
+  /// The number of an argument; -1 if there is none of this name.
+  int find(const std::string &name) const;
+  /// The argument of a role, if there is one.
+  const Argument *find(Argument::Role role) const;
+  /// Bytes of the launcher's workspace; 0 without one.
+  size_t workspaceBytes() const;
+
+  /// Fails if the text is no manifest of this version, or says what cannot be.
+  static Manifest parse(const std::string &text, const std::string &origin);
+};
+
+} // namespace mxfp4::runtime
+
+#endif // MXFP4_LIB_RUNTIME_MANIFEST_H

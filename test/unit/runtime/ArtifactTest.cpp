@@ -1,0 +1,297 @@
+//===- ArtifactTest.cpp - What is read of an artifact, and refused --------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Fixture.h"
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+TEST(RuntimeArtifact, TellsWhatItsKernelTakes) {
+  const ArtifactPtr artifact = read(matmul(true, true));
+  ASSERT_TRUE(artifact) << mxfp4rt_last_error();
+  EXPECT_STREQ(mxfp4rt_artifact_entry(artifact.get()), "mxfp4_grouped_matmul");
+  EXPECT_STREQ(mxfp4rt_artifact_target(artifact.get()), "sm_90a");
+  EXPECT_STREQ(mxfp4rt_artifact_ptx(artifact.get()), ptx());
+  EXPECT_EQ(Json::parse(mxfp4rt_artifact_manifest(artifact.get())),
+            matmul(true, true));
+  EXPECT_EQ(mxfp4rt_artifact_workspace(artifact.get()), 8U);
+  const mxfp4rt_rows rows = mxfp4rt_artifact_rows(artifact.get());
+  EXPECT_EQ(rows.lowest, 1);
+  EXPECT_EQ(rows.highest, 64);
+  EXPECT_EQ(rows.most, 2147483647);
+  ASSERT_EQ(mxfp4rt_argument_count(artifact.get()), 7);
+  mxfp4rt_argument x, last;
+  ASSERT_EQ(mxfp4rt_argument_get(artifact.get(), 0, &x), 0);
+  EXPECT_STREQ(x.name, "x");
+  EXPECT_EQ(x.kind, MXFP4RT_TENSOR_MAPS);
+  EXPECT_STREQ(x.dtype, "bf16");
+  EXPECT_EQ(x.align, 16U);
+  ASSERT_EQ(x.rank, 2U);
+  EXPECT_EQ(x.shape[0], MXFP4RT_ROWS);
+  EXPECT_EQ(x.shape[1], 96);
+  EXPECT_TRUE(x.from_caller);
+  EXPECT_FALSE(x.nullable);
+  ASSERT_EQ(mxfp4rt_argument_get(artifact.get(), 6, &last), 0);
+  EXPECT_STREQ(last.name, "rows");
+  EXPECT_EQ(last.kind, MXFP4RT_I32);
+  EXPECT_FALSE(last.from_caller);
+  EXPECT_EQ(mxfp4rt_argument_find(artifact.get(), "y"), 3);
+  EXPECT_EQ(mxfp4rt_argument_find(artifact.get(), "z"), -1);
+  EXPECT_EQ(mxfp4rt_argument_get(artifact.get(), 7, &x), MXFP4RT_INVALID);
+  EXPECT_EQ(mxfp4rt_argument_get(artifact.get(), -1, &x), MXFP4RT_INVALID);
+}
+
+TEST(RuntimeArtifact, RowsAreLimitedByTheTilesThatAKernelCounts) {
+  Json manifest = matmul();
+  manifest["problem"]["n"] = 64000;
+  manifest["problem"].erase("rows_hint");
+  const mxfp4rt_rows rows = mxfp4rt_artifact_rows(read(manifest).get());
+  EXPECT_EQ(rows.most, (2147483647LL / 1000 - 3) * 8);
+  EXPECT_EQ(rows.lowest, 0);
+  EXPECT_EQ(rows.highest, INT64_MAX);
+  // A kernel that is no matmul counts rows alone.
+  manifest.erase("problem");
+  EXPECT_EQ(mxfp4rt_artifact_rows(read(manifest).get()).most, 2147483647);
+}
+
+TEST(RuntimeArtifact, ShapesFollowFromTheProblemWhereTheyAreNotStated) {
+  Json manifest = matmul(true);
+  for (Json &argument : manifest["arguments"]) {
+    argument.erase("shape");
+    argument.erase("provider");
+  }
+  const ArtifactPtr stated = read(matmul(true)), derived = read(manifest);
+  ASSERT_TRUE(derived) << mxfp4rt_last_error();
+  for (int i = 0; i < 7; ++i) {
+    mxfp4rt_argument a, b;
+    ASSERT_EQ(mxfp4rt_argument_get(stated.get(), i, &a), 0);
+    ASSERT_EQ(mxfp4rt_argument_get(derived.get(), i, &b), 0);
+    ASSERT_EQ(a.rank, b.rank);
+    EXPECT_EQ(a.from_caller, b.from_caller);
+    for (uint32_t j = 0; j < a.rank; ++j)
+      EXPECT_EQ(a.shape[j], b.shape[j]) << a.name;
+  }
+}
+
+TEST(RuntimeArtifact, NamesAreBoundOnce) {
+  const ArtifactPtr artifact = read(matmul());
+  std::vector<mxfp4rt_binding> given = {{"y", at(0x4000)},
+                                        {"offsets", at(0x3000)},
+                                        {"weights", at(0x2000)},
+                                        {"x", at(0x1000)}};
+  mxfp4rt_value bound[MXFP4RT_MOST_ARGUMENTS];
+  auto bind = [&] {
+    return mxfp4rt_bind(artifact.get(), given.data(), given.size(), bound);
+  };
+  ASSERT_EQ(bind(), 0) << mxfp4rt_last_error();
+  for (uint64_t i = 0; i < 4; ++i)
+    EXPECT_EQ(bound[i].pointer, at(0x1000 * (i + 1)).pointer);
+  struct Wrong {
+    mxfp4rt_binding last;
+    const char *sentence;
+  };
+  const Wrong wrongs[] = {
+      {{"bias", at(0x1000)},
+       "this kernel takes no bias; it takes x, weights, offsets, y."},
+      {{nullptr, at(0x1000)}, "this kernel takes no null"},
+      {{"error", at(0x1000)}, "error is provided by the launcher"},
+      {{"y", at(0x1000)}, "y is given twice"},
+      {{"x", at(0)}, "x is null"},
+      {{"x", at(0x1004)}, "x must be aligned to 16 bytes, got address 0x1004"}};
+  for (const Wrong &wrong : wrongs) {
+    given.back() = wrong.last;
+    EXPECT_EQ(bind(), MXFP4RT_INVALID);
+    EXPECT_THAT(mxfp4rt_last_error(), HasSubstr(wrong.sentence));
+  }
+  given.pop_back();
+  EXPECT_EQ(bind(), MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("this kernel takes x, which is not given"));
+}
+
+/// What a manifest is refused with; empty if it is not.
+static std::string refusal(const Json &manifest) {
+  return read(manifest) ? "" : mxfp4rt_last_error();
+}
+
+TEST(RuntimeArtifact, WrongEntriesAreNamed) {
+  struct Change {
+    const char *pointer;
+    Json value;
+    const char *sentence;
+  };
+  const Change changes[] = {
+      {"/format", "x", "expected an object with \"format\""},
+      {"/version", 4, "expected version 3, got 4"},
+      {"/version", "3", "expected version 3, got \"3\""},
+      {"/entry", 3, "\"entry\" has a wrong type: 3"},
+      {"/entry", "mxfp4", "the PTX has no entry mxfp4, which"},
+      {"/launch/block", Json::array({1, 0, 1}), "three positive numbers"},
+      {"/launch/grid/rule", "all", "must be one of persistent, one, per_rows"},
+      {"/launch/grid", {{"rule", "per_rows"}}, "\"launch.grid.rows\" is miss"},
+      {"/launch/grid", {{"rule", "per_rows"}, {"rows", 0}}, "must be from 1"},
+      {"/launch/grid",
+       {{"rule", "per_rows"}, {"rows", 1}, {"y", 65536}},
+       "at most 65535"},
+      {"/launch/dynamic_shared_bytes", 1e30, "has a wrong type"},
+      {"/launch/dynamic_shared_bytes", UINT64_MAX, "must be from 0 to"},
+      {"/problem/rows_hint", {1, -2}, "must be two numbers"},
+      {"/arguments/0/name", "a b", "letters, digits and _, got \"a b\""},
+      {"/arguments/0/name", "y", "two are named \"y\""},
+      {"/arguments/0/kind", "image", "\"kind\" must be one of"},
+      {"/arguments/0/dtype", "f8", "\"dtype\" must be one of"},
+      {"/arguments/0/align", 12, "must be a power of two, got 12"},
+      {"/arguments/0/shape", {96, "rows"}, "of which the first may be"},
+      {"/arguments/0/shape", Json::array({1, 1, 1, 1, 1, 1, 1, 1, 1}),
+       "more than 8 dimensions"},
+      {"/arguments/0/kind", "tensor_maps", "\"boxes\" is missing"},
+      {"/arguments/4/provider", "caller", "must be launcher, got caller"},
+      {"/arguments/4/shape", Json::array({"rows"}), "must not depend on"},
+      {"/arguments/4/shape", Json::array({2}), "at most 4"},
+      {"/arguments/5/kind", "f32", "it must be i32 or i64"}};
+  for (const Change &change : changes) {
+    Json manifest = matmul();
+    manifest[Json::json_pointer(change.pointer)] = change.value;
+    const std::string sentence = refusal(manifest);
+    EXPECT_THAT(sentence, HasSubstr(change.sentence)) << change.pointer;
+    EXPECT_THAT(sentence, HasSubstr("the artifact")) << change.pointer;
+  }
+  Json many = matmul();
+  for (int i = 0; i < 60; ++i) {
+    many["arguments"].push_back(many["arguments"][0]);
+    many["arguments"].back()["name"] = "x" + std::to_string(i);
+  }
+  EXPECT_THAT(refusal(many), HasSubstr("must be at most 64, got 66"));
+  Json boxes = matmul(false, true);
+  boxes["arguments"][0]["boxes"] = Json::array({Json::array({64, 257})});
+  EXPECT_THAT(refusal(boxes), HasSubstr("two numbers from 1 to 256"));
+  boxes["arguments"][0]["boxes"] = Json::array();
+  EXPECT_THAT(refusal(boxes), HasSubstr("1 to 32 boxes"));
+}
+
+/// Calls \p visit with the place of every value.
+static void everyPlace(const Json &node, const Json::json_pointer &place,
+                       const std::function<void(Json::json_pointer)> &visit) {
+  visit(place);
+  if (!node.is_structured())
+    return;
+  for (const auto &[key, value] : node.items())
+    everyPlace(value,
+               node.is_array() ? place / size_t(std::stoul(key)) : place / key,
+               visit);
+}
+
+// Whatever stands wherever: a kernel, or a sentence.
+TEST(RuntimeArtifact, AnyValueAnywhereIsReadOrRefused) {
+  const Json odd[] = {nullptr,
+                      true,
+                      0,
+                      -1,
+                      1,
+                      2147483648LL,
+                      UINT64_MAX,
+                      1e300,
+                      "",
+                      "rows",
+                      "tensor_maps",
+                      Json::array(),
+                      Json::object(),
+                      Json::array({1, 1, 1}),
+                      std::string(1000, '\x01')};
+  const Json whole = matmul(true, true);
+  int refused = 0, accepted = 0;
+  everyPlace(whole, Json::json_pointer(), [&](const Json::json_pointer &place) {
+    for (const Json &value : odd) {
+      Json manifest = whole;
+      manifest[place] = value;
+      if (read(manifest)) {
+        ++accepted;
+        continue;
+      }
+      ++refused;
+      EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("the artifact"));
+      EXPECT_LT(std::string(mxfp4rt_last_error()).size(), 400U);
+    }
+  });
+  EXPECT_GT(refused, 500);
+  EXPECT_GT(accepted, 50);
+}
+
+TEST(RuntimeArtifact, DamagedTextIsASentence) {
+  const std::string text = matmul(true, true).dump();
+  std::mt19937 random(1);
+  for (int i = 0; i < 3000; ++i) {
+    std::string damaged = text;
+    if (i % 2)
+      damaged.resize(random() % text.size());
+    else
+      damaged[random() % text.size()] = char(random());
+    if (!readText(damaged))
+      EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("the artifact"));
+  }
+  EXPECT_FALSE(readText(std::string(100000, '[')));
+  EXPECT_FALSE(readText(""));
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("the manifest of the artifact is not JSON"));
+}
+
+TEST(RuntimeArtifact, AnEntryIsAWholeName) {
+  const std::string text = matmul().dump();
+  EXPECT_FALSE(readText(text, ".entry mxfp4_grouped_matmul_2(\n)"));
+  EXPECT_FALSE(readText(text, ".entry mxfp4_grouped_matmul$(\n)"));
+  EXPECT_TRUE(readText(text, ".entry mxfp4_grouped_matmul_2(\n)\n"
+                             ".entry mxfp4_grouped_matmul(\n)"));
+}
+
+class RuntimeFolder : public testing::Test {
+protected:
+  fs::path folder =
+      fs::path(testing::TempDir()) / ("mxfp4rt-" + std::to_string(::getpid()));
+  void SetUp() override {
+    fs::create_directories(folder);
+    write("manifest.json", matmul().dump());
+    write("kernel.ptx", ptx());
+  }
+  void TearDown() override { fs::remove_all(folder); }
+  void write(const char *name, const std::string &content) {
+    std::ofstream(folder / name, std::ios::binary) << content;
+  }
+  mxfp4rt_status load() {
+    mxfp4rt_artifact *artifact = nullptr;
+    const mxfp4rt_status status =
+        mxfp4rt_artifact_load(folder.c_str(), &artifact);
+    mxfp4rt_artifact_destroy(artifact);
+    return status;
+  }
+};
+
+TEST_F(RuntimeFolder, IsReadOrRefused) {
+  EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error();
+  write("kernel.cubin", "text");
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("the cubin is not an ELF file"));
+  write("kernel.cubin", "\x7f"
+                        "ELF code");
+  EXPECT_EQ(load(), MXFP4RT_OK);
+  write("manifest.json", "{}");
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr((folder / "manifest.json").string()));
+  fs::remove(folder / "kernel.ptx");
+  fs::create_directory(folder / "kernel.ptx");
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("it has no kernel.ptx"));
+  fs::remove_all(folder);
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("is not an artifact: it has no manifest.json"));
+}

@@ -1,0 +1,215 @@
+//===- DriverTest.cpp - Drivers and devices that do not do ----------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Fixture.h"
+
+#include <algorithm>
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST_F(RuntimeTest, DevicesAreDescribed) {
+  ASSERT_TRUE(driver) << mxfp4rt_last_error();
+  int version = 0, count = 0, ordinal = -1;
+  ASSERT_EQ(mxfp4rt_driver_version(driver.get(), &version), 0);
+  EXPECT_EQ(version, 13010);
+  ASSERT_EQ(mxfp4rt_device_count(driver.get(), &count), 0);
+  EXPECT_EQ(count, 2);
+  ASSERT_EQ(mxfp4rt_device_of(driver.get(), stream(0x1000), &ordinal), 0);
+  EXPECT_EQ(ordinal, 1);
+  mxfp4rt_device device;
+  ASSERT_EQ(mxfp4rt_device_get(driver.get(), 1, &device), 0);
+  EXPECT_STREQ(device.name, "Stub B");
+  EXPECT_EQ(device.chip, 90);
+  EXPECT_EQ(device.multiprocessors, 132);
+  EXPECT_EQ(device.shared_bytes_per_cta, 232448);
+  EXPECT_EQ(device.shared_bytes_per_multiprocessor, 233472);
+  for (const int wrong : {-1, 2}) {
+    EXPECT_EQ(mxfp4rt_device_get(driver.get(), wrong, &device),
+              MXFP4RT_UNSUPPORTED);
+    EXPECT_EQ(std::string(mxfp4rt_last_error()),
+              "device " + std::to_string(wrong) +
+                  " does not exist; this machine has 2.");
+  }
+}
+
+TEST(RuntimeDriver, ALibraryThatIsNotThereIsASentence) {
+  mxfp4rt_driver_options options = {"libno-such-driver.so", nullptr, nullptr};
+  mxfp4rt_driver *driver = nullptr;
+  EXPECT_EQ(mxfp4rt_driver_open(&options, &driver), MXFP4RT_UNSUPPORTED);
+  EXPECT_THAT(mxfp4rt_last_error(),
+              StartsWith("the CUDA driver could not be loaded "
+                         "(libno-such-driver.so: cannot open shared object"));
+  EXPECT_EQ(driver, nullptr);
+}
+
+TEST(RuntimeDriver, FunctionsComeFromTheLibraryThatIsNamed) {
+  mxfp4rt_driver_options options = {MXFP4_STUB_CUDA, nullptr, nullptr};
+  mxfp4rt_driver *opened = nullptr;
+  ASSERT_EQ(mxfp4rt_driver_open(&options, &opened), 0) << mxfp4rt_last_error();
+  const DriverPtr driver(opened);
+  int version = 0;
+  ASSERT_EQ(mxfp4rt_driver_version(opened, &version), 0);
+  EXPECT_EQ(version, 13000);
+  mxfp4rt_kernel *created = nullptr;
+  ASSERT_EQ(mxfp4rt_kernel_create(opened, read(matmul()).get(), 0, &created), 0)
+      << mxfp4rt_last_error();
+  const KernelPtr kernel(created);
+  EXPECT_EQ(mxfp4rt_launch(created, 9, values().data(), nullptr), 0)
+      << mxfp4rt_last_error();
+}
+
+TEST_F(RuntimeTest, ADriverThatDoesNotStart) {
+  stub.failing["cuInit"] = 100;
+  EXPECT_FALSE(open());
+  EXPECT_STREQ(mxfp4rt_last_error(), "the CUDA driver did not start (error "
+                                     "100); is there a GPU?");
+}
+
+TEST_F(RuntimeTest, ADriverThatLacksAFunctionIsTooOld) {
+  for (const std::string &name : stub.functions()) {
+    stub.missing = {name};
+    EXPECT_FALSE(open());
+    const std::string plain = name.substr(0, name.find("_v2"));
+    EXPECT_EQ(std::string(mxfp4rt_last_error()),
+              "the CUDA driver has no " + plain +
+                  "; install one for CUDA 12.0 or newer.");
+  }
+}
+
+// Whatever fails, the sentence says so, and what was taken is given back.
+TEST_F(RuntimeTest, FailuresOfTheDriverLeaveNothingBehind) {
+  const ArtifactPtr artifact = read(matmul(true, true));
+  const std::set<std::string> gives = {"cuCtxPushCurrent", "cuCtxPopCurrent",
+                                       "cuMemFree", "cuModuleUnload",
+                                       "cuDevicePrimaryCtxRelease"};
+  int seen = 0;
+  for (const std::string &symbol : stub.functions()) {
+    const std::string name = symbol.substr(0, symbol.find("_v2"));
+    if (gives.count(name))
+      continue;
+    stub.failing = {{name, 999}};
+    KernelPtr kernel = create(artifact);
+    const std::vector<mxfp4rt_value> given = values();
+    int32_t word = 0;
+    if (!kernel || mxfp4rt_launch(kernel.get(), 9, given.data(), nullptr) ||
+        mxfp4rt_error_word(kernel.get(), 1, &word)) {
+      ++seen;
+      EXPECT_THAT(mxfp4rt_last_error(), HasSubstr(name + " failed: "));
+      EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("(CUDA error 999)"));
+    }
+    stub.failing.clear();
+    kernel.reset();
+    EXPECT_EQ(StubDriver::depth(), 0U) << name;
+    EXPECT_EQ(stub.retained, 0) << name;
+    EXPECT_EQ(stub.modules, 0) << name;
+    EXPECT_TRUE(stub.memory.empty()) << name;
+  }
+  // All but those that give back and five that neither calls.
+  EXPECT_EQ(size_t(seen), stub.functions().size() - gives.size() - 5);
+}
+
+TEST_F(RuntimeTest, WhatWasHeldIsGivenBack) {
+  {
+    const KernelPtr kernel = create(matmul(true));
+  }
+  EXPECT_EQ(stub.retained, 0);
+  EXPECT_EQ(stub.modules, 0);
+  EXPECT_TRUE(stub.memory.empty());
+  mxfp4rt_kernel_destroy(nullptr);
+  mxfp4rt_artifact_destroy(nullptr);
+  mxfp4rt_driver_close(nullptr);
+}
+
+TEST_F(RuntimeTest, TheWrongDevice) {
+  stub.chip = 80;
+  EXPECT_FALSE(create(read(matmul())));
+  EXPECT_STREQ(mxfp4rt_last_error(),
+               "the artifact was compiled for sm_90a, but "
+               "device 0 is sm_80; compile it for this "
+               "device.");
+  stub.chip = 90;
+  Json big = matmul();
+  big["launch"]["dynamic_shared_bytes"] = 300000;
+  EXPECT_FALSE(create(read(big)));
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("needs 300000 bytes of shared memory a block, but "
+                        "device 0 has 232448"));
+  Json unknown = matmul();
+  unknown["arguments"].push_back(
+      {{"name", "counters"}, {"kind", "i32"}, {"provider", "launcher"}});
+  EXPECT_FALSE(create(read(unknown)));
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("expects its launcher to provide counters, which this "
+                        "version of mxfp4 does not know"));
+}
+
+TEST_F(RuntimeTest, TheCubinIsTriedBeforeThePtx) {
+  const std::string text = matmul().dump(), code = ptx();
+  const std::string cubin = "\x7f"
+                            "ELF code";
+  mxfp4rt_artifact *artifact = nullptr;
+  ASSERT_EQ(mxfp4rt_artifact_read(text.data(), text.size(), code.data(),
+                                  code.size(), cubin.data(), cubin.size(),
+                                  "the artifact", &artifact),
+            0);
+  const ArtifactPtr both(artifact);
+  EXPECT_TRUE(create(both));
+  EXPECT_THAT(stub.images, ElementsAre("cubin"));
+  stub.cubinFits = false;
+  stub.images.clear();
+  EXPECT_TRUE(create(both));
+  EXPECT_THAT(stub.images, ElementsAre("cubin", code));
+  stub.failing["cuModuleLoadData"] = 218;
+  EXPECT_FALSE(create(both));
+  EXPECT_STREQ(mxfp4rt_last_error(),
+               "the artifact could not be loaded: cuModuleLoadData failed: a "
+               "text of the driver (CUDA error 218). Then: cuModuleLoadData "
+               "failed: a text of the driver (CUDA error 218).");
+}
+
+TEST_F(RuntimeTest, NullsAreSentences) {
+  const ArtifactPtr artifact = read(matmul());
+  const KernelPtr kernel = create(artifact);
+  mxfp4rt_kernel *created = nullptr;
+  mxfp4rt_artifact *loaded = nullptr;
+  const mxfp4rt_status all[] = {
+      mxfp4rt_driver_open(nullptr, nullptr),
+      mxfp4rt_driver_version(nullptr, nullptr),
+      mxfp4rt_device_count(driver.get(), nullptr),
+      mxfp4rt_device_get(driver.get(), 0, nullptr),
+      mxfp4rt_device_of(driver.get(), nullptr, nullptr),
+      mxfp4rt_artifact_load(nullptr, &loaded),
+      mxfp4rt_artifact_load("/", nullptr),
+      mxfp4rt_artifact_read(nullptr, 0, nullptr, 0, nullptr, 0, nullptr,
+                            &loaded),
+      mxfp4rt_argument_get(artifact.get(), 0, nullptr),
+      mxfp4rt_bind(artifact.get(), nullptr, 1, nullptr),
+      mxfp4rt_kernel_create(nullptr, artifact.get(), 0, &created),
+      mxfp4rt_kernel_create(driver.get(), nullptr, 0, &created),
+      mxfp4rt_launch(nullptr, 1, values().data(), nullptr),
+      mxfp4rt_launch(kernel.get(), 1, nullptr, nullptr),
+      mxfp4rt_launch_all(nullptr, 1, nullptr),
+      mxfp4rt_error_word(kernel.get(), 1, nullptr)};
+  EXPECT_THAT(all, testing::Each(MXFP4RT_INVALID));
+  EXPECT_STREQ(mxfp4rt_last_error(), "the place for the error word is null.");
+}
+
+TEST_F(RuntimeTest, RowsOutOfRange) {
+  const KernelPtr kernel = create(matmul());
+  for (const int64_t rows : {int64_t(-1), int64_t(1) << 31, INT64_MAX}) {
+    EXPECT_EQ(mxfp4rt_launch(kernel.get(), rows, values().data(), nullptr),
+              MXFP4RT_INVALID);
+    EXPECT_THAT(mxfp4rt_last_error(),
+                HasSubstr("rows must be 0 to 2147483647 for this kernel, got " +
+                          std::to_string(rows)));
+  }
+}
+
+TEST(RuntimeAbi, IsThatOfTheHeader) {
+  EXPECT_EQ(mxfp4rt_abi_version(), MXFP4RT_ABI_VERSION);
+}

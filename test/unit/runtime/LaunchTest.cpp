@@ -1,0 +1,382 @@
+//===- LaunchTest.cpp - What the driver is given at a launch --------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Fixture.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+static std::atomic<size_t> allocations;
+
+// Counts what the library allocates too. The sanitizers have functions of their
+// own for that.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+constexpr bool kCounts = false;
+#else
+constexpr bool kCounts = true;
+static void *counted(void *memory) {
+  ++allocations;
+  if (!memory)
+    throw std::bad_alloc();
+  return memory;
+}
+void *operator new(size_t size) { return counted(std::malloc(size)); }
+void *operator new(size_t size, std::align_val_t align) {
+  const auto unit = size_t(align);
+  return counted(std::aligned_alloc(unit, (size + unit - 1) / unit * unit));
+}
+void operator delete(void *memory) noexcept { std::free(memory); }
+void operator delete(void *memory, size_t) noexcept { std::free(memory); }
+void operator delete(void *memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void *memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+#endif
+
+TEST_F(RuntimeTest, ALaunchPassesEverythingInOrder) {
+  const KernelPtr kernel = create(matmul());
+  EXPECT_EQ(stub.attributes[8], 65536);
+  EXPECT_EQ(stub.attributes[9], 58);
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), stream(77)), 0)
+      << mxfp4rt_last_error();
+  ASSERT_EQ(stub.launches.size(), 1U);
+  const StubLaunch &launch = stub.launches[0];
+  EXPECT_THAT(launch.grid, ElementsAre(264, 1, 1));
+  EXPECT_THAT(launch.block, ElementsAre(128, 1, 1));
+  EXPECT_EQ(launch.shared, 65536U);
+  EXPECT_EQ(launch.stream, stream(77));
+  EXPECT_EQ(launch.function, stream(0xabc));
+  // It may begin before the work ahead of it has ended.
+  EXPECT_EQ(launch.attribute, 6);
+  EXPECT_EQ(launch.attributeValue, 1);
+  EXPECT_EQ(launch.number(0), 0x1000U);
+  EXPECT_EQ(launch.number(1), 0x2000U);
+  EXPECT_EQ(launch.number(2), 0x3000U);
+  EXPECT_EQ(launch.number(3), 0x4000U);
+  ASSERT_EQ(stub.memory.size(), 1U);
+  EXPECT_EQ(launch.number(4), stub.memory.begin()->first);
+  EXPECT_EQ(launch.number(5), 9U);
+  EXPECT_EQ(StubDriver::depth(), 0U);
+}
+
+TEST_F(RuntimeTest, NoRowsLaunchNothing) {
+  const KernelPtr kernel = create(matmul());
+  const std::vector<mxfp4rt_value> nothing(6);
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 0, nothing.data(), nullptr), 0);
+  EXPECT_TRUE(stub.launches.empty());
+}
+
+TEST_F(RuntimeTest, GridsFollowTheirRules) {
+  Json manifest = matmul();
+  Json &grid = manifest["launch"]["grid"];
+  auto launched = [&](int64_t rows) {
+    const KernelPtr kernel = create(manifest);
+    EXPECT_EQ(mxfp4rt_launch(kernel.get(), rows, values().data(), nullptr), 0);
+    return stub.launches.back().grid;
+  };
+  grid = {{"rule", "one"}};
+  EXPECT_THAT(launched(1000), ElementsAre(1, 1, 1));
+  grid = {{"rule", "per_rows"}, {"rows", 4}};
+  EXPECT_THAT(launched(1), ElementsAre(1, 1, 1));
+  EXPECT_THAT(launched(4), ElementsAre(1, 1, 1));
+  EXPECT_THAT(launched(5), ElementsAre(2, 1, 1));
+  grid["y"] = 45;
+  EXPECT_THAT(launched(8192), ElementsAre(2048, 45, 1));
+  // Clusters are whole.
+  grid = {{"rule", "persistent"}, {"ctas_per_sm", 1}};
+  manifest["launch"]["cluster"] = {5, 1, 1};
+  EXPECT_THAT(launched(3), ElementsAre(130, 1, 1));
+}
+
+TEST_F(RuntimeTest, ScalarsOfTheCallerArePassedByValue) {
+  Json manifest = matmul();
+  manifest["arguments"].push_back(
+      {{"name", "scale"}, {"kind", "f32"}, {"provider", "caller"}});
+  manifest["arguments"].push_back(
+      {{"name", "limit"}, {"kind", "i64"}, {"provider", "caller"}});
+  const KernelPtr kernel = create(manifest);
+  std::vector<mxfp4rt_value> given = values();
+  given.resize(8);
+  given[6].f32 = 1.5F;
+  given[7].i64 = -7;
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), nullptr), 0);
+  EXPECT_EQ(stub.launches[0].number(6), 0x3fc00000U);
+  EXPECT_EQ(int64_t(stub.launches[0].number(7)), -7);
+}
+
+static StubMap mapAt(const StubLaunch &launch, size_t number) {
+  StubMap map;
+  std::memcpy(&map, launch.parameters[0].data() + 128 * number, sizeof map);
+  return map;
+}
+
+TEST_F(RuntimeTest, TensorMapsDescribeRowsInSwizzledBoxes) {
+  const KernelPtr kernel = create(matmul(false, true));
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 33, values().data(), nullptr), 0);
+  for (uint32_t i = 0; i < 2; ++i) {
+    const StubMap map = mapAt(stub.launches[0], i);
+    EXPECT_EQ(map.pointer, 0x1000U);
+    EXPECT_EQ(map.rank, 2U);
+    EXPECT_EQ(map.columns, 96U);
+    EXPECT_EQ(map.rows, 33U);
+    EXPECT_EQ(map.stride, 192U);
+    EXPECT_THAT(map.box, ElementsAre(64, 8 * (i + 1)));
+    EXPECT_THAT(map.steps, ElementsAre(1, 1));
+    EXPECT_EQ(map.dtype, 9U) << "bf16";
+    EXPECT_EQ(map.swizzle, 3U) << "128 bytes";
+    EXPECT_EQ(map.promotion, 3U) << "256 bytes";
+    EXPECT_EQ(map.interleave, 0U);
+    EXPECT_EQ(map.fill, 0U) << "zeros";
+  }
+}
+
+TEST_F(RuntimeTest, TensorMapsAreKeptByAddressAndRows) {
+  const KernelPtr kernel = create(matmul(false, true));
+  auto launched = [&](uint64_t x, int64_t rows) {
+    EXPECT_EQ(mxfp4rt_launch(kernel.get(), rows, values(x).data(), nullptr), 0);
+    const StubMap map = mapAt(stub.launches.back(), 1);
+    EXPECT_EQ(map.pointer, x);
+    EXPECT_EQ(map.rows, uint64_t(rows));
+    return stub.encoded;
+  };
+  EXPECT_EQ(launched(0x1000, 33), 2);
+  EXPECT_EQ(launched(0x1000, 33), 2);
+  EXPECT_EQ(launched(0x1000, 34), 4);
+  EXPECT_EQ(launched(0x2000, 34), 6);
+  // 64 are kept; the oldest makes room.
+  for (int64_t rows = 100; rows < 200; ++rows)
+    launched(0x1000, rows);
+  EXPECT_EQ(launched(0x1000, 199), 206);
+  EXPECT_EQ(launched(0x1000, 136), 206);
+  EXPECT_EQ(launched(0x1000, 135), 208);
+}
+
+TEST_F(RuntimeTest, AMapThatCouldNotBeMadeIsMadeAgain) {
+  const KernelPtr kernel = create(matmul(false, true));
+  stub.failing["cuTensorMapEncodeTiled"] = 1;
+  EXPECT_NE(mxfp4rt_launch(kernel.get(), 33, values().data(), nullptr), 0);
+  stub.failing.clear();
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 33, values().data(), nullptr), 0);
+  EXPECT_EQ(mapAt(stub.launches[0], 1).pointer, 0x1000U);
+}
+
+TEST_F(RuntimeTest, AStreamKeepsItsWorkspaceAndSharesItWithNoOther) {
+  const KernelPtr kernel = create(matmul(true));
+  auto workspace = [&](uint64_t on) {
+    EXPECT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), stream(on)), 0)
+        << mxfp4rt_last_error();
+    const uint64_t address = stub.launches.back().number(5);
+    EXPECT_TRUE(stub.isClear(address));
+    EXPECT_EQ(address % 8, 0U);
+    return address;
+  };
+  const uint64_t first = workspace(5), second = workspace(6);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(workspace(5), first);
+  EXPECT_EQ(workspace(6), second);
+}
+
+TEST_F(RuntimeTest, EachCapturedLaunchHasAWorkspaceOfItsOwn) {
+  const KernelPtr kernel = create(matmul(true));
+  const std::vector<mxfp4rt_value> given = values();
+  std::set<uint64_t> seen;
+  auto launch = [&](uint64_t on) {
+    const mxfp4rt_status status =
+        mxfp4rt_launch(kernel.get(), 9, given.data(), stream(on));
+    if (status == MXFP4RT_OK) {
+      const uint64_t address = stub.launches.back().number(5);
+      EXPECT_TRUE(seen.insert(address).second);
+      EXPECT_TRUE(stub.isClear(address));
+    }
+    return status;
+  };
+  launch(5);
+  stub.capturing = {stream(5)};
+  const size_t held = stub.memory.size();
+  while (launch(5) == MXFP4RT_OK)
+    ASSERT_LE(seen.size(), 8192U);
+  EXPECT_EQ(seen.size(), 8192U);
+  EXPECT_EQ(stub.memory.size(), held) << "nothing is allocated in a capture";
+  EXPECT_THAT(mxfp4rt_last_error(),
+              HasSubstr("(1024 are sure to be possible); launch it once "
+                        "between captures"));
+  // A plain launch makes room.
+  stub.capturing.clear();
+  launch(6);
+  stub.capturing = {stream(5)};
+  for (int i = 0; i < 1024; ++i)
+    ASSERT_EQ(launch(5), MXFP4RT_OK);
+}
+
+TEST_F(RuntimeTest, LargeWorkspacesAreApart) {
+  Json manifest = matmul(true);
+  manifest["arguments"][5]["shape"] = {100, 3};
+  manifest["arguments"][5]["align"] = 128;
+  EXPECT_EQ(mxfp4rt_artifact_workspace(read(manifest).get()), 1200U);
+  const KernelPtr kernel = create(manifest);
+  std::set<uint64_t> seen;
+  for (uint64_t on = 1; on < 40; ++on) {
+    ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), stream(on)), 0);
+    seen.insert(stub.launches.back().number(5));
+  }
+  uint64_t last = 0;
+  for (const uint64_t address : seen) {
+    EXPECT_GE(address - last, 1200U);
+    EXPECT_EQ((address - *seen.begin()) % 128, 0U);
+    last = address;
+  }
+}
+
+TEST_F(RuntimeTest, ALaunchAfterTheFirstAllocatesAndWaitsForNothing) {
+  const KernelPtr kernel = create(matmul(true, true));
+  const std::vector<mxfp4rt_value> given = values();
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), stream(5)), 0);
+  stub.calls.clear();
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), stream(5)), 0);
+  EXPECT_THAT(stub.calls, ElementsAre("cuCtxGetCurrent", "cuCtxPushCurrent",
+                                      "cuStreamIsCapturing", "cuStreamGetId",
+                                      "cuLaunchKernelEx", "cuCtxPopCurrent"));
+  // The stub allocates to write things down.
+  stub.recording = false;
+  const size_t before = allocations;
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), stream(5)), 0);
+  EXPECT_EQ(allocations - before, 0U);
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 10, given.data(), stream(5)), 0);
+  EXPECT_EQ(allocations > before, kCounts) << "maps of other rows are new";
+}
+
+TEST_F(RuntimeTest, AChainIsLaunchedInOrderInOneContext) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
+  const mxfp4rt_call chain[] = {{first.get(), 4, one.data()},
+                                {second.get(), 5, two.data()},
+                                {first.get(), 0, two.data()},
+                                {first.get(), 6, two.data()}};
+  stub.calls.clear();
+  ASSERT_EQ(mxfp4rt_launch_all(chain, 4, stream(8)), 0);
+  EXPECT_THAT(stub.calls, ElementsAre("cuCtxGetCurrent", "cuCtxPushCurrent",
+                                      "cuStreamIsCapturing", "cuStreamGetId",
+                                      "cuLaunchKernelEx", "cuLaunchKernelEx",
+                                      "cuLaunchKernelEx", "cuCtxPopCurrent"));
+  ASSERT_EQ(stub.launches.size(), 3U);
+  const uint64_t rows[] = {4, 5, 6}, xs[] = {0x1000, 0x5000, 0x5000};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(stub.launches[i].number(6), rows[i]);
+    EXPECT_EQ(stub.launches[i].number(0), xs[i]);
+    EXPECT_EQ(stub.launches[i].stream, stream(8));
+  }
+  EXPECT_NE(stub.launches[0].number(5), stub.launches[1].number(5));
+  EXPECT_EQ(stub.launches[0].number(5), stub.launches[2].number(5));
+  EXPECT_EQ(mxfp4rt_launch_all(nullptr, 0, nullptr), 0);
+}
+
+TEST_F(RuntimeTest, AChainIsCheckedBeforeItsFirstLaunch) {
+  const KernelPtr kernel = create(matmul()), other = create(matmul(), 1);
+  const std::vector<mxfp4rt_value> good = values(), bad = values(0x1008);
+  mxfp4rt_call chain[] = {{kernel.get(), 4, good.data()},
+                          {kernel.get(), 4, bad.data()}};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("x must be aligned to 16 bytes, "
+                                              "got address 0x1008"));
+  chain[1] = {other.get(), 4, good.data()};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("call 1 is on another device"));
+  chain[1] = {nullptr, 4, good.data()};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  chain[1] = {kernel.get(), 4, nullptr};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_TRUE(stub.launches.empty());
+}
+
+TEST_F(RuntimeTest, ThreadsDoNotMixTheirArguments) {
+  const KernelPtr kernel = create(matmul(true, true));
+  constexpr int kThreads = 4, kEach = 300;
+  std::atomic<int> failures = 0;
+  auto work = [&](int thread) {
+    for (int i = 1; i <= kEach; ++i) {
+      const int64_t rows = thread * 1000 + i;
+      const std::vector<mxfp4rt_value> given = values(16 * uint64_t(rows));
+      failures += mxfp4rt_launch(kernel.get(), rows, given.data(),
+                                 stream(uint64_t(thread))) != 0;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i <= kThreads; ++i)
+    threads.emplace_back(work, i);
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(failures, 0);
+  ASSERT_EQ(stub.launches.size(), size_t(kThreads) * kEach);
+  std::map<void *, std::set<uint64_t>> workspaces;
+  for (const StubLaunch &launch : stub.launches) {
+    const uint64_t rows = launch.number(6);
+    EXPECT_EQ(rows / 1000, reinterpret_cast<uint64_t>(launch.stream));
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(mapAt(launch, i).pointer, 16 * rows);
+      EXPECT_EQ(mapAt(launch, i).rows, rows);
+    }
+    workspaces[launch.stream].insert(launch.number(5));
+  }
+  std::set<uint64_t> all;
+  for (const auto &[on, found] : workspaces) {
+    EXPECT_EQ(found.size(), 1U);
+    all.insert(found.begin(), found.end());
+  }
+  EXPECT_EQ(all.size(), size_t(kThreads));
+}
+
+TEST_F(RuntimeTest, ACallersContextStaysCurrent) {
+  const KernelPtr kernel = create(matmul());
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), nullptr), 0);
+  stub.failing["cuLaunchKernelEx"] = 700;
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), nullptr),
+            MXFP4RT_FAILED);
+  EXPECT_STREQ(mxfp4rt_last_error(), "cuLaunchKernelEx failed: a text of the "
+                                     "driver (CUDA error 700).");
+  EXPECT_EQ(StubDriver::depth(), 0U);
+}
+
+TEST_F(RuntimeTest, TheErrorWordIsReadAndCleared) {
+  const KernelPtr kernel = create(matmul());
+  auto *word = reinterpret_cast<int32_t *>(stub.memory.begin()->first);
+  int32_t read = -1;
+  ASSERT_EQ(mxfp4rt_error_word(kernel.get(), 1, &read), 0);
+  EXPECT_EQ(read, 0);
+  *word = MXFP4RT_BAD_EXPERT_ID;
+  ASSERT_EQ(mxfp4rt_error_word(kernel.get(), 0, &read), 0);
+  EXPECT_EQ(read, MXFP4RT_BAD_EXPERT_ID);
+  EXPECT_EQ(*word, MXFP4RT_BAD_EXPERT_ID);
+  ASSERT_EQ(mxfp4rt_error_word(kernel.get(), 1, &read), 0);
+  EXPECT_EQ(*word, 0);
+}
+
+TEST_F(RuntimeTest, OptionalArgumentsMayBeNull) {
+  Json manifest = matmul();
+  Json extra = {{"name", "row_scale"}, {"kind", "pointer"}, {"dtype", "f32"},
+                {"align", 4},          {"shape", {"rows"}}, {"nullable", true},
+                {"provider", "caller"}};
+  manifest["arguments"].push_back(extra);
+  extra["name"] = "counters";
+  extra["provider"] = "launcher";
+  manifest["arguments"].push_back(extra);
+  const KernelPtr kernel = create(manifest);
+  std::vector<mxfp4rt_value> given = values();
+  given.resize(8);
+  given[6].pointer = nullptr;
+  given[7].pointer = stream(0xbad);
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), nullptr), 0);
+  EXPECT_EQ(stub.launches[0].number(6), 0U);
+  EXPECT_EQ(stub.launches[0].number(7), 0U);
+}
