@@ -301,6 +301,9 @@ void mxfp4::registerExternalModels(DialectRegistry &registry) {
     UnpackOp::attachInterface<DestinationModel<UnpackOp>>(*context);
     QuantizeOp::attachInterface<DestinationModel<QuantizeOp>>(*context);
     DequantizeOp::attachInterface<DestinationModel<DequantizeOp>>(*context);
+    TopKOp::attachInterface<DestinationModel<TopKOp>>(*context);
+    SortByExpertOp::attachInterface<DestinationModel<SortByExpertOp>>(*context);
+    CombineOp::attachInterface<DestinationModel<CombineOp>>(*context);
     // What the checks are made of.
     context->loadDialect<arith::ArithDialect, cf::ControlFlowDialect,
                          memref::MemRefDialect, scf::SCFDialect>();

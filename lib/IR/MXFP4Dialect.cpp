@@ -88,6 +88,7 @@ static void printArgName(AsmPrinter &printer, StringRef name, bool nullable) {
 }
 
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"
+#include "mxfp4/IR/MXFP4Enums.cpp.inc"
 
 #define GET_TYPEDEF_CLASSES
 #include "mxfp4/IR/MXFP4Types.cpp.inc"

@@ -4,110 +4,46 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DestinationOps.h"
+
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
+// The keyword alone: an attribute of an enumeration prints a blank before it.
+static ParseResult parseScoring(OpAsmParser &parser, ScoringAttr &scoring) {
+  StringRef keyword;
+  const SMLoc loc = parser.getCurrentLocation();
+  if (failed(parser.parseKeyword(&keyword)))
+    return failure();
+  const std::optional<Scoring> value = symbolizeScoring(keyword);
+  if (!value)
+    return parser.emitError(loc)
+           << "expected a scoring, 'softmax', 'softmax_selected', 'sigmoid' or "
+              "'sqrt_softplus', got '"
+           << keyword << "'";
+  scoring = ScoringAttr::get(parser.getContext(), *value);
+  return success();
+}
+static void printScoring(OpAsmPrinter &printer, Operation *,
+                         ScoringAttr scoring) {
+  printer << stringifyScoring(scoring.getValue());
+}
+
 #define GET_OP_CLASSES
 #include "mxfp4/IR/MXFP4Ops.cpp.inc"
 
 //===----------------------------------------------------------------------===//
-// Shared by the destination-style ops
+// Conversions: shared
 //===----------------------------------------------------------------------===//
 
 namespace {
-
-ShapedType shaped(Value value) { return cast<ShapedType>(value.getType()); }
-
-bool compatible(int64_t a, int64_t b) {
-  return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
-}
-
-std::string shapeText(ArrayRef<int64_t> shape) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  llvm::interleave(
-      shape, os,
-      [&](int64_t dim) { ShapedType::isDynamic(dim) ? os << "?" : os << dim; },
-      "x");
-  return text;
-}
-
-/// Checks rank, sizes and element type of `value`; `what` names it.
-LogicalResult verifyShaped(Operation *op, Value value, StringRef what,
-                           ArrayRef<int64_t> shape, Type element) {
-  ShapedType type = shaped(value);
-  bool ok = type.getRank() == static_cast<int64_t>(shape.size()) &&
-            type.getElementType() == element;
-  for (size_t i = 0; ok && i < shape.size(); ++i)
-    ok = compatible(type.getDimSize(i), shape[i]);
-  if (ok)
-    return success();
-  return op->emitOpError() << "requires " << what << " of shape "
-                           << shapeText(shape) << " and element type "
-                           << element << ", but got " << type;
-}
-
-/// Tensors throughout with one result for each output, or memrefs throughout
-/// with none.
-LogicalResult verifyDestinationStyle(Operation *op) {
-  auto dps = cast<DestinationStyleOpInterface>(op);
-  const bool tensors = isa<TensorType>(dps.getDpsInits()[0].getType());
-  for (Value operand : op->getOperands())
-    if (isa<TensorType>(operand.getType()) != tensors)
-      return op->emitOpError(
-          "requires all operands to be tensors or all to be memrefs");
-  const unsigned expected = tensors ? dps.getNumDpsInits() : 0;
-  if (op->getNumResults() != expected)
-    return op->emitOpError()
-           << "requires " << expected << " results "
-           << (tensors ? "with tensor operands" : "with memref operands")
-           << ", but has " << op->getNumResults();
-  for (auto [result, init] : llvm::zip(op->getResults(), dps.getDpsInits()))
-    if (result.getType() != init.getType())
-      return op->emitOpError()
-             << "requires a result of the type of its output operand, "
-             << init.getType() << ", but got " << result.getType();
-  return success();
-}
-
-/// Memref form: reads its inputs, writes its outputs.
-void addEffects(
-    Operation *op,
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>
-        &effects) {
-  auto dps = cast<DestinationStyleOpInterface>(op);
-  for (OpOperand &operand : op->getOpOperands()) {
-    if (!isa<MemRefType>(operand.get().getType()))
-      continue;
-    if (dps.isDpsInit(&operand))
-      effects.emplace_back(MemoryEffects::Write::get(), &operand);
-    else
-      effects.emplace_back(MemoryEffects::Read::get(), &operand);
-  }
-}
-
-/// A result has the shape of its output operand.
-LogicalResult reifyFromInits(OpBuilder &builder, Operation *op,
-                             ReifiedRankedShapedTypeDims &shapes) {
-  auto dps = cast<DestinationStyleOpInterface>(op);
-  for (OpResult result : op->getResults()) {
-    Value init = dps.getTiedOpOperand(result)->get();
-    shapes.push_back(tensor::getMixedSizes(builder, op->getLoc(), init));
-  }
-  return success();
-}
-
-bool isFloatValue(Type type) { return type.isBF16() || type.isF32(); }
 
 /// values ... x K against codes ... x K/32 x 16 and scales ... x K/32.
 LogicalResult verifyQuantized(Operation *op, Value values, Value codes,
@@ -162,18 +98,6 @@ LogicalResult verifyPacked(Operation *op, Value blocks, Value codes,
 }
 
 } // namespace
-
-// Interfaces whose answer is the same for every destination-style op.
-#define MXFP4_DESTINATION_OP(OP)                                               \
-  void OP::getEffects(                                                         \
-      SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>      \
-          &effects) {                                                          \
-    addEffects(*this, effects);                                                \
-  }                                                                            \
-  LogicalResult OP::reifyResultShapes(OpBuilder &builder,                      \
-                                      ReifiedRankedShapedTypeDims &shapes) {   \
-    return reifyFromInits(builder, *this, shapes);                             \
-  }
 
 MXFP4_DESTINATION_OP(PackOp)
 MXFP4_DESTINATION_OP(UnpackOp)

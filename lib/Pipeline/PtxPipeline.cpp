@@ -40,6 +40,9 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   MakeContiguousOptions contiguous;
   contiguous.copies = options.copies;
   pm.addPass(createMakeContiguous(contiguous));
+  TileRoutingOptions routing;
+  routing.rowsHint = options.rowsHint;
+  pm.addPass(createTileRouting(routing));
   TileOptions tile;
   tile.requireKernels = options.requireKernels;
   pm.addPass(createTile(tile));

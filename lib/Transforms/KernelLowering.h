@@ -7,8 +7,8 @@
 // The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
 // LowerTiles.cpp, fragments in LowerFragments.cpp, asynchronous copies and
 // wgmma in LowerHopper.cpp, accumulators in LowerAccumulators.cpp, sums of K
-// slices in LowerSlices.cpp, functions of f32 in LowerMath.cpp. What they
-// share, arithmetic above all, is here.
+// slices in LowerSlices.cpp, functions of f32 in LowerMath.cpp, vectors in
+// memory in LowerVectors.cpp. What they share, arithmetic above all, is here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -111,6 +111,10 @@ void populateAccumulatorLowering(mlir::LLVMTypeConverter &converter,
 void populateMathLowering(const mlir::LLVMTypeConverter &converter,
                           mlir::RewritePatternSet &patterns);
 mlir::LogicalResult checkMath(mlir::Operation *kernels);
+
+/// Vectors of neighbouring elements in memory.
+void populateVectorMemoryLowering(const mlir::LLVMTypeConverter &converter,
+                                  mlir::RewritePatternSet &patterns);
 
 /// reduce_slices.
 void populateSliceLowering(const mlir::LLVMTypeConverter &converter,

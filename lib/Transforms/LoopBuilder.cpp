@@ -26,7 +26,9 @@ Value LoopBuilder::index(int64_t value) {
 
 Value LoopBuilder::integer(unsigned width, uint64_t value) {
   return arith::ConstantOp::create(
-      b, b.getIntegerAttr(b.getIntegerType(width), APInt(width, value)));
+      b, b.getIntegerAttr(b.getIntegerType(width),
+                          APInt(width, value, /*isSigned=*/false,
+                                /*implicitTrunc=*/true)));
 }
 
 Value LoopBuilder::f32(float value) {

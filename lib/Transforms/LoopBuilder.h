@@ -33,6 +33,7 @@ public:
 
   // Constants.
   Value index(int64_t value);
+  /// The low bits of `value`.
   Value integer(unsigned width, uint64_t value);
   Value f32(float value);
 

@@ -5,10 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "LoopBuilder.h"
+#include "RoutingLoops.h"
 
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/Transforms/Passes.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -240,7 +242,8 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
-      if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp>(op))
+      if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp, TopKOp,
+              SortByExpertOp, CombineOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)
@@ -252,6 +255,9 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
           .Case(emitPack)
           .Case(emitUnpack)
           .Case(emitQuantize)
+          .Case(emitTopKLoops)
+          .Case(emitSortLoops)
+          .Case(emitCombineLoops)
           .Case(emitDequantize);
       op->erase();
     }

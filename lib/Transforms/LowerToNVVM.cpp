@@ -296,6 +296,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   populateSliceLowering(converter, patterns);
   populateAccumulatorLowering(converter, patterns);
   populateMathLowering(converter, patterns);
+  populateVectorMemoryLowering(converter, patterns);
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   arith::populateArithToLLVMConversionPatterns(converter, patterns);
   populateSCFToControlFlowConversionPatterns(patterns);

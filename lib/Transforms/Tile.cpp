@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelOutlining.h"
 
-#include "mxfp4/Core/PtxName.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -14,13 +14,10 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/SymbolTable.h"
-#include "mlir/Interfaces/FunctionInterfaces.h"
 
 #include <map>
 
@@ -37,21 +34,8 @@ namespace {
 /// What keeps an operation from becoming a kernel, as the rest of a sentence;
 /// empty if nothing does.
 std::string unmetPrecondition(GroupedMatmulOp op) {
-  for (Value operand : op->getOperands()) {
-    auto type = dyn_cast<MemRefType>(operand.getType());
-    if (!type)
-      return "requires memref operands to become a kernel; bufferize first";
-    if (type != withIdentityLayout(type))
-      return "requires contiguous memrefs (identity layout) to become a "
-             "kernel; "
-             "run mxfp4-make-contiguous";
-  }
-  if (op->getParentOfType<gpu::GPUModuleOp>())
-    return "requires to be in code of the host to become a kernel, which the "
-           "host launches, but is in a gpu.module";
-  if (!isa_and_nonnull<ModuleOp>(SymbolTable::getNearestSymbolTable(op)))
-    return "requires a builtin.module as its nearest symbol table to become a "
-           "kernel";
+  if (std::string reason = unmetForOutlining(op); !reason.empty())
+    return reason;
   if (!op.getBlockType())
     return "requires weights in a fragment-major layout to become a kernel; "
            "insert mxfp4.pack";
@@ -119,13 +103,7 @@ void KernelBuilder::build() {
   bindArguments();
   const ScheduleAttr attr = op.getScheduleAttr();
   const Schedule schedule = attr.toSchedule();
-  // The next kernel of the stream may start its own prologue, if it is launched
-  // so; this one reads nothing before those ahead of it have ended.
-  auto dependency = [&](NVVM::GridDepActionKind kind) {
-    NVVM::GriddepcontrolOp::create(b, kind);
-  };
-  dependency(NVVM::GridDepActionKind::launch_dependents);
-  dependency(NVVM::GridDepActionKind::wait);
+  emitGridDependency(b);
   table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
                        b.getI32Type(), SharedMemoryMap(schedule).table.offset);
   BuildTileTableOp::create(b, table, offsets, rows, error, attr);
@@ -288,39 +266,10 @@ void TilePass::runOnOperation() {
 }
 
 void TilePass::outline(GroupedMatmulOp op) {
-  // Where the launch looks its kernel up.
-  auto module = op->getParentOfType<ModuleOp>();
-  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
-                  builder.getUnitAttr());
-  std::string name = "mxfp4";
-  if (auto function = op->getParentOfType<FunctionOpInterface>())
-    name = ptxName("mxfp4_", function.getName().str());
-
-  auto gpuModule = gpu::GPUModuleOp::create(builder, op.getLoc(), name);
-  gpuModule->setAttr(MXFP4Dialect::kKernelsAttr, builder.getUnitAttr());
-  SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
-  // The kernel's passes see no more than the gpu.module.
-  gpuModule->setAttr(MXFP4Dialect::getTargetAttrName(),
-                     TargetAttr::get(builder.getContext(), targetOf(op).chip));
-  builder.setInsertionPointToStart(gpuModule.getBody());
-
-  const SmallVector<KernelArgument> signature = kernelSignature(op);
-  SmallVector<Type> arguments;
-  for (const KernelArgument &argument : signature)
-    arguments.push_back(argument.type);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
-  auto kernel =
-      gpu::GPUFuncOp::create(builder, op.getLoc(), gpuModule.getName(),
-                             builder.getFunctionType(arguments, {}));
-  kernel->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
-                  builder.getUnitAttr());
-  kernel.setKnownBlockSizeAttr(
-      builder.getDenseI32ArrayAttr({schedule.threads(), 1, 1}));
-  kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                  builder.getI32IntegerAttr(schedule.ctasPerMultiprocessor));
-  for (auto [i, argument] : llvm::enumerate(signature))
-    kernel.setArgAttr(i, MXFP4Dialect::getArgAttrName(), argument.attr);
+  gpu::GPUFuncOp kernel =
+      outlineKernel(op, kernelSignature(op), schedule.threads(),
+                    schedule.ctasPerMultiprocessor);
   KernelBuilder(op, kernel).build();
   launch(op, kernel);
 }
@@ -328,9 +277,6 @@ void TilePass::outline(GroupedMatmulOp op) {
 void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
-  auto constant = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(b, value);
-  };
   Value rows = memref::DimOp::create(b, op.getActivations(), 0);
   rows = arith::IndexCastOp::create(b, b.getI32Type(), rows);
   SmallVector<Value> arguments;
@@ -341,15 +287,10 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
             ? MakeTensorMapOp::create(b, cast<TensorMapType>(type), operand)
             : operand);
   arguments.push_back(rows);
-  Value one = constant(1);
   const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *
                        schedule.ctasPerMultiprocessor;
-  Value shared = arith::ConstantIntOp::create(
-      b, b.getI32Type(),
-      SharedMemoryMap(schedule, op.getNumGroups()).dynamicBytes());
-  gpu::LaunchFuncOp::create(
-      b, kernel, gpu::KernelDim3{constant(ctas), one, one},
-      gpu::KernelDim3{constant(schedule.threads()), one, one}, shared,
-      arguments);
+  emitLaunch(b, kernel, indexConstant(b, ctas), schedule.threads(),
+             SharedMemoryMap(schedule, op.getNumGroups()).dynamicBytes(),
+             arguments);
   op.erase();
 }

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Dialect, types, attributes and operations. See MXFP4Ops.td for operations on
-// tensors and memrefs, MXFP4ProgramOps.td for the structure of a kernel,
+// Dialect, types, attributes and operations. See MXFP4Ops.td and
+// MXFP4RoutingOps.td for operations on tensors and memrefs, MXFP4ProgramOps.td for the structure of a kernel,
 // MXFP4KernelOps.td for operations on tiles and fragments.
 //
 //===----------------------------------------------------------------------===//
@@ -46,6 +46,7 @@ enum class Provider {
 } // namespace mxfp4
 
 #include "mxfp4/IR/MXFP4Dialect.h.inc"
+#include "mxfp4/IR/MXFP4Enums.h.inc"
 
 #define GET_TYPEDEF_CLASSES
 #include "mxfp4/IR/MXFP4Types.h.inc"

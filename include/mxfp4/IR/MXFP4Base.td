@@ -20,7 +20,8 @@ def MXFP4_Dialect : Dialect {
     Four levels, from the model's operation down to registers:
 
     1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul` and
-       the conversions `pack`, `unpack`, `quantize`, `dequantize`.
+       the conversions `pack`, `unpack`, `quantize`, `dequantize`; around it
+       (`MXFP4RoutingOps.td`) `top_k`, `sort_by_expert`, `combine`.
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
        persistent CTA (`for_tiles`), the loop over K (`k_loop`), warp roles
        (`warp_roles`, `role`), and rings through which roles hand stages of

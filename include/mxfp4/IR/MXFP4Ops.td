@@ -325,6 +325,7 @@ def MXFP4_RebaseOp : MXFP4_Op<"rebase", [Pure,
   let hasVerifier = 1;
 }
 
+include "mxfp4/IR/MXFP4RoutingOps.td"
 include "mxfp4/IR/MXFP4ProgramOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

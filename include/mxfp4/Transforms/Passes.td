@@ -178,6 +178,44 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
   ];
 }
 
+def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
+  let summary = "Routing and combination to kernels";
+  let description = [{
+    Moves each `mxfp4.top_k`, `mxfp4.sort_by_expert` and `mxfp4.combine` on memrefs
+    into a kernel of its own in a `gpu.module`, as `mxfp4-tile` does with grouped
+    matmuls, and leaves a `gpu.launch_func` in its place. Any grid is correct:
+    - top_k: a warp for each token, whose lanes hold the keys of its experts; a
+      CTA takes blocks of 64 tokens.
+    - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
+      `match`. Without counts there is one CTA; with them, each CTA sums up the
+      counts of all blocks, and sorts blocks of its own.
+    - combine: a thread has 16 bytes of a token's output. It loads those of all
+      slots before it adds them.
+
+    `mxfp4.top_k` and a `mxfp4.sort_by_expert` of its ids that follows it, both
+    without counts, become one kernel of one CTA if `rows-hint` says that there are
+    at most 64 tokens: a launch is saved, and a CTA is enough for so few.
+
+    Preconditions: memrefs with identity layout, in code of the host; static
+    numbers of experts (at most 1024), slots (at most 32) and columns.
+  }];
+  let options = [
+    Option<"rowsHint", "rows-hint", "int64_t", "0",
+           "Slots of all tokens together, as of the rows of the grouped matmuls "
+           "(0: unknown)">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+}
+
 def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let summary = "Keep several stages of copies in flight";
   let description = [{
@@ -577,8 +615,10 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
 def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   let summary = "The executable specification: scalar loops for the CPU";
   let description = [{
-    Replaces `grouped_matmul`, `pack`, `unpack`, `quantize` and `dequantize` on
-    memrefs by loops that do what their descriptions say, in the plainest way.
+    Replaces `grouped_matmul`, `top_k`, `sort_by_expert`, `combine`, `pack`,
+    `unpack`, `quantize` and `dequantize` on memrefs by loops that do what their
+    descriptions say, in the plainest way. Sums of scores are in the order of
+    experts or slots.
     Other lowerings are tested against it.
 
     `grouped_matmul` decodes one row of weights at a time to f32, and sums over
@@ -610,7 +650,8 @@ def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
     ```
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect"
   ];
 }

@@ -1,0 +1,75 @@
+//===- Routing.h - Launches of routing and combination ----------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// How many threads, CTAs and bytes of shared memory the kernels around the
+// grouped matmuls have, for the pass that makes them and for the manifest that
+// says how they are launched.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_ROUTING_H
+#define MXFP4_CORE_ROUTING_H
+
+#include <cstdint>
+
+namespace mxfp4 {
+
+/// Limits of the kernels: a lane of a warp has a slot, and the 32 histograms of
+/// a CTA fit its shared memory.
+inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024;
+/// Tokens for which one CTA routes as fast as several, and experts for which it
+/// has registers enough.
+inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
+
+/// Counts of experts by blocks of tokens: lines, and tokens of a block while
+/// the lines suffice.
+inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 64;
+
+/// How many CTAs a launch has: one, or as many as it takes for each to have
+/// `itemsPerCta` of the `itemsPerRow` items of every row, but at most `most`.
+/// Any grid is correct.
+struct GridRule {
+  int64_t itemsPerRow = 1;
+  /// 0: one CTA.
+  int64_t itemsPerCta = 0;
+  /// 0: no limit.
+  int64_t most = 0;
+
+  bool isOne() const { return itemsPerCta == 0; }
+};
+
+struct LaunchPlan {
+  int64_t threads;
+  int64_t sharedBytes;
+  GridRule grid;
+};
+
+/// Where the sort keeps what in shared memory: i32 words from these offsets on.
+struct SortMemory {
+  explicit SortMemory(int64_t experts)
+      : warpTotals(kWarps * experts * 4), all(warpTotals + kWarps * 4),
+        before(all + experts * 4), end(before + experts * 4) {}
+
+  static constexpr int64_t kWarps = 32;
+  /// A histogram for each warp.
+  int64_t histograms = 0;
+  /// Sums of each warp's experts.
+  int64_t warpTotals;
+  /// Of each expert, slots of all tokens, and of the blocks before the CTA's.
+  int64_t all, before, end;
+};
+
+/// `hasCounts`: the counts of blocks are stored, or read.
+LaunchPlan topKPlan(int64_t experts, bool hasCounts);
+LaunchPlan sortPlan(int64_t experts, int64_t slots, bool hasCounts);
+/// top_k and the sort of its ids, in one CTA.
+LaunchPlan routePlan(int64_t experts);
+/// `units`: of a token's output, each of which a thread has.
+LaunchPlan combinePlan(int64_t units);
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_ROUTING_H

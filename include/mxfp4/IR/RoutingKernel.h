@@ -1,0 +1,63 @@
+//===- RoutingKernel.h - Kernels around the grouped matmuls -----*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Which operations become which kernel, its arguments and its launch: for
+// mxfp4-tile-routing, which makes the kernels, and for the manifest.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_IR_ROUTINGKERNEL_H
+#define MXFP4_IR_ROUTINGKERNEL_H
+
+#include "mxfp4/Core/Routing.h"
+#include "mxfp4/IR/KernelSignature.h"
+
+namespace mxfp4 {
+
+/// One operation, or a top_k and the sort of its ids, that become a kernel.
+struct RoutingKernel {
+  TopKOp topK;
+  SortByExpertOp sort;
+  CombineOp combine;
+
+  /// An argument of the kernel, and the operand that it is of; null for the
+  /// number of tokens. The operand may have another shape of as many elements.
+  struct Argument {
+    mlir::Value operand;
+    KernelArgument argument;
+  };
+
+  /// "top_k", "sort_by_expert", "route" for both, or "combine".
+  llvm::StringRef name() const;
+  /// The operations, in their order.
+  llvm::SmallVector<mlir::Operation *> operations() const;
+  /// In the place of the last one.
+  mlir::Operation *last() const { return operations().back(); }
+
+  // Sizes, ShapedType::kDynamic if they are not static. Experts are 0 and n is
+  // 0 where there are none.
+  int64_t experts() const;
+  int64_t slots() const;
+  int64_t n() const;
+
+  /// Elements of the output that a thread of combine has together.
+  int64_t vectorWidth() const;
+  /// Slots whose positions and weights it loads together.
+  int64_t slotWidth() const;
+
+  /// For static sizes.
+  llvm::SmallVector<Argument> arguments() const;
+  LaunchPlan plan() const;
+};
+
+/// The kernels that the routing operations in `root` become, in their order.
+/// `rowsHint` is how many slots there are, of all tokens together; 0: unknown.
+llvm::SmallVector<RoutingKernel> findRoutingKernels(mlir::Operation *root,
+                                                    int64_t rowsHint);
+
+} // namespace mxfp4
+
+#endif // MXFP4_IR_ROUTINGKERNEL_H

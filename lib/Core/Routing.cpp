@@ -1,0 +1,44 @@
+//===- Routing.cpp - Launches of routing and combination ------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Routing.h"
+
+#include <algorithm>
+
+using namespace mxfp4;
+
+namespace {
+
+constexpr int64_t kThreads = 32 * SortMemory::kWarps;
+
+} // namespace
+
+LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
+  // A lane holds the keys of every 32nd expert in registers.
+  const int64_t threads = experts <= kMostExpertsOfOneCta ? kThreads : 512;
+  return {threads,
+          hasCounts ? experts * 4 : 0,
+          {1, kCountBlockTokens, kCountBlocks}};
+}
+
+LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
+  const SortMemory memory(experts);
+  if (!hasCounts)
+    return {kThreads, memory.all, {}};
+  // Whole blocks, of about one slot a thread.
+  const int64_t blocks =
+      std::max<int64_t>(1, kThreads / (kCountBlockTokens * slots));
+  return {kThreads, memory.end, {1, blocks * kCountBlockTokens, kCountBlocks}};
+}
+
+LaunchPlan mxfp4::routePlan(int64_t experts) {
+  return {kThreads, SortMemory(experts).all, {}};
+}
+
+LaunchPlan mxfp4::combinePlan(int64_t units) {
+  constexpr int64_t kCombineThreads = 128;
+  return {kCombineThreads, 0, {units, kCombineThreads, 0}};
+}

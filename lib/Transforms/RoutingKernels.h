@@ -1,0 +1,50 @@
+//===- RoutingKernels.h - Bodies of kernels for routing ---------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Parts of mxfp4-tile-routing: what the CTAs of each kernel do behind
+// griddepcontrol.wait.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_TRANSFORMS_ROUTINGKERNELS_H
+#define MXFP4_LIB_TRANSFORMS_ROUTINGKERNELS_H
+
+#include "CtaBuilder.h"
+
+#include "mxfp4/IR/RoutingKernel.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+
+namespace mxfp4 {
+
+/// The arguments of a kernel by their names; null for what it does not have.
+struct RoutingArguments {
+  RoutingArguments(CtaBuilder &c, mlir::gpu::GPUFuncOp kernel);
+
+  mlir::Value logits, bias, ids, weights, counts, offsets, tokens, positions,
+      error, y, out;
+  /// The number of tokens (index).
+  mlir::Value rows;
+};
+
+/// All tokens, by the warps of all CTAs; counts of blocks if there are any.
+void emitTopK(CtaBuilder &c, const RoutingKernel &kernel,
+              const RoutingArguments &arguments);
+
+/// All slots, in one CTA or, with counts, in as many as there are.
+void emitSort(CtaBuilder &c, const RoutingKernel &kernel,
+              const RoutingArguments &arguments);
+
+void emitCombine(CtaBuilder &c, const RoutingKernel &kernel,
+                 const RoutingArguments &arguments);
+
+/// Tokens of a block of counts: 64 * ceil(rows / 8192), and 64 where there are
+/// no rows.
+mlir::Value emitBlockTokens(CtaBuilder &c, mlir::Value rows);
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_TRANSFORMS_ROUTINGKERNELS_H

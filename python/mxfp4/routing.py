@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What surrounds the two grouped matmuls of a mixture-of-experts layer, in numpy.
+
+These are the meanings of the operations ``mxfp4.top_k``, ``mxfp4.sort_by_expert`` and
+``mxfp4.combine``, which kernels are compared with. Arithmetic is in float64 here, where kernels
+compute in f32, except for what decides: comparisons and roundings of results.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error
+from .formats import bfloat16
+
+SCORINGS = ("softmax", "softmax_selected", "sigmoid", "sqrt_softplus")
+COUNT_BLOCKS = 128
+"""Lines of the counts that top_k hands to sort_by_expert."""
+
+
+class Routing(NamedTuple):
+    """Rows sorted by expert.
+
+    Attributes:
+        offsets: i32 ``[E+1]``; expert e has the rows offsets[e] to offsets[e + 1].
+        tokens: i32 ``[T*S]``, the token of each row; 0 for rows that are not in use.
+        positions: i32 ``[T, S]``, the row of each slot, -1 for a slot without an expert.
+        error: 2 if an id was neither -1 nor the number of an expert, else 0.
+    """
+
+    offsets: NDArray[np.int32]
+    tokens: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    error: int
+
+
+def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
+    """Scores of all experts; of "softmax_selected" the logits."""
+    wide = np.asarray(logits).astype(np.float64)
+    if scoring not in SCORINGS:
+        raise Error(f"scoring must be one of {list(SCORINGS)}, got {scoring!r}.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if scoring == "softmax":
+            return _softmax(wide)
+        if scoring == "sigmoid":
+            return 1 / (1 + np.exp(-wide))
+        if scoring == "sqrt_softplus":
+            return np.sqrt(np.maximum(wide, 0) + np.log1p(np.exp(-np.abs(wide))))
+    return wide
+
+
+def top_k(
+    logits: NDArray[Any],
+    slots: int,
+    scoring: str,
+    bias: NDArray[np.float32] | None = None,
+    renormalize: bool = False,
+    scale: float = 1.0,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The experts of each token, i32 ``[T, S]``, and their weights.
+
+    The greatest logits are selected, or with a bias the greatest ``score + bias``; slots are in
+    descending order, of equal experts the lower comes first, and NaN last. Weights are the scores
+    of the selected experts without bias.
+    """
+    all_scores = scores(logits, scoring)
+    compared = np.asarray(logits).astype(np.float32)
+    if bias is not None:
+        compared = all_scores.astype(np.float32) + np.asarray(bias, np.float32)
+    # A stable sort of what descends: NaN is last, as numpy sorts it.
+    order = np.argsort(-compared, axis=-1, kind="stable")
+    ids = order[:, :slots].astype(np.int32)
+    selected = np.take_along_axis(all_scores, order[:, :slots], axis=-1)
+    with np.errstate(invalid="ignore"):
+        if scoring == "softmax_selected":
+            selected = _softmax(selected)
+        elif renormalize:
+            total = selected.sum(axis=-1, keepdims=True)
+            selected = selected / np.where(total == 0, 1, total)
+    return ids, selected * np.float32(scale)
+
+
+def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
+    """How often each block of tokens has each expert: the counts of ``mxfp4.top_k``."""
+    block = 64 * max(1, -(-len(ids) // (64 * COUNT_BLOCKS)))
+    parts = [ids[i : i + block].ravel() for i in range(0, len(ids), block)]
+    counts = [np.bincount(part, minlength=experts) for part in parts]
+    return np.array(counts, np.int32).reshape(-1, experts)
+
+
+def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
+    """The slots of all tokens by expert, in the order of (token, slot); -1 is no expert."""
+    flat = ids.ravel()
+    known = (flat >= 0) & (flat < experts)
+    order = np.flatnonzero(known)[np.argsort(flat[known], kind="stable")]
+    counts = np.bincount(flat[known], minlength=experts)
+    tokens = np.zeros(flat.size, np.int32)
+    tokens[: order.size] = order // ids.shape[1]
+    positions = np.full(flat.size, -1, np.int32)
+    positions[order] = np.arange(order.size)
+    error = 2 if (~known & (flat != -1)).any() else 0
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return Routing(offsets, tokens, positions.reshape(ids.shape), error)
+
+
+def combine(
+    rows: NDArray[Any],
+    positions: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    dtype: Any = bfloat16,
+) -> NDArray[Any]:
+    """The weighted sum of each token's rows, slot after slot by fused f32 multiply-adds.
+
+    Slots whose position is no row are skipped. Bit for bit what kernels compute.
+    """
+    total = np.zeros((len(positions), rows.shape[1]), np.float32)
+    wide = rows.astype(np.float32)
+    for slot in range(positions.shape[1]):
+        at, weight = positions[:, slot], weights[:, slot, None].astype(np.float64)
+        known = (at >= 0) & (at < len(rows))
+        y = wide[np.where(known, at, 0)].astype(np.float64)
+        total = np.where(known[:, None], _fma(weight, y, total), total)
+    return total.astype(dtype)
+
+
+def _fma(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> NDArray[np.float32]:
+    """a * b + c of f32 values, rounded once.
+
+    Products are exact in float64. A sum is rounded there to odd, so that rounding it again is
+    as good as rounding the exact sum.
+    """
+    product, wide = a * b, c.astype(np.float64)
+    total = product + wide
+    low = (product - (total - (total - product))) + (wide - (total - product))
+    bits = total.view(np.int64)
+    towards = np.where((low > 0) == (total > 0), 1, -1)
+    even = (bits & 1) == 0
+    inexact = np.isfinite(total) & (low != 0) & even & np.isfinite(low)
+    return np.where(inexact, bits + towards, bits).view(np.float64).astype(np.float32)

@@ -1,0 +1,47 @@
+// Operations around the grouped matmuls parse, print, and become memrefs.
+//
+// RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
+// RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-bufferize | FileCheck %s --check-prefix=BUFFERS
+
+// CHECK-LABEL: func.func @layer
+// CHECK:       mxfp4.top_k logits(%{{.*}} : tensor<?x128xbf16>) scoring(softmax_selected) outs(%{{.*}}, %{{.*}} : tensor<?x4xi32>, tensor<?x4xf32>) -> tensor<?x4xi32>, tensor<?x4xf32>
+// CHECK:       mxfp4.sort_by_expert ids(%{{.*}} : tensor<?x4xi32>) outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<129xi32>, tensor<?xi32>, tensor<?x4xi32>) -> tensor<129xi32>, tensor<?xi32>, tensor<?x4xi32>
+// CHECK:       mxfp4.combine rows(%{{.*}} : tensor<?x64xbf16>) positions(%{{.*}} : tensor<?x4xi32>) weights(%{{.*}} : tensor<?x4xf32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+// BUFFERS-LABEL: func.func @layer
+// BUFFERS-NOT:   memref.alloc
+// BUFFERS:       mxfp4.top_k logits({{.*}} : memref<?x128xbf16>) scoring(softmax_selected) outs({{.*}} : memref<?x4xi32>, memref<?x4xf32>)
+// BUFFERS:       mxfp4.sort_by_expert ids({{.*}} : memref<?x4xi32>) outs({{.*}} : memref<129xi32>, memref<?xi32>, memref<?x4xi32>)
+// BUFFERS:       mxfp4.combine rows({{.*}}) positions({{.*}}) weights({{.*}}) outs({{.*}} : memref<?x64xf32>)
+func.func @layer(%l: tensor<?x128xbf16>, %y: tensor<?x64xbf16>, %ii: tensor<?x4xi32>,
+                 %wi: tensor<?x4xf32>, %oi: tensor<129xi32>, %ti: tensor<?xi32>,
+                 %pi: tensor<?x4xi32>, %init: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %ids, %w = mxfp4.top_k logits(%l : tensor<?x128xbf16>) scoring(softmax_selected)
+      outs(%ii, %wi : tensor<?x4xi32>, tensor<?x4xf32>) -> tensor<?x4xi32>, tensor<?x4xf32>
+  %o, %t, %p = mxfp4.sort_by_expert ids(%ids : tensor<?x4xi32>)
+      outs(%oi, %ti, %pi : tensor<129xi32>, tensor<?xi32>, tensor<?x4xi32>)
+      -> tensor<129xi32>, tensor<?xi32>, tensor<?x4xi32>
+  %out = mxfp4.combine rows(%y : tensor<?x64xbf16>) positions(%p : tensor<?x4xi32>)
+      weights(%w : tensor<?x4xf32>) outs(%init : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %out : tensor<?x64xf32>
+}
+
+// CHECK-LABEL: func.func @memrefs
+// CHECK:       mxfp4.top_k logits(%{{.*}} : memref<8x6xf32>) bias(%{{.*}} : memref<6xf32>) scoring(sigmoid) outs(%{{.*}}, %{{.*}} : memref<8x2xi32>, memref<8x2xf32>) counts(%{{.*}} : memref<128x6xi32>) {renormalize, scale = 2.500000e+00 : f32}
+// CHECK:       mxfp4.sort_by_expert ids(%{{.*}} : memref<8x2xi32>) counts(%{{.*}} : memref<128x6xi32>) outs(%{{.*}}, %{{.*}}, %{{.*}} : memref<7xi32>, memref<16xi32>, memref<8x2xi32>) error(%{{.*}} : memref<1xi32>)
+// CHECK:       mxfp4.combine rows(%{{.*}} : memref<16x64xf32>) positions(%{{.*}} : memref<8x2xi32>) weights(%{{.*}} : memref<8x2xf32>) outs(%{{.*}} : memref<8x64xbf16>) error(%{{.*}} : memref<1xi32>)
+func.func @memrefs(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>,
+                   %w: memref<8x2xf32>, %c: memref<128x6xi32>, %o: memref<7xi32>,
+                   %t: memref<16xi32>, %p: memref<8x2xi32>, %e: memref<1xi32>,
+                   %y: memref<16x64xf32>, %out: memref<8x64xbf16>) {
+  mxfp4.top_k logits(%l : memref<8x6xf32>) bias(%b : memref<6xf32>) scoring(sigmoid)
+      outs(%ids, %w : memref<8x2xi32>, memref<8x2xf32>) counts(%c : memref<128x6xi32>)
+      {renormalize, scale = 2.5 : f32}
+  mxfp4.sort_by_expert ids(%ids : memref<8x2xi32>) counts(%c : memref<128x6xi32>)
+      outs(%o, %t, %p : memref<7xi32>, memref<16xi32>, memref<8x2xi32>)
+      error(%e : memref<1xi32>)
+  mxfp4.combine rows(%y : memref<16x64xf32>) positions(%p : memref<8x2xi32>)
+      weights(%w : memref<8x2xf32>) outs(%out : memref<8x64xbf16>)
+      error(%e : memref<1xi32>)
+  return
+}

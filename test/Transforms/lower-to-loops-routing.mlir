@@ -1,0 +1,45 @@
+// The specification of routing as loops; test/python/test_routing_loops.py
+// compares them with numpy.
+//
+// RUN: mxfp4-opt %s --mxfp4-lower-to-loops --canonicalize --cse | FileCheck %s
+
+// For each slot the best of what ranks behind the one before.
+
+// CHECK-LABEL: func.func @top_k
+// CHECK:       scf.for %[[TOKEN:.*]] =
+// CHECK:         scf.for %{{.*}} iter_args(%[[LAST:.*]] = %c9223372036854775807_i64) -> (i64)
+// CHECK:           scf.for %{{.*}} iter_args(%[[BEST:.*]] = %c-9223372036854775808_i64) -> (i64)
+// CHECK:             memref.load %{{.*}}[%[[TOKEN]], %{{.*}}] : memref<?x8xbf16>
+// CHECK:             arith.cmpi slt, %[[RANK:.*]], %[[LAST]] : i64
+// CHECK:             arith.cmpi sgt, %[[RANK]], %[[BEST]] : i64
+// CHECK:           memref.store {{.*}} : memref<?x2xi32>
+// CHECK:         math.exp
+// CHECK:         arith.divf
+// CHECK:         memref.store {{.*}} : memref<?x2xf32>
+func.func @top_k(%l: memref<?x8xbf16>, %ids: memref<?x2xi32>, %w: memref<?x2xf32>) {
+  mxfp4.top_k logits(%l : memref<?x8xbf16>) scoring(softmax_selected)
+      outs(%ids, %w : memref<?x2xi32>, memref<?x2xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @combine
+// CHECK:       arith.ori %{{.*}}, %c4_i32
+// CHECK:       %[[SUM:.*]] = scf.for {{.*}} -> (f32)
+// CHECK:         math.fma
+// CHECK:         arith.select
+// CHECK:       arith.truncf %[[SUM]] : f32 to bf16
+func.func @combine(%y: memref<?x8xf32>, %p: memref<?x2xi32>, %w: memref<?x2xf32>,
+                   %out: memref<?x8xbf16>, %e: memref<1xi32>) {
+  mxfp4.combine rows(%y : memref<?x8xf32>) positions(%p : memref<?x2xi32>)
+      weights(%w : memref<?x2xf32>) outs(%out : memref<?x8xbf16>) error(%e : memref<1xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @sort
+// CHECK-NOT:   mxfp4
+// CHECK:       return
+func.func @sort(%ids: memref<?x2xi32>, %o: memref<9xi32>, %t: memref<?xi32>, %p: memref<?x2xi32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x2xi32>)
+      outs(%o, %t, %p : memref<9xi32>, memref<?xi32>, memref<?x2xi32>)
+  return
+}

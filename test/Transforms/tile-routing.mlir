@@ -1,0 +1,116 @@
+// Routing and combination become kernels of scalar code, warps and shared
+// memory; test/python/test_routing_kernels.py runs them.
+//
+// RUN: mxfp4-opt %s --mxfp4-tile-routing=rows-hint=256 --canonicalize --cse | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-tile-routing --canonicalize --cse | FileCheck %s --check-prefix=MANY
+// RUN: mxfp4-opt %s --mxfp4-to-ptx=rows-hint=256 | FileCheck %s --check-prefix=PTX
+
+// At most 64 tokens: one launch of one CTA. Rows are arguments as tokens times
+// slots.
+
+// CHECK-LABEL: func.func @route
+// CHECK:         %[[TOKENS:.*]] = memref.expand_shape %{{.*}} {{\[\[}}0, 1]]
+// CHECK:         gpu.launch_func @[[ROUTE:.*]]::@[[ROUTE]] blocks in (%c1, %c1, %c1) threads in (%c1024, %c1, %c1)
+// CHECK-SAME:      args({{.*}}%[[TOKENS]] : memref<?x4xi32>
+// CHECK-NOT:     gpu.launch_func
+// CHECK:         return
+
+// Otherwise top_k has a CTA for each block of 64 tokens, of at most 128 blocks.
+
+// MANY-LABEL: func.func @route
+// MANY:         %[[T:.*]] = memref.dim
+// MANY:         %[[UP:.*]] = arith.ceildivui %[[T]], %c64
+// MANY:         %[[MOST:.*]] = arith.minui %[[UP]], %c128
+// MANY:         %[[CTAS:.*]] = arith.maxui %[[MOST]], %c1
+// MANY:         gpu.launch_func @mxfp4_route::@mxfp4_route blocks in (%[[CTAS]], %c1, %c1)
+// MANY:         gpu.launch_func @mxfp4_route_0::@mxfp4_route_0 blocks in (%c1, %c1, %c1)
+func.func @route(%l: memref<?x128xbf16>, %ids: memref<?x4xi32>, %w: memref<?x4xf32>,
+                 %o: memref<129xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                 %e: memref<1xi32>) {
+  mxfp4.top_k logits(%l : memref<?x128xbf16>) scoring(softmax_selected)
+      outs(%ids, %w : memref<?x4xi32>, memref<?x4xf32>)
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>)
+      outs(%o, %t, %p : memref<129xi32>, memref<?xi32>, memref<?x4xi32>)
+      error(%e : memref<1xi32>)
+  return
+}
+
+// With counts there are two kernels, whatever the hint.
+
+// CHECK-LABEL: func.func @counted
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c512_i32
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c17536_i32
+func.func @counted(%l: memref<?x128xf32>, %b: memref<128xf32>, %ids: memref<?x4xi32>,
+                   %w: memref<?x4xf32>, %c: memref<128x128xi32>, %o: memref<129xi32>,
+                   %t: memref<?xi32>, %p: memref<?x4xi32>) {
+  mxfp4.top_k logits(%l : memref<?x128xf32>) bias(%b : memref<128xf32>) scoring(sigmoid)
+      outs(%ids, %w : memref<?x4xi32>, memref<?x4xf32>) counts(%c : memref<128x128xi32>)
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x128xi32>)
+      outs(%o, %t, %p : memref<129xi32>, memref<?xi32>, memref<?x4xi32>)
+  return
+}
+
+// What writes the ids between the two keeps them apart.
+
+// CHECK-LABEL: func.func @apart
+// CHECK:         gpu.launch_func
+// CHECK:         memref.store
+// CHECK:         gpu.launch_func
+func.func @apart(%l: memref<1x8xf32>, %ids: memref<1x2xi32>, %w: memref<1x2xf32>,
+                 %o: memref<9xi32>, %t: memref<2xi32>, %p: memref<1x2xi32>, %id: i32) {
+  %c0 = arith.constant 0 : index
+  mxfp4.top_k logits(%l : memref<1x8xf32>) scoring(softmax)
+      outs(%ids, %w : memref<1x2xi32>, memref<1x2xf32>)
+  memref.store %id, %ids[%c0, %c0] : memref<1x2xi32>
+  mxfp4.sort_by_expert ids(%ids : memref<1x2xi32>)
+      outs(%o, %t, %p : memref<9xi32>, memref<2xi32>, memref<1x2xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @combine
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c128, %c1, %c1)
+// CHECK-SAME:      args(%{{.*}} : memref<?x4x2880xbf16>
+func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4xf32>,
+                   %out: memref<?x2880xbf16>) {
+  mxfp4.combine rows(%y : memref<?x2880xbf16>) positions(%p : memref<?x4xi32>)
+      weights(%w : memref<?x4xf32>) outs(%out : memref<?x2880xbf16>)
+  return
+}
+
+// CHECK:       gpu.module @mxfp4_route attributes {mxfp4.kernels
+// CHECK:       gpu.func @mxfp4_route(
+// CHECK-SAME:    memref<?x128xbf16> {mxfp4.arg = #mxfp4.arg<logits align 2>}
+// CHECK-SAME:    memref<?x4xi32> {mxfp4.arg = #mxfp4.arg<ids align 4>}
+// CHECK-SAME:    memref<?x4xf32> {mxfp4.arg = #mxfp4.arg<weights align 4>}
+// CHECK-SAME:    memref<129xi32> {mxfp4.arg = #mxfp4.arg<offsets align 4>}
+// CHECK-SAME:    memref<?x4xi32> {mxfp4.arg = #mxfp4.arg<tokens align 4>}
+// CHECK-SAME:    memref<?x4xi32> {mxfp4.arg = #mxfp4.arg<positions align 4>}
+// CHECK-SAME:    memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}
+// CHECK-SAME:    i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}
+// CHECK-SAME:    known_block_size = array<i32: 1024, 1, 1>
+// CHECK:         nvvm.griddepcontrol launch_dependents
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-COUNT-8: nvvm.redux.sync
+// CHECK:         gpu.barrier
+// CHECK:         nvvm.match.sync any
+// CHECK:         nvvm.bar.warp.sync
+// CHECK:         gpu.barrier
+// CHECK:         gpu.shuffle up
+// CHECK:         nvvm.match.sync any
+
+// Four rows of 16 bytes are loaded before the first is used.
+
+// CHECK:       gpu.func @mxfp4_combine(
+// CHECK-SAME:    #mxfp4.arg<y align 16>
+// CHECK-SAME:    #mxfp4.arg<positions align 16>
+// CHECK-SAME:    #mxfp4.arg<weights align 16>
+// CHECK-SAME:    #mxfp4.arg<out align 16>
+// CHECK-COUNT-4: vector.load %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
+// CHECK-NOT:     vector.load
+// CHECK:         math.fma
+// CHECK:         vector.store %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
+
+// PTX-DAG: redux.sync.max.s32
+// PTX-DAG: match.any.sync.b32
+// PTX-DAG: ld.global.v4.b32
+// PTX-DAG: st.global.v4.b32

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Routing problems for tests: logits without ties that rounding decides, ids, rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mxfp4.formats import bfloat16
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Attributes of an ``mxfp4.top_k``."""
+
+    experts: int
+    slots: int
+    scoring: str = "softmax_selected"
+    bias: bool = False
+    renormalize: bool = False
+    scale: float = 1.0
+    dtype: str = "bf16"
+
+    def attributes(self) -> str:
+        """In the words of the operation."""
+        parts = ["renormalize"] if self.renormalize else []
+        parts += [f"scale = {self.scale} : f32"] if self.scale != 1 else []
+        return f" {{{', '.join(parts)}}}" if parts else ""
+
+    def numpy_dtype(self) -> Any:
+        return bfloat16 if self.dtype == "bf16" else np.float32
+
+
+def logits(rng: np.random.Generator, tokens: int, case: TopK) -> NDArray[Any]:
+    """Multiples of 1/32 of which some are equal; with a bias all of a row are apart."""
+    if case.bias:
+        steps = np.array([rng.permutation(case.experts) for _ in range(tokens)])
+        values = steps.reshape(tokens, case.experts) * (8.0 / case.experts) - 4
+    else:
+        values = rng.integers(-128, 128, (tokens, case.experts)) / 32
+    return values.astype(np.float32).astype(case.numpy_dtype())
+
+
+def bias(rng: np.random.Generator, case: TopK) -> NDArray[np.float32]:
+    """Multiples of 4, so that sums with scores are apart wherever these are."""
+    return (rng.integers(-2, 3, case.experts) * 4).astype(np.float32)
+
+
+def ids(
+    rng: np.random.Generator, tokens: int, experts: int, slots: int, missing: float = 0.0
+) -> NDArray[np.int32]:
+    """Different experts a token; a part of the slots have none."""
+    found = np.array([rng.permutation(experts)[:slots] for _ in range(tokens)], np.int32).reshape(
+        tokens, slots
+    )
+    found[rng.random(found.shape) < missing] = -1
+    return found
+
+
+def check_weights(got: NDArray[np.float32], wanted: NDArray[np.float64]) -> None:
+    """Within a few roundings of f32."""
+    assert np.array_equal(np.isnan(got), np.isnan(wanted))
+    error = np.abs(got.astype(np.float64) - wanted)
+    assert (error[~np.isnan(wanted)] <= 1e-37 + 3e-6 * np.abs(wanted[~np.isnan(wanted)])).all()
