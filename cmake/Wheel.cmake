@@ -1,9 +1,11 @@
 # What python/pyproject.toml puts into a wheel: the libraries that Python loads,
 # under the names that it looks for. They find libMLIR where the build did.
 
+add_custom_target(python-libraries DEPENDS MXFP4Runtime)
 install(FILES $<TARGET_FILE:MXFP4Runtime> RENAME libmxfp4rt.so
         DESTINATION lib COMPONENT python)
 if(NOT MXFP4_RUNTIME_ONLY)
+  add_dependencies(python-libraries MXFP4C MXFP4SimC)
   install(FILES $<TARGET_FILE:MXFP4C> RENAME libmxfp4.so
           DESTINATION lib COMPONENT python)
   install(FILES $<TARGET_FILE:MXFP4SimC> RENAME libmxfp4-sim.so

@@ -15,7 +15,12 @@ from .errors import Error
 ABI_VERSION = 1
 FILE = "libmxfp4.so"
 INTERPRETER = "libmxfp4-sim.so"
-_CHOICE = {FILE: "MXFP4_LIBRARY", INTERPRETER: "MXFP4_SIM_LIBRARY"}
+RUNTIME = "libmxfp4rt.so"
+_CHOICE = {
+    FILE: "MXFP4_LIBRARY",
+    INTERPRETER: "MXFP4_SIM_LIBRARY",
+    RUNTIME: "MXFP4_RUNTIME_LIBRARY",
+}
 
 DiagnosticFn = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 """void(int severity, const char *message, void *user); severity 0 note, 1 warning, 2 error."""
@@ -62,9 +67,9 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
 def candidates(file: str = FILE) -> list[Path]:
     """Where a library is looked for, in order.
 
-    The environment variable MXFP4_LIBRARY or, for the PTX interpreter, MXFP4_SIM_LIBRARY (a file;
-    nothing else is tried then), beside this package, and ``build/lib`` of the source tree that
-    this package is in.
+    The environment variable MXFP4_LIBRARY, MXFP4_SIM_LIBRARY for the PTX interpreter, or
+    MXFP4_RUNTIME_LIBRARY for the launcher (a file; nothing else is tried then), beside this
+    package, and ``build/lib`` of the source tree that this package is in.
     """
     chosen = os.environ.get(_CHOICE[file])
     if chosen:
@@ -87,6 +92,11 @@ def how_to_have(file: str = FILE) -> str:
 def find_interpreter() -> Path | None:
     """The PTX interpreter's file, or None; `simulator` needs it, and nothing else does."""
     return next((p for p in candidates(INTERPRETER) if p.is_file()), None)
+
+
+def find_runtime() -> Path | None:
+    """The launcher's file, or None; whatever launches a kernel needs it."""
+    return next((p for p in candidates(RUNTIME) if p.is_file()), None)
 
 
 def identity() -> str:

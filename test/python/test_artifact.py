@@ -14,7 +14,7 @@ from fakes import MANIFEST, PTX, ROW_SCALE, artifact, manifest, with_argument, w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxfp4 import Artifact, Error, Layout
-from mxfp4.artifact import Manifest, load_all
+from mxfp4.artifact import Manifest, _arguments, load_all
 from mxfp4.problem import Problem
 
 
@@ -216,3 +216,40 @@ def test_rows_are_limited_by_how_many_tiles_fit_i32() -> None:
         argument.pop("shape", None)
     wide = Manifest.parse(json.dumps(raw))
     assert wide.most_rows == ((2**31 - 1) // 1000 - 3) * 8
+
+
+def _with_boxes(**change: Any) -> dict[str, Any]:
+    x = {"name": "x", "kind": "tensor_maps", "dtype": "bf16", "align": 16}
+    x["boxes"] = [[64, 80], [64, 160]]
+    x.update(change)
+    others = [
+        {"name": name, "kind": "pointer", "dtype": dtype, "align": 4}
+        for name, dtype in (
+            ("weights", "u8"), ("offsets", "i32"), ("y", "bf16"), ("error", "i32"),
+        )
+    ]  # fmt: skip
+    problem = {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16"}
+    return {"problem": problem, "arguments": [x, *others, {"name": "rows", "kind": "i32"}]}
+
+
+def test_the_manifest_names_the_boxes() -> None:
+    x = _arguments(_with_boxes())[0]
+    assert (x.boxes, x.size) == (((64, 80), (64, 160)), 256)
+
+
+@pytest.mark.parametrize("box", [[64], [64, 0], [64, 257], ["64", 160], 64])
+def test_a_box_that_is_none_is_refused(box: Any) -> None:
+    with pytest.raises(Error, match="box"):
+        _arguments(_with_boxes(boxes=[[64, 80], box]))
+
+
+def test_there_is_at_least_one_box() -> None:
+    with pytest.raises(Error, match="box"):
+        _arguments(_with_boxes(boxes=[]))
+
+
+def test_only_activations_can_be_a_tensor_map() -> None:
+    raw = _with_boxes()
+    raw["arguments"][1]["kind"] = "tensor_maps"
+    with pytest.raises(Error, match=r"weights.*wrong kind"):
+        _arguments(raw)

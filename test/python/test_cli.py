@@ -266,17 +266,22 @@ def test_doctor(tmp_path: Path) -> None:
     assert report["uses"]["read and pack checkpoints"]["works"]
     (tmp_path / "lib.so").write_bytes(b"no library")
     broken = Said("doctor", MXFP4_LIBRARY=tmp_path / "lib.so", MXFP4_KERNELS=tmp_path / "none",
-                  MXFP4_SIM_LIBRARY=tmp_path / "lib.so", MXFP4_CACHE=tmp_path)  # fmt: skip
+                  MXFP4_SIM_LIBRARY=tmp_path / "lib.so", MXFP4_CACHE=tmp_path,
+                  MXFP4_RUNTIME_LIBRARY=tmp_path / "lib.so")  # fmt: skip
     assert broken.status == 1
     assert "BROKEN compiler" in broken.out
     assert "BROKEN interpreter" in broken.out
+    assert "BROKEN launcher" in broken.out
     assert "BROKEN kernels" in broken.out
     assert "no     compile to PTX, needs compiler" in broken.out
     absent = Said("doctor", MXFP4_LIBRARY="/none.so", MXFP4_SIM_LIBRARY="/none.so",
-                  MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path)  # fmt: skip
-    assert "no     run kernels in the interpreter, needs interpreter, the compiler or" in absent.out
+                  MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path,
+                  MXFP4_RUNTIME_LIBRARY="/none.so")  # fmt: skip
+    assert "run kernels in the interpreter, needs interpreter, launcher, the compiler" in absent.out
     assert "no libmxfp4.so. Build it (cmake --build), or set MXFP4_LIBRARY to its" in absent.out
     assert "or set MXFP4_SIM_LIBRARY to its path." in absent.out
+    assert "no libmxfp4rt.so. Build it (cmake --build), or set MXFP4_RUNTIME" in absent.out
+    assert "looked for /none.so" in absent.out, "of the driver"
     assert "BROKEN ptxas" in absent.out
     assert "the compiler or kernels compiled ahead of time" in absent.out
 

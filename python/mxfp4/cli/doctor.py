@@ -26,8 +26,7 @@ EXAMPLES = """examples:
 PTXAS = "13.0.88"
 """The version that measurements were made with."""
 
-PACKAGES = ("numpy", "ml_dtypes", "safetensors", "tqdm", "cuda-bindings", "torch", "transformers",
-            "matplotlib")  # fmt: skip
+PACKAGES = ("numpy", "ml_dtypes", "safetensors", "tqdm", "torch", "transformers", "matplotlib")
 
 
 class Finding(NamedTuple):
@@ -81,14 +80,16 @@ def _packages() -> list[Finding]:
 
 
 def _libraries() -> list[Finding]:
-    from .. import _sim_library, library
+    from .. import _runtime_library, _sim_library, library
     from ..errors import Error
 
     compiler = ("compiler", library.FILE, library.find(), library.load)
     interpreter = ("interpreter", library.INTERPRETER, library.find_interpreter(),
                    _sim_library.load_interpreter)  # fmt: skip
+    launcher = ("launcher", library.RUNTIME, library.find_runtime(),
+                _runtime_library.load_runtime)  # fmt: skip
     found = []
-    for name, file, path, load in (compiler, interpreter):
+    for name, file, path, load in (compiler, interpreter, launcher):
         if path is None:
             found.append(Finding(name, "absent", f"no {file}. {library.how_to_have(file)}"))
             continue
@@ -153,26 +154,17 @@ def _driver() -> list[Finding]:
 
     try:
         driver = load_driver()
+        version, devices = driver.version(), driver.devices()
     except Error as e:
         return [Finding("driver", "absent", str(e)), Finding("GPU", "absent", "no driver")]
-    version = int(driver.cuDriverGetVersion()[1])
     found = [Finding("driver", "ok", f"for CUDA {version // 1000}.{version % 1000 // 10}")]
-    count = int(driver.cuDeviceGetCount()[1])
-    attribute = driver.CUdevice_attribute
-    for i in range(count):
-        device = driver.cuDeviceGet(i)[1]
-
-        def ask(name: str, device: object = device) -> int:
-            key = getattr(attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
-            return int(driver.cuDeviceGetAttribute(key, device)[1])
-
-        name = driver.cuDeviceGetName(128, device)[1].split(b"\0")[0].decode()
-        chip = 10 * ask("COMPUTE_CAPABILITY_MAJOR") + ask("COMPUTE_CAPABILITY_MINOR")
-        text = f"{name}, sm_{chip}, {ask('MULTIPROCESSOR_COUNT')} multiprocessors"
-        fits = chip == 90
+    for i, device in enumerate(devices):
+        name = device.name.decode(errors="replace")
+        text = f"{name}, sm_{device.chip}, {device.multiprocessors} multiprocessors"
+        fits = device.chip == 90
         found.append(Finding(f"GPU {i}", "ok" if fits else "absent",
                              text + ("" if fits else "; kernels are for sm_90a")))  # fmt: skip
-    return found if count else [*found, Finding("GPU", "absent", "the driver sees none")]
+    return found if devices else [*found, Finding("GPU", "absent", "the driver sees none")]
 
 
 def _uses(found: dict[str, Finding]) -> dict[str, str]:
@@ -193,9 +185,9 @@ def _uses(found: dict[str, Finding]) -> dict[str, str]:
         "compile to PTX": needs(lacks("compiler")),
         "assemble ahead of time": needs(lacks("compiler", "ptxas")),
         "run the specification on the CPU": needs(lacks("compiler")),
-        "run kernels in the interpreter": needs(lacks("interpreter"), kernels),
-        "run kernels on a GPU": needs(lacks("driver"), gpu, kernels),
-        "torch.ops.mxfp4 on a GPU": needs(lacks("torch", "driver"), gpu, kernels),
+        "run kernels in the interpreter": needs(lacks("interpreter", "launcher"), kernels),
+        "run kernels on a GPU": needs(lacks("launcher", "driver"), gpu, kernels),
+        "torch.ops.mxfp4 on a GPU": needs(lacks("torch", "launcher", "driver"), gpu, kernels),
         "gpt-oss of transformers": needs(lacks("torch", "transformers")),
         "plots": needs(lacks("matplotlib")),
     }

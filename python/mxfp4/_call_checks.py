@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Whether the tensors of a call fit a kernel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .artifact import Argument, Manifest
+from .errors import Error
+from .tensors import Buffer, describe, is_torch
+from .weights import PackedWeights
+
+
+class Checked(NamedTuple):
+    """A call that fits.
+
+    Attributes:
+        rows: R.
+        buffers: of the arguments that the caller gave, by name.
+        device: CUDA ordinal, or None if no tensor tells.
+    """
+
+    rows: int
+    buffers: dict[str, Buffer]
+    device: int | None
+
+
+class CallChecks:
+    """What a manifest asks of the tensors of a call.
+
+    Every method raises `Error`, with what was expected and what was given, if something does not
+    fit. Alignment is the launcher's to check, at every launch: addresses change where nothing else
+    does.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._arguments = {a.name: a for a in manifest.arguments}
+
+    def check(self, x: Any, data: Any, offsets: Any, out: Any, operands: dict[str, Any]) -> Checked:
+        """Check all tensors of a call; ``operands`` are those by name."""
+        m = self._manifest
+        rows = self.rows_of(x)
+        self._check_operands(operands)
+        shapes = {a.name: a.shape_for(rows) for a in m.arguments}
+        ids = operands.get("expert_ids")
+        if ids is not None and not rows and 0 in describe(ids, "expert_ids").shape:
+            # No groups, no rows: nothing is launched, whatever the kernel's number.
+            shapes |= {"expert_ids": (0,), "offsets": (1,)}
+        given = {"x": x, "weights": data, "y": out, **operands, "offsets": offsets}
+        buffers = {name: self._buffer(name, given[name], shapes[name]) for name in given}
+        return Checked(rows, buffers, self._common_device(buffers))
+
+    def rows_of(self, x: Any) -> int:
+        """R, of activations that fit."""
+        m = self._manifest
+        buffer = self._buffer("x", x)
+        if len(buffer.shape) != 2 or buffer.shape[1] != m.k:
+            raise Error(f"x must have shape [R, {m.k}], got {list(buffer.shape)}.")
+        rows = buffer.shape[0]
+        if rows > m.most_rows:
+            raise Error(
+                f"x must have at most {m.most_rows} rows for this kernel, got {rows}; "
+                "pass fewer at a time, or compile a kernel for so many."
+            )
+        return rows
+
+    def check_weights(self, weights: Any) -> None:
+        """Are they packed for this kernel?"""
+        m = self._manifest
+        if not isinstance(weights, PackedWeights):
+            raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
+        if weights.layout != m.layout:
+            raise Error(
+                f"the weights are packed as {weights.layout}, but the kernel reads {m.layout}; "
+                "pack them in that layout, or compile a kernel for theirs."
+            )
+        if weights.shape != (m.experts, m.n, m.k):
+            raise Error(
+                f"the kernel is for E, N, K = {m.experts}, {m.n}, {m.k}, but the weights have "
+                f"{', '.join(map(str, weights.shape))}."
+            )
+
+    def _check_operands(self, operands: dict[str, Any]) -> None:
+        """Are they those that the kernel takes? Nullable ones may be left out."""
+        for name in operands:
+            if name not in self._manifest.operands:
+                takes = ", ".join(sorted(self._manifest.operands)) or "none"
+                raise Error(
+                    f"this kernel takes no {name} (of optional operands it takes {takes}); compile "
+                    f"one for a problem with {name.replace('_', '-')}=1."
+                )
+        for name in self._manifest.operands:
+            if name not in operands and not self._arguments[name].nullable:
+                raise Error(f"this kernel takes {name}: pass {name}=.")
+
+    def _buffer(self, name: str, tensor: Any, shape: tuple[int, ...] | None = None) -> Buffer:
+        """Describe a tensor and check it against the kernel's argument of that name."""
+        buffer = describe(tensor, name)
+        argument: Argument = self._arguments[name]
+        if buffer.dtype != argument.dtype:
+            raise Error(f"{name} must be {argument.dtype}, got {buffer.dtype}.")
+        if shape is not None and buffer.shape != shape:
+            raise Error(f"{name} must have shape {list(shape)}, got {list(buffer.shape)}.")
+        if not buffer.contiguous:
+            raise Error(f"{name} must be dense and row-major; pass {name}.contiguous().")
+        return buffer
+
+    def _common_device(self, buffers: dict[str, Buffer]) -> int | None:
+        found = {b.device: name for name, b in buffers.items() if b.device is not None}
+        if len(found) > 1:
+            where = ", ".join(f"{name} on {device}" for device, name in found.items())
+            raise Error(f"all tensors must be on one device, got {where}.")
+        return next(iter(found), None)
+
+
+def new_output(manifest: Manifest, x: Any, rows: int) -> Any:
+    """A tensor for the result, like torch's ``x``.
+
+    Raises:
+        Error: if ``x`` is not torch's.
+    """
+    if not is_torch(x):
+        raise Error("pass out=: x is not a torch tensor, so no output can be made like it.")
+    import torch
+
+    dtype = torch.bfloat16 if manifest.output == "bf16" else torch.float32
+    return torch.empty((rows, manifest.n), dtype=dtype, device=x.device)
