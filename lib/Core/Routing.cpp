@@ -19,9 +19,7 @@ constexpr int64_t kThreads = 32 * SortMemory::kWarps;
 LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
   // A lane holds the keys of every 32nd expert in registers.
   const int64_t threads = experts <= kMostExpertsOfOneCta ? kThreads : 512;
-  return {threads,
-          hasCounts ? experts * 4 : 0,
-          {1, kCountBlockTokens, kCountBlocks}};
+  return {threads, hasCounts ? experts * 4 : 0, {kCountBlockTokens, 1}};
 }
 
 LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
@@ -31,7 +29,7 @@ LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
   // Whole blocks, of about one slot a thread.
   const int64_t blocks =
       std::max<int64_t>(1, kThreads / (kCountBlockTokens * slots));
-  return {kThreads, memory.end, {1, blocks * kCountBlockTokens, kCountBlocks}};
+  return {kThreads, memory.end, {blocks * kCountBlockTokens, 1}};
 }
 
 LaunchPlan mxfp4::routePlan(int64_t experts) {
@@ -39,6 +37,11 @@ LaunchPlan mxfp4::routePlan(int64_t experts) {
 }
 
 LaunchPlan mxfp4::combinePlan(int64_t units) {
-  constexpr int64_t kCombineThreads = 128;
-  return {kCombineThreads, 0, {units, kCombineThreads, 0}};
+  // CTAs of about 128 threads that share a token's units evenly.
+  constexpr int64_t kMostThreads = 128;
+  const auto divideUp = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  units = std::max<int64_t>(1, units);
+  const int64_t parts = divideUp(units, kMostThreads);
+  const int64_t threads = 32 * divideUp(units, 32 * parts);
+  return {threads, 0, {1, divideUp(units, threads)}};
 }

@@ -10,63 +10,90 @@
 #include "Manifest.h"
 
 #include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/RoutingKernel.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <variant>
+
 using namespace mlir;
 using namespace mxfp4;
 
-/// The one operation that an artifact is made of.
-static FailureOr<GroupedMatmulOp> findOperation(ModuleOp module) {
+/// The one kernel that an artifact is made of: a grouped matmul, or what
+/// surrounds it.
+static FailureOr<std::variant<GroupedMatmulOp, RoutingKernel>>
+findOperation(ModuleOp module, const CompileOptions &options) {
   SmallVector<GroupedMatmulOp> found;
   module.walk([&](GroupedMatmulOp op) { found.push_back(op); });
-  if (found.size() == 1)
-    return found[0];
-  return module.emitError()
-         << "an artifact is one kernel: expected one mxfp4.grouped_matmul in "
-            "the module, got "
-         << found.size()
-         << (found.empty() ? "; run mxfp4-raise first, if it is written in "
-                             "linalg"
-                           : "; compile each in a module of its own");
+  const SmallVector<RoutingKernel> routing =
+      findRoutingKernels(module, options.rowsHint);
+  if (found.size() == 1 && routing.empty())
+    return {found[0]};
+  if (found.empty() && routing.size() == 1)
+    return {routing[0]};
+  InFlightDiagnostic error =
+      module.emitError()
+      << "an artifact is one kernel: expected one mxfp4.grouped_matmul in "
+         "the module, got "
+      << found.size();
+  for (const RoutingKernel &kernel : routing)
+    error << " and one mxfp4." << kernel.last()->getName().stripDialect();
+  if (found.empty() && routing.empty())
+    error << "; run mxfp4-raise first, if it is written in linalg";
+  else
+    error << "; compile each in a module of its own";
+  for (const RoutingKernel &kernel : routing)
+    if (kernel.sort && !kernel.topK) {
+      error
+          << ", or sort_by_expert with the top_k in front of it as one kernel "
+             "for up to 64 tokens, with rows-hint";
+      break;
+    }
+  return error;
+}
+
+static LogicalResult checkOptions(Operation *op,
+                                  const CompileOptions &options) {
+  const Target *target = findTarget(options.chip);
+  if (!target)
+    return op->emitError() << "unknown chip '" << options.chip
+                           << "'; use sm_90a";
+  if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
+                                  options.ptxVersion > target->maxPtx))
+    return op->emitError() << "PTX version " << options.ptxVersion
+                           << " is not from " << target->minPtx << " to "
+                           << target->maxPtx << " for " << options.chip;
+  if (options.optLevel < 0 || options.optLevel > 3)
+    return op->emitError() << "optimisation level " << options.optLevel
+                           << " is not from 0 to 3";
+  if (options.rowsHint < 0)
+    return op->emitError() << "a hint of " << options.rowsHint
+                           << " rows is negative; use 0 for unknown";
+  return success();
 }
 
 /// Chooses the schedule here rather than in the pipeline, to have the reason.
 static LogicalResult settleSchedule(GroupedMatmulOp op,
                                     const CompileOptions &options,
                                     KernelFacts &facts) {
-  const Target *target = findTarget(options.chip);
   Preference preference;
-  if (!target)
-    return op.emitError() << "unknown chip '" << options.chip
-                          << "'; use sm_90a";
-  if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
-                                  options.ptxVersion > target->maxPtx))
-    return op.emitError() << "PTX version " << options.ptxVersion
-                          << " is not from " << target->minPtx << " to "
-                          << target->maxPtx << " for " << options.chip;
   if (const std::string problem =
           parsePreference(options.placement, options.instruction, preference);
       !problem.empty())
     return op.emitError() << "the compiler " << problem;
-  if (options.optLevel < 0 || options.optLevel > 3)
-    return op.emitError() << "optimisation level " << options.optLevel
-                          << " is not from 0 to 3";
-  if (options.rowsHint < 0)
-    return op.emitError() << "a hint of " << options.rowsHint
-                          << " rows is negative; use 0 for unknown";
   if (op.getScheduleAttr() || !options.schedule.empty()) {
     facts.reason = "given by the user";
     return success();
   }
   facts.problem.rowsHint = options.rowsHint;
   const ScheduleChoice choice =
-      chooseSchedule(facts.problem, *target, preference);
+      chooseSchedule(facts.problem, *findTarget(options.chip), preference);
   facts.reason = choice.reason;
   facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
   return success();
@@ -98,7 +125,8 @@ run(ModuleOp module, const CompileOptions &options,
 }
 
 /// What the arguments of the one kernel are.
-static LogicalResult readSignature(ModuleOp module, KernelFacts &facts) {
+static LogicalResult readSignature(ModuleOp module,
+                                   SmallVector<KernelArgument> &arguments) {
   FailureOr<SmallVector<KernelArgument>> signature = failure();
   module.walk([&](gpu::GPUFuncOp kernel) {
     // Kernels of others say nothing of ours.
@@ -108,28 +136,15 @@ static LogicalResult readSignature(ModuleOp module, KernelFacts &facts) {
     return WalkResult::interrupt();
   });
   if (succeeded(signature))
-    facts.signature = std::move(*signature);
+    arguments = std::move(*signature);
   return signature;
 }
 
-FailureOr<Artifact> mxfp4::compile(ModuleOp module,
-                                   const CompileOptions &options) {
-  FailureOr<GroupedMatmulOp> op = findOperation(module);
-  if (failed(op))
-    return failure();
-  KernelFacts facts = KernelFacts::read(*op);
-  if (failed(settleSchedule(*op, options, facts)) ||
-      failed(run(module, options, buildSchedulePipeline, /*verifies=*/true)))
-    return failure();
-  if (ScheduleAttr schedule = op->getScheduleAttr())
-    facts.schedule = schedule.toSchedule();
-  // What comes from the user is verified by now. Between the other passes that
-  // is a twentieth of the time; mxfp4-opt does it.
-  if (failed(run(module, options, buildKernelPipeline, /*verifies=*/false)) ||
-      failed(readSignature(module, facts)) ||
-      failed(run(module, options, buildCodePipeline, /*verifies=*/false)))
-    return failure();
-
+/// The text of the one kernel, assembled if that is asked for, with the
+/// manifest that `write` makes.
+static FailureOr<Artifact>
+finish(ModuleOp module, const CompileOptions &options,
+       function_ref<std::string(StringRef entry, const Assembly *)> write) {
   std::vector<PtxKernel> kernels = ptxKernels(module);
   if (kernels.size() != 1)
     return module.emitError("the pipeline left ")
@@ -146,9 +161,65 @@ FailureOr<Artifact> mxfp4::compile(ModuleOp module,
     assembly = std::move(*made);
     artifact.cubin = assembly.cubin;
   }
-  artifact.manifest = writeManifest(facts, artifact.entry, options.chip,
-                                    options.assemble ? &assembly : nullptr);
+  artifact.manifest =
+      write(artifact.entry, options.assemble ? &assembly : nullptr);
   return artifact;
+}
+
+static FailureOr<Artifact> compileMatmul(ModuleOp module, GroupedMatmulOp op,
+                                         const CompileOptions &options) {
+  KernelFacts facts = KernelFacts::read(op);
+  if (failed(settleSchedule(op, options, facts)) ||
+      failed(run(module, options, buildSchedulePipeline, /*verifies=*/true)))
+    return failure();
+  if (ScheduleAttr schedule = op.getScheduleAttr())
+    facts.schedule = schedule.toSchedule();
+  // What comes from the user is verified by now. Between the other passes that
+  // is a twentieth of the time; mxfp4-opt does it.
+  if (failed(run(module, options, buildKernelPipeline, /*verifies=*/false)) ||
+      failed(readSignature(module, facts.signature)) ||
+      failed(run(module, options, buildCodePipeline, /*verifies=*/false)))
+    return failure();
+  return finish(module, options,
+                [&](StringRef entry, const Assembly *assembly) {
+                  return writeManifest(facts, entry, options.chip, assembly);
+                });
+}
+
+static FailureOr<Artifact> compileRouting(ModuleOp module,
+                                          const RoutingKernel &kernel,
+                                          const CompileOptions &options) {
+  // What keeps it from becoming a kernel is said by the pass.
+  if (failed(verify(module)))
+    return failure();
+  std::optional<RoutingFacts> facts;
+  if (!ShapedType::isDynamic(kernel.slots()) &&
+      !ShapedType::isDynamic(kernel.experts()) &&
+      !ShapedType::isDynamic(kernel.n()))
+    facts = RoutingFacts::read(kernel);
+  if (failed(run(module, options, buildKernelPipeline, /*verifies=*/false)) ||
+      !facts || failed(readSignature(module, facts->signature)) ||
+      failed(run(module, options, buildCodePipeline, /*verifies=*/false)))
+    return failure();
+  return finish(
+      module, options, [&](StringRef entry, const Assembly *assembly) {
+        return writeManifest(std::move(*facts), entry, options.chip, assembly);
+      });
+}
+
+FailureOr<Artifact> mxfp4::compile(ModuleOp module,
+                                   const CompileOptions &options) {
+  FailureOr<std::variant<GroupedMatmulOp, RoutingKernel>> found =
+      findOperation(module, options);
+  if (failed(found))
+    return failure();
+  auto *matmul = std::get_if<GroupedMatmulOp>(&*found);
+  auto *routing = std::get_if<RoutingKernel>(&*found);
+  Operation *op = matmul ? matmul->getOperation() : routing->last();
+  if (failed(checkOptions(op, options)))
+    return failure();
+  return matmul ? compileMatmul(module, *matmul, options)
+                : compileRouting(module, *routing, options);
 }
 
 FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,

@@ -19,13 +19,20 @@
 //     `nullable`: then it may pass null, as for one that the caller leaves out;
 //   - launches `launch.block` threads in `ctas_per_sm` CTAs for each
 //     multiprocessor (grid rule "persistent": any grid is correct, this one is
-//     fast) with `dynamic_shared_bytes`, and nothing if there are no rows;
+//     fast), in one CTA (rule "one"), or in `y` times a CTA for every `rows`
+//     rows, x and y of the grid (rule "per_rows"), with `dynamic_shared_bytes`,
+//     and nothing if there are no rows; only with rule "one" there is an
+//     outcome without rows, too: offsets of zeros;
 //   - passes as "workspace" two i32 that were zeros before the first launch (a
 //     kernel leaves zeros), and others to launches that may run at one time;
 //   - finds in "function" the name of the function that was compiled, as its
 //     module spells it; "entry" is the name of the kernel, in PTX's characters;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
-//     2 a bad expert id (its rows were not stored).
+//     2 a bad expert id (its rows were not stored), 4 a bad position.
+// An artifact of another operation than mxfp4.grouped_matmul says in
+// "operation" which: "top_k", "sort_by_expert", both in one kernel, "route", or
+// "combine". Its rows are tokens, its "problem" has what is static of the
+// operation, and it has no weights, schedule or budget (RoutingManifest.cpp).
 // For people: `schedule` and, as `budget`, the regions of a CTA's shared memory
 // and the registers of its threads.
 //
@@ -177,12 +184,20 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
               {"dynamic_shared_bytes", dynamicShared},
               {"grid", Object{{"rule", "persistent"},
                               {"ctas_per_sm", s.ctasPerMultiprocessor}}}}}};
+  return finishManifest(std::move(manifest), facts.signature, facts.function,
+                        assembly);
+}
+
+std::string mxfp4::finishManifest(Object manifest,
+                                  ArrayRef<KernelArgument> signature,
+                                  const std::optional<std::string> &function,
+                                  const Assembly *assembly) {
   Array arguments;
-  for (const KernelArgument &each : facts.signature)
+  for (const KernelArgument &each : signature)
     arguments.push_back(argument(each));
   manifest["arguments"] = std::move(arguments);
-  if (facts.function)
-    manifest["function"] = llvm::json::fixUTF8(*facts.function);
+  if (function)
+    manifest["function"] = llvm::json::fixUTF8(*function);
   Object versions{{"mxfp4", MXFP4_VERSION}, {"llvm", LLVM_VERSION_STRING}};
   if (assembly) {
     manifest["resources"] = resources(*assembly);

@@ -11,6 +11,9 @@
 
 #include "mxfp4/Core/Schedule.h"
 #include "mxfp4/IR/KernelSignature.h"
+#include "mxfp4/IR/RoutingKernel.h"
+
+#include "llvm/Support/JSON.h"
 
 #include <optional>
 
@@ -39,6 +42,26 @@ struct KernelFacts {
 /// The manifest, as JSON text.
 std::string writeManifest(const KernelFacts &facts, llvm::StringRef entry,
                           llvm::StringRef chip, const Assembly *assembly);
+
+/// The manifest of a kernel around the matmuls; `kernel` is read before it is
+/// lowered.
+struct RoutingFacts {
+  static RoutingFacts read(const RoutingKernel &kernel);
+
+  std::optional<std::string> function;
+  std::string operation;
+  llvm::json::Object problem;
+  LaunchPlan plan;
+  llvm::SmallVector<KernelArgument> signature;
+};
+std::string writeManifest(RoutingFacts facts, llvm::StringRef entry,
+                          llvm::StringRef chip, const Assembly *assembly);
+
+/// Adds what all manifests end with, and gives the text.
+std::string finishManifest(llvm::json::Object manifest,
+                           llvm::ArrayRef<KernelArgument> signature,
+                           const std::optional<std::string> &function,
+                           const Assembly *assembly);
 
 } // namespace mxfp4
 

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A thread has neighbouring columns of one token, 16 bytes where N allows. It
-// loads them of all slots before the first addition, so that a CTA has enough
-// loads in flight for the memory's speed.
+// A CTA has a part of a token's columns, and a thread neighbours among them, 16
+// bytes where N allows. It loads them of all slots before the first addition,
+// so that a CTA has enough loads in flight for the memory's speed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,7 @@ private:
   }
   SmallVector<Value> loadSlots(Value memory, Value token);
   SmallVector<Value> loadRow(Value row, Value column, Value isThere);
-  void emitUnit(Value unit);
+  void emitUnit(Value token, Value unit);
   void checkPositions(ValueRange positions);
 
   CtaBuilder &c;
@@ -53,9 +53,13 @@ void CombineKernel::emit() {
   rows = memref::CollapseShapeOp::create(
       c.b, arg.y, ArrayRef<ReassociationIndices>{{0, 1}, {2}});
   rowCount = c.mul(arg.rows, slots);
-  Value first = c.add(c.mul(c.cta, c.threads), c.thread);
-  c.loopBy(first, c.mul(arg.rows, units), c.mul(c.ctas, c.threads),
-           [&](Value unit) { emitUnit(unit); });
+  Value part = gpu::BlockIdOp::create(c.b, gpu::Dimension::y);
+  Value parts = gpu::GridDimOp::create(c.b, gpu::Dimension::y);
+  c.loopBy(c.cta, arg.rows, c.ctas, [&](Value token) {
+    c.loopBy(c.add(c.mul(part, c.threads), c.thread), c.index(units),
+             c.mul(parts, c.threads),
+             [&](Value unit) { emitUnit(token, unit); });
+  });
 }
 
 /// A value of each slot of a token.
@@ -99,10 +103,8 @@ void CombineKernel::checkPositions(ValueRange positions) {
   }
 }
 
-void CombineKernel::emitUnit(Value unit) {
-  Value token = c.op<arith::DivUIOp>(unit, units);
-  Value part = c.op<arith::RemUIOp>(unit, units);
-  Value column = c.mul(part, width);
+void CombineKernel::emitUnit(Value token, Value unit) {
+  Value column = c.mul(unit, width);
   SmallVector<Value> positions = loadSlots(arg.positions, token);
   SmallVector<Value> weights = loadSlots(arg.weights, token);
   SmallVector<Value> isThere;
@@ -112,7 +114,7 @@ void CombineKernel::emitUnit(Value unit) {
     values.push_back(loadRow(c.toIndex(position), column, isThere.back()));
   }
   if (arg.error)
-    c.ifThen(c.isZero(part), [&] { checkPositions(positions); });
+    c.ifThen(c.isZero(unit), [&] { checkPositions(positions); });
   Type element = elementOf(arg.out);
   SmallVector<Value> results;
   for (int64_t i = 0; i < width; ++i) {

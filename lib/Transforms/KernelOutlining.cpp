@@ -80,12 +80,12 @@ void mxfp4::emitGridDependency(ImplicitLocOpBuilder &b) {
 }
 
 void mxfp4::emitLaunch(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,
-                       Value ctas, int64_t threads, int64_t sharedBytes,
-                       ValueRange arguments) {
+                       gpu::KernelDim3 grid, int64_t threads,
+                       int64_t sharedBytes, ValueRange arguments) {
   Value one = arith::ConstantIndexOp::create(b, 1);
   Value shared = arith::ConstantIntOp::create(b, b.getI32Type(), sharedBytes);
   gpu::LaunchFuncOp::create(
-      b, kernel, gpu::KernelDim3{ctas, one, one},
+      b, kernel, grid,
       gpu::KernelDim3{arith::ConstantIndexOp::create(b, threads), one, one},
       shared, arguments);
 }

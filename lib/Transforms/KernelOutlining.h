@@ -38,8 +38,8 @@ void emitGridDependency(mlir::ImplicitLocOpBuilder &b);
 /// Launches a kernel of `threads` threads a CTA in front of the insertion
 /// point.
 void emitLaunch(mlir::ImplicitLocOpBuilder &b, mlir::gpu::GPUFuncOp kernel,
-                mlir::Value ctas, int64_t threads, int64_t sharedBytes,
-                mlir::ValueRange arguments);
+                mlir::gpu::KernelDim3 grid, int64_t threads,
+                int64_t sharedBytes, mlir::ValueRange arguments);
 
 } // namespace mxfp4
 

@@ -289,7 +289,8 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
   arguments.push_back(rows);
   const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *
                        schedule.ctasPerMultiprocessor;
-  emitLaunch(b, kernel, indexConstant(b, ctas), schedule.threads(),
+  Value one = indexConstant(b, 1);
+  emitLaunch(b, kernel, {indexConstant(b, ctas), one, one}, schedule.threads(),
              SharedMemoryMap(schedule, op.getNumGroups()).dynamicBytes(),
              arguments);
   op.erase();

@@ -78,18 +78,14 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   gpu::ReturnOp::create(c.b);
 }
 
-/// The number of CTAs for so many tokens; one where there are none.
+/// CTAs in x for so many tokens; one where there are none.
 static Value emitCtas(ImplicitLocOpBuilder &b, const GridRule &rule,
                       Value tokens) {
   Value one = indexConstant(b, 1);
   if (rule.isOne())
     return one;
-  Value items =
-      arith::MulIOp::create(b, tokens, indexConstant(b, rule.itemsPerRow));
   Value ctas =
-      arith::CeilDivUIOp::create(b, items, indexConstant(b, rule.itemsPerCta));
-  if (rule.most > 0)
-    ctas = arith::MinUIOp::create(b, ctas, indexConstant(b, rule.most));
+      arith::CeilDivUIOp::create(b, tokens, indexConstant(b, rule.rows));
   return arith::MaxUIOp::create(b, ctas, one);
 }
 
@@ -141,8 +137,10 @@ static void launch(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
         argument.operand
             ? emitReshaped(b, argument.operand, argument.argument.type, tokens)
             : Value(arith::IndexCastOp::create(b, b.getI32Type(), tokens)));
-  emitLaunch(b, function, emitCtas(b, plan.grid, tokens), plan.threads,
-             plan.sharedBytes, values);
+  emitLaunch(b, function,
+             {emitCtas(b, plan.grid, tokens), indexConstant(b, plan.grid.y),
+              indexConstant(b, 1)},
+             plan.threads, plan.sharedBytes, values);
 }
 
 namespace {

@@ -178,6 +178,11 @@ def _parse(raw: Any) -> Manifest:
             f"{shown(repr(raw.get('version')))}; "
             "compile the kernel again."
         )
+    if "operation" in raw:
+        raise Error(
+            f"this is a kernel of {shown(repr(raw['operation']))}, not a grouped matmul; load it "
+            "with mxfp4.routing_artifact.RoutingArtifact."
+        )
     _choice(raw, "problem.activation", ("bf16",))
     _choice(raw, "weights.layout", ("fragment_major",))
     _choice(raw, "launch.grid.rule", ("persistent",))

@@ -27,6 +27,7 @@ from .layout import Layout, blocks_of
 from .module import Module
 from .problem import Problem
 from .reference import check_routing
+from .routing_artifact import RoutingArtifact, RoutingManifest
 from .weights import PackedWeights
 
 __all__ = ["Compiler", "CpuKernel", "Problem", "compile_artifact", "find_ptxas"]
@@ -128,6 +129,25 @@ class Compiler:
         Raises:
             Error: with the compiler's diagnostics.
         """
+        text, ptx, cubin = self._compile(mlir, options)
+        manifest = Manifest.parse(text, "the compiler's manifest")
+        return Artifact(manifest, ptx, cubin, "the compiled kernel")
+
+    def compile_routing(self, mlir: str, options: str = "") -> RoutingArtifact:
+        """The same for a module with one of ``mxfp4.top_k``, ``mxfp4.sort_by_expert`` and
+        ``mxfp4.combine``, or with a top_k and the sort of its ids.
+
+        Those become one kernel if ``rows-hint`` in `options` is at most 64 times the slots.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        text, ptx, cubin = self._compile(mlir, options)
+        manifest = RoutingManifest.parse(text, "the compiler's manifest")
+        return RoutingArtifact(manifest, ptx, cubin, "the compiled kernel")
+
+    def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
+        """Manifest, PTX and maybe a cubin."""
         lib = self._library
         handle = lib.mxfp4_compile(self.use(), mlir.encode(), options.encode())
         if not handle:
@@ -140,8 +160,7 @@ class Compiler:
             ptx = lib.mxfp4_artifact_ptx(handle).decode()
         finally:
             lib.mxfp4_artifact_destroy(handle)
-        manifest = Manifest.parse(text, "the compiler's manifest")
-        return Artifact(manifest, ptx, cubin, "the compiled kernel")
+        return text, ptx, cubin
 
     def jit(self, problem: Problem) -> CpuKernel:
         """The executable specification of a problem, compiled for this CPU.

@@ -15,13 +15,12 @@
 // CHECK-NOT:     gpu.launch_func
 // CHECK:         return
 
-// Otherwise top_k has a CTA for each block of 64 tokens, of at most 128 blocks.
+// Otherwise top_k has a CTA for each block of 64 tokens.
 
 // MANY-LABEL: func.func @route
 // MANY:         %[[T:.*]] = memref.dim
 // MANY:         %[[UP:.*]] = arith.ceildivui %[[T]], %c64
-// MANY:         %[[MOST:.*]] = arith.minui %[[UP]], %c128
-// MANY:         %[[CTAS:.*]] = arith.maxui %[[MOST]], %c1
+// MANY:         %[[CTAS:.*]] = arith.maxui %[[UP]], %c1
 // MANY:         gpu.launch_func @mxfp4_route::@mxfp4_route blocks in (%[[CTAS]], %c1, %c1)
 // MANY:         gpu.launch_func @mxfp4_route_0::@mxfp4_route_0 blocks in (%c1, %c1, %c1)
 func.func @route(%l: memref<?x128xbf16>, %ids: memref<?x4xi32>, %w: memref<?x4xf32>,
@@ -68,7 +67,7 @@ func.func @apart(%l: memref<1x8xf32>, %ids: memref<1x2xi32>, %w: memref<1x2xf32>
 }
 
 // CHECK-LABEL: func.func @combine
-// CHECK:         gpu.launch_func @{{.*}} threads in (%c128, %c1, %c1)
+// CHECK:         gpu.launch_func @{{.*}} blocks in (%{{.*}}, %c3, %c1) threads in (%c128, %c1, %c1)
 // CHECK-SAME:      args(%{{.*}} : memref<?x4x2880xbf16>
 func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4xf32>,
                    %out: memref<?x2880xbf16>) {

@@ -30,6 +30,7 @@ class TopK:
         return f" {{{', '.join(parts)}}}" if parts else ""
 
     def numpy_dtype(self) -> Any:
+        """Of the logits."""
         return bfloat16 if self.dtype == "bf16" else np.float32
 
 
@@ -64,3 +65,48 @@ def check_weights(got: NDArray[np.float32], wanted: NDArray[np.float64]) -> None
     assert np.array_equal(np.isnan(got), np.isnan(wanted))
     error = np.abs(got.astype(np.float64) - wanted)
     assert (error[~np.isnan(wanted)] <= 1e-37 + 3e-6 * np.abs(wanted[~np.isnan(wanted)])).all()
+
+
+def top_k_mlir(case: TopK, counts: bool = False, sort: bool = False) -> str:
+    """A module with an ``mxfp4.top_k``, and maybe the sort of its ids."""
+    e, s = case.experts, case.slots
+    logits, ids, weights = f"memref<?x{e}x{case.dtype}>", f"memref<?x{s}xi32>", f"memref<?x{s}xf32>"
+    bias = f"bias(%b : memref<{e}xf32>)" if case.bias else ""
+    counted = f"counts(%c : memref<128x{e}xi32>)" if counts else ""
+    sorts = f"""
+  mxfp4.sort_by_expert ids(%i : {ids})
+      outs(%o, %t, %p : memref<{e + 1}xi32>, memref<?xi32>, {ids}) error(%e : memref<1xi32>)"""
+    return f"""
+func.func @top_k(%l: {logits}, %b: memref<{e}xf32>, %i: {ids}, %w: {weights},
+    %c: memref<128x{e}xi32>, %o: memref<{e + 1}xi32>, %t: memref<?xi32>, %p: {ids},
+    %e: memref<1xi32>) {{
+  mxfp4.top_k logits(%l : {logits}) {bias} scoring({case.scoring})
+      outs(%i, %w : {ids}, {weights}) {counted} {case.attributes()}
+  {sorts if sort else ""}
+  return
+}}"""
+
+
+def sort_mlir(experts: int, slots: int, counts: bool = False) -> str:
+    """A module with an ``mxfp4.sort_by_expert``."""
+    ids = f"memref<?x{slots}xi32>"
+    counted = f"counts(%c : memref<128x{experts}xi32>)" if counts else ""
+    return f"""
+func.func @sort(%i: {ids}, %c: memref<128x{experts}xi32>, %o: memref<{experts + 1}xi32>,
+    %t: memref<?xi32>, %p: {ids}, %e: memref<1xi32>) {{
+  mxfp4.sort_by_expert ids(%i : {ids}) {counted}
+      outs(%o, %t, %p : memref<{experts + 1}xi32>, memref<?xi32>, {ids}) error(%e : memref<1xi32>)
+  return
+}}"""
+
+
+def combine_mlir(slots: int, n: int, rows: str = "bf16", out: str = "bf16") -> str:
+    """A module with an ``mxfp4.combine``."""
+    return f"""
+func.func @combine(%y: memref<?x{n}x{rows}>, %p: memref<?x{slots}xi32>,
+    %w: memref<?x{slots}xf32>, %o: memref<?x{n}x{out}>, %e: memref<1xi32>) {{
+  mxfp4.combine rows(%y : memref<?x{n}x{rows}>) positions(%p : memref<?x{slots}xi32>)
+      weights(%w : memref<?x{slots}xf32>) outs(%o : memref<?x{n}x{out}>)
+      error(%e : memref<1xi32>)
+  return
+}}"""

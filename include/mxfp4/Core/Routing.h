@@ -28,17 +28,14 @@ inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
 /// the lines suffice.
 inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 64;
 
-/// How many CTAs a launch has: one, or as many as it takes for each to have
-/// `itemsPerCta` of the `itemsPerRow` items of every row, but at most `most`.
-/// Any grid is correct.
+/// The grid of a launch: one CTA, or in x one for every so many tokens, and so
+/// many in y. Any grid is correct.
 struct GridRule {
-  int64_t itemsPerRow = 1;
   /// 0: one CTA.
-  int64_t itemsPerCta = 0;
-  /// 0: no limit.
-  int64_t most = 0;
+  int64_t rows = 0;
+  int64_t y = 1;
 
-  bool isOne() const { return itemsPerCta == 0; }
+  bool isOne() const { return rows == 0; }
 };
 
 struct LaunchPlan {

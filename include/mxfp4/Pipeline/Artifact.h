@@ -54,7 +54,8 @@ struct Artifact {
   std::string manifest;
 };
 
-/// Compiles a module with exactly one mxfp4.grouped_matmul. The module is
+/// Compiles a module with exactly one mxfp4.grouped_matmul, or with operations
+/// around it that become one kernel (RoutingKernel.h). The module is
 /// consumed. Errors are diagnostics of its context.
 mlir::FailureOr<Artifact> compile(mlir::ModuleOp module,
                                   const CompileOptions &options);

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiled kernels of what surrounds the grouped matmuls, and running them on the CPU.
+
+An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, "route", or
+"combine". See ``lib/Pipeline/RoutingManifest.cpp``; `mxfp4.routing` has their meanings in numpy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._sim_driver import DeviceArray, Launched, SimDriver
+from .artifact import FORMAT, VERSION, Argument, _choice, _get, _number, _resources, _triple
+from .errors import Error
+from .formats import bfloat16
+from .names import shown
+
+OPERATIONS = ("top_k", "sort_by_expert", "route", "combine")
+_DTYPES: dict[str, Any] = {"bf16": bfloat16, "f32": np.float32, "i32": np.int32}
+_OUTPUTS = {
+    "top_k": ("ids", "weights", "counts"),
+    "sort_by_expert": ("offsets", "tokens", "positions"),
+    "route": ("ids", "weights", "offsets", "tokens", "positions"),
+    "combine": ("out",),
+}
+
+
+@dataclass(frozen=True)
+class RoutingManifest:
+    """A manifest with an operation, checked.
+
+    Attributes:
+        entry: the kernel's name in the PTX.
+        target: for example "sm_90a".
+        operation: one of `OPERATIONS`.
+        problem: what is static of the operation: slots, experts, n, scoring, ...
+        block: threads (x, y, z).
+        dynamic_shared_bytes: dynamic shared memory of a block.
+        grid_rows: tokens of each block in x; 0 for a grid of one block.
+        grid_y: blocks in y.
+        arguments: in order.
+        resources: registers and spills, if the kernel was assembled.
+        raw: the whole manifest.
+    """
+
+    entry: str
+    target: str
+    operation: str
+    problem: Mapping[str, Any]
+    block: tuple[int, int, int]
+    dynamic_shared_bytes: int
+    grid_rows: int
+    grid_y: int
+    arguments: tuple[Argument, ...]
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the arguments that the kernel writes."""
+        return tuple(a.name for a in self.arguments if a.name in _OUTPUTS[self.operation])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the caller's other arguments."""
+        return tuple(
+            a.name
+            for a in self.arguments
+            if a.provider == "caller" and a.name not in _OUTPUTS[self.operation]
+        )
+
+    def grid(self, rows: int) -> tuple[int, int, int]:
+        """The blocks of a launch for so many tokens."""
+        x = -(-rows // self.grid_rows) if self.grid_rows else 1
+        return max(1, x), self.grid_y, 1
+
+    @staticmethod
+    def parse(text: str, origin: str = "manifest") -> RoutingManifest:
+        """Read and check the JSON text of a manifest.
+
+        Raises:
+            Error: if it is no manifest of a routing operation; the message names the entry.
+        """
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError) as e:
+            raise Error(f"{origin} is not JSON: {e}.") from e
+        try:
+            return _parse(raw)
+        except Error as e:
+            raise Error(f"{origin}: {e}") from e
+
+
+def _parse(raw: Any) -> RoutingManifest:
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT or raw.get("version") != VERSION:
+        raise Error(
+            f'expected an object with "format": "{FORMAT}" and "version": {VERSION}; compile the '
+            "kernel again."
+        )
+    rule = _choice(raw, "launch.grid.rule", ("one", "per_rows"))
+    return RoutingManifest(
+        entry=_get(raw, "entry", str),
+        target=_get(raw, "target", str),
+        operation=_choice(raw, "operation", OPERATIONS),
+        problem=_get(raw, "problem", dict),
+        block=_triple(raw, "launch.block"),
+        dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
+        grid_rows=_number(raw, "launch.grid.rows", 1) if rule == "per_rows" else 0,
+        grid_y=_number(raw, "launch.grid.y", 1) if rule == "per_rows" else 1,
+        arguments=tuple(_argument(item) for item in _get(raw, "arguments", list)),
+        resources=_resources(raw),
+        raw=raw,
+    )
+
+
+def _argument(item: Any) -> Argument:
+    name, kind = _get(item, "name", str), _choice(item, "kind", ("pointer", "i32"))
+    provider = _choice(item, "provider", ("caller", "launcher"))
+    if kind == "i32":
+        return Argument(name, kind, provider=provider)
+    shape = _get(item, "shape", list)
+    for i, extent in enumerate(shape):
+        if not (type(extent) is int and extent >= 1) and (i or extent != "rows"):
+            raise Error(
+                f'the shape of argument "{shown(name)}" must be positive numbers, of which the '
+                f'first may be "rows", got {shown(shape)}.'
+            )
+    return Argument(
+        name, kind, _choice(item, "dtype", tuple(_DTYPES)), _number(item, "align", 1), (),
+        tuple(shape), provider,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class RoutingArtifact:
+    """A compiled kernel of a routing operation.
+
+    Attributes:
+        manifest: what it is and how to launch it.
+        ptx: PTX text.
+        cubin: machine code, or None if it was not assembled.
+        origin: where it came from, for messages.
+    """
+
+    manifest: RoutingManifest
+    ptx: str
+    cubin: bytes | None = None
+    origin: str = "artifact"
+
+    def __repr__(self) -> str:
+        """What it is and where from, on one line, without the PTX."""
+        m = self.manifest
+        return f"RoutingArtifact({self.origin}: {m.operation} {dict(m.problem)}, {m.target})"
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> RoutingArtifact:
+        """Read an artifact folder.
+
+        Raises:
+            Error: if a file is missing or unreadable, or the manifest is wrong.
+        """
+        path = Path(folder)
+        try:
+            text = (path / "manifest.json").read_text()
+            ptx = (path / "kernel.ptx").read_text()
+        except (OSError, UnicodeDecodeError) as e:
+            raise Error(f"{path} is not an artifact that can be read: {e}.") from e
+        cubin = path / "kernel.cubin"
+        manifest = RoutingManifest.parse(text, str(path / "manifest.json"))
+        code = cubin.read_bytes() if cubin.is_file() else None
+        return RoutingArtifact(manifest, ptx, code, str(path))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write an artifact folder; it is made if it is not there."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        # What an earlier artifact left here must not be taken for part of this one.
+        for name in ("manifest.json", "kernel.cubin"):
+            (path / name).unlink(missing_ok=True)
+        (path / "kernel.ptx").write_text(self.ptx)
+        if self.cubin is not None:
+            (path / "kernel.cubin").write_bytes(self.cubin)
+        (path / "manifest.json").write_text(json.dumps(self.manifest.raw, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class RoutingRun:
+    """What a simulated launch gave.
+
+    Attributes:
+        outputs: arrays by the names of the arguments; 0xFF bytes where nothing was stored.
+        stored: which elements the kernel stored, by the same names.
+        error: the error word; 0 without one.
+        launched: the launch, with hazards and costs.
+    """
+
+    outputs: Mapping[str, NDArray[Any]]
+    stored: Mapping[str, NDArray[np.bool_]]
+    error: int
+    launched: Launched
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Hazards."""
+        return self.launched.findings
+
+
+def simulate_routing(
+    artifact: RoutingArtifact,
+    rows: int,
+    *,
+    seed: int = 1,
+    grid: tuple[int, int, int] | None = None,
+    **inputs: NDArray[Any],
+) -> RoutingRun:
+    """Run a kernel's PTX in the interpreter, launched as its manifest says.
+
+    Args:
+        artifact: the kernel.
+        rows: the number of tokens.
+        seed: of scheduling.
+        grid: of blocks, instead of the manifest's.
+        inputs: arrays by the names of the arguments, of their shapes and data types.
+
+    Raises:
+        Error: if the interpreter is not found, or the inputs do not fit the kernel.
+    """
+    m = artifact.manifest
+    if set(inputs) != set(m.inputs):
+        raise Error(f"{m.operation} takes {list(m.inputs)}, got {sorted(inputs)}.")
+    driver = SimDriver(seed=seed, check_races=1)
+    arrays: dict[str, DeviceArray] = {}
+    values: list[Any] = []
+    for argument in m.arguments:
+        if argument.kind == "i32":
+            values.append(ctypes.c_int32(rows))
+            continue
+        name, dtype = argument.name, np.dtype(_DTYPES[argument.dtype])
+        shape = argument.shape_for(rows)
+        if name in inputs:
+            given = np.asarray(inputs[name])
+            if given.shape != shape or given.dtype != dtype:
+                raise Error(
+                    f"{name} must be {argument.dtype} {list(shape)}, got {given.dtype} "
+                    f"{list(given.shape)}."
+                )
+            arrays[name] = driver.allocate(given, name, writable=False)
+        elif argument.provider == "launcher":
+            arrays[name] = driver.allocate(np.zeros(shape, dtype), name)
+        else:
+            poison = np.full(int(np.prod(shape)) * dtype.itemsize, 0xFF, np.uint8)
+            arrays[name] = driver.allocate(poison.view(dtype).reshape(shape), name, known=False)
+        values.append(ctypes.c_uint64(arrays[name].memory.address))
+    launched = _launch(driver, artifact, grid or m.grid(rows), values)
+    return RoutingRun(
+        {name: arrays[name].numpy() for name in m.outputs},
+        {name: arrays[name].known() for name in m.outputs},
+        int(arrays["error"].numpy()[0]) if "error" in arrays else 0,
+        launched,
+    )
+
+
+def _launch(
+    driver: SimDriver, artifact: RoutingArtifact, grid: tuple[int, int, int], values: list[Any]
+) -> Launched:
+    m = artifact.manifest
+    status, *rest = driver.cuModuleLoadData(artifact.ptx.encode())
+    if status:
+        raise Error(f"{artifact.origin}: {driver.cuGetErrorString(status)[1].decode()}")
+    status, *found = driver.cuModuleGetFunction(rest[0], m.entry.encode())
+    if status:
+        raise Error(f"{artifact.origin}: the PTX has no entry {shown(m.entry)!r}.")
+    driver.cuFuncSetAttribute(
+        found[0], "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", m.dynamic_shared_bytes
+    )
+    pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+    (status,) = driver.cuLaunchKernel(
+        found[0], *grid, *m.block, m.dynamic_shared_bytes, 0, ctypes.addressof(pointers), 0,
+        programmatic=True,
+    )  # fmt: skip
+    if status:
+        raise Error(f"{artifact.origin}: {driver.cuGetErrorString(status)[1].decode()}")
+    return driver.launches[-1]
