@@ -161,6 +161,10 @@ const char *mxfp4rt_artifact_ptx(const mxfp4rt_artifact *artifact) {
   return artifact->artifact->ptx.c_str();
 }
 
+const char *mxfp4rt_artifact_layout(const mxfp4rt_artifact *artifact) {
+  return artifact->artifact->manifest.layout.c_str();
+}
+
 mxfp4rt_rows mxfp4rt_artifact_rows(const mxfp4rt_artifact *artifact) {
   const Manifest &manifest = artifact->artifact->manifest;
   const auto range =

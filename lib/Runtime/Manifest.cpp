@@ -189,6 +189,9 @@ static Manifest read(const Json &root) {
   Manifest manifest;
   manifest.entry = getString(root, "entry");
   manifest.target = getString(root, "target");
+  if (lookUp(root, "weights"))
+    manifest.layout = "order=" + getString(root, "weights.order") +
+                      " scales=" + getString(root, "weights.scales");
   manifest.block = triple(root, "launch.block");
   manifest.dynamicSharedBytes =
       uint32_t(getNumber(root, "launch.dynamic_shared_bytes", 0));

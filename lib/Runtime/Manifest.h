@@ -60,6 +60,8 @@ struct Grid {
 
 struct Manifest {
   std::string entry, target;
+  /// Of packed weights; empty without any.
+  std::string layout;
   std::array<uint32_t, 3> block = {1, 1, 1};
   uint32_t dynamicSharedBytes = 0;
   Grid grid;

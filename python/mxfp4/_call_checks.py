@@ -125,4 +125,4 @@ def new_output(manifest: Manifest, x: Any, rows: int) -> Any:
     import torch
 
     dtype = torch.bfloat16 if manifest.output == "bf16" else torch.float32
-    return torch.empty((rows, manifest.n), dtype=dtype, device=x.device)
+    return x.new_empty((rows, manifest.n), dtype=dtype)

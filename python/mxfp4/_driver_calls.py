@@ -110,6 +110,7 @@ class DriverCalls:
             n: c_pointer.from_address(ctypes.addressof(f)).value for n, f in self._functions.items()
         }
         self._symbol = SymbolFn(lambda name, _: addresses.get(name.decode(), 0))
+        self.library = load_runtime()
         self.handle = open_driver(DriverOptions(None, self._symbol, None))
 
     def check(self, status: int) -> None:
@@ -123,7 +124,7 @@ class DriverCalls:
 
     def close(self) -> None:
         """Give up the handle, and the cycles between functions and this object."""
-        load_runtime().mxfp4rt_driver_close(self.handle)
+        self.library.mxfp4rt_driver_close(self.handle)
         self._functions.clear()
         self._symbol = SymbolFn()
 

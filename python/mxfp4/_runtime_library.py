@@ -55,6 +55,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "kernel_destroy": (None, [c_void_p]),
     # Values are packed into bytes, whose address is passed.
     "launch": (c_int, [c_void_p, c_int64, c_char_p, c_void_p]),
+    "launch_all": (c_int, [c_void_p, c_size_t, c_void_p]),
     "error_word": (c_int, [c_void_p, c_int, POINTER(c_int32)]),
 }
 
@@ -97,6 +98,7 @@ class NativeDriver:
 
     def __init__(self, file: str | None = None) -> None:
         options = DriverOptions(file.encode() if file else None, SymbolFn(), None)
+        self.library = load_runtime()
         self.handle = open_driver(options)
 
     def check(self, status: int) -> None:
@@ -107,16 +109,16 @@ class NativeDriver:
     def version(self) -> int:
         """The newest CUDA that it serves: 13010 for CUDA 13.1."""
         found = c_int()
-        self.check(load_runtime().mxfp4rt_driver_version(self.handle, found))
+        self.check(self.library.mxfp4rt_driver_version(self.handle, found))
         return found.value
 
     def devices(self) -> list[Device]:
         """What there is, by ordinal."""
         count = c_int()
-        self.check(load_runtime().mxfp4rt_device_count(self.handle, count))
+        self.check(self.library.mxfp4rt_device_count(self.handle, count))
         found = [Device() for _ in range(count.value)]
         for i, device in enumerate(found):
-            self.check(load_runtime().mxfp4rt_device_get(self.handle, i, device))
+            self.check(self.library.mxfp4rt_device_get(self.handle, i, device))
         return found
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ._call_checks import CallChecks, new_output
 from ._driver_calls import DriverCalls
-from ._runtime_library import NativeDriver, load_runtime
+from ._runtime_library import NativeDriver
 from .artifact import Artifact, Manifest
 from .errors import Error
 from .tensors import is_torch, stream_handle
@@ -76,12 +76,11 @@ class Kernel:
     def __init__(self, artifact: Artifact, driver: Any = None) -> None:
         self.artifact = artifact
         self.manifest: Manifest = artifact.manifest
-        self._library = load_runtime()
-        self._launch = self._library.mxfp4rt_launch
         images = [i for i in (artifact.cubin, artifact.ptx.encode() + b"\0") if i is not None]
         driver = driver if driver is not None else load_driver()
         is_native = isinstance(driver, NativeDriver)
-        self._driver = driver if is_native else DriverCalls(driver, images)
+        self.driver = driver if is_native else DriverCalls(driver, images)
+        self._launch = self.driver.library.mxfp4rt_launch
         self._devices: dict[int, int] = {}
         self._lock = threading.Lock()
         self._checks = CallChecks(self.manifest)
@@ -93,7 +92,7 @@ class Kernel:
         self._none = [0] * len(names)
         self._pack = struct.Struct(f"={len(names)}Q").pack
         if not is_native:
-            weakref.finalize(self, _destroy, self._devices, self._driver)
+            weakref.finalize(self, _destroy, self._devices, self.driver)
 
     @staticmethod
     def load(
@@ -127,20 +126,30 @@ class Kernel:
             if device not in self._devices:
                 self._devices[device] = self._create(device)
 
+    def handle(self, device: int = 0) -> int:
+        """The library's handle of the kernel on a device, where it is made ready if it is not.
+
+        Raises:
+            Error: as `prepare`.
+        """
+        if device not in self._devices:
+            self.prepare(device)
+        return self._devices[device]
+
     def _create(self, device: int) -> int:
         """The library's handle of the kernel on a device."""
-        a, library = self.artifact, self._library
+        a, library = self.artifact, self.driver.library
         manifest, ptx = json.dumps(a.manifest.raw).encode(), a.ptx.encode()
         artifact, kernel = ctypes.c_void_p(), ctypes.c_void_p()
-        self._driver.check(
+        self.driver.check(
             library.mxfp4rt_artifact_read(
                 manifest, len(manifest), ptx, len(ptx), a.cubin, len(a.cubin or b""),
                 a.origin.encode(errors="replace"), artifact,
             )
         )  # fmt: skip
         try:
-            handle = self._driver.handle
-            self._driver.check(library.mxfp4rt_kernel_create(handle, artifact, device, kernel))
+            handle = self.driver.handle
+            self.driver.check(library.mxfp4rt_kernel_create(handle, artifact, device, kernel))
         finally:
             library.mxfp4rt_artifact_destroy(artifact)
         assert kernel.value is not None
@@ -201,22 +210,28 @@ class Kernel:
         Raises:
             Error: as a call.
         """
-        try:  # torch's tensors
-            key = (
-                x.shape, x.dtype, x.is_contiguous(), x.device,
-                data.shape, data.dtype, data.is_contiguous(), data.device,
-                offsets.shape, offsets.dtype, offsets.is_contiguous(), offsets.device,
-            )  # fmt: skip
-            if out is not None:
-                key += (out.shape, out.dtype, out.is_contiguous(), out.device)
-            for name, t in operands.items():
-                key += (name, t.shape, t.dtype, t.is_contiguous(), t.device)
-            known = self._known.get(key)
-        except (AttributeError, TypeError):
-            key = known = None
+        known = self.run_known(x, data, offsets, out, stream, operands)
         if known is None:
-            return self._run_checked(key, x, data, offsets, out, stream, operands)
-        if out is None:
+            return self._run_checked(x, data, offsets, out, stream, operands)
+        return known
+
+    def run_known(
+        self, x: Any, data: Any, offsets: Any, out: Any, stream: Any, operands: dict[str, Any]
+    ) -> Any:
+        """The same if such tensors were checked before; otherwise None, and nothing happens.
+
+        Raises:
+            Error: if an address does not fit, or the launch fails.
+        """
+        try:
+            known = self._known.get(_key(x, data, offsets, out, operands))
+        except (AttributeError, TypeError):  # not torch's tensors
+            return None
+        if known is None:
+            return None
+        if out is None and self.manifest.output == "bf16":
+            out = x.new_empty((known.rows, self.manifest.n))
+        elif out is None:
             out = new_output(self.manifest, x, known.rows)
         values = self._none.copy()
         at_x, at_weights, at_offsets, at_y = self._at
@@ -226,14 +241,14 @@ class Kernel:
             values[self._places[name]] = t.data_ptr()
         handle = _current_stream(known.device) if stream is None else stream_handle(stream)
         if status := self._launch(known.kernel, known.rows, self._pack(*values), handle):
-            self._driver.check(status)
+            self.driver.check(status)
         return out
 
     def _run_checked(
-        self, key: Any, x: Any, data: Any, offsets: Any, out: Any, stream: Any,
-        operands: dict[str, Any],
-    ) -> Any:  # fmt: skip
+        self, x: Any, data: Any, offsets: Any, out: Any, stream: Any, operands: dict[str, Any]
+    ) -> Any:
         """A call that is not known; if its tensors are torch's, it is from now on."""
+        asked = out
         if out is None:
             out = new_output(self.manifest, x, self._checks.rows_of(x))
         call = self._checks.check(x, data, offsets, out, operands)
@@ -249,22 +264,20 @@ class Kernel:
             handle = stream_handle(stream)
         if not call.rows:
             return out
-        if device not in self._devices:
-            self.prepare(device)
-        known = _Known(call.rows, device, self._devices[device])
+        known = _Known(call.rows, device, self.handle(device))
         values = [pointers.get(name, 0) for name in self._places]
         status = self._launch(known.kernel, known.rows, self._pack(*values), handle)
-        self._driver.check(status)
-        if key is not None and all(map(is_torch, (x, data, offsets, out, *operands.values()))):
+        self.driver.check(status)
+        if all(map(is_torch, (x, data, offsets, out, *operands.values()))):
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[key] = known
+            self._known[_key(x, data, offsets, asked, operands)] = known
         return out
 
     def _device_of(self, pointer: int) -> int:
         ordinal = ctypes.c_int()
-        library, handle = self._library, self._driver.handle
-        self._driver.check(library.mxfp4rt_device_of(handle, pointer, ordinal))
+        library, handle = self.driver.library, self.driver.handle
+        self.driver.check(library.mxfp4rt_device_of(handle, pointer, ordinal))
         return ordinal.value
 
     def error_word(self, device: int = 0, clear: bool = True) -> int:
@@ -273,7 +286,7 @@ class Kernel:
         if kernel is None:
             raise Error(f"the kernel was never made ready on device {device}.")
         word = ctypes.c_int32()
-        self._driver.check(self._library.mxfp4rt_error_word(kernel, int(clear), word))
+        self.driver.check(self.driver.library.mxfp4rt_error_word(kernel, int(clear), word))
         return word.value
 
     @property
@@ -293,10 +306,24 @@ class Kernel:
             raise Error("grouped_matmul: " + "; ".join(what or [f"unknown error {word}"]) + ".")
 
 
+def _key(x: Any, data: Any, offsets: Any, out: Any, operands: dict[str, Any]) -> tuple[Any, ...]:
+    """What the checks of a call depend on, of torch's tensors, but for their addresses."""
+    key = (
+        x.shape, x.dtype, x.is_contiguous(), x.device,
+        data.shape, data.dtype, data.is_contiguous(), data.device,
+        offsets.shape, offsets.dtype, offsets.is_contiguous(), offsets.device,
+    )  # fmt: skip
+    if out is not None:
+        key += (out.shape, out.dtype, out.is_contiguous(), out.device)
+    for name, t in operands.items():
+        key += (name, t.shape, t.dtype, t.is_contiguous(), t.device)
+    return key
+
+
 def _destroy(devices: dict[int, int], driver: DriverCalls) -> None:
     """Unload a kernel from a driver that is made of Python."""
     for kernel in devices.values():
-        load_runtime().mxfp4rt_kernel_destroy(kernel)
+        driver.library.mxfp4rt_kernel_destroy(kernel)
     driver.close()
 
 

@@ -24,6 +24,7 @@ from .formats import bfloat16
 from .kernels import kernel_for
 from .layout import BLOCK_BYTES, FOLDED_MAX, Layout, blocks_of
 from .problem import Problem
+from .runtime import Kernel
 from .weights import PackedWeights, Proof
 
 _OUTPUT = {torch.bfloat16: "bf16", torch.float32: "f32"}
@@ -134,15 +135,38 @@ def _fake(x: torch.Tensor, *arguments: Any, n: int, **options: Any) -> torch.Ten
     return x.new_empty((x.shape[0], n), dtype=dtype)
 
 
-def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
-    call = _Call(*arguments, **options)
-    rows = call.x.shape[0]
+_ready: dict[tuple[Any, ...], Kernel] = {}
+"""Kernels of calls that were checked."""
+_MOST_READY = 4096
+
+
+def _cuda(
+    x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
+    expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
+    out_dtype: torch.dtype | None = None,
+) -> torch.Tensor:  # fmt: skip
+    # What chooses the kernel; it knows which other tensors fit.
+    ids = None if expert_ids is None else expert_ids.shape
+    key = (x.shape, x.device, weights.shape, ids, n, order, scales, out_dtype)
+    operands = {} if expert_ids is None else {"expert_ids": expert_ids}
+    kernel = _ready.get(key)
+    if kernel is not None:
+        y = kernel.run_known(x, weights, offsets, None, None, operands)
+        if y is not None:
+            return y
+    call = _Call(x, weights, offsets, expert_ids, n=n, order=order, scales=scales,
+                 out_dtype=out_dtype)  # fmt: skip
+    rows = x.shape[0]
     if not rows:  # no kernel is needed, nor compiled
-        return call.x.new_empty((0, call.problem.n), dtype=call.dtype)
+        return x.new_empty((0, n), dtype=call.dtype)
     if call.problem.groups == 0:
         raise Error(f"there are no groups, so x must have no rows, got {rows}.")
-    kernel = kernel_for(call.problem, rows, call.x.device.index)
-    return kernel(call.x, call.weights, call.offsets, expert_ids=call.expert_ids)
+    kernel = kernel_for(call.problem, rows, x.device.index)
+    y = kernel(x, call.weights, offsets, expert_ids=expert_ids)
+    if len(_ready) >= _MOST_READY:
+        _ready.clear()
+    _ready[key] = kernel
+    return y
 
 
 def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:

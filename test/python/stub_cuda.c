@@ -95,6 +95,9 @@ Result cuMemsetD32_v2(uintptr_t target, unsigned value, size_t count) {
     ((unsigned *)target)[i] = value;
   return 0;
 }
+Result cuMemcpyHtoD_v2(uintptr_t target, const void *source, size_t size) {
+  return memcpy((void *)target, source, size), 0;
+}
 Result cuMemcpyDtoH_v2(void *target, uintptr_t source, size_t size) {
   return memcpy(target, (void *)source, size), 0;
 }

@@ -30,7 +30,7 @@ SKIPPED = {
     "build/bin/core-test": "a test; named here, run by tools/check",
     "build/bin/llvm-lit": "likewise; test/tools/one-test.test runs it",
     ".venv/bin/python -m pytest": "likewise",
-    "cmake": "test/package installs, and builds the example",
+    "cmake": "test/package installs, and builds and runs the examples",
     "MXFP4_KERNELS=kernels python serve.py": "a program of the user's",
     "mxfp4 bench": "needs a GPU; test_bench.py",
     "import torch\n\nx_gpu": "needs a GPU",

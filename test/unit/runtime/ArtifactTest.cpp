@@ -21,6 +21,8 @@ TEST(RuntimeArtifact, TellsWhatItsKernelTakes) {
   EXPECT_STREQ(mxfp4rt_artifact_entry(artifact.get()), "mxfp4_grouped_matmul");
   EXPECT_STREQ(mxfp4rt_artifact_target(artifact.get()), "sm_90a");
   EXPECT_STREQ(mxfp4rt_artifact_ptx(artifact.get()), ptx());
+  EXPECT_STREQ(mxfp4rt_artifact_layout(artifact.get()),
+               "order=spread scales=folded");
   EXPECT_EQ(Json::parse(mxfp4rt_artifact_manifest(artifact.get())),
             matmul(true, true));
   EXPECT_EQ(mxfp4rt_artifact_workspace(artifact.get()), 8U);
@@ -60,6 +62,8 @@ TEST(RuntimeArtifact, RowsAreLimitedByTheTilesThatAKernelCounts) {
   EXPECT_EQ(rows.highest, INT64_MAX);
   // A kernel that is no matmul counts rows alone.
   manifest.erase("problem");
+  manifest.erase("weights");
+  EXPECT_STREQ(mxfp4rt_artifact_layout(read(manifest).get()), "");
   EXPECT_EQ(mxfp4rt_artifact_rows(read(manifest).get()).most, 2147483647);
 }
 

@@ -24,6 +24,7 @@ inline Json matmul(bool workspace = false, bool maps = false) {
     "entry": "mxfp4_grouped_matmul", "target": "sm_90a",
     "problem": {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16",
                 "expert_ids": false, "rows_hint": [1, 64]},
+    "weights": {"order": "spread", "scales": "folded"},
     "schedule": {"tile": {"rows": 64, "tokens": 8}},
     "launch": {"block": [128, 1, 1], "cluster": [1, 1, 1],
                "dynamic_shared_bytes": 65536,

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Launching several kernels, such as those of a layer, at the price of one call."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+from collections.abc import Sequence
+
+from .errors import Error
+from .runtime import Kernel
+
+
+class Chain:
+    """Kernels that are launched one behind the other on a stream of one device.
+
+    For operators that have checked their tensors: a chain takes addresses, and checks only what
+    the library does (null, alignment, the number of rows) before it launches the first kernel. A
+    chain may be used from several threads, and captured in a CUDA graph.
+
+    Args:
+        kernels: in order; one may occur several times.
+        device: CUDA ordinal, on which they are made ready.
+
+    Raises:
+        Error: if there is no kernel, or one cannot be made ready.
+    """
+
+    def __init__(self, kernels: Sequence[Kernel], device: int = 0) -> None:
+        if not kernels:
+            raise Error("a chain needs at least one kernel.")
+        self._kernels = list(kernels)
+        self._handles = [kernel.handle(device) for kernel in self._kernels]
+        counts = [len(kernel.manifest.arguments) for kernel in self._kernels]
+        self._starts = [sum(counts[:i]) for i in range(len(counts))]
+        self.size = sum(counts)
+        self._values = (ctypes.c_uint64 * self.size)()
+        self._calls = (ctypes.c_uint64 * (3 * len(counts)))()
+        base, word = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
+        self._addresses = [base + word * start for start in self._starts]
+        self._pack_values = struct.Struct(f"={self.size}Q").pack_into
+        self._pack_calls = struct.Struct("=" + "QqQ" * len(counts)).pack_into
+        self._lock = threading.Lock()
+
+    def place(self, number: int, name: str) -> int:
+        """Where the address for an argument of a kernel stands in the list of values.
+
+        Raises:
+            Error: if the kernel takes no such argument from its caller.
+        """
+        arguments = self._kernels[number].manifest.arguments
+        for i, argument in enumerate(arguments):
+            if argument.name == name and argument.provider == "caller":
+                return self._starts[number] + i
+        takes = ", ".join(a.name for a in arguments if a.provider == "caller")
+        raise Error(f"kernel {number} of the chain takes no {name}; it takes {takes}.")
+
+    def launch(self, rows: Sequence[int], values: Sequence[int], stream: int) -> None:
+        """Launch all kernels and return at once.
+
+        Args:
+            rows: of each kernel; one with none is left out.
+            values: ``size`` device addresses, see `place`; all others are 0.
+            stream: the handle of a stream of the device.
+
+        Raises:
+            Error: if the library refuses a launch; none has happened then, unless the driver
+                refused it.
+        """
+        parts = zip(self._handles, rows, self._addresses, strict=True)
+        calls = [number for part in parts for number in part]
+        driver = self._kernels[0].driver
+        with self._lock:  # the driver copies the values before it returns
+            self._pack_values(self._values, 0, *values)
+            self._pack_calls(self._calls, 0, *calls)
+            status = driver.library.mxfp4rt_launch_all(self._calls, len(self._handles), stream)
+        driver.check(status)
