@@ -243,10 +243,12 @@ MXFP4RT_API void mxfp4rt_kernel_destroy(mxfp4rt_kernel *kernel);
 /** Launches the kernel on a stream (a CUstream or cudaStream_t; null is the
  *  default stream) and returns without waiting for it.
  *
- *  `rows` is the number of rows, 0 to `most`; with 0 nothing is launched.
- *  `values` are mxfp4rt_argument_count values in the order of the arguments;
- *  those of the launcher's arguments are not read, and nothing is kept of any.
- *  Memory must have the shape that the argument says, with this number of rows.
+ *  `rows` is the number of rows, 0 to `most`. With 0 nothing is launched,
+ * unless the kernel's grid is one CTA: it has an outcome then, too, and memory
+ * of rows may be null. `values` are mxfp4rt_argument_count values in the order
+ * of the arguments; those of the launcher's arguments are not read, and nothing
+ * is kept of any. Memory must have the shape that the argument says, with this
+ * number of rows.
  *
  *  The launch may begin before the work ahead of it on the stream has ended
  *  (programmatic stream serialization); the kernel itself waits for that work

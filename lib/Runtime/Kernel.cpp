@@ -159,17 +159,22 @@ void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
          "rows must be 0 to " + std::to_string(manifest.mostRows) +
              " for this kernel, got " + std::to_string(rows) +
              "; pass fewer at a time, or compile a kernel for so many.");
-  if (rows == 0)
+  if (!manifest.grid.launches(rows))
     return;
-  for (size_t i = 0; i < manifest.arguments.size(); ++i)
-    if (manifest.arguments[i].role == Argument::Role::Caller)
-      checkValue(manifest.arguments[i], values[i]);
+  for (size_t i = 0; i < manifest.arguments.size(); ++i) {
+    const Argument &argument = manifest.arguments[i];
+    // Memory of no bytes has no address.
+    const bool isEmpty = rows == 0 && !argument.shape.empty() &&
+                         argument.shape[0] == MXFP4RT_ROWS;
+    if (argument.role == Argument::Role::Caller && !isEmpty)
+      checkValue(argument, values[i]);
+  }
 }
 
 void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
                     std::optional<StreamState> &state) {
   const Manifest &manifest = artifact->manifest;
-  if (rows == 0)
+  if (!manifest.grid.launches(rows))
     return;
   if (workspaces && !state)
     state = StreamState::get(driver, stream);

@@ -54,6 +54,11 @@ struct Grid {
   /// Rows for each CTA, and CTAs in y.
   uint32_t rows = 1, y = 1;
 
+  /// Whether a number of rows is launched: a kernel of one CTA has an outcome
+  /// without rows, too.
+  bool launches(int64_t launchRows) const {
+    return launchRows > 0 || rule == Rule::One;
+  }
   /// CTAs in x.
   uint32_t x(int64_t launchRows, int multiprocessors) const;
 };

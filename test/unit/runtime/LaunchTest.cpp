@@ -78,6 +78,23 @@ TEST_F(RuntimeTest, NoRowsLaunchNothing) {
   EXPECT_TRUE(stub.launches.empty());
 }
 
+TEST_F(RuntimeTest, OneCtaIsLaunchedWithoutRows) {
+  Json manifest = matmul();
+  manifest["launch"]["grid"] = {{"rule", "one"}};
+  const KernelPtr kernel = create(manifest);
+  std::vector<mxfp4rt_value> given = values(0);
+  given[3] = at(0);
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 0, given.data(), nullptr), 0);
+  ASSERT_EQ(stub.launches.size(), 1U);
+  EXPECT_EQ(stub.launches[0].number(5), 0U);
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 1, given.data(), nullptr),
+            MXFP4RT_INVALID);
+  given[2] = at(0);
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 0, given.data(), nullptr),
+            MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("offsets is null"));
+}
+
 TEST_F(RuntimeTest, GridsFollowTheirRules) {
   Json manifest = matmul();
   Json &grid = manifest["launch"]["grid"];
