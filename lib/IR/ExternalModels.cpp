@@ -34,8 +34,11 @@ struct DestinationModel
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const bufferization::AnalysisState &) const {
     // No result depends on the values of an output operand, so that
-    // bufferization need not copy them.
-    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
+    // bufferization need not copy them; but rows that nothing is scattered to
+    // keep theirs.
+    auto matmul = dyn_cast<GroupedMatmulOp>(op);
+    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand) ||
+           (matmul && (matmul.getScatter() || matmul.getGather()));
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
@@ -60,6 +63,8 @@ struct DestinationModel
     OperationState clone(op->getLoc(), op->getName(), operands, TypeRange(),
                          op->getDiscardableAttrDictionary().getValue());
     clone.propertiesAttr = op->getPropertiesAsAttribute();
+    for (Region &region : op->getRegions())
+      clone.addRegion()->takeBody(region);
     rewriter.create(clone);
     bufferization::replaceOpWithBufferizedValues(rewriter, op, outputs);
     return success();
@@ -108,6 +113,12 @@ public:
     return arith::CeilDivUIOp::create(b, loc, cast<Value>(extent), index(by))
         .getResult();
   }
+  OpFoldResult twice(OpFoldResult extent) {
+    if (std::optional<int64_t> value = getConstantIntValue(extent))
+      return b.getIndexAttr(2 * *value);
+    return arith::MulIOp::create(b, loc, cast<Value>(extent), index(2))
+        .getResult();
+  }
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, loc, value);
   }
@@ -143,8 +154,15 @@ private:
   void verifyShapes(GroupedMatmulOp op, Checks &checks) const {
     Value x = op.getActivations(), y = op.getInit(), w = op.getWeights()[0];
     OpFoldResult n = checks.mixedSize(y, 1), k = checks.mixedSize(x, 1);
-    checks.requireSize(y, 0, checks.mixedSize(x, 0),
-                       "output and activations must have as many rows");
+    if (op.takesPairs())
+      n = checks.twice(n);
+    OpFoldResult count = checks.mixedSize(op.getRowSource(), 0);
+    if (!op.getScatter())
+      checks.requireSize(y, 0, count,
+                         "output and activations must have as many rows");
+    else
+      checks.requireSize(op.getScatter(), 0, count,
+                         "rows to scatter to must be as many as rows");
     if (auto dynamicK = dyn_cast<Value>(k))
       checks.require(
           checks.equal(arith::RemUIOp::create(checks.b, checks.loc, dynamicK,
@@ -203,9 +221,14 @@ private:
               "offsets must not decrease");
           scf::YieldOp::create(body, loc);
         });
-    checks.require(
-        checks.equal(offset(b, groups), checks.size(op.getActivations(), 0)),
-        "offsets must end at the number of rows");
+    Value rows = checks.size(op.getRowSource(), 0);
+    if (op.getGather())
+      checks.require(arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle,
+                                           offset(b, groups), rows),
+                     "offsets must not end behind the number of rows");
+    else
+      checks.require(checks.equal(offset(b, groups), rows),
+                     "offsets must end at the number of rows");
   }
 
   void verifyIds(GroupedMatmulOp op, Checks &checks) const {

@@ -17,7 +17,7 @@ using namespace mxfp4;
 //===----------------------------------------------------------------------===//
 
 MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
-  return {op.getActivationsType().getDimSize(0),
+  return {cast<ShapedType>(op.getRowSource().getType()).getDimSize(0),
           op.getNumExperts(),
           op.getNumGroups(),
           op.getN(),
@@ -65,6 +65,12 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
        [](const Sizes &s) { return words(s, 1); }},
       {"workspace", "a workspace", Provider::Launcher, true, 1,
        [](const Sizes &s) { return words(s, 2); }},
+      {"gather", "rows to gather", Provider::Caller, true, 1,
+       [](const Sizes &s) { return words(s, s.rows); }},
+      {"scatter", "rows to scatter to", Provider::Caller, true, 1,
+       [](const Sizes &s) { return words(s, s.rows); }},
+      // Each by its own type.
+      {"epilogue", "epilogue operands", Provider::Caller, true, 2, nullptr},
   };
   static_assert(
       std::size(operands) ==
@@ -83,10 +89,11 @@ static int64_t elementBytes(Type element) {
   return isa<BlockType>(element) ? 1 : element.getIntOrFloatBitWidth() / 8;
 }
 
-/// Kernels with wgmma read activations through TMA.
+/// Kernels with wgmma read activations through TMA, unless they gather them.
 static bool readsThroughTma(GroupedMatmulOp op) {
   ScheduleAttr schedule = op.getScheduleAttr();
-  return schedule && schedule.getInstruction() == Instruction::Wgmma;
+  return schedule && schedule.getInstruction() == Instruction::Wgmma &&
+         !op.getGather();
 }
 
 static Type tensorMapOf(GroupedMatmulOp op) {
@@ -99,20 +106,32 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
   MLIRContext *context = op.getContext();
   SmallVector<KernelArgument> arguments;
   for (auto [i, operand] : llvm::enumerate(matmulOperands()))
-    for (Value value : op.getODSOperands(i)) {
+    for (auto [j, value] : llvm::enumerate(op.getODSOperands(i))) {
       auto type = cast<MemRefType>(value.getType());
-      const int64_t align =
-          operand.alignedElements * elementBytes(type.getElementType());
-      const auto attr = ArgAttr::get(context, operand.name, operand.provider,
-                                     align, MemRefType(), false);
+      // A kernel reads pairs of columns of what has columns.
+      const int64_t elements =
+          operand.type || type.getRank() == 2 ? operand.alignedElements : 1;
+      std::string name = operand.name.str();
+      if (!operand.type)
+        name += std::to_string(j);
+      const auto attr = ArgAttr::get(
+          context, name, operand.provider,
+          elements * elementBytes(type.getElementType()), MemRefType(), false);
       if (i == 0 && readsThroughTma(op))
         arguments.push_back({tensorMapOf(op), attr.mapping(type)});
       else
         arguments.push_back({type, attr});
     }
-  arguments.push_back({IntegerType::get(context, 32),
-                       ArgAttr::get(context, "rows", Provider::Launcher,
-                                    /*align=*/1, MemRefType(), false)});
+  auto number = [&](StringRef name) {
+    arguments.push_back({IntegerType::get(context, 32),
+                         ArgAttr::get(context, name, Provider::Launcher,
+                                      /*align=*/1, MemRefType(), false)});
+  };
+  number("rows");
+  if (op.getGather())
+    number("x_rows");
+  if (op.getScatter())
+    number("y_rows");
   return arguments;
 }
 

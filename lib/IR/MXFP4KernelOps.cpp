@@ -185,7 +185,33 @@ LogicalResult StoreTileOp::verify() {
                             "and element type bf16 or f32 in global memory, "
                             "but got "
                          << type;
+  const auto isPlainGlobal = [](Value operand) {
+    auto buffer = cast<MemRefType>(operand.getType());
+    return buffer.getLayout().isIdentity() && !isShared(buffer) &&
+           (buffer.getRank() == 0 || isPlain(buffer));
+  };
+  for (Value operand : getEpilogueOperands())
+    if (!isPlainGlobal(operand))
+      return emitOpError() << "requires contiguous epilogue operands in global "
+                              "memory, but got "
+                           << operand.getType();
+  const int64_t dynamic = ShapedType::kDynamic;
+  if (failed(verifyEpilogueOperands(*this, getEpilogueOperands(), dynamic,
+                                    dynamic, getN())))
+    return failure();
+  if (!getExpert() &&
+      (getOrNone() ||
+       llvm::any_of(getEpilogueOperands(), [](Value operand) {
+         return epilogueOperandOf(operand.getType()) ==
+                EpilogueOperand::PerColumn;
+       })))
+    return emitOpError("requires the expert whose columns its epilogue has "
+                       "values for");
   return verifyAccumulator(*this, getAccumulator().getType(), getSchedule());
+}
+
+LogicalResult StoreTileOp::verifyRegions() {
+  return verifyEpilogueRegion(*this, getEpilogue(), getEpilogueOperands());
 }
 
 LogicalResult LoadCodesOp::verify() {

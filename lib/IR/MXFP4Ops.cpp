@@ -181,7 +181,7 @@ static LogicalResult verifyGroups(GroupedMatmulOp op) {
                                "got "
                             << sizes.groups + 1 << " entries";
   for (auto [i, operand] : llvm::enumerate(matmulOperands())) {
-    if (!operand.isOptional)
+    if (!operand.isOptional || !operand.type)
       continue;
     const MemRefType type = operand.type(sizes);
     for (Value value : op.getODSOperands(i))
@@ -203,10 +203,14 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError() << "requires an output of rank 2 and element type "
                             "bf16 or f32, but got "
                          << getOutputType();
-  if (!compatible(getActivationsType().getDimSize(0),
-                  getOutputType().getDimSize(0)))
-    return emitOpError() << "requires as many output rows as activation rows, "
-                         << getActivationsType().getDimSize(0) << ", but got "
+  const int64_t rows = shaped(getRowSource()).getRank() == 1 || !getGather()
+                           ? shaped(getRowSource()).getDimSize(0)
+                           : dynamic;
+  if (!getScatter() && !compatible(rows, getOutputType().getDimSize(0)))
+    return emitOpError() << "requires as many output rows as "
+                         << (getGather() ? "rows to gather, "
+                                         : "activation rows, ")
+                         << rows << ", but got "
                          << getOutputType().getDimSize(0);
   if (const int64_t k = getK();
       !ShapedType::isDynamic(k) && (k <= 0 || k % kScaleBlock != 0))
@@ -214,6 +218,8 @@ LogicalResult GroupedMatmulOp::verify() {
                             "scale for each 32 values), but got "
                          << k;
   if (failed(verifyWeights(*this)) || failed(verifyGroups(*this)) ||
+      failed(verifyEpilogueOperands(*this, getEpilogueOperands(),
+                                    getNumExperts(), rows, getN())) ||
       failed(verifyDestinationStyle(*this)))
     return failure();
   if (ScheduleAttr attr = getScheduleAttr()) {
@@ -225,6 +231,10 @@ LogicalResult GroupedMatmulOp::verify() {
       return emitOpError() << "has a schedule that cannot run: it " << problem;
   }
   return success();
+}
+
+LogicalResult GroupedMatmulOp::verifyRegions() {
+  return verifyEpilogueRegion(*this, getEpilogue(), getEpilogueOperands());
 }
 
 //===----------------------------------------------------------------------===//

@@ -90,6 +90,12 @@ std::string readBool(StringRef value, bool &into) {
   return "";
 }
 
+/// Whether a word of a problem says that an operand is there.
+bool isWord(const MatmulOperand &operand) {
+  return operand.type && operand.isOptional &&
+         operand.provider == Provider::Caller;
+}
+
 /// The key that says whether an operand is there.
 std::string wordOf(const MatmulOperand &operand) {
   std::string word = operand.name.str();
@@ -163,7 +169,7 @@ static std::vector<Field> fieldsOf(ProblemSpec &spec) {
                                {"k", integer(spec.k)},
                                {"groups", integer(spec.groups)}};
   for (const MatmulOperand &operand : matmulOperands())
-    if (operand.isOptional && operand.provider == Provider::Caller)
+    if (isWord(operand))
       fields.push_back({wordOf(operand), has(operand.name.str())});
   fields.push_back(
       {"order", oneOf(spec.layout.order, "expects spread or nibble")});
@@ -184,7 +190,7 @@ std::vector<std::string> mxfp4::problemFields() {
 std::vector<std::string> mxfp4::optionalOperandFields() {
   std::vector<std::string> keys;
   for (const MatmulOperand &operand : matmulOperands())
-    if (operand.isOptional && operand.provider == Provider::Caller)
+    if (isWord(operand))
       keys.push_back(wordOf(operand));
   return keys;
 }
@@ -231,8 +237,10 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   auto &segments =
       op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
   for (auto [operand, segment] : llvm::zip_equal(matmulOperands(), segments)) {
-    segment = !operand.isOptional || operand.provider == Provider::Launcher ||
-              spec.operands.count(operand.name.str());
+    segment = operand.type &&
+              (!operand.isOptional ||
+               operand.provider == Provider::Launcher ||
+               spec.operands.count(operand.name.str()));
     if (segment)
       types.push_back(operand.type(sizes));
   }

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
-// LowerTiles.cpp, fragments in LowerFragments.cpp, asynchronous copies and
+// LowerTiles.cpp, stores in LowerStores.cpp, fragments in LowerFragments.cpp, asynchronous copies and
 // wgmma in LowerHopper.cpp, accumulators in LowerAccumulators.cpp, sums of K
 // slices in LowerSlices.cpp, functions of f32 in LowerMath.cpp, vectors in
 // memory in LowerVectors.cpp. What they share, arithmetic above all, is here.
@@ -89,9 +89,13 @@ mlir::FailureOr<int64_t> threadsOf(mlir::Operation *op);
 /// ptxas cannot overlap.
 void keepRolled(mlir::scf::ForOp loop);
 
-/// copy_weights, copy_activations, store_tile.
+/// copy_weights, copy_activations, locate_tile.
 void populateTileLowering(const mlir::LLVMTypeConverter &converter,
                           mlir::RewritePatternSet &patterns);
+
+/// store_tile.
+void populateStoreLowering(const mlir::LLVMTypeConverter &converter,
+                           mlir::RewritePatternSet &patterns);
 
 /// load_codes, load_scales, load_activations, mma, store_decoded,
 /// load_decoded.

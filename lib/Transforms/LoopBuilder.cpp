@@ -226,7 +226,7 @@ Value LoopBuilder::codePair(Value low, Value high) {
   return i8(op<arith::OrIOp>(low, op<arith::ShLIOp>(high, 4)));
 }
 
-Value LoopBuilder::offsetsAreGood(Value offsets, Value rows) {
+Value LoopBuilder::offsetsAreGood(Value offsets, Value rows, bool orLess) {
   const auto offset = [&](Value group) -> Value {
     // Signed: an offset below 0 must not look like a large one.
     return arith::IndexCastOp::create(b, b.getIndexType(),
@@ -235,7 +235,9 @@ Value LoopBuilder::offsetsAreGood(Value offsets, Value rows) {
   Value zero = index(0), groups = op<arith::SubIOp>(size(offsets, 0), 1);
   auto equal = arith::CmpIPredicate::eq;
   Value ends = op<arith::AndIOp>(compare(equal, offset(zero), zero),
-                                 compare(equal, offset(groups), rows));
+                                 compare(orLess ? arith::CmpIPredicate::sle
+                                                : equal,
+                                         offset(groups), rows));
   return reduce(zero, groups, ends, [&](Value group, Value good) {
     Value next = offset(op<arith::AddIOp>(group, 1));
     return op<arith::AndIOp>(

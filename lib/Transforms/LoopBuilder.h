@@ -98,9 +98,9 @@ public:
   Value encode(Value value, Value inverse);
   /// Two codes as a byte of the checkpoint.
   Value codePair(Value low, Value high);
-  /// Whether offsets go from 0 to `rows` without decreasing. A kernel that
-  /// trusted bad offsets would write out of bounds.
-  Value offsetsAreGood(Value offsets, Value rows);
+  /// Whether offsets go from 0 to `rows`, or with `orLess` to no more, without
+  /// decreasing. A kernel that trusted bad offsets would write out of bounds.
+  Value offsetsAreGood(Value offsets, Value rows, bool orLess = false);
   /// Position arithmetic: base plus bit groups.
   Value position(const PositionSum &sum, Value row, Value col);
   /// The bits of an input that these groups put into a position.

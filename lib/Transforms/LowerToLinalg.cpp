@@ -214,6 +214,10 @@ struct LowerGroupedMatmul : OpConversionPattern<GroupedMatmulOp> {
   LogicalResult
   matchAndRewrite(GroupedMatmulOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    if (op.hasEpilogue() || op.getGather() || op.getScatter())
+      return op.emitOpError("has an epilogue or maps of rows, which linalg is "
+                            "not made of yet; run mxfp4-lower-to-loops on "
+                            "memrefs instead");
     std::optional<BlockLayout> layout;
     if (op.getBlockType())
       layout = layoutOf(op.getWeights()[0]);

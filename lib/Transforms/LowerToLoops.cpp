@@ -35,12 +35,12 @@ public:
       : op(op), l(op), weights(l, op.getWeights()) {}
 
   void emit() {
-    n = l.size(op.getInit(), 1);
+    columns = l.size(op.getInit(), 1);
     k = l.size(op.getActivations(), 1);
     groups = l.op<arith::SubIOp>(l.size(op.getOffsets(), 0), 1);
     auto bad = [&] { report(1); };
     l.ifThen(
-        l.offsetsAreGood(op.getOffsets(), l.size(op.getActivations(), 0)),
+        l.offsetsAreGood(op.getOffsets(), countRows(), bool(op.getGather())),
         [&] { emitGroups(); },
         op.getError() ? function_ref<void()>(bad) : nullptr);
   }
@@ -57,9 +57,29 @@ private:
     l.store(l.op<arith::OrIOp>(word, bits), op.getError(), zero);
   }
 
+  /// Rows; none where there is no row to gather from.
+  Value countRows() {
+    Value rows = l.size(op.getRowSource(), 0);
+    if (!op.getGather())
+      return rows;
+    Value zero = l.index(0);
+    Value isEmpty = l.compare(arith::CmpIPredicate::eq,
+                              l.size(op.getActivations(), 0), zero);
+    return l.select(isEmpty, zero, rows);
+  }
+
+  /// An entry of a map of rows, and whether a buffer has such a row.
+  std::pair<Value, Value> mapped(Value map, Value row, Value buffer) {
+    Value to = arith::IndexCastOp::create(l.b, l.b.getIndexType(),
+                                          l.load(map, row));
+    return {to, l.compare(arith::CmpIPredicate::ult, to, l.size(buffer, 0))};
+  }
+
   void emitGroups() {
-    // One decoded row of weights, used by every row of the group.
-    auto rowType = MemRefType::get(ShapedType::kDynamic, l.b.getF32Type());
+    // The decoded rows of weights for a column of the output, used by every row
+    // of the group.
+    auto rowType =
+        MemRefType::get({sums(), ShapedType::kDynamic}, l.b.getF32Type());
     decoded = memref::AllocOp::create(l.b, rowType, ValueRange(k));
     l.loop(groups, [&](Value group) {
       Value begin = offset(group);
@@ -90,46 +110,102 @@ private:
 
   void zero(Value begin, Value end) {
     l.loop(begin, end, [&](Value row) {
-      l.loop(n, [&](Value column) { storeResult(l.f32(0), row, column); });
+      l.loop(columns,
+             [&](Value column) { storeResult(l.f32(0), row, column); });
     });
   }
 
+  /// Columns of sums that make one of the output.
+  int64_t sums() { return op.takesPairs() ? 2 : 1; }
+  Value sumColumn(Value column, int64_t number) {
+    if (sums() == 1)
+      return column;
+    return l.op<arith::AddIOp>(l.op<arith::MulIOp>(column, sums()), number);
+  }
+
   void multiply(Value expert, Value begin, Value end) {
-    l.loop(n, [&](Value column) {
-      decodeRow(expert, column);
+    l.loop(columns, [&](Value column) {
+      for (int64_t i = 0; i < sums(); ++i)
+        decodeRow(expert, sumColumn(column, i), l.index(i));
       l.loop(begin, end, [&](Value row) {
-        Value sum = l.reduce(
-            l.index(0), k, l.f32(0), [&](Value at, Value sum) -> Value {
-              Value x = l.widen(l.load(op.getActivations(), {row, at}));
-              Value w = l.load(decoded, at);
-              return l.op<arith::AddFOp>(sum, l.op<arith::MulFOp>(x, w));
-            });
-        storeResult(sum, row, column);
+        Value source = row;
+        if (op.getGather()) {
+          auto [from, exists] =
+              mapped(op.getGather(), row, op.getActivations());
+          reportUnless(exists, 4);
+          source = l.select(exists, from, l.index(0));
+        }
+        SmallVector<Value> arguments;
+        for (int64_t i = 0; i < sums(); ++i)
+          arguments.push_back(dot(source, l.index(i)));
+        storeResult(finish(arguments, expert, row, column), row, column);
       });
     });
   }
 
-  void decodeRow(Value expert, Value column) {
+  /// A row of activations times a decoded row of weights.
+  Value dot(Value source, Value number) {
+    return l.reduce(
+        l.index(0), k, l.f32(0), [&](Value at, Value sum) -> Value {
+          Value x = l.widen(l.load(op.getActivations(), {source, at}));
+          Value w = l.load(decoded, {number, at});
+          return l.op<arith::AddFOp>(sum, l.op<arith::MulFOp>(x, w));
+        });
+  }
+
+  /// The epilogue of sums, which its operands' values are added to.
+  Value finish(SmallVector<Value> &arguments, Value expert, Value row,
+               Value column) {
+    if (!op.hasEpilogue())
+      return arguments[0];
+    for (Value operand : op.getEpilogueOperands())
+      switch (epilogueOperandOf(operand.getType())) {
+      case EpilogueOperand::Scalar:
+        arguments.push_back(l.widen(l.load(operand, {})));
+        break;
+      case EpilogueOperand::PerRow:
+        arguments.push_back(l.widen(l.load(operand, row)));
+        break;
+      case EpilogueOperand::PerColumn:
+        for (int64_t i = 0; i < sums(); ++i)
+          arguments.push_back(
+              l.widen(l.load(operand, {expert, sumColumn(column, i)})));
+      }
+    return cloneEpilogue(l.b, op.getEpilogue()[0], arguments);
+  }
+
+  void reportUnless(Value condition, int bits) {
+    if (op.getError())
+      l.ifThen(condition, [] {}, [&] { report(bits); });
+  }
+
+  void decodeRow(Value expert, Value column, Value number) {
     l.loop(l.op<arith::DivUIOp>(k, kScaleBlock), [&](Value slice) {
       Value scale = l.scaleValue(weights.scale(expert, column, slice));
       Value base = l.op<arith::MulIOp>(slice, kScaleBlock);
       l.loop(l.index(kScaleBlock), [&](Value i) {
         Value at = l.op<arith::AddIOp>(base, i);
         Value code = weights.code(expert, column, at);
-        l.store(l.decode(code, scale), decoded, at);
+        l.store(l.decode(code, scale), decoded, {number, at});
       });
     });
   }
 
   void storeResult(Value value, Value row, Value column) {
-    l.store(l.roundTo(value, op.getOutputType().getElementType()), op.getInit(),
-            {row, column});
+    Value rounded = l.roundTo(value, op.getOutputType().getElementType());
+    if (!op.getScatter())
+      return l.store(rounded, op.getInit(), {row, column});
+    auto [to, exists] = mapped(op.getScatter(), row, op.getInit());
+    auto bad = [&] { report(4); };
+    l.ifThen(
+        exists, [&, to = to] { l.store(rounded, op.getInit(), {to, column}); },
+        op.getError() ? function_ref<void()>(bad) : nullptr);
   }
 
   GroupedMatmulOp op;
   LoopBuilder l;
   WeightAccess weights;
-  Value n, k, groups, decoded;
+  Value columns, k, groups, decoded;
 };
 
 //===----------------------------------------------------------------------===//

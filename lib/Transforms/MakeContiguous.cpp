@@ -103,7 +103,8 @@ struct Role {
 Role roleOf(GroupedMatmulOp op, OpOperand &operand) {
   const unsigned number = operand.getOperandNumber();
   Role role{"an operand", kernelSignature(op)[number].attr.getAlign(),
-            number >= op.getInitMutable().getOperandNumber()};
+            operand.get() == op.getInit() || operand.get() == op.getError() ||
+                operand.get() == op.getWorkspace()};
   for (auto [i, row] : llvm::enumerate(matmulOperands())) {
     const auto [first, length] = op.getODSOperandIndexAndLength(i);
     if (number >= first && number < first + length)

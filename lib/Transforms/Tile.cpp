@@ -18,6 +18,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/IRMapping.h"
 
 #include <map>
 
@@ -73,6 +74,7 @@ private:
   void bindArguments();
   Value emitTakesSideBySide(const Schedule &schedule, const Schedule &tall);
   void buildTiles(const Schedule &schedule);
+  void buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr);
   Value buildSums(ForTilesOp tile, const Schedule &schedule);
   Value buildKLoop(ForTilesOp tile, const Schedule &schedule);
   Value emitTileCount(const Schedule &schedule);
@@ -153,9 +155,26 @@ void KernelBuilder::buildTiles(const Schedule &schedule) {
     body.addArgument(b.getIndexType(), b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&body);
-  StoreTileOp::create(b, buildSums(tiles, schedule), output, tiles.getRow(),
-                      tiles.getColumn(), tiles.getValid(), attr);
+  buildStore(tiles, buildSums(tiles, schedule), attr);
   YieldOp::create(b);
+}
+
+void KernelBuilder::buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr) {
+  SmallVector<Value> operands;
+  for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
+    operands.push_back(findArgument(kernel, "epilogue" + std::to_string(i)));
+  const bool hasEpilogue = op.hasEpilogue();
+  auto store = StoreTileOp::create(
+      b, sums, output, tile.getRow(), tile.getColumn(), tile.getValid(),
+      hasEpilogue ? tile.getExpert() : Value(),
+      /*or_none=*/hasEpilogue && expertIds,
+      findArgument(kernel, "scatter"), findArgument(kernel, "y_rows"),
+      op.getScatter() ? error : Value(), operands, attr,
+      /*epilogueCount=*/hasEpilogue ? 1 : 0);
+  if (hasEpilogue) {
+    IRMapping mapping;
+    op.getEpilogue()[0].cloneInto(&store.getEpilogue()[0], mapping);
+  }
 }
 
 /// A tile without an expert multiplies nothing and stores zeros.
@@ -277,8 +296,10 @@ void TilePass::outline(GroupedMatmulOp op) {
 void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const Schedule schedule = op.getScheduleAttr().toSchedule();
-  Value rows = memref::DimOp::create(b, op.getActivations(), 0);
-  rows = arith::IndexCastOp::create(b, b.getI32Type(), rows);
+  const auto rowsOf = [&](Value buffer) -> Value {
+    return arith::IndexCastOp::create(b, b.getI32Type(),
+                                      memref::DimOp::create(b, buffer, 0));
+  };
   SmallVector<Value> arguments;
   for (auto [operand, type] :
        llvm::zip(op->getOperands(), kernel.getFunctionType().getInputs()))
@@ -286,7 +307,11 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
         isa<TensorMapType>(type)
             ? MakeTensorMapOp::create(b, cast<TensorMapType>(type), operand)
             : operand);
-  arguments.push_back(rows);
+  arguments.push_back(rowsOf(op.getRowSource()));
+  if (op.getGather())
+    arguments.push_back(rowsOf(op.getActivations()));
+  if (op.getScatter())
+    arguments.push_back(rowsOf(op.getInit()));
   const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *
                        schedule.ctasPerMultiprocessor;
   Value one = indexConstant(b, 1);

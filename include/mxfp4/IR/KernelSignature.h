@@ -40,7 +40,8 @@ struct MatmulOperand {
   bool isOptional;
   /// A kernel accesses as many neighbouring elements at once.
   int64_t alignedElements;
-  /// Shape and element type, for packed weights.
+  /// Shape and element type, for packed weights; null where each value of a
+  /// variadic operand has a type of its own.
   mlir::MemRefType (*type)(const MatmulSizes &sizes);
 };
 
@@ -54,7 +55,8 @@ struct KernelArgument {
 };
 
 /// The arguments of the kernel that an operation on packed memrefs becomes: one
-/// for each operand, and the number of rows.
+/// for each operand, and the number of rows. Where the first size of an
+/// argument is another number, `<argument>_rows` is one more.
 llvm::SmallVector<KernelArgument> kernelSignature(GroupedMatmulOp op);
 
 /// The arguments of a kernel that has been made; fails with a diagnostic if one

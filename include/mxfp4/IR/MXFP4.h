@@ -15,6 +15,7 @@
 
 #include "mxfp4/Core/Schedule.h"
 #include "mxfp4/Core/WeightLayout.h"
+#include "mxfp4/IR/Epilogue.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -66,7 +67,7 @@ namespace mxfp4 {
 
 /// Version of the dialect that bytecode carries. Files of versions 1 to this
 /// one can be read.
-inline constexpr uint64_t kBytecodeVersion = 1;
+inline constexpr uint64_t kBytecodeVersion = 2;
 
 /// The target that the closest `mxfp4.target` around an operation names, or the
 /// default.

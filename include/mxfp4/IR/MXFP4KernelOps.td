@@ -160,12 +160,17 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
   let hasVerifier = 1;
 }
 
-def MXFP4_StoreTileOp : MXFP4_Op<"store_tile"> {
-  let summary = "Round and store the accumulators of a tile";
+def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
+  let summary = "Finish, round and store the accumulators of a tile";
   let description = [{
     Stores the CTA's accumulators, weight rows `64*block ..` by tokens
     `row .. row+valid-1`, to `destination`, `R x N` bf16 (rounded to nearest
     even) or f32. Tokens from `valid` up and columns past N are not stored.
+
+    The epilogue is that of `mxfp4.grouped_matmul`, of expert `expert`; where
+    that may be -1 (`or_none`), its tiles are stored as zeros. With `scatter`
+    row r of the tile is stored at row `scatter[r]` of the destination, which
+    has `limit` rows; a row that it does not have sets bit 2 of the error word.
 
     Example:
 
@@ -173,18 +178,51 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile"> {
     mxfp4.store_tile %acc to %y[%row, %block] valid(%rows)
         {schedule = #mxfp4.schedule<...>}
         : vector<4x8x4xf32> to memref<?x5760xbf16>
+    mxfp4.store_tile %acc to %y[%row, %block] valid(%rows) expert(%e)
+        epilogue(%bias : memref<32x5760xbf16>) {
+    ^bb0(%sum: f32, %b: f32):
+      %s = arith.addf %sum, %b : f32
+      mxfp4.yield %s : f32
+    } {schedule = #mxfp4.schedule<...>}
+        : vector<4x8x4xf32> to memref<?x5760xbf16>
     ```
   }];
   let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
                        Arg<AnyStridedMemRef, "global memory",
                            [MemWrite]>:$destination,
                        Index:$row, Index:$block, Index:$valid,
+                       Optional<Index>:$expert, UnitAttr:$or_none,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead]>:$scatter,
+                       Optional<I32>:$limit,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$error,
+                       Arg<Variadic<AnyStridedMemRef>, "global memory",
+                           [MemRead]>:$epilogue_operands,
                        MXFP4_Schedule:$schedule);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);
   let assemblyFormat = [{
     $accumulator `to` $destination `[` $row `,` $block `]` `valid` `(` $valid `)`
+    (`expert` `(` $expert^ `)`)? (`or_none` $or_none^)?
+    (`scatter` `(` $scatter^ `:` type($scatter) `)` `limit` `(` $limit `)`)?
+    (`error` `(` $error^ `:` type($error) `)`)?
+    custom<Epilogue>($epilogue_operands, type($epilogue_operands), $epilogue)
     attr-dict `:` type($accumulator) `to` type($destination)
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether the epilogue makes one column of two, and the columns that the
+    /// accumulators have.
+    bool takesPairs() {
+      return ::mxfp4::epilogueTakesPairs(getEpilogue(), getEpilogueOperands());
+    }
+    int64_t getN() {
+      return ::llvm::cast<::mlir::MemRefType>(getDestination().getType())
+                 .getDimSize(1) *
+             (takesPairs() ? 2 : 1);
+    }
+  }];
 }
 
 //===----------------------------------------------------------------------===//

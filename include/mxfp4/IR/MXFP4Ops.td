@@ -30,11 +30,12 @@ class MXFP4_DestinationOp<string mnemonic, list<Trait> traits = []>
 defvar Shaped = AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
 
 def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
-    [AttrSizedOperandSegments]> {
+    [AttrSizedOperandSegments, IsolatedFromAbove]> {
   let summary = "Ragged matmul of bf16 rows with MXFP4 weights";
   let description = [{
     ```
-    Y[r, n] = round( sum_k X[r, k] * W[e(r)][n, k] )
+    S[r, n] = sum_k X[gather[r], k] * W[e(r)][n, k]
+    Y[scatter[r], n] = round( epilogue(S[r, n], ...) )
     ```
 
     Rows are sorted by group: group g is the rows `offsets[g] ..
@@ -52,13 +53,31 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
       value 2j in its low nibble) and scales `E x N x K/32` i8;
     - offsets: `G+1` i32, non-decreasing, from 0 to R; G = E without ids;
     - expert_ids: `G` i32, each from -1 to E-1;
+    - gather: `R` i32, the row of the activations (then `T x K`) for each row;
+      without it row r is row r, and T = R. With it the offsets may end before
+      R: rows behind the last offset are neither read nor stored. In place of a
+      row outside of 0 .. T-1 row 0 is read;
     - init: `R x N` bf16 or f32. Its values are not read;
+    - scatter: `R` i32, the row of the output (then `Q x N`) for each row, each
+      at most once; other rows of the output keep their values. A row outside
+      of 0 .. Q-1 is not stored;
     - error (memref form only): 1 i32. A kernel that finds bad offsets ORs 1
       into it and stores nothing; it ORs 2 for a bad id and does not store that
-      group's rows. Without it, bad groups are left alone in silence;
+      group's rows, and 4 for a row of gather or scatter that does not exist.
+      Without it, what is bad is left alone in silence;
     - workspace (memref form only): 2 i32, zeros. With it, a kernel may hand out
       its tiles as they are finished instead of in a fixed order; it leaves zeros
-      behind. Not for two executions at a time.
+      behind. Not for two executions at a time;
+    - epilogue operands, bf16 or f32: by their rank `E x N` (a value for each
+      expert and column), `R` (for each row), or a scalar of rank 0.
+
+    The epilogue is a region of scalar operations of `arith` and `math` on f32,
+    as the body of `linalg.generic`. Its arguments are the sum and the value of
+    each epilogue operand, its result is what is rounded and stored: the sums
+    are rounded nowhere else. With two arguments in place of one for the sum and
+    for each operand of rank 2 it works on pairs: columns 2n and 2n+1 yield
+    column n of an output of N/2 columns (gate and up, interleaved). Rows of id
+    -1 are zeros without it.
 
     `schedule` is attached by `mxfp4-choose-schedule` or by hand. Higher
     neighbours are `linalg.batch_matmul` after `arith.scaling_extf`
@@ -73,6 +92,18 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
         weights(%w : tensor<32x90x45x!mxfp4.block<spread, folded>>)
         offsets(%o : tensor<33xi32>)
         outs(%init : tensor<?x5760xbf16>) -> tensor<?x5760xbf16>
+    %h = mxfp4.grouped_matmul
+        activations(%x : tensor<?x2880xbf16>) gather(%token : tensor<?xi32>)
+        weights(%w : tensor<32x90x45x!mxfp4.block<spread, folded>>)
+        offsets(%o : tensor<33xi32>)
+        outs(%gated : tensor<?x2880xbf16>)
+        epilogue(%bias : tensor<32x5760xbf16>) {
+        ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32):
+          %g = arith.addf %gate, %gate_bias : f32
+          %u = arith.addf %up, %up_bias : f32
+          %p = arith.mulf %g, %u : f32
+          mxfp4.yield %p : f32
+        } -> tensor<?x2880xbf16>
     ```
   }];
   let arguments = (ins
@@ -83,9 +114,15 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Shaped:$init,
     Optional<AnyStridedMemRef>:$error,
     Optional<AnyStridedMemRef>:$workspace,
+    Optional<Shaped>:$gather,
+    Optional<Shaped>:$scatter,
+    Variadic<Shaped>:$epilogue_operands,
     OptionalAttr<MXFP4_Schedule>:$schedule
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
+  // None without an epilogue.
+  let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);
+  let hasRegionVerifier = 1;
   let builders = [
     // Without what is for kernels alone.
     OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$activations,
@@ -105,12 +142,15 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
   ];
   let assemblyFormat = [{
     `activations` `(` $activations `:` type($activations) `)`
+    (`gather` `(` $gather^ `:` type($gather) `)`)?
     `weights` `(` $weights `:` type($weights) `)`
     `offsets` `(` $offsets `:` type($offsets) `)`
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
     `outs` `(` $init `:` type($init) `)`
+    (`scatter` `(` $scatter^ `:` type($scatter) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     (`workspace` `(` $workspace^ `:` type($workspace) `)`)?
+    custom<Epilogue>($epilogue_operands, type($epilogue_operands), $epilogue)
     attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{
@@ -134,12 +174,26 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     }
     /// N, K, experts and groups as far as they are static
     /// (ShapedType::kDynamic otherwise).
-    int64_t getN() { return getOutputType().getDimSize(1); }
+    int64_t getN() {
+      const int64_t columns = getOutputType().getDimSize(1);
+      return takesPairs() && !::mlir::ShapedType::isDynamic(columns)
+                 ? 2 * columns
+                 : columns;
+    }
     int64_t getK() { return getActivationsType().getDimSize(1); }
     int64_t getNumExperts() { return getWeightsType().getDimSize(0); }
     int64_t getNumGroups() {
       int64_t size = getOffsetsType().getDimSize(0);
       return ::mlir::ShapedType::isDynamic(size) ? size : size - 1;
+    }
+    /// What has a row for each of the R rows.
+    ::mlir::Value getRowSource() {
+      return getGather() ? getGather() : getActivations();
+    }
+    bool hasEpilogue() { return !getEpilogue().empty(); }
+    /// Whether the epilogue makes one column of two.
+    bool takesPairs() {
+      return ::mxfp4::epilogueTakesPairs(getEpilogue(), getEpilogueOperands());
     }
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return getInitMutable();

@@ -1,0 +1,147 @@
+//===- Epilogue.cpp - What happens to sums before the store ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/IR/Epilogue.h"
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+EpilogueOperand mxfp4::epilogueOperandOf(Type type) {
+  return static_cast<EpilogueOperand>(
+      std::min<int64_t>(cast<ShapedType>(type).getRank(), 2));
+}
+
+/// Arguments of a region that takes so many sums.
+static size_t countArguments(ValueRange operands, size_t sums) {
+  size_t count = sums;
+  for (Value operand : operands)
+    count += epilogueOperandOf(operand.getType()) == EpilogueOperand::PerColumn
+                 ? sums
+                 : 1;
+  return count;
+}
+
+bool mxfp4::epilogueTakesPairs(MutableArrayRef<Region> regions,
+                               ValueRange operands) {
+  return !regions.empty() && !regions[0].empty() &&
+         regions[0].getNumArguments() == countArguments(operands, 2);
+}
+
+LogicalResult mxfp4::verifyEpilogueOperands(Operation *op, ValueRange operands,
+                                            int64_t experts, int64_t rows,
+                                            int64_t n) {
+  const auto fits = [](int64_t size, int64_t expected) {
+    return ShapedType::isDynamic(size) || ShapedType::isDynamic(expected) ||
+           size == expected;
+  };
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    auto type = cast<ShapedType>(operand.getType());
+    const Type element = type.getElementType();
+    const int64_t rank = type.getRank();
+    if ((element.isBF16() || element.isF32()) &&
+        (rank == 0 || (rank == 1 && fits(type.getDimSize(0), rows)) ||
+         (rank == 2 && fits(type.getDimSize(0), experts) &&
+          fits(type.getDimSize(1), n))))
+      continue;
+    InFlightDiagnostic error = op->emitOpError();
+    error << "requires epilogue operands of element type bf16 or f32 that have "
+             "one value (rank 0), one for each row (rank 1";
+    if (!ShapedType::isDynamic(rows))
+      error << ", " << rows;
+    error << ") or one for each expert and column (rank 2";
+    if (!ShapedType::isDynamic(experts) && !ShapedType::isDynamic(n))
+      error << ", " << experts << "x" << n;
+    return error << "), but operand " << i << " is " << type;
+  }
+  return success();
+}
+
+/// What of a region's operations cannot be in an epilogue, as the rest of a
+/// sentence; empty if all can.
+static std::string foreignTo(Operation &inner) {
+  const StringRef dialect = inner.getName().getDialectNamespace();
+  const auto isScalar = [](Type type) { return type.isIntOrIndexOrFloat(); };
+  if ((dialect == "arith" || dialect == "math") &&
+      inner.getNumRegions() == 0 &&
+      llvm::all_of(inner.getOperandTypes(), isScalar) &&
+      llvm::all_of(inner.getResultTypes(), isScalar))
+    return "";
+  return "requires scalar operations of arith and math in its epilogue, but "
+         "has " +
+         inner.getName().getStringRef().str();
+}
+
+LogicalResult mxfp4::verifyEpilogueRegion(Operation *op,
+                                          MutableArrayRef<Region> regions,
+                                          ValueRange operands) {
+  if (regions.empty())
+    return operands.empty()
+               ? success()
+               : op->emitOpError("has epilogue operands, but no epilogue");
+  if (regions.size() > 1 || !llvm::hasSingleElement(regions[0]))
+    return op->emitOpError("requires one epilogue of one block");
+  Block &body = regions[0].front();
+  const size_t single = countArguments(operands, 1),
+               pairs = countArguments(operands, 2);
+  if ((body.getNumArguments() != single && body.getNumArguments() != pairs) ||
+      !llvm::all_of(body.getArgumentTypes(),
+                    [](Type type) { return type.isF32(); }))
+    return op->emitOpError()
+           << "requires f32 arguments of its epilogue, " << single
+           << " (a sum, and a value of each operand) or on pairs of columns "
+           << pairs
+           << " (two of each that differ between them), but got arguments ("
+           << body.getArgumentTypes() << ")";
+  auto yield = dyn_cast_or_null<YieldOp>(body.empty() ? nullptr : &body.back());
+  if (!yield || yield.getNumOperands() != 1 ||
+      !yield.getOperand(0).getType().isF32())
+    return op->emitOpError("requires its epilogue to end with mxfp4.yield of "
+                           "one f32");
+  for (Operation &inner : body.without_terminator())
+    if (const std::string problem = foreignTo(inner); !problem.empty())
+      return op->emitOpError() << problem;
+  return success();
+}
+
+Value mxfp4::cloneEpilogue(OpBuilder &b, Region &region, ValueRange arguments) {
+  IRMapping mapping;
+  mapping.map(region.getArguments(), arguments);
+  for (Operation &op : region.front().without_terminator())
+    b.clone(op, mapping);
+  return mapping.lookupOrDefault(
+      region.front().getTerminator()->getOperand(0));
+}
+
+ParseResult mxfp4::parseEpilogue(
+    OpAsmParser &parser,
+    SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
+    SmallVectorImpl<Type> &types,
+    SmallVectorImpl<std::unique_ptr<Region>> &regions) {
+  if (failed(parser.parseOptionalKeyword("epilogue")))
+    return success();
+  if (succeeded(parser.parseOptionalLParen()) &&
+      (parser.parseOperandList(operands) || parser.parseColonTypeList(types) ||
+       parser.parseRParen()))
+    return failure();
+  return parser.parseRegion(*regions.emplace_back(std::make_unique<Region>()));
+}
+
+void mxfp4::printEpilogue(OpAsmPrinter &printer, Operation *,
+                          OperandRange operands, TypeRange types,
+                          MutableArrayRef<Region> regions) {
+  if (regions.empty())
+    return;
+  printer << "epilogue";
+  if (!operands.empty())
+    printer << "(" << operands << " : " << types << ")";
+  printer << " ";
+  printer.printRegion(regions[0]);
+}

@@ -1,0 +1,505 @@
+//===- LowerStores.cpp - Stores of tiles to NVVM --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Element e of a thread's 16 x 8 accumulator is (row, col) of `map`, with the
+// packed row permutation undone: rows are then columns of the output, and
+// elements e and e + 2 are neighbours there. Every store has a predicate and a
+// constant distance from the thread's first: a branch and an address for each
+// would take most of the time. Branches go around many, in tiles that may have
+// few tokens.
+//
+// Neighbours are what an epilogue on pairs takes, so that a thread has one
+// column for each of two tokens (elements 0 and 1). Threads g and g + 1 of
+// eight, which hold neighbouring columns of the output, exchange one value
+// each: then each of them stores two columns of one token at once.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelLowering.h"
+#include "PtxText.h"
+
+#include "mxfp4/Core/Schedule.h"
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// Values of the epilogue's operands, as f32.
+class EpilogueValues {
+public:
+  EpilogueValues(ImplicitLocOpBuilder &b, StoreTileOp op,
+                 StoreTileOp::Adaptor adaptor)
+      : b(b), a(b), op(op), adaptor(adaptor), n(op.getN()) {}
+
+  /// Loads what is the same for all tokens: for the columns (two neighbours
+  /// each) that the thread holds of its slices, `columns` of them.
+  void loadColumns(ArrayRef<Value> columns);
+  /// Values of a row for the operands that have one for each.
+  SmallVector<Value> loadRow(Value row);
+  /// The epilogue of the sums of both columns of a slice in a row: two values,
+  /// or one of a pair.
+  SmallVector<Value> finish(ArrayRef<Value> sums, int slice,
+                            ArrayRef<Value> ofRow);
+
+private:
+  MemRefType typeOf(unsigned operand) {
+    return cast<MemRefType>(op.getEpilogueOperands()[operand].getType());
+  }
+  Value load(unsigned operand, Value index);
+  Value widen(Value value);
+
+  ImplicitLocOpBuilder &b;
+  Arithmetic a;
+  StoreTileOp op;
+  StoreTileOp::Adaptor adaptor;
+  const int64_t n;
+  /// By operand: of a scalar one value, of columns two for each slice.
+  SmallVector<SmallVector<Value>> fixed;
+  Value isUsed;
+};
+
+/// Stores the accumulators of one thread.
+class TileStore {
+public:
+  TileStore(ImplicitLocOpBuilder &b, StoreTileOp op,
+            StoreTileOp::Adaptor adaptor)
+      : b(b), a(b), op(op), adaptor(adaptor),
+        schedule(op.getSchedule().toSchedule()),
+        type(cast<MemRefType>(op.getDestination().getType())),
+        n(type.getDimSize(1)), elementBytes(type.getElementTypeBitWidth() / 8),
+        pairs(op.takesPairs()),
+        exchanges(pairs && elementBytes == 2 && n % 2 == 0),
+        map(mmaAccumulator().permuteRows(BlockLayout::rowPermutation())),
+        epilogue(b, op, adaptor) {}
+
+  void emit();
+
+private:
+  int64_t slices() const { return schedule.warpRows() / 16; }
+  Value firstSlice(Value warp);
+  void locateThread();
+  /// Columns of sums from the thread's first to those of fragment `slice`.
+  int columnOffset(int slice) const {
+    return 16 * slice * schedule.sliceStride();
+  }
+  Value exists(int64_t columnOffset);
+  Value tokenRow(Value firstToken, int64_t token);
+  void emitColumns(int first, int count);
+  Value accumulator(int slice, int column, int element);
+  Value bits(Value value);
+  Value rounded(ArrayRef<Value> values);
+  Value guard(Value isValid, int64_t columns);
+  /// A place to store to: an address, a distance from it, and whether it is
+  /// there.
+  struct Place {
+    Value address, isValid;
+    int64_t row;
+  };
+  Place placeOf(int64_t token, Value mapped);
+  void storeTwo(const Place &place, int slice, ArrayRef<Value> values);
+  void storeOne(const Place &place, int slice, Value value);
+  void storeExchanged(const Place &place, int slice, ArrayRef<Value> values);
+  void reportMissing(Value isMissing);
+
+  ImplicitLocOpBuilder &b;
+  Arithmetic a;
+  StoreTileOp op;
+  StoreTileOp::Adaptor adaptor;
+  Schedule schedule;
+  MemRefType type;
+  /// Columns of the output.
+  const int64_t n, elementBytes;
+  const bool pairs, exchanges;
+  const FragmentMap map;
+  EpilogueValues epilogue;
+  /// First column of sums of this thread in the tile, its column of the output,
+  /// and the address of that in the row of the thread's first token (without a
+  /// map of rows) or in row 0 (with one).
+  Value firstColumn, outputColumn, address;
+  /// Of the tile's tokens, the first that the thread has sums of, and the first
+  /// that it stores.
+  Value heldToken, storedToken;
+  /// Where threads exchange values: whether this one stores the second token.
+  Value isOdd;
+  /// Tokens of the tile from the thread's first on; may be negative.
+  Value left;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The epilogue
+//===----------------------------------------------------------------------===//
+
+Value EpilogueValues::widen(Value value) {
+  if (value.getType().isF32())
+    return value;
+  return LLVM::FPExtOp::create(b, b.getF32Type(), value);
+}
+
+Value EpilogueValues::load(unsigned operand, Value index) {
+  const Type element = typeOf(operand).getElementType();
+  Value base = adaptor.getEpilogueOperands()[operand];
+  Value at = index ? a.offset(base, a.mul(a.toI64(index),
+                                          element.getIntOrFloatBitWidth() / 8))
+                   : base;
+  return LLVM::LoadOp::create(b, element, at);
+}
+
+void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
+  Value expert = adaptor.getExpert();
+  if (op.getOrNone()) {
+    Value zero = a.constant(b.getI32Type(), 0);
+    isUsed =
+        LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sge, expert, zero);
+    expert = a.select(isUsed, expert, zero);
+  }
+  for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands())) {
+    SmallVector<Value> &values = fixed.emplace_back();
+    switch (epilogueOperandOf(operand.getType())) {
+    case EpilogueOperand::PerRow:
+      break;
+    case EpilogueOperand::Scalar:
+      values.push_back(widen(load(i, Value())));
+      break;
+    case EpilogueOperand::PerColumn: {
+      const Type element = typeOf(i).getElementType();
+      const int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+      Value rowOfExpert = a.mul(a.toI64(expert), n);
+      for (Value column : columns) {
+        const auto at = [&](Value column) {
+          return a.offset(adaptor.getEpilogueOperands()[i],
+                          a.mul(a.add(rowOfExpert, a.toI64(column)), bytes));
+        };
+        const auto clamp = [&](Value column, int64_t last) -> Value {
+          return LLVM::UMinOp::create(b, column,
+                                      a.constant(b.getI32Type(), last));
+        };
+        if (n % 2 != 0) {
+          for (int next : {0, 1})
+            values.push_back(widen(LLVM::LoadOp::create(
+                b, element, at(clamp(a.add(column, next), n - 1)))));
+          continue;
+        }
+        Value both = LLVM::LoadOp::create(b, VectorType::get({2}, element),
+                                          at(clamp(column, n - 2)),
+                                          /*alignment=*/2 * bytes);
+        for (int next : {0, 1})
+          values.push_back(widen(LLVM::ExtractElementOp::create(
+              b, both, a.constant(b.getI32Type(), next))));
+      }
+    }
+    }
+  }
+}
+
+SmallVector<Value> EpilogueValues::loadRow(Value row) {
+  SmallVector<Value> values;
+  for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands()))
+    if (epilogueOperandOf(operand.getType()) == EpilogueOperand::PerRow)
+      values.push_back(widen(load(i, row)));
+  return values;
+}
+
+SmallVector<Value> EpilogueValues::finish(ArrayRef<Value> sums, int slice,
+                                          ArrayRef<Value> ofRow) {
+  if (op.getEpilogue().empty())
+    return SmallVector<Value>(sums);
+  const bool pairs = op.takesPairs();
+  SmallVector<Value> results;
+  for (int column = 0; column < (pairs ? 1 : 2); ++column) {
+    SmallVector<Value> arguments;
+    const auto add = [&](ArrayRef<Value> both) {
+      if (pairs)
+        llvm::append_range(arguments, both);
+      else
+        arguments.push_back(both[column]);
+    };
+    add(sums);
+    const Value *row = ofRow.begin();
+    for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands()))
+      switch (epilogueOperandOf(operand.getType())) {
+      case EpilogueOperand::Scalar:
+        arguments.push_back(fixed[i][0]);
+        break;
+      case EpilogueOperand::PerRow:
+        arguments.push_back(*row++);
+        break;
+      case EpilogueOperand::PerColumn:
+        add(ArrayRef(fixed[i]).slice(2 * slice, 2));
+      }
+    Value result = cloneEpilogue(b, op.getEpilogue()[0], arguments);
+    if (isUsed)
+      result = a.select(isUsed, result, LLVM::ConstantOp::create(
+                                            b, b.getF32FloatAttr(0.0f)));
+    results.push_back(result);
+  }
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// The store
+//===----------------------------------------------------------------------===//
+
+void TileStore::locateThread() {
+  Value warp = a.shr(a.thread(), 5), lane = a.lane();
+  Value warpAlongTokens = a.udiv(warp, schedule.warpsRows);
+  firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
+                      a.add(a.mul(firstSlice(warp), 16),
+                            a.sum(strides(map.lane, false), lane)));
+  heldToken = a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
+                    a.sum(strides(map.lane, true), lane));
+  storedToken = heldToken;
+  outputColumn = pairs ? a.shr(firstColumn, 1) : firstColumn;
+  if (exchanges) {
+    // Threads with even columns store the first token, others the second.
+    isOdd = a.andi(outputColumn, 1);
+    outputColumn = a.xori(outputColumn, isOdd);
+    storedToken = a.add(heldToken, isOdd);
+  }
+  Value start = a.toI64(outputColumn);
+  if (!adaptor.getScatter())
+    start = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), storedToken)), n),
+                  start);
+  address = LLVM::PtrToIntOp::create(
+      b, b.getI64Type(),
+      a.offset(adaptor.getDestination(), a.mul(start, elementBytes)));
+  left = LLVM::SubOp::create(b, adaptor.getValid(), storedToken);
+}
+
+void TileStore::emit() {
+  locateThread();
+  SmallVector<Value> sliceColumns;
+  for (int slice = 0; slice < slices(); ++slice)
+    sliceColumns.push_back(a.add(firstColumn, columnOffset(slice)));
+  if (!op.getEpilogue().empty())
+    epilogue.loadColumns(sliceColumns);
+  const int columns = schedule.warpTokens() / 8;
+  if (schedule.heightStep() == schedule.tileTokens)
+    return emitColumns(0, columns);
+  const int together = columns > 8 ? 4 : 2;
+  emitColumns(0, std::min(together, columns));
+  for (int first = together; first < columns; first += together) {
+    const int count = std::min(together, columns - first);
+    auto some = scf::IfOp::create(
+        b, a.ult(a.constant(b.getI32Type(), int64_t(8) * first),
+                 adaptor.getValid()));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(some.thenBlock());
+    emitColumns(first, count);
+  }
+}
+
+/// The row of all rows that the token is which lies so far behind another; one
+/// of the tile's where there is none.
+Value TileStore::tokenRow(Value firstToken, int64_t token) {
+  Type i32 = b.getI32Type();
+  Value last = a.add(
+      LLVM::UMaxOp::create(b, adaptor.getValid(), a.constant(i32, 1)), -1);
+  Value inTile = LLVM::UMinOp::create(b, a.add(firstToken, token), last);
+  return a.add(adaptor.getRow(), inTile);
+}
+
+/// Stores `count` times eight tokens. What it loads for them it loads ahead of
+/// all stores.
+void TileStore::emitColumns(int first, int count) {
+  const bool loadsRows =
+      llvm::any_of(op.getEpilogueOperands(), [](Value operand) {
+        return epilogueOperandOf(operand.getType()) == EpilogueOperand::PerRow;
+      });
+  SmallVector<SmallVector<Value>> ofRows;
+  SmallVector<Value> mapped;
+  for (int column = first; column < first + count; ++column)
+    for (int element = 0; element < 2; ++element) {
+      const int64_t token = 8 * column + map(element, 0).col;
+      ofRows.emplace_back();
+      if (loadsRows)
+        ofRows.back() = epilogue.loadRow(tokenRow(heldToken, token));
+      // Where threads exchange values, each stores one of two tokens.
+      if (op.getScatter() && !(exchanges && element == 1)) {
+        Value row = a.toI64(tokenRow(storedToken, token));
+        mapped.push_back(LLVM::LoadOp::create(
+            b, b.getI32Type(), a.offset(adaptor.getScatter(), a.mul(row, 4))));
+      }
+    }
+  size_t nextRow = 0, nextMapped = 0;
+  const auto place = [&](int64_t token) {
+    return placeOf(token, op.getScatter() ? mapped[nextMapped++] : Value());
+  };
+  for (int column = first; column < first + count; ++column) {
+    SmallVector<SmallVector<Value>> firsts(slices());
+    Place exchanged{};
+    if (exchanges)
+      exchanged = place(8 * column);
+    for (int element = 0; element < 2; ++element) {
+      ArrayRef<Value> ofRow = ofRows[nextRow++];
+      Place own{};
+      if (!exchanges)
+        own = place(8 * column + map(element, 0).col);
+      for (int slice = 0; slice < slices(); ++slice) {
+        const SmallVector<Value> values =
+            epilogue.finish({accumulator(slice, column, element),
+                             accumulator(slice, column, element + 2)},
+                            slice, ofRow);
+        if (exchanges && element == 0)
+          firsts[slice] = values;
+        else if (exchanges)
+          storeExchanged(exchanged, slice, {firsts[slice][0], values[0]});
+        else if (pairs)
+          storeOne(own, slice, values[0]);
+        else
+          storeTwo(own, slice, values);
+      }
+    }
+  }
+}
+
+/// See Schedule::firstSlice.
+Value TileStore::firstSlice(Value warp) {
+  if (schedule.instruction == Instruction::Wgmma)
+    return a.add(a.mul(a.udiv(warp, 4), 4 * slices()), a.urem(warp, 4));
+  return a.mul(a.urem(warp, schedule.warpsRows), slices());
+}
+
+/// Whether a column of sums is inside N; null if all are.
+Value TileStore::exists(int64_t columnOffset) {
+  const int64_t all = op.getN();
+  if (all % schedule.tileRows == 0)
+    return Value();
+  return a.ult(a.add(firstColumn, columnOffset), all);
+}
+
+Value TileStore::accumulator(int slice, int column, int element) {
+  return LLVM::ExtractValueOp::create(
+      b, adaptor.getAccumulator(), ArrayRef<int64_t>{slice, column, element});
+}
+
+/// A register's worth of output as an integer.
+Value TileStore::bits(Value value) {
+  const unsigned width =
+      cast<ShapedType>(value.getType()).getNumElements() * 8 * elementBytes;
+  return LLVM::BitcastOp::create(b, b.getIntegerType(width), value);
+}
+
+Value TileStore::rounded(ArrayRef<Value> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  Value packed =
+      LLVM::PoisonOp::create(b, VectorType::get({count}, b.getF32Type()));
+  for (auto [i, value] : llvm::enumerate(values))
+    packed = LLVM::InsertElementOp::create(b, packed, value,
+                                           a.constant(b.getI32Type(), i));
+  if (type.getElementType().isBF16())
+    packed = LLVM::FPTruncOp::create(
+        b, VectorType::get({count}, b.getBF16Type()), packed);
+  return bits(packed);
+}
+
+Value TileStore::guard(Value isValid, int64_t columns) {
+  Value inside = exists(columns);
+  return inside ? Value(LLVM::AndOp::create(b, isValid, inside)) : isValid;
+}
+
+/// The place of the thread's column in the row of a token.
+TileStore::Place TileStore::placeOf(int64_t token, Value mapped) {
+  // As signed.
+  Value isValid = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
+                                       a.constant(b.getI32Type(), token));
+  if (!mapped)
+    return {address, isValid, token};
+  Value isThere = a.ult(mapped, adaptor.getLimit());
+  if (adaptor.getError()) {
+    Value no = LLVM::ConstantOp::create(b, b.getBoolAttr(true));
+    reportMissing(LLVM::AndOp::create(
+        b, isValid, LLVM::XOrOp::create(b, isThere, no)));
+  }
+  // Where the row is not there, nobody looks at the address.
+  Value row = LLVM::ZExtOp::create(b, b.getI64Type(), mapped);
+  return {a.add(address, a.mul(row, n * elementBytes)),
+          LLVM::AndOp::create(b, isValid, isThere), 0};
+}
+
+void TileStore::reportMissing(Value isMissing) {
+  scf::IfOp::create(b, isMissing, [&](OpBuilder &then, Location loc) {
+    ImplicitLocOpBuilder inner(loc, then);
+    Value bit = Arithmetic(inner).constant(inner.getI32Type(), 4);
+    LLVM::AtomicRMWOp::create(inner, LLVM::AtomicBinOp::_or,
+                              adaptor.getError(), bit,
+                              LLVM::AtomicOrdering::monotonic);
+    scf::YieldOp::create(inner);
+  });
+}
+
+void TileStore::storeTwo(const Place &place, int slice,
+                         ArrayRef<Value> values) {
+  const int64_t offset =
+      (place.row * n + columnOffset(slice)) * elementBytes;
+  // With an even N a pair is aligned and never straddles the end.
+  if (n % 2 == 0) {
+    emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
+                offset, rounded(values));
+    return;
+  }
+  for (int i = 0; i < 2; ++i)
+    emitStoreIf(b, guard(place.isValid, columnOffset(slice) + i),
+                place.address, offset + i * elementBytes, rounded(values[i]));
+}
+
+void TileStore::storeOne(const Place &place, int slice, Value value) {
+  emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
+              (place.row * n + columnOffset(slice) / 2) * elementBytes,
+              rounded(value));
+}
+
+/// Of two tokens' values the thread keeps one and gives its neighbour the
+/// other.
+void TileStore::storeExchanged(const Place &place, int slice,
+                               ArrayRef<Value> values) {
+  Type i32 = b.getI32Type();
+  const auto constant = [&](int64_t value) { return a.constant(i32, value); };
+  Value mine = rounded(values);
+  // Neighbours in columns are four lanes apart.
+  Value theirs = NVVM::ShflOp::create(b, i32, constant(-1), mine, constant(4),
+                                      constant(31), NVVM::ShflKind::bfly,
+                                      /*return_value_and_is_valid=*/UnitAttr());
+  Value selector =
+      a.select(LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, isOdd,
+                                    constant(0)),
+               constant(0x3276), constant(0x5410));
+  Value both =
+      LLVM::CallIntrinsicOp::create(b, i32, b.getStringAttr("llvm.nvvm.prmt"),
+                                    ValueRange{mine, theirs, selector})
+          .getResult(0);
+  emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
+              (place.row * n + columnOffset(slice) / 2) * elementBytes, both);
+}
+
+namespace {
+
+struct LowerStoreTile : ConvertOpToLLVMPattern<StoreTileOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(StoreTileOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    TileStore(b, op, adaptor).emit();
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+} // namespace
+
+void mxfp4::populateStoreLowering(const LLVMTypeConverter &converter,
+                                  RewritePatternSet &patterns) {
+  patterns.add<LowerStoreTile>(converter);
+}
