@@ -87,6 +87,17 @@ static void printArgName(AsmPrinter &printer, StringRef name, bool nullable) {
     printer << " nullable";
 }
 
+/// Of a ring: the word, where it is so.
+static ParseResult parseFenced(AsmParser &parser, bool &fenced) {
+  fenced = succeeded(parser.parseOptionalKeyword("fenced"));
+  return success();
+}
+
+static void printFenced(AsmPrinter &printer, bool fenced) {
+  if (fenced)
+    printer << " fenced";
+}
+
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"
 #include "mxfp4/IR/MXFP4Enums.cpp.inc"
 

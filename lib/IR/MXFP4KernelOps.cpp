@@ -158,6 +158,47 @@ LogicalResult CopyActivationsOp::verify() {
   return verifyActivationStage(*this, getDestination());
 }
 
+/// Whether so many elements of a thread, of `warps` warps (0: unknown), cover a
+/// tile of so many rows, four to a warp and element.
+static bool coversTile(int64_t elements, int64_t warps, int64_t tokens) {
+  return warps == 0 || elements == (tokens + 4 * warps - 1) / (4 * warps);
+}
+
+LogicalResult LoadRowsOp::verify() {
+  auto map = cast<MemRefType>(getMap().getType());
+  if (map.getRank() != 1 || !isPlain(map) || isShared(map) ||
+      !map.getElementType().isInteger(32))
+    return emitOpError() << "requires a map of rank 1 and element type i32 in "
+                            "global memory, but got "
+                         << map;
+  if (getWarps() && *getWarps() < 1)
+    return emitOpError("requires at least one warp");
+  return success();
+}
+
+LogicalResult GatherActivationsOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  if (source.getRank() != 2 || !isPlain(source) || isShared(source) ||
+      !source.getElementType().isBF16() || source.getDimSize(1) % 32 != 0)
+    return emitOpError() << "requires a source of shape TxK, K a static "
+                            "multiple of 32, and element type bf16 in global "
+                            "memory, but got "
+                         << source;
+  if (failed(verifyActivationStage(*this, getDestination())))
+    return failure();
+  const int64_t tokens =
+      cast<MemRefType>(getDestination().getType()).getDimSize(1);
+  const int64_t elements = getRows().getType().getDimSize(0);
+  if ((getWarps() && *getWarps() < 1) ||
+      !coversTile(elements, getSharingWarps(), tokens))
+    return emitOpError() << "requires one row for every four of the " << tokens
+                         << " tokens that its warps share, but got " << elements
+                         << " a thread";
+  if (getBarriers() && !getWarp())
+    return emitOpError("requires the warps of a role to signal a barrier");
+  return success();
+}
+
 LogicalResult TileMatmulOp::verify() {
   if (failed(verifyWeightStage(*this, getWeights())) ||
       failed(verifyActivationStage(*this, getActivations())) ||

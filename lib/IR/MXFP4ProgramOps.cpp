@@ -31,7 +31,7 @@ static bool isGlobalWords(Value value, int64_t size) {
 void YieldOp::build(OpBuilder &, OperationState &) {}
 
 LogicalResult RingType::verify(function_ref<InFlightDiagnostic()> emitError,
-                               int64_t slots) {
+                               int64_t slots, bool) {
   if (slots < 2 || slots > 64)
     return emitError() << "requires 2 to 64 slots, but got " << slots;
   return success();

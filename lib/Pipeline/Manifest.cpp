@@ -8,7 +8,9 @@
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory of the
-//     stated `dtype` and `shape` ("rows" is the number of rows), aligned to
+//     stated `dtype` and `shape` ("rows" is the number of rows, and "x_rows",
+//     for example, the first size of x, which the argument of that name is
+//     told), aligned to
 //     `align` bytes; "tensor_maps" are one argument by value, 128 bytes for
 //     each of `boxes` one behind the other, that the driver encodes
 //     (cuTensorMapEncodeTiled) for that memory, innermost size first, the box,
@@ -29,7 +31,10 @@
 //   - finds in "function" the name of the function that was compiled, as its
 //     module spells it; "entry" is the name of the kernel, in PTX's characters;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
-//     2 a bad expert id (its rows were not stored), 4 a bad position.
+//     2 a bad expert id (its rows were not stored), 4 a row to gather or to
+//     scatter to, or a position, that does not exist;
+//   - finds in `problem.n` the columns of the weights, of which an epilogue on
+//     pairs makes half as many of y, and in `problem.epilogue` its text.
 // An artifact of another operation than mxfp4.grouped_matmul says in
 // "operation" which: "top_k", "sort_by_expert", both in one kernel, "route", or
 // "combine". Its rows are tokens, its "problem" has what is static of the
@@ -46,6 +51,7 @@
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
 
+#include "mlir/IR/AsmState.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/JSON.h"
@@ -54,6 +60,21 @@ using namespace mlir;
 using namespace mxfp4;
 using llvm::json::Array;
 using llvm::json::Object;
+
+/// An epilogue as one line: its arguments, its operations.
+static std::string epilogueText(Region &region) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  AsmState state(region.getParentOp());
+  llvm::interleaveComma(region.getArguments(), os, [&](BlockArgument argument) {
+    argument.printAsOperand(os, state);
+  });
+  for (Operation &op : region.front()) {
+    os << "; ";
+    op.print(os, state);
+  }
+  return text;
+}
 
 KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   KernelFacts facts;
@@ -64,6 +85,8 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
   facts.outputF32 = op.getOutputType().getElementType().isF32();
+  if (op.hasEpilogue())
+    facts.epilogue = epilogueText(op.getEpilogue()[0]);
   return facts;
 }
 
@@ -76,11 +99,12 @@ static std::string dtype(Type element) {
   return text;
 }
 
-static Array shape(MemRefType type) {
+/// `first` is what a first size is called that only a launch knows.
+static Array shape(MemRefType type, StringRef first) {
   Array sizes;
   for (int64_t size : type.getShape()) {
     if (ShapedType::isDynamic(size))
-      sizes.push_back("rows");
+      sizes.push_back(first.str());
     else
       sizes.push_back(size);
   }
@@ -97,7 +121,8 @@ static Array boxes(TensorMapType map) {
   return list;
 }
 
-static Object argument(const KernelArgument &argument) {
+static Object argument(const KernelArgument &argument,
+                       ArrayRef<KernelArgument> signature) {
   const ArgAttr attr = argument.attr;
   const bool isCallers = attr.getProvider() == Provider::Caller;
   Object object{{"name", attr.getName()},
@@ -114,7 +139,12 @@ static Object argument(const KernelArgument &argument) {
   object["kind"] = map ? "tensor_maps" : "pointer";
   object["dtype"] = dtype(buffer.getElementType());
   object["align"] = attr.getAlign();
-  object["shape"] = shape(buffer);
+  // Where it is not the number of rows, the signature has a number of its own.
+  const std::string own = attr.getName().str() + "_rows";
+  const bool hasOwn = llvm::any_of(signature, [&](const KernelArgument &other) {
+    return other.attr.getName() == own;
+  });
+  object["shape"] = shape(buffer, hasOwn ? StringRef(own) : "rows");
   if (map)
     object["boxes"] = boxes(map);
   return object;
@@ -129,11 +159,14 @@ static Object problem(const KernelFacts &facts) {
                 {"output", facts.outputF32 ? "f32" : "bf16"}};
   // Which optional operands the caller provides.
   for (const MatmulOperand &operand : matmulOperands())
-    if (operand.isOptional && operand.provider == Provider::Caller)
+    if (operand.isOptional && operand.type &&
+        operand.provider == Provider::Caller)
       result[operand.name] =
           llvm::any_of(facts.signature, [&](const KernelArgument &argument) {
             return argument.attr.getName() == operand.name;
           });
+  if (!facts.epilogue.empty())
+    result["epilogue"] = facts.epilogue;
   if (facts.rowsRange)
     result["rows_hint"] =
         Array{facts.rowsRange->first, facts.rowsRange->second};
@@ -195,7 +228,7 @@ std::string mxfp4::finishManifest(Object manifest,
                                   const Assembly *assembly) {
   Array arguments;
   for (const KernelArgument &each : signature)
-    arguments.push_back(argument(each));
+    arguments.push_back(argument(each, signature));
   manifest["arguments"] = std::move(arguments);
   if (function)
     manifest["function"] = llvm::json::fixUTF8(*function);

@@ -27,6 +27,8 @@ struct KernelFacts {
   std::optional<std::string> function;
   Problem problem;
   BlockLayout layout;
+  /// The text of the epilogue; empty without one.
+  std::string epilogue;
   bool outputF32 = false;
   Schedule schedule;
   /// Of the kernel.

@@ -93,6 +93,10 @@ void keepRolled(mlir::scf::ForOp loop);
 void populateTileLowering(const mlir::LLVMTypeConverter &converter,
                           mlir::RewritePatternSet &patterns);
 
+/// load_rows, gather_activations.
+void populateGatherLowering(const mlir::LLVMTypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
+
 /// store_tile.
 void populateStoreLowering(const mlir::LLVMTypeConverter &converter,
                            mlir::RewritePatternSet &patterns);

@@ -97,7 +97,7 @@ static SmallVector<Value> inlineSynchronously(ImplicitLocOpBuilder &b,
   SmallVector<Value> yielded = inlineRegion(b, loop.getBody(), arguments);
   Operation *lastCopy = nullptr;
   for (Operation &op : *b.getInsertionBlock())
-    if (isa<CopyActivationsOp, CopyWeightsOp>(op))
+    if (isa<CopyActivationsOp, GatherActivationsOp, CopyWeightsOp>(op))
       lastCopy = &op;
   if (!lastCopy)
     return yielded;

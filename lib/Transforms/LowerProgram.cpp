@@ -54,6 +54,7 @@ static void lowerTable(BuildTileTableOp op) {
   RaggedGrid grid = gridOf(op.getTable(), op.getOffsets(), op.getSchedule());
   grid.error = op.getError();
   grid.rows = op.getRows();
+  grid.orLess = op.getOrLess();
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                             thread, indexConstant(b, 32));

@@ -142,10 +142,15 @@ struct LowerRingFill : RingPattern<RingFillOp> {
 
 struct LowerRingWait : RingPattern<RingWaitOp> {
   using RingPattern::RingPattern;
-  SmallVector<SmallVector<Value>> lower(ImplicitLocOpBuilder &b, RingWaitOp,
+  SmallVector<SmallVector<Value>> lower(ImplicitLocOpBuilder &b, RingWaitOp op,
                                         Adaptor adaptor) const override {
     const Cursor at(adaptor.getCursor());
     WaitBarrierOp::create(b, Ring(adaptor.getRing()).full, at.slot, at.parity);
+    if (op.getRing().getType().getFenced())
+      NVVM::FenceProxyOp::create(
+          b, NVVM::ProxyKind::async_shared,
+          NVVM::SharedSpaceAttr::get(b.getContext(),
+                                     NVVM::SharedSpace::shared_cta));
     return {};
   }
 };

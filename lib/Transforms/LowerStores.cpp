@@ -267,10 +267,11 @@ void TileStore::locateThread() {
     outputColumn = a.xori(outputColumn, isOdd);
     storedToken = a.add(heldToken, isOdd);
   }
-  Value start = a.toI64(outputColumn);
+  Value start;
   if (!adaptor.getScatter())
-    start = a.add(a.mul(a.toI64(a.add(adaptor.getRow(), storedToken)), n),
-                  start);
+    start = a.mul(a.toI64(a.add(adaptor.getRow(), storedToken)), n);
+  Value column = a.toI64(outputColumn);
+  start = start ? a.add(start, column) : column;
   address = LLVM::PtrToIntOp::create(
       b, b.getI64Type(),
       a.offset(adaptor.getDestination(), a.mul(start, elementBytes)));

@@ -291,6 +291,7 @@ void populatePatterns(LLVMTypeConverter &converter,
                LowerDynamicShared, LowerReturn>(converter, /*benefit=*/10);
   patterns.add<LowerKernel>(converter);
   populateTileLowering(converter, patterns);
+  populateGatherLowering(converter, patterns);
   populateStoreLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);
   populateHopperLowering(converter, patterns);

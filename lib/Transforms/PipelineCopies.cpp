@@ -27,6 +27,8 @@ namespace {
 OpOperand &slotOf(Operation &copy) {
   if (auto weights = dyn_cast<CopyWeightsOp>(copy))
     return weights.getSlotMutable();
+  if (auto gathered = dyn_cast<GatherActivationsOp>(copy))
+    return gathered.getSlotMutable();
   return cast<CopyActivationsOp>(copy).getSlotMutable();
 }
 
@@ -71,7 +73,7 @@ LogicalResult CopyPipeliner::collect() {
     return value.getParentRegion() == &loop.getBody();
   };
   for (Operation &op : loop.getBody().front().without_terminator()) {
-    if (isa<CopyWeightsOp, CopyActivationsOp>(op)) {
+    if (isa<CopyWeightsOp, CopyActivationsOp, GatherActivationsOp>(op)) {
       copies.push_back(&op);
       for (Value operand : op.getOperands())
         if (operand != loop.getStep() && operand != slotOf(op).get() &&

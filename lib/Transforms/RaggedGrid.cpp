@@ -80,7 +80,8 @@ Value emitAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid, Value first,
       arith::AndIOp::create(b, isStart,
                             compare(b, P::ne, bounds.front(), i32(b, 0))),
       arith::AndIOp::create(b, isEnd,
-                            compare(b, P::ne, bounds.back(), grid.rows)));
+                            compare(b, grid.orLess ? P::sgt : P::ne,
+                                    bounds.back(), grid.rows)));
   for (auto [begin, end] : llvm::zip(bounds.drop_back(), bounds.drop_front()))
     bad = arith::OrIOp::create(b, bad, compare(b, P::sgt, begin, end));
   return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(b, -1), bad,

@@ -38,8 +38,9 @@ struct RaggedGrid {
   /// i32[1] in global memory, or null: bit 0 reports bad offsets, bit 1 a bad
   /// id.
   mlir::Value error;
-  /// Rows of the activations, i32. For the table only.
+  /// Rows, i32, and whether offsets may end before. For the table only.
   mlir::Value rows;
+  bool orLess = false;
   int64_t experts;
   int64_t groups;
   /// Most rows of a tile, and the number that its height is a multiple of.

@@ -45,7 +45,17 @@ private:
   Value stageBytes(Value rows);
   void copyActivations(CopyActivationsOp copy, Value step, Value slot,
                        Value cursor);
-  void copyWeights(CopyWeightsOp copy, Value step, Value slot, Value part);
+  bool gathers() const { return gather; }
+  /// Warps of the copy role that fill a slot together.
+  int64_t fillingWarps() const {
+    return schedule.kSlices > 1 ? 1 : schedule.copyWarps;
+  }
+  void gatherActivations(RoleOp role, GatherActivationsOp copy, KLoopOp loop,
+                         Value slot);
+  void fillByThreads(RoleOp role, KLoopOp loop, KLoopOp old, Value slot);
+  void fillByEngine(RoleOp role, KLoopOp loop, KLoopOp old, Value slot);
+  void copyWeights(CopyWeightsOp copy, Value step, Value slot, Value part,
+                   int64_t parts);
   void buildCopyRole();
   void buildMultiplyRole();
   void reduceSlices(StoreTileOp store, Value slice);
@@ -54,6 +64,8 @@ private:
   const Schedule schedule;
   gpu::GPUFuncOp kernel;
   ImplicitLocOpBuilder b;
+  /// Whether threads copy activations from rows anywhere.
+  bool gather = false;
   Value full, ring;
 };
 
@@ -78,13 +90,19 @@ LogicalResult Splitter::check() {
                              "mxfp4.store_tile in its body, and to carry "
                              "nothing, to be split into roles");
   KLoopOp loop = findKLoop(tiles);
+  gather = bool(loop.getOnly<GatherActivationsOp>());
   if (loop.getRing() || loop.getInits().size() != 1 ||
-      !loop.getOnly<CopyActivationsOp>() || !loop.getOnly<CopyWeightsOp>() ||
-      !loop.getOnly<TileMatmulOp>())
+      bool(loop.getOnly<CopyActivationsOp>()) == gather ||
+      !loop.getOnly<CopyWeightsOp>() || !loop.getOnly<TileMatmulOp>())
     return loop.emitOpError("requires no ring yet, one copy of activations, "
                             "one of weights, one mxfp4.tile_matmul and its "
                             "sums to be split into roles");
-  if (!isa<TensorMapType>(
+  if (gather &&
+      !loop.getOnly<GatherActivationsOp>().getRows().getDefiningOp<LoadRowsOp>())
+    return loop.emitOpError("requires rows of mxfp4.load_rows to gather to be "
+                            "split into roles");
+  if (!gather &&
+      !isa<TensorMapType>(
           loop.getOnly<CopyActivationsOp>().getSource().getType()))
     return loop.emitOpError("requires activations behind a tensor map to be "
                             "split into roles");
@@ -105,9 +123,11 @@ void Splitter::createRing() {
   Value empty = kernel.addWorkgroupAttribution(type, b.getLoc());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&kernel.getBody().front());
-  ring = CreateRingOp::create(b, RingType::get(b.getContext(), schedule.stages),
-                              full, empty,
-                              /*fills=*/1, /*releases=*/schedule.sliceWarps());
+  // Beside the copies of the engine, each thread that gathers arrives.
+  ring = CreateRingOp::create(
+      b, RingType::get(b.getContext(), schedule.stages, gathers()), full, empty,
+      /*fills=*/gathers() ? 1 + 32 * fillingWarps() : 1,
+      /*releases=*/schedule.sliceWarps());
   NVVM::FenceMbarrierInitOp::create(b);
 }
 
@@ -122,6 +142,14 @@ RoleOp Splitter::createRole(StringRef name, int64_t warps, int registers,
   YieldOp::create(b);
   b.setInsertionPointToStart(&body);
   return role;
+}
+
+/// Rows that the CTA's warps would have gathered.
+static void eraseUnusedRows(RoleOp role) {
+  role.walk([](LoadRowsOp rows) {
+    if (rows->use_empty())
+      rows.erase();
+  });
 }
 
 /// Carries the cursor behind a loop over K out of the branches around it, where
@@ -210,45 +238,112 @@ void Splitter::copyActivations(CopyActivationsOp copy, Value step, Value slot,
 
 /// Copies the weights of a stage, or a part of them.
 void Splitter::copyWeights(CopyWeightsOp copy, Value step, Value slot,
-                           Value part) {
+                           Value part, int64_t parts) {
   BulkCopyWeightsOp::create(
       b, copy.getSource(), copy.getExpert(), copy.getBlock(), step,
       copy.getDestination(), slot, full, part,
-      part ? b.getI64IntegerAttr(schedule.copyWarps - 1) : IntegerAttr(),
+      part ? b.getI64IntegerAttr(parts) : IntegerAttr(),
       schedule.evictFirst);
 }
 
+/// Threads copy the rows of a stage from wherever they are, once they know the
+/// rows of the tile.
+void Splitter::gatherActivations(RoleOp role, GatherActivationsOp copy,
+                                 KLoopOp loop, Value slot) {
+  auto rows = copy.getRows().getDefiningOp<LoadRowsOp>();
+  const int64_t warps = fillingWarps(), together = 4 * warps;
+  const int64_t tokens =
+      cast<MemRefType>(copy.getDestination().getType()).getDimSize(1);
+  const auto type =
+      VectorType::get({(tokens + together - 1) / together}, b.getI32Type());
+  const IntegerAttr count = b.getI64IntegerAttr(warps);
+  Value warp, mine;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(loop);
+    warp = warps > 1 ? Value(role.getWarp()) : indexConstant(b, 0);
+    mine = LoadRowsOp::create(b, type, rows.getMap(), rows.getRow(),
+                              rows.getValid(), rows.getLimit(),
+                              rows.getError(), warp, count);
+  }
+  GatherActivationsOp::create(b, copy.getSource(), mine, loop.getStep(),
+                              copy.getValid(), copy.getDestination(), slot,
+                              warp, count, full);
+}
+
+/// All threads of the role gather; one of each warp starts copies of weights,
+/// whose bytes count from the first warp's arrival.
+void Splitter::fillByThreads(RoleOp role, KLoopOp loop, KLoopOp old,
+                             Value slot) {
+  const bool isShared = fillingWarps() > 1;
+  Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
+  auto one = scf::IfOp::create(b, elected);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(one.thenBlock());
+    const auto announce = [&](OpBuilder &at, Location) {
+      ImplicitLocOpBuilder inner(b.getLoc(), at);
+      RingFillOp::create(inner, ring, loop.getCursorOfStep(),
+                         i32Constant(inner, schedule.weightStageBytes()));
+      if (isShared)
+        scf::YieldOp::create(inner);
+    };
+    if (isShared)
+      scf::IfOp::create(b,
+                        arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                              role.getWarp(),
+                                              indexConstant(b, 0)),
+                        announce);
+    else
+      announce(b, b.getLoc());
+    copyWeights(old.getOnly<CopyWeightsOp>(), loop.getStep(), slot,
+                isShared ? Value(role.getWarp()) : Value(), fillingWarps());
+  }
+  gatherActivations(role, old.getOnly<GatherActivationsOp>(), loop, slot);
+}
+
+/// One thread of each warp starts copies of the engine.
+void Splitter::fillByEngine(RoleOp role, KLoopOp loop, KLoopOp old,
+                            Value slot) {
+  auto activations = old.getOnly<CopyActivationsOp>();
+  auto weights = old.getOnly<CopyWeightsOp>();
+  Value cursor = loop.getCursorOfStep(), step = loop.getStep();
+  if (fillingWarps() == 1) {
+    copyActivations(activations, step, slot, cursor);
+    copyWeights(weights, step, slot, Value(), 1);
+    return;
+  }
+  // The bytes of all count from the first warp's arrival: no phase completes
+  // without it.
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        role.getWarp(), indexConstant(b, 0));
+  auto parts = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(parts.thenBlock());
+  copyActivations(activations, step, slot, cursor);
+  b.setInsertionPointToStart(parts.elseBlock());
+  copyWeights(weights, step, slot,
+              arith::SubIOp::create(b, role.getWarp(), indexConstant(b, 1)),
+              schedule.copyWarps - 1);
+}
+
 void Splitter::buildCopyRole() {
-  const int warps = schedule.copyWarps;
-  RoleOp role = createRole("copy", warps, schedule.producerRegisters,
-                           /*oneThread=*/true);
+  RoleOp role =
+      createRole("copy", schedule.copyWarps, schedule.producerRegisters,
+                 /*oneThread=*/!gathers());
   const bool hasSlices = schedule.kSlices > 1;
   KLoopOp loop =
       cloneTiles(hasSlices ? role.getWarp() : Value(), /*fills=*/true);
   auto old = cast<KLoopOp>(loop->getNextNode());
-  auto activations = old.getOnly<CopyActivationsOp>();
-  auto weights = old.getOnly<CopyWeightsOp>();
-  Value cursor = loop.getCursorOfStep(), step = loop.getStep();
-  Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
-  if (warps > 1 && !hasSlices) {
-    // The bytes of all count from the first warp's arrival: no phase completes
-    // without it.
-    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                          role.getWarp(), indexConstant(b, 0));
-    auto parts = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
-    b.setInsertionPointToStart(parts.thenBlock());
-    copyActivations(activations, step, slot, cursor);
-    b.setInsertionPointToStart(parts.elseBlock());
-    copyWeights(weights, step, slot,
-                arith::SubIOp::create(b, role.getWarp(), indexConstant(b, 1)));
-    b.setInsertionPointAfter(parts);
-  } else {
-    copyActivations(activations, step, slot, cursor);
-    copyWeights(weights, step, slot, Value());
-  }
+  Value slot = RingSlotOp::create(b, b.getIndexType(), loop.getCursorOfStep());
+  if (gathers())
+    fillByThreads(role, loop, old, slot);
+  else
+    fillByEngine(role, loop, old, slot);
   YieldOp::create(b);
   old.erase();
   role.walk([](StoreTileOp store) { store.erase(); });
+  eraseUnusedRows(role);
   b.setInsertionPointAfter(role);
 }
 
@@ -275,6 +370,7 @@ void Splitter::buildMultiplyRole() {
       matmul.getActivations(), tokens, matmul.getSchedule());
   YieldOp::create(b, sums);
   old.erase();
+  eraseUnusedRows(role);
   if (slice) {
     StoreTileOp store;
     role.walk([&](StoreTileOp op) { store = op; });

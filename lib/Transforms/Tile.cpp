@@ -77,6 +77,10 @@ private:
   void buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr);
   Value buildSums(ForTilesOp tile, const Schedule &schedule);
   Value buildKLoop(ForTilesOp tile, const Schedule &schedule);
+  Value countRows();
+  void copyActivations(ForTilesOp tile, Value step, Value stage, Value slot,
+                       Value gathered);
+  Value loadRows(ForTilesOp tile, const Schedule &schedule);
   Value emitTileCount(const Schedule &schedule);
   Value emitZeros(const Schedule &schedule);
 
@@ -85,6 +89,8 @@ private:
   ImplicitLocOpBuilder b;
 
   Value activations, weights, offsets, expertIds, output, error, rows;
+  /// Rows that a tile is multiplied as, if they are gathered.
+  Value multipliedRows;
   /// Of the tiles, the first of the CTA, and the CTAs.
   Value table, first, ctas;
 };
@@ -108,7 +114,8 @@ void KernelBuilder::build() {
   emitGridDependency(b);
   table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
                        b.getI32Type(), SharedMemoryMap(schedule).table.offset);
-  BuildTileTableOp::create(b, table, offsets, rows, error, attr);
+  BuildTileTableOp::create(b, table, offsets, countRows(),
+                           /*or_less=*/bool(op.getGather()), error, attr);
   first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
   if (schedule.sideBySide) {
@@ -124,6 +131,16 @@ void KernelBuilder::build() {
     buildTiles(schedule);
   }
   gpu::ReturnOp::create(b);
+}
+
+/// Rows; none where there is no row to gather from.
+Value KernelBuilder::countRows() {
+  if (!op.getGather())
+    return rows;
+  Value zero = i32Constant(b, 0);
+  Value isEmpty = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::eq, findArgument(kernel, "x_rows"), zero);
+  return arith::SelectOp::create(b, isEmpty, zero, rows);
 }
 
 Value KernelBuilder::emitTileCount(const Schedule &schedule) {
@@ -210,6 +227,14 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
                    SharedMemoryMap(schedule).weights.offset);
   Value block =
       arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
+  Value gathered;
+  if (op.getGather()) {
+    gathered = loadRows(tile, schedule);
+    // The tile is multiplied in whole steps.
+    Value step = indexConstant(b, schedule.heightStep());
+    multipliedRows = arith::MulIOp::create(
+        b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
+  }
   auto loop =
       KLoopOp::create(b, blocksFor(op.getK()), emitZeros(schedule), attr);
   OpBuilder::InsertionGuard guard(b);
@@ -217,13 +242,34 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
   Value slot = indexConstant(b, 0);
   CopyWeightsOp::create(b, weights, tile.getExpert(), block, loop.getStep(),
                         weightStage, slot);
-  CopyActivationsOp::create(b, activations, tile.getRow(), loop.getStep(),
-                            tile.getValid(), activationStage, slot);
+  copyActivations(tile, loop.getStep(), activationStage, slot, gathered);
   Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
                                     loop.getCarried()[0], weightStage, slot,
                                     activationStage, tile.getValid(), attr);
   YieldOp::create(b, sums);
   return loop.getResult(0);
+}
+
+/// For all warps of the CTA.
+Value KernelBuilder::loadRows(ForTilesOp tile, const Schedule &schedule) {
+  const int64_t together = schedule.threads() / 8;
+  const auto type = VectorType::get(
+      {(schedule.tileTokens + together - 1) / together}, b.getI32Type());
+  return LoadRowsOp::create(b, type, findArgument(kernel, "gather"),
+                            tile.getRow(), tile.getValid(),
+                            findArgument(kernel, "x_rows"), error,
+                            /*warp=*/Value(), /*warps=*/IntegerAttr());
+}
+
+void KernelBuilder::copyActivations(ForTilesOp tile, Value step, Value stage,
+                                    Value slot, Value gathered) {
+  if (gathered)
+    GatherActivationsOp::create(b, activations, gathered, step,
+                                multipliedRows, stage, slot, /*warp=*/Value(),
+                                /*warps=*/IntegerAttr(), /*barriers=*/Value());
+  else
+    CopyActivationsOp::create(b, activations, tile.getRow(), step,
+                              tile.getValid(), stage, slot);
 }
 
 //===----------------------------------------------------------------------===//

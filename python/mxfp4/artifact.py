@@ -276,15 +276,21 @@ def _known_shapes(raw: Any) -> dict[str, tuple[int | str, ...]]:
     stated shapes."""
     n, k = _number(raw, "problem.n", 1), _number(raw, "problem.k", 1)
     experts, groups = _number(raw, "problem.experts", 1), _number(raw, "problem.groups", 1)
-    return {
-        "x": ("rows", k),
+    # Numbers of rows of their own have arguments named after them.
+    own = {item.get("name") for item in _get(raw, "arguments", list) if isinstance(item, dict)}
+    first = {name: f"{name}_rows" if f"{name}_rows" in own else "rows" for name in ("x", "y")}
+    known: dict[str, tuple[int | str, ...]] = {
+        "x": (first["x"], k),
         "weights": (experts, *blocks_of(n, k), BLOCK_BYTES),
         "offsets": (groups + 1,),
         "expert_ids": (groups,),
-        "y": ("rows", n),
+        "y": (first["y"], n),
         "error": (1,),
         "workspace": (2,),
     }
+    if "epilogue" in raw["problem"]:
+        del known["y"]  # has as many columns as the epilogue makes
+    return known
 
 
 def _shape(item: Any, known: tuple[int | str, ...] | None) -> tuple[int | str, ...]:
@@ -292,10 +298,12 @@ def _shape(item: Any, known: tuple[int | str, ...] | None) -> tuple[int | str, .
         return known
     name, extents = item["name"], _get(item, "shape", list)
     for i, extent in enumerate(extents):
-        if not (type(extent) is int and 1 <= extent <= _MOST) and (i or extent != "rows"):
+        if not (type(extent) is int and 1 <= extent <= _MOST) and (
+            i or extent not in ("rows", f"{name}_rows")
+        ):
             raise Error(
                 f'the shape of argument "{name}" must be positive numbers, of which the first may '
-                f'be "rows", got {shown(extents)}.'
+                f'be "rows" or "{name}_rows", got {shown(extents)}.'
             )
     if known is not None and tuple(extents) != known:
         raise Error(
@@ -309,9 +317,10 @@ def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) 
     name, kind = _get(item, "name", str), _choice(item, "kind", tuple(_KINDS))
     if not name.isidentifier() or not name.isascii():
         raise Error(f'"name" must be a name in letters, digits and _, got "{shown(name)}".')
-    if (kind in ("i32", "i64")) != (name == "rows") or (kind == "tensor_maps" and name != "x"):
+    is_count = name == "rows" or name.endswith("_rows")
+    if (kind in ("i32", "i64")) != is_count or (kind == "tensor_maps" and name != "x"):
         raise Error(f'argument "{name}" has the wrong kind, {kind}.')
-    if name == "rows":
+    if is_count:
         return Argument(name, kind, provider="launcher")
     # Manifests of this version did not always say who provides an argument.
     by_name = "launcher" if name in ("error", "workspace") else "caller"

@@ -15,13 +15,13 @@ def launch(
     driver: SimDriver,
     ptx: str,
     entry: str,
-    arguments: Sequence[DeviceArray | int | None],
+    arguments: Sequence[DeviceArray | int | bytes | None],
     grid: int = 1,
     block: int = 32,
     shared: int = 0,
     programmatic: bool = True,
 ) -> list[dict[str, Any]]:
-    """Run a kernel on pointers, nulls (None) and i32, and return the hazards.
+    """Run a kernel on pointers, nulls (None), i32 and tensor maps (bytes); return the hazards.
 
     A programmatic launch may begin before the one ahead of it has ended.
     """
@@ -32,7 +32,9 @@ def launch(
         function, "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 227 << 10
     )
     values = [
-        ctypes.c_int32(a)
+        ctypes.create_string_buffer(a, len(a))
+        if isinstance(a, bytes)
+        else ctypes.c_int32(a)
         if isinstance(a, int)
         else ctypes.c_uint64(a.memory.address if a is not None else 0)
         for a in arguments

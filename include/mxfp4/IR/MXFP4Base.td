@@ -132,10 +132,18 @@ def MXFP4_Ring : TypeDef<MXFP4_Dialect, "Ring"> {
     readers have released the slot. A role that fills the ring and the roles that
     read it each go round it with a cursor of their own (`!mxfp4.cursor`).
 
-    Example: `!mxfp4.ring<12>`.
+    Slots are filled by the copy engine, or with `fenced` by threads
+    (`cp.async`), whose writes wgmma does not see without a fence: readers put
+    one behind each wait.
+
+    Examples: `!mxfp4.ring<12>`, `!mxfp4.ring<9 fenced>`.
   }];
-  let parameters = (ins "int64_t":$slots);
-  let assemblyFormat = "`<` $slots `>`";
+  let parameters = (ins "int64_t":$slots,
+                        DefaultValuedParameter<"bool", "false">:$fenced);
+  let builders = [TypeBuilder<(ins "int64_t":$slots), [{
+    return $_get($_ctxt, slots, false);
+  }]>];
+  let assemblyFormat = "`<` $slots custom<Fenced>($fenced) `>`";
   let genVerifyDecl = 1;
 }
 

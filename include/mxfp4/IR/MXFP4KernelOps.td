@@ -126,6 +126,85 @@ def MXFP4_CopyActivationsOp : MXFP4_Op<"copy_activations"> {
   let hasVerifier = 1;
 }
 
+// The warps that gather: all of the CTA, or the warps of a role.
+class MXFP4_GatherOp<string mnemonic, list<Trait> traits = []>
+    : MXFP4_Op<mnemonic, traits> {
+  let hasVerifier = 1;
+  code gatheringWarps = [{
+    /// The warps that share the work: those of the role, or 0 for the CTA's.
+    int64_t getSharingWarps() {
+      return getWarps() ? static_cast<int64_t>(*getWarps()) : 0;
+    }
+  }];
+  let extraClassDeclaration = gatheringWarps;
+}
+
+def MXFP4_LoadRowsOp : MXFP4_GatherOp<"load_rows",
+    [AttrSizedOperandSegments]> {
+  let summary = "Where the rows of a tile come from";
+  let description = [{
+    For the warps of the CTA, or those of a role (`warp %w of W`), which share
+    the rows of a tile: each thread's entries of `map`, `R` i32, for the rows
+    `row .. row+valid-1`. Element i is for row `4*(W*i + w) + lane/8` of the
+    tile; rows past `valid` repeat the last one. An entry outside of
+    `0 .. limit-1` becomes 0 and sets bit 2 of the error word.
+
+    Example:
+
+    ```mlir
+    %rows = mxfp4.load_rows %map[%row] valid(%n) limit(%count)
+        warp(%w of 3) : memref<?xi32> -> vector<12xi32>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$map, Index:$row, Index:$valid, I32:$limit,
+                       Arg<Optional<AnyStridedMemRef>, "global memory",
+                           [MemRead, MemWrite]>:$error,
+                       Optional<Index>:$warp, OptionalAttr<I64Attr>:$warps);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$rows);
+  let assemblyFormat = [{
+    $map `[` $row `]` `valid` `(` $valid `)` `limit` `(` $limit `)`
+    (`error` `(` $error^ `:` type($error) `)`)?
+    (`warp` `(` $warp^ `of` $warps `)`)? attr-dict
+    `:` type($map) `->` type($rows)
+  }];
+}
+
+def MXFP4_GatherActivationsOp : MXFP4_GatherOp<"gather_activations",
+    [AttrSizedOperandSegments]> {
+  let summary = "Start copying a tile of activations from rows anywhere";
+  let description = [{
+    As `mxfp4.copy_activations`, from the rows of `source` that
+    `mxfp4.load_rows` has found for the same warps: a thread copies 16 bytes of
+    each of its rows. Rows from `valid` up hold whatever they hold. Copies
+    belong to the group that the next `nvvm.cp.async.commit.group` closes; with
+    `signal` each thread of the warps arrives at `barriers[slot]` when its
+    copies have landed.
+
+    Example:
+
+    ```mlir
+    mxfp4.gather_activations %x[%rows, %step] valid(%n) to %stage[%slot]
+        warp(%w of 3) signal(%full : memref<6xi64, #gpu.address_space<workgroup>>)
+        : memref<?x2880xbf16>, vector<12xi32>
+        to memref<6x144x64xbf16, #gpu.address_space<workgroup>>
+    ```
+  }];
+  let arguments = (ins GlobalBuffer:$source,
+                       VectorOfRankAndType<[1], [I32]>:$rows, Index:$step,
+                       Index:$valid, SharedDestination:$destination,
+                       Index:$slot, Optional<Index>:$warp,
+                       OptionalAttr<I64Attr>:$warps,
+                       Arg<Optional<MemRefRankOf<[I64], [1]>>,
+                           "barriers in shared memory",
+                           [MemRead, MemWrite]>:$barriers);
+  let assemblyFormat = [{
+    $source `[` $rows `,` $step `]` `valid` `(` $valid `)` `to`
+    $destination `[` $slot `]` (`warp` `(` $warp^ `of` $warps `)`)?
+    (`signal` `(` $barriers^ `:` type($barriers) `)`)? attr-dict
+    `:` type($source) `,` type($rows) `to` type($destination)
+  }];
+}
+
 def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
     [AllTypesMatch<["accumulator", "result"]>]> {
   let summary = "Multiply a staged tile and accumulate";

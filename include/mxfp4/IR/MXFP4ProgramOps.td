@@ -66,7 +66,8 @@ def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
     number of rows, and fills the table of tiles in shared memory that
     `mxfp4.for_tiles` searches (`mxfp4.locate_tile` says what the table holds).
     All threads see the table behind the operation. Bad offsets leave a table
-    without tiles and set bit 0 of the error word.
+    without tiles and set bit 0 of the error word. Offsets end at the number of
+    rows, or with `or_less` at any row up to it.
 
     Example:
 
@@ -77,11 +78,11 @@ def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
     ```
   }];
   let arguments = (ins SharedDestination:$table, GlobalBuffer:$offsets,
-                       I32:$rows, OptionalErrorWord:$error,
-                       MXFP4_Schedule:$schedule);
+                       I32:$rows, UnitAttr:$or_less,
+                       OptionalErrorWord:$error, MXFP4_Schedule:$schedule);
   let assemblyFormat = [{
     $table `offsets` `(` $offsets `)` `rows` `(` $rows `)`
-    (`error` `(` $error^ `:` type($error) `)`)? attr-dict
+    (`or_less` $or_less^)? (`error` `(` $error^ `:` type($error) `)`)? attr-dict
     `:` type($table) `,` type($offsets)
   }];
   let hasVerifier = 1;

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Grouped matmuls with epilogues and maps of rows: as MLIR, in numpy, and in the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import mxfp4
+import numpy as np
+from interpreter import empty, launch
+from mxfp4._sim_driver import DeviceArray, SimDriver
+from mxfp4.artifact import Artifact
+from mxfp4.compile import Compiler
+from mxfp4.formats import Quantized, bfloat16
+
+EPILOGUES = {
+    "none": "",
+    "bias": """epilogue(%columns : memref<{e}x{n}xbf16>) {{
+    ^bb0(%sum: f32, %bias: f32):
+      %0 = arith.addf %sum, %bias : f32
+      mxfp4.yield %0 : f32 }}""",
+    "weighted": """epilogue(%columns, %per_row, %scalar :
+        memref<{e}x{n}xbf16>, memref<?xf32>, memref<f32>) {{
+    ^bb0(%sum: f32, %bias: f32, %weight: f32, %factor: f32):
+      %0 = arith.addf %sum, %bias : f32
+      %1 = arith.mulf %0, %weight : f32
+      %2 = arith.mulf %1, %factor : f32
+      mxfp4.yield %2 : f32 }}""",
+    # Exact where the sums are: max(gate + bias, 0) * (up + bias) * weight of the row.
+    "pairs": """epilogue(%columns, %per_row : memref<{e}x{n}xbf16>, memref<?xf32>) {{
+    ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32, %weight: f32):
+      %zero = arith.constant 0.0 : f32
+      %0 = arith.addf %gate, %gate_bias : f32
+      %1 = arith.addf %up, %up_bias : f32
+      %2 = arith.maximumf %0, %zero : f32
+      %3 = arith.mulf %2, %1 : f32
+      %4 = arith.mulf %3, %weight : f32
+      mxfp4.yield %4 : f32 }}""",
+    "swiglu": """epilogue(%columns : memref<{e}x{n}xbf16>) {{
+    ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32):
+      %limit = arith.constant 7.0 : f32
+      %lower = arith.constant -7.0 : f32
+      %one = arith.constant 1.0 : f32
+      %alpha = arith.constant -1.702 : f32
+      %0 = arith.addf %gate, %gate_bias : f32
+      %1 = arith.addf %up, %up_bias : f32
+      %2 = arith.minimumf %0, %limit : f32
+      %3 = arith.minimumf %1, %limit : f32
+      %4 = arith.maximumf %3, %lower : f32
+      %5 = arith.addf %4, %one : f32
+      %6 = arith.mulf %2, %alpha : f32
+      %7 = math.exp %6 : f32
+      %8 = arith.addf %7, %one : f32
+      %9 = arith.divf %2, %8 : f32
+      %10 = arith.mulf %5, %9 : f32
+      mxfp4.yield %10 : f32 }}""",
+}
+"""Text by name."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the operation.
+
+    Attributes:
+        experts, n, k: as in the operation; n counts columns of sums.
+        groups: 0 without expert ids.
+        epilogue: one of `EPILOGUES`.
+        gather, scatter: which maps of rows there are.
+        output: "bf16" or "f32".
+    """
+
+    experts: int = 3
+    n: int = 128
+    k: int = 192
+    groups: int = 0
+    epilogue: str = "none"
+    gather: bool = False
+    scatter: bool = False
+    output: str = "bf16"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two columns of sums make one."""
+        return self.epilogue in ("pairs", "swiglu")
+
+    @property
+    def columns(self) -> int:
+        """Of the output."""
+        return self.n // 2 if self.pairs else self.n
+
+    def operands(self) -> dict[str, str]:
+        """Types of the function's arguments by name, in order."""
+        blocks = f"{self.experts}x{-(-self.n // 64)}x{-(-self.k // 64)}"
+        groups = self.groups or self.experts
+        found = {
+            "x": f"memref<?x{self.k}xbf16>",
+            "weights": f"memref<{blocks}x!mxfp4.block<spread, folded>>",
+            "offsets": f"memref<{groups + 1}xi32>",
+        }
+        if self.groups:
+            found["expert_ids"] = f"memref<{groups}xi32>"
+        found["y"] = f"memref<?x{self.columns}x{self.output}>"
+        found |= {"error": "memref<1xi32>", "workspace": "memref<2xi32>"}
+        found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
+        named = {
+            "columns": f"memref<{self.experts}x{self.n}xbf16>",
+            "per_row": "memref<?xf32>",
+            "scalar": "memref<f32>",
+        }
+        text = EPILOGUES[self.epilogue]
+        return found | {name: kind for name, kind in named.items() if f"%{name}" in text}
+
+    def mlir(self) -> str:
+        """A module with one function."""
+        types = self.operands()
+
+        def clause(word: str, name: str) -> str:
+            return f"{word}(%{name} : {types[name]})" if name in types else ""
+
+        clauses = (("activations", "x"), ("gather", "gather"), ("weights", "weights"),
+                   ("offsets", "offsets"), ("expert_ids", "expert_ids"), ("outs", "y"),
+                   ("scatter", "scatter"), ("error", "error"), ("workspace", "workspace"))  # fmt: skip
+        epilogue = EPILOGUES[self.epilogue].format(e=self.experts, n=self.n)
+        arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
+        text = " ".join(clause(*c) for c in clauses)
+        return f"func.func @fused({arguments}) {{\n  mxfp4.grouped_matmul {text} {epilogue}\n  return\n}}\n"
+
+
+@dataclass
+class Data:
+    """Inputs of a launch, by the names of `Form.operands`, and what they should give."""
+
+    arrays: dict[str, np.ndarray]
+    weights: mxfp4.PackedWeights
+    rows: int
+
+    @staticmethod
+    def random(
+        form: Form, sizes: list[int], seed: int = 1, ids: list[int] | None = None, spare: int = 0
+    ) -> Data:
+        """Sums that are exact in f32. ``spare`` rows are behind the last offset."""
+        rng = np.random.default_rng(seed)
+        shape = (form.experts, form.n, form.k // 32)
+        blocks = rng.integers(0, 256, (*shape, 16), dtype=np.uint8)
+        packed = mxfp4.pack(*Quantized(blocks, rng.integers(124, 128, shape, dtype=np.uint8)))
+        used = sum(sizes)
+        rows = used + (spare if form.gather else 0)
+        sources = 5 + rows // 2 if form.gather else rows
+        x = rng.integers(-4, 5, (sources, form.k)).astype(np.float32).astype(bfloat16)
+        arrays: dict[str, np.ndarray] = {
+            "x": x,
+            "weights": packed.data,
+            "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
+        }
+        if form.groups:
+            assert ids is not None
+            arrays["expert_ids"] = np.array(ids, np.int32)
+        if form.gather:
+            arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
+        if form.scatter:
+            arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
+        makers = {
+            "columns": lambda: rng.integers(-9, 10, (form.experts, form.n)).astype(bfloat16),
+            "per_row": lambda: rng.choice([0.5, 1.0, -2.0, 3.0], rows).astype(np.float32),
+            "scalar": lambda: np.array(rng.choice([0.25, 2.0]), np.float32),
+        }
+        arrays |= {name: make() for name, make in makers.items() if name in form.operands()}
+        return Data(arrays, packed, rows)
+
+    def output_rows(self, form: Form) -> int:
+        """Of the output."""
+        return self.rows + 3 if form.scatter else self.rows
+
+    def expected(self, form: Form) -> tuple[np.ndarray, np.ndarray]:
+        """``[Q, columns]`` in the output's type, and which rows are stored."""
+        a = self.arrays
+        offsets = a["offsets"]
+        y = np.zeros((self.output_rows(form), form.columns), np.float32)
+        stored = np.zeros(len(y), bool)
+        for group in range(len(offsets) - 1):
+            expert = int(a["expert_ids"][group]) if form.groups else group
+            span = np.arange(offsets[group], offsets[group + 1])
+            rows = a["gather"][span] if form.gather else span
+            to = a["scatter"][span] if form.scatter else span
+            stored[to] = True
+            if expert >= 0:
+                sums = a["x"][rows].astype(np.float32) @ self.weights.decode(expert).astype(np.float32).T
+                y[to] = _finish(form, a, sums, expert, span)
+        return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
+
+
+def _finish(
+    form: Form, a: Mapping[str, np.ndarray], sums: np.ndarray, expert: int, rows: np.ndarray
+) -> np.ndarray:
+    one = np.float32(1)
+    if form.epilogue != "none":
+        sums = sums + a["columns"][expert].astype(np.float32)
+    if form.epilogue == "weighted":
+        sums = sums * a["per_row"][rows, None] * a["scalar"]
+    if form.epilogue == "pairs":
+        sums = np.maximum(sums[:, ::2], 0) * sums[:, 1::2] * a["per_row"][rows, None]
+    if form.epilogue == "swiglu":
+        gate, up = np.minimum(sums[:, ::2], 7), np.clip(sums[:, 1::2], -7, 7)
+        sums = (up + one) * (gate / (one + np.exp(np.float32(-1.702) * gate)))
+    return sums
+
+
+@cache
+def compiled(form: Form, options: str) -> Artifact:
+    """A form's kernel."""
+    with Compiler() as compiler:
+        return compiler.compile(form.mlir(), options)
+
+
+def _maps(driver: SimDriver, argument: Mapping[str, Any], x: DeviceArray) -> bytes:
+    """Tensor maps as a launcher encodes them."""
+    text = b""
+    rows, k = x.shape
+    for box in argument["boxes"]:
+        status, encoded = driver.cuTensorMapEncodeTiled(
+            "CU_TENSOR_MAP_DATA_TYPE_BFLOAT16", 2, x.memory.address, [k, rows], [2 * k], box,
+            [1, 1], "_NONE", "CU_TENSOR_MAP_SWIZZLE_128B", "", "_NONE",
+        )  # fmt: skip
+        assert status == 0
+        text += bytes(encoded.bytes)
+    return text
+
+
+def run(
+    form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2
+) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
+    """The output, which elements were stored, the error word, and hazards."""
+    driver, manifest = SimDriver(seed=seed), artifact.manifest.raw
+    names = iter(name for name in ("columns", "per_row", "scalar") if name in data.arrays)
+    arrays = {name: driver.allocate(array, name, writable=False)
+              for name, array in data.arrays.items()}  # fmt: skip
+    shape = (data.output_rows(form), form.columns)
+    y = empty(driver, shape, bfloat16 if form.output == "bf16" else np.float32, "y")
+    error = driver.allocate(np.zeros(1, np.int32), "error")
+    workspace = driver.allocate(np.zeros(2, np.int32), "workspace")
+    made = {"y": y, "error": error, "workspace": workspace}
+    numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
+    arguments: list[Any] = []
+    for argument in manifest["arguments"]:
+        name = argument["name"]
+        if argument["kind"] == "tensor_maps":
+            arguments.append(_maps(driver, argument, arrays["x"]))
+        elif name.startswith("epilogue"):
+            arguments.append(arrays[next(names)])
+        else:
+            arguments.append(numbers.get(name, made.get(name, arrays.get(name))))
+    findings = launch(
+        driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
+        block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
+    )  # fmt: skip
+    assert workspace.numpy().tolist() == [0, 0]
+    return y.numpy(), y.known(), int(error.numpy()[0]), findings
+
+
+def complaints(form: Form, data: Data, options: str, **how: Any) -> list[str]:
+    """What is wrong with a kernel on some data; empty if nothing is."""
+    y, known, error, findings = run(form, data, compiled(form, options), **how)
+    expected, stored = data.expected(form)
+    said = [f"{f['check']}: {f['message']}" for f in findings]
+    if error:
+        said.append(f"error word {error}")
+    if not np.array_equal(known, np.broadcast_to(stored[:, None], known.shape)):
+        said.append(f"{int((known != stored[:, None]).sum())} elements stored or not by mistake")
+    a, b = y[stored].astype(np.float32), expected[stored].astype(np.float32)
+    if form.epilogue == "swiglu":  # its exponential is no one function
+        wrong = ~np.isclose(a, b, rtol=2**-7, atol=2**-20)
+    else:
+        wrong = a != b
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        said.append(f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, column "
+                    f"{column}: {a[row, column]} instead of {b[row, column]}")  # fmt: skip
+    return said
+

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Epilogues and maps of rows in kernels, bit for bit, on exact data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fused import Data, Form, complaints, compiled, run
+
+WGMMA = "instruction=wgmma"
+HINTS = [1, 40, 100, 200, 600, 5000]
+SIZES = {1: [1, 0, 0], 40: [3, 9, 1], 100: [33, 0, 40], 200: [70, 30, 0], 600: [5, 300, 100],
+         5000: [250, 20, 193]}  # fmt: skip
+
+
+@pytest.mark.parametrize("hint", HINTS)
+@pytest.mark.parametrize("epilogue", ["none", "bias", "weighted", "pairs", "swiglu"])
+@pytest.mark.parametrize("gather", [False, True])
+def test_wgmma(hint: int, epilogue: str, gather: bool) -> None:
+    form = Form(n=192, k=640, epilogue=epilogue, gather=gather, scatter=epilogue == "weighted")
+    data = Data.random(form, SIZES[hint], seed=hint, spare=4)
+    assert not complaints(form, data, f"{WGMMA} rows-hint={hint}")
+
+
+@pytest.mark.parametrize("hint", [1, 30, 100, 600])
+@pytest.mark.parametrize("epilogue", ["none", "weighted", "pairs", "swiglu"])
+@pytest.mark.parametrize("gather", [False, True])
+def test_mma_sync(hint: int, epilogue: str, gather: bool) -> None:
+    form = Form(n=200, k=160, epilogue=epilogue, gather=gather, scatter=gather)
+    data = Data.random(form, SIZES[40] if hint < 100 else SIZES[200], seed=hint, spare=2)
+    assert not complaints(form, data, f"rows-hint={hint}")
+
+
+@pytest.mark.parametrize("n", [64, 70, 74, 132, 326])
+@pytest.mark.parametrize("output", ["bf16", "f32"])
+@pytest.mark.parametrize("epilogue", ["bias", "pairs"])
+def test_ends_of_columns(n: int, output: str, epilogue: str) -> None:
+    for k, options in ((96, ""), (544, f"{WGMMA} rows-hint=400")):
+        form = Form(n=n, k=k, epilogue=epilogue, output=output, gather=True, scatter=True)
+        assert not complaints(form, Data.random(form, [20, 0, 31]), options)
+
+
+@pytest.mark.parametrize("options", ["", f"{WGMMA} rows-hint=40", f"{WGMMA} rows-hint=800"])
+def test_groups_without_an_expert(options: str) -> None:
+    form = Form(n=128, k=544, groups=4, epilogue="pairs", gather=True)
+    data = Data.random(form, [5, 9, 70, 1], ids=[2, -1, 0, -1])
+    assert not complaints(form, data, options)
+
+
+@pytest.mark.parametrize("options", ["", f"{WGMMA} rows-hint=40", f"{WGMMA} rows-hint=800"])
+def test_rows_that_do_not_exist(options: str) -> None:
+    """Row 0 takes the place of a source, a destination is left out, and the error word has bit 2."""
+    form = Form(n=128, k=544, epilogue="bias", gather=True, scatter=True)
+    for name, bad in (("gather", -1), ("gather", 1 << 30), ("scatter", -5), ("scatter", 10**6)):
+        data = Data.random(form, [5, 9, 70])
+        at = 12
+        row = data.arrays["scatter"][at]
+        data.arrays[name][at] = bad
+        y, known, error, findings = run(form, data, compiled(form, options))
+        assert (error, findings) == (4, [])
+        if name == "gather":
+            data.arrays["gather"][at] = 0
+        else:
+            assert not known[row].any()
+            data.arrays["scatter"][at] = row
+        expected, stored = data.expected(form)
+        stored[row] &= name == "gather"
+        assert np.array_equal(y[stored].view(np.uint16), expected[stored].view(np.uint16))
+
+
+@pytest.mark.parametrize("options", ["", f"{WGMMA} rows-hint=40"])
+def test_no_rows_to_gather_from(options: str) -> None:
+    form = Form(k=544, gather=True)
+    data = Data.random(form, [1, 2, 3])
+    data.arrays["x"] = data.arrays["x"][:0]
+    _, known, error, findings = run(form, data, compiled(form, options))
+    assert (error, findings, known.any()) == (1, [], False)
