@@ -120,28 +120,18 @@ Value mxfp4::cloneEpilogue(OpBuilder &b, Region &region, ValueRange arguments) {
       region.front().getTerminator()->getOperand(0));
 }
 
-ParseResult mxfp4::parseEpilogue(
+ParseResult mxfp4::parseEpilogueOperands(
     OpAsmParser &parser,
     SmallVectorImpl<OpAsmParser::UnresolvedOperand> &operands,
-    SmallVectorImpl<Type> &types,
-    SmallVectorImpl<std::unique_ptr<Region>> &regions) {
-  if (failed(parser.parseOptionalKeyword("epilogue")))
+    SmallVectorImpl<Type> &types) {
+  if (failed(parser.parseOptionalLParen()))
     return success();
-  if (succeeded(parser.parseOptionalLParen()) &&
-      (parser.parseOperandList(operands) || parser.parseColonTypeList(types) ||
-       parser.parseRParen()))
-    return failure();
-  return parser.parseRegion(*regions.emplace_back(std::make_unique<Region>()));
+  return failure(parser.parseOperandList(operands) ||
+                 parser.parseColonTypeList(types) || parser.parseRParen());
 }
 
-void mxfp4::printEpilogue(OpAsmPrinter &printer, Operation *,
-                          OperandRange operands, TypeRange types,
-                          MutableArrayRef<Region> regions) {
-  if (regions.empty())
-    return;
-  printer << "epilogue";
+void mxfp4::printEpilogueOperands(OpAsmPrinter &printer, Operation *,
+                                  OperandRange operands, TypeRange types) {
   if (!operands.empty())
     printer << "(" << operands << " : " << types << ")";
-  printer << " ";
-  printer.printRegion(regions[0]);
 }

@@ -87,15 +87,17 @@ static void printArgName(AsmPrinter &printer, StringRef name, bool nullable) {
     printer << " nullable";
 }
 
-/// Of a ring: the word, where it is so.
-static ParseResult parseFenced(AsmParser &parser, bool &fenced) {
+/// Slots of a ring, and a word where readers fence.
+static ParseResult parseRingSlots(AsmParser &parser, int64_t &slots,
+                                  bool &fenced) {
+  if (failed(parser.parseInteger(slots)))
+    return failure();
   fenced = succeeded(parser.parseOptionalKeyword("fenced"));
   return success();
 }
 
-static void printFenced(AsmPrinter &printer, bool fenced) {
-  if (fenced)
-    printer << " fenced";
+static void printRingSlots(AsmPrinter &printer, int64_t slots, bool fenced) {
+  printer << slots << (fenced ? " fenced" : "");
 }
 
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"

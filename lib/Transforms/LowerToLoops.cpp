@@ -78,16 +78,17 @@ private:
   void emitGroups() {
     // The decoded rows of weights for a column of the output, used by every row
     // of the group.
-    auto rowType =
-        MemRefType::get({sums(), ShapedType::kDynamic}, l.b.getF32Type());
-    decoded = memref::AllocOp::create(l.b, rowType, ValueRange(k));
+    auto rowType = MemRefType::get(ShapedType::kDynamic, l.b.getF32Type());
+    for (int64_t i = 0; i < sums(); ++i)
+      decoded.push_back(memref::AllocOp::create(l.b, rowType, ValueRange(k)));
     l.loop(groups, [&](Value group) {
       Value begin = offset(group);
       Value end = offset(l.op<arith::AddIOp>(group, 1));
       l.ifThen(l.compare(arith::CmpIPredicate::slt, begin, end),
                [&] { emitGroup(group, begin, end); });
     });
-    memref::DeallocOp::create(l.b, decoded);
+    for (Value buffer : decoded)
+      memref::DeallocOp::create(l.b, buffer);
   }
 
   void emitGroup(Value group, Value begin, Value end) {
@@ -126,7 +127,7 @@ private:
   void multiply(Value expert, Value begin, Value end) {
     l.loop(columns, [&](Value column) {
       for (int64_t i = 0; i < sums(); ++i)
-        decodeRow(expert, sumColumn(column, i), l.index(i));
+        decodeRow(expert, sumColumn(column, i), decoded[i]);
       l.loop(begin, end, [&](Value row) {
         Value source = row;
         if (op.getGather()) {
@@ -136,19 +137,19 @@ private:
           source = l.select(exists, from, l.index(0));
         }
         SmallVector<Value> arguments;
-        for (int64_t i = 0; i < sums(); ++i)
-          arguments.push_back(dot(source, l.index(i)));
+        for (Value weights : decoded)
+          arguments.push_back(dot(source, weights));
         storeResult(finish(arguments, expert, row, column), row, column);
       });
     });
   }
 
   /// A row of activations times a decoded row of weights.
-  Value dot(Value source, Value number) {
+  Value dot(Value source, Value weights) {
     return l.reduce(
         l.index(0), k, l.f32(0), [&](Value at, Value sum) -> Value {
           Value x = l.widen(l.load(op.getActivations(), {source, at}));
-          Value w = l.load(decoded, {number, at});
+          Value w = l.load(weights, at);
           return l.op<arith::AddFOp>(sum, l.op<arith::MulFOp>(x, w));
         });
   }
@@ -179,14 +180,14 @@ private:
       l.ifThen(condition, [] {}, [&] { report(bits); });
   }
 
-  void decodeRow(Value expert, Value column, Value number) {
+  void decodeRow(Value expert, Value column, Value into) {
     l.loop(l.op<arith::DivUIOp>(k, kScaleBlock), [&](Value slice) {
       Value scale = l.scaleValue(weights.scale(expert, column, slice));
       Value base = l.op<arith::MulIOp>(slice, kScaleBlock);
       l.loop(l.index(kScaleBlock), [&](Value i) {
         Value at = l.op<arith::AddIOp>(base, i);
         Value code = weights.code(expert, column, at);
-        l.store(l.decode(code, scale), decoded, {number, at});
+        l.store(l.decode(code, scale), into, at);
       });
     });
   }
@@ -205,7 +206,8 @@ private:
   GroupedMatmulOp op;
   LoopBuilder l;
   WeightAccess weights;
-  Value columns, k, groups, decoded;
+  Value columns, k, groups;
+  SmallVector<Value> decoded;
 };
 
 //===----------------------------------------------------------------------===//

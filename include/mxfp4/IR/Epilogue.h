@@ -51,15 +51,13 @@ verifyEpilogueRegion(mlir::Operation *op,
 mlir::Value cloneEpilogue(mlir::OpBuilder &b, mlir::Region &region,
                           mlir::ValueRange arguments);
 
-/// `epilogue(operands : types) { region }`, or nothing.
-mlir::ParseResult parseEpilogue(
+/// `(operands : types)`, or nothing.
+mlir::ParseResult parseEpilogueOperands(
     mlir::OpAsmParser &parser,
     llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand> &operands,
-    llvm::SmallVectorImpl<mlir::Type> &types,
-    llvm::SmallVectorImpl<std::unique_ptr<mlir::Region>> &regions);
-void printEpilogue(mlir::OpAsmPrinter &printer, mlir::Operation *op,
-                   mlir::OperandRange operands, mlir::TypeRange types,
-                   mlir::MutableArrayRef<mlir::Region> regions);
+    llvm::SmallVectorImpl<mlir::Type> &types);
+void printEpilogueOperands(mlir::OpAsmPrinter &printer, mlir::Operation *op,
+                           mlir::OperandRange operands, mlir::TypeRange types);
 
 } // namespace mxfp4
 

@@ -143,7 +143,7 @@ def MXFP4_Ring : TypeDef<MXFP4_Dialect, "Ring"> {
   let builders = [TypeBuilder<(ins "int64_t":$slots), [{
     return $_get($_ctxt, slots, false);
   }]>];
-  let assemblyFormat = "`<` $slots custom<Fenced>($fenced) `>`";
+  let assemblyFormat = "`<` custom<RingSlots>($slots, $fenced) `>`";
   let genVerifyDecl = 1;
 }
 

@@ -285,7 +285,8 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
     (`expert` `(` $expert^ `)`)? (`or_none` $or_none^)?
     (`scatter` `(` $scatter^ `:` type($scatter) `)` `limit` `(` $limit `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
-    custom<Epilogue>($epilogue_operands, type($epilogue_operands), $epilogue)
+    (`epilogue` custom<EpilogueOperands>($epilogue_operands,
+                                         type($epilogue_operands)) $epilogue^)?
     attr-dict `:` type($accumulator) `to` type($destination)
   }];
   let hasVerifier = 1;

@@ -150,7 +150,8 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     (`scatter` `(` $scatter^ `:` type($scatter) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     (`workspace` `(` $workspace^ `:` type($workspace) `)`)?
-    custom<Epilogue>($epilogue_operands, type($epilogue_operands), $epilogue)
+    (`epilogue` custom<EpilogueOperands>($epilogue_operands,
+                                         type($epilogue_operands)) $epilogue^)?
     attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{

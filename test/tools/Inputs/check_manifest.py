@@ -41,6 +41,8 @@ def check_mma_sync():
         "activation": "bf16",
         "output": "f32",
         "expert_ids": True,
+        "gather": False,
+        "scatter": False,
         "rows_hint": [25, 72],
     }, manifest["problem"]
     assert manifest["weights"] == {
