@@ -176,6 +176,9 @@ typedef enum mxfp4rt_kind {
 #define MXFP4RT_MOST_RANK 8
 /** In a shape: the number of rows of the launch. */
 #define MXFP4RT_ROWS (-1)
+/** In a shape: a number of rows of its own, which the caller also passes as the
+ *  i32 argument `<name>_rows`. */
+#define MXFP4RT_OWN_ROWS (-2)
 
 /** An argument of a kernel. Strings live as long as the artifact. */
 typedef struct mxfp4rt_argument {

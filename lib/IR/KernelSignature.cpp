@@ -122,16 +122,17 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
       else
         arguments.push_back({type, attr});
     }
-  auto number = [&](StringRef name) {
-    arguments.push_back({IntegerType::get(context, 32),
-                         ArgAttr::get(context, name, Provider::Launcher,
-                                      /*align=*/1, MemRefType(), false)});
+  auto number = [&](StringRef name, Provider provider) {
+    arguments.push_back(
+        {IntegerType::get(context, 32),
+         ArgAttr::get(context, name, provider, /*align=*/1, MemRefType(),
+                      false)});
   };
-  number("rows");
+  number("rows", Provider::Launcher);
   if (op.getGather())
-    number("x_rows");
+    number("x_rows", Provider::Caller);
   if (op.getScatter())
-    number("y_rows");
+    number("y_rows", Provider::Caller);
   return arguments;
 }
 

@@ -9,8 +9,8 @@
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory of the
 //     stated `dtype` and `shape` ("rows" is the number of rows, and "x_rows",
-//     for example, the first size of x, which the argument of that name is
-//     told), aligned to
+//     for example, the first size of x, which the caller passes as the argument
+//     of that name), aligned to
 //     `align` bytes; "tensor_maps" are one argument by value, 128 bytes for
 //     each of `boxes` one behind the other, that the driver encodes
 //     (cuTensorMapEncodeTiled) for that memory, innermost size first, the box,

@@ -67,6 +67,8 @@ static std::vector<int64_t> readShape(const Json &root, const Json &item,
   for (const Json &extent : extents) {
     if (extent == "rows" && shape.empty())
       shape.push_back(MXFP4RT_ROWS);
+    else if (extent == argument.name + "_rows" && shape.empty())
+      shape.push_back(MXFP4RT_OWN_ROWS);
     else if (isNumber(extent, 1, kMost))
       shape.push_back(extent.get<int64_t>());
     else
@@ -160,7 +162,7 @@ static void checkLaunchers(const Argument &argument) {
     wrong(quoted(argument) + " has the wrong kind; it must be a pointer.");
   int64_t bytes = int64_t(argument.elementBytes());
   for (const int64_t extent : argument.shape) {
-    if (extent == MXFP4RT_ROWS)
+    if (extent < 0)
       wrong("the shape of " + quoted(argument) +
             " must not depend on the number of rows, because the launcher "
             "allocates the memory before it knows the number.");

@@ -277,7 +277,7 @@ def _known_shapes(raw: Any) -> dict[str, tuple[int | str, ...]]:
     n, k = _number(raw, "problem.n", 1), _number(raw, "problem.k", 1)
     experts, groups = _number(raw, "problem.experts", 1), _number(raw, "problem.groups", 1)
     # Numbers of rows of their own have arguments named after them.
-    own = {item.get("name") for item in _get(raw, "arguments", list) if isinstance(item, dict)}
+    own = {str(item.get("name")) for item in _get(raw, "arguments", list) if isinstance(item, dict)}
     first = {name: f"{name}_rows" if f"{name}_rows" in own else "rows" for name in ("x", "y")}
     known: dict[str, tuple[int | str, ...]] = {
         "x": (first["x"], k),
@@ -321,7 +321,7 @@ def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) 
     if (kind in ("i32", "i64")) != is_count or (kind == "tensor_maps" and name != "x"):
         raise Error(f'argument "{name}" has the wrong kind, {kind}.')
     if is_count:
-        return Argument(name, kind, provider="launcher")
+        return Argument(name, kind, provider="launcher" if name == "rows" else "caller")
     # Manifests of this version did not always say who provides an argument.
     by_name = "launcher" if name in ("error", "workspace") else "caller"
     provider = by_name
