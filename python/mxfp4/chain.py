@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from .errors import Error
-from .runtime import Kernel
+from .loaded import LoadedKernel
 
 
 class Chain:
@@ -27,7 +27,7 @@ class Chain:
         Error: if there is no kernel, or one cannot be made ready.
     """
 
-    def __init__(self, kernels: Sequence[Kernel], device: int = 0) -> None:
+    def __init__(self, kernels: Sequence[LoadedKernel], device: int = 0) -> None:
         if not kernels:
             raise Error("a chain needs at least one kernel.")
         self._kernels = list(kernels)

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import struct
 import sys
-import threading
 import weakref
-from functools import cache
 from typing import Any, NamedTuple
 
 from ._call_checks import CallChecks, new_output
-from ._driver_calls import DriverCalls
-from ._runtime_library import NativeDriver
 from .artifact import Artifact, Manifest
 from .errors import Error
+from .loaded import LoadedKernel, load_driver
 from .tensors import is_torch, stream_handle
 from .weights import PackedWeights
 
@@ -32,16 +28,6 @@ _MEANING = {
     "nothing was stored",
     BAD_ID: "an expert id is outside -1 .. E-1; the rows of its group were not stored",
 }
-
-
-@cache
-def load_driver() -> NativeDriver:
-    """CUDA's driver, initialised.
-
-    Raises:
-        Error: if there is no driver or GPU, or the launcher's library is not found.
-    """
-    return NativeDriver()
 
 
 class _Known(NamedTuple):
@@ -62,27 +48,20 @@ _MOST_KNOWN = 4096
 """Calls that are known at most: models call with a handful of shapes."""
 
 
-class Kernel:
-    """A compiled kernel, ready to run.
+class Kernel(LoadedKernel):
+    """A compiled grouped matmul, ready to run.
 
     Launching reads no device memory, allocates nothing but ``y`` (and only if ``out`` is not
     given), and never waits for the device, so it can be captured in a CUDA graph. A kernel may be
     used from several threads. The device holds one error word for it, which `check` reads.
-
-    A kernel stays loaded until the process ends, because graphs that captured its launches may be
-    launched when nothing else refers to it.
     """
 
+    artifact: Artifact
+    manifest: Manifest
+
     def __init__(self, artifact: Artifact, driver: Any = None) -> None:
-        self.artifact = artifact
-        self.manifest: Manifest = artifact.manifest
-        images = [i for i in (artifact.cubin, artifact.ptx.encode() + b"\0") if i is not None]
-        driver = driver if driver is not None else load_driver()
-        is_native = isinstance(driver, NativeDriver)
-        self.driver = driver if is_native else DriverCalls(driver, images)
+        super().__init__(artifact, driver if driver is not None else load_driver())
         self._launch = self.driver.library.mxfp4rt_launch
-        self._devices: dict[int, int] = {}
-        self._lock = threading.Lock()
         self._checks = CallChecks(self.manifest)
         self._known: dict[tuple[Any, ...], _Known] = {}
         self._weights: dict[int, weakref.ref[PackedWeights]] = {}
@@ -91,8 +70,6 @@ class Kernel:
         self._at = [self._places[name] for name in ("x", "weights", "offsets", "y")]
         self._none = [0] * len(names)
         self._pack = struct.Struct(f"={len(names)}Q").pack
-        if not is_native:
-            weakref.finalize(self, _destroy, self._devices, self.driver)
 
     @staticmethod
     def load(
@@ -115,45 +92,6 @@ class Kernel:
         kernel = Kernel(artifact, driver)
         kernel.prepare(device)
         return kernel
-
-    def prepare(self, device: int = 0) -> None:
-        """Load the kernel on a device, allocate and clear its error word, size its grid.
-
-        Raises:
-            Error: if the device is not the kernel's target, or a driver call fails.
-        """
-        with self._lock:
-            if device not in self._devices:
-                self._devices[device] = self._create(device)
-
-    def handle(self, device: int = 0) -> int:
-        """The library's handle of the kernel on a device, where it is made ready if it is not.
-
-        Raises:
-            Error: as `prepare`.
-        """
-        if device not in self._devices:
-            self.prepare(device)
-        return self._devices[device]
-
-    def _create(self, device: int) -> int:
-        """The library's handle of the kernel on a device."""
-        a, library = self.artifact, self.driver.library
-        manifest, ptx = json.dumps(a.manifest.raw).encode(), a.ptx.encode()
-        artifact, kernel = ctypes.c_void_p(), ctypes.c_void_p()
-        self.driver.check(
-            library.mxfp4rt_artifact_read(
-                manifest, len(manifest), ptx, len(ptx), a.cubin, len(a.cubin or b""),
-                a.origin.encode(errors="replace"), artifact,
-            )
-        )  # fmt: skip
-        try:
-            handle = self.driver.handle
-            self.driver.check(library.mxfp4rt_kernel_create(handle, artifact, device, kernel))
-        finally:
-            library.mxfp4rt_artifact_destroy(artifact)
-        assert kernel.value is not None
-        return kernel.value
 
     def __call__(
         self,
@@ -280,20 +218,6 @@ class Kernel:
         self.driver.check(library.mxfp4rt_device_of(handle, pointer, ordinal))
         return ordinal.value
 
-    def error_word(self, device: int = 0, clear: bool = True) -> int:
-        """Wait for the device's work, read the error word, and clear it unless told not to."""
-        kernel = self._devices.get(device)
-        if kernel is None:
-            raise Error(f"the kernel was never made ready on device {device}.")
-        word = ctypes.c_int32()
-        self.driver.check(self.driver.library.mxfp4rt_error_word(kernel, int(clear), word))
-        return word.value
-
-    @property
-    def devices(self) -> tuple[int, ...]:
-        """The devices that it was made ready on."""
-        return tuple(self._devices)
-
     def check(self, device: int = 0) -> None:
         """Wait for the device, and raise if a launch since the last check met bad values.
 
@@ -318,13 +242,6 @@ def _key(x: Any, data: Any, offsets: Any, out: Any, operands: dict[str, Any]) ->
     for name, t in operands.items():
         key += (name, t.shape, t.dtype, t.is_contiguous(), t.device)
     return key
-
-
-def _destroy(devices: dict[int, int], driver: DriverCalls) -> None:
-    """Unload a kernel from a driver that is made of Python."""
-    for kernel in devices.values():
-        driver.library.mxfp4rt_kernel_destroy(kernel)
-    driver.close()
 
 
 def _current_stream(device: int) -> int:

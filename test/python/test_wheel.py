@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What pip installs: the light wheel, built here, and the one with the compiler.
+"""What pip installs: wheels without a compiler, built here, and the one with it.
 
 The latter takes minutes to build; tools/check does, and names its folder in MXFP4_WHEELS.
 """
@@ -29,6 +29,21 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     options = ["--no-build-isolation", "--no-deps", "-C", "wheel.cmake=false", "-w", str(folder)]
     subprocess.run([*pip, *options, str(TREE / "python")], check=True, capture_output=True)
+    return unpacked(folder)
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the wheel that runs kernels, which is built without LLVM."""
+    pytest.importorskip("scikit_build_core")
+    folder = tmp_path_factory.mktemp("runtime")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-build-isolation", "--no-deps", "-w", str(folder)]
+    environment = {**os.environ, "MXFP4_RUNTIME_ONLY": "1"}
+    environment.pop("CMAKE_PREFIX_PATH", None)
+    subprocess.run(
+        [*pip, *options, str(TREE / "python")], check=True, capture_output=True, env=environment
+    )
     return unpacked(folder)
 
 
@@ -98,9 +113,18 @@ def test_the_light_wheel_does_the_rest(light: Path, tmp_path: Path) -> None:
     assert "1 compiled ahead of time" in said
 
 
+def test_the_wheel_without_llvm_has_the_launcher(runtime: Path, tmp_path: Path) -> None:
+    assert [p.name for p in runtime.rglob("*.so")] == ["libmxfp4rt.so"]
+    status, said = mxfp4(runtime, "doctor", MXFP4_CACHE=tmp_path)
+    assert status == 0, said
+    assert f"launcher        {runtime}/mxfp4/lib/libmxfp4rt.so" in said
+    assert "no     compile to PTX, needs compiler" in said
+
+
 def test_the_wheel_compiles(full: Path, tmp_path: Path) -> None:
     assert (full / "mxfp4" / "lib" / "libmxfp4.so").is_file()
     assert (full / "mxfp4" / "lib" / "libmxfp4-sim.so").is_file()
+    assert (full / "mxfp4" / "lib" / "libmxfp4rt.so").is_file()
     assert "py3-none-linux" in (next(full.glob("*.dist-info")) / "WHEEL").read_text()
     status, said = mxfp4(full, "doctor", MXFP4_CACHE=tmp_path)
     assert status == 0, said

@@ -150,7 +150,7 @@ def _cache() -> Finding:
 
 def _driver() -> list[Finding]:
     from ..errors import Error
-    from ..runtime import load_driver
+    from ..loaded import load_driver
 
     try:
         driver = load_driver()

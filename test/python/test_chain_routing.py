@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels around the matmul as a chain, launched by the library on the interpreter as a driver."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import routing_cases as cases
+from kernels import needs_both
+from mxfp4 import Compiler, library, routing
+from mxfp4._runtime_library import NativeDriver
+from mxfp4.chain import Chain
+from mxfp4.loaded import LoadedKernel
+from routing_cases import TopK
+
+pytestmark = needs_both
+DTYPES = {"f32": np.float32, "i32": np.int32}
+
+
+@pytest.fixture(scope="module")
+def file() -> Path:
+    """The interpreter, with the functions of a driver."""
+    interpreter = library.find_interpreter()
+    found = interpreter and interpreter.with_name("libmxfp4-sim-cuda.so")
+    if found is None or not found.is_file():
+        pytest.skip("libmxfp4-sim-cuda.so is not beside the interpreter")
+    return found
+
+
+class Memory:
+    """Arrays that the driver's kernels may use: its memory is the host's."""
+
+    def __init__(self, file: Path) -> None:
+        self._driver = ctypes.CDLL(str(file))
+        self._held: list[ctypes.c_uint64] = []
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for address in self._held:
+            assert self._driver.cuMemFree_v2(address) == 0
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        address = ctypes.c_uint64()
+        assert self._driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)) == 0
+        self._held.append(address)
+        assert address.value
+        memory = (ctypes.c_uint8 * size).from_address(address.value)
+        return np.frombuffer(memory, dtype).reshape(shape)
+
+
+@pytest.mark.parametrize("tokens", [1, 65, 300])
+def test_top_k_and_sort(file: Path, tokens: int, rng: np.random.Generator) -> None:
+    case = TopK(32, 4, renormalize=True, dtype="f32")
+    with Compiler() as compiler:
+        artifacts = [
+            compiler.compile_routing(cases.top_k_mlir(case, counts=True), ""),
+            compiler.compile_routing(cases.sort_mlir(case.experts, case.slots, counts=True), ""),
+        ]
+    driver = NativeDriver(str(file))
+    kernels = [LoadedKernel(artifact, driver) for artifact in artifacts]
+    chain = Chain(kernels)
+    values = [0] * chain.size
+    with Memory(file) as memory:
+        arrays: dict[str, np.ndarray] = {}
+        for number, kernel in enumerate(kernels):
+            for argument in kernel.manifest.arguments:
+                if argument.provider != "caller":
+                    continue
+                # The second kernel reads what the first has stored, by the same names.
+                if argument.name not in arrays:
+                    shape = argument.shape_for(tokens)
+                    arrays[argument.name] = memory.array(shape, DTYPES[argument.dtype])
+                place = chain.place(number, argument.name)
+                values[place] = arrays[argument.name].ctypes.data
+        arrays["logits"][:] = cases.logits(rng, tokens, case)
+        chain.launch([tokens, tokens], values, 0)
+        ids, weights = routing.top_k(
+            arrays["logits"], case.slots, case.scoring, None, case.renormalize, case.scale
+        )
+        assert np.array_equal(arrays["ids"], ids)
+        cases.check_weights(arrays["weights"], weights)
+        wanted = routing.sort_by_expert(ids, case.experts)
+        for name in ("offsets", "tokens", "positions"):
+            assert np.array_equal(arrays[name].ravel(), getattr(wanted, name).ravel()), name
+        assert [kernel.error_word() for kernel in kernels] == [0, 0]
