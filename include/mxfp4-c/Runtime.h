@@ -283,9 +283,11 @@ MXFP4RT_API mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls,
 
 /** Bits of the error word: offsets do not start at 0, decrease, or do not end
  *  at the number of rows (nothing was stored); an expert id is outside of
- *  -1 .. E-1 (the rows of its group were not stored). */
+ *  -1 .. E-1 (the rows of its group were not stored); a row to gather or to
+ *  scatter to does not exist (row 0 was read, nothing was stored). */
 #define MXFP4RT_BAD_OFFSETS 1
 #define MXFP4RT_BAD_EXPERT_ID 2
+#define MXFP4RT_BAD_ROW 4
 
 /** Waits for all work of the device, reads the kernel's error word, and sets it
  *  to zero if `clear` is not 0. */

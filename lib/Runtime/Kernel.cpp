@@ -152,6 +152,12 @@ void mxfp4::runtime::checkValue(const Argument &argument,
                             "; copy it into a tensor of its own.");
 }
 
+/// The first size of an argument's memory.
+static int64_t rowsOf(const Argument &argument, int64_t rows,
+                      const mxfp4rt_value *values) {
+  return argument.rowsArgument < 0 ? rows : values[argument.rowsArgument].i32;
+}
+
 void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
   const Manifest &manifest = artifact->manifest;
   if (rows < 0 || rows > manifest.mostRows)
@@ -163,10 +169,16 @@ void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
     return;
   for (size_t i = 0; i < manifest.arguments.size(); ++i) {
     const Argument &argument = manifest.arguments[i];
+    if (argument.role != Argument::Role::Caller)
+      continue;
+    const int64_t extent = rowsOf(argument, rows, values);
+    if (extent < 0)
+      fail(MXFP4RT_INVALID, argument.name + "_rows must be at least 0, got " +
+                                std::to_string(extent) + ".");
     // Memory of no bytes has no address.
-    const bool isEmpty = rows == 0 && !argument.shape.empty() &&
-                         argument.shape[0] == MXFP4RT_ROWS;
-    if (argument.role == Argument::Role::Caller && !isEmpty)
+    const bool isEmpty =
+        extent == 0 && !argument.shape.empty() && argument.shape[0] < 0;
+    if (!isEmpty)
       checkValue(argument, values[i]);
   }
 }
@@ -203,7 +215,8 @@ void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
       // The driver reads parameters only.
       parameters[i] = const_cast<mxfp4rt_value *>(&values[i]);
       if (manifest.arguments[i].kind == MXFP4RT_TENSOR_MAPS)
-        parameters[i] = maps.find(i)->second.get(values[i].pointer, rows);
+        parameters[i] = maps.find(i)->second.get(
+            values[i].pointer, rowsOf(manifest.arguments[i], rows, values));
       break;
     case Argument::Role::Error:
       parameters[i] = &error;

@@ -37,6 +37,8 @@ struct Argument {
   std::vector<int64_t> shape;
   std::vector<std::array<uint32_t, 2>> boxes;
   bool nullable = false;
+  /// The number of the argument with the first size, for MXFP4RT_OWN_ROWS.
+  int rowsArgument = -1;
 
   bool isMemory() const {
     return kind == MXFP4RT_POINTER || kind == MXFP4RT_TENSOR_MAPS;

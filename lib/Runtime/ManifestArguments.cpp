@@ -73,9 +73,9 @@ static std::vector<int64_t> readShape(const Json &root, const Json &item,
       shape.push_back(extent.get<int64_t>());
     else
       wrong("the shape of " + quoted(argument) +
-            " must be positive numbers, of which the first may be \"rows\", "
-            "got " +
-            shown(extents) + ".");
+            " must be positive numbers, of which the first may be \"rows\" or "
+            "\"" +
+            argument.name + "_rows\", got " + shown(extents) + ".");
   }
   if (shape.size() > MXFP4RT_MOST_RANK)
     wrong("the shape of " + quoted(argument) + " has more than " +
@@ -174,6 +174,23 @@ static void checkLaunchers(const Argument &argument) {
           std::to_string(most) + ".");
 }
 
+/// Finds the arguments with which the caller passes numbers of rows.
+static void findOwnRows(std::vector<Argument> &arguments) {
+  for (Argument &argument : arguments) {
+    if (argument.shape.empty() || argument.shape[0] != MXFP4RT_OWN_ROWS)
+      continue;
+    const std::string wanted = argument.name + "_rows";
+    for (size_t i = 0; i < arguments.size(); ++i)
+      if (arguments[i].name == wanted && arguments[i].kind == MXFP4RT_I32 &&
+          arguments[i].role == Argument::Role::Caller)
+        argument.rowsArgument = int(i);
+    if (argument.rowsArgument < 0)
+      wrong("the shape of " + quoted(argument) + " begins with \"" + wanted +
+            "\", but there is no argument of the caller's of that name and of "
+            "kind i32.");
+  }
+}
+
 std::vector<Argument> mxfp4::runtime::readArguments(const Json &root) {
   std::vector<Argument> arguments;
   const Json &list = getList(root, "arguments");
@@ -200,5 +217,6 @@ std::vector<Argument> mxfp4::runtime::readArguments(const Json &root) {
     checkLaunchers(argument);
     arguments.push_back(std::move(argument));
   }
+  findOwnRows(arguments);
   return arguments;
 }

@@ -37,8 +37,7 @@ static int tensorType(const std::string &dtype) {
 void TensorMaps::encode(void *pointer, int64_t rows,
                         std::vector<TensorMap> &maps) const {
   const auto columns = uint64_t(argument.shape[1]);
-  const int64_t extent =
-      argument.shape[0] == MXFP4RT_ROWS ? rows : argument.shape[0];
+  const int64_t extent = argument.shape[0] < 0 ? rows : argument.shape[0];
   // Innermost first.
   const uint64_t sizes[] = {columns, uint64_t(extent)};
   const uint64_t strides[] = {columns * argument.elementBytes()};

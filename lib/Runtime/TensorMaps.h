@@ -26,7 +26,8 @@ public:
   TensorMaps(const Driver &driver, const Argument &argument)
       : driver(driver), argument(argument) {}
 
-  /// The maps of all boxes, one behind the other, until the next call.
+  /// The maps of all boxes, one behind the other, until the next call. The
+  /// memory has so many rows.
   TensorMap *get(void *pointer, int64_t rows);
 
 private:

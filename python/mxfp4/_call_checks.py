@@ -17,12 +17,16 @@ class Checked(NamedTuple):
     Attributes:
         rows: R.
         buffers: of the arguments that the caller gave, by name.
+        counts: numbers of rows that are arguments of the caller's, by name.
         device: CUDA ordinal, or None if no tensor tells.
+        out: what was given, or a new tensor.
     """
 
     rows: int
     buffers: dict[str, Buffer]
+    counts: dict[str, int]
     device: int | None
+    out: Any
 
 
 class CallChecks:
@@ -36,34 +40,67 @@ class CallChecks:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._arguments = {a.name: a for a in manifest.arguments}
+        self._counts = {a.name for a in manifest.arguments if a.is_number}
+        self.columns = self._arguments["y"].shape[-1]
 
     def check(self, x: Any, data: Any, offsets: Any, out: Any, operands: dict[str, Any]) -> Checked:
         """Check all tensors of a call; ``operands`` are those by name."""
-        m = self._manifest
-        rows = self.rows_of(x)
         self._check_operands(operands)
-        shapes = {a.name: a.shape_for(rows) for a in m.arguments}
+        rows, sizes = self._rows(x, operands)
+        if out is None:
+            out = self._new_output(x, rows)
+        if "y_rows" in self._counts:
+            sizes["y_rows"] = self._first_size("y", out)
+        shapes = {
+            a.name: tuple(sizes[e] if isinstance(e, str) else e for e in a.shape)
+            for a in self._manifest.arguments
+        }
         ids = operands.get("expert_ids")
         if ids is not None and not rows and 0 in describe(ids, "expert_ids").shape:
             # No groups, no rows: nothing is launched, whatever the kernel's number.
             shapes |= {"expert_ids": (0,), "offsets": (1,)}
         given = {"x": x, "weights": data, "y": out, **operands, "offsets": offsets}
         buffers = {name: self._buffer(name, given[name], shapes[name]) for name in given}
-        return Checked(rows, buffers, self._common_device(buffers))
+        counts = {name: size for name, size in sizes.items() if name != "rows"}
+        return Checked(rows, buffers, counts, self._common_device(buffers), out)
 
-    def rows_of(self, x: Any) -> int:
-        """R, of activations that fit."""
+    def _rows(self, x: Any, operands: dict[str, Any]) -> tuple[int, dict[str, int]]:
+        """R, and the sizes that shapes name: R is that of x, or of the list of rows to gather."""
         m = self._manifest
         buffer = self._buffer("x", x)
         if len(buffer.shape) != 2 or buffer.shape[1] != m.k:
             raise Error(f"x must have shape [R, {m.k}], got {list(buffer.shape)}.")
-        rows = buffer.shape[0]
+        rows, what, sizes = buffer.shape[0], "x", {}
+        if "x_rows" in self._counts:
+            sizes["x_rows"] = rows
+            rows, what = self._first_size("gather", operands["gather"]), "gather"
         if rows > m.most_rows:
             raise Error(
-                f"x must have at most {m.most_rows} rows for this kernel, got {rows}; "
+                f"{what} must have at most {m.most_rows} rows for this kernel, got {rows}; "
                 "pass fewer at a time, or compile a kernel for so many."
             )
-        return rows
+        return rows, {"rows": rows, **sizes}
+
+    def _first_size(self, name: str, tensor: Any) -> int:
+        shape = self._buffer(name, tensor).shape
+        if not shape:
+            raise Error(f"{name} must have rows, got a scalar.")
+        return shape[0]
+
+    def _new_output(self, x: Any, rows: int) -> Any:
+        """A tensor for the result, like torch's ``x``."""
+        if "y_rows" in self._counts:
+            raise Error("pass out=: the rows that are scattered do not say how many it has.")
+        if not is_torch(x):
+            raise Error("pass out=: x is not a torch tensor, so no output can be made like it.")
+        return self.new_output(x, rows)
+
+    def new_output(self, x: Any, rows: int) -> Any:
+        """The same where ``x`` is known to be torch's."""
+        import torch
+
+        dtype = torch.bfloat16 if self._manifest.output == "bf16" else torch.float32
+        return x.new_empty((rows, self.columns), dtype=dtype)
 
     def check_weights(self, weights: Any) -> None:
         """Are they packed for this kernel?"""
@@ -90,7 +127,7 @@ class CallChecks:
                     f"this kernel takes no {name} (of optional operands it takes {takes}); compile "
                     f"one for a problem with {name.replace('_', '-')}=1."
                 )
-        for name in self._manifest.operands:
+        for name in sorted(self._manifest.operands):
             if name not in operands and not self._arguments[name].nullable:
                 raise Error(f"this kernel takes {name}: pass {name}=.")
 
@@ -112,17 +149,3 @@ class CallChecks:
             where = ", ".join(f"{name} on {device}" for device, name in found.items())
             raise Error(f"all tensors must be on one device, got {where}.")
         return next(iter(found), None)
-
-
-def new_output(manifest: Manifest, x: Any, rows: int) -> Any:
-    """A tensor for the result, like torch's ``x``.
-
-    Raises:
-        Error: if ``x`` is not torch's.
-    """
-    if not is_torch(x):
-        raise Error("pass out=: x is not a torch tensor, so no output can be made like it.")
-    import torch
-
-    dtype = torch.bfloat16 if manifest.output == "bf16" else torch.float32
-    return x.new_empty((rows, manifest.n), dtype=dtype)

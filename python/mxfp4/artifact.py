@@ -24,6 +24,7 @@ _MOST = 2**31 - 1
 """Sizes in a manifest are those of i32."""
 
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
+_NUMBERS = ("i32", "i64")
 _DTYPES = ("bf16", "f32", "i32", "u8")
 _CALLERS = ("x", "weights", "offsets", "y")
 """What every call provides."""
@@ -50,6 +51,11 @@ class Argument:
     shape: tuple[int | str, ...] = ()
     provider: str = "caller"
     nullable: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the argument is a number by value."""
+        return self.kind in _NUMBERS
 
     @property
     def size(self) -> int:
@@ -201,7 +207,9 @@ def _parse(raw: Any) -> Manifest:
         raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
     output = _choice(raw, "problem.output", ("bf16", "f32"))
     arguments = _arguments(raw)
-    operands = frozenset(a.name for a in arguments if a.provider == "caller") - {*_CALLERS}
+    # Numbers of rows of their own are those of tensors, which the launcher passes on.
+    given = (a.name for a in arguments if a.provider == "caller" and not a.is_number)
+    operands = frozenset(given) - {*_CALLERS}
     if ids != ("expert_ids" in operands):
         raise Error(
             f'"arguments" must {"" if ids else "not "}have expert_ids of the caller\'s, since '

@@ -10,7 +10,7 @@ import sys
 import weakref
 from typing import Any, NamedTuple
 
-from ._call_checks import CallChecks, new_output
+from ._call_checks import CallChecks
 from .artifact import Artifact, Manifest
 from .errors import Error
 from .loaded import LoadedKernel, load_driver
@@ -23,10 +23,15 @@ UNSORTED = 1
 BAD_ID = 2
 """Bit of the error word: an expert id is outside -1 .. E-1."""
 
+BAD_ROW = 4
+"""Bit of the error word: a row to gather or to scatter to does not exist."""
+
 _MEANING = {
     UNSORTED: "the offsets do not start at 0, decrease, or do not end at the number of rows; "
     "nothing was stored",
     BAD_ID: "an expert id is outside -1 .. E-1; the rows of its group were not stored",
+    BAD_ROW: "a row to gather or to scatter to does not exist; row 0 was gathered, and nothing was "
+    "scattered",
 }
 
 
@@ -37,11 +42,13 @@ class _Known(NamedTuple):
         rows: R.
         device: CUDA ordinal.
         kernel: the library's handle on that device.
+        values: of the kernel's arguments; 0 for addresses.
     """
 
     rows: int
     device: int
     kernel: int
+    values: list[int]
 
 
 _MOST_KNOWN = 4096
@@ -68,7 +75,6 @@ class Kernel(LoadedKernel):
         names = [a.name for a in self.manifest.arguments]
         self._places = {name: i for i, name in enumerate(names)}
         self._at = [self._places[name] for name in ("x", "weights", "offsets", "y")]
-        self._none = [0] * len(names)
         self._pack = struct.Struct(f"={len(names)}Q").pack
 
     @staticmethod
@@ -111,10 +117,12 @@ class Kernel(LoadedKernel):
         devices.
 
         Args:
-            x: bf16 ``[R, K]``, rows sorted by group. With R = 0 nothing is launched.
+            x: bf16 ``[R, K]``, rows sorted by group, or any rows if the kernel gathers them. With
+                R = 0 nothing is launched.
             weights: packed in the kernel's layout, data on the device.
             offsets: i32 ``[G+1]``.
-            out: ``[R, N]`` of the kernel's output type; a new torch tensor if None and x is one.
+            out: ``[R, N]`` of the kernel's output type, or any number of rows if the kernel scatters
+                them; a new torch tensor if None and x is one.
             expert_ids: i32 ``[G]``, if and only if the kernel takes ids; with none of them
                 ``offsets`` is [0], R is 0, and nothing is launched.
             stream: a stream object or handle; torch's current stream if None and x is torch's.
@@ -167,11 +175,9 @@ class Kernel(LoadedKernel):
             return None
         if known is None:
             return None
-        if out is None and self.manifest.output == "bf16":
-            out = x.new_empty((known.rows, self.manifest.n))
-        elif out is None:
-            out = new_output(self.manifest, x, known.rows)
-        values = self._none.copy()
+        if out is None:
+            out = self._checks.new_output(x, known.rows)
+        values = known.values.copy()
         at_x, at_weights, at_offsets, at_y = self._at
         values[at_x], values[at_weights] = x.data_ptr(), data.data_ptr()
         values[at_offsets], values[at_y] = offsets.data_ptr(), out.data_ptr()
@@ -186,9 +192,6 @@ class Kernel(LoadedKernel):
         self, x: Any, data: Any, offsets: Any, out: Any, stream: Any, operands: dict[str, Any]
     ) -> Any:
         """A call that is not known; if its tensors are torch's, it is from now on."""
-        asked = out
-        if out is None:
-            out = new_output(self.manifest, x, self._checks.rows_of(x))
         call = self._checks.check(x, data, offsets, out, operands)
         pointers = {name: buffer.pointer for name, buffer in call.buffers.items()}
         device = call.device
@@ -201,16 +204,17 @@ class Kernel(LoadedKernel):
         else:
             handle = stream_handle(stream)
         if not call.rows:
-            return out
-        known = _Known(call.rows, device, self.handle(device))
-        values = [pointers.get(name, 0) for name in self._places]
+            return call.out
+        counts = [call.counts.get(name, 0) for name in self._places]
+        known = _Known(call.rows, device, self.handle(device), counts)
+        values = [pointers.get(name, counts[i]) for name, i in self._places.items()]
         status = self._launch(known.kernel, known.rows, self._pack(*values), handle)
         self.driver.check(status)
-        if all(map(is_torch, (x, data, offsets, out, *operands.values()))):
+        if all(map(is_torch, (x, data, offsets, call.out, *operands.values()))):
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[_key(x, data, offsets, asked, operands)] = known
-        return out
+            self._known[_key(x, data, offsets, out, operands)] = known
+        return call.out
 
     def _device_of(self, pointer: int) -> int:
         ordinal = ctypes.c_int()

@@ -93,6 +93,7 @@ def simulate(
     threads: int = 1,
     races: bool = True,
     max_instructions: int | None = None,
+    out_rows: int | None = None,
     **operands: NDArray[Any],
 ) -> Simulation:
     """Run a kernel's PTX in the interpreter, launched as its manifest says.
@@ -115,6 +116,7 @@ def simulate(
         threads: host threads; with more than one the schedule depends on the host.
         races: also look for data races.
         max_instructions: warp instructions after which a launch is given up as endless.
+        out_rows: of the output, for a kernel that scatters them; R if None.
         operands: whatever else the kernel takes, by the names in its manifest.
 
     Raises:
@@ -151,7 +153,9 @@ def simulate(
         operands["expert_ids"] = expert_ids
     others = {name: put(value, name) for name, value in operands.items()}
     dtype = np.dtype(bfloat16 if artifact.manifest.output == "bf16" else np.float32)
-    shape = (len(x), artifact.manifest.n)
+    rows = len(operands["gather"]) if "gather" in operands else len(x)
+    columns = next(a.shape[-1] for a in artifact.manifest.arguments if a.name == "y")
+    shape = (rows if out_rows is None else out_rows, int(columns))
     results: list[Simulation] = []
     for _ in range(launches):
         poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -355,6 +356,33 @@ def test_operands_of_a_known_call(driver: FakeDriver) -> None:
         kernel(**torch_like(row_scale=TorchLike((8,), "float32", 0x6000)))
     assert [launch["values"][3] for launch in driver.launches] == [0x6000, 0, 0x7000, 0]
     assert len(kernel._known) == 2
+
+
+def test_numbers_of_rows_of_a_known_call(driver: FakeDriver) -> None:
+    raw = json.loads(with_argument({**ROW_SCALE, "name": "gather", "dtype": "i32"}))
+    raw["arguments"][0]["shape"][0] = "x_rows"
+    raw["arguments"].append({"name": "x_rows", "kind": "i32", "provider": "caller"})
+    text = json.dumps(raw)
+    function_manifest[0] = text
+    kernel = Kernel.load(artifact(text), driver=driver)
+
+    def call(rows: int, sources: int) -> None:
+        kernel(**torch_like(
+            x=TorchLike((sources, 96), "bfloat16", 0x1000),
+            gather=TorchLike((rows,), "int32", 0x6000),
+            out=TorchLike((rows, 70), "bfloat16", 0x4000),
+        ))  # fmt: skip
+
+    for _ in range(2):
+        call(9, 4)
+        call(9, 5)
+        call(7, 5)
+    assert [launch["values"][-2:] for launch in driver.launches] == 2 * [[9, 4], [9, 5], [7, 5]]
+    assert len(kernel._known) == 3
+    with pytest.raises(Error, match=r"y must have shape \[9, 70\], got \[7, 70\]"):
+        kernel(**torch_like(x=TorchLike((4, 96), "bfloat16", 0x1000),
+                            gather=TorchLike((9,), "int32", 0x6000),
+                            out=TorchLike((7, 70), "bfloat16", 0x4000)))  # fmt: skip
 
 
 def test_known_calls_and_weights_are_bounded(driver: FakeDriver) -> None:

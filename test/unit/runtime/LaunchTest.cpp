@@ -159,6 +159,35 @@ TEST_F(RuntimeTest, TensorMapsDescribeRowsInSwizzledBoxes) {
   }
 }
 
+/// The matmul with a number of rows of x of its own.
+static Json withOwnRows(bool maps) {
+  Json manifest = matmul(false, maps);
+  manifest["arguments"][0]["shape"][0] = "x_rows";
+  manifest["arguments"].push_back(
+      {{"name", "x_rows"}, {"kind", "i32"}, {"provider", "caller"}});
+  return manifest;
+}
+
+TEST_F(RuntimeTest, RowsOfTheirOwnAreTheCallers) {
+  const KernelPtr kernel = create(withOwnRows(true));
+  std::vector<mxfp4rt_value> given = values();
+  given[6].i64 = -1;
+  given[6].i32 = 5;
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 33, given.data(), nullptr), 0);
+  EXPECT_EQ(mapAt(stub.launches[0], 0).rows, 5U);
+  EXPECT_EQ(stub.launches[0].number(5), 33U);
+  EXPECT_EQ(stub.launches[0].number(6), 5U);
+  given[6].i32 = -1;
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 33, given.data(), nullptr),
+            MXFP4RT_INVALID);
+  EXPECT_STREQ(mxfp4rt_last_error(), "x_rows must be at least 0, got -1.");
+  // Memory of no rows has no address; there may be rows that gather none.
+  const KernelPtr plain = create(withOwnRows(false));
+  given[0].pointer = nullptr;
+  given[6].i32 = 0;
+  EXPECT_EQ(mxfp4rt_launch(plain.get(), 33, given.data(), nullptr), 0);
+}
+
 TEST_F(RuntimeTest, TensorMapsAreKeptByAddressAndRows) {
   const KernelPtr kernel = create(matmul(false, true));
   auto launched = [&](uint64_t x, int64_t rows) {
