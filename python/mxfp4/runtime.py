@@ -121,7 +121,7 @@ class Kernel(LoadedKernel):
                 R = 0 nothing is launched.
             weights: packed in the kernel's layout, data on the device.
             offsets: i32 ``[G+1]``.
-            out: ``[R, N]`` of the kernel's output type, or any number of rows if the kernel scatters
+            out: ``[R, N]`` of the kernel's output type, or with more rows if the kernel scatters
                 them; a new torch tensor if None and x is one.
             expert_ids: i32 ``[G]``, if and only if the kernel takes ids; with none of them
                 ``offsets`` is [0], R is 0, and nothing is launched.

@@ -56,7 +56,7 @@ def grouped_matmul(
                 f"{name} must be a torch tensor, as x is, got {type(indices).__name__}; use "
                 f"torch.as_tensor({name}, dtype=torch.int32, device=x.device)."
             )
-    return torch.ops.mxfp4.grouped_matmul(
+    return _operator(
         x, data, offsets, expert_ids,
         n=weights.n, order=layout.order, scales=layout.scales, out_dtype=DTYPES[out_dtype],
     )  # fmt: skip
@@ -189,6 +189,8 @@ torch.library.register_fake("mxfp4::grouped_matmul", _fake, lib=_library)
 _library.impl("grouped_matmul", _cuda, "CUDA")
 _library.impl("grouped_matmul", _cpu, "CPU")
 torch.library.register_autograd("mxfp4::grouped_matmul", _no_gradient, lib=_library)
+# Looking the overload up at each call would cost microseconds.
+_operator = torch.ops.mxfp4.grouped_matmul.default
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
