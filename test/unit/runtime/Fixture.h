@@ -14,6 +14,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstring>
+
 using Json = nlohmann::json;
 
 /// A matmul whose arguments are x, weights, offsets, y, error, rows; with
@@ -90,6 +92,13 @@ inline mxfp4rt_value at(uint64_t address) {
 }
 inline void *stream(uint64_t handle) {
   return reinterpret_cast<void *>(handle);
+}
+
+/// The map of a number in the first parameter of a launch.
+inline StubMap mapAt(const StubLaunch &launch, size_t number) {
+  StubMap map;
+  std::memcpy(&map, launch.parameters[0].data() + 128 * number, sizeof map);
+  return map;
 }
 
 /// A driver on the stub.

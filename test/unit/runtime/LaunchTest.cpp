@@ -10,9 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <thread>
 
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -133,12 +131,6 @@ TEST_F(RuntimeTest, ScalarsOfTheCallerArePassedByValue) {
   EXPECT_EQ(int64_t(stub.launches[0].number(7)), -7);
 }
 
-static StubMap mapAt(const StubLaunch &launch, size_t number) {
-  StubMap map;
-  std::memcpy(&map, launch.parameters[0].data() + 128 * number, sizeof map);
-  return map;
-}
-
 TEST_F(RuntimeTest, TensorMapsDescribeRowsInSwizzledBoxes) {
   const KernelPtr kernel = create(matmul(false, true));
   ASSERT_EQ(mxfp4rt_launch(kernel.get(), 33, values().data(), nullptr), 0);
@@ -218,73 +210,6 @@ TEST_F(RuntimeTest, AMapThatCouldNotBeMadeIsMadeAgain) {
   EXPECT_EQ(mapAt(stub.launches[0], 1).pointer, 0x1000U);
 }
 
-TEST_F(RuntimeTest, AStreamKeepsItsWorkspaceAndSharesItWithNoOther) {
-  const KernelPtr kernel = create(matmul(true));
-  auto workspace = [&](uint64_t on) {
-    EXPECT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), stream(on)), 0)
-        << mxfp4rt_last_error();
-    const uint64_t address = stub.launches.back().number(5);
-    EXPECT_TRUE(stub.isClear(address));
-    EXPECT_EQ(address % 8, 0U);
-    return address;
-  };
-  const uint64_t first = workspace(5), second = workspace(6);
-  EXPECT_NE(first, second);
-  EXPECT_EQ(workspace(5), first);
-  EXPECT_EQ(workspace(6), second);
-}
-
-TEST_F(RuntimeTest, EachCapturedLaunchHasAWorkspaceOfItsOwn) {
-  const KernelPtr kernel = create(matmul(true));
-  const std::vector<mxfp4rt_value> given = values();
-  std::set<uint64_t> seen;
-  auto launch = [&](uint64_t on) {
-    const mxfp4rt_status status =
-        mxfp4rt_launch(kernel.get(), 9, given.data(), stream(on));
-    if (status == MXFP4RT_OK) {
-      const uint64_t address = stub.launches.back().number(5);
-      EXPECT_TRUE(seen.insert(address).second);
-      EXPECT_TRUE(stub.isClear(address));
-    }
-    return status;
-  };
-  launch(5);
-  stub.capturing = {stream(5)};
-  const size_t held = stub.memory.size();
-  while (launch(5) == MXFP4RT_OK)
-    ASSERT_LE(seen.size(), 8192U);
-  EXPECT_EQ(seen.size(), 8192U);
-  EXPECT_EQ(stub.memory.size(), held) << "nothing is allocated in a capture";
-  EXPECT_THAT(mxfp4rt_last_error(),
-              HasSubstr("(1024 are sure to be possible); launch it once "
-                        "between captures"));
-  // A plain launch makes room.
-  stub.capturing.clear();
-  launch(6);
-  stub.capturing = {stream(5)};
-  for (int i = 0; i < 1024; ++i)
-    ASSERT_EQ(launch(5), MXFP4RT_OK);
-}
-
-TEST_F(RuntimeTest, LargeWorkspacesAreApart) {
-  Json manifest = matmul(true);
-  manifest["arguments"][5]["shape"] = {100, 3};
-  manifest["arguments"][5]["align"] = 128;
-  EXPECT_EQ(mxfp4rt_artifact_workspace(read(manifest).get()), 1200U);
-  const KernelPtr kernel = create(manifest);
-  std::set<uint64_t> seen;
-  for (uint64_t on = 1; on < 40; ++on) {
-    ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), stream(on)), 0);
-    seen.insert(stub.launches.back().number(5));
-  }
-  uint64_t last = 0;
-  for (const uint64_t address : seen) {
-    EXPECT_GE(address - last, 1200U);
-    EXPECT_EQ((address - *seen.begin()) % 128, 0U);
-    last = address;
-  }
-}
-
 TEST_F(RuntimeTest, ALaunchAfterTheFirstAllocatesAndWaitsForNothing) {
   const KernelPtr kernel = create(matmul(true, true));
   const std::vector<mxfp4rt_value> given = values();
@@ -301,86 +226,6 @@ TEST_F(RuntimeTest, ALaunchAfterTheFirstAllocatesAndWaitsForNothing) {
   EXPECT_EQ(allocations - before, 0U);
   ASSERT_EQ(mxfp4rt_launch(kernel.get(), 10, given.data(), stream(5)), 0);
   EXPECT_EQ(allocations > before, kCounts) << "maps of other rows are new";
-}
-
-TEST_F(RuntimeTest, AChainIsLaunchedInOrderInOneContext) {
-  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
-  const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
-  const mxfp4rt_call chain[] = {{first.get(), 4, one.data()},
-                                {second.get(), 5, two.data()},
-                                {first.get(), 0, two.data()},
-                                {first.get(), 6, two.data()}};
-  stub.calls.clear();
-  ASSERT_EQ(mxfp4rt_launch_all(chain, 4, stream(8)), 0);
-  EXPECT_THAT(stub.calls, ElementsAre("cuCtxGetCurrent", "cuCtxPushCurrent",
-                                      "cuStreamIsCapturing", "cuStreamGetId",
-                                      "cuLaunchKernelEx", "cuLaunchKernelEx",
-                                      "cuLaunchKernelEx", "cuCtxPopCurrent"));
-  ASSERT_EQ(stub.launches.size(), 3U);
-  const uint64_t rows[] = {4, 5, 6}, xs[] = {0x1000, 0x5000, 0x5000};
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(stub.launches[i].number(6), rows[i]);
-    EXPECT_EQ(stub.launches[i].number(0), xs[i]);
-    EXPECT_EQ(stub.launches[i].stream, stream(8));
-  }
-  EXPECT_NE(stub.launches[0].number(5), stub.launches[1].number(5));
-  EXPECT_EQ(stub.launches[0].number(5), stub.launches[2].number(5));
-  EXPECT_EQ(mxfp4rt_launch_all(nullptr, 0, nullptr), 0);
-}
-
-TEST_F(RuntimeTest, AChainIsCheckedBeforeItsFirstLaunch) {
-  const KernelPtr kernel = create(matmul()), other = create(matmul(), 1);
-  const std::vector<mxfp4rt_value> good = values(), bad = values(0x1008);
-  mxfp4rt_call chain[] = {{kernel.get(), 4, good.data()},
-                          {kernel.get(), 4, bad.data()}};
-  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
-  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("x must be aligned to 16 bytes, "
-                                              "got address 0x1008"));
-  chain[1] = {other.get(), 4, good.data()};
-  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
-  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("call 1 is on another device"));
-  chain[1] = {nullptr, 4, good.data()};
-  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
-  chain[1] = {kernel.get(), 4, nullptr};
-  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
-  EXPECT_TRUE(stub.launches.empty());
-}
-
-TEST_F(RuntimeTest, ThreadsDoNotMixTheirArguments) {
-  const KernelPtr kernel = create(matmul(true, true));
-  constexpr int kThreads = 4, kEach = 300;
-  std::atomic<int> failures = 0;
-  auto work = [&](int thread) {
-    for (int i = 1; i <= kEach; ++i) {
-      const int64_t rows = thread * 1000 + i;
-      const std::vector<mxfp4rt_value> given = values(16 * uint64_t(rows));
-      failures += mxfp4rt_launch(kernel.get(), rows, given.data(),
-                                 stream(uint64_t(thread))) != 0;
-    }
-  };
-  std::vector<std::thread> threads;
-  for (int i = 1; i <= kThreads; ++i)
-    threads.emplace_back(work, i);
-  for (std::thread &thread : threads)
-    thread.join();
-  EXPECT_EQ(failures, 0);
-  ASSERT_EQ(stub.launches.size(), size_t(kThreads) * kEach);
-  std::map<void *, std::set<uint64_t>> workspaces;
-  for (const StubLaunch &launch : stub.launches) {
-    const uint64_t rows = launch.number(6);
-    EXPECT_EQ(rows / 1000, reinterpret_cast<uint64_t>(launch.stream));
-    for (size_t i = 0; i < 2; ++i) {
-      EXPECT_EQ(mapAt(launch, i).pointer, 16 * rows);
-      EXPECT_EQ(mapAt(launch, i).rows, rows);
-    }
-    workspaces[launch.stream].insert(launch.number(5));
-  }
-  std::set<uint64_t> all;
-  for (const auto &[on, found] : workspaces) {
-    EXPECT_EQ(found.size(), 1U);
-    all.insert(found.begin(), found.end());
-  }
-  EXPECT_EQ(all.size(), size_t(kThreads));
 }
 
 TEST_F(RuntimeTest, ACallersContextStaysCurrent) {

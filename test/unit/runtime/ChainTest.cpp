@@ -1,0 +1,94 @@
+//===- ChainTest.cpp - Several launches by one call, and of several threads -===//
+//-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Fixture.h"
+
+#include <atomic>
+#include <thread>
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST_F(RuntimeTest, AChainIsLaunchedInOrderInOneContext) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
+  const mxfp4rt_call chain[] = {{first.get(), 4, one.data()},
+                                {second.get(), 5, two.data()},
+                                {first.get(), 0, two.data()},
+                                {first.get(), 6, two.data()}};
+  stub.calls.clear();
+  ASSERT_EQ(mxfp4rt_launch_all(chain, 4, stream(8)), 0);
+  EXPECT_THAT(stub.calls, ElementsAre("cuCtxGetCurrent", "cuCtxPushCurrent",
+                                      "cuStreamIsCapturing", "cuStreamGetId",
+                                      "cuLaunchKernelEx", "cuLaunchKernelEx",
+                                      "cuLaunchKernelEx", "cuCtxPopCurrent"));
+  ASSERT_EQ(stub.launches.size(), 3U);
+  const uint64_t rows[] = {4, 5, 6}, xs[] = {0x1000, 0x5000, 0x5000};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(stub.launches[i].number(6), rows[i]);
+    EXPECT_EQ(stub.launches[i].number(0), xs[i]);
+    EXPECT_EQ(stub.launches[i].stream, stream(8));
+  }
+  EXPECT_NE(stub.launches[0].number(5), stub.launches[1].number(5));
+  EXPECT_EQ(stub.launches[0].number(5), stub.launches[2].number(5));
+  EXPECT_EQ(mxfp4rt_launch_all(nullptr, 0, nullptr), 0);
+}
+
+TEST_F(RuntimeTest, AChainIsCheckedBeforeItsFirstLaunch) {
+  const KernelPtr kernel = create(matmul()), other = create(matmul(), 1);
+  const std::vector<mxfp4rt_value> good = values(), bad = values(0x1008);
+  mxfp4rt_call chain[] = {{kernel.get(), 4, good.data()},
+                          {kernel.get(), 4, bad.data()}};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("x must be aligned to 16 bytes, "
+                                              "got address 0x1008"));
+  chain[1] = {other.get(), 4, good.data()};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("call 1 is on another device"));
+  chain[1] = {nullptr, 4, good.data()};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  chain[1] = {kernel.get(), 4, nullptr};
+  EXPECT_EQ(mxfp4rt_launch_all(chain, 2, nullptr), MXFP4RT_INVALID);
+  EXPECT_TRUE(stub.launches.empty());
+}
+
+TEST_F(RuntimeTest, ThreadsDoNotMixTheirArguments) {
+  const KernelPtr kernel = create(matmul(true, true));
+  constexpr int kThreads = 4, kEach = 300;
+  std::atomic<int> failures = 0;
+  auto work = [&](int thread) {
+    for (int i = 1; i <= kEach; ++i) {
+      const int64_t rows = thread * 1000 + i;
+      const std::vector<mxfp4rt_value> given = values(16 * uint64_t(rows));
+      failures += mxfp4rt_launch(kernel.get(), rows, given.data(),
+                                 stream(uint64_t(thread))) != 0;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i <= kThreads; ++i)
+    threads.emplace_back(work, i);
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(failures, 0);
+  ASSERT_EQ(stub.launches.size(), size_t(kThreads) * kEach);
+  std::map<void *, std::set<uint64_t>> workspaces;
+  for (const StubLaunch &launch : stub.launches) {
+    const uint64_t rows = launch.number(6);
+    EXPECT_EQ(rows / 1000, reinterpret_cast<uint64_t>(launch.stream));
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(mapAt(launch, i).pointer, 16 * rows);
+      EXPECT_EQ(mapAt(launch, i).rows, rows);
+    }
+    workspaces[launch.stream].insert(launch.number(5));
+  }
+  std::set<uint64_t> all;
+  for (const auto &[on, found] : workspaces) {
+    EXPECT_EQ(found.size(), 1U);
+    all.insert(found.begin(), found.end());
+  }
+  EXPECT_EQ(all.size(), size_t(kThreads));
+}
