@@ -1,4 +1,4 @@
-//===- ChainTest.cpp - Several launches by one call, and of several threads -===//
+//===- ChainTest.cpp - Launches by one call and by several threads --------===//
 //-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- WorkspaceTest.cpp - Launches that may overlap share no workspace ----===//
+//===- WorkspaceTest.cpp - Launches that may overlap share no workspace ---===//
 //-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
