@@ -25,15 +25,15 @@ LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
 LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
   const SortMemory memory(experts);
   if (!hasCounts)
-    return {kThreads, memory.all, {}};
+    return {kThreads, memory.ids, {}};
   // Whole blocks, of about one slot a thread.
   const int64_t blocks =
       std::max<int64_t>(1, kThreads / (kCountBlockTokens * slots));
-  return {kThreads, memory.end, {blocks * kCountBlockTokens, 1}};
+  return {kThreads, memory.ids, {blocks * kCountBlockTokens, 1}};
 }
 
 LaunchPlan mxfp4::routePlan(int64_t experts) {
-  return {kThreads, SortMemory(experts).all, {}};
+  return {kThreads, SortMemory(experts).end, {}};
 }
 
 LaunchPlan mxfp4::combinePlan(int64_t units) {

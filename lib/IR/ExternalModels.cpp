@@ -4,13 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "InterfaceModels.h"
+
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
-#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
-#include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -20,117 +19,10 @@ using namespace mlir;
 using namespace mxfp4;
 
 //===----------------------------------------------------------------------===//
-// Bufferization
-//===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Every destination-style op of the dialect: reads its inputs, writes its
-/// outputs without reading them, and becomes itself on memrefs.
-template <typename OpTy>
-struct DestinationModel
-    : bufferization::DstBufferizableOpInterfaceExternalModel<
-          DestinationModel<OpTy>, OpTy> {
-  bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
-                              const bufferization::AnalysisState &) const {
-    // No result depends on the values of an output operand, so that
-    // bufferization need not copy them; but rows that nothing is scattered to
-    // keep theirs.
-    auto matmul = dyn_cast<GroupedMatmulOp>(op);
-    return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand) ||
-           (matmul && (matmul.getScatter() || matmul.getGather()));
-  }
-
-  LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
-                          const bufferization::BufferizationOptions &options,
-                          bufferization::BufferizationState &state) const {
-    auto destination = cast<DestinationStyleOpInterface>(op);
-    if (!destination.hasPureTensorSemantics())
-      return success();
-    rewriter.setInsertionPoint(op);
-    SmallVector<Value> operands, outputs;
-    for (OpOperand &operand : op->getOpOperands()) {
-      FailureOr<Value> buffer =
-          bufferization::getBuffer(rewriter, operand.get(), options, state);
-      if (failed(buffer))
-        return failure();
-      operands.push_back(*buffer);
-      if (destination.isDpsInit(&operand))
-        outputs.push_back(*buffer);
-    }
-    // Attributes and properties (the schedule, the operand segments) come
-    // along.
-    OperationState clone(op->getLoc(), op->getName(), operands, TypeRange(),
-                         op->getDiscardableAttrDictionary().getValue());
-    clone.propertiesAttr = op->getPropertiesAsAttribute();
-    for (Region &region : op->getRegions())
-      clone.addRegion()->takeBody(region);
-    rewriter.create(clone);
-    bufferization::replaceOpWithBufferizedValues(rewriter, op, outputs);
-    return success();
-  }
-};
-
-//===----------------------------------------------------------------------===//
 // Run-time verification
 //===----------------------------------------------------------------------===//
 
-using MessageFn = function_ref<std::string(Operation *, StringRef)>;
-
-/// Emits assertions about one op.
-class Checks {
-public:
-  Checks(Operation *op, OpBuilder &builder, Location loc, MessageFn message)
-      : op(op), b(builder), loc(loc), message(message) {}
-
-  void require(OpBuilder &at, Value condition, StringRef text) {
-    cf::AssertOp::create(at, loc, condition, message(op, text));
-  }
-  void require(Value condition, StringRef text) { require(b, condition, text); }
-
-  /// Dimension `dim` of `value` is `expected`; nothing to do where the verifier
-  /// could see it.
-  void requireSize(Value value, int64_t dim, OpFoldResult expected,
-                   StringRef text) {
-    auto type = cast<MemRefType>(value.getType());
-    if (!type.isDynamicDim(dim) && getConstantIntValue(expected))
-      return;
-    require(equal(size(value, dim),
-                  getValueOrCreateConstantIndexOp(b, loc, expected)),
-            text);
-  }
-
-  OpFoldResult mixedSize(Value value, int64_t dim) {
-    return memref::getMixedSize(b, loc, value, dim);
-  }
-  Value size(Value value, int64_t dim) {
-    return getValueOrCreateConstantIndexOp(b, loc, mixedSize(value, dim));
-  }
-  /// ceil(extent / by).
-  OpFoldResult divide(OpFoldResult extent, int64_t by) {
-    if (std::optional<int64_t> value = getConstantIntValue(extent))
-      return b.getIndexAttr((*value + by - 1) / by);
-    return arith::CeilDivUIOp::create(b, loc, cast<Value>(extent), index(by))
-        .getResult();
-  }
-  OpFoldResult twice(OpFoldResult extent) {
-    if (std::optional<int64_t> value = getConstantIntValue(extent))
-      return b.getIndexAttr(2 * *value);
-    return arith::MulIOp::create(b, loc, cast<Value>(extent), index(2))
-        .getResult();
-  }
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, loc, value);
-  }
-  Value equal(Value lhs, Value rhs) {
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lhs, rhs);
-  }
-
-  Operation *op;
-  OpBuilder &b;
-  Location loc;
-  MessageFn message;
-};
+namespace {
 
 struct GroupedMatmulChecks
     : RuntimeVerifiableOpInterface::ExternalModel<GroupedMatmulChecks,
@@ -324,9 +216,7 @@ void mxfp4::registerExternalModels(DialectRegistry &registry) {
     UnpackOp::attachInterface<DestinationModel<UnpackOp>>(*context);
     QuantizeOp::attachInterface<DestinationModel<QuantizeOp>>(*context);
     DequantizeOp::attachInterface<DestinationModel<DequantizeOp>>(*context);
-    TopKOp::attachInterface<DestinationModel<TopKOp>>(*context);
-    SortByExpertOp::attachInterface<DestinationModel<SortByExpertOp>>(*context);
-    CombineOp::attachInterface<DestinationModel<CombineOp>>(*context);
+    attachRoutingModels(*context);
     // What the checks are made of.
     context->loadDialect<arith::ArithDialect, cf::ControlFlowDialect,
                          memref::MemRefDialect, scf::SCFDialect>();

@@ -62,7 +62,7 @@ static LogicalResult verifyCounts(Operation *op, Value counts,
 }
 
 /// Of an operand that is no output of the tensor form.
-static void addWrite(MutableOperandRange operand, Effects &effects) {
+static void addWrite(const MutableOperandRange &operand, Effects &effects) {
   if (!operand.empty())
     effects.emplace_back(MemoryEffects::Write::get(), &operand[0]);
 }

@@ -135,12 +135,12 @@ SmallVector<RoutingKernel::Argument> RoutingKernel::arguments() const {
     signature.add("bias", k.getBias());
     signature.add("ids", k.getIds());
     signature.add("weights", k.getWeights());
-    signature.add("counts", k.getCounts());
+    signature.add("counts", k.getCounts(), std::gcd<int64_t>(experts(), 4));
   }
   if (s) {
     if (!k) {
       signature.add("ids", s.getIds());
-      signature.add("counts", s.getCounts());
+      signature.add("counts", s.getCounts(), std::gcd<int64_t>(experts(), 4));
     }
     signature.add("offsets", s.getOffsets());
     signature.addRows("tokens", s.getTokens(),

@@ -97,9 +97,17 @@ Value CtaBuilder::reduceMin(Value value) {
                                integer(32, kAllLanes));
 }
 
-Value CtaBuilder::matchLanes(Value value) {
-  return NVVM::MatchSyncOp::create(b, b.getI32Type(), integer(32, kAllLanes),
-                                   value, NVVM::MatchSyncKind::any);
+Value CtaBuilder::matchLanes(Value value, int64_t bits) {
+  Value all = integer(32, kAllLanes), same = all;
+  for (int64_t bit = 0; bit < bits; ++bit) {
+    Value isSet = compare(arith::CmpIPredicate::ne,
+                          op<arith::AndIOp>(value, int64_t(1) << bit), 0);
+    Value set = NVVM::VoteSyncOp::create(b, b.getI32Type(), all, isSet,
+                                         NVVM::VoteSyncKind::ballot);
+    Value alike = select(isSet, set, op<arith::XOrIOp>(set, all));
+    same = op<arith::AndIOp>(same, alike);
+  }
+  return same;
 }
 
 Value CtaBuilder::shuffle(Value value, Value from) {

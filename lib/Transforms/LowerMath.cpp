@@ -73,7 +73,10 @@ public:
   Value divide(Value x, Value y) { return call("llvm.nvvm.div.full", {x, y}); }
   Value ex2(Value x) { return call("llvm.nvvm.ex2.approx.ftz.f32", x); }
   Value lg2(Value x) { return call("llvm.nvvm.lg2.approx.f", x); }
+  Value sqrt(Value x) { return call("llvm.nvvm.sqrt.approx.f", x); }
   Value rsqrt(Value x) { return call("llvm.nvvm.rsqrt.approx.f", x); }
+  /// 1 / x; 0 and infinite where x or the result is below 2^-126.
+  Value reciprocal(Value x) { return call("llvm.nvvm.rcp.approx.ftz.f", x); }
 
 private:
   Value call(StringRef intrinsic, ValueRange operands) {
@@ -93,6 +96,8 @@ Value emitExp2(Floats &f, Value x) { return f.ex2(x); }
 
 Value emitExp(Floats &f, Value x) { return f.ex2(f.mul(x, kLog2E)); }
 
+Value emitSqrt(Floats &f, Value x) { return f.sqrt(x); }
+
 Value emitRsqrt(Floats &f, Value x) { return f.rsqrt(x); }
 
 /// log2(1 + d) times `scale`: of log2's instruction on `x`, which is 1 + d, but
@@ -100,7 +105,7 @@ Value emitRsqrt(Floats &f, Value x) { return f.rsqrt(x); }
 Value emitLog(Floats &f, Value x, Value d, float scale) {
   constexpr float kAtanh[] = {0.333333880f, 0.199887633f, 0.149360806f};
   Value far = f.mul(f.lg2(x), scale * kLn2);
-  Value s = f.divide(d, f.add(d, 2.0f));
+  Value s = f.mul(d, f.reciprocal(f.add(d, 2.0f)));
   Value square = f.mul(s, s), twice = f.mul(s, 2.0f * scale);
   Value near = f.fma(f.mul(twice, square), f.polynomial(square, kAtanh), twice);
   // From sqrt(1/2) to sqrt(2).
@@ -132,7 +137,7 @@ Value emitSmallTanh(Floats &f, Value x) {
 Value emitTanh(Floats &f, Value x) {
   Value size = f.abs(x);
   Value more = f.add(f.ex2(f.mul(size, 2.0f * kLog2E)), 1.0f);
-  Value large = f.add(f.divide(f.constant(-2.0f), more), 1.0f);
+  Value large = f.fma(f.reciprocal(more), f.constant(-2.0f), f.constant(1.0f));
   return f.select(f.less(size, 0.6f), emitSmallTanh(f, x),
                   f.withSign(large, x));
 }
@@ -140,7 +145,8 @@ Value emitTanh(Floats &f, Value x) {
 /// 2 t / (1 - t) with t = tanh(x / 2), where exp(x) is near 1.
 Value emitExpm1(Floats &f, Value x) {
   Value t = emitSmallTanh(f, f.mul(x, 0.5f));
-  Value near = f.divide(f.mul(t, 2.0f), f.add(f.mul(t, -1.0f), 1.0f));
+  Value near =
+      f.mul(f.mul(t, 2.0f), f.reciprocal(f.add(f.mul(t, -1.0f), 1.0f)));
   return f.select(f.less(f.abs(x), 1.0f), near, f.add(emitExp(f, x), -1.0f));
 }
 
@@ -269,6 +275,7 @@ void mxfp4::populateMathLowering(const LLVMTypeConverter &converter,
   patterns.add<LowerFunction<math::Log1pOp>>(converter, emitLog1p);
   patterns.add<LowerFunction<math::Log2Op>>(converter, emitLog2);
   patterns.add<LowerFunction<math::RsqrtOp>>(converter, emitRsqrt);
+  patterns.add<LowerFunction<math::SqrtOp>>(converter, emitSqrt);
   patterns.add<LowerFunction<math::TanhOp>>(converter, emitTanh);
   patterns
       .add<LowerToLLVM<math::AbsFOp, LLVM::FAbsOp>,
@@ -277,7 +284,6 @@ void mxfp4::populateMathLowering(const LLVMTypeConverter &converter,
            LowerToLLVM<math::FloorOp, LLVM::FFloorOp>,
            LowerToLLVM<math::FmaOp, LLVM::FMAOp>,
            LowerToLLVM<math::RoundEvenOp, LLVM::RoundEvenOp>,
-           LowerToLLVM<math::SqrtOp, LLVM::SqrtOp>,
            LowerToLLVM<math::TruncOp, LLVM::FTruncOp>, LowerClamp, LowerDivide>(
           converter);
 }

@@ -28,6 +28,9 @@ struct RoutingArguments {
       error, y, out;
   /// The number of tokens (index).
   mlir::Value rows;
+  /// In shared memory, the first ids, of the kernel that also sorts them; or
+  /// null.
+  mlir::Value staged;
 };
 
 /// All tokens, by the warps of all CTAs; counts of blocks if there are any.
@@ -41,7 +44,7 @@ void emitSort(CtaBuilder &c, const RoutingKernel &kernel,
 void emitCombine(CtaBuilder &c, const RoutingKernel &kernel,
                  const RoutingArguments &arguments);
 
-/// Tokens of a block of counts: 64 * ceil(rows / 8192), and 64 where there are
+/// Tokens of a block of counts: 32 * ceil(rows / 4096), and 32 where there are
 /// no rows.
 mlir::Value emitBlockTokens(CtaBuilder &c, mlir::Value rows);
 

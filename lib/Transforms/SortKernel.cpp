@@ -20,6 +20,11 @@
 #include "RoutingKernels.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace mxfp4;
@@ -37,19 +42,36 @@ public:
   void emit();
 
 private:
+  /// What a lane knows of its slot.
+  struct Slot {
+    Value number, isThere;
+    /// i32; E if there is none.
+    Value expert, hasExpert;
+    /// Slots of the same expert in lower lanes, and in all (i32).
+    Value rank, count;
+    /// Whether this lane acts for all with this expert.
+    Value isFirst;
+  };
+
   Value shared(ArrayRef<int64_t> shape, int64_t offset) {
     return sharedBuffer(c.b, shape, c.b.getI32Type(), offset);
   }
   Value zero() { return c.integer(32, 0); }
 
   void emitPart(Value firstToken, Value endToken, Value firstBlock);
-  void forSlots(function_ref<void(Value slot, Value isThere)> body);
+  void forFurtherSlots(function_ref<void(const Slot &)> body, bool reports);
+  Slot readSlot(Value number, bool reports);
+  Value loadId(Value number);
   void clear();
   void sumCounts(Value firstBlock);
+  void addCounts(Value counts, Value memory, Value expert);
   void countSlots();
+  void countSlot(const Slot &slot);
   void emitStarts(Value firstToken);
-  Value emitFirstRow(Value count);
-  void emitRows();
+  SmallVector<Value> loadHistograms(Value expert);
+  Value emitOffset(Value scanned, Value count);
+  void storeStarts(Value firstToken, Value offset, ValueRange counts);
+  void emitRow(const Slot &slot);
   void clearUnused();
 
   CtaBuilder &c;
@@ -57,11 +79,13 @@ private:
   const int64_t experts, slots;
   const SortMemory memory;
 
-  Value histograms, warpTotals, all, before;
+  Value histograms, warpTotals, all, before, used;
   /// Ids, tokens and positions by slot.
   Value ids, tokens, positions;
-  /// This warp's slots, and the number of rows in use (i32).
-  Value firstSlot, endSlot, used;
+  /// This warp's slots.
+  Value firstSlot, endSlot;
+  /// The lane's among the warp's first.
+  Slot first;
 };
 
 /// A matrix by rows as one row.
@@ -75,6 +99,7 @@ Value flat(CtaBuilder &c, Value matrix) {
 void SortKernel::emit() {
   histograms = shared({SortMemory::kWarps, experts}, memory.histograms);
   warpTotals = shared({SortMemory::kWarps}, memory.warpTotals);
+  used = shared({1}, memory.used);
   ids = flat(c, arg.ids);
   tokens = flat(c, arg.tokens);
   positions = flat(c, arg.positions);
@@ -90,19 +115,19 @@ void SortKernel::emit() {
   // One part where there are no tokens: offsets are to be stored.
   Value parts = c.op<arith::MaxUIOp>(c.divideUp(arg.rows, perPart), 1);
   c.loopBy(c.cta, parts, c.ctas, [&](Value part) {
-    Value first = c.mul(part, perPart);
-    emitPart(first, c.min(c.add(first, perPart), arg.rows),
+    Value start = c.mul(part, perPart);
+    emitPart(start, c.min(c.add(start, perPart), arg.rows),
              c.mul(part, blocks));
     c.syncCta();
   });
 }
 
 void SortKernel::emitPart(Value firstToken, Value endToken, Value firstBlock) {
-  Value first = c.mul(firstToken, slots), end = c.mul(endToken, slots);
+  Value start = c.mul(firstToken, slots), end = c.mul(endToken, slots);
   // Whole groups of lanes for each warp.
   Value perWarp =
-      c.mul(c.divideUp(c.sub(end, first), c.threads), CtaBuilder::kLanes);
-  firstSlot = c.min(c.add(first, c.mul(c.warp, perWarp)), end);
+      c.mul(c.divideUp(c.sub(end, start), c.threads), CtaBuilder::kLanes);
+  firstSlot = c.min(c.add(start, c.mul(c.warp, perWarp)), end);
   endSlot = c.min(c.add(firstSlot, perWarp), end);
   clear();
   if (arg.counts) {
@@ -113,7 +138,8 @@ void SortKernel::emitPart(Value firstToken, Value endToken, Value firstBlock) {
   c.syncCta();
   emitStarts(firstToken);
   c.syncCta();
-  emitRows();
+  emitRow(first);
+  forFurtherSlots([&](const Slot &slot) { emitRow(slot); }, /*reports=*/false);
   clearUnused();
 }
 
@@ -130,51 +156,72 @@ void SortKernel::clear() {
   c.syncWarp();
 }
 
+/// A warp has every 32nd block, and its lanes have neighbouring experts, of
+/// which all counts are loaded before the first is added.
 void SortKernel::sumCounts(Value firstBlock) {
   Value blocks = c.divideUp(arg.rows, emitBlockTokens(c, arg.rows));
-  c.loopBy(c.warp, blocks, c.index(c.warps()), [&](Value block) {
-    c.laneLoop(c.index(experts), [&](Value expert) {
-      Value count = c.load(arg.counts, {block, expert});
-      c.atomicAdd(count, all, expert);
-      c.ifThen(c.less(block, firstBlock),
-               [&] { c.atomicAdd(count, before, expert); });
-    });
-  });
+  const int64_t width = std::gcd<int64_t>(experts, 4);
+  auto type = VectorType::get({width}, c.b.getI32Type());
+  Value zeros = arith::ConstantOp::create(c.b, type, c.b.getZeroAttr(type));
+  const auto sumOf = [&](Value expert) {
+    Value sum = zeros, sumBefore = zeros;
+    for (int64_t i = 0; i < kCountBlocks; i += SortMemory::kWarps) {
+      Value block = c.add(c.warp, i);
+      Value counts = c.ifElse(
+          c.less(block, blocks),
+          [&]() -> Value {
+            return vector::LoadOp::create(c.b, type, arg.counts,
+                                          ValueRange{block, expert});
+          },
+          [&] { return zeros; });
+      sum = c.add(sum, counts);
+      sumBefore =
+          c.add(sumBefore, c.select(c.less(block, firstBlock), counts, zeros));
+    }
+    addCounts(sum, all, expert);
+    addCounts(sumBefore, before, expert);
+  };
+  c.loopBy(c.mul(c.lane, width), c.index(experts),
+           c.index(width * CtaBuilder::kLanes), sumOf);
 }
 
-/// Runs `body` for 32 slots at a time of this warp, in all lanes.
-void SortKernel::forSlots(function_ref<void(Value, Value)> body) {
-  c.loopBy(firstSlot, endSlot, c.index(CtaBuilder::kLanes), [&](Value first) {
-    Value slot = c.add(first, c.lane);
-    body(slot, c.less(slot, endSlot));
-  });
+/// Counts of neighbouring experts.
+void SortKernel::addCounts(Value counts, Value memory, Value expert) {
+  const int64_t width = cast<VectorType>(counts.getType()).getNumElements();
+  for (int64_t i = 0; i < width; ++i) {
+    Value count = vector::ExtractOp::create(c.b, counts, i);
+    c.ifThen(c.compare(CmpIPredicate::ne, count, 0),
+             [&] { c.atomicAdd(count, memory, c.add(expert, i)); });
+  }
 }
 
-namespace {
+Value SortKernel::loadId(Value number) {
+  if (!arg.staged)
+    return c.load(ids, number);
+  return c.ifElse(
+      c.less(number, SortMemory::kStagedIds),
+      [&] { return c.load(arg.staged, number); },
+      [&] { return c.load(ids, number); });
+}
 
-/// What a lane knows of its slot.
-struct Slot {
-  /// i32; -1 if there is none.
-  Value expert;
-  Value hasExpert;
-  /// Slots of the same expert in lower lanes, and in all (i32).
-  Value rank, count;
-  /// Whether this lane acts for all with this expert.
-  Value isFirst;
-};
-
-/// `bad` runs for an id that is neither -1 nor an expert's.
-Slot readSlot(CtaBuilder &c, Value ids, Value at, Value isThere,
-              int64_t experts, function_ref<void()> bad) {
-  const Value none = c.integer(32, UINT32_MAX);
+/// `reports`: that an id is neither -1 nor an expert's.
+SortKernel::Slot SortKernel::readSlot(Value number, bool reports) {
+  const Value none = c.integer(32, experts);
   Slot slot;
-  Value id =
-      c.ifElse(isThere, [&] { return c.load(ids, at); }, [&] { return none; });
+  slot.number = number;
+  slot.isThere = c.less(number, endSlot);
+  Value id = c.ifElse(
+      slot.isThere, [&] { return loadId(number); },
+      [&] { return c.integer(32, UINT32_MAX); });
   slot.hasExpert = c.less(id, experts);
   slot.expert = c.select(slot.hasExpert, id, none);
-  if (bad)
-    c.ifThen(c.compare(CmpIPredicate::ne, id, slot.expert), bad);
-  Value same = c.matchLanes(slot.expert);
+  if (reports && arg.error) {
+    // -1 as an unsigned number is followed by 0.
+    Value isBad = c.compare(CmpIPredicate::ugt, c.add(id, 1), none);
+    c.ifThen(isBad, [&] { c.report(arg.error, 2); });
+  }
+  Value same =
+      c.matchLanes(slot.expert, llvm::Log2_64_Ceil(uint64_t(experts) + 1));
   Value bit = c.op<arith::ShLIOp>(c.integer(32, 1), c.toI32(c.lane));
   Value lower = c.op<arith::SubIOp>(bit, 1);
   slot.rank = c.bitCount(c.op<arith::AndIOp>(same, lower));
@@ -183,89 +230,134 @@ Slot readSlot(CtaBuilder &c, Value ids, Value at, Value isThere,
   return slot;
 }
 
-} // namespace
+/// Runs `body` for 32 slots at a time of this warp, in all lanes, but for the
+/// first 32.
+void SortKernel::forFurtherSlots(function_ref<void(const Slot &)> body,
+                                 bool reports) {
+  c.loopBy(c.add(firstSlot, CtaBuilder::kLanes), endSlot,
+           c.index(CtaBuilder::kLanes),
+           [&](Value start) { body(readSlot(c.add(start, c.lane), reports)); });
+}
 
 void SortKernel::countSlots() {
-  forSlots([&](Value at, Value isThere) {
-    const auto bad = [&] { c.report(arg.error, 2); };
-    Slot slot = readSlot(c, ids, at, isThere, experts,
-                         arg.error ? function_ref<void()>(bad) : nullptr);
-    c.ifThen(slot.isFirst, [&] {
-      SmallVector<Value> place = {c.warp, c.toIndex(slot.expert)};
-      c.store(c.add(c.load(histograms, place), slot.count), histograms, place);
-    });
-    c.syncWarp();
+  first = readSlot(c.add(firstSlot, c.lane), /*reports=*/true);
+  countSlot(first);
+  forFurtherSlots([&](const Slot &slot) { countSlot(slot); },
+                  /*reports=*/true);
+}
+
+void SortKernel::countSlot(const Slot &slot) {
+  c.ifThen(slot.isFirst, [&] {
+    SmallVector<Value> place = {c.warp, c.toIndex(slot.expert)};
+    c.store(c.add(c.load(histograms, place), slot.count), histograms, place);
   });
+  c.syncWarp();
 }
 
-/// The sum of `count` over the threads below this one; `used` becomes that of
-/// all.
-Value SortKernel::emitFirstRow(Value count) {
-  Value scanned = c.scanLanes(count);
-  Value isLast = c.compare(CmpIPredicate::eq, c.lane, CtaBuilder::kLanes - 1);
-  c.ifThen(isLast, [&] { c.store(scanned, warpTotals, c.warp); });
-  c.syncCta();
-  // Each warp for itself: a lane has the total of a warp.
-  Value total = c.load(warpTotals, c.lane);
-  Value totals = c.scanLanes(total);
-  used = c.shuffle(totals, c.integer(32, CtaBuilder::kLanes - 1));
-  Value below = c.shuffle(c.sub(totals, total), c.toI32(c.warp));
-  return c.add(below, c.sub(scanned, count));
-}
-
-/// A thread has an expert: its first row, and that of each warp's slots of it.
-void SortKernel::emitStarts(Value firstToken) {
-  Value isExpert = c.less(c.thread, experts);
-  Value expert = c.min(c.thread, c.index(experts - 1));
+/// Of an expert, how many slots each warp has, and their sum behind these.
+SmallVector<Value> SortKernel::loadHistograms(Value expert) {
   SmallVector<Value> counts;
   Value total = zero();
   for (int64_t warp = 0; warp < SortMemory::kWarps; ++warp) {
     counts.push_back(c.load(histograms, {c.index(warp), expert}));
     total = c.add(total, counts.back());
   }
-  Value ofAll = arg.counts ? c.load(all, expert) : total;
-  Value first = emitFirstRow(c.select(isExpert, ofAll, zero()));
-  c.ifThen(isExpert, [&] {
-    Value row = first;
+  counts.push_back(total);
+  return counts;
+}
+
+/// A thread of the first warps has an expert: its first row, and that of each
+/// warp's slots of it.
+void SortKernel::emitStarts(Value firstToken) {
+  const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
+  Value hasExperts = c.less(c.warp, expertWarps);
+  Value expert = c.min(c.thread, c.index(experts - 1));
+  auto part = scf::IfOp::create(
+      c.b, SmallVector<Type>(SortMemory::kWarps + 2, c.b.getI32Type()),
+      hasExperts,
+      /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(c.b);
+    c.b.setInsertionPointToStart(part.thenBlock());
+    SmallVector<Value> values = loadHistograms(expert);
+    Value ofAll = arg.counts ? c.load(all, expert) : values.back();
+    values.back() = c.select(c.less(c.thread, experts), ofAll, zero());
+    values.push_back(c.scanLanes(values.back()));
+    Value isLast = c.compare(CmpIPredicate::eq, c.lane, CtaBuilder::kLanes - 1);
+    c.ifThen(isLast, [&] { c.store(values.back(), warpTotals, c.warp); });
+    scf::YieldOp::create(c.b, values);
+    c.b.setInsertionPointToStart(part.elseBlock());
+    scf::YieldOp::create(c.b,
+                         SmallVector<Value>(SortMemory::kWarps + 2, zero()));
+  }
+  if (expertWarps > 1)
+    c.syncCta();
+  else
+    c.syncWarp();
+  ValueRange results = part.getResults();
+  c.ifThen(hasExperts, [&] {
+    Value offset = emitOffset(results.back(), results[SortMemory::kWarps]);
+    storeStarts(firstToken, offset, results.take_front(SortMemory::kWarps));
+  });
+}
+
+/// The rows of all experts before the thread's; `used` becomes those of all.
+Value SortKernel::emitOffset(Value scanned, Value count) {
+  const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
+  // Each warp for itself: a lane has the total of a warp.
+  Value isWarp = c.less(c.lane, expertWarps);
+  Value total = c.ifElse(
+      isWarp, [&] { return c.load(warpTotals, c.lane); },
+      [&] { return zero(); });
+  Value totals = c.scanLanes(total);
+  Value sum = c.shuffle(totals, c.integer(32, CtaBuilder::kLanes - 1));
+  c.ifThen(c.isZero(c.thread), [&] { c.store(sum, used, c.index(0)); });
+  Value below = c.shuffle(c.sub(totals, total), c.toI32(c.warp));
+  return c.add(below, c.sub(scanned, count));
+}
+
+void SortKernel::storeStarts(Value firstToken, Value offset,
+                             ValueRange counts) {
+  c.ifThen(c.less(c.thread, experts), [&] {
+    Value row = offset;
     if (arg.counts)
-      row = c.add(row, c.load(before, expert));
+      row = c.add(row, c.load(before, c.thread));
     for (int64_t warp = 0; warp < SortMemory::kWarps; ++warp) {
-      c.store(row, histograms, {c.index(warp), expert});
+      c.store(row, histograms, {c.index(warp), c.thread});
       row = c.add(row, counts[warp]);
     }
     c.ifThen(c.isZero(firstToken), [&] {
-      c.store(first, arg.offsets, expert);
-      c.ifThen(c.isZero(expert),
-               [&] { c.store(used, arg.offsets, c.index(experts)); });
+      c.store(offset, arg.offsets, c.thread);
+      c.ifThen(c.isZero(c.thread), [&] {
+        c.store(c.load(used, c.index(0)), arg.offsets, c.index(experts));
+      });
     });
   });
 }
 
-void SortKernel::emitRows() {
-  forSlots([&](Value at, Value isThere) {
-    Slot slot = readSlot(c, ids, at, isThere, experts, nullptr);
-    Value place = c.select(slot.hasExpert, c.toIndex(slot.expert), c.index(0));
-    Value first = c.load(histograms, {c.warp, place});
-    c.syncWarp();
-    c.ifThen(slot.isFirst, [&] {
-      c.store(c.add(first, slot.count), histograms, {c.warp, place});
-    });
-    c.syncWarp();
-    Value row = c.add(first, slot.rank);
-    c.ifThen(isThere, [&] {
-      c.store(c.select(slot.hasExpert, row, c.integer(32, UINT32_MAX)),
-              positions, at);
-    });
-    c.ifThen(slot.hasExpert, [&] {
-      c.store(c.toI32(c.op<arith::DivUIOp>(at, slots)), tokens, c.toIndex(row));
-    });
+void SortKernel::emitRow(const Slot &slot) {
+  Value place = c.select(slot.hasExpert, c.toIndex(slot.expert), c.index(0));
+  Value start = c.load(histograms, {c.warp, place});
+  c.syncWarp();
+  c.ifThen(slot.isFirst, [&] {
+    c.store(c.add(start, slot.count), histograms, {c.warp, place});
+  });
+  c.syncWarp();
+  Value row = c.add(start, slot.rank);
+  c.ifThen(slot.isThere, [&] {
+    c.store(c.select(slot.hasExpert, row, c.integer(32, UINT32_MAX)), positions,
+            slot.number);
+  });
+  c.ifThen(slot.hasExpert, [&] {
+    c.store(c.toI32(c.op<arith::DivUIOp>(slot.number, slots)), tokens,
+            c.toIndex(row));
   });
 }
 
 void SortKernel::clearUnused() {
-  Value first =
-      c.add(c.toIndex(used), c.add(c.mul(c.cta, c.threads), c.thread));
-  c.loopBy(first, c.mul(arg.rows, slots), c.mul(c.ctas, c.threads),
+  Value rows = c.toIndex(c.load(used, c.index(0)));
+  Value start = c.add(rows, c.add(c.mul(c.cta, c.threads), c.thread));
+  c.loopBy(start, c.mul(arg.rows, slots), c.mul(c.ctas, c.threads),
            [&](Value row) { c.store(zero(), tokens, row); });
 }
 

@@ -66,7 +66,11 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   CtaBuilder c(function.getLoc(), &function.getBody().front(),
                kernel.plan().threads);
   emitGridDependency(c.b);
-  const RoutingArguments arguments(c, function);
+  RoutingArguments arguments(c, function);
+  if (kernel.topK && kernel.sort)
+    arguments.staged =
+        sharedBuffer(c.b, {SortMemory::kStagedIds}, c.b.getI32Type(),
+                     SortMemory(kernel.experts()).ids);
   if (kernel.combine)
     emitCombine(c, kernel, arguments);
   if (kernel.topK)

@@ -15,9 +15,9 @@
 #include "KernelBuilding.h"
 #include "RoutingKernels.h"
 #include "RoutingScores.h"
+#include "TopKSelection.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -33,15 +33,17 @@ public:
       : c(c), op(kernel.topK), arg(arguments), experts(kernel.experts()),
         slots(kernel.slots()),
         perLane(llvm::divideCeil(experts, CtaBuilder::kLanes)),
-        scoring(op.getScoring()) {}
+        scoring(op.getScoring()),
+        isPacked(!op.getBias() && cast<MemRefType>(op.getLogits().getType())
+                                      .getElementType()
+                                      .isBF16()),
+        lane(c.toI32(c.lane)), selection(c, lane, perLane, isPacked) {}
 
   void emit();
 
 private:
   /// An expert of this lane, as i32, and whether there is one.
-  Value expert(int64_t number) {
-    return c.add(lane, number * CtaBuilder::kLanes);
-  }
+  Value expert(int64_t number) { return selection.expert(number); }
   bool mayMiss(int64_t number) const {
     return (number + 1) * CtaBuilder::kLanes > experts;
   }
@@ -51,10 +53,8 @@ private:
   void load(Value token);
   void score();
   void emitKeys();
-  void select();
-  SmallVector<Value> selectOne(ValueRange state, Value slot);
-  Value maximumOf(ValueRange keysOfLane);
   Value selectedLogit(Value token);
+  Value valueOf(Value key);
   Value selectedMaximum(Value logit, Value isSlot);
   Value weight(Value token, Value isSlot);
 
@@ -63,15 +63,17 @@ private:
   const RoutingArguments &arg;
   const int64_t experts, slots, perLane;
   const Scoring scoring;
+  /// Whether a key has its expert in its low half.
+  const bool isPacked;
 
   /// This lane's number, i32.
   Value lane;
+  TopKSelection selection;
   // Of the token at hand, for each expert of the lane.
   SmallVector<Value> logits, keys, scores;
   /// Of all experts, where softmax is before the selection.
   Value maximum, sum;
-  /// Of the lane's slot: the expert (i32) and its key; the first slot's key.
-  Value selected, selectedKey, firstKey;
+  TopKSelection::Slot selected;
 };
 
 } // namespace
@@ -82,7 +84,6 @@ Value mxfp4::emitBlockTokens(CtaBuilder &c, Value rows) {
 }
 
 void TopKKernel::emit() {
-  lane = c.toI32(c.lane);
   Value histogram;
   if (arg.counts)
     histogram = sharedBuffer(c.b, {experts}, c.b.getI32Type(), 0);
@@ -113,14 +114,19 @@ void TopKKernel::emitToken(Value token, Value histogram) {
   load(token);
   score();
   emitKeys();
-  select();
+  selected = selection.select(keys, slots);
   Value isSlot = c.less(lane, slots);
   Value result = weight(token, isSlot);
   c.ifThen(isSlot, [&] {
-    c.store(selected, arg.ids, {token, c.lane});
+    c.store(selected.expert, arg.ids, {token, c.lane});
     c.store(result, arg.weights, {token, c.lane});
+    if (arg.staged) {
+      Value at = c.add(c.mul(token, slots), c.lane);
+      c.ifThen(c.less(at, SortMemory::kStagedIds),
+               [&] { c.store(selected.expert, arg.staged, at); });
+    }
     if (histogram)
-      c.atomicAdd(c.integer(32, 1), histogram, c.toIndex(selected));
+      c.atomicAdd(c.integer(32, 1), histogram, c.toIndex(selected.expert));
   });
 }
 
@@ -134,14 +140,6 @@ void TopKKernel::load(Value token) {
   }
 }
 
-/// The greatest of some keys of each lane, over all lanes.
-Value TopKKernel::maximumOf(ValueRange keysOfLane) {
-  Value best = keysOfLane.front();
-  for (Value key : keysOfLane.drop_front())
-    best = c.op<arith::MaxSIOp>(best, key);
-  return c.reduceMax(best);
-}
-
 /// What is needed of all logits before the selection.
 void TopKKernel::score() {
   scores.clear();
@@ -150,7 +148,7 @@ void TopKKernel::score() {
     // Experts that a lane does not have repeat the last one.
     SmallVector<Value> all = llvm::map_to_vector(
         logits, [&](Value logit) { return emitKey(c.b, logit); });
-    maximum = emitValueOfKey(c.b, maximumOf(all));
+    maximum = emitValueOfKey(c.b, selection.maximum(all));
     for (int64_t i = 0; i < perLane; ++i) {
       Value power = emitScore(c.b, scoring, logits[i], maximum);
       if (mayMiss(i))
@@ -184,67 +182,37 @@ void TopKKernel::emitKeys() {
           c.op<arith::AddFOp>(scores[i], c.load(arg.bias, c.toIndex(at)));
     }
     Value key = emitKey(c.b, compared);
+    if (isPacked)
+      key = selection.pack(key, expert(i));
     if (mayMiss(i))
-      key = c.select(exists(i), key, c.integer(32, kNoKey));
+      key = c.select(exists(i), key, selection.noKey());
     keys.push_back(key);
   }
 }
 
-/// One slot: from keys, and of the lane's slot expert and key, to the next.
-SmallVector<Value> TopKKernel::selectOne(ValueRange state, Value slot) {
-  ValueRange keysLeft = state.take_front(perLane);
-  Value best = maximumOf(keysLeft);
-  // Of equal experts the lowest.
-  Value lowest = c.integer(32, INT32_MAX);
-  for (int64_t i = perLane - 1; i >= 0; --i)
-    lowest = c.select(c.compare(CmpIPredicate::eq, keysLeft[i], best),
-                      expert(i), lowest);
-  Value found = c.reduceMin(lowest);
-  SmallVector<Value> next;
-  for (int64_t i = 0; i < perLane; ++i)
-    next.push_back(c.select(c.compare(CmpIPredicate::eq, expert(i), found),
-                            c.integer(32, kNoKey), keysLeft[i]));
-  Value isMine = c.compare(CmpIPredicate::eq, lane, slot);
-  next.push_back(c.select(isMine, found, state[perLane]));
-  next.push_back(c.select(isMine, best, state[perLane + 1]));
-  return next;
-}
-
-void TopKKernel::select() {
-  SmallVector<Value> state = keys;
-  // Expert 0 for lanes without a slot.
-  state.push_back(c.integer(32, 0));
-  state.push_back(c.integer(32, 0));
-  constexpr int64_t kMostUnrolled = 64;
-  if (perLane * slots <= kMostUnrolled) {
-    for (int64_t slot = 0; slot < slots; ++slot)
-      state = selectOne(state, c.integer(32, slot));
-  } else {
-    auto loop =
-        scf::ForOp::create(c.b, c.index(0), c.index(slots), c.index(1), state);
-    OpBuilder::InsertionGuard guard(c.b);
-    c.b.setInsertionPointToStart(loop.getBody());
-    scf::YieldOp::create(c.b, selectOne(loop.getRegionIterArgs(),
-                                        c.toI32(loop.getInductionVar())));
-    state.assign(loop.getResults().begin(), loop.getResults().end());
-  }
-  selected = state[perLane];
-  selectedKey = state[perLane + 1];
+/// What was compared, of a slot's key.
+Value TopKKernel::valueOf(Value key) {
+  Value value = emitValueOfKey(c.b, key);
+  if (!isPacked)
+    return value;
+  Value bits = arith::BitcastOp::create(c.b, c.b.getI32Type(), value);
+  return arith::BitcastOp::create(c.b, c.b.getF32Type(),
+                                  c.op<arith::AndIOp>(bits, 0xffff0000));
 }
 
 /// Without a bias it can be had from the key.
 Value TopKKernel::selectedLogit(Value token) {
   if (!op.getBias())
-    return emitValueOfKey(c.b, selectedKey);
-  return c.widen(c.load(arg.logits, {token, c.toIndex(selected)}));
+    return valueOf(selected.key);
+  return c.widen(c.load(arg.logits, {token, c.toIndex(selected.expert)}));
 }
 
 /// Of softmax over the selected: the first slot has the greatest logit, if not
 /// for a bias.
 Value TopKKernel::selectedMaximum(Value logit, Value isSlot) {
   if (!op.getBias())
-    return emitValueOfKey(c.b, c.shuffle(selectedKey, c.integer(32, 0)));
-  Value key = c.select(isSlot, emitKey(c.b, logit), c.integer(32, kNoKey));
+    return valueOf(c.shuffle(selected.key, c.integer(32, 0)));
+  Value key = c.select(isSlot, emitKey(c.b, logit), selection.noKey());
   return emitValueOfKey(c.b, c.reduceMax(key));
 }
 

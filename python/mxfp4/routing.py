@@ -90,7 +90,7 @@ def top_k(
 
 def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
     """How often each block of tokens has each expert: the counts of ``mxfp4.top_k``."""
-    block = 64 * max(1, -(-len(ids) // (64 * COUNT_BLOCKS)))
+    block = 32 * max(1, -(-len(ids) // (32 * COUNT_BLOCKS)))
     parts = [ids[i : i + block].ravel() for i in range(0, len(ids), block)]
     counts = [np.bincount(part, minlength=experts) for part in parts]
     return np.array(counts, np.int32).reshape(-1, experts)

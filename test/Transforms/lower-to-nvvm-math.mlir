@@ -29,8 +29,8 @@ gpu.module @kernels {
   // CHECK-LABEL: llvm.func @tanh
   // CHECK:       llvm.intr.fabs
   // CHECK:       "llvm.nvvm.ex2.approx.ftz.f32"
-  // CHECK:       "llvm.nvvm.div.full"
-  // CHECK-COUNT-5: llvm.intr.fma
+  // CHECK:       "llvm.nvvm.rcp.approx.ftz.f"
+  // CHECK-COUNT-6: llvm.intr.fma
   // CHECK:       llvm.intr.copysign
   // CHECK:       llvm.select
   gpu.func @tanh(%x: f32, %out: memref<1xf32>) kernel
@@ -44,7 +44,7 @@ gpu.module @kernels {
   // CHECK-LABEL: llvm.func @softplus
   // CHECK:       "llvm.nvvm.ex2.approx.ftz.f32"
   // CHECK:       "llvm.nvvm.lg2.approx.f"
-  // CHECK:       llvm.intr.sqrt
+  // CHECK:       "llvm.nvvm.sqrt.approx.f"
   // CHECK:       "llvm.nvvm.rsqrt.approx.f"
   gpu.func @softplus(%x: f32, %out: memref<2xf32>) kernel
       attributes {known_block_size = array<i32: 32, 1, 1>} {

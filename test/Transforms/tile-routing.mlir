@@ -3,6 +3,7 @@
 //
 // RUN: mxfp4-opt %s --mxfp4-tile-routing=rows-hint=256 --canonicalize --cse | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-tile-routing --canonicalize --cse | FileCheck %s --check-prefix=MANY
+// RUN: mxfp4-opt %s --mxfp4-tile-routing | FileCheck %s --check-prefix=GROUPS
 // RUN: mxfp4-opt %s --mxfp4-to-ptx=rows-hint=256 | FileCheck %s --check-prefix=PTX
 
 // At most 64 tokens: one launch of one CTA. Rows are arguments as tokens times
@@ -15,11 +16,11 @@
 // CHECK-NOT:     gpu.launch_func
 // CHECK:         return
 
-// Otherwise top_k has a CTA for each block of 64 tokens.
+// Otherwise top_k has a CTA for each block of 32 tokens.
 
 // MANY-LABEL: func.func @route
 // MANY:         %[[T:.*]] = memref.dim
-// MANY:         %[[UP:.*]] = arith.ceildivui %[[T]], %c64
+// MANY:         %[[UP:.*]] = arith.ceildivui %[[T]], %c32
 // MANY:         %[[CTAS:.*]] = arith.maxui %[[UP]], %c1
 // MANY:         gpu.launch_func @mxfp4_route::@mxfp4_route blocks in (%[[CTAS]], %c1, %c1)
 // MANY:         gpu.launch_func @mxfp4_route_0::@mxfp4_route_0 blocks in (%c1, %c1, %c1)
@@ -38,7 +39,7 @@ func.func @route(%l: memref<?x128xbf16>, %ids: memref<?x4xi32>, %w: memref<?x4xf
 
 // CHECK-LABEL: func.func @counted
 // CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c512_i32
-// CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c17536_i32
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c17552_i32
 func.func @counted(%l: memref<?x128xf32>, %b: memref<128xf32>, %ids: memref<?x4xi32>,
                    %w: memref<?x4xf32>, %c: memref<128x128xi32>, %o: memref<129xi32>,
                    %t: memref<?xi32>, %p: memref<?x4xi32>) {
@@ -66,6 +67,20 @@ func.func @apart(%l: memref<1x8xf32>, %ids: memref<1x2xi32>, %w: memref<1x2xf32>
   return
 }
 
+// Keys of f32 need a second redux, for the expert; more than 256 experts are
+// looked at in groups.
+
+// GROUPS-LABEL: gpu.func @mxfp4_groups
+// GROUPS:       nvvm.redux.sync max
+// GROUPS:       nvvm.redux.sync min
+// GROUPS:       scf.index_switch
+// GROUPS-COUNT-3: nvvm.redux.sync min
+func.func @groups(%l: memref<?x384xf32>, %ids: memref<?x6xi32>, %w: memref<?x6xf32>) {
+  mxfp4.top_k logits(%l : memref<?x384xf32>) scoring(sigmoid)
+      outs(%ids, %w : memref<?x6xi32>, memref<?x6xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @combine
 // CHECK:         gpu.launch_func @{{.*}} blocks in (%{{.*}}, %c3, %c1) threads in (%c128, %c1, %c1)
 // CHECK-SAME:      args(%{{.*}} : memref<?x4x2880xbf16>
@@ -89,13 +104,15 @@ func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4x
 // CHECK-SAME:    known_block_size = array<i32: 1024, 1, 1>
 // CHECK:         nvvm.griddepcontrol launch_dependents
 // CHECK:         nvvm.griddepcontrol wait
-// CHECK-COUNT-8: nvvm.redux.sync
+// CHECK-COUNT-4: nvvm.redux.sync
+// CHECK-NOT:     nvvm.redux.sync
 // CHECK:         gpu.barrier
-// CHECK:         nvvm.match.sync any
+// CHECK-COUNT-8: nvvm.vote.sync ballot
 // CHECK:         nvvm.bar.warp.sync
 // CHECK:         gpu.barrier
 // CHECK:         gpu.shuffle up
-// CHECK:         nvvm.match.sync any
+// CHECK:         gpu.barrier
+// CHECK:         gpu.barrier
 
 // Four rows of 16 bytes are loaded before the first is used.
 
@@ -110,6 +127,6 @@ func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4x
 // CHECK:         vector.store %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
 
 // PTX-DAG: redux.sync.max.s32
-// PTX-DAG: match.any.sync.b32
+// PTX-DAG: vote.sync.ballot.b32
 // PTX-DAG: ld.global.v4.b32
 // PTX-DAG: st.global.v4.b32

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import routing_cases as cases
 from mxfp4 import Artifact, Compiler, Error, routing
+from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.routing_artifact import (
     RoutingArtifact,
@@ -116,8 +117,8 @@ def test_two_kernels(case: TopK, rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("grid", [1, 3, 200])
 def test_any_grid_is_correct(grid: int, rng: np.random.Generator) -> None:
-    """Blocks of 128 tokens, which is what 8193 tokens and more lead to."""
-    case, tokens = TopK(8, 1), 8200
+    """Blocks of 64 tokens, which is what 4097 tokens and more lead to."""
+    case, tokens = TopK(8, 1), 4100
     given = inputs(rng, tokens, case)
     first = compiled(cases.top_k_mlir(case, counts=True))
     run = simulate_routing(first, tokens, grid=(grid, 1, 1), **given)
@@ -259,7 +260,7 @@ def test_manifest(tmp_path: Path) -> None:
     assert m.problem == {"slots": 4, "experts": 32, "logits": "bf16", "scoring": "sigmoid",
                          "bias": True, "renormalize": True, "scale": 2.5}  # fmt: skip
     assert m.grid(1) == (1, 1, 1)
-    assert m.grid(65) == (2, 1, 1)
+    assert m.grid(65) == (3, 1, 1)
     assert m.inputs == ("logits", "bias")
     assert m.outputs == ("ids", "weights", "counts")
     with pytest.raises(Error, match="kernel of 'top_k', not a grouped matmul"):
@@ -306,3 +307,21 @@ def test_one_kernel_an_artifact() -> None:
         compiled(mlir, "rows-hint=2048")
     with pytest.raises(Error, match="requires at most 1024 experts to become a kernel"):
         compiled(cases.sort_mlir(1025, 4))
+
+
+@pytest.mark.skipif(find_ptxas() is None, reason="ptxas was not found")
+def test_nothing_spills() -> None:
+    """All kernels of this file keep their values in registers."""
+    kernels = {f"top_k {case}": (cases.top_k_mlir(case, counts=True), "") for case in TOP_K}
+    kernels |= {
+        f"route {case}": (cases.top_k_mlir(case, sort=True), f"rows-hint={case.slots}")
+        for case in FUSED[::4]
+    }
+    for (experts, slots), counts in product([*SIZES, (1024, 22)], (False, True)):
+        kernels[f"sort {experts} {counts}"] = (cases.sort_mlir(experts, slots, counts), "")
+    for (slots, n), types in product([(4, 2880), (8, 4096), (22, 1024)], product(DTYPES, repeat=2)):
+        kernels[f"combine {slots} {types}"] = (cases.combine_mlir(slots, n, *types), "")
+    with Compiler() as compiler:
+        for name, (mlir, options) in kernels.items():
+            found = compiler.assemble(compiled(mlir, options).ptx)
+            assert (found["spill_bytes"], found["stack_bytes"]) == (0, 0), name

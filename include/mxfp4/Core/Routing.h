@@ -26,7 +26,7 @@ inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
 
 /// Counts of experts by blocks of tokens: lines, and tokens of a block while
 /// the lines suffice.
-inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 64;
+inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 32;
 
 /// The grid of a launch: one CTA, or in x one for every so many tokens, and so
 /// many in y. Any grid is correct.
@@ -48,15 +48,21 @@ struct LaunchPlan {
 struct SortMemory {
   explicit SortMemory(int64_t experts)
       : warpTotals(kWarps * experts * 4), all(warpTotals + kWarps * 4),
-        before(all + experts * 4), end(before + experts * 4) {}
+        before(all + experts * 4), used(before + experts * 4), ids(used + 16),
+        end(ids + kStagedIds * 4) {}
 
   static constexpr int64_t kWarps = 32;
+  /// Ids that top_k hands to the sort of the same CTA without global memory.
+  static constexpr int64_t kStagedIds = 2048;
   /// A histogram for each warp.
   int64_t histograms = 0;
   /// Sums of each warp's experts.
   int64_t warpTotals;
   /// Of each expert, slots of all tokens, and of the blocks before the CTA's.
-  int64_t all, before, end;
+  int64_t all, before;
+  /// The number of rows in use.
+  int64_t used;
+  int64_t ids, end;
 };
 
 /// `hasCounts`: the counts of blocks are stored, or read.

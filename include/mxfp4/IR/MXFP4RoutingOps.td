@@ -50,7 +50,7 @@ def MXFP4_TopKOp : MXFP4_DestinationOp<"top_k", [AttrSizedOperandSegments]> {
     - logits: `T x E` bf16 or f32; bias: `E` f32;
     - ids: `T x S` i32, 1 <= S <= E; weights: `T x S` f32;
     - counts (memref form only): `128 x E` i32. Tokens are divided into blocks of
-      `64 * ceil(T / 8192)`; `counts[b, e]` becomes the number of slots with expert
+      `32 * ceil(T / 4096)`; `counts[b, e]` becomes the number of slots with expert
       e in block b. Lines of blocks without tokens are not written. With
       them, `mxfp4.sort_by_expert` can run on many SMs.
 
@@ -84,7 +84,7 @@ def MXFP4_TopKOp : MXFP4_DestinationOp<"top_k", [AttrSizedOperandSegments]> {
   }];
   let extraClassDeclaration = [{
     /// Lines of `counts`, and tokens of a block while these suffice.
-    static constexpr int64_t kBlocks = 128, kBlockTokens = 64;
+    static constexpr int64_t kBlocks = 128, kBlockTokens = 32;
     /// Sizes as far as they are static (ShapedType::kDynamic otherwise).
     int64_t getNumExperts() {
       return ::llvm::cast<::mlir::ShapedType>(getLogits().getType())

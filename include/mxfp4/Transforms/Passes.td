@@ -185,7 +185,7 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
     into a kernel of its own in a `gpu.module`, as `mxfp4-tile` does with grouped
     matmuls, and leaves a `gpu.launch_func` in its place. Any grid is correct:
     - top_k: a warp for each token, whose lanes hold the keys of its experts; a
-      CTA takes blocks of 64 tokens.
+      CTA takes blocks of 32 tokens.
     - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
       `match`. Without counts there is one CTA; with them, each CTA sums up the
       counts of all blocks, and sorts blocks of its own.

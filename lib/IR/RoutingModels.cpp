@@ -1,0 +1,111 @@
+//===- RoutingModels.cpp - Interfaces of the routing operations -----------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "InterfaceModels.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// Sizes that two operands share.
+void requireEqual(Checks &checks, Value value, int64_t dim, Value like,
+                  int64_t likeDim, StringRef text) {
+  checks.requireSize(value, dim, checks.mixedSize(like, likeDim), text);
+}
+
+/// The product of two sizes of an operand.
+OpFoldResult product(Checks &checks, Value value) {
+  std::optional<int64_t> a = getConstantIntValue(checks.mixedSize(value, 0));
+  std::optional<int64_t> b = getConstantIntValue(checks.mixedSize(value, 1));
+  if (a && b)
+    return checks.b.getIndexAttr(*a * *b);
+  return arith::MulIOp::create(checks.b, checks.loc, checks.size(value, 0),
+                               checks.size(value, 1))
+      .getResult();
+}
+
+struct TopKChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<TopKChecks, TopKOp> {
+  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
+                                   Location loc, MessageFn message) const {
+    auto topK = cast<TopKOp>(op);
+    if (!topK.hasPureBufferSemantics())
+      return;
+    Checks checks(op, builder, loc, message);
+    Value logits = topK.getLogits(), ids = topK.getIds();
+    requireEqual(checks, ids, 0, logits, 0,
+                 "ids must have a row for each token");
+    for (int64_t dim : {0, 1})
+      requireEqual(checks, topK.getWeights(), dim, ids, dim,
+                   "weights must have the shape of the ids");
+    if (topK.getBias())
+      requireEqual(checks, topK.getBias(), 0, logits, 1,
+                   "the bias must have an entry for each expert");
+    if (topK.getCounts())
+      requireEqual(checks, topK.getCounts(), 1, logits, 1,
+                   "counts must have a column for each expert");
+    if (ShapedType::isDynamic(topK.getSlots()) ||
+        ShapedType::isDynamic(topK.getNumExperts()))
+      checks.require(
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
+                                checks.size(ids, 1), checks.size(logits, 1)),
+          "there must be at most as many slots as experts");
+  }
+};
+
+struct SortChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<SortChecks, SortByExpertOp> {
+  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
+                                   Location loc, MessageFn message) const {
+    auto sort = cast<SortByExpertOp>(op);
+    if (!sort.hasPureBufferSemantics())
+      return;
+    Checks checks(op, builder, loc, message);
+    Value ids = sort.getIds();
+    for (int64_t dim : {0, 1})
+      requireEqual(checks, sort.getPositions(), dim, ids, dim,
+                   "positions must have the shape of the ids");
+    checks.requireSize(sort.getTokens(), 0, product(checks, ids),
+                       "tokens must have an entry for each slot");
+    if (ShapedType::isDynamic(sort.getNumExperts()))
+      checks.require(arith::CmpIOp::create(
+                         builder, loc, arith::CmpIPredicate::ugt,
+                         checks.size(sort.getOffsets(), 0), checks.index(1)),
+                     "offsets must have an entry more than there are experts");
+  }
+};
+
+struct CombineChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<CombineChecks, CombineOp> {
+  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
+                                   Location loc, MessageFn message) const {
+    auto combine = cast<CombineOp>(op);
+    if (!combine.hasPureBufferSemantics())
+      return;
+    Checks checks(op, builder, loc, message);
+    Value positions = combine.getPositions(), rows = combine.getRows();
+    requireEqual(checks, combine.getInit(), 0, positions, 0,
+                 "output and positions must have as many tokens");
+    requireEqual(checks, combine.getInit(), 1, rows, 1,
+                 "output and rows must have as many columns");
+    for (int64_t dim : {0, 1})
+      requireEqual(checks, combine.getWeights(), dim, positions, dim,
+                   "weights must have the shape of the positions");
+    checks.requireSize(rows, 0, product(checks, positions),
+                       "there must be a row for each slot");
+  }
+};
+
+} // namespace
+
+void mxfp4::attachRoutingModels(MLIRContext &context) {
+  TopKOp::attachInterface<DestinationModel<TopKOp>, TopKChecks>(context);
+  SortByExpertOp::attachInterface<DestinationModel<SortByExpertOp>, SortChecks>(
+      context);
+  CombineOp::attachInterface<DestinationModel<CombineOp>, CombineChecks>(
+      context);
+}
