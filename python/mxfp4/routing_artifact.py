@@ -220,6 +220,7 @@ def simulate_routing(
     *,
     seed: int = 1,
     grid: tuple[int, int, int] | None = None,
+    max_instructions: int | None = None,
     **inputs: NDArray[Any],
 ) -> RoutingRun:
     """Run a kernel's PTX in the interpreter, launched as its manifest says.
@@ -229,6 +230,7 @@ def simulate_routing(
         rows: the number of tokens.
         seed: of scheduling.
         grid: of blocks, instead of the manifest's.
+        max_instructions: warp instructions after which a launch is given up as endless.
         inputs: arrays by the names of the arguments, of their shapes and data types.
 
     Raises:
@@ -237,7 +239,8 @@ def simulate_routing(
     m = artifact.manifest
     if set(inputs) != set(m.inputs):
         raise Error(f"{m.operation} takes {list(m.inputs)}, got {sorted(inputs)}.")
-    driver = SimDriver(seed=seed, check_races=1)
+    options = {} if max_instructions is None else {"max_instructions": max_instructions}
+    driver = SimDriver(seed=seed, check_races=1, **options)
     arrays: dict[str, DeviceArray] = {}
     values: list[Any] = []
     for argument in m.arguments:

@@ -50,6 +50,26 @@ func.func @counted(%l: memref<?x128xf32>, %b: memref<128xf32>, %ids: memref<?x4x
   return
 }
 
+// A number of rows may be static where that of tokens is not, and the other way
+// round.
+
+// CHECK-LABEL: func.func @partly
+// CHECK:         memref.cast %{{.*}} : memref<8xi32> to memref<?xi32>
+// CHECK:         memref.expand_shape {{.*}} : memref<?xi32> into memref<?x2xi32>
+// CHECK:         gpu.launch_func
+// CHECK:         memref.cast %{{.*}} : memref<?x64xf32> to memref<8x64xf32>
+// CHECK:         memref.expand_shape {{.*}} : memref<8x64xf32> into memref<4x2x64xf32>
+// CHECK:         gpu.launch_func
+func.func @partly(%ids: memref<?x2xi32>, %o: memref<9xi32>, %t: memref<8xi32>,
+                  %y: memref<?x64xf32>, %p: memref<4x2xi32>, %w: memref<4x2xf32>,
+                  %out: memref<4x64xf32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x2xi32>)
+      outs(%o, %t, %ids : memref<9xi32>, memref<8xi32>, memref<?x2xi32>)
+  mxfp4.combine rows(%y : memref<?x64xf32>) positions(%p : memref<4x2xi32>)
+      weights(%w : memref<4x2xf32>) outs(%out : memref<4x64xf32>)
+  return
+}
+
 // What writes the ids between the two keeps them apart.
 
 // CHECK-LABEL: func.func @apart

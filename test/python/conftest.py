@@ -32,3 +32,4 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")
+    parser.addoption("--routing", type=int, default=60, help="mutants of each routing kernel")
