@@ -12,8 +12,8 @@
 
 using namespace mxfp4::runtime;
 
-/// A workspace is allocated many times over.
-static constexpr int64_t kMostWorkspaceBytes = 1 << 20;
+/// At least 512 workspaces are allocated at once.
+static constexpr int64_t kMostWorkspaceBytes = 1 << 16;
 
 static std::string quoted(const Argument &argument) {
   return "argument \"" + argument.name + '"';
