@@ -61,18 +61,27 @@ class Chain:
 
         Args:
             rows: of each kernel; one with none is left out.
-            values: ``size`` device addresses, see `place`; all others are 0.
+            values: ``size`` device addresses and numbers of the caller's, see `place`; what the
+                launcher provides is 0.
             stream: the handle of a stream of the device.
 
         Raises:
             Error: if the library refuses a launch; none has happened then, unless the driver
                 refused it.
         """
+        if len(rows) != len(self._handles) or len(values) != self.size:
+            raise Error(
+                f"this chain takes {len(self._handles)} numbers of rows and {self.size} values, "
+                f"got {len(rows)} and {len(values)}."
+            )
         parts = zip(self._handles, rows, self._addresses, strict=True)
         calls = [number for part in parts for number in part]
         driver = self._kernels[0].driver
         with self._lock:  # the driver copies the values before it returns
-            self._pack_values(self._values, 0, *values)
-            self._pack_calls(self._calls, 0, *calls)
+            try:
+                self._pack_values(self._values, 0, *values)
+                self._pack_calls(self._calls, 0, *calls)
+            except struct.error as e:
+                raise Error(f"values and numbers of rows must be whole numbers: {e}.") from e
             status = driver.library.mxfp4rt_launch_all(self._calls, len(self._handles), stream)
         driver.check(status)
