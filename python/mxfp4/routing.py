@@ -137,11 +137,12 @@ def _fma(a: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> NDArray[np.float3
     Products are exact in float64. A sum is rounded there to odd, so that rounding it again is
     as good as rounding the exact sum.
     """
-    product, wide = a * b, c.astype(np.float64)
-    total = product + wide
-    low = (product - (total - (total - product))) + (wide - (total - product))
-    bits = total.view(np.int64)
-    towards = np.where((low > 0) == (total > 0), 1, -1)
-    even = (bits & 1) == 0
-    inexact = np.isfinite(total) & (low != 0) & even & np.isfinite(low)
-    return np.where(inexact, bits + towards, bits).view(np.float64).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        product, wide = a * b, c.astype(np.float64)
+        total = product + wide
+        low = (product - (total - (total - product))) + (wide - (total - product))
+        bits = total.view(np.int64)
+        towards = np.where((low > 0) == (total > 0), 1, -1)
+        even = (bits & 1) == 0
+        inexact = np.isfinite(total) & (low != 0) & even & np.isfinite(low)
+        return np.where(inexact, bits + towards, bits).view(np.float64).astype(np.float32)

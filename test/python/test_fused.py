@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fused import Data, Form, complaints, compiled, run
+from fused import Data, Form, compiled, complaints, run
 
 WGMMA = "instruction=wgmma"
 HINTS = [1, 40, 100, 200, 600, 5000]
