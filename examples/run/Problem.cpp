@@ -12,8 +12,7 @@
 #include <cstring>
 #include <random>
 
-/// Rounded to nearest, ties to even.
-static uint16_t toBF16(float value) {
+uint16_t toBF16(float value) {
   uint32_t bits = 0;
   std::memcpy(&bits, &value, sizeof bits);
   return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);

@@ -27,8 +27,9 @@ struct Problem {
   std::vector<uint8_t> pack(const mxfp4::BlockLayout &layout) const;
   /// Rows of `y`, bf16 [rows, n], that hold another value than they should.
   int64_t wrongRows(const std::vector<uint16_t> &y) const;
-
-private:
   /// The values [n, k] of an expert's weights.
   std::vector<float> decode(int64_t expert) const;
 };
+
+/// Rounded to nearest, ties to even.
+uint16_t toBF16(float value);

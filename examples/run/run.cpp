@@ -14,23 +14,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Memory.h"
+#include "Common.h"
 #include "Problem.h"
-
-#include "mxfp4-c/Runtime.h"
-
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-
-static void check(mxfp4rt_status status) {
-  if (status == MXFP4RT_OK)
-    return;
-  std::fprintf(stderr, "error: %s\n", mxfp4rt_last_error());
-  std::exit(1);
-}
 
 /// The argument of this name.
 static mxfp4rt_argument find(const mxfp4rt_artifact *artifact,
@@ -60,37 +45,6 @@ static void describe(const mxfp4rt_artifact *artifact) {
   }
 }
 
-static mxfp4::BlockLayout layoutOf(const mxfp4rt_artifact *artifact) {
-  const std::string text = mxfp4rt_artifact_layout(artifact);
-  const size_t blank = text.find(' ');
-  mxfp4::BlockLayout layout;
-  if (text.compare(0, 6, "order=") != 0 || blank == std::string::npos ||
-      !mxfp4::parse(text.substr(6, blank - 6), layout.order) ||
-      !mxfp4::parse(text.substr(blank + 8), layout.scales)) {
-    std::fprintf(stderr, "error: this example cannot pack weights with %s\n",
-                 text.c_str());
-    std::exit(1);
-  }
-  return layout;
-}
-
-/// Median microseconds of the host for a call, without waiting for the device.
-template <typename Call> static double hostTime(Memory &memory, Call call) {
-  constexpr int kTimes = 50, kCalls = 20;
-  std::vector<double> times;
-  for (int i = 0; i < kTimes; ++i) {
-    memory.synchronize();
-    const auto start = std::chrono::steady_clock::now();
-    for (int j = 0; j < kCalls; ++j)
-      call();
-    const std::chrono::duration<double, std::micro> took =
-        std::chrono::steady_clock::now() - start;
-    times.push_back(took.count() / kCalls);
-  }
-  std::nth_element(times.begin(), times.begin() + kTimes / 2, times.end());
-  return times[kTimes / 2];
-}
-
 int main(int argc, char **argv) {
   if (argc < 2 || argc > 3) {
     std::fprintf(stderr, "usage: run ARTIFACT [ROWS]\n");
@@ -100,15 +54,8 @@ int main(int argc, char **argv) {
   check(mxfp4rt_artifact_load(argv[1], &artifact));
   describe(artifact);
 
-  // The interpreter is a driver, too.
-  std::string library = "libcuda.so.1";
   mxfp4rt_driver *driver = nullptr;
-  if (mxfp4rt_driver_open(nullptr, &driver)) {
-    std::printf("no GPU: %s\n", mxfp4rt_last_error());
-    library = INTERPRETER;
-    mxfp4rt_driver_options options = {library.c_str(), nullptr, nullptr};
-    check(mxfp4rt_driver_open(&options, &driver));
-  }
+  const std::string library = openDriver(driver);
   mxfp4rt_device device;
   check(mxfp4rt_device_get(driver, 0, &device));
   mxfp4rt_kernel *kernel = nullptr;
