@@ -84,6 +84,18 @@ def test_route(case: TopK, tokens: int, rng: np.random.Generator) -> None:
     check_sort(run, run.outputs["ids"], case.experts)
 
 
+@pytest.mark.parametrize("slots", range(1, 9))
+def test_every_number_of_slots(slots: int, rng: np.random.Generator) -> None:
+    """With as many experts at the end."""
+    case = TopK(8, slots, "softmax", renormalize=True)
+    kernel = compiled(cases.top_k_mlir(case, sort=True), "rows-hint=1")
+    given = inputs(rng, 65, case)
+    run = simulate_routing(kernel, 65, **given)
+    check_clean(run)
+    check_top_k(run, case, given["logits"], np.zeros(0))
+    check_sort(run, run.outputs["ids"], case.experts)
+
+
 def test_route_of_many_tokens(rng: np.random.Generator) -> None:
     """Whatever the hint said."""
     case = TopK(32, 4)
