@@ -18,11 +18,6 @@
 using namespace mlir;
 using namespace mxfp4;
 
-static void clean(OpPassManager &pm) {
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-}
-
 void mxfp4::buildSchedulePipeline(OpPassManager &pm,
                                   const PtxPipelineOptions &options) {
   ChooseScheduleOptions choose;
@@ -48,13 +43,14 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   pm.addPass(createTile(tile));
 }
 
-/// Tiles to fragments to registers, inside of kernels.
+/// Tiles to fragments to registers, inside of kernels. No pass needs clean IR;
+/// what is cleaned in between is what would cost later passes time, and what
+/// decides the order of operations and so the PTX.
 static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
   pm.addPass(createPipelineCopies());
-  clean(pm);
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());
   pm.addPass(createOverlapDecode());
@@ -62,14 +58,13 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createCSEPass());
   // Who a thread is does not change from step to step.
   pm.addPass(createLoopInvariantCodeMotionPass());
-  clean(pm);
+  pm.addPass(createCanonicalizerPass());
   pm.addPass(createNarrowWgmma());
   LowerDecodeOptions lower;
   lower.sequence = options.decode;
   pm.addPass(createLowerDecode(lower));
   // Decodes of one k32 slice share the expansion of their scales.
   pm.addPass(createCSEPass());
-  clean(pm);
 }
 
 /// Registers to text.
@@ -95,7 +90,8 @@ void mxfp4::buildCodePipeline(OpPassManager &pm,
                               const PtxPipelineOptions &options) {
   pm.addPass(createOnKernels([](OpPassManager &kernels) {
     kernels.addPass(createLowerToNVVM());
-    clean(kernels);
+    kernels.addPass(createCanonicalizerPass());
+    kernels.addPass(createCSEPass());
   }));
   buildSerialisation(pm, options);
 }
