@@ -14,6 +14,10 @@ import pytest
 if importlib.util.find_spec("mxfp4") is None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
+from mxfp4 import Checkpoint
+from mxfp4.make_checkpoint import make_checkpoint
+from packing import SHAPE
+
 MODELS = ("torch", "transformers")
 
 
@@ -28,6 +32,19 @@ def pytest_configure() -> None:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that differ from test to test and are the same in every run."""
     return np.random.default_rng(list(request.node.nodeid.encode()))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Checkpoint:
+    """A small checkpoint to pack."""
+    make_checkpoint(tmp_path / "checkpoint", SHAPE, codes=True)
+    return Checkpoint(tmp_path / "checkpoint")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """Where packed weights go."""
+    return tmp_path / "packed"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,19 +16,8 @@ import pytest
 from mxfp4 import Checkpoint, Error, Layout, packed_checkpoint, packed_file, unpack
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint
-from packing import NAMES, SHAPE, pack
+from packing import NAMES, pack
 from safetensors.numpy import load_file, save_file
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Checkpoint:
-    make_checkpoint(tmp_path / "checkpoint", SHAPE, codes=True)
-    return Checkpoint(tmp_path / "checkpoint")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "packed"
 
 
 @pytest.mark.parametrize("verify", [True, False])

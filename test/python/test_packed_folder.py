@@ -10,22 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mxfp4 import Checkpoint, Error, packed_file
-from mxfp4.make_checkpoint import make_checkpoint
 from mxfp4.packed_checkpoint import INDEX, PackedCheckpoint
-from packing import NAMES, SHAPE, pack
+from packing import NAMES, pack
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Checkpoint:
-    make_checkpoint(tmp_path / "checkpoint", SHAPE, codes=True)
-    return Checkpoint(tmp_path / "checkpoint")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "packed"
 
 
 def other_weights(source: Checkpoint, folder: Path, which: int = 0, place: int = 0) -> Checkpoint:
