@@ -33,7 +33,7 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
   auto block = mxfp4::BlockType::get(&context, layout.order, layout.scales);
   Type arguments[] = {
       MemRefType::get({any, k}, b.getBF16Type()),
-      MemRefType::get({experts, mxfp4::blocksFor(n), mxfp4::blocksFor(k)},
+      MemRefType::get({experts, layout.rowBlocks(n), layout.colBlocks(k)},
                       block),
       MemRefType::get({experts + 1}, b.getI32Type()),
       MemRefType::get({any, n}, b.getBF16Type()),

@@ -39,7 +39,7 @@ Problem::Problem(int64_t rows, int64_t experts, int64_t n, int64_t k)
 }
 
 std::vector<uint8_t> Problem::pack(const mxfp4::BlockLayout &layout) const {
-  const int64_t size = mxfp4::packedBytes(n, k);
+  const int64_t size = layout.packedBytes(n, k);
   std::vector<uint8_t> packed(size_t(experts * size));
   for (int64_t e = 0; e < experts; ++e)
     mxfp4::pack(layout, &codes[size_t(e * n * k / 2)],

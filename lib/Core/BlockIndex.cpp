@@ -14,20 +14,24 @@ namespace {
 
 /// The holder of a position: the input of `codeMap`, taken apart.
 struct Holder {
+  const BlockLayout &layout;
   int element, lane, warp;
 
   int word() const { return element / 8; }
   int slot() const { return element % 8; }
-  int wordOffset() const { return 16 * (32 * warp + lane) + 4 * word(); }
+  int wordOffset() const {
+    return layout.laneCodeBytes() * (32 * warp + lane) + 4 * word();
+  }
   int scaleOffset() const {
-    return BlockLayout::scaleWordOffset(lane, warp) +
-           BlockLayout::scaleByte(slot(), word());
+    return layout.scaleWordOffset(lane, warp) +
+           layout.scaleByte(slot(), word());
   }
 };
 
 /// Who holds the position: the preimage under a map whose bits all have images
 /// of one bit.
-Holder holderOf(const FragmentMap &map, Coord position) {
+Holder holderOf(const BlockLayout &layout, Coord position) {
+  const FragmentMap map = layout.codeMap();
   auto preimage = [&](const std::vector<Coord> &bits) {
     int input = 0;
     for (std::size_t bit = 0; bit < bits.size(); ++bit)
@@ -35,7 +39,7 @@ Holder holderOf(const FragmentMap &map, Coord position) {
         input |= 1 << bit;
     return input;
   };
-  const Holder holder{preimage(map.element), preimage(map.lane),
+  const Holder holder{layout, preimage(map.element), preimage(map.lane),
                       preimage(map.warp)};
   assert(map(holder.element, holder.lane, holder.warp) == position &&
          "a bit of the map has an image of several bits");
@@ -44,26 +48,24 @@ Holder holderOf(const FragmentMap &map, Coord position) {
 
 /// A property of the holder as a sum over the bits of its position.
 template <typename Property>
-PositionSum linearize(const FragmentMap &map, Property property) {
+PositionSum linearize(const BlockLayout &layout, Property property) {
   PositionSum sum;
-  sum.base = property(holderOf(map, {0, 0}));
-  // `strides` reads groups off pairs of images: rows here, columns there.
-  std::vector<Coord> images;
-  for (int bit = 1; bit < BlockLayout::kRows; bit *= 2)
-    images.push_back({property(holderOf(map, {bit, 0})) - sum.base,
-                      property(holderOf(map, {0, bit})) - sum.base});
-  sum.row = strides(images, /*ofCol=*/false);
-  sum.col = strides(images, /*ofCol=*/true);
+  sum.base = property(holderOf(layout, {0, 0}));
+  // `strides` reads groups off images, which are numbers here.
+  std::vector<Coord> rows, cols;
+  for (int bit = 1; bit < layout.rows; bit *= 2)
+    rows.push_back({property(holderOf(layout, {bit, 0})) - sum.base, 0});
+  for (int bit = 1; bit < layout.cols; bit *= 2)
+    cols.push_back({property(holderOf(layout, {0, bit})) - sum.base, 0});
+  sum.row = strides(rows, /*ofCol=*/false);
+  sum.col = strides(cols, /*ofCol=*/false);
   return sum;
 }
 
 } // namespace
 
-BlockIndex BlockIndex::get() {
-  static_assert(BlockLayout::kRows == BlockLayout::kCols,
-                "rows and columns are walked together");
-  const FragmentMap map = BlockLayout::codeMap();
-  return {linearize(map, [](Holder h) { return h.wordOffset(); }),
-          linearize(map, [](Holder h) { return h.slot(); }),
-          linearize(map, [](Holder h) { return h.scaleOffset(); })};
+BlockIndex BlockIndex::get(const BlockLayout &layout) {
+  return {linearize(layout, [](Holder h) { return h.wordOffset(); }),
+          linearize(layout, [](Holder h) { return h.slot(); }),
+          linearize(layout, [](Holder h) { return h.scaleOffset(); })};
 }

@@ -100,7 +100,7 @@ int copyWarpsFor(const Schedule &schedule) {
     return schedule.kSlices;
   return schedule.ctasPerMultiprocessor > 1
              ? 1
-             : 1 + std::min(2, schedule.tileRows / BlockLayout::kRows);
+             : 1 + std::min(2, schedule.tileRows / BlockLayout().rows);
 }
 
 /// Measured: ptxas has once given a producer 28 registers under a limit of 24.
@@ -122,9 +122,10 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(blocksFor(problem.k)), slices(steps % 3 == 0   ? 3
-                                            : steps % 2 == 0 ? 2
-                                                             : 1) {}
+        steps(BlockLayout().colBlocks(problem.k)),
+        slices(steps % 3 == 0   ? 3
+               : steps % 2 == 0 ? 2
+                                : 1) {}
 
   Pick pick(int64_t rows) const {
     return instruction() == Instruction::MmaSync ? pickMmaSync(rows)
@@ -133,10 +134,11 @@ public:
 
   /// Why it is this instruction: a part of the reason for people.
   std::string whyInstruction() const {
-    const std::string name =
-        instruction() == Instruction::MmaSync ? "mma.sync" : "wgmma";
+    const std::string name = traitsOf(instruction()).ptxName;
     if (preference.instruction)
       return name + " as asked for";
+    if (!target.has(Instruction::Wgmma))
+      return name + " because " + target.chip + " has no wgmma";
     const std::string few = std::to_string(kFewSteps);
     if (instruction() == Instruction::Wgmma)
       return name + " because K has at least " + few + " steps of 64";
@@ -149,7 +151,9 @@ public:
 private:
   Instruction instruction() const {
     return preference.instruction.value_or(
-        steps < kFewSteps ? Instruction::MmaSync : Instruction::Wgmma);
+        steps < kFewSteps || !target.has(Instruction::Wgmma)
+            ? Instruction::MmaSync
+            : Instruction::Wgmma);
   }
 
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
@@ -418,7 +422,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,
                                           Placement placement) {
   std::vector<Schedule> result;
-  for (Instruction instruction : {Instruction::MmaSync, Instruction::Wgmma})
+  for (Instruction instruction : target.instructions)
     // Steps of K that three slices share, or two, or none.
     for (int64_t steps : {45, 64, 47})
       for (int64_t groups : {1, 8, 32, 128, 1024})

@@ -115,8 +115,8 @@ DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
                                   ? placeSpread(b, codes)
                                   : placeNibble(b, codes);
   // Registers 0 and 2 belong to one row, 1 and 3 to the other.
-  const int pair = scalePair(b, layout.scales, scales,
-                             BlockLayout::scaleByte(/*slot=*/0, step));
+  const int pair =
+      scalePair(b, layout.scales, scales, layout.scaleByte(/*slot=*/0, step));
   const std::array<int, 2> scale = {b.splat(pair, 0), b.splat(pair, 1)};
   for (int reg = 0; reg < 4; ++reg) {
     int value = placed[reg];

@@ -10,19 +10,22 @@
 
 using namespace mxfp4;
 
-/// Bytes of what the baseline decodes to: all of the tile for mma.sync, two
-/// blocks for each warpgroup for wgmma.
-static int64_t decodedBytes(const Schedule &s) {
+/// Bytes of what the baseline decodes to: all of the tile, or two blocks for
+/// the warps of each instruction if they go on while it reads one.
+static int64_t decodedBytes(const Schedule &s, const BlockLayout &layout) {
   if (s.placement != Placement::Shared)
     return 0;
-  const int rows = s.instruction == Instruction::MmaSync
-                       ? s.tileRows
-                       : s.consumerWarps() / 4 * 2 * BlockLayout::kRows;
+  const InstructionTraits &traits = s.traits();
+  const int rows = traits.readsSharedA
+                       ? s.consumerWarps() / traits.warps * 2 * layout.rows
+                       : s.tileRows;
   return int64_t(rows) * Schedule::kTileK * 2;
 }
 
-SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups) {
-  const bool isWgmma = s.instruction == Instruction::Wgmma;
+SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups,
+                                 const BlockLayout &layout) {
+  const InstructionTraits &traits = s.traits();
+  const int64_t decodedSize = decodedBytes(s, layout);
   int64_t offset = 0;
   const auto next = [&](const char *name, int64_t bytes, int64_t alignment,
                         int count = 1) {
@@ -32,10 +35,10 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups) {
   };
   activations =
       next("activations", int64_t(s.stages) * s.activationStageBytes(),
-           isWgmma ? 1024 : 128, s.stages);
-  decoded = next("decoded", isWgmma ? decodedBytes(s) : 0, 1024);
-  weights =
-      next("weights", int64_t(s.stages) * s.weightStageBytes(), 16, s.stages);
+           traits.readsSharedB() ? 1024 : 128, s.stages);
+  decoded = next("decoded", traits.readsSharedA ? decodedSize : 0, 1024);
+  weights = next("weights", int64_t(s.stages) * s.weightStageBytes(layout), 16,
+                 s.stages);
   sums = next("sums",
               s.kSlices > 1 ? int64_t(s.tileRows) * s.tileTokens * 4 : 0, 16);
   // In whole 16-byte units so that what follows stays aligned.
@@ -43,7 +46,7 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups) {
   // Barriers are few, but dynamic shared memory begins at the next multiple of
   // 1024; and each of the ten arrays of two programs begins at one of 128.
   const int64_t barriers = s.sideBySide ? 2048 : 1024;
-  fixed = {"fixed", 0, isWgmma ? barriers : decodedBytes(s), 128, 1};
+  fixed = {"fixed", 0, traits.isAsynchronous ? barriers : decodedSize, 128, 1};
 }
 
 std::vector<SharedRegion> SharedMemoryMap::regions() const {

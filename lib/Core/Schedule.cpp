@@ -39,12 +39,27 @@ Schedule Schedule::tallProgram() const {
   return tall;
 }
 
-int Schedule::firstSlice(int warp) const {
-  const int slices = warpRows() / 16;
-  const int alongRows = warp % sliceWarps() % warpsRows;
-  return instruction == Instruction::Wgmma
-             ? alongRows / 4 * 4 * slices + alongRows % 4
-             : alongRows * slices;
+WarpPlace Schedule::placeOfWarps(int warps) const {
+  const int together = traits().warps, sliceRows = traits().sliceRows();
+  // A remainder that changes no number is left out.
+  const auto term = [&](int divisor, int count, int stride) {
+    return WarpTerm{divisor, warps > divisor * count ? count : 0, stride};
+  };
+  WarpPlace place;
+  place.slice.push_back(
+      term(together, warpsRows / together, together * slices()));
+  for (const BitGroup &bits : strides(traits().mapOfA().warp, /*ofCol=*/false))
+    place.slice.push_back(
+        {1 << bits.shift, bits.mask + 1, bits.stride / sliceRows});
+  place.token = term(warpsRows, warpsTokens, warpTokens());
+  return place;
+}
+
+int WarpPlace::firstSlice(int warp) const {
+  int sum = 0;
+  for (const WarpTerm &term : slice)
+    sum += term(warp);
+  return sum;
 }
 
 /// Tile, warps and instruction fit each other.
@@ -53,31 +68,38 @@ static std::string verifyTile(const Schedule &s, const Target &target) {
   if (s.threads() > target.threadsPerCTA)
     return "requires at most " + number(target.threadsPerCTA / 32) +
            " warps, but has " + number(s.threads() / 32);
-  if (s.tileRows < 64 || s.tileRows % 64 != 0)
-    return "requires tile rows to be a positive multiple of 64, but has " +
-           number(s.tileRows);
-  if (s.tileRows % (16 * s.warpsRows) != 0)
-    return "requires tile rows to be a multiple of 16 for each of the " +
+  const InstructionTraits &traits = s.traits();
+  const std::string name = traits.name;
+  if (!target.has(s.instruction))
+    return "requires an instruction that " + target.chip + " has, but has " +
+           name;
+  const int blockRows = BlockLayout().rows;
+  if (s.tileRows < blockRows || s.tileRows % blockRows != 0)
+    return "requires tile rows to be a positive multiple of " +
+           number(blockRows) + ", but has " + number(s.tileRows);
+  if (s.tileRows % (traits.sliceRows() * s.warpsRows) != 0)
+    return "requires tile rows to be a multiple of " +
+           number(traits.sliceRows()) + " for each of the " +
            number(s.warpsRows) + " warps along rows, but has " +
            number(s.tileRows);
-  if (s.tileTokens < 8 || s.tileTokens % (8 * s.warpsTokens) != 0)
-    return "requires tile tokens to be a positive multiple of 8 for each of "
-           "the " +
-           number(s.warpsTokens) + " warps along tokens, but has " +
-           number(s.tileTokens);
+  if (s.tileTokens < 8 || s.tileTokens % (traits.nStep * s.warpsTokens) != 0)
+    return "requires tile tokens to be a positive multiple of " +
+           number(traits.nStep) + " for each of the " + number(s.warpsTokens) +
+           " warps along tokens, but has " + number(s.tileTokens);
   const int step = s.heightStep();
-  if (step < 8 || step % 8 != 0 || s.tileTokens % step != 0)
-    return "requires a token step that is a multiple of 8 and divides the " +
-           number(s.tileTokens) + " tokens of the tile, but has " +
-           number(step);
-  if (s.instruction == Instruction::Wgmma) {
-    if (s.warpsRows % 4 != 0 || s.warpsTokens != 1)
-      return "requires whole warpgroups along rows for wgmma (a multiple of 4 "
-             "warps along rows, 1 along tokens), but has " +
+  if (step < 8 || step % traits.nStep != 0 || s.tileTokens % step != 0)
+    return "requires a token step that is a multiple of " +
+           number(traits.nStep) + " and divides the " + number(s.tileTokens) +
+           " tokens of the tile, but has " + number(step);
+  if (traits.isAsynchronous) {
+    if (s.warpsRows % traits.warps != 0 || s.warpsTokens != 1)
+      return "requires whole warpgroups along rows for " + name +
+             " (a multiple of " + number(traits.warps) +
+             " warps along rows, 1 along tokens), but has " +
              number(s.warpsRows) + " and " + number(s.warpsTokens);
-    if (s.tileTokens > 256)
-      return "requires at most 256 tile tokens for wgmma, but has " +
-             number(s.tileTokens);
+    if (s.tileTokens > traits.nMax)
+      return "requires at most " + number(traits.nMax) + " tile tokens for " +
+             name + ", but has " + number(s.tileTokens);
   }
   // Accumulators must leave room for a decoded fragment and the addresses.
   if (s.accumulators() > 160)
@@ -109,8 +131,8 @@ static std::string verifyProducer(const Schedule &s, const Target &target) {
   if (s.kSlices > 1 && s.copyWarps != s.kSlices)
     return "requires copy_warps = " + number(s.kSlices) +
            ", one for each K slice, but has " + number(s.copyWarps);
-  if (s.kSlices == 1 && s.copyWarps - 1 > s.tileRows / BlockLayout::kRows)
-    return "requires at most " + number(s.tileRows / BlockLayout::kRows + 1) +
+  if (s.kSlices == 1 && s.copyWarps - 1 > s.tileRows / BlockLayout().rows)
+    return "requires at most " + number(s.tileRows / BlockLayout().rows + 1) +
            " copy_warps, one for the activations and one for each 64 rows of "
            "the tile, but has " +
            number(s.copyWarps);
@@ -135,7 +157,7 @@ static std::string verifyProducer(const Schedule &s, const Target &target) {
 /// Where K slices and the loops over K disagree.
 static std::string verifyLoops(const Schedule &s, int64_t k) {
   const auto number = [](int64_t value) { return std::to_string(value); };
-  const int64_t steps = blocksFor(k);
+  const int64_t steps = BlockLayout().colBlocks(k);
   if (s.overlapDecode && steps % s.kSlices != 0)
     return "requires a number of k64 steps that its " + number(s.kSlices) +
            " K slices share evenly, but K = " + number(k) + " has " +
@@ -199,13 +221,13 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
   if (schedule.kSlices > 5)
     return "requires 1 to 5 K slices, but has " +
            std::to_string(schedule.kSlices);
-  const bool isWgmma = schedule.instruction == Instruction::Wgmma;
+  const bool isAsynchronous = schedule.traits().isAsynchronous;
   std::string wrong = verifyTile(schedule, target);
-  if (wrong.empty() && !isWgmma)
+  if (wrong.empty() && !isAsynchronous)
     wrong = verifyMmaSync(schedule);
   if (wrong.empty())
     wrong = verifyLoops(schedule, k);
-  if (wrong.empty() && isWgmma)
+  if (wrong.empty() && isAsynchronous)
     wrong = verifyProducer(schedule, target);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule);
@@ -230,19 +252,8 @@ std::string mxfp4::parsePreference(const std::string &placement,
   return "";
 }
 
-const char *mxfp4::name(Instruction instruction) {
-  return instruction == Instruction::Wgmma ? "wgmma" : "mma_sync";
-}
-
 const char *mxfp4::name(Placement placement) {
   return placement == Placement::Register ? "register" : "shared";
-}
-
-bool mxfp4::parse(const std::string &text, Instruction &instruction) {
-  for (Instruction candidate : {Instruction::MmaSync, Instruction::Wgmma})
-    if (text == name(candidate))
-      return instruction = candidate, true;
-  return false;
 }
 
 bool mxfp4::parse(const std::string &text, Placement &placement) {

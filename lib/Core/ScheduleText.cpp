@@ -110,7 +110,7 @@ static int producerRegistersOfFormat1(const Schedule &s) {
 
 Schedule mxfp4::upgradeSchedule(Schedule s) {
   // mma.sync had nothing to infer.
-  if (s.instruction != Instruction::Wgmma || !verifyFields(s).empty())
+  if (!s.traits().isAsynchronous || !verifyFields(s).empty())
     return s;
   s.copyWarps = s.kSlices > 1 ? s.kSlices
                 : s.ctasPerMultiprocessor == 1

@@ -6,6 +6,8 @@
 
 #include "mxfp4/Core/Target.h"
 
+#include <algorithm>
+
 using namespace mxfp4;
 
 const std::vector<Target> &mxfp4::targets() {
@@ -16,7 +18,8 @@ const std::vector<Target> &mxfp4::targets() {
        /*sharedPerMultiprocessor=*/233472,
        /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
        /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,
-       /*threadsPerCTA=*/1024, /*threadsPerMultiprocessor=*/2048},
+       /*threadsPerCTA=*/1024, /*threadsPerMultiprocessor=*/2048,
+       /*instructions=*/{Instruction::MmaSync, Instruction::Wgmma}},
   };
   return rows;
 }
@@ -26,6 +29,21 @@ const Target *mxfp4::findTarget(const std::string &chip) {
     if (target.chip == chip)
       return &target;
   return nullptr;
+}
+
+bool Target::has(Instruction instruction) const {
+  return std::find(instructions.begin(), instructions.end(), instruction) !=
+         instructions.end();
+}
+
+std::string mxfp4::adviseChips() {
+  std::string advice = "use ";
+  for (const Target &target : targets())
+    advice += (&target == &targets().front()  ? ""
+               : &target == &targets().back() ? " or "
+                                              : ", ") +
+              target.chip;
+  return advice;
 }
 
 const Target &mxfp4::defaultTarget() { return *findTarget("sm_90a"); }

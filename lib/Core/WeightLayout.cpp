@@ -6,31 +6,31 @@
 
 #include "mxfp4/Core/WeightLayout.h"
 
-#include "mxfp4/Core/Format.h"
-
 #include <array>
 #include <cassert>
 #include <cstring>
 
 using namespace mxfp4;
 
-FragmentMap BlockLayout::codeMap() {
-  FragmentMap map = wgmmaA().permuteRows(rowPermutation());
-  // Word j of the thread's 16 bytes is k16 step j.
-  map.element.push_back({0, 16});
-  map.element.push_back({0, 32});
+FragmentMap BlockLayout::codeMap() const {
+  FragmentMap map = mmaA().permuteRows(rowPermutation());
+  // Each word of a thread is a k16 step, each warp has 16 rows.
+  for (int col = 16; col < cols; col *= 2)
+    map.element.push_back({0, col});
+  for (int row = 16; row < rows; row *= 2)
+    map.warp.push_back({row, 0});
   return map;
 }
 
 std::vector<int> BlockLayout::rowPermutation() { return {2, 4, 8, 1}; }
 
-int BlockLayout::scaleWordOffset(int lane, int warp) {
-  return kCodeBytes + kWarpScaleBytes * warp + kQuadScaleBytes * (lane / 4);
+int BlockLayout::scaleWordOffset(int lane, int warp) const {
+  return codeBytes() + warpScaleBytes() * warp + quadScaleBytes() * (lane / 4);
 }
 
-int BlockLayout::scaleByte(int slot, int word) {
+int BlockLayout::scaleByte(int slot, int word) const {
   const int fragmentRowBit3 = slot >> 1 & 1;
-  return 2 * fragmentRowBit3 + word / 2;
+  return slices() * fragmentRowBit3 + 16 * word / scaleBlock;
 }
 
 int BlockLayout::codeBit(int slot, int bit) const {
@@ -87,7 +87,7 @@ namespace {
 class BlockWalk {
 public:
   BlockWalk(const BlockLayout &layout, int64_t n, int64_t k)
-      : layout(layout), n(n), k(k), map(BlockLayout::codeMap()) {
+      : layout(layout), n(n), k(k), map(layout.codeMap()) {
     for (int slot = 0; slot < 8; ++slot)
       for (int code = 0; code < 16; ++code) {
         uint32_t word = 0;
@@ -97,38 +97,41 @@ public:
       }
   }
 
-  bool validShape() const { return n > 0 && k > 0 && k % kScaleBlock == 0; }
+  bool validShape() const {
+    return n > 0 && k > 0 && k % layout.scaleBlock == 0;
+  }
 
   /// Calls visit(blockOffset, nb, kb) for each block.
   template <typename Visit> void forEachBlock(Visit visit) const {
     int64_t offset = 0;
-    for (int64_t nb = 0; nb < blocksFor(n); ++nb)
-      for (int64_t kb = 0; kb < blocksFor(k); ++kb) {
+    for (int64_t nb = 0; nb < layout.rowBlocks(n); ++nb)
+      for (int64_t kb = 0; kb < layout.colBlocks(k); ++kb) {
         visit(offset, nb, kb);
-        offset += BlockLayout::kBytes;
+        offset += layout.bytes();
       }
   }
 
   /// Calls visit(byteOffset in block, slot, row, col) for each code, slots of
   /// one word together and in order.
   template <typename Visit> void forEachCode(Visit visit) const {
-    for (int thread = 0; thread < BlockLayout::kThreads; ++thread)
-      for (int word = 0; word < 4; ++word)
+    for (int thread = 0; thread < layout.threads(); ++thread)
+      for (int word = 0; word < layout.words(); ++word)
         for (int slot = 0; slot < 8; ++slot) {
           Coord at = map(8 * word + slot, thread % 32, thread / 32);
-          visit(16 * thread + 4 * word, slot, at.row, at.col);
+          visit(layout.laneCodeBytes() * thread + 4 * word, slot, at.row,
+                at.col);
         }
   }
 
-  /// Calls visit(byteOffset in block, row, k32 slice) for each scale.
+  /// Calls visit(byteOffset in block, row, slice) for each scale.
   template <typename Visit> void forEachScale(Visit visit) const {
-    for (int thread = 0; thread < BlockLayout::kThreads; thread += 4)
-      for (int word = 0; word < 4; word += 2)
+    for (int thread = 0; thread < layout.threads(); thread += 4)
+      for (int word = 0; word < layout.words(); word += layout.scaleBlock / 16)
         for (int slot = 0; slot < 4; slot += 2) {
           Coord at = map(8 * word + slot, thread % 32, thread / 32);
-          visit(BlockLayout::scaleWordOffset(thread % 32, thread / 32) +
-                    BlockLayout::scaleByte(slot, word),
-                at.row, word / 2);
+          visit(layout.scaleWordOffset(thread % 32, thread / 32) +
+                    layout.scaleByte(slot, word),
+                at.row, at.col / layout.scaleBlock);
         }
   }
 
@@ -155,16 +158,17 @@ PackStatus mxfp4::pack(const BlockLayout &layout, const uint8_t *codes,
   BlockWalk walk(layout, n, k);
   if (!walk.validShape())
     return PackStatus::BadShape;
-  const int64_t slices = k / kScaleBlock;
+  const int64_t slices = k / layout.scaleBlock;
   for (int64_t i = 0; i < n * slices; ++i)
     if (!layout.holdsScale(scales[i]))
       return PackStatus::ScaleOutOfRange;
 
   walk.forEachBlock([&](int64_t offset, int64_t nb, int64_t kb) {
     uint8_t *block = out + offset;
-    std::memset(block, 0, BlockLayout::kCodeBytes);
+    std::memset(block, 0, layout.codeBytes());
     walk.forEachCode([&](int at, int slot, int row, int col) {
-      const int64_t globalRow = 64 * nb + row, globalCol = 64 * kb + col;
+      const int64_t globalRow = nb * layout.rows + row;
+      const int64_t globalCol = kb * layout.cols + col;
       if (globalRow >= n || globalCol >= k)
         return;
       const uint8_t pair = codes[(globalRow * k + globalCol) / 2];
@@ -175,7 +179,8 @@ PackStatus mxfp4::pack(const BlockLayout &layout, const uint8_t *codes,
       std::memcpy(block + at, &word, sizeof(word));
     });
     walk.forEachScale([&](int at, int row, int slice) {
-      const int64_t globalRow = 64 * nb + row, globalSlice = 2 * kb + slice;
+      const int64_t globalRow = nb * layout.rows + row;
+      const int64_t globalSlice = kb * layout.slices() + slice;
       const bool inside = globalRow < n && globalSlice < slices;
       block[at] =
           inside ? layout.encodeScale(scales[globalRow * slices + globalSlice])
@@ -191,12 +196,13 @@ PackStatus mxfp4::unpack(const BlockLayout &layout, const uint8_t *packed,
   BlockWalk walk(layout, n, k);
   if (!walk.validShape())
     return PackStatus::BadShape;
-  const int64_t slices = k / kScaleBlock;
+  const int64_t slices = k / layout.scaleBlock;
   std::memset(codes, 0, n * k / 2);
   walk.forEachBlock([&](int64_t offset, int64_t nb, int64_t kb) {
     const uint8_t *block = packed + offset;
     walk.forEachCode([&](int at, int slot, int row, int col) {
-      const int64_t globalRow = 64 * nb + row, globalCol = 64 * kb + col;
+      const int64_t globalRow = nb * layout.rows + row;
+      const int64_t globalCol = kb * layout.cols + col;
       if (globalRow >= n || globalCol >= k)
         return;
       uint32_t word;
@@ -205,7 +211,8 @@ PackStatus mxfp4::unpack(const BlockLayout &layout, const uint8_t *packed,
                                                 << (globalCol & 1 ? 4 : 0);
     });
     walk.forEachScale([&](int at, int row, int slice) {
-      const int64_t globalRow = 64 * nb + row, globalSlice = 2 * kb + slice;
+      const int64_t globalRow = nb * layout.rows + row;
+      const int64_t globalSlice = kb * layout.slices() + slice;
       if (globalRow < n && globalSlice < slices)
         scales[globalRow * slices + globalSlice] =
             layout.decodeScale(block[at]);

@@ -43,8 +43,9 @@ struct BlockBytesLowering : ConvertOpToLLVMPattern<BlockBytesOp> {
     bytes.setAllocatedPtr(rewriter, loc, blocks.allocatedPtr(rewriter, loc));
     bytes.setAlignedPtr(rewriter, loc, blocks.alignedPtr(rewriter, loc));
     const int64_t rank = type.getRank() - 1;
-    Value size = createIndexAttrConstant(rewriter, loc, getIndexType(),
-                                         BlockLayout::kBytes);
+    Value size =
+        createIndexAttrConstant(rewriter, loc, getIndexType(),
+                                layoutOf(op.getBlocks().getType()).bytes());
     bytes.setOffset(
         rewriter, loc,
         LLVM::MulOp::create(rewriter, loc, blocks.offset(rewriter, loc), size));
@@ -155,7 +156,7 @@ struct ToLLVMInterface : ConvertToLLVMPatternInterface {
       RewritePatternSet &patterns) const final {
     converter.addConversion([](BlockType type) -> Type {
       return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 8),
-                                      BlockLayout::kBytes);
+                                      type.getLayout().bytes());
     });
     converter.addConversion([](TensorMapType type) -> Type {
       return LLVM::LLVMArrayType::get(IntegerType::get(type.getContext(), 64),

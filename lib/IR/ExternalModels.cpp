@@ -63,9 +63,10 @@ private:
           "K must be a multiple of 32");
     constexpr StringLiteral rows = "weights must have N rows";
     constexpr StringLiteral cols = "weights must have K columns";
-    if (op.getBlockType()) {
-      checks.requireSize(w, 1, checks.divide(n, BlockLayout::kRows), rows);
-      checks.requireSize(w, 2, checks.divide(k, BlockLayout::kCols), cols);
+    if (BlockType block = op.getBlockType()) {
+      const BlockLayout layout = block.getLayout();
+      checks.requireSize(w, 1, checks.divide(n, layout.rows), rows);
+      checks.requireSize(w, 2, checks.divide(k, layout.cols), cols);
     } else {
       for (Value part : op.getWeights()) {
         checks.requireSize(part, 0, checks.mixedSize(w, 0),
@@ -162,16 +163,14 @@ struct PackChecks
                          "codes and scales must have as many rows and columns");
     checks.requireSize(blocks, 0, checks.mixedSize(codes, 0),
                        "codes and blocks must have as many experts");
+    const BlockLayout layout = layoutOf(blocks.getType());
+    checks.requireSize(blocks, 1,
+                       checks.divide(checks.mixedSize(codes, 1), layout.rows),
+                       "blocks must cover the rows of the codes");
     checks.requireSize(
-        blocks, 1,
-        checks.divide(checks.mixedSize(codes, 1), BlockLayout::kRows),
-        "blocks must cover the rows of the codes");
-    checks.requireSize(blocks, 2, checks.divide(checks.mixedSize(codes, 2), 2),
-                       "blocks must cover the columns of the codes");
+        blocks, 2, checks.divide(checks.mixedSize(codes, 2), layout.slices()),
+        "blocks must cover the columns of the codes");
 
-    auto type =
-        cast<BlockType>(cast<MemRefType>(blocks.getType()).getElementType());
-    const BlockLayout layout = type.getLayout();
     int largest = 255;
     while (!layout.holdsScale(largest))
       --largest;

@@ -47,9 +47,11 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
        }},
       {"weights", "packed weights", Provider::Caller, false, 16,
        [](const Sizes &s) {
+         const BlockLayout layout = layoutOf(s.block);
          return MemRefType::get(
-             {s.experts, map(s.n, [](int64_t n) { return blocksFor(n); }),
-              map(s.k, [](int64_t k) { return blocksFor(k); })},
+             {s.experts,
+              map(s.n, [&](int64_t n) { return layout.rowBlocks(n); }),
+              map(s.k, [&](int64_t k) { return layout.colBlocks(k); })},
              s.block);
        }},
       {"offsets", "offsets", Provider::Caller, false, 1,
@@ -92,7 +94,7 @@ static int64_t elementBytes(Type element) {
 /// Kernels with wgmma read activations through TMA, unless they gather them.
 static bool readsThroughTma(GroupedMatmulOp op) {
   ScheduleAttr schedule = op.getScheduleAttr();
-  return schedule && schedule.getInstruction() == Instruction::Wgmma &&
+  return schedule && traitsOf(schedule.getInstruction()).isAsynchronous &&
          !op.getGather();
 }
 
@@ -123,10 +125,9 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
         arguments.push_back({type, attr});
     }
   auto number = [&](StringRef name, Provider provider) {
-    arguments.push_back(
-        {IntegerType::get(context, 32),
-         ArgAttr::get(context, name, provider, /*align=*/1, MemRefType(),
-                      false)});
+    arguments.push_back({IntegerType::get(context, 32),
+                         ArgAttr::get(context, name, provider, /*align=*/1,
+                                      MemRefType(), false)});
   };
   number("rows", Provider::Launcher);
   if (op.getGather())

@@ -162,7 +162,7 @@ static LogicalResult verifyMark(Operation *op, NamedAttribute attr) {
 
 llvm::TypeSize BlockType::getTypeSizeInBits(const DataLayout &,
                                             DataLayoutEntryListRef) const {
-  return llvm::TypeSize::getFixed(uint64_t(8) * BlockLayout::kBytes);
+  return llvm::TypeSize::getFixed(uint64_t(8) * getLayout().bytes());
 }
 
 uint64_t BlockType::getABIAlignment(const DataLayout &,

@@ -84,7 +84,7 @@ LogicalResult TensorCopyActivationsOp::verify() {
       !destination.getLayout().isIdentity() || !destination.hasStaticShape() ||
       !destination.getElementType().isBF16() ||
       destination.getDimSize(1) != getMap().getType().getRows() ||
-      destination.getDimSize(2) != BlockLayout::kCols)
+      destination.getDimSize(2) != Schedule::kTileK)
     return emitOpError() << "requires staged activations of shape stages x "
                          << getMap().getType().getRows()
                          << " x 64 bf16 in shared memory, as its tensor map "
@@ -111,23 +111,29 @@ LogicalResult ReduceSlicesOp::verify() {
 }
 
 LogicalResult WgmmaOp::verify() {
+  const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
   auto stage = cast<MemRefType>(getActivations().getType());
   VectorType sums = getAccumulator().getType();
   if (stage.getRank() != 3 || !isShared(stage) ||
       !stage.getLayout().isIdentity() || !stage.hasStaticShape() ||
-      stage.getDimSize(2) != BlockLayout::kCols ||
+      stage.getDimSize(2) != Schedule::kTileK ||
       !stage.getElementType().isBF16() || sums.getDimSize(1) != 4 ||
       8 * sums.getDimSize(0) != stage.getDimSize(1))
     return emitOpError() << "requires staged activations of N tokens by 64 and "
                             "an accumulator of shape N/8x4, but got "
                          << stage << " and " << sums;
-  const int64_t columns = getColumns(), most = sums.getDimSize(0);
-  if (columns < 1 || columns > std::min<int64_t>(most, 32))
-    return emitOpError() << "requires 1 to " << std::min<int64_t>(most, 32)
-                         << " columns, but got " << columns;
-  if (getFragments().size() != (getDecoded() ? 0 : 16))
-    return emitOpError() << "requires 16 registers of fragments, or none and a "
-                            "decoded tile, but got "
+  const int64_t columns = getColumns();
+  const int64_t most =
+      std::min<int64_t>(sums.getDimSize(0), traits.nMax / traits.nStep);
+  if (columns < 1 || columns > most)
+    return emitOpError() << "requires 1 to " << most << " columns, but got "
+                         << columns;
+  const size_t registers =
+      traits.registersOfA() * (Schedule::kTileK / traits.k);
+  if (getFragments().size() != (getDecoded() ? 0 : registers))
+    return emitOpError() << "requires " << registers
+                         << " registers of fragments, or none and a decoded "
+                            "tile, but got "
                          << getFragments().size()
                          << (getDecoded() ? " and a tile" : "");
   if (static_cast<bool>(getDecoded()) != static_cast<bool>(getBlock()))
@@ -136,14 +142,13 @@ LogicalResult WgmmaOp::verify() {
   if (getDecoded()) {
     auto tile = cast<MemRefType>(getDecoded().getType());
     if (tile.getRank() != 2 || !isShared(tile) || !tile.hasStaticShape() ||
-        !tile.getLayout().isIdentity() ||
-        tile.getDimSize(0) % BlockLayout::kRows != 0 ||
-        tile.getDimSize(1) != BlockLayout::kCols ||
+        !tile.getLayout().isIdentity() || tile.getDimSize(0) % traits.m != 0 ||
+        tile.getDimSize(1) != Schedule::kTileK ||
         !tile.getElementType().isBF16())
       return emitOpError() << "requires a decoded tile of whole 64 x 64 blocks "
                               "of bf16 in shared memory, but got "
                            << tile;
-    const uint64_t blocks = tile.getDimSize(0) / BlockLayout::kRows;
+    const uint64_t blocks = tile.getDimSize(0) / traits.m;
     if (getBuffer() >= blocks)
       return emitOpError() << "requires a buffer inside the tile of " << blocks
                            << " blocks, but got " << getBuffer();

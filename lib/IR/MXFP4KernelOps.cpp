@@ -40,7 +40,7 @@ LogicalResult verifyWeightStage(Operation *op, Value value) {
 LogicalResult verifyActivationStage(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());
   if (type.getRank() == 3 && type.hasStaticShape() && isPlain(type) &&
-      isShared(type) && type.getDimSize(2) == BlockLayout::kCols &&
+      isShared(type) && type.getDimSize(2) == Schedule::kTileK &&
       type.getDimSize(1) % 8 == 0 && type.getElementType().isBF16())
     return success();
   return op->emitOpError()
@@ -54,7 +54,7 @@ LogicalResult verifyActivationStage(Operation *op, Value value) {
 LogicalResult verifyDecodedTile(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());
   if (type.getRank() == 2 && type.hasStaticShape() && isPlain(type) &&
-      isShared(type) && type.getDimSize(1) == BlockLayout::kCols &&
+      isShared(type) && type.getDimSize(1) == Schedule::kTileK &&
       type.getDimSize(0) % 16 == 0 && type.getElementType().isBF16())
     return success();
   return op->emitOpError() << "requires a decoded tile of static shape rows x "
@@ -75,8 +75,8 @@ LogicalResult verifyStep(Operation *op, int64_t step, int64_t steps,
 LogicalResult verifyAccumulator(Operation *op, Type accumulator,
                                 ScheduleAttr attr) {
   Schedule schedule = attr.toSchedule();
-  SmallVector<int64_t> expected = {schedule.warpRows() / 16,
-                                   schedule.warpTokens() / 8, 4};
+  SmallVector<int64_t> expected = {
+      schedule.slices(), schedule.warpTokens() / schedule.traits().nStep, 4};
   if (cast<VectorType>(accumulator).getShape() == ArrayRef(expected))
     return success();
   return op->emitOpError() << "requires an accumulator of shape " << expected[0]
@@ -208,7 +208,7 @@ LogicalResult TileMatmulOp::verify() {
   Schedule schedule = getSchedule().toSchedule();
   auto weights = cast<MemRefType>(getWeights().getType());
   auto activations = cast<MemRefType>(getActivations().getType());
-  if (weights.getDimSize(1) * BlockLayout::kRows != schedule.tileRows ||
+  if (weights.getDimSize(1) * layoutOf(weights).rows != schedule.tileRows ||
       activations.getDimSize(1) != schedule.tileTokens ||
       weights.getDimSize(0) != activations.getDimSize(0))
     return emitOpError() << "requires stages of the schedule's tile, "
@@ -281,7 +281,7 @@ LogicalResult StoreDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
   const int64_t rows = cast<MemRefType>(getTile().getType()).getDimSize(0);
-  const uint64_t blocks = (rows + BlockLayout::kRows - 1) / BlockLayout::kRows;
+  const uint64_t blocks = BlockLayout().rowBlocks(rows);
   if (getBuffer() >= blocks)
     return emitOpError() << "requires a buffer inside the tile of " << rows
                          << " rows, but got " << getBuffer();

@@ -87,12 +87,12 @@ LogicalResult verifyPacked(Operation *op, Value blocks, Value codes,
   ArrayRef<int64_t> shape = codesType.getShape();
   if (failed(verifyShaped(op, scales, "scales", shape.drop_back(), byte)))
     return failure();
-  auto blocksOf = [&](int64_t extent) {
-    return ShapedType::isDynamic(extent) ? extent : blocksFor(extent);
-  };
-  const int64_t n = blocksOf(shape[1]);
-  const int64_t k =
-      ShapedType::isDynamic(shape[2]) ? dynamic : (shape[2] + 1) / 2;
+  const BlockLayout layout = layoutOf(blocksType);
+  const int64_t n =
+      ShapedType::isDynamic(shape[1]) ? dynamic : layout.rowBlocks(shape[1]);
+  const int64_t k = ShapedType::isDynamic(shape[2])
+                        ? dynamic
+                        : layout.colBlocks(shape[2] * layout.scaleBlock);
   return verifyShaped(op, blocks, "blocks", {shape[0], n, k},
                       blocksType.getElementType());
 }
@@ -299,17 +299,21 @@ MemRefType mxfp4::withIdentityLayout(MemRefType type) {
                          type.getMemorySpace());
 }
 
+BlockLayout mxfp4::layoutOf(Type type) {
+  return cast<BlockType>(getElementTypeOrSelf(type)).getLayout();
+}
+
 MemRefType BlockBytesOp::bytesOf(MemRefType blocks) {
   SmallVector<int64_t> shape(blocks.getShape());
-  shape.push_back(BlockLayout::kBytes);
+  const int64_t blockBytes = layoutOf(blocks).bytes();
+  shape.push_back(blockBytes);
   MemRefLayoutAttrInterface layout;
   SmallVector<int64_t> strides;
   int64_t offset;
   if (!blocks.getLayout().isIdentity() &&
       succeeded(blocks.getStridesAndOffset(strides, offset))) {
-    const auto bytes = [](int64_t extent) {
-      return ShapedType::isDynamic(extent) ? extent
-                                           : extent * BlockLayout::kBytes;
+    const auto bytes = [&](int64_t extent) {
+      return ShapedType::isDynamic(extent) ? extent : extent * blockBytes;
     };
     for (int64_t &stride : strides)
       stride = bytes(stride);

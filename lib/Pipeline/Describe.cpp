@@ -34,6 +34,7 @@
 #include "mxfp4/Pipeline/Artifact.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -59,8 +60,9 @@ static Object describe(const Target &target) {
 static Object describe(const Schedule &s, const Problem &problem,
                        const Target &target) {
   Array firstSlices;
+  const WarpPlace place = s.placeOfWarps(s.sliceWarps());
   for (int warp = 0; warp < s.sliceWarps(); ++warp)
-    firstSlices.push_back(s.firstSlice(warp));
+    firstSlices.push_back(place.firstSlice(warp));
   const SharedMemoryMap map(s, problem.groups);
   return Object{{"attribute", attributeText(s)},
                 {"instruction", name(s.instruction)},
@@ -139,29 +141,30 @@ static Object fragment(StringRef title, StringRef instruction, StringRef rows,
 }
 
 static Array fragments(const Schedule &schedule) {
-  if (schedule.instruction == Instruction::MmaSync) {
-    const StringRef mma = "mma.sync.m16n8k16";
-    return Array{
-        fragment("A: decoded weights", mma, "fragment row", "k", 16, mmaA()),
-        fragment("B: activations", mma, "k", "token", 16, mmaB()),
-        fragment("Accumulator", mma, "fragment row", "token", 32,
-                 mmaAccumulator())};
-  }
+  const InstructionTraits &traits = schedule.traits();
+  const int columns = std::min(schedule.warpTokens(), traits.nMax);
+  const std::string name = llvm::formatv(
+      "{0}.m{1}n{2}k{3}", traits.ptxName, traits.m,
+      traits.nMax == traits.nStep ? traits.nMax : columns, traits.k);
+  Array list{fragment("A: decoded weights", name, "fragment row", "k", 16,
+                      traits.mapOfA())};
+  if (traits.mapOfB)
+    list.push_back(
+        fragment("B: activations", name, "k", "token", 16, traits.mapOfB()));
   // Wider accumulators repeat the columns of this one.
-  const int n = std::min(schedule.tileTokens & -schedule.tileTokens, 16);
-  const std::string wgmma =
-      "wgmma.m64n" + std::to_string(schedule.tileTokens) + "k16";
-  return Array{
-      fragment("A: decoded weights", wgmma, "fragment row", "k", 16, wgmmaA()),
-      fragment("Accumulator, first " + std::to_string(n) + " tokens", wgmma,
-               "fragment row", "token", 32, wgmmaAccumulator(n))};
+  const int n = std::min({columns & -columns, 16, traits.nMax});
+  list.push_back(fragment(
+      n == traits.nMax ? std::string("Accumulator")
+                       : "Accumulator, first " + std::to_string(n) + " tokens",
+      name, "fragment row", "token", 32, traits.mapOfSums(n)));
+  return list;
 }
 
 static Object block(const BlockLayout &layout) {
-  const BlockIndex index = BlockIndex::get();
+  const BlockIndex index = BlockIndex::get(layout);
   Array cells, codeBits;
-  for (int row = 0; row < BlockLayout::kRows; ++row)
-    for (int col = 0; col < BlockLayout::kCols; ++col)
+  for (int row = 0; row < layout.rows; ++row)
+    for (int col = 0; col < layout.cols; ++col)
       cells.push_back(Array{index.wordOffset(row, col), index.slot(row, col),
                             index.scaleOffset(row, col)});
   for (int slot = 0; slot < 8; ++slot) {
@@ -172,11 +175,11 @@ static Object block(const BlockLayout &layout) {
   }
   return Object{{"order", name(layout.order)},
                 {"scales", name(layout.scales)},
-                {"rows", BlockLayout::kRows},
-                {"columns", BlockLayout::kCols},
-                {"bytes", BlockLayout::kBytes},
-                {"code_bytes", BlockLayout::kCodeBytes},
-                {"owners", owners(BlockLayout::codeMap())},
+                {"rows", layout.rows},
+                {"columns", layout.cols},
+                {"bytes", layout.bytes()},
+                {"code_bytes", layout.codeBytes()},
+                {"owners", owners(layout.codeMap())},
                 {"cells", std::move(cells)},
                 {"code_bits", std::move(codeBits)}};
 }
@@ -313,7 +316,7 @@ FailureOr<std::string> mxfp4::describe(ModuleOp module,
   Preference preference;
   if (!target)
     return module.emitError()
-           << "unknown chip '" << options.chip << "'; use sm_90a";
+           << "unknown chip '" << options.chip << "'; " << adviseChips();
   if (const std::string problem =
           parsePreference(options.placement, options.instruction, preference);
       !problem.empty())

@@ -109,7 +109,7 @@ static Array shape(MemRefType type, StringRef first) {
       sizes.push_back(size);
   }
   if (isa<BlockType>(type.getElementType()))
-    sizes.push_back(BlockLayout::kBytes);
+    sizes.push_back(layoutOf(type).bytes());
   return sizes;
 }
 
@@ -204,7 +204,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
       {"weights", Object{{"layout", "fragment_major"},
                          {"order", name(facts.layout.order)},
                          {"scales", name(facts.layout.scales)},
-                         {"block_bytes", BlockLayout::kBytes},
+                         {"block_bytes", facts.layout.bytes()},
                          {"proof", facts.layout.scales == ScaleEncoding::Folded
                                        ? "every scale byte is at most 128"
                                        : "none needed"}}},

@@ -48,9 +48,11 @@ static std::vector<int64_t> knownShape(const Json &root,
     return {problem("groups") + 1};
   if (name == "expert_ids")
     return {problem("groups")};
-  if (name == "weights")
-    return {problem("experts"), mxfp4::blocksFor(problem("n")),
-            mxfp4::blocksFor(problem("k")), mxfp4::BlockLayout::kBytes};
+  if (name == "weights") {
+    const mxfp4::BlockLayout layout;
+    return {problem("experts"), layout.rowBlocks(problem("n")),
+            layout.colBlocks(problem("k")), layout.bytes()};
+  }
   if (name == "error")
     return {1};
   if (name == "workspace")

@@ -28,8 +28,8 @@ struct ChooseSchedulePass
     const Target *target = findTarget(chip);
     Preference preference;
     if (!target) {
-      getOperation()->emitError()
-          << "mxfp4-choose-schedule knows no chip '" << chip << "'; use sm_90a";
+      getOperation()->emitError() << "mxfp4-choose-schedule knows no chip '"
+                                  << chip << "'; " << adviseChips();
       return signalPassFailure();
     }
     if (const std::string problem =

@@ -29,32 +29,14 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr int kSteps = BlockLayout::kCols / 16;
-
-/// The fact that the pass stands on: word j of a thread's codes is its A
-/// fragment of k16 step j, up to the renaming of rows that the epilogue undoes.
-bool wordsAreFragments() {
-  const FragmentMap block = BlockLayout::codeMap();
-  const FragmentMap fragment =
-      mmaA().permuteRows(BlockLayout::rowPermutation());
-  for (int warp = 0; warp < block.warps(); ++warp)
-    for (int lane = 0; lane < 32; ++lane)
-      for (int element = 0; element < block.elements(); ++element) {
-        Coord expected = fragment(element % 8, lane);
-        expected.row += 16 * warp;
-        expected.col += 16 * (element / 8);
-        if (!(block(element, lane, warp) == expected))
-          return false;
-      }
-  return true;
-}
-
 /// Expands one tile_matmul.
 class Expander {
 public:
   explicit Expander(TileMatmulOp op)
       : op(op), schedule(op.getSchedule().toSchedule()),
-        slices(schedule.warpRows() / 16), columns(schedule.warpTokens() / 8),
+        traits(schedule.traits()), slices(schedule.slices()),
+        columns(schedule.warpTokens() / traits.nStep),
+        steps(layoutOf(op.getWeights().getType()).cols / traits.k),
         b(op.getLoc(), op) {}
 
   void run(Placement placement);
@@ -70,6 +52,7 @@ private:
     return cast<MemRefType>(op.getWeights().getType()).getElementType();
   }
 
+  Value emitTerm(const WarpTerm &term);
   void locateWarp();
   /// What a thread holds of a slice, still packed.
   struct PackedSlice {
@@ -89,35 +72,37 @@ private:
 
   TileMatmulOp op;
   Schedule schedule;
-  const int64_t slices, columns;
+  const InstructionTraits &traits;
+  /// Of a warp's tile; and the instruction's steps along K in a block.
+  const int64_t slices, columns, steps;
   ImplicitLocOpBuilder b;
   Value warp, firstSlice, firstToken, decodedTile;
-  /// Of the warpgroup, in the decoded tile.
+  /// Of the warps of an instruction, in the decoded tile.
   Value decodedSlice, decodedBlock;
 };
 
 } // namespace
 
-/// Warps are numbered along rows first. See Schedule::firstSlice.
+/// A term of a coordinate of the warp.
+Value Expander::emitTerm(const WarpTerm &term) {
+  Value part = warp;
+  if (term.divisor != 1)
+    part = arith::DivUIOp::create(b, part, index(term.divisor));
+  if (term.modulus != 0)
+    part = arith::RemUIOp::create(b, part, index(term.modulus));
+  if (term.stride != 1)
+    part = arith::MulIOp::create(b, part, index(term.stride));
+  return part;
+}
+
 void Expander::locateWarp() {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
   warp = arith::DivUIOp::create(b, thread, index(32));
-  if (schedule.instruction == Instruction::Wgmma) {
-    Value group = arith::DivUIOp::create(b, warp, index(4));
-    if (schedule.kSlices > 1)
-      group =
-          arith::RemUIOp::create(b, group, index(schedule.sliceWarps() / 4));
-    firstSlice = arith::AddIOp::create(
-        b, arith::MulIOp::create(b, group, index(4 * slices)),
-        arith::RemUIOp::create(b, warp, index(4)));
-    return;
-  }
-  Value alongRows = arith::RemUIOp::create(b, warp, index(schedule.warpsRows));
-  Value alongTokens =
-      arith::DivUIOp::create(b, warp, index(schedule.warpsRows));
-  firstSlice = arith::MulIOp::create(b, alongRows, index(slices));
-  firstToken =
-      arith::MulIOp::create(b, alongTokens, index(schedule.warpTokens()));
+  const WarpPlace place = schedule.placeOfWarps(schedule.consumerWarps());
+  firstSlice = emitTerm(place.slice.front());
+  for (const WarpTerm &term : ArrayRef(place.slice).drop_front())
+    firstSlice = arith::AddIOp::create(b, firstSlice, emitTerm(term));
+  firstToken = emitTerm(place.token);
 }
 
 Expander::PackedSlice Expander::loadSlice(Value slice) {
@@ -140,7 +125,8 @@ void Expander::decodeTileToShared() {
       op.getLoc());
 
   // The barrier before tile_matmul has also seen the last reads of the tile.
-  const int warps = schedule.threads() / 32, all = schedule.tileRows / 16;
+  const int warps = schedule.threads() / 32;
+  const int all = schedule.tileRows / traits.sliceRows();
   for (int first = 0; first < all; first += warps) {
     Value slice = add(warp, first);
     Value exists =
@@ -149,7 +135,7 @@ void Expander::decodeTileToShared() {
     OpBuilder::InsertionGuard restore(b);
     b.setInsertionPointToStart(guard.thenBlock());
     const PackedSlice packed = loadSlice(slice);
-    for (int step = 0; step < kSteps; ++step) {
+    for (int64_t step = 0; step < steps; ++step) {
       ValueRange fragment = decode(packed, step);
       StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
                              fragment[3], decodedTile, slice, step,
@@ -179,8 +165,9 @@ void Expander::multiply(
       for (int i = 0; i < slices; ++i)
         fragments.emplace_back(fragmentOf(i, step));
     for (int64_t j = 0; j < columns; ++j) {
-      auto tokens = LoadActivationsOp::create(
-          b, op.getActivations(), op.getSlot(), add(firstToken, 8 * j), half);
+      auto tokens =
+          LoadActivationsOp::create(b, op.getActivations(), op.getSlot(),
+                                    add(firstToken, traits.nStep * j), half);
       for (int step = 0; step < 2; ++step)
         for (int i = 0; i < slices; ++i) {
           ArrayRef<Value> a = fragments[step * slices + i];
@@ -200,17 +187,19 @@ void Expander::multiply(
   op.erase();
 }
 
-/// Each warpgroup has two buffers, one behind the other, of one block each.
+/// The warps of an instruction have two buffers, one behind the other, of one
+/// block each.
 void Expander::locateDecodedBlocks() {
   const SharedRegion decoded = SharedMemoryMap(schedule).decoded;
   decodedTile = sharedBuffer(
       b, {decoded.bytes / (2 * Schedule::kTileK), Schedule::kTileK},
       b.getBF16Type(), decoded.offset);
-  Value group = arith::DivUIOp::create(b, warp, index(4));
+  const int together = traits.warps;
+  Value group = arith::DivUIOp::create(b, warp, index(together));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
-  decodedSlice =
-      arith::AddIOp::create(b, arith::MulIOp::create(b, group, index(8)),
-                            arith::RemUIOp::create(b, warp, index(4)));
+  decodedSlice = arith::AddIOp::create(
+      b, arith::MulIOp::create(b, group, index(2 * together)),
+      arith::RemUIOp::create(b, warp, index(together)));
 }
 
 /// Begins a region of a block_matmul with arguments of these types.
@@ -239,12 +228,12 @@ void Expander::buildFetch(BlockMatmulOp matmul) {
 
 /// Fragments in registers, or a block in shared memory that wgmma may read.
 SmallVector<Type> Expander::buildDecode(BlockMatmulOp matmul) {
-  SmallVector<Type> words(kSteps + 1, b.getI32Type());
+  SmallVector<Type> words(steps + 1, b.getI32Type());
   auto arguments = beginRegion(b, matmul.getDecode(), words);
   PackedSlice packed = {SmallVector<Value>(arguments), arguments[1]};
   packed.codes.erase(packed.codes.begin() + 1);
   SmallVector<Value> fragments;
-  for (int step = 0; step < kSteps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     ValueRange fragment = decode(packed, step);
     if (!decodedTile)
       llvm::append_range(fragments, fragment);
@@ -285,7 +274,7 @@ void Expander::multiplyByWarpgroups(Placement placement) {
 }
 
 void Expander::run(Placement placement) {
-  if (schedule.instruction == Instruction::Wgmma)
+  if (traits.isAsynchronous)
     return multiplyByWarpgroups(placement);
   locateWarp();
   if (placement == Placement::Shared) {
@@ -300,6 +289,30 @@ void Expander::run(Placement placement) {
   for (int i = 0; i < slices; ++i)
     packed.push_back(loadSlice(add(firstSlice, i)));
   multiply([&](int slice, int step) { return decode(packed[slice], step); });
+}
+
+/// What the operation must have around it to be expanded.
+static LogicalResult verify(TileMatmulOp op, Placement placement) {
+  const Instruction instruction = op.getSchedule().getInstruction();
+  const InstructionTraits &traits = traitsOf(instruction);
+  if (!wordsAreFragments(layoutOf(op.getWeights().getType()), instruction))
+    return op.emitOpError("requires a block layout that matches the fragments "
+                          "of its schedule's instruction");
+  if (placement == Placement::Shared && !traits.readsSharedA &&
+      !op->getParentOfType<gpu::GPUFuncOp>())
+    return op.emitOpError("requires to be in a gpu.func to be decoded with "
+                          "placement=shared");
+  auto loop = op->getParentOfType<KLoopOp>();
+  if (traits.isAsynchronous && (!loop || !loop.drains()))
+    return op.emitOpError("requires a mxfp4.k_loop around it that drains a "
+                          "ring to be multiplied with wgmma; run "
+                          "mxfp4-specialize-warps first");
+  if (placement == Placement::Shared && traits.readsSharedA &&
+      op.getSchedule().getPlacement() != Placement::Shared)
+    return op.emitOpError("requires a schedule with placement=shared to be "
+                          "decoded so with wgmma: mxfp4-tile leaves no room "
+                          "for decoded blocks without it");
+  return success();
 }
 
 namespace {
@@ -317,40 +330,13 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
           << placement << "'";
       return signalPassFailure();
     }
-    if (!wordsAreFragments()) {
-      getOperation()->emitError("mxfp4-insert-decode: the block layout does "
-                                "not match the instruction's fragment map");
-      return signalPassFailure();
-    }
     SmallVector<TileMatmulOp> ops;
     getOperation()->walk([&](TileMatmulOp op) { ops.push_back(op); });
     for (TileMatmulOp op : ops) {
       const Placement where =
           fromSchedule ? op.getSchedule().getPlacement() : forced;
-      if (where == Placement::Shared &&
-          op.getSchedule().getInstruction() == Instruction::MmaSync &&
-          !op->getParentOfType<gpu::GPUFuncOp>()) {
-        op.emitOpError("requires to be in a gpu.func to be decoded with "
-                       "placement=shared");
+      if (failed(verify(op, where)))
         return signalPassFailure();
-      }
-      auto loop = op->getParentOfType<KLoopOp>();
-      if (op.getSchedule().getInstruction() == Instruction::Wgmma &&
-          (!loop || !loop.drains())) {
-        op.emitOpError(
-            "requires a mxfp4.k_loop around it that drains a ring "
-            "to be multiplied with wgmma; run mxfp4-specialize-warps "
-            "first");
-        return signalPassFailure();
-      }
-      if (where == Placement::Shared &&
-          op.getSchedule().getInstruction() == Instruction::Wgmma &&
-          op.getSchedule().getPlacement() != Placement::Shared) {
-        op.emitOpError("requires a schedule with placement=shared to be "
-                       "decoded so with wgmma: mxfp4-tile leaves no room for "
-                       "decoded blocks without it");
-        return signalPassFailure();
-      }
       Expander(op).run(where);
     }
   }

@@ -75,6 +75,18 @@ Value Arithmetic::sum(const std::vector<BitGroup> &groups, Value index) {
   }
   return total ? total : constant(index.getType(), 0);
 }
+Value Arithmetic::number(const WarpTerm &term, Value warp) {
+  Value number = term.divisor == 1 ? warp : udiv(warp, term.divisor);
+  return term.modulus == 0 ? number : urem(number, term.modulus);
+}
+Value Arithmetic::firstSlice(const WarpPlace &place, Value warp) {
+  Value total;
+  for (const WarpTerm &term : place.slice) {
+    Value part = mul(number(term, warp), term.stride);
+    total = total ? add(total, part) : part;
+  }
+  return total;
+}
 Value Arithmetic::thread() {
   return NVVM::ThreadIdXOp::create(b, b.getI32Type());
 }

@@ -15,7 +15,7 @@
 #ifndef MXFP4_TRANSFORMS_KERNELLOWERING_H
 #define MXFP4_TRANSFORMS_KERNELLOWERING_H
 
-#include "mxfp4/Core/FragmentMap.h"
+#include "mxfp4/Core/Schedule.h"
 
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -50,6 +50,10 @@ public:
 
   /// A sum of bit groups of an index (see FragmentMap.h).
   mlir::Value sum(const std::vector<BitGroup> &groups, mlir::Value index);
+  /// The first 16-row slice of a warp (see Schedule.h), and the number that a
+  /// term multiplies with its stride.
+  mlir::Value firstSlice(const WarpPlace &place, mlir::Value warp);
+  mlir::Value number(const WarpTerm &term, mlir::Value warp);
 
   /// threadIdx.x and its number in the warp, i32.
   mlir::Value thread();

@@ -174,14 +174,14 @@ public:
   ByteOfBlock(LoopBuilder &l, Value codes, Value scales,
               const BlockLayout &layout)
       : l(l), codes(codes), scales(scales), layout(layout),
-        blockIndex(BlockIndex::get()) {
+        blockIndex(BlockIndex::get(layout)) {
     for (unsigned dim = 0; dim < 4; ++dim)
       at.push_back(linalg::IndexOp::create(l.b, dim));
   }
 
   Value emit() {
     Value isCode =
-        l.compare(arith::CmpIPredicate::ult, at[3], BlockLayout::kCodeBytes);
+        l.compare(arith::CmpIPredicate::ult, at[3], layout.codeBytes());
     auto branch = scf::IfOp::create(l.b, l.b.getI8Type(), isCode,
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(l.b);
@@ -197,10 +197,8 @@ public:
 private:
   /// Row `n` and column `k` of the weights, and whether there are such.
   Value inside(Value row, Value col, Value &n, Value &k) {
-    n = l.op<arith::AddIOp>(l.op<arith::MulIOp>(at[1], BlockLayout::kRows),
-                            row);
-    k = l.op<arith::AddIOp>(l.op<arith::MulIOp>(at[2], BlockLayout::kCols),
-                            col);
+    n = l.op<arith::AddIOp>(l.op<arith::MulIOp>(at[1], layout.rows), row);
+    k = l.op<arith::AddIOp>(l.op<arith::MulIOp>(at[2], layout.cols), col);
     auto less = arith::CmpIPredicate::ult;
     Value columns = l.op<arith::MulIOp>(l.size(scales, 2), kScaleBlock);
     Value is = l.op<arith::AndIOp>(l.compare(less, n, l.size(scales, 1)),

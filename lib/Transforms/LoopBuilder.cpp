@@ -275,29 +275,32 @@ Value LoopBuilder::position(const PositionSum &sum, Value row, Value col) {
 // Weights
 //===----------------------------------------------------------------------===//
 
+static BlockLayout layoutOfWeights(ValueRange weights) {
+  return weights.size() == 1 ? layoutOf(weights[0].getType()) : BlockLayout();
+}
+
 WeightAccess::WeightAccess(LoopBuilder &loops, ValueRange weights)
-    : l(loops), packed(weights.size() == 1), blockIndex(BlockIndex::get()) {
+    : l(loops), packed(weights.size() == 1), layout(layoutOfWeights(weights)),
+      blockIndex(BlockIndex::get(layout)) {
   if (!packed) {
     codes = weights[0];
     scales = weights[1];
     return;
   }
   auto type = cast<MemRefType>(weights[0].getType());
-  layout = cast<BlockType>(type.getElementType()).getLayout();
   bytes = BlockBytesOp::create(l.b, BlockBytesOp::bytesOf(type), weights[0]);
 }
 
 WeightAccess::WeightAccess(LoopBuilder &loops, Value bytes, BlockLayout layout)
     : l(loops), packed(true), bytes(bytes), layout(layout),
-      blockIndex(BlockIndex::get()) {}
+      blockIndex(BlockIndex::get(layout)) {}
 
 SmallVector<Value> WeightAccess::byteAt(const PositionSum &sum, Value expert,
                                         Value n, Value k) {
-  Value row = l.op<arith::RemUIOp>(n, BlockLayout::kRows);
-  Value col = l.op<arith::RemUIOp>(k, BlockLayout::kCols);
-  return {expert, l.op<arith::DivUIOp>(n, BlockLayout::kRows),
-          l.op<arith::DivUIOp>(k, BlockLayout::kCols),
-          l.position(sum, row, col)};
+  Value row = l.op<arith::RemUIOp>(n, layout.rows);
+  Value col = l.op<arith::RemUIOp>(k, layout.cols);
+  return {expert, l.op<arith::DivUIOp>(n, layout.rows),
+          l.op<arith::DivUIOp>(k, layout.cols), l.position(sum, row, col)};
 }
 
 Value WeightAccess::shiftOf(int bit, Value n, Value k) {
@@ -305,9 +308,8 @@ Value WeightAccess::shiftOf(int bit, Value n, Value k) {
   uint64_t table = 0;
   for (int slot = 0; slot < 8; ++slot)
     table |= static_cast<uint64_t>(layout.codeBit(slot, bit)) << (8 * slot);
-  Value slot =
-      l.position(blockIndex.slot, l.op<arith::RemUIOp>(n, BlockLayout::kRows),
-                 l.op<arith::RemUIOp>(k, BlockLayout::kCols));
+  Value slot = l.position(blockIndex.slot, l.op<arith::RemUIOp>(n, layout.rows),
+                          l.op<arith::RemUIOp>(k, layout.cols));
   Value at = l.op<arith::ShLIOp>(l.convert(slot, l.b.getI64Type()), 3);
   Value shift = l.op<arith::ShRUIOp>(l.integer(64, table), at);
   return l.op<arith::AndIOp>(l.i32(shift), 31);
@@ -357,8 +359,8 @@ void WeightAccess::clear() {
         l.store(l.integer(8, value), bytes, at);
       });
     };
-    fill(0, BlockLayout::kCodeBytes, 0);
-    fill(BlockLayout::kCodeBytes, BlockLayout::kBytes, layout.paddingScale());
+    fill(0, layout.codeBytes(), 0);
+    fill(layout.codeBytes(), layout.bytes(), layout.paddingScale());
   });
 }
 

@@ -23,15 +23,17 @@ VectorType pairType(OpBuilder &b) {
 }
 
 /// Address of `bytes` in this warp-slice's block in the stage: staged weights
-/// are stages x blocks, a block has four 16-row slices, `warpBytes` apart. The
+/// are stages x blocks, the 16-row slices of a block lie `warpBytes` apart. The
 /// slot is added last: what does not change from step to step stays in one
 /// register, and what all lanes share comes from another, in the load itself.
 Value locateInSlice(ImplicitLocOpBuilder &b, MemRefType stage, Value base,
                     Value slot, Value slice, int64_t warpBytes, Value bytes) {
   Arithmetic a(b);
-  Value fixed = a.add(a.mul(a.shr(slice, 2), BlockLayout::kBytes),
-                      a.mul(a.andi(slice, 3), warpBytes));
-  const int64_t slotBytes = stage.getDimSize(1) * BlockLayout::kBytes;
+  const BlockLayout layout = layoutOf(stage);
+  const int warps = layout.warps();
+  Value fixed = a.add(a.mul(a.shr(slice, llvm::Log2_32(warps)), layout.bytes()),
+                      a.mul(a.andi(slice, warps - 1), warpBytes));
+  const int64_t slotBytes = stage.getDimSize(1) * layout.bytes();
   return a.offset(a.offset(base, a.add(fixed, bytes)), a.mul(slot, slotBytes));
 }
 
@@ -42,15 +44,16 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
+    auto stage = cast<MemRefType>(op.getWeights().getType());
+    const BlockLayout layout = layoutOf(stage);
     Value address = locateInSlice(
-        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
-        adaptor.getSlot(), adaptor.getSlice(), BlockLayout::kWarpCodeBytes,
-        a.mul(a.lane(), BlockLayout::kLaneCodeBytes));
-    auto type = VectorType::get({4}, b.getI32Type());
+        b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
+        layout.warpCodeBytes(), a.mul(a.lane(), layout.laneCodeBytes()));
+    auto type = VectorType::get({layout.words()}, b.getI32Type());
     Value words =
-        LLVM::LoadOp::create(b, type, address, BlockLayout::kLaneCodeBytes);
+        LLVM::LoadOp::create(b, type, address, layout.laneCodeBytes());
     SmallVector<Value> results;
-    for (int i = 0; i < 4; ++i)
+    for (int i = 0; i < layout.words(); ++i)
       results.push_back(LLVM::ExtractElementOp::create(
           b, words, a.constant(b.getI32Type(), i)));
     rewriter.replaceOp(op, results);
@@ -65,11 +68,12 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    Value quad = a.mul(a.shr(a.lane(), 2), BlockLayout::kQuadScaleBytes);
+    auto stage = cast<MemRefType>(op.getWeights().getType());
+    const BlockLayout layout = layoutOf(stage);
+    Value quad = a.mul(a.shr(a.lane(), 2), layout.quadScaleBytes());
     Value address = locateInSlice(
-        b, cast<MemRefType>(op.getWeights().getType()), adaptor.getWeights(),
-        adaptor.getSlot(), adaptor.getSlice(), BlockLayout::kWarpScaleBytes,
-        a.add(quad, BlockLayout::kCodeBytes));
+        b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
+        layout.warpScaleBytes(), a.add(quad, layout.codeBytes()));
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, b.getI32Type(), address,
                                               /*alignment=*/4);
     return success();
@@ -142,8 +146,10 @@ struct LowerStoreDecoded : ConvertOpToLLVMPattern<StoreDecodedOp> {
   matchAndRewrite(StoreDecodedOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value slice = Arithmetic(b).add(adaptor.getSlice(),
-                                    op.getBuffer() * (BlockLayout::kRows / 16));
+    // A buffer is a block, which the warps of one instruction share.
+    Value slice =
+        Arithmetic(b).add(adaptor.getSlice(),
+                          op.getBuffer() * traitsOf(Instruction::Wgmma).warps);
     Value address = decodedAddress(b, adaptor.getTile(), slice, op.getStep());
     SmallVector<Value> sources;
     for (Value pair :
@@ -196,13 +202,15 @@ struct LowerMma : ConvertOpToLLVMPattern<MmaOp> {
           LLVM::ExtractElementOp::create(b, adaptor.getC(), position(i)));
     auto type = LLVM::LLVMStructType::getLiteral(
         b.getContext(), SmallVector<Type>(4, b.getF32Type()));
-    Value product = NVVM::MmaOp::create(
-        b, type, lhs, rhs, sums, ArrayRef<int64_t>{16, 8, 16}, std::nullopt,
-        std::nullopt,
-        std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16,
-                                      NVVM::MMATypes::bf16},
-        std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
-                                       NVVM::MMALayout::col});
+    const InstructionTraits &traits = traitsOf(Instruction::MmaSync);
+    Value product =
+        NVVM::MmaOp::create(b, type, lhs, rhs, sums,
+                            ArrayRef<int64_t>{traits.m, traits.nStep, traits.k},
+                            std::nullopt, std::nullopt,
+                            std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16,
+                                                          NVVM::MMATypes::bf16},
+                            std::array<NVVM::MMALayout, 2>{
+                                NVVM::MMALayout::row, NVVM::MMALayout::col});
     Value result = LLVM::PoisonOp::create(b, adaptor.getC().getType());
     for (int i = 0; i < 4; ++i)
       result = LLVM::InsertElementOp::create(

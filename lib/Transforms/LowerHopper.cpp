@@ -145,16 +145,16 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     auto stage = cast<MemRefType>(op.getDestination().getType());
     const int64_t rowBlocks = source.getDimSize(1);
     const int64_t steps = source.getDimSize(2), blocks = stage.getDimSize(1);
-    Value slotBase =
-        a.offset(adaptor.getDestination(),
-                 a.mul(adaptor.getSlot(), blocks * BlockLayout::kBytes));
+    const int64_t blockBytes = layoutOf(source).bytes();
+    Value slotBase = a.offset(adaptor.getDestination(),
+                              a.mul(adaptor.getSlot(), blocks * blockBytes));
     Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
-    Value size = a.constant(b.getI32Type(), BlockLayout::kBytes);
+    Value size = a.constant(b.getI32Type(), blockBytes);
     Value expertRow = a.mul(adaptor.getExpert(), rowBlocks);
     // One register for all destinations: the rest is constant.
     Value ownBase =
         adaptor.getPart()
-            ? a.offset(slotBase, a.mul(adaptor.getPart(), BlockLayout::kBytes))
+            ? a.offset(slotBase, a.mul(adaptor.getPart(), blockBytes))
             : slotBase;
     const auto copyBlock = [&](ImplicitLocOpBuilder &b, Value number,
                                int64_t behind) {
@@ -165,15 +165,13 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
                        a.constant(b.getI32Type(), rowBlocks - 1));
       // Rows of blocks apart from steps: the loop over steps then adds.
       Value rowOfBlocks = a.toI64(a.add(expertRow, row));
-      Value source =
-          a.offset(a.offset(adaptor.getSource(),
-                            a.mul(rowOfBlocks, steps * BlockLayout::kBytes)),
-                   a.mul(adaptor.getStep(), BlockLayout::kBytes));
+      Value source = a.offset(
+          a.offset(adaptor.getSource(), a.mul(rowOfBlocks, steps * blockBytes)),
+          a.mul(adaptor.getStep(), blockBytes));
       NVVM::CpAsyncBulkGlobalToSharedClusterOp::create(
           b,
-          toCluster(
-              b, a.offset(ownBase, a.constant(b.getI64Type(),
-                                              behind * BlockLayout::kBytes))),
+          toCluster(b, a.offset(ownBase, a.constant(b.getI64Type(),
+                                                    behind * blockBytes))),
           source, barrier, size, /*multicastMask=*/Value(),
           op.getOnce() ? a.constant(b.getI64Type(), kEvictFirst) : Value());
     };
@@ -239,6 +237,7 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   matchAndRewrite(WgmmaOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
     NVVM::WgmmaFenceAlignedOp::create(b);
     SmallVector<WgmmaStep> steps;
     const int64_t tokens =
@@ -250,11 +249,11 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
       Value block = Arithmetic(b).add(adaptor.getBlock(), op.getBuffer());
       for (auto [step, descriptor] :
            llvm::zip(steps, describe(b, adaptor.getDecoded(), block,
-                                     int64_t(BlockLayout::kRows) * kRowBytes)))
+                                     int64_t(traits.m) * kRowBytes)))
         step.a.push_back(descriptor);
     }
     for (auto [i, pair] : llvm::enumerate(adaptor.getFragments()))
-      steps[i / 4].a.push_back(
+      steps[i / traits.registersOfA()].a.push_back(
           LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     SmallVector<Value> sums;
     readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
@@ -265,8 +264,8 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   }
 
 private:
-  /// Matrix descriptors of a tile's four k16 steps, each 32 bytes further along
-  /// the 128-byte rows.
+  /// Matrix descriptors of a tile's k16 steps, each 32 bytes further along the
+  /// 128-byte rows.
   static SmallVector<Value> describe(ImplicitLocOpBuilder &b, Value tiles,
                                      Value number, int64_t tileBytes) {
     Arithmetic a(b);
@@ -278,7 +277,8 @@ private:
     Value high = a.constant(b.getI64Type(),
                             static_cast<int64_t>(kDescriptor >> 32 << 32));
     SmallVector<Value> descriptors;
-    for (int step = 0; step < BlockLayout::kCols / 16; ++step)
+    const int steps = Schedule::kTileK / traitsOf(Instruction::Wgmma).k;
+    for (int step = 0; step < steps; ++step)
       descriptors.push_back(
           LLVM::OrOp::create(b, a.toI64(a.add(first, 32 * step >> 4)), high));
     return descriptors;
@@ -336,8 +336,10 @@ struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
         b, NVVM::ProxyKind::async_shared,
         NVVM::SharedSpaceAttr::get(b.getContext(),
                                    NVVM::SharedSpace::shared_cta));
-    NVVM::BarrierOp::create(b, TypeRange{}, a.add(a.shr(a.thread(), 7), 7),
-                            a.constant(b.getI32Type(), 128),
+    const int threads = traitsOf(Instruction::Wgmma).threads();
+    Value group = a.shr(a.thread(), llvm::Log2_32(threads));
+    NVVM::BarrierOp::create(b, TypeRange{}, a.add(group, 7),
+                            a.constant(b.getI32Type(), threads),
                             NVVM::BarrierReductionAttr(), Value());
     rewriter.eraseOp(op);
     return success();

@@ -85,8 +85,7 @@ public:
   void emit();
 
 private:
-  int64_t slices() const { return schedule.warpRows() / 16; }
-  Value firstSlice(Value warp);
+  int64_t slices() const { return schedule.slices(); }
   void locateThread();
   /// Columns of sums from the thread's first to those of fragment `slice`.
   int columnOffset(int slice) const {
@@ -160,8 +159,7 @@ void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
   Value expert = adaptor.getExpert();
   if (op.getOrNone()) {
     Value zero = a.constant(b.getI32Type(), 0);
-    isUsed =
-        LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sge, expert, zero);
+    isUsed = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sge, expert, zero);
     expert = a.select(isUsed, expert, zero);
   }
   for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands())) {
@@ -240,8 +238,8 @@ SmallVector<Value> EpilogueValues::finish(ArrayRef<Value> sums, int slice,
       }
     Value result = cloneEpilogue(b, op.getEpilogue()[0], arguments);
     if (isUsed)
-      result = a.select(isUsed, result, LLVM::ConstantOp::create(
-                                            b, b.getF32FloatAttr(0.0f)));
+      result = a.select(isUsed, result,
+                        LLVM::ConstantOp::create(b, b.getF32FloatAttr(0.0f)));
     results.push_back(result);
   }
   return results;
@@ -253,11 +251,13 @@ SmallVector<Value> EpilogueValues::finish(ArrayRef<Value> sums, int slice,
 
 void TileStore::locateThread() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
-  Value warpAlongTokens = a.udiv(warp, schedule.warpsRows);
+  // Of several K slices the first one stores.
+  const WarpPlace place = schedule.placeOfWarps(schedule.sliceWarps());
+  Value warpAlongTokens = a.number(place.token, warp);
   firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
-                      a.add(a.mul(firstSlice(warp), 16),
+                      a.add(a.mul(a.firstSlice(place, warp), 16),
                             a.sum(strides(map.lane, false), lane)));
-  heldToken = a.add(a.mul(warpAlongTokens, schedule.warpTokens()),
+  heldToken = a.add(a.mul(warpAlongTokens, place.token.stride),
                     a.sum(strides(map.lane, true), lane));
   storedToken = heldToken;
   outputColumn = pairs ? a.shr(firstColumn, 1) : firstColumn;
@@ -365,13 +365,6 @@ void TileStore::emitColumns(int first, int count) {
   }
 }
 
-/// See Schedule::firstSlice.
-Value TileStore::firstSlice(Value warp) {
-  if (schedule.instruction == Instruction::Wgmma)
-    return a.add(a.mul(a.udiv(warp, 4), 4 * slices()), a.urem(warp, 4));
-  return a.mul(a.urem(warp, schedule.warpsRows), slices());
-}
-
 /// Whether a column of sums is inside N; null if all are.
 Value TileStore::exists(int64_t columnOffset) {
   const int64_t all = op.getN();
@@ -420,8 +413,8 @@ TileStore::Place TileStore::placeOf(int64_t token, Value mapped) {
   Value isThere = a.ult(mapped, adaptor.getLimit());
   if (adaptor.getError()) {
     Value no = LLVM::ConstantOp::create(b, b.getBoolAttr(true));
-    reportMissing(LLVM::AndOp::create(
-        b, isValid, LLVM::XOrOp::create(b, isThere, no)));
+    reportMissing(
+        LLVM::AndOp::create(b, isValid, LLVM::XOrOp::create(b, isThere, no)));
   }
   // Where the row is not there, nobody looks at the address.
   Value row = LLVM::ZExtOp::create(b, b.getI64Type(), mapped);
@@ -433,17 +426,15 @@ void TileStore::reportMissing(Value isMissing) {
   scf::IfOp::create(b, isMissing, [&](OpBuilder &then, Location loc) {
     ImplicitLocOpBuilder inner(loc, then);
     Value bit = Arithmetic(inner).constant(inner.getI32Type(), 4);
-    LLVM::AtomicRMWOp::create(inner, LLVM::AtomicBinOp::_or,
-                              adaptor.getError(), bit,
-                              LLVM::AtomicOrdering::monotonic);
+    LLVM::AtomicRMWOp::create(inner, LLVM::AtomicBinOp::_or, adaptor.getError(),
+                              bit, LLVM::AtomicOrdering::monotonic);
     scf::YieldOp::create(inner);
   });
 }
 
 void TileStore::storeTwo(const Place &place, int slice,
                          ArrayRef<Value> values) {
-  const int64_t offset =
-      (place.row * n + columnOffset(slice)) * elementBytes;
+  const int64_t offset = (place.row * n + columnOffset(slice)) * elementBytes;
   // With an even N a pair is aligned and never straddles the end.
   if (n % 2 == 0) {
     emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
@@ -451,8 +442,8 @@ void TileStore::storeTwo(const Place &place, int slice,
     return;
   }
   for (int i = 0; i < 2; ++i)
-    emitStoreIf(b, guard(place.isValid, columnOffset(slice) + i),
-                place.address, offset + i * elementBytes, rounded(values[i]));
+    emitStoreIf(b, guard(place.isValid, columnOffset(slice) + i), place.address,
+                offset + i * elementBytes, rounded(values[i]));
 }
 
 void TileStore::storeOne(const Place &place, int slice, Value value) {
@@ -472,10 +463,9 @@ void TileStore::storeExchanged(const Place &place, int slice,
   Value theirs = NVVM::ShflOp::create(b, i32, constant(-1), mine, constant(4),
                                       constant(31), NVVM::ShflKind::bfly,
                                       /*return_value_and_is_valid=*/UnitAttr());
-  Value selector =
-      a.select(LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, isOdd,
-                                    constant(0)),
-               constant(0x3276), constant(0x5410));
+  Value selector = a.select(
+      LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, isOdd, constant(0)),
+      constant(0x3276), constant(0x5410));
   Value both =
       LLVM::CallIntrinsicOp::create(b, i32, b.getStringAttr("llvm.nvvm.prmt"),
                                     ValueRange{mine, theirs, selector})

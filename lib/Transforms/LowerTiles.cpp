@@ -79,12 +79,12 @@ struct LowerCopyWeights : ConvertOpToLLVMPattern<CopyWeightsOp> {
     auto stage = cast<MemRefType>(op.getDestination().getType());
     const int64_t rowBlocks = source.getDimSize(1);
     const int64_t steps = source.getDimSize(2), blocks = stage.getDimSize(1);
-    const int64_t unitsPerBlock = BlockLayout::kBytes / kUnitBytes;
+    const int64_t blockBytes = layoutOf(stage).bytes();
+    const int64_t unitsPerBlock = blockBytes / kUnitBytes;
 
     Arithmetic a(b);
-    Value slotBase =
-        a.offset(adaptor.getDestination(),
-                 a.mul(adaptor.getSlot(), blocks * BlockLayout::kBytes));
+    Value slotBase = a.offset(adaptor.getDestination(),
+                              a.mul(adaptor.getSlot(), blocks * blockBytes));
     Value expertBlock = a.mul(adaptor.getExpert(), rowBlocks);
     forEachUnit(b, blocks * unitsPerBlock, *threads,
                 [&](ImplicitLocOpBuilder &b, Value unit) {
@@ -95,12 +95,10 @@ struct LowerCopyWeights : ConvertOpToLLVMPattern<CopyWeightsOp> {
                     inBlock = a.urem(unit, unitsPerBlock);
                   }
                   Value rowOfBlocks = a.toI64(a.add(expertBlock, row));
-                  Value inRow =
-                      a.add(a.mul(adaptor.getStep(), BlockLayout::kBytes),
-                            a.mul(inBlock, kUnitBytes));
-                  Value bytes =
-                      a.add(a.mul(rowOfBlocks, steps * BlockLayout::kBytes),
-                            a.toI64(inRow));
+                  Value inRow = a.add(a.mul(adaptor.getStep(), blockBytes),
+                                      a.mul(inBlock, kUnitBytes));
+                  Value bytes = a.add(a.mul(rowOfBlocks, steps * blockBytes),
+                                      a.toI64(inRow));
                   Value size;
                   if (rowBlocks % blocks != 0)
                     size = a.select(a.ult(row, rowBlocks),

@@ -34,10 +34,6 @@ RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-BlockLayout layoutOf(Value blocks) {
-  return cast<BlockType>(getElementTypeOrSelf(blocks)).getLayout();
-}
-
 //===----------------------------------------------------------------------===//
 // grouped_matmul
 //===----------------------------------------------------------------------===//
@@ -220,7 +216,7 @@ struct LowerGroupedMatmul : OpConversionPattern<GroupedMatmulOp> {
                             "memrefs instead");
     std::optional<BlockLayout> layout;
     if (op.getBlockType())
-      layout = layoutOf(op.getWeights()[0]);
+      layout = layoutOf(op.getWeights()[0].getType());
     rewriter.replaceOp(
         op, GroupLoop(rewriter, op, adaptor.getWeights(), layout).emit());
     return success();
@@ -262,7 +258,7 @@ struct LowerPack : OpConversionPattern<PackOp> {
                   ConversionPatternRewriter &rewriter) const override {
     rewriter.replaceOp(op, packInLinalg(rewriter, op.getLoc(), op.getCodes(),
                                         op.getScales(), adaptor.getInit(),
-                                        layoutOf(op.getInit())));
+                                        layoutOf(op.getInit().getType())));
     return success();
   }
 };
@@ -275,7 +271,7 @@ struct LowerUnpack : OpConversionPattern<UnpackOp> {
                   ConversionPatternRewriter &rewriter) const override {
     auto [codes, scales] = unpackInLinalg(
         rewriter, op.getLoc(), adaptor.getBlocks(), op.getCodesInit(),
-        op.getScalesInit(), layoutOf(op.getBlocks()));
+        op.getScalesInit(), layoutOf(op.getBlocks().getType()));
     rewriter.replaceOp(op, ValueRange{codes, scales});
     return success();
   }
@@ -308,7 +304,7 @@ struct BytesConverter : TypeConverter {
       if (!isa<BlockType>(type.getElementType()))
         return std::nullopt;
       SmallVector<int64_t> shape(type.getShape());
-      shape.push_back(BlockLayout::kBytes);
+      shape.push_back(layoutOf(type).bytes());
       return RankedTensorType::get(shape,
                                    IntegerType::get(type.getContext(), 8));
     });
@@ -356,7 +352,7 @@ template <typename OpTy> struct ConvertSlice : OpConversionPattern<OpTy> {
                               sizes = op.getMixedSizes(),
                               strides = op.getMixedStrides();
     offsets.push_back(rewriter.getIndexAttr(0));
-    sizes.push_back(rewriter.getIndexAttr(BlockLayout::kBytes));
+    sizes.push_back(rewriter.getIndexAttr(layoutOf(op.getType()).bytes()));
     strides.push_back(rewriter.getIndexAttr(1));
     if constexpr (std::is_same_v<OpTy, tensor::ExtractSliceOp>) {
       auto type = cast<RankedTensorType>(

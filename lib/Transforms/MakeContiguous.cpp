@@ -120,7 +120,7 @@ public:
       : operand(operand), source(operand.get()),
         type(cast<MemRefType>(source.getType())),
         elementBytes(isa<BlockType>(type.getElementType())
-                         ? BlockLayout::kBytes
+                         ? layoutOf(type).bytes()
                          : type.getElementTypeBitWidth() / 8),
         role(roleOf(op, operand)), b(op.getLoc(), op),
         strides(contiguityOf(type)) {

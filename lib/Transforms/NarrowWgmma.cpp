@@ -26,7 +26,8 @@ namespace {
 class Narrower {
 public:
   explicit Narrower(WgmmaOp op)
-      : op(op), step(*op.getTokenStep()), widths(8 * op.getColumns() / step),
+      : op(op), nStep(traitsOf(Instruction::Wgmma).nStep),
+        step(*op.getTokenStep()), widths(nStep * op.getColumns() / step),
         b(op.getLoc(), op) {}
 
   void run() {
@@ -68,7 +69,7 @@ private:
       auto narrow = cast<WgmmaOp>(b.clone(*op));
       narrow.getTokensMutable().clear();
       narrow.removeTokenStepAttr();
-      narrow.setColumns((low + 1) * step / 8);
+      narrow.setColumns((low + 1) * step / nStep);
       return narrow.getResult();
     }
     Value isMore = arith::CmpIOp::create(
@@ -85,7 +86,8 @@ private:
   }
 
   WgmmaOp op;
-  const int64_t step, widths;
+  /// Tokens that N counts in, those of a width, and how many widths there are.
+  const int64_t nStep, step, widths;
   ImplicitLocOpBuilder b;
   Value last;
 };

@@ -113,8 +113,9 @@ void PackSet::packWeightsOf(GroupedMatmulOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value codes = op.getWeights()[0], scales = op.getWeights()[1];
   auto type = cast<RankedTensorType>(codes.getType());
-  const int64_t shape[] = {type.getDimSize(0), blocksFor(type.getDimSize(1)),
-                           blocksFor(type.getDimSize(2) * 32)};
+  const int64_t shape[] = {
+      type.getDimSize(0), layout.rowBlocks(type.getDimSize(1)),
+      layout.colBlocks(type.getDimSize(2) * layout.scaleBlock)};
   auto blocks = RankedTensorType::get(
       shape, BlockType::get(b.getContext(), layout.order, layout.scales));
   PackOp pack = find(codes, scales, blocks, op);

@@ -158,7 +158,7 @@ struct PipelineCopiesPass
     SmallVector<KLoopOp> loops;
     getOperation()->walk([&](KLoopOp loop) {
       if (!loop.getRing() &&
-          loop.getSchedule().getInstruction() == Instruction::MmaSync)
+          !traitsOf(loop.getSchedule().getInstruction()).isAsynchronous)
         loops.push_back(loop);
     });
     for (KLoopOp loop : loops)

@@ -6,7 +6,10 @@
 
 #include "PtxText.h"
 
+#include "mxfp4/Core/Instruction.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -54,6 +57,18 @@ SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
   return values;
 }
 
+StringRef ptxName(NumberType type) {
+  return type == NumberType::BF16 ? "bf16" : "f32";
+}
+
+/// The instruction with so many columns, up to its operands.
+std::string wgmmaName(const InstructionTraits &traits, int64_t n) {
+  const StringRef operands = ptxName(traits.operands);
+  return llvm::formatv("{0}.mma_async.sync.aligned.m{1}n{2}k{3}.{4}.{5}.{5} ",
+                       traits.ptxName, traits.m, n, traits.k,
+                       ptxName(traits.sums), operands);
+}
+
 } // namespace
 
 SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
@@ -64,20 +79,25 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   // The immediates: accumulate (always: accumulators start from zeros, since
   // uninitialised ones would live around the loop and spill), no negation of A
   // and B, B not transposed; nor A where it has a descriptor.
+  // A thread has that many sums of each column.
+  const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
+  const std::string name =
+      wgmmaName(traits, count * traits.threads() / traits.m);
   std::string text, constraints;
   SmallVector<Value> inputs;
   int operand = 2 * count;
   for (const WgmmaStep &step : steps) {
     text += (operand == 2 * count ? "" : "\n\t");
-    text += "wgmma.mma_async.sync.aligned.m64n" + std::to_string(2 * count) +
-            "k16.f32.bf16.bf16 " + registerList(0, count) + ", ";
+    text += name + registerList(0, count) + ", ";
     const int registers = step.a.size();
     const bool isShared = registers == 1;
     text += (isShared ? "$" + std::to_string(operand)
                       : registerList(operand, registers)) +
             ", $" + std::to_string(operand + registers) +
             (isShared ? ", 1, 1, 1, 0, 0;" : ", 1, 1, 1, 0;");
-    constraints += isShared ? ",l,l" : ",r,r,r,r,l";
+    for (int i = 0; i < registers; ++i)
+      constraints += isShared ? ",l" : ",r";
+    constraints += ",l";
     inputs.append(step.a.begin(), step.a.end());
     inputs.push_back(step.b);
     operand += registers + 1;

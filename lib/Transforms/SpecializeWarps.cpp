@@ -416,7 +416,7 @@ struct SpecializeWarpsPass
   void runOnOperation() override {
     SmallVector<Splitter> programs;
     const WalkResult result = getOperation()->walk([&](ForTilesOp tiles) {
-      if (tiles.getSchedule().getInstruction() != Instruction::Wgmma ||
+      if (!traitsOf(tiles.getSchedule().getInstruction()).isAsynchronous ||
           tiles->getParentOfType<RoleOp>())
         return WalkResult::advance();
       return failed(programs.emplace_back(tiles).check())

@@ -138,8 +138,8 @@ Value KernelBuilder::countRows() {
   if (!op.getGather())
     return rows;
   Value zero = i32Constant(b, 0);
-  Value isEmpty = arith::CmpIOp::create(
-      b, arith::CmpIPredicate::eq, findArgument(kernel, "x_rows"), zero);
+  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        findArgument(kernel, "x_rows"), zero);
   return arith::SelectOp::create(b, isEmpty, zero, rows);
 }
 
@@ -184,9 +184,9 @@ void KernelBuilder::buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr) {
   auto store = StoreTileOp::create(
       b, sums, output, tile.getRow(), tile.getColumn(), tile.getValid(),
       hasEpilogue ? tile.getExpert() : Value(),
-      /*or_none=*/hasEpilogue && expertIds,
-      findArgument(kernel, "scatter"), findArgument(kernel, "y_rows"),
-      op.getScatter() ? error : Value(), operands, attr,
+      /*or_none=*/hasEpilogue && expertIds, findArgument(kernel, "scatter"),
+      findArgument(kernel, "y_rows"), op.getScatter() ? error : Value(),
+      operands, attr,
       /*epilogueCount=*/hasEpilogue ? 1 : 0);
   if (hasEpilogue) {
     IRMapping mapping;
@@ -217,7 +217,8 @@ Value KernelBuilder::emitZeros(const Schedule &schedule) {
 
 Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
   const auto attr = ScheduleAttr::get(b.getContext(), schedule);
-  const int64_t blocks = schedule.tileRows / BlockLayout::kRows;
+  const BlockLayout layout = op.getBlockType().getLayout();
+  const int64_t blocks = schedule.tileRows / layout.rows;
   // Activations lie in front: their swizzle wants the best-aligned place.
   Value activationStage =
       sharedBuffer(b, {schedule.stages, schedule.tileTokens, Schedule::kTileK},
@@ -235,8 +236,8 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
     multipliedRows = arith::MulIOp::create(
         b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
   }
-  auto loop =
-      KLoopOp::create(b, blocksFor(op.getK()), emitZeros(schedule), attr);
+  auto loop = KLoopOp::create(b, layout.colBlocks(op.getK()),
+                              emitZeros(schedule), attr);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&loop.getBody().front());
   Value slot = indexConstant(b, 0);
@@ -264,8 +265,8 @@ Value KernelBuilder::loadRows(ForTilesOp tile, const Schedule &schedule) {
 void KernelBuilder::copyActivations(ForTilesOp tile, Value step, Value stage,
                                     Value slot, Value gathered) {
   if (gathered)
-    GatherActivationsOp::create(b, activations, gathered, step,
-                                multipliedRows, stage, slot, /*warp=*/Value(),
+    GatherActivationsOp::create(b, activations, gathered, step, multipliedRows,
+                                stage, slot, /*warp=*/Value(),
                                 /*warps=*/IntegerAttr(), /*barriers=*/Value());
   else
     CopyActivationsOp::create(b, activations, tile.getRow(), step,

@@ -48,8 +48,8 @@ gpu.module @kernels {
   // REGISTER:         %[[THREAD:.*]] = gpu.thread_id x
   // REGISTER:         %[[WARP:.*]] = arith.divui %[[THREAD]], %[[C32]]
   // REGISTER:         %[[ALONG_ROWS:.*]] = arith.remui %[[WARP]], %[[C2]]
-  // REGISTER:         %[[ALONG_TOKENS:.*]] = arith.divui %[[WARP]], %[[C2]]
   // REGISTER:         %[[SLICE0:.*]] = arith.muli %[[ALONG_ROWS]], %[[C2]]
+  // REGISTER:         %[[ALONG_TOKENS:.*]] = arith.divui %[[WARP]], %[[C2]]
   // REGISTER:         %[[TOKEN:.*]] = arith.muli %[[ALONG_TOKENS]], %[[C8]]
 
   // Everything packed is loaded once.

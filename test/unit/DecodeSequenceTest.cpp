@@ -43,7 +43,7 @@ TEST_P(DecodeSequenceTest, IsExactOverTheWholeDomain) {
           for (int other = 0; other < 8; ++other)
             if (other != slot)
               codes |= place(other, random() & 15);
-          const int shift = 8 * BlockLayout::scaleByte(slot, step);
+          const int shift = 8 * BlockLayout().scaleByte(slot, step);
           uint32_t scales = random();
           scales &= ~(0xFFu << shift);
           scales |= uint32_t(layout().encodeScale(scale)) << shift;

@@ -186,7 +186,7 @@ TEST_P(EmittedDecode, AllBytesAllScalesAllSlots) {
         uint32_t registers[4];
         decode(wordOf(layout, codes), scaleWord, registers);
         for (int slot = 0; slot < 8; ++slot) {
-          const int scale = scaleAt[BlockLayout::scaleByte(slot, step)];
+          const int scale = scaleAt[BlockLayout().scaleByte(slot, step)];
           const auto actual = uint16_t(registers[slot / 2] >> 16 * (slot % 2));
           if (!exact.matches(codes[slot], scale, actual) && ++wrong <= 5)
             ADD_FAILURE() << "step " << step << " slot " << slot << " code "

@@ -11,21 +11,59 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 using namespace mxfp4;
 
 namespace {
 
-// The fragments of all warps cover each 16-row slice of the tile once, and so
-// do those of every K slice.
-TEST(Schedule, SlicesAreCoveredOnce) {
+// The fragments of all warps cover each 16-row slice of the tile, and the
+// tokens that begin there, once, and so do those of every K slice.
+TEST(Schedule, TheTileIsCoveredOnce) {
   for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
-    std::vector<int> seen(schedule.tileRows / 16);
+    const WarpPlace place = schedule.placeOfWarps(schedule.consumerWarps());
+    std::map<std::pair<int, int>, int> seen;
     for (int warp = 0; warp < schedule.consumerWarps(); ++warp)
-      for (int i = 0; i < schedule.warpRows() / 16; ++i)
-        ++seen.at(schedule.firstSlice(warp) + i * schedule.sliceStride());
-    EXPECT_EQ(seen, std::vector<int>(seen.size(),
-                                     schedule.warpsTokens * schedule.kSlices));
+      for (int i = 0; i < schedule.slices(); ++i)
+        ++seen[{place.firstSlice(warp) + i * schedule.sliceStride(),
+                place.token(warp)}];
+    EXPECT_EQ(static_cast<int>(seen.size()),
+              schedule.tileRows / 16 * schedule.warpsTokens);
+    for (const auto &[at, times] : seen) {
+      EXPECT_GE(at.first, 0);
+      EXPECT_LT(at.first, schedule.tileRows / 16);
+      EXPECT_EQ(at.second % schedule.warpTokens(), 0);
+      EXPECT_LT(at.second, schedule.tileTokens);
+      EXPECT_EQ(times, schedule.kSlices);
+    }
   }
+}
+
+// Fewer warps that ask have the same places, with fewer terms to compute.
+TEST(Schedule, ThePlaceOfAWarpIsOne) {
+  for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
+    const WarpPlace all = schedule.placeOfWarps(schedule.consumerWarps());
+    const WarpPlace first = schedule.placeOfWarps(schedule.sliceWarps());
+    for (int warp = 0; warp < schedule.sliceWarps(); ++warp) {
+      EXPECT_EQ(all.firstSlice(warp), first.firstSlice(warp));
+      EXPECT_EQ(all.token(warp), first.token(warp));
+    }
+    EXPECT_EQ(first.token.modulus, 0);
+  }
+}
+
+TEST(Schedule, AChipWithoutTheInstructionIsExplained) {
+  Target target = h100();
+  target.instructions = {Instruction::MmaSync};
+  EXPECT_EQ(verifySchedule({}, 1, target), "");
+  EXPECT_EQ(verifySchedule(smallWgmma(), 1, target),
+            "requires an instruction that sm_90a has, but has wgmma");
+  // And the chooser keeps to those that it has.
+  for (const Schedule &schedule : allSchedules(target, Placement::Register))
+    EXPECT_EQ(schedule.instruction, Instruction::MmaSync);
+  EXPECT_EQ(
+      chooseSchedule({32, 32, 5760, 2880, 4096}, target).schedule.instruction,
+      Instruction::MmaSync);
 }
 
 // A hand-over of registers never asks for more than the launch reserved.
@@ -482,162 +520,13 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
   EXPECT_NE(verifySchedule({}, 9, target), "");
 }
 
-/// A schedule whose every field has another value than the default.
-Schedule unlikeDefaults() {
-  Schedule s;
-  // Counts the members: another one must be added here.
-  auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
-         stages, placement, ctas, copyWarps, registers, overlap, version, evict,
-         full, sumSteps, sideBySide] = s;
-  instruction = Instruction::Wgmma;
-  placement = Placement::Shared;
-  int number = 64;
-  for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
-                      &stages, &ctas, &copyWarps, &registers, &sumSteps})
-    *member = --number;
-  copyWarps = 32;
-  for (bool *member : {&overlap, &version, &evict, &full, &sideBySide})
-    *member = true;
-  return s;
-}
-
-// Every member is a field: it counts for equality and is told by text.
-TEST(ScheduleText, EveryMemberIsAField) {
-  const Schedule other = unlikeDefaults();
-  int fields = 0;
-  for (const ScheduleField &field : scheduleFields()) {
-    ++fields;
-    EXPECT_FALSE(field.isDefault(other)) << field.name;
-    Schedule one;
-    std::visit([&](auto member) { one.*member = other.*member; }, field.member);
-    EXPECT_FALSE(one == Schedule()) << field.name;
-    EXPECT_NE(one, other) << field.name;
-    EXPECT_NE(text(one).find(field.name + " = " + field.text(other)),
-              std::string::npos)
-        << text(one);
-    EXPECT_NE(text(one), text(Schedule()));
-  }
-  EXPECT_EQ(fields, 18);
-  EXPECT_EQ(other, unlikeDefaults());
-}
-
-TEST(ScheduleText, DefaultsAreLeftOut) {
-  EXPECT_EQ(text(Schedule()),
-            "instruction = mma_sync, rows = 64, tokens = 64, warps_rows = 1, "
-            "warps_tokens = 1, stages = 4, placement = register, ctas = 1");
-  EXPECT_EQ(text(unlikeDefaults()),
-            "instruction = wgmma, rows = 63, tokens = 62, warps_rows = 60, "
-            "warps_tokens = 59, stages = 57, placement = shared, ctas = 56, "
-            "token_step = 61, k_slices = 58, copy_warps = 32, "
-            "producer_registers = 54, overlap_decode = true, version_loops = "
-            "true, evict_first = true, full_tiles_first = true, sum_steps = "
-            "53, side_by_side = true");
-}
-
-TEST(ScheduleText, NumbersOutOfRangeAreExplained) {
-  for (const ScheduleField &field : scheduleFields()) {
-    if (!std::holds_alternative<int Schedule::*>(field.member))
-      continue;
-    Schedule schedule;
-    EXPECT_NE(field.set(schedule, int64_t(field.least) - 1), "") << field.name;
-    EXPECT_NE(field.set(schedule, int64_t(field.most) + 1), "") << field.name;
-    EXPECT_EQ(schedule, Schedule());
-    EXPECT_EQ(field.set(schedule, field.least), "");
-    EXPECT_EQ(field.get(schedule), field.least);
-  }
-}
-
-/// What text of the first format said of a schedule.
-Schedule ofFormat1(const Schedule &schedule) {
-  Schedule old;
-  for (const ScheduleField &field : scheduleFields())
-    if (field.format == 1)
-      std::visit([&](auto member) { old.*member = schedule.*member; },
-                 field.member);
-  return old;
-}
-
-// The rules of format 1 at the places where their answers change. They are
-// history: a change of a rule here changes the kernel that a text means.
-TEST(ScheduleText, TheFirstFormatMeansWhatItMeant) {
-  struct Row {
-    Schedule old;
-    const char *later;
-  };
-  Schedule shared = tiled(128, 64, 8, 8, 3, 1);
-  shared.placement = Placement::Shared;
-  const Row rows[] = {
-      {{}, ""},
-      {tiled(64, 16, 0, 4, 1, 4),
-       ", copy_warps = 1, overlap_decode = true, evict_first = true"},
-      {tiled(64, 16, 8, 4, 1, 1),
-       ", copy_warps = 2, overlap_decode = true, version_loops = true, "
-       "evict_first = true"},
-      {tiled(64, 16, 8, 4, 1, 2),
-       ", copy_warps = 1, overlap_decode = true, evict_first = true"},
-      {tiled(64, 8, 8, 4, 3, 1),
-       ", copy_warps = 3, overlap_decode = true, evict_first = true"},
-      {tiled(64, 32, 8, 4, 3, 1),
-       ", copy_warps = 3, overlap_decode = true, version_loops = true, "
-       "evict_first = true"},
-      {tiled(64, 40, 8, 4, 3, 1),
-       ", copy_warps = 3, overlap_decode = true, evict_first = true"},
-      {tiled(64, 48, 8, 4, 3, 1),
-       ", copy_warps = 3, overlap_decode = true, evict_first = true, "
-       "full_tiles_first = true"},
-      {tiled(128, 128, 16, 8, 1, 1),
-       ", copy_warps = 3, producer_registers = 40, overlap_decode = true, "
-       "full_tiles_first = true"},
-      {tiled(192, 128, 16, 12, 1, 1),
-       ", copy_warps = 3, producer_registers = 32, overlap_decode = true, "
-       "full_tiles_first = true"},
-      {tiled(192, 96, 16, 12, 1, 1),
-       ", copy_warps = 3, overlap_decode = true, full_tiles_first = true"},
-      {tiled(64, 192, 0, 4, 1, 1), ", copy_warps = 2, overlap_decode = true"},
-      {tiled(128, 128, 16, 8, 1, 2),
-       ", copy_warps = 1, overlap_decode = true, full_tiles_first = true"},
-      {tiled(128, 64, 8, 8, 3, 1),
-       ", copy_warps = 3, producer_registers = 24, evict_first = true, "
-       "full_tiles_first = true, sum_steps = 3, side_by_side = true"},
-      {tiled(128, 48, 8, 8, 3, 1),
-       ", copy_warps = 3, evict_first = true, full_tiles_first = true, "
-       "sum_steps = 3, side_by_side = true"},
-      {tiled(192, 64, 8, 12, 2, 1),
-       ", copy_warps = 2, producer_registers = 24, evict_first = true, "
-       "full_tiles_first = true, sum_steps = 3, side_by_side = true"},
-      {tiled(192, 32, 8, 12, 2, 1),
-       ", copy_warps = 2, evict_first = true, sum_steps = 3"},
-      {tiled(128, 64, 8, 8, 3, 2),
-       ", copy_warps = 3, evict_first = true, full_tiles_first = true, "
-       "sum_steps = 3"},
-      {tiled(64, 64, 8, 4, 5, 1),
-       ", copy_warps = 5, evict_first = true, full_tiles_first = true, "
-       "sum_steps = 3"},
-      {shared, ", copy_warps = 3, producer_registers = 24, evict_first = true, "
-               "full_tiles_first = true, sum_steps = 3"},
-  };
-  for (const Row &row : rows) {
-    const Schedule old = ofFormat1(row.old);
-    EXPECT_EQ(text(upgradeSchedule(old)), text(old) + row.later);
-  }
-}
-
-TEST(Schedule, NamesRoundTrip) {
+TEST(Schedule, PlacementsHaveNames) {
   for (Placement placement : {Placement::Register, Placement::Shared}) {
     Placement back;
     EXPECT_TRUE(parse(name(placement), back));
     EXPECT_EQ(back, placement);
     EXPECT_FALSE(parse("global", back));
   }
-  Instruction instruction;
-  EXPECT_TRUE(parse(name(Instruction::MmaSync), instruction));
-  EXPECT_FALSE(parse("hmma", instruction));
-}
-
-TEST(Target, UnknownChipsAreNotFound) {
-  EXPECT_NE(findTarget("sm_90a"), nullptr);
-  EXPECT_EQ(findTarget("sm_80"), nullptr);
-  EXPECT_EQ(&defaultTarget(), findTarget("sm_90a"));
 }
 
 } // namespace

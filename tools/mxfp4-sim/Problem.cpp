@@ -175,7 +175,8 @@ void Problem::fill(uint64_t seed) {
     for (uint16_t &value : x)
       value = roundToBF16(exact ? double(random() % 9) - 4 : normal(random));
   }
-  const int64_t bytes = packedBytes(n, k), slices = n * (k / kScaleBlock);
+  const int64_t bytes = layout.packedBytes(n, k),
+                slices = n * (k / kScaleBlock);
   packed.resize(experts * bytes);
   codes.resize(experts * slices * 16);
   scales.resize(experts * slices);

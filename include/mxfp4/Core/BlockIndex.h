@@ -43,7 +43,7 @@ struct BlockIndex {
   PositionSum scaleOffset;
 
   /// The inverse of `BlockLayout::codeMap`.
-  static BlockIndex get();
+  static BlockIndex get(const BlockLayout &layout);
 };
 
 } // namespace mxfp4

@@ -35,7 +35,8 @@ struct SharedRegion {
 struct SharedMemoryMap {
   /// `groups` counts the ragged groups, for the table of tiles. The table is
   /// the last region, so offsets do not depend on `groups`.
-  explicit SharedMemoryMap(const Schedule &schedule, int64_t groups = 1);
+  explicit SharedMemoryMap(const Schedule &schedule, int64_t groups = 1,
+                           const BlockLayout &layout = {});
 
   /// bf16 activations, where the swizzle of TMA and wgmma wants whole KiB.
   SharedRegion activations;

@@ -13,6 +13,7 @@
 #ifndef MXFP4_CORE_SCHEDULE_H
 #define MXFP4_CORE_SCHEDULE_H
 
+#include "mxfp4/Core/Instruction.h"
 #include "mxfp4/Core/Target.h"
 #include "mxfp4/Core/WeightLayout.h"
 
@@ -23,21 +24,32 @@
 
 namespace mxfp4 {
 
-/// The tensor-core instruction.
-enum class Instruction {
-  /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
-  MmaSync,
-  /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
-  /// in shared memory; copies by producer warps of their own.
-  Wgmma,
-};
-
 /// Where weights are decoded.
 enum class Placement {
   /// Fragment by fragment, in the registers of the thread that multiplies.
   Register,
   /// A bf16 tile in shared memory: the baseline.
   Shared,
+};
+
+/// A term of a coordinate of a warp: (warp / divisor) % modulus * stride, where
+/// a modulus of 0 changes nothing.
+struct WarpTerm {
+  int divisor = 1, modulus = 0, stride = 1;
+
+  int operator()(int warp) const {
+    const int number = warp / divisor;
+    return (modulus != 0 ? number % modulus : number) * stride;
+  }
+};
+
+/// Where a warp's part of the tile begins: the number of a 16-row slice along N
+/// as a sum of terms, and a token.
+struct WarpPlace {
+  std::vector<WarpTerm> slice;
+  WarpTerm token;
+
+  int firstSlice(int warp) const;
 };
 
 /// One schedule: every decision that passes follow is a field, and no field
@@ -89,16 +101,19 @@ struct Schedule {
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
 
-  static constexpr int kTileK = BlockLayout::kCols;
+  /// Extent of a stage along K: that of a block.
+  static constexpr int kTileK = BlockLayout().cols;
+
+  const InstructionTraits &traits() const { return traitsOf(instruction); }
 
   /// Warps that multiply, and threads of the producer: warps that copy and one
   /// that hands out tiles.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
   int producerThreads() const {
-    return instruction == Instruction::MmaSync ? 0
-           : producerRegisters != 0            ? 128
-                                               : 32 * (copyWarps + 1);
+    return !traits().isAsynchronous ? 0
+           : producerRegisters != 0 ? 128
+                                    : 32 * (copyWarps + 1);
   }
   int threads() const { return 32 * consumerWarps() + producerThreads(); }
   /// Tiles along N.
@@ -118,11 +133,15 @@ struct Schedule {
   /// sums to add. It has the same threads and table of tiles, and as many
   /// stages as fit in front of the table.
   Schedule tallProgram() const;
+  /// The place of each of the first `warps` warps that multiply: of those of
+  /// one K slice, or of all. Warps are numbered along rows first, and those of
+  /// one instruction are where its fragment map has them.
+  WarpPlace placeOfWarps(int warps) const;
   /// The 16-row slice of the tile that fragment `i` of a warp covers, for
-  /// i < warpRows() / 16, is firstSlice(warp) + i * sliceStride(): a warpgroup
-  /// spreads each 64-row block over its four warps.
-  int sliceStride() const { return instruction == Instruction::Wgmma ? 4 : 1; }
-  int firstSlice(int warp) const;
+  /// i < slices(), is the first one of its place + i * sliceStride(): the warps
+  /// of an instruction share each of its blocks of rows.
+  int slices() const { return warpRows() / traits().sliceRows(); }
+  int sliceStride() const { return traits().warps; }
   /// What the height of a tile is a multiple of.
   int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
   /// i32 in the table of tiles: two lists instead of one if full tiles come
@@ -131,8 +150,8 @@ struct Schedule {
     return fullTilesFirst ? 2 * groups + 3 : groups + 2;
   }
   /// Bytes of one stage: packed weights, then bf16 activations.
-  int weightStageBytes() const {
-    return tileRows / BlockLayout::kRows * BlockLayout::kBytes;
+  int weightStageBytes(const BlockLayout &layout = {}) const {
+    return tileRows / layout.rows * layout.bytes();
   }
   int activationStageBytes() const { return tileTokens * kTileK * 2; }
 };
@@ -195,9 +214,7 @@ std::string parsePreference(const std::string &placement,
                             const std::string &instruction,
                             Preference &preference);
 
-const char *name(Instruction instruction);
 const char *name(Placement placement);
-bool parse(const std::string &text, Instruction &instruction);
 bool parse(const std::string &text, Placement &placement);
 
 } // namespace mxfp4

@@ -12,6 +12,8 @@
 #ifndef MXFP4_CORE_TARGET_H
 #define MXFP4_CORE_TARGET_H
 
+#include "mxfp4/Core/Instruction.h"
+
 #include <string>
 #include <vector>
 
@@ -41,6 +43,10 @@ struct Target {
   int registersPerMultiprocessor, registersPerThread;
   /// Threads of the largest CTA, and of all CTAs of a multiprocessor.
   int threadsPerCTA, threadsPerMultiprocessor;
+  /// The tensor-core instructions that kernels may use.
+  std::vector<Instruction> instructions;
+
+  bool has(Instruction instruction) const;
 };
 
 /// The row for a chip such as "sm_90a", or null.
@@ -52,6 +58,10 @@ const Target &defaultTarget();
 
 /// All rows, for messages and documentation.
 const std::vector<Target> &targets();
+
+/// What a message says behind the name of a chip that has no row: the names of
+/// those that have one, "use sm_90a".
+std::string adviseChips();
 
 } // namespace mxfp4
 

@@ -61,39 +61,64 @@ enum class ScaleEncoding {
   Raw,
 };
 
-/// One fragment-major layout. Two layouts that differ cannot read each other's
-/// weights, which is why the dialect has a type for each.
+/// One fragment-major layout: a value, which whoever needs a size or a place
+/// asks. Two layouts that differ cannot read each other's weights, which is why
+/// the dialect has a type for each.
 struct BlockLayout {
   CodeOrder order = CodeOrder::Spread;
   ScaleEncoding scales = ScaleEncoding::Folded;
+  /// Weights of a block along N and along K, and weights along K that share a
+  /// scale: powers of two from 16 up, the last at most `cols`. The invariants
+  /// above count for these; with others, a block has rows / 16 warps and a
+  /// thread cols / 16 words.
+  int rows = 64;
+  int cols = 64;
+  int scaleBlock = 32;
 
-  static constexpr int kRows = 64;
-  static constexpr int kCols = 64;
-  static constexpr int kThreads = 128;
-  static constexpr int kCodeBytes = 2048;
-  static constexpr int kScaleBytes = 128;
-  static constexpr int kBytes = kCodeBytes + kScaleBytes;
-  /// Strides of invariants 2 and 4, in bytes.
-  static constexpr int kLaneCodeBytes = 16;
-  static constexpr int kWarpCodeBytes = 32 * kLaneCodeBytes;
-  static constexpr int kQuadScaleBytes = 4;
-  static constexpr int kWarpScaleBytes = 8 * kQuadScaleBytes;
+  /// Bits of a code.
+  static constexpr int codeBits() { return 4; }
+  /// Warps and threads that hold a block together.
+  constexpr int warps() const { return rows / 16; }
+  constexpr int threads() const { return 32 * warps(); }
+  /// 32-bit words of codes that a thread holds: one for each k16 step.
+  constexpr int words() const { return cols / 16; }
+  /// Scales of a row.
+  constexpr int slices() const { return cols / scaleBlock; }
 
-  friend bool operator==(const BlockLayout &a, const BlockLayout &b) {
-    return a.order == b.order && a.scales == b.scales;
+  /// Strides of invariants 2 and 4, in bytes: four lanes, a quad, share the two
+  /// rows of a fragment whose scales they need.
+  constexpr int laneCodeBytes() const { return 4 * words(); }
+  constexpr int warpCodeBytes() const { return 32 * laneCodeBytes(); }
+  constexpr int quadScaleBytes() const { return 2 * slices(); }
+  constexpr int warpScaleBytes() const { return 8 * quadScaleBytes(); }
+
+  constexpr int codeBytes() const { return warps() * warpCodeBytes(); }
+  constexpr int scaleBytes() const { return warps() * warpScaleBytes(); }
+  constexpr int bytes() const { return codeBytes() + scaleBytes(); }
+
+  /// Blocks along N and K of weights of this extent, and bytes of an expert.
+  constexpr int64_t rowBlocks(int64_t n) const { return (n + rows - 1) / rows; }
+  constexpr int64_t colBlocks(int64_t k) const { return (k + cols - 1) / cols; }
+  constexpr int64_t packedBytes(int64_t n, int64_t k) const {
+    return rowBlocks(n) * colBlocks(k) * bytes();
   }
 
-  /// (element = 8 * word + slot, lane, warp) -> (row, k) in the 64 x 64 block.
-  /// A bijection onto the block.
-  static FragmentMap codeMap();
+  friend bool operator==(const BlockLayout &a, const BlockLayout &b) {
+    return a.order == b.order && a.scales == b.scales && a.rows == b.rows &&
+           a.cols == b.cols && a.scaleBlock == b.scaleBlock;
+  }
+
+  /// (element = 8 * word + slot, lane, warp) -> (row, k) in the block. A
+  /// bijection onto the block.
+  FragmentMap codeMap() const;
 
   /// Images of the bits of a fragment row (0..15) among the weight rows.
   static std::vector<int> rowPermutation();
 
-  /// Byte offset in the block of a thread's 32-bit scale word.
-  static int scaleWordOffset(int lane, int warp);
-  /// Byte in that word for a slot of k16 step `word`.
-  static int scaleByte(int slot, int word);
+  /// Byte offset in the block of a thread's scales.
+  int scaleWordOffset(int lane, int warp) const;
+  /// Byte behind that offset for a slot of k16 step `word`.
+  int scaleByte(int slot, int word) const;
 
   /// Bit of the 32-bit word that holds bit `bit` (0 = m .. 3 = s) of the code
   /// in `slot` (2 * register + half).
@@ -114,27 +139,18 @@ const char *name(ScaleEncoding scales);
 bool parse(const std::string &text, CodeOrder &order);
 bool parse(const std::string &text, ScaleEncoding &scales);
 
-/// Blocks along a dimension of this extent.
-inline int64_t blocksFor(int64_t extent) {
-  return (extent + BlockLayout::kRows - 1) / BlockLayout::kRows;
-}
-/// Bytes of one packed expert.
-inline int64_t packedBytes(int64_t n, int64_t k) {
-  return blocksFor(n) * blocksFor(k) * BlockLayout::kBytes;
-}
-
 /// Why weights could not be packed.
 enum class PackStatus {
   Success,
-  /// K is not a multiple of 32, or an extent is not positive.
+  /// K is not a multiple of the scale block, or an extent is not positive.
   BadShape,
   /// A scale does not fit the layout's scale encoding.
   ScaleOutOfRange,
 };
 
-/// Packs one expert from the checkpoint layout: `codes` u8[N, K/32, 16] with
-/// value 2j of a block in the low nibble of byte j, `scales` u8[N, K/32], into
-/// `out` u8[packedBytes(N, K)].
+/// Packs one expert from the checkpoint layout, with scale blocks of S: `codes`
+/// u8[N, K/S, S/2] with value 2j of a block in the low nibble of byte j,
+/// `scales` u8[N, K/S], into `out` u8[packedBytes(N, K)].
 PackStatus pack(const BlockLayout &layout, const uint8_t *codes,
                 const uint8_t *scales, int64_t n, int64_t k, uint8_t *out);
 

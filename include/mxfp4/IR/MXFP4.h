@@ -81,6 +81,9 @@ Contiguity contiguityOf(mlir::MemRefType type);
 /// The same shape and memory space with identity layout.
 mlir::MemRefType withIdentityLayout(mlir::MemRefType type);
 
+/// The layout of a block, or of the blocks of a memref or tensor.
+BlockLayout layoutOf(mlir::Type type);
+
 /// Registers bufferization and runtime-verification interfaces of the dialect.
 /// Kept apart from the dialect so that users without bufferization do not link
 /// it.

@@ -1,0 +1,89 @@
+//===- Instruction.h - What a tensor-core instruction is --------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The facts of the instructions that kernels multiply with, as values: passes,
+// verifiers and the chooser ask the traits of a schedule's instruction and not
+// which instruction it is. Weights are operand A (M along N of the problem),
+// activations operand B. The text of an instruction is the emitter's, in
+// lib/Transforms/PtxText.cpp and LowerFragments.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_CORE_INSTRUCTION_H
+#define MXFP4_CORE_INSTRUCTION_H
+
+#include "mxfp4/Core/FragmentMap.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mxfp4 {
+
+struct BlockLayout;
+
+/// The tensor-core instruction.
+enum class Instruction {
+  /// mma.sync.m16n8k16: a warp at a time, both operands in registers.
+  MmaSync,
+  /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
+  /// in shared memory; copies by producer warps of their own.
+  Wgmma,
+};
+
+/// Types of operands and sums.
+enum class NumberType { BF16, F32 };
+
+/// What an instruction is. A thread's share of A, of B and of the sums is what
+/// the fragment maps say.
+struct InstructionTraits {
+  Instruction instruction;
+  /// In schedules, and in PTX.
+  const char *name, *ptxName;
+  /// M and K; and N, which is a multiple of `nStep` up to `nMax`.
+  int m, k, nStep, nMax;
+  NumberType operands, sums;
+  /// Warps that cooperate in one.
+  int warps;
+  /// Whether A may be read from shared memory, instead of from registers. (B is
+  /// read from there if it has no fragment map.)
+  bool readsSharedA;
+  /// Whether it runs while its warps go on. The copies of such a kernel are the
+  /// work of warps of their own, and stages a ring between both.
+  bool isAsynchronous;
+  /// Who holds which element of A, of B (null if that is in shared memory), and
+  /// of the sums of one N.
+  FragmentMap (*mapOfA)();
+  FragmentMap (*mapOfB)();
+  FragmentMap (*mapOfSums)(int n);
+
+  bool readsSharedB() const { return !mapOfB; }
+  int threads() const { return 32 * warps; }
+  /// Rows of A that one warp holds: a slice.
+  int sliceRows() const { return m / warps; }
+  /// Registers of 32 bits, two values each, of a thread's share of A.
+  int registersOfA() const { return mapOfA().elements() / 2; }
+  /// Whether there is one with this N.
+  bool hasColumns(int64_t n) const {
+    return n > 0 && n <= nMax && n % nStep == 0;
+  }
+};
+
+/// The traits of an instruction, and all instructions in the order of the enum.
+const InstructionTraits &traitsOf(Instruction instruction);
+const std::vector<InstructionTraits> &instructions();
+
+/// Whether word j of a thread's codes is its share of A in k16 step j, with
+/// rows renamed by the layout's permutation, which the epilogue undoes. What is
+/// decoded then needs no exchange between threads.
+bool wordsAreFragments(const BlockLayout &layout, Instruction instruction);
+
+const char *name(Instruction instruction);
+bool parse(const std::string &text, Instruction &instruction);
+
+} // namespace mxfp4
+
+#endif // MXFP4_CORE_INSTRUCTION_H
