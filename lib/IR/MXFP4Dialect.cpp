@@ -186,7 +186,7 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (findTarget(chip.str()))
     return success();
   return emitError() << "requires a chip that is known, but got \"" << chip
-                     << "\"; use \"sm_90a\"";
+                     << "\"; " << adviseChips();
 }
 
 const Target &mxfp4::targetOf(Operation *op) {

@@ -63,7 +63,7 @@ static LogicalResult checkOptions(Operation *op,
   const Target *target = findTarget(options.chip);
   if (!target)
     return op->emitError() << "unknown chip '" << options.chip
-                           << "'; use sm_90a";
+                           << "'; " << adviseChips();
   if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
                                   options.ptxVersion > target->maxPtx))
     return op->emitError() << "PTX version " << options.ptxVersion

@@ -33,8 +33,8 @@ struct SerializePass : mxfp4::impl::SerializeBase<SerializePass> {
     Location loc = UnknownLoc::get(context);
     const Target *target = findTarget(chip);
     if (!target)
-      return emitError(loc)
-             << "mxfp4-serialize knows no chip '" << chip << "'; use sm_90a";
+      return emitError(loc) << "mxfp4-serialize knows no chip '" << chip
+                            << "'; " << adviseChips();
     version = ptxVersion != 0 ? int(ptxVersion) : target->defaultPtx;
     if (version < target->minPtx || version > target->maxPtx)
       return emitError(loc)

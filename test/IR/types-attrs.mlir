@@ -105,7 +105,7 @@ func.func private @more_than_an_int() attributes {
 // -----
 
 func.func private @chip() attributes {
-  // expected-error @below {{requires a chip that is known, but got "sm_80"; use "sm_90a"}}
+  // expected-error @below {{requires a chip that is known, but got "sm_80"; use sm_90a}}
   a = #mxfp4.target<"sm_80">}
 
 // -----
