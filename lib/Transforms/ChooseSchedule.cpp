@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelRemarks.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -19,6 +21,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
+
+constexpr StringLiteral kPass = "mxfp4-choose-schedule";
 
 struct ChooseSchedulePass
     : mxfp4::impl::ChooseScheduleBase<ChooseSchedulePass> {
@@ -71,12 +75,20 @@ private:
     const bool isStatic = llvm::none_of(
         ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
         ShapedType::isDynamic);
-    if (!op.getBlockType() || !isStatic || problem.groups > maxGroups())
+    if (!op.getBlockType() || !isStatic || problem.groups > maxGroups()) {
+      missedOn(op, kPass, "schedule", [&] {
+        return !op.getBlockType() ? "its weights are not in blocks"
+               : !isStatic        ? "its N, K, experts or groups are not static"
+                                  : "it has more groups than a kernel takes";
+      });
       return;
+    }
     const ScheduleChoice choice = chooseSchedule(problem, target, preference);
     op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
     op->setAttr("schedule_reason",
                 StringAttr::get(op.getContext(), choice.reason));
+    ++numChosen;
+    passedOn(op, kPass, "schedule", [&] { return choice.reason; });
   }
 };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelRemarks.h"
 
 #include "mxfp4/Core/FragmentMap.h"
 #include "mxfp4/Core/Resources.h"
@@ -337,8 +338,13 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
           fromSchedule ? op.getSchedule().getPlacement() : forced;
       if (failed(verify(op, where)))
         return signalPassFailure();
+      analysisOn(op, "mxfp4-insert-decode", "placement", [&] {
+        return std::string("weights are decoded in ") +
+               (where == Placement::Register ? "registers" : "shared memory");
+      });
       Expander(op).run(where);
     }
+    numExpanded += ops.size();
   }
 };
 

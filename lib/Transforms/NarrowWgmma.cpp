@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelRemarks.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -11,6 +13,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_NARROWWGMMA
@@ -30,18 +33,35 @@ public:
         step(*op.getTokenStep()), widths(nStep * op.getColumns() / step),
         b(op.getLoc(), op) {}
 
+  bool hasChoice() const { return widths > 1; }
+
   void run() {
+    tell();
     // Early: the fence of the chosen group then finds nothing to wait for.
-    if (widths > 1)
+    if (hasChoice())
       NVVM::WgmmaFenceAlignedOp::create(b);
     int64_t bit = 1;
     while (2 * bit < widths)
       bit *= 2;
-    op.replaceAllUsesWith(choose(0, widths > 1 ? bit : 0));
+    op.replaceAllUsesWith(choose(0, hasChoice() ? bit : 0));
     op.erase();
   }
 
 private:
+  void tell() {
+    constexpr StringLiteral pass = "mxfp4-narrow-wgmma";
+    if (hasChoice())
+      passedOn(op, pass, "columns", [&] {
+        return llvm::formatv("N is one of {0} multiples of {1} at run time",
+                             widths, step)
+            .str();
+      });
+    else
+      missedOn(op, pass, "columns", [&] {
+        return llvm::formatv("N is {0}: tiles have no other height", step)
+            .str();
+      });
+  }
   Value constant(int64_t value) {
     return arith::ConstantIndexOp::create(b, value);
   }
@@ -101,8 +121,11 @@ struct NarrowWgmmaPass : mxfp4::impl::NarrowWgmmaBase<NarrowWgmmaPass> {
       if (op.getTokens())
         ops.push_back(op);
     });
-    for (WgmmaOp op : ops)
-      Narrower(op).run();
+    for (WgmmaOp op : ops) {
+      Narrower narrower(op);
+      numNarrowed += narrower.hasChoice();
+      narrower.run();
+    }
   }
 };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelRemarks.h"
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -15,6 +16,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_OVERLAPDECODE
@@ -25,6 +27,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
+
+constexpr StringLiteral kPass = "mxfp4-overlap-decode";
 
 /// What a thread holds of a block of weights: raw words when it is fetched,
 /// fragments when it is decoded.
@@ -323,6 +327,13 @@ void Overlapper::run() {
   // An odd step goes ahead of the loop: at the end it would leave the loop
   // without a condition to fetch by.
   const int64_t stepsAtOnce = blocks % 2 == 0 ? 1 : 2;
+  passedOn(loop, kPass, "loop", [&] {
+    return llvm::formatv("{0} steps of {1} batches of wgmma, {2} in an "
+                         "iteration{3}",
+                         steps, blocks, stepsAtOnce * blocks,
+                         steps % stepsAtOnce == 1 ? " and a step ahead" : "")
+        .str();
+  });
   if (steps % stepsAtOnce == 1) {
     Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
     emitSteps(state, 1, std::nullopt, steps == 1 ? never : Value());
@@ -346,6 +357,11 @@ struct OverlapDecodePass : mxfp4::impl::OverlapDecodeBase<OverlapDecodePass> {
     getOperation()->walk([&](KLoopOp loop) {
       if (loop.drains() && loop.getSchedule().toSchedule().overlapDecode)
         loops.push_back(loop);
+      else
+        missedOn(loop, kPass, "loop", [&] {
+          return loop.drains() ? "its schedule has no overlap_decode"
+                               : "it drains no ring";
+        });
     });
     for (KLoopOp loop : loops) {
       Overlapper overlapper(loop);
@@ -353,6 +369,7 @@ struct OverlapDecodePass : mxfp4::impl::OverlapDecodeBase<OverlapDecodePass> {
         return signalPassFailure();
       overlapper.run();
     }
+    numOverlapped += loops.size();
   }
 };
 

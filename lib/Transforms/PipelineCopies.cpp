@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelRemarks.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -13,6 +15,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_PIPELINECOPIES
@@ -23,6 +26,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
+
+constexpr StringLiteral kPass = "mxfp4-pipeline-copies";
 
 OpOperand &slotOf(Operation &copy) {
   if (auto weights = dyn_cast<CopyWeightsOp>(copy))
@@ -114,6 +119,12 @@ Value CopyPipeliner::emitNextSlot(Value slot) {
 LogicalResult CopyPipeliner::run() {
   if (failed(collect()))
     return failure();
+  passedOn(loop, kPass, "loop", [&] {
+    return llvm::formatv("copies of {0} steps are in flight while one of {1} "
+                         "stages is read",
+                         stages - 1, stages)
+        .str();
+  });
   for (int64_t step = 0; step < stages - 1; ++step)
     emitCopies(index(step), index(step));
 
@@ -157,13 +168,19 @@ struct PipelineCopiesPass
   void runOnOperation() override {
     SmallVector<KLoopOp> loops;
     getOperation()->walk([&](KLoopOp loop) {
-      if (!loop.getRing() &&
-          !traitsOf(loop.getSchedule().getInstruction()).isAsynchronous)
+      if (loop.getRing())
+        missedOn(loop, kPass, "loop",
+                 [] { return "copies go through a ring, by other warps"; });
+      else if (traitsOf(loop.getSchedule().getInstruction()).isAsynchronous)
+        missedOn(loop, kPass, "loop",
+                 [] { return "its instruction has copies by other warps"; });
+      else
         loops.push_back(loop);
     });
     for (KLoopOp loop : loops)
       if (failed(CopyPipeliner(loop).run()))
         return signalPassFailure();
+    numPipelined += loops.size();
   }
 };
 

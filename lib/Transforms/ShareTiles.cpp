@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelRemarks.h"
 
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -12,6 +13,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_SHARETILES
@@ -81,13 +83,18 @@ static FailureOr<Value> findCounter(gpu::GPUFuncOp kernel) {
          << ", but got " << workspace.getType();
 }
 
-/// Adds a role that hands out tiles to the others.
-static LogicalResult shareTiles(WarpRolesOp roles) {
+static constexpr StringLiteral kPass = "mxfp4-share-tiles";
+
+/// Adds a role that hands out tiles to the others, if they have any.
+static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   auto kernel = roles->getParentOfType<gpu::GPUFuncOp>();
   SmallVector<ForTilesOp> loops;
   roles.walk([&](ForTilesOp tiles) { loops.push_back(tiles); });
-  if (loops.empty())
-    return success();
+  if (loops.empty()) {
+    missedOn(roles, kPass, "tiles",
+             [] { return "its roles do not run through tiles"; });
+    return false;
+  }
   if (!kernel || loops.size() != roles.getOrderedRoles().size())
     return roles.emitOpError("requires a gpu.func around it and a "
                              "mxfp4.for_tiles in each role to share tiles");
@@ -111,7 +118,15 @@ static LogicalResult shareTiles(WarpRolesOp roles) {
   YieldOp::create(b);
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);
-  return success();
+  passedOn(roles, kPass, "tiles", [&] {
+    return llvm::formatv(
+               "one warp hands out tiles to {0} others; CTAs {1}",
+               roles.countWarps() - 1,
+               *counter ? "take them from one counter"
+                        : "have every so many, since there is no workspace")
+        .str();
+  });
+  return true;
 }
 
 namespace {
@@ -123,9 +138,18 @@ struct ShareTilesPass : mxfp4::impl::ShareTilesBase<ShareTilesPass> {
     // In the order in which the kernel declares what roles share.
     SmallVector<WarpRolesOp> programs;
     getOperation()->walk([&](WarpRolesOp roles) { programs.push_back(roles); });
-    for (WarpRolesOp roles : programs)
-      if (failed(shareTiles(roles)))
+    for (WarpRolesOp roles : programs) {
+      FailureOr<bool> isShared = shareTiles(roles);
+      if (failed(isShared))
         return signalPassFailure();
+      numShared += *isShared;
+    }
+    getOperation()->walk([](ForTilesOp tiles) {
+      if (!tiles->getParentOfType<RoleOp>())
+        missedOn(tiles, kPass, "tiles", [] {
+          return "all warps run through the same tiles, without roles";
+        });
+    });
   }
 };
 

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelRemarks.h"
 
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -15,6 +16,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_SPECIALIZEWARPS
@@ -25,6 +27,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
+
+constexpr StringLiteral kPass = "mxfp4-specialize-warps";
 
 /// Splits one loop over tiles into roles.
 class Splitter {
@@ -404,6 +408,16 @@ void Splitter::run() {
   b.setInsertionPointToStart(&roles.getRoles().emplaceBlock());
   buildMultiplyRole();
   buildCopyRole();
+  passedOn(tiles, kPass, "roles", [&] {
+    std::string text = llvm::formatv(
+        "{0} warps multiply and {1} copy, through a ring of {2} "
+        "stages",
+        schedule.consumerWarps(), schedule.copyWarps, schedule.stages);
+    if (schedule.producerRegisters != 0)
+      text += llvm::formatv("; those that copy keep {0} registers",
+                            schedule.producerRegisters);
+    return text;
+  });
   tiles.erase();
 }
 
@@ -416,9 +430,17 @@ struct SpecializeWarpsPass
   void runOnOperation() override {
     SmallVector<Splitter> programs;
     const WalkResult result = getOperation()->walk([&](ForTilesOp tiles) {
-      if (!traitsOf(tiles.getSchedule().getInstruction()).isAsynchronous ||
-          tiles->getParentOfType<RoleOp>())
+      if (tiles->getParentOfType<RoleOp>())
         return WalkResult::advance();
+      const InstructionTraits &traits =
+          traitsOf(tiles.getSchedule().getInstruction());
+      if (!traits.isAsynchronous) {
+        missedOn(tiles, kPass, "roles", [&] {
+          return std::string("warps wait for their ") + traits.ptxName +
+                 ", and copy for themselves";
+        });
+        return WalkResult::advance();
+      }
       return failed(programs.emplace_back(tiles).check())
                  ? WalkResult::interrupt()
                  : WalkResult::advance();
@@ -427,6 +449,7 @@ struct SpecializeWarpsPass
       return signalPassFailure();
     for (Splitter &program : programs)
       program.run();
+    numSpecialized += programs.size();
   }
 };
 

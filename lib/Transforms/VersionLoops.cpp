@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
+#include "KernelRemarks.h"
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -14,6 +15,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_VERSIONLOOPS
@@ -53,18 +55,26 @@ void version(KLoopOp loop) {
   loop.getResult(0).replaceAllUsesExcept(branch.getResult(0), yield);
 }
 
-/// Whether the wgmma of a loop over K have a width to choose, the same for all
-/// steps.
-bool canVersion(KLoopOp loop) {
-  if (!loop.drains() || !loop.getSchedule().toSchedule().versionLoops ||
-      !loop.getOnly<BlockMatmulOp>() || loop.getInits().size() != 1 ||
-      loop.getSteps() % loop.getSchedule().getValue().kSlices != 0)
-    return false;
-  WgmmaOp wgmma = loop.getOnly<BlockMatmulOp>().getWgmma();
-  return wgmma.getTokens() &&
-         !loop.getBody().isAncestor(wgmma.getTokens().getParentRegion()) &&
-         static_cast<int64_t>(*wgmma.getTokenStep()) ==
-             loop.getSchedule().getValue().tokenStep;
+/// Why a loop over K has no width to choose that is the same for all its steps;
+/// empty if it has.
+StringRef whyNot(KLoopOp loop) {
+  if (!loop.drains())
+    return "it drains no ring";
+  const Schedule schedule = loop.getSchedule().toSchedule();
+  if (!schedule.versionLoops)
+    return "its schedule has no version_loops";
+  auto matmul = loop.getOnly<BlockMatmulOp>();
+  if (!matmul || loop.getInits().size() != 1)
+    return "it holds other things than one mxfp4.block_matmul and its sums";
+  if (loop.getSteps() % schedule.kSlices != 0)
+    return "its K slices have different numbers of steps";
+  WgmmaOp wgmma = matmul.getWgmma();
+  if (!wgmma.getTokens() ||
+      loop.getBody().isAncestor(wgmma.getTokens().getParentRegion()))
+    return "its number of tokens is not known ahead of it";
+  if (static_cast<int64_t>(*wgmma.getTokenStep()) != schedule.tokenStep)
+    return "its wgmma has another token_step than its schedule";
+  return "";
 }
 
 } // namespace
@@ -75,13 +85,26 @@ struct VersionLoopsPass : mxfp4::impl::VersionLoopsBase<VersionLoopsPass> {
   using VersionLoopsBase::VersionLoopsBase;
 
   void runOnOperation() override {
+    constexpr StringLiteral pass = "mxfp4-version-loops";
     SmallVector<KLoopOp> loops;
     getOperation()->walk([&](KLoopOp loop) {
-      if (canVersion(loop))
+      const StringRef why = whyNot(loop);
+      if (why.empty())
         loops.push_back(loop);
+      else
+        missedOn(loop, pass, "loop", [&] { return why.str(); });
     });
-    for (KLoopOp loop : loops)
+    for (KLoopOp loop : loops) {
+      passedOn(loop, pass, "loop", [&] {
+        return llvm::formatv(
+                   "tiles of at most {0} tokens have a loop over K of "
+                   "their own",
+                   loop.getSchedule().getValue().tokenStep)
+            .str();
+      });
       version(loop);
+    }
+    numVersioned += loops.size();
   }
 };
 

@@ -34,6 +34,10 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Option<"schedule", "schedule", "std::string", "\"\"",
            "A #mxfp4.schedule attribute to attach instead of choosing">
   ];
+  let statistics = [
+    Statistic<"numChosen", "chosen",
+              "Operations that got a schedule">
+  ];
 }
 
 def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
@@ -236,6 +240,10 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
     "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
   ];
+  let statistics = [
+    Statistic<"numPipelined", "pipelined",
+              "Loops over K that keep copies in flight">
+  ];
 }
 
 def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
@@ -263,6 +271,10 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
     "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect"
   ];
+  let statistics = [
+    Statistic<"numSpecialized", "specialized",
+              "Loops over tiles that were divided among warps">
+  ];
 }
 
 def ShareTiles : Pass<"mxfp4-share-tiles"> {
@@ -286,6 +298,10 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
   let dependentDialects = [
     "::mlir::gpu::GPUDialect",
     "::mlir::NVVM::NVVMDialect"
+  ];
+  let statistics = [
+    Statistic<"numShared", "shared",
+              "Kernels whose tiles one warp hands out">
   ];
 }
 
@@ -316,6 +332,10 @@ def VersionLoops : Pass<"mxfp4-version-loops"> {
     "::mlir::arith::ArithDialect",
     "::mlir::scf::SCFDialect"
   ];
+  let statistics = [
+    Statistic<"numVersioned", "versioned",
+              "Loops over K with a version for few tokens">
+  ];
 }
 
 def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
@@ -342,6 +362,10 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     "::mlir::arith::ArithDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numOverlapped", "overlapped",
+              "Loops over K that decode while wgmma runs">
   ];
 }
 
@@ -405,6 +429,10 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
     "::mlir::arith::ArithDialect", "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect"
   ];
+  let statistics = [
+    Statistic<"numNarrowed", "narrowed",
+              "Groups of wgmma whose N is chosen at run time">
+  ];
 }
 
 def InsertDecode : Pass<"mxfp4-insert-decode"> {
@@ -430,6 +458,10 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
     "::mlir::NVVM::NVVMDialect", "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numExpanded", "expanded",
+              "Multiplications that were taken apart">
   ];
 }
 
