@@ -447,8 +447,8 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
     instruction reads from there.
 
     Nothing is permuted at run time: the pass checks that each word of the
-    block layout is the instruction's A fragment (`BlockLayout::codeMap` against
-    `mmaA`), and from there on who holds what is the instruction's business.
+    block layout is the A fragment of the schedule's instruction
+    (`wordsAreFragments`), and from there on who holds what is the instruction's business.
   }];
   let options = [
     Option<"placement", "placement", "std::string", "\"schedule\"",
