@@ -22,7 +22,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-using arith::CmpIPredicate;
 
 namespace {
 
