@@ -46,7 +46,9 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
       b, /*results=*/TypeRange(), layer.getArgument(0),
       /*weights=*/ValueRange(layer.getArgument(1)), layer.getArgument(2),
       /*expert_ids=*/Value(), /*init=*/layer.getArgument(3), /*error=*/Value(),
-      /*workspace=*/layer.getArgument(4), /*schedule=*/mxfp4::ScheduleAttr());
+      /*workspace=*/layer.getArgument(4), /*gather=*/Value(),
+      /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
+      /*schedule=*/mxfp4::ScheduleAttr(), /*epilogueCount=*/0);
   func::ReturnOp::create(b);
   return module;
 }

@@ -193,9 +193,9 @@ void Expander::multiply(
 void Expander::locateDecodedBlocks() {
   const SharedRegion decoded = SharedMemoryMap(schedule).decoded;
   decodedTile = sharedBuffer(
-      b, {decoded.bytes / (2 * Schedule::kTileK), Schedule::kTileK},
+      b, {decoded.bytes / (int64_t(2) * Schedule::kTileK), Schedule::kTileK},
       b.getBF16Type(), decoded.offset);
-  const int together = traits.warps;
+  const int64_t together = traits.warps;
   Value group = arith::DivUIOp::create(b, warp, index(together));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
   decodedSlice = arith::AddIOp::create(

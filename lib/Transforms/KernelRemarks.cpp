@@ -29,6 +29,7 @@ static InFlightRemark begin(Location loc, RemarkKind kind,
 
 void mxfp4::remarkOn(Operation *op, RemarkKind kind, StringLiteral pass,
                      StringLiteral name, function_ref<std::string()> text) {
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): a literal.
   DEBUG_WITH_TYPE(pass.data(), llvm::dbgs() << "[" << pass << "] " << name
                                             << ": " << text() << "\n");
   auto function = dyn_cast<FunctionOpInterface>(op);
