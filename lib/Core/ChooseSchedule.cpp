@@ -48,8 +48,10 @@ constexpr int64_t kFewestRows = 16;
 /// room for.
 constexpr int kSharingSlices = 3;
 
-/// Heights of the tiles for many rows a group.
+/// Heights of the tiles for many rows a group. Consumers of the highest need the
+/// registers of producers that gather.
 constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
+constexpr int kHeightsToGather = 5;
 
 /// Rows a group past which the choice stays: a round more or less of tiles
 /// matters no more. A group that is alone has all rounds.
@@ -106,12 +108,14 @@ int copyWarpsFor(const Schedule &schedule) {
 /// Measured: ptxas has once given a producer 28 registers under a limit of 24.
 /// Three consuming warpgroups need all that is left of their share. Beside six
 /// a producer may have no more than 24; it takes 22, whatever layout and
-/// output.
-int producerRegistersFor(const Schedule &schedule) {
+/// output. Producers that gather keep the numbers of up to 16 rows.
+int producerRegistersFor(const Schedule &schedule, bool gathers) {
   const int needy = schedule.overlapDecode ? kNeedy : kNeedyAlone;
   if (schedule.ctasPerMultiprocessor > 1 || schedule.consumerWarps() <= 4 ||
       schedule.copyWarps > 3 || schedule.accumulators() < needy)
     return 0;
+  if (gathers)
+    return 56;
   return !schedule.overlapDecode ? 24 : schedule.consumerWarps() > 8 ? 32 : 40;
 }
 
@@ -177,6 +181,10 @@ private:
   bool sharesByWarpgroups(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
+  const int *endOfHeights() const {
+    return kHeights.begin() +
+           (problem.gathers ? kHeightsToGather : kHeights.size());
+  }
   double costOfMany(int height, int64_t mean) const;
 
   /// Tiles of one multiprocessor, at most.
@@ -225,7 +233,7 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   schedule.versionLoops =
       tokenStep != 0 && tileTokens <= 32 && schedule.ctasPerMultiprocessor == 1;
   schedule.copyWarps = copyWarpsFor(schedule);
-  schedule.producerRegisters = producerRegistersFor(schedule);
+  schedule.producerRegisters = producerRegistersFor(schedule, problem.gathers);
   return schedule;
 }
 
@@ -313,7 +321,8 @@ bool Chooser::sharesByWarpgroups(int64_t rows) const {
 /// Decoding and memory take about as long. Tiles have more tokens than the mean
 /// group, since what a busier one decodes, it decodes for every tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
-  if (steps < kSharingSlices || (!hasSpareRegisters() && slices == 1))
+  if (steps < kSharingSlices || (!hasSpareRegisters() && slices == 1) ||
+      problem.gathers)
     return {wgmma(192, 64, 16, 12),
             "a few dozen rows a group: three warpgroups share up to 64 tokens"};
   if (!hasSpareRegisters())
@@ -360,15 +369,15 @@ Pick Chooser::pickMany(int64_t rows) const {
   mean = ceilDiv(mean, step) * step;
   const int64_t tokens = tokensFor(mean, 2.4);
   int best =
-      *std::find_if(kHeights.begin(), kHeights.end() - 1, [&](int height) {
+      *std::find_if(kHeights.begin(), endOfHeights() - 1, [&](int height) {
         const int64_t tiles = ceilDiv(tokens, height);
-        return tiles <= 2 && tiles == ceilDiv(tokens, kHeights.back());
+        return tiles <= 2 && tiles == ceilDiv(tokens, endOfHeights()[-1]);
       });
   // A gain that is not certain is not worth another kernel.
   double least = (groups > 1 ? 0.995 : 0.96) * costOfMany(best, mean);
-  for (int height : kHeights)
-    if (const double cost = costOfMany(height, mean); cost < least) {
-      best = height;
+  for (const int *height = kHeights.begin(); height != endOfHeights(); ++height)
+    if (const double cost = costOfMany(*height, mean); cost < least) {
+      best = *height;
       least = cost;
     }
   return {wgmma(192, best, 16, 12),

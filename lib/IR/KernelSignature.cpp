@@ -26,6 +26,11 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
           op.getOutputType().getElementType()};
 }
 
+Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
+  return {op.getNumExperts(), op.getNumGroups(),    op.getN(),
+          op.getK(),          rowsHint, bool(op.getGather())};
+}
+
 /// `with` of a size, if it is known.
 static int64_t map(int64_t size, function_ref<int64_t(int64_t)> with) {
   return ShapedType::isDynamic(size) ? size : with(size);

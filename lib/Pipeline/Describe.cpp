@@ -30,6 +30,7 @@
 #include "mxfp4/Core/BlockIndex.h"
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
 
@@ -284,8 +285,7 @@ static Object decode(const BlockLayout &layout) {
 
 static Object describe(GroupedMatmulOp op, const Target &target,
                        const Preference &preference) {
-  const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
-                        op.getK(), /*rowsHint=*/0};
+  const Problem problem = schedulingProblem(op);
   const BlockLayout layout = op.getBlockType().getLayout();
   Object object{
       {"target", describe(target)},

@@ -80,8 +80,7 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   KernelFacts facts;
   if (auto function = op->getParentOfType<FunctionOpInterface>())
     facts.function = function.getName().str();
-  facts.problem = {op.getNumExperts(), op.getNumGroups(), op.getN(), op.getK(),
-                   /*rowsHint=*/0};
+  facts.problem = schedulingProblem(op);
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
   facts.outputF32 = op.getOutputType().getElementType().isF32();

@@ -6,6 +6,7 @@
 
 #include "KernelRemarks.h"
 
+#include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -70,8 +71,7 @@ private:
   /// Attaches the chooser's answer, if the operation can have one.
   void choose(GroupedMatmulOp op, const Target &target,
               const Preference &preference) {
-    const Problem problem{op.getNumExperts(), op.getNumGroups(), op.getN(),
-                          op.getK(), rowsHint};
+    const Problem problem = schedulingProblem(op, rowsHint);
     const bool isStatic = llvm::none_of(
         ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
         ShapedType::isDynamic);

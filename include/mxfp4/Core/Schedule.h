@@ -171,6 +171,9 @@ struct Problem {
   /// Rows expected in all groups together, or 0 for unknown. Any number of
   /// rows stays correct.
   int64_t rowsHint = 0;
+  /// Whether threads gather rows of activations: they need registers for where
+  /// these are.
+  bool gathers = false;
 };
 
 /// A schedule and the sentence that explains it.

@@ -29,6 +29,10 @@ struct MatmulSizes {
   static MatmulSizes of(GroupedMatmulOp op);
 };
 
+/// What the chooser of schedules asks of an operation. Sizes may be
+/// ShapedType::kDynamic.
+Problem schedulingProblem(GroupedMatmulOp op, int64_t rowsHint = 0);
+
 /// An operand of mxfp4.grouped_matmul.
 struct MatmulOperand {
   /// Of the kernel's argument; with "-" for "_", of the word for an optional

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a mixture-of-experts layer computes, as modules of the dialect: one for each kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import Error
+from .routing import SCORINGS
+
+_GATED = {
+    # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up.
+    "swiglu": (
+        "arith.negf {gate} : f32 -> {0}",
+        "arith.mulf {0}, {alpha} : f32 -> {1}",
+        "math.exp {1} : f32 -> {2}",
+        "arith.addf {2}, {one} : f32 -> {3}",
+        "arith.divf {gate}, {3} : f32 -> {4}",
+        "arith.addf {up}, {shift} : f32 -> {5}",
+        "arith.mulf {5}, {4} : f32 -> {6}",
+    ),
+    # x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * up.
+    "geglu_tanh": (
+        "arith.mulf {gate}, {gate} : f32 -> {0}",
+        "arith.mulf {0}, {cubic} : f32 -> {1}",
+        "arith.addf {1}, {one} : f32 -> {2}",
+        "arith.mulf {gate}, {root} : f32 -> {3}",
+        "arith.mulf {3}, {2} : f32 -> {4}",
+        "math.tanh {4} : f32 -> {5}",
+        "arith.addf {5}, {one} : f32 -> {6}",
+        "arith.mulf {gate}, {half} : f32 -> {7}",
+        "arith.mulf {7}, {6} : f32 -> {8}",
+        "arith.mulf {8}, {up} : f32 -> {9}",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What is between the two matmuls of an expert.
+
+    Attributes:
+        kind: "swiglu", ``gate * sigmoid(alpha * gate) * (up + shift)``; "geglu_tanh", GELU of gate
+            by tanh, times up; or "relu2", the square of max(x, 0), which is not gated.
+        alpha: of "swiglu".
+        shift: of "swiglu", what is added to up.
+        limit: gate is at most this and up from minus this to this; None for no limit.
+    """
+
+    kind: str = "swiglu"
+    alpha: float = 1.0
+    shift: float = 0.0
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*_GATED, "relu2"):
+            raise Error(
+                f"the activation must be one of {[*_GATED, 'relu2']}, got {self.kind!r}; write an "
+                "epilogue of mxfp4.grouped_matmul for another."
+            )
+
+    @property
+    def pairs(self) -> bool:
+        """Whether gate and up, neighbouring columns, make one column."""
+        return self.kind != "relu2"
+
+    def region(self, bias: bool) -> str:
+        """The epilogue's region, whose arguments are sums and, if there is one, biases."""
+        names = ["gate", "up"] if self.pairs else ["sum"]
+        arguments = names + [f"{name}_bias" for name in names if bias]
+        lines, place = [], {name: f"%{name}" for name in arguments}
+
+        def add(text: str, result: str) -> str:
+            lines.append(f"      %{result} = {text}")
+            return f"%{result}"
+
+        def constant(name: str, value: float) -> str:
+            return add(f"arith.constant {value!r} : f32", name)
+
+        for name in names if bias else []:
+            place[name] = add(f"arith.addf %{name}, %{name}_bias : f32", f"{name}_biased")
+        if self.limit is not None:
+            upper, lower = constant("upper", self.limit), constant("lower", -self.limit)
+            for name in names:
+                place[name] = add(f"arith.minimumf {place[name]}, {upper} : f32", f"{name}_upper")
+            if self.pairs:
+                place["up"] = add(f"arith.maximumf {place['up']}, {lower} : f32", "up_lower")
+        if not self.pairs:
+            zero = constant("zero", 0.0)
+            positive = add(f"arith.maximumf {place['sum']}, {zero} : f32", "positive")
+            last = add(f"arith.mulf {positive}, {positive} : f32", "result")
+        else:
+            values = {"one": 1.0, "alpha": float(self.alpha), "shift": float(self.shift),
+                      "cubic": 0.044715, "root": 0.7978845608028654, "half": 0.5}  # fmt: skip
+            text = " ".join(_GATED[self.kind])
+            place |= {n: constant(n, v) for n, v in values.items() if f"{{{n}}}" in text}
+            results = [f"%r{i}" for i in range(len(_GATED[self.kind]))]
+            for line in _GATED[self.kind]:
+                operation, _, result = line.partition(" -> ")
+                last = add(operation.format(*results, **place), result.format(*results)[1:])
+        head = ", ".join(f"%{name}: f32" for name in arguments)
+        body = "\n".join(lines)
+        return f"{{\n    ^bb0({head}):\n{body}\n      mxfp4.yield {last} : f32\n    }}"
+
+
+GPT_OSS = Activation("swiglu", alpha=1.702, shift=1.0, limit=7.0)
+"""``(up + 1) * gate * sigmoid(1.702 gate)`` of gate up to 7 and up from -7 to 7."""
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """A layer: router's logits and hidden states in, hidden states out.
+
+    Attributes:
+        experts: E.
+        slots: experts of each token, S.
+        hidden: columns of hidden states, H, a multiple of 32.
+        inner: columns between the two matmuls, I, a multiple of 32.
+        activation: between them.
+        bias: whether both matmuls add a bias, bf16 ``[E, N]``.
+        scoring: see `routing.top_k`.
+        correction: whether a bias f32 ``[E]`` takes part in the selection.
+        renormalize: whether the weights of a token's experts are divided by their sum.
+        scale: of these weights.
+        logits: "bf16" or "f32".
+    """
+
+    experts: int
+    slots: int
+    hidden: int
+    inner: int
+    activation: Activation = GPT_OSS
+    bias: bool = False
+    scoring: str = "softmax_selected"
+    correction: bool = False
+    renormalize: bool = False
+    scale: float = 1.0
+    logits: str = "bf16"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.slots <= self.experts:
+            raise Error(f"slots must be 1 to {self.experts}, got {self.slots}.")
+        for name in ("hidden", "inner"):
+            if getattr(self, name) < 32 or getattr(self, name) % 32:
+                raise Error(f"{name} must be a multiple of 32, got {getattr(self, name)}.")
+        if self.scoring not in SCORINGS:
+            raise Error(f"scoring must be one of {list(SCORINGS)}, got {self.scoring!r}.")
+        if self.logits not in ("bf16", "f32"):
+            raise Error(f'logits must be "bf16" or "f32", got {self.logits!r}.')
+
+    @property
+    def columns(self) -> int:
+        """Of the first matmul's sums."""
+        return 2 * self.inner if self.activation.pairs else self.inner
+
+    def _routing_types(self) -> dict[str, str]:
+        e, s = self.experts, self.slots
+        return {
+            "l": f"memref<?x{e}x{self.logits}>", "b": f"memref<{e}xf32>", "i": f"memref<?x{s}xi32>",
+            "w": f"memref<?x{s}xf32>", "c": f"memref<128x{e}xi32>", "o": f"memref<{e + 1}xi32>",
+            "t": "memref<?xi32>", "p": f"memref<?x{s}xi32>", "e": "memref<1xi32>",
+        }  # fmt: skip
+
+    def _top_k(self, counts: bool) -> str:
+        t = self._routing_types()
+        options = (["renormalize"] if self.renormalize else []) + (
+            [f"scale = {float(self.scale)!r} : f32"] if self.scale != 1 else []
+        )
+        return (
+            f"  mxfp4.top_k logits(%l : {t['l']}) "
+            + (f"bias(%b : {t['b']}) " if self.correction else "")
+            + f"scoring({self.scoring}) outs(%i, %w : {t['i']}, {t['w']}) "
+            + (f"counts(%c : {t['c']}) " if counts else "")
+            + (f"{{{', '.join(options)}}}" if options else "")
+        )
+
+    def _sort(self, counts: bool) -> str:
+        t = self._routing_types()
+        return (
+            f"  mxfp4.sort_by_expert ids(%i : {t['i']}) "
+            + (f"counts(%c : {t['c']}) " if counts else "")
+            + f"outs(%o, %t, %p : {t['o']}, {t['t']}, {t['p']}) error(%e : {t['e']})"
+        )
+
+    def _function(self, name: str, *operations: str) -> str:
+        types = self._routing_types()
+        used = [n for n in types if any(f"%{n} :" in op or f"%{n}," in op for op in operations)]
+        arguments = ", ".join(f"%{n}: {types[n]}" for n in used)
+        body = "\n".join(operations)
+        return f"func.func @{name}({arguments}) {{\n{body}\n  return\n}}\n"
+
+    def route(self) -> str:
+        """Both routing operations in one kernel, for few tokens."""
+        return self._function("route", self._top_k(False), self._sort(False))
+
+    def top_k(self) -> str:
+        """The first of two routing kernels."""
+        return self._function("top_k", self._top_k(True))
+
+    def sort(self) -> str:
+        """The second."""
+        return self._function("sort_by_expert", self._sort(True))
+
+    def gate_up(self) -> str:
+        """The first matmul, of gathered rows, up to the activation."""
+        return self._matmul("gate_up", self.columns, self.hidden, self.inner, True,
+                            self.activation.region(self.bias))  # fmt: skip
+
+    def down(self) -> str:
+        """The second matmul, with its bias."""
+        region = """{
+    ^bb0(%sum: f32, %bias: f32):
+      %result = arith.addf %sum, %bias : f32
+      mxfp4.yield %result : f32
+    }"""
+        return self._matmul("down", self.hidden, self.inner, self.hidden, False,
+                            region if self.bias else "")  # fmt: skip
+
+    def _matmul(self, name: str, n: int, k: int, out: int, gather: bool, region: str) -> str:
+        e = self.experts
+        types = {
+            "x": f"memref<?x{k}xbf16>",
+            "w": f"memref<{e}x{-(-n // 64)}x{-(-k // 64)}x!mxfp4.block<spread, folded>>",
+            "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}xbf16>", "e": "memref<1xi32>",
+            "s": "memref<2xi32>", "g": "memref<?xi32>", "b": f"memref<{e}x{n}xbf16>",
+        }  # fmt: skip
+        epilogue = ""
+        if region:
+            operands = f"(%b : {types['b']})" if self.bias else ""
+            epilogue = f"epilogue{operands} {region}"
+        used = [t for t in types if (t != "g" or gather) and (t != "b" or self.bias)]
+        arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
+        gathers = f"gather(%g : {types['g']}) " if gather else ""
+        return f"""func.func @{name}({arguments}) {{
+  mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
+    offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})
+    workspace(%s : {types["s"]}) {epilogue}
+  return
+}}
+"""
+
+    def combine(self) -> str:
+        """The weighted sum of each token's rows."""
+        s, h = self.slots, self.hidden
+        return f"""func.func @combine(%y: memref<?x{h}xbf16>, %p: memref<?x{s}xi32>,
+    %w: memref<?x{s}xf32>, %o: memref<?x{h}xbf16>, %e: memref<1xi32>) {{
+  mxfp4.combine rows(%y : memref<?x{h}xbf16>) positions(%p : memref<?x{s}xi32>)
+    weights(%w : memref<?x{s}xf32>) outs(%o : memref<?x{h}xbf16>) error(%e : memref<1xi32>)
+  return
+}}
+"""
