@@ -13,7 +13,8 @@ from .errors import Error
 from .layer_kernels import LayerKernels
 from .layer_spec import LayerSpec
 from .routing_artifact import RoutingArtifact
-from .runtime import LoadedKernel, _current_stream
+from .loaded import LoadedKernel
+from .runtime import _current_stream
 from .weights import PackedWeights
 
 _ALIGN = 256
@@ -77,7 +78,7 @@ _NAMES = {
                 "epilogue0": "gate_up_bias"},
     "down": {"x": "h", "weights": "down", "offsets": "offsets", "y": "y",
              "epilogue0": "down_bias"},
-    "combine": {"rows": "y", "positions": "positions", "weights": "gates", "out": "out"},
+    "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
 }  # fmt: skip
 """What each argument of a kernel is in the layer."""
 
