@@ -48,8 +48,8 @@ constexpr int64_t kFewestRows = 16;
 /// room for.
 constexpr int kSharingSlices = 3;
 
-/// Heights of the tiles for many rows a group. Consumers of the highest need the
-/// registers of producers that gather.
+/// Heights of the tiles for many rows a group. Consumers of the highest need
+/// the registers of producers that gather.
 constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
 constexpr int kHeightsToGather = 5;
 

@@ -69,8 +69,7 @@ LogicalResult mxfp4::verifyEpilogueOperands(Operation *op, ValueRange operands,
 static std::string foreignTo(Operation &inner) {
   const StringRef dialect = inner.getName().getDialectNamespace();
   const auto isScalar = [](Type type) { return type.isIntOrIndexOrFloat(); };
-  if ((dialect == "arith" || dialect == "math") &&
-      inner.getNumRegions() == 0 &&
+  if ((dialect == "arith" || dialect == "math") && inner.getNumRegions() == 0 &&
       llvm::all_of(inner.getOperandTypes(), isScalar) &&
       llvm::all_of(inner.getResultTypes(), isScalar))
     return "";
@@ -116,8 +115,7 @@ Value mxfp4::cloneEpilogue(OpBuilder &b, Region &region, ValueRange arguments) {
   mapping.map(region.getArguments(), arguments);
   for (Operation &op : region.front().without_terminator())
     b.clone(op, mapping);
-  return mapping.lookupOrDefault(
-      region.front().getTerminator()->getOperand(0));
+  return mapping.lookupOrDefault(region.front().getTerminator()->getOperand(0));
 }
 
 ParseResult mxfp4::parseEpilogueOperands(

@@ -27,8 +27,8 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
 }
 
 Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
-  return {op.getNumExperts(), op.getNumGroups(),    op.getN(),
-          op.getK(),          rowsHint, bool(op.getGather())};
+  return {op.getNumExperts(), op.getNumGroups(), op.getN(),
+          op.getK(),          rowsHint,          bool(op.getGather())};
 }
 
 /// `with` of a size, if it is known.

@@ -241,8 +241,7 @@ LogicalResult StoreTileOp::verify() {
                                     dynamic, getN())))
     return failure();
   if (!getExpert() &&
-      (getOrNone() ||
-       llvm::any_of(getEpilogueOperands(), [](Value operand) {
+      (getOrNone() || llvm::any_of(getEpilogueOperands(), [](Value operand) {
          return epilogueOperandOf(operand.getType()) ==
                 EpilogueOperand::PerColumn;
        })))

@@ -19,15 +19,16 @@
 //     of "launcher" by name: error (1 i32, zero at first), workspace, rows. It
 //     refuses a kernel with one that it does not know, unless the argument is
 //     `nullable`: then it may pass null, as for one that the caller leaves out;
-//   - launches `launch.block` threads with `dynamic_shared_bytes`. The grid has,
-//     by its rule, "persistent": `ctas_per_sm` CTAs for each multiprocessor (any
-//     grid is correct, this one is fast); "one": one CTA; "per_rows": one CTA in
-//     x for each `rows` rows, the last of which may have fewer, and `y` CTAs in
-//     y (1 if not stated). Without rows nothing is launched, unless the rule is
-//     "one": such kernels have an outcome then, too, offsets of zeros;
+//   - launches `launch.block` threads with `dynamic_shared_bytes`. The grid
+//   has,
+//     by its rule, "persistent": `ctas_per_sm` CTAs for each multiprocessor
+//     (any grid is correct, this one is fast); "one": one CTA; "per_rows": one
+//     CTA in x for each `rows` rows, the last of which may have fewer, and `y`
+//     CTAs in y (1 if not stated). Without rows nothing is launched, unless the
+//     rule is "one": such kernels have an outcome then, too, offsets of zeros;
 //   - passes as "workspace" memory of its shape (two i32 for a matmul) that was
-//     zeros before the first launch (a kernel leaves zeros), and other memory to
-//     launches that may run at one time;
+//     zeros before the first launch (a kernel leaves zeros), and other memory
+//     to launches that may run at one time;
 //   - finds in "function" the name of the function that was compiled, as its
 //     module spells it; "entry" is the name of the kernel, in PTX's characters;
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),

@@ -234,10 +234,10 @@ Value LoopBuilder::offsetsAreGood(Value offsets, Value rows, bool orLess) {
   };
   Value zero = index(0), groups = op<arith::SubIOp>(size(offsets, 0), 1);
   auto equal = arith::CmpIPredicate::eq;
-  Value ends = op<arith::AndIOp>(compare(equal, offset(zero), zero),
-                                 compare(orLess ? arith::CmpIPredicate::sle
-                                                : equal,
-                                         offset(groups), rows));
+  Value ends =
+      op<arith::AndIOp>(compare(equal, offset(zero), zero),
+                        compare(orLess ? arith::CmpIPredicate::sle : equal,
+                                offset(groups), rows));
   return reduce(zero, groups, ends, [&](Value group, Value good) {
     Value next = offset(op<arith::AddIOp>(group, 1));
     return op<arith::AndIOp>(

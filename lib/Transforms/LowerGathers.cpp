@@ -29,8 +29,9 @@ namespace {
 constexpr int kUnitsOfRow = kRowBytes / kUnitBytes;
 /// Rows that a warp copies at a time.
 constexpr int kRowsOfWarp = 32 / kUnitsOfRow;
-/// Rows that a branch goes around, at least.
-constexpr int kRowsOfBranch = 16;
+/// Rows that a branch goes around, at least. In low tiles, where memory
+/// decides, twice as many could be twice what is needed.
+int64_t rowsOfBranch(int64_t tokens) { return tokens <= 32 ? 8 : 16; }
 
 /// The warps that share the rows of a tile, and where a thread is among them.
 class Sharing {
@@ -142,34 +143,32 @@ void Gather::copyRow(int64_t element) {
       b, adaptor.getRows(), a.constant(b.getI32Type(), element));
   const bool isOdd = element * sharing.warps % 2 != 0;
   Value from = a.offset(source, a.mul(a.toI64(row), 2 * k));
-  Value to = a.offset(places[isOdd],
-                      a.constant(b.getI32Type(),
-                                 element * sharing.stride() * kRowBytes));
+  Value to = a.offset(
+      places[isOdd],
+      a.constant(b.getI32Type(), element * sharing.stride() * kRowBytes));
   NVVM::CpAsyncOp::create(b, to, from, kUnitBytes,
                           NVVM::LoadCacheModifierKind::CG, bytes);
 }
 
 void Gather::emit() {
   Value unit = a.urem(a.lane(), kUnitsOfRow);
-  Value firstColumn =
-      a.add(a.mul(adaptor.getStep(), Schedule::kTileK),
-            a.mul(unit, kUnitBytes / 2));
+  Value firstColumn = a.add(a.mul(adaptor.getStep(), Schedule::kTileK),
+                            a.mul(unit, kUnitBytes / 2));
   source = a.offset(adaptor.getSource(), a.toI64(a.mul(firstColumn, 2)));
   if (k % Schedule::kTileK != 0)
-    bytes = a.select(a.ult(firstColumn, k),
-                     a.constant(b.getI32Type(), kUnitBytes),
-                     a.constant(b.getI32Type(), 0));
+    bytes =
+        a.select(a.ult(firstColumn, k), a.constant(b.getI32Type(), kUnitBytes),
+                 a.constant(b.getI32Type(), 0));
   Value stage = a.offset(adaptor.getDestination(),
                          a.mul(adaptor.getSlot(), tokens * kRowBytes));
   for (int odd : {0, 1}) {
     Value row = a.add(sharing.first, odd * kRowsOfWarp);
     Value swizzled = a.xori(unit, a.andi(row, 7));
-    places[odd] =
-        a.offset(stage, a.add(a.mul(sharing.first, kRowBytes),
-                              a.mul(swizzled, kUnitBytes)));
+    places[odd] = a.offset(stage, a.add(a.mul(sharing.first, kRowBytes),
+                                        a.mul(swizzled, kUnitBytes)));
   }
   const int64_t together =
-      std::max<int64_t>(1, kRowsOfBranch / sharing.stride());
+      std::max<int64_t>(1, rowsOfBranch(tokens) / sharing.stride());
   for (int64_t first = 0; first < elements; first += together) {
     OpBuilder::InsertionGuard guard(b);
     if (first > 0) {

@@ -70,8 +70,8 @@ private:
 
   /// An entry of a map of rows, and whether a buffer has such a row.
   std::pair<Value, Value> mapped(Value map, Value row, Value buffer) {
-    Value to = arith::IndexCastOp::create(l.b, l.b.getIndexType(),
-                                          l.load(map, row));
+    Value to =
+        arith::IndexCastOp::create(l.b, l.b.getIndexType(), l.load(map, row));
     return {to, l.compare(arith::CmpIPredicate::ult, to, l.size(buffer, 0))};
   }
 
@@ -146,12 +146,11 @@ private:
 
   /// A row of activations times a decoded row of weights.
   Value dot(Value source, Value weights) {
-    return l.reduce(
-        l.index(0), k, l.f32(0), [&](Value at, Value sum) -> Value {
-          Value x = l.widen(l.load(op.getActivations(), {source, at}));
-          Value w = l.load(weights, at);
-          return l.op<arith::AddFOp>(sum, l.op<arith::MulFOp>(x, w));
-        });
+    return l.reduce(l.index(0), k, l.f32(0), [&](Value at, Value sum) -> Value {
+      Value x = l.widen(l.load(op.getActivations(), {source, at}));
+      Value w = l.load(weights, at);
+      return l.op<arith::AddFOp>(sum, l.op<arith::MulFOp>(x, w));
+    });
   }
 
   /// The epilogue of sums, which its operands' values are added to.
@@ -320,8 +319,8 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
-      if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp, TopKOp,
-              SortByExpertOp, CombineOp>(op))
+      if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp,
+              TopKOp, SortByExpertOp, CombineOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)

@@ -79,9 +79,9 @@ Value emitAreBad(ImplicitLocOpBuilder &b, const RaggedGrid &grid, Value first,
       b,
       arith::AndIOp::create(b, isStart,
                             compare(b, P::ne, bounds.front(), i32(b, 0))),
-      arith::AndIOp::create(b, isEnd,
-                            compare(b, grid.orLess ? P::sgt : P::ne,
-                                    bounds.back(), grid.rows)));
+      arith::AndIOp::create(
+          b, isEnd,
+          compare(b, grid.orLess ? P::sgt : P::ne, bounds.back(), grid.rows)));
   for (auto [begin, end] : llvm::zip(bounds.drop_back(), bounds.drop_front()))
     bad = arith::OrIOp::create(b, bad, compare(b, P::sgt, begin, end));
   return NVVM::VoteSyncOp::create(b, b.getI1Type(), i32(b, -1), bad,

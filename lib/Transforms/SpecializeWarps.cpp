@@ -101,13 +101,13 @@ LogicalResult Splitter::check() {
     return loop.emitOpError("requires no ring yet, one copy of activations, "
                             "one of weights, one mxfp4.tile_matmul and its "
                             "sums to be split into roles");
-  if (gather &&
-      !loop.getOnly<GatherActivationsOp>().getRows().getDefiningOp<LoadRowsOp>())
+  if (gather && !loop.getOnly<GatherActivationsOp>()
+                     .getRows()
+                     .getDefiningOp<LoadRowsOp>())
     return loop.emitOpError("requires rows of mxfp4.load_rows to gather to be "
                             "split into roles");
-  if (!gather &&
-      !isa<TensorMapType>(
-          loop.getOnly<CopyActivationsOp>().getSource().getType()))
+  if (!gather && !isa<TensorMapType>(
+                     loop.getOnly<CopyActivationsOp>().getSource().getType()))
     return loop.emitOpError("requires activations behind a tensor map to be "
                             "split into roles");
   for (Operation *parent = loop->getParentOp(); parent != tiles;
@@ -246,8 +246,7 @@ void Splitter::copyWeights(CopyWeightsOp copy, Value step, Value slot,
   BulkCopyWeightsOp::create(
       b, copy.getSource(), copy.getExpert(), copy.getBlock(), step,
       copy.getDestination(), slot, full, part,
-      part ? b.getI64IntegerAttr(parts) : IntegerAttr(),
-      schedule.evictFirst);
+      part ? b.getI64IntegerAttr(parts) : IntegerAttr(), schedule.evictFirst);
 }
 
 /// Threads copy the rows of a stage from wherever they are, once they know the
@@ -267,8 +266,8 @@ void Splitter::gatherActivations(RoleOp role, GatherActivationsOp copy,
     b.setInsertionPoint(loop);
     warp = warps > 1 ? Value(role.getWarp()) : indexConstant(b, 0);
     mine = LoadRowsOp::create(b, type, rows.getMap(), rows.getRow(),
-                              rows.getValid(), rows.getLimit(),
-                              rows.getError(), warp, count);
+                              rows.getValid(), rows.getLimit(), rows.getError(),
+                              warp, count);
   }
   GatherActivationsOp::create(b, copy.getSource(), mine, loop.getStep(),
                               copy.getValid(), copy.getDestination(), slot,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A mixture-of-experts layer on a GPU: four or five kernels, launched by one call."""
+"""A mixture-of-experts layer on a GPU: four to six kernels, launched by one call."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from .artifact import Artifact
 from .chain import Chain
 from .errors import Error
-from .layer_kernels import LayerKernels
+from .layer_kernels import FEW_ROWS, LayerKernels
 from .layer_spec import LayerSpec
-from .routing_artifact import RoutingArtifact
 from .loaded import LoadedKernel
+from .routing_artifact import RoutingArtifact
 from .runtime import _current_stream
 from .weights import PackedWeights
 
@@ -63,7 +63,9 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
     return {
         "ids": 4 * rows, "gates": 4 * rows, "counts": 4 * 128 * spec.experts,
         "offsets": 4 * (spec.experts + 1), "tokens": 4 * rows, "positions": 4 * rows,
-        "h": 2 * rows * spec.inner, "y": 2 * rows * spec.hidden,
+        "h": 2 * rows * spec.inner,
+        # What is sorted is not needed any more when down's rows are written.
+        "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
     }  # fmt: skip
 
 
@@ -74,8 +76,11 @@ _NAMES = {
               "counts": "counts"},
     "sort": {"ids": "ids", "counts": "counts", "offsets": "offsets", "tokens": "tokens",
              "positions": "positions"},
-    "gate_up": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets", "y": "h",
+    "permute": {"y": "x", "positions": "tokens", "weights": "ones", "out": "sorted"},
+    "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_bias"},
+    "gate_up_gathered": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets",
+                         "y": "h", "epilogue0": "gate_up_bias"},
     "down": {"x": "h", "weights": "down", "offsets": "offsets", "y": "y",
              "epilogue0": "down_bias"},
     "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
@@ -89,6 +94,9 @@ def _plan(kernels: LayerKernels, tokens: int, device: int) -> _Plan:
     places: dict[str, int] = {}
     end = 0
     for name, size in _sizes(spec, tokens).items():
+        if name == "y":
+            places[name] = places["sorted"]
+            continue
         places[name] = end
         end += -(-size // _ALIGN) * _ALIGN
     rows: list[int] = []
@@ -96,8 +104,8 @@ def _plan(kernels: LayerKernels, tokens: int, device: int) -> _Plan:
     fixed: list[tuple[int, int]] = []
     outside: dict[str, list[int]] = {}
     for number, (name, artifact) in enumerate(chosen):
-        is_matmul = name in ("gate_up", "down")
-        rows.append(tokens * spec.slots if is_matmul else tokens)
+        of_rows = name in ("permute", "gate_up", "gate_up_gathered", "down")
+        rows.append(tokens * spec.slots if of_rows else tokens)
         for argument in artifact.manifest.arguments:
             if argument.provider != "caller":
                 continue
@@ -156,7 +164,7 @@ class Layer:
             "down_bias": (down_bias, (spec.experts, spec.hidden), bf16, spec.bias),
             "correction": (correction, (spec.experts,), f32, spec.correction),
         }
-        self._kept = {"gate_up": gate_up.data, "down": down.data}
+        self._kept: dict[str, Any] = {"gate_up": gate_up.data, "down": down.data}
         for name, (tensor, shape, dtype, wanted) in given.items():
             if (tensor is not None) != wanted:
                 raise Error(f"this layer {'needs' if wanted else 'has no'} {name}.")
@@ -164,6 +172,7 @@ class Layer:
                 self._check(name, tensor, shape, dtype)
                 self._kept[name] = tensor
         self._own = {name: t.data_ptr() for name, t in self._kept.items()}
+        self._ones = 0
         self._plan = lru_cache(maxsize=None)(
             lambda tokens: _plan(kernels, tokens, self.device.index or 0)
         )
@@ -203,6 +212,7 @@ class Layer:
         plan = self._plan(tokens)
         memory = torch.empty(plan.bytes, dtype=torch.uint8, device=self.device)
         base = memory.data_ptr()
+        self._grow_ones(tokens * spec.slots)
         values = [0] * plan.chain.size
         for place, offset in plan.inside:
             values[place] = base + offset
@@ -214,6 +224,16 @@ class Layer:
                 values[place] = given[name]
         plan.chain.launch(plan.rows, values, _current_stream(self.device.index or 0))
         return out
+
+    def _grow_ones(self, rows: int) -> None:
+        """The weights of `permute`: one for each row."""
+        if rows > FEW_ROWS and rows > self._ones:
+            import torch
+
+            self._ones = 1 << (rows - 1).bit_length()
+            ones = torch.ones(self._ones, dtype=torch.float32, device=self.device)
+            self._kept.setdefault("ones", []).append(ones)  # graphs may read older ones
+            self._own["ones"] = ones.data_ptr()
 
     def check(self) -> None:
         """Wait for the device, and raise if a kernel of any layer met bad values.

@@ -202,9 +202,18 @@ class LayerSpec:
         return self._function("sort_by_expert", self._sort(True))
 
     def gate_up(self) -> str:
-        """The first matmul, of gathered rows, up to the activation."""
-        return self._matmul("gate_up", self.columns, self.hidden, self.inner, True,
+        """The first matmul, of rows in the order of experts, up to the activation."""
+        return self._matmul("gate_up", self.columns, self.hidden, self.inner, False,
                             self.activation.region(self.bias))  # fmt: skip
+
+    def gate_up_gathered(self) -> str:
+        """The same, which gathers its rows."""
+        return self._matmul("gate_up_gathered", self.columns, self.hidden, self.inner, True,
+                            self.activation.region(self.bias))  # fmt: skip
+
+    def permute(self) -> str:
+        """Rows in the order of experts: a weighted sum of one slot, whose weight is 1."""
+        return self._combine("permute", 1)
 
     def down(self) -> str:
         """The second matmul, with its bias."""
@@ -241,8 +250,11 @@ class LayerSpec:
 
     def combine(self) -> str:
         """The weighted sum of each token's rows."""
-        s, h = self.slots, self.hidden
-        return f"""func.func @combine(%y: memref<?x{h}xbf16>, %p: memref<?x{s}xi32>,
+        return self._combine("combine", self.slots)
+
+    def _combine(self, name: str, s: int) -> str:
+        h = self.hidden
+        return f"""func.func @{name}(%y: memref<?x{h}xbf16>, %p: memref<?x{s}xi32>,
     %w: memref<?x{s}xf32>, %o: memref<?x{h}xbf16>, %e: memref<1xi32>) {{
   mxfp4.combine rows(%y : memref<?x{h}xbf16>) positions(%p : memref<?x{s}xi32>)
     weights(%w : memref<?x{s}xf32>) outs(%o : memref<?x{h}xbf16>) error(%e : memref<1xi32>)

@@ -121,13 +121,13 @@ class Form:
         def clause(word: str, name: str) -> str:
             return f"{word}(%{name} : {types[name]})" if name in types else ""
 
-        clauses = (("activations", "x"), ("gather", "gather"), ("weights", "weights"),
-                   ("offsets", "offsets"), ("expert_ids", "expert_ids"), ("outs", "y"),
-                   ("scatter", "scatter"), ("error", "error"), ("workspace", "workspace"))  # fmt: skip
+        names = "x gather weights offsets expert_ids y scatter error workspace".split()
+        words = {"x": "activations", "y": "outs"}
         epilogue = EPILOGUES[self.epilogue].format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
-        text = " ".join(clause(*c) for c in clauses)
-        return f"func.func @fused({arguments}) {{\n  mxfp4.grouped_matmul {text} {epilogue}\n  return\n}}\n"
+        text = " ".join(clause(words.get(name, name), name) for name in names)
+        operation = f"mxfp4.grouped_matmul {text} {epilogue}"
+        return f"func.func @fused({arguments}) {{\n  {operation}\n  return\n}}\n"
 
 
 @dataclass
@@ -188,7 +188,10 @@ class Data:
             to = a["scatter"][span] if form.scatter else span
             stored[to] = True
             if expert >= 0:
-                sums = a["x"][rows].astype(np.float32) @ self.weights.decode(expert).astype(np.float32).T
+                sums = (
+                    a["x"][rows].astype(np.float32)
+                    @ self.weights.decode(expert).astype(np.float32).T
+                )
                 y[to] = _finish(form, a, sums, expert, span)
         return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
 
@@ -277,7 +280,8 @@ def complaints(form: Form, data: Data, options: str, **how: Any) -> list[str]:
         wrong = a != b
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        said.append(f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, column "
-                    f"{column}: {a[row, column]} instead of {b[row, column]}")  # fmt: skip
+        said.append(
+            f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, "
+            f"column {column}: {a[row, column]} instead of {b[row, column]}"
+        )
     return said
-

@@ -49,7 +49,7 @@ def test_groups_without_an_expert(options: str) -> None:
 
 @pytest.mark.parametrize("options", ["", f"{WGMMA} rows-hint=40", f"{WGMMA} rows-hint=800"])
 def test_rows_that_do_not_exist(options: str) -> None:
-    """Row 0 takes the place of a source, a destination is left out, and the error word has bit 2."""
+    """Row 0 takes the place of a source, a destination is left out; the error word has bit 2."""
     form = Form(n=128, k=544, epilogue="bias", gather=True, scatter=True)
     for name, bad in (("gather", -1), ("gather", 1 << 30), ("scatter", -5), ("scatter", 10**6)):
         data = Data.random(form, [5, 9, 70])

@@ -35,8 +35,8 @@ EpilogueOperand epilogueOperandOf(mlir::Type type);
 bool epilogueTakesPairs(mlir::MutableArrayRef<mlir::Region> regions,
                         mlir::ValueRange operands);
 
-/// Checks operands against `experts`, `rows` and `n` (ShapedType::kDynamic where
-/// unknown).
+/// Checks operands against `experts`, `rows` and `n` (ShapedType::kDynamic
+/// where unknown).
 mlir::LogicalResult verifyEpilogueOperands(mlir::Operation *op,
                                            mlir::ValueRange operands,
                                            int64_t experts, int64_t rows,
