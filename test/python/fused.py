@@ -121,7 +121,8 @@ class Form:
         def clause(word: str, name: str) -> str:
             return f"{word}(%{name} : {types[name]})" if name in types else ""
 
-        names = "x gather weights offsets expert_ids y scatter error workspace".split()
+        names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
+                 "workspace")  # fmt: skip
         words = {"x": "activations", "y": "outs"}
         epilogue = EPILOGUES[self.epilogue].format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())

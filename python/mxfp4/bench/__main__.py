@@ -61,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     o = parser.parse_args(arguments)
     if o.steady < 0:
         parser.error(f"--steady must not be negative, got {o.steady:g}.")
+    if o.layer == shapes.WHOLE:
+        parser.error("whole layers are measured by python -m mxfp4.bench.layer")
     try:
         chosen = shapes.chosen(o)
         if o.list:

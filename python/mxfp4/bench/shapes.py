@@ -22,6 +22,10 @@ _OWN = ("problem", "n", "k", "hidden", "intermediate")
 _PASSED = (*_OWN, "experts", "top", "layer", "routing", "counts")
 
 
+WHOLE = "whole"
+"""Of ``--layer``: not a matmul but all of a layer, see `layer`."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose cases."""
     add = parser.add_argument_group(
@@ -36,7 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--k", type=int, help="reduction length, a multiple of 32")
     add("--hidden", type=int, metavar="H", help="gate_up has K = H, down N = H")
     add("--intermediate", type=int, metavar="I", help="gate_up has N = 2 I, down K = I")
-    add("--layer", choices=tuple(LAYERS), help="only this layer")
+    add("--layer", nargs="?", const=WHOLE, choices=(*LAYERS, WHOLE),
+        help="only this matmul; without a name: whole layers of gpt-oss")  # fmt: skip
     add("--tokens", type=int, nargs="*", metavar="T", help="token counts")
     add("--routing", choices=ROUTINGS, help="only this routing (own shapes: default uniform)")
     add("--counts", metavar="LIST",

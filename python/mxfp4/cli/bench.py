@@ -23,6 +23,8 @@ EXAMPLES = """examples:
   mxfp4 bench --problem "experts=4 n=2048 k=1024" --counts 100,0,7,3
   mxfp4 bench --compile kernels             on the machine with the compiler
   mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
+  mxfp4 bench --layer --compile kernels     whole layers of gpt-oss: compile, ...
+  mxfp4 bench --layer kernels --triton F    ... and measure
   mxfp4 bench --from bench.json --plot roofline.png --plot-times times.png
 """
 
@@ -53,9 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure or read, then plot."""
-    from ..bench import plot
+    from ..bench import plot, shapes
     from ..errors import Error
 
+    if options.layer == shapes.WHOLE:
+        return _layer(options)
     plots = options.plot or options.plot_times
     plot.check(options.plot, options.plot_times)
     if options.source is not None:
@@ -69,6 +73,24 @@ def run(options: argparse.Namespace) -> int:
         if plots and not options.compile:
             _plot(options, results)
     return status
+
+
+def _layer(options: argparse.Namespace) -> int:
+    from ..bench.layer import main
+    from ..errors import Error
+
+    if options.plot or options.plot_times or options.source or options.markdown:
+        raise Error("--layer writes a table and --json; it has no plots yet.")
+    words = [str(options.kernels)] if options.kernels else []
+    for name in ("compile", "triton", "json"):
+        value = getattr(options, name)
+        words += [f"--{name}", str(value)] if value is not None else []
+    for name in ("experts", "tokens"):
+        value = getattr(options, name)
+        if value:
+            numbers = value if isinstance(value, list) else [value]
+            words += [f"--{name}", *map(str, numbers)]
+    return main(words)
 
 
 def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Measure whole mixture-of-experts layers of gpt-oss, from hidden states to hidden states.
+
+Where the compiler is:  python -m mxfp4.bench.layer --compile KERNELS
+Where the GPU is:       python -m mxfp4.bench.layer KERNELS --triton FOLDER --json layer.json
+
+Times are microseconds a layer: medians of CUDA-graph replays over several layers with weights of
+their own, so that weights come from device memory. Columns take short turns. Every result is
+compared with f32 in the same run, over the tokens whose choice of experts is clear. Columns:
+``ours``: the router's matmul by cuBLAS, then `mxfp4.layer`; ``from logits``: without the router's
+matmul; ``triton``: OpenAI's triton_kernels in the steps of its own benchmark, by default and with
+the best of a few settings for each number of tokens (``triton tuned``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import Error
+from ..layer_kernels import LayerKernels
+from ..layer_spec import LayerSpec
+
+TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
+HIDDEN = INNER = 2880
+SLOTS = 4
+
+
+def spec(experts: int) -> LayerSpec:
+    """gpt-oss's layer."""
+    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True)
+
+
+class Data:
+    """Random weights of a layer in several copies, and a router for each.
+
+    Args:
+        experts: E.
+        copies: layers with weights of their own.
+    """
+
+    def __init__(self, experts: int, copies: int) -> None:
+        import torch
+
+        from .._gpu import DEVICE, RawWeights
+
+        self.experts, self.copies = experts, copies
+        draw = torch.Generator(device=DEVICE).manual_seed(experts)
+
+        def noise(*shape: int) -> Any:
+            return torch.randn(shape, device=DEVICE, generator=draw)
+
+        self.raw: dict[str, RawWeights] = {}
+        self.bias: dict[str, Any] = {}
+        for name, n, k in (("gate_up", 2 * INNER, HIDDEN), ("down", HIDDEN, INNER)):
+            shape = (experts, n, k // 32)
+            blocks = torch.randint(0, 256, (*shape, 16), dtype=torch.uint8, device=DEVICE,
+                                   generator=draw)  # fmt: skip
+            # Codes have a mean square of 8.6: sums have about the variance of gpt-oss's.
+            middle = {"gate_up": 121, "down": 120}[name]
+            scales = torch.randint(middle - 1, middle + 2, shape, device=DEVICE, generator=draw)
+            self.raw[name] = RawWeights(blocks, scales.to(torch.uint8))
+            self.bias[name] = (noise(experts, n) / 4).bfloat16()
+        root = HIDDEN**0.5
+        self.router = [(noise(experts, HIDDEN) * 2 / root).bfloat16() for _ in range(copies)]
+        self.router_bias = [(noise(experts) / 10).bfloat16() for _ in range(copies)]
+
+    def hidden(self, tokens: int) -> Any:
+        """Hidden states bf16 ``[T, H]``."""
+        import torch
+
+        from .._gpu import DEVICE
+
+        draw = torch.Generator(device=DEVICE).manual_seed(tokens)
+        return torch.randn((tokens, HIDDEN), device=DEVICE, generator=draw).bfloat16()
+
+    def logits(self, x: Any, layer: int) -> Any:
+        """Of a layer's router."""
+        import torch
+
+        return torch.nn.functional.linear(x, self.router[layer], self.router_bias[layer])
+
+    def truth(self, x: Any, layer: int) -> tuple[Any, Any]:
+        """f32 ``[T, H]``, and which tokens' choice of experts rounding cannot change."""
+        import torch
+
+        wide = x.float()
+        logits = wide @ self.router[layer].float().T + self.router_bias[layer].float()
+        best = logits.topk(SLOTS + 1, dim=-1)
+        clear = best.values[:, SLOTS - 1] - best.values[:, SLOTS] > 0.04
+        weights, index = best.values[:, :SLOTS].softmax(-1), best.indices[:, :SLOTS]
+        out = torch.zeros_like(wide)
+        for e in range(self.experts):
+            t, s = (index == e).nonzero(as_tuple=True)
+            if not len(t):
+                continue
+            sums = wide[t] @ self.raw["gate_up"].expert(e, torch.float32).T
+            sums += self.bias["gate_up"][e].float()
+            gate, up = sums[:, ::2].clamp(max=7.0), sums[:, 1::2].clamp(-7.0, 7.0)
+            inner = (up + 1) * gate * torch.sigmoid(1.702 * gate)
+            y = inner @ self.raw["down"].expert(e, torch.float32).T + self.bias["down"][e].float()
+            out.index_add_(0, t, y * weights[t, s, None])
+        return out, clear
+
+
+Run = Callable[[int], Any]
+"""A column: runs a layer by its number."""
+
+
+class Ours:
+    """Layers of ours."""
+
+    def __init__(self, kernels: LayerKernels, data: Data) -> None:
+        from ..layer import Layer
+
+        packed = {
+            name: raw.pack(kernels.matmuls[name][0].manifest.layout)
+            for name, raw in data.raw.items()
+        }
+
+        def copied(name: str, number: int) -> Any:
+            weights = packed[name]
+            return weights if number == 0 else replace(weights, data=weights.data.clone())
+
+        self._data = data
+        self._layers = [
+            Layer(kernels, copied("gate_up", i), copied("down", i),
+                  data.bias["gate_up"], data.bias["down"])
+            for i in range(data.copies)
+        ]  # fmt: skip
+
+    def columns(self, x: Any, count: int) -> dict[str, Run]:
+        """Runs by name; what they read lives as long as they do."""
+        logits = [self._data.logits(x, i) for i in range(count)]
+        return {
+            "ours": lambda i: self._layers[i](x, self._data.logits(x, i)),
+            "from logits": lambda i: self._layers[i](x, logits[i]),
+        }
+
+    def check(self) -> None:
+        """Raise if a kernel met bad values."""
+        self._layers[0].check()
+
+
+def error(y: Any, truth: Any, clear: Any) -> float:
+    """Norm of the difference over the norm of what is right."""
+    difference = (y.float() - truth)[clear]
+    return float(difference.norm() / truth[clear].norm()) if bool(clear.any()) else float("nan")
+
+
+def measure(data: Data, tokens: int, columns: dict[str, Run], count: int, window: float) -> Any:
+    """Times and errors of a case."""
+    from .._gpu import capture, time_graphs
+
+    truth, clear = data.truth(data.hidden(tokens), count - 1)
+    errors = {name: error(run(count - 1), truth, clear) for name, run in columns.items()}
+    graphs = {
+        name: (capture([lambda i=i, run=run: run(i) for i in range(count)]), count)
+        for name, run in columns.items()
+    }
+    times = time_graphs(graphs, window)
+    return {"experts": data.experts, "tokens": tokens, "layers": count, "errors": errors,
+            "tokens compared": int(clear.sum()), "us": times}  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The results as a markdown table."""
+    names = list(dict.fromkeys(name for row in rows for name in row["us"]))
+    others = [name for name in names if name.startswith("triton")]
+    head = ["E", "T", *(f"{n}, us" for n in names), *(f"{n} / ours" for n in others)]
+    head += [f"error, {name}" for name in names]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        us = {name: told["median"] for name, told in row["us"].items()}
+        cells = [str(row["experts"]), str(row["tokens"])]
+        cells += [f"{us[n]:.1f}" if n in us else "-" for n in names]
+        cells += [f"{us[n] / us['ours']:.2f}" if n in us else "-" for n in others]
+        cells += [f"{row['errors'][n]:.1e}" if n in us else "-" for n in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def run(o: argparse.Namespace) -> int:
+    """Measure; 0 if everything was measured and right."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise Error("torch sees no CUDA device; the benchmark runs on a GPU.")
+    triton = None
+    if o.triton:
+        from ._triton_layer import TritonLayers
+
+        triton = TritonLayers(o.triton)
+    rows: list[dict[str, Any]] = []
+    worst = 0.0
+    with torch.no_grad():
+        for experts in o.experts:
+            kernels = LayerKernels.load(o.kernels / f"layer{experts}")
+            data = Data(experts, 8 if experts < 64 else 4)
+            ours = Ours(kernels, data)
+            theirs = triton.pack_layers(data) if triton else None
+            for tokens in o.tokens:
+                count = min(data.copies, 8 if tokens <= 16 else 4 if tokens <= 256 else 2)
+                x = data.hidden(tokens)
+                columns = ours.columns(x, count)
+                if triton:
+                    columns |= triton.columns(data, theirs, x, count)
+                rows.append(measure(data, tokens, columns, count, o.window))
+                worst = max(worst, *rows[-1]["errors"].values())
+                print(table(rows[-1:]).splitlines()[-1], flush=True)
+            ours.check()
+    print("\n" + table(rows))
+    facts = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__,
+             "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+    if o.json:
+        o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+    if worst > 0.02:
+        raise Error(f"an error of {worst:.1e} is more than roundings of bf16 explain.")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mxfp4.bench.layer",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
+    parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
+    parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
+    parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
+    parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
+    parser.add_argument("--window", type=float, default=40, help="milliseconds of each timing")
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    o = parser.parse_args(arguments)
+    try:
+        if any(n <= SLOTS for n in o.experts) or any(n < 1 for n in o.tokens):
+            raise Error(f"experts must be at least {SLOTS + 1} and tokens at least 1.")
+        if o.compile:
+            for experts in o.experts:
+                kernels = LayerKernels.compile(spec(experts), max(o.tokens), assemble=True)
+                kernels.save(o.compile / f"layer{experts}")
+            return 0
+        if not o.kernels:
+            parser.error("give a folder of kernels, or --compile OUT")
+        return run(o)
+    except Error as e:
+        parser.exit(1, f"error: {e}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
