@@ -14,10 +14,15 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from .artifact import Artifact
 from .errors import Error
+from .routing_artifact import RoutingArtifact
+
+_A = TypeVar("_A", Artifact, RoutingArtifact)
 
 _log = logging.getLogger(__name__)
 _DIGEST = "digest"
@@ -70,15 +75,15 @@ class Cache:
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
 
-    def load(self, key: str) -> Artifact | None:
-        """The artifact of a key, or None."""
+    def load(self, key: str, read: Callable[[Path], _A] = Artifact.load) -> _A | None:
+        """The artifact of a key, which ``read`` takes from its folder, or None."""
         entry = self.folder / key
         if not entry.is_dir():
             return None
         try:
             if (entry / _DIGEST).read_text() != digest_of(entry):
                 raise Error(f"{entry} does not fit its digest.")
-            artifact = Artifact.load(entry)
+            artifact = read(entry)
             os.utime(entry)
         except FileNotFoundError:  # another process drops it just now, or lost half of it
             reason = f"{entry} is not complete"
@@ -90,7 +95,7 @@ class Cache:
         self._drop(entry)
         return None
 
-    def store(self, key: str, artifact: Artifact) -> None:
+    def store(self, key: str, artifact: Artifact | RoutingArtifact) -> None:
         """Keep an artifact; of several processes that store one key, the first wins."""
         entry = self.folder / key
         try:

@@ -10,10 +10,11 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -301,10 +302,11 @@ def _compile_cached(problem: Problem, options: str) -> Artifact:
     return artifact
 
 
-def _cache_key(problem: Problem, options: str) -> str:
+def _cache_key(source: Problem | str, options: str) -> str:
     """A name for everything that the compiled kernel depends on."""
     maker = [__version__, library.identity(), _stamp(find_ptxas())]
-    text = repr((problem.spec(), sorted(options.split()), maker))
+    spec = source if isinstance(source, str) else source.spec()
+    text = repr((spec, sorted(options.split()), maker))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -329,7 +331,43 @@ def compile_artifact(problem: Problem, options: str = "") -> Artifact:
     Raises:
         Error: if the compiler is not there, or with its diagnostics.
     """
-    if "assemble=" not in options and find_ptxas():
-        options = f"{options} assemble=true".strip()
     with _compiling:
-        return _compile_cached(problem, options)
+        return _compile_cached(problem, _assembled(options))
+
+
+def _assembled(options: str) -> str:
+    """With ``assemble=true`` where ptxas is, unless the options say."""
+    if "assemble=" not in options and find_ptxas():
+        return f"{options} assemble=true".strip()
+    return options
+
+
+def compile_text(mlir: str, options: str = "") -> Artifact:
+    """`compile_artifact` for a module with one ``mxfp4.grouped_matmul``; kept on disk alone."""
+    return _kept(mlir, _assembled(options), Artifact.load, Compiler.compile)
+
+
+def compile_routing_text(mlir: str, options: str = "") -> RoutingArtifact:
+    """The same for what `Compiler.compile_routing` takes."""
+    return _kept(mlir, _assembled(options), RoutingArtifact.load, Compiler.compile_routing)
+
+
+_A = TypeVar("_A", Artifact, RoutingArtifact)
+
+
+def _kept(
+    mlir: str,
+    options: str,
+    load: Callable[[Path], _A],
+    compile_it: Callable[[Compiler, str, str], _A],
+) -> _A:
+    """An artifact from the cache on disk, else compiled and stored there."""
+    kept = Cache(cache_folder(), cache_limit())
+    key = _cache_key(mlir, options)
+    with _compiling:
+        artifact = kept.load(key, load)
+        if artifact is None:
+            with Compiler() as compiler:
+                artifact = compile_it(compiler, mlir, options)
+            kept.store(key, artifact)
+    return artifact

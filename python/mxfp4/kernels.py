@@ -20,6 +20,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from . import library
 from .artifact import Artifact, load_all
 from .compile import Compiler, compile_artifact
 from .errors import Error
+from .layer_kernels import LayerKernels
+from .layer_spec import LayerSpec
 from .problem import Problem
 from .runtime import Kernel
 from .weights import PackedWeights
@@ -34,7 +37,8 @@ from .weights import PackedWeights
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _loaded: dict[tuple[Problem, int | None], list[Kernel]] = {}
-_shelf: list[Artifact] | None = None
+_layers: dict[LayerSpec, LayerKernels] = {}
+_shelf: _Shelf | None = None
 
 
 def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel:
@@ -97,10 +101,16 @@ def _need_compiler(problem: Problem) -> None:
         )
 
 
-def _refuse_in_capture(problem: Problem, rows: int) -> None:
+def capturing() -> bool:
+    """Whether torch captures a CUDA graph on the current stream."""
     torch = sys.modules.get("torch")
-    capturing = torch is not None and torch.cuda.is_available()
-    if capturing and torch is not None and torch.cuda.is_current_stream_capturing():
+    if torch is None or not torch.cuda.is_available():
+        return False
+    return bool(torch.cuda.is_current_stream_capturing())
+
+
+def _refuse_in_capture(problem: Problem, rows: int) -> None:
+    if capturing():
         raise Error(
             f"the kernel for {rows} rows of {problem.spec()} is not loaded, and cannot be while a "
             "CUDA graph is captured. Before the capture, call mxfp4.prepare(weights), or run once "
@@ -111,19 +121,43 @@ def _refuse_in_capture(problem: Problem, rows: int) -> None:
 def add(folder: str | os.PathLike[str]) -> int:
     """Offer the artifacts in a folder's subfolders (or the one that it is); how many there are.
 
+    Folders that `LayerKernels.save` wrote are taken too, with all of their artifacts.
+
     Raises:
         Error: if there is none, or one is broken.
     """
-    found = _read(Path(folder))
+    found = _Shelf.read(Path(folder))
     with _lock:
         _ahead().extend(found)
-    return len(found)
+        for layer in found.layers:
+            if layer.spec in _layers:
+                _layers[layer.spec].extend(layer)
+    return found.count()
 
 
-def _read(folder: Path) -> list[Artifact]:
-    if (folder / "manifest.json").is_file():
-        return [Artifact.load(folder)]
-    return load_all(folder)
+@dataclass
+class _Shelf:
+    """What was compiled ahead of time."""
+
+    artifacts: list[Artifact] = field(default_factory=list)
+    layers: list[LayerKernels] = field(default_factory=list)
+
+    @staticmethod
+    def read(folder: Path) -> _Shelf:
+        if (folder / "layer.json").is_file():
+            return _Shelf(layers=[LayerKernels.load(folder)])
+        if (folder / "manifest.json").is_file():
+            return _Shelf([Artifact.load(folder)])
+        layers = [LayerKernels.load(p.parent) for p in sorted(folder.glob("*/layer.json"))]
+        single = any(folder.glob("*/manifest.json"))
+        return _Shelf(load_all(folder) if single or not layers else [], layers)
+
+    def extend(self, other: _Shelf) -> None:
+        self.artifacts += other.artifacts
+        self.layers += other.layers
+
+    def count(self) -> int:
+        return len(self.artifacts) + sum(layer.count() for layer in self.layers)
 
 
 def count() -> int:
@@ -132,24 +166,40 @@ def count() -> int:
     Raises:
         Error: if a folder of MXFP4_KERNELS has none, or one is broken or of another version.
     """
-    return len(_ahead())
+    return _ahead().count()
 
 
-def _ahead() -> list[Artifact]:
+def layer_kernels(spec: LayerSpec) -> LayerKernels:
+    """The kernels of a layer: what was compiled ahead of time, and else compiled by demand."""
+    with _lock:
+        found = _layers.get(spec)
+        if found is None:
+            found = _layers[spec] = LayerKernels(spec, lazy=True)
+            for layer in _ahead().layers:
+                if layer.spec == spec:
+                    found.extend(layer)
+    return found
+
+
+def _ahead() -> _Shelf:
     """Artifacts compiled ahead of time; reads the folders of MXFP4_KERNELS on first use."""
     global _shelf
     if _shelf is None:
         folders = os.environ.get("MXFP4_KERNELS", "").split(os.pathsep)
+        found = _Shelf()
         try:
-            _shelf = [a for folder in folders if folder for a in _read(Path(folder))]
+            for folder in folders:
+                if folder:
+                    found.extend(_Shelf.read(Path(folder)))
         except Error as e:
             raise Error(f"MXFP4_KERNELS: {e}") from e
+        _shelf = found
     return _shelf
 
 
 def _ahead_of_time(problem: Problem, rows: int, exact: bool) -> Artifact | None:
     """The artifact whose range holds the rows, or else, if not ``exact``, is nearest to them."""
-    found = [a for a in _ahead() if problem.matches(a.manifest)]
+    found = [a for a in _ahead().artifacts if problem.matches(a.manifest)]
     if exact:
         found = [a for a in found if a.manifest.fits_rows(rows)]
     return min(found, key=lambda a: _distance(a, rows), default=None)
@@ -276,7 +326,7 @@ def _next_range(problem: Problem, kernel: Kernel, rows: int) -> int:
     if kernel.manifest.fits_rows(rows):
         return hint[1] + 1
     # The nearest of those compiled ahead of time: on to the next that starts above.
-    starts = [a.manifest.rows_hint[0] for a in _ahead()
+    starts = [a.manifest.rows_hint[0] for a in _ahead().artifacts
               if a.manifest.rows_hint and problem.matches(a.manifest)]  # fmt: skip
     return min((s for s in starts if s > rows), default=sys.maxsize)
 

@@ -4,190 +4,226 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
 
-from .artifact import Artifact
-from .chain import Chain
+import torch
+
+from . import kernels as choice
 from .errors import Error
-from .layer_kernels import FEW_ROWS, LayerKernels
+from .layer_kernels import LayerKernels, Source
+from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
-from .loaded import LoadedKernel
-from .routing_artifact import RoutingArtifact
+from .layout import BLOCK_BYTES, Layout, blocks_of
 from .runtime import _current_stream
 from .weights import PackedWeights
 
-_ALIGN = 256
-_loaded: dict[int, tuple[Any, LoadedKernel]] = {}
-_lock = threading.Lock()
+LAYOUT = Layout("spread", "folded")
+"""Of the weights of all layers."""
 
-_MEANING = {
-    1: "offsets do not rise from 0 to the number of rows",
-    2: "an expert id is not the number of an expert",
-    4: "a row or a position does not exist",
-}
+_FIRST_CONSTANTS = 1 << 12
 
 
-def _kernel(artifact: Artifact | RoutingArtifact) -> LoadedKernel:
-    """The kernel of an artifact, loaded once for all layers."""
-    with _lock:
-        found = _loaded.get(id(artifact))
-        if found is None:
-            found = _loaded[id(artifact)] = (artifact, LoadedKernel(artifact))
-        return found[1]
+class _Constants:
+    """Numbers that the kernels of all layers on a device read: ones, and 0, 1, 2 and so on.
 
-
-class _Plan(NamedTuple):
-    """How to launch a layer for a number of tokens.
-
-    Attributes:
-        chain: the kernels.
-        rows: of each of them.
-        bytes: of the memory between them.
-        inside: (place, offset) of what is in that memory.
-        fixed: (place, number) of numbers of rows.
-        outside: places by the name of what the caller gives.
+    They are copied from the host, which waits for the copy: so all streams may read them. Older
+    ones stay, because graphs may read them.
     """
 
-    chain: Chain
-    rows: tuple[int, ...]
-    bytes: int
-    inside: tuple[tuple[int, int], ...]
-    fixed: tuple[tuple[int, int], ...]
-    outside: dict[str, tuple[int, ...]]
+    def __init__(self, device: int) -> None:
+        self._device, self._kept, self._lock = device, [], threading.Lock()
+        self.count, self.addresses = 0, {"ones": 0, "counting": 0}
+        self._kept: list[Any]
+
+    def grow(self, count: int) -> None:
+        """See that there are so many."""
+        with self._lock:
+            if count <= self.count:
+                return
+            _refuse_in_capture("its constants are", self._device)
+            most = max(_FIRST_CONSTANTS, 1 << (count - 1).bit_length())
+            device = torch.device("cuda", self._device)
+            made = {"ones": torch.ones(most, dtype=torch.float32).to(device),
+                    "counting": torch.arange(most, dtype=torch.int32).to(device)}  # fmt: skip
+            self._kept.append(made)
+            self.addresses = {name: tensor.data_ptr() for name, tensor in made.items()}
+            self.count = most
 
 
-def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
-    """Bytes of what is between the kernels, by name."""
-    rows = tokens * spec.slots
+_constants = cache(_Constants)
+
+
+def _refuse_in_capture(what: str, device: int) -> None:
+    if choice.capturing():
+        raise Error(
+            f"the layer is not ready on cuda:{device} for so many tokens, since {what} not loaded, "
+            "and cannot be made ready while a CUDA graph is captured. Call it once with as many "
+            "tokens before."
+        )
+
+
+_runners: dict[tuple[int, int], LayerRunner] = {}
+
+
+def runner(kernels: LayerKernels, device: int) -> LayerRunner:
+    """What launches a layer's kernels on a device; layers of the same kernels share it."""
+    found = _runners.get((id(kernels), device))
+    if found is None:
+        before = partial(_refuse_in_capture, "its kernels are", device)
+        made = LayerRunner(kernels, device, before_loading=before)
+        found = _runners.setdefault((id(kernels), device), made)
+    return found
+
+
+def run(
+    of: LayerRunner, source: Source, x: torch.Tensor, out: torch.Tensor, given: dict[str, int]
+) -> torch.Tensor:
+    """Launch a layer on torch's current stream; tensors were checked.
+
+    Args:
+        of: the layer.
+        source: where experts come from.
+        x: hidden states.
+        out: where the result goes.
+        given: addresses of everything else that the layer takes, by name.
+
+    Raises:
+        Error: if a launch fails.
+    """
+    tokens = x.shape[0]
+    if not tokens:
+        return out
+    device = x.device
+    plan = of.plan(tokens, source)
+    if plan.counted:
+        constants = _constants(device.index)
+        if plan.counted > constants.count:
+            constants.grow(plan.counted)
+        given |= constants.addresses
+    given["x"], given["out"] = x.data_ptr(), out.data_ptr()
+    memory = torch.empty(plan.bytes, dtype=torch.uint8, device=device)
+    plan.launch(memory.data_ptr(), given, _current_stream(device.index))
+    return out
+
+
+def weight_shapes(spec: LayerSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype, bool]]:
+    """Shape and type of a layer's tensors by name, and whether the layer has them."""
+    e, bf16 = spec.experts, torch.bfloat16
+
+    def packed(n: int, k: int) -> tuple[int, ...]:
+        return (e, *blocks_of(n, k), BLOCK_BYTES)
+
     return {
-        "ids": 4 * rows, "gates": 4 * rows, "counts": 4 * 128 * spec.experts,
-        "offsets": 4 * (spec.experts + 1), "tokens": 4 * rows, "positions": 4 * rows,
-        "h": 2 * rows * spec.inner,
-        # What is sorted is not needed any more when down's rows are written.
-        "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
-    }  # fmt: skip
+        "gate_up": (packed(spec.columns, spec.hidden), torch.uint8, True),
+        "down": (packed(spec.hidden, spec.inner), torch.uint8, True),
+        "gate_up_bias": ((e, spec.columns), bf16, spec.bias),
+        "down_bias": ((e, spec.hidden), bf16, spec.bias),
+        "correction": ((e,), torch.float32, spec.correction),
+    }
 
 
-_NAMES = {
-    "route": {"logits": "logits", "bias": "correction", "ids": "ids", "weights": "gates",
-              "offsets": "offsets", "tokens": "tokens", "positions": "positions"},
-    "top_k": {"logits": "logits", "bias": "correction", "ids": "ids", "weights": "gates",
-              "counts": "counts"},
-    "sort": {"ids": "ids", "counts": "counts", "offsets": "offsets", "tokens": "tokens",
-             "positions": "positions"},
-    "permute": {"y": "x", "positions": "tokens", "weights": "ones", "out": "sorted"},
-    "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
-                "epilogue0": "gate_up_bias"},
-    "gate_up_gathered": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets",
-                         "y": "h", "epilogue0": "gate_up_bias"},
-    "down": {"x": "h", "weights": "down", "offsets": "offsets", "y": "y",
-             "epilogue0": "down_bias"},
-    "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
-}  # fmt: skip
-"""What each argument of a kernel is in the layer."""
+_shapes = cache(weight_shapes)
 
 
-def _plan(kernels: LayerKernels, tokens: int, device: int) -> _Plan:
-    spec, chosen = kernels.spec, kernels.chosen(tokens)
-    chain = Chain([_kernel(artifact) for _, artifact in chosen], device)
-    places: dict[str, int] = {}
-    end = 0
-    for name, size in _sizes(spec, tokens).items():
-        if name == "y":
-            places[name] = places["sorted"]
+def check_weights(spec: LayerSpec, given: Mapping[str, Any], device: torch.device) -> None:
+    """Check a layer's own tensors.
+
+    Raises:
+        Error: if one is missing, is not the layer's, or does not fit.
+    """
+    for name, (shape, dtype, wanted) in _shapes(spec).items():
+        if name not in given:
             continue
-        places[name] = end
-        end += -(-size // _ALIGN) * _ALIGN
-    rows: list[int] = []
-    inside: list[tuple[int, int]] = []
-    fixed: list[tuple[int, int]] = []
-    outside: dict[str, list[int]] = {}
-    for number, (name, artifact) in enumerate(chosen):
-        of_rows = name in ("permute", "gate_up", "gate_up_gathered", "down")
-        rows.append(tokens * spec.slots if of_rows else tokens)
-        for argument in artifact.manifest.arguments:
-            if argument.provider != "caller":
-                continue
-            place = chain.place(number, argument.name)
-            if argument.name == "x_rows":
-                fixed.append((place, tokens))
-                continue
-            what = _NAMES[name][argument.name]
-            if what in places:
-                inside.append((place, places[what]))
-            else:
-                outside.setdefault(what, []).append(place)
-    frozen = {name: tuple(found) for name, found in outside.items()}
-    return _Plan(chain, tuple(rows), end, tuple(inside), tuple(fixed), frozen)
+        tensor = given[name]
+        if (tensor is not None) != wanted:
+            raise Error(f"this layer {'needs' if wanted else 'has no'} {name}.")
+        if tensor is not None:
+            check_tensor(name, tensor, shape, dtype, device)
+
+
+def check_tensor(
+    name: str, tensor: Any, shape: tuple[Any, ...], dtype: torch.dtype, device: torch.device
+) -> None:
+    """Check a tensor, whose number of tokens may be a tracer's symbol.
+
+    Raises:
+        Error: if it does not fit.
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise Error(f"{name} must be a torch tensor, got {type(tensor).__name__}.")
+    if tensor.shape != shape or tensor.dtype is not dtype or not tensor.is_contiguous():
+        dense = "" if tensor.is_contiguous() else ", not contiguous"
+        raise Error(
+            f"{name} must be a contiguous {dtype} {list(shape)}, got {tensor.dtype} "
+            f"{list(tensor.shape)}{dense}."
+        )
+    if tensor.device != device:
+        raise Error(f"{name} must be on {device}, as the other tensors, got {tensor.device}.")
+
+
+LOGITS = {"bf16": torch.bfloat16, "f32": torch.float32}
+"""Types of logits by the spec's names."""
 
 
 class Layer:
     """A layer with its weights, on torch's tensors.
 
     A call launches on torch's current stream and returns at once; it reads no device memory and
-    can be captured in a CUDA graph. Equal calls give equal bits.
+    can be captured in a CUDA graph, if it was called with as many tokens before. Equal calls give
+    equal bits. There is no gradient.
 
     Args:
-        kernels: of the layer.
+        kernels: of the layer; None for those that `mxfp4.kernels` finds or compiles.
         gate_up: packed weights, ``[E, 2I, H]`` with gate and up interleaved (2n and 2n + 1), or
             ``[E, I, H]`` without gates.
         down: packed weights ``[E, H, I]``.
         gate_up_bias, down_bias: bf16 ``[E, N]``, if and only if the layer has them.
         correction: f32 ``[E]``, if and only if the layer has one.
+        spec: the layer, if no kernels are given.
 
     Raises:
         Error: if something does not fit the layer.
     """
 
     def __init__(
-        self, kernels: LayerKernels, gate_up: PackedWeights, down: PackedWeights,
+        self, kernels: LayerKernels | None, gate_up: PackedWeights, down: PackedWeights,
         gate_up_bias: Any = None, down_bias: Any = None, correction: Any = None,
+        spec: LayerSpec | None = None,
     ) -> None:  # fmt: skip
-        import torch
-
+        if kernels is None:
+            if spec is None:
+                raise Error("a layer needs its kernels or its spec.")
+            kernels = choice.layer_kernels(spec)
         self.spec = spec = kernels.spec
-        self._kernels = kernels
         for name, weights, shape in (
             ("gate_up", gate_up, (spec.experts, spec.columns, spec.hidden)),
             ("down", down, (spec.experts, spec.hidden, spec.inner)),
         ):
             if weights.shape != shape:
                 raise Error(f"{name} must have shape {list(shape)}, got {list(weights.shape)}.")
-            layout = kernels.matmuls[name][0].manifest.layout
-            if weights.layout != layout:
-                raise Error(f"{name} must be packed as {layout}, got {weights.layout}.")
-        self.device = gate_up.data.device
-        bf16, f32 = torch.bfloat16, torch.float32
-        given = {
-            "gate_up_bias": (gate_up_bias, (spec.experts, spec.columns), bf16, spec.bias),
-            "down_bias": (down_bias, (spec.experts, spec.hidden), bf16, spec.bias),
-            "correction": (correction, (spec.experts,), f32, spec.correction),
-        }
-        self._kept: dict[str, Any] = {"gate_up": gate_up.data, "down": down.data}
-        for name, (tensor, shape, dtype, wanted) in given.items():
-            if (tensor is not None) != wanted:
-                raise Error(f"this layer {'needs' if wanted else 'has no'} {name}.")
-            if tensor is not None:
-                self._check(name, tensor, shape, dtype)
-                self._kept[name] = tensor
-        self._own = {name: t.data_ptr() for name, t in self._kept.items()}
-        self._ones = 0
-        self._plan = lru_cache(maxsize=None)(
-            lambda tokens: _plan(kernels, tokens, self.device.index or 0)
-        )
-        self._logits = bf16 if spec.logits == "bf16" else f32
-
-    def _check(self, name: str, tensor: Any, shape: tuple[int, ...], dtype: Any) -> None:
-        if tuple(tensor.shape) != shape or tensor.dtype != dtype or not tensor.is_contiguous():
+            if weights.layout != LAYOUT:
+                raise Error(f"{name} must be packed as {LAYOUT}, got {weights.layout}.")
+        place = getattr(gate_up.data, "device", None)
+        if getattr(place, "type", None) != "cuda":
             raise Error(
-                f"{name} must be dense {dtype} {list(shape)}, got {tensor.dtype} "
-                f"{list(tensor.shape)}."
+                f"a layer's weights must be on a CUDA device, got {place or 'an array'}; use "
+                "weights.to_device()."
             )
-        if tensor.device != self.device:
-            raise Error(f"{name} must be on {self.device}, as the weights, got {tensor.device}.")
+        assert isinstance(place, torch.device)
+        self.device = place
+        self._kept = {
+            "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
+            "down_bias": down_bias, "correction": correction,
+        }  # fmt: skip
+        check_weights(spec, self._kept, self.device)
+        self._own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}
+        self._runner = runner(kernels, self.device.index)
 
-    def __call__(self, x: Any, logits: Any, out: Any = None) -> Any:
+    def __call__(
+        self, x: torch.Tensor, logits: torch.Tensor, out: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Hidden states of a layer.
 
         Args:
@@ -198,52 +234,58 @@ class Layer:
         Raises:
             Error: if a tensor does not fit, or a launch fails.
         """
-        import torch
+        spec = self.spec
+        out = self._checked(x, out)
+        check_tensor("logits", logits, (x.shape[0], spec.experts), LOGITS[spec.logits], self.device)
+        return run(self._runner, "logits", x, out, {**self._own, "logits": logits.data_ptr()})
 
-        spec, tokens = self.spec, x.shape[0]
-        self._check("x", x, (tokens, spec.hidden), torch.bfloat16)
-        self._check("logits", logits, (tokens, spec.experts), self._logits)
+    def with_routing(
+        self, x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor,
+        out: torch.Tensor | None = None, some_absent: bool = True,
+    ) -> torch.Tensor:  # fmt: skip
+        """The same with experts that the caller has chosen.
+
+        Args:
+            x: bf16 ``[T, H]``.
+            ids: i32 ``[T, S]``, experts of each token; -1 for a slot without one.
+            weights: f32 ``[T, S]``.
+            out: bf16 ``[T, H]``; a new tensor if None.
+            some_absent: whether ids may be -1. Without such ids, False is quicker for many
+                tokens; with them, `check` reports them then, and the result means nothing.
+
+        Raises:
+            Error: if a tensor does not fit, or a launch fails.
+        """
+        out, shape = self._checked(x, out), (x.shape[0], self.spec.slots)
+        check_tensor("ids", ids, shape, torch.int32, self.device)
+        check_tensor("weights", weights, shape, torch.float32, self.device)
+        given = {**self._own, "given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
+        return run(self._runner, "some ids" if some_absent else "ids", x, out, given)
+
+    def _checked(self, x: Any, out: Any) -> torch.Tensor:
+        """The output of a call, whose hidden states are checked."""
+        if not isinstance(x, torch.Tensor) or x.dim() != 2:
+            raise Error(f"x must be a torch tensor [T, {self.spec.hidden}], got {_words(x)}.")
+        shape = (x.shape[0], self.spec.hidden)
+        check_tensor("x", x, shape, torch.bfloat16, self.device)
+        if x.requires_grad and torch.is_grad_enabled():
+            raise Error("a layer has no gradient: it is for inference; use torch.no_grad().")
         if out is None:
-            out = torch.empty_like(x)
-        else:
-            self._check("out", out, (tokens, spec.hidden), torch.bfloat16)
-        if not tokens:
-            return out
-        plan = self._plan(tokens)
-        memory = torch.empty(plan.bytes, dtype=torch.uint8, device=self.device)
-        base = memory.data_ptr()
-        self._grow_ones(tokens * spec.slots)
-        values = [0] * plan.chain.size
-        for place, offset in plan.inside:
-            values[place] = base + offset
-        for place, number in plan.fixed:
-            values[place] = number
-        given = {**self._own, "x": x.data_ptr(), "logits": logits.data_ptr(), "out": out.data_ptr()}
-        for name, found in plan.outside.items():
-            for place in found:
-                values[place] = given[name]
-        plan.chain.launch(plan.rows, values, _current_stream(self.device.index or 0))
+            return torch.empty_like(x)
+        check_tensor("out", out, shape, torch.bfloat16, self.device)
         return out
 
-    def _grow_ones(self, rows: int) -> None:
-        """The weights of `permute`: one for each row."""
-        if rows > FEW_ROWS and rows > self._ones:
-            import torch
-
-            self._ones = 1 << (rows - 1).bit_length()
-            ones = torch.ones(self._ones, dtype=torch.float32, device=self.device)
-            self._kept.setdefault("ones", []).append(ones)  # graphs may read older ones
-            self._own["ones"] = ones.data_ptr()
-
     def check(self) -> None:
-        """Wait for the device, and raise if a kernel of any layer met bad values.
+        """Wait for the device, and raise if a kernel of this layer met bad values.
+
+        Kernels are shared by layers of equal specs.
 
         Raises:
             Error: saying what was wrong.
         """
-        for _, kernel in list(_loaded.values()):
-            for device in kernel.devices:
-                word = kernel.error_word(device)
-                if word:
-                    what = [text for bit, text in _MEANING.items() if word & bit]
-                    raise Error(f"{kernel.manifest.entry}: {'; '.join(what)}.")
+        self._runner.check()
+
+
+def _words(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else str(list(shape))

@@ -6,14 +6,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal, NoReturn
 
+from . import library
 from .artifact import Artifact
-from .compile import Compiler
+from .compile import Compiler, compile_routing_text, compile_text
 from .errors import Error
-from .layer_spec import Activation, LayerSpec
+from .layer_spec import LayerSpec
 from .routing_artifact import RoutingArtifact
 
 FEW_TOKENS = 64
@@ -27,8 +30,16 @@ times as long at 16384 rows), and rows that another kernel has brought into the 
 cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 """
 
-_MATMULS = ("gate_up", "gate_up_gathered", "down")
-_ROUTING = ("route", "top_k", "sort", "permute", "combine")
+_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered")
+_ROUTING = ("route", "top_k", "sort", "sort_given", "permute", "combine")
+
+Source = Literal["logits", "ids", "some ids"]
+"""Where a call's experts come from: the router's logits; ids that the caller brings, none of them
+-1; or such ids with -1 for slots without an expert.
+
+Slots without an expert leave rows behind the last offset, which `mxfp4.grouped_matmul` only
+accepts where it gathers its rows: then they are neither read nor stored.
+"""
 
 
 @dataclass
@@ -37,60 +48,113 @@ class LayerKernels:
 
     Attributes:
         spec: the layer.
-        matmuls: of "gate_up", "gate_up_gathered" and "down", for rising numbers of rows.
-        routing: "route", "top_k", "sort", "permute" and "combine".
+        matmuls: artifacts by the names of the spec's functions, each for a range of rows.
+        routing: artifacts by the names of the spec's functions.
+        lazy: whether what is not there is compiled when a call needs it, if the compiler is found.
     """
 
     spec: LayerSpec
-    matmuls: dict[str, list[Artifact]]
-    routing: dict[str, RoutingArtifact]
+    matmuls: dict[str, list[Artifact]] = field(default_factory=dict)
+    routing: dict[str, RoutingArtifact] = field(default_factory=dict)
+    lazy: bool = False
+    _lock: Any = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @staticmethod
-    def compile(spec: LayerSpec, max_tokens: int, assemble: bool = False) -> LayerKernels:
+    def compile(
+        spec: LayerSpec,
+        max_tokens: int,
+        assemble: bool = False,
+        sources: Sequence[Source] = ("logits",),
+    ) -> LayerKernels:
         """Compile what calls with up to ``max_tokens`` tokens need.
 
         Raises:
             Error: if the compiler is not there, or with its diagnostics.
         """
         options = "assemble=true" if assemble else ""
+        made = LayerKernels(spec)
         with Compiler() as compiler:
-            most = spec.slots * max_tokens
-            ends = {"gate_up_gathered": min(most, FEW_ROWS)}
-            matmuls = {
-                name: list(_ranges(compiler, getattr(spec, name)(), ends.get(name, most), options))
-                for name in _MATMULS
-            }
-            few = f"rows-hint={spec.slots} {options}"
-            routing = {
-                name: compiler.compile_routing(
-                    getattr(spec, name)(), few if name == "route" else options
-                )
-                for name in _ROUTING
-            }
-        return LayerKernels(spec, matmuls, routing)
+            for name, rows in _needed(spec, max_tokens, sources).items():
+                mlir = getattr(spec, name)()
+                if name in _MATMULS:
+                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, options))
+                else:
+                    made.routing[name] = compiler.compile_routing(
+                        mlir, f"{_routing_options(spec, name)} {options}".strip()
+                    )
+        return made
 
     def matmul(self, name: str, rows: int) -> Artifact:
-        """The kernel of a matmul that is quickest for so many rows; any is right."""
+        """The kernel of a matmul that is quickest for so many rows; any is right.
 
-        def distance(artifact: Artifact) -> int:
-            low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
-            return max(low - rows, rows - high, 0)
+        Raises:
+            Error: if there is none and none can be compiled.
+        """
 
-        return min(self.matmuls[name], key=distance)
+        with self._lock:
+            found = self.matmuls.get(name, [])
+            best = min(found, key=lambda a: _distance(a, rows), default=None)
+            if self._can_compile() and (best is None or _distance(best, rows)):
+                best = compile_text(getattr(self.spec, name)(), f"rows-hint={rows}")
+                self.matmuls[name] = [*found, best]
+        return best if best is not None else self._missing(name)
 
-    def chosen(self, tokens: int) -> list[tuple[str, Artifact | RoutingArtifact]]:
-        """The kernels of a call, by name and in order."""
+    def routing_kernel(self, name: str) -> RoutingArtifact:
+        """A routing kernel.
+
+        Raises:
+            Error: if it is not there and cannot be compiled.
+        """
+        with self._lock:
+            if name not in self.routing and self._can_compile():
+                options = _routing_options(self.spec, name)
+                self.routing[name] = compile_routing_text(getattr(self.spec, name)(), options)
+        return self.routing[name] if name in self.routing else self._missing(name)
+
+    def extend(self, other: LayerKernels) -> None:
+        """Take over the kernels of another set for the same layer."""
+        with self._lock:
+            for name, artifacts in other.matmuls.items():
+                self.matmuls[name] = [*self.matmuls.get(name, []), *artifacts]
+            self.routing = {**other.routing, **self.routing}
+
+    def count(self) -> int:
+        """How many kernels there are."""
+        return len(self.routing) + sum(map(len, self.matmuls.values()))
+
+    def _can_compile(self) -> bool:
+        return self.lazy and library.find() is not None
+
+    def _missing(self, name: str) -> NoReturn:
+        raise Error(
+            f"there is no kernel {name} of this layer ({self.spec.text()}), and no compiler to "
+            "make one. Where the compiler is, save what LayerKernels.compile gives with these "
+            "sources of experts; then name that folder in MXFP4_KERNELS."
+        )
+
+    def has(self, tokens: int, source: Source = "logits") -> bool:
+        """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
-        first = ("route",) if tokens <= FEW_TOKENS else ("top_k", "sort")
-        kernels: list[tuple[str, Artifact | RoutingArtifact]]
-        kernels = [(name, self.routing[name]) for name in first]
-        if rows <= FEW_ROWS:
-            kernels.append(("gate_up_gathered", self.matmul("gate_up_gathered", rows)))
-        else:
-            kernels.append(("permute", self.routing["permute"]))
-            kernels.append(("gate_up", self.matmul("gate_up", rows)))
-        kernels.append(("down", self.matmul("down", rows)))
-        return [*kernels, ("combine", self.routing["combine"])]
+        return not self._can_compile() or all(
+            any(not _distance(a, rows) for a in self.matmuls.get(name, []))
+            if name in _MATMULS
+            else name in self.routing
+            for name in steps(tokens, rows, source)
+        )
+
+    def chosen(
+        self, tokens: int, source: Source = "logits"
+    ) -> list[tuple[str, Artifact | RoutingArtifact]]:
+        """The kernels of a call, by name and in order.
+
+        Raises:
+            Error: if one is missing and cannot be compiled.
+        """
+        rows = tokens * self.spec.slots
+        return [
+            (name, self.matmul(name, rows) if name in _MATMULS else self.routing_kernel(name))
+            for name in steps(tokens, rows, source)
+        ]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `load` reads where there is no compiler."""
@@ -102,9 +166,11 @@ class LayerKernels:
         for name, artifact in self.routing.items():
             artifact.save(path / name)
         numbers = {name: len(artifacts) for name, artifacts in self.matmuls.items()}
-        text = json.dumps({"format": "mxfp4-layer", "version": 1, "spec": asdict(self.spec),
-                           "matmuls": numbers}, indent=2)  # fmt: skip
-        (path / "layer.json").write_text(text + "\n")
+        description = {
+            "format": "mxfp4-layer", "version": 2, "spec": asdict(self.spec),
+            "matmuls": numbers, "routing": list(self.routing),
+        }  # fmt: skip
+        (path / "layer.json").write_text(json.dumps(description, indent=2) + "\n")
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> LayerKernels:
@@ -116,19 +182,56 @@ class LayerKernels:
         path = Path(folder)
         try:
             raw = json.loads((path / "layer.json").read_text())
-            if raw["format"] != "mxfp4-layer" or raw["version"] != 1:
+            if raw["format"] != "mxfp4-layer" or raw["version"] != 2:
                 raise Error(f"{path} has kernels of another version; compile the layer again.")
-            spec = LayerSpec(
-                **{**raw["spec"], "activation": Activation(**raw["spec"]["activation"])}
-            )
-            numbers = {name: int(raw["matmuls"][name]) for name in _MATMULS}
-        except (OSError, ValueError, KeyError, TypeError) as e:
+            spec = LayerSpec.of(raw["spec"])
+            numbers = {name: int(raw["matmuls"].get(name, 0)) for name in _MATMULS}
+            routing = [name for name in _ROUTING if name in raw["routing"]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            if isinstance(e, Error):
+                raise
             raise Error(f"{path} has no kernels of a layer that can be read: {e}.") from e
         matmuls = {
             name: [Artifact.load(path / f"{name}-{i}") for i in range(n)]
             for name, n in numbers.items()
+            if n
         }
-        return LayerKernels(spec, matmuls, {n: RoutingArtifact.load(path / n) for n in _ROUTING})
+        return LayerKernels(spec, matmuls, {n: RoutingArtifact.load(path / n) for n in routing})
+
+
+def steps(tokens: int, rows: int, source: Source) -> list[str]:
+    """The names of a call's kernels, in order."""
+    if source != "logits":
+        first = ["sort_given"]
+    else:
+        first = ["route"] if tokens <= FEW_TOKENS else ["top_k", "sort"]
+    if source == "some ids":
+        return [*first, "gate_up_gathered", "down_gathered", "combine"]
+    up = ["gate_up_gathered"] if rows <= FEW_ROWS else ["permute", "gate_up"]
+    return [*first, *up, "down", "combine"]
+
+
+def _distance(artifact: Artifact, rows: int) -> int:
+    """How far rows are from what the kernel was scheduled for."""
+    low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
+    return max(low - rows, rows - high, 0)
+
+
+def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict[str, int]:
+    """The kernels of calls with up to so many tokens, and for how many rows."""
+    found: dict[str, int] = {}
+    # Steps change where tokens or rows stop to be few.
+    ends = {1, FEW_TOKENS, FEW_TOKENS + 1, FEW_ROWS // spec.slots, FEW_ROWS // spec.slots + 1}
+    for source in sources:
+        for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):
+            rows = tokens * spec.slots
+            for name in steps(tokens, rows, source):
+                found[name] = max(found.get(name, 0), rows)
+    return found
+
+
+def _routing_options(spec: LayerSpec, name: str) -> str:
+    return f"rows-hint={spec.slots}" if name == "route" else ""
 
 
 def _ranges(compiler: Compiler, mlir: str, most: int, options: str) -> Iterator[Artifact]:

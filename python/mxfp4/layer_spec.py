@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any
 
 from .errors import Error
 from .routing import SCORINGS
@@ -103,6 +106,27 @@ class Activation:
         return f"{{\n    ^bb0({head}):\n{body}\n      mxfp4.yield {last} : f32\n    }}"
 
 
+_JSON_TYPES = {
+    "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
+    "float | None": (int, float, type(None)), "Activation": (dict,),
+}  # fmt: skip
+
+
+def _fields_of(kind: type, raw: Any, what: str) -> dict[str, Any]:
+    """The values of a dataclass in JSON, by name, with types checked."""
+    known = {field.name: field for field in fields(kind)}
+    if not isinstance(raw, dict) or not set(raw) <= set(known):
+        raise Error(f"{what} must be an object with some of {', '.join(known)}, got {raw!r}.")
+    for name, field in known.items():
+        types = _JSON_TYPES[str(field.type)]
+        if name not in raw:
+            if field.default is MISSING:
+                raise Error(f"{what} needs {name}; it has {', '.join(raw) or 'nothing'}.")
+        elif not isinstance(raw[name], types) or (type(raw[name]) is bool) != (types == (bool,)):
+            raise Error(f"{name} of {what} must be of type {field.type}, got {raw[name]!r}.")
+    return dict(raw)
+
+
 GPT_OSS = Activation("swiglu", alpha=1.702, shift=1.0, limit=7.0)
 """``(up + 1) * gate * sigmoid(1.702 gate)`` of gate up to 7 and up from -7 to 7."""
 
@@ -148,6 +172,38 @@ class LayerSpec:
         if self.logits not in ("bf16", "f32"):
             raise Error(f'logits must be "bf16" or "f32", got {self.logits!r}.')
 
+    def text(self) -> str:
+        """The layer in JSON, which `parse` reads: what operators of torch take."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def parse(text: str) -> LayerSpec:
+        """The layer of a text that `text` made; what has a default may be left out.
+
+        Raises:
+            Error: if it is none.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as e:
+            raise Error(f"the layer's text must be JSON, as LayerSpec.text() gives it: {e}.") from e
+        return LayerSpec.of(raw)
+
+    @staticmethod
+    def of(raw: Any) -> LayerSpec:
+        """The layer of JSON's values.
+
+        Raises:
+            Error: if they are none.
+        """
+        values = _fields_of(LayerSpec, raw, "a layer")
+        if "activation" in values:
+            values["activation"] = Activation(
+                **_fields_of(Activation, values["activation"], "an activation")
+            )
+        return LayerSpec(**values)
+
     @property
     def columns(self) -> int:
         """Of the first matmul's sums."""
@@ -189,6 +245,10 @@ class LayerSpec:
         body = "\n".join(operations)
         return f"func.func @{name}({arguments}) {{\n{body}\n  return\n}}\n"
 
+    def sort_given(self) -> str:
+        """The sort of ids that the caller brings, of which nobody has counted anything."""
+        return self._function("sort_given", self._sort(False))
+
     def route(self) -> str:
         """Both routing operations in one kernel, for few tokens."""
         return self._function("route", self._top_k(False), self._sort(False))
@@ -217,12 +277,19 @@ class LayerSpec:
 
     def down(self) -> str:
         """The second matmul, with its bias."""
+        return self._down("down", False)
+
+    def down_gathered(self) -> str:
+        """The same of rows by index: only so may the rows of experts end before all rows do."""
+        return self._down("down_gathered", True)
+
+    def _down(self, name: str, gather: bool) -> str:
         region = """{
     ^bb0(%sum: f32, %bias: f32):
       %result = arith.addf %sum, %bias : f32
       mxfp4.yield %result : f32
     }"""
-        return self._matmul("down", self.hidden, self.inner, self.hidden, False,
+        return self._matmul(name, self.hidden, self.inner, self.hidden, gather,
                             region if self.bias else "")  # fmt: skip
 
     def _matmul(self, name: str, n: int, k: int, out: int, gather: bool, region: str) -> str:
@@ -260,4 +327,24 @@ class LayerSpec:
     weights(%w : memref<?x{s}xf32>) outs(%o : memref<?x{h}xbf16>) error(%e : memref<1xi32>)
   return
 }}
+"""
+
+
+_DEEPSEEK_V4 = Activation("swiglu", limit=10.0)
+
+PRESETS = {
+    "gpt-oss-20b": LayerSpec(32, 4, 2880, 2880, GPT_OSS, bias=True),
+    "gpt-oss-120b": LayerSpec(128, 4, 2880, 2880, GPT_OSS, bias=True),
+    "deepseek-v4-flash": LayerSpec(
+        256, 6, 4096, 2048, _DEEPSEEK_V4, scoring="sqrt_softplus", correction=True,
+        renormalize=True, scale=1.5, logits="f32",
+    ),
+    "deepseek-v4-pro": LayerSpec(
+        384, 6, 7168, 3072, _DEEPSEEK_V4, scoring="sqrt_softplus", correction=True,
+        renormalize=True, scale=2.5, logits="f32",
+    ),
+}  # fmt: skip
+"""Layers of published models whose experts are in MXFP4, without experts that all tokens share.
+
+`dataclasses.replace` makes another size of them, such as the part of one of several GPUs.
 """

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import routing_cases as cases
+from driver_memory import Memory, file
 from fused import Data, Form, compiled
 from kernels import needs_both
-from mxfp4 import Compiler, library, routing
+from mxfp4 import Compiler, routing
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.chain import Chain
 from mxfp4.formats import bfloat16
@@ -20,47 +20,8 @@ from mxfp4.loaded import LoadedKernel
 from routing_cases import TopK
 
 pytestmark = needs_both
+__all__ = ["file"]  # a fixture
 DTYPES = {"f32": np.float32, "i32": np.int32}
-
-
-@pytest.fixture(scope="module")
-def file() -> Path:
-    """The interpreter, with the functions of a driver."""
-    interpreter = library.find_interpreter()
-    found = interpreter and interpreter.with_name("libmxfp4-sim-cuda.so")
-    if found is None or not found.is_file():
-        pytest.skip("libmxfp4-sim-cuda.so is not beside the interpreter")
-    return found
-
-
-class Memory:
-    """Arrays that the driver's kernels may use: its memory is the host's."""
-
-    def __init__(self, file: Path) -> None:
-        self._driver = ctypes.CDLL(str(file))
-        self._held: list[ctypes.c_uint64] = []
-
-    def __enter__(self) -> Memory:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for address in self._held:
-            assert self._driver.cuMemFree_v2(address) == 0
-
-    def array(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        address = ctypes.c_uint64()
-        assert self._driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)) == 0
-        self._held.append(address)
-        assert address.value
-        memory = (ctypes.c_uint8 * size).from_address(address.value)
-        return np.frombuffer(memory, dtype).reshape(shape)
-
-    def copy(self, values: np.ndarray) -> np.ndarray:
-        """An array with these values."""
-        made = self.array(values.shape, values.dtype)
-        made[...] = values
-        return made
 
 
 @pytest.mark.parametrize("tokens", [1, 65, 300])

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How a layer's kernels are launched: memory between them, arguments, one call of the library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .artifact import Artifact
+from .chain import Chain
+from .errors import Error
+from .layer_kernels import LayerKernels, Source
+from .layer_spec import LayerSpec
+from .loaded import LoadedKernel
+from .routing import COUNT_BLOCKS
+from .routing_artifact import RoutingArtifact
+
+_ALIGN = 256
+_MOST_PLANS = 4096
+"""Numbers of tokens that a layer knows at most."""
+
+_loaded: dict[int, tuple[Any, LoadedKernel]] = {}
+_lock = threading.Lock()
+
+_MEANING = {
+    1: "offsets do not rise from 0 to the number of rows (ids of -1 must be announced)",
+    2: "an expert id is not the number of an expert",
+    4: "a row or a position does not exist",
+}
+
+_NAMES = {
+    "route": {"logits": "logits", "bias": "correction", "ids": "ids", "weights": "gates",
+              "offsets": "offsets", "tokens": "tokens", "positions": "positions"},
+    "top_k": {"logits": "logits", "bias": "correction", "ids": "ids", "weights": "gates",
+              "counts": "counts"},
+    "sort": {"ids": "ids", "counts": "counts", "offsets": "offsets", "tokens": "tokens",
+             "positions": "positions"},
+    "sort_given": {"ids": "given_ids", "offsets": "offsets", "tokens": "tokens",
+                   "positions": "positions"},
+    "permute": {"y": "x", "positions": "tokens", "weights": "ones", "out": "sorted"},
+    "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
+                "epilogue0": "gate_up_bias"},
+    "gate_up_gathered": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets",
+                         "y": "h", "epilogue0": "gate_up_bias"},
+    "down": {"x": "h", "weights": "down", "offsets": "offsets", "y": "y",
+             "epilogue0": "down_bias"},
+    "down_gathered": {"x": "h", "gather": "counting", "weights": "down", "offsets": "offsets",
+                      "y": "y", "epilogue0": "down_bias"},
+    "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
+}  # fmt: skip
+"""What each argument of a kernel is in the layer. "ones" are f32 ones, and "counting" is i32 0, 1,
+2 and so on: as many as rows."""
+
+
+def loaded(artifact: Artifact | RoutingArtifact, driver: Any = None) -> LoadedKernel:
+    """The kernel of an artifact, loaded once for all layers."""
+    if driver is not None:
+        return LoadedKernel(artifact, driver)
+    with _lock:
+        found = _loaded.get(id(artifact))
+        if found is None:
+            found = _loaded[id(artifact)] = (artifact, LoadedKernel(artifact))
+        return found[1]
+
+
+def check() -> None:
+    """Wait for the devices, and raise if a kernel of any layer met bad values.
+
+    Raises:
+        Error: saying what was wrong.
+    """
+    check_kernels([kernel for _, kernel in list(_loaded.values())])
+
+
+def check_kernels(kernels: list[LoadedKernel]) -> None:
+    """The same for some kernels."""
+    wrong = []
+    for kernel in kernels:
+        for device in kernel.devices:
+            word = kernel.error_word(device)
+            what = [text for bit, text in _MEANING.items() if word & bit]
+            wrong += [f"{kernel.manifest.entry}: {'; '.join(what)}."] if what else []
+    if wrong:
+        raise Error(" ".join(wrong))
+
+
+def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
+    """Bytes of what is between the kernels, by name."""
+    rows = tokens * spec.slots
+    return {
+        "ids": 4 * rows, "gates": 4 * rows, "counts": 4 * COUNT_BLOCKS * spec.experts,
+        "offsets": 4 * (spec.experts + 1), "tokens": 4 * rows, "positions": 4 * rows,
+        "h": 2 * rows * spec.inner,
+        # What is sorted is not needed any more when down's rows are written.
+        "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
+    }  # fmt: skip
+
+
+class _Arguments(NamedTuple):
+    """The arguments of a chain: places in its values by what stands there.
+
+    Attributes:
+        chain: of the kernels.
+        places: by name of the layer's memory or of what the caller gives.
+        own_rows: places of the number of rows that a gather reads from, with what it counts.
+        of_rows: for each kernel, whether it takes rows or tokens.
+    """
+
+    chain: Chain
+    places: dict[str, list[int]]
+    own_rows: list[tuple[int, bool]]
+    of_rows: list[bool]
+
+
+class Plan(NamedTuple):
+    """How to launch a layer for a number of tokens.
+
+    Attributes:
+        chain: the kernels.
+        rows: of each of them.
+        bytes: of the memory between them.
+        values: of all arguments; in place of addresses offsets in that memory, or 0.
+        inside: places of such offsets.
+        outside: places by the names of what the caller gives.
+        counted: how many "ones" and "counting" numbers kernels read.
+    """
+
+    chain: Chain
+    rows: list[int]
+    bytes: int
+    values: list[int]
+    inside: list[int]
+    outside: list[tuple[str, list[int]]]
+    counted: int
+
+    def launch(self, memory: int, given: Mapping[str, int], stream: int) -> None:
+        """Launch all kernels and return at once.
+
+        Args:
+            memory: address of ``bytes`` bytes.
+            given: addresses by name.
+            stream: a handle.
+
+        Raises:
+            Error: if the library refuses.
+        """
+        values = self.values.copy()
+        for place in self.inside:
+            values[place] += memory
+        for name, places in self.outside:
+            address = given[name]
+            for place in places:
+                values[place] = address
+        self.chain.launch(self.rows, values, stream)
+
+
+class LayerRunner:
+    """The kernels of a layer on a device, by addresses: it knows no tensors.
+
+    Args:
+        kernels: of the layer.
+        device: CUDA ordinal.
+        driver: CUDA's if None; see `LoadedKernel`.
+        before_loading: called before kernels are compiled or loaded.
+    """
+
+    def __init__(
+        self,
+        kernels: LayerKernels,
+        device: int = 0,
+        driver: Any = None,
+        before_loading: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.kernels, self.spec = kernels, kernels.spec
+        self._device, self._driver, self._before = device, driver, before_loading
+        self._chains: dict[tuple[int, ...], _Arguments] = {}
+        self.plan = lru_cache(maxsize=_MOST_PLANS)(self._plan)
+        """`_plan`, which is run once for each number of tokens."""
+        self._kept: list[Any] = []
+
+    def _plan(self, tokens: int, source: Source = "logits") -> Plan:
+        """How to launch a call; kernels that it needs are compiled and loaded.
+
+        Raises:
+            Error: if a kernel is missing and cannot be compiled, or loading fails.
+        """
+        chain, found, own_rows, of_rows = self._arguments(tokens, source)
+        sizes, rows = _sizes(self.spec, tokens), tokens * self.spec.slots
+        offsets: dict[str, int] = {}
+        end = 0
+        for name in [name for name in sizes if name in found and self._is_inside(name, source)]:
+            if name == "y" and "sorted" in offsets:
+                offsets[name] = offsets["sorted"]
+                continue
+            offsets[name] = end
+            end += -(-sizes[name] // _ALIGN) * _ALIGN
+        values = [0] * chain.size
+        for place, of_h in own_rows:
+            values[place] = rows if of_h else tokens
+        for name, offset in offsets.items():
+            for place in found[name]:
+                values[place] = offset
+        inside = [place for name in offsets for place in found[name]]
+        outside = [(name, places) for name, places in found.items() if name not in offsets]
+        counted = rows if {"ones", "counting"} & set(found) else 0
+        counts = [rows if r else tokens for r in of_rows]
+        return Plan(chain, counts, end, values, inside, outside, counted)
+
+    @staticmethod
+    def _is_inside(name: str, source: Source) -> bool:
+        return source == "logits" or name != "gates"
+
+    def _arguments(self, tokens: int, source: Source) -> _Arguments:
+        """The chain for so many tokens, which those of the same kernels share."""
+        if not self.kernels.has(tokens, source):
+            self._before()
+        chosen = self.kernels.chosen(tokens, source)
+        key = tuple(id(artifact) for _, artifact in chosen)
+        if key in self._chains:
+            return self._chains[key]
+        self._before()
+        kernels = [loaded(artifact, self._driver) for _, artifact in chosen]
+        chain = Chain(kernels, self._device)
+        found = _Arguments(chain, {}, [], [])
+        for number, (name, artifact) in enumerate(chosen):
+            found.of_rows.append(name == "permute" or isinstance(artifact, Artifact))
+            for argument in artifact.manifest.arguments:
+                if argument.provider != "caller":
+                    continue
+                place = chain.place(number, argument.name)
+                if argument.name == "x_rows":
+                    found.own_rows.append((place, name == "down_gathered"))
+                else:
+                    what = _NAMES[name][argument.name]
+                    found.places.setdefault(what, []).append(place)
+        self._chains[key] = found
+        self._kept += kernels
+        return found
+
+    def check(self) -> None:
+        """Wait for the device, and raise if a kernel of this layer met bad values.
+
+        Raises:
+            Error: saying what was wrong.
+        """
+        check_kernels(self._kept)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a mixture-of-experts layer means, in numpy: what kernels are compared with.
+
+Sums and activations are taken in f64 here, where kernels compute in f32. Values are rounded where
+kernels round them: once behind each matmul, to bf16, and once at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import routing
+from .errors import Error
+from .formats import bfloat16
+from .layer_spec import Activation, LayerSpec
+from .reference import ExpertSource
+
+
+def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is between the matmuls, on sums ``[R, N]`` with their bias."""
+    limit = activation.limit
+    first = sums[:, ::2] if activation.pairs else sums
+    if limit is not None:
+        first = np.minimum(first, limit)
+    if activation.kind == "relu2":
+        return np.maximum(first, 0.0) ** 2
+    up = sums[:, 1::2] if limit is None else np.clip(sums[:, 1::2], -limit, limit)
+    if activation.kind == "swiglu":
+        with np.errstate(over="ignore"):
+            gate = first / (1 + np.exp(-activation.alpha * first))
+        return gate * (up + activation.shift)
+    root = np.sqrt(2 / np.pi)
+    return 0.5 * first * (1 + np.tanh(root * (first + 0.044715 * first**3))) * up
+
+
+def experts(
+    spec: LayerSpec,
+    x: NDArray[Any],
+    ids: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    gate_up: ExpertSource,
+    down: ExpertSource,
+    gate_up_bias: NDArray[Any] | None = None,
+    down_bias: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Hidden states, bf16 ``[T, H]``, from the experts of each token and their weights.
+
+    Raises:
+        Error: if an id is neither -1 nor the number of an expert.
+    """
+    sorted_ = routing.sort_by_expert(ids, spec.experts)
+    if sorted_.error:
+        raise Error(f"ids must be from -1 to {spec.experts - 1}, got {ids.min()} to {ids.max()}.")
+    y = np.zeros((ids.size, spec.hidden), bfloat16)
+    for expert in np.flatnonzero(np.diff(sorted_.offsets)):
+        span = slice(sorted_.offsets[expert], sorted_.offsets[expert + 1])
+        sums = _matmul(x[sorted_.tokens[span]], gate_up, expert, gate_up_bias)
+        inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)
+        rows = _matmul(inner, down, expert, down_bias)
+        y[span] = rows.astype(np.float32).astype(bfloat16)
+    return routing.combine(y, sorted_.positions, weights)
+
+
+def _matmul(
+    rows: NDArray[Any], weights: ExpertSource, expert: int, bias: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    sums = rows.astype(np.float64) @ weights.decode(int(expert)).astype(np.float64).T
+    return sums if bias is None else sums + bias[expert].astype(np.float64)
+
+
+def layer(
+    spec: LayerSpec,
+    x: NDArray[Any],
+    logits: NDArray[Any],
+    gate_up: ExpertSource,
+    down: ExpertSource,
+    gate_up_bias: NDArray[Any] | None = None,
+    down_bias: NDArray[Any] | None = None,
+    correction: NDArray[np.float32] | None = None,
+) -> NDArray[Any]:
+    """Hidden states, bf16 ``[T, H]``, from hidden states and the router's logits."""
+    ids, weights = routing.top_k(
+        logits, spec.slots, spec.scoring, correction, spec.renormalize, spec.scale
+    )
+    wide = weights.astype(np.float32)
+    return experts(spec, x, ids, wide, gate_up, down, gate_up_bias, down_bias)

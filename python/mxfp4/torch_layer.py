@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""``torch.ops.mxfp4.moe`` and ``moe_with_routing``: a whole mixture-of-experts layer.
+
+::
+
+    moe(x, logits, gate_up, down, gate_up_bias, down_bias, correction, *, spec) -> Tensor
+    moe_with_routing(x, ids, weights, gate_up, down, gate_up_bias, down_bias, *, spec,
+                     some_absent=True) -> Tensor
+
+Both are opaque to ``torch.compile`` and known to its tracer. ``spec`` is what `LayerSpec.text`
+gives, to be asked once and not in code that is compiled. Packed weights are the bytes of
+`PackedWeights.data` in the layout `mxfp4.layer.LAYOUT`, which is what `mxfp4.pack` makes of most
+checkpoints. On CUDA the operators launch the kernels of `mxfp4.layer`, which `mxfp4.kernels` finds
+among those compiled ahead of time, or compiles when a call needs them; on the CPU they run
+`mxfp4.layer_reference`.
+
+``moe_with_routing`` takes the experts of each token, int32 or int64 ``[T, S]``, and their weights
+``[T, S]``. An id of -1 is a slot without an expert, such as one on another device; where no id is
+-1, ``some_absent=False`` is quicker for many tokens.
+
+Importing this module imports torch and registers the operators.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import kernels, layer_reference
+from .errors import Error
+from .layer import LAYOUT, LOGITS, check_tensor, check_weights, run, runner
+from .layer_kernels import Source
+from .layer_spec import LayerSpec
+from .layout import FOLDED_MAX
+from .torch_op import from_numpy, to_numpy
+from .weights import PackedWeights, Proof
+
+_library = torch.library.Library("mxfp4", "FRAGMENT")
+_TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order)
+_library.define(
+    "moe(Tensor x, Tensor logits, Tensor gate_up, Tensor down, Tensor? gate_up_bias=None, "
+    "Tensor? down_bias=None, Tensor? correction=None, *, str spec) -> Tensor",
+    tags=_TAGS,
+)
+_library.define(
+    "moe_with_routing(Tensor x, Tensor ids, Tensor weights, Tensor gate_up, Tensor down, "
+    "Tensor? gate_up_bias=None, Tensor? down_bias=None, *, str spec, bool some_absent=True) "
+    "-> Tensor",
+    tags=_TAGS,
+)
+
+_Maybe = torch.Tensor | None
+_PROOF = Proof(0, FOLDED_MAX, False)
+_IDS = (torch.int32, torch.int64)
+_GATES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+def _check_x(spec: LayerSpec, x: torch.Tensor) -> None:
+    if x.dim() != 2 or x.dtype is not torch.bfloat16 or x.shape[1] != spec.hidden:
+        raise Error(f"x must be torch.bfloat16 [T, {spec.hidden}], got {x.dtype} {list(x.shape)}.")
+
+
+def _check_slots(
+    name: str, tensor: torch.Tensor, shape: tuple[Any, ...], dtypes: tuple[torch.dtype, ...],
+    device: torch.device,
+) -> None:  # fmt: skip
+    if tensor.dtype not in dtypes or tensor.shape != shape:
+        raise Error(
+            f"{name} must be {' or '.join(map(str, dtypes))} {list(shape)}, got {tensor.dtype} "
+            f"{list(tensor.shape)}."
+        )
+    if tensor.device != device:
+        raise Error(f"{name} must be on {device}, as x, got {tensor.device}.")
+
+
+def _checked(
+    x: torch.Tensor, logits: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor,
+    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None, *, spec: str,
+) -> tuple[LayerSpec, torch.Tensor, torch.Tensor, dict[str, _Maybe]]:  # fmt: skip
+    """The layer, dense hidden states and logits, and the layer's own tensors by name.
+
+    Everything is checked that needs no values. The number of tokens may be a tracer's symbol.
+    """
+    layer = LayerSpec.parse(spec)
+    _check_x(layer, x)
+    x, logits = x.contiguous(), logits.contiguous()
+    device = x.device
+    shape = (x.shape[0], layer.experts)
+    check_tensor("logits", logits, shape, LOGITS[layer.logits], device)
+    own = {
+        "gate_up": gate_up, "down": down, "gate_up_bias": gate_up_bias, "down_bias": down_bias,
+        "correction": correction,
+    }  # fmt: skip
+    check_weights(layer, own, device)
+    return layer, x, logits, own
+
+
+def _checked_routing(
+    x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor, gate_up: torch.Tensor,
+    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None, *, spec: str,
+    some_absent: bool = True,
+) -> tuple[LayerSpec, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, _Maybe]]:  # fmt: skip
+    """The same with ids i32 and weights f32 in place of logits."""
+    layer = LayerSpec.parse(spec)
+    _check_x(layer, x)
+    shape = (x.shape[0], layer.slots)
+    _check_slots("ids", ids, shape, _IDS, x.device)
+    _check_slots("weights", weights, shape, _GATES, x.device)
+    own = {"gate_up": gate_up, "down": down, "gate_up_bias": gate_up_bias, "down_bias": down_bias}
+    check_weights(layer, own, x.device)
+    return layer, x.contiguous(), ids.int().contiguous(), weights.float().contiguous(), own
+
+
+def _fake(*arguments: Any, **options: Any) -> torch.Tensor:
+    _, x, *_ = _checked(*arguments, **options)
+    return x.new_empty(x.shape)
+
+
+def _fake_routing(*arguments: Any, **options: Any) -> torch.Tensor:
+    _, x, *_ = _checked_routing(*arguments, **options)
+    return x.new_empty(x.shape)
+
+
+def _addresses(own: dict[str, _Maybe]) -> dict[str, int]:
+    return {name: tensor.data_ptr() for name, tensor in own.items() if tensor is not None}
+
+
+def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
+    layer, x, logits, own = _checked(*arguments, **options)
+    given = _addresses(own)
+    given["logits"] = logits.data_ptr()
+    of = runner(kernels.layer_kernels(layer), x.device.index)
+    return run(of, "logits", x, torch.empty_like(x), given)
+
+
+def _cuda_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> torch.Tensor:
+    layer, x, ids, weights, own = _checked_routing(*arguments, **options)
+    given = _addresses(own)
+    given |= {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
+    source: Source = "some ids" if some_absent else "ids"
+    of = runner(kernels.layer_kernels(layer), x.device.index)
+    return run(of, source, x, torch.empty_like(x), given)
+
+
+def _arrays(layer: LayerSpec, own: dict[str, _Maybe]) -> dict[str, Any]:
+    """The layer's own tensors for the reference, which decodes experts one by one."""
+    found: dict[str, Any] = {n: None if t is None else to_numpy(t) for n, t in own.items()}
+    for name, n, k in (
+        ("gate_up", layer.columns, layer.hidden),
+        ("down", layer.hidden, layer.inner),
+    ):
+        found[name] = PackedWeights(found[name], n, k, LAYOUT, _PROOF)
+    return found
+
+
+def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:
+    layer, x, logits, own = _checked(*arguments, **options)
+    return from_numpy(
+        layer_reference.layer(layer, to_numpy(x), to_numpy(logits), **_arrays(layer, own))
+    )
+
+
+def _cpu_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> torch.Tensor:
+    layer, x, ids, weights, own = _checked_routing(*arguments, **options)
+    given = to_numpy(ids)
+    if not some_absent and (given < 0).any():
+        raise Error("ids has -1, a slot without an expert; call it with some_absent=True.")
+    arrays = _arrays(layer, own)
+    arrays["weights"] = np.asarray(to_numpy(weights), np.float32)
+    return from_numpy(layer_reference.experts(layer, to_numpy(x), given, **arrays))
+
+
+def _no_gradient(ctx: Any, gradient: Any) -> Any:
+    raise Error(
+        "mxfp4.moe has no gradient: it is for inference, and packed weights cannot be trained. "
+        "Call it under torch.no_grad()."
+    )
+
+
+def _register() -> None:
+    for name, fake, cuda, cpu in (
+        ("moe", _fake, _cuda, _cpu),
+        ("moe_with_routing", _fake_routing, _cuda_routing, _cpu_routing),
+    ):
+        torch.library.register_fake(f"mxfp4::{name}", fake, lib=_library)
+        _library.impl(name, cuda, "CUDA")
+        _library.impl(name, cpu, "CPU")
+        torch.library.register_autograd(f"mxfp4::{name}", _no_gradient, lib=_library)
+
+
+_register()
+moe = torch.ops.mxfp4.moe.default
+moe_with_routing = torch.ops.mxfp4.moe_with_routing.default

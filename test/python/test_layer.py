@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A whole layer by one call, launched by the library on the interpreter, against numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mxfp4
+import numpy as np
+import pytest
+from driver_memory import Memory, file
+from helpers import random_weights
+from kernels import needs_both
+from mxfp4 import Error, kernels, layer_reference, routing
+from mxfp4._runtime_library import NativeDriver
+from mxfp4.formats import bfloat16
+from mxfp4.layer_kernels import FEW_ROWS, FEW_TOKENS, LayerKernels, Source, steps
+from mxfp4.layer_plan import LayerRunner
+from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
+from mxfp4.routing import SCORINGS
+
+__all__ = ["file"]  # a fixture
+SMALL = LayerSpec(8, 2, 64, 96, GPT_OSS)
+FEW, MORE = 5, 20  # tokens: at most and more than FEW_ROWS rows
+ACTIVATIONS = {
+    "gpt_oss": GPT_OSS,
+    "silu": Activation("swiglu"),
+    "silu_limit": Activation("swiglu", limit=1.5),
+    "geglu_tanh": Activation("geglu_tanh"),
+    "geglu_tanh_limit": Activation("geglu_tanh", limit=1.5),
+    "relu2": Activation("relu2"),
+    "relu2_limit": Activation("relu2", limit=1.5),
+}
+
+
+@cache
+def lazy(spec: LayerSpec) -> LayerKernels:
+    """Kernels that are compiled when a test needs them."""
+    return LayerKernels(spec, lazy=True)
+
+
+class Case:
+    """Random weights, hidden states and logits of a layer."""
+
+    def __init__(self, spec: LayerSpec, tokens: int, rng: np.random.Generator) -> None:
+        self.spec, self.tokens = spec, tokens
+        e = spec.experts
+        self.gate_up = mxfp4.pack(*random_weights(rng, e, spec.columns, spec.hidden, 120, 124))
+        self.down = mxfp4.pack(*random_weights(rng, e, spec.hidden, spec.inner, 120, 124))
+        self.x = rng.standard_normal((tokens, spec.hidden)).astype(bfloat16)
+        # All logits of a token are apart, and so are their scores.
+        order = np.array([rng.permutation(e) for _ in range(tokens)]).reshape(tokens, e)
+        logits = (order * (8.0 / e) - 4).astype(np.float32)
+        self.logits = logits.astype(bfloat16 if spec.logits == "bf16" else np.float32)
+        bias = rng.standard_normal((e, spec.columns + spec.hidden)).astype(bfloat16)
+        self.own: dict[str, Any] = {}
+        if spec.bias:
+            self.own["gate_up_bias"] = np.ascontiguousarray(bias[:, : spec.columns])
+            self.own["down_bias"] = np.ascontiguousarray(bias[:, spec.columns :])
+        if spec.correction:
+            self.own["correction"] = rng.permutation(e).astype(np.float32) / 8
+
+    def truth(self) -> np.ndarray:
+        """Of the router's logits."""
+        s = self.spec
+        return layer_reference.layer(s, self.x, self.logits, self.gate_up, self.down, **self.own)
+
+    def truth_of(self, ids: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Of experts that the caller brings."""
+        own = {name: a for name, a in self.own.items() if name != "correction"}
+        return layer_reference.experts(
+            self.spec, self.x, ids, weights, self.gate_up, self.down, **own
+        )
+
+    def run(self, file: Path, source: Source = "logits", **given: np.ndarray) -> np.ndarray:
+        """On the interpreter."""
+        runner = LayerRunner(lazy(self.spec), 0, NativeDriver(str(file)))
+        plan = runner.plan(self.tokens, source)
+        arrays = {"x": self.x, "logits": self.logits, "gate_up": self.gate_up.data,
+                  "down": self.down.data, **self.own, **given,
+                  "ones": np.ones(plan.counted, np.float32),
+                  "counting": np.arange(plan.counted, dtype=np.int32)}  # fmt: skip
+        with Memory(file) as memory:
+            held = {name: memory.copy(a) for name, a in arrays.items() if a.size}
+            held["out"] = memory.array((self.tokens, self.spec.hidden), bfloat16)
+            scratch = memory.array((plan.bytes,), np.uint8)
+            scratch[:] = 0xFF  # NaN, and numbers of no row
+            addresses = {name: a.ctypes.data for name, a in held.items()}
+            plan.launch(scratch.ctypes.data, addresses, 0)
+            runner.check()
+            return held["out"].copy()
+
+
+def check_close(got: np.ndarray, wanted: np.ndarray) -> None:
+    """Within some roundings to bf16 of what is between."""
+    wide, true = got.astype(np.float64), wanted.astype(np.float64)
+    assert np.isfinite(true).all()
+    assert true.any()
+    scale = np.abs(true).max(axis=1, keepdims=True)
+    assert (np.abs(wide - true) <= 2**-6 * scale).all(), np.abs(wide - true).max() / scale.max()
+
+
+@needs_both
+@pytest.mark.parametrize("tokens", [1, FEW, MORE])
+def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int) -> None:
+    case = Case(dataclasses.replace(SMALL, bias=True), tokens, rng)
+    names = steps(tokens, tokens * SMALL.slots, "logits")
+    assert ("permute" in names) == (tokens == MORE)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+def test_many_tokens_are_routed_by_two_kernels(file: Path, rng: np.random.Generator) -> None:
+    spec = dataclasses.replace(SMALL, slots=1, inner=32)
+    tokens = FEW_TOKENS + 1
+    assert steps(tokens, tokens, "logits")[:3] == ["top_k", "sort", "permute"]
+    case = Case(spec, tokens, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("tokens", [FEW, MORE])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(file: Path, rng: np.random.Generator, name: str, tokens: int) -> None:
+    spec = dataclasses.replace(SMALL, activation=ACTIVATIONS[name], bias=tokens == FEW)
+    case = Case(spec, tokens, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("correction", [False, True])
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_scorings(file: Path, rng: np.random.Generator, scoring: str, correction: bool) -> None:
+    spec = dataclasses.replace(
+        SMALL, scoring=scoring, correction=correction, scale=1.5, inner=32,
+        logits="f32" if correction else "bf16", renormalize=scoring == "sigmoid",
+    )  # fmt: skip
+    case = Case(spec, FEW, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("tokens", [1, FEW, MORE])
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_experts_that_the_caller_brings(
+    file: Path, rng: np.random.Generator, tokens: int, missing: float
+) -> None:
+    case = Case(dataclasses.replace(SMALL, bias=True), tokens, rng)
+    ids = np.array([rng.permutation(SMALL.experts)[: SMALL.slots] for _ in range(tokens)], np.int32)
+    ids[rng.random(ids.shape) < missing] = -1
+    gates = rng.random(ids.shape).astype(np.float32)
+    wanted = case.truth_of(ids, gates)
+    sources: list[Source] = ["some ids"] if missing else ["ids", "some ids"]
+    for source in sources:
+        got = case.run(file, source, given_ids=ids, gates=gates)
+        if missing == 1:
+            assert not got.astype(np.float32).any()
+        else:
+            check_close(got, wanted)
+        none_here = (ids < 0).all(axis=1)
+        assert not got[none_here].astype(np.float32).any()
+
+
+@needs_both
+def test_ids_that_are_missing_unannounced_are_reported(
+    file: Path, rng: np.random.Generator
+) -> None:
+    case = Case(SMALL, MORE, rng)
+    ids = np.full((MORE, SMALL.slots), -1, np.int32)
+    gates = np.ones(ids.shape, np.float32)
+    with pytest.raises(Error, match=r"offsets do not rise .*ids of -1 must be announced"):
+        case.run(file, "ids", given_ids=ids, gates=gates)
+    ids[:] = SMALL.experts
+    with pytest.raises(Error, match="an expert id is not the number of an expert"):
+        case.run(file, "some ids", given_ids=ids, gates=gates)
+
+
+@needs_both
+@pytest.mark.parametrize("name", PRESETS)
+def test_published_layers_made_small(file: Path, rng: np.random.Generator, name: str) -> None:
+    spec = dataclasses.replace(PRESETS[name], experts=16, hidden=64, inner=64)
+    case = Case(spec, 3, rng)
+    check_close(case.run(file), case.truth())
+
+
+def test_presets_have_the_shapes_that_are_published() -> None:
+    flash = PRESETS["deepseek-v4-flash"]
+    assert (flash.experts, flash.slots, flash.hidden, flash.inner) == (256, 6, 4096, 2048)
+    assert flash.columns == 4096
+    assert (flash.scoring, flash.scale, flash.activation.limit) == ("sqrt_softplus", 1.5, 10.0)
+    assert PRESETS["gpt-oss-120b"].activation == GPT_OSS
+
+
+@needs_both
+def test_a_plan_is_made_once_and_kernels_are_shared(file: Path) -> None:
+    loading: list[int] = []
+    runner = LayerRunner(
+        lazy(SMALL), 0, NativeDriver(str(file)), before_loading=lambda: loading.append(1)
+    )
+    plan = runner.plan(3)
+    assert runner.plan(3) is plan
+    before = len(loading)
+    assert before
+    other = runner.plan(2)
+    assert other.chain is plan.chain, "both run the same kernels"
+    assert len(loading) == before, "nothing was loaded"
+    assert other.bytes <= plan.bytes
+
+
+@needs_both
+def test_kernels_compiled_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = dataclasses.replace(SMALL, inner=32)
+    made = LayerKernels.compile(spec, 12, sources=("logits", "some ids"))
+    made.save(tmp_path / "layer")
+    monkeypatch.setattr(kernels, "_shelf", None)
+    monkeypatch.setattr(kernels, "_layers", {})
+    monkeypatch.setenv("MXFP4_KERNELS", str(tmp_path))
+    assert kernels.count() == made.count() > 5
+    monkeypatch.setattr(mxfp4.library, "find", lambda: None)
+    found = kernels.layer_kernels(spec)
+    sources: list[Source] = ["logits", "some ids"]
+    for source in sources:
+        for tokens in (1, 8, 9, 12):
+            chosen = found.chosen(tokens, source)
+            assert [name for name, _ in chosen] == steps(tokens, 2 * tokens, source)
+            for (_, a), (_, b) in zip(chosen, made.chosen(tokens, source), strict=True):
+                assert a.ptx == b.ptx
+    with pytest.raises(Error, match=r"no kernel sort_given.*|no kernel top_k of this layer"):
+        kernels.layer_kernels(spec).chosen(FEW_TOKENS + 1)
+    with pytest.raises(Error, match=r"no kernel route of this layer .* MXFP4_KERNELS"):
+        kernels.layer_kernels(SMALL).chosen(1)
+
+
+@needs_both
+def test_a_folder_may_be_added_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = dataclasses.replace(SMALL, inner=32)
+    monkeypatch.setattr(kernels, "_shelf", None)
+    monkeypatch.setattr(kernels, "_layers", {})
+    known = kernels.layer_kernels(spec)
+    made = LayerKernels.compile(spec, 1)
+    made.save(tmp_path)
+    assert kernels.add(tmp_path) == made.count() == known.count()
+    assert known.has(1)
+    assert not known.has(FEW_ROWS)
+
+
+def test_specs_are_texts() -> None:
+    for spec in (SMALL, *PRESETS.values()):
+        assert LayerSpec.parse(spec.text()) == spec
+    short = '{"experts": 8, "slots": 2, "hidden": 64, "inner": 96}'
+    assert LayerSpec.parse(short) == dataclasses.replace(SMALL, activation=GPT_OSS)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "the layer's text must be JSON"),
+        ("[1]", "a layer must be an object with some of experts, slots"),
+        ('{"expert": 1}', "a layer must be an object with some of"),
+        ('{"experts": 8}', "a layer needs slots; it has experts"),
+        ('{"experts": true, "slots": 1, "hidden": 64, "inner": 64}', "experts of a layer must be"),
+        ('{"experts": 2.5, "slots": 1, "hidden": 64, "inner": 64}', "experts of a layer must be"),
+        ('{"experts": 8, "slots": 1, "hidden": 60, "inner": 64}', "hidden must be a multiple"),
+        ('{"experts": 8, "slots": 9, "hidden": 64, "inner": 64}', "slots must be 1 to 8"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "scale": "1"}',
+         "scale of a layer must be of type float"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"kind": "x"}}',
+         "the activation must be one of"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"limit": "1"}}',
+         "limit of an activation must be of type"),
+    ],
+)  # fmt: skip
+def test_wrong_texts_are_sentences(text: str, message: str) -> None:
+    with pytest.raises(Error, match=message):
+        LayerSpec.parse(text)
+
+
+def test_scores_decide_as_the_reference_says() -> None:
+    """The reference of a layer uses the routing that kernels are compared with."""
+    spec = LayerSpec(4, 2, 32, 32, Activation("relu2"))
+    rng = np.random.default_rng(3)
+    case = Case(spec, 6, rng)
+    ids, weights = routing.top_k(case.logits, 2, spec.scoring)
+    assert np.array_equal(case.truth(), case.truth_of(ids, weights.astype(np.float32)))
+    dense = np.zeros((6, 32))
+    for t in range(6):
+        for s in range(2):
+            e = ids[t, s]
+            up = case.x[t].astype(np.float64) @ case.gate_up.decode(e).astype(np.float64).T
+            h = np.maximum(up, 0) ** 2
+            dense[t] += weights[t, s] * (h @ case.down.decode(e).astype(np.float64).T)
+    check_close(case.truth(), dense)
