@@ -116,12 +116,9 @@ class Ours:
     """Layers of ours."""
 
     def __init__(self, kernels: LayerKernels, data: Data) -> None:
-        from ..layer import Layer
+        from ..layer import LAYOUT, Layer
 
-        packed = {
-            name: raw.pack(kernels.matmuls[name][0].manifest.layout)
-            for name, raw in data.raw.items()
-        }
+        packed = {name: raw.pack(LAYOUT) for name, raw in data.raw.items()}
 
         def copied(name: str, number: int) -> Any:
             weights = packed[name]
