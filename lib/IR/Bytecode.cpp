@@ -54,3 +54,53 @@ struct BytecodeInterface : BytecodeDialectInterface {
 void MXFP4Dialect::addBytecodeInterface() {
   addInterfaces<BytecodeInterface>();
 }
+
+//===----------------------------------------------------------------------===//
+// Operations that version 1 had less of
+//===----------------------------------------------------------------------===//
+//
+// mxfp4.grouped_matmul reads as it is: operands that a file has none of are at
+// the end of its segments.
+
+static bool isVersion1(DialectBytecodeReader &reader) {
+  const FailureOr<const DialectVersion *> version =
+      reader.getDialectVersion<MXFP4Dialect>();
+  return succeeded(version) &&
+         static_cast<const Version *>(*version)->number == 1;
+}
+
+/// Version 1 had the accumulator, the destination, a row, a block and the
+/// number of rows.
+LogicalResult StoreTileOp::readProperties(DialectBytecodeReader &reader,
+                                          OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  if (!isVersion1(reader))
+    return failure(failed(reader.readOptionalAttribute(properties.or_none)) ||
+                   failed(reader.readAttribute(properties.schedule)) ||
+                   failed(reader.readSparseArray(
+                       MutableArrayRef(properties.operandSegmentSizes))));
+  properties.operandSegmentSizes = {1, 1, 1, 1, 1};
+  return reader.readAttribute(properties.schedule);
+}
+
+void StoreTileOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.or_none);
+  writer.writeAttribute(properties.schedule);
+  writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
+}
+
+LogicalResult BuildTileTableOp::readProperties(DialectBytecodeReader &reader,
+                                               OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  if (!isVersion1(reader) &&
+      failed(reader.readOptionalAttribute(properties.or_less)))
+    return failure();
+  return reader.readAttribute(properties.schedule);
+}
+
+void BuildTileTableOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.or_less);
+  writer.writeAttribute(properties.schedule);
+}

@@ -2,6 +2,7 @@
 // engine, wgmma) survive printing and parsing, in their own syntax, in the
 // generic one and as bytecode.
 //
+// RUN: mxfp4-opt %S/Inputs/hopper-ops-version-1.mlirbc | FileCheck %s
 // RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
 // RUN: mxfp4-opt %s --mlir-print-op-generic | mxfp4-opt | FileCheck %s
 // RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s

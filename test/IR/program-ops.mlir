@@ -1,5 +1,6 @@
 // The structure of a kernel: printed, read back and printed again.
 //
+// RUN: mxfp4-opt %S/Inputs/program-ops-version-1.mlirbc | FileCheck %s
 // RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
 // RUN: mxfp4-opt %s --mlir-print-op-generic | mxfp4-opt | FileCheck %s
 // RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s

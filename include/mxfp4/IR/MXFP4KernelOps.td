@@ -291,6 +291,8 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
+  // Bytecode of version 1 has fewer (Bytecode.cpp).
+  let useCustomPropertiesEncoding = 1;
   let extraClassDeclaration = [{
     /// Whether the epilogue makes one column of two, and the columns that the
     /// accumulators have.

@@ -86,6 +86,8 @@ def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
     `:` type($table) `,` type($offsets)
   }];
   let hasVerifier = 1;
+  // Bytecode of version 1 has fewer (Bytecode.cpp).
+  let useCustomPropertiesEncoding = 1;
 }
 
 def MXFP4_TileCountOp : MXFP4_Op<"tile_count"> {
