@@ -40,6 +40,14 @@ struct GroupedMatmulChecks
     verifyOffsets(matmul, checks);
     if (matmul.getExpertIds())
       verifyIds(matmul, checks);
+    if (matmul.getGather())
+      verifyMap(matmul, checks, matmul.getGather(), matmul.getActivations(),
+                /*ofExperts=*/true,
+                "rows to gather must be rows of the activations");
+    if (matmul.getScatter())
+      verifyMap(matmul, checks, matmul.getScatter(), matmul.getInit(),
+                /*ofExperts=*/false,
+                "rows to scatter to must be rows of the output");
   }
 
 private:
@@ -75,6 +83,7 @@ private:
         checks.requireSize(part, 2, checks.divide(k, kScaleBlock), cols);
       }
     }
+    verifyEpilogue(op, checks, count, n);
     // Groups are counted by the ids or, without ids, by the experts.
     Value counted = op.getExpertIds() ? op.getExpertIds() : w;
     if (op.getOffsetsType().isDynamicDim(0) ||
@@ -86,9 +95,35 @@ private:
                      "offsets must have one entry more than there are groups");
   }
 
+  void verifyEpilogue(GroupedMatmulOp op, Checks &checks, OpFoldResult rows,
+                      OpFoldResult n) const {
+    constexpr StringLiteral columns = "epilogue operands of rank 2 must have a "
+                                      "value for each expert and column";
+    for (Value operand : op.getEpilogueOperands())
+      switch (epilogueOperandOf(operand.getType())) {
+      case EpilogueOperand::Scalar:
+        break;
+      case EpilogueOperand::PerRow:
+        checks.requireSize(
+            operand, 0, rows,
+            "epilogue operands of rank 1 must have a value for each row");
+        break;
+      case EpilogueOperand::PerColumn:
+        checks.requireSize(operand, 0, checks.mixedSize(op.getWeights()[0], 0),
+                           columns);
+        checks.requireSize(operand, 1, n, columns);
+      }
+  }
+
   static Value groupCount(GroupedMatmulOp op, Checks &checks) {
     return op.getExpertIds() ? checks.size(op.getExpertIds(), 0)
                              : checks.size(op.getWeights()[0], 0);
+  }
+
+  /// An i32 of a buffer as an index.
+  static Value word(OpBuilder &b, Location loc, Value buffer, Value at) {
+    return arith::IndexCastOp::create(
+        b, loc, b.getIndexType(), memref::LoadOp::create(b, loc, buffer, at));
   }
 
   void verifyOffsets(GroupedMatmulOp op, Checks &checks) const {
@@ -97,9 +132,7 @@ private:
     Value zero = checks.index(0), one = checks.index(1);
     Value groups = groupCount(op, checks);
     auto offset = [&](OpBuilder &at, Value group) -> Value {
-      return arith::IndexCastOp::create(
-          at, loc, at.getIndexType(),
-          memref::LoadOp::create(at, loc, op.getOffsets(), group));
+      return word(at, loc, op.getOffsets(), group);
     };
     checks.require(checks.equal(offset(b, zero), zero),
                    "offsets must start at 0");
@@ -133,9 +166,7 @@ private:
         b, loc, checks.index(0), groups, checks.index(1), ValueRange(),
         [&](OpBuilder &body, Location, Value group, ValueRange) {
           // id + 1 as an unsigned number is at most E.
-          Value id = arith::IndexCastOp::create(
-              body, loc, body.getIndexType(),
-              memref::LoadOp::create(body, loc, op.getExpertIds(), group));
+          Value id = word(body, loc, op.getExpertIds(), group);
           Value shifted = arith::AddIOp::create(
               body, loc, id, arith::ConstantIndexOp::create(body, loc, 1));
           checks.require(body,
@@ -143,6 +174,42 @@ private:
                                                arith::CmpIPredicate::ule,
                                                shifted, experts),
                          "expert ids must be -1 or the number of an expert");
+          scf::YieldOp::create(body, loc);
+        });
+  }
+
+  /// Entries of a map are rows of a buffer, for the rows of all groups or of
+  /// those that have an expert.
+  void verifyMap(GroupedMatmulOp op, Checks &checks, Value map, Value buffer,
+                 bool ofExperts, StringRef text) const {
+    Location loc = checks.loc;
+    Value one = checks.index(1), none = checks.index(-1);
+    Value rows = checks.size(buffer, 0), groups = groupCount(op, checks);
+    scf::ForOp::create(
+        checks.b, loc, checks.index(0), groups, one, ValueRange(),
+        [&](OpBuilder &body, Location, Value group, ValueRange) {
+          const auto compare = [&](arith::CmpIPredicate predicate, Value a,
+                                   Value b) -> Value {
+            return arith::CmpIOp::create(body, loc, predicate, a, b);
+          };
+          Value isUnused;
+          if (ofExperts && op.getExpertIds())
+            isUnused = compare(arith::CmpIPredicate::eq,
+                               word(body, loc, op.getExpertIds(), group), none);
+          Value next = arith::AddIOp::create(body, loc, group, one);
+          auto each = scf::ForOp::create(
+              body, loc, word(body, loc, op.getOffsets(), group),
+              word(body, loc, op.getOffsets(), next), one);
+          {
+            OpBuilder::InsertionGuard guard(body);
+            body.setInsertionPointToStart(each.getBody());
+            Value isRow =
+                compare(arith::CmpIPredicate::ult,
+                        word(body, loc, map, each.getInductionVar()), rows);
+            if (isUnused)
+              isRow = arith::OrIOp::create(body, loc, isRow, isUnused);
+            checks.require(body, isRow, text);
+          }
           scf::YieldOp::create(body, loc);
         });
   }

@@ -205,9 +205,10 @@ static std::string problemOf(Type type, ArgAttr attr) {
   if (!text.empty())
     return text;
   if (buffer) {
+    const size_t first = std::min<size_t>(1, buffer.getRank());
     if (!buffer.getLayout().isIdentity() || buffer.getMemorySpace() ||
-        buffer.getRank() < 1 ||
-        llvm::any_of(buffer.getShape().drop_front(), ShapedType::isDynamic))
+        llvm::any_of(buffer.getShape().drop_front(first),
+                     ShapedType::isDynamic))
       os << "a contiguous memref in global memory whose only dynamic size is "
             "the first, but got "
          << "'" << buffer << "'";

@@ -24,6 +24,23 @@ bool isShared(MemRefType type) {
   return gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
 }
 
+/// i32 in global memory, which a kernel addresses by element; `size` of them
+/// where that is known.
+bool isWords(Value value, int64_t size = ShapedType::kDynamic) {
+  auto type = cast<MemRefType>(value.getType());
+  return type.getRank() == 1 && isPlain(type) && !isShared(type) &&
+         type.getElementType().isInteger(32) &&
+         (ShapedType::isDynamic(size) || type.getDimSize(0) == size);
+}
+
+LogicalResult verifyErrorWord(Operation *op, Value error) {
+  if (!error || isWords(error, 1))
+    return success();
+  return op->emitOpError() << "requires an error word of shape 1 and element "
+                              "type i32 in global memory, but got "
+                           << error.getType();
+}
+
 /// S x B blocks in shared memory.
 LogicalResult verifyWeightStage(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());
@@ -99,21 +116,13 @@ LogicalResult LocateTileOp::verify() {
                             "its schedule asks for (G+2, or 2G+3 where full "
                             "tiles come first) and G+1 offsets, but got "
                          << table << " and " << offsets;
-  // Of i32 in global memory, which the kernel addresses by element.
-  auto isWords = [](Value value, int64_t size) {
-    auto type = cast<MemRefType>(value.getType());
-    return type.getRank() == 1 && isPlain(type) && !isShared(type) &&
-           type.getElementType().isInteger(32) && type.getDimSize(0) == size;
-  };
   const int64_t groups = offsets.getDimSize(0) - 1;
   if (getExpertIds() && !isWords(getExpertIds(), groups))
     return emitOpError() << "requires expert ids of shape " << groups
                          << " and element type i32 in global memory, but got "
                          << getExpertIds().getType();
-  if (getError() && !isWords(getError(), 1))
-    return emitOpError() << "requires an error word of shape 1 and element "
-                            "type i32 in global memory, but got "
-                         << getError().getType();
+  if (failed(verifyErrorWord(*this, getError())))
+    return failure();
   if (getExperts() < 1 || getColumns() < 1)
     return emitOpError("requires at least one expert and one column of tiles");
   return success();
@@ -164,16 +173,24 @@ static bool coversTile(int64_t elements, int64_t warps, int64_t tokens) {
   return warps == 0 || elements == (tokens + 4 * warps - 1) / (4 * warps);
 }
 
+/// A role's warp is one of so many.
+template <typename OpTy> static LogicalResult verifyWarps(OpTy op) {
+  if (bool(op.getWarp()) != op.getWarps().has_value())
+    return op.emitOpError("requires the number of the warp in its role and how "
+                          "many warps that has, or neither");
+  if (op.getWarps() && op.getSharingWarps() < 1)
+    return op.emitOpError("requires at least one warp");
+  return success();
+}
+
 LogicalResult LoadRowsOp::verify() {
-  auto map = cast<MemRefType>(getMap().getType());
-  if (map.getRank() != 1 || !isPlain(map) || isShared(map) ||
-      !map.getElementType().isInteger(32))
+  if (!isWords(getMap()))
     return emitOpError() << "requires a map of rank 1 and element type i32 in "
                             "global memory, but got "
-                         << map;
-  if (getWarps() && *getWarps() < 1)
-    return emitOpError("requires at least one warp");
-  return success();
+                         << getMap().getType();
+  if (failed(verifyErrorWord(*this, getError())))
+    return failure();
+  return verifyWarps(*this);
 }
 
 LogicalResult GatherActivationsOp::verify() {
@@ -184,18 +201,26 @@ LogicalResult GatherActivationsOp::verify() {
                             "multiple of 32, and element type bf16 in global "
                             "memory, but got "
                          << source;
-  if (failed(verifyActivationStage(*this, getDestination())))
+  if (failed(verifyActivationStage(*this, getDestination())) ||
+      failed(verifyWarps(*this)))
     return failure();
-  const int64_t tokens =
-      cast<MemRefType>(getDestination().getType()).getDimSize(1);
+  const auto stage = cast<MemRefType>(getDestination().getType());
+  const int64_t tokens = stage.getDimSize(1);
   const int64_t elements = getRows().getType().getDimSize(0);
-  if ((getWarps() && *getWarps() < 1) ||
-      !coversTile(elements, getSharingWarps(), tokens))
+  if (!coversTile(elements, getSharingWarps(), tokens))
     return emitOpError() << "requires one row for every four of the " << tokens
                          << " tokens that its warps share, but got " << elements
                          << " a thread";
-  if (getBarriers() && !getWarp())
+  if (!getBarriers())
+    return success();
+  if (!getWarp())
     return emitOpError("requires the warps of a role to signal a barrier");
+  const auto barriers = cast<MemRefType>(getBarriers().getType());
+  if (!isPlain(barriers) || !isShared(barriers) ||
+      barriers.getDimSize(0) != stage.getDimSize(0))
+    return emitOpError() << "requires a barrier in shared memory for each of "
+                         << stage.getDimSize(0) << " stages, but got "
+                         << barriers;
   return success();
 }
 
@@ -247,6 +272,15 @@ LogicalResult StoreTileOp::verify() {
        })))
     return emitOpError("requires the expert whose columns its epilogue has "
                        "values for");
+  if (getScatter() && !isWords(getScatter()))
+    return emitOpError() << "requires rows to scatter to of rank 1 and element "
+                            "type i32 in global memory, but got "
+                         << getScatter().getType();
+  if (bool(getScatter()) != bool(getLimit()))
+    return emitOpError("requires rows to scatter to and the number of rows of "
+                       "the destination, or neither");
+  if (failed(verifyErrorWord(*this, getError())))
+    return failure();
   return verifyAccumulator(*this, getAccumulator().getType(), getSchedule());
 }
 

@@ -203,9 +203,12 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError() << "requires an output of rank 2 and element type "
                             "bf16 or f32, but got "
                          << getOutputType();
-  const int64_t rows = shaped(getRowSource()).getRank() == 1 || !getGather()
-                           ? shaped(getRowSource()).getDimSize(0)
-                           : dynamic;
+  // Before anyone asks how many rows there are.
+  if (getGather() &&
+      failed(verifyShaped(*this, getGather(), "rows to gather", {dynamic},
+                          IntegerType::get(getContext(), 32))))
+    return failure();
+  const int64_t rows = shaped(getRowSource()).getDimSize(0);
   if (!getScatter() && !compatible(rows, getOutputType().getDimSize(0)))
     return emitOpError() << "requires as many output rows as "
                          << (getGather() ? "rows to gather, "

@@ -24,6 +24,36 @@ gpu.module @kernels {
 
 // -----
 
+// What a fused kernel has besides: a scalar of an epilogue has no size at all.
+
+// CHECK-LABEL: gpu.func @fused(
+// CHECK-SAME:    memref<?xi32> {mxfp4.arg = #mxfp4.arg<gather align 4>},
+// CHECK-SAME:    memref<?xi32> {mxfp4.arg = #mxfp4.arg<scatter align 4>},
+// CHECK-SAME:    memref<f32> {mxfp4.arg = #mxfp4.arg<epilogue0 align 4>},
+// CHECK-SAME:    i32 {mxfp4.arg = #mxfp4.arg<x_rows>},
+// CHECK-SAME:    i32 {mxfp4.arg = #mxfp4.arg<y_rows>}) kernel
+gpu.module @kernels {
+  gpu.func @fused(
+      %g: memref<?xi32> {mxfp4.arg = #mxfp4.arg<gather align 4>},
+      %s: memref<?xi32> {mxfp4.arg = #mxfp4.arg<scatter align 4>},
+      %f: memref<f32> {mxfp4.arg = #mxfp4.arg<epilogue0 align 4>},
+      %x: i32 {mxfp4.arg = #mxfp4.arg<x_rows>},
+      %y: i32 {mxfp4.arg = #mxfp4.arg<y_rows>}) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
+gpu.module @kernels {
+  // expected-error @below {{requires of argument 0, "epilogue0", a contiguous memref in global memory whose only dynamic size is the first, but got 'memref<f32, strided<[], offset: 2>>'}}
+  gpu.func @offset(%f: memref<f32, strided<[], offset: 2>> {mxfp4.arg = #mxfp4.arg<epilogue0 align 4>}) kernel {
+    gpu.return
+  }
+}
+
+// -----
+
 func.func private @provider() attributes {
   // expected-error @below {{expected who provides it, 'caller' or 'launcher', got 'driver'}}
   // expected-error @below {{failed to parse}}
