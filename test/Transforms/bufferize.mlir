@@ -81,3 +81,89 @@ func.func @must_copy(%x: tensor<8x32xbf16>, %c: tensor<1x32x1x16xi8>,
       outs(%x : tensor<8x32xbf16>) -> tensor<8x32xbf16>
   return %r : tensor<8x32xbf16>
 }
+
+// Rows that nothing is scattered to keep their values, and so do rows behind the
+// last offset of a map to gather: the init is read, and what fills it stays ahead.
+// The epilogue comes along.
+
+// CHECK-LABEL: func @fused
+// CHECK-SAME:    %[[X:.*]]: memref<?x64xbf16>, %[[R:.*]]: memref<?xi32>, %[[W:.*]]: memref<2x1x1x!mxfp4.block<spread, raw>>, %[[O:.*]]: memref<3xi32>, %[[Y:.*]]: memref<?x24xbf16>, %[[TO:.*]]: memref<?xi32>, %[[B:.*]]: memref<2x48xbf16>, %[[S:.*]]: memref<f32>
+// CHECK-NOT:     memref.alloc
+// CHECK-NOT:     memref.copy
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] : memref<?x64xbf16>) gather(%[[R]] : memref<?xi32>)
+// CHECK-SAME:      outs(%[[Y]] : memref<?x24xbf16>) scatter(%[[TO]] : memref<?xi32>)
+// CHECK-SAME:      epilogue (%[[B]], %[[S]] : memref<2x48xbf16>, memref<f32>) {
+// CHECK-NEXT:    ^bb0(%[[GATE:.*]]: f32, %[[UP:.*]]: f32, %[[B0:.*]]: f32, %{{.*}}: f32, %[[F:.*]]: f32):
+// CHECK-NEXT:      %[[P:.*]] = arith.mulf %[[GATE]], %[[UP]]
+// CHECK-NEXT:      %[[Q:.*]] = arith.addf %[[P]], %[[B0]]
+// CHECK-NEXT:      %[[Z:.*]] = arith.mulf %[[Q]], %[[F]]
+// CHECK-NEXT:      mxfp4.yield %[[Z]]
+// CHECK-NEXT:    } {note = "kept"}
+// CHECK-NEXT:    return
+func.func @fused(%x: tensor<?x64xbf16>, %rows: tensor<?xi32>,
+    %w: tensor<2x1x1x!mxfp4.block<spread, raw>>, %o: tensor<3xi32>,
+    %y: tensor<?x24xbf16>, %to: tensor<?xi32>, %bias: tensor<2x48xbf16>,
+    %factor: tensor<f32>) -> tensor<?x24xbf16> {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      gather(%rows : tensor<?xi32>)
+      weights(%w : tensor<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x24xbf16>)
+      scatter(%to : tensor<?xi32>)
+      epilogue(%bias, %factor : tensor<2x48xbf16>, tensor<f32>) {
+      ^bb0(%gate: f32, %up: f32, %b0: f32, %b1: f32, %f: f32):
+        %p = arith.mulf %gate, %up : f32
+        %q = arith.addf %p, %b0 : f32
+        %z = arith.mulf %q, %f : f32
+        mxfp4.yield %z : f32
+      } {note = "kept"} -> tensor<?x24xbf16>
+  return %r : tensor<?x24xbf16>
+}
+
+// A value that is needed afterwards is copied with what it holds.
+
+// CHECK-LABEL: func @scatter_into_what_stays
+// CHECK-SAME:    %[[X:.*]]: memref<8x32xbf16>, {{.*}}, %[[Y:.*]]: memref<9x32xbf16>
+// CHECK:         %[[A:.*]] = memref.alloc() {{.*}} : memref<9x32xbf16>
+// CHECK:         memref.copy %[[Y]], %[[A]]
+// CHECK:         mxfp4.grouped_matmul {{.*}} outs(%[[A]] : memref<9x32xbf16>) scatter
+func.func @scatter_into_what_stays(%x: tensor<8x32xbf16>,
+    %c: tensor<1x32x1x16xi8>, %s: tensor<1x32x1xi8>, %o: tensor<2xi32>,
+    %to: tensor<8xi32>, %y: tensor<9x32xbf16>)
+    -> (tensor<9x32xbf16>, tensor<9x32xbf16>) {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<8x32xbf16>)
+      weights(%c, %s : tensor<1x32x1x16xi8>, tensor<1x32x1xi8>)
+      offsets(%o : tensor<2xi32>)
+      outs(%y : tensor<9x32xbf16>) scatter(%to : tensor<8xi32>)
+      -> tensor<9x32xbf16>
+  return %r, %y : tensor<9x32xbf16>, tensor<9x32xbf16>
+}
+
+// CHECK-LABEL: func @gather_into_what_stays
+// CHECK:         memref.copy
+// CHECK:         mxfp4.grouped_matmul {{.*}} gather(
+func.func @gather_into_what_stays(%x: tensor<4x32xbf16>, %rows: tensor<8xi32>,
+    %c: tensor<1x32x1x16xi8>, %s: tensor<1x32x1xi8>, %o: tensor<2xi32>,
+    %y: tensor<8x32xbf16>) -> (tensor<8x32xbf16>, tensor<8x32xbf16>) {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<4x32xbf16>)
+      gather(%rows : tensor<8xi32>)
+      weights(%c, %s : tensor<1x32x1x16xi8>, tensor<1x32x1xi8>)
+      offsets(%o : tensor<2xi32>) outs(%y : tensor<8x32xbf16>)
+      -> tensor<8x32xbf16>
+  return %r, %y : tensor<8x32xbf16>, tensor<8x32xbf16>
+}
+
+// Without maps all rows are stored: the copy has no contents to keep.
+
+// CHECK-LABEL: func @all_rows_anew
+// CHECK:         memref.alloc() {{.*}} : memref<8x32xbf16>
+// CHECK-NOT:     memref.copy
+// CHECK:         mxfp4.grouped_matmul
+func.func @all_rows_anew(%x: tensor<8x32xbf16>, %c: tensor<1x32x1x16xi8>,
+    %s: tensor<1x32x1xi8>, %o: tensor<2xi32>, %y: tensor<8x32xbf16>)
+    -> (tensor<8x32xbf16>, tensor<8x32xbf16>) {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<8x32xbf16>)
+      weights(%c, %s : tensor<1x32x1x16xi8>, tensor<1x32x1xi8>)
+      offsets(%o : tensor<2xi32>) outs(%y : tensor<8x32xbf16>)
+      -> tensor<8x32xbf16>
+  return %r, %y : tensor<8x32xbf16>, tensor<8x32xbf16>
+}

@@ -700,4 +700,183 @@ gpu.module @kernels {
     memref.store %e, %y[%c0] : memref<4xf32>
     gpu.return
   }
+
+  // Elements e and e + 2 are neighbours in columns, which the epilogue takes to
+  // one: a thread has a value for each of two tokens then. It gives one to the
+  // thread four lanes away, which has the column beside, and stores two columns
+  // of one token.
+
+  // CHECK-LABEL: llvm.func @store_pairs
+  // CHECK-DAG:     %[[LOW:.*]] = llvm.mlir.constant(21520 : i32) : i32
+  // CHECK-DAG:     %[[HIGH:.*]] = llvm.mlir.constant(12918 : i32) : i32
+  // CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : i32) : i32
+  // CHECK-DAG:     %[[ALL:.*]] = llvm.mlir.constant(-1 : i32) : i32
+  // CHECK-DAG:     %[[FOUR:.*]] = llvm.mlir.constant(4 : i32) : i32
+  // CHECK:         %[[BOTH:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  // CHECK:         %[[B:.*]] = llvm.extractelement %[[BOTH]]
+  // CHECK:         %[[B0:.*]] = llvm.fpext %[[B]] : bf16 to f32
+  // CHECK:         %[[B1:.*]] = llvm.fpext %{{.*}} : bf16 to f32
+  // CHECK:         %[[E0:.*]] = llvm.extractvalue %{{.*}}[0, 0, 0]
+  // CHECK:         %[[E2:.*]] = llvm.extractvalue %{{.*}}[0, 0, 2]
+  // CHECK:         %[[G:.*]] = llvm.fadd %[[E0]], %[[B0]]
+  // CHECK:         %[[U:.*]] = llvm.fadd %[[E2]], %[[B1]]
+  // CHECK:         llvm.fmul %[[G]], %[[U]]
+  // CHECK:         llvm.extractvalue %{{.*}}[0, 0, 1]
+  // CHECK:         llvm.extractvalue %{{.*}}[0, 0, 3]
+  // CHECK:         %[[ROUNDED:.*]] = llvm.fptrunc %{{.*}} : vector<2xf32> to vector<2xbf16>
+  // CHECK:         %[[MINE:.*]] = llvm.bitcast %[[ROUNDED]] : vector<2xbf16> to i32
+  // CHECK:         %[[THEIRS:.*]] = nvvm.shfl.sync bfly %[[ALL]], %[[MINE]], %[[FOUR]], %{{.*}} : i32 -> i32
+  // CHECK:         %[[ODD:.*]] = llvm.icmp "ne" %{{.*}}, %[[ZERO]]
+  // CHECK:         %[[WHICH:.*]] = llvm.select %[[ODD]], %[[HIGH]], %[[LOW]]
+  // CHECK:         %[[PAIR:.*]] = llvm.call_intrinsic "llvm.nvvm.prmt"(%[[MINE]], %[[THEIRS]], %[[WHICH]])
+  // CHECK:         llvm.inline_asm {{.*}}st.global.b32 {{.*}} %[[PAIR]]
+  // CHECK-NOT:     llvm.inline_asm
+  // CHECK:         llvm.return
+  gpu.func @store_pairs(%acc: vector<1x1x4xf32>, %y: memref<?x64xbf16>,
+      %bias: memref<4x128xbf16>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%bias : memref<4x128xbf16>) {
+        ^bb0(%gate: f32, %up: f32, %b0: f32, %b1: f32):
+          %g = arith.addf %gate, %b0 : f32
+          %u = arith.addf %up, %b1 : f32
+          %p = arith.mulf %g, %u : f32
+          mxfp4.yield %p : f32
+        } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
+  // Values of f32 need no neighbour for a whole word, and where N is odd pairs of
+  // columns are not aligned: each thread stores what it has.
+
+  // CHECK-LABEL: llvm.func @store_single
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}}st.global.b32
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}}st.global.b16
+  // CHECK-NOT:     llvm.inline_asm
+  // CHECK:         llvm.return
+  gpu.func @store_single(%acc: vector<1x1x4xf32>, %y: memref<?x64xf32>,
+      %odd: memref<?x63xbf16>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) epilogue {
+        ^bb0(%gate: f32, %up: f32):
+          %p = arith.mulf %gate, %up : f32
+          mxfp4.yield %p : f32
+        } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x64xf32>
+    mxfp4.store_tile %acc to %odd[%at, %at] valid(%at) epilogue {
+        ^bb0(%gate: f32, %up: f32):
+          %p = arith.mulf %gate, %up : f32
+          mxfp4.yield %p : f32
+        } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x63xbf16>
+    gpu.return
+  }
+
+  // The two rows of a thread are looked up before anything is stored, the last
+  // row's entries for tokens that are not there. A row that does not exist sets
+  // bit 2 and is not stored. Rows of no expert are zeros without the epilogue.
+
+  // CHECK-LABEL: llvm.func @store_scattered
+  // CHECK-SAME:    (%{{.*}}: !llvm.array{{.*}}, %[[Y:.*]]: !llvm.ptr<1>, %[[TO:.*]]: !llvm.ptr<1>, %[[ERROR:.*]]: !llvm.ptr<1>, %[[WEIGHT:.*]]: !llvm.ptr<1>, %[[I:.*]]: i32)
+  // CHECK-DAG:     %[[BIT:.*]] = llvm.mlir.constant(4 : i32) : i32
+  // CHECK-DAG:     %[[NOTHING:.*]] = llvm.mlir.constant(0.000000e+00 : f32) : f32
+  // CHECK:         %[[USED:.*]] = llvm.icmp "sge" %[[I]], %{{.*}}
+  // CHECK:         llvm.intr.umin
+  // CHECK:         %[[FIRST:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+  // CHECK:         llvm.intr.umin
+  // CHECK:         %[[SECOND:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+  // CHECK:         %[[VALID:.*]] = llvm.icmp "sgt"
+  // CHECK:         %[[THERE:.*]] = llvm.icmp "ult" %[[FIRST]], %[[I]]
+  // CHECK:         llvm.cond_br
+  // CHECK:         llvm.atomicrmw _or %[[ERROR]], %[[BIT]] monotonic
+  // CHECK:         %[[STORED:.*]] = llvm.and %[[VALID]], %[[THERE]]
+  // CHECK:         llvm.select %[[USED]], %{{.*}}, %[[NOTHING]]
+  // CHECK:         llvm.inline_asm {{.*}}st.global.b64 {{.*}} %[[STORED]]
+  // CHECK:         llvm.icmp "ult" %[[SECOND]], %[[I]]
+  // CHECK:         llvm.atomicrmw _or %[[ERROR]], %[[BIT]] monotonic
+  // CHECK:         llvm.inline_asm {{.*}}st.global.b64
+  // CHECK-NOT:     llvm.inline_asm
+  // CHECK:         llvm.return
+  gpu.func @store_scattered(%acc: vector<1x1x4xf32>, %y: memref<?x128xf32>,
+      %to: memref<?xi32>, %e: memref<1xi32>, %weight: memref<?xf32>, %i: i32)
+      kernel attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at) or_none
+        scatter(%to : memref<?xi32>) limit(%i) error(%e : memref<1xi32>)
+        epilogue(%weight : memref<?xf32>) {
+        ^bb0(%sum: f32, %w: f32):
+          %p = arith.mulf %sum, %w : f32
+          mxfp4.yield %p : f32
+        } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x128xf32>
+    gpu.return
+  }
+
+  // Four warps load the sources of 16 rows, one a thread, and copy 16 bytes of
+  // each; a row that does not exist is row 0, and columns past K are zeros.
+
+  // CHECK-LABEL: llvm.func @gather
+  // CHECK-SAME:    (%[[MAP:.*]]: !llvm.ptr<1>, %[[X:.*]]: !llvm.ptr<1>, %[[ERROR:.*]]: !llvm.ptr<1>, %[[I:.*]]: i32)
+  // CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : i32) : i32
+  // CHECK-DAG:     %[[K:.*]] = llvm.mlir.constant(96 : i32) : i32
+  // CHECK-DAG:     %[[PITCH:.*]] = llvm.mlir.constant(192 : i64) : i64
+  // CHECK:         %[[ROW:.*]] = llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+  // CHECK:         %[[THERE:.*]] = llvm.icmp "ult" %[[ROW]], %[[I]]
+  // CHECK:         llvm.select %[[THERE]], %[[ROW]], %[[ZERO]]
+  // CHECK:         llvm.cond_br
+  // CHECK:         llvm.atomicrmw _or %[[ERROR]]
+  // CHECK:         %[[EXISTS:.*]] = llvm.icmp "ult" %{{.*}}, %[[K]]
+  // CHECK:         %[[SIZE:.*]] = llvm.select %[[EXISTS]]
+  // CHECK:         llvm.mul %{{.*}}, %[[PITCH]]
+  // CHECK:         nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg, %[[SIZE]]
+  // CHECK-NOT:     nvvm.cp.async
+  // CHECK:         llvm.return
+  gpu.func @gather(%map: memref<?xi32>, %x: memref<?x96xbf16>,
+      %e: memref<1xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %at = arith.index_cast %i : i32 to index
+    %rows = mxfp4.load_rows %map[%at] valid(%at) limit(%i)
+        error(%e : memref<1xi32>) : memref<?xi32> -> vector<1xi32>
+    mxfp4.gather_activations %x[%rows, %c1] valid(%at) to %sx[%c1]
+        : memref<?x96xbf16>, vector<1xi32> to !x
+    gpu.return
+  }
+
+  // Three warps of a role copy twelve rows at a time. The last four of 16 are
+  // copied by the first warp, if the tile has so many; then all threads arrive
+  // when their copies have landed, without a count of their own.
+
+  // CHECK-LABEL: llvm.func @gather_of_a_role
+  // CHECK-DAG:     %[[TOKENS:.*]] = llvm.mlir.constant(16 : i32) : i32
+  // CHECK-DAG:     %[[TWELVE:.*]] = llvm.mlir.constant(12 : i32) : i32
+  // CHECK-COUNT-2: llvm.load %{{.*}} : !llvm.ptr<1> -> i32
+  // CHECK-NOT:     llvm.atomicrmw
+  // CHECK:         nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg :
+  // CHECK:         %[[ROW:.*]] = llvm.add %{{.*}}, %[[TWELVE]]
+  // CHECK:         %[[NEEDED:.*]] = llvm.icmp "ult" %[[ROW]], %{{.*}}
+  // CHECK:         llvm.cond_br %[[NEEDED]]
+  // CHECK:         %[[EXISTS:.*]] = llvm.icmp "ult" %[[ROW]], %[[TOKENS]]
+  // CHECK:         llvm.cond_br %[[EXISTS]]
+  // CHECK:         nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg :
+  // CHECK:         nvvm.cp.async.mbarrier.arrive %{{.*}} {noinc = true} : !llvm.ptr<3>
+  // CHECK-NEXT:    llvm.return
+  gpu.func @gather_of_a_role(%map: memref<?xi32>, %x: memref<?x128xbf16>,
+      %i: i32) workgroup(%full: !barriers) kernel
+      attributes {known_block_size = array<i32: 256, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem to !x
+    %at = arith.index_cast %i : i32 to index
+    %rows = mxfp4.load_rows %map[%at] valid(%at) limit(%i) warp(%at of 3)
+        : memref<?xi32> -> vector<2xi32>
+    mxfp4.gather_activations %x[%rows, %c1] valid(%at) to %sx[%c1]
+        warp(%at of 3) signal(%full : !barriers)
+        : memref<?x128xbf16>, vector<2xi32> to !x
+    gpu.return
+  }
 }

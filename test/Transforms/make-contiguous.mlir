@@ -158,3 +158,75 @@ func.func @unknown(%x: memref<?x64xbf16, strided<[?, 1], offset: ?>>,
       outs(%y : memref<?x48xbf16>)
   return
 }
+
+// -----
+
+!block = !mxfp4.block<spread, raw>
+
+// Maps of rows and operands of an epilogue, too: parts of larger buffers move
+// nothing, of any rank.
+
+// CHECK-LABEL: func @parts_of_fused
+// CHECK-NOT:     memref.alloc
+// CHECK-NOT:     scf.if
+// CHECK-DAG:     %[[R:.*]] = mxfp4.rebase %{{.*}} : memref<7xi32, strided<[1], offset: 7>> -> memref<7xi32>
+// CHECK-DAG:     %[[TO:.*]] = mxfp4.rebase %{{.*}} : memref<7xi32, strided<[1], offset: ?>> -> memref<7xi32>
+// CHECK-DAG:     %[[B:.*]] = mxfp4.rebase %{{.*}} : memref<2x48xbf16, strided<[48, 1], offset: 96>> -> memref<2x48xbf16>
+// CHECK-DAG:     %[[A:.*]] = mxfp4.rebase %{{.*}} : memref<7xf32, strided<[1], offset: 3>> -> memref<7xf32>
+// CHECK-DAG:     %[[F:.*]] = mxfp4.rebase %{{.*}} : memref<bf16, strided<[], offset: 5>> -> memref<bf16>
+// CHECK:         mxfp4.grouped_matmul {{.*}} gather(%[[R]] : memref<7xi32>) {{.*}} scatter(%[[TO]] : memref<7xi32>) epilogue (%[[B]], %[[A]], %[[F]] : memref<2x48xbf16>, memref<7xf32>, memref<bf16>) {
+func.func @parts_of_fused(%x: memref<?x64xbf16>, %w: memref<2x1x1x!block>,
+    %o: memref<3xi32>, %y: memref<?x48xf32>, %maps: memref<2x7xi32>, %i: index,
+    %biases: memref<2x2x48xbf16>, %weights: memref<10xf32>,
+    %factors: memref<8xbf16>) {
+  %r = memref.subview %maps[1, 0] [1, 7] [1, 1]
+      : memref<2x7xi32> to memref<7xi32, strided<[1], offset: 7>>
+  %to = memref.subview %maps[%i, 0] [1, 7] [1, 1]
+      : memref<2x7xi32> to memref<7xi32, strided<[1], offset: ?>>
+  %b = memref.subview %biases[1, 0, 0] [1, 2, 48] [1, 1, 1]
+      : memref<2x2x48xbf16> to memref<2x48xbf16, strided<[48, 1], offset: 96>>
+  %a = memref.subview %weights[3] [7] [1]
+      : memref<10xf32> to memref<7xf32, strided<[1], offset: 3>>
+  %f = memref.subview %factors[5] [1] [1]
+      : memref<8xbf16> to memref<bf16, strided<[], offset: 5>>
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      gather(%r : memref<7xi32, strided<[1], offset: 7>>)
+      weights(%w : memref<2x1x1x!block>) offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x48xf32>)
+      scatter(%to : memref<7xi32, strided<[1], offset: ?>>)
+      epilogue(%b, %a, %f : memref<2x48xbf16, strided<[48, 1], offset: 96>>,
+          memref<7xf32, strided<[1], offset: 3>>,
+          memref<bf16, strided<[], offset: 5>>) {
+      ^bb0(%sum: f32, %c: f32, %d: f32, %e: f32):
+        mxfp4.yield %c : f32
+      }
+  return
+}
+
+// Every second row of a map, the first columns of a bias, and a bias that begins
+// in the middle of a pair of columns are copied; nothing of them is copied back.
+
+// CHECK-LABEL: func @copies_of_fused
+// CHECK-COUNT-3: memref.copy %{{.*}}, %{{.*}}
+// CHECK:         mxfp4.grouped_matmul {{.*}} gather(%[[R:.*]] : memref<?xi32>) {{.*}} epilogue (%[[B:.*]], %[[C:.*]] : memref<2x48xbf16>, memref<2x48xbf16>) {
+// CHECK-NOT:     memref.copy
+// CHECK:         memref.dealloc
+func.func @copies_of_fused(%x: memref<?x64xbf16>, %w: memref<2x1x1x!block>,
+    %o: memref<3xi32>, %y: memref<?x48xf32>,
+    %rows: memref<?xi32, strided<[2]>>,
+    %b: memref<2x48xbf16, strided<[64, 1]>>,
+    %c: memref<2x48xbf16, strided<[48, 1], offset: 1>>) {
+  // expected-remark @below {{mxfp4-make-contiguous copies rows to gather into a contiguous buffer because the elements of memref<?xi32, strided<[2]>> do not lie one behind the other}}
+  // expected-remark @below {{mxfp4-make-contiguous copies epilogue operands into a contiguous buffer because the elements of memref<2x48xbf16, strided<[64, 1]>> do not lie one behind the other}}
+  // expected-remark @below {{mxfp4-make-contiguous copies epilogue operands into a contiguous buffer because memref<2x48xbf16, strided<[48, 1], offset: 1>> begins at no multiple of 4 bytes}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      gather(%rows : memref<?xi32, strided<[2]>>)
+      weights(%w : memref<2x1x1x!block>) offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x48xf32>)
+      epilogue(%b, %c : memref<2x48xbf16, strided<[64, 1]>>,
+          memref<2x48xbf16, strided<[48, 1], offset: 1>>) {
+      ^bb0(%sum: f32, %d: f32, %e: f32):
+        mxfp4.yield %d : f32
+      }
+  return
+}

@@ -120,3 +120,57 @@ func.func @two_stages(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   }
   return %r : vector<2x1x4xf32>
 }
+
+// -----
+
+// Copies of gathered rows run ahead like others; where the rows are is found once,
+// before the loop.
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 2, warps_tokens = 1, stages = 2, placement = register, ctas = 2>
+!w = memref<2x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+!x = memref<2x8x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @gather
+// CHECK-SAME:    %[[W:.*]]: memref<2x2x9x!{{.*}}>, %[[X:.*]]: memref<?x544xbf16>, %{{.*}}: memref<?xi32>, %{{.*}}: i32, %[[SW:.*]]: memref<2x1x!{{.*}}>, %[[SX:.*]]: memref<2x8x64xbf16, {{.*}}>, %{{.*}}: vector<2x1x4xf32>)
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C8:.*]] = arith.constant 8 : index
+// CHECK:         %[[R:.*]] = mxfp4.load_rows
+// CHECK:         mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[C0]]] to %[[SW]][%[[C0]]]
+// CHECK-NEXT:    mxfp4.gather_activations %[[X]][%[[R]], %[[C0]]] valid(%[[C8]]) to %[[SX]][%[[C0]]]
+// CHECK-NEXT:    nvvm.cp.async.commit.group
+// CHECK-NOT:     mxfp4.load_rows
+// CHECK:         scf.for %[[K:.*]] = %[[C0]] to
+// CHECK-NEXT:      nvvm.cp.async.wait.group 0
+// CHECK-NEXT:      gpu.barrier
+// CHECK-NEXT:      %[[AHEAD:.*]] = arith.addi %[[K]], %[[C1]]
+// CHECK-NEXT:      %[[EXISTS:.*]] = arith.cmpi ult, %[[AHEAD]]
+// CHECK-NEXT:      scf.if %[[EXISTS]] {
+// CHECK-NEXT:        mxfp4.copy_weights %[[W]][%[[C0]], %[[C1]], %[[AHEAD]]] to %[[SW]][%[[WRITE:.*]]] :
+// CHECK-NEXT:        mxfp4.gather_activations %[[X]][%[[R]], %[[AHEAD]]] valid(%[[C8]]) to %[[SX]][%[[WRITE]]]
+// CHECK-NEXT:      }
+// CHECK-NEXT:      nvvm.cp.async.commit.group
+// CHECK-NEXT:      mxfp4.tile_matmul
+func.func @gather(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
+                  %x: memref<?x544xbf16>, %map: memref<?xi32>, %t: i32,
+                  %sw: !w, %sx: !x, %zero: vector<2x1x4xf32>)
+    -> vector<2x1x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %rows = mxfp4.load_rows %map[%c0] valid(%c1) limit(%t)
+      : memref<?xi32> -> vector<1xi32>
+  %r = mxfp4.k_loop to 9 init(%zero) {schedule = #schedule}
+      : vector<2x1x4xf32> {
+  ^bb0(%k: index, %acc: vector<2x1x4xf32>):
+    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+        : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+    mxfp4.gather_activations %x[%rows, %k] valid(%c8) to %sx[%c0]
+        : memref<?x544xbf16>, vector<1xi32> to !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<2x1x4xf32>, !w, !x
+    mxfp4.yield %n : vector<2x1x4xf32>
+  }
+  return %r : vector<2x1x4xf32>
+}

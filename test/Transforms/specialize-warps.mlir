@@ -202,3 +202,104 @@ func.func @mma_sync(%x: memref<?x64xbf16>,
       {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 64,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 32>
+
+// Rows are gathered by all threads of the copy role, which looks them up for each
+// tile in front of its loop. A slot is full when all of these threads' copies have
+// landed, and the bytes of the weights, which one thread of the first warp
+// announces: each warp copies a part of them. What threads write wgmma sees behind
+// a fence. The role that multiplies neither looks rows up nor announces them.
+
+// CHECK-LABEL: gpu.func @mxfp4_gathers
+// CHECK-SAME:    %[[X:[^:]*]]: memref<?x320xbf16>{{[^%]*}}, %[[W:[^:]*]]: memref<32x4x5x!{{[^%]*}}, %{{[^:]*}}: memref<33xi32>{{[^%]*}}, %[[Y:[^:]*]]: memref<?x256xbf16>{{[^%]*}}, %[[E:[^:]*]]: memref<1xi32>{{[^%]*}}, %[[MAP:[^:]*]]: memref<?xi32>{{[^%]*}}, %{{[^:]*}}: i32{{[^%]*}}, %[[SOURCES:[^:]*]]: i32
+// CHECK-SAME:    workgroup(%[[FULL:[^ ]*]] : memref<4xi64,
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[STEP:.*]] = arith.constant 32 : index
+// CHECK-DAG:     %[[BLOCKS:.*]] = arith.constant 4352 : i32
+// CHECK:         %[[RING:.*]] = mxfp4.create_ring {{.*}} fills 97 releases 8 : {{.*}} -> <4 fenced>
+// CHECK:         mxfp4.role "multiply" warps 8 {
+// CHECK-NOT:       mxfp4.load_rows
+// CHECK-NOT:       mxfp4.gather_activations
+// CHECK:           mxfp4.k_loop to 5 drains %[[RING]] {{.*}} : !mxfp4.ring<4 fenced>
+// CHECK:           mxfp4.store_tile
+// CHECK:         mxfp4.role "copy" warps 3 {
+// CHECK-NEXT:    ^bb0(%[[WARP:.*]]: index):
+// CHECK:           mxfp4.for_tiles
+// CHECK-NEXT:      ^bb0(%[[EXPERT:.*]]: index, %[[ROW:.*]]: index, %[[VALID:.*]]: index, %[[COLUMN:.*]]: index, %[[AT:.*]]: !mxfp4.cursor<4>):
+// CHECK:             %[[STEPS:.*]] = arith.ceildivui %[[VALID]], %[[STEP]]
+// CHECK-NEXT:        %[[MULTIPLIED:.*]] = arith.muli %[[STEPS]], %[[STEP]]
+// CHECK-NEXT:        %[[ROWS:.*]] = mxfp4.load_rows %[[MAP]][%[[ROW]]] valid(%[[VALID]]) limit(%[[SOURCES]]) error(%[[E]] : memref<1xi32>) warp(%[[WARP]] of 3) : memref<?xi32> -> vector<6xi32>
+// CHECK-NEXT:        mxfp4.k_loop to 5 fills %[[RING]] at %[[AT]]
+// CHECK-NEXT:        ^bb0(%[[K:.*]]: index, %[[HERE:.*]]: !mxfp4.cursor<4>):
+// CHECK-NEXT:          %[[SLOT:.*]] = mxfp4.ring_slot %[[HERE]]
+// CHECK-NEXT:          %[[ELECTED:.*]] = nvvm.elect.sync
+// CHECK-NEXT:          scf.if %[[ELECTED]] {
+// CHECK-NEXT:            %[[FIRST:.*]] = arith.cmpi eq, %[[WARP]], %[[C0]]
+// CHECK-NEXT:            scf.if %[[FIRST]] {
+// CHECK-NEXT:              mxfp4.ring_fill %[[RING]][%[[HERE]]] bytes(%[[BLOCKS]])
+// CHECK-NEXT:            }
+// CHECK-NEXT:            mxfp4.bulk_copy_weights %[[W]][%[[EXPERT]], %{{.*}}, %[[K]]] to %{{.*}}[%[[SLOT]]] signal %[[FULL]] part %[[WARP]] of 3
+// CHECK-NEXT:          }
+// CHECK-NEXT:          mxfp4.gather_activations %[[X]][%[[ROWS]], %[[K]]] valid(%[[MULTIPLIED]]) to %{{.*}}[%[[SLOT]]] warp(%[[WARP]] of 3) signal(%[[FULL]] :
+// CHECK-NEXT:          mxfp4.yield
+// CHECK-NOT:       mxfp4.store_tile
+func.func @gathers(%x: memref<?x320xbf16>, %rows: memref<?xi32>,
+                   %w: memref<32x4x5x!mxfp4.block<spread, folded>>,
+                   %o: memref<33xi32>, %y: memref<?x256xbf16>,
+                   %e: memref<1xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
+      gather(%rows : memref<?xi32>)
+      weights(%w : memref<32x4x5x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<33xi32>) outs(%y : memref<?x256xbf16>)
+      error(%e : memref<1xi32>) {schedule = #schedule}
+  return
+}
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
+  k_slices = 3>
+
+// K slices: the one warp of each gathers all rows and copies all weights of its
+// slots, which wait for no other warp. The first slice finishes the sums of all:
+// the epilogue and the map of rows go with its store.
+
+// CHECK-LABEL: gpu.func @mxfp4_gathering_slices
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK:         mxfp4.create_ring {{.*}} fills 33 releases 4 : {{.*}} -> <9 fenced>
+// CHECK:         mxfp4.role "multiply" warps 12 {
+// CHECK:             %[[TOTAL:.*]] = mxfp4.reduce_slices
+// CHECK:             scf.if
+// CHECK-NEXT:          mxfp4.store_tile %[[TOTAL]] {{.*}} scatter(%{{.*}} : memref<?xi32>) limit(%{{.*}}) epilogue (%{{.*}} : memref<f32>) {
+// CHECK-NEXT:          ^bb0(%[[SUM:.*]]: f32, %[[F:.*]]: f32):
+// CHECK-NEXT:            arith.mulf %[[SUM]], %[[F]]
+// CHECK:         mxfp4.role "copy" warps 3 {
+// CHECK-NEXT:    ^bb0(%[[WARP:.*]]: index):
+// CHECK:             %[[ROWS:.*]] = mxfp4.load_rows {{.*}} warp(%[[C0]] of 1) : memref<?xi32> -> vector<2xi32>
+// CHECK-NEXT:        mxfp4.k_loop to 6 slice(%[[WARP]]) fills
+// CHECK:               scf.if
+// CHECK-NEXT:            mxfp4.ring_fill
+// CHECK-NEXT:            mxfp4.bulk_copy_weights
+// CHECK-NOT:             part
+// CHECK:               mxfp4.gather_activations %{{.*}}[%[[ROWS]], %{{.*}} warp(%[[C0]] of 1) signal(
+func.func @gathering_slices(%x: memref<?x384xbf16>, %rows: memref<?xi32>,
+                            %w: memref<32x4x6x!mxfp4.block<spread, folded>>,
+                            %o: memref<33xi32>, %y: memref<?x256xbf16>,
+                            %to: memref<?xi32>, %factor: memref<f32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x384xbf16>)
+      gather(%rows : memref<?xi32>)
+      weights(%w : memref<32x4x6x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<33xi32>) outs(%y : memref<?x256xbf16>)
+      scatter(%to : memref<?xi32>) epilogue(%factor : memref<f32>) {
+      ^bb0(%sum: f32, %f: f32):
+        %r = arith.mulf %sum, %f : f32
+        mxfp4.yield %r : f32
+      } {schedule = #schedule}
+  return
+}

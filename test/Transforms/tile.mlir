@@ -210,3 +210,75 @@ func.func @side_by_side(%x: memref<?x448xbf16>,
       {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
+  warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
+
+// An epilogue and maps of rows: their operands become arguments behind those that
+// all kernels have, and the rows of activations and output, which the maps go to,
+// numbers behind the number of rows, which is that of the map. Offsets may end
+// early; without a row to gather from no row may be asked for. Rows are looked up
+// before the loop over K, in a tile that has an expert; the store finishes the
+// sums, or stores zeros for no expert.
+
+// CHECK-LABEL: func @fused
+// CHECK-SAME:    %[[X:[^ :]*]]: memref<?x96xbf16>, %[[MAP:[^ :]*]]: memref<?xi32>, {{.*}}, %[[Y:[^ :]*]]: memref<?x50xbf16>, %[[TO:[^ :]*]]: memref<?xi32>, %[[E:[^ :]*]]: memref<1xi32>, %[[BIAS:[^ :]*]]: memref<3x100xbf16>, %[[A:[^ :]*]]: memref<?xf32>, %[[F:[^ :]*]]: memref<f32>
+// CHECK:         %[[R:.*]] = memref.dim %[[MAP]], %{{.*}}
+// CHECK:         %[[ROWS:.*]] = arith.index_cast %[[R]]
+// CHECK:         %[[T:.*]] = memref.dim %[[X]], %{{.*}}
+// CHECK:         %[[SOURCES:.*]] = arith.index_cast %[[T]]
+// CHECK:         %[[Q:.*]] = memref.dim %[[Y]], %{{.*}}
+// CHECK:         %[[PLACES:.*]] = arith.index_cast %[[Q]]
+// CHECK:         gpu.launch_func {{.*}} args(%[[X]] : {{.*}} %[[E]] : memref<1xi32>, %[[MAP]] : memref<?xi32>, %[[TO]] : memref<?xi32>, %[[BIAS]] : memref<3x100xbf16>, %[[A]] : memref<?xf32>, %[[F]] : memref<f32>, %[[ROWS]] : i32, %[[SOURCES]] : i32, %[[PLACES]] : i32)
+// CHECK:         gpu.func @mxfp4_fused(%[[X:[^:]*]]: memref<?x96xbf16>
+// CHECK-SAME:      %[[E:[^:]*]]: memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>},
+// CHECK-SAME:      %[[MAP:[^:]*]]: memref<?xi32> {mxfp4.arg = #mxfp4.arg<gather align 4>},
+// CHECK-SAME:      %[[TO:[^:]*]]: memref<?xi32> {mxfp4.arg = #mxfp4.arg<scatter align 4>},
+// CHECK-SAME:      %[[BIAS:[^:]*]]: memref<3x100xbf16> {mxfp4.arg = #mxfp4.arg<epilogue0 align 4>},
+// CHECK-SAME:      %[[A:[^:]*]]: memref<?xf32> {mxfp4.arg = #mxfp4.arg<epilogue1 align 4>},
+// CHECK-SAME:      %[[F:[^:]*]]: memref<f32> {mxfp4.arg = #mxfp4.arg<epilogue2 align 4>},
+// CHECK-SAME:      %[[ROWS:[^:]*]]: i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>},
+// CHECK-SAME:      %[[SOURCES:[^:]*]]: i32 {mxfp4.arg = #mxfp4.arg<x_rows>},
+// CHECK-SAME:      %[[PLACES:[^:]*]]: i32 {mxfp4.arg = #mxfp4.arg<y_rows>})
+// CHECK-DAG:     %[[NONE:.*]] = arith.constant 0 : i32
+// CHECK-DAG:     %[[C16:.*]] = arith.constant 16 : index
+// CHECK:         %[[EMPTY:.*]] = arith.cmpi eq, %[[SOURCES]], %[[NONE]] : i32
+// CHECK-NEXT:    %[[MOST:.*]] = arith.select %[[EMPTY]], %[[NONE]], %[[ROWS]] : i32
+// CHECK-NEXT:    mxfp4.build_tile_table %{{.*}} offsets(%{{.*}}) rows(%[[MOST]]) or_less error(%[[E]] : memref<1xi32>)
+// CHECK:         mxfp4.for_tiles
+// CHECK-NEXT:    ^bb0(%[[EXPERT:.*]]: index, %[[ROW:.*]]: index, %[[VALID:.*]]: index, %[[COLUMN:.*]]: index):
+// CHECK:           %[[SUMS:.*]] = scf.if
+// CHECK:             %[[R:.*]] = mxfp4.load_rows %[[MAP]][%[[ROW]]] valid(%[[VALID]]) limit(%[[SOURCES]]) error(%[[E]] : memref<1xi32>) : memref<?xi32> -> vector<2xi32>
+// CHECK-NEXT:        %[[STEPS:.*]] = arith.ceildivui %[[VALID]], %[[C16]]
+// CHECK-NEXT:        %[[MULTIPLIED:.*]] = arith.muli %[[STEPS]], %[[C16]]
+// CHECK-NEXT:        mxfp4.k_loop to 2
+// CHECK-NEXT:        ^bb0(%[[K:.*]]: index, %{{.*}}):
+// CHECK-NEXT:          mxfp4.copy_weights
+// CHECK-NEXT:          mxfp4.gather_activations %[[X]][%[[R]], %[[K]]] valid(%[[MULTIPLIED]]) to
+// CHECK-NEXT:          mxfp4.tile_matmul {{.*}} tokens(%[[VALID]])
+// CHECK:           mxfp4.store_tile %[[SUMS]] to %{{.*}}[%[[ROW]], %[[COLUMN]]] valid(%[[VALID]]) expert(%[[EXPERT]]) or_none scatter(%[[TO]] : memref<?xi32>) limit(%[[PLACES]]) error(%[[E]] : memref<1xi32>) epilogue (%[[BIAS]], %[[A]], %[[F]] : memref<3x100xbf16>, memref<?xf32>, memref<f32>) {
+// CHECK-NEXT:      ^bb0(%[[GATE:.*]]: f32, %[[UP:.*]]: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32, %{{.*}}: f32):
+// CHECK-NEXT:        %[[P:.*]] = arith.mulf %[[GATE]], %[[UP]] : f32
+// CHECK-NEXT:        mxfp4.yield %[[P]] : f32
+func.func @fused(%x: memref<?x96xbf16>, %rows: memref<?xi32>,
+                 %w: memref<3x2x2x!mxfp4.block<spread, folded>>,
+                 %o: memref<5xi32>, %ids: memref<4xi32>, %y: memref<?x50xbf16>,
+                 %to: memref<?xi32>, %e: memref<1xi32>,
+                 %bias: memref<3x100xbf16>, %weight: memref<?xf32>,
+                 %factor: memref<f32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x96xbf16>)
+      gather(%rows : memref<?xi32>)
+      weights(%w : memref<3x2x2x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<5xi32>) expert_ids(%ids : memref<4xi32>)
+      outs(%y : memref<?x50xbf16>) scatter(%to : memref<?xi32>)
+      error(%e : memref<1xi32>)
+      epilogue(%bias, %weight, %factor
+               : memref<3x100xbf16>, memref<?xf32>, memref<f32>) {
+      ^bb0(%gate: f32, %up: f32, %b0: f32, %b1: f32, %a: f32, %f: f32):
+        %p = arith.mulf %gate, %up : f32
+        mxfp4.yield %p : f32
+      } {schedule = #schedule}
+  return
+}
