@@ -429,7 +429,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
 }
 
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,
-                                          Placement placement) {
+                                          Placement placement, bool gathers) {
   std::vector<Schedule> result;
   for (Instruction instruction : target.instructions)
     // Steps of K that three slices share, or two, or none.
@@ -439,7 +439,8 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
           // Past the first row of each group only the mean counts.
           for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);
                rows += rows < groups ? 1 : std::max(groups, rows / 64)) {
-            const Problem problem = {groups, groups, n, steps * 64, rows};
+            const Problem problem = {groups,     groups, n,
+                                     steps * 64, rows,   gathers};
             const Schedule schedule =
                 Chooser(problem, target, {placement, instruction})
                     .pick(rows)

@@ -52,14 +52,14 @@ static bool isProblem(const std::string &input) {
 }
 
 /// One schedule a line, as --schedule takes it. False if there is no such chip.
-static bool printSchedules(const std::string &chip) {
+static bool printSchedules(const std::string &chip, bool gathers) {
   const Target *target = findTarget(chip);
   if (!target)
     return false;
   MLIRContext context;
   context.loadDialect<MXFP4Dialect>();
   for (Placement placement : {Placement::Register, Placement::Shared})
-    for (const Schedule &schedule : allSchedules(*target, placement))
+    for (const Schedule &schedule : allSchedules(*target, placement, gathers))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
   return true;
 }
@@ -81,6 +81,10 @@ int main(int argc, char **argv) {
   cl::opt<bool> listSchedules(
       "list-schedules",
       cl::desc("Print every schedule that can be chosen and stop"),
+      cl::cat(category));
+  cl::opt<bool> gathers(
+      "gather",
+      cl::desc("With --list-schedules: those of problems that gather rows"),
       cl::cat(category));
   cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
                             cl::cat(category));
@@ -120,7 +124,8 @@ int main(int argc, char **argv) {
     return 1;
   };
   if (listSchedules)
-    return printSchedules(chip) ? 0 : fail("unknown chip '" + chip + "'");
+    return printSchedules(chip, gathers) ? 0
+                                         : fail("unknown chip '" + chip + "'");
   if (input.empty() == problem.empty())
     return fail(
         "expected a problem (\"experts= n= k=\") or a file of MLIR, and "

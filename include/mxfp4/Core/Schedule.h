@@ -197,10 +197,11 @@ struct Preference {
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
-/// Every schedule that `chooseSchedule` can return for this placement, so that
-/// tests can walk them all. With many groups some have fewer stages: the tile
-/// table takes their place.
-std::vector<Schedule> allSchedules(const Target &target, Placement placement);
+/// Every schedule that `chooseSchedule` can return for this placement, and for
+/// problems that gather or that do not, so that tests can walk them all. With
+/// many groups some have fewer stages: the tile table takes their place.
+std::vector<Schedule> allSchedules(const Target &target, Placement placement,
+                                   bool gathers = false);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
 /// sentence ("requires ..."). `k` 0: any. What it accepts is right, not fast.
