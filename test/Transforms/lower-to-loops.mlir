@@ -79,3 +79,75 @@ func.func @strided_blocks(
       outs(%c, %s : memref<4x128x3x16xi8>, memref<4x128x3xi8>)
   return
 }
+
+// -----
+
+// An epilogue on pairs: a decoded row of weights for gate and one for up, both
+// sums, and what the operands have for the expert, the row and the pair's columns.
+// A row of the map that does not exist sets bit 2; row 0 is read in its place, and
+// nothing stored in the place of one to scatter to.
+
+// CHECK-LABEL: func @fused
+// CHECK-SAME:    %[[X:[^ :]*]]: memref<?x64xbf16>, %[[FROM:[^ :]*]]: memref<?xi32>, {{.*}}, %[[Y:[^ :]*]]: memref<?x24xbf16>, %[[TO:[^ :]*]]: memref<?xi32>, %[[ERROR:[^ :]*]]: memref<1xi32>, %[[BIAS:[^ :]*]]: memref<2x48xbf16>, %[[WEIGHT:[^ :]*]]: memref<?xf32>, %[[FACTOR:[^ :]*]]: memref<f32>
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C24:.*]] = arith.constant 24 : index
+// CHECK-DAG:     %[[BIT:.*]] = arith.constant 4 : i32
+// Without a row to gather from there are no rows.
+// CHECK:         %[[R:.*]] = memref.dim %[[FROM]]
+// CHECK:         %[[T:.*]] = memref.dim %[[X]]
+// CHECK:         %[[EMPTY:.*]] = arith.cmpi eq, %[[T]], %[[C0]]
+// CHECK:         arith.select %[[EMPTY]], %[[C0]], %[[R]]
+// CHECK:         %[[GATES:.*]] = memref.alloc() : memref<64xf32>
+// CHECK:         %[[UPS:.*]] = memref.alloc() : memref<64xf32>
+// CHECK:         scf.for %[[COLUMN:.*]] = %[[C0]] to %[[C24]] step %[[C1]] {
+// CHECK:           %[[GATE:.*]] = arith.muli %[[COLUMN]], %[[C2]]
+// CHECK:           memref.store {{.*}}, %[[GATES]]
+// CHECK:           %[[UP:.*]] = arith.addi %[[GATE]], %[[C1]]
+// CHECK:           memref.store {{.*}}, %[[UPS]]
+// CHECK:           scf.for %[[ROW:.*]] =
+// CHECK:             %[[ENTRY:.*]] = memref.load %[[FROM]][%[[ROW]]]
+// CHECK:             %[[SOURCE:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK:             %[[EXISTS:.*]] = arith.cmpi ult, %[[SOURCE]]
+// CHECK:             arith.ori %{{.*}}, %[[BIT]]
+// CHECK:             %[[READ:.*]] = arith.select %[[EXISTS]], %[[SOURCE]], %[[C0]]
+// CHECK:             %[[S0:.*]] = scf.for
+// CHECK:               memref.load %[[X]][%[[READ]], %{{.*}}]
+// CHECK:               memref.load %[[GATES]]
+// CHECK:             %[[S1:.*]] = scf.for
+// CHECK:               memref.load %[[UPS]]
+// CHECK:             memref.load %[[BIAS]][%[[EXPERT:.*]], %[[GATE]]]
+// CHECK:             memref.load %[[BIAS]][%[[EXPERT]], %[[UP]]]
+// CHECK:             memref.load %[[WEIGHT]][%[[ROW]]]
+// CHECK:             memref.load %[[FACTOR]][]
+// CHECK:             %[[P:.*]] = arith.mulf %[[S0]], %[[S1]]
+// CHECK:             %[[ROUNDED:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK:             %[[ENTRY:.*]] = memref.load %[[TO]][%[[ROW]]]
+// CHECK:             %[[PLACE:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK:             %[[EXISTS:.*]] = arith.cmpi ult, %[[PLACE]]
+// CHECK:             scf.if %[[EXISTS]] {
+// CHECK-NEXT:          memref.store %[[ROUNDED]], %[[Y]][%[[PLACE]], %[[COLUMN]]]
+// CHECK-NEXT:        } else {
+// CHECK:               arith.ori %{{.*}}, %[[BIT]]
+func.func @fused(%x: memref<?x64xbf16>, %from: memref<?xi32>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
+    %y: memref<?x24xbf16>, %to: memref<?xi32>, %e: memref<1xi32>,
+    %bias: memref<2x48xbf16>, %weight: memref<?xf32>, %factor: memref<f32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      gather(%from : memref<?xi32>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x24xbf16>)
+      scatter(%to : memref<?xi32>) error(%e : memref<1xi32>)
+      epilogue(%bias, %weight, %factor
+               : memref<2x48xbf16>, memref<?xf32>, memref<f32>) {
+      ^bb0(%gate: f32, %up: f32, %b0: f32, %b1: f32, %a: f32, %f: f32):
+        %p = arith.mulf %gate, %up : f32
+        %q = arith.addf %p, %b0 : f32
+        %r = arith.addf %q, %b1 : f32
+        %s = arith.mulf %r, %a : f32
+        %z = arith.mulf %s, %f : f32
+        mxfp4.yield %z : f32
+      }
+  return
+}

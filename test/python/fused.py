@@ -114,8 +114,8 @@ class Form:
         text = EPILOGUES[self.epilogue]
         return found | {name: kind for name, kind in named.items() if f"%{name}" in text}
 
-    def mlir(self) -> str:
-        """A module with one function."""
+    def mlir(self, function: str = "fused", attributes: str = "") -> str:
+        """A function of this form."""
         types = self.operands()
 
         def clause(word: str, name: str) -> str:
@@ -128,7 +128,8 @@ class Form:
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         text = " ".join(clause(words.get(name, name), name) for name in names)
         operation = f"mxfp4.grouped_matmul {text} {epilogue}"
-        return f"func.func @fused({arguments}) {{\n  {operation}\n  return\n}}\n"
+        head = f"func.func @{function}({arguments}) {attributes}"
+        return f"{head} {{\n  {operation}\n  return\n}}\n"
 
 
 @dataclass
@@ -209,7 +210,8 @@ def _finish(
         sums = np.maximum(sums[:, ::2], 0) * sums[:, 1::2] * a["per_row"][rows, None]
     if form.epilogue == "swiglu":
         gate, up = np.minimum(sums[:, ::2], 7), np.clip(sums[:, 1::2], -7, 7)
-        sums = (up + one) * (gate / (one + np.exp(np.float32(-1.702) * gate)))
+        with np.errstate(over="ignore"):  # of a large negative gate: then it is 0
+            sums = (up + one) * (gate / (one + np.exp(np.float32(-1.702) * gate)))
     return sums
 
 
@@ -268,10 +270,16 @@ def run(
 def complaints(form: Form, data: Data, options: str, **how: Any) -> list[str]:
     """What is wrong with a kernel on some data; empty if nothing is."""
     y, known, error, findings = run(form, data, compiled(form, options), **how)
-    expected, stored = data.expected(form)
     said = [f"{f['check']}: {f['message']}" for f in findings]
     if error:
         said.append(f"error word {error}")
+    return said + differences(form, data, y, known)
+
+
+def differences(form: Form, data: Data, y: np.ndarray, known: np.ndarray) -> list[str]:
+    """What is wrong with an output, of which some elements were stored; empty if nothing is."""
+    expected, stored = data.expected(form)
+    said = []
     if not np.array_equal(known, np.broadcast_to(stored[:, None], known.shape)):
         said.append(f"{int((known != stored[:, None]).sum())} elements stored or not by mistake")
     a, b = y[stored].astype(np.float32), expected[stored].astype(np.float32)
