@@ -16,6 +16,7 @@ from .layer_kernels import LayerKernels, Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
 from .layout import BLOCK_BYTES, Layout, blocks_of
+from .loaded import LoadedKernel
 from .runtime import _current_stream
 from .weights import PackedWeights
 
@@ -59,8 +60,8 @@ def _refuse_in_capture(what: str, device: int) -> None:
     if choice.capturing():
         raise Error(
             f"the layer is not ready on cuda:{device} for so many tokens, since {what} not loaded, "
-            "and cannot be made ready while a CUDA graph is captured. Call it once with as many "
-            "tokens before."
+            "and cannot be made ready while a CUDA graph is captured. Before, call prepare() or "
+            "the layer with as many tokens."
         )
 
 
@@ -106,6 +107,21 @@ def run(
     memory = torch.empty(plan.bytes, dtype=torch.uint8, device=device)
     plan.launch(memory.data_ptr(), given, _current_stream(device.index))
     return out
+
+
+def prepare(of: LayerRunner, max_tokens: int, source: Source = "logits") -> list[LoadedKernel]:
+    """Make all kernels ready for calls of up to so many tokens; what was made ready.
+
+    Then no call compiles or loads anything, and all can be captured in a CUDA graph.
+
+    Raises:
+        Error: if a kernel is missing and cannot be compiled.
+    """
+    for tokens in of.kernels.starts(max_tokens, source):
+        of.plan(tokens, source)
+    if max_tokens > 0:
+        _constants(of.device).grow(max_tokens * of.spec.slots)
+    return of.loaded
 
 
 def weight_shapes(spec: LayerSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype, bool]]:
@@ -171,8 +187,8 @@ class Layer:
     """A layer with its weights, on torch's tensors.
 
     A call launches on torch's current stream and returns at once; it reads no device memory and
-    can be captured in a CUDA graph, if it was called with as many tokens before. Equal calls give
-    equal bits. There is no gradient.
+    can be captured in a CUDA graph after a call with as many tokens, or after `prepare`. Equal
+    calls give equal bits. There is no gradient.
 
     Args:
         kernels: of the layer; None for those that `mxfp4.kernels` finds or compiles.
@@ -274,6 +290,14 @@ class Layer:
             return torch.empty_like(x)
         check_tensor("out", out, shape, torch.bfloat16, self.device)
         return out
+
+    def prepare(self, max_tokens: int, source: Source = "logits") -> None:
+        """Make all kernels ready for calls of up to so many tokens.
+
+        Raises:
+            Error: if a kernel is missing and cannot be compiled.
+        """
+        prepare(self._runner, max_tokens, source)
 
     def check(self) -> None:
         """Wait for the device, and raise if a kernel of this layer met bad values.

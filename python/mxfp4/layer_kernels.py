@@ -156,6 +156,22 @@ class LayerKernels:
             for name in steps(tokens, rows, source)
         ]
 
+    def starts(self, max_tokens: int, source: Source = "logits") -> Iterator[int]:
+        """Numbers of tokens up to a largest one, of which one runs each choice of kernels.
+
+        Raises:
+            Error: if a kernel is missing and cannot be compiled.
+        """
+        slots, tokens = self.spec.slots, 1
+        while tokens <= max_tokens:
+            yield tokens
+            ends = [FEW_TOKENS, FEW_ROWS // slots, max_tokens]
+            for name, _ in self.chosen(tokens, source):
+                for artifact in self.matmuls.get(name, []):
+                    low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
+                    ends += [(low - 1) // slots, high // slots]
+            tokens = min(end for end in ends if end >= tokens) + 1
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `load` reads where there is no compiler."""
         path = Path(folder)

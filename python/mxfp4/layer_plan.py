@@ -174,11 +174,11 @@ class LayerRunner:
         before_loading: Callable[[], Any] = lambda: None,
     ) -> None:
         self.kernels, self.spec = kernels, kernels.spec
-        self._device, self._driver, self._before = device, driver, before_loading
+        self.device, self._driver, self._before = device, driver, before_loading
         self._chains: dict[tuple[int, ...], _Arguments] = {}
         self.plan = lru_cache(maxsize=_MOST_PLANS)(self._plan)
         """`_plan`, which is run once for each number of tokens."""
-        self._kept: list[Any] = []
+        self.loaded: list[LoadedKernel] = []
 
     def _plan(self, tokens: int, source: Source = "logits") -> Plan:
         """How to launch a call; kernels that it needs are compiled and loaded.
@@ -222,7 +222,7 @@ class LayerRunner:
             return self._chains[key]
         self._before()
         kernels = [loaded(artifact, self._driver) for _, artifact in chosen]
-        chain = Chain(kernels, self._device)
+        chain = Chain(kernels, self.device)
         found = _Arguments(chain, {}, [], [])
         for number, (name, artifact) in enumerate(chosen):
             found.of_rows.append(name == "permute" or isinstance(artifact, Artifact))
@@ -236,7 +236,7 @@ class LayerRunner:
                     what = _NAMES[name][argument.name]
                     found.places.setdefault(what, []).append(place)
         self._chains[key] = found
-        self._kept += kernels
+        self.loaded += [kernel for kernel in kernels if kernel not in self.loaded]
         return found
 
     def check(self) -> None:
@@ -245,4 +245,4 @@ class LayerRunner:
         Raises:
             Error: saying what was wrong.
         """
-        check_kernels(self._kept)
+        check_kernels(self.loaded)

@@ -17,6 +17,7 @@ pytest.importorskip("transformers", reason="see tools/setup --models")
 from mxfp4 import Checkpoint, Error, kernels  # noqa: E402
 from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
 from mxfp4.integrations import transformers as ours  # noqa: E402
+from mxfp4.layer_spec import LayerSpec  # noqa: E402
 from mxfp4.make_checkpoint import Shape, make_checkpoint  # noqa: E402
 from mxfp4.packed_checkpoint import pack_checkpoint  # noqa: E402
 from safetensors.numpy import load_file, save_file  # noqa: E402
@@ -55,11 +56,12 @@ def test_results_are_those_of_the_dequantised_path(models: check.Models) -> None
     assert layers["pass"], layers
     logits = check.check_logits(models, ids)
     assert logits["pass"], logits
-    # Here sums are short and both paths add in f32: nearly all roundings agree, so routes do.
-    assert logits["of these routed otherwise"] == 0
+    # The layer rounds less often than transformers does: its own errors are half as large.
+    assert max(layers["error, ours / transformers"]) < 0.75
+    assert logits["share of tokens that are compared"] > 0.75
     assert logits["largest difference / largest logit"] <= 2**-6
     generated = check.check_generation(models, ids[:, :8], 12)
-    assert generated["equal"] == generated["sequences"] == 4, generated
+    assert generated["pass"], generated
 
 
 @torch.no_grad()
@@ -170,6 +172,57 @@ def test_scales_that_do_not_fold_are_packed_raw(copy: Path, models: check.Models
     assert first(x, *routing).isfinite().all()
 
 
+@torch.no_grad()
+def test_a_block_is_one_operator(models: check.Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = models.ours.model.layers[1].mlp
+    assert isinstance(block, ours.Block)
+    x = torch.randn(2, 3, TINY.hidden_size).bfloat16()
+    called: list[str] = []
+    for name in ("moe", "moe_with_routing"):
+        real = getattr(ours.torch_layer, name)
+        monkeypatch.setattr(
+            ours.torch_layer, name,
+            lambda *a, name=name, real=real, **o: called.append(name) or real(*a, **o),
+        )  # fmt: skip
+    y, scores = block(x)
+    assert (y.shape, y.dtype, scores) == (x.shape, x.dtype, None)
+    assert called == ["moe"]
+    # Called one by one, as by whoever watches the experts, modules give the same but for the
+    # rounding of the weights.
+    with check.recorded(models.ours, "layers.1.mlp.experts") as calls:
+        apart, scores = block(x)
+    assert called == ["moe", "moe_with_routing"]
+    assert [a.shape for a in calls[0][0]] == [(6, 96), (6, 4), (6, 4)]
+    assert scores.shape == (6, 4)
+    assert (y - apart).abs().max() <= 2.0**-6 * y.abs().max()
+
+
+@torch.no_grad()
+def test_logits_of_routers_are_recorded(models: check.Models) -> None:
+    ids = models.tokens(1, 5)
+    mine = models.ours(ids, output_router_logits=True).router_logits
+    theirs = models.bf16(ids, output_router_logits=True).router_logits
+    assert len(mine) == len(theirs) == 2
+    assert torch.equal(mine[0], theirs[0]), "nothing of ours is before the first router"
+
+
+@torch.no_grad()
+def test_experts_without_a_fused_layer_give_the_same(models: check.Models) -> None:
+    experts = models.ours.model.layers[0].mlp.experts
+    other = ours.Experts(models.bf16.model.layers[0].mlp.experts)
+    other.gate_up, other.down = experts.gate_up, experts.down
+    for tokens in (1, 6):
+        x = torch.randn(tokens, TINY.hidden_size).bfloat16()
+        indices = torch.stack([torch.randperm(8)[:4] for _ in range(tokens)])
+        weights = torch.rand(tokens, 4).bfloat16()
+        assert experts.is_fused(x, 4)
+        assert not other.is_fused(x, 4)
+        assert not experts.is_fused(x, 3)
+        assert not experts.is_fused(x.float(), 4)
+        y, apart = experts(x, indices, weights), other(x, indices, weights)
+        assert (y - apart).abs().max() <= 2.0**-5 * y.abs().max()
+
+
 def test_kernels_for_single_tokens_and_for_many() -> None:
     found = ours.problems(8, 96, 64, 4)
     specs = [(p.n, p.k, p.groups, p.expert_ids, single) for p, single in found]
@@ -232,9 +285,16 @@ def test_command_line(
 
 def test_kernels_are_compiled_for_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "MAX_TOKENS", 64)
+    monkeypatch.setattr(kernels, "_layers", {})
     count = check.compile_kernels(tmp_path, [TINY])
     assert kernels.add(tmp_path) == count
     try:
+        spec = LayerSpec(8, 4, 96, 64, bias=True)
+        layer = kernels.layer_kernels(spec)
+        for tokens in (1, 4, 5, 64):
+            assert layer.has(tokens, "logits")
+            assert layer.has(tokens, "ids")
+        assert set(layer.starts(64)) >= {1, 5}
         for problem, single in ours.problems(8, 96, 64, 4):
             for rows in (4,) if single else (4, 256):
                 assert kernels._ahead_of_time(problem, rows, exact=True), (problem, rows)

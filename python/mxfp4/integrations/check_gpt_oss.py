@@ -9,9 +9,9 @@ from the same checkpoint, dequantised to bf16; a copy of that computes in f32. I
 
 - every layer's experts, given the same tokens and routing, differ from the f32 path's by at most
   1.25 times as much (root of the mean square) as transformers' bf16 path does;
-- so do the logits; and no logit differs from the bf16 path's by more than 1/8 of the largest,
-  unless a router chose other experts for a token: experts that are equal but for rounding are a
-  toss-up, and transformers' own two implementations differ by as much;
+- so do the logits, and none differs from the bf16 path's by more than 1/8 of the largest, up to the
+  first token of a sequence for which routers of the three chose otherwise: experts that are equal
+  but for rounding are a toss-up. That must leave a quarter of the tokens;
 - greedy generation gives the same tokens. Where it does not, the bf16 path's two best logits must
   be closer than that bound: the rest of that sequence is another text, and is not compared.
 
@@ -38,7 +38,10 @@ from torch import nn
 
 from .. import kernels
 from ..checkpoint import Checkpoint
+from ..compile import find_ptxas
 from ..errors import Error
+from ..layer_kernels import LayerKernels
+from ..layer_spec import LayerSpec
 from ..make_checkpoint import Shape, make_checkpoint
 
 SMALL = Shape(4, 32, 640, 544, 512, 8, 2, 64)
@@ -53,6 +56,8 @@ TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 NEW_TOKENS = 32
 SLACK = 1.25
 BOUND = 2.0**-3
+LEAST = 0.25
+"""Of the tokens, whose logits are compared."""
 
 
 def compile_kernels(folder: Path, shapes: list[Shape]) -> int:
@@ -61,12 +66,20 @@ def compile_kernels(folder: Path, shapes: list[Shape]) -> int:
 
     from .transformers import problems
 
+    count = 0
+    for i, s in enumerate(tqdm(shapes, unit="layer", desc="compile layers")):
+        spec = LayerSpec(s.num_local_experts, TOP, s.hidden_size, s.intermediate_size, bias=True)
+        layer = LayerKernels.compile(
+            spec, MAX_TOKENS, assemble=find_ptxas() is not None, sources=("logits", "ids")
+        )
+        layer.save(folder / f"layer{i}")
+        count += layer.count()
     found: list[Path] = []
     wanted = [(p, single) for s in shapes for p, single in
               problems(s.num_local_experts, s.hidden_size, s.intermediate_size, TOP)]  # fmt: skip
     for problem, single in tqdm(wanted, unit="problem", desc="compile"):
         found += kernels.compile_ranges(problem, folder, TOP * (1 if single else MAX_TOKENS))
-    return len(found)
+    return count + len(found)
 
 
 class Models:
@@ -141,26 +154,34 @@ def check_logits(models: Models, ids: torch.Tensor) -> dict[str, Any]:
     """Logits of whole sequences, and the tokens for which a router decided otherwise."""
     logits, routes = {}, {}
     for name in ("ours", "bf16", "f32"):
-        with recorded(getattr(models, name), "mlp.experts") as calls:
+        with recorded(getattr(models, name), "mlp.router") as calls:
             logits[name] = getattr(models, name)(ids).logits.double()
-        routes[name] = [arguments[1].sort(dim=-1).values for arguments, _ in calls]
+        top = models.ours.config.num_experts_per_tok
+        routes[name] = [found[0].topk(top).indices.sort(dim=-1).values for _, found in calls]
     usual = models.bf16.get_experts_implementation()
     models.bf16.set_experts_implementation("eager")
     eager = models.bf16(ids).logits.double()
     models.bf16.set_experts_implementation(usual)
-    pairs = zip(routes["ours"], routes["bf16"], strict=True)
-    flipped = int(sum((a != b).any(dim=-1).sum() for a, b in pairs))
+    agree = [
+        torch.stack([(a == c).all(dim=-1), (b == c).all(dim=-1)]).all(dim=0)
+        for a, b, c in zip(*(routes[name] for name in ("ours", "bf16", "f32")), strict=True)
+    ]
+    # A token that is routed otherwise changes those behind it.
+    clear = torch.stack(agree).all(dim=0).view(ids.shape).int().cumprod(dim=1).bool()
+    mine, theirs, truth = (logits[name][clear] for name in ("ours", "bf16", "f32"))
     largest = float(logits["bf16"].abs().max())
-    ratio = rms(logits["ours"] - logits["f32"]) / rms(logits["bf16"] - logits["f32"])
-    worst = float((logits["ours"] - logits["bf16"]).abs().max()) / largest
+    share = float(clear.float().mean())
+    ratio = rms(mine - truth) / rms(theirs - truth)
+    worst = float((mine - theirs).abs().max()) / largest if share else float("inf")
     return {
         "error, ours / transformers": ratio,
         "largest difference / largest logit": worst,
         "the same between transformers' own implementations":
-            float((eager - logits["bf16"]).abs().max()) / largest,
-        "tokens and layers": ids.numel() * len(routes["ours"]),
-        "of these routed otherwise": flipped,
-        "pass": ratio <= SLACK and (worst <= BOUND or flipped > 0),
+            float((eager - logits["bf16"])[clear].abs().max()) / largest if share else None,
+        "tokens and layers": ids.numel() * len(agree),
+        "of these routed otherwise": int(sum((~a).sum() for a in agree)),
+        "share of tokens that are compared": share,
+        "pass": ratio <= SLACK and worst <= BOUND and share >= LEAST,
     }  # fmt: skip
 
 
@@ -222,7 +243,7 @@ def check_small(folder: Path, device: str, shape: Shape) -> dict[str, Any]:
     """All checks of the small model."""
     make_checkpoint(folder, shape, seed=7)
     models = Models(folder, device)
-    ids = models.tokens(4, 48)
+    ids = models.tokens(16, 12)  # short, so that few tokens are behind one routed otherwise
     report = {
         "layers": check_layers(models, ids),
         "logits": check_logits(models, ids),

@@ -12,6 +12,11 @@ time: no dequantised weights and no second copy exist at any time. `replace_expe
 to a model that is there already. Any number of tokens works; `prepare` loads all kernels, which
 must be done before a CUDA graph is captured.
 
+A block is one call of ``torch.ops.mxfp4.moe`` from the router's logits on (`Block`). Experts that
+are called by themselves, with indices and weights, are one call of ``moe_with_routing``
+(`Experts`). Weights that had to be packed in another layout, because their scales do not fold, run
+as two matmuls with torch's operators around them.
+
 Where layouts meet: row 2i of a checkpoint's ``gate_up_proj`` is gate i and row 2i + 1 is up i.
 Packing keeps the order of rows, so the result has gate and up in even and odd columns, as
 transformers' own experts do. An experts class that says otherwise of itself is refused.
@@ -28,9 +33,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import kernels, torch_pack
+from .. import kernels, layer, torch_layer, torch_pack
 from ..checkpoint import Checkpoint, ExpertTensor, no_such_checkpoint
 from ..errors import Error
+from ..layer import LAYOUT
+from ..layer_spec import Activation, LayerSpec
 from ..layout import Layout
 from ..packed_checkpoint import PackedCheckpoint
 from ..problem import Problem
@@ -39,6 +46,7 @@ from ..weights import PackedWeights
 
 try:
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+    from transformers.models.gpt_oss.modeling_gpt_oss import GptOssMLP, GptOssTopKRouter
     from transformers.quantizers import HfQuantizer, register_quantization_config
     from transformers.quantizers.auto import register_quantizer
     from transformers.utils.quantization_config import QuantizationConfigMixin
@@ -61,14 +69,19 @@ class Experts(nn.Module):
     All sums are taken in a fixed order, so equal calls give equal bits.
 
     Attributes:
+        spec: the layer, if the number of experts of each token is known.
         gate_up: H to 2I, gate in even and up in odd columns; None until weights are there.
         down: I to H, likewise.
         gate_up_proj_bias: ``[E, 2I]``.
         down_proj_bias: ``[E, H]``.
     """
 
-    def __init__(self, replaced: nn.Module) -> None:
+    def __init__(self, replaced: nn.Module, slots: int | None = None) -> None:
         """Take over biases and numbers of a ``GptOssExperts``.
+
+        Args:
+            replaced: the module.
+            slots: how many experts each token has.
 
         Raises:
             Error: if it is no such module, or its rows are not interleaved.
@@ -89,6 +102,32 @@ class Experts(nn.Module):
             )
         self.gate_up: GroupedLinear | None = None
         self.down: GroupedLinear | None = None
+        self.spec = None if slots is None else LayerSpec(
+            self.num_experts, slots, self.hidden, self.inner,
+            Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
+        )  # fmt: skip
+        self._spec = "" if self.spec is None else self.spec.text()
+
+    def is_fused(self, x: torch.Tensor, slots: int) -> bool:
+        """Whether a call is one operator: its layer, layout and types are those of the kernels."""
+        if self.gate_up is None or self.down is None:
+            raise Error("these experts have no weights yet; load the model with load().")
+        biases = (self.gate_up_proj_bias, self.down_proj_bias)
+        return (
+            self.spec is not None
+            and slots == self.spec.slots
+            and self.gate_up.layout == self.down.layout == LAYOUT
+            and all(t.dtype == torch.bfloat16 for t in (x, *biases))
+        )
+
+    def from_logits(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """`forward` with the router's logits ``[T, E]`` in place of what it has selected."""
+        assert self.gate_up is not None
+        assert self.down is not None
+        return torch_layer.moe(
+            x, logits, self.gate_up.packed, self.down.packed, self.gate_up_proj_bias,
+            self.down_proj_bias, spec=self._spec,
+        )  # fmt: skip
 
     def set_weights(self, gate_up: PackedWeights, down: PackedWeights) -> None:
         """Take packed weights.
@@ -123,6 +162,14 @@ class Experts(nn.Module):
             bf16 ``[T, H]``.
         """
         tokens, top = router_indices.shape
+        if self.is_fused(hidden_states, top):
+            assert self.gate_up is not None
+            assert self.down is not None
+            return torch_layer.moe_with_routing(
+                hidden_states, router_indices, routing_weights, self.gate_up.packed,
+                self.down.packed, self.gate_up_proj_bias, self.down_proj_bias, spec=self._spec,
+                some_absent=False,
+            )  # fmt: skip
         flat = router_indices.reshape(-1)
         if tokens == 1:  # each of its experts is a group: there is nothing to sort
             x = hidden_states.expand(top, -1).contiguous()
@@ -152,6 +199,52 @@ class Experts(nn.Module):
         up = both[..., 1::2].clamp(min=-self.limit, max=self.limit)
         inner = (up + 1) * (gate * torch.sigmoid(gate * self.alpha))
         return self.down(inner, offsets, ids) + self.down_proj_bias[experts]
+
+
+class Router(GptOssTopKRouter):
+    """transformers' router, which may leave the selection to the layer.
+
+    It is a module of its own because transformers records the logits of such modules.
+    """
+
+    def forward(
+        self, hidden_states: torch.Tensor, select: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Logits, and scores and indices of the experts or None without ``select``."""
+        if select:
+            return super().forward(hidden_states)
+        return nn.functional.linear(hidden_states, self.weight, self.bias), None, None
+
+
+class Block(nn.Module):
+    """A router and its experts: the arguments and the result of transformers' ``GptOssMLP``."""
+
+    def __init__(self, replaced: nn.Module, experts: Experts) -> None:
+        super().__init__()
+        self.router, self.experts = replaced.router, experts
+        if type(self.router) is GptOssTopKRouter:
+            self.router.__class__ = Router  # its parameters may have no memory yet
+
+    def forward(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Hidden states, and the router's scores or None if the layer has selected the experts.
+
+        No part of transformers reads these scores.
+        """
+        x = hidden_states.reshape(-1, hidden_states.shape[-1])
+        experts, router = self.experts, self.router
+        watched = experts._forward_hooks or experts._forward_pre_hooks
+        if (
+            not watched
+            and isinstance(router, Router)
+            and router.weight.dtype == torch.bfloat16
+            and experts.is_fused(x, router.top_k)
+        ):
+            logits, scores, _ = router(x, select=False)
+            y = experts.from_logits(x, logits)
+        else:
+            _, scores, indices = router(x)
+            y = experts(x, indices, scores)
+        return y.reshape(hidden_states.shape), scores
 
 
 def load(
@@ -246,8 +339,15 @@ def prepare(model: nn.Module, max_tokens: int = 2**14) -> int:
         Error: if a kernel is missing and cannot be compiled.
     """
     top = int(model.config.num_experts_per_tok)
-    found = []
+    found: list[Any] = []
     for _, experts in _experts_of(model, Experts):
+        x = experts.down_proj_bias
+        if experts.gate_up is not None and experts.is_fused(x, top):
+            if x.is_cuda:
+                of = layer.runner(kernels.layer_kernels(experts.spec), x.device.index)
+                found += layer.prepare(of, max_tokens, "logits")
+                found += layer.prepare(of, max_tokens, "ids")
+            continue
         for linear in (experts.gate_up, experts.down):
             if linear is None:
                 raise Error("these experts have no weights yet; load the model with load().")
@@ -266,8 +366,14 @@ def _replace_modules(model: nn.Module) -> None:
     found = _experts_of(model, "GptOssExperts")
     if not found:
         raise Error(f"{type(model).__name__} has no GptOssExperts to replace.")
+    slots = int(model.config.num_experts_per_tok) if hasattr(model, "config") else None
     for name, module in found:
-        model.set_submodule(name, Experts(module))
+        experts = Experts(module, slots)
+        model.set_submodule(name, experts)
+        parent = name.rpartition(".")[0]
+        block = model.get_submodule(parent)
+        if type(block) is GptOssMLP:
+            model.set_submodule(parent, Block(block, experts))
 
 
 def _fill(
