@@ -21,6 +21,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelLowering.h"
+#include "KernelMath.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -242,19 +243,21 @@ struct LowerDivide : ConvertOpToLLVMPattern<arith::DivFOp> {
 
 } // namespace
 
+bool mxfp4::hasInstructions(Operation *op) {
+  return isa<math::AbsFOp, math::CeilOp, math::ClampFOp, math::CopySignOp,
+             math::ErfOp, math::ExpOp, math::Exp2Op, math::ExpM1Op,
+             math::FloorOp, math::FmaOp, math::LogOp, math::Log10Op,
+             math::Log1pOp, math::Log2Op, math::RoundEvenOp, math::RsqrtOp,
+             math::SqrtOp, math::TanhOp, math::TruncOp>(op);
+}
+
 LogicalResult mxfp4::checkMath(Operation *kernels) {
   const WalkResult result = kernels->walk([](Operation *op) {
     if (!isa_and_nonnull<math::MathDialect>(op->getDialect()))
       return WalkResult::advance();
-    if (!isa<math::AbsFOp, math::CeilOp, math::ClampFOp, math::CopySignOp,
-             math::ErfOp, math::ExpOp, math::Exp2Op, math::ExpM1Op,
-             math::FloorOp, math::FmaOp, math::LogOp, math::Log10Op,
-             math::Log1pOp, math::Log2Op, math::RoundEvenOp, math::RsqrtOp,
-             math::SqrtOp, math::TanhOp, math::TruncOp>(op)) {
-      op->emitOpError("has no instructions in a kernel; use absf, ceil, "
-                      "clampf, copysign, erf, exp, exp2, expm1, floor, fma, "
-                      "log, log10, log1p, log2, roundeven, rsqrt, sqrt, tanh "
-                      "or trunc");
+    if (!hasInstructions(op)) {
+      op->emitOpError("has no instructions in a kernel; use ")
+          << kMathInKernels;
       return WalkResult::interrupt();
     }
     if (const Type type = op->getResult(0).getType(); !type.isF32()) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "RaggedLoop.h"
+#include "TensorRows.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -77,27 +78,6 @@ Value expertsOf(Value value, Value iv, int64_t experts) {
         !isConstant(slice.getMixedSizes()[dim], shape[dim]))
       return Value();
   return slice.getSource();
-}
-
-/// What two tensors of equal value here have as many rows as: a number of rows,
-/// or a tensor.
-Value rowsOf(Value tensor) {
-  while (true) {
-    if (auto retyped = tensor.getDefiningOp<tensor::CastOp>()) {
-      tensor = retyped.getSource();
-    } else if (auto op = tensor.getDefiningOp<DestinationStyleOpInterface>()) {
-      tensor = op.getTiedOpOperand(cast<OpResult>(tensor))->get();
-    } else if (auto empty = tensor.getDefiningOp<tensor::EmptyOp>();
-               empty && empty.getType().isDynamicDim(0)) {
-      Value rows = empty.getDynamicSizes()[0];
-      auto dim = rows.getDefiningOp<tensor::DimOp>();
-      if (!dim || dim.getConstantIndex() != 0)
-        return rows;
-      tensor = dim.getSource();
-    } else {
-      return tensor;
-    }
-  }
 }
 
 /// [0, rows], as `mxfp4-raise` makes offsets of one group.

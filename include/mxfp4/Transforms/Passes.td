@@ -591,6 +591,157 @@ def Raise : Pass<"mxfp4-raise"> {
   ];
 }
 
+def FuseEpilogue : Pass<"mxfp4-fuse-epilogue"> {
+  let summary = "Elementwise operations on a grouped_matmul's result into its epilogue";
+  let description = [{
+    Moves elementwise linalg operations, named or not, on the result of a
+    `mxfp4.grouped_matmul` into its epilogue, one after the other, so that the
+    result is not written to memory and read back in between. Such an operation
+
+    - is parallel in rows and columns, has one result of bf16 or f32, does not
+      read its output, and has a body of scalar operations of `arith` and `math`;
+    - is the only user of the result, in the same block;
+    - reads the result at its own row and column; or, as an epilogue on pairs,
+      columns 2n and 2n+1 for column n: by indexing maps `(r, n) -> (r, 2 * n)`
+      and `(r, n) -> (r, 2 * n + 1)`, by slices of every other column, or by
+      slices of a result that was expanded to `R x N/2 x 2`;
+    - reads of other tensors (bf16 or f32) one value, one for each row, or one for
+      each column, by its indexing map or through `linalg.broadcast`,
+      `linalg.fill`, `tensor.splat` and constants that are splats. A value for each column is
+      repeated for each expert: the epilogue's operands are `E x N`. Of a result
+      that was expanded to `E x rows x N`, as `mxfp4-raise` leaves it behind a
+      batched matmul, also one for each expert and column;
+    - uses in its body constants, and other bf16 or f32 values from outside.
+
+    A bias of expert e that is added in a loop over experts is a value for each
+    column there; `mxfp4-raise` makes one operation of that loop when it runs
+    again.
+
+    The result is the same, bit for bit: an operation that reads a bf16 result
+    gets the sum rounded to bf16 in the epilogue, too. With
+    `allow-contract-rounding` a value that is rounded to bf16 and widened again
+    stays in f32, which rounds once, at the store, and so changes results.
+
+    What follows a matmul and is not fused is told by a remark (category
+    `mxfp4-fuse-epilogue`), which names the operation and the condition that
+    failed.
+
+    Preconditions: tensors; before `mxfp4-choose-schedule`. Named operations of
+    `arith` and `math` on tensors become linalg by `convert-elementwise-to-linalg`
+    first. No group may have id -1, whose rows are zeros without an epilogue
+    (`mxfp4-raise{groups-cover-rows}` leaves none). Where rows may keep the values
+    of the init (with `gather`), it must be a `tensor.empty`.
+
+    Example:
+
+    ```mlir
+    %y = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+        weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+        offsets(%o : tensor<2xi32>) outs(%e : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %z = linalg.generic {indexing_maps = [affine_map<(r, n) -> (r, n)>,
+                                          affine_map<(r, n) -> (0, n)>,
+                                          affine_map<(r, n) -> (r, n)>],
+                         iterator_types = ["parallel", "parallel"]}
+        ins(%y, %bias : tensor<?x48xf32>, tensor<1x48xf32>)
+        outs(%i : tensor<?x48xbf16>) {
+      ^bb0(%sum: f32, %b: f32, %out: bf16):
+        %v = arith.addf %sum, %b : f32
+        %h = arith.truncf %v : f32 to bf16
+        linalg.yield %h : bf16
+    } -> tensor<?x48xbf16>
+    ```
+
+    becomes
+
+    ```mlir
+    %z = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+        weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+        offsets(%o : tensor<2xi32>) outs(%i : tensor<?x48xbf16>)
+        epilogue(%bias : tensor<1x48xf32>) {
+        ^bb0(%sum: f32, %b: f32):
+          %v = arith.addf %sum, %b : f32
+          mxfp4.yield %v : f32
+        } -> tensor<?x48xbf16>
+    ```
+  }];
+  let options = [
+    Option<"allowContractRounding", "allow-contract-rounding", "bool", "false",
+           "Leave out roundings to bf16 before the last; this changes results">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+    "::mxfp4::MXFP4Dialect"
+  ];
+  let statistics = [
+    Statistic<"numFused", "fused",
+              "Operations that became a part of an epilogue">,
+    Statistic<"numNotFused", "not-fused",
+              "Operations behind a grouped_matmul that did not">
+  ];
+}
+
+def FuseGather : Pass<"mxfp4-fuse-gather"> {
+  let summary = "Gathers and scatters of rows around a grouped_matmul into it";
+  let description = [{
+    Activations of a `mxfp4.grouped_matmul` that are rows of another tensor,
+    gathered by index, become that tensor, and the indices its operand `gather`:
+    the rows are not copied in memory. A gather is
+
+    - a linalg operation on rows and columns whose body yields
+      `tensor.extract %x[%row, %column]`, with the number of the column as
+      `linalg.index` has it, and as row an element of an index tensor of rank 1, one for each
+      row, as an operand of the operation or extracted in its body; or
+    - a `tensor.gather` along dimension 0.
+
+    A `tensor.scatter` of the result along dimension 0 becomes the operand
+    `scatter`.
+
+    Indices of another width become i32. An index that names no row is undefined
+    in the program; in the operation it is row 0, and an error that a kernel
+    reports, or is not stored.
+
+    What looks like a gather or a scatter of rows and is not fused is told by a
+    remark (category `mxfp4-fuse-gather`): when others read the gathered rows, too,
+    which are in memory then, or with the condition that failed.
+
+    Preconditions: tensors; before `mxfp4-choose-schedule`, and after
+    `mxfp4-fuse-epilogue`, which does not fuse behind a scatter.
+
+    Example:
+
+    ```mlir
+    %rows = linalg.generic {indexing_maps = [affine_map<(r, k) -> (r)>,
+                                             affine_map<(r, k) -> (r, k)>],
+                            iterator_types = ["parallel", "parallel"]}
+        ins(%token : tensor<?xi32>) outs(%e : tensor<?x64xbf16>) {
+      ^bb0(%t: i32, %out: bf16):
+        %row = arith.index_cast %t : i32 to index
+        %k = linalg.index 1 : index
+        %v = tensor.extract %x[%row, %k] : tensor<?x64xbf16>
+        linalg.yield %v : bf16
+    } -> tensor<?x64xbf16>
+    %y = mxfp4.grouped_matmul activations(%rows : tensor<?x64xbf16>) ...
+    ```
+
+    becomes
+
+    ```mlir
+    %y = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+        gather(%token : tensor<?xi32>) ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
+  ];
+  let statistics = [
+    Statistic<"numGathers", "gathers", "Gathers that became an operand">,
+    Statistic<"numScatters", "scatters", "Scatters that became an operand">
+  ];
+}
+
 def PackWeights : Pass<"mxfp4-pack-weights"> {
   let summary = "Give grouped matmuls packed weights";
   let description = [{
