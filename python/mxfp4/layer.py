@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -124,35 +124,32 @@ def prepare(of: LayerRunner, max_tokens: int, source: Source = "logits") -> list
     return of.loaded
 
 
-def weight_shapes(spec: LayerSpec) -> dict[str, tuple[tuple[int, ...], torch.dtype, bool]]:
-    """Shape and type of a layer's tensors by name, and whether the layer has them."""
+Shapes = tuple[tuple[str, tuple[int, ...], torch.dtype, bool], ...]
+
+
+def weight_shapes(spec: LayerSpec) -> Shapes:
+    """Name, shape and type of a layer's tensors, and whether the layer has them."""
     e, bf16 = spec.experts, torch.bfloat16
 
     def packed(n: int, k: int) -> tuple[int, ...]:
         return (e, *blocks_of(n, k), BLOCK_BYTES)
 
-    return {
-        "gate_up": (packed(spec.columns, spec.hidden), torch.uint8, True),
-        "down": (packed(spec.hidden, spec.inner), torch.uint8, True),
-        "gate_up_bias": ((e, spec.columns), bf16, spec.bias),
-        "down_bias": ((e, spec.hidden), bf16, spec.bias),
-        "correction": ((e,), torch.float32, spec.correction),
-    }
+    return (
+        ("gate_up", packed(spec.columns, spec.hidden), torch.uint8, True),
+        ("down", packed(spec.hidden, spec.inner), torch.uint8, True),
+        ("gate_up_bias", (e, spec.columns), bf16, spec.bias),
+        ("down_bias", (e, spec.hidden), bf16, spec.bias),
+        ("correction", (e,), torch.float32, spec.correction),
+    )
 
 
-_shapes = cache(weight_shapes)
-
-
-def check_weights(spec: LayerSpec, given: Mapping[str, Any], device: torch.device) -> None:
-    """Check a layer's own tensors.
+def check_weights(shapes: Shapes, given: Sequence[Any], device: torch.device) -> None:
+    """Check a layer's own tensors, given in the order of their shapes.
 
     Raises:
         Error: if one is missing, is not the layer's, or does not fit.
     """
-    for name, (shape, dtype, wanted) in _shapes(spec).items():
-        if name not in given:
-            continue
-        tensor = given[name]
+    for (name, shape, dtype, wanted), tensor in zip(shapes, given, strict=False):
         if (tensor is not None) != wanted:
             raise Error(f"this layer {'needs' if wanted else 'has no'} {name}.")
         if tensor is not None:
@@ -233,7 +230,7 @@ class Layer:
             "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
             "down_bias": down_bias, "correction": correction,
         }  # fmt: skip
-        check_weights(spec, self._kept, self.device)
+        check_weights(weight_shapes(spec), list(self._kept.values()), self.device)
         self._own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}
         self._runner = runner(kernels, self.device.index)
 

@@ -23,15 +23,19 @@ Importing this module imports torch and registers the operators.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from . import kernels, layer_reference
 from .errors import Error
-from .layer import LAYOUT, LOGITS, check_tensor, check_weights, run, runner
+from .layer import LAYOUT, LOGITS, check_tensor, check_weights, run, runner, weight_shapes
 from .layer_kernels import Source
+from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
 from .layout import FOLDED_MAX
 from .torch_op import from_numpy, to_numpy
@@ -75,42 +79,68 @@ def _check_slots(
         raise Error(f"{name} must be on {device}, as x, got {tensor.device}.")
 
 
+class _Known:
+    """What a spec's text says, so that calls need not work it out.
+
+    Attributes:
+        spec: the layer.
+        shapes: of its tensors.
+        logits: their type.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.spec = spec = LayerSpec.parse(text)
+        self.shapes, self.logits = weight_shapes(spec), LOGITS[spec.logits]
+        self._runners: dict[int, LayerRunner] = {}
+
+    def runner(self, device: int) -> LayerRunner:
+        """What launches the layer on a device."""
+        found = self._runners.get(device)
+        if found is None:
+            found = self._runners[device] = runner(kernels.layer_kernels(self.spec), device)
+        return found
+
+    def addresses(self, own: Sequence[_Maybe]) -> dict[str, int]:
+        """Of the layer's tensors that are there, by name."""
+        pairs = zip(self.shapes, own, strict=False)
+        return {shape[0]: t.data_ptr() for shape, t in pairs if t is not None}
+
+
+_known = lru_cache(maxsize=1024)(_Known)
+
+
 def _checked(
     x: torch.Tensor, logits: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor,
     gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None, *, spec: str,
-) -> tuple[LayerSpec, torch.Tensor, torch.Tensor, dict[str, _Maybe]]:  # fmt: skip
-    """The layer, dense hidden states and logits, and the layer's own tensors by name.
+) -> tuple[_Known, torch.Tensor, torch.Tensor, tuple[_Maybe, ...]]:  # fmt: skip
+    """The layer, dense hidden states and logits, and the layer's own tensors.
 
     Everything is checked that needs no values. The number of tokens may be a tracer's symbol.
     """
-    layer = LayerSpec.parse(spec)
-    _check_x(layer, x)
+    known = _known(spec)
+    _check_x(known.spec, x)
     x, logits = x.contiguous(), logits.contiguous()
     device = x.device
-    shape = (x.shape[0], layer.experts)
-    check_tensor("logits", logits, shape, LOGITS[layer.logits], device)
-    own = {
-        "gate_up": gate_up, "down": down, "gate_up_bias": gate_up_bias, "down_bias": down_bias,
-        "correction": correction,
-    }  # fmt: skip
-    check_weights(layer, own, device)
-    return layer, x, logits, own
+    check_tensor("logits", logits, (x.shape[0], known.spec.experts), known.logits, device)
+    own = (gate_up, down, gate_up_bias, down_bias, correction)
+    check_weights(known.shapes, own, device)
+    return known, x, logits, own
 
 
 def _checked_routing(
     x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor, gate_up: torch.Tensor,
     down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None, *, spec: str,
     some_absent: bool = True,
-) -> tuple[LayerSpec, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, _Maybe]]:  # fmt: skip
+) -> tuple[_Known, torch.Tensor, torch.Tensor, torch.Tensor, tuple[_Maybe, ...]]:  # fmt: skip
     """The same with ids i32 and weights f32 in place of logits."""
-    layer = LayerSpec.parse(spec)
-    _check_x(layer, x)
-    shape = (x.shape[0], layer.slots)
+    known = _known(spec)
+    _check_x(known.spec, x)
+    shape = (x.shape[0], known.spec.slots)
     _check_slots("ids", ids, shape, _IDS, x.device)
     _check_slots("weights", weights, shape, _GATES, x.device)
-    own = {"gate_up": gate_up, "down": down, "gate_up_bias": gate_up_bias, "down_bias": down_bias}
-    check_weights(layer, own, x.device)
-    return layer, x.contiguous(), ids.int().contiguous(), weights.float().contiguous(), own
+    own = (gate_up, down, gate_up_bias, down_bias)
+    check_weights(known.shapes, own, x.device)
+    return known, x.contiguous(), ids.int().contiguous(), weights.float().contiguous(), own
 
 
 def _fake(*arguments: Any, **options: Any) -> torch.Tensor:
@@ -123,53 +153,51 @@ def _fake_routing(*arguments: Any, **options: Any) -> torch.Tensor:
     return x.new_empty(x.shape)
 
 
-def _addresses(own: dict[str, _Maybe]) -> dict[str, int]:
-    return {name: tensor.data_ptr() for name, tensor in own.items() if tensor is not None}
-
-
 def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
-    layer, x, logits, own = _checked(*arguments, **options)
-    given = _addresses(own)
+    known, x, logits, own = _checked(*arguments, **options)
+    given = known.addresses(own)
     given["logits"] = logits.data_ptr()
-    of = runner(kernels.layer_kernels(layer), x.device.index)
-    return run(of, "logits", x, torch.empty_like(x), given)
+    return run(known.runner(x.device.index), "logits", x, torch.empty_like(x), given)
 
 
 def _cuda_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> torch.Tensor:
-    layer, x, ids, weights, own = _checked_routing(*arguments, **options)
-    given = _addresses(own)
-    given |= {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
+    known, x, ids, weights, own = _checked_routing(*arguments, **options)
+    given = known.addresses(own)
+    given["given_ids"], given["gates"] = ids.data_ptr(), weights.data_ptr()
     source: Source = "some ids" if some_absent else "ids"
-    of = runner(kernels.layer_kernels(layer), x.device.index)
-    return run(of, source, x, torch.empty_like(x), given)
+    return run(known.runner(x.device.index), source, x, torch.empty_like(x), given)
 
 
-def _arrays(layer: LayerSpec, own: dict[str, _Maybe]) -> dict[str, Any]:
+def _arrays(known: _Known, own: Sequence[_Maybe]) -> dict[str, Any]:
     """The layer's own tensors for the reference, which decodes experts one by one."""
-    found: dict[str, Any] = {n: None if t is None else to_numpy(t) for n, t in own.items()}
+    names = [shape[0] for shape in known.shapes]
+    found: dict[str, Any] = {
+        n: None if t is None else to_numpy(t) for n, t in zip(names, own, strict=False)
+    }
+    spec = known.spec
     for name, n, k in (
-        ("gate_up", layer.columns, layer.hidden),
-        ("down", layer.hidden, layer.inner),
+        ("gate_up", spec.columns, spec.hidden),
+        ("down", spec.hidden, spec.inner),
     ):
         found[name] = PackedWeights(found[name], n, k, LAYOUT, _PROOF)
     return found
 
 
 def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:
-    layer, x, logits, own = _checked(*arguments, **options)
+    known, x, logits, own = _checked(*arguments, **options)
     return from_numpy(
-        layer_reference.layer(layer, to_numpy(x), to_numpy(logits), **_arrays(layer, own))
+        layer_reference.layer(known.spec, to_numpy(x), to_numpy(logits), **_arrays(known, own))
     )
 
 
 def _cpu_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> torch.Tensor:
-    layer, x, ids, weights, own = _checked_routing(*arguments, **options)
+    known, x, ids, weights, own = _checked_routing(*arguments, **options)
     given = to_numpy(ids)
     if not some_absent and (given < 0).any():
         raise Error("ids has -1, a slot without an expert; call it with some_absent=True.")
-    arrays = _arrays(layer, own)
+    arrays = _arrays(known, own)
     arrays["weights"] = np.asarray(to_numpy(weights), np.float32)
-    return from_numpy(layer_reference.experts(layer, to_numpy(x), given, **arrays))
+    return from_numpy(layer_reference.experts(known.spec, to_numpy(x), given, **arrays))
 
 
 def _no_gradient(ctx: Any, gradient: Any) -> Any:
@@ -191,5 +219,30 @@ def _register() -> None:
 
 
 _register()
-moe = torch.ops.mxfp4.moe.default
-moe_with_routing = torch.ops.mxfp4.moe_with_routing.default
+_moe = torch.ops.mxfp4.moe.default
+_moe_with_routing = torch.ops.mxfp4.moe_with_routing.default
+
+
+def _is_plain(*tensors: _Maybe) -> bool:
+    """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
+    if torch.compiler.is_compiling() or not tensors[0].is_cuda:  # type: ignore[union-attr]
+        return False
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        return False
+    return _get_current_dispatch_mode() is None and all(
+        t is None or type(t) in (torch.Tensor, torch.nn.Parameter) for t in tensors
+    )
+
+
+def moe(*tensors: _Maybe, spec: str) -> torch.Tensor:
+    """``torch.ops.mxfp4.moe``, at less than the price of torch's dispatcher where none is needed.
+
+    The dispatcher and the check for gradients take longer than the launch of a layer.
+    """
+    return _cuda(*tensors, spec=spec) if _is_plain(*tensors) else _moe(*tensors, spec=spec)
+
+
+def moe_with_routing(*tensors: _Maybe, spec: str, some_absent: bool = True) -> torch.Tensor:
+    """``torch.ops.mxfp4.moe_with_routing``, likewise."""
+    call = _cuda_routing if _is_plain(*tensors) else _moe_with_routing
+    return call(*tensors, spec=spec, some_absent=some_absent)

@@ -82,10 +82,10 @@ def test_opcheck(rng: np.random.Generator, spec: LayerSpec) -> None:
     d = Torch(rng, spec)
     own = [d.own.get(n) for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
     options = {"spec": spec.text()}
-    found = torch.library.opcheck(torch_layer.moe, (d.x, d.logits, *own), options)
+    found = torch.library.opcheck(torch_layer._moe, (d.x, d.logits, *own), options)
     assert set(found.values()) == {"SUCCESS"}
     arguments = (d.x, d.ids, d.weights, *own[:4])
-    found = torch.library.opcheck(torch_layer.moe_with_routing, arguments, options)
+    found = torch.library.opcheck(torch_layer._moe_with_routing, arguments, options)
     assert set(found.values()) == {"SUCCESS"}
 
 
@@ -218,6 +218,7 @@ def test_cuda_launches_the_layers_kernels(data: Torch, monkeypatch: pytest.Monke
 
     made = LayerKernels(SPEC)
     monkeypatch.setattr(torch_layer, "run", run)
+    torch_layer._known.cache_clear()
     monkeypatch.setattr(torch_layer, "runner", lambda kernels, device: (kernels, device))
     monkeypatch.setattr(kernels, "layer_kernels", lambda spec: {SPEC: made}[spec])
     own = [data.own[n] for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
@@ -226,6 +227,7 @@ def test_cuda_launches_the_layers_kernels(data: Torch, monkeypatch: pytest.Monke
     assert (y.shape, y.dtype) == (data.x.shape, torch.bfloat16)
     torch_layer._cuda_routing(data.x, data.ids, data.weights, *own[:4], **text)
     torch_layer._cuda_routing(data.x, data.ids, data.weights, *own[:4], **text, some_absent=False)
+    torch_layer._known.cache_clear()
     assert [source for _, source, _ in calls] == ["logits", "some ids", "ids"]
     assert all(of[0] is made for of, _, _ in calls)
     assert calls[0][2] == {n: t.data_ptr() for n, t in data.own.items()} | {
@@ -255,7 +257,7 @@ def test_a_layer_takes_what_fits(data: Torch) -> None:
 
 
 def test_arrays_are_shared_with_the_reference(data: Torch) -> None:
-    arrays = torch_layer._arrays(SPEC, dict(data.own))
+    arrays = torch_layer._arrays(torch_layer._Known(data.text), list(data.own.values()))
     assert arrays["gate_up"].data.ctypes.data == data.own["gate_up"].data_ptr()
     assert np.array_equal(arrays["down"].decode(3), data.case.down.decode(3))
     assert np.array_equal(arrays["correction"], to_numpy(data.own["correction"]))
