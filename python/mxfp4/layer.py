@@ -218,14 +218,7 @@ class Layer:
                 raise Error(f"{name} must have shape {list(shape)}, got {list(weights.shape)}.")
             if weights.layout != LAYOUT:
                 raise Error(f"{name} must be packed as {LAYOUT}, got {weights.layout}.")
-        place = getattr(gate_up.data, "device", None)
-        if getattr(place, "type", None) != "cuda":
-            raise Error(
-                f"a layer's weights must be on a CUDA device, got {place or 'an array'}; use "
-                "weights.to_device()."
-            )
-        assert isinstance(place, torch.device)
-        self.device = place
+        self.device = _device_of(gate_up)
         self._kept = {
             "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
             "down_bias": down_bias, "correction": correction,
@@ -305,6 +298,16 @@ class Layer:
             Error: saying what was wrong.
         """
         self._runner.check()
+
+
+def _device_of(weights: PackedWeights) -> torch.device:
+    place = getattr(weights.data, "device", None)
+    if not isinstance(place, torch.device) or place.type != "cuda":
+        raise Error(
+            f"a layer's weights must be on a CUDA device, got {place or 'an array'}; use "
+            "weights.to_device()."
+        )
+    return place
 
 
 def _words(value: Any) -> str:

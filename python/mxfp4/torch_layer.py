@@ -223,9 +223,13 @@ _moe = torch.ops.mxfp4.moe.default
 _moe_with_routing = torch.ops.mxfp4.moe_with_routing.default
 
 
+def _is_on_cuda(tensor: _Maybe) -> bool:
+    return tensor is not None and tensor.is_cuda
+
+
 def _is_plain(*tensors: _Maybe) -> bool:
     """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
-    if torch.compiler.is_compiling() or not tensors[0].is_cuda:  # type: ignore[union-attr]
+    if torch.compiler.is_compiling() or not _is_on_cuda(tensors[0]):
         return False
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return False

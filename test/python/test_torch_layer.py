@@ -238,6 +238,36 @@ def test_cuda_launches_the_layers_kernels(data: Torch, monkeypatch: pytest.Monke
     }  # fmt: skip
 
 
+def test_the_dispatcher_is_left_out_where_nothing_needs_it(
+    data: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [data.own[n] for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
+    wanted = data.moe()
+    assert torch.equal(torch_layer.moe(data.x, data.logits, *own, spec=data.text), wanted)
+    called: list[str] = []
+    monkeypatch.setattr(torch_layer, "_cuda", lambda *a, **o: called.append("moe"))
+    monkeypatch.setattr(torch_layer, "_cuda_routing", lambda *a, **o: called.append("routing"))
+    monkeypatch.setattr(torch_layer, "_is_on_cuda", lambda tensor: True)
+    torch_layer.moe(data.x, data.logits, *own, spec=data.text)
+    routing = (data.x, data.ids, data.weights, *own[:4])
+    torch_layer.moe_with_routing(*routing, spec=data.text)
+    assert called == ["moe", "routing"]
+    # A gradient is recorded, a mode listens, a compiler traces: torch must see the operator.
+    x = data.x.clone().requires_grad_()
+    assert torch_layer.moe(x, data.logits, *own, spec=data.text).requires_grad
+    with torch.no_grad():
+        torch_layer.moe(x, data.logits, *own, spec=data.text)
+    assert len(called) == 3
+    with torch.utils.flop_counter.FlopCounterMode(display=False):
+        assert torch.equal(torch_layer.moe(data.x, data.logits, *own, spec=data.text), wanted)
+    run = torch.compile(
+        lambda x: torch_layer.moe(x, data.logits, *own, spec=data.text),
+        fullgraph=True, backend="aot_eager",
+    )  # fmt: skip
+    assert torch.equal(run(data.x), wanted)
+    assert len(called) == 3
+
+
 def test_a_layer_takes_what_fits(data: Torch) -> None:
     kernels_of = LayerKernels(SPEC)
     case = data.case
