@@ -46,11 +46,19 @@ class TritonLayers(TritonKernels):
         return made
 
     def layer(self, packed: dict[Any, Any], data: Any, x: Any, i: int, how: Any) -> Any:
-        """Hidden states of layer ``i``; ``how`` is a setting, or the number of warps alone."""
+        """Hidden states of layer ``i``.
+
+        ``how`` is whether cuBLAS takes the router's matmul, and a setting or the number of warps
+        alone.
+        """
         t, m = self._tensor, self._matmul
+        cublas, how = how
         tokens, warps, stages = how if isinstance(how, tuple) else (None, how, None)
-        router = m.matmul(x, data.router[i].T, data.router_bias[i].float(),
-                          precision_config=m.PrecisionConfig())  # fmt: skip
+        if cublas:
+            router = data.logits(x, i)
+        else:
+            router = m.matmul(x, data.router[i].T, data.router_bias[i].float(),
+                              precision_config=m.PrecisionConfig())  # fmt: skip
         chosen = self._topk(router, 4, apply_softmax=True)
         order, sizes = chosen.mask_metadata.col_sorted_indx, chosen.mask_metadata.col_sum
         ragged = t.make_ragged_tensor_metadata(sizes, order.shape[0])
@@ -75,7 +83,7 @@ class TritonLayers(TritonKernels):
         own = 4 if tokens <= 512 else 8
         tried: dict[Any, float] = {}
         choices: list[Setting | int] = [own, *settings(tokens * 4 / data.experts)]
-        for how in choices:
+        for how in [(cublas, choice) for choice in choices for cublas in (False, True)]:
             try:
                 graph = capture([
                     lambda i=i, how=how: self.layer(packed[i], data, x, i, how)
@@ -87,6 +95,6 @@ class TritonLayers(TritonKernels):
                 print(f"triton_kernels with {how} failed: {e}")
         best = min(tried, key=lambda how: tried[how])
         return {
-            "triton": lambda i: self.layer(packed[i], data, x, i, own),
+            "triton": lambda i: self.layer(packed[i], data, x, i, (False, own)),
             "triton tuned": lambda i: self.layer(packed[i], data, x, i, best),
         }

@@ -42,9 +42,10 @@ class Data:
     Args:
         experts: E.
         copies: layers with weights of their own.
+        routing: "uniform", or "zipf", where logits of expert i are lower by log(i + 1).
     """
 
-    def __init__(self, experts: int, copies: int) -> None:
+    def __init__(self, experts: int, copies: int, routing: str = "uniform") -> None:
         import torch
 
         from .._gpu import DEVICE, RawWeights
@@ -68,7 +69,8 @@ class Data:
             self.bias[name] = (noise(experts, n) / 4).bfloat16()
         root = HIDDEN**0.5
         self.router = [(noise(experts, HIDDEN) * 2 / root).bfloat16() for _ in range(copies)]
-        self.router_bias = [(noise(experts) / 10).bfloat16() for _ in range(copies)]
+        lower = torch.log(torch.arange(1, experts + 1, device=DEVICE)) * (routing == "zipf")
+        self.router_bias = [(noise(experts) / 10 - lower).bfloat16() for _ in range(copies)]
 
     def hidden(self, tokens: int) -> Any:
         """Hidden states bf16 ``[T, H]``."""
@@ -198,7 +200,7 @@ def run(o: argparse.Namespace) -> int:
     with torch.no_grad():
         for experts in o.experts:
             kernels = LayerKernels.load(o.kernels / f"layer{experts}")
-            data = Data(experts, 8 if experts < 64 else 4)
+            data = Data(experts, 8 if experts < 64 else 4, o.routing)
             ours = Ours(kernels, data)
             theirs = triton.pack_layers(data) if triton else None
             for tokens in o.tokens:
@@ -213,7 +215,7 @@ def run(o: argparse.Namespace) -> int:
             ours.check()
     print("\n" + table(rows))
     facts = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__,
-             "date": time.strftime("%Y-%m-%d")}  # fmt: skip
+             "routing": o.routing, "date": time.strftime("%Y-%m-%d")}  # fmt: skip
     if o.json:
         o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if worst > 0.02:
@@ -232,6 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
+    parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument("--window", type=float, default=40, help="milliseconds of each timing")
     parser.add_argument("--json", type=Path, help="write all numbers here")

@@ -82,7 +82,7 @@ def _layer(options: argparse.Namespace) -> int:
     if options.plot or options.plot_times or options.source or options.markdown:
         raise Error("--layer writes a table and --json; it has no plots yet.")
     words = [str(options.kernels)] if options.kernels else []
-    for name in ("compile", "triton", "json"):
+    for name in ("compile", "triton", "json", "routing"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []
     for name in ("experts", "tokens"):
