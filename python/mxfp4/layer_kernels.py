@@ -22,6 +22,9 @@ from .routing_artifact import RoutingArtifact
 FEW_TOKENS = 64
 """Tokens up to which one kernel of one block routes as quickly as two kernels do."""
 
+FEW_EXPERTS = 512
+"""Experts up to which there is such a kernel: one block has registers for so many."""
+
 FEW_ROWS = 16
 """Rows up to which gate_up gathers its rows itself.
 
@@ -139,7 +142,7 @@ class LayerKernels:
             any(not _distance(a, rows) for a in self.matmuls.get(name, []))
             if name in _MATMULS
             else name in self.routing
-            for name in steps(tokens, rows, source)
+            for name in steps(self.spec, tokens, source)
         )
 
     def chosen(
@@ -153,7 +156,7 @@ class LayerKernels:
         rows = tokens * self.spec.slots
         return [
             (name, self.matmul(name, rows) if name in _MATMULS else self.routing_kernel(name))
-            for name in steps(tokens, rows, source)
+            for name in steps(self.spec, tokens, source)
         ]
 
     def starts(self, max_tokens: int, source: Source = "logits") -> Iterator[int]:
@@ -215,12 +218,14 @@ class LayerKernels:
         return LayerKernels(spec, matmuls, {n: RoutingArtifact.load(path / n) for n in routing})
 
 
-def steps(tokens: int, rows: int, source: Source) -> list[str]:
+def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     """The names of a call's kernels, in order."""
+    rows = tokens * spec.slots
     if source != "logits":
         first = ["sort_given"]
     else:
-        first = ["route"] if tokens <= FEW_TOKENS else ["top_k", "sort"]
+        few = tokens <= FEW_TOKENS and spec.experts <= FEW_EXPERTS
+        first = ["route"] if few else ["top_k", "sort"]
     if source == "some ids":
         return [*first, "gate_up_gathered", "down_gathered", "combine"]
     up = ["gate_up_gathered"] if rows <= FEW_ROWS else ["permute", "gate_up"]
@@ -241,7 +246,7 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
     for source in sources:
         for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):
             rows = tokens * spec.slots
-            for name in steps(tokens, rows, source):
+            for name in steps(spec, tokens, source):
                 found[name] = max(found.get(name, 0), rows)
     return found
 

@@ -11,6 +11,9 @@ from typing import Any
 from .errors import Error
 from .routing import SCORINGS
 
+MOST_EXPERTS, MOST_SLOTS = 1024, 32
+"""Limits of the routing kernels."""
+
 _GATED = {
     # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up.
     "swiglu": (
@@ -162,8 +165,11 @@ class LayerSpec:
     logits: str = "bf16"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.slots <= self.experts:
-            raise Error(f"slots must be 1 to {self.experts}, got {self.slots}.")
+        if not 1 <= self.experts <= MOST_EXPERTS:
+            raise Error(f"experts must be 1 to {MOST_EXPERTS}, got {self.experts}.")
+        if not 1 <= self.slots <= min(self.experts, MOST_SLOTS):
+            most = min(self.experts, MOST_SLOTS)
+            raise Error(f"slots must be 1 to {most}, got {self.slots}.")
         for name in ("hidden", "inner"):
             if getattr(self, name) < 32 or getattr(self, name) % 32:
                 raise Error(f"{name} must be a multiple of 32, got {getattr(self, name)}.")

@@ -107,7 +107,7 @@ def check_close(got: np.ndarray, wanted: np.ndarray) -> None:
 @pytest.mark.parametrize("tokens", [1, FEW, MORE])
 def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int) -> None:
     case = Case(dataclasses.replace(SMALL, bias=True), tokens, rng)
-    names = steps(tokens, tokens * SMALL.slots, "logits")
+    names = steps(SMALL, tokens)
     assert ("permute" in names) == (tokens == MORE)
     check_close(case.run(file), case.truth())
 
@@ -116,7 +116,7 @@ def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int) -> None:
 def test_many_tokens_are_routed_by_two_kernels(file: Path, rng: np.random.Generator) -> None:
     spec = dataclasses.replace(SMALL, slots=1, inner=32)
     tokens = FEW_TOKENS + 1
-    assert steps(tokens, tokens, "logits")[:3] == ["top_k", "sort", "permute"]
+    assert steps(spec, tokens)[:3] == ["top_k", "sort", "permute"]
     case = Case(spec, tokens, rng)
     check_close(case.run(file), case.truth())
 
@@ -180,9 +180,19 @@ def test_ids_that_are_missing_unannounced_are_reported(
 
 @needs_both
 @pytest.mark.parametrize("name", PRESETS)
-def test_published_layers_made_small(file: Path, rng: np.random.Generator, name: str) -> None:
-    spec = dataclasses.replace(PRESETS[name], experts=16, hidden=64, inner=64)
+def test_published_layers_made_narrow(file: Path, rng: np.random.Generator, name: str) -> None:
+    """All of their experts, scorings and activations, in matrices that the interpreter runs."""
+    spec = dataclasses.replace(PRESETS[name], hidden=64, inner=64)
     case = Case(spec, 3, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+def test_sixteen_of_896_experts(file: Path, rng: np.random.Generator) -> None:
+    """The largest router that is published (Kimi-K3's), around another activation."""
+    spec = LayerSpec(896, 16, 64, 32, Activation("swiglu"), scoring="sigmoid", correction=True,
+                     renormalize=True, logits="f32")  # fmt: skip
+    case = Case(spec, 2, rng)
     check_close(case.run(file), case.truth())
 
 
@@ -225,7 +235,7 @@ def test_kernels_compiled_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for source in sources:
         for tokens in (1, 8, 9, 12):
             chosen = found.chosen(tokens, source)
-            assert [name for name, _ in chosen] == steps(tokens, 2 * tokens, source)
+            assert [name for name, _ in chosen] == steps(spec, tokens, source)
             for (_, a), (_, b) in zip(chosen, made.chosen(tokens, source), strict=True):
                 assert a.ptx == b.ptx
     with pytest.raises(Error, match=r"no kernel sort_given.*|no kernel top_k of this layer"):
@@ -265,6 +275,9 @@ def test_specs_are_texts() -> None:
         ('{"experts": 2.5, "slots": 1, "hidden": 64, "inner": 64}', "experts of a layer must be"),
         ('{"experts": 8, "slots": 1, "hidden": 60, "inner": 64}', "hidden must be a multiple"),
         ('{"experts": 8, "slots": 9, "hidden": 64, "inner": 64}', "slots must be 1 to 8"),
+        ('{"experts": 64, "slots": 33, "hidden": 64, "inner": 64}', "slots must be 1 to 32"),
+        ('{"experts": 1025, "slots": 1, "hidden": 64, "inner": 64}', "experts must be 1 to 1024"),
+        ('{"experts": 0, "slots": 1, "hidden": 64, "inner": 64}', "experts must be 1 to 1024"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "scale": "1"}',
          "scale of a layer must be of type float"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"kind": "x"}}',
