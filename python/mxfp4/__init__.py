@@ -21,6 +21,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``kernels``         which kernel a call runs; kernels compiled ahead of time
 ``ops``             ``grouped_matmul``, one call for GPU tensors and numpy arrays
 ``simulator``       run a compiled kernel in the PTX interpreter, and report its hazards
+``activation``      what is between the matmuls of an expert
 ``layer_spec``      a mixture-of-experts layer as a value, in JSON, and as MLIR
 ``layer_kernels``   its kernels: compiled, saved, chosen for a call
 ``layer``           a layer on a GPU, launched by one call

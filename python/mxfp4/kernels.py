@@ -20,25 +20,25 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import library
-from .artifact import Artifact, load_all
+from . import layer_plan, library
+from .artifact import Artifact
 from .compile import Compiler, compile_artifact
 from .errors import Error
 from .layer_kernels import LayerKernels
 from .layer_spec import LayerSpec
 from .problem import Problem
 from .runtime import Kernel
+from .shelf import Shelf
 from .weights import PackedWeights
 
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _loaded: dict[tuple[Problem, int | None], list[Kernel]] = {}
 _layers: dict[LayerSpec, LayerKernels] = {}
-_shelf: _Shelf | None = None
+_shelf: Shelf | None = None
 
 
 def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel:
@@ -126,38 +126,13 @@ def add(folder: str | os.PathLike[str]) -> int:
     Raises:
         Error: if there is none, or one is broken.
     """
-    found = _Shelf.read(Path(folder))
+    found = Shelf.read(Path(folder))
     with _lock:
         _ahead().extend(found)
         for layer in found.layers:
             if layer.spec in _layers:
                 _layers[layer.spec].extend(layer)
     return found.count()
-
-
-@dataclass
-class _Shelf:
-    """What was compiled ahead of time."""
-
-    artifacts: list[Artifact] = field(default_factory=list)
-    layers: list[LayerKernels] = field(default_factory=list)
-
-    @staticmethod
-    def read(folder: Path) -> _Shelf:
-        if (folder / "layer.json").is_file():
-            return _Shelf(layers=[LayerKernels.load(folder)])
-        if (folder / "manifest.json").is_file():
-            return _Shelf([Artifact.load(folder)])
-        layers = [LayerKernels.load(p.parent) for p in sorted(folder.glob("*/layer.json"))]
-        single = any(folder.glob("*/manifest.json"))
-        return _Shelf(load_all(folder) if single or not layers else [], layers)
-
-    def extend(self, other: _Shelf) -> None:
-        self.artifacts += other.artifacts
-        self.layers += other.layers
-
-    def count(self) -> int:
-        return len(self.artifacts) + sum(layer.count() for layer in self.layers)
 
 
 def count() -> int:
@@ -181,16 +156,16 @@ def layer_kernels(spec: LayerSpec) -> LayerKernels:
     return found
 
 
-def _ahead() -> _Shelf:
+def _ahead() -> Shelf:
     """Artifacts compiled ahead of time; reads the folders of MXFP4_KERNELS on first use."""
     global _shelf
     if _shelf is None:
         folders = os.environ.get("MXFP4_KERNELS", "").split(os.pathsep)
-        found = _Shelf()
+        found = Shelf()
         try:
             for folder in folders:
                 if folder:
-                    found.extend(_Shelf.read(Path(folder)))
+                    found.extend(Shelf.read(Path(folder)))
         except Error as e:
             raise Error(f"MXFP4_KERNELS: {e}") from e
         _shelf = found
@@ -339,6 +314,8 @@ def problem_of(weights: PackedWeights, out_dtype: str, groups: int | None) -> Pr
 def check() -> None:
     """Wait for the devices, and raise if a call since the last check met bad offsets or ids.
 
+    Calls of layers are among them.
+
     Raises:
         Error: saying what was wrong.
     """
@@ -346,3 +323,4 @@ def check() -> None:
         for kernel in kernels:
             for device in kernel.devices:
                 kernel.check(device)
+    layer_plan.check()

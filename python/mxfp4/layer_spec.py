@@ -4,110 +4,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from .activation import GPT_OSS, Activation, literal
 from .errors import Error
 from .routing import SCORINGS
 
 MOST_EXPERTS, MOST_SLOTS = 1024, 32
 """Limits of the routing kernels."""
-
-_GATED = {
-    # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up.
-    "swiglu": (
-        "arith.negf {gate} : f32 -> {0}",
-        "arith.mulf {0}, {alpha} : f32 -> {1}",
-        "math.exp {1} : f32 -> {2}",
-        "arith.addf {2}, {one} : f32 -> {3}",
-        "arith.divf {gate}, {3} : f32 -> {4}",
-        "arith.addf {up}, {shift} : f32 -> {5}",
-        "arith.mulf {5}, {4} : f32 -> {6}",
-    ),
-    # x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * up.
-    "geglu_tanh": (
-        "arith.mulf {gate}, {gate} : f32 -> {0}",
-        "arith.mulf {0}, {cubic} : f32 -> {1}",
-        "arith.addf {1}, {one} : f32 -> {2}",
-        "arith.mulf {gate}, {root} : f32 -> {3}",
-        "arith.mulf {3}, {2} : f32 -> {4}",
-        "math.tanh {4} : f32 -> {5}",
-        "arith.addf {5}, {one} : f32 -> {6}",
-        "arith.mulf {gate}, {half} : f32 -> {7}",
-        "arith.mulf {7}, {6} : f32 -> {8}",
-        "arith.mulf {8}, {up} : f32 -> {9}",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Activation:
-    """What is between the two matmuls of an expert.
-
-    Attributes:
-        kind: "swiglu", ``gate * sigmoid(alpha * gate) * (up + shift)``; "geglu_tanh", GELU of gate
-            by tanh, times up; or "relu2", the square of max(x, 0), which is not gated.
-        alpha: of "swiglu".
-        shift: of "swiglu", what is added to up.
-        limit: gate is at most this and up from minus this to this; None for no limit.
-    """
-
-    kind: str = "swiglu"
-    alpha: float = 1.0
-    shift: float = 0.0
-    limit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in (*_GATED, "relu2"):
-            raise Error(
-                f"the activation must be one of {[*_GATED, 'relu2']}, got {self.kind!r}; write an "
-                "epilogue of mxfp4.grouped_matmul for another."
-            )
-
-    @property
-    def pairs(self) -> bool:
-        """Whether gate and up, neighbouring columns, make one column."""
-        return self.kind != "relu2"
-
-    def region(self, bias: bool) -> str:
-        """The epilogue's region, whose arguments are sums and, if there is one, biases."""
-        names = ["gate", "up"] if self.pairs else ["sum"]
-        arguments = names + [f"{name}_bias" for name in names if bias]
-        lines, place = [], {name: f"%{name}" for name in arguments}
-
-        def add(text: str, result: str) -> str:
-            lines.append(f"      %{result} = {text}")
-            return f"%{result}"
-
-        def constant(name: str, value: float) -> str:
-            return add(f"arith.constant {value!r} : f32", name)
-
-        for name in names if bias else []:
-            place[name] = add(f"arith.addf %{name}, %{name}_bias : f32", f"{name}_biased")
-        if self.limit is not None:
-            upper, lower = constant("upper", self.limit), constant("lower", -self.limit)
-            for name in names:
-                place[name] = add(f"arith.minimumf {place[name]}, {upper} : f32", f"{name}_upper")
-            if self.pairs:
-                place["up"] = add(f"arith.maximumf {place['up']}, {lower} : f32", "up_lower")
-        if not self.pairs:
-            zero = constant("zero", 0.0)
-            positive = add(f"arith.maximumf {place['sum']}, {zero} : f32", "positive")
-            last = add(f"arith.mulf {positive}, {positive} : f32", "result")
-        else:
-            values = {"one": 1.0, "alpha": float(self.alpha), "shift": float(self.shift),
-                      "cubic": 0.044715, "root": 0.7978845608028654, "half": 0.5}  # fmt: skip
-            text = " ".join(_GATED[self.kind])
-            place |= {n: constant(n, v) for n, v in values.items() if f"{{{n}}}" in text}
-            results = [f"%r{i}" for i in range(len(_GATED[self.kind]))]
-            for line in _GATED[self.kind]:
-                operation, _, result = line.partition(" -> ")
-                last = add(operation.format(*results, **place), result.format(*results)[1:])
-        head = ", ".join(f"%{name}: f32" for name in arguments)
-        body = "\n".join(lines)
-        return f"{{\n    ^bb0({head}):\n{body}\n      mxfp4.yield {last} : f32\n    }}"
-
 
 _JSON_TYPES = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
@@ -128,10 +35,6 @@ def _fields_of(kind: type, raw: Any, what: str) -> dict[str, Any]:
         elif not isinstance(raw[name], types) or (type(raw[name]) is bool) != (types == (bool,)):
             raise Error(f"{name} of {what} must be of type {field.type}, got {raw[name]!r}.")
     return dict(raw)
-
-
-GPT_OSS = Activation("swiglu", alpha=1.702, shift=1.0, limit=7.0)
-"""``(up + 1) * gate * sigmoid(1.702 gate)`` of gate up to 7 and up from -7 to 7."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +78,8 @@ class LayerSpec:
                 raise Error(f"{name} must be a multiple of 32, got {getattr(self, name)}.")
         if self.scoring not in SCORINGS:
             raise Error(f"scoring must be one of {list(SCORINGS)}, got {self.scoring!r}.")
+        if not math.isfinite(self.scale):
+            raise Error(f"scale must be finite, got {self.scale}.")
         if self.logits not in ("bf16", "f32"):
             raise Error(f'logits must be "bf16" or "f32", got {self.logits!r}.')
 
@@ -226,7 +131,7 @@ class LayerSpec:
     def _top_k(self, counts: bool) -> str:
         t = self._routing_types()
         options = (["renormalize"] if self.renormalize else []) + (
-            [f"scale = {float(self.scale)!r} : f32"] if self.scale != 1 else []
+            [f"scale = {literal(self.scale)} : f32"] if self.scale != 1 else []
         )
         return (
             f"  mxfp4.top_k logits(%l : {t['l']}) "

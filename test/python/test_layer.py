@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mxfp4
@@ -14,7 +15,7 @@ import pytest
 from driver_memory import Memory, file
 from helpers import random_weights
 from kernels import needs_both
-from mxfp4 import Error, kernels, layer_reference, routing
+from mxfp4 import Compiler, Error, kernels, layer_plan, layer_reference, routing
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import FEW_ROWS, FEW_TOKENS, LayerKernels, Source, steps
@@ -179,6 +180,30 @@ def test_ids_that_are_missing_unannounced_are_reported(
 
 
 @needs_both
+@pytest.mark.parametrize("value", [1, 7, 1e-5, 1e16, 2.5e-7, 0.1, 3])
+def test_any_number_is_a_constant(value: float) -> None:
+    activation = Activation("swiglu", alpha=value, shift=-value, limit=value)
+    spec = LayerSpec(2, 1, 32, 32, activation, scale=value)
+    assert LayerSpec.parse(spec.text()) == spec
+    with Compiler() as compiler:
+        for text in (spec.gate_up(), spec.top_k()):
+            with compiler.parse(text) as module:
+                assert str(module)
+
+
+def test_one_check_is_for_all_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {0: 2, 1: 5}
+    kernel = SimpleNamespace(
+        devices=(0, 1), error_word=words.pop, manifest=SimpleNamespace(entry="mxfp4_sort")
+    )
+    monkeypatch.setattr(kernels, "_loaded", {})
+    monkeypatch.setattr(layer_plan, "_loaded", {1: (None, kernel)})
+    with pytest.raises(Error, match=r"not the number of an expert\. mxfp4_sort: offsets .*; a row"):
+        kernels.check()
+    assert not words, "both devices were read"
+
+
+@needs_both
 @pytest.mark.parametrize("name", PRESETS)
 def test_published_layers_made_narrow(file: Path, rng: np.random.Generator, name: str) -> None:
     """All of their experts, scorings and activations, in matrices that the interpreter runs."""
@@ -194,6 +219,35 @@ def test_sixteen_of_896_experts(file: Path, rng: np.random.Generator) -> None:
                      renormalize=True, logits="f32")  # fmt: skip
     case = Case(spec, 2, rng)
     check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("seed", range(16))
+def test_generated_layers(file: Path, seed: int) -> None:
+    """Shapes, scorings, activations and sources of experts in any combination."""
+    rng = np.random.default_rng(seed)
+    experts = int(rng.choice([1, 2, 5, 8, 33, 128]))
+    kind = ("swiglu", "geglu_tanh", "relu2")[seed % 3]
+    numbers = [float(n) for n in rng.uniform(0.5, 2, 3)]
+    limit = None if rng.random() < 0.5 else numbers[0]
+    swiglu = {"alpha": numbers[1], "shift": numbers[2]} if kind == "swiglu" else {}
+    spec = LayerSpec(
+        experts, int(rng.integers(1, min(experts, 9) + 1)), *(32 * rng.integers(1, 5, 2)).tolist(),
+        Activation(kind, limit=limit, **swiglu), *(rng.random(1) < 0.5).tolist(),
+        scoring=str(rng.choice(SCORINGS)), correction=bool(rng.random() < 0.5),
+        renormalize=bool(rng.random() < 0.5), scale=float(rng.choice([1.0, 2.5])), logits="f32",
+    )  # fmt: skip
+    case = Case(spec, int(rng.choice([1, 2, 3, 17, 40])), rng)
+    check_close(case.run(file), case.truth())
+    ids, gates = routing.top_k(case.logits, spec.slots, "softmax_selected")
+    ids[rng.random(ids.shape) < 0.3] = -1
+    ids[0, 0] = 0  # somebody is here
+    gates = gates.astype(np.float32)
+    wanted = case.truth_of(ids, gates)
+    got = case.run(file, "some ids", given_ids=ids, gates=gates)
+    assert not got[(ids < 0).all(axis=1)].astype(np.float32).any()
+    wide, true = got.astype(np.float64), wanted.astype(np.float64)
+    assert (np.abs(wide - true) <= 2**-6 * np.abs(true).max()).all()
 
 
 def test_presets_have_the_shapes_that_are_published() -> None:
@@ -284,6 +338,12 @@ def test_specs_are_texts() -> None:
          "the activation must be one of"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"limit": "1"}}',
          "limit of an activation must be of type"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"alpha": NaN}}',
+         "alpha of an activation must be finite"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"limit": -1}}',
+         "limit of an activation must not be negative"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "scale": Infinity}',
+         "scale must be finite"),
     ],
 )  # fmt: skip
 def test_wrong_texts_are_sentences(text: str, message: str) -> None:

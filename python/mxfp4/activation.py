@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Activations between the two matmuls of an expert, as regions of an epilogue."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .errors import Error
+
+_GATED = {
+    # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up.
+    "swiglu": (
+        "arith.negf {gate} : f32 -> {0}",
+        "arith.mulf {0}, {alpha} : f32 -> {1}",
+        "math.exp {1} : f32 -> {2}",
+        "arith.addf {2}, {one} : f32 -> {3}",
+        "arith.divf {gate}, {3} : f32 -> {4}",
+        "arith.addf {up}, {shift} : f32 -> {5}",
+        "arith.mulf {5}, {4} : f32 -> {6}",
+    ),
+    # x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * up.
+    "geglu_tanh": (
+        "arith.mulf {gate}, {gate} : f32 -> {0}",
+        "arith.mulf {0}, {cubic} : f32 -> {1}",
+        "arith.addf {1}, {one} : f32 -> {2}",
+        "arith.mulf {gate}, {root} : f32 -> {3}",
+        "arith.mulf {3}, {2} : f32 -> {4}",
+        "math.tanh {4} : f32 -> {5}",
+        "arith.addf {5}, {one} : f32 -> {6}",
+        "arith.mulf {gate}, {half} : f32 -> {7}",
+        "arith.mulf {7}, {6} : f32 -> {8}",
+        "arith.mulf {8}, {up} : f32 -> {9}",
+    ),
+}
+
+
+def literal(value: float) -> str:
+    """A number in MLIR's syntax, which wants a point in it."""
+    text = repr(float(value))
+    return text if "." in text else text.replace("e", ".0e")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What is between the two matmuls of an expert.
+
+    Attributes:
+        kind: "swiglu", ``gate * sigmoid(alpha * gate) * (up + shift)``; "geglu_tanh", GELU of gate
+            by tanh, times up; or "relu2", the square of max(x, 0), which is not gated.
+        alpha: of "swiglu".
+        shift: of "swiglu", what is added to up.
+        limit: gate is at most this and up from minus this to this; None for no limit.
+    """
+
+    kind: str = "swiglu"
+    alpha: float = 1.0
+    shift: float = 0.0
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in (*_GATED, "relu2"):
+            raise Error(
+                f"the activation must be one of {[*_GATED, 'relu2']}, got {self.kind!r}; write an "
+                "epilogue of mxfp4.grouped_matmul for another."
+            )
+        for name in ("alpha", "shift", "limit"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise Error(f"{name} of an activation must be finite, got {value}.")
+        if self.limit is not None and self.limit < 0:
+            raise Error(f"limit of an activation must not be negative, got {self.limit}.")
+
+    @property
+    def pairs(self) -> bool:
+        """Whether gate and up, neighbouring columns, make one column."""
+        return self.kind != "relu2"
+
+    def region(self, bias: bool) -> str:
+        """The epilogue's region, whose arguments are sums and, if there is one, biases."""
+        names = ["gate", "up"] if self.pairs else ["sum"]
+        arguments = names + [f"{name}_bias" for name in names if bias]
+        lines, place = [], {name: f"%{name}" for name in arguments}
+
+        def add(text: str, result: str) -> str:
+            lines.append(f"      %{result} = {text}")
+            return f"%{result}"
+
+        def constant(name: str, value: float) -> str:
+            return add(f"arith.constant {literal(value)} : f32", name)
+
+        for name in names if bias else []:
+            place[name] = add(f"arith.addf %{name}, %{name}_bias : f32", f"{name}_biased")
+        if self.limit is not None:
+            upper, lower = constant("upper", self.limit), constant("lower", -self.limit)
+            for name in names:
+                place[name] = add(f"arith.minimumf {place[name]}, {upper} : f32", f"{name}_upper")
+            if self.pairs:
+                place["up"] = add(f"arith.maximumf {place['up']}, {lower} : f32", "up_lower")
+        if not self.pairs:
+            zero = constant("zero", 0.0)
+            positive = add(f"arith.maximumf {place['sum']}, {zero} : f32", "positive")
+            last = add(f"arith.mulf {positive}, {positive} : f32", "result")
+        else:
+            values = {"one": 1.0, "alpha": float(self.alpha), "shift": float(self.shift),
+                      "cubic": 0.044715, "root": 0.7978845608028654, "half": 0.5}  # fmt: skip
+            text = " ".join(_GATED[self.kind])
+            place |= {n: constant(n, v) for n, v in values.items() if f"{{{n}}}" in text}
+            results = [f"%r{i}" for i in range(len(_GATED[self.kind]))]
+            for line in _GATED[self.kind]:
+                operation, _, result = line.partition(" -> ")
+                last = add(operation.format(*results, **place), result.format(*results)[1:])
+        head = ", ".join(f"%{name}: f32" for name in arguments)
+        body = "\n".join(lines)
+        return f"{{\n    ^bb0({head}):\n{body}\n      mxfp4.yield {last} : f32\n    }}"
+
+
+GPT_OSS = Activation("swiglu", alpha=1.702, shift=1.0, limit=7.0)
+"""``(up + 1) * gate * sigmoid(1.702 gate)`` of gate up to 7 and up from -7 to 7."""
