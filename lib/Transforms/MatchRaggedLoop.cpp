@@ -59,6 +59,18 @@ bool isRowSlice(SliceOp slice, Value start, Value size, int64_t columns) {
          isConstant(slice.getMixedSizes()[1], columns);
 }
 
+/// The tensor of rank 1 whose elements `start`, `start + size` these are, or
+/// null.
+Value elementsOf(Value value, Value start, Value size) {
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || slice.getSourceType().getRank() != 1 ||
+      !slice.hasUnitStride() ||
+      dyn_cast<Value>(slice.getMixedOffsets()[0]) != start ||
+      dyn_cast<Value>(slice.getMixedSizes()[0]) != size)
+    return Value();
+  return slice.getSource();
+}
+
 /// The tensor, one slice for each expert, whose slice `iv` this is, with a unit
 /// dimension in front or not; null for anything else.
 Value expertsOf(Value value, Value iv, int64_t experts) {
@@ -97,6 +109,15 @@ bool isWholeGroup(Value offsets, Value rows, Value activations) {
   return like == rows || like == activations;
 }
 
+/// Whether a tensor has as many rows as the activations.
+bool sameRows(Value init, Value activations) {
+  const int64_t rows = tensorType(activations).getDimSize(0);
+  if (!ShapedType::isDynamic(rows))
+    return tensorType(init).getDimSize(0) == rows;
+  return tensorType(init).isDynamicDim(0) &&
+         rowsOf(init) == rowsOf(activations);
+}
+
 class Matcher {
 public:
   Matcher(scf::ForOp loop, Miss *why) : loop(loop), why(why) {}
@@ -107,6 +128,9 @@ private:
   LogicalResult matchBounds();
   LogicalResult matchOutput();
   LogicalResult matchMatmul();
+  LogicalResult matchActivations();
+  LogicalResult matchEpilogue();
+  Value wholeOperand(Value operand);
   LogicalResult matchRows();
   LogicalResult matchSizes();
   LogicalResult matchRowCount();
@@ -122,15 +146,6 @@ private:
 };
 
 } // namespace
-
-/// Whether the output has as many rows as the activations.
-static bool sameRows(Value init, Value activations) {
-  const int64_t rows = tensorType(activations).getDimSize(0);
-  if (!ShapedType::isDynamic(rows))
-    return tensorType(init).getDimSize(0) == rows;
-  return tensorType(init).isDynamicDim(0) &&
-         rowsOf(init) == rowsOf(activations);
-}
 
 LogicalResult Matcher::matchBounds() {
   std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
@@ -183,25 +198,72 @@ LogicalResult Matcher::matchMatmul() {
   if (auto retyped = result.getDefiningOp<tensor::CastOp>())
     result = retyped.getSource();
   auto matmul = result.getDefiningOp<GroupedMatmulOp>();
-  if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds())
+  if (!matmul || matmul.getWeights().size() != 2 || matmul.getExpertIds() ||
+      matmul.getScatter())
     return miss(why, "what is inserted must be the result of the matmul itself",
-                "move what else is done to the rows behind the loop");
-  auto slice = matmul.getActivations().getDefiningOp<tensor::ExtractSliceOp>();
-  if (!isRowSlice(slice, start, size, matmul.getK()) ||
-      !isWholeGroup(matmul.getOffsets(), size, slice))
-    return miss(why, "the activations of an expert must be the rows that its "
-                     "result is inserted into");
+                "run mxfp4-fuse-epilogue and mxfp4-raise again, or move what "
+                "else is done to the rows behind the loop");
+  found.matmul = matmul;
+  if (failed(matchActivations()))
+    return failure();
   Value iv = loop.getInductionVar();
-  found.activations = slice.getSource();
   found.codes = expertsOf(matmul.getWeights()[0], iv, found.experts);
   found.scales = expertsOf(matmul.getWeights()[1], iv, found.experts);
   if (!found.codes || !found.scales)
     return miss(why,
                 "the weights of an expert must be slice number e, whole, of "
                 "weights of as many experts as the loop has iterations");
-  for (Value value : {found.activations, found.codes, found.scales})
+  for (Value value :
+       {found.activations, found.codes, found.scales, found.rowSource()})
     if (!loop.isDefinedOutsideOfLoop(value))
       return miss(why, "activations and weights must not change in the loop");
+  return matchEpilogue();
+}
+
+LogicalResult Matcher::matchActivations() {
+  GroupedMatmulOp matmul = found.matmul;
+  Value rows = matmul.getRowSource();
+  if (matmul.getGather()) {
+    found.activations = matmul.getActivations();
+    found.gather = elementsOf(rows, start, size);
+  } else if (auto slice = rows.getDefiningOp<tensor::ExtractSliceOp>();
+             isRowSlice(slice, start, size, matmul.getK())) {
+    found.activations = slice.getSource();
+  }
+  if (!found.activations || bool(matmul.getGather()) != bool(found.gather) ||
+      !isWholeGroup(matmul.getOffsets(), size, rows))
+    return miss(why, "the activations of an expert must be the rows that its "
+                     "result is inserted into");
+  return success();
+}
+
+/// What an epilogue operand is a slice of, or null.
+Value Matcher::wholeOperand(Value operand) {
+  switch (epilogueOperandOf(operand.getType())) {
+  case EpilogueOperand::PerRow:
+    operand = elementsOf(operand, start, size);
+    return operand && sameRows(operand, found.rowSource()) ? operand : Value();
+  case EpilogueOperand::PerColumn:
+    return expertsOf(operand, loop.getInductionVar(), found.experts);
+  case EpilogueOperand::Scalar:
+    break;
+  }
+  return operand;
+}
+
+LogicalResult Matcher::matchEpilogue() {
+  for (Value operand : found.matmul.getEpilogueOperands()) {
+    Value whole = wholeOperand(operand);
+    // A value from outside may have become a tensor in the loop.
+    auto made = operand.getDefiningOp<tensor::FromElementsOp>();
+    if (!whole ||
+        !loop.isDefinedOutsideOfLoop(made ? made.getElements().front() : whole))
+      return miss(why,
+                  "what an epilogue adds must be values of the expert's rows, "
+                  "slice number e of values for each expert, or one value, of "
+                  "tensors that do not change in the loop");
+    found.epilogueOperands.push_back(whole);
+  }
   return success();
 }
 
@@ -253,7 +315,7 @@ LogicalResult Matcher::matchSizes() {
 }
 
 LogicalResult Matcher::matchRowCount() {
-  if (sameRows(loop.getInitArgs()[found.output], found.activations))
+  if (sameRows(loop.getInitArgs()[found.output], found.rowSource()))
     return success();
   return miss(why, "the output may have other rows than the activations",
               "make the output with tensor.dim of the activations");

@@ -9,6 +9,8 @@
 
 #include "Raise.h"
 
+#include "mxfp4/IR/MXFP4.h"
+
 namespace mxfp4 {
 
 /// What a loop over experts is made of.
@@ -16,10 +18,18 @@ struct RaggedLoop {
   int64_t experts = 0;
   /// R x K, and per expert.
   mlir::Value activations, codes, scales;
+  /// Rows of the activations, for each row; or null.
+  mlir::Value gather;
+  /// The matmul in the loop, and what its epilogue's operands are slices of.
+  GroupedMatmulOp matmul;
+  llvm::SmallVector<mlir::Value> epilogueOperands;
   /// First rows of the experts and the end, or numbers of rows; one is null.
   mlir::Value offsets, sizes;
   /// Number of the loop's result that is the output.
   unsigned output = 0;
+
+  /// What has a row for each row of the output.
+  mlir::Value rowSource() const { return gather ? gather : activations; }
 };
 
 mlir::FailureOr<RaggedLoop> findRaggedLoop(mlir::scf::ForOp op, Miss *why);

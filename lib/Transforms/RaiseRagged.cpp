@@ -55,7 +55,7 @@ private:
     return integers;
   }
   Value rows() {
-    Value count = tensor::DimOp::create(b, loop.activations, index(0));
+    Value count = tensor::DimOp::create(b, loop.rowSource(), index(0));
     return arith::IndexCastOp::create(b, b.getI32Type(), count);
   }
   /// Ids 0 .. E-1, with none in front or behind.
@@ -116,6 +116,27 @@ private:
   bool coverRows;
 };
 
+/// The matmul of all iterations, with the epilogue of one.
+GroupedMatmulOp createMatmul(PatternRewriter &rewriter, RaggedLoop &loop,
+                             const Routing &routing, Value into) {
+  SmallVector<Value> operands;
+  for (Value operand : loop.epilogueOperands) {
+    auto made = operand.getDefiningOp<tensor::FromElementsOp>();
+    operands.push_back(made ? rewriter.clone(*made)->getResult(0) : operand);
+  }
+  auto matmul = GroupedMatmulOp::create(
+      rewriter, loop.matmul.getLoc(), into.getType(), loop.activations,
+      ValueRange{loop.codes, loop.scales}, routing.offsets, routing.ids, into,
+      /*error=*/Value(), /*workspace=*/Value(), loop.gather,
+      /*scatter=*/Value(), operands, /*schedule=*/ScheduleAttr(),
+      loop.matmul.getEpilogue().size());
+  if (matmul.hasEpilogue())
+    rewriter.cloneRegionBefore(loop.matmul.getEpilogue()[0],
+                               matmul.getEpilogue()[0],
+                               matmul.getEpilogue()[0].end());
+  return matmul;
+}
+
 struct RaiseRaggedLoop : OpRewritePattern<scf::ForOp> {
   RaiseRaggedLoop(MLIRContext *context, bool coverRows)
       : OpRewritePattern(context), coverRows(coverRows) {}
@@ -137,10 +158,7 @@ struct RaiseRaggedLoop : OpRewritePattern<scf::ForOp> {
     if (!into)
       into = tensor::EmptyOp::create(
           b, tensor::getMixedSizes(b, b.getLoc(), init), type.getElementType());
-    Value y = GroupedMatmulOp::create(b, into.getType(), loop->activations,
-                                      ValueRange{loop->codes, loop->scales},
-                                      routing.offsets, routing.ids, into)
-                  .getResult(0);
+    Value y = createMatmul(rewriter, *loop, routing, into).getResult(0);
     if (y.getType() != type)
       y = tensor::CastOp::create(b, type, y);
     rewriter.replaceAllUsesWith(op.getResult(loop->output), y);

@@ -842,3 +842,53 @@ func.func @more_sizes(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   }
   return %y#0 : tensor<?x48xf32>
 }
+
+// The bias in the loop is the same for all experts, and not a slice of E x N.
+
+// CHECK-LABEL: func @common_bias(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @common_bias(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+    %s: tensor<4x48x2xi8>, %o: tensor<5xi32>, %bias: tensor<1x48xf32>) -> tensor<?x48xbf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %init = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: what an epilogue adds must be values of the expert's rows, slice number e of values for each expert, or one value, of tensors that do not change in the loop}}
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %init) -> tensor<?x48xbf16> {
+    %e1 = arith.addi %e, %c1 : index
+    %begin32 = tensor.extract %o[%e] : tensor<5xi32>
+    %end32 = tensor.extract %o[%e1] : tensor<5xi32>
+    %start = arith.index_cast %begin32 : i32 to index
+    %size32 = arith.subi %end32, %begin32 : i32
+    %size = arith.index_cast %size32 : i32 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %ce = tensor.extract_slice %c[%e, 0, 0, 0] [1, 48, 2, 16] [1, 1, 1, 1]
+        : tensor<4x48x2x16xi8> to tensor<1x48x2x16xi8>
+    %se = tensor.extract_slice %s[%e, 0, 0] [1, 48, 2] [1, 1, 1]
+        : tensor<4x48x2xi8> to tensor<1x48x2xi8>
+    %oe = tensor.generate {
+    ^bb0(%i: index):
+      %n = arith.muli %i, %size : index
+      %m = arith.index_cast %n : index to i32
+      tensor.yield %m : i32
+    } : tensor<2xi32>
+    %pe = tensor.empty(%size) : tensor<?x48xbf16>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<?x64xbf16>)
+        weights(%ce, %se : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+        offsets(%oe : tensor<2xi32>) outs(%pe : tensor<?x48xbf16>)
+        epilogue(%bias : tensor<1x48xf32>) {
+        ^bb0(%sum: f32, %b: f32):
+          %v = arith.addf %sum, %b : f32
+          mxfp4.yield %v : f32
+        } -> tensor<?x48xbf16>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}

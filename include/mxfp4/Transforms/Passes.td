@@ -535,6 +535,10 @@ def Raise : Pass<"mxfp4-raise"> {
        expert e-1, as in a ragged dot. Rows that no expert has become groups with
        id -1, and so zero; with `groups-cover-rows` there are none, and offsets
        are passed on as they are.
+       What `mxfp4-fuse-epilogue` and `mxfp4-fuse-gather` made of one iteration
+       becomes part of it when this pass runs again behind them: numbers of rows
+       to gather, and values of an epilogue, that are slices for the expert or
+       its rows.
 
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
