@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Check the operators of whole layers on a GPU, and measure the host's time for their calls.
+
+Where the compiler is:  python -m mxfp4.verify.layers --compile KERNELS
+Where the GPU is:       python -m mxfp4.verify.layers KERNELS
+
+Narrow layers of published kinds must give on the GPU what they give on the CPU, where they run in
+numpy, within some roundings; equal calls, calls on another stream and replayed CUDA graphs must
+give equal bits; a graph that needs a kernel which is not loaded must be refused. Then the host's
+time of a call is printed, in microseconds: the median of 30 times 20 calls. The exit status is 0 if
+all of it holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import kernels, layer, torch_layer
+from ..compile import find_ptxas
+from ..errors import Error
+from ..formats import quantize
+from ..layer_kernels import LayerKernels
+from ..layer_spec import PRESETS, Activation, LayerSpec
+from ..weights import pack
+
+SPECS = {
+    **{name: dataclasses.replace(s, hidden=512, inner=256) for name, s in PRESETS.items()},
+    "relu2": LayerSpec(64, 8, 256, 512, Activation("relu2"), scoring="sigmoid", scale=5.0),
+    "896 experts": LayerSpec(896, 16, 256, 128, Activation("geglu_tanh"), scoring="sigmoid",
+                             correction=True, renormalize=True, logits="f32"),
+}  # fmt: skip
+TOKENS = (1, 3, 17, 64, 65, 300)
+BOUND = 2.0**-6
+"""Of a difference, to the largest value of its row."""
+
+
+class Tensors:
+    """Random tensors of a layer on the CPU, and on a device."""
+
+    def __init__(self, spec: LayerSpec, device: str) -> None:
+        random = torch.Generator().manual_seed(1)
+        self.spec, self.text, self.device = spec, spec.text(), device
+        self._random = random
+        e = spec.experts
+
+        def packed(n: int, k: int) -> Any:
+            values = torch.randn(e, n, k, generator=random) * k**-0.5
+            return pack(*quantize(values.numpy())).to_device("cpu").data
+
+        def bias(n: int) -> Any:
+            return torch.randn(e, n, generator=random).bfloat16() if spec.bias else None
+
+        correction = torch.randn(e, generator=random) if spec.correction else None
+        self.cpu = [packed(spec.columns, spec.hidden), packed(spec.hidden, spec.inner),
+                    bias(spec.columns), bias(spec.hidden), correction]  # fmt: skip
+        self.own = [None if t is None else t.to(device) for t in self.cpu]
+
+    def inputs(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states, and logits that are apart."""
+        x = torch.randn(tokens, self.spec.hidden, generator=self._random).bfloat16()
+        order = torch.rand(tokens, self.spec.experts, generator=self._random).argsort(dim=1)
+        logits = (order - self.spec.experts // 2) / 32
+        return x, logits.to(layer.LOGITS[self.spec.logits])
+
+    def routing(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids, of which some are -1, and weights."""
+        s, shape = self.spec, (tokens, self.spec.slots)
+        ids = torch.rand(tokens, s.experts, generator=self._random).argsort(dim=1)[:, : s.slots]
+        ids[torch.rand(shape, generator=self._random) < 0.3] = -1
+        return ids.int().contiguous(), torch.rand(shape, generator=self._random)
+
+
+def difference(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest, to the largest value of its row."""
+    wide, true = got.cpu().double(), wanted.double()
+    scale = true.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
+    return float(((wide - true).abs() / scale).max())
+
+
+def check(name: str, spec: LayerSpec, device: str) -> list[str]:
+    """What is wrong with a layer on a device."""
+    t, problems = Tensors(spec, device), []
+    for tokens in TOKENS:
+        x, logits = t.inputs(tokens)
+        ids, weights = t.routing(tokens)
+        calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int]] = {
+            "moe": (torch_layer.moe, (x, logits), 5),
+            "moe_with_routing": (torch_layer.moe_with_routing, (x, ids, weights), 4),
+        }
+        for kind, (call, given, count) in calls.items():
+            there = [a.to(device) for a in given]
+            operator = getattr(torch.ops.mxfp4, kind)
+            y = operator(*there, *t.own[:count], spec=t.text)
+            off = difference(y, operator(*given, *t.cpu[:count], spec=t.text))
+            if not off <= BOUND:
+                problems.append(f"{name}: {kind} of {tokens} tokens is {off:.3g} off")
+            if not torch.equal(call(*there, *t.own[:count], spec=t.text), y):
+                problems.append(f"{name}: {kind} of {tokens} tokens differs when repeated")
+        if device != "cpu":
+            problems += _check_streams(f"{name}, {tokens} tokens", t, x, logits)
+    kernels.check()
+    return problems
+
+
+def _check_streams(what: str, t: Tensors, x: torch.Tensor, logits: torch.Tensor) -> list[str]:
+    """Another stream, and a graph."""
+    given = (x.to(t.device), logits.to(t.device))
+
+    def run() -> torch.Tensor:
+        return torch_layer.moe(*given, *t.own, spec=t.text)
+
+    wanted, side = run(), torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        other = run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = run()
+    captured.fill_(float("nan"))
+    graph.replay()
+    found = {"on another stream": other, "in a graph": captured}
+    return [f"{what} {where}: other bits" for where, y in found.items()
+            if not torch.equal(y, wanted)]  # fmt: skip
+
+
+def check_capture() -> list[str]:
+    """A graph that needs what is not loaded is refused, and nothing else is harmed."""
+    spec = dataclasses.replace(SPECS["relu2"], scale=3.0)
+    t = Tensors(spec, "cuda")
+    x, logits = (a.to("cuda") for a in t.inputs(2))
+    try:
+        with torch.cuda.graph(torch.cuda.CUDAGraph()):
+            torch_layer.moe(x, logits, *t.own, spec=t.text)
+    except Error as e:
+        return [] if "is not ready on cuda:0" in str(e) else [f"capture: {e}"]
+    return ["a graph was captured of a layer that was not ready"]
+
+
+def microseconds(call: Callable[[], Any]) -> float:
+    """The host's time of a call."""
+    times = []
+    for _ in range(30):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(20):
+            call()
+        times.append((time.perf_counter() - start) / 20 * 1e6)
+    return statistics.median(times)
+
+
+def print_times(spec: LayerSpec) -> None:
+    """Of both operators, through torch's dispatcher and beside it."""
+    t = Tensors(spec, "cuda")
+    for tokens in (1, 64):
+        given = [a.to("cuda") for a in t.inputs(tokens)]
+        for what, call in (("torch.ops.mxfp4.moe", torch.ops.mxfp4.moe), ("moe", torch_layer.moe)):
+            us = microseconds(lambda call=call, given=given: call(*given, *t.own, spec=t.text))
+            print(f"host time of {what}, {tokens} tokens: {us:.1f} us")
+
+
+def compile_layers(folder: Path) -> int:
+    """Compile all kernels into subfolders; how many there are."""
+    count = 0
+    for i, spec in enumerate(SPECS.values()):
+        made = LayerKernels.compile(spec, max(TOKENS), find_ptxas() is not None,
+                                    ("logits", "some ids"))  # fmt: skip
+        made.save(folder / f"layer{i}")
+        count += made.count()
+    return count
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mxfp4.verify.layers", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
+    parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
+    o = parser.parse_args(arguments)
+    try:
+        if o.compile:
+            print(f"compiled {compile_layers(o.compile)} kernels")
+            return 0
+        if not o.kernels:
+            parser.error("give a folder of kernels, or --compile OUT")
+        if not torch.cuda.is_available():
+            raise Error("torch sees no CUDA device; the verification runs on a GPU.")
+        kernels.add(o.kernels)
+        with torch.no_grad():
+            problems = [p for name, spec in SPECS.items() for p in check(name, spec, "cuda")]
+            problems += check_capture()
+            print(f"{len(SPECS)} layers, {len(problems)} problems", *problems, sep="\n")
+            print_times(SPECS["gpt-oss-20b"])
+        return 1 if problems else 0
+    except Error as e:
+        parser.exit(1, f"error: {e}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The verification of layers, as far as it needs no GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
+
+from kernels import needs_both  # noqa: E402
+from mxfp4 import kernels, layer_reference  # noqa: E402
+from mxfp4.verify import layers  # noqa: E402
+
+SPEC = dataclasses.replace(layers.SPECS["gpt-oss-20b"], experts=8, hidden=64, inner=64)
+
+
+def test_a_layer_passes_and_a_wrong_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "TOKENS", (1, 5))
+    assert layers.check("x", SPEC, "cpu") == []
+    calls: list[int] = []
+    real = layer_reference.experts
+
+    def every_other(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        y = real(*arguments, **options)
+        return y + y if len(calls) % 2 else y
+
+    monkeypatch.setattr(layer_reference, "experts", every_other)
+    problems = layers.check("x", SPEC, "cpu")
+    assert any("tokens is 1 off" in p for p in problems), problems
+
+
+@needs_both
+def test_kernels_are_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(layers, "SPECS", {"x": SPEC})
+    monkeypatch.setattr(layers, "TOKENS", (1, 20))
+    assert layers.main(["--compile", str(tmp_path)]) == 0
+    monkeypatch.setattr(kernels, "_shelf", None)
+    monkeypatch.setattr(kernels, "_layers", {})
+    count = kernels.add(tmp_path)
+    assert f"compiled {count} kernels" in capsys.readouterr().out
+    found = kernels.layer_kernels(SPEC)
+    assert all(found.has(t, s) for t in (1, 20) for s in ("logits", "some ids"))
+    if not torch.cuda.is_available():
+        with pytest.raises(SystemExit):
+            layers.main([str(tmp_path)])
+        assert "torch sees no CUDA device" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        layers.main([])
+    assert "give a folder" in capsys.readouterr().err
