@@ -87,8 +87,10 @@ TEST(Bytecode, RefusesALaterVersion) {
       toBytecode<OtherDialect<7>>("\"mxfp4.load_more\"() : () -> ()");
   EXPECT_EQ(read(bytes),
             "this bytecode has version 7 of the mxfp4 dialect, and versions 1 "
-            "to 1 can be read; write it again with this mxfp4, or read it with "
-            "the one that wrote it");
+            "to " +
+                std::to_string(mxfp4::kBytecodeVersion) +
+                " can be read; write it again with this mxfp4, or read it with "
+                "the one that wrote it");
 }
 
 TEST(Bytecode, RefusesVersionZero) {
