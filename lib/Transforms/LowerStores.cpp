@@ -58,6 +58,7 @@ private:
   int columnOffset(int slice) const {
     return 16 * slice * schedule.sliceStride();
   }
+  bool hasRowOperands();
   Value exists(int64_t columnOffset);
   Value tokenRow(Value firstToken, int64_t token);
   void emitColumns(int first, int count);
@@ -146,7 +147,11 @@ void TileStore::emit() {
   const int columns = schedule.warpTokens() / 8;
   if (schedule.heightStep() == schedule.tileTokens)
     return emitColumns(0, columns);
-  const int together = columns > 8 ? 4 : 2;
+  // Rows that are looked up for so many columns take registers, and masks of
+  // columns the rest.
+  const bool looksUp = op.getScatter() || hasRowOperands();
+  const bool isTight = looksUp && op.getN() % schedule.tileRows != 0;
+  const int together = columns > 8 && !isTight ? 4 : 2;
   emitColumns(0, std::min(together, columns));
   for (int first = together; first < columns; first += together) {
     const int count = std::min(together, columns - first);
@@ -157,6 +162,12 @@ void TileStore::emit() {
     b.setInsertionPointToStart(some.thenBlock());
     emitColumns(first, count);
   }
+}
+
+bool TileStore::hasRowOperands() {
+  return llvm::any_of(op.getEpilogueOperands(), [](Value operand) {
+    return epilogueOperandOf(operand.getType()) == EpilogueOperand::PerRow;
+  });
 }
 
 /// The row of all rows that the token is which lies so far behind another; one
@@ -172,10 +183,7 @@ Value TileStore::tokenRow(Value firstToken, int64_t token) {
 /// Stores `count` times eight tokens. What it loads for them it loads ahead of
 /// all stores.
 void TileStore::emitColumns(int first, int count) {
-  const bool loadsRows =
-      llvm::any_of(op.getEpilogueOperands(), [](Value operand) {
-        return epilogueOperandOf(operand.getType()) == EpilogueOperand::PerRow;
-      });
+  const bool loadsRows = hasRowOperands();
   SmallVector<SmallVector<Value>> ofRows;
   SmallVector<Value> mapped;
   for (int column = first; column < first + count; ++column)

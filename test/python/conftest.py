@@ -50,3 +50,4 @@ def out(tmp_path: Path) -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")
     parser.addoption("--routing", type=int, default=60, help="mutants of each routing kernel")
+    parser.addoption("--fused", type=int, default=40, help="mutants of each fused kernel")

@@ -11,6 +11,7 @@ from typing import Any
 import mxfp4
 import numpy as np
 from interpreter import empty, launch
+from mxfp4 import Layout
 from mxfp4._sim_driver import DeviceArray, SimDriver
 from mxfp4.artifact import Artifact
 from mxfp4.compile import Compiler
@@ -71,6 +72,7 @@ class Form:
         epilogue: one of `EPILOGUES`.
         gather, scatter: which maps of rows there are.
         output: "bf16" or "f32".
+        layout: of the weights.
     """
 
     experts: int = 3
@@ -81,6 +83,7 @@ class Form:
     gather: bool = False
     scatter: bool = False
     output: str = "bf16"
+    layout: Layout = Layout()  # noqa: RUF009
 
     @property
     def pairs(self) -> bool:
@@ -95,10 +98,10 @@ class Form:
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
         blocks = f"{self.experts}x{-(-self.n // 64)}x{-(-self.k // 64)}"
-        groups = self.groups or self.experts
+        groups, layout = self.groups or self.experts, self.layout
         found = {
             "x": f"memref<?x{self.k}xbf16>",
-            "weights": f"memref<{blocks}x!mxfp4.block<spread, folded>>",
+            "weights": f"memref<{blocks}x!mxfp4.block<{layout.order}, {layout.scales}>>",
             "offsets": f"memref<{groups + 1}xi32>",
         }
         if self.groups:
@@ -148,7 +151,8 @@ class Data:
         rng = np.random.default_rng(seed)
         shape = (form.experts, form.n, form.k // 32)
         blocks = rng.integers(0, 256, (*shape, 16), dtype=np.uint8)
-        packed = mxfp4.pack(*Quantized(blocks, rng.integers(124, 128, shape, dtype=np.uint8)))
+        scales = rng.integers(124, 128, shape, dtype=np.uint8)
+        packed = mxfp4.pack(*Quantized(blocks, scales), form.layout)
         used = sum(sizes)
         rows = used + (spare if form.gather else 0)
         sources = 5 + rows // 2 if form.gather else rows
@@ -237,10 +241,10 @@ def _maps(driver: SimDriver, argument: Mapping[str, Any], x: DeviceArray) -> byt
 
 
 def run(
-    form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2
+    form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
 ) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
     """The output, which elements were stored, the error word, and hazards."""
-    driver, manifest = SimDriver(seed=seed), artifact.manifest.raw
+    driver, manifest = SimDriver(seed=seed, **options), artifact.manifest.raw
     names = iter(name for name in ("columns", "per_row", "scalar") if name in data.arrays)
     arrays = {name: driver.allocate(array, name, writable=False)
               for name, array in data.arrays.items()}  # fmt: skip

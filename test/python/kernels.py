@@ -37,12 +37,12 @@ LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")
 
 
 @cache
-def schedules() -> list[str]:
+def schedules(*options: str) -> list[str]:
     """Every schedule that the chooser can return, as the compiler lists them."""
     tool = library.load()._name
     tool = tool.replace("/lib/libmxfp4.so", "/bin/mxfp4-compile")
-    listing = subprocess.run([tool, "--list-schedules"], capture_output=True, text=True, check=True)
-    return listing.stdout.splitlines()
+    command = [tool, "--list-schedules", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def short(schedule: str) -> str:

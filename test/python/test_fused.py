@@ -75,3 +75,21 @@ def test_no_rows_to_gather_from(options: str) -> None:
     data.arrays["x"] = data.arrays["x"][:0]
     _, known, error, findings = run(form, data, compiled(form, options))
     assert (error, findings, known.any()) == (1, [], False)
+
+
+@pytest.mark.parametrize("options", ["", f"{WGMMA} rows-hint=8", f"{WGMMA} rows-hint=900"])
+@pytest.mark.parametrize("epilogue", ["weighted", "swiglu"])
+def test_two_launches_give_the_same_bits(epilogue: str, options: str) -> None:
+    """Whatever threads do first, and however many CTAs share the tiles: sums that are rounded."""
+    form = Form(n=192, k=640, epilogue=epilogue, gather=True, scatter=True)
+    data = Data.random(form, [5, 40, 1], spare=2)
+    x = np.random.default_rng(3).standard_normal(data.arrays["x"].shape)
+    data.arrays["x"] = x.astype(np.float32).astype(data.arrays["x"].dtype)
+    artifact = compiled(form, options)
+    first, known, *_ = run(form, data, artifact, seed=1, ctas=1)
+    _, stored = data.expected(form)
+    assert np.array_equal(known, np.broadcast_to(stored[:, None], known.shape))
+    for seed, ctas in ((2, 1), (3, 2), (4, 5)):
+        again, *_, findings = run(form, data, artifact, seed=seed, ctas=ctas)
+        assert not findings
+        assert np.array_equal(first[stored].view(np.uint16), again[stored].view(np.uint16))

@@ -61,10 +61,10 @@ def k_of(steps: int, schedule: str) -> int:
     return 64 * (shared + uneven) - 32 * (steps < 10)
 
 
-def schedules() -> list[str]:
+def schedules(*options: str) -> list[str]:
     """Every schedule that the chooser can return, for both placements, and OTHERS."""
     listing = subprocess.run(
-        ["mxfp4-compile", "--list-schedules"], capture_output=True, text=True, check=True
+        ["mxfp4-compile", "--list-schedules", *options], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     placements = {re.search(r"placement = (\w+)", line)[1] for line in listing}
     if placements != {"register", "shared"}:
