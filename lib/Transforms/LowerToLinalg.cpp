@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgRows.h"
 #include "LinalgWeights.h"
 #include "LoopBuilder.h"
 
@@ -49,10 +50,11 @@ public:
 
   /// The output; as it was where offsets or ids are bad.
   Value emit() {
-    n = tensor::getMixedSize(l.b, loc, op.getInit(), 1);
+    columns = tensor::getMixedSize(l.b, loc, op.getInit(), 1);
+    n = op.takesPairs() ? twice(columns) : columns;
     k = tensor::getMixedSize(l.b, loc, op.getActivations(), 1);
-    Value good =
-        l.offsetsAreGood(op.getOffsets(), l.size(op.getActivations(), 0));
+    Value good = l.offsetsAreGood(op.getOffsets(), countRows(),
+                                  /*orLess=*/bool(op.getGather()));
     return choose(good, op.getInit(), [&] { return emitGroups(); });
   }
 
@@ -69,6 +71,22 @@ private:
     l.b.setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(l.b, otherwise);
     return branch.getResult(0);
+  }
+
+  OpFoldResult twice(OpFoldResult size) {
+    if (std::optional<int64_t> value = getConstantIntValue(size))
+      return l.b.getIndexAttr(2 * *value);
+    return l.op<arith::MulIOp>(cast<Value>(size), 2);
+  }
+
+  /// Rows; none where there is no row to gather from.
+  Value countRows() {
+    Value rows = l.size(op.getRowSource(), 0);
+    if (!op.getGather())
+      return rows;
+    Value isEmpty =
+        l.compare(arith::CmpIPredicate::eq, l.size(op.getActivations(), 0), 0);
+    return l.select(isEmpty, l.index(0), rows);
   }
 
   Value offset(Value group) {
@@ -88,7 +106,8 @@ private:
           Value id = arith::IndexCastOp::create(
               l.b, l.b.getIndexType(), l.load(op.getExpertIds(), group));
           Value none = l.compare(arith::CmpIPredicate::eq, id, -1);
-          Value zeroed = choose(none, y, [&] { return insert(zeros(), y); });
+          Value zeroed =
+              choose(none, y, [&] { return insert(zeros(columns), y); });
           // Unsigned: below 0 is out of range too.
           Value experts = l.size(weights[0], 0);
           return choose(l.compare(arith::CmpIPredicate::ult, id, experts),
@@ -101,9 +120,9 @@ private:
   }
 
   /// f32 zeros for the rows of the group.
-  Value zeros() {
+  Value zeros(OpFoldResult width) {
     Value empty = tensor::EmptyOp::create(
-        l.b, loc, ArrayRef<OpFoldResult>{rows, n}, l.b.getF32Type());
+        l.b, loc, ArrayRef<OpFoldResult>{rows, width}, l.b.getF32Type());
     return linalg::FillOp::create(l.b, loc, l.f32(0), empty).getResult(0);
   }
 
@@ -112,17 +131,25 @@ private:
     Type element = tensorType(y).getElementType();
     if (tensorType(result).getElementType() != element)
       result = roundInLinalg(l.b, loc, result, element);
+    if (op.getScatter())
+      return scatterInLinalg(l.b, loc, op, {begin, rows}, result, y);
     return tensor::InsertSliceOp::create(
         l.b, loc, result, y, ArrayRef<OpFoldResult>{begin, l.b.getIndexAttr(0)},
-        ArrayRef<OpFoldResult>{rows, n}, ones(2));
+        ArrayRef<OpFoldResult>{rows, columns}, ones(2));
   }
 
-  Value multiply(Value expert, Value y) {
-    Value x = tensor::ExtractSliceOp::create(
+  /// The rows of activations of the group.
+  Value activations() {
+    if (op.getGather())
+      return gatherInLinalg(l.b, loc, op, {begin, rows});
+    return tensor::ExtractSliceOp::create(
         l.b, loc, op.getActivations(),
         ArrayRef<OpFoldResult>{begin, l.b.getIndexAttr(0)},
         ArrayRef<OpFoldResult>{rows, k}, ones(2));
-    Value w = decode(expert);
+  }
+
+  Value multiply(Value expert, Value y) {
+    Value x = activations(), w = decode(expert);
     AffineExpr mDim, nDim, kDim;
     bindDims(l.b.getContext(), mDim, nDim, kDim);
     const auto map = [&](AffineExpr row, AffineExpr col) {
@@ -131,11 +158,15 @@ private:
     };
     auto maps =
         l.b.getArrayAttr({map(mDim, kDim), map(nDim, kDim), map(mDim, nDim)});
-    Value init = zeros();
+    Value init = zeros(n);
     auto matmul = linalg::MatmulOp::create(l.b, loc, init.getType(),
                                            ValueRange{x, w}, init);
     matmul.setIndexingMapsAttr(maps);
-    return insert(matmul.getResult(0), y);
+    Value sums = matmul.getResult(0);
+    return insert(op.hasEpilogue() ? finishInLinalg(l.b, loc, op, {begin, rows},
+                                                    expert, sums)
+                                   : sums,
+                  y);
   }
 
   /// Slice `expert` of a tensor of all experts.
@@ -194,8 +225,8 @@ private:
   GroupedMatmulOp op;
   ValueRange weights;
   std::optional<BlockLayout> layout;
-  /// Of the output, and of the activations.
-  OpFoldResult n, k;
+  /// Of the output, of the sums, and of the activations.
+  OpFoldResult columns, n, k;
   /// Of the group: its first row, and how many it has.
   Value begin, rows;
 };
@@ -210,10 +241,6 @@ struct LowerGroupedMatmul : OpConversionPattern<GroupedMatmulOp> {
   LogicalResult
   matchAndRewrite(GroupedMatmulOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (op.hasEpilogue() || op.getGather() || op.getScatter())
-      return op.emitOpError("has an epilogue or maps of rows, which linalg is "
-                            "not made of yet; run mxfp4-lower-to-loops on "
-                            "memrefs instead");
     std::optional<BlockLayout> layout;
     if (op.getBlockType())
       layout = layoutOf(op.getWeights()[0].getType());

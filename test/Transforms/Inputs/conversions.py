@@ -69,6 +69,52 @@ func.func private @dequantize_{name}(%c: {qc}, %s: {qs}) -> {v} {{
 """
 
 
+def fused_types(n, k, layout):
+    """Types of the operands of an epilogue, on pairs if N is even, between maps of rows."""
+    columns = n if n % 2 else n // 2
+    return {
+        "x": tensor([-1, k], "bf16"),
+        "g": tensor([9], "i32"),
+        "w": tensor([E, -(-n // 64), -(-k // 64)], f"!mxfp4.block<{layout}>"),
+        "o": tensor([4], "i32"),
+        "i": tensor([3], "i32"),
+        "y": tensor([-1, columns], "bf16"),
+        "t": tensor([9], "i32"),
+        "b": tensor([E, n], "bf16"),
+        "a": tensor([9], "f32"),
+        "f": tensor([], "f32"),
+    }
+
+
+def fused_function(name, n, k, layout):
+    """A function for one shape and layout."""
+    types = fused_types(n, k, layout)
+    arguments = ", ".join(f"%{a}: {type_}" for a, type_ in types.items())
+    block = (
+        "%s: f32, %c: f32, %d: f32, %e: f32"
+        if n % 2
+        else "%s: f32, %u: f32, %c: f32, %v: f32, %d: f32, %e: f32"
+    )
+    second = "" if n % 2 else "%s1 = arith.subf %u, %v : f32\n      "
+    last = "%s3" if n % 2 else "%s4"
+    return f"""
+func.func private @fused_{name}({arguments}) -> {types["y"]} {{
+  %r = mxfp4.grouped_matmul activations(%x : {types["x"]}) gather(%g : {types["g"]})
+      weights(%w : {types["w"]}) offsets(%o : {types["o"]}) expert_ids(%i : {types["i"]})
+      outs(%y : {types["y"]}) scatter(%t : {types["t"]})
+      epilogue(%b, %a, %f : {types["b"]}, {types["a"]}, {types["f"]}) {{
+    ^bb0({block}):
+      {second}%s0 = arith.addf %s, %c : f32
+      %s2 = arith.mulf %s0, %d : f32
+      %s3 = arith.mulf %s2, %e : f32
+      {"" if n % 2 else "%s4 = arith.addf %s3, %s1 : f32"}
+      mxfp4.yield {last} : f32
+    }} -> {types["y"]}
+  return %r : {types["y"]}
+}}
+"""
+
+
 class Main:
     """The text of main."""
 
@@ -164,6 +210,7 @@ class Main:
             self.hash(r, [-1, n], "bf16")
         if self.bad:
             return
+        self.fused(name, n, k, layout, f"{x}d", packed)
         special = ["0x7F800000", "0x7FC00000", "0x00000001", "0x80000000", "0x7F7FFFFF"]
         values = self.constant(
             [n, k],
@@ -180,6 +227,34 @@ class Main:
         self.hash(q[1], *qs)
         (d,) = self.call(f"dequantize_{name}", q, [tensor(*qc), tensor(*qs)], [tensor(*v)])
         self.hash(d, *v)
+
+    def fused(self, name, n, k, layout, x, packed):
+        """Call the fused function; rows 7 and 8 are of no group, some are no rows at all."""
+        pick, columns = self.data.randint, n if n % 2 else n // 2
+        places = self.data.sample(range(11), 9)
+        places[4] = 99
+        entries = {
+            "g": ([9], "i32", iter([6, 0, -1, 3, 3, 7, 1, 50, 2])),
+            "o": ([4], "i32", iter([0, 3, 4, 7])),
+            "i": ([3], "i32", iter([2, -1, 0])),
+            "t": ([9], "i32", iter(places)),
+        }
+        names = {
+            a: self.constant(shape, element, lambda v=values: next(v))
+            for a, (shape, element, values) in entries.items()
+        }
+        y = self.constant([11, columns], "bf16", lambda: 3.0)
+        type_ = tensor([-1, columns], "bf16")
+        self.lines.append(f"  {y}d = tensor.cast {y} : {tensor([11, columns], 'bf16')} to {type_}")
+        names |= {"x": x, "w": packed, "y": f"{y}d"}
+        names["b"] = self.constant([E, n], "bf16", lambda: float(pick(-8, 8)))
+        names["a"] = self.constant([9], "f32", lambda: float(pick(-3, 3)))
+        names["f"] = self.constant([], "f32", lambda: 0.5)
+        types = fused_types(n, k, layout)
+        (r,) = self.call(
+            f"fused_{name}", [names[a] for a in types], list(types.values()), [types["y"]]
+        )
+        self.hash(r, [-1, columns], "bf16")
 
 
 def hash_function(element):
@@ -222,9 +297,9 @@ def main(bad):
     print("".join(map(hash_function, ("i8", "bf16", "f32"))))
     text = Main(bad)
     for number, layout in enumerate(LAYOUTS):
-        for n, k in ((7, 96),) if bad else ((7, 96), (65, 64)):
+        for n, k in ((7, 96),) if bad else ((7, 96), (65, 64), (66, 96)):
             name = f"{number}_{n}_{k}"
-            print(functions(name, n, k, 3, layout))
+            print(functions(name, n, k, 3, layout), fused_function(name, n, k, layout))
             text.problem(name, n, k, layout)
     print("func.func @main() {\n" + "\n".join(text.lines) + "\n  return\n}")
 

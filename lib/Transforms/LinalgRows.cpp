@@ -1,0 +1,109 @@
+//===- LinalgRows.cpp - Maps of rows and epilogues on tensors -------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LinalgRows.h"
+
+#include "LoopBuilder.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// An entry of a map of rows, and whether a tensor has such a row.
+static std::pair<Value, Value> mapped(LoopBuilder &l, Value map, Value row,
+                                      Value count) {
+  Value to =
+      arith::IndexCastOp::create(l.b, l.b.getIndexType(), l.load(map, row));
+  return {to, l.compare(arith::CmpIPredicate::ult, to, count)};
+}
+
+/// `rows` x `columns` (an index or static), each element from a call of `body`.
+static Value generate(OpBuilder &b, Location loc, Value rows,
+                      OpFoldResult columns, Type element,
+                      function_ref<Value(LoopBuilder &, Value, Value)> body) {
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults({rows, columns}, dynamic, shape);
+  return tensor::GenerateOp::create(
+      b, loc, RankedTensorType::get(shape, element), dynamic,
+      [&](OpBuilder &inner, Location, ValueRange at) {
+        LoopBuilder l(loc, inner);
+        tensor::YieldOp::create(l.b, body(l, at[0], at[1]));
+      });
+}
+
+Value mxfp4::gatherInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
+                            const GroupRows &group) {
+  Value x = op.getActivations();
+  Value count = LoopBuilder(loc, b).size(x, 0);
+  return generate(b, loc, group.rows, tensor::getMixedSize(b, loc, x, 1),
+                  op.getActivationsType().getElementType(),
+                  [&](LoopBuilder &l, Value row, Value column) {
+                    auto [from, exists] =
+                        mapped(l, op.getGather(),
+                               l.op<arith::AddIOp>(row, group.begin), count);
+                    Value source = l.select(exists, from, l.index(0));
+                    return l.load(x, {source, column});
+                  });
+}
+
+Value mxfp4::finishInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
+                            const GroupRows &group, Value expert, Value sums) {
+  const int64_t count = op.takesPairs() ? 2 : 1;
+  return generate(
+      b, loc, group.rows, tensor::getMixedSize(b, loc, op.getInit(), 1),
+      b.getF32Type(), [&](LoopBuilder &l, Value row, Value column) {
+        SmallVector<Value> columns;
+        for (int64_t i = 0; i < count; ++i)
+          columns.push_back(
+              l.op<arith::AddIOp>(l.op<arith::MulIOp>(column, count), i));
+        SmallVector<Value> arguments;
+        for (Value at : columns)
+          arguments.push_back(l.load(sums, {row, at}));
+        for (Value operand : op.getEpilogueOperands())
+          switch (epilogueOperandOf(operand.getType())) {
+          case EpilogueOperand::Scalar:
+            arguments.push_back(l.widen(l.load(operand, {})));
+            break;
+          case EpilogueOperand::PerRow:
+            arguments.push_back(l.widen(
+                l.load(operand, l.op<arith::AddIOp>(row, group.begin))));
+            break;
+          case EpilogueOperand::PerColumn:
+            for (Value at : columns)
+              arguments.push_back(l.widen(l.load(operand, {expert, at})));
+          }
+        return cloneEpilogue(l.b, op.getEpilogue()[0], arguments);
+      });
+}
+
+Value mxfp4::scatterInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
+                             const GroupRows &group, Value results, Value y) {
+  LoopBuilder l(loc, b);
+  Value count = l.size(y, 0);
+  const OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+  const OpFoldResult columns = tensor::getMixedSize(l.b, loc, y, 1);
+  const SmallVector<OpFoldResult> sizes = {one, columns}, ones = {one, one};
+  return l.reduce(
+      l.index(0), group.rows, y, [&](Value row, Value carried) -> Value {
+        auto [to, exists] = mapped(
+            l, op.getScatter(), l.op<arith::AddIOp>(row, group.begin), count);
+        auto branch = scf::IfOp::create(l.b, carried.getType(), exists,
+                                        /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(l.b);
+        l.b.setInsertionPointToStart(branch.thenBlock());
+        Value slice = tensor::ExtractSliceOp::create(
+            l.b, results, ArrayRef<OpFoldResult>{row, zero}, sizes, ones);
+        Value placed = tensor::InsertSliceOp::create(
+            l.b, slice, carried, ArrayRef<OpFoldResult>{to, zero}, sizes, ones);
+        scf::YieldOp::create(l.b, placed);
+        l.b.setInsertionPointToStart(branch.elseBlock());
+        scf::YieldOp::create(l.b, carried);
+        return branch.getResult(0);
+      });
+}
