@@ -206,6 +206,8 @@ Value Fusion::yielded() {
 
 FusedEpilogue Fusion::build() {
   Value init = consumer.op.getDpsInitOperand(0)->get();
+  if (init == matmul->getResult(0))
+    init = matmul.getInit();
   if (consumer.byExpert)
     init = tensor::CollapseShapeOp::create(
         b, init, ArrayRef<ReassociationIndices>{{0, 1}, {2}});
@@ -258,7 +260,7 @@ static DenseSet<Value> narrowArguments(GroupedMatmulOp matmul) {
 unsigned mxfp4::simplifyRoundings(GroupedMatmulOp matmul, bool contract) {
   Block &body = matmul.getEpilogue()[0].front();
   const DenseSet<Value> narrow = narrowArguments(matmul);
-  unsigned left = 0;
+  DenseSet<Operation *> left;
   for (Operation &op : llvm::make_early_inc_range(body)) {
     auto widen = dyn_cast<arith::ExtFOp>(op);
     auto round =
@@ -267,7 +269,7 @@ unsigned mxfp4::simplifyRoundings(GroupedMatmulOp matmul, bool contract) {
         widen.getType() != round.getIn().getType())
       continue;
     if (!contract && !narrow.contains(round.getIn())) {
-      ++left;
+      left.insert(round);
       continue;
     }
     widen.replaceAllUsesWith(round.getIn());
@@ -276,5 +278,5 @@ unsigned mxfp4::simplifyRoundings(GroupedMatmulOp matmul, bool contract) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
     if (isOpTriviallyDead(&op))
       op.erase();
-  return left;
+  return left.size();
 }

@@ -228,8 +228,9 @@ LogicalResult Matcher::matchInputs() {
       found.byExpert = view->byExpert;
       first = false;
     }
-  if (viewAt(op.getDpsInitOperand(0)))
-    return miss(why, "it overwrites the matmul's result in place",
+  if (const ResultView *view = viewAt(op.getDpsInitOperand(0));
+      view && view->value != matmul->getResult(0))
+    return miss(why, "it overwrites a part of the matmul's result in place",
                 "give it an output of its own");
   rowLoops = found.byExpert ? 2 : 1;
   if (op.getNumLoops() != rowLoops + 1)

@@ -318,3 +318,43 @@ func.func @batched(%x: tensor<8x64xbf16>, %c: tensor<4x48x2x16xi8>,
   } -> tensor<4x2x48xf32>
   return %z : tensor<4x2x48xf32>
 }
+
+// -----
+
+// What overwrites the result in place overwrites what the matmul did; with bf16
+// comparisons and integers in the body.
+
+// CHECK-LABEL: func.func @in_place
+// CHECK-SAME:      %[[INIT:[a-z0-9]+]]: tensor<8x48xbf16>, %[[K:[a-z0-9]+]]: bf16
+// CHECK:         %[[AT:.*]] = tensor.from_elements %[[K]] : tensor<bf16>
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-SAME:      outs(%[[INIT]] : tensor<8x48xbf16>) epilogue (%[[AT]] : tensor<bf16>)
+// CHECK-NEXT:    ^bb0(%[[SUM:.*]]: f32, %[[F:.*]]: f32):
+// CHECK-NEXT:      %[[S16:.*]] = arith.truncf %[[SUM]] : f32 to bf16
+// CHECK:           %[[S:.*]] = arith.extf %[[S16]] : bf16 to f32
+// CHECK-NEXT:      %[[ABOVE:.*]] = arith.cmpf ogt, %[[S]], %[[F]] : f32
+// CHECK-NEXT:      %[[BITS:.*]] = arith.bitcast %[[S16]] : bf16 to i16
+// CHECK:           %[[S2:.*]] = arith.extf %[[S16]] : bf16 to f32
+// CHECK:           %[[V:.*]] = arith.select %[[ABOVE]], %[[S2]], %{{.*}} : f32
+// CHECK-NEXT:      mxfp4.yield %[[V]] : f32
+func.func @in_place(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %init: tensor<8x48xbf16>, %k: bf16)
+    -> tensor<8x48xbf16> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%init : tensor<8x48xbf16>) -> tensor<8x48xbf16>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xbf16>) outs(%y : tensor<8x48xbf16>) {
+    ^bb0(%a: bf16, %out: bf16):
+      %sign = arith.constant 32767 : i16
+      %above = arith.cmpf ogt, %a, %k : bf16
+      %bits = arith.bitcast %a : bf16 to i16
+      %positive = arith.andi %bits, %sign : i16
+      %p = arith.bitcast %positive : i16 to bf16
+      %v = arith.select %above, %a, %p : bf16
+      linalg.yield %v : bf16
+  } -> tensor<8x48xbf16>
+  return %z : tensor<8x48xbf16>
+}
