@@ -254,7 +254,7 @@ struct LowerDequantize : OpConversionPattern<DequantizeOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult
-  matchAndRewrite(DequantizeOp op, OpAdaptor adaptor,
+  matchAndRewrite(DequantizeOp op, OpAdaptor /*adaptor*/,
                   ConversionPatternRewriter &rewriter) const override {
     rewriter.replaceOp(op,
                        dequantizeInLinalg(rewriter, op.getLoc(), op.getCodes(),
@@ -267,7 +267,7 @@ struct LowerQuantize : OpConversionPattern<QuantizeOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult
-  matchAndRewrite(QuantizeOp op, OpAdaptor adaptor,
+  matchAndRewrite(QuantizeOp op, OpAdaptor /*adaptor*/,
                   ConversionPatternRewriter &rewriter) const override {
     auto [codes, scales] =
         quantizeInLinalg(rewriter, op.getLoc(), op.getValues(),
@@ -310,7 +310,7 @@ struct LowerBitcast : OpConversionPattern<arith::BitcastOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult
-  matchAndRewrite(arith::BitcastOp op, OpAdaptor adaptor,
+  matchAndRewrite(arith::BitcastOp op, OpAdaptor /*adaptor*/,
                   ConversionPatternRewriter &rewriter) const override {
     Type element = getElementTypeOrSelf(op.getType());
     rewriter.replaceOp(
