@@ -265,15 +265,16 @@ def test_decode_follows_every_step(reader: Reader, pages: dict[str, Path]) -> No
 
 def test_passes_by_click_key_and_bar(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["wgmma"])
-    [bar] = reader.find('#main svg a[href="#passes/2"]')
+    # After the passes that choose a schedule, copy operands, and lower what is around the matmul.
+    [bar] = reader.find('#main svg a[href="#passes/3"]')
     ActionChains(reader.driver).move_to_element(bar).click().perform()
-    reader.wait_for("#main h1", "3. mxfp4-tile")
+    reader.wait_for("#main h1", "4. mxfp4-tile")
     assert "Grouped matmuls to tiled kernels." in reader.text()
     assert reader.find("pre.code .add")
     assert reader.find("pre.code .cut")
     reader.press("j")
-    reader.wait_for("#main h1", "4. ")
-    for _ in range(4):
+    reader.wait_for("#main h1", "5. ")
+    for _ in range(5):
         reader.press("k")
     reader.wait_for("#main h1", "1. mxfp4-choose-schedule")
     [added] = reader.texts("pre.code .add")
@@ -394,7 +395,7 @@ def test_registers_at_launch_and_later_are_told_apart(
 
 def test_uses_of_a_value_are_marked(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["mma"])
-    reader.js("location.hash = 'passes/2'")
+    reader.js("location.hash = 'passes/3'")
     WebDriverWait(reader.driver, 10).until(lambda d: reader.find("pre.code .va"))
     value = reader.find("pre.code .add .va")[0]
     name = value.text
