@@ -62,8 +62,8 @@ static LogicalResult checkOptions(Operation *op,
                                   const CompileOptions &options) {
   const Target *target = findTarget(options.chip);
   if (!target)
-    return op->emitError() << "unknown chip '" << options.chip
-                           << "'; " << adviseChips();
+    return op->emitError() << "unknown chip '" << options.chip << "'; "
+                           << adviseChips();
   if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
                                   options.ptxVersion > target->maxPtx))
     return op->emitError() << "PTX version " << options.ptxVersion

@@ -238,8 +238,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
       op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
   for (auto [operand, segment] : llvm::zip_equal(matmulOperands(), segments)) {
     segment = operand.type &&
-              (!operand.isOptional ||
-               operand.provider == Provider::Launcher ||
+              (!operand.isOptional || operand.provider == Provider::Launcher ||
                spec.operands.count(operand.name.str()));
     if (segment)
       types.push_back(operand.type(sizes));

@@ -5,10 +5,11 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
-// LowerTiles.cpp, stores in LowerStores.cpp, fragments in LowerFragments.cpp, asynchronous copies and
-// wgmma in LowerHopper.cpp, accumulators in LowerAccumulators.cpp, sums of K
-// slices in LowerSlices.cpp, functions of f32 in LowerMath.cpp, vectors in
-// memory in LowerVectors.cpp. What they share, arithmetic above all, is here.
+// LowerTiles.cpp, stores in LowerStores.cpp, fragments in LowerFragments.cpp,
+// asynchronous copies and wgmma in LowerHopper.cpp, accumulators in
+// LowerAccumulators.cpp, sums of K slices in LowerSlices.cpp, functions of f32
+// in LowerMath.cpp, vectors in memory in LowerVectors.cpp. What they share,
+// arithmetic above all, is here.
 //
 //===----------------------------------------------------------------------===//
 
