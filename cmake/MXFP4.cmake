@@ -24,9 +24,7 @@ endif()
 # cannot cope with.
 option(MXFP4_FUZZ "Build with sanitizers: only targets of test/fuzz and unit" OFF)
 if(MXFP4_FUZZ)
-  # Not bool: LLVM's libraries are built without statistics, so that they leave
-  # the flag of a pass's statistic, which ours have, without a value.
-  set(sanitizers -fsanitize=address,undefined -fno-sanitize=vptr,function,bool
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize=vptr,function
       -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_compile_options(${sanitizers} -fsanitize=fuzzer-no-link -gline-tables-only)
   add_link_options(${sanitizers})
@@ -68,6 +66,10 @@ function(mxfp4_use_mlir name)
   # Once installed, MXFP4Config.cmake names the MLIR of that machine.
   target_include_directories(${name} SYSTEM PUBLIC
     "$<BUILD_INTERFACE:${MLIR_INCLUDE_DIRS};${LLVM_INCLUDE_DIRS}>")
+  # Whether LLVM was built without assertions, see lib/IR/Pch.h.
+  if(NOT LLVM_ENABLE_ASSERTIONS)
+    target_compile_definitions(${name} PRIVATE MXFP4_LLVM_NDEBUG)
+  endif()
   target_compile_options(${name} PRIVATE
     -fno-exceptions -Wno-unused-parameter "SHELL:-Xclang -fno-pch-timestamp")
   # One precompiled header serves all only if all are compiled alike, and

@@ -4,9 +4,20 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Build speed only: every file still includes what it uses.
+// Build speed, but for one thing: every file still includes what it uses.
+//
+// The exception is llvm/ADT/Statistic.h, where NDEBUG chooses between two
+// classes. Our assertions stay on where LLVM's libraries were built without
+// theirs; these libraries construct the statistics of passes, so that our
+// passes must see the class that the libraries saw.
 //
 //===----------------------------------------------------------------------===//
+
+#ifdef MXFP4_LLVM_NDEBUG
+#define NDEBUG
+#include "llvm/ADT/Statistic.h"
+#undef NDEBUG
+#endif
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -15,6 +15,14 @@
 
 #include "mlir/IR/Operation.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/Statistic.h"
+
+// The precompiled header sees to it.
+#ifdef MXFP4_LLVM_NDEBUG
+static_assert(!LLVM_ENABLE_STATS,
+              "statistics of passes must be the class that LLVM's libraries "
+              "construct; include lib/IR/Pch.h first");
+#endif
 
 namespace mxfp4 {
 

@@ -424,15 +424,22 @@ class Artifact:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write an artifact folder; it is made if it is not there."""
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        # What an earlier artifact left here must not be taken for part of this one.
-        for name in ("manifest.json", "kernel.cubin"):
-            (path / name).unlink(missing_ok=True)
-        (path / "kernel.ptx").write_text(self.ptx)
-        if self.cubin is not None:
-            (path / "kernel.cubin").write_bytes(self.cubin)
-        (path / "manifest.json").write_text(json.dumps(self.manifest.raw, indent=2) + "\n")
+        write_folder(folder, self.manifest.raw, self.ptx, self.cubin)
+
+
+def write_folder(
+    folder: str | os.PathLike[str], raw: Mapping[str, Any], ptx: str, cubin: bytes | None
+) -> None:
+    """Write the files of an artifact of any operation; the folder is made if it is not there."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    # What an earlier artifact left here must not be taken for part of this one.
+    for name in ("manifest.json", "kernel.cubin"):
+        (path / name).unlink(missing_ok=True)
+    (path / "kernel.ptx").write_text(ptx)
+    if cubin is not None:
+        (path / "kernel.cubin").write_bytes(cubin)
+    (path / "manifest.json").write_text(json.dumps(raw, indent=2) + "\n")
 
 
 def load_all(folder: str | os.PathLike[str]) -> list[Artifact]:

@@ -19,7 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._sim_driver import DeviceArray, Launched, SimDriver
-from .artifact import FORMAT, VERSION, Argument, _choice, _get, _number, _resources, _triple
+from .artifact import (
+    FORMAT,
+    VERSION,
+    Argument,
+    _choice,
+    _get,
+    _number,
+    _resources,
+    _triple,
+    write_folder,
+)
 from .errors import Error
 from .formats import bfloat16
 from .names import shown
@@ -181,15 +191,7 @@ class RoutingArtifact:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write an artifact folder; it is made if it is not there."""
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        # What an earlier artifact left here must not be taken for part of this one.
-        for name in ("manifest.json", "kernel.cubin"):
-            (path / name).unlink(missing_ok=True)
-        (path / "kernel.ptx").write_text(self.ptx)
-        if self.cubin is not None:
-            (path / "kernel.cubin").write_bytes(self.cubin)
-        (path / "manifest.json").write_text(json.dumps(self.manifest.raw, indent=2) + "\n")
+        write_folder(folder, self.manifest.raw, self.ptx, self.cubin)
 
 
 @dataclass(frozen=True)
