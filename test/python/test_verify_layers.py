@@ -47,6 +47,7 @@ def test_kernels_are_compiled(
     assert f"compiled {count} kernels" in capsys.readouterr().out
     found = kernels.layer_kernels(SPEC)
     assert all(found.has(t, s) for t in (1, 20) for s in ("logits", "some ids"))
+    assert kernels.layer_kernels(layers.UNPREPARED).has(layers.CAPTURED, "logits")
     if not torch.cuda.is_available():
         with pytest.raises(SystemExit):
             layers.main([str(tmp_path)])

@@ -27,7 +27,7 @@ from .. import kernels, layer, torch_layer
 from ..compile import find_ptxas
 from ..errors import Error
 from ..formats import quantize
-from ..layer_kernels import LayerKernels
+from ..layer_kernels import LayerKernels, Source
 from ..layer_spec import PRESETS, Activation, LayerSpec
 from ..weights import pack
 
@@ -37,6 +37,10 @@ SPECS = {
     "896 experts": LayerSpec(896, 16, 256, 128, Activation("geglu_tanh"), scoring="sigmoid",
                              correction=True, renormalize=True, logits="f32"),
 }  # fmt: skip
+UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
+"""A layer that nothing but `check_capture` calls, so that its kernels are never loaded."""
+CAPTURED = 2
+"""Tokens of its call."""
 TOKENS = (1, 3, 17, 64, 65, 300)
 BOUND = 2.0**-6
 """Of a difference, to the largest value of its row."""
@@ -134,9 +138,8 @@ def _check_streams(what: str, t: Tensors, x: torch.Tensor, logits: torch.Tensor)
 
 def check_capture() -> list[str]:
     """A graph that needs what is not loaded is refused, and nothing else is harmed."""
-    spec = dataclasses.replace(SPECS["relu2"], scale=3.0)
-    t = Tensors(spec, "cuda")
-    x, logits = (a.to("cuda") for a in t.inputs(2))
+    t = Tensors(UNPREPARED, "cuda")
+    x, logits = (a.to("cuda") for a in t.inputs(CAPTURED))
     try:
         with torch.cuda.graph(torch.cuda.CUDAGraph()):
             torch_layer.moe(x, logits, *t.own, spec=t.text)
@@ -170,9 +173,12 @@ def print_times(spec: LayerSpec) -> None:
 def compile_layers(folder: Path) -> int:
     """Compile all kernels into subfolders; how many there are."""
     count = 0
-    for i, spec in enumerate(SPECS.values()):
-        made = LayerKernels.compile(spec, max(TOKENS), find_ptxas() is not None,
-                                    ("logits", "some ids"))  # fmt: skip
+    wanted: list[tuple[LayerSpec, int, tuple[Source, ...]]] = [
+        (spec, max(TOKENS), ("logits", "some ids")) for spec in SPECS.values()
+    ]
+    wanted.append((UNPREPARED, CAPTURED, ("logits",)))
+    for i, (spec, tokens, sources) in enumerate(wanted):
+        made = LayerKernels.compile(spec, tokens, find_ptxas() is not None, sources)
         made.save(folder / f"layer{i}")
         count += made.count()
     return count
