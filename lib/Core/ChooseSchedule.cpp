@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Tiles and thresholds measured on an H100 (docs/BENCHMARKS.md). Few rows a
+// Tiles and thresholds measured on an H100 (docs/TuningLog.md). Few rows a
 // group: the kernel reads weights and little else, so copies must be many and
 // tiles small enough to share evenly. Many rows: tensor cores decide, and a
 // decoded fragment should serve many tokens.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mxfp4 import Error
-from mxfp4.bench import plot
+from mxfp4.bench import layer_plot, plot
 
 pytest.importorskip("matplotlib")
 
@@ -76,3 +76,49 @@ def test_errors(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         plot.main([str(file), "--times", "a.svg"])
     assert "has no row with a time" in capsys.readouterr().err
+
+
+def drawn(svg: str, colour: str) -> list[int]:
+    """Of each line in a colour, how many pieces it has."""
+    paths = re.findall(r'<path d="([^"]*)"[^>]*style="([^"]*)"', svg)
+    return [d.count("M") for d, style in paths if f"stroke: {colour}" in style and "none" in style]
+
+
+def test_no_line_crosses_a_case_that_failed(tmp_path: Path) -> None:
+    """Five numbers of tokens, the third of which failed: two pieces of line."""
+    rows = [row(4**i, register=10.0 * 4**i, triton=20.0 * 4**i) for i in range(5)]
+    whole = tmp_path / "whole.svg"
+    plot.times({"facts": {"gpu": "A GPU"}, "rows": rows}, whole)
+    rows[2]["triton"] = {"error": "WRONG: 139 elements exceed the bound"}
+    gap = tmp_path / "gap.svg"
+    plot.times({"facts": {"gpu": "A GPU"}, "rows": rows}, gap)
+    colour = plot.COLUMNS["triton"][1]
+    assert max(drawn(whole.read_text(), colour)) == 1
+    assert max(drawn(gap.read_text(), colour)) == 2
+
+
+def layer_rows() -> list[dict[str, Any]]:
+    times = {1: (60.0, 40.0), 16: (170.0, 136.0), 256: (300.0, 250.0)}
+    return [
+        {"experts": e, "tokens": t, "us": {"tk best": theirs, "fused": ours}}
+        for e in (32, 128)
+        for t, (theirs, ours) in times.items()
+    ]
+
+
+def test_ratios_of_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, chart = tmp_path / "layer.json", tmp_path / "ratios.svg"
+    results = {"gpu": "A GPU", "date": "2026-11-28", "rows": layer_rows()}
+    del results["rows"][-1]["us"]["tk best"]
+    file.write_text(json.dumps(results))
+    assert layer_plot.main([str(file), str(chart)]) == 0
+    first = chart.read_text()
+    assert [first.count(text) for text in (">1.50<", ">1.25<", ">1.20<")] == [2, 2, 1]
+    assert "A GPU, 2026-11-28" in first
+    assert layer_plot.main([str(file), str(chart)]) == 0
+    assert chart.read_text() == first, "equal data, equal files"
+    for text in ("{", "[]", '{"rows": []}', '{"rows": [], "gpu": "A", "date": "B"}'):
+        file.write_text(text)
+        with pytest.raises(SystemExit):
+            layer_plot.main([str(file), str(chart)])
+    assert "no row with times of both columns" in capsys.readouterr().err

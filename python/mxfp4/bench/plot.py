@@ -2,8 +2,8 @@
 """Plots of what the benchmark measured.
 
 ``python -m mxfp4.bench.plot bench.json --roofline roofline.svg --times times.svg`` draws from the
-file that ``python -m mxfp4.bench ... --json`` wrote, and from nothing else: a value that was not
-measured is not drawn. It needs matplotlib.
+file that ``python -m mxfp4.bench ... --json`` wrote, and from nothing else. A case that failed or
+was not measured is not drawn, and no line crosses its place. It needs matplotlib.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COLUMNS = {
     "register": ("decoded in registers (mxfp4)", "#c0392b", "o", "-"),
     "shared": ("decoded into shared memory", "#7f8c8d", "s", "--"),
     "triton": ("OpenAI's triton_kernels", "#e08e0b", "D", "-"),
-    "bf16": ("bf16 weights, cuBLAS", "#2c6fbb", "^", "-"),
+    "bf16": ("bf16 weights, torch's grouped matmul", "#2c6fbb", "^", "-"),
     "read": ("reading as many bytes", "#444444", "", ":"),
 }
 """Column of a row: label, colour, marker, line."""
@@ -149,8 +149,9 @@ def times(results: dict[str, Any], path: Path) -> None:
     grid = figure.subplots(lines, columns, squeeze=False, sharex=True)
     for axes, ((experts, layer), rows) in zip(grid.flat, panels, strict=False):
         for column, (label, colour, marker, line) in COLUMNS.items():
-            points = _series(rows, column)
-            axes.plot([r["tokens"] for r, _ in points], [us for _, us in points], line,
+            # NaN, where a case failed or was not measured, leaves a gap in the line.
+            axes.plot([r["tokens"] for r in rows],
+                      [r.get(column, {}).get("median", float("nan")) for r in rows], line,
                       color=colour, marker=marker, markersize=4, label=label)  # fmt: skip
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")

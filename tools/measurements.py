@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Write the tables of measurements in README.md and docs/ from docs/bench.json and docs/layer.json.
+
+usage: measurements.py [--check]
+
+A page has a mark for each table; what stands between the two lines is written anew:
+
+    <!-- measured: layer-front -->
+    <!-- end -->
+
+A case that failed is "failed" in its column, and one that was not measured is a dash.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "docs/Layer.md", "docs/Measurements.md", "docs/Performance.md"]
+MARK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
+MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
+LAYER = json.loads((ROOT / "docs/layer.json").read_text())
+
+COLUMNS = {
+    "register": "mxfp4",
+    "shared": "mxfp4, `placement=shared`",
+    "triton": "`triton_kernels`",
+    "bf16": "torch's grouped matmul, bf16 weights",
+    "dense": "cuBLAS, one bf16 matrix",
+    "read": "reading the same bytes",
+}
+"""Columns of docs/bench.json, and what they are."""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *map(list, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def microseconds(us: float) -> str:
+    """A time with three digits or so."""
+    return f"{us:.1f}" if us < 100 else f"{us:.0f}"
+
+
+def cell(row: dict[str, Any], column: str) -> str:
+    """A time of docs/bench.json, or what there is instead."""
+    found = row.get(column)
+    if not found:
+        return "-"
+    return microseconds(found["median"]) if "median" in found else "failed"
+
+
+def quotient(row: dict[str, Any], above: str, below: str) -> str:
+    """How many times as long one column takes as another."""
+    times = [row.get(column, {}).get("median") for column in (above, below)]
+    return f"{times[0] / times[1]:.2f}" if all(times) else "-"
+
+
+def dated(what: dict[str, Any], source: str) -> str:
+    """The sentence below a table."""
+    return f"*{what['gpu']}, {what['date']}, microseconds; from [{source}]({source}).*"
+
+
+def layer_front(page: str) -> str:
+    """The layer, tuned Triton against ours, a line for each number of tokens."""
+    rows = {(r["experts"], r["tokens"]): r["us"] for r in LAYER["rows"]}
+    experts = sorted({e for e, _ in rows})
+    lines = []
+    for tokens in sorted({t for _, t in rows}):
+        line = [str(tokens)]
+        for e in experts:
+            us = rows[e, tokens]
+            line += [f"{us['tk best']:.0f}", f"**{us['fused']:.0f}**"]
+            line.append(f"{us['tk best'] / us['fused']:.2f} x")
+        lines.append(line)
+    head = ["tokens"]
+    for e in experts:
+        head += [f"{e} experts: Triton, tuned", "mxfp4", "speed"]
+    source = "docs/layer.json" if page == "README.md" else "layer.json"
+    return f"{table(head, lines)}\n\n{dated(LAYER, source)}"
+
+
+def layer(page: str) -> str:
+    """All columns of the layer."""
+    head = ["E", "T", "Triton", "Triton, tuned", "mxfp4", "tuned / mxfp4", "mxfp4 from logits",
+            "matmuls alone", "error, Triton", "error, mxfp4"]  # fmt: skip
+    lines = []
+    for row in LAYER["rows"]:
+        us, errors = row["us"], row["errors"]
+        lines.append([
+            str(row["experts"]), str(row["tokens"]), f"{us['tk']:.1f}", f"{us['tk best']:.1f}",
+            f"**{us['fused']:.1f}**", f"{us['tk best'] / us['fused']:.2f}",
+            f"{us['fused no router']:.1f}", f"{us['matmuls no router']:.1f}",
+            f"{errors['tk best']:.1e}", f"{errors['fused']:.1e}",
+        ])  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(LAYER, 'layer.json')}"
+
+
+def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
+    """Rows of docs/bench.json with these values."""
+    return [r for r in MATMUL["rows"] if all(r[key] == value for key, value in wanted.items())]
+
+
+def matmul(page: str) -> str:
+    """Uniform routing of 32 and 128 experts, a line for each number of tokens."""
+    shown = {c: text for c, text in COLUMNS.items() if c != "dense"}
+    parts = []
+    for experts in (32, 128):
+        rows = of_matmul(experts=experts, layer="gate_up", routing="uniform")
+        head = ["tokens", *shown.values(), "Triton / mxfp4", "read / mxfp4"]
+        lines = [
+            [str(r["tokens"]), *(cell(r, c) for c in shown), quotient(r, "triton", "register"),
+             quotient(r, "read", "register")]
+            for r in rows
+        ]  # fmt: skip
+        parts.append(f"{experts} experts:\n\n{table(head, lines)}")
+    return "\n\n".join([*parts, dated({**MATMUL["facts"]}, "bench.json")])
+
+
+def skew(page: str) -> str:
+    """Time under Zipf's routing as a multiple of that under uniform routing."""
+    times = {
+        (r["experts"], r["layer"], r["routing"], r["tokens"]): r["register"]["median"]
+        for r in MATMUL["rows"]
+    }
+    tokens = [t for e, name, how, t in times if (e, name, how) == (32, "gate_up", "zipf")]
+    lines = [
+        [f"{e} experts, {name}",
+         *(f"{times[e, name, 'zipf', t] / times[e, name, 'uniform', t]:.2f}" for t in tokens)]
+        for e in (32, 128) for name in ("gate_up", "down")
+    ]  # fmt: skip
+    head = ["tokens", *map(str, tokens)]
+    return f"{table(head, lines)}\n\n{dated(MATMUL['facts'], 'bench.json')}"
+
+
+def matmul_all(page: str) -> str:
+    """Every case and column of docs/bench.json."""
+    head = ["E", "layer", "T", "routing", "rows", *COLUMNS.values(), "TFLOP/s", "GB/s",
+            "shared / mxfp4", "Triton / mxfp4", "cuBLAS / mxfp4", "read / mxfp4"]  # fmt: skip
+    lines = []
+    for r in MATMUL["rows"]:
+        us = r["register"]["median"]
+        lines.append([
+            str(r["experts"]), r["layer"], str(r["tokens"]), r["routing"], str(r["rows"]),
+            *(cell(r, c) for c in COLUMNS), f"{r['flops'] / us / 1e6:.0f}",
+            f"{r['bytes'] / us / 1e3:.0f}",
+            *(quotient(r, c, "register") for c in ("shared", "triton", "dense", "read")),
+        ])  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(MATMUL['facts'], 'bench.json')}"
+
+
+TABLES: dict[str, Callable[[str], str]] = {
+    "layer-front": layer_front,
+    "layer": layer,
+    "matmul": matmul,
+    "skew": skew,
+    "matmul-all": matmul_all,
+}
+
+
+def page(name: str, text: str) -> str:
+    """The page with its tables made anew."""
+    for mark in MARK.findall(text):
+        if mark not in TABLES:
+            sys.exit(f"measurements.py: {name}: no table is named {mark}")
+    return MARK.sub(
+        lambda m: f"<!-- measured: {m[1]} -->\n{TABLES[m[1]](name)}\n<!-- end -->\n", text
+    )
+
+
+def main() -> int:
+    """Command line."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(__doc__)
+    stale = 0
+    for name in PAGES:
+        before = (ROOT / name).read_text()
+        after = page(name, before)
+        if not sys.argv[1:]:
+            (ROOT / name).write_text(after)
+        elif before != after:
+            lines = before.splitlines(), after.splitlines()
+            print(*difflib.unified_diff(*lines, name, "generated", "", ""), sep="\n")
+            print(f"{name} is out of date; run tools/docs", file=sys.stderr)
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
