@@ -192,7 +192,8 @@ class Layer:
         gate_up: packed weights, ``[E, 2I, H]`` with gate and up interleaved (2n and 2n + 1), or
             ``[E, I, H]`` without gates.
         down: packed weights ``[E, H, I]``.
-        gate_up_bias, down_bias: bf16 ``[E, N]``, if and only if the layer has them.
+        gate_up_bias: bf16 ``[E, N]`` of the first matmul, if and only if the layer has biases.
+        down_bias: likewise of the second.
         correction: f32 ``[E]``, if and only if the layer has one.
         spec: the layer, if no kernels are given.
 
