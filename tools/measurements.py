@@ -78,8 +78,8 @@ def layer_front(page: str) -> str:
         line = [str(tokens)]
         for e in experts:
             us = rows[e, tokens]
-            line += [f"{us['tk best']:.0f}", f"**{us['fused']:.0f}**"]
-            line.append(f"{us['tk best'] / us['fused']:.2f} x")
+            line += [f"{us['triton tuned']:.0f}", f"**{us['ours']:.0f}**"]
+            line.append(f"{us['triton tuned'] / us['ours']:.2f} x")
         lines.append(line)
     head = ["tokens"]
     for e in experts:
@@ -96,10 +96,11 @@ def layer(page: str) -> str:
     for row in LAYER["rows"]:
         us, errors = row["us"], row["errors"]
         lines.append([
-            str(row["experts"]), str(row["tokens"]), f"{us['tk']:.1f}", f"{us['tk best']:.1f}",
-            f"**{us['fused']:.1f}**", f"{us['tk best'] / us['fused']:.2f}",
-            f"{us['fused no router']:.1f}", f"{us['matmuls no router']:.1f}",
-            f"{errors['tk best']:.1e}", f"{errors['fused']:.1e}",
+            str(row["experts"]), str(row["tokens"]), f"{us['triton']:.1f}",
+            f"{us['triton tuned']:.1f}",
+            f"**{us['ours']:.1f}**", f"{us['triton tuned'] / us['ours']:.2f}",
+            f"{us['from logits']:.1f}", f"{us['matmuls']:.1f}",
+            f"{errors['triton tuned']:.1e}", f"{errors['ours']:.1e}",
         ])  # fmt: skip
     return f"{table(head, lines)}\n\n{dated(LAYER, 'layer.json')}"
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from mxfp4.bench import __main__ as matmuls
 from mxfp4.bench.layer import Data, error, main, spec, table
 from mxfp4.cli import main as command
+from mxfp4.errors import Error
 from mxfp4.layer_kernels import LayerKernels
 
 
@@ -27,6 +29,7 @@ def test_kernels_are_compiled_for_all_tokens(tmp_path: Path) -> None:
     [
         (["x", "--experts", "2"], "at least 5"),
         (["x", "--tokens", "0"], "at least 1"),
+        (["x", "--humming"], "needs --marlin"),
         ([], "give a folder"),
     ],
 )
@@ -39,8 +42,13 @@ def test_wrong_arguments(
 
 
 def test_the_command_knows_whole_layers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["bench", "--layer", "--plot", "x.svg"]) == 1
-    assert "no plots" in capsys.readouterr().err
+    assert command(["bench", "--layer", "--plot-times", "x.svg"]) == 1
+    assert "--plot-times" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command(["bench", "--layer", "--humming", "k"])
+    assert "needs --marlin" in capsys.readouterr().err
+    assert command(["bench", "--humming", "k"]) == 1
+    assert "--layer" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         matmuls.main(["--layer"])
     assert "mxfp4.bench.layer" in capsys.readouterr().err
@@ -75,7 +83,60 @@ def test_the_truth_is_that_of_the_specification() -> None:
 def test_the_table_has_what_was_measured() -> None:
     row = {
         "experts": 4, "tokens": 1, "errors": {"ours": 0.001, "triton": 0.002},
-        "us": {"ours": {"median": 10.0}, "triton": {"median": 15.0}},
+        "us": {"ours": 10.0, "triton": 15.0},
     }  # fmt: skip
     last = table([row]).splitlines()[-1]
     assert last == "| 4 | 1 | 10.0 | 15.0 | 1.50 | 1.0e-03 | 2.0e-03 |"
+
+
+def test_results_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    source, chart = tmp_path / "layer.json", tmp_path / "layer.svg"
+    row = {"experts": 4, "tokens": 1, "us": {"ours": 10.0, "triton tuned": 15.0}}
+    source.write_text(json.dumps({"gpu": "a chip", "date": "2026-11-28", "rows": [row]}))
+    assert command(["bench", "--layer", "--from", str(source), "--plot", str(chart)]) == 0
+    assert "<svg" in chart.read_text()
+
+
+def test_marlin_gets_every_code_once() -> None:
+    """Each word has 8 codes; a matrix whose codes are all 0 but one has one word that is not."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    from mxfp4.bench import _marlin_layer as marlin
+
+    order = marlin._code_order()
+    assert sorted(order.tolist()) == list(range(1024))
+    draw = torch.Generator().manual_seed(1)
+    codes = torch.randint(0, 256, (40, 24), dtype=torch.uint8, generator=draw)
+    packed = marlin.pack_codes(codes, 64, 64)
+    assert packed.shape == (4, 128)
+
+    def counts(words: torch.Tensor, bits: int) -> list[int]:
+        nibbles = torch.stack([(words.long() >> (4 * i)) & 15 for i in range(bits // 4)], -1)
+        return torch.bincount(nibbles.flatten(), minlength=16).tolist()
+
+    padding = 64 * 64 - 40 * 48
+    wanted = counts(codes, 8)
+    wanted[0] += padding
+    assert counts(packed, 32) == wanted
+    scales = torch.randint(0, 255, (40, 2), dtype=torch.uint8, generator=draw)
+    ordered = marlin.pack_scales(scales, 64, 64)
+    full = torch.full((64, 2), 127, dtype=torch.uint8)
+    full[:40] = scales
+    for i in range(2):
+        assert sorted(ordered[i].tolist()) == sorted(full[:, i].tolist())
+    bias = torch.arange(1, 41, dtype=torch.float32)[None]
+    assert sorted(marlin.pack_bias(bias, 64)[0].tolist()) == [0.0] * 24 + bias[0].tolist()
+    assert [marlin.rows_of_tile(rows) for rows in (1, 8, 20, 50, 500)] == [8, 16, 32, 64, 64]
+
+
+def test_a_missing_extension_of_vllm_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    from mxfp4.bench import _vllm_steps as vllm
+
+    with pytest.raises(Error, match="is no file"):
+        vllm.find_extension(tmp_path / "none.so")
+    (tmp_path / "text.so").write_text("no library")
+    with pytest.raises(Error, match="cannot be loaded"):
+        vllm.VllmSteps(tmp_path / "text.so")

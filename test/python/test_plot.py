@@ -100,7 +100,7 @@ def test_no_line_crosses_a_case_that_failed(tmp_path: Path) -> None:
 def layer_rows() -> list[dict[str, Any]]:
     times = {1: (60.0, 40.0), 16: (170.0, 136.0), 256: (300.0, 250.0)}
     return [
-        {"experts": e, "tokens": t, "us": {"tk best": theirs, "fused": ours}}
+        {"experts": e, "tokens": t, "us": {"triton tuned": theirs, "ours": ours}}
         for e in (32, 128)
         for t, (theirs, ours) in times.items()
     ]
@@ -109,7 +109,7 @@ def layer_rows() -> list[dict[str, Any]]:
 def test_ratios_of_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, chart = tmp_path / "layer.json", tmp_path / "ratios.svg"
     results = {"gpu": "A GPU", "date": "2026-11-28", "rows": layer_rows()}
-    del results["rows"][-1]["us"]["tk best"]
+    del results["rows"][-1]["us"]["triton tuned"]
     file.write_text(json.dumps(results))
     assert layer_plot.main([str(file), str(chart)]) == 0
     first = chart.read_text()

@@ -9,7 +9,9 @@ their own, so that weights come from device memory. Columns take short turns. Ev
 compared with f32 in the same run, over the tokens whose choice of experts is clear. Columns:
 ``ours``: the router's matmul by cuBLAS, then `mxfp4.layer`; ``from logits``: without the router's
 matmul; ``triton``: OpenAI's triton_kernels in the steps of its own benchmark, by default and with
-the best of a few settings for each number of tokens (``triton tuned``).
+the best of a few settings for each number of tokens (``triton tuned``); ``marlin``: vLLM's
+kernels in vLLM's steps, with ``--marlin``; ``humming``: humming-kernels in the same steps, with
+``--humming``. Nothing of these packages is part of this one.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from ..layer_spec import LayerSpec
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 HIDDEN = INNER = 2880
 SLOTS = 4
+INSTALLED = "installed"
+"""In place of a file: the extension of the vLLM that is installed."""
 
 
 def spec(experts: int) -> LayerSpec:
@@ -113,6 +117,13 @@ class Data:
 Run = Callable[[int], Any]
 """A column: runs a layer by its number."""
 
+WHAT = (
+    "median us of CUDA-graph replays over several layers with weights of their own; errors "
+    "against f32"
+)
+OURS = ("ours", "from logits")
+"""Columns that are not compared with ours."""
+
 
 class Ours:
     """Layers of ours."""
@@ -146,6 +157,49 @@ class Ours:
         self._layers[0].check()
 
 
+class Peers:
+    """Layers of others, as far as they were asked for.
+
+    Raises:
+        Error: if one is not there.
+    """
+
+    def __init__(self, o: argparse.Namespace) -> None:
+        self._tokens, self._triton, self._steps, self._humming = o.tokens, None, None, o.humming
+        self._packed: Any = None
+        self._layers: dict[str, Any] = {}
+        if o.triton:
+            from ._triton_layer import TritonLayers
+
+            self._triton = TritonLayers(o.triton)
+        if o.marlin:
+            from ._vllm_steps import VllmSteps
+
+            self._steps = VllmSteps(None if str(o.marlin) == INSTALLED else o.marlin)
+
+    def pack(self, data: Data) -> None:
+        """Weights in each one's form."""
+        if self._triton:
+            self._packed = self._triton.pack_layers(data)
+        if self._steps:
+            from ._marlin_layer import MarlinLayers
+
+            self._layers["marlin"] = MarlinLayers(self._steps, data, SLOTS)
+            if self._humming:
+                from ._humming_layer import HummingLayers
+
+                self._layers["humming"] = HummingLayers(self._steps, data, SLOTS, self._tokens)
+
+    def columns(self, data: Data, x: Any, count: int) -> dict[str, Run]:
+        """Runs by name."""
+        found: dict[str, Run] = {}
+        if self._triton:
+            found = self._triton.columns(data, self._packed, x, count)
+        for name, layers in self._layers.items():
+            found[name] = lambda i, layers=layers: layers.layer(x, i)
+        return found
+
+
 def error(y: Any, truth: Any, clear: Any) -> float:
     """Norm of the difference over the norm of what is right."""
     difference = (y.float() - truth)[clear]
@@ -164,18 +218,19 @@ def measure(data: Data, tokens: int, columns: dict[str, Run], count: int, window
     }
     times = time_graphs(graphs, window)
     return {"experts": data.experts, "tokens": tokens, "layers": count, "errors": errors,
-            "tokens compared": int(clear.sum()), "us": times}  # fmt: skip
+            "tokens compared": int(clear.sum()), "times": times,
+            "us": {name: told["median"] for name, told in times.items()}}  # fmt: skip
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The results as a markdown table."""
     names = list(dict.fromkeys(name for row in rows for name in row["us"]))
-    others = [name for name in names if name.startswith("triton")]
+    others = [name for name in names if name not in OURS]
     head = ["E", "T", *(f"{n}, us" for n in names), *(f"{n} / ours" for n in others)]
     head += [f"error, {name}" for name in names]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
-        us = {name: told["median"] for name, told in row["us"].items()}
+        us = row["us"]
         cells = [str(row["experts"]), str(row["tokens"])]
         cells += [f"{us[n]:.1f}" if n in us else "-" for n in names]
         cells += [f"{us[n] / us['ours']:.2f}" if n in us else "-" for n in others]
@@ -190,11 +245,7 @@ def run(o: argparse.Namespace) -> int:
 
     if not torch.cuda.is_available():
         raise Error("torch sees no CUDA device; the benchmark runs on a GPU.")
-    triton = None
-    if o.triton:
-        from ._triton_layer import TritonLayers
-
-        triton = TritonLayers(o.triton)
+    peers = Peers(o)
     rows: list[dict[str, Any]] = []
     worst = 0.0
     with torch.no_grad():
@@ -202,22 +253,22 @@ def run(o: argparse.Namespace) -> int:
             kernels = LayerKernels.load(o.kernels / f"layer{experts}")
             data = Data(experts, 8 if experts < 64 else 4, o.routing)
             ours = Ours(kernels, data)
-            theirs = triton.pack_layers(data) if triton else None
+            peers.pack(data)
             for tokens in o.tokens:
                 count = min(data.copies, 8 if tokens <= 16 else 4 if tokens <= 256 else 2)
                 x = data.hidden(tokens)
                 columns = ours.columns(x, count)
-                if triton:
-                    columns |= triton.columns(data, theirs, x, count)
+                columns |= peers.columns(data, x, count)
                 rows.append(measure(data, tokens, columns, count, o.window))
                 worst = max(worst, *rows[-1]["errors"].values())
                 print(table(rows[-1:]).splitlines()[-1], flush=True)
             ours.check()
     print("\n" + table(rows))
-    facts = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__,
-             "routing": o.routing, "date": time.strftime("%Y-%m-%d")}  # fmt: skip
     if o.json:
-        o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+        results = {"date": time.strftime("%Y-%m-%d"), "gpu": torch.cuda.get_device_name(),
+                   "what": WHAT, "torch": torch.__version__, "routing": o.routing,
+                   "rows": rows}  # fmt: skip
+        o.json.write_text(json.dumps(results, indent=1) + "\n")
     if worst > 0.02:
         raise Error(f"an error of {worst:.1e} is more than roundings of bf16 explain.")
     return 0
@@ -236,12 +287,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
     parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
+    parser.add_argument(
+        "--marlin",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        const=Path(INSTALLED),
+        help="vLLM's extension _moe_C; without FILE that of the installed vLLM",
+    )
+    parser.add_argument(
+        "--humming",
+        action="store_true",
+        help="humming-kernels, too; needs --marlin for the steps around them",
+    )
     parser.add_argument("--window", type=float, default=40, help="milliseconds of each timing")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     o = parser.parse_args(arguments)
     try:
         if any(n <= SLOTS for n in o.experts) or any(n < 1 for n in o.tokens):
             raise Error(f"experts must be at least {SLOTS + 1} and tokens at least 1.")
+        if o.humming and not o.marlin:
+            raise Error("--humming needs --marlin for the steps around the matmuls.")
         if o.compile:
             for experts in o.experts:
                 kernels = LayerKernels.compile(spec(experts), max(o.tokens), assemble=True)

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import Error
 from .plot import _figure, _save, check
 
-THEIRS, OURS = "tk best", "fused"
+THEIRS, OURS = "triton tuned", "ours"
 """The columns that are compared: Triton tuned for each row, and ours."""
 
 _COLOURS = ("#c0392b", "#2c6fbb", "#e08e0b", "#7f8c8d")

@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
   mxfp4 bench --layer --compile kernels     whole layers of gpt-oss: compile, ...
   mxfp4 bench --layer kernels --triton F    ... and measure
+  mxfp4 bench --layer kernels --triton F --marlin --humming --plot layer.svg
   mxfp4 bench --from bench.json --plot roofline.png --plot-times times.png
 """
 
@@ -40,6 +41,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="plot these results instead of measuring")  # fmt: skip
     parser.add_argument("--triton", type=Path, metavar="FOLDER",
                         help="that has the package triton_kernels")  # fmt: skip
+    parser.add_argument("--marlin", metavar="FILE", nargs="?", const="installed",
+                        help="with --layer: vLLM's extension _moe_C; without FILE that of the"
+                        " installed vLLM")  # fmt: skip
+    parser.add_argument("--humming", action="store_true",
+                        help="with --layer and --marlin: humming-kernels, too")  # fmt: skip
     parser.add_argument("--budget", type=float, default=400,
                         help="seconds after which to stop (default %(default)s)")  # fmt: skip
     parser.add_argument("--steady", type=float, metavar="SECONDS",
@@ -60,6 +66,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.layer == shapes.WHOLE:
         return _layer(options)
+    if options.marlin or options.humming:
+        raise Error("--marlin and --humming are columns of whole layers; add --layer.")
     plots = options.plot or options.plot_times
     plot.check(options.plot, options.plot_times)
     if options.source is not None:
@@ -76,21 +84,38 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _layer(options: argparse.Namespace) -> int:
+    from ..bench import layer_plot, plot
     from ..bench.layer import main
     from ..errors import Error
 
-    if options.plot or options.plot_times or options.source or options.markdown:
-        raise Error("--layer writes a table and --json; it has no plots yet.")
+    if options.plot_times or options.markdown:
+        raise Error("--layer prints its table, and takes --json and --plot; it knows no "
+                    "--plot-times and no --markdown.")  # fmt: skip
+    if options.plot:
+        plot.check(options.plot)
+    if options.source:
+        if not options.plot:
+            raise Error("--from is for --plot.")
+        layer_plot.ratios(layer_plot.read(options.source), options.plot)
+        return 0
     words = [str(options.kernels)] if options.kernels else []
-    for name in ("compile", "triton", "json", "routing"):
-        value = getattr(options, name)
-        words += [f"--{name}", str(value)] if value is not None else []
-    for name in ("experts", "tokens"):
-        value = getattr(options, name)
-        if value:
-            numbers = value if isinstance(value, list) else [value]
-            words += [f"--{name}", *map(str, numbers)]
-    return main(words)
+    with tempfile.TemporaryDirectory() as scratch:
+        results = options.json or Path(scratch) / "layer.json"
+        for name, value in {
+            "compile": options.compile, "triton": options.triton, "routing": options.routing,
+            "marlin": options.marlin, "json": results,
+        }.items():  # fmt: skip
+            words += [f"--{name}", str(value)] if value is not None else []
+        words += ["--humming"] if options.humming else []
+        for name in ("experts", "tokens"):
+            value = getattr(options, name)
+            if value:
+                numbers = value if isinstance(value, list) else [value]
+                words += [f"--{name}", *map(str, numbers)]
+        status = main(words)
+        if options.plot and not options.compile:
+            layer_plot.ratios(layer_plot.read(results), options.plot)
+    return status
 
 
 def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
