@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Order a page of mlir-tblgen by level: what is near the program first, what is near PTX last.
+
+usage: levels.py dialect|passes <PAGE
+
+An operation's level is the file, or the part of a file, that defines it, and the order within a
+level is that of the file. Passes have a table here. One that no level has is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+IR = Path(__file__).resolve().parents[1] / "include/mxfp4/IR"
+
+
+class Level(NamedTuple):
+    """A part of a page."""
+
+    title: str
+    said: str
+    names: list[str]
+
+
+def operations(file: str, first: str = "", end: str = "") -> list[str]:
+    """Operations that a file defines, from one to another that is not among them."""
+    names = re.findall(r"^def MXFP4_\w+Op : MXFP4_\w+<\"(\w+)\"", (IR / file).read_text(), re.M)
+    begin = names.index(first) if first else 0
+    return names[begin : names.index(end) if end else None]
+
+
+def dialect() -> list[Level]:
+    """Levels of operations."""
+    fragments = "load_codes"
+    return [
+        Level("Graph", "What a program computes, on tensors or memrefs. Front ends and "
+              "`mxfp4-raise` make these operations.", operations("MXFP4Ops.td")),
+        Level("Graph: routing", "What is around the matmuls of a mixture-of-experts layer.",
+              operations("MXFP4RoutingOps.td")),
+        Level("Program", "The structure of a kernel: tiles of a CTA, the loop over K, roles of "
+              "warps, and the rings by which roles meet. `mxfp4-tile` makes the first of these "
+              "operations, and `mxfp4-lower-program` removes the last.",
+              operations("MXFP4ProgramOps.td")),
+        Level("Tiles", "What a CTA copies, multiplies and stores.",
+              operations("MXFP4KernelOps.td", end=fragments)),
+        Level("Fragments", "What a warp does with its part of a tile: load packed words, decode "
+              "them in registers, multiply.", operations("MXFP4KernelOps.td", first=fragments)),
+        Level("Hopper", "TMA, mbarriers and wgmma.", operations("MXFP4HopperOps.td")),
+    ]  # fmt: skip
+
+
+def passes() -> list[Level]:
+    """Levels of passes, in the order in which they may run."""
+    levels = {
+        "Graph": (
+            "From a program to `mxfp4.grouped_matmul` on memrefs, with a schedule.",
+            "raise fuse-epilogue fuse-gather pack-weights make-contiguous choose-schedule",
+        ),
+        "Graph: to the CPU and to linalg": (
+            "The executable specification, and the way back for stacks that go on without kernels.",
+            "lower-to-loops lower-to-linalg",
+        ),
+        "Program": (
+            "Kernels, and who does what in them.",
+            "tile tile-routing specialize-warps share-tiles pipeline-copies",
+        ),
+        "Fragments": (
+            "What each warp does, decode included.",
+            "insert-decode version-loops overlap-decode lower-program narrow-wgmma lower-decode",
+        ),
+        "PTX": ("Out of the dialect.", "lower-to-nvvm on-kernels serialize"),
+    }
+    return [
+        Level(title, said, [f"mxfp4-{name}" for name in names.split()])
+        for title, (said, names) in levels.items()
+    ]
+
+
+def ordered(sections: dict[str, str], levels: list[Level]) -> str:
+    """The sections below the headings of their levels."""
+    named = [name for level in levels for name in level.names]
+    for name in set(sections) ^ set(named) | {n for n in named if named.count(n) > 1}:
+        sys.exit(f"levels.py: {name} must be in one level, and on the page")
+    parts = [
+        f"## {level.title}\n\n{level.said}\n\n" + "".join(sections[name] for name in level.names)
+        for level in levels
+    ]
+    return "".join(parts)
+
+
+def split(text: str, heading: str) -> tuple[str, dict[str, str]]:
+    """What stands in front of the first section, and the sections by the names of headings."""
+    before, *rest = re.split(rf"^(?={heading})", text, flags=re.MULTILINE)
+    found = [(re.match(heading, section), section) for section in rest]
+    return before, {match[1]: section for match, section in found if match}
+
+
+def dialect_page(text: str) -> str:
+    """The page of the dialect: operations by level, then attributes, types and enumerations."""
+    start = text.index("## Operations\n")
+    end = text.index("## Attributes\n")
+    _, sections = split(text[start:end], r"### `mxfp4\.(\w+)`")
+    return text[:start] + ordered(sections, dialect()) + text[end:]
+
+
+def passes_page(text: str) -> str:
+    """The page of passes, whose headings get a level deeper."""
+    before, sections = split(text, r"## `-([\w-]+)`")
+    deeper = {
+        name: re.sub(r"^(##+ )", r"#\1", section, flags=re.MULTILINE)
+        for name, section in sections.items()
+    }
+    return before + ordered(deeper, passes())
+
+
+if __name__ == "__main__":
+    pages = {"dialect": dialect_page, "passes": passes_page}
+    if len(sys.argv) != 2 or sys.argv[1] not in pages:
+        sys.exit(__doc__)
+    sys.stdout.write(pages[sys.argv[1]](sys.stdin.read()))
