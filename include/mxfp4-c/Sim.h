@@ -8,16 +8,16 @@
 |* opaque and belong to the caller until destroyed. Strings that functions
 |* return belong to the object and live until its next call.
 |*
-|*   Mxfp4SimModule *M = mxfp4SimParse(text, strlen(text), "kernel.ptx");
-|*   if (!mxfp4SimModuleOk(M)) puts(mxfp4SimModuleErrors(M));
-|*   Mxfp4SimLaunch *L = mxfp4SimLaunchCreate(M, "kernel");
-|*   mxfp4SimLaunchGrid(L, 4, 1, 1);
-|*   mxfp4SimLaunchBlock(L, 128, 1, 1);
-|*   int X = mxfp4SimAddBuffer(L, data, size, 1, 1, "x");
-|*   mxfp4SimArgBuffer(L, X, 0);
-|*   int Errors = mxfp4SimRun(L);
-|*   puts(mxfp4SimDiagnostics(L));
-|*   puts(mxfp4SimStatsJson(L));
+|*   Mxfp4SimModule *m = mxfp4SimParse(text, strlen(text), "kernel.ptx");
+|*   if (!mxfp4SimModuleOk(m)) puts(mxfp4SimModuleErrors(m));
+|*   Mxfp4SimLaunch *l = mxfp4SimLaunchCreate(m, "kernel");
+|*   mxfp4SimLaunchGrid(l, 4, 1, 1);
+|*   mxfp4SimLaunchBlock(l, 128, 1, 1);
+|*   int x = mxfp4SimAddBuffer(l, data, size, 1, 1, "x");
+|*   mxfp4SimArgBuffer(l, x, 0);
+|*   int errors = mxfp4SimRun(l);
+|*   puts(mxfp4SimDiagnostics(l));
+|*   puts(mxfp4SimStatsJson(l));
 |*
 \*===----------------------------------------------------------------------===*/
 
@@ -46,104 +46,104 @@ typedef struct Mxfp4SimLaunch Mxfp4SimLaunch;
 /** The version the library was built with. */
 MXFP4_SIM_API int mxfp4SimApiVersion(void);
 
-/** Never null; ask mxfp4SimModuleOk. \p Name is for messages. */
-MXFP4_SIM_API Mxfp4SimModule *mxfp4SimParse(const char *Text, size_t Size,
-                                            const char *Name);
-MXFP4_SIM_API void mxfp4SimModuleDestroy(Mxfp4SimModule *M);
-MXFP4_SIM_API int mxfp4SimModuleOk(const Mxfp4SimModule *M);
+/** Never null; ask mxfp4SimModuleOk. \p name is for messages. */
+MXFP4_SIM_API Mxfp4SimModule *mxfp4SimParse(const char *text, size_t size,
+                                            const char *name);
+MXFP4_SIM_API void mxfp4SimModuleDestroy(Mxfp4SimModule *m);
+MXFP4_SIM_API int mxfp4SimModuleOk(const Mxfp4SimModule *m);
 /** The errors of the parser, as text. */
-MXFP4_SIM_API const char *mxfp4SimModuleErrors(const Mxfp4SimModule *M);
+MXFP4_SIM_API const char *mxfp4SimModuleErrors(const Mxfp4SimModule *m);
 /** Kernels of the module: their number, names, and parameters as JSON:
     [{"name": ..., "size": ..., "align": ..., "offset": ...}]. */
-MXFP4_SIM_API int mxfp4SimModuleNumKernels(const Mxfp4SimModule *M);
-MXFP4_SIM_API const char *mxfp4SimModuleKernel(const Mxfp4SimModule *M,
-                                               int Index);
-MXFP4_SIM_API const char *mxfp4SimModuleParamsJson(Mxfp4SimModule *M,
-                                                   int Index);
+MXFP4_SIM_API int mxfp4SimModuleNumKernels(const Mxfp4SimModule *m);
+MXFP4_SIM_API const char *mxfp4SimModuleKernel(const Mxfp4SimModule *m,
+                                               int index);
+MXFP4_SIM_API const char *mxfp4SimModuleParamsJson(Mxfp4SimModule *m,
+                                                   int index);
 
 /** The module must outlive the launch. */
-MXFP4_SIM_API Mxfp4SimLaunch *mxfp4SimLaunchCreate(const Mxfp4SimModule *M,
-                                                   const char *Kernel);
-MXFP4_SIM_API void mxfp4SimLaunchDestroy(Mxfp4SimLaunch *L);
-MXFP4_SIM_API void mxfp4SimLaunchGrid(Mxfp4SimLaunch *L, uint32_t X, uint32_t Y,
-                                      uint32_t Z);
-MXFP4_SIM_API void mxfp4SimLaunchBlock(Mxfp4SimLaunch *L, uint32_t X,
-                                       uint32_t Y, uint32_t Z);
-MXFP4_SIM_API void mxfp4SimLaunchCluster(Mxfp4SimLaunch *L, uint32_t X,
-                                         uint32_t Y, uint32_t Z);
-MXFP4_SIM_API void mxfp4SimLaunchShared(Mxfp4SimLaunch *L, uint32_t Bytes);
+MXFP4_SIM_API Mxfp4SimLaunch *mxfp4SimLaunchCreate(const Mxfp4SimModule *m,
+                                                   const char *kernel);
+MXFP4_SIM_API void mxfp4SimLaunchDestroy(Mxfp4SimLaunch *l);
+MXFP4_SIM_API void mxfp4SimLaunchGrid(Mxfp4SimLaunch *l, uint32_t x, uint32_t y,
+                                      uint32_t z);
+MXFP4_SIM_API void mxfp4SimLaunchBlock(Mxfp4SimLaunch *l, uint32_t x,
+                                       uint32_t y, uint32_t z);
+MXFP4_SIM_API void mxfp4SimLaunchCluster(Mxfp4SimLaunch *l, uint32_t x,
+                                         uint32_t y, uint32_t z);
+MXFP4_SIM_API void mxfp4SimLaunchShared(Mxfp4SimLaunch *l, uint32_t bytes);
 
 /** Options by name: "seed", "host_threads", "max_instructions",
     "max_diagnostics", "resident_clusters", "check_races",
     "check_uninitialised", "launch_registers", "programmatic" (the launch may
     begin before the one ahead of it has ended). Returns 0, or -1 for a name
     that does not exist. */
-MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name,
-                                 uint64_t Value);
+MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name,
+                                 uint64_t value);
 
 /** Memory of the caller, which must stay until the run is over. Returns the
     buffer's number. */
-MXFP4_SIM_API int mxfp4SimAddBuffer(Mxfp4SimLaunch *L, void *Data, size_t Size,
-                                    int Initialised, int Writable,
-                                    const char *Name);
+MXFP4_SIM_API int mxfp4SimAddBuffer(Mxfp4SimLaunch *l, void *data, size_t size,
+                                    int initialised, int writable,
+                                    const char *name);
 /** The same at an address of the caller's choice, for callers that hand out
     addresses before they launch; buffers must be apart, so that what lies
     between them is out of bounds. */
-MXFP4_SIM_API int mxfp4SimAddBufferAt(Mxfp4SimLaunch *L, void *Data,
-                                      size_t Size, int Initialised,
-                                      int Writable, const char *Name,
-                                      uint64_t Address);
+MXFP4_SIM_API int mxfp4SimAddBufferAt(Mxfp4SimLaunch *l, void *data,
+                                      size_t size, int initialised,
+                                      int writable, const char *name,
+                                      uint64_t address);
 /** Simulated address of a buffer. */
-MXFP4_SIM_API uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *L,
-                                             int Buffer);
+MXFP4_SIM_API uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *l,
+                                             int buffer);
 /** Bytes that hold a value: after the run of a buffer added uninitialised,
     those that the kernel has written. */
-MXFP4_SIM_API uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *L,
-                                                int Buffer);
+MXFP4_SIM_API uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *l,
+                                                int buffer);
 
 /** One bit a byte, the lowest first, of a buffer added uninitialised: set for
     bytes that hold a value. It may be written before the run. Null for other
     buffers. */
-MXFP4_SIM_API uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *L, int Buffer);
+MXFP4_SIM_API uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *l, int buffer);
 
 /** Arguments, in the order of the parameters. */
-MXFP4_SIM_API void mxfp4SimArgBuffer(Mxfp4SimLaunch *L, int Buffer,
-                                     uint64_t Offset);
-MXFP4_SIM_API void mxfp4SimArgI32(Mxfp4SimLaunch *L, uint32_t Value);
-MXFP4_SIM_API void mxfp4SimArgI64(Mxfp4SimLaunch *L, uint64_t Value);
-MXFP4_SIM_API void mxfp4SimArgF32(Mxfp4SimLaunch *L, float Value);
-MXFP4_SIM_API void mxfp4SimArgBytes(Mxfp4SimLaunch *L, const void *Data,
-                                    size_t Size);
+MXFP4_SIM_API void mxfp4SimArgBuffer(Mxfp4SimLaunch *l, int buffer,
+                                     uint64_t offset);
+MXFP4_SIM_API void mxfp4SimArgI32(Mxfp4SimLaunch *l, uint32_t value);
+MXFP4_SIM_API void mxfp4SimArgI64(Mxfp4SimLaunch *l, uint64_t value);
+MXFP4_SIM_API void mxfp4SimArgF32(Mxfp4SimLaunch *l, float value);
+MXFP4_SIM_API void mxfp4SimArgBytes(Mxfp4SimLaunch *l, const void *data,
+                                    size_t size);
 
 /** A tiled tensor map; see mxfp4::sim::TensorMap. Dimension 0 is innermost;
     strides are in bytes, of dimensions 1 and up. */
 typedef struct {
-  uint64_t Base;
-  uint32_t Rank, ElementBytes;
-  uint64_t Dims[5];
-  uint64_t Strides[4];
-  uint32_t Box[5];
-  uint32_t ElementStrides[5];
-  uint32_t Swizzle; /**< 0: none, 1: 32, 2: 64, 3: 128 bytes. */
-  uint32_t FillNaN;
+  uint64_t base;
+  uint32_t rank, elementBytes;
+  uint64_t dims[5];
+  uint64_t strides[4];
+  uint32_t box[5];
+  uint32_t elementStrides[5];
+  uint32_t swizzle; /**< 0: none, 1: 32, 2: 64, 3: 128 bytes. */
+  uint32_t fillNaN;
 } Mxfp4SimTensorMap;
 
 /** Writes the 128 bytes that stand for the map, in a parameter (pass them to
     mxfp4SimArgBytes) or in a buffer. Returns null, or a sentence saying what is
     wrong with the map. */
-MXFP4_SIM_API const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L,
-                                                  const Mxfp4SimTensorMap *Map,
-                                                  uint8_t *Out128);
+MXFP4_SIM_API const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *l,
+                                                  const Mxfp4SimTensorMap *map,
+                                                  uint8_t *out128);
 
 /** Runs the launch; returns the number of findings of severity error. */
-MXFP4_SIM_API int mxfp4SimRun(Mxfp4SimLaunch *L);
+MXFP4_SIM_API int mxfp4SimRun(Mxfp4SimLaunch *l);
 /** Results of the last run. */
-MXFP4_SIM_API const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *L);
+MXFP4_SIM_API const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *l);
 /** A list of {"severity": "error", "check", "message", "line", "instruction",
     "count"} and, where there is one, "block" [x, y, z], "thread", "address". */
-MXFP4_SIM_API const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *L);
-MXFP4_SIM_API const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *L);
-MXFP4_SIM_API const char *mxfp4SimReport(const Mxfp4SimLaunch *L);
+MXFP4_SIM_API const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *l);
+MXFP4_SIM_API const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *l);
+MXFP4_SIM_API const char *mxfp4SimReport(const Mxfp4SimLaunch *l);
 
 #ifdef __cplusplus
 }

@@ -16,200 +16,200 @@ namespace {
 enum AtomOp : uint8_t { And, Or, Xor, Exch, Cas, Add, Inc, Dec, Min, Max };
 enum : uint8_t { Acquire = 1, Release = 2 };
 
-template <typename T> T integerOp(AtomOp Op, T Old, T B) {
+template <typename T> T integerOp(AtomOp op, T old, T b) {
   using U = std::make_unsigned_t<T>;
-  switch (Op) {
+  switch (op) {
   case And:
-    return Old & B;
+    return old & b;
   case Or:
-    return Old | B;
+    return old | b;
   case Xor:
-    return Old ^ B;
+    return old ^ b;
   case Exch:
-    return B;
+    return b;
   case Add:
-    return T(U(Old) + U(B));
+    return T(U(old) + U(b));
   case Inc:
-    return U(Old) >= U(B) ? T(0) : T(U(Old) + 1);
+    return U(old) >= U(b) ? T(0) : T(U(old) + 1);
   case Dec:
-    return Old == 0 || U(Old) > U(B) ? B : T(U(Old) - 1);
+    return old == 0 || U(old) > U(b) ? b : T(U(old) - 1);
   case Min:
-    return Old < B ? Old : B;
+    return old < b ? old : b;
   case Max:
-    return Old > B ? Old : B;
+    return old > b ? old : b;
   default:
-    return Old;
+    return old;
   }
 }
 
-uint16_t halfAdd(bool Brain, uint16_t A, uint16_t B) {
-  if (Brain)
-    return toBF16(addToOdd(fromBF16(A), fromBF16(B)));
-  return toF16(addToOdd(fromF16(A), fromF16(B)));
+uint16_t halfAdd(bool brain, uint16_t a, uint16_t b) {
+  if (brain)
+    return toBF16(addToOdd(fromBF16(a), fromBF16(b)));
+  return toF16(addToOdd(fromF16(a), fromF16(b)));
 }
 
-uint64_t combine(const Inst &I, uint64_t Old, uint64_t B) {
-  AtomOp Op = AtomOp(I.Sub);
-  switch (I.T) {
+uint64_t combine(const Inst &i, uint64_t old, uint64_t b) {
+  AtomOp op = AtomOp(i.sub);
+  switch (i.t) {
   case Ty::F32:
-    if (Op == Add)
+    if (op == Add)
       // Atomics on memory flush nothing here; global f32 atomics keep
       // subnormals.
       return bitsTo<uint32_t>(
-          canonical(bitsTo<float>(uint32_t(Old)) + bitsTo<float>(uint32_t(B))));
-    return B;
+          canonical(bitsTo<float>(uint32_t(old)) + bitsTo<float>(uint32_t(b))));
+    return b;
   case Ty::F64:
-    return Op == Add ? bitsTo<uint64_t>(bitsTo<double>(Old) + bitsTo<double>(B))
-                     : B;
+    return op == Add ? bitsTo<uint64_t>(bitsTo<double>(old) + bitsTo<double>(b))
+                     : b;
   case Ty::BF16:
-    return halfAdd(true, uint16_t(Old), uint16_t(B));
+    return halfAdd(true, uint16_t(old), uint16_t(b));
   case Ty::F16:
-    return halfAdd(false, uint16_t(Old), uint16_t(B));
+    return halfAdd(false, uint16_t(old), uint16_t(b));
   case Ty::BF16x2:
   case Ty::F16x2: {
-    bool Brain = I.T == Ty::BF16x2;
-    return halfAdd(Brain, uint16_t(Old), uint16_t(B)) |
-           uint64_t(halfAdd(Brain, uint16_t(Old >> 16), uint16_t(B >> 16)))
+    bool brain = i.t == Ty::BF16x2;
+    return halfAdd(brain, uint16_t(old), uint16_t(b)) |
+           uint64_t(halfAdd(brain, uint16_t(old >> 16), uint16_t(b >> 16)))
                << 16;
   }
   case Ty::S32:
-    return uint32_t(integerOp<int32_t>(Op, int32_t(Old), int32_t(B)));
+    return uint32_t(integerOp<int32_t>(op, int32_t(old), int32_t(b)));
   case Ty::S64:
-    return uint64_t(integerOp<int64_t>(Op, int64_t(Old), int64_t(B)));
+    return uint64_t(integerOp<int64_t>(op, int64_t(old), int64_t(b)));
   default:
-    return typeBits(I.T) == 64
-               ? integerOp<uint64_t>(Op, Old, B)
-               : integerOp<uint32_t>(Op, uint32_t(Old), uint32_t(B));
+    return typeBits(i.t) == 64
+               ? integerOp<uint64_t>(op, old, b)
+               : integerOp<uint32_t>(op, uint32_t(old), uint32_t(b));
   }
 }
 
-void oneAtomic(ExecContext &X, const Inst &I, unsigned L) {
-  const Operand &Base = X.src(I, 0);
-  unsigned Element = typeBits(I.T) / 8, Bytes = Element * I.Vec;
-  uint64_t Addr = X.lane(Base, L) + uint64_t(I.Imm);
-  if (!Base.isWide())
-    Addr = uint32_t(Addr);
-  MemRef R;
-  if (!resolve(X, I.S, Addr, Bytes, Bytes, true, L, R))
+void oneAtomic(ExecContext &x, const Inst &i, unsigned l) {
+  const Operand &base = x.src(i, 0);
+  unsigned element = typeBits(i.t) / 8, bytes = element * i.vec;
+  uint64_t addr = x.lane(base, l) + uint64_t(i.imm);
+  if (!base.isWide())
+    addr = uint32_t(addr);
+  MemRef r;
+  if (!resolve(x, i.s, addr, bytes, bytes, true, l, r))
     return;
   // Reading and writing: both sides are checked.
-  touch(X, R, Bytes, threadAccess(X, L, Access::Atomic | Access::Peek));
-  touch(X, R, Bytes, threadAccess(X, L, Access::Atomic | Access::Write));
-  if (I.Mods & Release)
-    syncStore(X, R, Addr, true);
+  touch(x, r, bytes, threadAccess(x, l, Access::Atomic | Access::Peek));
+  touch(x, r, bytes, threadAccess(x, l, Access::Atomic | Access::Write));
+  if (i.mods & Release)
+    syncStore(x, r, addr, true);
   else
-    syncStore(X, R, Addr, false);
-  static std::mutex HostLock;
+    syncStore(x, r, addr, false);
+  static std::mutex hostLock;
   {
-    std::unique_lock<std::mutex> Guard(HostLock, std::defer_lock);
-    if (X.G.Opts.HostThreads > 1)
-      Guard.lock();
-    for (unsigned J = 0; J < I.Vec; ++J) {
-      uint64_t Old = 0, B = X.lane(X.src(I, 1 + J), L);
-      std::memcpy(&Old, R.Host + J * Element, Element);
-      uint64_t New;
-      if (I.Sub == Cas) {
-        uint64_t M =
-            Element == 8 ? ~uint64_t(0) : (uint64_t(1) << (8 * Element)) - 1;
-        New = Old == (B & M) ? X.lane(X.src(I, 2), L) : Old;
+    std::unique_lock<std::mutex> guard(hostLock, std::defer_lock);
+    if (x.g.opts.hostThreads > 1)
+      guard.lock();
+    for (unsigned j = 0; j < i.vec; ++j) {
+      uint64_t old = 0, b = x.lane(x.src(i, 1 + j), l);
+      std::memcpy(&old, r.host + j * element, element);
+      uint64_t fresh;
+      if (i.sub == Cas) {
+        uint64_t m =
+            element == 8 ? ~uint64_t(0) : (uint64_t(1) << (8 * element)) - 1;
+        fresh = old == (b & m) ? x.lane(x.src(i, 2), l) : old;
       } else {
-        New = combine(I, Old, B);
+        fresh = combine(i, old, b);
       }
-      std::memcpy(R.Host + J * Element, &New, Element);
-      if (I.NumDst)
-        X.setLane(X.dst(I, J), L, Old);
+      std::memcpy(r.host + j * element, &fresh, element);
+      if (i.numDst)
+        x.setLane(x.dst(i, j), l, old);
     }
   }
-  syncLoad(X, R, Addr, I.Mods & Acquire);
+  syncLoad(x, r, addr, i.mods & Acquire);
 }
 
-void execAtomic(ExecContext &X, const Inst &I) {
-  X.S.S.Atomics += unsigned(__builtin_popcount(X.Mask));
-  forLanes(X.Mask, [&](unsigned L) { oneAtomic(X, I, L); });
-  for (unsigned J = 0; J < I.NumDst; ++J)
-    X.defined(X.dst(I, J));
-  ++X.Cl.Progress;
+void execAtomic(ExecContext &x, const Inst &i) {
+  x.s.stats.atomics += unsigned(__builtin_popcount(x.mask));
+  forLanes(x.mask, [&](unsigned l) { oneAtomic(x, i, l); });
+  for (unsigned j = 0; j < i.numDst; ++j)
+    x.defined(x.dst(i, j));
+  ++x.cl.progress;
 }
 
-bool checkForm(Decoder &D, int Op, Ty T) {
-  bool Half =
-      T == Ty::BF16 || T == Ty::F16 || T == Ty::BF16x2 || T == Ty::F16x2;
-  if (isFloat(T) && Op != Add && !(Op == Exch || Op == Cas))
-    if (!Half || (Op != Min && Op != Max))
-      return D.fail("this atomic operation has no such type");
-  if (Half && Op != Add)
-    return D.fail("half types are supported for .add only");
-  unsigned Bits = typeBits(T);
-  if (Bits < 16 || Bits > 64 || (Bits == 16 && !Half && Op != Cas))
-    return D.fail("this atomic operation has no such type");
+bool checkForm(Decoder &d, int op, Ty t) {
+  bool half =
+      t == Ty::BF16 || t == Ty::F16 || t == Ty::BF16x2 || t == Ty::F16x2;
+  if (isFloat(t) && op != Add && !(op == Exch || op == Cas))
+    if (!half || (op != Min && op != Max))
+      return d.fail("this atomic operation has no such type");
+  if (half && op != Add)
+    return d.fail("half types are supported for .add only");
+  unsigned bits = typeBits(t);
+  if (bits < 16 || bits > 64 || (bits == 16 && !half && op != Cas))
+    return d.fail("this atomic operation has no such type");
   return true;
 }
 
 } // namespace
 
-uint64_t mxfp4::sim::reduceElement(Ty T, uint8_t Op, uint64_t Old,
-                                   uint64_t New) {
-  Inst I;
-  I.T = T;
-  I.Sub = Op;
-  return combine(I, Old, New);
+uint64_t mxfp4::sim::reduceElement(Ty t, uint8_t op, uint64_t old,
+                                   uint64_t fresh) {
+  Inst i;
+  i.t = t;
+  i.sub = op;
+  return combine(i, old, fresh);
 }
 
-bool mxfp4::sim::decodeAtomic(Decoder &D) {
-  bool Atom = D.base() == "atom";
-  D.I.P = Pipe::Lsu;
-  if (D.take("async"))
-    return D.fail("red.async is not supported");
-  if (D.take("acq_rel"))
-    D.I.Mods |= Acquire | Release;
-  if (D.take("acquire"))
-    D.I.Mods |= Acquire;
-  if (D.take("release"))
-    D.I.Mods |= Release;
-  D.take("relaxed");
-  D.take("noftz");
-  D.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
-  int S =
-      D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster"}, -1);
-  D.I.S = S < 0    ? Space::Generic
-          : S == 0 ? Space::Global
-          : S == 3 ? Space::SharedCluster
+bool mxfp4::sim::decodeAtomic(Decoder &d) {
+  bool atom = d.base() == "atom";
+  d.i.p = Pipe::Lsu;
+  if (d.take("async"))
+    return d.fail("red.async is not supported");
+  if (d.take("acq_rel"))
+    d.i.mods |= Acquire | Release;
+  if (d.take("acquire"))
+    d.i.mods |= Acquire;
+  if (d.take("release"))
+    d.i.mods |= Release;
+  d.take("relaxed");
+  d.take("noftz");
+  d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
+  int s =
+      d.takeOneOf({"global", "shared", "shared::cta", "shared::cluster"}, -1);
+  d.i.s = s < 0    ? Space::Generic
+          : s == 0 ? Space::Global
+          : s == 3 ? Space::SharedCluster
                    : Space::Shared;
-  bool Hint = D.take("L2::cache_hint");
-  int Op = D.takeOneOf(
+  bool hint = d.take("L2::cache_hint");
+  int op = d.takeOneOf(
       {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
       -1);
-  if (Op < 0)
-    return D.fail("expected an atomic operation such as .add");
-  D.I.Vec = uint8_t(D.take("v2") ? 2 : D.take("v4") ? 4 : D.take("v8") ? 8 : 1);
-  Ty T = D.takeType();
-  if (!checkForm(D, Op, T))
+  if (op < 0)
+    return d.fail("expected an atomic operation such as .add");
+  d.i.vec = uint8_t(d.take("v2") ? 2 : d.take("v4") ? 4 : d.take("v8") ? 8 : 1);
+  Ty t = d.takeType();
+  if (!checkForm(d, op, t))
     return false;
-  D.I.T = T;
-  D.I.Sub = uint8_t(Op);
-  D.I.Fn = execAtomic;
-  size_t N = 2 + Atom + (Op == Cas);
-  if (!D.expectOps(N, N + Hint))
+  d.i.t = t;
+  d.i.sub = uint8_t(op);
+  d.i.fn = execAtomic;
+  size_t n = 2 + atom + (op == Cas);
+  if (!d.expectOps(n, n + hint))
     return false;
-  const auto &Ops = D.ops();
-  auto List = [](const AstOperand &O) {
-    return O.K == AstOperand::Vec ? O.Elems : std::vector<AstOperand>{O};
+  const auto &ops = d.ops();
+  auto list = [](const AstOperand &o) {
+    return o.k == AstOperand::Vec ? o.elems : std::vector<AstOperand>{o};
   };
-  if (Atom) {
-    std::vector<AstOperand> Dst = List(Ops[0]);
-    if (Dst.size() != D.I.Vec)
-      return D.fail("the vector has another length");
-    for (const AstOperand &E : Dst)
-      if (!D.dst(E, T))
+  if (atom) {
+    std::vector<AstOperand> dst = list(ops[0]);
+    if (dst.size() != d.i.vec)
+      return d.fail("the vector has another length");
+    for (const AstOperand &e : dst)
+      if (!d.dst(e, t))
         return false;
   }
-  std::vector<AstOperand> Src = List(Ops[1 + Atom]);
-  if (Src.size() != D.I.Vec)
-    return D.fail("the vector has another length");
-  if (!D.address(Ops[Atom]))
+  std::vector<AstOperand> src = list(ops[1 + atom]);
+  if (src.size() != d.i.vec)
+    return d.fail("the vector has another length");
+  if (!d.address(ops[atom]))
     return false;
-  for (const AstOperand &E : Src)
-    if (!D.src(E, T))
+  for (const AstOperand &e : src)
+    if (!d.src(e, t))
       return false;
-  return Op != Cas || D.src(Ops[2 + Atom], T);
+  return op != Cas || d.src(ops[2 + atom], t);
 }

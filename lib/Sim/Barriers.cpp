@@ -16,35 +16,35 @@ using namespace mxfp4::sim;
 
 using SyncVar = std::pair<VectorClock, VectorClock>;
 
-static SyncVar &syncVar(ExecContext &X, const MemRef &R, uint64_t Addr) {
-  if (R.K == MemRef::Shared)
-    return R.Target->SyncVars[R.Off];
-  return X.G.SyncVars[Addr];
+static SyncVar &syncVar(ExecContext &x, const MemRef &r, uint64_t addr) {
+  if (r.k == MemRef::Shared)
+    return r.target->syncVars[r.off];
+  return x.g.syncVars[addr];
 }
 
-void mxfp4::sim::syncLoad(ExecContext &X, const MemRef &R, uint64_t Addr,
-                          bool Acquire) {
-  std::lock_guard<std::mutex> Guard(X.G.SyncLock);
-  SyncVar &V = syncVar(X, R, Addr);
-  if (V.first.empty())
+void mxfp4::sim::syncLoad(ExecContext &x, const MemRef &r, uint64_t addr,
+                          bool acquires) {
+  std::lock_guard<std::mutex> guard(x.g.syncLock);
+  SyncVar &v = syncVar(x, r, addr);
+  if (v.first.empty())
     return;
-  if (Acquire)
-    acquire(X.W, V.first, &V.second);
+  if (acquires)
+    acquire(x.w, v.first, &v.second);
   else
-    X.W.PendingAcquire.join(V.first);
+    x.w.pendingAcquire.join(v.first);
 }
 
-void mxfp4::sim::syncStore(ExecContext &X, const MemRef &R, uint64_t Addr,
-                           bool Release) {
-  std::lock_guard<std::mutex> Guard(X.G.SyncLock);
-  if (Release) {
-    SyncVar &V = syncVar(X, R, Addr);
-    publish(X.W, V.first, &V.second);
-  } else if (!X.W.Released.empty()) {
-    SyncVar &V = syncVar(X, R, Addr);
-    V.first.join(X.W.Released);
-    V.first.raise(atomicAgent(X.W.agent() << 5), X.W.Now);
-    V.second.join(X.W.ProxyShared);
+void mxfp4::sim::syncStore(ExecContext &x, const MemRef &r, uint64_t addr,
+                           bool release) {
+  std::lock_guard<std::mutex> guard(x.g.syncLock);
+  if (release) {
+    SyncVar &v = syncVar(x, r, addr);
+    publish(x.w, v.first, &v.second);
+  } else if (!x.w.released.empty()) {
+    SyncVar &v = syncVar(x, r, addr);
+    v.first.join(x.w.released);
+    v.first.raise(atomicAgent(x.w.agent() << 5), x.w.now);
+    v.second.join(x.w.proxyShared);
   }
 }
 
@@ -52,65 +52,65 @@ namespace {
 
 /// A fence of acq_rel or sc: what was read before it is acquired, what is
 /// written after it releases.
-void execFence(ExecContext &X, const Inst &) {
-  acquire(X.W, X.W.PendingAcquire);
-  X.W.PendingAcquire.clear();
-  publish(X.W, X.W.Released);
+void execFence(ExecContext &x, const Inst &) {
+  acquire(x.w, x.w.pendingAcquire);
+  x.w.pendingAcquire.clear();
+  publish(x.w, x.w.released);
 }
 
 /// fence.proxy.async: everything known now may be read through the async proxy.
-void execProxyFence(ExecContext &X, const Inst &I) {
+void execProxyFence(ExecContext &x, const Inst &i) {
   for (auto [Bit, Proxy] :
-       {std::pair(1, &X.W.ProxyShared), {2, &X.W.ProxyGlobal}})
-    if (I.Mods & Bit) {
-      Proxy->join(X.W.Clock);
-      Proxy->raise(X.W.agent(), X.W.Now);
+       {std::pair(1, &x.w.proxyShared), {2, &x.w.proxyGlobal}})
+    if (i.mods & Bit) {
+      Proxy->join(x.w.clock);
+      Proxy->raise(x.w.agent(), x.w.now);
     }
-  ++X.W.Now;
+  ++x.w.now;
 }
 
 void execNothing(ExecContext &, const Inst &) {}
 
 } // namespace
 
-bool mxfp4::sim::decodeFence(Decoder &D) {
-  D.I.P = Pipe::Sync;
-  if (D.base() == "membar") {
-    if (D.take("proxy"))
-      return D.fail("membar.proxy is not supported");
-    D.takeOneOf({"cta", "gl", "sys"}, 0);
-    D.I.Fn = execFence;
-    return D.expectOps(0, 0);
+bool mxfp4::sim::decodeFence(Decoder &d) {
+  d.i.p = Pipe::Sync;
+  if (d.base() == "membar") {
+    if (d.take("proxy"))
+      return d.fail("membar.proxy is not supported");
+    d.takeOneOf({"cta", "gl", "sys"}, 0);
+    d.i.fn = execFence;
+    return d.expectOps(0, 0);
   }
-  bool Proxy = D.take("proxy");
-  bool Mbar = D.take("mbarrier_init");
-  if (Proxy) {
-    int Kind = D.takeOneOf(
+  bool proxy = d.take("proxy");
+  bool mbar = d.take("mbarrier_init");
+  if (proxy) {
+    int kind = d.takeOneOf(
         {"async", "async::generic", "alias", "tensormap", "tensormap::generic"},
         -1);
-    if (Kind < 0)
-      return D.fail("expected the kind of proxy fence");
-    bool Global = D.take("global");
-    bool Shared = D.take("shared::cta") || D.take("shared::cluster");
-    D.I.Mods = Global ? 2 : Shared ? 1 : 3;
-    D.takeOneOf({"acquire", "release", "acq_rel"}, 0);
-    D.take("sync_restrict::shared::cluster");
-    D.take("sync_restrict::shared::cta");
-    D.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
-    D.I.Fn = Kind == 0 || Kind == 1 ? execProxyFence : execNothing;
+    if (kind < 0)
+      return d.fail("expected the kind of proxy fence");
+    bool global = d.take("global");
+    bool shared = d.take("shared::cta") || d.take("shared::cluster");
+    d.i.mods = global ? 2 : shared ? 1 : 3;
+    d.takeOneOf({"acquire", "release", "acq_rel"}, 0);
+    d.take("sync_restrict::shared::cluster");
+    d.take("sync_restrict::shared::cta");
+    d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
+    d.i.fn = kind == 0 || kind == 1 ? execProxyFence : execNothing;
     // fence.proxy.tensormap::generic names the map.
-    if (Kind >= 3)
-      return D.expectOps(0, 2);
-    return D.expectOps(0, 0);
+    if (kind >= 3)
+      return d.expectOps(0, 2);
+    return d.expectOps(0, 0);
   }
-  D.takeOneOf({"acq_rel", "sc", "release", "acquire"}, 0);
-  D.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
-  D.take("sync_restrict::shared::cluster");
-  D.take("sync_restrict::shared::cta");
+  d.takeOneOf({"acq_rel", "sc", "release", "acquire"}, 0);
+  d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
+  d.take("sync_restrict::shared::cluster");
+  d.take("sync_restrict::shared::cta");
   // fence.mbarrier_init makes mbarriers visible to the async proxy.
-  D.I.Mods = 1;
-  D.I.Fn = Mbar ? execProxyFence : execFence;
-  return D.expectOps(0, 0);
+  d.i.mods = 1;
+  d.i.fn = mbar ? execProxyFence : execFence;
+  return d.expectOps(0, 0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -123,16 +123,16 @@ enum : uint8_t { Sync, Arrive, Red };
 
 /// Everybody who waits learns now: a fast warp may arrive again, and reset the
 /// barrier, before a slow one has its next turn.
-void releaseBarrier(ExecContext &X, NamedBarrier &B, uint32_t Id) {
-  for (Warp &W : X.C.Warps)
-    for (Split &S : W.Splits)
-      if (S.Wait == WaitKind::Barrier && S.WaitId == Id) {
-        acquire(W, B.Clock, &B.Proxy, &B.ProxyG);
-        warpSynced(W);
-        S.Wait = WaitKind::None;
+void releaseBarrier(ExecContext &x, NamedBarrier &b, uint32_t id) {
+  for (Warp &w : x.c.warps)
+    for (Split &s : w.splits)
+      if (s.wait == WaitKind::Barrier && s.waitId == id) {
+        acquire(w, b.clock, &b.proxy, &b.proxyG);
+        warpSynced(w);
+        s.wait = WaitKind::None;
       }
-  B.Arrived = B.Expected = 0;
-  ++X.Cl.Progress;
+  b.arrived = b.expected = 0;
+  ++x.cl.progress;
 }
 
 /// Who waits at .aligned promises that all threads of the block execute this
@@ -140,221 +140,221 @@ void releaseBarrier(ExecContext &X, NamedBarrier &B, uint32_t Id) {
 /// since it counts warps and does not look where they wait: a warning. (What
 /// differs within a warp is an error: requireAligned.) With bar.arrive there is
 /// no wait, and the manual's own examples mix it with bar.sync.
-void requireOneInstruction(ExecContext &X, const Inst &I, NamedBarrier &B,
-                           uint64_t Id, unsigned Lane) {
-  if (!(I.Flags & Inst::Aligned) || I.Sub == Arrive)
+void requireOneInstruction(ExecContext &x, const Inst &i, NamedBarrier &b,
+                           uint64_t id, unsigned lane) {
+  if (!(i.flags & Inst::Aligned) || i.sub == Arrive)
     return;
-  const uint32_t Here = X.PC + 1;
-  if (!B.AlignedWait)
-    B.AlignedWait = Here;
-  if (B.AlignedWait == Here || X.known("barrier", B.AlignedWait))
+  const uint32_t here = x.pc + 1;
+  if (!b.alignedWait)
+    b.alignedWait = here;
+  if (b.alignedWait == here || x.known("barrier", b.alignedWait))
     return;
-  X.report("barrier",
-           "threads wait for barrier " + std::to_string(Id) +
-               " here, and others at " + describeInst(X.K, B.AlignedWait - 1) +
+  x.report("barrier",
+           "threads wait for barrier " + std::to_string(id) +
+               " here, and others at " + describeInst(x.k, b.alignedWait - 1) +
                ": bar.sync is barrier.sync.aligned, for which PTX asks that "
                "all of them execute the same instruction; barrier.sync does "
                "not ask",
-           Lane, ~uint64_t(0), B.AlignedWait, Diagnostic::Severity::Warning);
+           lane, ~uint64_t(0), b.alignedWait, Diagnostic::Severity::Warning);
 }
 
-uint32_t blockThreads(const ExecContext &X) {
-  return uint32_t(X.G.L->Block.count());
+uint32_t blockThreads(const ExecContext &x) {
+  return uint32_t(x.g.l->block.count());
 }
 
-void execBarrier(ExecContext &X, const Inst &I) {
-  Split &S = X.split();
-  uint32_t Active = X.Mask & S.Mask;
-  unsigned Lane = unsigned(__builtin_ctz(Active));
-  if (I.Flags & Inst::Aligned)
-    X.requireAligned(I);
-  uint64_t Id = X.lane(X.src(I, 0), Lane);
-  if (Id >= 16) {
-    X.report("barrier",
-             "barrier " + std::to_string(Id) +
+void execBarrier(ExecContext &x, const Inst &i) {
+  Split &s = x.split();
+  uint32_t active = x.mask & s.mask;
+  unsigned lane = unsigned(__builtin_ctz(active));
+  if (i.flags & Inst::Aligned)
+    x.requireAligned(i);
+  uint64_t id = x.lane(x.src(i, 0), lane);
+  if (id >= 16) {
+    x.report("barrier",
+             "barrier " + std::to_string(id) +
                  " does not exist; a block has barriers 0 to 15",
-             Lane);
-    Id &= 15;
+             lane);
+    id &= 15;
   }
-  uint32_t Total = (blockThreads(X) + 31) / 32 * 32, Count = Total;
-  if (I.A) {
-    Count = uint32_t(X.lane(X.src(I, 1), Lane));
-    if ((Count % 32 || Count == 0 || Count > Total) && !X.known("barrier"))
-      X.report("barrier",
+  uint32_t total = (blockThreads(x) + 31) / 32 * 32, count = total;
+  if (i.a) {
+    count = uint32_t(x.lane(x.src(i, 1), lane));
+    if ((count % 32 || count == 0 || count > total) && !x.known("barrier"))
+      x.report("barrier",
                "the thread count of a barrier must be a multiple of 32 from 32 "
                "to the block's " +
-                   std::to_string(Total) + ", found " + std::to_string(Count),
-               Lane);
+                   std::to_string(total) + ", found " + std::to_string(count),
+               lane);
   }
-  NamedBarrier &B = X.C.Barriers[Id];
-  if (B.Arrived == 0) {
-    B.Expected = Count;
-    B.FirstInst = X.PC;
-    B.AlignedWait = 0;
-    B.Clock = B.Proxy = B.ProxyG = VectorClock();
-  } else if (B.Expected != Count && !X.known("barrier", B.FirstInst + 1)) {
-    X.report("barrier",
-             "barrier " + std::to_string(Id) + " expects " +
-                 std::to_string(Count) + " threads here, but " +
-                 std::to_string(B.Expected) + " at " +
-                 describeInst(X.K, B.FirstInst) + ", which arrived first",
-             Lane, ~uint64_t(0), B.FirstInst + 1);
+  NamedBarrier &b = x.c.barriers[id];
+  if (b.arrived == 0) {
+    b.expected = count;
+    b.firstInst = x.pc;
+    b.alignedWait = 0;
+    b.clock = b.proxy = b.proxyG = VectorClock();
+  } else if (b.expected != count && !x.known("barrier", b.firstInst + 1)) {
+    x.report("barrier",
+             "barrier " + std::to_string(id) + " expects " +
+                 std::to_string(count) + " threads here, but " +
+                 std::to_string(b.expected) + " at " +
+                 describeInst(x.k, b.firstInst) + ", which arrived first",
+             lane, ~uint64_t(0), b.firstInst + 1);
   }
-  requireOneInstruction(X, I, B, Id, Lane);
-  warpSynced(X.W);
-  publish(X.W, B.Clock, &B.Proxy, &B.ProxyG);
+  requireOneInstruction(x, i, b, id, lane);
+  warpSynced(x.w);
+  publish(x.w, b.clock, &b.proxy, &b.proxyG);
   // Barriers count whole warps; diverged threads count by themselves.
-  B.Arrived += Active == X.W.Live ? 32 : uint32_t(__builtin_popcount(Active));
-  bool Complete = B.Arrived >= B.Expected;
-  if (B.Arrived > B.Expected && !X.known("barrier", 1))
-    X.report("barrier",
-             "barrier " + std::to_string(Id) + " expects " +
-                 std::to_string(B.Expected) + " threads and " +
-                 std::to_string(B.Arrived) + " have arrived",
-             Lane, ~uint64_t(0), 1);
-  ++S.PC;
-  ++X.Cl.Progress;
-  if (I.Sub != Arrive) {
-    S.Wait = WaitKind::Barrier;
-    S.WaitId = uint32_t(Id);
-    X.Yield = true;
+  b.arrived += active == x.w.live ? 32 : uint32_t(__builtin_popcount(active));
+  bool complete = b.arrived >= b.expected;
+  if (b.arrived > b.expected && !x.known("barrier", 1))
+    x.report("barrier",
+             "barrier " + std::to_string(id) + " expects " +
+                 std::to_string(b.expected) + " threads and " +
+                 std::to_string(b.arrived) + " have arrived",
+             lane, ~uint64_t(0), 1);
+  ++s.pc;
+  ++x.cl.progress;
+  if (i.sub != Arrive) {
+    s.wait = WaitKind::Barrier;
+    s.waitId = uint32_t(id);
+    x.yield = true;
   }
-  if (Complete)
-    releaseBarrier(X, B, uint32_t(Id));
+  if (complete)
+    releaseBarrier(x, b, uint32_t(id));
 }
 
-bool decodeBar(Decoder &D) {
-  D.I.P = Pipe::Sync;
-  D.I.Flags |= Inst::Control;
-  bool Bar = D.base() == "bar";
-  if (D.take("warp")) {
-    D.take("sync");
-    return decodeWarpSync(D);
+bool decodeBar(Decoder &d) {
+  d.i.p = Pipe::Sync;
+  d.i.flags |= Inst::Control;
+  bool bar = d.base() == "bar";
+  if (d.take("warp")) {
+    d.take("sync");
+    return decodeWarpSync(d);
   }
-  D.take("cta");
-  int Kind = D.takeOneOf({"sync", "arrive", "red"}, -1);
-  if (Kind < 0)
-    return D.fail("expected .sync or .arrive");
-  if (Kind == Red)
-    return D.fail("barrier reductions are not supported");
-  bool Aligned = D.take("aligned") || Bar;
-  if (Aligned)
-    D.I.Flags |= Inst::Aligned;
-  D.I.Sub = uint8_t(Kind);
-  D.I.Fn = execBarrier;
-  if (!D.expectOps(Kind == Arrive ? 2 : 1, 2))
+  d.take("cta");
+  int kind = d.takeOneOf({"sync", "arrive", "red"}, -1);
+  if (kind < 0)
+    return d.fail("expected .sync or .arrive");
+  if (kind == Red)
+    return d.fail("barrier reductions are not supported");
+  bool aligned = d.take("aligned") || bar;
+  if (aligned)
+    d.i.flags |= Inst::Aligned;
+  d.i.sub = uint8_t(kind);
+  d.i.fn = execBarrier;
+  if (!d.expectOps(kind == Arrive ? 2 : 1, 2))
     return false;
-  D.I.A = D.ops().size() == 2;
-  return D.src(D.ops()[0], Ty::B32) && (!D.I.A || D.src(D.ops()[1], Ty::B32));
+  d.i.a = d.ops().size() == 2;
+  return d.src(d.ops()[0], Ty::B32) && (!d.i.a || d.src(d.ops()[1], Ty::B32));
 }
 
 //===----------------------------------------------------------------------===//
 // The cluster's barrier
 //===----------------------------------------------------------------------===//
 
-uint32_t clusterThreads(const Cluster &Cl) {
-  uint32_t N = 0;
-  for (const Cta &C : Cl.Ctas)
-    for (const Warp &W : C.Warps)
-      N += uint32_t(__builtin_popcount(W.Live));
-  return N;
+uint32_t clusterThreads(const Cluster &cl) {
+  uint32_t n = 0;
+  for (const Cta &c : cl.ctas)
+    for (const Warp &w : c.warps)
+      n += uint32_t(__builtin_popcount(w.live));
+  return n;
 }
 
-void completeCluster(Cluster &Cl) {
-  Cl.ClusterArrived = 0;
-  ++Cl.ClusterPhase;
-  Cl.ClusterDone = Cl.ClusterClock;
-  Cl.ClusterDoneProxy = Cl.ClusterProxy;
-  Cl.ClusterDoneProxyG = Cl.ClusterProxyG;
-  ++Cl.Progress;
+void completeCluster(Cluster &cl) {
+  cl.clusterArrived = 0;
+  ++cl.clusterPhase;
+  cl.clusterDone = cl.clusterClock;
+  cl.clusterDoneProxy = cl.clusterProxy;
+  cl.clusterDoneProxyG = cl.clusterProxyG;
+  ++cl.progress;
 }
 
-void execClusterArrive(ExecContext &X, const Inst &I) {
-  if (I.Flags & Inst::Aligned)
-    X.requireAligned(I);
-  if (X.W.ClusterArrived && !X.known("barrier"))
-    X.report("barrier",
+void execClusterArrive(ExecContext &x, const Inst &i) {
+  if (i.flags & Inst::Aligned)
+    x.requireAligned(i);
+  if (x.w.clusterArrived && !x.known("barrier"))
+    x.report("barrier",
              "barrier.cluster.arrive comes twice without barrier.cluster.wait "
              "in between",
-             X.firstLane());
-  X.W.ClusterArrived = true;
-  X.W.ClusterPhase = X.Cl.ClusterPhase;
-  if (!I.Sub) { // Not .relaxed.
-    warpSynced(X.W);
-    publish(X.W, X.Cl.ClusterClock, &X.Cl.ClusterProxy, &X.Cl.ClusterProxyG);
+             x.firstLane());
+  x.w.clusterArrived = true;
+  x.w.clusterPhase = x.cl.clusterPhase;
+  if (!i.sub) { // Not .relaxed.
+    warpSynced(x.w);
+    publish(x.w, x.cl.clusterClock, &x.cl.clusterProxy, &x.cl.clusterProxyG);
   }
-  X.Cl.ClusterArrived += uint32_t(__builtin_popcount(X.Mask & X.split().Mask));
-  ++X.split().PC;
-  ++X.Cl.Progress;
-  if (X.Cl.ClusterArrived >= clusterThreads(X.Cl))
-    completeCluster(X.Cl);
+  x.cl.clusterArrived += uint32_t(__builtin_popcount(x.mask & x.split().mask));
+  ++x.split().pc;
+  ++x.cl.progress;
+  if (x.cl.clusterArrived >= clusterThreads(x.cl))
+    completeCluster(x.cl);
 }
 
-void execClusterWait(ExecContext &X, const Inst &I) {
-  if (I.Flags & Inst::Aligned)
-    X.requireAligned(I);
-  if (!X.W.ClusterArrived && !X.known("barrier"))
-    X.report("barrier",
+void execClusterWait(ExecContext &x, const Inst &i) {
+  if (i.flags & Inst::Aligned)
+    x.requireAligned(i);
+  if (!x.w.clusterArrived && !x.known("barrier"))
+    x.report("barrier",
              "barrier.cluster.wait without barrier.cluster.arrive before it",
-             X.firstLane());
-  Split &S = X.split();
-  ++S.PC;
-  S.Wait = WaitKind::Cluster;
-  S.WaitValue = X.W.ClusterPhase;
-  X.Yield = true;
+             x.firstLane());
+  Split &s = x.split();
+  ++s.pc;
+  s.wait = WaitKind::Cluster;
+  s.waitValue = x.w.clusterPhase;
+  x.yield = true;
 }
 
-bool decodeClusterBarrier(Decoder &D) {
-  D.I.P = Pipe::Sync;
-  D.I.Flags |= Inst::Control;
-  int Kind = D.takeOneOf({"arrive", "wait"}, -1);
-  if (Kind < 0)
-    return D.fail("expected .arrive or .wait");
-  D.I.Sub = D.take("relaxed");
-  D.take("acquire");
-  D.take("release");
-  if (D.take("aligned"))
-    D.I.Flags |= Inst::Aligned;
-  D.I.Fn = Kind ? execClusterWait : execClusterArrive;
-  return D.expectOps(0, 0);
+bool decodeClusterBarrier(Decoder &d) {
+  d.i.p = Pipe::Sync;
+  d.i.flags |= Inst::Control;
+  int kind = d.takeOneOf({"arrive", "wait"}, -1);
+  if (kind < 0)
+    return d.fail("expected .arrive or .wait");
+  d.i.sub = d.take("relaxed");
+  d.take("acquire");
+  d.take("release");
+  if (d.take("aligned"))
+    d.i.flags |= Inst::Aligned;
+  d.i.fn = kind ? execClusterWait : execClusterArrive;
+  return d.expectOps(0, 0);
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeBarrier(Decoder &D) {
-  if (D.take("cluster"))
-    return decodeClusterBarrier(D);
-  return decodeBar(D);
+bool mxfp4::sim::decodeBarrier(Decoder &d) {
+  if (d.take("cluster"))
+    return decodeClusterBarrier(d);
+  return decodeBar(d);
 }
 
 //===----------------------------------------------------------------------===//
 // Waiting
 //===----------------------------------------------------------------------===//
 
-bool mxfp4::sim::tryUnblock(ExecContext &X, Split &S) {
-  switch (S.Wait) {
+bool mxfp4::sim::tryUnblock(ExecContext &x, Split &s) {
+  switch (s.wait) {
   case WaitKind::None:
     return true;
   case WaitKind::Barrier:
     return false; // The last thread frees the others.
   case WaitKind::Cluster:
     // Exited threads count as arrived.
-    if (X.Cl.ClusterPhase == uint32_t(S.WaitValue)) {
-      if (X.Cl.ClusterArrived < clusterThreads(X.Cl))
+    if (x.cl.clusterPhase == uint32_t(s.waitValue)) {
+      if (x.cl.clusterArrived < clusterThreads(x.cl))
         return false;
-      completeCluster(X.Cl);
+      completeCluster(x.cl);
     }
-    acquire(X.W, X.Cl.ClusterDone, &X.Cl.ClusterDoneProxy,
-            &X.Cl.ClusterDoneProxyG);
-    warpSynced(X.W);
-    X.W.ClusterArrived = false;
+    acquire(x.w, x.cl.clusterDone, &x.cl.clusterDoneProxy,
+            &x.cl.clusterDoneProxyG);
+    warpSynced(x.w);
+    x.w.clusterArrived = false;
     break;
   case WaitKind::Mbarrier: {
-    auto It = X.Cl.Ctas[S.WaitCta].Mbarriers.find(S.WaitId);
-    bool Done = It == X.Cl.Ctas[S.WaitCta].Mbarriers.end() ||
-                phaseDone(It->second, S.WaitValue);
+    auto it = x.cl.ctas[s.waitCta].mbarriers.find(s.waitId);
+    bool done = it == x.cl.ctas[s.waitCta].mbarriers.end() ||
+                phaseDone(it->second, s.waitValue);
     // try_wait executes again: it gives true, or false when it timed out.
-    if (!Done && !S.TimedOut)
+    if (!done && !s.timedOut)
       return false;
     break;
   }
@@ -363,6 +363,6 @@ bool mxfp4::sim::tryUnblock(ExecContext &X, Split &S) {
   case WaitKind::Sleep:
     break;
   }
-  S.Wait = WaitKind::None;
+  s.wait = WaitKind::None;
   return true;
 }

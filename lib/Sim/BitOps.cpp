@@ -12,199 +12,199 @@ using namespace mxfp4::sim;
 namespace {
 
 struct And {
-  template <typename T> static T f(T A, T B) { return A & B; }
+  template <typename T> static T f(T a, T b) { return a & b; }
 };
 struct Or {
-  template <typename T> static T f(T A, T B) { return A | B; }
+  template <typename T> static T f(T a, T b) { return a | b; }
 };
 struct Xor {
-  template <typename T> static T f(T A, T B) { return A ^ B; }
+  template <typename T> static T f(T a, T b) { return a ^ b; }
 };
 struct Not {
-  template <typename T> static T f(T A) { return T(~A); }
+  template <typename T> static T f(T a) { return T(~a); }
 };
 struct CNot {
-  template <typename T> static T f(T A) { return A == 0; }
+  template <typename T> static T f(T a) { return a == 0; }
 };
 
 // Shift amounts beyond the width give 0, or the sign.
 template <typename T> struct Shl {
-  static T f(T A, uint32_t N) {
-    return N >= 8 * sizeof(T) ? T(0) : T(std::make_unsigned_t<T>(A) << N);
+  static T f(T a, uint32_t n) {
+    return n >= 8 * sizeof(T) ? T(0) : T(std::make_unsigned_t<T>(a) << n);
   }
 };
 template <typename T> struct Shr {
-  static T f(T A, uint32_t N) {
-    constexpr uint32_t Max = 8 * sizeof(T) - 1;
-    if (N > Max)
-      return std::is_signed_v<T> ? T(A >> Max) : T(0);
-    return T(A >> N);
+  static T f(T a, uint32_t n) {
+    constexpr uint32_t max = 8 * sizeof(T) - 1;
+    if (n > max)
+      return std::is_signed_v<T> ? T(a >> max) : T(0);
+    return T(a >> n);
   }
 };
 
 struct PrmtDefault {
-  static uint32_t f(uint32_t A, uint32_t B, uint32_t C) {
-    uint64_t Bytes = uint64_t(B) << 32 | A;
-    uint32_t R = 0;
-    for (unsigned J = 0; J < 4; ++J) {
-      uint32_t Sel = C >> (4 * J) & 15;
-      uint32_t V = uint32_t(Bytes >> (8 * (Sel & 7))) & 255;
-      if (Sel & 8)
-        V = V & 128 ? 255 : 0;
-      R |= V << (8 * J);
+  static uint32_t f(uint32_t a, uint32_t b, uint32_t c) {
+    uint64_t bytes = uint64_t(b) << 32 | a;
+    uint32_t r = 0;
+    for (unsigned j = 0; j < 4; ++j) {
+      uint32_t sel = c >> (4 * j) & 15;
+      uint32_t v = uint32_t(bytes >> (8 * (sel & 7))) & 255;
+      if (sel & 8)
+        v = v & 128 ? 255 : 0;
+      r |= v << (8 * j);
     }
-    return R;
+    return r;
   }
 };
 /// The other modes of prmt pick by two bits of the control.
 template <unsigned Mode> struct PrmtMode {
-  static uint32_t f(uint32_t A, uint32_t B, uint32_t C) {
-    uint64_t Bytes = uint64_t(B) << 32 | A;
-    unsigned N = C & 3;
-    uint32_t R = 0;
-    for (unsigned J = 0; J < 4; ++J) {
-      unsigned Sel = Mode == 0   ? N + J                  // f4e
-                     : Mode == 1 ? (8 + N - J) & 7        // b4e
-                     : Mode == 2 ? N                      // rc8
-                     : Mode == 3 ? (J > N ? J : N)        // ecl
-                     : Mode == 4 ? (J < N ? J : N)        // ecr
-                                 : (N & 1) * 2 + (J & 1); // rc16
-      R |= (uint32_t(Bytes >> (8 * Sel)) & 255) << (8 * J);
+  static uint32_t f(uint32_t a, uint32_t b, uint32_t c) {
+    uint64_t bytes = uint64_t(b) << 32 | a;
+    unsigned n = c & 3;
+    uint32_t r = 0;
+    for (unsigned j = 0; j < 4; ++j) {
+      unsigned sel = Mode == 0   ? n + j                  // f4e
+                     : Mode == 1 ? (8 + n - j) & 7        // b4e
+                     : Mode == 2 ? n                      // rc8
+                     : Mode == 3 ? (j > n ? j : n)        // ecl
+                     : Mode == 4 ? (j < n ? j : n)        // ecr
+                                 : (n & 1) * 2 + (j & 1); // rc16
+      r |= (uint32_t(bytes >> (8 * sel)) & 255) << (8 * j);
     }
-    return R;
+    return r;
   }
 };
 
 template <bool Left, bool Wrap> struct Funnel {
-  static uint32_t f(uint32_t Lo, uint32_t Hi, uint32_t N) {
-    N = Wrap ? N & 31 : (N > 32 ? 32 : N);
-    uint64_t V = uint64_t(Hi) << 32 | Lo;
-    return Left ? uint32_t(V << N >> 32) : uint32_t(V >> N);
+  static uint32_t f(uint32_t lo, uint32_t hi, uint32_t n) {
+    n = Wrap ? n & 31 : (n > 32 ? 32 : n);
+    uint64_t v = uint64_t(hi) << 32 | lo;
+    return Left ? uint32_t(v << n >> 32) : uint32_t(v >> n);
   }
 };
 
 template <typename T> struct Bfe {
-  static T f(T A, uint32_t Pos, uint32_t Len) {
-    constexpr unsigned Bits = 8 * sizeof(T);
+  static T f(T a, uint32_t pos, uint32_t len) {
+    constexpr unsigned bits = 8 * sizeof(T);
     using U = std::make_unsigned_t<T>;
-    Pos &= 255;
-    Len &= 255;
-    if (Len == 0)
+    pos &= 255;
+    len &= 255;
+    if (len == 0)
       return 0;
-    U V = Pos >= Bits ? U(0) : U(U(A) >> Pos);
-    unsigned SignAt = Pos + Len - 1 < Bits - 1 ? Pos + Len - 1 : Bits - 1;
-    bool Sign = std::is_signed_v<T> && (U(A) >> SignAt & 1);
-    if (Len >= Bits)
-      Len = Bits;
-    U Field = Len >= Bits ? ~U(0) : (U(1) << Len) - 1;
-    unsigned Have = Pos >= Bits ? 0 : Bits - Pos; // Real bits in V.
-    U Real = Have >= Bits ? ~U(0) : (U(1) << Have) - 1;
-    V &= Field & Real;
-    if (Sign)
-      V |= ~(Field & Real);
-    return T(V);
+    U v = pos >= bits ? U(0) : U(U(a) >> pos);
+    unsigned signAt = pos + len - 1 < bits - 1 ? pos + len - 1 : bits - 1;
+    bool sign = std::is_signed_v<T> && (U(a) >> signAt & 1);
+    if (len >= bits)
+      len = bits;
+    U field = len >= bits ? ~U(0) : (U(1) << len) - 1;
+    unsigned have = pos >= bits ? 0 : bits - pos; // Real bits in V.
+    U real = have >= bits ? ~U(0) : (U(1) << have) - 1;
+    v &= field & real;
+    if (sign)
+      v |= ~(field & real);
+    return T(v);
   }
 };
-template <typename T> void execBfi(ExecContext &X, const Inst &I) {
-  constexpr unsigned Bits = 8 * sizeof(T);
-  T Temp[32];
-  for (unsigned L = 0; L < 32; ++L) {
-    T A = T(X.lane(X.src(I, 0), L)), B = T(X.lane(X.src(I, 1), L));
-    unsigned Pos = X.lane(X.src(I, 2), L) & 255;
-    unsigned Len = X.lane(X.src(I, 3), L) & 255;
-    T Field = Len >= Bits ? ~T(0) : (T(1) << Len) - 1;
-    T M = Pos >= Bits ? T(0) : T(Field << Pos);
-    T V = Pos >= Bits ? T(0) : T(A << Pos);
-    Temp[L] = (B & ~M) | (V & M);
+template <typename T> void execBfi(ExecContext &x, const Inst &i) {
+  constexpr unsigned bits = 8 * sizeof(T);
+  T temp[32];
+  for (unsigned l = 0; l < 32; ++l) {
+    T a = T(x.lane(x.src(i, 0), l)), b = T(x.lane(x.src(i, 1), l));
+    unsigned pos = x.lane(x.src(i, 2), l) & 255;
+    unsigned len = x.lane(x.src(i, 3), l) & 255;
+    T field = len >= bits ? ~T(0) : (T(1) << len) - 1;
+    T m = pos >= bits ? T(0) : T(field << pos);
+    T v = pos >= bits ? T(0) : T(a << pos);
+    temp[l] = (b & ~m) | (v & m);
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
 struct Brev32 {
-  static uint32_t f(uint32_t A) {
-    A = (A >> 1 & 0x55555555) | (A & 0x55555555) << 1;
-    A = (A >> 2 & 0x33333333) | (A & 0x33333333) << 2;
-    A = (A >> 4 & 0x0f0f0f0f) | (A & 0x0f0f0f0f) << 4;
-    return __builtin_bswap32(A);
+  static uint32_t f(uint32_t a) {
+    a = (a >> 1 & 0x55555555) | (a & 0x55555555) << 1;
+    a = (a >> 2 & 0x33333333) | (a & 0x33333333) << 2;
+    a = (a >> 4 & 0x0f0f0f0f) | (a & 0x0f0f0f0f) << 4;
+    return __builtin_bswap32(a);
   }
 };
 struct Brev64 {
-  static uint64_t f(uint64_t A) {
-    return uint64_t(Brev32::f(uint32_t(A))) << 32 |
-           Brev32::f(uint32_t(A >> 32));
+  static uint64_t f(uint64_t a) {
+    return uint64_t(Brev32::f(uint32_t(a))) << 32 |
+           Brev32::f(uint32_t(a >> 32));
   }
 };
 struct Popc {
-  template <typename T> static uint32_t f(T A) {
-    return uint32_t(__builtin_popcountll(A));
+  template <typename T> static uint32_t f(T a) {
+    return uint32_t(__builtin_popcountll(a));
   }
 };
 template <typename T> struct Clz {
-  static uint32_t f(T A) {
-    constexpr unsigned Bits = 8 * sizeof(T);
-    return A ? unsigned(__builtin_clzll(uint64_t(A))) - (64 - Bits) : Bits;
+  static uint32_t f(T a) {
+    constexpr unsigned bits = 8 * sizeof(T);
+    return a ? unsigned(__builtin_clzll(uint64_t(a))) - (64 - bits) : bits;
   }
 };
 template <typename T> struct Bfind {
-  static uint32_t f(T A) {
+  static uint32_t f(T a) {
     using U = std::make_unsigned_t<T>;
-    U V = std::is_signed_v<T> && A < 0 ? U(~A) : U(A);
-    return V ? 63 - unsigned(__builtin_clzll(uint64_t(V))) : ~0u;
+    U v = std::is_signed_v<T> && a < 0 ? U(~a) : U(a);
+    return v ? 63 - unsigned(__builtin_clzll(uint64_t(v))) : ~0u;
   }
 };
 template <typename T> struct BfindShift {
-  static uint32_t f(T A) {
-    uint32_t N = Bfind<T>::f(A);
-    return N == ~0u ? N : 8 * sizeof(T) - 1 - N;
+  static uint32_t f(T a) {
+    uint32_t n = Bfind<T>::f(a);
+    return n == ~0u ? n : 8 * sizeof(T) - 1 - n;
   }
 };
 /// bmsk.clamp: a field of ones.
 struct Bmsk {
-  static uint32_t f(uint32_t Pos, uint32_t Len) {
-    if (Pos >= 32)
+  static uint32_t f(uint32_t pos, uint32_t len) {
+    if (pos >= 32)
       return 0;
-    return (Len >= 32 ? ~0u : (1u << Len) - 1) << Pos;
+    return (len >= 32 ? ~0u : (1u << len) - 1) << pos;
   }
 };
 template <bool Signed> struct Szext {
-  static uint32_t f(uint32_t A, uint32_t N) {
-    if (N >= 32)
-      return A;
-    if (N == 0)
+  static uint32_t f(uint32_t a, uint32_t n) {
+    if (n >= 32)
+      return a;
+    if (n == 0)
       return 0;
-    uint32_t V = A & ((1u << N) - 1);
-    return Signed && (V >> (N - 1)) ? V | ~((1u << N) - 1) : V;
+    uint32_t v = a & ((1u << n) - 1);
+    return Signed && (v >> (n - 1)) ? v | ~((1u << n) - 1) : v;
   }
 };
 
-void execLop3(ExecContext &X, const Inst &I) {
-  alignas(64) uint32_t Temp[32] = {};
-  const uint32_t *P[3];
-  for (unsigned J = 0; J < 3; ++J)
-    P[J] = reinterpret_cast<const uint32_t *>(X.ptr(X.src(I, J)));
-  for (unsigned Min = 0; Min < 8; ++Min) {
-    if (!(I.A >> Min & 1))
+void execLop3(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32] = {};
+  const uint32_t *p[3];
+  for (unsigned j = 0; j < 3; ++j)
+    p[j] = reinterpret_cast<const uint32_t *>(x.ptr(x.src(i, j)));
+  for (unsigned min = 0; min < 8; ++min) {
+    if (!(i.a >> min & 1))
       continue;
-    uint32_t NA = Min & 4 ? 0 : ~0u, NB = Min & 2 ? 0 : ~0u,
-             NC = Min & 1 ? 0 : ~0u;
-    for (unsigned L = 0; L < 32; ++L)
-      Temp[L] |= (P[0][L] ^ NA) & (P[1][L] ^ NB) & (P[2][L] ^ NC);
+    uint32_t na = min & 4 ? 0 : ~0u, nb = min & 2 ? 0 : ~0u,
+             nc = min & 1 ? 0 : ~0u;
+    for (unsigned l = 0; l < 32; ++l)
+      temp[l] |= (p[0][l] ^ na) & (p[1][l] ^ nb) & (p[2][l] ^ nc);
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
-void execPredLogic(ExecContext &X, const Inst &I) {
-  uint32_t A = X.pred(X.src(I, 0));
-  uint32_t B = I.NumSrc > 1 ? X.pred(X.src(I, 1)) : 0;
-  uint32_t V = I.Sub == 0   ? A & B
-               : I.Sub == 1 ? A | B
-               : I.Sub == 2 ? A ^ B
-                            : ~A;
-  X.setPred(X.dst(I), V);
+void execPredLogic(ExecContext &x, const Inst &i) {
+  uint32_t a = x.pred(x.src(i, 0));
+  uint32_t b = i.numSrc > 1 ? x.pred(x.src(i, 1)) : 0;
+  uint32_t v = i.sub == 0   ? a & b
+               : i.sub == 1 ? a | b
+               : i.sub == 2 ? a ^ b
+                            : ~a;
+  x.setPred(x.dst(i), v);
 }
 
-template <typename Op> ExecFn pick2(unsigned Bits) {
-  switch (Bits) {
+template <typename Op> ExecFn pick2(unsigned bits) {
+  switch (bits) {
   case 16:
     return exec2<uint16_t, uint16_t, uint16_t, Op>;
   case 32:
@@ -215,8 +215,8 @@ template <typename Op> ExecFn pick2(unsigned Bits) {
     return nullptr;
   }
 }
-template <typename Op> ExecFn pick1(unsigned Bits) {
-  switch (Bits) {
+template <typename Op> ExecFn pick1(unsigned bits) {
+  switch (bits) {
   case 16:
     return exec1<uint16_t, uint16_t, Op>;
   case 32:
@@ -227,8 +227,8 @@ template <typename Op> ExecFn pick1(unsigned Bits) {
     return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pickShift(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pickShift(Ty t) {
+  switch (t) {
   case Ty::B16:
   case Ty::U16:
     return exec2<uint16_t, uint16_t, uint32_t, Op<uint16_t>>;
@@ -248,8 +248,8 @@ template <template <typename> class Op> ExecFn pickShift(Ty T) {
     return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pickField(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pickField(Ty t) {
+  switch (t) {
   case Ty::U32:
     return exec3<uint32_t, uint32_t, uint32_t, uint32_t, Op<uint32_t>>;
   case Ty::S32:
@@ -262,8 +262,8 @@ template <template <typename> class Op> ExecFn pickField(Ty T) {
     return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pickCount(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pickCount(Ty t) {
+  switch (t) {
   case Ty::B32:
   case Ty::U32:
     return exec1<uint32_t, uint32_t, Op<uint32_t>>;
@@ -280,150 +280,150 @@ template <template <typename> class Op> ExecFn pickCount(Ty T) {
 }
 
 /// Destination and sources of the given types, in order.
-bool operands(Decoder &D, std::initializer_list<Ty> Types) {
-  if (!D.expectOps(Types.size(), Types.size()))
+bool operands(Decoder &d, std::initializer_list<Ty> types) {
+  if (!d.expectOps(types.size(), types.size()))
     return false;
-  size_t J = 0;
-  for (Ty T : Types) {
-    if (!(J ? D.src(D.ops()[J], T) : D.dst(D.ops()[J], T)))
+  size_t j = 0;
+  for (Ty t : types) {
+    if (!(j ? d.src(d.ops()[j], t) : d.dst(d.ops()[j], t)))
       return false;
-    ++J;
+    ++j;
   }
   return true;
 }
 
-bool logic(Decoder &D, std::string_view Base) {
-  Ty T = D.takeType();
-  if (T == Ty::None)
-    return D.fail("expected a type such as .b32");
-  unsigned Bits = typeBits(T);
-  int Which = Base == "and" ? 0 : Base == "or" ? 1 : Base == "xor" ? 2 : 3;
-  if (Bits == 1) {
-    D.I.Fn = execPredLogic;
-    D.I.Sub = uint8_t(Which);
+bool logic(Decoder &d, std::string_view base) {
+  Ty t = d.takeType();
+  if (t == Ty::None)
+    return d.fail("expected a type such as .b32");
+  unsigned bits = typeBits(t);
+  int which = base == "and" ? 0 : base == "or" ? 1 : base == "xor" ? 2 : 3;
+  if (bits == 1) {
+    d.i.fn = execPredLogic;
+    d.i.sub = uint8_t(which);
   } else {
-    D.I.Fn = Which == 0      ? pick2<And>(Bits)
-             : Which == 1    ? pick2<Or>(Bits)
-             : Which == 2    ? pick2<Xor>(Bits)
-             : Base == "not" ? pick1<Not>(Bits)
-                             : pick1<CNot>(Bits);
+    d.i.fn = which == 0      ? pick2<And>(bits)
+             : which == 1    ? pick2<Or>(bits)
+             : which == 2    ? pick2<Xor>(bits)
+             : base == "not" ? pick1<Not>(bits)
+                             : pick1<CNot>(bits);
   }
-  return Which == 3 ? operands(D, {T, T}) : operands(D, {T, T, T});
+  return which == 3 ? operands(d, {t, t}) : operands(d, {t, t, t});
 }
 
-bool permute(Decoder &D) {
-  D.take("b32");
+bool permute(Decoder &d) {
+  d.take("b32");
   using U = uint32_t;
-  switch (D.takeOneOf({"f4e", "b4e", "rc8", "ecl", "ecr", "rc16"}, -1)) {
+  switch (d.takeOneOf({"f4e", "b4e", "rc8", "ecl", "ecr", "rc16"}, -1)) {
   case 0:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<0>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<0>>;
     break;
   case 1:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<1>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<1>>;
     break;
   case 2:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<2>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<2>>;
     break;
   case 3:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<3>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<3>>;
     break;
   case 4:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<4>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<4>>;
     break;
   case 5:
-    D.I.Fn = exec3<U, U, U, U, PrmtMode<5>>;
+    d.i.fn = exec3<U, U, U, U, PrmtMode<5>>;
     break;
   default:
-    D.I.Fn = exec3<U, U, U, U, PrmtDefault>;
+    d.i.fn = exec3<U, U, U, U, PrmtDefault>;
     break;
   }
-  return operands(D, {Ty::B32, Ty::B32, Ty::B32, Ty::B32});
+  return operands(d, {Ty::B32, Ty::B32, Ty::B32, Ty::B32});
 }
 
-bool lop3(Decoder &D) {
-  D.take("b32");
-  int64_t Table;
-  if (!D.expectOps(5, 5) || !D.dst(D.ops()[0], Ty::B32) ||
-      !D.src(D.ops()[1], Ty::B32) || !D.src(D.ops()[2], Ty::B32) ||
-      !D.src(D.ops()[3], Ty::B32) || !D.immediate(D.ops()[4], Table))
+bool lop3(Decoder &d) {
+  d.take("b32");
+  int64_t table;
+  if (!d.expectOps(5, 5) || !d.dst(d.ops()[0], Ty::B32) ||
+      !d.src(d.ops()[1], Ty::B32) || !d.src(d.ops()[2], Ty::B32) ||
+      !d.src(d.ops()[3], Ty::B32) || !d.immediate(d.ops()[4], table))
     return false;
-  if (Table < 0 || Table > 255)
-    return D.fail("the truth table of lop3 must be from 0 to 255");
-  D.I.A = uint32_t(Table);
-  D.I.Fn = execLop3;
+  if (table < 0 || table > 255)
+    return d.fail("the truth table of lop3 must be from 0 to 255");
+  d.i.a = uint32_t(table);
+  d.i.fn = execLop3;
   return true;
 }
 
-bool funnel(Decoder &D) {
-  int Left = D.takeOneOf({"r", "l"}, -1),
-      Wrap = D.takeOneOf({"clamp", "wrap"}, -1);
-  D.take("b32");
-  if (Left < 0 || Wrap < 0)
-    return D.fail("shf needs .l or .r, and .wrap or .clamp");
+bool funnel(Decoder &d) {
+  int left = d.takeOneOf({"r", "l"}, -1),
+      wrap = d.takeOneOf({"clamp", "wrap"}, -1);
+  d.take("b32");
+  if (left < 0 || wrap < 0)
+    return d.fail("shf needs .l or .r, and .wrap or .clamp");
   using U = uint32_t;
-  D.I.Fn = Left ? (Wrap ? exec3<U, U, U, U, Funnel<true, true>>
+  d.i.fn = left ? (wrap ? exec3<U, U, U, U, Funnel<true, true>>
                         : exec3<U, U, U, U, Funnel<true, false>>)
-                : (Wrap ? exec3<U, U, U, U, Funnel<false, true>>
+                : (wrap ? exec3<U, U, U, U, Funnel<false, true>>
                         : exec3<U, U, U, U, Funnel<false, false>>);
-  return operands(D, {Ty::B32, Ty::B32, Ty::B32, Ty::B32});
+  return operands(d, {Ty::B32, Ty::B32, Ty::B32, Ty::B32});
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeBits(Decoder &D) {
-  std::string_view Base = D.base();
-  D.I.P = Pipe::Alu;
-  if (Base == "and" || Base == "or" || Base == "xor" || Base == "not" ||
-      Base == "cnot")
-    return logic(D, Base);
-  if (Base == "prmt")
-    return permute(D);
-  if (Base == "lop3")
-    return lop3(D);
-  if (Base == "shf")
-    return funnel(D);
-  bool Amount = D.take("shiftamt");
-  if (Base == "bmsk" || Base == "szext")
-    D.take("clamp");
-  Ty T = D.takeType();
-  if (Base == "shl" || Base == "shr") {
-    D.I.Fn = Base == "shl" ? pickShift<Shl>(T) : pickShift<Shr>(T);
-    return operands(D, {T, T, Ty::B32});
+bool mxfp4::sim::decodeBits(Decoder &d) {
+  std::string_view base = d.base();
+  d.i.p = Pipe::Alu;
+  if (base == "and" || base == "or" || base == "xor" || base == "not" ||
+      base == "cnot")
+    return logic(d, base);
+  if (base == "prmt")
+    return permute(d);
+  if (base == "lop3")
+    return lop3(d);
+  if (base == "shf")
+    return funnel(d);
+  bool amount = d.take("shiftamt");
+  if (base == "bmsk" || base == "szext")
+    d.take("clamp");
+  Ty t = d.takeType();
+  if (base == "shl" || base == "shr") {
+    d.i.fn = base == "shl" ? pickShift<Shl>(t) : pickShift<Shr>(t);
+    return operands(d, {t, t, Ty::B32});
   }
-  if (Base == "bfe") {
-    D.I.Fn = pickField<Bfe>(T);
-    return operands(D, {T, T, Ty::B32, Ty::B32});
+  if (base == "bfe") {
+    d.i.fn = pickField<Bfe>(t);
+    return operands(d, {t, t, Ty::B32, Ty::B32});
   }
-  if (Base == "bfi") {
-    D.I.Fn = typeBits(T) == 64 ? execBfi<uint64_t> : execBfi<uint32_t>;
-    if (typeBits(T) != 32 && typeBits(T) != 64)
-      return D.fail("bfi needs .b32 or .b64");
-    return operands(D, {T, T, T, Ty::B32, Ty::B32});
+  if (base == "bfi") {
+    d.i.fn = typeBits(t) == 64 ? execBfi<uint64_t> : execBfi<uint32_t>;
+    if (typeBits(t) != 32 && typeBits(t) != 64)
+      return d.fail("bfi needs .b32 or .b64");
+    return operands(d, {t, t, t, Ty::B32, Ty::B32});
   }
-  if (Base == "bmsk") {
-    D.I.Fn = exec2<uint32_t, uint32_t, uint32_t, Bmsk>;
-    return operands(D, {Ty::B32, Ty::B32, Ty::B32});
+  if (base == "bmsk") {
+    d.i.fn = exec2<uint32_t, uint32_t, uint32_t, Bmsk>;
+    return operands(d, {Ty::B32, Ty::B32, Ty::B32});
   }
-  if (Base == "szext") {
-    D.I.Fn = T == Ty::S32 ? exec2<uint32_t, uint32_t, uint32_t, Szext<true>>
+  if (base == "szext") {
+    d.i.fn = t == Ty::S32 ? exec2<uint32_t, uint32_t, uint32_t, Szext<true>>
                           : exec2<uint32_t, uint32_t, uint32_t, Szext<false>>;
-    return operands(D, {Ty::B32, Ty::B32, Ty::B32});
+    return operands(d, {Ty::B32, Ty::B32, Ty::B32});
   }
-  if (Base == "brev") {
-    if (typeBits(T) != 32 && typeBits(T) != 64)
-      return D.fail("brev needs .b32 or .b64");
-    D.I.Fn = typeBits(T) == 64 ? exec1<uint64_t, uint64_t, Brev64>
+  if (base == "brev") {
+    if (typeBits(t) != 32 && typeBits(t) != 64)
+      return d.fail("brev needs .b32 or .b64");
+    d.i.fn = typeBits(t) == 64 ? exec1<uint64_t, uint64_t, Brev64>
                                : exec1<uint32_t, uint32_t, Brev32>;
-    return operands(D, {T, T});
+    return operands(d, {t, t});
   }
-  if (Base == "popc")
-    D.I.Fn = typeBits(T) == 64 ? exec1<uint32_t, uint64_t, Popc>
+  if (base == "popc")
+    d.i.fn = typeBits(t) == 64 ? exec1<uint32_t, uint64_t, Popc>
                                : exec1<uint32_t, uint32_t, Popc>;
-  else if (Base == "clz")
-    D.I.Fn = pickCount<Clz>(T);
+  else if (base == "clz")
+    d.i.fn = pickCount<Clz>(t);
   else
-    D.I.Fn = Amount ? pickCount<BfindShift>(T) : pickCount<Bfind>(T);
-  if (!D.I.Fn || isFloat(T) || typeBits(T) < 32)
-    return D.fail("this type is not supported");
-  return operands(D, {Ty::B32, T});
+    d.i.fn = amount ? pickCount<BfindShift>(t) : pickCount<Bfind>(t);
+  if (!d.i.fn || isFloat(t) || typeBits(t) < 32)
+    return d.fail("this type is not supported");
+  return operands(d, {Ty::B32, t});
 }

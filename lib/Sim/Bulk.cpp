@@ -31,357 +31,357 @@ enum : uint8_t {
 };
 
 /// Marks the destination in one block, and counts the copy in flight.
-bool launchInto(ExecContext &X, Cta &T, BulkOp &Op, unsigned Lane) {
-  Mbarrier *B = findMbarrier(X, T, Op.Mbar, Lane, "the bulk copy");
-  if (!B)
+bool launchInto(ExecContext &x, Cta &t, BulkOp &op, unsigned lane) {
+  Mbarrier *b = findMbarrier(x, t, op.mbar, lane, "the bulk copy");
+  if (!b)
     return false;
-  if (X.W.ProxyShared.get(B->Init.Who >> 5) < B->Init.Clock &&
-      !X.known("proxy", B->InitInst + 1))
-    X.report("proxy",
+  if (x.w.proxyShared.get(b->init.who >> 5) < b->init.clock &&
+      !x.known("proxy", b->initInst + 1))
+    x.report("proxy",
              "the bulk copy completes on the mbarrier initialised at " +
-                 describeInst(X.K, B->InitInst) +
+                 describeInst(x.k, b->initInst) +
                  ", without a fence.mbarrier_init or fence.proxy.async in "
                  "between",
-             Lane, Op.Mbar, B->InitInst + 1);
-  Access A = threadAccess(X, Lane, Access::Write | Access::Async);
-  A.E = mbarEpoch(*B);
-  A.What = "the bulk copy";
-  touchShared(X, T, Op.Shared, Op.Bytes, A);
-  ++B->InFlight;
-  B->InFlightBytes += Op.Bytes;
+             lane, op.mbar, b->initInst + 1);
+  Access a = threadAccess(x, lane, Access::Write | Access::Async);
+  a.e = mbarEpoch(*b);
+  a.what = "the bulk copy";
+  touchShared(x, t, op.shared, op.bytes, a);
+  ++b->inFlight;
+  b->inFlightBytes += op.bytes;
   return true;
 }
 
-bool sizeError(ExecContext &X, uint64_t Bytes, unsigned Lane) {
-  if (Bytes % 16 == 0 && Bytes > 0 && Bytes < (1 << 20))
+bool sizeError(ExecContext &x, uint64_t bytes, unsigned lane) {
+  if (bytes % 16 == 0 && bytes > 0 && bytes < (1 << 20))
     return false;
-  if (!X.known("bulk-size"))
-    X.report("bulk-size",
+  if (!x.known("bulk-size"))
+    x.report("bulk-size",
              "a bulk copy moves a multiple of 16 bytes, more than none and "
              "less than 1 MiB, found " +
-                 std::to_string(Bytes),
-             Lane);
+                 std::to_string(bytes),
+             lane);
   return true;
 }
 
 /// The box and coordinates of a tensor operation, from the map in memory.
-bool readTensor(ExecContext &X, const Inst &I, unsigned Lane, unsigned First,
-                BulkOp &Op) {
-  uint64_t Addr = X.lane(X.src(I, First), Lane) + uint64_t(I.Imm);
-  MemRef R;
-  if (!resolve(X, Space::Generic, Addr, 128, 64, false, Lane, R))
+bool readTensor(ExecContext &x, const Inst &i, unsigned lane, unsigned first,
+                BulkOp &op) {
+  uint64_t addr = x.lane(x.src(i, first), lane) + uint64_t(i.imm);
+  MemRef r;
+  if (!resolve(x, Space::Generic, addr, 128, 64, false, lane, r))
     return false;
-  if (!TensorMap::decode(R.Host, Op.Map)) {
-    if (!X.known("tensor-map"))
-      X.report("tensor-map",
-               "there is no tensor map at " + hex(Addr) +
+  if (!TensorMap::decode(r.host, op.map)) {
+    if (!x.known("tensor-map"))
+      x.report("tensor-map",
+               "there is no tensor map at " + hex(addr) +
                    "; the launch must put one there (TensorMap::encode)",
-               Lane, Addr);
+               lane, addr);
     return false;
   }
-  if (Op.Map.Rank != I.B) {
-    if (!X.known("tensor-map"))
-      X.report("tensor-map",
-               "the instruction has " + plural(I.B, "coordinate") +
+  if (op.map.rank != i.b) {
+    if (!x.known("tensor-map"))
+      x.report("tensor-map",
+               "the instruction has " + plural(i.b, "coordinate") +
                    ", but the tensor map has rank " +
-                   std::to_string(Op.Map.Rank),
-               Lane);
+                   std::to_string(op.map.rank),
+               lane);
     return false;
   }
-  for (unsigned D = 0; D < I.B; ++D)
-    Op.Coords[D] = int32_t(uint32_t(X.lane(X.src(I, First + 1 + D), Lane)));
-  Op.Tensor = true;
-  Op.Bytes = boxBytes(Op.Map);
+  for (unsigned d = 0; d < i.b; ++d)
+    op.coords[d] = int32_t(uint32_t(x.lane(x.src(i, first + 1 + d), lane)));
+  op.tensor = true;
+  op.bytes = boxBytes(op.map);
   return true;
 }
 
-bool sharedEnd(ExecContext &X, uint64_t Addr, BulkOp &Op, unsigned Lane,
-               Cta *&T) {
-  unsigned Align = 16;
-  if (Op.Tensor)
-    Align = 128;
-  return resolveShared(X, Addr, Op.Bytes, Align, Lane, T, Op.Shared);
+bool sharedEnd(ExecContext &x, uint64_t addr, BulkOp &op, unsigned lane,
+               Cta *&t) {
+  unsigned align = 16;
+  if (op.tensor)
+    align = 128;
+  return resolveShared(x, addr, op.bytes, align, lane, t, op.shared);
 }
 
-void execLoadBulk(ExecContext &X, const Inst &I) {
-  bool Tensor = I.Mods & TensorForm;
+void execLoadBulk(ExecContext &x, const Inst &i) {
+  bool tensor = i.mods & TensorForm;
   // Sources: dst, (map, coords...) or (src, size), mbar, [mask].
-  unsigned At = Tensor ? 2 + I.B : 3;
-  forLanes(X.Mask, [&](unsigned L) {
-    BulkOp Op{};
-    Op.K = I.Mods & FromShared ? BulkOp::SharedToShared : BulkOp::Load;
-    Op.I = &I;
-    Op.Lane = L;
-    Op.SrcCta = X.C.Rank;
-    Op.WarpId = X.W.Id;
-    Cta *T, *MT;
-    uint32_t MbarOff;
-    if (Tensor) {
-      if (!readTensor(X, I, L, 1, Op))
+  unsigned at = tensor ? 2 + i.b : 3;
+  forLanes(x.mask, [&](unsigned l) {
+    BulkOp op{};
+    op.k = i.mods & FromShared ? BulkOp::SharedToShared : BulkOp::Load;
+    op.i = &i;
+    op.lane = l;
+    op.srcCta = x.c.rank;
+    op.warpId = x.w.id;
+    Cta *t, *mt;
+    uint32_t mbarOff;
+    if (tensor) {
+      if (!readTensor(x, i, l, 1, op))
         return;
     } else {
-      Op.Bytes = uint32_t(X.lane(X.src(I, 2), L));
-      Op.Global = X.lane(X.src(I, 1), L) + uint64_t(I.Imm);
-      if (sizeError(X, Op.Bytes, L))
+      op.bytes = uint32_t(x.lane(x.src(i, 2), l));
+      op.global = x.lane(x.src(i, 1), l) + uint64_t(i.imm);
+      if (sizeError(x, op.bytes, l))
         return;
     }
-    if (!sharedEnd(X, X.lane(X.src(I, 0), L) + int64_t(int32_t(I.A)), Op, L,
-                   T) ||
-        !resolveShared(X, X.lane(X.src(I, At), L) + int64_t(int32_t(I.C)), 8, 8,
-                       L, MT, MbarOff))
+    if (!sharedEnd(x, x.lane(x.src(i, 0), l) + int64_t(int32_t(i.a)), op, l,
+                   t) ||
+        !resolveShared(x, x.lane(x.src(i, at), l) + int64_t(int32_t(i.c)), 8, 8,
+                       l, mt, mbarOff))
       return;
-    if (MT != T && !X.known("mbarrier", 5))
-      X.report("mbarrier",
+    if (mt != t && !x.known("mbarrier", 5))
+      x.report("mbarrier",
                "a bulk copy must complete on an mbarrier of the block it "
                "writes to",
-               L, MbarOff, 5);
-    Op.Mbar = MbarOff;
-    Op.CtaMask = uint16_t(1u << T->Rank);
-    if (I.Mods & Multicast)
-      Op.CtaMask = uint16_t(X.lane(X.src(I, At + 1), L));
-    if (Op.K == BulkOp::SharedToShared) {
-      Cta *From;
-      uint32_t Off;
-      if (!resolveShared(X, Op.Global, Op.Bytes, 16, L, From, Off))
+               l, mbarOff, 5);
+    op.mbar = mbarOff;
+    op.ctaMask = uint16_t(1u << t->rank);
+    if (i.mods & Multicast)
+      op.ctaMask = uint16_t(x.lane(x.src(i, at + 1), l));
+    if (op.k == BulkOp::SharedToShared) {
+      Cta *from;
+      uint32_t off;
+      if (!resolveShared(x, op.global, op.bytes, 16, l, from, off))
         return;
-      Access A = agentAccess(X, BulkAgent, 0, L, Access::Async);
-      A.What = "the bulk copy";
-      touchShared(X, *From, Off, Op.Bytes, A);
-      Op.Global = Off | uint64_t(From->Rank) << 32;
-    } else if (!touchSource(X, Op, L)) {
+      Access a = agentAccess(x, kBulkAgent, 0, l, Access::Async);
+      a.what = "the bulk copy";
+      touchShared(x, *from, off, op.bytes, a);
+      op.global = off | uint64_t(from->rank) << 32;
+    } else if (!touchSource(x, op, l)) {
       return;
     }
-    uint16_t Mask = 0;
-    for (Cta &C : X.Cl.Ctas)
-      if (Op.CtaMask >> C.Rank & 1 && launchInto(X, C, Op, L))
-        Mask |= uint16_t(1u << C.Rank);
-    if (Op.CtaMask >> X.Cl.Ctas.size() && !X.known("cluster"))
-      X.report("cluster",
-               "the multicast mask " + hex(Op.CtaMask) +
+    uint16_t mask = 0;
+    for (Cta &c : x.cl.ctas)
+      if (op.ctaMask >> c.rank & 1 && launchInto(x, c, op, l))
+        mask |= uint16_t(1u << c.rank);
+    if (op.ctaMask >> x.cl.ctas.size() && !x.known("cluster"))
+      x.report("cluster",
+               "the multicast mask " + hex(op.ctaMask) +
                    " names blocks beyond the cluster's " +
-                   std::to_string(X.Cl.Ctas.size()),
-               L);
-    Op.CtaMask = Mask;
-    X.S.S.SharedAsyncWriteBytes +=
-        uint64_t(Op.Bytes) * unsigned(__builtin_popcount(Mask));
-    if (Op.K == BulkOp::SharedToShared)
-      X.S.S.SharedAsyncReadBytes += Op.Bytes;
-    Op.Due = X.Cl.Step + X.Cl.Rng.below(X.Cl.Rng.below(8) ? 40 : 400);
-    X.Cl.Bulk.push_back(Op);
-    ++X.S.S.BulkCopies;
-    X.S.S.BulkLoadBytes += Op.Bytes;
+                   std::to_string(x.cl.ctas.size()),
+               l);
+    op.ctaMask = mask;
+    x.s.stats.sharedAsyncWriteBytes +=
+        uint64_t(op.bytes) * unsigned(__builtin_popcount(mask));
+    if (op.k == BulkOp::SharedToShared)
+      x.s.stats.sharedAsyncReadBytes += op.bytes;
+    op.due = x.cl.step + x.cl.rng.below(x.cl.rng.below(8) ? 40 : 400);
+    x.cl.bulk.push_back(op);
+    ++x.s.stats.bulkCopies;
+    x.s.stats.bulkLoadBytes += op.bytes;
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-void execStoreBulk(ExecContext &X, const Inst &I) {
-  bool Tensor = I.Mods & TensorForm;
+void execStoreBulk(ExecContext &x, const Inst &i) {
+  bool tensor = i.mods & TensorForm;
   // Sources: (map, coords...), src or dst, src, size.
-  forLanes(X.Mask, [&](unsigned L) {
-    BulkOp Op{};
-    Op.K = I.Sub ? BulkOp::Reduce : BulkOp::Store;
-    Op.ReduceOp = uint8_t(I.Sub - 1);
-    Op.ReduceType = I.T;
-    Op.I = &I;
-    Op.Lane = L;
-    Op.SrcCta = X.C.Rank;
-    Op.WarpId = X.W.Id;
-    Cta *T;
-    unsigned From = Tensor ? 1 + I.B : 1;
-    if (Tensor) {
-      if (!readTensor(X, I, L, 0, Op))
+  forLanes(x.mask, [&](unsigned l) {
+    BulkOp op{};
+    op.k = i.sub ? BulkOp::Reduce : BulkOp::Store;
+    op.reduceOp = uint8_t(i.sub - 1);
+    op.reduceType = i.t;
+    op.i = &i;
+    op.lane = l;
+    op.srcCta = x.c.rank;
+    op.warpId = x.w.id;
+    Cta *t;
+    unsigned from = tensor ? 1 + i.b : 1;
+    if (tensor) {
+      if (!readTensor(x, i, l, 0, op))
         return;
     } else {
-      Op.Bytes = uint32_t(X.lane(X.src(I, 2), L));
-      Op.Global = X.lane(X.src(I, 0), L) + uint64_t(I.Imm);
-      if (sizeError(X, Op.Bytes, L))
+      op.bytes = uint32_t(x.lane(x.src(i, 2), l));
+      op.global = x.lane(x.src(i, 0), l) + uint64_t(i.imm);
+      if (sizeError(x, op.bytes, l))
         return;
     }
-    if (!sharedEnd(X, X.lane(X.src(I, From), L) + int64_t(int32_t(I.C)), Op, L,
-                   T))
+    if (!sharedEnd(x, x.lane(x.src(i, from), l) + int64_t(int32_t(i.c)), op, l,
+                   t))
       return;
-    uint32_t Group = X.W.BulkGroups[L] + 1;
-    Access A = agentAccess(X, BulkAgent, 2 * Group, L, Access::Async);
-    A.What = "the bulk store";
-    touchShared(X, *T, Op.Shared, Op.Bytes, A);
-    if (!touchTarget(X, Op, L, 2 * Group + 1))
+    uint32_t group = x.w.bulkGroups[l] + 1;
+    Access a = agentAccess(x, kBulkAgent, 2 * group, l, Access::Async);
+    a.what = "the bulk store";
+    touchShared(x, *t, op.shared, op.bytes, a);
+    if (!touchTarget(x, op, l, 2 * group + 1))
       return;
-    Op.Due = X.Cl.Step + X.Cl.Rng.below(200);
-    X.Cl.Bulk.push_back(Op);
-    ++X.S.S.BulkCopies;
-    X.S.S.BulkStoreBytes += Op.Bytes;
-    X.S.S.SharedAsyncReadBytes += Op.Bytes;
+    op.due = x.cl.step + x.cl.rng.below(200);
+    x.cl.bulk.push_back(op);
+    ++x.s.stats.bulkCopies;
+    x.s.stats.bulkStoreBytes += op.bytes;
+    x.s.stats.sharedAsyncReadBytes += op.bytes;
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-void execCommitBulk(ExecContext &X, const Inst &) {
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t Group = ++X.W.BulkGroups[L];
-    for (BulkOp &Op : X.Cl.Bulk)
-      if ((Op.K == BulkOp::Store || Op.K == BulkOp::Reduce) &&
-          Op.SrcCta == X.C.Rank && Op.WarpId == X.W.Id && Op.Lane == L &&
-          Op.Group == 0)
-        Op.Group = Group;
+void execCommitBulk(ExecContext &x, const Inst &) {
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t group = ++x.w.bulkGroups[l];
+    for (BulkOp &op : x.cl.bulk)
+      if ((op.k == BulkOp::Store || op.k == BulkOp::Reduce) &&
+          op.srcCta == x.c.rank && op.warpId == x.w.id && op.lane == l &&
+          op.group == 0)
+        op.group = group;
   });
 }
 
-void execWaitBulk(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t Committed = X.W.BulkGroups[L];
-    if (Committed <= I.A)
+void execWaitBulk(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t committed = x.w.bulkGroups[l];
+    if (committed <= i.a)
       return;
-    uint32_t Upto = Committed - I.A;
-    auto &Ops = X.Cl.Bulk;
-    for (size_t N = 0; N < Ops.size();) {
-      BulkOp &Op = Ops[N];
-      if (Op.Group && Op.Group <= Upto && Op.Lane == L &&
-          Op.SrcCta == X.C.Rank && Op.WarpId == X.W.Id) {
-        landBulk(X, Op);
-        Ops.erase(Ops.begin() + N);
+    uint32_t upto = committed - i.a;
+    auto &ops = x.cl.bulk;
+    for (size_t n = 0; n < ops.size();) {
+      BulkOp &op = ops[n];
+      if (op.group && op.group <= upto && op.lane == l &&
+          op.srcCta == x.c.rank && op.warpId == x.w.id) {
+        landBulk(x, op);
+        ops.erase(ops.begin() + n);
       } else {
-        ++N;
+        ++n;
       }
     }
     // Each lane counts groups of its own.
-    X.W.Clock.raise(laneAgent(X.W.agent(BulkAgent) << 5 | L),
-                    2 * Upto + (I.Mods & ReadOnlyWait ? 0 : 1));
+    x.w.clock.raise(laneAgent(x.w.agent(kBulkAgent) << 5 | l),
+                    2 * upto + (i.mods & ReadOnlyWait ? 0 : 1));
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
 void execNothing(ExecContext &, const Inst &) {}
 
-bool decodeTensorOperand(Decoder &D, const AstOperand &Op) {
-  if (Op.K != AstOperand::Addr || Op.Elems.size() != 2 ||
-      Op.Elems[1].K != AstOperand::Vec)
-    return D.fail("expected \"[map, {coordinates}]\"");
-  const auto &Coords = Op.Elems[1].Elems;
-  if (Coords.size() != D.I.B)
-    return D.fail("expected " + plural(D.I.B, "coordinate") + ", found " +
-                  std::to_string(Coords.size()));
-  if (!D.address(Op))
+bool decodeTensorOperand(Decoder &d, const AstOperand &op) {
+  if (op.k != AstOperand::Addr || op.elems.size() != 2 ||
+      op.elems[1].k != AstOperand::Vec)
+    return d.fail("expected \"[map, {coordinates}]\"");
+  const auto &coords = op.elems[1].elems;
+  if (coords.size() != d.i.b)
+    return d.fail("expected " + plural(d.i.b, "coordinate") + ", found " +
+                  std::to_string(coords.size()));
+  if (!d.address(op))
     return false;
-  for (const AstOperand &C : Coords)
-    if (!D.src(C, Ty::B32))
+  for (const AstOperand &c : coords)
+    if (!d.src(c, Ty::B32))
       return false;
   return true;
 }
 
-bool decodeLoad(Decoder &D, bool Tensor) {
-  D.I.Fn = execLoadBulk;
-  bool Mask = D.I.Mods & Multicast;
-  size_t N = (Tensor ? 3 : 4) + Mask;
-  if (!D.expectOps(N, N + bool(D.I.Mods & HintFlag)))
+bool decodeLoad(Decoder &d, bool tensor) {
+  d.i.fn = execLoadBulk;
+  bool mask = d.i.mods & Multicast;
+  size_t n = (tensor ? 3 : 4) + mask;
+  if (!d.expectOps(n, n + bool(d.i.mods & HintFlag)))
     return false;
-  const auto &Ops = D.ops();
-  uint32_t Dst, Mbar;
-  if (!D.addressInto(Ops[0], Dst))
+  const auto &ops = d.ops();
+  uint32_t dst, mbar;
+  if (!d.addressInto(ops[0], dst))
     return false;
-  if (Tensor ? !decodeTensorOperand(D, Ops[1])
-             : !D.address(Ops[1]) || !D.src(Ops[2], Ty::B32))
+  if (tensor ? !decodeTensorOperand(d, ops[1])
+             : !d.address(ops[1]) || !d.src(ops[2], Ty::B32))
     return false;
-  if (!D.addressInto(Ops[Tensor ? 2 : 3], Mbar))
+  if (!d.addressInto(ops[tensor ? 2 : 3], mbar))
     return false;
-  D.I.A = Dst;
-  D.I.C = Mbar;
-  return !Mask || D.src(Ops[N - 1], Ty::B16);
+  d.i.a = dst;
+  d.i.c = mbar;
+  return !mask || d.src(ops[n - 1], Ty::B16);
 }
 
-bool decodeStore(Decoder &D, bool Tensor) {
-  D.I.Fn = execStoreBulk;
-  size_t N = Tensor ? 2 : 3;
-  if (!D.expectOps(N, N + bool(D.I.Mods & HintFlag)))
+bool decodeStore(Decoder &d, bool tensor) {
+  d.i.fn = execStoreBulk;
+  size_t n = tensor ? 2 : 3;
+  if (!d.expectOps(n, n + bool(d.i.mods & HintFlag)))
     return false;
-  const auto &Ops = D.ops();
-  if (Tensor ? !decodeTensorOperand(D, Ops[0]) : !D.address(Ops[0]))
+  const auto &ops = d.ops();
+  if (tensor ? !decodeTensorOperand(d, ops[0]) : !d.address(ops[0]))
     return false;
-  return D.addressInto(Ops[1], D.I.C) && (Tensor || D.src(Ops[2], Ty::B32));
+  return d.addressInto(ops[1], d.i.c) && (tensor || d.src(ops[2], Ty::B32));
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeBulk(Decoder &D) {
-  bool Reduce = D.base() == "cp" ? D.take("reduce") : true;
-  D.I.P = Pipe::Copy;
-  D.take("async");
-  D.take("bulk");
-  if (D.take("commit_group")) {
-    D.I.Fn = execCommitBulk;
-    return D.expectOps(0, 0);
+bool mxfp4::sim::decodeBulk(Decoder &d) {
+  bool reduce = d.base() == "cp" ? d.take("reduce") : true;
+  d.i.p = Pipe::Copy;
+  d.take("async");
+  d.take("bulk");
+  if (d.take("commit_group")) {
+    d.i.fn = execCommitBulk;
+    return d.expectOps(0, 0);
   }
-  if (D.take("wait_group")) {
-    D.I.Mods = D.take("read") ? ReadOnlyWait : 0;
-    int64_t N;
-    if (!D.expectOps(1, 1) || !D.immediate(D.ops()[0], N))
+  if (d.take("wait_group")) {
+    d.i.mods = d.take("read") ? ReadOnlyWait : 0;
+    int64_t n;
+    if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
       return false;
-    if (N < 0 || N > (1 << 20))
-      return D.fail("the number of groups is out of range");
-    D.I.A = uint32_t(N);
-    D.I.Fn = execWaitBulk;
+    if (n < 0 || n > (1 << 20))
+      return d.fail("the number of groups is out of range");
+    d.i.a = uint32_t(n);
+    d.i.fn = execWaitBulk;
     return true;
   }
-  bool Tensor = D.take("tensor");
-  if (Tensor) {
-    D.I.Mods |= TensorForm;
-    int Rank = D.takeOneOf({"1d", "2d", "3d", "4d", "5d"}, -1);
-    if (Rank < 0)
-      return D.fail("expected a rank from .1d to .5d");
-    D.I.B = uint32_t(Rank) + 1;
-    D.take("tile");
+  bool tensor = d.take("tensor");
+  if (tensor) {
+    d.i.mods |= TensorForm;
+    int rank = d.takeOneOf({"1d", "2d", "3d", "4d", "5d"}, -1);
+    if (rank < 0)
+      return d.fail("expected a rank from .1d to .5d");
+    d.i.b = uint32_t(rank) + 1;
+    d.take("tile");
   }
-  D.I.Mods |= D.take("L2::cache_hint") ? HintFlag : 0;
-  if (D.take("prefetch")) {
-    D.take("L2");
-    D.take("global");
-    D.I.Fn = execNothing;
+  d.i.mods |= d.take("L2::cache_hint") ? HintFlag : 0;
+  if (d.take("prefetch")) {
+    d.take("L2");
+    d.take("global");
+    d.i.fn = execNothing;
     return true;
   }
-  if (D.take("multicast::cluster"))
-    D.I.Mods |= Multicast;
-  if (Reduce && Tensor)
-    return D.fail("reductions through a tensor map are not supported");
-  if (Reduce) {
-    int Op = D.takeOneOf(
+  if (d.take("multicast::cluster"))
+    d.i.mods |= Multicast;
+  if (reduce && tensor)
+    return d.fail("reductions through a tensor map are not supported");
+  if (reduce) {
+    int op = d.takeOneOf(
         {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
         -1);
-    D.take("noftz");
-    if (!Tensor)
-      D.I.T = D.takeType();
-    if (Op < 0 || Op == 3 || Op == 4)
-      return D.fail("expected a reduction such as .add");
-    D.I.Sub = uint8_t(Op + 1);
+    d.take("noftz");
+    if (!tensor)
+      d.i.t = d.takeType();
+    if (op < 0 || op == 3 || op == 4)
+      return d.fail("expected a reduction such as .add");
+    d.i.sub = uint8_t(op + 1);
   }
-  bool Completes = D.take("mbarrier::complete_tx::bytes");
-  bool Group = D.take("bulk_group");
-  bool ToCluster = D.take("shared::cluster");
-  bool SharedCta = D.take("shared::cta");
-  bool Global = D.take("global");
-  if (Group && Global && SharedCta)
-    return decodeStore(D, Tensor);
-  if (!Completes || Reduce)
-    return D.fail("this form of bulk copy is not supported");
-  if (ToCluster && SharedCta && !Tensor)
-    D.I.Mods |= FromShared;
-  else if (!Global)
-    return D.fail("this form of bulk copy is not supported");
-  return decodeLoad(D, Tensor);
+  bool completes = d.take("mbarrier::complete_tx::bytes");
+  bool group = d.take("bulk_group");
+  bool toCluster = d.take("shared::cluster");
+  bool sharedCta = d.take("shared::cta");
+  bool global = d.take("global");
+  if (group && global && sharedCta)
+    return decodeStore(d, tensor);
+  if (!completes || reduce)
+    return d.fail("this form of bulk copy is not supported");
+  if (toCluster && sharedCta && !tensor)
+    d.i.mods |= FromShared;
+  else if (!global)
+    return d.fail("this form of bulk copy is not supported");
+  return decodeLoad(d, tensor);
 }
 
-void mxfp4::sim::landBulk(ExecContext &X, BulkOp &Op) {
-  if (Op.K == BulkOp::Store || Op.K == BulkOp::Reduce)
-    return moveOut(X, Op);
-  for (Cta &T : X.Cl.Ctas) {
-    if (!(Op.CtaMask >> T.Rank & 1))
+void mxfp4::sim::landBulk(ExecContext &x, BulkOp &op) {
+  if (op.k == BulkOp::Store || op.k == BulkOp::Reduce)
+    return moveOut(x, op);
+  for (Cta &t : x.cl.ctas) {
+    if (!(op.ctaMask >> t.rank & 1))
       continue;
-    moveIn(X, Op, T);
-    auto It = T.Mbarriers.find(Op.Mbar);
-    if (It == T.Mbarriers.end())
+    moveIn(x, op, t);
+    auto it = t.mbarriers.find(op.mbar);
+    if (it == t.mbarriers.end())
       continue;
-    Mbarrier &B = It->second;
-    if (B.InFlight)
-      --B.InFlight;
-    B.InFlightBytes -= Op.Bytes;
-    completeTx(X, T, Op.Mbar, B, Op.Bytes);
+    Mbarrier &b = it->second;
+    if (b.inFlight)
+      --b.inFlight;
+    b.inFlightBytes -= op.bytes;
+    completeTx(x, t, op.mbar, b, op.bytes);
   }
 }

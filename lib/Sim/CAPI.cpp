@@ -13,200 +13,200 @@
 using namespace mxfp4;
 
 struct Mxfp4SimModule {
-  std::unique_ptr<sim::Module> M;
-  std::string Errors, Json;
+  std::unique_ptr<sim::Module> m;
+  std::string errors, json;
 };
 
 struct Mxfp4SimLaunch {
-  const Mxfp4SimModule *M;
-  std::string Kernel;
-  sim::Launch L;
-  sim::Options Opts;
-  std::string Diagnostics, DiagnosticsJson, Stats, Report, Message;
+  const Mxfp4SimModule *m;
+  std::string kernel;
+  sim::Launch l;
+  sim::Options opts;
+  std::string diagnostics, diagnosticsJson, stats, report, message;
 };
 
 int mxfp4SimApiVersion(void) { return MXFP4_SIM_API_VERSION; }
 
-Mxfp4SimModule *mxfp4SimParse(const char *Text, size_t Size, const char *Name) {
-  auto *M = new Mxfp4SimModule;
-  std::vector<sim::Diagnostic> Errors;
-  M->M = sim::Module::parse({Text ? Text : "", Text ? Size : 0},
-                            Name ? Name : "input", Errors);
-  for (const sim::Diagnostic &D : Errors)
-    M->Errors += D.str();
-  return M;
+Mxfp4SimModule *mxfp4SimParse(const char *text, size_t size, const char *name) {
+  auto *m = new Mxfp4SimModule;
+  std::vector<sim::Diagnostic> errors;
+  m->m = sim::Module::parse({text ? text : "", text ? size : 0},
+                            name ? name : "input", errors);
+  for (const sim::Diagnostic &d : errors)
+    m->errors += d.str();
+  return m;
 }
-void mxfp4SimModuleDestroy(Mxfp4SimModule *M) { delete M; }
-int mxfp4SimModuleOk(const Mxfp4SimModule *M) { return M->M != nullptr; }
-const char *mxfp4SimModuleErrors(const Mxfp4SimModule *M) {
-  return M->Errors.c_str();
+void mxfp4SimModuleDestroy(Mxfp4SimModule *m) { delete m; }
+int mxfp4SimModuleOk(const Mxfp4SimModule *m) { return m->m != nullptr; }
+const char *mxfp4SimModuleErrors(const Mxfp4SimModule *m) {
+  return m->errors.c_str();
 }
-int mxfp4SimModuleNumKernels(const Mxfp4SimModule *M) {
-  return M->M ? int(M->M->kernels().size()) : 0;
+int mxfp4SimModuleNumKernels(const Mxfp4SimModule *m) {
+  return m->m ? int(m->m->kernels().size()) : 0;
 }
 
-static const sim::KernelInfo *kernelAt(const Mxfp4SimModule *M, int Index) {
-  if (Index < 0 || Index >= mxfp4SimModuleNumKernels(M))
+static const sim::KernelInfo *kernelAt(const Mxfp4SimModule *m, int index) {
+  if (index < 0 || index >= mxfp4SimModuleNumKernels(m))
     return nullptr;
-  return &M->M->kernels()[size_t(Index)];
+  return &m->m->kernels()[size_t(index)];
 }
-const char *mxfp4SimModuleKernel(const Mxfp4SimModule *M, int Index) {
-  const sim::KernelInfo *K = kernelAt(M, Index);
-  return K ? K->Name.c_str() : nullptr;
+const char *mxfp4SimModuleKernel(const Mxfp4SimModule *m, int index) {
+  const sim::KernelInfo *k = kernelAt(m, index);
+  return k ? k->name.c_str() : nullptr;
 }
-const char *mxfp4SimModuleParamsJson(Mxfp4SimModule *M, int Index) {
-  const sim::KernelInfo *K = kernelAt(M, Index);
-  if (!K)
+const char *mxfp4SimModuleParamsJson(Mxfp4SimModule *m, int index) {
+  const sim::KernelInfo *k = kernelAt(m, index);
+  if (!k)
     return nullptr;
-  M->Json = "[";
-  for (const sim::KernelInfo::Param &P : K->Params) {
-    if (M->Json.size() > 1)
-      M->Json += ", ";
-    M->Json += "{\"name\": \"" + P.Name +
-               "\", \"size\": " + std::to_string(P.Size) +
-               ", \"align\": " + std::to_string(P.Align) +
-               ", \"offset\": " + std::to_string(P.Offset) + "}";
+  m->json = "[";
+  for (const sim::KernelInfo::Param &p : k->params) {
+    if (m->json.size() > 1)
+      m->json += ", ";
+    m->json += "{\"name\": \"" + p.name +
+               "\", \"size\": " + std::to_string(p.size) +
+               ", \"align\": " + std::to_string(p.align) +
+               ", \"offset\": " + std::to_string(p.offset) + "}";
   }
-  M->Json += "]";
-  return M->Json.c_str();
+  m->json += "]";
+  return m->json.c_str();
 }
 
-Mxfp4SimLaunch *mxfp4SimLaunchCreate(const Mxfp4SimModule *M,
-                                     const char *Kernel) {
-  auto *L = new Mxfp4SimLaunch;
-  L->M = M;
-  L->Kernel = Kernel ? Kernel : "";
-  return L;
+Mxfp4SimLaunch *mxfp4SimLaunchCreate(const Mxfp4SimModule *m,
+                                     const char *kernel) {
+  auto *l = new Mxfp4SimLaunch;
+  l->m = m;
+  l->kernel = kernel ? kernel : "";
+  return l;
 }
-void mxfp4SimLaunchDestroy(Mxfp4SimLaunch *L) { delete L; }
-void mxfp4SimLaunchGrid(Mxfp4SimLaunch *L, uint32_t X, uint32_t Y, uint32_t Z) {
-  L->L.Grid = {X, Y, Z};
+void mxfp4SimLaunchDestroy(Mxfp4SimLaunch *l) { delete l; }
+void mxfp4SimLaunchGrid(Mxfp4SimLaunch *l, uint32_t x, uint32_t y, uint32_t z) {
+  l->l.grid = {x, y, z};
 }
-void mxfp4SimLaunchBlock(Mxfp4SimLaunch *L, uint32_t X, uint32_t Y,
-                         uint32_t Z) {
-  L->L.Block = {X, Y, Z};
+void mxfp4SimLaunchBlock(Mxfp4SimLaunch *l, uint32_t x, uint32_t y,
+                         uint32_t z) {
+  l->l.block = {x, y, z};
 }
-void mxfp4SimLaunchCluster(Mxfp4SimLaunch *L, uint32_t X, uint32_t Y,
-                           uint32_t Z) {
-  L->L.Cluster = {X, Y, Z};
+void mxfp4SimLaunchCluster(Mxfp4SimLaunch *l, uint32_t x, uint32_t y,
+                           uint32_t z) {
+  l->l.cluster = {x, y, z};
 }
-void mxfp4SimLaunchShared(Mxfp4SimLaunch *L, uint32_t Bytes) {
-  L->L.DynamicShared = Bytes;
+void mxfp4SimLaunchShared(Mxfp4SimLaunch *l, uint32_t bytes) {
+  l->l.dynamicShared = bytes;
 }
 
-int mxfp4SimOption(Mxfp4SimLaunch *L, const char *Name, uint64_t Value) {
-  std::string_view N = Name ? Name : "";
-  sim::Options &O = L->Opts;
-  const unsigned Count = unsigned(std::min<uint64_t>(Value, UINT32_MAX));
-  if (N == "seed")
-    O.Seed = Value;
-  else if (N == "host_threads")
-    O.HostThreads = Count;
-  else if (N == "max_instructions")
-    O.MaxInstructions = Value;
-  else if (N == "max_diagnostics")
-    O.MaxDiagnostics = Count;
-  else if (N == "resident_clusters")
-    O.ResidentClusters = Count;
-  else if (N == "check_races")
-    O.CheckRaces = Value != 0;
-  else if (N == "check_uninitialised")
-    O.CheckUninitialised = Value != 0;
-  else if (N == "programmatic")
-    O.Programmatic = Value != 0;
-  else if (N == "launch_registers")
-    O.LaunchRegisters = Count;
+int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name, uint64_t value) {
+  std::string_view n = name ? name : "";
+  sim::Options &o = l->opts;
+  const unsigned count = unsigned(std::min<uint64_t>(value, UINT32_MAX));
+  if (n == "seed")
+    o.seed = value;
+  else if (n == "host_threads")
+    o.hostThreads = count;
+  else if (n == "max_instructions")
+    o.maxInstructions = value;
+  else if (n == "max_diagnostics")
+    o.maxDiagnostics = count;
+  else if (n == "resident_clusters")
+    o.residentClusters = count;
+  else if (n == "check_races")
+    o.checkRaces = value != 0;
+  else if (n == "check_uninitialised")
+    o.checkUninitialised = value != 0;
+  else if (n == "programmatic")
+    o.programmatic = value != 0;
+  else if (n == "launch_registers")
+    o.launchRegisters = count;
   else
     return -1;
   return 0;
 }
 
-int mxfp4SimAddBuffer(Mxfp4SimLaunch *L, void *Data, size_t Size,
-                      int Initialised, int Writable, const char *Name) {
-  return int(L->L.addBuffer(Data, Size, {Initialised != 0, Writable != 0},
-                            Name ? Name : ""));
+int mxfp4SimAddBuffer(Mxfp4SimLaunch *l, void *data, size_t size,
+                      int initialised, int writable, const char *name) {
+  return int(l->l.addBuffer(data, size, {initialised != 0, writable != 0},
+                            name ? name : ""));
 }
-int mxfp4SimAddBufferAt(Mxfp4SimLaunch *L, void *Data, size_t Size,
-                        int Initialised, int Writable, const char *Name,
-                        uint64_t Address) {
-  return int(L->L.addBuffer(Data, Size, {Initialised != 0, Writable != 0},
-                            Name ? Name : "", Address));
+int mxfp4SimAddBufferAt(Mxfp4SimLaunch *l, void *data, size_t size,
+                        int initialised, int writable, const char *name,
+                        uint64_t address) {
+  return int(l->l.addBuffer(data, size, {initialised != 0, writable != 0},
+                            name ? name : "", address));
 }
-uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *L, int Buffer) {
-  return L->L.address(unsigned(Buffer));
+uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *l, int buffer) {
+  return l->l.address(unsigned(buffer));
 }
-uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *L, int Buffer) {
-  return L->L.initialisedBytes(unsigned(Buffer));
+uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *l, int buffer) {
+  return l->l.initialisedBytes(unsigned(buffer));
 }
-uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *L, int Buffer) {
-  if (Buffer < 0 || size_t(Buffer) >= L->L.Buffers.size())
+uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *l, int buffer) {
+  if (buffer < 0 || size_t(buffer) >= l->l.buffers.size())
     return nullptr;
-  std::vector<uint8_t> &Bits = L->L.Buffers[size_t(Buffer)].Initialised;
-  return Bits.empty() ? nullptr : Bits.data();
+  std::vector<uint8_t> &bits = l->l.buffers[size_t(buffer)].initialised;
+  return bits.empty() ? nullptr : bits.data();
 }
 
-void mxfp4SimArgBuffer(Mxfp4SimLaunch *L, int Buffer, uint64_t Offset) {
-  L->L.argBuffer(unsigned(Buffer), Offset);
+void mxfp4SimArgBuffer(Mxfp4SimLaunch *l, int buffer, uint64_t offset) {
+  l->l.argBuffer(unsigned(buffer), offset);
 }
-void mxfp4SimArgI32(Mxfp4SimLaunch *L, uint32_t Value) { L->L.argI32(Value); }
-void mxfp4SimArgI64(Mxfp4SimLaunch *L, uint64_t Value) { L->L.argI64(Value); }
-void mxfp4SimArgF32(Mxfp4SimLaunch *L, float Value) { L->L.argF32(Value); }
-void mxfp4SimArgBytes(Mxfp4SimLaunch *L, const void *Data, size_t Size) {
-  L->L.argBytes(Data, Size);
+void mxfp4SimArgI32(Mxfp4SimLaunch *l, uint32_t value) { l->l.argI32(value); }
+void mxfp4SimArgI64(Mxfp4SimLaunch *l, uint64_t value) { l->l.argI64(value); }
+void mxfp4SimArgF32(Mxfp4SimLaunch *l, float value) { l->l.argF32(value); }
+void mxfp4SimArgBytes(Mxfp4SimLaunch *l, const void *data, size_t size) {
+  l->l.argBytes(data, size);
 }
 
-const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *L,
-                                    const Mxfp4SimTensorMap *Map,
-                                    uint8_t *Out128) {
-  sim::TensorMap T;
-  T.Base = Map->Base;
-  T.Rank = Map->Rank;
-  T.ElementBytes = Map->ElementBytes;
-  std::copy(Map->Dims, Map->Dims + 5, T.Dims.begin());
-  std::copy(Map->Strides, Map->Strides + 4, T.Strides.begin());
-  std::copy(Map->Box, Map->Box + 5, T.Box.begin());
-  std::copy(Map->ElementStrides, Map->ElementStrides + 5,
-            T.ElementStrides.begin());
-  T.Swizzling = sim::TensorMap::Swizzle(Map->Swizzle & 3);
-  T.FillNaN = Map->FillNaN != 0;
+const char *mxfp4SimEncodeTensorMap(Mxfp4SimLaunch *l,
+                                    const Mxfp4SimTensorMap *map,
+                                    uint8_t *out128) {
+  sim::TensorMap t;
+  t.base = map->base;
+  t.rank = map->rank;
+  t.elementBytes = map->elementBytes;
+  std::copy(map->dims, map->dims + 5, t.dims.begin());
+  std::copy(map->strides, map->strides + 4, t.strides.begin());
+  std::copy(map->box, map->box + 5, t.box.begin());
+  std::copy(map->elementStrides, map->elementStrides + 5,
+            t.elementStrides.begin());
+  t.swizzling = sim::TensorMap::Swizzle(map->swizzle & 3);
+  t.fillNaN = map->fillNaN != 0;
   // Unused dimensions need not be filled in.
-  for (unsigned D = T.Rank; D < 5; ++D) {
-    T.Dims[D] = T.Box[D] = T.ElementStrides[D] = 1;
-    T.Strides[D - 1] = 0;
+  for (unsigned d = t.rank; d < 5; ++d) {
+    t.dims[d] = t.box[d] = t.elementStrides[d] = 1;
+    t.strides[d - 1] = 0;
   }
-  L->Message = T.verify();
-  if (!L->Message.empty())
-    return L->Message.c_str();
-  std::array<uint8_t, 128> Bytes = T.encode();
-  std::copy(Bytes.begin(), Bytes.end(), Out128);
+  l->message = t.verify();
+  if (!l->message.empty())
+    return l->message.c_str();
+  std::array<uint8_t, 128> bytes = t.encode();
+  std::copy(bytes.begin(), bytes.end(), out128);
   return nullptr;
 }
 
-int mxfp4SimRun(Mxfp4SimLaunch *L) {
-  if (!L->M || !L->M->M) {
-    L->Diagnostics = "error: the module has errors\n";
-    L->DiagnosticsJson = "[]";
+int mxfp4SimRun(Mxfp4SimLaunch *l) {
+  if (!l->m || !l->m->m) {
+    l->diagnostics = "error: the module has errors\n";
+    l->diagnosticsJson = "[]";
     return 1;
   }
-  sim::Result R = sim::run(*L->M->M, L->Kernel, L->L, L->Opts);
-  L->Diagnostics = R.text();
-  L->DiagnosticsJson = R.json();
-  L->Stats = R.Statistics.json();
-  L->Report = R.Statistics.report();
-  int Errors = 0;
-  for (const sim::Diagnostic &D : R.Diagnostics)
-    Errors += D.Level == sim::Diagnostic::Severity::Error;
-  return Errors;
+  sim::Result r = sim::run(*l->m->m, l->kernel, l->l, l->opts);
+  l->diagnostics = r.text();
+  l->diagnosticsJson = r.json();
+  l->stats = r.statistics.json();
+  l->report = r.statistics.report();
+  int errors = 0;
+  for (const sim::Diagnostic &d : r.diagnostics)
+    errors += d.level == sim::Diagnostic::Severity::Error;
+  return errors;
 }
-const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *L) {
-  return L->Diagnostics.c_str();
+const char *mxfp4SimDiagnostics(const Mxfp4SimLaunch *l) {
+  return l->diagnostics.c_str();
 }
-const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *L) {
-  return L->DiagnosticsJson.c_str();
+const char *mxfp4SimDiagnosticsJson(const Mxfp4SimLaunch *l) {
+  return l->diagnosticsJson.c_str();
 }
-const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *L) {
-  return L->Stats.c_str();
+const char *mxfp4SimStatsJson(const Mxfp4SimLaunch *l) {
+  return l->stats.c_str();
 }
-const char *mxfp4SimReport(const Mxfp4SimLaunch *L) {
-  return L->Report.c_str();
+const char *mxfp4SimReport(const Mxfp4SimLaunch *l) {
+  return l->report.c_str();
 }

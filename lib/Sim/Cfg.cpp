@@ -20,171 +20,171 @@ using namespace mxfp4::sim;
 namespace {
 
 struct Graph {
-  const Kernel &K;
-  std::vector<uint32_t> BlockOf;           ///< By pc.
-  std::vector<uint32_t> First, Last;       ///< By block.
-  std::vector<std::vector<uint32_t>> Succ; ///< By block; exit is block N.
-  std::vector<std::vector<uint32_t>> Pred;
+  const Kernel &k;
+  std::vector<uint32_t> blockOf;           ///< By pc.
+  std::vector<uint32_t> first, last;       ///< By block.
+  std::vector<std::vector<uint32_t>> succ; ///< By block; exit is block N.
+  std::vector<std::vector<uint32_t>> pred;
 
-  explicit Graph(const Kernel &K) : K(K) {}
+  explicit Graph(const Kernel &k) : k(k) {}
 
-  static bool isBranch(const Inst &I) {
-    return I.Fn == execBranch || I.Fn == execBranchIndexed;
+  static bool isBranch(const Inst &i) {
+    return i.fn == execBranch || i.fn == execBranchIndexed;
   }
-  static bool isExit(const Inst &I) { return I.Fn == execExit; }
+  static bool isExit(const Inst &i) { return i.fn == execExit; }
 
   void build() {
-    uint32_t N = uint32_t(K.Code.size());
-    std::vector<bool> Leader(N + 1, false);
-    Leader[0] = true;
-    for (uint32_t PC = 0; PC < N; ++PC) {
-      const Inst &I = K.Code[PC];
-      if (!isBranch(I) && !isExit(I))
+    uint32_t n = uint32_t(k.code.size());
+    std::vector<bool> leader(n + 1, false);
+    leader[0] = true;
+    for (uint32_t pc = 0; pc < n; ++pc) {
+      const Inst &i = k.code[pc];
+      if (!isBranch(i) && !isExit(i))
         continue;
-      Leader[PC + 1] = true;
-      if (I.Fn == execBranch)
-        Leader[I.A] = true;
-      if (I.Fn == execBranchIndexed)
-        for (uint32_t T = 0; T < I.B; ++T)
-          Leader[K.Targets[I.A + T]] = true;
+      leader[pc + 1] = true;
+      if (i.fn == execBranch)
+        leader[i.a] = true;
+      if (i.fn == execBranchIndexed)
+        for (uint32_t t = 0; t < i.b; ++t)
+          leader[k.targets[i.a + t]] = true;
     }
-    BlockOf.resize(N);
-    for (uint32_t PC = 0; PC < N; ++PC) {
-      if (Leader[PC]) {
-        First.push_back(PC);
-        Last.push_back(PC);
+    blockOf.resize(n);
+    for (uint32_t pc = 0; pc < n; ++pc) {
+      if (leader[pc]) {
+        first.push_back(pc);
+        last.push_back(pc);
       }
-      BlockOf[PC] = uint32_t(First.size()) - 1;
-      Last.back() = PC;
+      blockOf[pc] = uint32_t(first.size()) - 1;
+      last.back() = pc;
     }
-    uint32_t Exit = uint32_t(First.size());
-    Succ.resize(Exit + 1);
-    Pred.resize(Exit + 1);
-    for (uint32_t B = 0; B < Exit; ++B)
-      addEdges(B, Exit);
-    attachEndless(Exit);
-    for (uint32_t B = 0; B < Exit; ++B)
-      for (uint32_t S : Succ[B])
-        Pred[S].push_back(B);
+    uint32_t exit = uint32_t(first.size());
+    succ.resize(exit + 1);
+    pred.resize(exit + 1);
+    for (uint32_t b = 0; b < exit; ++b)
+      addEdges(b, exit);
+    attachEndless(exit);
+    for (uint32_t b = 0; b < exit; ++b)
+      for (uint32_t s : succ[b])
+        pred[s].push_back(b);
   }
 
-  void addEdges(uint32_t B, uint32_t Exit) {
-    const Inst &I = K.Code[Last[B]];
-    bool Guarded = I.Flags & Inst::HasGuard;
-    if (I.Fn == execBranch)
-      Succ[B].push_back(BlockOf[I.A]);
-    else if (I.Fn == execBranchIndexed)
-      for (uint32_t T = 0; T < I.B; ++T)
-        Succ[B].push_back(BlockOf[K.Targets[I.A + T]]);
+  void addEdges(uint32_t b, uint32_t exit) {
+    const Inst &i = k.code[last[b]];
+    bool guarded = i.flags & Inst::HasGuard;
+    if (i.fn == execBranch)
+      succ[b].push_back(blockOf[i.a]);
+    else if (i.fn == execBranchIndexed)
+      for (uint32_t t = 0; t < i.b; ++t)
+        succ[b].push_back(blockOf[k.targets[i.a + t]]);
     // A guarded exit removes threads; those that stay all go on together, so
     // it is no fork.
-    else if (isExit(I) && !Guarded)
-      Succ[B].push_back(Exit);
-    bool FallsThrough = (!isBranch(I) && !isExit(I)) || Guarded;
-    if (FallsThrough)
-      Succ[B].push_back(Last[B] + 1 < K.Code.size() ? B + 1 : Exit);
+    else if (isExit(i) && !guarded)
+      succ[b].push_back(exit);
+    bool fallsThrough = (!isBranch(i) && !isExit(i)) || guarded;
+    if (fallsThrough)
+      succ[b].push_back(last[b] + 1 < k.code.size() ? b + 1 : exit);
   }
 
   /// Blocks of a loop without an exit would have no post-dominator at all.
-  void attachEndless(uint32_t Exit) {
-    std::vector<std::vector<uint32_t>> Back(Exit + 1);
-    for (uint32_t B = 0; B < Exit; ++B)
-      for (uint32_t S : Succ[B])
-        Back[S].push_back(B);
-    std::vector<bool> Seen(Exit + 1, false);
-    auto Flood = [&](uint32_t From) {
-      std::vector<uint32_t> Work{From};
-      Seen[From] = true;
-      while (!Work.empty()) {
-        uint32_t B = Work.back();
-        Work.pop_back();
-        for (uint32_t P : Back[B])
-          if (!Seen[P]) {
-            Seen[P] = true;
-            Work.push_back(P);
+  void attachEndless(uint32_t exit) {
+    std::vector<std::vector<uint32_t>> back(exit + 1);
+    for (uint32_t b = 0; b < exit; ++b)
+      for (uint32_t s : succ[b])
+        back[s].push_back(b);
+    std::vector<bool> seen(exit + 1, false);
+    auto flood = [&](uint32_t from) {
+      std::vector<uint32_t> work{from};
+      seen[from] = true;
+      while (!work.empty()) {
+        uint32_t b = work.back();
+        work.pop_back();
+        for (uint32_t p : back[b])
+          if (!seen[p]) {
+            seen[p] = true;
+            work.push_back(p);
           }
       }
     };
-    Flood(Exit);
-    for (uint32_t B = Exit; B-- > 0;)
-      if (!Seen[B]) {
-        Succ[B].push_back(Exit);
-        Flood(B);
+    flood(exit);
+    for (uint32_t b = exit; b-- > 0;)
+      if (!seen[b]) {
+        succ[b].push_back(exit);
+        flood(b);
       }
   }
 
   std::vector<uint32_t> postDominators() {
-    uint32_t Exit = uint32_t(First.size());
+    uint32_t exit = uint32_t(first.size());
     // Post-order of the reversed graph, without recursion.
-    std::vector<uint32_t> Order, Number(Exit + 1, 0);
-    std::vector<char> State(Exit + 1, 0);
-    std::vector<std::pair<uint32_t, size_t>> Stack{{Exit, 0}};
-    State[Exit] = 1;
-    while (!Stack.empty()) {
-      auto &[B, Next] = Stack.back();
-      if (Next < Pred[B].size()) {
-        uint32_t P = Pred[B][Next++];
-        if (!State[P]) {
-          State[P] = 1;
-          Stack.push_back({P, 0});
+    std::vector<uint32_t> order, number(exit + 1, 0);
+    std::vector<char> state(exit + 1, 0);
+    std::vector<std::pair<uint32_t, size_t>> stack{{exit, 0}};
+    state[exit] = 1;
+    while (!stack.empty()) {
+      auto &[B, Next] = stack.back();
+      if (Next < pred[B].size()) {
+        uint32_t p = pred[B][Next++];
+        if (!state[p]) {
+          state[p] = 1;
+          stack.push_back({p, 0});
         }
         continue;
       }
-      Number[B] = uint32_t(Order.size());
-      Order.push_back(B);
-      Stack.pop_back();
+      number[B] = uint32_t(order.size());
+      order.push_back(B);
+      stack.pop_back();
     }
-    constexpr uint32_t None = ~0u;
-    std::vector<uint32_t> Idom(Exit + 1, None);
-    Idom[Exit] = Exit;
-    for (bool Changed = true; Changed;) {
-      Changed = false;
-      for (size_t J = Order.size(); J-- > 0;) {
-        uint32_t B = Order[J];
-        if (B == Exit)
+    constexpr uint32_t none = ~0u;
+    std::vector<uint32_t> idom(exit + 1, none);
+    idom[exit] = exit;
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t j = order.size(); j-- > 0;) {
+        uint32_t b = order[j];
+        if (b == exit)
           continue;
-        uint32_t New = None;
-        for (uint32_t S : Succ[B]) {
-          if (Idom[S] == None)
+        uint32_t fresh = none;
+        for (uint32_t s : succ[b]) {
+          if (idom[s] == none)
             continue;
-          if (New == None) {
-            New = S;
+          if (fresh == none) {
+            fresh = s;
             continue;
           }
-          uint32_t X = S;
-          while (X != New) {
-            while (Number[X] < Number[New])
-              X = Idom[X];
-            while (Number[New] < Number[X])
-              New = Idom[New];
+          uint32_t x = s;
+          while (x != fresh) {
+            while (number[x] < number[fresh])
+              x = idom[x];
+            while (number[fresh] < number[x])
+              fresh = idom[fresh];
           }
         }
-        if (New != Idom[B]) {
-          Idom[B] = New;
-          Changed = true;
+        if (fresh != idom[b]) {
+          idom[b] = fresh;
+          changed = true;
         }
       }
     }
-    return Idom;
+    return idom;
   }
 };
 
 } // namespace
 
-void mxfp4::sim::computeReconvergence(Kernel &K) {
-  Graph G(K);
-  G.build();
-  std::vector<uint32_t> Idom = G.postDominators();
-  uint32_t N = uint32_t(K.Code.size()), Exit = uint32_t(G.First.size());
-  K.Reconverge.assign(N, N);
-  for (uint32_t B = 0; B < Exit; ++B) {
-    uint32_t PC = G.Last[B];
-    if (!Graph::isBranch(K.Code[PC]))
+void mxfp4::sim::computeReconvergence(Kernel &k) {
+  Graph g(k);
+  g.build();
+  std::vector<uint32_t> idom = g.postDominators();
+  uint32_t n = uint32_t(k.code.size()), exit = uint32_t(g.first.size());
+  k.reconverge.assign(n, n);
+  for (uint32_t b = 0; b < exit; ++b) {
+    uint32_t pc = g.last[b];
+    if (!Graph::isBranch(k.code[pc]))
       continue;
-    uint32_t D = Idom[B];
-    if (D >= Exit)
+    uint32_t d = idom[b];
+    if (d >= exit)
       continue;
-    K.Reconverge[PC] = G.First[D];
-    K.Code[G.First[D]].Flags |= Inst::Reconverge;
+    k.reconverge[pc] = g.first[d];
+    k.code[g.first[d]].flags |= Inst::Reconverge;
   }
 }

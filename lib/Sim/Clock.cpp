@@ -8,52 +8,52 @@
 
 using namespace mxfp4::sim;
 
-bool mxfp4::sim::happenedBefore(const Warp &W, const Epoch &E, unsigned Lane,
-                                bool AnyLane) {
-  uint32_t Agent = E.Who >> 5;
-  if (Agent == W.agent()) {
-    if (AnyLane || laneOf(E.Who) == Lane)
+bool mxfp4::sim::happenedBefore(const Warp &w, const Epoch &e, unsigned lane,
+                                bool anyLane) {
+  uint32_t agent = e.who >> 5;
+  if (agent == w.agent()) {
+    if (anyLane || laneOf(e.who) == lane)
       return true;
-    return E.Clock < W.SyncNow || W.Clock.get(laneAgent(E.Who)) >= E.Clock;
+    return e.clock < w.syncNow || w.clock.get(laneAgent(e.who)) >= e.clock;
   }
-  if (W.Clock.get(Agent) < E.Clock && W.Clock.get(laneAgent(E.Who)) < E.Clock)
+  if (w.clock.get(agent) < e.clock && w.clock.get(laneAgent(e.who)) < e.clock)
     return false;
-  if (Agent == W.agent(CopyAgent) && !AnyLane && laneOf(E.Who) != Lane)
-    return E.Clock <= W.CopySync;
+  if (agent == w.agent(kCopyAgent) && !anyLane && laneOf(e.who) != lane)
+    return e.clock <= w.copySync;
   return true;
 }
 
-void mxfp4::sim::publish(Warp &W, VectorClock &Out, VectorClock *Proxy,
-                         VectorClock *ProxyG) {
-  tell(W, W.Live, Out);
-  if (Proxy)
-    Proxy->join(W.ProxyShared);
-  if (ProxyG)
-    ProxyG->join(W.ProxyGlobal);
-  ++W.Now;
+void mxfp4::sim::publish(Warp &w, VectorClock &out, VectorClock *proxy,
+                         VectorClock *proxyG) {
+  tell(w, w.live, out);
+  if (proxy)
+    proxy->join(w.proxyShared);
+  if (proxyG)
+    proxyG->join(w.proxyGlobal);
+  ++w.now;
 }
 
-void mxfp4::sim::tell(const Warp &W, uint32_t Lanes, VectorClock &Out) {
-  Out.join(W.Clock);
-  if ((Lanes & W.Live) == W.Live)
-    return Out.raise(W.agent(), W.Now);
-  Out.raise(W.agent(), W.SyncNow - 1);
-  for (uint32_t Left = Lanes; Left; Left &= Left - 1) {
-    const unsigned Lane = unsigned(__builtin_ctz(Left));
-    Out.raise(laneAgent(W.agent() << 5 | Lane), W.Now);
+void mxfp4::sim::tell(const Warp &w, uint32_t lanes, VectorClock &out) {
+  out.join(w.clock);
+  if ((lanes & w.live) == w.live)
+    return out.raise(w.agent(), w.now);
+  out.raise(w.agent(), w.syncNow - 1);
+  for (uint32_t left = lanes; left; left &= left - 1) {
+    const unsigned lane = unsigned(__builtin_ctz(left));
+    out.raise(laneAgent(w.agent() << 5 | lane), w.now);
   }
 }
 
-void mxfp4::sim::acquire(Warp &W, const VectorClock &In,
-                         const VectorClock *Proxy, const VectorClock *ProxyG) {
-  W.Clock.join(In);
-  if (Proxy)
-    W.ProxyShared.join(*Proxy);
-  if (ProxyG)
-    W.ProxyGlobal.join(*ProxyG);
+void mxfp4::sim::acquire(Warp &w, const VectorClock &in,
+                         const VectorClock *proxy, const VectorClock *proxyG) {
+  w.clock.join(in);
+  if (proxy)
+    w.proxyShared.join(*proxy);
+  if (proxyG)
+    w.proxyGlobal.join(*proxyG);
 }
 
-void mxfp4::sim::warpSynced(Warp &W) {
-  W.SyncNow = ++W.Now;
-  W.CopySync = W.CopyDone;
+void mxfp4::sim::warpSynced(Warp &w) {
+  w.syncNow = ++w.now;
+  w.copySync = w.copyDone;
 }

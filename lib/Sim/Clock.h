@@ -30,78 +30,78 @@
 
 namespace mxfp4::sim {
 
-constexpr uint32_t AgentsPerCta = 256;
-constexpr uint32_t WgmmaAgent = 32, CopyAgent = 64, BulkAgent = 96,
-                   MbarAgent = 128;
+constexpr uint32_t kAgentsPerCta = 256;
+constexpr uint32_t kWgmmaAgent = 32, kCopyAgent = 64, kBulkAgent = 96,
+                   kMbarAgent = 128;
 
 /// Number of an agent in the whole grid, with the lane below it.
 using AgentLane = uint32_t;
-inline AgentLane agentLane(uint32_t Cta, uint32_t Agent, uint32_t Lane) {
-  return (Cta << 13) | (Agent << 5) | Lane;
+inline AgentLane agentLane(uint32_t cta, uint32_t agent, uint32_t lane) {
+  return (cta << 13) | (agent << 5) | lane;
 }
-inline uint32_t ctaOf(AgentLane A) { return A >> 13; }
-inline uint32_t agentOf(AgentLane A) { return (A >> 5) & 255; }
-inline uint32_t laneOf(AgentLane A) { return A & 31; }
+inline uint32_t ctaOf(AgentLane a) { return a >> 13; }
+inline uint32_t agentOf(AgentLane a) { return (a >> 5) & 255; }
+inline uint32_t laneOf(AgentLane a) { return a & 31; }
 /// The agent that is one lane of a warp, for what only that lane has told of
 /// its work. Counted from the other end, where there are no blocks.
-inline uint32_t laneAgent(AgentLane A) { return ~A; }
+inline uint32_t laneAgent(AgentLane a) { return ~a; }
 /// The agent that is a warp's atomic operations behind a fence: whoever has
 /// seen one, and has a fence behind that, comes after it. (Lanes of wgmmas have
 /// nothing to tell: their numbers are free.)
-inline uint32_t atomicAgent(AgentLane A) {
-  return laneAgent(((A >> 5) + WgmmaAgent) << 5);
+inline uint32_t atomicAgent(AgentLane a) {
+  return laneAgent(((a >> 5) + kWgmmaAgent) << 5);
 }
-constexpr uint32_t MaxCtas = 1u << 19;
+constexpr uint32_t kMaxCtas = 1u << 19;
 
 class VectorClock {
 public:
-  void init(uint32_t FirstCta, uint32_t NumCtas) {
-    Base = FirstCta * AgentsPerCta;
-    Dense.assign(size_t(NumCtas) * AgentsPerCta, 0);
-    Foreign.clear();
+  void init(uint32_t firstCta, uint32_t numCtas) {
+    base = firstCta * kAgentsPerCta;
+    dense.assign(size_t(numCtas) * kAgentsPerCta, 0);
+    foreign.clear();
   }
-  /// \p Agent counts over the grid: cta * 256 + agent.
-  uint32_t get(uint32_t Agent) const {
-    uint32_t Index = Agent - Base;
-    if (Index < Dense.size())
-      return Dense[Index];
-    auto It = Foreign.find(Agent);
-    return It == Foreign.end() ? 0 : It->second;
+  /// \p agent counts over the grid: cta * 256 + agent.
+  uint32_t get(uint32_t agent) const {
+    uint32_t index = agent - base;
+    if (index < dense.size())
+      return dense[index];
+    auto it = foreign.find(agent);
+    return it == foreign.end() ? 0 : it->second;
   }
-  void raise(uint32_t Agent, uint32_t Value) {
-    uint32_t Index = Agent - Base;
-    uint32_t &Slot = Index < Dense.size() ? Dense[Index] : Foreign[Agent];
-    if (Slot < Value)
-      Slot = Value;
+  void raise(uint32_t agent, uint32_t value) {
+    uint32_t index = agent - base;
+    uint32_t &slot = index < dense.size() ? dense[index] : foreign[agent];
+    if (slot < value)
+      slot = value;
   }
-  void join(const VectorClock &O) {
-    if (O.Dense.empty())
+  void join(const VectorClock &o) {
+    if (o.dense.empty())
       return;
-    if (Dense.empty()) {
-      *this = O;
+    if (dense.empty()) {
+      *this = o;
       return;
     }
-    if (O.Base == Base && O.Dense.size() == Dense.size()) {
-      for (size_t I = 0, N = Dense.size(); I < N; ++I)
-        Dense[I] = Dense[I] < O.Dense[I] ? O.Dense[I] : Dense[I];
+    if (o.base == base && o.dense.size() == dense.size()) {
+      for (size_t i = 0, n = dense.size(); i < n; ++i)
+        dense[i] = dense[i] < o.dense[i] ? o.dense[i] : dense[i];
     } else {
-      for (size_t I = 0, N = O.Dense.size(); I < N; ++I)
-        if (O.Dense[I])
-          raise(O.Base + uint32_t(I), O.Dense[I]);
+      for (size_t i = 0, n = o.dense.size(); i < n; ++i)
+        if (o.dense[i])
+          raise(o.base + uint32_t(i), o.dense[i]);
     }
-    for (auto &[Agent, Value] : O.Foreign)
+    for (auto &[Agent, Value] : o.foreign)
       raise(Agent, Value);
   }
   void clear() {
-    Dense.clear();
-    Foreign.clear();
+    dense.clear();
+    foreign.clear();
   }
-  bool empty() const { return Dense.empty(); }
+  bool empty() const { return dense.empty(); }
 
 private:
-  uint32_t Base = 0;
-  std::vector<uint32_t> Dense;
-  std::unordered_map<uint32_t, uint32_t> Foreign;
+  uint32_t base = 0;
+  std::vector<uint32_t> dense;
+  std::unordered_map<uint32_t, uint32_t> foreign;
 };
 
 } // namespace mxfp4::sim

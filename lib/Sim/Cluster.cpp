@@ -11,155 +11,155 @@ using namespace mxfp4::sim;
 
 namespace {
 
-uint32_t specialValue(const Grid &G, const Cluster &Cl, const Cta &C,
-                      const Warp &W, unsigned Lane, Special S) {
-  const Dim3 &B = G.L->Block, &N = G.L->Grid, &K = G.ClusterDim;
-  uint32_t T = W.Id * 32 + Lane;
-  switch (S) {
+uint32_t specialValue(const Grid &g, const Cluster &cl, const Cta &c,
+                      const Warp &w, unsigned lane, Special s) {
+  const Dim3 &b = g.l->block, &n = g.l->grid, &k = g.clusterDim;
+  uint32_t t = w.id * 32 + lane;
+  switch (s) {
   case Special::TidX:
-    return T % B.X;
+    return t % b.x;
   case Special::TidY:
-    return T / B.X % B.Y;
+    return t / b.x % b.y;
   case Special::TidZ:
-    return T / B.X / B.Y;
+    return t / b.x / b.y;
   case Special::NTidX:
-    return B.X;
+    return b.x;
   case Special::NTidY:
-    return B.Y;
+    return b.y;
   case Special::NTidZ:
-    return B.Z;
+    return b.z;
   case Special::CtaX:
-    return C.Id.X;
+    return c.id.x;
   case Special::CtaY:
-    return C.Id.Y;
+    return c.id.y;
   case Special::CtaZ:
-    return C.Id.Z;
+    return c.id.z;
   case Special::NCtaX:
-    return N.X;
+    return n.x;
   case Special::NCtaY:
-    return N.Y;
+    return n.y;
   case Special::NCtaZ:
-    return N.Z;
+    return n.z;
   case Special::LaneId:
-    return Lane;
+    return lane;
   case Special::WarpId:
-    return W.Id;
+    return w.id;
   case Special::NWarpId:
-    return uint32_t(C.Warps.size());
+    return uint32_t(c.warps.size());
   case Special::WarpSize:
     return 32;
   case Special::LaneEq:
-    return 1u << Lane;
+    return 1u << lane;
   case Special::LaneLt:
-    return (1u << Lane) - 1;
+    return (1u << lane) - 1;
   case Special::LaneLe:
-    return (2u << Lane) - 1;
+    return (2u << lane) - 1;
   case Special::LaneGt:
-    return ~((2u << Lane) - 1);
+    return ~((2u << lane) - 1);
   case Special::LaneGe:
-    return ~((1u << Lane) - 1);
+    return ~((1u << lane) - 1);
   case Special::ClusterX:
-    return Cl.Id.X;
+    return cl.id.x;
   case Special::ClusterY:
-    return Cl.Id.Y;
+    return cl.id.y;
   case Special::ClusterZ:
-    return Cl.Id.Z;
+    return cl.id.z;
   case Special::NClusterX:
-    return N.X / K.X;
+    return n.x / k.x;
   case Special::NClusterY:
-    return N.Y / K.Y;
+    return n.y / k.y;
   case Special::NClusterZ:
-    return N.Z / K.Z;
+    return n.z / k.z;
   case Special::ClusterCtaX:
-    return C.Id.X % K.X;
+    return c.id.x % k.x;
   case Special::ClusterCtaY:
-    return C.Id.Y % K.Y;
+    return c.id.y % k.y;
   case Special::ClusterCtaZ:
-    return C.Id.Z % K.Z;
+    return c.id.z % k.z;
   case Special::ClusterNCtaX:
-    return K.X;
+    return k.x;
   case Special::ClusterNCtaY:
-    return K.Y;
+    return k.y;
   case Special::ClusterNCtaZ:
-    return K.Z;
+    return k.z;
   case Special::ClusterCtaRank:
-    return C.Rank;
+    return c.rank;
   case Special::ClusterNCtaRank:
-    return uint32_t(K.count());
+    return uint32_t(k.count());
   case Special::SmId:
-    return C.Linear % 132;
+    return c.linear % 132;
   case Special::NSmId:
     return 132;
   case Special::GridId:
     return 0;
   case Special::DynamicSmem:
-    return G.L->DynamicShared;
+    return g.l->dynamicShared;
   case Special::TotalSmem:
-    return G.SharedBytes - SharedBase;
+    return g.sharedBytes - kSharedBase;
   case Special::IsExplicitCluster:
-    return K.count() > 1;
+    return k.count() > 1;
   case Special::Count:
     break;
   }
   return 0;
 }
 
-void makeWarp(Grid &G, Cluster &Cl, Cta &C, Warp &W, uint32_t Id) {
-  const Kernel &K = *G.K;
-  W.C = &C;
-  W.Id = Id;
-  uint32_t Left = uint32_t(G.L->Block.count()) - 32 * Id;
-  W.Exists = W.Live = Left >= 32 ? ~0u : (1u << Left) - 1;
-  W.RegStorage.resize(K.RegBytes + 64);
-  uintptr_t P = reinterpret_cast<uintptr_t>(W.RegStorage.data());
-  W.Regs = W.RegStorage.data() + ((64 - P % 64) % 64);
+void makeWarp(Grid &g, Cluster &cl, Cta &c, Warp &w, uint32_t id) {
+  const Kernel &k = *g.k;
+  w.c = &c;
+  w.id = id;
+  uint32_t left = uint32_t(g.l->block.count()) - 32 * id;
+  w.exists = w.live = left >= 32 ? ~0u : (1u << left) - 1;
+  w.regStorage.resize(k.regBytes + 64);
+  uintptr_t p = reinterpret_cast<uintptr_t>(w.regStorage.data());
+  w.regs = w.regStorage.data() + ((64 - p % 64) % 64);
   // Poison: what an unwritten register would show depends on the seed.
-  uint64_t Poison = Cl.Rng.next();
-  for (uint32_t B = 0; B + 8 <= K.RegBytes; B += 8)
-    std::memcpy(W.Regs + B, &Poison, 8);
-  W.States.resize(K.NumSlots);
-  W.States[K.FirstConstSlot].Def = ~0u;
-  for (auto &[Number, O] : K.Specials) {
-    for (unsigned L = 0; L < 32; ++L) {
-      uint32_t V = specialValue(G, Cl, C, W, L, Special(Number));
-      std::memcpy(W.Regs + O.offset() + 4 * L, &V, 4);
+  uint64_t poison = cl.rng.next();
+  for (uint32_t b = 0; b + 8 <= k.regBytes; b += 8)
+    std::memcpy(w.regs + b, &poison, 8);
+  w.states.resize(k.numSlots);
+  w.states[k.firstConstSlot].def = ~0u;
+  for (auto &[Number, O] : k.specials) {
+    for (unsigned l = 0; l < 32; ++l) {
+      uint32_t v = specialValue(g, cl, c, w, l, Special(Number));
+      std::memcpy(w.regs + O.offset() + 4 * l, &v, 4);
     }
-    W.States[O.Slot].Def = ~0u;
+    w.states[O.slot].def = ~0u;
   }
-  for (VectorClock *V : {&W.Clock, &W.ProxyShared, &W.ProxyGlobal})
-    V->init(Cl.FirstCta, uint32_t(Cl.Ctas.size()));
-  W.Registers = G.Opts.LaunchRegisters;
-  Split S;
-  S.Mask = W.Live;
-  W.Splits.push_back(S);
+  for (VectorClock *v : {&w.clock, &w.proxyShared, &w.proxyGlobal})
+    v->init(cl.firstCta, uint32_t(cl.ctas.size()));
+  w.registers = g.opts.launchRegisters;
+  Split s;
+  s.mask = w.live;
+  w.splits.push_back(s);
 }
 
 } // namespace
 
-std::unique_ptr<Cluster> mxfp4::sim::makeCluster(Grid &G, uint32_t Index) {
-  std::unique_ptr<Cluster> Cl(new Cluster);
-  const Dim3 &N = G.L->Grid, &K = G.ClusterDim;
-  Cl->G = &G;
-  Cl->Rng = Random(G.Opts.Seed * 0x9e3779b9 + Index);
-  uint32_t CX = N.X / K.X, CY = N.Y / K.Y;
-  Cl->Id = {Index % CX, Index / CX % CY, Index / CX / CY};
-  uint32_t Size = uint32_t(K.count());
-  Cl->FirstCta = Index * Size;
-  Cl->Ctas.resize(Size);
-  for (uint32_t R = 0; R < Size; ++R) {
-    Cta &C = Cl->Ctas[R];
-    C.Cl = Cl.get();
-    C.Rank = R;
-    C.Linear = Cl->FirstCta + R;
-    C.Id = {Cl->Id.X * K.X + R % K.X, Cl->Id.Y * K.Y + R / K.X % K.Y,
-            Cl->Id.Z * K.Z + R / K.X / K.Y};
+std::unique_ptr<Cluster> mxfp4::sim::makeCluster(Grid &g, uint32_t index) {
+  std::unique_ptr<Cluster> cl(new Cluster);
+  const Dim3 &n = g.l->grid, &k = g.clusterDim;
+  cl->g = &g;
+  cl->rng = Random(g.opts.seed * 0x9e3779b9 + index);
+  uint32_t cx = n.x / k.x, cy = n.y / k.y;
+  cl->id = {index % cx, index / cx % cy, index / cx / cy};
+  uint32_t size = uint32_t(k.count());
+  cl->firstCta = index * size;
+  cl->ctas.resize(size);
+  for (uint32_t r = 0; r < size; ++r) {
+    Cta &c = cl->ctas[r];
+    c.cl = cl.get();
+    c.rank = r;
+    c.linear = cl->firstCta + r;
+    c.id = {cl->id.x * k.x + r % k.x, cl->id.y * k.y + r / k.x % k.y,
+            cl->id.z * k.z + r / k.x / k.y};
     // Slack for a swizzle in the last, partial row of 128 bytes.
-    C.Shared.assign(G.SharedBytes + 128, 0xff);
-    C.Cells.resize(G.SharedBytes + 128);
-    C.LiveWarps = uint32_t((G.L->Block.count() + 31) / 32);
-    C.Warps.resize(C.LiveWarps);
-    for (uint32_t W = 0; W < C.Warps.size(); ++W)
-      makeWarp(G, *Cl, C, C.Warps[W], W);
+    c.shared.assign(g.sharedBytes + 128, 0xff);
+    c.cells.resize(g.sharedBytes + 128);
+    c.liveWarps = uint32_t((g.l->block.count() + 31) / 32);
+    c.warps.resize(c.liveWarps);
+    for (uint32_t w = 0; w < c.warps.size(); ++w)
+      makeWarp(g, *cl, c, c.warps[w], w);
   }
-  return Cl;
+  return cl;
 }

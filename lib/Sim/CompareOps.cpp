@@ -39,171 +39,171 @@ struct BrainHalf {};
 struct Half {};
 
 template <typename T> struct Reader {
-  static T get(const uint8_t *P, unsigned L) { return Lanes<T>::get(P, L); }
+  static T get(const uint8_t *p, unsigned l) { return Lanes<T>::get(p, l); }
 };
 template <> struct Reader<BrainHalf> {
-  static float get(const uint8_t *P, unsigned L) {
-    return fromBF16(Lanes<uint16_t>::get(P, L));
+  static float get(const uint8_t *p, unsigned l) {
+    return fromBF16(Lanes<uint16_t>::get(p, l));
   }
 };
 template <> struct Reader<Half> {
-  static float get(const uint8_t *P, unsigned L) {
-    return fromF16(Lanes<uint16_t>::get(P, L));
+  static float get(const uint8_t *p, unsigned l) {
+    return fromF16(Lanes<uint16_t>::get(p, l));
   }
 };
 
-template <typename F> uint32_t gather(F Fn) {
-  uint32_t M = 0;
-  for (unsigned L = 0; L < 32; ++L)
-    M |= uint32_t(Fn(L)) << L;
-  return M;
+template <typename F> uint32_t gather(F fn) {
+  uint32_t m = 0;
+  for (unsigned l = 0; l < 32; ++l)
+    m |= uint32_t(fn(l)) << l;
+  return m;
 }
 
-template <typename T> uint32_t compare(ExecContext &X, const Inst &I) {
-  const uint8_t *P = X.ptr(X.src(I, 0)), *Q = X.ptr(X.src(I, 1));
-  auto A = [P, Flush = bool(I.Mods & Ftz)](unsigned L) {
-    (void)Flush;
-    auto V = Reader<T>::get(P, L);
-    if constexpr (std::is_same_v<decltype(V), float>)
-      if (Flush)
-        return flush(V);
-    return V;
+template <typename T> uint32_t compare(ExecContext &x, const Inst &i) {
+  const uint8_t *p = x.ptr(x.src(i, 0)), *q = x.ptr(x.src(i, 1));
+  auto a = [p, flushes = bool(i.mods & Ftz)](unsigned l) {
+    (void)flushes;
+    auto v = Reader<T>::get(p, l);
+    if constexpr (std::is_same_v<decltype(v), float>)
+      if (flushes)
+        return flush(v);
+    return v;
   };
-  auto B = [Q, Flush = bool(I.Mods & Ftz)](unsigned L) {
-    (void)Flush;
-    auto V = Reader<T>::get(Q, L);
-    if constexpr (std::is_same_v<decltype(V), float>)
-      if (Flush)
-        return flush(V);
-    return V;
+  auto b = [q, flushes = bool(i.mods & Ftz)](unsigned l) {
+    (void)flushes;
+    auto v = Reader<T>::get(q, l);
+    if constexpr (std::is_same_v<decltype(v), float>)
+      if (flushes)
+        return flush(v);
+    return v;
   };
-  auto Nan = [&](unsigned L) { return A(L) != A(L) || B(L) != B(L); };
-  switch (I.Sub) {
+  auto nan = [&](unsigned l) { return a(l) != a(l) || b(l) != b(l); };
+  switch (i.sub) {
   case EQ:
-    return gather([&](unsigned L) { return A(L) == B(L); });
+    return gather([&](unsigned l) { return a(l) == b(l); });
   // Ordered: false on NaN. For integers this is plain inequality.
   case NE:
-    return gather([&](unsigned L) { return A(L) < B(L) || A(L) > B(L); });
+    return gather([&](unsigned l) { return a(l) < b(l) || a(l) > b(l); });
   case LT:
-    return gather([&](unsigned L) { return A(L) < B(L); });
+    return gather([&](unsigned l) { return a(l) < b(l); });
   case LE:
-    return gather([&](unsigned L) { return A(L) <= B(L); });
+    return gather([&](unsigned l) { return a(l) <= b(l); });
   case GT:
-    return gather([&](unsigned L) { return A(L) > B(L); });
+    return gather([&](unsigned l) { return a(l) > b(l); });
   case GE:
-    return gather([&](unsigned L) { return A(L) >= B(L); });
+    return gather([&](unsigned l) { return a(l) >= b(l); });
   case EQU:
-    return gather([&](unsigned L) { return A(L) == B(L) || Nan(L); });
+    return gather([&](unsigned l) { return a(l) == b(l) || nan(l); });
   case NEU:
-    return gather([&](unsigned L) { return A(L) != B(L); });
+    return gather([&](unsigned l) { return a(l) != b(l); });
   case LTU:
-    return gather([&](unsigned L) { return !(A(L) >= B(L)); });
+    return gather([&](unsigned l) { return !(a(l) >= b(l)); });
   case LEU:
-    return gather([&](unsigned L) { return !(A(L) > B(L)); });
+    return gather([&](unsigned l) { return !(a(l) > b(l)); });
   case GTU:
-    return gather([&](unsigned L) { return !(A(L) <= B(L)); });
+    return gather([&](unsigned l) { return !(a(l) <= b(l)); });
   case GEU:
-    return gather([&](unsigned L) { return !(A(L) < B(L)); });
+    return gather([&](unsigned l) { return !(a(l) < b(l)); });
   case NUM:
-    return gather([&](unsigned L) { return !Nan(L); });
+    return gather([&](unsigned l) { return !nan(l); });
   default:
-    return gather(Nan);
+    return gather(nan);
   }
 }
 
-template <typename T> void execSetp(ExecContext &X, const Inst &I) {
-  uint32_t V = compare<T>(X, I), W = ~V;
-  if (I.A != CNone) {
-    uint32_t C = X.pred(X.src(I, 2));
-    V = I.A == CAnd ? V & C : I.A == COr ? V | C : V ^ C;
-    W = I.A == CAnd ? W & C : I.A == COr ? W | C : W ^ C;
+template <typename T> void execSetp(ExecContext &x, const Inst &i) {
+  uint32_t v = compare<T>(x, i), w = ~v;
+  if (i.a != CNone) {
+    uint32_t c = x.pred(x.src(i, 2));
+    v = i.a == CAnd ? v & c : i.a == COr ? v | c : v ^ c;
+    w = i.a == CAnd ? w & c : i.a == COr ? w | c : w ^ c;
   }
-  X.setPred(X.dst(I, 0), V);
-  if (I.Mods & Two)
-    X.setPred(X.dst(I, 1), W);
+  x.setPred(x.dst(i, 0), v);
+  if (i.mods & Two)
+    x.setPred(x.dst(i, 1), w);
 }
 
-template <typename T> void execSet(ExecContext &X, const Inst &I) {
-  uint32_t V = compare<T>(X, I);
-  if (I.A != CNone) {
-    uint32_t C = X.pred(X.src(I, 2));
-    V = I.A == CAnd ? V & C : I.A == COr ? V | C : V ^ C;
+template <typename T> void execSet(ExecContext &x, const Inst &i) {
+  uint32_t v = compare<T>(x, i);
+  if (i.a != CNone) {
+    uint32_t c = x.pred(x.src(i, 2));
+    v = i.a == CAnd ? v & c : i.a == COr ? v | c : v ^ c;
   }
-  alignas(64) uint32_t Temp[32];
-  uint32_t True = I.T == Ty::F32 ? 0x3f800000u : ~0u;
-  for (unsigned L = 0; L < 32; ++L)
-    Temp[L] = V >> L & 1 ? True : 0;
-  commit(X, X.dst(I), Temp);
+  alignas(64) uint32_t temp[32];
+  uint32_t whenTrue = i.t == Ty::F32 ? 0x3f800000u : ~0u;
+  for (unsigned l = 0; l < 32; ++l)
+    temp[l] = v >> l & 1 ? whenTrue : 0;
+  commit(x, x.dst(i), temp);
 }
 
 /// Packed comparison: one predicate a half.
-template <bool Brain> void execSetpPacked(ExecContext &X, const Inst &I) {
-  uint32_t R[2] = {0, 0};
-  for (unsigned H = 0; H < 2; ++H)
-    R[H] = gather([&](unsigned L) {
-      uint16_t A = uint16_t(X.lane(X.src(I, 0), L) >> (16 * H));
-      uint16_t B = uint16_t(X.lane(X.src(I, 1), L) >> (16 * H));
-      float FA = Brain ? fromBF16(A) : fromF16(A);
-      float FB = Brain ? fromBF16(B) : fromF16(B);
-      bool Nan = FA != FA || FB != FB;
-      switch (I.Sub) {
+template <bool Brain> void execSetpPacked(ExecContext &x, const Inst &i) {
+  uint32_t r[2] = {0, 0};
+  for (unsigned h = 0; h < 2; ++h)
+    r[h] = gather([&](unsigned l) {
+      uint16_t a = uint16_t(x.lane(x.src(i, 0), l) >> (16 * h));
+      uint16_t b = uint16_t(x.lane(x.src(i, 1), l) >> (16 * h));
+      float fa = Brain ? fromBF16(a) : fromF16(a);
+      float fb = Brain ? fromBF16(b) : fromF16(b);
+      bool nan = fa != fa || fb != fb;
+      switch (i.sub) {
       case EQ:
-        return FA == FB;
+        return fa == fb;
       case NE:
-        return !Nan && FA != FB;
+        return !nan && fa != fb;
       case LT:
-        return FA < FB;
+        return fa < fb;
       case LE:
-        return FA <= FB;
+        return fa <= fb;
       case GT:
-        return FA > FB;
+        return fa > fb;
       case GE:
-        return FA >= FB;
+        return fa >= fb;
       case EQU:
-        return Nan || FA == FB;
+        return nan || fa == fb;
       case NEU:
-        return FA != FB;
+        return fa != fb;
       case LTU:
-        return !(FA >= FB);
+        return !(fa >= fb);
       case LEU:
-        return !(FA > FB);
+        return !(fa > fb);
       case GTU:
-        return !(FA <= FB);
+        return !(fa <= fb);
       case GEU:
-        return !(FA < FB);
+        return !(fa < fb);
       case NUM:
-        return !Nan;
+        return !nan;
       default:
-        return Nan;
+        return nan;
       }
     });
-  X.setPred(X.dst(I, 0), R[0]);
-  if (I.Mods & Two)
-    X.setPred(X.dst(I, 1), R[1]);
+  x.setPred(x.dst(i, 0), r[0]);
+  if (i.mods & Two)
+    x.setPred(x.dst(i, 1), r[1]);
 }
 
-template <typename Box> void execSelp(ExecContext &X, const Inst &I) {
-  alignas(64) Box Temp[32];
-  auto *P = reinterpret_cast<const Box *>(X.ptr(X.src(I, 0)));
-  auto *Q = reinterpret_cast<const Box *>(X.ptr(X.src(I, 1)));
-  uint32_t C = X.pred(X.src(I, 2));
-  for (unsigned L = 0; L < 32; ++L)
-    Temp[L] = C >> L & 1 ? P[L] : Q[L];
-  commit(X, X.dst(I), Temp);
+template <typename Box> void execSelp(ExecContext &x, const Inst &i) {
+  alignas(64) Box temp[32];
+  auto *p = reinterpret_cast<const Box *>(x.ptr(x.src(i, 0)));
+  auto *q = reinterpret_cast<const Box *>(x.ptr(x.src(i, 1)));
+  uint32_t c = x.pred(x.src(i, 2));
+  for (unsigned l = 0; l < 32; ++l)
+    temp[l] = c >> l & 1 ? p[l] : q[l];
+  commit(x, x.dst(i), temp);
 }
 
-void execSlct(ExecContext &X, const Inst &I) {
-  for (unsigned L = 0; L < 32; ++L) {
-    if (!(X.Mask >> L & 1))
+void execSlct(ExecContext &x, const Inst &i) {
+  for (unsigned l = 0; l < 32; ++l) {
+    if (!(x.mask >> l & 1))
       continue;
-    uint32_t C = uint32_t(X.lane(X.src(I, 2), L));
-    bool NonNegative = I.T == Ty::F32 ? bitsTo<float>(C) >= 0 : int32_t(C) >= 0;
-    X.setLane(X.dst(I), L, X.lane(X.src(I, NonNegative ? 0 : 1), L));
+    uint32_t c = uint32_t(x.lane(x.src(i, 2), l));
+    bool nonNegative = i.t == Ty::F32 ? bitsTo<float>(c) >= 0 : int32_t(c) >= 0;
+    x.setLane(x.dst(i), l, x.lane(x.src(i, nonNegative ? 0 : 1), l));
   }
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-template <template <typename> class E> ExecFn pick(Ty T);
+template <template <typename> class E> ExecFn pick(Ty t);
 #define PICK(NAME)                                                             \
   ExecFn pick_##NAME(Ty T) {                                                   \
     switch (T) {                                                               \
@@ -237,68 +237,68 @@ template <template <typename> class E> ExecFn pick(Ty T);
 PICK(execSetp)
 PICK(execSet)
 
-bool comparison(Decoder &D, bool Set) {
-  int C =
-      D.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu",
+bool comparison(Decoder &d, bool set) {
+  int c =
+      d.takeOneOf({"eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu",
                    "leu", "gtu", "geu", "num", "nan", "lo", "ls", "hi", "hs"},
                   -1);
-  if (C < 0)
-    return D.fail("expected a comparison such as .eq");
-  constexpr uint8_t Unsigned[] = {LT, LE, GT, GE};
-  D.I.Sub = C < 14 ? uint8_t(C) : Unsigned[C - 14];
-  D.I.A = uint32_t(D.takeOneOf({"and", "or", "xor"}, CNone));
-  if (D.take("ftz"))
-    D.I.Mods |= Ftz;
-  Ty R = Set ? D.takeType() : Ty::Pred;
-  Ty T = D.takeType();
-  D.I.T = R;
-  D.I.P = Pipe::Alu;
-  size_t N = D.I.A == CNone ? 3 : 4;
-  if (!D.expectOps(N, N))
+  if (c < 0)
+    return d.fail("expected a comparison such as .eq");
+  constexpr uint8_t isUnsigned[] = {LT, LE, GT, GE};
+  d.i.sub = c < 14 ? uint8_t(c) : isUnsigned[c - 14];
+  d.i.a = uint32_t(d.takeOneOf({"and", "or", "xor"}, CNone));
+  if (d.take("ftz"))
+    d.i.mods |= Ftz;
+  Ty r = set ? d.takeType() : Ty::Pred;
+  Ty t = d.takeType();
+  d.i.t = r;
+  d.i.p = Pipe::Alu;
+  size_t n = d.i.a == CNone ? 3 : 4;
+  if (!d.expectOps(n, n))
     return false;
-  if (Set && R != Ty::U32 && R != Ty::S32 && R != Ty::F32)
-    return D.fail("set gives .u32, .s32 or .f32");
-  bool PackedType = T == Ty::BF16x2 || T == Ty::F16x2;
-  if (PackedType && (Set || D.I.A != CNone))
-    return D.fail("this packed comparison is not supported");
-  D.I.Fn =
-      PackedType
-          ? (T == Ty::BF16x2 ? execSetpPacked<true> : execSetpPacked<false>)
-      : Set ? pick_execSet(T)
-            : pick_execSetp(T);
-  const AstOperand &Out = D.ops()[0];
-  if (!Set && Out.K == AstOperand::Pair) {
-    D.I.Mods |= Two;
-    if (!D.dstPred(Out.Elems[0]) || !D.dstPred(Out.Elems[1]))
+  if (set && r != Ty::U32 && r != Ty::S32 && r != Ty::F32)
+    return d.fail("set gives .u32, .s32 or .f32");
+  bool packedType = t == Ty::BF16x2 || t == Ty::F16x2;
+  if (packedType && (set || d.i.a != CNone))
+    return d.fail("this packed comparison is not supported");
+  d.i.fn =
+      packedType
+          ? (t == Ty::BF16x2 ? execSetpPacked<true> : execSetpPacked<false>)
+      : set ? pick_execSet(t)
+            : pick_execSetp(t);
+  const AstOperand &out = d.ops()[0];
+  if (!set && out.k == AstOperand::Pair) {
+    d.i.mods |= Two;
+    if (!d.dstPred(out.elems[0]) || !d.dstPred(out.elems[1]))
       return false;
-  } else if (!D.dst(Out, R)) {
+  } else if (!d.dst(out, r)) {
     return false;
   }
-  return D.src(D.ops()[1], T) && D.src(D.ops()[2], T) &&
-         (N == 3 || D.srcPred(D.ops()[3]));
+  return d.src(d.ops()[1], t) && d.src(d.ops()[2], t) &&
+         (n == 3 || d.srcPred(d.ops()[3]));
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeCompare(Decoder &D) {
-  std::string_view Base = D.base();
-  if (Base == "setp" || Base == "set")
-    return comparison(D, Base == "set");
-  D.I.P = Pipe::Alu;
-  Ty T = D.takeType();
-  if (typeBits(T) < 16 || typeBits(T) > 64)
-    return D.fail("expected a type of 16, 32 or 64 bits");
-  if (!D.expectOps(4, 4) || !D.dst(D.ops()[0], T) || !D.src(D.ops()[1], T) ||
-      !D.src(D.ops()[2], T))
+bool mxfp4::sim::decodeCompare(Decoder &d) {
+  std::string_view base = d.base();
+  if (base == "setp" || base == "set")
+    return comparison(d, base == "set");
+  d.i.p = Pipe::Alu;
+  Ty t = d.takeType();
+  if (typeBits(t) < 16 || typeBits(t) > 64)
+    return d.fail("expected a type of 16, 32 or 64 bits");
+  if (!d.expectOps(4, 4) || !d.dst(d.ops()[0], t) || !d.src(d.ops()[1], t) ||
+      !d.src(d.ops()[2], t))
     return false;
-  if (Base == "selp") {
-    D.I.Flags |= Inst::Select;
-    D.I.Fn = typeBits(T) == 64 ? execSelp<uint64_t> : execSelp<uint32_t>;
-    return D.srcPred(D.ops()[3]);
+  if (base == "selp") {
+    d.i.flags |= Inst::Select;
+    d.i.fn = typeBits(t) == 64 ? execSelp<uint64_t> : execSelp<uint32_t>;
+    return d.srcPred(d.ops()[3]);
   }
-  D.I.T = D.takeType();
-  D.I.Fn = execSlct;
-  if (D.I.T != Ty::S32 && D.I.T != Ty::F32)
-    return D.fail("slct needs .s32 or .f32 as its last type");
-  return D.src(D.ops()[3], D.I.T);
+  d.i.t = d.takeType();
+  d.i.fn = execSlct;
+  if (d.i.t != Ty::S32 && d.i.t != Ty::F32)
+    return d.fail("slct needs .s32 or .f32 as its last type");
+  return d.src(d.ops()[3], d.i.t);
 }

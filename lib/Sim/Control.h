@@ -11,10 +11,10 @@
 
 namespace mxfp4::sim {
 
-bool arriveAtJoin(ExecContext &X);
-void exitLanes(ExecContext &X, uint32_t Gone);
+bool arriveAtJoin(ExecContext &x);
+void exitLanes(ExecContext &x, uint32_t gone);
 /// Called when the last lane of a warp has exited.
-void warpExited(ExecContext &X);
+void warpExited(ExecContext &x);
 
 } // namespace mxfp4::sim
 

@@ -10,295 +10,295 @@
 
 using namespace mxfp4::sim;
 
-/// Sends the lanes of \p Taken to \p Target; the rest of the split goes on.
-static void fork(ExecContext &X, uint32_t Taken, uint32_t Target,
-                 int32_t Join) {
-  Split S;
-  S.PC = Target;
-  S.Mask = Taken;
-  S.Join = Join;
-  X.W.Splits.push_back(S);
+/// Sends the lanes of \p taken to \p target; the rest of the split goes on.
+static void fork(ExecContext &x, uint32_t taken, uint32_t target,
+                 int32_t join) {
+  Split s;
+  s.pc = target;
+  s.mask = taken;
+  s.join = join;
+  x.w.splits.push_back(s);
 }
 
-static int32_t joinFor(ExecContext &X, uint32_t PC) {
-  Split &S = X.split();
-  uint32_t At = X.K.Reconverge[PC];
+static int32_t joinFor(ExecContext &x, uint32_t pc) {
+  Split &s = x.split();
+  uint32_t at = x.k.reconverge[pc];
   // A loop that threads leave one by one reuses the point they wait at.
-  if (S.Join >= 0 && X.W.Joins[S.Join].PC == At)
-    return S.Join;
-  JoinPoint J;
-  J.PC = At;
-  J.Expected = S.Mask;
-  J.Parent = S.Join;
-  J.Live = true;
-  for (size_t I = 0; I < X.W.Joins.size(); ++I)
-    if (!X.W.Joins[I].Live) {
-      X.W.Joins[I] = J;
-      return int32_t(I);
+  if (s.join >= 0 && x.w.joins[s.join].pc == at)
+    return s.join;
+  JoinPoint j;
+  j.pc = at;
+  j.expected = s.mask;
+  j.parent = s.join;
+  j.live = true;
+  for (size_t i = 0; i < x.w.joins.size(); ++i)
+    if (!x.w.joins[i].live) {
+      x.w.joins[i] = j;
+      return int32_t(i);
     }
-  X.W.Joins.push_back(J);
-  return int32_t(X.W.Joins.size()) - 1;
+  x.w.joins.push_back(j);
+  return int32_t(x.w.joins.size()) - 1;
 }
 
-void mxfp4::sim::execBranch(ExecContext &X, const Inst &I) {
-  Split &S = X.split();
-  uint32_t Taken = X.Mask & S.Mask;
-  if (Taken == S.Mask) {
-    S.PC = I.A;
+void mxfp4::sim::execBranch(ExecContext &x, const Inst &i) {
+  Split &s = x.split();
+  uint32_t taken = x.mask & s.mask;
+  if (taken == s.mask) {
+    s.pc = i.a;
     return;
   }
-  S.PC = X.PC + 1;
-  if (!Taken)
+  s.pc = x.pc + 1;
+  if (!taken)
     return;
-  if (I.Mods && !X.known("divergence"))
-    X.report("divergence",
+  if (i.mods && !x.known("divergence"))
+    x.report("divergence",
              "bra.uni diverges: only some of the warp's threads take it",
-             unsigned(__builtin_ctz(Taken)));
-  int32_t Join = joinFor(X, X.PC);
-  X.split().Join = Join;
-  X.split().Mask &= ~Taken;
-  fork(X, Taken, I.A, Join);
+             unsigned(__builtin_ctz(taken)));
+  int32_t join = joinFor(x, x.pc);
+  x.split().join = join;
+  x.split().mask &= ~taken;
+  fork(x, taken, i.a, join);
 }
 
-void mxfp4::sim::execBranchIndexed(ExecContext &X, const Inst &I) {
-  uint32_t Left = X.Mask & X.split().Mask;
-  if (Left != X.split().Mask) {
+void mxfp4::sim::execBranchIndexed(ExecContext &x, const Inst &i) {
+  uint32_t left = x.mask & x.split().mask;
+  if (left != x.split().mask) {
     // Guarded: those that do not branch fall through.
-    uint32_t Rest = X.split().Mask & ~Left;
-    if (!Left) {
-      ++X.split().PC;
+    uint32_t rest = x.split().mask & ~left;
+    if (!left) {
+      ++x.split().pc;
       return;
     }
-    int32_t Join = joinFor(X, X.PC);
-    X.split().Join = Join;
-    X.split().Mask = Left;
-    fork(X, Rest, X.PC + 1, Join);
+    int32_t join = joinFor(x, x.pc);
+    x.split().join = join;
+    x.split().mask = left;
+    fork(x, rest, x.pc + 1, join);
   }
-  int32_t Join = -2;
-  while (Left) {
-    unsigned First = unsigned(__builtin_ctz(Left));
-    uint64_t Index = X.lane(X.src(I), First);
-    uint32_t Same = 0;
-    forLanes(Left, [&](unsigned L) {
-      if (X.lane(X.src(I), L) == Index)
-        Same |= 1u << L;
+  int32_t join = -2;
+  while (left) {
+    unsigned first = unsigned(__builtin_ctz(left));
+    uint64_t index = x.lane(x.src(i), first);
+    uint32_t same = 0;
+    forLanes(left, [&](unsigned l) {
+      if (x.lane(x.src(i), l) == index)
+        same |= 1u << l;
     });
-    if (Index >= I.B) {
-      X.report("out-of-bounds",
-               "brx.idx has index " + std::to_string(Index) +
-                   " of a table of " + plural(I.B, "label"),
-               First);
-      Index = 0;
+    if (index >= i.b) {
+      x.report("out-of-bounds",
+               "brx.idx has index " + std::to_string(index) +
+                   " of a table of " + plural(i.b, "label"),
+               first);
+      index = 0;
     }
-    uint32_t Target = X.K.Targets[I.A + Index];
-    if (Same == X.split().Mask) {
-      X.split().PC = Target;
+    uint32_t target = x.k.targets[i.a + index];
+    if (same == x.split().mask) {
+      x.split().pc = target;
       return;
     }
-    if (Join == -2) {
-      Join = joinFor(X, X.PC);
-      X.split().Join = Join;
+    if (join == -2) {
+      join = joinFor(x, x.pc);
+      x.split().join = join;
     }
-    X.split().Mask &= ~Same;
-    fork(X, Same, Target, Join);
-    Left &= ~Same;
+    x.split().mask &= ~same;
+    fork(x, same, target, join);
+    left &= ~same;
   }
 }
 
-void mxfp4::sim::execExit(ExecContext &X, const Inst &) {
-  uint32_t Gone = X.Mask & X.split().Mask;
-  X.split().Mask &= ~Gone;
-  ++X.split().PC;
-  exitLanes(X, Gone);
+void mxfp4::sim::execExit(ExecContext &x, const Inst &) {
+  uint32_t gone = x.mask & x.split().mask;
+  x.split().mask &= ~gone;
+  ++x.split().pc;
+  exitLanes(x, gone);
 }
 
-void mxfp4::sim::execUnsupported(ExecContext &X, const Inst &I) {
-  X.report("unsupported", X.K.Unsupported[I.A], X.firstLane());
-  X.G.Stop = true;
-  X.Yield = true;
+void mxfp4::sim::execUnsupported(ExecContext &x, const Inst &i) {
+  x.report("unsupported", x.k.unsupported[i.a], x.firstLane());
+  x.g.stop = true;
+  x.yield = true;
 }
 
 /// A split at its reconvergence point waits for the rest. Returns true when the
-/// split at X.SplitIndex no longer exists.
-bool mxfp4::sim::arriveAtJoin(ExecContext &X) {
-  Warp &W = X.W;
-  Split &S = X.split();
-  while (S.Join >= 0 && W.Joins[S.Join].PC == S.PC) {
-    JoinPoint &J = W.Joins[S.Join];
-    J.Arrived |= S.Mask;
-    if (J.Arrived != J.Expected) {
-      W.Splits.erase(W.Splits.begin() + X.SplitIndex);
+/// split at x.splitIndex no longer exists.
+bool mxfp4::sim::arriveAtJoin(ExecContext &x) {
+  Warp &w = x.w;
+  Split &s = x.split();
+  while (s.join >= 0 && w.joins[s.join].pc == s.pc) {
+    JoinPoint &j = w.joins[s.join];
+    j.arrived |= s.mask;
+    if (j.arrived != j.expected) {
+      w.splits.erase(w.splits.begin() + x.splitIndex);
       return true;
     }
-    S.Mask = J.Arrived;
-    S.Join = J.Parent;
-    J.Live = false;
+    s.mask = j.arrived;
+    s.join = j.parent;
+    j.live = false;
   }
   return false;
 }
 
 /// Lanes that exit are no longer expected anywhere.
-void mxfp4::sim::exitLanes(ExecContext &X, uint32_t Gone) {
-  Warp &W = X.W;
-  W.Live &= ~Gone;
-  ++X.Cl.Progress;
-  for (size_t N = W.Splits.size(); N-- > 0;)
-    if (W.Splits[N].Mask == 0)
-      W.Splits.erase(W.Splits.begin() + N);
-  for (size_t N = 0; N < W.Joins.size(); ++N) {
-    JoinPoint &J = W.Joins[N];
-    if (!J.Live)
+void mxfp4::sim::exitLanes(ExecContext &x, uint32_t gone) {
+  Warp &w = x.w;
+  w.live &= ~gone;
+  ++x.cl.progress;
+  for (size_t n = w.splits.size(); n-- > 0;)
+    if (w.splits[n].mask == 0)
+      w.splits.erase(w.splits.begin() + n);
+  for (size_t n = 0; n < w.joins.size(); ++n) {
+    JoinPoint &j = w.joins[n];
+    if (!j.live)
       continue;
-    J.Expected &= ~Gone;
-    J.Arrived &= ~Gone;
+    j.expected &= ~gone;
+    j.arrived &= ~gone;
   }
   // Points where everybody who is left has arrived become runnable again.
-  for (size_t N = 0; N < W.Joins.size(); ++N) {
-    JoinPoint &J = W.Joins[N];
-    if (!J.Live || J.Arrived != J.Expected)
+  for (size_t n = 0; n < w.joins.size(); ++n) {
+    JoinPoint &j = w.joins[n];
+    if (!j.live || j.arrived != j.expected)
       continue;
-    J.Live = false;
-    if (!J.Arrived)
+    j.live = false;
+    if (!j.arrived)
       continue;
-    Split S;
-    S.PC = J.PC;
-    S.Mask = J.Arrived;
-    S.Join = J.Parent;
-    W.Splits.push_back(S);
+    Split s;
+    s.pc = j.pc;
+    s.mask = j.arrived;
+    s.join = j.parent;
+    w.splits.push_back(s);
   }
-  X.Yield = true;
+  x.yield = true;
 }
 
 namespace {
 
-void execTrap(ExecContext &X, const Inst &) {
-  X.report("trap", "the kernel executed trap", X.firstLane());
-  X.G.Stop = true;
-  X.Yield = true;
+void execTrap(ExecContext &x, const Inst &) {
+  x.report("trap", "the kernel executed trap", x.firstLane());
+  x.g.stop = true;
+  x.yield = true;
 }
 
-void execNanosleep(ExecContext &X, const Inst &) { X.Yield = true; }
+void execNanosleep(ExecContext &x, const Inst &) { x.yield = true; }
 void execNothing(ExecContext &, const Inst &) {}
 
 /// The launch ahead is over by then: all that is left to know is who waited.
-void execGridWait(ExecContext &X, const Inst &) {
-  if (!X.W.GridWaited)
-    X.C.GridWaits.push_back(
-        threadAccess(X, unsigned(__builtin_ctz(X.Mask)), 0).E);
-  X.W.GridWaited |= X.Mask;
+void execGridWait(ExecContext &x, const Inst &) {
+  if (!x.w.gridWaited)
+    x.c.gridWaits.push_back(
+        threadAccess(x, unsigned(__builtin_ctz(x.mask)), 0).e);
+  x.w.gridWaited |= x.mask;
 }
 
-void execSetMaxNReg(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  uint32_t Old = X.W.Registers;
-  X.W.Registers = I.A;
-  if (Old && ((I.Sub && I.A < Old) || (!I.Sub && I.A > Old)) &&
-      !X.known("setmaxnreg"))
-    X.report("setmaxnreg",
-             std::string("setmaxnreg.") + (I.Sub ? "inc" : "dec") + " to " +
-                 std::to_string(I.A) + " from " + std::to_string(Old) +
+void execSetMaxNReg(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  uint32_t old = x.w.registers;
+  x.w.registers = i.a;
+  if (old && ((i.sub && i.a < old) || (!i.sub && i.a > old)) &&
+      !x.known("setmaxnreg"))
+    x.report("setmaxnreg",
+             std::string("setmaxnreg.") + (i.sub ? "inc" : "dec") + " to " +
+                 std::to_string(i.a) + " from " + std::to_string(old) +
                  " registers goes the wrong way",
-             X.firstLane());
-  if (!X.G.Opts.LaunchRegisters || !I.Sub)
+             x.firstLane());
+  if (!x.g.opts.launchRegisters || !i.sub)
     return;
   // The pool is what the block was launched with.
-  uint64_t Sum = 0, Pool = 0;
-  for (const Warp &W : X.C.Warps) {
-    Sum += W.Registers ? W.Registers : X.G.Opts.LaunchRegisters;
-    Pool += X.G.Opts.LaunchRegisters;
+  uint64_t sum = 0, pool = 0;
+  for (const Warp &w : x.c.warps) {
+    sum += w.registers ? w.registers : x.g.opts.launchRegisters;
+    pool += x.g.opts.launchRegisters;
   }
   // Warps that have yet to give theirs back keep the count too high: only a
   // sum over warps that have all executed setmaxnreg is final.
-  for (const Warp &W : X.C.Warps)
-    if (W.Id != X.W.Id && W.Registers == X.G.Opts.LaunchRegisters)
+  for (const Warp &w : x.c.warps)
+    if (w.id != x.w.id && w.registers == x.g.opts.launchRegisters)
       return;
-  if (Sum > Pool && !X.known("setmaxnreg", 1))
-    X.report("setmaxnreg",
-             "the block's warps ask for " + std::to_string(Sum * 32) +
+  if (sum > pool && !x.known("setmaxnreg", 1))
+    x.report("setmaxnreg",
+             "the block's warps ask for " + std::to_string(sum * 32) +
                  " registers, but it was launched with " +
-                 std::to_string(Pool * 32) + ": this hangs on the chip",
-             X.firstLane(), ~uint64_t(0), 1);
+                 std::to_string(pool * 32) + ": this hangs on the chip",
+             x.firstLane(), ~uint64_t(0), 1);
 }
 
-bool decodeSetMaxNReg(Decoder &D) {
-  D.I.Sub = D.take("inc");
-  D.take("dec");
-  D.take("sync");
-  D.take("aligned");
-  D.take("u32");
-  int64_t N;
-  if (!D.expectOps(1, 1) || !D.immediate(D.ops()[0], N))
+bool decodeSetMaxNReg(Decoder &d) {
+  d.i.sub = d.take("inc");
+  d.take("dec");
+  d.take("sync");
+  d.take("aligned");
+  d.take("u32");
+  int64_t n;
+  if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
     return false;
-  if (N < 24 || N > 256 || N % 8)
-    return D.fail("setmaxnreg takes a multiple of 8 from 24 to 256, found " +
-                  std::to_string(N));
-  D.I.A = uint32_t(N);
-  D.I.Fn = execSetMaxNReg;
-  D.I.Flags |= Inst::Aligned;
+  if (n < 24 || n > 256 || n % 8)
+    return d.fail("setmaxnreg takes a multiple of 8 from 24 to 256, found " +
+                  std::to_string(n));
+  d.i.a = uint32_t(n);
+  d.i.fn = execSetMaxNReg;
+  d.i.flags |= Inst::Aligned;
   return true;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeControl(Decoder &D) {
-  std::string_view Base = D.base();
-  D.I.P = Pipe::Control;
-  if (Base == "bra") {
-    D.I.Mods = D.take("uni");
-    D.I.Flags |= Inst::Control;
-    D.I.Fn = execBranch;
-    if (!D.expectOps(1, 1))
+bool mxfp4::sim::decodeControl(Decoder &d) {
+  std::string_view base = d.base();
+  d.i.p = Pipe::Control;
+  if (base == "bra") {
+    d.i.mods = d.take("uni");
+    d.i.flags |= Inst::Control;
+    d.i.fn = execBranch;
+    if (!d.expectOps(1, 1))
       return false;
-    if (D.ops()[0].K != AstOperand::Name)
-      return D.fail("expected a label");
-    return D.label(D.ops()[0].Text, D.I.A);
+    if (d.ops()[0].k != AstOperand::Name)
+      return d.fail("expected a label");
+    return d.label(d.ops()[0].text, d.i.a);
   }
-  if (Base == "brx") {
-    D.take("idx");
-    D.take("uni");
-    D.I.Flags |= Inst::Control;
-    D.I.Fn = execBranchIndexed;
-    std::vector<uint32_t> Targets;
-    if (!D.expectOps(2, 2) || !D.src(D.ops()[0], Ty::B32))
+  if (base == "brx") {
+    d.take("idx");
+    d.take("uni");
+    d.i.flags |= Inst::Control;
+    d.i.fn = execBranchIndexed;
+    std::vector<uint32_t> targets;
+    if (!d.expectOps(2, 2) || !d.src(d.ops()[0], Ty::B32))
       return false;
-    if (D.ops()[1].K != AstOperand::Name)
-      return D.fail("expected the name of a branch table");
-    if (!D.branchTable(D.ops()[1].Text, Targets))
+    if (d.ops()[1].k != AstOperand::Name)
+      return d.fail("expected the name of a branch table");
+    if (!d.branchTable(d.ops()[1].text, targets))
       return false;
-    if (Targets.empty())
-      return D.fail("the branch table is empty");
-    D.I.A = uint32_t(D.kernel().Targets.size());
-    D.I.B = uint32_t(Targets.size());
-    D.kernel().Targets.insert(D.kernel().Targets.end(), Targets.begin(),
-                              Targets.end());
+    if (targets.empty())
+      return d.fail("the branch table is empty");
+    d.i.a = uint32_t(d.kernel().targets.size());
+    d.i.b = uint32_t(targets.size());
+    d.kernel().targets.insert(d.kernel().targets.end(), targets.begin(),
+                              targets.end());
     return true;
   }
-  if (Base == "ret" || Base == "exit") {
-    D.take("uni");
-    D.I.Flags |= Inst::Control;
-    D.I.Fn = execExit;
-    return D.expectOps(0, 0);
+  if (base == "ret" || base == "exit") {
+    d.take("uni");
+    d.i.flags |= Inst::Control;
+    d.i.fn = execExit;
+    return d.expectOps(0, 0);
   }
-  if (Base == "trap" || Base == "brkpt") {
-    D.I.Flags |= Inst::Control;
-    D.I.Fn = execTrap;
-    return D.expectOps(0, 0);
+  if (base == "trap" || base == "brkpt") {
+    d.i.flags |= Inst::Control;
+    d.i.fn = execTrap;
+    return d.expectOps(0, 0);
   }
-  if (Base == "nanosleep") {
-    D.take("u32");
-    D.I.Fn = execNanosleep;
-    return D.expectOps(1, 1) && D.src(D.ops()[0], Ty::B32);
+  if (base == "nanosleep") {
+    d.take("u32");
+    d.i.fn = execNanosleep;
+    return d.expectOps(1, 1) && d.src(d.ops()[0], Ty::B32);
   }
-  if (Base == "griddepcontrol") {
-    bool Wait = D.take("wait");
-    if (!Wait && !D.take("launch_dependents"))
-      return D.fail("expected .wait or .launch_dependents");
-    D.I.Fn = Wait ? execGridWait : execNothing;
-    return D.expectOps(0, 0);
+  if (base == "griddepcontrol") {
+    bool wait = d.take("wait");
+    if (!wait && !d.take("launch_dependents"))
+      return d.fail("expected .wait or .launch_dependents");
+    d.i.fn = wait ? execGridWait : execNothing;
+    return d.expectOps(0, 0);
   }
-  if (Base == "pmevent") {
-    D.I.Fn = execNothing;
+  if (base == "pmevent") {
+    d.i.fn = execNothing;
     return true;
   }
-  return decodeSetMaxNReg(D);
+  return decodeSetMaxNReg(d);
 }

@@ -21,346 +21,346 @@ enum : uint8_t {
   AwayTies = 32
 };
 
-int64_t signExtend(uint64_t V, unsigned Bits) {
-  return Bits >= 64 ? int64_t(V) : int64_t(V << (64 - Bits)) >> (64 - Bits);
+int64_t signExtend(uint64_t v, unsigned bits) {
+  return bits >= 64 ? int64_t(v) : int64_t(v << (64 - bits)) >> (64 - bits);
 }
-uint64_t zeroExtend(uint64_t V, unsigned Bits) {
-  return Bits >= 64 ? V : V & ((uint64_t(1) << Bits) - 1);
+uint64_t zeroExtend(uint64_t v, unsigned bits) {
+  return bits >= 64 ? v : v & ((uint64_t(1) << bits) - 1);
 }
 
 /// A 64-bit magnitude as a double whose last bit is sticky, so that a later
 /// rounding to fewer bits is right.
-double magnitudeToOdd(uint64_t V) {
-  if (V >> 53)
-    V = (V >> 11 | ((V & 0x7ff) != 0)) << 11;
-  return double(V);
+double magnitudeToOdd(uint64_t v) {
+  if (v >> 53)
+    v = (v >> 11 | ((v & 0x7ff) != 0)) << 11;
+  return double(v);
 }
 
-double readFloat(uint64_t V, Ty T, bool FlushIt) {
-  double R;
-  switch (T) {
+double readFloat(uint64_t v, Ty t, bool flushIt) {
+  double r;
+  switch (t) {
   case Ty::F32:
-    R = bitsTo<float>(uint32_t(V));
+    r = bitsTo<float>(uint32_t(v));
     break;
   case Ty::F64:
-    return bitsTo<double>(V);
+    return bitsTo<double>(v);
   case Ty::BF16:
-    R = fromBF16(uint16_t(V));
+    r = fromBF16(uint16_t(v));
     break;
   default:
-    return fromF16(uint16_t(V));
+    return fromF16(uint16_t(v));
   }
-  return FlushIt && std::fabs(R) < 1.17549435e-38 ? std::copysign(0.0, R) : R;
+  return flushIt && std::fabs(r) < 1.17549435e-38 ? std::copysign(0.0, r) : r;
 }
 
-double roundIntegral(double V, Round R) {
-  switch (R) {
+double roundIntegral(double v, Round r) {
+  switch (r) {
   case Round::NearestEven:
-    return std::nearbyint(V);
+    return std::nearbyint(v);
   case Round::Zero:
-    return std::trunc(V);
+    return std::trunc(v);
   case Round::Down:
-    return std::floor(V);
+    return std::floor(v);
   default:
-    return std::ceil(V);
+    return std::ceil(v);
   }
 }
 
 /// A NaN gives zero, or the top bit alone where either side has 64 bits.
-uint64_t toInteger(double V, Ty T, Ty From, Round R) {
-  unsigned Bits = typeBits(T);
-  if (V != V)
-    return Bits == 64 || From == Ty::F64 ? uint64_t(1) << (Bits - 1) : 0;
-  V = roundIntegral(V, R);
-  if (isSigned(T)) {
-    double Limit = std::ldexp(1.0, int(Bits) - 1);
-    int64_t Max = int64_t((uint64_t(1) << (Bits - 1)) - 1);
-    int64_t N = V >= Limit ? Max : V < -Limit ? -Max - 1 : int64_t(V);
-    return zeroExtend(uint64_t(N), Bits);
+uint64_t toInteger(double v, Ty t, Ty from, Round r) {
+  unsigned bits = typeBits(t);
+  if (v != v)
+    return bits == 64 || from == Ty::F64 ? uint64_t(1) << (bits - 1) : 0;
+  v = roundIntegral(v, r);
+  if (isSigned(t)) {
+    double limit = std::ldexp(1.0, int(bits) - 1);
+    int64_t max = int64_t((uint64_t(1) << (bits - 1)) - 1);
+    int64_t n = v >= limit ? max : v < -limit ? -max - 1 : int64_t(v);
+    return zeroExtend(uint64_t(n), bits);
   }
-  double Limit = std::ldexp(1.0, int(Bits));
-  if (V >= Limit)
-    return zeroExtend(~uint64_t(0), Bits);
-  return V <= 0 ? 0 : uint64_t(V);
+  double limit = std::ldexp(1.0, int(bits));
+  if (v >= limit)
+    return zeroExtend(~uint64_t(0), bits);
+  return v <= 0 ? 0 : uint64_t(v);
 }
 
-uint64_t writeFloat(double V, Ty T, Round R, uint8_t Mods) {
-  if (Mods & Sat)
-    V = V != V ? 0 : V < 0 ? 0 : V > 1 ? 1 : V + 0.0;
-  if ((Mods & Relu) && (V < 0 || (V == 0 && std::signbit(V))))
-    V = 0;
-  switch (T) {
+uint64_t writeFloat(double v, Ty t, Round r, uint8_t mods) {
+  if (mods & Sat)
+    v = v != v ? 0 : v < 0 ? 0 : v > 1 ? 1 : v + 0.0;
+  if ((mods & Relu) && (v < 0 || (v == 0 && std::signbit(v))))
+    v = 0;
+  switch (t) {
   case Ty::F64:
-    return bitsTo<uint64_t>(V);
+    return bitsTo<uint64_t>(v);
   case Ty::F32: {
-    float F = canonical(doubleToFloat(V, R));
-    return bitsTo<uint32_t>(Mods & Ftz ? flush(F) : F);
+    float f = canonical(doubleToFloat(v, r));
+    return bitsTo<uint32_t>(mods & Ftz ? flush(f) : f);
   }
   case Ty::BF16:
-    return roundDouble(V, 7, 8, R, Mods & SatFinite);
+    return roundDouble(v, 7, 8, r, mods & SatFinite);
   case Ty::F16:
-    return roundDouble(V, 10, 5, R, Mods & SatFinite);
+    return roundDouble(v, 10, 5, r, mods & SatFinite);
   default:
     return 0;
   }
 }
 
-uint64_t convert(uint64_t V, const Inst &I) {
-  Ty To = I.T, From = I.T2;
-  Round R = Round(I.Mods2);
-  unsigned FromBits = typeBits(From), ToBits = typeBits(To);
-  if (isFloat(From)) {
-    double D = readFloat(V, From, I.Mods & Ftz);
-    if (!isFloat(To))
-      return toInteger(D, To, From, R);
-    if (I.Mods & Integral)
-      D = roundIntegral(D, R);
+uint64_t convert(uint64_t v, const Inst &i) {
+  Ty to = i.t, from = i.t2;
+  Round r = Round(i.mods2);
+  unsigned fromBits = typeBits(from), toBits = typeBits(to);
+  if (isFloat(from)) {
+    double d = readFloat(v, from, i.mods & Ftz);
+    if (!isFloat(to))
+      return toInteger(d, to, from, r);
+    if (i.mods & Integral)
+      d = roundIntegral(d, r);
     // From f64 alone, a NaN keeps its sign and the top of its payload.
-    if (From == Ty::F64 && To == Ty::F32 && D != D && !(I.Mods & Sat))
-      return bitsTo<uint32_t>(float(D));
-    return writeFloat(D, To, R, I.Mods);
+    if (from == Ty::F64 && to == Ty::F32 && d != d && !(i.mods & Sat))
+      return bitsTo<uint32_t>(float(d));
+    return writeFloat(d, to, r, i.mods);
   }
-  bool Negative = false;
-  uint64_t N;
-  if (isSigned(From)) {
-    int64_t S = signExtend(V, FromBits);
-    Negative = S < 0;
-    N = Negative ? 0 - uint64_t(S) : uint64_t(S);
+  bool negative = false;
+  uint64_t n;
+  if (isSigned(from)) {
+    int64_t s = signExtend(v, fromBits);
+    negative = s < 0;
+    n = negative ? 0 - uint64_t(s) : uint64_t(s);
   } else {
-    N = zeroExtend(V, FromBits);
+    n = zeroExtend(v, fromBits);
   }
-  if (To == Ty::F64) // Both halves are exact, so that there is one rounding.
+  if (to == Ty::F64) // Both halves are exact, so that there is one rounding.
     return bitsTo<uint64_t>(
-        roundedOp('f', double(N >> 32), Negative ? -0x1p32 : 0x1p32,
-                  (Negative ? -1.0 : 1.0) * double(N & 0xffffffff), R));
-  if (isFloat(To)) {
-    double D = magnitudeToOdd(N);
-    return writeFloat(Negative ? -D : D, To, R, I.Mods);
+        roundedOp('f', double(n >> 32), negative ? -0x1p32 : 0x1p32,
+                  (negative ? -1.0 : 1.0) * double(n & 0xffffffff), r));
+  if (isFloat(to)) {
+    double d = magnitudeToOdd(n);
+    return writeFloat(negative ? -d : d, to, r, i.mods);
   }
-  if (I.Mods & Sat) {
-    uint64_t Max = zeroExtend(~uint64_t(0), isSigned(To) ? ToBits - 1 : ToBits);
-    if (!Negative && N > Max)
-      return Max;
-    if (Negative && !isSigned(To))
+  if (i.mods & Sat) {
+    uint64_t max = zeroExtend(~uint64_t(0), isSigned(to) ? toBits - 1 : toBits);
+    if (!negative && n > max)
+      return max;
+    if (negative && !isSigned(to))
       return 0;
-    if (Negative && N > Max + 1)
-      N = Max + 1;
+    if (negative && n > max + 1)
+      n = max + 1;
   }
-  return zeroExtend(Negative ? 0 - N : N, ToBits);
+  return zeroExtend(negative ? 0 - n : n, toBits);
 }
 
 /// A value narrower than its register is extended by its own sign.
-uint64_t widen(uint64_t V, Ty T, unsigned RegBits) {
-  if (isSigned(T) && RegBits > typeBits(T))
-    return zeroExtend(uint64_t(signExtend(V, typeBits(T))), RegBits);
-  return V;
+uint64_t widen(uint64_t v, Ty t, unsigned regBits) {
+  if (isSigned(t) && regBits > typeBits(t))
+    return zeroExtend(uint64_t(signExtend(v, typeBits(t))), regBits);
+  return v;
 }
 
-void execCvt(ExecContext &X, const Inst &I) {
-  const Operand &D = X.dst(I), &S = X.src(I);
-  forLanes(X.Mask, [&](unsigned L) {
-    X.setLane(D, L, widen(convert(X.lane(S, L), I), I.T, I.A));
+void execCvt(ExecContext &x, const Inst &i) {
+  const Operand &d = x.dst(i), &s = x.src(i);
+  forLanes(x.mask, [&](unsigned l) {
+    x.setLane(d, l, widen(convert(x.lane(s, l), i), i.t, i.a));
   });
-  X.defined(D);
+  x.defined(d);
 }
 
 /// cvt.rn.bf16x2.f32 d, hi, lo
-void execCvtPacked(ExecContext &X, const Inst &I) {
-  alignas(64) uint32_t Temp[32];
-  Ty Half = I.T == Ty::BF16x2 ? Ty::BF16 : Ty::F16;
-  auto *P = reinterpret_cast<const uint32_t *>(X.ptr(X.src(I, 0)));
-  auto *Q = reinterpret_cast<const uint32_t *>(X.ptr(X.src(I, 1)));
-  bool Fast = I.T == Ty::BF16x2 && !I.Mods && !I.Mods2;
-  for (unsigned L = 0; L < 32; ++L) {
-    auto One = [&](uint32_t B) {
-      if (Fast && (B & 0x7f800000) != 0x7f800000)
-        return (B + 0x7fff + (B >> 16 & 1)) >> 16;
-      return uint32_t(writeFloat(readFloat(B, Ty::F32, false), Half,
-                                 Round(I.Mods2), I.Mods));
+void execCvtPacked(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32];
+  Ty half = i.t == Ty::BF16x2 ? Ty::BF16 : Ty::F16;
+  auto *p = reinterpret_cast<const uint32_t *>(x.ptr(x.src(i, 0)));
+  auto *q = reinterpret_cast<const uint32_t *>(x.ptr(x.src(i, 1)));
+  bool fast = i.t == Ty::BF16x2 && !i.mods && !i.mods2;
+  for (unsigned l = 0; l < 32; ++l) {
+    auto one = [&](uint32_t b) {
+      if (fast && (b & 0x7f800000) != 0x7f800000)
+        return (b + 0x7fff + (b >> 16 & 1)) >> 16;
+      return uint32_t(writeFloat(readFloat(b, Ty::F32, false), half,
+                                 Round(i.mods2), i.mods));
     };
-    Temp[L] = One(P[L]) << 16 | One(Q[L]);
+    temp[l] = one(p[l]) << 16 | one(q[l]);
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
-void execCvtTf32(ExecContext &X, const Inst &I) {
-  alignas(64) uint32_t Temp[32];
-  for (unsigned L = 0; L < 32; ++L) {
-    uint32_t B = uint32_t(X.lane(X.src(I), L));
-    bool Special = (B & 0x7f800000) == 0x7f800000;
-    uint32_t R = I.Mods & AwayTies                 ? B + 0x1000
-                 : I.Mods2 == uint8_t(Round::Zero) ? B
-                                                   : B + 0xfff + (B >> 13 & 1);
+void execCvtTf32(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32];
+  for (unsigned l = 0; l < 32; ++l) {
+    uint32_t b = uint32_t(x.lane(x.src(i), l));
+    bool special = (b & 0x7f800000) == 0x7f800000;
+    uint32_t r = i.mods & AwayTies                 ? b + 0x1000
+                 : i.mods2 == uint8_t(Round::Zero) ? b
+                                                   : b + 0xfff + (b >> 13 & 1);
     // A NaN stays one, quiet, with what of its payload fits.
-    uint32_t Quiet = B & 0x7fffff ? 0x400000 : 0;
-    Temp[L] = (Special ? B | Quiet : R) & ~0x1fffu;
+    uint32_t quiet = b & 0x7fffff ? 0x400000 : 0;
+    temp[l] = (special ? b | quiet : r) & ~0x1fffu;
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
 /// A shift, also of a NaN.
 struct FromBrain {
-  static uint32_t f(uint16_t A) { return uint32_t(A) << 16; }
+  static uint32_t f(uint16_t a) { return uint32_t(a) << 16; }
 };
 template <typename T> struct Same {
-  template <typename A> static T f(A V) { return T(V); }
+  template <typename A> static T f(A v) { return T(v); }
 };
 
-float fromE4M3(uint8_t B) {
-  unsigned E = B >> 3 & 15, M = B & 7;
-  float V = E == 15 && M == 7 ? NAN
-            : E               ? std::ldexp(float(8 + M), int(E) - 10)
-                              : std::ldexp(float(M), -9);
-  return B & 128 ? -V : V;
+float fromE4M3(uint8_t b) {
+  unsigned e = b >> 3 & 15, m = b & 7;
+  float v = e == 15 && m == 7 ? NAN
+            : e               ? std::ldexp(float(8 + m), int(e) - 10)
+                              : std::ldexp(float(m), -9);
+  return b & 128 ? -v : v;
 }
-uint8_t toE4M3(double V) {
-  uint32_t Sign = std::signbit(V) ? 128 : 0;
-  if (V != V)
+uint8_t toE4M3(double v) {
+  uint32_t sign = std::signbit(v) ? 128 : 0;
+  if (v != v)
     return 0x7f;
-  if (V == 0)
-    return uint8_t(Sign);
-  if (std::fabs(V) >= 448)
-    return uint8_t(Sign | 0x7e);
+  if (v == 0)
+    return uint8_t(sign);
+  if (std::fabs(v) >= 448)
+    return uint8_t(sign | 0x7e);
   // E4M3 has no infinity: its top binade is an ordinary one, so that the
   // general rounding does not apply.
-  int Exp;
-  std::frexp(V, &Exp);
-  int Ulp = Exp - 4 < -9 ? -9 : Exp - 4;
-  double N = std::nearbyint(std::ldexp(std::fabs(V), -Ulp));
-  uint32_t Code = uint32_t(N) + (uint32_t(Ulp + 9) << 3);
-  return uint8_t(Sign | (Code > 0x7e ? 0x7e : Code));
+  int exp;
+  std::frexp(v, &exp);
+  int ulp = exp - 4 < -9 ? -9 : exp - 4;
+  double n = std::nearbyint(std::ldexp(std::fabs(v), -ulp));
+  uint32_t code = uint32_t(n) + (uint32_t(ulp + 9) << 3);
+  return uint8_t(sign | (code > 0x7e ? 0x7e : code));
 }
-uint8_t toE5M2(double V) {
-  return uint8_t(roundDouble(V, 2, 5, Round::NearestEven, true));
+uint8_t toE5M2(double v) {
+  return uint8_t(roundDouble(v, 2, 5, Round::NearestEven, true));
 }
 
-void execCvtToF8(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    double A, B;
-    if (I.NumSrc == 2) {
-      A = bitsTo<float>(uint32_t(X.lane(X.src(I, 0), L)));
-      B = bitsTo<float>(uint32_t(X.lane(X.src(I, 1), L)));
+void execCvtToF8(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    double a, b;
+    if (i.numSrc == 2) {
+      a = bitsTo<float>(uint32_t(x.lane(x.src(i, 0), l)));
+      b = bitsTo<float>(uint32_t(x.lane(x.src(i, 1), l)));
     } else {
-      uint32_t V = uint32_t(X.lane(X.src(I, 0), L));
-      A = fromF16(uint16_t(V >> 16));
-      B = fromF16(uint16_t(V));
+      uint32_t v = uint32_t(x.lane(x.src(i, 0), l));
+      a = fromF16(uint16_t(v >> 16));
+      b = fromF16(uint16_t(v));
     }
-    if (I.Mods & Relu) {
-      A = A < 0 ? 0 : A;
-      B = B < 0 ? 0 : B;
+    if (i.mods & Relu) {
+      a = a < 0 ? 0 : a;
+      b = b < 0 ? 0 : b;
     }
-    uint32_t R = I.T == Ty::E4M3x2 ? toE4M3(A) << 8 | toE4M3(B)
-                                   : toE5M2(A) << 8 | toE5M2(B);
-    X.setLane(X.dst(I), L, R);
+    uint32_t r = i.t == Ty::E4M3x2 ? toE4M3(a) << 8 | toE4M3(b)
+                                   : toE5M2(a) << 8 | toE5M2(b);
+    x.setLane(x.dst(i), l, r);
   });
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
-void execCvtFromF8(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t V = uint32_t(X.lane(X.src(I), L)), R = 0;
-    for (unsigned H = 0; H < 2; ++H) {
-      uint8_t B = uint8_t(V >> (8 * H));
-      uint32_t Half = I.T2 == Ty::E4M3x2 ? toF16(fromE4M3(B))
-                                         : toF16(fromF16(uint16_t(B << 8)));
-      R |= Half << (16 * H);
+void execCvtFromF8(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t v = uint32_t(x.lane(x.src(i), l)), r = 0;
+    for (unsigned h = 0; h < 2; ++h) {
+      uint8_t b = uint8_t(v >> (8 * h));
+      uint32_t half = i.t2 == Ty::E4M3x2 ? toF16(fromE4M3(b))
+                                         : toF16(fromF16(uint16_t(b << 8)));
+      r |= half << (16 * h);
     }
-    X.setLane(X.dst(I), L, R);
+    x.setLane(x.dst(i), l, r);
   });
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-ExecFn fastPath(Ty To, Ty From, unsigned DstBits, unsigned SrcBits,
-                uint8_t Mods) {
-  if (Mods)
+ExecFn fastPath(Ty to, Ty from, unsigned dstBits, unsigned srcBits,
+                uint8_t mods) {
+  if (mods)
     return nullptr;
-  if (To == Ty::F32 && From == Ty::BF16)
+  if (to == Ty::F32 && from == Ty::BF16)
     return exec1<uint32_t, uint16_t, FromBrain>;
-  if (isFloat(To) || isFloat(From) || DstBits != typeBits(To) ||
-      SrcBits != typeBits(From))
+  if (isFloat(to) || isFloat(from) || dstBits != typeBits(to) ||
+      srcBits != typeBits(from))
     return nullptr;
-  if (DstBits == 64 && From == Ty::U32)
+  if (dstBits == 64 && from == Ty::U32)
     return exec1<uint64_t, uint32_t, Same<uint64_t>>;
-  if (DstBits == 64 && From == Ty::S32)
+  if (dstBits == 64 && from == Ty::S32)
     return exec1<int64_t, int32_t, Same<int64_t>>;
-  if (DstBits == 32 && SrcBits == 64)
+  if (dstBits == 32 && srcBits == 64)
     return exec1<uint32_t, uint64_t, Same<uint32_t>>;
-  if (DstBits == 16 && SrcBits >= 32)
-    return SrcBits == 64 ? exec1<uint16_t, uint64_t, Same<uint16_t>>
+  if (dstBits == 16 && srcBits >= 32)
+    return srcBits == 64 ? exec1<uint16_t, uint64_t, Same<uint16_t>>
                          : exec1<uint16_t, uint32_t, Same<uint16_t>>;
-  if (DstBits == 32 && From == Ty::U16)
+  if (dstBits == 32 && from == Ty::U16)
     return exec1<uint32_t, uint16_t, Same<uint32_t>>;
-  if (DstBits == 32 && From == Ty::S16)
+  if (dstBits == 32 && from == Ty::S16)
     return exec1<int32_t, int16_t, Same<int32_t>>;
   return nullptr;
 }
 
-bool scalar(Decoder &D, Ty To, Ty From) {
-  if (!D.expectOps(2, 2) || !D.dst(D.ops()[0], To, true) ||
-      !D.src(D.ops()[1], From, true))
+bool scalar(Decoder &d, Ty to, Ty from) {
+  if (!d.expectOps(2, 2) || !d.dst(d.ops()[0], to, true) ||
+      !d.src(d.ops()[1], from, true))
     return false;
-  D.I.A =
-      typeBits(D.ops()[0].K == AstOperand::Reg ? D.regType(D.ops()[0]) : To);
-  unsigned SrcBits =
-      D.isReg(D.ops()[1]) ? typeBits(D.regType(D.ops()[1])) : typeBits(From);
-  D.I.Fn = fastPath(To, From, D.I.A, SrcBits, D.I.Mods);
-  if (!D.I.Fn)
-    D.I.Fn = execCvt;
+  d.i.a =
+      typeBits(d.ops()[0].k == AstOperand::Reg ? d.regType(d.ops()[0]) : to);
+  unsigned srcBits =
+      d.isReg(d.ops()[1]) ? typeBits(d.regType(d.ops()[1])) : typeBits(from);
+  d.i.fn = fastPath(to, from, d.i.a, srcBits, d.i.mods);
+  if (!d.i.fn)
+    d.i.fn = execCvt;
   return true;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeConvert(Decoder &D) {
-  int Int = D.takeOneOf({"rni", "rzi", "rmi", "rpi"}, -1);
-  if (D.take("rna"))
-    D.I.Mods |= AwayTies;
-  int R = D.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
-  if (Int >= 0)
-    D.I.Mods |= Integral;
-  D.I.Mods2 = uint8_t(Int >= 0 ? Int : R);
-  if (D.take("ftz"))
-    D.I.Mods |= Ftz;
-  if (D.take("satfinite"))
-    D.I.Mods |= SatFinite;
-  if (D.take("sat"))
-    D.I.Mods |= Sat;
-  if (D.take("relu"))
-    D.I.Mods |= Relu;
-  Ty To = D.takeType(), From = D.takeType();
-  D.I.T = To;
-  D.I.T2 = From;
-  D.I.P =
-      isFloat(To) && isFloat(From) && typeBits(To) <= 32 ? Pipe::Alu : Pipe::Xu;
-  if ((To == Ty::BF16x2 || To == Ty::F16x2) && From == Ty::F32) {
-    D.I.Fn = execCvtPacked;
-    return D.expectOps(3, 3) && D.dst(D.ops()[0], To) &&
-           D.src(D.ops()[1], From) && D.src(D.ops()[2], From);
+bool mxfp4::sim::decodeConvert(Decoder &d) {
+  int integer = d.takeOneOf({"rni", "rzi", "rmi", "rpi"}, -1);
+  if (d.take("rna"))
+    d.i.mods |= AwayTies;
+  int r = d.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
+  if (integer >= 0)
+    d.i.mods |= Integral;
+  d.i.mods2 = uint8_t(integer >= 0 ? integer : r);
+  if (d.take("ftz"))
+    d.i.mods |= Ftz;
+  if (d.take("satfinite"))
+    d.i.mods |= SatFinite;
+  if (d.take("sat"))
+    d.i.mods |= Sat;
+  if (d.take("relu"))
+    d.i.mods |= Relu;
+  Ty to = d.takeType(), from = d.takeType();
+  d.i.t = to;
+  d.i.t2 = from;
+  d.i.p =
+      isFloat(to) && isFloat(from) && typeBits(to) <= 32 ? Pipe::Alu : Pipe::Xu;
+  if ((to == Ty::BF16x2 || to == Ty::F16x2) && from == Ty::F32) {
+    d.i.fn = execCvtPacked;
+    return d.expectOps(3, 3) && d.dst(d.ops()[0], to) &&
+           d.src(d.ops()[1], from) && d.src(d.ops()[2], from);
   }
-  if (To == Ty::TF32 && From == Ty::F32) {
-    D.I.Fn = execCvtTf32;
-    return D.expectOps(2, 2) && D.dst(D.ops()[0], Ty::B32) &&
-           D.src(D.ops()[1], Ty::F32);
+  if (to == Ty::TF32 && from == Ty::F32) {
+    d.i.fn = execCvtTf32;
+    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
+           d.src(d.ops()[1], Ty::F32);
   }
-  bool F8To = To == Ty::E4M3x2 || To == Ty::E5M2x2;
-  bool F8From = From == Ty::E4M3x2 || From == Ty::E5M2x2;
-  if (F8To && (From == Ty::F32 || From == Ty::F16x2)) {
-    size_t N = From == Ty::F32 ? 3 : 2;
-    D.I.Fn = execCvtToF8;
-    return D.expectOps(N, N) && D.dst(D.ops()[0], To) &&
-           D.src(D.ops()[1], From) && (N == 2 || D.src(D.ops()[2], From));
+  bool f8To = to == Ty::E4M3x2 || to == Ty::E5M2x2;
+  bool f8From = from == Ty::E4M3x2 || from == Ty::E5M2x2;
+  if (f8To && (from == Ty::F32 || from == Ty::F16x2)) {
+    size_t n = from == Ty::F32 ? 3 : 2;
+    d.i.fn = execCvtToF8;
+    return d.expectOps(n, n) && d.dst(d.ops()[0], to) &&
+           d.src(d.ops()[1], from) && (n == 2 || d.src(d.ops()[2], from));
   }
-  if (F8From && To == Ty::F16x2) {
-    D.I.Fn = execCvtFromF8;
-    return D.expectOps(2, 2) && D.dst(D.ops()[0], To) &&
-           D.src(D.ops()[1], From);
+  if (f8From && to == Ty::F16x2) {
+    d.i.fn = execCvtFromF8;
+    return d.expectOps(2, 2) && d.dst(d.ops()[0], to) &&
+           d.src(d.ops()[1], from);
   }
-  auto Scalar = [](Ty T) {
-    unsigned Bits = typeBits(T);
-    return Bits >= 8 && Bits <= 64 && T != Ty::BF16x2 && T != Ty::F16x2 &&
-           T != Ty::TF32 && T != Ty::E4M3x2 && T != Ty::E5M2x2 && T != Ty::B8 &&
-           T != Ty::B16 && T != Ty::B32 && T != Ty::B64;
+  auto isScalar = [](Ty t) {
+    unsigned bits = typeBits(t);
+    return bits >= 8 && bits <= 64 && t != Ty::BF16x2 && t != Ty::F16x2 &&
+           t != Ty::TF32 && t != Ty::E4M3x2 && t != Ty::E5M2x2 && t != Ty::B8 &&
+           t != Ty::B16 && t != Ty::B32 && t != Ty::B64;
   };
-  if (!Scalar(To) || !Scalar(From))
-    return D.fail("conversion of these types is not supported");
-  return scalar(D, To, From);
+  if (!isScalar(to) || !isScalar(from))
+    return d.fail("conversion of these types is not supported");
+  return scalar(d, to, from);
 }

@@ -18,198 +18,198 @@
 
 using namespace mxfp4::sim;
 
-/// Lands the copies of the active lanes, of groups up to \p Group[lane]. What
+/// Lands the copies of the active lanes, of groups up to \p group[lane]. What
 /// the warp then knows of its copies is one number: all groups up to it have
 /// landed, whichever lane's they are.
-static void land(ExecContext &X, const std::array<uint32_t, 32> &Group) {
-  Warp &W = X.W;
-  size_t Kept = 0;
-  uint32_t Known = *std::max_element(W.CopyGroups.begin(), W.CopyGroups.end());
-  for (PendingCopy &C : W.Copies) {
-    if (X.Mask >> C.Lane & 1 && C.Group && C.Group <= Group[C.Lane]) {
-      landCopy(X.G, X.C, C);
+static void land(ExecContext &x, const std::array<uint32_t, 32> &group) {
+  Warp &w = x.w;
+  size_t kept = 0;
+  uint32_t known = *std::max_element(w.copyGroups.begin(), w.copyGroups.end());
+  for (PendingCopy &c : w.copies) {
+    if (x.mask >> c.lane & 1 && c.group && c.group <= group[c.lane]) {
+      landCopy(x.g, x.c, c);
       continue;
     }
-    uint32_t Number = C.Group ? C.Group : W.CopyGroups[C.Lane] + 1;
-    Known = std::min(Known, Number - 1);
-    W.Copies[Kept++] = C;
+    uint32_t number = c.group ? c.group : w.copyGroups[c.lane] + 1;
+    known = std::min(known, number - 1);
+    w.copies[kept++] = c;
   }
-  W.Copies.resize(Kept);
-  W.CopyDone = std::max(W.CopyDone, Known);
+  w.copies.resize(kept);
+  w.copyDone = std::max(w.copyDone, known);
   // A lane that has committed fewer groups must not use these numbers again.
-  for (uint32_t &Groups : W.CopyGroups)
-    Groups = std::max(Groups, Known);
-  W.Clock.raise(W.agent(CopyAgent), Known);
+  for (uint32_t &groups : w.copyGroups)
+    groups = std::max(groups, known);
+  w.clock.raise(w.agent(kCopyAgent), known);
 }
 
-void mxfp4::sim::landCopy(Grid &G, Cta &T, const PendingCopy &C) {
-  uint8_t *To = T.Shared.data() + C.Shared;
-  std::memset(To, 0, C.Bytes);
-  if (GlobalRegion *R = findRegion(G, C.Global))
-    if (C.Valid && C.Global - R->Address + C.Valid <= R->Size)
-      std::memcpy(To, R->Data + (C.Global - R->Address), C.Valid);
+void mxfp4::sim::landCopy(Grid &g, Cta &t, const PendingCopy &c) {
+  uint8_t *to = t.shared.data() + c.shared;
+  std::memset(to, 0, c.bytes);
+  if (GlobalRegion *r = findRegion(g, c.global))
+    if (c.valid && c.global - r->address + c.valid <= r->size)
+      std::memcpy(to, r->data + (c.global - r->address), c.valid);
 }
 
 namespace {
 
-void execCopy(ExecContext &X, const Inst &I) {
-  unsigned Bytes = I.A;
-  forLanes(X.Mask, [&](unsigned L) {
-    uint64_t Addr = X.lane(X.src(I, 0), L) + uint64_t(I.Imm);
-    uint64_t From = X.lane(X.src(I, 1), L) + uint64_t(int64_t(int32_t(I.C)));
-    uint64_t Valid = Bytes;
-    if (I.Mods & 1)
-      Valid = uint32_t(X.lane(X.src(I, 2), L));
-    if (Valid > Bytes) {
-      if (!X.known("copy-size"))
-        X.report("copy-size",
-                 "cp.async takes " + std::to_string(Valid) +
+void execCopy(ExecContext &x, const Inst &i) {
+  unsigned bytes = i.a;
+  forLanes(x.mask, [&](unsigned l) {
+    uint64_t addr = x.lane(x.src(i, 0), l) + uint64_t(i.imm);
+    uint64_t from = x.lane(x.src(i, 1), l) + uint64_t(int64_t(int32_t(i.c)));
+    uint64_t valid = bytes;
+    if (i.mods & 1)
+      valid = uint32_t(x.lane(x.src(i, 2), l));
+    if (valid > bytes) {
+      if (!x.known("copy-size"))
+        x.report("copy-size",
+                 "cp.async takes " + std::to_string(valid) +
                      " bytes from its source, more than the " +
-                     std::to_string(Bytes) + " that it copies",
-                 L);
-      Valid = Bytes;
+                     std::to_string(bytes) + " that it copies",
+                 l);
+      valid = bytes;
     }
-    if (I.Mods & 2)
-      Valid = X.pred(X.src(I, 2)) >> L & 1 ? 0 : Bytes;
-    Cta *T;
-    uint32_t Off;
-    MemRef R;
-    if (!resolveShared(X, Addr, Bytes, Bytes, L, T, Off))
+    if (i.mods & 2)
+      valid = x.pred(x.src(i, 2)) >> l & 1 ? 0 : bytes;
+    Cta *t;
+    uint32_t off;
+    MemRef r;
+    if (!resolveShared(x, addr, bytes, bytes, l, t, off))
       return;
-    if (Valid &&
-        !resolve(X, Space::Global, From, unsigned(Valid), Bytes, false, L, R))
+    if (valid &&
+        !resolve(x, Space::Global, from, unsigned(valid), bytes, false, l, r))
       return;
-    uint32_t Group = X.W.CopyGroups[L] + 1;
-    if (Valid)
-      touch(X, R, uint32_t(Valid), threadAccess(X, L, 0));
-    touchShared(X, *T, Off, Bytes,
-                agentAccess(X, CopyAgent, Group, L, Access::Write));
-    X.W.Copies.push_back(
-        {L, X.PC, Off, From, uint8_t(Bytes), uint8_t(Valid), 0});
-    X.S.S.AsyncCopyBytes += Valid;
-    X.S.S.SharedStoreBytes += Bytes;
+    uint32_t group = x.w.copyGroups[l] + 1;
+    if (valid)
+      touch(x, r, uint32_t(valid), threadAccess(x, l, 0));
+    touchShared(x, *t, off, bytes,
+                agentAccess(x, kCopyAgent, group, l, Access::Write));
+    x.w.copies.push_back(
+        {l, x.pc, off, from, uint8_t(bytes), uint8_t(valid), 0});
+    x.s.stats.asyncCopyBytes += valid;
+    x.s.stats.sharedStoreBytes += bytes;
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-void execCommit(ExecContext &X, const Inst &) {
-  forLanes(X.Mask, [&](unsigned L) { ++X.W.CopyGroups[L]; });
-  for (PendingCopy &C : X.W.Copies)
-    if (C.Group == 0 && X.Mask >> C.Lane & 1)
-      C.Group = X.W.CopyGroups[C.Lane];
+void execCommit(ExecContext &x, const Inst &) {
+  forLanes(x.mask, [&](unsigned l) { ++x.w.copyGroups[l]; });
+  for (PendingCopy &c : x.w.copies)
+    if (c.group == 0 && x.mask >> c.lane & 1)
+      c.group = x.w.copyGroups[c.lane];
 }
 
-void execWait(ExecContext &X, const Inst &I) {
-  if (I.Sub) // wait_all commits too.
-    execCommit(X, I);
-  uint32_t Keep = I.Sub ? 0 : I.A;
-  std::array<uint32_t, 32> Upto = X.W.CopyGroups;
-  for (uint32_t &Group : Upto)
-    Group = Group > Keep ? Group - Keep : 0;
-  land(X, Upto);
-  ++X.Cl.Progress;
+void execWait(ExecContext &x, const Inst &i) {
+  if (i.sub) // wait_all commits too.
+    execCommit(x, i);
+  uint32_t keep = i.sub ? 0 : i.a;
+  std::array<uint32_t, 32> upto = x.w.copyGroups;
+  for (uint32_t &group : upto)
+    group = group > keep ? group - keep : 0;
+  land(x, upto);
+  ++x.cl.progress;
 }
 
 /// The barrier gets an arrival when the thread's copies so far have landed.
 /// They land at once: later is the same to everybody who waits.
-void execArrive(ExecContext &X, const Inst &I) {
-  execCommit(X, I);
+void execArrive(ExecContext &x, const Inst &i) {
+  execCommit(x, i);
   // Others learn of it at the barrier, the warp itself not before it waits.
-  VectorClock Before = X.W.Clock;
-  uint32_t Done = X.W.CopyDone;
-  land(X, X.W.CopyGroups);
-  VectorClock Landed;
-  tell(X.W, X.Mask, Landed);
-  X.W.Clock = std::move(Before);
-  X.W.CopyDone = Done;
-  forLanes(X.Mask, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    uint64_t Addr = X.lane(X.src(I, 0), L) + uint64_t(I.Imm);
-    if (!resolveShared(X, Addr, 8, 8, L, T, Off))
+  VectorClock before = x.w.clock;
+  uint32_t done = x.w.copyDone;
+  land(x, x.w.copyGroups);
+  VectorClock landed;
+  tell(x.w, x.mask, landed);
+  x.w.clock = std::move(before);
+  x.w.copyDone = done;
+  forLanes(x.mask, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    uint64_t addr = x.lane(x.src(i, 0), l) + uint64_t(i.imm);
+    if (!resolveShared(x, addr, 8, 8, l, t, off))
       return;
-    Mbarrier *B = findMbarrier(X, *T, Off, L, "cp.async.mbarrier.arrive");
-    if (!B)
+    Mbarrier *b = findMbarrier(x, *t, off, l, "cp.async.mbarrier.arrive");
+    if (!b)
       return;
-    B->Pend.join(Landed);
-    B->PendProxy.join(X.W.ProxyShared);
-    if (!(I.Mods & 1)) // Without .noinc the pending count grows first.
-      ++B->Pending;
-    arriveMbarrier(X, *T, Off, *B, 1, L);
+    b->pend.join(landed);
+    b->pendProxy.join(x.w.proxyShared);
+    if (!(i.mods & 1)) // Without .noinc the pending count grows first.
+      ++b->pending;
+    arriveMbarrier(x, *t, off, *b, 1, l);
   });
-  ++X.W.Now;
+  ++x.w.now;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeCpAsync(Decoder &D) {
-  D.I.P = Pipe::Lsu;
-  if (!D.take("async"))
-    return D.fail("cp without .async is not known");
-  std::string_view Whole = D.ast().Opcode;
-  if (Whole.find(".bulk") != Whole.npos)
-    return decodeBulk(D);
-  if (D.take("commit_group")) {
-    D.I.Fn = execCommit;
-    return D.expectOps(0, 0);
+bool mxfp4::sim::decodeCpAsync(Decoder &d) {
+  d.i.p = Pipe::Lsu;
+  if (!d.take("async"))
+    return d.fail("cp without .async is not known");
+  std::string_view whole = d.ast().opcode;
+  if (whole.find(".bulk") != whole.npos)
+    return decodeBulk(d);
+  if (d.take("commit_group")) {
+    d.i.fn = execCommit;
+    return d.expectOps(0, 0);
   }
-  if (D.take("wait_all")) {
-    D.I.Fn = execWait;
-    D.I.Sub = 1;
-    return D.expectOps(0, 0);
+  if (d.take("wait_all")) {
+    d.i.fn = execWait;
+    d.i.sub = 1;
+    return d.expectOps(0, 0);
   }
-  if (D.take("wait_group")) {
-    int64_t N;
-    if (!D.expectOps(1, 1) || !D.immediate(D.ops()[0], N))
+  if (d.take("wait_group")) {
+    int64_t n;
+    if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
       return false;
-    if (N < 0 || N > (1 << 20))
-      return D.fail("the number of groups is out of range");
-    D.I.A = uint32_t(N);
-    D.I.Fn = execWait;
+    if (n < 0 || n > (1 << 20))
+      return d.fail("the number of groups is out of range");
+    d.i.a = uint32_t(n);
+    d.i.fn = execWait;
     return true;
   }
-  if (D.take("mbarrier")) {
-    D.take("arrive");
-    if (D.take("noinc"))
-      D.I.Mods |= 1;
-    D.takeOneOf({"shared", "shared::cta"}, 0);
-    D.take("b64");
-    D.I.Fn = execArrive;
-    return D.expectOps(1, 1) && D.address(D.ops()[0]);
+  if (d.take("mbarrier")) {
+    d.take("arrive");
+    if (d.take("noinc"))
+      d.i.mods |= 1;
+    d.takeOneOf({"shared", "shared::cta"}, 0);
+    d.take("b64");
+    d.i.fn = execArrive;
+    return d.expectOps(1, 1) && d.address(d.ops()[0]);
   }
-  bool CG = D.take("cg");
-  if (!CG && !D.take("ca"))
-    return D.fail("cp.async needs .ca or .cg");
-  D.takeOneOf({"shared", "shared::cta"}, 0);
-  D.take("global");
-  bool Hint = D.take("L2::cache_hint");
-  D.takePrefix("L2::");
-  int64_t Size;
-  if (!D.expectOps(3, 5) || !D.immediate(D.ops()[2], Size))
+  bool cg = d.take("cg");
+  if (!cg && !d.take("ca"))
+    return d.fail("cp.async needs .ca or .cg");
+  d.takeOneOf({"shared", "shared::cta"}, 0);
+  d.take("global");
+  bool hint = d.take("L2::cache_hint");
+  d.takePrefix("L2::");
+  int64_t size;
+  if (!d.expectOps(3, 5) || !d.immediate(d.ops()[2], size))
     return false;
-  if (Size != 16 && (CG || (Size != 4 && Size != 8)))
-    return D.fail(CG ? "cp.async.cg copies 16 bytes"
+  if (size != 16 && (cg || (size != 4 && size != 8)))
+    return d.fail(cg ? "cp.async.cg copies 16 bytes"
                      : "cp.async.ca copies 4, 8 or 16 bytes");
-  D.I.A = uint32_t(Size);
-  D.I.Fn = execCopy;
+  d.i.a = uint32_t(size);
+  d.i.fn = execCopy;
   // Sources: destination, source, and the valid size or the ignore predicate.
-  // Imm belongs to the destination, C to the source.
-  if (!D.address(D.ops()[0]))
+  // The operand imm belongs to the destination, c to the source.
+  if (!d.address(d.ops()[0]))
     return false;
-  int64_t To = D.I.Imm;
-  if (!D.address(D.ops()[1]))
+  int64_t to = d.i.imm;
+  if (!d.address(d.ops()[1]))
     return false;
-  if (D.I.Imm != int32_t(D.I.Imm))
-    return D.fail("the offset of the source is out of range");
-  D.I.C = uint32_t(int32_t(D.I.Imm));
-  D.I.Imm = To;
-  if (D.ops().size() == 3u + Hint)
+  if (d.i.imm != int32_t(d.i.imm))
+    return d.fail("the offset of the source is out of range");
+  d.i.c = uint32_t(int32_t(d.i.imm));
+  d.i.imm = to;
+  if (d.ops().size() == 3u + hint)
     return true;
-  const AstOperand &Last = D.ops()[3];
-  if (Last.K == AstOperand::Reg && D.regType(Last) == Ty::Pred) {
-    D.I.Mods |= 2;
-    return D.srcPred(Last);
+  const AstOperand &last = d.ops()[3];
+  if (last.k == AstOperand::Reg && d.regType(last) == Ty::Pred) {
+    d.i.mods |= 2;
+    return d.srcPred(last);
   }
-  D.I.Mods |= 1;
-  return D.src(Last, Ty::B32);
+  d.i.mods |= 1;
+  return d.src(last, Ty::B32);
 }

@@ -12,12 +12,12 @@
 namespace mxfp4::sim {
 
 /// Moves the bytes of one thread's cp.async.
-void landCopy(Grid &G, Cta &T, const PendingCopy &C);
+void landCopy(Grid &g, Cta &t, const PendingCopy &c);
 /// Moves the bytes of a bulk operation and signals its barriers.
-void landBulk(ExecContext &X, BulkOp &Op);
-/// One element of a reduction: \p Op as in atom (0 and, 1 or, 2 xor, 5 add,
+void landBulk(ExecContext &x, BulkOp &op);
+/// One element of a reduction: \p op as in atom (0 and, 1 or, 2 xor, 5 add,
 /// 8 min, 9 max).
-uint64_t reduceElement(Ty T, uint8_t Op, uint64_t Old, uint64_t New);
+uint64_t reduceElement(Ty t, uint8_t op, uint64_t old, uint64_t fresh);
 
 } // namespace mxfp4::sim
 

@@ -41,271 +41,271 @@ enum Status {
 };
 
 struct Module {
-  std::unique_ptr<sim::Module> Code;
+  std::unique_ptr<sim::Module> code;
 };
 
 struct Function {
-  const Module *Owner;
-  const sim::KernelInfo *Info;
-  uint32_t MostShared = 48 << 10;
+  const Module *owner;
+  const sim::KernelInfo *info;
+  uint32_t mostShared = 48 << 10;
 };
 
 /// An allocation: a page of nothing lies on both sides, as buffers of the
 /// interpreter must be apart.
 struct Block {
-  uint8_t *Data;
-  size_t Size;
-  void *Whole;
+  uint8_t *data;
+  size_t size;
+  void *whole;
 };
 
 struct State {
-  std::mutex Mutex;
-  std::vector<Block> Blocks;
-  std::vector<std::unique_ptr<Module>> Modules;
-  std::vector<std::unique_ptr<Function>> Functions;
-  std::string Message;
+  std::mutex mutex;
+  std::vector<Block> blocks;
+  std::vector<std::unique_ptr<Module>> modules;
+  std::vector<std::unique_ptr<Function>> functions;
+  std::string message;
 };
 
 State &state() {
-  static State All;
-  return All;
+  static State all;
+  return all;
 }
-thread_local int Depth = 0;
+thread_local int depth = 0;
 
-int fail(Status Code, std::string Message) {
-  state().Message = std::move(Message);
-  return Code;
+int fail(Status code, std::string message) {
+  state().message = std::move(message);
+  return code;
 }
 
 int multiprocessors() {
-  const char *Text = std::getenv("MXFP4_SIM_MULTIPROCESSORS");
-  return Text ? int(std::clamp(std::strtol(Text, nullptr, 10), 1L, 1024L)) : 2;
+  const char *text = std::getenv("MXFP4_SIM_MULTIPROCESSORS");
+  return text ? int(std::clamp(std::strtol(text, nullptr, 10), 1L, 1024L)) : 2;
 }
 
 /// CUlaunchAttribute and CUlaunchConfig of cuda.h.
 struct Attribute {
-  int Id, Padding, Value;
-  char Rest[60];
+  int id, padding, value;
+  char rest[60];
 };
 struct Config {
-  uint32_t Grid[3], Block[3], Shared;
-  void *Stream;
-  const Attribute *Attributes;
-  uint32_t Count;
+  uint32_t grid[3], block[3], shared;
+  void *stream;
+  const Attribute *attributes;
+  uint32_t count;
 };
 constexpr int kProgrammatic = 6;
 
 /// Runs a launch on all memory; the caller holds the lock.
-int run(const Function &F, const Config &C, void **Values) {
-  sim::Launch L;
-  L.Grid = {C.Grid[0], C.Grid[1], C.Grid[2]};
-  L.Block = {C.Block[0], C.Block[1], C.Block[2]};
-  L.DynamicShared = C.Shared;
-  for (const Block &B : state().Blocks)
-    L.addBuffer(B.Data, B.Size, {}, "", reinterpret_cast<uint64_t>(B.Data));
-  for (size_t I = 0; I < F.Info->Params.size(); ++I)
-    L.argBytes(Values[I], F.Info->Params[I].Size);
-  sim::Options Options;
-  for (uint32_t I = 0; I < C.Count; ++I)
-    if (C.Attributes[I].Id == kProgrammatic)
-      Options.Programmatic = C.Attributes[I].Value != 0;
-  const sim::Result R = sim::run(*F.Owner->Code, F.Info->Name, L, Options);
+int run(const Function &f, const Config &c, void **values) {
+  sim::Launch l;
+  l.grid = {c.grid[0], c.grid[1], c.grid[2]};
+  l.block = {c.block[0], c.block[1], c.block[2]};
+  l.dynamicShared = c.shared;
+  for (const Block &b : state().blocks)
+    l.addBuffer(b.data, b.size, {}, "", reinterpret_cast<uint64_t>(b.data));
+  for (size_t i = 0; i < f.info->params.size(); ++i)
+    l.argBytes(values[i], f.info->params[i].size);
+  sim::Options options;
+  for (uint32_t i = 0; i < c.count; ++i)
+    if (c.attributes[i].id == kProgrammatic)
+      options.programmatic = c.attributes[i].value != 0;
+  const sim::Result r = sim::run(*f.owner->code, f.info->name, l, options);
   if (std::getenv("MXFP4_SIM_REPORT"))
-    std::fprintf(stderr, "kernel %s\n%s\n", F.Info->Name.c_str(),
-                 R.Statistics.report().c_str());
-  if (R.ok())
+    std::fprintf(stderr, "kernel %s\n%s\n", f.info->name.c_str(),
+                 r.statistics.report().c_str());
+  if (r.ok())
     return kSuccess;
-  std::fprintf(stderr, "kernel %s:\n%s\n", F.Info->Name.c_str(),
-               R.text().c_str());
+  std::fprintf(stderr, "kernel %s:\n%s\n", f.info->name.c_str(),
+               r.text().c_str());
   return fail(kIllegalAddress, "the interpreter found hazards");
 }
 
 } // namespace
 
-// Names are CUDA's.
+// Names of functions are CUDA's.
 // NOLINTBEGIN(readability-identifier-naming)
 EXPORT int cuInit(unsigned) { return kSuccess; }
-EXPORT int cuDriverGetVersion(int *Version) { return *Version = 13000, 0; }
-EXPORT int cuGetErrorString(int Code, const char **Text) {
-  static thread_local std::string Copy;
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  Copy = state().Message.empty() ? "error " + std::to_string(Code)
-                                 : state().Message;
-  return *Text = Copy.c_str(), 0;
+EXPORT int cuDriverGetVersion(int *version) { return *version = 13000, 0; }
+EXPORT int cuGetErrorString(int code, const char **text) {
+  static thread_local std::string copy;
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  copy = state().message.empty() ? "error " + std::to_string(code)
+                                 : state().message;
+  return *text = copy.c_str(), 0;
 }
 
-EXPORT int cuDeviceGetCount(int *Count) { return *Count = 1, 0; }
-EXPORT int cuDeviceGet(int *Device, int Ordinal) {
-  return *Device = Ordinal, Ordinal ? kInvalidValue : kSuccess;
+EXPORT int cuDeviceGetCount(int *count) { return *count = 1, 0; }
+EXPORT int cuDeviceGet(int *device, int ordinal) {
+  return *device = ordinal, ordinal ? kInvalidValue : kSuccess;
 }
-EXPORT int cuDeviceGetName(char *Name, int Size, int) {
-  std::snprintf(Name, size_t(Size), "PTX interpreter");
+EXPORT int cuDeviceGetName(char *name, int size, int) {
+  std::snprintf(name, size_t(size), "PTX interpreter");
   return kSuccess;
 }
-EXPORT int cuDeviceGetAttribute(int *Value, int Attribute, int) {
-  switch (Attribute) {
+EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
+  switch (attribute) {
   case 16: // multiprocessors
-    return *Value = multiprocessors(), 0;
+    return *value = multiprocessors(), 0;
   case 75: // compute capability
-    return *Value = 9, 0;
+    return *value = 9, 0;
   case 76:
-    return *Value = 0, 0;
+    return *value = 0, 0;
   case 81: // shared memory of a multiprocessor
-    return *Value = 233472, 0;
+    return *value = 233472, 0;
   case 97: // of a CTA that asks for it
-    return *Value = 232448, 0;
+    return *value = 232448, 0;
   default:
     return kInvalidValue;
   }
 }
 
-EXPORT int cuDevicePrimaryCtxRetain(void **Context, int) {
-  return *Context = &state(), 0;
+EXPORT int cuDevicePrimaryCtxRetain(void **context, int) {
+  return *context = &state(), 0;
 }
 EXPORT int cuDevicePrimaryCtxRelease_v2(int) { return kSuccess; }
-EXPORT int cuCtxPushCurrent_v2(void *) { return ++Depth, 0; }
-EXPORT int cuCtxPopCurrent_v2(void **Context) {
-  return *Context = &state(), --Depth, 0;
+EXPORT int cuCtxPushCurrent_v2(void *) { return ++depth, 0; }
+EXPORT int cuCtxPopCurrent_v2(void **context) {
+  return *context = &state(), --depth, 0;
 }
-EXPORT int cuCtxGetCurrent(void **Context) {
-  return *Context = Depth > 0 ? &state() : nullptr, 0;
+EXPORT int cuCtxGetCurrent(void **context) {
+  return *context = depth > 0 ? &state() : nullptr, 0;
 }
 EXPORT int cuCtxSynchronize() { return kSuccess; }
 
-EXPORT int cuMemAlloc_v2(uint64_t *Address, size_t Size) {
+EXPORT int cuMemAlloc_v2(uint64_t *address, size_t size) {
   constexpr size_t kPage = 4096;
-  const size_t Rounded = (Size + kPage - 1) / kPage * kPage;
-  if (!Size)
+  const size_t rounded = (size + kPage - 1) / kPage * kPage;
+  if (!size)
     return kInvalidValue;
-  auto *Whole = Rounded < Size ? nullptr
+  auto *whole = rounded < size ? nullptr
                                : static_cast<uint8_t *>(std::aligned_alloc(
-                                     kPage, Rounded + 2 * kPage));
-  if (!Whole)
+                                     kPage, rounded + 2 * kPage));
+  if (!whole)
     return kOutOfMemory;
   // NaN, whatever is read as.
-  std::memset(Whole, 0xff, Rounded + 2 * kPage);
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  state().Blocks.push_back({Whole + kPage, Size, Whole});
-  *Address = reinterpret_cast<uint64_t>(Whole + kPage);
+  std::memset(whole, 0xff, rounded + 2 * kPage);
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  state().blocks.push_back({whole + kPage, size, whole});
+  *address = reinterpret_cast<uint64_t>(whole + kPage);
   return kSuccess;
 }
-EXPORT int cuMemFree_v2(uint64_t Address) {
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  auto &Blocks = state().Blocks;
-  for (auto At = Blocks.begin(); At != Blocks.end(); ++At) {
-    if (reinterpret_cast<uint64_t>(At->Data) != Address)
+EXPORT int cuMemFree_v2(uint64_t address) {
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  auto &blocks = state().blocks;
+  for (auto at = blocks.begin(); at != blocks.end(); ++at) {
+    if (reinterpret_cast<uint64_t>(at->data) != address)
       continue;
-    std::free(At->Whole);
-    Blocks.erase(At);
+    std::free(at->whole);
+    blocks.erase(at);
     return kSuccess;
   }
   return kInvalidValue;
 }
 // A CUdeviceptr is a number, which is passed as a pointer is.
-EXPORT int cuMemsetD32_v2(void *Address, unsigned Value, size_t Count) {
-  std::fill_n(static_cast<unsigned *>(Address), Count, Value);
+EXPORT int cuMemsetD32_v2(void *address, unsigned value, size_t count) {
+  std::fill_n(static_cast<unsigned *>(address), count, value);
   return kSuccess;
 }
-EXPORT int cuMemcpyHtoD_v2(void *To, const void *From, size_t Size) {
-  std::memcpy(To, From, Size);
+EXPORT int cuMemcpyHtoD_v2(void *to, const void *from, size_t size) {
+  std::memcpy(to, from, size);
   return kSuccess;
 }
-EXPORT int cuMemcpyDtoH_v2(void *To, const void *From, size_t Size) {
-  std::memcpy(To, From, Size);
+EXPORT int cuMemcpyDtoH_v2(void *to, const void *from, size_t size) {
+  std::memcpy(to, from, size);
   return kSuccess;
 }
-EXPORT int cuPointerGetAttribute(void *Value, int, uint64_t) {
-  return *static_cast<int *>(Value) = 0, 0;
+EXPORT int cuPointerGetAttribute(void *value, int, uint64_t) {
+  return *static_cast<int *>(value) = 0, 0;
 }
 
 EXPORT int cuStreamSynchronize(void *) { return kSuccess; }
-EXPORT int cuStreamIsCapturing(void *, int *Is) { return *Is = 0, 0; }
-EXPORT int cuStreamGetId(void *Stream, unsigned long long *Id) {
-  return *Id = reinterpret_cast<uintptr_t>(Stream), 0;
+EXPORT int cuStreamIsCapturing(void *, int *is) { return *is = 0, 0; }
+EXPORT int cuStreamGetId(void *stream, unsigned long long *id) {
+  return *id = reinterpret_cast<uintptr_t>(stream), 0;
 }
 
-EXPORT int cuModuleLoadData(void **Handle, const void *Image) {
-  const auto *Text = static_cast<const char *>(Image);
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  if (std::strncmp(Text,
+EXPORT int cuModuleLoadData(void **handle, const void *image) {
+  const auto *text = static_cast<const char *>(image);
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  if (std::strncmp(text,
                    "\x7f"
                    "ELF",
                    4) == 0)
     return fail(kNoBinary, "machine code cannot be interpreted");
-  std::vector<sim::Diagnostic> Errors;
-  auto Loaded = std::make_unique<Module>();
-  Loaded->Code = sim::Module::parse(Text, "kernel.ptx", Errors);
-  if (!Loaded->Code)
+  std::vector<sim::Diagnostic> errors;
+  auto loaded = std::make_unique<Module>();
+  loaded->code = sim::Module::parse(text, "kernel.ptx", errors);
+  if (!loaded->code)
     return fail(kInvalidPtx,
-                Errors.empty() ? "this is no PTX" : Errors[0].str());
-  *Handle = Loaded.get();
-  state().Modules.push_back(std::move(Loaded));
+                errors.empty() ? "this is no PTX" : errors[0].str());
+  *handle = loaded.get();
+  state().modules.push_back(std::move(loaded));
   return kSuccess;
 }
-EXPORT int cuModuleUnload(void *Handle) {
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  auto Erase = [](auto &List, auto Is) {
-    List.erase(std::remove_if(List.begin(), List.end(), Is), List.end());
+EXPORT int cuModuleUnload(void *handle) {
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  auto erase = [](auto &list, auto is) {
+    list.erase(std::remove_if(list.begin(), list.end(), is), list.end());
   };
-  Erase(state().Functions,
-        [&](const auto &Each) { return Each->Owner == Handle; });
-  Erase(state().Modules,
-        [&](const auto &Each) { return Each.get() == Handle; });
+  erase(state().functions,
+        [&](const auto &each) { return each->owner == handle; });
+  erase(state().modules,
+        [&](const auto &each) { return each.get() == handle; });
   return kSuccess;
 }
-EXPORT int cuModuleGetFunction(void **Handle, void *Owner, const char *Name) {
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  const auto *Of = static_cast<const Module *>(Owner);
-  for (const sim::KernelInfo &Info : Of->Code->kernels()) {
-    if (Info.Name != Name)
+EXPORT int cuModuleGetFunction(void **handle, void *owner, const char *name) {
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  const auto *of = static_cast<const Module *>(owner);
+  for (const sim::KernelInfo &info : of->code->kernels()) {
+    if (info.name != name)
       continue;
-    state().Functions.push_back(
-        std::make_unique<Function>(Function{Of, &Info}));
-    return *Handle = state().Functions.back().get(), 0;
+    state().functions.push_back(
+        std::make_unique<Function>(Function{of, &info}));
+    return *handle = state().functions.back().get(), 0;
   }
   return fail(kNotFound, "the PTX has no such kernel");
 }
-EXPORT int cuFuncSetAttribute(void *Handle, int Attribute, int Value) {
+EXPORT int cuFuncSetAttribute(void *handle, int attribute, int value) {
   constexpr int kMaxDynamicShared = 8;
-  if (Attribute == kMaxDynamicShared)
-    static_cast<Function *>(Handle)->MostShared = uint32_t(Value);
+  if (attribute == kMaxDynamicShared)
+    static_cast<Function *>(handle)->mostShared = uint32_t(value);
   return kSuccess;
 }
 
-EXPORT int cuTensorMapEncodeTiled(void *Out, int DataType, uint32_t Rank,
-                                  void *Base, const uint64_t *Sizes,
-                                  const uint64_t *Strides, const uint32_t *Box,
-                                  const uint32_t *Steps, int Interleave,
-                                  int Swizzle, int, int Fill) {
+EXPORT int cuTensorMapEncodeTiled(void *out, int dataType, uint32_t rank,
+                                  void *base, const uint64_t *sizes,
+                                  const uint64_t *strides, const uint32_t *box,
+                                  const uint32_t *steps, int interleave,
+                                  int swizzle, int, int fill) {
   static constexpr unsigned kBytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2};
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  if (DataType < 0 || DataType > 9 || Interleave || Rank < 1 || Rank > 5 ||
-      Swizzle < 0 || Swizzle > 3)
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  if (dataType < 0 || dataType > 9 || interleave || rank < 1 || rank > 5 ||
+      swizzle < 0 || swizzle > 3)
     return fail(kInvalidValue, "such tensor maps are not interpreted");
-  sim::TensorMap Map;
-  Map.Base = reinterpret_cast<uint64_t>(Base);
-  Map.Rank = Rank;
-  Map.ElementBytes = kBytes[DataType];
-  std::copy_n(Sizes, Rank, Map.Dims.begin());
-  std::copy_n(Strides, Rank - 1, Map.Strides.begin());
-  std::copy_n(Box, Rank, Map.Box.begin());
-  std::copy_n(Steps, Rank, Map.ElementStrides.begin());
-  Map.Swizzling = static_cast<sim::TensorMap::Swizzle>(Swizzle);
-  Map.FillNaN = Fill != 0;
-  if (std::string Why = Map.verify(); !Why.empty())
-    return fail(kInvalidValue, Why);
-  const std::array<uint8_t, 128> Encoded = Map.encode();
-  std::memcpy(Out, Encoded.data(), Encoded.size());
+  sim::TensorMap map;
+  map.base = reinterpret_cast<uint64_t>(base);
+  map.rank = rank;
+  map.elementBytes = kBytes[dataType];
+  std::copy_n(sizes, rank, map.dims.begin());
+  std::copy_n(strides, rank - 1, map.strides.begin());
+  std::copy_n(box, rank, map.box.begin());
+  std::copy_n(steps, rank, map.elementStrides.begin());
+  map.swizzling = static_cast<sim::TensorMap::Swizzle>(swizzle);
+  map.fillNaN = fill != 0;
+  if (std::string why = map.verify(); !why.empty())
+    return fail(kInvalidValue, why);
+  const std::array<uint8_t, 128> encoded = map.encode();
+  std::memcpy(out, encoded.data(), encoded.size());
   return kSuccess;
 }
 
-EXPORT int cuLaunchKernelEx(const Config *C, void *Handle, void **Values,
+EXPORT int cuLaunchKernelEx(const Config *c, void *handle, void **values,
                             void **) {
-  const auto *F = static_cast<const Function *>(Handle);
-  const std::lock_guard<std::mutex> Lock(state().Mutex);
-  if (C->Shared > F->MostShared)
+  const auto *f = static_cast<const Function *>(handle);
+  const std::lock_guard<std::mutex> lock(state().mutex);
+  if (c->shared > f->mostShared)
     return fail(kInvalidValue, "the kernel did not ask for so much shared "
                                "memory");
-  return run(*F, *C, Values);
+  return run(*f, *c, values);
 }
 // NOLINTEND(readability-identifier-naming)

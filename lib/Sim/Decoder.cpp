@@ -12,254 +12,256 @@
 
 using namespace mxfp4::sim;
 
-bool mxfp4::sim::decodeKernel(const AstKernel &Ast,
-                              const std::vector<Variable> &Globals, Kernel &K,
-                              ErrorList &Errors) {
-  return Decoder(Ast, Globals, K, Errors).run();
+bool mxfp4::sim::decodeKernel(const AstKernel &ast,
+                              const std::vector<Variable> &globals, Kernel &k,
+                              ErrorList &errors) {
+  return Decoder(ast, globals, k, errors).run();
 }
 
 //===----------------------------------------------------------------------===//
 // Modifiers
 //===----------------------------------------------------------------------===//
 
-bool Decoder::take(std::string_view Name) {
-  auto It = std::find(Mods.begin() + 1, Mods.end(), Name);
-  if (It == Mods.end())
+bool Decoder::take(std::string_view name) {
+  auto it = std::find(mods.begin() + 1, mods.end(), name);
+  if (it == mods.end())
     return false;
-  Mods.erase(It);
+  mods.erase(it);
   return true;
 }
 
-bool Decoder::takePrefix(std::string_view Prefix, std::string_view *Whole) {
-  for (size_t J = 1; J < Mods.size(); ++J)
-    if (Mods[J].substr(0, Prefix.size()) == Prefix) {
-      if (Whole)
-        *Whole = Mods[J];
-      Mods.erase(Mods.begin() + J);
+bool Decoder::takePrefix(std::string_view prefix, std::string_view *whole) {
+  for (size_t j = 1; j < mods.size(); ++j)
+    if (mods[j].substr(0, prefix.size()) == prefix) {
+      if (whole)
+        *whole = mods[j];
+      mods.erase(mods.begin() + j);
       return true;
     }
   return false;
 }
 
 Ty Decoder::takeType() {
-  for (size_t J = 1; J < Mods.size(); ++J)
-    if (Ty T = parseType(Mods[J]); T != Ty::None) {
-      Mods.erase(Mods.begin() + J);
-      return T;
+  for (size_t j = 1; j < mods.size(); ++j)
+    if (Ty t = parseType(mods[j]); t != Ty::None) {
+      mods.erase(mods.begin() + j);
+      return t;
     }
   return Ty::None;
 }
 
-int Decoder::takeOneOf(std::initializer_list<const char *> Names, int Default) {
-  int Index = 0;
-  for (const char *Name : Names) {
-    if (take(Name))
-      return Index;
-    ++Index;
+int Decoder::takeOneOf(std::initializer_list<const char *> names,
+                       int fallback) {
+  int index = 0;
+  for (const char *name : names) {
+    if (take(name))
+      return index;
+    ++index;
   }
-  return Default;
+  return fallback;
 }
 
-bool Decoder::fail(std::string Message) {
-  Errors.error(Cur->Line, std::move(Message), Cur->Text);
-  Failed = true;
+bool Decoder::fail(std::string message) {
+  errors.error(cur->line, std::move(message), cur->text);
+  failed = true;
   return false;
 }
 
-bool Decoder::expectOps(size_t Min, size_t Max) {
-  size_t N = ops().size();
-  if (N >= Min && N <= Max)
+bool Decoder::expectOps(size_t min, size_t max) {
+  size_t n = ops().size();
+  if (n >= min && n <= max)
     return true;
-  std::string Wanted =
-      Min == Max ? plural(Min, "operand")
-                 : std::to_string(Min) + " to " + plural(Max, "operand");
-  return fail(std::string(base()) + " takes " + Wanted + ", found " +
-              std::to_string(N));
+  std::string wanted =
+      min == max ? plural(min, "operand")
+                 : std::to_string(min) + " to " + plural(max, "operand");
+  return fail(std::string(base()) + " takes " + wanted + ", found " +
+              std::to_string(n));
 }
 
 //===----------------------------------------------------------------------===//
 // The walk
 //===----------------------------------------------------------------------===//
 
-void Decoder::place(const Variable &V, uint64_t &Shared, uint64_t &Local) {
-  const uint64_t Mask = V.Align - 1;
-  uint64_t Address = V.Address;
-  if (V.Where == Space::Shared) {
-    if (V.Extern)
+void Decoder::place(const Variable &v, uint64_t &shared, uint64_t &local) {
+  const uint64_t mask = v.align - 1;
+  uint64_t address = v.address;
+  if (v.where == Space::Shared) {
+    if (v.isExtern)
       return;
-    Address = Shared = (Shared + Mask) & ~Mask;
-    Shared += V.Size;
-  } else if (V.Where == Space::Local || V.Where == Space::Param) {
+    address = shared = (shared + mask) & ~mask;
+    shared += v.size;
+  } else if (v.where == Space::Local || v.where == Space::Param) {
     // Of each thread; a parameter of a call has a generic address.
-    Local = (Local + Mask) & ~Mask;
-    Address = Local + 16 + (V.Where == Space::Param ? LocalWindow : 0);
-    Local += V.Size;
+    local = (local + mask) & ~mask;
+    address = local + 16 + (v.where == Space::Param ? kLocalWindow : 0);
+    local += v.size;
   }
-  Symbols.insert({{V.Scope, V.Name}, Address});
+  symbols.insert({{v.scope, v.name}, address});
 }
 
 /// Shared variables get the same addresses in every launch: static ones in
 /// order, then the dynamic part.
 bool Decoder::layoutVariables() {
-  uint64_t Shared = SharedBase, Local = 0;
-  uint32_t DynamicAlign = 16;
-  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
-    for (const Variable &V : *List) {
-      place(V, Shared, Local);
-      if (V.Where == Space::Shared && V.Extern)
-        DynamicAlign = std::max(DynamicAlign, V.Align);
+  uint64_t shared = kSharedBase, local = 0;
+  uint32_t dynamicAlign = 16;
+  for (const std::vector<Variable> *list : {&syntax.variables, &globals})
+    for (const Variable &v : *list) {
+      place(v, shared, local);
+      if (v.where == Space::Shared && v.isExtern)
+        dynamicAlign = std::max(dynamicAlign, v.align);
     }
-  uint64_t Mask = DynamicAlign - 1;
-  Shared = (Shared + Mask) & ~Mask;
-  for (const std::vector<Variable> *List : {&Ast.Variables, &Globals})
-    for (const Variable &V : *List)
-      if (V.Where == Space::Shared && V.Extern)
-        Symbols.insert({{V.Scope, V.Name}, Shared});
+  uint64_t mask = dynamicAlign - 1;
+  shared = (shared + mask) & ~mask;
+  for (const std::vector<Variable> *list : {&syntax.variables, &globals})
+    for (const Variable &v : *list)
+      if (v.where == Space::Shared && v.isExtern)
+        symbols.insert({{v.scope, v.name}, shared});
   // Parameters are known in the outermost scope of the body.
-  for (const KernelInfo::Param &P : Ast.Info.Params)
-    Symbols.insert({{0, P.Name}, ParamWindow + P.Offset});
+  for (const KernelInfo::Param &p : syntax.info.params)
+    symbols.insert({{0, p.name}, kParamWindow + p.offset});
   // A caller's variables come before what its callees call them.
-  for (const Alias &A : Ast.Aliases)
-    if (const uint64_t *Address = findSymbol(A.TargetScope, A.Target))
-      Symbols.insert({{A.Scope, A.Name}, *Address});
-  if (Shared > SharedBase + MaxShared || Local > (64 << 10)) {
-    Errors.error(Ast.Line, "kernel " + Ast.Info.Name +
-                               " declares more shared or local memory than a "
-                               "block or a thread can have");
+  for (const Alias &a : syntax.aliases)
+    if (const uint64_t *address = findSymbol(a.targetScope, a.target))
+      symbols.insert({{a.scope, a.name}, *address});
+  if (shared > kSharedBase + kMaxShared || local > (64 << 10)) {
+    errors.error(syntax.line,
+                 "kernel " + syntax.info.name +
+                     " declares more shared or local memory than a "
+                     "block or a thread can have");
     return false;
   }
-  K.StaticShared = uint32_t(Shared - SharedBase);
-  K.DynamicAlign = DynamicAlign;
-  K.LocalBytes = uint32_t(Local);
+  k.staticShared = uint32_t(shared - kSharedBase);
+  k.dynamicAlign = dynamicAlign;
+  k.localBytes = uint32_t(local);
   return true;
 }
 
 /// What is not supported may not be reached.
-void Decoder::decodeUnsupported(const AstInst &A) {
-  I = Inst();
-  Dsts.clear();
-  Srcs.clear();
-  Mods.clear();
-  if (A.HasGuard) {
-    I.Guard = regOperand(A.GuardReg);
-    I.Flags |= Inst::HasGuard | (A.GuardNot ? Inst::GuardNot : 0);
+void Decoder::decodeUnsupported(const AstInst &a) {
+  i = Inst();
+  dsts.clear();
+  srcs.clear();
+  mods.clear();
+  if (a.hasGuard) {
+    i.guard = regOperand(a.guardReg);
+    i.flags |= Inst::HasGuard | (a.guardNot ? Inst::GuardNot : 0);
   }
-  I.Fn = execUnsupported;
-  I.Flags |= Inst::Control;
-  I.P = Pipe::Control;
-  I.A = uint32_t(K.Unsupported.size());
-  K.Unsupported.push_back(A.Unsupported);
+  i.fn = execUnsupported;
+  i.flags |= Inst::Control;
+  i.p = Pipe::Control;
+  i.a = uint32_t(k.unsupported.size());
+  k.unsupported.push_back(a.unsupported);
 }
 
-bool Decoder::decodeImplicitDef(const AstInst &A) {
-  I = Inst();
-  Dsts.clear();
-  Srcs.clear();
-  Dsts.push_back(regOperand(A.GuardReg));
-  I.Fn = execImplicitDef;
+bool Decoder::decodeImplicitDef(const AstInst &a) {
+  i = Inst();
+  dsts.clear();
+  srcs.clear();
+  dsts.push_back(regOperand(a.guardReg));
+  i.fn = execImplicitDef;
   return true;
 }
 
-bool Decoder::decodeOne(const AstInst &A) {
-  Cur = &A;
-  if (A.ImplicitDef)
-    return decodeImplicitDef(A);
-  if (!A.Unsupported.empty()) {
-    decodeUnsupported(A);
+bool Decoder::decodeOne(const AstInst &a) {
+  cur = &a;
+  if (a.implicitDef)
+    return decodeImplicitDef(a);
+  if (!a.unsupported.empty()) {
+    decodeUnsupported(a);
     return true;
   }
-  I = Inst();
-  Dsts.clear();
-  Srcs.clear();
-  Mods.clear();
-  for (size_t At = 0; At <= A.Opcode.size();) {
-    size_t Dot = std::min(A.Opcode.find('.', At), A.Opcode.size());
-    Mods.push_back(A.Opcode.substr(At, Dot - At));
-    At = Dot + 1;
+  i = Inst();
+  dsts.clear();
+  srcs.clear();
+  mods.clear();
+  for (size_t at = 0; at <= a.opcode.size();) {
+    size_t dot = std::min(a.opcode.find('.', at), a.opcode.size());
+    mods.push_back(a.opcode.substr(at, dot - at));
+    at = dot + 1;
   }
-  if (A.HasGuard) {
-    I.Guard = regOperand(A.GuardReg);
-    I.Flags |= Inst::HasGuard | (A.GuardNot ? Inst::GuardNot : 0);
+  if (a.hasGuard) {
+    i.guard = regOperand(a.guardReg);
+    i.flags |= Inst::HasGuard | (a.guardNot ? Inst::GuardNot : 0);
   }
-  DecodeFn Family = findFamily(Mods[0]);
-  if (!Family)
-    return fail("instruction " + std::string(A.Opcode) +
+  DecodeFn family = findFamily(mods[0]);
+  if (!family)
+    return fail("instruction " + std::string(a.opcode) +
                 " is not known to the interpreter");
-  if (!Family(*this))
+  if (!family(*this))
     return false;
   // Those with a carry leave more behind than their destination.
-  const bool UsesCarry = base() == "addc" || base() == "subc" ||
-                         A.Opcode.find(".cc") != A.Opcode.npos;
-  for (DecodeFn Pure : {decodeInteger, decodeBits, decodeFloat, decodeCompare,
+  const bool usesCarry = base() == "addc" || base() == "subc" ||
+                         a.opcode.find(".cc") != a.opcode.npos;
+  for (DecodeFn pure : {decodeInteger, decodeBits, decodeFloat, decodeCompare,
                         decodeConvert, decodeMove})
-    if (Family == Pure && !UsesCarry && !(I.Flags & Inst::Control))
-      I.Flags |= Inst::Pure;
-  if (Mods.size() > 1)
-    return fail("modifier ." + std::string(Mods[1]) + " of " +
-                std::string(A.Opcode) + " is not supported");
-  if (!I.Fn)
-    return fail("this form of " + std::string(A.Opcode) +
+    if (family == pure && !usesCarry && !(i.flags & Inst::Control))
+      i.flags |= Inst::Pure;
+  if (mods.size() > 1)
+    return fail("modifier ." + std::string(mods[1]) + " of " +
+                std::string(a.opcode) + " is not supported");
+  if (!i.fn)
+    return fail("this form of " + std::string(a.opcode) +
                 " is not known to the interpreter");
   return true;
 }
 
 bool Decoder::run() {
-  K.Info = Ast.Info;
-  K.MaxRegisters = Ast.MaxRegisters;
-  RegOperands.resize(Ast.Regs.size());
-  for (Operand &O : RegOperands)
-    O.Slot = ~0u;
+  k.info = syntax.info;
+  k.maxRegisters = syntax.maxRegisters;
+  regOperands.resize(syntax.regs.size());
+  for (Operand &o : regOperands)
+    o.slot = ~0u;
   if (!layoutVariables())
     return false;
-  K.Info.StaticShared = K.StaticShared;
-  for (const KernelInfo::Param &P : Ast.Info.Params)
-    K.ParamBytes = std::max(K.ParamBytes, P.Offset + P.Size);
-  for (const AstInst &A : Ast.Insts) {
-    if (!decodeOne(A)) {
-      if (Errors.tooMany())
+  k.info.staticShared = k.staticShared;
+  for (const KernelInfo::Param &p : syntax.info.params)
+    k.paramBytes = std::max(k.paramBytes, p.offset + p.size);
+  for (const AstInst &a : syntax.insts) {
+    if (!decodeOne(a)) {
+      if (errors.tooMany())
         return false;
       continue;
     }
-    I.Line = A.Line;
-    I.Text = A.ImplicitDef ? std::string_view("// implicit-def") : A.Text;
-    auto [Id, New] = OpcodeIds.insert(
-        {std::string(A.ImplicitDef ? "implicit-def" : A.Opcode),
-         uint32_t(K.OpcodeNames.size())});
+    i.line = a.line;
+    i.text = a.implicitDef ? std::string_view("// implicit-def") : a.text;
+    auto [Id, New] = opcodeIds.insert(
+        {std::string(a.implicitDef ? "implicit-def" : a.opcode),
+         uint32_t(k.opcodeNames.size())});
     if (New)
-      K.OpcodeNames.push_back(Id->first);
-    I.OpcodeId = Id->second;
-    I.Ops = uint32_t(K.Operands.size());
-    I.NumDst = uint16_t(Dsts.size());
-    I.NumSrc = uint16_t(Srcs.size());
-    K.Operands.insert(K.Operands.end(), Dsts.begin(), Dsts.end());
-    K.Operands.insert(K.Operands.end(), Srcs.begin(), Srcs.end());
-    K.Code.push_back(I);
-    if (K.RegBytes > (64u << 20) || K.ConstData.size() > (64u << 20)) {
-      Errors.error(A.Line, "kernel " + Ast.Info.Name +
+      k.opcodeNames.push_back(Id->first);
+    i.opcodeId = Id->second;
+    i.ops = uint32_t(k.operands.size());
+    i.numDst = uint16_t(dsts.size());
+    i.numSrc = uint16_t(srcs.size());
+    k.operands.insert(k.operands.end(), dsts.begin(), dsts.end());
+    k.operands.insert(k.operands.end(), srcs.begin(), srcs.end());
+    k.code.push_back(i);
+    if (k.regBytes > (64u << 20) || k.constData.size() > (64u << 20)) {
+      errors.error(a.line, "kernel " + syntax.info.name +
                                " uses more registers than the interpreter "
                                "holds (64 MiB a warp)");
       return false;
     }
   }
-  if (Failed)
+  if (failed)
     return false;
   // A jump past the last instruction, and falling off the end, mean exit.
-  Inst End;
-  End.Fn = execExit;
-  End.Flags = Inst::Control;
-  End.P = Pipe::Control;
-  End.Line = Ast.Insts.empty() ? Ast.Line : Ast.Insts.back().Line;
-  End.Text = "}";
-  End.OpcodeId = uint32_t(K.OpcodeNames.size());
-  K.OpcodeNames.push_back("exit");
-  K.Code.push_back(End);
-  K.FirstConstSlot = K.NumSlots;
-  for (Operand &O : K.Operands)
-    if (O.isConst())
-      O.Slot = K.FirstConstSlot;
-  K.NumSlots += 1;
-  K.SlotNames.push_back("a constant");
-  K.Info.Instructions = Ast.Insts.size();
-  computeReconvergence(K);
+  Inst end;
+  end.fn = execExit;
+  end.flags = Inst::Control;
+  end.p = Pipe::Control;
+  end.line = syntax.insts.empty() ? syntax.line : syntax.insts.back().line;
+  end.text = "}";
+  end.opcodeId = uint32_t(k.opcodeNames.size());
+  k.opcodeNames.push_back("exit");
+  k.code.push_back(end);
+  k.firstConstSlot = k.numSlots;
+  for (Operand &o : k.operands)
+    if (o.isConst())
+      o.slot = k.firstConstSlot;
+  k.numSlots += 1;
+  k.slotNames.push_back("a constant");
+  k.info.instructions = syntax.insts.size();
+  computeReconvergence(k);
   return true;
 }

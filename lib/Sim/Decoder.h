@@ -66,110 +66,110 @@ enum class Special : uint8_t {
 
 /// Where the launch finds the special registers that a kernel uses.
 struct SpecialSlot {
-  Special S;
-  Operand O;
+  Special s;
+  Operand o;
 };
 
 class Decoder {
 public:
-  Decoder(const AstKernel &Ast, const std::vector<Variable> &Globals, Kernel &K,
-          ErrorList &Errors)
-      : Ast(Ast), Globals(Globals), K(K), Errors(Errors) {}
+  Decoder(const AstKernel &syntax, const std::vector<Variable> &globals,
+          Kernel &k, ErrorList &errors)
+      : syntax(syntax), globals(globals), k(k), errors(errors) {}
   bool run();
 
   // What families use.
-  const AstInst &ast() const { return *Cur; }
-  const std::vector<AstOperand> &ops() const { return Cur->Ops; }
-  std::string_view base() const { return Mods[0]; }
-  Inst I;
+  const AstInst &ast() const { return *cur; }
+  const std::vector<AstOperand> &ops() const { return cur->ops; }
+  std::string_view base() const { return mods[0]; }
+  Inst i;
 
   /// Takes a modifier wherever it stands.
-  bool take(std::string_view Name);
-  /// Takes the first modifier that starts with \p Prefix.
-  bool takePrefix(std::string_view Prefix, std::string_view *Whole = nullptr);
+  bool take(std::string_view name);
+  /// Takes the first modifier that starts with \p prefix.
+  bool takePrefix(std::string_view prefix, std::string_view *whole = nullptr);
   /// Takes the first modifier that is a type.
   Ty takeType();
-  /// Takes one of the names and gives its index, or \p Default when none is
+  /// Takes one of the names and gives its index, or \p default when none is
   /// there.
-  int takeOneOf(std::initializer_list<const char *> Names, int Default);
-  bool fail(std::string Message);
-  bool expectOps(size_t Min, size_t Max);
+  int takeOneOf(std::initializer_list<const char *> names, int fallback);
+  bool fail(std::string message);
+  bool expectOps(size_t min, size_t max);
 
-  bool dst(const AstOperand &Op, Ty T, bool AllowWider = false);
-  bool src(const AstOperand &Op, Ty T, bool AllowWider = false);
-  bool dstPred(const AstOperand &Op) { return dst(Op, Ty::Pred); }
-  bool srcPred(const AstOperand &Op) { return src(Op, Ty::Pred); }
-  /// The address operand "[base+off]": base becomes a source, off goes to Imm.
-  bool address(const AstOperand &Op);
-  /// A second address, whose offset goes to \p Offset.
-  bool addressInto(const AstOperand &Op, uint32_t &Offset);
-  bool immediate(const AstOperand &Op, int64_t &Value);
+  bool dst(const AstOperand &op, Ty t, bool allowWider = false);
+  bool src(const AstOperand &op, Ty t, bool allowWider = false);
+  bool dstPred(const AstOperand &op) { return dst(op, Ty::Pred); }
+  bool srcPred(const AstOperand &op) { return src(op, Ty::Pred); }
+  /// The address operand "[base+off]": base becomes a source, off goes to imm.
+  bool address(const AstOperand &op);
+  /// A second address, whose offset goes to \p offset.
+  bool addressInto(const AstOperand &op, uint32_t &offset);
+  bool immediate(const AstOperand &op, int64_t &value);
   /// A compile-time constant as a source operand.
-  void srcConst(uint64_t Value, bool Wide);
-  bool symbolAddress(std::string_view Name, uint64_t &Address);
-  bool label(std::string_view Name, uint32_t &Target);
-  bool branchTable(std::string_view Name, std::vector<uint32_t> &Targets);
-  bool isReg(const AstOperand &Op) const { return Op.K == AstOperand::Reg; }
-  Ty regType(const AstOperand &Op) const { return Ast.Regs[Op.RegId].Type; }
-  bool special(std::string_view Name, Special &S) const;
-  Kernel &kernel() { return K; }
+  void srcConst(uint64_t value, bool wide);
+  bool symbolAddress(std::string_view name, uint64_t &address);
+  bool label(std::string_view name, uint32_t &target);
+  bool branchTable(std::string_view name, std::vector<uint32_t> &targets);
+  bool isReg(const AstOperand &op) const { return op.k == AstOperand::Reg; }
+  Ty regType(const AstOperand &op) const { return syntax.regs[op.regId].type; }
+  bool special(std::string_view name, Special &s) const;
+  Kernel &kernel() { return k; }
 
 private:
-  const AstKernel &Ast;
-  const std::vector<Variable> &Globals; ///< Of the module.
-  Kernel &K;
-  ErrorList &Errors;
-  const AstInst *Cur = nullptr;
-  std::vector<std::string_view> Mods; ///< Base first.
-  std::vector<Operand> RegOperands;   ///< By register id; Slot ~0: none yet.
-  std::map<std::pair<uint64_t, bool>, Operand> Consts;
-  std::map<Special, Operand> Specials;
-  std::map<std::string, uint32_t> OpcodeIds;
-  std::vector<Operand> Dsts, Srcs;
-  bool Failed = false;
+  const AstKernel &syntax;
+  const std::vector<Variable> &globals; ///< Of the module.
+  Kernel &k;
+  ErrorList &errors;
+  const AstInst *cur = nullptr;
+  std::vector<std::string_view> mods; ///< Base first.
+  std::vector<Operand> regOperands;   ///< By register id; slot ~0: none yet.
+  std::map<std::pair<uint64_t, bool>, Operand> consts;
+  std::map<Special, Operand> specials;
+  std::map<std::string, uint32_t> opcodeIds;
+  std::vector<Operand> dsts, srcs;
+  bool failed = false;
 
   bool layoutVariables();
-  void place(const Variable &V, uint64_t &Shared, uint64_t &Local);
-  const uint64_t *findSymbol(uint32_t Scope, std::string_view Name) const;
-  void decodeUnsupported(const AstInst &A);
-  bool decodeOne(const AstInst &A);
-  bool decodeImplicitDef(const AstInst &A);
-  Operand regOperand(uint32_t Id);
-  Operand constant(uint64_t Value, bool Wide);
-  Operand specialOperand(Special S);
-  Operand allocate(unsigned Bits, std::string Name);
-  bool checkWidth(Ty Have, Ty Want, bool AllowWider, const std::string &Name);
-  std::map<LabelKey, uint64_t> Symbols;
+  void place(const Variable &v, uint64_t &shared, uint64_t &local);
+  const uint64_t *findSymbol(uint32_t scope, std::string_view name) const;
+  void decodeUnsupported(const AstInst &a);
+  bool decodeOne(const AstInst &a);
+  bool decodeImplicitDef(const AstInst &a);
+  Operand regOperand(uint32_t id);
+  Operand constant(uint64_t value, bool wide);
+  Operand specialOperand(Special s);
+  Operand allocate(unsigned bits, std::string name);
+  bool checkWidth(Ty have, Ty want, bool allowWider, const std::string &name);
+  std::map<LabelKey, uint64_t> symbols;
 };
 
 // Families; each returns false after Decoder::fail.
-bool decodeInteger(Decoder &D);
-bool decodeBits(Decoder &D);
-bool decodeFloat(Decoder &D);
-bool decodeCompare(Decoder &D);
-bool decodeConvert(Decoder &D);
-bool decodeMove(Decoder &D);
-bool decodeControl(Decoder &D);
-bool decodeWarpOp(Decoder &D);
-bool decodeLoadStore(Decoder &D);
-bool decodeAtomic(Decoder &D);
-bool decodeFence(Decoder &D);
-bool decodeBarrier(Decoder &D);
-bool decodeMbarrier(Decoder &D);
-bool decodeCpAsync(Decoder &D);
-bool decodeBulk(Decoder &D);
-bool decodeStoreAsync(Decoder &D);
-bool decodeMatrixMove(Decoder &D);
-bool decodeMma(Decoder &D);
-bool decodeWgmma(Decoder &D);
+bool decodeInteger(Decoder &d);
+bool decodeBits(Decoder &d);
+bool decodeFloat(Decoder &d);
+bool decodeCompare(Decoder &d);
+bool decodeConvert(Decoder &d);
+bool decodeMove(Decoder &d);
+bool decodeControl(Decoder &d);
+bool decodeWarpOp(Decoder &d);
+bool decodeLoadStore(Decoder &d);
+bool decodeAtomic(Decoder &d);
+bool decodeFence(Decoder &d);
+bool decodeBarrier(Decoder &d);
+bool decodeMbarrier(Decoder &d);
+bool decodeCpAsync(Decoder &d);
+bool decodeBulk(Decoder &d);
+bool decodeStoreAsync(Decoder &d);
+bool decodeMatrixMove(Decoder &d);
+bool decodeMma(Decoder &d);
+bool decodeWgmma(Decoder &d);
 
 /// What a matrix instruction multiplies, if it is something that is not
 /// executed: "FP8 (e4m3, e5m2)". Empty for others.
-std::string foreignOperands(std::string_view Opcode);
+std::string foreignOperands(std::string_view opcode);
 
 using DecodeFn = bool (*)(Decoder &);
 /// The family of an opcode's first word; null when it is unknown.
-DecodeFn findFamily(std::string_view Base);
+DecodeFn findFamily(std::string_view base);
 
 } // namespace mxfp4::sim
 

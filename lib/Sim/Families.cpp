@@ -8,8 +8,8 @@
 
 using namespace mxfp4::sim;
 
-DecodeFn mxfp4::sim::findFamily(std::string_view Base) {
-  static const std::map<std::string_view, DecodeFn> Table = {
+DecodeFn mxfp4::sim::findFamily(std::string_view base) {
+  static const std::map<std::string_view, DecodeFn> table = {
       // Integer arithmetic; float types go on to decodeFloat.
       {"add", decodeInteger},
       {"sub", decodeInteger},
@@ -106,6 +106,6 @@ DecodeFn mxfp4::sim::findFamily(std::string_view Base) {
       {"movmatrix", decodeMatrixMove},
       {"mma", decodeMma},
       {"wgmma", decodeWgmma}};
-  auto It = Table.find(Base);
-  return It == Table.end() ? nullptr : It->second;
+  auto it = table.find(base);
+  return it == table.end() ? nullptr : it->second;
 }

@@ -10,136 +10,136 @@
 
 using namespace mxfp4::sim;
 
-uint32_t mxfp4::sim::roundDouble(double V, unsigned Mantissa, unsigned ExpBits,
-                                 Round R, bool Saturate) {
-  uint64_t Bits = bitsTo<uint64_t>(V);
-  uint32_t Sign = uint32_t(Bits >> 63) << (Mantissa + ExpBits);
-  uint32_t Inf = ((1u << ExpBits) - 1) << Mantissa;
-  if (V != V)
-    return (1u << (Mantissa + ExpBits)) - 1;
-  if (V == 0)
-    return Sign;
-  if (std::isinf(V))
-    return Saturate ? Sign | (Inf - 1) : Sign | Inf;
-  int Exp;
-  double F = std::frexp(std::fabs(V), &Exp); // F in [0.5, 1)
-  int Bias = (1 << (ExpBits - 1)) - 1;
+uint32_t mxfp4::sim::roundDouble(double v, unsigned mantissa, unsigned expBits,
+                                 Round r, bool saturate) {
+  uint64_t bits = bitsTo<uint64_t>(v);
+  uint32_t sign = uint32_t(bits >> 63) << (mantissa + expBits);
+  uint32_t inf = ((1u << expBits) - 1) << mantissa;
+  if (v != v)
+    return (1u << (mantissa + expBits)) - 1;
+  if (v == 0)
+    return sign;
+  if (std::isinf(v))
+    return saturate ? sign | (inf - 1) : sign | inf;
+  int exp;
+  double f = std::frexp(std::fabs(v), &exp); // F in [0.5, 1)
+  int bias = (1 << (expBits - 1)) - 1;
   // Unit of the last place: of the value's own binade, or the subnormal one.
-  int Lowest = 1 - Bias - int(Mantissa);
-  int Ulp = Exp - 1 - int(Mantissa);
-  if (Ulp < Lowest)
-    Ulp = Lowest;
-  double Scaled = std::ldexp(F, Exp - Ulp); // Exact: below 2^(Mantissa+1).
-  double Whole = std::floor(Scaled), Rest = Scaled - Whole;
-  uint64_t N = uint64_t(Whole);
-  bool Up = false;
-  switch (R) {
+  int lowest = 1 - bias - int(mantissa);
+  int ulp = exp - 1 - int(mantissa);
+  if (ulp < lowest)
+    ulp = lowest;
+  double scaled = std::ldexp(f, exp - ulp); // Exact: below 2^(Mantissa+1).
+  double whole = std::floor(scaled), rest = scaled - whole;
+  uint64_t n = uint64_t(whole);
+  bool up = false;
+  switch (r) {
   case Round::NearestEven:
-    Up = Rest > 0.5 || (Rest == 0.5 && (N & 1));
+    up = rest > 0.5 || (rest == 0.5 && (n & 1));
     break;
   case Round::Zero:
     break;
   case Round::Down:
-    Up = Sign && Rest > 0;
+    up = sign && rest > 0;
     break;
   case Round::Up:
-    Up = !Sign && Rest > 0;
+    up = !sign && rest > 0;
     break;
   }
-  N += Up;
+  n += up;
   // N counts ulps: as an integer it carries into the exponent by itself.
-  int64_t Code = int64_t(N) + (int64_t(Ulp - Lowest) << Mantissa);
-  if (Code >= int64_t(Inf)) {
-    bool ToMax = Saturate || R == Round::Zero || (R == Round::Down && !Sign) ||
-                 (R == Round::Up && Sign);
-    return Sign | (ToMax ? Inf - 1 : Inf);
+  int64_t code = int64_t(n) + (int64_t(ulp - lowest) << mantissa);
+  if (code >= int64_t(inf)) {
+    bool toMax = saturate || r == Round::Zero || (r == Round::Down && !sign) ||
+                 (r == Round::Up && sign);
+    return sign | (toMax ? inf - 1 : inf);
   }
-  return Sign | uint32_t(Code);
+  return sign | uint32_t(code);
 }
 
-float mxfp4::sim::fromF16(uint16_t H) {
-  uint32_t Sign = uint32_t(H & 0x8000) << 16, Exp = H >> 10 & 31, M = H & 1023;
-  if (Exp == 31)
-    return bitsTo<float>(M ? NaN32 : Sign | 0x7f800000);
-  if (Exp == 0) {
-    float V = std::ldexp(float(M), -24);
-    return Sign ? -V : V;
+float mxfp4::sim::fromF16(uint16_t h) {
+  uint32_t sign = uint32_t(h & 0x8000) << 16, exp = h >> 10 & 31, m = h & 1023;
+  if (exp == 31)
+    return bitsTo<float>(m ? kNaN32 : sign | 0x7f800000);
+  if (exp == 0) {
+    float v = std::ldexp(float(m), -24);
+    return sign ? -v : v;
   }
-  return bitsTo<float>(Sign | (Exp + 112) << 23 | M << 13);
+  return bitsTo<float>(sign | (exp + 112) << 23 | m << 13);
 }
 
-double mxfp4::sim::addToOdd(double A, double B) {
-  double S = A + B;
-  if (!std::isfinite(S))
-    return S;
+double mxfp4::sim::addToOdd(double a, double b) {
+  double s = a + b;
+  if (!std::isfinite(s))
+    return s;
   // Knuth's exact error of the sum.
-  double T = S - A;
-  double Err = (A - (S - T)) + (B - T);
-  uint64_t Bits = bitsTo<uint64_t>(S);
-  if (Err == 0 || (Bits & 1))
-    return S;
+  double t = s - a;
+  double err = (a - (s - t)) + (b - t);
+  uint64_t bits = bitsTo<uint64_t>(s);
+  if (err == 0 || (bits & 1))
+    return s;
   // Even last bit and inexact: the odd neighbour on the side of the error.
-  bool Away = (Err > 0) == (S > 0);
-  return bitsTo<double>(Away ? Bits + 1 : Bits - 1);
+  bool away = (err > 0) == (s > 0);
+  return bitsTo<double>(away ? bits + 1 : bits - 1);
 }
 
 namespace {
 
-int hostMode(Round R) {
-  return R == Round::Zero   ? FE_TOWARDZERO
-         : R == Round::Down ? FE_DOWNWARD
-         : R == Round::Up   ? FE_UPWARD
+int hostMode(Round r) {
+  return r == Round::Zero   ? FE_TOWARDZERO
+         : r == Round::Down ? FE_DOWNWARD
+         : r == Round::Up   ? FE_UPWARD
                             : FE_TONEAREST;
 }
 
 // Volatile operands keep the compiler from computing at compile time or from
 // moving the operation across the change of mode.
-template <typename T> T rounded(char Op, T A, T B, T C, Round R) {
-  int Old = std::fegetround();
-  std::fesetround(hostMode(R));
-  volatile T X = A, Y = B, Z = C, V;
-  switch (Op) {
+template <typename T> T rounded(char op, T a, T b, T c, Round r) {
+  int old = std::fegetround();
+  std::fesetround(hostMode(r));
+  volatile T x = a, y = b, z = c, v;
+  switch (op) {
   case '+':
-    V = X + Y;
+    v = x + y;
     break;
   case '-':
-    V = X - Y;
+    v = x - y;
     break;
   case '*':
-    V = X * Y;
+    v = x * y;
     break;
   case '/':
-    V = X / Y;
+    v = x / y;
     break;
   case 's':
-    V = std::sqrt(X);
+    v = std::sqrt(x);
     break;
   default:
-    V = std::fma(X, Y, Z);
+    v = std::fma(x, y, z);
     break;
   }
-  T Result = V;
-  std::fesetround(Old);
-  return Result;
+  T result = v;
+  std::fesetround(old);
+  return result;
 }
 
 } // namespace
 
-float mxfp4::sim::roundedOp(char Op, float A, float B, float C, Round R) {
-  return rounded<float>(Op, A, B, C, R);
+float mxfp4::sim::roundedOp(char op, float a, float b, float c, Round r) {
+  return rounded<float>(op, a, b, c, r);
 }
-double mxfp4::sim::roundedOp(char Op, double A, double B, double C, Round R) {
-  return rounded<double>(Op, A, B, C, R);
+double mxfp4::sim::roundedOp(char op, double a, double b, double c, Round r) {
+  return rounded<double>(op, a, b, c, r);
 }
 
-float mxfp4::sim::doubleToFloat(double V, Round R) {
-  if (R == Round::NearestEven || V != V)
-    return float(V);
-  int Old = std::fegetround();
-  std::fesetround(hostMode(R));
-  volatile double X = V;
-  volatile float F = float(X);
-  float Result = F;
-  std::fesetround(Old);
-  return Result;
+float mxfp4::sim::doubleToFloat(double v, Round r) {
+  if (r == Round::NearestEven || v != v)
+    return float(v);
+  int old = std::fegetround();
+  std::fesetround(hostMode(r));
+  volatile double x = v;
+  volatile float f = float(x);
+  float result = f;
+  std::fesetround(old);
+  return result;
 }

@@ -13,48 +13,48 @@
 
 namespace mxfp4::sim {
 
-template <typename To, typename From> inline To bitsTo(From V) {
+template <typename To, typename From> inline To bitsTo(From v) {
   static_assert(sizeof(To) == sizeof(From));
-  To R;
-  std::memcpy(&R, &V, sizeof(To));
-  return R;
+  To r;
+  std::memcpy(&r, &v, sizeof(To));
+  return r;
 }
 
 enum class Round : uint8_t { NearestEven, Zero, Down, Up };
 
-inline float fromBF16(uint16_t B) { return bitsTo<float>(uint32_t(B) << 16); }
+inline float fromBF16(uint16_t b) { return bitsTo<float>(uint32_t(b) << 16); }
 
 /// The NaN that arithmetic gives in each format.
-constexpr uint32_t NaN32 = 0x7fffffff;
-constexpr uint16_t NaN16 = 0x7fff;
+constexpr uint32_t kNaN32 = 0x7fffffff;
+constexpr uint16_t kNaN16 = 0x7fff;
 
-inline float canonical(float V) { return V != V ? bitsTo<float>(NaN32) : V; }
+inline float canonical(float v) { return v != v ? bitsTo<float>(kNaN32) : v; }
 
-/// Rounds a double to a format of \p Mantissa stored bits and \p ExpBits
-/// exponent bits, subnormals included; \p Saturate turns overflow into the
+/// Rounds a double to a format of \p mantissa stored bits and \p expBits
+/// exponent bits, subnormals included; \p saturate turns overflow into the
 /// largest finite value.
-uint32_t roundDouble(double V, unsigned Mantissa, unsigned ExpBits, Round R,
-                     bool Saturate = false);
-inline uint16_t toBF16(double V, Round R = Round::NearestEven) {
-  return uint16_t(roundDouble(V, 7, 8, R));
+uint32_t roundDouble(double v, unsigned mantissa, unsigned expBits, Round r,
+                     bool saturate = false);
+inline uint16_t toBF16(double v, Round r = Round::NearestEven) {
+  return uint16_t(roundDouble(v, 7, 8, r));
 }
-inline uint16_t toF16(double V, Round R = Round::NearestEven) {
-  return uint16_t(roundDouble(V, 10, 5, R));
+inline uint16_t toF16(double v, Round r = Round::NearestEven) {
+  return uint16_t(roundDouble(v, 10, 5, r));
 }
-float fromF16(uint16_t H);
+float fromF16(uint16_t h);
 
-/// A + B in double, rounded to odd: rounding the result again to fewer bits
+/// a + b in double, rounded to odd: rounding the result again to fewer bits
 /// gives what one rounding of the exact sum would have given.
-double addToOdd(double A, double B);
+double addToOdd(double a, double b);
 
-inline float flush(float V) {
-  return std::fabs(V) < 1.17549435e-38f ? std::copysign(0.0f, V) : V;
+inline float flush(float v) {
+  return std::fabs(v) < 1.17549435e-38f ? std::copysign(0.0f, v) : v;
 }
 
 /// One float operation in a rounding mode other than to nearest.
-float roundedOp(char Op, float A, float B, float C, Round R);
-double roundedOp(char Op, double A, double B, double C, Round R);
-float doubleToFloat(double V, Round R);
+float roundedOp(char op, float a, float b, float c, Round r);
+double roundedOp(char op, double a, double b, double c, Round r);
+float doubleToFloat(double v, Round r);
 
 } // namespace mxfp4::sim
 

@@ -53,298 +53,298 @@ enum : uint8_t {
 };
 
 struct AddF {
-  static float f(float A, float B) { return canonical(A + B); }
+  static float f(float a, float b) { return canonical(a + b); }
 };
 struct SubF {
-  static float f(float A, float B) { return canonical(A - B); }
+  static float f(float a, float b) { return canonical(a - b); }
 };
 struct MulF {
-  static float f(float A, float B) { return canonical(A * B); }
+  static float f(float a, float b) { return canonical(a * b); }
 };
 
 #if defined(__x86_64__)
 __attribute__((target_clones("arch=haswell", "default")))
 #endif
-void fmaLanes(const float *A, const float *B, const float *C, float *D) {
-  for (unsigned L = 0; L < 32; ++L)
-    D[L] = __builtin_fmaf(A[L], B[L], C[L]);
+void fmaLanes(const float *a, const float *b, const float *c, float *d) {
+  for (unsigned l = 0; l < 32; ++l)
+    d[l] = __builtin_fmaf(a[l], b[l], c[l]);
 }
 
-void execFmaF(ExecContext &X, const Inst &I) {
-  alignas(64) float Temp[32];
-  fmaLanes(reinterpret_cast<const float *>(X.ptr(X.src(I, 0))),
-           reinterpret_cast<const float *>(X.ptr(X.src(I, 1))),
-           reinterpret_cast<const float *>(X.ptr(X.src(I, 2))), Temp);
-  alignas(64) uint32_t Bits[32];
-  for (unsigned L = 0; L < 32; ++L)
-    Bits[L] = bitsTo<uint32_t>(canonical(Temp[L]));
-  commit(X, X.dst(I), Bits);
+void execFmaF(ExecContext &x, const Inst &i) {
+  alignas(64) float temp[32];
+  fmaLanes(reinterpret_cast<const float *>(x.ptr(x.src(i, 0))),
+           reinterpret_cast<const float *>(x.ptr(x.src(i, 1))),
+           reinterpret_cast<const float *>(x.ptr(x.src(i, 2))), temp);
+  alignas(64) uint32_t bits[32];
+  for (unsigned l = 0; l < 32; ++l)
+    bits[l] = bitsTo<uint32_t>(canonical(temp[l]));
+  commit(x, x.dst(i), bits);
 }
 
-double minMax(bool Max, double A, double B, bool Propagate) {
-  if (A != A || B != B) {
-    if (Propagate || (A != A && B != B))
+double minMax(bool max, double a, double b, bool propagate) {
+  if (a != a || b != b) {
+    if (propagate || (a != a && b != b))
       return NAN;
-    return A != A ? B : A;
+    return a != a ? b : a;
   }
-  if (A == B) // -0 is below +0.
-    return std::signbit(A) == !Max ? A : B;
-  return (A < B) == !Max ? A : B;
+  if (a == b) // -0 is below +0.
+    return std::signbit(a) == !max ? a : b;
+  return (a < b) == !max ? a : b;
 }
 
 /// The chip multiplies by 1/2pi in float, and takes the fraction of that: from
 /// about 2^26 on there is no fraction left.
-double turns(double A) {
-  return std::fmod(float(A) * 0.15915494f, 1.0f) * 6.283185307179586;
+double turns(double a) {
+  return std::fmod(float(a) * 0.15915494f, 1.0f) * 6.283185307179586;
 }
 
-double unary(Op O, double A) {
-  switch (O) {
+double unary(Op o, double a) {
+  switch (o) {
   case Op::Sqrt:
-    return std::sqrt(A);
+    return std::sqrt(a);
   case Op::Rcp:
-    return 1 / A;
+    return 1 / a;
   case Op::Rsqrt:
-    return 1 / std::sqrt(A);
+    return 1 / std::sqrt(a);
   case Op::Ex2:
-    return std::exp2(A);
+    return std::exp2(a);
   case Op::Lg2:
-    return std::log2(A);
+    return std::log2(a);
   case Op::Sin:
-    return std::sin(turns(A));
+    return std::sin(turns(a));
   case Op::Cos:
-    return std::cos(turns(A));
+    return std::cos(turns(a));
   case Op::Tanh:
-    return std::tanh(A);
+    return std::tanh(a);
   default:
-    return A;
+    return a;
   }
 }
 
-float oneF32(const Inst &I, float A, float B, float C) {
-  Op O = Op(I.Sub);
-  Round R = Round(I.Mods2);
-  if (I.Mods & Ftz) {
-    A = flush(A);
-    B = flush(B);
-    C = flush(C);
+float oneF32(const Inst &i, float a, float b, float c) {
+  Op o = Op(i.sub);
+  Round r = Round(i.mods2);
+  if (i.mods & Ftz) {
+    a = flush(a);
+    b = flush(b);
+    c = flush(c);
   }
-  float V;
-  switch (O) {
+  float v;
+  switch (o) {
   case Op::Add:
-    V = roundedOp('+', A, B, 0.0f, R);
+    v = roundedOp('+', a, b, 0.0f, r);
     break;
   case Op::Sub:
-    V = roundedOp('-', A, B, 0.0f, R);
+    v = roundedOp('-', a, b, 0.0f, r);
     break;
   case Op::Mul:
-    V = roundedOp('*', A, B, 0.0f, R);
+    v = roundedOp('*', a, b, 0.0f, r);
     break;
   case Op::Div:
     // a * (1/b), with a reciprocal that is flushed to zero.
-    if ((I.Mods & Approx) && std::fabs(B) > 0x1p126f)
-      V = A * std::copysign(0.0f, B);
+    if ((i.mods & Approx) && std::fabs(b) > 0x1p126f)
+      v = a * std::copysign(0.0f, b);
     else
-      V = roundedOp('/', A, B, 0.0f, R);
+      v = roundedOp('/', a, b, 0.0f, r);
     break;
   case Op::Fma:
-    V = roundedOp('f', A, B, C, R);
+    v = roundedOp('f', a, b, c, r);
     break;
   case Op::Min:
   case Op::Max:
-    if (I.Mods & AbsFlag) {
-      bool Sign = std::signbit(A) != std::signbit(B);
-      V = float(minMax(O == Op::Max, std::fabs(A), std::fabs(B),
-                       I.Mods & PropagateNaN));
-      V = Sign ? -V : V;
+    if (i.mods & AbsFlag) {
+      bool sign = std::signbit(a) != std::signbit(b);
+      v = float(minMax(o == Op::Max, std::fabs(a), std::fabs(b),
+                       i.mods & PropagateNaN));
+      v = sign ? -v : v;
     } else {
-      V = float(minMax(O == Op::Max, A, B, I.Mods & PropagateNaN));
+      v = float(minMax(o == Op::Max, a, b, i.mods & PropagateNaN));
     }
     break;
   case Op::Neg:
-    V = canonical(-A);
-    return I.Mods & Ftz ? flush(V) : V;
+    v = canonical(-a);
+    return i.mods & Ftz ? flush(v) : v;
   case Op::Abs:
-    V = canonical(std::fabs(A));
-    return I.Mods & Ftz ? flush(V) : V;
+    v = canonical(std::fabs(a));
+    return i.mods & Ftz ? flush(v) : v;
   case Op::Copysign:
-    return std::copysign(B, A);
+    return std::copysign(b, a);
   // Correctly rounded (.rn and so on) forms are single operations.
   case Op::Sqrt:
-    V = roundedOp('s', A, 0.0f, 0.0f, R);
+    v = roundedOp('s', a, 0.0f, 0.0f, r);
     break;
   case Op::Rcp:
-    V = roundedOp('/', 1.0f, A, 0.0f, R);
+    v = roundedOp('/', 1.0f, a, 0.0f, r);
     break;
   default:
-    V = float(unary(O, double(A)));
+    v = float(unary(o, double(a)));
     break;
   }
-  V = canonical(V);
-  if (I.Mods & Ftz)
-    V = flush(V);
-  if (I.Mods & Sat)
-    V = V != V ? 0.0f : V < 0 ? 0.0f : V > 1 ? 1.0f : V + 0.0f;
-  return V;
+  v = canonical(v);
+  if (i.mods & Ftz)
+    v = flush(v);
+  if (i.mods & Sat)
+    v = v != v ? 0.0f : v < 0 ? 0.0f : v > 1 ? 1.0f : v + 0.0f;
+  return v;
 }
 
-double oneF64(const Inst &I, double A, double B, double C) {
-  Round R = Round(I.Mods2);
-  switch (Op(I.Sub)) {
+double oneF64(const Inst &i, double a, double b, double c) {
+  Round r = Round(i.mods2);
+  switch (Op(i.sub)) {
   case Op::Add:
-    return roundedOp('+', A, B, 0.0, R);
+    return roundedOp('+', a, b, 0.0, r);
   case Op::Sub:
-    return roundedOp('-', A, B, 0.0, R);
+    return roundedOp('-', a, b, 0.0, r);
   case Op::Mul:
-    return roundedOp('*', A, B, 0.0, R);
+    return roundedOp('*', a, b, 0.0, r);
   case Op::Div:
-    return roundedOp('/', A, B, 0.0, R);
+    return roundedOp('/', a, b, 0.0, r);
   case Op::Fma:
-    return roundedOp('f', A, B, C, R);
+    return roundedOp('f', a, b, c, r);
   case Op::Min:
-    return minMax(false, A, B, false);
+    return minMax(false, a, b, false);
   case Op::Max:
-    return minMax(true, A, B, false);
+    return minMax(true, a, b, false);
   case Op::Neg:
-    return -A;
+    return -a;
   case Op::Abs:
-    return std::fabs(A);
+    return std::fabs(a);
   case Op::Copysign:
-    return std::copysign(B, A);
+    return std::copysign(b, a);
   default:
-    return unary(Op(I.Sub), A);
+    return unary(Op(i.sub), a);
   }
 }
 
-uint16_t oneHalf(const Inst &I, bool Brain, uint16_t HA, uint16_t HB,
-                 uint16_t HC) {
-  Op O = Op(I.Sub);
-  if ((O == Op::Neg || O == Op::Abs) &&
-      (HA & 0x7fff) > (Brain ? 0x7f80 : 0x7c00))
-    return NaN16;
-  if (O == Op::Neg)
-    return HA ^ 0x8000;
-  if (O == Op::Abs)
-    return HA & 0x7fff;
-  if (O == Op::Copysign)
-    return uint16_t((HB & 0x7fff) | (HA & 0x8000));
-  auto Widen = [&](uint16_t H) {
-    float F = Brain ? fromBF16(H) : fromF16(H);
-    if ((I.Mods & Ftz) && !(H & (Brain ? 0x7f80 : 0x7c00)))
-      F = std::copysign(0.0f, F);
-    return double(F);
+uint16_t oneHalf(const Inst &i, bool brain, uint16_t ha, uint16_t hb,
+                 uint16_t hc) {
+  Op o = Op(i.sub);
+  if ((o == Op::Neg || o == Op::Abs) &&
+      (ha & 0x7fff) > (brain ? 0x7f80 : 0x7c00))
+    return kNaN16;
+  if (o == Op::Neg)
+    return ha ^ 0x8000;
+  if (o == Op::Abs)
+    return ha & 0x7fff;
+  if (o == Op::Copysign)
+    return uint16_t((hb & 0x7fff) | (ha & 0x8000));
+  auto widen = [&](uint16_t h) {
+    float f = brain ? fromBF16(h) : fromF16(h);
+    if ((i.mods & Ftz) && !(h & (brain ? 0x7f80 : 0x7c00)))
+      f = std::copysign(0.0f, f);
+    return double(f);
   };
-  double A = Widen(HA), B = Widen(HB), C = Widen(HC), V;
-  switch (O) {
+  double a = widen(ha), b = widen(hb), c = widen(hc), v;
+  switch (o) {
   case Op::Add:
-    V = addToOdd(A, B);
+    v = addToOdd(a, b);
     break;
   case Op::Sub:
-    V = addToOdd(A, -B);
+    v = addToOdd(a, -b);
     break;
   case Op::Mul:
-    V = A * B;
+    v = a * b;
     break;
   case Op::Fma:
-    V = addToOdd(A * B, C);
+    v = addToOdd(a * b, c);
     break;
   case Op::Min:
   case Op::Max: {
-    bool Flip = (I.Mods & AbsFlag) && std::signbit(A) != std::signbit(B);
-    if (I.Mods & AbsFlag) {
-      A = std::fabs(A);
-      B = std::fabs(B);
+    bool flip = (i.mods & AbsFlag) && std::signbit(a) != std::signbit(b);
+    if (i.mods & AbsFlag) {
+      a = std::fabs(a);
+      b = std::fabs(b);
     }
-    V = minMax(O == Op::Max, A, B, I.Mods & PropagateNaN);
-    V = Flip ? -V : V;
+    v = minMax(o == Op::Max, a, b, i.mods & PropagateNaN);
+    v = flip ? -v : v;
     break;
   }
   default:
-    V = unary(O, A);
+    v = unary(o, a);
     break;
   }
-  uint16_t R = Brain ? toBF16(V) : toF16(V);
-  if ((I.Mods & Ftz) && !(R & (Brain ? 0x7f80 : 0x7c00)))
-    R &= 0x8000;
-  if (I.Mods & Sat)
-    R = V != V || V <= 0 ? 0 : V > 1 ? (Brain ? 0x3f80 : 0x3c00) : R;
-  if ((I.Mods & Relu) && V == V && (R & 0x8000))
-    R = 0;
-  return R;
+  uint16_t r = brain ? toBF16(v) : toF16(v);
+  if ((i.mods & Ftz) && !(r & (brain ? 0x7f80 : 0x7c00)))
+    r &= 0x8000;
+  if (i.mods & Sat)
+    r = v != v || v <= 0 ? 0 : v > 1 ? (brain ? 0x3f80 : 0x3c00) : r;
+  if ((i.mods & Relu) && v == v && (r & 0x8000))
+    r = 0;
+  return r;
 }
 
 template <typename T, T (*Fn)(const Inst &, T, T, T)>
-void execScalar(ExecContext &X, const Inst &I) {
+void execScalar(ExecContext &x, const Inst &i) {
   using Box = typename Lanes<T>::Box;
-  alignas(64) Box Temp[32];
-  for (unsigned L = 0; L < 32; ++L) {
-    T V[3] = {};
-    for (unsigned J = 0; J < I.NumSrc; ++J)
-      V[J] = Lanes<T>::get(X.ptr(X.src(I, J)), L);
-    Temp[L] = Lanes<T>::box(Fn(I, V[0], V[1], V[2]));
+  alignas(64) Box temp[32];
+  for (unsigned l = 0; l < 32; ++l) {
+    T v[3] = {};
+    for (unsigned j = 0; j < i.numSrc; ++j)
+      v[j] = Lanes<T>::get(x.ptr(x.src(i, j)), l);
+    temp[l] = Lanes<T>::box(Fn(i, v[0], v[1], v[2]));
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
 template <bool Brain, unsigned Width>
-void execHalf(ExecContext &X, const Inst &I) {
-  alignas(64) uint32_t Temp[32] = {};
-  for (unsigned L = 0; L < 32; ++L) {
-    if (!(X.Mask >> L & 1))
+void execHalf(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32] = {};
+  for (unsigned l = 0; l < 32; ++l) {
+    if (!(x.mask >> l & 1))
       continue;
-    uint32_t V[3] = {};
-    for (unsigned J = 0; J < I.NumSrc; ++J)
-      V[J] = uint32_t(X.lane(X.src(I, J), L));
-    for (unsigned H = 0; H < Width; ++H)
-      Temp[L] |= uint32_t(oneHalf(I, Brain, uint16_t(V[0] >> (16 * H)),
-                                  uint16_t(V[1] >> (16 * H)),
-                                  uint16_t(V[2] >> (16 * H))))
-                 << (16 * H);
+    uint32_t v[3] = {};
+    for (unsigned j = 0; j < i.numSrc; ++j)
+      v[j] = uint32_t(x.lane(x.src(i, j), l));
+    for (unsigned h = 0; h < Width; ++h)
+      temp[l] |= uint32_t(oneHalf(i, Brain, uint16_t(v[0] >> (16 * h)),
+                                  uint16_t(v[1] >> (16 * h)),
+                                  uint16_t(v[2] >> (16 * h))))
+                 << (16 * h);
   }
-  commit(X, X.dst(I), Temp);
+  commit(x, x.dst(i), temp);
 }
 
 // bf16x2 products are the decoder's bread and butter: exact in float unless
 // they leave its normal range, so that one rounding of the float is right.
-inline uint32_t roundFast(float V) {
-  uint32_t B = bitsTo<uint32_t>(V);
-  return (B + 0x7fff + (B >> 16 & 1)) >> 16;
+inline uint32_t roundFast(float v) {
+  uint32_t b = bitsTo<uint32_t>(v);
+  return (b + 0x7fff + (b >> 16 & 1)) >> 16;
 }
-void execMulBF16x2(ExecContext &X, const Inst &I) {
-  alignas(64) uint32_t Temp[32];
-  auto *P = reinterpret_cast<const uint32_t *>(X.ptr(X.src(I, 0)));
-  auto *Q = reinterpret_cast<const uint32_t *>(X.ptr(X.src(I, 1)));
-  uint32_t Odd = 0;
-  for (unsigned L = 0; L < 32; ++L) {
-    float Lo = bitsTo<float>(P[L] << 16) * bitsTo<float>(Q[L] << 16);
-    float Hi =
-        bitsTo<float>(P[L] & 0xffff0000) * bitsTo<float>(Q[L] & 0xffff0000);
+void execMulBF16x2(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32];
+  auto *p = reinterpret_cast<const uint32_t *>(x.ptr(x.src(i, 0)));
+  auto *q = reinterpret_cast<const uint32_t *>(x.ptr(x.src(i, 1)));
+  uint32_t odd = 0;
+  for (unsigned l = 0; l < 32; ++l) {
+    float lo = bitsTo<float>(p[l] << 16) * bitsTo<float>(q[l] << 16);
+    float hi =
+        bitsTo<float>(p[l] & 0xffff0000) * bitsTo<float>(q[l] & 0xffff0000);
     // Overflow, NaN, and products that leave the normal range take the slow
     // way; a zero factor gives an exact zero.
-    uint32_t E = bitsTo<uint32_t>(Lo) >> 23 & 255;
-    uint32_t F = bitsTo<uint32_t>(Hi) >> 23 & 255;
-    bool ZeroLo = !(P[L] & 0x7fff) | !(Q[L] & 0x7fff);
-    bool ZeroHi = !(P[L] & 0x7fff0000) | !(Q[L] & 0x7fff0000);
-    Odd |= uint32_t(E == 255) | uint32_t(F == 255) |
-           uint32_t((E == 0) & !ZeroLo) | uint32_t((F == 0) & !ZeroHi);
-    Temp[L] = roundFast(Lo) | roundFast(Hi) << 16;
+    uint32_t e = bitsTo<uint32_t>(lo) >> 23 & 255;
+    uint32_t f = bitsTo<uint32_t>(hi) >> 23 & 255;
+    bool zeroLo = !(p[l] & 0x7fff) | !(q[l] & 0x7fff);
+    bool zeroHi = !(p[l] & 0x7fff0000) | !(q[l] & 0x7fff0000);
+    odd |= uint32_t(e == 255) | uint32_t(f == 255) |
+           uint32_t((e == 0) & !zeroLo) | uint32_t((f == 0) & !zeroHi);
+    temp[l] = roundFast(lo) | roundFast(hi) << 16;
   }
-  if (Odd)
-    return execHalf<true, 2>(X, I);
-  commit(X, X.dst(I), Temp);
+  if (odd)
+    return execHalf<true, 2>(x, i);
+  commit(x, x.dst(i), temp);
 }
 
-ExecFn pick(Decoder &D, Op O, Ty T) {
-  bool Plain = D.I.Mods == 0 && D.I.Mods2 == 0;
-  switch (T) {
+ExecFn pick(Decoder &d, Op o, Ty t) {
+  bool plain = d.i.mods == 0 && d.i.mods2 == 0;
+  switch (t) {
   case Ty::F32:
-    if (Plain && O == Op::Add)
+    if (plain && o == Op::Add)
       return exec2<float, float, float, AddF>;
-    if (Plain && O == Op::Sub)
+    if (plain && o == Op::Sub)
       return exec2<float, float, float, SubF>;
-    if (Plain && O == Op::Mul)
+    if (plain && o == Op::Mul)
       return exec2<float, float, float, MulF>;
-    if (Plain && O == Op::Fma)
+    if (plain && o == Op::Fma)
       return execFmaF;
     return execScalar<float, oneF32>;
   case Ty::F64:
@@ -352,7 +352,7 @@ ExecFn pick(Decoder &D, Op O, Ty T) {
   case Ty::BF16:
     return execHalf<true, 1>;
   case Ty::BF16x2:
-    return Plain && O == Op::Mul ? execMulBF16x2 : execHalf<true, 2>;
+    return plain && o == Op::Mul ? execMulBF16x2 : execHalf<true, 2>;
   case Ty::F16:
     return execHalf<false, 1>;
   case Ty::F16x2:
@@ -363,12 +363,12 @@ ExecFn pick(Decoder &D, Op O, Ty T) {
 }
 
 struct Entry {
-  const char *Name;
-  Op O;
-  uint8_t Sources;
-  Pipe P;
+  const char *name;
+  Op o;
+  uint8_t sources;
+  Pipe p;
 };
-constexpr Entry Table[] = {
+constexpr Entry kTable[] = {
     {"add", Op::Add, 2, Pipe::Fma},          {"sub", Op::Sub, 2, Pipe::Fma},
     {"mul", Op::Mul, 2, Pipe::Fma},          {"fma", Op::Fma, 3, Pipe::Fma},
     {"mad", Op::Fma, 3, Pipe::Fma},          {"div", Op::Div, 2, Pipe::Xu},
@@ -382,41 +382,41 @@ constexpr Entry Table[] = {
 
 } // namespace
 
-bool mxfp4::sim::decodeFloat(Decoder &D) {
-  const Entry *E = nullptr;
-  for (const Entry &Candidate : Table)
-    if (D.base() == Candidate.Name)
-      E = &Candidate;
-  if (!E)
-    return D.fail(std::string(D.base()) + " has no floating-point form");
-  if (D.take("approx") && E->O == Op::Div)
-    D.I.Mods |= Approx;
-  D.take("full");
-  int R = D.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
-  D.I.Mods2 = uint8_t(R);
-  if (D.take("ftz"))
-    D.I.Mods |= Ftz;
-  if (D.take("sat"))
-    D.I.Mods |= Sat;
-  if (D.take("NaN"))
-    D.I.Mods |= PropagateNaN;
-  if (D.take("xorsign") && D.take("abs"))
-    D.I.Mods |= AbsFlag;
-  if (D.take("relu"))
-    D.I.Mods |= Relu;
-  Ty T = D.takeType();
-  if (!isFloat(T) || T == Ty::TF32)
-    return D.fail("expected a floating-point type");
-  if (R && typeBits(T) < 32)
-    return D.fail("half types round to nearest only");
-  D.I.Sub = uint8_t(E->O);
-  D.I.P = T == Ty::F64 ? Pipe::Fp64 : E->P;
-  D.I.T = T;
-  D.I.Fn = pick(D, E->O, T);
-  if (!D.expectOps(E->Sources + 1, E->Sources + 1) || !D.dst(D.ops()[0], T))
+bool mxfp4::sim::decodeFloat(Decoder &d) {
+  const Entry *e = nullptr;
+  for (const Entry &candidate : kTable)
+    if (d.base() == candidate.name)
+      e = &candidate;
+  if (!e)
+    return d.fail(std::string(d.base()) + " has no floating-point form");
+  if (d.take("approx") && e->o == Op::Div)
+    d.i.mods |= Approx;
+  d.take("full");
+  int r = d.takeOneOf({"rn", "rz", "rm", "rp"}, 0);
+  d.i.mods2 = uint8_t(r);
+  if (d.take("ftz"))
+    d.i.mods |= Ftz;
+  if (d.take("sat"))
+    d.i.mods |= Sat;
+  if (d.take("NaN"))
+    d.i.mods |= PropagateNaN;
+  if (d.take("xorsign") && d.take("abs"))
+    d.i.mods |= AbsFlag;
+  if (d.take("relu"))
+    d.i.mods |= Relu;
+  Ty t = d.takeType();
+  if (!isFloat(t) || t == Ty::TF32)
+    return d.fail("expected a floating-point type");
+  if (r && typeBits(t) < 32)
+    return d.fail("half types round to nearest only");
+  d.i.sub = uint8_t(e->o);
+  d.i.p = t == Ty::F64 ? Pipe::Fp64 : e->p;
+  d.i.t = t;
+  d.i.fn = pick(d, e->o, t);
+  if (!d.expectOps(e->sources + 1, e->sources + 1) || !d.dst(d.ops()[0], t))
     return false;
-  for (unsigned J = 1; J <= E->Sources; ++J)
-    if (!D.src(D.ops()[J], T))
+  for (unsigned j = 1; j <= e->sources; ++j)
+    if (!d.src(d.ops()[j], t))
       return false;
   return true;
 }

@@ -27,260 +27,261 @@ namespace {
 
 /// What all copies in one kernel have together, of instructions, registers,
 /// scopes and variables; and calls within each other.
-constexpr size_t MaxInlined = 1 << 19;
-constexpr size_t MaxDepth = 64;
-constexpr std::string_view Return = "(return)", Behind = "(behind the call)";
+constexpr size_t kMaxInlined = 1 << 19;
+constexpr size_t kMaxDepth = 64;
+constexpr std::string_view kReturn = "(return)", kBehind = "(behind the call)";
 
 /// The parts of "call.uni (results), name, (arguments), prototype".
 struct Call {
-  const std::vector<AstOperand> *Results = nullptr, *Arguments = nullptr;
-  const AstOperand *Callee = nullptr;
+  const std::vector<AstOperand> *results = nullptr, *arguments = nullptr;
+  const AstOperand *callee = nullptr;
 
-  explicit Call(const AstInst &I) {
-    for (size_t J = 0; J < I.Ops.size(); ++J) {
-      const AstOperand &O = I.Ops[J];
-      if (O.K != AstOperand::Vec)
-        Callee = Callee ? Callee : &O;
+  explicit Call(const AstInst &i) {
+    for (size_t j = 0; j < i.ops.size(); ++j) {
+      const AstOperand &o = i.ops[j];
+      if (o.k != AstOperand::Vec)
+        callee = callee ? callee : &o;
       else
-        (Callee ? Arguments : Results) = &O.Elems;
+        (callee ? arguments : results) = &o.elems;
     }
   }
 };
 
 class Inliner {
 public:
-  Inliner(const AstModule &M, AstKernel &K, ErrorList &Errors)
-      : M(M), K(K), Errors(Errors) {}
+  Inliner(const AstModule &m, AstKernel &k, ErrorList &errors)
+      : m(m), k(k), errors(errors) {}
 
   bool run() {
-    AstKernel From = std::move(K);
-    K = AstKernel();
-    K.Info = From.Info;
-    K.MaxRegisters = From.MaxRegisters;
-    K.Line = From.Line;
-    return append(From, 0);
+    AstKernel from = std::move(k);
+    k = AstKernel();
+    k.info = from.info;
+    k.maxRegisters = from.maxRegisters;
+    k.line = from.line;
+    return append(from, 0);
   }
 
 private:
-  const AstModule &M;
-  AstKernel &K;
-  ErrorList &Errors;
-  std::vector<std::string_view> Open; ///< Names of the functions being copied.
-  std::map<const Variable *, uint32_t> Shared; ///< Scopes of first copies.
-  size_t Inlined = 0;
+  const AstModule &m;
+  AstKernel &k;
+  ErrorList &errors;
+  std::vector<std::string_view> open; ///< Names of the functions being copied.
+  std::map<const Variable *, uint32_t> shared; ///< Scopes of first copies.
+  size_t inlined = 0;
 
-  static void shift(AstOperand &O, uint32_t Regs) {
-    O.RegId += Regs;
-    for (AstOperand &E : O.Elems)
-      shift(E, Regs);
+  static void shift(AstOperand &o, uint32_t regs) {
+    o.regId += regs;
+    for (AstOperand &e : o.elems)
+      shift(e, regs);
   }
 
   /// What is the thread's is there for each copy; what is the block's or the
   /// module's, once.
-  void declare(const Variable &V, uint32_t Scopes) {
-    const uint32_t Scope = V.Scope + Scopes;
-    if (V.Where != Space::Local && V.Where != Space::Param) {
-      auto [First, New] = Shared.insert({&V, Scope});
+  void declare(const Variable &v, uint32_t scopes) {
+    const uint32_t scope = v.scope + scopes;
+    if (v.where != Space::Local && v.where != Space::Param) {
+      auto [First, New] = shared.insert({&v, scope});
       if (!New) {
-        K.Aliases.push_back({Scope, V.Name, First->second, V.Name});
+        k.aliases.push_back({scope, v.name, First->second, v.name});
         return;
       }
     }
-    K.Variables.push_back(V);
-    K.Variables.back().Scope = Scope;
+    k.variables.push_back(v);
+    k.variables.back().scope = scope;
   }
 
-  /// The body; its first scope and register get the next numbers of K.
-  bool append(const AstKernel &F, size_t Depth) {
-    const uint32_t Regs = uint32_t(K.Regs.size()),
-                   Scopes = uint32_t(K.ScopeParent.size());
-    if (Depth) {
-      Inlined += 1 + F.Insts.size() + F.Regs.size() + F.ScopeParent.size() +
-                 F.Variables.size();
-      if (Inlined > MaxInlined) {
-        Errors.error(K.Line, "the device functions that " + K.Info.Name +
+  /// The body; its first scope and register get the next numbers of k.
+  bool append(const AstKernel &f, size_t depth) {
+    const uint32_t regs = uint32_t(k.regs.size()),
+                   scopes = uint32_t(k.scopeParent.size());
+    if (depth) {
+      inlined += 1 + f.insts.size() + f.regs.size() + f.scopeParent.size() +
+                 f.variables.size();
+      if (inlined > kMaxInlined) {
+        errors.error(k.line, "the device functions that " + k.info.name +
                                  " calls are larger than the interpreter "
                                  "holds, which copies each where it is called");
         return false;
       }
     }
-    K.Regs.insert(K.Regs.end(), F.Regs.begin(), F.Regs.end());
-    for (uint32_t Parent : F.ScopeParent)
-      K.ScopeParent.push_back(Parent == ModuleScope ? Parent : Parent + Scopes);
-    for (const Variable &V : F.Variables)
-      declare(V, Scopes);
-    for (const auto &[Key, Table] : F.BranchTables)
-      K.BranchTables[{Key.Scope + Scopes, Key.Name}] = Table;
-    std::vector<uint32_t> Start;
-    Start.reserve(F.Insts.size() + 1);
-    for (const AstInst &From : F.Insts) {
-      Start.push_back(uint32_t(K.Insts.size()));
-      AstInst I = From;
-      I.GuardReg += Regs;
-      I.Scope += Scopes;
-      for (AstOperand &O : I.Ops)
-        shift(O, Regs);
-      const std::string_view Base = I.Opcode.substr(0, I.Opcode.find('.'));
-      if (Base == "call" && !I.ImplicitDef) {
-        if (!call(std::move(I), Depth))
+    k.regs.insert(k.regs.end(), f.regs.begin(), f.regs.end());
+    for (uint32_t parent : f.scopeParent)
+      k.scopeParent.push_back(parent == kModuleScope ? parent
+                                                     : parent + scopes);
+    for (const Variable &v : f.variables)
+      declare(v, scopes);
+    for (const auto &[Key, Table] : f.branchTables)
+      k.branchTables[{Key.scope + scopes, Key.name}] = Table;
+    std::vector<uint32_t> start;
+    start.reserve(f.insts.size() + 1);
+    for (const AstInst &from : f.insts) {
+      start.push_back(uint32_t(k.insts.size()));
+      AstInst i = from;
+      i.guardReg += regs;
+      i.scope += scopes;
+      for (AstOperand &o : i.ops)
+        shift(o, regs);
+      const std::string_view base = i.opcode.substr(0, i.opcode.find('.'));
+      if (base == "call" && !i.implicitDef) {
+        if (!call(std::move(i), depth))
           return false;
         continue;
       }
-      if (Base == "ret" && Depth && !I.ImplicitDef)
-        jump(I, I.Opcode == "ret.uni" ? "bra.uni" : "bra", Return);
-      K.Insts.push_back(std::move(I));
+      if (base == "ret" && depth && !i.implicitDef)
+        jump(i, i.opcode == "ret.uni" ? "bra.uni" : "bra", kReturn);
+      k.insts.push_back(std::move(i));
     }
-    Start.push_back(uint32_t(K.Insts.size()));
-    for (const auto &[Key, At] : F.Labels)
-      K.Labels[{Key.Scope + Scopes, Key.Name}] = Start[At];
+    start.push_back(uint32_t(k.insts.size()));
+    for (const auto &[Key, At] : f.labels)
+      k.labels[{Key.scope + scopes, Key.name}] = start[At];
     return true;
   }
 
-  static void jump(AstInst &I, std::string_view Opcode, std::string_view To) {
-    AstOperand Target;
-    Target.K = AstOperand::Name;
-    Target.Text = To;
-    I.Opcode = Opcode;
-    I.Ops = {Target};
+  static void jump(AstInst &i, std::string_view opcode, std::string_view to) {
+    AstOperand target;
+    target.k = AstOperand::Name;
+    target.text = to;
+    i.opcode = opcode;
+    i.ops = {target};
   }
 
   /// Why a call cannot be copied, or nothing.
-  std::string obstacle(const Call &C, const AstKernel *F, size_t Depth) const {
-    if (!C.Callee)
+  std::string obstacle(const Call &c, const AstKernel *f, size_t depth) const {
+    if (!c.callee)
       return "expected the name of a device function after call";
-    if (C.Callee->K != AstOperand::Name)
+    if (c.callee->k != AstOperand::Name)
       return "calls through a register are not supported: the interpreter "
              "copies device functions where they are called by name";
-    const std::string Name(C.Callee->Text);
-    if (!F)
-      return "call of " + Name +
+    const std::string name(c.callee->text);
+    if (!f)
+      return "call of " + name +
              ", which has no body in this module: link it in, or leave the "
              "call out";
-    if (!F->Errors.empty())
-      return "call of " + Name +
+    if (!f->errors.empty())
+      return "call of " + name +
              ", which the interpreter does not understand: "
              "line " +
-             std::to_string(F->Errors[0].Line) + ": " + F->Errors[0].Message;
-    if (Depth >= MaxDepth ||
-        std::find(Open.begin(), Open.end(), C.Callee->Text) != Open.end())
-      return "call of " + Name +
+             std::to_string(f->errors[0].line) + ": " + f->errors[0].message;
+    if (depth >= kMaxDepth ||
+        std::find(open.begin(), open.end(), c.callee->text) != open.end())
+      return "call of " + name +
              ", which calls itself: the interpreter copies device functions "
              "where they are called, and cannot do so without end";
-    const size_t Results = C.Results ? C.Results->size() : 0,
-                 Arguments = C.Arguments ? C.Arguments->size() : 0;
-    if (Results != F->Results.size() || Arguments != F->Formals.size())
-      return "call of " + Name + " with " + plural(Arguments, "argument") +
-             " and " + plural(Results, "result") + "; it has " +
-             std::to_string(F->Formals.size()) + " and " +
-             std::to_string(F->Results.size());
+    const size_t results = c.results ? c.results->size() : 0,
+                 arguments = c.arguments ? c.arguments->size() : 0;
+    if (results != f->results.size() || arguments != f->formals.size())
+      return "call of " + name + " with " + plural(arguments, "argument") +
+             " and " + plural(results, "result") + "; it has " +
+             std::to_string(f->formals.size()) + " and " +
+             std::to_string(f->results.size());
     return "";
   }
 
-  bool call(AstInst I, size_t Depth) {
-    Call C(I);
-    const AstKernel *F = nullptr;
-    if (C.Callee && C.Callee->K == AstOperand::Name) {
-      auto It = M.Functions.find(C.Callee->Text);
-      F = It == M.Functions.end() ? nullptr : &It->second;
+  bool call(AstInst i, size_t depth) {
+    Call c(i);
+    const AstKernel *f = nullptr;
+    if (c.callee && c.callee->k == AstOperand::Name) {
+      auto it = m.functions.find(c.callee->text);
+      f = it == m.functions.end() ? nullptr : &it->second;
     }
-    if (std::string Why = obstacle(C, F, Depth); !Why.empty()) {
-      I.Unsupported = std::move(Why);
-      K.Insts.push_back(std::move(I));
+    if (std::string why = obstacle(c, f, depth); !why.empty()) {
+      i.unsupported = std::move(why);
+      k.insts.push_back(std::move(i));
       return true;
     }
     // Threads whose guard is false go around; a scope of its own has the label.
-    const uint32_t Scope = uint32_t(K.ScopeParent.size());
-    K.ScopeParent.push_back(I.Scope);
-    if (I.HasGuard) {
-      AstInst Around = I;
-      Around.GuardNot = !I.GuardNot;
-      Around.Scope = Scope;
-      jump(Around, "bra", Behind);
-      K.Insts.push_back(std::move(Around));
+    const uint32_t scope = uint32_t(k.scopeParent.size());
+    k.scopeParent.push_back(i.scope);
+    if (i.hasGuard) {
+      AstInst around = i;
+      around.guardNot = !i.guardNot;
+      around.scope = scope;
+      jump(around, "bra", kBehind);
+      k.insts.push_back(std::move(around));
     }
-    const uint32_t Callee = uint32_t(K.ScopeParent.size()),
-                   Regs = uint32_t(K.Regs.size());
-    std::vector<AstInst> Before, After;
-    for (size_t J = 0; J < F->Formals.size(); ++J)
-      pass(F->Formals[J], (*C.Arguments)[J], I, Callee, Regs, Before, true);
-    for (size_t J = 0; J < F->Results.size(); ++J)
-      pass(F->Results[J], (*C.Results)[J], I, Callee, Regs, After, false);
-    for (AstInst &Move : Before)
-      K.Insts.push_back(std::move(Move));
-    Open.push_back(C.Callee->Text);
-    const bool Good = append(*F, Depth + 1);
-    Open.pop_back();
-    if (!Good)
+    const uint32_t callee = uint32_t(k.scopeParent.size()),
+                   regs = uint32_t(k.regs.size());
+    std::vector<AstInst> before, after;
+    for (size_t j = 0; j < f->formals.size(); ++j)
+      pass(f->formals[j], (*c.arguments)[j], i, callee, regs, before, true);
+    for (size_t j = 0; j < f->results.size(); ++j)
+      pass(f->results[j], (*c.results)[j], i, callee, regs, after, false);
+    for (AstInst &move : before)
+      k.insts.push_back(std::move(move));
+    open.push_back(c.callee->text);
+    const bool good = append(*f, depth + 1);
+    open.pop_back();
+    if (!good)
       return false;
-    K.Labels[{Callee, Return}] = uint32_t(K.Insts.size());
-    for (AstInst &Move : After)
-      K.Insts.push_back(std::move(Move));
-    K.Labels[{Scope, Behind}] = uint32_t(K.Insts.size());
+    k.labels[{callee, kReturn}] = uint32_t(k.insts.size());
+    for (AstInst &move : after)
+      k.insts.push_back(std::move(move));
+    k.labels[{scope, kBehind}] = uint32_t(k.insts.size());
     return true;
   }
 
   /// Binds a formal to what the caller has for it; what has to be moved is
-  /// appended to \p Moves.
-  void pass(const Formal &F, const AstOperand &Actual, const AstInst &At,
-            uint32_t Callee, uint32_t Regs, std::vector<AstInst> &Moves,
-            bool In) {
-    const bool Memory = Actual.K == AstOperand::Name;
-    if (!F.IsReg && Memory) {
-      K.Aliases.push_back({Callee, F.P.Name, At.Scope, Actual.Text});
+  /// appended to \p moves.
+  void pass(const Formal &f, const AstOperand &actual, const AstInst &at,
+            uint32_t callee, uint32_t regs, std::vector<AstInst> &moves,
+            bool in) {
+    const bool memory = actual.k == AstOperand::Name;
+    if (!f.isReg && memory) {
+      k.aliases.push_back({callee, f.p.name, at.scope, actual.text});
       return;
     }
-    AstInst Move = At;
-    Move.HasGuard = false;
-    AstOperand Inside;
-    if (F.IsReg) {
-      Inside.K = AstOperand::Reg;
-      Inside.RegId = Regs + F.RegId;
+    AstInst move = at;
+    move.hasGuard = false;
+    AstOperand inside;
+    if (f.isReg) {
+      inside.k = AstOperand::Reg;
+      inside.regId = regs + f.regId;
     } else {
-      Variable V;
-      V.Name = F.P.Name;
-      V.Scope = Callee;
-      V.Where = Space::Param;
-      V.Align = F.P.Align;
-      V.Size = F.P.Size;
-      K.Variables.push_back(std::move(V));
-      Inside = address(F.P.Name);
-      Move.Scope = Callee;
+      Variable v;
+      v.name = f.p.name;
+      v.scope = callee;
+      v.where = Space::Param;
+      v.align = f.p.align;
+      v.size = f.p.size;
+      k.variables.push_back(std::move(v));
+      inside = address(f.p.name);
+      move.scope = callee;
     }
-    const AstOperand Outside = Memory ? address(Actual.Text) : Actual;
-    Move.Opcode = opcode(F.Type, F.IsReg && !Memory ? "mov"
-                                 : F.IsReg == In    ? "ld.param"
+    const AstOperand outside = memory ? address(actual.text) : actual;
+    move.opcode = opcode(f.type, f.isReg && !memory ? "mov"
+                                 : f.isReg == in    ? "ld.param"
                                                     : "st.param");
-    Move.Ops = {In ? Inside : Outside, In ? Outside : Inside};
-    Moves.push_back(std::move(Move));
+    move.ops = {in ? inside : outside, in ? outside : inside};
+    moves.push_back(std::move(move));
   }
 
-  static AstOperand address(std::string_view Name) {
-    AstOperand Base, Addr;
-    Base.K = AstOperand::Name;
-    Base.Text = Name;
-    Addr.K = AstOperand::Addr;
-    Addr.Elems = {Base};
-    return Addr;
+  static AstOperand address(std::string_view name) {
+    AstOperand base, addr;
+    base.k = AstOperand::Name;
+    base.text = name;
+    addr.k = AstOperand::Addr;
+    addr.elems = {base};
+    return addr;
   }
 
   /// "mov.b32" and the like, which live as long as the program.
-  static std::string_view opcode(Ty T, const std::string &Base) {
-    static const std::map<std::pair<std::string, unsigned>, std::string> Names =
+  static std::string_view opcode(Ty t, const std::string &base) {
+    static const std::map<std::pair<std::string, unsigned>, std::string> names =
         [] {
-          std::map<std::pair<std::string, unsigned>, std::string> All;
-          for (const char *B : {"mov", "ld.param", "st.param"})
-            for (unsigned Bits : {8, 16, 32, 64})
-              All[{B, Bits}] = std::string(B) + ".b" + std::to_string(Bits);
-          return All;
+          std::map<std::pair<std::string, unsigned>, std::string> all;
+          for (const char *b : {"mov", "ld.param", "st.param"})
+            for (unsigned bits : {8, 16, 32, 64})
+              all[{b, bits}] = std::string(b) + ".b" + std::to_string(bits);
+          return all;
         }();
-    auto It = Names.find({Base, typeBits(T)});
-    return It == Names.end() ? "call" : std::string_view(It->second);
+    auto it = names.find({base, typeBits(t)});
+    return it == names.end() ? "call" : std::string_view(it->second);
   }
 };
 
 } // namespace
 
-bool mxfp4::sim::inlineCalls(const AstModule &M, AstKernel &K,
-                             ErrorList &Errors) {
-  return Inliner(M, K, Errors).run();
+bool mxfp4::sim::inlineCalls(const AstModule &m, AstKernel &k,
+                             ErrorList &errors) {
+  return Inliner(m, k, errors).run();
 }

@@ -17,139 +17,139 @@ template <typename T>
 using Wrap = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
 
 template <typename T> struct Add {
-  static T f(T A, T B) { return T(Wrap<T>(A) + Wrap<T>(B)); }
+  static T f(T a, T b) { return T(Wrap<T>(a) + Wrap<T>(b)); }
 };
 template <typename T> struct Sub {
-  static T f(T A, T B) { return T(Wrap<T>(A) - Wrap<T>(B)); }
+  static T f(T a, T b) { return T(Wrap<T>(a) - Wrap<T>(b)); }
 };
 template <typename T> struct MulLo {
-  static T f(T A, T B) { return T(Wrap<T>(A) * Wrap<T>(B)); }
+  static T f(T a, T b) { return T(Wrap<T>(a) * Wrap<T>(b)); }
 };
 template <typename T> struct MulHi {
-  static T f(T A, T B) {
+  static T f(T a, T b) {
     using W = std::conditional_t<
         sizeof(T) == 8,
         std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>,
         std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
-    return T((W(A) * W(B)) >> (8 * sizeof(T)));
+    return T((W(a) * W(b)) >> (8 * sizeof(T)));
   }
 };
 template <typename T> struct MadLo {
-  static T f(T A, T B, T C) { return Add<T>::f(MulLo<T>::f(A, B), C); }
+  static T f(T a, T b, T c) { return Add<T>::f(MulLo<T>::f(a, b), c); }
 };
 template <typename T> struct MadHi {
-  static T f(T A, T B, T C) { return Add<T>::f(MulHi<T>::f(A, B), C); }
+  static T f(T a, T b, T c) { return Add<T>::f(MulHi<T>::f(a, b), c); }
 };
 template <typename T>
 using Twice = std::conditional_t<
     sizeof(T) == 2, std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
     std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
 template <typename T> struct MulWide {
-  static Twice<T> f(T A, T B) { return Twice<T>(A) * Twice<T>(B); }
+  static Twice<T> f(T a, T b) { return Twice<T>(a) * Twice<T>(b); }
 };
 // 65535 * 65535 fits uint32_t, and int16_t products fit int32_t.
 template <typename T> struct MadWide {
-  static Twice<T> f(T A, T B, Twice<T> C) {
-    return Add<Twice<T>>::f(MulWide<T>::f(A, B), C);
+  static Twice<T> f(T a, T b, Twice<T> c) {
+    return Add<Twice<T>>::f(MulWide<T>::f(a, b), c);
   }
 };
 template <typename T> struct Div {
-  static T f(T A, T B) {
-    if (B == 0)
+  static T f(T a, T b) {
+    if (b == 0)
       return T(-1);
     if constexpr (std::is_signed_v<T>)
-      if (B == T(-1))
-        return T(Wrap<T>(0) - Wrap<T>(A));
-    return T(A / B);
+      if (b == T(-1))
+        return T(Wrap<T>(0) - Wrap<T>(a));
+    return T(a / b);
   }
 };
 template <typename T> struct Rem {
-  static T f(T A, T B) {
-    if (B == 0)
-      return A;
+  static T f(T a, T b) {
+    if (b == 0)
+      return a;
     if constexpr (std::is_signed_v<T>)
-      if (B == T(-1))
+      if (b == T(-1))
         return 0;
-    return T(A % B);
+    return T(a % b);
   }
 };
 template <typename T> struct Neg {
-  static T f(T A) { return T(Wrap<T>(0) - Wrap<T>(A)); }
+  static T f(T a) { return T(Wrap<T>(0) - Wrap<T>(a)); }
 };
 template <typename T> struct Abs {
-  static T f(T A) { return A < 0 ? Neg<T>::f(A) : A; }
+  static T f(T a) { return a < 0 ? Neg<T>::f(a) : a; }
 };
 template <typename T> struct Min {
-  static T f(T A, T B) { return A < B ? A : B; }
+  static T f(T a, T b) { return a < b ? a : b; }
 };
 template <typename T> struct Max {
-  static T f(T A, T B) { return A > B ? A : B; }
+  static T f(T a, T b) { return a > b ? a : b; }
 };
 template <typename T> struct Sad {
-  static T f(T A, T B, T C) {
-    return T(Wrap<T>(C) +
-             (A > B ? Wrap<T>(A) - Wrap<T>(B) : Wrap<T>(B) - Wrap<T>(A)));
+  static T f(T a, T b, T c) {
+    return T(Wrap<T>(c) +
+             (a > b ? Wrap<T>(a) - Wrap<T>(b) : Wrap<T>(b) - Wrap<T>(a)));
   }
 };
 struct AddSat {
-  static int32_t f(int32_t A, int32_t B) { return clamp(int64_t(A) + B); }
-  static int32_t clamp(int64_t V) {
-    return int32_t(V > INT32_MAX ? INT32_MAX : V < INT32_MIN ? INT32_MIN : V);
+  static int32_t f(int32_t a, int32_t b) { return clamp(int64_t(a) + b); }
+  static int32_t clamp(int64_t v) {
+    return int32_t(v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : v);
   }
 };
 struct SubSat {
-  static int32_t f(int32_t A, int32_t B) {
-    return AddSat::clamp(int64_t(A) - B);
+  static int32_t f(int32_t a, int32_t b) {
+    return AddSat::clamp(int64_t(a) - b);
   }
 };
 template <typename Half, template <typename> class Op> struct Packed {
-  static uint32_t f(uint32_t A, uint32_t B) {
-    uint32_t Lo = uint16_t(Op<Half>::f(Half(A), Half(B)));
-    uint32_t Hi = uint16_t(Op<Half>::f(Half(A >> 16), Half(B >> 16)));
-    return Lo | Hi << 16;
+  static uint32_t f(uint32_t a, uint32_t b) {
+    uint32_t lo = uint16_t(Op<Half>::f(Half(a), Half(b)));
+    uint32_t hi = uint16_t(Op<Half>::f(Half(a >> 16), Half(b >> 16)));
+    return lo | hi << 16;
   }
 };
 template <typename T> struct Mul24 {
-  static T f(T A, T B) {
-    return T(uint32_t(T(uint32_t(A) << 8) >> 8) *
-             uint32_t(T(uint32_t(B) << 8) >> 8));
+  static T f(T a, T b) {
+    return T(uint32_t(T(uint32_t(a) << 8) >> 8) *
+             uint32_t(T(uint32_t(b) << 8) >> 8));
   }
 };
 template <typename T> struct Mad24 {
-  static T f(T A, T B, T C) {
-    return T(uint32_t(Mul24<T>::f(A, B)) + uint32_t(C));
+  static T f(T a, T b, T c) {
+    return T(uint32_t(Mul24<T>::f(a, b)) + uint32_t(c));
   }
 };
 
 template <typename A, typename B> struct Dp4a {
-  static uint32_t f(uint32_t X, uint32_t Y, uint32_t Z) {
-    for (unsigned J = 0; J < 4; ++J)
-      Z += uint32_t(int32_t(A(X >> (8 * J))) * int32_t(B(Y >> (8 * J))));
-    return Z;
+  static uint32_t f(uint32_t x, uint32_t y, uint32_t z) {
+    for (unsigned j = 0; j < 4; ++j)
+      z += uint32_t(int32_t(A(x >> (8 * j))) * int32_t(B(y >> (8 * j))));
+    return z;
   }
 };
 
 /// add.cc, addc, sub.cc, subc: the carry flag has one bit a lane. For
 /// subtraction it holds the borrow.
-template <typename T> void execCarry(ExecContext &X, const Inst &I) {
-  bool Subtract = I.Sub, Use = I.Mods & 1, Set = I.Mods & 2;
-  T Temp[32];
-  uint32_t Carry = 0;
-  for (unsigned L = 0; L < 32; ++L) {
-    unsigned __int128 A = T(X.lane(X.src(I, 0), L)),
-                      B = T(X.lane(X.src(I, 1), L));
-    unsigned In = Use ? X.W.Carry >> L & 1 : 0;
-    unsigned __int128 V = Subtract ? A - B - In : A + B + In;
-    Temp[L] = T(V);
-    Carry |= uint32_t(V >> (8 * sizeof(T)) & 1) << L;
+template <typename T> void execCarry(ExecContext &x, const Inst &i) {
+  bool subtract = i.sub, use = i.mods & 1, set = i.mods & 2;
+  T temp[32];
+  uint32_t carry = 0;
+  for (unsigned l = 0; l < 32; ++l) {
+    unsigned __int128 a = T(x.lane(x.src(i, 0), l)),
+                      b = T(x.lane(x.src(i, 1), l));
+    unsigned in = use ? x.w.carry >> l & 1 : 0;
+    unsigned __int128 v = subtract ? a - b - in : a + b + in;
+    temp[l] = T(v);
+    carry |= uint32_t(v >> (8 * sizeof(T)) & 1) << l;
   }
-  if (Set)
-    X.W.Carry = (X.W.Carry & ~X.Mask) | (Carry & X.Mask);
-  commit(X, X.dst(I), Temp);
+  if (set)
+    x.w.carry = (x.w.carry & ~x.mask) | (carry & x.mask);
+  commit(x, x.dst(i), temp);
 }
 
-template <template <typename> class Op> ExecFn pick2(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pick2(Ty t) {
+  switch (t) {
   case Ty::U16:
   case Ty::B16:
     return exec2<uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
@@ -169,8 +169,8 @@ template <template <typename> class Op> ExecFn pick2(Ty T) {
     return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pick3(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pick3(Ty t) {
+  switch (t) {
   case Ty::U16:
     return exec3<uint16_t, uint16_t, uint16_t, uint16_t, Op<uint16_t>>;
   case Ty::S16:
@@ -187,8 +187,8 @@ template <template <typename> class Op> ExecFn pick3(Ty T) {
     return nullptr;
   }
 }
-template <template <typename> class Op> ExecFn pick1(Ty T) {
-  switch (T) {
+template <template <typename> class Op> ExecFn pick1(Ty t) {
+  switch (t) {
   case Ty::S16:
     return exec1<int16_t, int16_t, Op<int16_t>>;
   case Ty::S32:
@@ -200,8 +200,8 @@ template <template <typename> class Op> ExecFn pick1(Ty T) {
   }
 }
 template <template <typename> class Op>
-ExecFn pickPacked(std::string_view Name) {
-  if (Name == "u16x2")
+ExecFn pickPacked(std::string_view name) {
+  if (name == "u16x2")
     return exec2<uint32_t, uint32_t, uint32_t, Packed<uint16_t, Op>>;
   return exec2<uint32_t, uint32_t, uint32_t, Packed<int16_t, Op>>;
 }
@@ -212,8 +212,8 @@ template <typename T> ExecFn wide3() {
   return exec3<Twice<T>, T, T, Twice<T>, MadWide<T>>;
 }
 
-Ty doubled(Ty T) {
-  switch (T) {
+Ty doubled(Ty t) {
+  switch (t) {
   case Ty::U16:
     return Ty::U32;
   case Ty::S16:
@@ -225,147 +225,147 @@ Ty doubled(Ty T) {
   }
 }
 
-bool binary(Decoder &D, ExecFn Fn, Ty T) {
-  D.I.Fn = Fn;
-  return D.expectOps(3, 3) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T) &&
-         D.src(D.ops()[2], T);
+bool binary(Decoder &d, ExecFn fn, Ty t) {
+  d.i.fn = fn;
+  return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
+         d.src(d.ops()[2], t);
 }
 
-bool multiply(Decoder &D, bool Add) {
-  int Half = D.takeOneOf({"lo", "hi", "wide"}, -1);
-  Ty T = D.takeType();
-  D.I.P = Pipe::Fma;
-  if (Half < 0 && !isFloat(T))
-    return D.fail("an integer multiplication needs .lo, .hi or .wide");
-  Ty R = Half == 2 ? doubled(T) : T;
-  if (Half == 2)
-    D.I.Fn = T == Ty::U16   ? (Add ? wide3<uint16_t>() : wide2<uint16_t>())
-             : T == Ty::S16 ? (Add ? wide3<int16_t>() : wide2<int16_t>())
-             : T == Ty::U32 ? (Add ? wide3<uint32_t>() : wide2<uint32_t>())
-             : T == Ty::S32 ? (Add ? wide3<int32_t>() : wide2<int32_t>())
+bool multiply(Decoder &d, bool add) {
+  int half = d.takeOneOf({"lo", "hi", "wide"}, -1);
+  Ty t = d.takeType();
+  d.i.p = Pipe::Fma;
+  if (half < 0 && !isFloat(t))
+    return d.fail("an integer multiplication needs .lo, .hi or .wide");
+  Ty r = half == 2 ? doubled(t) : t;
+  if (half == 2)
+    d.i.fn = t == Ty::U16   ? (add ? wide3<uint16_t>() : wide2<uint16_t>())
+             : t == Ty::S16 ? (add ? wide3<int16_t>() : wide2<int16_t>())
+             : t == Ty::U32 ? (add ? wide3<uint32_t>() : wide2<uint32_t>())
+             : t == Ty::S32 ? (add ? wide3<int32_t>() : wide2<int32_t>())
                             : nullptr;
-  else if (Add)
-    D.I.Fn = Half ? pick3<MadHi>(T) : pick3<MadLo>(T);
+  else if (add)
+    d.i.fn = half ? pick3<MadHi>(t) : pick3<MadLo>(t);
   else
-    D.I.Fn = Half ? pick2<MulHi>(T) : pick2<MulLo>(T);
-  if (!D.I.Fn)
-    return D.fail("type of this multiplication is not supported");
-  size_t N = Add ? 4 : 3;
-  return D.expectOps(N, N) && D.dst(D.ops()[0], R) && D.src(D.ops()[1], T) &&
-         D.src(D.ops()[2], T) && (!Add || D.src(D.ops()[3], R));
+    d.i.fn = half ? pick2<MulHi>(t) : pick2<MulLo>(t);
+  if (!d.i.fn)
+    return d.fail("type of this multiplication is not supported");
+  size_t n = add ? 4 : 3;
+  return d.expectOps(n, n) && d.dst(d.ops()[0], r) && d.src(d.ops()[1], t) &&
+         d.src(d.ops()[2], t) && (!add || d.src(d.ops()[3], r));
 }
 
-bool carry(Decoder &D, std::string_view Base) {
-  D.I.Sub = Base == "sub" || Base == "subc";
-  bool Set = D.take("cc");
-  D.I.Mods = (Base == "addc" || Base == "subc" ? 1 : 0) | (Set ? 2 : 0);
-  Ty T = D.takeType();
-  if (isFloat(T) || (typeBits(T) != 32 && typeBits(T) != 64))
-    return D.fail("carry arithmetic needs a 32- or 64-bit integer type");
+bool carry(Decoder &d, std::string_view base) {
+  d.i.sub = base == "sub" || base == "subc";
+  bool set = d.take("cc");
+  d.i.mods = (base == "addc" || base == "subc" ? 1 : 0) | (set ? 2 : 0);
+  Ty t = d.takeType();
+  if (isFloat(t) || (typeBits(t) != 32 && typeBits(t) != 64))
+    return d.fail("carry arithmetic needs a 32- or 64-bit integer type");
   return binary(
-      D, typeBits(T) == 64 ? execCarry<uint64_t> : execCarry<uint32_t>, T);
+      d, typeBits(t) == 64 ? execCarry<uint64_t> : execCarry<uint32_t>, t);
 }
 
-bool packed(Decoder &D, std::string_view Base) {
-  std::string_view Name = D.take("u16x2") ? "u16x2" : "s16x2";
-  D.take("s16x2");
-  ExecFn Fn = Base == "add"   ? pickPacked<Add>(Name)
-              : Base == "min" ? pickPacked<Min>(Name)
-              : Base == "max" ? pickPacked<Max>(Name)
+bool packed(Decoder &d, std::string_view base) {
+  std::string_view name = d.take("u16x2") ? "u16x2" : "s16x2";
+  d.take("s16x2");
+  ExecFn fn = base == "add"   ? pickPacked<Add>(name)
+              : base == "min" ? pickPacked<Min>(name)
+              : base == "max" ? pickPacked<Max>(name)
                               : nullptr;
-  return binary(D, Fn, Ty::B32);
+  return binary(d, fn, Ty::B32);
 }
 
-bool dotProduct(Decoder &D) {
-  Ty A = D.takeType(), B = D.takeType();
-  bool SA = A == Ty::S32, SB = B == Ty::S32;
-  if (typeBits(A) != 32 || typeBits(B) != 32)
-    return D.fail("dp4a needs two types of 32 bits");
-  D.I.P = Pipe::Fma;
+bool dotProduct(Decoder &d) {
+  Ty a = d.takeType(), b = d.takeType();
+  bool sa = a == Ty::S32, sb = b == Ty::S32;
+  if (typeBits(a) != 32 || typeBits(b) != 32)
+    return d.fail("dp4a needs two types of 32 bits");
+  d.i.p = Pipe::Fma;
   using U = uint32_t;
-  D.I.Fn = SA ? (SB ? exec3<U, U, U, U, Dp4a<int8_t, int8_t>>
+  d.i.fn = sa ? (sb ? exec3<U, U, U, U, Dp4a<int8_t, int8_t>>
                     : exec3<U, U, U, U, Dp4a<int8_t, uint8_t>>)
-              : (SB ? exec3<U, U, U, U, Dp4a<uint8_t, int8_t>>
+              : (sb ? exec3<U, U, U, U, Dp4a<uint8_t, int8_t>>
                     : exec3<U, U, U, U, Dp4a<uint8_t, uint8_t>>);
-  return D.expectOps(4, 4) && D.dst(D.ops()[0], Ty::B32) &&
-         D.src(D.ops()[1], Ty::B32) && D.src(D.ops()[2], Ty::B32) &&
-         D.src(D.ops()[3], Ty::B32);
+  return d.expectOps(4, 4) && d.dst(d.ops()[0], Ty::B32) &&
+         d.src(d.ops()[1], Ty::B32) && d.src(d.ops()[2], Ty::B32) &&
+         d.src(d.ops()[3], Ty::B32);
 }
 
-bool mul24(Decoder &D, bool Add) {
-  if (!D.take("lo"))
-    return D.fail("only the .lo form of 24-bit multiplication is supported");
-  Ty T = D.takeType();
-  if (T != Ty::U32 && T != Ty::S32)
-    return D.fail("24-bit multiplication needs .u32 or .s32");
-  bool S = T == Ty::S32;
-  D.I.P = Pipe::Fma;
-  if (!Add)
-    return binary(D,
-                  S ? exec2<int32_t, int32_t, int32_t, Mul24<int32_t>>
+bool mul24(Decoder &d, bool add) {
+  if (!d.take("lo"))
+    return d.fail("only the .lo form of 24-bit multiplication is supported");
+  Ty t = d.takeType();
+  if (t != Ty::U32 && t != Ty::S32)
+    return d.fail("24-bit multiplication needs .u32 or .s32");
+  bool s = t == Ty::S32;
+  d.i.p = Pipe::Fma;
+  if (!add)
+    return binary(d,
+                  s ? exec2<int32_t, int32_t, int32_t, Mul24<int32_t>>
                     : exec2<uint32_t, uint32_t, uint32_t, Mul24<uint32_t>>,
-                  T);
-  D.I.Fn = S ? exec3<int32_t, int32_t, int32_t, int32_t, Mad24<int32_t>>
+                  t);
+  d.i.fn = s ? exec3<int32_t, int32_t, int32_t, int32_t, Mad24<int32_t>>
              : exec3<uint32_t, uint32_t, uint32_t, uint32_t, Mad24<uint32_t>>;
-  return D.expectOps(4, 4) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T) &&
-         D.src(D.ops()[2], T) && D.src(D.ops()[3], T);
+  return d.expectOps(4, 4) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
+         d.src(d.ops()[2], t) && d.src(d.ops()[3], t);
 }
 
-bool hasFloatType(Decoder &D) {
-  std::string_view Op = D.ast().Opcode;
-  for (const char *Name : {".f16", ".bf16", ".f32", ".f64"})
-    if (Op.find(Name) != Op.npos)
+bool hasFloatType(Decoder &d) {
+  std::string_view op = d.ast().opcode;
+  for (const char *name : {".f16", ".bf16", ".f32", ".f64"})
+    if (op.find(name) != op.npos)
       return true;
   return false;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeInteger(Decoder &D) {
-  if (hasFloatType(D))
-    return decodeFloat(D);
-  std::string_view Base = D.base();
-  std::string_view Whole = D.ast().Opcode;
-  D.I.P = Pipe::Alu;
-  if (Base == "mul" || Base == "mad")
-    return multiply(D, Base == "mad");
-  if (Base == "mul24" || Base == "mad24")
-    return mul24(D, Base == "mad24");
-  if (Base == "dp4a")
-    return dotProduct(D);
-  if (Base == "addc" || Base == "subc" || Whole.find(".cc") != Whole.npos)
-    return carry(D, Base);
-  if (Whole.find("16x2") != Whole.npos)
-    return packed(D, Base);
-  bool Sat = D.take("sat");
-  Ty T = D.takeType();
-  if (Sat) {
-    if (T != Ty::S32)
-      return D.fail(".sat needs .s32");
+bool mxfp4::sim::decodeInteger(Decoder &d) {
+  if (hasFloatType(d))
+    return decodeFloat(d);
+  std::string_view base = d.base();
+  std::string_view whole = d.ast().opcode;
+  d.i.p = Pipe::Alu;
+  if (base == "mul" || base == "mad")
+    return multiply(d, base == "mad");
+  if (base == "mul24" || base == "mad24")
+    return mul24(d, base == "mad24");
+  if (base == "dp4a")
+    return dotProduct(d);
+  if (base == "addc" || base == "subc" || whole.find(".cc") != whole.npos)
+    return carry(d, base);
+  if (whole.find("16x2") != whole.npos)
+    return packed(d, base);
+  bool sat = d.take("sat");
+  Ty t = d.takeType();
+  if (sat) {
+    if (t != Ty::S32)
+      return d.fail(".sat needs .s32");
     using S = int32_t;
-    return binary(D,
-                  Base == "add"   ? exec2<S, S, S, AddSat>
-                  : Base == "sub" ? exec2<S, S, S, SubSat>
+    return binary(d,
+                  base == "add"   ? exec2<S, S, S, AddSat>
+                  : base == "sub" ? exec2<S, S, S, SubSat>
                                   : nullptr,
-                  T);
+                  t);
   }
-  if (Base == "add")
-    return binary(D, pick2<Add>(T), T);
-  if (Base == "sub")
-    return binary(D, pick2<Sub>(T), T);
-  if (Base == "div")
-    return binary(D, pick2<Div>(T), T);
-  if (Base == "rem")
-    return binary(D, pick2<Rem>(T), T);
-  if (Base == "min")
-    return binary(D, pick2<Min>(T), T);
-  if (Base == "max")
-    return binary(D, pick2<Max>(T), T);
-  if (Base == "sad") {
-    D.I.Fn = pick3<Sad>(T);
-    return D.expectOps(4, 4) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T) &&
-           D.src(D.ops()[2], T) && D.src(D.ops()[3], T);
+  if (base == "add")
+    return binary(d, pick2<Add>(t), t);
+  if (base == "sub")
+    return binary(d, pick2<Sub>(t), t);
+  if (base == "div")
+    return binary(d, pick2<Div>(t), t);
+  if (base == "rem")
+    return binary(d, pick2<Rem>(t), t);
+  if (base == "min")
+    return binary(d, pick2<Min>(t), t);
+  if (base == "max")
+    return binary(d, pick2<Max>(t), t);
+  if (base == "sad") {
+    d.i.fn = pick3<Sad>(t);
+    return d.expectOps(4, 4) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
+           d.src(d.ops()[2], t) && d.src(d.ops()[3], t);
   }
-  D.I.Fn = Base == "neg" ? pick1<Neg>(T) : pick1<Abs>(T);
-  return D.expectOps(2, 2) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T);
+  d.i.fn = base == "neg" ? pick1<Neg>(t) : pick1<Abs>(t);
+  return d.expectOps(2, 2) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t);
 }

@@ -8,107 +8,107 @@
 
 using namespace mxfp4::sim;
 
-unsigned Launch::addBuffer(void *Data, size_t Size, BufferFlags Flags,
-                           std::string Name, uint64_t Address) {
-  BufferInfo B;
-  B.Data = static_cast<uint8_t *>(Data);
-  B.Size = Size;
-  B.Flags = Flags;
-  unsigned Id = unsigned(Buffers.size());
-  B.Name = Name.empty() ? "buffer " + std::to_string(Id) : std::move(Name);
+unsigned Launch::addBuffer(void *data, size_t size, BufferFlags flags,
+                           std::string name, uint64_t address) {
+  BufferInfo b;
+  b.data = static_cast<uint8_t *>(data);
+  b.size = size;
+  b.flags = flags;
+  unsigned id = unsigned(buffers.size());
+  b.name = name.empty() ? "buffer " + std::to_string(id) : std::move(name);
   // 64 KiB and more of nothing between buffers.
-  uint64_t Next = BufferBase;
-  if (!Buffers.empty())
-    Next = (Buffers.back().Address + Buffers.back().Size + 0x1ffff) &
+  uint64_t next = kBufferBase;
+  if (!buffers.empty())
+    next = (buffers.back().address + buffers.back().size + 0x1ffff) &
            ~uint64_t(0xffff);
-  B.Address = Address ? Address : Next;
-  if (!Flags.Initialised)
-    B.Initialised.assign((Size + 7) / 8, 0);
-  Buffers.push_back(std::move(B));
-  return Id;
+  b.address = address ? address : next;
+  if (!flags.initialised)
+    b.initialised.assign((size + 7) / 8, 0);
+  buffers.push_back(std::move(b));
+  return id;
 }
 
-uint64_t Launch::address(unsigned Buffer) const {
-  return Buffer < Buffers.size() ? Buffers[Buffer].Address : 0;
+uint64_t Launch::address(unsigned buffer) const {
+  return buffer < buffers.size() ? buffers[buffer].address : 0;
 }
-void Launch::argBytes(const void *Data, size_t Size) {
-  auto *P = static_cast<const uint8_t *>(Data);
-  Args.emplace_back(P, P + Size);
+void Launch::argBytes(const void *data, size_t size) {
+  auto *p = static_cast<const uint8_t *>(data);
+  args.emplace_back(p, p + size);
 }
-void Launch::argBuffer(unsigned Buffer, uint64_t Offset) {
-  argI64(address(Buffer) + Offset);
+void Launch::argBuffer(unsigned buffer, uint64_t offset) {
+  argI64(address(buffer) + offset);
 }
-void Launch::argI32(uint32_t Value) { argBytes(&Value, 4); }
-void Launch::argI64(uint64_t Value) { argBytes(&Value, 8); }
-void Launch::argF32(float Value) { argBytes(&Value, 4); }
-void Launch::argTensorMap(const TensorMap &Map) {
-  std::array<uint8_t, 128> Bytes = Map.encode();
-  argBytes(Bytes.data(), Bytes.size());
+void Launch::argI32(uint32_t value) { argBytes(&value, 4); }
+void Launch::argI64(uint64_t value) { argBytes(&value, 8); }
+void Launch::argF32(float value) { argBytes(&value, 4); }
+void Launch::argTensorMap(const TensorMap &map) {
+  std::array<uint8_t, 128> bytes = map.encode();
+  argBytes(bytes.data(), bytes.size());
 }
-uint64_t Launch::initialisedBytes(unsigned Buffer) const {
-  if (Buffer >= Buffers.size())
+uint64_t Launch::initialisedBytes(unsigned buffer) const {
+  if (buffer >= buffers.size())
     return 0;
-  const BufferInfo &B = Buffers[Buffer];
-  if (B.Flags.Initialised)
-    return B.Size;
-  uint64_t N = 0;
-  for (uint8_t Byte : B.Initialised)
-    N += unsigned(__builtin_popcount(Byte));
-  return N;
+  const BufferInfo &b = buffers[buffer];
+  if (b.flags.initialised)
+    return b.size;
+  uint64_t n = 0;
+  for (uint8_t byte : b.initialised)
+    n += unsigned(__builtin_popcount(byte));
+  return n;
 }
 
 namespace {
 
-std::string dims(const Dim3 &D) {
-  return "(" + std::to_string(D.X) + "," + std::to_string(D.Y) + "," +
-         std::to_string(D.Z) + ")";
+std::string dims(const Dim3 &d) {
+  return "(" + std::to_string(d.x) + "," + std::to_string(d.y) + "," +
+         std::to_string(d.z) + ")";
 }
-bool same(const Dim3 &A, const Dim3 &B) {
-  return A.X == B.X && A.Y == B.Y && A.Z == B.Z;
+bool same(const Dim3 &a, const Dim3 &b) {
+  return a.x == b.x && a.y == b.y && a.z == b.z;
 }
 
 } // namespace
 
-std::string mxfp4::sim::checkLaunch(const Kernel &K, const Launch &L, Grid &G) {
-  const KernelInfo &I = K.Info;
-  auto Within = [](const Dim3 &D, uint32_t X, uint32_t Y, uint32_t Z) {
-    return D.X && D.Y && D.Z && D.X <= X && D.Y <= Y && D.Z <= Z;
+std::string mxfp4::sim::checkLaunch(const Kernel &k, const Launch &l, Grid &g) {
+  const KernelInfo &i = k.info;
+  auto within = [](const Dim3 &d, uint32_t x, uint32_t y, uint32_t z) {
+    return d.x && d.y && d.z && d.x <= x && d.y <= y && d.z <= z;
   };
-  if (!Within(L.Block, 1024, 1024, 64) || L.Block.count() > 1024)
-    return "a block has 1 to 1024 threads, found " + dims(L.Block);
-  if (!Within(L.Grid, 0x7fffffff, 65535, 65535) || L.Grid.count() > MaxCtas)
-    return "a grid has 1 to " + std::to_string(MaxCtas) +
-           " blocks here, found " + dims(L.Grid);
-  if (I.RequiredBlock.X && !same(I.RequiredBlock, L.Block))
-    return "the kernel requires blocks of " + dims(I.RequiredBlock) +
-           " threads (.reqntid), found " + dims(L.Block);
-  if (I.MaxBlock.X && L.Block.count() > I.MaxBlock.count())
+  if (!within(l.block, 1024, 1024, 64) || l.block.count() > 1024)
+    return "a block has 1 to 1024 threads, found " + dims(l.block);
+  if (!within(l.grid, 0x7fffffff, 65535, 65535) || l.grid.count() > kMaxCtas)
+    return "a grid has 1 to " + std::to_string(kMaxCtas) +
+           " blocks here, found " + dims(l.grid);
+  if (i.requiredBlock.x && !same(i.requiredBlock, l.block))
+    return "the kernel requires blocks of " + dims(i.requiredBlock) +
+           " threads (.reqntid), found " + dims(l.block);
+  if (i.maxBlock.x && l.block.count() > i.maxBlock.count())
     return "the kernel allows blocks of at most " +
-           std::to_string(I.MaxBlock.count()) + " threads (.maxntid), found " +
-           dims(L.Block);
-  G.ClusterDim = L.Cluster;
-  if (I.RequiredCluster.X) {
-    if (L.Cluster.count() != 1 && !same(I.RequiredCluster, L.Cluster))
-      return "the kernel requires clusters of " + dims(I.RequiredCluster) +
-             " blocks, found " + dims(L.Cluster);
-    G.ClusterDim = I.RequiredCluster;
+           std::to_string(i.maxBlock.count()) + " threads (.maxntid), found " +
+           dims(l.block);
+  g.clusterDim = l.cluster;
+  if (i.requiredCluster.x) {
+    if (l.cluster.count() != 1 && !same(i.requiredCluster, l.cluster))
+      return "the kernel requires clusters of " + dims(i.requiredCluster) +
+             " blocks, found " + dims(l.cluster);
+    g.clusterDim = i.requiredCluster;
   }
-  const Dim3 &C = G.ClusterDim;
-  if (!Within(C, 16, 16, 16) || C.count() > 16 || L.Grid.X % C.X ||
-      L.Grid.Y % C.Y || L.Grid.Z % C.Z)
-    return "clusters of " + dims(C) + " do not tile a grid of " + dims(L.Grid) +
+  const Dim3 &c = g.clusterDim;
+  if (!within(c, 16, 16, 16) || c.count() > 16 || l.grid.x % c.x ||
+      l.grid.y % c.y || l.grid.z % c.z)
+    return "clusters of " + dims(c) + " do not tile a grid of " + dims(l.grid) +
            ", or have more than 16 blocks";
-  if (uint64_t(K.StaticShared) + L.DynamicShared > MaxShared)
+  if (uint64_t(k.staticShared) + l.dynamicShared > kMaxShared)
     return "the block needs " +
-           std::to_string(uint64_t(K.StaticShared) + L.DynamicShared) +
-           " bytes of shared memory; there are " + std::to_string(MaxShared);
-  if (L.Args.size() != I.Params.size())
-    return "kernel " + I.Name + " has " + plural(I.Params.size(), "parameter") +
-           ", found " + plural(L.Args.size(), "argument");
-  for (size_t N = 0; N < L.Args.size(); ++N)
-    if (L.Args[N].size() != I.Params[N].Size)
-      return "parameter " + std::to_string(N) + " (" + I.Params[N].Name +
-             ") has " + plural(I.Params[N].Size, "byte") + ", found " +
-             std::to_string(L.Args[N].size());
+           std::to_string(uint64_t(k.staticShared) + l.dynamicShared) +
+           " bytes of shared memory; there are " + std::to_string(kMaxShared);
+  if (l.args.size() != i.params.size())
+    return "kernel " + i.name + " has " + plural(i.params.size(), "parameter") +
+           ", found " + plural(l.args.size(), "argument");
+  for (size_t n = 0; n < l.args.size(); ++n)
+    if (l.args[n].size() != i.params[n].size)
+      return "parameter " + std::to_string(n) + " (" + i.params[n].name +
+             ") has " + plural(i.params[n].size, "byte") + ", found " +
+             std::to_string(l.args[n].size());
   return "";
 }

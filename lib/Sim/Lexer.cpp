@@ -14,67 +14,67 @@ using namespace mxfp4::sim;
 
 namespace {
 
-bool isAlpha(char C) {
-  return (C >= 'a' && C <= 'z') || (C >= 'A' && C <= 'Z') || C == '_';
+bool isAlpha(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
-bool isDigit(char C) { return C >= '0' && C <= '9'; }
-bool isHex(char C) {
-  return isDigit(C) || (C >= 'a' && C <= 'f') || (C >= 'A' && C <= 'F');
+bool isDigit(char c) { return c >= '0' && c <= '9'; }
+bool isHex(char c) {
+  return isDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
-bool isStart(char C) { return isAlpha(C) || C == '%' || C == '$'; }
-bool isWord(char C) { return isStart(C) || isDigit(C); }
+bool isStart(char c) { return isAlpha(c) || c == '%' || c == '$'; }
+bool isWord(char c) { return isStart(c) || isDigit(c); }
 
-unsigned hexValue(char C) {
-  if (isDigit(C))
-    return C - '0';
-  return (C | 0x20) - 'a' + 10;
+unsigned hexValue(char c) {
+  if (isDigit(c))
+    return c - '0';
+  return (c | 0x20) - 'a' + 10;
 }
 
 class Lexer {
 public:
-  explicit Lexer(std::string_view Text) : Text(Text) {}
+  explicit Lexer(std::string_view text) : text(text) {}
 
   std::vector<Token> run() {
     while (true) {
       skipBlanks();
-      if (Pos >= Text.size())
+      if (pos >= text.size())
         break;
       next();
     }
-    push(Tok::Eof, Pos);
-    return std::move(Tokens);
+    push(Tok::Eof, pos);
+    return std::move(tokens);
   }
 
 private:
-  std::string_view Text;
-  size_t Pos = 0;
-  unsigned Line = 1;
-  std::vector<Token> Tokens;
+  std::string_view text;
+  size_t pos = 0;
+  unsigned line = 1;
+  std::vector<Token> tokens;
 
-  char peek(size_t Ahead = 0) const {
-    return Pos + Ahead < Text.size() ? Text[Pos + Ahead] : '\0';
+  char peek(size_t ahead = 0) const {
+    return pos + ahead < text.size() ? text[pos + ahead] : '\0';
   }
 
-  Token &push(Tok Kind, size_t Begin) {
-    Token T;
-    T.Kind = Kind;
-    T.Line = Line;
-    T.Text = Text.substr(Begin, Pos - Begin);
-    Tokens.push_back(T);
-    return Tokens.back();
+  Token &push(Tok kind, size_t begin) {
+    Token t;
+    t.kind = kind;
+    t.line = line;
+    t.text = text.substr(begin, pos - begin);
+    tokens.push_back(t);
+    return tokens.back();
   }
 
   void skipBlanks() {
-    while (Pos < Text.size()) {
-      char C = Text[Pos];
-      if (C == '\n') {
-        ++Line;
-        ++Pos;
-      } else if (C == ' ' || C == '\t' || C == '\r' || C == '\f' || C == '\v') {
-        ++Pos;
-      } else if (C == '/' && peek(1) == '/') {
+    while (pos < text.size()) {
+      char c = text[pos];
+      if (c == '\n') {
+        ++line;
+        ++pos;
+      } else if (c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v') {
+        ++pos;
+      } else if (c == '/' && peek(1) == '/') {
         lineComment();
-      } else if (C == '/' && peek(1) == '*') {
+      } else if (c == '/' && peek(1) == '*') {
         blockComment();
       } else {
         return;
@@ -83,149 +83,149 @@ private:
   }
 
   void lineComment() {
-    size_t End = Text.find('\n', Pos);
-    if (End == std::string_view::npos)
-      End = Text.size();
-    std::string_view Body = Text.substr(Pos, End - Pos);
-    constexpr std::string_view Key = "implicit-def: ";
-    size_t At = Body.find(Key);
-    Pos = End;
-    if (At == std::string_view::npos)
+    size_t end = text.find('\n', pos);
+    if (end == std::string_view::npos)
+      end = text.size();
+    std::string_view body = text.substr(pos, end - pos);
+    constexpr std::string_view key = "implicit-def: ";
+    size_t at = body.find(key);
+    pos = end;
+    if (at == std::string_view::npos)
       return;
-    size_t Begin = At + Key.size(), Stop = Begin;
-    while (Stop < Body.size() && isWord(Body[Stop]))
-      ++Stop;
-    if (Stop > Begin)
-      push(Tok::ImplicitDef, Pos).Text = Body.substr(Begin, Stop - Begin);
+    size_t begin = at + key.size(), stop = begin;
+    while (stop < body.size() && isWord(body[stop]))
+      ++stop;
+    if (stop > begin)
+      push(Tok::ImplicitDef, pos).text = body.substr(begin, stop - begin);
   }
 
   void blockComment() {
-    size_t End = Text.find("*/", Pos + 2);
-    size_t Stop = End == std::string_view::npos ? Text.size() : End + 2;
-    for (; Pos < Stop; ++Pos)
-      if (Text[Pos] == '\n')
-        ++Line;
+    size_t end = text.find("*/", pos + 2);
+    size_t stop = end == std::string_view::npos ? text.size() : end + 2;
+    for (; pos < stop; ++pos)
+      if (text[pos] == '\n')
+        ++line;
   }
 
   /// A dotted word: "ld.global.L1::no_allocate.v4.b32", "%tid.x", "$L__BB0_1".
   /// A single ':' ends it, so that labels work.
   void word() {
-    size_t Begin = Pos;
-    while (Pos < Text.size()) {
-      char C = Text[Pos];
-      if (isWord(C) || (C == '.' && isWord(peek(1))))
-        ++Pos;
-      else if (C == ':' && peek(1) == ':' && isWord(peek(2)))
-        Pos += 2;
+    size_t begin = pos;
+    while (pos < text.size()) {
+      char c = text[pos];
+      if (isWord(c) || (c == '.' && isWord(peek(1))))
+        ++pos;
+      else if (c == ':' && peek(1) == ':' && isWord(peek(2)))
+        pos += 2;
       else
         break;
     }
-    push(Tok::Ident, Begin);
+    push(Tok::Ident, begin);
   }
 
   /// Digits of a base; false if there are none, or more than 64 bits.
-  bool digits(unsigned Base, uint64_t &Value) {
-    bool Fits = isHex(peek());
-    for (Value = 0; isHex(peek()); ++Pos) {
-      const unsigned Digit = hexValue(peek());
-      Fits &= Digit < Base && Value <= (~uint64_t(0) - Digit) / Base;
-      Value = Value * Base + Digit;
+  bool digits(unsigned base, uint64_t &value) {
+    bool fits = isHex(peek());
+    for (value = 0; isHex(peek()); ++pos) {
+      const unsigned digit = hexValue(peek());
+      fits &= digit < base && value <= (~uint64_t(0) - digit) / base;
+      value = value * base + digit;
     }
-    return Fits;
+    return fits;
   }
 
   /// 0f3F800000 and 0d3FF0000000000000: the bits, all of them.
-  void floatBits(size_t Begin) {
-    const bool Single = (Text[Pos + 1] | 0x20) == 'f';
-    Pos += 2;
-    const size_t First = Pos;
-    uint64_t Value;
-    const bool Good = digits(16, Value) && Pos - First == (Single ? 8 : 16);
-    push(!Good ? Tok::Bad : Single ? Tok::F32 : Tok::F64, Begin).Value = Value;
+  void floatBits(size_t begin) {
+    const bool single = (text[pos + 1] | 0x20) == 'f';
+    pos += 2;
+    const size_t first = pos;
+    uint64_t value;
+    const bool good = digits(16, value) && pos - first == (single ? 8 : 16);
+    push(!good ? Tok::Bad : single ? Tok::F32 : Tok::F64, begin).value = value;
   }
 
-  void decimalFraction(size_t Begin) {
+  void decimalFraction(size_t begin) {
     while (isDigit(peek()))
-      ++Pos;
-    ++Pos;
+      ++pos;
+    ++pos;
     while (isDigit(peek()))
-      ++Pos;
+      ++pos;
     if ((peek() | 0x20) == 'e' &&
         (isDigit(peek(1)) ||
          ((peek(1) == '-' || peek(1) == '+') && isDigit(peek(2))))) {
-      Pos += 2;
+      pos += 2;
       while (isDigit(peek()))
-        ++Pos;
+        ++pos;
     }
-    const double Number = std::strtod(
-        std::string(Text.substr(Begin, Pos - Begin)).c_str(), nullptr);
-    uint64_t Value;
-    std::memcpy(&Value, &Number, sizeof(Value));
-    push(Tok::F64, Begin).Value = Value;
+    const double number = std::strtod(
+        std::string(text.substr(begin, pos - begin)).c_str(), nullptr);
+    uint64_t value;
+    std::memcpy(&value, &number, sizeof(value));
+    push(Tok::F64, begin).value = value;
   }
 
   void number() {
-    const size_t Begin = Pos;
-    const char Second = char(peek(1) | 0x20);
-    if (peek() == '0' && (Second == 'f' || Second == 'd'))
-      return floatBits(Begin);
-    size_t End = Pos;
-    while (End < Text.size() && isDigit(Text[End]))
-      ++End;
-    if (End + 1 < Text.size() && Text[End] == '.' && isDigit(Text[End + 1]))
-      return decimalFraction(Begin);
-    unsigned Base = 10;
-    if (peek() == '0' && (Second == 'x' || Second == 'b')) {
-      Base = Second == 'x' ? 16 : 2;
-      Pos += 2;
+    const size_t begin = pos;
+    const char second = char(peek(1) | 0x20);
+    if (peek() == '0' && (second == 'f' || second == 'd'))
+      return floatBits(begin);
+    size_t end = pos;
+    while (end < text.size() && isDigit(text[end]))
+      ++end;
+    if (end + 1 < text.size() && text[end] == '.' && isDigit(text[end + 1]))
+      return decimalFraction(begin);
+    unsigned base = 10;
+    if (peek() == '0' && (second == 'x' || second == 'b')) {
+      base = second == 'x' ? 16 : 2;
+      pos += 2;
     } else if (peek() == '0' && isDigit(peek(1))) {
-      Base = 8;
+      base = 8;
     }
-    uint64_t Value = 0;
-    const bool Good = digits(Base, Value);
+    uint64_t value = 0;
+    const bool good = digits(base, value);
     if (peek() == 'U')
-      ++Pos;
-    push(Good ? Tok::Int : Tok::Bad, Begin).Value = Value;
+      ++pos;
+    push(good ? Tok::Int : Tok::Bad, begin).value = value;
   }
 
   void string() {
-    size_t Begin = Pos++;
-    while (Pos < Text.size() && Text[Pos] != '"' && Text[Pos] != '\n')
-      ++Pos;
+    size_t begin = pos++;
+    while (pos < text.size() && text[pos] != '"' && text[pos] != '\n')
+      ++pos;
     if (peek() == '"')
-      ++Pos;
-    push(Tok::String, Begin);
+      ++pos;
+    push(Tok::String, begin);
   }
 
   void next() {
-    char C = peek();
-    size_t Begin = Pos;
-    if (isStart(C))
+    char c = peek();
+    size_t begin = pos;
+    if (isStart(c))
       return word();
-    if (isDigit(C))
+    if (isDigit(c))
       return number();
-    if (C == '"')
+    if (c == '"')
       return string();
-    if (C == '.' && isWord(peek(1))) {
+    if (c == '.' && isWord(peek(1))) {
       // Directives and types: no further dots (".param .u64"), but the
       // namespaced ones exist (".shared::cluster" as a state space).
-      ++Pos;
+      ++pos;
       while (isWord(peek()) ||
              (peek() == ':' && peek(1) == ':' && isWord(peek(2))))
-        Pos += peek() == ':' ? 2 : 1;
-      push(Tok::Directive, Begin);
+        pos += peek() == ':' ? 2 : 1;
+      push(Tok::Directive, begin);
       return;
     }
-    ++Pos;
-    if (std::strchr("{}[](),;:@!+-|<>=_*/&~.", C) && C)
-      push(Tok::Punct, Begin).Punct = C;
+    ++pos;
+    if (std::strchr("{}[](),;:@!+-|<>=_*/&~.", c) && c)
+      push(Tok::Punct, begin).punct = c;
     else
-      push(Tok::Bad, Begin);
+      push(Tok::Bad, begin);
   }
 };
 
 } // namespace
 
-std::vector<Token> mxfp4::sim::lex(std::string_view Text) {
-  return Lexer(Text).run();
+std::vector<Token> mxfp4::sim::lex(std::string_view text) {
+  return Lexer(text).run();
 }

@@ -29,16 +29,16 @@ enum class Tok : uint8_t {
 };
 
 struct Token {
-  Tok Kind = Tok::Eof;
-  char Punct = 0;
-  unsigned Line = 0;
-  uint64_t Value = 0;
-  std::string_view Text;
+  Tok kind = Tok::Eof;
+  char punct = 0;
+  unsigned line = 0;
+  uint64_t value = 0;
+  std::string_view text;
 };
 
 /// Splits the whole text; the last token is Eof. Bytes that start no token, and
 /// numbers that PTX does not have, become Bad tokens, which the parser reports.
-std::vector<Token> lex(std::string_view Text);
+std::vector<Token> lex(std::string_view text);
 
 } // namespace mxfp4::sim
 

@@ -25,235 +25,236 @@ enum : uint8_t {
 /// Passes that shared memory needs for one warp-wide access: in each pass
 /// every bank serves one word. 8-byte accesses go half a warp at a time,
 /// 16-byte ones a quarter.
-void countShared(ExecContext &X, const uint64_t *Addr, unsigned Bytes) {
-  unsigned Group = Bytes <= 4 ? 32 : Bytes == 8 ? 16 : 8;
-  unsigned Words = Bytes <= 4 ? 1 : Bytes / 4;
-  for (unsigned First = 0; First < 32; First += Group) {
-    uint32_t Seen[32][8];
-    uint8_t Count[32] = {};
-    unsigned Most = 0;
-    for (unsigned L = First; L < First + Group; ++L) {
-      if (!(X.Mask >> L & 1))
+void countShared(ExecContext &x, const uint64_t *addr, unsigned bytes) {
+  unsigned group = bytes <= 4 ? 32 : bytes == 8 ? 16 : 8;
+  unsigned words = bytes <= 4 ? 1 : bytes / 4;
+  for (unsigned first = 0; first < 32; first += group) {
+    uint32_t seen[32][8];
+    uint8_t count[32] = {};
+    unsigned most = 0;
+    for (unsigned l = first; l < first + group; ++l) {
+      if (!(x.mask >> l & 1))
         continue;
-      for (unsigned J = 0; J < Words; ++J) {
-        uint32_t Word = uint32_t(Addr[L] >> 2) + J, Bank = Word & 31;
-        bool Known = false;
-        for (unsigned S = 0; S < Count[Bank] && S < 8; ++S)
-          Known |= Seen[Bank][S] == Word;
-        if (Known)
+      for (unsigned j = 0; j < words; ++j) {
+        uint32_t word = uint32_t(addr[l] >> 2) + j, bank = word & 31;
+        bool known = false;
+        for (unsigned s = 0; s < count[bank] && s < 8; ++s)
+          known |= seen[bank][s] == word;
+        if (known)
           continue;
-        if (Count[Bank] < 8)
-          Seen[Bank][Count[Bank]] = Word;
-        Most = std::max<unsigned>(Most, ++Count[Bank]);
+        if (count[bank] < 8)
+          seen[bank][count[bank]] = word;
+        most = std::max<unsigned>(most, ++count[bank]);
       }
     }
-    X.S.S.SharedWavefronts += Most;
-    X.S.S.SharedIdealWavefronts += Most != 0;
+    x.s.stats.sharedWavefronts += most;
+    x.s.stats.sharedIdealWavefronts += most != 0;
   }
 }
 
-void countGlobal(ExecContext &X, const uint64_t *Addr, unsigned Bytes,
-                 bool Write) {
-  uint64_t Sectors[64];
-  unsigned N = 0;
-  forLanes(X.Mask, [&](unsigned L) {
-    for (uint64_t S = Addr[L] >> 5; S <= (Addr[L] + Bytes - 1) >> 5; ++S) {
-      if (N && Sectors[N - 1] == S)
+void countGlobal(ExecContext &x, const uint64_t *addr, unsigned bytes,
+                 bool write) {
+  uint64_t sectors[64];
+  unsigned n = 0;
+  forLanes(x.mask, [&](unsigned l) {
+    for (uint64_t s = addr[l] >> 5; s <= (addr[l] + bytes - 1) >> 5; ++s) {
+      if (n && sectors[n - 1] == s)
         continue;
-      if (N < 64)
-        Sectors[N++] = S;
+      if (n < 64)
+        sectors[n++] = s;
     }
   });
-  std::sort(Sectors, Sectors + N);
-  uint64_t Unique = std::unique(Sectors, Sectors + N) - Sectors;
-  uint64_t Total = uint64_t(Bytes) * unsigned(__builtin_popcount(X.Mask));
-  (Write ? X.S.S.GlobalStoreSectors : X.S.S.GlobalLoadSectors) += Unique;
-  (Write ? X.S.S.GlobalStoreBytes : X.S.S.GlobalLoadBytes) += Total;
+  std::sort(sectors, sectors + n);
+  uint64_t unique = std::unique(sectors, sectors + n) - sectors;
+  uint64_t total = uint64_t(bytes) * unsigned(__builtin_popcount(x.mask));
+  (write ? x.s.stats.globalStoreSectors : x.s.stats.globalLoadSectors) +=
+      unique;
+  (write ? x.s.stats.globalStoreBytes : x.s.stats.globalLoadBytes) += total;
 }
 
-void countAccess(ExecContext &X, const Inst &I, const uint64_t *Addr,
-                 unsigned Bytes, bool Write) {
-  bool Shared = I.S == Space::Shared || I.S == Space::SharedCluster;
-  if (I.S == Space::Generic) {
-    uint64_t A = Addr[X.firstLane()];
-    Shared = A >= SharedWindow && A < SharedWindow + WindowSize;
-    if (!Shared && A < VariableBase)
+void countAccess(ExecContext &x, const Inst &i, const uint64_t *addr,
+                 unsigned bytes, bool write) {
+  bool shared = i.s == Space::Shared || i.s == Space::SharedCluster;
+  if (i.s == Space::Generic) {
+    uint64_t a = addr[x.firstLane()];
+    shared = a >= kSharedWindow && a < kSharedWindow + kWindowSize;
+    if (!shared && a < kVariableBase)
       return;
   }
-  if (Shared) {
-    (Write ? X.S.S.SharedStoreBytes : X.S.S.SharedLoadBytes) +=
-        uint64_t(Bytes) * unsigned(__builtin_popcount(X.Mask));
-    countShared(X, Addr, Bytes);
-  } else if (I.S == Space::Global || I.S == Space::Generic) {
-    countGlobal(X, Addr, Bytes, Write);
+  if (shared) {
+    (write ? x.s.stats.sharedStoreBytes : x.s.stats.sharedLoadBytes) +=
+        uint64_t(bytes) * unsigned(__builtin_popcount(x.mask));
+    countShared(x, addr, bytes);
+  } else if (i.s == Space::Global || i.s == Space::Generic) {
+    countGlobal(x, addr, bytes, write);
   }
 }
 
-int64_t extend(uint64_t V, unsigned Bits) {
-  return Bits == 64 ? int64_t(V) : int64_t(V << (64 - Bits)) >> (64 - Bits);
+int64_t extend(uint64_t v, unsigned bits) {
+  return bits == 64 ? int64_t(v) : int64_t(v << (64 - bits)) >> (64 - bits);
 }
 
-void execLoad(ExecContext &X, const Inst &I) {
-  unsigned Element = I.A, Bytes = Element * I.Vec;
-  uint64_t Addr[32];
-  const Operand &Base = X.src(I);
-  bool Sync = I.Mods & (Relaxed | Acquire);
-  uint8_t Flags = Sync ? Access::Atomic : 0;
-  forLanes(X.Mask, [&](unsigned L) {
-    Addr[L] = X.lane(Base, L) + uint64_t(I.Imm);
-    if (!Base.isWide())
-      Addr[L] = uint32_t(Addr[L]);
+void execLoad(ExecContext &x, const Inst &i) {
+  unsigned element = i.a, bytes = element * i.vec;
+  uint64_t addr[32];
+  const Operand &base = x.src(i);
+  bool sync = i.mods & (Relaxed | Acquire);
+  uint8_t flags = sync ? Access::Atomic : 0;
+  forLanes(x.mask, [&](unsigned l) {
+    addr[l] = x.lane(base, l) + uint64_t(i.imm);
+    if (!base.isWide())
+      addr[l] = uint32_t(addr[l]);
   });
-  countAccess(X, I, Addr, Bytes, false);
-  bool Signed = isSigned(I.T);
-  uint64_t RegMask =
-      I.B >= 64 || !I.B ? ~uint64_t(0) : (uint64_t(1) << I.B) - 1;
-  forLanes(X.Mask, [&](unsigned L) {
-    uint8_t Data[32] = {};
-    MemRef R;
-    if (resolve(X, I.S, Addr[L], Bytes, Bytes, false, L, R)) {
-      if (R.K != MemRef::Plain)
-        touch(X, R, Bytes, threadAccess(X, L, Flags));
-      std::memcpy(Data, R.Host, Bytes);
-      if (Sync)
-        syncLoad(X, R, Addr[L], I.Mods & Acquire);
+  countAccess(x, i, addr, bytes, false);
+  bool extendsSign = isSigned(i.t);
+  uint64_t regMask =
+      i.b >= 64 || !i.b ? ~uint64_t(0) : (uint64_t(1) << i.b) - 1;
+  forLanes(x.mask, [&](unsigned l) {
+    uint8_t data[32] = {};
+    MemRef r;
+    if (resolve(x, i.s, addr[l], bytes, bytes, false, l, r)) {
+      if (r.k != MemRef::Plain)
+        touch(x, r, bytes, threadAccess(x, l, flags));
+      std::memcpy(data, r.host, bytes);
+      if (sync)
+        syncLoad(x, r, addr[l], i.mods & Acquire);
     }
-    for (unsigned J = 0; J < I.Vec; ++J) {
-      uint64_t V = 0;
-      std::memcpy(&V, Data + J * Element, Element);
-      if (Signed) // As wide as the register.
-        V = uint64_t(extend(V, 8 * Element)) & RegMask;
-      X.setLane(X.dst(I, J), L, V);
+    for (unsigned j = 0; j < i.vec; ++j) {
+      uint64_t v = 0;
+      std::memcpy(&v, data + j * element, element);
+      if (extendsSign) // As wide as the register.
+        v = uint64_t(extend(v, 8 * element)) & regMask;
+      x.setLane(x.dst(i, j), l, v);
     }
   });
-  for (unsigned J = 0; J < I.NumDst; ++J)
-    X.defined(X.dst(I, J));
+  for (unsigned j = 0; j < i.numDst; ++j)
+    x.defined(x.dst(i, j));
 }
 
-void execStore(ExecContext &X, const Inst &I) {
-  unsigned Element = I.A, Bytes = Element * I.Vec;
-  uint64_t Addr[32];
-  const Operand &Base = X.src(I);
-  bool Sync = I.Mods & (Relaxed | Release);
-  uint8_t Flags = Access::Write | (Sync ? Access::Atomic : 0);
-  forLanes(X.Mask, [&](unsigned L) {
-    Addr[L] = X.lane(Base, L) + uint64_t(I.Imm);
-    if (!Base.isWide())
-      Addr[L] = uint32_t(Addr[L]);
+void execStore(ExecContext &x, const Inst &i) {
+  unsigned element = i.a, bytes = element * i.vec;
+  uint64_t addr[32];
+  const Operand &base = x.src(i);
+  bool sync = i.mods & (Relaxed | Release);
+  uint8_t flags = Access::Write | (sync ? Access::Atomic : 0);
+  forLanes(x.mask, [&](unsigned l) {
+    addr[l] = x.lane(base, l) + uint64_t(i.imm);
+    if (!base.isWide())
+      addr[l] = uint32_t(addr[l]);
   });
-  countAccess(X, I, Addr, Bytes, true);
-  forLanes(X.Mask, [&](unsigned L) {
-    uint8_t Data[32];
-    for (unsigned J = 0; J < I.Vec; ++J) {
-      uint64_t V = X.lane(X.src(I, 1 + J), L);
-      std::memcpy(Data + J * Element, &V, Element);
+  countAccess(x, i, addr, bytes, true);
+  forLanes(x.mask, [&](unsigned l) {
+    uint8_t data[32];
+    for (unsigned j = 0; j < i.vec; ++j) {
+      uint64_t v = x.lane(x.src(i, 1 + j), l);
+      std::memcpy(data + j * element, &v, element);
     }
-    MemRef R;
-    if (!resolve(X, I.S, Addr[L], Bytes, Bytes, true, L, R))
+    MemRef r;
+    if (!resolve(x, i.s, addr[l], bytes, bytes, true, l, r))
       return;
-    touch(X, R, Bytes, threadAccess(X, L, Flags), Data);
-    if (Sync)
-      syncStore(X, R, Addr[L], I.Mods & Release);
-    std::memcpy(R.Host, Data, Bytes);
+    touch(x, r, bytes, threadAccess(x, l, flags), data);
+    if (sync)
+      syncStore(x, r, addr[l], i.mods & Release);
+    std::memcpy(r.host, data, bytes);
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
 void execNothing(ExecContext &, const Inst &) {}
 
 /// A prefetch of an address that does not exist is harmless on the chip.
-bool decodePrefetch(Decoder &D) {
-  D.take("global");
-  D.take("local");
-  D.take("param");
-  D.take("const");
-  D.take("tensormap");
-  D.take("L1");
-  D.take("L2");
-  D.takePrefix("L2::");
-  D.take("uniform");
-  D.I.Fn = execNothing;
-  D.I.P = Pipe::Lsu;
-  return D.expectOps(1, 1) && D.address(D.ops()[0]);
+bool decodePrefetch(Decoder &d) {
+  d.take("global");
+  d.take("local");
+  d.take("param");
+  d.take("const");
+  d.take("tensormap");
+  d.take("L1");
+  d.take("L2");
+  d.takePrefix("L2::");
+  d.take("uniform");
+  d.i.fn = execNothing;
+  d.i.p = Pipe::Lsu;
+  return d.expectOps(1, 1) && d.address(d.ops()[0]);
 }
 
 /// createpolicy and applypriority: cache policies have no effect here.
-void execPolicy(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask,
-           [&](unsigned L) { X.setLane(X.dst(I), L, 0x14f0000000000000); });
-  X.defined(X.dst(I));
+void execPolicy(ExecContext &x, const Inst &i) {
+  forLanes(x.mask,
+           [&](unsigned l) { x.setLane(x.dst(i), l, 0x14f0000000000000); });
+  x.defined(x.dst(i));
 }
-bool decodePolicy(Decoder &D) {
-  while (D.takePrefix("L2::") || D.take("fractional") || D.take("global") ||
-         D.take("range") || D.take("b64") || D.take("cvt") || D.take("L2"))
+bool decodePolicy(Decoder &d) {
+  while (d.takePrefix("L2::") || d.take("fractional") || d.take("global") ||
+         d.take("range") || d.take("b64") || d.take("cvt") || d.take("L2"))
     ;
-  D.I.Fn = execPolicy;
-  D.I.P = Pipe::Alu;
-  return D.expectOps(1, 4) && D.dst(D.ops()[0], Ty::B64);
+  d.i.fn = execPolicy;
+  d.i.p = Pipe::Alu;
+  return d.expectOps(1, 4) && d.dst(d.ops()[0], Ty::B64);
 }
 
-bool space(Decoder &D) {
-  int S = D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+bool space(Decoder &d) {
+  int s = d.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
                        "const", "param", "local", "param::entry"},
                       -1);
-  constexpr Space Map[] = {Space::Global,        Space::Shared, Space::Shared,
+  constexpr Space map[] = {Space::Global,        Space::Shared, Space::Shared,
                            Space::SharedCluster, Space::Const,  Space::Param,
                            Space::Local,         Space::Param};
-  D.I.S = S < 0 ? Space::Generic : Map[S];
+  d.i.s = s < 0 ? Space::Generic : map[s];
   return true;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeLoadStore(Decoder &D) {
-  std::string_view Base = D.base();
-  if (Base == "prefetch" || Base == "prefetchu")
-    return decodePrefetch(D);
-  if (Base == "createpolicy")
-    return decodePolicy(D);
-  if (D.take("async"))
-    return decodeStoreAsync(D);
-  bool Load = Base == "ld" || Base == "ldu";
-  if (D.take("volatile") || D.take("relaxed") || D.take("mmio"))
-    D.I.Mods |= Relaxed;
-  if (D.take("acquire"))
-    D.I.Mods |= Acquire;
-  if (D.take("release"))
-    D.I.Mods |= Release;
-  D.take("weak");
-  D.takeOneOf({"cta", "cluster", "gpu", "sys"}, -1);
-  if (D.take("nc"))
-    D.I.Mods |= NonCoherent;
-  space(D);
-  D.takeOneOf({"ca", "cg", "cs", "lu", "cv", "wb", "wt"}, -1);
-  bool Policy = D.take("L2::cache_hint");
-  while (D.takePrefix("L1::") || D.takePrefix("L2::"))
+bool mxfp4::sim::decodeLoadStore(Decoder &d) {
+  std::string_view base = d.base();
+  if (base == "prefetch" || base == "prefetchu")
+    return decodePrefetch(d);
+  if (base == "createpolicy")
+    return decodePolicy(d);
+  if (d.take("async"))
+    return decodeStoreAsync(d);
+  bool load = base == "ld" || base == "ldu";
+  if (d.take("volatile") || d.take("relaxed") || d.take("mmio"))
+    d.i.mods |= Relaxed;
+  if (d.take("acquire"))
+    d.i.mods |= Acquire;
+  if (d.take("release"))
+    d.i.mods |= Release;
+  d.take("weak");
+  d.takeOneOf({"cta", "cluster", "gpu", "sys"}, -1);
+  if (d.take("nc"))
+    d.i.mods |= NonCoherent;
+  space(d);
+  d.takeOneOf({"ca", "cg", "cs", "lu", "cv", "wb", "wt"}, -1);
+  bool policy = d.take("L2::cache_hint");
+  while (d.takePrefix("L1::") || d.takePrefix("L2::"))
     ;
-  D.I.Vec = uint8_t(D.take("v2") ? 2 : D.take("v4") ? 4 : D.take("v8") ? 8 : 1);
-  Ty T = D.takeType();
-  unsigned Bits = typeBits(T);
-  if (Bits < 8 || Bits > 64)
-    return D.fail("expected a type of 8 to 64 bits");
-  if (Bits * D.I.Vec > 256)
-    return D.fail("a vector has at most 256 bits");
-  D.I.T = T;
-  D.I.A = Bits / 8;
-  D.I.P = D.I.S == Space::Param ? Pipe::Alu : Pipe::Lsu;
-  if (!D.expectOps(2, 2 + Policy))
+  d.i.vec = uint8_t(d.take("v2") ? 2 : d.take("v4") ? 4 : d.take("v8") ? 8 : 1);
+  Ty t = d.takeType();
+  unsigned bits = typeBits(t);
+  if (bits < 8 || bits > 64)
+    return d.fail("expected a type of 8 to 64 bits");
+  if (bits * d.i.vec > 256)
+    return d.fail("a vector has at most 256 bits");
+  d.i.t = t;
+  d.i.a = bits / 8;
+  d.i.p = d.i.s == Space::Param ? Pipe::Alu : Pipe::Lsu;
+  if (!d.expectOps(2, 2 + policy))
     return false;
-  const AstOperand &Data = D.ops()[Load ? 0 : 1], &Addr = D.ops()[Load ? 1 : 0];
-  D.I.Fn = Load ? execLoad : execStore;
-  std::vector<AstOperand> One{Data};
-  const auto &Elems = Data.K == AstOperand::Vec ? Data.Elems : One;
-  if (Elems.size() != D.I.Vec)
-    return D.fail("expected " + plural(D.I.Vec, "register") +
-                  " of data, found " + std::to_string(Elems.size()));
-  if (!D.address(Addr))
+  const AstOperand &data = d.ops()[load ? 0 : 1], &addr = d.ops()[load ? 1 : 0];
+  d.i.fn = load ? execLoad : execStore;
+  std::vector<AstOperand> one{data};
+  const auto &elems = data.k == AstOperand::Vec ? data.elems : one;
+  if (elems.size() != d.i.vec)
+    return d.fail("expected " + plural(d.i.vec, "register") +
+                  " of data, found " + std::to_string(elems.size()));
+  if (!d.address(addr))
     return false;
-  for (const AstOperand &E : Elems)
-    if (!(Load ? D.dst(E, T, true) : D.src(E, T, true)))
+  for (const AstOperand &e : elems)
+    if (!(load ? d.dst(e, t, true) : d.src(e, t, true)))
       return false;
-  if (Load && Elems[0].K == AstOperand::Reg)
-    D.I.B = typeBits(D.regType(Elems[0]));
+  if (load && elems[0].k == AstOperand::Reg)
+    d.i.b = typeBits(d.regType(elems[0]));
   return true;
 }

@@ -33,26 +33,26 @@ struct Grid;
 /// SplitMix64: small, seedable, good enough for scheduling.
 class Random {
 public:
-  explicit Random(uint64_t Seed = 0) : State(Seed) {}
+  explicit Random(uint64_t seed = 0) : state(seed) {}
   uint64_t next() {
-    uint64_t Z = State += 0x9e3779b97f4a7c15;
-    Z = (Z ^ (Z >> 30)) * 0xbf58476d1ce4e5b9;
-    Z = (Z ^ (Z >> 27)) * 0x94d049bb133111eb;
-    return Z ^ (Z >> 31);
+    uint64_t z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
   }
-  uint32_t below(uint32_t N) { return uint32_t((next() >> 32) * N >> 32); }
+  uint32_t below(uint32_t n) { return uint32_t((next() >> 32) * n >> 32); }
 
 private:
-  uint64_t State;
+  uint64_t state;
 };
 
 struct RegState {
-  uint32_t Def = 0;        ///< Lanes that hold a value.
-  uint32_t WriteEpoch = 0; ///< Warp::FenceEpoch at the last write.
+  uint32_t def = 0;        ///< Lanes that hold a value.
+  uint32_t writeEpoch = 0; ///< Warp::fenceEpoch at the last write.
   /// Where lanes hold none: 1 + the register that nothing has written, if the
   /// value would have come from another.
-  uint32_t Source = 0;
-  uint8_t Busy = 0; ///< Owned by an asynchronous wgmma.
+  uint32_t source = 0;
+  uint8_t busy = 0; ///< Owned by an asynchronous wgmma.
   enum : uint8_t { Accumulator = 1, OperandA = 2 };
 };
 
@@ -66,199 +66,199 @@ enum class WaitKind : uint8_t {
 };
 
 struct Split {
-  uint32_t PC = 0;
-  uint32_t Mask = 0;
-  int32_t Join = -1; ///< Innermost reconvergence point, index into Joins.
-  WaitKind Wait = WaitKind::None;
+  uint32_t pc = 0;
+  uint32_t mask = 0;
+  int32_t join = -1; ///< Innermost reconvergence point, index into Joins.
+  WaitKind wait = WaitKind::None;
   /// Barrier: number. Mbarrier: address, with the phase in WaitValue.
-  uint32_t WaitId = 0;
-  uint64_t WaitValue = 0;
-  uint32_t WaitCta = 0;
-  bool TimedOut = false;
+  uint32_t waitId = 0;
+  uint64_t waitValue = 0;
+  uint32_t waitCta = 0;
+  bool timedOut = false;
 };
 
 struct JoinPoint {
-  uint32_t PC = 0, Expected = 0, Arrived = 0;
-  int32_t Parent = -1;
-  bool Live = false;
+  uint32_t pc = 0, expected = 0, arrived = 0;
+  int32_t parent = -1;
+  bool live = false;
 };
 
 /// One warp's share of a wgmma, done when it is waited for.
 struct PendingWgmma {
-  const Inst *I;
-  uint64_t DescA = 0, DescB = 0;
-  bool ScaleD = true;
-  uint32_t Group = 0; ///< 0: not committed yet.
+  const Inst *i;
+  uint64_t descA = 0, descB = 0;
+  bool scaleD = true;
+  uint32_t group = 0; ///< 0: not committed yet.
   /// A fragment as it was at issue: four registers of 32 lanes.
-  std::vector<uint32_t> A;
+  std::vector<uint32_t> a;
 };
 
 /// One thread's cp.async, not landed yet.
 struct PendingCopy {
-  uint32_t Lane, Inst;
-  uint32_t Shared;
-  uint64_t Global;
-  uint8_t Bytes, Valid;
-  uint32_t Group; ///< 0: not committed yet.
+  uint32_t lane, inst;
+  uint32_t shared;
+  uint64_t global;
+  uint8_t bytes, valid;
+  uint32_t group; ///< 0: not committed yet.
 };
 
 /// A bulk operation on its way.
 struct BulkOp {
-  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared, Direct } K;
-  const Inst *I;
-  uint64_t Due = 0; ///< Scheduler step at which it lands.
-  uint32_t SrcCta = 0, Lane = 0, WarpId = 0;
-  uint32_t Shared = 0; ///< Offset in the destination or source blocks.
-  uint64_t Global = 0; ///< 1-D.
-  uint32_t Bytes = 0;
-  uint16_t CtaMask = 0; ///< Destinations in the cluster.
-  uint32_t Mbar = 0;    ///< Offset of the barrier, same in each destination.
-  bool Tensor = false;
-  TensorMap Map;
-  std::array<int64_t, 5> Coords{};
-  uint32_t Group = 0; ///< Stores: bulk group of the thread.
-  uint8_t ReduceOp = 0;
-  Ty ReduceType = Ty::None;
-  bool ReadDone = false;
-  std::array<uint8_t, 16> Data{}; ///< Direct: what st.async stores.
+  enum Kind : uint8_t { Load, Store, Reduce, SharedToShared, Direct } k;
+  const Inst *i;
+  uint64_t due = 0; ///< Scheduler step at which it lands.
+  uint32_t srcCta = 0, lane = 0, warpId = 0;
+  uint32_t shared = 0; ///< Offset in the destination or source blocks.
+  uint64_t global = 0; ///< 1-D.
+  uint32_t bytes = 0;
+  uint16_t ctaMask = 0; ///< Destinations in the cluster.
+  uint32_t mbar = 0;    ///< Offset of the barrier, same in each destination.
+  bool tensor = false;
+  TensorMap map;
+  std::array<int64_t, 5> coords{};
+  uint32_t group = 0; ///< Stores: bulk group of the thread.
+  uint8_t reduceOp = 0;
+  Ty reduceType = Ty::None;
+  bool readDone = false;
+  std::array<uint8_t, 16> data{}; ///< Direct: what st.async stores.
 };
 
 struct Warp {
-  Cta *C = nullptr;
-  uint32_t Id = 0;
-  uint32_t Exists = 0, Live = 0; ///< Lanes.
-  std::vector<Split> Splits;
-  std::vector<JoinPoint> Joins;
-  uint8_t *Regs = nullptr;
-  std::vector<uint8_t> RegStorage;
-  std::vector<RegState> States;
-  std::vector<uint8_t> Local; ///< 32 threads' local memory.
-  uint32_t Carry = 0;         ///< Lanes with the carry flag set.
-  uint32_t FenceEpoch = 1;
-  bool EverFenced = false;
+  Cta *c = nullptr;
+  uint32_t id = 0;
+  uint32_t exists = 0, live = 0; ///< Lanes.
+  std::vector<Split> splits;
+  std::vector<JoinPoint> joins;
+  uint8_t *regs = nullptr;
+  std::vector<uint8_t> regStorage;
+  std::vector<RegState> states;
+  std::vector<uint8_t> local; ///< 32 threads' local memory.
+  uint32_t carry = 0;         ///< Lanes with the carry flag set.
+  uint32_t fenceEpoch = 1;
+  bool everFenced = false;
 
   // Knowledge of the others' work.
-  VectorClock Clock, ProxyShared, ProxyGlobal, Released, PendingAcquire;
-  uint32_t Now = 1;      ///< Own counter.
-  uint32_t SyncNow = 1;  ///< Own counter at the last warp-wide barrier.
-  uint32_t CopySync = 0; ///< cp.async groups known to every lane.
+  VectorClock clock, proxyShared, proxyGlobal, released, pendingAcquire;
+  uint32_t now = 1;      ///< Own counter.
+  uint32_t syncNow = 1;  ///< Own counter at the last warp-wide barrier.
+  uint32_t copySync = 0; ///< cp.async groups known to every lane.
 
-  std::vector<PendingWgmma> Wgmmas;
-  uint32_t WgmmaGroups = 0, WgmmaDone = 0;
-  uint64_t WgmmaCount = 0;
-  std::vector<PendingCopy> Copies;
-  std::array<uint32_t, 32> CopyGroups{}; ///< cp.async, committed, by lane.
-  uint32_t CopyDone = 0;                 ///< Landed, of every lane.
-  std::array<uint32_t, 32> BulkGroups{}; ///< Committed, by lane.
-  uint32_t BulkDone = 0;
-  bool ClusterArrived = false;
-  uint32_t ClusterPhase = 0;
-  uint32_t Registers = 0;  ///< setmaxnreg
-  uint32_t GridWaited = 0; ///< Lanes: griddepcontrol.wait
-  bool done() const { return Live == 0; }
-  uint32_t agent(uint32_t Kind = 0) const;
+  std::vector<PendingWgmma> wgmmas;
+  uint32_t wgmmaGroups = 0, wgmmaDone = 0;
+  uint64_t wgmmaCount = 0;
+  std::vector<PendingCopy> copies;
+  std::array<uint32_t, 32> copyGroups{}; ///< cp.async, committed, by lane.
+  uint32_t copyDone = 0;                 ///< Landed, of every lane.
+  std::array<uint32_t, 32> bulkGroups{}; ///< Committed, by lane.
+  uint32_t bulkDone = 0;
+  bool clusterArrived = false;
+  uint32_t clusterPhase = 0;
+  uint32_t registers = 0;  ///< setmaxnreg
+  uint32_t gridWaited = 0; ///< Lanes: griddepcontrol.wait
+  bool done() const { return live == 0; }
+  uint32_t agent(uint32_t kind = 0) const;
 };
 
 struct NamedBarrier {
-  uint32_t Expected = 0, Arrived = 0; ///< Threads.
-  VectorClock Clock, Proxy, ProxyG;
-  uint32_t FirstInst = 0;
-  uint32_t AlignedWait = 0; ///< 1 + the first .aligned instruction that waits.
+  uint32_t expected = 0, arrived = 0; ///< Threads.
+  VectorClock clock, proxy, proxyG;
+  uint32_t firstInst = 0;
+  uint32_t alignedWait = 0; ///< 1 + the first .aligned instruction that waits.
 };
 
 struct Mbarrier {
-  bool Valid = false;
-  uint32_t Count = 0, Pending = 0;
-  int64_t Tx = 0;
-  uint32_t Phase = 0;      ///< Completed phases since init.
-  uint32_t AgentClock = 0; ///< Completed phases ever, for the agent.
-  uint32_t Agent = 0;      ///< 0: too many barriers; not checked.
-  uint32_t InitInst = 0;
-  Epoch Init;
+  bool valid = false;
+  uint32_t count = 0, pending = 0;
+  int64_t tx = 0;
+  uint32_t phase = 0;      ///< Completed phases since init.
+  uint32_t agentClock = 0; ///< Completed phases ever, for the agent.
+  uint32_t agent = 0;      ///< 0: too many barriers; not checked.
+  uint32_t initInst = 0;
+  Epoch init;
   /// Copies that will complete here, and those of the current phase.
-  uint32_t InFlight = 0;
-  int64_t InFlightBytes = 0;
-  VectorClock Pend, PendProxy, PendProxyG, Done, DoneProxy, DoneProxyG;
+  uint32_t inFlight = 0;
+  int64_t inFlightBytes = 0;
+  VectorClock pend, pendProxy, pendProxyG, done, doneProxy, doneProxyG;
 };
 
 struct Cta {
-  Cluster *Cl = nullptr;
-  uint32_t Rank = 0, Linear = 0; ///< In the cluster, in the grid.
-  Dim3 Id;
-  std::vector<uint8_t> Shared;
-  Shadow Cells;
-  std::vector<Warp> Warps;
-  std::array<NamedBarrier, 16> Barriers;
-  std::map<uint32_t, Mbarrier> Mbarriers;
-  std::map<uint64_t, std::pair<VectorClock, VectorClock>> SyncVars;
-  std::vector<Epoch> GridWaits; ///< griddepcontrol.wait, one a warp.
-  uint32_t NumMbarAgents = 0;
-  uint32_t LiveWarps = 0;
-  bool Retired = false;
+  Cluster *cl = nullptr;
+  uint32_t rank = 0, linear = 0; ///< In the cluster, in the grid.
+  Dim3 id;
+  std::vector<uint8_t> shared;
+  Shadow cells;
+  std::vector<Warp> warps;
+  std::array<NamedBarrier, 16> barriers;
+  std::map<uint32_t, Mbarrier> mbarriers;
+  std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
+  std::vector<Epoch> gridWaits; ///< griddepcontrol.wait, one a warp.
+  uint32_t numMbarAgents = 0;
+  uint32_t liveWarps = 0;
+  bool retired = false;
 };
 
 struct Cluster {
-  Grid *G = nullptr;
-  uint32_t FirstCta = 0;
-  Dim3 Id;
-  std::vector<Cta> Ctas;
-  std::vector<BulkOp> Bulk; ///< In flight.
-  GlobalRegion *LastRegion = nullptr;
-  Random Rng;
-  uint64_t Step = 0;
+  Grid *g = nullptr;
+  uint32_t firstCta = 0;
+  Dim3 id;
+  std::vector<Cta> ctas;
+  std::vector<BulkOp> bulk; ///< In flight.
+  GlobalRegion *lastRegion = nullptr;
+  Random rng;
+  uint64_t step = 0;
   /// Counts events that may unblock someone; blocked warps look again then.
-  uint64_t Progress = 0;
-  uint64_t LastProgress = 0, IdleRounds = 0;
-  bool Dead = false; ///< Given up after a deadlock.
-  uint32_t ClusterArrived = 0, ClusterPhase = 0;
-  VectorClock ClusterClock, ClusterProxy, ClusterProxyG, ClusterDone,
-      ClusterDoneProxy, ClusterDoneProxyG;
+  uint64_t progress = 0;
+  uint64_t lastProgress = 0, idleRounds = 0;
+  bool dead = false; ///< Given up after a deadlock.
+  uint32_t clusterArrived = 0, clusterPhase = 0;
+  VectorClock clusterClock, clusterProxy, clusterProxyG, clusterDone,
+      clusterDoneProxy, clusterDoneProxyG;
   bool finished() const;
 };
 
 /// Counters of one host thread.
 struct LocalStats {
-  std::vector<uint64_t> Issued, Threads; ///< By pc.
-  Stats S;
+  std::vector<uint64_t> issued, threads; ///< By pc.
+  Stats stats;
 };
 
 struct GlobalPage {
-  std::atomic_flag Lock = ATOMIC_FLAG_INIT;
-  Shadow Cells;
+  std::atomic_flag lock = ATOMIC_FLAG_INIT;
+  Shadow cells;
 };
 
 struct GlobalRegion {
-  uint8_t *Data = nullptr;
-  uint64_t Address = 0, Size = 0;
-  bool Writable = true;
-  bool Checked = false; ///< Has init bits.
-  std::vector<uint8_t> *Init = nullptr;
-  std::string Name;
-  std::vector<std::unique_ptr<GlobalPage>> Pages;
+  uint8_t *data = nullptr;
+  uint64_t address = 0, size = 0;
+  bool writable = true;
+  bool checked = false; ///< Has init bits.
+  std::vector<uint8_t> *init = nullptr;
+  std::string name;
+  std::vector<std::unique_ptr<GlobalPage>> pages;
 };
 
 struct Grid {
-  const ModuleImpl *M = nullptr;
-  const Kernel *K = nullptr;
-  Launch *L = nullptr;
-  Options Opts;
-  Dim3 ClusterDim;
-  uint32_t SharedBytes = 0; ///< From offset 0: the chip's KiB included.
-  std::vector<uint8_t> Params, ParamDef;
-  std::vector<GlobalRegion> Regions; ///< By address.
-  std::vector<std::vector<uint8_t>> VariableData;
-  std::mutex ReportLock, SyncLock, PageLock;
-  std::map<std::tuple<std::string, uint32_t, uint32_t>, size_t> Seen;
-  std::vector<Diagnostic> Found;
-  std::atomic<bool> Stop{false};
-  std::atomic<uint64_t> Instructions{0};
-  std::map<uint64_t, std::pair<VectorClock, VectorClock>> SyncVars;
-  std::atomic<uint32_t> NextCluster{0};
-  uint32_t NumClusters = 0;
+  const ModuleImpl *m = nullptr;
+  const Kernel *k = nullptr;
+  Launch *l = nullptr;
+  Options opts;
+  Dim3 clusterDim;
+  uint32_t sharedBytes = 0; ///< From offset 0: the chip's KiB included.
+  std::vector<uint8_t> params, paramDef;
+  std::vector<GlobalRegion> regions; ///< By address.
+  std::vector<std::vector<uint8_t>> variableData;
+  std::mutex reportLock, syncLock, pageLock;
+  std::map<std::tuple<std::string, uint32_t, uint32_t>, size_t> seen;
+  std::vector<Diagnostic> found;
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> instructions{0};
+  std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
+  std::atomic<uint32_t> nextCluster{0};
+  uint32_t numClusters = 0;
 };
 
-inline uint32_t Warp::agent(uint32_t Kind) const {
-  return C->Linear * AgentsPerCta + Kind + Id;
+inline uint32_t Warp::agent(uint32_t kind) const {
+  return c->linear * kAgentsPerCta + kind + id;
 }
 
 } // namespace mxfp4::sim

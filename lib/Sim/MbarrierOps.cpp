@@ -15,11 +15,11 @@ namespace {
 
 /// The opaque state that an arrival returns: the phase, and the arrivals that
 /// were pending before it.
-uint64_t stateOf(const Mbarrier &B) {
-  return uint64_t(B.Pending) << 1 | (B.Phase & 1);
+uint64_t stateOf(const Mbarrier &b) {
+  return uint64_t(b.pending) << 1 | (b.phase & 1);
 }
-uint64_t phaseOf(uint64_t State) { return State & 1; }
-uint64_t pendingOf(uint64_t State) { return State >> 1; }
+uint64_t phaseOf(uint64_t state) { return state & 1; }
+uint64_t pendingOf(uint64_t state) { return state >> 1; }
 
 enum : uint8_t {
   NoComplete = 1,
@@ -30,275 +30,275 @@ enum : uint8_t {
   Drop = 32
 };
 
-bool place(ExecContext &X, const Inst &I, unsigned Lane, Cta *&T,
-           uint32_t &Off) {
-  uint64_t Addr = X.lane(X.src(I, 0), Lane) + uint64_t(I.Imm);
-  return resolveShared(X, Addr, 8, 8, Lane, T, Off);
+bool place(ExecContext &x, const Inst &i, unsigned lane, Cta *&t,
+           uint32_t &off) {
+  uint64_t addr = x.lane(x.src(i, 0), lane) + uint64_t(i.imm);
+  return resolveShared(x, addr, 8, 8, lane, t, off);
 }
 
-void execInit(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    if (!place(X, I, L, T, Off))
+void execInit(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    if (!place(x, i, l, t, off))
       return;
-    uint32_t Count = uint32_t(X.lane(X.src(I, 1), L));
-    if ((Count == 0 || Count >= (1u << 20)) && !X.known("mbarrier", 3))
-      X.report("mbarrier",
+    uint32_t count = uint32_t(x.lane(x.src(i, 1), l));
+    if ((count == 0 || count >= (1u << 20)) && !x.known("mbarrier", 3))
+      x.report("mbarrier",
                "the arrival count of an mbarrier must be from 1 to 2^20 - 1, "
                "found " +
-                   std::to_string(Count),
-               L, Off, 3);
-    Mbarrier &B = T->Mbarriers[Off];
-    if (B.Valid && !X.known("mbarrier", 1))
-      X.report("mbarrier",
-               "the mbarrier at " + hex(Off) +
+                   std::to_string(count),
+               l, off, 3);
+    Mbarrier &b = t->mbarriers[off];
+    if (b.valid && !x.known("mbarrier", 1))
+      x.report("mbarrier",
+               "the mbarrier at " + hex(off) +
                    " is initialised again without mbarrier.inval",
-               L, Off, 1);
-    uint32_t Agent = B.Agent, Clock = B.AgentClock;
-    if (!Agent && T->NumMbarAgents < AgentsPerCta - MbarAgent)
-      Agent = T->Linear * AgentsPerCta + MbarAgent + T->NumMbarAgents++;
-    T->Cells.mark(Off, 2, 0, Cell::Barrier);
-    touchShared(X, *T, Off, 8, threadAccess(X, L, Access::Write));
-    T->Cells.mark(Off, 2, Cell::Barrier, 0);
-    B = Mbarrier();
-    B.Valid = true;
-    B.Count = B.Pending = Count;
-    B.Agent = Agent;
-    B.AgentClock = Clock;
-    B.InitInst = X.PC;
-    B.Init = {agentLane(X.C.Linear, X.W.Id, L), X.W.Now};
+               l, off, 1);
+    uint32_t agent = b.agent, clock = b.agentClock;
+    if (!agent && t->numMbarAgents < kAgentsPerCta - kMbarAgent)
+      agent = t->linear * kAgentsPerCta + kMbarAgent + t->numMbarAgents++;
+    t->cells.mark(off, 2, 0, Cell::Barrier);
+    touchShared(x, *t, off, 8, threadAccess(x, l, Access::Write));
+    t->cells.mark(off, 2, Cell::Barrier, 0);
+    b = Mbarrier();
+    b.valid = true;
+    b.count = b.pending = count;
+    b.agent = agent;
+    b.agentClock = clock;
+    b.initInst = x.pc;
+    b.init = {agentLane(x.c.linear, x.w.id, l), x.w.now};
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-void execInval(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    if (!place(X, I, L, T, Off))
+void execInval(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    if (!place(x, i, l, t, off))
       return;
-    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.inval");
-    if (!B)
+    Mbarrier *b = findMbarrier(x, *t, off, l, "mbarrier.inval");
+    if (!b)
       return;
-    B->Valid = false;
-    T->Cells.mark(Off, 2, 0, Cell::Barrier | Cell::Initialised);
+    b->valid = false;
+    t->cells.mark(off, 2, 0, Cell::Barrier | Cell::Initialised);
   });
 }
 
-void execArrive(ExecContext &X, const Inst &I) {
-  bool Release = !(I.Mods & Relaxed);
+void execArrive(ExecContext &x, const Inst &i) {
+  bool release = !(i.mods & Relaxed);
   // The clock steps only afterwards: all lanes publish the same work, and one
   // of them does it for all.
-  Mbarrier *Published = nullptr, *Last = nullptr;
-  uint32_t PhasesBefore = 0;
-  forLanes(X.Mask, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    if (!place(X, I, L, T, Off))
+  Mbarrier *published = nullptr, *last = nullptr;
+  uint32_t phasesBefore = 0;
+  forLanes(x.mask, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    if (!place(x, i, l, t, off))
       return;
-    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.arrive");
-    if (!B)
+    Mbarrier *b = findMbarrier(x, *t, off, l, "mbarrier.arrive");
+    if (!b)
       return;
-    uint32_t N = I.NumSrc > 1 ? uint32_t(X.lane(X.src(I, 1), L)) : 1;
-    if (I.Mods & ExpectTx) {
-      expectTx(X, *T, Off, *B, N, L);
-      N = 1;
+    uint32_t n = i.numSrc > 1 ? uint32_t(x.lane(x.src(i, 1), l)) : 1;
+    if (i.mods & ExpectTx) {
+      expectTx(x, *t, off, *b, n, l);
+      n = 1;
     }
-    if (I.NumDst)
-      X.setLane(X.dst(I), L, stateOf(*B));
-    if (Release && (B != Published || B->Pend.empty())) {
-      Published = B;
-      tell(X.W, X.Mask, B->Pend);
-      B->PendProxy.join(X.W.ProxyShared);
-      B->PendProxyG.join(X.W.ProxyGlobal);
+    if (i.numDst)
+      x.setLane(x.dst(i), l, stateOf(*b));
+    if (release && (b != published || b->pend.empty())) {
+      published = b;
+      tell(x.w, x.mask, b->pend);
+      b->pendProxy.join(x.w.proxyShared);
+      b->pendProxyG.join(x.w.proxyGlobal);
     }
-    if ((N == 0 || N > B->Count) && !X.known("mbarrier", 3))
-      X.report("mbarrier",
+    if ((n == 0 || n > b->count) && !x.known("mbarrier", 3))
+      x.report("mbarrier",
                "an arrival count must be from 1 to the mbarrier's " +
-                   std::to_string(B->Count) + ", found " + std::to_string(N),
-               L, Off, 3);
-    if (I.Mods & Drop)
-      B->Count -= std::min(B->Count, N);
-    if (B != Last) {
-      Last = B;
-      PhasesBefore = B->Phase;
+                   std::to_string(b->count) + ", found " + std::to_string(n),
+               l, off, 3);
+    if (i.mods & Drop)
+      b->count -= std::min(b->count, n);
+    if (b != last) {
+      last = b;
+      phasesBefore = b->phase;
     }
-    arriveMbarrier(X, *T, Off, *B, N, L);
-    if (B->Phase - PhasesBefore > 1 && !X.known("mbarrier", 6))
-      X.report("mbarrier",
+    arriveMbarrier(x, *t, off, *b, n, l);
+    if (b->phase - phasesBefore > 1 && !x.known("mbarrier", 6))
+      x.report("mbarrier",
                "the arrivals of one instruction complete more than one phase "
                "of the mbarrier at " +
-                   hex(Off) + ", which counts " + plural(B->Count, "arrival") +
+                   hex(off) + ", which counts " + plural(b->count, "arrival") +
                    ": nobody can wait for the phases in between",
-               L, Off, 6);
+               l, off, 6);
   });
-  ++X.W.Now;
-  if (I.NumDst)
-    X.defined(X.dst(I));
+  ++x.w.now;
+  if (i.numDst)
+    x.defined(x.dst(i));
 }
 
-void execTx(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    if (!place(X, I, L, T, Off))
+void execTx(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    if (!place(x, i, l, t, off))
       return;
-    Mbarrier *B = findMbarrier(X, *T, Off, L, "mbarrier.expect_tx");
-    if (!B)
+    Mbarrier *b = findMbarrier(x, *t, off, l, "mbarrier.expect_tx");
+    if (!b)
       return;
-    int64_t N = int64_t(uint32_t(X.lane(X.src(I, 1), L)));
-    if (I.Sub == 0)
-      expectTx(X, *T, Off, *B, N, L);
+    int64_t n = int64_t(uint32_t(x.lane(x.src(i, 1), l)));
+    if (i.sub == 0)
+      expectTx(x, *t, off, *b, n, l);
     else
-      completeTx(X, *T, Off, *B, N);
+      completeTx(x, *t, off, *b, n);
   });
 }
 
 /// try_wait blocks until the phase completes, or until the scheduler lets it
 /// time out; test_wait looks once.
-void execWait(ExecContext &X, const Inst &I) {
-  Split &S = X.split();
-  uint32_t Active = X.Mask & S.Mask, Done = 0;
-  uint32_t WaitOff = 0, WaitCta = 0;
-  uint64_t WaitParity = 0;
-  const Mbarrier *Acquired = nullptr; // Once for all lanes.
-  forLanes(Active, [&](unsigned L) {
-    Cta *T;
-    uint32_t Off;
-    Mbarrier *B = nullptr;
-    if (place(X, I, L, T, Off))
-      B = findMbarrier(X, *T, Off, L, "mbarrier wait");
-    if (!B) {
-      Done |= 1u << L;
+void execWait(ExecContext &x, const Inst &i) {
+  Split &s = x.split();
+  uint32_t active = x.mask & s.mask, done = 0;
+  uint32_t waitOff = 0, waitCta = 0;
+  uint64_t waitParity = 0;
+  const Mbarrier *acquired = nullptr; // Once for all lanes.
+  forLanes(active, [&](unsigned l) {
+    Cta *t;
+    uint32_t off;
+    Mbarrier *b = nullptr;
+    if (place(x, i, l, t, off))
+      b = findMbarrier(x, *t, off, l, "mbarrier wait");
+    if (!b) {
+      done |= 1u << l;
       return;
     }
-    uint64_t P = X.lane(X.src(I, 1), L);
-    if ((I.Mods & Parity) && P > 1 && !X.known("mbarrier", 4))
-      X.report("mbarrier",
-               "the phase parity must be 0 or 1, found " + std::to_string(P), L,
-               Off, 4);
-    if (!(I.Mods & Parity))
-      P = phaseOf(P);
-    if (phaseDone(*B, P)) {
-      Done |= 1u << L;
-      if (B != Acquired)
-        acquireMbarrier(X.W, *B);
-      Acquired = B;
+    uint64_t p = x.lane(x.src(i, 1), l);
+    if ((i.mods & Parity) && p > 1 && !x.known("mbarrier", 4))
+      x.report("mbarrier",
+               "the phase parity must be 0 or 1, found " + std::to_string(p), l,
+               off, 4);
+    if (!(i.mods & Parity))
+      p = phaseOf(p);
+    if (phaseDone(*b, p)) {
+      done |= 1u << l;
+      if (b != acquired)
+        acquireMbarrier(x.w, *b);
+      acquired = b;
     } else {
-      WaitOff = Off;
-      WaitCta = T->Rank;
-      WaitParity = P;
+      waitOff = off;
+      waitCta = t->rank;
+      waitParity = p;
     }
   });
-  bool Blocks = !(I.Mods & Test) && Done != Active && !S.TimedOut;
-  if (Blocks) {
-    S.Wait = WaitKind::Mbarrier;
-    S.WaitId = WaitOff;
-    S.WaitCta = WaitCta;
-    S.WaitValue = WaitParity;
-    X.Yield = true;
+  bool blocks = !(i.mods & Test) && done != active && !s.timedOut;
+  if (blocks) {
+    s.wait = WaitKind::Mbarrier;
+    s.waitId = waitOff;
+    s.waitCta = waitCta;
+    s.waitValue = waitParity;
+    x.yield = true;
     return;
   }
-  S.TimedOut = false;
-  X.setPred(X.dst(I), Done);
-  ++S.PC;
-  X.Yield = Done != Active;
+  s.timedOut = false;
+  x.setPred(x.dst(i), done);
+  ++s.pc;
+  x.yield = done != active;
 }
 
-void execPending(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    X.setLane(X.dst(I), L, pendingOf(X.lane(X.src(I, 0), L)));
+void execPending(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    x.setLane(x.dst(i), l, pendingOf(x.lane(x.src(i, 0), l)));
   });
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-bool isSharedSpace(Decoder &D) {
-  return D.takeOneOf({"shared", "shared::cta", "shared::cluster"}, -1) >= 0;
+bool isSharedSpace(Decoder &d) {
+  return d.takeOneOf({"shared", "shared::cta", "shared::cluster"}, -1) >= 0;
 }
 
-bool decodeArrive(Decoder &D) {
-  if (D.take("expect_tx"))
-    D.I.Mods |= ExpectTx;
-  if (D.take("noComplete"))
-    D.I.Mods |= NoComplete;
-  if (D.take("relaxed"))
-    D.I.Mods |= Relaxed;
-  D.take("release");
-  D.takeOneOf({"cta", "cluster"}, 0);
-  isSharedSpace(D);
-  D.take("b64");
-  D.I.Fn = execArrive;
-  const auto &Ops = D.ops();
-  bool HasResult = !Ops.empty() && Ops[0].K != AstOperand::Addr;
-  if (!D.expectOps(1 + HasResult, 2 + HasResult))
+bool decodeArrive(Decoder &d) {
+  if (d.take("expect_tx"))
+    d.i.mods |= ExpectTx;
+  if (d.take("noComplete"))
+    d.i.mods |= NoComplete;
+  if (d.take("relaxed"))
+    d.i.mods |= Relaxed;
+  d.take("release");
+  d.takeOneOf({"cta", "cluster"}, 0);
+  isSharedSpace(d);
+  d.take("b64");
+  d.i.fn = execArrive;
+  const auto &ops = d.ops();
+  bool hasResult = !ops.empty() && ops[0].k != AstOperand::Addr;
+  if (!d.expectOps(1 + hasResult, 2 + hasResult))
     return false;
-  if (HasResult && Ops[0].K != AstOperand::Sink && !D.dst(Ops[0], Ty::B64))
+  if (hasResult && ops[0].k != AstOperand::Sink && !d.dst(ops[0], Ty::B64))
     return false;
-  if (!D.address(Ops[HasResult]))
+  if (!d.address(ops[hasResult]))
     return false;
-  return Ops.size() == 1u + HasResult || D.src(Ops[1 + HasResult], Ty::B32);
+  return ops.size() == 1u + hasResult || d.src(ops[1 + hasResult], Ty::B32);
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeMbarrier(Decoder &D) {
-  D.I.P = Pipe::Sync;
-  int Kind =
-      D.takeOneOf({"init", "inval", "arrive", "arrive_drop", "expect_tx",
+bool mxfp4::sim::decodeMbarrier(Decoder &d) {
+  d.i.p = Pipe::Sync;
+  int kind =
+      d.takeOneOf({"init", "inval", "arrive", "arrive_drop", "expect_tx",
                    "complete_tx", "try_wait", "test_wait", "pending_count"},
                   -1);
   // mbarrier.arrive.expect_tx has both words.
-  if (D.take("arrive"))
-    Kind = 2;
-  switch (Kind) {
+  if (d.take("arrive"))
+    kind = 2;
+  switch (kind) {
   case 0:
-    isSharedSpace(D);
-    D.take("b64");
-    D.I.Fn = execInit;
-    return D.expectOps(2, 2) && D.address(D.ops()[0]) &&
-           D.src(D.ops()[1], Ty::B32);
+    isSharedSpace(d);
+    d.take("b64");
+    d.i.fn = execInit;
+    return d.expectOps(2, 2) && d.address(d.ops()[0]) &&
+           d.src(d.ops()[1], Ty::B32);
   case 1:
-    isSharedSpace(D);
-    D.take("b64");
-    D.I.Fn = execInval;
-    return D.expectOps(1, 1) && D.address(D.ops()[0]);
+    isSharedSpace(d);
+    d.take("b64");
+    d.i.fn = execInval;
+    return d.expectOps(1, 1) && d.address(d.ops()[0]);
   case 2:
-    return decodeArrive(D);
+    return decodeArrive(d);
   case 3:
-    D.I.Mods |= Drop;
-    return decodeArrive(D);
+    d.i.mods |= Drop;
+    return decodeArrive(d);
   case 4:
   case 5:
-    D.take("relaxed");
-    D.takeOneOf({"cta", "cluster"}, 0);
-    isSharedSpace(D);
-    D.take("b64");
-    D.I.Sub = Kind == 5;
-    D.I.Fn = execTx;
-    return D.expectOps(2, 2) && D.address(D.ops()[0]) &&
-           D.src(D.ops()[1], Ty::B32);
+    d.take("relaxed");
+    d.takeOneOf({"cta", "cluster"}, 0);
+    isSharedSpace(d);
+    d.take("b64");
+    d.i.sub = kind == 5;
+    d.i.fn = execTx;
+    return d.expectOps(2, 2) && d.address(d.ops()[0]) &&
+           d.src(d.ops()[1], Ty::B32);
   case 6:
   case 7: {
-    D.I.Mods |= Kind == 7 ? Test : 0;
-    bool P = D.take("parity");
-    D.I.Mods |= P ? Parity : 0;
-    D.take("acquire");
-    D.take("relaxed");
-    D.takeOneOf({"cta", "cluster"}, 0);
-    isSharedSpace(D);
-    D.take("b64");
-    D.I.Flags |= Inst::Control;
-    D.I.Fn = execWait;
-    return D.expectOps(3, Kind == 6 ? 4 : 3) && D.dstPred(D.ops()[0]) &&
-           D.address(D.ops()[1]) && D.src(D.ops()[2], P ? Ty::B32 : Ty::B64);
+    d.i.mods |= kind == 7 ? Test : 0;
+    bool p = d.take("parity");
+    d.i.mods |= p ? Parity : 0;
+    d.take("acquire");
+    d.take("relaxed");
+    d.takeOneOf({"cta", "cluster"}, 0);
+    isSharedSpace(d);
+    d.take("b64");
+    d.i.flags |= Inst::Control;
+    d.i.fn = execWait;
+    return d.expectOps(3, kind == 6 ? 4 : 3) && d.dstPred(d.ops()[0]) &&
+           d.address(d.ops()[1]) && d.src(d.ops()[2], p ? Ty::B32 : Ty::B64);
   }
   case 8:
-    D.take("b64");
-    D.I.Fn = execPending;
-    return D.expectOps(2, 2) && D.dst(D.ops()[0], Ty::B32) &&
-           D.src(D.ops()[1], Ty::B64);
+    d.take("b64");
+    d.i.fn = execPending;
+    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
+           d.src(d.ops()[1], Ty::B64);
   default:
-    return D.fail("this mbarrier operation is not known");
+    return d.fail("this mbarrier operation is not known");
   }
 }

@@ -10,90 +10,90 @@
 
 using namespace mxfp4::sim;
 
-Mbarrier *mxfp4::sim::findMbarrier(ExecContext &X, Cta &T, uint32_t Off,
-                                   unsigned Lane, const char *What) {
-  auto It = T.Mbarriers.find(Off);
-  if (It != T.Mbarriers.end() && It->second.Valid) {
-    Mbarrier &B = It->second;
-    if (!happenedBefore(X.W, B.Init, Lane, false) &&
-        !X.known("mbarrier", B.InitInst + 1))
-      X.report("mbarrier",
-               std::string(What) + " uses the mbarrier initialised at " +
-                   describeInst(X.K, B.InitInst) +
+Mbarrier *mxfp4::sim::findMbarrier(ExecContext &x, Cta &t, uint32_t off,
+                                   unsigned lane, const char *what) {
+  auto it = t.mbarriers.find(off);
+  if (it != t.mbarriers.end() && it->second.valid) {
+    Mbarrier &b = it->second;
+    if (!happenedBefore(x.w, b.init, lane, false) &&
+        !x.known("mbarrier", b.initInst + 1))
+      x.report("mbarrier",
+               std::string(what) + " uses the mbarrier initialised at " +
+                   describeInst(x.k, b.initInst) +
                    " by another thread: no barrier orders the two",
-               Lane, Off, B.InitInst + 1);
-    return &B;
+               lane, off, b.initInst + 1);
+    return &b;
   }
-  if (!X.known("mbarrier"))
-    X.report("mbarrier",
-             std::string(What) + " uses an mbarrier at shared address " +
-                 hex(Off) + ", where none has been initialised",
-             Lane, Off);
+  if (!x.known("mbarrier"))
+    x.report("mbarrier",
+             std::string(what) + " uses an mbarrier at shared address " +
+                 hex(off) + ", where none has been initialised",
+             lane, off);
   return nullptr;
 }
 
-static void completePhase(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B) {
-  ++B.Phase;
-  ++B.AgentClock;
-  B.Pending = B.Count;
-  B.Done.join(B.Pend);
-  B.DoneProxy.join(B.PendProxy);
-  B.DoneProxyG.join(B.PendProxyG);
-  B.Pend.clear();
-  B.PendProxy.clear();
-  B.PendProxyG.clear();
-  ++T.Cl->Progress;
-  if (B.InFlight && !X.known("transaction-bytes"))
-    X.report("transaction-bytes",
-             "the phase of the mbarrier at " + hex(Off) + " completes while " +
-                 plural(uint64_t(B.InFlightBytes), "byte") +
+static void completePhase(ExecContext &x, Cta &t, uint32_t off, Mbarrier &b) {
+  ++b.phase;
+  ++b.agentClock;
+  b.pending = b.count;
+  b.done.join(b.pend);
+  b.doneProxy.join(b.pendProxy);
+  b.doneProxyG.join(b.pendProxyG);
+  b.pend.clear();
+  b.pendProxy.clear();
+  b.pendProxyG.clear();
+  ++t.cl->progress;
+  if (b.inFlight && !x.known("transaction-bytes"))
+    x.report("transaction-bytes",
+             "the phase of the mbarrier at " + hex(off) + " completes while " +
+                 plural(uint64_t(b.inFlightBytes), "byte") +
                  " of copies are still on their way: expect_tx has announced "
                  "too few bytes",
-             X.firstLane(), Off);
+             x.firstLane(), off);
 }
 
-void mxfp4::sim::arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off,
-                                Mbarrier &B, uint32_t Count, unsigned Lane) {
-  if (Count > B.Pending) {
-    if (!X.known("mbarrier", 2))
-      X.report("mbarrier",
-               "the mbarrier at " + hex(Off) + " counts " +
-                   plural(B.Count, "arrival") +
+void mxfp4::sim::arriveMbarrier(ExecContext &x, Cta &t, uint32_t off,
+                                Mbarrier &b, uint32_t count, unsigned lane) {
+  if (count > b.pending) {
+    if (!x.known("mbarrier", 2))
+      x.report("mbarrier",
+               "the mbarrier at " + hex(off) + " counts " +
+                   plural(b.count, "arrival") +
                    " a phase, and more threads arrive than that",
-               Lane, Off, 2);
-    Count = B.Pending;
+               lane, off, 2);
+    count = b.pending;
   }
-  B.Pending -= Count;
-  ++T.Cl->Progress;
-  if (B.Pending == 0 && B.Tx == 0)
-    completePhase(X, T, Off, B);
+  b.pending -= count;
+  ++t.cl->progress;
+  if (b.pending == 0 && b.tx == 0)
+    completePhase(x, t, off, b);
 }
 
-void mxfp4::sim::expectTx(ExecContext &X, Cta &, uint32_t Off, Mbarrier &B,
-                          int64_t Bytes, unsigned Lane) {
-  B.Tx += Bytes;
-  if ((B.Tx > (1 << 20) - 1 || B.Tx < -((1 << 20) - 1)) &&
-      !X.known("transaction-bytes"))
-    X.report("transaction-bytes",
-             "the transaction count of the mbarrier at " + hex(Off) +
-                 " reaches " + std::to_string(B.Tx) +
+void mxfp4::sim::expectTx(ExecContext &x, Cta &, uint32_t off, Mbarrier &b,
+                          int64_t bytes, unsigned lane) {
+  b.tx += bytes;
+  if ((b.tx > (1 << 20) - 1 || b.tx < -((1 << 20) - 1)) &&
+      !x.known("transaction-bytes"))
+    x.report("transaction-bytes",
+             "the transaction count of the mbarrier at " + hex(off) +
+                 " reaches " + std::to_string(b.tx) +
                  ", beyond what it can hold (2^20 - 1)",
-             Lane, Off);
+             lane, off);
 }
 
-void mxfp4::sim::completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
-                            int64_t Bytes) {
-  B.Tx -= Bytes;
-  ++T.Cl->Progress;
-  if (B.Pending == 0 && B.Tx == 0)
-    completePhase(X, T, Off, B);
+void mxfp4::sim::completeTx(ExecContext &x, Cta &t, uint32_t off, Mbarrier &b,
+                            int64_t bytes) {
+  b.tx -= bytes;
+  ++t.cl->progress;
+  if (b.pending == 0 && b.tx == 0)
+    completePhase(x, t, off, b);
 }
 
-void mxfp4::sim::acquireMbarrier(Warp &W, const Mbarrier &B) {
-  acquire(W, B.Done, &B.DoneProxy, &B.DoneProxyG);
-  if (B.Agent)
-    W.Clock.raise(B.Agent, B.AgentClock);
+void mxfp4::sim::acquireMbarrier(Warp &w, const Mbarrier &b) {
+  acquire(w, b.done, &b.doneProxy, &b.doneProxyG);
+  if (b.agent)
+    w.clock.raise(b.agent, b.agentClock);
   // What the warp's own lanes did before they arrived here.
-  W.SyncNow = std::max(W.SyncNow, B.Done.get(W.agent()) + 1);
-  W.CopySync = std::max(W.CopySync, B.Done.get(W.agent(CopyAgent)));
+  w.syncNow = std::max(w.syncNow, b.done.get(w.agent()) + 1);
+  w.copySync = std::max(w.copySync, b.done.get(w.agent(kCopyAgent)));
 }

@@ -10,186 +10,186 @@
 
 using namespace mxfp4::sim;
 
-GlobalRegion *mxfp4::sim::findRegion(Grid &G, uint64_t Addr) {
+GlobalRegion *mxfp4::sim::findRegion(Grid &g, uint64_t addr) {
   // The last region that starts at or below the address.
-  size_t Lo = 0, Hi = G.Regions.size();
-  while (Lo < Hi) {
-    size_t Mid = (Lo + Hi) / 2;
-    if (G.Regions[Mid].Address <= Addr)
-      Lo = Mid + 1;
+  size_t lo = 0, hi = g.regions.size();
+  while (lo < hi) {
+    size_t mid = (lo + hi) / 2;
+    if (g.regions[mid].address <= addr)
+      lo = mid + 1;
     else
-      Hi = Mid;
+      hi = mid;
   }
-  return Lo ? &G.Regions[Lo - 1] : nullptr;
+  return lo ? &g.regions[lo - 1] : nullptr;
 }
 
-static const char *verb(bool Write) { return Write ? "writes " : "reads "; }
+static const char *verb(bool write) { return write ? "writes " : "reads "; }
 
-static bool misaligned(ExecContext &X, uint64_t Addr, unsigned Bytes,
-                       unsigned Align, bool Write, unsigned Lane) {
-  if ((Addr & (Align - 1)) == 0)
+static bool misaligned(ExecContext &x, uint64_t addr, unsigned bytes,
+                       unsigned align, bool write, unsigned lane) {
+  if ((addr & (align - 1)) == 0)
     return false;
-  if (!X.known("misaligned"))
-    X.report("misaligned",
-             "this instruction " + std::string(verb(Write)) +
-                 plural(Bytes, "byte") + " at " + hex(Addr) +
-                 ", which is not a multiple of " + std::to_string(Align),
-             Lane, Addr);
+  if (!x.known("misaligned"))
+    x.report("misaligned",
+             "this instruction " + std::string(verb(write)) +
+                 plural(bytes, "byte") + " at " + hex(addr) +
+                 ", which is not a multiple of " + std::to_string(align),
+             lane, addr);
   return true;
 }
 
-bool mxfp4::sim::resolveShared(ExecContext &X, uint64_t Addr, uint64_t Bytes,
-                               unsigned Align, unsigned Lane, Cta *&T,
-                               uint32_t &Off) {
-  if (Addr >= SharedWindow && Addr < SharedWindow + WindowSize)
-    Addr -= SharedWindow;
-  uint64_t Rank = Addr >> RankShift;
-  Off = uint32_t(Addr & ((1u << RankShift) - 1));
-  if (Rank > X.Cl.Ctas.size() || Off < SharedBase ||
-      Off + Bytes > X.G.SharedBytes) {
-    if (X.known("out-of-bounds"))
+bool mxfp4::sim::resolveShared(ExecContext &x, uint64_t addr, uint64_t bytes,
+                               unsigned align, unsigned lane, Cta *&t,
+                               uint32_t &off) {
+  if (addr >= kSharedWindow && addr < kSharedWindow + kWindowSize)
+    addr -= kSharedWindow;
+  uint64_t rank = addr >> kRankShift;
+  off = uint32_t(addr & ((1u << kRankShift) - 1));
+  if (rank > x.cl.ctas.size() || off < kSharedBase ||
+      off + bytes > x.g.sharedBytes) {
+    if (x.known("out-of-bounds"))
       return false;
-    std::string Have = "shared memory of this launch is [" + hex(SharedBase) +
-                       ", " + hex(X.G.SharedBytes) + ")";
-    X.report("out-of-bounds",
-             "access to " + plural(Bytes, "byte") + " of shared memory at " +
-                 hex(Addr) + " is out of bounds: " + Have,
-             Lane, Addr);
+    std::string have = "shared memory of this launch is [" + hex(kSharedBase) +
+                       ", " + hex(x.g.sharedBytes) + ")";
+    x.report("out-of-bounds",
+             "access to " + plural(bytes, "byte") + " of shared memory at " +
+                 hex(addr) + " is out of bounds: " + have,
+             lane, addr);
     return false;
   }
-  if (misaligned(X, Off, unsigned(Bytes), Align, false, Lane))
+  if (misaligned(x, off, unsigned(bytes), align, false, lane))
     return false;
-  T = Rank ? &X.Cl.Ctas[Rank - 1] : &X.C;
-  if (T->Retired) {
-    if (!X.known("cluster"))
-      X.report("cluster",
+  t = rank ? &x.cl.ctas[rank - 1] : &x.c;
+  if (t->retired) {
+    if (!x.known("cluster"))
+      x.report("cluster",
                "this instruction accesses shared memory of block " +
-                   std::to_string(T->Rank) +
+                   std::to_string(t->rank) +
                    " of the cluster, which has exited; a cluster barrier must "
                    "keep it alive",
-               Lane, Addr);
+               lane, addr);
     return false;
   }
   return true;
 }
 
-static void outOfBounds(ExecContext &X, uint64_t Addr, unsigned Bytes,
-                        bool Write, unsigned Lane) {
-  if (X.known("out-of-bounds"))
+static void outOfBounds(ExecContext &x, uint64_t addr, unsigned bytes,
+                        bool write, unsigned lane) {
+  if (x.known("out-of-bounds"))
     return;
-  std::string Message = "this instruction " + std::string(verb(Write)) +
-                        plural(Bytes, "byte") + " at " + hex(Addr);
-  GlobalRegion *Near = findRegion(X.G, Addr);
+  std::string message = "this instruction " + std::string(verb(write)) +
+                        plural(bytes, "byte") + " at " + hex(addr);
+  GlobalRegion *near = findRegion(x.g, addr);
   // Name the buffer that was probably meant: the one before, or the one after.
-  if (Near && Addr - (Near->Address + Near->Size) < (1 << 24)) {
-    uint64_t End = Near->Address + Near->Size;
-    Message += Addr >= End
-                   ? ", " + plural(Addr - End, "byte") + " past the end of "
+  if (near && addr - (near->address + near->size) < (1 << 24)) {
+    uint64_t end = near->address + near->size;
+    message += addr >= end
+                   ? ", " + plural(addr - end, "byte") + " past the end of "
                    : ", which runs past the end of ";
-    Message += Near->Name + " (" + plural(Near->Size, "byte") + ")";
-  } else if (Near && Addr < Near->Address + Near->Size) {
-    Message += ", which runs past the end of " + Near->Name + " (" +
-               plural(Near->Size, "byte") + ")";
+    message += near->name + " (" + plural(near->size, "byte") + ")";
+  } else if (near && addr < near->address + near->size) {
+    message += ", which runs past the end of " + near->name + " (" +
+               plural(near->size, "byte") + ")";
   } else {
-    GlobalRegion *Next = findRegion(X.G, Addr + (1 << 16));
-    if (Next && Next->Address > Addr)
-      Message += ", " + plural(Next->Address - Addr, "byte") +
-                 " before the start of " + Next->Name;
+    GlobalRegion *next = findRegion(x.g, addr + (1 << 16));
+    if (next && next->address > addr)
+      message += ", " + plural(next->address - addr, "byte") +
+                 " before the start of " + next->name;
     else
-      Message += ", which is in no buffer";
+      message += ", which is in no buffer";
   }
-  X.report("out-of-bounds", Message, Lane, Addr);
+  x.report("out-of-bounds", message, lane, addr);
 }
 
-static bool resolveGlobal(ExecContext &X, uint64_t Addr, unsigned Bytes,
-                          unsigned Align, bool Write, unsigned Lane,
-                          MemRef &R) {
-  GlobalRegion *&Last = X.Cl.LastRegion;
-  if (!Last || Addr - Last->Address >= Last->Size)
-    Last = findRegion(X.G, Addr);
-  if (!Last || Addr - Last->Address >= Last->Size ||
-      Addr - Last->Address + Bytes > Last->Size) {
-    outOfBounds(X, Addr, Bytes, Write, Lane);
-    Last = nullptr;
+static bool resolveGlobal(ExecContext &x, uint64_t addr, unsigned bytes,
+                          unsigned align, bool write, unsigned lane,
+                          MemRef &r) {
+  GlobalRegion *&last = x.cl.lastRegion;
+  if (!last || addr - last->address >= last->size)
+    last = findRegion(x.g, addr);
+  if (!last || addr - last->address >= last->size ||
+      addr - last->address + bytes > last->size) {
+    outOfBounds(x, addr, bytes, write, lane);
+    last = nullptr;
     return false;
   }
-  if (misaligned(X, Addr, Bytes, Align, Write, Lane))
+  if (misaligned(x, addr, bytes, align, write, lane))
     return false;
-  if (Write && !Last->Writable) {
-    if (!X.known("read-only"))
-      X.report("read-only",
-               "this instruction writes to " + Last->Name +
+  if (write && !last->writable) {
+    if (!x.known("read-only"))
+      x.report("read-only",
+               "this instruction writes to " + last->name +
                    ", which the launch declares read-only",
-               Lane, Addr);
+               lane, addr);
     return false;
   }
-  R.K = MemRef::Global;
-  R.Region = Last;
-  R.Off = Addr - Last->Address;
-  R.Host = Last->Data + R.Off;
+  r.k = MemRef::Global;
+  r.region = last;
+  r.off = addr - last->address;
+  r.host = last->data + r.off;
   return true;
 }
 
-static bool plainRange(ExecContext &X, const char *Name, uint8_t *Data,
-                       uint64_t Size, uint64_t Off, unsigned Bytes,
-                       unsigned Align, bool Write, unsigned Lane, MemRef &R) {
-  if (Off > Size || Bytes > Size - Off) {
-    if (!X.known("out-of-bounds"))
-      X.report("out-of-bounds",
-               "access to " + plural(Bytes, "byte") + " at offset " +
-                   std::to_string(Off) + " of " + Name + ", which has " +
-                   plural(Size, "byte"),
-               Lane, Off);
+static bool plainRange(ExecContext &x, const char *name, uint8_t *data,
+                       uint64_t size, uint64_t off, unsigned bytes,
+                       unsigned align, bool write, unsigned lane, MemRef &r) {
+  if (off > size || bytes > size - off) {
+    if (!x.known("out-of-bounds"))
+      x.report("out-of-bounds",
+               "access to " + plural(bytes, "byte") + " at offset " +
+                   std::to_string(off) + " of " + name + ", which has " +
+                   plural(size, "byte"),
+               lane, off);
     return false;
   }
-  if (misaligned(X, Off, Bytes, Align, Write, Lane))
+  if (misaligned(x, off, bytes, align, write, lane))
     return false;
-  R.K = MemRef::Plain;
-  R.Host = Data + Off;
+  r.k = MemRef::Plain;
+  r.host = data + off;
   return true;
 }
 
-bool mxfp4::sim::resolve(ExecContext &X, Space S, uint64_t Addr, unsigned Bytes,
-                         unsigned Align, bool Write, unsigned Lane, MemRef &R) {
-  auto In = [&](uint64_t W) { return Addr >= W && Addr < W + WindowSize; };
-  if (S == Space::Generic)
-    S = In(SharedWindow)  ? Space::SharedCluster
-        : In(LocalWindow) ? Space::Local
-        : In(ParamWindow) ? Space::Param
-                          : Space::Global;
-  if (S == Space::Param && In(LocalWindow)) // Of a call.
-    S = Space::Local;
-  switch (S) {
+bool mxfp4::sim::resolve(ExecContext &x, Space s, uint64_t addr, unsigned bytes,
+                         unsigned align, bool write, unsigned lane, MemRef &r) {
+  auto in = [&](uint64_t w) { return addr >= w && addr < w + kWindowSize; };
+  if (s == Space::Generic)
+    s = in(kSharedWindow)  ? Space::SharedCluster
+        : in(kLocalWindow) ? Space::Local
+        : in(kParamWindow) ? Space::Param
+                           : Space::Global;
+  if (s == Space::Param && in(kLocalWindow)) // Of a call.
+    s = Space::Local;
+  switch (s) {
   case Space::Shared:
   case Space::SharedCluster: {
-    uint32_t Off;
-    if (!resolveShared(X, Addr, Bytes, Align, Lane, R.Target, Off))
+    uint32_t off;
+    if (!resolveShared(x, addr, bytes, align, lane, r.target, off))
       return false;
-    R.K = MemRef::Shared;
-    R.Off = Off;
-    R.Host = R.Target->Shared.data() + Off;
+    r.k = MemRef::Shared;
+    r.off = off;
+    r.host = r.target->shared.data() + off;
     return true;
   }
   case Space::Local: {
-    uint64_t Off = In(LocalWindow) ? Addr - LocalWindow : Addr;
-    uint64_t Size = X.K.LocalBytes;
-    if (X.W.Local.empty())
-      X.W.Local.assign(32 * size_t(Size), 0xa5);
-    return plainRange(X, "local memory", X.W.Local.data() + Size * Lane, Size,
-                      Off - 16, Bytes, Align, Write, Lane, R);
+    uint64_t off = in(kLocalWindow) ? addr - kLocalWindow : addr;
+    uint64_t size = x.k.localBytes;
+    if (x.w.local.empty())
+      x.w.local.assign(32 * size_t(size), 0xa5);
+    return plainRange(x, "local memory", x.w.local.data() + size * lane, size,
+                      off - 16, bytes, align, write, lane, r);
   }
   case Space::Param:
-    if (Write) {
-      if (!X.known("read-only"))
-        X.report("read-only", "kernel parameters cannot be written", Lane,
-                 Addr);
+    if (write) {
+      if (!x.known("read-only"))
+        x.report("read-only", "kernel parameters cannot be written", lane,
+                 addr);
       return false;
     }
-    return plainRange(X, "the kernel's parameters", X.G.Params.data(),
-                      X.G.Params.size(),
-                      In(ParamWindow) ? Addr - ParamWindow : Addr, Bytes, Align,
-                      Write, Lane, R);
+    return plainRange(x, "the kernel's parameters", x.g.params.data(),
+                      x.g.params.size(),
+                      in(kParamWindow) ? addr - kParamWindow : addr, bytes,
+                      align, write, lane, r);
   default:
-    return resolveGlobal(X, Addr, Bytes, Align, Write, Lane, R);
+    return resolveGlobal(x, addr, bytes, align, write, lane, r);
   }
 }

@@ -25,80 +25,80 @@ struct Access {
     /// Leaves no trace: only checks.
     Peek = 32
   };
-  uint8_t Flags = 0;
-  Epoch E;
-  uint32_t Inst = 0;
-  unsigned Lane = 0;
+  uint8_t flags = 0;
+  Epoch e;
+  uint32_t inst = 0;
+  unsigned lane = 0;
   /// What to call the access in messages; null: "this instruction".
-  const char *What = nullptr;
-  bool is(Flag F) const { return Flags & F; }
+  const char *what = nullptr;
+  bool is(Flag f) const { return flags & f; }
 };
 
 /// The access of an ordinary instruction of one thread.
-inline Access threadAccess(const ExecContext &X, unsigned Lane, uint8_t Flags) {
-  Access A;
-  A.Flags = Flags;
-  A.E = {agentLane(X.C.Linear, X.W.Id, Lane), X.W.Now};
-  A.Inst = X.PC;
-  A.Lane = Lane;
-  return A;
+inline Access threadAccess(const ExecContext &x, unsigned lane, uint8_t flags) {
+  Access a;
+  a.flags = flags;
+  a.e = {agentLane(x.c.linear, x.w.id, lane), x.w.now};
+  a.inst = x.pc;
+  a.lane = lane;
+  return a;
 }
 /// An access by one of the warp's asynchronous agents.
-inline Access agentAccess(const ExecContext &X, uint32_t Kind, uint32_t Clock,
-                          unsigned Lane, uint8_t Flags) {
-  Access A = threadAccess(X, Lane, Flags);
-  A.E = {agentLane(X.C.Linear, Kind + X.W.Id, Lane), Clock};
-  return A;
+inline Access agentAccess(const ExecContext &x, uint32_t kind, uint32_t clock,
+                          unsigned lane, uint8_t flags) {
+  Access a = threadAccess(x, lane, flags);
+  a.e = {agentLane(x.c.linear, kind + x.w.id, lane), clock};
+  return a;
 }
 
 /// A range of memory that exists.
 struct MemRef {
-  enum Kind : uint8_t { Shared, Global, Plain } K = Plain;
-  Cta *Target = nullptr;
-  GlobalRegion *Region = nullptr;
-  uint64_t Off = 0;
-  uint8_t *Host = nullptr;
+  enum Kind : uint8_t { Shared, Global, Plain } k = Plain;
+  Cta *target = nullptr;
+  GlobalRegion *region = nullptr;
+  uint64_t off = 0;
+  uint8_t *host = nullptr;
 };
 
-/// Finds \p Bytes at \p Addr; reports and returns false when they are out of
+/// Finds \p bytes at \p addr; reports and returns false when they are out of
 /// bounds, misaligned or not writable.
-bool resolve(ExecContext &X, Space S, uint64_t Addr, unsigned Bytes,
-             unsigned Align, bool Write, unsigned Lane, MemRef &R);
+bool resolve(ExecContext &x, Space s, uint64_t addr, unsigned bytes,
+             unsigned align, bool write, unsigned lane, MemRef &r);
 /// The block and offset of a shared address with a rank in its upper bits.
-bool resolveShared(ExecContext &X, uint64_t Addr, uint64_t Bytes,
-                   unsigned Align, unsigned Lane, Cta *&T, uint32_t &Off);
-GlobalRegion *findRegion(Grid &G, uint64_t Addr);
+bool resolveShared(ExecContext &x, uint64_t addr, uint64_t bytes,
+                   unsigned align, unsigned lane, Cta *&t, uint32_t &off);
+GlobalRegion *findRegion(Grid &g, uint64_t addr);
 
-/// Checks an access against the shadow and records it. For writes \p Data is
+/// Checks an access against the shadow and records it. For writes \p data is
 /// what is about to be written (it may be null).
-void touchShared(ExecContext &X, Cta &T, uint32_t Off, uint32_t Bytes,
-                 const Access &A, const uint8_t *Data = nullptr);
+void touchShared(ExecContext &x, Cta &t, uint32_t off, uint32_t bytes,
+                 const Access &a, const uint8_t *data = nullptr);
 /// Many chunks of 16 bytes: the operand of a wgmma.
-void touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs, size_t N,
-                       const Access &A);
-void touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off, uint64_t Bytes,
-                 const Access &A, const uint8_t *Data = nullptr);
-inline void touch(ExecContext &X, const MemRef &R, uint32_t Bytes,
-                  const Access &A, const uint8_t *Data = nullptr) {
-  if (R.K == MemRef::Shared)
-    touchShared(X, *R.Target, uint32_t(R.Off), Bytes, A, Data);
-  else if (R.K == MemRef::Global)
-    touchGlobal(X, *R.Region, R.Off, Bytes, A, Data);
+void touchSharedChunks(ExecContext &x, Cta &t, const uint32_t *offs, size_t n,
+                       const Access &a);
+void touchGlobal(ExecContext &x, GlobalRegion &r, uint64_t off, uint64_t bytes,
+                 const Access &a, const uint8_t *data = nullptr);
+inline void touch(ExecContext &x, const MemRef &r, uint32_t bytes,
+                  const Access &a, const uint8_t *data = nullptr) {
+  if (r.k == MemRef::Shared)
+    touchShared(x, *r.target, uint32_t(r.off), bytes, a, data);
+  else if (r.k == MemRef::Global)
+    touchGlobal(x, *r.region, r.off, bytes, a, data);
 }
 
-/// Did \p E happen before what lane \p Lane of the warp does now?
-bool happenedBefore(const Warp &W, const Epoch &E, unsigned Lane, bool AnyLane);
+/// Did \p e happen before what lane \p lane of the warp does now?
+bool happenedBefore(const Warp &w, const Epoch &e, unsigned lane, bool anyLane);
 
-/// Makes the warp's work so far visible to whoever joins \p Out.
-void publish(Warp &W, VectorClock &Out, VectorClock *Proxy = nullptr,
-             VectorClock *ProxyG = nullptr);
+/// Makes the warp's work so far visible to whoever joins \p out.
+void publish(Warp &w, VectorClock &out, VectorClock *proxy = nullptr,
+             VectorClock *proxyG = nullptr);
 /// The clock alone, and for some lanes: of the others' work it says what was
 /// done before the warp last met. Does not count the warp's own clock on.
-void tell(const Warp &W, uint32_t Lanes, VectorClock &Out);
-void acquire(Warp &W, const VectorClock &In, const VectorClock *Proxy = nullptr,
-             const VectorClock *ProxyG = nullptr);
+void tell(const Warp &w, uint32_t lanes, VectorClock &out);
+void acquire(Warp &w, const VectorClock &in, const VectorClock *proxy = nullptr,
+             const VectorClock *proxyG = nullptr);
 /// All lanes of the warp have met: they see each other's work.
-void warpSynced(Warp &W);
+void warpSynced(Warp &w);
 
 } // namespace mxfp4::sim
 

@@ -14,207 +14,207 @@ using namespace mxfp4::sim;
 
 namespace {
 
-const uint32_t *words(ExecContext &X, const Operand &O) {
-  return reinterpret_cast<const uint32_t *>(X.ptr(O));
+const uint32_t *words(ExecContext &x, const Operand &o) {
+  return reinterpret_cast<const uint32_t *>(x.ptr(o));
 }
 
-void execMma(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  unsigned K = I.A, RegsA = K / 4;
-  static thread_local FragmentA A;
-  BlockB B;
-  const uint32_t *RA[4];
-  for (unsigned J = 0; J < 4; ++J)
-    RA[J] = words(X, X.src(I, J < RegsA ? J : 0));
-  setA(RA, K, I.T, 1.0f, A);
-  for (unsigned Half = 0; Half < K / 8; ++Half) {
-    const uint32_t *RB = words(X, X.src(I, RegsA + Half));
-    const void *Columns[8];
-    for (unsigned N = 0; N < 8; ++N)
-      Columns[N] = RB + 4 * N;
-    setB(I.T, Columns, 1.0f, Half, B);
+void execMma(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  unsigned k = i.a, regsA = k / 4;
+  static thread_local FragmentA a;
+  BlockB b;
+  const uint32_t *ra[4];
+  for (unsigned j = 0; j < 4; ++j)
+    ra[j] = words(x, x.src(i, j < regsA ? j : 0));
+  setA(ra, k, i.t, 1.0f, a);
+  for (unsigned half = 0; half < k / 8; ++half) {
+    const uint32_t *rb = words(x, x.src(i, regsA + half));
+    const void *columns[8];
+    for (unsigned n = 0; n < 8; ++n)
+      columns[n] = rb + 4 * n;
+    setB(i.t, columns, 1.0f, half, b);
   }
-  alignas(64) float Acc[4][32];
-  float *Ptr[4];
-  for (unsigned J = 0; J < 4; ++J) {
-    std::memcpy(Acc[J], X.ptr(X.src(I, RegsA + K / 8 + J)), 128);
-    Ptr[J] = Acc[J];
+  alignas(64) float acc[4][32];
+  float *ptr[4];
+  for (unsigned j = 0; j < 4; ++j) {
+    std::memcpy(acc[j], x.ptr(x.src(i, regsA + k / 8 + j)), 128);
+    ptr[j] = acc[j];
   }
-  multiplyBlock(A, B, K, Ptr);
-  for (unsigned J = 0; J < 4; ++J) {
-    uint32_t Bits[32];
-    for (unsigned L = 0; L < 32; ++L)
-      Bits[L] = bitsTo<uint32_t>(canonical(Acc[J][L]));
-    commit(X, X.dst(I, J), Bits);
+  multiplyBlock(a, b, k, ptr);
+  for (unsigned j = 0; j < 4; ++j) {
+    uint32_t bits[32];
+    for (unsigned l = 0; l < 32; ++l)
+      bits[l] = bitsTo<uint32_t>(canonical(acc[j][l]));
+    commit(x, x.dst(i, j), bits);
   }
-  ++X.S.S.Mma;
-  X.S.S.MmaMacs += 16 * 8 * K;
+  ++x.s.stats.mma;
+  x.s.stats.mmaMacs += 16 * 8 * k;
 }
 
 /// Reads or checks the rows whose addresses lanes 8m..8m+7 give.
-bool matrixRow(ExecContext &X, const Inst &I, unsigned Lane, bool Write,
-               MemRef &R) {
-  uint64_t Addr = X.lane(X.src(I, 0), Lane) + uint64_t(I.Imm);
-  if (!X.src(I, 0).isWide())
-    Addr = uint32_t(Addr);
-  return resolve(X, Space::Shared, Addr, 16, 16, Write, Lane, R);
+bool matrixRow(ExecContext &x, const Inst &i, unsigned lane, bool write,
+               MemRef &r) {
+  uint64_t addr = x.lane(x.src(i, 0), lane) + uint64_t(i.imm);
+  if (!x.src(i, 0).isWide())
+    addr = uint32_t(addr);
+  return resolve(x, Space::Shared, addr, 16, 16, write, lane, r);
 }
 
-void countRows(ExecContext &X, const Inst &I, bool Write) {
-  (Write ? X.S.S.SharedStoreBytes : X.S.S.SharedLoadBytes) += 128 * I.A;
-  for (unsigned M = 0; M < I.A; ++M) {
+void countRows(ExecContext &x, const Inst &i, bool write) {
+  (write ? x.s.stats.sharedStoreBytes : x.s.stats.sharedLoadBytes) += 128 * i.a;
+  for (unsigned m = 0; m < i.a; ++m) {
     // A row covers four banks: eight rows conflict where their residues meet.
-    unsigned Count[8] = {}, Most = 0;
-    for (unsigned R = 0; R < 8; ++R) {
-      uint64_t Addr = X.lane(X.src(I, 0), 8 * M + R) + uint64_t(I.Imm);
-      unsigned C = ++Count[Addr >> 4 & 7];
-      Most = C > Most ? C : Most;
+    unsigned count[8] = {}, most = 0;
+    for (unsigned r = 0; r < 8; ++r) {
+      uint64_t addr = x.lane(x.src(i, 0), 8 * m + r) + uint64_t(i.imm);
+      unsigned c = ++count[addr >> 4 & 7];
+      most = c > most ? c : most;
     }
-    X.S.S.SharedWavefronts += Most;
-    ++X.S.S.SharedIdealWavefronts;
+    x.s.stats.sharedWavefronts += most;
+    ++x.s.stats.sharedIdealWavefronts;
   }
 }
 
-void execLdMatrix(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  countRows(X, I, false);
-  uint16_t Rows[8][8];
-  for (unsigned M = 0; M < I.A; ++M) {
-    std::memset(Rows, 0, sizeof(Rows));
-    for (unsigned R = 0; R < 8; ++R) {
-      MemRef Ref;
-      unsigned L = 8 * M + R;
-      if (!matrixRow(X, I, L, false, Ref))
+void execLdMatrix(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  countRows(x, i, false);
+  uint16_t rows[8][8];
+  for (unsigned m = 0; m < i.a; ++m) {
+    std::memset(rows, 0, sizeof(rows));
+    for (unsigned r = 0; r < 8; ++r) {
+      MemRef ref;
+      unsigned l = 8 * m + r;
+      if (!matrixRow(x, i, l, false, ref))
         continue;
-      touch(X, Ref, 16, threadAccess(X, L, 0));
-      std::memcpy(Rows[R], Ref.Host, 16);
+      touch(x, ref, 16, threadAccess(x, l, 0));
+      std::memcpy(rows[r], ref.host, 16);
     }
-    uint32_t Out[32];
-    for (unsigned L = 0; L < 32; ++L) {
-      unsigned G = L / 4, T = 2 * (L % 4);
-      Out[L] = I.Sub ? Rows[T][G] | uint32_t(Rows[T + 1][G]) << 16
-                     : Rows[G][T] | uint32_t(Rows[G][T + 1]) << 16;
+    uint32_t out[32];
+    for (unsigned l = 0; l < 32; ++l) {
+      unsigned g = l / 4, t = 2 * (l % 4);
+      out[l] = i.sub ? rows[t][g] | uint32_t(rows[t + 1][g]) << 16
+                     : rows[g][t] | uint32_t(rows[g][t + 1]) << 16;
     }
-    commit(X, X.dst(I, M), Out);
+    commit(x, x.dst(i, m), out);
   }
 }
 
-void execStMatrix(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  countRows(X, I, true);
-  for (unsigned M = 0; M < I.A; ++M) {
-    const uint32_t *V = words(X, X.src(I, 1 + M));
-    for (unsigned R = 0; R < 8; ++R) {
-      uint16_t Row[8];
-      for (unsigned C = 0; C < 8; ++C)
-        Row[C] = I.Sub ? uint16_t(V[4 * C + R / 2] >> (16 * (R & 1)))
-                       : uint16_t(V[4 * R + C / 2] >> (16 * (C & 1)));
-      MemRef Ref;
-      unsigned L = 8 * M + R;
-      if (!matrixRow(X, I, L, true, Ref))
+void execStMatrix(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  countRows(x, i, true);
+  for (unsigned m = 0; m < i.a; ++m) {
+    const uint32_t *v = words(x, x.src(i, 1 + m));
+    for (unsigned r = 0; r < 8; ++r) {
+      uint16_t row[8];
+      for (unsigned c = 0; c < 8; ++c)
+        row[c] = i.sub ? uint16_t(v[4 * c + r / 2] >> (16 * (r & 1)))
+                       : uint16_t(v[4 * r + c / 2] >> (16 * (c & 1)));
+      MemRef ref;
+      unsigned l = 8 * m + r;
+      if (!matrixRow(x, i, l, true, ref))
         continue;
-      touch(X, Ref, 16, threadAccess(X, L, Access::Write),
-            reinterpret_cast<uint8_t *>(Row));
-      std::memcpy(Ref.Host, Row, 16);
+      touch(x, ref, 16, threadAccess(x, l, Access::Write),
+            reinterpret_cast<uint8_t *>(row));
+      std::memcpy(ref.host, row, 16);
     }
   }
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-void execMovMatrix(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  const uint32_t *V = words(X, X.src(I, 0));
-  uint32_t Out[32];
-  for (unsigned L = 0; L < 32; ++L) {
-    unsigned R = L / 4, C = 2 * (L % 4);
-    auto At = [&](unsigned Row, unsigned Col) {
-      return uint32_t(uint16_t(V[4 * Row + Col / 2] >> (16 * (Col & 1))));
+void execMovMatrix(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  const uint32_t *v = words(x, x.src(i, 0));
+  uint32_t out[32];
+  for (unsigned l = 0; l < 32; ++l) {
+    unsigned r = l / 4, c = 2 * (l % 4);
+    auto at = [&](unsigned row, unsigned col) {
+      return uint32_t(uint16_t(v[4 * row + col / 2] >> (16 * (col & 1))));
     };
-    Out[L] = At(C, R) | At(C + 1, R) << 16;
+    out[l] = at(c, r) | at(c + 1, r) << 16;
   }
-  commit(X, X.dst(I), Out);
+  commit(x, x.dst(i), out);
 }
 
-const std::vector<AstOperand> *vec(Decoder &D, unsigned N, size_t Want) {
-  const AstOperand &O = D.ops()[N];
-  if (O.K == AstOperand::Vec && O.Elems.size() == Want)
-    return &O.Elems;
-  D.fail("operand " + std::to_string(N + 1) + " must be a list of " +
-         plural(Want, "register"));
+const std::vector<AstOperand> *vec(Decoder &d, unsigned n, size_t want) {
+  const AstOperand &o = d.ops()[n];
+  if (o.k == AstOperand::Vec && o.elems.size() == want)
+    return &o.elems;
+  d.fail("operand " + std::to_string(n + 1) + " must be a list of " +
+         plural(want, "register"));
   return nullptr;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeMma(Decoder &D) {
-  D.I.P = Pipe::Tensor;
-  D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
-  D.take("sync");
-  D.take("aligned");
-  if (std::string What = foreignOperands(D.ast().Opcode); !What.empty())
-    return D.fail("mma of " + What +
+bool mxfp4::sim::decodeMma(Decoder &d) {
+  d.i.p = Pipe::Tensor;
+  d.i.flags |= Inst::Aligned | Inst::WholeWarp;
+  d.take("sync");
+  d.take("aligned");
+  if (std::string what = foreignOperands(d.ast().opcode); !what.empty())
+    return d.fail("mma of " + what +
                   " is not supported: the interpreter executes mma of bf16 and "
                   "of f16, with f32 accumulators");
-  bool K16 = D.take("m16n8k16"), K8 = !K16 && D.take("m16n8k8");
-  if (!K16 && !K8)
-    return D.fail("only mma shapes m16n8k16 and m16n8k8 are supported");
-  if (!D.take("row") || !D.take("col"))
-    return D.fail("mma takes A by rows and B by columns (.row.col)");
-  Ty Td = D.takeType(), Ta = D.takeType(), Tb = D.takeType(), Tc = D.takeType();
-  if (Td != Ty::F32 || Tc != Ty::F32 || Ta != Tb ||
-      (Ta != Ty::BF16 && Ta != Ty::F16))
-    return D.fail("only mma of bf16 or f16 with f32 accumulators is supported");
-  D.I.T = Ta;
-  D.I.A = K16 ? 16 : 8;
-  D.I.Fn = execMma;
-  if (!D.expectOps(4, 4))
+  bool k16 = d.take("m16n8k16"), k8 = !k16 && d.take("m16n8k8");
+  if (!k16 && !k8)
+    return d.fail("only mma shapes m16n8k16 and m16n8k8 are supported");
+  if (!d.take("row") || !d.take("col"))
+    return d.fail("mma takes A by rows and B by columns (.row.col)");
+  Ty td = d.takeType(), ta = d.takeType(), tb = d.takeType(), tc = d.takeType();
+  if (td != Ty::F32 || tc != Ty::F32 || ta != tb ||
+      (ta != Ty::BF16 && ta != Ty::F16))
+    return d.fail("only mma of bf16 or f16 with f32 accumulators is supported");
+  d.i.t = ta;
+  d.i.a = k16 ? 16 : 8;
+  d.i.fn = execMma;
+  if (!d.expectOps(4, 4))
     return false;
-  auto *Vd = vec(D, 0, 4), *Va = vec(D, 1, K16 ? 4 : 2),
-       *Vb = vec(D, 2, K16 ? 2 : 1), *Vc = vec(D, 3, 4);
-  if (!Vd || !Va || !Vb || !Vc)
+  auto *vd = vec(d, 0, 4), *va = vec(d, 1, k16 ? 4 : 2),
+       *vb = vec(d, 2, k16 ? 2 : 1), *vc = vec(d, 3, 4);
+  if (!vd || !va || !vb || !vc)
     return false;
-  for (const AstOperand &O : *Vd)
-    if (!D.dst(O, Ty::F32))
+  for (const AstOperand &o : *vd)
+    if (!d.dst(o, Ty::F32))
       return false;
-  for (auto *V : {Va, Vb, Vc})
-    for (const AstOperand &O : *V)
-      if (!D.src(O, Ty::B32))
+  for (auto *v : {va, vb, vc})
+    for (const AstOperand &o : *v)
+      if (!d.src(o, Ty::B32))
         return false;
   return true;
 }
 
-bool mxfp4::sim::decodeMatrixMove(Decoder &D) {
-  D.I.P = Pipe::Lsu;
-  D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
-  std::string_view Base = D.base();
-  D.take("sync");
-  D.take("aligned");
-  if (!D.take("m8n8"))
-    return D.fail("only 8x8 matrices of 16-bit elements are supported");
-  int N = D.takeOneOf({"x1", "x2", "x4"}, 0);
-  D.I.A = 1u << N;
-  D.I.Sub = D.take("trans");
-  D.takeOneOf({"shared", "shared::cta"}, 0);
-  if (!D.take("b16"))
-    return D.fail("only 8x8 matrices of 16-bit elements are supported");
-  if (!D.expectOps(2, 2))
+bool mxfp4::sim::decodeMatrixMove(Decoder &d) {
+  d.i.p = Pipe::Lsu;
+  d.i.flags |= Inst::Aligned | Inst::WholeWarp;
+  std::string_view base = d.base();
+  d.take("sync");
+  d.take("aligned");
+  if (!d.take("m8n8"))
+    return d.fail("only 8x8 matrices of 16-bit elements are supported");
+  int n = d.takeOneOf({"x1", "x2", "x4"}, 0);
+  d.i.a = 1u << n;
+  d.i.sub = d.take("trans");
+  d.takeOneOf({"shared", "shared::cta"}, 0);
+  if (!d.take("b16"))
+    return d.fail("only 8x8 matrices of 16-bit elements are supported");
+  if (!d.expectOps(2, 2))
     return false;
-  if (Base == "movmatrix") {
-    D.I.Fn = execMovMatrix;
-    return D.dst(D.ops()[0], Ty::B32) && D.src(D.ops()[1], Ty::B32);
+  if (base == "movmatrix") {
+    d.i.fn = execMovMatrix;
+    return d.dst(d.ops()[0], Ty::B32) && d.src(d.ops()[1], Ty::B32);
   }
-  bool Load = Base == "ldmatrix";
-  D.I.Fn = Load ? execLdMatrix : execStMatrix;
-  const AstOperand &Data = D.ops()[Load ? 0 : 1];
-  std::vector<AstOperand> One{Data};
-  const auto &Elems = Data.K == AstOperand::Vec ? Data.Elems : One;
-  if (Elems.size() != D.I.A)
-    return D.fail("expected " + plural(D.I.A, "register") + ", found " +
-                  std::to_string(Elems.size()));
-  if (!D.address(D.ops()[Load ? 1 : 0]))
+  bool load = base == "ldmatrix";
+  d.i.fn = load ? execLdMatrix : execStMatrix;
+  const AstOperand &data = d.ops()[load ? 0 : 1];
+  std::vector<AstOperand> one{data};
+  const auto &elems = data.k == AstOperand::Vec ? data.elems : one;
+  if (elems.size() != d.i.a)
+    return d.fail("expected " + plural(d.i.a, "register") + ", found " +
+                  std::to_string(elems.size()));
+  if (!d.address(d.ops()[load ? 1 : 0]))
     return false;
-  for (const AstOperand &O : Elems)
-    if (!(Load ? D.dst(O, Ty::B32) : D.src(O, Ty::B32)))
+  for (const AstOperand &o : elems)
+    if (!(load ? d.dst(o, Ty::B32) : d.src(o, Ty::B32)))
       return false;
   return true;
 }

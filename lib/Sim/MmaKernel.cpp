@@ -10,58 +10,58 @@
 
 using namespace mxfp4::sim;
 
-float mxfp4::sim::widen(Ty T, uint16_t H) {
-  return T == Ty::BF16 ? fromBF16(H) : fromF16(H);
+float mxfp4::sim::widen(Ty t, uint16_t h) {
+  return t == Ty::BF16 ? fromBF16(h) : fromF16(h);
 }
 
 typedef uint16_t H8 __attribute__((vector_size(16)));
 typedef uint32_t U8 __attribute__((vector_size(32)));
 
-static void widenEight(Ty T, H8 V, float Sign, float *Out) {
-  if (T == Ty::BF16) {
-    U8 Bits = __builtin_convertvector(V, U8) << 16;
-    std::memcpy(Out, &Bits, 32);
+static void widenEight(Ty t, H8 v, float sign, float *out) {
+  if (t == Ty::BF16) {
+    U8 bits = __builtin_convertvector(v, U8) << 16;
+    std::memcpy(out, &bits, 32);
   } else {
-    for (unsigned J = 0; J < 8; ++J)
-      Out[J] = fromF16(V[J]);
+    for (unsigned j = 0; j < 8; ++j)
+      out[j] = fromF16(v[j]);
   }
-  if (Sign != 1.0f)
-    for (unsigned J = 0; J < 8; ++J)
-      Out[J] *= Sign;
+  if (sign != 1.0f)
+    for (unsigned j = 0; j < 8; ++j)
+      out[j] *= sign;
 }
 
-void mxfp4::sim::setRow(Ty T, const void *Eight, float Sign, float *Out) {
-  H8 V;
-  std::memcpy(&V, Eight, 16);
-  widenEight(T, V, Sign, Out);
+void mxfp4::sim::setRow(Ty t, const void *eight, float sign, float *out) {
+  H8 v;
+  std::memcpy(&v, eight, 16);
+  widenEight(t, v, sign, out);
 }
 
-void mxfp4::sim::setA(const uint32_t *const Regs[4], unsigned K, Ty T,
-                      float Sign, FragmentA &A) {
+void mxfp4::sim::setA(const uint32_t *const regs[4], unsigned k, Ty t,
+                      float sign, FragmentA &a) {
   // Element (row, k) sits in lane 4 * row + (k % 8) / 2, register
   // (row >= 8) + 2 * (k >= 8), half k % 2: four lanes hold eight neighbours.
-  for (unsigned R = 0; R < K / 4; ++R)
-    for (unsigned G = 0; G < 8; ++G)
-      setRow(T, Regs[R] + 4 * G, Sign, &A.V[8 * (R & 1) + G][8 * (R >> 1)]);
+  for (unsigned r = 0; r < k / 4; ++r)
+    for (unsigned g = 0; g < 8; ++g)
+      setRow(t, regs[r] + 4 * g, sign, &a.v[8 * (r & 1) + g][8 * (r >> 1)]);
 }
 
-void mxfp4::sim::setB(Ty T, const void *const Columns[8], float Sign,
-                      unsigned Half, BlockB &B) {
-  H8 V[8], W[8];
-  for (unsigned At = 0; At < 8; ++At)
-    std::memcpy(&V[At], Columns[BlockB::column(At)], 16);
+void mxfp4::sim::setB(Ty t, const void *const columns[8], float sign,
+                      unsigned half, BlockB &b) {
+  H8 v[8], w[8];
+  for (unsigned at = 0; at < 8; ++at)
+    std::memcpy(&v[at], columns[BlockB::column(at)], 16);
   // Interleaving rows i and i + 4 three times transposes.
-  for (unsigned Round = 0; Round < 3; ++Round) {
-    for (unsigned J = 0; J < 4; ++J) {
-      W[2 * J] =
-          __builtin_shufflevector(V[J], V[J + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-      W[2 * J + 1] =
-          __builtin_shufflevector(V[J], V[J + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+  for (unsigned round = 0; round < 3; ++round) {
+    for (unsigned j = 0; j < 4; ++j) {
+      w[2 * j] =
+          __builtin_shufflevector(v[j], v[j + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      w[2 * j + 1] =
+          __builtin_shufflevector(v[j], v[j + 4], 4, 12, 5, 13, 6, 14, 7, 15);
     }
-    std::memcpy(V, W, sizeof(V));
+    std::memcpy(v, w, sizeof(v));
   }
-  for (unsigned K = 0; K < 8; ++K)
-    widenEight(T, V[K], Sign, B.V[8 * Half + K]);
+  for (unsigned k = 0; k < 8; ++k)
+    widenEight(t, v[k], sign, b.v[8 * half + k]);
 }
 
 // Eight floats; the compiler makes two halves of it where it must. a * b + c in
@@ -71,24 +71,24 @@ typedef float V8 __attribute__((vector_size(32), aligned(32)));
 #if defined(__x86_64__)
 __attribute__((target_clones("arch=haswell", "default")))
 #endif
-void mxfp4::sim::multiplyBlock(const FragmentA &A, const BlockB &B, unsigned K,
-                               float *const Acc[4]) {
-  for (unsigned Half = 0; Half < 2; ++Half) {
-    float *Even = Acc[2 * Half], *Odd = Acc[2 * Half + 1];
-    const float (*Rows)[16] = A.V + 8 * Half;
-    V8 C[8];
-    for (unsigned G = 0; G < 8; ++G) {
-      std::memcpy(&C[G], Even + 4 * G, 16);
-      std::memcpy(reinterpret_cast<float *>(&C[G]) + 4, Odd + 4 * G, 16);
+void mxfp4::sim::multiplyBlock(const FragmentA &a, const BlockB &b, unsigned k,
+                               float *const acc[4]) {
+  for (unsigned half = 0; half < 2; ++half) {
+    float *even = acc[2 * half], *odd = acc[2 * half + 1];
+    const float (*rows)[16] = a.v + 8 * half;
+    V8 c[8];
+    for (unsigned g = 0; g < 8; ++g) {
+      std::memcpy(&c[g], even + 4 * g, 16);
+      std::memcpy(reinterpret_cast<float *>(&c[g]) + 4, odd + 4 * g, 16);
     }
-    for (unsigned Kk = 0; Kk < K; ++Kk) {
-      V8 Row = *reinterpret_cast<const V8 *>(B.V[Kk]);
-      for (unsigned G = 0; G < 8; ++G)
-        C[G] = Rows[G][Kk] * Row + C[G];
+    for (unsigned kk = 0; kk < k; ++kk) {
+      V8 row = *reinterpret_cast<const V8 *>(b.v[kk]);
+      for (unsigned g = 0; g < 8; ++g)
+        c[g] = rows[g][kk] * row + c[g];
     }
-    for (unsigned G = 0; G < 8; ++G) {
-      std::memcpy(Even + 4 * G, &C[G], 16);
-      std::memcpy(Odd + 4 * G, reinterpret_cast<float *>(&C[G]) + 4, 16);
+    for (unsigned g = 0; g < 8; ++g) {
+      std::memcpy(even + 4 * g, &c[g], 16);
+      std::memcpy(odd + 4 * g, reinterpret_cast<float *>(&c[g]) + 4, 16);
     }
   }
 }

@@ -13,7 +13,7 @@
 // fused multiply-add). The tensor core instead aligns the products of a step to
 // the largest exponent, truncates below some 25 bits, and adds them at once.
 // Where all partial sums are exact in f32 the two agree bit for bit; otherwise
-// |difference| <= K * 2^-22 * sum |a b|.
+// |difference| <= k * 2^-22 * sum |a b|.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,33 +26,33 @@ namespace mxfp4::sim {
 
 /// 16 rows of A.
 struct FragmentA {
-  alignas(64) float V[16][16]; ///< By row and k.
+  alignas(64) float v[16][16]; ///< By row and k.
 };
 /// Eight columns of B, in the order 0, 2, 4, 6, 1, 3, 5, 7: the first four are
 /// those of accumulators 0 and 2.
 struct BlockB {
-  alignas(32) float V[16][8]; ///< By k and column.
-  static unsigned column(unsigned At) { return At < 4 ? 2 * At : 2 * At - 7; }
-  void set(unsigned K, unsigned N, float X) {
-    V[K][(N & 1) * 4 + (N >> 1)] = X;
+  alignas(32) float v[16][8]; ///< By k and column.
+  static unsigned column(unsigned at) { return at < 4 ? 2 * at : 2 * at - 7; }
+  void set(unsigned k, unsigned n, float x) {
+    v[k][(n & 1) * 4 + (n >> 1)] = x;
   }
 };
 
-float widen(Ty T, uint16_t H); ///< Ty::BF16 or Ty::F16
+float widen(Ty t, uint16_t h); ///< Ty::BF16 or Ty::F16
 
 /// Eight neighbours along k, as registers and shared memory hold them.
-void setRow(Ty T, const void *Eight, float Sign, float *Out);
-/// The fragment in four registers of 32 lanes (two for K = 8); \p Sign is 1 or
+void setRow(Ty t, const void *eight, float sign, float *out);
+/// The fragment in four registers of 32 lanes (two for k = 8); \p sign is 1 or
 /// -1.
-void setA(const uint32_t *const Regs[4], unsigned K, Ty T, float Sign,
-          FragmentA &A);
-/// Rows 8 * \p Half and on of the block from the eight neighbours along k of
+void setA(const uint32_t *const regs[4], unsigned k, Ty t, float sign,
+          FragmentA &a);
+/// Rows 8 * \p half and on of the block from the eight neighbours along k of
 /// each column.
-void setB(Ty T, const void *const Columns[8], float Sign, unsigned Half,
-          BlockB &B);
-/// Acc[0..3][lane] += A * B over \p K steps.
-void multiplyBlock(const FragmentA &A, const BlockB &B, unsigned K,
-                   float *const Acc[4]);
+void setB(Ty t, const void *const columns[8], float sign, unsigned half,
+          BlockB &b);
+/// acc[0..3][lane] += A * B over \p k steps.
+void multiplyBlock(const FragmentA &a, const BlockB &b, unsigned k,
+                   float *const acc[4]);
 
 } // namespace mxfp4::sim
 

@@ -10,8 +10,8 @@
 
 using namespace mxfp4::sim;
 
-Ty mxfp4::sim::parseType(std::string_view Name) {
-  static const std::map<std::string_view, Ty> Table = {
+Ty mxfp4::sim::parseType(std::string_view name) {
+  static const std::map<std::string_view, Ty> table = {
       {"pred", Ty::Pred},     {"b8", Ty::B8},        {"b16", Ty::B16},
       {"b32", Ty::B32},       {"b64", Ty::B64},      {"b128", Ty::B128},
       {"u8", Ty::U8},         {"u16", Ty::U16},      {"u32", Ty::U32},
@@ -20,12 +20,12 @@ Ty mxfp4::sim::parseType(std::string_view Name) {
       {"bf16", Ty::BF16},     {"f16x2", Ty::F16x2},  {"bf16x2", Ty::BF16x2},
       {"f32", Ty::F32},       {"f64", Ty::F64},      {"tf32", Ty::TF32},
       {"e4m3x2", Ty::E4M3x2}, {"e5m2x2", Ty::E5M2x2}};
-  auto It = Table.find(Name);
-  return It == Table.end() ? Ty::None : It->second;
+  auto it = table.find(name);
+  return it == table.end() ? Ty::None : it->second;
 }
 
-unsigned mxfp4::sim::typeBits(Ty T) {
-  switch (T) {
+unsigned mxfp4::sim::typeBits(Ty t) {
+  switch (t) {
   case Ty::None:
     return 0;
   case Ty::Pred:
@@ -54,12 +54,12 @@ unsigned mxfp4::sim::typeBits(Ty T) {
   }
 }
 
-bool mxfp4::sim::isSigned(Ty T) {
-  return T == Ty::S8 || T == Ty::S16 || T == Ty::S32 || T == Ty::S64;
+bool mxfp4::sim::isSigned(Ty t) {
+  return t == Ty::S8 || t == Ty::S16 || t == Ty::S32 || t == Ty::S64;
 }
 
-bool mxfp4::sim::isFloat(Ty T) {
-  switch (T) {
+bool mxfp4::sim::isFloat(Ty t) {
+  switch (t) {
   case Ty::F16:
   case Ty::BF16:
   case Ty::F16x2:
@@ -73,136 +73,136 @@ bool mxfp4::sim::isFloat(Ty T) {
   }
 }
 
-std::string mxfp4::sim::plural(uint64_t N, const char *Noun) {
-  return std::to_string(N) + " " + Noun + (N == 1 ? "" : "s");
+std::string mxfp4::sim::plural(uint64_t n, const char *noun) {
+  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
 
-std::string mxfp4::sim::hex(uint64_t Value) {
-  char Text[24];
-  std::snprintf(Text, sizeof(Text), "0x%llx", (unsigned long long)Value);
-  return Text;
+std::string mxfp4::sim::hex(uint64_t value) {
+  char text[24];
+  std::snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
+  return text;
 }
 
-void ErrorList::error(unsigned Line, std::string Message,
-                      std::string_view Inst) {
-  ++Count;
-  Diagnostic D;
-  D.Check = "parse";
-  D.File = File;
-  D.Line = Line;
-  D.Message = std::move(Message);
-  D.Instruction = std::string(Inst);
-  Out.push_back(std::move(D));
+void ErrorList::error(unsigned line, std::string message,
+                      std::string_view inst) {
+  ++count;
+  Diagnostic d;
+  d.check = "parse";
+  d.file = file;
+  d.line = line;
+  d.message = std::move(message);
+  d.instruction = std::string(inst);
+  out.push_back(std::move(d));
 }
 
-void ErrorList::add(const std::vector<Diagnostic> &More) {
-  for (const Diagnostic &D : More)
+void ErrorList::add(const std::vector<Diagnostic> &more) {
+  for (const Diagnostic &d : more)
     if (!tooMany()) {
-      ++Count;
-      Out.push_back(D);
+      ++count;
+      out.push_back(d);
     }
 }
 
-Module::Module() : Impl(new ModuleImpl) {}
+Module::Module() : parsed(new ModuleImpl) {}
 Module::~Module() = default;
 
-const std::vector<KernelInfo> &Module::kernels() const { return Impl->Infos; }
+const std::vector<KernelInfo> &Module::kernels() const { return parsed->infos; }
 
 namespace {
 
 /// Text of a file that is no PTX, by its first bytes.
-std::string notPtx(std::string_view Text) {
-  auto Begins = [&](std::string_view With) {
-    return Text.substr(0, With.size()) == With;
+std::string notPtx(std::string_view text) {
+  auto begins = [&](std::string_view with) {
+    return text.substr(0, with.size()) == with;
   };
-  if (Text.find_first_not_of(" \t\r\n") == Text.npos)
+  if (text.find_first_not_of(" \t\r\n") == text.npos)
     return "the text is empty; expected PTX, which begins with .version";
-  if (Begins("\x7f"
+  if (begins("\x7f"
              "ELF"))
     return "this is a cubin (ELF), which only a GPU executes; expected PTX "
            "text";
-  if (Begins("\x50\xed\x55\xba"))
+  if (begins("\x50\xed\x55\xba"))
     return "this is a fat binary; expected PTX text (cuobjdump -ptx shows it)";
-  if (Begins("\xff\xfe") || Begins("\xfe\xff"))
+  if (begins("\xff\xfe") || begins("\xfe\xff"))
     return "this is UTF-16 text; expected PTX, which is ASCII";
-  if (Text.size() > (size_t(128) << 20))
-    return "the text has " + std::to_string(Text.size()) +
+  if (text.size() > (size_t(128) << 20))
+    return "the text has " + std::to_string(text.size()) +
            " bytes; PTX of more than 128 MiB is not supported";
   return "";
 }
 
 /// PTX from a C string, as NVRTC gives it, has a NUL at the end, and an editor
 /// may have put a byte order mark in front.
-std::string_view trimmed(std::string_view Text) {
-  if (Text.substr(0, 3) == "\xef\xbb\xbf")
-    Text.remove_prefix(3);
-  const std::string_view Blank(" \t\r\n\0", 5);
-  return Text.substr(0, Text.find_last_not_of(Blank) + 1);
+std::string_view trimmed(std::string_view text) {
+  if (text.substr(0, 3) == "\xef\xbb\xbf")
+    text.remove_prefix(3);
+  const std::string_view blank(" \t\r\n\0", 5);
+  return text.substr(0, text.find_last_not_of(blank) + 1);
 }
 
 /// Gives module-scope variables their places: each its own page, with a gap, so
 /// that running past its end is noticed.
 class Placement {
 public:
-  explicit Placement(ModuleImpl &M) : M(M) {}
-  void operator()(std::vector<Variable> &Variables) {
-    for (Variable &V : Variables) {
-      if (V.Where != Space::Global && V.Where != Space::Const)
+  explicit Placement(ModuleImpl &m) : m(m) {}
+  void operator()(std::vector<Variable> &variables) {
+    for (Variable &v : variables) {
+      if (v.where != Space::Global && v.where != Space::Const)
         continue;
-      V.Address = Next;
-      Next += (V.Size + 0x1ffff) & ~uint64_t(0xffff);
-      M.Variables.push_back(V);
+      v.address = next;
+      next += (v.size + 0x1ffff) & ~uint64_t(0xffff);
+      m.variables.push_back(v);
     }
   }
 
 private:
-  ModuleImpl &M;
-  uint64_t Next = VariableBase;
+  ModuleImpl &m;
+  uint64_t next = kVariableBase;
 };
 
 } // namespace
 
-std::unique_ptr<Module> Module::parse(std::string_view Text,
-                                      std::string_view Name,
-                                      std::vector<Diagnostic> &Errors) {
-  std::unique_ptr<Module> Result(new Module);
-  ModuleImpl &M = *Result->Impl;
-  M.Name = Name;
-  ErrorList List(Errors, M.Name);
-  if (std::string Why = notPtx(Text); !Why.empty()) {
-    List.error(1, Why);
+std::unique_ptr<Module> Module::parse(std::string_view text,
+                                      std::string_view name,
+                                      std::vector<Diagnostic> &errors) {
+  std::unique_ptr<Module> result(new Module);
+  ModuleImpl &m = *result->parsed;
+  m.name = name;
+  ErrorList list(errors, m.name);
+  if (std::string why = notPtx(text); !why.empty()) {
+    list.error(1, why);
     return nullptr;
   }
-  M.Text = std::string(trimmed(Text));
-  AstModule Ast;
-  if (!parsePtx(M.Text, Ast, M.Name, List)) {
-    for (AstKernel &K : Ast.Kernels)
-      List.add(K.Errors);
+  m.text = std::string(trimmed(text));
+  AstModule ast;
+  if (!parsePtx(m.text, ast, m.name, list)) {
+    for (AstKernel &k : ast.kernels)
+      list.add(k.errors);
     return nullptr;
   }
-  M.VersionMajor = Ast.VersionMajor;
-  M.VersionMinor = Ast.VersionMinor;
-  Placement Place(M);
-  Place(Ast.Variables);
-  bool Usable = false;
-  for (AstKernel &K : Ast.Kernels) {
-    M.Kernels.emplace_back();
-    Kernel &Decoded = M.Kernels.back();
-    ErrorList Own(Decoded.Errors, M.Name);
-    Own.add(K.Errors);
-    if (!Own.any() && (!K.HasCalls || inlineCalls(Ast, K, Own))) {
-      Place(K.Variables);
-      if (!decodeKernel(K, Ast.Variables, Decoded, Own))
-        Own.add(Ast.Skipped);
+  m.versionMajor = ast.versionMajor;
+  m.versionMinor = ast.versionMinor;
+  Placement place(m);
+  place(ast.variables);
+  bool usable = false;
+  for (AstKernel &k : ast.kernels) {
+    m.kernels.emplace_back();
+    Kernel &decoded = m.kernels.back();
+    ErrorList own(decoded.errors, m.name);
+    own.add(k.errors);
+    if (!own.any() && (!k.hasCalls || inlineCalls(ast, k, own))) {
+      place(k.variables);
+      if (!decodeKernel(k, ast.variables, decoded, own))
+        own.add(ast.skipped);
     }
-    Decoded.Info = K.Info;
-    Decoded.Info.StaticShared = Decoded.StaticShared;
-    M.Infos.push_back(Decoded.Info);
-    Usable |= !Own.any();
+    decoded.info = k.info;
+    decoded.info.staticShared = decoded.staticShared;
+    m.infos.push_back(decoded.info);
+    usable |= !own.any();
   }
-  if (Usable)
-    return Result;
-  for (const Kernel &K : M.Kernels)
-    List.add(K.Errors);
+  if (usable)
+    return result;
+  for (const Kernel &k : m.kernels)
+    list.add(k.errors);
   return nullptr;
 }

@@ -57,10 +57,10 @@ enum class Ty : uint8_t {
 };
 
 /// Type by its PTX spelling without the dot; Ty::None when there is none.
-Ty parseType(std::string_view Name);
-unsigned typeBits(Ty T); ///< Pred has 1.
-bool isSigned(Ty T);
-bool isFloat(Ty T);
+Ty parseType(std::string_view name);
+unsigned typeBits(Ty t); ///< Pred has 1.
+bool isSigned(Ty t);
+bool isFloat(Ty t);
 
 enum class Space : uint8_t {
   Generic,
@@ -78,55 +78,55 @@ enum class Space : uint8_t {
 
 struct AstOperand {
   enum Kind : uint8_t { Reg, Name, Int, F32, F64, Vec, Addr, Sink, Pair };
-  Kind K = Sink;
-  bool Not = false; ///< "!%p1"
-  uint32_t RegId = 0;
-  uint64_t Value = 0;
-  int64_t Offset = 0;            ///< Addr: "[base+offset]"
-  std::string_view Text;         ///< Name
-  std::vector<AstOperand> Elems; ///< Vec, Pair, Addr (base, then coordinates)
+  Kind k = Sink;
+  bool negated = false; ///< "!%p1"
+  uint32_t regId = 0;
+  uint64_t value = 0;
+  int64_t offset = 0;            ///< Addr: "[base+offset]"
+  std::string_view text;         ///< Name
+  std::vector<AstOperand> elems; ///< Vec, Pair, Addr (base, then coordinates)
 };
 
 struct AstInst {
-  std::string_view Opcode; ///< Whole, with dots.
-  std::vector<AstOperand> Ops;
+  std::string_view opcode; ///< Whole, with dots.
+  std::vector<AstOperand> ops;
   /// Not empty: executing it is an error, and this says why.
-  std::string Unsupported;
-  bool HasGuard = false, GuardNot = false;
-  bool ImplicitDef = false;
-  uint32_t GuardReg = 0;
-  uint32_t Line = 0;
-  uint32_t Scope = 0;
-  std::string_view Text; ///< From opcode (or guard) to semicolon.
+  std::string unsupported;
+  bool hasGuard = false, guardNot = false;
+  bool implicitDef = false;
+  uint32_t guardReg = 0;
+  uint32_t line = 0;
+  uint32_t scope = 0;
+  std::string_view text; ///< From opcode (or guard) to semicolon.
 };
 
 struct RegInfo {
-  std::string Name;
-  Ty Type;
+  std::string name;
+  Ty type;
 };
 
 /// Scope 0 is a body's outermost; the module's is outside of all.
-constexpr uint32_t ModuleScope = ~0u;
+constexpr uint32_t kModuleScope = ~0u;
 
 /// A variable of the module or of a body: .shared, .global, .const, .local, and
 /// .param in a body, which is memory of the thread.
 struct Variable {
-  std::string Name;
-  uint32_t Scope = ModuleScope;
-  Space Where = Space::Global;
-  uint32_t Align = 1;
-  uint64_t Size = 0;
-  bool Extern = false; ///< .extern .shared: the dynamic part.
-  std::vector<uint8_t> Init;
-  uint64_t Address = 0; ///< Assigned by layout.
+  std::string name;
+  uint32_t scope = kModuleScope;
+  Space where = Space::Global;
+  uint32_t align = 1;
+  uint64_t size = 0;
+  bool isExtern = false; ///< .extern .shared: the dynamic part.
+  std::vector<uint8_t> init;
+  uint64_t address = 0; ///< Assigned by layout.
 };
 
 /// What a name means depends on the scope that has it.
 struct LabelKey {
-  uint32_t Scope;
-  std::string_view Name;
-  bool operator<(const LabelKey &O) const {
-    return Scope != O.Scope ? Scope < O.Scope : Name < O.Name;
+  uint32_t scope;
+  std::string_view name;
+  bool operator<(const LabelKey &o) const {
+    return scope != o.scope ? scope < o.scope : name < o.name;
   }
 };
 
@@ -137,15 +137,15 @@ struct LabelKey {
 /// Where an operand's lanes are, and which entry of the warp's state table
 /// says whether they hold a value.
 struct Operand {
-  static constexpr uint32_t ConstBit = 1u << 31;
-  static constexpr uint32_t WideBit = 1, PredBit = 2, NotBit = 4;
-  uint32_t Off = 0; ///< Multiple of 64, plus the bits above.
-  uint32_t Slot = 0;
-  bool isConst() const { return Off & ConstBit; }
-  bool isWide() const { return Off & WideBit; }
-  bool isPred() const { return Off & PredBit; }
-  bool isNot() const { return Off & NotBit; }
-  uint32_t offset() const { return Off & ~(ConstBit | 63u); }
+  static constexpr uint32_t kConstBit = 1u << 31;
+  static constexpr uint32_t kWideBit = 1, kPredBit = 2, kNotBit = 4;
+  uint32_t off = 0; ///< Multiple of 64, plus the bits above.
+  uint32_t slot = 0;
+  bool isConst() const { return off & kConstBit; }
+  bool isWide() const { return off & kWideBit; }
+  bool isPred() const { return off & kPredBit; }
+  bool isNot() const { return off & kNotBit; }
+  uint32_t offset() const { return off & ~(kConstBit | 63u); }
 };
 
 struct Inst;
@@ -188,70 +188,70 @@ struct Inst {
     /// Source 0 may be undefined, and the function passes that on.
     PassesFirst = 512
   };
-  ExecFn Fn = nullptr;
-  uint32_t Ops = 0; ///< First operand in Kernel::Operands.
-  uint16_t NumDst = 0, NumSrc = 0;
-  uint16_t Flags = 0;
-  Pipe P = Pipe::Other;
-  Ty T = Ty::None, T2 = Ty::None;
-  Space S = Space::Generic;
-  uint8_t Vec = 1;  ///< Vector length of loads and stores.
-  uint8_t Sub = 0;  ///< Comparison, rounding, atomic operation, ...
-  uint8_t Mods = 0; ///< Modifier bits; meaning belongs to the function.
-  uint8_t Mods2 = 0;
-  Operand Guard;
-  int64_t Imm = 0;              ///< Address offset, or an immediate.
-  uint32_t A = 0, B = 0, C = 0; ///< More immediates; branch target in A.
-  uint32_t Line = 0;
-  uint32_t OpcodeId = 0; ///< Index into Kernel::OpcodeNames.
-  std::string_view Text;
+  ExecFn fn = nullptr;
+  uint32_t ops = 0; ///< First operand in Kernel::operands.
+  uint16_t numDst = 0, numSrc = 0;
+  uint16_t flags = 0;
+  Pipe p = Pipe::Other;
+  Ty t = Ty::None, t2 = Ty::None;
+  Space s = Space::Generic;
+  uint8_t vec = 1;  ///< Vector length of loads and stores.
+  uint8_t sub = 0;  ///< Comparison, rounding, atomic operation, ...
+  uint8_t mods = 0; ///< Modifier bits; meaning belongs to the function.
+  uint8_t mods2 = 0;
+  Operand guard;
+  int64_t imm = 0;              ///< Address offset, or an immediate.
+  uint32_t a = 0, b = 0, c = 0; ///< More immediates; branch target in a.
+  uint32_t line = 0;
+  uint32_t opcodeId = 0; ///< Index into Kernel::opcodeNames.
+  std::string_view text;
 };
 
 struct Kernel {
-  KernelInfo Info;
-  std::vector<Inst> Code;
-  std::vector<Operand> Operands;
-  std::vector<uint32_t> Targets; ///< Of brx.idx.
-  /// Reconvergence point of the branch at each pc (Code.size(): at exit).
-  std::vector<uint32_t> Reconverge;
-  std::vector<std::string> OpcodeNames;
-  uint32_t RegBytes = 0, NumSlots = 0, FirstConstSlot = 0;
-  std::vector<uint8_t> ConstData; ///< Lanes of the immediates.
-  std::vector<std::string> SlotNames;
+  KernelInfo info;
+  std::vector<Inst> code;
+  std::vector<Operand> operands;
+  std::vector<uint32_t> targets; ///< Of brx.idx.
+  /// Reconvergence point of the branch at each pc (code.size(): at exit).
+  std::vector<uint32_t> reconverge;
+  std::vector<std::string> opcodeNames;
+  uint32_t regBytes = 0, numSlots = 0, firstConstSlot = 0;
+  std::vector<uint8_t> constData; ///< Lanes of the immediates.
+  std::vector<std::string> slotNames;
   /// Registers set at the start: (number of the special register, where).
-  std::vector<std::pair<unsigned, Operand>> Specials;
+  std::vector<std::pair<unsigned, Operand>> specials;
   /// Why the kernel cannot be launched; empty for one that can.
-  std::vector<Diagnostic> Errors;
+  std::vector<Diagnostic> errors;
   /// What instructions say that the interpreter does not execute.
-  std::vector<std::string> Unsupported;
-  uint32_t ParamBytes = 0, LocalBytes = 0, StaticShared = 0;
-  uint32_t DynamicAlign = 16;
-  uint32_t MaxRegisters = 0; ///< .maxnreg
+  std::vector<std::string> unsupported;
+  uint32_t paramBytes = 0, localBytes = 0, staticShared = 0;
+  uint32_t dynamicAlign = 16;
+  uint32_t maxRegisters = 0; ///< .maxnreg
 };
 
 struct ModuleImpl {
-  std::string Text, Name;
-  std::vector<Kernel> Kernels;
-  std::vector<KernelInfo> Infos;
+  std::string text, name;
+  std::vector<Kernel> kernels;
+  std::vector<KernelInfo> infos;
   /// Module-scope .global and .const variables, with addresses from
   /// VariableBase on.
-  std::vector<Variable> Variables;
-  unsigned VersionMajor = 0, VersionMinor = 0;
+  std::vector<Variable> variables;
+  unsigned versionMajor = 0, versionMinor = 0;
 };
 
 /// Windows of the simulated address space.
-constexpr uint64_t SharedWindow = 0x0000700000000000;
-constexpr uint64_t LocalWindow = 0x0000710000000000;
-constexpr uint64_t ParamWindow = 0x0000720000000000;
-constexpr uint64_t VariableBase = 0x00007e0000000000;
-constexpr uint64_t BufferBase = 0x00007f0000000000;
-constexpr uint64_t WindowSize = uint64_t(1) << 32;
+constexpr uint64_t kSharedWindow = 0x0000700000000000;
+constexpr uint64_t kLocalWindow = 0x0000710000000000;
+constexpr uint64_t kParamWindow = 0x0000720000000000;
+constexpr uint64_t kVariableBase = 0x00007e0000000000;
+constexpr uint64_t kBufferBase = 0x00007f0000000000;
+constexpr uint64_t kWindowSize = uint64_t(1) << 32;
 /// The chip keeps the first KiB of shared memory for itself, so a null shared
 /// address is an error here too.
-constexpr uint32_t SharedBase = 1024;
-constexpr uint32_t MaxShared = 227 * 1024;
+constexpr uint32_t kSharedBase = 1024;
+constexpr uint32_t kMaxShared = 227 * 1024;
 /// mapa gives an address of another block: rank + 1 in bits 24 and up.
-constexpr unsigned RankShift = 24;
+constexpr unsigned kRankShift = 24;
 
 //===----------------------------------------------------------------------===//
 // Building
@@ -259,77 +259,77 @@ constexpr unsigned RankShift = 24;
 
 /// A parameter or a result of a device function: a .param, or a register.
 struct Formal {
-  KernelInfo::Param P;
-  Ty Type = Ty::None;
-  bool IsReg = false;
-  uint32_t RegId = 0;
+  KernelInfo::Param p;
+  Ty type = Ty::None;
+  bool isReg = false;
+  uint32_t regId = 0;
 };
 
 /// A name that stands for a variable of another scope: what a device function
 /// calls its parameter, and its caller by another name.
 struct Alias {
-  uint32_t Scope;
-  std::string_view Name;
-  uint32_t TargetScope;
-  std::string_view Target;
+  uint32_t scope;
+  std::string_view name;
+  uint32_t targetScope;
+  std::string_view target;
 };
 
 /// A kernel as the parser hands it to the decoder, or a device function.
 struct AstKernel {
-  KernelInfo Info;
-  std::vector<AstInst> Insts;
-  std::vector<RegInfo> Regs;
-  std::map<LabelKey, uint32_t> Labels;
-  std::map<LabelKey, std::vector<std::string_view>> BranchTables;
-  std::vector<uint32_t> ScopeParent; ///< Of the outermost: ModuleScope.
-  std::vector<Variable> Variables;   ///< Its own.
-  std::vector<Alias> Aliases;
-  std::vector<Formal> Results, Formals; ///< Of a device function.
+  KernelInfo info;
+  std::vector<AstInst> insts;
+  std::vector<RegInfo> regs;
+  std::map<LabelKey, uint32_t> labels;
+  std::map<LabelKey, std::vector<std::string_view>> branchTables;
+  std::vector<uint32_t> scopeParent; ///< Of the outermost: ModuleScope.
+  std::vector<Variable> variables;   ///< Its own.
+  std::vector<Alias> aliases;
+  std::vector<Formal> results, formals; ///< Of a device function.
   /// Why it cannot be executed.
-  std::vector<Diagnostic> Errors;
-  bool HasCalls = false;
-  uint32_t MaxRegisters = 0;
-  unsigned Line = 0;
+  std::vector<Diagnostic> errors;
+  bool hasCalls = false;
+  uint32_t maxRegisters = 0;
+  unsigned line = 0;
 };
 
 struct AstModule {
-  std::vector<AstKernel> Kernels;
-  std::map<std::string, AstKernel, std::less<>> Functions; ///< With a body.
-  std::vector<Variable> Variables;
+  std::vector<AstKernel> kernels;
+  std::map<std::string, AstKernel, std::less<>> functions; ///< With a body.
+  std::vector<Variable> variables;
   /// Directives of the module that were skipped.
-  std::vector<Diagnostic> Skipped;
-  unsigned VersionMajor = 0, VersionMinor = 0;
+  std::vector<Diagnostic> skipped;
+  unsigned versionMajor = 0, versionMinor = 0;
 };
 
 class ErrorList {
 public:
-  ErrorList(std::vector<Diagnostic> &Out, std::string File)
-      : Out(Out), File(std::move(File)) {}
-  void error(unsigned Line, std::string Message, std::string_view Inst = {});
+  ErrorList(std::vector<Diagnostic> &out, std::string file)
+      : out(out), file(std::move(file)) {}
+  void error(unsigned line, std::string message, std::string_view inst = {});
   /// What another list has found.
-  void add(const std::vector<Diagnostic> &More);
-  bool any() const { return Count != 0; }
+  void add(const std::vector<Diagnostic> &more);
+  bool any() const { return count != 0; }
   /// Parsing stops after so many errors.
-  bool tooMany() const { return Count >= 20; }
+  bool tooMany() const { return count >= 20; }
 
 private:
-  std::vector<Diagnostic> &Out;
-  std::string File;
-  unsigned Count = 0;
+  std::vector<Diagnostic> &out;
+  std::string file;
+  unsigned count = 0;
 };
 
-bool parsePtx(std::string_view Text, AstModule &M, const std::string &File,
-              ErrorList &Errors);
+bool parsePtx(std::string_view text, AstModule &m, const std::string &file,
+              ErrorList &errors);
 /// Puts the bodies of device functions where they are called.
-bool inlineCalls(const AstModule &M, AstKernel &K, ErrorList &Errors);
-bool decodeKernel(const AstKernel &Ast, const std::vector<Variable> &Globals,
-                  Kernel &K, ErrorList &Errors);
-/// Fills Kernel::Reconverge and the Reconverge flags.
-void computeReconvergence(Kernel &K);
+bool inlineCalls(const AstModule &m, AstKernel &k, ErrorList &errors);
+bool decodeKernel(const AstKernel &ast, const std::vector<Variable> &globals,
+                  Kernel &k, ErrorList &errors);
+/// Fills Kernel::reconverge and the Reconverge flags.
+void computeReconvergence(Kernel &k);
 
 /// "32 bytes", "1 byte": for messages.
-std::string plural(uint64_t N, const char *Noun);
-std::string hex(uint64_t Value);
+std::string plural(uint64_t n, const char *noun);
+std::string hex(uint64_t value);
 
 } // namespace mxfp4::sim
 

@@ -16,260 +16,262 @@ using namespace mxfp4::sim;
 
 namespace {
 
-template <typename Box> void execMov(ExecContext &X, const Inst &I) {
-  const Operand &D = X.dst(I), &S = X.src(I);
-  RegState &From = X.W.States[S.Slot];
-  if (From.Busy & RegState::Accumulator)
-    X.busyWrite(S); // A read, but reported the same way.
-  uint32_t Def = From.Busy ? ~0u : From.Def, Epoch = From.WriteEpoch;
-  alignas(64) Box Temp[32];
-  std::memcpy(Temp, X.ptr(S), sizeof(Temp));
-  commit(X, D, Temp);
+template <typename Box> void execMov(ExecContext &x, const Inst &i) {
+  const Operand &d = x.dst(i), &s = x.src(i);
+  RegState &from = x.w.states[s.slot];
+  if (from.busy & RegState::Accumulator)
+    x.busyWrite(s); // A read, but reported the same way.
+  uint32_t def = from.busy ? ~0u : from.def, epoch = from.writeEpoch;
+  alignas(64) Box temp[32];
+  std::memcpy(temp, x.ptr(s), sizeof(temp));
+  commit(x, d, temp);
   // For wgmma.fence a copy is as old as what it copies: LLVM puts copies and
   // zeros behind the fence, and ptxas coalesces them or orders them itself.
-  X.W.States[D.Slot].WriteEpoch = Epoch;
-  X.undefine(D, X.Mask & ~Def, S);
+  x.w.states[d.slot].writeEpoch = epoch;
+  x.undefine(d, x.mask & ~def, s);
 }
 
-void execMovPred(ExecContext &X, const Inst &I) {
-  uint32_t Def = X.W.States[X.src(I).Slot].Def;
-  X.setPred(X.dst(I), X.pred(X.src(I)));
-  X.undefine(X.dst(I), X.Mask & ~Def, X.src(I));
+void execMovPred(ExecContext &x, const Inst &i) {
+  uint32_t def = x.w.states[x.src(i).slot].def;
+  x.setPred(x.dst(i), x.pred(x.src(i)));
+  x.undefine(x.dst(i), x.mask & ~def, x.src(i));
 }
 
 /// mov.b32 d, {a, b}: parts of I.A bits each.
-void execPack(ExecContext &X, const Inst &I) {
-  const Operand &D = X.dst(I);
-  uint32_t Def = ~0u;
-  Operand From;
-  for (unsigned J = 0; J < I.NumSrc; ++J) {
-    const uint32_t Part = X.W.States[X.src(I, J).Slot].Def;
-    if (X.Mask & ~Part)
-      From = X.src(I, J);
-    Def &= Part;
+void execPack(ExecContext &x, const Inst &i) {
+  const Operand &d = x.dst(i);
+  uint32_t def = ~0u;
+  Operand from;
+  for (unsigned j = 0; j < i.numSrc; ++j) {
+    const uint32_t part = x.w.states[x.src(i, j).slot].def;
+    if (x.mask & ~part)
+      from = x.src(i, j);
+    def &= part;
   }
-  uint64_t Part = (uint64_t(1) << I.A) - 1;
-  uint64_t Temp[32] = {};
-  for (unsigned J = 0; J < I.NumSrc; ++J) {
-    Operand S = X.src(I, J);
-    for (unsigned L = 0; L < 32; ++L)
-      Temp[L] |= (X.lane(S, L) & Part) << (I.A * J);
+  uint64_t part = (uint64_t(1) << i.a) - 1;
+  uint64_t temp[32] = {};
+  for (unsigned j = 0; j < i.numSrc; ++j) {
+    Operand s = x.src(i, j);
+    for (unsigned l = 0; l < 32; ++l)
+      temp[l] |= (x.lane(s, l) & part) << (i.a * j);
   }
-  if (D.isWide()) {
-    commit(X, D, Temp);
+  if (d.isWide()) {
+    commit(x, d, temp);
   } else {
-    uint32_t Narrow[32];
-    for (unsigned L = 0; L < 32; ++L)
-      Narrow[L] = uint32_t(Temp[L]);
-    commit(X, D, Narrow);
+    uint32_t narrow[32];
+    for (unsigned l = 0; l < 32; ++l)
+      narrow[l] = uint32_t(temp[l]);
+    commit(x, d, narrow);
   }
-  X.undefine(D, X.Mask & ~Def, From);
+  x.undefine(d, x.mask & ~def, from);
 }
 
 /// mov.b32 {a, b}, s
-void execUnpack(ExecContext &X, const Inst &I) {
-  uint64_t Part = (uint64_t(1) << I.A) - 1, Temp[32];
-  uint32_t Def = X.W.States[X.src(I).Slot].Def;
-  for (unsigned L = 0; L < 32; ++L)
-    Temp[L] = X.lane(X.src(I), L);
-  for (unsigned J = 0; J < I.NumDst; ++J) {
-    const Operand &D = X.dst(I, J);
-    forLanes(X.Mask, [&](unsigned L) {
-      X.setLane(D, L, (Temp[L] >> (I.A * J)) & Part);
+void execUnpack(ExecContext &x, const Inst &i) {
+  uint64_t part = (uint64_t(1) << i.a) - 1, temp[32];
+  uint32_t def = x.w.states[x.src(i).slot].def;
+  for (unsigned l = 0; l < 32; ++l)
+    temp[l] = x.lane(x.src(i), l);
+  for (unsigned j = 0; j < i.numDst; ++j) {
+    const Operand &d = x.dst(i, j);
+    forLanes(x.mask, [&](unsigned l) {
+      x.setLane(d, l, (temp[l] >> (i.a * j)) & part);
     });
-    X.defined(D);
-    X.undefine(D, X.Mask & ~Def, X.src(I));
+    x.defined(d);
+    x.undefine(d, x.mask & ~def, x.src(i));
   }
 }
 
 /// mov from a register that changes: the clocks.
-void execClock(ExecContext &X, const Inst &I) {
-  uint64_t Now = X.Cl.Step * 64 + 1;
-  if (I.Sub == 1)
-    Now >>= 32;
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, Now); });
-  X.defined(X.dst(I));
+void execClock(ExecContext &x, const Inst &i) {
+  uint64_t now = x.cl.step * 64 + 1;
+  if (i.sub == 1)
+    now >>= 32;
+  forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i), l, now); });
+  x.defined(x.dst(i));
 }
-void execActiveMask(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, X.Mask); });
-  X.defined(X.dst(I));
+void execActiveMask(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i), l, x.mask); });
+  x.defined(x.dst(i));
 }
 
-/// cvta: Imm is added, or taken away by cvta.to.
-void execCvta(ExecContext &X, const Inst &I) {
-  uint64_t Window = uint64_t(I.Imm);
-  const Operand &D = X.dst(I), &S = X.src(I);
-  forLanes(X.Mask, [&](unsigned L) {
-    uint64_t V = X.lane(S, L);
-    if (I.Sub) // to: an address outside the window stays and is caught later.
-      V = V >= Window && V < Window + WindowSize ? V - Window : V;
+/// cvta: imm is added, or taken away by cvta.to.
+void execCvta(ExecContext &x, const Inst &i) {
+  uint64_t window = uint64_t(i.imm);
+  const Operand &d = x.dst(i), &s = x.src(i);
+  forLanes(x.mask, [&](unsigned l) {
+    uint64_t v = x.lane(s, l);
+    if (i.sub) // to: an address outside the window stays and is caught later.
+      v = v >= window && v < window + kWindowSize ? v - window : v;
     else
-      V = V < WindowSize ? V + Window : V;
-    X.setLane(D, L, V);
+      v = v < kWindowSize ? v + window : v;
+    x.setLane(d, l, v);
   });
-  X.defined(D);
+  x.defined(d);
 }
 
-void execIsSpace(ExecContext &X, const Inst &I) {
-  uint32_t R = 0;
-  forLanes(X.Mask, [&](unsigned L) {
-    uint64_t V = X.lane(X.src(I), L);
-    auto In = [&](uint64_t W) { return V >= W && V < W + WindowSize; };
-    bool Is = I.S == Space::Shared
-                  ? In(SharedWindow) && (V - SharedWindow) >> RankShift == 0
-              : I.S == Space::SharedCluster ? In(SharedWindow)
-              : I.S == Space::Local         ? In(LocalWindow)
-              : I.S == Space::Param         ? In(ParamWindow)
-                                            : V >= VariableBase;
-    R |= uint32_t(Is) << L;
+void execIsSpace(ExecContext &x, const Inst &i) {
+  uint32_t r = 0;
+  forLanes(x.mask, [&](unsigned l) {
+    uint64_t v = x.lane(x.src(i), l);
+    auto in = [&](uint64_t w) { return v >= w && v < w + kWindowSize; };
+    bool is = i.s == Space::Shared
+                  ? in(kSharedWindow) && (v - kSharedWindow) >> kRankShift == 0
+              : i.s == Space::SharedCluster ? in(kSharedWindow)
+              : i.s == Space::Local         ? in(kLocalWindow)
+              : i.s == Space::Param         ? in(kParamWindow)
+                                            : v >= kVariableBase;
+    r |= uint32_t(is) << l;
   });
-  X.setPred(X.dst(I), R);
+  x.setPred(x.dst(i), r);
 }
 
 /// mapa: the same place in another block of the cluster.
-void execMapa(ExecContext &X, const Inst &I) {
-  bool Generic = I.S == Space::Generic;
-  forLanes(X.Mask, [&](unsigned L) {
-    uint64_t V = X.lane(X.src(I, 0), L);
-    uint32_t Rank = uint32_t(X.lane(X.src(I, 1), L));
-    if (Rank >= X.Cl.Ctas.size() && !X.known("cluster"))
-      X.report("cluster",
-               "mapa asks for block " + std::to_string(Rank) +
+void execMapa(ExecContext &x, const Inst &i) {
+  bool generic = i.s == Space::Generic;
+  forLanes(x.mask, [&](unsigned l) {
+    uint64_t v = x.lane(x.src(i, 0), l);
+    uint32_t rank = uint32_t(x.lane(x.src(i, 1), l));
+    if (rank >= x.cl.ctas.size() && !x.known("cluster"))
+      x.report("cluster",
+               "mapa asks for block " + std::to_string(rank) +
                    " of the cluster, which has " +
-                   plural(X.Cl.Ctas.size(), "block"),
-               L);
-    uint64_t Off = V & ((1u << RankShift) - 1);
-    V = Off | uint64_t(Rank + 1) << RankShift;
-    X.setLane(X.dst(I), L, Generic ? V + SharedWindow : V);
+                   plural(x.cl.ctas.size(), "block"),
+               l);
+    uint64_t off = v & ((1u << kRankShift) - 1);
+    v = off | uint64_t(rank + 1) << kRankShift;
+    x.setLane(x.dst(i), l, generic ? v + kSharedWindow : v);
   });
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-void execGetCtaRank(ExecContext &X, const Inst &I) {
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t R = uint32_t(X.lane(X.src(I), L)) >> RankShift;
-    X.setLane(X.dst(I), L, R ? R - 1 : X.C.Rank);
+void execGetCtaRank(ExecContext &x, const Inst &i) {
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t r = uint32_t(x.lane(x.src(i), l)) >> kRankShift;
+    x.setLane(x.dst(i), l, r ? r - 1 : x.c.rank);
   });
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-bool decodeVectorMov(Decoder &D, Ty T) {
-  const AstOperand &A = D.ops()[0], &B = D.ops()[1];
-  bool Pack = B.K == AstOperand::Vec;
-  const auto &Parts = Pack ? B.Elems : A.Elems;
-  unsigned N = unsigned(Parts.size()), Bits = typeBits(T);
-  if ((N != 2 && N != 4) || (Bits != 32 && Bits != 64) || Bits / N < 8)
-    return D.fail("mov packs or unpacks 2 or 4 parts of a 32- or 64-bit value");
-  unsigned Part = Bits / N;
-  Ty PartTy = Part == 32 ? Ty::B32 : Part == 16 ? Ty::B16 : Ty::B8;
-  D.I.A = Part;
-  D.I.Fn = Pack ? execPack : execUnpack;
-  if (Pack) {
-    if (!D.dst(A, T))
+bool decodeVectorMov(Decoder &d, Ty t) {
+  const AstOperand &a = d.ops()[0], &b = d.ops()[1];
+  bool pack = b.k == AstOperand::Vec;
+  const auto &parts = pack ? b.elems : a.elems;
+  unsigned n = unsigned(parts.size()), bits = typeBits(t);
+  if ((n != 2 && n != 4) || (bits != 32 && bits != 64) || bits / n < 8)
+    return d.fail("mov packs or unpacks 2 or 4 parts of a 32- or 64-bit value");
+  unsigned part = bits / n;
+  Ty partTy = part == 32 ? Ty::B32 : part == 16 ? Ty::B16 : Ty::B8;
+  d.i.a = part;
+  d.i.fn = pack ? execPack : execUnpack;
+  if (pack) {
+    if (!d.dst(a, t))
       return false;
-    for (const AstOperand &E : Parts)
-      if (!D.src(E, PartTy, Part == 8))
+    for (const AstOperand &e : parts)
+      if (!d.src(e, partTy, part == 8))
         return false;
     return true;
   }
-  for (const AstOperand &E : Parts)
-    if (!D.dst(E, PartTy, Part == 8))
+  for (const AstOperand &e : parts)
+    if (!d.dst(e, partTy, part == 8))
       return false;
-  return D.src(B, T);
+  return d.src(b, t);
 }
 
-bool decodeMov(Decoder &D) {
-  Ty T = D.takeType();
-  D.I.P = Pipe::Alu;
-  D.I.Flags |= Inst::NoDefCheck;
-  if (T == Ty::None || typeBits(T) > 64)
-    return D.fail("expected a type of at most 64 bits");
-  if (!D.expectOps(2, 2))
+bool decodeMov(Decoder &d) {
+  Ty t = d.takeType();
+  d.i.p = Pipe::Alu;
+  d.i.flags |= Inst::NoDefCheck;
+  if (t == Ty::None || typeBits(t) > 64)
+    return d.fail("expected a type of at most 64 bits");
+  if (!d.expectOps(2, 2))
     return false;
-  const AstOperand &S = D.ops()[1];
-  if (S.K == AstOperand::Vec || D.ops()[0].K == AstOperand::Vec)
-    return decodeVectorMov(D, T);
-  if (!D.dst(D.ops()[0], T))
+  const AstOperand &s = d.ops()[1];
+  if (s.k == AstOperand::Vec || d.ops()[0].k == AstOperand::Vec)
+    return decodeVectorMov(d, t);
+  if (!d.dst(d.ops()[0], t))
     return false;
-  if (S.K == AstOperand::Name) {
-    std::string_view N = S.Text;
-    if (N == "%clock64" || N == "%globaltimer" || N == "%clock" ||
-        N == "%clock_hi" || N == "%globaltimer_lo" || N == "%globaltimer_hi") {
-      bool Wide = N == "%clock64" || N == "%globaltimer";
-      if (typeBits(T) != (Wide ? 64u : 32u))
-        return D.fail(std::string(N) + " has another width");
-      D.I.Sub = N == "%clock_hi" || N == "%globaltimer_hi";
-      D.I.Fn = execClock;
+  if (s.k == AstOperand::Name) {
+    std::string_view n = s.text;
+    if (n == "%clock64" || n == "%globaltimer" || n == "%clock" ||
+        n == "%clock_hi" || n == "%globaltimer_lo" || n == "%globaltimer_hi") {
+      bool wide = n == "%clock64" || n == "%globaltimer";
+      if (typeBits(t) != (wide ? 64u : 32u))
+        return d.fail(std::string(n) + " has another width");
+      d.i.sub = n == "%clock_hi" || n == "%globaltimer_hi";
+      d.i.fn = execClock;
       return true;
     }
   }
-  D.I.Fn = typeBits(T) == 1    ? execMovPred
-           : typeBits(T) == 64 ? execMov<uint64_t>
+  d.i.fn = typeBits(t) == 1    ? execMovPred
+           : typeBits(t) == 64 ? execMov<uint64_t>
                                : execMov<uint32_t>;
-  return D.src(S, T);
+  return d.src(s, t);
 }
 
-bool decodeCvta(Decoder &D) {
-  D.I.Sub = D.take("to");
-  int S = D.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
+bool decodeCvta(Decoder &d) {
+  d.i.sub = d.take("to");
+  int s = d.takeOneOf({"global", "shared", "shared::cta", "shared::cluster",
                        "const", "local", "param"},
                       -1);
-  if (S < 0)
-    return D.fail("cvta needs a state space");
-  if (S == 6)
-    D.take("entry");
-  Ty T = D.takeType();
-  if (typeBits(T) != 64)
-    return D.fail("cvta needs a 64-bit type");
-  D.I.Imm = int64_t(S >= 1 && S <= 3 ? SharedWindow : S == 5 ? LocalWindow : 0);
+  if (s < 0)
+    return d.fail("cvta needs a state space");
+  if (s == 6)
+    d.take("entry");
+  Ty t = d.takeType();
+  if (typeBits(t) != 64)
+    return d.fail("cvta needs a 64-bit type");
+  d.i.imm = int64_t(s >= 1 && s <= 3 ? kSharedWindow
+                    : s == 5         ? kLocalWindow
+                                     : 0);
   // Global, const and param addresses are generic already.
-  D.I.Fn = D.I.Imm ? execCvta : execMov<uint64_t>;
-  D.I.P = Pipe::Alu;
-  return D.expectOps(2, 2) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T);
+  d.i.fn = d.i.imm ? execCvta : execMov<uint64_t>;
+  d.i.p = Pipe::Alu;
+  return d.expectOps(2, 2) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t);
 }
 
 } // namespace
 
-void mxfp4::sim::execImplicitDef(ExecContext &X, const Inst &I) {
+void mxfp4::sim::execImplicitDef(ExecContext &x, const Inst &i) {
   // Whatever the register holds: the value must not matter.
-  X.defined(X.dst(I));
+  x.defined(x.dst(i));
 }
 
-bool mxfp4::sim::decodeMove(Decoder &D) {
-  std::string_view Base = D.base();
-  D.I.P = Pipe::Alu;
-  if (Base == "mov")
-    return decodeMov(D);
-  if (Base == "cvta")
-    return decodeCvta(D);
-  if (Base == "activemask") {
-    D.take("b32");
-    D.I.Fn = execActiveMask;
-    return D.expectOps(1, 1) && D.dst(D.ops()[0], Ty::B32);
+bool mxfp4::sim::decodeMove(Decoder &d) {
+  std::string_view base = d.base();
+  d.i.p = Pipe::Alu;
+  if (base == "mov")
+    return decodeMov(d);
+  if (base == "cvta")
+    return decodeCvta(d);
+  if (base == "activemask") {
+    d.take("b32");
+    d.i.fn = execActiveMask;
+    return d.expectOps(1, 1) && d.dst(d.ops()[0], Ty::B32);
   }
-  int S = D.takeOneOf({"shared::cluster", "shared::cta", "shared", "local",
+  int s = d.takeOneOf({"shared::cluster", "shared::cta", "shared", "local",
                        "param", "global", "const"},
                       -1);
-  D.I.S = S == 0             ? Space::SharedCluster
-          : S == 1 || S == 2 ? Space::Shared
-          : S == 3           ? Space::Local
-          : S == 4           ? Space::Param
-          : S >= 5           ? Space::Global
+  d.i.s = s == 0             ? Space::SharedCluster
+          : s == 1 || s == 2 ? Space::Shared
+          : s == 3           ? Space::Local
+          : s == 4           ? Space::Param
+          : s >= 5           ? Space::Global
                              : Space::Generic;
-  if (Base == "isspacep") {
-    D.I.Fn = execIsSpace;
-    return D.expectOps(2, 2) && D.dstPred(D.ops()[0]) &&
-           D.src(D.ops()[1], Ty::B64);
+  if (base == "isspacep") {
+    d.i.fn = execIsSpace;
+    return d.expectOps(2, 2) && d.dstPred(d.ops()[0]) &&
+           d.src(d.ops()[1], Ty::B64);
   }
-  Ty T = D.takeType();
-  if (typeBits(T) != 32 && typeBits(T) != 64)
-    return D.fail("expected a 32- or 64-bit type");
-  if (Base == "getctarank") {
-    D.I.Fn = execGetCtaRank;
-    return D.expectOps(2, 2) && D.dst(D.ops()[0], Ty::B32) &&
-           D.src(D.ops()[1], T);
+  Ty t = d.takeType();
+  if (typeBits(t) != 32 && typeBits(t) != 64)
+    return d.fail("expected a 32- or 64-bit type");
+  if (base == "getctarank") {
+    d.i.fn = execGetCtaRank;
+    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
+           d.src(d.ops()[1], t);
   }
-  D.I.Fn = execMapa;
-  return D.expectOps(3, 3) && D.dst(D.ops()[0], T) && D.src(D.ops()[1], T) &&
-         D.src(D.ops()[2], Ty::B32);
+  d.i.fn = execMapa;
+  return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
+         d.src(d.ops()[2], Ty::B32);
 }

@@ -8,51 +8,51 @@
 
 using namespace mxfp4::sim;
 
-Operand Decoder::allocate(unsigned Bits, std::string Name) {
-  Operand O;
-  O.Slot = K.NumSlots++;
-  O.Off = K.RegBytes;
-  if (Bits == 1)
-    O.Off |= Operand::PredBit;
-  if (Bits == 64)
-    O.Off |= Operand::WideBit;
-  K.RegBytes += Bits == 1 ? 64 : Bits == 64 ? 256 : 128;
-  K.SlotNames.push_back(std::move(Name));
-  return O;
+Operand Decoder::allocate(unsigned bits, std::string name) {
+  Operand o;
+  o.slot = k.numSlots++;
+  o.off = k.regBytes;
+  if (bits == 1)
+    o.off |= Operand::kPredBit;
+  if (bits == 64)
+    o.off |= Operand::kWideBit;
+  k.regBytes += bits == 1 ? 64 : bits == 64 ? 256 : 128;
+  k.slotNames.push_back(std::move(name));
+  return o;
 }
 
-Operand Decoder::regOperand(uint32_t Id) {
-  Operand &O = RegOperands[Id];
-  if (O.Slot == ~0u)
-    O = allocate(typeBits(Ast.Regs[Id].Type), Ast.Regs[Id].Name);
-  return O;
+Operand Decoder::regOperand(uint32_t id) {
+  Operand &o = regOperands[id];
+  if (o.slot == ~0u)
+    o = allocate(typeBits(syntax.regs[id].type), syntax.regs[id].name);
+  return o;
 }
 
-Operand Decoder::constant(uint64_t Value, bool Wide) {
-  auto [It, New] = Consts.insert({{Value, Wide}, Operand()});
+Operand Decoder::constant(uint64_t value, bool wide) {
+  auto [It, New] = consts.insert({{value, wide}, Operand()});
   if (!New)
     return It->second;
-  Operand O;
-  O.Slot = 0; // Fixed up in run(): one slot, always defined.
-  O.Off = uint32_t(K.ConstData.size()) | Operand::ConstBit |
-          (Wide ? Operand::WideBit : 0);
-  for (unsigned Lane = 0; Lane < 32; ++Lane)
-    for (unsigned B = 0; B < (Wide ? 8u : 4u); ++B)
-      K.ConstData.push_back(uint8_t(Value >> (8 * B)));
-  return It->second = O;
+  Operand o;
+  o.slot = 0; // Fixed up in run(): one slot, always defined.
+  o.off = uint32_t(k.constData.size()) | Operand::kConstBit |
+          (wide ? Operand::kWideBit : 0);
+  for (unsigned lane = 0; lane < 32; ++lane)
+    for (unsigned b = 0; b < (wide ? 8u : 4u); ++b)
+      k.constData.push_back(uint8_t(value >> (8 * b)));
+  return It->second = o;
 }
 
-Operand Decoder::specialOperand(Special S) {
-  auto [It, New] = Specials.insert({S, Operand()});
+Operand Decoder::specialOperand(Special s) {
+  auto [It, New] = specials.insert({s, Operand()});
   if (New) {
     It->second = allocate(32, "special register");
-    K.Specials.push_back({unsigned(S), It->second});
+    k.specials.push_back({unsigned(s), It->second});
   }
   return It->second;
 }
 
-bool Decoder::special(std::string_view Name, Special &S) const {
-  static const std::map<std::string_view, Special> Table = {
+bool Decoder::special(std::string_view name, Special &s) const {
+  static const std::map<std::string_view, Special> table = {
       {"%tid.x", Special::TidX},
       {"%tid.y", Special::TidY},
       {"%tid.z", Special::TidZ},
@@ -94,100 +94,100 @@ bool Decoder::special(std::string_view Name, Special &S) const {
       {"%dynamic_smem_size", Special::DynamicSmem},
       {"%total_smem_size", Special::TotalSmem},
   };
-  auto It = Table.find(Name);
-  if (It == Table.end())
+  auto it = table.find(name);
+  if (it == table.end())
     return false;
-  S = It->second;
+  s = it->second;
   return true;
 }
 
-bool Decoder::checkWidth(Ty Have, Ty Want, bool AllowWider,
-                         const std::string &Name) {
-  unsigned H = typeBits(Have), W = typeBits(Want);
-  bool Good = H == W || (AllowWider && H > W && H > 1 && W > 1);
-  if ((H == 1) != (W == 1))
-    Good = false;
-  if (Good)
+bool Decoder::checkWidth(Ty have, Ty want, bool allowWider,
+                         const std::string &name) {
+  unsigned h = typeBits(have), w = typeBits(want);
+  bool good = h == w || (allowWider && h > w && h > 1 && w > 1);
+  if ((h == 1) != (w == 1))
+    good = false;
+  if (good)
     return true;
-  return fail("register " + Name + " has " + plural(H, "bit") +
-              "; this operand needs " + std::to_string(W));
+  return fail("register " + name + " has " + plural(h, "bit") +
+              "; this operand needs " + std::to_string(w));
 }
 
-bool Decoder::dst(const AstOperand &Op, Ty T, bool AllowWider) {
-  if (Op.K == AstOperand::Sink) {
+bool Decoder::dst(const AstOperand &op, Ty t, bool allowWider) {
+  if (op.k == AstOperand::Sink) {
     // Results nobody wants go to a register of their own.
-    Dsts.push_back(allocate(typeBits(T), "_"));
+    dsts.push_back(allocate(typeBits(t), "_"));
     return true;
   }
-  if (Op.K != AstOperand::Reg)
+  if (op.k != AstOperand::Reg)
     return fail("a destination must be a register");
-  if (!checkWidth(regType(Op), T, AllowWider, Ast.Regs[Op.RegId].Name))
+  if (!checkWidth(regType(op), t, allowWider, syntax.regs[op.regId].name))
     return false;
-  Dsts.push_back(regOperand(Op.RegId));
+  dsts.push_back(regOperand(op.regId));
   return true;
 }
 
-void Decoder::srcConst(uint64_t Value, bool Wide) {
-  Srcs.push_back(constant(Value, Wide));
+void Decoder::srcConst(uint64_t value, bool wide) {
+  srcs.push_back(constant(value, wide));
 }
 
-bool Decoder::src(const AstOperand &Op, Ty T, bool AllowWider) {
-  unsigned Bits = typeBits(T);
-  switch (Op.K) {
+bool Decoder::src(const AstOperand &op, Ty t, bool allowWider) {
+  unsigned bits = typeBits(t);
+  switch (op.k) {
   case AstOperand::Reg: {
-    if (!checkWidth(regType(Op), T, AllowWider, Ast.Regs[Op.RegId].Name))
+    if (!checkWidth(regType(op), t, allowWider, syntax.regs[op.regId].name))
       return false;
-    Operand O = regOperand(Op.RegId);
-    if (Op.Not) {
-      if (!O.isPred())
+    Operand o = regOperand(op.regId);
+    if (op.negated) {
+      if (!o.isPred())
         return fail("'!' needs a predicate");
-      O.Off |= Operand::NotBit;
+      o.off |= Operand::kNotBit;
     }
-    Srcs.push_back(O);
+    srcs.push_back(o);
     return true;
   }
   case AstOperand::Int:
-    if (Bits == 1) {
-      Srcs.push_back(constant(Op.Value ? ~0u : 0, false));
-      Srcs.back().Off |= Operand::PredBit;
+    if (bits == 1) {
+      srcs.push_back(constant(op.value ? ~0u : 0, false));
+      srcs.back().off |= Operand::kPredBit;
       return true;
     }
-    srcConst(Bits >= 64 ? Op.Value : Op.Value & ((uint64_t(1) << Bits) - 1),
-             Bits == 64);
+    srcConst(bits >= 64 ? op.value : op.value & ((uint64_t(1) << bits) - 1),
+             bits == 64);
     return true;
   case AstOperand::F32:
   case AstOperand::F64: {
-    uint64_t V = Op.Value;
-    if (Op.K == AstOperand::F64 && Bits == 32) {
-      double Dbl;
-      std::memcpy(&Dbl, &V, 8);
-      float F = float(Dbl);
-      uint32_t B;
-      std::memcpy(&B, &F, 4);
-      V = B;
-    } else if (Bits != (Op.K == AstOperand::F32 ? 32u : 64u)) {
+    uint64_t v = op.value;
+    if (op.k == AstOperand::F64 && bits == 32) {
+      double dbl;
+      std::memcpy(&dbl, &v, 8);
+      float f = float(dbl);
+      uint32_t b;
+      std::memcpy(&b, &f, 4);
+      v = b;
+    } else if (bits != (op.k == AstOperand::F32 ? 32u : 64u)) {
       return fail("a floating-point literal of the wrong width");
     }
-    srcConst(V, Bits == 64);
+    srcConst(v, bits == 64);
     return true;
   }
   case AstOperand::Name: {
-    Special S;
-    if (special(Op.Text, S)) {
-      if (Bits != 32)
-        return fail("special register " + std::string(Op.Text) +
-                    " has 32 bits; this operand needs " + std::to_string(Bits));
-      Srcs.push_back(specialOperand(S));
+    Special s;
+    if (special(op.text, s)) {
+      if (bits != 32)
+        return fail("special register " + std::string(op.text) +
+                    " has 32 bits; this operand needs " + std::to_string(bits));
+      srcs.push_back(specialOperand(s));
       return true;
     }
-    uint64_t Address;
-    if (!symbolAddress(Op.Text, Address))
-      return fail(std::string(Op.Text) +
+    uint64_t address;
+    if (!symbolAddress(op.text, address))
+      return fail(std::string(op.text) +
                   " is not a register, special register or variable known "
                   "here");
-    if (Bits < 32)
+    if (bits < 32)
       return fail("an address does not fit this operand");
-    srcConst(Address, Bits == 64);
+    srcConst(address, bits == 64);
     return true;
   }
   default:
@@ -195,88 +195,88 @@ bool Decoder::src(const AstOperand &Op, Ty T, bool AllowWider) {
   }
 }
 
-bool Decoder::address(const AstOperand &Op) {
-  if (Op.K != AstOperand::Addr || Op.Elems.empty())
+bool Decoder::address(const AstOperand &op) {
+  if (op.k != AstOperand::Addr || op.elems.empty())
     return fail("expected an address in brackets");
-  const AstOperand &Base = Op.Elems[0];
-  I.Imm = Op.Offset;
-  if (Base.K == AstOperand::Reg) {
-    unsigned Bits = typeBits(regType(Base));
-    if (Bits != 32 && Bits != 64)
+  const AstOperand &base = op.elems[0];
+  i.imm = op.offset;
+  if (base.k == AstOperand::Reg) {
+    unsigned bits = typeBits(regType(base));
+    if (bits != 32 && bits != 64)
       return fail("an address register must have 32 or 64 bits");
-    return src(Base, Bits == 64 ? Ty::B64 : Ty::B32);
+    return src(base, bits == 64 ? Ty::B64 : Ty::B32);
   }
-  if (Base.K == AstOperand::Name || Base.K == AstOperand::Int)
-    return src(Base, Ty::B64);
+  if (base.k == AstOperand::Name || base.k == AstOperand::Int)
+    return src(base, Ty::B64);
   return fail("expected a register or a variable as address");
 }
 
-bool Decoder::addressInto(const AstOperand &Op, uint32_t &Offset) {
-  int64_t Keep = I.Imm;
-  if (!address(Op))
+bool Decoder::addressInto(const AstOperand &op, uint32_t &offset) {
+  int64_t keep = i.imm;
+  if (!address(op))
     return false;
-  Offset = uint32_t(int32_t(I.Imm));
-  I.Imm = Keep;
+  offset = uint32_t(int32_t(i.imm));
+  i.imm = keep;
   return true;
 }
 
-bool Decoder::immediate(const AstOperand &Op, int64_t &Value) {
-  if (Op.K != AstOperand::Int)
+bool Decoder::immediate(const AstOperand &op, int64_t &value) {
+  if (op.k != AstOperand::Int)
     return fail("expected an integer constant");
-  Value = int64_t(Op.Value);
+  value = int64_t(op.value);
   return true;
 }
 
-const uint64_t *Decoder::findSymbol(uint32_t Scope,
-                                    std::string_view Name) const {
+const uint64_t *Decoder::findSymbol(uint32_t scope,
+                                    std::string_view name) const {
   while (true) {
-    auto It = Symbols.find({Scope, Name});
-    if (It != Symbols.end())
-      return &It->second;
-    if (Scope == ModuleScope)
+    auto it = symbols.find({scope, name});
+    if (it != symbols.end())
+      return &it->second;
+    if (scope == kModuleScope)
       return nullptr;
-    Scope = Ast.ScopeParent[Scope];
+    scope = syntax.scopeParent[scope];
   }
 }
 
-bool Decoder::symbolAddress(std::string_view Name, uint64_t &Address) {
-  const uint64_t *Found = findSymbol(Cur->Scope, Name);
-  if (!Found)
+bool Decoder::symbolAddress(std::string_view name, uint64_t &address) {
+  const uint64_t *found = findSymbol(cur->scope, name);
+  if (!found)
     return false;
-  Address = *Found;
+  address = *found;
   return true;
 }
 
-bool Decoder::label(std::string_view Name, uint32_t &Target) {
-  uint32_t Scope = Cur->Scope;
+bool Decoder::label(std::string_view name, uint32_t &target) {
+  uint32_t scope = cur->scope;
   while (true) {
-    auto It = Ast.Labels.find({Scope, Name});
-    if (It != Ast.Labels.end()) {
-      Target = It->second;
+    auto it = syntax.labels.find({scope, name});
+    if (it != syntax.labels.end()) {
+      target = it->second;
       return true;
     }
-    Scope = Ast.ScopeParent[Scope];
-    if (Scope == ModuleScope)
-      return fail("label " + std::string(Name) + " is not defined");
+    scope = syntax.scopeParent[scope];
+    if (scope == kModuleScope)
+      return fail("label " + std::string(name) + " is not defined");
   }
 }
 
-bool Decoder::branchTable(std::string_view Name,
-                          std::vector<uint32_t> &Targets) {
-  uint32_t Scope = Cur->Scope;
+bool Decoder::branchTable(std::string_view name,
+                          std::vector<uint32_t> &targets) {
+  uint32_t scope = cur->scope;
   while (true) {
-    auto It = Ast.BranchTables.find({Scope, Name});
-    if (It != Ast.BranchTables.end()) {
-      for (std::string_view L : It->second) {
-        uint32_t T;
-        if (!label(L, T))
+    auto it = syntax.branchTables.find({scope, name});
+    if (it != syntax.branchTables.end()) {
+      for (std::string_view l : it->second) {
+        uint32_t t;
+        if (!label(l, t))
           return false;
-        Targets.push_back(T);
+        targets.push_back(t);
       }
       return true;
     }
-    Scope = Ast.ScopeParent[Scope];
-    if (Scope == ModuleScope)
-      return fail("branch table " + std::string(Name) + " is not defined");
+    scope = syntax.scopeParent[scope];
+    if (scope == kModuleScope)
+      return fail("branch table " + std::string(name) + " is not defined");
   }
 }

@@ -8,52 +8,52 @@
 
 using namespace mxfp4::sim;
 
-constexpr unsigned MaxScopeDepth = 64;
-constexpr unsigned MaxOperandDepth = 4;
-constexpr size_t MaxInstructions = 4 << 20;
+constexpr unsigned kMaxScopeDepth = 64;
+constexpr unsigned kMaxOperandDepth = 4;
+constexpr size_t kMaxInstructions = 4 << 20;
 
-bool Parser::openScope(uint32_t Parent) {
-  if (Scopes.size() >= MaxScopeDepth)
-    return fail("scopes nest deeper than " + std::to_string(MaxScopeDepth));
-  Scope S;
-  S.Id = uint32_t(Body->ScopeParent.size());
-  Body->ScopeParent.push_back(Parent);
-  Scopes.push_back(std::move(S));
+bool Parser::openScope(uint32_t parent) {
+  if (scopes.size() >= kMaxScopeDepth)
+    return fail("scopes nest deeper than " + std::to_string(kMaxScopeDepth));
+  Scope s;
+  s.id = uint32_t(body->scopeParent.size());
+  body->scopeParent.push_back(parent);
+  scopes.push_back(std::move(s));
   return true;
 }
 
-bool Parser::parseBody(AstKernel &K) {
-  Body = &K;
-  Scopes.clear();
-  if (!expect('{') || !openScope(ModuleScope))
+bool Parser::parseBody(AstKernel &k) {
+  body = &k;
+  scopes.clear();
+  if (!expect('{') || !openScope(kModuleScope))
     return false;
-  for (std::vector<Formal> *List : {&K.Results, &K.Formals})
-    for (Formal &F : *List)
-      if (F.IsReg) {
-        F.RegId = uint32_t(K.Regs.size());
-        Scopes[0].Regs[F.P.Name] = F.RegId;
-        K.Regs.push_back({F.P.Name, F.Type});
+  for (std::vector<Formal> *list : {&k.results, &k.formals})
+    for (Formal &f : *list)
+      if (f.isReg) {
+        f.regId = uint32_t(k.regs.size());
+        scopes[0].regs[f.p.name] = f.regId;
+        k.regs.push_back({f.p.name, f.type});
       }
-  while (!Scopes.empty()) {
-    if (cur().Kind == Tok::Eof)
-      return fail("expected '}' at the end of " + K.Info.Name +
+  while (!scopes.empty()) {
+    if (cur().kind == Tok::Eof)
+      return fail("expected '}' at the end of " + k.info.name +
                   ", found the end of the file");
     if (!parseStatement())
       return false;
-    if (K.Insts.size() > MaxInstructions)
-      return fail(K.Info.Name + " has too many instructions");
+    if (k.insts.size() > kMaxInstructions)
+      return fail(k.info.name + " has too many instructions");
   }
   return true;
 }
 
 bool Parser::parseStatement() {
-  const Token &T = cur();
-  if (T.Kind == Tok::ImplicitDef) {
-    AstInst I;
-    if (findRegister(T.Text, I.GuardReg)) {
-      I.ImplicitDef = true;
-      I.Line = T.Line;
-      Body->Insts.push_back(std::move(I));
+  const Token &t = cur();
+  if (t.kind == Tok::ImplicitDef) {
+    AstInst i;
+    if (findRegister(t.text, i.guardReg)) {
+      i.implicitDef = true;
+      i.line = t.line;
+      body->insts.push_back(std::move(i));
     }
     advance();
     return true;
@@ -61,271 +61,271 @@ bool Parser::parseStatement() {
   if (accept(';'))
     return true;
   if (accept('{'))
-    return openScope(Scopes.back().Id);
+    return openScope(scopes.back().id);
   if (accept('}')) {
-    Scopes.pop_back();
+    scopes.pop_back();
     return true;
   }
-  if (T.Kind == Tok::Directive)
+  if (t.kind == Tok::Directive)
     return parseBodyDirective();
-  if (T.Kind == Tok::Ident && peek().Kind == Tok::Punct &&
-      peek().Punct == ':') {
-    std::string_view Label = T.Text;
+  if (t.kind == Tok::Ident && peek().kind == Tok::Punct &&
+      peek().punct == ':') {
+    std::string_view label = t.text;
     advance();
     advance();
-    if (cur().Kind == Tok::Directive && cur().Text == ".branchtargets")
-      return parseBranchTable(Label);
-    if (cur().Kind == Tok::Directive &&
-        (cur().Text == ".callprototype" || cur().Text == ".calltargets")) {
+    if (cur().kind == Tok::Directive && cur().text == ".branchtargets")
+      return parseBranchTable(label);
+    if (cur().kind == Tok::Directive &&
+        (cur().text == ".callprototype" || cur().text == ".calltargets")) {
       // Of calls through a register, which say so where they stand.
       skipStatement();
       return true;
     }
-    if (!Body->Labels
-             .insert({{Scopes.back().Id, Label}, uint32_t(Body->Insts.size())})
+    if (!body->labels
+             .insert({{scopes.back().id, label}, uint32_t(body->insts.size())})
              .second)
-      return fail("label " + std::string(Label) + " is defined twice");
+      return fail("label " + std::string(label) + " is defined twice");
     return true;
   }
-  if (T.Kind == Tok::Ident || isPunct('@'))
+  if (t.kind == Tok::Ident || isPunct('@'))
     return parseInstruction();
-  return fail("expected an instruction, found " + shown(T));
+  return fail("expected an instruction, found " + shown(t));
 }
 
-bool Parser::parseBranchTable(std::string_view Label) {
+bool Parser::parseBranchTable(std::string_view label) {
   advance();
-  auto &Table = Body->BranchTables[{Scopes.back().Id, Label}];
+  auto &table = body->branchTables[{scopes.back().id, label}];
   do {
-    if (cur().Kind != Tok::Ident)
+    if (cur().kind != Tok::Ident)
       return fail("expected a label in .branchtargets, found " + shown(cur()));
-    Table.push_back(cur().Text);
+    table.push_back(cur().text);
     advance();
   } while (accept(','));
   return expect(';');
 }
 
 bool Parser::parseBodyDirective() {
-  std::string_view D = cur().Text;
-  unsigned Line = cur().Line;
-  if (D == ".reg") {
+  std::string_view d = cur().text;
+  unsigned line = cur().line;
+  if (d == ".reg") {
     advance();
     return parseRegs();
   }
-  if (D == ".loc" || D == ".file" || D == ".pragma") {
+  if (d == ".loc" || d == ".file" || d == ".pragma") {
     advance();
-    skipLine(Line);
+    skipLine(line);
     return true;
   }
-  if (D == ".local" || D == ".shared" || D == ".global" || D == ".const" ||
-      D == ".param") {
+  if (d == ".local" || d == ".shared" || d == ".global" || d == ".const" ||
+      d == ".param") {
     advance();
-    return parseVariables(D, false, Body->Variables);
+    return parseVariables(d, false, body->variables);
   }
-  if (D == ".section") {
+  if (d == ".section") {
     advance();
     return skipBraces();
   }
-  if (D == ".visible" || D == ".entry" || D == ".func")
-    return fail("expected '}' at the end of " + Body->Info.Name + ", found " +
+  if (d == ".visible" || d == ".entry" || d == ".func")
+    return fail("expected '}' at the end of " + body->info.name + ", found " +
                 shown(cur()));
-  return fail("directive " + std::string(D) +
+  return fail("directive " + std::string(d) +
               " is not supported inside a kernel");
 }
 
 bool Parser::parseRegs() {
-  if (cur().Kind != Tok::Directive)
+  if (cur().kind != Tok::Directive)
     return fail("expected a type after .reg, found " + shown(cur()));
-  Ty Type = parseType(cur().Text.substr(1));
-  if (Type == Ty::None || Type == Ty::B128 || typeBits(Type) > 64)
+  Ty type = parseType(cur().text.substr(1));
+  if (type == Ty::None || type == Ty::B128 || typeBits(type) > 64)
     return fail("registers of type " + shown(cur()) + " are not supported");
   advance();
-  Scope &S = Scopes.back();
+  Scope &s = scopes.back();
   do {
-    if (cur().Kind != Tok::Ident)
+    if (cur().kind != Tok::Ident)
       return fail("expected the name of a register, found " + shown(cur()));
-    std::string_view Name = cur().Text;
+    std::string_view name = cur().text;
     advance();
     if (accept('<')) {
-      uint64_t Count;
-      if (!expectInt(Count) || !expect('>'))
+      uint64_t count;
+      if (!expectInt(count) || !expect('>'))
         return false;
-      if (Count > (1u << 24))
+      if (count > (1u << 24))
         return fail("more than 2^24 registers of one name");
-      S.Ranges[Name] = {uint32_t(Count), Type, {}};
+      s.ranges[name] = {uint32_t(count), type, {}};
       continue;
     }
-    S.Regs[Name] = uint32_t(Body->Regs.size());
-    Body->Regs.push_back({std::string(Name), Type});
+    s.regs[name] = uint32_t(body->regs.size());
+    body->regs.push_back({std::string(name), type});
   } while (accept(','));
   return expect(';');
 }
 
-bool Parser::findRegister(std::string_view Name, uint32_t &Id) {
-  size_t Digits = Name.size();
-  while (Digits > 0 && Name[Digits - 1] >= '0' && Name[Digits - 1] <= '9')
-    --Digits;
-  for (size_t I = Scopes.size(); I-- > 0;) {
-    Scope &S = Scopes[I];
-    auto It = S.Regs.find(Name);
-    if (It != S.Regs.end()) {
-      Id = It->second;
+bool Parser::findRegister(std::string_view name, uint32_t &id) {
+  size_t digits = name.size();
+  while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9')
+    --digits;
+  for (size_t i = scopes.size(); i-- > 0;) {
+    Scope &s = scopes[i];
+    auto it = s.regs.find(name);
+    if (it != s.regs.end()) {
+      id = it->second;
       return true;
     }
-    auto Range = S.Ranges.find(Name.substr(0, Digits));
-    size_t Length = Name.size() - Digits;
-    if (Range == S.Ranges.end() || Length == 0 || Length > 8)
+    auto range = s.ranges.find(name.substr(0, digits));
+    size_t length = name.size() - digits;
+    if (range == s.ranges.end() || length == 0 || length > 8)
       continue;
-    uint32_t Number = 0;
-    for (char C : Name.substr(Digits))
-      Number = Number * 10 + unsigned(C - '0');
-    if (Number >= Range->second.Count)
+    uint32_t number = 0;
+    for (char c : name.substr(digits))
+      number = number * 10 + unsigned(c - '0');
+    if (number >= range->second.count)
       continue;
     auto [Slot, New] =
-        Range->second.Ids.insert({Number, uint32_t(Body->Regs.size())});
+        range->second.ids.insert({number, uint32_t(body->regs.size())});
     if (New)
-      Body->Regs.push_back({std::string(Name), Range->second.Type});
-    Id = Slot->second;
+      body->regs.push_back({std::string(name), range->second.type});
+    id = Slot->second;
     return true;
   }
   return false;
 }
 
-bool Parser::parseName(AstOperand &Op) {
-  std::string_view Name = cur().Text;
+bool Parser::parseName(AstOperand &op) {
+  std::string_view name = cur().text;
   advance();
-  if (Name == "_") {
-    Op.K = AstOperand::Sink;
+  if (name == "_") {
+    op.k = AstOperand::Sink;
     return true;
   }
-  if (findRegister(Name, Op.RegId)) {
-    Op.K = AstOperand::Reg;
+  if (findRegister(name, op.regId)) {
+    op.k = AstOperand::Reg;
     return true;
   }
-  Op.K = AstOperand::Name;
-  Op.Text = Name;
+  op.k = AstOperand::Name;
+  op.text = name;
   return true;
 }
 
 /// "[base+off]", "[base, {c0, c1}]", and the plain "[addr]".
-bool Parser::parseAddress(AstOperand &Op, unsigned Depth) {
-  Op.K = AstOperand::Addr;
-  AstOperand Base;
-  if (!parseOperand(Base, Depth + 1))
+bool Parser::parseAddress(AstOperand &op, unsigned depth) {
+  op.k = AstOperand::Addr;
+  AstOperand base;
+  if (!parseOperand(base, depth + 1))
     return false;
-  Op.Elems.push_back(std::move(Base));
+  op.elems.push_back(std::move(base));
   while (isPunct('+') || isPunct('-')) {
-    bool Minus = isPunct('-');
+    bool minus = isPunct('-');
     advance();
-    uint64_t Value;
-    if (!expectInt(Value))
+    uint64_t value;
+    if (!expectInt(value))
       return false;
-    Op.Offset = int64_t(uint64_t(Op.Offset) + (Minus ? 0 - Value : Value));
+    op.offset = int64_t(uint64_t(op.offset) + (minus ? 0 - value : value));
   }
   while (accept(',')) {
-    AstOperand Coords;
-    if (!parseOperand(Coords, Depth + 1))
+    AstOperand coords;
+    if (!parseOperand(coords, depth + 1))
       return false;
-    Op.Elems.push_back(std::move(Coords));
+    op.elems.push_back(std::move(coords));
   }
   return expect(']');
 }
 
 /// "{a, b}", and the "(a, b)" or "()" of a call.
-bool Parser::parseVector(AstOperand &Op, unsigned Depth) {
-  const char End = isPunct('(') ? ')' : '}';
+bool Parser::parseVector(AstOperand &op, unsigned depth) {
+  const char end = isPunct('(') ? ')' : '}';
   advance();
-  Op.K = AstOperand::Vec;
-  if (End == ')' && accept(End))
+  op.k = AstOperand::Vec;
+  if (end == ')' && accept(end))
     return true;
   do {
-    AstOperand E;
-    if (!parseOperand(E, Depth + 1))
+    AstOperand e;
+    if (!parseOperand(e, depth + 1))
       return false;
-    Op.Elems.push_back(std::move(E));
+    op.elems.push_back(std::move(e));
   } while (accept(','));
-  return expect(End);
+  return expect(end);
 }
 
-bool Parser::parseOperand(AstOperand &Op, unsigned Depth) {
-  if (Depth > MaxOperandDepth)
+bool Parser::parseOperand(AstOperand &op, unsigned depth) {
+  if (depth > kMaxOperandDepth)
     return fail("operands nest too deeply");
   if (accept('!'))
-    Op.Not = true;
+    op.negated = true;
   if (accept('['))
-    return parseAddress(Op, Depth);
+    return parseAddress(op, depth);
   if (isPunct('{') || isPunct('('))
-    return parseVector(Op, Depth);
-  bool Minus = accept('-');
-  const Token &T = cur();
-  switch (T.Kind) {
+    return parseVector(op, depth);
+  bool minus = accept('-');
+  const Token &t = cur();
+  switch (t.kind) {
   case Tok::Int:
-    Op.K = AstOperand::Int;
-    Op.Value = Minus ? 0 - T.Value : T.Value;
+    op.k = AstOperand::Int;
+    op.value = minus ? 0 - t.value : t.value;
     advance();
     return true;
   case Tok::F32:
-    Op.K = AstOperand::F32;
-    Op.Value = Minus ? T.Value ^ 0x80000000u : T.Value;
+    op.k = AstOperand::F32;
+    op.value = minus ? t.value ^ 0x80000000u : t.value;
     advance();
     return true;
   case Tok::F64:
-    Op.K = AstOperand::F64;
-    Op.Value = Minus ? T.Value ^ (uint64_t(1) << 63) : T.Value;
+    op.k = AstOperand::F64;
+    op.value = minus ? t.value ^ (uint64_t(1) << 63) : t.value;
     advance();
     return true;
   case Tok::Ident:
-    if (Minus)
-      return fail("expected a number after '-', found " + shown(T));
-    return parseName(Op);
+    if (minus)
+      return fail("expected a number after '-', found " + shown(t));
+    return parseName(op);
   default:
-    return fail("expected an operand, found " + shown(T));
+    return fail("expected an operand, found " + shown(t));
   }
 }
 
 bool Parser::parseInstruction() {
-  AstInst I;
-  I.Line = cur().Line;
-  I.Scope = Scopes.back().Id;
-  const char *Begin = cur().Text.data();
+  AstInst i;
+  i.line = cur().line;
+  i.scope = scopes.back().id;
+  const char *begin = cur().text.data();
   if (accept('@')) {
-    I.HasGuard = true;
-    I.GuardNot = accept('!');
-    if (cur().Kind != Tok::Ident || !findRegister(cur().Text, I.GuardReg))
+    i.hasGuard = true;
+    i.guardNot = accept('!');
+    if (cur().kind != Tok::Ident || !findRegister(cur().text, i.guardReg))
       return fail("expected a predicate register after '@', found " +
                   shown(cur()));
-    if (Body->Regs[I.GuardReg].Type != Ty::Pred)
+    if (body->regs[i.guardReg].type != Ty::Pred)
       return fail("the guard " + shown(cur()) + " is not a predicate");
     advance();
   }
-  if (cur().Kind != Tok::Ident)
+  if (cur().kind != Tok::Ident)
     return fail("expected an instruction, found " + shown(cur()));
-  I.Opcode = cur().Text;
-  I.Line = cur().Line;
-  Body->HasCalls |= I.Opcode.substr(0, 4) == "call";
+  i.opcode = cur().text;
+  i.line = cur().line;
+  body->hasCalls |= i.opcode.substr(0, 4) == "call";
   advance();
   while (!isPunct(';')) {
-    AstOperand Op;
-    if (!parseOperand(Op, 0))
+    AstOperand op;
+    if (!parseOperand(op, 0))
       return false;
     if (isPunct('|')) {
-      AstOperand Pair;
-      Pair.K = AstOperand::Pair;
+      AstOperand pair;
+      pair.k = AstOperand::Pair;
       advance();
-      Pair.Elems.push_back(std::move(Op));
-      AstOperand Second;
-      if (!parseOperand(Second, 1))
+      pair.elems.push_back(std::move(op));
+      AstOperand second;
+      if (!parseOperand(second, 1))
         return false;
-      Pair.Elems.push_back(std::move(Second));
-      Op = std::move(Pair);
+      pair.elems.push_back(std::move(second));
+      op = std::move(pair);
     }
-    I.Ops.push_back(std::move(Op));
-    if (I.Ops.size() > 600)
+    i.ops.push_back(std::move(op));
+    if (i.ops.size() > 600)
       return fail("more than 600 operands");
     if (!isPunct(';') && !expect(','))
       return false;
   }
-  I.Text = std::string_view(Begin, size_t(cur().Text.data() - Begin) + 1);
+  i.text = std::string_view(begin, size_t(cur().text.data() - begin) + 1);
   advance();
-  Body->Insts.push_back(std::move(I));
+  body->insts.push_back(std::move(i));
   return true;
 }

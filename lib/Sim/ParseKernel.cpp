@@ -9,214 +9,214 @@
 using namespace mxfp4::sim;
 
 /// ".align 8 .b8 name[16]" after ".param".
-bool Parser::parseParam(KernelInfo::Param &P, Ty &Type, uint32_t &Offset) {
-  uint64_t Align = 0, Count = 1, Unused;
-  bool Pointer = false;
-  while (cur().Kind == Tok::Directive) {
-    std::string_view D = cur().Text;
+bool Parser::parseParam(KernelInfo::Param &p, Ty &type, uint32_t &offset) {
+  uint64_t align = 0, count = 1, unused;
+  bool pointer = false;
+  while (cur().kind == Tok::Directive) {
+    std::string_view d = cur().text;
     advance();
-    if (D == ".align") {
+    if (d == ".align") {
       // After ".ptr" this is the alignment of what it points to.
-      if (!expectInt(Pointer ? Unused : Align))
+      if (!expectInt(pointer ? unused : align))
         return false;
-    } else if (D == ".ptr") {
-      Pointer = true;
-    } else if (D == ".global" || D == ".shared" || D == ".const" ||
-               D == ".local") {
+    } else if (d == ".ptr") {
+      pointer = true;
+    } else if (d == ".global" || d == ".shared" || d == ".const" ||
+               d == ".local") {
       continue;
     } else {
-      Type = parseType(D.substr(1));
-      if (Type == Ty::None)
+      type = parseType(d.substr(1));
+      if (type == Ty::None)
         return fail("expected the type of a parameter, found '" +
-                    std::string(D) + "'");
+                    std::string(d) + "'");
     }
   }
-  if (Type == Ty::None || Type == Ty::Pred || cur().Kind != Tok::Ident)
+  if (type == Ty::None || type == Ty::Pred || cur().kind != Tok::Ident)
     return fail("expected a parameter's type and name, found " + shown(cur()));
-  P.Name = std::string(cur().Text);
+  p.name = std::string(cur().text);
   advance();
-  if (accept('[') && (!expectInt(Count) || !expect(']')))
+  if (accept('[') && (!expectInt(count) || !expect(']')))
     return false;
-  uint32_t Element = typeBits(Type) / 8;
-  if (Count > 65536 / Element)
-    return fail("parameter " + P.Name + " is larger than 64 KiB");
-  P.Size = uint32_t(Count) * Element;
-  if (Align > 128 || (Align & (Align - 1)))
-    return fail("the alignment of parameter " + P.Name +
+  uint32_t element = typeBits(type) / 8;
+  if (count > 65536 / element)
+    return fail("parameter " + p.name + " is larger than 64 KiB");
+  p.size = uint32_t(count) * element;
+  if (align > 128 || (align & (align - 1)))
+    return fail("the alignment of parameter " + p.name +
                 " must be a power of two up to 128");
-  P.Align = Align ? uint32_t(Align) : Element;
-  P.Offset = Offset = (Offset + P.Align - 1) & ~(P.Align - 1);
-  Offset += P.Size;
+  p.align = align ? uint32_t(align) : element;
+  p.offset = offset = (offset + p.align - 1) & ~(p.align - 1);
+  offset += p.size;
   return true;
 }
 
-bool Parser::parseParams(AstKernel &K) {
-  uint32_t Offset = 0;
+bool Parser::parseParams(AstKernel &k) {
+  uint32_t offset = 0;
   while (!accept(')')) {
-    if (cur().Kind != Tok::Directive || cur().Text != ".param")
+    if (cur().kind != Tok::Directive || cur().text != ".param")
       return fail("expected '.param', found " + shown(cur()));
     advance();
-    KernelInfo::Param P{};
-    Ty Type = Ty::None;
-    if (!parseParam(P, Type, Offset))
+    KernelInfo::Param p{};
+    Ty type = Ty::None;
+    if (!parseParam(p, type, offset))
       return false;
-    K.Info.Params.push_back(std::move(P));
+    k.info.params.push_back(std::move(p));
     if (!isPunct(')') && !expect(','))
       return false;
-    if (K.Info.Params.size() > 1024)
+    if (k.info.params.size() > 1024)
       return fail("more than 1024 parameters");
   }
   return true;
 }
 
 /// Parameters or results of a device function, after '('.
-bool Parser::parseFormals(std::vector<Formal> &Out) {
-  uint32_t Offset = 0;
+bool Parser::parseFormals(std::vector<Formal> &out) {
+  uint32_t offset = 0;
   while (!accept(')')) {
-    Formal F;
-    if (cur().Kind != Tok::Directive ||
-        (cur().Text != ".param" && cur().Text != ".reg"))
+    Formal f;
+    if (cur().kind != Tok::Directive ||
+        (cur().text != ".param" && cur().text != ".reg"))
       return fail("expected '.param' or '.reg', found " + shown(cur()));
-    F.IsReg = cur().Text == ".reg";
+    f.isReg = cur().text == ".reg";
     advance();
-    if (!parseParam(F.P, F.Type, Offset))
+    if (!parseParam(f.p, f.type, offset))
       return false;
-    if (F.IsReg && (typeBits(F.Type) > 64 || F.P.Size * 8 != typeBits(F.Type)))
+    if (f.isReg && (typeBits(f.type) > 64 || f.p.size * 8 != typeBits(f.type)))
       return fail("a register of this type is not supported");
-    Out.push_back(std::move(F));
+    out.push_back(std::move(f));
     if (!isPunct(')') && !expect(','))
       return false;
-    if (Out.size() > 1024)
+    if (out.size() > 1024)
       return fail("more than 1024 parameters");
   }
   return true;
 }
 
-bool Parser::parseDims(Dim3 &D) {
-  uint64_t V[3] = {1, 1, 1};
-  for (unsigned I = 0; I < 3; ++I) {
-    if (!expectInt(V[I]))
+bool Parser::parseDims(Dim3 &d) {
+  uint64_t v[3] = {1, 1, 1};
+  for (unsigned i = 0; i < 3; ++i) {
+    if (!expectInt(v[i]))
       return false;
-    if (V[I] == 0 || V[I] > 0x7fffffff)
+    if (v[i] == 0 || v[i] > 0x7fffffff)
       return fail("a dimension is from 1 to 2^31 - 1, found " +
-                  std::to_string(V[I]));
+                  std::to_string(v[i]));
     if (!accept(','))
       break;
   }
-  D = {uint32_t(V[0]), uint32_t(V[1]), uint32_t(V[2])};
+  d = {uint32_t(v[0]), uint32_t(v[1]), uint32_t(v[2])};
   return true;
 }
 
 /// A directive between the head and the body.
-bool Parser::parseAttribute(AstKernel &K) {
-  std::string_view D = cur().Text;
+bool Parser::parseAttribute(AstKernel &k) {
+  std::string_view d = cur().text;
   advance();
-  uint64_t Value;
-  if (D == ".maxntid")
-    return parseDims(K.Info.MaxBlock);
-  if (D == ".reqntid")
-    return parseDims(K.Info.RequiredBlock);
-  if (D == ".reqnctapercluster")
-    return parseDims(K.Info.RequiredCluster);
-  if (D == ".maxnreg") {
-    if (!expectInt(Value))
+  uint64_t value;
+  if (d == ".maxntid")
+    return parseDims(k.info.maxBlock);
+  if (d == ".reqntid")
+    return parseDims(k.info.requiredBlock);
+  if (d == ".reqnctapercluster")
+    return parseDims(k.info.requiredCluster);
+  if (d == ".maxnreg") {
+    if (!expectInt(value))
       return false;
-    K.MaxRegisters = uint32_t(Value < 256 ? Value : 256);
+    k.maxRegisters = uint32_t(value < 256 ? value : 256);
     return true;
   }
-  if (D == ".minnctapersm" || D == ".maxclusterrank" || D == ".abi_preserve" ||
-      D == ".abi_preserve_control")
-    return expectInt(Value);
-  if (D == ".noreturn" || D == ".explicitcluster" || D == ".blocksareclusters")
+  if (d == ".minnctapersm" || d == ".maxclusterrank" || d == ".abi_preserve" ||
+      d == ".abi_preserve_control")
+    return expectInt(value);
+  if (d == ".noreturn" || d == ".explicitcluster" || d == ".blocksareclusters")
     return true;
-  if (D == ".attribute") {
+  if (d == ".attribute") {
     skipParens();
     return true;
   }
-  if (D == ".pragma") {
-    skipLine(cur().Line);
+  if (d == ".pragma") {
+    skipLine(cur().line);
     return true;
   }
-  return fail("directive " + std::string(D) + " is not supported on a kernel");
+  return fail("directive " + std::string(d) + " is not supported on a kernel");
 }
 
-bool Parser::parseKernel(AstKernel &K) {
-  if (accept('(') && !parseParams(K))
+bool Parser::parseKernel(AstKernel &k) {
+  if (accept('(') && !parseParams(k))
     return false;
-  while (cur().Kind == Tok::Directive)
-    if (!parseAttribute(K))
+  while (cur().kind == Tok::Directive)
+    if (!parseAttribute(k))
       return false;
   if (accept(';')) { // A declaration only.
-    M.Kernels.pop_back();
+    m.kernels.pop_back();
     return true;
   }
-  return parseBody(K);
+  return parseBody(k);
 }
 
 bool Parser::parseEntry() {
-  Extern = false;
-  if (cur().Kind != Tok::Ident)
+  sawExtern = false;
+  if (cur().kind != Tok::Ident)
     return fail("expected the name of the kernel, found " + shown(cur()));
-  for (const AstKernel &K : M.Kernels)
-    if (K.Info.Name == cur().Text)
-      return fail("kernel " + K.Info.Name + " is defined twice");
-  M.Kernels.emplace_back();
-  AstKernel &K = M.Kernels.back();
-  K.Line = cur().Line;
-  K.Info.Name = std::string(cur().Text);
+  for (const AstKernel &k : m.kernels)
+    if (k.info.name == cur().text)
+      return fail("kernel " + k.info.name + " is defined twice");
+  m.kernels.emplace_back();
+  AstKernel &k = m.kernels.back();
+  k.line = cur().line;
+  k.info.name = std::string(cur().text);
   advance();
-  const size_t Begin = Pos;
-  ErrorList Own(K.Errors, File), *Module = Errors;
-  Errors = &Own;
-  if (!parseKernel(K)) {
-    Pos = Begin;
+  const size_t begin = pos;
+  ErrorList own(k.errors, file), *module = errors;
+  errors = &own;
+  if (!parseKernel(k)) {
+    pos = begin;
     skipBody();
   }
-  Errors = Module;
-  Scopes.clear();
+  errors = module;
+  scopes.clear();
   return true;
 }
 
-bool Parser::parseFunctionRest(AstKernel &F, bool &HasBody) {
-  if (accept('(') && !parseFormals(F.Formals))
+bool Parser::parseFunctionRest(AstKernel &f, bool &hasBody) {
+  if (accept('(') && !parseFormals(f.formals))
     return false;
-  while (cur().Kind == Tok::Directive)
-    if (!parseAttribute(F))
+  while (cur().kind == Tok::Directive)
+    if (!parseAttribute(f))
       return false;
-  HasBody = !accept(';');
-  return !HasBody || parseBody(F);
+  hasBody = !accept(';');
+  return !hasBody || parseBody(f);
 }
 
 /// "(.param .b32 result) name(.param .b32 value) { ... }" after ".func".
 bool Parser::parseFunction() {
-  Extern = false;
-  AstKernel F;
-  F.Line = cur().Line;
-  size_t Begin = Pos;
-  ErrorList Own(F.Errors, File), *Module = Errors;
-  Errors = &Own;
-  bool HasBody = true, Good = true;
-  while (Good && cur().Kind == Tok::Directive)
-    Good = parseAttribute(F);
-  if (Good && accept('('))
-    Good = parseFormals(F.Results);
-  if (Good && cur().Kind != Tok::Ident)
-    Good =
+  sawExtern = false;
+  AstKernel f;
+  f.line = cur().line;
+  size_t begin = pos;
+  ErrorList own(f.errors, file), *module = errors;
+  errors = &own;
+  bool hasBody = true, good = true;
+  while (good && cur().kind == Tok::Directive)
+    good = parseAttribute(f);
+  if (good && accept('('))
+    good = parseFormals(f.results);
+  if (good && cur().kind != Tok::Ident)
+    good =
         fail("expected the name of a device function, found " + shown(cur()));
-  if (cur().Kind == Tok::Ident) {
-    F.Info.Name = std::string(cur().Text);
+  if (cur().kind == Tok::Ident) {
+    f.info.name = std::string(cur().text);
     advance();
-    Begin = Pos;
+    begin = pos;
   }
-  if (!Good || !parseFunctionRest(F, HasBody)) {
-    Pos = Begin;
+  if (!good || !parseFunctionRest(f, hasBody)) {
+    pos = begin;
     skipBody();
   }
-  Errors = Module;
-  Scopes.clear();
-  if (HasBody && !F.Info.Name.empty()) {
-    std::string Name = F.Info.Name;
-    M.Functions.insert_or_assign(std::move(Name), std::move(F));
+  errors = module;
+  scopes.clear();
+  if (hasBody && !f.info.name.empty()) {
+    std::string name = f.info.name;
+    m.functions.insert_or_assign(std::move(name), std::move(f));
   }
   return true;
 }

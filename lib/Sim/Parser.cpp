@@ -10,86 +10,86 @@
 
 using namespace mxfp4::sim;
 
-bool mxfp4::sim::parsePtx(std::string_view Text, AstModule &M,
-                          const std::string &File, ErrorList &Errors) {
-  std::vector<Token> Tokens = lex(Text);
-  return Parser(Text, Tokens, M, File, Errors).parseModule();
+bool mxfp4::sim::parsePtx(std::string_view text, AstModule &m,
+                          const std::string &file, ErrorList &errors) {
+  std::vector<Token> tokens = lex(text);
+  return Parser(text, tokens, m, file, errors).parseModule();
 }
 
-bool Parser::fail(std::string Message) {
-  const Token &T = cur();
-  if (T.Kind == Tok::Bad && T.Text[0] >= '0' && T.Text[0] <= '9')
-    Message = shown(T) +
+bool Parser::fail(std::string message) {
+  const Token &t = cur();
+  if (t.kind == Tok::Bad && t.text[0] >= '0' && t.text[0] <= '9')
+    message = shown(t) +
               " is no number of PTX: integers have at most 64 bits, 0f is "
               "followed by 8 hexadecimal digits and 0d by 16";
-  Errors->error(T.Line, std::move(Message));
+  errors->error(t.line, std::move(message));
   return false;
 }
 
-std::string Parser::shown(const Token &T) const {
-  if (T.Kind == Tok::Eof)
+std::string Parser::shown(const Token &t) const {
+  if (t.kind == Tok::Eof)
     return "the end of the file";
-  if (T.Kind == Tok::Bad && (uint8_t(T.Text[0]) < 32 || T.Text[0] & 0x80))
-    return "a byte " + hex(uint8_t(T.Text[0]));
-  return "'" + std::string(T.Text.substr(0, 60)) + "'";
+  if (t.kind == Tok::Bad && (uint8_t(t.text[0]) < 32 || t.text[0] & 0x80))
+    return "a byte " + hex(uint8_t(t.text[0]));
+  return "'" + std::string(t.text.substr(0, 60)) + "'";
 }
 
-bool Parser::expect(char C) {
-  if (accept(C))
+bool Parser::expect(char c) {
+  if (accept(c))
     return true;
-  return fail(std::string("expected '") + C + "', found " + shown(cur()));
+  return fail(std::string("expected '") + c + "', found " + shown(cur()));
 }
 
-bool Parser::expectInt(uint64_t &Value) {
-  bool Negative = accept('-');
-  if (cur().Kind != Tok::Int)
+bool Parser::expectInt(uint64_t &value) {
+  bool negative = accept('-');
+  if (cur().kind != Tok::Int)
     return fail("expected an integer, found " + shown(cur()));
-  Value = cur().Value;
-  if (Negative)
-    Value = 0 - Value;
+  value = cur().value;
+  if (negative)
+    value = 0 - value;
   advance();
   return true;
 }
 
 bool Parser::skipBraces() {
-  while (!isPunct('{') && cur().Kind != Tok::Eof && !isPunct(';'))
+  while (!isPunct('{') && cur().kind != Tok::Eof && !isPunct(';'))
     advance();
   if (accept(';'))
     return true;
-  unsigned Depth = 0;
+  unsigned depth = 0;
   do {
-    if (cur().Kind == Tok::Eof)
+    if (cur().kind == Tok::Eof)
       return fail("expected '}', found the end of the file");
     if (isPunct('{'))
-      ++Depth;
+      ++depth;
     if (isPunct('}'))
-      --Depth;
+      --depth;
     advance();
-  } while (Depth);
+  } while (depth);
   return true;
 }
 
 /// Goes behind a body that is not understood. Where braces do not match, the
 /// next kernel or function ends it.
 void Parser::skipBody() {
-  unsigned Depth = 0;
-  while (cur().Kind != Tok::Eof) {
-    if (cur().Kind == Tok::Directive)
-      for (const char *D : {".entry", ".func", ".visible", ".weak", ".extern"})
-        if (cur().Text == D)
+  unsigned depth = 0;
+  while (cur().kind != Tok::Eof) {
+    if (cur().kind == Tok::Directive)
+      for (const char *d : {".entry", ".func", ".visible", ".weak", ".extern"})
+        if (cur().text == d)
           return;
-    const bool Ends = isPunct('}') ? Depth <= 1 : isPunct(';') && Depth == 0;
-    Depth += isPunct('{');
-    Depth -= isPunct('}') && Depth;
+    const bool ends = isPunct('}') ? depth <= 1 : isPunct(';') && depth == 0;
+    depth += isPunct('{');
+    depth -= isPunct('}') && depth;
     advance();
-    if (Ends)
+    if (ends)
       return;
   }
 }
 
 /// Goes behind a statement of the module that is not understood.
 void Parser::skipStatement() {
-  while (cur().Kind != Tok::Eof && !isPunct(';') && !isPunct('{'))
+  while (cur().kind != Tok::Eof && !isPunct(';') && !isPunct('{'))
     advance();
   if (!accept(';'))
     skipBody();
@@ -97,32 +97,32 @@ void Parser::skipStatement() {
 
 bool Parser::parseVersion() {
   // "8.0" arrives as one decimal number.
-  std::string_view Number = cur().Text;
-  size_t Dot = Number.find('.');
-  if (cur().Kind != Tok::F64 || Dot == std::string_view::npos)
+  std::string_view number = cur().text;
+  size_t dot = number.find('.');
+  if (cur().kind != Tok::F64 || dot == std::string_view::npos)
     return fail("expected a version such as 8.0 after .version");
-  auto Whole = [](std::string_view Digits) {
-    unsigned Value = 0;
-    std::from_chars(Digits.data(), Digits.data() + Digits.size(), Value);
-    return int(Value);
+  auto whole = [](std::string_view digits) {
+    unsigned value = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return int(value);
   };
-  M.VersionMajor = Whole(Number.substr(0, Dot));
-  M.VersionMinor = Whole(Number.substr(Dot + 1));
-  if (M.VersionMajor < 8 || M.VersionMajor > 9)
-    return fail("PTX version " + std::string(Number) +
+  m.versionMajor = whole(number.substr(0, dot));
+  m.versionMinor = whole(number.substr(dot + 1));
+  if (m.versionMajor < 8 || m.versionMajor > 9)
+    return fail("PTX version " + std::string(number) +
                 " is not supported; versions 8.0 to 9.x are");
   advance();
   return true;
 }
 
 bool Parser::parseTarget() {
-  if (cur().Kind != Tok::Ident)
+  if (cur().kind != Tok::Ident)
     return fail("expected a target such as sm_90a after .target");
-  std::string_view Target = cur().Text;
-  if (Target != "sm_90a" && Target != "sm_90" && Target != "sm_80" &&
-      Target != "sm_86" && Target != "sm_89")
+  std::string_view target = cur().text;
+  if (target != "sm_90a" && target != "sm_90" && target != "sm_80" &&
+      target != "sm_86" && target != "sm_89")
     return fail(
-        "target " + std::string(Target) +
+        "target " + std::string(target) +
         " is not supported; sm_90a and its ancestors from sm_80 on are");
   advance();
   while (accept(','))
@@ -131,217 +131,217 @@ bool Parser::parseTarget() {
 }
 
 bool Parser::parseModule() {
-  while (cur().Kind != Tok::Eof) {
+  while (cur().kind != Tok::Eof) {
     if (!parseTopLevel())
       return false;
-    if (Errors->tooMany())
+    if (errors->tooMany())
       return false;
   }
-  if (M.Kernels.empty() && !Errors->any())
+  if (m.kernels.empty() && !errors->any())
     return fail("the module has no .entry");
-  return !Errors->any();
+  return !errors->any();
 }
 
 /// What the interpreter does not know may be of no kernel that is launched: a
 /// kernel that uses it will miss the name, and say why.
-bool Parser::skipDirective(const Token &T) {
-  ErrorList(M.Skipped, File)
-      .error(T.Line, "directive " + std::string(T.Text) + " is not supported");
+bool Parser::skipDirective(const Token &t) {
+  ErrorList(m.skipped, file)
+      .error(t.line, "directive " + std::string(t.text) + " is not supported");
   skipStatement();
   return true;
 }
 
 bool Parser::parseTopLevel() {
-  const Token T = cur();
-  if (T.Kind == Tok::ImplicitDef || isPunct(';')) {
+  const Token t = cur();
+  if (t.kind == Tok::ImplicitDef || isPunct(';')) {
     advance();
     return true;
   }
-  if (T.Kind != Tok::Directive)
-    return fail("expected a directive, found " + shown(T));
-  std::string_view D = T.Text;
+  if (t.kind != Tok::Directive)
+    return fail("expected a directive, found " + shown(t));
+  std::string_view d = t.text;
   advance();
-  if (D == ".version")
+  if (d == ".version")
     return parseVersion();
-  if (D == ".target")
+  if (d == ".target")
     return parseTarget();
-  if (D == ".address_size") {
-    uint64_t Bits;
-    if (!expectInt(Bits))
+  if (d == ".address_size") {
+    uint64_t bits;
+    if (!expectInt(bits))
       return false;
-    return Bits == 64 || fail("only .address_size 64 is supported");
+    return bits == 64 || fail("only .address_size 64 is supported");
   }
-  if (D == ".visible" || D == ".weak" || D == ".common")
+  if (d == ".visible" || d == ".weak" || d == ".common")
     return true;
-  if (D == ".extern") {
-    Extern = true;
+  if (d == ".extern") {
+    sawExtern = true;
     return true;
   }
-  if (D == ".entry")
+  if (d == ".entry")
     return parseEntry();
-  if (D == ".func")
+  if (d == ".func")
     return parseFunction();
-  if (D == ".section") {
-    Extern = false;
+  if (d == ".section") {
+    sawExtern = false;
     return skipBraces();
   }
-  if (D == ".file" || D == ".pragma" || D == ".alias") {
-    skipLine(T.Line);
+  if (d == ".file" || d == ".pragma" || d == ".alias") {
+    skipLine(t.line);
     return true;
   }
-  if (D == ".shared" || D == ".global" || D == ".const") {
-    bool IsExtern = Extern;
-    Extern = false;
+  if (d == ".shared" || d == ".global" || d == ".const") {
+    bool isExtern = sawExtern;
+    sawExtern = false;
     // A variable that is not understood is missed where it is used.
-    ErrorList Own(M.Skipped, File), *Module = Errors;
-    Errors = &Own;
-    const size_t Known = M.Variables.size();
-    if (!parseVariables(D, IsExtern, M.Variables)) {
-      M.Variables.resize(Known);
+    ErrorList own(m.skipped, file), *module = errors;
+    errors = &own;
+    const size_t known = m.variables.size();
+    if (!parseVariables(d, isExtern, m.variables)) {
+      m.variables.resize(known);
       skipStatement();
     }
-    Errors = Module;
+    errors = module;
     return true;
   }
-  return skipDirective(T);
+  return skipDirective(t);
 }
 
-void Parser::skipLine(unsigned Line) {
-  while (cur().Kind != Tok::Eof && cur().Line == Line && !isPunct(';'))
+void Parser::skipLine(unsigned line) {
+  while (cur().kind != Tok::Eof && cur().line == line && !isPunct(';'))
     advance();
   accept(';');
 }
 
 /// ".shared .align 16 .b8 name[1024], other[4] = {...};" after the space.
-bool Parser::parseVariables(std::string_view SpaceName, bool IsExtern,
-                            std::vector<Variable> &Out) {
-  Variable Proto;
-  Proto.Where = SpaceName == ".shared"  ? Space::Shared
-                : SpaceName == ".const" ? Space::Const
-                : SpaceName == ".local" ? Space::Local
-                : SpaceName == ".param" ? Space::Param
+bool Parser::parseVariables(std::string_view spaceName, bool isExtern,
+                            std::vector<Variable> &out) {
+  Variable proto;
+  proto.where = spaceName == ".shared"  ? Space::Shared
+                : spaceName == ".const" ? Space::Const
+                : spaceName == ".local" ? Space::Local
+                : spaceName == ".param" ? Space::Param
                                         : Space::Global;
-  Proto.Extern = IsExtern;
-  if (!Scopes.empty())
-    Proto.Scope = Scopes.back().Id;
-  uint64_t Align = 0, VecLength = 1;
-  Ty Type = Ty::None;
-  while (cur().Kind == Tok::Directive) {
-    std::string_view D = cur().Text;
+  proto.isExtern = isExtern;
+  if (!scopes.empty())
+    proto.scope = scopes.back().id;
+  uint64_t align = 0, vecLength = 1;
+  Ty type = Ty::None;
+  while (cur().kind == Tok::Directive) {
+    std::string_view d = cur().text;
     advance();
-    if (D == ".align") {
-      if (!expectInt(Align))
+    if (d == ".align") {
+      if (!expectInt(align))
         return false;
-      if (Align == 0 || Align > 65536 || (Align & (Align - 1)))
+      if (align == 0 || align > 65536 || (align & (align - 1)))
         return fail(".align needs a power of two up to 65536");
-    } else if (D == ".v2" || D == ".v4") {
-      VecLength = D[2] - '0';
-    } else if (D == ".attribute") {
+    } else if (d == ".v2" || d == ".v4") {
+      vecLength = d[2] - '0';
+    } else if (d == ".attribute") {
       skipParens();
     } else {
-      Type = parseType(D.substr(1));
-      if (Type == Ty::None)
-        return fail("expected a type, found '" + std::string(D) + "'");
+      type = parseType(d.substr(1));
+      if (type == Ty::None)
+        return fail("expected a type, found '" + std::string(d) + "'");
     }
   }
-  if (Type == Ty::None || Type == Ty::Pred)
+  if (type == Ty::None || type == Ty::Pred)
     return fail("expected the type of a variable, found " + shown(cur()));
-  uint64_t Element = typeBits(Type) / 8 * VecLength;
-  Proto.Align = Align ? Align : Element;
+  uint64_t element = typeBits(type) / 8 * vecLength;
+  proto.align = align ? align : element;
   do {
-    if (!parseDeclarator(Proto, Element, Out))
+    if (!parseDeclarator(proto, element, out))
       return false;
   } while (accept(','));
   return expect(';');
 }
 
-bool Parser::parseDeclarator(const Variable &Proto, uint64_t Element,
-                             std::vector<Variable> &Out) {
-  if (cur().Kind != Tok::Ident)
+bool Parser::parseDeclarator(const Variable &proto, uint64_t element,
+                             std::vector<Variable> &out) {
+  if (cur().kind != Tok::Ident)
     return fail("expected the name of a variable, found " + shown(cur()));
-  Variable V = Proto;
-  V.Name = std::string(cur().Text);
+  Variable v = proto;
+  v.name = std::string(cur().text);
   advance();
-  uint64_t Count = 1;
-  bool Open = false;
+  uint64_t count = 1;
+  bool open = false;
   while (accept('[')) {
-    uint64_t N = 0;
+    uint64_t n = 0;
     if (isPunct(']'))
-      Open = true;
-    else if (!expectInt(N))
+      open = true;
+    else if (!expectInt(n))
       return false;
-    if (N > (uint64_t(1) << 32) || (N && Count > (uint64_t(1) << 32) / N))
-      return fail("variable " + V.Name + " is larger than 4 GiB");
-    Count *= N;
+    if (n > (uint64_t(1) << 32) || (n && count > (uint64_t(1) << 32) / n))
+      return fail("variable " + v.name + " is larger than 4 GiB");
+    count *= n;
     if (!expect(']'))
       return false;
   }
-  V.Size = Open ? 0 : Count * Element;
-  if (accept('=') && !parseInitialiser(V, Element, Open))
+  v.size = open ? 0 : count * element;
+  if (accept('=') && !parseInitialiser(v, element, open))
     return false;
-  if (V.Where == Space::Shared && !V.Extern && V.Size > MaxShared)
-    return fail("shared variable " + V.Name + " has " + plural(V.Size, "byte") +
-                "; a block has at most " + std::to_string(MaxShared));
-  if (V.Size > (uint64_t(1) << 28) && V.Where != Space::Shared)
-    return fail("variable " + V.Name + " is larger than 256 MiB");
-  Out.push_back(std::move(V));
+  if (v.where == Space::Shared && !v.isExtern && v.size > kMaxShared)
+    return fail("shared variable " + v.name + " has " + plural(v.size, "byte") +
+                "; a block has at most " + std::to_string(kMaxShared));
+  if (v.size > (uint64_t(1) << 28) && v.where != Space::Shared)
+    return fail("variable " + v.name + " is larger than 256 MiB");
+  out.push_back(std::move(v));
   return true;
 }
 
-bool Parser::parseInitialiser(Variable &V, uint64_t Element, bool Open) {
-  unsigned Depth = 0;
-  if (V.Where == Space::Shared)
+bool Parser::parseInitialiser(Variable &v, uint64_t element, bool open) {
+  unsigned depth = 0;
+  if (v.where == Space::Shared)
     return fail("a .shared variable cannot have an initialiser");
   do {
     if (accept('{')) {
-      ++Depth;
+      ++depth;
       continue;
     }
     if (accept('}')) {
-      if (Depth == 0)
+      if (depth == 0)
         return fail("unexpected '}' in an initialiser");
-      --Depth;
+      --depth;
       continue;
     }
     if (accept(','))
       continue;
-    bool Negative = accept('-');
-    const Token &T = cur();
-    uint64_t Value = T.Value;
-    if (T.Kind == Tok::F64 && Element == 4) {
-      double D;
-      std::memcpy(&D, &Value, 8);
-      float F = float(D);
-      uint32_t Bits;
-      std::memcpy(&Bits, &F, 4);
-      Value = Bits;
-    } else if (T.Kind != Tok::Int && T.Kind != Tok::F32 && T.Kind != Tok::F64) {
-      return fail("expected a number in the initialiser of " + V.Name +
-                  ", found " + shown(T) +
+    bool negative = accept('-');
+    const Token &t = cur();
+    uint64_t value = t.value;
+    if (t.kind == Tok::F64 && element == 4) {
+      double d;
+      std::memcpy(&d, &value, 8);
+      float f = float(d);
+      uint32_t bits;
+      std::memcpy(&bits, &f, 4);
+      value = bits;
+    } else if (t.kind != Tok::Int && t.kind != Tok::F32 && t.kind != Tok::F64) {
+      return fail("expected a number in the initialiser of " + v.name +
+                  ", found " + shown(t) +
                   "; addresses as initialisers are not supported");
     }
-    if (Negative)
-      Value = T.Kind == Tok::Int ? 0 - Value
-                                 : Value ^ (uint64_t(1) << (Element * 8 - 1));
+    if (negative)
+      value = t.kind == Tok::Int ? 0 - value
+                                 : value ^ (uint64_t(1) << (element * 8 - 1));
     advance();
-    for (uint64_t I = 0; I < Element; ++I)
-      V.Init.push_back(I < 8 ? uint8_t(Value >> (8 * I)) : 0);
-  } while (Depth && cur().Kind != Tok::Eof);
-  if (Open)
-    V.Size = V.Init.size();
-  if (V.Init.size() > V.Size)
-    return fail("the initialiser of " + V.Name +
+    for (uint64_t i = 0; i < element; ++i)
+      v.init.push_back(i < 8 ? uint8_t(value >> (8 * i)) : 0);
+  } while (depth && cur().kind != Tok::Eof);
+  if (open)
+    v.size = v.init.size();
+  if (v.init.size() > v.size)
+    return fail("the initialiser of " + v.name +
                 " is longer than the variable");
   return true;
 }
 
 void Parser::skipParens() {
-  unsigned Depth = 0;
+  unsigned depth = 0;
   do {
     if (isPunct('('))
-      ++Depth;
-    if (isPunct(')') && Depth)
-      --Depth;
+      ++depth;
+    if (isPunct(')') && depth)
+      --depth;
     advance();
-  } while (Depth && cur().Kind != Tok::Eof);
+  } while (depth && cur().kind != Tok::Eof);
 }

@@ -17,97 +17,97 @@ namespace mxfp4::sim {
 /// nest to a fixed depth, so that no input can hang it or exhaust the stack.
 class Parser {
 public:
-  Parser(std::string_view Text, const std::vector<Token> &Tokens, AstModule &M,
-         std::string File, ErrorList &Errors)
-      : Text(Text), Tokens(Tokens), M(M), File(std::move(File)),
-        Errors(&Errors) {}
+  Parser(std::string_view text, const std::vector<Token> &tokens, AstModule &m,
+         std::string file, ErrorList &errors)
+      : text(text), tokens(tokens), m(m), file(std::move(file)),
+        errors(&errors) {}
   bool parseModule();
 
 private:
-  std::string_view Text;
-  const std::vector<Token> &Tokens;
-  AstModule &M;
-  std::string File;
-  ErrorList *Errors; ///< Of the module, or of the body at hand.
-  size_t Pos = 0;
-  bool Extern = false;
+  std::string_view text;
+  const std::vector<Token> &tokens;
+  AstModule &m;
+  std::string file;
+  ErrorList *errors; ///< Of the module, or of the body at hand.
+  size_t pos = 0;
+  bool sawExtern = false;
 
-  const Token &cur() const { return Tokens[Pos]; }
-  const Token &peek(size_t N = 1) const {
-    return Tokens[Pos + N < Tokens.size() ? Pos + N : Tokens.size() - 1];
+  const Token &cur() const { return tokens[pos]; }
+  const Token &peek(size_t n = 1) const {
+    return tokens[pos + n < tokens.size() ? pos + n : tokens.size() - 1];
   }
   void advance() {
-    if (Pos + 1 < Tokens.size())
-      ++Pos;
+    if (pos + 1 < tokens.size())
+      ++pos;
   }
-  bool isPunct(char C) const {
-    return cur().Kind == Tok::Punct && cur().Punct == C;
+  bool isPunct(char c) const {
+    return cur().kind == Tok::Punct && cur().punct == c;
   }
-  bool accept(char C) {
-    if (!isPunct(C))
+  bool accept(char c) {
+    if (!isPunct(c))
       return false;
     advance();
     return true;
   }
-  bool fail(std::string Message);
-  std::string shown(const Token &T) const;
-  bool expect(char C);
-  bool expectInt(uint64_t &Value);
+  bool fail(std::string message);
+  std::string shown(const Token &t) const;
+  bool expect(char c);
+  bool expectInt(uint64_t &value);
   bool skipBraces();
   void skipBody();
   void skipStatement();
-  void skipLine(unsigned Line);
+  void skipLine(unsigned line);
   void skipParens();
 
   // Parser.cpp: the module.
   bool parseVersion();
   bool parseTarget();
   bool parseTopLevel();
-  bool parseVariables(std::string_view SpaceName, bool IsExtern,
-                      std::vector<Variable> &Out);
-  bool parseDeclarator(const Variable &Proto, uint64_t Element,
-                       std::vector<Variable> &Out);
-  bool parseInitialiser(Variable &V, uint64_t Element, bool Open);
-  bool skipDirective(const Token &T);
+  bool parseVariables(std::string_view spaceName, bool isExtern,
+                      std::vector<Variable> &out);
+  bool parseDeclarator(const Variable &proto, uint64_t element,
+                       std::vector<Variable> &out);
+  bool parseInitialiser(Variable &v, uint64_t element, bool open);
+  bool skipDirective(const Token &t);
 
   // ParseKernel.cpp: kernels and device functions up to their bodies.
-  bool parseParam(KernelInfo::Param &P, Ty &Type, uint32_t &Offset);
-  bool parseParams(AstKernel &K);
-  bool parseFormals(std::vector<Formal> &Out);
-  bool parseDims(Dim3 &D);
-  bool parseAttribute(AstKernel &K);
+  bool parseParam(KernelInfo::Param &p, Ty &type, uint32_t &offset);
+  bool parseParams(AstKernel &k);
+  bool parseFormals(std::vector<Formal> &out);
+  bool parseDims(Dim3 &d);
+  bool parseAttribute(AstKernel &k);
   bool parseEntry();
-  bool parseKernel(AstKernel &K);
+  bool parseKernel(AstKernel &k);
   bool parseFunction();
-  bool parseFunctionRest(AstKernel &F, bool &HasBody);
+  bool parseFunctionRest(AstKernel &f, bool &hasBody);
 
   // ParseBody.cpp: kernel bodies.
   struct RegRange {
-    uint32_t Count;
-    Ty Type;
+    uint32_t count;
+    Ty type;
     /// Register ids by number, made when first used.
-    std::map<uint32_t, uint32_t> Ids;
+    std::map<uint32_t, uint32_t> ids;
   };
   struct Scope {
-    uint32_t Id;
-    std::map<std::string_view, uint32_t> Regs;
-    std::map<std::string_view, RegRange> Ranges;
+    uint32_t id;
+    std::map<std::string_view, uint32_t> regs;
+    std::map<std::string_view, RegRange> ranges;
   };
-  std::vector<Scope> Scopes;
-  AstKernel *Body = nullptr;
+  std::vector<Scope> scopes;
+  AstKernel *body = nullptr;
 
-  bool parseBody(AstKernel &K);
+  bool parseBody(AstKernel &k);
   bool parseStatement();
   bool parseBodyDirective();
   bool parseRegs();
   bool parseInstruction();
-  bool parseOperand(AstOperand &Op, unsigned Depth);
-  bool parseAddress(AstOperand &Op, unsigned Depth);
-  bool parseName(AstOperand &Op);
-  bool parseBranchTable(std::string_view Label);
-  bool parseVector(AstOperand &Op, unsigned Depth);
-  bool openScope(uint32_t Parent);
-  bool findRegister(std::string_view Name, uint32_t &Id);
+  bool parseOperand(AstOperand &op, unsigned depth);
+  bool parseAddress(AstOperand &op, unsigned depth);
+  bool parseName(AstOperand &op);
+  bool parseBranchTable(std::string_view label);
+  bool parseVector(AstOperand &op, unsigned depth);
+  bool openScope(uint32_t parent);
+  bool findRegister(std::string_view name, uint32_t &id);
 };
 
 } // namespace mxfp4::sim

@@ -12,144 +12,144 @@ using namespace mxfp4::sim;
 // Findings
 //===----------------------------------------------------------------------===//
 
-void RaceChecker::uninitialised(uint64_t Addr) {
-  if (!X.G.Opts.CheckUninitialised || X.known("uninitialised"))
+void RaceChecker::uninitialised(uint64_t addr) {
+  if (!x.g.opts.checkUninitialised || x.known("uninitialised"))
     return;
-  X.report("uninitialised",
+  x.report("uninitialised",
            std::string(what()) + " reads " + spaceName() +
                " that nothing has written",
-           A.Lane, Addr);
+           a.lane, addr);
 }
 
 /// What the other access was, and what would have ordered it.
-std::string RaceChecker::counterpart(const Epoch &E, uint32_t Inst,
-                                     bool OtherWrote) {
-  uint32_t Kind = agentOf(E.Who);
-  std::string At = describeInst(X.K, Inst);
-  if (Kind >= MbarAgent)
-    return (At.find("(st.async") == At.npos ? "the bulk copy at "
+std::string RaceChecker::counterpart(const Epoch &e, uint32_t inst,
+                                     bool otherWrote) {
+  uint32_t kind = agentOf(e.who);
+  std::string at = describeInst(x.k, inst);
+  if (kind >= kMbarAgent)
+    return (at.find("(st.async") == at.npos ? "the bulk copy at "
                                             : "the store at ") +
-           At + (OtherWrote ? " writes" : " reads") +
+           at + (otherWrote ? " writes" : " reads") +
            ", and its mbarrier has not been waited for";
-  if (Kind >= BulkAgent)
-    return "the bulk store at " + At +
+  if (kind >= kBulkAgent)
+    return "the bulk store at " + at +
            " still reads: cp.async.bulk.wait_group has not waited for it, or "
            "no barrier follows the wait";
-  if (Kind >= CopyAgent)
-    return "the cp.async at " + At +
+  if (kind >= kCopyAgent)
+    return "the cp.async at " + at +
            " writes: cp.async.wait_group has not waited for it, or no "
            "barrier follows the wait";
-  if (Kind >= WgmmaAgent)
-    return "the wgmma at " + At +
+  if (kind >= kWgmmaAgent)
+    return "the wgmma at " + at +
            " still reads: wgmma.wait_group has not waited for it, or no "
            "barrier follows the wait";
-  bool SameWarp = E.Who >> 5 == X.W.agent();
-  return describeAgent(X, E.Who) + (OtherWrote ? " writes" : " reads") +
-         " at " + At + ": no barrier orders the two" +
-         (SameWarp ? " (threads of one warp: bar.warp.sync)" : "");
+  bool sameWarp = e.who >> 5 == x.w.agent();
+  return describeAgent(x, e.who) + (otherWrote ? " writes" : " reads") +
+         " at " + at + ": no barrier orders the two" +
+         (sameWarp ? " (threads of one warp: bar.warp.sync)" : "");
 }
 
-void RaceChecker::race(const Epoch &E, uint32_t Inst, bool OtherWrote,
-                       uint64_t Addr) {
-  if (!X.G.Opts.CheckRaces || X.known("race", Inst + 1))
+void RaceChecker::race(const Epoch &e, uint32_t inst, bool otherWrote,
+                       uint64_t addr) {
+  if (!x.g.opts.checkRaces || x.known("race", inst + 1))
     return;
-  X.report("race",
+  x.report("race",
            std::string(what()) +
-               (A.is(Access::Write) ? " overwrites " : " reads ") +
-               spaceName() + " that " + counterpart(E, Inst, OtherWrote),
-           A.Lane, Addr, Inst + 1);
+               (a.is(Access::Write) ? " overwrites " : " reads ") +
+               spaceName() + " that " + counterpart(e, inst, otherWrote),
+           a.lane, addr, inst + 1);
 }
 
-void RaceChecker::missingFence(uint32_t Inst, uint64_t Addr) {
-  if (!X.G.Opts.CheckRaces || X.known("proxy", Inst + 1))
+void RaceChecker::missingFence(uint32_t inst, uint64_t addr) {
+  if (!x.g.opts.checkRaces || x.known("proxy", inst + 1))
     return;
-  X.report("proxy",
+  x.report("proxy",
            std::string(what()) +
-               (A.is(Access::Write) ? " writes " : " reads ") + spaceName() +
+               (a.is(Access::Write) ? " writes " : " reads ") + spaceName() +
                " through the async proxy that the generic proxy wrote at " +
-               describeInst(X.K, Inst) +
+               describeInst(x.k, inst) +
                ", without a fence.proxy.async in between",
-           A.Lane, Addr, Inst + 1);
+           a.lane, addr, inst + 1);
 }
 
-void RaceChecker::barrierTouched(uint64_t Addr) {
-  if (X.known("mbarrier"))
+void RaceChecker::barrierTouched(uint64_t addr) {
+  if (x.known("mbarrier"))
     return;
-  X.report("mbarrier",
+  x.report("mbarrier",
            std::string(what()) +
                " overwrites a live mbarrier object; mbarrier.inval must come "
                "first",
-           A.Lane, Addr);
+           a.lane, addr);
 }
 
 //===----------------------------------------------------------------------===//
 // Checks
 //===----------------------------------------------------------------------===//
 
-bool RaceChecker::lastWriteOrdered(const Cell &C, bool SameValue) const {
-  if (!ofThisWarp(C.Write))
-    return before(C.Write);
-  if (C.is(Cell::WrittenByLanes) && C.is(Cell::WriteAtomic)) {
-    if (A.is(Access::AnyLane) || C.Write.Clock < X.W.SyncNow)
+bool RaceChecker::lastWriteOrdered(const Cell &c, bool sameValue) const {
+  if (!ofThisWarp(c.write))
+    return before(c.write);
+  if (c.is(Cell::WrittenByLanes) && c.is(Cell::WriteAtomic)) {
+    if (a.is(Access::AnyLane) || c.write.clock < x.w.syncNow)
       return true;
-  } else if (C.is(Cell::WrittenByLanes)) {
+  } else if (c.is(Cell::WrittenByLanes)) {
     // One instruction wrote the same value from several lanes. Only the last
     // is known by number, and a reader may be any of the others.
-    if (!A.is(Access::Write) || A.is(Access::AnyLane) ||
-        C.Write.Clock < X.W.SyncNow)
+    if (!a.is(Access::Write) || a.is(Access::AnyLane) ||
+        c.write.clock < x.w.syncNow)
       return true;
-  } else if (before(C.Write)) {
+  } else if (before(c.write)) {
     return true;
   }
   // Lanes of one instruction may write the same value to one place.
-  return A.is(Access::Write) && SameValue && C.WriteInst == A.Inst &&
-         C.Write.Clock == A.E.Clock;
+  return a.is(Access::Write) && sameValue && c.writeInst == a.inst &&
+         c.write.clock == a.e.clock;
 }
 
-void RaceChecker::checkWrite(const Cell &C, uint64_t Addr, bool SameValue) {
-  if (!C.is(Cell::Written) || (A.is(Access::Atomic) && C.is(Cell::WriteAtomic)))
+void RaceChecker::checkWrite(const Cell &c, uint64_t addr, bool sameValue) {
+  if (!c.is(Cell::Written) || (a.is(Access::Atomic) && c.is(Cell::WriteAtomic)))
     return;
-  if (!lastWriteOrdered(C, SameValue))
-    return race(C.Write, C.WriteInst, true, Addr);
-  const VectorClock &Proxy = Global ? X.W.ProxyGlobal : X.W.ProxyShared;
-  if (A.is(Access::Async) && !C.is(Cell::WriteAsync) &&
-      Proxy.get(C.Write.Who >> 5) < C.Write.Clock)
-    missingFence(C.WriteInst, Addr);
+  if (!lastWriteOrdered(c, sameValue))
+    return race(c.write, c.writeInst, true, addr);
+  const VectorClock &proxy = global ? x.w.proxyGlobal : x.w.proxyShared;
+  if (a.is(Access::Async) && !c.is(Cell::WriteAsync) &&
+      proxy.get(c.write.who >> 5) < c.write.clock)
+    missingFence(c.writeInst, addr);
 }
 
 /// Writes that atomic operations have overwritten: the last of these came after
 /// plain ones, but others need not, and atomic ones come in any order.
-void RaceChecker::checkCovered(const Cell &C, uint64_t Addr) {
-  if (!C.is(Cell::SetHasWrites))
+void RaceChecker::checkCovered(const Cell &c, uint64_t addr) {
+  if (!c.is(Cell::SetHasWrites))
     return;
-  for (const ReadSets::Reader &R : Sets.get(C.ReadSet)) {
-    const bool Plain = R.Kind == ReadSets::Reader::PlainWrite;
-    const bool Atomic = R.Kind == ReadSets::Reader::AtomicWrite;
-    if ((Plain || (Atomic && !A.is(Access::Atomic))) && !before(R.E))
-      return race(R.E, R.Inst, true, Addr);
+  for (const ReadSets::Reader &r : sets.get(c.readSet)) {
+    const bool plain = r.kind == ReadSets::Reader::PlainWrite;
+    const bool atomic = r.kind == ReadSets::Reader::AtomicWrite;
+    if ((plain || (atomic && !a.is(Access::Atomic))) && !before(r.e))
+      return race(r.e, r.inst, true, addr);
   }
 }
 
-void RaceChecker::checkReads(const Cell &C, uint64_t Addr) {
-  const bool Atomic = A.is(Access::Atomic);
-  if (C.is(Cell::WasRead) && !(Atomic && C.is(Cell::ReadAtomic))) {
-    bool Ordered =
-        before(C.Read) || (C.is(Cell::ReadAtomic) && afterFence(C.Read));
+void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
+  const bool atomic = a.is(Access::Atomic);
+  if (c.is(Cell::WasRead) && !(atomic && c.is(Cell::ReadAtomic))) {
+    bool ordered =
+        before(c.read) || (c.is(Cell::ReadAtomic) && afterFence(c.read));
     // Several lanes read: the one kept may be the writer itself.
-    if (ofThisWarp(C.Read) && C.is(Cell::ReadByLanes) && !A.is(Access::AnyLane))
-      Ordered = C.Read.Clock < X.W.SyncNow || C.ReadInst == A.Inst;
-    if (!Ordered)
-      return race(C.Read, C.ReadInst, false, Addr);
+    if (ofThisWarp(c.read) && c.is(Cell::ReadByLanes) && !a.is(Access::AnyLane))
+      ordered = c.read.clock < x.w.syncNow || c.readInst == a.inst;
+    if (!ordered)
+      return race(c.read, c.readInst, false, addr);
   }
-  if (!C.ReadSet)
+  if (!c.readSet)
     return;
   // The set forgets the lanes of plain reads: it says nothing of those of the
   // warp's own threads.
-  for (const ReadSets::Reader &R : Sets.get(C.ReadSet)) {
-    if (before(R.E) || (ofThisWarp(R.E) && R.Kind == ReadSets::Reader::Plain) ||
-        (R.atomic() && (Atomic || afterFence(R.E))))
+  for (const ReadSets::Reader &r : sets.get(c.readSet)) {
+    if (before(r.e) || (ofThisWarp(r.e) && r.kind == ReadSets::Reader::Plain) ||
+        (r.atomic() && (atomic || afterFence(r.e))))
       continue;
-    return race(R.E, R.Inst, R.Kind >= ReadSets::Reader::AtomicWrite, Addr);
+    return race(r.e, r.inst, r.kind >= ReadSets::Reader::AtomicWrite, addr);
   }
 }
 
@@ -160,97 +160,97 @@ void RaceChecker::checkReads(const Cell &C, uint64_t Addr) {
 /// Atomic operations need no order among each other, but what is plain and
 /// comes later needs one with each of them, and each of them with what is plain
 /// and came earlier: all of it is kept beside the last. True if there is any.
-bool RaceChecker::keepAtomics(Cell &C) {
-  if (!A.is(Access::Atomic))
+bool RaceChecker::keepAtomics(Cell &c) {
+  if (!a.is(Access::Atomic))
     return false;
   using Reader = ReadSets::Reader;
-  const bool WasAtomic = C.is(Cell::WriteAtomic);
-  if (C.is(Cell::Written) &&
-      !(WasAtomic && (C.Write.Who >> 5 == A.E.Who >> 5 || before(C.Write)))) {
-    C.ReadSet = Sets.add(
-        C.ReadSet, {C.Write, C.WriteInst,
-                    WasAtomic ? Reader::AtomicWrite : Reader::PlainWrite});
-    C.set(Cell::SetHasWrites);
+  const bool wasAtomic = c.is(Cell::WriteAtomic);
+  if (c.is(Cell::Written) &&
+      !(wasAtomic && (c.write.who >> 5 == a.e.who >> 5 || before(c.write)))) {
+    c.readSet = sets.add(
+        c.readSet, {c.write, c.writeInst,
+                    wasAtomic ? Reader::AtomicWrite : Reader::PlainWrite});
+    c.set(Cell::SetHasWrites);
   }
-  return C.is(Cell::WasRead) || C.ReadSet;
+  return c.is(Cell::WasRead) || c.readSet;
 }
 
-void RaceChecker::recordWrite(Cell &C) {
-  const bool Kept = keepAtomics(C);
-  bool Lanes = false;
-  if (C.is(Cell::Written) && C.Write.Who >> 5 == A.E.Who >> 5) {
-    if (C.Write.Clock == A.E.Clock)
-      Lanes = C.is(Cell::WrittenByLanes) || C.Write.Who != A.E.Who;
-    else if (ofThisWarp(C.Write) && A.is(Access::Atomic) &&
-             C.is(Cell::WriteAtomic))
-      Lanes = C.is(Cell::WrittenByLanes) ? C.Write.Clock >= X.W.SyncNow
-                                         : !before(C.Write);
+void RaceChecker::recordWrite(Cell &c) {
+  const bool kept = keepAtomics(c);
+  bool lanes = false;
+  if (c.is(Cell::Written) && c.write.who >> 5 == a.e.who >> 5) {
+    if (c.write.clock == a.e.clock)
+      lanes = c.is(Cell::WrittenByLanes) || c.write.who != a.e.who;
+    else if (ofThisWarp(c.write) && a.is(Access::Atomic) &&
+             c.is(Cell::WriteAtomic))
+      lanes = c.is(Cell::WrittenByLanes) ? c.write.clock >= x.w.syncNow
+                                         : !before(c.write);
   }
-  C.set(Cell::WrittenByLanes, Lanes);
-  C.set(Cell::Written | Cell::Initialised);
-  C.set(Cell::WriteAtomic, A.is(Access::Atomic));
-  C.set(Cell::WriteAsync, A.is(Access::Async));
-  C.Write = A.E;
-  C.WriteInst = A.Inst;
-  if (Kept)
+  c.set(Cell::WrittenByLanes, lanes);
+  c.set(Cell::Written | Cell::Initialised);
+  c.set(Cell::WriteAtomic, a.is(Access::Atomic));
+  c.set(Cell::WriteAsync, a.is(Access::Async));
+  c.write = a.e;
+  c.writeInst = a.inst;
+  if (kept)
     return;
-  C.Read = {};
-  C.ReadInst = C.ReadSet = 0;
-  C.set(Cell::WasRead | Cell::ReadAtomic | Cell::ReadByLanes |
+  c.read = {};
+  c.readInst = c.readSet = 0;
+  c.set(Cell::WasRead | Cell::ReadAtomic | Cell::ReadByLanes |
             Cell::SetHasWrites,
         false);
 }
 
-void RaceChecker::recordRead(Cell &C) {
+void RaceChecker::recordRead(Cell &c) {
   using Reader = ReadSets::Reader;
-  const bool Atomic = A.is(Access::Atomic), WasAtomic = C.is(Cell::ReadAtomic);
-  bool Lanes = false;
-  if (C.is(Cell::WasRead)) {
-    const bool SameAgent = C.Read.Who >> 5 == A.E.Who >> 5;
+  const bool atomic = a.is(Access::Atomic), wasAtomic = c.is(Cell::ReadAtomic);
+  bool lanes = false;
+  if (c.is(Cell::WasRead)) {
+    const bool sameAgent = c.read.who >> 5 == a.e.who >> 5;
     // Who comes after an atomic read need not say so, that of a plain one must.
-    bool Further = Atomic && !WasAtomic;
-    if (!SameAgent) {
-      Further |= !before(C.Read);
-    } else if (C.Read.Clock != A.E.Clock) {
+    bool further = atomic && !wasAtomic;
+    if (!sameAgent) {
+      further |= !before(c.read);
+    } else if (c.read.clock != a.e.clock) {
       // The warp's clock steps without the lanes having met.
-      if (ofThisWarp(C.Read))
-        Lanes = C.is(Cell::ReadByLanes) ? C.Read.Clock >= X.W.SyncNow
-                                        : !before(C.Read);
-    } else if (Atomic == WasAtomic) {
-      Lanes = C.is(Cell::ReadByLanes) || C.Read.Who != A.E.Who;
-    } else if (Atomic) {
-      if (C.Read.Who != A.E.Who)
-        C.ReadSet = Sets.add(C.ReadSet, {A.E, A.Inst, Reader::Atomic});
+      if (ofThisWarp(c.read))
+        lanes = c.is(Cell::ReadByLanes) ? c.read.clock >= x.w.syncNow
+                                        : !before(c.read);
+    } else if (atomic == wasAtomic) {
+      lanes = c.is(Cell::ReadByLanes) || c.read.who != a.e.who;
+    } else if (atomic) {
+      if (c.read.who != a.e.who)
+        c.readSet = sets.add(c.readSet, {a.e, a.inst, Reader::Atomic});
       return;
     } else {
-      Further = C.Read.Who != A.E.Who;
+      further = c.read.who != a.e.who;
     }
-    if (Further)
-      C.ReadSet =
-          Sets.add(C.ReadSet, {C.Read, C.ReadInst,
-                               WasAtomic ? Reader::Atomic : Reader::Plain});
+    if (further)
+      c.readSet =
+          sets.add(c.readSet, {c.read, c.readInst,
+                               wasAtomic ? Reader::Atomic : Reader::Plain});
   }
-  C.set(Cell::ReadByLanes, Lanes);
-  C.set(Cell::WasRead);
-  C.set(Cell::ReadAtomic, Atomic);
-  C.Read = A.E;
-  C.ReadInst = A.Inst;
+  c.set(Cell::ReadByLanes, lanes);
+  c.set(Cell::WasRead);
+  c.set(Cell::ReadAtomic, atomic);
+  c.read = a.e;
+  c.readInst = a.inst;
 }
 
-void RaceChecker::cell(Cell &C, uint64_t Addr, bool SameValue) {
-  if (A.is(Access::Write)) {
-    if (C.is(Cell::Barrier))
-      barrierTouched(Addr);
-    checkWrite(C, Addr, SameValue);
-    checkReads(C, Addr);
-    if (!A.is(Access::Peek))
-      recordWrite(C);
+void RaceChecker::cell(Cell &c, uint64_t addr, bool sameValue) {
+  if (a.is(Access::Write)) {
+    if (c.is(Cell::Barrier))
+      barrierTouched(addr);
+    checkWrite(c, addr, sameValue);
+    checkReads(c, addr);
+    if (!a.is(Access::Peek))
+      recordWrite(c);
     return;
   }
-  checkWrite(C, Addr, false);
-  checkCovered(C, Addr);
-  if (!Global && !A.is(Access::NoInit) && !C.is(Cell::Initialised))
-    uninitialised(Addr);
-  if (!A.is(Access::Peek))
-    recordRead(C);
+  checkWrite(c, addr, false);
+  checkCovered(c, addr);
+  if (!global && !a.is(Access::NoInit) && !c.is(Cell::Initialised))
+    uninitialised(addr);
+  if (!a.is(Access::Peek))
+    recordRead(c);
 }

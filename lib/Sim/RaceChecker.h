@@ -18,45 +18,45 @@ namespace mxfp4::sim {
 
 class RaceChecker {
 public:
-  RaceChecker(ExecContext &X, const Access &A, ReadSets &Sets, bool Global)
-      : X(X), A(A), Sets(Sets), Global(Global) {}
+  RaceChecker(ExecContext &x, const Access &a, ReadSets &sets, bool global)
+      : x(x), a(a), sets(sets), global(global) {}
 
-  /// The access to the bytes of one cell, the first of which is at \p Addr.
-  /// \p SameValue: a write changes nothing there.
-  void cell(Cell &C, uint64_t Addr, bool SameValue);
-  void uninitialised(uint64_t Addr);
+  /// The access to the bytes of one cell, the first of which is at \p addr.
+  /// \p sameValue: a write changes nothing there.
+  void cell(Cell &c, uint64_t addr, bool sameValue);
+  void uninitialised(uint64_t addr);
 
 private:
-  ExecContext &X;
-  const Access &A;
-  ReadSets &Sets;
-  const bool Global;
+  ExecContext &x;
+  const Access &a;
+  ReadSets &sets;
+  const bool global;
 
-  const char *what() const { return A.What ? A.What : "this instruction"; }
+  const char *what() const { return a.what ? a.what : "this instruction"; }
   const char *spaceName() const {
-    return Global ? "global memory" : "shared memory";
+    return global ? "global memory" : "shared memory";
   }
-  bool before(const Epoch &E) const {
-    return happenedBefore(X.W, E, A.Lane, A.is(Access::AnyLane));
+  bool before(const Epoch &e) const {
+    return happenedBefore(x.w, e, a.lane, a.is(Access::AnyLane));
   }
-  /// Is \p E of the warp that makes the access (and not of one of its
+  /// Is \p e of the warp that makes the access (and not of one of its
   /// asynchronous agents)?
-  bool ofThisWarp(const Epoch &E) const { return E.Who >> 5 == X.W.agent(); }
-  bool afterFence(const Epoch &E) const {
-    return X.W.Clock.get(atomicAgent(E.Who)) >= E.Clock;
+  bool ofThisWarp(const Epoch &e) const { return e.who >> 5 == x.w.agent(); }
+  bool afterFence(const Epoch &e) const {
+    return x.w.clock.get(atomicAgent(e.who)) >= e.clock;
   }
 
-  std::string counterpart(const Epoch &E, uint32_t Inst, bool OtherWrote);
-  void race(const Epoch &E, uint32_t Inst, bool OtherWrote, uint64_t Addr);
-  void missingFence(uint32_t Inst, uint64_t Addr);
-  void barrierTouched(uint64_t Addr);
-  bool lastWriteOrdered(const Cell &C, bool SameValue) const;
-  void checkWrite(const Cell &C, uint64_t Addr, bool SameValue);
-  void checkReads(const Cell &C, uint64_t Addr);
-  void checkCovered(const Cell &C, uint64_t Addr);
-  bool keepAtomics(Cell &C);
-  void recordWrite(Cell &C);
-  void recordRead(Cell &C);
+  std::string counterpart(const Epoch &e, uint32_t inst, bool otherWrote);
+  void race(const Epoch &e, uint32_t inst, bool otherWrote, uint64_t addr);
+  void missingFence(uint32_t inst, uint64_t addr);
+  void barrierTouched(uint64_t addr);
+  bool lastWriteOrdered(const Cell &c, bool sameValue) const;
+  void checkWrite(const Cell &c, uint64_t addr, bool sameValue);
+  void checkReads(const Cell &c, uint64_t addr);
+  void checkCovered(const Cell &c, uint64_t addr);
+  bool keepAtomics(Cell &c);
+  void recordWrite(Cell &c);
+  void recordRead(Cell &c);
 };
 
 } // namespace mxfp4::sim

@@ -8,38 +8,38 @@
 
 using namespace mxfp4::sim;
 
-bool mxfp4::sim::gatherMembers(ExecContext &X, const Inst &I) {
-  Split &S = X.split();
-  uint32_t Active = X.Mask & S.Mask;
-  if (!Active) {
-    ++S.PC;
+bool mxfp4::sim::gatherMembers(ExecContext &x, const Inst &i) {
+  Split &s = x.split();
+  uint32_t active = x.mask & s.mask;
+  if (!active) {
+    ++s.pc;
     return false;
   }
-  uint32_t Members =
-      uint32_t(X.lane(X.src(I, I.A), unsigned(__builtin_ctz(Active))));
-  if (Active & ~Members && !X.known("membermask"))
-    X.report("membermask",
+  uint32_t members =
+      uint32_t(x.lane(x.src(i, i.a), unsigned(__builtin_ctz(active))));
+  if (active & ~members && !x.known("membermask"))
+    x.report("membermask",
              "a thread executes this instruction, but its member mask " +
-                 hex(Members) + " leaves that thread out",
-             unsigned(__builtin_ctz(Active & ~Members)));
-  uint32_t Wanted = (Members & X.W.Live) | Active;
-  uint32_t Here = Active;
-  for (const Split &O : X.W.Splits)
-    if (O.Wait == WaitKind::WarpSync && O.PC == X.PC)
-      Here |= O.WaitId;
-  if ((Here & Wanted) != Wanted) {
-    S.Wait = WaitKind::WarpSync;
-    S.WaitId = Active;
-    X.Yield = true;
+                 hex(members) + " leaves that thread out",
+             unsigned(__builtin_ctz(active & ~members)));
+  uint32_t wanted = (members & x.w.live) | active;
+  uint32_t here = active;
+  for (const Split &o : x.w.splits)
+    if (o.wait == WaitKind::WarpSync && o.pc == x.pc)
+      here |= o.waitId;
+  if ((here & wanted) != wanted) {
+    s.wait = WaitKind::WarpSync;
+    s.waitId = active;
+    x.yield = true;
     return false;
   }
-  for (Split &O : X.W.Splits)
-    if (O.Wait == WaitKind::WarpSync && O.PC == X.PC) {
-      O.Wait = WaitKind::None;
-      ++O.PC;
+  for (Split &o : x.w.splits)
+    if (o.wait == WaitKind::WarpSync && o.pc == x.pc) {
+      o.wait = WaitKind::None;
+      ++o.pc;
     }
-  ++X.split().PC;
-  ++X.Cl.Progress;
-  X.Mask = Here;
+  ++x.split().pc;
+  ++x.cl.progress;
+  x.mask = here;
   return true;
 }

@@ -12,19 +12,19 @@
 namespace mxfp4::sim {
 
 class Decoder;
-bool decodeWarpSync(Decoder &D);
+bool decodeWarpSync(Decoder &d);
 
 /// Waits until the members named by source I.A are all here. Returns false
-/// while some are missing; otherwise X.Mask covers them all and the splits that
+/// while some are missing; otherwise x.mask covers them all and the splits that
 /// waited have been sent on.
-bool gatherMembers(ExecContext &X, const Inst &I);
+bool gatherMembers(ExecContext &x, const Inst &i);
 
 /// A .sync instruction with a member mask: the operation runs once, when the
 /// last member arrives, for all of them.
 template <void (*Op)(ExecContext &, const Inst &)>
-void execRendezvous(ExecContext &X, const Inst &I) {
-  if (gatherMembers(X, I))
-    Op(X, I);
+void execRendezvous(ExecContext &x, const Inst &i) {
+  if (gatherMembers(x, i))
+    Op(x, i);
 }
 
 } // namespace mxfp4::sim

@@ -14,185 +14,185 @@ using namespace mxfp4::sim;
 
 namespace {
 
-void addRegions(Grid &G, const ModuleImpl &M, Launch &L) {
-  G.VariableData.reserve(M.Variables.size());
-  for (const Variable &V : M.Variables) {
-    std::vector<uint8_t> Data(V.Size, 0);
-    std::copy(V.Init.begin(), V.Init.end(), Data.begin());
-    G.VariableData.push_back(std::move(Data));
-    GlobalRegion R;
-    R.Data = G.VariableData.back().data();
-    R.Address = V.Address;
-    R.Size = V.Size;
-    R.Writable = V.Where == Space::Global;
-    R.Name = "variable " + V.Name;
-    G.Regions.push_back(std::move(R));
+void addRegions(Grid &g, const ModuleImpl &m, Launch &l) {
+  g.variableData.reserve(m.variables.size());
+  for (const Variable &v : m.variables) {
+    std::vector<uint8_t> data(v.size, 0);
+    std::copy(v.init.begin(), v.init.end(), data.begin());
+    g.variableData.push_back(std::move(data));
+    GlobalRegion r;
+    r.data = g.variableData.back().data();
+    r.address = v.address;
+    r.size = v.size;
+    r.writable = v.where == Space::Global;
+    r.name = "variable " + v.name;
+    g.regions.push_back(std::move(r));
   }
-  for (Launch::BufferInfo &B : L.Buffers) {
-    GlobalRegion R;
-    R.Data = B.Data;
-    R.Address = B.Address;
-    R.Size = B.Size;
-    R.Writable = B.Flags.Writable;
-    R.Checked = !B.Flags.Initialised;
-    R.Init = &B.Initialised;
-    R.Name = B.Name;
-    G.Regions.push_back(std::move(R));
+  for (Launch::BufferInfo &b : l.buffers) {
+    GlobalRegion r;
+    r.data = b.data;
+    r.address = b.address;
+    r.size = b.size;
+    r.writable = b.flags.writable;
+    r.checked = !b.flags.initialised;
+    r.init = &b.initialised;
+    r.name = b.name;
+    g.regions.push_back(std::move(r));
   }
-  std::sort(G.Regions.begin(), G.Regions.end(),
-            [](const GlobalRegion &A, const GlobalRegion &B) {
-              return A.Address < B.Address;
+  std::sort(g.regions.begin(), g.regions.end(),
+            [](const GlobalRegion &a, const GlobalRegion &b) {
+              return a.address < b.address;
             });
-  for (GlobalRegion &R : G.Regions)
-    R.Pages.resize(R.Writable ? R.Size / 4096 + 1 : 0);
+  for (GlobalRegion &r : g.regions)
+    r.pages.resize(r.writable ? r.size / 4096 + 1 : 0);
 }
 
 /// Works through clusters: a few at a time, more when those take long, since
 /// they may wait for blocks that have yet to start.
-void work(Grid &G, LocalStats &S) {
-  std::vector<std::unique_ptr<Cluster>> Resident;
-  uint64_t Rounds = 0;
-  size_t Allowed = std::max(1u, G.Opts.ResidentClusters);
-  while (!G.Stop) {
-    while (Resident.size() < Allowed) {
-      uint32_t Next = G.NextCluster++;
-      if (Next >= G.NumClusters)
+void work(Grid &g, LocalStats &s) {
+  std::vector<std::unique_ptr<Cluster>> resident;
+  uint64_t rounds = 0;
+  size_t allowed = std::max(1u, g.opts.residentClusters);
+  while (!g.stop) {
+    while (resident.size() < allowed) {
+      uint32_t next = g.nextCluster++;
+      if (next >= g.numClusters)
         break;
-      Resident.push_back(makeCluster(G, Next));
+      resident.push_back(makeCluster(g, next));
     }
-    if (Resident.empty())
+    if (resident.empty())
       return;
-    for (size_t N = 0; N < Resident.size() && !G.Stop;) {
-      if (runTurns(G, *Resident[N], S, 64)) {
-        if (Resident[N]->Dead) {
-          G.Stop = true;
+    for (size_t n = 0; n < resident.size() && !g.stop;) {
+      if (runTurns(g, *resident[n], s, 64)) {
+        if (resident[n]->dead) {
+          g.stop = true;
           return;
         }
-        ++N;
+        ++n;
         continue;
       }
-      S.S.Ctas += Resident[N]->Ctas.size();
-      Resident.erase(Resident.begin() + N);
-      Rounds = 0;
+      s.stats.ctas += resident[n]->ctas.size();
+      resident.erase(resident.begin() + n);
+      rounds = 0;
     }
-    if (++Rounds % 2048 == 0 && Allowed < 264)
-      ++Allowed;
+    if (++rounds % 2048 == 0 && allowed < 264)
+      ++allowed;
   }
 }
 
-const char *pipeName(Pipe P) {
-  constexpr const char *Names[] = {"alu",  "fma",     "fp64", "xu",
+const char *pipeName(Pipe p) {
+  constexpr const char *names[] = {"alu",  "fma",     "fp64", "xu",
                                    "lsu",  "control", "sync", "tensor",
                                    "copy", "other"};
-  return Names[unsigned(P)];
+  return names[unsigned(p)];
 }
 
-void addStats(const Kernel &K, const LocalStats &L, Stats &S) {
-  for (size_t PC = 0; PC < K.Code.size(); ++PC) {
-    if (!L.Issued[PC])
+void addStats(const Kernel &k, const LocalStats &local, Stats &sum) {
+  for (size_t pc = 0; pc < k.code.size(); ++pc) {
+    if (!local.issued[pc])
       continue;
-    S.WarpInstructions += L.Issued[PC];
-    S.ThreadInstructions += L.Threads[PC];
-    S.ByOpcode[K.OpcodeNames[K.Code[PC].OpcodeId]] += L.Issued[PC];
-    S.ByPipe[pipeName(K.Code[PC].P)] += L.Issued[PC];
+    sum.warpInstructions += local.issued[pc];
+    sum.threadInstructions += local.threads[pc];
+    sum.byOpcode[k.opcodeNames[k.code[pc].opcodeId]] += local.issued[pc];
+    sum.byPipe[pipeName(k.code[pc].p)] += local.issued[pc];
   }
-#define ADD(F) S.F += L.S.F
-  ADD(SharedLoadBytes);
-  ADD(SharedStoreBytes);
-  ADD(SharedAsyncReadBytes);
-  ADD(SharedAsyncWriteBytes);
-  ADD(SharedWavefronts);
-  ADD(SharedIdealWavefronts);
-  ADD(GlobalLoadBytes);
-  ADD(GlobalStoreBytes);
-  ADD(GlobalLoadSectors);
-  ADD(GlobalStoreSectors);
-  ADD(BulkLoadBytes);
-  ADD(BulkStoreBytes);
-  ADD(AsyncCopyBytes);
-  ADD(BulkCopies);
-  ADD(Atomics);
-  ADD(Mma);
-  ADD(MmaMacs);
-  ADD(Wgmma);
-  ADD(WgmmaMacs);
-  ADD(Ctas);
+#define ADD(FIELD) sum.FIELD += local.stats.FIELD
+  ADD(sharedLoadBytes);
+  ADD(sharedStoreBytes);
+  ADD(sharedAsyncReadBytes);
+  ADD(sharedAsyncWriteBytes);
+  ADD(sharedWavefronts);
+  ADD(sharedIdealWavefronts);
+  ADD(globalLoadBytes);
+  ADD(globalStoreBytes);
+  ADD(globalLoadSectors);
+  ADD(globalStoreSectors);
+  ADD(bulkLoadBytes);
+  ADD(bulkStoreBytes);
+  ADD(asyncCopyBytes);
+  ADD(bulkCopies);
+  ADD(atomics);
+  ADD(mma);
+  ADD(mmaMacs);
+  ADD(wgmma);
+  ADD(wgmmaMacs);
+  ADD(ctas);
 #undef ADD
 }
 
-Result failure(const std::string &File, std::string Message) {
-  Result R;
-  Diagnostic D;
-  D.Check = "launch";
-  D.File = File;
-  D.Message = std::move(Message);
-  R.Diagnostics.push_back(std::move(D));
-  return R;
+Result failure(const std::string &file, std::string message) {
+  Result r;
+  Diagnostic d;
+  d.check = "launch";
+  d.file = file;
+  d.message = std::move(message);
+  r.diagnostics.push_back(std::move(d));
+  return r;
 }
 
 } // namespace
 
-Result mxfp4::sim::run(const Module &Mod, std::string_view Entry, Launch &L,
-                       const Options &Opts) {
-  const ModuleImpl &M = Mod.impl();
-  const Kernel *K = nullptr;
-  for (const Kernel &Candidate : M.Kernels)
-    if (Candidate.Info.Name == Entry)
-      K = &Candidate;
-  if (!K)
-    return failure(M.Name,
-                   "the module has no kernel named " + std::string(Entry));
-  if (!K->Errors.empty()) {
-    Result R;
-    R.Diagnostics = K->Errors;
-    return R;
+Result mxfp4::sim::run(const Module &mod, std::string_view entry, Launch &l,
+                       const Options &opts) {
+  const ModuleImpl &m = mod.impl();
+  const Kernel *k = nullptr;
+  for (const Kernel &candidate : m.kernels)
+    if (candidate.info.name == entry)
+      k = &candidate;
+  if (!k)
+    return failure(m.name,
+                   "the module has no kernel named " + std::string(entry));
+  if (!k->errors.empty()) {
+    Result r;
+    r.diagnostics = k->errors;
+    return r;
   }
-  Grid G;
-  G.M = &M;
-  G.K = K;
-  G.L = &L;
-  G.Opts = Opts;
-  if (std::string Error = checkLaunch(*K, L, G); !Error.empty())
-    return failure(M.Name, Error);
-  auto Start = std::chrono::steady_clock::now();
-  G.SharedBytes = SharedBase + K->StaticShared + L.DynamicShared;
-  G.Params.assign(K->ParamBytes, 0);
-  for (size_t N = 0; N < L.Args.size(); ++N)
-    std::copy(L.Args[N].begin(), L.Args[N].end(),
-              G.Params.begin() + K->Info.Params[N].Offset);
-  addRegions(G, M, L);
-  G.NumClusters = uint32_t(L.Grid.count() / G.ClusterDim.count());
-  unsigned Threads = std::max(1u, std::min(Opts.HostThreads, 256u));
-  std::vector<LocalStats> Local(Threads);
-  for (LocalStats &S : Local) {
-    S.Issued.assign(K->Code.size(), 0);
-    S.Threads.assign(K->Code.size(), 0);
+  Grid g;
+  g.m = &m;
+  g.k = k;
+  g.l = &l;
+  g.opts = opts;
+  if (std::string error = checkLaunch(*k, l, g); !error.empty())
+    return failure(m.name, error);
+  auto start = std::chrono::steady_clock::now();
+  g.sharedBytes = kSharedBase + k->staticShared + l.dynamicShared;
+  g.params.assign(k->paramBytes, 0);
+  for (size_t n = 0; n < l.args.size(); ++n)
+    std::copy(l.args[n].begin(), l.args[n].end(),
+              g.params.begin() + k->info.params[n].offset);
+  addRegions(g, m, l);
+  g.numClusters = uint32_t(l.grid.count() / g.clusterDim.count());
+  unsigned threads = std::max(1u, std::min(opts.hostThreads, 256u));
+  std::vector<LocalStats> local(threads);
+  for (LocalStats &s : local) {
+    s.issued.assign(k->code.size(), 0);
+    s.threads.assign(k->code.size(), 0);
   }
-  if (Threads == 1) {
-    work(G, Local[0]);
+  if (threads == 1) {
+    work(g, local[0]);
   } else {
-    std::vector<std::thread> Pool;
-    Pool.reserve(Threads);
-    for (LocalStats &S : Local)
-      Pool.emplace_back([&G, &S] { work(G, S); });
-    for (std::thread &T : Pool)
-      T.join();
+    std::vector<std::thread> pool;
+    pool.reserve(threads);
+    for (LocalStats &s : local)
+      pool.emplace_back([&g, &s] { work(g, s); });
+    for (std::thread &t : pool)
+      t.join();
   }
-  Result R;
-  R.Diagnostics = std::move(G.Found);
-  if (G.Instructions > Opts.MaxInstructions)
-    R.Diagnostics.push_back(
-        failure(M.Name, "the launch was given up after " +
-                            std::to_string(Opts.MaxInstructions) +
+  Result r;
+  r.diagnostics = std::move(g.found);
+  if (g.instructions > opts.maxInstructions)
+    r.diagnostics.push_back(
+        failure(m.name, "the launch was given up after " +
+                            std::to_string(opts.maxInstructions) +
                             " warp instructions (endless loop, or raise the "
                             "limit)")
-            .Diagnostics[0]);
-  for (const LocalStats &S : Local)
-    addStats(*K, S, R.Statistics);
+            .diagnostics[0]);
+  for (const LocalStats &s : local)
+    addStats(*k, s, r.statistics);
   // Every warp of a warpgroup counted its quarter.
-  R.Statistics.Wgmma /= 4;
-  R.Statistics.Seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - Start)
+  r.statistics.wgmma /= 4;
+  r.statistics.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
-  return R;
+  return r;
 }

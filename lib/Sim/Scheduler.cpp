@@ -22,206 +22,206 @@
 using namespace mxfp4::sim;
 
 /// An undefined register decides a branch, an address, or what is stored.
-static void undefinedRead(ExecContext &X, const Operand &O, uint32_t Lanes) {
-  RegState &R = X.W.States[O.Slot];
-  if (R.Busy & RegState::Accumulator)
-    return X.busyWrite(O);
-  if (!X.G.Opts.CheckUninitialised || X.known("uninitialised"))
+static void undefinedRead(ExecContext &x, const Operand &o, uint32_t lanes) {
+  RegState &r = x.w.states[o.slot];
+  if (r.busy & RegState::Accumulator)
+    return x.busyWrite(o);
+  if (!x.g.opts.checkUninitialised || x.known("uninitialised"))
     return;
-  const std::string &Name = X.K.SlotNames[O.Slot];
-  X.report("uninitialised",
-           R.Source
+  const std::string &name = x.k.slotNames[o.slot];
+  x.report("uninitialised",
+           r.source
                ? "this instruction depends on register " +
-                     X.K.SlotNames[R.Source - 1] +
-                     ", which nothing has written, by way of " + Name
-               : "register " + Name + " is read, but nothing has written it",
-           unsigned(__builtin_ctz(Lanes)));
+                     x.k.slotNames[r.source - 1] +
+                     ", which nothing has written, by way of " + name
+               : "register " + name + " is read, but nothing has written it",
+           unsigned(__builtin_ctz(lanes)));
 }
 
 /// Lanes of the results that come from undefined sources, and one such source.
-static uint32_t undefinedResults(ExecContext &X, const Inst &I, uint32_t Lanes,
-                                 Operand &From) {
-  uint32_t Undefined[3] = {}, All = 0;
-  for (unsigned N = 0; N < I.NumSrc; ++N) {
-    const Operand &O = X.src(I, N);
-    const uint32_t Missing = Lanes & ~X.W.States[O.Slot].Def;
-    if (!Missing)
+static uint32_t undefinedResults(ExecContext &x, const Inst &i, uint32_t lanes,
+                                 Operand &from) {
+  uint32_t undefined[3] = {}, all = 0;
+  for (unsigned n = 0; n < i.numSrc; ++n) {
+    const Operand &o = x.src(i, n);
+    const uint32_t missing = lanes & ~x.w.states[o.slot].def;
+    if (!missing)
       continue;
-    if (X.W.States[O.Slot].Busy & RegState::Accumulator)
-      X.busyWrite(O);
-    From = O;
-    All |= Missing;
-    if (N < 3)
-      Undefined[N] = Missing;
+    if (x.w.states[o.slot].busy & RegState::Accumulator)
+      x.busyWrite(o);
+    from = o;
+    all |= missing;
+    if (n < 3)
+      undefined[n] = missing;
   }
-  if (!All || !(I.Flags & Inst::Select))
-    return All;
-  const uint32_t P = X.pred(X.src(I, 2));
-  return Undefined[2] | (P & Undefined[0]) | (~P & Undefined[1]);
+  if (!all || !(i.flags & Inst::Select))
+    return all;
+  const uint32_t p = x.pred(x.src(i, 2));
+  return undefined[2] | (p & undefined[0]) | (~p & undefined[1]);
 }
 
 /// An instruction that only computes, where sources or the guard are undefined:
 /// so are its results. Partly written registers are common (a reduction loads
 /// in some lanes and shuffles in all), and only what becomes of them matters.
-static void executePure(ExecContext &X, const Inst &I, uint32_t Split,
-                        uint32_t GuardUndefined) {
-  Operand From = I.Guard;
-  uint32_t Undefined = GuardUndefined;
-  if (!(I.Flags & Inst::NoDefCheck))
-    Undefined |= undefinedResults(X, I, X.Mask, From);
-  if (X.Mask)
-    I.Fn(X, I);
-  for (unsigned N = 0; N < I.NumDst; ++N)
-    X.undefine(X.dst(I, N), Undefined & Split, From);
+static void executePure(ExecContext &x, const Inst &i, uint32_t split,
+                        uint32_t guardUndefined) {
+  Operand from = i.guard;
+  uint32_t undefined = guardUndefined;
+  if (!(i.flags & Inst::NoDefCheck))
+    undefined |= undefinedResults(x, i, x.mask, from);
+  if (x.mask)
+    i.fn(x, i);
+  for (unsigned n = 0; n < i.numDst; ++n)
+    x.undefine(x.dst(i, n), undefined & split, from);
 }
 
 /// Is a source of the instruction undefined in a lane that executes it?
-static bool anyUndefined(const ExecContext &X, const Inst &I) {
-  const Operand *Src = X.K.Operands.data() + I.Ops + I.NumDst;
-  for (unsigned N = I.Flags & Inst::PassesFirst ? 1 : 0; N < I.NumSrc; ++N)
-    if (X.Mask & ~X.W.States[Src[N].Slot].Def)
+static bool anyUndefined(const ExecContext &x, const Inst &i) {
+  const Operand *src = x.k.operands.data() + i.ops + i.numDst;
+  for (unsigned n = i.flags & Inst::PassesFirst ? 1 : 0; n < i.numSrc; ++n)
+    if (x.mask & ~x.w.states[src[n].slot].def)
       return true;
   return false;
 }
 
-static void reportUndefined(ExecContext &X, const Inst &I) {
-  for (unsigned N = I.Flags & Inst::PassesFirst ? 1 : 0; N < I.NumSrc; ++N) {
-    const Operand &O = X.src(I, N);
-    if (uint32_t Undefined = X.Mask & ~X.W.States[O.Slot].Def)
-      undefinedRead(X, O, Undefined);
+static void reportUndefined(ExecContext &x, const Inst &i) {
+  for (unsigned n = i.flags & Inst::PassesFirst ? 1 : 0; n < i.numSrc; ++n) {
+    const Operand &o = x.src(i, n);
+    if (uint32_t undefined = x.mask & ~x.w.states[o.slot].def)
+      undefinedRead(x, o, undefined);
   }
 }
 
 /// Executes the split until its budget is used or it gives up its turn.
-static void runSplit(ExecContext &X, unsigned Budget) {
-  Warp &W = X.W;
-  const Kernel &K = X.K;
-  uint64_t Done = 0;
-  while (Budget-- && !W.Splits.empty()) {
-    uint32_t PC = X.split().PC;
-    const Inst &I = K.Code[PC];
-    X.PC = PC;
-    if ((I.Flags & Inst::Reconverge) && X.split().Join >= 0 && arriveAtJoin(X))
+static void runSplit(ExecContext &x, unsigned budget) {
+  Warp &w = x.w;
+  const Kernel &k = x.k;
+  uint64_t done = 0;
+  while (budget-- && !w.splits.empty()) {
+    uint32_t pc = x.split().pc;
+    const Inst &i = k.code[pc];
+    x.pc = pc;
+    if ((i.flags & Inst::Reconverge) && x.split().join >= 0 && arriveAtJoin(x))
       break;
-    uint32_t Mask = X.split().Mask, GuardUndefined = 0;
-    if (I.Flags & Inst::HasGuard) {
-      uint32_t P = X.pred(I.Guard);
-      GuardUndefined = Mask & ~W.States[I.Guard.Slot].Def;
-      X.Mask = Mask;
-      if (GuardUndefined && !(I.Flags & Inst::Pure))
-        undefinedRead(X, I.Guard, GuardUndefined);
-      Mask &= I.Flags & Inst::GuardNot ? ~P : P;
+    uint32_t mask = x.split().mask, guardUndefined = 0;
+    if (i.flags & Inst::HasGuard) {
+      uint32_t p = x.pred(i.guard);
+      guardUndefined = mask & ~w.states[i.guard.slot].def;
+      x.mask = mask;
+      if (guardUndefined && !(i.flags & Inst::Pure))
+        undefinedRead(x, i.guard, guardUndefined);
+      mask &= i.flags & Inst::GuardNot ? ~p : p;
     }
-    ++X.S.Issued[PC];
-    X.S.Threads[PC] += unsigned(__builtin_popcount(Mask));
-    ++Done;
-    X.Mask = Mask;
-    if (I.Flags & Inst::Pure) {
-      if (GuardUndefined ||
-          (!(I.Flags & Inst::NoDefCheck) && anyUndefined(X, I)))
-        executePure(X, I, X.split().Mask, GuardUndefined);
-      else if (Mask)
-        I.Fn(X, I);
-      ++X.split().PC;
+    ++x.s.issued[pc];
+    x.s.threads[pc] += unsigned(__builtin_popcount(mask));
+    ++done;
+    x.mask = mask;
+    if (i.flags & Inst::Pure) {
+      if (guardUndefined ||
+          (!(i.flags & Inst::NoDefCheck) && anyUndefined(x, i)))
+        executePure(x, i, x.split().mask, guardUndefined);
+      else if (mask)
+        i.fn(x, i);
+      ++x.split().pc;
       continue;
     }
-    if (!Mask) {
-      ++X.split().PC;
+    if (!mask) {
+      ++x.split().pc;
       continue;
     }
-    if (!(I.Flags & Inst::NoDefCheck) && anyUndefined(X, I))
-      reportUndefined(X, I);
-    I.Fn(X, I);
-    if (I.Flags & Inst::Control) {
-      if (X.Yield || X.G.Stop)
+    if (!(i.flags & Inst::NoDefCheck) && anyUndefined(x, i))
+      reportUndefined(x, i);
+    i.fn(x, i);
+    if (i.flags & Inst::Control) {
+      if (x.yield || x.g.stop)
         break;
     } else {
-      ++X.split().PC;
-      if (X.Yield)
+      ++x.split().pc;
+      if (x.yield)
         break;
     }
   }
-  X.G.Instructions += Done;
+  x.g.instructions += done;
 }
 
-static void landDue(Grid &G, Cluster &Cl, LocalStats &S, bool All) {
-  for (size_t N = 0; N < Cl.Bulk.size();) {
-    if (!All && Cl.Bulk[N].Due > Cl.Step) {
-      ++N;
+static void landDue(Grid &g, Cluster &cl, LocalStats &s, bool all) {
+  for (size_t n = 0; n < cl.bulk.size();) {
+    if (!all && cl.bulk[n].due > cl.step) {
+      ++n;
       continue;
     }
-    BulkOp Op = Cl.Bulk[N];
-    Cl.Bulk.erase(Cl.Bulk.begin() + N);
-    Cta &C = Cl.Ctas[Op.SrcCta];
-    Warp &W = C.Warps[Op.WarpId];
-    ExecContext X{G, Cl, C, W, *G.K, S, G.K->ConstData.data(), W.Regs};
-    X.PC = uint32_t(Op.I - G.K->Code.data());
-    X.Mask = 1u << Op.Lane;
-    landBulk(X, Op);
+    BulkOp op = cl.bulk[n];
+    cl.bulk.erase(cl.bulk.begin() + n);
+    Cta &c = cl.ctas[op.srcCta];
+    Warp &w = c.warps[op.warpId];
+    ExecContext x{g, cl, c, w, *g.k, s, g.k->constData.data(), w.regs};
+    x.pc = uint32_t(op.i - g.k->code.data());
+    x.mask = 1u << op.lane;
+    landBulk(x, op);
   }
 }
 
-void mxfp4::sim::warpExited(ExecContext &X) {
-  Warp &W = X.W;
-  --X.C.LiveWarps;
-  X.PC = std::min<uint32_t>(X.PC, uint32_t(X.K.Code.size()) - 1);
-  if (!W.Wgmmas.empty() && !X.known("wgmma-register"))
-    X.report("wgmma-register",
+void mxfp4::sim::warpExited(ExecContext &x) {
+  Warp &w = x.w;
+  --x.c.liveWarps;
+  x.pc = std::min<uint32_t>(x.pc, uint32_t(x.k.code.size()) - 1);
+  if (!w.wgmmas.empty() && !x.known("wgmma-register"))
+    x.report("wgmma-register",
              "the warp exits while a wgmma is in flight: wgmma.wait_group must "
              "come first",
              0);
-  for (unsigned L = 0; L < 32; ++L)
-    if (2 * W.BulkGroups[L] >
-            W.Clock.get(laneAgent(W.agent(BulkAgent) << 5 | L)) &&
-        !X.known("bulk-exit"))
-      X.report("bulk-exit",
+  for (unsigned l = 0; l < 32; ++l)
+    if (2 * w.bulkGroups[l] >
+            w.clock.get(laneAgent(w.agent(kBulkAgent) << 5 | l)) &&
+        !x.known("bulk-exit"))
+      x.report("bulk-exit",
                "the thread exits while a bulk store may still read shared "
                "memory: cp.async.bulk.wait_group.read must come first",
-               L);
-  if (X.C.LiveWarps)
+               l);
+  if (x.c.liveWarps)
     return;
-  X.C.Retired = true;
-  for (auto &[Off, B] : X.C.Mbarriers) {
-    if (!B.Valid || (B.Tx == 0 && B.InFlight == 0) ||
-        X.known("transaction-bytes", 1))
+  x.c.retired = true;
+  for (auto &[Off, B] : x.c.mbarriers) {
+    if (!B.valid || (B.tx == 0 && B.inFlight == 0) ||
+        x.known("transaction-bytes", 1))
       continue;
     // Bytes on their way belong to both sides of the account.
-    int64_t Missing = B.Tx - B.InFlightBytes;
-    std::string What;
-    if (B.InFlight && Missing == 0)
-      What = "while a bulk copy into its shared memory is on its way";
-    else if (Missing > 0)
-      What = "while an mbarrier still expects " +
-             plural(uint64_t(Missing), "byte") + " that no copy brings";
+    int64_t missing = B.tx - B.inFlightBytes;
+    std::string what;
+    if (B.inFlight && missing == 0)
+      what = "while a bulk copy into its shared memory is on its way";
+    else if (missing > 0)
+      what = "while an mbarrier still expects " +
+             plural(uint64_t(missing), "byte") + " that no copy brings";
     else
-      What = "with " + plural(uint64_t(-Missing), "byte") +
+      what = "with " + plural(uint64_t(-missing), "byte") +
              " copied that no expect_tx has announced";
-    X.report("transaction-bytes",
-             "the block exits " + What + " (mbarrier at " + hex(Off) + ")", 0,
+    x.report("transaction-bytes",
+             "the block exits " + what + " (mbarrier at " + hex(Off) + ")", 0,
              Off, 1);
   }
 }
 
 /// What a blocked split waits for.
-static std::string waitingFor(const Cluster &Cl, const Cta &C, const Split &S) {
-  switch (S.Wait) {
+static std::string waitingFor(const Cluster &cl, const Cta &c, const Split &s) {
+  switch (s.wait) {
   case WaitKind::Barrier: {
-    const NamedBarrier &B = C.Barriers[S.WaitId];
-    return "barrier " + std::to_string(S.WaitId) + " (" +
-           std::to_string(B.Arrived) + " of " + std::to_string(B.Expected) +
+    const NamedBarrier &b = c.barriers[s.waitId];
+    return "barrier " + std::to_string(s.waitId) + " (" +
+           std::to_string(b.arrived) + " of " + std::to_string(b.expected) +
            " threads have arrived)";
   }
   case WaitKind::Mbarrier: {
-    std::string Text = "the mbarrier at " + hex(S.WaitId);
-    const Cta &T = Cl.Ctas[S.WaitCta];
-    auto It = T.Mbarriers.find(S.WaitId);
-    if (It == T.Mbarriers.end())
-      return Text;
-    const Mbarrier &B = It->second;
-    return Text + " (parity " + std::to_string(S.WaitValue) + ", " +
-           std::to_string(B.Phase) + " phases completed, " +
-           std::to_string(B.Pending) + " of " + plural(B.Count, "arrival") +
-           " missing, " + std::to_string(B.Tx) +
+    std::string text = "the mbarrier at " + hex(s.waitId);
+    const Cta &t = cl.ctas[s.waitCta];
+    auto it = t.mbarriers.find(s.waitId);
+    if (it == t.mbarriers.end())
+      return text;
+    const Mbarrier &b = it->second;
+    return text + " (parity " + std::to_string(s.waitValue) + ", " +
+           std::to_string(b.phase) + " phases completed, " +
+           std::to_string(b.pending) + " of " + plural(b.count, "arrival") +
+           " missing, " + std::to_string(b.tx) +
            " transaction bytes outstanding)";
   }
   case WaitKind::Cluster:
@@ -233,114 +233,114 @@ static std::string waitingFor(const Cluster &Cl, const Cta &C, const Split &S) {
   }
 }
 
-static void reportDeadlock(Grid &G, Cluster &Cl, LocalStats &S) {
+static void reportDeadlock(Grid &g, Cluster &cl, LocalStats &s) {
   // One line for each place where warps wait.
-  std::map<std::pair<uint32_t, std::string>, std::vector<unsigned>> Places;
-  Warp *First = nullptr;
-  uint32_t FirstPC = 0;
-  for (Cta &C : Cl.Ctas)
-    for (Warp &W : C.Warps)
-      for (Split &Sp : W.Splits) {
-        uint32_t PC =
-            Sp.Wait == WaitKind::Barrier || Sp.Wait == WaitKind::Cluster
-                ? Sp.PC - 1
-                : Sp.PC;
-        if (!First) {
-          First = &W;
-          FirstPC = PC;
+  std::map<std::pair<uint32_t, std::string>, std::vector<unsigned>> places;
+  Warp *first = nullptr;
+  uint32_t firstPC = 0;
+  for (Cta &c : cl.ctas)
+    for (Warp &w : c.warps)
+      for (Split &sp : w.splits) {
+        uint32_t pc =
+            sp.wait == WaitKind::Barrier || sp.wait == WaitKind::Cluster
+                ? sp.pc - 1
+                : sp.pc;
+        if (!first) {
+          first = &w;
+          firstPC = pc;
         }
-        Places[{PC, waitingFor(Cl, C, Sp)}].push_back(C.Rank * 32 + W.Id);
+        places[{pc, waitingFor(cl, c, sp)}].push_back(c.rank * 32 + w.id);
       }
-  if (!First)
+  if (!first)
     return;
-  std::string Text = "deadlock: no thread of the block can go on";
-  for (auto &[Key, Warps] : Places) {
-    Text += "\n  note: warp" + std::string(Warps.size() > 1 ? "s" : "");
-    for (size_t N = 0; N < Warps.size() && N < 8; ++N)
-      Text += (N ? ", " : " ") + std::to_string(Warps[N] % 32);
-    Text += " at " + describeInst(*G.K, Key.first) + " for " + Key.second;
+  std::string text = "deadlock: no thread of the block can go on";
+  for (auto &[Key, Warps] : places) {
+    text += "\n  note: warp" + std::string(Warps.size() > 1 ? "s" : "");
+    for (size_t n = 0; n < Warps.size() && n < 8; ++n)
+      text += (n ? ", " : " ") + std::to_string(Warps[n] % 32);
+    text += " at " + describeInst(*g.k, Key.first) + " for " + Key.second;
   }
-  Cta &C = *First->C;
-  ExecContext X{G, Cl, C, *First, *G.K, S, nullptr, nullptr};
-  X.PC = FirstPC;
-  X.report("deadlock", Text, 0);
+  Cta &c = *first->c;
+  ExecContext x{g, cl, c, *first, *g.k, s, nullptr, nullptr};
+  x.pc = firstPC;
+  x.report("deadlock", text, 0);
 }
 
 /// Nobody can run. Returns false when nothing will ever change.
-static bool resolveIdle(Grid &G, Cluster &Cl, LocalStats &S) {
-  if (!Cl.Bulk.empty()) {
-    uint64_t Next = ~uint64_t(0);
-    for (const BulkOp &Op : Cl.Bulk)
-      Next = std::min(Next, Op.Due);
-    Cl.Step = std::max(Cl.Step, Next);
-    landDue(G, Cl, S, false);
+static bool resolveIdle(Grid &g, Cluster &cl, LocalStats &s) {
+  if (!cl.bulk.empty()) {
+    uint64_t next = ~uint64_t(0);
+    for (const BulkOp &op : cl.bulk)
+      next = std::min(next, op.due);
+    cl.step = std::max(cl.step, next);
+    landDue(g, cl, s, false);
     return true;
   }
-  Cl.IdleRounds = Cl.Progress == Cl.LastProgress ? Cl.IdleRounds + 1 : 0;
-  Cl.LastProgress = Cl.Progress;
-  bool Any = false;
-  for (Cta &C : Cl.Ctas)
-    for (Warp &W : C.Warps)
-      for (Split &Sp : W.Splits)
-        if (Sp.Wait == WaitKind::Mbarrier) {
-          Sp.TimedOut = true;
-          Any = true;
+  cl.idleRounds = cl.progress == cl.lastProgress ? cl.idleRounds + 1 : 0;
+  cl.lastProgress = cl.progress;
+  bool any = false;
+  for (Cta &c : cl.ctas)
+    for (Warp &w : c.warps)
+      for (Split &sp : w.splits)
+        if (sp.wait == WaitKind::Mbarrier) {
+          sp.timedOut = true;
+          any = true;
         }
-  return Any && Cl.IdleRounds < 3;
+  return any && cl.idleRounds < 3;
 }
 
 /// Picks a runnable split of the warp; false when all are blocked.
-static bool pickSplit(ExecContext &X) {
-  Warp &W = X.W;
-  size_t N = W.Splits.size(), First = N > 1 ? X.Cl.Rng.below(uint32_t(N)) : 0;
-  for (size_t J = 0; J < N; ++J) {
-    X.SplitIndex = (First + J) % N;
-    Split &S = X.split();
-    if (S.Wait == WaitKind::None)
+static bool pickSplit(ExecContext &x) {
+  Warp &w = x.w;
+  size_t n = w.splits.size(), first = n > 1 ? x.cl.rng.below(uint32_t(n)) : 0;
+  for (size_t j = 0; j < n; ++j) {
+    x.splitIndex = (first + j) % n;
+    Split &s = x.split();
+    if (s.wait == WaitKind::None)
       return true;
-    if (S.Wait == WaitKind::Mbarrier && X.Cl.Rng.below(64) == 0)
-      S.TimedOut = true;
-    X.PC = std::min<uint32_t>(S.PC, uint32_t(X.K.Code.size()) - 1);
-    if (tryUnblock(X, S))
+    if (s.wait == WaitKind::Mbarrier && x.cl.rng.below(64) == 0)
+      s.timedOut = true;
+    x.pc = std::min<uint32_t>(s.pc, uint32_t(x.k.code.size()) - 1);
+    if (tryUnblock(x, s))
       return true;
   }
   return false;
 }
 
-bool mxfp4::sim::runTurns(Grid &G, Cluster &Cl, LocalStats &S, unsigned Turns) {
-  uint32_t PerCta = uint32_t(Cl.Ctas[0].Warps.size());
-  uint32_t Total = PerCta * uint32_t(Cl.Ctas.size());
-  while (Turns-- && !G.Stop) {
-    ++Cl.Step;
-    if (!Cl.Bulk.empty())
-      landDue(G, Cl, S, false);
-    uint32_t First = Cl.Rng.below(Total);
-    bool Ran = false, Alive = false;
-    for (uint32_t J = 0; J < Total && !Ran; ++J) {
-      uint32_t Index = (First + J) % Total;
-      Cta &C = Cl.Ctas[Index / PerCta];
-      Warp &W = C.Warps[Index % PerCta];
-      if (W.done())
+bool mxfp4::sim::runTurns(Grid &g, Cluster &cl, LocalStats &s, unsigned turns) {
+  uint32_t perCta = uint32_t(cl.ctas[0].warps.size());
+  uint32_t total = perCta * uint32_t(cl.ctas.size());
+  while (turns-- && !g.stop) {
+    ++cl.step;
+    if (!cl.bulk.empty())
+      landDue(g, cl, s, false);
+    uint32_t first = cl.rng.below(total);
+    bool ran = false, alive = false;
+    for (uint32_t j = 0; j < total && !ran; ++j) {
+      uint32_t index = (first + j) % total;
+      Cta &c = cl.ctas[index / perCta];
+      Warp &w = c.warps[index % perCta];
+      if (w.done())
         continue;
-      Alive = true;
-      ExecContext X{G, Cl, C, W, *G.K, S, G.K->ConstData.data(), W.Regs};
-      if (!pickSplit(X))
+      alive = true;
+      ExecContext x{g, cl, c, w, *g.k, s, g.k->constData.data(), w.regs};
+      if (!pickSplit(x))
         continue;
-      Ran = true;
-      runSplit(X, 1 + Cl.Rng.below(128));
-      if (W.done())
-        warpExited(X);
+      ran = true;
+      runSplit(x, 1 + cl.rng.below(128));
+      if (w.done())
+        warpExited(x);
     }
-    if (!Alive) {
-      landDue(G, Cl, S, true);
+    if (!alive) {
+      landDue(g, cl, s, true);
       return false;
     }
-    if (!Ran && !resolveIdle(G, Cl, S)) {
-      reportDeadlock(G, Cl, S);
+    if (!ran && !resolveIdle(g, cl, s)) {
+      reportDeadlock(g, cl, s);
       return false;
     }
-    if (G.Instructions > G.Opts.MaxInstructions) {
-      Cl.Dead = true;
+    if (g.instructions > g.opts.maxInstructions) {
+      cl.dead = true;
       return true;
     }
   }

@@ -13,11 +13,11 @@ namespace mxfp4::sim {
 
 /// A sentence saying why the launch is impossible, or nothing. Settles the
 /// cluster's dimensions.
-std::string checkLaunch(const Kernel &K, const Launch &L, Grid &G);
-/// Builds cluster number \p Index of the grid.
-std::unique_ptr<Cluster> makeCluster(Grid &G, uint32_t Index);
+std::string checkLaunch(const Kernel &k, const Launch &l, Grid &g);
+/// Builds cluster number \p index of the grid.
+std::unique_ptr<Cluster> makeCluster(Grid &g, uint32_t index);
 /// Gives the cluster some turns. Returns false when it has finished.
-bool runTurns(Grid &G, Cluster &Cl, LocalStats &S, unsigned Turns);
+bool runTurns(Grid &g, Cluster &cl, LocalStats &s, unsigned turns);
 
 } // namespace mxfp4::sim
 

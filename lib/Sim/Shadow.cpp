@@ -15,167 +15,167 @@ namespace {
 /// Takes an access through the cells of its range, the largest that there are.
 class Walk {
 public:
-  Walk(ExecContext &X, const Access &A, Shadow &S, bool Global)
-      : S(S), Checker(X, A, S.Sets, Global) {}
+  Walk(ExecContext &x, const Access &a, Shadow &s, bool global)
+      : s(s), checker(x, a, s.sets, global) {}
 
-  /// \p Data is about to be written over \p Old; either may be null.
-  void range(uint64_t Addr, uint64_t Off, uint64_t Bytes, const uint8_t *Data,
-             const uint8_t *Old) {
-    auto Same = [&](uint64_t At, uint64_t N) {
-      return Data && Old && !std::memcmp(Data + At, Old + At, N);
+  /// \p data is about to be written over \p old; either may be null.
+  void range(uint64_t addr, uint64_t off, uint64_t bytes, const uint8_t *data,
+             const uint8_t *old) {
+    auto same = [&](uint64_t at, uint64_t n) {
+      return data && old && !std::memcmp(data + at, old + at, n);
     };
-    for (uint64_t At = 0; At < Bytes;) {
-      const uint64_t Pos = Off + At, Left = Bytes - At;
-      if (!(Pos & 15) && Left >= 16) {
-        chunk(S.chunk(Pos), Addr + At, Same(At, 16));
-        At += 16;
+    for (uint64_t at = 0; at < bytes;) {
+      const uint64_t pos = off + at, left = bytes - at;
+      if (!(pos & 15) && left >= 16) {
+        chunk(s.chunk(pos), addr + at, same(at, 16));
+        at += 16;
         continue;
       }
-      const unsigned First = Pos & 3;
-      const unsigned N = unsigned(std::min<uint64_t>(4 - First, Left));
-      word(S.word(Pos), First, N, Addr + At, Same(At, N));
-      At += N;
+      const unsigned first = pos & 3;
+      const unsigned n = unsigned(std::min<uint64_t>(4 - first, left));
+      word(s.word(pos), first, n, addr + at, same(at, n));
+      at += n;
     }
   }
 
   /// The four cells of 16 bytes: as one, where they are alike.
-  void chunk(Cell *C, uint64_t Addr, bool SameValue) {
-    auto Alike = [C] {
-      return !std::memcmp(C, C + 1, sizeof(Cell)) &&
-             !std::memcmp(C, C + 2, 2 * sizeof(Cell));
+  void chunk(Cell *c, uint64_t addr, bool sameValue) {
+    auto alike = [c] {
+      return !std::memcmp(c, c + 1, sizeof(Cell)) &&
+             !std::memcmp(c, c + 2, 2 * sizeof(Cell));
     };
-    const bool Whole = C->is(Cell::Whole);
-    C->set(Cell::Whole, false);
-    if (Whole || Alike()) {
-      one(*C, Addr, SameValue);
-      C->set(Cell::Whole);
+    const bool whole = c->is(Cell::Whole);
+    c->set(Cell::Whole, false);
+    if (whole || alike()) {
+      one(*c, addr, sameValue);
+      c->set(Cell::Whole);
       return;
     }
-    for (unsigned W = 0; W < 4; ++W)
-      word(C[W], 0, 4, Addr + 4 * W, SameValue);
-    if (Alike()) {
-      C->set(Cell::Whole);
-      C[1].ReadSet = C[2].ReadSet = C[3].ReadSet = 0;
+    for (unsigned w = 0; w < 4; ++w)
+      word(c[w], 0, 4, addr + 4 * w, sameValue);
+    if (alike()) {
+      c->set(Cell::Whole);
+      c[1].readSet = c[2].readSet = c[3].readSet = 0;
     }
   }
 
 private:
-  Shadow &S;
-  RaceChecker Checker;
-  bool HasLast = false;
-  Cell Before{}, After{};
+  Shadow &s;
+  RaceChecker checker;
+  bool hasLast = false;
+  Cell before{}, after{};
 
   /// What happened to a cell like this one happens to this one: tiles are
   /// written and read by few, so that runs of cells are alike.
-  void one(Cell &C, uint64_t Addr, bool SameValue) {
-    if (HasLast && !SameValue && C == Before) {
-      C = After;
+  void one(Cell &c, uint64_t addr, bool sameValue) {
+    if (hasLast && !sameValue && c == before) {
+      c = after;
       return;
     }
-    Before = C;
-    Checker.cell(C, Addr, SameValue);
-    After = C;
-    HasLast = !SameValue;
+    before = c;
+    checker.cell(c, addr, sameValue);
+    after = c;
+    hasLast = !sameValue;
   }
 
-  /// \p N bytes of a word, from \p First on.
-  void word(Cell &C, unsigned First, unsigned N, uint64_t Addr,
-            bool SameValue) {
-    if (N == 4 && !C.is(Cell::Split))
-      return one(C, Addr, SameValue);
-    Shadow::Bytes &B = S.split(C);
-    for (unsigned J = 0; J < N; ++J)
-      one(B[First + J], Addr + J, SameValue);
-    S.merge(C);
+  /// \p n bytes of a word, from \p first on.
+  void word(Cell &c, unsigned first, unsigned n, uint64_t addr,
+            bool sameValue) {
+    if (n == 4 && !c.is(Cell::Split))
+      return one(c, addr, sameValue);
+    Shadow::Bytes &b = s.split(c);
+    for (unsigned j = 0; j < n; ++j)
+      one(b[first + j], addr + j, sameValue);
+    s.merge(c);
   }
 };
 
 } // namespace
 
-void mxfp4::sim::touchShared(ExecContext &X, Cta &T, uint32_t Off,
-                             uint32_t Bytes, const Access &A,
-                             const uint8_t *Data) {
-  T.Cells.tidy();
-  Walk(X, A, T.Cells, false)
-      .range(Off, Off, Bytes, Data, T.Shared.data() + Off);
+void mxfp4::sim::touchShared(ExecContext &x, Cta &t, uint32_t off,
+                             uint32_t bytes, const Access &a,
+                             const uint8_t *data) {
+  t.cells.tidy();
+  Walk(x, a, t.cells, false)
+      .range(off, off, bytes, data, t.shared.data() + off);
 }
 
-void mxfp4::sim::touchSharedChunks(ExecContext &X, Cta &T, const uint32_t *Offs,
-                                   size_t N, const Access &A) {
-  T.Cells.tidy();
-  Walk W(X, A, T.Cells, false);
-  for (size_t J = 0; J < N; ++J)
-    W.chunk(T.Cells.chunk(Offs[J]), Offs[J], false);
+void mxfp4::sim::touchSharedChunks(ExecContext &x, Cta &t, const uint32_t *offs,
+                                   size_t n, const Access &a) {
+  t.cells.tidy();
+  Walk w(x, a, t.cells, false);
+  for (size_t j = 0; j < n; ++j)
+    w.chunk(t.cells.chunk(offs[j]), offs[j], false);
 }
 
-static void checkInit(RaceChecker &K, const Access &A, GlobalRegion &R,
-                      uint64_t Off, uint64_t Bytes) {
-  std::vector<uint8_t> &Init = *R.Init;
-  for (uint64_t B = Off; B < Off + Bytes; ++B) {
-    if (A.is(Access::Write))
-      __atomic_fetch_or(&Init[B >> 3], uint8_t(1 << (B & 7)), __ATOMIC_RELAXED);
-    else if (!(Init[B >> 3] >> (B & 7) & 1))
-      return K.uninitialised(R.Address + B);
+static void checkInit(RaceChecker &k, const Access &a, GlobalRegion &r,
+                      uint64_t off, uint64_t bytes) {
+  std::vector<uint8_t> &init = *r.init;
+  for (uint64_t b = off; b < off + bytes; ++b) {
+    if (a.is(Access::Write))
+      __atomic_fetch_or(&init[b >> 3], uint8_t(1 << (b & 7)), __ATOMIC_RELAXED);
+    else if (!(init[b >> 3] >> (b & 7) & 1))
+      return k.uninitialised(r.address + b);
   }
 }
 
 /// A programmatic launch: has the one ahead of it ended, as far as this thread
 /// knows?
-static void checkDependency(ExecContext &X, uint64_t Addr, const Access &A) {
-  if (A.is(Access::AnyLane) ? X.W.GridWaited != 0
-                            : X.W.GridWaited >> A.Lane & 1)
+static void checkDependency(ExecContext &x, uint64_t addr, const Access &a) {
+  if (a.is(Access::AnyLane) ? x.w.gridWaited != 0
+                            : x.w.gridWaited >> a.lane & 1)
     return;
-  for (const Epoch &E : X.C.GridWaits)
-    if (happenedBefore(X.W, E, A.Lane, A.is(Access::AnyLane)))
+  for (const Epoch &e : x.c.gridWaits)
+    if (happenedBefore(x.w, e, a.lane, a.is(Access::AnyLane)))
       return;
-  if (!X.known("dependency"))
-    X.report("dependency",
-             std::string(A.What ? A.What : "this instruction") +
-                 (A.is(Access::Write) ? " writes" : " reads") +
+  if (!x.known("dependency"))
+    x.report("dependency",
+             std::string(a.what ? a.what : "this instruction") +
+                 (a.is(Access::Write) ? " writes" : " reads") +
                  " global memory that the launch ahead may still use: neither "
                  "this thread nor one that it waited for has passed "
                  "griddepcontrol.wait",
-             A.Lane, Addr);
+             a.lane, addr);
 }
 
-void mxfp4::sim::touchGlobal(ExecContext &X, GlobalRegion &R, uint64_t Off,
-                             uint64_t Bytes, const Access &A,
-                             const uint8_t *Data) {
-  if (X.G.Opts.Programmatic)
-    checkDependency(X, R.Address + Off, A);
-  bool Initialises =
-      R.Checked && (!A.is(Access::NoInit) || A.is(Access::Write));
-  if (R.Writable && X.G.Opts.CheckRaces) {
-    constexpr uint64_t PageBytes = 4096;
-    for (uint64_t Pos = Off, End = Off + Bytes; Pos < End;) {
-      uint64_t Stop = std::min(End, (Pos / PageBytes + 1) * PageBytes);
-      GlobalPage *Page;
+void mxfp4::sim::touchGlobal(ExecContext &x, GlobalRegion &r, uint64_t off,
+                             uint64_t bytes, const Access &a,
+                             const uint8_t *data) {
+  if (x.g.opts.programmatic)
+    checkDependency(x, r.address + off, a);
+  bool initialises =
+      r.checked && (!a.is(Access::NoInit) || a.is(Access::Write));
+  if (r.writable && x.g.opts.checkRaces) {
+    constexpr uint64_t pageBytes = 4096;
+    for (uint64_t pos = off, end = off + bytes; pos < end;) {
+      uint64_t stop = std::min(end, (pos / pageBytes + 1) * pageBytes);
+      GlobalPage *page;
       {
-        std::unique_ptr<GlobalPage> &Slot = R.Pages[Pos / PageBytes];
-        if (X.G.Opts.HostThreads > 1) {
-          std::lock_guard<std::mutex> Guard(X.G.PageLock);
-          if (!Slot)
-            Slot.reset(new GlobalPage);
-        } else if (!Slot) {
-          Slot.reset(new GlobalPage);
+        std::unique_ptr<GlobalPage> &slot = r.pages[pos / pageBytes];
+        if (x.g.opts.hostThreads > 1) {
+          std::lock_guard<std::mutex> guard(x.g.pageLock);
+          if (!slot)
+            slot.reset(new GlobalPage);
+        } else if (!slot) {
+          slot.reset(new GlobalPage);
         }
-        Page = Slot.get();
+        page = slot.get();
       }
-      while (Page->Lock.test_and_set(std::memory_order_acquire))
+      while (page->lock.test_and_set(std::memory_order_acquire))
         ;
-      if (Page->Cells.empty())
-        Page->Cells.resize(PageBytes);
-      Page->Cells.tidy();
-      Walk(X, A, Page->Cells, true)
-          .range(R.Address + Pos, Pos % PageBytes, Stop - Pos,
-                 Data ? Data + (Pos - Off) : nullptr, R.Data + Pos);
-      Page->Lock.clear(std::memory_order_release);
-      Pos = Stop;
+      if (page->cells.empty())
+        page->cells.resize(pageBytes);
+      page->cells.tidy();
+      Walk(x, a, page->cells, true)
+          .range(r.address + pos, pos % pageBytes, stop - pos,
+                 data ? data + (pos - off) : nullptr, r.data + pos);
+      page->lock.clear(std::memory_order_release);
+      pos = stop;
     }
   }
-  if (Initialises) {
-    static thread_local ReadSets Unused;
-    RaceChecker K(X, A, Unused, true);
-    checkInit(K, A, R, Off, Bytes);
+  if (initialises) {
+    static thread_local ReadSets unused;
+    RaceChecker k(x, a, unused, true);
+    checkInit(k, a, r, off, bytes);
   }
 }

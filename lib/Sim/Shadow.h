@@ -25,21 +25,21 @@
 namespace mxfp4::sim {
 
 struct Epoch {
-  AgentLane Who = 0;
-  uint32_t Clock = 0;
-  bool operator==(const Epoch &O) const {
-    return Who == O.Who && Clock == O.Clock;
+  AgentLane who = 0;
+  uint32_t clock = 0;
+  bool operator==(const Epoch &o) const {
+    return who == o.who && clock == o.clock;
   }
 };
 
 struct Cell {
-  Epoch Write;
-  uint32_t WriteInst = 0; ///< Index of the instruction.
-  uint16_t Flags = 0;
-  uint16_t Unused = 0; ///< Cells are compared byte by byte.
-  Epoch Read;
-  uint32_t ReadInst = 0;
-  uint32_t ReadSet = 0; ///< Further readers; 0: none. Of a Split: its bytes.
+  Epoch write;
+  uint32_t writeInst = 0; ///< Index of the instruction.
+  uint16_t flags = 0;
+  uint16_t unused = 0; ///< Cells are compared byte by byte.
+  Epoch read;
+  uint32_t readInst = 0;
+  uint32_t readSet = 0; ///< Further readers; 0: none. Of a Split: its bytes.
 
   enum : uint16_t {
     Written = 1,
@@ -59,12 +59,12 @@ struct Cell {
     /// On the cell of a word: its bytes differ, and ReadSet is their number.
     Split = 2048
   };
-  bool is(uint16_t F) const { return Flags & F; }
-  void set(uint16_t F, bool On = true) {
-    Flags = uint16_t(On ? Flags | F : Flags & ~F);
+  bool is(uint16_t f) const { return flags & f; }
+  void set(uint16_t f, bool on = true) {
+    flags = uint16_t(on ? flags | f : flags & ~f);
   }
-  bool operator==(const Cell &O) const {
-    return !std::memcmp(this, &O, sizeof(Cell));
+  bool operator==(const Cell &o) const {
+    return !std::memcmp(this, &o, sizeof(Cell));
   }
 };
 static_assert(sizeof(Cell) == 32, "a cell is half a cache line");
@@ -73,39 +73,39 @@ static_assert(sizeof(Cell) == 32, "a cell is half a cache line");
 class ReadSets {
 public:
   struct Reader {
-    Epoch E; ///< Of a plain read by a warp: the lane is 0.
-    uint32_t Inst;
+    Epoch e; ///< Of a plain read by a warp: the lane is 0.
+    uint32_t inst;
     /// Writes are those under an atomic one.
-    enum : uint32_t { Plain, Atomic, AtomicWrite, PlainWrite } Kind;
-    bool atomic() const { return Kind == Atomic || Kind == AtomicWrite; }
-    bool operator==(const Reader &O) const {
-      return E == O.E && Inst == O.Inst && Kind == O.Kind;
+    enum : uint32_t { Plain, Atomic, AtomicWrite, PlainWrite } kind;
+    bool atomic() const { return kind == Atomic || kind == AtomicWrite; }
+    bool operator==(const Reader &o) const {
+      return e == o.e && inst == o.inst && kind == o.kind;
     }
   };
   using Set = std::vector<Reader>;
-  ReadSets() : Sets(1) {}
-  const Set &get(uint32_t Id) const { return *Sets[Id]; }
-  /// The set with \p R added, in place of an older one of the same agent and
+  ReadSets() : sets(1) {}
+  const Set &get(uint32_t id) const { return *sets[id]; }
+  /// The set with \p r added, in place of an older one of the same agent and
   /// kind.
-  uint32_t add(uint32_t Id, Reader R);
-  size_t size() const { return Sets.size(); }
-  uint32_t intern(Set S);
+  uint32_t add(uint32_t id, Reader r);
+  size_t size() const { return sets.size(); }
+  uint32_t intern(Set s);
 
 private:
   struct Hash {
-    size_t operator()(const Set &S) const {
-      uint64_t H = S.size();
-      for (const Reader &R : S)
-        H = (H ^ R.E.Who ^ uint64_t(R.E.Clock) << 32 ^ uint64_t(R.Inst) << 17 ^
-             R.Kind) *
+    size_t operator()(const Set &s) const {
+      uint64_t h = s.size();
+      for (const Reader &r : s)
+        h = (h ^ r.e.who ^ uint64_t(r.e.clock) << 32 ^ uint64_t(r.inst) << 17 ^
+             r.kind) *
             0x9e3779b97f4a7c15;
-      return size_t(H ^ H >> 29);
+      return size_t(h ^ h >> 29);
     }
   };
-  std::vector<const Set *> Sets; ///< Point to keys of Ids.
-  std::unordered_map<Set, uint32_t, Hash> Ids;
-  uint32_t LastSet = 0, LastResult = 0;
-  Reader LastReader{};
+  std::vector<const Set *> sets; ///< Point to keys of Ids.
+  std::unordered_map<Set, uint32_t, Hash> ids;
+  uint32_t lastSet = 0, lastResult = 0;
+  Reader lastReader{};
 };
 
 /// The cells of a range of memory: of a block's shared memory, or of a page of
@@ -114,38 +114,38 @@ class Shadow {
 public:
   using Bytes = std::array<Cell, 4>;
 
-  bool empty() const { return Cells.empty(); }
-  void resize(size_t Bytes) { Cells.resize((Bytes + 15) / 16 * 4); }
+  bool empty() const { return cells.empty(); }
+  void resize(size_t bytes) { cells.resize((bytes + 15) / 16 * 4); }
   /// The first of the four cells of 16 bytes.
-  Cell *chunk(uint64_t Off) { return &Cells[Off >> 4 << 2]; }
+  Cell *chunk(uint64_t off) { return &cells[off >> 4 << 2]; }
   /// The cell of a word as one of its own.
-  Cell &word(uint64_t Off) {
-    Cell *First = chunk(Off);
-    if (First->is(Cell::Whole)) {
-      First->set(Cell::Whole, false);
-      First[1] = First[2] = First[3] = *First;
+  Cell &word(uint64_t off) {
+    Cell *first = chunk(off);
+    if (first->is(Cell::Whole)) {
+      first->set(Cell::Whole, false);
+      first[1] = first[2] = first[3] = *first;
     }
-    return Cells[Off >> 2];
+    return cells[off >> 2];
   }
   /// The four bytes of a word; valid until the next call for another word.
-  Bytes &split(Cell &Word);
+  Bytes &split(Cell &word);
   /// One cell again for a word that has been split, if its bytes are alike.
-  void merge(Cell &Word);
+  void merge(Cell &word);
   /// Changes flags of whole words, byte by byte where they are split.
-  void mark(uint64_t Off, unsigned Words, uint16_t Set, uint16_t Clear);
+  void mark(uint64_t off, unsigned words, uint16_t set, uint16_t clear);
 
-  ReadSets Sets;
+  ReadSets sets;
   /// Sets are never dropped one by one: time goes on, and with it their number.
   /// When there are many, those that no cell names are thrown away.
   void tidy() {
-    if (Sets.size() > 20000)
+    if (sets.size() > 20000)
       compact();
   }
 
 private:
-  std::vector<Cell> Cells;    ///< By word.
-  std::vector<Bytes> Parts;   ///< Of words that are split.
-  std::vector<uint32_t> Free; ///< Entries of Parts that no word has.
+  std::vector<Cell> cells;    ///< By word.
+  std::vector<Bytes> parts;   ///< Of words that are split.
+  std::vector<uint32_t> free; ///< Entries of parts that no word has.
 
   void compact();
 };

@@ -10,86 +10,86 @@
 
 using namespace mxfp4::sim;
 
-uint32_t ReadSets::intern(Set S) {
-  auto [It, New] = Ids.insert({std::move(S), uint32_t(Sets.size())});
+uint32_t ReadSets::intern(Set s) {
+  auto [It, New] = ids.insert({std::move(s), uint32_t(sets.size())});
   if (New)
-    Sets.push_back(&It->first);
+    sets.push_back(&It->first);
   return It->second;
 }
 
-uint32_t ReadSets::add(uint32_t Id, Reader R) {
+uint32_t ReadSets::add(uint32_t id, Reader r) {
   // Tiles are read by all lanes of a warp, which mostly tell of it together.
   // Lanes that issue copies wait for these each by itself.
-  if (R.Kind == Reader::Plain &&
-      (agentOf(R.E.Who) < CopyAgent || agentOf(R.E.Who) >= MbarAgent))
-    R.E.Who &= ~31u;
-  if (LastResult && Id == LastSet && R == LastReader)
-    return LastResult;
-  Set S;
-  if (Id)
-    S = get(Id);
-  auto Key = [](const Reader &Of) { return std::pair(Of.E.Who, Of.Kind); };
-  auto It = std::lower_bound(
-      S.begin(), S.end(), R,
-      [&](const Reader &A, const Reader &B) { return Key(A) < Key(B); });
-  if (It != S.end() && Key(*It) == Key(R))
-    *It = R;
+  if (r.kind == Reader::Plain &&
+      (agentOf(r.e.who) < kCopyAgent || agentOf(r.e.who) >= kMbarAgent))
+    r.e.who &= ~31u;
+  if (lastResult && id == lastSet && r == lastReader)
+    return lastResult;
+  Set s;
+  if (id)
+    s = get(id);
+  auto key = [](const Reader &of) { return std::pair(of.e.who, of.kind); };
+  auto it = std::lower_bound(
+      s.begin(), s.end(), r,
+      [&](const Reader &a, const Reader &b) { return key(a) < key(b); });
+  if (it != s.end() && key(*it) == key(r))
+    *it = r;
   else
-    S.insert(It, R);
-  LastSet = Id;
-  LastReader = R;
-  return LastResult = intern(std::move(S));
+    s.insert(it, r);
+  lastSet = id;
+  lastReader = r;
+  return lastResult = intern(std::move(s));
 }
 
-Shadow::Bytes &Shadow::split(Cell &Word) {
-  if (Word.is(Cell::Split))
-    return Parts[Word.ReadSet];
-  uint32_t Id = uint32_t(Parts.size());
-  if (Free.empty()) {
-    Parts.emplace_back();
+Shadow::Bytes &Shadow::split(Cell &word) {
+  if (word.is(Cell::Split))
+    return parts[word.readSet];
+  uint32_t id = uint32_t(parts.size());
+  if (free.empty()) {
+    parts.emplace_back();
   } else {
-    Id = Free.back();
-    Free.pop_back();
+    id = free.back();
+    free.pop_back();
   }
-  Parts[Id].fill(Word);
-  Word.Flags = Cell::Split;
-  Word.ReadSet = Id;
-  return Parts[Id];
+  parts[id].fill(word);
+  word.flags = Cell::Split;
+  word.readSet = id;
+  return parts[id];
 }
 
-void Shadow::merge(Cell &Word) {
-  Bytes &B = Parts[Word.ReadSet];
-  if (!(B[0] == B[1]) || !(B[0] == B[2]) || !(B[0] == B[3]))
+void Shadow::merge(Cell &word) {
+  Bytes &b = parts[word.readSet];
+  if (!(b[0] == b[1]) || !(b[0] == b[2]) || !(b[0] == b[3]))
     return;
-  Free.push_back(Word.ReadSet);
-  Word = B[0];
-  B.fill(Cell());
+  free.push_back(word.readSet);
+  word = b[0];
+  b.fill(Cell());
 }
 
-void Shadow::mark(uint64_t Off, unsigned Words, uint16_t Set, uint16_t Clear) {
-  auto Change = [&](Cell &C) { C.Flags = uint16_t((C.Flags & ~Clear) | Set); };
-  for (unsigned W = 0; W < Words; ++W) {
-    Cell &C = word(Off + uint64_t(4) * W);
-    if (!C.is(Cell::Split)) {
-      Change(C);
+void Shadow::mark(uint64_t off, unsigned words, uint16_t set, uint16_t clear) {
+  auto change = [&](Cell &c) { c.flags = uint16_t((c.flags & ~clear) | set); };
+  for (unsigned w = 0; w < words; ++w) {
+    Cell &c = word(off + uint64_t(4) * w);
+    if (!c.is(Cell::Split)) {
+      change(c);
       continue;
     }
-    for (Cell &Byte : split(C))
-      Change(Byte);
-    merge(C);
+    for (Cell &byte : split(c))
+      change(byte);
+    merge(c);
   }
 }
 
 void Shadow::compact() {
-  ReadSets Fresh;
-  auto Keep = [&](Cell &C) {
-    if (C.ReadSet && !C.is(Cell::Split))
-      C.ReadSet = Fresh.intern(Sets.get(C.ReadSet));
+  ReadSets fresh;
+  auto keep = [&](Cell &c) {
+    if (c.readSet && !c.is(Cell::Split))
+      c.readSet = fresh.intern(sets.get(c.readSet));
   };
-  for (Cell &C : Cells)
-    Keep(C);
-  for (Bytes &B : Parts)
-    for (Cell &C : B)
-      Keep(C);
-  Sets = std::move(Fresh);
+  for (Cell &c : cells)
+    keep(c);
+  for (Bytes &b : parts)
+    for (Cell &c : b)
+      keep(c);
+  sets = std::move(fresh);
 }

@@ -15,76 +15,76 @@
 
 using namespace mxfp4::sim;
 
-static void execStoreAsync(ExecContext &X, const Inst &I) {
-  unsigned Bytes = I.A * I.Vec;
-  forLanes(X.Mask, [&](unsigned L) {
-    BulkOp Op{};
-    Op.K = BulkOp::Direct;
-    Op.I = &I;
-    Op.Lane = L;
-    Op.SrcCta = X.C.Rank;
-    Op.WarpId = X.W.Id;
-    Op.Bytes = Bytes;
-    Cta *T, *MT;
-    if (!resolveShared(X, X.lane(X.src(I, 0), L) + uint64_t(I.Imm), Bytes,
-                       Bytes, L, T, Op.Shared) ||
-        !resolveShared(X,
-                       X.lane(X.src(I, 1 + I.Vec), L) + int64_t(int32_t(I.C)),
-                       8, 8, L, MT, Op.Mbar))
+static void execStoreAsync(ExecContext &x, const Inst &i) {
+  unsigned bytes = i.a * i.vec;
+  forLanes(x.mask, [&](unsigned l) {
+    BulkOp op{};
+    op.k = BulkOp::Direct;
+    op.i = &i;
+    op.lane = l;
+    op.srcCta = x.c.rank;
+    op.warpId = x.w.id;
+    op.bytes = bytes;
+    Cta *t, *mt;
+    if (!resolveShared(x, x.lane(x.src(i, 0), l) + uint64_t(i.imm), bytes,
+                       bytes, l, t, op.shared) ||
+        !resolveShared(x,
+                       x.lane(x.src(i, 1 + i.vec), l) + int64_t(int32_t(i.c)),
+                       8, 8, l, mt, op.mbar))
       return;
-    if (MT != T && !X.known("mbarrier", 5))
-      X.report("mbarrier",
+    if (mt != t && !x.known("mbarrier", 5))
+      x.report("mbarrier",
                "st.async must complete on an mbarrier of the block it writes "
                "to",
-               L, Op.Mbar, 5);
-    Mbarrier *B = findMbarrier(X, *T, Op.Mbar, L, "st.async");
-    if (!B)
+               l, op.mbar, 5);
+    Mbarrier *b = findMbarrier(x, *t, op.mbar, l, "st.async");
+    if (!b)
       return;
-    for (unsigned J = 0; J < I.Vec; ++J) {
-      uint64_t V = X.lane(X.src(I, 1 + J), L);
-      std::memcpy(Op.Data.data() + size_t(J) * I.A, &V, I.A);
+    for (unsigned j = 0; j < i.vec; ++j) {
+      uint64_t v = x.lane(x.src(i, 1 + j), l);
+      std::memcpy(op.data.data() + size_t(j) * i.a, &v, i.a);
     }
-    Access A = threadAccess(X, L, Access::Write);
-    A.E = mbarEpoch(*B);
-    A.What = "st.async";
-    touchShared(X, *T, Op.Shared, Bytes, A);
-    ++B->InFlight;
-    B->InFlightBytes += Bytes;
-    Op.CtaMask = uint16_t(1u << T->Rank);
-    Op.Due = X.Cl.Step + X.Cl.Rng.below(X.Cl.Rng.below(8) ? 40 : 400);
-    X.Cl.Bulk.push_back(Op);
-    X.S.S.SharedStoreBytes += Bytes;
+    Access a = threadAccess(x, l, Access::Write);
+    a.e = mbarEpoch(*b);
+    a.what = "st.async";
+    touchShared(x, *t, op.shared, bytes, a);
+    ++b->inFlight;
+    b->inFlightBytes += bytes;
+    op.ctaMask = uint16_t(1u << t->rank);
+    op.due = x.cl.step + x.cl.rng.below(x.cl.rng.below(8) ? 40 : 400);
+    x.cl.bulk.push_back(op);
+    x.s.stats.sharedStoreBytes += bytes;
   });
-  ++X.Cl.Progress;
+  ++x.cl.progress;
 }
 
-bool mxfp4::sim::decodeStoreAsync(Decoder &D) {
-  D.take("weak");
-  if (!D.take("shared::cluster") || !D.take("mbarrier::complete_tx::bytes"))
-    return D.fail("st.async is known as "
+bool mxfp4::sim::decodeStoreAsync(Decoder &d) {
+  d.take("weak");
+  if (!d.take("shared::cluster") || !d.take("mbarrier::complete_tx::bytes"))
+    return d.fail("st.async is known as "
                   ".shared::cluster.mbarrier::complete_tx::bytes alone");
-  D.I.Vec = uint8_t(D.take("v2") ? 2 : D.take("v4") ? 4 : 1);
-  Ty T = D.takeType();
-  unsigned Bits = typeBits(T);
-  if ((Bits != 32 && Bits != 64) || Bits * D.I.Vec > 128)
-    return D.fail("st.async stores elements of 32 or 64 bits, 128 in all");
-  D.I.T = T;
-  D.I.A = Bits / 8;
-  D.I.S = Space::SharedCluster;
-  D.I.P = Pipe::Lsu;
-  D.I.Fn = execStoreAsync;
-  if (!D.expectOps(3, 3))
+  d.i.vec = uint8_t(d.take("v2") ? 2 : d.take("v4") ? 4 : 1);
+  Ty t = d.takeType();
+  unsigned bits = typeBits(t);
+  if ((bits != 32 && bits != 64) || bits * d.i.vec > 128)
+    return d.fail("st.async stores elements of 32 or 64 bits, 128 in all");
+  d.i.t = t;
+  d.i.a = bits / 8;
+  d.i.s = Space::SharedCluster;
+  d.i.p = Pipe::Lsu;
+  d.i.fn = execStoreAsync;
+  if (!d.expectOps(3, 3))
     return false;
-  const AstOperand &Data = D.ops()[1];
-  std::vector<AstOperand> One{Data};
-  const auto &Elems = Data.K == AstOperand::Vec ? Data.Elems : One;
-  if (Elems.size() != D.I.Vec)
-    return D.fail("expected " + plural(D.I.Vec, "register") +
-                  " of data, found " + std::to_string(Elems.size()));
-  if (!D.address(D.ops()[0]))
+  const AstOperand &data = d.ops()[1];
+  std::vector<AstOperand> one{data};
+  const auto &elems = data.k == AstOperand::Vec ? data.elems : one;
+  if (elems.size() != d.i.vec)
+    return d.fail("expected " + plural(d.i.vec, "register") +
+                  " of data, found " + std::to_string(elems.size()));
+  if (!d.address(d.ops()[0]))
     return false;
-  for (const AstOperand &E : Elems)
-    if (!D.src(E, T, true))
+  for (const AstOperand &e : elems)
+    if (!d.src(e, t, true))
       return false;
-  return D.addressInto(D.ops()[2], D.I.C);
+  return d.addressInto(d.ops()[2], d.i.c);
 }

@@ -14,35 +14,35 @@ namespace mxfp4::sim {
 /// A relaxed or acquiring read, and a relaxed or releasing write, of one place:
 /// what was published there by release (or by a fence before a relaxed write)
 /// becomes known on acquire (or at a fence after a relaxed read).
-void syncLoad(ExecContext &X, const MemRef &R, uint64_t Addr, bool Acquire);
-void syncStore(ExecContext &X, const MemRef &R, uint64_t Addr, bool Release);
+void syncLoad(ExecContext &x, const MemRef &r, uint64_t addr, bool acquires);
+void syncStore(ExecContext &x, const MemRef &r, uint64_t addr, bool release);
 
 /// The mbarrier at a shared offset, or null (reported) when none is there.
-Mbarrier *findMbarrier(ExecContext &X, Cta &T, uint32_t Off, unsigned Lane,
-                       const char *What);
-/// Counts an arrival of \p Count threads; completes the phase when due.
-void arriveMbarrier(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
-                    uint32_t Count, unsigned Lane);
-void expectTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B, int64_t Bytes,
-              unsigned Lane);
-/// \p Bytes have landed; X stands at the instruction that sent them.
-void completeTx(ExecContext &X, Cta &T, uint32_t Off, Mbarrier &B,
-                int64_t Bytes);
+Mbarrier *findMbarrier(ExecContext &x, Cta &t, uint32_t off, unsigned lane,
+                       const char *what);
+/// Counts an arrival of \p count threads; completes the phase when due.
+void arriveMbarrier(ExecContext &x, Cta &t, uint32_t off, Mbarrier &b,
+                    uint32_t count, unsigned lane);
+void expectTx(ExecContext &x, Cta &t, uint32_t off, Mbarrier &b, int64_t bytes,
+              unsigned lane);
+/// \p bytes have landed; x stands at the instruction that sent them.
+void completeTx(ExecContext &x, Cta &t, uint32_t off, Mbarrier &b,
+                int64_t bytes);
 /// What is written when the barrier's current phase completes.
-inline Epoch mbarEpoch(const Mbarrier &B) {
+inline Epoch mbarEpoch(const Mbarrier &b) {
   // Without an agent of its own a barrier is not tracked: clock 0 is covered.
-  if (!B.Agent)
+  if (!b.agent)
     return {agentLane(0, 255, 0), 0};
-  return {B.Agent << 5, B.AgentClock + 1};
+  return {b.agent << 5, b.agentClock + 1};
 }
 /// True when the phase with this parity has completed.
-inline bool phaseDone(const Mbarrier &B, uint64_t Parity) {
-  return (B.Phase & 1) != (Parity & 1);
+inline bool phaseDone(const Mbarrier &b, uint64_t parity) {
+  return (b.phase & 1) != (parity & 1);
 }
-void acquireMbarrier(Warp &W, const Mbarrier &B);
+void acquireMbarrier(Warp &w, const Mbarrier &b);
 
 /// May the split go on? Called for blocked splits.
-bool tryUnblock(ExecContext &X, Split &S);
+bool tryUnblock(ExecContext &x, Split &s);
 
 } // namespace mxfp4::sim
 

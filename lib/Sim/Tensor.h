@@ -11,29 +11,29 @@
 
 namespace mxfp4::sim {
 
-uint32_t boxBytes(const TensorMap &M);
+uint32_t boxBytes(const TensorMap &m);
 /// The swizzle works on addresses: 16-byte chunks are permuted within rows of
 /// 128 bytes by bits 7 and up.
-inline uint32_t swizzle(uint32_t Off, TensorMap::Swizzle S) {
-  switch (S) {
+inline uint32_t swizzle(uint32_t off, TensorMap::Swizzle s) {
+  switch (s) {
   case TensorMap::Swizzle::B128:
-    return Off ^ ((Off >> 7 & 7) << 4);
+    return off ^ ((off >> 7 & 7) << 4);
   case TensorMap::Swizzle::B64:
-    return Off ^ ((Off >> 7 & 3) << 4);
+    return off ^ ((off >> 7 & 3) << 4);
   case TensorMap::Swizzle::B32:
-    return Off ^ ((Off >> 7 & 1) << 4);
+    return off ^ ((off >> 7 & 1) << 4);
   default:
-    return Off;
+    return off;
   }
 }
 
 /// Checks and records the global side of an operation at issue.
-bool touchSource(ExecContext &X, const BulkOp &Op, unsigned Lane);
-bool touchTarget(ExecContext &X, const BulkOp &Op, unsigned Lane,
-                 uint32_t Clock);
+bool touchSource(ExecContext &x, const BulkOp &op, unsigned lane);
+bool touchTarget(ExecContext &x, const BulkOp &op, unsigned lane,
+                 uint32_t clock);
 /// Moves the bytes.
-void moveIn(ExecContext &X, const BulkOp &Op, Cta &T);
-void moveOut(ExecContext &X, const BulkOp &Op);
+void moveIn(ExecContext &x, const BulkOp &op, Cta &t);
+void moveOut(ExecContext &x, const BulkOp &op);
 
 } // namespace mxfp4::sim
 

@@ -13,225 +13,225 @@ namespace {
 
 enum ShflMode : uint8_t { Up, Down, Bfly, Idx };
 
-void shfl(ExecContext &X, const Inst &I) {
-  const uint32_t Def = X.W.States[X.src(I, 0).Slot].Def;
-  uint32_t Result[32], Valid = 0, FromIdle = 0, Undefined = 0;
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t B = uint32_t(X.lane(X.src(I, 1), L)) & 31;
-    uint32_t C = uint32_t(X.lane(X.src(I, 2), L));
-    uint32_t Segment = C >> 8 & 31, Clamp = C & 31;
-    uint32_t MaxLane = (L & Segment) | (Clamp & ~Segment);
-    uint32_t MinLane = L & Segment;
-    int32_t J;
-    bool P;
-    switch (I.Sub) {
+void shfl(ExecContext &x, const Inst &i) {
+  const uint32_t def = x.w.states[x.src(i, 0).slot].def;
+  uint32_t result[32], valid = 0, fromIdle = 0, undefined = 0;
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t b = uint32_t(x.lane(x.src(i, 1), l)) & 31;
+    uint32_t c = uint32_t(x.lane(x.src(i, 2), l));
+    uint32_t segment = c >> 8 & 31, clamp = c & 31;
+    uint32_t maxLane = (l & segment) | (clamp & ~segment);
+    uint32_t minLane = l & segment;
+    int32_t j;
+    bool p;
+    switch (i.sub) {
     case Up:
-      J = int32_t(L) - int32_t(B);
-      P = J >= int32_t(MaxLane);
+      j = int32_t(l) - int32_t(b);
+      p = j >= int32_t(maxLane);
       break;
     case Down:
-      J = int32_t(L + B);
-      P = J <= int32_t(MaxLane);
+      j = int32_t(l + b);
+      p = j <= int32_t(maxLane);
       break;
     case Bfly:
-      J = int32_t(L ^ B);
-      P = J <= int32_t(MaxLane);
+      j = int32_t(l ^ b);
+      p = j <= int32_t(maxLane);
       break;
     default:
-      J = int32_t(MinLane | (B & ~Segment));
-      P = J <= int32_t(MaxLane);
+      j = int32_t(minLane | (b & ~segment));
+      p = j <= int32_t(maxLane);
     }
-    if (!P)
-      J = int32_t(L);
-    if (!(X.Mask >> (J & 31) & 1))
-      FromIdle |= 1u << L;
-    Undefined |= uint32_t(!(Def >> (J & 31) & 1)) << L;
-    Result[L] = uint32_t(X.lane(X.src(I, 0), unsigned(J) & 31));
-    Valid |= uint32_t(P) << L;
+    if (!p)
+      j = int32_t(l);
+    if (!(x.mask >> (j & 31) & 1))
+      fromIdle |= 1u << l;
+    undefined |= uint32_t(!(def >> (j & 31) & 1)) << l;
+    result[l] = uint32_t(x.lane(x.src(i, 0), unsigned(j) & 31));
+    valid |= uint32_t(p) << l;
   });
-  if (FromIdle && !X.known("shfl"))
-    X.report("shfl", "shfl.sync reads from a thread that does not take part",
-             unsigned(__builtin_ctz(FromIdle)));
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I, 0), L, Result[L]); });
-  X.defined(X.dst(I, 0));
-  X.undefine(X.dst(I, 0), Undefined, X.src(I, 0));
-  if (I.NumDst > 1)
-    X.setPred(X.dst(I, 1), Valid);
+  if (fromIdle && !x.known("shfl"))
+    x.report("shfl", "shfl.sync reads from a thread that does not take part",
+             unsigned(__builtin_ctz(fromIdle)));
+  forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i, 0), l, result[l]); });
+  x.defined(x.dst(i, 0));
+  x.undefine(x.dst(i, 0), undefined, x.src(i, 0));
+  if (i.numDst > 1)
+    x.setPred(x.dst(i, 1), valid);
 }
 
 /// Of one value for all: it is undefined if that of any thread that takes part
 /// is.
-uint32_t undefinedForAll(const ExecContext &X, const Inst &I) {
-  return X.Mask & ~X.W.States[X.src(I, 0).Slot].Def ? X.Mask : 0;
+uint32_t undefinedForAll(const ExecContext &x, const Inst &i) {
+  return x.mask & ~x.w.states[x.src(i, 0).slot].def ? x.mask : 0;
 }
 
-void vote(ExecContext &X, const Inst &I) {
-  const uint32_t Undefined = undefinedForAll(X, I);
-  uint32_t P = X.pred(X.src(I, 0)) & X.Mask;
-  if (I.Sub == 3) {
-    forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, P); });
-    X.defined(X.dst(I));
-    return X.undefine(X.dst(I), Undefined, X.src(I, 0));
+void vote(ExecContext &x, const Inst &i) {
+  const uint32_t undefined = undefinedForAll(x, i);
+  uint32_t p = x.pred(x.src(i, 0)) & x.mask;
+  if (i.sub == 3) {
+    forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i), l, p); });
+    x.defined(x.dst(i));
+    return x.undefine(x.dst(i), undefined, x.src(i, 0));
   }
-  bool V = I.Sub == 0   ? P == X.Mask
-           : I.Sub == 1 ? P != 0
-                        : P == 0 || P == X.Mask;
-  X.setPred(X.dst(I), V ? ~0u : 0);
-  X.undefine(X.dst(I), Undefined, X.src(I, 0));
+  bool v = i.sub == 0   ? p == x.mask
+           : i.sub == 1 ? p != 0
+                        : p == 0 || p == x.mask;
+  x.setPred(x.dst(i), v ? ~0u : 0);
+  x.undefine(x.dst(i), undefined, x.src(i, 0));
 }
 
-void match(ExecContext &X, const Inst &I) {
-  uint32_t Masks[32], AllSame = X.Mask;
-  forLanes(X.Mask, [&](unsigned L) {
-    Masks[L] = 0;
-    forLanes(X.Mask, [&](unsigned M) {
-      if (X.lane(X.src(I), M) == X.lane(X.src(I), L))
-        Masks[L] |= 1u << M;
+void match(ExecContext &x, const Inst &i) {
+  uint32_t masks[32], allSame = x.mask;
+  forLanes(x.mask, [&](unsigned l) {
+    masks[l] = 0;
+    forLanes(x.mask, [&](unsigned m) {
+      if (x.lane(x.src(i), m) == x.lane(x.src(i), l))
+        masks[l] |= 1u << m;
     });
-    if (Masks[L] != X.Mask)
-      AllSame = 0;
+    if (masks[l] != x.mask)
+      allSame = 0;
   });
-  forLanes(X.Mask, [&](unsigned L) {
-    X.setLane(X.dst(I, 0), L, I.Sub ? AllSame : Masks[L]);
+  forLanes(x.mask, [&](unsigned l) {
+    x.setLane(x.dst(i, 0), l, i.sub ? allSame : masks[l]);
   });
-  X.defined(X.dst(I, 0));
-  if (I.NumDst > 1)
-    X.setPred(X.dst(I, 1), AllSame ? ~0u : 0);
+  x.defined(x.dst(i, 0));
+  if (i.numDst > 1)
+    x.setPred(x.dst(i, 1), allSame ? ~0u : 0);
 }
 
-void redux(ExecContext &X, const Inst &I) {
-  bool First = true;
-  uint32_t R = 0;
-  bool S = isSigned(I.T);
-  forLanes(X.Mask, [&](unsigned L) {
-    uint32_t V = uint32_t(X.lane(X.src(I), L));
-    if (First) {
-      R = V;
-      First = false;
+void redux(ExecContext &x, const Inst &i) {
+  bool first = true;
+  uint32_t r = 0;
+  bool s = isSigned(i.t);
+  forLanes(x.mask, [&](unsigned l) {
+    uint32_t v = uint32_t(x.lane(x.src(i), l));
+    if (first) {
+      r = v;
+      first = false;
       return;
     }
-    switch (I.Sub) {
+    switch (i.sub) {
     case 0:
-      R += V;
+      r += v;
       break;
     case 1:
-      R = (S ? int32_t(V) < int32_t(R) : V < R) ? V : R;
+      r = (s ? int32_t(v) < int32_t(r) : v < r) ? v : r;
       break;
     case 2:
-      R = (S ? int32_t(V) > int32_t(R) : V > R) ? V : R;
+      r = (s ? int32_t(v) > int32_t(r) : v > r) ? v : r;
       break;
     case 3:
-      R &= V;
+      r &= v;
       break;
     case 4:
-      R |= V;
+      r |= v;
       break;
     default:
-      R ^= V;
+      r ^= v;
       break;
     }
   });
-  const uint32_t Undefined = undefinedForAll(X, I);
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I), L, R); });
-  X.defined(X.dst(I));
-  X.undefine(X.dst(I), Undefined, X.src(I));
+  const uint32_t undefined = undefinedForAll(x, i);
+  forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i), l, r); });
+  x.defined(x.dst(i));
+  x.undefine(x.dst(i), undefined, x.src(i));
 }
 
-void elect(ExecContext &X, const Inst &I) {
-  unsigned Leader = X.firstLane();
-  forLanes(X.Mask, [&](unsigned L) { X.setLane(X.dst(I, 0), L, Leader); });
-  X.defined(X.dst(I, 0));
-  X.setPred(X.dst(I, 1), 1u << Leader);
+void elect(ExecContext &x, const Inst &i) {
+  unsigned leader = x.firstLane();
+  forLanes(x.mask, [&](unsigned l) { x.setLane(x.dst(i, 0), l, leader); });
+  x.defined(x.dst(i, 0));
+  x.setPred(x.dst(i, 1), 1u << leader);
 }
 
-void syncWarp(ExecContext &X, const Inst &) { warpSynced(X.W); }
+void syncWarp(ExecContext &x, const Inst &) { warpSynced(x.w); }
 
-bool decodeShfl(Decoder &D) {
-  D.take("sync");
-  D.I.Sub = uint8_t(D.takeOneOf({"up", "down", "bfly", "idx"}, Idx));
-  D.take("b32");
-  D.I.Fn = execRendezvous<shfl>;
-  D.I.Flags |= Inst::PassesFirst;
-  D.I.A = 3; // The member mask is this source.
-  if (!D.expectOps(5, 5))
+bool decodeShfl(Decoder &d) {
+  d.take("sync");
+  d.i.sub = uint8_t(d.takeOneOf({"up", "down", "bfly", "idx"}, Idx));
+  d.take("b32");
+  d.i.fn = execRendezvous<shfl>;
+  d.i.flags |= Inst::PassesFirst;
+  d.i.a = 3; // The member mask is this source.
+  if (!d.expectOps(5, 5))
     return false;
-  const AstOperand &Out = D.ops()[0];
-  if (Out.K == AstOperand::Pair) {
-    if (!D.dst(Out.Elems[0], Ty::B32) || !D.dstPred(Out.Elems[1]))
+  const AstOperand &out = d.ops()[0];
+  if (out.k == AstOperand::Pair) {
+    if (!d.dst(out.elems[0], Ty::B32) || !d.dstPred(out.elems[1]))
       return false;
-  } else if (!D.dst(Out, Ty::B32)) {
+  } else if (!d.dst(out, Ty::B32)) {
     return false;
   }
-  for (unsigned J = 1; J < 5; ++J)
-    if (!D.src(D.ops()[J], Ty::B32))
+  for (unsigned j = 1; j < 5; ++j)
+    if (!d.src(d.ops()[j], Ty::B32))
       return false;
   return true;
 }
 
 } // namespace
 
-bool mxfp4::sim::decodeWarpOp(Decoder &D) {
-  std::string_view Base = D.base();
-  D.I.P = Pipe::Sync;
-  D.I.Flags |= Inst::Control;
-  if (Base == "shfl")
-    return decodeShfl(D);
-  bool Sync = D.take("sync");
-  if (!Sync)
-    return D.fail("only the .sync form is supported");
-  if (Base == "vote") {
-    D.I.Sub = uint8_t(D.takeOneOf({"all", "any", "uni", "ballot"}, 3));
-    Ty T = D.takeType();
-    D.I.Fn = execRendezvous<vote>;
-    D.I.Flags |= Inst::PassesFirst;
-    D.I.A = 1;
-    if ((T == Ty::Pred) == (D.I.Sub == 3))
-      return D.fail("vote.ballot gives .b32, the others .pred");
-    return D.expectOps(3, 3) && D.dst(D.ops()[0], T) && D.srcPred(D.ops()[1]) &&
-           D.src(D.ops()[2], Ty::B32);
+bool mxfp4::sim::decodeWarpOp(Decoder &d) {
+  std::string_view base = d.base();
+  d.i.p = Pipe::Sync;
+  d.i.flags |= Inst::Control;
+  if (base == "shfl")
+    return decodeShfl(d);
+  bool sync = d.take("sync");
+  if (!sync)
+    return d.fail("only the .sync form is supported");
+  if (base == "vote") {
+    d.i.sub = uint8_t(d.takeOneOf({"all", "any", "uni", "ballot"}, 3));
+    Ty t = d.takeType();
+    d.i.fn = execRendezvous<vote>;
+    d.i.flags |= Inst::PassesFirst;
+    d.i.a = 1;
+    if ((t == Ty::Pred) == (d.i.sub == 3))
+      return d.fail("vote.ballot gives .b32, the others .pred");
+    return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.srcPred(d.ops()[1]) &&
+           d.src(d.ops()[2], Ty::B32);
   }
-  if (Base == "match") {
-    D.I.Sub = uint8_t(D.takeOneOf({"any", "all"}, 0));
-    Ty T = D.takeType();
-    if (typeBits(T) != 32 && typeBits(T) != 64)
-      return D.fail("match needs .b32 or .b64");
-    D.I.Fn = execRendezvous<match>;
-    D.I.A = 1;
-    if (!D.expectOps(3, 3))
+  if (base == "match") {
+    d.i.sub = uint8_t(d.takeOneOf({"any", "all"}, 0));
+    Ty t = d.takeType();
+    if (typeBits(t) != 32 && typeBits(t) != 64)
+      return d.fail("match needs .b32 or .b64");
+    d.i.fn = execRendezvous<match>;
+    d.i.a = 1;
+    if (!d.expectOps(3, 3))
       return false;
-    const AstOperand &Out = D.ops()[0];
-    bool Good = Out.K == AstOperand::Pair
-                    ? D.dst(Out.Elems[0], Ty::B32) && D.dstPred(Out.Elems[1])
-                    : D.dst(Out, Ty::B32);
-    return Good && D.src(D.ops()[1], T) && D.src(D.ops()[2], Ty::B32);
+    const AstOperand &out = d.ops()[0];
+    bool good = out.k == AstOperand::Pair
+                    ? d.dst(out.elems[0], Ty::B32) && d.dstPred(out.elems[1])
+                    : d.dst(out, Ty::B32);
+    return good && d.src(d.ops()[1], t) && d.src(d.ops()[2], Ty::B32);
   }
-  if (Base == "redux") {
-    D.I.Sub =
-        uint8_t(D.takeOneOf({"add", "min", "max", "and", "or", "xor"}, 0));
-    D.I.T = D.takeType();
-    D.I.Fn = execRendezvous<redux>;
-    D.I.Flags |= Inst::PassesFirst;
-    D.I.A = 1;
-    if (typeBits(D.I.T) != 32 || isFloat(D.I.T))
-      return D.fail("redux needs a 32-bit integer type");
-    return D.expectOps(3, 3) && D.dst(D.ops()[0], Ty::B32) &&
-           D.src(D.ops()[1], Ty::B32) && D.src(D.ops()[2], Ty::B32);
+  if (base == "redux") {
+    d.i.sub =
+        uint8_t(d.takeOneOf({"add", "min", "max", "and", "or", "xor"}, 0));
+    d.i.t = d.takeType();
+    d.i.fn = execRendezvous<redux>;
+    d.i.flags |= Inst::PassesFirst;
+    d.i.a = 1;
+    if (typeBits(d.i.t) != 32 || isFloat(d.i.t))
+      return d.fail("redux needs a 32-bit integer type");
+    return d.expectOps(3, 3) && d.dst(d.ops()[0], Ty::B32) &&
+           d.src(d.ops()[1], Ty::B32) && d.src(d.ops()[2], Ty::B32);
   }
-  if (Base == "elect") {
-    D.I.Fn = execRendezvous<elect>;
-    D.I.A = 0;
-    if (!D.expectOps(2, 2) || D.ops()[0].K != AstOperand::Pair)
-      return D.fail("elect.sync takes \"dst|pred, mask\"");
-    return D.dst(D.ops()[0].Elems[0], Ty::B32) &&
-           D.dstPred(D.ops()[0].Elems[1]) && D.src(D.ops()[1], Ty::B32);
+  if (base == "elect") {
+    d.i.fn = execRendezvous<elect>;
+    d.i.a = 0;
+    if (!d.expectOps(2, 2) || d.ops()[0].k != AstOperand::Pair)
+      return d.fail("elect.sync takes \"dst|pred, mask\"");
+    return d.dst(d.ops()[0].elems[0], Ty::B32) &&
+           d.dstPred(d.ops()[0].elems[1]) && d.src(d.ops()[1], Ty::B32);
   }
-  return D.fail("this instruction is not supported");
+  return d.fail("this instruction is not supported");
 }
 
-bool mxfp4::sim::decodeWarpSync(Decoder &D) {
-  D.I.Flags |= Inst::Control;
-  D.I.P = Pipe::Sync;
-  D.I.Fn = execRendezvous<syncWarp>;
-  D.I.A = 0;
-  return D.expectOps(1, 1) && D.src(D.ops()[0], Ty::B32);
+bool mxfp4::sim::decodeWarpSync(Decoder &d) {
+  d.i.flags |= Inst::Control;
+  d.i.p = Pipe::Sync;
+  d.i.fn = execRendezvous<syncWarp>;
+  d.i.a = 0;
+  return d.expectOps(1, 1) && d.src(d.ops()[0], Ty::B32);
 }

@@ -25,311 +25,311 @@ namespace {
 
 /// Marks the 16-byte chunks of an operand as read by the warp's wgmmas, or only
 /// checks them (Access::Peek).
-bool touchOperand(ExecContext &X, const Descriptor &D, bool Trans,
-                  uint32_t FirstRow, uint32_t Rows, uint32_t Group,
-                  uint8_t Flags = 0) {
-  if (D.BaseOffset && D.span() > 16 && !X.known("descriptor")) {
-    X.report("descriptor",
+bool touchOperand(ExecContext &x, const Descriptor &d, bool trans,
+                  uint32_t firstRow, uint32_t rows, uint32_t group,
+                  uint8_t flags = 0) {
+  if (d.baseOffset && d.span() > 16 && !x.known("descriptor")) {
+    x.report("descriptor",
              "matrix descriptors with a base offset are not supported", 0);
     return false;
   }
-  Access A = agentAccess(X, WgmmaAgent, Group, 0,
-                         uint8_t(Flags | Access::Async | Access::AnyLane));
-  A.What = "this wgmma";
-  uint32_t N = Trans ? 16 : Rows, Chunks = Trans ? Rows / 8 : 2;
-  uint32_t FirstChunk = Trans ? FirstRow / 8 : 0;
-  uint32_t First = Trans ? 0 : FirstRow;
-  uint32_t Offs[512];
-  size_t Count = 0;
-  for (uint32_t R = First; R < First + N; ++R)
-    for (uint32_t C = FirstChunk; C < FirstChunk + Chunks; ++C) {
-      uint32_t Off = D.chunk(Trans, R, C);
-      if (Off < SharedBase || Off + 16 > X.G.SharedBytes) {
-        if (!X.known("out-of-bounds"))
-          X.report("out-of-bounds",
-                   "wgmma reads shared memory at " + hex(Off) +
+  Access a = agentAccess(x, kWgmmaAgent, group, 0,
+                         uint8_t(flags | Access::Async | Access::AnyLane));
+  a.what = "this wgmma";
+  uint32_t n = trans ? 16 : rows, chunks = trans ? rows / 8 : 2;
+  uint32_t firstChunk = trans ? firstRow / 8 : 0;
+  uint32_t first = trans ? 0 : firstRow;
+  uint32_t offs[512];
+  size_t count = 0;
+  for (uint32_t r = first; r < first + n; ++r)
+    for (uint32_t c = firstChunk; c < firstChunk + chunks; ++c) {
+      uint32_t off = d.chunk(trans, r, c);
+      if (off < kSharedBase || off + 16 > x.g.sharedBytes) {
+        if (!x.known("out-of-bounds"))
+          x.report("out-of-bounds",
+                   "wgmma reads shared memory at " + hex(off) +
                        ", out of bounds: its matrix descriptor covers more "
                        "than the block has",
-                   0, Off);
+                   0, off);
         return false;
       }
-      Offs[Count++] = Off;
+      offs[count++] = off;
     }
-  touchSharedChunks(X, X.C, Offs, Count, A);
+  touchSharedChunks(x, x.c, offs, count, a);
   return true;
 }
 
-void compute(ExecContext &X, const PendingWgmma &P) {
-  const Inst &I = *P.I;
-  static thread_local FragmentA A;
-  if (I.Mods & RegisterA) {
-    const uint32_t *Regs[4];
-    for (unsigned J = 0; J < 4; ++J)
-      Regs[J] = P.A.data() + 32 * J;
-    setA(Regs, 16, I.T, I.Mods & NegA ? -1.0f : 1.0f, A);
+void compute(ExecContext &x, const PendingWgmma &p) {
+  const Inst &i = *p.i;
+  static thread_local FragmentA a;
+  if (i.mods & RegisterA) {
+    const uint32_t *regs[4];
+    for (unsigned j = 0; j < 4; ++j)
+      regs[j] = p.a.data() + 32 * j;
+    setA(regs, 16, i.t, i.mods & NegA ? -1.0f : 1.0f, a);
   } else {
-    loadA(X.C, I, Descriptor(P.DescA), 16 * (X.W.Id % 4), A);
+    loadA(x.c, i, Descriptor(p.descA), 16 * (x.w.id % 4), a);
   }
-  Descriptor D(P.DescB);
-  BlockB B;
-  for (unsigned Block = 0; Block < I.A / 8; ++Block) {
-    loadB(X.C, I, D, 8 * Block, B);
-    float *Acc[4];
-    for (unsigned J = 0; J < 4; ++J) {
-      Acc[J] = reinterpret_cast<float *>(X.out(X.dst(I, 4 * Block + J)));
-      if (!P.ScaleD)
-        std::memset(Acc[J], 0, 128);
+  Descriptor d(p.descB);
+  BlockB b;
+  for (unsigned block = 0; block < i.a / 8; ++block) {
+    loadB(x.c, i, d, 8 * block, b);
+    float *acc[4];
+    for (unsigned j = 0; j < 4; ++j) {
+      acc[j] = reinterpret_cast<float *>(x.out(x.dst(i, 4 * block + j)));
+      if (!p.scaleD)
+        std::memset(acc[j], 0, 128);
     }
-    multiplyBlock(A, B, 16, Acc);
+    multiplyBlock(a, b, 16, acc);
   }
-  X.S.S.WgmmaMacs += uint64_t(16) * 16 * I.A;
+  x.s.stats.wgmmaMacs += uint64_t(16) * 16 * i.a;
 }
 
 /// Has the warp marked the same B for a wgmma of the group to come? Who writes
 /// there in between is told so, and the mark still stands.
-bool sameB(const Warp &W, const Inst &I, uint64_t DescB) {
-  return std::any_of(W.Wgmmas.rbegin(), W.Wgmmas.rend(),
-                     [&](const PendingWgmma &P) {
-                       return !P.Group && P.DescB == DescB && P.I->A == I.A &&
-                              !((P.I->Mods ^ I.Mods) & TransB);
+bool sameB(const Warp &w, const Inst &i, uint64_t descB) {
+  return std::any_of(w.wgmmas.rbegin(), w.wgmmas.rend(),
+                     [&](const PendingWgmma &p) {
+                       return !p.group && p.descB == descB && p.i->a == i.a &&
+                              !((p.i->mods ^ i.mods) & TransB);
                      });
 }
 
-void checkRegister(ExecContext &X, const Operand &O, bool Accumulator) {
-  RegState &R = X.W.States[O.Slot];
-  bool NoFence = X.W.FenceEpoch == 1; // None so far.
-  if ((!NoFence && R.WriteEpoch != X.W.FenceEpoch) || O.isConst() ||
-      X.known("wgmma-fence"))
+void checkRegister(ExecContext &x, const Operand &o, bool accumulator) {
+  RegState &r = x.w.states[o.slot];
+  bool noFence = x.w.fenceEpoch == 1; // None so far.
+  if ((!noFence && r.writeEpoch != x.w.fenceEpoch) || o.isConst() ||
+      x.known("wgmma-fence"))
     return;
-  X.report("wgmma-fence",
+  x.report("wgmma-fence",
            std::string("wgmma uses ") +
-               (Accumulator ? "accumulator " : "A register ") +
-               X.K.SlotNames[O.Slot] +
+               (accumulator ? "accumulator " : "A register ") +
+               x.k.slotNames[o.slot] +
                ", written since the last wgmma.fence: a wgmma.fence must come "
                "in between",
            0);
 }
 
-void execWgmma(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  PendingWgmma P;
-  P.I = &I;
-  unsigned At = 0;
-  uint32_t Group = X.W.WgmmaGroups + 1;
-  if (I.Mods & RegisterA) {
-    P.A.resize(128);
-    for (unsigned J = 0; J < 4; ++J) {
-      const Operand &O = X.src(I, At++);
-      std::memcpy(P.A.data() + 32 * J, X.ptr(O), 128);
-      checkRegister(X, O, false);
-      if (!O.isConst())
-        X.W.States[O.Slot].Busy |= RegState::OperandA;
+void execWgmma(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  PendingWgmma p;
+  p.i = &i;
+  unsigned at = 0;
+  uint32_t group = x.w.wgmmaGroups + 1;
+  if (i.mods & RegisterA) {
+    p.a.resize(128);
+    for (unsigned j = 0; j < 4; ++j) {
+      const Operand &o = x.src(i, at++);
+      std::memcpy(p.a.data() + 32 * j, x.ptr(o), 128);
+      checkRegister(x, o, false);
+      if (!o.isConst())
+        x.w.states[o.slot].busy |= RegState::OperandA;
     }
   } else {
-    P.DescA = X.lane(X.src(I, At++), 0);
+    p.descA = x.lane(x.src(i, at++), 0);
     // It is the warpgroup's: all of it is there before any warp begins. Until
     // when each row is read, only its warp knows.
-    const Descriptor D(P.DescA);
-    if (!touchOperand(X, D, I.Mods & TransA, 0, 64, Group, Access::Peek) ||
-        !touchOperand(X, D, I.Mods & TransA, 16 * (X.W.Id % 4), 16, Group))
+    const Descriptor d(p.descA);
+    if (!touchOperand(x, d, i.mods & TransA, 0, 64, group, Access::Peek) ||
+        !touchOperand(x, d, i.mods & TransA, 16 * (x.w.id % 4), 16, group))
       return;
   }
-  P.DescB = X.lane(X.src(I, At++), 0);
-  P.ScaleD = X.pred(X.src(I, At)) & 1;
-  if (!sameB(X.W, I, P.DescB) &&
-      !touchOperand(X, Descriptor(P.DescB), I.Mods & TransB, 0, I.A, Group))
+  p.descB = x.lane(x.src(i, at++), 0);
+  p.scaleD = x.pred(x.src(i, at)) & 1;
+  if (!sameB(x.w, i, p.descB) &&
+      !touchOperand(x, Descriptor(p.descB), i.mods & TransB, 0, i.a, group))
     return;
   // 16 columns of K, two bytes each: A by the warp's rows, B once for all four.
-  X.S.S.SharedAsyncReadBytes += (I.Mods & RegisterA ? 0 : 16 * 32) +
-                                (X.W.Id % 4 ? 0 : uint64_t(I.A) * 32);
-  for (unsigned J = 0; J < I.NumDst; ++J) {
-    const Operand &O = X.dst(I, J);
-    RegState &R = X.W.States[O.Slot];
-    if (!(R.Busy & RegState::Accumulator)) {
-      checkRegister(X, O, true);
-      if (P.ScaleD && R.Def != ~0u && !X.known("uninitialised"))
-        X.report("uninitialised",
-                 "wgmma adds to accumulator " + X.K.SlotNames[O.Slot] +
+  x.s.stats.sharedAsyncReadBytes += (i.mods & RegisterA ? 0 : 16 * 32) +
+                                    (x.w.id % 4 ? 0 : uint64_t(i.a) * 32);
+  for (unsigned j = 0; j < i.numDst; ++j) {
+    const Operand &o = x.dst(i, j);
+    RegState &r = x.w.states[o.slot];
+    if (!(r.busy & RegState::Accumulator)) {
+      checkRegister(x, o, true);
+      if (p.scaleD && r.def != ~0u && !x.known("uninitialised"))
+        x.report("uninitialised",
+                 "wgmma adds to accumulator " + x.k.slotNames[o.slot] +
                      ", which holds no value",
                  0);
     }
-    R.Busy |= RegState::Accumulator;
-    R.Def = 0;
+    r.busy |= RegState::Accumulator;
+    r.def = 0;
   }
-  X.W.Wgmmas.push_back(std::move(P));
-  ++X.W.WgmmaCount;
+  x.w.wgmmas.push_back(std::move(p));
+  ++x.w.wgmmaCount;
   // Each warp counts a quarter; the report divides.
-  ++X.S.S.Wgmma;
+  ++x.s.stats.wgmma;
 }
 
-void execFence(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  ++X.W.FenceEpoch;
+void execFence(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  ++x.w.fenceEpoch;
 }
 
-void execCommit(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  ++X.W.WgmmaGroups;
-  for (PendingWgmma &P : X.W.Wgmmas)
-    if (!P.Group)
-      P.Group = X.W.WgmmaGroups;
+void execCommit(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  ++x.w.wgmmaGroups;
+  for (PendingWgmma &p : x.w.wgmmas)
+    if (!p.group)
+      p.group = x.w.wgmmaGroups;
 }
 
-void execWait(ExecContext &X, const Inst &I) {
-  X.requireAligned(I);
-  if (X.W.WgmmaGroups > I.A)
-    finishWgmmas(X, X.W.WgmmaGroups - I.A);
+void execWait(ExecContext &x, const Inst &i) {
+  x.requireAligned(i);
+  if (x.w.wgmmaGroups > i.a)
+    finishWgmmas(x, x.w.wgmmaGroups - i.a);
 }
 
-bool decodeMmaAsync(Decoder &D) {
-  if (std::string What = foreignOperands(D.ast().Opcode); !What.empty())
-    return D.fail("wgmma of " + What +
+bool decodeMmaAsync(Decoder &d) {
+  if (std::string what = foreignOperands(d.ast().opcode); !what.empty())
+    return d.fail("wgmma of " + what +
                   " is not supported: the interpreter executes wgmma of bf16 "
                   "and of f16, with f32 accumulators");
-  std::string_view Shape;
-  if (!D.takePrefix("m64n", &Shape))
-    return D.fail("wgmma needs a shape m64nNk16");
-  unsigned N = 0;
-  size_t J = 4;
-  for (; J < Shape.size() && Shape[J] >= '0' && Shape[J] <= '9' && J < 8; ++J)
-    N = N * 10 + unsigned(Shape[J] - '0');
-  if (Shape.substr(J) != "k16" || N < 8 || N > 256 || N % 8)
-    return D.fail("wgmma of bf16 or f16 has shapes m64nNk16, N a multiple of 8 "
+  std::string_view shape;
+  if (!d.takePrefix("m64n", &shape))
+    return d.fail("wgmma needs a shape m64nNk16");
+  unsigned n = 0;
+  size_t j = 4;
+  for (; j < shape.size() && shape[j] >= '0' && shape[j] <= '9' && j < 8; ++j)
+    n = n * 10 + unsigned(shape[j] - '0');
+  if (shape.substr(j) != "k16" || n < 8 || n > 256 || n % 8)
+    return d.fail("wgmma of bf16 or f16 has shapes m64nNk16, N a multiple of 8 "
                   "up to 256");
-  Ty Td = D.takeType(), Ta = D.takeType(), Tb = D.takeType();
-  if (Td != Ty::F32 || Ta != Tb || (Ta != Ty::BF16 && Ta != Ty::F16))
-    return D.fail("only wgmma of bf16 or f16 with f32 accumulators is "
+  Ty td = d.takeType(), ta = d.takeType(), tb = d.takeType();
+  if (td != Ty::F32 || ta != tb || (ta != Ty::BF16 && ta != Ty::F16))
+    return d.fail("only wgmma of bf16 or f16 with f32 accumulators is "
                   "supported");
-  D.I.T = Ta;
-  D.I.A = N;
-  D.I.Fn = execWgmma;
-  if (!D.expectOps(6, 8))
+  d.i.t = ta;
+  d.i.a = n;
+  d.i.fn = execWgmma;
+  if (!d.expectOps(6, 8))
     return false;
-  const auto &Ops = D.ops();
-  if (Ops[0].K != AstOperand::Vec || Ops[0].Elems.size() != N / 2)
-    return D.fail("wgmma of " + std::to_string(N) + " columns has " +
-                  plural(N / 2, "accumulator") + " a thread");
-  for (const AstOperand &O : Ops[0].Elems)
-    if (!D.dst(O, Ty::F32))
+  const auto &ops = d.ops();
+  if (ops[0].k != AstOperand::Vec || ops[0].elems.size() != n / 2)
+    return d.fail("wgmma of " + std::to_string(n) + " columns has " +
+                  plural(n / 2, "accumulator") + " a thread");
+  for (const AstOperand &o : ops[0].elems)
+    if (!d.dst(o, Ty::F32))
       return false;
-  bool FromRegs = Ops[1].K == AstOperand::Vec;
-  if (FromRegs) {
-    D.I.Mods |= RegisterA;
-    if (Ops[1].Elems.size() != 4)
-      return D.fail("the A fragment has 4 registers");
-    for (const AstOperand &O : Ops[1].Elems)
-      if (!D.src(O, Ty::B32))
+  bool fromRegs = ops[1].k == AstOperand::Vec;
+  if (fromRegs) {
+    d.i.mods |= RegisterA;
+    if (ops[1].elems.size() != 4)
+      return d.fail("the A fragment has 4 registers");
+    for (const AstOperand &o : ops[1].elems)
+      if (!d.src(o, Ty::B32))
         return false;
-  } else if (!D.src(Ops[1], Ty::B64)) {
+  } else if (!d.src(ops[1], Ty::B64)) {
     return false;
   }
-  if (!D.expectOps(FromRegs ? 7 : 8, FromRegs ? 7 : 8))
+  if (!d.expectOps(fromRegs ? 7 : 8, fromRegs ? 7 : 8))
     return false;
-  if (!D.src(Ops[2], Ty::B64) || !D.srcPred(Ops[3]))
+  if (!d.src(ops[2], Ty::B64) || !d.srcPred(ops[3]))
     return false;
-  int64_t V[4] = {};
-  for (size_t K = 4; K < Ops.size(); ++K)
-    if (!D.immediate(Ops[K], V[K - 4]))
+  int64_t v[4] = {};
+  for (size_t k = 4; k < ops.size(); ++k)
+    if (!d.immediate(ops[k], v[k - 4]))
       return false;
-  for (unsigned K = 0; K < 2; ++K) {
-    if (V[K] != 1 && V[K] != -1)
-      return D.fail("the scales of A and B must be 1 or -1");
-    if (V[K] < 0)
-      D.I.Mods |= K ? NegB : NegA;
+  for (unsigned k = 0; k < 2; ++k) {
+    if (v[k] != 1 && v[k] != -1)
+      return d.fail("the scales of A and B must be 1 or -1");
+    if (v[k] < 0)
+      d.i.mods |= k ? NegB : NegA;
   }
-  if (!FromRegs && V[2])
-    D.I.Mods |= TransA;
-  if (V[FromRegs ? 2 : 3])
-    D.I.Mods |= TransB;
+  if (!fromRegs && v[2])
+    d.i.mods |= TransA;
+  if (v[fromRegs ? 2 : 3])
+    d.i.mods |= TransB;
   return true;
 }
 
 } // namespace
 
-std::string mxfp4::sim::foreignOperands(std::string_view Opcode) {
-  std::string Fp8, Whole;
-  for (size_t At = Opcode.find('.'); At != Opcode.npos;) {
-    const size_t Next = Opcode.find('.', At + 1);
-    const std::string Word(Opcode.substr(At + 1, Next - At - 1));
-    if (Word == "e4m3" || Word == "e5m2")
-      Fp8 += (Fp8.empty() ? "" : ", ") + Word;
-    if (Word == "tf32")
+std::string mxfp4::sim::foreignOperands(std::string_view opcode) {
+  std::string fp8, whole;
+  for (size_t at = opcode.find('.'); at != opcode.npos;) {
+    const size_t next = opcode.find('.', at + 1);
+    const std::string word(opcode.substr(at + 1, next - at - 1));
+    if (word == "e4m3" || word == "e5m2")
+      fp8 += (fp8.empty() ? "" : ", ") + word;
+    if (word == "tf32")
       return "TF32";
-    if (Word == "s8" || Word == "u8")
-      Whole = "8-bit integers";
-    if (Word == "b1")
-      Whole = "single bits";
-    if (Word == "sp")
+    if (word == "s8" || word == "u8")
+      whole = "8-bit integers";
+    if (word == "b1")
+      whole = "single bits";
+    if (word == "sp")
       return "sparse matrices";
-    At = Next;
+    at = next;
   }
-  return Fp8.empty() ? Whole : "FP8 (" + Fp8 + ")";
+  return fp8.empty() ? whole : "FP8 (" + fp8 + ")";
 }
 
-void mxfp4::sim::finishWgmmas(ExecContext &X, uint32_t Upto) {
-  auto &Pending = X.W.Wgmmas;
-  size_t Done = 0;
-  while (Done < Pending.size() && Pending[Done].Group &&
-         Pending[Done].Group <= Upto) {
-    const PendingWgmma &P = Pending[Done++];
-    compute(X, P);
-    const Inst &I = *P.I;
-    for (unsigned J = 0; J < I.NumDst; ++J)
-      X.W.States[X.dst(I, J).Slot].Busy = 0;
-    if (I.Mods & RegisterA)
-      for (unsigned J = 0; J < 4; ++J)
-        X.W.States[X.src(I, J).Slot].Busy = 0;
+void mxfp4::sim::finishWgmmas(ExecContext &x, uint32_t upto) {
+  auto &pending = x.w.wgmmas;
+  size_t done = 0;
+  while (done < pending.size() && pending[done].group &&
+         pending[done].group <= upto) {
+    const PendingWgmma &p = pending[done++];
+    compute(x, p);
+    const Inst &i = *p.i;
+    for (unsigned j = 0; j < i.numDst; ++j)
+      x.w.states[x.dst(i, j).slot].busy = 0;
+    if (i.mods & RegisterA)
+      for (unsigned j = 0; j < 4; ++j)
+        x.w.states[x.src(i, j).slot].busy = 0;
   }
-  for (size_t N = 0; N < Done; ++N) {
-    const Inst &I = *Pending[N].I;
-    for (unsigned J = 0; J < I.NumDst; ++J)
-      X.W.States[X.dst(I, J).Slot].Def = ~0u;
+  for (size_t n = 0; n < done; ++n) {
+    const Inst &i = *pending[n].i;
+    for (unsigned j = 0; j < i.numDst; ++j)
+      x.w.states[x.dst(i, j).slot].def = ~0u;
   }
-  Pending.erase(Pending.begin(), Pending.begin() + Done);
+  pending.erase(pending.begin(), pending.begin() + done);
   // What later groups still own stays theirs.
-  for (const PendingWgmma &P : Pending) {
-    const Inst &I = *P.I;
-    for (unsigned J = 0; J < I.NumDst; ++J) {
-      RegState &R = X.W.States[X.dst(I, J).Slot];
-      R.Busy |= RegState::Accumulator;
-      R.Def = 0;
+  for (const PendingWgmma &p : pending) {
+    const Inst &i = *p.i;
+    for (unsigned j = 0; j < i.numDst; ++j) {
+      RegState &r = x.w.states[x.dst(i, j).slot];
+      r.busy |= RegState::Accumulator;
+      r.def = 0;
     }
-    if (I.Mods & RegisterA)
-      for (unsigned J = 0; J < 4; ++J)
-        if (!X.src(I, J).isConst())
-          X.W.States[X.src(I, J).Slot].Busy |= RegState::OperandA;
+    if (i.mods & RegisterA)
+      for (unsigned j = 0; j < 4; ++j)
+        if (!x.src(i, j).isConst())
+          x.w.states[x.src(i, j).slot].busy |= RegState::OperandA;
   }
-  X.W.WgmmaDone = std::max(X.W.WgmmaDone, Upto);
-  X.W.Clock.raise(X.W.agent(WgmmaAgent), Upto);
+  x.w.wgmmaDone = std::max(x.w.wgmmaDone, upto);
+  x.w.clock.raise(x.w.agent(kWgmmaAgent), upto);
 }
 
-bool mxfp4::sim::decodeWgmma(Decoder &D) {
-  D.I.P = Pipe::Tensor;
-  D.I.Flags |= Inst::Aligned | Inst::WholeWarp;
-  int Kind =
-      D.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"}, -1);
-  D.take("sync");
-  D.take("aligned");
-  switch (Kind) {
+bool mxfp4::sim::decodeWgmma(Decoder &d) {
+  d.i.p = Pipe::Tensor;
+  d.i.flags |= Inst::Aligned | Inst::WholeWarp;
+  int kind =
+      d.takeOneOf({"mma_async", "fence", "commit_group", "wait_group"}, -1);
+  d.take("sync");
+  d.take("aligned");
+  switch (kind) {
   case 0:
-    return decodeMmaAsync(D);
+    return decodeMmaAsync(d);
   case 1:
-    D.I.Fn = execFence;
-    return D.expectOps(0, 0);
+    d.i.fn = execFence;
+    return d.expectOps(0, 0);
   case 2:
-    D.I.Fn = execCommit;
-    return D.expectOps(0, 0);
+    d.i.fn = execCommit;
+    return d.expectOps(0, 0);
   case 3: {
-    int64_t N;
-    if (!D.expectOps(1, 1) || !D.immediate(D.ops()[0], N))
+    int64_t n;
+    if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
       return false;
-    if (N < 0 || N > 7)
-      return D.fail("wgmma.wait_group takes a number from 0 to 7");
-    D.I.A = uint32_t(N);
-    D.I.Fn = execWait;
+    if (n < 0 || n > 7)
+      return d.fail("wgmma.wait_group takes a number from 0 to 7");
+    d.i.a = uint32_t(n);
+    d.i.fn = execWait;
     return true;
   }
   default:
-    return D.fail("this wgmma operation is not known");
+    return d.fail("this wgmma operation is not known");
   }
 }

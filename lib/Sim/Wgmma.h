@@ -11,8 +11,8 @@
 
 namespace mxfp4::sim {
 
-/// Computes the warp's wgmmas of groups up to \p Upto, in order.
-void finishWgmmas(ExecContext &X, uint32_t Upto);
+/// Computes the warp's wgmmas of groups up to \p upto, in order.
+void finishWgmmas(ExecContext &x, uint32_t upto);
 
 } // namespace mxfp4::sim
 

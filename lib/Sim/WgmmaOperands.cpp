@@ -10,53 +10,53 @@ using namespace mxfp4::sim;
 
 namespace {
 
-uint16_t element(const Cta &C, const Descriptor &D, bool Trans, uint32_t Mn,
-                 uint32_t K) {
-  uint32_t Off = Trans ? D.chunk(true, K, Mn / 8) + 2 * (Mn % 8)
-                       : D.chunk(false, Mn, K / 8) + 2 * (K % 8);
-  uint16_t V = 0;
-  if (Off + 2 <= C.Shared.size())
-    std::memcpy(&V, C.Shared.data() + Off, 2);
-  return V;
+uint16_t element(const Cta &c, const Descriptor &d, bool trans, uint32_t mn,
+                 uint32_t k) {
+  uint32_t off = trans ? d.chunk(true, k, mn / 8) + 2 * (mn % 8)
+                       : d.chunk(false, mn, k / 8) + 2 * (k % 8);
+  uint16_t v = 0;
+  if (off + 2 <= c.shared.size())
+    std::memcpy(&v, c.shared.data() + off, 2);
+  return v;
 }
 
 /// The 16 bytes of a chunk; zeros where the descriptor leaves the block.
-const void *chunkAt(const Cta &C, const Descriptor &D, uint32_t Row,
-                    uint32_t Chunk) {
-  alignas(16) static const uint8_t Zeros[16] = {};
-  uint32_t Off = D.chunk(false, Row, Chunk);
-  return Off + 16 <= C.Shared.size() ? C.Shared.data() + Off : Zeros;
+const void *chunkAt(const Cta &c, const Descriptor &d, uint32_t row,
+                    uint32_t chunk) {
+  alignas(16) static const uint8_t zeros[16] = {};
+  uint32_t off = d.chunk(false, row, chunk);
+  return off + 16 <= c.shared.size() ? c.shared.data() + off : zeros;
 }
 
 } // namespace
 
-void mxfp4::sim::loadB(const Cta &C, const Inst &I, const Descriptor &D,
-                       uint32_t FirstN, BlockB &B) {
-  float Sign = I.Mods & NegB ? -1.0f : 1.0f;
-  if (I.Mods & TransB) {
-    for (uint32_t K = 0; K < 16; ++K)
-      for (uint32_t N = 0; N < 8; ++N)
-        B.set(K, N, Sign * widen(I.T, element(C, D, true, FirstN + N, K)));
+void mxfp4::sim::loadB(const Cta &c, const Inst &i, const Descriptor &d,
+                       uint32_t firstN, BlockB &b) {
+  float sign = i.mods & NegB ? -1.0f : 1.0f;
+  if (i.mods & TransB) {
+    for (uint32_t k = 0; k < 16; ++k)
+      for (uint32_t n = 0; n < 8; ++n)
+        b.set(k, n, sign * widen(i.t, element(c, d, true, firstN + n, k)));
     return;
   }
-  for (uint32_t Half = 0; Half < 2; ++Half) {
-    const void *Columns[8];
-    for (uint32_t N = 0; N < 8; ++N)
-      Columns[N] = chunkAt(C, D, FirstN + N, Half);
-    setB(I.T, Columns, Sign, Half, B);
+  for (uint32_t half = 0; half < 2; ++half) {
+    const void *columns[8];
+    for (uint32_t n = 0; n < 8; ++n)
+      columns[n] = chunkAt(c, d, firstN + n, half);
+    setB(i.t, columns, sign, half, b);
   }
 }
 
-void mxfp4::sim::loadA(const Cta &C, const Inst &I, const Descriptor &D,
-                       uint32_t FirstRow, FragmentA &A) {
-  float Sign = I.Mods & NegA ? -1.0f : 1.0f;
-  for (uint32_t Row = 0; Row < 16; ++Row) {
-    if (I.Mods & TransA)
-      for (uint32_t K = 0; K < 16; ++K)
-        A.V[Row][K] = Sign * widen(I.T, element(C, D, true, FirstRow + Row, K));
+void mxfp4::sim::loadA(const Cta &c, const Inst &i, const Descriptor &d,
+                       uint32_t firstRow, FragmentA &a) {
+  float sign = i.mods & NegA ? -1.0f : 1.0f;
+  for (uint32_t row = 0; row < 16; ++row) {
+    if (i.mods & TransA)
+      for (uint32_t k = 0; k < 16; ++k)
+        a.v[row][k] = sign * widen(i.t, element(c, d, true, firstRow + row, k));
     else
-      for (uint32_t Half = 0; Half < 2; ++Half)
-        setRow(I.T, chunkAt(C, D, FirstRow + Row, Half), Sign,
-               &A.V[Row][8 * Half]);
+      for (uint32_t half = 0; half < 2; ++half)
+        setRow(i.t, chunkAt(c, d, firstRow + row, half), sign,
+               &a.v[row][8 * half]);
   }
 }

@@ -13,7 +13,7 @@
 
 namespace mxfp4::sim {
 
-/// Inst::Mods of wgmma.mma_async.
+/// Inst::mods of wgmma.mma_async.
 enum WgmmaFlag : uint8_t {
   RegisterA = 1,
   TransA = 2,
@@ -24,22 +24,22 @@ enum WgmmaFlag : uint8_t {
 
 /// A matrix descriptor, decoded.
 struct Descriptor {
-  uint32_t Start, Leading, Stride;
-  TensorMap::Swizzle Swizzling;
-  uint32_t BaseOffset;
+  uint32_t start, leading, stride;
+  TensorMap::Swizzle swizzling;
+  uint32_t baseOffset;
 
-  explicit Descriptor(uint64_t D) {
-    Start = uint32_t(D & 0x3fff) << 4;
-    Leading = uint32_t(D >> 16 & 0x3fff) << 4;
-    Stride = uint32_t(D >> 32 & 0x3fff) << 4;
-    BaseOffset = uint32_t(D >> 49 & 7);
-    constexpr TensorMap::Swizzle Map[4] = {
+  explicit Descriptor(uint64_t d) {
+    start = uint32_t(d & 0x3fff) << 4;
+    leading = uint32_t(d >> 16 & 0x3fff) << 4;
+    stride = uint32_t(d >> 32 & 0x3fff) << 4;
+    baseOffset = uint32_t(d >> 49 & 7);
+    constexpr TensorMap::Swizzle map[4] = {
         TensorMap::Swizzle::None, TensorMap::Swizzle::B128,
         TensorMap::Swizzle::B64, TensorMap::Swizzle::B32};
-    Swizzling = Map[D >> 62];
+    swizzling = map[d >> 62];
   }
   uint32_t span() const {
-    switch (Swizzling) {
+    switch (swizzling) {
     case TensorMap::Swizzle::B128:
       return 128;
     case TensorMap::Swizzle::B64:
@@ -51,30 +51,30 @@ struct Descriptor {
     }
   }
   /// Offset of the 16 bytes that hold eight elements: for K-major operands row
-  /// \p Mn, k = 8 * Chunk and on; for transposed ones k = \p Mn, rows
-  /// 8 * Chunk and on.
-  uint32_t chunk(bool Trans, uint32_t Row, uint32_t Chunk) const {
-    uint32_t Span = span(), Off = Start;
-    if (!Trans) {
-      Off += (Row / 8) * Stride + (Row % 8) * Span;
-      Off += Span == 16 ? Chunk * Leading : Chunk * 16;
-    } else if (Span == 16) {
-      Off += (Row / 8) * Leading + (Row % 8) * 16 + Chunk * Stride;
+  /// \p mn, k = 8 * group and on; for transposed ones k = \p mn, rows
+  /// 8 * group and on.
+  uint32_t chunk(bool trans, uint32_t row, uint32_t group) const {
+    uint32_t bytes = span(), off = start;
+    if (!trans) {
+      off += (row / 8) * stride + (row % 8) * bytes;
+      off += bytes == 16 ? group * leading : group * 16;
+    } else if (bytes == 16) {
+      off += (row / 8) * leading + (row % 8) * 16 + group * stride;
     } else {
-      uint32_t PerSpan = Span / 16;
-      Off += (Row / 8) * Stride + (Row % 8) * Span + (Chunk % PerSpan) * 16 +
-             (Chunk / PerSpan) * Leading;
+      uint32_t perSpan = bytes / 16;
+      off += (row / 8) * stride + (row % 8) * bytes + (group % perSpan) * 16 +
+             (group / perSpan) * leading;
     }
-    return swizzle(Off, Swizzling);
+    return swizzle(off, swizzling);
   }
 };
 
 /// Eight columns of B.
-void loadB(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstN,
-           BlockB &B);
+void loadB(const Cta &c, const Inst &i, const Descriptor &d, uint32_t firstN,
+           BlockB &b);
 /// The warp's 16 rows of A.
-void loadA(const Cta &C, const Inst &I, const Descriptor &D, uint32_t FirstRow,
-           FragmentA &A);
+void loadA(const Cta &c, const Inst &i, const Descriptor &d, uint32_t firstRow,
+           FragmentA &a);
 
 } // namespace mxfp4::sim
 

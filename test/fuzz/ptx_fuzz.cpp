@@ -19,53 +19,53 @@ using namespace mxfp4::sim;
 
 namespace {
 
-void launch(const Module &M, const KernelInfo &K) {
-  Launch L;
-  L.Block = K.RequiredBlock.X ? K.RequiredBlock : Dim3{64};
-  L.Grid = {2};
-  L.DynamicShared = 1024;
-  std::vector<uint8_t> A(512), B(512);
-  unsigned In = L.addBuffer(A.data(), A.size(), {true, false});
-  unsigned Out = L.addBuffer(B.data(), B.size(), {false, true});
-  for (const KernelInfo::Param &P : K.Params) {
-    std::vector<uint8_t> Bytes(P.Size, 1);
-    uint64_t Address = L.address(L.Args.size() % 2 ? Out : In);
-    if (P.Size == 8)
-      std::memcpy(Bytes.data(), &Address, 8);
-    if (P.Size == 128) {
-      TensorMap T;
-      T.Base = L.address(In);
-      T.Rank = 2;
-      T.ElementBytes = 2;
-      T.Dims = {16, 16, 1, 1, 1};
-      T.Strides = {32, 0, 0, 0};
-      T.Box = {8, 8, 1, 1, 1};
-      L.argTensorMap(T);
+void launch(const Module &m, const KernelInfo &k) {
+  Launch l;
+  l.block = k.requiredBlock.x ? k.requiredBlock : Dim3{64};
+  l.grid = {2};
+  l.dynamicShared = 1024;
+  std::vector<uint8_t> a(512), b(512);
+  unsigned in = l.addBuffer(a.data(), a.size(), {true, false});
+  unsigned out = l.addBuffer(b.data(), b.size(), {false, true});
+  for (const KernelInfo::Param &p : k.params) {
+    std::vector<uint8_t> bytes(p.size, 1);
+    uint64_t address = l.address(l.args.size() % 2 ? out : in);
+    if (p.size == 8)
+      std::memcpy(bytes.data(), &address, 8);
+    if (p.size == 128) {
+      TensorMap t;
+      t.base = l.address(in);
+      t.rank = 2;
+      t.elementBytes = 2;
+      t.dims = {16, 16, 1, 1, 1};
+      t.strides = {32, 0, 0, 0};
+      t.box = {8, 8, 1, 1, 1};
+      l.argTensorMap(t);
       continue;
     }
-    L.argBytes(Bytes.data(), Bytes.size());
+    l.argBytes(bytes.data(), bytes.size());
   }
-  Options O;
-  O.MaxInstructions = 20000;
-  O.MaxDiagnostics = 50;
-  run(M, K.Name, L, O);
+  Options o;
+  o.maxInstructions = 20000;
+  o.maxDiagnostics = 50;
+  run(m, k.name, l, o);
 }
 
 } // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *Data, size_t Size) {
-  const std::string Text(reinterpret_cast<const char *>(Data), Size);
-  std::vector<Diagnostic> Errors, Again;
-  auto M = Module::parse(Text, "fuzz", Errors);
-  if (!M != !Module::parse(Text + '\0', "fuzz", Again))
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const std::string text(reinterpret_cast<const char *>(data), size);
+  std::vector<Diagnostic> errors, again;
+  auto m = Module::parse(text, "fuzz", errors);
+  if (!m != !Module::parse(text + '\0', "fuzz", again))
     __builtin_trap();
-  if (!M) {
-    if (Errors.empty())
+  if (!m) {
+    if (errors.empty())
       __builtin_trap();
     return 0;
   }
-  const std::vector<KernelInfo> &Kernels = M->kernels();
-  for (size_t N = 0; N < Kernels.size() && N < 3; ++N)
-    launch(*M, Kernels[N]);
+  const std::vector<KernelInfo> &kernels = m->kernels();
+  for (size_t n = 0; n < kernels.size() && n < 3; ++n)
+    launch(*m, kernels[n]);
   return 0;
 }

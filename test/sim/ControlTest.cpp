@@ -8,109 +8,109 @@
 
 using namespace mxfp4::sim;
 
-static const char *Store = "mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
+static const char *store = "mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
                            "st.global.u32 [%d3], %r20; ret;";
 
-static std::vector<uint32_t> warp(const std::string &Body, unsigned N = 32) {
-  std::vector<uint32_t> Out(N);
-  Result R = runInOut(Body + Store, std::vector<uint32_t>{0}, Out, {N});
-  EXPECT_EQ(R.text(), "");
-  return Out;
+static std::vector<uint32_t> warp(const std::string &body, unsigned n = 32) {
+  std::vector<uint32_t> out(n);
+  Result r = runInOut(body + store, std::vector<uint32_t>{0}, out, {n});
+  EXPECT_EQ(r.text(), "");
+  return out;
 }
 
 TEST(Divergence, LoopsReconverge) {
   // Each lane iterates tid times; then all meet in an .aligned vote.
-  auto Out = warp("mov.b32 %r2, 0; mov.b32 %r3, %r1;\n"
+  auto out = warp("mov.b32 %r2, 0; mov.b32 %r3, %r1;\n"
                   "L: setp.eq.u32 %p1, %r3, 0; @%p1 bra DONE;\n"
                   "add.s32 %r2, %r2, 3; sub.s32 %r3, %r3, 1; bra L;\n"
                   "DONE: bar.sync 0; vote.sync.ballot.b32 %r4, -1, -1;\n"
                   "popc.b32 %r5, %r4; add.s32 %r20, %r2, %r5;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], 3 * L + 32);
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], 3 * l + 32);
 }
 
 TEST(Divergence, NestedBranches) {
-  auto Out =
+  auto out =
       warp("and.b32 %r2, %r1, 1; and.b32 %r3, %r1, 2; mov.b32 %r20, 0;\n"
            "setp.eq.u32 %p1, %r2, 0; @%p1 bra A;\n"
            "setp.eq.u32 %p2, %r3, 0; @%p2 bra B;\n"
            "add.s32 %r20, %r20, 1; bra J;\n"
            "B: add.s32 %r20, %r20, 10;\nJ: add.s32 %r20, %r20, 100; bra E;\n"
            "A: add.s32 %r20, %r20, 1000;\nE: bar.sync 0;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], L & 1 ? (L & 2 ? 101u : 110u) : 1000u);
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], l & 1 ? (l & 2 ? 101u : 110u) : 1000u);
 }
 
 TEST(Divergence, OneLaneMayWaitForItsNeighbour) {
   // Lane 0 spins on a flag that lane 1 raises: no livelock.
-  std::vector<uint32_t> Out(1);
-  Result R = runInOut("setp.ne.u32 %p1, %r1, 0; @%p1 bra OTHER;\n"
+  std::vector<uint32_t> out(1);
+  Result r = runInOut("setp.ne.u32 %p1, %r1, 0; @%p1 bra OTHER;\n"
                       "W: ld.acquire.cta.shared.b32 %r2, [flag];\n"
                       "setp.ne.u32 %p2, %r2, 7; @%p2 bra W;\n"
                       "st.global.u32 [%d2], %r2; ret;\n"
                       "OTHER: setp.ne.u32 %p3, %r1, 1; @%p3 ret;\n"
                       "st.release.cta.shared.b32 [flag], 7; ret;",
-                      std::vector<uint32_t>{0}, Out, {32},
+                      std::vector<uint32_t>{0}, out, {32},
                       ".shared .align 4 .b32 flag;\n", [] {
-                        Options O;
-                        O.CheckUninitialised = false;
-                        return O;
+                        Options o;
+                        o.checkUninitialised = false;
+                        return o;
                       }());
-  EXPECT_EQ(R.text(), "");
-  EXPECT_EQ(Out[0], 7u);
+  EXPECT_EQ(r.text(), "");
+  EXPECT_EQ(out[0], 7u);
 }
 
 TEST(Divergence, IndexedBranch) {
-  auto Out = warp("and.b32 %r2, %r1, 3;\nT: .branchtargets A, B, C, A;\n"
+  auto out = warp("and.b32 %r2, %r1, 3;\nT: .branchtargets A, B, C, A;\n"
                   "brx.idx %r2, T;\nA: mov.b32 %r20, 1; bra E;\n"
                   "B: mov.b32 %r20, 2; bra E;\nC: mov.b32 %r20, 3;\nE:\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], (L & 3) == 1 ? 2u : (L & 3) == 2 ? 3u : 1u);
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], (l & 3) == 1 ? 2u : (l & 3) == 2 ? 3u : 1u);
 }
 
 TEST(Warp, Shuffles) {
-  auto Out = warp("shfl.sync.bfly.b32 %r20, %r1, 5, 31, -1;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], L ^ 5);
-  Out = warp(
+  auto out = warp("shfl.sync.bfly.b32 %r20, %r1, 5, 31, -1;\n");
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], l ^ 5);
+  out = warp(
       "shfl.sync.up.b32 %r20|%p1, %r1, 3, 0, -1;\n@!%p1 mov.b32 %r20, 99;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], L < 3 ? 99 : L - 3);
-  Out = warp("shfl.sync.down.b32 %r20|%p1, %r1, 3, 0x181f, -1;\n@!%p1 mov.b32 "
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], l < 3 ? 99 : l - 3);
+  out = warp("shfl.sync.down.b32 %r20|%p1, %r1, 3, 0x181f, -1;\n@!%p1 mov.b32 "
              "%r20, 99;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], L % 8 > 4 ? 99 : L + 3);
-  Out = warp("shfl.sync.idx.b32 %r20, %r1, 2, 0x1c1f, -1;\n");
-  for (uint32_t L = 0; L < 32; ++L)
-    EXPECT_EQ(Out[L], (L & ~3u) + 2);
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], l % 8 > 4 ? 99 : l + 3);
+  out = warp("shfl.sync.idx.b32 %r20, %r1, 2, 0x1c1f, -1;\n");
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], (l & ~3u) + 2);
 }
 
 TEST(Warp, VotesAndElect) {
-  auto Out =
+  auto out =
       warp("setp.lt.u32 %p1, %r1, 5; vote.sync.ballot.b32 %r20, %p1, -1;\n");
-  EXPECT_EQ(Out[31], 31u);
-  Out = warp("elect.sync _|%p1, -1; selp.b32 %r20, 1, 0, %p1;\n");
-  EXPECT_EQ(Out[0], 1u);
-  EXPECT_EQ(Out[1], 0u);
-  Out = warp("redux.sync.add.u32 %r20, %r1, -1;\n");
-  EXPECT_EQ(Out[7], 496u);
-  Out = warp("and.b32 %r2, %r1, 1; match.any.sync.b32 %r20, %r2, -1;\n");
-  EXPECT_EQ(Out[0], 0x55555555u);
+  EXPECT_EQ(out[31], 31u);
+  out = warp("elect.sync _|%p1, -1; selp.b32 %r20, 1, 0, %p1;\n");
+  EXPECT_EQ(out[0], 1u);
+  EXPECT_EQ(out[1], 0u);
+  out = warp("redux.sync.add.u32 %r20, %r1, -1;\n");
+  EXPECT_EQ(out[7], 496u);
+  out = warp("and.b32 %r2, %r1, 1; match.any.sync.b32 %r20, %r2, -1;\n");
+  EXPECT_EQ(out[0], 0x55555555u);
 }
 
 TEST(Warp, ImplicitDefIsNoFinding) {
-  std::vector<uint32_t> Out(1);
-  Result R = runInOut("// implicit-def: %r5\nadd.s32 %r6, %r5, 1; ret;",
-                      std::vector<uint32_t>{0}, Out, {32});
-  EXPECT_EQ(R.text(), "");
+  std::vector<uint32_t> out(1);
+  Result r = runInOut("// implicit-def: %r5\nadd.s32 %r6, %r5, 1; ret;",
+                      std::vector<uint32_t>{0}, out, {32});
+  EXPECT_EQ(r.text(), "");
 }
 
 TEST(Limits, EndlessLoopIsGivenUp) {
-  std::vector<uint32_t> Out(1);
-  Options O;
-  O.MaxInstructions = 10000;
-  Result R = runInOut("L: bra L;", std::vector<uint32_t>{0}, Out, {32}, "", O);
-  EXPECT_NE(R.text().find("given up after 10000 warp instructions"),
+  std::vector<uint32_t> out(1);
+  Options o;
+  o.maxInstructions = 10000;
+  Result r = runInOut("L: bra L;", std::vector<uint32_t>{0}, out, {32}, "", o);
+  EXPECT_NE(r.text().find("given up after 10000 warp instructions"),
             std::string::npos);
 }
 
@@ -118,14 +118,14 @@ namespace {
 
 /// What 32 threads report whose %r1 is their number, %r2 holds a value in lanes
 /// below 8, and whose %p1 says so.
-std::string partly(const std::string &Body) {
-  std::vector<uint32_t> Out(64);
+std::string partly(const std::string &body) {
+  std::vector<uint32_t> out(64);
   return runInOut("mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2;\n"
                   "mov.u32 %r9, words; mad.lo.u32 %r9, %r1, 4, %r9;\n"
                   "st.shared.b32 [%r9], %r1; setp.lt.u32 %p1, %r1, 8;\n"
                   "@%p1 ld.shared.b32 %r2, [%r9];\n" +
-                      Body + "\nret;",
-                  std::vector<uint32_t>{0}, Out, {32},
+                      body + "\nret;",
+                  std::vector<uint32_t>{0}, out, {32},
                   ".shared .align 4 .b32 words[32];\n")
       .text();
 }
@@ -151,32 +151,32 @@ TEST(Undefined, LanesOfAReductionThatNobodyUses) {
 }
 
 TEST(Undefined, ValuesThatDecideSomethingAreReported) {
-  auto Has = [](const std::string &Body, const char *Want) {
-    const std::string Text = partly(Body);
-    EXPECT_NE(Text.find(Want), std::string::npos) << Body << "\n" << Text;
-    EXPECT_NE(Text.find("[uninitialised]"), std::string::npos) << Body;
+  auto has = [](const std::string &body, const char *want) {
+    const std::string text = partly(body);
+    EXPECT_NE(text.find(want), std::string::npos) << body << "\n" << text;
+    EXPECT_NE(text.find("[uninitialised]"), std::string::npos) << body;
   };
-  const char *Direct = "register %r2 is read, but nothing has written it";
-  Has("st.global.b32 [%d3], %r2;", Direct);
-  Has("add.s32 %r3, %r2, 1; mov.b32 %r4, %r3; st.global.b32 [%d3], %r4;",
+  const char *direct = "register %r2 is read, but nothing has written it";
+  has("st.global.b32 [%d3], %r2;", direct);
+  has("add.s32 %r3, %r2, 1; mov.b32 %r4, %r3; st.global.b32 [%d3], %r4;",
       "depends on register %r2, which nothing has written, by way of %r4");
-  Has("shfl.sync.bfly.b32 %r3, %r2, 8, 31, -1; @%p1 st.global.b32 [%d3], %r3;",
+  has("shfl.sync.bfly.b32 %r3, %r2, 8, 31, -1; @%p1 st.global.b32 [%d3], %r3;",
       "depends on register %r2, which nothing has written, by way of %r3");
-  Has("setp.eq.s32 %p2, %r2, 0; @%p2 bra L; L:",
+  has("setp.eq.s32 %p2, %r2, 0; @%p2 bra L; L:",
       "depends on register %r2, which nothing has written, by way of %p2");
-  Has("setp.eq.s32 %p2, %r2, 0; @%p2 st.global.b32 [%d3], %r1;", "way of %p2");
-  Has("setp.eq.s32 %p2, %r2, 0; mov.b32 %r3, 1; @%p2 mov.b32 %r3, 2;\n"
+  has("setp.eq.s32 %p2, %r2, 0; @%p2 st.global.b32 [%d3], %r1;", "way of %p2");
+  has("setp.eq.s32 %p2, %r2, 0; mov.b32 %r3, 1; @%p2 mov.b32 %r3, 2;\n"
       "st.global.b32 [%d3], %r3;",
       "way of %r3");
-  Has("selp.b32 %r3, %r1, %r2, %p1; st.global.b32 [%d3], %r3;", "way of %r3");
-  Has("add.s32 %r3, %r9, %r2; ld.shared.b32 %r4, [%r3];", "way of %r3");
-  Has("setp.eq.s32 %p2, %r2, 0; vote.sync.any.pred %p3, %p2, -1;\n"
+  has("selp.b32 %r3, %r1, %r2, %p1; st.global.b32 [%d3], %r3;", "way of %r3");
+  has("add.s32 %r3, %r9, %r2; ld.shared.b32 %r4, [%r3];", "way of %r3");
+  has("setp.eq.s32 %p2, %r2, 0; vote.sync.any.pred %p3, %p2, -1;\n"
       "@%p3 bra L; L:",
       "way of %p3");
-  Has("redux.sync.add.s32 %r3, %r2, -1; @%p1 st.global.b32 [%d3], %r3;",
+  has("redux.sync.add.s32 %r3, %r2, -1; @%p1 st.global.b32 [%d3], %r3;",
       "way of %r3");
-  Has("shfl.sync.idx.b32 %r3, %r1, %r2, 31, -1;", Direct);
-  Has("cvt.u64.u32 %d4, %r2; mov.b64 {%r3, %r4}, %d4; mov.b64 %d5, {%r4, "
+  has("shfl.sync.idx.b32 %r3, %r1, %r2, 31, -1;", direct);
+  has("cvt.u64.u32 %d4, %r2; mov.b64 {%r3, %r4}, %d4; mov.b64 %d5, {%r4, "
       "%r3};\nst.global.b64 [%d3], %d5;",
       "depends on register %r2");
 }

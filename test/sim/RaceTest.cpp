@@ -22,7 +22,7 @@ using namespace mxfp4::sim;
 
 namespace {
 
-constexpr unsigned Window = 48;
+constexpr unsigned kWindow = 48;
 
 enum class Kind {
   Load,
@@ -35,186 +35,186 @@ enum class Kind {
 };
 
 struct Op {
-  Kind K;
-  unsigned Thread, Phase, Offset, Bytes;
-  unsigned Line = 0;
-  bool writes(bool Global) const {
-    return K == Kind::Store || K == Kind::Atomic || K == Kind::RelaxedStore ||
-           K == Kind::CpAsync || (K == Kind::Bulk && (Global || Offset % 32));
+  Kind k;
+  unsigned thread, phase, offset, bytes;
+  unsigned line = 0;
+  bool writes(bool global) const {
+    return k == Kind::Store || k == Kind::Atomic || k == Kind::RelaxedStore ||
+           k == Kind::CpAsync || (k == Kind::Bulk && (global || offset % 32));
   }
   bool atomic() const {
-    return K == Kind::Atomic || K == Kind::RelaxedLoad ||
-           K == Kind::RelaxedStore;
+    return k == Kind::Atomic || k == Kind::RelaxedLoad ||
+           k == Kind::RelaxedStore;
   }
 };
 
 /// A kernel around random accesses, and the lines where they stand.
 class Program {
 public:
-  Program(unsigned Seed, bool Global, unsigned Blocks)
-      : Random(Seed), Global(Global), Blocks(Blocks) {
-    const unsigned Phases = Blocks > 1 ? 1 : 1 + pick(3);
-    const unsigned Count = 2 + pick(7);
-    for (unsigned J = 0; J < Count; ++J)
-      Ops.push_back(access(pick(Phases)));
-    write(Phases);
+  Program(unsigned seed, bool global, unsigned blocks)
+      : random(seed), global(global), blocks(blocks) {
+    const unsigned phases = blocks > 1 ? 1 : 1 + pick(3);
+    const unsigned count = 2 + pick(7);
+    for (unsigned j = 0; j < count; ++j)
+      ops.push_back(access(pick(phases)));
+    write(phases);
   }
 
-  std::string Text;
-  std::vector<Op> Ops;
+  std::string text;
+  std::vector<Op> ops;
 
   using Pairs = std::set<std::pair<unsigned, unsigned>>;
   /// Lines of each pair that races, the smaller first. A wait of one lane
   /// counts for its warp (acquire in Sync.h), so that what other lanes of the
-  /// warp race with may be missed: such pairs are left out if \p Certain.
-  Pairs races(bool Certain) const {
-    Pairs Found;
-    for (const Op &A : Ops)
-      for (const Op &B : Ops)
-        if (A.Line < B.Line && A.Thread != B.Thread && A.Phase == B.Phase &&
-            A.Offset < B.Offset + B.Bytes && B.Offset < A.Offset + A.Bytes &&
-            (A.writes(Global) || B.writes(Global)) &&
-            !(A.atomic() && B.atomic()) &&
-            !(Certain && A.Thread / 32 == B.Thread / 32 && warpWaits(A)))
-          Found.insert({A.Line, B.Line});
-    return Found;
+  /// warp race with may be missed: such pairs are left out if \p certain.
+  Pairs races(bool certain) const {
+    Pairs found;
+    for (const Op &a : ops)
+      for (const Op &b : ops)
+        if (a.line < b.line && a.thread != b.thread && a.phase == b.phase &&
+            a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes &&
+            (a.writes(global) || b.writes(global)) &&
+            !(a.atomic() && b.atomic()) &&
+            !(certain && a.thread / 32 == b.thread / 32 && warpWaits(a)))
+          found.insert({a.line, b.line});
+    return found;
   }
 
   /// Is the pair that was named a race? Of several lanes of a warp that have
   /// read a place, only the last is known by its instruction.
-  bool explains(const Pairs &Races, std::pair<unsigned, unsigned> Named) const {
-    auto WarpOf = [this](unsigned Line) {
-      for (const Op &O : Ops)
-        if (O.Line == Line)
-          return O.Thread / 32;
+  bool explains(const Pairs &races, std::pair<unsigned, unsigned> named) const {
+    auto warpOf = [this](unsigned line) {
+      for (const Op &o : ops)
+        if (o.line == line)
+          return o.thread / 32;
       return ~0u;
     };
-    if (Races.count(Named))
+    if (races.count(named))
       return true;
-    for (auto [A, B] : Races)
-      if (WarpOf(A) == WarpOf(Named.first) &&
-          WarpOf(B) == WarpOf(Named.second) && WarpOf(A) == WarpOf(B) &&
-          (A == Named.first || A == Named.second || B == Named.first ||
-           B == Named.second))
+    for (auto [A, B] : races)
+      if (warpOf(A) == warpOf(named.first) &&
+          warpOf(B) == warpOf(named.second) && warpOf(A) == warpOf(B) &&
+          (A == named.first || A == named.second || B == named.first ||
+           B == named.second))
         return true;
     return false;
   }
 
 private:
-  std::mt19937 Random;
-  const bool Global;
-  const unsigned Blocks;
-  unsigned Lines = 1;
+  std::mt19937 random;
+  const bool global;
+  const unsigned blocks;
+  unsigned lines = 1;
 
-  bool warpWaits(const Op &O) const {
-    for (const Op &Other : Ops)
-      if (Other.K == Kind::Bulk && Other.Thread / 32 == O.Thread / 32 &&
-          Other.Phase == O.Phase)
+  bool warpWaits(const Op &o) const {
+    for (const Op &other : ops)
+      if (other.k == Kind::Bulk && other.thread / 32 == o.thread / 32 &&
+          other.phase == o.phase)
         return true;
     return false;
   }
 
-  unsigned pick(unsigned N) { return unsigned(Random() % N); }
+  unsigned pick(unsigned n) { return unsigned(random() % n); }
 
-  Op access(unsigned Phase) {
+  Op access(unsigned phase) {
     // Lanes of two warps; of two blocks, where there are two.
-    static constexpr unsigned Threads[] = {0, 1, 31, 32, 40};
-    Op O;
-    O.Thread = Threads[pick(5)] + (Blocks > 1 && pick(2) ? 1024 : 0);
-    O.Phase = Phase;
+    static constexpr unsigned threads[] = {0, 1, 31, 32, 40};
+    Op o;
+    o.thread = threads[pick(5)] + (blocks > 1 && pick(2) ? 1024 : 0);
+    o.phase = phase;
     do
-      O.K = Kind(pick(7));
-    while (O.K == Kind::CpAsync && Global);
-    const unsigned Most =
-        O.K == Kind::RelaxedLoad || O.K == Kind::RelaxedStore ? 4 : 5;
-    O.Bytes = O.K == Kind::Atomic    ? 4u << pick(2)
-              : O.K == Kind::CpAsync ? 4u << pick(3)
-              : O.K == Kind::Bulk    ? 16
-                                     : 1u << pick(Most);
-    O.Offset = O.Bytes * pick(Window / O.Bytes);
-    return O;
+      o.k = Kind(pick(7));
+    while (o.k == Kind::CpAsync && global);
+    const unsigned most =
+        o.k == Kind::RelaxedLoad || o.k == Kind::RelaxedStore ? 4 : 5;
+    o.bytes = o.k == Kind::Atomic    ? 4u << pick(2)
+              : o.k == Kind::CpAsync ? 4u << pick(3)
+              : o.k == Kind::Bulk    ? 16
+                                     : 1u << pick(most);
+    o.offset = o.bytes * pick(kWindow / o.bytes);
+    return o;
   }
 
-  void line(const std::string &S) {
-    Text += S + "\n";
-    ++Lines;
+  void line(const std::string &s) {
+    text += s + "\n";
+    ++lines;
   }
 
   /// A type, or a vector of one, of so many bytes.
-  std::string form(unsigned Bytes, bool Scalar, unsigned &Elements,
-                   unsigned &Bits) {
+  std::string form(unsigned bytes, bool scalar, unsigned &elements,
+                   unsigned &bits) {
     do
-      Bits = 8u << pick(4);
-    while (Bits / 8 > Bytes || (Elements = Bytes * 8 / Bits) > 4 ||
-           (Scalar && Elements > 1));
-    return (Elements > 1 ? ".v" + std::to_string(Elements) : "") + ".b" +
-           std::to_string(Bits);
+      bits = 8u << pick(4);
+    while (bits / 8 > bytes || (elements = bytes * 8 / bits) > 4 ||
+           (scalar && elements > 1));
+    return (elements > 1 ? ".v" + std::to_string(elements) : "") + ".b" +
+           std::to_string(bits);
   }
 
-  void emit(Op &O, unsigned Number) {
-    const std::string Space = Global ? ".global" : ".shared";
-    const std::string At = std::string(Global ? "[%d2+" : "[%r2+") +
-                           std::to_string(O.Offset) + "]";
-    const std::string N = std::to_string(Number);
-    unsigned Elements, Bits;
-    auto Data = [&] {
-      std::string R = Bits == 64 ? "%d1" : Bits == 32 ? "%r1" : "%h1", All;
-      for (unsigned J = 0; J < Elements; ++J)
-        All += (J ? ", " : "") + R + std::to_string(J);
-      return Elements > 1 ? "{" + All + "}" : All;
+  void emit(Op &o, unsigned number) {
+    const std::string space = global ? ".global" : ".shared";
+    const std::string at = std::string(global ? "[%d2+" : "[%r2+") +
+                           std::to_string(o.offset) + "]";
+    const std::string n = std::to_string(number);
+    unsigned elements, bits;
+    auto data = [&] {
+      std::string r = bits == 64 ? "%d1" : bits == 32 ? "%r1" : "%h1", all;
+      for (unsigned j = 0; j < elements; ++j)
+        all += (j ? ", " : "") + r + std::to_string(j);
+      return elements > 1 ? "{" + all + "}" : all;
     };
-    O.Line = Lines;
-    const bool Relaxed = O.atomic();
-    switch (O.K) {
+    o.line = lines;
+    const bool relaxed = o.atomic();
+    switch (o.k) {
     case Kind::Load:
     case Kind::RelaxedLoad: {
-      std::string Form = form(O.Bytes, Relaxed, Elements, Bits);
-      return line("ld" + std::string(Relaxed ? ".relaxed.gpu" : "") + Space +
-                  Form + " " + Data() + ", " + At + ";");
+      std::string suffix = form(o.bytes, relaxed, elements, bits);
+      return line("ld" + std::string(relaxed ? ".relaxed.gpu" : "") + space +
+                  suffix + " " + data() + ", " + at + ";");
     }
     case Kind::Store:
     case Kind::RelaxedStore: {
-      std::string Form = form(O.Bytes, Relaxed, Elements, Bits);
-      return line("st" + std::string(Relaxed ? ".relaxed.gpu" : "") + Space +
-                  Form + " " + At + ", " + Data() + ";");
+      std::string suffix = form(o.bytes, relaxed, elements, bits);
+      return line("st" + std::string(relaxed ? ".relaxed.gpu" : "") + space +
+                  suffix + " " + at + ", " + data() + ";");
     }
     case Kind::Atomic:
-      return line("red.relaxed.gpu" + Space + ".add.u" +
-                  std::to_string(8 * O.Bytes) + " " + At + ", " +
-                  (O.Bytes == 8 ? "%d10" : "%r10") + ";");
+      return line("red.relaxed.gpu" + space + ".add.u" +
+                  std::to_string(8 * o.bytes) + " " + at + ", " +
+                  (o.bytes == 8 ? "%d10" : "%r10") + ";");
     case Kind::CpAsync:
-      line("cp.async.ca.shared.global " + At + ", [%d2+" +
-           std::to_string(O.Offset) + "], " + std::to_string(O.Bytes) + ";");
+      line("cp.async.ca.shared.global " + at + ", [%d2+" +
+           std::to_string(o.offset) + "], " + std::to_string(o.bytes) + ";");
       return line("cp.async.wait_all;");
     case Kind::Bulk:
-      if (Global || !O.writes(Global)) {
+      if (global || !o.writes(global)) {
         line("cp.async.bulk.global.shared::cta.bulk_group [%d" +
-             std::string(Global ? "2+" + std::to_string(O.Offset)
-                                : "3+" + std::to_string(64 * Number)) +
+             std::string(global ? "2+" + std::to_string(o.offset)
+                                : "3+" + std::to_string(64 * number)) +
              "], [%r" +
-             (Global ? "3+" + std::to_string(64 * Number)
-                     : "2+" + std::to_string(O.Offset)) +
+             (global ? "3+" + std::to_string(64 * number)
+                     : "2+" + std::to_string(o.offset)) +
              "], 16;");
         line("cp.async.bulk.commit_group;");
         return line("cp.async.bulk.wait_group 0;");
       }
       // An mbarrier of its own.
-      O.Line += 2;
-      line("mbarrier.init.shared.b64 [%r4+" + std::to_string(8 * Number) +
+      o.line += 2;
+      line("mbarrier.init.shared.b64 [%r4+" + std::to_string(8 * number) +
            "], 1; fence.mbarrier_init.release.cluster;");
       line("mbarrier.arrive.expect_tx.shared.b64 _, [%r4+" +
-           std::to_string(8 * Number) + "], 16;");
+           std::to_string(8 * number) + "], 16;");
       line("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
            "[%r2+" +
-           std::to_string(O.Offset) + "], [%d3+" + std::to_string(64 * Number) +
-           "], 16, [%r4+" + std::to_string(8 * Number) + "];");
-      return line("W" + N + ": mbarrier.try_wait.parity.shared.b64 %p3, [%r4+" +
-                  std::to_string(8 * Number) + "], 0; @!%p3 bra W" + N + ";");
+           std::to_string(o.offset) + "], [%d3+" + std::to_string(64 * number) +
+           "], 16, [%r4+" + std::to_string(8 * number) + "];");
+      return line("W" + n + ": mbarrier.try_wait.parity.shared.b64 %p3, [%r4+" +
+                  std::to_string(8 * number) + "], 0; @!%p3 bra W" + n + ";");
     }
   }
 
-  void write(unsigned Phases) {
-    for (const char *S :
+  void write(unsigned phases) {
+    for (const char *s :
          {".version 8.0",
           ".target sm_90a",
           ".address_size 64",
@@ -236,18 +236,18 @@ private:
           "mad.lo.u32 %r8, %r1, 16, %r3;",
           "st.shared.v4.b32 [%r8], {1, 2, 3, 4};",
           "setp.ne.u32 %p1, %r1, 0; @%p1 bra FILLED;"})
-      line(S);
-    for (unsigned J = 0; J < Window; J += 16)
-      line("st.shared.v4.b32 [%r2+" + std::to_string(J) + "], {1, 2, 3, 4};");
+      line(s);
+    for (unsigned j = 0; j < kWindow; j += 16)
+      line("st.shared.v4.b32 [%r2+" + std::to_string(j) + "], {1, 2, 3, 4};");
     line("FILLED: fence.proxy.async; barrier.sync 0;");
-    for (unsigned P = 0; P < Phases; ++P) {
-      for (size_t N = 0; N < Ops.size(); ++N) {
-        if (Ops[N].Phase != P)
+    for (unsigned p = 0; p < phases; ++p) {
+      for (size_t n = 0; n < ops.size(); ++n) {
+        if (ops[n].phase != p)
           continue;
-        line("setp.ne.u32 %p2, %r6, " + std::to_string(Ops[N].Thread) +
-             "; @%p2 bra S" + std::to_string(N) + ";");
-        emit(Ops[N], unsigned(N));
-        line("S" + std::to_string(N) + ":");
+        line("setp.ne.u32 %p2, %r6, " + std::to_string(ops[n].thread) +
+             "; @%p2 bra S" + std::to_string(n) + ";");
+        emit(ops[n], unsigned(n));
+        line("S" + std::to_string(n) + ":");
       }
       line("fence.proxy.async; barrier.sync 0;");
     }
@@ -257,55 +257,55 @@ private:
 };
 
 /// Runs it; the pairs of lines that the races name.
-Program::Pairs reported(const Program &P, unsigned Blocks, uint64_t Seed) {
-  auto M = parse(P.Text);
-  if (!M)
+Program::Pairs reported(const Program &p, unsigned blocks, uint64_t seed) {
+  auto m = parse(p.text);
+  if (!m)
     return {};
-  std::vector<uint8_t> W(Window), Side(1024);
-  Launch L;
-  L.Block = {64};
-  L.Grid = {Blocks};
-  L.argBuffer(L.addBuffer(W.data(), W.size(), {}));
-  L.argBuffer(L.addBuffer(Side.data(), Side.size(), {}));
-  Options O;
-  O.Seed = Seed;
-  O.MaxDiagnostics = 100;
-  Program::Pairs Pairs;
-  Result R = run(*M, "k", L, O);
-  static const std::regex At("line ([0-9]+)");
-  for (const Diagnostic &D : R.Diagnostics) {
-    if (D.Check != "race")
+  std::vector<uint8_t> w(kWindow), side(1024);
+  Launch l;
+  l.block = {64};
+  l.grid = {blocks};
+  l.argBuffer(l.addBuffer(w.data(), w.size(), {}));
+  l.argBuffer(l.addBuffer(side.data(), side.size(), {}));
+  Options o;
+  o.seed = seed;
+  o.maxDiagnostics = 100;
+  Program::Pairs pairs;
+  Result r = run(*m, "k", l, o);
+  static const std::regex at("line ([0-9]+)");
+  for (const Diagnostic &d : r.diagnostics) {
+    if (d.check != "race")
       continue;
-    std::smatch Match;
-    EXPECT_TRUE(std::regex_search(D.Message, Match, At)) << D.Message;
-    unsigned Other = unsigned(std::stoul(Match[1]));
-    Pairs.insert(std::minmax(D.Line, Other));
+    std::smatch match;
+    EXPECT_TRUE(std::regex_search(d.message, match, at)) << d.message;
+    unsigned other = unsigned(std::stoul(match[1]));
+    pairs.insert(std::minmax(d.line, other));
   }
-  EXPECT_EQ(R.text().find("deadlock"), std::string::npos) << R.text();
-  return Pairs;
+  EXPECT_EQ(r.text().find("deadlock"), std::string::npos) << r.text();
+  return pairs;
 }
 
-void compare(bool Global, unsigned Blocks, unsigned First, unsigned Count) {
-  unsigned Racing = 0;
-  for (unsigned N = First; N < First + Count; ++N) {
-    Program P(N, Global, Blocks);
-    const auto Want = P.races(true), Allowed = P.races(false);
-    Racing += !Want.empty();
-    for (uint64_t Seed = 1; Seed <= 4; ++Seed) {
-      const auto Got = reported(P, Blocks, Seed);
-      ASSERT_TRUE(Want.empty() || !Got.empty())
-          << "no race found; program " << N << ", seed " << Seed << "\n"
-          << P.Text;
-      for (auto &Pair : Got)
-        ASSERT_TRUE(P.explains(Allowed, Pair))
-            << "lines " << Pair.first << " and " << Pair.second
-            << " do not race; program " << N << ", seed " << Seed << "\n"
-            << P.Text;
+void compare(bool global, unsigned blocks, unsigned first, unsigned count) {
+  unsigned racing = 0;
+  for (unsigned n = first; n < first + count; ++n) {
+    Program p(n, global, blocks);
+    const auto want = p.races(true), allowed = p.races(false);
+    racing += !want.empty();
+    for (uint64_t seed = 1; seed <= 4; ++seed) {
+      const auto got = reported(p, blocks, seed);
+      ASSERT_TRUE(want.empty() || !got.empty())
+          << "no race found; program " << n << ", seed " << seed << "\n"
+          << p.text;
+      for (auto &pair : got)
+        ASSERT_TRUE(p.explains(allowed, pair))
+            << "lines " << pair.first << " and " << pair.second
+            << " do not race; program " << n << ", seed " << seed << "\n"
+            << p.text;
     }
   }
   // Both kinds of program are there.
-  EXPECT_GT(Racing, Count / 4);
-  EXPECT_LT(Racing, Count * 9 / 10);
+  EXPECT_GT(racing, count / 4);
+  EXPECT_LT(racing, count * 9 / 10);
 }
 
 } // namespace
@@ -324,72 +324,72 @@ namespace {
 
 /// Register, type and shift of an element of so many bytes.
 struct Element {
-  unsigned Bytes;
-  std::string Type, Data;
+  unsigned bytes;
+  std::string type, data;
 };
-const Element Elements[] = {{1, "b8", "%h1"},
-                            {2, "b16", "%h1"},
-                            {4, "b32", "%r1"},
-                            {8, "b64", "%d9"},
-                            {16, "v2.b64", "{%d9, %d9}"}};
+const Element kElements[] = {{1, "b8", "%h1"},
+                             {2, "b16", "%h1"},
+                             {4, "b32", "%r1"},
+                             {8, "b64", "%d9"},
+                             {16, "v2.b64", "{%d9, %d9}"}};
 
 /// What 64 threads report, each with an element of its own at %r2 and %d4.
-std::string ofElements(const Element &E, const std::string &Body,
-                       uint64_t Seed = 1) {
-  std::vector<uint32_t> Out(64 * 4);
-  Options O;
-  O.Seed = Seed;
-  const std::string N = std::to_string(E.Bytes);
-  return runInOut("mov.u32 %r3, tile; mad.lo.u32 %r2, %r1, " + N +
+std::string ofElements(const Element &e, const std::string &body,
+                       uint64_t seed = 1) {
+  std::vector<uint32_t> out(64 * 4);
+  Options o;
+  o.seed = seed;
+  const std::string n = std::to_string(e.bytes);
+  return runInOut("mov.u32 %r3, tile; mad.lo.u32 %r2, %r1, " + n +
                       ", %r3;\ncvt.u64.u32 %d5, %r1; mad.lo.s64 %d4, %d5, " +
-                      N +
+                      n +
                       ", %d2;\nadd.u32 %r9, %r1, 1; cvt.u16.u32 %h1, "
                       "%r9; cvt.u64.u32 %d9, %r9;\n" +
-                      Body + "\nret;",
-                  std::vector<uint32_t>(1), Out, {64},
-                  ".shared .align 16 .b8 tile[1024];\n", O)
+                      body + "\nret;",
+                  std::vector<uint32_t>(1), out, {64},
+                  ".shared .align 16 .b8 tile[1024];\n", o)
       .text();
 }
 
 } // namespace
 
 TEST(Races, ElementsOfTheirOwnDoNot) {
-  for (const Element &E : Elements) {
-    const std::string Shared =
-                          "st.shared." + E.Type + " [%r2], " + E.Data + "; ",
-                      Global =
-                          "st.global." + E.Type + " [%d4], " + E.Data + "; ",
-                      Again = "ld.shared." + E.Type + " " + E.Data +
-                              ", [%r2]; ld.global." + E.Type + " " + E.Data +
+  for (const Element &e : kElements) {
+    const std::string shared =
+                          "st.shared." + e.type + " [%r2], " + e.data + "; ",
+                      global =
+                          "st.global." + e.type + " [%d4], " + e.data + "; ",
+                      again = "ld.shared." + e.type + " " + e.data +
+                              ", [%r2]; ld.global." + e.type + " " + e.data +
                               ", [%d4]; ";
-    EXPECT_EQ(ofElements(E, Shared + Global + Again), "");
-    EXPECT_EQ(ofElements(E, Shared + Global + Again + Shared + Global), "");
+    EXPECT_EQ(ofElements(e, shared + global + again), "");
+    EXPECT_EQ(ofElements(e, shared + global + again + shared + global), "");
   }
 }
 
 // The store of a byte was forgotten when another thread stored its neighbour.
 TEST(Races, AreNotHiddenByLaterStoresBeside) {
-  for (const Element &E : Elements)
-    for (bool Global : {false, true})
-      for (uint64_t Seed = 1; Seed <= 20; ++Seed) {
-        const std::string Space = Global ? "global." : "shared.",
-                          At = Global ? "%d4" : "%r2",
-                          First = Global ? "%d2" : "%r3";
+  for (const Element &e : kElements)
+    for (bool global : {false, true})
+      for (uint64_t seed = 1; seed <= 20; ++seed) {
+        const std::string space = global ? "global." : "shared.",
+                          at = global ? "%d4" : "%r2",
+                          first = global ? "%d2" : "%r3";
         // Thread 40 reads what thread 0 stores.
         EXPECT_NE(
-            ofElements(E,
-                       "st." + Space + E.Type + " [" + At + "], " + E.Data +
-                           "; setp.eq.u32 %p1, %r1, 40;\n@%p1 ld." + Space +
-                           E.Type + " " + E.Data + ", [" + First + "];",
-                       Seed)
+            ofElements(e,
+                       "st." + space + e.type + " [" + at + "], " + e.data +
+                           "; setp.eq.u32 %p1, %r1, 40;\n@%p1 ld." + space +
+                           e.type + " " + e.data + ", [" + first + "];",
+                       seed)
                 .find("[race]"),
             std::string::npos)
-            << E.Type << ", seed " << Seed;
+            << e.type << ", seed " << seed;
       }
 }
 
 TEST(Races, LanesThatHaveMetMayReadAndWriteAgain) {
-  EXPECT_EQ(ofElements(Elements[1],
+  EXPECT_EQ(ofElements(kElements[1],
                        "setp.ne.u32 %p1, %r1, 0; @!%p1 st.shared.b32 [%r3], 1;"
                        "barrier.sync 0; ld.shared.b8 %h2, [%r3];"
                        "barrier.sync 0; setp.ne.u32 %p2, %r1, 31;"
@@ -399,26 +399,26 @@ TEST(Races, LanesThatHaveMetMayReadAndWriteAgain) {
 }
 
 TEST(Initialised, IsEachByte) {
-  for (const Element &E : Elements)
-    for (bool Global : {false, true}) {
+  for (const Element &e : kElements)
+    for (bool global : {false, true}) {
       // Two elements are stored; every window of 1 to 16 bytes is read.
-      const std::string Space = Global ? "global." : "shared.",
-                        Base = Global ? "%d2" : "%r3";
-      auto At = [&](unsigned Offset) {
-        return " [" + Base + "+" + std::to_string(Offset) + "]";
+      const std::string space = global ? "global." : "shared.",
+                        base = global ? "%d2" : "%r3";
+      auto at = [&](unsigned offset) {
+        return " [" + base + "+" + std::to_string(offset) + "]";
       };
-      for (const Element &Read : Elements)
-        for (unsigned Offset = 0; Offset < 64; Offset += Read.Bytes) {
-          const std::string Text = ofElements(
-              E, "setp.ne.u32 %p1, %r1, 0; @%p1 ret; st." + Space + E.Type +
-                     At(16) + ", " + E.Data + "; st." + Space + E.Type +
-                     At(16 + E.Bytes) + ", " + E.Data + ";\nld." + Space +
-                     Read.Type + " " + Read.Data + "," + At(Offset) + ";");
-          const bool Known =
-              Offset >= 16 && Offset + Read.Bytes <= 16 + 2 * E.Bytes;
-          EXPECT_EQ(Text.find("that nothing has written") == Text.npos, Known)
-              << E.Bytes << " and " << Read.Bytes << " at " << Offset << "\n"
-              << Text;
+      for (const Element &read : kElements)
+        for (unsigned offset = 0; offset < 64; offset += read.bytes) {
+          const std::string text = ofElements(
+              e, "setp.ne.u32 %p1, %r1, 0; @%p1 ret; st." + space + e.type +
+                     at(16) + ", " + e.data + "; st." + space + e.type +
+                     at(16 + e.bytes) + ", " + e.data + ";\nld." + space +
+                     read.type + " " + read.data + "," + at(offset) + ";");
+          const bool known =
+              offset >= 16 && offset + read.bytes <= 16 + 2 * e.bytes;
+          EXPECT_EQ(text.find("that nothing has written") == text.npos, known)
+              << e.bytes << " and " << read.bytes << " at " << offset << "\n"
+              << text;
         }
     }
 }

@@ -34,13 +34,13 @@ TEST(Integer, Arithmetic) {
 }
 
 TEST(Integer, Wide) {
-  std::vector<uint64_t> Out(2);
+  std::vector<uint64_t> out(2);
   runInOut(
       "ld.global.u32 %r2, [%d1]; mul.wide.s32 %d3, %r2, -2;\n"
       "mad.wide.u32 %d4, %r2, 2, %d3; st.global.v2.u64 [%d2], {%d3, %d4}; ret;",
-      std::vector<uint32_t>{0x80000000}, Out, {1});
-  EXPECT_EQ(Out[0], 1ull << 32);
-  EXPECT_EQ(Out[1], 2ull << 32);
+      std::vector<uint32_t>{0x80000000}, out, {1});
+  EXPECT_EQ(out[0], 1ull << 32);
+  EXPECT_EQ(out[1], 2ull << 32);
 }
 
 TEST(Bits, Fields) {
@@ -70,65 +70,65 @@ TEST(Bits, Fields) {
 }
 
 TEST(Float, RoundingAndSubnormals) {
-  auto F = [](const char *T, float A, float B = 0, float C = 0) {
-    return eval(T, bitsOf(A), bitsOf(B), bitsOf(C));
+  auto f = [](const char *t, float a, float b = 0, float c = 0) {
+    return eval(t, bitsOf(a), bitsOf(b), bitsOf(c));
   };
-  EXPECT_EQ(F("add.f32 %r20, %r10, %r11;", 1.0f, 0x1p-24f), bitsOf(1.0f));
-  EXPECT_EQ(F("add.rp.f32 %r20, %r10, %r11;", 1.0f, 0x1p-30f),
+  EXPECT_EQ(f("add.f32 %r20, %r10, %r11;", 1.0f, 0x1p-24f), bitsOf(1.0f));
+  EXPECT_EQ(f("add.rp.f32 %r20, %r10, %r11;", 1.0f, 0x1p-30f),
             bitsOf(1.0f) + 1);
-  EXPECT_EQ(F("add.rz.f32 %r20, %r10, %r11;", -1.0f, 0x1p-30f),
+  EXPECT_EQ(f("add.rz.f32 %r20, %r10, %r11;", -1.0f, 0x1p-30f),
             bitsOf(-1.0f) - 1);
   EXPECT_EQ(
-      F("fma.rn.f32 %r20, %r10, %r11, %r12;", 1 + 0x1p-23f, 1 - 0x1p-23f, -1),
+      f("fma.rn.f32 %r20, %r10, %r11, %r12;", 1 + 0x1p-23f, 1 - 0x1p-23f, -1),
       bitsOf(-0x1p-46f));
-  EXPECT_EQ(F("mul.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f),
+  EXPECT_EQ(f("mul.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f),
             bitsOf(0x1p-140f));
-  EXPECT_EQ(F("mul.ftz.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f), 0u);
-  EXPECT_EQ(F("mul.f32 %r20, %r10, %r11;", INFINITY, 0.0f), 0x7fffffffu);
-  EXPECT_EQ(F("min.f32 %r20, %r10, %r11;", NAN, 2.0f), bitsOf(2.0f));
-  EXPECT_EQ(F("min.NaN.f32 %r20, %r10, %r11;", NAN, 2.0f), 0x7fffffffu);
-  EXPECT_EQ(F("max.f32 %r20, %r10, %r11;", -0.0f, 0.0f), 0u);
-  EXPECT_EQ(F("div.rn.f32 %r20, %r10, %r11;", 1, 3), bitsOf(1.0f / 3));
-  EXPECT_EQ(F("ex2.approx.ftz.f32 %r20, %r10;", 3), bitsOf(8.0f));
+  EXPECT_EQ(f("mul.ftz.f32 %r20, %r10, %r11;", 0x1p-100f, 0x1p-40f), 0u);
+  EXPECT_EQ(f("mul.f32 %r20, %r10, %r11;", INFINITY, 0.0f), 0x7fffffffu);
+  EXPECT_EQ(f("min.f32 %r20, %r10, %r11;", NAN, 2.0f), bitsOf(2.0f));
+  EXPECT_EQ(f("min.NaN.f32 %r20, %r10, %r11;", NAN, 2.0f), 0x7fffffffu);
+  EXPECT_EQ(f("max.f32 %r20, %r10, %r11;", -0.0f, 0.0f), 0u);
+  EXPECT_EQ(f("div.rn.f32 %r20, %r10, %r11;", 1, 3), bitsOf(1.0f / 3));
+  EXPECT_EQ(f("ex2.approx.ftz.f32 %r20, %r10;", 3), bitsOf(8.0f));
   EXPECT_EQ(
-      F("setp.leu.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1), 1u);
-  EXPECT_EQ(F("setp.le.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1),
+      f("setp.leu.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1), 1u);
+  EXPECT_EQ(f("setp.le.f32 %p1, %r10, %r11; selp.b32 %r20, 1, 0, %p1;", NAN, 1),
             0u);
 }
 
 /// The nearest bf16, ties to even, from the exact double.
-static uint16_t nearestBF16(double V) {
-  uint16_t Best = 0;
-  double Distance = INFINITY;
-  for (uint32_t B = 0; B < 0x7f80; ++B)
-    if (double D = std::fabs(std::fabs(V) - double(floatOf(B << 16)));
-        D < Distance || (D == Distance && !(B & 1))) {
-      Distance = D;
-      Best = uint16_t(B);
+static uint16_t nearestBF16(double v) {
+  uint16_t best = 0;
+  double distance = INFINITY;
+  for (uint32_t b = 0; b < 0x7f80; ++b)
+    if (double d = std::fabs(std::fabs(v) - double(floatOf(b << 16)));
+        d < distance || (d == distance && !(b & 1))) {
+      distance = d;
+      best = uint16_t(b);
     }
-  return uint16_t(Best | (std::signbit(V) ? 0x8000 : 0));
+  return uint16_t(best | (std::signbit(v) ? 0x8000 : 0));
 }
 
 TEST(Float, BF16x2MultiplyAgainstExhaustiveSearch) {
-  constexpr uint16_t Values[] = {0x0001, 0x0040, 0x007f, 0x0080, 0x3f80,
+  constexpr uint16_t values[] = {0x0001, 0x0040, 0x007f, 0x0080, 0x3f80,
                                  0x3f81, 0x4049, 0xc0ff, 0x2000, 0xa17f};
-  for (uint16_t A : Values)
-    for (uint16_t B : Values) {
-      uint32_t R = eval("mul.rn.bf16x2 %r20, %r10, %r11;", A | 0x3f800000u,
-                        B | 0x40000000u);
-      double Exact = double(floatOf(uint32_t(A) << 16)) *
-                     double(floatOf(uint32_t(B) << 16));
-      EXPECT_EQ(R, nearestBF16(Exact) | 0x40000000u)
-          << std::hex << A << " " << B;
+  for (uint16_t a : values)
+    for (uint16_t b : values) {
+      uint32_t r = eval("mul.rn.bf16x2 %r20, %r10, %r11;", a | 0x3f800000u,
+                        b | 0x40000000u);
+      double exact = double(floatOf(uint32_t(a) << 16)) *
+                     double(floatOf(uint32_t(b) << 16));
+      EXPECT_EQ(r, nearestBF16(exact) | 0x40000000u)
+          << std::hex << a << " " << b;
     }
 }
 
 TEST(Float, HalfFusedMultiplyAddRoundsOnce) {
   // 1.0078125^2 = 1.01568603515625; plus 2^-30: rounding twice loses it.
-  uint32_t R = eval("fma.rn.bf16x2 %r20, %r10, %r11, %r12;", 0x3f813f81,
+  uint32_t r = eval("fma.rn.bf16x2 %r20, %r10, %r11, %r12;", 0x3f813f81,
                     0x3f813f81, 0x30803080);
-  double Exact = 1.0078125 * 1.0078125 + 0x1p-30;
-  EXPECT_EQ(R & 0xffff, nearestBF16(Exact));
+  double exact = 1.0078125 * 1.0078125 + 0x1p-30;
+  EXPECT_EQ(r & 0xffff, nearestBF16(exact));
   EXPECT_EQ(eval("fma.rn.f16x2 %r20, %r10, %r11, %r12;", 0x3c003c00, 0x3c003c00,
                  0x3c003c00),
             0x40004000u);

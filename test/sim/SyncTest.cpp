@@ -8,50 +8,50 @@
 
 using namespace mxfp4::sim;
 
-static Result seeds(const std::string &Body, unsigned Threads,
-                    const std::string &Mod, std::vector<uint32_t> &Out,
-                    Dim3 Grid = {}) {
-  Result R;
-  for (uint64_t S = 1; S <= 10; ++S) {
-    Options O;
-    O.Seed = S;
-    R = runInOut(Body, std::vector<uint32_t>{0}, Out, {Threads}, Mod, O, Grid);
-    EXPECT_EQ(R.text(), "") << "seed " << S;
+static Result seeds(const std::string &body, unsigned threads,
+                    const std::string &mod, std::vector<uint32_t> &out,
+                    Dim3 grid = {}) {
+  Result r;
+  for (uint64_t s = 1; s <= 10; ++s) {
+    Options o;
+    o.seed = s;
+    r = runInOut(body, std::vector<uint32_t>{0}, out, {threads}, mod, o, grid);
+    EXPECT_EQ(r.text(), "") << "seed " << s;
   }
-  return R;
+  return r;
 }
 
-static const char *Tile = ".shared .align 16 .b8 tile[1024];\n"
+static const char *tile = ".shared .align 16 .b8 tile[1024];\n"
                           ".shared .align 8 .b64 bar[4];\n";
 
 TEST(Barrier, OrdersSharedMemory) {
-  std::vector<uint32_t> Out(128);
+  std::vector<uint32_t> out(128);
   seeds("shl.b32 %r2, %r1, 2; mov.b32 %r3, tile; add.s32 %r4, %r2, %r3;\n"
         "st.shared.b32 [%r4], %r1; barrier.sync.aligned 3, 128;\n"
         "xor.b32 %r5, %r2, 0x1fc; add.s32 %r5, %r5, %r3; ld.shared.b32 %r6, "
         "[%r5];\n"
         "cvt.u64.u32 %d3, %r2; add.s64 %d3, %d3, %d2; st.global.b32 [%d3], "
         "%r6; ret;",
-        128, Tile, Out);
-  for (uint32_t T = 0; T < 128; ++T)
-    EXPECT_EQ(Out[T], T ^ 127);
+        128, tile, out);
+  for (uint32_t t = 0; t < 128; ++t)
+    EXPECT_EQ(out[t], t ^ 127);
 }
 
 TEST(Barrier, ArriveAndSyncPairs) {
-  std::vector<uint32_t> Out(1);
+  std::vector<uint32_t> out(1);
   seeds("setp.ge.u32 %p1, %r1, 32; @%p1 bra C;\n"
         "setp.eq.u32 %p2, %r1, 0; @%p2 st.shared.b32 [tile], 5; bar.arrive 1, "
         "64; ret;\n"
         "C: bar.sync 1, 64; ld.shared.b32 %r2, [tile]; setp.eq.u32 %p3, %r1, "
         "32;\n"
         "@%p3 st.global.b32 [%d2], %r2; ret;",
-        64, Tile, Out);
-  EXPECT_EQ(Out[0], 5u);
+        64, tile, out);
+  EXPECT_EQ(out[0], 5u);
 }
 
 /// A ring of two slots between one producer thread and one consumer warp.
 TEST(Mbarrier, ProducerAndConsumer) {
-  std::vector<uint32_t> Out(32);
+  std::vector<uint32_t> out(32);
   seeds(
       "mov.b32 %r10, bar; mov.b32 %r11, tile; mov.b32 %r12, 0;\n"
       "setp.ne.u32 %p1, %r1, 0; @%p1 bra I;\n"
@@ -81,12 +81,12 @@ TEST(Mbarrier, ProducerAndConsumer) {
       "add.s32 %r12, %r12, 1; setp.lt.u32 %p5, %r12, 9; @%p5 bra L;\n"
       "mul.wide.u32 %d3, %r1, 4; add.s64 %d3, %d3, %d2; st.global.b32 [%d3], "
       "%r20; ret;",
-      64, Tile, Out);
-  EXPECT_EQ(Out[31], 204u);
+      64, tile, out);
+  EXPECT_EQ(out[31], 204u);
 }
 
 TEST(Fences, MessagePassingBetweenBlocks) {
-  std::vector<uint32_t> Out(3);
+  std::vector<uint32_t> out(3);
   seeds("ld.global.b32 %r9, [%d1]; mov.u32 %r2, %ctaid.x; setp.eq.u32 %p1, "
         "%r2, 0;\n"
         "@%p1 bra W; st.global.b32 [%d2], 42; fence.acq_rel.gpu;\n"
@@ -94,44 +94,44 @@ TEST(Fences, MessagePassingBetweenBlocks) {
         "W: ld.acquire.gpu.global.b32 %r4, [flag]; setp.eq.u32 %p2, %r4, 0; "
         "@%p2 bra W;\n"
         "ld.global.b32 %r5, [%d2]; st.global.b32 [%d2+8], %r5; ret;",
-        1, ".global .align 4 .b32 flag;\n", Out, {2});
-  EXPECT_EQ(Out[2], 42u);
+        1, ".global .align 4 .b32 flag;\n", out, {2});
+  EXPECT_EQ(out[2], 42u);
 }
 
 TEST(Scheduler, IsDeterministicForASeed) {
-  std::string Body =
+  std::string body =
       "atom.global.add.u32 %r2, [count], 1; mov.u32 %r3, %ctaid.x;\n"
       "shl.b32 %r3, %r3, 7; add.s32 %r3, %r3, %r1;\n"
       "mul.wide.u32 %d3, %r3, 4; add.s64 %d3, %d3, %d2;\n"
       "st.global.b32 [%d3], %r2; ret;";
-  const char *Mod = ".global .align 4 .b32 count;\n";
-  std::vector<uint32_t> A(512), B(512), C(512);
-  Options O;
-  runInOut(Body, std::vector<uint32_t>{0}, A, {128}, Mod, O, {4});
-  runInOut(Body, std::vector<uint32_t>{0}, B, {128}, Mod, O, {4});
-  O.Seed = 2;
-  runInOut(Body, std::vector<uint32_t>{0}, C, {128}, Mod, O, {4});
-  EXPECT_EQ(A, B);
-  EXPECT_NE(A, C);
+  const char *mod = ".global .align 4 .b32 count;\n";
+  std::vector<uint32_t> a(512), b(512), c(512);
+  Options o;
+  runInOut(body, std::vector<uint32_t>{0}, a, {128}, mod, o, {4});
+  runInOut(body, std::vector<uint32_t>{0}, b, {128}, mod, o, {4});
+  o.seed = 2;
+  runInOut(body, std::vector<uint32_t>{0}, c, {128}, mod, o, {4});
+  EXPECT_EQ(a, b);
+  EXPECT_NE(a, c);
 }
 
 TEST(Scheduler, ClustersInParallel) {
-  std::vector<uint32_t> Out(64 * 32);
-  Options O;
-  O.HostThreads = 4;
-  Result R = runInOut("red.global.add.u32 [count], 1; mov.u32 %r3, %ctaid.x;\n"
+  std::vector<uint32_t> out(64 * 32);
+  Options o;
+  o.hostThreads = 4;
+  Result r = runInOut("red.global.add.u32 [count], 1; mov.u32 %r3, %ctaid.x;\n"
                       "shl.b32 %r4, %r3, 5; add.s32 %r4, %r4, %r1;\n"
                       "mul.wide.u32 %d3, %r4, 4; add.s64 %d3, %d3, %d2;\n"
                       "st.global.b32 [%d3], %r3; ret;",
-                      std::vector<uint32_t>{0}, Out, {32},
-                      ".global .align 4 .b32 count;\n", O, {64});
-  EXPECT_EQ(R.text(), "");
-  for (uint32_t T = 0; T < Out.size(); ++T)
-    EXPECT_EQ(Out[T], T / 32);
+                      std::vector<uint32_t>{0}, out, {32},
+                      ".global .align 4 .b32 count;\n", o, {64});
+  EXPECT_EQ(r.text(), "");
+  for (uint32_t t = 0; t < out.size(); ++t)
+    EXPECT_EQ(out[t], t / 32);
 }
 
 TEST(Cluster, BarrierAndDistributedSharedMemory) {
-  auto M = parse(kernel(
+  auto m = parse(kernel(
       ".param .u64 out",
       "mov.u32 %r1, %tid.x; ld.param.u64 %d1, [out];\n"
       "mov.u32 %r2, %cluster_ctarank; mov.b32 %r3, tile;\n"
@@ -144,13 +144,13 @@ TEST(Cluster, BarrierAndDistributedSharedMemory) {
       "add.s32 %r10, %r10, %r4; cvt.u64.u32 %d2, %r10;\n"
       "add.s64 %d2, %d2, %d1; st.global.b32 [%d2], %r9;\n"
       "barrier.cluster.arrive.aligned; barrier.cluster.wait.aligned; ret;",
-      Tile, "\n.reqnctapercluster 4, 1, 1\n"));
-  std::vector<uint32_t> Out(128);
-  Launch L;
-  L.Grid = {4};
-  L.Block = {32};
-  L.argBuffer(L.addBuffer(Out.data(), 512, {false, true}));
-  EXPECT_EQ(run(*M, "k", L, {}).text(), "");
-  for (uint32_t T = 0; T < 128; ++T)
-    EXPECT_EQ(Out[T], (T / 32 + 1) % 4 * 100 + T % 32);
+      tile, "\n.reqnctapercluster 4, 1, 1\n"));
+  std::vector<uint32_t> out(128);
+  Launch l;
+  l.grid = {4};
+  l.block = {32};
+  l.argBuffer(l.addBuffer(out.data(), 512, {false, true}));
+  EXPECT_EQ(run(*m, "k", l, {}).text(), "");
+  for (uint32_t t = 0; t < 128; ++t)
+    EXPECT_EQ(out[t], (t / 32 + 1) % 4 * 100 + t % 32);
 }

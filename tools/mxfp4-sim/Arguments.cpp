@@ -17,186 +17,186 @@ using namespace mxfp4::sim;
 
 namespace {
 
-BufferSpec bufferSpec(const std::string &Arg) {
-  BufferSpec B;
-  std::string Kind = Arg.substr(0, Arg.find(':'));
-  if (Kind == "mapat") {
-    B.IsBuffer = B.ReadOnly = true;
-    B.Bytes.assign(sizeof(TensorMap().encode()), '\0');
-    return B;
+BufferSpec bufferSpec(const std::string &arg) {
+  BufferSpec b;
+  std::string kind = arg.substr(0, arg.find(':'));
+  if (kind == "mapat") {
+    b.isBuffer = b.readOnly = true;
+    b.bytes.assign(sizeof(TensorMap().encode()), '\0');
+    return b;
   }
-  if (Kind != "buf" && Kind != "ro" && Kind != "extra")
-    return B;
-  B.IsBuffer = true;
-  B.ReadOnly = Kind == "ro";
-  std::string Rest = Arg.substr(Kind.size() + 1);
-  std::vector<std::string> P = split(Rest, ':');
-  if (P.size() == 2 &&
-      (P[0] == "zeros" || P[0] == "poison" || P[0] == "iota")) {
-    const uint64_t N =
-        number(P[1], 0, uint64_t(16) << 30, "the bytes of '" + Arg + "'");
-    B.Bytes.assign(N, P[0] == "poison" ? '\xff' : '\0');
-    B.Poison = P[0] == "poison";
-    if (P[0] == "iota")
-      for (uint64_t W = 0; 4 * W + 4 <= N; ++W) {
-        uint32_t V = uint32_t(W);
-        std::memcpy(&B.Bytes[4 * W], &V, 4);
+  if (kind != "buf" && kind != "ro" && kind != "extra")
+    return b;
+  b.isBuffer = true;
+  b.readOnly = kind == "ro";
+  std::string rest = arg.substr(kind.size() + 1);
+  std::vector<std::string> p = split(rest, ':');
+  if (p.size() == 2 &&
+      (p[0] == "zeros" || p[0] == "poison" || p[0] == "iota")) {
+    const uint64_t n =
+        number(p[1], 0, uint64_t(16) << 30, "the bytes of '" + arg + "'");
+    b.bytes.assign(n, p[0] == "poison" ? '\xff' : '\0');
+    b.poison = p[0] == "poison";
+    if (p[0] == "iota")
+      for (uint64_t w = 0; 4 * w + 4 <= n; ++w) {
+        uint32_t v = uint32_t(w);
+        std::memcpy(&b.bytes[4 * w], &v, 4);
       }
   } else {
-    B.Bytes = readFile(Rest);
+    b.bytes = readFile(rest);
   }
-  return B;
+  return b;
 }
 
-std::vector<uint64_t> list(const std::string &S, uint64_t Most,
-                           const std::string &What) {
-  std::vector<uint64_t> V;
-  for (const std::string &P : split(S, 'x'))
-    V.push_back(number(P, 1, Most, What));
-  return V;
+std::vector<uint64_t> list(const std::string &s, uint64_t most,
+                           const std::string &what) {
+  std::vector<uint64_t> v;
+  for (const std::string &p : split(s, 'x'))
+    v.push_back(number(p, 1, most, what));
+  return v;
 }
 
-TensorMap tensorMap(const std::string &Arg, const Launch &L,
-                    const std::vector<int> &BufferOf) {
-  std::vector<std::string> P = split(Arg, ':');
-  const std::string What = "tensor map '" + Arg + "'";
-  if (P.size() < 5 || P.size() > 7)
-    die("expected map:ARG:TYPE:DIMS:BOX[:SWIZZLE[:STRIDES]], found '" + Arg +
+TensorMap tensorMap(const std::string &arg, const Launch &l,
+                    const std::vector<int> &bufferOf) {
+  std::vector<std::string> p = split(arg, ':');
+  const std::string what = "tensor map '" + arg + "'";
+  if (p.size() < 5 || p.size() > 7)
+    die("expected map:ARG:TYPE:DIMS:BOX[:SWIZZLE[:STRIDES]], found '" + arg +
         "'");
-  const uint64_t Which = number(P[1], 0, UINT32_MAX, What);
-  if (Which >= BufferOf.size() || BufferOf[Which] < 0)
-    die("argument " + P[1] + " of '" + Arg + "' is no buffer");
-  TensorMap M;
-  M.Base = L.address(unsigned(BufferOf[Which]));
-  M.ElementBytes = P[2] == "b8"    ? 1
-                   : P[2] == "b16" ? 2
-                   : P[2] == "b32" ? 4
-                   : P[2] == "b64" ? 8
+  const uint64_t which = number(p[1], 0, UINT32_MAX, what);
+  if (which >= bufferOf.size() || bufferOf[which] < 0)
+    die("argument " + p[1] + " of '" + arg + "' is no buffer");
+  TensorMap m;
+  m.base = l.address(unsigned(bufferOf[which]));
+  m.elementBytes = p[2] == "b8"    ? 1
+                   : p[2] == "b16" ? 2
+                   : p[2] == "b32" ? 4
+                   : p[2] == "b64" ? 8
                                    : 0;
-  if (!M.ElementBytes)
-    die(What + ": expected b8, b16, b32 or b64, found '" + P[2] + "'");
-  const std::vector<uint64_t> Dims = list(P[3], uint64_t(1) << 32, What),
-                              Box = list(P[4], 256, What);
-  if (Dims.size() != Box.size() || Dims.empty() || Dims.size() > 5)
-    die("the tensor and its box need 1 to 5 dimensions each: '" + Arg + "'");
-  M.Rank = unsigned(Dims.size());
-  uint64_t Stride = M.ElementBytes;
-  for (unsigned D = 0; D < 5; ++D) {
-    M.Dims[D] = D < M.Rank ? Dims[D] : 1;
-    M.Box[D] = D < M.Rank ? uint32_t(Box[D]) : 1;
-    if (__builtin_mul_overflow(Stride, M.Dims[D], &Stride))
-      die(What + ": the tensor has more than 2^64 bytes");
-    if (D < 4)
-      M.Strides[D] = D + 1 < M.Rank ? Stride : 0;
+  if (!m.elementBytes)
+    die(what + ": expected b8, b16, b32 or b64, found '" + p[2] + "'");
+  const std::vector<uint64_t> dims = list(p[3], uint64_t(1) << 32, what),
+                              box = list(p[4], 256, what);
+  if (dims.size() != box.size() || dims.empty() || dims.size() > 5)
+    die("the tensor and its box need 1 to 5 dimensions each: '" + arg + "'");
+  m.rank = unsigned(dims.size());
+  uint64_t stride = m.elementBytes;
+  for (unsigned d = 0; d < 5; ++d) {
+    m.dims[d] = d < m.rank ? dims[d] : 1;
+    m.box[d] = d < m.rank ? uint32_t(box[d]) : 1;
+    if (__builtin_mul_overflow(stride, m.dims[d], &stride))
+      die(what + ": the tensor has more than 2^64 bytes");
+    if (d < 4)
+      m.strides[d] = d + 1 < m.rank ? stride : 0;
   }
-  if (P.size() > 5) {
-    if (P[5] != "0" && P[5] != "32" && P[5] != "64" && P[5] != "128")
-      die(What + ": expected a swizzle of 0, 32, 64 or 128, found '" + P[5] +
+  if (p.size() > 5) {
+    if (p[5] != "0" && p[5] != "32" && p[5] != "64" && p[5] != "128")
+      die(what + ": expected a swizzle of 0, 32, 64 or 128, found '" + p[5] +
           "'");
-    M.Swizzling = P[5] == "128"  ? TensorMap::Swizzle::B128
-                  : P[5] == "64" ? TensorMap::Swizzle::B64
-                  : P[5] == "32" ? TensorMap::Swizzle::B32
+    m.swizzling = p[5] == "128"  ? TensorMap::Swizzle::B128
+                  : p[5] == "64" ? TensorMap::Swizzle::B64
+                  : p[5] == "32" ? TensorMap::Swizzle::B32
                                  : TensorMap::Swizzle::None;
   }
-  if (P.size() > 6) {
-    const std::vector<uint64_t> Strides = list(P[6], uint64_t(1) << 40, What);
-    if (Strides.size() + 1 != M.Rank)
-      die(What + ": expected " + std::to_string(M.Rank - 1) +
-          " strides, found " + std::to_string(Strides.size()));
-    std::copy(Strides.begin(), Strides.end(), M.Strides.begin());
+  if (p.size() > 6) {
+    const std::vector<uint64_t> strides = list(p[6], uint64_t(1) << 40, what);
+    if (strides.size() + 1 != m.rank)
+      die(what + ": expected " + std::to_string(m.rank - 1) +
+          " strides, found " + std::to_string(strides.size()));
+    std::copy(strides.begin(), strides.end(), m.strides.begin());
   }
-  if (std::string Error = M.verify(); !Error.empty())
-    die("tensor map '" + Arg + "': " + Error);
-  return M;
+  if (std::string error = m.verify(); !error.empty())
+    die("tensor map '" + arg + "': " + error);
+  return m;
 }
 
 } // namespace
 
-void addArguments(const std::vector<std::string> &Args, Launch &L,
-                  std::vector<BufferSpec> &Specs, std::vector<int> &BufferOf) {
-  for (const std::string &A : Args)
-    Specs.push_back(bufferSpec(A));
-  for (size_t N = 0; N < Args.size(); ++N) {
-    BufferSpec &B = Specs[N];
-    BufferOf.push_back(-1);
-    if (B.IsBuffer)
-      BufferOf[N] = int(L.addBuffer(B.Bytes.data(), B.Bytes.size(),
-                                    {!B.Poison, !B.ReadOnly},
-                                    "argument " + std::to_string(N)));
+void addArguments(const std::vector<std::string> &args, Launch &l,
+                  std::vector<BufferSpec> &specs, std::vector<int> &bufferOf) {
+  for (const std::string &a : args)
+    specs.push_back(bufferSpec(a));
+  for (size_t n = 0; n < args.size(); ++n) {
+    BufferSpec &b = specs[n];
+    bufferOf.push_back(-1);
+    if (b.isBuffer)
+      bufferOf[n] = int(l.addBuffer(b.bytes.data(), b.bytes.size(),
+                                    {!b.poison, !b.readOnly},
+                                    "argument " + std::to_string(n)));
   }
-  for (size_t N = 0; N < Args.size(); ++N) {
-    const std::string &A = Args[N];
-    size_t Colon = A.find(':');
-    if (Colon == std::string::npos)
-      die("argument '" + A + "' is not understood; see --help");
-    std::string Kind = A.substr(0, Colon), Value = A.substr(Colon + 1);
-    if (Kind == "extra")
+  for (size_t n = 0; n < args.size(); ++n) {
+    const std::string &a = args[n];
+    size_t colon = a.find(':');
+    if (colon == std::string::npos)
+      die("argument '" + a + "' is not understood; see --help");
+    std::string kind = a.substr(0, colon), value = a.substr(colon + 1);
+    if (kind == "extra")
       continue;
-    const std::string What = "argument '" + A + "'";
-    if (Kind == "mapat") {
-      const auto Map = tensorMap(A, L, BufferOf).encode();
-      std::copy(Map.begin(), Map.end(), Specs[N].Bytes.begin());
+    const std::string what = "argument '" + a + "'";
+    if (kind == "mapat") {
+      const auto map = tensorMap(a, l, bufferOf).encode();
+      std::copy(map.begin(), map.end(), specs[n].bytes.begin());
     }
-    if (Specs[N].IsBuffer)
-      L.argBuffer(unsigned(BufferOf[N]));
-    else if (Kind == "i32")
-      L.argI32(uint32_t(integer(Value, 32, What)));
-    else if (Kind == "i64")
-      L.argI64(integer(Value, 64, What));
-    else if (Kind == "f32")
-      L.argF32(real(Value, What));
-    else if (Kind == "bytes") {
-      std::string Bytes = readFile(Value);
-      L.argBytes(Bytes.data(), Bytes.size());
-    } else if (Kind == "map")
-      L.argTensorMap(tensorMap(A, L, BufferOf));
+    if (specs[n].isBuffer)
+      l.argBuffer(unsigned(bufferOf[n]));
+    else if (kind == "i32")
+      l.argI32(uint32_t(integer(value, 32, what)));
+    else if (kind == "i64")
+      l.argI64(integer(value, 64, what));
+    else if (kind == "f32")
+      l.argF32(real(value, what));
+    else if (kind == "bytes") {
+      std::string bytes = readFile(value);
+      l.argBytes(bytes.data(), bytes.size());
+    } else if (kind == "map")
+      l.argTensorMap(tensorMap(a, l, bufferOf));
     else
-      die("argument '" + A + "' is not understood; see --help");
+      die("argument '" + a + "' is not understood; see --help");
   }
 }
 
-void dump(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  size_t Colon = Spec.find(':');
-  if (Colon == std::string::npos)
-    die("expected ARG:FILE, found '" + Spec + "'");
-  const uint64_t N =
-      number(Spec.substr(0, Colon), 0, UINT32_MAX, "--dump " + Spec);
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + Spec.substr(0, Colon) + " is no buffer");
-  std::ofstream Out(Spec.substr(Colon + 1), std::ios::binary);
-  Out.write(Specs[N].Bytes.data(), std::streamsize(Specs[N].Bytes.size()));
-  if (!Out)
-    die("cannot write " + Spec.substr(Colon + 1));
+void dump(const std::string &spec, const std::vector<BufferSpec> &specs) {
+  size_t colon = spec.find(':');
+  if (colon == std::string::npos)
+    die("expected ARG:FILE, found '" + spec + "'");
+  const uint64_t n =
+      number(spec.substr(0, colon), 0, UINT32_MAX, "--dump " + spec);
+  if (n >= specs.size() || !specs[n].isBuffer)
+    die("argument " + spec.substr(0, colon) + " is no buffer");
+  std::ofstream out(spec.substr(colon + 1), std::ios::binary);
+  out.write(specs[n].bytes.data(), std::streamsize(specs[n].bytes.size()));
+  if (!out)
+    die("cannot write " + spec.substr(colon + 1));
 }
 
-void print(const std::string &Spec, const std::vector<BufferSpec> &Specs) {
-  std::vector<std::string> P = split(Spec, ':');
-  if (P.size() != 3)
-    die("expected ARG:TYPE:N, found '" + Spec + "'");
-  const uint64_t N = number(P[0], 0, UINT32_MAX, "--print " + Spec),
-                 Count = number(P[2], 0, UINT64_MAX, "--print " + Spec);
-  if (P[1] != "u8" && P[1] != "bf16" && P[1] != "f32" && P[1] != "i32" &&
-      P[1] != "u32")
-    die("--print " + Spec + ": expected u32, i32, f32, bf16 or u8, found '" +
-        P[1] + "'");
-  if (N >= Specs.size() || !Specs[N].IsBuffer)
-    die("argument " + P[0] + " is no buffer");
-  const std::string &B = Specs[N].Bytes;
-  size_t Size = P[1] == "u8" ? 1 : P[1] == "bf16" ? 2 : 4;
-  std::printf("argument %s:", P[0].c_str());
-  for (uint64_t J = 0; J < Count && J < B.size() / Size; ++J) {
-    uint32_t V = 0;
-    std::memcpy(&V, B.data() + J * Size, Size);
-    if (P[1] == "bf16")
-      V <<= 16;
-    float F;
-    std::memcpy(&F, &V, 4);
-    if (P[1] == "f32" || P[1] == "bf16")
-      std::printf(" %.9g", double(F));
-    else if (P[1] == "i32")
-      std::printf(" %d", int32_t(V));
+void print(const std::string &spec, const std::vector<BufferSpec> &specs) {
+  std::vector<std::string> p = split(spec, ':');
+  if (p.size() != 3)
+    die("expected ARG:TYPE:N, found '" + spec + "'");
+  const uint64_t n = number(p[0], 0, UINT32_MAX, "--print " + spec),
+                 count = number(p[2], 0, UINT64_MAX, "--print " + spec);
+  if (p[1] != "u8" && p[1] != "bf16" && p[1] != "f32" && p[1] != "i32" &&
+      p[1] != "u32")
+    die("--print " + spec + ": expected u32, i32, f32, bf16 or u8, found '" +
+        p[1] + "'");
+  if (n >= specs.size() || !specs[n].isBuffer)
+    die("argument " + p[0] + " is no buffer");
+  const std::string &b = specs[n].bytes;
+  size_t size = p[1] == "u8" ? 1 : p[1] == "bf16" ? 2 : 4;
+  std::printf("argument %s:", p[0].c_str());
+  for (uint64_t j = 0; j < count && j < b.size() / size; ++j) {
+    uint32_t v = 0;
+    std::memcpy(&v, b.data() + j * size, size);
+    if (p[1] == "bf16")
+      v <<= 16;
+    float f;
+    std::memcpy(&f, &v, 4);
+    if (p[1] == "f32" || p[1] == "bf16")
+      std::printf(" %.9g", double(f));
+    else if (p[1] == "i32")
+      std::printf(" %d", int32_t(v));
     else
-      std::printf(" %u", V);
+      std::printf(" %u", v);
   }
   std::printf("\n");
 }

@@ -10,15 +10,15 @@
 #include "mxfp4/Sim/Sim.h"
 
 struct BufferSpec {
-  bool IsBuffer = false, Poison = false, ReadOnly = false;
-  std::string Bytes;
+  bool isBuffer = false, poison = false, readOnly = false;
+  std::string bytes;
 };
 
-/// Gives a launch its arguments. \p Specs own the buffers and must outlive it.
-void addArguments(const std::vector<std::string> &Args, mxfp4::sim::Launch &L,
-                  std::vector<BufferSpec> &Specs, std::vector<int> &BufferOf);
+/// Gives a launch its arguments. \p specs own the buffers and must outlive it.
+void addArguments(const std::vector<std::string> &args, mxfp4::sim::Launch &l,
+                  std::vector<BufferSpec> &specs, std::vector<int> &bufferOf);
 /// Options --dump and --print.
-void dump(const std::string &Spec, const std::vector<BufferSpec> &Specs);
-void print(const std::string &Spec, const std::vector<BufferSpec> &Specs);
+void dump(const std::string &spec, const std::vector<BufferSpec> &specs);
+void print(const std::string &spec, const std::vector<BufferSpec> &specs);
 
 #endif // MXFP4_TOOLS_SIM_ARGUMENTS_H

@@ -252,16 +252,16 @@ void Problem::addArgument(const llvm::json::Object &argument, sim::Launch &l) {
     if (!box || box->size() != 2)
       die("a box of \"" + name + "\" is not two numbers");
     sim::TensorMap map;
-    map.Base = l.address(id);
-    map.Rank = 2;
-    map.Dims = {uint64_t(k), uint64_t(rows), 1, 1, 1};
-    map.Strides = {uint64_t(2 * k), 0, 0, 0};
+    map.base = l.address(id);
+    map.rank = 2;
+    map.dims = {uint64_t(k), uint64_t(rows), 1, 1, 1};
+    map.strides = {uint64_t(2 * k), 0, 0, 0};
     auto extent = [&](int i) {
       const int64_t number = (*box)[i].getAsInteger().value_or(0);
       return uint32_t(number < 0 || number > 256 ? 0 : number);
     };
-    map.Box = {extent(0), extent(1), 1, 1, 1};
-    map.Swizzling = sim::TensorMap::Swizzle::B128;
+    map.box = {extent(0), extent(1), 1, 1, 1};
+    map.swizzling = sim::TensorMap::Swizzle::B128;
     if (std::string wrong = map.verify(); !wrong.empty())
       die(("the tensor map of \"" + name).append("\": ").append(wrong));
     const std::array<uint8_t, 128> encoded = map.encode();
@@ -289,8 +289,8 @@ sim::Launch Problem::launch(uint64_t seed) {
   y.assign(rows * n * (outputF32 ? 4 : 2), 0xFF);
   error = 0;
   sim::Launch l;
-  l.Block = triple(at("launch.block"));
-  l.Cluster = triple(at("launch.cluster"));
+  l.block = triple(at("launch.block"));
+  l.cluster = triple(at("launch.cluster"));
   if (text("launch.grid.rule") != "persistent")
     die("the manifest's rule for the grid is not known");
   auto bounded = [&](const char *path, int64_t least, int64_t most) {
@@ -301,10 +301,10 @@ sim::Launch Problem::launch(uint64_t seed) {
           " to " + std::to_string(most));
     return uint32_t(number);
   };
-  l.Grid.X =
+  l.grid.x =
       bounded("launch.grid.ctas_per_sm", 1, 32) * uint32_t(multiprocessors);
-  l.Grid.X = std::max(l.Grid.X - l.Grid.X % l.Cluster.X, l.Cluster.X);
-  l.DynamicShared = bounded("launch.dynamic_shared_bytes", 0, 1 << 20);
+  l.grid.x = std::max(l.grid.x - l.grid.x % l.cluster.x, l.cluster.x);
+  l.dynamicShared = bounded("launch.dynamic_shared_bytes", 0, 1 << 20);
   const llvm::json::Array *arguments = at("arguments").getAsArray();
   if (!arguments)
     die("the manifest's \"arguments\" are no list");
@@ -324,14 +324,14 @@ std::string Problem::describe(const sim::Launch &l) const {
              std::llround(double(rows) * double(n) * double(k) / 1e6)) +
          " million multiply-adds, on " +
          plural(multiprocessors, "simulated SM") + ": " +
-         plural(l.Grid.X, "thread block") + " of " +
-         plural(l.Block.X, "thread") + " share" + (l.Grid.X == 1 ? "s" : "") +
+         plural(l.grid.x, "thread block") + " of " +
+         plural(l.block.x, "thread") + " share" + (l.grid.x == 1 ? "s" : "") +
          " the tiles (multiprocessors=N in --problem changes the number of "
          "SMs)";
 }
 
 double Problem::stored(const sim::Launch &l) const {
-  const std::vector<uint8_t> &known = l.Buffers[yBuffer].Initialised;
+  const std::vector<uint8_t> &known = l.buffers[yBuffer].initialised;
   uint64_t bytes = 0;
   for (const uint8_t &byte : known) // The launch sets bits atomically, too.
     bytes += __builtin_popcount(__atomic_load_n(&byte, __ATOMIC_RELAXED));

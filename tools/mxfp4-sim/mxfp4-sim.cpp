@@ -17,7 +17,7 @@
 
 using namespace mxfp4::sim;
 
-static const char *Help = R"(usage: mxfp4-sim KERNEL.ptx [options]
+static const char *help = R"(usage: mxfp4-sim KERNEL.ptx [options]
 
 Executes a kernel of sm_90a PTX on the CPU and reports wrong accesses, data
 races, misuse of barriers and of asynchronous operations. Exits with 0 when
@@ -78,212 +78,212 @@ Checks and scheduling:
 namespace {
 
 /// Of PTX and of a manifest.
-constexpr size_t MaxText = size_t(128) << 20;
+constexpr size_t kMaxText = size_t(128) << 20;
 
 /// "X,Y,Z"; what a launch can have of each, the interpreter says.
-Dim3 dims(const std::string &S, const std::string &Option) {
-  std::vector<std::string> P = split(S, ',');
-  if (P.empty() || P.size() > 3 || S.back() == ',')
-    die(Option + ": expected X[,Y[,Z]], found '" + S + "'");
-  auto Get = [&](size_t J) {
-    return J < P.size() ? uint32_t(number(P[J], 1, UINT32_MAX, Option)) : 1;
+Dim3 dims(const std::string &s, const std::string &option) {
+  std::vector<std::string> p = split(s, ',');
+  if (p.empty() || p.size() > 3 || s.back() == ',')
+    die(option + ": expected X[,Y[,Z]], found '" + s + "'");
+  auto get = [&](size_t j) {
+    return j < p.size() ? uint32_t(number(p[j], 1, UINT32_MAX, option)) : 1;
   };
-  return {Get(0), Get(1), Get(2)};
+  return {get(0), get(1), get(2)};
 }
 
 struct Command {
-  std::string File, Entry, Manifest, Problem;
-  Launch L;
-  bool HasBlock = false;
-  Options Opts;
-  unsigned Seeds = 1;
-  std::vector<std::string> Args, Dumps, Prints;
-  bool Report = false, Json = false;
+  std::string file, entry, manifest, problem;
+  Launch l;
+  bool hasBlock = false;
+  Options opts;
+  unsigned seeds = 1;
+  std::vector<std::string> args, dumps, prints;
+  bool report = false, json = false;
 };
 
-Command parseCommand(int Argc, char **Argv) {
-  Command C;
-  for (int N = 1; N < Argc; ++N) {
-    std::string A = Argv[N];
-    auto Value = [&]() -> std::string {
-      if (N + 1 >= Argc)
-        die(A + " needs a value; see --help");
-      return Argv[++N];
+Command parseCommand(int argc, char **argv) {
+  Command c;
+  for (int n = 1; n < argc; ++n) {
+    std::string a = argv[n];
+    auto value = [&]() -> std::string {
+      if (n + 1 >= argc)
+        die(a + " needs a value; see --help");
+      return argv[++n];
     };
-    auto Number = [&](uint64_t Least, uint64_t Most) {
-      return number(Value(), Least, Most, A);
+    auto numberIn = [&](uint64_t least, uint64_t most) {
+      return number(value(), least, most, a);
     };
-    auto Count = [&] { return unsigned(Number(1, UINT32_MAX)); };
-    if (A == "--help" || A == "-h") {
-      std::fputs(Help, stdout);
+    auto count = [&] { return unsigned(numberIn(1, UINT32_MAX)); };
+    if (a == "--help" || a == "-h") {
+      std::fputs(help, stdout);
       std::exit(0);
-    } else if (A == "--entry")
-      C.Entry = Value();
-    else if (A == "--grid")
-      C.L.Grid = dims(Value(), A);
-    else if (A == "--block") {
-      C.L.Block = dims(Value(), A);
-      C.HasBlock = true;
-    } else if (A == "--cluster")
-      C.L.Cluster = dims(Value(), A);
-    else if (A == "--shared")
-      C.L.DynamicShared = uint32_t(Number(0, UINT32_MAX));
-    else if (A == "--problem")
-      C.Problem = Value() + " ";
-    else if (A == "--manifest")
-      C.Manifest = Value();
-    else if (A == "--arg")
-      C.Args.push_back(Value());
-    else if (A == "--dump")
-      C.Dumps.push_back(Value());
-    else if (A == "--print")
-      C.Prints.push_back(Value());
-    else if (A == "--report")
-      C.Report = true;
-    else if (A == "--json")
-      C.Json = true;
-    else if (A == "--seed")
-      C.Opts.Seed = Number(0, UINT64_MAX);
-    else if (A == "--seeds")
-      C.Seeds = Count();
-    else if (A == "--threads")
-      C.Opts.HostThreads = Count();
-    else if (A == "--max-instructions")
-      C.Opts.MaxInstructions = Number(1, UINT64_MAX);
-    else if (A == "--max-diagnostics")
-      C.Opts.MaxDiagnostics = Count();
-    else if (A == "--registers")
-      C.Opts.LaunchRegisters = unsigned(Number(0, 256));
-    else if (A == "--programmatic")
-      C.Opts.Programmatic = true;
-    else if (A == "--no-races")
-      C.Opts.CheckRaces = false;
-    else if (A == "--no-uninitialised")
-      C.Opts.CheckUninitialised = false;
-    else if (A.size() > 1 && A[0] == '-')
-      die("unknown option " + A + "; see --help");
-    else if (C.File.empty())
-      C.File = A;
+    } else if (a == "--entry")
+      c.entry = value();
+    else if (a == "--grid")
+      c.l.grid = dims(value(), a);
+    else if (a == "--block") {
+      c.l.block = dims(value(), a);
+      c.hasBlock = true;
+    } else if (a == "--cluster")
+      c.l.cluster = dims(value(), a);
+    else if (a == "--shared")
+      c.l.dynamicShared = uint32_t(numberIn(0, UINT32_MAX));
+    else if (a == "--problem")
+      c.problem = value() + " ";
+    else if (a == "--manifest")
+      c.manifest = value();
+    else if (a == "--arg")
+      c.args.push_back(value());
+    else if (a == "--dump")
+      c.dumps.push_back(value());
+    else if (a == "--print")
+      c.prints.push_back(value());
+    else if (a == "--report")
+      c.report = true;
+    else if (a == "--json")
+      c.json = true;
+    else if (a == "--seed")
+      c.opts.seed = numberIn(0, UINT64_MAX);
+    else if (a == "--seeds")
+      c.seeds = count();
+    else if (a == "--threads")
+      c.opts.hostThreads = count();
+    else if (a == "--max-instructions")
+      c.opts.maxInstructions = numberIn(1, UINT64_MAX);
+    else if (a == "--max-diagnostics")
+      c.opts.maxDiagnostics = count();
+    else if (a == "--registers")
+      c.opts.launchRegisters = unsigned(numberIn(0, 256));
+    else if (a == "--programmatic")
+      c.opts.programmatic = true;
+    else if (a == "--no-races")
+      c.opts.checkRaces = false;
+    else if (a == "--no-uninitialised")
+      c.opts.checkUninitialised = false;
+    else if (a.size() > 1 && a[0] == '-')
+      die("unknown option " + a + "; see --help");
+    else if (c.file.empty())
+      c.file = a;
     else
-      die("one input file only, found " + C.File + " and " + A);
+      die("one input file only, found " + c.file + " and " + a);
   }
-  if (C.File.empty())
+  if (c.file.empty())
     die("expected a PTX file; see --help");
-  if (C.Problem.empty() != C.Manifest.empty() && C.Problem.empty())
+  if (c.problem.empty() != c.manifest.empty() && c.problem.empty())
     die("--manifest needs --problem");
-  if (!C.Problem.empty() && !(C.Args.empty() && C.Dumps.empty() &&
-                              C.Prints.empty() && C.Entry.empty()))
+  if (!c.problem.empty() && !(c.args.empty() && c.dumps.empty() &&
+                              c.prints.empty() && c.entry.empty()))
     die("--problem takes launch and arguments from the manifest; leave out "
         "--arg, --entry, --dump and --print");
-  return C;
+  return c;
 }
 
-void printCosts(const Command &C, const Result &R) {
-  if (C.Report)
-    std::fputs(R.Statistics.report().c_str(), stdout);
-  if (C.Json)
-    std::printf("%s\n", R.Statistics.json().c_str());
+void printCosts(const Command &c, const Result &r) {
+  if (c.report)
+    std::fputs(r.statistics.report().c_str(), stdout);
+  if (c.json)
+    std::printf("%s\n", r.statistics.json().c_str());
 }
 
 /// The runs with seeds S, S + 1, ... until one finds something.
-bool runSeeds(const Command &C, const Module &M, const std::string &Entry) {
-  for (unsigned S = 0; S < C.Seeds; ++S) {
-    Launch L = C.L;
-    std::vector<BufferSpec> Specs;
-    std::vector<int> BufferOf;
-    addArguments(C.Args, L, Specs, BufferOf);
-    Options O = C.Opts;
-    O.Seed += S;
-    const Result R = [&] {
-      Progress Watch("running " + Entry);
-      return run(M, Entry, L, O);
+bool runSeeds(const Command &c, const Module &m, const std::string &entry) {
+  for (unsigned s = 0; s < c.seeds; ++s) {
+    Launch l = c.l;
+    std::vector<BufferSpec> specs;
+    std::vector<int> bufferOf;
+    addArguments(c.args, l, specs, bufferOf);
+    Options o = c.opts;
+    o.seed += s;
+    const Result r = [&] {
+      Progress watch("running " + entry);
+      return run(m, entry, l, o);
     }();
-    std::fputs(R.text().c_str(), stdout);
-    if (S + 1 < C.Seeds && R.ok())
+    std::fputs(r.text().c_str(), stdout);
+    if (s + 1 < c.seeds && r.ok())
       continue;
-    for (const std::string &D : C.Dumps)
-      dump(D, Specs);
-    for (const std::string &P : C.Prints)
-      print(P, Specs);
-    printCosts(C, R);
-    return R.ok();
+    for (const std::string &d : c.dumps)
+      dump(d, specs);
+    for (const std::string &p : c.prints)
+      print(p, specs);
+    printCosts(c, r);
+    return r.ok();
   }
   return true;
 }
 
 /// The same for a problem, whose data differs from seed to seed.
-bool runProblem(const Command &C, const Module &M) {
-  size_t Slash = C.File.rfind('/');
-  std::string Beside =
-      (Slash == std::string::npos ? "" : C.File.substr(0, Slash + 1)) +
+bool runProblem(const Command &c, const Module &m) {
+  size_t slash = c.file.rfind('/');
+  std::string beside =
+      (slash == std::string::npos ? "" : c.file.substr(0, slash + 1)) +
       "manifest.json";
-  std::string Manifest =
-      readFile(C.Manifest.empty() ? Beside : C.Manifest, MaxText);
-  for (unsigned S = 0; S < C.Seeds; ++S) {
-    Problem P(Manifest, C.Problem);
-    Options O = C.Opts;
-    O.Seed += S;
-    if (!O.LaunchRegisters)
-      O.LaunchRegisters = P.registers();
-    O.Programmatic = true; // As the launcher of Python does.
-    Launch L = [&] {
-      Progress Watch("making activations and weights");
-      return P.launch(O.Seed);
+  std::string manifest =
+      readFile(c.manifest.empty() ? beside : c.manifest, kMaxText);
+  for (unsigned s = 0; s < c.seeds; ++s) {
+    Problem p(manifest, c.problem);
+    Options o = c.opts;
+    o.seed += s;
+    if (!o.launchRegisters)
+      o.launchRegisters = p.registers();
+    o.programmatic = true; // As the launcher of Python does.
+    Launch l = [&] {
+      Progress watch("making activations and weights");
+      return p.launch(o.seed);
     }();
-    if (S == 0)
-      std::fprintf(stderr, "mxfp4-sim: %s\n", P.describe(L).c_str());
-    const Result R = [&] {
-      Progress Watch("running the kernel: results stored",
-                     [&] { return P.stored(L); });
-      return run(M, P.entry(), L, O);
+    if (s == 0)
+      std::fprintf(stderr, "mxfp4-sim: %s\n", p.describe(l).c_str());
+    const Result r = [&] {
+      Progress watch("running the kernel: results stored",
+                     [&] { return p.stored(l); });
+      return run(m, p.entry(), l, o);
     }();
-    std::fputs(R.text().c_str(), stdout);
+    std::fputs(r.text().c_str(), stdout);
     auto [Said, Right] = [&] {
-      Progress Watch("comparing with the definition of the operation");
-      return P.check(L);
+      Progress watch("comparing with the definition of the operation");
+      return p.check(l);
     }();
-    bool Good = R.ok() && Right;
-    if (S + 1 < C.Seeds && Good)
+    bool good = r.ok() && Right;
+    if (s + 1 < c.seeds && good)
       continue;
     std::fputs(Said.c_str(), stdout);
-    printCosts(C, R);
-    return Good;
+    printCosts(c, r);
+    return good;
   }
   return true;
 }
 
 } // namespace
 
-static std::string names(const Module &M) {
-  std::string Text;
-  for (const KernelInfo &K : M.kernels())
-    Text += " " + K.Name;
-  return Text;
+static std::string names(const Module &m) {
+  std::string text;
+  for (const KernelInfo &k : m.kernels())
+    text += " " + k.name;
+  return text;
 }
 
-static int runTool(int Argc, char **Argv) {
-  Command C = parseCommand(Argc, Argv);
-  std::vector<Diagnostic> Errors;
-  std::unique_ptr<Module> M =
-      Module::parse(readFile(C.File, MaxText), C.File, Errors);
-  for (const Diagnostic &D : Errors)
-    std::fputs(D.str().c_str(), stdout);
-  if (!M)
+static int runTool(int argc, char **argv) {
+  Command c = parseCommand(argc, argv);
+  std::vector<Diagnostic> errors;
+  std::unique_ptr<Module> m =
+      Module::parse(readFile(c.file, kMaxText), c.file, errors);
+  for (const Diagnostic &d : errors)
+    std::fputs(d.str().c_str(), stdout);
+  if (!m)
     return 1;
-  if (!C.Problem.empty())
-    return runProblem(C, *M) ? 0 : 1;
-  const KernelInfo *K = &M->kernels()[0];
-  if (C.Entry.empty() && M->kernels().size() > 1)
-    die("the module has several kernels; choose one with --entry:" + names(*M));
-  for (const KernelInfo &Candidate : M->kernels())
-    if (Candidate.Name == C.Entry)
-      K = &Candidate;
-  if (!C.HasBlock) {
-    C.L.Block = {32};
-    if (K->RequiredBlock.X)
-      C.L.Block = K->RequiredBlock;
+  if (!c.problem.empty())
+    return runProblem(c, *m) ? 0 : 1;
+  const KernelInfo *k = &m->kernels()[0];
+  if (c.entry.empty() && m->kernels().size() > 1)
+    die("the module has several kernels; choose one with --entry:" + names(*m));
+  for (const KernelInfo &candidate : m->kernels())
+    if (candidate.name == c.entry)
+      k = &candidate;
+  if (!c.hasBlock) {
+    c.l.block = {32};
+    if (k->requiredBlock.x)
+      c.l.block = k->requiredBlock;
   }
-  return runSeeds(C, *M, C.Entry.empty() ? K->Name : C.Entry) ? 0 : 1;
+  return runSeeds(c, *m, c.entry.empty() ? k->name : c.entry) ? 0 : 1;
 }
 
 int main(int Argc, char **Argv) {

@@ -7,16 +7,16 @@
 // The public interface of the PTX interpreter. A program parses a module once,
 // describes a launch, and runs it:
 //
-//   std::vector<sim::Diagnostic> Errors;
-//   auto M = sim::Module::parse(Text, "kernel.ptx", Errors);
-//   sim::Launch L;
-//   L.Grid = {4};
-//   L.Block = {128};
-//   unsigned X = L.addBuffer(Data, Size, {});
-//   L.argBuffer(X);
-//   L.argI32(N);
-//   sim::Result R = sim::run(*M, "kernel", L, {});
-//   if (!R.ok()) puts(R.text().c_str());
+//   std::vector<sim::Diagnostic> errors;
+//   auto m = sim::Module::parse(text, "kernel.ptx", errors);
+//   sim::Launch l;
+//   l.grid = {4};
+//   l.block = {128};
+//   unsigned x = l.addBuffer(data, size, {});
+//   l.argBuffer(x);
+//   l.argI32(n);
+//   sim::Result r = sim::run(*m, "kernel", l, {});
+//   if (!r.ok()) puts(r.text().c_str());
 //
 // Nothing here depends on LLVM; the library is C++17 and the standard library.
 //
@@ -37,28 +37,28 @@
 namespace mxfp4::sim {
 
 struct Dim3 {
-  uint32_t X = 1, Y = 1, Z = 1;
-  uint64_t count() const { return uint64_t(X) * Y * Z; }
+  uint32_t x = 1, y = 1, z = 1;
+  uint64_t count() const { return uint64_t(x) * y * z; }
 };
 
 /// One finding. Errors found while parsing have no block and no thread.
 struct Diagnostic {
   enum class Severity { Warning, Error };
-  Severity Level = Severity::Error;
+  Severity level = Severity::Error;
   /// Short stable name of the check, such as "race" or "uninitialised".
-  std::string Check;
-  std::string Message;
-  std::string File;
-  unsigned Line = 0;
+  std::string check;
+  std::string message;
+  std::string file;
+  unsigned line = 0;
   /// Text of the PTX instruction, empty when the finding has none.
-  std::string Instruction;
-  bool HasThread = false;
-  Dim3 Block{0, 0, 0};
-  unsigned Thread = 0;
-  uint64_t Address = 0;
-  bool HasAddress = false;
+  std::string instruction;
+  bool hasThread = false;
+  Dim3 block{0, 0, 0};
+  unsigned thread = 0;
+  uint64_t address = 0;
+  bool hasAddress = false;
   /// How many times the same finding occurred at this instruction.
-  uint64_t Count = 1;
+  uint64_t count = 1;
 
   /// "file:line: error: message [check]" and the instruction below it.
   std::string str() const;
@@ -69,98 +69,98 @@ struct Diagnostic {
 /// ones, in a kernel parameter or anywhere in memory.
 struct TensorMap {
   enum class Swizzle : uint8_t { None, B32, B64, B128 };
-  uint64_t Base = 0;                 ///< Simulated address: Launch::address.
-  unsigned Rank = 1;                 ///< 1 to 5.
-  unsigned ElementBytes = 2;         ///< 1, 2, 4 or 8.
-  std::array<uint64_t, 5> Dims{};    ///< Elements.
-  std::array<uint64_t, 4> Strides{}; ///< Bytes, of dimensions 1 and up.
-  std::array<uint32_t, 5> Box{};     ///< Elements.
-  std::array<uint32_t, 5> ElementStrides{1, 1, 1, 1, 1};
-  Swizzle Swizzling = Swizzle::None;
+  uint64_t base = 0;                 ///< Simulated address: Launch::address.
+  unsigned rank = 1;                 ///< 1 to 5.
+  unsigned elementBytes = 2;         ///< 1, 2, 4 or 8.
+  std::array<uint64_t, 5> dims{};    ///< Elements.
+  std::array<uint64_t, 4> strides{}; ///< Bytes, of dimensions 1 and up.
+  std::array<uint32_t, 5> box{};     ///< Elements.
+  std::array<uint32_t, 5> elementStrides{1, 1, 1, 1, 1};
+  Swizzle swizzling = Swizzle::None;
   /// Out-of-bounds elements are zero, or NaN when set (float types only).
-  bool FillNaN = false;
+  bool fillNaN = false;
 
   /// Returns an empty string when the map is one the driver would accept, and
   /// a sentence saying what is wrong otherwise.
   std::string verify() const;
   std::array<uint8_t, 128> encode() const;
   /// Reads back what encode() wrote; false when the bytes are no such map.
-  static bool decode(const uint8_t *Bytes, TensorMap &Map);
+  static bool decode(const uint8_t *bytes, TensorMap &map);
 };
 
 struct BufferFlags {
-  bool Initialised = true; ///< Otherwise reads before writes are reported.
-  bool Writable = true;    ///< Otherwise writes are reported.
+  bool initialised = true; ///< Otherwise reads before writes are reported.
+  bool writable = true;    ///< Otherwise writes are reported.
 };
 
 struct Options {
   /// Seeds scheduling, delays of asynchronous copies and poison values.
-  uint64_t Seed = 1;
+  uint64_t seed = 1;
   /// With more than one, clusters run in parallel on that many threads. The
   /// order of atomics then depends on the host.
-  unsigned HostThreads = 1;
+  unsigned hostThreads = 1;
   /// Warp instructions before a launch is given up as endless.
-  uint64_t MaxInstructions = uint64_t(4) << 30;
+  uint64_t maxInstructions = uint64_t(4) << 30;
   /// Distinct findings before a launch stops.
-  unsigned MaxDiagnostics = 20;
+  unsigned maxDiagnostics = 20;
   /// Clusters in flight at the start; more are admitted when those wait.
-  unsigned ResidentClusters = 2;
-  bool CheckRaces = true;
-  bool CheckUninitialised = true;
+  unsigned residentClusters = 2;
+  bool checkRaces = true;
+  bool checkUninitialised = true;
   /// The launch may begin before the one ahead of it has ended (programmatic
   /// stream serialization): global memory is touched after griddepcontrol.wait.
-  bool Programmatic = false;
+  bool programmatic = false;
   /// Registers a thread at launch (ptxas -v), to check setmaxnreg; 0: unknown.
-  unsigned LaunchRegisters = 0;
+  unsigned launchRegisters = 0;
 };
 
 /// Counters of a launch.
 struct Stats {
-  uint64_t WarpInstructions = 0;
-  uint64_t ThreadInstructions = 0;
-  std::map<std::string, uint64_t> ByOpcode; ///< Warp instructions.
-  std::map<std::string, uint64_t> ByPipe;
+  uint64_t warpInstructions = 0;
+  uint64_t threadInstructions = 0;
+  std::map<std::string, uint64_t> byOpcode; ///< Warp instructions.
+  std::map<std::string, uint64_t> byPipe;
   /// Through the generic proxy: ld, ldmatrix; st, stmatrix, cp.async.
-  uint64_t SharedLoadBytes = 0, SharedStoreBytes = 0;
+  uint64_t sharedLoadBytes = 0, sharedStoreBytes = 0;
   /// Through the async proxy: operands of wgmma (each once a warpgroup) and
   /// sources of bulk stores; destinations of bulk loads.
-  uint64_t SharedAsyncReadBytes = 0, SharedAsyncWriteBytes = 0;
+  uint64_t sharedAsyncReadBytes = 0, sharedAsyncWriteBytes = 0;
   /// Shared-memory passes needed, and passes had every access been free of
   /// bank conflicts.
-  uint64_t SharedWavefronts = 0, SharedIdealWavefronts = 0;
-  uint64_t GlobalLoadBytes = 0, GlobalStoreBytes = 0;
+  uint64_t sharedWavefronts = 0, sharedIdealWavefronts = 0;
+  uint64_t globalLoadBytes = 0, globalStoreBytes = 0;
   /// 32-byte sectors touched by warp-wide global accesses.
-  uint64_t GlobalLoadSectors = 0, GlobalStoreSectors = 0;
-  uint64_t BulkLoadBytes = 0, BulkStoreBytes = 0, AsyncCopyBytes = 0;
-  uint64_t BulkCopies = 0;
-  uint64_t Atomics = 0;
-  uint64_t Mma = 0, MmaMacs = 0;
-  uint64_t Wgmma = 0, WgmmaMacs = 0; ///< One wgmma is one warpgroup's.
-  uint64_t Ctas = 0;
-  double Seconds = 0;
+  uint64_t globalLoadSectors = 0, globalStoreSectors = 0;
+  uint64_t bulkLoadBytes = 0, bulkStoreBytes = 0, asyncCopyBytes = 0;
+  uint64_t bulkCopies = 0;
+  uint64_t atomics = 0;
+  uint64_t mma = 0, mmaMacs = 0;
+  uint64_t wgmma = 0, wgmmaMacs = 0; ///< One wgmma is one warpgroup's.
+  uint64_t ctas = 0;
+  double seconds = 0;
 
   std::string report() const; ///< For people.
   std::string json() const;
 };
 
 struct Result {
-  std::vector<Diagnostic> Diagnostics;
-  Stats Statistics;
+  std::vector<Diagnostic> diagnostics;
+  Stats statistics;
   bool ok() const;          ///< No finding of severity error.
   std::string text() const; ///< Findings, for people.
   std::string json() const; ///< Findings, as a list of objects.
 };
 
 struct KernelInfo {
-  std::string Name;
+  std::string name;
   struct Param {
-    std::string Name;
-    uint32_t Size, Align, Offset;
+    std::string name;
+    uint32_t size, align, offset;
   };
-  std::vector<Param> Params;
-  uint32_t StaticShared = 0;
-  Dim3 RequiredBlock{0, 0, 0}, MaxBlock{0, 0, 0}, RequiredCluster{0, 0, 0};
-  size_t Instructions = 0;
+  std::vector<Param> params;
+  uint32_t staticShared = 0;
+  Dim3 requiredBlock{0, 0, 0}, maxBlock{0, 0, 0}, requiredCluster{0, 0, 0};
+  size_t instructions = 0;
 };
 
 struct ModuleImpl;
@@ -169,16 +169,16 @@ struct ModuleImpl;
 class Module {
 public:
   ~Module();
-  /// Returns null and fills \p Errors when the text is not understood.
-  static std::unique_ptr<Module> parse(std::string_view Text,
-                                       std::string_view Name,
-                                       std::vector<Diagnostic> &Errors);
+  /// Returns null and fills \p errors when the text is not understood.
+  static std::unique_ptr<Module> parse(std::string_view text,
+                                       std::string_view name,
+                                       std::vector<Diagnostic> &errors);
   const std::vector<KernelInfo> &kernels() const;
-  const ModuleImpl &impl() const { return *Impl; }
+  const ModuleImpl &impl() const { return *parsed; }
 
 private:
   Module();
-  std::unique_ptr<ModuleImpl> Impl;
+  std::unique_ptr<ModuleImpl> parsed;
 };
 
 /// Everything about one launch. Buffers alias the caller's memory, which must
@@ -186,45 +186,45 @@ private:
 /// buffer has unmapped guard bands around it.
 class Launch {
 public:
-  Dim3 Grid, Block, Cluster;
-  uint32_t DynamicShared = 0;
+  Dim3 grid, block, cluster;
+  uint32_t dynamicShared = 0;
 
-  /// Returns the number of the buffer, counted from 0. \p Address is for
+  /// Returns the number of the buffer, counted from 0. \p address is for
   /// callers that hand out addresses themselves, and keep their buffers apart;
   /// 0 lets the launch choose one.
-  unsigned addBuffer(void *Data, size_t Size, BufferFlags Flags,
-                     std::string Name = "", uint64_t Address = 0);
+  unsigned addBuffer(void *data, size_t size, BufferFlags flags,
+                     std::string name = "", uint64_t address = 0);
   /// Simulated address of a buffer's first byte (a multiple of 64 KiB if the
   /// launch chose it).
-  uint64_t address(unsigned Buffer) const;
+  uint64_t address(unsigned buffer) const;
 
-  void argBuffer(unsigned Buffer, uint64_t Offset = 0);
-  void argI32(uint32_t Value);
-  void argI64(uint64_t Value);
-  void argF32(float Value);
-  void argBytes(const void *Data, size_t Size);
-  void argTensorMap(const TensorMap &Map);
+  void argBuffer(unsigned buffer, uint64_t offset = 0);
+  void argI32(uint32_t value);
+  void argI64(uint64_t value);
+  void argF32(float value);
+  void argBytes(const void *data, size_t size);
+  void argTensorMap(const TensorMap &map);
 
   /// After a run: bytes of a buffer that hold a value. Buffers added as
   /// initialised count in full.
-  uint64_t initialisedBytes(unsigned Buffer) const;
+  uint64_t initialisedBytes(unsigned buffer) const;
 
   struct BufferInfo {
-    uint8_t *Data;
-    size_t Size;
-    BufferFlags Flags;
-    std::string Name;
-    uint64_t Address;
+    uint8_t *data;
+    size_t size;
+    BufferFlags flags;
+    std::string name;
+    uint64_t address;
     /// One bit a byte; empty when the buffer began initialised.
-    std::vector<uint8_t> Initialised;
+    std::vector<uint8_t> initialised;
   };
-  std::vector<BufferInfo> Buffers;
-  std::vector<std::vector<uint8_t>> Args;
+  std::vector<BufferInfo> buffers;
+  std::vector<std::vector<uint8_t>> args;
 };
 
 /// Runs one kernel to its end (or to the limit on diagnostics).
-Result run(const Module &M, std::string_view Entry, Launch &L,
-           const Options &Opts);
+Result run(const Module &m, std::string_view entry, Launch &l,
+           const Options &opts);
 
 } // namespace mxfp4::sim
 
