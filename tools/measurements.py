@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Write the tables of measurements in README.md and docs/ from docs/bench.json and docs/layer.json.
+"""Write the tables of measurements in README.md and docs/ from docs/*.json.
 
 usage: measurements.py [--check]
 
@@ -26,6 +26,7 @@ PAGES = ["README.md", "docs/Layer.md", "docs/Measurements.md", "docs/Performance
 MARK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
 LAYER = json.loads((ROOT / "docs/layer.json").read_text())
+LAYER_H200 = json.loads((ROOT / "docs/layer-h200.json").read_text())
 
 COLUMNS = {
     "register": "mxfp4",
@@ -105,6 +106,23 @@ def layer(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER, 'layer.json')}"
 
 
+def layer_h200(page: str) -> str:
+    """The layer on an H200 against all others, and how far ahead of the best of them."""
+    others = {"triton tuned": "Triton, tuned", "marlin": "Marlin", "humming": "humming",
+              "transformers": "transformers, bf16"}  # fmt: skip
+    lines = []
+    for row in LAYER_H200["rows"]:
+        us = row["us"]
+        found = [us[name] for name in others if name in us]
+        lines.append([
+            str(row["experts"]), str(row["tokens"]), f"**{microseconds(us['ours'])}**",
+            *(microseconds(us[name]) if name in us else "-" for name in others),
+            f"{min(found) / us['ours']:.2f}",
+        ])  # fmt: skip
+    head = ["E", "T", "mxfp4", *others.values(), "best of the others / mxfp4"]
+    return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+
+
 def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
     """Rows of docs/bench.json with these values."""
     return [r for r in MATMUL["rows"] if all(r[key] == value for key, value in wanted.items())]
@@ -161,6 +179,7 @@ def matmul_all(page: str) -> str:
 TABLES: dict[str, Callable[[str], str]] = {
     "layer-front": layer_front,
     "layer": layer,
+    "layer-h200": layer_h200,
     "matmul": matmul,
     "skew": skew,
     "matmul-all": matmul_all,

@@ -58,7 +58,6 @@ SKIPPED: dict[str, dict[str, str]] = {
     },
     "docs/Performance.md": {
         "mxfp4 bench": f"{GPU}; test_bench.py",
-        "python -m mxfp4.bench.layer ": f"{GPU}; test_bench_layer.py",
     },
 }
 
