@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Compiles, links and tests one mutant of the compiler beside a finished build, for
-`mutate_compiler`."""
+"""Compiles and links the compiler with many mutants in it, beside a finished build, for
+`mutate_compiler`.
+
+Only the files that mutants are in are compiled again, each once, with a guard around every mutant
+(`source_mutants.guarded`, ``mutants.h``). What cannot be guarded, because it has to be known when
+the compiler is compiled or does not compile at all, is taken out and told. The products are
+linked from the objects of the build, with the new objects in the place of theirs.
+"""
 
 from __future__ import annotations
 
@@ -9,69 +15,22 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from source_mutants import Mutant
+from source_mutants import Guarded, Mutant, guarded
 
-# Every program and library that tests use and that holds code of the compiler.
-TOOLS = ("bin/mxfp4-opt", "bin/mxfp4-compile", "bin/mxfp4-sim", "lib/MXFP4Plugin.so",
-         "lib/libmxfp4.so.1")  # fmt: skip
-PYTHON = ("test_compiler.py", "test_kernel_choice.py", "test_layout.py", "test_artifact.py",
-          "test_fused.py", "test_module.py", "test_explain.py")  # fmt: skip
-# These build the project once more, measure time, want a whole build, or compare PTX with what it
-# was; the example takes as long as all others, and has a stage of its own.
-LEFT_OUT = r"compile-time|package/|embed|fuzz|resources|moe-layer|one-test"
-KERNELS = 3  # whose PTX is another, and that are tried
+HEADER = Path(__file__).with_name("mutants.h")
+# Guards make constants of what is none: fewer conversions are implicit, and an array's size would
+# become a variable.
+FLAGS = ["-w", "-Wno-c++11-narrowing", "-Werror=vla-extension", "-ferror-limit=0",
+         "-fno-caret-diagnostics", "-fno-color-diagnostics"]  # fmt: skip
 RUNNING: set[int] = set()  # process groups
 MEMORY = 16 << 30  # that a command may take, so that no mutant takes all
-
-
-class Build:
-    """A finished build: how its files are compiled and linked."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.root, self.folder = root, folder
-        entries = json.loads((folder / "compile_commands.json").read_text())
-        self.compile = {str(Path(e["file"]).relative_to(root)): shlex.split(e["command"])
-                        for e in entries if Path(e["file"]).is_relative_to(root)}  # fmt: skip
-        self.archive: dict[str, str] = {}  # of an object
-        self.links: dict[str, list[str]] = {}  # commands, by what they make
-        # What `Bench.learn` finds out: seconds that a stage may take, and every kernel's PTX.
-        self.limits: dict[str, float] = {}
-        self.digests = ""
-        listing = subprocess.run(["ninja", "-C", folder, "-t", "commands", "all"],
-                                 capture_output=True, text=True, check=True).stdout  # fmt: skip
-        for part in re.split(r" && |\n", listing):
-            words = shlex.split(part) if re.search(r" qc | -o (bin|lib)/", part) else []
-            if "qc" in words:
-                self.archive.update(dict.fromkeys(words[3:], words[2]))
-            elif "-o" in words and "-c" not in words:
-                self.links[words[words.index("-o") + 1]] = words
-
-    def object_of(self, file: str) -> str:
-        """The object file of a source file, relative to the build."""
-        words = self.compile[file]
-        return words[words.index("-o") + 1]
-
-    def holding(self, obj: str) -> list[str]:
-        """What is linked from an object."""
-        archive = self.archive.get(obj, obj)
-        return [p for p, words in self.links.items() if obj in words or archive in words]
-
-    def link_command(self, product: str, obj: str, other: Path, output: Path) -> list[str]:
-        """Links a product with another object in an object's place."""
-        words = [str(other) if w == obj else w for w in self.links[product]]
-        at = words.index("-o")
-        # What is named in front of an archive is not taken from it.
-        more = [] if obj in self.links[product] else [str(other)]
-        return [*words[:at], "-o", str(output), *more, *words[at + 2 :]]
 
 
 @dataclass(frozen=True)
@@ -117,181 +76,163 @@ def end_all() -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One command of tests, and what it uses of the products that a mutant changes."""
+class Build:
+    """A finished build: how its files are compiled and linked."""
 
-    name: str
-    products: tuple[str, ...]
-    command: tuple[str, ...]
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.folder = root, folder
+        entries = json.loads((folder / "compile_commands.json").read_text())
+        self.compile = {str(Path(e["file"]).relative_to(root)): shlex.split(e["command"])
+                        for e in entries if Path(e["file"]).is_relative_to(root)}  # fmt: skip
+        self.archive: dict[str, str] = {}  # of an object
+        self.links: dict[str, list[str]] = {}  # commands, by what they make
+        listing = subprocess.run(["ninja", "-C", folder, "-t", "commands", "all"],
+                                 capture_output=True, text=True, check=True).stdout  # fmt: skip
+        for part in re.split(r" && |\n", listing):
+            words = shlex.split(part) if re.search(r" qc | -o (bin|lib)/", part) else []
+            if "qc" in words:
+                self.archive.update(dict.fromkeys(words[3:], words[2]))
+            elif "-o" in words and "-c" not in words:
+                self.links[words[words.index("-o") + 1]] = words
 
+    def object_of(self, file: str) -> str:
+        """The object file of a source file, relative to the build."""
+        words = self.compile[file]
+        return words[words.index("-o") + 1]
 
-class Bench:
-    """A folder with the products of one mutant at a time.
+    def holding(self, obj: str) -> list[str]:
+        """What is linked from an object."""
+        archive = self.archive.get(obj, obj)
+        return [p for p, words in self.links.items() if obj in words or archive in words]
 
-    Products that the mutant is not part of, or that no stage has asked for yet, are links to those
-    of the build.
-    """
-
-    def __init__(self, build: Build, folder: Path) -> None:
-        self.build, self.folder = build, folder
-        self.objects: dict[str, bytes | None] = {}  # of unchanged files, compiled in this folder
-        shutil.rmtree(folder, ignore_errors=True)
-        for part in ("bin", "lib", "lit"):
-            (folder / part).mkdir(parents=True)
-        site = (build.folder / "test" / "lit.site.cfg.py").read_text()
-        site = site.replace(f'r"{build.folder}', f'r"{folder}')
-        (folder / "lit" / "lit.site.cfg.py").write_text(site)
-        tools = re.search(r'llvm_tools = r"(.*)"', site)
-        assert tools
-        self.lit = [f"{tools[1]}/lit", "-q", "-j1", "--max-failures=1", str(folder / "lit")]
-        self.env = os.environ | {
-            "LD_LIBRARY_PATH": str(folder / "lib"),
-            "MXFP4_LIBRARY": str(folder / "lib" / "libmxfp4.so"),
-            "MXFP4_SIM_LIBRARY": str(build.folder / "lib" / "libmxfp4-sim.so"),
-            "MXFP4_CACHE": str(folder / "cache"), "MXFP4_REQUIRE_LIBRARY": "1",
-            "PYTHONPATH": str(build.root / "python"), "GTEST_FAIL_FAST": "1",
-        }  # fmt: skip
-
-    def _reset(self) -> None:
-        for part in ("bin", "lib"):
-            for old in (self.folder / part).iterdir():
-                old.unlink()
-            for product in (self.build.folder / part).iterdir():
-                if product.is_file():
-                    (self.folder / part / product.name).symlink_to(product)
-        library = self.folder / "lib" / "libmxfp4.so"
-        library.unlink()
-        library.symlink_to("libmxfp4.so.1")
-        shutil.rmtree(self.folder / "cache", ignore_errors=True)
-
-    def _run(self, command: Sequence[str | Path], limit: float = 600) -> Outcome:
-        return execute(command, self.build.folder, self.env, limit)
-
-    def compiled(self, file: str, text: str) -> bytes | None:
-        """The object file of a text in a file's place, or None if it does not compile."""
-        words = self.build.compile[file]
-        source, output = self.folder / "source" / file, self.folder / "changed.o"
-        source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(text)
-        output.unlink(missing_ok=True)
-        original = str(self.build.root / file)
+    def compile_command(self, file: str, source: Path, output: Path, *more: str) -> list[str]:
+        """Compiles a text in a file's place."""
+        words = self.compile[file]
         at = words.index("-o")
         words = [*words[:at], "-o", str(output), *words[at + 2 :]]
-        words = [str(source) if w == original else w for w in words]
+        words = [str(source) if w == str(self.root / file) else w for w in words]
         if "ccache" in words[0]:
             del words[0]
-        near = ["-iquote", str((self.build.root / file).parent), "-w"]
-        done = self._run([*words, *near])
-        return output.read_bytes() if done.status == 0 else None
+        return [*words, "-iquote", str((self.root / file).parent), *more]
 
-    def stages(self, file: str) -> list[Stage]:
-        """The tests for a change of a file, those in front that are cheap or likely to fail."""
-        pass_name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", Path(file).stem).lower()
-        tests = self.build.root / "test"
-        own = [re.escape(str(t.relative_to(tests)))
-               for t in tests.glob(f"*/{pass_name}*.mlir")]  # fmt: skip
-        opt, library = ("bin/mxfp4-opt",), ("lib/libmxfp4.so.1",)
-        found = []
+    def link_command(self, product: str, others: dict[str, Path], output: Path) -> list[str]:
+        """Links a product with other objects in the places of some."""
+        words = self.links[product]
+        linked = [str(others[w]) if w in others else w for w in words]
+        # What is named in front of an archive is not taken from it.
+        first = [str(other) for obj, other in others.items()
+                 if obj not in words and self.archive.get(obj, obj) in words]  # fmt: skip
+        at = words.index("-o")
+        return [*linked[:at], "-o", str(output), *first, *linked[at + 2 :]]
 
-        def lit(name: str, products: tuple[str, ...], *filters: str) -> None:
-            found.append(Stage(name, products, (*self.lit, *filters)))
 
-        def unit(name: str, products: tuple[str, ...] = ()) -> None:
-            program = str(self.folder / "bin" / name)
-            found.append(Stage(name, products or (f"bin/{name}",), (program,)))
+class MutantBuild:
+    """A folder with every product of a build that holds code of the compiler, with mutants.
 
-        def pytest(name: str, *arguments: str) -> None:
-            files = [str(tests / "python" / a) if a.endswith(".py") else a for a in arguments]
-            command = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
-            found.append(Stage(name, TOOLS, (*command, *files)))
+    Attributes:
+        mutants: by number, from 1.
+        left_out: the numbers of those that cannot be guarded.
+    """
 
-        if file.startswith("lib/Core/"):
-            unit("core-test")
-        if own:
-            lit("lit of the pass", opt, "--filter", "|".join(own))
-        lit("lit of passes", opt, "--filter", ":: (IR|Transforms)/")
-        unit("bytecode-test")
-        unit("emitted-decode-test")
-        unit("capi-register-test", library)
-        unit("capi-test", library)
-        rest = f":: (IR|Transforms)/|{LEFT_OUT}"
-        lit("lit", TOOLS, "--filter-out", rest)
-        pytest("python", *PYTHON)
-        lit("lit of the example", TOOLS, "--filter", "moe-layer")
-        digests = str(tests / "python" / "ptx_digests.py")
-        found.append(Stage("digests", TOOLS, (sys.executable, digests)))
-        return found
+    def __init__(self, build: Build, folder: Path, mutants: Sequence[Mutant], jobs: int) -> None:
+        self.build, self.folder, self.jobs = build, folder, jobs
+        self.mutants = dict(enumerate(mutants, 1))
+        self.left_out: set[int] = set()
 
-    def kernels(self, before: str, after: str) -> str:
-        """Tests kernels whose PTX is not what it was; what fails, or an empty string."""
-        same = set(after.splitlines())
-        names = dict.fromkeys(d.split()[0] for d in before.splitlines() if d not in same)
-        file = str(self.build.root / "test" / "python" / "test_kernels.py")
-        for name in list(names)[:KERNELS]:
-            done = self._run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-                              file, "-k", name])  # fmt: skip
-            if done.failure:
-                return done.failure
-        return ""
+    def _run(self, command: Sequence[str | Path]) -> Outcome:
+        return execute(command, self.build.folder, dict(os.environ), 1800)
 
-    def learn(self) -> None:
-        """Runs every test once on the compiler as it is, for how long each takes.
+    def make(self) -> None:
+        """Compiles and links what is not there yet.
 
         Raises:
-            SystemExit: if one fails; mutants would be killed by it for nothing.
+            RuntimeError: if a file does not compile without its mutants, or a link fails.
         """
-        for file in ("lib/Core/Target.cpp", "lib/Transforms/Tile.cpp"):
-            text = (self.build.root / file).read_text()
-            obj = self.build.object_of(file)
-            made = self.compiled(file, text)
-            if made is None:
-                raise SystemExit(f"{file} does not compile as it is.")
-            self._reset()
-            linked: set[str] = set()
-            for stage in self.stages(file):
-                if stage.name in self.build.limits:
-                    continue
-                self._link(stage, obj, linked)
-                began = time.monotonic()
-                done = self._run(stage.command, 1800)
-                if done.failure:
-                    raise SystemExit(f"{stage.name} fails as it is:\n{done.text}")
-                self.build.limits[stage.name] = 60 + 20 * (time.monotonic() - began)
-                print(f"{time.monotonic() - began:6.1f} s  {stage.name}", flush=True)
-                if stage.name == "digests":
-                    self.build.digests = done.text
+        files = sorted({m.file for m in self.mutants.values()})
+        with ThreadPoolExecutor(self.jobs) as pool:
+            objects = dict(zip(files, pool.map(self._compile, files), strict=True))
+        self._link({self.build.object_of(f): o for f, o in objects.items()})
 
-    def _link(self, stage: Stage, obj: str, linked: set[str]) -> None:
-        """Links those products of a stage that hold the object and are not yet linked."""
-        for product in set(stage.products) & set(self.build.holding(obj)) - linked:
-            output = self.folder / product
-            output.unlink()
-            changed = self.folder / "changed.o"
-            subprocess.run(self.build.link_command(product, obj, changed, output),
-                           cwd=self.build.folder, check=True)  # fmt: skip
-            linked.add(product)
+    def _compile(self, file: str) -> Path:
+        """The object of a file with all its mutants that can be guarded."""
+        source, output = self.folder / "source" / file, self.folder / "objects" / f"{file}.o"
+        known, digest = output.with_suffix(".left-out"), self.folder / "source" / f"{file}.whole"
+        mine = {n: m for n, m in self.mutants.items() if m.file == file}
+        text = (self.build.root / file).read_text()
+        whole = guarded(text, mine).text
+        for path in (source, output):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        original = self.build.folder / self.build.object_of(file)
+        if (output.is_file() and digest.is_file() and digest.read_text() == whole
+                and output.stat().st_mtime > original.stat().st_mtime):  # fmt: skip
+            self.left_out.update(json.loads(known.read_text()))
+            return output
+        out: set[int] = set()
+        command = self.build.compile_command(file, source, output, *FLAGS, "-include", str(HEADER))
+        while True:
+            tried = guarded(text, {n: m for n, m in mine.items() if n not in out})
+            source.write_text(tried.text)
+            done = self._run(command)
+            if done.status == 0:
+                break
+            # Some errors name no mutant, such as those of a constant that is used elsewhere.
+            wrong = blamed(done.text, source, tried) or set(mine) - out
+            if not wrong:
+                raise RuntimeError(f"{file} does not compile as it is:\n{done.text}")
+            out |= wrong
+        known.write_text(json.dumps(sorted(out)))
+        digest.write_text(whole)
+        self.left_out |= out
+        print(f"compiled {file}: {len(mine) - len(out)} mutants", flush=True)
+        return output
 
-    def fate(self, mutant: Mutant) -> tuple[str, str]:
-        """ "invalid" if it does not compile; "equal" if the object file is the same; "killed",
-        with what failed; "survived"."""
+    def _link(self, others: dict[str, Path]) -> None:
+        """Links products that hold one of the objects; the rest are links to those of the build."""
+        held = {p for obj in others for p in self.build.holding(obj)}
+        for part in ("bin", "lib"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+            for product in (self.build.folder / part).iterdir():
+                other = self.folder / part / product.name
+                if product.is_file() and f"{part}/{product.resolve().name}" not in held:
+                    other.unlink(missing_ok=True)
+                    other.symlink_to(product)
+        library = self.folder / "lib" / "libmxfp4.so"
+        library.unlink(missing_ok=True)
+        library.symlink_to("libmxfp4.so.1")
+        for product in sorted(held):
+            output, own = self.folder / product, self.build.folder / product
+            newest = max([own.stat().st_mtime, *(o.stat().st_mtime for o in others.values())])
+            if output.is_symlink() or (output.is_file() and output.stat().st_mtime < newest):
+                output.unlink()
+            if not output.exists():
+                done = self._run(self.build.link_command(product, others, output))
+                if done.status != 0:
+                    raise RuntimeError(f"{product} does not link:\n{done.text}")
+
+    def same_object(self, number: int) -> bool:
+        """Whether a mutant's object file, compiled by itself, is the file's as it is."""
+        mutant = self.mutants[number]
         text = (self.build.root / mutant.file).read_text()
-        if mutant.file not in self.objects:
-            self.objects[mutant.file] = self.compiled(mutant.file, text)
-        made = self.compiled(mutant.file, mutant.apply(text))
-        if made is None:
-            return "invalid", ""
-        if made == self.objects[mutant.file]:
-            return "equal", ""
-        obj = self.build.object_of(mutant.file)
-        self._reset()
-        linked: set[str] = set()
-        for stage in self.stages(mutant.file):
-            self._link(stage, obj, linked)
-            done = self._run(stage.command, self.build.limits.get(stage.name, 300))
-            if done.failure and stage.name != "digests":
-                return "killed", f"{stage.name}: {done.failure}"
-            if stage.name == "digests" and done.text != self.build.digests:
-                wrong = self.kernels(self.build.digests, done.text)
-                return ("killed", f"kernels: {wrong}") if wrong else ("survived", "other PTX")
-        return "survived", ""
+        source = self.folder / f"alone-{number}" / Path(mutant.file).name
+        source.parent.mkdir(exist_ok=True)
+        found = []
+        for other in (text, mutant.apply(text)):
+            source.write_text(other)
+            output = source.with_suffix(".o")
+            done = self._run(self.build.compile_command(mutant.file, source, output, "-w"))
+            found.append(output.read_bytes() if done.status == 0 else b"")
+        return found[0] == found[1]
+
+
+def blamed(said: str, source: Path, tried: Guarded) -> set[int]:
+    """The mutants that a compiler calls wrong: where an error is or, if no mutant is there, where
+    the error's notes are."""
+    wrong: set[int] = set()
+    for message in re.split(r"(?m)^(?=\S+:\d+:\d+: (?:fatal )?error: )", said):
+        found: dict[bool, set[int]] = {True: set(), False: set()}
+        for line, column, kind in re.findall(
+            rf"(?m)^{re.escape(str(source))}:(\d+):(\d+): (.*)", message
+        ):
+            found["error: " in kind] |= tried.at(int(line), int(column))
+        wrong |= found[True] or found[False]
+    return wrong

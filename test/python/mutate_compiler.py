@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Does the suite notice? Change one line of the compiler's own source at a time and see.
+"""Does the suite notice? Change one expression of the compiler's own source at a time and see.
 
     python test/python/mutate_compiler.py [--sample N] [--seed N] [--match REGEX] [--resume]
 
-Needs a finished build. The source and the build stay as they are: the changed file is compiled in
-a folder of its own (``build/mutants``), linked in front of the library that it belongs to, and
-tested there. Tests run from the cheapest to the dearest, up to the first that fails:
+Needs a finished build, which stays as it is. Works in ``build/mutants``, in three steps:
 
-    what lit has for the changed pass; lit for the dialect and all passes; unit tests; the C
-    interface; the rest of lit; the compiler's tests in Python; the example; and, of kernels
-    whose PTX is another, three in the interpreter.
+1.  Build once (`mutant_build`). Every file that has mutants of the sample is compiled with all of
+    them in it, each behind a guard: ``a < b`` becomes ``(mutated(17) ? (a <= b) : (a < b))``. The
+    variable MXFP4_MUTANT of the environment chooses the one to be. What cannot be guarded is left
+    out and counted: what does not compile, and what must be a constant.
+2.  Record (`mutant_tests`). Each test runs once with no mutant chosen, and the guards tell which
+    mutants it reaches: programs of unit tests, lit tests and files of Python tests.
+3.  Decide. For each mutant those tests run that reach it, from the cheapest to the dearest, up to
+    the first that fails. A mutant that no test reaches lives. Where the PTX of kernels is another,
+    three of these kernels run in the interpreter.
 
-The recorded hashes of PTX are no test here: whoever changes a kernel on purpose writes them anew. A
-mutant that does not compile does not count, nor one whose object file is the same, byte for byte.
-Those that live are compared with ``compiler_survivors.txt``, which says for each kind why nothing
-can be seen; the exit status is 0 if none is unexplained and at least 95 % of the rest were
-killed. Each fate goes to ``build/mutants/log.jsonl`` at once; with ``--resume`` what is there
-already is not done again.
+The recorded hashes of PTX are no test here: whoever changes a kernel on purpose writes them anew.
+Those mutants that live, and whose object file, compiled alone, is another than without them, are
+compared with ``compiler_survivors.txt``, which says for each kind why nothing can be seen. The
+exit status is 0 if none is unexplained and at least 95 % of the rest were killed. Each step writes
+down at once what it finds; with ``--resume`` nothing is done twice.
 """
 
 from __future__ import annotations
@@ -32,11 +35,15 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
-from mutant_build import Bench, Build, end_all
+from mutant_build import Build, MutantBuild, end_all
+from mutant_tests import Bench, Suite, Test, every_test
 from source_mutants import Mutant, every_mutant
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("compiler_survivors.txt")
 FOLDERS = ["lib/Core", "lib/IR", "lib/Transforms", "lib/Pipeline", "lib/CAPI"]
@@ -56,12 +63,12 @@ class Log:
     A mutant is known by its line number too, since the same change can be made in several places.
     """
 
-    def __init__(self, file: Path, resume: bool) -> None:
+    def __init__(self, file: Path, retry: bool) -> None:
         self.file, self.lock = file, threading.Lock()
-        if not resume:
-            file.unlink(missing_ok=True)
         lines = file.read_text().splitlines() if file.is_file() else []
         self.entries = {e["mutant"]: e for e in map(json.loads, lines)}
+        if retry:
+            self.entries = {m: e for m, e in self.entries.items() if e["fate"] != "survived"}
 
     @staticmethod
     def name(mutant: Mutant) -> str:
@@ -77,27 +84,53 @@ class Log:
             print(f"{fate:10} {by:40.40} {mutant.file}:{entry['mutant']}", flush=True)
 
 
-def run(build: Build, wanted: list[Mutant], log: Log, folder: Path, jobs: int) -> None:
-    """Decides the fate of each mutant that the log does not have."""
-    left = [m for m in wanted if log.name(m) not in log.entries]
-    benches: queue.SimpleQueue[Bench] = queue.SimpleQueue()
-    for number in range(min(jobs, max(1, len(left)))):
-        benches.put(Bench(build, folder / f"bench-{number}"))
+def everywhere(benches: list[Bench], work: Iterable[T], do: Callable[[Bench, T], None]) -> None:
+    """Does something with each piece of work, on as many benches as there are."""
+    free: queue.SimpleQueue[Bench] = queue.SimpleQueue()
+    for bench in benches:
+        free.put(bench)
 
-    def decide(mutant: Mutant) -> None:
-        bench = benches.get()
+    def one(piece: T) -> None:
+        bench = free.get()
         try:
-            log.add(mutant, *bench.fate(mutant))
+            do(bench, piece)
         finally:
-            benches.put(bench)
+            free.put(bench)
 
-    if left:
-        first = benches.get()
-        first.learn()
-        benches.put(first)
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for _ in pool.map(decide, left):
+    with concurrent.futures.ThreadPoolExecutor(len(benches)) as pool:
+        for _ in pool.map(one, work):
             pass
+
+
+def record(benches: list[Bench], file: Path, wanted: list[Test]) -> Suite:
+    """Runs the tests that have not been recorded, the dearest kind first so that all end at about
+    the same time."""
+    suite = Suite.read(file, wanted, benches[0].written)
+
+    def one(bench: Bench, test: Test) -> None:
+        recorded = bench.record(test)
+        suite.add(file, test, recorded)
+        print(f"{recorded.seconds:6.1f} s, {len(recorded.reached):4} mutants: {test}", flush=True)
+
+    everywhere(benches, [t for t in reversed(wanted) if t not in suite.known], one)
+    return suite
+
+
+def run(made: MutantBuild, log: Log, jobs: int, tests: str) -> None:
+    """Decides the fate of each mutant that the log does not have."""
+    made.make()
+    for number in made.left_out:
+        if log.name(made.mutants[number]) not in log.entries:
+            log.add(made.mutants[number], "left out", "")
+    left = [n for n, m in made.mutants.items() if log.name(m) not in log.entries]
+    benches = [Bench(made, made.folder / f"bench-{i}") for i in range(max(1, jobs))]
+    wanted = [t for t in every_test(made.build) if re.search(tests, str(t))]
+    suite = record(benches, made.folder / "tests.jsonl", wanted) if left else Suite({})
+
+    def decide(bench: Bench, number: int) -> None:
+        log.add(made.mutants[number], *suite.fate(bench, number))
+
+    everywhere(benches, left, decide)
 
 
 def report(wanted: list[Mutant], log: Log, verbose: bool) -> bool:
@@ -111,11 +144,23 @@ def report(wanted: list[Mutant], log: Log, verbose: bool) -> bool:
         print(f"  line {m.line + 1}: {m}")
     share = count["killed"] / max(1, count["killed"] + len(new))
     of_all = count["killed"] / max(1, count["killed"] + len(lived))
-    print(f"{len(wanted)} mutants: {count['invalid']} do not compile, {count['equal']} give the "
-          f"same object file; of the others {count['killed']} were killed, "
+    print(f"{len(wanted)} mutants: {count['left out']} cannot be guarded, {count['equal']} give "
+          f"the same object file; of the others {count['killed']} were killed, "
           f"{len(lived) - len(new)} live and are explained, {len(new)} are not: {share:.1%} of "
           f"eligible mutants killed ({of_all:.1%} of all)")  # fmt: skip
     return share >= GOAL and not new
+
+
+def clear(folder: Path, mutants: list[Mutant], resume: bool) -> None:
+    """Removes what earlier runs have written down, unless it is to be gone on with. What tests
+    reach is known by a mutant's number, and so for one sample alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sample, now = folder / "sample.txt", "\n".join(Log.name(m) for m in mutants)
+    if not resume:
+        (folder / "log.jsonl").unlink(missing_ok=True)
+    if not resume or not sample.is_file() or sample.read_text() != now:
+        (folder / "tests.jsonl").unlink(missing_ok=True)
+    sample.write_text(now)
 
 
 def main() -> int:
@@ -124,9 +169,12 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="mutants to try (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--match", default="", help="only mutants whose text has this pattern")
+    parser.add_argument("--tests", default="", help="only tests whose name has this pattern")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="a finished build")
     parser.add_argument("--resume", action="store_true", help="go on where the last run ended")
+    parser.add_argument("--retry", action="store_true", help="the same, and try those that lived "
+                        "once more, after changed tests have been recorded")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="print mutants, and try none")
     parser.add_argument("--verbose", action="store_true", help="also list explained survivors")
     o = parser.parse_args()
@@ -137,8 +185,8 @@ def main() -> int:
         print("\n".join(f"{m.line + 1}: {m}" for m in every))
         return 0
     folder = o.build.resolve() / "mutants"
-    folder.mkdir(parents=True, exist_ok=True)
-    log = Log(folder / "log.jsonl", o.resume)
+    clear(folder, every, o.resume or o.retry)
+    log = Log(folder / "log.jsonl", o.retry)
 
     def stop(number: int, _: object) -> None:
         end_all()
@@ -146,7 +194,8 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    run(Build(ROOT, o.build.resolve()), every, log, folder, o.jobs)
+    build = Build(ROOT, o.build.resolve())
+    run(MutantBuild(build, folder, every, o.jobs), log, o.jobs, o.tests)
     return 0 if report(every, log, o.verbose) else 1
 
 
