@@ -164,7 +164,7 @@ void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
     fail(MXFP4RT_INVALID,
          "rows must be 0 to " + std::to_string(manifest.mostRows) +
              " for this kernel, got " + std::to_string(rows) +
-             "; pass fewer at a time, or compile a kernel for so many.");
+             "; pass fewer at a time, or compile a kernel for more rows.");
   if (!manifest.grid.launches(rows))
     return;
   for (size_t i = 0; i < manifest.arguments.size(); ++i) {

@@ -77,7 +77,7 @@ class CallChecks:
         if rows > m.most_rows:
             raise Error(
                 f"{what} must have at most {m.most_rows} rows for this kernel, got {rows}; "
-                "pass fewer at a time, or compile a kernel for so many."
+                "pass fewer at a time, or compile a kernel for more rows."
             )
         return rows, {"rows": rows, **sizes}
 

@@ -205,7 +205,7 @@ def time_graphs(
 
 
 def time_steadily(graph: torch.cuda.CUDAGraph, launches: int, seconds: float) -> dict[str, float]:
-    """Time a graph that runs without a pause: the second half of so many seconds.
+    """Time a graph that runs without a pause: the second half of ``seconds``.
 
     `time_graphs` gives all graphs about the same clock. Here each has the clock that its own power
     leaves it at the power limit, as if nothing else ran.

@@ -141,7 +141,7 @@ class SimDriver:
     """The functions of the driver that the launcher calls, with one H100 of a size to choose.
 
     Args:
-        multiprocessors: how many it claims to have; a persistent grid follows from it.
+        multiprocessors: how many SMs it claims to have; a persistent grid follows from that.
         options: of the interpreter, see ``mxfp4SimOption``.
     """
 

@@ -35,7 +35,7 @@ class Argument:
     """A kernel argument: a pointer to ``dtype``, aligned to ``align`` bytes, or an integer.
 
     ``tensor_maps`` are an argument by value: 128 bytes for each of ``boxes`` = (columns, rows)
-    that describe such memory to the copy engine.
+    that describe such memory to TMA.
 
     Attributes:
         shape: of the memory; "rows" is the number of rows.
@@ -63,7 +63,7 @@ class Argument:
         return _KINDS[self.kind] * max(1, len(self.boxes))
 
     def shape_for(self, rows: int) -> tuple[int, ...]:
-        """The shape of the memory that a launch with so many rows expects."""
+        """The shape of the memory that a launch with ``rows`` rows expects."""
         return tuple(rows if isinstance(extent, str) else extent for extent in self.shape)
 
 
@@ -86,7 +86,7 @@ class Manifest:
         block: threads (x, y, z).
         cluster: blocks of a cluster (x, y, z).
         dynamic_shared_bytes: dynamic shared memory of a block.
-        ctas_per_sm: blocks on each multiprocessor; the grid is this times their number.
+        ctas_per_sm: CTAs per SM; the grid is this times the number of SMs.
         arguments: in order.
         schedule: what the compiler chose, for people to read.
         resources: registers and spills, if the kernel was assembled.

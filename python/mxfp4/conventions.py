@@ -49,7 +49,7 @@ NAMINGS = (
 """The first that fits is taken."""
 
 SECOND_SCALES = (".weight_scale_2", ".weight_global_scale", ".weight_zero_point", ".weight_g_idx")
-"""Tensors beside codes and scales without which the weights are not codes times scales."""
+"""Tensors next to codes and scales without which the weights are not codes times scales."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class _Constants:
         self._kept: list[Any]
 
     def grow(self, count: int) -> None:
-        """See that there are so many."""
+        """See that there are ``count`` or more."""
         with self._lock:
             if count <= self.count:
                 return
@@ -59,9 +59,9 @@ _constants = cache(_Constants)
 def _refuse_in_capture(what: str, device: int) -> None:
     if choice.capturing():
         raise Error(
-            f"the layer is not ready on cuda:{device} for so many tokens, since {what} not loaded, "
-            "and cannot be made ready while a CUDA graph is captured. Before, call prepare() or "
-            "the layer with as many tokens."
+            f"the layer is not ready on cuda:{device} for this many tokens, because {what} not "
+            "loaded, and cannot be made ready while a CUDA graph is captured. Before, call "
+            "prepare() or the layer with as many tokens."
         )
 
 
@@ -110,7 +110,7 @@ def run(
 
 
 def prepare(of: LayerRunner, max_tokens: int, source: Source = "logits") -> list[LoadedKernel]:
-    """Make all kernels ready for calls of up to so many tokens; what was made ready.
+    """Make all kernels ready for calls of up to ``max_tokens``; returns what was made ready.
 
     Then no call compiles or loads anything, and all can be captured in a CUDA graph.
 
@@ -283,7 +283,7 @@ class Layer:
         return out
 
     def prepare(self, max_tokens: int, source: Source = "logits") -> None:
-        """Make all kernels ready for calls of up to so many tokens.
+        """Make all kernels ready for calls of up to ``max_tokens``.
 
         Raises:
             Error: if a kernel is missing and cannot be compiled.

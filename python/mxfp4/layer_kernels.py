@@ -23,7 +23,7 @@ FEW_TOKENS = 64
 """Tokens up to which one kernel of one block routes as quickly as two kernels do."""
 
 FEW_EXPERTS = 512
-"""Experts up to which there is such a kernel: one block has registers for so many."""
+"""Experts up to which such a kernel exists, because one CTA has no registers for more."""
 
 FEW_ROWS = 16
 """Rows up to which gate_up gathers its rows itself.
@@ -88,7 +88,7 @@ class LayerKernels:
         return made
 
     def matmul(self, name: str, rows: int) -> Artifact:
-        """The kernel of a matmul that is quickest for so many rows; any is right.
+        """The kernel of a matmul that is quickest for ``rows`` rows; any is right.
 
         Raises:
             Error: if there is none and none can be compiled.
@@ -239,7 +239,7 @@ def _distance(artifact: Artifact, rows: int) -> int:
 
 
 def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict[str, int]:
-    """The kernels of calls with up to so many tokens, and for how many rows."""
+    """The kernels of calls with up to ``max_tokens``, and for how many rows."""
     found: dict[str, int] = {}
     # Steps change where tokens or rows stop to be few.
     ends = {1, FEW_TOKENS, FEW_TOKENS + 1, FEW_ROWS // spec.slots, FEW_ROWS // spec.slots + 1}

@@ -213,7 +213,7 @@ class LayerRunner:
         return source == "logits" or name != "gates"
 
     def _arguments(self, tokens: int, source: Source) -> _Arguments:
-        """The chain for so many tokens, which those of the same kernels share."""
+        """The chain for a number of tokens; numbers with the same kernels share one."""
         if not self.kernels.has(tokens, source):
             self._before()
         chosen = self.kernels.chosen(tokens, source)

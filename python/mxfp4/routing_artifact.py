@@ -89,7 +89,7 @@ class RoutingManifest:
         )
 
     def grid(self, rows: int) -> tuple[int, int, int]:
-        """The blocks of a launch for so many tokens."""
+        """The CTAs of a launch for a number of tokens."""
         x = -(-rows // self.grid_rows) if self.grid_rows else 1
         return max(1, x), self.grid_y, 1
 

@@ -98,7 +98,7 @@ def simulate(
 ) -> Simulation:
     """Run a kernel's PTX in the interpreter, launched as its manifest says.
 
-    The launcher is the one for GPUs, on a simulated driver with ``multiprocessors`` of an H100.
+    The launcher is the one for GPUs, on a simulated driver with ``multiprocessors`` SMs of an H100.
     Buffers have nothing mapped around them, the output and shared memory begin without values,
     and inputs may not be written: whatever the kernel does against that is a finding, as are data
     races, missing waits and fences, misused barriers and deadlocks.
@@ -109,8 +109,8 @@ def simulate(
         weights: packed in the kernel's layout, on the host.
         offsets: i32 ``[G+1]``; they may be wrong, which the kernel should notice.
         expert_ids: i32 ``[G]``, if and only if the kernel takes ids.
-        multiprocessors: of the simulated GPU, which set the size of a persistent grid.
-        launches: run so many times, one after the other, on the same workspace; all must store
+        multiprocessors: SMs of the simulated GPU, which set the size of a persistent grid.
+        launches: how often the kernel runs, on the same workspace; all launches must store
             the same bits. The last is what is returned, or the first with a finding.
         seed: of scheduling and of the delays of copies.
         threads: host threads; with more than one the schedule depends on the host.

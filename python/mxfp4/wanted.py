@@ -107,7 +107,7 @@ class Shelf:
         return any(Wanted(problem, placement, 0).serves(a) for a in self.artifacts)
 
     def problems(self) -> str:
-        """The problems that there are kernels for, for people."""
+        """The problems of the kernels in the folder, for people."""
         found = dict.fromkeys(
             f"experts={m.experts} n={m.n} k={m.k} order={m.layout.order} scales={m.layout.scales}"
             for m in (a.manifest for a in self.artifacts)

@@ -104,7 +104,7 @@ refused(lambda: chain.launch([9, 2.5], values, 0))
         "x must be aligned to 16 bytes, got address 0x1008; copy it into a tensor of its own.",
         "x is null; pass the address of memory on the device.",
         "rows must be 0 to 2147483647 for this kernel, got -1; pass fewer at a time, or compile a "
-        "kernel for so many.",
+        "kernel for more rows.",
     ]
     assert sentences[:-1] == expected
     assert sentences[-1].startswith("values and numbers of rows must be whole numbers: ")

@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def cell(column: dict[str, Any]) -> str:
-    """A time, or that there is none."""
+    """A time, or a dash."""
     return f"{column['median']:.1f}" if "median" in column else "failed" if column else "-"
 
 
@@ -139,7 +139,7 @@ def failures(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def cached(rows: list[dict[str, Any]], cache: int) -> list[str]:
-    """A sentence for each row whose weights stay in a cache of so many bytes."""
+    """A sentence for each row whose weights stay in a cache of this size."""
     return [
         f"E={row['experts']} {row['layer']} T={row['tokens']} {row['routing']}: the weights that "
         f"a graph reads, {row['rotated'] / 1e6:.1f} MB, stay in the L2 cache of {cache / 1e6:.0f} "

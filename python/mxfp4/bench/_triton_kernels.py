@@ -66,7 +66,7 @@ class TritonKernels:
         self._matmul, self._flags, self._tensor, self._layout = matmul, flags, tensor, layout
 
     def pack(self, raw: RawWeights, copies: int, warps: int) -> list[tuple[Any, Any]]:
-        """(values, scales) in the layouts that it prefers, so many times."""
+        """(values, scales) in the layouts that it prefers, ``copies`` times."""
         t, layout = self._tensor, self._layout
         q = raw.blocks.view(raw.experts, raw.n, raw.k // 2)
         values = t.convert_layout(

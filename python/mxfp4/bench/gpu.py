@@ -200,7 +200,7 @@ class ReadBandwidth:
             self._read = None
 
     def measure(self, size: float) -> float:
-        """Microseconds of reading so many bytes."""
+        """Microseconds of reading ``size`` bytes."""
         graph, launches, share, _ = self.best(size)
         return time_graph(graph, launches, 20)["median"] * share
 

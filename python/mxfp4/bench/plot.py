@@ -96,7 +96,7 @@ def _series(rows: list[dict[str, Any]], column: str) -> list[tuple[dict[str, Any
 
 
 def _one_routing(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of uniform routing, or if there are none, of the first that there is."""
+    """Rows of uniform routing, or else of the first routing."""
     routings = [r.get("routing", "uniform") for r in results["rows"]]
     drawn = "uniform" if "uniform" in routings else routings[0]
     return [r for r, how in zip(results["rows"], routings, strict=True) if how == drawn]

@@ -32,13 +32,13 @@ EXAMPLES = """examples:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    _problem.arguments(parser, "only the kernel for so many rows")
+    _problem.arguments(parser, "only the kernel for N rows")
     parser.add_argument("--checkpoint", type=Path,
                         help="compile for all expert tensors of a checkpoint, which are read for "
                         "the range of their scales")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--max-rows", type=int, default=2**16,
-                        help="kernels for up to so many rows (default %(default)s)")  # fmt: skip
+                        help="kernels for up to N rows (default %(default)s)")  # fmt: skip
     parser.add_argument("--top", type=int, default=4,
                         help="experts of a token: with --checkpoint, kernels for single tokens are "
                         "compiled, too (default %(default)s; 0 for none)")  # fmt: skip
@@ -99,7 +99,7 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
 def _compile_problems(
     problems: list[tuple[Problem, int]], rows: int | None, out: Path
 ) -> list[Path]:
-    """Compile the kernels of each problem, of all ranges or for so many rows."""
+    """Compile the kernels of each problem, of all ranges or for one number of rows."""
     from tqdm.auto import tqdm
 
     from .. import kernels

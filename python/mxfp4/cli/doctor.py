@@ -160,7 +160,7 @@ def _driver() -> list[Finding]:
     found = [Finding("driver", "ok", f"for CUDA {version // 1000}.{version % 1000 // 10}")]
     for i, device in enumerate(devices):
         name = device.name.decode(errors="replace")
-        text = f"{name}, sm_{device.chip}, {device.multiprocessors} multiprocessors"
+        text = f"{name}, sm_{device.chip}, {device.multiprocessors} SMs"
         fits = device.chip == 90
         found.append(Finding(f"GPU {i}", "ok" if fits else "absent",
                              text + ("" if fits else "; kernels are for sm_90a")))  # fmt: skip

@@ -181,7 +181,7 @@ def _kernel(path: Path) -> tuple[str, dict[str, Any], str]:
         "schedule": ", ".join(f"{k} {v}" for k, v in m.schedule.items() if k != "reason"),
         "reason": str(m.schedule.get("reason", "")),
         "launch": f"{m.block[0]} threads, {m.dynamic_shared_bytes} bytes of shared memory, "
-        f"{m.ctas_per_sm} blocks a multiprocessor",
+        f"{m.ctas_per_sm} CTAs per SM",
         "resources": ", ".join(f"{k} {v}" for k, v in m.resources.items()) or "not assembled",
         "arguments": ", ".join(f"{a.name} ({a.kind})" for a in m.arguments),
         "PTX": f"{len(artifact.ptx)} bytes",

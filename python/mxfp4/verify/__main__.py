@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--options", default="assemble=true", help="more compiler options")
     parser.add_argument("--shapes", default="", help="only shapes whose name contains this")
-    parser.add_argument("--max-rows", type=int, help="only shapes with at most so many rows")
+    parser.add_argument("--max-rows", type=int, help="only shapes with at most N rows")
     parser.add_argument("--small", action="store_true",
                         help="small shapes once, no repeats: for compute-sanitizer")  # fmt: skip
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="random launches instead")

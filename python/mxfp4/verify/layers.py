@@ -161,7 +161,7 @@ def microseconds(call: Callable[[], Any]) -> float:
 
 
 def print_times(spec: LayerSpec) -> None:
-    """Of both operators, through torch's dispatcher and beside it."""
+    """Of both operators, through torch's dispatcher and without it."""
     t = Tensors(spec, "cuda")
     for tokens in (1, 64):
         given = [a.to("cuda") for a in t.inputs(tokens)]

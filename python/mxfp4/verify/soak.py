@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Random launches for as long as one likes: every result exact, and none that hangs.
 
-Each round picks a few kernels and shapes at random and launches them behind and beside each other
-on two streams with nothing in between, as a model would. Then every output is compared.
+Each round picks a few kernels and shapes at random and launches them, one behind the other and at
+the same time, on two streams with nothing in between, as a model would.
+Then every output is compared.
 """
 
 from __future__ import annotations
