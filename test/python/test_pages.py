@@ -218,6 +218,13 @@ def test_the_c_interface(tmp_path: Path) -> None:
     subprocess.run([compiler, *flags, file], check=True)
 
 
+def test_excerpts_of_the_example() -> None:
+    program = (ROOT / "examples/embed/embed.cpp").read_text()
+    found = blocks("docs/Embedding.md", "cpp")
+    assert len(found) == 2
+    assert all(block.code in program for block in found)
+
+
 def test_messages_of_troubleshooting() -> None:
     """Each message that the page quotes is one that some source has."""
     sources = [
