@@ -68,7 +68,7 @@ def ratios(results: dict[str, Any], path: Path) -> None:
     axes.set_axisbelow(True)
     axes.set_ylim(0, max(ratio(r) for r in rows) * 1.12)
     axes.set_xticks(range(len(tokens)), [str(t) for t in tokens])
-    axes.set_xlabel("tokens, each by its top 4 experts")
+    axes.set_xlabel("tokens, each routed to its top 4 experts")
     axes.set_ylabel("speed; Triton, tuned = 1")
     axes.set_title(f"One gpt-oss layer, router included, on one {results['gpu']}, "
                    f"{results['date']}", fontsize=10)  # fmt: skip

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What writes parts of the pages: levels of operations and passes, tables of measurements."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import levels  # noqa: E402
+import measurements  # noqa: E402
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#{2,3} .*$", text, re.MULTILINE)
+
+
+def test_passes_are_in_the_order_of_levels() -> None:
+    names = [name for level in levels.passes() for name in level.names]
+    page = "# Passes\n\n" + "".join(
+        f"## `-{name}`\n\n_About {name}_\n\n### Options\n\n" for name in sorted(names)
+    )
+    made = levels.passes_page(page)
+    assert re.findall(r"^### `-(.*)`$", made, re.MULTILINE) == names
+    assert made.count("#### Options") == len(names), "what is below a pass gets a level deeper"
+    assert [h for h in headings(made) if h.startswith("## ")][:1] == ["## Graph"]
+    for wrong in (page + "## `-mxfp4-of-no-level`\n", page.replace("`-mxfp4-tile`", "`-mxfp4-x`")):
+        with pytest.raises(SystemExit, match="must be in one level, and on the page"):
+            levels.passes_page(wrong)
+
+
+def test_operations_are_in_the_order_of_their_files() -> None:
+    names = [name for level in levels.dialect() for name in level.names]
+    assert len(names) == len(set(names)) > 50
+    page = (ROOT / "docs/Dialect.md").read_text()
+    assert re.findall(r"^### `mxfp4\.(\w+)`", page, re.MULTILINE) == names
+    assert names.index("grouped_matmul") < names.index("k_loop") < names.index("wgmma")
+
+
+def test_cells_of_measurements() -> None:
+    row = {"register": {"median": 50.04}, "triton": {"error": "WRONG"}, "read": {"median": 512.3}}
+    cells = [measurements.cell(row, c) for c in ("register", "triton", "read", "bf16")]
+    assert cells == ["50.0", "failed", "512", "-"]
+    assert measurements.quotient(row, "read", "register") == "10.24"
+    assert measurements.quotient(row, "triton", "register") == "-", "a case that failed"
+    failed = [r for r in measurements.MATMUL["rows"] if "error" in r.get("triton", {})]
+    assert measurements.matmul_all("").count("failed") == len(failed) > 0
+
+
+def test_pages_have_their_tables() -> None:
+    marks = {
+        mark
+        for name in measurements.PAGES
+        for mark in measurements.MARK.findall((ROOT / name).read_text())
+    }
+    assert marks == set(measurements.TABLES)
+    with pytest.raises(SystemExit, match="no table is named x"):
+        measurements.page("a page", "<!-- measured: x -->\n<!-- end -->\n")
+    page = "a\n<!-- measured: skew -->\nold\n<!-- end -->\nb\n"
+    made = measurements.page("a page", page)
+    assert "old" not in made
+    assert measurements.page("a page", made) == made
