@@ -4,13 +4,18 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Raise.h"
-#include "TrailingIndex.h"
+#include "DecodeBlocks.h"
+#include "Arrange.h"
 
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
 using namespace mxfp4;
+
+static RankedTensorType tensorTypeOf(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
 
 /// Packs single codes `... x K/32 x 16 x 2` to bytes `... x K/32 x 16`.
 static Value packNibbles(OpBuilder &b, Location loc, Value codes) {
@@ -105,26 +110,138 @@ Value convertWhole(OpBuilder &b, Value value, int64_t leading,
 
 } // namespace
 
+/// Loops that stand for leading dimensions, whatever these are.
+static constexpr unsigned kLeading = 1U << 24;
+
+/// The position and the order of a tensor of codes or scales of which the first
+/// `leading` dimensions stay as they are.
+static void keepLeading(ArrayRef<int64_t> shape, int64_t leading,
+                        ElementIndex &index, SmallVectorImpl<Digits> &groups) {
+  for (int64_t dim = 0; dim < leading; ++dim) {
+    Digits digits;
+    appendDigit(digits,
+                {kLeading + static_cast<unsigned>(dim), shape[dim], 1, 0});
+    index.push_back(digits);
+    groups.push_back(digits);
+  }
+}
+
+/// The digits of the blocks along K.
+static Digits blockDigits(const Decode &decode) {
+  Digits digits;
+  int64_t inBlock = 32;
+  SmallVector<Digit> reversed;
+  for (unsigned dim = decode.lastK + 1; dim-- > decode.firstK;) {
+    const int64_t size = decode.shape[dim];
+    const int64_t part = inBlock == 1          ? 1
+                         : size % inBlock == 0 ? inBlock
+                                               : size;
+    inBlock /= part;
+    reversed.push_back({dim, size / part, part, 0});
+  }
+  for (const Digit &digit : llvm::reverse(reversed))
+    appendDigit(digits, digit);
+  return digits;
+}
+
+namespace {
+
+/// Codes or scales of a decode, on their way to blocks.
+struct Side {
+  const ElementIndex &index;
+  Value value;
+  /// Behind the leading dimensions.
+  SmallVector<Digits> trailing;
+  /// The number of leading dimensions that `value` has as the values have them;
+  /// nullopt if it has others.
+  std::optional<int64_t> leading;
+  const Decode &decode;
+
+  Side(const Decode &decode, bool codes);
+  std::optional<Arrangement> arrange(ArrayRef<int64_t> shape,
+                                     int64_t kept) const;
+};
+
+} // namespace
+
+Side::Side(const Decode &decode, bool codes)
+    : index(codes ? decode.codesIndex : decode.scalesIndex),
+      value(codes ? decode.codes : decode.scales), decode(decode) {
+  trailing.push_back(blockDigits(decode));
+  if (codes) {
+    const bool isBytes = tensorTypeOf(value).getElementType().isInteger(8);
+    trailing.push_back({Digit{Decode::kInBlock, isBytes ? 16 : 32, 1, 0}});
+  }
+  const SmallVector<unsigned> dims = decode.leading();
+  leading = dims.size();
+  for (auto [number, dim] : llvm::enumerate(dims)) {
+    Digits whole;
+    appendDigit(whole, {dim, decode.shape[dim], 1, 0});
+    if (number >= index.size() || !(index[number] == whole))
+      leading = std::nullopt;
+  }
+}
+
+/// The order of a tensor of which the first `kept` dimensions, which are the
+/// leading ones of the values or those that the values are a slice of, stay.
+std::optional<Arrangement> Side::arrange(ArrayRef<int64_t> shape,
+                                         int64_t kept) const {
+  ElementIndex from;
+  SmallVector<Digits> groups;
+  if (leading) {
+    keepLeading(shape, kept, from, groups);
+    from.append(index.begin() + *leading, index.end());
+  } else {
+    from = index;
+    for (unsigned dim : decode.leading())
+      appendDigit(groups.emplace_back(), {dim, decode.shape[dim], 1, 0});
+  }
+  groups.append(trailing);
+  return Arrangement::find(shape, from, groups);
+}
+
+bool mxfp4::canMakeBlocks(const Decode &decode) {
+  for (bool codes : {true, false}) {
+    const Side side(decode, codes);
+    if (!side.arrange(tensorTypeOf(side.value).getShape(),
+                      side.leading.value_or(0)))
+      return false;
+  }
+  return true;
+}
+
 std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
                                           const Decode &decode) {
-  const int64_t blocks = tensorTypeOf(decode.scales).getDimSize(decode.leading);
-  const auto toBytes = [&](OpBuilder &b, Value codes, int64_t leading) {
-    if (!tensorTypeOf(codes).getElementType().isInteger(8)) {
-      if (Value bytes = bytesOf(codes, leading))
-        codes = bytes;
-      else
-        codes = packNibbles(
-            b, loc, reshapeTrailing(b, loc, codes, leading, {blocks, 16, 2}));
-    }
-    return reshapeTrailing(b, loc, codes, leading, {blocks, 16});
-  };
-  const auto toInteger = [&](OpBuilder &b, Value scales, int64_t) -> Value {
-    RankedTensorType type = tensorTypeOf(scales);
+  const auto convert = [&](const Side &side, OpBuilder &b, Value value,
+                           int64_t leading) -> Value {
+    RankedTensorType type = tensorTypeOf(value);
+    value = side.arrange(type.getShape(), leading)->apply(b, loc, value);
     if (type.getElementType().isInteger(8))
-      return scales;
-    return b.createOrFold<arith::BitcastOp>(loc, type.clone(b.getI8Type()),
-                                            scales);
+      return value;
+    if (side.trailing.size() == 1) {
+      type = tensorTypeOf(value).clone(b.getI8Type());
+      return b.createOrFold<arith::BitcastOp>(loc, type, value);
+    }
+    // Single codes: `... x 32` to `... x 16 x 2`.
+    SmallVector<int64_t> counts(tensorTypeOf(value).getShape());
+    counts.back() = 16;
+    counts.push_back(2);
+    SmallVector<ReassociationIndices> groups;
+    for (size_t dim = 0; dim + 1 < counts.size(); ++dim)
+      groups.push_back({static_cast<int64_t>(dim)});
+    groups.back().push_back(static_cast<int64_t>(counts.size()) - 1);
+    value = tensor::ExpandShapeOp::create(
+        b, loc, tensorTypeOf(value).clone(counts), value, groups);
+    return packNibbles(b, loc, value);
   };
-  return {convertWhole(b, decode.codes, decode.leading, toBytes),
-          convertWhole(b, decode.scales, decode.leading, toInteger)};
+  const auto make = [&](bool codes) {
+    const Side side(decode, codes);
+    const auto apply = [&](OpBuilder &b, Value value, int64_t leading) {
+      return convert(side, b, value, leading);
+    };
+    return side.leading ? convertWhole(b, side.value, *side.leading, apply)
+                        : apply(b, side.value, 0);
+  };
+  Value codes = make(true);
+  return {codes, make(false)};
 }

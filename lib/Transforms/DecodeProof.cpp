@@ -1,125 +1,314 @@
-//===- DecodeProof.cpp - Is this body an MXFP4 decode? --------------------===//
+//===- DecodeProof.cpp - Are these values an MXFP4 decode? ----------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
-#include "BodyTable.h"
+#include "DecodeBlocks.h"
+#include "DecodeTable.h"
+#include "DecodeVerdict.h"
+#include "ScalarEval.h"
 
 #include "mxfp4/Core/Format.h"
 
-#include "llvm/ADT/BitVector.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
+SmallVector<unsigned> Decode::leading() const {
+  SmallVector<unsigned> dims;
+  for (unsigned dim = 0; dim < shape.size(); ++dim)
+    if (dim < firstK || dim > lastK)
+      dims.push_back(dim);
+  return dims;
+}
+
+int64_t Decode::numBlocks() const {
+  int64_t k = 1;
+  for (unsigned dim = firstK; dim <= lastK; ++dim)
+    k *= shape[dim];
+  return k / kScaleBlock;
+}
+
 namespace {
 
-std::string text(const APFloat &value) {
-  SmallString<32> buffer;
-  value.toString(buffer);
-  return buffer.str().str();
+/// The 32 values of a block, as dimensions of the values run over them.
+struct BlockDims {
+  struct Part {
+    unsigned dim;
+    int64_t size;
+  };
+  /// From the largest stride to the smallest.
+  SmallVector<Part> parts;
+
+  static std::optional<BlockDims> endingAt(unsigned last,
+                                           ArrayRef<int64_t> shape);
+  /// The position of value j of any block.
+  ElementIndex index(unsigned j, ArrayRef<int64_t> shape) const;
+};
+
+std::optional<BlockDims> BlockDims::endingAt(unsigned last,
+                                             ArrayRef<int64_t> shape) {
+  BlockDims dims;
+  int64_t left = kScaleBlock;
+  for (unsigned dim = last + 1; left > 1 && dim-- > 0;) {
+    const int64_t size = shape[dim];
+    if (ShapedType::isDynamic(size) || size == 0)
+      return std::nullopt;
+    const int64_t part = size % left == 0 ? left : size;
+    if (left % part != 0)
+      return std::nullopt;
+    dims.parts.insert(dims.parts.begin(), {dim, part});
+    left /= part;
+  }
+  return left == 1 ? std::optional(dims) : std::nullopt;
 }
 
-/// "1, 2, 3", or how many of how many.
-std::string list(const llvm::BitVector &set) {
-  if (set.count() > 4)
-    return (Twine(set.count()) + " of " + Twine(set.size())).str();
-  std::string result;
-  for (unsigned element : set.set_bits())
-    result += (result.empty() ? "" : ", ") + std::to_string(element);
-  return result;
+ElementIndex BlockDims::index(unsigned j, ArrayRef<int64_t> shape) const {
+  ElementIndex index(shape.size());
+  for (auto [dim, size] : llvm::enumerate(shape)) {
+    int64_t inBlock = 1;
+    for (const Part &part : parts)
+      if (part.dim == dim)
+        inBlock = part.size;
+    const bool isDynamic = ShapedType::isDynamic(size);
+    appendDigit(index[dim], {static_cast<unsigned>(dim),
+                             isDynamic ? size : size / inBlock, inBlock, 0});
+  }
+  int64_t rest = j;
+  for (const Part &part : llvm::reverse(parts)) {
+    appendDigit(index[part.dim], Digit::known(rest % part.size, part.size));
+    rest /= part.size;
+  }
+  return index;
 }
 
-/// Where a body's results are not `decodeExact`.
-class Differences {
+/// The leaves of a scalar's graph.
+SmallVector<unsigned> leavesOf(const ElementTrace &graph, unsigned root) {
+  std::vector<bool> seen(graph.size(), false);
+  SmallVector<unsigned> queue = {root}, leaves;
+  seen[root] = true;
+  while (!queue.empty()) {
+    const unsigned node = queue.pop_back_val();
+    if (graph[node].kind == ScalarNode::Kind::Element)
+      leaves.push_back(node);
+    for (unsigned operand : graph[node].operands)
+      if (!seen[operand]) {
+        seen[operand] = true;
+        queue.push_back(operand);
+      }
+  }
+  llvm::sort(leaves);
+  return leaves;
+}
+
+/// Traces the values of a block.
+class Prover {
 public:
-  explicit Differences(unsigned scales) : scales(scales), codes(16) {}
+  Prover(const DecodeCandidate &candidate, const Promises &promises,
+         const BlockDims &block, Miss *why)
+      : candidate(candidate), promises(promises), block(block), why(why) {}
 
-  void add(unsigned code, unsigned scale, uint16_t expected,
-           const APFloat &got) {
-    if (codes.none())
-      first =
-          ("code " + Twine(code) + " with scale byte " + Twine(scale) +
-           " must be " + text(APFloat(APFloat::BFloat(), APInt(16, expected))) +
-           ", but is " + text(got))
-              .str();
-    codes.set(code);
-    scales.set(scale);
-  }
-
-  LogicalResult result(Miss *why) const {
-    if (codes.none())
-      return success();
-    llvm::BitVector inner = scales;
-    inner.reset(0);
-    inner.reset(kScaleNaN);
-    std::string next;
-    if (inner.none())
-      next = "scale byte 0 is 2^-127 and scale byte 255 is NaN, also where a "
-             "checkpoint has neither: select these values for these bytes";
-    else if (codes.count() == 1 && codes.test(8))
-      next = "code 8 is -0.0";
-    return miss(why,
-                "the decode is not exact: " + Twine(first) +
-                    " (different at codes " + list(codes) +
-                    "; at scale bytes " + list(scales) + ")",
-                next);
-  }
+  LogicalResult trace();
+  LogicalResult prove();
+  Decode decode;
 
 private:
-  std::string first;
-  llvm::BitVector scales, codes;
+  LogicalResult findRoles(ArrayRef<SmallVector<unsigned>> leaves);
+  std::optional<Digit> digitInBlock(ArrayRef<int64_t> values, int64_t size);
+  LogicalResult findPositions();
+  void findK();
+  bool isBytes() const {
+    return getElementTypeOrSelf(decode.codes.getType()).isInteger(8);
+  }
+
+  const DecodeCandidate &candidate;
+  const Promises &promises;
+  const BlockDims &block;
+  Miss *why;
+  ElementTrace graph;
+  /// The position of the code of each value.
+  std::vector<ElementIndex> codeAt;
 };
 
 } // namespace
 
-LogicalResult mxfp4::proveDecode(const DecodeBody &body, Miss *why) {
-  Type scaleType = body.scale.getType(), resultType = body.result.getType();
-  if (!(scaleType.isInteger(8) || isa<Float8E8M0FNUType>(scaleType)))
+LogicalResult Prover::findRoles(ArrayRef<SmallVector<unsigned>> leaves) {
+  for (ArrayRef<unsigned> here : leaves)
+    if (here.size() != 2)
+      return miss(why, "each value must depend on one code and one scale, but "
+                       "depends on " +
+                           Twine(here.size()) + " elements of tensors");
+  // The values of a block share their scale.
+  const auto isShared = [&](unsigned leaf) {
+    return llvm::all_of(leaves, [&](ArrayRef<unsigned> here) {
+      return llvm::is_contained(here, leaf);
+    });
+  };
+  const unsigned first = leaves[0][0], second = leaves[0][1];
+  if (isShared(first) == isShared(second))
+    return miss(why, "the 32 values of a block must have one scale and codes "
+                     "of their own");
+  const unsigned scale = isShared(first) ? first : second;
+  decode.scales = graph[scale].tensor;
+  decode.scalesIndex = graph[scale].index;
+  for (ArrayRef<unsigned> here : leaves) {
+    const ScalarNode &code = graph[here[0] == scale ? here[1] : here[0]];
+    if (decode.codes && decode.codes != code.tensor)
+      return miss(why, "the codes of a block must be in one tensor");
+    decode.codes = code.tensor;
+    codeAt.push_back(code.index);
+  }
+  if (isa<Float4E2M1FNType>(graph[scale].type) ||
+      graph[scale].type.isInteger(4))
     return miss(why, "scales must be i8 or f8E8M0FNU");
-  if (!resultType.isBF16() && !resultType.isF32())
-    return miss(why, "values must be bf16 or f32, which hold every decoded "
-                     "value");
-  FailureOr<BodyTable> table = BodyTable::run(body, why);
-  if (failed(table))
-    return failure();
-  Differences differences(table->numScales());
-  for (unsigned scale = 0; scale < 256; ++scale)
-    for (unsigned parity = 0; parity < 2; ++parity)
-      for (unsigned code = 0; code < table->numCodes(); ++code) {
-        const unsigned nibble = table->nibble(code, parity);
-        const uint16_t expected = decodeExact(nibble, scale);
-        APFloat value =
-            cast<FloatAttr>(table->at(code, parity, scale)).getValue();
-        if (value.isNaN() && isNaNBF16(expected))
-          continue;
-        const uint64_t wide = uint64_t(expected)
-                              << (resultType.isF32() ? 16 : 0);
-        if (value.bitcastToAPInt() != wide)
-          differences.add(nibble, scale, expected, value);
-      }
-  return differences.result(why);
+  if (isa<Float8E8M0FNUType>(getElementTypeOrSelf(decode.codes.getType())))
+    return miss(why, "codes must be i8, i4 or f4E2M1FN");
+  return success();
 }
 
-LogicalResult mxfp4::proveUnpack(const DecodeBody &body, Miss *why) {
-  if (!body.code.getType().isInteger(8) || codesOf(body.result.getType()) != 16)
-    return miss(why, "unpacking takes i4 or f4E2M1FN out of i8");
-  FailureOr<BodyTable> table = BodyTable::run(body, why);
-  if (failed(table))
-    return failure();
-  for (unsigned parity = 0; parity < 2; ++parity)
-    for (unsigned code = 0; code < 256; ++code) {
-      Attribute value = table->at(code, parity, 0);
-      APInt bits = isa<FloatAttr>(value)
-                       ? cast<FloatAttr>(value).getValue().bitcastToAPInt()
-                       : cast<IntegerAttr>(value).getValue();
-      if (bits != table->nibble(code, parity))
-        return miss(why, "codes must be the low nibble of a byte and then the "
-                         "high one, but byte " +
-                             Twine(code) + " gives " +
-                             Twine(bits.getZExtValue()) +
-                             (parity ? " second" : " first"));
+/// The digit of the position in the block that has these values.
+std::optional<Digit> Prover::digitInBlock(ArrayRef<int64_t> values,
+                                          int64_t size) {
+  const unsigned perElement = isBytes() ? 2 : 1;
+  for (int64_t divisor = 1; divisor < kScaleBlock; divisor *= 2) {
+    bool fits = true;
+    for (auto [j, value] : llvm::enumerate(values))
+      fits &= value == (static_cast<int64_t>(j) / perElement / divisor) % size;
+    if (fits)
+      return Digit{Decode::kInBlock, size, divisor, 0};
+  }
+  return std::nullopt;
+}
+
+/// One position for all codes of a block, with a digit for that in the block.
+LogicalResult Prover::findPositions() {
+  const auto fail = [&] {
+    return miss(why, "position k along K must take code k, the low nibble of a "
+                     "byte first");
+  };
+  for (unsigned dim = 0; dim < codeAt[0].size(); ++dim) {
+    Digits digits;
+    for (unsigned number = 0; number < codeAt[0][dim].size(); ++number) {
+      SmallVector<int64_t> values;
+      const Digit first = codeAt[0][dim][number];
+      for (const ElementIndex &at : codeAt) {
+        if (at[dim].size() != codeAt[0][dim].size())
+          return fail();
+        const Digit &digit = at[dim][number];
+        if (digit.isKnown() != first.isKnown() || digit.size != first.size ||
+            (!digit.isKnown() && !(digit == first)))
+          return fail();
+        values.push_back(digit.value);
+      }
+      std::optional<Digit> digit = first;
+      if (first.isKnown())
+        digit = digitInBlock(values, first.size);
+      if (!digit)
+        return fail();
+      digits.push_back(*digit);
     }
+    decode.codesIndex.push_back(digits);
+  }
   return success();
+}
+
+/// Which dimensions run over K: those of the block, and those in front of it
+/// that the scales have in their last dimension, too.
+void Prover::findK() {
+  const unsigned inBlock = block.parts.front().dim;
+  decode.lastK = block.parts.back().dim;
+  decode.firstK = inBlock;
+  const Digits &scales =
+      decode.scalesIndex.empty() ? Digits() : decode.scalesIndex.back();
+  for (unsigned first = inBlock + 1; first-- > 0;) {
+    if (ShapedType::isDynamic(candidate.shape[first]))
+      return;
+    Digits digits;
+    const ElementIndex index = block.index(0, candidate.shape);
+    for (unsigned dim = first; dim <= decode.lastK; ++dim)
+      for (const Digit &digit : index[dim])
+        if (!digit.isKnown())
+          appendDigit(digits, digit);
+    if (digits == scales) {
+      decode.firstK = first;
+      return;
+    }
+  }
+}
+
+LogicalResult Prover::trace() {
+  SmallVector<SmallVector<unsigned>> leaves;
+  for (unsigned j = 0; j < kScaleBlock; ++j) {
+    auto root = candidate.element(graph, block.index(j, candidate.shape));
+    if (!root)
+      return miss(why, graph.why().condition, graph.why().nextStep);
+    leaves.push_back(leavesOf(graph, *root));
+  }
+  if (failed(findRoles(leaves)) || failed(findPositions()))
+    return failure();
+  decode.shape.assign(candidate.shape.begin(), candidate.shape.end());
+  findK();
+  return success();
+}
+
+LogicalResult Prover::prove() {
+  // All codes are one leaf now, so that what is computed from them is the same
+  // graph wherever it is the same computation.
+  ElementTrace all;
+  all.forgetIndexOf(decode.codes);
+  std::map<std::pair<unsigned, unsigned>, bool> done;
+  DecodeVerdict verdict(candidate.type, promises);
+  for (unsigned j = 0; j < kScaleBlock; ++j) {
+    auto root = candidate.element(all, block.index(j, candidate.shape));
+    const unsigned parity = isBytes() ? j % 2 : 0;
+    if (!root || !done.try_emplace({*root, parity}, true).second)
+      continue;
+    SmallVector<unsigned> leaves = leavesOf(all, *root);
+    if (leaves.size() != 2)
+      return miss(why, "codes and scales must be in tensors of their own");
+    const unsigned code = all[leaves[0]].tensor == decode.codes ? 0 : 1;
+    verdict.compare(
+        DecodeTable::run(all, *root, leaves[code], leaves[1 - code]), parity);
+  }
+  return verdict.result(why);
+}
+
+FailureOr<Decode> mxfp4::proveDecode(const DecodeCandidate &candidate,
+                                     const Promises &promises, Miss *why,
+                                     DecodeStep *step) {
+  DecodeStep unused;
+  DecodeStep &reached = step ? *step : unused;
+  reached = DecodeStep::None;
+  Type type = candidate.type;
+  if (!type.isBF16() && !type.isF32() && !type.isF16())
+    return miss(why, "values must be bf16 or f32, which hold every decoded "
+                     "value");
+  Miss first;
+  for (unsigned last = candidate.shape.size(); last-- > 0;) {
+    std::optional<BlockDims> block = BlockDims::endingAt(last, candidate.shape);
+    if (!block)
+      continue;
+    Miss here;
+    Prover prover(candidate, promises, *block, &here);
+    if (succeeded(prover.trace())) {
+      reached = DecodeStep::Traced;
+      if (failed(prover.prove()))
+        return miss(why, here.condition, here.nextStep);
+      if (!canMakeBlocks(prover.decode))
+        return miss(why, "codes and scales must be those of the values in "
+                         "another order, each once");
+      reached = DecodeStep::Proven;
+      return prover.decode;
+    }
+    // What is said is what the order that programs mostly have fails at.
+    if (first.condition.empty())
+      first = here;
+  }
+  if (first.condition.empty())
+    first = {"the last dimensions of the values must be K, K/32 x 32 or "
+             "K/32 x 16 x 2, static and with K a multiple of 32",
+             "make K the last dimension of codes, scales and values"};
+  return miss(why, first.condition, first.nextStep);
 }

@@ -1,46 +1,68 @@
-//===- DecodeProof.h - Is this body an MXFP4 decode? ------------*- C++ -*-===//
+//===- DecodeProof.h - Are these values an MXFP4 decode? --------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// There are a hundred ways to write the decode of a nibble: look-up tables,
-// shifts and bit casts, `arith.scaling_extf`. Instead of recognising some of
-// them, run the body on its whole domain (256 bytes, 2 nibbles, 256 scales)
-// with the folders of its operations, and compare with `decodeExact`. What
-// passes is a decode, however it is written; what does not, such as a body that
-// takes scale byte 0 for zero, is something else.
+// There are a hundred ways to write a decode: look-up tables, shifts and bit
+// casts, powers of two, `arith.scaling_extf`; in one body or in sixty
+// operations. None is recognised. Instead, each of the 32 values of a block is
+// traced back to what it is computed from (ElementTrace.h): one code and one
+// scale, at positions that say in which order the tensors hold them. What is
+// computed is run on all codes and all scales and compared with `decodeExact`.
+// What passes is a decode, however it is written.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MXFP4_LIB_TRANSFORMS_DECODEPROOF_H
 #define MXFP4_LIB_TRANSFORMS_DECODEPROOF_H
 
-#include "Miss.h"
-
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "ElementTrace.h"
+#include "Promises.h"
 
 namespace mxfp4 {
 
-/// A value that the body of a linalg operation computes out of a code and
-/// perhaps a scale: the decode alone, or a part of what the body does.
-struct DecodeBody {
-  mlir::Value result;
-  /// Null where there is none.
-  mlir::BlockArgument code, scale;
-  /// The loop along which values are neighbours, and its extent: its parity
-  /// may select the nibble.
-  unsigned lastLoop = 0;
-  int64_t lastExtent = 0;
+/// Decoded values: codes and scales, and where those of a value are.
+struct Decode {
+  /// The "loop" of the positions in a block.
+  static constexpr unsigned kInBlock = Digit::kKnown - 1;
+
+  mlir::Value codes, scales;
+  /// For each dimension, digits of the values' dimensions and of the block.
+  ElementIndex codesIndex, scalesIndex;
+  /// The shape of the values.
+  llvm::SmallVector<int64_t> shape;
+  /// The dimensions of the values that run over K, the last one included.
+  unsigned firstK = 0, lastK = 0;
+
+  /// Dimensions of the values that do not run over K.
+  llvm::SmallVector<unsigned> leading() const;
+  /// K / 32.
+  int64_t numBlocks() const;
 };
 
-/// The body decodes: its result is `decodeExact` of the nibble of the byte that
-/// the position selects (even: low), or of the single code, under the scale.
-llvm::LogicalResult proveDecode(const DecodeBody &body, Miss *why);
+/// Values that may be decoded: how one of them is computed.
+struct DecodeCandidate {
+  std::function<ElementTrace::Found(ElementTrace &, const ElementIndex &)>
+      element;
+  llvm::SmallVector<int64_t> shape;
+  mlir::Type type;
+};
 
-/// The body takes the nibble that the position selects out of the byte, as i4
-/// or f4E2M1FN.
-llvm::LogicalResult proveUnpack(const DecodeBody &body, Miss *why);
+/// How far a candidate came.
+enum class DecodeStep {
+  /// Its values do not come from one code and one scale.
+  None,
+  /// They do, but are not the decode of them.
+  Traced,
+  /// They are.
+  Proven,
+};
+
+/// Proves that values are decoded. `step`: how far it came.
+mlir::FailureOr<Decode> proveDecode(const DecodeCandidate &candidate,
+                                    const Promises &promises, Miss *why,
+                                    DecodeStep *step = nullptr);
 
 } // namespace mxfp4
 

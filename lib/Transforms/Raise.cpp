@@ -21,6 +21,19 @@ using namespace mxfp4;
 
 namespace {
 
+/// What is erased has nothing to be told of, and another operation may be made
+/// in its place.
+struct ForgetErased : RewriterBase::Listener {
+  explicit ForgetErased(DecodeMisses &misses) : misses(misses) {}
+  void notifyOperationErased(Operation *op) override {
+    misses.explained.erase(op);
+    llvm::erase_if(misses.decodes, [&](const DecodeMisses::Entry &entry) {
+      return entry.op == op;
+    });
+  }
+  DecodeMisses &misses;
+};
+
 struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
   using RaiseBase::RaiseBase;
 
@@ -30,19 +43,45 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     registerExternalModels(registry);
   }
 
+  /// The promises of the options stand on the program from here on.
+  LogicalResult promise() {
+    Promises promises;
+    promises.unsignedZero = unsignedZero;
+    promises.f32Sums = f32Sums;
+    promises.bf16Rows = bf16Rows;
+    if (!scales.empty()) {
+      if (scales.size() != 2 || scales[0] < 0 || scales[1] > 255 ||
+          scales[0] > scales[1])
+        return emitError(UnknownLoc::get(&getContext()),
+                         "mxfp4-raise: scales must be the smallest and the "
+                         "largest scale byte, 0 to 255, for example "
+                         "scales=1,254");
+      promises.minScale = scales[0];
+      promises.maxScale = scales[1];
+    }
+    setPromises(getOperation(), promises.within(getOperation()));
+    return success();
+  }
+
   void runOnOperation() override {
-    RewritePatternSet fusion(&getContext());
-    populateRaiseFusionPatterns(fusion);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(fusion))))
+    if (failed(promise()))
       return signalPassFailure();
+    DecodeMisses decodes = raiseDecodes(getOperation());
     RewritePatternSet patterns(&getContext());
-    populateRaiseDequantizePatterns(patterns);
+    // Reshapes before and after a decode meet those of its users.
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
+                                                         &getContext());
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
     populateRaiseMatmulPatterns(patterns);
     populateRaiseRoundingPatterns(patterns);
     populateRaiseRaggedPatterns(patterns, groupsCoverRows);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    ForgetErased forgetful(decodes);
+    GreedyRewriteConfig config;
+    config.setListener(&forgetful);
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       return signalPassFailure();
-    reportMisses(getOperation(), report);
+    reportMisses(getOperation(), decodes, report);
   }
 };
 

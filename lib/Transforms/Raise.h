@@ -30,47 +30,36 @@ namespace mxfp4 {
 // Decodes
 //===----------------------------------------------------------------------===//
 
-/// Codes (bytes or single codes) and scales (one a block) of decoded values.
-/// The first `leading` dimensions of both are those of the values; the others
-/// run over K.
-struct Decode {
-  mlir::Value codes, scales;
-  int64_t leading = 0;
+/// The elements of a tensor, as values that may be decoded.
+DecodeCandidate decodedTensor(mlir::Value tensor);
+/// A scalar of the body of `op`, for these loops.
+DecodeCandidate decodedScalar(mlir::linalg::LinalgOp op, mlir::Value scalar,
+                              llvm::ArrayRef<unsigned> order);
+
+/// Whether an operation computes numbers element by element, and so perhaps the
+/// last step of a decode.
+bool mayBeDecode(mlir::Operation *op);
+
+/// Whether the result of `op` is decoded values.
+mlir::FailureOr<Decode> matchDecode(mlir::Operation *op, Miss *why,
+                                    DecodeStep *step = nullptr);
+
+/// Decodes that nearly are.
+struct DecodeMisses {
+  struct Entry {
+    mlir::Operation *op;
+    Miss why;
+  };
+  llvm::SmallVector<Entry, 4> decodes;
+  /// These, and what they are computed from.
+  llvm::DenseSet<mlir::Operation *> explained;
 };
-
-/// How a computation finds the codes and scales of its values.
-struct DecodeCandidate {
-  mlir::Value codes, scales;
-  /// From positions in the values to positions in codes and scales.
-  mlir::AffineMap codesMap, scalesMap;
-  /// The shape of the values.
-  llvm::SmallVector<int64_t> shape;
-};
-
-/// Values that `body` computes as `candidate` says.
-mlir::FailureOr<Decode> matchDecode(const DecodeCandidate &candidate,
-                                    const DecodeBody &body, Miss *why);
-/// An operation whose result is decoded values.
-mlir::FailureOr<Decode> matchDecode(mlir::linalg::LinalgOp op, Miss *why);
-mlir::FailureOr<Decode> matchDecode(mlir::arith::ScalingExtFOp op, Miss *why);
-
-/// The bytes that single codes (i4 or f4) were unpacked from, or null.
-mlir::Value bytesOf(mlir::Value codes, int64_t leading);
-
-/// The slice of a tensor with other trailing dimensions, whole, that `slice` is
-/// of one with the same `leading` dimensions.
-mlir::Value sliceLeading(mlir::OpBuilder &b, mlir::tensor::ExtractSliceOp slice,
-                         mlir::Value whole, int64_t leading);
-
-/// The bytes `... x K/32 x 16` and the scale bytes `... x K/32` of a decode.
-std::pair<mlir::Value, mlir::Value>
-makeBlocks(mlir::OpBuilder &b, mlir::Location loc, const Decode &decode);
-
-/// Decodes that are written as several operations become one each.
-void populateRaiseFusionPatterns(mlir::RewritePatternSet &patterns);
 
 /// Decodes become `mxfp4.dequantize`.
-void populateRaiseDequantizePatterns(mlir::RewritePatternSet &patterns);
+DecodeMisses raiseDecodes(mlir::Operation *root);
+
+/// Says on an operation what it was raised under.
+void setPromises(mlir::Operation *op, const Promises &promises);
 
 //===----------------------------------------------------------------------===//
 // Matmuls
@@ -115,8 +104,10 @@ mlir::Value filledTensor(mlir::Value zeros);
 //===----------------------------------------------------------------------===//
 
 /// Says of everything under `root` that looks like ours why it was not raised;
-/// `verbose`: also what was, and what to do next.
-void reportMisses(mlir::Operation *root, bool verbose);
+/// `verbose`: also what was, and what to do next. `decodes`: what is known of
+/// decodes.
+void reportMisses(mlir::Operation *root, const DecodeMisses &decodes,
+                  bool verbose);
 
 } // namespace mxfp4
 

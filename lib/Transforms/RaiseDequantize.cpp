@@ -4,75 +4,174 @@
 //
 //===----------------------------------------------------------------------===//
 //
+// Every value that may be one is asked whether it is decoded, the last of the
+// program first: what a decode is made of is no decode of its own.
+//
+//===----------------------------------------------------------------------===//
+
+#include "DecodeBlocks.h"
 #include "Raise.h"
-#include "TrailingIndex.h"
 
-#include "mxfp4/Core/Format.h"
-
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
-//===----------------------------------------------------------------------===//
-// Patterns
-//===----------------------------------------------------------------------===//
-
 namespace {
 
-/// Replaces `op`, whose result is decoded values, by a dequantize.
-void replace(PatternRewriter &rewriter, Operation *op, const Decode &decode) {
-  Location loc = op->getLoc();
-  RankedTensorType type = tensorTypeOf(op->getResult(0));
-  auto [codes, scales] = makeBlocks(rewriter, loc, decode);
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(rewriter, loc, scales);
-  sizes.back() = rewriter.getIndexAttr(trailingSize(type, decode.leading));
-  Value init =
-      tensor::EmptyOp::create(rewriter, loc, sizes, type.getElementType());
-  Value values =
-      DequantizeOp::create(rewriter, loc, init.getType(), codes, scales, init)
-          .getResult(0);
-  Value result = reshapeTrailing(rewriter, loc, values, decode.leading,
-                                 type.getShape().drop_front(decode.leading));
-  if (result.getType() != type)
-    result = tensor::CastOp::create(rewriter, loc, type, result);
-  rewriter.replaceOp(op, result);
+RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
 }
 
-struct RaiseLinalg : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+class Raiser {
+public:
+  explicit Raiser(Operation *root, DecodeMisses &misses)
+      : root(root), misses(misses) {}
 
-  LogicalResult matchAndRewrite(linalg::LinalgOp op,
-                                PatternRewriter &rewriter) const override {
-    FailureOr<Decode> decode = matchDecode(op, nullptr);
-    if (failed(decode))
-      return rewriter.notifyMatchFailure(op, "not an exact MXFP4 decode");
-    replace(rewriter, op, *decode);
-    return success();
-  }
-};
+  void run();
 
-struct RaiseScalingExtF : OpRewritePattern<arith::ScalingExtFOp> {
-  using OpRewritePattern::OpRewritePattern;
+private:
+  void findCandidates();
+  void raise(Operation *op);
+  /// All that a value is computed from.
+  DenseSet<Operation *> slice(Operation *op);
 
-  LogicalResult matchAndRewrite(arith::ScalingExtFOp op,
-                                PatternRewriter &rewriter) const override {
-    FailureOr<Decode> decode = matchDecode(op, nullptr);
-    if (failed(decode))
-      return rewriter.notifyMatchFailure(op, "not MXFP4 along K");
-    replace(rewriter, op, *decode);
-    return success();
-  }
+  Operation *root;
+  DecodeMisses &misses;
+  SmallVector<Operation *> candidates;
+  /// Parts of decodes.
+  DenseSet<Operation *> parts;
 };
 
 } // namespace
 
-void mxfp4::populateRaiseDequantizePatterns(RewritePatternSet &patterns) {
-  patterns.add<RaiseLinalg, RaiseScalingExtF>(patterns.getContext());
-  // Reshapes before and after a decode meet those of its users.
-  tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
-                                                       patterns.getContext());
-  tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns,
-                                                     patterns.getContext());
+/// Values that are computed from what may be codes or scales.
+void Raiser::findCandidates() {
+  DenseSet<Value> derived;
+  root->walk([&](Operation *op) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if ((linalgOp && linalgOp.getNumReductionLoops() != 0) ||
+        isa<DequantizeOp, QuantizeOp, GroupedMatmulOp>(op))
+      return;
+    const auto isDerived = [&](Value operand) {
+      return isa<RankedTensorType>(operand.getType()) &&
+             (isStorage(operand.getType()) || derived.contains(operand));
+    };
+    bool reads = llvm::any_of(op->getOperands(), isDerived);
+    for (Region &region : op->getRegions())
+      region.walk([&](Operation *inner) {
+        reads |= llvm::any_of(inner->getOperands(), isDerived);
+      });
+    if (!reads)
+      return;
+    derived.insert(op->result_begin(), op->result_end());
+    if (mayBeDecode(op))
+      candidates.push_back(op);
+  });
+}
+
+DenseSet<Operation *> Raiser::slice(Operation *op) {
+  DenseSet<Operation *> found;
+  SmallVector<Operation *> queue = {op};
+  while (!queue.empty()) {
+    Operation *next = queue.pop_back_val();
+    if (!found.insert(next).second)
+      continue;
+    const auto follow = [&](Value operand) {
+      Operation *def = operand.getDefiningOp();
+      if (def && !isa<DequantizeOp>(def))
+        queue.push_back(def);
+    };
+    llvm::for_each(next->getOperands(), follow);
+    for (Region &region : next->getRegions())
+      region.walk([&](Operation *inner) {
+        llvm::for_each(inner->getOperands(), follow);
+      });
+  }
+  return found;
+}
+
+/// The values of a decode, of the type and the shape that the program has them.
+static Value makeValues(OpBuilder &b, Operation *op, const Decode &decode) {
+  Location loc = op->getLoc();
+  RankedTensorType type = tensorType(op->getResult(0));
+  Type element = type.getElementType();
+  auto [codes, scales] = makeBlocks(b, loc, decode);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, scales);
+  sizes.back() = b.getIndexAttr(decode.numBlocks() * 32);
+  Type decoded = element.isF16() ? b.getF32Type() : element;
+  Value init = tensor::EmptyOp::create(b, loc, sizes, decoded);
+  auto dequantize =
+      DequantizeOp::create(b, loc, init.getType(), codes, scales, init);
+  setPromises(dequantize, Promises().within(op));
+  Value values = dequantize.getResult(0);
+  if (decoded != element)
+    values = arith::TruncFOp::create(b, loc, tensorType(values).clone(element),
+                                     values);
+  // From `leading x K` to the dimensions of the program.
+  const SmallVector<unsigned> leading = decode.leading();
+  SmallVector<int64_t> shape, order(leading.begin(), leading.end());
+  SmallVector<ReassociationIndices> groups;
+  for (unsigned dim : leading) {
+    groups.push_back({static_cast<int64_t>(shape.size())});
+    shape.push_back(type.getDimSize(dim));
+  }
+  groups.emplace_back();
+  for (unsigned dim = decode.firstK; dim <= decode.lastK; ++dim) {
+    groups.back().push_back(static_cast<int64_t>(shape.size()));
+    shape.push_back(type.getDimSize(dim));
+    order.push_back(dim);
+  }
+  if (groups.back().size() > 1)
+    values = tensor::ExpandShapeOp::create(b, loc, type.clone(shape), values,
+                                           groups);
+  if (!llvm::is_sorted(order)) {
+    SmallVector<int64_t> permutation = invertPermutationVector(order);
+    SmallVector<OpFoldResult> from = tensor::getMixedSizes(b, loc, values), to;
+    for (int64_t dim : permutation)
+      to.push_back(from[dim]);
+    Value empty = tensor::EmptyOp::create(b, loc, to, element);
+    values = linalg::TransposeOp::create(b, loc, values, empty, permutation)
+                 ->getResult(0);
+  }
+  if (values.getType() != type)
+    values = tensor::CastOp::create(b, loc, type, values);
+  return values;
+}
+
+void Raiser::raise(Operation *op) {
+  if (parts.contains(op))
+    return;
+  Miss why;
+  DecodeStep step = DecodeStep::None;
+  FailureOr<Decode> decode = matchDecode(op, &why, &step);
+  if (step == DecodeStep::None)
+    return;
+  DenseSet<Operation *> here = slice(op);
+  if (failed(decode)) {
+    if (!misses.explained.contains(op)) {
+      misses.decodes.push_back({op, why});
+      misses.explained.insert(here.begin(), here.end());
+    }
+    return;
+  }
+  parts.insert(here.begin(), here.end());
+  // What is behind an exact decode is something else.
+  llvm::erase_if(misses.decodes, [&](const DecodeMisses::Entry &entry) {
+    return slice(entry.op).contains(op);
+  });
+  OpBuilder b(op);
+  op->getResult(0).replaceAllUsesWith(makeValues(b, op, *decode));
+}
+
+void Raiser::run() {
+  findCandidates();
+  for (Operation *op : llvm::reverse(candidates))
+    raise(op);
+}
+
+DecodeMisses mxfp4::raiseDecodes(Operation *root) {
+  DecodeMisses misses;
+  Raiser(root, misses).run();
+  return misses;
 }

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Arrange.h"
 #include "Contraction.h"
 
 #include "mxfp4/Core/Format.h"
@@ -24,36 +25,6 @@ namespace {
 
 RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
-}
-
-/// Collapses neighbouring dimensions, `counts` of them to each one; 0 makes a
-/// dimension of one.
-Value regroup(OpBuilder &b, Location loc, Value value,
-              ArrayRef<int64_t> counts) {
-  SmallVector<ReassociationIndices> groups;
-  int64_t next = 0;
-  for (int64_t count : counts)
-    if (count > 0) {
-      ReassociationIndices &group = groups.emplace_back();
-      for (int64_t i = 0; i < count; ++i)
-        group.push_back(next++);
-    }
-  if (next > static_cast<int64_t>(groups.size()))
-    value = tensor::CollapseShapeOp::create(b, loc, value, groups);
-  if (groups.size() == counts.size())
-    return value;
-  // A dimension of one goes to the group in front of it, or to the first.
-  SmallVector<int64_t> shape;
-  SmallVector<ReassociationIndices> units;
-  int64_t from = 0;
-  for (auto [dim, count] : llvm::enumerate(counts)) {
-    if (units.empty() || (count > 0 && from > 0))
-      units.emplace_back();
-    units.back().push_back(dim);
-    shape.push_back(count > 0 ? tensorType(value).getDimSize(from++) : 1);
-  }
-  return tensor::ExpandShapeOp::create(b, loc, tensorType(value).clone(shape),
-                                       value, units);
 }
 
 /// Codes or scales as `experts x n x ...`.

@@ -85,7 +85,8 @@ bool looksLikeDecode(Operation *op) {
 /// Walks the module and tells.
 class Reporter {
 public:
-  Reporter(Operation *root, bool verbose) : root(root), verbose(verbose) {}
+  Reporter(Operation *root, const DecodeMisses &decodes, bool verbose)
+      : root(root), decodes(decodes), verbose(verbose) {}
 
   void run();
 
@@ -103,6 +104,7 @@ private:
   void raised(GroupedMatmulOp op);
 
   Operation *root;
+  const DecodeMisses &decodes;
   bool verbose;
   unsigned misses = 0, matmuls = 0;
   /// Decodes that the remark of a matmul speaks of.
@@ -248,6 +250,15 @@ void Reporter::visitLoop(scf::ForOp op) {
 
 void Reporter::visit(Operation *op) {
   Miss why;
+  const auto *known =
+      llvm::find_if(decodes.decodes, [&](const DecodeMisses::Entry &entry) {
+        return entry.op == op;
+      });
+  if (known != decodes.decodes.end())
+    return missed(op, "decode", "mxfp4.dequantize", known->why);
+  // Parts of a decode are told with it.
+  if (decodes.explained.contains(op))
+    return;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     visitLinalg(linalgOp);
   else if (auto scaling = dyn_cast<arith::ScalingExtFOp>(op)) {
@@ -284,6 +295,7 @@ void Reporter::run() {
                        << " operations that look like MXFP4 and are not raised";
 }
 
-void mxfp4::reportMisses(Operation *root, bool verbose) {
-  Reporter(root, verbose).run();
+void mxfp4::reportMisses(Operation *root, const DecodeMisses &decodes,
+                         bool verbose) {
+  Reporter(root, decodes, verbose).run();
 }

@@ -507,15 +507,19 @@ def Raise : Pass<"mxfp4-raise"> {
   let description = [{
     Finds MXFP4 weights in programs that do not know this dialect.
 
-    1. A decode of codes and scales becomes `mxfp4.dequantize`: either
-       `arith.scaling_extf` of a tensor of `f4E2M1FN` with `f8E8M0FNU` scales
-       broadcast along 32 values of K, or a linalg operation that decodes in its
-       body, from `f4E2M1FN` or from the nibbles of i8 blocks. How a body does it
-       is not recognised but proved: it is run on all codes and all scales and
-       must give the exact result each time. A body that takes scale byte 0 for
-       zero, or 0xFF for a number, is another operation and left alone. Elementwise
-       operations and reshapes that lead from tensors of `f4E2M1FN` and `f8E8M0FNU`
-       to their product are joined first, as front ends write a decode in steps.
+    1. A decode of codes and scales becomes `mxfp4.dequantize`, in however many
+       operations it is written: linalg, `arith` and `math` on tensors, reshapes,
+       transpositions, broadcasts, concatenations, inserted slices with strides,
+       tables in constants or resources. How it is computed is not recognised but
+       proved. Each of the 32 values of a block is traced back to one code (of
+       `f4E2M1FN`, i4, or a nibble of i8 bytes) and the one scale (`f8E8M0FNU` or
+       i8) of its block; what is computed of these is run on all codes and all
+       scales and must be exact each time. Codes and scales may lie in any order
+       that has the codes of a block in one tensor, and are transposed if need be.
+       A decode that takes scale byte 0 for zero, or 0xFF for a number, is another
+       operation and left alone, unless the author promises (below) that the
+       checkpoint has no such byte. Functions are only run where each library
+       gives the same bits: a power of two of an integer, but no logarithm.
     2. A matmul of bf16 activations with such weights becomes
        `mxfp4.grouped_matmul`: one group of equal size for each expert. A matmul
        is any linalg operation, named or not, that sums products of an activation
@@ -543,9 +547,24 @@ def Raise : Pass<"mxfp4-raise"> {
     Preconditions: tensors; static K and number of experts; rows and N may be
     dynamic. Rows of all experts together are at most 2^31 - 1.
 
+    Promises are options, or entries of a dictionary `mxfp4.promises` on a
+    function or on the module, for example `{scales = array<i64: 1, 254>}`:
+
+    - `scales`: scale bytes are within two bounds. The public decodes by `ldexp`,
+      by a power of two or by shifted bits are exact for bytes 1 to 254.
+    - `unsigned-zero` (`unsigned_zero`): the sign of a decoded zero does not
+      matter, which no sum that starts at +0.0 can see.
+    - `f32-sums` (`f32_sums`): sums may be f32, rounded once at the end, where the
+      program rounds each to bf16 or f16.
+    - `bf16-rows` (`bf16_rows`): activations of f16 or f32 may be rounded to bf16.
+
+    What was promised stands in `mxfp4.promises` of the module and of what was
+    raised, because only the promise makes it right.
+
     What looks like a decode, a matmul on decoded weights or a loop over experts,
     and is not raised, gets a remark that says which condition failed; for a
-    decode, at which code and scale it differs, and how. The remark is one of
+    decode, at which code and scale it differs, how, and which promise would do.
+    The remark is one of
     MLIR's remark engine (category `mxfp4-raise`), or a diagnostic where the
     engine does not take it. With `report` there are also remarks on what was
     raised, and notes on what to do next.
@@ -591,7 +610,16 @@ def Raise : Pass<"mxfp4-raise"> {
     Option<"groupsCoverRows", "groups-cover-rows", "bool", "false",
            "Loops over experts start at row 0 and end at the last row">,
     Option<"report", "report", "bool", "false",
-           "Say also what was raised, and what to do next about the rest">
+           "Say also what was raised, and what to do next about the rest">,
+    ListOption<"scales", "scales", "int64_t",
+               "Promise: scale bytes are within these two bounds (1,254)">,
+    Option<"unsignedZero", "unsigned-zero", "bool", "false",
+           "Promise: the sign of a decoded zero does not matter">,
+    Option<"f32Sums", "f32-sums", "bool", "false",
+           "Promise: sums may be f32, rounded once, where the program rounds "
+           "each sum to bf16 or f16">,
+    Option<"bf16Rows", "bf16-rows", "bool", "false",
+           "Promise: activations of f16 or f32 may be rounded to bf16">
   ];
 }
 

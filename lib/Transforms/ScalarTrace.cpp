@@ -1,0 +1,294 @@
+//===- ScalarTrace.cpp - Scalars of a body as a graph ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ElementTrace.h"
+#include "ScalarEval.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+using Found = ElementTrace::Found;
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+/// Tables of codes have 16 or 256 entries, of scales 256, of both 4096.
+static constexpr int64_t kMaxTable = 1 << 16;
+
+/// The elements of a resource: little-endian, one after the other.
+static std::vector<uint64_t> resourceBits(DenseResourceElementsAttr table) {
+  const unsigned width = scalarWidth(table.getElementType());
+  AsmResourceBlob *blob = table.getRawHandle().getBlob();
+  const int64_t count = table.getNumElements();
+  if (!blob || width % 8 != 0 || width == 0 ||
+      static_cast<int64_t>(blob->getData().size()) != count * (width / 8))
+    return {};
+  std::vector<uint64_t> bits(count, 0);
+  for (int64_t element = 0; element < count; ++element)
+    for (unsigned byte = 0; byte < width / 8; ++byte)
+      bits[element] |=
+          uint64_t(uint8_t(blob->getData()[element * (width / 8) + byte]))
+          << (8 * byte);
+  return bits;
+}
+
+std::vector<uint64_t> mxfp4::tableBits(Attribute table) {
+  auto elements = dyn_cast_or_null<ElementsAttr>(table);
+  if (!elements || elements.getNumElements() > kMaxTable ||
+      scalarWidth(elements.getElementType()) == 0)
+    return {};
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(table))
+    return resourceBits(resource);
+  auto dense = dyn_cast<DenseElementsAttr>(table);
+  if (!dense)
+    return {};
+  std::vector<uint64_t> bits;
+  for (Attribute value : dense.getValues<Attribute>()) {
+    std::optional<uint64_t> one = scalarBits(value);
+    if (!one)
+      return {};
+    bits.push_back(*one);
+  }
+  return bits;
+}
+
+Found ElementTrace::ofConstant(Attribute value, const ElementIndex &index) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements)
+    return fail("a constant is no tensor of numbers");
+  if (auto splat = dyn_cast<SplatElementsAttr>(value))
+    if (std::optional<uint64_t> bits =
+            scalarBits(splat.getSplatValue<Attribute>()))
+      return constant(elements.getElementType(), *bits);
+  int64_t flat = 0;
+  for (auto [size, digits] :
+       llvm::zip_equal(elements.getShapedType().getShape(), index)) {
+    std::optional<int64_t> at = knownValue(digits);
+    if (!at)
+      return fail("a constant tensor differs from block to block");
+    flat = flat * size + *at;
+  }
+  const std::vector<uint64_t> bits = tableBits(value);
+  if (static_cast<size_t>(flat) >= bits.size())
+    return fail("a constant tensor is too large for a table");
+  return constant(elements.getElementType(), bits[flat]);
+}
+
+//===----------------------------------------------------------------------===//
+// Scalars
+//===----------------------------------------------------------------------===//
+
+Found ElementTrace::scalar(Value value, linalg::LinalgOp op,
+                           ArrayRef<Digits> loops) {
+  std::map<void *, Found> known;
+  return scalarIn(value, {op.getBlock(), op, loops, &known});
+}
+
+Found ElementTrace::scalarIn(Value value, const Scope &scope) {
+  void *key = value.getAsOpaquePointer();
+  if (scope.known)
+    if (auto found = scope.known->find(key); found != scope.known->end())
+      return found->second;
+  Found found;
+  if (depth < 512) {
+    ++depth;
+    found = compute(value, scope);
+    --depth;
+  }
+  if (scope.known)
+    (*scope.known)[key] = found;
+  return found;
+}
+
+Found ElementTrace::argument(BlockArgument value, const Scope &scope) {
+  if (!scope.op || value.getOwner() != scope.block)
+    return fail("the value depends on more than codes, scales and constants");
+  linalg::LinalgOp op = scope.op;
+  OpOperand *operand = op.getMatchingOpOperand(value);
+  auto type = dyn_cast<RankedTensorType>(operand->get().getType());
+  if (!type)
+    return scalarIn(operand->get(), Scope());
+  ElementIndex index;
+  for (auto [dim, expr] :
+       llvm::enumerate(op.getMatchingIndexingMap(operand).getResults())) {
+    std::optional<Digits> digits = evaluateDigits(expr, scope.loops);
+    if (digits)
+      digits = fitDigits(*digits, type.getDimSize(dim));
+    if (!digits)
+      return fail("an input is read at a position that no digits describe");
+    index.push_back(*digits);
+  }
+  return element(operand->get(), index);
+}
+
+Found ElementTrace::compute(Value value, const Scope &scope) {
+  if (auto blockArgument = dyn_cast<BlockArgument>(value))
+    return argument(blockArgument, scope);
+  Operation *op = value.getDefiningOp();
+  Attribute attribute;
+  if (matchPattern(value, m_Constant(&attribute))) {
+    std::optional<uint64_t> bits = scalarBits(attribute);
+    return bits ? constant(value.getType(), *bits)
+                : fail("a constant is no number");
+  }
+  if (auto index = dyn_cast<linalg::IndexOp>(op)) {
+    if (!scope.op || op->getParentOp() != scope.op)
+      return fail("the value depends on a loop around it");
+    return position(index.getType(), scope.loops[index.getDim()], true);
+  }
+  if (isa<tensor::ExtractOp>(op))
+    return lookup(op, scope);
+  SmallVector<unsigned> operands;
+  const auto collect = [&](Value operand) {
+    Found found = scalarIn(operand, scope);
+    if (found)
+      operands.push_back(*found);
+    return found.has_value();
+  };
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    const unsigned number = cast<OpResult>(value).getResultNumber();
+    if (!collect(branch.getCondition()) ||
+        !collect(branch.thenYield()->getOperand(number)) ||
+        !collect(branch.elseYield()->getOperand(number)))
+      return std::nullopt;
+  } else {
+    for (Value operand : op->getOperands())
+      if (!collect(operand))
+        return std::nullopt;
+  }
+  if (Found found = ofPosition(op, operands))
+    return found;
+  return operation(op, operands);
+}
+
+Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
+  ScalarNode node;
+  node.type = getElementTypeOrSelf(op->getResult(0).getType());
+  node.operands.assign(operands.begin(), operands.end());
+  for (unsigned operand : operands)
+    if (nodes[operand].kind == ScalarNode::Kind::Position)
+      return fail("the proof knows of a position its digits, but '" +
+                  op->getName().getStringRef() + "' takes more of it");
+  if (isa<arith::SelectOp, scf::IfOp>(op)) {
+    node.kind = ScalarNode::Kind::Select;
+    const ScalarNode &condition = nodes[operands[0]];
+    if (condition.kind == ScalarNode::Kind::Constant)
+      return operands[condition.bits ? 1 : 2];
+    return add(std::move(node));
+  }
+  ScalarFunction function = scalarFunction(op);
+  if (!function)
+    return fail("the proof does not run '" + op->getName().getStringRef() +
+                "' of these types");
+  SmallVector<uint64_t> bits;
+  for (unsigned operand : operands) {
+    if (nodes[operand].kind == ScalarNode::Kind::Constant)
+      bits.push_back(nodes[operand].bits);
+  }
+  if (bits.size() == operands.size())
+    if (std::optional<uint64_t> result = function(bits))
+      return constant(node.type, *result);
+  node.kind = ScalarNode::Kind::Operation;
+  node.op = op;
+  return add(std::move(node));
+}
+
+/// Integer operations on positions that leave digits.
+Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
+  if (operands.empty() || nodes[operands[0]].kind != ScalarNode::Kind::Position)
+    return std::nullopt;
+  const ScalarNode &from = nodes[operands[0]];
+  Digits digits = from.index[0];
+  Type type = op->getResult(0).getType();
+  if (auto trunc = dyn_cast<arith::TruncIOp>(op);
+      trunc && scalarWidth(type) <= 4) {
+    auto low = takeLow(digits, int64_t(1) << scalarWidth(type));
+    return low ? position(type, *low, true) : std::nullopt;
+  }
+  if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtUIOp,
+          arith::ExtSIOp, arith::TruncIOp>(op))
+    return position(type, digits,
+                    from.exact && scalarWidth(type) >= 32 &&
+                        scalarWidth(type) >= scalarWidth(from.type));
+  if (operands.size() != 2 ||
+      nodes[operands[1]].kind != ScalarNode::Kind::Constant)
+    return std::nullopt;
+  const uint64_t by = nodes[operands[1]].bits;
+  const bool isPower = llvm::isPowerOf2_64(by);
+  if (isa<arith::AndIOp>(op) && llvm::isPowerOf2_64(by + 1)) {
+    auto low = takeLow(digits, static_cast<int64_t>(by) + 1);
+    return low ? position(type, *low, true) : std::nullopt;
+  }
+  if (isa<arith::RemUIOp, arith::RemSIOp>(op) && by > 0 &&
+      (from.exact || (isPower && isa<arith::RemUIOp>(op)))) {
+    auto low = takeLow(digits, static_cast<int64_t>(by));
+    return low ? position(type, *low, true) : std::nullopt;
+  }
+  if (!from.exact)
+    return std::nullopt;
+  if (isa<arith::DivUIOp, arith::DivSIOp>(op) && by > 0)
+    return takeLow(digits, static_cast<int64_t>(by))
+               ? position(type, digits, true)
+               : std::nullopt;
+  if (isa<arith::ShRUIOp>(op) && by < 32)
+    return takeLow(digits, int64_t(1) << by) ? position(type, digits, true)
+                                             : std::nullopt;
+  return std::nullopt;
+}
+
+/// `tensor.extract`: an element at a position, or of a table.
+Found ElementTrace::lookup(Operation *op, const Scope &scope) {
+  auto extract = cast<tensor::ExtractOp>(op);
+  auto type = dyn_cast<RankedTensorType>(extract.getTensor().getType());
+  if (!type)
+    return fail("a tensor has no rank");
+  SmallVector<unsigned> indices;
+  ElementIndex at;
+  for (auto [dim, value] : llvm::enumerate(extract.getIndices())) {
+    Found found = scalarIn(value, scope);
+    if (!found)
+      return std::nullopt;
+    indices.push_back(*found);
+    const ScalarNode &node = nodes[*found];
+    std::optional<Digits> digits;
+    if (node.kind == ScalarNode::Kind::Position && node.exact)
+      digits = fitDigits(node.index[0], type.getDimSize(dim));
+    Digits known;
+    if (node.kind == ScalarNode::Kind::Constant &&
+        static_cast<int64_t>(node.bits) >= 0 &&
+        static_cast<int64_t>(node.bits) < type.getDimSize(dim)) {
+      appendDigit(known, Digit::known(node.bits, type.getDimSize(dim)));
+      digits = known;
+    }
+    if (digits)
+      at.push_back(*digits);
+  }
+  if (at.size() == indices.size())
+    return element(extract.getTensor(), at);
+  Attribute table;
+  if (indices.size() != 1 ||
+      !matchPattern(extract.getTensor(), m_Constant(&table)))
+    return fail("a number that is computed selects an element of a tensor that "
+                "is no constant of one dimension");
+  if (nodes[indices[0]].kind == ScalarNode::Kind::Position)
+    return fail("a position selects an element of a table");
+  ScalarNode node;
+  node.kind = ScalarNode::Kind::Lookup;
+  node.type = type.getElementType();
+  node.operands = {indices[0]};
+  node.table = table;
+  if (tableBits(table).empty())
+    return fail("a table is no constant of numbers of at most 64 bits");
+  return add(std::move(node));
+}
