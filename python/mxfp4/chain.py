@@ -6,7 +6,8 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .errors import Error
 from .loaded import LoadedKernel
@@ -69,11 +70,7 @@ class Chain:
             Error: if the library refuses a launch; none has happened then, unless the driver
                 refused it.
         """
-        if len(rows) != len(self._handles) or len(values) != self.size:
-            raise Error(
-                f"this chain takes {len(self._handles)} numbers of rows and {self.size} values, "
-                f"got {len(rows)} and {len(values)}."
-            )
+        self._check(rows, values)
         parts = zip(self._handles, rows, self._addresses, strict=True)
         calls = [number for part in parts for number in part]
         driver = self._kernels[0].driver
@@ -85,3 +82,57 @@ class Chain:
                 raise Error(f"values and numbers of rows must be whole numbers: {e}.") from e
             status = driver.library.mxfp4rt_launch_all(self._calls, len(self._handles), stream)
         driver.check(status)
+
+    def _check(self, rows: Sequence[int], values: Sequence[int]) -> None:
+        if len(rows) != len(self._handles) or len(values) != self.size:
+            raise Error(
+                f"this chain takes {len(self._handles)} numbers of rows and {self.size} values, "
+                f"got {len(rows)} and {len(values)}."
+            )
+
+    def prepare(self, rows: Sequence[int], values: Sequence[int]) -> Prepared:
+        """A launch whose arguments stay in place from call to call; see `launch`.
+
+        Raises:
+            Error: if rows or values are not as many as the chain has.
+        """
+        self._check(rows, values)
+        return Prepared(self._kernels[0].driver, self._handles, rows, values, self._starts)
+
+
+class Prepared:
+    """A launch of a chain, see `Chain.prepare`. Threads may share it."""
+
+    def __init__(
+        self, driver: Any, handles: Sequence[int], rows: Sequence[int], values: Sequence[int],
+        starts: Sequence[int],
+    ) -> None:  # fmt: skip
+        self._driver, self._all, self._count = driver, driver.library.mxfp4rt_launch_all, len(rows)
+        self._values = (ctypes.c_uint64 * len(values))(*values)
+        base, word = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
+        calls = [
+            number for handle, count, start in zip(handles, rows, starts, strict=True)
+            for number in (handle, count, base + word * start)
+        ]  # fmt: skip
+        self._calls = (ctypes.c_uint64 * len(calls))(*calls)
+        self._lock = threading.Lock()
+
+    def __call__(self, changed: Iterable[tuple[Sequence[int], int]], stream: int) -> None:
+        """Put values in their places, launch and return at once.
+
+        Args:
+            changed: places in the list of values, and what stands there from now on.
+            stream: the handle of a stream of the device.
+
+        Raises:
+            Error: if the library refuses a launch; none has happened then, unless the driver
+                refused it.
+        """
+        values = self._values
+        with self._lock:  # the driver copies the values before it returns
+            for places, value in changed:
+                for place in places:
+                    values[place] = value
+            status = self._all(self._calls, self._count, stream)
+        if status:
+            self._driver.check(status)

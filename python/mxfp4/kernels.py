@@ -104,7 +104,8 @@ def _need_compiler(problem: Problem) -> None:
 def capturing() -> bool:
     """Whether torch captures a CUDA graph on the current stream."""
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    # Nothing captures before torch has initialised CUDA.
+    if torch is None or not torch.cuda.is_initialized():
         return False
     return bool(torch.cuda.is_current_stream_capturing())
 

@@ -12,6 +12,7 @@ import torch
 
 from . import kernels as choice
 from .errors import Error
+from .layer_bound import Bound
 from .layer_kernels import LayerKernels, Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
@@ -78,17 +79,24 @@ def runner(kernels: LayerKernels, device: int) -> LayerRunner:
     return found
 
 
+def _constants_of(device: int, count: int) -> dict[str, int]:
+    constants = _constants(device)
+    if count > constants.count:
+        constants.grow(count)
+    return constants.addresses
+
+
 def run(
-    of: LayerRunner, source: Source, x: torch.Tensor, out: torch.Tensor, given: dict[str, int]
+    bound: Bound, source: Source, x: torch.Tensor, out: torch.Tensor, given: dict[str, int]
 ) -> torch.Tensor:
     """Launch a layer on torch's current stream; tensors were checked.
 
     Args:
-        of: the layer.
+        bound: the layer's weights.
         source: where experts come from.
         x: hidden states.
         out: where the result goes.
-        given: addresses of everything else that the layer takes, by name.
+        given: addresses of everything else that the call brings, by name.
 
     Raises:
         Error: if a launch fails.
@@ -96,16 +104,12 @@ def run(
     tokens = x.shape[0]
     if not tokens:
         return out
-    device = x.device
-    plan = of.plan(tokens, source)
-    if plan.counted:
-        constants = _constants(device.index)
-        if plan.counted > constants.count:
-            constants.grow(plan.counted)
-        given |= constants.addresses
+    index = bound.of.device
     given["x"], given["out"] = x.data_ptr(), out.data_ptr()
-    memory = torch.empty(plan.bytes, dtype=torch.uint8, device=device)
-    plan.launch(memory.data_ptr(), given, _current_stream(device.index))
+    bound.launch(
+        source, tokens, given, _current_stream(index), lambda count: _constants_of(index, count),
+        lambda size: torch.empty(size, dtype=torch.uint8, device=x.device),
+    )  # fmt: skip
     return out
 
 
@@ -225,8 +229,8 @@ class Layer:
             "down_bias": down_bias, "correction": correction,
         }  # fmt: skip
         check_weights(weight_shapes(spec), list(self._kept.values()), self.device)
-        self._own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}
-        self._runner = runner(kernels, self.device.index)
+        own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}
+        self._bound = Bound(runner(kernels, self.device.index), own)
 
     def __call__(
         self, x: torch.Tensor, logits: torch.Tensor, out: torch.Tensor | None = None
@@ -244,7 +248,7 @@ class Layer:
         spec = self.spec
         out = self._checked(x, out)
         check_tensor("logits", logits, (x.shape[0], spec.experts), LOGITS[spec.logits], self.device)
-        return run(self._runner, "logits", x, out, {**self._own, "logits": logits.data_ptr()})
+        return run(self._bound, "logits", x, out, {"logits": logits.data_ptr()})
 
     def with_routing(
         self, x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor,
@@ -266,8 +270,8 @@ class Layer:
         out, shape = self._checked(x, out), (x.shape[0], self.spec.slots)
         check_tensor("ids", ids, shape, torch.int32, self.device)
         check_tensor("weights", weights, shape, torch.float32, self.device)
-        given = {**self._own, "given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
-        return run(self._runner, "some ids" if some_absent else "ids", x, out, given)
+        given = {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
+        return run(self._bound, "some ids" if some_absent else "ids", x, out, given)
 
     def _checked(self, x: Any, out: Any) -> torch.Tensor:
         """The output of a call, whose hidden states are checked."""
@@ -288,7 +292,7 @@ class Layer:
         Raises:
             Error: if a kernel is missing and cannot be compiled.
         """
-        prepare(self._runner, max_tokens, source)
+        prepare(self._bound.of, max_tokens, source)
 
     def check(self) -> None:
         """Wait for the device, and raise if a kernel of this layer met bad values.
@@ -298,7 +302,7 @@ class Layer:
         Raises:
             Error: saying what was wrong.
         """
-        self._runner.check()
+        self._bound.of.check()
 
 
 def _device_of(weights: PackedWeights) -> torch.device:

@@ -146,6 +146,10 @@ class Plan(NamedTuple):
         Raises:
             Error: if the library refuses.
         """
+        self.chain.launch(self.rows, self.filled(memory, given), stream)
+
+    def filled(self, memory: int, given: Mapping[str, int]) -> list[int]:
+        """The values of all arguments, see `launch`."""
         values = self.values.copy()
         for place in self.inside:
             values[place] += memory
@@ -153,7 +157,7 @@ class Plan(NamedTuple):
             address = given[name]
             for place in places:
                 values[place] = address
-        self.chain.launch(self.rows, values, stream)
+        return values
 
 
 class LayerRunner:

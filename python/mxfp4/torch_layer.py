@@ -23,6 +23,7 @@ Importing this module imports torch and registers the operators.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -34,12 +35,16 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from . import kernels, layer_reference
 from .errors import Error
 from .layer import LAYOUT, LOGITS, check_tensor, check_weights, run, runner, weight_shapes
+from .layer_bound import Bound
 from .layer_kernels import Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
 from .layout import FOLDED_MAX
 from .torch_op import from_numpy, to_numpy
 from .weights import PackedWeights, Proof
+
+_MOST_LAYERS = 1024
+"""Whose tensors are known, for each spec."""
 
 _library = torch.library.Library("mxfp4", "FRAGMENT")
 _TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order)
@@ -79,6 +84,34 @@ def _check_slots(
         raise Error(f"{name} must be on {device}, as x, got {tensor.device}.")
 
 
+class _Weights:
+    """Tensors of a layer that were checked; they may go, and then others are checked.
+
+    Attributes:
+        bound: what launches the layer with them.
+    """
+
+    def __init__(self, known: _Known, own: Sequence[_Maybe], device: torch.device) -> None:
+        there = [(s[0], t) for s, t in zip(known.shapes, own, strict=False) if t is not None]
+        addresses = {name: t.data_ptr() for name, t in there}
+        self._device = device
+        self._seen = [None if t is None else (weakref.ref(t), t.data_ptr()) for t in own]
+        self.bound = Bound(known.runner(device.index), addresses)
+
+    def are(self, own: Sequence[_Maybe], device: torch.device) -> bool:
+        """Whether these are the same tensors in the same place.
+
+        A tensor that was given other, shorter storage has another address.
+        """
+        for seen, tensor in zip(self._seen, own, strict=True):
+            if tensor is None or seen is None:
+                if tensor is not seen:
+                    return False
+            elif seen[0]() is not tensor or tensor.data_ptr() != seen[1]:
+                return False
+        return device == self._device
+
+
 class _Known:
     """What a spec's text says, so that calls need not work it out.
 
@@ -92,6 +125,7 @@ class _Known:
         self.spec = spec = LayerSpec.parse(text)
         self.shapes, self.logits = weight_shapes(spec), LOGITS[spec.logits]
         self._runners: dict[int, LayerRunner] = {}
+        self._layers: dict[tuple[int, ...], _Weights] = {}
 
     def runner(self, device: int) -> LayerRunner:
         """What launches the layer on a device."""
@@ -100,13 +134,34 @@ class _Known:
             found = self._runners[device] = runner(kernels.layer_kernels(self.spec), device)
         return found
 
-    def addresses(self, own: Sequence[_Maybe]) -> dict[str, int]:
-        """Of the layer's tensors that are there, by name."""
-        pairs = zip(self.shapes, own, strict=False)
-        return {shape[0]: t.data_ptr() for shape, t in pairs if t is not None}
+    def weights(self, own: Sequence[_Maybe], device: torch.device) -> _Weights:
+        """A layer's own tensors on a device, which are checked when they are first seen.
+
+        Raises:
+            Error: if one is missing, is not the layer's, or does not fit.
+        """
+        key = tuple(map(id, own))
+        found = self._layers.get(key)
+        if found is None or not found.are(own, device):
+            check_weights(self.shapes, own, device)
+            if len(self._layers) >= _MOST_LAYERS:
+                self._layers.clear()
+            found = self._layers[key] = _Weights(self, own, device)
+        return found
 
 
 _known = lru_cache(maxsize=1024)(_Known)
+
+
+def _checked_input(
+    known: _Known, x: torch.Tensor, logits: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dense hidden states and logits."""
+    _check_x(known.spec, x)
+    x, logits = x.contiguous(), logits.contiguous()
+    shape = (x.shape[0], known.spec.experts)
+    check_tensor("logits", logits, shape, known.logits, x.device)
+    return x, logits
 
 
 def _checked(
@@ -118,13 +173,21 @@ def _checked(
     Everything is checked that needs no values. The number of tokens may be a tracer's symbol.
     """
     known = _known(spec)
-    _check_x(known.spec, x)
-    x, logits = x.contiguous(), logits.contiguous()
-    device = x.device
-    check_tensor("logits", logits, (x.shape[0], known.spec.experts), known.logits, device)
+    x, logits = _checked_input(known, x, logits)
     own = (gate_up, down, gate_up_bias, down_bias, correction)
-    check_weights(known.shapes, own, device)
+    check_weights(known.shapes, own, x.device)
     return known, x, logits, own
+
+
+def _checked_slots(
+    known: _Known, x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Dense hidden states, ids i32 and weights f32."""
+    _check_x(known.spec, x)
+    shape = (x.shape[0], known.spec.slots)
+    _check_slots("ids", ids, shape, _IDS, x.device)
+    _check_slots("weights", weights, shape, _GATES, x.device)
+    return x.contiguous(), ids.int().contiguous(), weights.float().contiguous()
 
 
 def _checked_routing(
@@ -134,13 +197,10 @@ def _checked_routing(
 ) -> tuple[_Known, torch.Tensor, torch.Tensor, torch.Tensor, tuple[_Maybe, ...]]:  # fmt: skip
     """The same with ids i32 and weights f32 in place of logits."""
     known = _known(spec)
-    _check_x(known.spec, x)
-    shape = (x.shape[0], known.spec.slots)
-    _check_slots("ids", ids, shape, _IDS, x.device)
-    _check_slots("weights", weights, shape, _GATES, x.device)
+    x, ids, weights = _checked_slots(known, x, ids, weights)
     own = (gate_up, down, gate_up_bias, down_bias)
     check_weights(known.shapes, own, x.device)
-    return known, x.contiguous(), ids.int().contiguous(), weights.float().contiguous(), own
+    return known, x, ids, weights, own
 
 
 def _fake(*arguments: Any, **options: Any) -> torch.Tensor:
@@ -153,19 +213,28 @@ def _fake_routing(*arguments: Any, **options: Any) -> torch.Tensor:
     return x.new_empty(x.shape)
 
 
-def _cuda(*arguments: Any, **options: Any) -> torch.Tensor:
-    known, x, logits, own = _checked(*arguments, **options)
-    given = known.addresses(own)
-    given["logits"] = logits.data_ptr()
-    return run(known.runner(x.device.index), "logits", x, torch.empty_like(x), given)
+def _cuda(
+    x: torch.Tensor, logits: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor,
+    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None, *, spec: str,
+) -> torch.Tensor:  # fmt: skip
+    known = _known(spec)
+    x, logits = _checked_input(known, x, logits)
+    own = (gate_up, down, gate_up_bias, down_bias, correction)
+    bound = known.weights(own, x.device).bound
+    return run(bound, "logits", x, torch.empty_like(x), {"logits": logits.data_ptr()})
 
 
-def _cuda_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> torch.Tensor:
-    known, x, ids, weights, own = _checked_routing(*arguments, **options)
-    given = known.addresses(own)
-    given["given_ids"], given["gates"] = ids.data_ptr(), weights.data_ptr()
+def _cuda_routing(
+    x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor, gate_up: torch.Tensor,
+    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None, *, spec: str,
+    some_absent: bool = True,
+) -> torch.Tensor:  # fmt: skip
+    known = _known(spec)
+    x, ids, weights = _checked_slots(known, x, ids, weights)
+    bound = known.weights((gate_up, down, gate_up_bias, down_bias), x.device).bound
+    given = {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
     source: Source = "some ids" if some_absent else "ids"
-    return run(known.runner(x.device.index), source, x, torch.empty_like(x), given)
+    return run(bound, source, x, torch.empty_like(x), given)
 
 
 def _arrays(known: _Known, own: Sequence[_Maybe]) -> dict[str, Any]:

@@ -57,6 +57,9 @@ for i in range(3):
         values[chain.place(i, name)] = 0x1000 * (i + 1) + 0x100 * j
 chain.launch([9, 0, 11], values, 77)
 chain.launch([9, 10, 11], values, 77)
+prepared = chain.prepare([9, 0, 11], values)
+prepared([], 77)
+prepared([((chain.place(0, "x"), chain.place(2, "x")), 0x9000)], 77)
 """
     shown = [
         f"values {0x1000 * i:#x} {0x1000 * i + 0x100:#x} {0x1000 * i + 0x200:#x} "
@@ -64,10 +67,10 @@ chain.launch([9, 10, 11], values, 77)
         for i in (1, 2, 3)
     ]
     found = output(stub, code)
-    assert found[::2] == [launched] * 5
-    for line, (i, rows) in zip(
-        found[1::2], ((0, 9), (2, 11), (0, 9), (1, 10), (2, 11)), strict=True
-    ):
+    shown += [shown[i].replace(f"{0x1000 * (i + 1):#x}", "0x9000") for i in (0, 2)]
+    assert found[::2] == [launched] * 9
+    calls = [(0, 9), (2, 11), (0, 9), (1, 10), (2, 11), (0, 9), (2, 11), (3, 9), (4, 11)]
+    for line, (i, rows) in zip(found[1::2], calls, strict=True):
         assert line.startswith(shown[i])
         assert line.endswith(f" rows={rows}")
 
@@ -92,6 +95,9 @@ refused(lambda: chain.launch([9, 9], values, 0))
 values[chain.place(1, "x")] = 0
 refused(lambda: chain.launch([9, 9], values, 0))
 refused(lambda: chain.launch([9, -1], values, 0))
+refused(lambda: chain.prepare([9], values))
+values[chain.place(1, "x")] = 0x1000
+refused(lambda: chain.prepare([9, 9], values)([((chain.place(1, "x"),), 0)], 0))
 refused(lambda: chain.launch([9, 2.5], values, 0))
 """
     sentences = [json.loads(line) for line in output(stub, code)]
@@ -105,6 +111,8 @@ refused(lambda: chain.launch([9, 2.5], values, 0))
         "x is null; pass the address of memory on the device.",
         "rows must be 0 to 2147483647 for this kernel, got -1; pass fewer at a time, or compile a "
         "kernel for more rows.",
+        "this chain takes 2 numbers of rows and 12 values, got 1 and 12.",
+        "x is null; pass the address of memory on the device.",
     ]
     assert sentences[:-1] == expected
     assert sentences[-1].startswith("values and numbers of rows must be whole numbers: ")

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; see tools/s
 
 from driver_memory import Memory, file  # noqa: E402
 from kernels import needs_both  # noqa: E402
-from mxfp4 import Error, kernels, layer, torch_layer  # noqa: E402
+from mxfp4 import Error, kernels, layer, layer_bound, torch_layer  # noqa: E402
 from mxfp4._runtime_library import NativeDriver  # noqa: E402
 from mxfp4.formats import bfloat16  # noqa: E402
 from mxfp4.layer import Layer  # noqa: E402
@@ -74,10 +74,12 @@ def device(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
             monkeypatch.setattr(module, "runner", made.runner)
         monkeypatch.setattr(torch, "empty", made.empty)
         monkeypatch.setattr(torch, "empty_like", made.empty_like)
-        torch_layer._known.cache_clear()
         made.grown = grown
+        for cache in (torch_layer._known, layer_bound.kept):
+            cache.cache_clear()
         yield made
-        torch_layer._known.cache_clear()
+        for cache in (torch_layer._known, layer_bound.kept):
+            cache.cache_clear()
 
 
 class Given:
@@ -209,6 +211,74 @@ def test_nothing_is_loaded_while_a_graph_is_captured(
     monkeypatch.setattr(kernels, "capturing", lambda: True)
     assert made.plan(3).rows == [3, 6, 6, 3]
     assert made.plan(2).rows == [2, 4, 4, 2], "another number of tokens on the same kernels"
+
+
+def test_a_second_call_takes_other_tensors(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays in place is right for tensors elsewhere, and for all sources."""
+    given, plans = Given(device, SPEC, 5), []
+    called = given.layer()
+    called(given.x, given.logits)
+    plan = called._bound.of.plan
+    monkeypatch.setattr(called._bound.of, "plan", lambda *a: plans.append(a) or plan(*a))
+    other = Case(SPEC, 5, np.random.default_rng(9))
+    other.gate_up, other.down, other.own = given.case.gate_up, given.case.down, given.case.own
+    x, logits = device.put(other.x), device.put(other.logits)
+    check_close(to_numpy(called(x, logits)), other.truth())
+    assert not plans, "the first call has put everything in place"
+    wanted = given.case.truth_of(to_numpy(given.ids), to_numpy(given.weights))
+    for _ in range(2):
+        y = called.with_routing(given.x, given.ids, given.weights)
+        check_close(to_numpy(y), wanted)
+        check_close(to_numpy(called(given.x, given.logits)), given.case.truth())
+    assert plans == [(5, "some ids")]
+
+
+def test_memory_between_kernels(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept for each stream, but neither for large calls nor for graphs."""
+    given, made = Given(device, SPEC, 5), []
+    called, empty = given.layer(), torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *s, **k: made.append(s) or empty(*s, **k))
+    size = called._bound.of.plan(5, "logits").bytes
+    for stream in (0, 7, 0, 7):
+        monkeypatch.setattr(layer, "_current_stream", lambda index, stream=stream: stream)
+        called(given.x, given.logits)
+    assert made == [(layer_bound.KEPT_BYTES,)] * 2
+    monkeypatch.setattr(kernels, "capturing", lambda: True)
+    called(given.x, given.logits)
+    assert made[2:] == [(size,)]
+    monkeypatch.setattr(kernels, "capturing", lambda: False)
+    for name, most in (("KEPT_BYTES", size - 1), ("_MOST_STREAMS", 2)):
+        monkeypatch.setattr(layer_bound, name, most)
+        monkeypatch.setattr(layer, "_current_stream", lambda index, name=name: len(name))
+        y = called(given.x, given.logits)
+        check_close(to_numpy(y), given.case.truth())
+    assert made[3:] == [(size,)] * 2
+
+
+def test_tensors_of_an_operator_are_checked_again_when_they_change(device: Device) -> None:
+    given = Given(device, SPEC, 2)
+    own, text = given.tensors(), SPEC.text()
+
+    def call() -> Any:
+        return torch_layer._cuda(given.x, given.logits, *own, spec=text)
+
+    known = torch_layer._known(text)
+    call()
+    first = known.weights(own, given.x.device)
+    call()
+    assert known.weights(own, given.x.device) is first
+    own[2] = device.put(given.case.own["gate_up_bias"] * 0)
+    call()
+    assert known.weights(own, given.x.device) is not first
+    kept = own[3]
+    own[3] = None
+    with pytest.raises(Error, match="needs down_bias"):
+        call()
+    own[3] = kept
+    kept.data = kept.data[:, :-1]
+    kept.data = device.put(np.zeros((3, 3), bfloat16))
+    with pytest.raises(Error, match="down_bias must be a contiguous"):
+        call()
 
 
 def test_all_kernels_are_made_ready_ahead(device: Device) -> None:

@@ -212,8 +212,8 @@ def test_cuda_launches_the_layers_kernels(data: Torch, monkeypatch: pytest.Monke
     """What the operators hand to a layer's launch on CUDA, on tensors of the CPU."""
     calls: list[tuple[Any, ...]] = []
 
-    def run(of: Any, source: str, x: Any, out: Any, given: dict[str, int]) -> Any:
-        calls.append((of, source, given))
+    def run(bound: Any, source: str, x: Any, out: Any, given: dict[str, int]) -> Any:
+        calls.append((bound.of, source, bound.own | given))
         return out
 
     made = LayerKernels(SPEC)
