@@ -146,7 +146,7 @@ def count() -> int:
 
 
 def layer_kernels(spec: LayerSpec) -> LayerKernels:
-    """The kernels of a layer: what was compiled ahead of time, and else compiled by demand."""
+    """The kernels of a layer: compiled ahead of time, or otherwise when a call needs them."""
     with _lock:
         found = _layers.get(spec)
         if found is None:

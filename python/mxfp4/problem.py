@@ -29,10 +29,10 @@ class Problem:
     """What a kernel is compiled for; the row count R stays open.
 
     Attributes:
-        experts: E.
-        n: N.
-        k: K, a multiple of 32.
-        groups: G; E if None.
+        experts: number of experts, E.
+        n: N, output columns.
+        k: K, products of a sum, a multiple of 32.
+        groups: number of groups, G; E if None.
         layout: layout of the packed weights.
         output: "bf16" or "f32".
         expert_ids: whether groups name their experts by a list of ids.

@@ -48,7 +48,7 @@ class Proof:
 
     @staticmethod
     def of(scales: NDArray[np.uint8]) -> Proof:
-        """Proof of E8M0 bytes of any shape."""
+        """The proof of E8M0 bytes of any shape."""
         top = int(scales.max())
         return Proof(int(scales.min()), top, top == SCALE_NAN)
 
@@ -104,7 +104,7 @@ class PackedWeights:
             )
 
     def __repr__(self) -> str:
-        """Shape, layout and place on one line; the bytes themselves help nobody."""
+        """Shape, layout and place on one line, without the bytes."""
         size = self.experts * blocks_of(self.n, self.k)[0] * blocks_of(self.n, self.k)[1]
         kind = type(self.data)
         place = getattr(self.data, "device", "")
@@ -117,12 +117,12 @@ class PackedWeights:
 
     @property
     def experts(self) -> int:
-        """E."""
+        """Number of experts, E."""
         return int(self.data.shape[0])
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(E, N, K)."""
+        """Numbers of experts, output columns and products of a sum: (E, N, K)."""
         return self.experts, self.n, self.k
 
     def decode(self, expert: int) -> NDArray[Any]:
