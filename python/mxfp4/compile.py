@@ -177,7 +177,7 @@ class Compiler:
 
 
 class CpuKernel:
-    """The executable specification: the operation as plain loops on the CPU. Slow, and exact in f32."""
+    """The executable specification, plain loops on the CPU. Slow, and exact in f32."""
 
     def __init__(self, lib: ctypes.CDLL, handle: int, problem: Problem) -> None:
         self._library, self._handle, self.problem = lib, handle, problem
@@ -270,7 +270,7 @@ def unpack_expert_native(
 def find_ptxas() -> str | None:
     """NVIDIA's assembler, or None.
 
-    Looked for in this order: MXFP4_PTXAS, ``CUDA_HOME/bin``, the PATH, the package ``nvidia-cuda-nvcc``.
+    Looked for in MXFP4_PTXAS, ``CUDA_HOME/bin``, the PATH and the package ``nvidia-cuda-nvcc``.
     """
     chosen = os.environ.get("MXFP4_PTXAS")
     if chosen:
