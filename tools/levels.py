@@ -85,10 +85,20 @@ def ordered(sections: dict[str, str], levels: list[Level]) -> str:
     for name in set(sections) ^ set(named) | {n for n in named if named.count(n) > 1}:
         sys.exit(f"levels.py: {name} must be in one level, and on the page")
     parts = [
-        f"## {level.title}\n\n{level.said}\n\n" + "".join(sections[name] for name in level.names)
+        f"## {level.title}\n\n{level.said}\n\n{overview(sections, level)}\n"
+        + "".join(sections[name] for name in level.names)
         for level in levels
     ]
     return "".join(parts)
+
+
+def overview(sections: dict[str, str], level: Level) -> str:
+    """A table of what a level has, with the summary of each."""
+    lines = ["| | |", "| --- | --- |"]
+    for name in level.names:
+        summary = re.search(r"^_(.*)_$", sections[name], re.MULTILINE)
+        lines.append(f"| `{name}` | {summary[1] if summary else ''} |")
+    return "\n".join(lines) + "\n"
 
 
 def split(text: str, heading: str) -> tuple[str, dict[str, str]]:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The decode sequence, an instruction a row, with where every bit comes from.
+// The decode sequence, an instruction per row, with where every bit comes from.
 
 let decodeStep = 0;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // What ptxas reports, and what the PTX interpreter counted.
 
-/** CTAs that a multiprocessor has room for, by resource. */
+/** CTAs that an SM has room for, by resource. */
 function room(op, resources) {
   const s = op.schedule, shared = s.shared_bytes;
   // Registers are given out to a warp in units of 256.
@@ -51,7 +51,7 @@ section("numbers", "Resources", {
         ["ptxas", r.ptxas],
       ])),
       registersExplained(op, r.registers),
-      op ? [el("h2", {}, "CTAs that a multiprocessor holds"), el("div", { class: "panel" }, meter(room(op, r)))] : [],
+      op ? [el("h2", {}, "CTAs that an SM holds"), el("div", { class: "panel" }, meter(room(op, r)))] : [],
     ].flat().filter(Boolean);
   },
 });

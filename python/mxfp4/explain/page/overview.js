@@ -36,7 +36,7 @@ section("overview", "Overview", {
     if (op) {
       const s = op.schedule, d = op.decode;
       cards.push(card("#schedule", s.instruction, `${s.tile_rows} × ${s.tile_tokens} tile, ${count(s.stages, "stage")}, ${count(s.threads, "thread")}`));
-      cards.push(card("#layout", `${op.block.order}, ${op.block.scales}`, `packed layout, ${op.block.bytes} bytes a block (words: see the glossary)`));
+      cards.push(card("#layout", `${op.block.order}, ${op.block.scales}`, `packed layout, ${op.block.bytes} bytes per block (words: see the glossary)`));
       cards.push(card("#decode", count(d.alu + d.multiply + d.bf16x2, "instruction"), `decode 8 weights (sequence “${d.name}”)`));
     }
     cards.push(card("#passes", count(state.report.passes.length, "pass", "passes"), `${state.report.passes.filter((p) => p.added + p.removed).length} change something`));

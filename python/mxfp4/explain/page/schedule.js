@@ -100,7 +100,7 @@ section("schedule", "Schedule", {
             ["a warp's part", `${s.warp_rows} rows × ${s.warp_tokens} tokens${s.k_slices > 1 ? `, one of ${s.k_slices} slices of K` : ""}`],
             s.height_step < s.tile_tokens ? ["fewer tokens", `a multiple of ${s.height_step}, as many as a tile has`] : null,
             ["registers", registers],
-            ["CTAs", `${s.ctas} a multiprocessor, ${s.ctas * op.target.multiprocessors} in the grid`],
+            ["CTAs", `${s.ctas} per SM, ${s.ctas * op.target.multiprocessors} in the grid`],
             ["a stage", `${bytes(s.weight_stage_bytes)} of weights, ${bytes(s.activation_stage_bytes)} of activations`],
             ["shared memory", `${bytes(s.shared_bytes)} of ${bytes(op.target.shared_per_cta)}`],
           ].filter(Boolean)))),
