@@ -197,8 +197,39 @@ const Target &mxfp4::targetOf(Operation *op) {
   return defaultTarget();
 }
 
+/// `mxfp4.promises`: a dictionary of what `mxfp4-raise` may rely on.
+static LogicalResult verifyPromises(Operation *op, Attribute value) {
+  const auto fail = [&](const Twine &what) {
+    return op->emitOpError()
+           << "requires mxfp4.promises to be a dictionary of 'scales' (two "
+              "bytes, as array<i64: 1, 254>) and the units 'unsigned_zero', "
+              "'f32_sums' and 'bf16_rows', but "
+           << what;
+  };
+  auto promises = dyn_cast<DictionaryAttr>(value);
+  if (!promises)
+    return fail("it is none");
+  for (NamedAttribute promise : promises) {
+    StringRef name = promise.getName();
+    if (name == "scales") {
+      auto bounds = dyn_cast<DenseI64ArrayAttr>(promise.getValue());
+      if (!bounds || bounds.size() != 2 || bounds[0] < 0 || bounds[1] > 255 ||
+          bounds[0] > bounds[1])
+        return fail("its 'scales' are no bounds of bytes");
+    } else if (name != "unsigned_zero" && name != "f32_sums" &&
+               name != "bf16_rows") {
+      return fail("it has '" + name + "'");
+    } else if (!isa<UnitAttr>(promise.getValue())) {
+      return fail("its '" + name + "' has a value");
+    }
+  }
+  return success();
+}
+
 LogicalResult MXFP4Dialect::verifyOperationAttribute(Operation *op,
                                                      NamedAttribute named) {
+  if (named.getName() == "mxfp4.promises")
+    return verifyPromises(op, named.getValue());
   if (named.getName() == kKernelsAttr || named.getName() == kCompiledAttr)
     return verifyMark(op, named);
   if (named.getName() != getTargetAttrName() ||

@@ -7,6 +7,7 @@
 #ifndef MXFP4_LIB_TRANSFORMS_CONTRACTION_H
 #define MXFP4_LIB_TRANSFORMS_CONTRACTION_H
 
+#include "Arrange.h"
 #include "ContractionForm.h"
 #include "Raise.h"
 
@@ -21,6 +22,9 @@ struct Weights {
   Decode decode;
   /// For each dimension of the weights; the last is K.
   llvm::SmallVector<LoopParts> dims;
+  llvm::SmallVector<int64_t> shape;
+  /// Numbers that select the first dimension, or null.
+  GatherIndex gather;
 
   /// Codes and scales of the weights, made if need be.
   std::pair<mlir::Value, mlir::Value> make(mlir::OpBuilder &b,
@@ -36,10 +40,12 @@ struct Contraction {
   llvm::SmallVector<unsigned> batch, m, n, k;
   /// The order in which the output has batch, m and n.
   llvm::SmallVector<unsigned> out;
-  /// The number of dimensions of the weights that run over experts and over
-  /// rows of weights, or no value if a dimension runs over both.
-  std::optional<std::pair<int64_t, int64_t>> weightDims;
-  int64_t experts = 1, columns = 1;
+  /// From codes and scales to `experts x N x K/32 (x 16)`.
+  Arrangement codes, scales;
+  /// Groups of rows: one for each expert, or for each number that selects one.
+  int64_t groups = 1;
+  /// Whether what the sums start at is added behind them.
+  bool addsInit = false;
 };
 
 /// The order of the dimensions of the activations that has experts, rows and K

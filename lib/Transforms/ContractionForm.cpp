@@ -68,9 +68,9 @@ static std::optional<SmallVector<LoopParts>> divide(const LoopParts &parts,
   return left.empty() ? std::optional(result) : std::nullopt;
 }
 
-static bool isBF16ToF32(Type from, Type to) {
-  return getElementTypeOrSelf(from).isBF16() &&
-         getElementTypeOrSelf(to).isF32();
+bool mxfp4::isWidening(Type from, Type to) {
+  from = getElementTypeOrSelf(from);
+  return (from.isBF16() || from.isF16()) && getElementTypeOrSelf(to).isF32();
 }
 
 /// Looks through an operation that yields each element of its only input once,
@@ -84,7 +84,7 @@ static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op) {
             to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
   if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
-      widen && isBF16ToF32(widen.getIn().getType(), widen.getType()))
+      widen && isWidening(widen.getIn().getType(), widen.getType()))
     yielded = widen.getIn();
   if (!from.isPermutation() || !to.isPermutation() ||
       yielded != op.getMatchingBlockArgument(input))
@@ -93,7 +93,80 @@ static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op) {
   AffineMap map = from.compose(inversePermutation(to));
   for (auto [dim, parts] : llvm::enumerate(inner))
     parts = operand.dims[map.getDimPosition(dim)];
-  operand = {input->get(), inner};
+  operand.value = input->get();
+  operand.dims = inner;
+  return true;
+}
+
+/// The number of the loop that an index of a body is, or nullopt.
+static std::optional<unsigned> loopOf(Value index) {
+  while (Operation *op = index.getDefiningOp()) {
+    if (auto loop = dyn_cast<linalg::IndexOp>(op))
+      return loop.getDim();
+    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp>(op))
+      break;
+    index = op->getOperand(0);
+  }
+  return std::nullopt;
+}
+
+/// An integer in front of conversions that keep the numbers of experts.
+static Value stripIndexCasts(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp,
+             arith::ExtUIOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+/// Looks through an operation that takes slices of a tensor, which numbers in
+/// another tensor select.
+static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
+  if (operand.gather.numbers || op.getNumDpsInputs() != 1 ||
+      op->getNumResults() != 1 || op.getNumReductionLoops() != 0)
+    return false;
+  OpOperand *input = op.getDpsInputOperand(0);
+  AffineMap from = op.getMatchingIndexingMap(input),
+            to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  auto extract = op.getBlock()
+                     ->getTerminator()
+                     ->getOperand(0)
+                     .getDefiningOp<tensor::ExtractOp>();
+  if (!extract || !to.isPermutation() || extract.getIndices().empty() ||
+      !isDecoded(extract.getTensor()) ||
+      !isa<RankedTensorType>(input->get().getType()) ||
+      stripIndexCasts(extract.getIndices()[0]) !=
+          op.getMatchingBlockArgument(input))
+    return false;
+  const AffineMap toDim = inversePermutation(to);
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  llvm::SmallBitVector used(op.getNumLoops());
+  const auto partsOf = [&](unsigned loop) {
+    used.set(loop);
+    return operand.dims[toDim.getDimPosition(loop)];
+  };
+  ContractionOperand inner;
+  inner.value = extract.getTensor();
+  inner.dims.emplace_back();
+  for (Value index : extract.getIndices().drop_front()) {
+    std::optional<unsigned> loop = loopOf(index);
+    if (!loop || used.test(*loop))
+      return false;
+    inner.dims.push_back(partsOf(*loop));
+  }
+  inner.gather.numbers = input->get();
+  for (AffineExpr expr : from.getResults()) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (!dim && !isa<AffineConstantExpr>(expr))
+      return false;
+    inner.gather.dims.push_back(dim ? partsOf(dim.getPosition()) : LoopParts());
+  }
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (!used.test(loop) && extents[loop] != 1)
+      return false;
+  operand = inner;
   return true;
 }
 
@@ -106,7 +179,8 @@ static bool throughReshape(ContractionOperand &operand) {
         for (const LoopPart &part : operand.dims[dim])
           appendPart(parts, part);
     }
-    operand = {op.getSrc(), inner};
+    operand.value = op.getSrc();
+    operand.dims = inner;
     return true;
   }
   auto op = operand.value.getDefiningOp<tensor::CollapseShapeOp>();
@@ -127,14 +201,16 @@ static bool throughReshape(ContractionOperand &operand) {
       return false;
     inner.append(*divided);
   }
-  operand = {op.getSrc(), inner};
+  operand.value = op.getSrc();
+  operand.dims = inner;
   return true;
 }
 
 std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
                                                     OpOperand *input) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
-  ContractionOperand operand{input->get(), {}};
+  ContractionOperand operand;
+  operand.value = input->get();
   for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults()) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
     if (!dim)
@@ -146,12 +222,14 @@ std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
   }
   while (Operation *def = operand.value.getDefiningOp()) {
     if (auto widen = dyn_cast<arith::ExtFOp>(def);
-        widen && isBF16ToF32(widen.getIn().getType(), widen.getType()))
+        widen && isWidening(widen.getIn().getType(), widen.getType()))
       operand.value = widen.getIn();
     else if (auto retyped = dyn_cast<tensor::CastOp>(def))
       operand.value = retyped.getSource();
     else if (auto move = dyn_cast<linalg::LinalgOp>(def);
-             !(move && throughMove(operand, move)) && !throughReshape(operand))
+             !(move &&
+               (throughMove(operand, move) || throughGather(operand, move))) &&
+             !throughReshape(operand))
       break;
   }
   return operand;

@@ -32,13 +32,28 @@ struct LoopPart {
 /// Parts that together are an index, the first with the largest stride.
 using LoopParts = llvm::SmallVector<LoopPart>;
 
+/// Numbers that select a position along the first dimension of a tensor, and
+/// for each dimension of theirs the loops that run over it.
+struct GatherIndex {
+  mlir::Value numbers;
+  llvm::SmallVector<LoopParts> dims;
+};
+
 struct ContractionOperand {
   mlir::Value value;
   /// For each dimension; empty for a dimension of one.
   llvm::SmallVector<LoopParts> dims;
+  /// If it is there, the first dimension has no loop.
+  GatherIndex gather;
 
   LoopParts flattened() const;
 };
+
+/// Whether a value is decoded weights, moved at most.
+bool isDecoded(mlir::Value value);
+
+/// Whether a conversion loses nothing: from bf16 or f16 to f32.
+bool isWidening(mlir::Type from, mlir::Type to);
 
 /// Appends a part, or makes the last part larger by it.
 void appendPart(LoopParts &parts, LoopPart part);

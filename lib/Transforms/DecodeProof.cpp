@@ -139,7 +139,9 @@ LogicalResult Prover::findRoles(ArrayRef<SmallVector<unsigned>> leaves) {
     if (here.size() != 2)
       return miss(why, "each value must depend on one code and one scale, but "
                        "depends on " +
-                           Twine(here.size()) + " elements of tensors");
+                           Twine(here.size()) +
+                           (here.size() == 1 ? " element" : " elements") +
+                           " of tensors");
   // The values of a block share their scale.
   const auto isShared = [&](unsigned leaf) {
     return llvm::all_of(leaves, [&](ArrayRef<unsigned> here) {

@@ -17,7 +17,8 @@
 using namespace mxfp4;
 
 using Kind = ScalarNode::Kind;
-using Bits = std::optional<uint64_t>;
+/// What is known of a number; nullopt: nothing.
+using Bits = std::optional<ScalarBounds>;
 
 namespace {
 
@@ -41,9 +42,14 @@ private:
   void findNeeded();
   void findClasses();
   void fill(unsigned node);
+  /// What one node does.
+  struct Action {
+    ScalarFunction exact;
+    ApproximateFunction approximate;
+    std::vector<uint64_t> table;
+  };
   Bits compute(unsigned node, unsigned byte, unsigned group, unsigned scaleByte,
-               const ScalarFunction &function,
-               llvm::ArrayRef<uint64_t> table) const;
+               const Action &action) const;
   Bits read(unsigned node, unsigned byte, unsigned group,
             unsigned scaleByte) const {
     const std::vector<Bits> &values = tables[node];
@@ -113,53 +119,68 @@ void Runner::findClasses() {
   }
 }
 
+static Bits exactly(uint64_t bits) { return ScalarBounds{bits, bits}; }
+
 Bits Runner::compute(unsigned node, unsigned byte, unsigned group,
-                     unsigned scaleByte, const ScalarFunction &function,
-                     llvm::ArrayRef<uint64_t> table) const {
+                     unsigned scaleByte, const Action &action) const {
   const ScalarNode &n = graph[node];
   if (n.kind == Kind::Constant)
-    return n.bits;
+    return exactly(n.bits);
   if (node == code)
-    return byte;
+    return exactly(byte);
   if (node == scale)
-    return scaleByte;
-  if (n.kind == Kind::Select) {
-    const Bits condition = read(n.operands[0], byte, group, scaleByte);
-    return condition
-               ? read(n.operands[*condition ? 1 : 2], byte, group, scaleByte)
-               : std::nullopt;
-  }
+    return exactly(scaleByte);
+  llvm::SmallVector<ScalarBounds, 3> bounds;
   llvm::SmallVector<uint64_t, 3> operands;
-  for (unsigned operand : n.operands) {
+  for (auto [number, operand] : llvm::enumerate(n.operands)) {
+    // Only one of two values is selected.
+    if (n.kind == Kind::Select && number > 0 &&
+        (number == 1) != (operands[0] != 0))
+      continue;
     const Bits value = read(operand, byte, group, scaleByte);
     if (!value)
       return std::nullopt;
-    operands.push_back(*value);
+    bounds.push_back(*value);
+    if (value->first == value->second)
+      operands.push_back(value->first);
+    else if (n.kind == Kind::Select && number == 0)
+      return std::nullopt;
   }
+  if (n.kind == Kind::Select)
+    return bounds[1];
+  const bool isExact = operands.size() == bounds.size();
   if (n.kind == Kind::Lookup)
-    return operands[0] < table.size() ? Bits(table[operands[0]]) : std::nullopt;
-  return function ? function(operands) : std::nullopt;
+    return isExact && operands[0] < action.table.size()
+               ? exactly(action.table[operands[0]])
+               : std::nullopt;
+  if (isExact && action.exact)
+    if (std::optional<uint64_t> result = action.exact(operands))
+      return exactly(*result);
+  return action.approximate && (!isExact || !action.exact)
+             ? action.approximate(bounds)
+             : std::nullopt;
 }
 
 void Runner::fill(unsigned node) {
   const ScalarNode &n = graph[node];
-  ScalarFunction function;
-  std::vector<uint64_t> table;
-  if (n.kind == Kind::Operation)
-    function = scalarFunction(n.op);
+  Action action;
+  if (n.kind == Kind::Operation) {
+    action.exact = scalarFunction(n.op);
+    action.approximate = approximateFunction(n.op);
+  }
   if (n.kind == Kind::Lookup)
-    table = tableBits(n.table);
+    action.table = tableBits(n.table);
   std::vector<Bits> values;
   const unsigned numCodes = depends[node] == kCode ? codes : 1,
                  numScales = depends[node] & kScale ? kScales : 1;
   if (depends[node] == kBoth) {
     for (auto [group, byte] : llvm::enumerate(representatives))
       for (unsigned s = 0; s < kScales; ++s)
-        values.push_back(compute(node, byte, group, s, function, table));
+        values.push_back(compute(node, byte, group, s, action));
   } else {
     for (unsigned byte = 0; byte < numCodes; ++byte)
       for (unsigned s = 0; s < numScales; ++s)
-        values.push_back(compute(node, byte, 0, s, function, table));
+        values.push_back(compute(node, byte, 0, s, action));
   }
   tables[node] = std::move(values);
 }
@@ -184,6 +205,10 @@ DecodeTable DecodeTable::run(const ElementTrace &graph, unsigned root,
   table.results.reserve(size_t(kScales) * table.codes);
   for (unsigned s = 0; s < kScales; ++s)
     for (unsigned byte = 0; byte < table.codes; ++byte)
-      table.results.push_back(runner.at(byte, s));
+      if (const Bits value = runner.at(byte, s);
+          value && value->first == value->second)
+        table.results.emplace_back(value->first);
+      else
+        table.results.emplace_back(std::nullopt);
   return table;
 }

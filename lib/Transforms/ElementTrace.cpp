@@ -27,6 +27,15 @@ bool mxfp4::isStorage(Type type) {
          isa<Float4E2M1FNType, Float8E8M0FNUType>(type);
 }
 
+bool mxfp4::isSum(linalg::LinalgOp op) {
+  return llvm::any_of(
+      llvm::zip_equal(op.getIteratorTypesArray(), op.getStaticLoopRanges()),
+      [](auto loop) {
+        return std::get<0>(loop) != utils::IteratorType::parallel &&
+               std::get<1>(loop) != 1;
+      });
+}
+
 /// Numbers that describe a position, for a key.
 static void appendKey(std::vector<int64_t> &key, const ElementIndex &index) {
   for (const Digits &digits : index) {
@@ -291,7 +300,7 @@ Found ElementTrace::throughConcat(Operation *op, const ElementIndex &index) {
 
 Found ElementTrace::throughLinalg(linalg::LinalgOp op, unsigned result,
                                   const ElementIndex &index) {
-  if (!op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0)
+  if (!op.hasPureTensorSemantics() || isSum(op))
     return fail("the value is a sum");
   OpOperand *init = op.getDpsInitOperand(result);
   SmallVector<Digits> loops(op.getNumLoops());

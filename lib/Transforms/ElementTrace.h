@@ -54,6 +54,9 @@ struct ScalarNode {
 /// Whether a type is one that codes or scales are kept in.
 bool isStorage(mlir::Type type);
 
+/// Whether an operation sums: a loop of one iteration does not.
+bool isSum(mlir::linalg::LinalgOp op);
+
 /// The bits of the elements of a constant tensor, in order; empty if there are
 /// too many, or if their type is none of scalars.
 std::vector<uint64_t> tableBits(mlir::Attribute table);

@@ -9,6 +9,7 @@
 #include "mxfp4/Core/Format.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -17,10 +18,10 @@ static RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// bf16 behind a widening to f32, or the value itself.
+/// What is in front of a widening to f32, or the value itself.
 static Value stripWidening(Value value) {
   auto widen = value.getDefiningOp<arith::ExtFOp>();
-  return widen && widen.getIn().getType().isBF16() && widen.getType().isF32()
+  return widen && isWidening(widen.getIn().getType(), widen.getType())
              ? widen.getIn()
              : value;
 }
@@ -37,14 +38,25 @@ static FailureOr<std::pair<Value, Value>> matchMultiplyAdd(linalg::LinalgOp op,
   };
   Value acc = op.getMatchingBlockArgument(op.getDpsInitOperand(0));
   Value result = op.getBlock()->getTerminator()->getOperand(0);
-  if (!acc.getType().isF32())
-    return fail("the accumulator is " +
-                Twine(acc.getType().isBF16() ? "bf16, which rounds every sum"
-                                             : "not f32"));
+  const bool mayBeNarrow = Promises().within(op).f32Sums &&
+                           (acc.getType().isBF16() || acc.getType().isF16());
+  if (!acc.getType().isF32() && !mayBeNarrow)
+    return miss(
+        why,
+        "the body must add to its accumulator, in f32, the f32 product of an "
+        "activation and a weight, but the accumulator is " +
+            Twine(acc.getType().isBF16() ? "bf16, which rounds every sum"
+                                         : "not f32"),
+        acc.getType().isBF16() || acc.getType().isF16()
+            ? "multiply and add in f32, and round the result, or promise that "
+              "sums may be f32 (f32-sums)"
+            : "multiply and add in f32, and round the result");
   auto add = result.getDefiningOp<arith::AddFOp>();
   if (!add || (add.getLhs() != acc && add.getRhs() != acc))
     return fail("it yields something else");
   Value product = add.getLhs() == acc ? add.getRhs() : add.getLhs();
+  if (mayBeNarrow)
+    product = stripWidening(product);
   auto multiply = product.getDefiningOp<arith::MulFOp>();
   if (!multiply)
     return fail("what it adds is no f32 product");
@@ -59,6 +71,22 @@ static std::string describe(const LoopParts &parts) {
   return "(" + text + ")";
 }
 
+/// All parts of the weights' dimensions, the numbers that select an expert
+/// first.
+static LoopParts partsOf(const Weights &weights) {
+  LoopParts all;
+  for (const auto *dims : {&weights.gather.dims, &weights.dims})
+    for (const LoopParts &parts : *dims)
+      for (const LoopPart &part : parts)
+        appendPart(all, part);
+  return all;
+}
+
+static bool has(const LoopParts &parts, unsigned loop) {
+  return llvm::any_of(parts,
+                      [&](const LoopPart &part) { return part.loop == loop; });
+}
+
 /// Sorts the loops into the four sets.
 static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
                               Miss *why) {
@@ -67,15 +95,7 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
   if (outMap.getNumResults() == 0 ||
       !outMap.isProjectedPermutation(/*allowZeroInResults=*/false))
     return miss(why, "each dimension of the output must be one loop");
-  const LoopParts x = found.activations.flattened();
-  LoopParts w;
-  for (const LoopParts &parts : found.weights.dims)
-    for (const LoopPart &part : parts)
-      appendPart(w, part);
-  const auto has = [](const LoopParts &parts, unsigned loop) {
-    return llvm::any_of(
-        parts, [&](const LoopPart &part) { return part.loop == loop; });
-  };
+  const LoopParts x = found.activations.flattened(), w = partsOf(found.weights);
   for (AffineExpr expr : outMap.getResults()) {
     const unsigned loop = cast<AffineDimExpr>(expr).getPosition();
     if (extents[loop] != 1)
@@ -95,22 +115,26 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
                 "the blocks of 32 weights with one scale must run along the "
                 "sum, but run along d" +
                     Twine(w.back().loop) + " of the output");
-  // Weights: all experts, then all rows, then K.
+  // Loops of the sum in the order of their smallest strides: the blocks last.
+  SetVector<unsigned> sum;
+  for (const LoopPart &part : llvm::reverse(w)) {
+    if (!llvm::is_contained(found.out, part.loop))
+      sum.insert(part.loop);
+  }
+  found.k.assign(sum.rbegin(), sum.rend());
   for (const LoopPart &part : w) {
-    if (part.divisor != 1 || part.size != extents[part.loop])
-      return miss(why,
-                  "a loop runs over the weights in pieces: " + describe(w));
-    const bool inX = has(x, part.loop),
-               inOut = llvm::is_contained(found.out, part.loop);
-    auto &set = !inOut ? found.k : inX ? found.batch : found.n;
-    if ((&set == &found.batch && found.n.size() + found.k.size() > 0) ||
-        (&set == &found.n && !found.k.empty()))
-      return miss(why,
-                  "the weights must be in the order experts, N, K, but their "
-                  "loops are " +
-                      describe(w),
-                  "transpose codes and scales before the decode");
-    set.push_back(part.loop);
+    if (llvm::is_contained(found.k, part.loop))
+      continue;
+    const bool isGathered =
+        llvm::any_of(found.weights.gather.dims, [&](const LoopParts &parts) {
+          return has(parts, part.loop);
+        });
+    auto &set = isGathered || has(x, part.loop) ? found.batch : found.n;
+    if (isGathered && !has(x, part.loop))
+      return miss(why, "each row of the activations must have weights of its "
+                       "own, but several numbers select weights for a row");
+    if (!llvm::is_contained(set, part.loop))
+      set.push_back(part.loop);
   }
   for (const LoopPart &part : x)
     if (!has(w, part.loop) && !llvm::is_contained(found.m, part.loop))
@@ -118,50 +142,77 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
   if (found.k.empty())
     return miss(why, "there is no loop of the sum");
   for (unsigned loop : found.batch)
-    found.experts = ShapedType::isDynamic(extents[loop]) || found.experts < 0
-                        ? -1
-                        : found.experts * extents[loop];
-  if (found.experts < 0)
+    found.groups = ShapedType::isDynamic(extents[loop]) || found.groups < 0
+                       ? -1
+                       : found.groups * extents[loop];
+  if (found.groups < 0)
     return miss(why, "the number of experts must be static");
   return success();
 }
 
-/// Which dimensions of the weights are experts and which are rows.
-static LogicalResult matchWeightDims(linalg::LinalgOp op, Contraction &found,
-                                     Miss *why) {
-  int64_t batch = 0, n = 0, sum = 1;
-  bool mixed = false;
+static Digits toDigits(const LoopParts &parts) {
+  Digits digits;
+  for (const LoopPart &part : parts)
+    appendDigit(digits, {part.loop, part.size, part.divisor, 0});
+  return digits;
+}
+
+/// Loops as one position.
+static Digits wholeLoops(ArrayRef<unsigned> loops, ArrayRef<int64_t> extents) {
+  Digits digits;
+  for (unsigned loop : loops)
+    appendDigit(digits, {loop, extents[loop], 1, 0});
+  return digits;
+}
+
+/// How codes and scales become experts, N and K.
+static LogicalResult arrangeWeights(linalg::LinalgOp op, Contraction &found,
+                                    Miss *why) {
   const SmallVector<int64_t> extents = op.getStaticLoopRanges();
-  for (const LoopParts &parts : ArrayRef(found.weights.dims).drop_back()) {
-    const bool isBatch = llvm::all_of(parts, [&](const LoopPart &part) {
-      return llvm::is_contained(found.batch, part.loop);
-    });
-    const bool isN = llvm::all_of(parts, [&](const LoopPart &part) {
-      return llvm::is_contained(found.n, part.loop);
-    });
-    if (isBatch && n == 0)
-      ++batch;
-    else if (isN)
-      ++n;
-    else
-      mixed = true;
-  }
-  for (const LoopPart &part : found.weights.dims.back())
-    mixed |= !llvm::is_contained(found.k, part.loop);
-  if (!mixed)
-    found.weightDims = {batch, n};
+  const Weights &weights = found.weights;
+  int64_t sum = 1;
   for (unsigned loop : found.k)
     sum = ShapedType::isDynamic(extents[loop]) ? -1 : sum * extents[loop];
-  for (unsigned loop : found.n)
-    found.columns = ShapedType::isDynamic(extents[loop]) || found.columns < 0
-                        ? -1
-                        : found.columns * extents[loop];
   if (sum <= 0 || sum % kScaleBlock != 0)
     return miss(why, "K must be static and a multiple of 32");
-  if (mixed && found.columns < 0)
-    return miss(why,
-                "N must be static where a dimension of the codes runs over "
-                "experts and N, or over N and K");
+  ElementIndex index;
+  for (const LoopParts &parts : weights.dims)
+    index.push_back(toDigits(parts));
+  SmallVector<Digits> groups = {wholeLoops(found.batch, extents),
+                                wholeLoops(found.n, extents),
+                                wholeLoops(found.k, extents)};
+  if (weights.gather.numbers) {
+    ElementIndex numbers;
+    for (const LoopParts &parts : weights.gather.dims)
+      numbers.push_back(toDigits(parts));
+    if (!Arrangement::find(tensorType(weights.gather.numbers).getShape(),
+                           numbers, {groups[0]}))
+      return miss(why, "each group of rows must have one number that selects "
+                       "its weights");
+    Digits expert;
+    appendDigit(expert, {Digit::kKnown - 3, weights.shape[0], 1, 0});
+    index[0] = groups[0] = expert;
+  }
+  std::optional<Digits> block = takeLow(index.back(), kScaleBlock),
+                        blockOfK = takeLow(groups[2], kScaleBlock);
+  if (!block || !blockOfK || !(*block == *blockOfK))
+    return miss(why, "the blocks of 32 weights with one scale must be "
+                     "neighbours along the sum");
+  SmallVector<int64_t> shape(weights.shape);
+  shape.back() /= kScaleBlock;
+  auto scales = Arrangement::find(shape, index, groups);
+  Digits byte;
+  byte.push_back({Decode::kInBlock, 16, 1, 0});
+  index.push_back(byte);
+  groups.push_back(byte);
+  shape.push_back(16);
+  auto codes = Arrangement::find(shape, index, groups);
+  if (!scales || !codes)
+    return miss(why, "the weights must have experts, N and K, in any order, "
+                     "each once, but their loops are " +
+                         describe(partsOf(weights)));
+  found.scales = *scales;
+  found.codes = *codes;
   return success();
 }
 
@@ -250,12 +301,15 @@ matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
     if (!activations)
       return miss(why, "each dimension of the activations must be one loop");
     Type element = tensorType(activations->value).getElementType();
-    if (!element.isBF16()) {
+    const bool mayRound =
+        (element.isF16() || element.isF32()) && Promises().within(op).bf16Rows;
+    if (!element.isBF16() && !mayRound) {
       std::string name;
       llvm::raw_string_ostream(name) << element;
       return miss(
           why, "activations must be bf16, or widened from it, but are " + name,
-          "round the activations to bf16");
+          "round the activations to bf16, or promise that they may be rounded "
+          "(bf16-rows)");
     }
     found = Contraction();
     found->activations = *activations;
@@ -277,21 +331,24 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
   FailureOr<Contraction> found = matchOperands(op, *factors, why);
   if (failed(found))
     return failure();
-  if (!isPositiveZero(op.getDpsInitOperand(0)->get()))
+  Value init = op.getDpsInitOperand(0)->get();
+  found->addsInit = !isPositiveZero(init);
+  if (found->addsInit && (!tensorType(init).getElementType().isF32() ||
+                          matchPattern(init, m_AnyZeroFloat())))
     return miss(why,
-                "the output must start at +0.0, but starts at other values, "
-                "which are the first to be summed",
+                "the output must start at +0.0, or at other values of f32, "
+                "which are added behind the sum",
                 "start at zero, and add the values to the result");
   if (failed(classify(op, *found, why)) ||
-      failed(matchWeightDims(op, *found, why)) ||
+      failed(arrangeWeights(op, *found, why)) ||
       failed(orderActivations(*found, why)))
     return failure();
-  int64_t rows = found->experts;
+  int64_t rows = found->groups;
   for (unsigned loop : found->m) {
     const int64_t extent = op.getStaticLoopRanges()[loop];
     rows = ShapedType::isDynamic(extent) || rows < 0 ? -1 : rows * extent;
   }
-  if (rows > INT32_MAX || found->experts > INT32_MAX)
+  if (rows > INT32_MAX || found->groups > INT32_MAX)
     return miss(why, "all rows together must be at most 2^31 - 1, as offsets "
                      "are i32");
   return found;

@@ -68,8 +68,7 @@ bool mxfp4::mayBeDecode(Operation *op) {
       !isa<BFloat16Type, Float32Type, Float16Type>(type.getElementType()))
     return false;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
-    return linalgOp.hasPureTensorSemantics() &&
-           linalgOp.getNumReductionLoops() == 0;
+    return linalgOp.hasPureTensorSemantics() && !isSum(linalgOp);
   return isa<tensor::InsertSliceOp, tensor::ConcatOp>(op) ||
          OpTrait::hasElementwiseMappableTraits(op);
 }
@@ -80,7 +79,7 @@ FailureOr<Decode> mxfp4::matchDecode(Operation *op, Miss *why,
     if (!linalgOp.hasPureTensorSemantics())
       return miss(why, "the operation is on memrefs",
                   "run mxfp4-raise before bufferization");
-    if (linalgOp.getNumDpsInits() != 1 || linalgOp.getNumReductionLoops() != 0)
+    if (linalgOp.getNumDpsInits() != 1 || isSum(linalgOp))
       return miss(why, "a decode has one result and no reduction");
   }
   if (op->getNumResults() != 1 ||

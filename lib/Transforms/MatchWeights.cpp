@@ -8,6 +8,7 @@
 #include "DecodeBlocks.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -19,6 +20,10 @@ OpOperand *mxfp4::inputOf(linalg::LinalgOp op, Value factor) {
   OpOperand *operand = op.getMatchingOpOperand(argument);
   return op.isDpsInput(operand) ? operand : nullptr;
 }
+
+/// 0.5 times the scale is at least the smallest number of f16, 2^-24, and 6
+/// times the scale at most the largest, 65504.
+static constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
 
 /// Whole rows: blocks are not cut.
 static bool keepsBlocks(tensor::ExtractSliceOp slice) {
@@ -41,11 +46,29 @@ std::pair<Value, Value> Weights::make(OpBuilder &b, Location loc) const {
           sliceLeading(b, cut, op.getScales(), leading)};
 }
 
+/// Decoded values in front of a rounding to f16 that keeps all of them, because
+/// they were promised to have scales for which it does.
+static Value stripExactRounding(Value value) {
+  auto round = value.getDefiningOp<arith::TruncFOp>();
+  if (!round || !getElementTypeOrSelf(round.getType()).isF16())
+    return value;
+  auto dequantize = round.getIn().getDefiningOp<DequantizeOp>();
+  if (!dequantize)
+    return value;
+  const Promises promises = Promises().within(dequantize);
+  return promises.minScale >= kMinScaleF16 && promises.maxScale <= kMaxScaleF16
+             ? round.getIn()
+             : value;
+}
+
 FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
                                     Miss *why) {
   Weights found;
   found.dims = operand.dims;
-  Value value = operand.value;
+  found.gather = operand.gather;
+  Value value = stripExactRounding(operand.value);
+  if (auto type = dyn_cast<RankedTensorType>(value.getType()))
+    found.shape = llvm::to_vector(type.getShape());
   found.slice = value.getDefiningOp<tensor::ExtractSliceOp>();
   if (found.slice) {
     value = found.slice.getSource();
@@ -112,10 +135,12 @@ FailureOr<Weights> mxfp4::weightsInBody(linalg::LinalgOp op, Value factor,
   // Leading dimensions, and then K.
   for (unsigned number : decode->leading()) {
     found.dims.emplace_back();
+    found.shape.push_back(extents[order[number]]);
     if (extents[order[number]] != 1)
       appendPart(found.dims.back(), {order[number], extents[order[number]], 1});
   }
   found.dims.emplace_back();
+  found.shape.push_back(decode->numBlocks() * 32);
   for (unsigned number = decode->firstK; number <= decode->lastK; ++number)
     if (extents[order[number]] != 1)
       appendPart(found.dims.back(), {order[number], extents[order[number]], 1});

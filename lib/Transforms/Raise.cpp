@@ -27,9 +27,13 @@ struct ForgetErased : RewriterBase::Listener {
   explicit ForgetErased(DecodeMisses &misses) : misses(misses) {}
   void notifyOperationErased(Operation *op) override {
     misses.explained.erase(op);
-    llvm::erase_if(misses.decodes, [&](const DecodeMisses::Entry &entry) {
-      return entry.op == op;
-    });
+    for (auto *entries : {&misses.decodes, &misses.untraced}) {
+      llvm::erase_if(*entries, [&](const DecodeMisses::Entry &entry) {
+        return entry.op == op;
+      });
+      for (DecodeMisses::Entry &entry : *entries)
+        entry.parts.erase(op);
+    }
   }
   DecodeMisses &misses;
 };
@@ -72,6 +76,7 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
                                                          &getContext());
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    populateRaiseSlicePatterns(patterns);
     populateRaiseMatmulPatterns(patterns);
     populateRaiseRoundingPatterns(patterns);
     populateRaiseRaggedPatterns(patterns, groupsCoverRows);

@@ -49,8 +49,14 @@ struct DecodeMisses {
   struct Entry {
     mlir::Operation *op;
     Miss why;
+    /// What it is computed from, where that is of interest.
+    llvm::DenseSet<mlir::Operation *> parts;
   };
   llvm::SmallVector<Entry, 4> decodes;
+  /// Values that do not come from one code and one scale each, as far as the
+  /// trace goes; of interest where they come from codes by type.
+  llvm::SmallVector<Entry, 4> untraced;
+  bool isPartOfUntraced(mlir::Operation *op) const;
   /// These, and what they are computed from.
   llvm::DenseSet<mlir::Operation *> explained;
 };
@@ -70,6 +76,9 @@ llvm::LogicalResult matchMatmul(mlir::linalg::LinalgOp op, Miss *why);
 
 /// Matmuls on decoded weights become `grouped_matmul`.
 void populateRaiseMatmulPatterns(mlir::RewritePatternSet &patterns);
+
+/// Slices of decoded weights move in front of transpositions of these.
+void populateRaiseSlicePatterns(mlir::RewritePatternSet &patterns);
 
 /// Roundings to bf16 behind a `grouped_matmul` become part of it.
 void populateRaiseRoundingPatterns(mlir::RewritePatternSet &patterns);

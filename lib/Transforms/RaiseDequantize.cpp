@@ -50,7 +50,7 @@ void Raiser::findCandidates() {
   DenseSet<Value> derived;
   root->walk([&](Operation *op) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    if ((linalgOp && linalgOp.getNumReductionLoops() != 0) ||
+    if ((linalgOp && isSum(linalgOp)) ||
         isa<DequantizeOp, QuantizeOp, GroupedMatmulOp>(op))
       return;
     const auto isDerived = [&](Value operand) {
@@ -145,12 +145,15 @@ void Raiser::raise(Operation *op) {
   Miss why;
   DecodeStep step = DecodeStep::None;
   FailureOr<Decode> decode = matchDecode(op, &why, &step);
-  if (step == DecodeStep::None)
+  if (step == DecodeStep::None) {
+    if (!misses.isPartOfUntraced(op))
+      misses.untraced.push_back({op, why, slice(op)});
     return;
+  }
   DenseSet<Operation *> here = slice(op);
   if (failed(decode)) {
     if (!misses.explained.contains(op)) {
-      misses.decodes.push_back({op, why});
+      misses.decodes.push_back({op, why, {}});
       misses.explained.insert(here.begin(), here.end());
     }
     return;
@@ -160,6 +163,9 @@ void Raiser::raise(Operation *op) {
   llvm::erase_if(misses.decodes, [&](const DecodeMisses::Entry &entry) {
     return slice(entry.op).contains(op);
   });
+  llvm::erase_if(misses.untraced, [&](const DecodeMisses::Entry &entry) {
+    return entry.parts.contains(op);
+  });
   OpBuilder b(op);
   op->getResult(0).replaceAllUsesWith(makeValues(b, op, *decode));
 }
@@ -168,6 +174,11 @@ void Raiser::run() {
   findCandidates();
   for (Operation *op : llvm::reverse(candidates))
     raise(op);
+}
+
+bool DecodeMisses::isPartOfUntraced(Operation *op) const {
+  return llvm::any_of(
+      untraced, [&](const Entry &entry) { return entry.parts.contains(op); });
 }
 
 DecodeMisses mxfp4::raiseDecodes(Operation *root) {

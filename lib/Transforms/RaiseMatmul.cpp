@@ -27,29 +27,6 @@ RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// Codes or scales as `experts x n x ...`.
-Value shapeBlocks(OpBuilder &b, Location loc, Value blocks,
-                  const Contraction &c, int64_t slices) {
-  RankedTensorType type = tensorType(blocks);
-  // Dimensions behind the number of slices: the bytes of a block.
-  const int64_t inner =
-      type.getRank() - static_cast<int64_t>(c.weights.dims.size());
-  if (c.weightDims) {
-    SmallVector<int64_t> counts = {c.weightDims->first, c.weightDims->second};
-    counts.append(1 + inner, 1);
-    return regroup(b, loc, blocks, counts);
-  }
-  SmallVector<int64_t> counts = {type.getRank() - inner};
-  counts.append(inner, 1);
-  Value flat = regroup(b, loc, blocks, counts);
-  SmallVector<int64_t> shape = {c.experts, c.columns, slices};
-  shape.append(type.getShape().end() - inner, type.getShape().end());
-  SmallVector<ReassociationIndices> groups = {{0, 1, 2}};
-  for (int64_t dim = 0; dim < inner; ++dim)
-    groups.push_back({dim + 3});
-  return tensor::ExpandShapeOp::create(b, loc, type.clone(shape), flat, groups);
-}
-
 /// G+1 offsets of groups of `rows` rows each.
 Value equalOffsets(OpBuilder &b, Location loc, int64_t groups,
                    OpFoldResult rows) {
@@ -69,12 +46,23 @@ Value equalOffsets(OpBuilder &b, Location loc, int64_t groups,
   return tensor::GenerateOp::create(b, loc, type, ValueRange(), body);
 }
 
+/// Rows of f16 or f32 as bf16, which was promised to do.
+Value roundRows(OpBuilder &b, Location loc, Value x) {
+  RankedTensorType type = tensorType(x);
+  if (type.getElementType().isBF16())
+    return x;
+  if (type.getElementType().isF16())
+    x = arith::ExtFOp::create(b, loc, type.clone(b.getF32Type()), x);
+  return arith::TruncFOp::create(b, loc, type.clone(b.getBF16Type()), x);
+}
+
 /// Makes the `grouped_matmul` of a contraction, and its result of it.
 class MatmulBuilder {
 public:
   MatmulBuilder(PatternRewriter &b, linalg::LinalgOp op, const Contraction &c)
       : b(b), op(op), loc(op.getLoc()), c(c),
-        init(op.getDpsInitOperand(0)->get()), type(tensorType(init)),
+        init(op.getDpsInitOperand(0)->get()),
+        type(tensorType(init).clone(b.getF32Type())),
         outMap(op.getMatchingIndexingMap(op.getDpsInitOperand(0))) {
     for (const auto *set : {&c.batch, &c.m, &c.n})
       order.append(*set);
@@ -88,6 +76,8 @@ private:
   OpFoldResult rowsPerExpert();
   Value destination(Value x, Value codes);
   Value shapeResult(Value y);
+  Value expertIds();
+  Value finish(Value y);
   /// The dimension of the output that a loop runs over.
   int64_t outDim(unsigned loop) const {
     return *outMap.getResultPosition(getAffineDimExpr(loop, b.getContext()));
@@ -110,7 +100,7 @@ private:
 
 Value MatmulBuilder::makeActivations() {
   ActivationOrder activations = *orderActivations(c, nullptr);
-  Value x = c.activations.value;
+  Value x = roundRows(b, loc, c.activations.value);
   ArrayRef<int64_t> permutation = activations.permutation;
   if (!llvm::is_sorted(permutation)) {
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, x), sorted;
@@ -164,7 +154,7 @@ SmallVector<int64_t> MatmulBuilder::outCounts() const {
 /// was in place stays in place; or a new one.
 Value MatmulBuilder::destination(Value x, Value codes) {
   Value filled = filledTensor(init);
-  if (filled && isOrdered())
+  if (filled && isOrdered() && !c.addsInit && filled.getType() == type)
     return regroup(b, loc, filled, outCounts());
   SmallVector<OpFoldResult> sizes = {tensor::getMixedSize(b, loc, x, 0),
                                      tensor::getMixedSize(b, loc, codes, 1)};
@@ -222,22 +212,60 @@ Value MatmulBuilder::shapeResult(Value y) {
   return y;
 }
 
+/// The number of the expert of each group, where numbers select the weights.
+Value MatmulBuilder::expertIds() {
+  const GatherIndex &gather = c.weights.gather;
+  if (!gather.numbers)
+    return {};
+  ElementIndex index;
+  for (const LoopParts &parts : gather.dims) {
+    Digits &digits = index.emplace_back();
+    for (const LoopPart &part : parts)
+      appendDigit(digits, {part.loop, part.size, part.divisor, 0});
+  }
+  Digits groups;
+  const SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  for (unsigned loop : c.batch)
+    appendDigit(groups, {loop, extents[loop], 1, 0});
+  RankedTensorType from = tensorType(gather.numbers);
+  Value ids = Arrangement::find(from.getShape(), index, {groups})
+                  ->apply(b, loc, gather.numbers);
+  RankedTensorType to = tensorType(ids).clone(b.getI32Type());
+  if (from.getElementType().isIndex())
+    return arith::IndexCastOp::create(b, loc, to, ids);
+  if (from.getElementTypeBitWidth() > 32)
+    return arith::TruncIOp::create(b, loc, to, ids);
+  if (from.getElementTypeBitWidth() < 32)
+    return arith::ExtUIOp::create(b, loc, to, ids);
+  return ids;
+}
+
+/// What is done behind the sum: adding what the program's sum starts at, and
+/// rounding to the type that the program sums in.
+Value MatmulBuilder::finish(Value y) {
+  if (c.addsInit) {
+    Value empty = tensor::EmptyOp::create(
+        b, loc, tensor::getMixedSizes(b, loc, init), b.getF32Type());
+    y = linalg::AddOp::create(b, loc, ValueRange{y, init}, ValueRange{empty})
+            .getResult(0);
+  }
+  if (y.getType() != init.getType())
+    y = arith::TruncFOp::create(b, loc, init.getType(), y);
+  return y;
+}
+
 Value MatmulBuilder::build() {
   auto [codes, scales] = c.weights.make(b, loc);
-  int64_t slices = 1;
-  for (unsigned loop : c.k)
-    slices *= op.getStaticLoopRanges()[loop];
-  slices /= kScaleBlock;
-  codes = shapeBlocks(b, loc, codes, c, slices);
-  scales = shapeBlocks(b, loc, scales, c, slices);
-  Value offsets = equalOffsets(b, loc, c.experts, rowsPerExpert());
+  codes = c.codes.apply(b, loc, codes);
+  scales = c.scales.apply(b, loc, scales);
+  Value offsets = equalOffsets(b, loc, c.groups, rowsPerExpert());
   Value x = makeActivations();
   Value into = destination(x, codes);
-  Value y = GroupedMatmulOp::create(b, loc, into.getType(), x,
-                                    ValueRange{codes, scales}, offsets,
-                                    /*expert_ids=*/Value(), into)
-                .getResult(0);
-  return shapeResult(y);
+  auto matmul = GroupedMatmulOp::create(b, loc, into.getType(), x,
+                                        ValueRange{codes, scales}, offsets,
+                                        expertIds(), into);
+  setPromises(matmul, Promises().within(op));
+  return finish(shapeResult(matmul.getResult(0)));
 }
 
 struct RaiseMatmul : OpInterfaceRewritePattern<linalg::LinalgOp> {

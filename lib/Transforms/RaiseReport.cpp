@@ -92,6 +92,7 @@ public:
 
 private:
   void visit(Operation *op);
+  bool visitPart(Operation *op);
   void visitLinalg(linalg::LinalgOp op);
   void visitSplit(linalg::LinalgOp op);
   void visitDequantize(DequantizeOp op);
@@ -109,6 +110,8 @@ private:
   unsigned misses = 0, matmuls = 0;
   /// Decodes that the remark of a matmul speaks of.
   DenseSet<Operation *> explained;
+  /// Operations whose parts were met before.
+  DenseSet<Operation *> told;
   /// Bytes whose nibbles are taken out, each told once.
   DenseSet<Value> split;
 };
@@ -248,6 +251,22 @@ void Reporter::visitLoop(scf::ForOp op) {
     missed(op, "loop", "one mxfp4.grouped_matmul of all its iterations", why);
 }
 
+/// Whether `op` is part of what is no decode as far as the trace goes; tells of
+/// the whole.
+bool Reporter::visitPart(Operation *op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!looksLikeDecode(op) && !(linalgOp && looksLikeSplit(linalgOp)))
+    return false;
+  for (const DecodeMisses::Entry &entry : decodes.untraced) {
+    if (!entry.parts.contains(op))
+      continue;
+    if (told.insert(entry.op).second)
+      missed(entry.op, "decode", "mxfp4.dequantize", entry.why);
+    return true;
+  }
+  return false;
+}
+
 void Reporter::visit(Operation *op) {
   Miss why;
   const auto *known =
@@ -257,7 +276,7 @@ void Reporter::visit(Operation *op) {
   if (known != decodes.decodes.end())
     return missed(op, "decode", "mxfp4.dequantize", known->why);
   // Parts of a decode are told with it.
-  if (decodes.explained.contains(op))
+  if (decodes.explained.contains(op) || visitPart(op))
     return;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     visitLinalg(linalgOp);

@@ -31,6 +31,17 @@ using ScalarFunction =
 /// and result may also be tensors of such, element by element.
 ScalarFunction scalarFunction(mlir::Operation *op);
 
+/// Bounds of a number, as bits.
+using ScalarBounds = std::pair<uint64_t, uint64_t>;
+using ApproximateFunction =
+    std::function<std::optional<ScalarBounds>(llvm::ArrayRef<ScalarBounds>)>;
+
+/// What `op` computes of numbers that are known within bounds only, or null. A
+/// result within bounds is what libraries disagree on: each computes e^x to at
+/// least 12 bits. Sums, products and roundings keep bounds, because they grow
+/// with each operand or fall.
+ApproximateFunction approximateFunction(mlir::Operation *op);
+
 /// The width of a scalar or of the elements of a tensor, 64 for an index; 0 for
 /// anything that has none, or a larger one.
 unsigned scalarWidth(mlir::Type type);

@@ -188,7 +188,7 @@ Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
     return add(std::move(node));
   }
   ScalarFunction function = scalarFunction(op);
-  if (!function)
+  if (!function && !approximateFunction(op))
     return fail("the proof does not run '" + op->getName().getStringRef() +
                 "' of these types");
   SmallVector<uint64_t> bits;
@@ -196,7 +196,7 @@ Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
     if (nodes[operand].kind == ScalarNode::Kind::Constant)
       bits.push_back(nodes[operand].bits);
   }
-  if (bits.size() == operands.size())
+  if (function && bits.size() == operands.size())
     if (std::optional<uint64_t> result = function(bits))
       return constant(node.type, *result);
   node.kind = ScalarNode::Kind::Operation;

@@ -375,53 +375,6 @@ func.func @to_f16(%c: tensor<48x64xf4E2M1FN>, %s: tensor<48x2xf8E8M0FNU>) -> ten
 
 // -----
 
-// linalg adds to its init: only a zero fill may be dropped.
-
-// CHECK-LABEL: func @accumulates
-// CHECK-NOT:     mxfp4.grouped_matmul
-// CHECK:         linalg.matmul
-// CHECK-NOT:     mxfp4.grouped_matmul
-func.func @accumulates(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
-    %s: tensor<48x1xi8>, %init: tensor<8x48xf32>) -> tensor<8x48xf32> {
-  %e = tensor.empty() : tensor<48x32xbf16>
-  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
-      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
-  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
-  %y = linalg.matmul
-      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
-                       affine_map<(m, n, k) -> (n, k)>,
-                       affine_map<(m, n, k) -> (m, n)>]
-      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
-      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
-  return %y : tensor<8x48xf32>
-}
-
-// -----
-
-// The same with a constant.
-
-// CHECK-LABEL: func @starts_at_one
-// CHECK-NOT:     mxfp4.grouped_matmul
-// CHECK:         linalg.matmul
-// CHECK-NOT:     mxfp4.grouped_matmul
-func.func @starts_at_one(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
-    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
-  %e = tensor.empty() : tensor<48x32xbf16>
-  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
-      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
-  %init = arith.constant dense<1.0> : tensor<8x48xf32>
-  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
-  %y = linalg.matmul
-      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
-                       affine_map<(m, n, k) -> (n, k)>,
-                       affine_map<(m, n, k) -> (m, n)>]
-      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
-      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
-  return %y : tensor<8x48xf32>
-}
-
-// -----
-
 // The sum of nothing but -0 would be -0 here, and is +0 there.
 
 // CHECK-LABEL: func @starts_at_minus_zero
@@ -434,7 +387,7 @@ func.func @starts_at_minus_zero(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
       outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
   %init = arith.constant dense<-0.0> : tensor<8x48xf32>
-  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, but starts at other values, which are the first to be summed;}}
+  // expected-remark@below {{'linalg.matmul' is not raised to mxfp4.grouped_matmul: the output must start at +0.0, or at other values of f32, which are added behind the sum;}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,

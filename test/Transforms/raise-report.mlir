@@ -54,7 +54,7 @@ func.func @k_of_48(%c: tensor<48x48xf4E2M1FN>, %s: tensor<48x48xf8E8M0FNU>) -> t
 
 // A decode in several operations is told once, and at the matmul behind it.
 
-// CHECK: remark: 'linalg.generic' is not raised to mxfp4.dequantize: nibbles are taken out of bytes in an operation apart from the decode
+// CHECK: remark: 'linalg.generic' is not raised to mxfp4.dequantize: each value must depend on one code and one scale, but depends on 1 element of tensors
 // CHECK-NOT: remark
 // CHECK: remark: 'linalg.matmul' is not raised to mxfp4.grouped_matmul: no operand is an exact MXFP4 decode, moved or widened at most; see the remark on the decode
 // REPORT: remark: mxfp4-raise: 1 grouped matmuls, and {{[0-9]+}} operations that look like MXFP4 and are not raised

@@ -524,12 +524,13 @@ def Raise : Pass<"mxfp4-raise"> {
        `mxfp4.grouped_matmul`: one group of equal size for each expert. A matmul
        is any linalg operation, named or not, that sums products of an activation
        `[experts, rows, K]` and a weight `[experts, N, K]`, each of these one
-       loop, several or none. Activations and output may be transposed; weights
-       are in that order behind transpositions, reshapes and widenings. The
-       decode may be in the body, too. Multiplications and additions must be in
-       f32, and the init filled with +0.0, in any way of writing it (`linalg`
-       accumulates onto it). A bf16 accumulator rounds after every addition,
-       which is another operation.
+       loop, several or none, in any order behind transpositions, reshapes,
+       slices and widenings; codes and scales are transposed if need be. The
+       decode may be in the body, too. Where numbers select the weights of each
+       row, each row is a group with that id. Multiplications and additions must
+       be in f32; a bf16 accumulator rounds after every addition, which is another
+       operation without a promise. The init is filled with +0.0, in any way of
+       writing it (`linalg` accumulates onto it), or is f32 and added behind.
     3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
     4. A loop over experts becomes one `grouped_matmul` with a group for each: an
        `scf.for` from 0 to E that cuts the rows of expert e out of the

@@ -1,0 +1,90 @@
+//===- RaiseSlices.cpp - Slices of decoded weights ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A program that multiplies by one expert after another transposes all experts
+// first. What it multiplies by is a slice of the weights all the same, and is
+// transposed behind it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ContractionForm.h"
+#include "Raise.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// For each dimension of the result of a transposition the dimension of its
+/// input; nullopt for anything else.
+static std::optional<SmallVector<int64_t>> transposition(linalg::LinalgOp op) {
+  if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
+      !op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0)
+    return std::nullopt;
+  OpOperand *input = op.getDpsInputOperand(0);
+  AffineMap from = op.getMatchingIndexingMap(input),
+            to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  if (!from.isPermutation() || !to.isPermutation() ||
+      op.getBlock()->getTerminator()->getOperand(0) !=
+          op.getMatchingBlockArgument(input))
+    return std::nullopt;
+  SmallVector<int64_t> dims;
+  for (AffineExpr expr : to.getResults())
+    dims.push_back(*from.getResultPosition(expr));
+  return dims;
+}
+
+bool mxfp4::isDecoded(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<DequantizeOp>(op))
+      return true;
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+             tensor::ExtractSliceOp>(op) &&
+        !(linalgOp && transposition(linalgOp)))
+      return false;
+    value = linalgOp ? linalgOp.getDpsInputs()[0] : op->getOperand(0);
+  }
+  return false;
+}
+
+namespace {
+
+struct SliceBeforeTransposition : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto source = op.getSource().getDefiningOp<linalg::LinalgOp>();
+    auto dims = source ? transposition(source) : std::nullopt;
+    if (!dims || !op.hasUnitStride() || op.getDroppedDims().any() ||
+        !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no slice of transposed weights");
+    Location loc = op.getLoc();
+    const auto rank = static_cast<int64_t>(dims->size());
+    SmallVector<OpFoldResult> offsets(rank), sizes(rank),
+        strides(rank, rewriter.getIndexAttr(1));
+    for (auto [dim, from] : llvm::enumerate(*dims)) {
+      offsets[from] = op.getMixedOffsets()[dim];
+      sizes[from] = op.getMixedSizes()[dim];
+    }
+    Value slice = tensor::ExtractSliceOp::create(
+        rewriter, loc, source.getDpsInputs()[0], offsets, sizes, strides);
+    Value empty = tensor::EmptyOp::create(rewriter, loc, op.getMixedSizes(),
+                                          op.getType().getElementType());
+    Value moved =
+        linalg::TransposeOp::create(rewriter, loc, slice, empty, *dims)
+            ->getResult(0);
+    if (moved.getType() != op.getType())
+      moved = tensor::CastOp::create(rewriter, loc, op.getType(), moved);
+    rewriter.replaceOp(op, moved);
+    return success();
+  }
+};
+
+} // namespace
+
+void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
+  patterns.add<SliceBeforeTransposition>(patterns.getContext());
+}

@@ -1,0 +1,140 @@
+// Contractions as programs write them: what is done around the sum is done
+// around the grouped matmul.
+//
+// RUN: mxfp4-opt %s --split-input-file --mxfp4-raise --canonicalize \
+// RUN:   --verify-diagnostics | FileCheck %s
+
+// What the sum starts at is one of the numbers that are summed.
+
+// CHECK-LABEL: func @accumulates
+// CHECK-SAME:    %[[INIT:[^ ]*]]: tensor<8x48xf32>)
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul
+// CHECK:         linalg.add ins(%[[Y]], %[[INIT]] :
+func.func @accumulates(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>, %init: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// Sums of bf16 may be f32 where the function says so, and only there.
+
+// CHECK-LABEL: func @promised
+// CHECK-SAME:    attributes {mxfp4.promises = {f32_sums}}
+// CHECK:         mxfp4.grouped_matmul {{.*}} {mxfp4.promises = {f32_sums}} -> tensor<8x48xbf16>
+// CHECK-LABEL: func @not_promised
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @promised(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xbf16> attributes {mxfp4.promises = {f32_sums}} {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xbf16>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xbf16>) -> tensor<8x48xbf16>
+  return %y : tensor<8x48xbf16>
+}
+func.func @not_promised(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xbf16> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xbf16>
+  // expected-remark@below {{promise that sums may be f32 (f32-sums)}}
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xbf16>) -> tensor<8x48xbf16>
+  return %y : tensor<8x48xbf16>
+}
+
+// -----
+
+// Weights of each row are selected by a number: groups of one row.
+
+#ids = affine_map<(t, n, k) -> (t)>
+#all = affine_map<(t, n, k) -> (t, n, k)>
+
+// CHECK-LABEL: func @gathered
+// CHECK-SAME:    %[[IDS:[^ ]*]]: tensor<3xi64>)
+// CHECK-DAG:     %[[O:.*]] = arith.constant dense<[0, 1, 2, 3]> : tensor<4xi32>
+// CHECK-DAG:     %[[E:.*]] = arith.trunci %[[IDS]] : tensor<3xi64> to tensor<3xi32>
+// CHECK:         mxfp4.grouped_matmul {{.*}} offsets(%[[O]] : tensor<4xi32>) expert_ids(%[[E]] : tensor<3xi32>)
+func.func @gathered(%x: tensor<3x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %ids: tensor<3xi64>) -> tensor<3x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<3x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [#ids, #all], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%ids : tensor<3xi64>) outs(%ge : tensor<3x48x32xbf16>) {
+    ^bb0(%id: i64, %o: bf16):
+      %i = arith.index_cast %id : i64 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %w[%i, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<3x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<3x48xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(t, n, k) -> (t, k)>, #all, affine_map<(t, n, k) -> (t, n)>],
+      iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %g : tensor<3x32xbf16>, tensor<3x48x32xbf16>) outs(%init : tensor<3x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %sum: f32):
+      %aw = arith.extf %a : bf16 to f32
+      %bw = arith.extf %b : bf16 to f32
+      %p = arith.mulf %aw, %bw : f32
+      %r = arith.addf %sum, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<3x48xf32>
+  return %y : tensor<3x48xf32>
+}
+
+// -----
+
+// A sum over experts, too, is one sum over all their K: codes and scales move.
+
+// CHECK-LABEL: func @summed_over_experts
+// CHECK:         linalg.transpose ins(%{{.*}} : tensor<4x48x1x16xi8>) {{.*}} permutation = [2, 1, 0, 3]
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%{{.*}}, %{{.*}} : tensor<1x48x4x16xi8>, tensor<1x48x4xi8>)
+func.func @summed_over_experts(%x: tensor<8x4x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.contract
+      indexing_maps = [affine_map<(m, n, e, k) -> (m, e, k)>,
+                       affine_map<(m, n, e, k) -> (e, n, k)>,
+                       affine_map<(m, n, e, k) -> (m, n)>]
+      ins(%x, %w : tensor<8x4x32xbf16>, tensor<4x48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// A promise is a dictionary of known names.
+
+// expected-error@below {{requires mxfp4.promises to be a dictionary of 'scales' (two bytes, as array<i64: 1, 254>) and the units 'unsigned_zero', 'f32_sums' and 'bf16_rows', but it has 'fast'}}
+module attributes {mxfp4.promises = {fast}} {}
+
+// -----
+
+// expected-error@below {{but its 'scales' are no bounds of bytes}}
+module attributes {mxfp4.promises = {scales = array<i64: 9, 3>}} {}

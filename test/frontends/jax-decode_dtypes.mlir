@@ -1,0 +1,57 @@
+// bitcast to float4_e2m1fn, float8_e8m0fnu
+// made by: StableHLO by jax.export (jax 0.10.2), then iree-opt (iree-base-compiler 3.13.0, LLVM 24git)
+//   --pass-pipeline='builtin.module(iree-stablehlo-input-transformation-pipeline)'
+#map = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>
+#map1 = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3, d4)>
+#map2 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#map3 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+#map4 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+module @jit_decode_dtypes {
+  func.func public @main(%arg0: tensor<4x96x2x16xi8> {iree.abi.encoding = tensor<4x96x2x16xui8>}, %arg1: tensor<4x96x2xi8> {iree.abi.encoding = tensor<4x96x2xui8>}) -> tensor<4x96x64xbf16> {
+    %c4_i8 = arith.constant 4 : i8
+    %0 = tensor.empty() : tensor<4x96x2x16x2xf4E2M1FN>
+    %1 = linalg.generic {indexing_maps = [#map, #map1], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]} ins(%arg0 : tensor<4x96x2x16xi8>) outs(%0 : tensor<4x96x2x16x2xf4E2M1FN>) {
+    ^bb0(%in: i8, %out: f4E2M1FN):
+      %12 = linalg.index 4 : index
+      %13 = arith.index_cast %12 : index to i8
+      %14 = arith.muli %13, %c4_i8 : i8
+      %15 = arith.shrui %in, %14 : i8
+      %16 = arith.trunci %15 : i8 to i4
+      %17 = arith.bitcast %16 : i4 to f4E2M1FN
+      linalg.yield %17 : f4E2M1FN
+    } -> tensor<4x96x2x16x2xf4E2M1FN>
+    %2 = tensor.empty() : tensor<4x96x2x16x2xbf16>
+    %3 = linalg.generic {indexing_maps = [#map1, #map1], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel"]} ins(%1 : tensor<4x96x2x16x2xf4E2M1FN>) outs(%2 : tensor<4x96x2x16x2xbf16>) {
+    ^bb0(%in: f4E2M1FN, %out: bf16):
+      %12 = arith.extf %in : f4E2M1FN to bf16
+      linalg.yield %12 : bf16
+    } -> tensor<4x96x2x16x2xbf16>
+    %collapsed = tensor.collapse_shape %3 [[0], [1], [2], [3, 4]] : tensor<4x96x2x16x2xbf16> into tensor<4x96x2x32xbf16>
+    %4 = tensor.empty() : tensor<4x96x2xf8E8M0FNU>
+    %5 = linalg.generic {indexing_maps = [#map2, #map2], iterator_types = ["parallel", "parallel", "parallel"]} ins(%arg1 : tensor<4x96x2xi8>) outs(%4 : tensor<4x96x2xf8E8M0FNU>) {
+    ^bb0(%in: i8, %out: f8E8M0FNU):
+      %12 = arith.bitcast %in : i8 to f8E8M0FNU
+      linalg.yield %12 : f8E8M0FNU
+    } -> tensor<4x96x2xf8E8M0FNU>
+    %6 = tensor.empty() : tensor<4x96x2xbf16>
+    %7 = linalg.generic {indexing_maps = [#map2, #map2], iterator_types = ["parallel", "parallel", "parallel"]} ins(%5 : tensor<4x96x2xf8E8M0FNU>) outs(%6 : tensor<4x96x2xbf16>) {
+    ^bb0(%in: f8E8M0FNU, %out: bf16):
+      %12 = arith.extf %in : f8E8M0FNU to bf16
+      linalg.yield %12 : bf16
+    } -> tensor<4x96x2xbf16>
+    %8 = tensor.empty() : tensor<4x96x2x32xbf16>
+    %9 = linalg.generic {indexing_maps = [#map3, #map4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%7 : tensor<4x96x2xbf16>) outs(%8 : tensor<4x96x2x32xbf16>) {
+    ^bb0(%in: bf16, %out: bf16):
+      linalg.yield %in : bf16
+    } -> tensor<4x96x2x32xbf16>
+    %10 = tensor.empty() : tensor<4x96x2x32xbf16>
+    %11 = linalg.generic {indexing_maps = [#map4, #map4, #map4], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%collapsed, %9 : tensor<4x96x2x32xbf16>, tensor<4x96x2x32xbf16>) outs(%10 : tensor<4x96x2x32xbf16>) {
+    ^bb0(%in: bf16, %in_1: bf16, %out: bf16):
+      %12 = arith.mulf %in, %in_1 : bf16
+      linalg.yield %12 : bf16
+    } -> tensor<4x96x2x32xbf16>
+    %collapsed_0 = tensor.collapse_shape %11 [[0], [1], [2, 3]] : tensor<4x96x2x32xbf16> into tensor<4x96x64xbf16>
+    return %collapsed_0 : tensor<4x96x64xbf16>
+  }
+}
+

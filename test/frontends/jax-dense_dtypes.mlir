@@ -1,0 +1,73 @@
+// one expert 'tk,nk->tn'
+// made by: StableHLO by jax.export (jax 0.10.2), then iree-opt (iree-base-compiler 3.13.0, LLVM 24git)
+//   --pass-pipeline='builtin.module(iree-stablehlo-input-transformation-pipeline)'
+#map = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+#map1 = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#map2 = affine_map<(d0, d1) -> (d0, d1)>
+#map3 = affine_map<(d0, d1, d2) -> (d0, d1)>
+#map4 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+#map5 = affine_map<(d0, d1) -> (d1, d0)>
+module @jit_dense_dtypes {
+  func.func public @main(%arg0: tensor<8x64xbf16>, %arg1: tensor<96x2x16xi8> {iree.abi.encoding = tensor<96x2x16xui8>}, %arg2: tensor<96x2xi8> {iree.abi.encoding = tensor<96x2xui8>}) -> tensor<8x96xbf16> {
+    %cst = arith.constant 0.000000e+00 : f32
+    %c4_i8 = arith.constant 4 : i8
+    %0 = tensor.empty() : tensor<96x2x16x2xf4E2M1FN>
+    %1 = linalg.generic {indexing_maps = [#map, #map1], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%arg1 : tensor<96x2x16xi8>) outs(%0 : tensor<96x2x16x2xf4E2M1FN>) {
+    ^bb0(%in: i8, %out: f4E2M1FN):
+      %19 = linalg.index 3 : index
+      %20 = arith.index_cast %19 : index to i8
+      %21 = arith.muli %20, %c4_i8 : i8
+      %22 = arith.shrui %in, %21 : i8
+      %23 = arith.trunci %22 : i8 to i4
+      %24 = arith.bitcast %23 : i4 to f4E2M1FN
+      linalg.yield %24 : f4E2M1FN
+    } -> tensor<96x2x16x2xf4E2M1FN>
+    %2 = tensor.empty() : tensor<96x2x16x2xbf16>
+    %3 = linalg.generic {indexing_maps = [#map1, #map1], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%1 : tensor<96x2x16x2xf4E2M1FN>) outs(%2 : tensor<96x2x16x2xbf16>) {
+    ^bb0(%in: f4E2M1FN, %out: bf16):
+      %19 = arith.extf %in : f4E2M1FN to bf16
+      linalg.yield %19 : bf16
+    } -> tensor<96x2x16x2xbf16>
+    %collapsed = tensor.collapse_shape %3 [[0], [1], [2, 3]] : tensor<96x2x16x2xbf16> into tensor<96x2x32xbf16>
+    %4 = tensor.empty() : tensor<96x2xf8E8M0FNU>
+    %5 = linalg.generic {indexing_maps = [#map2, #map2], iterator_types = ["parallel", "parallel"]} ins(%arg2 : tensor<96x2xi8>) outs(%4 : tensor<96x2xf8E8M0FNU>) {
+    ^bb0(%in: i8, %out: f8E8M0FNU):
+      %19 = arith.bitcast %in : i8 to f8E8M0FNU
+      linalg.yield %19 : f8E8M0FNU
+    } -> tensor<96x2xf8E8M0FNU>
+    %6 = tensor.empty() : tensor<96x2xbf16>
+    %7 = linalg.generic {indexing_maps = [#map2, #map2], iterator_types = ["parallel", "parallel"]} ins(%5 : tensor<96x2xf8E8M0FNU>) outs(%6 : tensor<96x2xbf16>) {
+    ^bb0(%in: f8E8M0FNU, %out: bf16):
+      %19 = arith.extf %in : f8E8M0FNU to bf16
+      linalg.yield %19 : bf16
+    } -> tensor<96x2xbf16>
+    %8 = tensor.empty() : tensor<96x2x32xbf16>
+    %9 = linalg.generic {indexing_maps = [#map3, #map4], iterator_types = ["parallel", "parallel", "parallel"]} ins(%7 : tensor<96x2xbf16>) outs(%8 : tensor<96x2x32xbf16>) {
+    ^bb0(%in: bf16, %out: bf16):
+      linalg.yield %in : bf16
+    } -> tensor<96x2x32xbf16>
+    %10 = tensor.empty() : tensor<96x2x32xbf16>
+    %11 = linalg.generic {indexing_maps = [#map4, #map4, #map4], iterator_types = ["parallel", "parallel", "parallel"]} ins(%collapsed, %9 : tensor<96x2x32xbf16>, tensor<96x2x32xbf16>) outs(%10 : tensor<96x2x32xbf16>) {
+    ^bb0(%in: bf16, %in_1: bf16, %out: bf16):
+      %19 = arith.mulf %in, %in_1 : bf16
+      linalg.yield %19 : bf16
+    } -> tensor<96x2x32xbf16>
+    %collapsed_0 = tensor.collapse_shape %11 [[0], [1, 2]] : tensor<96x2x32xbf16> into tensor<96x64xbf16>
+    %12 = tensor.empty() : tensor<64x96xbf16>
+    %13 = linalg.generic {indexing_maps = [#map5, #map2], iterator_types = ["parallel", "parallel"]} ins(%collapsed_0 : tensor<96x64xbf16>) outs(%12 : tensor<64x96xbf16>) {
+    ^bb0(%in: bf16, %out: bf16):
+      linalg.yield %in : bf16
+    } -> tensor<64x96xbf16>
+    %14 = tensor.empty() : tensor<8x96xf32>
+    %15 = linalg.fill ins(%cst : f32) outs(%14 : tensor<8x96xf32>) -> tensor<8x96xf32>
+    %16 = linalg.matmul ins(%arg0, %13 : tensor<8x64xbf16>, tensor<64x96xbf16>) outs(%15 : tensor<8x96xf32>) -> tensor<8x96xf32>
+    %17 = tensor.empty() : tensor<8x96xbf16>
+    %18 = linalg.generic {indexing_maps = [#map2, #map2], iterator_types = ["parallel", "parallel"]} ins(%16 : tensor<8x96xf32>) outs(%17 : tensor<8x96xbf16>) {
+    ^bb0(%in: f32, %out: bf16):
+      %19 = arith.truncf %in : f32 to bf16
+      linalg.yield %19 : bf16
+    } -> tensor<8x96xbf16>
+    return %18 : tensor<8x96xbf16>
+  }
+}
+

@@ -1,0 +1,20 @@
+// c17_both_mxfp4
+// made by: written by hand, as upstream MLIR / IREE tests write it; no frontend
+func.func @main(%x: tensor<8x2x32xf4E2M1FN>, %xs: tensor<8x2xf8E8M0FNU>, %w: tensor<96x2x32xf4E2M1FN>, %s: tensor<96x2xf8E8M0FNU>) -> tensor<8x96xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8x96xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e : tensor<8x96xf32>) -> tensor<8x96xf32>
+  %y = linalg.generic {
+      indexing_maps = [affine_map<(m, n, ko, kb) -> (m, ko, kb)>, affine_map<(m, n, ko, kb) -> (m, ko)>, affine_map<(m, n, ko, kb) -> (n, ko, kb)>,
+                       affine_map<(m, n, ko, kb) -> (n, ko)>, affine_map<(m, n, ko, kb) -> (m, n)>],
+      iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %xs, %w, %s : tensor<8x2x32xf4E2M1FN>, tensor<8x2xf8E8M0FNU>, tensor<96x2x32xf4E2M1FN>, tensor<96x2xf8E8M0FNU>) outs(%init : tensor<8x96xf32>) {
+    ^bb0(%a: f4E2M1FN, %as: f8E8M0FNU, %b: f4E2M1FN, %bs: f8E8M0FNU, %acc: f32):
+      %0 = arith.scaling_extf %a, %as : f4E2M1FN, f8E8M0FNU to f32
+      %1 = arith.scaling_extf %b, %bs : f4E2M1FN, f8E8M0FNU to f32
+      %2 = arith.mulf %0, %1 : f32
+      %3 = arith.addf %acc, %2 : f32
+      linalg.yield %3 : f32
+  } -> tensor<8x96xf32>
+  return %y : tensor<8x96xf32>
+}
