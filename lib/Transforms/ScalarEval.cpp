@@ -79,24 +79,30 @@ APFloat rounded(APFloat value, Type to) {
 /// Two integers to one, or nothing.
 using IntegerFunction = std::function<std::optional<APInt>(APInt, APInt)>;
 
+using A = const APInt &;
+using Plain = APInt (*)(A, A);
+
+IntegerFunction total(Plain apply) { return apply; }
+
+/// Nothing where a division has no result.
+IntegerFunction divides(Plain apply) {
+  return [apply](A a, A b) -> std::optional<APInt> {
+    if (b.isZero() || (b.isAllOnes() && a.isMinSignedValue()))
+      return std::nullopt;
+    return apply(a, b);
+  };
+}
+
+/// Nothing where a shift has none.
+IntegerFunction shifts(Plain apply) {
+  return [apply](A a, A b) -> std::optional<APInt> {
+    if (b.uge(a.getBitWidth()))
+      return std::nullopt;
+    return apply(a, b);
+  };
+}
+
 IntegerFunction integerFunction(Operation *op) {
-  using A = const APInt &;
-  using Plain = APInt (*)(A, A);
-  const auto total = [](Plain apply) -> IntegerFunction { return apply; };
-  const auto divides = [](Plain apply) -> IntegerFunction {
-    return [apply](A a, A b) -> std::optional<APInt> {
-      if (b.isZero() || (b.isAllOnes() && a.isMinSignedValue()))
-        return std::nullopt;
-      return apply(a, b);
-    };
-  };
-  const auto shifts = [](Plain apply) -> IntegerFunction {
-    return [apply](A a, A b) -> std::optional<APInt> {
-      if (b.uge(a.getBitWidth()))
-        return std::nullopt;
-      return apply(a, b);
-    };
-  };
   return llvm::TypeSwitch<Operation *, IntegerFunction>(op)
       .Case(
           [&](arith::AddIOp) { return total([](A a, A b) { return a + b; }); })
