@@ -285,6 +285,7 @@ struct MakeContiguousPass
             return signalPassFailure();
           }
           op.emitRemark() << "mxfp4-make-contiguous " << rewriter.reason();
+          ++numMoved;
         }
         rewriter.rewrite();
       }

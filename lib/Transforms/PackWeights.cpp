@@ -334,6 +334,7 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
                matmul.getWeightsType().hasStaticShape())
         packs.packWeightsOf(matmul);
     }
+    numPacked += packs.get().size();
     if (outlinePacks)
       outline(module, packs.get());
   }

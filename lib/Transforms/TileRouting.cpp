@@ -172,6 +172,7 @@ struct TileRoutingPass : mxfp4::impl::TileRoutingBase<TileRoutingPass> {
       for (Operation *op : llvm::reverse(kernel.operations()))
         op->erase();
     }
+    numTiled += kernels.size();
   }
 };
 

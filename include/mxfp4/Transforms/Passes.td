@@ -89,6 +89,10 @@ def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
     "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect"
   ];
+  let statistics = [
+    Statistic<"numMoved", "moved",
+              "Operands that are copied, or checked to need no copy, at run time">
+  ];
 }
 
 def OnKernels : Pass<"mxfp4-on-kernels"> {
@@ -180,6 +184,10 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"
   ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Grouped matmuls that became kernels">
+  ];
 }
 
 def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
@@ -217,6 +225,10 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
     "::mlir::NVVM::NVVMDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Kernels around matmuls">
   ];
 }
 
@@ -825,6 +837,10 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
   ];
   let dependentDialects = [
     "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numPacked", "packed",
+              "Packs of weights, each for all that uses it">
   ];
 }
 
