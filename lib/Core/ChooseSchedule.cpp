@@ -74,13 +74,14 @@ constexpr int kUnlike = 48;
 constexpr int kSumSteps = 3;
 
 /// As many stages as shared memory holds, but no more than asked for.
-Schedule fit(Schedule schedule, int most, int64_t groups,
+Schedule fit(Schedule schedule, int most, const Problem &problem,
              const Target &target) {
   const auto fits = [&](int stages) {
     schedule.stages = stages;
     // A few groups more or less are no reason for another kernel.
-    const int64_t bytes =
-        SharedMemoryMap(schedule, std::max<int64_t>(groups, 32)).bytes();
+    const int64_t bytes = SharedMemoryMap(schedule, problem.layout,
+                                          std::max<int64_t>(problem.groups, 32))
+                              .bytes();
     return bytes <= target.sharedPerCTA &&
            schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
                target.sharedPerMultiprocessor;
@@ -97,12 +98,12 @@ Schedule fit(Schedule schedule, int most, int64_t groups,
 /// Warps of the producer that copy: one for each K slice; or, where one CTA has
 /// the multiprocessor, one for the activations and up to two for the blocks of
 /// weights, since a copy takes a thread longer to start than the engine to do.
-int copyWarpsFor(const Schedule &schedule) {
+int copyWarpsFor(const Schedule &schedule, const BlockLayout &layout) {
   if (schedule.kSlices > 1)
     return schedule.kSlices;
   return schedule.ctasPerMultiprocessor > 1
              ? 1
-             : 1 + std::min(2, schedule.tileRows / BlockLayout().rows);
+             : 1 + std::min(2, schedule.tileRows / layout.rows);
 }
 
 /// Measured: ptxas has once given a producer 28 registers under a limit of 24.
@@ -126,14 +127,14 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(BlockLayout().colBlocks(problem.k)),
+        steps(problem.layout.colBlocks(problem.k)),
         slices(steps % 3 == 0   ? 3
                : steps % 2 == 0 ? 2
                                 : 1) {}
 
   Pick pick(int64_t rows) const {
-    return instruction() == Instruction::MmaSync ? pickMmaSync(rows)
-                                                 : pickWgmma(rows);
+    return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
+                                                  : pickMmaSync(rows);
   }
 
   /// Why it is this instruction: a part of the reason for people.
@@ -141,10 +142,10 @@ public:
     const std::string name = traitsOf(instruction()).ptxName;
     if (preference.instruction)
       return name + " as asked for";
-    if (!target.has(Instruction::Wgmma))
+    if (!asynchronous())
       return name + " because " + target.chip + " has no wgmma";
     const std::string few = std::to_string(kFewSteps);
-    if (instruction() == Instruction::Wgmma)
+    if (traitsOf(instruction()).isAsynchronous)
       return name + " because K has at least " + few + " steps of 64";
     return name + " because K = " + std::to_string(problem.k) + " has only " +
            std::to_string(steps) + (steps == 1 ? " step" : " steps") +
@@ -154,10 +155,16 @@ public:
 
 private:
   Instruction instruction() const {
-    return preference.instruction.value_or(
-        steps < kFewSteps || !target.has(Instruction::Wgmma)
-            ? Instruction::MmaSync
-            : Instruction::Wgmma);
+    if (preference.instruction)
+      return *preference.instruction;
+    const InstructionTraits *other =
+        target.find(problem.activations, /*isAsynchronous=*/false);
+    return asynchronous() && (steps >= kFewSteps || !other)
+               ? asynchronous()->instruction
+               : other->instruction;
+  }
+  const InstructionTraits *asynchronous() const {
+    return target.find(problem.activations, /*isAsynchronous=*/true);
   }
 
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
@@ -210,7 +217,7 @@ private:
 Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                         int kSlices, int ctas) const {
   Schedule schedule;
-  schedule.instruction = Instruction::Wgmma;
+  schedule.instruction = instruction();
   schedule.tileRows = tileRows;
   schedule.tileTokens = tileTokens;
   schedule.tokenStep = tokenStep;
@@ -226,13 +233,13 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
     schedule.sideBySide = hasSpareRegisters();
   }
   schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages,
-                 groups, target);
+                 problem, target);
   // Where memory decides, most tiles have no more tokens than one step, and a
   // choice among widths costs 5 % of their time. Several CTAs a multiprocessor
   // have no registers for a loop more.
   schedule.versionLoops =
       tokenStep != 0 && tileTokens <= 32 && schedule.ctasPerMultiprocessor == 1;
-  schedule.copyWarps = copyWarpsFor(schedule);
+  schedule.copyWarps = copyWarpsFor(schedule, problem.layout);
   schedule.producerRegisters = producerRegistersFor(schedule, problem.gathers);
   return schedule;
 }
@@ -261,6 +268,7 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
         return ceilDiv(rows, groups) <= r.rowsPerGroup;
       });
   Schedule schedule;
+  schedule.instruction = instruction();
   schedule.tileRows = regime->tileRows;
   schedule.tileTokens = regime->tileTokens;
   schedule.warpsRows = regime->warpsRows;
@@ -270,7 +278,7 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   schedule.stages = regime->stages;
   while (schedule.ctasPerMultiprocessor > 1 &&
          schedule.ctasPerMultiprocessor *
-                 (SharedMemoryMap(schedule, groups).bytes() +
+                 (SharedMemoryMap(schedule, problem.layout, groups).bytes() +
                   target.sharedReserved) >
              target.sharedPerMultiprocessor)
     --schedule.ctasPerMultiprocessor;

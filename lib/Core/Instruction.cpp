@@ -12,6 +12,27 @@
 
 using namespace mxfp4;
 
+namespace {
+
+struct NumberFacts {
+  NumberType type;
+  const char *name;
+  int bits;
+};
+constexpr NumberFacts kNumbers[] = {{NumberType::BF16, "bf16", 16},
+                                    {NumberType::F32, "f32", 32}};
+
+const NumberFacts &factsOf(NumberType type) {
+  const NumberFacts &facts = kNumbers[static_cast<std::size_t>(type)];
+  assert(facts.type == type && "rows follow the enum");
+  return facts;
+}
+
+} // namespace
+
+int mxfp4::bits(NumberType type) { return factsOf(type).bits; }
+const char *mxfp4::name(NumberType type) { return factsOf(type).name; }
+
 static FragmentMap sumsOfMmaSync(int n) {
   assert(n == 8 && "mma.sync.m16n8k16 has one N");
   return mmaAccumulator();
@@ -21,12 +42,15 @@ const std::vector<InstructionTraits> &mxfp4::instructions() {
   static const std::vector<InstructionTraits> rows = {
       {Instruction::MmaSync, /*name=*/"mma_sync", /*ptxName=*/"mma.sync",
        /*m=*/16, /*k=*/16, /*nStep=*/8, /*nMax=*/8,
-       /*operands=*/NumberType::BF16, /*sums=*/NumberType::F32, /*warps=*/1,
+       /*typeOfA=*/NumberType::BF16, /*typeOfB=*/NumberType::BF16,
+       /*typeOfSums=*/NumberType::F32, /*emitter=*/Emitter::Mma, /*warps=*/1,
        /*readsSharedA=*/false, /*isAsynchronous=*/false, /*mapOfA=*/mmaA,
        /*mapOfB=*/mmaB, /*mapOfSums=*/sumsOfMmaSync},
       {Instruction::Wgmma, /*name=*/"wgmma", /*ptxName=*/"wgmma",
        /*m=*/64, /*k=*/16, /*nStep=*/8, /*nMax=*/256,
-       /*operands=*/NumberType::BF16, /*sums=*/NumberType::F32, /*warps=*/4,
+       /*typeOfA=*/NumberType::BF16, /*typeOfB=*/NumberType::BF16,
+       /*typeOfSums=*/NumberType::F32, /*emitter=*/Emitter::Wgmma,
+       /*warps=*/kWarpgroupWarps,
        /*readsSharedA=*/true, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA,
        /*mapOfB=*/nullptr, /*mapOfSums=*/wgmmaAccumulator},
   };
@@ -38,6 +62,16 @@ const InstructionTraits &mxfp4::traitsOf(Instruction instruction) {
       instructions()[static_cast<std::size_t>(instruction)];
   assert(traits.instruction == instruction && "rows follow the enum");
   return traits;
+}
+
+const InstructionTraits *mxfp4::findInstruction(Emitter emitter,
+                                                std::optional<NumberType> a,
+                                                NumberType b, NumberType sums) {
+  for (const InstructionTraits &traits : instructions())
+    if (traits.emitter == emitter && (!a || traits.typeOfA == *a) &&
+        traits.typeOfB == b && traits.typeOfSums == sums)
+      return &traits;
+  return nullptr;
 }
 
 bool mxfp4::wordsAreFragments(const BlockLayout &layout,

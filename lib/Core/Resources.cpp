@@ -19,11 +19,11 @@ static int64_t decodedBytes(const Schedule &s, const BlockLayout &layout) {
   const int rows = traits.readsSharedA
                        ? s.consumerWarps() / traits.warps * 2 * layout.rows
                        : s.tileRows;
-  return int64_t(rows) * Schedule::kTileK * 2;
+  return int64_t(rows) * kRowBytes;
 }
 
-SharedMemoryMap::SharedMemoryMap(const Schedule &s, int64_t groups,
-                                 const BlockLayout &layout) {
+SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
+                                 int64_t groups) {
   const InstructionTraits &traits = s.traits();
   const int64_t decodedSize = decodedBytes(s, layout);
   int64_t offset = 0;

@@ -25,7 +25,7 @@ Schedule::Steps Schedule::sliceSteps(int slice, int64_t steps) const {
           rest / others + (before < longer ? 1 : 0)};
 }
 
-Schedule Schedule::tallProgram() const {
+Schedule Schedule::tallProgram(const BlockLayout &layout) const {
   Schedule tall = *this;
   tall.tileRows *= kSlices;
   tall.warpsRows *= kSlices;
@@ -33,9 +33,9 @@ Schedule Schedule::tallProgram() const {
   tall.sumSteps = 0;
   tall.sideBySide = false;
   tall.copyWarps = producerThreads() / 32 - 1;
-  tall.stages =
-      static_cast<int>(SharedMemoryMap(*this).table.offset /
-                       (tall.weightStageBytes() + tall.activationStageBytes()));
+  tall.stages = static_cast<int>(
+      SharedMemoryMap(*this, layout).table.offset /
+      (tall.weightStageBytes(layout) + tall.activationStageBytes()));
   return tall;
 }
 
@@ -63,7 +63,8 @@ int WarpPlace::firstSlice(int warp) const {
 }
 
 /// Tile, warps and instruction fit each other.
-static std::string verifyTile(const Schedule &s, const Target &target) {
+static std::string verifyTile(const Schedule &s, const BlockLayout &layout,
+                              const Target &target) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   if (s.threads() > target.threadsPerCTA)
     return "requires at most " + number(target.threadsPerCTA / 32) +
@@ -73,7 +74,11 @@ static std::string verifyTile(const Schedule &s, const Target &target) {
   if (!target.has(s.instruction))
     return "requires an instruction that " + target.chip + " has, but has " +
            name;
-  const int blockRows = BlockLayout().rows;
+  const int blockRows = layout.rows;
+  if (layout.cols != s.tileK())
+    return "requires blocks of " + number(s.tileK()) +
+           " weights along K, as many as a stage has, but they have " +
+           number(layout.cols);
   if (s.tileRows < blockRows || s.tileRows % blockRows != 0)
     return "requires tile rows to be a positive multiple of " +
            number(blockRows) + ", but has " + number(s.tileRows);
@@ -124,17 +129,19 @@ static std::string verifyMmaSync(const Schedule &s) {
 }
 
 /// The producer's warps and registers.
-static std::string verifyProducer(const Schedule &s, const Target &target) {
+static std::string verifyProducer(const Schedule &s, const BlockLayout &layout,
+                                  const Target &target) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   if (s.copyWarps == 0)
     return "requires copy_warps for wgmma: the number of warps that only copy";
   if (s.kSlices > 1 && s.copyWarps != s.kSlices)
     return "requires copy_warps = " + number(s.kSlices) +
            ", one for each K slice, but has " + number(s.copyWarps);
-  if (s.kSlices == 1 && s.copyWarps - 1 > s.tileRows / BlockLayout().rows)
-    return "requires at most " + number(s.tileRows / BlockLayout().rows + 1) +
-           " copy_warps, one for the activations and one for each 64 rows of "
-           "the tile, but has " +
+  const int blocks = s.tileRows / layout.rows;
+  if (s.kSlices == 1 && s.copyWarps - 1 > blocks)
+    return "requires at most " + number(blocks + 1) +
+           " copy_warps, one for the activations and one for each " +
+           number(layout.rows) + " rows of the tile, but has " +
            number(s.copyWarps);
   if (s.producerRegisters == 0)
     return "";
@@ -155,9 +162,9 @@ static std::string verifyProducer(const Schedule &s, const Target &target) {
 }
 
 /// Where K slices and the loops over K disagree.
-static std::string verifyLoops(const Schedule &s, int64_t k) {
+static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   const auto number = [](int64_t value) { return std::to_string(value); };
-  const int64_t steps = BlockLayout().colBlocks(k);
+  const int64_t k = problem.k, steps = problem.layout.colBlocks(k);
   if (s.overlapDecode && steps % s.kSlices != 0)
     return "requires a number of k64 steps that its " + number(s.kSlices) +
            " K slices share evenly, but K = " + number(k) + " has " +
@@ -185,23 +192,25 @@ static std::string verifyLoops(const Schedule &s, int64_t k) {
 
 /// The second program has the threads and the registers of the first, and less
 /// shared memory: what is left to fail are the rows of its tiles.
-static std::string verifySideBySide(const Schedule &s) {
+static std::string verifySideBySide(const Schedule &s,
+                                    const BlockLayout &layout) {
   if (s.kSlices == 1 || s.overlapDecode || s.placement != Placement::Register ||
       s.ctasPerMultiprocessor != 1)
     return "requires K slices, register placement, one CTA a multiprocessor "
            "and no overlap_decode for side_by_side";
-  const std::string wrong = verifyFields(s.tallProgram());
+  const std::string wrong = verifyFields(s.tallProgram(layout));
   return wrong.empty() ? "" : wrong + " in the tall tiles of side_by_side";
 }
 
 /// All of the machine that the schedule takes is there.
-static std::string verifyMachine(const Schedule &s, int64_t groups,
+static std::string verifyMachine(const Schedule &s, const Problem &problem,
                                  const Target &target) {
   const auto number = [](int64_t value) { return std::to_string(value); };
+  const int64_t groups = problem.groups;
   if (groups < 1 || groups > maxGroups())
     return "requires 1 to " + number(maxGroups()) + " groups, but has " +
            number(groups);
-  const int64_t bytes = SharedMemoryMap(s, groups).bytes();
+  const int64_t bytes = SharedMemoryMap(s, problem.layout, groups).bytes();
   if (bytes > target.sharedPerCTA)
     return "requires at most " + number(target.sharedPerCTA) +
            " bytes of shared memory on " + target.chip + ", but needs " +
@@ -213,8 +222,9 @@ static std::string verifyMachine(const Schedule &s, int64_t groups,
   return "";
 }
 
-std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
-                                  const Target &target, int64_t k) {
+std::string mxfp4::verifySchedule(const Schedule &schedule,
+                                  const Problem &problem,
+                                  const Target &target) {
   // Before anything is counted: with any number of slices an int could not.
   if (std::string wrong = verifyFields(schedule); !wrong.empty())
     return wrong;
@@ -222,16 +232,16 @@ std::string mxfp4::verifySchedule(const Schedule &schedule, int64_t groups,
     return "requires 1 to 5 K slices, but has " +
            std::to_string(schedule.kSlices);
   const bool isAsynchronous = schedule.traits().isAsynchronous;
-  std::string wrong = verifyTile(schedule, target);
+  std::string wrong = verifyTile(schedule, problem.layout, target);
   if (wrong.empty() && !isAsynchronous)
     wrong = verifyMmaSync(schedule);
   if (wrong.empty())
-    wrong = verifyLoops(schedule, k);
+    wrong = verifyLoops(schedule, problem);
   if (wrong.empty() && isAsynchronous)
-    wrong = verifyProducer(schedule, target);
+    wrong = verifyProducer(schedule, problem.layout, target);
   if (wrong.empty() && schedule.sideBySide)
-    wrong = verifySideBySide(schedule);
-  return wrong.empty() ? verifyMachine(schedule, groups, target) : wrong;
+    wrong = verifySideBySide(schedule, problem.layout);
+  return wrong.empty() ? verifyMachine(schedule, problem, target) : wrong;
 }
 
 std::string mxfp4::parsePreference(const std::string &placement,

@@ -36,6 +36,16 @@ bool Target::has(Instruction instruction) const {
          instructions.end();
 }
 
+const InstructionTraits *Target::find(NumberType activations,
+                                      bool isAsynchronous) const {
+  for (const Instruction instruction : instructions)
+    if (const InstructionTraits &traits = traitsOf(instruction);
+        traits.typeOfB == activations &&
+        traits.isAsynchronous == isAsynchronous)
+      return &traits;
+  return nullptr;
+}
+
 std::string mxfp4::adviseChips() {
   std::string advice = "use ";
   for (const Target &target : targets())

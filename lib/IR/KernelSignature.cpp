@@ -27,8 +27,15 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
 }
 
 Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
-  return {op.getNumExperts(), op.getNumGroups(), op.getN(),
-          op.getK(),          rowsHint,          bool(op.getGather())};
+  Problem problem = {op.getNumExperts(), op.getNumGroups(),
+                     op.getN(),          op.getK(),
+                     rowsHint,           bool(op.getGather())};
+  if (BlockType block = op.getBlockType())
+    problem.layout = block.getLayout();
+  if (std::optional<NumberType> type =
+          numberTypeOf(getElementTypeOrSelf(op.getActivations())))
+    problem.activations = *type;
+  return problem;
 }
 
 /// `with` of a size, if it is known.

@@ -82,9 +82,8 @@ LogicalResult TensorCopyActivationsOp::verify() {
   auto destination = cast<MemRefType>(getDestination().getType());
   if (destination.getRank() != 3 || !isShared(destination) ||
       !destination.getLayout().isIdentity() || !destination.hasStaticShape() ||
-      !destination.getElementType().isBF16() ||
       destination.getDimSize(1) != getMap().getType().getRows() ||
-      destination.getDimSize(2) != Schedule::kTileK)
+      !hasStageRows(destination, &InstructionTraits::typeOfB))
     return emitOpError() << "requires staged activations of shape stages x "
                          << getMap().getType().getRows()
                          << " x 64 bf16 in shared memory, as its tensor map "
@@ -110,18 +109,30 @@ LogicalResult ReduceSlicesOp::verify() {
                        << buffer;
 }
 
+const InstructionTraits *WgmmaOp::findTraits() {
+  const auto numbers = [](Value value) {
+    return numberTypeOf(getElementTypeOrSelf(value));
+  };
+  std::optional<NumberType> a, b = numbers(getActivations());
+  if (getDecoded())
+    a = numbers(getDecoded());
+  else if (!getFragments().empty())
+    a = numbers(getFragments()[0]);
+  return b ? findInstruction(Emitter::Wgmma, a, *b, NumberType::F32) : nullptr;
+}
+
 LogicalResult WgmmaOp::verify() {
-  const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
+  const InstructionTraits *found = findTraits();
   auto stage = cast<MemRefType>(getActivations().getType());
   VectorType sums = getAccumulator().getType();
-  if (stage.getRank() != 3 || !isShared(stage) ||
+  if (!found || stage.getRank() != 3 || !isShared(stage) ||
       !stage.getLayout().isIdentity() || !stage.hasStaticShape() ||
-      stage.getDimSize(2) != Schedule::kTileK ||
-      !stage.getElementType().isBF16() || sums.getDimSize(1) != 4 ||
+      stage.getDimSize(2) != found->tileK() || sums.getDimSize(1) != 4 ||
       8 * sums.getDimSize(0) != stage.getDimSize(1))
     return emitOpError() << "requires staged activations of N tokens by 64 and "
                             "an accumulator of shape N/8x4, but got "
                          << stage << " and " << sums;
+  const InstructionTraits &traits = *found;
   const int64_t columns = getColumns();
   const int64_t most =
       std::min<int64_t>(sums.getDimSize(0), traits.nMax / traits.nStep);
@@ -129,7 +140,7 @@ LogicalResult WgmmaOp::verify() {
     return emitOpError() << "requires 1 to " << most << " columns, but got "
                          << columns;
   const size_t registers =
-      traits.registersOfA() * (Schedule::kTileK / traits.k);
+      size_t(traits.registersOfA()) * (traits.tileK() / traits.k);
   if (getFragments().size() != (getDecoded() ? 0 : registers))
     return emitOpError() << "requires " << registers
                          << " registers of fragments, or none and a decoded "
@@ -143,8 +154,7 @@ LogicalResult WgmmaOp::verify() {
     auto tile = cast<MemRefType>(getDecoded().getType());
     if (tile.getRank() != 2 || !isShared(tile) || !tile.hasStaticShape() ||
         !tile.getLayout().isIdentity() || tile.getDimSize(0) % traits.m != 0 ||
-        tile.getDimSize(1) != Schedule::kTileK ||
-        !tile.getElementType().isBF16())
+        !hasStageRows(tile, &InstructionTraits::typeOfA))
       return emitOpError() << "requires a decoded tile of whole 64 x 64 blocks "
                               "of bf16 in shared memory, but got "
                            << tile;

@@ -53,12 +53,12 @@ LogicalResult verifyWeightStage(Operation *op, Value value) {
                            << type;
 }
 
-/// S x T x 64 bf16 in shared memory.
+/// S x T x K of a stage, of an instruction's B, in shared memory.
 LogicalResult verifyActivationStage(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());
   if (type.getRank() == 3 && type.hasStaticShape() && isPlain(type) &&
-      isShared(type) && type.getDimSize(2) == Schedule::kTileK &&
-      type.getDimSize(1) % 8 == 0 && type.getElementType().isBF16())
+      isShared(type) && type.getDimSize(1) % 8 == 0 &&
+      hasStageRows(type, &InstructionTraits::typeOfB))
     return success();
   return op->emitOpError()
          << "requires staged activations of static shape stages x tokens x 64, "
@@ -67,12 +67,12 @@ LogicalResult verifyActivationStage(Operation *op, Value value) {
          << type;
 }
 
-/// T x 64 bf16 in shared memory.
+/// T x K of a stage, of an instruction's A, in shared memory.
 LogicalResult verifyDecodedTile(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());
   if (type.getRank() == 2 && type.hasStaticShape() && isPlain(type) &&
-      isShared(type) && type.getDimSize(1) == Schedule::kTileK &&
-      type.getDimSize(0) % 16 == 0 && type.getElementType().isBF16())
+      isShared(type) && type.getDimSize(0) % 16 == 0 &&
+      hasStageRows(type, &InstructionTraits::typeOfA))
     return success();
   return op->emitOpError() << "requires a decoded tile of static shape rows x "
                               "64, rows a multiple of 16, and element type "
@@ -310,11 +310,29 @@ LogicalResult LoadActivationsOp::verify() {
   return verifyStep(*this, getSlice(), 2, "slice");
 }
 
+bool mxfp4::hasStageRows(MemRefType type,
+                         NumberType InstructionTraits::*operand) {
+  return llvm::any_of(instructions(), [&](const InstructionTraits &traits) {
+    const NumberType numbers = traits.*operand;
+    return numberTypeOf(type.getElementType()) == numbers &&
+           type.getShape().back() == 8 * kRowBytes / bits(numbers);
+  });
+}
+
+const InstructionTraits &MmaOp::getTraits() {
+  const auto numbers = [](Value value) {
+    return *numberTypeOf(getElementTypeOrSelf(value));
+  };
+  return *findInstruction(Emitter::Mma, numbers(getA0()), numbers(getB0()),
+                          numbers(getC()));
+}
+
 LogicalResult StoreDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
   const int64_t rows = cast<MemRefType>(getTile().getType()).getDimSize(0);
-  const uint64_t blocks = BlockLayout().rowBlocks(rows);
+  // One behind another, of the rows that a warpgroup has.
+  const uint64_t blocks = llvm::divideCeil(rows, 16 * kWarpgroupWarps);
   if (getBuffer() >= blocks)
     return emitOpError() << "requires a buffer inside the tile of " << rows
                          << " rows, but got " << getBuffer();

@@ -227,11 +227,13 @@ LogicalResult GroupedMatmulOp::verify() {
     return failure();
   if (ScheduleAttr attr = getScheduleAttr()) {
     const int64_t groups = getNumGroups();
-    std::string problem = verifySchedule(
-        attr.toSchedule(), ShapedType::isDynamic(groups) ? 1 : groups,
-        targetOf(*this), ShapedType::isDynamic(getK()) ? 0 : getK());
-    if (!problem.empty())
-      return emitOpError() << "has a schedule that cannot run: it " << problem;
+    Problem problem = schedulingProblem(*this);
+    problem.groups = ShapedType::isDynamic(groups) ? 1 : groups;
+    problem.k = ShapedType::isDynamic(getK()) ? 0 : getK();
+    const std::string wrong =
+        verifySchedule(attr.toSchedule(), problem, targetOf(*this));
+    if (!wrong.empty())
+      return emitOpError() << "has a schedule that cannot run: it " << wrong;
   }
   return success();
 }
@@ -300,6 +302,24 @@ Contiguity mxfp4::contiguityOf(MemRefType type) {
 MemRefType mxfp4::withIdentityLayout(MemRefType type) {
   return MemRefType::get(type.getShape(), type.getElementType(), AffineMap(),
                          type.getMemorySpace());
+}
+
+std::optional<NumberType> mxfp4::numberTypeOf(Type type) {
+  if (type.isBF16())
+    return NumberType::BF16;
+  if (type.isF32())
+    return NumberType::F32;
+  return std::nullopt;
+}
+
+Type mxfp4::typeOf(MLIRContext *context, NumberType type) {
+  switch (type) {
+  case NumberType::BF16:
+    return BFloat16Type::get(context);
+  case NumberType::F32:
+    return Float32Type::get(context);
+  }
+  llvm_unreachable("no such type of numbers");
 }
 
 BlockLayout mxfp4::layoutOf(Type type) {

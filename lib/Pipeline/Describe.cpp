@@ -64,13 +64,16 @@ static Object describe(const Schedule &s, const Problem &problem,
   const WarpPlace place = s.placeOfWarps(s.sliceWarps());
   for (int warp = 0; warp < s.sliceWarps(); ++warp)
     firstSlices.push_back(place.firstSlice(warp));
-  const SharedMemoryMap map(s, problem.groups);
+  // A schedule is told for every K.
+  Problem anyK = problem;
+  anyK.k = 0;
+  const SharedMemoryMap map(s, problem.layout, problem.groups);
   return Object{{"attribute", attributeText(s)},
                 {"instruction", name(s.instruction)},
                 {"placement", name(s.placement)},
                 {"tile_rows", s.tileRows},
                 {"tile_tokens", s.tileTokens},
-                {"tile_k", Schedule::kTileK},
+                {"tile_k", s.tileK()},
                 {"warps_rows", s.warpsRows},
                 {"warps_tokens", s.warpsTokens},
                 {"warp_rows", s.warpRows()},
@@ -85,11 +88,11 @@ static Object describe(const Schedule &s, const Problem &problem,
                 {"registers", registers(s, target)},
                 {"ctas", s.ctasPerMultiprocessor},
                 {"stages", s.stages},
-                {"weight_stage_bytes", s.weightStageBytes()},
+                {"weight_stage_bytes", s.weightStageBytes(problem.layout)},
                 {"activation_stage_bytes", s.activationStageBytes()},
-                {"shared_memory", sharedMemory(s, problem.groups)},
+                {"shared_memory", sharedMemory(s, problem)},
                 {"shared_bytes", map.bytes()},
-                {"problem", verifySchedule(s, problem.groups, target)}};
+                {"problem", verifySchedule(s, anyK, target)}};
 }
 
 /// What the chooser does for every number of rows: each answer says how far it

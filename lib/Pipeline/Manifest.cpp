@@ -113,11 +113,13 @@ static Array shape(MemRefType type, StringRef first) {
   return sizes;
 }
 
-static Array boxes(TensorMapType map) {
+/// A box is as wide as a row of a stage.
+static Array boxes(TensorMapType map, Type element) {
+  const int64_t columns = 8 * kRowBytes / element.getIntOrFloatBitWidth();
   Array list;
   for (int64_t rows = map.getBoxStep(); rows <= map.getRows();
        rows += map.getBoxStep())
-    list.push_back(Array{Schedule::kTileK, rows});
+    list.push_back(Array{columns, rows});
   return list;
 }
 
@@ -146,7 +148,7 @@ static Object argument(const KernelArgument &argument,
   });
   object["shape"] = shape(buffer, hasOwn ? StringRef(own) : "rows");
   if (map)
-    object["boxes"] = boxes(map);
+    object["boxes"] = boxes(map, buffer.getElementType());
   return object;
 }
 
@@ -180,7 +182,7 @@ static Object schedule(const KernelFacts &facts) {
       {"tile", Object{{"rows", s.tileRows},
                       {"tokens", s.tileTokens},
                       {"token_step", s.heightStep()},
-                      {"k", Schedule::kTileK}}},
+                      {"k", s.tileK()}}},
       {"warps", Object{{"rows", s.warpsRows}, {"tokens", s.warpsTokens}}},
       {"k_slices", s.kSlices},
       {"stages", s.stages},
@@ -194,7 +196,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                  StringRef chip, const Assembly *assembly) {
   const Schedule &s = facts.schedule;
   const int64_t dynamicShared =
-      SharedMemoryMap(s, facts.problem.groups).dynamicBytes();
+      SharedMemoryMap(s, facts.layout, facts.problem.groups).dynamicBytes();
   Object manifest{
       {"format", "mxfp4-artifact"},
       {"version", 3},
@@ -209,9 +211,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                        ? "every scale byte is at most 128"
                                        : "none needed"}}},
       {"schedule", schedule(facts)},
-      {"budget",
-       Object{{"shared_memory", sharedMemory(s, facts.problem.groups)},
-              {"registers", registers(s, *findTarget(chip.str()))}}},
+      {"budget", Object{{"shared_memory", sharedMemory(s, facts.problem)},
+                        {"registers", registers(s, *findTarget(chip.str()))}}},
       {"launch",
        Object{{"block", Array{s.threads(), 1, 1}},
               {"cluster", Array{1, 1, 1}},

@@ -17,8 +17,8 @@ std::string mxfp4::attributeText(const Schedule &schedule) {
   return "#mxfp4.schedule<" + text(schedule) + ">";
 }
 
-Array mxfp4::sharedMemory(const Schedule &schedule, int64_t groups) {
-  const SharedMemoryMap map(schedule, groups);
+Array mxfp4::sharedMemory(const Schedule &schedule, const Problem &problem) {
+  const SharedMemoryMap map(schedule, problem.layout, problem.groups);
   Array list;
   const auto add = [&](const SharedRegion &region, bool isDynamic) {
     Object object{{"name", region.name},

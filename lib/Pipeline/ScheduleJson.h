@@ -18,7 +18,8 @@ std::string attributeText(const Schedule &schedule);
 
 /// The regions of a CTA's dynamic shared memory in order: name, offset, bytes,
 /// alignment, and the number of stages in it; and last the static part.
-llvm::json::Array sharedMemory(const Schedule &schedule, int64_t groups);
+llvm::json::Array sharedMemory(const Schedule &schedule,
+                               const Problem &problem);
 
 /// Registers of a thread: at most at launch, and of producer and consumer after
 /// a hand-over (0: there is none).

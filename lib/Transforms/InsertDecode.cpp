@@ -37,8 +37,8 @@ public:
       : op(op), schedule(op.getSchedule().toSchedule()),
         traits(schedule.traits()), slices(schedule.slices()),
         columns(schedule.warpTokens() / traits.nStep),
-        steps(layoutOf(op.getWeights().getType()).cols / traits.k),
-        b(op.getLoc(), op) {}
+        layout(layoutOf(op.getWeights().getType())),
+        steps(layout.cols / traits.k), b(op.getLoc(), op) {}
 
   void run(Placement placement);
 
@@ -49,6 +49,7 @@ private:
   Value add(Value base, int64_t offset) {
     return arith::AddIOp::create(b, base, index(offset));
   }
+  Type typeOfA() { return typeOf(b.getContext(), traits.typeOfA); }
   Type blockType() {
     return cast<MemRefType>(op.getWeights().getType()).getElementType();
   }
@@ -67,6 +68,7 @@ private:
   void buildFetch(BlockMatmulOp matmul);
   SmallVector<Type> buildDecode(BlockMatmulOp matmul);
   void buildMultiply(BlockMatmulOp matmul, TypeRange fragments);
+  void multiplyByWarps(Placement placement);
   void multiplyByWarpgroups(Placement placement);
   SmallVector<Value> unpackAccumulator();
   void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
@@ -74,8 +76,11 @@ private:
   TileMatmulOp op;
   Schedule schedule;
   const InstructionTraits &traits;
-  /// Of a warp's tile; and the instruction's steps along K in a block.
-  const int64_t slices, columns, steps;
+  /// Of a warp's tile.
+  const int64_t slices, columns;
+  const BlockLayout layout;
+  /// The instruction's steps along K in a block.
+  const int64_t steps;
   ImplicitLocOpBuilder b;
   Value warp, firstSlice, firstToken, decodedTile;
   /// Of the warps of an instruction, in the decoded tile.
@@ -122,8 +127,7 @@ ValueRange Expander::decode(const PackedSlice &packed, int step) {
 void Expander::decodeTileToShared() {
   auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
   decodedTile = kernel.addWorkgroupAttribution(
-      sharedType({schedule.tileRows, Schedule::kTileK}, b.getBF16Type()),
-      op.getLoc());
+      sharedType({schedule.tileRows, traits.tileK()}, typeOfA()), op.getLoc());
 
   // The barrier before tile_matmul has also seen the last reads of the tile.
   const int warps = schedule.threads() / 32;
@@ -191,10 +195,9 @@ void Expander::multiply(
 /// The warps of an instruction have two buffers, one behind the other, of one
 /// block each.
 void Expander::locateDecodedBlocks() {
-  const SharedRegion decoded = SharedMemoryMap(schedule).decoded;
-  decodedTile = sharedBuffer(
-      b, {decoded.bytes / (int64_t(2) * Schedule::kTileK), Schedule::kTileK},
-      b.getBF16Type(), decoded.offset);
+  const SharedRegion decoded = SharedMemoryMap(schedule, layout).decoded;
+  decodedTile = sharedBuffer(b, {decoded.bytes / kRowBytes, traits.tileK()},
+                             typeOfA(), decoded.offset);
   const int64_t together = traits.warps;
   Value group = arith::DivUIOp::create(b, warp, index(together));
   decodedBlock = arith::MulIOp::create(b, group, index(2));
@@ -275,8 +278,16 @@ void Expander::multiplyByWarpgroups(Placement placement) {
 }
 
 void Expander::run(Placement placement) {
-  if (traits.isAsynchronous)
+  switch (traits.emitter) {
+  case Emitter::Mma:
+    return multiplyByWarps(placement);
+  case Emitter::Wgmma:
     return multiplyByWarpgroups(placement);
+  }
+}
+
+/// One operation for each fragment and eight tokens of a warp.
+void Expander::multiplyByWarps(Placement placement) {
   locateWarp();
   if (placement == Placement::Shared) {
     decodeTileToShared();

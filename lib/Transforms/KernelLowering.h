@@ -81,8 +81,7 @@ mlir::Value writeSums(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
                       mlir::ArrayRef<int64_t> block,
                       mlir::ArrayRef<mlir::Value> sums);
 
-/// Bytes of a row of a staged bf16 tile, and of a swizzled unit.
-inline constexpr int kRowBytes = 128;
+/// Bytes of a swizzled unit of a staged row.
 inline constexpr int kUnitBytes = 16;
 
 /// Threads of the CTA, whole warps: kernels have a known block size. Diagnoses

@@ -275,19 +275,16 @@ Value LoopBuilder::position(const PositionSum &sum, Value row, Value col) {
 // Weights
 //===----------------------------------------------------------------------===//
 
-static BlockLayout layoutOfWeights(ValueRange weights) {
-  return weights.size() == 1 ? layoutOf(weights[0].getType()) : BlockLayout();
-}
-
 WeightAccess::WeightAccess(LoopBuilder &loops, ValueRange weights)
-    : l(loops), packed(weights.size() == 1), layout(layoutOfWeights(weights)),
-      blockIndex(BlockIndex::get(layout)) {
+    : l(loops), packed(weights.size() == 1) {
   if (!packed) {
     codes = weights[0];
     scales = weights[1];
     return;
   }
   auto type = cast<MemRefType>(weights[0].getType());
+  layout = layoutOf(type);
+  blockIndex = BlockIndex::get(*layout);
   bytes = BlockBytesOp::create(l.b, BlockBytesOp::bytesOf(type), weights[0]);
 }
 
@@ -297,19 +294,20 @@ WeightAccess::WeightAccess(LoopBuilder &loops, Value bytes, BlockLayout layout)
 
 SmallVector<Value> WeightAccess::byteAt(const PositionSum &sum, Value expert,
                                         Value n, Value k) {
-  Value row = l.op<arith::RemUIOp>(n, layout.rows);
-  Value col = l.op<arith::RemUIOp>(k, layout.cols);
-  return {expert, l.op<arith::DivUIOp>(n, layout.rows),
-          l.op<arith::DivUIOp>(k, layout.cols), l.position(sum, row, col)};
+  Value row = l.op<arith::RemUIOp>(n, layout->rows);
+  Value col = l.op<arith::RemUIOp>(k, layout->cols);
+  return {expert, l.op<arith::DivUIOp>(n, layout->rows),
+          l.op<arith::DivUIOp>(k, layout->cols), l.position(sum, row, col)};
 }
 
 Value WeightAccess::shiftOf(int bit, Value n, Value k) {
   // Eight slots, a byte each.
   uint64_t table = 0;
   for (int slot = 0; slot < 8; ++slot)
-    table |= static_cast<uint64_t>(layout.codeBit(slot, bit)) << (8 * slot);
-  Value slot = l.position(blockIndex.slot, l.op<arith::RemUIOp>(n, layout.rows),
-                          l.op<arith::RemUIOp>(k, layout.cols));
+    table |= static_cast<uint64_t>(layout->codeBit(slot, bit)) << (8 * slot);
+  Value slot =
+      l.position(blockIndex->slot, l.op<arith::RemUIOp>(n, layout->rows),
+                 l.op<arith::RemUIOp>(k, layout->cols));
   Value at = l.op<arith::ShLIOp>(l.convert(slot, l.b.getI64Type()), 3);
   Value shift = l.op<arith::ShRUIOp>(l.integer(64, table), at);
   return l.op<arith::AndIOp>(l.i32(shift), 31);
@@ -321,7 +319,7 @@ Value WeightAccess::code(Value expert, Value n, Value k) {
     Value byte = l.op<arith::DivUIOp>(l.op<arith::RemUIOp>(k, kScaleBlock), 2);
     return l.nibble(l.load(codes, {expert, n, slice, byte}), k);
   }
-  SmallVector<Value> at = byteAt(blockIndex.wordOffset, expert, n, k);
+  SmallVector<Value> at = byteAt(blockIndex->wordOffset, expert, n, k);
   Value word = l.i32(l.load(bytes, at));
   for (int byte = 1; byte < 4; ++byte) {
     at[3] = l.op<arith::AddIOp>(at[3], 1);
@@ -342,9 +340,9 @@ Value WeightAccess::scale(Value expert, Value n, Value slice) {
   if (!packed)
     return l.load(scales, {expert, n, slice});
   Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
-  Value stored = l.load(bytes, byteAt(blockIndex.scaleOffset, expert, n, k));
+  Value stored = l.load(bytes, byteAt(blockIndex->scaleOffset, expert, n, k));
   // Both encodings are the E8M0 byte plus a constant.
-  return l.op<arith::SubIOp>(stored, layout.encodeScale(0));
+  return l.op<arith::SubIOp>(stored, layout->encodeScale(0));
 }
 
 void WeightAccess::clear() {
@@ -359,8 +357,8 @@ void WeightAccess::clear() {
         l.store(l.integer(8, value), bytes, at);
       });
     };
-    fill(0, layout.codeBytes(), 0);
-    fill(layout.codeBytes(), layout.bytes(), layout.paddingScale());
+    fill(0, layout->codeBytes(), 0);
+    fill(layout->codeBytes(), layout->bytes(), layout->paddingScale());
   });
 }
 
@@ -371,7 +369,7 @@ void WeightAccess::setCode(Value expert, Value n, Value k, Value code) {
     part = l.op<arith::ShLIOp>(part, shiftOf(bit, n, k));
     spread = bit ? l.op<arith::OrIOp>(spread, part) : part;
   }
-  SmallVector<Value> at = byteAt(blockIndex.wordOffset, expert, n, k);
+  SmallVector<Value> at = byteAt(blockIndex->wordOffset, expert, n, k);
   for (int byte = 0; byte < 4; ++byte) {
     Value part = l.i8(l.op<arith::ShRUIOp>(spread, int64_t(8) * byte));
     l.store(l.op<arith::OrIOp>(l.load(bytes, at), part), bytes, at);
@@ -381,6 +379,6 @@ void WeightAccess::setCode(Value expert, Value n, Value k, Value code) {
 
 void WeightAccess::setScale(Value expert, Value n, Value slice, Value scale) {
   Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
-  Value stored = l.op<arith::AddIOp>(scale, layout.encodeScale(0));
-  l.store(stored, bytes, byteAt(blockIndex.scaleOffset, expert, n, k));
+  Value stored = l.op<arith::AddIOp>(scale, layout->encodeScale(0));
+  l.store(stored, bytes, byteAt(blockIndex->scaleOffset, expert, n, k));
 }

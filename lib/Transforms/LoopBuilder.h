@@ -147,8 +147,8 @@ private:
   bool packed;
   /// The checkpoint operands, or the bytes of the blocks.
   mlir::Value codes, scales, bytes;
-  BlockLayout layout;
-  BlockIndex blockIndex;
+  std::optional<BlockLayout> layout;
+  std::optional<BlockIndex> blockIndex;
 };
 
 } // namespace mxfp4

@@ -146,10 +146,9 @@ struct LowerStoreDecoded : ConvertOpToLLVMPattern<StoreDecodedOp> {
   matchAndRewrite(StoreDecodedOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    // A buffer is a block, which the warps of one instruction share.
+    // A buffer is a block, which a warpgroup shares.
     Value slice =
-        Arithmetic(b).add(adaptor.getSlice(),
-                          op.getBuffer() * traitsOf(Instruction::Wgmma).warps);
+        Arithmetic(b).add(adaptor.getSlice(), op.getBuffer() * kWarpgroupWarps);
     Value address = decodedAddress(b, adaptor.getTile(), slice, op.getStep());
     SmallVector<Value> sources;
     for (Value pair :
@@ -177,6 +176,16 @@ struct LowerLoadDecoded : ConvertOpToLLVMPattern<LoadDecodedOp> {
   }
 };
 
+NVVM::MMATypes operandType(NumberType type) {
+  switch (type) {
+  case NumberType::BF16:
+    return NVVM::MMATypes::bf16;
+  case NumberType::F32:
+    break;
+  }
+  llvm_unreachable("no instruction has operands of this type");
+}
+
 struct LowerMma : ConvertOpToLLVMPattern<MmaOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -202,15 +211,15 @@ struct LowerMma : ConvertOpToLLVMPattern<MmaOp> {
           LLVM::ExtractElementOp::create(b, adaptor.getC(), position(i)));
     auto type = LLVM::LLVMStructType::getLiteral(
         b.getContext(), SmallVector<Type>(4, b.getF32Type()));
-    const InstructionTraits &traits = traitsOf(Instruction::MmaSync);
-    Value product =
-        NVVM::MmaOp::create(b, type, lhs, rhs, sums,
-                            ArrayRef<int64_t>{traits.m, traits.nStep, traits.k},
-                            std::nullopt, std::nullopt,
-                            std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16,
-                                                          NVVM::MMATypes::bf16},
-                            std::array<NVVM::MMALayout, 2>{
-                                NVVM::MMALayout::row, NVVM::MMALayout::col});
+    const InstructionTraits &traits = op.getTraits();
+    Value product = NVVM::MmaOp::create(
+        b, type, lhs, rhs, sums,
+        ArrayRef<int64_t>{traits.m, traits.nStep, traits.k}, std::nullopt,
+        std::nullopt,
+        std::array<NVVM::MMATypes, 2>{operandType(traits.typeOfA),
+                                      operandType(traits.typeOfB)},
+        std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                       NVVM::MMALayout::col});
     Value result = LLVM::PoisonOp::create(b, adaptor.getC().getType());
     for (int i = 0; i < 4; ++i)
       result = LLVM::InsertElementOp::create(

@@ -116,6 +116,7 @@ public:
       : b(b), a(b), adaptor(adaptor), sharing(sharing),
         k(cast<MemRefType>(op.getSource().getType()).getDimSize(1)),
         tokens(cast<MemRefType>(op.getDestination().getType()).getDimSize(1)),
+        columns(cast<MemRefType>(op.getDestination().getType()).getDimSize(2)),
         elements(op.getRows().getType().getDimSize(0)) {}
 
   void emit();
@@ -127,7 +128,7 @@ private:
   Arithmetic a;
   GatherActivationsOp::Adaptor adaptor;
   const Sharing &sharing;
-  const int64_t k, tokens, elements;
+  const int64_t k, tokens, columns, elements;
   /// Addresses of the thread's units in a row of the source and in the first
   /// of its rows of the stage, for elements whose rows are an even or odd
   /// multiple of four behind the first.
@@ -152,10 +153,10 @@ void Gather::copyRow(int64_t element) {
 
 void Gather::emit() {
   Value unit = a.urem(a.lane(), kUnitsOfRow);
-  Value firstColumn = a.add(a.mul(adaptor.getStep(), Schedule::kTileK),
-                            a.mul(unit, kUnitBytes / 2));
+  Value firstColumn =
+      a.add(a.mul(adaptor.getStep(), columns), a.mul(unit, kUnitBytes / 2));
   source = a.offset(adaptor.getSource(), a.toI64(a.mul(firstColumn, 2)));
-  if (k % Schedule::kTileK != 0)
+  if (k % columns != 0)
     bytes =
         a.select(a.ult(firstColumn, k), a.constant(b.getI32Type(), kUnitBytes),
                  a.constant(b.getI32Type(), 0));

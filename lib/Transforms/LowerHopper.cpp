@@ -202,11 +202,11 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    const int64_t tokens =
-        cast<MemRefType>(op.getDestination().getType()).getDimSize(1);
+    auto stage = cast<MemRefType>(op.getDestination().getType());
+    const int64_t tokens = stage.getDimSize(1);
     Value destination = a.offset(adaptor.getDestination(),
                                  a.mul(adaptor.getSlot(), tokens * kRowBytes));
-    Value column = a.mul(adaptor.getStep(), Schedule::kTileK);
+    Value column = a.mul(adaptor.getStep(), stage.getDimSize(2));
     TensorMapType type = op.getMap().getType();
     Value map = adaptor.getMap();
     if (type.getCount() > 1) {
@@ -224,7 +224,7 @@ struct LowerTensorCopy : ConvertOpToLLVMPattern<TensorCopyActivationsOp> {
   }
 };
 
-/// The matrix descriptor of a K-major bf16 tile with the 128-byte swizzle
+/// The matrix descriptor of a K-major tile with the 128-byte swizzle
 /// (PTX ISA, "Matrix Descriptor Format"): address >> 4 in bits 0 to 13, leading
 /// offset (unused with this swizzle) 1, stride between groups of eight rows
 /// 1024 >> 4 in bits 32 to 45, swizzle mode 1 in bits 62 and 63.
@@ -237,18 +237,18 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
   matchAndRewrite(WgmmaOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
+    const InstructionTraits &traits = op.getTraits();
     NVVM::WgmmaFenceAlignedOp::create(b);
     SmallVector<WgmmaStep> steps;
     const int64_t tokens =
         cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
-    for (Value descriptor : describe(b, adaptor.getActivations(),
+    for (Value descriptor : describe(b, traits, adaptor.getActivations(),
                                      adaptor.getSlot(), tokens * kRowBytes))
       steps.push_back({{}, descriptor});
     if (op.getDecoded()) {
       Value block = Arithmetic(b).add(adaptor.getBlock(), op.getBuffer());
       for (auto [step, descriptor] :
-           llvm::zip(steps, describe(b, adaptor.getDecoded(), block,
+           llvm::zip(steps, describe(b, traits, adaptor.getDecoded(), block,
                                      int64_t(traits.m) * kRowBytes)))
         step.a.push_back(descriptor);
     }
@@ -257,17 +257,19 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
           LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     SmallVector<Value> sums;
     readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
-    sums = emitWgmma(b, sums, steps);
+    sums = emitWgmma(b, traits, sums, steps);
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
     rewriter.replaceOp(op, writeSums(b, adaptor.getAccumulator(), {}, sums));
     return success();
   }
 
 private:
-  /// Matrix descriptors of a tile's k16 steps, each 32 bytes further along the
-  /// 128-byte rows.
-  static SmallVector<Value> describe(ImplicitLocOpBuilder &b, Value tiles,
-                                     Value number, int64_t tileBytes) {
+  /// Matrix descriptors of a tile's steps along K, each some bytes further
+  /// along the 128-byte rows.
+  static SmallVector<Value> describe(ImplicitLocOpBuilder &b,
+                                     const InstructionTraits &traits,
+                                     Value tiles, Value number,
+                                     int64_t tileBytes) {
     Arithmetic a(b);
     // Addresses of shared memory have 18 bits. Only the low word changes, by
     // one multiply and add for a tile: what does not change is added first.
@@ -277,10 +279,10 @@ private:
     Value high = a.constant(b.getI64Type(),
                             static_cast<int64_t>(kDescriptor >> 32 << 32));
     SmallVector<Value> descriptors;
-    const int steps = Schedule::kTileK / traitsOf(Instruction::Wgmma).k;
+    const int steps = traits.tileK() / traits.k;
     for (int step = 0; step < steps; ++step)
-      descriptors.push_back(
-          LLVM::OrOp::create(b, a.toI64(a.add(first, 32 * step >> 4)), high));
+      descriptors.push_back(LLVM::OrOp::create(
+          b, a.toI64(a.add(first, traits.stepBytes() * step >> 4)), high));
     return descriptors;
   }
 };
@@ -336,7 +338,7 @@ struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
         b, NVVM::ProxyKind::async_shared,
         NVVM::SharedSpaceAttr::get(b.getContext(),
                                    NVVM::SharedSpace::shared_cta));
-    const int threads = traitsOf(Instruction::Wgmma).threads();
+    constexpr int threads = 32 * kWarpgroupWarps;
     Value group = a.shr(a.thread(), llvm::Log2_32(threads));
     NVVM::BarrierOp::create(b, TypeRange{}, a.add(group, 7),
                             a.constant(b.getI32Type(), threads),

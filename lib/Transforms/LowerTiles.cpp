@@ -122,14 +122,14 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     const int64_t k = cast<MemRefType>(op.getSource().getType()).getDimSize(1);
-    const int64_t tokens =
-        cast<MemRefType>(op.getDestination().getType()).getDimSize(1);
+    auto stage = cast<MemRefType>(op.getDestination().getType());
+    const int64_t tokens = stage.getDimSize(1), columns = stage.getDimSize(2);
     const int64_t unitsPerRow = kRowBytes / kUnitBytes;
 
     Arithmetic a(b);
     Value slotBase = a.offset(adaptor.getDestination(),
                               a.mul(adaptor.getSlot(), tokens * kRowBytes));
-    Value column = a.mul(adaptor.getStep(), Schedule::kTileK);
+    Value column = a.mul(adaptor.getStep(), columns);
     forEachUnit(
         b, tokens * unitsPerRow, *threads,
         [&](ImplicitLocOpBuilder &b, Value number) {
@@ -138,7 +138,7 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
           Value unit = a.urem(number, unitsPerRow);
           Value firstColumn = a.add(column, a.mul(unit, kUnitBytes / 2));
           Value exists = a.ult(row, adaptor.getValid());
-          if (k % Schedule::kTileK != 0)
+          if (k % columns != 0)
             exists = LLVM::AndOp::create(b, exists, a.ult(firstColumn, k));
           Value size = a.select(exists, a.constant(b.getI32Type(), kUnitBytes),
                                 a.constant(b.getI32Type(), 0));

@@ -29,9 +29,8 @@ namespace {
 class Narrower {
 public:
   explicit Narrower(WgmmaOp op)
-      : op(op), nStep(traitsOf(Instruction::Wgmma).nStep),
-        step(*op.getTokenStep()), widths(nStep * op.getColumns() / step),
-        b(op.getLoc(), op) {}
+      : op(op), nStep(op.getTraits().nStep), step(*op.getTokenStep()),
+        widths(nStep * op.getColumns() / step), b(op.getLoc(), op) {}
 
   bool hasChoice() const { return widths > 1; }
 

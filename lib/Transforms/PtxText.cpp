@@ -57,21 +57,18 @@ SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
   return values;
 }
 
-StringRef ptxName(NumberType type) {
-  return type == NumberType::BF16 ? "bf16" : "f32";
-}
-
 /// The instruction with so many columns, up to its operands.
 std::string wgmmaName(const InstructionTraits &traits, int64_t n) {
-  const StringRef operands = ptxName(traits.operands);
-  return llvm::formatv("{0}.mma_async.sync.aligned.m{1}n{2}k{3}.{4}.{5}.{5} ",
-                       traits.ptxName, traits.m, n, traits.k,
-                       ptxName(traits.sums), operands);
+  return llvm::formatv(
+      "{0}.mma_async.sync.aligned.m{1}n{2}k{3}.{4}.{5}.{6} ", traits.ptxName,
+      traits.m, n, traits.k, mxfp4::name(traits.typeOfSums),
+      mxfp4::name(traits.typeOfA), mxfp4::name(traits.typeOfB));
 }
 
 } // namespace
 
 SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
+                                    const InstructionTraits &traits,
                                     ArrayRef<Value> sums,
                                     ArrayRef<WgmmaStep> steps) {
   const int count = sums.size();
@@ -80,7 +77,6 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
   // uninitialised ones would live around the loop and spill), no negation of A
   // and B, B not transposed; nor A where it has a descriptor.
   // A thread has that many sums of each column.
-  const InstructionTraits &traits = traitsOf(Instruction::Wgmma);
   const std::string name =
       wgmmaName(traits, count * traits.threads() / traits.m);
   std::string text, constraints;
@@ -93,8 +89,11 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
     const bool isShared = registers == 1;
     text += (isShared ? "$" + std::to_string(operand)
                       : registerList(operand, registers)) +
-            ", $" + std::to_string(operand + registers) +
-            (isShared ? ", 1, 1, 1, 0, 0;" : ", 1, 1, 1, 0;");
+            ", $" + std::to_string(operand + registers) + ", 1, 1, 1" +
+            (!traits.transposes() ? ""
+             : isShared           ? ", 0, 0"
+                                  : ", 0") +
+            ";";
     for (int i = 0; i < registers; ++i)
       constraints += isShared ? ",l" : ",r";
     constraints += ",l";

@@ -15,16 +15,19 @@
 
 namespace mxfp4 {
 
-/// One k16 step of a batch: A in four i32 registers or by its descriptor, i64,
-/// B by its descriptor.
+struct InstructionTraits;
+
+/// One step of a batch along K: A in four i32 registers or by its descriptor,
+/// i64, B by its descriptor.
 struct WgmmaStep {
   llvm::SmallVector<mlir::Value, 4> a;
   mlir::Value b;
 };
 
-/// wgmma.mma_async.m64nNk16 with bf16 operands and f32 accumulators, one for
-/// each step: `sums` (N/2 f32) += A * B. Returns the new sums.
+/// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B. Returns the
+/// new sums.
 llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
+                                         const InstructionTraits &traits,
                                          llvm::ArrayRef<mlir::Value> sums,
                                          llvm::ArrayRef<WgmmaStep> steps);
 

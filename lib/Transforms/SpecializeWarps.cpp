@@ -68,6 +68,8 @@ private:
   const Schedule schedule;
   gpu::GPUFuncOp kernel;
   ImplicitLocOpBuilder b;
+  /// Of the weights.
+  BlockLayout layout;
   /// Whether threads copy activations from rows anywhere.
   bool gather = false;
   Value full, ring;
@@ -101,6 +103,7 @@ LogicalResult Splitter::check() {
     return loop.emitOpError("requires no ring yet, one copy of activations, "
                             "one of weights, one mxfp4.tile_matmul and its "
                             "sums to be split into roles");
+  layout = layoutOf(loop.getOnly<CopyWeightsOp>().getSource().getType());
   if (gather && !loop.getOnly<GatherActivationsOp>()
                      .getRows()
                      .getDefiningOp<LoadRowsOp>())
@@ -219,7 +222,7 @@ KLoopOp Splitter::cloneTiles(Value slice, bool fills) {
 /// Bytes of a stage with so many rows of activations: whole boxes are copied.
 Value Splitter::stageBytes(Value rows) {
   if (schedule.tokenStep == 0)
-    return i32Constant(b, schedule.weightStageBytes() +
+    return i32Constant(b, schedule.weightStageBytes(layout) +
                               schedule.activationStageBytes());
   Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
   Value boxes =
@@ -228,7 +231,7 @@ Value Splitter::stageBytes(Value rows) {
                   schedule.tokenStep;
   return arith::AddIOp::create(
       b, arith::MulIOp::create(b, boxes, i32Constant(b, box)),
-      i32Constant(b, schedule.weightStageBytes()));
+      i32Constant(b, schedule.weightStageBytes(layout)));
 }
 
 /// Announces the bytes of a stage, and copies its activations.
@@ -287,7 +290,7 @@ void Splitter::fillByThreads(RoleOp role, KLoopOp loop, KLoopOp old,
     const auto announce = [&](OpBuilder &at, Location) {
       ImplicitLocOpBuilder inner(b.getLoc(), at);
       RingFillOp::create(inner, ring, loop.getCursorOfStep(),
-                         i32Constant(inner, schedule.weightStageBytes()));
+                         i32Constant(inner, schedule.weightStageBytes(layout)));
       if (isShared)
         scf::YieldOp::create(inner);
     };
@@ -389,7 +392,7 @@ void Splitter::reduceSlices(StoreTileOp store, Value slice) {
   VectorType sums = store.getAccumulator().getType();
   Value buffer = sharedBuffer(
       b, {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
-      b.getF32Type(), SharedMemoryMap(schedule).sums.offset);
+      b.getF32Type(), SharedMemoryMap(schedule, layout).sums.offset);
   Value tokens =
       schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
   Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,

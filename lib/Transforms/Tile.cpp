@@ -111,15 +111,17 @@ void KernelBuilder::build() {
   bindArguments();
   const ScheduleAttr attr = op.getScheduleAttr();
   const Schedule schedule = attr.toSchedule();
+  const BlockLayout layout = op.getBlockType().getLayout();
   emitGridDependency(b);
   table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
-                       b.getI32Type(), SharedMemoryMap(schedule).table.offset);
+                       b.getI32Type(),
+                       SharedMemoryMap(schedule, layout).table.offset);
   BuildTileTableOp::create(b, table, offsets, countRows(),
                            /*or_less=*/bool(op.getGather()), error, attr);
   first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
   if (schedule.sideBySide) {
-    const Schedule tall = schedule.tallProgram();
+    const Schedule tall = schedule.tallProgram(layout);
     auto choice = scf::IfOp::create(b, emitTakesSideBySide(schedule, tall),
                                     /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
@@ -221,11 +223,11 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
   const int64_t blocks = schedule.tileRows / layout.rows;
   // Activations lie in front: their swizzle wants the best-aligned place.
   Value activationStage =
-      sharedBuffer(b, {schedule.stages, schedule.tileTokens, Schedule::kTileK},
+      sharedBuffer(b, {schedule.stages, schedule.tileTokens, schedule.tileK()},
                    b.getBF16Type(), 0);
   Value weightStage =
       sharedBuffer(b, {schedule.stages, blocks}, op.getBlockType(),
-                   SharedMemoryMap(schedule).weights.offset);
+                   SharedMemoryMap(schedule, layout).weights.offset);
   Value block =
       arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
   Value gathered;
@@ -329,6 +331,7 @@ void TilePass::runOnOperation() {
     }
   for (GroupedMatmulOp op : ops)
     outline(op);
+  numTiled += ops.size();
 }
 
 void TilePass::outline(GroupedMatmulOp op) {
@@ -363,7 +366,9 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
                        schedule.ctasPerMultiprocessor;
   Value one = indexConstant(b, 1);
   emitLaunch(b, kernel, {indexConstant(b, ctas), one, one}, schedule.threads(),
-             SharedMemoryMap(schedule, op.getNumGroups()).dynamicBytes(),
+             SharedMemoryMap(schedule, op.getBlockType().getLayout(),
+                             op.getNumGroups())
+                 .dynamicBytes(),
              arguments);
   op.erase();
 }

@@ -39,7 +39,8 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
         EXPECT_FALSE(choice.reason.empty());
         // The CTAs that it promises must fit one multiprocessor.
         EXPECT_LE(choice.schedule.ctasPerMultiprocessor *
-                      (SharedMemoryMap(choice.schedule, groups).bytes() +
+                      (SharedMemoryMap(choice.schedule, BlockLayout(), groups)
+                           .bytes() +
                        h100().sharedReserved),
                   h100().sharedPerMultiprocessor);
       }
@@ -212,11 +213,13 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
     Schedule more = choice.schedule;
     more.stages += more.kSlices;
     const int shared = more.kSlices > 1 ? more.ctasPerMultiprocessor : 1;
-    EXPECT_TRUE(more.stages * shared > 30 ||
-                more.ctasPerMultiprocessor *
-                        (SharedMemoryMap(more, regime.problem.groups).bytes() +
-                         h100().sharedReserved) >
-                    h100().sharedPerMultiprocessor)
+    EXPECT_TRUE(
+        more.stages * shared > 30 ||
+        more.ctasPerMultiprocessor *
+                (SharedMemoryMap(more, BlockLayout(), regime.problem.groups)
+                     .bytes() +
+                 h100().sharedReserved) >
+            h100().sharedPerMultiprocessor)
         << choice.reason;
   }
 }

@@ -58,6 +58,48 @@ TEST(Instruction, ColumnsAreSteps) {
     EXPECT_TRUE(wgmma.hasColumns(n));
 }
 
+// What a lowering finds by the types of its operands is the instruction that
+// wrote them.
+TEST(Instruction, TypesOfOperandsNameTheInstruction) {
+  for (const InstructionTraits &traits : instructions()) {
+    EXPECT_EQ(findInstruction(traits.emitter, traits.typeOfA, traits.typeOfB,
+                              traits.typeOfSums),
+              &traits);
+    EXPECT_EQ(findInstruction(traits.emitter, std::nullopt, traits.typeOfB,
+                              traits.typeOfSums),
+              &traits);
+    EXPECT_EQ(findInstruction(traits.emitter, NumberType::F32, NumberType::F32,
+                              traits.typeOfSums),
+              nullptr);
+  }
+}
+
+// wgmma of 8-bit types takes 32 of K from each row: the facts follow from the
+// types.
+TEST(Instruction, StagesAreRowsOfTheSwizzle) {
+  for (const InstructionTraits &traits : instructions()) {
+    EXPECT_EQ(traits.tileK() * bits(traits.typeOfB), 8 * kRowBytes);
+    EXPECT_EQ(traits.tileK() % traits.k, 0);
+    EXPECT_EQ(traits.stepBytes(), 32);
+    EXPECT_TRUE(traits.transposes());
+  }
+}
+
+TEST(Target, InstructionsAreFoundByWhatTheyDo) {
+  const Target &target = defaultTarget();
+  for (bool isAsynchronous : {false, true}) {
+    const InstructionTraits *traits =
+        target.find(NumberType::BF16, isAsynchronous);
+    ASSERT_NE(traits, nullptr);
+    EXPECT_EQ(traits->isAsynchronous, isAsynchronous);
+    EXPECT_TRUE(target.has(traits->instruction));
+    EXPECT_EQ(target.find(NumberType::F32, isAsynchronous), nullptr);
+  }
+  Target none = target;
+  none.instructions = {Instruction::MmaSync};
+  EXPECT_EQ(none.find(NumberType::BF16, /*isAsynchronous=*/true), nullptr);
+}
+
 TEST(Instruction, NamesRoundTrip) {
   for (const InstructionTraits &traits : instructions()) {
     Instruction back;

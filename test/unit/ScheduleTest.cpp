@@ -122,7 +122,7 @@ TEST(Schedule, TallTilesFitTheKernelOfTheirKSlices) {
       if (!schedule.sideBySide)
         continue;
       ++count;
-      const Schedule tall = schedule.tallProgram();
+      const Schedule tall = schedule.tallProgram(BlockLayout());
       EXPECT_EQ(verifySchedule(tall, 32, h100()), "");
       EXPECT_EQ(tall.tileRows, schedule.tileRows * schedule.kSlices);
       EXPECT_EQ(tall.kSlices, 1);
@@ -131,8 +131,8 @@ TEST(Schedule, TallTilesFitTheKernelOfTheirKSlices) {
       EXPECT_EQ(RegisterBudget(tall, h100()).consumer,
                 RegisterBudget(schedule, h100()).consumer);
       EXPECT_EQ(tall.tableEntries(32), schedule.tableEntries(32));
-      EXPECT_LE(SharedMemoryMap(tall).table.offset,
-                SharedMemoryMap(schedule).table.offset);
+      EXPECT_LE(SharedMemoryMap(tall, BlockLayout()).table.offset,
+                SharedMemoryMap(schedule, BlockLayout()).table.offset);
       EXPECT_FALSE(tall.sideBySide);
     }
   EXPECT_GT(count, 0);
@@ -158,8 +158,9 @@ TEST(Schedule, WhatIsAcceptedHasTallTilesThatAre) {
             if (!verifySchedule(s, 32, h100()).empty() || !s.sideBySide)
               continue;
             ++accepted;
-            EXPECT_EQ(verifySchedule(s.tallProgram(), 32, h100()), "")
-                << text(s) << "; " << text(s.tallProgram());
+            EXPECT_EQ(verifySchedule(s.tallProgram(BlockLayout()), 32, h100()),
+                      "")
+                << text(s) << "; " << text(s.tallProgram(BlockLayout()));
           }
   EXPECT_GT(accepted, 20);
 }
@@ -192,11 +193,12 @@ TEST(SharedMemory, BytesAreTheSumOfTheParts) {
   schedule.tileTokens = 32;
   schedule.stages = 3;
   const int64_t stages = int64_t(3) * (2 * 2176 + 32 * 128);
-  EXPECT_EQ(SharedMemoryMap(schedule, 2).bytes(), stages + 16);
-  EXPECT_EQ(SharedMemoryMap(schedule, 3).bytes(), stages + 32);
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout(), 2).bytes(), stages + 16);
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout(), 3).bytes(), stages + 32);
   schedule.placement = Placement::Shared;
-  EXPECT_EQ(SharedMemoryMap(schedule, 3).dynamicBytes(), stages + 32);
-  EXPECT_EQ(SharedMemoryMap(schedule, 3).bytes(),
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout(), 3).dynamicBytes(),
+            stages + 32);
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout(), 3).bytes(),
             stages + 32 + int64_t(128) * 128);
 }
 
@@ -209,22 +211,22 @@ TEST(SharedMemory, WgmmaHasItsRegionsInOrder) {
   const int64_t activations = int64_t(6) * 32 * 128,
                 packed = int64_t(6) * 2 * 2176;
   const int64_t sums = int64_t(128) * 32 * 4;
-  SharedMemoryMap map(schedule, 2);
+  SharedMemoryMap map(schedule, BlockLayout(), 2);
   EXPECT_EQ(map.weights.offset, activations);
   EXPECT_EQ(map.sums.offset, activations + packed);
   EXPECT_EQ(map.dynamicBytes(), activations + packed + sums + 16);
   EXPECT_EQ(map.bytes(), map.dynamicBytes() + 1024);
   schedule.placement = Placement::Shared;
   const int64_t decoded = int64_t(4) * 2 * 64 * 128;
-  map = SharedMemoryMap(schedule, 2);
+  map = SharedMemoryMap(schedule, BlockLayout(), 2);
   EXPECT_EQ(map.decoded.offset, activations);
   EXPECT_EQ(map.decoded.bytes, decoded);
   EXPECT_EQ(map.weights.offset, activations + decoded);
   EXPECT_EQ(map.bytes(), activations + decoded + packed + sums + 16 + 1024);
   schedule.kSlices = 1;
-  EXPECT_EQ(SharedMemoryMap(schedule).sums.bytes, 0);
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout()).sums.bytes, 0);
   schedule.sideBySide = true;
-  EXPECT_EQ(SharedMemoryMap(schedule).fixed.bytes, 2048);
+  EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout()).fixed.bytes, 2048);
 }
 
 // No gap, no overlap, every region aligned, stages alike; and an offset does
@@ -232,7 +234,8 @@ TEST(SharedMemory, WgmmaHasItsRegionsInOrder) {
 TEST(SharedMemory, RegionsOfEveryScheduleFollowEachOther) {
   for (const Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule : allSchedules(h100(), placement)) {
-      const SharedMemoryMap map(schedule, 32), more(schedule, 1000);
+      const SharedMemoryMap map(schedule, BlockLayout(), 32),
+          more(schedule, BlockLayout(), 1000);
       int64_t next = 0;
       for (const SharedRegion &region : map.regions()) {
         EXPECT_EQ(region.offset, next) << region.name;
@@ -514,7 +517,7 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
   EXPECT_NE(verifySchedule(allowed[7], 1, h100(), 4 * 64), "");
 
   Target target = h100();
-  target.sharedPerCTA = SharedMemoryMap(Schedule(), 9).bytes();
+  target.sharedPerCTA = SharedMemoryMap(Schedule(), BlockLayout(), 9).bytes();
   EXPECT_EQ(verifySchedule({}, 9, target), "");
   --target.sharedPerCTA;
   EXPECT_NE(verifySchedule({}, 9, target), "");
@@ -527,6 +530,27 @@ TEST(Schedule, PlacementsHaveNames) {
     EXPECT_EQ(back, placement);
     EXPECT_FALSE(parse("global", back));
   }
+}
+
+// The layout is the problem's: nothing assumes another.
+TEST(Schedule, SizesFollowTheLayout) {
+  Problem problem;
+  problem.layout.rows = 128;
+  Schedule schedule = smallWgmma();
+  EXPECT_EQ(verifySchedule(schedule, problem, h100()),
+            "requires tile rows to be a positive multiple of 128, but has 64");
+  schedule.tileRows = 128;
+  EXPECT_EQ(verifySchedule(schedule, problem, h100()), "");
+  EXPECT_EQ(schedule.weightStageBytes(problem.layout), problem.layout.bytes());
+  schedule.copyWarps = 3;
+  EXPECT_EQ(verifySchedule(schedule, problem, h100()),
+            "requires at most 2 copy_warps, one for the activations and one "
+            "for each 128 rows of the tile, but has 3");
+  EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
+  problem.layout.cols = 128;
+  EXPECT_EQ(verifySchedule(schedule, problem, h100()),
+            "requires blocks of 64 weights along K, as many as a stage has, "
+            "but they have 128");
 }
 
 } // namespace

@@ -13,6 +13,15 @@ namespace mxfp4 {
 
 inline const Target &h100() { return *findTarget("sm_90a"); }
 
+/// For so many groups and this K (0: any), with blocks of the default layout.
+inline std::string verifySchedule(const Schedule &schedule, int64_t groups,
+                                  const Target &target, int64_t k = 0) {
+  Problem problem;
+  problem.groups = groups;
+  problem.k = k;
+  return verifySchedule(schedule, problem, target);
+}
+
 /// One consuming warpgroup, with the smallest of everything.
 inline Schedule smallWgmma() {
   Schedule schedule;

@@ -7,8 +7,10 @@
 // The facts of the instructions that kernels multiply with, as values: passes,
 // verifiers and the chooser ask the traits of a schedule's instruction and not
 // which instruction it is. Weights are operand A (M along N of the problem),
-// activations operand B. The text of an instruction is the emitter's, in
-// lib/Transforms/PtxText.cpp and LowerFragments.cpp.
+// activations operand B. An instruction is a row of `instructions()`; its
+// emitter is the operation that stands for it in the IR, with the lowering of
+// that operation (lib/Transforms/LowerFragments.cpp, LowerHopper.cpp and
+// PtxText.cpp). Instructions that differ in shape and types share an emitter.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +20,7 @@
 #include "mxfp4/Core/FragmentMap.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +39,20 @@ enum class Instruction {
 
 /// Types of operands and sums.
 enum class NumberType { BF16, F32 };
+int bits(NumberType type);
+/// In PTX and in MLIR.
+const char *name(NumberType type);
+
+/// Warps of a warpgroup, as PTX defines it.
+inline constexpr int kWarpgroupWarps = 4;
+
+/// Bytes of a row of a stage along K: the widest swizzle that TMA and matrix
+/// descriptors have.
+inline constexpr int kRowBytes = 128;
+
+/// The operation that stands for an instruction: mxfp4.mma, which a warp
+/// executes on fragments, or mxfp4.wgmma, which a warpgroup starts on a stage.
+enum class Emitter { Mma, Wgmma };
 
 /// What an instruction is. A thread's share of A, of B and of the sums is what
 /// the fragment maps say.
@@ -45,7 +62,8 @@ struct InstructionTraits {
   const char *name, *ptxName;
   /// M and K; and N, which is a multiple of `nStep` up to `nMax`.
   int m, k, nStep, nMax;
-  NumberType operands, sums;
+  NumberType typeOfA, typeOfB, typeOfSums;
+  Emitter emitter;
   /// Warps that cooperate in one.
   int warps;
   /// Whether A may be read from shared memory, instead of from registers. (B is
@@ -64,8 +82,13 @@ struct InstructionTraits {
   int threads() const { return 32 * warps; }
   /// Rows of A that one warp holds: a slice.
   int sliceRows() const { return m / warps; }
-  /// Registers of 32 bits, two values each, of a thread's share of A.
-  int registersOfA() const { return mapOfA().elements() / 2; }
+  /// Registers of 32 bits of a thread's share of A.
+  int registersOfA() const { return mapOfA().elements() * bits(typeOfA) / 32; }
+  /// The extent of a stage along K, and what one instruction takes of its rows.
+  int tileK() const { return 8 * kRowBytes / bits(typeOfB); }
+  int stepBytes() const { return k * bits(typeOfB) / 8; }
+  /// Only 16-bit operands may be transposed, which immediates say.
+  bool transposes() const { return bits(typeOfB) == 16; }
   /// Whether there is one with this N.
   bool hasColumns(int64_t n) const {
     return n > 0 && n <= nMax && n % nStep == 0;
@@ -75,6 +98,11 @@ struct InstructionTraits {
 /// The traits of an instruction, and all instructions in the order of the enum.
 const InstructionTraits &traitsOf(Instruction instruction);
 const std::vector<InstructionTraits> &instructions();
+/// The instruction that an operation on these types is, or null; the type of A
+/// does not matter if it is absent.
+const InstructionTraits *findInstruction(Emitter emitter,
+                                         std::optional<NumberType> a,
+                                         NumberType b, NumberType sums);
 
 /// Whether word j of a thread's codes is its share of A in k16 step j, with
 /// rows renamed by the layout's permutation, which the epilogue undoes. What is

@@ -35,10 +35,10 @@ struct SharedRegion {
 struct SharedMemoryMap {
   /// `groups` counts the ragged groups, for the table of tiles. The table is
   /// the last region, so offsets do not depend on `groups`.
-  explicit SharedMemoryMap(const Schedule &schedule, int64_t groups = 1,
-                           const BlockLayout &layout = {});
+  explicit SharedMemoryMap(const Schedule &schedule, const BlockLayout &layout,
+                           int64_t groups = 1);
 
-  /// bf16 activations, where the swizzle of TMA and wgmma wants whole KiB.
+  /// Activations, where the swizzle of TMA and wgmma wants whole KiB.
   SharedRegion activations;
   /// Blocks that wgmma's baseline decodes to; they want whole KiB too.
   SharedRegion decoded;

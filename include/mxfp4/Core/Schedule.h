@@ -58,7 +58,8 @@ struct WarpPlace {
 /// functions say what follows from the fields whoever asks; thresholds are the
 /// chooser's. A new field also needs a row of `scheduleFields`.
 struct Schedule {
-  Instruction instruction = Instruction::MmaSync;
+  /// The first row of `instructions()` if none is named.
+  Instruction instruction = Instruction();
   /// Output tile of a CTA: weight rows (N) x tokens (R).
   int tileRows = 64;
   int tileTokens = 64;
@@ -101,10 +102,9 @@ struct Schedule {
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
 
-  /// Extent of a stage along K: that of a block.
-  static constexpr int kTileK = BlockLayout().cols;
-
   const InstructionTraits &traits() const { return traitsOf(instruction); }
+  /// Extent of a stage along K, which is that of a block.
+  int tileK() const { return traits().tileK(); }
 
   /// Warps that multiply, and threads of the producer: warps that copy and one
   /// that hands out tiles.
@@ -132,7 +132,7 @@ struct Schedule {
   /// side by side, which are one tall tile that shares activations and has no
   /// sums to add. It has the same threads and table of tiles, and as many
   /// stages as fit in front of the table.
-  Schedule tallProgram() const;
+  Schedule tallProgram(const BlockLayout &layout) const;
   /// The place of each of the first `warps` warps that multiply: of those of
   /// one K slice, or of all. Warps are numbered along rows first, and those of
   /// one instruction are where its fragment map has them.
@@ -149,11 +149,11 @@ struct Schedule {
   int64_t tableEntries(int64_t groups) const {
     return fullTilesFirst ? 2 * groups + 3 : groups + 2;
   }
-  /// Bytes of one stage: packed weights, then bf16 activations.
-  int weightStageBytes(const BlockLayout &layout = {}) const {
+  /// Bytes of one stage: packed weights, then activations.
+  int weightStageBytes(const BlockLayout &layout) const {
     return tileRows / layout.rows * layout.bytes();
   }
-  int activationStageBytes() const { return tileTokens * kTileK * 2; }
+  int activationStageBytes() const { return tileTokens * kRowBytes; }
 };
 
 bool operator==(const Schedule &a, const Schedule &b);
@@ -174,6 +174,9 @@ struct Problem {
   /// Whether threads gather rows of activations: they need registers for where
   /// these are.
   bool gathers = false;
+  /// What weights and activations are stored as.
+  BlockLayout layout;
+  NumberType activations = NumberType::BF16;
 };
 
 /// A schedule and the sentence that explains it.
@@ -193,7 +196,7 @@ struct Preference {
 };
 
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
-/// every problem with at most `maxGroups()` groups.
+/// every problem with blocks of 64 x 64 and at most `maxGroups()` groups.
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
@@ -204,9 +207,10 @@ std::vector<Schedule> allSchedules(const Target &target, Placement placement,
                                    bool gathers = false);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
-/// sentence ("requires ..."). `k` 0: any. What it accepts is right, not fast.
-std::string verifySchedule(const Schedule &schedule, int64_t groups,
-                           const Target &target, int64_t k = 0);
+/// sentence ("requires ..."). Asks the groups of the problem, its layout and
+/// its K (0: any). What it accepts is right, not fast.
+std::string verifySchedule(const Schedule &schedule, const Problem &problem,
+                           const Target &target);
 
 /// The most groups that a kernel takes.
 inline constexpr int64_t maxGroups() { return 1024; }

@@ -47,6 +47,10 @@ struct Target {
   std::vector<Instruction> instructions;
 
   bool has(Instruction instruction) const;
+  /// The first one for these activations that runs, or does not run, while its
+  /// warps go on; null if there is none.
+  const InstructionTraits *find(NumberType activations,
+                                bool isAsynchronous) const;
 };
 
 /// The row for a chip such as "sm_90a", or null.

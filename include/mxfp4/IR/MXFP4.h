@@ -82,6 +82,16 @@ Contiguity contiguityOf(mlir::MemRefType type);
 /// The same shape and memory space with identity layout.
 mlir::MemRefType withIdentityLayout(mlir::MemRefType type);
 
+/// The type of numbers that an instruction may multiply or add, and the
+/// reverse.
+std::optional<NumberType> numberTypeOf(mlir::Type type);
+mlir::Type typeOf(mlir::MLIRContext *context, NumberType type);
+
+/// Whether the rows of a tile in shared memory are those of a stage: of the
+/// type that an instruction has for this operand, and as many as a row holds.
+bool hasStageRows(mlir::MemRefType type,
+                  NumberType InstructionTraits::*operand);
+
 /// The layout of a block, or of the blocks of a memref or tensor.
 BlockLayout layoutOf(mlir::Type type);
 

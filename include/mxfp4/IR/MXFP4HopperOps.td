@@ -284,6 +284,12 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     attr-dict `:` type($accumulator) `,` type($activations)
     (`,` type($decoded)^)?
   }];
+  let extraClassDeclaration = [{
+    /// What the types of the operands say; null if no instruction has them,
+    /// which the verifier refuses.
+    const ::mxfp4::InstructionTraits *findTraits();
+    const ::mxfp4::InstructionTraits &getTraits() { return *findTraits(); }
+  }];
   let hasVerifier = 1;
 }
 

@@ -421,6 +421,10 @@ def MXFP4_MmaOp : MXFP4_Op<"mma", [Pure]> {
     `a` `(` $a0 `,` $a1 `,` $a2 `,` $a3 `)` `b` `(` $b0 `,` $b1 `)`
     `c` `(` $c `)` attr-dict
   }];
+  let extraClassDeclaration = [{
+    /// What the types of the operands say.
+    const ::mxfp4::InstructionTraits &getTraits();
+  }];
 }
 
 def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
