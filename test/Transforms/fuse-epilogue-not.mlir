@@ -119,6 +119,40 @@ func.func @part_of_rows(%x: tensor<8x64xbf16>, %x2: tensor<?x64xbf16>,
 
 // -----
 
+// A fixed number of rows is not all of a dynamic number.
+
+// CHECK: Remark="'tensor.extract_slice' is not fused: it is neither all
+// SAME-LABEL: func.func @fixed_rows
+func.func @fixed_rows(%x: tensor<?x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<?x48xf32>, %h: tensor<4x24xf32>)
+    -> tensor<4x24xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %a = tensor.extract_slice %y[0, 0] [4, 24] [1, 2] : tensor<?x48xf32> to tensor<4x24xf32>
+  %z = linalg.abs ins(%a : tensor<4x24xf32>) outs(%h : tensor<4x24xf32>) -> tensor<4x24xf32>
+  return %z : tensor<4x24xf32>
+}
+
+// -----
+
+// Rows and columns in one dimension.
+
+// CHECK: Remark="'tensor.collapse_shape' is not fused: it is neither all
+// SAME-LABEL: func.func @flat
+func.func @flat(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>, %h: tensor<384xf32>)
+    -> tensor<384xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %a = tensor.collapse_shape %y [[0, 1]] : tensor<8x48xf32> into tensor<384xf32>
+  %z = linalg.abs ins(%a : tensor<384xf32>) outs(%h : tensor<384xf32>) -> tensor<384xf32>
+  return %z : tensor<384xf32>
+}
+
+// -----
+
 // CHECK: Remark="'linalg.add' is not fused: an input of type tensor<8x48xf32> has neither one value, nor one for each row, nor one for each column"
 // SAME-LABEL: func.func @residual
 func.func @residual(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,

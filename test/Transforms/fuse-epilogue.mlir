@@ -83,6 +83,48 @@ func.func @chain(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
 
 // -----
 
+// Inputs with a dimension of size 1: a bias of one row, and a weight of one column. An
+// input that is computed, here by a reduction, is an operand like any other.
+
+// CHECK-LABEL: func.func @dimensions_of_size_one
+// CHECK-SAME:      %[[BIAS:[a-z0-9]+]]: tensor<1x48xf32>, %[[WEIGHT:[a-z0-9]+]]: tensor<8x1xf32>
+// CHECK-DAG:     %[[ROW:.*]] = tensor.collapse_shape %[[WEIGHT]] {{\[}}[0, 1]] : tensor<8x1xf32> into tensor<8xf32>
+// CHECK-DAG:     %[[TOTAL:.*]] = linalg.reduce
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-SAME:      epilogue (%[[BIAS]], %[[ROW]], %[[TOTAL]] : tensor<1x48xf32>, tensor<8xf32>, tensor<8xf32>) {
+// CHECK-NEXT:    ^bb0(%[[SUM:.*]]: f32, %[[B:.*]]: f32, %[[W:.*]]: f32, %[[T:.*]]: f32):
+// CHECK-NEXT:      %[[V0:.*]] = arith.addf %[[SUM]], %[[B]] : f32
+// CHECK-NEXT:      %[[V1:.*]] = arith.mulf %[[V0]], %[[W]] : f32
+// CHECK-NEXT:      %[[V2:.*]] = arith.divf %[[V1]], %[[T]] : f32
+// CHECK-NEXT:      mxfp4.yield %[[V2]] : f32
+func.func @dimensions_of_size_one(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>,
+    %bias: tensor<1x48xf32>, %weight: tensor<8x1xf32>, %scores: tensor<8x4xf32>,
+    %zeros: tensor<8xf32>) -> tensor<8x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %total = linalg.reduce { arith.addf } ins(%scores : tensor<8x4xf32>)
+      outs(%zeros : tensor<8xf32>) dimensions = [1]
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (0, n)>,
+                       affine_map<(r, n) -> (r, 0)>, affine_map<(r, n) -> (r)>,
+                       affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y, %bias, %weight, %total
+          : tensor<8x48xf32>, tensor<1x48xf32>, tensor<8x1xf32>, tensor<8xf32>)
+      outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f32, %b: f32, %w: f32, %t: f32, %out: f32):
+      %biased = arith.addf %a, %b : f32
+      %weighted = arith.mulf %biased, %w : f32
+      %v = arith.divf %weighted, %t : f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
+}
+
+// -----
+
 // Named operations; of bf16 they are those of f32, rounded. What was filled,
 // splat or broadcast is looked through.
 

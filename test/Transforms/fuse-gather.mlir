@@ -129,6 +129,34 @@ func.func @widths(%x: tensor<5x64xbf16>, %index: tensor<8xindex>, %i8: tensor<8x
 
 // -----
 
+// Indices of i32 are taken as they are, without a sign too.
+
+// CHECK-LABEL: func.func @unsigned
+// CHECK-SAME:      %[[X:[a-z0-9]+]]: tensor<5x64xbf16>, %[[ROWS:[a-z0-9]+]]: tensor<8xi32>
+// CHECK-NOT:     arith
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] : tensor<5x64xbf16>) gather(%[[ROWS]] : tensor<8xi32>)
+func.func @unsigned(%x: tensor<5x64xbf16>, %rows: tensor<8xi32>,
+    %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>, %o: tensor<5xi32>,
+    %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %ge = tensor.empty() : tensor<8x64xbf16>
+  %g = linalg.generic {
+      indexing_maps = [affine_map<(r, k) -> (r)>, affine_map<(r, k) -> (r, k)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%rows : tensor<8xi32>) outs(%ge : tensor<8x64xbf16>) {
+    ^bb0(%t: i32, %out: bf16):
+      %row = arith.index_castui %t : i32 to index
+      %k = linalg.index 1 : index
+      %v = tensor.extract %x[%row, %k] : tensor<5x64xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x64xbf16>
+  %y = mxfp4.grouped_matmul activations(%g : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
 // tensor.gather, of rows of rank 2 or with a dimension of size 1; and tensor.scatter.
 
 // REMARK: Function=gather_and_scatter | Remark="'tensor.gather' is the matmul's operand gather"

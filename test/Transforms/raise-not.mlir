@@ -69,7 +69,7 @@ func.func @scale_zero_is_zero(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> te
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
-  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes}}
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes 14 of 16; at scale bytes 0)}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -121,7 +121,7 @@ func.func @scale_ff_is_infinite(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> 
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
-  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 255 must be NaN, but is +Inf (different at codes}}
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 255 must be NaN, but is +Inf (different at codes 14 of 16; at scale bytes 255)}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
@@ -173,7 +173,7 @@ func.func @high_nibble_first(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> ten
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
-  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes}}
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes 16 of 16; at scale bytes 255 of 256)}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #values],
       iterator_types = ["parallel", "parallel", "parallel", "parallel"]}

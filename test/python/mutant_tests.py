@@ -16,8 +16,9 @@ from pathlib import Path
 
 from mutant_build import Build, MutantBuild, Outcome, execute
 
-# Lit tests that build the project once more, measure time, or want a whole build.
-LIT_LEFT_OUT = r"compile-time|package/|embed|one-test"
+# Lit tests that build the project once more, measure time, want a whole build, or have every kernel
+# assembled.
+LIT_LEFT_OUT = r"compile-time|resources|package/|embed|one-test"
 # Python tests of this tool and of the other mutants, of the package as it is installed, of pages in
 # a browser, which takes more memory than a test may, and those that take minutes and test kernels,
 # of which `Bench.kernels` chooses.
