@@ -174,3 +174,38 @@ func.func @gather(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
   }
   return %r : vector<2x1x4xf32>
 }
+
+// -----
+
+// A loop of wgmma stays as it is: other warps will copy for it, through a ring.
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 128,
+  warps_rows = 8, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+  token_step = 32>
+!w = memref<4x2x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
+!x = memref<4x128x64xbf16, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @asynchronous
+// CHECK-NOT:     nvvm.cp.async
+// CHECK:         mxfp4.k_loop to 9
+// CHECK-NOT:     nvvm.cp.async
+// CHECK:         return
+func.func @asynchronous(%w: memref<2x2x9x!mxfp4.block<spread, folded>>,
+                        %x: !mxfp4.tensor_map<128 by 32>, %sw: !w, %sx: !x,
+                        %zero: vector<1x16x4xf32>)
+    -> vector<1x16x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %r = mxfp4.k_loop to 9 init(%zero) {schedule = #schedule}
+      : vector<1x16x4xf32> {
+  ^bb0(%k: index, %acc: vector<1x16x4xf32>):
+    mxfp4.copy_weights %w[%c0, %c1, %k] to %sw[%c0]
+        : memref<2x2x9x!mxfp4.block<spread, folded>> to !w
+    mxfp4.copy_activations %x[%c0, %k] valid(%c1) to %sx[%c0]
+        : !mxfp4.tensor_map<128 by 32> to !x
+    %n = mxfp4.tile_matmul %acc, %sw, %sx at [%c0] tokens(%c1)
+        {schedule = #schedule} : vector<1x16x4xf32>, !w, !x
+    mxfp4.yield %n : vector<1x16x4xf32>
+  }
+  return %r : vector<1x16x4xf32>
+}

@@ -107,6 +107,50 @@ func.func @scale_zero_is_zero(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> te
 
 // -----
 
+// Both bytes are wrong, as where a scale is shifted into an exponent and no more. The
+// remark is about the first input as codes, though the second has as many dimensions.
+
+#codes = affine_map<(n, k) -> (n, k floordiv 2)>
+#scales = affine_map<(n, k) -> (n, k floordiv 32)>
+#id = affine_map<(n, k) -> (n, k)>
+
+// CHECK-LABEL: func @ranks_are_the_same
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+func.func @ranks_are_the_same(%c: tensor<48x32xi8>, %s: tensor<48x2xi8>) -> tensor<48x64xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x64xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes 14 of 16; at scale bytes 0, 255); scale byte 0 is 2^-127 and scale byte 255 is NaN, also where a checkpoint has neither: select these values for these bytes}}
+  %w = linalg.generic {
+      indexing_maps = [#codes, #scales, #id],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%c, %s : tensor<48x32xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x64xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %h = linalg.index 1 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %bits = arith.shli %wide, %c23 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x64xf32>
+  return %w : tensor<48x64xf32>
+}
+
+// -----
+
 // Scale byte 0xFF is NaN, not infinity.
 
 #codes = affine_map<(n, b, j, h) -> (n, b, j)>
