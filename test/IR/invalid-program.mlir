@@ -108,6 +108,25 @@ func.func @count(%t: memref<7xi32, #shared>) {
   k_slices = 3>
 #shared = #gpu.address_space<workgroup>
 
+// The table of other groups than the offsets'.
+func.func @tiles(%t: memref<7xi32, #shared>, %o: memref<5xi32>, %i: index) {
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<7xi32, #gpu.address_space<workgroup>>' and 'memref<5xi32>'}}
+  mxfp4.for_tiles %i to %i step %i in %t offsets(%o) experts 4 columns 3
+      {schedule = #few} : memref<7xi32, #shared>, memref<5xi32> {
+  ^bb0(%e: index, %r: index, %v: index, %c: index):
+  }
+  return
+}
+
+// -----
+
+#few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
+#three = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1,
+  k_slices = 3>
+#shared = #gpu.address_space<workgroup>
+
 func.func @tiles(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %i: index,
                  %ids: memref<3xi32>) {
   // expected-error @below {{requires expert ids of shape 4 and element type i32 in global memory, but got 'memref<3xi32>'}}

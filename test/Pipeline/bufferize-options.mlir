@@ -11,6 +11,9 @@
 // RUN:   | FileCheck %s --check-prefix=REFUSED
 // RUN: not mxfp4-opt %s --mxfp4-to-cpu=allow-return-allocs-from-loops=false 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=REFUSED
+// Without mxfp4 among the dialects its operations keep their tensors.
+// RUN: not mxfp4-opt %s --mxfp4-bufferize=dialect-filter=tensor,func,scf,bufferization 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=FILTER
 // An order that there is not would end the process in upstream's pass.
 // RUN: not mxfp4-opt %s --mxfp4-bufferize=analysis-heuristic=sideways 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=HEURISTIC
@@ -24,6 +27,7 @@
 // ALIGNED: alignment = 128
 // REFUSED: error: Yield operand #0 is not equivalent to the corresponding iter bbArg
 // HEURISTIC: sideways
+// FILTER: error: failed to legalize operation 'bufferization.to_tensor'
 func.func @layers(%x: tensor<?x64xbf16>, %w: tensor<3x1x64x2x16xi8>,
     %s: tensor<3x1x64x2xi8>, %o: tensor<2xi32>) -> tensor<?x64xbf16> {
   %c0 = arith.constant 0 : index

@@ -306,6 +306,31 @@ module @inner {
   }
 }
 
+// Codes and scales out of one argument: the packing function takes it once.
+
+// OUTLINE-LABEL: func.func private @slices_of_one(
+// OUTLINE-LABEL: func.func @calls_slices_of_one(
+// OUTLINE-SAME:    %{{[^:]*}}: tensor<?x64xbf16>, %[[BOTH:[^:]*]]: tensor<1x64x2x17xi8>
+// OUTLINE:         %[[W:.*]] = call @slices_of_one_pack(%[[BOTH]]) : (tensor<1x64x2x17xi8>) -> tensor<1x1x1x!mxfp4.block<spread, raw>>
+// OUTLINE:         call @slices_of_one(%{{[^,]*}}, %[[W]],
+func.func private @slices_of_one(%x: tensor<?x64xbf16>, %both: tensor<1x64x2x17xi8>, %o: tensor<2xi32>,
+                         %y: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %c = tensor.extract_slice %both[0, 0, 0, 0] [1, 64, 2, 16] [1, 1, 1, 1]
+      : tensor<1x64x2x17xi8> to tensor<1x64x2x16xi8>
+  %s = tensor.extract_slice %both[0, 0, 0, 16] [1, 64, 2, 1] [1, 1, 1, 1]
+      : tensor<1x64x2x17xi8> to tensor<1x64x2xi8>
+  %z = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x64x2x16xi8>, tensor<1x64x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%y : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %z : tensor<?x64xbf16>
+}
+func.func @calls_slices_of_one(%x: tensor<?x64xbf16>, %both: tensor<1x64x2x17xi8>, %o: tensor<2xi32>,
+                 %y: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  %z = call @slices_of_one(%x, %both, %o, %y)
+      : (tensor<?x64xbf16>, tensor<1x64x2x17xi8>, tensor<2xi32>, tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %z : tensor<?x64xbf16>
+}
+
 // An operation outside of any function has none to outline from.
 
 // OUTLINE:       mxfp4.pack

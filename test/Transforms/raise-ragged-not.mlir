@@ -339,6 +339,98 @@ func.func @other_rows_in(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   return %y : tensor<?x48xbf16>
 }
 
+// An expert's rows end at the offset after the next, or all at the same one.
+
+// CHECK-LABEL: func @end_two_ahead(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @end_two_ahead(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], of offsets with one entry more than there are experts}}
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c2 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// CHECK-LABEL: func @end_of_one_offset(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @end_of_one_offset(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %zero16 = arith.constant 0.0 : bf16
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], of offsets with one entry more than there are experts}}
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye)
+      -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %end32 = tensor.extract %offsets[%c4] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %r = arith.truncf %p : tensor<?x48xf32> to tensor<?x48xbf16>
+    %next = tensor.insert_slice %r into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
 // The result goes elsewhere.
 
 // CHECK-LABEL: func @other_rows_out(

@@ -111,3 +111,26 @@ func.func @other(%x: tensor<8x32xbf16>, %w: tensor<48x32xbf16>, %b: tensor<48x32
   %f = arith.sitofp %b : tensor<48x32xi8> to tensor<48x32xf32>
   return %y, %f : tensor<8x48xf32>, tensor<48x32xf32>
 }
+
+// Bytes that are moved, scaled and masked are no nibbles: neither a mask of seven
+// bits, nor a shift by five, nor the sum of a byte and four or fifteen.
+
+// CHECK-NOT: remark
+func.func @bytes(%b: tensor<48x32xi8>, %e: tensor<48x32xi8>) -> tensor<48x32xi8> {
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(n, k) -> (n, k)>, affine_map<(n, k) -> (n, k)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%b : tensor<48x32xi8>) outs(%e : tensor<48x32xi8>) {
+    ^bb0(%byte: i8, %out: i8):
+      %c4 = arith.constant 4 : i8
+      %c5 = arith.constant 5 : i8
+      %c15 = arith.constant 15 : i8
+      %c127 = arith.constant 127 : i8
+      %masked = arith.andi %byte, %c127 : i8
+      %shifted = arith.shrui %masked, %c5 : i8
+      %more = arith.addi %shifted, %c4 : i8
+      %most = arith.addi %more, %c15 : i8
+      linalg.yield %most : i8
+  } -> tensor<48x32xi8>
+  return %r : tensor<48x32xi8>
+}

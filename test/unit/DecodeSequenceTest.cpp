@@ -89,4 +89,17 @@ TEST(DecodeSequence, NamesAreDistinct) {
   EXPECT_EQ(sequenceName({CodeOrder::Nibble, ScaleEncoding::Raw}), "plain");
 }
 
+// Operands are the inputs, codes and scales, or what earlier instructions gave.
+TEST(DecodeSequence, OperandsAreInputsOrEarlierValues) {
+  DecodeSequence sequence;
+  sequence.instructions = {{DecodeOpcode::Shl, 1, 0, 0},    // 3 << 2
+                           {DecodeOpcode::Add, 0, 1, 0},    // 2 + 3
+                           {DecodeOpcode::Or, 2, 3, 0},     // 12 | 5
+                           {DecodeOpcode::Add, 4, -1, 100}, // 13 + 100
+                           {DecodeOpcode::Rotl, 5, 0, 0}};  // 113 << 2
+  sequence.results = {2, 3, 5, 6};
+  EXPECT_EQ(sequence.evaluate(/*codes=*/2, /*scales=*/3),
+            (std::array<uint32_t, 4>{12, 5, 113, 452}));
+}
+
 } // namespace

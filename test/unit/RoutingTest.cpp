@@ -1,0 +1,32 @@
+//===- RoutingTest.cpp ----------------------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Core/Routing.h"
+
+#include <gtest/gtest.h>
+
+using namespace mxfp4;
+
+namespace {
+
+// As few CTAs of at most 128 threads as there can be, and as few warps in each
+// as then suffice.
+TEST(Routing, CombineSharesATokensUnitsEvenly) {
+  for (int64_t units = 1; units <= 4096; ++units) {
+    const LaunchPlan plan = combinePlan(units);
+    const int64_t fewest = (units + 127) / 128;
+    EXPECT_EQ(plan.grid.rows, 1);
+    EXPECT_EQ(plan.grid.y, fewest) << units;
+    EXPECT_EQ(plan.threads % 32, 0) << units;
+    EXPECT_LE(plan.threads, 128) << units;
+    EXPECT_GE(plan.threads * fewest, units);
+    EXPECT_LT((plan.threads - 32) * fewest, units) << units;
+    EXPECT_EQ(plan.sharedBytes, 0);
+  }
+  EXPECT_EQ(combinePlan(0).threads, 32);
+}
+
+} // namespace
