@@ -984,3 +984,83 @@ func.func @common_bias(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   }
   return %y : tensor<?x48xbf16>
 }
+
+// A grouped matmul of one group that has none of the rows, or others.
+
+// CHECK-LABEL: func @group_of_no_rows(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @group_of_no_rows(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the activations of an expert must be the rows that its result is inserted into}}
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye) -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1] : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %ce = tensor.extract_slice %c[%e, 0, 0, 0] [1, 48, 2, 16] [1, 1, 1, 1] : tensor<4x48x2x16xi8> to tensor<1x48x2x16xi8>
+    %se = tensor.extract_slice %s[%e, 0, 0] [1, 48, 2] [1, 1, 1] : tensor<4x48x2xi8> to tensor<1x48x2xi8>
+    %pe = tensor.empty(%size) : tensor<?x48xbf16>
+    %group = tensor.generate {
+    ^bb0(%i: index):
+      %r = arith.muli %c1, %size : index
+      %r32 = arith.index_cast %r : index to i32
+      tensor.yield %r32 : i32
+    } : tensor<2xi32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<?x64xbf16>)
+      weights(%ce, %se : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%group : tensor<2xi32>) outs(%pe : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1] : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}
+
+// CHECK-LABEL: func @group_of_other_rows(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @group_of_other_rows(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %offsets: tensor<5xi32>) -> tensor<?x48xbf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xbf16>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: the activations of an expert must be the rows that its result is inserted into}}
+  %y = scf.for %e = %c0 to %c4 step %c1 iter_args(%out = %ye) -> tensor<?x48xbf16> {
+    %start32 = tensor.extract %offsets[%e] : tensor<5xi32>
+    %after = arith.addi %e, %c1 : index
+    %end32 = tensor.extract %offsets[%after] : tensor<5xi32>
+    %start = arith.index_cast %start32 : i32 to index
+    %end = arith.index_cast %end32 : i32 to index
+    %size = arith.subi %end, %start : index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1] : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %ce = tensor.extract_slice %c[%e, 0, 0, 0] [1, 48, 2, 16] [1, 1, 1, 1] : tensor<4x48x2x16xi8> to tensor<1x48x2x16xi8>
+    %se = tensor.extract_slice %s[%e, 0, 0] [1, 48, 2] [1, 1, 1] : tensor<4x48x2xi8> to tensor<1x48x2xi8>
+    %pe = tensor.empty(%size) : tensor<?x48xbf16>
+    %group = tensor.generate {
+    ^bb0(%i: index):
+      %r = arith.addi %i, %size : index
+      %r32 = arith.index_cast %r : index to i32
+      tensor.yield %r32 : i32
+    } : tensor<2xi32>
+    %p = mxfp4.grouped_matmul activations(%xe : tensor<?x64xbf16>)
+      weights(%ce, %se : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%group : tensor<2xi32>) outs(%pe : tensor<?x48xbf16>) -> tensor<?x48xbf16>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1] : tensor<?x48xbf16> into tensor<?x48xbf16>
+    scf.yield %next : tensor<?x48xbf16>
+  }
+  return %y : tensor<?x48xbf16>
+}

@@ -12,7 +12,11 @@
 // CHECK-DAG:     %[[CE:.*]] = tensor.expand_shape %[[C]] {{\[\[}}0], [1], [2, 3, 4]] output_shape [4, 48, 2, 16, 2]
 // CHECK-DAG:     %[[C4:.*]] = arith.bitcast %[[CE]] : tensor<4x48x2x16x2xf4E2M1FN> to tensor<4x48x2x16x2xi4>
 // CHECK-DAG:     %[[CB:.*]] = linalg.generic {{.*}} ins(%[[C4]], %[[C4]] :
-// CHECK:           arith.ori
+// CHECK-NEXT:    ^bb0(%[[FIRST:.*]]: i4, %[[SECOND:.*]]: i4, %{{.*}}: i8):
+// CHECK-NEXT:      %[[LOW:.*]] = arith.extui %[[FIRST]] : i4 to i8
+// CHECK-NEXT:      %[[WIDE:.*]] = arith.extui %[[SECOND]] : i4 to i8
+// CHECK-NEXT:      %[[HIGH:.*]] = arith.shli %[[WIDE]], %{{.*}} : i8
+// CHECK-NEXT:      arith.ori %[[LOW]], %[[HIGH]] : i8
 // CHECK-DAG:     %[[SB:.*]] = arith.bitcast %[[S]] : tensor<4x48x2xf8E8M0FNU> to tensor<4x48x2xi8>
 // CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<4x8x64xbf16> into tensor<32x64xbf16>
 // CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<32x64xbf16>)
@@ -512,4 +516,77 @@ func.func @in_steps(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48
       ins(%x, %w : tensor<8x64xbf16>, tensor<48x64xbf16>)
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Dimensions: N in two that are merged, activations of another order, any N
+//===----------------------------------------------------------------------===//
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+#xt = affine_map<(m, n, k) -> (k, m)>
+
+// CHECK-LABEL: func @split_n
+// CHECK-SAME:    %[[X:.*]]: tensor<8x64xbf16>, %[[C:.*]]: tensor<4x12x2x16xi8>, %[[S:.*]]: tensor<4x12x2xi8>
+// CHECK-DAG:     %[[CE:.*]] = tensor.collapse_shape %[[C]] {{\[\[}}0, 1], [2], [3]] : tensor<4x12x2x16xi8> into tensor<48x2x16xi8>
+// CHECK-DAG:     %[[SE:.*]] = tensor.collapse_shape %[[S]] {{\[\[}}0, 1], [2]] : tensor<4x12x2xi8> into tensor<48x2xi8>
+// CHECK-DAG:     %[[CW:.*]] = tensor.expand_shape %[[CE]] {{\[\[}}0, 1], [2], [3]] output_shape [1, 48, 2, 16]
+// CHECK-DAG:     %[[SW:.*]] = tensor.expand_shape %[[SE]] {{\[\[}}0, 1], [2]] output_shape [1, 48, 2]
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] : tensor<8x64xbf16>)
+// CHECK-SAME:      weights(%[[CW]], %[[SW]] : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+func.func @split_n(%x: tensor<8x64xbf16>, %c: tensor<4x12x2x16xi8>, %s: tensor<4x12x2xi8>) -> tensor<8x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %we = tensor.empty() : tensor<4x12x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x12x2x16xi8>) scales(%s : tensor<4x12x2xi8>)
+      outs(%we : tensor<4x12x64xbf16>) -> tensor<4x12x64xbf16>
+  %flat = tensor.collapse_shape %w [[0, 1], [2]] : tensor<4x12x64xbf16> into tensor<48x64xbf16>
+  %e = tensor.empty() : tensor<8x48xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y = linalg.matmul indexing_maps = [#x, #w, #y]
+      ins(%x, %flat : tensor<8x64xbf16>, tensor<48x64xbf16>) outs(%z : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// CHECK-LABEL: func @transposed
+// CHECK-SAME:    %[[X:.*]]: tensor<64x8xbf16>
+// CHECK:         %[[XT:.*]] = linalg.transpose ins(%[[X]] : tensor<64x8xbf16>) outs(%{{.*}} : tensor<8x64xbf16>) permutation = [1, 0]
+// CHECK:         mxfp4.grouped_matmul activations(%[[XT]] : tensor<8x64xbf16>)
+func.func @transposed(%x: tensor<64x8xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<8x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %we = tensor.empty() : tensor<48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x2x16xi8>) scales(%s : tensor<48x2xi8>)
+      outs(%we : tensor<48x64xbf16>) -> tensor<48x64xbf16>
+  %e = tensor.empty() : tensor<8x48xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y = linalg.matmul indexing_maps = [#xt, #w, #y]
+      ins(%x, %w : tensor<64x8xbf16>, tensor<48x64xbf16>) outs(%z : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+#x = affine_map<(e, m, n, k) -> (e, m, k)>
+#w = affine_map<(e, m, n, k) -> (e, n, k)>
+#y = affine_map<(e, m, n, k) -> (e, m, n)>
+
+// CHECK-LABEL: func @dynamic_n
+// CHECK-SAME:    %[[X:.*]]: tensor<4x8x64xbf16>, %[[C:.*]]: tensor<4x?x2x16xi8>, %[[S:.*]]: tensor<4x?x2xi8>
+// CHECK-DAG:     %[[ROWS:.*]] = tensor.collapse_shape %[[X]] {{\[\[}}0, 1], [2]] : tensor<4x8x64xbf16> into tensor<32x64xbf16>
+// CHECK:         mxfp4.grouped_matmul activations(%[[ROWS]] : tensor<32x64xbf16>)
+// CHECK-SAME:      weights(%[[C]], %[[S]] : tensor<4x?x2x16xi8>, tensor<4x?x2xi8>)
+func.func @dynamic_n(%x: tensor<4x8x64xbf16>, %c: tensor<4x?x2x16xi8>, %s: tensor<4x?x2xi8>) -> tensor<4x8x?xf32> {
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %c, %c1 : tensor<4x?x2x16xi8>
+  %we = tensor.empty(%n) : tensor<4x?x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x?x2x16xi8>) scales(%s : tensor<4x?x2xi8>)
+      outs(%we : tensor<4x?x64xbf16>) -> tensor<4x?x64xbf16>
+  %e = tensor.empty(%n) : tensor<4x8x?xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x8x?xf32>) -> tensor<4x8x?xf32>
+  %y = linalg.batch_matmul indexing_maps = [#x, #w, #y]
+      ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x?x64xbf16>) outs(%z : tensor<4x8x?xf32>) -> tensor<4x8x?xf32>
+  return %y : tensor<4x8x?xf32>
 }

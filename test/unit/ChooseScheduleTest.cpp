@@ -287,4 +287,18 @@ TEST(ChooseSchedule, RangesOfRowsAreThoseThatWereMeasured) {
                     9217, 11265, 12289, 13313, 18433, 20481, 24577, 26625}));
 }
 
+// Tiles are filled evenly with 1024 rows in each of several groups; more rows
+// do not change the choice.
+TEST(ChooseSchedule, MoreThanManyRowsAGroupChangeNothing) {
+  for (int64_t groups : {2, 3, 8, 32})
+    for (int64_t size : {1024, 2048, 4096}) {
+      const auto chosen = [&](int64_t rows) {
+        return choose({groups, groups, size, size, groups * rows}).schedule;
+      };
+      for (int64_t rows : {1025, 1500, 2048, 5000, 20000})
+        EXPECT_TRUE(chosen(rows) == chosen(1024))
+            << groups << " groups of " << rows << " rows, N = K = " << size;
+    }
+}
+
 } // namespace

@@ -96,10 +96,21 @@ TEST(DecodeSequence, OperandsAreInputsOrEarlierValues) {
                            {DecodeOpcode::Add, 0, 1, 0},    // 2 + 3
                            {DecodeOpcode::Or, 2, 3, 0},     // 12 | 5
                            {DecodeOpcode::Add, 4, -1, 100}, // 13 + 100
-                           {DecodeOpcode::Rotl, 5, 0, 0}};  // 113 << 2
+                           {DecodeOpcode::Rotl, 5, 0, 0}};  // by 2
   sequence.results = {2, 3, 5, 6};
   EXPECT_EQ(sequence.evaluate(/*codes=*/2, /*scales=*/3),
             (std::array<uint32_t, 4>{12, 5, 113, 452}));
+}
+
+// Bits that leave on the left come back on the right.
+TEST(DecodeSequence, RotatesBits) {
+  for (uint32_t by = 0; by < 32; ++by) {
+    DecodeSequence sequence;
+    sequence.instructions = {{DecodeOpcode::Rotl, 0, -1, by}};
+    sequence.results = {2, 2, 2, 2};
+    for (int bit = 0; bit < 32; ++bit)
+      EXPECT_EQ(sequence.evaluate(1u << bit, 0)[0], 1u << (bit + by) % 32);
+  }
 }
 
 } // namespace
