@@ -151,6 +151,55 @@ func.func @ranks_are_the_same(%c: tensor<48x32xi8>, %s: tensor<48x2xi8>) -> tens
 
 // -----
 
+// Each row begins at another code.
+
+// CHECK-LABEL: func @rotated_by_n
+// CHECK-NOT:     mxfp4.
+// CHECK:         linalg.generic
+func.func @rotated_by_n(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48x2x16x2xf32> {
+  %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
+      -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
+  %e = tensor.empty() : tensor<48x2x16x2xf32>
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: position k along the last dimensions must take code k, the low nibble of a byte first}}
+  %w = linalg.generic {
+      indexing_maps = [affine_map<(n, b, j, h) -> (n, b, (j + n) mod 16)>,
+                       affine_map<(n, b, j, h) -> (n, b)>,
+                       affine_map<(n, b, j, h) -> (n, b, j, h)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%c, %s : tensor<48x2x16xi8>, tensor<48x2xi8>)
+      outs(%e : tensor<48x2x16x2xf32>) {
+    ^bb0(%byte: i8, %scale: i8, %out: f32):
+      %c0 = arith.constant 0 : i32
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : i8
+      %c15 = arith.constant 15 : i8
+      %c23 = arith.constant 23 : i32
+      %c255 = arith.constant 255 : i32
+      %lowest = arith.constant 0x00400000 : i32
+      %nan = arith.constant 0x7FC00000 : i32
+      %h = linalg.index 3 : index
+      %parity = arith.andi %h, %c1 : index
+      %is_odd = arith.cmpi eq, %parity, %c1 : index
+      %high = arith.shrui %byte, %c4 : i8
+      %nibble = arith.select %is_odd, %high, %byte : i8
+      %code = arith.andi %nibble, %c15 : i8
+      %at = arith.index_castui %code : i8 to index
+      %value = tensor.extract %table[%at] : tensor<16xf32>
+      %wide = arith.extui %scale : i8 to i32
+      %exponent = arith.shli %wide, %c23 : i32
+      %is_zero = arith.cmpi eq, %wide, %c0 : i32
+      %bits0 = arith.select %is_zero, %lowest, %exponent : i32
+      %is_nan = arith.cmpi eq, %wide, %c255 : i32
+      %bits = arith.select %is_nan, %nan, %bits0 : i32
+      %power = arith.bitcast %bits : i32 to f32
+      %product = arith.mulf %value, %power : f32
+      linalg.yield %product : f32
+  } -> tensor<48x2x16x2xf32>
+  return %w : tensor<48x2x16x2xf32>
+}
+
+// -----
+
 // Scale byte 0xFF is NaN, not infinity.
 
 #codes = affine_map<(n, b, j, h) -> (n, b, j)>

@@ -590,3 +590,42 @@ func.func @dynamic_n(%x: tensor<4x8x64xbf16>, %c: tensor<4x?x2x16xi8>, %s: tenso
       ins(%x, %w : tensor<4x8x64xbf16>, tensor<4x?x64xbf16>) outs(%z : tensor<4x8x?xf32>) -> tensor<4x8x?xf32>
   return %y : tensor<4x8x?xf32>
 }
+
+// -----
+
+// A loop whose pieces were taken apart and put together again is whole.
+
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+
+// CHECK-LABEL: func @rows_apart_and_together
+// CHECK-SAME:    %[[X:.*]]: tensor<8x64xbf16>, %[[C:.*]]: tensor<48x2x16xi8>, %[[S:.*]]: tensor<48x2xi8>
+// CHECK-DAG:     %[[CW:.*]] = tensor.expand_shape %[[C]] {{\[\[}}0, 1], [2], [3]] output_shape [1, 48, 2, 16]
+// CHECK-DAG:     %[[SW:.*]] = tensor.expand_shape %[[S]] {{\[\[}}0, 1], [2]] output_shape [1, 48, 2]
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] : tensor<8x64xbf16>)
+// CHECK-SAME:      weights(%[[CW]], %[[SW]] : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+func.func @rows_apart_and_together(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<8x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %we = tensor.empty() : tensor<48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x2x16xi8>) scales(%s : tensor<48x2xi8>)
+      outs(%we : tensor<48x64xbf16>) -> tensor<48x64xbf16>
+  %moved = tensor.expand_shape %w [[0, 1], [2]] output_shape [4, 12, 64]
+      : tensor<48x64xbf16> into tensor<4x12x64xbf16>
+  %te = tensor.empty() : tensor<4x12x64xf32>
+  %wide = linalg.generic {
+      indexing_maps = [affine_map<(a, b, k) -> (a, b, k)>, affine_map<(a, b, k) -> (a, b, k)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%moved : tensor<4x12x64xbf16>) outs(%te : tensor<4x12x64xf32>) {
+  ^bb0(%a: bf16, %o: f32):
+    %v = arith.extf %a : bf16 to f32
+    linalg.yield %v : f32
+  } -> tensor<4x12x64xf32>
+  %flat = tensor.collapse_shape %wide [[0, 1], [2]] : tensor<4x12x64xf32> into tensor<48x64xf32>
+  %xw = arith.extf %x : tensor<8x64xbf16> to tensor<8x64xf32>
+  %e = tensor.empty() : tensor<8x48xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y = linalg.matmul indexing_maps = [#x, #w, #y]
+      ins(%xw, %flat : tensor<8x64xf32>, tensor<48x64xf32>) outs(%z : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}

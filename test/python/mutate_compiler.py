@@ -68,7 +68,11 @@ class Log:
         lines = file.read_text().splitlines() if file.is_file() else []
         self.entries = {e["mutant"]: e for e in map(json.loads, lines)}
         if retry:
-            self.entries = {m: e for m, e in self.entries.items() if e["fate"] != "survived"}
+            known = [pattern for pattern, _ in reviewed()]
+            for name, entry in list(self.entries.items()):
+                text = name.split(": ", 1)[1]
+                if entry["fate"] == "survived" and not any(p.search(text) for p in known):
+                    del self.entries[name]
 
     @staticmethod
     def name(mutant: Mutant) -> str:
@@ -173,8 +177,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="a finished build")
     parser.add_argument("--resume", action="store_true", help="go on where the last run ended")
-    parser.add_argument("--retry", action="store_true", help="the same, and try those that lived "
-                        "once more, after changed tests have been recorded")  # fmt: skip
+    parser.add_argument("--retry", action="store_true", help="the same, and try those again that "
+                        "live unexplained, after changed tests are recorded")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="print mutants, and try none")
     parser.add_argument("--verbose", action="store_true", help="also list explained survivors")
     o = parser.parse_args()
