@@ -135,6 +135,41 @@ func.func @misaligned(%x: memref<?x64xbf16, strided<[64, 1], offset: 4>>,
 
 !block = !mxfp4.block<spread, raw>
 
+// Rows of one bf16: where the first one is, is known to be no multiple of anything. So
+// is a product that index does not hold.
+
+// CHECK-LABEL: func @rows_of_one_element
+// CHECK:         scf.if
+// CHECK:         mxfp4.grouped_matmul
+// CHECK:         scf.if
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.rebase
+// CHECK:         return
+func.func @rows_of_one_element(%x: memref<?x64xbf16>, %w: memref<2x1x1x!block>,
+    %o: memref<3xi32>, %all: memref<?x1xbf16>, %first: index, %rows: index) {
+  %y = memref.subview %all[%first, 0] [%rows, 1] [1, 1]
+      : memref<?x1xbf16> to memref<?x1xbf16, strided<[1, 1], offset: ?>>
+  // expected-remark @below {{copies an output into a contiguous buffer if its elements turn out not to lie one behind the other from a multiple of 4 bytes on, which memref<?x1xbf16, strided<[1, 1], offset: ?>> does not say}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!block>) offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x1xbf16, strided<[1, 1], offset: ?>>)
+  %eighth = arith.constant 2305843009213693952 : index
+  %eight = arith.constant 8 : index
+  %scaled = arith.muli %first, %eighth : index
+  %wrapped = arith.muli %scaled, %eight : index
+  %z = memref.subview %all[%wrapped, 0] [%rows, 1] [1, 1]
+      : memref<?x1xbf16> to memref<?x1xbf16, strided<[1, 1], offset: ?>>
+  // expected-remark @below {{copies an output into a contiguous buffer if its elements turn out not to lie one behind the other from a multiple of 4 bytes on, which memref<?x1xbf16, strided<[1, 1], offset: ?>> does not say}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!block>) offsets(%o : memref<3xi32>)
+      outs(%z : memref<?x1xbf16, strided<[1, 1], offset: ?>>)
+  return
+}
+
+// -----
+
+!block = !mxfp4.block<spread, raw>
+
 // What the type does not say is found at run time.
 
 // CHECK-LABEL: func @unknown
