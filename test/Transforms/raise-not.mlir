@@ -121,7 +121,7 @@ func.func @ranks_are_the_same(%c: tensor<48x32xi8>, %s: tensor<48x2xi8>) -> tens
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x64xf32>
-  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes 14 of 16; at scale bytes 0, 255); scale byte 0 is 2^-127 and scale byte 255 is NaN, also where a checkpoint has neither: select these values for these bytes}}
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: the decode is not exact: code 1 with scale byte 0 must be 2.939E-39, but is 0 (different at codes 14 of 16; at scale bytes 0, 255); if it holds for the checkpoint, promise that scale bytes are 1 to 254 (scales=1,254)}}
   %w = linalg.generic {
       indexing_maps = [#codes, #scales, #id],
       iterator_types = ["parallel", "parallel"]}
@@ -160,7 +160,7 @@ func.func @rotated_by_n(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<4
   %table = arith.constant dense<[0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0,
       -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0]> : tensor<16xf32>
   %e = tensor.empty() : tensor<48x2x16x2xf32>
-  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: position k along the last dimensions must take code k, the low nibble of a byte first}}
+  // expected-remark@below {{'linalg.generic' is not raised to mxfp4.dequantize: an input is read at a position that no digits describe}}
   %w = linalg.generic {
       indexing_maps = [affine_map<(n, b, j, h) -> (n, b, (j + n) mod 16)>,
                        affine_map<(n, b, j, h) -> (n, b)>,
