@@ -264,7 +264,7 @@ def _told(asked: subprocess.Popen[str] | None) -> dict[str, float]:
 
 
 def _events() -> tuple[Any, Any]:
-    return tuple(torch.cuda.Event(enable_timing=True) for _ in range(2))
+    return torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
 
 
 def _summary(pairs: list[tuple[Any, Any]], launches: int) -> dict[str, float]:

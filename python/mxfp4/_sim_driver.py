@@ -70,7 +70,7 @@ class DeviceArray:
         if self.memory.known is None:
             return np.ones(self.shape, bool)
         bits = np.unpackbits(self.memory.known, bitorder="little")[: self.memory.data.size]
-        return bits.reshape(*self.shape, self.dtype.itemsize).all(axis=-1)
+        return np.asarray(bits.reshape(*self.shape, self.dtype.itemsize).all(axis=-1))
 
 
 @dataclass
@@ -313,7 +313,7 @@ class SimDriver:
             return (INVALID_PTX,)
         return 0, module
 
-    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[int, ...]:
+    def cuModuleGetFunction(self, module: int, name: bytes) -> tuple[Any, ...]:
         """A kernel by name."""
         for i in range(self._sim.mxfp4SimModuleNumKernels(module)):
             if self._sim.mxfp4SimModuleKernel(module, i) == name:
@@ -330,7 +330,7 @@ class SimDriver:
         self, dtype: str, rank: int, pointer: int, dims: list[int], strides: list[int],
         box: list[int], element_strides: list[int], interleave: str, swizzle: str, l2: str,
         fill: str,
-    ) -> tuple[int, ...]:  # fmt: skip
+    ) -> tuple[Any, ...]:  # fmt: skip
         """Describe a tensor; refuses what the driver refuses."""
         name = dtype.removeprefix("CU_TENSOR_MAP_DATA_TYPE_")
         size = {"UINT8": 1, "UINT16": 2, "FLOAT16": 2, "BFLOAT16": 2, "UINT32": 4, "INT32": 4,

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from .artifact import Artifact
 from .errors import Error
@@ -75,7 +75,13 @@ class Cache:
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
 
-    def load(self, key: str, read: Callable[[Path], _A] = Artifact.load) -> _A | None:
+    @overload
+    def load(self, key: str) -> Artifact | None: ...
+
+    @overload
+    def load(self, key: str, read: Callable[[Path], _A]) -> _A | None: ...
+
+    def load(self, key: str, read: Callable[[Path], Any] = Artifact.load) -> Any:
         """The artifact of a key, which ``read`` takes from its folder, or None."""
         entry = self.folder / key
         if not entry.is_dir():

@@ -95,9 +95,9 @@ def find_experts(tensors: Mapping[str, Stored]) -> Found:
         else:
             stacks[base] = _matrix(pair, experts=True)
     _halves(tensors, pairs, found)
-    for group, experts in groups.items():
-        gathered = _gathered(group, experts, found.left_out)
-        _check_whole(group, gathered, tensors)
+    for base, experts in groups.items():
+        gathered = _gathered(base, experts, found.left_out)
+        _check_whole(base, gathered, tensors)
         for name, parts in gathered.items():
             if name in stacks:
                 raise Error(f"{shown(name)} is there both as a stack and for each expert.")

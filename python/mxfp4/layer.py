@@ -35,9 +35,9 @@ class _Constants:
     """
 
     def __init__(self, device: int) -> None:
-        self._device, self._kept, self._lock = device, [], threading.Lock()
+        self._device, self._lock = device, threading.Lock()
+        self._kept: list[Any] = []
         self.count, self.addresses = 0, {"ones": 0, "counting": 0}
-        self._kept: list[Any]
 
     def grow(self, count: int) -> None:
         """See that there are ``count`` or more."""

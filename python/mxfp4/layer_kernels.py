@@ -182,8 +182,8 @@ class LayerKernels:
         for name, artifacts in self.matmuls.items():
             for i, artifact in enumerate(artifacts):
                 artifact.save(path / f"{name}-{i}")
-        for name, artifact in self.routing.items():
-            artifact.save(path / name)
+        for name, routing in self.routing.items():
+            routing.save(path / name)
         numbers = {name: len(artifacts) for name, artifacts in self.matmuls.items()}
         description = {
             "format": "mxfp4-layer", "version": 2, "spec": asdict(self.spec),

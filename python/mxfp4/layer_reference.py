@@ -55,7 +55,7 @@ def experts(
     if sorted_.error:
         raise Error(f"ids must be from -1 to {spec.experts - 1}, got {ids.min()} to {ids.max()}.")
     y = np.zeros((ids.size, spec.hidden), bfloat16)
-    for expert in np.flatnonzero(np.diff(sorted_.offsets)):
+    for expert in np.flatnonzero(np.diff(sorted_.offsets)).tolist():
         span = slice(sorted_.offsets[expert], sorted_.offsets[expert + 1])
         sums = _matmul(x[sorted_.tokens[span]], gate_up, expert, gate_up_bias)
         inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)

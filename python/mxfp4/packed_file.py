@@ -273,8 +273,7 @@ def verify(
             digest.add(mine)
             if originals is not None:
                 theirs = next(originals, None)
-                pairs = zip(mine, theirs or (None, None), strict=True)
-                if not all(np.array_equal(a, b) for a, b in pairs):
+                if theirs is None or not all(map(np.array_equal, mine, theirs)):
                     raise Error(f"expert {e} is not what the checkpoint has; pack it again.")
             yield expert
 

@@ -236,7 +236,7 @@ class Kernel(LoadedKernel):
 
 def _key(x: Any, data: Any, offsets: Any, out: Any, operands: dict[str, Any]) -> tuple[Any, ...]:
     """What the checks of a call depend on, of torch's tensors, but for their addresses."""
-    key = (
+    key: tuple[Any, ...] = (
         x.shape, x.dtype, x.is_contiguous(), x.device,
         data.shape, data.dtype, data.is_contiguous(), data.device,
         offsets.shape, offsets.dtype, offsets.is_contiguous(), offsets.device,

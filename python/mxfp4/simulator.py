@@ -148,7 +148,7 @@ def simulate(
     on_device = PackedWeights(
         put(weights.data, "weights"), weights.n, weights.k, weights.layout, weights.proof
     )
-    inputs = [put(x, "x"), on_device, put(offsets, "offsets")]
+    x_put, offsets_put = put(x, "x"), put(offsets, "offsets")
     if expert_ids is not None:
         operands["expert_ids"] = expert_ids
     others = {name: put(value, name) for name, value in operands.items()}
@@ -160,7 +160,7 @@ def simulate(
     for _ in range(launches):
         poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)
         y = driver.allocate(poison.reshape(shape), "y", known=False)
-        kernel(*inputs, y, stream=0, **others)
+        kernel(x_put, on_device, offsets_put, y, stream=0, **others)
         last = driver.launches[-1] if driver.launches else None
         results.append(Simulation(y.numpy(), y.known(), kernel.error_word(), last))
         driver.cuMemFree(y.memory.address)

@@ -307,7 +307,7 @@ def _is_plain(*tensors: _Maybe) -> bool:
     )
 
 
-def moe(*tensors: _Maybe, spec: str) -> torch.Tensor:
+def moe(*tensors: Any, spec: str) -> torch.Tensor:
     """``torch.ops.mxfp4.moe``, at less than the price of torch's dispatcher where none is needed.
 
     The dispatcher and the check for gradients take longer than the launch of a layer.
@@ -315,7 +315,7 @@ def moe(*tensors: _Maybe, spec: str) -> torch.Tensor:
     return _cuda(*tensors, spec=spec) if _is_plain(*tensors) else _moe(*tensors, spec=spec)
 
 
-def moe_with_routing(*tensors: _Maybe, spec: str, some_absent: bool = True) -> torch.Tensor:
+def moe_with_routing(*tensors: Any, spec: str, some_absent: bool = True) -> torch.Tensor:
     """``torch.ops.mxfp4.moe_with_routing``, likewise."""
     call = _cuda_routing if _is_plain(*tensors) else _moe_with_routing
     return call(*tensors, spec=spec, some_absent=some_absent)

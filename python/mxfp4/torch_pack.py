@@ -71,8 +71,8 @@ def pack(tensor: ExpertTensor, device: Any, layout: Layout | str = "auto") -> Pa
     shape = (experts, *blocks_of(n, k), BLOCK_BYTES)
     data = torch.empty(shape, dtype=torch.uint8, device=device)
     for e, (blocks, scales) in enumerate(_read_ahead(tensor)):
-        on_device = (torch.from_numpy(a).to(device) for a in (blocks, scales))
-        data[e] = pack_expert(*on_device, chosen)
+        codes = torch.from_numpy(blocks).to(device)
+        data[e] = pack_expert(codes, torch.from_numpy(scales).to(device), chosen)
     return PackedWeights(data, n, k, chosen, proof, tensor.rows)
 
 

@@ -88,12 +88,12 @@ def _read(state: Any, name: str) -> dict[str, Any]:
         )
     try:
         said = json.loads(bytes(state.flatten().tolist()))
-        kind = (said["format"], said["version"])
+        written = (said["format"], said["version"])
     except (ValueError, KeyError, TypeError) as e:
         raise Error(f"the state's {name} is not what GroupedLinear wrote ({e!r}).") from e
-    if kind != (FORMAT, VERSION):
+    if written != (FORMAT, VERSION):
         raise Error(
-            f"the state's {name} is {kind[0]!r} of version {kind[1]!r}; this package reads "
+            f"the state's {name} is {written[0]!r} of version {written[1]!r}; this package reads "
             f"{FORMAT!r} of version {VERSION}."
         )
     return dict(said)

@@ -12,6 +12,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class TritonKernels:
             finally:
                 self._flags.reset_opt_flags_constraints()
 
-        return [lambda i=i: launch(i) for i in range(len(offsets))]
+        return [partial(launch, i) for i in range(len(offsets))]
 
 
 def _clone(tensor: Any) -> Any:

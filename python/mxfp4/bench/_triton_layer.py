@@ -7,6 +7,7 @@ scatter, weighted sum; see `_triton_kernels` for which versions of the package a
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ class TritonLayers(TritonKernels):
         specs = self._matmul.FnSpecs("swiglu", swiglu_fn, ("alpha", "limit"), reduction_n=2)
         self._activation = self._matmul.FusedActivation(specs, (1.702, 7.0))
 
-    def pack_layers(self, data: Any) -> list[dict[str, Any]]:
+    def pack_layers(self, data: Any) -> list[dict[Any, Any]]:
         """Operands of each layer; scales in the layouts for 4 and for 8 warps."""
-        made: list[dict[str, Any]] = [{} for _ in range(data.copies)]
+        made: list[dict[Any, Any]] = [{} for _ in range(data.copies)]
         for name, raw in data.raw.items():
             for warps in (4, 8):
                 for i, (values, scales) in enumerate(self.pack(raw, data.copies, warps)):
@@ -75,7 +76,7 @@ class TritonLayers(TritonKernels):
         weights = chosen.vals[:, :, None].expand(-1, -1, y.shape[-1])
         return self._reduce(y, dim=1, scale=weights)[0]
 
-    def columns(self, data: Any, packed: list[dict[str, Any]], x: Any, count: int) -> Any:
+    def columns(self, data: Any, packed: list[dict[Any, Any]], x: Any, count: int) -> Any:
         """Runs by name: the package's own choice, and the best of some settings."""
         from .._gpu import capture, time_graph
 
@@ -86,7 +87,7 @@ class TritonLayers(TritonKernels):
         for how in [(cublas, choice) for choice in choices for cublas in (False, True)]:
             try:
                 graph = capture([
-                    lambda i=i, how=how: self.layer(packed[i], data, x, i, how)
+                    partial(self.layer, packed[i], data, x, i, how)
                     for i in range(count)
                 ])  # fmt: skip
                 tried[how] = time_graph(graph, count, 10.0)["median"]

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ class Column:
         checked: whether the result is that of the case.
     """
 
-    launches: list[Callable[[], Any]]
+    launches: Sequence[Callable[[], Any]]
     facts: dict[str, Any] = field(default_factory=dict)
     after: Callable[[], None] = lambda: None
     checked: bool = True
@@ -142,14 +143,14 @@ def grouped_bf16(weights: Weights, inputs: Inputs) -> Column:
     grouped = getattr(torch.nn.functional, "grouped_mm", None) or torch._grouped_mm
     w = weights.bf16().transpose(-2, -1)
     ends = [o[1:].contiguous() for o in inputs.offsets]
-    return Column([lambda e=e: grouped(inputs.x, w, offs=e) for e in ends])
+    return Column([partial(grouped, inputs.x, w, offs=e) for e in ends])
 
 
 def dense_bf16(weights: Weights, inputs: Inputs) -> Column:
     """The same rows through one expert's decoded weights: cuBLAS with nothing ragged about it."""
     w, out = weights.bf16(), inputs.y
     count = len(inputs.offsets)
-    launches = [lambda i=i: torch.matmul(inputs.x, w[i % len(w)].T, out=out) for i in range(count)]
+    launches = [partial(torch.matmul, inputs.x, w[i % len(w)].T, out=out) for i in range(count)]
     return Column(launches, checked=len(w) == 1)
 
 
@@ -224,7 +225,7 @@ class ReadBandwidth:
         launches = max(1, min(16, whole // count))
         if self._read is None:
             parts = [self._data[i * count :][:count] for i in range(launches)]
-            yield capture([lambda p=p: torch.sum(p) for p in parts]), launches, 1.0, "torch.sum"
+            yield capture([partial(torch.sum, p) for p in parts]), launches, 1.0, "torch.sum"
             return
         for block, unroll, warps, steps in ((1024, 8, 4, 1), (1024, 4, 4, 2), (2048, 8, 8, 4)):
             piece = block * unroll * steps
@@ -232,9 +233,8 @@ class ReadBandwidth:
             parts = [self._data[i * count :] for i in range(launches)]
             shape = {"BLOCK": block, "UNROLL": unroll, "num_warps": warps}
             graph = capture(
-                [lambda p=p, g=grid, s=steps, k=shape: self._read[(g,)](p, self._out, s, **k)
-                 for p in parts]
-            )  # fmt: skip
+                [partial(self._read[(grid,)], p, self._out, steps, **shape) for p in parts]
+            )
             yield graph, launches, count / (grid * piece), str(shape)
 
 

@@ -21,6 +21,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ class Peers:
         if self._triton:
             found = self._triton.columns(data, self._packed, x, count)
         for name, layers in self._layers.items():
-            found[name] = lambda i, layers=layers: layers.layer(x, i)
+            found[name] = partial(layers.layer, x)
         return found
 
 
@@ -213,7 +214,7 @@ def measure(data: Data, tokens: int, columns: dict[str, Run], count: int, window
     truth, clear = data.truth(data.hidden(tokens), count - 1)
     errors = {name: error(run(count - 1), truth, clear) for name, run in columns.items()}
     graphs = {
-        name: (capture([lambda i=i, run=run: run(i) for i in range(count)]), count)
+        name: (capture([partial(run, i) for i in range(count)]), count)
         for name, run in columns.items()
     }
     times = time_graphs(graphs, window)

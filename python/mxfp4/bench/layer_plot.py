@@ -66,7 +66,7 @@ def ratios(results: dict[str, Any], path: Path) -> None:
     axes.axhline(1, color="#444444", lw=1)
     axes.grid(visible=False, axis="x")
     axes.set_axisbelow(True)
-    axes.set_ylim(0, max(ratio(r) for r in rows) * 1.12)
+    axes.set_ylim(0, max(filter(None, map(ratio, rows))) * 1.12)
     axes.set_xticks(range(len(tokens)), [str(t) for t in tokens])
     axes.set_xlabel("tokens, each routed to its top 4 experts")
     axes.set_ylabel("speed; Triton, tuned = 1")

@@ -29,7 +29,7 @@ COLUMNS = {
 _FILLS = ("full", "none", "left", "top")
 """Of markers, by number of experts."""
 
-_PINNED = {
+_PINNED: dict[Any, Any] = {
     "svg.hashsalt": "mxfp4",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

@@ -89,9 +89,10 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     experts = Checkpoint(options.checkpoint).require()
     for tensor in tqdm(experts, unit="tensor", desc="read scales"):
         layout = layout_for("auto", tensor.proof())
-        found[Problem(*tensor.shape, layout=layout)] = options.max_rows
+        e, n, k = tensor.shape
+        found[Problem(e, n, k, layout=layout)] = options.max_rows
         if options.top:
-            single = Problem(*tensor.shape, options.top, layout, expert_ids=True)
+            single = Problem(e, n, k, options.top, layout, expert_ids=True)
             found[single] = options.top
     return list(found.items())
 

@@ -10,7 +10,7 @@ from .. import library
 from ..compile import Compiler, find_ptxas
 from ..errors import Error
 from ..module import Module, PassRun
-from .diff import Change, differences
+from .diff import Kind, differences
 from .ptx import listing
 
 
@@ -62,12 +62,12 @@ def _passes(source: str, runs: list[PassRun], lines: _Lines) -> list[dict[str, A
         changes = differences(before, after)
         entries.append(
             {
-                "name": re.match(r"[\w-]*", run.pass_).group(),
+                "name": re.split(r"[^\w-]", run.pass_)[0],
                 "words": run.pass_,
                 "summary": run.summary,
                 "lines": lines.numbered(run.mlir),
-                "added": sum(c.after for c in changes if c.kind is Change.Kind.CHANGED),
-                "removed": sum(c.before for c in changes if c.kind is Change.Kind.CHANGED),
+                "added": sum(c.after for c in changes if c.kind is Kind.CHANGED),
+                "removed": sum(c.before for c in changes if c.kind is Kind.CHANGED),
                 "changes": [[c.kind.value, c.before, c.after] for c in changes],
             }
         )

@@ -11,14 +11,15 @@ from typing import NamedTuple
 _NAMES = re.compile(r"%[\w#.$-]+|\^bb\d+|#map\d*")
 
 
+class Kind(Enum):
+    """Whether the lines say the same."""
+
+    SAME = "="
+    CHANGED = "~"
+
+
 class Change(NamedTuple):
     """A run of lines: as many before and after if it is the same, any numbers if not."""
-
-    class Kind(Enum):
-        """Whether the lines say the same."""
-
-        SAME = "="
-        CHANGED = "~"
 
     kind: Kind
     before: int
@@ -38,8 +39,8 @@ def differences(before: list[str], after: list[str]) -> list[Change]:
     at_a = at_b = 0
     for match in matcher.get_matching_blocks():
         if match.a > at_a or match.b > at_b:
-            changes.append(Change(Change.Kind.CHANGED, match.a - at_a, match.b - at_b))
+            changes.append(Change(Kind.CHANGED, match.a - at_a, match.b - at_b))
         if match.size:
-            changes.append(Change(Change.Kind.SAME, match.size, match.size))
+            changes.append(Change(Kind.SAME, match.size, match.size))
         at_a, at_b = match.a + match.size, match.b + match.size
     return changes

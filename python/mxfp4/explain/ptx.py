@@ -126,7 +126,7 @@ def listing(ptx: str) -> dict[str, Any]:
     codes = opcodes(lines)
     hot = hot_loop(lines)
     kinds = [kind_of(code) if code else "" for code in codes]
-    inside = [codes[i] for i in sorted(hot) if codes[i]]
+    inside = [code for i in sorted(hot) if (code := codes[i])]
     return {
         "lines": lines,
         "kinds": kinds,

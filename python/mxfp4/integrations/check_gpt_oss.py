@@ -31,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,17 @@ class Models:
     """One checkpoint, three models of it: ours, and transformers' in bf16 and in f32."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        from transformers import AutoModelForCausalLM, Mxfp4Config
+        from transformers import AutoModelForCausalLM
+        from transformers.utils.quantization_config import Mxfp4Config
 
         from .transformers import load
 
         self.device = device
-        self.ours = load(folder, device=device)
-        self.bf16 = AutoModelForCausalLM.from_pretrained(
+        self.ours: Any = load(folder, device=device)
+        bf16: Any = AutoModelForCausalLM.from_pretrained(
             folder, quantization_config=Mxfp4Config(dequantize=True), dtype=torch.bfloat16
-        ).to(device)
+        )
+        self.bf16 = bf16.to(device)
         # Dequantised weights are exact in bf16, whatever dtype is asked for.
         self.f32 = copy.deepcopy(self.bf16).float()
         self.f32.set_experts_implementation("eager")
@@ -129,7 +132,7 @@ def recorded(model: nn.Module, suffix: str) -> Iterator[list[tuple[Any, Any]]]:
             handle.remove()
 
 
-def _modules(model: nn.Module) -> list[Any]:
+def _modules(model: Any) -> list[Any]:
     return [layer.mlp.experts for layer in model.model.layers]
 
 
@@ -188,8 +191,10 @@ def check_logits(models: Models, ids: torch.Tensor) -> dict[str, Any]:
 
 def check_generation(models: Models, ids: torch.Tensor, new: int) -> dict[str, Any]:
     """Greedy generation by both; where they part, how close the call was."""
-    options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": 0, "eos_token_id": None,
-               "attention_mask": torch.ones_like(ids)}  # fmt: skip
+    options: dict[str, Any] = {
+        "max_new_tokens": new, "do_sample": False, "pad_token_id": 0, "eos_token_id": None,
+        "attention_mask": torch.ones_like(ids),
+    }  # fmt: skip
     ours = models.ours.generate(ids, **options)
     theirs = models.bf16.generate(ids, **options)
     parted = []
@@ -212,12 +217,16 @@ def check_generation(models: Models, ids: torch.Tensor, new: int) -> dict[str, A
             "parted": parted, "pass": close and fair}  # fmt: skip
 
 
+def _keep(held: list[torch.Tensor], mlp: Any, x: torch.Tensor) -> None:
+    held.append(mlp(x)[0])
+
+
 def check_compiled(models: Models, ids: torch.Tensor) -> dict[str, Any]:
     """The whole model under ``torch.compile`` without a graph break; an MLP in a CUDA graph."""
     plain = models.ours(ids).logits
     compiled = torch.compile(models.ours, fullgraph=True, backend="aot_eager")
     same = torch.equal(compiled(ids).logits, plain)
-    result = {"compiled without a break, equal": same, "pass": same}
+    result: dict[str, Any] = {"compiled without a break, equal": same, "pass": same}
     if models.device == "cuda":
         from .._gpu import capture
 
@@ -226,7 +235,7 @@ def check_compiled(models: Models, ids: torch.Tensor) -> dict[str, Any]:
             x = _activations(tokens, models.ours.config.hidden_size, models.device)
             before = mlp(x)[0]
             held: list[torch.Tensor] = []
-            graph = capture([lambda mlp=mlp, x=x, held=held: held.append(mlp(x)[0])])
+            graph = capture([partial(_keep, held, mlp, x)])
             held[-1].fill_(float("nan"))
             graph.replay()
             same = torch.equal(held[-1], before)
@@ -282,8 +291,8 @@ def large_models(folder: Path, shape: Shape) -> dict[str, Any]:
     for name, parameter in parameters.items():
         if name in checkpoint.experts:  # [E, K, N] there
             for e, (blocks, scales) in enumerate(checkpoint[name]):
-                on_gpu = (torch.from_numpy(a).cuda() for a in (blocks, scales))
-                parameter.data[e] = decode(*on_gpu, torch.bfloat16).T
+                codes, powers = torch.from_numpy(blocks).cuda(), torch.from_numpy(scales).cuda()
+                parameter.data[e] = decode(codes, powers, torch.bfloat16).T
     return {"ours": ours, "transformers": theirs}
 
 
@@ -298,7 +307,7 @@ def time_blocks(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
         graphs = {}
         for name, model in models.items():
             mlps = [layer.mlp for layer in model.model.layers]
-            graphs[name] = capture([lambda mlp=mlp, x=x: mlp(x) for mlp in mlps]), len(mlps)
+            graphs[name] = capture([partial(mlp, x) for mlp in mlps]), len(mlps)
         row |= {name: times["median"] for name, times in time_graphs(graphs, 30).items()}
         row["transformers / ours"] = row["transformers"] / row["ours"]
         rows.append(row)
@@ -324,7 +333,7 @@ def time_models(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
         ids = torch.randint(0, shape.vocab_size, (1, length), device="cuda")
         row: dict[str, Any] = {"experts": shape.num_local_experts, "what": f"prefill {length}"}
         for name, model in models.items():
-            row[name] = _milliseconds(lambda m=model, i=ids: m(i, logits_to_keep=1), 5)
+            row[name] = _milliseconds(partial(model, ids, logits_to_keep=1), 5)
         rows.append(row)
     for cache in ("dynamic", "static"):
         for batch in (1, 16):
@@ -348,7 +357,7 @@ def _step(model: Any, ids: torch.Tensor, cache: str) -> float:
                               pad_token_id=0, attention_mask=torch.ones_like(ids),
                               cache_implementation=cache)  # fmt: skip
 
-    times = [_milliseconds(lambda n=new: generate(n), 3) for new in (few, many)]
+    times = [_milliseconds(partial(generate, new), 3) for new in (few, many)]
     return (times[1] - times[0]) / (many - few)
 
 

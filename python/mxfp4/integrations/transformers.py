@@ -76,7 +76,10 @@ class Experts(nn.Module):
         down_proj_bias: ``[E, H]``.
     """
 
-    def __init__(self, replaced: nn.Module, slots: int | None = None) -> None:
+    gate_up_proj_bias: torch.Tensor
+    down_proj_bias: torch.Tensor
+
+    def __init__(self, replaced: Any, slots: int | None = None) -> None:
         """Take over biases and numbers of a ``GptOssExperts``.
 
         Args:
@@ -219,7 +222,7 @@ class Router(GptOssTopKRouter):
 class Block(nn.Module):
     """A router and its experts: the arguments and the result of transformers' ``GptOssMLP``."""
 
-    def __init__(self, replaced: nn.Module, experts: Experts) -> None:
+    def __init__(self, replaced: Any, experts: Experts) -> None:
         super().__init__()
         self.router, self.experts = replaced.router, experts
         if type(self.router) is GptOssTopKRouter:
@@ -338,7 +341,8 @@ def prepare(model: nn.Module, max_tokens: int = 2**14) -> int:
     Raises:
         Error: if a kernel is missing and cannot be compiled.
     """
-    top = int(model.config.num_experts_per_tok)
+    config: Any = model.config
+    top = int(config.num_experts_per_tok)
     found: list[Any] = []
     for _, experts in _experts_of(model, Experts):
         x = experts.down_proj_bias
@@ -366,7 +370,8 @@ def _replace_modules(model: nn.Module) -> None:
     found = _experts_of(model, "GptOssExperts")
     if not found:
         raise Error(f"{type(model).__name__} has no GptOssExperts to replace.")
-    slots = int(model.config.num_experts_per_tok) if hasattr(model, "config") else None
+    config: Any = getattr(model, "config", None)
+    slots = None if config is None else int(config.num_experts_per_tok)
     for name, module in found:
         experts = Experts(module, slots)
         model.set_submodule(name, experts)
@@ -416,7 +421,7 @@ class KernelsConfig(QuantizationConfigMixin):
         progress: bool = False,
         **_: Any,
     ) -> None:
-        self.quant_method = METHOD
+        self.quant_method: Any = METHOD  # transformers' type lists its own methods
         self.device, self.packed, self.progress = device, packed, progress
 
 

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -189,16 +189,17 @@ def host_times(kernel: Kernel, steps: Steps, operator: bool) -> dict[str, float]
             x, packed, offsets
         )
     else:  # there is no dispatch to a GPU
-        what = {"n": packed.n, "order": packed.layout.order, "scales": packed.layout.scales}
+        order, scales = packed.layout.order, packed.layout.scales
+        what: dict[str, Any] = {"n": packed.n, "order": order, "scales": scales}
         found["the operator, dispatched"] = lambda: torch_op._cuda(x, packed.data, offsets, **what)
     return {name: median_us(call) for name, call in found.items()}
 
 
 def _pretend(driver: NativeDriver) -> None:
     """Let tensors of the CPU pass for tensors of a device: the stub reads none."""
-    real = _call_checks.describe
-    runtime.load_driver = lambda: driver
-    runtime._current_stream = lambda device: 0
+    real, replaced = _call_checks.describe, cast(Any, runtime)
+    replaced.load_driver = lambda: driver
+    replaced._current_stream = lambda device: 0
 
     class Elsewhere:
         """A tensor, on the first GPU."""

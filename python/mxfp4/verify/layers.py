@@ -18,6 +18,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def print_times(spec: LayerSpec) -> None:
     for tokens in (1, 64):
         given = [a.to("cuda") for a in t.inputs(tokens)]
         for what, call in (("torch.ops.mxfp4.moe", torch.ops.mxfp4.moe), ("moe", torch_layer.moe)):
-            us = microseconds(lambda call=call, given=given: call(*given, *t.own, spec=t.text))
+            us = microseconds(partial(call, *given, *t.own, spec=t.text))
             print(f"host time of {what}, {tokens} tokens: {us:.1f} us")
 
 
