@@ -1,6 +1,16 @@
 # What python/pyproject.toml puts into a wheel: the libraries that Python loads,
 # under the names that it looks for. They find libMLIR where the build did.
 
+if(MXFP4_PREBUILT)
+  # They were built by another build, whose folder of libraries this names.
+  add_custom_target(python-libraries)
+  foreach(name mxfp4rt mxfp4 mxfp4-sim)
+    get_filename_component(file ${MXFP4_PREBUILT}/lib${name}.so REALPATH)
+    install(FILES ${file} RENAME lib${name}.so DESTINATION lib COMPONENT python)
+  endforeach()
+  return()
+endif()
+
 add_custom_target(python-libraries DEPENDS MXFP4Runtime)
 install(FILES $<TARGET_FILE:MXFP4Runtime> RENAME libmxfp4rt.so
         DESTINATION lib COMPONENT python)

@@ -5,6 +5,8 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 venv="$root/.venv"
 cd "$root"
+# The LLVM that is built with; its path is in that file alone.
+llvm="${MXFP4_LLVM:-$(cat cmake/llvm-root)}"
 
 # The pinned assembler, unless the user names another: cubins differ in speed
 # between versions of ptxas.

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from mxfp4 import Compiler
 from numpy.typing import NDArray
-
-LLVM = Path("/usr/lib/llvm-22/bin")
+from toolchain import LLVM
 
 
 def build(mlir: str, folder: Path) -> ctypes.CDLL:
@@ -21,12 +20,12 @@ def build(mlir: str, folder: Path) -> ctypes.CDLL:
         module.run("builtin.module(mxfp4-to-cpu)")
         text = str(module)
     ir = subprocess.run(
-        [LLVM / "mlir-translate", "--mlir-to-llvmir"],
+        [LLVM / "bin" / "mlir-translate", "--mlir-to-llvmir"],
         input=text, text=True, capture_output=True, check=True,
     ).stdout  # fmt: skip
     (folder / "loops.ll").write_text(ir)
     subprocess.run(
-        [LLVM / "clang", "-x", "ir", "-O1", "-Wno-override-module", "-shared", "-fPIC",
+        [LLVM / "bin" / "clang", "-x", "ir", "-O1", "-Wno-override-module", "-shared", "-fPIC",
          folder / "loops.ll", "-o", folder / "loops.so", "-lm"],
         check=True,
     )  # fmt: skip

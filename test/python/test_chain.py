@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from toolchain import c_compiler
 
 HERE = Path(__file__).resolve().parent
 
@@ -18,9 +18,7 @@ HERE = Path(__file__).resolve().parent
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The driver."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang-22")
-    if compiler is None:
-        pytest.skip("no C compiler for the stub of libcuda")
+    compiler = c_compiler()
     file = tmp_path_factory.mktemp("stub") / "libcuda.so.1"
     command = [compiler, "-shared", "-fPIC", "-o", file, HERE / "stub_cuda.c", "-ldl"]
     subprocess.run(command, check=True)

@@ -12,11 +12,12 @@ import pytest
 from mutant_build import HEADER, Build, MutantBuild, blamed
 from mutant_tests import Bench, Recorded, Suite, Test, every_test
 from source_mutants import Mutant, every_mutant, guarded, mutants
+from toolchain import LLVM
 
 ROOT = mutate_compiler.ROOT
 BUILD = ROOT / "build"
 TARGET = "lib/Core/Target.cpp"
-CLANG = Path("/usr/lib/llvm-22/bin/clang++")
+CLANG = LLVM / "bin" / "clang++"
 
 SOURCE = """\
 #include "a + 1.h"

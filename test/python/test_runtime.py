@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -32,6 +31,7 @@ from fakes import (
 )
 from mxfp4 import Error, Kernel, Layout, PackedWeights, Proof
 from mxfp4._runtime_library import load_runtime
+from toolchain import c_compiler
 
 
 @pytest.fixture
@@ -429,9 +429,7 @@ def test_a_launcher_that_does_not_do_is_a_sentence(
 
 def test_the_drivers_library_is_given_everything(tmp_path: Path) -> None:
     # A libcuda that prints what it is given.
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang-22")
-    if compiler is None:
-        pytest.skip("no C compiler for the stub of libcuda")
+    compiler = c_compiler()
     here = Path(__file__).resolve().parent
     stub = [compiler, "-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", here / "stub_cuda.c"]
     subprocess.run([*stub, "-ldl"], check=True)
