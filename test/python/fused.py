@@ -10,56 +10,13 @@ from typing import Any
 
 import mxfp4
 import numpy as np
+from epilogues import EPILOGUES
 from interpreter import empty, launch
 from mxfp4 import Layout
 from mxfp4._sim_driver import DeviceArray, SimDriver
 from mxfp4.artifact import Artifact
 from mxfp4.compile import Compiler
 from mxfp4.formats import Quantized, bfloat16
-
-EPILOGUES = {
-    "none": "",
-    "bias": """epilogue(%columns : memref<{e}x{n}xbf16>) {{
-    ^bb0(%sum: f32, %bias: f32):
-      %0 = arith.addf %sum, %bias : f32
-      mxfp4.yield %0 : f32 }}""",
-    "weighted": """epilogue(%columns, %per_row, %scalar :
-        memref<{e}x{n}xbf16>, memref<?xf32>, memref<f32>) {{
-    ^bb0(%sum: f32, %bias: f32, %weight: f32, %factor: f32):
-      %0 = arith.addf %sum, %bias : f32
-      %1 = arith.mulf %0, %weight : f32
-      %2 = arith.mulf %1, %factor : f32
-      mxfp4.yield %2 : f32 }}""",
-    # Exact where the sums are: max(gate + bias, 0) * (up + bias) * weight of the row.
-    "pairs": """epilogue(%columns, %per_row : memref<{e}x{n}xbf16>, memref<?xf32>) {{
-    ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32, %weight: f32):
-      %zero = arith.constant 0.0 : f32
-      %0 = arith.addf %gate, %gate_bias : f32
-      %1 = arith.addf %up, %up_bias : f32
-      %2 = arith.maximumf %0, %zero : f32
-      %3 = arith.mulf %2, %1 : f32
-      %4 = arith.mulf %3, %weight : f32
-      mxfp4.yield %4 : f32 }}""",
-    "swiglu": """epilogue(%columns : memref<{e}x{n}xbf16>) {{
-    ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32):
-      %limit = arith.constant 7.0 : f32
-      %lower = arith.constant -7.0 : f32
-      %one = arith.constant 1.0 : f32
-      %alpha = arith.constant -1.702 : f32
-      %0 = arith.addf %gate, %gate_bias : f32
-      %1 = arith.addf %up, %up_bias : f32
-      %2 = arith.minimumf %0, %limit : f32
-      %3 = arith.minimumf %1, %limit : f32
-      %4 = arith.maximumf %3, %lower : f32
-      %5 = arith.addf %4, %one : f32
-      %6 = arith.mulf %2, %alpha : f32
-      %7 = math.exp %6 : f32
-      %8 = arith.addf %7, %one : f32
-      %9 = arith.divf %2, %8 : f32
-      %10 = arith.mulf %5, %9 : f32
-      mxfp4.yield %10 : f32 }}""",
-}
-"""Text by name."""
 
 
 @dataclass(frozen=True)

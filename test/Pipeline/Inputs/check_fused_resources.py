@@ -1,45 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Assemble fused kernels for every schedule the chooser can return.
+"""Compile fused kernels for every schedule the chooser can return.
 
 Each must use no stack, spill nothing and draw no warning from ptxas. Two forms of epilogue are
 what a layer has, and go with maps of rows in every way; layouts of weights go round.
+
+fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
+only takes longer, so that the list needs no update for a change to be tested.
+
+  check_fused_resources.py [--all] [--update]
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
+import assembled
 import every_kernel
 from every_kernel import LAYOUTS, Case, k_of
 
-# Gate and up in pairs of columns, as gpt-oss finishes them.
-SWIGLU = """epilogue(%b : memref<32x{n}xbf16>) {{
-    ^bb0(%gate: f32, %up: f32, %gate_bias: f32, %up_bias: f32):
-      %limit = arith.constant 7.0 : f32
-      %lower = arith.constant -7.0 : f32
-      %one = arith.constant 1.0 : f32
-      %alpha = arith.constant -1.702 : f32
-      %0 = arith.addf %gate, %gate_bias : f32
-      %1 = arith.addf %up, %up_bias : f32
-      %2 = arith.minimumf %0, %limit : f32
-      %3 = arith.minimumf %1, %limit : f32
-      %4 = arith.maximumf %3, %lower : f32
-      %5 = arith.addf %4, %one : f32
-      %6 = arith.mulf %2, %alpha : f32
-      %7 = math.exp %6 : f32
-      %8 = arith.addf %7, %one : f32
-      %9 = arith.divf %2, %8 : f32
-      %10 = arith.mulf %5, %9 : f32
-      mxfp4.yield %10 : f32 }}"""
-# A bias, and the token's weight of the expert.
-WEIGHTED = """epilogue(%b, %a : memref<32x{n}xbf16>, memref<?xf32>) {{
-    ^bb0(%sum: f32, %bias: f32, %weight: f32):
-      %0 = arith.addf %sum, %bias : f32
-      %1 = arith.mulf %0, %weight : f32
-      mxfp4.yield %1 : f32 }}"""
+sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
+from epilogues import EPILOGUES
+
+LIST = Path(__file__).with_name("fused-clean.txt")
 
 
 def fused(schedule: str, even: bool, gather: bool, scatter: bool, layout: tuple[str, str]) -> str:
@@ -51,8 +36,8 @@ def fused(schedule: str, even: bool, gather: bool, scatter: bool, layout: tuple[
     types = {
         "x": f"memref<?x{k}xbf16>", "w": blocks, "o": f"memref<{groups + 1}xi32>",
         "i": f"memref<{groups}xi32>", "y": output, "e": "memref<1xi32>", "s": "memref<2xi32>",
-        "g": "memref<?xi32>", "t": "memref<?xi32>", "b": f"memref<32x{n}xbf16>",
-        "a": "memref<?xf32>",
+        "g": "memref<?xi32>", "t": "memref<?xi32>", "columns": f"memref<32x{n}xbf16>",
+        "per_row": "memref<?xf32>", "scalar": "memref<f32>",
     }  # fmt: skip
     clauses = {
         "activations": "x", "gather": "g", "weights": "w", "offsets": "o", "expert_ids": "i",
@@ -64,7 +49,7 @@ def fused(schedule: str, even: bool, gather: bool, scatter: bool, layout: tuple[
         f"{word}(%{name} : {types[name]})" for word, name in clauses.items() if word not in absent
     )
     arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
-    epilogue = (SWIGLU if even else WEIGHTED).format(n=n)
+    epilogue = EPILOGUES["swiglu" if even else "weighted"].format(e=32, n=n)
     return (
         f"func.func @fused({arguments}) {{\n  mxfp4.grouped_matmul {operands}\n    {epilogue}\n"
         "  return\n}\n"
@@ -86,35 +71,57 @@ def cases() -> list[Case]:
     return found
 
 
-def assemble(case: Case, directory: Path) -> list[str]:
-    """What is wrong with one kernel."""
-    directory.mkdir()
-    source = directory / "fused.mlir"
-    source.write_text(case.problem)
+def compile_case(case: Case, source: Path, out: Path, *options: str) -> str:
+    """Compile one kernel. Returns what is wrong, or nothing."""
     run = subprocess.run(
-        ["mxfp4-compile", source, "--schedule", case.schedule, "--cubin", "-o", directory / "out"],
+        ["mxfp4-compile", source, "--schedule", case.schedule, *options, "-o", out],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if run.returncode:
-        return [run.stderr.strip() or f"exit status {run.returncode}"]
-    resources = json.loads((directory / "out" / "manifest.json").read_text())["resources"]
-    wrong = [f"{key}={resources[key]}" for key in ("stack_bytes", "spill_bytes") if resources[key]]
-    if not 0 < resources["registers"] <= 255:
-        wrong.append(f"registers={resources['registers']}")
-    return wrong + resources["warnings"]
+    return (run.stderr.strip() or f"exit status {run.returncode}") if run.returncode else ""
 
 
 def main() -> int:
     """Print every kernel that is not clean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--update", action="store_true", help="write the list anew")
+    parser.add_argument("--all", action="store_true", help="assemble every kernel")
+    options = parser.parse_args()
+    listed = LIST.read_text() if LIST.exists() else ""
+    known = set(listed.splitlines()) if assembled.counts(listed) else set()
     wanted = cases()
-    if len(sys.argv) > 1:  # every so many only
-        wanted = wanted[:: int(sys.argv[1])]
+    again = set(wanted if options.all else wanted[:: assembled.SAMPLE])
+    hashes: set[str] = set()
+    unknown: list[Case] = []
+
+    def check(case: Case, directory: Path) -> list[str]:
+        """What is wrong with one kernel."""
+        directory.mkdir()
+        source = directory / "fused.mlir"
+        source.write_text(case.problem)
+        if wrong := compile_case(case, source, directory / "ptx"):
+            return [wrong]
+        value = assembled.hash_of(directory / "ptx")
+        hashes.add(value)
+        if value not in known:
+            unknown.append(case)
+        elif case not in again:
+            return []
+        if wrong := compile_case(case, source, directory / "cubin", "--cubin"):
+            return [wrong]
+        return assembled.faults(directory / "cubin")
+
     failures = 0
-    for case, wrong in every_kernel.for_each(wanted, assemble):
+    for case, wrong in every_kernel.for_each(wanted, check):
         if wrong:
             failures += 1
             print(f"{case.schedule}\n{case.problem}\n  " + "\n  ".join(wrong))
-    print(f"{len(wanted)} kernels, {failures} not clean")
+    count = len(again | set(unknown))
+    print(f"{len(wanted)} kernels, {count} assembled, {failures} not clean")
+    if options.update and not failures:
+        head = "// Hashes of the PTX of fused kernels; see check_fused_resources.py."
+        LIST.write_text("\n".join([head, assembled.note(), *sorted(hashes)]) + "\n")
+    elif unknown:
+        print(f"{len(unknown)} are not in {LIST.name}; --update makes the next run quicker")
     return 1 if failures else 0
 
 
