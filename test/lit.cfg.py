@@ -45,6 +45,10 @@ config.substitutions.append(("%mxfp4_source", config.mxfp4_source))
 config.substitutions.append(("%mxfp4_build", config.mxfp4_build))
 config.substitutions.append(("%python", f'"{sys.executable}"'))
 
+# `lit --param fast=1` leaves out tests that take a minute: all kernels there are.
+if "fast" not in lit_config.params:
+    config.available_features.add("slow")
+
 # ptxas checks resource use; it comes with the Python packages that tools/setup
 # installs, or with a CUDA toolkit.
 installed = os.path.join(config.mxfp4_source, ".venv", "bin", "ptxas")

@@ -21,8 +21,9 @@ from packing import SHAPE
 MODELS = ("torch", "transformers")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """With MXFP4_REQUIRE_MODELS=1 no test is skipped for want of torch or transformers."""
+    config.addinivalue_line("markers", "slow: takes long; `tools/check --fast` leaves it out")
     missing = [name for name in MODELS if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("MXFP4_REQUIRE_MODELS") == "1":
         raise pytest.UsageError(f"{' and '.join(missing)} not installed; run tools/setup --models")
@@ -51,3 +52,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")
     parser.addoption("--routing", type=int, default=60, help="mutants of each routing kernel")
     parser.addoption("--fused", type=int, default=40, help="mutants of each fused kernel")
+    parser.addoption("--layouts", type=int, choices=(2, 4), default=2,
+                     help="layouts of weights for each schedule")  # fmt: skip

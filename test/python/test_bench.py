@@ -238,6 +238,7 @@ SHAPES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @needs_both
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_whole_run_of_ones_own_shapes(

@@ -54,6 +54,7 @@ def test_the_command_knows_whole_layers(capsys: pytest.CaptureFixture[str]) -> N
     assert "mxfp4.bench.layer" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_truth_is_that_of_the_specification() -> None:
     """The f32 layer that results are compared with, against numpy's parts."""
     torch = pytest.importorskip("torch")

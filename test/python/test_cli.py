@@ -143,6 +143,7 @@ def test_inspecting_kernels(tmp_path: Path) -> None:
     assert kind["manifest"]["entry"] == "mxfp4_grouped_matmul"
 
 
+@pytest.mark.slow
 def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     Said("inspect", tmp_path / "none").error("none does not exist. Expected a .safetensors file")
     (tmp_path / "x.safetensors").write_bytes(b"1234")
@@ -204,6 +205,7 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     Said("compile", "experts=1 n=2 k=33", "-o", tmp_path / "k").error("multiple of 32")
 
 
+@pytest.mark.slow
 @needs_library
 def test_run(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("run", checkpoint, "--cpu", "--rows", "5")
@@ -229,6 +231,7 @@ def test_run(checkpoint: Path, tmp_path: Path) -> None:
     assert "nothing was launched: there are no rows" in none.out
 
 
+@pytest.mark.slow
 @needs_library
 def test_run_says_that_no_kernel_ran(checkpoint: Path, tmp_path: Path) -> None:
     words = ("run", checkpoint, "--cpu", "--tensor", DOWN)
@@ -241,6 +244,7 @@ def test_run_says_that_no_kernel_ran(checkpoint: Path, tmp_path: Path) -> None:
     assert "result" not in nothing.out
 
 
+@pytest.mark.slow
 def test_kernels_that_cannot_be_used_are_an_error(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     artifact(manifest()).save(tmp_path / "old" / "one")

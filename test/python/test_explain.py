@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mxfp4 import Compiler, Error, library
 from mxfp4.cli import main
 from mxfp4.explain import explain
-from mxfp4.explain.diff import Change, differences
+from mxfp4.explain.diff import Change, Kind, differences
 from mxfp4.explain.ptx import hot_loop, kind_of, listing, loops, opcodes
 
 needs_library = pytest.mark.skipif(
@@ -39,7 +39,7 @@ def test_differences_cover_both_versions_and_the_same_is_the_same(
 ) -> None:
     a = b = 0
     for kind, was, now in differences(before, after):
-        if kind is Change.Kind.SAME:
+        if kind is Kind.SAME:
             assert was == now
             assert [*map(unnamed, before[a : a + was])] == [*map(unnamed, after[b : b + now])]
         a, b = a + was, b + now
@@ -50,8 +50,8 @@ def test_numbers_of_values_are_no_difference() -> None:
     before = ["%0 = f : i32", "%1 = g %0", "return %1"]
     after = ["%c = constant", "%1 = f : i32", "%2 = g %1", "return %2"]
     assert differences(before, after) == [
-        Change(Change.Kind.CHANGED, 0, 1),
-        Change(Change.Kind.SAME, 3, 3),
+        Change(Kind.CHANGED, 0, 1),
+        Change(Kind.SAME, 3, 3),
     ]
 
 

@@ -93,6 +93,7 @@ def added(every: list[mutate.Mutant], form: Form, options: str) -> list[mutate.M
     return [m for m in every if here[m.shape] > known[m.shape]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_sample_of_mutants_dies(name: str, request: pytest.FixtureRequest) -> None:
     form, options, sizes = SUBJECTS[name]

@@ -24,8 +24,24 @@ pytestmark = needs_both
 EVERY = schedules() if library.find() else []
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda a: f"{a.order}-{a.scales}")
-@pytest.mark.parametrize("schedule", EVERY, ids=short)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each schedule with both orders and both scales, in turn one way or the other.
+
+    That is two of the four layouts; with ``--layouts 4`` (tools/nightly), all.
+    """
+    if "layout" not in metafunc.fixturenames:
+        return
+    every = metafunc.config.getoption("--layouts") == 4
+    pairs = [(LAYOUTS[0], LAYOUTS[3]), (LAYOUTS[1], LAYOUTS[2])]
+    wanted = [
+        pytest.param(schedule, layout, id=f"{short(schedule)}-{layout.order}-{layout.scales}")
+        for i, schedule in enumerate(EVERY)
+        for layout in (LAYOUTS if every else pairs[i % 2])
+    ]
+    metafunc.parametrize(("schedule", "layout"), wanted)
+
+
+@pytest.mark.slow
 def test_kernels_are_right_and_have_no_hazards(schedule: str, layout: Layout) -> None:
     found = []
     for i, case in enumerate(hurting(schedule, layout, LAYOUTS.index(layout))):
@@ -34,6 +50,7 @@ def test_kernels_are_right_and_have_no_hazards(schedule: str, layout: Layout) ->
     assert not found, "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", EVERY, ids=short)
 def test_bad_offsets_and_ids_are_reported_and_nothing_is_stored_for_them(schedule: str) -> None:
     problem = Problem(4, 65, shared_k(160, schedule), 37, expert_ids=True)

@@ -221,6 +221,7 @@ def test_sixteen_of_896_experts(file: Path, rng: np.random.Generator) -> None:
     check_close(case.run(file), case.truth())
 
 
+@pytest.mark.slow
 @needs_both
 @pytest.mark.parametrize("seed", range(16))
 def test_generated_layers(file: Path, seed: int) -> None:

@@ -54,6 +54,7 @@ def test_one_of_each_shape_leaves_out_copies_only() -> None:
     assert len(mutate.pick(every, 7, 0, 0)) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
 def test_a_sample_of_mutants_dies(instruction: str) -> None:
     number = number_of(instruction)
@@ -64,6 +65,7 @@ def test_a_sample_of_mutants_dies(instruction: str) -> None:
     assert eligible.count("killed") >= 0.8 * len(eligible)
 
 
+@pytest.mark.slow
 def test_no_synchronisation_of_a_hopper_kernel_can_go() -> None:
     number = number_of("wgmma")
     subject = mutate.subject(EVERY[number], number)

@@ -91,6 +91,7 @@ def ptx_without(problem: Problem, schedule: str, left_out: set[str]) -> str:
         return module.kernels()[0].ptx
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", ["none", "all", *OPTIONAL])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=short)
 def test_a_pass_may_be_left_out(schedule: str, left_out: str) -> None:

@@ -57,6 +57,7 @@ def ragged(draw: st.DrawFn) -> Case:
     return Case(problem, tuple(sizes), tuple(ids) if ids else None, kind, draw(st.integers(1, 99)))
 
 
+@pytest.mark.slow
 def test_ragged_problems_are_right_and_have_no_hazards(request: pytest.FixtureRequest) -> None:
     @settings(
         max_examples=request.config.getoption("--ragged"), deadline=None, database=None,
@@ -94,6 +95,7 @@ def fused_ragged(draw: st.DrawFn) -> tuple[Form, Data]:
     return form, Data.random(form, sizes, draw(st.integers(1, 99)), ids, draw(st.integers(0, 3)))
 
 
+@pytest.mark.slow
 def test_fused_problems_are_right_and_have_no_hazards(request: pytest.FixtureRequest) -> None:
     """As above, with the schedules that the chooser has for problems that gather, too."""
     gathering = [f"schedule={s}" for s in schedules("--gather")]

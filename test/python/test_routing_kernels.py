@@ -321,6 +321,7 @@ def test_one_kernel_an_artifact() -> None:
         compiled(cases.sort_mlir(1025, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_ptxas() is None, reason="ptxas was not found")
 def test_nothing_spills() -> None:
     """All kernels of this file keep their values in registers."""

@@ -120,6 +120,7 @@ SUBJECTS: dict[str, tuple[str, str, Callable[[RoutingArtifact, int], bool]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_sample_of_mutants_dies(name: str, request: pytest.FixtureRequest) -> None:
     mlir, options, is_right = SUBJECTS[name]

@@ -393,6 +393,7 @@ def test_a_device_that_is_not_there_is_a_sentence(
         torch_pack.pack(mxfp4.Checkpoint(tmp_path / "c.safetensors")["a"], device)
 
 
+@pytest.mark.slow
 def test_packing_onto_a_device_holds_few_experts(tmp_path: Path) -> None:
     # The meta device holds no bytes: what is left is the host's memory.
     code = """

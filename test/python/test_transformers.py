@@ -49,6 +49,7 @@ def models(folder: Path) -> check.Models:
     return check.Models(folder, "cpu")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_results_are_those_of_the_dequantised_path(models: check.Models) -> None:
     ids = models.tokens(4, 24)
@@ -64,6 +65,7 @@ def test_results_are_those_of_the_dequantised_path(models: check.Models) -> None
     assert generated["pass"], generated
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_comparison_notices_other_weights(
     models: check.Models, copy: Path, monkeypatch: pytest.MonkeyPatch
@@ -267,6 +269,7 @@ def test_experts_of_another_kind_are_refused(models: check.Models) -> None:
         ours.Experts(torch.nn.Linear(2, 2))
 
 
+@pytest.mark.slow
 def test_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,6 +286,7 @@ def test_command_line(
         assert "torch sees no CUDA device" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_for_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "MAX_TOKENS", 64)
     monkeypatch.setattr(kernels, "_layers", {})
