@@ -104,7 +104,7 @@ typedef struct mxfp4rt_device {
   /** Compute capability: 90 for sm_90 and sm_90a. */
   int chip;
   int multiprocessors;
-  /** Bytes of shared memory that a CTA may have, and of a multiprocessor. */
+  /** Bytes of shared memory that a CTA may have, and of an SM. */
   int shared_bytes_per_cta;
   int shared_bytes_per_multiprocessor;
 } mxfp4rt_device;
@@ -125,7 +125,7 @@ typedef struct mxfp4rt_artifact mxfp4rt_artifact;
 MXFP4RT_API mxfp4rt_status mxfp4rt_artifact_load(const char *folder,
                                                  mxfp4rt_artifact **artifact);
 /** The same from memory, which is copied. `manifest` is JSON text and `ptx` is
- *  PTX text of so many bytes; `cubin` may be null; `origin` says in messages
+ *  PTX text of `ptx_size` bytes; `cubin` may be null; `origin` says in messages
  *  where the artifact came from. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_artifact_read(
     const char *manifest, size_t manifest_size, const char *ptx,
@@ -167,7 +167,7 @@ typedef enum mxfp4rt_kind {
   MXFP4RT_I32 = 1,
   MXFP4RT_I64 = 2,
   MXFP4RT_F32 = 3,
-  /** Descriptions of device memory for the copy engine: the caller passes the
+  /** Descriptions of device memory for TMA: the caller passes the
    *  address of the memory, and the launcher makes and keeps the maps. */
   MXFP4RT_TENSOR_MAPS = 4
 } mxfp4rt_kind;

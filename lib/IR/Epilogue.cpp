@@ -19,7 +19,7 @@ EpilogueOperand mxfp4::epilogueOperandOf(Type type) {
       std::min<int64_t>(cast<ShapedType>(type).getRank(), 2));
 }
 
-/// Arguments of a region that takes so many sums.
+/// Arguments of a region that takes `sums` sums.
 static size_t countArguments(ValueRange operands, size_t sums) {
   size_t count = sums;
   for (Value operand : operands)

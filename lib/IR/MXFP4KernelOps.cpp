@@ -173,7 +173,7 @@ static bool coversTile(int64_t elements, int64_t warps, int64_t tokens) {
   return warps == 0 || elements == (tokens + 4 * warps - 1) / (4 * warps);
 }
 
-/// A role's warp is one of so many.
+/// A role's warp is one of the role's warps.
 template <typename OpTy> static LogicalResult verifyWarps(OpTy op) {
   if (bool(op.getWarp()) != op.getWarps().has_value())
     return op.emitOpError("requires the number of the warp in its role and how "

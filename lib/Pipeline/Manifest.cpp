@@ -21,7 +21,7 @@
 //     `nullable`: then it may pass null, as for one that the caller leaves out;
 //   - launches `launch.block` threads with `dynamic_shared_bytes`. The grid
 //   has,
-//     by its rule, "persistent": `ctas_per_sm` CTAs for each multiprocessor
+//     by its rule, "persistent": `ctas_per_sm` CTAs for each SM
 //     (any grid is correct, this one is fast); "one": one CTA; "per_rows": one
 //     CTA in x for each `rows` rows, the last of which may have fewer, and `y`
 //     CTAs in y (1 if not stated). Without rows nothing is launched, unless the

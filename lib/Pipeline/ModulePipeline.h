@@ -14,7 +14,7 @@
 namespace mxfp4 {
 
 /// What MLIR said of a pipeline's options, and, which it does not say, the
-/// options that there are.
+/// options that exist.
 std::string optionsError(llvm::StringRef pipeline, llvm::StringRef said,
                          const mlir::detail::PassOptions &options);
 

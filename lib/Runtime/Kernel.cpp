@@ -107,7 +107,7 @@ void Kernel::configure(int device) {
   const auto shared = int64_t(manifest.dynamicSharedBytes);
   driver.call(driver.funcSetAttribute, function, int(kMaxDynamicShared),
               int(shared));
-  // A persistent grid counts on ctas_per_sm CTAs to a multiprocessor; each
+  // A persistent grid counts on ctas_per_sm CTAs per SM; each
   // costs 1 KiB more.
   const int64_t wanted = manifest.grid.ctasPerSm * (shared + 1024);
   const int64_t all = driver.ask(kSharedPerMultiprocessor, device);

@@ -6,7 +6,7 @@
 //
 // The part of format "mxfp4-artifact", version 3, that a launch needs; its
 // meaning is written at the top of lib/Pipeline/Manifest.cpp. Grid rules are
-//   {"rule": "persistent", "ctas_per_sm": C}   C CTAs for each multiprocessor
+//   {"rule": "persistent", "ctas_per_sm": C}   C CTAs for each SM
 //   {"rule": "one"}                            one CTA
 //   {"rule": "per_rows", "rows": R}            rows / R CTAs, rounded up
 // and the last may have "y", the number of CTAs in y.
@@ -51,7 +51,7 @@ struct Argument {
 struct Grid {
   enum class Rule { Persistent, One, PerRows };
   Rule rule = Rule::Persistent;
-  /// CTAs for each multiprocessor, and of those that a cluster takes.
+  /// CTAs per SM, and CTAs per cluster.
   uint32_t ctasPerSm = 1, cluster = 1;
   /// Rows for each CTA, and CTAs in y.
   uint32_t rows = 1, y = 1;

@@ -1,4 +1,4 @@
-//===- TensorMaps.cpp - Describing activations to the copy engine ---------===//
+//===- TensorMaps.cpp - Describing activations to TMA ---------------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //

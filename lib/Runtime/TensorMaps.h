@@ -1,4 +1,4 @@
-//===- TensorMaps.h - Describing activations to the copy engine -*- C++ -*-===//
+//===- TensorMaps.h - Describing activations to TMA ------------*- C++ -*-===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
@@ -27,7 +27,7 @@ public:
       : driver(driver), argument(argument) {}
 
   /// The maps of all boxes, one behind the other, until the next call. The
-  /// memory has so many rows.
+  /// memory has this number of rows.
   TensorMap *get(void *pointer, int64_t rows);
 
 private:

@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 //
 // libmxfp4-sim-cuda.so has the functions of libcuda that a launcher calls: one
-// device, an H100 with as many multiprocessors as MXFP4_SIM_MULTIPROCESSORS
+// device, an H100 with as many SMs as MXFP4_SIM_MULTIPROCESSORS
 // says (2 if it does not). Memory is the host's, so that a program may fill and
 // read it at the address that cuMemAlloc gave; kernels see where each
 // allocation ends. Launches run to their end before they return. A finding of
@@ -144,13 +144,13 @@ EXPORT int cuDeviceGetName(char *name, int size, int) {
 }
 EXPORT int cuDeviceGetAttribute(int *value, int attribute, int) {
   switch (attribute) {
-  case 16: // multiprocessors
+  case 16: // SMs
     return *value = multiprocessors(), 0;
   case 75: // compute capability
     return *value = 9, 0;
   case 76:
     return *value = 0, 0;
-  case 81: // shared memory of a multiprocessor
+  case 81: // shared memory of an SM
     return *value = 233472, 0;
   case 97: // of a CTA that asks for it
     return *value = 232448, 0;

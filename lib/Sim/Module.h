@@ -309,7 +309,7 @@ public:
   /// What another list has found.
   void add(const std::vector<Diagnostic> &more);
   bool any() const { return count != 0; }
-  /// Parsing stops after so many errors.
+  /// Parsing stops after this number of errors.
   bool tooMany() const { return count >= 20; }
 
 private:

@@ -54,7 +54,7 @@ struct Cell {
     WrittenByLanes = 256,
     SetHasWrites = 512, ///< ReadSet has writes under an atomic one.
     /// On the first cell of 16 bytes: the other three are like it, and what
-    /// they hold counts for nothing.
+    /// they hold is ignored.
     Whole = 1024,
     /// On the cell of a word: its bytes differ, and ReadSet is their number.
     Split = 2048

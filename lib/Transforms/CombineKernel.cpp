@@ -93,7 +93,7 @@ SmallVector<Value> CombineKernel::loadRow(Value row, Value column,
   return values;
 }
 
-/// One thread a token says it.
+/// One thread per token says it.
 void CombineKernel::checkPositions(ValueRange positions) {
   for (Value position : positions) {
     // -1 as an unsigned number is followed by 0.

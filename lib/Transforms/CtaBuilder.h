@@ -21,7 +21,7 @@ namespace mxfp4 {
 
 class CtaBuilder : public LoopBuilder {
 public:
-  /// At the start of a block, for CTAs of so many threads, whole warps.
+  /// At the start of a block, for CTAs of `threads` threads, whole warps.
   CtaBuilder(mlir::Location loc, mlir::Block *block, int64_t threads);
 
   static constexpr int64_t kLanes = 32;
@@ -77,9 +77,9 @@ public:
   Value shuffle(Value value, Value from);
   /// That of the lane whose number differs in these bits.
   Value exchange(Value value, int64_t bits);
-  /// That of the lane so many below; its own where there is none.
+  /// That of the lane `by` below; its own where no such lane exists.
   Value shuffleUp(Value value, int64_t by);
-  /// A sum over groups of so many lanes, a power of two: of halves, quarters,
+  /// A sum over groups of `group` lanes, a power of two: of halves, quarters,
   /// ...
   Value sumLanes(Value value, int64_t group = kLanes);
   /// The sum of an i32 over this lane and those below.

@@ -72,7 +72,7 @@ mlir::Value readFour(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
 mlir::Value writeFour(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
                       mlir::ArrayRef<int64_t> at, mlir::Value four);
 
-/// All of them of the first `columns` times eight tokens of a block, appended
+/// All sums of the first `columns` times eight tokens of a block, appended
 /// as scalars; and the accumulator with others in the first places of a block.
 void readSums(mlir::ImplicitLocOpBuilder &b, mlir::Value accumulator,
               mlir::ArrayRef<int64_t> block, int64_t columns,

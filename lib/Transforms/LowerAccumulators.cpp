@@ -15,7 +15,7 @@ using namespace mxfp4;
 
 namespace {
 
-/// The place of each of the sums of so many times eight tokens.
+/// The place of each of the sums of `columns` times eight tokens.
 SmallVector<SmallVector<int64_t>> placesOf(ArrayRef<int64_t> block,
                                            int64_t columns) {
   SmallVector<SmallVector<int64_t>> places;

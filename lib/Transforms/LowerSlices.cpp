@@ -26,7 +26,7 @@ using namespace mxfp4;
 namespace {
 
 /// Of one slice at a time. Four sums of a thread lie together, of
-/// neighbouring threads beside each other: no bank conflicts.
+/// neighbouring threads side by side: no bank conflicts.
 class Buffer {
 public:
   Buffer(ImplicitLocOpBuilder &b, ReduceSlicesOp op,
@@ -117,8 +117,8 @@ void Buffer::handOver(Value sums, Value slice) {
   meet(slice);
 }
 
-/// Does it with all sums of the tokens that there are, more or less: a branch
-/// goes around sixteen that there are not.
+/// Does it with the sums of tokens that exist, in steps of sixteen: a branch
+/// goes around each sixteen tokens that do not.
 Value Buffer::update(Value sums, function_ref<Step> step) {
   constexpr int64_t kTogether = 2;
   const int64_t always = tokens ? std::min(kTogether, shape[1]) : shape[1];

@@ -57,7 +57,7 @@ SmallVector<Value> emitAssembly(ImplicitLocOpBuilder &b, StringRef text,
   return values;
 }
 
-/// The instruction with so many columns, up to its operands.
+/// The instruction for a number of columns, up to its operands.
 std::string wgmmaName(const InstructionTraits &traits, int64_t n) {
   return llvm::formatv(
       "{0}.mma_async.sync.aligned.m{1}n{2}k{3}.{4}.{5}.{6} ", traits.ptxName,

@@ -110,7 +110,7 @@ void emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
 
 } // namespace
 
-/// Row tiles of a group with so many rows that are in a list.
+/// Row tiles of a group with this number of rows that are in a list.
 Value RaggedGrid::emitRowTiles(ImplicitLocOpBuilder &b, Value rows,
                                int list) const {
   Value tiles = arith::CeilDivUIOp::create(b, rows, i32(b, tileTokens));

@@ -82,7 +82,7 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   gpu::ReturnOp::create(c.b);
 }
 
-/// CTAs in x for so many tokens; one where there are none.
+/// CTAs in x for a number of tokens; one if that is 0.
 static Value emitCtas(ImplicitLocOpBuilder &b, const GridRule &rule,
                       Value tokens) {
   Value one = indexConstant(b, 1);

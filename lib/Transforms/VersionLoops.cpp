@@ -38,7 +38,7 @@ void version(KLoopOp loop) {
   const int64_t steps = loop.getSteps() / schedule.kSlices;
   // Neither loop hands on its cursor: ptxas takes what two loops hand on for
   // different in each lane, and then moves descriptors and addresses of
-  // barriers to uniform registers for each instruction: 14 % more of them.
+  // barriers to uniform registers for each instruction: 14 % more instructions.
   loop.getLastCursor().replaceAllUsesWith(
       RingSkipOp::create(b, loop.getCursor(), steps));
   Value isFew = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, tokens,

@@ -20,7 +20,7 @@ std::string nearestName(std::string_view given,
                         const std::vector<std::string> &names);
 
 /// What follows "unknown `what` 'given'" in a message: the nearest name, and
-/// all that there are: "; did you mean 'n'? The `what`s are experts, n, k".
+/// all names: "; did you mean 'n'? The `what`s are experts, n, k".
 std::string alternatives(std::string_view given, std::string_view what,
                          const std::vector<std::string> &names);
 

@@ -22,7 +22,7 @@ namespace mxfp4 {
 bool isPtxName(std::string_view name);
 
 /// An identifier for a symbol: `prefix`, an identifier itself, and the symbol
-/// as far as PTX has its characters. Each other byte, and each `$` beside one,
+/// as far as PTX has its characters. Each other byte, and each `$` next to one,
 /// becomes `$` and two hexadecimal digits: "jit(f)" becomes "jit$28f$29". Of
 /// what is longer than 200 bytes, 16 digits of a hash replace the end. The same
 /// symbol has the same name everywhere; two symbols have two names, but for a

@@ -28,8 +28,8 @@ inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
 /// the lines suffice.
 inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 32;
 
-/// The grid of a launch: one CTA, or in x one for every so many tokens, and so
-/// many in y. Any grid is correct.
+/// The grid of a launch: one CTA, or one in x for each `rows` tokens and `y` in
+/// y. Any grid is correct.
 struct GridRule {
   /// 0: one CTA.
   int64_t rows = 0;

@@ -63,7 +63,7 @@ struct Schedule {
   /// Output tile of a CTA: weight rows (N) x tokens (R).
   int tileRows = 64;
   int tileTokens = 64;
-  /// A tile that has fewer tokens works on a multiple of so many, a divisor of
+  /// A tile with fewer tokens computes a multiple of this number, a divisor of
   /// `tileTokens`; 0 if every tile is treated alike. See `heightStep`.
   int tokenStep = 0;
   /// Warps along each of the two.
@@ -71,12 +71,12 @@ struct Schedule {
   int warpsTokens = 1;
   /// Sets of such warps. Each multiplies a part of the k64 steps with the whole
   /// tile, and their sums are added in order: a tile takes less time, so that
-  /// there are more of them for a CTA to share evenly.
+  /// there are more tiles for CTAs to share evenly.
   int kSlices = 1;
   /// k64 steps held in shared memory, being copied or being read.
   int stages = 4;
   Placement placement = Placement::Register;
-  /// CTAs that share a multiprocessor; bounds the registers of a thread.
+  /// CTAs per SM; bounds the registers of a thread.
   int ctasPerMultiprocessor = 1;
   /// Warps that only copy, for wgmma: one for each K slice; or one for the
   /// activations and the others for the blocks of weights; or one for both. One

@@ -50,7 +50,7 @@ const std::vector<ScheduleField> &scheduleFields();
 /// The fields that are required or have another value than the default.
 std::string text(const Schedule &schedule);
 
-/// What is wrong with a field by itself or beside another, whatever the target
+/// What is wrong with a field by itself or with another, whatever the target
 /// and the problem, as the rest of a sentence; empty if nothing is.
 std::string verifyFields(const Schedule &schedule);
 

@@ -28,10 +28,11 @@ def MXFP4_Dialect : Dialect {
        shared memory to each other.
     3. **Operations on tiles** (`MXFP4KernelOps.td`), for all threads of a CTA
        together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
-    4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`), for the threads of a warp: `load_codes`,
-       `load_scales`, `decode`, `load_activations`, `mma`, and for the baseline
-       that decodes into shared memory `store_decoded`, `load_decoded`. Here an
-       SSA value is a 32-bit register.
+    4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`),
+       for the threads of a warp: `load_codes`, `load_scales`, `decode`,
+       `load_activations`, `mma`, `wgmma`, and for the baseline that decodes into
+       shared memory `store_decoded`, `load_decoded`. Here an SSA value is a
+       32-bit register.
 
     A layout of packed weights is an element type, `!mxfp4.block`, so that
     weights packed for one layout cannot reach a kernel that reads another.
@@ -101,7 +102,7 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
 
 def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
-  let summary = "The copy engine's descriptions of activations";
+  let summary = "TMA's descriptions of activations";
   let description = [{
     Descriptions of `R x K` bf16 for boxes of `step`, `2*step`, ..., `rows` rows
     by 64 columns: 128 opaque bytes each, one behind the other, passed to a
@@ -132,9 +133,8 @@ def MXFP4_Ring : TypeDef<MXFP4_Dialect, "Ring"> {
     readers have released the slot. A role that fills the ring and the roles that
     read it each go round it with a cursor of their own (`!mxfp4.cursor`).
 
-    Slots are filled by the copy engine, or with `fenced` by threads
-    (`cp.async`), whose writes wgmma does not see without a fence: readers put
-    one behind each wait.
+    TMA fills the slots, or with `fenced` threads do (`cp.async`), whose writes
+    wgmma does not see without a fence: readers put a fence behind each wait.
 
     Examples: `!mxfp4.ring<12>`, `!mxfp4.ring<9 fenced>`.
   }];
@@ -182,13 +182,13 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `warps_rows`, `warps_tokens`: the warps along each.
     - `stages`: k64 steps in shared memory.
     - `placement`: where weights are decoded, `register` or `shared`.
-    - `ctas`: CTAs that share a multiprocessor.
-    - `token_step` (0): a tile with fewer tokens works on a multiple of so many;
-      0: on all.
+    - `ctas`: CTAs per SM.
+    - `token_step` (0): a tile with fewer tokens computes the next multiple of
+      this number; 0: all tokens of the tile.
     - `k_slices` (1): sets of warps that share the k64 steps.
     - `copy_warps` (0): warps that only copy; wgmma has at least one.
-    - `producer_registers` (0): registers that a thread of the producer keeps,
-      the consumers take the rest; 0: all threads have the same.
+    - `producer_registers` (0): registers per thread of the producer warps, of
+      which the consumers take the rest; 0: all threads have the same number.
     - `overlap_decode` (false): a warpgroup decodes its next fragment while it
       multiplies.
     - `version_loops` (false): tiles of one token step have a loop over K of
@@ -197,9 +197,10 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `full_tiles_first` (false): tiles of groups with more rows than half a
       tile come first.
     - `sum_steps` (0): k64 steps that the first K slice has fewer than each
-      other one, since it adds the sums of all.
+      other one, because it adds the sums of all slices.
     - `side_by_side` (false): the kernel also has a program of tiles as tall as
-      all K slices together, and takes it where it needs no more time.
+      all K slices together, and runs that program where its waves take no more
+      time.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma
@@ -230,12 +231,12 @@ def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
   let mnemonic = "target";
   let summary = "The chip that code is for";
   let description = [{
-    The attribute `mxfp4.target` of an operation says it of all that the
-    operation holds: verifiers and passes ask the chip's facts
-    (`mxfp4/Core/Target.h`) of registers, shared memory and multiprocessors.
-    `mxfp4-choose-schedule` sets it beside the schedule, which it chose for that
-    chip, and `mxfp4-tile` hands it on to the `gpu.module`. Code that names no
-    chip is for sm_90a.
+    The attribute `mxfp4.target` of an operation names the chip for everything
+    that the operation holds. Verifiers and passes ask for the chip's registers,
+    shared memory and SMs (`mxfp4/Core/Target.h`). `mxfp4-choose-schedule` sets the
+    attribute together with the schedule, which it chose for that chip, and
+    `mxfp4-tile` hands it on to the `gpu.module`. Code that names no chip is for
+    sm_90a.
 
     Example: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`.
   }];
@@ -253,8 +254,8 @@ def MXFP4_Arg : AttrDef<MXFP4_Dialect, "Arg"> {
     launcher`), the least alignment of a pointer in bytes, and whether the
     pointer may be null. Data type and shape are those of the argument's type:
     a contiguous memref whose only dynamic size is the first, the number of
-    rows. A tensor map says which memref it `maps`, an integer has nothing more
-    to say.
+    rows. A tensor map names the memref that it `maps`; an integer needs nothing
+    more.
 
     `mxfp4-tile` attaches it, for each operand of `mxfp4.grouped_matmul`
     (`kernelSignature` in `mxfp4/IR/KernelSignature.h`); passes find an argument

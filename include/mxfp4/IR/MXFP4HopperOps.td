@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What a warp-specialised kernel adds to MXFP4KernelOps.td: barriers in shared
-// memory, copies that signal them, and matrix instructions that run behind the
-// back of the thread that issues them.
+// memory, copies that signal them, and matrix instructions that run while the
+// thread that issued them goes on.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,7 @@ defvar Barriers = Arg<MemRefRankOf<[I64], [1]>,
 //===----------------------------------------------------------------------===//
 
 def MXFP4_MakeTensorMapOp : MXFP4_Op<"make_tensor_map", [Pure]> {
-  let summary = "Describe activations to the copy engine";
+  let summary = "Describe activations to TMA";
   let description = [{
     On the host: tensor maps of `R x K` bf16 for the boxes that the type names,
     with the 128-byte swizzle and zeros out of bounds. The launcher encodes them
@@ -134,13 +134,13 @@ def MXFP4_ExpectBytesOp : MXFP4_Op<"expect_bytes"> {
 //===----------------------------------------------------------------------===//
 
 def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
-  let summary = "Copy a tile of packed weights with the copy engine";
+  let summary = "Copy a tile of packed weights with bulk copies";
   let description = [{
-    As `mxfp4.copy_weights`, by one thread: one `cp.async.bulk` a block, whose
+    As `mxfp4.copy_weights`, by one thread: one `cp.async.bulk` per block, whose
     bytes count towards `barriers[slot]`. Blocks past N/64 repeat the last one;
     their rows are not stored. With `part %p of P` only the blocks p, p + P, ...
-    of the tile: P threads share the work. `once` says that nobody will read
-    these bytes again: they leave the L2 cache first.
+    of the tile: P threads share the work. `once` says that no CTA will
+    read these bytes again: they leave the L2 cache first.
 
     Example:
 
@@ -166,7 +166,7 @@ def MXFP4_BulkCopyWeightsOp : MXFP4_Op<"bulk_copy_weights"> {
 }
 
 def MXFP4_TensorCopyActivationsOp : MXFP4_Op<"tensor_copy_activations"> {
-  let summary = "Copy a tile of activations with the copy engine";
+  let summary = "Copy a tile of activations with TMA";
   let description = [{
     As `mxfp4.copy_activations`, by one thread: one `cp.async.bulk.tensor` of
     the lowest box that holds `valid` rows (at least 1), whose bytes count towards
@@ -204,8 +204,9 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
     For the threads of all S slices together, each with its own accumulator: the
     result of slice 0 is the sum in the order of the slices, ((0 + 1) + 2) + ...;
     other results are undefined. Slice after slice leaves its sums in `buffer`,
-    `values x threads of a slice` f32 in shared memory. With `tokens(%n)` sums
-    of tokens from `%n` up are undefined, too, and not all of them are moved.
+    `values x threads of a slice` f32 in shared memory. With `tokens(%n)` the
+    sums of tokens from `%n` up are undefined, too, and only some of these pass
+    through shared memory.
 
     Example:
 
@@ -231,7 +232,7 @@ def MXFP4_ReduceSlicesOp : MXFP4_Op<"reduce_slices",
 // wgmma
 //===----------------------------------------------------------------------===//
 
-// What a warpgroup holds of 64 weight rows by N tokens: N/8 x 4 f32 a thread.
+// What a warpgroup holds of 64 weight rows by N tokens: N/8 x 4 f32 per thread.
 def BlockAccumulator : VectorOfRankAndType<[2], [F32]>;
 
 def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
@@ -246,9 +247,9 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     `buffer`. B is the staged tile. N is eight times `columns`, the first columns
     of the accumulator; others stay as they are.
 
-    With `tokens(%n by S)` nobody will read columns of tokens past the multiple
-    of S at or above `%n`: `mxfp4-narrow-wgmma` makes the instruction that
-    narrow.
+    With `tokens(%n by S)` no operation reads columns of tokens past the multiple
+    of S at or above `%n`, so that `mxfp4-narrow-wgmma` may make the instruction
+    that narrow.
 
     The result may be used after `mxfp4.wgmma_wait` only, or by the next wgmma;
     the A registers belong to the instructions until then.
@@ -299,7 +300,7 @@ def MXFP4_SyncWarpgroupOp : MXFP4_Op<"sync_warpgroup"> {
     Each of the warpgroup's 128 threads makes what it has stored to shared memory
     visible to the asynchronous proxy, through which wgmma reads
     (`fence.proxy.async`), and waits for the others at a named barrier of the
-    warpgroup's own. Executed by all of them, of a consumer.
+    warpgroup's own. All 128 threads of a consumer warpgroup execute it.
 
     Example:
 
@@ -341,10 +342,10 @@ def Pinnable : AnyTypeOf<[BF16Pair, VectorOfRankAndType<[3], [F32]>]>;
 def MXFP4_PinOp : MXFP4_Op<"pin", [AllTypesMatch<["values", "pinned"]>]> {
   let summary = "Compute registers here";
   let description = [{
-    No instruction: what defines the operands, fragments or an accumulator, stays
-    above, what uses the results below. Holds decodes where they overlap running
-    wgmmas, which compilers would move down to their uses, and zeros ahead of the
-    first wgmma.
+    Emits no instruction. Operations that define the operands (fragments or an
+    accumulator) stay above, operations that use the results stay below. Decodes
+    are pinned where they overlap running wgmmas, because compilers would move
+    them down to their uses, and zeros are pinned ahead of the first wgmma.
 
     Example:
 

@@ -31,7 +31,7 @@ def MXFP4_LocateTileOp : MXFP4_Op<"locate_tile",
   let description = [{
     Finds the group of tile `number` by binary search in the table of tiles,
     `G+2` i32 in shared memory: for each group the row tiles before it, then the
-    row tiles of all. Tiles of one row tile follow each other, `columns` of them.
+    row tiles of all groups. The `columns` tiles of one row tile follow each other.
     The tiles of a group share its rows evenly. Where the schedule lets full
     tiles come first the table has `2G+3` entries, of which the last `G+1` are
     for the groups with at most half a tile's rows.
@@ -103,7 +103,7 @@ def MXFP4_CopyActivationsOp : MXFP4_Op<"copy_activations"> {
     `destination`, `S x T x 64` bf16 in shared memory. Rows from `valid` up and
     columns past K arrive as zeros. Rows of the destination are 128 bytes, and
     their 16-byte units are XORed with the row number modulo 8 (the 128-byte
-    swizzle of the Hopper copy engine), so that reading a column of units meets
+    swizzle of TMA), so that reading a column of units meets
     no bank conflict.
 
     Example:
@@ -175,7 +175,8 @@ def MXFP4_GatherActivationsOp : MXFP4_GatherOp<"gather_activations",
   let description = [{
     As `mxfp4.copy_activations`, from the rows of `source` that
     `mxfp4.load_rows` has found for the same warps: a thread copies 16 bytes of
-    each of its rows. Rows from `valid` up hold whatever they hold. Copies
+    each of its rows. Rows from `valid` up have no
+    defined contents. Copies
     belong to the group that the next `nvvm.cp.async.commit.group` closes; with
     `signal` each thread of the warps arrives at `barriers[slot]` when its
     copies have landed.
@@ -308,7 +309,7 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
 }
 
 //===----------------------------------------------------------------------===//
-// Fragments: the threads of a warp, one SSA value a register
+// Fragments: the threads of a warp, one SSA value per register
 //===----------------------------------------------------------------------===//
 
 def MXFP4_LoadCodesOp : MXFP4_Op<"load_codes"> {

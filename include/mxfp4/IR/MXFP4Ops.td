@@ -64,10 +64,10 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     - error (memref form only): 1 i32. A kernel that finds bad offsets ORs 1
       into it and stores nothing; it ORs 2 for a bad id and does not store that
       group's rows, and 4 for a row of gather or scatter that does not exist.
-      Without it, what is bad is left alone in silence;
+      Without this operand, bad rows are left out in silence;
     - workspace (memref form only): 2 i32, zeros. With it, a kernel may hand out
       its tiles as they are finished instead of in a fixed order; it leaves zeros
-      behind. Not for two executions at a time;
+      behind. Two executions at the same time need two workspaces;
     - epilogue operands, bf16 or f32: by their rank `E x N` (a value for each
       expert and column), `R` (for each row), or a scalar of rank 0.
 
@@ -358,9 +358,9 @@ def MXFP4_RebaseOp : MXFP4_Op<"rebase", [Pure,
   let summary = "A contiguous part of a buffer as a buffer of its own";
   let description = [{
     The memory of a buffer whose elements lie one behind the other, as a memref
-    with identity layout that begins at the first of them: the offset moves into
-    the pointer. Kernels take pointers, and `mxfp4-make-contiguous` makes them so
-    of rows, experts or layers of larger buffers. Nothing is copied.
+    with identity layout that begins at the first element: the offset moves into
+    the pointer. Kernels take pointers, and `mxfp4-make-contiguous` makes such
+    pointers to rows, experts or layers of larger buffers. Nothing is copied.
 
     The layout must not be one that is never contiguous. Whether strides that are
     known at run time only are contiguous is for the program to know.

@@ -93,8 +93,8 @@ def MXFP4_BuildTileTableOp : MXFP4_Op<"build_tile_table"> {
 def MXFP4_TileCountOp : MXFP4_Op<"tile_count"> {
   let summary = "The number of tiles in a table";
   let description = [{
-    `columns` tiles along N for each row tile that the table counts; 0 if the
-    offsets were bad.
+    The table's row tiles times `columns`, the tiles along N; 0 if the offsets were
+    bad.
 
     Example:
 
@@ -178,8 +178,8 @@ def MXFP4_TakeTilesOp : MXFP4_TileLoopOp<"take_tiles"> {
   let description = [{
     Runs the body for each tile that `mxfp4.hand_out_tiles` puts into the queue, a
     ring and the four i32 of each of its slots, until the end of the tiles. Each
-    warp of a role takes every tile; a role of one thread a warp takes it with
-    that thread. The arguments of the body are those of `mxfp4.for_tiles`.
+    warp of a role takes every tile; a role of one thread per warp takes tiles
+    with that thread. The arguments of the body are those of `mxfp4.for_tiles`.
 
     Example:
 
@@ -205,8 +205,8 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
   let summary = "Hand out tiles to the roles of a CTA";
   let description = [{
     By one thread: finds each tile of the CTA and puts it into the queue for the
-    roles that take it (`mxfp4.take_tiles`), then the end. The first tile is
-    `first`. With a counter, two i32 in global memory that all CTAs share and
+    roles that take tiles (`mxfp4.take_tiles`), and at last the mark of the end.
+    The first tile is `first`. With a counter, two i32 in global memory that all CTAs share and
     that are zeros between launches, the next tile is the first that no CTA has
     taken; without one it is `stride` tiles further on.
 
@@ -254,7 +254,7 @@ def MXFP4_KLoopOp : MXFP4_Op<"k_loop", [
                               ["getAsmBlockArgumentNames"]>]> {
   let summary = "The loop over the k64 steps of a tile";
   let description = [{
-    Runs the body for the steps 0 to `steps - 1`, or for the part of them that a
+    Runs the body for the steps 0 to `steps - 1`, or for the steps that a
     K slice multiplies (`slice(%s of S)`, see Schedule::sliceSteps). The arguments
     of the body are the number of the step, with a ring the cursor of the role,
     and the carried values (sums, as a rule).
@@ -419,10 +419,10 @@ def MXFP4_RoleOp : MXFP4_Op<"role", [
   let summary = "What some warps of a CTA do";
   let description = [{
     The argument of the body is the number of the warp within the role. With
-    `one_thread` one elected thread of each warp runs the body, otherwise all of
-    them. `registers` is the number of registers a thread has while it plays the
-    role, which whole warpgroups agree on: roles that name none share those of the
-    role in front of them. The name is for readers.
+    `one_thread` one elected thread of each warp runs the body, otherwise all
+    threads do. `registers` is the number of registers per thread of the role.
+    The warps of a warpgroup have equal numbers: a role that names none has that
+    of the role in front of it. The name is for readers.
   }];
   let arguments = (ins StrAttr:$name, I64Attr:$warps,
                        OptionalAttr<I64Attr>:$registers, UnitAttr:$one_thread);
@@ -550,7 +550,7 @@ def MXFP4_RingAcquireOp : MXFP4_RingAccessOp<"ring_acquire"> {
   let summary = "Wait until a slot is empty";
   let description = [{
     For a role that fills: waits until all readers have released the slot of the
-    phase before. In the first phase nobody has to.
+    phase before. In the first phase no reader has to.
 
     Example:
 
@@ -567,8 +567,8 @@ def MXFP4_RingAcquireOp : MXFP4_RingAccessOp<"ring_acquire"> {
 def MXFP4_RingFillOp : MXFP4_RingAccessOp<"ring_fill"> {
   let summary = "Announce the bytes that fill a slot";
   let description = [{
-    An arrival of one thread: the slot is full when so many bytes (i32, less than
-    2^20) have been copied into it.
+    An arrival of one thread: the slot is full when `bytes` (i32, less than 2^20)
+    have been copied into it.
 
     Example:
 

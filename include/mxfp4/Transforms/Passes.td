@@ -15,8 +15,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
     `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
     target. A schedule that is there already is kept: the verifier has checked
-    it. The chip stands beside a schedule as the attribute `mxfp4.target`, for
-    verifiers and later passes to ask.
+    it. The operation also gets the attribute `mxfp4.target`, the chip that the
+    schedule is for.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
@@ -99,10 +99,10 @@ def OnKernels : Pass<"mxfp4-on-kernels"> {
   let summary = "Run passes on the kernels of this dialect alone";
   let description = [{
     Runs a pipeline on each `gpu.module` that `mxfp4-tile` has made, at whatever
-    depth, which the attribute `mxfp4.kernels` says. Passes that change any code,
-    such as `canonicalize`, or lower it by rules that hold for our kernels alone,
-    as `mxfp4-lower-to-nvvm` does, leave the kernels and the host code of others
-    alone so.
+    depth; the attribute `mxfp4.kernels` marks it. Passes that change any code,
+    such as `canonicalize`, or that lower code by rules which hold for our kernels
+    alone, such as `mxfp4-lower-to-nvvm`, then leave the kernels and the host code
+    of other stacks alone.
 
     Example: `mxfp4-on-kernels{pipeline=canonicalize,cse}`.
   }];
@@ -153,7 +153,7 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     that PTX has (`ptxName` of `mxfp4/Core/PtxName.h`), and unlike its neighbours.
 
     The kernel is persistent: it builds the table of tiles
-    (`mxfp4.build_tile_table`, since only the device knows how many tiles a group
+    (`mxfp4.build_tile_table`, because only the device knows how many tiles a group
     has), and each CTA computes the tiles `blockIdx`, `blockIdx + gridDim`, ...
     (`mxfp4.for_tiles`), so that any grid is correct. For each tile a loop over K
     (`mxfp4.k_loop`) copies a step of weights and activations and multiplies
@@ -245,8 +245,8 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
     mma.sync, with copies and one `mxfp4.tile_matmul`. See
     `mxfp4-specialize-warps` for kernels with wgmma.
 
-    Leaves behind: one barrier an iteration, and one after the loop, since the
-    slots are used again by the next tile.
+    Leaves behind: one barrier per iteration, and one after the loop, because the
+    next tile uses the slots again.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
@@ -361,7 +361,7 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     raw words of that block.
 
     Two sets of fragments, with `placement=shared` two decoded buffers, take turns.
-    With an odd number of blocks a step the loop is unrolled by two, so that each
+    With an odd number of blocks per step the loop is unrolled by two, so that each
     set keeps registers of its own: handing one set on through a copy makes ptxas
     serialise the groups. A step that is left over goes ahead of the loop.
 
