@@ -8,11 +8,18 @@
 // RUN:   --shared-libs=%mlir_lib/libmlir_c_runner_utils.so | FileCheck %s --check-prefix=BAD
 
 // CHECK-LABEL: func.func @top_k
+// CHECK-SAME:    %[[LOGITS:[a-z0-9]+]]: memref<?x?xf32>, %[[BIAS:[a-z0-9]+]]: memref<?xf32>, %{{.*}}, %[[COUNTS:[a-z0-9]+]]: memref<128x?xi32>)
 // CHECK:       cf.assert %{{.*}}, "{{.*}}ids must have a row for each token
 // CHECK:       cf.assert %{{.*}}, "{{.*}}weights must have the shape of the ids
 // CHECK:       cf.assert %{{.*}}, "{{.*}}weights must have the shape of the ids
-// CHECK:       cf.assert %{{.*}}, "{{.*}}the bias must have an entry for each expert
-// CHECK:       cf.assert %{{.*}}, "{{.*}}counts must have a column for each expert
+// CHECK:       %[[E0:.*]] = memref.dim %[[LOGITS]], %{{c1.*}} :
+// CHECK:       %[[B:.*]] = memref.dim %[[BIAS]], %{{c0.*}} :
+// CHECK:       %[[SAME0:.*]] = arith.cmpi eq, %[[B]], %[[E0]]
+// CHECK:       cf.assert %[[SAME0]], "{{.*}}the bias must have an entry for each expert
+// CHECK:       %[[E1:.*]] = memref.dim %[[LOGITS]], %{{c1.*}} :
+// CHECK:       %[[C:.*]] = memref.dim %[[COUNTS]], %{{c1.*}} :
+// CHECK:       %[[SAME1:.*]] = arith.cmpi eq, %[[C]], %[[E1]]
+// CHECK:       cf.assert %[[SAME1]], "{{.*}}counts must have a column for each expert
 // CHECK:       cf.assert %{{.*}}, "{{.*}}there must be at most as many slots as experts
 // CHECK:       mxfp4.top_k
 func.func @top_k(%l: memref<?x?xf32>, %b: memref<?xf32>, %i: memref<?x?xi32>,
