@@ -70,6 +70,7 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
   void runOnOperation() override {
     if (failed(promise()))
       return signalPassFailure();
+    raiseEntries(getOperation());
     DecodeMisses decodes = raiseDecodes(getOperation());
     RewritePatternSet patterns(&getContext());
     // Reshapes before and after a decode meet those of its users.

@@ -68,6 +68,13 @@ DecodeMisses raiseDecodes(mlir::Operation *root);
 void setPromises(mlir::Operation *op, const Promises &promises);
 
 //===----------------------------------------------------------------------===//
+// Named entries
+//===----------------------------------------------------------------------===//
+
+/// Calls of `mxfp4.grouped_matmul` by name become the operation.
+void raiseEntries(mlir::Operation *root);
+
+//===----------------------------------------------------------------------===//
 // Matmuls
 //===----------------------------------------------------------------------===//
 

@@ -519,6 +519,16 @@ def Raise : Pass<"mxfp4-raise"> {
   let description = [{
     Finds MXFP4 weights in programs that do not know this dialect.
 
+    A program that names the operation needs no matching. A `func.call` of
+    `@mxfp4.grouped_matmul` or `@mxfp4_grouped_matmul` (perhaps numbered, as JAX
+    does), a `stablehlo.composite` and a `stablehlo.custom_call` of that name,
+    registered or not, become `mxfp4.grouped_matmul`. They take rows
+    `R x K` bf16, codes `E x N x K/32 x 16` and scales `E x N x K/32` of bytes with or
+    without sign, offsets, and perhaps ids. The private functions that only they
+    called are erased. A call with other operands stays, with a remark.
+
+    Everything else is found by what it computes:
+
     1. A decode of codes and scales becomes `mxfp4.dequantize`, in however many
        operations it is written: linalg, `arith` and `math` on tensors, reshapes,
        transpositions, broadcasts, concatenations, inserted slices with strides,
