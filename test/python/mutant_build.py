@@ -17,7 +17,7 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,8 +142,8 @@ class MutantBuild:
     def _run(self, command: Sequence[str | Path]) -> Outcome:
         return execute(command, self.build.folder, dict(os.environ), 1800)
 
-    def make(self) -> None:
-        """Compiles and links what is not there yet.
+    def make(self, products: Collection[str] = ()) -> None:
+        """Compiles and links what is not there yet: of the products these alone, if any are given.
 
         Raises:
             RuntimeError: if a file does not compile without its mutants, or a link fails.
@@ -151,7 +151,7 @@ class MutantBuild:
         files = sorted({m.file for m in self.mutants.values()})
         with ThreadPoolExecutor(self.jobs) as pool:
             objects = dict(zip(files, pool.map(self._compile, files), strict=True))
-        self._link({self.build.object_of(f): o for f, o in objects.items()})
+        self._link({self.build.object_of(f): o for f, o in objects.items()}, products)
 
     def _compile(self, file: str) -> Path:
         """The object of a file with all its mutants that can be guarded."""
@@ -186,9 +186,10 @@ class MutantBuild:
         print(f"compiled {file}: {len(mine) - len(out)} mutants", flush=True)
         return output
 
-    def _link(self, others: dict[str, Path]) -> None:
+    def _link(self, others: dict[str, Path], products: Collection[str]) -> None:
         """Links products that hold one of the objects; the rest are links to those of the build."""
-        held = {p for obj in others for p in self.build.holding(obj)}
+        held = {p for obj in others for p in self.build.holding(obj)
+                if not products or p in products}  # fmt: skip
         for part in ("bin", "lib"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
             for product in (self.build.folder / part).iterdir():

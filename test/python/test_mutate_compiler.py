@@ -252,7 +252,7 @@ def test_fates(build: Build, tmp_path: Path) -> None:
     changes = ["target.chip != chip", "chip == target.chip || target.chip == chip",
                "target.chip == chips"]  # fmt: skip
     made = MutantBuild(build, tmp_path / "made", [target_mutant(c) for c in changes], 1)
-    made.make()
+    made.make(["bin/core-test"])
     assert made.left_out == {3}
     bench, core = Bench(made, tmp_path / "bench"), Test("unit", "core-test")
     recorded = bench.record(core)
