@@ -166,6 +166,7 @@ def environment(project: Path) -> dict[str, str]:
             "MXFP4_CACHE": str(project / "cache")}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", SKIPPED)
 def test_shell_commands(project: Path, page: str) -> None:
     """In the page's order, because later commands use what earlier ones wrote."""
