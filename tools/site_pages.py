@@ -28,7 +28,7 @@ MODULES = {
     "Compiling": ["problem", "compile", "artifact", "module"],
     "Calling": ["ops", "kernels", "runtime", "torch_op", "simulator"],
     "Layers": ["layer_spec", "activation", "routing", "layer_kernels", "layer", "layer_reference"],
-    "Models": ["integrations.transformers"],
+    "Other libraries": ["integrations.transformers", "integrations.jax"],
 }
 """Modules of the reference, in its order."""
 
