@@ -37,7 +37,7 @@ class Device(ctypes.Structure):
 
 _HANDLE = POINTER(c_void_p)
 
-_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+_SIGNATURES: dict[str, library.Signature] = {
     "abi_version": (c_int, []),
     "last_error": (c_char_p, []),
     "driver_open": (c_int, [POINTER(DriverOptions), _HANDLE]),
@@ -67,23 +67,10 @@ def load_runtime() -> ctypes.CDLL:
     Raises:
         Error: if it is not found, cannot be loaded, or is of another version.
     """
-    path = library.find_runtime()
-    if path is None:
-        raise Error(
-            "the launcher's library was not found; looked for "
-            + ", ".join(map(str, library.candidates(library.RUNTIME)))
-            + f". {library.how_to_have(library.RUNTIME)}"
-        )
-    try:
-        loaded = ctypes.CDLL(str(path))
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(loaded, f"mxfp4rt_{name}")
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as e:
-        raise Error(f"{path} could not be loaded as the launcher's library: {e}.") from e
-    if (version := loaded.mxfp4rt_abi_version()) != ABI_VERSION:
-        raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")
-    return loaded
+    what = "the launcher's library"
+    signatures = {f"mxfp4rt_{name}": of for name, of in _SIGNATURES.items()}
+    path = library.locate(library.RUNTIME, what)
+    return library.declare(path, what, signatures, ("mxfp4rt_abi_version", ABI_VERSION))
 
 
 class NativeDriver:

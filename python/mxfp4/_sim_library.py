@@ -8,7 +8,6 @@ from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint
 from functools import cache
 
 from . import library
-from .errors import Error
 
 API_VERSION = 1
 
@@ -29,7 +28,7 @@ class TensorMap(ctypes.Structure):
     )
 
 
-_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+_SIGNATURES: dict[str, library.Signature] = {
     "ApiVersion": (c_int, []),
     "Parse": (c_void_p, [c_char_p, c_size_t, c_char_p]),
     "ModuleDestroy": (None, [c_void_p]),
@@ -64,20 +63,7 @@ def load_interpreter() -> ctypes.CDLL:
     Raises:
         Error: if it is not found, cannot be loaded, or is of another version.
     """
-    path = library.find_interpreter()
-    if path is None:
-        raise Error(
-            "the PTX interpreter was not found; looked for "
-            + ", ".join(map(str, library.candidates(library.INTERPRETER)))
-            + f". {library.how_to_have(library.INTERPRETER)}"
-        )
-    try:
-        loaded = ctypes.CDLL(str(path))
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(loaded, f"mxfp4Sim{name}")
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as e:
-        raise Error(f"{path} could not be loaded as the PTX interpreter: {e}.") from e
-    if (version := loaded.mxfp4SimApiVersion()) != API_VERSION:
-        raise Error(f"{path} has API version {version}; this package needs {API_VERSION}.")
-    return loaded
+    what = "the PTX interpreter"
+    signatures = {f"mxfp4Sim{name}": of for name, of in _SIGNATURES.items()}
+    path = library.locate(library.INTERPRETER, what)
+    return library.declare(path, what, signatures, ("mxfp4SimApiVersion", API_VERSION))

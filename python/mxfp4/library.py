@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+from collections.abc import Mapping
 from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
@@ -30,11 +31,14 @@ KernelFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_void_p)
 TraceFn = ctypes.CFUNCTYPE(None, c_char_p, c_char_p, c_char_p, c_void_p)
 """void(const char *pass, const char *summary, const char *mlir, void *user)."""
 
+Signature = tuple[object, list[object]]
+"""What a function returns and takes, for ctypes."""
+
 _BYTES = POINTER(c_uint8)
 _INTS = POINTER(c_int32)
 
 # name: (result, arguments). Strings that the caller must free are c_void_p.
-_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+_SIGNATURES: dict[str, Signature] = {
     "mxfp4_abi_version": (c_int, []),
     "mxfp4_compiler_create": (c_void_p, [DiagnosticFn, c_void_p]),
     "mxfp4_compiler_destroy": (None, [c_void_p]),
@@ -113,20 +117,66 @@ def _digest(path: Path, size: int, modified: int) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
+def locate(file: str, what: str) -> Path:
+    """A library's file.
+
+    Args:
+        file: its name, one of `FILE`, `INTERPRETER`, `RUNTIME`.
+        what: for messages.
+
+    Raises:
+        Error: if there is none.
+    """
+    places = candidates(file)
+    found = next((p for p in places if p.is_file()), None)
+    if found is None:
+        looked = ", ".join(map(str, places))
+        raise Error(f"{what} was not found; looked for {looked}. {how_to_have(file)}")
+    return found
+
+
+def declare(
+    path: Path, what: str, signatures: Mapping[str, Signature], version: tuple[str, int]
+) -> ctypes.CDLL:
+    """Load a library and declare its functions.
+
+    Args:
+        path: its file.
+        what: for messages.
+        signatures: of all functions, by their whole names.
+        version: the function that gives the version of its interface, and the one wanted.
+
+    Raises:
+        Error: if it cannot be loaded, lacks a function, or is of another version.
+    """
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, arguments) in signatures.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as e:
+        advice = "."
+        if "libMLIR" in str(e) or "libLLVM" in str(e):
+            advice = (
+                "; it needs LLVM's and MLIR's shared libraries, version 22.1: install Debian's "
+                "libmlir-22, or name their folder in LD_LIBRARY_PATH. Kernels that were compiled "
+                "ahead of time run without."
+            )
+        raise Error(f"{path} could not be loaded as {what}: {e}{advice}") from e
+    asked, wanted = version
+    found = getattr(library, asked)()
+    if found != wanted:
+        raise Error(f"{path} has ABI version {found}; this package needs {wanted}.")
+    return library
+
+
 def load() -> ctypes.CDLL:
     """The library, with its functions declared.
 
     Raises:
         Error: if it is not found, cannot be loaded, or is of another ABI version.
     """
-    path = find()
-    if path is None:
-        raise Error(
-            "the mxfp4 compiler library was not found; looked for "
-            + ", ".join(map(str, candidates()))
-            + f". {how_to_have()}"
-        )
-    return _load(path)
+    return _load(locate(FILE, "the mxfp4 compiler library"))
 
 
 def take_string(pointer: int) -> str:
@@ -139,21 +189,4 @@ def take_string(pointer: int) -> str:
 
 @cache
 def _load(path: Path) -> ctypes.CDLL:
-    try:
-        library = ctypes.CDLL(str(path))
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as e:
-        advice = "."
-        if "libMLIR" in str(e) or "libLLVM" in str(e):
-            advice = (
-                "; it needs LLVM's and MLIR's shared libraries, version 22.1: install Debian's "
-                "libmlir-22, or name their folder in LD_LIBRARY_PATH. Kernels that were compiled "
-                "ahead of time run without."
-            )
-        raise Error(f"{path} could not be loaded as the mxfp4 compiler: {e}{advice}") from e
-    version = library.mxfp4_abi_version()
-    if version != ABI_VERSION:
-        raise Error(f"{path} has ABI version {version}; this package needs {ABI_VERSION}.")
-    return library
+    return declare(path, "the mxfp4 compiler", _SIGNATURES, ("mxfp4_abi_version", ABI_VERSION))
