@@ -213,7 +213,8 @@ def compile_kernels(
     """The kernels of a program, from its code to PTX.
 
     Args:
-        function, arguments: see `stablehlo`.
+        function: see `stablehlo`.
+        arguments: of the function.
         layout: of packed weights; the default one if None, see `mxfp4.pack`.
         options: of the compiler, such as "rows-hint=64".
 
