@@ -155,10 +155,11 @@ class Bench:
 
 
 class Suite:
-    """The tests with what was recorded of each."""
+    """The tests with what was recorded of each, and those that fail on the compiler as it is."""
 
     def __init__(self, known: dict[Test, Recorded]) -> None:
         self.known = known
+        self.failing: list[Test] = []
 
     @staticmethod
     def read(file: Path, wanted: Sequence[Test], written: Callable[[Test], float]) -> Suite:

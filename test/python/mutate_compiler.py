@@ -108,11 +108,16 @@ def everywhere(benches: list[Bench], work: Iterable[T], do: Callable[[Bench, T],
 
 def record(benches: list[Bench], file: Path, wanted: list[Test]) -> Suite:
     """Runs the tests that have not been recorded, the dearest kind first so that all end at about
-    the same time."""
+    the same time. One that fails is left out, and the whole run fails."""
     suite = Suite.read(file, wanted, benches[0].written)
 
     def one(bench: Bench, test: Test) -> None:
-        recorded = bench.record(test)
+        try:
+            recorded = bench.record(test)
+        except RuntimeError as e:
+            print(e, flush=True)
+            suite.failing.append(test)
+            return
         suite.add(file, test, recorded)
         print(f"{recorded.seconds:6.1f} s, {len(recorded.reached):4} mutants: {test}", flush=True)
 
@@ -120,8 +125,8 @@ def record(benches: list[Bench], file: Path, wanted: list[Test]) -> Suite:
     return suite
 
 
-def run(made: MutantBuild, log: Log, jobs: int, tests: str) -> None:
-    """Decides the fate of each mutant that the log does not have."""
+def run(made: MutantBuild, log: Log, jobs: int, tests: str) -> list[Test]:
+    """Decides the fate of each mutant that the log does not have; tests that fail without any."""
     made.make()
     for number in made.left_out:
         if log.name(made.mutants[number]) not in log.entries:
@@ -135,6 +140,7 @@ def run(made: MutantBuild, log: Log, jobs: int, tests: str) -> None:
         log.add(made.mutants[number], *suite.fate(bench, number))
 
     everywhere(benches, left, decide)
+    return suite.failing
 
 
 def report(wanted: list[Mutant], log: Log, verbose: bool) -> bool:
@@ -199,8 +205,10 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     build = Build(ROOT, o.build.resolve())
-    run(MutantBuild(build, folder, every, o.jobs), log, o.jobs, o.tests)
-    return 0 if report(every, log, o.verbose) else 1
+    failing = run(MutantBuild(build, folder, every, o.jobs), log, o.jobs, o.tests)
+    for test in failing:
+        print(f"left out, because the test fails on the compiler as it is: {test}")
+    return 0 if report(every, log, o.verbose) and not failing else 1
 
 
 if __name__ == "__main__":

@@ -215,6 +215,37 @@ def test_tests_run_that_reach_a_mutant_from_the_cheapest_to_the_dearest() -> Non
     assert not suite.reaching(3, "lib/Transforms/ShareTiles.cpp")
 
 
+class FakeBench:
+    """Notes which tests are recorded; one fails."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def record(self, test: Test) -> Recorded:
+        self.ran.append(test.name)
+        if test.name == "bad.mlir":
+            raise RuntimeError("bad.mlir fails")
+        return Recorded(1, frozenset({1, 3}), "", 10)
+
+    def written(self, test: Test) -> float:
+        return 20 if test.name == "changed.mlir" else 5
+
+
+def test_what_is_recorded_is_not_run_again(tmp_path: Path) -> None:
+    """But what has changed since is, and what failed, which kills no mutant."""
+    names = ["bad.mlir", "changed.mlir", "good.mlir"]
+    tests, file = [Test("lit", n) for n in names], tmp_path / "tests.jsonl"
+    first, second = FakeBench(), FakeBench()
+    for bench in (first, second):
+        suite = mutate_compiler.record([bench], file, tests)  # type: ignore[list-item]
+        assert suite.failing == [tests[0]]
+        assert set(suite.known) == set(tests[1:])
+        assert set(suite.reaching(3, "lib/Core/Target.cpp")) == set(tests[1:])
+        assert not suite.reaching(2, "lib/Core/Target.cpp")
+    assert sorted(first.ran) == names
+    assert sorted(second.ran) == names[:2]
+
+
 @pytest.fixture(scope="module")
 def build() -> Build:
     if not (BUILD / "compile_commands.json").is_file():
