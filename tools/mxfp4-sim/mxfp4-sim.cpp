@@ -286,9 +286,9 @@ static int runTool(int argc, char **argv) {
   return runSeeds(c, *m, c.entry.empty() ? k->name : c.entry) ? 0 : 1;
 }
 
-int main(int Argc, char **Argv) {
+int main(int argc, char **argv) {
   try {
-    return runTool(Argc, Argv);
+    return runTool(argc, argv);
   } catch (const std::bad_alloc &) {
     die("this takes more memory than there is");
   } catch (const std::length_error &) {
