@@ -723,6 +723,20 @@ func.func @ring(%f: memref<6xi64, #shared>) {
 
 // -----
 
+#shared = #gpu.address_space<workgroup>
+
+// A barrier counts to 2^20 - 1, and not further.
+func.func @most(%f: memref<6xi64, #shared>) {
+  %r = mxfp4.create_ring full(%f) empty(%f) fills 1048575 releases 1048575
+      : memref<6xi64, #shared> -> !mxfp4.ring<6>
+  // expected-error @below {{requires counts of at least 1, and at most 1048575}}
+  %s = mxfp4.create_ring full(%f) empty(%f) fills 1 releases 1048576
+      : memref<6xi64, #shared> -> !mxfp4.ring<6>
+  return
+}
+
+// -----
+
 #few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1>
 #three = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,

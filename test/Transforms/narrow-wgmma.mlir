@@ -6,6 +6,7 @@
 // RUN: mxfp4-opt %s --mxfp4-narrow-wgmma | FileCheck %s
 
 !x = memref<3x64x64xbf16, #gpu.address_space<workgroup>>
+!x96 = memref<3x96x64xbf16, #gpu.address_space<workgroup>>
 !tile = memref<128x64xbf16, #gpu.address_space<workgroup>>
 
 // 64 tokens in steps of 16: four widths, found by the two bits of the number of
@@ -113,4 +114,24 @@ func.func @all_tokens(%acc: vector<8x4xf32>, %tile: !tile, %x: !x, %i: index)
       : vector<8x4xf32>, !x, !tile
   %done = mxfp4.wgmma_wait %r : vector<8x4xf32>
   return %done : vector<8x4xf32>
+}
+
+// 96 tokens in steps of 16: six widths, one instruction for each.
+
+// CHECK-LABEL: func @six_widths
+// CHECK:         mxfp4.wgmma {{.*}} columns 12 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 10 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 8 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 6 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 4 :
+// CHECK:         mxfp4.wgmma {{.*}} columns 2 :
+// CHECK-NOT:     mxfp4.wgmma %
+// CHECK:         return
+func.func @six_widths(%acc: vector<12x4xf32>, %a: vector<2xbf16>, %x: !x96,
+                      %slot: index, %n: index) -> vector<12x4xf32> {
+  %r = mxfp4.wgmma %acc
+      a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+      b(%x[%slot]) columns 12 tokens(%n by 16) : vector<12x4xf32>, !x96
+  %done = mxfp4.wgmma_wait %r : vector<12x4xf32>
+  return %done : vector<12x4xf32>
 }
