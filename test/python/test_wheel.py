@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from fakes import artifact
 from mxfp4.make_checkpoint import Shape, make_checkpoint
-from toolchain import c_compiler
+from toolchain import c_compiler, for_cmake
 
 TREE = Path(__file__).resolve().parents[2]
 WHEELS = os.environ.get("MXFP4_WHEELS")
@@ -40,7 +40,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runtime")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     options = ["--no-build-isolation", "--no-deps", "-w", str(folder)]
-    environment = {**os.environ, "MXFP4_RUNTIME_ONLY": "1"}
+    environment = {**os.environ, **for_cmake(), "MXFP4_RUNTIME_ONLY": "1"}
     environment.pop("CMAKE_PREFIX_PATH", None)
     subprocess.run(
         [*pip, *options, str(TREE / "python")], check=True, capture_output=True, env=environment

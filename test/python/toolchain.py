@@ -20,3 +20,9 @@ def c_compiler() -> str:
     if found is None:
         pytest.skip("no C compiler for a library that the test needs")
     return found
+
+
+def for_cmake() -> dict[str, str]:
+    """The environment in which CMake finds a compiler, also where no package brings a `c++`."""
+    clang = {"CC": str(LLVM / "bin" / "clang"), "CXX": str(LLVM / "bin" / "clang++")}
+    return {} if shutil.which("c++") else clang
