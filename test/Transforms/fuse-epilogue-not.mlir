@@ -334,3 +334,37 @@ func.func @groups(%x: tensor<8x64xbf16>, %c: tensor<4x48x2x16xi8>,
   }
   return %z, %w : tensor<4x2x48xf32>, tensor<8x48xf32>
 }
+
+// -----
+
+// The rows of a group depend on the group.
+
+// CHECK: Remark="'linalg.generic' is not fused: it reads values by the first dimension of the result, which is not known to be a row's expert"
+// SAME-LABEL: func.func @growing_groups
+func.func @growing_groups(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+    %s: tensor<4x48x2xi8>, %bias: tensor<4x48xf32>, %m: index, %e: tensor<?x48xf32>,
+    %e3: tensor<4x?x48xf32>) -> tensor<4x?x48xf32> {
+  %o = tensor.generate {
+  ^bb0(%g: index):
+    %more = arith.addi %g, %m : index
+    %end = arith.muli %g, %more : index
+    %end32 = arith.index_cast %end : index to i32
+    tensor.yield %end32 : i32
+  } : tensor<5xi32>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %y3 = tensor.expand_shape %y [[0, 1], [2]] output_shape [4, %m, 48]
+      : tensor<?x48xf32> into tensor<4x?x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(e, m, n) -> (e, m, n)>, affine_map<(e, m, n) -> (e, n)>,
+                       affine_map<(e, m, n) -> (e, m, n)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%y3, %bias : tensor<4x?x48xf32>, tensor<4x48xf32>)
+      outs(%e3 : tensor<4x?x48xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %v = arith.addf %a, %b : f32
+      linalg.yield %v : f32
+  } -> tensor<4x?x48xf32>
+  return %z : tensor<4x?x48xf32>
+}

@@ -83,6 +83,45 @@ func.func @chain(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
 
 // -----
 
+// As many rows for each expert, and how many only the run knows: offsets as mxfp4-raise
+// makes them.
+
+// CHECK-LABEL: func.func @equal_groups
+// CHECK-SAME:      %[[BIAS:[a-z0-9]+]]: tensor<4x48xf32>
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-SAME:      epilogue (%[[BIAS]] : tensor<4x48xf32>) {
+// CHECK-NEXT:    ^bb0(%[[SUM:.*]]: f32, %[[B:.*]]: f32):
+// CHECK-NEXT:      %[[V:.*]] = arith.addf %[[SUM]], %[[B]] : f32
+// CHECK-NEXT:      mxfp4.yield %[[V]] : f32
+func.func @equal_groups(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+    %s: tensor<4x48x2xi8>, %bias: tensor<4x48xf32>, %m: index, %e: tensor<?x48xf32>,
+    %e3: tensor<4x?x48xf32>) -> tensor<4x?x48xf32> {
+  %o = tensor.generate {
+  ^bb0(%g: index):
+    %end = arith.muli %g, %m : index
+    %end32 = arith.index_cast %end : index to i32
+    tensor.yield %end32 : i32
+  } : tensor<5xi32>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<?x48xf32>) -> tensor<?x48xf32>
+  %y3 = tensor.expand_shape %y [[0, 1], [2]] output_shape [4, %m, 48]
+      : tensor<?x48xf32> into tensor<4x?x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(e, m, n) -> (e, m, n)>, affine_map<(e, m, n) -> (e, n)>,
+                       affine_map<(e, m, n) -> (e, m, n)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%y3, %bias : tensor<4x?x48xf32>, tensor<4x48xf32>)
+      outs(%e3 : tensor<4x?x48xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %v = arith.addf %a, %b : f32
+      linalg.yield %v : f32
+  } -> tensor<4x?x48xf32>
+  return %z : tensor<4x?x48xf32>
+}
+
+// -----
+
 // Inputs with a dimension of size 1: a bias of one row, and a weight of one column. An
 // input that is computed, here by a reduction, is an operand like any other.
 
