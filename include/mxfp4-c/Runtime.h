@@ -113,6 +113,20 @@ typedef struct mxfp4rt_device {
 MXFP4RT_API mxfp4rt_status mxfp4rt_device_get(const mxfp4rt_driver *driver,
                                               int ordinal,
                                               mxfp4rt_device *device);
+typedef struct mxfp4rt_device_speed {
+  /** The highest clocks of multiprocessors and memory, in kHz. */
+  int clock;
+  int memory_clock;
+  /** Bits that memory delivers at once, two times a clock. */
+  int memory_bus_bits;
+  /** Bytes of L2 cache. */
+  int l2_bytes;
+} mxfp4rt_device_speed;
+
+/** How fast device `ordinal` is: what schedules are chosen by, beside the
+ * number of its multiprocessors. */
+MXFP4RT_API mxfp4rt_status mxfp4rt_device_get_speed(
+    const mxfp4rt_driver *driver, int ordinal, mxfp4rt_device_speed *speed);
 /** The ordinal of the device whose memory `pointer` is. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_device_of(const mxfp4rt_driver *driver,
                                              const void *pointer, int *ordinal);

@@ -61,6 +61,14 @@ MXFP4_API char *mxfp4_problem_to_mlir(mxfp4_compiler *compiler,
                                       const char *spec);
 /** The keys of a problem, with blanks between them. */
 MXFP4_API char *mxfp4_problem_fields(void);
+/** JSON: the devices that the option "device" knows by name, with their facts.
+ */
+MXFP4_API char *mxfp4_devices(void);
+/** What to pass as the option "device" for a GPU of which CUDA's driver says
+ *  this: its name, multiprocessors, highest clock in MHz, bandwidth of its
+ *  memory in GB/s, MiB of L2 cache. 0 is unknown. */
+MXFP4_API char *mxfp4_device_words(const char *name, int multiprocessors,
+                                   int clock, int bandwidth, int l2);
 MXFP4_API void mxfp4_string_free(char *text);
 
 /** Parses and verifies MLIR, text or bytecode of `size` bytes. The module must

@@ -107,6 +107,20 @@ char *mxfp4_problem_fields(void) {
   return copyText(llvm::join(problemFields(), " "));
 }
 
+char *mxfp4_devices(void) { return copyText(describeDevices()); }
+
+char *mxfp4_device_words(const char *name, int multiprocessors, int clock,
+                         int bandwidth, int l2) {
+  Device asked;
+  asked.multiprocessors = multiprocessors;
+  asked.clock = clock;
+  asked.bandwidth = bandwidth;
+  asked.l2 = l2;
+  // Drivers do not say them.
+  asked.tensorOps = asked.power = 0;
+  return copyText(text(deviceOf(name ? name : "", asked)));
+}
+
 void mxfp4_string_free(char *text) { free(text); }
 
 mxfp4_artifact *mxfp4_compile(mxfp4_compiler *compiler, const char *mlir,

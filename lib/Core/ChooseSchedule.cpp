@@ -38,11 +38,18 @@ constexpr int64_t kFewSteps = 8;
 constexpr int kManyStages = 30;
 
 /// Tokens of a tile that would take as long to multiply as its beginning and
-/// end do, and below which decoding decides how long it takes.
-constexpr double kTileEnds = 10, kFewestTokens = 100;
+/// end do, and below which decoding decides how long it takes. With tensor
+/// cores of so many operations a clock: slower ones multiply fewer in that
+/// time.
+constexpr double kTileEnds = 10, kFewestTokens = 100, kTensorOps = 4096;
 
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
+
+/// Bytes that memory delivers to a multiprocessor in a clock, past which 12
+/// warps do not keep up with decoding: they decode 11.2, and 24 warps 13 to 14,
+/// measured on an H200 (18.4). An H100's memory (12.8) reads 11.9 of them.
+constexpr double kBytesDecoded = 14;
 
 /// K slices of a tile in the middle, of two warpgroups each: all that a CTA has
 /// room for.
@@ -52,6 +59,14 @@ constexpr int kSharingSlices = 3;
 /// the registers of producers that gather.
 constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
 constexpr int kHeightsToGather = 5;
+
+/// What a tile of two warpgroups takes longer than two thirds of a tile of
+/// three, and what it must gain to be worth a kernel. Measured with 64, 96 and
+/// 128 rows for each of 8 groups: 256 tiles of two took 0.73, 0.83 and 0.71 of
+/// the time of 176 of three, which leave a third of the multiprocessors idle in
+/// a second round. Their heights.
+constexpr double kNarrowCost = 1.2;
+constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
 
 /// Rows a group past which the choice stays: a round more or less of tiles
 /// matters no more. A group that is alone has all rounds.
@@ -120,6 +135,27 @@ int producerRegistersFor(const Schedule &schedule, bool gathers) {
   return !schedule.overlapDecode ? 24 : schedule.consumerWarps() > 8 ? 32 : 40;
 }
 
+/// K slices of one warpgroup each: those of which none has many steps. More
+/// than three would leave too few registers for a second fragment.
+int slicesFor(int64_t steps) {
+  int best = 1;
+  int64_t least = steps;
+  for (int slices : {3, 2}) {
+    Schedule schedule;
+    schedule.overlapDecode = true;
+    schedule.kSlices = slices;
+    if (!schedule.sharesSteps(steps))
+      continue;
+    // The last one has the most.
+    const int64_t most = schedule.sliceSteps(slices - 1, steps).count;
+    if (most < least || (most == least && slices < best)) {
+      best = slices;
+      least = most;
+    }
+  }
+  return best;
+}
+
 /// Chooses for one problem and one number of rows.
 class Chooser {
 public:
@@ -127,10 +163,7 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(problem.layout.colBlocks(problem.k)),
-        slices(steps % 3 == 0   ? 3
-               : steps % 2 == 0 ? 2
-                                : 1) {}
+        steps(problem.layout.colBlocks(problem.k)), slices(slicesFor(steps)) {}
 
   Pick pick(int64_t rows) const {
     return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
@@ -186,13 +219,14 @@ private:
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
+  std::optional<Pick> pickWide(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   const int *endOfHeights() const {
     return kHeights.begin() +
            (problem.gathers ? kHeightsToGather : kHeights.size());
   }
-  double costOfMany(int height, int64_t mean) const;
+  double costOfMany(int height, int64_t mean, int tileRows = 192) const;
 
   /// Tiles of one multiprocessor, at most.
   int64_t rounds(double tilesAlongTokens, int tileRows) const {
@@ -237,8 +271,9 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   // Where memory decides, most tiles have no more tokens than one step, and a
   // choice among widths costs 5 % of their time. Several CTAs a multiprocessor
   // have no registers for a loop more.
-  schedule.versionLoops =
-      tokenStep != 0 && tileTokens <= 32 && schedule.ctasPerMultiprocessor == 1;
+  schedule.versionLoops = schedule.overlapDecode && tokenStep != 0 &&
+                          tileTokens <= 32 &&
+                          schedule.ctasPerMultiprocessor == 1;
   schedule.copyWarps = copyWarpsFor(schedule, problem.layout);
   schedule.producerRegisters = producerRegistersFor(schedule, problem.gathers);
   return schedule;
@@ -285,10 +320,32 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   return {schedule, regime->why};
 }
 
+/// Where memory delivers more than three warpgroups decode, as many decode as
+/// there can be, in tiles of more columns, which need fewer copies of
+/// activations for as many weights. Not with so few tiles that their size
+/// matters more.
+std::optional<Pick> Chooser::pickWide(int64_t rows) const {
+  const auto loaded = double(std::min(rows, groups));
+  if (target.device.bytesPerClock() < kBytesDecoded || !hasSpareRegisters() ||
+      problem.gathers || steps < kSharingSlices ||
+      tokensFor(ceilDiv(rows, groups), 2) > 16 || rounds(loaded, 128) < 5)
+    return std::nullopt;
+  // Measured from two rows a group and 32 steps on.
+  if (rows > groups && steps >= 32 && rounds(loaded, 192) >= 12)
+    return Pick{wgmma(192, 64, 8, 12, 2),
+                "up to about ten rows a group and many tiles, and memory that "
+                "is faster than decoding: six warpgroups decode"};
+  return Pick{wgmma(128, 32, 8, 8, kSharingSlices),
+              "up to about ten rows a group, and memory that is faster than "
+              "decoding: six warpgroups decode"};
+}
+
 /// While memory decides, a taller tile costs nothing, and a second tile of a
 /// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
+  if (const std::optional<Pick> wide = pickWide(rows))
+    return *wide;
   if (tokensFor(mean, 4) <= 8 && (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
   // Without K slices, three CTAs have as many copies in flight as four would.
@@ -351,9 +408,10 @@ Pick Chooser::pickMiddle(int64_t rows) const {
 /// has more or fewer rows than the mean as under uniform routing, and its tiles
 /// share them evenly. Fitted on an H100 to 4096 rows of one group; what other
 /// problems took, one height against another, it gives to about 2 %.
-double Chooser::costOfMany(int height, int64_t mean) const {
+double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
   constexpr std::pair<double, double> sizes[] = {
       {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
+  const double speed = target.device.tensorOps / kTensorOps;
   double tiles = 0, work = 0;
   for (auto [deviations, share] : sizes) {
     const double tokens = std::max(
@@ -361,9 +419,11 @@ double Chooser::costOfMany(int height, int64_t mean) const {
     const double parts = std::ceil(tokens / height);
     const double width = std::ceil(tokens / parts / 16) * 16;
     tiles += share * parts;
-    work += share * parts * (std::max(width, kFewestTokens) + kTileEnds);
+    work += share * parts *
+            (std::max(width, kFewestTokens * speed) + kTileEnds * speed);
   }
-  return double(rounds(tiles * double(groups), 192)) * work / tiles;
+  return double(rounds(tiles * double(groups), tileRows)) * work / tiles *
+         tileRows / 192;
 }
 
 /// The lowest tile of which hardly any group needs more, one or two, than of
@@ -388,6 +448,19 @@ Pick Chooser::pickMany(int64_t rows) const {
       best = *height;
       least = cost;
     }
+  int narrow = 0;
+  for (int height : kNarrowHeights)
+    if (const double cost = kNarrowCost * costOfMany(height, mean, 128);
+        groups > 1 && hasSpareRegisters() && !problem.gathers &&
+        mean <= height && rounds(double(groups), 192) <= 2 && cost < least) {
+      narrow = height;
+      least = cost;
+    }
+  if (narrow != 0)
+    return {wgmma(128, narrow, 16, 8),
+            "many rows a group and few tiles: compute bound, two warpgroups "
+            "share the tokens of narrow tiles, so that fewer multiprocessors "
+            "are idle in the last round"};
   return {wgmma(192, best, 16, 12),
           "many rows a group: compute bound, three warpgroups share the tokens "
           "of tiles that fill the multiprocessors"};
@@ -436,14 +509,30 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   return choice;
 }
 
-std::vector<Schedule> mxfp4::allSchedules(const Target &target,
-                                          Placement placement, bool gathers) {
-  std::vector<Schedule> result;
+/// The target with its device, and with others that make a difference.
+static std::vector<Target> variants(const Target &target) {
+  const auto outruns = [](const Target &each) {
+    return each.device.bytesPerClock() >= kBytesDecoded;
+  };
+  std::vector<Target> found = {target};
+  for (const Part &part : parts()) {
+    Target other = target;
+    other.device = part.device;
+    if (std::none_of(found.begin(), found.end(), [&](const Target &each) {
+          return outruns(each) == outruns(other);
+        }))
+      found.push_back(other);
+  }
+  return found;
+}
+
+static void addSchedules(std::vector<Schedule> &result, const Target &target,
+                         Placement placement, bool gathers) {
   for (Instruction instruction : target.instructions)
     // Steps of K that three slices share, or two, or none.
-    for (int64_t steps : {45, 64, 47})
+    for (int64_t steps : {45, 8, 7})
       for (int64_t groups : {1, 8, 32, 128, 1024})
-        for (int64_t n : {64, 2880, 5760})
+        for (int64_t n : {64, 2880, 4096, 5760})
           // Past the first row of each group only the mean counts.
           for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);
                rows += rows < groups ? 1 : std::max(groups, rows / 64)) {
@@ -457,5 +546,12 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
                 result.end())
               result.push_back(schedule);
           }
+}
+
+std::vector<Schedule> mxfp4::allSchedules(const Target &target,
+                                          Placement placement, bool gathers) {
+  std::vector<Schedule> result;
+  for (const Target &each : variants(target))
+    addSchedules(result, each, placement, gathers);
   return result;
 }

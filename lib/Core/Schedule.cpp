@@ -13,7 +13,24 @@
 
 using namespace mxfp4;
 
+bool Schedule::sharesSteps(int64_t steps) const {
+  if (!overlapDecode || steps % kSlices == 0)
+    return steps >= kSlices;
+  // A step ahead of the loop is everybody's or nobody's.
+  const int64_t ahead = steps % 2;
+  return (kSlices - 1) * ahead % 2 == 0 && steps >= kSlices * (ahead + 2);
+}
+
 Schedule::Steps Schedule::sliceSteps(int slice, int64_t steps) const {
+  if (overlapDecode && steps % kSlices != 0) {
+    // The last ones take the pairs that are left: the first adds the sums.
+    const int64_t ahead = steps % 2, pairs = (steps - ahead * kSlices) / 2;
+    const int64_t each = pairs / kSlices, longer = pairs % kSlices;
+    const int64_t shorter = kSlices - longer;
+    return {slice * (ahead + 2 * each) +
+                2 * std::max<int64_t>(0, slice - shorter),
+            ahead + 2 * (each + (slice >= shorter ? 1 : 0))};
+  }
   const int64_t others = kSlices - 1;
   const int64_t first =
       std::max<int64_t>(1, (steps - sumSteps * others) / kSlices);
@@ -165,10 +182,10 @@ static std::string verifyProducer(const Schedule &s, const BlockLayout &layout,
 static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   const int64_t k = problem.k, steps = problem.layout.colBlocks(k);
-  if (s.overlapDecode && steps % s.kSlices != 0)
+  if (k > 0 && s.overlapDecode && steps >= s.kSlices && !s.sharesSteps(steps))
     return "requires a number of k64 steps that its " + number(s.kSlices) +
-           " K slices share evenly, but K = " + number(k) + " has " +
-           number(steps);
+           " K slices share evenly or in pairs, but K = " + number(k) +
+           " has " + number(steps);
   if (k > 0 && steps < s.kSlices)
     return "requires a k64 step for each of its " + number(s.kSlices) +
            " K slices, but K = " + number(k) + " has " + number(steps);

@@ -14,7 +14,7 @@ const std::vector<Target> &mxfp4::targets() {
   // CUDA C++ Programming Guide, "Features and Technical Specifications".
   static const std::vector<Target> rows = {
       {/*chip=*/"sm_90a", /*minPtx=*/80, /*maxPtx=*/90, /*defaultPtx=*/80,
-       /*device=*/{"H100 SXM", /*multiprocessors=*/132},
+       /*device=*/parts().front().device,
        /*sharedPerMultiprocessor=*/233472,
        /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
        /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,

@@ -100,6 +100,19 @@ static void printRingSlots(AsmPrinter &printer, int64_t slots, bool fenced) {
   printer << slots << (fenced ? " fenced" : "");
 }
 
+static ParseResult parseDevice(AsmParser &parser, Device &device) {
+  std::string text;
+  const SMLoc loc = parser.getCurrentLocation();
+  if (failed(parser.parseString(&text)))
+    return failure();
+  const std::string wrong = mxfp4::parse(text, device);
+  return wrong.empty() ? ParseResult(success())
+                       : parser.emitError(loc, "the target " + wrong);
+}
+static void printDevice(AsmPrinter &printer, const Device &device) {
+  printer << '"' << text(device) << '"';
+}
+
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"
 #include "mxfp4/IR/MXFP4Enums.cpp.inc"
 
@@ -182,18 +195,21 @@ TensorMapType::verify(function_ref<InFlightDiagnostic()> emitError,
 }
 
 LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 StringRef chip) {
+                                 StringRef chip, Device /*device*/) {
   if (findTarget(chip.str()))
     return success();
   return emitError() << "requires a chip that is known, but got \"" << chip
                      << "\"; " << adviseChips();
 }
 
-const Target &mxfp4::targetOf(Operation *op) {
+Target mxfp4::targetOf(Operation *op) {
   for (; op; op = op->getParentOp())
     if (auto attr =
-            op->getAttrOfType<TargetAttr>(MXFP4Dialect::getTargetAttrName()))
-      return *findTarget(attr.getChip().str());
+            op->getAttrOfType<TargetAttr>(MXFP4Dialect::getTargetAttrName())) {
+      Target target = *findTarget(attr.getChip().str());
+      target.device = attr.getDevice();
+      return target;
+    }
   return defaultTarget();
 }
 

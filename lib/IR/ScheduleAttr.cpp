@@ -28,6 +28,13 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   return wrong.empty() ? success() : LogicalResult(emitError() << wrong);
 }
 
+llvm::hash_code mxfp4::hash_value(const Device &device) {
+  llvm::hash_code code = 0;
+  for (const DeviceField &field : deviceFields())
+    code = llvm::hash_combine(code, device.*field.member);
+  return code;
+}
+
 void ScheduleAttr::print(AsmPrinter &printer) const {
   printer << "<" << text(getValue()) << ">";
 }

@@ -58,12 +58,27 @@ findOperation(ModuleOp module, const CompileOptions &options) {
   return error;
 }
 
-static LogicalResult checkOptions(Operation *op,
-                                  const CompileOptions &options) {
-  const Target *target = findTarget(options.chip);
-  if (!target)
+FailureOr<Target> mxfp4::readTarget(Operation *op,
+                                    const CompileOptions &options) {
+  const Target *row = findTarget(options.chip);
+  if (!row)
     return op->emitError() << "unknown chip '" << options.chip << "'; "
                            << adviseChips();
+  Target target = *row;
+  target.device = targetOf(op).device;
+  if (options.device.empty())
+    return target;
+  if (const std::string problem = parse(options.device, target.device);
+      !problem.empty())
+    return op->emitError() << "the compiler " << problem;
+  return target;
+}
+
+static LogicalResult checkOptions(Operation *op,
+                                  const CompileOptions &options) {
+  FailureOr<Target> target = readTarget(op, options);
+  if (failed(target))
+    return failure();
   if (options.ptxVersion != 0 && (options.ptxVersion < target->minPtx ||
                                   options.ptxVersion > target->maxPtx))
     return op->emitError() << "PTX version " << options.ptxVersion
@@ -82,6 +97,10 @@ static LogicalResult checkOptions(Operation *op,
 static LogicalResult settleSchedule(GroupedMatmulOp op,
                                     const CompileOptions &options,
                                     KernelFacts &facts) {
+  FailureOr<Target> target = readTarget(op, options);
+  if (failed(target))
+    return failure();
+  facts.target = *target;
   Preference preference;
   if (const std::string problem =
           parsePreference(options.placement, options.instruction, preference);
@@ -93,7 +112,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
   }
   facts.problem.rowsHint = options.rowsHint;
   const ScheduleChoice choice =
-      chooseSchedule(facts.problem, *findTarget(options.chip), preference);
+      chooseSchedule(facts.problem, facts.target, preference);
   facts.reason = choice.reason;
   facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
   return success();
@@ -101,6 +120,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
 
 static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
   pipeline.chip = options.chip;
+  pipeline.device = options.device;
   pipeline.ptxVersion = options.ptxVersion;
   pipeline.rowsHint = options.rowsHint;
   pipeline.placement = options.placement;
@@ -182,7 +202,7 @@ static FailureOr<Artifact> compileMatmul(ModuleOp module, GroupedMatmulOp op,
     return failure();
   return finish(module, options,
                 [&](StringRef entry, const Assembly *assembly) {
-                  return writeManifest(facts, entry, options.chip, assembly);
+                  return writeManifest(facts, entry, assembly);
                 });
 }
 

@@ -50,7 +50,7 @@ using llvm::json::Object;
 static Object describe(const Target &target) {
   return Object{
       {"chip", target.chip},
-      {"device", target.device.name},
+      {"device", deviceJson(target.device)},
       {"multiprocessors", target.device.multiprocessors},
       {"shared_per_cta", target.sharedPerCTA},
       {"shared_per_multiprocessor", target.sharedPerMultiprocessor},
@@ -313,13 +313,24 @@ static Object describe(GroupedMatmulOp op, const Target &target,
   return object;
 }
 
+std::string mxfp4::describeDevices() {
+  Array list;
+  for (const Part &part : parts()) {
+    Object object = deviceJson(part.device);
+    object["title"] = part.name;
+    list.push_back(std::move(object));
+  }
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::json::Value(std::move(list));
+  return text;
+}
+
 FailureOr<std::string> mxfp4::describe(ModuleOp module,
                                        const CompileOptions &options) {
-  const Target *target = findTarget(options.chip);
   Preference preference;
-  if (!target)
-    return module.emitError()
-           << "unknown chip '" << options.chip << "'; " << adviseChips();
+  if (failed(readTarget(module, options)))
+    return failure();
   if (const std::string problem =
           parsePreference(options.placement, options.instruction, preference);
       !problem.empty())
@@ -327,7 +338,7 @@ FailureOr<std::string> mxfp4::describe(ModuleOp module,
   Array list;
   module.walk([&](GroupedMatmulOp op) {
     if (op.getScheduleAttr() && op.getBlockType())
-      list.push_back(::describe(op, *target, preference));
+      list.push_back(::describe(op, *readTarget(op, options), preference));
   });
   std::string text;
   llvm::raw_string_ostream os(text);

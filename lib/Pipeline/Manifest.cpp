@@ -34,6 +34,8 @@
 //   - may read bits from the error word: 1 bad offsets (nothing was stored),
 //     2 a bad expert id (its rows were not stored), 4 a row to gather or to
 //     scatter to, or a position, that does not exist;
+//   - may say that a kernel was chosen for another `device` than the one that
+//     it launches it on: the kernel is right there, and maybe not the fastest;
 //   - finds in `problem.n` the columns of the weights, of which an epilogue on
 //     pairs makes half as many of y, and in `problem.epilogue` its text.
 // An artifact of another operation than mxfp4.grouped_matmul says in
@@ -193,7 +195,7 @@ static Object schedule(const KernelFacts &facts) {
 }
 
 std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
-                                 StringRef chip, const Assembly *assembly) {
+                                 const Assembly *assembly) {
   const Schedule &s = facts.schedule;
   const int64_t dynamicShared =
       SharedMemoryMap(s, facts.layout, facts.problem.groups).dynamicBytes();
@@ -201,7 +203,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
       {"format", "mxfp4-artifact"},
       {"version", 3},
       {"entry", entry},
-      {"target", chip},
+      {"target", facts.target.chip},
+      {"device", deviceJson(facts.target.device)},
       {"problem", problem(facts)},
       {"weights", Object{{"layout", "fragment_major"},
                          {"order", name(facts.layout.order)},
@@ -212,7 +215,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                        : "none needed"}}},
       {"schedule", schedule(facts)},
       {"budget", Object{{"shared_memory", sharedMemory(s, facts.problem)},
-                        {"registers", registers(s, *findTarget(chip.str()))}}},
+                        {"registers", registers(s, facts.target)}}},
       {"launch",
        Object{{"block", Array{s.threads(), 1, 1}},
               {"cluster", Array{1, 1, 1}},

@@ -25,6 +25,7 @@ struct KernelFacts {
   /// The function that the operation is in, if any, as the user spells it: the
   /// name of the kernel has PTX's characters only.
   std::optional<std::string> function;
+  Target target = defaultTarget();
   Problem problem;
   BlockLayout layout;
   /// The text of the epilogue; empty without one.
@@ -43,7 +44,7 @@ struct KernelFacts {
 
 /// The manifest, as JSON text.
 std::string writeManifest(const KernelFacts &facts, llvm::StringRef entry,
-                          llvm::StringRef chip, const Assembly *assembly);
+                          const Assembly *assembly);
 
 /// The manifest of a kernel around the matmuls; `kernel` is read before it is
 /// lowered.

@@ -121,6 +121,7 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
   };
   const Field fields[] = {
       {"chip", word(options.chip)},
+      {"device", word(options.device)},
       {"ptx-version", integer(options.ptxVersion, 1000)},
       {"rows-hint", integer(options.rowsHint)},
       {"placement", word(options.placement)},

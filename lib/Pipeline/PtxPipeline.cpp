@@ -22,6 +22,7 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
                                   const PtxPipelineOptions &options) {
   ChooseScheduleOptions choose;
   choose.chip = options.chip;
+  choose.device = options.device;
   choose.rowsHint = options.rowsHint;
   choose.placement = options.placement;
   choose.instruction = options.instruction;

@@ -36,6 +36,13 @@ Array mxfp4::sharedMemory(const Schedule &schedule, const Problem &problem) {
   return list;
 }
 
+Object mxfp4::deviceJson(const Device &device) {
+  Object object{{"name", text(device)}};
+  for (const DeviceField &field : deviceFields())
+    object[field.key] = device.*field.member;
+  return object;
+}
+
 Object mxfp4::registers(const Schedule &schedule, const Target &target) {
   const RegisterBudget budget(schedule, target);
   return Object{{"launch", budget.launch},

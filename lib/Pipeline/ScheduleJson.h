@@ -21,6 +21,9 @@ std::string attributeText(const Schedule &schedule);
 llvm::json::Array sharedMemory(const Schedule &schedule,
                                const Problem &problem);
 
+/// The device in words, as `name`, and each of its facts.
+llvm::json::Object deviceJson(const Device &device);
+
 /// Registers of a thread: at most at launch, and of producer and consumer after
 /// a hand-over (0: there is none).
 llvm::json::Object registers(const Schedule &schedule, const Target &target);

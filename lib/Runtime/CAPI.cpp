@@ -106,6 +106,19 @@ mxfp4rt_status mxfp4rt_device_get(const mxfp4rt_driver *driver, int ordinal,
   });
 }
 
+mxfp4rt_status mxfp4rt_device_get_speed(const mxfp4rt_driver *driver,
+                                        int ordinal,
+                                        mxfp4rt_device_speed *speed) {
+  return guarded([&] {
+    need(driver, "the driver");
+    need(speed, "the place for the speed");
+    const Driver &d = *driver->driver;
+    const int handle = d.device(ordinal);
+    *speed = {d.ask(kClock, handle), d.ask(kMemoryClock, handle),
+              d.ask(kMemoryBusBits, handle), d.ask(kL2Bytes, handle)};
+  });
+}
+
 mxfp4rt_status mxfp4rt_device_of(const mxfp4rt_driver *driver,
                                  const void *pointer, int *ordinal) {
   return guarded([&] {

@@ -27,7 +27,11 @@ using Stream = void *;
 using DevicePointer = uint64_t;
 
 enum DeviceAttribute {
+  kClock = 13,
   kMultiprocessors = 16,
+  kMemoryClock = 36,
+  kMemoryBusBits = 37,
+  kL2Bytes = 38,
   kCapabilityMajor = 75,
   kCapabilityMinor = 76,
   kSharedPerMultiprocessor = 81,

@@ -55,15 +55,24 @@ struct ChooseSchedulePass
         return signalPassFailure();
       }
     }
+    Device asked;
+    if (const std::string problem =
+            device.empty() ? "" : mxfp4::parse(device, asked);
+        !problem.empty()) {
+      getOperation()->emitError() << "mxfp4-choose-schedule " << problem;
+      return signalPassFailure();
+    }
     getOperation()->walk([&](GroupedMatmulOp op) {
+      Target wanted = *target;
+      wanted.device = device.empty() ? targetOf(op).device : asked;
       if (given)
         op.setScheduleAttr(given);
       if (!op.getScheduleAttr())
-        choose(op, *target, preference);
+        choose(op, wanted, preference);
       // Verifiers and later passes ask for the chip.
       if (op.getScheduleAttr())
         op->setAttr(MXFP4Dialect::getTargetAttrName(),
-                    TargetAttr::get(op.getContext(), chip));
+                    TargetAttr::get(op.getContext(), chip, wanted.device));
     });
   }
 

@@ -32,6 +32,39 @@ Value mxfp4::sharedBuffer(ImplicitLocOpBuilder &b, ArrayRef<int64_t> shape,
   return SharedBufferOp::create(b, sharedType(shape, element), offset);
 }
 
+SmallVector<int64_t> mxfp4::sliceCounts(const Schedule &schedule,
+                                        int64_t steps) {
+  SmallVector<int64_t> counts;
+  for (int slice = 0; slice < schedule.kSlices; ++slice)
+    counts.push_back(schedule.sliceSteps(slice, steps).count);
+  return counts;
+}
+
+Value mxfp4::ofSlice(ImplicitLocOpBuilder &b, Value slice,
+                     ArrayRef<int64_t> numbers) {
+  if (llvm::all_equal(numbers))
+    return indexConstant(b, numbers.front());
+  const int64_t first = numbers[0], stride = numbers[1] - first;
+  bool isEven = true;
+  for (auto [at, number] : llvm::enumerate(numbers))
+    isEven &= number == first + int64_t(at) * stride;
+  if (isEven)
+    return arith::AddIOp::create(
+        b, indexConstant(b, first),
+        arith::MulIOp::create(b, slice, indexConstant(b, stride)));
+  Value chosen = indexConstant(b, numbers.back());
+  int64_t other = numbers.size() - 2;
+  while (numbers[other] == numbers.back())
+    --other;
+  for (; other >= 0; --other) {
+    Value isOther = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice,
+                                          indexConstant(b, other));
+    chosen = arith::SelectOp::create(b, isOther,
+                                     indexConstant(b, numbers[other]), chosen);
+  }
+  return chosen;
+}
+
 Value mxfp4::makeUniform(ImplicitLocOpBuilder &b, Value number) {
   number = arith::IndexCastOp::create(b, b.getI32Type(), number);
   number = gpu::ShuffleOp::create(b, number, 0, 32, gpu::ShuffleMode::IDX)

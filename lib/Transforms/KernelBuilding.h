@@ -29,6 +29,13 @@ mlir::Value sharedBuffer(mlir::ImplicitLocOpBuilder &b,
                          mlir::ArrayRef<int64_t> shape, mlir::Type element,
                          int64_t offset);
 
+/// The k64 steps that each K slice multiplies.
+llvm::SmallVector<int64_t> sliceCounts(const Schedule &schedule, int64_t steps);
+
+/// One of a few numbers, one for each K slice.
+mlir::Value ofSlice(mlir::ImplicitLocOpBuilder &b, mlir::Value slice,
+                    mlir::ArrayRef<int64_t> numbers);
+
 /// A number (index, 32 bits of it used) that is the same in all lanes, made
 /// known to be: wgmma must not stand in a branch that could diverge.
 mlir::Value makeUniform(mlir::ImplicitLocOpBuilder &b, mlir::Value number);

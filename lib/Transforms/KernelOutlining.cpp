@@ -53,8 +53,10 @@ gpu::GPUFuncOp mxfp4::outlineKernel(Operation *op,
   gpuModule->setAttr(MXFP4Dialect::kKernelsAttr, builder.getUnitAttr());
   SymbolTable(module).insert(gpuModule); // Renames it if the name is taken.
   // The kernel's passes see no more than the gpu.module.
-  gpuModule->setAttr(MXFP4Dialect::getTargetAttrName(),
-                     TargetAttr::get(builder.getContext(), targetOf(op).chip));
+  const Target target = targetOf(op);
+  gpuModule->setAttr(
+      MXFP4Dialect::getTargetAttrName(),
+      TargetAttr::get(builder.getContext(), target.chip, target.device));
   builder.setInsertionPointToStart(gpuModule.getBody());
 
   SmallVector<Type> arguments;

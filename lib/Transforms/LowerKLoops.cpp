@@ -16,32 +16,6 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// One of a few numbers, one for each slice.
-static Value ofSlice(ImplicitLocOpBuilder &b, Value slice,
-                     ArrayRef<int64_t> numbers) {
-  const int64_t first = numbers[0], stride = numbers[1] - first;
-  bool isEven = true;
-  for (auto [at, number] : llvm::enumerate(numbers))
-    isEven &= number == first + int64_t(at) * stride;
-  if (isEven && stride == 0)
-    return indexConstant(b, first);
-  if (isEven)
-    return arith::AddIOp::create(
-        b, indexConstant(b, first),
-        arith::MulIOp::create(b, slice, indexConstant(b, stride)));
-  Value chosen = indexConstant(b, numbers.back());
-  int64_t other = numbers.size() - 2;
-  while (numbers[other] == numbers.back())
-    --other;
-  for (; other >= 0; --other) {
-    Value isOther = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice,
-                                          indexConstant(b, other));
-    chosen = arith::SelectOp::create(b, isOther,
-                                     indexConstant(b, numbers[other]), chosen);
-  }
-  return chosen;
-}
-
 namespace {
 /// The steps that a loop runs: all of them, or those of a K slice.
 struct Steps {
@@ -55,13 +29,11 @@ static Steps stepsOf(ImplicitLocOpBuilder &b, KLoopOp loop) {
   if (!loop.getSlice())
     return {indexConstant(b, loop.getSteps()), Value()};
   const Schedule schedule = loop.getSchedule().toSchedule();
-  SmallVector<int64_t> begins, counts;
-  for (int number = 0; number < schedule.kSlices; ++number) {
-    const Schedule::Steps taken = schedule.sliceSteps(number, loop.getSteps());
-    begins.push_back(taken.begin);
-    counts.push_back(taken.count);
-  }
-  Value count = ofSlice(b, loop.getSlice(), counts);
+  SmallVector<int64_t> begins;
+  for (int number = 0; number < schedule.kSlices; ++number)
+    begins.push_back(schedule.sliceSteps(number, loop.getSteps()).begin);
+  Value count =
+      ofSlice(b, loop.getSlice(), sliceCounts(schedule, loop.getSteps()));
   return {count, ofSlice(b, loop.getSlice(), begins)};
 }
 

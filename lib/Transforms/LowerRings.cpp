@@ -102,6 +102,10 @@ struct LowerRingSkip : RingPattern<RingSkipOp> {
     Value slots = indexConstant(b, type.getSlots());
     Value slot = arith::AddIOp::create(
         b, at.slot, indexConstant(b, op.getSteps() * type.getStep()));
+    if (Value more = op.getMore())
+      slot = arith::AddIOp::create(
+          b, slot,
+          arith::MulIOp::create(b, more, indexConstant(b, type.getStep())));
     Value wraps = arith::IndexCastOp::create(
         b, b.getI32Type(), arith::DivUIOp::create(b, slot, slots));
     Value flips = arith::AndIOp::create(b, wraps, i32Constant(b, 1));

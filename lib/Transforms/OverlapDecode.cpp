@@ -82,11 +82,13 @@ private:
   void release(Value cursor, Value condition);
   void emitSteps(State &state, int64_t steps, std::optional<Value> hasPrevious,
                  Value more);
-  void emitLoop(State &state, int64_t steps, int64_t stepsAtOnce);
+  void emitLoop(State &state, int64_t stepsAtOnce);
 
   KLoopOp loop;
   BlockMatmulOp matmul;
   const int64_t blocks;
+  /// Steps of each K slice: all odd or all even.
+  SmallVector<int64_t> counts;
   ImplicitLocOpBuilder b;
   /// For each block, what its fetch computes whatever the slot.
   SmallVector<IRMapping> places;
@@ -245,20 +247,26 @@ void Overlapper::emitSteps(State &state, int64_t steps,
 
 /// An even number of blocks an iteration, so that two sets of fragments keep
 /// registers of their own. The last iteration fetches nothing; what it decodes
-/// last, from old words, nobody multiplies.
-void Overlapper::emitLoop(State &state, int64_t steps, int64_t stepsAtOnce) {
-  const int64_t rounds = steps / stepsAtOnce;
-  auto rewritten =
-      scf::ForOp::create(b, indexConstant(b, 0), indexConstant(b, rounds),
-                         indexConstant(b, 1), state.flatten());
+/// last, from old words, nobody multiplies. K slices may have different numbers
+/// of iterations.
+void Overlapper::emitLoop(State &state, int64_t stepsAtOnce) {
+  const auto rounds = [&](int64_t less) {
+    return ofSlice(b, loop.getSlice(),
+                   llvm::map_to_vector(counts, [&](int64_t count) -> int64_t {
+                     return count / stepsAtOnce - less;
+                   }));
+  };
+  Value last = rounds(1);
+  auto rewritten = scf::ForOp::create(b, indexConstant(b, 0), rounds(0),
+                                      indexConstant(b, 1), state.flatten());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(rewritten.getBody());
   state.assign(rewritten.getRegionIterArgs());
   Value round = rewritten.getInductionVar();
-  Value isNotLast = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, round,
-                                          indexConstant(b, rounds - 1));
+  Value isNotLast =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, round, last);
   Value isNotFirst =
-      steps % stepsAtOnce == 1
+      counts.front() % stepsAtOnce == 1
           ? Value()
           : Value(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, round,
                                         indexConstant(b, 0)));
@@ -299,13 +307,13 @@ LogicalResult Overlapper::check() {
       return matmul.emitOpError("requires regions that use nothing from inside "
                                 "the loop over K that changes from step to "
                                 "step");
-  const int64_t slices = loop.getSchedule().getValue().kSlices;
-  if (loop.getSteps() % slices != 0)
+  const Schedule schedule = loop.getSchedule().toSchedule();
+  if (!schedule.sharesSteps(loop.getSteps()))
     return loop.emitOpError()
-           << "requires a number of steps that its " << slices
-           << " K slices share evenly to overlap decoding, "
-              "but has "
+           << "requires a number of steps that its " << schedule.kSlices
+           << " K slices share evenly or in pairs to overlap decoding, but has "
            << loop.getSteps();
+  counts = sliceCounts(schedule, loop.getSteps());
   return success();
 }
 
@@ -313,7 +321,7 @@ void Overlapper::run() {
   // Who a thread is does not change from step to step.
   moveLoopInvariantCode(cast<LoopLikeOpInterface>(loop.getOperation()));
   emitPlaces();
-  const int64_t steps = loop.getSteps() / loop.getSchedule().getValue().kSlices;
+  const int64_t steps = *llvm::min_element(counts);
   State state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(loop.getInits()[0]).front();
@@ -329,9 +337,12 @@ void Overlapper::run() {
   const int64_t stepsAtOnce = blocks % 2 == 0 ? 1 : 2;
   passedOn(loop, kPass, "loop", [&] {
     return llvm::formatv("{0} steps of {1} batches of wgmma, {2} in an "
-                         "iteration{3}",
+                         "iteration{3}{4}",
                          steps, blocks, stepsAtOnce * blocks,
-                         steps % stepsAtOnce == 1 ? " and a step ahead" : "")
+                         steps % stepsAtOnce == 1 ? " and a step ahead" : "",
+                         llvm::all_equal(counts)
+                             ? ""
+                             : "; two more steps in some K slices")
         .str();
   });
   if (steps % stepsAtOnce == 1) {
@@ -339,7 +350,7 @@ void Overlapper::run() {
     emitSteps(state, 1, std::nullopt, steps == 1 ? never : Value());
   }
   if (steps >= stepsAtOnce)
-    emitLoop(state, steps, stepsAtOnce);
+    emitLoop(state, stepsAtOnce);
   Value sums = WgmmaWaitOp::create(b, state.sums.getType(), state.sums);
   release(state.previous, Value());
   loop.getResult(0).replaceAllUsesWith(sums);

@@ -35,12 +35,17 @@ void version(KLoopOp loop) {
   ImplicitLocOpBuilder b(loop.getLoc(), loop);
   const Schedule schedule = loop.getSchedule().toSchedule();
   Value tokens = loop.getOnly<BlockMatmulOp>().getWgmma().getTokens();
-  const int64_t steps = loop.getSteps() / schedule.kSlices;
+  SmallVector<int64_t> more = sliceCounts(schedule, loop.getSteps());
+  const int64_t steps = *llvm::min_element(more);
+  for (int64_t &count : more)
+    count -= steps;
   // Neither loop hands on its cursor: ptxas takes what two loops hand on for
   // different in each lane, and then moves descriptors and addresses of
   // barriers to uniform registers for each instruction: 14 % more instructions.
-  loop.getLastCursor().replaceAllUsesWith(
-      RingSkipOp::create(b, loop.getCursor(), steps));
+  loop.getLastCursor().replaceAllUsesWith(RingSkipOp::create(
+      b, loop.getCursor(), steps,
+      *llvm::max_element(more) == 0 ? Value()
+                                    : ofSlice(b, loop.getSlice(), more)));
   Value isFew = arith::CmpIOp::create(b, arith::CmpIPredicate::ule, tokens,
                                       indexConstant(b, schedule.tokenStep));
   auto branch = scf::IfOp::create(b, loop.getResult(0).getType(), isFew,
@@ -66,8 +71,8 @@ StringRef whyNot(KLoopOp loop) {
   auto matmul = loop.getOnly<BlockMatmulOp>();
   if (!matmul || loop.getInits().size() != 1)
     return "it holds other things than one mxfp4.block_matmul and its sums";
-  if (loop.getSteps() % schedule.kSlices != 0)
-    return "its K slices have different numbers of steps";
+  if (!schedule.sharesSteps(loop.getSteps()))
+    return "its K slices cannot share its steps";
   WgmmaOp wgmma = matmul.getWgmma();
   if (!wgmma.getTokens() ||
       loop.getBody().isAncestor(wgmma.getTokens().getParentRegion()))

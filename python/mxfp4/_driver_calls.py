@@ -18,7 +18,11 @@ from ._runtime_library import DriverOptions, SymbolFn, last_error, load_runtime,
 from .errors import Error
 
 _DEVICE_ATTRIBUTES = {
+    13: "CLOCK_RATE",
     16: "MULTIPROCESSOR_COUNT",
+    36: "MEMORY_CLOCK_RATE",
+    37: "GLOBAL_MEMORY_BUS_WIDTH",
+    38: "L2_CACHE_SIZE",
     75: "COMPUTE_CAPABILITY_MAJOR",
     76: "COMPUTE_CAPABILITY_MINOR",
     81: "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR",

@@ -35,6 +35,17 @@ class Device(ctypes.Structure):
     )
 
 
+class Speed(ctypes.Structure):
+    """``mxfp4rt_device_speed``."""
+
+    _fields_ = (
+        ("clock", c_int),
+        ("memory_clock", c_int),
+        ("memory_bus_bits", c_int),
+        ("l2_bytes", c_int),
+    )
+
+
 _HANDLE = POINTER(c_void_p)
 
 _SIGNATURES: dict[str, library.Signature] = {
@@ -45,6 +56,7 @@ _SIGNATURES: dict[str, library.Signature] = {
     "driver_version": (c_int, [c_void_p, POINTER(c_int)]),
     "device_count": (c_int, [c_void_p, POINTER(c_int)]),
     "device_get": (c_int, [c_void_p, c_int, POINTER(Device)]),
+    "device_get_speed": (c_int, [c_void_p, c_int, POINTER(Speed)]),
     "device_of": (c_int, [c_void_p, c_void_p, POINTER(c_int)]),
     "artifact_read": (
         c_int,
@@ -98,6 +110,12 @@ class NativeDriver:
         found = c_int()
         self.check(self.library.mxfp4rt_driver_version(self.handle, found))
         return found.value
+
+    def speed(self, ordinal: int) -> Speed:
+        """How fast a device is."""
+        found = Speed()
+        self.check(self.library.mxfp4rt_device_get_speed(self.handle, ordinal, found))
+        return found
 
     def devices(self) -> list[Device]:
         """What there is, by ordinal."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,8 @@ class Manifest:
     Attributes:
         entry: the kernel's name in the PTX.
         target: for example "sm_90a".
+        device: facts of the GPU that the schedule was chosen for, and in words as "name"; empty if
+            it was chosen for none. The kernel is right on others of its target.
         experts: E.
         groups: G; offsets have G + 1 entries.
         n: N.
@@ -112,6 +115,7 @@ class Manifest:
     arguments: tuple[Argument, ...]
     schedule: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
+    device: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -119,6 +123,14 @@ class Manifest:
     def expert_ids(self) -> bool:
         """Whether the kernel takes a list of expert ids."""
         return "expert_ids" in self.operands
+
+    @property
+    def device_suffix(self) -> str:
+        """What file names end with that keep kernels of several devices apart: nothing for the
+        H100 SXM, for which kernels are where nothing is said."""
+        name = str(self.device.get("name", "h100-sxm"))
+        values = re.sub(r"[a-z0-9-]+=", "", name).replace(",", "-")
+        return "" if name == "h100-sxm" else f"-{values}"
 
     @staticmethod
     def parse(text: str, origin: str = "manifest") -> Manifest:
@@ -234,9 +246,22 @@ def _parse(raw: Any) -> Manifest:
         arguments=arguments,
         schedule=_get(raw, "schedule", dict),
         resources=_resources(raw),
+        device=_device(raw),
         versions=_get(raw, "versions", dict),
         raw=raw,
     )
+
+
+def _device(raw: Any) -> dict[str, Any]:
+    """Manifests did not always say for which device a schedule was chosen."""
+    if raw.get("device") is None:
+        return {}
+    found: dict[str, Any] = _get(raw, "device", dict)
+    if not re.fullmatch(r"[a-z0-9=,-]{1,200}", _get(raw, "device.name", str)):
+        raise Error(f'"device.name" must be a device in words, got {shown(found["name"])!r}.')
+    for name in ("multiprocessors", "bandwidth"):
+        _number(raw, f"device.{name}", 1)
+    return found
 
 
 def _resources(raw: Any) -> dict[str, Any]:

@@ -10,6 +10,9 @@ in this order, from
 3. the compiler, through its cache on disk;
 4. where there is no compiler, the artifact of the nearest range.
 
+Schedules are chosen for a device, too. A kernel that was chosen for another GPU than the one that
+it runs on is as right, and counts as one for other rows.
+
 Compiling and loading are impossible while a CUDA graph is captured: `prepare` does both before.
 """
 
@@ -23,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import layer_plan, library
+from . import devices, layer_plan, library
 from .artifact import Artifact
 from .compile import Compiler, compile_artifact
 from .errors import Error
@@ -56,13 +59,14 @@ def kernel_for(problem: Problem, rows: int, device: int | None = None) -> Kernel
     for kernel in loaded:
         if kernel.manifest.fits_rows(rows):
             return kernel
-    artifact = _found(problem, rows)
+    artifact = _found(problem, rows, device)
     for kernel in loaded:
         if kernel.artifact is artifact:
             return kernel
     _refuse_in_capture(problem, rows)
     if artifact is None:
-        artifact = _compile(problem, rows)
+        _need_compiler(problem)
+        artifact = _compile(problem, rows, devices.option_for(device))
     kernel = Kernel(artifact) if device is None else Kernel.load(artifact, device)
     with _lock:
         _loaded.setdefault((problem, device), []).append(kernel)
@@ -76,20 +80,21 @@ def artifact_for(problem: Problem, rows: int) -> Artifact:
     Raises:
         Error: if there is none and none can be compiled.
     """
-    return _found(problem, rows) or _compile(problem, rows)
+    return _found(problem, rows, None) or _compile(problem, rows, "")
 
 
-def _found(problem: Problem, rows: int) -> Artifact | None:
+def _found(problem: Problem, rows: int, device: int | None) -> Artifact | None:
     """What was compiled ahead of time for these rows; where there is no compiler, for others."""
-    artifact = _ahead_of_time(problem, rows, exact=True)
+    artifact = _ahead_of_time(problem, rows, device, exact=True)
     if artifact is None and library.find() is None:
-        artifact = _ahead_of_time(problem, rows, exact=False)
+        artifact = _ahead_of_time(problem, rows, device, exact=False)
     return artifact
 
 
-def _compile(problem: Problem, rows: int) -> Artifact:
+def _compile(problem: Problem, rows: int, device: str) -> Artifact:
+    """`device` is the option that names it."""
     _need_compiler(problem)
-    return compile_artifact(problem, f"rows-hint={max(rows, 1)}")
+    return compile_artifact(problem, f"rows-hint={max(rows, 1)} {device}".strip())
 
 
 def _need_compiler(problem: Problem) -> None:
@@ -173,12 +178,20 @@ def _ahead() -> Shelf:
     return _shelf
 
 
-def _ahead_of_time(problem: Problem, rows: int, exact: bool) -> Artifact | None:
-    """The artifact whose range holds the rows, or else, if not ``exact``, is nearest to them."""
+def _ahead_of_time(problem: Problem, rows: int, device: int | None, exact: bool) -> Artifact | None:
+    """The artifact for the device whose range holds the rows, or else, if not ``exact``, the one
+    that is nearest to that."""
     found = [a for a in _ahead().artifacts if problem.matches(a.manifest)]
+    facts = devices.facts_of(device) if found else None
     if exact:
-        found = [a for a in found if a.manifest.fits_rows(rows)]
-    return min(found, key=lambda a: _distance(a, rows), default=None)
+        found = [a for a in found
+                 if a.manifest.fits_rows(rows) and _is_for(a, facts)]  # fmt: skip
+    return min(found, key=lambda a: (*_distance(a, rows), not _is_for(a, facts)), default=None)
+
+
+def _is_for(artifact: Artifact, facts: devices.Facts | None) -> bool:
+    """Whether its schedule was chosen for a GPU with these facts, or for none."""
+    return facts is None or facts.is_like(artifact.manifest.device)
 
 
 def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
@@ -186,7 +199,20 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
     return max(low - rows, rows - high, 0), artifact.manifest.schedule.get("placement") == "shared"
 
 
-def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> int:
+def ahead_for_others(facts: devices.Facts) -> list[str]:
+    """The devices of artifacts compiled ahead of time that were chosen for other ones, in words:
+    one for each artifact.
+
+    Raises:
+        Error: as `count`.
+    """
+    shelf = _ahead()
+    layers = [a for layer in shelf.layers for m in layer.matmuls.values() for a in m]
+    return [str(a.manifest.device["name"]) for a in (*shelf.artifacts, *layers)
+            if not _is_for(a, facts)]  # fmt: skip
+
+
+def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1, device: str = "") -> int:
     """How many kernels `ranges` will compile, from the compiler's choice of schedules alone.
 
     Raises:
@@ -194,8 +220,9 @@ def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1) -> int:
     """
     _need_compiler(problem)
     with Compiler() as compiler, compiler.parse(compiler.mlir(problem)) as module:
-        module.run("builtin.module(mxfp4-choose-schedule)")
-        (operation,) = module.describe("")
+        option = devices.option(device)
+        module.run(f"builtin.module(mxfp4-choose-schedule{{{option}}})")
+        (operation,) = module.describe(option)
     low, high = max(min_rows, 1), max(max_rows, 1)
     return sum(c["from"] <= high and c.get("to", high) >= low for c in operation["choices"])
 
@@ -205,6 +232,7 @@ def ranges(
     max_rows: int,
     min_rows: int = 1,
     on_kernel: Callable[[Artifact], Any] = lambda artifact: None,
+    device: str = "",
 ) -> list[Artifact]:
     """Compile the kernels that serve ``min_rows`` .. ``max_rows`` rows, one for each range.
 
@@ -213,14 +241,15 @@ def ranges(
         max_rows: the largest row count to serve.
         min_rows: the smallest.
         on_kernel: called with each kernel when it is compiled.
+        device: in words, such as "h200" (`devices`); by default the H100 SXM.
 
     Raises:
         Error: if the compiler is not there, or with its diagnostics.
     """
     found: list[Artifact] = []
-    rows = max(min_rows, 1)
+    rows, option = max(min_rows, 1), devices.option(device)
     while rows <= max(max_rows, 1):
-        artifact = _compile(problem, rows)
+        artifact = _compile(problem, rows, option)
         found.append(artifact)
         on_kernel(artifact)
         hint = artifact.manifest.rows_hint
@@ -234,21 +263,23 @@ def compile_ranges(
     max_rows: int,
     min_rows: int = 1,
     on_kernel: Callable[[Artifact], Any] = lambda artifact: None,
+    device: str = "",
 ) -> list[Path]:
     """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
 
     Arguments are those of `ranges`.
 
     Returns:
-        The subfolders.
+        The subfolders. Their names say the device, if it is not the default, and the least rows.
 
     Raises:
         Error: as `ranges`.
     """
     folders = []
-    for artifact in ranges(problem, max_rows, min_rows, on_kernel):
+    for artifact in ranges(problem, max_rows, min_rows, on_kernel, device):
         hint = artifact.manifest.rows_hint
-        folders.append(folder / f"{problem.name}-r{'any' if hint is None else hint[0]}")
+        name = f"{problem.name}{artifact.manifest.device_suffix}"
+        folders.append(folder / f"{name}-r{'any' if hint is None else hint[0]}")
         artifact.save(folders[-1])
     return folders
 

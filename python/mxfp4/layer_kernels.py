@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from . import library
+from . import devices, library
 from .artifact import Artifact
 from .compile import Compiler, compile_routing_text, compile_text
 from .errors import Error
@@ -68,8 +68,16 @@ class LayerKernels:
         max_tokens: int,
         assemble: bool = False,
         sources: Sequence[Source] = ("logits",),
+        device: str = "",
     ) -> LayerKernels:
         """Compile what calls with up to ``max_tokens`` tokens need.
+
+        Args:
+            spec: the layer.
+            max_tokens: of one call.
+            assemble: whether to make cubins.
+            sources: where experts come from.
+            device: in words, such as "h200" (`devices`); by default the H100 SXM.
 
         Raises:
             Error: if the compiler is not there, or with its diagnostics.
@@ -80,7 +88,8 @@ class LayerKernels:
             for name, rows in _needed(spec, max_tokens, sources).items():
                 mlir = getattr(spec, name)()
                 if name in _MATMULS:
-                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, options))
+                    chosen = f"{options} {devices.option(device)}".strip()
+                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, chosen))
                 else:
                     made.routing[name] = compiler.compile_routing(
                         mlir, f"{_routing_options(spec, name)} {options}".strip()
@@ -97,8 +106,9 @@ class LayerKernels:
         with self._lock:
             found = self.matmuls.get(name, [])
             best = min(found, key=lambda a: _distance(a, rows), default=None)
-            if self._can_compile() and (best is None or _distance(best, rows)):
-                best = compile_text(getattr(self.spec, name)(), f"rows-hint={rows}")
+            if self._can_compile() and (best is None or any(_distance(best, rows))):
+                options = f"rows-hint={rows} {devices.option_for()}".strip()
+                best = compile_text(getattr(self.spec, name)(), options)
                 self.matmuls[name] = [*found, best]
         return best if best is not None else self._missing(name)
 
@@ -139,7 +149,7 @@ class LayerKernels:
         """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
         return not self._can_compile() or all(
-            any(not _distance(a, rows) for a in self.matmuls.get(name, []))
+            any(not any(_distance(a, rows)) for a in self.matmuls.get(name, []))
             if name in _MATMULS
             else name in self.routing
             for name in steps(self.spec, tokens, source)
@@ -232,10 +242,12 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     return [*first, *up, "down", "combine"]
 
 
-def _distance(artifact: Artifact, rows: int) -> int:
-    """How far rows are from what the kernel was scheduled for."""
+def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
+    """How far rows are from what the kernel was scheduled for, and whether that was another GPU."""
     low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
-    return max(low - rows, rows - high, 0)
+    facts = devices.facts_of()
+    is_others = facts is not None and not facts.is_like(artifact.manifest.device)
+    return max(low - rows, rows - high, 0), is_others
 
 
 def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict[str, int]:

@@ -54,6 +54,8 @@ _SIGNATURES: dict[str, Signature] = {
     "mxfp4_module_kernels": (None, [c_void_p, KernelFn, c_void_p]),
     "mxfp4_module_describe": (c_void_p, [c_void_p, c_char_p]),
     "mxfp4_problem_fields": (c_void_p, []),
+    "mxfp4_devices": (c_void_p, []),
+    "mxfp4_device_words": (c_void_p, [c_char_p, c_int, c_int, c_int, c_int]),
     "mxfp4_assemble": (c_void_p, [c_void_p, c_char_p, c_char_p, c_char_p]),
     "mxfp4_compile": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "mxfp4_artifact_ptx": (c_char_p, [c_void_p]),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .artifact import Artifact, load_all
 from .compile import Compiler
+from .devices import facts_of
 from .errors import Error
 from .problem import Problem
 
@@ -87,7 +88,7 @@ def compile_all(wanted: Sequence[Wanted], folder: Path, options: str) -> int:
                 )
         except Error as e:
             raise Error(f"{w.name}: {e}") from e
-        artifact.save(folder / w.name)
+        artifact.save(folder / f"{w.name}{artifact.manifest.device_suffix}")
         made.append(artifact)
     return len(made)
 
@@ -125,10 +126,15 @@ class Shelf:
         if not found:
             raise Error(f"there is no artifact for {wanted.name}; make them with --compile.")
         rows = max(wanted.rows, 1)
+        gpu = facts_of()
 
-        def distance(a: Artifact) -> int:
+        def distance(a: Artifact) -> tuple[int, bool]:
             low, high = a.manifest.rows_hint or (1, 2**31)
-            return max(low - rows, rows - high, 0)
+            is_others = gpu is not None and not gpu.is_like(a.manifest.device)
+            return max(low - rows, rows - high, 0), is_others
 
-        by_name = [a for a in found if Path(a.origin).name == wanted.name]
-        return by_name[0] if by_name else min(found, key=distance)
+        def is_named(a: Artifact) -> bool:
+            return Path(a.origin).name == f"{wanted.name}{a.manifest.device_suffix}"
+
+        by_name = [a for a in found if is_named(a)]
+        return min(by_name or found, key=distance)

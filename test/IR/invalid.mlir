@@ -814,7 +814,7 @@ func.func @k_slices(%x: memref<?x64xbf16>,
 func.func @steps(%x: memref<?x320xbf16>,
     %w: memref<2x1x5x!mxfp4.block<spread, raw>>, %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires a number of k64 steps that its 3 K slices share evenly, but K = 320 has 5}}
+  // expected-error @below {{has a schedule that cannot run: it requires a number of k64 steps that its 3 K slices share evenly or in pairs, but K = 320 has 5}}
   mxfp4.grouped_matmul activations(%x : memref<?x320xbf16>)
       weights(%w : memref<2x1x5x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)

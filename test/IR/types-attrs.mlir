@@ -110,6 +110,18 @@ func.func private @chip() attributes {
 
 // -----
 
+func.func private @device() attributes {
+  // expected-error @below {{the target knows no device 'h300'; did you mean 'h200'? The devices are h100-sxm,}}
+  a = #mxfp4.target<"sm_90a", device = "h300">}
+
+// -----
+
+func.func private @facts() attributes {
+  // expected-error @below {{the target expects bandwidth= with a whole number from 50 to 100000 (GB/s), but got '4e3'}}
+  a = #mxfp4.target<"sm_90a", device = "h20,bandwidth=4e3">}
+
+// -----
+
 // expected-error @below {{requires mxfp4.target to be #mxfp4.target<"chip">, but got "sm_90a"}}
 module attributes {mxfp4.target = "sm_90a"} {
 }

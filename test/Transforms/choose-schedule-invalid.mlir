@@ -14,8 +14,14 @@
 // RUN:   | FileCheck %s --check-prefix=ZERO
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=64,warps_rows=1,warps_tokens=1,stages=1,placement=register,ctas=1>" 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=STAGES
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=device=h201 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=DEVICE
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule=device=multiprocessors=0 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=FACT
 
 // CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
+// DEVICE: error: mxfp4-choose-schedule knows no device 'h201'; did you mean 'h200'? The devices are
+// FACT: error: mxfp4-choose-schedule expects multiprocessors= with a whole number from 1 to 1024, but got '0'
 // PLACEMENT: error: mxfp4-choose-schedule expects placement=register or placement=shared, but got 'constant'
 // INSTRUCTION: error: mxfp4-choose-schedule expects instruction=auto, instruction=mma_sync or instruction=wgmma, but got 'hmma'
 // TEXT: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got '64x64'

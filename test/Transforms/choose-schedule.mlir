@@ -15,6 +15,8 @@
 // RUN:   | FileCheck %s --check-prefixes=CHECK,SHARED
 // RUN: mxfp4-opt %s --mxfp4-choose-schedule="schedule=#mxfp4.schedule<instruction=mma_sync,rows=128,tokens=16,warps_rows=4,warps_tokens=1,stages=3,placement=shared,ctas=1>" \
 // RUN:   | FileCheck %s --check-prefix=GIVEN
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="device=h200 rows-hint=256" \
+// RUN:   | FileCheck %s --check-prefix=H200
 
 #mine = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
   warps_rows = 1, warps_tokens = 1, stages = 2, placement = register, ctas = 1>
@@ -46,6 +48,34 @@ func.func @plain(%x: memref<?x2880xbf16>,
       weights(%w : memref<32x90x45x!mxfp4.block<spread, folded>>)
       offsets(%o : memref<33xi32>) outs(%y : memref<?x5760xbf16>)
   return
+}
+
+// An H200's memory is faster than 12 warps decode: 24 do.
+
+// H200-LABEL: func @plain
+// H200: mxfp4.target = #mxfp4.target<"sm_90a", device = "h200">
+// H200-SAME: schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 32, warps_rows = 8,
+// H200-SAME: k_slices = 3
+// H200-SAME: schedule_reason = "{{.*}}memory that is faster than decoding
+
+// A target around the operation says for which device to choose.
+
+// CHECK-LABEL: func @inside
+// CHECK: mxfp4.grouped_matmul
+module @around attributes {
+    mxfp4.target = #mxfp4.target<"sm_90a", device = "h20,power=500">} {
+  // CHECK: mxfp4.target = #mxfp4.target<"sm_90a", device = "multiprocessors=78,clock=1980,tensor-ops=1024,bandwidth=4000,l2=60,power=500">
+  // FEW-SAME: schedule = #mxfp4.schedule<
+  // H200-LABEL: func @inside
+  // H200: device = "h200"
+  func.func @inside(%x: memref<?x2880xbf16>,
+                    %w: memref<32x90x45x!mxfp4.block<spread, folded>>,
+                    %o: memref<33xi32>, %y: memref<?x5760xbf16>) {
+    mxfp4.grouped_matmul activations(%x : memref<?x2880xbf16>)
+        weights(%w : memref<32x90x45x!mxfp4.block<spread, folded>>)
+        offsets(%o : memref<33xi32>) outs(%y : memref<?x5760xbf16>)
+    return
+  }
 }
 
 // A schedule that is there is kept, unless the pass is given one.

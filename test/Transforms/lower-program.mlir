@@ -323,6 +323,26 @@ func.func @fill(%full: memref<9xi64, #shared>, %empty: memref<9xi64, #shared>,
   return
 }
 
+// A number of steps that only the run knows comes on top.
+
+// CHECK-LABEL: func @skip_more
+// CHECK-SAME:    %{{[^:]*}}: memref<9xi64, {{[^%]*}}%{{[^:]*}}: memref<9xi64, {{[^%]*}}%[[S:[^:]*]]: index, %[[MORE:[^:]*]]: index
+// CHECK-DAG:     %[[C3:.*]] = arith.constant 3 : index
+// CHECK-DAG:     %[[C33:.*]] = arith.constant 33 : index
+// CHECK:         %[[KNOWN:.*]] = arith.addi %[[S]], %[[C33]]
+// CHECK:         %[[THRICE:.*]] = arith.muli %[[MORE]], %[[C3]]
+// CHECK:         %[[FAR:.*]] = arith.addi %[[KNOWN]], %[[THRICE]]
+// CHECK:         arith.divui %[[FAR]]
+func.func @skip_more(%full: memref<9xi64, #shared>,
+                     %empty: memref<9xi64, #shared>, %s: index, %more: index) {
+  %ring = mxfp4.create_ring full(%full) empty(%empty) fills 1 releases 8
+      : memref<9xi64, #shared> -> !mxfp4.ring<9>
+  %start = mxfp4.ring_start slice(%s) : !mxfp4.cursor<9 by 3>
+  %far = mxfp4.ring_skip %start steps 11 plus %more : !mxfp4.cursor<9 by 3>
+  mxfp4.ring_wait %ring[%far] : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>
+  return
+}
+
 // -----
 
 #few = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,

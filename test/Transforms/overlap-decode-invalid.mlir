@@ -101,8 +101,8 @@ func.func @tokens_inside(%w: !w, %x: !x, %a: vector<2xbf16>, %n: index, %i: inde
 
 func.func @uneven(%w: !w, %x: !x, %a: vector<2xbf16>, %n: index, %i: index,
     %ring: !mxfp4.ring<9>, %start: !mxfp4.cursor<9 by 3>, %zero: vector<1x2x4xf32>) {
-  // expected-error @below {{requires a number of steps that its 3 K slices share evenly to overlap decoding, but has 8}}
-  %r:2 = mxfp4.k_loop to 8 slice(%i) drains %ring at %start init(%zero)
+  // expected-error @below {{requires a number of steps that its 3 K slices share evenly or in pairs to overlap decoding, but has 5}}
+  %r:2 = mxfp4.k_loop to 5 slice(%i) drains %ring at %start init(%zero)
       {schedule = #schedule} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<1x2x4xf32> {
   ^bb0(%k: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<1x2x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>

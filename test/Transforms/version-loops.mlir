@@ -84,13 +84,51 @@ func.func @tokens_inside(%x: !x, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ri
   return %r#0, %r#1 : vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>
 }
 
+// Of 46 steps the first slice has 14, each other one 16.
+
 // CHECK-LABEL: func @uneven
-// CHECK-NOT:     scf.if
-// CHECK:         return
+// CHECK-SAME:    %[[START:[^:]*]]: !mxfp4.cursor<9 by 3>, %[[SLICE:[^:]*]]: index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[FIRST:.*]] = arith.cmpi eq, %[[SLICE]], %[[C0]] : index
+// CHECK-DAG:     %[[MORE:.*]] = arith.select %[[FIRST]], %{{.*}}, %[[C2]] : index
+// CHECK:         %[[END:.*]] = mxfp4.ring_skip %[[START]] steps 14 plus %[[MORE]] : <9 by 3>
+// CHECK:         scf.if
+// CHECK:         return %{{.*}}, %[[END]]
 func.func @uneven(%x: !x, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ring<9>,
     %start: !mxfp4.cursor<9 by 3>, %slice: index, %zero: vector<1x4x4xf32>)
     -> (vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>) {
   %r:2 = mxfp4.k_loop to 46 slice(%slice) drains %ring at %start init(%zero)
+      {schedule = #few} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<1x4x4xf32> {
+  ^bb0(%k: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<1x4x4xf32>):
+    %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>
+    %next = mxfp4.block_matmul %sums at [%slot] fetch {
+      ^bb0(%s: index, %block: index):
+        mxfp4.yield %s : index
+      } decode {
+      ^bb0(%raw: index):
+        mxfp4.yield
+      } multiply {
+      ^bb0(%s: index, %part: vector<4x4xf32>):
+        %m = mxfp4.wgmma %part
+            a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
+            b(%x[%s]) columns 4 tokens(%n by 8) : vector<4x4xf32>, !x
+        mxfp4.yield %m : vector<4x4xf32>
+      } : vector<1x4x4xf32>
+    mxfp4.yield %next : vector<1x4x4xf32>
+  }
+  return %r#0, %r#1 : vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>
+}
+
+// Loops that are unrolled by two cannot share five steps.
+
+// CHECK-LABEL: func @unshared
+// CHECK-NOT:     scf.if
+// CHECK:         return
+func.func @unshared(%x: !x, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ring<9>,
+    %start: !mxfp4.cursor<9 by 3>, %slice: index, %zero: vector<1x4x4xf32>)
+    -> (vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>) {
+  %r:2 = mxfp4.k_loop to 5 slice(%slice) drains %ring at %start init(%zero)
       {schedule = #few} : !mxfp4.ring<9>, !mxfp4.cursor<9 by 3>, vector<1x4x4xf32> {
   ^bb0(%k: index, %at: !mxfp4.cursor<9 by 3>, %sums: vector<1x4x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9 by 3>

@@ -24,6 +24,7 @@ from mxfp4 import Artifact, Error, Layout, PackedWeights, Problem, simulate
 from mxfp4.bench import __main__ as bench_main
 from mxfp4.bench import shapes
 from mxfp4.bench.cases import Case, cases, wanted
+from mxfp4.bench.models import MODELS, TENSOR_PARALLEL
 from mxfp4.cli import main
 
 
@@ -55,6 +56,25 @@ def test_a_shape_of_ones_own_in_each_spelling() -> None:
     skewed = chosen("--experts", "8", "--n", "64", "--k", "64", "--routing", "zipf", *few)
     assert [c.routing for c in skewed] == ["zipf", "zipf"]
     assert skewed[1].sizes()[0] > 3 * skewed[1].sizes()[7]
+
+
+def test_models_and_their_parts() -> None:
+    block = chosen("--model", "deepseek-v4-flash", "--tokens", "16")
+    assert [(c.problem, c.layer, c.top) for c in block] == [
+        (Problem(256, 4096, 4096), "gate_up", 6), (Problem(256, 4096, 2048), "down", 6),
+    ]  # fmt: skip
+    # Experts are cut by whole blocks of 32: 90 of them are 23 at most on each of four GPUs.
+    quarter = chosen("--model", "gpt-oss-20b", "--tensor-parallel", "4", "--tokens", "1")
+    assert [(c.problem.n, c.problem.k) for c in quarter] == [(2 * 736, 2880), (2880, 736)]
+    (plain,) = chosen("--model", "nemotron-3-super", "--layer", "gate_up", "--tokens", "1")
+    assert (plain.problem.n, plain.rows) == (2688, 22), "one matrix, without a gate"
+    for name in MODELS:
+        for parts in TENSOR_PARALLEL:
+            for case in chosen("--model", name, f"--tensor-parallel={parts}", "--tokens", "1"):
+                assert case.problem.k % 32 == 0
+                assert case.rows == MODELS[name].top
+    again = shapes.words(options("--model", "kimi-k3", "--tensor-parallel", "8", "--top", "2"))
+    assert chosen(*again) == chosen("--model", "kimi-k3", "--tensor-parallel", "8", "--top", "2")
 
 
 def test_given_counts(tmp_path: Path) -> None:
@@ -103,6 +123,11 @@ def test_any_shape_has_all_of_its_rows(
         ("--experts 1 --tokens 64", "for a shape of your own, say --n and --k, or --hidden and"),
         ("--top 2", "--top goes with a shape of your own"),
         ("--counts 1,2", "--counts goes with a shape of your own"),
+        ("--model gpt-os-20b", "did you mean 'gpt-oss-20b'"),
+        ("--model kimi-k3 --experts 8", "--model says the number of experts"),
+        ("--model kimi-k3 --n 64", "--model says the shape; leave out --n"),
+        ("--tensor-parallel 2", "--tensor-parallel goes with --model"),
+        ("--model kimi-k3 --tensor-parallel 0", "--tensor-parallel must be at least 1"),
         ("--n 64", "--n needs --experts and --k, too"),
         ("--experts 2 --k 64", "--experts --k needs --n, too"),
         ("--experts 2 --hidden 64", "--experts --hidden needs --intermediate, too"),

@@ -84,3 +84,28 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
         rounds = -(-row_tiles * columns // multiprocessors)
         assert together[-1] == (3 * -(-row_tiles * tall // multiprocessors) <= rounds)
     assert set(together) == {True, False}
+
+
+UNEVEN = (
+    "#mxfp4.schedule<instruction = wgmma, rows = {rows}, tokens = {tokens}, warps_rows = 4, "
+    "warps_tokens = 1, stages = {stages}, placement = register, ctas = 1{step}, "
+    "k_slices = {slices}, copy_warps = {slices}, overlap_decode = true{loops}>"
+)
+"""K slices whose loops are unrolled by two."""
+
+
+@pytest.mark.parametrize("width", ["one", "few", "two blocks"])
+@pytest.mark.parametrize(("slices", "steps"), [(3, 8), (3, 10), (3, 11), (3, 13), (4, 10)])
+def test_slices_that_do_not_divide_the_steps(slices: int, steps: int, width: str) -> None:
+    """Each step is done once, and the ring's slots and parities fit the next tile and launch."""
+    schedule = UNEVEN.format(
+        rows=128 if width == "two blocks" else 64, tokens=8 if width == "one" else 32,
+        stages=(3 + steps % 2) * slices, step="" if width == "one" else ", token_step = 8",
+        loops=", version_loops = true" if width == "few" else "", slices=slices,
+    )  # fmt: skip
+    # The last step is half a block every other time.
+    problem = Problem(3, 192, 64 * steps - 32 * (steps % 2), layout=LAYOUTS[steps % 4])
+    case = Case(problem, (3, 0, 37))
+    artifact = compile_kernel(problem, f"schedule={schedule}")
+    found = complaints(artifact, case, multiprocessors=1, launches=2)
+    assert not found, "\n".join(found)

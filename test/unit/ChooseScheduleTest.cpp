@@ -78,7 +78,7 @@ TEST(ChooseSchedule, TheInstructionHasItsReason) {
 TEST(ChooseSchedule, WhateverIsChosenIsListed) {
   for (Placement placement : {Placement::Register, Placement::Shared}) {
     const std::vector<Schedule> all = allSchedules(h100(), placement);
-    for (int64_t steps : {9, 45, 47, 64})
+    for (int64_t steps : {8, 9, 45, 47, 64})
       for (int64_t groups : {1, 2, 33, 160, 300, 700, 1024})
         for (int64_t n : {64, 2880, 5760})
           for (int64_t mean = 1; mean < 300; mean += mean < 20 ? 1 : 7) {
@@ -179,15 +179,15 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
        "many tiles",
        tiled(384, 96, 16, 12, 1, 1)},
       {{128, 128, 5760, 2880, 5121}, "many rows", tiled(192, 64, 16, 12, 1, 1)},
-      // 64 steps of K: two slices share them evenly.
-      {{32, 32, 5760, 4096, 16}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
-      {{32, 32, 5760, 4096, 17}, "up to about", tiled(64, 32, 8, 4, 2, 1)},
+      // 64 and 47 steps of K: three slices share them in pairs.
+      {{32, 32, 5760, 4096, 16}, "few rows", tiled(64, 8, 0, 4, 3, 1)},
+      {{32, 32, 5760, 4096, 17}, "up to about", tiled(64, 32, 8, 4, 3, 1)},
       {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
-      // 47 steps: nobody shares them evenly, as those must who overlap decode.
-      // More CTAs instead, whose registers are few, or six warpgroups.
-      {{32, 32, 5760, 3008, 64}, "few rows", tiled(64, 8, 0, 4, 1, 4)},
-      {{32, 32, 5760, 3008, 320}, "up to about", tiled(64, 32, 8, 4, 1, 3)},
+      {{32, 32, 5760, 3008, 64}, "up to about", tiled(64, 32, 8, 4, 3, 1)},
       {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
+      // 8 steps: with pairs, one of three would have as many as one of two.
+      {{32, 32, 5760, 512, 16}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
+      {{32, 32, 5760, 512, 17}, "up to about", tiled(64, 32, 8, 4, 2, 1)},
   };
   // Two steps are too few for three slices, if somebody insists on wgmma.
   for (int64_t k : {64, 128}) {

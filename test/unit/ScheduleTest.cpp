@@ -265,12 +265,19 @@ TEST(Schedule, TheHeightOfATileGrowsInSteps) {
 TEST(Schedule, KSlicesShareTheSteps) {
   Schedule schedule = tiled(64, 16, 0, 4, 3, 1);
   schedule.stages = 9;
-  // 45 steps and 46; an unknown K is not judged.
-  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2880), "");
-  EXPECT_EQ(verifySchedule(schedule, 1, h100()), "");
-  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2944),
-            "requires a number of k64 steps that its 3 K slices share evenly, "
-            "but K = 2944 has 46");
+  // 45 steps, 46 and 47; an unknown K is not judged.
+  for (int64_t k : {2880, 2944, 3008, 0})
+    EXPECT_EQ(verifySchedule(schedule, 1, h100(), k), "") << k;
+  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 320),
+            "requires a number of k64 steps that its 3 K slices share evenly "
+            "or in pairs, but K = 320 has 5");
+  // An odd number is not twice as many pairs, whoever has a step beside them.
+  schedule = tiled(64, 16, 0, 4, 2, 1);
+  schedule.stages = 8;
+  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2944), "");
+  EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2880),
+            "requires a number of k64 steps that its 2 K slices share evenly "
+            "or in pairs, but K = 2880 has 45");
   // Those that do not overlap need not be alike, but there must be three.
   schedule = tiled(128, 64, 8, 8, 3, 1);
   schedule.stages = 9;
@@ -285,15 +292,22 @@ TEST(Schedule, KSlicesShareTheSteps) {
 TEST(Schedule, KSlicesTakeRangesOfSteps) {
   for (const Schedule &schedule :
        {tiled(64, 16, 0, 4, 3, 1), tiled(64, 16, 0, 4, 2, 1),
-        tiled(128, 64, 8, 8, 3, 1), tiled(64, 64, 8, 4, 5, 1)})
+        tiled(64, 16, 0, 4, 4, 1), tiled(128, 64, 8, 8, 3, 1),
+        tiled(64, 64, 8, 4, 5, 1)})
     for (int64_t steps = schedule.kSlices; steps <= 130; ++steps) {
-      if (schedule.overlapDecode && steps % schedule.kSlices != 0)
+      if (!schedule.sharesSteps(steps))
         continue;
       int64_t next = 0, least = steps, most = 0;
       for (int slice = 0; slice < schedule.kSlices; ++slice) {
         const Schedule::Steps taken = schedule.sliceSteps(slice, steps);
         EXPECT_EQ(taken.begin, next);
         EXPECT_GE(taken.count, 1);
+        // Where a loop is unrolled by two, all slices have a step ahead of it
+        // or none has, and each has the loop.
+        if (schedule.overlapDecode && steps % schedule.kSlices != 0) {
+          EXPECT_EQ(taken.count % 2, steps % 2);
+          EXPECT_GE(taken.count, 2);
+        }
         next += taken.count;
         if (slice > 0) {
           least = std::min(least, taken.count);
@@ -301,13 +315,30 @@ TEST(Schedule, KSlicesTakeRangesOfSteps) {
         }
       }
       EXPECT_EQ(next, steps);
-      EXPECT_LE(most - least, 1);
+      EXPECT_LE(most - least, schedule.overlapDecode ? 2 : 1);
       EXPECT_LE(schedule.sliceSteps(0, steps).count, least);
     }
 }
 
+// Three slices share any number of steps but the smallest, two an even one.
+TEST(Schedule, ThreeSlicesShareAlmostAnyNumberOfSteps) {
+  const Schedule three = tiled(64, 16, 0, 4, 3, 1),
+                 two = tiled(64, 16, 0, 4, 2, 1),
+                 four = tiled(64, 16, 0, 4, 4, 1);
+  for (int64_t steps = 1; steps < 300; ++steps) {
+    EXPECT_EQ(three.sharesSteps(steps), steps != 1 && steps != 2 &&
+                                            steps != 4 && steps != 5 &&
+                                            steps != 7)
+        << steps;
+    EXPECT_EQ(two.sharesSteps(steps), steps % 2 == 0) << steps;
+    EXPECT_EQ(four.sharesSteps(steps),
+              steps % 2 == 0 && steps != 2 && steps != 6)
+        << steps;
+  }
+}
+
 // The first slice adds the sums meanwhile, which takes as long as three steps;
-// slices whose loops are unrolled have as many each.
+// slices whose loops are unrolled have as many each, or pairs more.
 TEST(Schedule, TheFirstOfSlicesThatDoNotOverlapHasFewerSteps) {
   const auto counts = [](const Schedule &schedule, int64_t steps) {
     std::vector<int64_t> found;
@@ -322,6 +353,9 @@ TEST(Schedule, TheFirstOfSlicesThatDoNotOverlapHasFewerSteps) {
   EXPECT_EQ(counts(six, 64), (Counts{19, 23, 22}));
   EXPECT_EQ(counts(six, 3), (Counts{1, 1, 1}));
   EXPECT_EQ(counts(tiled(64, 16, 0, 4, 3, 1), 45), (Counts{15, 15, 15}));
+  EXPECT_EQ(counts(tiled(64, 16, 0, 4, 3, 1), 64), (Counts{20, 22, 22}));
+  EXPECT_EQ(counts(tiled(64, 16, 0, 4, 3, 1), 47), (Counts{15, 15, 17}));
+  EXPECT_EQ(counts(tiled(64, 16, 0, 4, 4, 1), 46), (Counts{10, 12, 12, 12}));
   EXPECT_EQ(counts(tiled(64, 16, 0, 4, 1, 1), 45), (Counts{45}));
 }
 

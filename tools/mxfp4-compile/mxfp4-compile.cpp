@@ -51,17 +51,34 @@ static bool isProblem(const std::string &input) {
   return llvm::StringRef(input).contains('=') && !llvm::sys::fs::exists(input);
 }
 
-/// One schedule a line, as --schedule takes it. False if there is no such chip.
-static bool printSchedules(const std::string &chip, bool gathers) {
-  const Target *target = findTarget(chip);
-  if (!target)
-    return false;
+/// One schedule a line, as --schedule takes it. Returns what is wrong with chip
+/// and device, or "".
+static std::string printSchedules(const std::string &chip,
+                                  const std::string &device, bool gathers) {
+  const Target *row = findTarget(chip);
+  if (!row)
+    return "unknown chip '" + chip + "'; " + adviseChips();
+  Target target = *row;
+  if (std::string wrong =
+          device.empty() ? "" : mxfp4::parse(device, target.device);
+      !wrong.empty())
+    return "--device " + wrong;
   MLIRContext context;
   context.loadDialect<MXFP4Dialect>();
   for (Placement placement : {Placement::Register, Placement::Shared})
-    for (const Schedule &schedule : allSchedules(*target, placement, gathers))
+    for (const Schedule &schedule : allSchedules(target, placement, gathers))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
-  return true;
+  return "";
+}
+
+/// One device a line: its name, and its facts.
+static void printDevices() {
+  for (const Part &part : parts()) {
+    llvm::outs() << part.key << ":";
+    for (const DeviceField &field : deviceFields())
+      llvm::outs() << " " << field.key << "=" << part.device.*field.member;
+    llvm::outs() << "\n";
+  }
 }
 
 int main(int argc, char **argv) {
@@ -88,6 +105,16 @@ int main(int argc, char **argv) {
       cl::cat(category));
   cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
                             cl::cat(category));
+  cl::opt<std::string> device(
+      "device",
+      cl::desc("GPU to choose for: a name, or facts such as "
+               "multiprocessors=78,bandwidth=4000 (default h100-sxm)"),
+      cl::cat(category));
+  cl::opt<bool> listDevices(
+      "list-devices",
+      cl::desc(
+          "Print the devices that have a name, with their facts, and stop"),
+      cl::cat(category));
   cl::opt<int> ptxVersion("ptx-version", cl::init(0),
                           cl::desc("PTX version, 80 for 8.0"),
                           cl::cat(category));
@@ -123,9 +150,14 @@ int main(int argc, char **argv) {
     llvm::errs() << "mxfp4-compile: " << message << "\n";
     return 1;
   };
-  if (listSchedules)
-    return printSchedules(chip, gathers) ? 0
-                                         : fail("unknown chip '" + chip + "'");
+  if (listDevices) {
+    printDevices();
+    return 0;
+  }
+  if (listSchedules) {
+    const std::string wrong = printSchedules(chip, device, gathers);
+    return wrong.empty() ? 0 : fail(wrong);
+  }
   if (input.empty() == problem.empty())
     return fail(
         "expected a problem (\"experts= n= k=\") or a file of MLIR, and "
@@ -168,6 +200,7 @@ int main(int argc, char **argv) {
 
   CompileOptions options;
   options.chip = chip;
+  options.device = device;
   options.ptxVersion = ptxVersion;
   options.rowsHint = rowsHint;
   options.placement = placement;

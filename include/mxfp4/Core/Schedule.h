@@ -87,7 +87,7 @@ struct Schedule {
   /// whole warpgroups, so the producer is one.
   int producerRegisters = 0;
   /// A warpgroup decodes its next fragment while it multiplies with one. The
-  /// loop over K is unrolled for it, so that K slices have as many steps each.
+  /// loop over K is unrolled by two for it.
   bool overlapDecode = false;
   /// Tiles of one token step have a loop over K of their own.
   bool versionLoops = false;
@@ -123,11 +123,14 @@ struct Schedule {
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
   /// The part of `steps` k64 steps that a slice multiplies, one slice's behind
-  /// another's.
+  /// another's. Loops that are unrolled by two take them evenly or, beside an
+  /// odd one each, in pairs.
   struct Steps {
     int64_t begin, count;
   };
   Steps sliceSteps(int slice, int64_t steps) const;
+  /// Whether the K slices can share so many steps.
+  bool sharesSteps(int64_t steps) const;
   /// The schedule of the second program: the K slices have tiles of their own
   /// side by side, which are one tall tile that shares activations and has no
   /// sums to add. It has the same threads and table of tiles, and as many

@@ -4,14 +4,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One row per architecture, with the part that schedules are tuned for. Code
-// asks the row, never the name: adding an architecture is adding a row.
+// One row per architecture. Code asks the row, never the name: adding an
+// architecture is adding a row. What its parts differ in are facts of a device.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MXFP4_CORE_TARGET_H
 #define MXFP4_CORE_TARGET_H
 
+#include "mxfp4/Core/Device.h"
 #include "mxfp4/Core/Instruction.h"
 
 #include <string>
@@ -19,13 +20,9 @@
 
 namespace mxfp4 {
 
-/// A part that is sold: what parts of one architecture differ in.
-struct Device {
-  std::string name;
-  int multiprocessors;
-};
-
-/// An architecture: what its code may rely on.
+/// An architecture: what its code may rely on. And the device that schedules
+/// are chosen for, which code does not rely on: it is slower elsewhere, not
+/// wrong.
 struct Target {
   /// What ptxas calls it.
   std::string chip;
@@ -34,7 +31,6 @@ struct Target {
   int minPtx, maxPtx;
   /// PTX version used when none is asked for.
   int defaultPtx;
-  /// The part that schedules are tuned for.
   Device device;
   /// Shared memory, in bytes: of a multiprocessor, at most for one CTA, and
   /// what the system keeps of each CTA's share.

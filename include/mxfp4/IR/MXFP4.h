@@ -36,6 +36,8 @@ namespace mxfp4 {
 
 // LLVM looks for this name. NOLINTNEXTLINE(readability-identifier-naming)
 llvm::hash_code hash_value(const Schedule &schedule);
+// NOLINTNEXTLINE(readability-identifier-naming)
+llvm::hash_code hash_value(const Device &device);
 
 /// Who provides the value of a kernel's argument.
 enum class Provider {
@@ -72,7 +74,7 @@ inline constexpr uint64_t kBytecodeVersion = 2;
 
 /// The target that the closest `mxfp4.target` around an operation names, or the
 /// default.
-const Target &targetOf(mlir::Operation *op);
+Target targetOf(mlir::Operation *op);
 
 /// Whether the elements of a buffer lie one behind the other, as far as its
 /// type can tell; the offset does not matter.

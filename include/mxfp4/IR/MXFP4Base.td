@@ -229,7 +229,7 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
 
 def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
   let mnemonic = "target";
-  let summary = "The chip that code is for";
+  let summary = "The chip that code is for, and the device it is scheduled for";
   let description = [{
     The attribute `mxfp4.target` of an operation names the chip for everything
     that the operation holds. Verifiers and passes ask for the chip's registers,
@@ -238,10 +238,26 @@ def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
     `mxfp4-tile` hands it on to the `gpu.module`. Code that names no chip is for
     sm_90a.
 
-    Example: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`.
+    Code relies on its chip, and is as fast as it can be on its device: a name
+    (`h100-sxm`, which is meant where there is none, `h100-pcie`, `h100-nvl`,
+    `h200`, `gh200`, `gh200-144gb`, `h20`), or facts, or facts behind a name that
+    has the others: `multiprocessors`, `clock` (MHz), `tensor-ops` (bf16 operations
+    of a multiprocessor a clock), `bandwidth` (GB/s), `l2` (MiB), `power` (W).
+
+    Examples: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`,
+    `#mxfp4.target<"sm_90a", device = "h200">`,
+    `#mxfp4.target<"sm_90a", device = "h200,multiprocessors=66">`.
   }];
-  let parameters = (ins StringRefParameter<"what ptxas calls it">:$chip);
-  let assemblyFormat = "`<` $chip `>`";
+  let parameters = (ins
+    StringRefParameter<"what ptxas calls it">:$chip,
+    DefaultValuedParameter<"::mxfp4::Device", "::mxfp4::Device()">:$device
+  );
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$chip), [{
+    return $_get($_ctxt, chip, ::mxfp4::Device());
+  }]>];
+  let assemblyFormat = [{
+    `<` $chip (`,` `device` `=` custom<Device>($device)^)? `>`
+  }];
   let genVerifyDecl = 1;
 }
 

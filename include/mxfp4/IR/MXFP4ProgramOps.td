@@ -513,7 +513,8 @@ def MXFP4_RingSkipOp : MXFP4_Op<"ring_skip",
     [Pure, AllTypesMatch<["cursor", "behind"]>]> {
   let summary = "A cursor several steps on";
   let description = [{
-    What `steps` times `mxfp4.ring_next` gives, computed at once.
+    What `steps` times `mxfp4.ring_next` gives, computed at once, and with `plus`
+    so many times more.
 
     Example:
 
@@ -522,9 +523,11 @@ def MXFP4_RingSkipOp : MXFP4_Op<"ring_skip",
     ```
   }];
   let arguments = (ins MXFP4_Cursor:$cursor,
-                       ConfinedAttr<I64Attr, [IntNonNegative]>:$steps);
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$steps,
+                       Optional<Index>:$more);
   let results = (outs MXFP4_Cursor:$behind);
-  let assemblyFormat = "$cursor `steps` $steps attr-dict `:` type($cursor)";
+  let assemblyFormat =
+      "$cursor `steps` $steps (`plus` $more^)? attr-dict `:` type($cursor)";
 }
 
 def MXFP4_RingSlotOp : MXFP4_Op<"ring_slot", [Pure]> {

@@ -12,6 +12,7 @@
 #ifndef MXFP4_PIPELINE_ARTIFACT_H
 #define MXFP4_PIPELINE_ARTIFACT_H
 
+#include "mxfp4/Core/Target.h"
 #include "mxfp4/Core/WeightLayout.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -26,6 +27,7 @@ namespace mxfp4 {
 /// Options of `compile`; the fields are those of `mxfp4-to-ptx`.
 struct CompileOptions {
   std::string chip = "sm_90a";
+  std::string device;
   int ptxVersion = 0;
   int64_t rowsHint = 0;
   std::string placement = "register";
@@ -43,6 +45,11 @@ struct CompileOptions {
 /// `mxfp4-to-ptx`, "assemble" and "ptxas". Errors go to `location`.
 mlir::FailureOr<CompileOptions> parseCompileOptions(llvm::StringRef text,
                                                     mlir::Location location);
+
+/// The chip and the device that the options name, or `op` and what is around
+/// it. Errors are diagnostics of `op`.
+mlir::FailureOr<Target> readTarget(mlir::Operation *op,
+                                   const CompileOptions &options);
 
 /// A compiled kernel.
 struct Artifact {
@@ -68,11 +75,14 @@ std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
 
 /// JSON of what Core knows of each operation that has a schedule: fragment
 /// maps, the packed layout, the decode sequence bit by bit, what the chooser
-/// does for other numbers of rows. Of the options, chip, placement and
+/// does for other numbers of rows. Of the options, chip, device, placement and
 /// instruction count. For tools that show a kernel to people; the format is in
 /// `lib/Pipeline/Describe.cpp`.
 mlir::FailureOr<std::string> describe(mlir::ModuleOp module,
                                       const CompileOptions &options);
+
+/// JSON: the devices that have a name, each with its facts.
+std::string describeDevices();
 
 /// Assembles PTX for a chip and returns what ptxas reports as JSON: the
 /// "resources" of a manifest, and its version as "ptxas". `ptxas` as in

@@ -23,6 +23,12 @@ namespace mxfp4 {
 struct PtxPipelineOptions : mlir::PassPipelineOptions<PtxPipelineOptions> {
   Option<std::string> chip{*this, "chip", llvm::cl::desc("Target"),
                            llvm::cl::init("sm_90a")};
+  Option<std::string> device{
+      *this, "device",
+      llvm::cl::desc("Device to choose for: a name such as h200, or facts, "
+                     "such as multiprocessors=78,bandwidth=4000 (empty: that "
+                     "of mxfp4.target, or h100-sxm)"),
+      llvm::cl::init("")};
   Option<int> ptxVersion{
       *this, "ptx-version",
       llvm::cl::desc("PTX version, 80 for 8.0 (0: the target's default)"),

@@ -15,8 +15,10 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
     `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
     target. A schedule that is there already is kept: the verifier has checked
-    it. The operation also gets the attribute `mxfp4.target`, the chip that the
-    schedule is for.
+    it. The operation also gets the attribute `mxfp4.target`, the chip and the
+    device that the schedule is for; without the option `device`, a
+    `mxfp4.target` that is there already, on the operation or around it, says for
+    which device to choose.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
@@ -25,6 +27,10 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
   let options = [
     Option<"chip", "chip", "std::string", "\"sm_90a\"",
            "Target to choose for">,
+    Option<"device", "device", "std::string", "\"\"",
+           "Device to choose for: a name such as h200, or facts, such as "
+           "multiprocessors=78,bandwidth=4000 (empty: that of mxfp4.target, or "
+           "h100-sxm)">,
     Option<"rowsHint", "rows-hint", "int64_t", "0",
            "Rows expected in all groups together (0: unknown)">,
     Option<"placement", "placement", "std::string", "\"register\"",

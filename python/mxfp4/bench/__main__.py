@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..devices import option as device_option
 from ..errors import Error
 from ..wanted import PLACEMENTS, Shelf, compile_all, print_list
 from . import shapes
@@ -49,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="print the needed kernels, one a line")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--options", default="assemble=true", help="more compiler options")
+    parser.add_argument("--device", default="", metavar="WORDS",
+                        help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
     parser.add_argument("--columns", nargs="*", choices=COLUMNS, help="only these columns")
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument("--budget", type=float, default=400, help="seconds after which to stop")
@@ -68,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
         if o.list:
             print_list(wanted(chosen), o.options)
         elif o.compile:
-            print(f"compiled {compile_all(wanted(chosen), o.compile, o.options)} kernels")
+            options = f"{o.options} {device_option(o.device)}".strip()
+            print(f"compiled {compile_all(wanted(chosen), o.compile, options)} kernels")
         elif o.artifacts:
             return run(o, chosen)
         else:

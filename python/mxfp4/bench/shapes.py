@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Error
 from .gpt_oss import LAYERS, TOKENS, TOP
+from .models import MODELS, model
 
 if TYPE_CHECKING:  # help is there without numpy
     from ..problem import Problem
     from .cases import Case
 
 ROUTINGS = ("uniform", "zipf", "one")
-_OWN = ("problem", "n", "k", "hidden", "intermediate")
-_PASSED = (*_OWN, "experts", "top", "layer", "routing", "counts")
+_OWN = ("problem", "n", "k", "hidden", "intermediate", "model")
+_PASSED = (*_OWN, "tensor_parallel", "experts", "top", "layer", "routing", "counts")
 
 
 WHOLE = "whole"
@@ -30,11 +31,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose cases."""
     add = parser.add_argument_group(
         "what is measured",
-        "gpt-oss layers, or shapes of your own: --problem, --experts with --n and --k, or\n"
-        "--experts with --hidden and --intermediate (gate_up and down of a MoE block)",
+        "gpt-oss layers, or shapes of your own: --model, --problem, --experts with --n and\n"
+        "--k, or --experts with --hidden and --intermediate (gate_up and down of a MoE block)",
     ).add_argument
     add("--experts", type=int, metavar="E", help="number of experts; of gpt-oss: 1, 32 or 128")
     add("--top", type=int, metavar="K", help=f"experts of each token (default {TOP})")
+    add("--model", metavar="NAME", help=f"gate_up and down of: {', '.join(MODELS)}")
+    add("--tensor-parallel", type=int, metavar="GPUS",
+        help="of a model: this GPU's part of experts that so many share")  # fmt: skip
     add("--problem", metavar="WORDS", help='"experts= n= k= [order= scales=]"')
     add("--n", type=int, help="columns of the output")
     add("--k", type=int, help="reduction length, a multiple of 32")
@@ -54,7 +58,7 @@ def words(options: argparse.Namespace) -> list[str]:
     found = []
     for name in _PASSED:
         value = getattr(options, name)
-        found += [f"--{name}", str(value)] if value is not None else []
+        found += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     return found + (["--tokens", *map(str, options.tokens)] if options.tokens else [])
 
 
@@ -73,7 +77,9 @@ def chosen(options: argparse.Namespace) -> list[Case]:
     given = [(name, getattr(options, name)) for name in _PASSED] + [("tokens", t) for t in tokens]
     for name, value in given:
         if isinstance(value, int) and value < 1:
-            raise Error(f"--{name} must be at least 1, got {value}.")
+            raise Error(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+    if options.tensor_parallel is not None and options.model is None:
+        raise Error("--tensor-parallel goes with --model, whose experts it cuts.")
     return _own(options) if is_own(options) else _gpt_oss(options)
 
 
@@ -113,7 +119,8 @@ def _own(options: argparse.Namespace) -> list[Case]:
     experts = next(iter(shapes.values())).experts
     if options.counts is not None:
         return _counted(options, shapes, experts)
-    top = TOP if options.top is None else options.top
+    default = TOP if options.model is None else model(options.model).top
+    top = default if options.top is None else options.top
     if options.top is not None and top > experts:
         raise Error(f"--top must be at most the number of experts, {experts}, got {top}.")
     routing = options.routing or "uniform"
@@ -136,7 +143,12 @@ def _shapes(options: argparse.Namespace) -> dict[str, Problem]:
                         f"{' and '.join(others)}.")  # fmt: skip
         return [getattr(options, n) for n in names]
 
-    if options.problem is not None:
+    if options.model is not None:
+        (name,) = needs("model")
+        if options.experts is not None:
+            raise Error("--model says the number of experts; leave out --experts.")
+        found = model(name).problems(options.tensor_parallel or 1)
+    elif options.problem is not None:
         (spec,) = needs("problem")
         problem = Problem.parse(spec)
         if options.experts is not None:

@@ -14,6 +14,10 @@ def arguments(parser: argparse.ArgumentParser, rows: str) -> None:
     parser.add_argument("source", nargs="?", type=Path, metavar="problem",
                         help='a problem, "experts= n= k=", or a file of MLIR')  # fmt: skip
     parser.add_argument("--problem", metavar="WORDS", help="the problem, instead of first")
+    parser.add_argument("--device", default="", metavar="WORDS",
+                        help="the GPU to choose for: h100-sxm (default), h100-pcie, h100-nvl, "
+                        "h200, gh200, gh200-144gb, h20, facts such as multiprocessors=78,"
+                        "bandwidth=4000, or native for this machine's")  # fmt: skip
     parser.add_argument("--rows-hint", "--rows", type=int, metavar="N", help=rows)
 
 

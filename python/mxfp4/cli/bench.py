@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   mxfp4 bench --tokens 1 64 1024 --json bench.json --plot roofline.svg
   mxfp4 bench --experts 8 --top 2 --hidden 4096 --intermediate 14336 --tokens 1 64
   mxfp4 bench --problem "experts=4 n=2048 k=1024" --counts 100,0,7,3
+  mxfp4 bench --model deepseek-v4-flash --tensor-parallel 4 --tokens 16 64
   mxfp4 bench --compile kernels             on the machine with the compiler
   mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
   mxfp4 bench --layer --compile kernels     whole layers of gpt-oss: compile, ...
@@ -37,6 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shapes.arguments(parser)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder that --compile wrote")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the kernels, no more")
+    parser.add_argument("--device", metavar="WORDS",
+                        help="with --compile: the GPU to compile for, such as h200 (default "
+                        "h100-sxm; mxfp4 compile --help)")  # fmt: skip
     parser.add_argument("--from", type=Path, dest="source", metavar="JSON",
                         help="plot these results instead of measuring")  # fmt: skip
     parser.add_argument("--triton", type=Path, metavar="FOLDER",
@@ -119,6 +123,7 @@ def _layer(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
+    from .. import devices
     from ..bench import shapes
     from ..bench.__main__ import main
     from ..errors import Error
@@ -126,7 +131,10 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
     shape = shapes.words(options)
     shapes.chosen(options)  # raises before anything else is asked of the machine
     if options.compile:
-        return main(["--compile", str(options.compile), *shape])
+        device = ["--device", options.device] if options.device else []
+        return main(["--compile", str(options.compile), *device, *shape])
+    if options.device:
+        raise Error("--device goes with --compile; without it, kernels are for this machine's GPU.")
     try:
         import torch
     except ImportError as e:
@@ -136,7 +144,8 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
     kernels = options.kernels
     if kernels is None:
         kernels = scratch
-        main(["--compile", str(scratch), *shape])
+        device = ["--device", devices.NATIVE] if devices.facts_of() else []
+        main(["--compile", str(scratch), *device, *shape])
     words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
     for name in ("triton", "steady", "markdown"):
         value = getattr(options, name)

@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --rows-hint 128
   mxfp4 compile problem.mlir -o kernels --options "placement=shared"
   mxfp4 compile --checkpoint gpt-oss-20b -o kernels
+  mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --device h200
 """
 
 
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         if options.options:
             raise Error("--options go with a file of MLIR.")
-        folders = _compile_problems(_problems(words, options), options.rows_hint, options.out)
+        problems = _problems(words, options)
+        folders = _compile_problems(problems, options.rows_hint, options.out, options.device)
     from .inspect import _kernel
 
     rows = [["kernel", "registers", "spills", "PTX", "schedule"]]
@@ -98,7 +100,7 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
 
 
 def _compile_problems(
-    problems: list[tuple[Problem, int]], rows: int | None, out: Path
+    problems: list[tuple[Problem, int]], rows: int | None, out: Path, device: str
 ) -> list[Path]:
     """Compile the kernels of each problem, of all ranges or for one number of rows."""
     from tqdm.auto import tqdm
@@ -106,19 +108,22 @@ def _compile_problems(
     from .. import kernels
 
     wanted = [(p, most, 1) if rows is None else (p, rows, rows) for p, most in problems]
-    count = sum(kernels.count_ranges(*each) for each in wanted)
+    count = sum(kernels.count_ranges(*each, device) for each in wanted)
     folders = []
     with tqdm(total=count, unit="kernel", desc="compile") as bar:
         for problem, most, least in wanted:
             bar.set_description(f"compile {problem.name}")
-            folders += kernels.compile_ranges(problem, out, most, least, lambda _: bar.update())
+            folders += kernels.compile_ranges(
+                problem, out, most, least, lambda _: bar.update(), device
+            )
     return folders
 
 
 def _compile_file(path: Path, options: argparse.Namespace) -> Path:
+    from .. import devices
     from ..compile import Compiler, find_ptxas
 
-    words = [options.options]
+    words = [options.options, devices.option(options.device)]
     if options.rows_hint is not None:
         words.append(f"rows-hint={options.rows_hint}")
     if find_ptxas() and "assemble=" not in options.options:

@@ -128,7 +128,23 @@ def _kernels() -> Finding:
         count = kernels.count()
     except (Error, OSError) as e:
         return Finding("kernels", "broken", str(e))
-    return Finding("kernels", "ok", f"{count} compiled ahead of time in {folders}")
+    return Finding("kernels", "ok", f"{count} compiled ahead of time in {folders}{_others()}")
+
+
+def _others() -> str:
+    """What to say of kernels whose schedules were chosen for another GPU than the first here."""
+    from .. import devices, kernels, library
+
+    facts = devices.facts_of()
+    others = kernels.ahead_for_others(facts) if facts else []
+    if not facts or not others:
+        return ""
+    named = ", ".join(dict.fromkeys(others))
+    where = f"--device {facts.words()}" if library.find() else f"for {facts.name}"
+    return (
+        f"; {len(others)} of them were chosen for {named}, and GPU 0 is another: they run there "
+        f"and are right, but others may be faster (mxfp4 compile {where})"
+    )
 
 
 def _cache() -> Finding:
@@ -160,11 +176,22 @@ def _driver() -> list[Finding]:
     found = [Finding("driver", "ok", f"for CUDA {version // 1000}.{version % 1000 // 10}")]
     for i, device in enumerate(devices):
         name = device.name.decode(errors="replace")
-        text = f"{name}, sm_{device.chip}, {device.multiprocessors} SMs"
         fits = device.chip == 90
+        text = f"{name}, sm_{device.chip}, {device.multiprocessors} SMs{_speed(i) if fits else ''}"
         found.append(Finding(f"GPU {i}", "ok" if fits else "absent",
                              text + ("" if fits else "; kernels are for sm_90a")))  # fmt: skip
     return found if devices else [*found, Finding("GPU", "absent", "the driver sees none")]
+
+
+def _speed(ordinal: int) -> str:
+    """What else schedules are chosen by, and for which device that is."""
+    from .. import devices, library
+
+    facts = devices.facts_of(ordinal)
+    if facts is None or not facts.bandwidth:
+        return ""
+    text = f", {facts.bandwidth} GB/s, {facts.l2} MiB of L2 cache"
+    return f"{text}; kernels are chosen for {facts.words()}" if library.find() else text
 
 
 def _uses(found: dict[str, Finding]) -> dict[str, str]:

@@ -79,8 +79,14 @@ def run(options: argparse.Namespace) -> int:
         OSError: if a file cannot be read or written.
     """
     words = options.options
-    if options.pipeline and (words or options.rows_hint is not None):
-        raise Error("--pipeline has its own options: leave out --options and --rows-hint.")
+    if options.pipeline and (words or options.device or options.rows_hint is not None):
+        raise Error(
+            "--pipeline has its own options: leave out --options, --device and --rows-hint."
+        )
+    if options.device:
+        from ..devices import option
+
+        words = f"{words} {option(options.device)}".strip()
     if options.rows_hint is not None:
         words = f"{words} rows-hint={options.rows_hint}".strip()
     title, source = _read_source(options)

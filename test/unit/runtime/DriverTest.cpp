@@ -28,7 +28,15 @@ TEST_F(RuntimeTest, DevicesAreDescribed) {
   EXPECT_EQ(device.multiprocessors, 132);
   EXPECT_EQ(device.shared_bytes_per_cta, 232448);
   EXPECT_EQ(device.shared_bytes_per_multiprocessor, 233472);
+  mxfp4rt_device_speed speed;
+  ASSERT_EQ(mxfp4rt_device_get_speed(driver.get(), 1, &speed), 0);
+  EXPECT_EQ(speed.clock, 1980000);
+  EXPECT_EQ(speed.memory_clock, 3201000);
+  EXPECT_EQ(speed.memory_bus_bits, 6144);
+  EXPECT_EQ(speed.l2_bytes, 60 << 20);
   for (const int wrong : {-1, 2}) {
+    EXPECT_EQ(mxfp4rt_device_get_speed(driver.get(), wrong, &speed),
+              MXFP4RT_UNSUPPORTED);
     EXPECT_EQ(mxfp4rt_device_get(driver.get(), wrong, &device),
               MXFP4RT_UNSUPPORTED);
     EXPECT_EQ(std::string(mxfp4rt_last_error()),
@@ -182,6 +190,7 @@ TEST_F(RuntimeTest, NullsAreSentences) {
       mxfp4rt_driver_version(nullptr, nullptr),
       mxfp4rt_device_count(driver.get(), nullptr),
       mxfp4rt_device_get(driver.get(), 0, nullptr),
+      mxfp4rt_device_get_speed(driver.get(), 0, nullptr),
       mxfp4rt_device_of(driver.get(), nullptr, nullptr),
       mxfp4rt_artifact_load(nullptr, &loaded),
       mxfp4rt_artifact_load("/", nullptr),

@@ -38,11 +38,10 @@ int called(const char *name) {
 int attribute(int *value, int which, int) {
   if (const int code = called("cuDeviceGetAttribute"))
     return code;
-  const std::map<int, int> facts = {{16, 132},
-                                    {75, stub->chip / 10},
-                                    {76, stub->chip % 10},
-                                    {81, 233472},
-                                    {97, 232448}};
+  const std::map<int, int> facts = {
+      {13, 1980000},         {36, 3201000}, {37, 6144},
+      {38, 62914560},        {16, 132},     {75, stub->chip / 10},
+      {76, stub->chip % 10}, {81, 233472},  {97, 232448}};
   *value = facts.at(which);
   return 0;
 }

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Assemble what the chooser chooses for the layers of models, whole and cut for several GPUs.
+
+Every number of rows of every layer is asked for, for several devices. Of the answers that are one
+kind of kernel, one is assembled: the same schedule, whose K slices share steps in the same way,
+with or without a last tile of fewer columns and a last step of half a block. Each must use no
+stack, spill nothing and draw no warning from ptxas.
+
+  check_models.py [--sample N]    every Nth kind only
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
+
+from mxfp4 import Problem
+from mxfp4.bench.models import MODELS, TENSOR_PARALLEL
+from mxfp4.compile import Compiler
+
+DEVICES = ("h100-sxm", "h100-pcie", "h20")
+"""Those of different numbers of multiprocessors; others have one of these."""
+MOST_TOKENS = 16384
+
+
+class Kind(NamedTuple):
+    """What makes code of one schedule different, whatever the sizes."""
+
+    schedule: str
+    are_slices_alike: bool
+    odd_steps: bool
+    masked_columns: bool
+    half_block: bool
+
+
+def number(schedule: str, field: str) -> int:
+    """A field of a schedule, 1 if it is not there."""
+    found = re.search(rf"\b{field} = (\d+)", schedule)
+    return int(found[1]) if found else 1
+
+
+def kind(problem: Problem, schedule: str) -> Kind:
+    """The kind of kernel of a problem."""
+    steps = -(-problem.k // 64)
+    return Kind(
+        schedule,
+        steps % number(schedule, "k_slices") == 0,
+        bool(steps % 2),
+        bool(problem.n % number(schedule, "rows")),
+        bool(problem.k % 64),
+    )
+
+
+def problems() -> dict[Problem, int]:
+    """The problems of all models, and the most rows of each."""
+    found: dict[Problem, int] = {}
+    for model in MODELS.values():
+        for parts in TENSOR_PARALLEL:
+            for problem in model.problems(parts).values():
+                found[problem] = max(found.get(problem, 0), MOST_TOKENS * model.top)
+    return found
+
+
+def choices(problem: Problem, most: int) -> Iterator[tuple[str, int]]:
+    """Each schedule that some number of rows up to the most leads to, and one such number."""
+    for device in DEVICES:
+        with Compiler() as compiler, compiler.parse(compiler.mlir(problem)) as module:
+            module.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
+            (operation,) = module.describe()
+        for choice in operation["choices"]:
+            if choice["from"] <= most:
+                yield choice["schedule"], choice["from"]
+
+
+def assemble(problem: Problem, schedule: str) -> list[str]:
+    """What is wrong with a kernel."""
+    with Compiler() as compiler:
+        made = compiler.compile(
+            compiler.mlir(problem), f"schedule={schedule.replace(' ', '')} assemble=true"
+        )
+    found = made.manifest.resources
+    wrong = [f"{key}={found[key]}" for key in ("stack_bytes", "spill_bytes") if found[key]]
+    return wrong + list(found["warnings"])
+
+
+def main() -> int:
+    """Print every kernel that is not clean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, default=1, help="every Nth kind only")
+    options = parser.parse_args()
+    kinds: dict[Kind, Problem] = {}
+    asked = 0
+    for problem, most in problems().items():
+        for schedule, _ in choices(problem, most):
+            asked += 1
+            kinds.setdefault(kind(problem, schedule), problem)
+    wanted = list(kinds.items())[:: options.sample]
+    failures = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = pool.map(lambda each: assemble(each[1], each[0].schedule), wanted)
+        for (each, problem), wrong in zip(wanted, checked, strict=True):
+            if wrong:
+                failures += 1
+                print(f"{each.schedule}\n  {problem.spec()}\n  " + "\n  ".join(wrong))
+    print(
+        f"{len(problems())} layers, {asked} ranges of rows, {len(kinds)} kinds of kernels; "
+        f"{len(wanted)} assembled, {failures} not clean"
+    )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
