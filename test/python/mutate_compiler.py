@@ -19,7 +19,8 @@ The recorded hashes of PTX are no test here: whoever changes a kernel on purpose
 Those mutants that live, and whose object file, compiled alone, is another than without them, are
 compared with ``compiler_survivors.txt``, which says for each kind why nothing can be seen. The
 exit status is 0 if none is unexplained and at least 95 % of the rest were killed. Each step writes
-down at once what it finds; with ``--resume`` nothing is done twice.
+down at once what it finds; with ``--resume`` nothing is done twice. What a mutant does can be seen
+by ``MXFP4_MUTANT=17 build/mutants/bin/mxfp4-opt ...``; survivors are printed with their number.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def report(wanted: list[Mutant], log: Log, verbose: bool) -> bool:
     lived = [m for m, fate in fates.items() if fate == "survived"]
     new = [m for m in lived if not any(p.search(str(m)) for p, _ in known)]
     for m in lived if verbose else new:
-        print(f"  line {m.line + 1}: {m}")
+        print(f"  {wanted.index(m) + 1} line {m.line + 1}: {m}")
     share = count["killed"] / max(1, count["killed"] + len(new))
     of_all = count["killed"] / max(1, count["killed"] + len(lived))
     print(f"{len(wanted)} mutants: {count['left out']} cannot be guarded, {count['equal']} give "
