@@ -178,7 +178,7 @@ struct Problem {
   /// these are.
   bool gathers = false;
   /// What weights and activations are stored as.
-  BlockLayout layout;
+  BlockLayout layout = {};
   NumberType activations = NumberType::BF16;
 };
 
