@@ -9,11 +9,12 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain import LLVM
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "test" / "frontends"
 PAGE = ROOT / "docs" / "FrontEnds.md"
 OPT = Path(os.environ.get("MXFP4_OPT", ROOT / "build" / "bin" / "mxfp4-opt"))
-LLVM = Path("/usr/lib/llvm-22")
 
 
 @dataclass
@@ -146,11 +147,13 @@ def _print(result: str) -> str:
     width = {"bf16": 16, "f16": 16, "f32": 32}[element]
     opened, closed = "", ""
     for dim in range(len(sizes)):
+        outer = f"g{dim - 1}" if dim else "start"
         opened += f"""%n{dim} = tensor.dim %y, %d{dim} : {result}
-%h{dim} = scf.for %i{dim} = %zero to %n{dim} step %one iter_args(%g{dim} = %{f"g{dim - 1}" if dim else "start"})
+%h{dim} = scf.for %i{dim} = %zero to %n{dim} step %one iter_args(%g{dim} = %{outer})
     -> (i64) {{
 """
-        closed = f"scf.yield %{'hash' if dim == len(sizes) - 1 else f'h{dim + 1}'} : i64\n}}\n" + closed
+        inner = "hash" if dim == len(sizes) - 1 else f"h{dim + 1}"
+        closed = f"scf.yield %{inner} : i64\n}}\n" + closed
     at = ", ".join(f"%i{dim}" for dim in range(len(sizes)))
     dims = "\n".join(f"%d{dim} = arith.constant {dim} : index" for dim in range(len(sizes)))
     return f"""{dims}
