@@ -22,6 +22,11 @@ LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
   return {threads, hasCounts ? experts * 4 : 0, {kCountBlockTokens, 1}};
 }
 
+LaunchPlan mxfp4::countPlan(int64_t experts) {
+  // Two slots a thread where tokens have eight.
+  return {128, experts * 4, {kCountBlockTokens, 1}};
+}
+
 LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
   const SortMemory memory(experts);
   if (!hasCounts)

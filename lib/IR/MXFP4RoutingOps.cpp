@@ -109,6 +109,24 @@ LogicalResult TopKOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// count_by_expert
+//===----------------------------------------------------------------------===//
+
+void CountByExpertOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getIdsMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getCountsMutable());
+}
+
+LogicalResult CountByExpertOp::verify() {
+  Type i32 = IntegerType::get(getContext(), 32);
+  if (failed(verifyShaped(*this, getIds(), "ids", {kDynamic, kDynamic}, i32)) ||
+      failed(verifyCounts(*this, getCounts(), kDynamic)) ||
+      failed(verifyCount(*this, getSlots(), "slot")))
+    return failure();
+  return verifyCount(*this, getNumExperts(), "expert");
+}
+
+//===----------------------------------------------------------------------===//
 // sort_by_expert
 //===----------------------------------------------------------------------===//
 

@@ -17,6 +17,8 @@ using namespace mxfp4;
 StringRef RoutingKernel::name() const {
   if (combine)
     return "combine";
+  if (count)
+    return "count_by_expert";
   if (!sort)
     return "top_k";
   return topK ? "route" : "sort_by_expert";
@@ -30,6 +32,8 @@ SmallVector<Operation *> RoutingKernel::operations() const {
     all.push_back(sort);
   if (combine)
     all.push_back(combine);
+  if (count)
+    all.push_back(count);
   return all;
 }
 
@@ -39,14 +43,16 @@ int64_t RoutingKernel::experts() const {
   // Copies, since accessors of operations are not const.
   TopKOp k = topK;
   SortByExpertOp s = sort;
-  return k ? k.getNumExperts() : s.getNumExperts();
+  CountByExpertOp c = count;
+  return k ? k.getNumExperts() : c ? c.getNumExperts() : s.getNumExperts();
 }
 
 int64_t RoutingKernel::slots() const {
   TopKOp k = topK;
   SortByExpertOp s = sort;
   CombineOp c = combine;
-  return c ? c.getSlots() : k ? k.getSlots() : s.getSlots();
+  CountByExpertOp n = count;
+  return c ? c.getSlots() : k ? k.getSlots() : n ? n.getSlots() : s.getSlots();
 }
 
 int64_t RoutingKernel::n() const {
@@ -130,6 +136,11 @@ SmallVector<RoutingKernel::Argument> RoutingKernel::arguments() const {
     signature.add("error", c.getError(), 1, Provider::Launcher);
     return signature.finish(c.getContext());
   }
+  if (CountByExpertOp c = count) {
+    signature.add("ids", c.getIds());
+    signature.add("counts", c.getCounts(), std::gcd<int64_t>(experts(), 4));
+    return signature.finish(c.getContext());
+  }
   if (k) {
     signature.add("logits", k.getLogits());
     signature.add("bias", k.getBias());
@@ -158,6 +169,8 @@ LaunchPlan RoutingKernel::plan() const {
   SortByExpertOp s = sort;
   if (combine)
     return combinePlan(n() / vectorWidth());
+  if (count)
+    return countPlan(experts());
   if (k && s)
     return routePlan(experts());
   return k ? topKPlan(experts(), bool(k.getCounts()))
@@ -204,9 +217,11 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
   SmallVector<RoutingKernel> kernels;
   root->walk([&](Operation *op) {
     if (auto topK = dyn_cast<TopKOp>(op))
-      kernels.push_back({topK, {}, {}});
+      kernels.push_back({topK, {}, {}, {}});
     if (auto combine = dyn_cast<CombineOp>(op))
-      kernels.push_back({{}, {}, combine});
+      kernels.push_back({{}, {}, combine, {}});
+    if (auto count = dyn_cast<CountByExpertOp>(op))
+      kernels.push_back({{}, {}, {}, count});
     auto sort = dyn_cast<SortByExpertOp>(op);
     if (!sort)
       return;
@@ -214,7 +229,7 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
         isFused(kernels.back().topK, sort, rowsHint))
       kernels.back().sort = sort;
     else
-      kernels.push_back({{}, sort, {}});
+      kernels.push_back({{}, sort, {}, {}});
   });
   return kernels;
 }

@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The manifests of mxfp4.top_k, mxfp4.sort_by_expert, both in one kernel, and
-// mxfp4.combine: what Manifest.cpp says of the format, with an "operation".
+// The manifests of mxfp4.top_k, mxfp4.sort_by_expert, both in one kernel,
+// mxfp4.count_by_expert and mxfp4.combine: what Manifest.cpp says of the
+// format, with an "operation".
 //
 //===----------------------------------------------------------------------===//
 

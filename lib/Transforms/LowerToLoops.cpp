@@ -309,7 +309,8 @@ void emitQuantize(QuantizeOp op) {
 
 /// What loops cannot be made of.
 LogicalResult verifyLowerable(Operation *op) {
-  if (!cast<DestinationStyleOpInterface>(op).hasPureBufferSemantics())
+  auto destination = dyn_cast<DestinationStyleOpInterface>(op);
+  if (destination && !destination.hasPureBufferSemantics())
     return op->emitOpError("must be on memrefs to become loops; run "
                            "one-shot-bufferize first");
   return success();
@@ -320,7 +321,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
       if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp,
-              TopKOp, SortByExpertOp, CombineOp>(op))
+              TopKOp, CountByExpertOp, SortByExpertOp, CombineOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)
@@ -333,6 +334,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
           .Case(emitUnpack)
           .Case(emitQuantize)
           .Case(emitTopKLoops)
+          .Case(emitCountLoops)
           .Case(emitSortLoops)
           .Case(emitCombineLoops)
           .Case(emitDequantize);

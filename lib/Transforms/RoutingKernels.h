@@ -37,6 +37,10 @@ struct RoutingArguments {
 void emitTopK(CtaBuilder &c, const RoutingKernel &kernel,
               const RoutingArguments &arguments);
 
+/// Counts of the blocks of tokens, one block after the other by each CTA.
+void emitCount(CtaBuilder &c, const RoutingKernel &kernel,
+               const RoutingArguments &arguments);
+
 /// All slots, in one CTA or, with counts, in as many as there are.
 void emitSort(CtaBuilder &c, const RoutingKernel &kernel,
               const RoutingArguments &arguments);

@@ -37,6 +37,38 @@ Value isInside(LoopBuilder &l, Value number, Value count) {
   return l.compare(CmpIPredicate::ult, toIndex(l, number), count);
 }
 
+/// Slots of each expert, by blocks of tokens.
+class BlockCounts {
+public:
+  BlockCounts(LoopBuilder &l, Value counts, Value tokens)
+      : l(l), counts(counts), tokens(tokens) {}
+
+  void clear() {
+    // A block more where there are no tokens, and no division by 0.
+    Value blocks = l.op<arith::CeilDivUIOp>(
+        tokens, l.op<arith::MaxUIOp>(blockTokens(), 1));
+    l.loopNest({blocks, l.size(counts, 1)},
+               [&](ValueRange at) { l.store(l.integer(32, 0), counts, at); });
+  }
+
+  void add(Value token, Value expert) {
+    Value block = l.op<arith::DivUIOp>(token, blockTokens());
+    Value before = l.load(counts, {block, expert});
+    l.store(l.op<arith::AddIOp>(before, 1), counts, {block, expert});
+  }
+
+private:
+  /// Tokens of a block.
+  Value blockTokens() {
+    Value times = l.op<arith::CeilDivUIOp>(tokens, TopKOp::kBlocks *
+                                                       TopKOp::kBlockTokens);
+    return l.op<arith::MulIOp>(times, TopKOp::kBlockTokens);
+  }
+
+  LoopBuilder &l;
+  Value counts, tokens;
+};
+
 //===----------------------------------------------------------------------===//
 // top_k
 //===----------------------------------------------------------------------===//
@@ -49,8 +81,10 @@ public:
     tokens = l.size(op.getLogits(), 0);
     experts = l.size(op.getLogits(), 1);
     slots = l.size(op.getIds(), 1);
-    if (op.getCounts())
-      clearCounts();
+    if (op.getCounts()) {
+      counts.emplace(l, op.getCounts(), tokens);
+      counts->clear();
+    }
     l.loop(tokens, [&](Value token) { emitToken(token); });
   }
 
@@ -164,28 +198,9 @@ private:
     });
   }
 
-  /// Tokens of a block.
-  Value blockTokens() {
-    Value times = l.op<arith::CeilDivUIOp>(tokens, TopKOp::kBlocks *
-                                                       TopKOp::kBlockTokens);
-    return l.op<arith::MulIOp>(times, TopKOp::kBlockTokens);
-  }
-
-  void clearCounts() {
-    // A block more where there are no tokens, and no division by 0.
-    Value blocks = l.op<arith::CeilDivUIOp>(
-        tokens, l.op<arith::MaxUIOp>(blockTokens(), 1));
-    l.loopNest({blocks, experts}, [&](ValueRange at) {
-      l.store(l.integer(32, 0), op.getCounts(), at);
-    });
-  }
-
   void count(Value token) {
-    Value block = l.op<arith::DivUIOp>(token, blockTokens());
     l.loop(slots, [&](Value slot) {
-      Value expert = toIndex(l, l.load(op.getIds(), {token, slot}));
-      Value before = l.load(op.getCounts(), {block, expert});
-      l.store(l.op<arith::AddIOp>(before, 1), op.getCounts(), {block, expert});
+      counts->add(token, toIndex(l, l.load(op.getIds(), {token, slot})));
     });
   }
 
@@ -193,6 +208,7 @@ private:
   LoopBuilder l;
   Scoring scoring;
   Value tokens, experts, slots;
+  std::optional<BlockCounts> counts;
 };
 
 //===----------------------------------------------------------------------===//
@@ -283,6 +299,19 @@ private:
 void mxfp4::emitTopKLoops(TopKOp op) { TopKLoops(op).emit(); }
 
 void mxfp4::emitSortLoops(SortByExpertOp op) { SortLoops(op).emit(); }
+
+void mxfp4::emitCountLoops(CountByExpertOp op) {
+  LoopBuilder l(op);
+  Value tokens = l.size(op.getIds(), 0);
+  Value experts = l.size(op.getCounts(), 1);
+  BlockCounts counts(l, op.getCounts(), tokens);
+  counts.clear();
+  l.loopNest({tokens, l.size(op.getIds(), 1)}, [&](ValueRange at) {
+    Value id = l.load(op.getIds(), at);
+    l.ifThen(isInside(l, id, experts),
+             [&] { counts.add(at[0], toIndex(l, id)); });
+  });
+}
 
 //===----------------------------------------------------------------------===//
 // combine

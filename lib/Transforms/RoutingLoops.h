@@ -18,6 +18,7 @@ namespace mxfp4 {
 /// Emit loops on memrefs in front of the operation.
 void emitTopKLoops(TopKOp op);
 void emitSortLoops(SortByExpertOp op);
+void emitCountLoops(CountByExpertOp op);
 void emitCombineLoops(CombineOp op);
 
 } // namespace mxfp4

@@ -73,6 +73,8 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
                      SortMemory(kernel.experts()).ids);
   if (kernel.combine)
     emitCombine(c, kernel, arguments);
+  if (kernel.count)
+    emitCount(c, kernel, arguments);
   if (kernel.topK)
     emitTopK(c, kernel, arguments);
   if (kernel.topK && kernel.sort)
@@ -131,8 +133,10 @@ static void launch(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   SortByExpertOp sort = kernel.sort;
   CombineOp combine = kernel.combine;
   TopKOp topK = kernel.topK;
+  CountByExpertOp count = kernel.count;
   Value counted = combine ? combine.getInit()
                   : topK  ? topK.getIds()
+                  : count ? count.getIds()
                           : sort.getIds();
   Value tokens = memref::DimOp::create(b, counted, 0);
   SmallVector<Value> values;

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What surrounds the two grouped matmuls of a mixture-of-experts layer, in numpy.
 
-These are the meanings of the operations ``mxfp4.top_k``, ``mxfp4.sort_by_expert`` and
-``mxfp4.combine``, which kernels are compared with. Arithmetic is in float64 here, where kernels
-compute in f32, except for what decides: comparisons and roundings of results.
+These are the meanings of the operations ``mxfp4.top_k``, ``mxfp4.count_by_expert``,
+``mxfp4.sort_by_expert`` and ``mxfp4.combine``, which kernels are compared with. Arithmetic is in
+float64 here, where kernels compute in f32, except for what decides: comparisons and roundings of
+results.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .formats import bfloat16
 
 SCORINGS = ("softmax", "softmax_selected", "sigmoid", "sqrt_softplus")
 COUNT_BLOCKS = 128
-"""Lines of the counts that top_k hands to sort_by_expert."""
+"""Lines of the counts that top_k and count_by_expert hand to sort_by_expert."""
 
 
 class Routing(NamedTuple):
@@ -89,10 +90,12 @@ def top_k(
 
 
 def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
-    """How often each block of tokens has each expert: the counts of ``mxfp4.top_k``."""
+    """How often each block of tokens has each expert: the counts of ``mxfp4.top_k`` and
+    ``mxfp4.count_by_expert``. Other ids count nowhere."""
     block = 32 * max(1, -(-len(ids) // (32 * COUNT_BLOCKS)))
     parts = [ids[i : i + block].ravel() for i in range(0, len(ids), block)]
-    counts = [np.bincount(part, minlength=experts) for part in parts]
+    known = [part[(part >= 0) & (part < experts)] for part in parts]
+    counts = [np.bincount(part, minlength=experts) for part in known]
     return np.array(counts, np.int32).reshape(-1, experts)
 
 

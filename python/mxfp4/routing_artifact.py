@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Compiled kernels of what surrounds the grouped matmuls, and running them on the CPU.
 
-An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, "route", or
-"combine". See ``lib/Pipeline/RoutingManifest.cpp``; `mxfp4.routing` has their meanings in numpy.
+An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, "route",
+"count_by_expert", or "combine". See ``lib/Pipeline/RoutingManifest.cpp``; `mxfp4.routing` has
+their meanings in numpy.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ from .errors import Error
 from .formats import bfloat16
 from .names import shown
 
-OPERATIONS = ("top_k", "sort_by_expert", "route", "combine")
+OPERATIONS = ("top_k", "count_by_expert", "sort_by_expert", "route", "combine")
 _DTYPES: dict[str, Any] = {"bf16": bfloat16, "f32": np.float32, "i32": np.int32}
 _OUTPUTS = {
     "top_k": ("ids", "weights", "counts"),
+    "count_by_expert": ("counts",),
     "sort_by_expert": ("offsets", "tokens", "positions"),
     "route": ("ids", "weights", "offsets", "tokens", "positions"),
     "combine": ("out",),

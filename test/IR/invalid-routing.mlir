@@ -165,3 +165,35 @@ func.func @results(%y: tensor<16x64xbf16>, %p: tensor<8x2xi32>, %w: tensor<8x2xf
       weights(%w : tensor<8x2xf32>) outs(%out : tensor<8x64xbf16>)
   return
 }
+
+// -----
+
+func.func @counts(%ids: memref<8x2xi32>, %c: memref<127x6xi32>) {
+  // expected-error @+1 {{'mxfp4.count_by_expert' op requires counts of shape 128x? and element type 'i32', but got 'memref<127x6xi32>'}}
+  mxfp4.count_by_expert ids(%ids : memref<8x2xi32>) outs(%c : memref<127x6xi32>)
+  return
+}
+
+// -----
+
+func.func @counted_ids(%ids: memref<8x2xi64>, %c: memref<128x6xi32>) {
+  // expected-error @+1 {{'mxfp4.count_by_expert' op requires ids of shape ?x? and element type 'i32', but got 'memref<8x2xi64>'}}
+  mxfp4.count_by_expert ids(%ids : memref<8x2xi64>) outs(%c : memref<128x6xi32>)
+  return
+}
+
+// -----
+
+func.func @counts_of_nobody(%ids: memref<8x2xi32>, %c: memref<128x0xi32>) {
+  // expected-error @+1 {{'mxfp4.count_by_expert' op requires at least one expert, but got 0}}
+  mxfp4.count_by_expert ids(%ids : memref<8x2xi32>) outs(%c : memref<128x0xi32>)
+  return
+}
+
+// -----
+
+func.func @no_slots(%ids: memref<8x0xi32>, %c: memref<128x6xi32>) {
+  // expected-error @+1 {{'mxfp4.count_by_expert' op requires at least one slot, but got 0}}
+  mxfp4.count_by_expert ids(%ids : memref<8x0xi32>) outs(%c : memref<128x6xi32>)
+  return
+}

@@ -28,6 +28,7 @@ func.func @layer(%l: tensor<?x128xbf16>, %y: tensor<?x64xbf16>, %ii: tensor<?x4x
 
 // CHECK-LABEL: func.func @memrefs
 // CHECK:       mxfp4.top_k logits(%{{.*}} : memref<8x6xf32>) bias(%{{.*}} : memref<6xf32>) scoring(sigmoid) outs(%{{.*}}, %{{.*}} : memref<8x2xi32>, memref<8x2xf32>) counts(%{{.*}} : memref<128x6xi32>) {renormalize, scale = 2.500000e+00 : f32}
+// CHECK:       mxfp4.count_by_expert ids(%{{.*}} : memref<8x2xi32>) outs(%{{.*}} : memref<128x6xi32>)
 // CHECK:       mxfp4.sort_by_expert ids(%{{.*}} : memref<8x2xi32>) counts(%{{.*}} : memref<128x6xi32>) outs(%{{.*}}, %{{.*}}, %{{.*}} : memref<7xi32>, memref<16xi32>, memref<8x2xi32>) error(%{{.*}} : memref<1xi32>)
 // CHECK:       mxfp4.combine rows(%{{.*}} : memref<16x64xf32>) positions(%{{.*}} : memref<8x2xi32>) weights(%{{.*}} : memref<8x2xf32>) outs(%{{.*}} : memref<8x64xbf16>) error(%{{.*}} : memref<1xi32>)
 func.func @memrefs(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>,
@@ -37,6 +38,7 @@ func.func @memrefs(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>
   mxfp4.top_k logits(%l : memref<8x6xf32>) bias(%b : memref<6xf32>) scoring(sigmoid)
       outs(%ids, %w : memref<8x2xi32>, memref<8x2xf32>) counts(%c : memref<128x6xi32>)
       {renormalize, scale = 2.5 : f32}
+  mxfp4.count_by_expert ids(%ids : memref<8x2xi32>) outs(%c : memref<128x6xi32>)
   mxfp4.sort_by_expert ids(%ids : memref<8x2xi32>) counts(%c : memref<128x6xi32>)
       outs(%o, %t, %p : memref<7xi32>, memref<16xi32>, memref<8x2xi32>)
       error(%e : memref<1xi32>)

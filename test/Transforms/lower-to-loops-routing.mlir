@@ -43,3 +43,16 @@ func.func @sort(%ids: memref<?x2xi32>, %o: memref<9xi32>, %t: memref<?xi32>, %p:
       outs(%o, %t, %p : memref<9xi32>, memref<?xi32>, memref<?x2xi32>)
   return
 }
+
+// Counts begin at 0, and ids of no expert count nowhere.
+
+// CHECK-LABEL: func.func @count
+// CHECK:       memref.store %c0_i32, %{{.*}} : memref<128x8xi32>
+// CHECK:       %[[ID:.*]] = memref.load %{{.*}} : memref<?x2xi32>
+// CHECK:       scf.if
+// CHECK:         memref.load %{{.*}} : memref<128x8xi32>
+// CHECK:         memref.store %{{.*}} : memref<128x8xi32>
+func.func @count(%ids: memref<?x2xi32>, %c: memref<128x8xi32>) {
+  mxfp4.count_by_expert ids(%ids : memref<?x2xi32>) outs(%c : memref<128x8xi32>)
+  return
+}

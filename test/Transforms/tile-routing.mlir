@@ -50,6 +50,21 @@ func.func @counted(%l: memref<?x128xf32>, %b: memref<128xf32>, %ids: memref<?x4x
   return
 }
 
+// So have ids that nobody has counted yet.
+
+// CHECK-LABEL: func.func @given
+// CHECK:         %[[UP:.*]] = arith.ceildivui %{{.*}}, %c32
+// CHECK:         %[[CTAS:.*]] = arith.maxui %[[UP]], %c1
+// CHECK:         gpu.launch_func @{{.*}} blocks in (%[[CTAS]], %c1, %c1) threads in (%c128, %c1, %c1) dynamic_shared_memory_size %c512_i32
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1) dynamic_shared_memory_size %c17552_i32
+func.func @given(%ids: memref<?x4xi32>, %c: memref<128x128xi32>, %o: memref<129xi32>,
+                 %t: memref<?xi32>, %p: memref<?x4xi32>) {
+  mxfp4.count_by_expert ids(%ids : memref<?x4xi32>) outs(%c : memref<128x128xi32>)
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x128xi32>)
+      outs(%o, %t, %p : memref<129xi32>, memref<?xi32>, memref<?x4xi32>)
+  return
+}
+
 // A number of rows may be static where that of tokens is not, and the other way
 // round.
 

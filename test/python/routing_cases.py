@@ -100,6 +100,15 @@ func.func @sort(%i: {ids}, %c: memref<128x{experts}xi32>, %o: memref<{experts + 
 }}"""
 
 
+def count_mlir(experts: int, slots: int) -> str:
+    """A module with an ``mxfp4.count_by_expert``."""
+    return f"""
+func.func @count(%i: memref<?x{slots}xi32>, %c: memref<128x{experts}xi32>) {{
+  mxfp4.count_by_expert ids(%i : memref<?x{slots}xi32>) outs(%c : memref<128x{experts}xi32>)
+  return
+}}"""
+
+
 def combine_mlir(slots: int, n: int, rows: str = "bf16", out: str = "bf16") -> str:
     """A module with an ``mxfp4.combine``."""
     return f"""

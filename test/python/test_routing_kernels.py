@@ -164,6 +164,52 @@ def test_sort(sizes: tuple[int, int], rng: np.random.Generator) -> None:
         assert run.error == 2
 
 
+def check_two_sorts(
+    ids: np.ndarray, experts: int, seed: int = 1, grid: tuple[int, int, int] | None = None
+) -> dict[str, bytes]:
+    """An engine's ids by two kernels on many SMs, against numpy; the bits."""
+    tokens, slots = ids.shape
+    first = compiled(cases.count_mlir(experts, slots))
+    second = compiled(cases.sort_mlir(experts, slots, counts=True))
+    run = simulate_routing(first, tokens, ids=ids, seed=seed, grid=grid)
+    check_clean(run, "counts")
+    counts, blocks = run.outputs["counts"], routing.count_blocks(ids, experts)
+    assert np.array_equal(counts[: len(blocks)], blocks)
+    assert run.stored["counts"].sum() == blocks.size
+    # Lines of no block hold values that must not matter.
+    run = simulate_routing(second, tokens, ids=ids, counts=counts, seed=seed, grid=grid)
+    check_clean(run)
+    check_sort(run, ids, experts)
+    return {name: run.outputs[name].tobytes() for name in ("offsets", "tokens", "positions")}
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (8, 3), (32, 4), (128, 8), (384, 6), (1024, 22)])
+def test_sort_by_two_kernels(sizes: tuple[int, int], rng: np.random.Generator) -> None:
+    """Ids that an engine brings, with experts that live elsewhere, and bad ones."""
+    experts, slots = sizes
+    for tokens, missing in [(1, 0.0), (65, 0.3), (97, 1.0), (300, 0.0)]:
+        ids = cases.ids(rng, tokens, experts, slots, missing)
+        check_two_sorts(ids, experts)
+        ids[tokens // 2, -1], ids[0, 0] = experts, -2
+        check_two_sorts(ids, experts)
+
+
+@pytest.mark.parametrize("grid", [None, 1, 3, 200])
+def test_sort_by_two_kernels_with_any_grid(grid: int | None, rng: np.random.Generator) -> None:
+    """Blocks of 64 tokens, and equal bits whatever the grid and the order of warps."""
+    ids = cases.ids(rng, 4100, 8, 2, 0.1)
+    blocks = None if grid is None else (grid, 1, 1)
+    runs = [check_two_sorts(ids, 8, seed, blocks) for seed in (1, 2)]
+    assert runs[0] == runs[1]
+    one = simulate_routing(compiled(cases.sort_mlir(8, 2)), 4100, ids=ids)
+    assert {name: one.outputs[name].tobytes() for name in runs[0]} == runs[0]
+
+
+def test_sort_by_two_kernels_of_equal_ids() -> None:
+    """All slots of one expert, in several blocks: their order alone decides."""
+    check_two_sorts(np.full((700, 4), 5, np.int32), 32)
+
+
 def test_sort_of_equal_ids(rng: np.random.Generator) -> None:
     """All slots of one expert: their order alone decides."""
     ids = np.full((700, 4), 5, np.int32)
@@ -179,6 +225,14 @@ def test_no_tokens() -> None:
     assert run.findings == []
     assert not run.outputs["offsets"].any()
     assert run.stored["offsets"].all()
+    counting = compiled(cases.count_mlir(32, 4))
+    run = simulate_routing(counting, 0, ids=np.zeros((0, 4), np.int32))
+    assert run.findings == []
+    assert not run.stored["counts"].any()
+    kernel, counts = compiled(cases.sort_mlir(32, 4, counts=True)), run.outputs["counts"]
+    run = simulate_routing(kernel, 0, ids=np.zeros((0, 4), np.int32), counts=counts)
+    assert run.findings == []
+    assert not run.outputs["offsets"].any()
 
 
 @pytest.mark.parametrize("scoring", routing.SCORINGS)
@@ -287,6 +341,10 @@ def test_manifest(tmp_path: Path) -> None:
     m = compiled(cases.sort_mlir(32, 4)).manifest
     assert [a.name for a in m.arguments] == ["ids", "offsets", "tokens", "positions", "error",
                                              "rows"]  # fmt: skip
+    m = compiled(cases.count_mlir(32, 4)).manifest
+    assert (m.operation, m.inputs, m.outputs) == ("count_by_expert", ("ids",), ("counts",))
+    assert (m.grid(0), m.grid(65)) == ((1, 1, 1), (3, 1, 1))
+    assert m.problem == {"slots": 4, "experts": 32}
     assert json.loads((tmp_path / "manifest.json").read_text())["function"] == "top_k"
 
 
@@ -332,6 +390,7 @@ def test_nothing_spills() -> None:
     }
     for (experts, slots), counts in product([*SIZES, (1024, 22)], (False, True)):
         kernels[f"sort {experts} {counts}"] = (cases.sort_mlir(experts, slots, counts), "")
+        kernels[f"count {experts}"] = (cases.count_mlir(experts, slots), "")
     for (slots, n), types in product([(4, 2880), (8, 4096), (22, 1024)], product(DTYPES, repeat=2)):
         kernels[f"combine {slots} {types}"] = (cases.combine_mlir(slots, n, *types), "")
     with Compiler() as compiler:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The loops of top_k, sort_by_expert and combine, the specification, against numpy."""
+"""The loops of the routing operations, the specification, against numpy."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ func.func @sort(%i: memref<?x?xi32>, %o: memref<?xi32>, %t: memref<?xi32>, %p: m
     %e: memref<1xi32>) attributes {llvm.emit_c_interface} {
   mxfp4.sort_by_expert ids(%i : memref<?x?xi32>)
       outs(%o, %t, %p : memref<?xi32>, memref<?xi32>, memref<?x?xi32>) error(%e : memref<1xi32>)
+  return
+}
+func.func @count(%i: memref<?x?xi32>, %c: memref<128x?xi32>) attributes {llvm.emit_c_interface} {
+  mxfp4.count_by_expert ids(%i : memref<?x?xi32>) outs(%c : memref<128x?xi32>)
   return
 }
 """ + "".join(
@@ -136,6 +140,10 @@ def check_sort(loops: ctypes.CDLL, ids: np.ndarray, experts: int) -> None:
     positions = native.garbage(ids.shape, np.int32)
     error = np.zeros(1, np.int32)
     native.call(loops, "sort", ids, offsets, tokens, positions, error)
+    counts = native.garbage((128, experts), np.int32)
+    native.call(loops, "count", ids, counts)
+    blocks = routing.count_blocks(ids, experts)
+    assert np.array_equal(counts[: len(blocks)], blocks)
     wanted = routing.sort_by_expert(ids, experts)
     assert np.array_equal(offsets, wanted.offsets)
     assert np.array_equal(tokens, wanted.tokens)

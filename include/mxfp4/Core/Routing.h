@@ -67,6 +67,7 @@ struct SortMemory {
 
 /// `hasCounts`: the counts of blocks are stored, or read.
 LaunchPlan topKPlan(int64_t experts, bool hasCounts);
+LaunchPlan countPlan(int64_t experts);
 LaunchPlan sortPlan(int64_t experts, int64_t slots, bool hasCounts);
 /// top_k and the sort of its ids, in one CTA.
 LaunchPlan routePlan(int64_t experts);

@@ -101,6 +101,48 @@ def MXFP4_TopKOp : MXFP4_DestinationOp<"top_k", [AttrSizedOperandSegments]> {
   }];
 }
 
+def MXFP4_CountByExpertOp : MXFP4_Op<"count_by_expert",
+    [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "How many slots of each block of tokens an expert has";
+  let description = [{
+    What `mxfp4.top_k` counts of the ids that it makes, of ids that an engine
+    brings: `counts[b, e]` becomes the number of slots with expert e in block b,
+    of blocks of `32 * ceil(T / 4096)` tokens. Other ids count nowhere. Lines of
+    blocks without tokens are not written. With the counts, `mxfp4.sort_by_expert`
+    can run on many SMs.
+
+    Shapes, with T tokens of S slots and E experts, memrefs:
+    - ids: `T x S` i32; counts: `128 x E` i32.
+
+    Example:
+
+    ```mlir
+    mxfp4.count_by_expert ids(%ids : memref<?x4xi32>)
+        outs(%counts : memref<128x32xi32>)
+    mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>)
+        counts(%counts : memref<128x32xi32>)
+        outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>)
+    ```
+  }];
+  let arguments = (ins AnyStridedMemRef:$ids, AnyStridedMemRef:$counts);
+  let assemblyFormat = [{
+    `ids` `(` $ids `:` type($ids) `)` `outs` `(` $counts `:` type($counts) `)`
+    attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Sizes as far as they are static (ShapedType::kDynamic otherwise).
+    int64_t getNumExperts() {
+      return ::llvm::cast<::mlir::ShapedType>(getCounts().getType())
+          .getDimSize(1);
+    }
+    int64_t getSlots() {
+      return ::llvm::cast<::mlir::ShapedType>(getIds().getType())
+          .getDimSize(1);
+    }
+  }];
+}
+
 def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
     [AttrSizedOperandSegments]> {
   let summary = "The rows of each expert";
@@ -115,7 +157,8 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
 
     Shapes, with T tokens, S slots each, and R = T * S:
     - ids: `T x S` i32, from -1 to E-1;
-    - counts (memref form only): what `mxfp4.top_k` has counted of these ids;
+    - counts (memref form only): what `mxfp4.top_k` or `mxfp4.count_by_expert`
+      has counted of these ids;
     - offsets: `E+1` i32; tokens: `R` i32; positions: `T x S` i32;
     - error (memref form only): 1 i32. For an id outside -1 .. E-1, which counts
       as -1, a kernel ORs 2 into it.

@@ -22,6 +22,7 @@ struct RoutingKernel {
   TopKOp topK;
   SortByExpertOp sort;
   CombineOp combine;
+  CountByExpertOp count;
 
   /// An argument of the kernel, and the operand that it is of; null for the
   /// number of tokens. The operand may have another shape of as many elements.
@@ -30,7 +31,8 @@ struct RoutingKernel {
     KernelArgument argument;
   };
 
-  /// "top_k", "sort_by_expert", "route" for both, or "combine".
+  /// "top_k", "sort_by_expert", "route" for both, "count_by_expert" or
+  /// "combine".
   llvm::StringRef name() const;
   /// The operations, in their order.
   llvm::SmallVector<mlir::Operation *> operations() const;
