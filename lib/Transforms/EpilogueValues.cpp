@@ -26,9 +26,19 @@ Value EpilogueValues::load(unsigned operand, Value index) {
   return LLVM::LoadOp::create(b, element, at);
 }
 
+/// Where columns are stored one by one to rows that are looked up, ptxas 13.0
+/// keeps so many addresses that it spills two registers, unless values depend
+/// on a comparison of which it cannot know that it is always true.
+bool EpilogueValues::mayNotSpill() {
+  return op.getScatter() && n % 2 != 0 && !op.takesPairs() &&
+         cast<MemRefType>(op.getDestination().getType())
+             .getElementType()
+             .isF32();
+}
+
 void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
   Value expert = adaptor.getExpert();
-  if (op.getOrNone()) {
+  if (op.getOrNone() || mayNotSpill()) {
     Value zero = a.constant(b.getI32Type(), 0);
     isUsed = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sge, expert, zero);
     expert = a.select(isUsed, expert, zero);

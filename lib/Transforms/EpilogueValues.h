@@ -40,6 +40,8 @@ private:
     return llvm::cast<mlir::MemRefType>(
         op.getEpilogueOperands()[operand].getType());
   }
+  /// Whether the expert is compared, though there always is one.
+  bool mayNotSpill();
   mlir::Value load(unsigned operand, mlir::Value index);
   mlir::Value widen(mlir::Value value);
 

@@ -2,7 +2,8 @@
 """Compile fused kernels for every schedule the chooser can return.
 
 Each must use no stack, spill nothing and draw no warning from ptxas. Two forms of epilogue are
-what a layer has, and go with maps of rows in every way; layouts of weights go round.
+what a layer has, and go with maps of rows in every way; layouts of weights go round. In tall tiles,
+whose registers are scarce, an odd N also comes without ids and with both outputs.
 
 fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
 only takes longer, so that the list needs no update for a change to be tested.
@@ -27,12 +28,26 @@ from epilogues import EPILOGUES
 LIST = Path(__file__).with_name("fused-clean.txt")
 
 
-def fused(schedule: str, even: bool, gather: bool, scatter: bool, layout: tuple[str, str]) -> str:
-    """A module: gate and up with an even N, or the second matmul with an odd one and ids."""
+TALL = 128
+"""Tokens of a tile that leaves few registers."""
+
+
+def fused(
+    schedule: str,
+    even: bool,
+    gather: bool,
+    scatter: bool,
+    layout: tuple[str, str],
+    ids: bool | None = None,
+    output: str = "f32",
+) -> str:
+    """A module: gate and up with an even N, or the second matmul with an odd one, by default with
+    ids."""
+    ids = not even if ids is None else ids
     n, k = (5760, k_of(45, schedule)) if even else (101, k_of(9, schedule))
-    output = f"memref<?x{n // 2}xbf16>" if even else f"memref<?x{n}xf32>"
+    output = f"memref<?x{n // 2}xbf16>" if even else f"memref<?x{n}x{output}>"
     blocks = f"memref<32x{-(-n // 64)}x{-(-k // 64)}x!mxfp4.block<{', '.join(layout)}>>"
-    groups = 32 if even else 40
+    groups = 40 if ids else 32
     types = {
         "x": f"memref<?x{k}xbf16>", "w": blocks, "o": f"memref<{groups + 1}xi32>",
         "i": f"memref<{groups}xi32>", "y": output, "e": "memref<1xi32>", "s": "memref<2xi32>",
@@ -43,7 +58,7 @@ def fused(schedule: str, even: bool, gather: bool, scatter: bool, layout: tuple[
         "activations": "x", "gather": "g", "weights": "w", "offsets": "o", "expert_ids": "i",
         "outs": "y", "scatter": "t", "error": "e", "workspace": "s",
     }  # fmt: skip
-    has = {"gather": gather, "scatter": scatter, "expert_ids": not even}
+    has = {"gather": gather, "scatter": scatter, "expert_ids": ids}
     absent = {word for word in has if not has[word]}
     operands = " ".join(
         f"{word}(%{name} : {types[name]})" for word, name in clauses.items() if word not in absent
@@ -68,6 +83,11 @@ def cases() -> list[Case]:
             layout = LAYOUTS[(number + even) % 4]
             scatter = (number // 2 + even) % 2 == 0
             found.append(Case(schedule, fused(schedule, even, gather, scatter, layout)))
+        if every_kernel.number(schedule, "tokens") < TALL:
+            continue
+        for output in ("f32", "bf16"):
+            module = fused(schedule, False, gather, True, LAYOUTS[number % 4], False, output)
+            found.append(Case(schedule, module))
     return found
 
 
