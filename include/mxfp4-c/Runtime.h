@@ -155,9 +155,10 @@ MXFP4RT_API const char *mxfp4rt_artifact_target(const mxfp4rt_artifact *);
 MXFP4RT_API const char *mxfp4rt_artifact_manifest(const mxfp4rt_artifact *);
 MXFP4RT_API const char *mxfp4rt_artifact_ptx(const mxfp4rt_artifact *);
 
-/** How weights must be packed, such as "order=spread scales=folded": others
- * give wrong results, and no function here can tell. Empty for a kernel without
- *  weights. It lives as long as the artifact. */
+/** How weights must be packed, such as "order=spread scales=folded", and behind
+ *  it " columns=interleaved" where it is known what gate and up are: others
+ *  give wrong results, and no function here can tell. Empty for a kernel
+ *  without weights. It lives as long as the artifact. */
 MXFP4RT_API const char *mxfp4rt_artifact_layout(const mxfp4rt_artifact *);
 
 /** Numbers of rows. */

@@ -156,7 +156,16 @@ MXFP4_API void mxfp4_cpu_destroy(mxfp4_cpu_kernel *kernel);
 MXFP4_API int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
                          int64_t k, const char *order,
                          const char *scale_encoding, uint8_t *out);
-/** The inverse; 0, or 2 for a bad argument. */
+/** Packs one expert's gate and up, n rows each as mxfp4_pack has them, that a
+ *  checkpoint keeps apart: row 2i of what is packed, 2n rows, is row i of gate
+ *  and row 2i + 1 is row i of up. That is columns=interleaved of a problem. */
+MXFP4_API int mxfp4_pack_gate_up(const uint8_t *gate_codes,
+                                 const uint8_t *gate_scales,
+                                 const uint8_t *up_codes,
+                                 const uint8_t *up_scales, int64_t n, int64_t k,
+                                 const char *order, const char *scale_encoding,
+                                 uint8_t *out);
+/** The inverse of mxfp4_pack; 0, or 2 for a bad argument. */
 MXFP4_API int mxfp4_unpack(const uint8_t *blocks, int64_t n, int64_t k,
                            const char *order, const char *scale_encoding,
                            uint8_t *codes, uint8_t *scales);

@@ -8,6 +8,8 @@
 
 #include "mxfp4/Core/WeightLayout.h"
 
+#include <vector>
+
 using namespace mxfp4;
 
 static bool readLayout(const char *order, const char *scales,
@@ -35,6 +37,33 @@ int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
   if (!codes || !scales || !out || !readLayout(order, scale_encoding, layout))
     return 2;
   return toCode(pack(layout, codes, scales, n, k, out));
+}
+
+/// Rows of two matrices in turn.
+static std::vector<uint8_t> interleave(const uint8_t *even, const uint8_t *odd,
+                                       int64_t rows, int64_t rowBytes) {
+  std::vector<uint8_t> all;
+  all.reserve(size_t(2 * rows * rowBytes));
+  for (int64_t row = 0; row < rows; ++row)
+    for (const uint8_t *part : {even, odd})
+      all.insert(all.end(), part + row * rowBytes, part + (row + 1) * rowBytes);
+  return all;
+}
+
+int mxfp4_pack_gate_up(const uint8_t *gate_codes, const uint8_t *gate_scales,
+                       const uint8_t *up_codes, const uint8_t *up_scales,
+                       int64_t n, int64_t k, const char *order,
+                       const char *scale_encoding, uint8_t *out) {
+  BlockLayout layout;
+  if (!gate_codes || !gate_scales || !up_codes || !up_scales || !out || n < 1 ||
+      n > INT32_MAX || k < 1 || k > INT32_MAX || k % layout.scaleBlock != 0 ||
+      !readLayout(order, scale_encoding, layout))
+    return 2;
+  layout.columns = ColumnOrder::Interleaved;
+  const auto codes = interleave(gate_codes, up_codes, n, k / 2);
+  const auto scales =
+      interleave(gate_scales, up_scales, n, k / layout.scaleBlock);
+  return toCode(pack(layout, codes.data(), scales.data(), 2 * n, k, out));
 }
 
 int mxfp4_unpack(const uint8_t *blocks, int64_t n, int64_t k, const char *order,

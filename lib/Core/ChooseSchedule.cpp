@@ -163,7 +163,8 @@ public:
           const Preference &preference)
       : problem(problem), target(target), preference(preference),
         groups(std::max<int64_t>(problem.groups, 1)),
-        steps(problem.layout.colBlocks(problem.k)), slices(slicesFor(steps)) {}
+        steps(problem.layout.colBlocks(problem.k)),
+        slices(preference.batchInvariant ? 1 : slicesFor(steps)) {}
 
   Pick pick(int64_t rows) const {
     return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
@@ -326,7 +327,8 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
 /// matters more.
 std::optional<Pick> Chooser::pickWide(int64_t rows) const {
   const auto loaded = double(std::min(rows, groups));
-  if (target.device.bytesPerClock() < kBytesDecoded || !hasSpareRegisters() ||
+  if (preference.batchInvariant ||
+      target.device.bytesPerClock() < kBytesDecoded || !hasSpareRegisters() ||
       problem.gathers || steps < kSharingSlices ||
       tokensFor(ceilDiv(rows, groups), 2) > 16 || rounds(loaded, 128) < 5)
     return std::nullopt;
@@ -379,15 +381,19 @@ Pick Chooser::pickFewest(int64_t rows) const {
 /// with so many rounds of tiles that the last one matters little, and skewed
 /// routing much.
 bool Chooser::sharesByWarpgroups(int64_t rows) const {
-  return hasSpareRegisters() && steps >= kSharingSlices &&
+  return !preference.batchInvariant && hasSpareRegisters() &&
+         steps >= kSharingSlices &&
          rounds(double(std::min(rows, groups)), 384) < 12;
 }
 
 /// Decoding and memory take about as long. Tiles have more tokens than the mean
 /// group, since what a busier one decodes, it decodes for every tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
+  // Without slices, tiles of few rows lose less in the last round; where rounds
+  // are two, tall tiles lose nothing.
+  const bool hasRounds = rounds(double(std::min(rows, groups)), 384) > 2;
   if (steps < kSharingSlices || (!hasSpareRegisters() && slices == 1) ||
-      problem.gathers)
+      problem.gathers || (preference.batchInvariant && hasRounds))
     return {wgmma(192, 64, 16, 12),
             "a few dozen rows a group: three warpgroups share up to 64 tokens"};
   if (!hasSpareRegisters())
@@ -527,10 +533,14 @@ static std::vector<Target> variants(const Target &target) {
 }
 
 static void addSchedules(std::vector<Schedule> &result, const Target &target,
-                         Placement placement, bool gathers) {
+                         Placement placement, bool gathers,
+                         bool batchInvariant) {
+  // Steps of K that three slices share, or two, or none; or that none may.
+  const std::vector<int64_t> allSteps = batchInvariant
+                                            ? std::vector<int64_t>{45}
+                                            : std::vector<int64_t>{45, 8, 7};
   for (Instruction instruction : target.instructions)
-    // Steps of K that three slices share, or two, or none.
-    for (int64_t steps : {45, 8, 7})
+    for (int64_t steps : allSteps)
       for (int64_t groups : {1, 8, 32, 128, 1024})
         for (int64_t n : {64, 2880, 4096, 5760})
           // Past the first row of each group only the mean counts.
@@ -539,7 +549,8 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
             const Problem problem = {groups,     groups, n,
                                      steps * 64, rows,   gathers};
             const Schedule schedule =
-                Chooser(problem, target, {placement, instruction})
+                Chooser(problem, target,
+                        {placement, instruction, batchInvariant})
                     .pick(rows)
                     .schedule;
             if (std::find(result.begin(), result.end(), schedule) ==
@@ -551,7 +562,8 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,
                                           Placement placement, bool gathers) {
   std::vector<Schedule> result;
-  for (const Target &each : variants(target))
-    addSchedules(result, each, placement, gathers);
+  for (bool batchInvariant : {false, true})
+    for (const Target &each : variants(target))
+      addSchedules(result, each, placement, gathers, batchInvariant);
   return result;
 }

@@ -261,6 +261,14 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
   return wrong.empty() ? verifyMachine(schedule, problem, target) : wrong;
 }
 
+std::string mxfp4::verifyBatchInvariant(const Schedule &schedule) {
+  if (schedule.sumsInOrder())
+    return "";
+  return "requires k_slices = 1 for batch-invariant, so that all kernels of a "
+         "problem add over K in the same order, but has " +
+         std::to_string(schedule.kSlices);
+}
+
 std::string mxfp4::parsePreference(const std::string &placement,
                                    const std::string &instruction,
                                    Preference &preference) {

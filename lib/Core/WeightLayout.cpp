@@ -66,6 +66,18 @@ const char *mxfp4::name(ScaleEncoding scales) {
   return scales == ScaleEncoding::Folded ? "folded" : "raw";
 }
 
+const char *mxfp4::name(ColumnOrder columns) {
+  switch (columns) {
+  case ColumnOrder::Plain:
+    return "plain";
+  case ColumnOrder::Interleaved:
+    return "interleaved";
+  case ColumnOrder::Apart:
+    return "apart";
+  }
+  return "";
+}
+
 bool mxfp4::parse(const std::string &text, CodeOrder &order) {
   for (CodeOrder candidate : {CodeOrder::Spread, CodeOrder::Nibble})
     if (text == name(candidate))
@@ -77,6 +89,14 @@ bool mxfp4::parse(const std::string &text, ScaleEncoding &scales) {
   for (ScaleEncoding candidate : {ScaleEncoding::Folded, ScaleEncoding::Raw})
     if (text == name(candidate))
       return scales = candidate, true;
+  return false;
+}
+
+bool mxfp4::parse(const std::string &text, ColumnOrder &columns) {
+  for (ColumnOrder candidate :
+       {ColumnOrder::Plain, ColumnOrder::Interleaved, ColumnOrder::Apart})
+    if (text == name(candidate))
+      return columns = candidate, true;
   return false;
 }
 

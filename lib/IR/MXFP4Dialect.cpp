@@ -25,6 +25,9 @@ static raw_ostream &operator<<(raw_ostream &os, CodeOrder v) {
 static raw_ostream &operator<<(raw_ostream &os, ScaleEncoding v) {
   return os << name(v);
 }
+static raw_ostream &operator<<(raw_ostream &os, ColumnOrder v) {
+  return os << name(v);
+}
 static raw_ostream &operator<<(raw_ostream &os, Provider v) {
   return os << (v == Provider::Caller ? "caller" : "launcher");
 }
@@ -62,6 +65,12 @@ template <> struct FieldParser<mxfp4::ScaleEncoding> {
   static FailureOr<mxfp4::ScaleEncoding> parse(AsmParser &parser) {
     return mxfp4::parseEnum<mxfp4::ScaleEncoding>(
         parser, "a scale encoding, 'folded' or 'raw'");
+  }
+};
+template <> struct FieldParser<mxfp4::ColumnOrder> {
+  static FailureOr<mxfp4::ColumnOrder> parse(AsmParser &parser) {
+    return mxfp4::parseEnum<mxfp4::ColumnOrder>(
+        parser, "an order of columns, 'plain', 'interleaved' or 'apart'");
   }
 };
 template <> struct FieldParser<mxfp4::Provider> {

@@ -70,6 +70,17 @@ LogicalResult verifyQuantized(Operation *op, Value values, Value codes,
   return verifyShaped(op, codes, "codes", shape, byte);
 }
 
+/// Gate and up have as many columns.
+LogicalResult verifyColumns(Operation *op, const BlockLayout &layout,
+                            int64_t n) {
+  if (layout.columns == ColumnOrder::Plain || ShapedType::isDynamic(n) ||
+      n % 2 == 0)
+    return success();
+  return op->emitOpError() << "requires an even N for weights whose gate and "
+                              "up are "
+                           << name(layout.columns) << ", but got " << n;
+}
+
 /// blocks E x NB x KB against codes E x N x K/32 x 16 and scales E x N x K/32.
 LogicalResult verifyPacked(Operation *op, Value blocks, Value codes,
                            Value scales) {
@@ -88,6 +99,8 @@ LogicalResult verifyPacked(Operation *op, Value blocks, Value codes,
   if (failed(verifyShaped(op, scales, "scales", shape.drop_back(), byte)))
     return failure();
   const BlockLayout layout = layoutOf(blocksType);
+  if (failed(verifyColumns(op, layout, shape[1])))
+    return failure();
   const int64_t n =
       ShapedType::isDynamic(shape[1]) ? dynamic : layout.rowBlocks(shape[1]);
   const int64_t k = ShapedType::isDynamic(shape[2])
@@ -147,9 +160,19 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
              << "requires one weight operand in a fragment-major layout, but "
                 "got "
              << op.getWeights().size();
-    return verifyShaped(op, op.getWeights()[0], "packed weights",
-                        {experts, divide(n, 64), divide(k, 64)},
-                        op.getBlockType());
+    if (failed(verifyShaped(op, op.getWeights()[0], "packed weights",
+                            {experts, divide(n, 64), divide(k, 64)},
+                            op.getBlockType())))
+      return failure();
+    const BlockLayout layout = op.getBlockType().getLayout();
+    if (op.takesPairs() && layout.columns == ColumnOrder::Apart)
+      return op.emitOpError()
+             << "has an epilogue on pairs, which takes columns 2n and 2n + 1 "
+                "for gate n and up n, but its weights are "
+             << op.getBlockType()
+             << ", with gate and up apart; interleave their rows before they "
+                "are packed, and pack them as interleaved";
+    return verifyColumns(op, layout, n);
   }
   Type byte = IntegerType::get(op.getContext(), 8);
   if (op.getWeights().size() != 2)

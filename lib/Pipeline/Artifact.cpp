@@ -106,6 +106,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
           parsePreference(options.placement, options.instruction, preference);
       !problem.empty())
     return op.emitError() << "the compiler " << problem;
+  preference.batchInvariant = facts.batchInvariant = options.batchInvariant;
   if (op.getScheduleAttr() || !options.schedule.empty()) {
     facts.reason = "given by the user";
     return success();
@@ -125,6 +126,7 @@ static void fill(PtxPipelineOptions &pipeline, const CompileOptions &options) {
   pipeline.rowsHint = options.rowsHint;
   pipeline.placement = options.placement;
   pipeline.instruction = options.instruction;
+  pipeline.batchInvariant = options.batchInvariant;
   pipeline.schedule = options.schedule;
   pipeline.decode = options.decode;
   pipeline.optLevel = options.optLevel;

@@ -335,6 +335,7 @@ FailureOr<std::string> mxfp4::describe(ModuleOp module,
           parsePreference(options.placement, options.instruction, preference);
       !problem.empty())
     return module.emitError() << "the compiler " << problem;
+  preference.batchInvariant = options.batchInvariant;
   Array list;
   module.walk([&](GroupedMatmulOp op) {
     if (op.getScheduleAttr() && op.getBlockType())

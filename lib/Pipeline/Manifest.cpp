@@ -37,13 +37,21 @@
 //   - may say that a kernel was chosen for another `device` than the one that
 //     it launches it on: the kernel is right there, and maybe not the fastest;
 //   - finds in `problem.n` the columns of the weights, of which an epilogue on
-//     pairs makes half as many of y, and in `problem.epilogue` its text.
+//     pairs makes half as many of y, and in `problem.epilogue` its text;
+//   - finds in `weights.columns`, if it is there, what the columns of the
+//   weights
+//     are: "interleaved" (gate and up are neighbours) or "apart"; weights of
+//     which another is known do not fit;
+//   - finds `problem.batch_invariant` where all kernels of the problem that
+//   were
+//     compiled so, for one chip, placement and instruction, give a row the same
+//     bits whatever other rows there are.
 // An artifact of another operation than mxfp4.grouped_matmul says in
-// "operation" which: "top_k", "sort_by_expert", both in one kernel, "route", or
-// "combine". Its rows are tokens, its "problem" has what is static of the
-// operation, and it has no weights, schedule or budget (RoutingManifest.cpp).
-// For people: `schedule` and, as `budget`, the regions of a CTA's shared memory
-// and the registers of its threads.
+// "operation" which: "top_k", "sort_by_expert", both in one kernel, "route",
+// "count_by_expert", or "combine". Its rows are tokens, its "problem" has what
+// is static of the operation, and it has no weights, schedule or budget
+// (RoutingManifest.cpp). For people: `schedule` and, as `budget`, the regions
+// of a CTA's shared memory and the registers of its threads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -171,6 +179,8 @@ static Object problem(const KernelFacts &facts) {
           });
   if (!facts.epilogue.empty())
     result["epilogue"] = facts.epilogue;
+  if (facts.batchInvariant)
+    result["batch_invariant"] = true;
   if (facts.rowsRange)
     result["rows_hint"] =
         Array{facts.rowsRange->first, facts.rowsRange->second};
@@ -194,6 +204,19 @@ static Object schedule(const KernelFacts &facts) {
       {"reason", facts.reason}};
 }
 
+static Object weights(const BlockLayout &layout) {
+  Object result{{"layout", "fragment_major"},
+                {"order", name(layout.order)},
+                {"scales", name(layout.scales)},
+                {"block_bytes", layout.bytes()},
+                {"proof", layout.scales == ScaleEncoding::Folded
+                              ? "every scale byte is at most 128"
+                              : "none needed"}};
+  if (layout.columns != ColumnOrder::Plain)
+    result["columns"] = name(layout.columns);
+  return result;
+}
+
 std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
                                  const Assembly *assembly) {
   const Schedule &s = facts.schedule;
@@ -206,13 +229,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
       {"target", facts.target.chip},
       {"device", deviceJson(facts.target.device)},
       {"problem", problem(facts)},
-      {"weights", Object{{"layout", "fragment_major"},
-                         {"order", name(facts.layout.order)},
-                         {"scales", name(facts.layout.scales)},
-                         {"block_bytes", facts.layout.bytes()},
-                         {"proof", facts.layout.scales == ScaleEncoding::Folded
-                                       ? "every scale byte is at most 128"
-                                       : "none needed"}}},
+      {"weights", weights(facts.layout)},
       {"schedule", schedule(facts)},
       {"budget", Object{{"shared_memory", sharedMemory(s, facts.problem)},
                         {"registers", registers(s, facts.target)}}},

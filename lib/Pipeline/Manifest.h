@@ -35,6 +35,8 @@ struct KernelFacts {
   /// Of the kernel.
   llvm::SmallVector<KernelArgument> signature;
   std::string reason;
+  /// Whether it was asked for.
+  bool batchInvariant = false;
   /// Rows for which the chooser picks this schedule; absent for a schedule of
   /// the user's.
   std::optional<std::pair<int64_t, int64_t>> rowsRange;

@@ -126,6 +126,10 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
       {"rows-hint", integer(options.rowsHint)},
       {"placement", word(options.placement)},
       {"instruction", word(options.instruction)},
+      {"batch-invariant",
+       [&](StringRef value) {
+         return readBool(value, options.batchInvariant);
+       }},
       {"schedule", word(options.schedule)},
       {"decode", word(options.decode)},
       {"opt-level", integer(options.optLevel, 3)},
@@ -176,6 +180,8 @@ static std::vector<Field> fieldsOf(ProblemSpec &spec) {
       {"order", oneOf(spec.layout.order, "expects spread or nibble")});
   fields.push_back(
       {"scales", oneOf(spec.layout.scales, "expects folded or raw")});
+  fields.push_back({"columns", oneOf(spec.layout.columns,
+                                     "expects plain, interleaved or apart")});
   fields.push_back({"output", readOutput});
   return fields;
 }
@@ -231,7 +237,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   sizes.groups = spec.groups ? spec.groups : spec.experts;
   sizes.n = spec.n;
   sizes.k = spec.k;
-  sizes.block = BlockType::get(context, spec.layout.order, spec.layout.scales);
+  sizes.block = BlockType::get(context, spec.layout);
   sizes.output = spec.outputF32 ? Type(b.getF32Type()) : Type(b.getBF16Type());
   SmallVector<Type> types;
   OperationState op(b.getLoc(), GroupedMatmulOp::getOperationName());

@@ -26,6 +26,7 @@ void mxfp4::buildSchedulePipeline(OpPassManager &pm,
   choose.rowsHint = options.rowsHint;
   choose.placement = options.placement;
   choose.instruction = options.instruction;
+  choose.batchInvariant = options.batchInvariant;
   choose.schedule = options.schedule;
   pm.addPass(createChooseSchedule(choose));
 }

@@ -192,6 +192,8 @@ static Manifest read(const Json &root) {
   if (lookUp(root, "weights"))
     manifest.layout = "order=" + getString(root, "weights.order") +
                       " scales=" + getString(root, "weights.scales");
+  if (lookUp(root, "weights.columns"))
+    manifest.layout += " columns=" + getString(root, "weights.columns");
   manifest.block = triple(root, "launch.block");
   manifest.dynamicSharedBytes =
       uint32_t(getNumber(root, "launch.dynamic_shared_bytes", 0));

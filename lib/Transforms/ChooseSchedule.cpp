@@ -62,21 +62,38 @@ struct ChooseSchedulePass
       getOperation()->emitError() << "mxfp4-choose-schedule " << problem;
       return signalPassFailure();
     }
-    getOperation()->walk([&](GroupedMatmulOp op) {
+    preference.batchInvariant = batchInvariant;
+    const WalkResult walked = getOperation()->walk([&](GroupedMatmulOp op) {
       Target wanted = *target;
       wanted.device = device.empty() ? targetOf(op).device : asked;
       if (given)
         op.setScheduleAttr(given);
       if (!op.getScheduleAttr())
         choose(op, wanted, preference);
+      else if (failed(checkGiven(op)))
+        return WalkResult::interrupt();
       // Verifiers and later passes ask for the chip.
       if (op.getScheduleAttr())
         op->setAttr(MXFP4Dialect::getTargetAttrName(),
                     TargetAttr::get(op.getContext(), chip, wanted.device));
+      return WalkResult::advance();
     });
+    if (walked.wasInterrupted())
+      signalPassFailure();
   }
 
 private:
+  /// A schedule that the user gave, against what else the user asks for.
+  LogicalResult checkGiven(GroupedMatmulOp op) {
+    if (!batchInvariant)
+      return success();
+    const std::string wrong =
+        verifyBatchInvariant(op.getScheduleAttr().toSchedule());
+    if (wrong.empty())
+      return success();
+    return op.emitOpError() << "has a schedule that " << wrong;
+  }
+
   /// Attaches the chooser's answer, if the operation can have one.
   void choose(GroupedMatmulOp op, const Target &target,
               const Preference &preference) {

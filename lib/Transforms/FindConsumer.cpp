@@ -115,6 +115,12 @@ LogicalResult Matcher::matchMatmul() {
       ShapedType::isDynamic(matmul.getNumExperts()))
     return miss(why, "the matmul's numbers of columns and experts must be "
                      "static");
+  if (BlockType block = matmul.getBlockType();
+      found.pairs && block && block.getColumns() == ColumnOrder::Apart)
+    return miss(why,
+                "it takes columns 2n and 2n + 1 for a pair, but the layout of "
+                "the weights says that gate and up are apart",
+                "interleave the rows of the weights before they are packed");
   if (matmul.getScatter())
     return miss(why, "the matmul scatters its rows; others would not be "
                      "computed");

@@ -109,6 +109,11 @@ void PackSet::add(PackOp pack) {
   packs.push_back(pack);
 }
 
+static RankedTensorType typeOf(MLIRContext *context, ArrayRef<int64_t> shape,
+                               const BlockLayout &layout) {
+  return RankedTensorType::get(shape, BlockType::get(context, layout));
+}
+
 void PackSet::packWeightsOf(GroupedMatmulOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value codes = op.getWeights()[0], scales = op.getWeights()[1];
@@ -116,10 +121,19 @@ void PackSet::packWeightsOf(GroupedMatmulOp op) {
   const int64_t shape[] = {
       type.getDimSize(0), layout.rowBlocks(type.getDimSize(1)),
       layout.colBlocks(type.getDimSize(2) * layout.scaleBlock)};
-  auto blocks = RankedTensorType::get(
-      shape, BlockType::get(b.getContext(), layout.order, layout.scales));
-  PackOp pack = find(codes, scales, blocks, op);
+  // An epilogue on pairs says what the columns are. Weights that are packed
+  // already may say less; if gate and up are apart, they are packed again.
+  PackOp pack;
+  BlockLayout wanted = layout;
+  for (ColumnOrder columns : {ColumnOrder::Plain, ColumnOrder::Interleaved}) {
+    wanted.columns = columns;
+    if (!pack)
+      pack = find(codes, scales, typeOf(b.getContext(), shape, wanted), op);
+  }
   if (!pack) {
+    wanted.columns =
+        op.takesPairs() ? ColumnOrder::Interleaved : ColumnOrder::Plain;
+    RankedTensorType blocks = typeOf(b.getContext(), shape, wanted);
     setInsertionPoint(b, {codes, scales}, op);
     Value init = tensor::EmptyOp::create(b, shape, blocks.getElementType());
     pack = PackOp::create(b, TypeRange(blocks), codes, scales, init);

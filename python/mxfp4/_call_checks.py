@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .artifact import Argument, Manifest
 from .errors import Error
 from .tensors import Buffer, describe, is_torch
-from .weights import PackedWeights
+from .weights import PackedWeights, rows_fit
 
 
 class Checked(NamedTuple):
@@ -111,6 +111,13 @@ class CallChecks:
             raise Error(
                 f"the weights are packed as {weights.layout}, but the kernel reads {m.layout}; "
                 "pack them in that layout, or compile a kernel for theirs."
+            )
+        if not rows_fit(weights.rows, m.columns, m.pairs):
+            reads = "interleaved" if m.pairs else m.columns
+            raise Error(
+                f'the rows of the weights are "{weights.rows}", but the kernel is for gate and up '
+                f'that are {reads}; pack them with gate_up="apart", which interleaves them, or '
+                "compile a kernel for theirs."
             )
         if weights.shape != (m.experts, m.n, m.k):
             raise Error(

@@ -32,7 +32,27 @@ _GATED = {
         "arith.mulf {7}, {6} : f32 -> {8}",
         "arith.mulf {8}, {up} : f32 -> {9}",
     ),
+    # beta * tanh(gate / beta) * sigmoid(gate) * up.
+    "situ": (
+        "arith.mulf {gate}, {inverse_beta} : f32 -> {0}",
+        "math.tanh {0} : f32 -> {1}",
+        "arith.mulf {1}, {beta} : f32 -> {2}",
+        "arith.negf {gate} : f32 -> {3}",
+        "math.exp {3} : f32 -> {4}",
+        "arith.addf {4}, {one} : f32 -> {5}",
+        "arith.divf {2}, {5} : f32 -> {6}",
+        "arith.mulf {6}, {up} : f32 -> {7}",
+    ),
 }
+
+# The same with linear_beta * tanh(up / linear_beta) in place of up.
+_SITU_SOFT = (
+    *_GATED["situ"][:-1],
+    "arith.mulf {up}, {inverse_linear} : f32 -> {7}",
+    "math.tanh {7} : f32 -> {8}",
+    "arith.mulf {8}, {linear} : f32 -> {9}",
+    "arith.mulf {6}, {9} : f32 -> {10}",
+)
 
 
 def literal(value: float) -> str:
@@ -47,16 +67,22 @@ class Activation:
 
     Attributes:
         kind: "swiglu", ``gate * sigmoid(alpha * gate) * (up + shift)``; "geglu_tanh", GELU of gate
-            by tanh, times up; or "relu2", the square of max(x, 0), which is not gated.
+            by tanh, times up; "situ", ``beta * tanh(gate / beta) * sigmoid(gate) * up``, up within
+            soft limits; or "relu2", the square of max(x, 0), which is not gated.
         alpha: of "swiglu".
         shift: of "swiglu", what is added to up.
         limit: gate is at most this and up from minus this to this; None for no limit.
+        beta: of "situ", what tanh keeps gate below.
+        linear_beta: of "situ", ``linear_beta * tanh(up / linear_beta)`` stands for up; None for up
+            as it is.
     """
 
     kind: str = "swiglu"
     alpha: float = 1.0
     shift: float = 0.0
     limit: float | None = None
+    beta: float = 1.0
+    linear_beta: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in (*_GATED, "relu2"):
@@ -64,17 +90,35 @@ class Activation:
                 f"the activation must be one of {[*_GATED, 'relu2']}, got {self.kind!r}; write an "
                 "epilogue of mxfp4.grouped_matmul for another."
             )
-        for name in ("alpha", "shift", "limit"):
+        for name in ("alpha", "shift", "limit", "beta", "linear_beta"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise Error(f"{name} of an activation must be finite, got {value}.")
         if self.limit is not None and self.limit < 0:
             raise Error(f"limit of an activation must not be negative, got {self.limit}.")
+        for name in ("beta", "linear_beta"):
+            value = getattr(self, name)
+            if value is not None and not 2**-64 <= value <= 2**64:
+                raise Error(f"{name} of an activation must be from 2^-64 to 2^64, got {value}.")
 
     @property
     def pairs(self) -> bool:
         """Whether gate and up, neighbouring columns, make one column."""
         return self.kind != "relu2"
+
+    def _operations(self) -> tuple[str, ...]:
+        """On gate and up."""
+        soft = self.kind == "situ" and self.linear_beta is not None
+        return _SITU_SOFT if soft else _GATED[self.kind]
+
+    def _constants(self) -> dict[str, float]:
+        """What the operations' texts name."""
+        values = {"one": 1.0, "alpha": self.alpha, "shift": self.shift, "cubic": 0.044715,
+                  "root": 0.7978845608028654, "half": 0.5, "beta": self.beta,
+                  "inverse_beta": 1 / self.beta}  # fmt: skip
+        if self.linear_beta is not None:
+            values |= {"linear": self.linear_beta, "inverse_linear": 1 / self.linear_beta}
+        return values
 
     def region(self, bias: bool) -> str:
         """The epilogue's region, whose arguments are sums and, if there is one, biases."""
@@ -102,12 +146,11 @@ class Activation:
             positive = add(f"arith.maximumf {place['sum']}, {zero} : f32", "positive")
             last = add(f"arith.mulf {positive}, {positive} : f32", "result")
         else:
-            values = {"one": 1.0, "alpha": float(self.alpha), "shift": float(self.shift),
-                      "cubic": 0.044715, "root": 0.7978845608028654, "half": 0.5}  # fmt: skip
-            text = " ".join(_GATED[self.kind])
+            operations = self._operations()
+            text, values = " ".join(operations), self._constants()
             place |= {n: constant(n, v) for n, v in values.items() if f"{{{n}}}" in text}
-            results = [f"%r{i}" for i in range(len(_GATED[self.kind]))]
-            for line in _GATED[self.kind]:
+            results = [f"%r{i}" for i in range(len(operations))]
+            for line in operations:
                 operation, _, result = line.partition(" -> ")
                 last = add(operation.format(*results, **place), result.format(*results)[1:])
         head = ", ".join(f"%{name}: f32" for name in arguments)
@@ -117,3 +160,6 @@ class Activation:
 
 GPT_OSS = Activation("swiglu", alpha=1.702, shift=1.0, limit=7.0)
 """``(up + 1) * gate * sigmoid(1.702 gate)`` of gate up to 7 and up from -7 to 7."""
+
+KIMI_K3 = Activation("situ", beta=4.0, linear_beta=25.0)
+"""SiTU, whose gate stays below 4 and whose up stays from -25 to 25."""

@@ -86,6 +86,10 @@ class Manifest:
         rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
         most_rows: with more rows a kernel's tiles might be too many for it to count.
         layout: the weight layout that the kernel reads.
+        columns: what its columns are to a gated activation, see `Problem`.
+        pairs: whether its epilogue makes one column of two neighbours.
+        batch_invariant: whether the problem's kernels were asked to give a row the same bits
+            whatever other rows there are.
         block: threads (x, y, z).
         cluster: blocks of a cluster (x, y, z).
         dynamic_shared_bytes: dynamic shared memory of a block.
@@ -113,6 +117,9 @@ class Manifest:
     dynamic_shared_bytes: int
     ctas_per_sm: int
     arguments: tuple[Argument, ...]
+    columns: str = "plain"
+    pairs: bool = False
+    batch_invariant: bool = False
     schedule: Mapping[str, Any] = field(default_factory=dict)
     resources: Mapping[str, Any] = field(default_factory=dict)
     device: Mapping[str, Any] = field(default_factory=dict)
@@ -244,6 +251,9 @@ def _parse(raw: Any) -> Manifest:
         dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
         ctas_per_sm=_number(raw, "launch.grid.ctas_per_sm", 1),
         arguments=arguments,
+        columns=_columns(raw),
+        pairs=_takes_pairs(raw, arguments),
+        batch_invariant=_flag(raw["problem"], "batch_invariant"),
         schedule=_get(raw, "schedule", dict),
         resources=_resources(raw),
         device=_device(raw),
@@ -262,6 +272,22 @@ def _device(raw: Any) -> dict[str, Any]:
     for name in ("multiprocessors", "bandwidth"):
         _number(raw, f"device.{name}", 1)
     return found
+
+
+def _columns(raw: Any) -> str:
+    if "columns" not in raw["weights"]:
+        return "plain"
+    return _choice(raw, "weights.columns", ("plain", "interleaved", "apart"))
+
+
+def _takes_pairs(raw: Any, arguments: tuple[Argument, ...]) -> bool:
+    """Whether y has half as many columns as the weights."""
+    n = _number(raw, "problem.n", 1)
+    return any(a.name == "y" and a.shape[-1:] == (n // 2,) and n > 1 for a in arguments)
+
+
+def _flag(node: Any, name: str) -> bool:
+    return name in node and bool(_get(node, name, bool))
 
 
 def _resources(raw: Any) -> dict[str, Any]:

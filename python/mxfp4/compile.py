@@ -135,8 +135,8 @@ class Compiler:
         return Artifact(manifest, ptx, cubin, "the compiled kernel")
 
     def compile_routing(self, mlir: str, options: str = "") -> RoutingArtifact:
-        """The same for a module with one of ``mxfp4.top_k``, ``mxfp4.sort_by_expert`` and
-        ``mxfp4.combine``, or with a top_k and the sort of its ids.
+        """The same for a module with one of ``mxfp4.top_k``, ``mxfp4.count_by_expert``,
+        ``mxfp4.sort_by_expert`` and ``mxfp4.combine``, or with a top_k and the sort of its ids.
 
         Those become one kernel if ``rows-hint`` in `options` is at most 64 times the slots.
 
@@ -332,7 +332,7 @@ def compile_artifact(problem: Problem, options: str = "") -> Artifact:
         Error: if the compiler is not there, or with its diagnostics.
     """
     with _compiling:
-        return _compile_cached(problem, _assembled(options))
+        return _compile_cached(problem, _assembled(f"{problem.options} {options}".strip()))
 
 
 def _assembled(options: str) -> str:

@@ -220,7 +220,7 @@ def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1, device: str
     """
     _need_compiler(problem)
     with Compiler() as compiler, compiler.parse(compiler.mlir(problem)) as module:
-        option = devices.option(device)
+        option = f"{devices.option(device)} {problem.options}".strip()
         module.run(f"builtin.module(mxfp4-choose-schedule{{{option}}})")
         (operation,) = module.describe(option)
     low, high = max(min_rows, 1), max(max_rows, 1)
@@ -291,6 +291,7 @@ def prepare(
     out_dtype: str = "bf16",
     groups: int | None = None,
     device: int | None = None,
+    batch_invariant: bool = False,
 ) -> list[Kernel]:
     """Load the kernels that calls on some weights need, so that no later call compiles or loads.
 
@@ -300,6 +301,7 @@ def prepare(
         out_dtype: "bf16" or "f32".
         groups: number of expert ids, if calls pass them.
         device: CUDA ordinal; that of the weights if None.
+        batch_invariant: as calls pass it.
 
     Returns:
         The kernels, by rising row counts; none for torch weights on the CPU.
@@ -314,7 +316,7 @@ def prepare(
         return []  # nothing is launched
     if device is None:
         device = getattr(place, "index", None)
-    problem = problem_of(weights, out_dtype, groups)
+    problem = problem_of(weights, out_dtype, groups, batch_invariant)
     kernels: list[Kernel] = []
     rows = 1
     while rows <= max(max_rows, 1):
@@ -338,9 +340,12 @@ def _next_range(problem: Problem, kernel: Kernel, rows: int) -> int:
     return min((s for s in starts if s > rows), default=sys.maxsize)
 
 
-def problem_of(weights: PackedWeights, out_dtype: str, groups: int | None) -> Problem:
+def problem_of(
+    weights: PackedWeights, out_dtype: str, groups: int | None, batch_invariant: bool = False
+) -> Problem:
     """The problem of a call: ``groups`` is the number of expert ids, or None without them."""
-    return Problem(*weights.shape, groups, weights.layout, out_dtype, groups is not None)
+    return Problem(*weights.shape, groups, weights.layout, out_dtype, groups is not None,
+                   batch_invariant=batch_invariant)  # fmt: skip
 
 
 def check() -> None:

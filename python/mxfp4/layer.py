@@ -19,7 +19,7 @@ from .layer_spec import LayerSpec
 from .layout import BLOCK_BYTES, Layout, blocks_of
 from .loaded import LoadedKernel
 from .runtime import _current_stream
-from .weights import PackedWeights
+from .weights import AS_STORED, INTERLEAVED, PackedWeights
 
 LAYOUT = Layout("spread", "folded")
 """Of the weights of all layers."""
@@ -223,6 +223,7 @@ class Layer:
                 raise Error(f"{name} must have shape {list(shape)}, got {list(weights.shape)}.")
             if weights.layout != LAYOUT:
                 raise Error(f"{name} must be packed as {LAYOUT}, got {weights.layout}.")
+            _check_rows(name, weights, spec.activation.pairs and name == "gate_up")
         self.device = _device_of(gate_up)
         self._kept = {
             "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
@@ -303,6 +304,17 @@ class Layer:
             Error: saying what was wrong.
         """
         self._bound.of.check()
+
+
+def _check_rows(name: str, weights: PackedWeights, pairs: bool) -> None:
+    """A gated activation takes neighbouring rows for gate and up; nothing else has them."""
+    if weights.rows != AS_STORED and (weights.rows == INTERLEAVED) != pairs:
+        wanted = f'"{INTERLEAVED}"' if pairs else "neither gate nor up"
+        advice = ', which pack(gate_up="apart") makes of it' if pairs else ""
+        raise Error(
+            f"the rows of {name} must be {wanted} for this activation{advice}, got "
+            f'"{weights.rows}".'
+        )
 
 
 def _device_of(weights: PackedWeights) -> torch.device:

@@ -34,7 +34,7 @@ cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 """
 
 _MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered")
-_ROUTING = ("route", "top_k", "sort", "sort_given", "permute", "combine")
+_ROUTING = ("route", "top_k", "sort", "sort_given", "count", "permute", "combine")
 
 Source = Literal["logits", "ids", "some ids"]
 """Where a call's experts come from: the router's logits; ids that the caller brings, none of them
@@ -88,8 +88,8 @@ class LayerKernels:
             for name, rows in _needed(spec, max_tokens, sources).items():
                 mlir = getattr(spec, name)()
                 if name in _MATMULS:
-                    chosen = f"{options} {devices.option(device)}".strip()
-                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, chosen))
+                    own = f"{_matmul_options(spec)} {options} {devices.option(device)}".strip()
+                    made.matmuls[name] = list(_ranges(compiler, mlir, rows, own))
                 else:
                     made.routing[name] = compiler.compile_routing(
                         mlir, f"{_routing_options(spec, name)} {options}".strip()
@@ -107,7 +107,8 @@ class LayerKernels:
             found = self.matmuls.get(name, [])
             best = min(found, key=lambda a: _distance(a, rows), default=None)
             if self._can_compile() and (best is None or any(_distance(best, rows))):
-                options = f"rows-hint={rows} {devices.option_for()}".strip()
+                own = f"{_matmul_options(self.spec)} {devices.option_for()}"
+                options = f"rows-hint={rows} {own}".strip()
                 best = compile_text(getattr(self.spec, name)(), options)
                 self.matmuls[name] = [*found, best]
         return best if best is not None else self._missing(name)
@@ -232,7 +233,7 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     """The names of a call's kernels, in order."""
     rows = tokens * spec.slots
     if source != "logits":
-        first = ["sort_given"]
+        first = ["sort_given"] if tokens <= FEW_TOKENS else ["count", "sort"]
     else:
         few = tokens <= FEW_TOKENS and spec.experts <= FEW_EXPERTS
         first = ["route"] if few else ["top_k", "sort"]
@@ -265,6 +266,10 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
 
 def _routing_options(spec: LayerSpec, name: str) -> str:
     return f"rows-hint={spec.slots}" if name == "route" else ""
+
+
+def _matmul_options(spec: LayerSpec) -> str:
+    return "batch-invariant=true" if spec.batch_invariant else ""
 
 
 def _ranges(compiler: Compiler, mlir: str, most: int, options: str) -> Iterator[Artifact]:

@@ -35,6 +35,7 @@ _NAMES = {
               "offsets": "offsets", "tokens": "tokens", "positions": "positions"},
     "top_k": {"logits": "logits", "bias": "correction", "ids": "ids", "weights": "gates",
               "counts": "counts"},
+    "count": {"ids": "given_ids", "counts": "counts"},
     "sort": {"ids": "ids", "counts": "counts", "offsets": "offsets", "tokens": "tokens",
              "positions": "positions"},
     "sort_given": {"ids": "given_ids", "offsets": "offsets", "tokens": "tokens",
@@ -238,6 +239,8 @@ class LayerRunner:
                     found.own_rows.append((place, name == "down_gathered"))
                 else:
                     what = _NAMES[name][argument.name]
+                    if what == "ids" and source != "logits":
+                        what = "given_ids"
                     found.places.setdefault(what, []).append(place)
         self._chains[key] = found
         self.loaded += [kernel for kernel in kernels if kernel not in self.loaded]

@@ -32,6 +32,11 @@ def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.fl
         with np.errstate(over="ignore"):
             gate = first / (1 + np.exp(-activation.alpha * first))
         return gate * (up + activation.shift)
+    if activation.kind == "situ":
+        beta, linear = activation.beta, activation.linear_beta
+        with np.errstate(over="ignore"):
+            gate = beta * np.tanh(first / beta) / (1 + np.exp(-first))
+        return gate * (up if linear is None else linear * np.tanh(up / linear))
     root = np.sqrt(2 / np.pi)
     return 0.5 * first * (1 + np.tanh(root * (first + 0.044715 * first**3))) * up
 

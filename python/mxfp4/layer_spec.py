@@ -9,7 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from .activation import GPT_OSS, Activation, literal
+from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
 from .routing import SCORINGS
 
@@ -53,6 +53,8 @@ class LayerSpec:
         renormalize: whether the weights of a token's experts are divided by their sum.
         scale: of these weights.
         logits: "bf16" or "f32".
+        batch_invariant: whether the bits of a token's result may not depend on the other tokens of
+            a call, nor on how many there are.
     """
 
     experts: int
@@ -66,6 +68,7 @@ class LayerSpec:
     renormalize: bool = False
     scale: float = 1.0
     logits: str = "bf16"
+    batch_invariant: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.experts <= MOST_EXPERTS:
@@ -157,8 +160,14 @@ class LayerSpec:
         return f"func.func @{name}({arguments}) {{\n{body}\n  return\n}}\n"
 
     def sort_given(self) -> str:
-        """The sort of ids that the caller brings, of which nobody has counted anything."""
+        """The sort of ids that the caller brings in one kernel, for few tokens."""
         return self._function("sort_given", self._sort(False))
+
+    def count(self) -> str:
+        """The first of two kernels that sort such ids; the second is `sort`."""
+        t = self._routing_types()
+        return self._function("count_by_expert", "  mxfp4.count_by_expert "
+                              f"ids(%i : {t['i']}) outs(%c : {t['c']})")  # fmt: skip
 
     def route(self) -> str:
         """Both routing operations in one kernel, for few tokens."""
@@ -174,13 +183,17 @@ class LayerSpec:
 
     def gate_up(self) -> str:
         """The first matmul, of rows in the order of experts, up to the activation."""
-        return self._matmul("gate_up", self.columns, self.hidden, self.inner, False,
-                            self.activation.region(self.bias))  # fmt: skip
+        return self._gate_up("gate_up", False)
 
     def gate_up_gathered(self) -> str:
         """The same, which gathers its rows."""
-        return self._matmul("gate_up_gathered", self.columns, self.hidden, self.inner, True,
-                            self.activation.region(self.bias))  # fmt: skip
+        return self._gate_up("gate_up_gathered", True)
+
+    def _gate_up(self, name: str, gather: bool) -> str:
+        # Columns of weights that were packed for another kind of layer do not fit.
+        columns = ", interleaved" if self.activation.pairs else ""
+        return self._matmul(name, self.columns, self.hidden, self.inner, gather,
+                            self.activation.region(self.bias), columns)  # fmt: skip
 
     def permute(self) -> str:
         """Rows in the order of experts: a weighted sum of one slot, whose weight is 1."""
@@ -203,11 +216,13 @@ class LayerSpec:
         return self._matmul(name, self.hidden, self.inner, self.hidden, gather,
                             region if self.bias else "")  # fmt: skip
 
-    def _matmul(self, name: str, n: int, k: int, out: int, gather: bool, region: str) -> str:
-        e = self.experts
+    def _matmul(
+        self, name: str, n: int, k: int, out: int, gather: bool, region: str, columns: str = ""
+    ) -> str:
+        e, block = self.experts, f"!mxfp4.block<spread, folded{columns}>"
         types = {
             "x": f"memref<?x{k}xbf16>",
-            "w": f"memref<{e}x{-(-n // 64)}x{-(-k // 64)}x!mxfp4.block<spread, folded>>",
+            "w": f"memref<{e}x{-(-n // 64)}x{-(-k // 64)}x{block}>",
             "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}xbf16>", "e": "memref<1xi32>",
             "s": "memref<2xi32>", "g": "memref<?xi32>", "b": f"memref<{e}x{n}xbf16>",
         }  # fmt: skip
@@ -253,6 +268,10 @@ PRESETS = {
     "deepseek-v4-pro": LayerSpec(
         384, 6, 7168, 3072, _DEEPSEEK_V4, scoring="sqrt_softplus", correction=True,
         renormalize=True, scale=2.5, logits="f32",
+    ),
+    "kimi-k3": LayerSpec(
+        896, 16, 3584, 3072, KIMI_K3, scoring="sigmoid", correction=True, renormalize=True,
+        logits="f32",
     ),
 }  # fmt: skip
 """Layers of published models whose experts are in MXFP4, without experts that all tokens share.

@@ -34,6 +34,7 @@ def grouped_matmul(
     *,
     kernel: Kernel | None = None,
     stream: Any = None,
+    batch_invariant: bool = False,
 ) -> Any:
     """``Y[r, n] = sum_k X[r, k] * W[e(r)][n, k]`` with bf16 activations and MXFP4 weights.
 
@@ -53,6 +54,9 @@ def grouped_matmul(
         out: where to write, ``[R, N]``.
         kernel: run this kernel.
         stream: see `Kernel`.
+        batch_invariant: whether the bits of a row may not depend on the other rows of the call,
+            nor on how many there are: kernels of another set run then, which add over K in one
+            order. Without it equal calls have equal bits.
 
     Returns:
         ``[R, N]``; on a GPU it is ready when the stream is. Without groups (``offsets`` is [0],
@@ -69,7 +73,7 @@ def grouped_matmul(
     if is_torch(x) and (plain or x.device.type == "cpu"):
         from .torch_op import grouped_matmul as torch_matmul
 
-        y = torch_matmul(x, weights, offsets, expert_ids, output)
+        y = torch_matmul(x, weights, offsets, expert_ids, output, batch_invariant)
         return y if out is None else out.copy_(y)
     for name, tensor in (("x", x), ("offsets", offsets), ("expert_ids", expert_ids)):
         if tensor is not None and not hasattr(tensor, "shape"):
@@ -78,7 +82,7 @@ def grouped_matmul(
                 f"numpy.array({name}, dtype) or torch.tensor({name}, dtype=...)."
             )
     groups = None if expert_ids is None else int(np.prod(expert_ids.shape))
-    problem = problem_of(weights, output, groups)
+    problem = problem_of(weights, output, groups, batch_invariant)
     if is_host(x):
         return on_cpu(problem, x, weights, offsets, expert_ids, out)
     if kernel is None and groups == 0:
@@ -87,6 +91,8 @@ def grouped_matmul(
         kernel = kernel_for(problem, int(x.shape[0]), x.device.index if is_torch(x) else None)
     elif kernel.manifest.output != output and (out_dtype is not None or out is not None):
         raise Error(f"the kernel's output is {kernel.manifest.output}, but {output} was asked for.")
+    elif batch_invariant and not kernel.manifest.batch_invariant:
+        raise Error("the kernel was not compiled with batch-invariant=true, which was asked for.")
     return kernel(x, weights, offsets, out, expert_ids, stream)
 
 

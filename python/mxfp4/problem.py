@@ -10,7 +10,7 @@ from .artifact import Manifest
 from .errors import Error, alternatives
 from .layout import Layout
 
-FIELDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "output")
+FIELDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "columns", "output")
 """Keys of a problem in words that need no compiler to be understood."""
 
 NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
@@ -38,6 +38,10 @@ class Problem:
         expert_ids: whether groups name their experts by a list of ids.
         operands: names of other optional operands that calls provide; the compiler knows which
             there are.
+        columns: what the columns of the output are to a gated activation: "plain" (nothing is
+            said), "interleaved" or "apart"; see `PackedWeights.rows`. Kernels do not differ.
+        batch_invariant: whether all kernels of the problem, for any number of rows, give a row the
+            same bits whatever other rows there are.
     """
 
     experts: int
@@ -48,6 +52,8 @@ class Problem:
     output: str = "bf16"
     expert_ids: bool = False
     operands: frozenset[str] = frozenset()
+    columns: str = "plain"
+    batch_invariant: bool = False
 
     @staticmethod
     def parse(spec: str) -> Problem:
@@ -88,7 +94,7 @@ class Problem:
         return Problem(
             numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
             words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
-            frozenset(operands),
+            frozenset(operands), words.get("columns", "plain"),
         )  # fmt: skip
 
     @property
@@ -97,7 +103,16 @@ class Problem:
         groups = f"g{self.groups}ids" if self.expert_ids else ""
         layout = f"{self.layout.order}-{self.layout.scales}"
         operands = "".join(f"-{name}" for name in sorted(self.operands))
-        return f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}{operands}"
+        invariant = "-invariant" if self.batch_invariant else ""
+        return (
+            f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}{operands}"
+            f"{invariant}"
+        )
+
+    @property
+    def options(self) -> str:
+        """Options of the compiler that the problem wants, beside its words."""
+        return "batch-invariant=true" if self.batch_invariant else ""
 
     def spec(self) -> str:
         """The problem in the compiler's words.
@@ -113,12 +128,14 @@ class Problem:
             f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
             f"expert-ids={int(self.expert_ids)}"
             + "".join(f" {name.replace('_', '-')}=1" for name in sorted(self.operands))
+            + (f" columns={self.columns}" if self.columns != "plain" else "")
         )
 
     def matches(self, manifest: Manifest) -> bool:
         """Whether a manifest is of a kernel for this problem."""
         groups = self.experts if self.groups is None else self.groups
         operands = self.operands | ({"expert_ids"} if self.expert_ids else set())
-        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, operands)
         m = manifest
-        return ours == (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.operands)
+        ours = (self.experts, groups, self.n, self.k, self.layout, self.output, operands)
+        theirs = (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.operands)
+        return ours == theirs and self.batch_invariant == m.batch_invariant

@@ -34,7 +34,7 @@ DTYPES = {name: dtype for dtype, name in _OUTPUT.items()}
 _library = torch.library.Library("mxfp4", "DEF")
 _library.define(
     "grouped_matmul(Tensor x, Tensor weights, Tensor offsets, Tensor? expert_ids=None, *, int n, "
-    "str order, str scales, ScalarType? out_dtype=None) -> Tensor",
+    "str order, str scales, ScalarType? out_dtype=None, bool batch_invariant=False) -> Tensor",
     tags=(torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order),
 )
 
@@ -45,6 +45,7 @@ def grouped_matmul(
     offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None,
     out_dtype: str = "bf16",
+    batch_invariant: bool = False,
 ) -> torch.Tensor:
     """`mxfp4.grouped_matmul` on torch tensors, of which ``weights.data`` is one, on one device."""
     data, layout = weights.data, weights.layout
@@ -59,18 +60,21 @@ def grouped_matmul(
     return _operator(
         x, data, offsets, expert_ids,
         n=weights.n, order=layout.order, scales=layout.scales, out_dtype=DTYPES[out_dtype],
+        batch_invariant=batch_invariant,
     )  # fmt: skip
 
 
 @cache
 def _problem(
-    experts: int, n: int, k: int, groups: int | None, order: str, scales: str, output: str
-) -> tuple[Problem, Proof]:
+    experts: int, n: int, k: int, groups: int | None, order: str, scales: str, output: str,
+    batch_invariant: bool,
+) -> tuple[Problem, Proof]:  # fmt: skip
     """A problem, and what its layout says of any weights packed in it."""
     layout = Layout(order, scales)
     folded = layout.scales == "folded"
     proof = Proof(0, FOLDED_MAX if folded else 255, not folded)
-    return Problem(experts, n, k, groups, layout, output, groups is not None), proof
+    return Problem(experts, n, k, groups, layout, output, groups is not None,
+                   batch_invariant=batch_invariant), proof  # fmt: skip
 
 
 def _check_indices(name: str, tensor: torch.Tensor, entries: int) -> None:
@@ -81,7 +85,7 @@ def _check_indices(name: str, tensor: torch.Tensor, entries: int) -> None:
 def _check(
     x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
-    out_dtype: torch.dtype | None = None,
+    out_dtype: torch.dtype | None = None, batch_invariant: bool = False,
 ) -> torch.dtype:  # fmt: skip
     """Check the arguments as far as that needs no values; the output's dtype.
 
@@ -119,14 +123,16 @@ class _Call:
     def __init__(
         self, x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
         expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
-        out_dtype: torch.dtype | None = None,
+        out_dtype: torch.dtype | None = None, batch_invariant: bool = False,
     ) -> None:  # fmt: skip
         self.dtype = _check(x, weights, offsets, expert_ids, n=n, order=order, scales=scales,
                             out_dtype=out_dtype)  # fmt: skip
         self.x, self.offsets, self.expert_ids = x, offsets, expert_ids
         groups = None if expert_ids is None else expert_ids.numel()
         k, output = x.shape[1], _OUTPUT[self.dtype]
-        self.problem, proof = _problem(weights.shape[0], n, k, groups, order, scales, output)
+        self.problem, proof = _problem(
+            weights.shape[0], n, k, groups, order, scales, output, batch_invariant
+        )
         self.weights = PackedWeights(weights, n, k, self.problem.layout, proof)
 
 
@@ -143,11 +149,11 @@ _MOST_READY = 4096
 def _cuda(
     x: torch.Tensor, weights: torch.Tensor, offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None, *, n: int, order: str, scales: str,
-    out_dtype: torch.dtype | None = None,
+    out_dtype: torch.dtype | None = None, batch_invariant: bool = False,
 ) -> torch.Tensor:  # fmt: skip
     # What chooses the kernel; it knows which other tensors fit.
     ids = None if expert_ids is None else expert_ids.shape
-    key = (x.shape, x.device, weights.shape, ids, n, order, scales, out_dtype)
+    key = (x.shape, x.device, weights.shape, ids, n, order, scales, out_dtype, batch_invariant)
     operands = {} if expert_ids is None else {"expert_ids": expert_ids}
     kernel = _ready.get(key)
     if kernel is not None:
@@ -155,7 +161,7 @@ def _cuda(
         if y is not None:
             return y
     call = _Call(x, weights, offsets, expert_ids, n=n, order=order, scales=scales,
-                 out_dtype=out_dtype)  # fmt: skip
+                 out_dtype=out_dtype, batch_invariant=batch_invariant)  # fmt: skip
     rows = x.shape[0]
     if not rows:  # no kernel is needed, nor compiled
         return x.new_empty((0, n), dtype=call.dtype)

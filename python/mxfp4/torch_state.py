@@ -16,7 +16,7 @@ import torch
 
 from .errors import Error
 from .layout import Layout
-from .weights import PackedWeights, Proof
+from .weights import AS_STORED, ROWS, PackedWeights, Proof
 
 FORMAT = "mxfp4-packed-state"
 VERSION = 1
@@ -30,6 +30,7 @@ class Meaning:
     k: int
     layout: Layout
     proof: Proof
+    rows: str = AS_STORED
 
     def refuse_other(self, weights: PackedWeights, name: str) -> None:
         """Compare with the weights of a module.
@@ -45,12 +46,17 @@ class Meaning:
                     f"the state's {name} has {key} = {theirs[key]!r}, but this module's weights "
                     f"have {value!r}; make the module from weights packed like those."
                 )
+        if AS_STORED not in (self.rows, weights.rows) and self.rows != weights.rows:
+            raise Error(
+                f"the rows of the state's {name} are {self.rows!r}, but those of this module's "
+                f"weights {weights.rows!r}; make the module from weights packed like those."
+            )
 
 
 def encode(weights: PackedWeights) -> torch.Tensor:
     """The tensor that says what some packed bytes mean."""
     said = {"format": FORMAT, "version": VERSION, "n": weights.n, "k": weights.k,
-            **vars(weights.layout), "proof": vars(weights.proof)}  # fmt: skip
+            **vars(weights.layout), "proof": vars(weights.proof), "rows": weights.rows}  # fmt: skip
     return torch.tensor(list(json.dumps(said).encode()), dtype=torch.uint8, device="cpu")
 
 
@@ -70,7 +76,10 @@ def decode(state: Any, name: str) -> Meaning:
         if any(type(number) is not int for number in numbers):
             raise TypeError(f"expected numbers, got {numbers}")
         proof = Proof(numbers[2], numbers[3], bool(said["proof"]["has_nan"]))
-        return Meaning(numbers[0], numbers[1], Layout(said["order"], said["scales"]), proof)
+        layout, rows = Layout(said["order"], said["scales"]), said.get("rows", AS_STORED)
+        if rows not in ROWS:
+            raise TypeError(f"expected one of {list(ROWS)} as rows, got {rows!r}")
+        return Meaning(numbers[0], numbers[1], layout, proof, rows)
     except (KeyError, TypeError, Error) as e:
         raise Error(
             f"the state's {name} does not say what the packed weights mean ({e}); pack the "

@@ -35,7 +35,8 @@ class Wanted:
     @property
     def options(self) -> str:
         """Options of the pipeline ``mxfp4-to-ptx``."""
-        return f"placement={self.placement} rows-hint={max(self.rows, 1)}"
+        own = f" {self.problem.options}" if self.problem.options else ""
+        return f"placement={self.placement} rows-hint={max(self.rows, 1)}{own}"
 
     @property
     def name(self) -> str:
@@ -48,6 +49,7 @@ class Wanted:
             p.output,
             *(["ids"] if p.expert_ids else []),
             *sorted(p.operands),
+            *(["invariant"] if p.batch_invariant else []),
             self.placement,
             f"r{self.rows}",
         ]

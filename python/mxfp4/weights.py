@@ -28,8 +28,25 @@ from .layout import (
 
 AS_STORED = "as stored"
 INTERLEAVED = "gate, up interleaved"
-ROWS = (AS_STORED, INTERLEAVED)
+APART = "gate, then up"
+ROWS = (AS_STORED, INTERLEAVED, APART)
 """What the order of the rows of weights is; see `PackedWeights`."""
+
+COLUMNS = {AS_STORED: "plain", INTERLEAVED: "interleaved", APART: "apart"}
+"""The same in the compiler's words, where rows of the weights are columns of the output."""
+
+
+def rows_fit(rows: str, columns: str, pairs: bool = False) -> bool:
+    """Whether weights whose rows are in this order fit a kernel.
+
+    Args:
+        rows: one of `ROWS`.
+        columns: what the kernel says, one of the values of `COLUMNS`; "plain" fits all.
+        pairs: whether the kernel's epilogue takes neighbours for gate and up.
+    """
+    if rows == AS_STORED:
+        return True
+    return not (pairs and rows == APART) and columns in ("plain", COLUMNS[rows])
 
 
 @dataclass(frozen=True)
@@ -72,8 +89,10 @@ class PackedWeights:
         layout: the layout of ``data``.
         proof: what packing found out about the scales.
         rows: "as stored": in the order of the checkpoint's tensor (that of gpt-oss's
-            ``gate_up_proj`` is gate in even and up in odd rows). "gate, up interleaved": the
-            checkpoint has gate and up apart, and packing put them in that order.
+            ``gate_up_proj`` is gate in even and up in odd rows). "gate, up interleaved": gate is
+            in even and up in odd rows, for instance because the checkpoint has them apart, and
+            packing put them in that order. "gate, then up": gate is the first half of the rows,
+            which no layer takes.
     """
 
     data: Any
@@ -217,6 +236,7 @@ def pack(
     *,
     out: NDArray[np.uint8] | None = None,
     progress: bool = False,
+    gate_up: str | None = None,
 ) -> PackedWeights:
     """Pack a stack of experts, reading one at a time.
 
@@ -227,14 +247,35 @@ def pack(
         layout: a `Layout`, or "auto": spread order, folded scales if every one is <= 128.
         out: u8 array or `numpy.memmap` to write into, see `PackedWeights`.
         progress: show a progress bar.
+        gate_up: of matrices that hold a gate and an up: "apart" if gate is the first half of the
+            rows, which are interleaved as they are packed; "interleaved" if row 2n is gate n
+            and row 2n + 1 up n already. The packed weights say so then.
 
     Raises:
         Error: if shapes or dtypes do not fit, or a scale does not fit the layout asked for.
     """
     if len(blocks) != len(scales):
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
+    if gate_up not in (None, "apart", "interleaved"):
+        raise Error(f'gate_up must be "apart", "interleaved" or None, got {gate_up!r}.')
     pairs = (Quantized(np.asarray(blocks[e]), np.asarray(scales[e])) for e in range(len(blocks)))
-    return pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
+    if gate_up == "apart":
+        pairs = (Quantized(*(interleave_halves(part) for part in pair)) for pair in pairs)
+    weights = pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
+    if gate_up and weights.n % 2:
+        raise Error(f"gate and up together have an even number of rows, got {weights.n}.")
+    return replace(weights, rows=INTERLEAVED) if gate_up else weights
+
+
+def interleave_halves(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rows of gate, then of up, as gate and up in turn.
+
+    Raises:
+        Error: if their number is odd.
+    """
+    if len(rows) % 2:
+        raise Error(f"gate and up together have an even number of rows, got {len(rows)}.")
+    return np.stack(np.split(rows, 2), axis=1).reshape(rows.shape)
 
 
 def layout_for(layout: Layout | str, proof: Proof) -> Layout:

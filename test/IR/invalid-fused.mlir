@@ -942,3 +942,55 @@ func.func @gather_barriers_2(%x: memref<?x96xbf16>, %r: vector<1xi32>, %i: index
 
 // expected-error @below {{requires 2 to 64 slots, but got 65}}
 func.func @fenced_slots(%r: !mxfp4.ring<65 fenced>)
+
+// -----
+
+// Gate and up that are not neighbours are no pairs.
+
+func.func @columns_apart(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw, apart>>,
+    %o: memref<5xi32>, %y: memref<?x35xbf16>) {
+  // expected-error @below {{has an epilogue on pairs, which takes columns 2n and 2n + 1 for gate n and up n, but its weights are '!mxfp4.block<spread, raw, apart>', with gate and up apart; interleave their rows before they are packed, and pack them as interleaved}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<4x2x1x!mxfp4.block<spread, raw, apart>>)
+      offsets(%o : memref<5xi32>) outs(%y : memref<?x35xbf16>)
+      epilogue {
+      ^bb0(%g: f32, %u: f32):
+        mxfp4.yield %g : f32
+      }
+  return
+}
+
+// -----
+
+func.func @odd_columns(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw, interleaved>>,
+    %o: memref<5xi32>, %y: memref<?x71xbf16>) {
+  // expected-error @below {{requires an even N for weights whose gate and up are interleaved, but got 71}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<4x2x1x!mxfp4.block<spread, raw, interleaved>>)
+      offsets(%o : memref<5xi32>) outs(%y : memref<?x71xbf16>)
+  return
+}
+
+// -----
+
+func.func @odd_rows(%c: memref<1x65x2x16xi8>, %s: memref<1x65x2xi8>,
+                    %w: memref<1x2x1x!mxfp4.block<spread, raw, apart>>) {
+  // expected-error @below {{requires an even N for weights whose gate and up are apart, but got 65}}
+  mxfp4.pack codes(%c : memref<1x65x2x16xi8>) scales(%s : memref<1x65x2xi8>)
+      outs(%w : memref<1x2x1x!mxfp4.block<spread, raw, apart>>)
+  return
+}
+
+// -----
+
+// Packed one way and read the other way.
+
+func.func @columns_differ(%c: tensor<1x64x2x16xi8>, %s: tensor<1x64x2xi8>,
+                          %w: tensor<1x1x1x!mxfp4.block<spread, raw, interleaved>>)
+    -> tensor<1x1x1x!mxfp4.block<spread, raw, apart>> {
+  // expected-error @below {{result}}
+  %p = mxfp4.pack codes(%c : tensor<1x64x2x16xi8>) scales(%s : tensor<1x64x2xi8>)
+      outs(%w : tensor<1x1x1x!mxfp4.block<spread, raw, interleaved>>)
+      -> tensor<1x1x1x!mxfp4.block<spread, raw, apart>>
+  return %p : tensor<1x1x1x!mxfp4.block<spread, raw, apart>>
+}

@@ -1,4 +1,7 @@
 // RUN: mxfp4-opt %s --split-input-file --verify-diagnostics | FileCheck %s
+// RUN: mxfp4-opt %s --split-input-file --verify-diagnostics -o %t.mlir
+// RUN: head -60 %t.mlir | sed '/-----/,$d' > %t.first.mlir
+// RUN: mxfp4-opt %t.first.mlir --emit-bytecode | mxfp4-opt | FileCheck %s
 
 // CHECK-LABEL: func private @blocks
 // CHECK-SAME:    memref<?x2x2x!mxfp4.block<spread, folded>>, memref<1x!mxfp4.block<spread, raw>>
@@ -7,6 +10,14 @@ func.func private @blocks(memref<?x2x2x!mxfp4.block<spread, folded>>,
                           memref<1x!mxfp4.block<spread, raw>>,
                           tensor<?x?x?x!mxfp4.block<nibble, folded>>,
                           memref<1x!mxfp4.block<nibble, raw>, strided<[?], offset: ?>>)
+
+// What the columns are to a gated activation is left out where nothing is said.
+
+// CHECK-LABEL: func private @columns
+// CHECK-SAME:    memref<1x!mxfp4.block<spread, folded>>, memref<1x!mxfp4.block<spread, folded, interleaved>>, tensor<1x1x1x!mxfp4.block<nibble, raw, apart>>
+func.func private @columns(memref<1x!mxfp4.block<spread, folded, plain>>,
+                           memref<1x!mxfp4.block<spread, folded, interleaved>>,
+                           tensor<1x1x1x!mxfp4.block<nibble, raw, apart>>)
 
 // CHECK-LABEL: func private @schedules
 // CHECK-SAME:    a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6>
@@ -59,6 +70,12 @@ func.func private @order(memref<1x!mxfp4.block<linear, raw>>)
 // expected-error @below {{expected a scale encoding, 'folded' or 'raw', got 'unfolded'}}
 // expected-error @below {{failed to parse}}
 func.func private @scales(memref<1x!mxfp4.block<spread, unfolded>>)
+
+// -----
+
+// expected-error @below {{expected an order of columns, 'plain', 'interleaved' or 'apart', got 'pairs'}}
+// expected-error @below {{failed to parse}}
+func.func private @unknown_columns(memref<1x!mxfp4.block<spread, raw, pairs>>)
 
 // -----
 

@@ -18,7 +18,10 @@
 // RUN:   | FileCheck %s --check-prefix=DEVICE
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule=device=multiprocessors=0 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=FACT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule="batch-invariant=true schedule=#mxfp4.schedule<instruction=wgmma,rows=64,tokens=32,warps_rows=4,warps_tokens=1,stages=9,placement=register,ctas=1,k_slices=3,copy_warps=3>" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=INVARIANT
 
+// INVARIANT: error: 'mxfp4.grouped_matmul' op has a schedule that requires k_slices = 1 for batch-invariant, so that all kernels of a problem add over K in the same order, but has 3
 // CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
 // DEVICE: error: mxfp4-choose-schedule knows no device 'h201'; did you mean 'h200'? The devices are
 // FACT: error: mxfp4-choose-schedule expects multiprocessors= with a whole number from 1 to 1024, but got '0'
@@ -28,11 +31,11 @@
 // KIND: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got 'i32'
 // ZERO: error: requires tokens from 1 to 1024, but has 0
 // STAGES: error: 'mxfp4.grouped_matmul' op has a schedule that cannot run: it requires 2 to 32 stages, but has 1
-func.func @f(%x: memref<?x64xbf16>,
-             %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
+func.func @f(%x: memref<?x192xbf16>,
+             %w: memref<2x1x3x!mxfp4.block<spread, raw>>,
              %o: memref<3xi32>, %y: memref<?x64xbf16>) {
-  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
-      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+  mxfp4.grouped_matmul activations(%x : memref<?x192xbf16>)
+      weights(%w : memref<2x1x3x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
   return
 }

@@ -368,3 +368,28 @@ func.func @growing_groups(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   } -> tensor<4x?x48xf32>
   return %z : tensor<4x?x48xf32>
 }
+
+// -----
+
+// The layout of packed weights says that gate and up are no neighbours.
+
+// CHECK: Remark="'linalg.generic' is not fused: it takes columns 2n and 2n + 1 for a pair, but the layout of the weights says that gate and up are apart; interleave the rows of the weights before they are packed"
+// SAME-LABEL: func.func @apart
+func.func @apart(%x: tensor<8x64xbf16>, %w: tensor<1x1x1x!mxfp4.block<spread, raw, apart>>,
+    %o: tensor<2xi32>, %e: tensor<8x48xf32>, %h: tensor<8x24xf32>) -> tensor<8x24xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%w : tensor<1x1x1x!mxfp4.block<spread, raw, apart>>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %gate = tensor.extract_slice %y[0, 0] [8, 24] [1, 2] : tensor<8x48xf32> to tensor<8x24xf32>
+  %up = tensor.extract_slice %y[0, 1] [8, 24] [1, 2] : tensor<8x48xf32> to tensor<8x24xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>,
+                       affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%gate, %up : tensor<8x24xf32>, tensor<8x24xf32>) outs(%h : tensor<8x24xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %v = arith.mulf %a, %b : f32
+      linalg.yield %v : f32
+  } -> tensor<8x24xf32>
+  return %z : tensor<8x24xf32>
+}

@@ -331,6 +331,60 @@ func.func @calls_slices_of_one(%x: tensor<?x64xbf16>, %both: tensor<1x64x2x17xi8
   return %z : tensor<?x64xbf16>
 }
 
+// An epilogue on pairs says what the columns are, and so does the layout then.
+// The same weights are packed once, whatever is said of them, but not for pairs
+// where gate and up are apart.
+
+// CHECK-LABEL: func @pairs
+// CHECK:         %[[W:.*]] = mxfp4.pack codes(%[[C:.*]] : {{.*}} -> tensor<2x1x1x!mxfp4.block<spread, raw, interleaved>>
+// CHECK-NOT:     mxfp4.pack
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[W]] : {{.*}} epilogue
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[W]] :
+// CHECK:         return
+func.func @pairs(%x: tensor<?x64xbf16>, %c: tensor<2x64x2x16xi8>, %s: tensor<2x64x2xi8>,
+                 %o: tensor<3xi32>, %h: tensor<?x32xbf16>, %y: tensor<?x64xbf16>)
+    -> (tensor<?x32xbf16>, tensor<?x64xbf16>) {
+  %gated = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<2x64x2x16xi8>, tensor<2x64x2xi8>)
+      offsets(%o : tensor<3xi32>) outs(%h : tensor<?x32xbf16>)
+      epilogue {
+      ^bb0(%g: f32, %u: f32):
+        %p = arith.mulf %g, %u : f32
+        mxfp4.yield %p : f32
+      } -> tensor<?x32xbf16>
+  %all = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<2x64x2x16xi8>, tensor<2x64x2xi8>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  return %gated, %all : tensor<?x32xbf16>, tensor<?x64xbf16>
+}
+
+// CHECK-LABEL: func @apart
+// CHECK:         %[[A:.*]] = mxfp4.pack {{.*}} -> tensor<2x1x1x!mxfp4.block<spread, raw, apart>>
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[A]] :
+// CHECK:         %[[I:.*]] = mxfp4.pack {{.*}} -> tensor<2x1x1x!mxfp4.block<spread, raw, interleaved>>
+// CHECK:         mxfp4.grouped_matmul {{.*}} weights(%[[I]] :
+// CHECK:         return
+func.func @apart(%x: tensor<?x64xbf16>, %c: tensor<2x64x2x16xi8>, %s: tensor<2x64x2xi8>,
+                 %o: tensor<3xi32>, %h: tensor<?x32xbf16>, %y: tensor<?x64xbf16>)
+    -> (tensor<?x32xbf16>, tensor<?x64xbf16>) {
+  %e = tensor.empty() : tensor<2x1x1x!mxfp4.block<spread, raw, apart>>
+  %w = mxfp4.pack codes(%c : tensor<2x64x2x16xi8>) scales(%s : tensor<2x64x2xi8>)
+      outs(%e : tensor<2x1x1x!mxfp4.block<spread, raw, apart>>)
+      -> tensor<2x1x1x!mxfp4.block<spread, raw, apart>>
+  %all = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%w : tensor<2x1x1x!mxfp4.block<spread, raw, apart>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x64xbf16>) -> tensor<?x64xbf16>
+  %gated = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<2x64x2x16xi8>, tensor<2x64x2xi8>)
+      offsets(%o : tensor<3xi32>) outs(%h : tensor<?x32xbf16>)
+      epilogue {
+      ^bb0(%g: f32, %u: f32):
+        %p = arith.mulf %g, %u : f32
+        mxfp4.yield %p : f32
+      } -> tensor<?x32xbf16>
+  return %gated, %all : tensor<?x32xbf16>, tensor<?x64xbf16>
+}
+
 // An operation outside of any function has none to outline from.
 
 // OUTLINE:       mxfp4.pack

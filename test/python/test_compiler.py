@@ -116,6 +116,8 @@ def test_executable_specification_on_random_data(rng: np.random.Generator) -> No
         Problem(4, 2880, 2880),
         Problem(3, 35, 96, 5, Layout("spread", "raw"), "f32", True),
         Problem(1, 1, 32, layout=Layout("nibble", "folded")),
+        Problem(2, 64, 96, columns="interleaved"),
+        Problem(2, 64, 96, columns="apart"),
     ],
     ids=Problem.spec,
 )
@@ -125,6 +127,8 @@ def test_compiling_gives_an_artifact_of_the_problem(
     with Compiler() as compiler:
         artifact = compiler.compile(compiler.mlir(problem), f"placement={placement}")
     assert problem.matches(artifact.manifest)
+    assert Problem.parse(problem.spec()).spec() == problem.spec()
+    assert artifact.manifest.columns == problem.columns
     assert artifact.manifest.schedule["placement"] == placement
     assert ".target sm_90a" in artifact.ptx
     artifact.save(tmp_path / "a")

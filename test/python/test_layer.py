@@ -17,6 +17,7 @@ from helpers import random_weights
 from kernels import needs_both
 from mxfp4 import Compiler, Error, kernels, layer_plan, layer_reference, routing
 from mxfp4._runtime_library import NativeDriver
+from mxfp4.activation import KIMI_K3
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import FEW_ROWS, FEW_TOKENS, LayerKernels, Source, steps
 from mxfp4.layer_plan import LayerRunner
@@ -32,6 +33,9 @@ ACTIVATIONS = {
     "silu_limit": Activation("swiglu", limit=1.5),
     "geglu_tanh": Activation("geglu_tanh"),
     "geglu_tanh_limit": Activation("geglu_tanh", limit=1.5),
+    "situ": KIMI_K3,
+    "situ_limit": Activation("situ", beta=0.75, limit=1.5),
+    "situ_narrow": Activation("situ", beta=0.5, linear_beta=0.25),
     "relu2": Activation("relu2"),
     "relu2_limit": Activation("relu2", limit=1.5),
 }
@@ -144,7 +148,7 @@ def test_scorings(file: Path, rng: np.random.Generator, scoring: str, correction
 
 
 @needs_both
-@pytest.mark.parametrize("tokens", [1, FEW, MORE])
+@pytest.mark.parametrize("tokens", [1, FEW, MORE, FEW_TOKENS + 1])
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
 def test_experts_that_the_caller_brings(
     file: Path, rng: np.random.Generator, tokens: int, missing: float
@@ -213,8 +217,17 @@ def test_published_layers_made_narrow(file: Path, rng: np.random.Generator, name
 
 
 @needs_both
+@pytest.mark.parametrize("name", [n for n in PRESETS if n != "gpt-oss-120b"])
+def test_published_layers_at_their_width(file: Path, rng: np.random.Generator, name: str) -> None:
+    """Their matrices as they are, of one expert, for which memory and the interpreter do."""
+    spec = dataclasses.replace(PRESETS[name], experts=1, slots=1)
+    case = Case(spec, 1, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
 def test_sixteen_of_896_experts(file: Path, rng: np.random.Generator) -> None:
-    """The largest router that is published (Kimi-K3's), around another activation."""
+    """The largest router that is published (Kimi-K3's), around another activation than its own."""
     spec = LayerSpec(896, 16, 64, 32, Activation("swiglu"), scoring="sigmoid", correction=True,
                      renormalize=True, logits="f32")  # fmt: skip
     case = Case(spec, 2, rng)
@@ -228,13 +241,16 @@ def test_generated_layers(file: Path, seed: int) -> None:
     """Shapes, scorings, activations and sources of experts in any combination."""
     rng = np.random.default_rng(seed)
     experts = int(rng.choice([1, 2, 5, 8, 33, 128]))
-    kind = ("swiglu", "geglu_tanh", "relu2")[seed % 3]
+    kind = ("swiglu", "geglu_tanh", "situ", "relu2")[seed % 4]
     numbers = [float(n) for n in rng.uniform(0.5, 2, 3)]
     limit = None if rng.random() < 0.5 else numbers[0]
-    swiglu = {"alpha": numbers[1], "shift": numbers[2]} if kind == "swiglu" else {}
+    own = {
+        "swiglu": {"alpha": numbers[1], "shift": numbers[2]},
+        "situ": {"beta": numbers[1], "linear_beta": numbers[2] if seed % 8 < 4 else None},
+    }
     spec = LayerSpec(
         experts, int(rng.integers(1, min(experts, 9) + 1)), *(32 * rng.integers(1, 5, 2)).tolist(),
-        Activation(kind, limit=limit, **swiglu), *(rng.random(1) < 0.5).tolist(),
+        Activation(kind, limit=limit, **own.get(kind, {})), *(rng.random(1) < 0.5).tolist(),
         scoring=str(rng.choice(SCORINGS)), correction=bool(rng.random() < 0.5),
         renormalize=bool(rng.random() < 0.5), scale=float(rng.choice([1.0, 2.5])), logits="f32",
     )  # fmt: skip
@@ -257,6 +273,22 @@ def test_presets_have_the_shapes_that_are_published() -> None:
     assert flash.columns == 4096
     assert (flash.scoring, flash.scale, flash.activation.limit) == ("sqrt_softplus", 1.5, 10.0)
     assert PRESETS["gpt-oss-120b"].activation == GPT_OSS
+    kimi = PRESETS["kimi-k3"]
+    assert (kimi.experts, kimi.slots, kimi.hidden, kimi.inner) == (896, 16, 3584, 3072)
+    assert (kimi.scoring, kimi.correction, kimi.renormalize) == ("sigmoid", True, True)
+    assert kimi.activation == Activation("situ", beta=4.0, linear_beta=25.0)
+
+
+def test_situ_is_what_its_publisher_computes() -> None:
+    """In torch's words, f64: soft limits around gate * sigmoid(gate) * up."""
+    torch = pytest.importorskip("torch")
+    sums = np.random.default_rng(4).standard_normal((5, 64)) * 20
+    gate, up = torch.from_numpy(sums[:, ::2].copy()), torch.from_numpy(sums[:, 1::2].copy())
+    wanted = 4 * torch.tanh(gate / 4) * torch.sigmoid(gate) * (25 * torch.tanh(up / 25))
+    got = layer_reference.activate(KIMI_K3, sums)
+    assert np.allclose(got, wanted.numpy(), rtol=1e-12, atol=0)
+    without = layer_reference.activate(Activation("situ", beta=4.0), sums)
+    assert np.allclose(without, (4 * torch.tanh(gate / 4) * torch.sigmoid(gate) * up).numpy())
 
 
 @needs_both
@@ -293,8 +325,10 @@ def test_kernels_compiled_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             assert [name for name, _ in chosen] == steps(spec, tokens, source)
             for (_, a), (_, b) in zip(chosen, made.chosen(tokens, source), strict=True):
                 assert a.ptx == b.ptx
-    with pytest.raises(Error, match=r"no kernel sort_given.*|no kernel top_k of this layer"):
+    with pytest.raises(Error, match="no kernel top_k of this layer"):
         kernels.layer_kernels(spec).chosen(FEW_TOKENS + 1)
+    with pytest.raises(Error, match="no kernel count of this layer"):
+        kernels.layer_kernels(spec).chosen(FEW_TOKENS + 1, "some ids")
     with pytest.raises(Error, match=r"no kernel route of this layer .* MXFP4_KERNELS"):
         kernels.layer_kernels(SMALL).chosen(1)
 
@@ -343,6 +377,10 @@ def test_specs_are_texts() -> None:
          "alpha of an activation must be finite"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"limit": -1}}',
          "limit of an activation must not be negative"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "activation": {"linear_beta": 0}}',
+         "linear_beta of an activation must be from 2\\^-64 to 2\\^64, got 0"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "batch_invariant": 1}',
+         "batch_invariant of a layer must be of type bool"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "scale": Infinity}',
          "scale must be finite"),
     ],

@@ -134,6 +134,21 @@ def test_decode_of_packed_weights_equals_the_checkpoint(rng: np.random.Generator
         assert (packed.decode(e).view(np.uint16) == want.view(np.uint16)).all()
 
 
+def test_gate_and_up_that_are_apart_take_turns(rng: np.random.Generator) -> None:
+    weights = random_weights(rng, 3, 70, 96, 100, 128)
+    packed = pack(*weights, gate_up="apart")
+    turns = np.arange(70).reshape(2, 35).T.ravel()  # 0, 35, 1, 36, ...
+    wanted = pack(weights.blocks[:, turns], weights.scales[:, turns], gate_up="interleaved")
+    assert (packed.rows, wanted.rows) == ("gate, up interleaved", "gate, up interleaved")
+    assert (packed.data == wanted.data).all()
+    assert pack(*weights).rows == "as stored"
+    for how in ("apart", "interleaved"):
+        with pytest.raises(Error, match="gate and up together have an even number of rows, got 35"):
+            pack(weights.blocks[:, :35], weights.scales[:, :35], gate_up=how)
+    with pytest.raises(Error, match='gate_up must be "apart", "interleaved" or None, got'):
+        pack(*weights, gate_up="halves")
+
+
 @pytest.mark.parametrize(("top", "chosen"), [(128, "folded"), (129, "raw"), (255, "raw")])
 def test_auto_layout_follows_the_largest_scale(
     rng: np.random.Generator, top: int, chosen: str

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ CHECKER = jsonschema.Draft202012Validator(SCHEMA)
 def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """One of each kind: instructions, layouts, outputs, operands, and a layer's kernels."""
     found: dict[str, dict[str, Any]] = {}
-    matmul = Problem(4, 192, 576)
+    matmul, invariant = Problem(4, 192, 576), "batch-invariant=true rows-hint=20"
     plain = {o: f"{o} rows-hint=20" for o in (
         "instruction=wgmma", "instruction=mma_sync", "placement=shared", "assemble=1")}  # fmt: skip
     wanted: list[tuple[str, Problem, str]] = [(name, matmul, o) for name, o in plain.items()]
@@ -35,6 +36,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
         for scales in ("folded", "raw"):
             layout = Layout(order, scales)
             wanted.append((f"{order} {scales}", Problem(2, 64, 96, None, layout, "f32"), ""))
+    wanted.append(("invariant", dataclasses.replace(matmul, columns="apart"), invariant))
     wanted.append(("ids", Problem(4, 64, 96, groups=7, expert_ids=True), ""))
     with Compiler() as compiler:
         for name, problem, options in wanted:
@@ -42,7 +44,7 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
             found[name] = dict(artifact.manifest.raw)
     folder = tmp_path_factory.mktemp("layer")
     spec = LayerSpec(experts=8, slots=2, hidden=64, inner=64, bias=True)
-    LayerKernels.compile(spec, max_tokens=200).save(folder)
+    LayerKernels.compile(spec, max_tokens=200, sources=("logits", "some ids")).save(folder)
     for file in folder.glob("*/manifest.json"):
         found[f"layer {file.parent.name}"] = json.loads(file.read_text())
     return found
@@ -80,6 +82,8 @@ DAMAGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a name with a blank": lambda m: m["arguments"][0].update(name="a b"),
     "a shape of words": lambda m: m["arguments"][0].update(shape=["many"]),
     "no weights": lambda m: m.pop("weights"),
+    "columns of another kind": lambda m: m["weights"].update(columns="pairs"),
+    "a batch that counts": lambda m: m["problem"].update(batch_invariant=False),
     "another order": lambda m: m["weights"].update(order="random"),
     "an unknown field of an argument": lambda m: m["arguments"][0].update(size=4),
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -181,6 +182,30 @@ def test_misfits_are_refused_before_the_launch(
     kernel = Kernel.load(artifact(), driver=driver)
     given = arguments() | {name: value}
     with pytest.raises(Error, match=text):
+        kernel(**given)
+    assert driver.launches == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "reads"),
+    [
+        ("interleaved", "gate, then up", "interleaved"),
+        ("apart", "gate, up interleaved", "apart"),
+        ("plain", "gate, then up", ""),
+        ("interleaved", "gate, up interleaved", ""),
+        ("interleaved", "as stored", ""),
+        ("apart", "as stored", ""),
+    ],
+)
+def test_orders_of_columns(driver: FakeDriver, columns: str, rows: str, reads: str) -> None:
+    """What the kernel and the weights say of gate and up; nothing, one of them may say."""
+    kernel = Kernel.load(artifact(manifest(weights__columns=columns)), driver=driver)
+    assert kernel.manifest.columns == columns
+    given = arguments() | {"weights": dataclasses.replace(packed(), rows=rows)}
+    if not reads:
+        kernel(**given)
+        return
+    with pytest.raises(Error, match=rf'rows .* "{rows}", but the kernel is for .* {reads}; pack'):
         kernel(**given)
     assert driver.launches == []
 

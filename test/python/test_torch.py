@@ -160,6 +160,8 @@ def test_cuda_launches_the_kernel_of_its_rows(data: Data, monkeypatch: pytest.Mo
     asked, weights, ids = torch_op._cuda(*data.arguments(), **data.options())
     assert asked == (mxfp4.Problem(E, N, K, layout=data.weights.layout), R, None)
     assert (weights.shape, weights.layout, ids) == ((E, N, K), data.weights.layout, None)
+    asked, _, _ = torch_op._cuda(*data.arguments(), **data.options(), batch_invariant=True)
+    assert asked[0] == mxfp4.Problem(E, N, K, layout=data.weights.layout, batch_invariant=True)
 
 
 def test_a_module_keeps_its_layout(data: Data, rng: np.random.Generator) -> None:
@@ -169,6 +171,12 @@ def test_a_module_keeps_its_layout(data: Data, rng: np.random.Generator) -> None
     other = GroupedLinear(Data(rng).weights)
     fused = dataclasses.replace(data.weights, rows="gate, up interleaved")
     assert GroupedLinear(fused.to_device("cpu")).weights.rows == fused.rows
+    apart = GroupedLinear(dataclasses.replace(fused, rows="gate, then up").to_device("cpu"))
+    with pytest.raises(
+        Error, match=r"rows of the state's .* are 'gate, up interleaved', but those"
+    ):
+        apart.load_state_dict(GroupedLinear(fused.to_device("cpu")).state_dict())
+    apart.load_state_dict(module.state_dict())  # which says nothing of them
     other.load_state_dict(module.state_dict())
     assert torch.equal(other.packed, module.packed)
     assert other.proof == module.proof

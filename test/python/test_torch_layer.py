@@ -282,6 +282,19 @@ def test_a_layer_takes_what_fits(data: Torch) -> None:
                           case.gate_up.proof)  # fmt: skip
     with pytest.raises(Error, match="gate_up must be packed as"):
         layer.Layer(kernels_of, other, case.down)
+    apart = dataclasses.replace(case.gate_up, rows="gate, then up")
+    with pytest.raises(Error, match=r'rows of gate_up must be "gate, up interleaved" .* which pack'
+                       r'\(gate_up="apart"\) makes of it, got "gate, then up"'):  # fmt: skip
+        layer.Layer(kernels_of, apart, case.down)
+    mixed = dataclasses.replace(case.down, rows="gate, up interleaved")
+    with pytest.raises(
+        Error, match=r"rows of down must be neither gate nor up .*, got .*interleav"
+    ):
+        layer.Layer(kernels_of, case.gate_up, mixed)
+    flat = LayerKernels(dataclasses.replace(SPEC, inner=192, activation=Activation("relu2")))
+    with pytest.raises(Error, match=r"gate_up must be neither gate nor up"):
+        layer.Layer(flat, dataclasses.replace(case.gate_up, rows="gate, up interleaved"),
+                    case.gate_up)  # fmt: skip
     with pytest.raises(Error, match="a layer needs its kernels or its spec"):
         layer.Layer(None, case.gate_up, case.down)
 

@@ -92,6 +92,39 @@ TEST(ChooseSchedule, WhateverIsChosenIsListed) {
   }
 }
 
+// All schedules of a problem that must give a row the same bits add over K in
+// the same order, by the same instruction; without the wish some do not.
+TEST(ChooseSchedule, BatchInvariantSchedulesAddInOneOrder) {
+  int others = 0;
+  for (Placement placement : {Placement::Register, Placement::Shared}) {
+    const std::vector<Schedule> all = allSchedules(h100(), placement);
+    for (int64_t steps : {1, 7, 8, 9, 45, 47, 64})
+      for (int64_t groups : {1, 8, 32, 128, 1024})
+        for (int64_t n : {64, 2880, 5760}) {
+          const Problem any = {groups, groups, n, steps * 64, 1};
+          Preference preference = {placement, std::nullopt,
+                                   /*batchInvariant=*/true};
+          const Schedule first = choose(any, preference).schedule;
+          for (int64_t rows = 1; rows < 300 * groups; rows += rows / 3 + 1) {
+            Problem problem = any;
+            problem.rowsHint = rows;
+            const Schedule schedule = choose(problem, preference).schedule;
+            EXPECT_EQ(verifySchedule(schedule, problem, h100()), "");
+            EXPECT_EQ(verifyBatchInvariant(schedule), "");
+            EXPECT_TRUE(schedule.sumsInOrder() && !schedule.sideBySide);
+            EXPECT_EQ(schedule.instruction, first.instruction);
+            EXPECT_EQ(schedule.placement, placement);
+            EXPECT_NE(std::find(all.begin(), all.end(), schedule), all.end());
+            const Schedule free =
+                choose(problem, {placement, std::nullopt}).schedule;
+            others += !free.sumsInOrder();
+            EXPECT_EQ(verifyBatchInvariant(free).empty(), free.sumsInOrder());
+          }
+        }
+  }
+  EXPECT_GT(others, 100);
+}
+
 // Within mma.sync, whose tiles only grow; wgmma's are chosen by what is lost at
 // the end of a group.
 TEST(ChooseSchedule, MoreRowsNeverGetASmallerTile) {

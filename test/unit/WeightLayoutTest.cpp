@@ -257,6 +257,15 @@ TEST(WeightLayout, NamesRoundTrip) {
     EXPECT_FALSE(parse("other", back.order));
     EXPECT_FALSE(parse("other", back.scales));
   }
+  for (ColumnOrder columns :
+       {ColumnOrder::Plain, ColumnOrder::Interleaved, ColumnOrder::Apart}) {
+    BlockLayout layout, back;
+    layout.columns = columns;
+    EXPECT_TRUE(parse(name(columns), back.columns));
+    EXPECT_TRUE(back == layout);
+    EXPECT_EQ(back == BlockLayout(), columns == ColumnOrder::Plain);
+    EXPECT_FALSE(parse("pairs", back.columns));
+  }
 }
 
 } // namespace

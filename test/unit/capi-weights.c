@@ -53,6 +53,39 @@ static void packAndUnpack(int64_t n, int64_t k, const char *order,
   CHECK(guardedFree(scalesBack, scaleBytes));
 }
 
+/* Rows of gate and up take turns, whose order comes back by unpacking. */
+static void packGateAndUp(const struct Weights *w) {
+  enum { kHalf = kN / 2, kRows = 2 * kHalf };
+  const size_t bytes = (size_t)((kRows + 63) / 64) * ((kK + 63) / 64) * 2176;
+  uint8_t *packed = guardedAlloc(bytes), *none = guardedAlloc(0);
+  uint8_t codes[kRows * kK / 2], scales[kRows * kK / 32];
+  const uint8_t *gate = w->codes, *up = gate + kHalf * kK / 2;
+  const uint8_t *gateScales = w->scales,
+                *upScales = gateScales + kHalf * kK / 32;
+  CHECK(mxfp4_pack_gate_up(gate, gateScales, up, upScales, kHalf, kK, "nibble",
+                           "raw", packed) == 0);
+  CHECK(mxfp4_unpack(packed, kRows, kK, "nibble", "raw", codes, scales) == 0);
+  for (int row = 0; row < kHalf; ++row) {
+    CHECK(memcmp(codes + row * kK, gate + row * kK / 2, kK / 2) == 0);
+    CHECK(memcmp(codes + row * kK + kK / 2, up + row * kK / 2, kK / 2) == 0);
+    CHECK(memcmp(scales + row * kK / 16, gateScales + row * kK / 32, kK / 32) ==
+          0);
+    CHECK(memcmp(scales + row * kK / 16 + kK / 32, upScales + row * kK / 32,
+                 kK / 32) == 0);
+  }
+  CHECK(guardedFree(packed, bytes));
+  CHECK(mxfp4_pack_gate_up(NULL, gateScales, up, upScales, kHalf, kK, "spread",
+                           "raw", none) == 2);
+  CHECK(mxfp4_pack_gate_up(gate, gateScales, up, NULL, kHalf, kK, "spread",
+                           "raw", none) == 2);
+  CHECK(mxfp4_pack_gate_up(gate, gateScales, up, upScales, 0, kK, "spread",
+                           "raw", none) == 2);
+  CHECK(mxfp4_pack_gate_up(gate, gateScales, up, upScales, kHalf, 95, "spread",
+                           "raw", none) == 2);
+  CHECK(mxfp4_pack_gate_up(gate, gateScales, up, upScales, kHalf, kK, "sprad",
+                           "raw", none) == 2);
+}
+
 void testPacking(void) {
   static const char *const orders[] = {"spread", "nibble"};
   static const char *const encodings[] = {"folded", "raw"};
@@ -66,6 +99,7 @@ void testPacking(void) {
 
   struct Weights w;
   fill(&w, 0);
+  packGateAndUp(&w);
   /* What is refused writes nothing. */
   uint8_t *packed = guardedAlloc(kPackedBytes), *none = guardedAlloc(0);
   w.scales[3] = 0xFF;

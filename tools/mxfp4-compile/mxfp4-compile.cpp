@@ -28,15 +28,17 @@ static constexpr char kOverview[] =
 
 Takes the shape of a problem, or a file of MLIR with one mxfp4.grouped_matmul on
 memrefs, and writes a directory: manifest.json (how to launch), kernel.ptx, and
-with --cubin kernel.cubin. Or a file with one mxfp4.top_k, mxfp4.sort_by_expert
-or mxfp4.combine, or for up to 64 tokens with a top_k and the sort of its ids.
+with --cubin kernel.cubin. Or a file with one mxfp4.top_k, mxfp4.count_by_expert,
+mxfp4.sort_by_expert or mxfp4.combine, or for up to 64 tokens with a top_k and
+the sort of its ids.
 
   mxfp4-compile "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
   mxfp4-compile moe.mlir --placement shared --cubin -o baseline
 
 Python's commands (mxfp4 compile, mxfp4 explain) take problem and --rows-hint in
 the same words. Fields of a problem: experts, n and k, and optional
-order=spread|nibble, scales=folded|raw, output=bf16|f32, groups)";
+order=spread|nibble, scales=folded|raw, columns=plain|interleaved|apart (gate
+and up), output=bf16|f32, groups)";
 
 /// The overview, with a field for each optional operand.
 static std::string overview() {
@@ -131,6 +133,10 @@ int main(int argc, char **argv) {
       "placement", cl::init("register"),
       cl::desc("Where weights are decoded: register or shared"),
       cl::cat(category));
+  cl::opt<bool> batchInvariant(
+      "batch-invariant",
+      cl::desc("Give a row the same bits whatever other rows there are"),
+      cl::cat(category));
   cl::opt<std::string> schedule(
       "schedule", cl::desc("A #mxfp4.schedule<...> to use"), cl::cat(category));
   cl::opt<std::string> decode("decode", cl::init("auto"),
@@ -205,6 +211,7 @@ int main(int argc, char **argv) {
   options.rowsHint = rowsHint;
   options.placement = placement;
   options.instruction = instruction;
+  options.batchInvariant = batchInvariant;
   options.schedule = schedule;
   options.decode = decode;
   options.optLevel = optLevel;

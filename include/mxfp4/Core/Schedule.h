@@ -110,6 +110,10 @@ struct Schedule {
   /// that hands out tiles.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
+  /// Whether every sum is one chain over K, step by step: kernels of one
+  /// instruction and one placement for which this holds give a row the same
+  /// bits.
+  bool sumsInOrder() const { return kSlices == 1; }
   int producerThreads() const {
     return !traits().isAsynchronous ? 0
            : producerRegisters != 0 ? 128
@@ -196,6 +200,9 @@ struct Preference {
   Placement placement = Placement::Register;
   /// Absent: whichever is faster.
   std::optional<Instruction> instruction;
+  /// All schedules for a problem add in the same order, whatever the number of
+  /// rows, so that the bits of a row do not depend on which others there are.
+  bool batchInvariant = false;
 };
 
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
@@ -217,6 +224,10 @@ std::string verifySchedule(const Schedule &schedule, const Problem &problem,
 
 /// The most groups that a kernel takes.
 inline constexpr int64_t maxGroups() { return 1024; }
+
+/// Empty if a schedule is one that `batchInvariant` allows, else what is wrong
+/// with it, as the rest of a sentence ("requires ...").
+std::string verifyBatchInvariant(const Schedule &schedule);
 
 /// Reads a preference: placement "register" or "shared", instruction "auto",
 /// "mma_sync" or "wgmma". Returns what is wrong with them, as the rest of a

@@ -61,6 +61,17 @@ enum class ScaleEncoding {
   Raw,
 };
 
+/// What the rows of weights, which are columns of the output, are to a gated
+/// activation.
+enum class ColumnOrder {
+  /// Nothing is said of them.
+  Plain,
+  /// Row 2n is gate n and row 2n + 1 is up n: what an epilogue on pairs takes.
+  Interleaved,
+  /// Row n is gate n and row N/2 + n is up n.
+  Apart,
+};
+
 /// One fragment-major layout: a value, which whoever needs a size or a place
 /// asks. Two layouts that differ cannot read each other's weights, which is why
 /// the dialect has a type for each.
@@ -74,6 +85,8 @@ struct BlockLayout {
   int rows = 64;
   int cols = 64;
   int scaleBlock = 32;
+  /// Bytes do not depend on it: it says which epilogues make sense.
+  ColumnOrder columns = ColumnOrder::Plain;
 
   /// Bits of a code.
   static constexpr int codeBits() { return 4; }
@@ -105,7 +118,8 @@ struct BlockLayout {
 
   friend bool operator==(const BlockLayout &a, const BlockLayout &b) {
     return a.order == b.order && a.scales == b.scales && a.rows == b.rows &&
-           a.cols == b.cols && a.scaleBlock == b.scaleBlock;
+           a.cols == b.cols && a.scaleBlock == b.scaleBlock &&
+           a.columns == b.columns;
   }
 
   /// (element = 8 * word + slot, lane, warp) -> (row, k) in the block. A
@@ -132,12 +146,14 @@ struct BlockLayout {
   uint8_t paddingScale() const { return encodeScale(127); }
 };
 
-/// "spread" / "nibble" and "folded" / "raw".
+/// "spread" / "nibble", "folded" / "raw" and "plain" / "interleaved" / "apart".
 const char *name(CodeOrder order);
 const char *name(ScaleEncoding scales);
+const char *name(ColumnOrder columns);
 /// False if the text names no order / encoding.
 bool parse(const std::string &text, CodeOrder &order);
 bool parse(const std::string &text, ScaleEncoding &scales);
+bool parse(const std::string &text, ColumnOrder &columns);
 
 /// Why weights could not be packed.
 enum class PackStatus {

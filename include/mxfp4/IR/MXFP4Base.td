@@ -21,7 +21,8 @@ def MXFP4_Dialect : Dialect {
 
     1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul` and
        the conversions `pack`, `unpack`, `quantize`, `dequantize`; around it
-       (`MXFP4RoutingOps.td`) `top_k`, `sort_by_expert`, `combine`.
+       (`MXFP4RoutingOps.td`) `top_k`, `count_by_expert`, `sort_by_expert`,
+       `combine`.
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
        persistent CTA (`for_tiles`), the loop over K (`k_loop`), warp roles
        (`warp_roles`, `role`), and rings through which roles hand stages of
@@ -85,17 +86,36 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
     scale is above 2^1 and none is NaN, and lets the kernel decode with one
     multiply. The layout is defined in `mxfp4/Core/WeightLayout.h`.
 
-    Example: `memref<32x90x45x!mxfp4.block<spread, folded>>`.
+    `columns` says what columns of the output the rows are, where they are the
+    gate and the up of a gated activation: `interleaved` (row 2n is gate n, row
+    2n + 1 up n) or `apart` (row n is gate n, row N/2 + n up n). Whoever packs
+    says it; bytes and kernels do not depend on it. An epilogue on pairs takes
+    neighbours for gate and up, and so does not verify with `apart`. A matmul
+    without such an epilogue has its columns in the order of the rows, whichever
+    that is. `plain`, which is left out in print, says nothing: pairs of its
+    columns are pairs because the epilogue says so.
+
+    Examples: `memref<32x90x45x!mxfp4.block<spread, folded>>`,
+    `!mxfp4.block<spread, folded, interleaved>`.
   }];
   let parameters = (ins
     "::mxfp4::CodeOrder":$order,
-    "::mxfp4::ScaleEncoding":$scales
+    "::mxfp4::ScaleEncoding":$scales,
+    DefaultValuedParameter<"::mxfp4::ColumnOrder",
+                           "::mxfp4::ColumnOrder::Plain">:$columns
   );
-  let assemblyFormat = "`<` $order `,` $scales `>`";
+  let builders = [TypeBuilder<(ins "const ::mxfp4::BlockLayout &":$layout), [{
+    return $_get($_ctxt, layout.order, layout.scales, layout.columns);
+  }]>];
+  let assemblyFormat = "`<` $order `,` $scales (`,` $columns^)? `>`";
   let extraClassDeclaration = [{
     /// The layout that the type names.
     ::mxfp4::BlockLayout getLayout() const {
-      return {getOrder(), getScales()};
+      ::mxfp4::BlockLayout layout;
+      layout.order = getOrder();
+      layout.scales = getScales();
+      layout.columns = getColumns();
+      return layout;
     }
   }];
 }

@@ -32,6 +32,7 @@ struct CompileOptions {
   int64_t rowsHint = 0;
   std::string placement = "register";
   std::string instruction = "auto";
+  bool batchInvariant = false;
   std::string schedule;
   std::string decode = "auto";
   int optLevel = 2;
@@ -75,9 +76,9 @@ std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
 
 /// JSON of what Core knows of each operation that has a schedule: fragment
 /// maps, the packed layout, the decode sequence bit by bit, what the chooser
-/// does for other numbers of rows. Of the options, chip, device, placement and
-/// instruction count. For tools that show a kernel to people; the format is in
-/// `lib/Pipeline/Describe.cpp`.
+/// does for other numbers of rows. Of the options, chip, device, placement,
+/// instruction and batch-invariant count. For tools that show a kernel to
+/// people; the format is in `lib/Pipeline/Describe.cpp`.
 mlir::FailureOr<std::string> describe(mlir::ModuleOp module,
                                       const CompileOptions &options);
 
@@ -105,7 +106,8 @@ struct ProblemSpec {
   std::set<std::string> operands;
 };
 
-/// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [output=bf16]",
+/// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [columns=]
+/// [output=bf16]",
 /// and for each optional operand of the caller's whether it is there:
 /// "[expert-ids=0]".
 mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,

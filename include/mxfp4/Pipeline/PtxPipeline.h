@@ -46,6 +46,11 @@ struct PtxPipelineOptions : mlir::PassPipelineOptions<PtxPipelineOptions> {
       llvm::cl::desc("Tensor-core instruction: mma_sync, wgmma, or auto for "
                      "the faster"),
       llvm::cl::init("auto")};
+  Option<bool> batchInvariant{
+      *this, "batch-invariant",
+      llvm::cl::desc("Give a row the same bits whatever other rows there are: "
+                     "add over K in one order in every schedule"),
+      llvm::cl::init(false)};
   Option<std::string> schedule{
       *this, "schedule",
       llvm::cl::desc("A #mxfp4.schedule attribute to use instead of choosing"),

@@ -20,6 +20,11 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     `mxfp4.target` that is there already, on the operation or around it, says for
     which device to choose.
 
+    With `batch-invariant` all schedules that a problem can get, for any number of
+    rows, add over K in the same order, without K slices: the bits of a row do not
+    depend on which other rows there are. A schedule that is given and does not is
+    an error then.
+
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
     `mxfp4-tile` to explain or `mxfp4-lower-to-loops` to take.
@@ -37,6 +42,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
            "Where weights are decoded: register or shared">,
     Option<"instruction", "instruction", "std::string", "\"auto\"",
            "Tensor-core instruction: mma_sync, wgmma, or auto for the faster">,
+    Option<"batchInvariant", "batch-invariant", "bool", "false",
+           "Give a row the same bits whatever other rows there are">,
     Option<"schedule", "schedule", "std::string", "\"\"",
            "A #mxfp4.schedule attribute to attach instead of choosing">
   ];
@@ -199,11 +206,12 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
 def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
   let summary = "Routing and combination to kernels";
   let description = [{
-    Moves each `mxfp4.top_k`, `mxfp4.sort_by_expert` and `mxfp4.combine` on memrefs
-    into a kernel of its own in a `gpu.module`, as `mxfp4-tile` does with grouped
-    matmuls, and leaves a `gpu.launch_func` in its place. Any grid is correct:
+    Moves each `mxfp4.top_k`, `mxfp4.count_by_expert`, `mxfp4.sort_by_expert` and
+    `mxfp4.combine` on memrefs into a kernel of its own in a `gpu.module`, as
+    `mxfp4-tile` does with grouped matmuls, and leaves a `gpu.launch_func` in its place. Any grid is correct:
     - top_k: a warp for each token, whose lanes hold the keys of its experts; a
       CTA takes blocks of 32 tokens.
+    - count_by_expert: a CTA counts the slots of a block of tokens in a histogram.
     - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
       `match`. Without counts there is one CTA; with them, each CTA sums up the
       counts of all blocks, and sorts blocks of its own.
@@ -810,7 +818,8 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
     weights are in the checkpoint layout, as `mxfp4-raise` leaves them: kernels
     read a fragment-major layout. Weights that operations share are packed once
     for each layout, where they are known and outside of loops that do not change
-    them; packs of the same weights that are there already become one.
+    them; packs of the same weights that are there already become one. For an
+    epilogue on pairs the layout says that its columns are `interleaved`.
 
     Weights are packed once and used often. With `outline`, packing that depends
     on arguments of the function alone moves to a function of its own, named like
@@ -863,11 +872,10 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
 def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   let summary = "The executable specification: scalar loops for the CPU";
   let description = [{
-    Replaces `grouped_matmul`, `top_k`, `sort_by_expert`, `combine`, `pack`,
-    `unpack`, `quantize` and `dequantize` on memrefs by loops that do what their
-    descriptions say, in the plainest way. Sums of scores are in the order of
-    experts or slots.
-    Other lowerings are tested against it.
+    Replaces `grouped_matmul`, `top_k`, `count_by_expert`, `sort_by_expert`,
+    `combine`, `pack`, `unpack`, `quantize` and `dequantize` on memrefs by loops
+    that do what their descriptions say, in the plainest way. Sums of scores are in
+    the order of experts or slots. Other lowerings are tested against it.
 
     `grouped_matmul` decodes one row of weights at a time to f32, and sums over
     k in increasing order: one f32 multiplication and one f32 addition a step,

@@ -8,10 +8,12 @@ Times are microseconds a layer: medians of CUDA-graph replays over several layer
 their own, so that weights come from device memory. Columns take short turns. Every result is
 compared with f32 in the same run, over the tokens whose choice of experts is clear. Columns:
 ``ours``: the router's matmul by cuBLAS, then `mxfp4.layer`; ``from logits``: without the router's
-matmul; ``triton``: OpenAI's triton_kernels in the steps of its own benchmark, by default and with
-the best of a few settings for each number of tokens (``triton tuned``); ``marlin``: vLLM's
-kernels in vLLM's steps, with ``--marlin``; ``humming``: humming-kernels in the same steps, with
-``--humming``. Nothing of these packages is part of this one.
+matmul; ``batch-invariant`` (with ``--batch-invariant``): ``ours`` with kernels that give a token
+the same bits whatever other tokens there are; ``triton``: OpenAI's triton_kernels in the steps of
+its own benchmark, by default and with the best of a few settings for each number of tokens
+(``triton tuned``); ``marlin``: vLLM's kernels in vLLM's steps, with ``--marlin``; ``humming``:
+humming-kernels in the same steps, with ``--humming``. Nothing of these packages is part of this
+one.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ INSTALLED = "installed"
 """In place of a file: the extension of the vLLM that is installed."""
 
 
-def spec(experts: int) -> LayerSpec:
+def spec(experts: int, batch_invariant: bool = False) -> LayerSpec:
     """gpt-oss's layer."""
-    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True)
+    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True, batch_invariant=batch_invariant)
 
 
 class Data:
@@ -122,14 +124,16 @@ WHAT = (
     "median us of CUDA-graph replays over several layers with weights of their own; errors "
     "against f32"
 )
-OURS = ("ours", "from logits")
+OURS = ("ours", "from logits", "batch-invariant")
 """Columns that are not compared with ours."""
 
 
 class Ours:
-    """Layers of ours."""
+    """Layers of ours; `invariant` are kernels of another column."""
 
-    def __init__(self, kernels: LayerKernels, data: Data) -> None:
+    def __init__(
+        self, kernels: LayerKernels, data: Data, invariant: LayerKernels | None = None
+    ) -> None:
         from ..layer import LAYOUT, Layer
 
         packed = {name: raw.pack(LAYOUT) for name, raw in data.raw.items()}
@@ -139,23 +143,30 @@ class Ours:
             return weights if number == 0 else replace(weights, data=weights.data.clone())
 
         self._data = data
-        self._layers = [
-            Layer(kernels, copied("gate_up", i), copied("down", i),
-                  data.bias["gate_up"], data.bias["down"])
-            for i in range(data.copies)
-        ]  # fmt: skip
+        own = [(copied("gate_up", i), copied("down", i)) for i in range(data.copies)]
+
+        def layers(kernels: LayerKernels) -> list[Layer]:
+            return [Layer(kernels, *w, data.bias["gate_up"], data.bias["down"]) for w in own]
+
+        self._layers = layers(kernels)
+        self._invariant = layers(invariant) if invariant else []
 
     def columns(self, x: Any, count: int) -> dict[str, Run]:
         """Runs by name; what they read lives as long as they do."""
         logits = [self._data.logits(x, i) for i in range(count)]
-        return {
+        runs = {
             "ours": lambda i: self._layers[i](x, self._data.logits(x, i)),
             "from logits": lambda i: self._layers[i](x, logits[i]),
         }
+        if self._invariant:
+            runs["batch-invariant"] = lambda i: self._invariant[i](x, self._data.logits(x, i))
+        return runs
 
     def check(self) -> None:
         """Raise if a kernel met bad values."""
-        self._layers[0].check()
+        for layers in (self._layers, self._invariant):
+            for one in layers[:1]:
+                one.check()
 
 
 class Peers:
@@ -253,7 +264,8 @@ def run(o: argparse.Namespace) -> int:
         for experts in o.experts:
             kernels = LayerKernels.load(o.kernels / f"layer{experts}")
             data = Data(experts, 8 if experts < 64 else 4, o.routing)
-            ours = Ours(kernels, data)
+            other = o.kernels / f"layer{experts}-invariant"
+            ours = Ours(kernels, data, LayerKernels.load(other) if o.batch_invariant else None)
             peers.pack(data)
             for tokens in o.tokens:
                 count = min(data.copies, 8 if tokens <= 16 else 4 if tokens <= 256 else 2)
@@ -287,6 +299,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
     parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
+    parser.add_argument("--batch-invariant", action="store_true",
+                        help="compile, and measure, such kernels too")  # fmt: skip
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument(
         "--marlin",
@@ -311,8 +325,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise Error("--humming needs --marlin for the steps around the matmuls.")
         if o.compile:
             for experts in o.experts:
-                kernels = LayerKernels.compile(spec(experts), max(o.tokens), assemble=True)
-                kernels.save(o.compile / f"layer{experts}")
+                for invariant in (False, True) if o.batch_invariant else (False,):
+                    made = LayerKernels.compile(
+                        spec(experts, invariant), max(o.tokens), assemble=True
+                    )
+                    made.save(o.compile / f"layer{experts}{'-invariant' * invariant}")
             return 0
         if not o.kernels:
             parser.error("give a folder of kernels, or --compile OUT")

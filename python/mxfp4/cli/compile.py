@@ -17,10 +17,10 @@ DESCRIPTION = """Compile kernels into a folder of artifacts: PTX, a cubin if ptx
 and a manifest each.
 
 A problem is "experts=E n=N k=K", and further, if need be: groups=G expert-ids=1
-order=spread|nibble scales=folded|raw output=bf16|f32. It gets one kernel for each
-range of row counts that has a schedule of its own; any of them is right for any
-number of rows. A machine without the compiler uses them by MXFP4_KERNELS=FOLDER,
-or mxfp4.kernels.add(FOLDER).
+order=spread|nibble scales=folded|raw columns=plain|interleaved|apart (what gate
+and up are) output=bf16|f32. It gets one kernel for each range of row counts that
+has a schedule of its own; any of them is right for any number of rows. A machine
+without the compiler uses them by MXFP4_KERNELS=FOLDER, or mxfp4.kernels.add(FOLDER).
 """
 EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
@@ -43,6 +43,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=4,
                         help="experts of a token: with --checkpoint, kernels for single tokens are "
                         "compiled, too (default %(default)s; 0 for none)")  # fmt: skip
+    parser.add_argument("--batch-invariant", action="store_true",
+                        help="kernels that give a row the same bits whatever other rows there "
+                        "are")  # fmt: skip
     parser.add_argument("--options", default="",
                         help="options of the pipeline mxfp4-to-ptx, for MLIR")  # fmt: skip
 
@@ -56,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if (words is None and file is None) == (options.checkpoint is None):
         raise Error("give a problem or --checkpoint, and not both.")
     if file is not None:
+        if options.batch_invariant:
+            raise Error("with a file of MLIR, say --options batch-invariant=true.")
         folders = [_compile_file(file, options)]
     else:
         if options.options:
@@ -79,6 +84,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Problem, int]]:
     """Each problem, and the largest row count that it must serve."""
+    from dataclasses import replace
+
     from tqdm.auto import tqdm
 
     from ..checkpoint import Checkpoint
@@ -86,7 +93,8 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     from ..weights import layout_for
 
     if words is not None:
-        return [(Problem.parse(words), options.max_rows)]
+        problem = replace(Problem.parse(words), batch_invariant=options.batch_invariant)
+        return [(problem, options.max_rows)]
     found: dict[Problem, int] = {}
     experts = Checkpoint(options.checkpoint).require()
     for tensor in tqdm(experts, unit="tensor", desc="read scales"):
@@ -96,7 +104,8 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
         if options.top:
             single = Problem(e, n, k, options.top, layout, expert_ids=True)
             found[single] = options.top
-    return list(found.items())
+    invariant = options.batch_invariant
+    return [(replace(p, batch_invariant=invariant), most) for p, most in found.items()]
 
 
 def _compile_problems(

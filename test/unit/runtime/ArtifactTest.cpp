@@ -25,6 +25,10 @@ TEST(RuntimeArtifact, TellsWhatItsKernelTakes) {
                "order=spread scales=folded");
   EXPECT_EQ(Json::parse(mxfp4rt_artifact_manifest(artifact.get())),
             matmul(true, true));
+  Json gated = matmul(true, true);
+  gated["weights"]["columns"] = "interleaved";
+  EXPECT_STREQ(mxfp4rt_artifact_layout(read(gated).get()),
+               "order=spread scales=folded columns=interleaved");
   EXPECT_EQ(mxfp4rt_artifact_workspace(artifact.get()), 8U);
   const mxfp4rt_rows rows = mxfp4rt_artifact_rows(artifact.get());
   EXPECT_EQ(rows.lowest, 1);
