@@ -146,7 +146,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     built = Path(library.load()._name).parents[1]
     (folder / "build").mkdir()
-    for name in ("bin", "lib"):
+    for name in ("bin", "lib", "CMakeCache.txt"):
         (folder / "build" / name).symlink_to(built / name)
     for name in ("examples", "test", "docs"):
         (folder / name).symlink_to(ROOT / name)
