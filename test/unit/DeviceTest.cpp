@@ -126,8 +126,9 @@ TEST(Device, FastMemoryIsMetByMoreWarps) {
                         int64_t k = 2880) {
     Target target = defaultTarget();
     target.device = device(words);
-    return chooseSchedule({groups, groups, 5760, k, rows}, target)
-        .schedule.consumerWarps();
+    const Schedule schedule =
+        chooseSchedule({groups, groups, 5760, k, rows}, target).schedule;
+    return schedule.consumerWarps() * schedule.ctasPerMultiprocessor;
   };
   for (const char *fast : {"h200", "gh200", "gh200-144gb", "h100-nvl", "h20",
                            "h100-sxm,bandwidth=4000"}) {
