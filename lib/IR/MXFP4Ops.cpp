@@ -160,11 +160,12 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
              << "requires one weight operand in a fragment-major layout, but "
                 "got "
              << op.getWeights().size();
-    if (failed(verifyShaped(op, op.getWeights()[0], "packed weights",
-                            {experts, divide(n, 64), divide(k, 64)},
-                            op.getBlockType())))
-      return failure();
     const BlockLayout layout = op.getBlockType().getLayout();
+    if (failed(verifyShaped(
+            op, op.getWeights()[0], "packed weights",
+            {experts, divide(n, layout.rows), divide(k, layout.cols)},
+            op.getBlockType())))
+      return failure();
     if (op.takesPairs() && layout.columns == ColumnOrder::Apart)
       return op.emitOpError()
              << "has an epilogue on pairs, which takes columns 2n and 2n + 1 "
