@@ -37,19 +37,24 @@ static Steps stepsOf(ImplicitLocOpBuilder &b, KLoopOp loop) {
   return {count, ofSlice(b, loop.getSlice(), begins)};
 }
 
-/// Block after block of 64 rows: load, decode, multiply, wait.
+/// Block after block of 64 rows: decode, multiply, wait. All are loaded ahead,
+/// so that those behind the first arrive while it is decoded; ptxas would not
+/// move loads across what waits for a multiplication.
 static void lowerBlocks(BlockMatmulOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
+  SmallVector<SmallVector<Value>> fetched;
+  for (int64_t block = 0; block < op.getBlocks(); ++block)
+    fetched.push_back(inlineRegion(b, op.getFetch(),
+                                   {op.getSlot(), indexConstant(b, block)}));
   Value result = op.getAccumulator();
   for (int64_t block = 0; block < op.getBlocks(); ++block) {
     const int64_t buffer = block % 2;
-    SmallVector<Value> values =
-        inlineRegion(b, op.getFetch(), {op.getSlot(), indexConstant(b, block)});
     // A warp could write a block while another warp still reads the one that
     // was in its buffer.
     if (op.decodesToShared())
       SyncWarpgroupOp::create(b);
-    values = inlinePart(b, op.getDecode(), values, buffer);
+    SmallVector<Value> values =
+        inlinePart(b, op.getDecode(), fetched[block], buffer);
     Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{block});
     values.insert(values.begin(), {op.getSlot(), sums});
     sums = inlinePart(b, op.getMultiply(), values, buffer).front();

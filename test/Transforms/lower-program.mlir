@@ -2,6 +2,8 @@
 // and without a pipeline of copies, the CTA meets at barriers in each step.
 //
 // RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-lower-program --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: mxfp4-opt %s --mxfp4-tile --mxfp4-specialize-warps --mxfp4-insert-decode --mxfp4-lower-program --cse --canonicalize --split-input-file \
+// RUN:   | FileCheck %s --check-prefix=TWO
 
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
@@ -377,3 +379,38 @@ func.func @drain(%full: memref<6xi64, #shared>, %empty: memref<6xi64, #shared>,
   }
   return %sum#0 : vector<1x1x4xf32>
 }
+
+// -----
+
+// Two blocks a step: the words of both are loaded ahead, so that those of the
+// second arrive while the first is decoded.
+
+#two = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 12, placement = register,
+  ctas = 2, token_step = 8, k_slices = 3, copy_warps = 3, evict_first = true>
+
+func.func @two_blocks(%x: memref<?x512xbf16>,
+                      %w: memref<3x4x8x!mxfp4.block<spread, folded>>,
+                      %o: memref<4xi32>, %y: memref<?x256xbf16>,
+                      %ws: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x512xbf16>)
+      weights(%w : memref<3x4x8x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<4xi32>) outs(%y : memref<?x256xbf16>)
+      workspace(%ws : memref<2xi32>) {schedule = #two}
+  return
+}
+
+// TWO-LABEL:     gpu.func @mxfp4_two_blocks
+// TWO:           mxfp4.wait_barrier
+// TWO:           mxfp4.load_codes
+// TWO-NEXT:      mxfp4.load_scales
+// TWO-NOT:       mxfp4.decode
+// TWO:           mxfp4.load_codes
+// TWO-NEXT:      mxfp4.load_scales
+// TWO-COUNT-4:   mxfp4.decode
+// TWO:           mxfp4.wgmma
+// TWO:           mxfp4.wgmma_wait
+// TWO-NOT:       mxfp4.load_codes
+// TWO-COUNT-4:   mxfp4.decode
+// TWO:           mxfp4.wgmma
+// TWO:           mxfp4.wgmma_wait
