@@ -4,10 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Tiles and thresholds measured on an H100 (docs/TuningLog.md). Few rows a
-// group: the kernel reads weights and little else, so copies must be many and
-// tiles small enough to share evenly. Many rows: tensor cores decide, and a
-// decoded fragment should serve many tokens.
+// Tiles and thresholds measured on an H100 and, where decoding decides, on an
+// H200 (docs/TuningLog.md). Few rows a group: the kernel reads weights and
+// little else, so copies must be many and tiles small enough to share evenly;
+// where memory has more to give, as many warps as can be decode. Many rows:
+// tensor cores decide, and a decoded fragment should serve many tokens.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,14 +47,22 @@ constexpr double kTileEnds = 10, kFewestTokens = 100, kTensorOps = 4096;
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
-/// Bytes that memory delivers to a multiprocessor in a clock, past which 12
-/// warps do not keep up with decoding: they decode 11.2, and 24 warps 13 to 14,
-/// measured on an H200 (18.4). An H100's memory (12.8) reads 11.9 of them.
+/// Bytes that memory delivers to a multiprocessor in a clock, from data sheets,
+/// from which on three warpgroups that overlap decode do not keep up: they take
+/// 11.8 of an H200's 18.4, and all that an H100 delivers of its 12.8.
 constexpr double kBytesDecoded = 14;
 
 /// K slices of a tile in the middle, of two warpgroups each: all that a CTA has
 /// room for.
 constexpr int kSharingSlices = 3;
+
+/// Stages of a CTA where many warps decode: from 9 on no difference, but 15 in
+/// each of two CTAs cost 4 %.
+constexpr int kDecodersStages = 12, kDecodersStagesAlone = 18;
+
+/// What a row of weights takes in a CTA that has the multiprocessor, as a
+/// multiple of what it takes where two share it.
+constexpr double kDecodersAlone = 1.12;
 
 /// Heights of the tiles for many rows a group. Consumers of the highest need
 /// the registers of producers that gather.
@@ -219,8 +228,10 @@ private:
   Pick pickMmaSync(int64_t rows) const;
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
+  bool decodeDecides() const;
+  Schedule decoders(int warps, int ctas, int stages) const;
+  Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
-  std::optional<Pick> pickWide(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   const int *endOfHeights() const {
@@ -321,35 +332,19 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   return {schedule, regime->why};
 }
 
-/// Where memory delivers more than three warpgroups decode, as many decode as
-/// there can be, in tiles of more columns, which need fewer copies of
-/// activations for as many weights. Not with so few tiles that their size
-/// matters more.
-std::optional<Pick> Chooser::pickWide(int64_t rows) const {
-  const auto loaded = double(std::min(rows, groups));
-  if (preference.batchInvariant ||
-      target.device.bytesPerClock() < kBytesDecoded || !hasSpareRegisters() ||
-      problem.gathers || steps < kSharingSlices ||
-      tokensFor(ceilDiv(rows, groups), 2) > 16 || rounds(loaded, 128) < 5)
-    return std::nullopt;
-  // Measured from two rows a group and 32 steps on.
-  if (rows > groups && steps >= 32 && rounds(loaded, 192) >= 12)
-    return Pick{wgmma(192, 64, 8, 12, 2),
-                "up to about ten rows a group and many tiles, and memory that "
-                "is faster than decoding: six warpgroups decode"};
-  return Pick{wgmma(128, 32, 8, 8, kSharingSlices),
-              "up to about ten rows a group, and memory that is faster than "
-              "decoding: six warpgroups decode"};
-}
-
 /// While memory decides, a taller tile costs nothing, and a second tile of a
 /// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
-  if (const std::optional<Pick> wide = pickWide(rows))
-    return *wide;
-  if (tokensFor(mean, 4) <= 8 && (slices == 1 || rows <= kFewestRows))
+  // Of the fewest rows, there must be tiles enough to share evenly.
+  const bool manyDecode =
+      decodeDecides() && tokensFor(mean, 2) <= 16 &&
+      (rows > kFewestRows || rounds(double(std::min(rows, groups)), 128) >= 5);
+  if (!manyDecode && tokensFor(mean, 4) <= 8 &&
+      (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
+  if (manyDecode)
+    return pickDecoders(rows);
   // Without K slices, three CTAs have as many copies in flight as four would.
   if (tokensFor(mean, 2) <= 16)
     return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
@@ -374,6 +369,52 @@ Pick Chooser::pickFewest(int64_t rows) const {
             "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
             "a multiprocessor take all tiles at once"};
   return {wgmma(64, 8, 0, 4, slices), why};
+}
+
+/// Whether memory delivers more than few warps decode. Half of a last tile's
+/// columns may be masked, which must not be much of all.
+bool Chooser::decodeDecides() const {
+  const int64_t blocks = problem.layout.rowBlocks(problem.n);
+  return hasSpareRegisters() && steps >= kSharingSlices &&
+         target.device.bytesPerClock() >= kBytesDecoded &&
+         (blocks % 2 == 0 || blocks >= 9);
+}
+
+/// 24 warps that decode, each without a second fragment, and as few
+/// instructions as can be for those that copy: 128 columns share activations.
+Schedule Chooser::decoders(int warps, int ctas, int stages) const {
+  Schedule schedule = wgmma(128, 16, 8, warps, kSharingSlices, ctas);
+  schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
+  // Beside another CTA, the first slice need not be early.
+  schedule.sumSteps = ctas == 1 ? kSumSteps : 0;
+  return fit(schedule, stages, problem, target);
+}
+
+/// While memory has more to give than warps decode, all that counts is how many
+/// instructions a byte takes, and that there are warps to issue them. Two CTAs
+/// of three warpgroups, which decode two blocks a step, take fewer than one of
+/// six; but of few tiles, their last round leaves more undone.
+Pick Chooser::pickDecoders(int64_t rows) const {
+  // Groups that have rows, under uniform routing, so that the choice changes
+  // with few numbers of rows.
+  double expected = double(ceilDiv(rows, groups) * groups);
+  if (rows <= groups)
+    for (expected = 1; expected < double(rows);)
+      expected *= 2;
+  const double all = double(groups);
+  const double busy =
+      groups == 1 ? 1 : all * (1 - std::pow(1 - 1 / all, expected));
+  const double tiles = busy * double(ceilDiv(problem.n, 128));
+  const auto timeOf = [&](int ctas) {
+    return std::ceil(tiles / (ctas * target.device.multiprocessors)) * ctas;
+  };
+  if (timeOf(2) <= kDecodersAlone * timeOf(1))
+    return {decoders(4, /*ctas=*/2, kDecodersStages),
+            "up to about ten rows a group: decoding decides, as few "
+            "instructions a byte as can be, in 24 warps of two CTAs"};
+  return {decoders(8, /*ctas=*/1, kDecodersStagesAlone),
+          "up to about ten rows a group and few tiles: decoding decides, in "
+          "24 warps of one CTA"};
 }
 
 /// Whether the middle takes as many warpgroups as there can be. Not in the

@@ -64,9 +64,8 @@ def slices_of(schedule: str) -> int:
 
 
 def shares_unevenly(schedule: str) -> bool:
-    """Whether a K slice may have a step more than another: if more than four warpgroups."""
-    warps = re.search(r"warps_rows = (\d+)", schedule)
-    return bool(warps) and slices_of(schedule) > 1 and int(warps[1]) * slices_of(schedule) > 16
+    """Whether a K slice may have a step more than another: if none overlaps decode."""
+    return slices_of(schedule) > 1 and "overlap_decode = true" not in schedule
 
 
 def shared_k(k: int, schedule: str) -> int:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fused import Data, Form, compiled, complaints, run
+from kernels import schedules, short
+from mxfp4 import library
 
 WGMMA = "instruction=wgmma"
 HINTS = [1, 40, 100, 200, 600, 5000]
@@ -20,6 +22,19 @@ def test_wgmma(hint: int, epilogue: str, gather: bool) -> None:
     form = Form(n=192, k=640, epilogue=epilogue, gather=gather, scatter=epilogue == "weighted")
     data = Data.random(form, SIZES[hint], seed=hint, spare=4)
     assert not complaints(form, data, f"{WGMMA} rows-hint={hint}")
+
+
+# What the chooser takes where memory delivers more than few warps decode.
+DECODING = [s for s in schedules() if "rows = 128, tokens = 16," in s] if library.find() else []
+
+
+@pytest.mark.parametrize("schedule", DECODING, ids=short)
+@pytest.mark.parametrize("epilogue", ["weighted", "swiglu"])
+@pytest.mark.parametrize("gather", [False, True])
+def test_many_warps_that_decode(schedule: str, epilogue: str, gather: bool) -> None:
+    form = Form(n=320, k=704, epilogue=epilogue, gather=gather, scatter=epilogue == "weighted")
+    data = Data.random(form, [3, 21, 16], seed=4, spare=4)
+    assert not complaints(form, data, f"schedule={schedule}")
 
 
 @pytest.mark.parametrize("hint", [1, 30, 100, 600])

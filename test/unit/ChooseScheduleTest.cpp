@@ -16,9 +16,9 @@ using namespace mxfp4;
 
 namespace {
 
-ScheduleChoice choose(const Problem &problem,
-                      const Preference &preference = {}) {
-  return chooseSchedule(problem, h100(), preference);
+ScheduleChoice choose(const Problem &problem, const Preference &preference = {},
+                      const Target &target = h100()) {
+  return chooseSchedule(problem, target, preference);
 }
 
 /// A problem of gpt-oss's size: N = 5760, K = 2880, one expert a group.
@@ -74,17 +74,22 @@ TEST(ChooseSchedule, TheInstructionHasItsReason) {
     }
 }
 
-// The suite runs every schedule of the list; none may be left out.
+// The suite runs every schedule of the list; none may be left out, on whatever
+// device.
 TEST(ChooseSchedule, WhateverIsChosenIsListed) {
-  for (Placement placement : {Placement::Register, Placement::Shared}) {
+  for (auto [device, placement] : {std::pair("h100-sxm", Placement::Register),
+                                   {"h100-sxm", Placement::Shared},
+                                   {"h200", Placement::Register},
+                                   {"h20", Placement::Register}}) {
     const std::vector<Schedule> all = allSchedules(h100(), placement);
+    const Target target = targetFor(device);
     for (int64_t steps : {8, 9, 45, 47, 64})
       for (int64_t groups : {1, 2, 33, 160, 300, 700, 1024})
         for (int64_t n : {64, 2880, 5760})
           for (int64_t mean = 1; mean < 300; mean += mean < 20 ? 1 : 7) {
             const ScheduleChoice choice =
                 choose({groups, groups, n, steps * 64, mean * groups},
-                       {placement, std::nullopt});
+                       {placement, std::nullopt}, target);
             EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
                       all.end())
                 << groups << " groups, " << mean << " rows each, N = " << n;
@@ -260,8 +265,14 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
 // The rows that a choice says it serves lead to the same choice, at both ends,
 // and the next one to another.
 TEST(ChooseSchedule, RangesOfRowsAreExact) {
-  for (int64_t groups : {1, 32})
+  for (auto [device, groups] : {std::pair("h100-sxm", 1),
+                                {"h100-sxm", 32},
+                                {"h200", 32},
+                                {"h200", 128}})
     for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
+      const auto choose = [target = targetFor(device)](const Problem &problem) {
+        return chooseSchedule(problem, target);
+      };
       const ScheduleChoice choice = choose(sized(groups, rows));
       EXPECT_LE(choice.rowsFrom, rows);
       EXPECT_GE(choice.rowsTo, rows);
@@ -274,6 +285,62 @@ TEST(ChooseSchedule, RangesOfRowsAreExact) {
         EXPECT_EQ(choose(sized(groups, choice.rowsTo + 1)).rowsFrom,
                   choice.rowsTo + 1);
     }
+}
+
+// Where a multiprocessor gets more than 13 bytes a clock, the regime up to ten
+// rows a group has as many warps that decode as fit; all others are the same.
+TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
+  const Target h200 = targetFor("h200");
+  const char *two = "24 warps of two CTAs", *one = "24 warps of one CTA";
+  const Regime regimes[] = {
+      {sized(32, 64), two, decoding(4, 2)},
+      {sized(32, 320), two, decoding(4, 2)},
+      {sized(128, 17), two, decoding(4, 2)},
+      {sized(1024, 4096), two, decoding(4, 2)},
+      // 64, 32 and 112 steps of K, and 47: three slices share them as they
+      // come.
+      {{256, 256, 4096, 4096, 512}, two, decoding(4, 2)},
+      {{256, 256, 7168, 2048, 2048}, two, decoding(4, 2)},
+      {{256, 256, 4096, 7168, 128}, two, decoding(4, 2)},
+      {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
+      // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
+      // whose time one CTA a multiprocessor has 7.5 of 132 for 7.
+      {sized(32, 17), one, decoding(8, 1)},
+      // From 12 rows on there are five rounds of tiles.
+      {sized(32, 12), one, decoding(8, 1)},
+  };
+  for (const Regime &regime : regimes) {
+    const ScheduleChoice choice = choose(regime.problem, {}, h200);
+    Schedule expected = regime.schedule;
+    expected.stages = expected.ctasPerMultiprocessor == 2 ? 12 : 18;
+    EXPECT_TRUE(choice.schedule == expected)
+        << regime.problem.rowsHint << " rows of " << regime.problem.groups
+        << " groups, N = " << regime.problem.n << ": " << choice.reason;
+    EXPECT_NE(choice.reason.find(regime.why), std::string::npos)
+        << choice.reason;
+    EXPECT_EQ(verifySchedule(choice.schedule, regime.problem.groups, h200,
+                             regime.problem.k),
+              "");
+    EXPECT_FALSE(choose(regime.problem).schedule == choice.schedule);
+  }
+  // Fewer rows, more rows, the baseline, a half-empty tile, and two steps of K
+  // have what they have on an H100.
+  const Preference any, shared = {Placement::Shared, std::nullopt},
+                        wgmma = {Placement::Register, Instruction::Wgmma};
+  for (auto [problem, preference] : {std::pair(sized(32, 11), any),
+                                     {sized(32, 321), any},
+                                     {sized(32, 100000), any},
+                                     {sized(32, 64), shared},
+                                     {Problem{32, 32, 64, 2880, 64}, any},
+                                     {Problem{32, 32, 5760, 128, 64}, wgmma}})
+    EXPECT_TRUE(choose(problem, preference, h200).schedule ==
+                choose(problem, preference).schedule)
+        << problem.rowsHint << " rows, N = " << problem.n;
+  // Which it is follows from the facts of the device, not from its name.
+  Target slow = h200;
+  slow.device.bandwidth = 3350;
+  EXPECT_TRUE(choose(sized(32, 64), {}, slow).schedule ==
+              choose(sized(32, 64)).schedule);
 }
 
 /// The first numbers of rows of each range that has a schedule of its own.

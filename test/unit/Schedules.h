@@ -22,6 +22,13 @@ inline std::string verifySchedule(const Schedule &schedule, int64_t groups,
   return verifySchedule(schedule, problem, target);
 }
 
+/// The architecture, with the device of that name.
+inline Target targetFor(const std::string &device) {
+  Target target = h100();
+  parse(device, target.device);
+  return target;
+}
+
 /// One consuming warpgroup, with the smallest of everything.
 inline Schedule smallWgmma() {
   Schedule schedule;
@@ -44,6 +51,14 @@ inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
   schedule.kSlices = slices;
   schedule.ctasPerMultiprocessor = ctas;
   return upgradeSchedule(schedule);
+}
+
+/// As `tiled`, for 128 columns and 16 tokens, of warps that decode alone.
+inline Schedule decoding(int warps, int ctas) {
+  Schedule schedule = tiled(128, 16, 8, warps, 3, ctas);
+  schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
+  schedule.sumSteps = ctas == 1 ? 3 : 0;
+  return schedule;
 }
 
 } // namespace mxfp4

@@ -210,9 +210,9 @@ struct Preference {
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
-/// Every schedule that `chooseSchedule` can return for this placement, and for
-/// problems that gather or that do not, so that tests can walk them all. With
-/// many groups some have fewer stages: the tile table takes their place.
+/// All that `chooseSchedule` can return for this placement, on the target's and
+/// on all named devices, with or without a gather, for tests to walk. With many
+/// groups some have fewer stages: the tile table takes their place.
 std::vector<Schedule> allSchedules(const Target &target, Placement placement,
                                    bool gathers = false);
 
