@@ -375,7 +375,8 @@ Pick Chooser::pickFewest(int64_t rows) const {
 /// columns may be masked, which must not be much of all.
 bool Chooser::decodeDecides() const {
   const int64_t blocks = problem.layout.rowBlocks(problem.n);
-  return hasSpareRegisters() && steps >= kSharingSlices &&
+  return !preference.batchInvariant && hasSpareRegisters() &&
+         steps >= kSharingSlices &&
          target.device.bytesPerClock() >= kBytesDecoded &&
          (blocks % 2 == 0 || blocks >= 9);
 }
