@@ -150,9 +150,37 @@ bool Finder::finish() {
   return true;
 }
 
+/// Divides digits where a group's digit of the same loop begins or ends.
+static Digits refine(const Digits &digits, ArrayRef<Digits> groups) {
+  Digits result;
+  for (Digit digit : digits) {
+    SmallVector<int64_t> cuts;
+    for (const Digits &group : groups)
+      for (const Digit &wanted : group)
+        if (wanted.loop == digit.loop && !ShapedType::isDynamic(wanted.size) &&
+            !ShapedType::isDynamic(digit.size))
+          cuts.append({wanted.divisor, wanted.divisor * wanted.size});
+    llvm::sort(cuts, std::greater<>());
+    for (int64_t cut : cuts) {
+      const int64_t low = cut / digit.divisor;
+      if (cut % digit.divisor != 0 || low <= 1 || low >= digit.size ||
+          digit.size % low != 0)
+        continue;
+      // Not by appending, which would join them again.
+      result.push_back({digit.loop, digit.size / low, cut, 0});
+      digit.size = low;
+    }
+    result.push_back(digit);
+  }
+  return result;
+}
+
 std::optional<Arrangement> Arrangement::find(ArrayRef<int64_t> shape,
-                                             const ElementIndex &index,
+                                             const ElementIndex &whole,
                                              ArrayRef<Digits> groups) {
+  ElementIndex index;
+  for (const Digits &digits : whole)
+    index.push_back(refine(digits, groups));
   Finder finder(shape, index);
   for (const Digits &group : groups)
     if (!finder.take(group))

@@ -35,24 +35,21 @@ struct Weights {
 struct Contraction {
   ContractionOperand activations;
   Weights weights;
-  /// Experts, rows, columns, the sum; each in an order that needs no
-  /// transposition of weights, activations, weights, weights.
-  llvm::SmallVector<unsigned> batch, m, n, k;
+  /// Experts, rows, columns.
+  llvm::SmallVector<unsigned> batch, m, n;
+  /// The sum, in the order in which the weights have it: a block is neighbours.
+  Digits k;
   /// The order in which the output has batch, m and n.
   llvm::SmallVector<unsigned> out;
-  /// From codes and scales to `experts x N x K/32 (x 16)`.
-  Arrangement codes, scales;
+  /// From codes and scales to `experts x N x K/32 (x 16)`, from the activations
+  /// to `rows x K`.
+  Arrangement codes, scales, rows;
   /// Groups of rows: one for each expert, or for each number that selects one.
   int64_t groups = 1;
+  /// Whether a row of the activations is one of several groups.
+  bool repeatsRows = false;
   /// Whether what the sums start at is added behind them.
   bool addsInit = false;
-};
-
-/// The order of the dimensions of the activations that has experts, rows and K
-/// one after the other, and how many dimensions are rows of experts.
-struct ActivationOrder {
-  llvm::SmallVector<int64_t> permutation;
-  int64_t rowDims = 0;
 };
 
 /// The input of `op` that a value of its body is an element of, or null.
@@ -67,8 +64,9 @@ mlir::FailureOr<Weights> weightsInBody(mlir::linalg::LinalgOp op,
                                        mlir::Value factor,
                                        mlir::OpOperand *activations, Miss *why);
 
-mlir::FailureOr<ActivationOrder> orderActivations(const Contraction &c,
-                                                  Miss *why);
+/// The two factors of acc + a * b in f32, each in front of its widening.
+mlir::FailureOr<std::pair<mlir::Value, mlir::Value>>
+matchMultiplyAdd(mlir::linalg::LinalgOp op, Miss *why);
 
 /// The sum over loops k of x[batch, m, k] * w[batch, n, k].
 mlir::FailureOr<Contraction> matchContraction(mlir::linalg::LinalgOp op,

@@ -26,8 +26,7 @@ static Value stripWidening(Value value) {
              : value;
 }
 
-/// The two factors of acc + a * b in f32, each in front of its widening.
-static FailureOr<std::pair<Value, Value>> matchMultiplyAdd(linalg::LinalgOp op,
+FailureOr<std::pair<Value, Value>> mxfp4::matchMultiplyAdd(linalg::LinalgOp op,
                                                            Miss *why) {
   const auto fail = [&](const Twine &what) {
     return miss(why,
@@ -115,24 +114,17 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
                 "the blocks of 32 weights with one scale must run along the "
                 "sum, but run along d" +
                     Twine(w.back().loop) + " of the output");
-  // Loops of the sum in the order of their smallest strides: the blocks last.
-  SetVector<unsigned> sum;
-  for (const LoopPart &part : llvm::reverse(w)) {
-    if (!llvm::is_contained(found.out, part.loop))
-      sum.insert(part.loop);
-  }
-  found.k.assign(sum.rbegin(), sum.rend());
   for (const LoopPart &part : w) {
-    if (llvm::is_contained(found.k, part.loop))
+    if (!llvm::is_contained(found.out, part.loop)) {
+      appendDigit(found.k, {part.loop, part.size, part.divisor, 0});
       continue;
+    }
     const bool isGathered =
         llvm::any_of(found.weights.gather.dims, [&](const LoopParts &parts) {
           return has(parts, part.loop);
         });
     auto &set = isGathered || has(x, part.loop) ? found.batch : found.n;
-    if (isGathered && !has(x, part.loop))
-      return miss(why, "each row of the activations must have weights of its "
-                       "own, but several numbers select weights for a row");
+    found.repeatsRows |= isGathered && !has(x, part.loop);
     if (!llvm::is_contained(set, part.loop))
       set.push_back(part.loop);
   }
@@ -171,16 +163,15 @@ static LogicalResult arrangeWeights(linalg::LinalgOp op, Contraction &found,
   const SmallVector<int64_t> extents = op.getStaticLoopRanges();
   const Weights &weights = found.weights;
   int64_t sum = 1;
-  for (unsigned loop : found.k)
-    sum = ShapedType::isDynamic(extents[loop]) ? -1 : sum * extents[loop];
+  for (const Digit &digit : found.k)
+    sum = ShapedType::isDynamic(digit.size) || sum < 0 ? -1 : sum * digit.size;
   if (sum <= 0 || sum % kScaleBlock != 0)
     return miss(why, "K must be static and a multiple of 32");
   ElementIndex index;
   for (const LoopParts &parts : weights.dims)
     index.push_back(toDigits(parts));
   SmallVector<Digits> groups = {wholeLoops(found.batch, extents),
-                                wholeLoops(found.n, extents),
-                                wholeLoops(found.k, extents)};
+                                wholeLoops(found.n, extents), found.k};
   if (weights.gather.numbers) {
     ElementIndex numbers;
     for (const LoopParts &parts : weights.gather.dims)
@@ -216,51 +207,27 @@ static LogicalResult arrangeWeights(linalg::LinalgOp op, Contraction &found,
   return success();
 }
 
-FailureOr<ActivationOrder> mxfp4::orderActivations(const Contraction &c,
-                                                   Miss *why) {
-  // All parts, in the order that the rows have.
-  LoopParts target;
-  for (const auto *set : {&c.batch, &c.m, &c.k})
-    for (unsigned loop : *set) {
-      LoopParts parts;
-      for (const LoopParts &dim : c.activations.dims)
-        for (const LoopPart &part : dim)
-          if (part.loop == loop)
-            parts.push_back(part);
-      llvm::sort(parts, [](const LoopPart &a, const LoopPart &b) {
-        return a.divisor > b.divisor;
-      });
-      target.append(parts);
-    }
-  const auto rows = llvm::count_if(target, [&](const LoopPart &part) {
-    return !llvm::is_contained(c.k, part.loop);
-  });
-  SmallVector<int64_t> at;
-  int64_t next = static_cast<int64_t>(target.size()) - 1;
-  for (const LoopParts &dim : llvm::reverse(c.activations.dims)) {
-    // What a dimension holds merged stands in the target piece by piece.
-    if (!dim.empty()) {
-      const auto *found = llvm::find(target, dim.front());
-      next = found - target.begin();
-      for (const auto &[part, other] :
-           llvm::zip(dim, ArrayRef(target).drop_front(next)))
-        if (!(part == other))
-          return miss(why, "a dimension of the activations runs over K and "
-                           "rows, or over rows in another order");
-      if (next < rows && next + static_cast<int64_t>(dim.size()) > rows)
-        return miss(why, "a dimension of the activations runs over rows and K");
-    }
-    at.push_back(next);
-  }
-  std::reverse(at.begin(), at.end());
-  ActivationOrder order;
-  order.permutation =
-      llvm::to_vector(llvm::seq<int64_t>(0, c.activations.dims.size()));
-  llvm::sort(order.permutation, [&](int64_t a, int64_t b) {
-    return std::pair(at[a], a) < std::pair(at[b], b);
-  });
-  order.rowDims = llvm::count_if(at, [&](int64_t a) { return a < rows; });
-  return order;
+/// How the activations become rows and K.
+static LogicalResult arrangeRows(linalg::LinalgOp op, Contraction &found,
+                                 Miss *why) {
+  const SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  const LoopParts x = found.activations.flattened();
+  SmallVector<unsigned> loops;
+  for (const auto *set : {&found.batch, &found.m})
+    for (unsigned loop : *set)
+      if (has(x, loop))
+        loops.push_back(loop);
+  ElementIndex index;
+  for (const LoopParts &parts : found.activations.dims)
+    index.push_back(toDigits(parts));
+  auto rows = Arrangement::find(tensorType(found.activations.value).getShape(),
+                                index, {wholeLoops(loops, extents), found.k});
+  if (!rows)
+    return miss(why, "the activations must have experts, rows and K, in any "
+                     "order, each once, but their loops are " +
+                         describe(x));
+  found.rows = *rows;
+  return success();
 }
 
 /// Which factor are the activations, and which the weights.
@@ -341,13 +308,16 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
                 "start at zero, and add the values to the result");
   if (failed(classify(op, *found, why)) ||
       failed(arrangeWeights(op, *found, why)) ||
-      failed(orderActivations(*found, why)))
+      failed(arrangeRows(op, *found, why)))
     return failure();
   int64_t rows = found->groups;
   for (unsigned loop : found->m) {
     const int64_t extent = op.getStaticLoopRanges()[loop];
     rows = ShapedType::isDynamic(extent) || rows < 0 ? -1 : rows * extent;
   }
+  if (found->repeatsRows && rows < 0)
+    return miss(why, "the number of rows must be static where several numbers "
+                     "select weights for a row");
   if (rows > INT32_MAX || found->groups > INT32_MAX)
     return miss(why, "all rows together must be at most 2^31 - 1, as offsets "
                      "are i32");

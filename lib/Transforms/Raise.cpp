@@ -77,6 +77,8 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
                                                          &getContext());
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    populateRaiseRowsPatterns(patterns);
+    populateRaiseGatherPatterns(patterns);
     populateRaiseSlicePatterns(patterns);
     populateRaiseMatmulPatterns(patterns);
     populateRaiseRoundingPatterns(patterns);

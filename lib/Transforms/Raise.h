@@ -64,6 +64,11 @@ struct DecodeMisses {
 /// Decodes become `mxfp4.dequantize`.
 DecodeMisses raiseDecodes(mlir::Operation *root);
 
+/// The values of a decode as a tensor of its shape.
+mlir::Value makeValues(mlir::OpBuilder &b, mlir::Location loc,
+                       mlir::RankedTensorType type, const Decode &decode,
+                       const Promises &promises);
+
 /// Says on an operation what it was raised under.
 void setPromises(mlir::Operation *op, const Promises &promises);
 
@@ -83,6 +88,12 @@ llvm::LogicalResult matchMatmul(mlir::linalg::LinalgOp op, Miss *why);
 
 /// Matmuls on decoded weights become `grouped_matmul`.
 void populateRaiseMatmulPatterns(mlir::RewritePatternSet &patterns);
+
+/// Activations that the body of a contraction decodes are decoded in front.
+void populateRaiseRowsPatterns(mlir::RewritePatternSet &patterns);
+
+/// Gathers of decoded weights become ones by numbers in a tensor.
+void populateRaiseGatherPatterns(mlir::RewritePatternSet &patterns);
 
 /// Slices of decoded weights move in front of transpositions of these.
 void populateRaiseSlicePatterns(mlir::RewritePatternSet &patterns);

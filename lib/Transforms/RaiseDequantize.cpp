@@ -91,10 +91,8 @@ DenseSet<Operation *> Raiser::slice(Operation *op) {
   return found;
 }
 
-/// The values of a decode, of the type and the shape that the program has them.
-static Value makeValues(OpBuilder &b, Operation *op, const Decode &decode) {
-  Location loc = op->getLoc();
-  RankedTensorType type = tensorType(op->getResult(0));
+Value mxfp4::makeValues(OpBuilder &b, Location loc, RankedTensorType type,
+                        const Decode &decode, const Promises &promises) {
   Type element = type.getElementType();
   auto [codes, scales] = makeBlocks(b, loc, decode);
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, scales);
@@ -103,7 +101,7 @@ static Value makeValues(OpBuilder &b, Operation *op, const Decode &decode) {
   Value init = tensor::EmptyOp::create(b, loc, sizes, decoded);
   auto dequantize =
       DequantizeOp::create(b, loc, init.getType(), codes, scales, init);
-  setPromises(dequantize, Promises().within(op));
+  setPromises(dequantize, promises);
   Value values = dequantize.getResult(0);
   if (decoded != element)
     values = arith::TruncFOp::create(b, loc, tensorType(values).clone(element),
@@ -167,7 +165,9 @@ void Raiser::raise(Operation *op) {
     return entry.parts.contains(op);
   });
   OpBuilder b(op);
-  op->getResult(0).replaceAllUsesWith(makeValues(b, op, *decode));
+  op->getResult(0).replaceAllUsesWith(
+      makeValues(b, op->getLoc(), tensorType(op->getResult(0)), *decode,
+                 Promises().within(op)));
 }
 
 void Raiser::run() {

@@ -71,12 +71,12 @@ public:
   Value build();
 
 private:
-  Value makeActivations();
   OpFoldResult extent(unsigned loop);
   OpFoldResult rowsPerExpert();
   Value destination(Value x, Value codes);
   Value shapeResult(Value y);
   Value expertIds();
+  Value rowNumbers();
   Value finish(Value y);
   /// The dimension of the output that a loop runs over.
   int64_t outDim(unsigned loop) const {
@@ -97,24 +97,6 @@ private:
   /// Loops of the output, as the grouped matmul has them.
   SmallVector<unsigned> order;
 };
-
-Value MatmulBuilder::makeActivations() {
-  ActivationOrder activations = *orderActivations(c, nullptr);
-  Value x = roundRows(b, loc, c.activations.value);
-  ArrayRef<int64_t> permutation = activations.permutation;
-  if (!llvm::is_sorted(permutation)) {
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, x), sorted;
-    for (int64_t dim : permutation)
-      sorted.push_back(sizes[dim]);
-    Value empty =
-        tensor::EmptyOp::create(b, loc, sorted, tensorType(x).getElementType());
-    x = linalg::TransposeOp::create(b, loc, x, empty, permutation)
-            ->getResult(0);
-  }
-  return regroup(
-      b, loc, x,
-      {activations.rowDims, tensorType(x).getRank() - activations.rowDims});
-}
 
 OpFoldResult MatmulBuilder::extent(unsigned loop) {
   const ContractionOperand &x = c.activations;
@@ -240,6 +222,37 @@ Value MatmulBuilder::expertIds() {
   return ids;
 }
 
+/// The row of the activations of each row of the groups, where it is a row of
+/// several.
+Value MatmulBuilder::rowNumbers() {
+  if (!c.repeatsRows)
+    return {};
+  const SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  SmallVector<unsigned> loops(c.batch);
+  loops.append(c.m);
+  const LoopParts x = c.activations.flattened();
+  int64_t count = 1;
+  for (unsigned loop : loops)
+    count *= extents[loop];
+  SmallVector<int32_t> numbers;
+  for (int64_t row = 0; row < count; ++row) {
+    int64_t rest = row, number = 0, stride = 1;
+    for (unsigned loop : llvm::reverse(loops)) {
+      const int64_t at = rest % extents[loop];
+      rest /= extents[loop];
+      if (llvm::none_of(
+              x, [&](const LoopPart &part) { return part.loop == loop; }))
+        continue;
+      number += at * stride;
+      stride *= extents[loop];
+    }
+    numbers.push_back(static_cast<int32_t>(number));
+  }
+  auto to = RankedTensorType::get(count, b.getI32Type());
+  return arith::ConstantOp::create(b, loc,
+                                   DenseIntElementsAttr::get(to, numbers));
+}
+
 /// What is done behind the sum: adding what the program's sum starts at, and
 /// rounding to the type that the program sums in.
 Value MatmulBuilder::finish(Value y) {
@@ -259,11 +272,14 @@ Value MatmulBuilder::build() {
   codes = c.codes.apply(b, loc, codes);
   scales = c.scales.apply(b, loc, scales);
   Value offsets = equalOffsets(b, loc, c.groups, rowsPerExpert());
-  Value x = makeActivations();
-  Value into = destination(x, codes);
-  auto matmul = GroupedMatmulOp::create(b, loc, into.getType(), x,
-                                        ValueRange{codes, scales}, offsets,
-                                        expertIds(), into);
+  Value x = c.rows.apply(b, loc, roundRows(b, loc, c.activations.value));
+  Value gather = rowNumbers();
+  Value into = destination(gather ? gather : x, codes);
+  auto matmul = GroupedMatmulOp::create(
+      b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
+      expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
+      /*scatter=*/Value(), /*epilogueOperands=*/ValueRange(),
+      /*schedule=*/ScheduleAttr(), /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));
   return finish(shapeResult(matmul.getResult(0)));
 }

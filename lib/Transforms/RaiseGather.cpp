@@ -1,0 +1,193 @@
+//===- RaiseGather.cpp - Weights that numbers select ----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Brings gathers of decoded weights into the form that the normal form of an
+// operand knows: numbers in a tensor, one for each slice. Programs compute the
+// numbers in the same body, and merge the dimension of the numbers with one of
+// the weights before they multiply.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ContractionForm.h"
+#include "Raise.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+/// What an operation takes out of decoded weights, element by element, or null.
+static tensor::ExtractOp gatherOf(linalg::LinalgOp op) {
+  if (!op || op->getNumResults() != 1 || !op.hasPureTensorSemantics() ||
+      op.getNumReductionLoops() != 0)
+    return {};
+  auto extract = op.getBlock()
+                     ->getTerminator()
+                     ->getOperand(0)
+                     .getDefiningOp<tensor::ExtractOp>();
+  return extract && extract.getIndices().size() > 1 &&
+                 extract->getBlock() == op.getBlock() &&
+                 isDecoded(extract.getTensor())
+             ? extract
+             : tensor::ExtractOp();
+}
+
+namespace {
+
+/// Computes the numbers in an operation of their own.
+struct ComputeNumbers : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override;
+
+private:
+  /// The numbers for the iterations of `loops`, or null.
+  static Value makeNumbers(linalg::GenericOp op, Value index,
+                           ArrayRef<unsigned> loops, PatternRewriter &rewriter);
+};
+
+} // namespace
+
+Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
+                                  ArrayRef<unsigned> loops,
+                                  PatternRewriter &rewriter) {
+  SmallVector<AffineExpr> dims(op.getNumLoops(), AffineExpr());
+  for (auto [number, loop] : llvm::enumerate(loops))
+    dims[loop] = rewriter.getAffineDimExpr(number);
+  SetVector<Operation *> slice;
+  BackwardSliceOptions options;
+  options.inclusive = true;
+  options.filter = [&](Operation *inner) {
+    return inner->getBlock() == op.getBody();
+  };
+  (void)getBackwardSlice(index, &slice, options);
+  for (Operation *inner : slice)
+    if (auto loop = dyn_cast<linalg::IndexOp>(inner);
+        (loop && !dims[loop.getDim()]) || inner->getNumRegions() != 0)
+      return {};
+  SmallVector<AffineMap> maps;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+      if (!dims[loop] && map.isFunctionOfDim(loop))
+        return {};
+    SmallVector<AffineExpr> replaced(dims);
+    for (AffineExpr &dim : replaced)
+      dim = dim ? dim : rewriter.getAffineConstantExpr(0);
+    maps.push_back(map.replaceDimsAndSymbols(replaced, {}, loops.size(), 0));
+  }
+  maps.push_back(rewriter.getMultiDimIdentityMap(loops.size()));
+  SmallVector<int64_t> shape, extents = op.getStaticLoopRanges();
+  for (unsigned loop : loops)
+    shape.push_back(extents[loop]);
+  if (ShapedType::isDynamicShape(shape))
+    return {};
+  Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), shape,
+                                        rewriter.getI32Type());
+  auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) {
+    IRMapping mapping;
+    mapping.map(op.getRegionInputArgs(), arguments.drop_back());
+    for (Operation &inner : op.getBody()->without_terminator()) {
+      if (!slice.contains(&inner))
+        continue;
+      auto loop = dyn_cast<linalg::IndexOp>(inner);
+      if (!loop) {
+        b.clone(inner, mapping);
+        continue;
+      }
+      const unsigned at = llvm::find(loops, loop.getDim()) - loops.begin();
+      mapping.map(loop.getResult(),
+                  linalg::IndexOp::create(b, loc, at).getResult());
+    }
+    Value number = arith::IndexCastOp::create(b, loc, b.getI32Type(),
+                                              mapping.lookupOrDefault(index));
+    linalg::YieldOp::create(b, loc, number);
+  };
+  return linalg::GenericOp::create(
+             rewriter, op.getLoc(), empty.getType(), op.getInputs(), empty,
+             maps,
+             SmallVector<utils::IteratorType>(loops.size(),
+                                              utils::IteratorType::parallel),
+             body)
+      .getResult(0);
+}
+
+LogicalResult ComputeNumbers::matchAndRewrite(linalg::GenericOp op,
+                                              PatternRewriter &rewriter) const {
+  tensor::ExtractOp extract = gatherOf(op);
+  if (!extract)
+    return rewriter.notifyMatchFailure(op, "no gather of weights");
+  Value index = extract.getIndices()[0];
+  auto cast = index.getDefiningOp<arith::IndexCastOp>();
+  if (op.getNumDpsInputs() == 1 && cast && isa<BlockArgument>(cast.getIn()))
+    return rewriter.notifyMatchFailure(op, "the numbers are in a tensor");
+  llvm::SmallBitVector ofWeights(op.getNumLoops());
+  for (Value other : extract.getIndices().drop_front()) {
+    auto loop = other.getDefiningOp<linalg::IndexOp>();
+    if (!loop)
+      return rewriter.notifyMatchFailure(op, "no whole slices");
+    ofWeights.set(loop.getDim());
+  }
+  SmallVector<unsigned> loops;
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (!ofWeights.test(loop))
+      loops.push_back(loop);
+  Value numbers = makeNumbers(op, index, loops, rewriter);
+  if (!numbers)
+    return rewriter.notifyMatchFailure(op, "a number for each element");
+  SmallVector<AffineExpr> at;
+  for (unsigned loop : loops)
+    at.push_back(rewriter.getAffineDimExpr(loop));
+  SmallVector<AffineMap> maps = {
+      AffineMap::get(op.getNumLoops(), 0, at, op.getContext()),
+      op.getMatchingIndexingMap(op.getDpsInitOperand(0))};
+  auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) {
+    SmallVector<Value> indices = {
+        arith::IndexCastOp::create(b, loc, b.getIndexType(), arguments[0])};
+    for (Value other : extract.getIndices().drop_front())
+      indices.push_back(linalg::IndexOp::create(
+          b, loc, other.getDefiningOp<linalg::IndexOp>().getDim()));
+    Value element =
+        tensor::ExtractOp::create(b, loc, extract.getTensor(), indices);
+    linalg::YieldOp::create(b, loc, element);
+  };
+  rewriter.replaceOpWithNewOp<linalg::GenericOp>(
+      op, op.getResultTypes(), numbers, op.getOutputs(), maps,
+      op.getIteratorTypesArray(), body);
+  return success();
+}
+
+/// Whether a contraction takes gathered weights behind merged dimensions: each
+/// becomes a loop of its own then.
+static bool mayExpand(OpOperand *operand) {
+  auto user = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+  auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  if (!user || !isSum(user) || !collapse)
+    return false;
+  Value value = collapse.getSrc();
+  while (auto *op = value.getDefiningOp()) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (gatherOf(linalgOp))
+      return true;
+    const bool isReshape =
+        isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
+    if (!isReshape &&
+        !(linalgOp && linalgOp.getNumDpsInputs() == 1 &&
+          isa<BlockArgument>(
+              linalgOp.getBlock()->getTerminator()->getOperand(0))))
+      return false;
+    value = isReshape ? op->getOperand(0) : linalgOp.getDpsInputs()[0];
+  }
+  return false;
+}
+
+void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
+  patterns.add<ComputeNumbers>(patterns.getContext());
+  linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, mayExpand);
+}
