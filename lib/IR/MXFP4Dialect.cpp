@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/Promises.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
@@ -253,7 +254,7 @@ static LogicalResult verifyPromises(Operation *op, Attribute value) {
 
 LogicalResult MXFP4Dialect::verifyOperationAttribute(Operation *op,
                                                      NamedAttribute named) {
-  if (named.getName() == "mxfp4.promises")
+  if (named.getName() == kPromisesAttr)
     return verifyPromises(op, named.getValue());
   if (named.getName() == kKernelsAttr || named.getName() == kCompiledAttr)
     return verifyMark(op, named);

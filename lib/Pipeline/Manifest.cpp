@@ -61,6 +61,7 @@
 
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
+#include "mxfp4/IR/Promises.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -87,11 +88,27 @@ static std::string epilogueText(Region &region) {
   return text;
 }
 
+/// The promises of an operation, or of what it is in.
+static Object promisesOf(Operation *op) {
+  Object promises;
+  for (; op && promises.empty(); op = op->getParentOp())
+    if (auto found = op->getAttrOfType<DictionaryAttr>(kPromisesAttr))
+      for (NamedAttribute promise : found) {
+        const StringRef promised = promise.getName();
+        if (auto bounds = dyn_cast<DenseI64ArrayAttr>(promise.getValue()))
+          promises[promised] = Array(bounds.asArrayRef());
+        else
+          promises[promised] = true;
+      }
+  return promises;
+}
+
 KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   KernelFacts facts;
   if (auto function = op->getParentOfType<FunctionOpInterface>())
     facts.function = function.getName().str();
   facts.problem = schedulingProblem(op);
+  facts.promises = promisesOf(op);
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
   facts.outputF32 = op.getOutputType().getElementType().isF32();
@@ -239,6 +256,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
               {"dynamic_shared_bytes", dynamicShared},
               {"grid", Object{{"rule", "persistent"},
                               {"ctas_per_sm", s.ctasPerMultiprocessor}}}}}};
+  if (!facts.promises.empty())
+    (*manifest.getObject("weights"))["promises"] = Object(facts.promises);
   return finishManifest(std::move(manifest), facts.signature, facts.function,
                         assembly);
 }

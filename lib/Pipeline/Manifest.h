@@ -37,6 +37,8 @@ struct KernelFacts {
   std::string reason;
   /// Whether it was asked for.
   bool batchInvariant = false;
+  /// What the program was raised under; empty for nothing.
+  llvm::json::Object promises;
   /// Rows for which the chooser picks this schedule; absent for a schedule of
   /// the user's.
   std::optional<std::pair<int64_t, int64_t>> rowsRange;

@@ -14,15 +14,14 @@
 #ifndef MXFP4_LIB_TRANSFORMS_PROMISES_H
 #define MXFP4_LIB_TRANSFORMS_PROMISES_H
 
+#include "mxfp4/IR/Promises.h"
+
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Operation.h"
 
 namespace mxfp4 {
 
 struct Promises {
-  /// The name of the attribute, of programs and of what is raised from them.
-  static constexpr llvm::StringLiteral kAttribute = "mxfp4.promises";
-
   /// Scale bytes are within these bounds.
   int64_t minScale = 0, maxScale = 255;
   /// The sign of a zero does not matter.

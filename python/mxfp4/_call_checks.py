@@ -124,6 +124,14 @@ class CallChecks:
                 f"the kernel is for E, N, K = {m.experts}, {m.n}, {m.k}, but the weights have "
                 f"{', '.join(map(str, weights.shape))}."
             )
+        if m.scales and weights.proof:
+            low, high = weights.proof.scale_min, weights.proof.scale_max
+            if low < m.scales[0] or high > m.scales[1]:
+                raise Error(
+                    f"the kernel was raised under the promise that scale bytes are {m.scales[0]} "
+                    f"to {m.scales[1]}, but the weights have {low} to {high}; compile the program "
+                    "with a decode that is exact for these."
+                )
 
     def _check_operands(self, operands: dict[str, Any]) -> None:
         """Are they those that the kernel takes? Nullable ones may be left out."""

@@ -90,6 +90,7 @@ class Manifest:
         pairs: whether its epilogue makes one column of two neighbours.
         batch_invariant: whether the problem's kernels were asked to give a row the same bits
             whatever other rows there are.
+        scales: the smallest and the largest scale byte that the program promised, or None.
         block: threads (x, y, z).
         cluster: blocks of a cluster (x, y, z).
         dynamic_shared_bytes: dynamic shared memory of a block.
@@ -112,6 +113,7 @@ class Manifest:
     rows_hint: tuple[int, int] | None
     most_rows: int
     layout: Layout
+    scales: tuple[int, int] | None
     block: tuple[int, int, int]
     cluster: tuple[int, int, int]
     dynamic_shared_bytes: int
@@ -246,6 +248,7 @@ def _parse(raw: Any) -> Manifest:
         rows_hint=_rows_hint(raw),
         most_rows=_most_rows(raw),
         layout=layout,
+        scales=_promised_scales(raw),
         block=_triple(raw, "launch.block"),
         cluster=_triple(raw, "launch.cluster"),
         dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
@@ -299,6 +302,18 @@ def _resources(raw: Any) -> dict[str, Any]:
         if name in found:
             _number(found, name, 0)
     return found
+
+
+def _promised_scales(raw: dict[str, Any]) -> tuple[int, int] | None:
+    """The bounds of scale bytes under which the kernel is the program."""
+    promises = _get(raw, "weights", dict).get("promises", {})
+    bounds = promises.get("scales") if isinstance(promises, dict) else promises
+    if bounds is None:
+        return None
+    is_pair = isinstance(bounds, list) and len(bounds) == 2
+    if not is_pair or not all(type(bound) is int and 0 <= bound <= 255 for bound in bounds):
+        raise Error('"weights.promises.scales" must be two bytes, the smallest and the largest.')
+    return bounds[0], bounds[1]
 
 
 def _rows_hint(raw: Any) -> tuple[int, int] | None:

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
 import pytest
-from frontends import PROGRAMS, Verdict, opt, run_on_cpu, verdicts, with_driver
+from frontends import OPT, PROGRAMS, Verdict, opt, run_on_cpu, verdicts, with_driver
+from mxfp4 import Artifact, Error, pack
+from mxfp4._call_checks import CallChecks
 
 VERDICTS = verdicts()
 NAMES = [verdict.name for verdict in VERDICTS]
@@ -63,3 +70,37 @@ def test_kernels(verdict: Verdict) -> None:
     lowered, said = opt(program(verdict), f"{verdict.passes},{PTX}")
     assert lowered, said
     assert lowered.count(".entry") == verdict.matmuls
+
+
+def compiled(text: str, folder: Path) -> Path:
+    """The artifact of a module."""
+    folder.mkdir()
+    (folder / "module.mlir").write_text(text)
+    compiler = OPT.with_name("mxfp4-compile")
+    command = [compiler, folder / "module.mlir", "-o", folder / "artifact"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return folder / "artifact"
+
+
+def test_a_promise_reaches_the_manifest(tmp_path: Path) -> None:
+    """From an option, through everything in between."""
+    raising = "mxfp4-raise{scales=1,254},mxfp4-pack-weights{outline},mxfp4-bufferize"
+    raised, said = opt((PROGRAMS / "torch-bmm_convert_moe.mlir").read_text(), raising)
+    assert raised, said
+    manifest = json.loads((compiled(raised, tmp_path / "raised") / "manifest.json").read_text())
+    assert manifest["weights"]["promises"] == {"scales": [1, 254]}
+
+
+def test_weights_that_break_a_promise_are_refused(tmp_path: Path) -> None:
+    """Packing knows which scales there are."""
+    command = [OPT.with_name("mxfp4-compile"), "experts=4 n=96 k=64", "--emit-mlir"]
+    made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    promise = "module attributes {mxfp4.promises = {scales = array<i64: 1, 254>}} {"
+    artifact = Artifact.load(compiled(made.stdout.replace("module {", promise), tmp_path / "made"))
+    assert artifact.manifest.scales == (1, 254)
+    checks = CallChecks(artifact.manifest)
+    blocks, scales = np.zeros((4, 96, 2, 16), np.uint8), np.full((4, 96, 2), 127, np.uint8)
+    checks.check_weights(pack(blocks, scales, artifact.manifest.layout))
+    scales[3, 5, 1] = 0
+    with pytest.raises(Error, match="promise that scale bytes are 1 to 254"):
+        checks.check_weights(pack(blocks, scales, artifact.manifest.layout))
