@@ -27,7 +27,7 @@ if not hasattr(config, "mxfp4_build"):
 config.name = "mxfp4"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".ptx", ".test"]
-config.excludes = ["Inputs", "laws", "python", "unit", "fuzz"]
+config.excludes = ["Inputs", "frontends", "laws", "python", "unit", "fuzz"]
 config.test_source_root = os.path.join(config.mxfp4_source, "test")
 
 path = [os.path.join(config.mxfp4_build, "bin"), config.llvm_tools]
@@ -48,6 +48,12 @@ config.substitutions.append(("%python", f'"{sys.executable}"'))
 # `lit --param fast=1` leaves out tests that take a minute: all kernels there are.
 if "fast" not in lit_config.params:
     config.available_features.add("slow")
+
+# A Python that has the packages of ours, which some tests import.
+packages = os.path.join(config.mxfp4_source, ".venv", "bin", "python")
+if os.access(packages, os.X_OK):
+    config.available_features.add("packages")
+    config.substitutions.append(("%with_packages", packages))
 
 # ptxas checks resource use; it comes with the Python packages that tools/setup
 # installs, or with a CUDA toolkit.

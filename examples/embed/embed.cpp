@@ -30,7 +30,7 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
 
   // The layout of packed weights is a type.
   const mxfp4::BlockLayout layout;
-  auto block = mxfp4::BlockType::get(&context, layout.order, layout.scales);
+  auto block = mxfp4::BlockType::get(&context, layout);
   Type arguments[] = {
       MemRefType::get({any, k}, b.getBF16Type()),
       MemRefType::get({experts, layout.rowBlocks(n), layout.colBlocks(k)},

@@ -172,6 +172,8 @@ gpu.module @kernels {
   // FORCED-NEXT:      mxfp4.wait_barrier
   // FORCED-NEXT:    %[[P0:.*]], %[[P1:.*]], %[[P2:.*]], %[[P3:.*]] = mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE]]]
   // FORCED-NEXT:    %[[S:.*]] = mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]]
+  // FORCED-NEXT:    mxfp4.load_codes %[[W]][%[[SLOT]], %[[NEXT]]]
+  // FORCED-NEXT:    mxfp4.load_scales %[[W]][%[[SLOT]], %[[NEXT]]]
   // FORCED-NEXT:    %[[A0:.*]], %{{.*}}, %{{.*}}, %[[A3:.*]] = mxfp4.decode %[[P0]], %[[S]] step 0
   // FORCED-NEXT:    mxfp4.decode %[[P1]], %[[S]] step 1
   // FORCED-NEXT:    mxfp4.decode %[[P2]], %[[S]] step 2
@@ -179,7 +181,6 @@ gpu.module @kernels {
   // FORCED-NEXT:    %[[SUMS0:.*]] = vector.extract %[[ACC]][0]
   // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS0]] a(%[[A0]], %{{.*}}, %{{.*}}, %[[A3]], {{.*}}, %[[D0]], %{{.*}}, %{{.*}}, %[[D3]]) b(%[[X]][%[[SLOT]]]) columns 4 tokens(%[[N]] by 16)
   // FORCED-NEXT:    mxfp4.wgmma_wait %[[R]] : vector<4x4xf32>
-  // FORCED-NEXT:    mxfp4.load_codes %[[W]][%[[SLOT]], %[[NEXT]]]
   // FORCED:         %[[SUMS1:.*]] = vector.extract %[[ACC]][1]
   // FORCED-NEXT:    %[[R:.*]] = mxfp4.wgmma %[[SUMS1]] a(
   // FORCED-NEXT:    mxfp4.wgmma_wait %[[R]]
@@ -205,6 +206,8 @@ gpu.module @kernels {
   // BLOCKS-NEXT:    %[[TILE:.*]] = memref.view %[[ALL]][%[[OFFSET]]][] : {{.*}} to memref<256x64xbf16, #gpu.address_space<workgroup>>
   // BLOCKS-NEXT:    %[[BLOCK:.*]] = arith.muli %[[GROUP]], %[[C2]]
   // BLOCKS:         mxfp4.load_scales
+  // BLOCKS-NEXT:    mxfp4.load_codes
+  // BLOCKS-NEXT:    mxfp4.load_scales
   // BLOCKS-NEXT:    mxfp4.sync_warpgroup
   // BLOCKS-NEXT:    %[[A0:.*]], %[[A1:.*]], %[[A2:.*]], %[[A3:.*]] = mxfp4.decode {{.*}} step 0
   // BLOCKS-NEXT:    mxfp4.store_decoded %[[A0]], %[[A1]], %[[A2]], %[[A3]] to %[[TILE]][%[[SLICE]]] step 0 : memref
