@@ -30,10 +30,7 @@ Value EpilogueValues::load(unsigned operand, Value index) {
 /// keeps so many addresses that it spills two registers, unless values depend
 /// on a comparison of which it cannot know that it is always true.
 bool EpilogueValues::mayNotSpill() {
-  return op.getScatter() && n % 2 != 0 && !op.takesPairs() &&
-         cast<MemRefType>(op.getDestination().getType())
-             .getElementType()
-             .isF32();
+  return op.getScatter() && n % 2 != 0 && !op.takesPairs();
 }
 
 void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
