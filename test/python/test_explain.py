@@ -223,7 +223,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["explain", "nowhere.mlir", "-o", str(page)], "nowhere.mlir: No such file"),
         (["explain", "--problem", "experts=1", "-o", str(page)], "a problem needs n="),
         ([*arguments[:5], "-o", str(tmp_path / "no" / "page.html")], "No such file"),
-        ([*arguments, "--pipeline", "cse"], "leave out --options and --rows-hint"),
+        ([*arguments, "--pipeline", "cse"], "leave out --options, --device and --rows-hint"),
     ]:
         assert main(wrong) == 1
         assert told in capsys.readouterr().err

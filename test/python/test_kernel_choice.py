@@ -135,7 +135,7 @@ def test_nothing_is_loaded_in_a_capture(
     driver: FakeDriver, compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready = kernels.kernel_for(PROBLEM, 8)
-    capturing = {"is_available": lambda: True, "is_current_stream_capturing": lambda: True}
+    capturing = {"is_initialized": lambda: True, "is_current_stream_capturing": lambda: True}
     torch = SimpleNamespace(cuda=SimpleNamespace(**capturing))
     monkeypatch.setitem(__import__("sys").modules, "torch", torch)
     assert kernels.kernel_for(PROBLEM, 9) is ready

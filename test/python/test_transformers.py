@@ -301,6 +301,6 @@ def test_kernels_are_compiled_for_the_gpu(tmp_path: Path, monkeypatch: pytest.Mo
         assert set(layer.starts(64)) >= {1, 5}
         for problem, single in ours.problems(8, 96, 64, 4):
             for rows in (4,) if single else (4, 256):
-                assert kernels._ahead_of_time(problem, rows, exact=True), (problem, rows)
+                assert kernels._ahead_of_time(problem, rows, None, exact=True), (problem, rows)
     finally:
         kernels._shelf = None
