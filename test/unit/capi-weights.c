@@ -84,6 +84,7 @@ static void packGateAndUp(const struct Weights *w) {
                            "raw", none) == 2);
   CHECK(mxfp4_pack_gate_up(gate, gateScales, up, upScales, kHalf, kK, "sprad",
                            "raw", none) == 2);
+  CHECK(guardedFree(none, 0));
 }
 
 void testPacking(void) {
