@@ -46,8 +46,8 @@ const char *const kPipelines[] = {
     "builtin.module(canonicalize)",
     "builtin.module(mxfp4-raise)",
     "builtin.module(mxfp4-raise{groups-cover-rows})",
-    "builtin.module(mxfp4-raise,mxfp4-fuse-epilogue,mxfp4-fuse-gather,"
-    "mxfp4-raise)",
+    ("builtin.module(mxfp4-raise,mxfp4-fuse-epilogue,mxfp4-fuse-gather,"
+     "mxfp4-raise)"),
     "builtin.module(mxfp4-pack-weights{outline})",
     "builtin.module(mxfp4-choose-schedule)",
     "builtin.module(mxfp4-choose-schedule,mxfp4-tile)",
