@@ -112,7 +112,7 @@ SmallVector<Value> EpilogueValues::finish(ArrayRef<Value> sums, int slice,
         arguments.push_back(*row++);
         break;
       case EpilogueOperand::PerColumn:
-        add(ArrayRef(fixed[i]).slice(2 * slice, 2));
+        add(ArrayRef(fixed[i]).slice(size_t(2) * slice, 2));
       }
     Value result = cloneEpilogue(b, op.getEpilogue()[0], arguments);
     if (isUsed)

@@ -176,7 +176,7 @@ void raiseEntry(Operation *op, const Entry &entry) {
 }
 
 /// Erases private functions that nothing calls any more, beginning with some.
-void eraseUnused(Operation *root, SetVector<Operation *> functions) {
+void eraseUnused(SetVector<Operation *> functions) {
   while (!functions.empty()) {
     auto symbol = cast<SymbolOpInterface>(functions.pop_back_val());
     Operation *table = symbol->getParentOp();
@@ -216,5 +216,5 @@ void mxfp4::raiseEntries(Operation *root) {
         bodies.insert(body);
     raiseEntry(op, *entry);
   }
-  eraseUnused(root, std::move(bodies));
+  eraseUnused(std::move(bodies));
 }
