@@ -1,0 +1,171 @@
+//===- Chooser.cpp - What follows from a tile and its warps ---------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The instruction, the stages that fit, the warps that copy and their registers
+// follow from the problem and from the tile that a regime chose. Thresholds
+// were measured on an H100 (docs/TuningLog.md).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chooser.h"
+
+#include "mxfp4/Core/Resources.h"
+
+#include <algorithm>
+
+using namespace mxfp4;
+
+/// Steps of K below which wgmma has little to overlap: the loop over steps
+/// disappears, and ptxas may serialise what is left of it.
+constexpr int64_t kFewSteps = 8;
+
+/// Stages on a multiprocessor past which more copies in flight gain nothing: in
+/// two CTAs, twice as many cost 12 %.
+constexpr int kManyStages = 30;
+
+/// Accumulators of a thread from which an equal share of the registers is not
+/// enough for consumers that hold a second fragment, and for those that do not.
+constexpr int kNeedy = 64, kNeedyAlone = 32;
+
+/// Tokens of a tile up to which a group's tokens mostly fit one: its weights
+/// are read once, and need not stay in the cache.
+constexpr int kReadOnce = 64;
+
+/// Tokens of a tile from which those of groups with few rows take much less
+/// time. Tiles that take long come first, lest one of them be the last.
+constexpr int kUnlike = 48;
+
+/// Warps of the producer that copy: one for each K slice; or, where one CTA has
+/// the multiprocessor, one for the activations and up to two for the blocks of
+/// weights, since a copy takes a thread longer to start than the engine to do.
+static int copyWarpsFor(const Schedule &schedule, const BlockLayout &layout) {
+  if (schedule.kSlices > 1)
+    return schedule.kSlices;
+  return schedule.ctasPerMultiprocessor > 1
+             ? 1
+             : 1 + std::min(2, schedule.tileRows / layout.rows);
+}
+
+/// Measured: ptxas has once given a producer 28 registers under a limit of 24.
+/// Three consuming warpgroups need all that is left of their share. Beside six
+/// a producer may have no more than 24; it takes 22, whatever layout and
+/// output. Producers that gather keep the numbers of up to 16 rows.
+static int producerRegistersFor(const Schedule &schedule, bool gathers) {
+  const int needy = schedule.overlapDecode ? kNeedy : kNeedyAlone;
+  if (schedule.ctasPerMultiprocessor > 1 || schedule.consumerWarps() <= 4 ||
+      schedule.copyWarps > 3 || schedule.accumulators() < needy)
+    return 0;
+  if (gathers)
+    return 56;
+  return !schedule.overlapDecode ? 24 : schedule.consumerWarps() > 8 ? 32 : 40;
+}
+
+/// K slices of one warpgroup each: those of which none has many steps. More
+/// than three would leave too few registers for a second fragment.
+static int slicesFor(int64_t steps) {
+  int best = 1;
+  int64_t least = steps;
+  for (int slices : {3, 2}) {
+    Schedule schedule;
+    schedule.overlapDecode = true;
+    schedule.kSlices = slices;
+    if (!schedule.sharesSteps(steps))
+      continue;
+    // The last one has the most.
+    const int64_t most = schedule.sliceSteps(slices - 1, steps).count;
+    if (most < least || (most == least && slices < best)) {
+      best = slices;
+      least = most;
+    }
+  }
+  return best;
+}
+
+Chooser::Chooser(const Problem &problem, const Target &target,
+                 const Preference &preference)
+    : problem(problem), target(target), preference(preference),
+      groups(std::max<int64_t>(problem.groups, 1)),
+      steps(problem.layout.colBlocks(problem.k)),
+      slices(preference.batchInvariant ? 1 : slicesFor(steps)) {}
+
+Instruction Chooser::instruction() const {
+  if (preference.instruction)
+    return *preference.instruction;
+  const InstructionTraits *other =
+      target.find(problem.activations, /*isAsynchronous=*/false);
+  return asynchronous() && (steps >= kFewSteps || !other)
+             ? asynchronous()->instruction
+             : other->instruction;
+}
+
+std::string Chooser::whyInstruction() const {
+  const std::string name = traitsOf(instruction()).ptxName;
+  if (preference.instruction)
+    return name + " as asked for";
+  if (!asynchronous())
+    return name + " because " + target.chip + " has no wgmma";
+  const std::string few = std::to_string(kFewSteps);
+  if (traitsOf(instruction()).isAsynchronous)
+    return name + " because K has at least " + few + " steps of 64";
+  return name + " because K = " + std::to_string(problem.k) + " has only " +
+         std::to_string(steps) + (steps == 1 ? " step" : " steps") +
+         " of 64, and wgmma needs " + few +
+         " to overlap copies, decoding and multiplication";
+}
+
+Schedule Chooser::fit(Schedule schedule, int most) const {
+  const auto fits = [&](int stages) {
+    schedule.stages = stages;
+    // A few groups more or less are no reason for another kernel.
+    const int64_t bytes = SharedMemoryMap(schedule, problem.layout,
+                                          std::max<int64_t>(problem.groups, 32))
+                              .bytes();
+    return bytes <= target.sharedPerCTA &&
+           schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
+               target.sharedPerMultiprocessor;
+  };
+  int stages = most / schedule.kSlices * schedule.kSlices;
+  while (stages > 3 * schedule.kSlices && !fits(stages))
+    stages -= schedule.kSlices;
+  while (schedule.ctasPerMultiprocessor > 1 && !fits(stages))
+    --schedule.ctasPerMultiprocessor;
+  schedule.stages = stages;
+  return schedule;
+}
+
+/// What the regimes leave open follows from tile and warps. More than four
+/// warpgroups leave no registers for a second fragment and do not need it: some
+/// multiply while others decode. Slices whose loops are not unrolled for it may
+/// share steps unevenly, and their tall tiles take 5 % less time.
+Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
+                        int kSlices, int ctas) const {
+  Schedule schedule;
+  schedule.instruction = instruction();
+  schedule.tileRows = tileRows;
+  schedule.tileTokens = tileTokens;
+  schedule.tokenStep = tokenStep;
+  schedule.warpsRows = warps;
+  schedule.kSlices = kSlices;
+  schedule.placement = preference.placement;
+  schedule.ctasPerMultiprocessor = ctas;
+  schedule.overlapDecode = schedule.consumerWarps() <= 16;
+  schedule.evictFirst = tileTokens <= kReadOnce;
+  schedule.fullTilesFirst = tokenStep != 0 && tileTokens >= kUnlike;
+  if (kSlices > 1 && !schedule.overlapDecode) {
+    schedule.sumSteps = kSumSteps;
+    schedule.sideBySide = hasSpareRegisters();
+  }
+  schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages);
+  // Where memory decides, most tiles have no more tokens than one step, and a
+  // choice among widths costs 5 % of their time. Several CTAs a multiprocessor
+  // have no registers for a loop more.
+  schedule.versionLoops = schedule.overlapDecode && tokenStep != 0 &&
+                          tileTokens <= 32 &&
+                          schedule.ctasPerMultiprocessor == 1;
+  schedule.copyWarps = copyWarpsFor(schedule, problem.layout);
+  schedule.producerRegisters = producerRegistersFor(schedule, problem.gathers);
+  return schedule;
+}

@@ -1,0 +1,99 @@
+//===- Chooser.h - A schedule for one problem -------------------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The chooser of one problem, for `chooseSchedule` and for the enumeration of
+// all schedules. Which regime a number of rows belongs to is decided in
+// ChooserRegimes.cpp, what follows from a tile and its warps in Chooser.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_CORE_CHOOSER_H
+#define MXFP4_LIB_CORE_CHOOSER_H
+
+#include "mxfp4/Core/Schedule.h"
+
+#include <cmath>
+
+namespace mxfp4 {
+
+inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// A schedule and the regime that it is for.
+struct Pick {
+  Schedule schedule;
+  const char *why;
+};
+
+/// Bytes that memory delivers to a multiprocessor in a clock, from data sheets,
+/// from which on three warpgroups that overlap decode do not keep up: they take
+/// 11.8 of an H200's 18.4, and all that an H100 delivers of its 12.8.
+constexpr double kBytesDecoded = 14;
+
+/// k64 steps that take as long as to add the sums of K slices and to store
+/// them.
+constexpr int kSumSteps = 3;
+
+/// Chooses for one problem and one number of rows.
+class Chooser {
+public:
+  Chooser(const Problem &problem, const Target &target,
+          const Preference &preference);
+
+  Pick pick(int64_t rows) const {
+    return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
+                                                  : pickMmaSync(rows);
+  }
+
+  /// Why it is this instruction: a part of the reason for people.
+  std::string whyInstruction() const;
+
+private:
+  Instruction instruction() const;
+  const InstructionTraits *asynchronous() const {
+    return target.find(problem.activations, /*isAsynchronous=*/true);
+  }
+
+  /// As many stages as shared memory holds, but no more than asked for.
+  Schedule fit(Schedule schedule, int most) const;
+  Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
+                 int kSlices = 1, int ctas = 1) const;
+
+  /// Tokens that a group of `mean` expected ones stays below if it exceeds them
+  /// by no more than so many standard deviations of uniform routing. Alone, it
+  /// has what is expected.
+  int64_t tokensFor(int64_t mean, double deviations) const {
+    return mean + int64_t(groups > 1 ? deviations * std::sqrt(mean) : 0);
+  }
+
+  /// The tightest tiles spill with the baseline's addresses.
+  bool hasSpareRegisters() const {
+    return preference.placement == Placement::Register;
+  }
+
+  Pick pickMmaSync(int64_t rows) const;
+  Pick pickWgmma(int64_t rows) const;
+  Pick pickFewest(int64_t rows) const;
+  bool decodeDecides() const;
+  Schedule decoders(int warps, int ctas, int stages) const;
+  Pick pickDecoders(int64_t rows) const;
+  bool sharesByWarpgroups(int64_t rows) const;
+  Pick pickMiddle(int64_t rows) const;
+  Pick pickMany(int64_t rows) const;
+  double costOfMany(int height, int64_t mean, int tileRows = 192) const;
+
+  /// Tiles of one multiprocessor, at most.
+  int64_t rounds(double tilesAlongTokens, int tileRows) const;
+
+  const Problem problem;
+  const Target &target;
+  const Preference preference;
+  const int64_t groups, steps;
+  const int slices;
+};
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_CORE_CHOOSER_H
