@@ -63,7 +63,10 @@ typedef enum mxfp4rt_status {
   /** There is no driver or no such device, or the kernel is not for it. */
   MXFP4RT_UNSUPPORTED = 3,
   /** A function of the driver failed, or host memory ran out. */
-  MXFP4RT_FAILED = 4
+  MXFP4RT_FAILED = 4,
+  /** The stream is captured in a CUDA graph, which mxfp4rt_chain_launch does
+   *  not take part in. Nothing was launched, and there is no sentence. */
+  MXFP4RT_CAPTURED = 5
 } mxfp4rt_status;
 
 /** What the last failure of this thread was: a sentence that says what was
@@ -295,6 +298,38 @@ typedef struct mxfp4rt_call {
  *  those before it have been launched. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls,
                                               size_t count, void *stream);
+
+/** Calls that are launched again and again with other addresses at a few of
+ *  their values, such as a layer's with each step's hidden states. */
+typedef struct mxfp4rt_chain mxfp4rt_chain;
+
+/** A value of a chain that each launch gives. */
+typedef struct mxfp4rt_place {
+  /** The number of the call, and of its kernel's argument: memory that the
+   *  caller passes. */
+  uint32_t call, argument;
+  /** The number of the address among those that a launch gives. */
+  uint32_t given;
+} mxfp4rt_place;
+
+/** Copies calls, checked as mxfp4rt_launch_all checks them, but for the values
+ *  at `places`, which are not read. Their kernels must outlive the chain. */
+MXFP4RT_API mxfp4rt_status mxfp4rt_chain_create(const mxfp4rt_call *calls,
+                                                size_t count,
+                                                const mxfp4rt_place *places,
+                                                size_t place_count,
+                                                mxfp4rt_chain **chain);
+/** No launch of the chain may be under way on another thread. Null is
+ *  allowed. */
+MXFP4RT_API void mxfp4rt_chain_destroy(mxfp4rt_chain *chain);
+
+/** Launches the calls as mxfp4rt_launch_all does, with the addresses `given`:
+ *  as many as the chain's places name. On a stream that is captured it returns
+ *  MXFP4RT_CAPTURED and launches nothing: memory that launches of one stream
+ *  share may not be shared by a graph, which runs on any. */
+MXFP4RT_API mxfp4rt_status mxfp4rt_chain_launch(mxfp4rt_chain *chain,
+                                                void *const *given,
+                                                void *stream);
 
 /** Bits of the error word: offsets do not start at 0, decrease, or do not end
  *  at the number of rows (nothing was stored); an expert id is outside of

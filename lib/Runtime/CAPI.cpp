@@ -4,10 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Kernel.h"
+#include "CAPI.h"
 
 #include <cstring>
-#include <new>
 
 using namespace mxfp4::runtime;
 
@@ -17,9 +16,6 @@ struct mxfp4rt_driver {
 struct mxfp4rt_artifact {
   std::shared_ptr<const Artifact> artifact;
 };
-struct mxfp4rt_kernel {
-  Kernel kernel;
-};
 
 /// Of this thread.
 static std::string &lastError() {
@@ -27,34 +23,14 @@ static std::string &lastError() {
   return sentence;
 }
 
-static mxfp4rt_status remember(mxfp4rt_status status,
-                               const char *sentence) noexcept {
+mxfp4rt_status mxfp4::runtime::remember(mxfp4rt_status status,
+                                        const char *sentence) noexcept {
   try {
     lastError() = sentence;
   } catch (...) {
     lastError().clear();
   }
   return status;
-}
-
-/// Runs a function; what it throws becomes a status and a sentence.
-template <typename Body> static mxfp4rt_status guarded(Body body) noexcept {
-  try {
-    body();
-    return MXFP4RT_OK;
-  } catch (const Failure &e) {
-    return remember(e.status, e.what());
-  } catch (const std::bad_alloc &) {
-    return remember(MXFP4RT_FAILED, "host memory ran out.");
-  } catch (const std::exception &e) {
-    return remember(MXFP4RT_FAILED, e.what());
-  }
-}
-
-/// Of a handle or a place for a result; \p what names it.
-template <typename T> static void need(const T *pointer, const char *what) {
-  if (!pointer)
-    fail(MXFP4RT_INVALID, std::string(what) + " is null.");
 }
 
 int mxfp4rt_abi_version(void) { return MXFP4RT_ABI_VERSION; }
@@ -297,30 +273,16 @@ mxfp4rt_status mxfp4rt_launch(mxfp4rt_kernel *kernel, int64_t rows,
   return mxfp4rt_launch_all(&call, 1, stream);
 }
 
-/// Fails unless all calls can be launched one behind the other.
-static void checkCalls(const mxfp4rt_call *calls, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    need(calls[i].kernel, "the kernel");
-    need(calls[i].values, "the list of values");
-    const Kernel &kernel = calls[i].kernel->kernel;
-    const Kernel &first = calls[0].kernel->kernel;
-    if (&kernel.getDriver() != &first.getDriver() ||
-        kernel.getContext() != first.getContext())
-      fail(MXFP4RT_INVALID,
-           "call " + std::to_string(i) +
-               " is on another device than the first; launch the calls of "
-               "each device by themselves.");
-    kernel.check(calls[i].rows, calls[i].values);
-  }
-}
-
 mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls, size_t count,
                                   void *stream) {
   return guarded([&] {
     if (count == 0)
       return;
     need(calls, "the list of calls");
-    checkCalls(calls, count);
+    for (size_t i = 0; i < count; ++i) {
+      checkCall(calls, i);
+      calls[i].kernel->kernel.check(calls[i].rows, calls[i].values);
+    }
     const Kernel &first = calls[0].kernel->kernel;
     const InContext current(first.getDriver(), first.getContext());
     std::optional<StreamState> state;

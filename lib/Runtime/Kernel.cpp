@@ -158,29 +158,36 @@ static int64_t rowsOf(const Argument &argument, int64_t rows,
   return argument.rowsArgument < 0 ? rows : values[argument.rowsArgument].i32;
 }
 
-void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
+void Kernel::checkRows(int64_t rows) const {
   const Manifest &manifest = artifact->manifest;
   if (rows < 0 || rows > manifest.mostRows)
     fail(MXFP4RT_INVALID,
          "rows must be 0 to " + std::to_string(manifest.mostRows) +
              " for this kernel, got " + std::to_string(rows) +
              "; pass fewer at a time, or compile a kernel for more rows.");
-  if (!manifest.grid.launches(rows))
+}
+
+void Kernel::check(size_t number, int64_t rows,
+                   const mxfp4rt_value *values) const {
+  const Argument &argument = artifact->manifest.arguments[number];
+  if (argument.role != Argument::Role::Caller ||
+      !artifact->manifest.grid.launches(rows))
     return;
-  for (size_t i = 0; i < manifest.arguments.size(); ++i) {
-    const Argument &argument = manifest.arguments[i];
-    if (argument.role != Argument::Role::Caller)
-      continue;
-    const int64_t extent = rowsOf(argument, rows, values);
-    if (extent < 0)
-      fail(MXFP4RT_INVALID, argument.name + "_rows must be at least 0, got " +
-                                std::to_string(extent) + ".");
-    // Memory of no bytes has no address.
-    const bool isEmpty =
-        extent == 0 && !argument.shape.empty() && argument.shape[0] < 0;
-    if (!isEmpty)
-      checkValue(argument, values[i]);
-  }
+  const int64_t extent = rowsOf(argument, rows, values);
+  if (extent < 0)
+    fail(MXFP4RT_INVALID, argument.name + "_rows must be at least 0, got " +
+                              std::to_string(extent) + ".");
+  // Memory of no bytes has no address.
+  const bool isEmpty =
+      extent == 0 && !argument.shape.empty() && argument.shape[0] < 0;
+  if (!isEmpty)
+    checkValue(argument, values[number]);
+}
+
+void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
+  checkRows(rows);
+  for (size_t i = 0; i < artifact->manifest.arguments.size(); ++i)
+    check(i, rows, values);
 }
 
 void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,

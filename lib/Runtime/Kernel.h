@@ -33,6 +33,10 @@ public:
 
   /// Fails unless a launch with these values is possible.
   void check(int64_t rows, const mxfp4rt_value *values) const;
+  /// The parts of that: the number of rows, and one value, of which there is
+  /// nothing to check if no launch of so many rows reads it.
+  void checkRows(int64_t rows) const;
+  void check(size_t number, int64_t rows, const mxfp4rt_value *values) const;
   /// Launches what was checked, in the current context. \p state is asked of
   /// the stream if the kernel is the first to need it.
   void launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
@@ -40,6 +44,7 @@ public:
   int32_t errorWord(bool clear);
 
   const Driver &getDriver() const { return driver; }
+  const Manifest &getManifest() const { return artifact->manifest; }
   Context getContext() const { return context; }
 
 private:

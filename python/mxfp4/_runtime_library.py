@@ -12,6 +12,8 @@ from . import library
 from .errors import Error
 
 ABI_VERSION = 1
+CAPTURED = 5
+"""The status MXFP4RT_CAPTURED."""
 
 SymbolFn = ctypes.CFUNCTYPE(c_void_p, c_char_p, c_void_p)
 """void *(const char *name, void *user)."""
@@ -68,6 +70,10 @@ _SIGNATURES: dict[str, library.Signature] = {
     # Values are packed into bytes, whose address is passed.
     "launch": (c_int, [c_void_p, c_int64, c_char_p, c_void_p]),
     "launch_all": (c_int, [c_void_p, c_size_t, c_void_p]),
+    "chain_create": (c_int, [c_void_p, c_size_t, c_void_p, c_size_t, _HANDLE]),
+    "chain_destroy": (None, [c_void_p]),
+    # Addresses are packed into bytes likewise.
+    "chain_launch": (c_int, [c_void_p, c_char_p, c_void_p]),
     "error_word": (c_int, [c_void_p, c_int, POINTER(c_int32)]),
 }
 

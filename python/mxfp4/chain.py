@@ -6,9 +6,12 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
-from collections.abc import Iterable, Sequence
+import weakref
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 
+from ._runtime_library import CAPTURED
 from .errors import Error
 from .loaded import LoadedKernel
 
@@ -90,14 +93,21 @@ class Chain:
                 f"got {len(rows)} and {len(values)}."
             )
 
-    def prepare(self, rows: Sequence[int], values: Sequence[int]) -> Prepared:
+    def prepare(
+        self, rows: Sequence[int], values: Sequence[int], places: Sequence[Sequence[int]] = ()
+    ) -> Prepared:
         """A launch whose arguments stay in place from call to call; see `launch`.
 
+        Args:
+            rows: of each kernel.
+            values: of all arguments; what stands at ``places`` is not read.
+            places: for each address that a call gives, where it goes in the list of values.
+
         Raises:
-            Error: if rows or values are not as many as the chain has.
+            Error: if rows or values are not as many as the chain has, or the library refuses them.
         """
         self._check(rows, values)
-        return Prepared(self._kernels[0].driver, self._handles, rows, values, self._starts)
+        return Prepared(self._kernels[0].driver, self._handles, rows, values, self._starts, places)
 
 
 class Prepared:
@@ -105,34 +115,49 @@ class Prepared:
 
     def __init__(
         self, driver: Any, handles: Sequence[int], rows: Sequence[int], values: Sequence[int],
-        starts: Sequence[int],
+        starts: Sequence[int], places: Sequence[Sequence[int]],
     ) -> None:  # fmt: skip
-        self._driver, self._all, self._count = driver, driver.library.mxfp4rt_launch_all, len(rows)
-        self._values = (ctypes.c_uint64 * len(values))(*values)
-        base, word = ctypes.addressof(self._values), ctypes.sizeof(ctypes.c_uint64)
+        own = (ctypes.c_uint64 * len(values))(*values)
+        base, word = ctypes.addressof(own), ctypes.sizeof(ctypes.c_uint64)
         calls = [
             number for handle, count, start in zip(handles, rows, starts, strict=True)
             for number in (handle, count, base + word * start)
         ]  # fmt: skip
-        self._calls = (ctypes.c_uint64 * len(calls))(*calls)
-        self._lock = threading.Lock()
+        numbers: list[int] = []
+        for given, there in enumerate(places):
+            for place in there:
+                call = bisect_right(starts, place) - 1
+                numbers += [call, place - starts[call], given]
+        handle = ctypes.c_void_p()
+        driver.check(
+            driver.library.mxfp4rt_chain_create(
+                (ctypes.c_uint64 * len(calls))(*calls), len(rows),
+                (ctypes.c_uint32 * len(numbers))(*numbers), len(numbers) // 3, handle,
+            )
+        )  # fmt: skip
+        self._driver, self._handle = driver, handle.value
+        self._launch = driver.library.mxfp4rt_chain_launch
+        self._pack = struct.Struct(f"={len(places)}Q").pack
+        destroy = driver.library.mxfp4rt_chain_destroy
+        weakref.finalize(self, destroy, handle.value).atexit = False
 
-    def __call__(self, changed: Iterable[tuple[Sequence[int], int]], stream: int) -> None:
-        """Put values in their places, launch and return at once.
+    def __call__(self, given: Sequence[int], stream: int) -> bool:
+        """Launch with these addresses and return at once.
 
         Args:
-            changed: places in the list of values, and what stands there from now on.
+            given: an address for each of the launch's places.
             stream: the handle of a stream of the device.
+
+        Returns:
+            Whether the kernels were launched: they are not if the stream is captured in a graph.
 
         Raises:
             Error: if the library refuses a launch; none has happened then, unless the driver
                 refused it.
         """
-        values = self._values
-        with self._lock:  # the driver copies the values before it returns
-            for places, value in changed:
-                for place in places:
-                    values[place] = value
-            status = self._all(self._calls, self._count, stream)
+        status = self._launch(self._handle, self._pack(*given), stream)
         if status:
+            if status == CAPTURED:
+                return False
             self._driver.check(status)
+        return True

@@ -18,7 +18,7 @@ from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
 from .layout import BLOCK_BYTES, Layout, blocks_of
 from .loaded import LoadedKernel
-from .runtime import _current_stream
+from .runtime import _current_stream as _stream_of
 from .weights import AS_STORED, INTERLEAVED, PackedWeights
 
 LAYOUT = Layout("spread", "folded")
@@ -86,8 +86,16 @@ def _constants_of(device: int, count: int) -> dict[str, int]:
     return constants.addresses
 
 
+def _memory(device: int, size: int) -> torch.Tensor:
+    return torch.empty(size, dtype=torch.uint8, device=torch.device("cuda", device))
+
+
+# A function of C, where there is one: each call of a layer asks.
+_current_stream = getattr(torch._C, "_cuda_getCurrentRawStream", _stream_of)
+
+
 def run(
-    bound: Bound, source: Source, x: torch.Tensor, out: torch.Tensor, given: dict[str, int]
+    bound: Bound, source: Source, x: torch.Tensor, out: torch.Tensor, *given: int
 ) -> torch.Tensor:
     """Launch a layer on torch's current stream; tensors were checked.
 
@@ -96,20 +104,16 @@ def run(
         source: where experts come from.
         x: hidden states.
         out: where the result goes.
-        given: addresses of everything else that the call brings, by name.
+        given: addresses of everything else that the call brings, as `layer_bound.GIVEN` says.
 
     Raises:
         Error: if a launch fails.
     """
     tokens = x.shape[0]
-    if not tokens:
-        return out
-    index = bound.of.device
-    given["x"], given["out"] = x.data_ptr(), out.data_ptr()
-    bound.launch(
-        source, tokens, given, _current_stream(index), lambda count: _constants_of(index, count),
-        lambda size: torch.empty(size, dtype=torch.uint8, device=x.device),
-    )  # fmt: skip
+    if tokens:
+        addresses = (*given, x.data_ptr(), out.data_ptr())
+        stream = _current_stream(bound.of.device)
+        bound.launch(source, tokens, addresses, stream, _constants_of, _memory)
     return out
 
 
@@ -249,7 +253,7 @@ class Layer:
         spec = self.spec
         out = self._checked(x, out)
         check_tensor("logits", logits, (x.shape[0], spec.experts), LOGITS[spec.logits], self.device)
-        return run(self._bound, "logits", x, out, {"logits": logits.data_ptr()})
+        return run(self._bound, "logits", x, out, logits.data_ptr())
 
     def with_routing(
         self, x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor,
@@ -271,8 +275,8 @@ class Layer:
         out, shape = self._checked(x, out), (x.shape[0], self.spec.slots)
         check_tensor("ids", ids, shape, torch.int32, self.device)
         check_tensor("weights", weights, shape, torch.float32, self.device)
-        given = {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
-        return run(self._bound, "some ids" if some_absent else "ids", x, out, given)
+        source: Source = "some ids" if some_absent else "ids"
+        return run(self._bound, source, x, out, ids.data_ptr(), weights.data_ptr())
 
     def _checked(self, x: Any, out: Any) -> torch.Tensor:
         """The output of a call, whose hidden states are checked."""

@@ -50,15 +50,12 @@ class _Kept:
 kept = cache(_Kept)
 
 
-class _Ready:
-    """A launch whose arguments are in place but for what each call gives."""
-
-    def __init__(self, launch: Prepared, places: dict[str, tuple[int, ...]]) -> None:
-        self._launch, self._places = launch, places
-
-    def __call__(self, given: dict[str, int], stream: int) -> None:
-        places = self._places
-        self._launch([(places[name], given[name]) for name in given], stream)
+GIVEN: dict[Source, tuple[str, ...]] = {
+    "logits": ("logits", "x", "out"),
+    "ids": ("given_ids", "gates", "x", "out"),
+    "some ids": ("given_ids", "gates", "x", "out"),
+}
+"""What each call brings, in the order of its addresses."""
 
 
 class Bound:
@@ -71,44 +68,44 @@ class Bound:
 
     def __init__(self, of: LayerRunner, own: dict[str, int]) -> None:
         self.of, self.own = of, own
-        self._ready: dict[tuple[int, str, int], _Ready] = {}
+        self._ready: dict[tuple[int, str, int], Prepared] = {}
 
     def launch(
-        self, source: Source, tokens: int, given: dict[str, int], stream: int,
-        constants: Callable[[int], dict[str, int]], memory: Callable[[int], Any],
+        self, source: Source, tokens: int, given: tuple[int, ...], stream: int,
+        constants: Callable[[int, int], dict[str, int]], memory: Callable[[int, int], Any],
     ) -> None:  # fmt: skip
         """Launch all kernels and return at once.
 
         Args:
             source: where experts come from.
             tokens: at least 1.
-            given: addresses of what this call brings, by name.
+            given: addresses of what this call brings, as `GIVEN` says.
             stream: the handle of torch's current one.
-            constants: gives the addresses of so many constants.
-            memory: gives a tensor of so many bytes.
+            constants: gives the addresses of so many constants on a device.
+            memory: gives a tensor of so many bytes on a device.
 
         Raises:
             Error: if a launch fails.
         """
         ready = self._ready.get((tokens, source, stream))
-        capturing = choice.capturing()
-        if ready is not None and not capturing:
-            ready(given, stream)
+        if ready is not None and ready(given, stream):
             return
-        plan = self.of.plan(tokens, source)
-        fixed = {**self.own, **constants(plan.counted)} if plan.counted else self.own
-        place = 0
         # A graph may be replayed on any stream, so what it captures has memory of its own.
-        if plan.bytes <= KEPT_BYTES and not capturing:
-            place = kept(self.of.device).address(stream)
-        if not place:
-            between = memory(plan.bytes)
-            plan.launch(between.data_ptr(), {**fixed, **given}, stream)
-            return
-        if len(self._ready) >= _MOST_READY:
-            self._ready.clear()
-        launch = plan.chain.prepare(plan.rows, plan.filled(place, {**fixed, **given}))
-        places = {name: tuple(at) for name, at in plan.outside if name in given}
-        ready = _Ready(launch, {**dict.fromkeys(given, ()), **places})
-        self._ready[tokens, source, stream] = ready
-        ready(given, stream)
+        captured = ready is not None or choice.capturing()
+        device, plan = self.of.device, self.of.plan(tokens, source)
+        named = {**self.own, **dict(zip(GIVEN[source], given, strict=True))}
+        if plan.counted:
+            named.update(constants(device, plan.counted))
+        if plan.bytes <= KEPT_BYTES and not captured:
+            place = kept(device).address(stream)
+            if place:
+                if len(self._ready) >= _MOST_READY:
+                    self._ready.clear()
+                outside = dict(plan.outside)
+                places = [outside.get(name, ()) for name in GIVEN[source]]
+                ready = plan.chain.prepare(plan.rows, plan.filled(place, named), places)
+                self._ready[tokens, source, stream] = ready
+                if ready(given, stream):
+                    return
+        between = memory(device, plan.bytes)
+        plan.launch(between.data_ptr(), named, stream)

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import _get_current_dispatch_mode
+from torch._C import _len_torch_dispatch_stack
 
 from . import kernels, layer_reference
 from .errors import Error
@@ -85,31 +85,29 @@ def _check_slots(
 
 
 class _Weights:
-    """Tensors of a layer that were checked; they may go, and then others are checked.
+    """Tensors of a layer that were checked; if they are moved, they are checked again.
 
     Attributes:
         bound: what launches the layer with them.
     """
 
-    def __init__(self, known: _Known, own: Sequence[_Maybe], device: torch.device) -> None:
+    def __init__(
+        self, known: _Known, own: Sequence[_Maybe], device: torch.device, forget: Any
+    ) -> None:
         there = [(s[0], t) for s, t in zip(known.shapes, own, strict=False) if t is not None]
         addresses = {name: t.data_ptr() for name, t in there}
-        self._device = device
-        self._seen = [None if t is None else (weakref.ref(t), t.data_ptr()) for t in own]
+        self._device, self._addresses = device, list(addresses.values())
+        # Before another tensor can have the place of one of these, and so its id.
+        self._alive = [weakref.ref(t, forget) for _, t in there]
         self.bound = Bound(known.runner(device.index), addresses)
 
     def are(self, own: Sequence[_Maybe], device: torch.device) -> bool:
-        """Whether these are the same tensors in the same place.
+        """Whether these tensors, which are the same ones, are in the same place.
 
         A tensor that was given other, shorter storage has another address.
         """
-        for seen, tensor in zip(self._seen, own, strict=True):
-            if tensor is None or seen is None:
-                if tensor is not seen:
-                    return False
-            elif seen[0]() is not tensor or tensor.data_ptr() != seen[1]:
-                return False
-        return device == self._device
+        addresses = [t.data_ptr() for t in own if t is not None]
+        return addresses == self._addresses and device == self._device
 
 
 class _Known:
@@ -146,7 +144,11 @@ class _Known:
             check_weights(self.shapes, own, device)
             if len(self._layers) >= _MOST_LAYERS:
                 self._layers.clear()
-            found = self._layers[key] = _Weights(self, own, device)
+
+            def forget(_: Any, layers: Any = self._layers) -> None:
+                layers.pop(key, None)
+
+            found = self._layers[key] = _Weights(self, own, device, forget)
         return found
 
 
@@ -157,10 +159,22 @@ def _checked_input(
     known: _Known, x: torch.Tensor, logits: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Dense hidden states and logits."""
+    shape = x.shape
+    if (
+        len(shape) == 2
+        and shape[1] == known.spec.hidden
+        and logits.shape == (shape[0], known.spec.experts)
+        and x.dtype is torch.bfloat16
+        and logits.dtype is known.logits
+        and x.is_contiguous()
+        and logits.is_contiguous()
+        and logits.device == x.device
+    ):
+        return x, logits
     _check_x(known.spec, x)
     x, logits = x.contiguous(), logits.contiguous()
-    shape = (x.shape[0], known.spec.experts)
-    check_tensor("logits", logits, shape, known.logits, x.device)
+    wanted = (x.shape[0], known.spec.experts)
+    check_tensor("logits", logits, wanted, known.logits, x.device)
     return x, logits
 
 
@@ -187,7 +201,23 @@ def _checked_slots(
     shape = (x.shape[0], known.spec.slots)
     _check_slots("ids", ids, shape, _IDS, x.device)
     _check_slots("weights", weights, shape, _GATES, x.device)
-    return x.contiguous(), ids.int().contiguous(), weights.float().contiguous()
+    ids = ids if ids.dtype is torch.int32 else ids.int()
+    weights = weights if weights.dtype is torch.float32 else weights.float()
+    return x.contiguous(), ids.contiguous(), weights.contiguous()
+
+
+# What torch.compile's programs allocate with: without the dispatcher, on the current device.
+_empty_strided = getattr(torch._C._dynamo.guards, "_empty_strided_cuda", None)
+_current_device = getattr(torch._C, "_cuda_getDevice", None)
+
+
+def _like(x: torch.Tensor) -> torch.Tensor:
+    """A new tensor for a result."""
+    if _empty_strided is None or _current_device is None or x.get_device() < 0:
+        return torch.empty_like(x)
+    if x.get_device() != _current_device():
+        return torch.empty_like(x)
+    return _empty_strided(x.shape, (x.shape[1], 1), torch.bfloat16)
 
 
 def _checked_routing(
@@ -221,7 +251,7 @@ def _cuda(
     x, logits = _checked_input(known, x, logits)
     own = (gate_up, down, gate_up_bias, down_bias, correction)
     bound = known.weights(own, x.device).bound
-    return run(bound, "logits", x, torch.empty_like(x), {"logits": logits.data_ptr()})
+    return run(bound, "logits", x, _like(x), logits.data_ptr())
 
 
 def _cuda_routing(
@@ -232,9 +262,8 @@ def _cuda_routing(
     known = _known(spec)
     x, ids, weights = _checked_slots(known, x, ids, weights)
     bound = known.weights((gate_up, down, gate_up_bias, down_bias), x.device).bound
-    given = {"given_ids": ids.data_ptr(), "gates": weights.data_ptr()}
     source: Source = "some ids" if some_absent else "ids"
-    return run(bound, source, x, torch.empty_like(x), given)
+    return run(bound, source, x, _like(x), ids.data_ptr(), weights.data_ptr())
 
 
 def _arrays(known: _Known, own: Sequence[_Maybe]) -> dict[str, Any]:
@@ -276,6 +305,54 @@ def _no_gradient(ctx: Any, gradient: Any) -> Any:
     )
 
 
+class _Recorded(torch.autograd.Function):
+    """A call whose result someone may ask for a gradient, which there is none of."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Any, *tensors: _Maybe) -> Any:
+        return call(*tensors)
+
+    backward = staticmethod(_no_gradient)
+
+
+def _autograd_of(operator: Any, cuda: Any) -> Any:
+    """The kernel of an operator that is dispatched to first on CUDA.
+
+    A call that nothing traces or records is launched from here, which spares a second trip through
+    the dispatcher: that takes as long on the host as two launches.
+    """
+
+    def below(*tensors: _Maybe, **options: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            return operator(*tensors, **options)
+
+    def kernel(*tensors: _Maybe, **options: Any) -> Any:
+        if _is_plain(*tensors):
+            return cuda(*tensors, **options)
+        call = partial(below, **options)
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+            return _Recorded.apply(call, *tensors)
+        return call(*tensors)
+
+    return kernel
+
+
+def _is_on_cuda(tensor: _Maybe) -> bool:
+    return tensor is not None and tensor.is_cuda
+
+
+_PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, type(None)})
+
+
+def _is_plain(*tensors: _Maybe) -> bool:
+    """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
+    if torch.compiler.is_compiling() or not _is_on_cuda(tensors[0]):
+        return False
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        return False
+    return not _len_torch_dispatch_stack() and _PLAIN.issuperset(map(type, tensors))
+
+
 def _register() -> None:
     for name, fake, cuda, cpu in (
         ("moe", _fake, _cuda, _cpu),
@@ -285,26 +362,13 @@ def _register() -> None:
         _library.impl(name, cuda, "CUDA")
         _library.impl(name, cpu, "CPU")
         torch.library.register_autograd(f"mxfp4::{name}", _no_gradient, lib=_library)
+        operator = getattr(torch.ops.mxfp4, name).default
+        _library.impl(name, _autograd_of(operator, cuda), "AutogradCUDA")
 
 
 _register()
 _moe = torch.ops.mxfp4.moe.default
 _moe_with_routing = torch.ops.mxfp4.moe_with_routing.default
-
-
-def _is_on_cuda(tensor: _Maybe) -> bool:
-    return tensor is not None and tensor.is_cuda
-
-
-def _is_plain(*tensors: _Maybe) -> bool:
-    """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
-    if torch.compiler.is_compiling() or not _is_on_cuda(tensors[0]):
-        return False
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        return False
-    return _get_current_dispatch_mode() is None and all(
-        t is None or type(t) in (torch.Tensor, torch.nn.Parameter) for t in tensors
-    )
 
 
 def moe(*tensors: Any, spec: str) -> torch.Tensor:

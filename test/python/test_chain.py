@@ -55,9 +55,12 @@ for i in range(3):
         values[chain.place(i, name)] = 0x1000 * (i + 1) + 0x100 * j
 chain.launch([9, 0, 11], values, 77)
 chain.launch([9, 10, 11], values, 77)
-prepared = chain.prepare([9, 0, 11], values)
-prepared([], 77)
-prepared([((chain.place(0, "x"), chain.place(2, "x")), 0x9000)], 77)
+chain.prepare([9, 0, 11], values)([], 77)
+places = [(chain.place(0, "x"), chain.place(2, "x")), ()]
+for place in places[0]:
+    values[place] = 0
+prepared = chain.prepare([9, 0, 11], values, places)
+assert prepared([0x9000, 5], 77)
 """
     shown = [
         f"values {0x1000 * i:#x} {0x1000 * i + 0x100:#x} {0x1000 * i + 0x200:#x} "
@@ -95,7 +98,7 @@ refused(lambda: chain.launch([9, 9], values, 0))
 refused(lambda: chain.launch([9, -1], values, 0))
 refused(lambda: chain.prepare([9], values))
 values[chain.place(1, "x")] = 0x1000
-refused(lambda: chain.prepare([9, 9], values)([((chain.place(1, "x"),), 0)], 0))
+refused(lambda: chain.prepare([9, 9], values, [[chain.place(1, "x")]])([0], 0))
 refused(lambda: chain.launch([9, 2.5], values, 0))
 """
     sentences = [json.loads(line) for line in output(stub, code)]

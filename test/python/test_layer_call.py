@@ -18,6 +18,7 @@ from driver_memory import Memory, file  # noqa: E402
 from kernels import needs_both  # noqa: E402
 from mxfp4 import Error, kernels, layer, layer_bound, torch_layer  # noqa: E402
 from mxfp4._runtime_library import NativeDriver  # noqa: E402
+from mxfp4.chain import Prepared  # noqa: E402
 from mxfp4.formats import bfloat16  # noqa: E402
 from mxfp4.layer import Layer  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
@@ -243,16 +244,22 @@ def test_memory_between_kernels(device: Device, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(layer, "_current_stream", lambda index, stream=stream: stream)
         called(given.x, given.logits)
     assert made == [(layer_bound.KEPT_BYTES,)] * 2
-    monkeypatch.setattr(kernels, "capturing", lambda: True)
-    called(given.x, given.logits)
+    # The library launches nothing of what is kept on a stream that is captured.
+    with monkeypatch.context() as captured:
+        captured.setattr(Prepared, "__call__", lambda *a: False)
+        check_close(to_numpy(called(given.x, given.logits)), given.case.truth())
     assert made[2:] == [(size,)]
-    monkeypatch.setattr(kernels, "capturing", lambda: False)
+    with monkeypatch.context() as captured:
+        captured.setattr(kernels, "capturing", lambda: True)
+        captured.setattr(layer, "_current_stream", lambda index: 9)
+        called(given.x, given.logits)
+    assert made[3:] == [(size,)]
     for name, most in (("KEPT_BYTES", size - 1), ("_MOST_STREAMS", 2)):
         monkeypatch.setattr(layer_bound, name, most)
         monkeypatch.setattr(layer, "_current_stream", lambda index, name=name: len(name))
         y = called(given.x, given.logits)
         check_close(to_numpy(y), given.case.truth())
-    assert made[3:] == [(size,)] * 2
+    assert made[4:] == [(size,)] * 2
 
 
 def test_tensors_of_an_operator_are_checked_again_when_they_change(device: Device) -> None:

@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
 from mxfp4 import Error, PackedWeights, kernels, layer, torch_layer  # noqa: E402
+from mxfp4.layer_bound import GIVEN  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
@@ -212,8 +213,9 @@ def test_cuda_launches_the_layers_kernels(data: Torch, monkeypatch: pytest.Monke
     """What the operators hand to a layer's launch on CUDA, on tensors of the CPU."""
     calls: list[tuple[Any, ...]] = []
 
-    def run(bound: Any, source: str, x: Any, out: Any, given: dict[str, int]) -> Any:
-        calls.append((bound.of, source, bound.own | given))
+    def run(bound: Any, source: Any, x: Any, out: Any, *given: int) -> Any:
+        named = dict(zip(GIVEN[source], given, strict=False))
+        calls.append((bound.of, source, bound.own | named))
         return out
 
     made = LayerKernels(SPEC)
@@ -266,6 +268,30 @@ def test_the_dispatcher_is_left_out_where_nothing_needs_it(
     )  # fmt: skip
     assert torch.equal(run(data.x), wanted)
     assert len(called) == 3
+
+
+def test_the_operator_spares_the_second_dispatch_on_cuda(
+    data: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is dispatched to first on CUDA, called with tensors of the CPU."""
+    own = [data.own[n] for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
+    wanted, called = data.moe(), []
+    kernel = torch_layer._autograd_of(torch_layer._moe, lambda *a, **o: called.append(o))
+    monkeypatch.setattr(torch_layer, "_is_on_cuda", lambda tensor: True)
+    kernel(data.x, data.logits, *own, spec=data.text)
+    assert called == [{"spec": data.text}]
+    with torch.utils.flop_counter.FlopCounterMode(display=False):
+        y = kernel(data.x, data.logits, *own, spec=data.text)
+    assert torch.equal(y, wanted)
+    x = data.x.clone().requires_grad_()
+    y = kernel(x, data.logits, *own, spec=data.text)
+    assert torch.equal(y, wanted)
+    with pytest.raises(Error, match="has no gradient"):
+        y.sum().backward()
+    assert len(called) == 1
+    with torch.no_grad():
+        kernel(x, data.logits, *own, spec=data.text)
+    assert len(called) == 2
 
 
 def test_a_layer_takes_what_fits(data: Torch) -> None:

@@ -56,6 +56,99 @@ TEST_F(RuntimeTest, AChainIsCheckedBeforeItsFirstLaunch) {
   EXPECT_TRUE(stub.launches.empty());
 }
 
+struct ChainDeleter {
+  void operator()(mxfp4rt_chain *c) const { mxfp4rt_chain_destroy(c); }
+};
+using ChainPtr = std::unique_ptr<mxfp4rt_chain, ChainDeleter>;
+
+static ChainPtr chainOf(const std::vector<mxfp4rt_call> &calls,
+                        const std::vector<mxfp4rt_place> &places) {
+  mxfp4rt_chain *chain = nullptr;
+  mxfp4rt_chain_create(calls.data(), calls.size(), places.data(), places.size(),
+                       &chain);
+  return ChainPtr(chain);
+}
+
+TEST_F(RuntimeTest, AKeptChainTakesOtherAddresses) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  ChainPtr chain;
+  {
+    // What is kept is a copy, without what launches give.
+    std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
+    one[0] = two[3] = one[3] = at(0);
+    chain =
+        chainOf({{first.get(), 4, one.data()}, {second.get(), 5, two.data()}},
+                {{0, 0, 0}, {1, 3, 1}, {0, 3, 1}});
+  }
+  ASSERT_TRUE(chain) << mxfp4rt_last_error();
+  for (const uint64_t base : {0x2000U, 0x7000U}) {
+    void *const given[] = {stream(base), stream(base + 0x100)};
+    stub.calls.clear();
+    stub.launches.clear();
+    ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), given, stream(8)), 0);
+    EXPECT_THAT(stub.calls, ElementsAre("cuCtxGetCurrent", "cuCtxPushCurrent",
+                                        "cuStreamIsCapturing", "cuStreamGetId",
+                                        "cuLaunchKernelEx", "cuLaunchKernelEx",
+                                        "cuCtxPopCurrent"));
+    ASSERT_EQ(stub.launches.size(), 2U);
+    EXPECT_EQ(stub.launches[0].number(0), base);
+    EXPECT_EQ(stub.launches[0].number(3), base + 0x100);
+    EXPECT_EQ(stub.launches[0].number(6), 4U);
+    EXPECT_EQ(stub.launches[1].number(0), 0x5000U);
+    EXPECT_EQ(stub.launches[1].number(3), base + 0x100);
+    EXPECT_EQ(stub.launches[1].number(6), 5U);
+  }
+  EXPECT_EQ(mxfp4rt_chain_launch(chainOf({}, {}).get(), nullptr, nullptr), 0);
+}
+
+TEST_F(RuntimeTest, AKeptChainIsNotCaptured) {
+  const KernelPtr kernel = create(matmul(true));
+  const std::vector<mxfp4rt_value> good = values();
+  const ChainPtr chain = chainOf({{kernel.get(), 4, good.data()}}, {});
+  stub.capturing = {stream(5)};
+  EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, stream(5)),
+            MXFP4RT_CAPTURED);
+  EXPECT_TRUE(stub.launches.empty());
+  EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, stream(6)), 0);
+  EXPECT_EQ(stub.launches.size(), 1U);
+}
+
+TEST_F(RuntimeTest, AKeptChainIsChecked) {
+  const KernelPtr kernel = create(matmul()), other = create(matmul(), 1);
+  const std::vector<mxfp4rt_value> good = values(), bad = values(0x1008);
+  const mxfp4rt_call call = {kernel.get(), 4, good.data()};
+  auto refused = [&](const std::vector<mxfp4rt_call> &calls,
+                     const std::vector<mxfp4rt_place> &places) -> std::string {
+    return chainOf(calls, places) ? "" : mxfp4rt_last_error();
+  };
+  EXPECT_THAT(refused({call, {kernel.get(), 4, bad.data()}}, {}),
+              HasSubstr("x must be aligned to 16 bytes, got address 0x1008"));
+  EXPECT_THAT(refused({{kernel.get(), -1, good.data()}}, {{0, 0, 0}}),
+              HasSubstr("rows must be 0 to"));
+  EXPECT_THAT(refused({call, {other.get(), 4, good.data()}}, {}),
+              HasSubstr("call 1 is on another device"));
+  EXPECT_THAT(refused({{nullptr, 4, good.data()}}, {}),
+              HasSubstr("the kernel is null"));
+  EXPECT_THAT(
+      refused({call}, {{1, 0, 0}}),
+      HasSubstr("argument 0 of call 1 does not exist; the chain has 1"));
+  EXPECT_THAT(refused({call}, {{0, 6, 0}}), HasSubstr("does not exist"));
+  EXPECT_THAT(refused({call}, {{0, 4, 0}}),
+              HasSubstr("argument 4 of call 0 (error) is no memory that the "
+                        "caller passes"));
+  EXPECT_EQ(mxfp4rt_chain_create(&call, 1, nullptr, 0, nullptr),
+            MXFP4RT_INVALID);
+  const ChainPtr chain = chainOf({{kernel.get(), 4, bad.data()}}, {{0, 0, 0}});
+  ASSERT_TRUE(chain) << mxfp4rt_last_error();
+  for (void *const given : {stream(0), stream(0x1008)})
+    EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), &given, nullptr),
+              MXFP4RT_INVALID);
+  EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, nullptr),
+            MXFP4RT_INVALID);
+  EXPECT_EQ(mxfp4rt_chain_launch(nullptr, nullptr, nullptr), MXFP4RT_INVALID);
+  EXPECT_TRUE(stub.launches.empty());
+}
+
 TEST_F(RuntimeTest, ThreadsDoNotMixTheirArguments) {
   const KernelPtr kernel = create(matmul(true, true));
   constexpr int kThreads = 4, kEach = 300;
