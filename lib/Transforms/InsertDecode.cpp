@@ -30,151 +30,156 @@ using namespace mxfp4;
 
 namespace {
 
-/// Expands one tile_matmul.
-class Expander {
-public:
-  explicit Expander(TileMatmulOp op)
-      : op(op), schedule(op.getSchedule().toSchedule()),
-        traits(schedule.traits()), slices(schedule.slices()),
-        columns(schedule.warpTokens() / traits.nStep),
-        layout(layoutOf(op.getWeights().getType())),
-        steps(layout.cols / traits.k), b(op.getLoc(), op) {}
-
-  void run(Placement placement);
-
-private:
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-  Value add(Value base, int64_t offset) {
-    return arith::AddIOp::create(b, base, index(offset));
-  }
-  Type typeOfA() { return typeOf(b.getContext(), traits.typeOfA); }
-  Type blockType() {
-    return cast<MemRefType>(op.getWeights().getType()).getElementType();
-  }
-
-  Value emitTerm(const WarpTerm &term);
-  void locateWarp();
-  /// What a thread holds of a slice, still packed.
-  struct PackedSlice {
-    SmallVector<Value> codes;
-    Value scales;
-  };
-  PackedSlice loadSlice(Value slice);
-  ValueRange decode(const PackedSlice &packed, int step);
-  void decodeTileToShared();
-  void locateDecodedBlocks();
-  void buildFetch(BlockMatmulOp matmul);
-  SmallVector<Type> buildDecode(BlockMatmulOp matmul);
-  void buildMultiply(BlockMatmulOp matmul, TypeRange fragments);
-  void multiplyByWarps(Placement placement);
-  void multiplyByWarpgroups(Placement placement);
-  SmallVector<Value> unpackAccumulator();
-  void multiply(function_ref<ValueRange(int slice, int step)> fragmentOf);
-
+/// What a thread does for one tile_matmul.
+struct Expansion {
   TileMatmulOp op;
   Schedule schedule;
-  const InstructionTraits &traits;
-  /// Of a warp's tile.
-  const int64_t slices, columns;
-  const BlockLayout layout;
+  BlockLayout layout;
+  /// Of a warp's tile: blocks of rows and of tokens of the instruction.
+  int64_t slices, columns;
   /// The instruction's steps along K in a block.
-  const int64_t steps;
-  ImplicitLocOpBuilder b;
-  Value warp, firstSlice, firstToken, decodedTile;
-  /// Of the warps of an instruction, in the decoded tile.
-  Value decodedSlice, decodedBlock;
+  int64_t steps;
+
+  const InstructionTraits &traits() const { return schedule.traits(); }
+};
+
+/// Where the thread's warp is in the tile.
+struct WarpPosition {
+  Value warp, firstSlice, firstToken;
+};
+
+/// Decoded weights in shared memory: the tile, and of the warps of an
+/// instruction their first slice and block there. Without a tile the fragments
+/// stay in registers.
+struct DecodedWeights {
+  Value tile, slice, block;
+};
+
+/// What a thread holds of a slice, still packed.
+struct PackedSlice {
+  SmallVector<Value> codes;
+  Value scales;
 };
 
 } // namespace
 
+static Expansion expansionOf(TileMatmulOp op) {
+  const Schedule schedule = op.getSchedule().toSchedule();
+  const InstructionTraits &traits = schedule.traits();
+  const BlockLayout layout = layoutOf(op.getWeights().getType());
+  return {op,
+          schedule,
+          layout,
+          schedule.slices(),
+          schedule.warpTokens() / traits.nStep,
+          layout.cols / traits.k};
+}
+
+static Value add(ImplicitLocOpBuilder &b, Value base, int64_t offset) {
+  return arith::AddIOp::create(b, base, indexConstant(b, offset));
+}
+
 /// A term of a coordinate of the warp.
-Value Expander::emitTerm(const WarpTerm &term) {
+static Value emitTerm(ImplicitLocOpBuilder &b, Value warp,
+                      const WarpTerm &term) {
   Value part = warp;
   if (term.divisor != 1)
-    part = arith::DivUIOp::create(b, part, index(term.divisor));
+    part = arith::DivUIOp::create(b, part, indexConstant(b, term.divisor));
   if (term.modulus != 0)
-    part = arith::RemUIOp::create(b, part, index(term.modulus));
+    part = arith::RemUIOp::create(b, part, indexConstant(b, term.modulus));
   if (term.stride != 1)
-    part = arith::MulIOp::create(b, part, index(term.stride));
+    part = arith::MulIOp::create(b, part, indexConstant(b, term.stride));
   return part;
 }
 
-void Expander::locateWarp() {
+static WarpPosition locateWarp(ImplicitLocOpBuilder &b,
+                               const Schedule &schedule) {
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  warp = arith::DivUIOp::create(b, thread, index(32));
+  Value warp = arith::DivUIOp::create(b, thread, indexConstant(b, 32));
   const WarpPlace place = schedule.placeOfWarps(schedule.consumerWarps());
-  firstSlice = emitTerm(place.slice.front());
+  Value firstSlice = emitTerm(b, warp, place.slice.front());
   for (const WarpTerm &term : ArrayRef(place.slice).drop_front())
-    firstSlice = arith::AddIOp::create(b, firstSlice, emitTerm(term));
-  firstToken = emitTerm(place.token);
+    firstSlice = arith::AddIOp::create(b, firstSlice, emitTerm(b, warp, term));
+  return {warp, firstSlice, emitTerm(b, warp, place.token)};
 }
 
-Expander::PackedSlice Expander::loadSlice(Value slice) {
-  auto codes = LoadCodesOp::create(b, op.getWeights(), op.getSlot(), slice);
-  Value scales = LoadScalesOp::create(b, op.getWeights(), op.getSlot(), slice);
+static PackedSlice loadSlice(ImplicitLocOpBuilder &b, TileMatmulOp op,
+                             Value slot, Value slice) {
+  auto codes = LoadCodesOp::create(b, op.getWeights(), slot, slice);
+  Value scales = LoadScalesOp::create(b, op.getWeights(), slot, slice);
   return {SmallVector<Value>(codes.getResults()), scales};
 }
 
-ValueRange Expander::decode(const PackedSlice &packed, int step) {
+static ValueRange decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
+                         const PackedSlice &packed, int64_t step) {
+  const Type block =
+      cast<MemRefType>(op.getWeights().getType()).getElementType();
   return DecodeOp::create(b, packed.codes[step], packed.scales,
-                          static_cast<uint64_t>(step), blockType())
+                          static_cast<uint64_t>(step), block)
       .getResults();
 }
 
+static void storeDecoded(ImplicitLocOpBuilder &b, ValueRange fragment,
+                         Value tile, Value slice, int64_t step) {
+  StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2], fragment[3],
+                         tile, slice, step, /*buffer=*/0);
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions of a warp
+//===----------------------------------------------------------------------===//
+
 /// All warps share the work of decoding the tile, whoever multiplies with it.
-void Expander::decodeTileToShared() {
-  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
-  decodedTile = kernel.addWorkgroupAttribution(
-      sharedType({schedule.tileRows, traits.tileK()}, typeOfA()), op.getLoc());
+static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
+                                Value warp) {
+  const Schedule &schedule = of.schedule;
+  const InstructionTraits &traits = of.traits();
+  auto kernel = of.op->getParentOfType<gpu::GPUFuncOp>();
+  Value tile = kernel.addWorkgroupAttribution(
+      sharedType({schedule.tileRows, traits.tileK()},
+                 typeOf(b.getContext(), traits.typeOfA)),
+      b.getLoc());
 
   // The barrier before tile_matmul has also seen the last reads of the tile.
   const int warps = schedule.threads() / 32;
   const int all = schedule.tileRows / traits.sliceRows();
   for (int first = 0; first < all; first += warps) {
-    Value slice = add(warp, first);
-    Value exists =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice, index(all));
+    Value slice = add(b, warp, first);
+    Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, slice,
+                                         indexConstant(b, all));
     auto guard = scf::IfOp::create(b, exists);
     OpBuilder::InsertionGuard restore(b);
     b.setInsertionPointToStart(guard.thenBlock());
-    const PackedSlice packed = loadSlice(slice);
-    for (int64_t step = 0; step < steps; ++step) {
-      ValueRange fragment = decode(packed, step);
-      StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
-                             fragment[3], decodedTile, slice, step,
-                             /*buffer=*/0);
-    }
+    const PackedSlice packed = loadSlice(b, of.op, of.op.getSlot(), slice);
+    for (int64_t step = 0; step < of.steps; ++step)
+      storeDecoded(b, decode(b, of.op, packed, step), tile, slice, step);
   }
   gpu::BarrierOp::create(b);
-}
-
-SmallVector<Value> Expander::unpackAccumulator() {
-  SmallVector<Value> parts;
-  for (int i = 0; i < slices; ++i)
-    for (int j = 0; j < columns; ++j)
-      parts.push_back(vector::ExtractOp::create(b, op.getAccumulator(),
-                                                ArrayRef<int64_t>{i, j}));
-  return parts;
+  return tile;
 }
 
 /// A k32 slice at a time: its A fragments are few and meet every token, so
 /// they come first; each B fragment is then used up as soon as it is loaded.
-void Expander::multiply(
-    function_ref<ValueRange(int slice, int step)> fragmentOf) {
-  SmallVector<Value> parts = unpackAccumulator();
+static void multiply(ImplicitLocOpBuilder &b, Expansion of, Value firstToken,
+                     function_ref<ValueRange(int slice, int step)> fragmentOf) {
+  TileMatmulOp op = of.op;
+  const int64_t slices = of.slices, columns = of.columns;
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < slices; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      parts.push_back(vector::ExtractOp::create(b, op.getAccumulator(),
+                                                ArrayRef<int64_t>{i, j}));
   for (int half = 0; half < 2; ++half) {
     SmallVector<SmallVector<Value>> fragments;
     for (int step = 2 * half; step < 2 * half + 2; ++step)
       for (int i = 0; i < slices; ++i)
         fragments.emplace_back(fragmentOf(i, step));
     for (int64_t j = 0; j < columns; ++j) {
-      auto tokens =
-          LoadActivationsOp::create(b, op.getActivations(), op.getSlot(),
-                                    add(firstToken, traits.nStep * j), half);
+      auto tokens = LoadActivationsOp::create(
+          b, op.getActivations(), op.getSlot(),
+          add(b, firstToken, of.traits().nStep * j), half);
       for (int step = 0; step < 2; ++step)
-        for (int i = 0; i < slices; ++i) {
+        for (int64_t i = 0; i < slices; ++i) {
           ArrayRef<Value> a = fragments[step * slices + i];
           Value &part = parts[i * columns + j];
           part = MmaOp::create(b, a[0], a[1], a[2], a[3],
@@ -184,26 +189,55 @@ void Expander::multiply(
     }
   }
   Value result = op.getAccumulator();
-  for (int i = 0; i < slices; ++i)
-    for (int j = 0; j < columns; ++j)
+  for (int64_t i = 0; i < slices; ++i)
+    for (int64_t j = 0; j < columns; ++j)
       result = vector::InsertOp::create(b, parts[i * columns + j], result,
                                         ArrayRef<int64_t>{i, j});
   op.replaceAllUsesWith(result);
   op.erase();
 }
 
+/// One operation for each fragment and eight tokens of a warp.
+static void multiplyByWarps(const Expansion &of, Placement placement) {
+  TileMatmulOp op = of.op;
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  const WarpPosition at = locateWarp(b, of.schedule);
+  if (placement == Placement::Shared) {
+    Value tile = decodeTileToShared(b, of, at.warp);
+    multiply(b, of, at.firstToken, [&](int slice, int step) -> ValueRange {
+      return LoadDecodedOp::create(b, tile, add(b, at.firstSlice, slice), step)
+          .getResults();
+    });
+    return;
+  }
+  SmallVector<PackedSlice> packed;
+  for (int i = 0; i < of.slices; ++i)
+    packed.push_back(loadSlice(b, op, op.getSlot(), add(b, at.firstSlice, i)));
+  multiply(b, of, at.firstToken, [&](int slice, int step) {
+    return decode(b, op, packed[slice], step);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions of a warpgroup
+//===----------------------------------------------------------------------===//
+
 /// The warps of an instruction have two buffers, one behind the other, of one
 /// block each.
-void Expander::locateDecodedBlocks() {
-  const SharedRegion decoded = SharedMemoryMap(schedule, layout).decoded;
-  decodedTile = sharedBuffer(b, {decoded.bytes / kRowBytes, traits.tileK()},
-                             typeOfA(), decoded.offset);
+static DecodedWeights locateDecodedBlocks(ImplicitLocOpBuilder &b,
+                                          const Expansion &of, Value warp) {
+  const InstructionTraits &traits = of.traits();
+  const SharedRegion decoded = SharedMemoryMap(of.schedule, of.layout).decoded;
+  Value tile =
+      sharedBuffer(b, {decoded.bytes / kRowBytes, traits.tileK()},
+                   typeOf(b.getContext(), traits.typeOfA), decoded.offset);
   const int64_t together = traits.warps;
-  Value group = arith::DivUIOp::create(b, warp, index(together));
-  decodedBlock = arith::MulIOp::create(b, group, index(2));
-  decodedSlice = arith::AddIOp::create(
-      b, arith::MulIOp::create(b, group, index(2 * together)),
-      arith::RemUIOp::create(b, warp, index(together)));
+  Value group = arith::DivUIOp::create(b, warp, indexConstant(b, together));
+  Value block = arith::MulIOp::create(b, group, indexConstant(b, 2));
+  Value slice = arith::AddIOp::create(
+      b, arith::MulIOp::create(b, group, indexConstant(b, 2 * together)),
+      arith::RemUIOp::create(b, warp, indexConstant(b, together)));
+  return {tile, slice, block};
 }
 
 /// Begins a region of a block_matmul with arguments of these types.
@@ -216,92 +250,89 @@ static Block::BlockArgListType beginRegion(ImplicitLocOpBuilder &b,
 }
 
 /// What a thread loads of a block: the words of its four codes, and its scales.
-void Expander::buildFetch(BlockMatmulOp matmul) {
+static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
+                       BlockMatmulOp matmul, Value firstSlice) {
   auto arguments =
       beginRegion(b, matmul.getFetch(), {b.getIndexType(), b.getIndexType()});
   Value slice = arith::AddIOp::create(
       b, firstSlice,
-      arith::MulIOp::create(b, arguments[1], index(schedule.sliceStride())));
-  auto codes = LoadCodesOp::create(b, op.getWeights(), arguments[0], slice);
+      arith::MulIOp::create(b, arguments[1],
+                            indexConstant(b, of.schedule.sliceStride())));
+  const PackedSlice packed = loadSlice(b, of.op, arguments[0], slice);
   // In the order in which the decode region reads them.
-  SmallVector<Value> words(codes.getResults());
-  words.insert(words.begin() + 1,
-               LoadScalesOp::create(b, op.getWeights(), arguments[0], slice));
+  SmallVector<Value> words(packed.codes);
+  words.insert(words.begin() + 1, packed.scales);
   YieldOp::create(b, words);
 }
 
 /// Fragments in registers, or a block in shared memory that wgmma may read.
-SmallVector<Type> Expander::buildDecode(BlockMatmulOp matmul) {
-  SmallVector<Type> words(steps + 1, b.getI32Type());
+static SmallVector<Type> buildDecode(ImplicitLocOpBuilder &b,
+                                     const Expansion &of, BlockMatmulOp matmul,
+                                     const DecodedWeights &decoded) {
+  SmallVector<Type> words(of.steps + 1, b.getI32Type());
   auto arguments = beginRegion(b, matmul.getDecode(), words);
   PackedSlice packed = {SmallVector<Value>(arguments), arguments[1]};
   packed.codes.erase(packed.codes.begin() + 1);
   SmallVector<Value> fragments;
-  for (int64_t step = 0; step < steps; ++step) {
-    ValueRange fragment = decode(packed, step);
-    if (!decodedTile)
+  for (int64_t step = 0; step < of.steps; ++step) {
+    ValueRange fragment = decode(b, of.op, packed, step);
+    if (!decoded.tile)
       llvm::append_range(fragments, fragment);
     else
-      StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2],
-                             fragment[3], decodedTile, decodedSlice, step,
-                             /*buffer=*/0);
+      storeDecoded(b, fragment, decoded.tile, decoded.slice, step);
   }
-  if (decodedTile)
+  if (decoded.tile)
     SyncWarpgroupOp::create(b);
   YieldOp::create(b, fragments);
   return SmallVector<Type>(ValueRange(fragments).getTypes());
 }
 
-void Expander::buildMultiply(BlockMatmulOp matmul, TypeRange fragments) {
-  const Type sums = VectorType::get({columns, 4}, b.getF32Type());
+static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
+                          BlockMatmulOp matmul, TypeRange fragments,
+                          const DecodedWeights &decoded) {
+  TileMatmulOp op = of.op;
+  const Type sums = VectorType::get({of.columns, 4}, b.getF32Type());
   SmallVector<Type> types = {b.getIndexType(), sums};
   llvm::append_range(types, fragments);
   auto arguments = beginRegion(b, matmul.getMultiply(), types);
   Value result = WgmmaOp::create(
-      b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decodedTile,
-      decodedBlock, /*buffer=*/0, op.getActivations(), arguments[0], columns,
-      op.getTokens(), b.getI64IntegerAttr(schedule.heightStep()));
+      b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decoded.tile,
+      decoded.block, /*buffer=*/0, op.getActivations(), arguments[0],
+      of.columns, op.getTokens(),
+      b.getI64IntegerAttr(of.schedule.heightStep()));
   YieldOp::create(b, result);
 }
 
 /// One operation for the blocks of 64 rows of a warpgroup.
-void Expander::multiplyByWarpgroups(Placement placement) {
-  locateWarp();
+static void multiplyByWarpgroups(const Expansion &of, Placement placement) {
+  TileMatmulOp op = of.op;
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  const WarpPosition at = locateWarp(b, of.schedule);
+  DecodedWeights decoded;
   if (placement == Placement::Shared)
-    locateDecodedBlocks();
+    decoded = locateDecodedBlocks(b, of, at.warp);
   auto matmul =
       BlockMatmulOp::create(b, op.getType(), op.getAccumulator(), op.getSlot());
-  buildFetch(matmul);
-  buildMultiply(matmul, buildDecode(matmul));
+  buildFetch(b, of, matmul, at.firstSlice);
+  const SmallVector<Type> fragments = buildDecode(b, of, matmul, decoded);
+  buildMultiply(b, of, matmul, fragments, decoded);
   op.replaceAllUsesWith(matmul.getResult());
   op.erase();
 }
 
-void Expander::run(Placement placement) {
-  switch (traits.emitter) {
+static void expand(TileMatmulOp op, Placement placement) {
+  const Expansion of = expansionOf(op);
+  switch (of.traits().emitter) {
   case Emitter::Mma:
-    return multiplyByWarps(placement);
+    return multiplyByWarps(of, placement);
   case Emitter::Wgmma:
-    return multiplyByWarpgroups(placement);
+    return multiplyByWarpgroups(of, placement);
   }
 }
 
-/// One operation for each fragment and eight tokens of a warp.
-void Expander::multiplyByWarps(Placement placement) {
-  locateWarp();
-  if (placement == Placement::Shared) {
-    decodeTileToShared();
-    multiply([&](int slice, int step) -> ValueRange {
-      return LoadDecodedOp::create(b, decodedTile, add(firstSlice, slice), step)
-          .getResults();
-    });
-    return;
-  }
-  SmallVector<PackedSlice> packed;
-  for (int i = 0; i < slices; ++i)
-    packed.push_back(loadSlice(add(firstSlice, i)));
-  multiply([&](int slice, int step) { return decode(packed[slice], step); });
-}
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
 
 /// What the operation must have around it to be expanded.
 static LogicalResult verify(TileMatmulOp op, Placement placement) {
@@ -353,7 +384,7 @@ struct InsertDecodePass : mxfp4::impl::InsertDecodeBase<InsertDecodePass> {
         return std::string("weights are decoded in ") +
                (where == Placement::Register ? "registers" : "shared memory");
       });
-      Expander(op).run(where);
+      expand(op, where);
     }
     numExpanded += ops.size();
   }

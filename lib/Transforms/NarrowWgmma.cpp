@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelBuilding.h"
 #include "KernelRemarks.h"
 
 #include "mxfp4/IR/MXFP4.h"
@@ -25,91 +26,92 @@ using namespace mxfp4;
 
 namespace {
 
-/// Replaces one group by a choice of narrower ones.
-class Narrower {
-public:
-  explicit Narrower(WgmmaOp op)
-      : op(op), nStep(op.getTraits().nStep), step(*op.getTokenStep()),
-        widths(nStep * op.getColumns() / step), b(op.getLoc(), op) {}
+constexpr StringLiteral kPass = "mxfp4-narrow-wgmma";
 
-  bool hasChoice() const { return widths > 1; }
-
-  void run() {
-    tell();
-    // Early: the fence of the chosen group then finds nothing to wait for.
-    if (hasChoice())
-      NVVM::WgmmaFenceAlignedOp::create(b);
-    int64_t bit = 1;
-    while (2 * bit < widths)
-      bit *= 2;
-    op.replaceAllUsesWith(choose(0, hasChoice() ? bit : 0));
-    op.erase();
-  }
-
-private:
-  void tell() {
-    constexpr StringLiteral pass = "mxfp4-narrow-wgmma";
-    if (hasChoice())
-      passedOn(op, pass, "columns", [&] {
-        return llvm::formatv("N is one of {0} multiples of {1} at run time",
-                             widths, step)
-            .str();
-      });
-    else
-      missedOn(op, pass, "columns", [&] {
-        return llvm::formatv("N is {0}: tiles have no other height", step)
-            .str();
-      });
-  }
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-
-  /// Steps that hold all tokens but the first, and so a number below `widths`
-  /// even where there is no token.
-  Value lastStep() {
-    if (!last) {
-      Value one = constant(1);
-      Value others = arith::SubIOp::create(
-          b, arith::MaxUIOp::create(b, op.getTokens(), one), one);
-      last = arith::DivUIOp::create(b, others, constant(step));
-    }
-    return last;
-  }
-
-  /// The group for `low` steps and one, and for what bits up to `bit` of the
-  /// number of steps add. Branches, since ptxas makes an indirect one of a
-  /// switch; on bits, since their predicates stay in registers, and those of
-  /// one comparison for each width do not.
-  Value choose(int64_t low, int64_t bit) {
-    while (bit > 0 && low + bit >= widths)
-      bit /= 2;
-    if (bit == 0) {
-      auto narrow = cast<WgmmaOp>(b.clone(*op));
-      narrow.getTokensMutable().clear();
-      narrow.removeTokenStepAttr();
-      narrow.setColumns((low + 1) * step / nStep);
-      return narrow.getResult();
-    }
-    Value isMore = arith::CmpIOp::create(
-        b, arith::CmpIPredicate::ne,
-        arith::AndIOp::create(b, lastStep(), constant(bit)), constant(0));
-    auto branch = scf::IfOp::create(b, op.getType(), isMore,
-                                    /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(b, choose(low + bit, bit / 2));
-    b.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b, choose(low, bit / 2));
-    return branch.getResult(0);
-  }
-
-  WgmmaOp op;
-  /// Tokens that N counts in, those of a width, and how many widths there are.
-  const int64_t nStep, step, widths;
-  ImplicitLocOpBuilder b;
-  Value last;
+/// The widths that a group of wgmma may have at run time.
+struct Widths {
+  /// Tokens of the narrowest; each other one is a multiple.
+  int64_t step;
+  int64_t count;
 };
+
+} // namespace
+
+static Widths widthsOf(WgmmaOp op) {
+  const auto step = static_cast<int64_t>(*op.getTokenStep());
+  const auto columns = static_cast<int64_t>(op.getColumns());
+  return {step, op.getTraits().nStep * columns / step};
+}
+
+static void tell(WgmmaOp op, Widths widths) {
+  if (widths.count > 1)
+    passedOn(op, kPass, "columns", [&] {
+      return llvm::formatv("N is one of {0} multiples of {1} at run time",
+                           widths.count, widths.step)
+          .str();
+    });
+  else
+    missedOn(op, kPass, "columns", [&] {
+      return llvm::formatv("N is {0}: tiles have no other height", widths.step)
+          .str();
+    });
+}
+
+/// Steps that hold all tokens but the first, and so a number below the count of
+/// widths even where there is no token.
+static Value emitLastStep(ImplicitLocOpBuilder &b, WgmmaOp op, int64_t step) {
+  Value one = indexConstant(b, 1);
+  Value others = arith::SubIOp::create(
+      b, arith::MaxUIOp::create(b, op.getTokens(), one), one);
+  return arith::DivUIOp::create(b, others, indexConstant(b, step));
+}
+
+/// The group for `low` steps and one, and for what bits up to `bit` of the
+/// number `last` of steps add. Branches, since ptxas makes an indirect one of a
+/// switch; on bits, since their predicates stay in registers, and those of one
+/// comparison for each width do not.
+static Value choose(ImplicitLocOpBuilder &b, WgmmaOp op, Widths widths,
+                    Value last, int64_t low, int64_t bit) {
+  while (bit > 0 && low + bit >= widths.count)
+    bit /= 2;
+  if (bit == 0) {
+    auto narrow = cast<WgmmaOp>(b.clone(*op));
+    narrow.getTokensMutable().clear();
+    narrow.removeTokenStepAttr();
+    narrow.setColumns((low + 1) * widths.step / op.getTraits().nStep);
+    return narrow.getResult();
+  }
+  Value isMore = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ne,
+      arith::AndIOp::create(b, last, indexConstant(b, bit)),
+      indexConstant(b, 0));
+  auto branch = scf::IfOp::create(b, op.getType(), isMore,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, choose(b, op, widths, last, low + bit, bit / 2));
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, choose(b, op, widths, last, low, bit / 2));
+  return branch.getResult(0);
+}
+
+/// Replaces a group by a choice of narrower ones.
+static void narrow(WgmmaOp op, Widths widths) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Value last;
+  int64_t bit = 0;
+  if (widths.count > 1) {
+    // Early: the fence of the chosen group then finds nothing to wait for.
+    NVVM::WgmmaFenceAlignedOp::create(b);
+    last = emitLastStep(b, op, widths.step);
+    for (bit = 1; 2 * bit < widths.count;)
+      bit *= 2;
+  }
+  op.replaceAllUsesWith(choose(b, op, widths, last, 0, bit));
+  op.erase();
+}
+
+namespace {
 
 struct NarrowWgmmaPass : mxfp4::impl::NarrowWgmmaBase<NarrowWgmmaPass> {
   using NarrowWgmmaBase::NarrowWgmmaBase;
@@ -121,9 +123,10 @@ struct NarrowWgmmaPass : mxfp4::impl::NarrowWgmmaBase<NarrowWgmmaPass> {
         ops.push_back(op);
     });
     for (WgmmaOp op : ops) {
-      Narrower narrower(op);
-      numNarrowed += narrower.hasChoice();
-      narrower.run();
+      const Widths widths = widthsOf(op);
+      numNarrowed += widths.count > 1;
+      tell(op, widths);
+      narrow(op, widths);
     }
   }
 };

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KernelBuilding.h"
 #include "KernelRemarks.h"
 
 #include "mxfp4/IR/MXFP4.h"
@@ -37,49 +38,34 @@ OpOperand &slotOf(Operation &copy) {
   return cast<CopyActivationsOp>(copy).getSlotMutable();
 }
 
-/// Rewrites one loop over K.
-class CopyPipeliner {
-public:
-  explicit CopyPipeliner(KLoopOp loop) : loop(loop), b(loop.getLoc(), loop) {}
-
-  LogicalResult run();
-
-private:
-  LogicalResult collect();
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-  /// Copies step `step` to `slot` if there is such a step, and closes the
-  /// group either way: `wait_group` counts groups, full or empty.
-  void emitCopies(Value step, Value slot);
-  /// (slot + 1) modulo the number of stages.
-  Value emitNextSlot(Value slot);
-
+/// A loop over K that can be pipelined, and what its body holds.
+struct CopyLoop {
   KLoopOp loop;
-  ImplicitLocOpBuilder b;
-  int64_t stages = 0;
   SmallVector<Operation *> copies;
   TileMatmulOp matmul;
+  /// Slots of the staged buffers.
+  int64_t stages = 0;
 };
 
 } // namespace
 
-LogicalResult CopyPipeliner::collect() {
-  // Slots are counted by the staged buffers.
-  matmul = loop.getOnly<TileMatmulOp>();
-  if (!matmul || loop.getInits().size() != 1)
+static FailureOr<CopyLoop> findCopies(KLoopOp loop) {
+  CopyLoop found = {loop, {}, loop.getOnly<TileMatmulOp>()};
+  if (!found.matmul || loop.getInits().size() != 1)
     return loop.emitOpError("requires one mxfp4.tile_matmul and its sums to be "
                             "pipelined");
-  stages = cast<MemRefType>(matmul.getWeights().getType()).getDimSize(0);
-  if (stages < 2)
-    return matmul.emitOpError("requires staged buffers of at least 2 slots to "
-                              "be pipelined");
+  // Slots are counted by the staged buffers.
+  found.stages =
+      cast<MemRefType>(found.matmul.getWeights().getType()).getDimSize(0);
+  if (found.stages < 2)
+    return found.matmul.emitOpError("requires staged buffers of at least 2 "
+                                    "slots to be pipelined");
   const auto isInside = [&](Value value) {
     return value.getParentRegion() == &loop.getBody();
   };
   for (Operation &op : loop.getBody().front().without_terminator()) {
     if (isa<CopyWeightsOp, CopyActivationsOp, GatherActivationsOp>(op)) {
-      copies.push_back(&op);
+      found.copies.push_back(&op);
       for (Value operand : op.getOperands())
         if (operand != loop.getStep() && operand != slotOf(op).get() &&
             isInside(operand))
@@ -90,48 +76,52 @@ LogicalResult CopyPipeliner::collect() {
                             "only copies and one mxfp4.tile_matmul have");
     }
   }
-  if (copies.empty())
+  if (found.copies.empty())
     return loop.emitOpError("requires copies to be pipelined");
-  return success();
+  return found;
 }
 
-void CopyPipeliner::emitCopies(Value step, Value slot) {
+/// Copies step `step` to `slot` if there is such a step, and closes the group
+/// either way: `wait_group` counts groups, full or empty.
+static void emitCopies(ImplicitLocOpBuilder &b, const CopyLoop &found,
+                       Value step, Value slot) {
+  KLoopOp loop = found.loop;
   Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, step,
-                                       index(loop.getSteps()));
+                                       indexConstant(b, loop.getSteps()));
   scf::IfOp::create(b, exists, [&](OpBuilder &then, Location loc) {
     IRMapping mapping;
     mapping.map(loop.getStep(), step);
-    for (Operation *copy : copies) {
+    for (Operation *copy : found.copies)
       slotOf(*then.clone(*copy, mapping)).set(slot);
-    }
     scf::YieldOp::create(then, loc);
   });
   NVVM::CpAsyncCommitGroupOp::create(b);
 }
 
-Value CopyPipeliner::emitNextSlot(Value slot) {
-  Value next = arith::AddIOp::create(b, slot, index(1));
-  Value wraps =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, index(stages));
-  return arith::SelectOp::create(b, wraps, index(0), next);
+/// (slot + 1) modulo the number of stages.
+static Value emitNextSlot(ImplicitLocOpBuilder &b, Value slot, int64_t stages) {
+  Value next = arith::AddIOp::create(b, slot, indexConstant(b, 1));
+  Value wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next,
+                                      indexConstant(b, stages));
+  return arith::SelectOp::create(b, wraps, indexConstant(b, 0), next);
 }
 
-LogicalResult CopyPipeliner::run() {
-  if (failed(collect()))
-    return failure();
-  passedOn(loop, kPass, "loop", [&] {
-    return llvm::formatv("copies of {0} steps are in flight while one of {1} "
-                         "stages is read",
-                         stages - 1, stages)
-        .str();
-  });
+/// Replaces the loop by one that copies the step `stages` - 1 ahead of the step
+/// that it multiplies.
+static void pipeline(const CopyLoop &found) {
+  KLoopOp loop = found.loop;
+  TileMatmulOp matmul = found.matmul;
+  const int64_t stages = found.stages;
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
   for (int64_t step = 0; step < stages - 1; ++step)
-    emitCopies(index(step), index(step));
+    emitCopies(b, found, indexConstant(b, step), indexConstant(b, step));
 
   // Slots of the step that is computed and of the step that is copied.
-  auto pipelined = scf::ForOp::create(
-      b, index(0), index(loop.getSteps()), index(1),
-      ValueRange{loop.getInits()[0], index(0), index(stages - 1)});
+  auto pipelined =
+      scf::ForOp::create(b, indexConstant(b, 0),
+                         indexConstant(b, loop.getSteps()), indexConstant(b, 1),
+                         ValueRange{loop.getInits()[0], indexConstant(b, 0),
+                                    indexConstant(b, stages - 1)});
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(pipelined.getBody());
@@ -144,19 +134,18 @@ LogicalResult CopyPipeliner::run() {
     NVVM::CpAsyncWaitGroupOp::create(b, stages - 2);
     gpu::BarrierOp::create(b);
     Value ahead = arith::AddIOp::create(b, pipelined.getInductionVar(),
-                                        index(stages - 1));
-    emitCopies(ahead, writeSlot);
+                                        indexConstant(b, stages - 1));
+    emitCopies(b, found, ahead, writeSlot);
     Value next = TileMatmulOp::create(
         b, accumulator.getType(), accumulator, matmul.getWeights(), readSlot,
         matmul.getActivations(), matmul.getTokens(), matmul.getSchedule());
-    scf::YieldOp::create(
-        b, ValueRange{next, emitNextSlot(readSlot), emitNextSlot(writeSlot)});
+    scf::YieldOp::create(b, ValueRange{next, emitNextSlot(b, readSlot, stages),
+                                       emitNextSlot(b, writeSlot, stages)});
   }
   // The groups left are empty; the slots belong to the next tile now.
   gpu::BarrierOp::create(b);
   loop.getResult(0).replaceAllUsesWith(pipelined.getResult(0));
   loop.erase();
-  return success();
 }
 
 namespace {
@@ -177,9 +166,18 @@ struct PipelineCopiesPass
       else
         loops.push_back(loop);
     });
-    for (KLoopOp loop : loops)
-      if (failed(CopyPipeliner(loop).run()))
+    for (KLoopOp loop : loops) {
+      FailureOr<CopyLoop> found = findCopies(loop);
+      if (failed(found))
         return signalPassFailure();
+      passedOn(loop, kPass, "loop", [&] {
+        return llvm::formatv("copies of {0} steps are in flight while one of "
+                             "{1} stages is read",
+                             found->stages - 1, found->stages)
+            .str();
+      });
+      pipeline(*found);
+    }
     numPipelined += loops.size();
   }
 };

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "FillSlots.h"
 #include "KernelBuilding.h"
 #include "KernelRemarks.h"
 
@@ -30,62 +31,34 @@ namespace {
 
 constexpr StringLiteral kPass = "mxfp4-specialize-warps";
 
-/// Splits one loop over tiles into roles.
-class Splitter {
-public:
-  explicit Splitter(ForTilesOp tiles)
-      : tiles(tiles), schedule(tiles.getSchedule().toSchedule()),
-        kernel(tiles->getParentOfType<gpu::GPUFuncOp>()),
-        b(tiles.getLoc(), tiles) {}
-
-  LogicalResult check();
-  void run();
-
-private:
-  void createRing();
-  RoleOp createRole(StringRef name, int64_t warps, int registers,
-                    bool oneThread);
-  KLoopOp cloneTiles(Value slice, bool fills);
-  Value stageBytes(Value rows);
-  void copyActivations(CopyActivationsOp copy, Value step, Value slot,
-                       Value cursor);
-  bool gathers() const { return gather; }
-  /// Warps of the copy role that fill a slot together.
-  int64_t fillingWarps() const {
-    return schedule.kSlices > 1 ? 1 : schedule.copyWarps;
-  }
-  void gatherActivations(RoleOp role, GatherActivationsOp copy, KLoopOp loop,
-                         Value slot);
-  void fillByThreads(RoleOp role, KLoopOp loop, KLoopOp old, Value slot);
-  void fillByEngine(RoleOp role, KLoopOp loop, KLoopOp old, Value slot);
-  void copyWeights(CopyWeightsOp copy, Value step, Value slot, Value part,
-                   int64_t parts);
-  void buildCopyRole();
-  void buildMultiplyRole();
-  void reduceSlices(StoreTileOp store, Value slice);
-
+/// A loop over tiles that can be split into roles.
+struct Program {
   ForTilesOp tiles;
-  const Schedule schedule;
   gpu::GPUFuncOp kernel;
-  ImplicitLocOpBuilder b;
+  Schedule schedule;
   /// Of the weights.
   BlockLayout layout;
   /// Whether threads copy activations from rows anywhere.
-  bool gather = false;
+  bool gathers = false;
+};
+
+/// The ring between the roles, with its barriers for slots that are full.
+struct Ring {
   Value full, ring;
 };
 
+} // namespace
+
 /// The loop over K of a tile.
-KLoopOp findKLoop(ForTilesOp tiles) {
+static KLoopOp findKLoop(ForTilesOp tiles) {
   KLoopOp found;
   tiles.walk([&](KLoopOp loop) { found = loop; });
   return found;
 }
 
-} // namespace
-
 /// What the split relies on beyond what the operations verify.
-LogicalResult Splitter::check() {
+static FailureOr<Program> findProgram(ForTilesOp tiles) {
+  auto kernel = tiles->getParentOfType<gpu::GPUFuncOp>();
   if (!kernel)
     return tiles.emitOpError("requires a gpu.func around it");
   int64_t loops = 0, stores = 0;
@@ -96,21 +69,20 @@ LogicalResult Splitter::check() {
                              "mxfp4.store_tile in its body, and to carry "
                              "nothing, to be split into roles");
   KLoopOp loop = findKLoop(tiles);
-  gather = bool(loop.getOnly<GatherActivationsOp>());
+  const bool gathers = bool(loop.getOnly<GatherActivationsOp>());
   if (loop.getRing() || loop.getInits().size() != 1 ||
-      bool(loop.getOnly<CopyActivationsOp>()) == gather ||
+      bool(loop.getOnly<CopyActivationsOp>()) == gathers ||
       !loop.getOnly<CopyWeightsOp>() || !loop.getOnly<TileMatmulOp>())
     return loop.emitOpError("requires no ring yet, one copy of activations, "
                             "one of weights, one mxfp4.tile_matmul and its "
                             "sums to be split into roles");
-  layout = layoutOf(loop.getOnly<CopyWeightsOp>().getSource().getType());
-  if (gather && !loop.getOnly<GatherActivationsOp>()
-                     .getRows()
-                     .getDefiningOp<LoadRowsOp>())
+  if (gathers && !loop.getOnly<GatherActivationsOp>()
+                      .getRows()
+                      .getDefiningOp<LoadRowsOp>())
     return loop.emitOpError("requires rows of mxfp4.load_rows to gather to be "
                             "split into roles");
-  if (!gather && !isa<TensorMapType>(
-                     loop.getOnly<CopyActivationsOp>().getSource().getType()))
+  if (!gathers && !isa<TensorMapType>(
+                      loop.getOnly<CopyActivationsOp>().getSource().getType()))
     return loop.emitOpError("requires activations behind a tensor map to be "
                             "split into roles");
   for (Operation *parent = loop->getParentOp(); parent != tiles;
@@ -119,27 +91,31 @@ LogicalResult Splitter::check() {
         !branch || !branch.elseBlock() || branch->getNumResults() != 1)
       return loop.emitOpError("requires to be in its loop over tiles directly, "
                               "or in branches that yield the sums");
-  return success();
+  return Program{tiles, kernel, tiles.getSchedule().toSchedule(),
+                 layoutOf(loop.getOnly<CopyWeightsOp>().getSource().getType()),
+                 gathers};
 }
 
 /// Barriers are set up ahead of the barrier of the CTA that the table of tiles
 /// needs anyway.
-void Splitter::createRing() {
+static Ring createRing(ImplicitLocOpBuilder &b, Program program) {
+  const Schedule &schedule = program.schedule;
   auto type = sharedType({schedule.stages}, b.getI64Type());
-  full = kernel.addWorkgroupAttribution(type, b.getLoc());
-  Value empty = kernel.addWorkgroupAttribution(type, b.getLoc());
+  Value full = program.kernel.addWorkgroupAttribution(type, b.getLoc());
+  Value empty = program.kernel.addWorkgroupAttribution(type, b.getLoc());
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(&kernel.getBody().front());
+  b.setInsertionPointToStart(&program.kernel.getBody().front());
   // Beside the copies of the engine, each thread that gathers arrives.
-  ring = CreateRingOp::create(
-      b, RingType::get(b.getContext(), schedule.stages, gathers()), full, empty,
-      /*fills=*/gathers() ? 1 + 32 * fillingWarps() : 1,
+  Value ring = CreateRingOp::create(
+      b, RingType::get(b.getContext(), schedule.stages, program.gathers), full,
+      empty, /*fills=*/program.gathers ? 1 + 32 * fillingWarps(schedule) : 1,
       /*releases=*/schedule.sliceWarps());
   NVVM::FenceMbarrierInitOp::create(b);
+  return {full, ring};
 }
 
-RoleOp Splitter::createRole(StringRef name, int64_t warps, int registers,
-                            bool oneThread) {
+static RoleOp createRole(ImplicitLocOpBuilder &b, StringRef name, int64_t warps,
+                         int registers, bool oneThread) {
   auto role = RoleOp::create(
       b, name, warps,
       registers ? b.getI64IntegerAttr(registers) : IntegerAttr(), oneThread);
@@ -191,8 +167,11 @@ static Value carryOut(KLoopOp loop, ForTilesOp tiles) {
 
 /// The loop over tiles once more, which carries a cursor, with a loop over K
 /// around the ring in place of the old one. Returns the new loop over K, whose
-/// body is empty but for the terminator.
-KLoopOp Splitter::cloneTiles(Value slice, bool fills) {
+/// body is empty but for the terminator. The old one stands behind it.
+static KLoopOp cloneTiles(ImplicitLocOpBuilder &b, Program program, Value ring,
+                          Value slice, bool fills) {
+  ForTilesOp tiles = program.tiles;
+  const Schedule &schedule = program.schedule;
   const auto type =
       CursorType::get(b.getContext(), schedule.stages, schedule.kSlices);
   Value start = RingStartOp::create(b, type, slice);
@@ -219,133 +198,20 @@ KLoopOp Splitter::cloneTiles(Value slice, bool fills) {
   return loop;
 }
 
-/// Bytes of a stage with so many rows of activations: whole boxes are copied.
-Value Splitter::stageBytes(Value rows) {
-  if (schedule.tokenStep == 0)
-    return i32Constant(b, schedule.weightStageBytes(layout) +
-                              schedule.activationStageBytes());
-  Value count = arith::IndexCastOp::create(b, b.getI32Type(), rows);
-  Value boxes =
-      arith::CeilDivUIOp::create(b, count, i32Constant(b, schedule.tokenStep));
-  const int box = schedule.activationStageBytes() / schedule.tileTokens *
-                  schedule.tokenStep;
-  return arith::AddIOp::create(
-      b, arith::MulIOp::create(b, boxes, i32Constant(b, box)),
-      i32Constant(b, schedule.weightStageBytes(layout)));
-}
-
-/// Announces the bytes of a stage, and copies its activations.
-void Splitter::copyActivations(CopyActivationsOp copy, Value step, Value slot,
-                               Value cursor) {
-  RingFillOp::create(b, ring, cursor, stageBytes(copy.getValid()));
-  TensorCopyActivationsOp::create(b, copy.getSource(), copy.getRow(), step,
-                                  copy.getValid(), copy.getDestination(), slot,
-                                  full);
-}
-
-/// Copies the weights of a stage, or a part of them.
-void Splitter::copyWeights(CopyWeightsOp copy, Value step, Value slot,
-                           Value part, int64_t parts) {
-  BulkCopyWeightsOp::create(
-      b, copy.getSource(), copy.getExpert(), copy.getBlock(), step,
-      copy.getDestination(), slot, full, part,
-      part ? b.getI64IntegerAttr(parts) : IntegerAttr(), schedule.evictFirst);
-}
-
-/// Threads copy the rows of a stage from wherever they are, once they know the
-/// rows of the tile.
-void Splitter::gatherActivations(RoleOp role, GatherActivationsOp copy,
-                                 KLoopOp loop, Value slot) {
-  auto rows = copy.getRows().getDefiningOp<LoadRowsOp>();
-  const int64_t warps = fillingWarps(), together = 4 * warps;
-  const int64_t tokens =
-      cast<MemRefType>(copy.getDestination().getType()).getDimSize(1);
-  const auto type =
-      VectorType::get({(tokens + together - 1) / together}, b.getI32Type());
-  const IntegerAttr count = b.getI64IntegerAttr(warps);
-  Value warp, mine;
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(loop);
-    warp = warps > 1 ? Value(role.getWarp()) : indexConstant(b, 0);
-    mine = LoadRowsOp::create(b, type, rows.getMap(), rows.getRow(),
-                              rows.getValid(), rows.getLimit(), rows.getError(),
-                              warp, count);
-  }
-  GatherActivationsOp::create(b, copy.getSource(), mine, loop.getStep(),
-                              copy.getValid(), copy.getDestination(), slot,
-                              warp, count, full);
-}
-
-/// All threads of the role gather; one of each warp starts copies of weights,
-/// whose bytes count from the first warp's arrival.
-void Splitter::fillByThreads(RoleOp role, KLoopOp loop, KLoopOp old,
-                             Value slot) {
-  const bool isShared = fillingWarps() > 1;
-  Value elected = NVVM::ElectSyncOp::create(b, b.getI1Type(), Value());
-  auto one = scf::IfOp::create(b, elected);
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(one.thenBlock());
-    const auto announce = [&](OpBuilder &at, Location) {
-      ImplicitLocOpBuilder inner(b.getLoc(), at);
-      RingFillOp::create(inner, ring, loop.getCursorOfStep(),
-                         i32Constant(inner, schedule.weightStageBytes(layout)));
-      if (isShared)
-        scf::YieldOp::create(inner);
-    };
-    if (isShared)
-      scf::IfOp::create(b,
-                        arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                              role.getWarp(),
-                                              indexConstant(b, 0)),
-                        announce);
-    else
-      announce(b, b.getLoc());
-    copyWeights(old.getOnly<CopyWeightsOp>(), loop.getStep(), slot,
-                isShared ? Value(role.getWarp()) : Value(), fillingWarps());
-  }
-  gatherActivations(role, old.getOnly<GatherActivationsOp>(), loop, slot);
-}
-
-/// One thread of each warp starts copies of the engine.
-void Splitter::fillByEngine(RoleOp role, KLoopOp loop, KLoopOp old,
-                            Value slot) {
-  auto activations = old.getOnly<CopyActivationsOp>();
-  auto weights = old.getOnly<CopyWeightsOp>();
-  Value cursor = loop.getCursorOfStep(), step = loop.getStep();
-  if (fillingWarps() == 1) {
-    copyActivations(activations, step, slot, cursor);
-    copyWeights(weights, step, slot, Value(), 1);
-    return;
-  }
-  // The bytes of all count from the first warp's arrival: no phase completes
-  // without it.
-  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                        role.getWarp(), indexConstant(b, 0));
-  auto parts = scf::IfOp::create(b, isFirst, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(parts.thenBlock());
-  copyActivations(activations, step, slot, cursor);
-  b.setInsertionPointToStart(parts.elseBlock());
-  copyWeights(weights, step, slot,
-              arith::SubIOp::create(b, role.getWarp(), indexConstant(b, 1)),
-              schedule.copyWarps - 1);
-}
-
-void Splitter::buildCopyRole() {
+static void buildCopyRole(ImplicitLocOpBuilder &b, const Program &program,
+                          const Ring &ring) {
+  const Schedule &schedule = program.schedule;
   RoleOp role =
-      createRole("copy", schedule.copyWarps, schedule.producerRegisters,
-                 /*oneThread=*/!gathers());
+      createRole(b, "copy", schedule.copyWarps, schedule.producerRegisters,
+                 /*oneThread=*/!program.gathers);
   const bool hasSlices = schedule.kSlices > 1;
   KLoopOp loop =
-      cloneTiles(hasSlices ? role.getWarp() : Value(), /*fills=*/true);
+      cloneTiles(b, program, ring.ring, hasSlices ? role.getWarp() : Value(),
+                 /*fills=*/true);
   auto old = cast<KLoopOp>(loop->getNextNode());
-  Value slot = RingSlotOp::create(b, b.getIndexType(), loop.getCursorOfStep());
-  if (gathers())
-    fillByThreads(role, loop, old, slot);
-  else
-    fillByEngine(role, loop, old, slot);
+  fillSlot(b, {role, loop, ring.full, schedule, old.getOnly<CopyWeightsOp>(),
+               old.getOnly<CopyActivationsOp>(),
+               old.getOnly<GatherActivationsOp>()});
   YieldOp::create(b);
   old.erase();
   role.walk([](StoreTileOp store) { store.erase(); });
@@ -353,15 +219,39 @@ void Splitter::buildCopyRole() {
   b.setInsertionPointAfter(role);
 }
 
-void Splitter::buildMultiplyRole() {
-  RoleOp role = createRole("multiply", schedule.consumerWarps(),
-                           RegisterBudget(schedule, targetOf(kernel)).consumer,
-                           /*oneThread=*/false);
+/// Adds the sums of all slices in front of the store, which the first slice
+/// does alone then.
+static void reduceSlices(ImplicitLocOpBuilder &b, const Program &program,
+                         StoreTileOp store, Value slice) {
+  const Schedule &schedule = program.schedule;
+  b.setInsertionPoint(store);
+  VectorType sums = store.getAccumulator().getType();
+  Value buffer = sharedBuffer(
+      b, {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
+      b.getF32Type(), SharedMemoryMap(schedule, program.layout).sums.offset);
+  Value tokens =
+      schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
+  Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,
+                                       schedule.kSlices, buffer, tokens);
+  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice,
+                                        indexConstant(b, 0));
+  auto first = scf::IfOp::create(b, isFirst);
+  store->moveBefore(first.thenBlock()->getTerminator());
+  store.getAccumulatorMutable().assign(total);
+}
+
+static void buildMultiplyRole(ImplicitLocOpBuilder &b, const Program &program,
+                              Value ring) {
+  const Schedule &schedule = program.schedule;
+  RoleOp role =
+      createRole(b, "multiply", schedule.consumerWarps(),
+                 RegisterBudget(schedule, targetOf(program.kernel)).consumer,
+                 /*oneThread=*/false);
   Value slice;
   if (schedule.kSlices > 1)
     slice = arith::DivUIOp::create(b, role.getWarp(),
                                    indexConstant(b, schedule.sliceWarps()));
-  KLoopOp loop = cloneTiles(slice, /*fills=*/false);
+  KLoopOp loop = cloneTiles(b, program, ring, slice, /*fills=*/false);
   auto old = cast<KLoopOp>(loop->getNextNode());
   auto matmul = old.getOnly<TileMatmulOp>();
   Value slot = RingSlotOp::create(b, b.getIndexType(), loop.getCursorOfStep());
@@ -380,37 +270,25 @@ void Splitter::buildMultiplyRole() {
   if (slice) {
     StoreTileOp store;
     role.walk([&](StoreTileOp op) { store = op; });
-    reduceSlices(store, slice);
+    reduceSlices(b, program, store, slice);
   }
   b.setInsertionPointAfter(role);
 }
 
-/// Adds the sums of all slices in front of the store, which the first slice
-/// does alone then.
-void Splitter::reduceSlices(StoreTileOp store, Value slice) {
-  b.setInsertionPoint(store);
-  VectorType sums = store.getAccumulator().getType();
-  Value buffer = sharedBuffer(
-      b, {sums.getNumElements(), int64_t(32) * schedule.sliceWarps()},
-      b.getF32Type(), SharedMemoryMap(schedule, layout).sums.offset);
-  Value tokens =
-      schedule.heightStep() < schedule.tileTokens ? store.getValid() : Value();
-  Value total = ReduceSlicesOp::create(b, sums, store.getAccumulator(), slice,
-                                       schedule.kSlices, buffer, tokens);
-  Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, slice,
-                                        indexConstant(b, 0));
-  auto first = scf::IfOp::create(b, isFirst);
-  store->moveBefore(first.thenBlock()->getTerminator());
-  store.getAccumulatorMutable().assign(total);
-}
-
-void Splitter::run() {
-  createRing();
+/// Puts the roles in place of the loop over tiles.
+static void split(Program program) {
+  ImplicitLocOpBuilder b(program.tiles.getLoc(), program.tiles);
+  const Ring ring = createRing(b, program);
   auto roles = WarpRolesOp::create(b);
   b.setInsertionPointToStart(&roles.getRoles().emplaceBlock());
-  buildMultiplyRole();
-  buildCopyRole();
-  passedOn(tiles, kPass, "roles", [&] {
+  buildMultiplyRole(b, program, ring.ring);
+  buildCopyRole(b, program, ring);
+  program.tiles.erase();
+}
+
+static void tell(const Program &program) {
+  passedOn(program.tiles, kPass, "roles", [&] {
+    const Schedule &schedule = program.schedule;
     std::string text = llvm::formatv(
         "{0} warps multiply and {1} copy, through a ring of {2} "
         "stages",
@@ -420,7 +298,6 @@ void Splitter::run() {
                             schedule.producerRegisters);
     return text;
   });
-  tiles.erase();
 }
 
 namespace {
@@ -430,7 +307,7 @@ struct SpecializeWarpsPass
   using SpecializeWarpsBase::SpecializeWarpsBase;
 
   void runOnOperation() override {
-    SmallVector<Splitter> programs;
+    SmallVector<Program> programs;
     const WalkResult result = getOperation()->walk([&](ForTilesOp tiles) {
       if (tiles->getParentOfType<RoleOp>())
         return WalkResult::advance();
@@ -443,14 +320,18 @@ struct SpecializeWarpsPass
         });
         return WalkResult::advance();
       }
-      return failed(programs.emplace_back(tiles).check())
-                 ? WalkResult::interrupt()
-                 : WalkResult::advance();
+      FailureOr<Program> program = findProgram(tiles);
+      if (failed(program))
+        return WalkResult::interrupt();
+      programs.push_back(*program);
+      return WalkResult::advance();
     });
     if (result.wasInterrupted())
       return signalPassFailure();
-    for (Splitter &program : programs)
-      program.run();
+    for (const Program &program : programs) {
+      tell(program);
+      split(program);
+    }
     numSpecialized += programs.size();
   }
 };

@@ -61,165 +61,69 @@ VectorType accumulatorType(OpBuilder &b, const Schedule &schedule) {
       {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
 }
 
-/// Builds one kernel.
-class KernelBuilder {
-public:
-  KernelBuilder(GroupedMatmulOp op, gpu::GPUFuncOp kernel)
-      : op(op), kernel(kernel),
-        b(op.getLoc(), OpBuilder::atBlockBegin(&kernel.getBody().front())) {}
-
-  void build();
-
-private:
-  void bindArguments();
-  Value emitTakesSideBySide(const Schedule &schedule, const Schedule &tall);
-  void buildTiles(const Schedule &schedule);
-  void buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr);
-  Value buildSums(ForTilesOp tile, const Schedule &schedule);
-  Value buildKLoop(ForTilesOp tile, const Schedule &schedule);
-  Value countRows();
-  void copyActivations(ForTilesOp tile, Value step, Value stage, Value slot,
-                       Value gathered);
-  Value loadRows(ForTilesOp tile, const Schedule &schedule);
-  Value emitTileCount(const Schedule &schedule);
-  Value emitZeros(const Schedule &schedule);
-
+/// What the body of a kernel is built from.
+struct Kernel {
   GroupedMatmulOp op;
-  gpu::GPUFuncOp kernel;
-  ImplicitLocOpBuilder b;
-
+  gpu::GPUFuncOp function;
+  /// Arguments; null where the operation has no such operand.
   Value activations, weights, offsets, expertIds, output, error, rows;
-  /// Rows that a tile is multiplied as, if they are gathered.
-  Value multipliedRows;
-  /// Of the tiles, the first of the CTA, and the CTAs.
+  /// Of the tiles, their table, the first of the CTA, and the CTAs.
   Value table, first, ctas;
+
+  Value argument(StringRef name) const { return findArgument(function, name); }
+  BlockLayout layout() { return op.getBlockType().getLayout(); }
 };
 
 } // namespace
 
-void KernelBuilder::bindArguments() {
-  activations = findArgument(kernel, "x");
-  weights = findArgument(kernel, "weights");
-  output = findArgument(kernel, "y");
-  offsets = findArgument(kernel, "offsets");
-  expertIds = findArgument(kernel, "expert_ids");
-  error = findArgument(kernel, "error");
-  rows = findArgument(kernel, "rows");
+static Kernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
+  Kernel kernel;
+  kernel.op = op;
+  kernel.function = function;
+  kernel.activations = kernel.argument("x");
+  kernel.weights = kernel.argument("weights");
+  kernel.output = kernel.argument("y");
+  kernel.offsets = kernel.argument("offsets");
+  kernel.expertIds = kernel.argument("expert_ids");
+  kernel.error = kernel.argument("error");
+  kernel.rows = kernel.argument("rows");
+  return kernel;
 }
 
-void KernelBuilder::build() {
-  bindArguments();
-  const ScheduleAttr attr = op.getScheduleAttr();
-  const Schedule schedule = attr.toSchedule();
-  const BlockLayout layout = op.getBlockType().getLayout();
-  emitGridDependency(b);
-  table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
-                       b.getI32Type(),
-                       SharedMemoryMap(schedule, layout).table.offset);
-  BuildTileTableOp::create(b, table, offsets, countRows(),
-                           /*or_less=*/bool(op.getGather()), error, attr);
-  first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
-  ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  if (schedule.sideBySide) {
-    const Schedule tall = schedule.tallProgram(layout);
-    auto choice = scf::IfOp::create(b, emitTakesSideBySide(schedule, tall),
-                                    /*withElseRegion=*/true);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(choice.elseBlock());
-    buildTiles(schedule);
-    b.setInsertionPointToStart(choice.thenBlock());
-    buildTiles(tall);
-  } else {
-    buildTiles(schedule);
-  }
-  gpu::ReturnOp::create(b);
-}
+//===----------------------------------------------------------------------===//
+// A tile
+//===----------------------------------------------------------------------===//
 
-/// Rows; none where there is no row to gather from.
-Value KernelBuilder::countRows() {
-  if (!op.getGather())
-    return rows;
-  Value zero = i32Constant(b, 0);
-  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                        findArgument(kernel, "x_rows"), zero);
-  return arith::SelectOp::create(b, isEmpty, zero, rows);
-}
-
-Value KernelBuilder::emitTileCount(const Schedule &schedule) {
-  return TileCountOp::create(b, b.getIndexType(), table, op.getNumGroups(),
-                             schedule.columnTiles(op.getN()));
-}
-
-/// The tall tile takes as long as a tile that the K slices share takes each of
-/// them, or less: the kernel takes tall tiles if these need no more waves.
-Value KernelBuilder::emitTakesSideBySide(const Schedule &schedule,
-                                         const Schedule &tall) {
-  const auto waves = [&](const Schedule &program) -> Value {
-    return arith::CeilDivUIOp::create(b, emitTileCount(program), ctas);
-  };
-  Value time =
-      arith::MulIOp::create(b, waves(tall), indexConstant(b, schedule.kSlices));
-  return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
-                               waves(schedule));
-}
-
-void KernelBuilder::buildTiles(const Schedule &schedule) {
-  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
-  Value count = emitTileCount(schedule);
-  auto tiles = ForTilesOp::create(
-      b, TypeRange(), first, count, ctas, table, offsets, expertIds, error,
-      ValueRange(), op.getNumExperts(), schedule.columnTiles(op.getN()), attr);
-  Block &body = tiles.getBody().emplaceBlock();
-  for (unsigned i = 0; i < ForTilesOp::kTileArguments; ++i)
-    body.addArgument(b.getIndexType(), b.getLoc());
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(&body);
-  buildStore(tiles, buildSums(tiles, schedule), attr);
-  YieldOp::create(b);
-}
-
-void KernelBuilder::buildStore(ForTilesOp tile, Value sums, ScheduleAttr attr) {
-  SmallVector<Value> operands;
-  for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
-    operands.push_back(findArgument(kernel, "epilogue" + std::to_string(i)));
-  const bool hasEpilogue = op.hasEpilogue();
-  auto store = StoreTileOp::create(
-      b, sums, output, tile.getRow(), tile.getColumn(), tile.getValid(),
-      hasEpilogue ? tile.getExpert() : Value(),
-      /*or_none=*/hasEpilogue && expertIds, findArgument(kernel, "scatter"),
-      findArgument(kernel, "y_rows"), op.getScatter() ? error : Value(),
-      operands, attr,
-      /*epilogueCount=*/hasEpilogue ? 1 : 0);
-  if (hasEpilogue) {
-    IRMapping mapping;
-    op.getEpilogue()[0].cloneInto(&store.getEpilogue()[0], mapping);
-  }
-}
-
-/// A tile without an expert multiplies nothing and stores zeros.
-Value KernelBuilder::buildSums(ForTilesOp tile, const Schedule &schedule) {
-  if (!expertIds)
-    return buildKLoop(tile, schedule);
-  Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
-                                       tile.getExpert(), indexConstant(b, 0));
-  auto choice = scf::IfOp::create(b, accumulatorType(b, schedule), isUsed,
-                                  /*withElse=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, buildKLoop(tile, schedule));
-  b.setInsertionPointToStart(choice.elseBlock());
-  scf::YieldOp::create(b, emitZeros(schedule));
-  return choice.getResult(0);
-}
-
-Value KernelBuilder::emitZeros(const Schedule &schedule) {
+static Value emitZeros(ImplicitLocOpBuilder &b, const Schedule &schedule) {
   auto type = accumulatorType(b, schedule);
   return arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f));
 }
 
-Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
+/// The rows that all warps of the CTA gather.
+static Value loadRows(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                      ForTilesOp tile, const Schedule &schedule) {
+  const int64_t together = schedule.threads() / 8;
+  const auto type = VectorType::get(
+      {(schedule.tileTokens + together - 1) / together}, b.getI32Type());
+  return LoadRowsOp::create(b, type, kernel.argument("gather"), tile.getRow(),
+                            tile.getValid(), kernel.argument("x_rows"),
+                            kernel.error,
+                            /*warp=*/Value(), /*warps=*/IntegerAttr());
+}
+
+/// Rows that a tile is multiplied as: whole steps.
+static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
+                                const Schedule &schedule) {
+  Value step = indexConstant(b, schedule.heightStep());
+  return arith::MulIOp::create(
+      b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
+}
+
+static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
+                        const Schedule &schedule) {
+  GroupedMatmulOp op = kernel.op;
   const auto attr = ScheduleAttr::get(b.getContext(), schedule);
-  const BlockLayout layout = op.getBlockType().getLayout();
+  const BlockLayout layout = kernel.layout();
   const int64_t blocks = schedule.tileRows / layout.rows;
   // Activations lie in front: their swizzle wants the best-aligned place.
   Value activationStage =
@@ -230,22 +134,27 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
                    SharedMemoryMap(schedule, layout).weights.offset);
   Value block =
       arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
-  Value gathered;
+  Value gathered, gatheredRows;
   if (op.getGather()) {
-    gathered = loadRows(tile, schedule);
-    // The tile is multiplied in whole steps.
-    Value step = indexConstant(b, schedule.heightStep());
-    multipliedRows = arith::MulIOp::create(
-        b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
+    gathered = loadRows(b, kernel, tile, schedule);
+    gatheredRows = emitMultipliedRows(b, tile, schedule);
   }
   auto loop = KLoopOp::create(b, layout.colBlocks(op.getK()),
-                              emitZeros(schedule), attr);
+                              emitZeros(b, schedule), attr);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&loop.getBody().front());
   Value slot = indexConstant(b, 0);
-  CopyWeightsOp::create(b, weights, tile.getExpert(), block, loop.getStep(),
-                        weightStage, slot);
-  copyActivations(tile, loop.getStep(), activationStage, slot, gathered);
+  CopyWeightsOp::create(b, kernel.weights, tile.getExpert(), block,
+                        loop.getStep(), weightStage, slot);
+  if (gathered)
+    GatherActivationsOp::create(b, kernel.activations, gathered, loop.getStep(),
+                                gatheredRows, activationStage, slot,
+                                /*warp=*/Value(), /*warps=*/IntegerAttr(),
+                                /*barriers=*/Value());
+  else
+    CopyActivationsOp::create(b, kernel.activations, tile.getRow(),
+                              loop.getStep(), tile.getValid(), activationStage,
+                              slot);
   Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
                                     loop.getCarried()[0], weightStage, slot,
                                     activationStage, tile.getValid(), attr);
@@ -253,26 +162,127 @@ Value KernelBuilder::buildKLoop(ForTilesOp tile, const Schedule &schedule) {
   return loop.getResult(0);
 }
 
-/// For all warps of the CTA.
-Value KernelBuilder::loadRows(ForTilesOp tile, const Schedule &schedule) {
-  const int64_t together = schedule.threads() / 8;
-  const auto type = VectorType::get(
-      {(schedule.tileTokens + together - 1) / together}, b.getI32Type());
-  return LoadRowsOp::create(b, type, findArgument(kernel, "gather"),
-                            tile.getRow(), tile.getValid(),
-                            findArgument(kernel, "x_rows"), error,
-                            /*warp=*/Value(), /*warps=*/IntegerAttr());
+/// A tile without an expert multiplies nothing and stores zeros.
+static Value buildSums(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                       ForTilesOp tile, const Schedule &schedule) {
+  if (!kernel.expertIds)
+    return buildKLoop(b, kernel, tile, schedule);
+  Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
+                                       tile.getExpert(), indexConstant(b, 0));
+  auto choice = scf::IfOp::create(b, accumulatorType(b, schedule), isUsed,
+                                  /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, buildKLoop(b, kernel, tile, schedule));
+  b.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b, emitZeros(b, schedule));
+  return choice.getResult(0);
 }
 
-void KernelBuilder::copyActivations(ForTilesOp tile, Value step, Value stage,
-                                    Value slot, Value gathered) {
-  if (gathered)
-    GatherActivationsOp::create(b, activations, gathered, step, multipliedRows,
-                                stage, slot, /*warp=*/Value(),
-                                /*warps=*/IntegerAttr(), /*barriers=*/Value());
-  else
-    CopyActivationsOp::create(b, activations, tile.getRow(), step,
-                              tile.getValid(), stage, slot);
+static void buildStore(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
+                       Value sums, ScheduleAttr attr) {
+  GroupedMatmulOp op = kernel.op;
+  SmallVector<Value> operands;
+  for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
+    operands.push_back(kernel.argument("epilogue" + std::to_string(i)));
+  const bool hasEpilogue = op.hasEpilogue();
+  auto store = StoreTileOp::create(
+      b, sums, kernel.output, tile.getRow(), tile.getColumn(), tile.getValid(),
+      hasEpilogue ? tile.getExpert() : Value(),
+      /*or_none=*/hasEpilogue && kernel.expertIds, kernel.argument("scatter"),
+      kernel.argument("y_rows"), op.getScatter() ? kernel.error : Value(),
+      operands, attr,
+      /*epilogueCount=*/hasEpilogue ? 1 : 0);
+  if (hasEpilogue) {
+    IRMapping mapping;
+    op.getEpilogue()[0].cloneInto(&store.getEpilogue()[0], mapping);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// A kernel
+//===----------------------------------------------------------------------===//
+
+/// Rows; none where there is no row to gather from.
+static Value countRows(ImplicitLocOpBuilder &b, Kernel kernel) {
+  if (!kernel.op.getGather())
+    return kernel.rows;
+  Value zero = i32Constant(b, 0);
+  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        kernel.argument("x_rows"), zero);
+  return arith::SelectOp::create(b, isEmpty, zero, kernel.rows);
+}
+
+static Value emitTileCount(ImplicitLocOpBuilder &b, Kernel kernel,
+                           const Schedule &schedule) {
+  return TileCountOp::create(b, b.getIndexType(), kernel.table,
+                             kernel.op.getNumGroups(),
+                             schedule.columnTiles(kernel.op.getN()));
+}
+
+/// The tall tile takes as long as a tile that the K slices share takes each of
+/// them, or less: the kernel takes tall tiles if these need no more waves.
+static Value emitTakesSideBySide(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                                 const Schedule &schedule,
+                                 const Schedule &tall) {
+  const auto waves = [&](const Schedule &program) -> Value {
+    return arith::CeilDivUIOp::create(b, emitTileCount(b, kernel, program),
+                                      kernel.ctas);
+  };
+  Value time =
+      arith::MulIOp::create(b, waves(tall), indexConstant(b, schedule.kSlices));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
+                               waves(schedule));
+}
+
+static void buildTiles(ImplicitLocOpBuilder &b, Kernel kernel,
+                       const Schedule &schedule) {
+  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
+  GroupedMatmulOp op = kernel.op;
+  Value count = emitTileCount(b, kernel, schedule);
+  auto tiles = ForTilesOp::create(
+      b, TypeRange(), kernel.first, count, kernel.ctas, kernel.table,
+      kernel.offsets, kernel.expertIds, kernel.error, ValueRange(),
+      op.getNumExperts(), schedule.columnTiles(op.getN()), attr);
+  Block &body = tiles.getBody().emplaceBlock();
+  for (unsigned i = 0; i < ForTilesOp::kTileArguments; ++i)
+    body.addArgument(b.getIndexType(), b.getLoc());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&body);
+  buildStore(b, kernel, tiles, buildSums(b, kernel, tiles, schedule), attr);
+  YieldOp::create(b);
+}
+
+static void buildKernel(GroupedMatmulOp op, gpu::GPUFuncOp function) {
+  ImplicitLocOpBuilder b(op.getLoc(),
+                         OpBuilder::atBlockBegin(&function.getBody().front()));
+  Kernel kernel = bindArguments(op, function);
+  const ScheduleAttr attr = op.getScheduleAttr();
+  const Schedule schedule = attr.toSchedule();
+  const BlockLayout layout = kernel.layout();
+  emitGridDependency(b);
+  kernel.table = sharedBuffer(b, {schedule.tableEntries(op.getNumGroups())},
+                              b.getI32Type(),
+                              SharedMemoryMap(schedule, layout).table.offset);
+  BuildTileTableOp::create(
+      b, kernel.table, kernel.offsets, countRows(b, kernel),
+      /*or_less=*/bool(op.getGather()), kernel.error, attr);
+  kernel.first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+  kernel.ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  if (schedule.sideBySide) {
+    const Schedule tall = schedule.tallProgram(layout);
+    auto choice =
+        scf::IfOp::create(b, emitTakesSideBySide(b, kernel, schedule, tall),
+                          /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.elseBlock());
+    buildTiles(b, kernel, schedule);
+    b.setInsertionPointToStart(choice.thenBlock());
+    buildTiles(b, kernel, tall);
+  } else {
+    buildTiles(b, kernel, schedule);
+  }
+  gpu::ReturnOp::create(b);
 }
 
 //===----------------------------------------------------------------------===//
@@ -339,7 +349,7 @@ void TilePass::outline(GroupedMatmulOp op) {
   gpu::GPUFuncOp kernel =
       outlineKernel(op, kernelSignature(op), schedule.threads(),
                     schedule.ctasPerMultiprocessor);
-  KernelBuilder(op, kernel).build();
+  buildKernel(op, kernel);
   launch(op, kernel);
 }
 

@@ -1,0 +1,79 @@
+//===- BlockPipeline.h - What a step of an overlapped loop does -*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The loop over K of a role that multiplies, in which a block of weights is
+// multiplied while the next one is decoded and the one after is fetched.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_TRANSFORMS_BLOCKPIPELINE_H
+#define MXFP4_LIB_TRANSFORMS_BLOCKPIPELINE_H
+
+#include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <optional>
+
+namespace mxfp4 {
+
+/// What a thread holds of a block of weights: raw words when it is fetched,
+/// fragments when it is decoded.
+using Registers = llvm::SmallVector<mlir::Value>;
+
+/// A loop over K that can be overlapped. A step has the blocks 0 to
+/// `blocks - 1`.
+struct BlockLoop {
+  KLoopOp loop;
+  BlockMatmulOp matmul;
+  int64_t blocks = 0;
+  /// Steps of each K slice: all odd or all even.
+  llvm::SmallVector<int64_t> counts;
+  /// For each block, what its fetch computes whatever the slot.
+  llvm::SmallVector<mlir::IRMapping> places;
+};
+
+/// The pipeline between two blocks.
+struct BlockState {
+  mlir::Value sums;
+  /// Cursors of the step before (its group may still run), of the step that is
+  /// multiplied and of the step behind it.
+  mlir::Value previous, current, next;
+  /// Fragments to multiply, and those of the block before.
+  Registers fragments, spare;
+  /// Words of the block to decode.
+  Registers raw;
+  /// Blocks decoded and multiplied so far, in the order of the text: an even
+  /// number in the loop, so that two buffers take turns.
+  int64_t decoded = 0, multiplied = 0;
+
+  llvm::SmallVector<mlir::Value> flatten() const;
+  void assign(mlir::ValueRange values);
+};
+
+/// What the fetch of each block computes whatever the slot, computed once.
+llvm::SmallVector<mlir::IRMapping>
+emitPlaces(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp matmul, int64_t blocks);
+
+/// The state ahead of the first batch.
+BlockState beginBlocks(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of);
+
+/// Consecutive steps: start a batch, and prepare the next blocks while it runs.
+/// There is none before the first without `hasPrevious`; else its stage is
+/// released if that is true. What is fetched past the last of them is fetched
+/// if `more`. Null: always.
+void emitSteps(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
+               BlockState &state, int64_t steps,
+               std::optional<mlir::Value> hasPrevious, mlir::Value more);
+
+/// Gives a stage back, if the condition holds; null: always.
+void releaseStage(mlir::ImplicitLocOpBuilder &b, KLoopOp loop,
+                  mlir::Value cursor, mlir::Value condition);
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_TRANSFORMS_BLOCKPIPELINE_H
