@@ -1,6 +1,6 @@
 # CMake's toolchain file for the presets: the LLVM that mxfp4 is built with and on.
 #
-# Its prefix is in `llvm-root` beside this file, and nowhere else; scripts and tests
+# Its prefix is in `llvm-root` in this folder, and nowhere else; scripts and tests
 # read it there, too. The environment variable MXFP4_LLVM names another.
 
 if(DEFINED ENV{MXFP4_LLVM})

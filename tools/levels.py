@@ -102,7 +102,7 @@ def overview(sections: dict[str, str], level: Level) -> str:
 
 
 def split(text: str, heading: str) -> tuple[str, dict[str, str]]:
-    """What stands in front of the first section, and the sections by the names of headings."""
+    """The text in front of the first section, and the sections by the names of headings."""
     before, *rest = re.split(rf"^(?={heading})", text, flags=re.MULTILINE)
     found = [(re.match(heading, section), section) for section in rest]
     return before, {match[1]: section for match, section in found if match}

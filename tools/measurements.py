@@ -3,7 +3,7 @@
 
 usage: measurements.py [--check]
 
-A page has a mark for each table; what stands between the two lines is written anew:
+A page has a mark for each table; the text between the two lines is written anew:
 
     <!-- measured: layer-front -->
     <!-- end -->
@@ -52,7 +52,7 @@ def microseconds(us: float) -> str:
 
 
 def cell(row: dict[str, Any], column: str) -> str:
-    """A time of docs/bench.json, or what there is instead."""
+    """A time of docs/bench.json, or "failed" or "-" without one."""
     found = row.get(column)
     if not found:
         return "-"

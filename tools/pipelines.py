@@ -81,7 +81,7 @@ def passes(tool: str, name: str) -> list[str]:
 
 
 def part(tool: str, pipeline: Pipeline) -> str:
-    """What stands between the marks of a pipeline."""
+    """The text between the marks of a pipeline."""
     lines = [f"{pipeline.summary}.", ""]
     if pipeline.options:
         lines += ["| option | type | |", "| --- | --- | --- |"]

@@ -117,17 +117,17 @@ MXFP4RT_API mxfp4rt_status mxfp4rt_device_get(const mxfp4rt_driver *driver,
                                               int ordinal,
                                               mxfp4rt_device *device);
 typedef struct mxfp4rt_device_speed {
-  /** The highest clocks of multiprocessors and memory, in kHz. */
+  /** The highest clocks of the SMs and of memory, in kHz. */
   int clock;
   int memory_clock;
-  /** Bits that memory delivers at once, two times a clock. */
+  /** Width of the memory bus in bits; memory delivers twice per clock. */
   int memory_bus_bits;
   /** Bytes of L2 cache. */
   int l2_bytes;
 } mxfp4rt_device_speed;
 
-/** How fast device `ordinal` is: what schedules are chosen by, beside the
- * number of its multiprocessors. */
+/** How fast device `ordinal` is: the facts by which schedules are chosen, in
+ * addition to the number of SMs. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_device_get_speed(
     const mxfp4rt_driver *driver, int ordinal, mxfp4rt_device_speed *speed);
 /** The ordinal of the device whose memory `pointer` is. */
@@ -251,8 +251,8 @@ MXFP4RT_API mxfp4rt_status mxfp4rt_bind(const mxfp4rt_artifact *artifact,
 typedef struct mxfp4rt_kernel mxfp4rt_kernel;
 
 /** Loads a kernel on a device: the cubin, or, if there is none or it does not
- *  fit, the PTX, which the driver then compiles. Allocates and clears its error
- *  word and its workspaces, and waits for that. Must not be called while a
+ *  fit, the PTX, which the driver then compiles. Allocates the error word and
+ *  the workspaces, and waits until both are cleared. Must not be called while a
  *  stream of this thread is captured in a CUDA graph. */
 MXFP4RT_API mxfp4rt_status
 mxfp4rt_kernel_create(mxfp4rt_driver *driver, const mxfp4rt_artifact *artifact,

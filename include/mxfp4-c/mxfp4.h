@@ -64,9 +64,9 @@ MXFP4_API char *mxfp4_problem_fields(void);
 /** JSON: the devices that the option "device" knows by name, with their facts.
  */
 MXFP4_API char *mxfp4_devices(void);
-/** What to pass as the option "device" for a GPU of which CUDA's driver says
- *  this: its name, multiprocessors, highest clock in MHz, bandwidth of its
- *  memory in GB/s, MiB of L2 cache. 0 is unknown. */
+/** The value of the option "device" for a GPU, from the facts that CUDA's
+ * driver gives: name, number of SMs, highest clock in MHz, bandwidth of its
+ * memory in GB/s, MiB of L2 cache. 0 is unknown. */
 MXFP4_API char *mxfp4_device_words(const char *name, int multiprocessors,
                                    int clock, int bandwidth, int l2);
 MXFP4_API void mxfp4_string_free(char *text);

@@ -15,8 +15,8 @@
 
 using namespace mxfp4;
 
-/// Rows a group past which the choice stays: a round more or less of tiles
-/// matters no more. A group that is alone has all rounds.
+/// Rows per group past which the choice stays the same, because one wave more
+/// or less no longer matters. A single group has all waves to itself.
 constexpr int64_t kMany = 1024, kManyAlone = 32768;
 
 ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
@@ -35,7 +35,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   choice.reason = std::string(pick.why) + "; " + chooser.whyInstruction();
   choice.reason += problem.rowsHint > 0
                        ? " (" + std::to_string(ceilDiv(expected, groups)) +
-                             " expected a group)"
+                             " expected per group)"
                        : " (no hint of the number of rows)";
   // Past the first row of each group only the mean counts, which changes after
   // every `groups` rows; past `many` nothing changes any more.

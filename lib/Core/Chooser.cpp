@@ -19,28 +19,28 @@
 using namespace mxfp4;
 
 /// Steps of K below which wgmma has little to overlap: the loop over steps
-/// disappears, and ptxas may serialise what is left of it.
+/// disappears, and ptxas may serialise its unrolled body.
 constexpr int64_t kFewSteps = 8;
 
-/// Stages on a multiprocessor past which more copies in flight gain nothing: in
-/// two CTAs, twice as many cost 12 %.
+/// Stages per SM past which more copies in flight gain nothing: with two CTAs
+/// per SM, twice as many stages cost 12 %.
 constexpr int kManyStages = 30;
 
-/// Accumulators of a thread from which an equal share of the registers is not
-/// enough for consumers that hold a second fragment, and for those that do not.
+/// Accumulators per thread from which an equal share of the registers is too
+/// small: for consumers with a second fragment, and for consumers without.
 constexpr int kNeedy = 64, kNeedyAlone = 32;
 
 /// Tokens of a tile up to which a group's tokens mostly fit one: its weights
 /// are read once, and need not stay in the cache.
 constexpr int kReadOnce = 64;
 
-/// Tokens of a tile from which those of groups with few rows take much less
-/// time. Tiles that take long come first, lest one of them be the last.
+/// Tokens of a tile from which tiles of groups with few rows take much less
+/// time than full ones. Full tiles then come first, so that none is the last.
 constexpr int kUnlike = 48;
 
-/// Warps of the producer that copy: one for each K slice; or, where one CTA has
-/// the multiprocessor, one for the activations and up to two for the blocks of
-/// weights, since a copy takes a thread longer to start than the engine to do.
+/// Warps of the producer that copy: one for each K slice; or, with one CTA per
+/// SM, one for the activations and up to two for the blocks of weights, because
+/// a thread takes longer to start a copy than TMA takes to do it.
 static int copyWarpsFor(const Schedule &schedule, const BlockLayout &layout) {
   if (schedule.kSlices > 1)
     return schedule.kSlices;
@@ -49,9 +49,9 @@ static int copyWarpsFor(const Schedule &schedule, const BlockLayout &layout) {
              : 1 + std::min(2, schedule.tileRows / layout.rows);
 }
 
-/// Measured: ptxas has once given a producer 28 registers under a limit of 24.
-/// Three consuming warpgroups need all that is left of their share. Beside six
-/// a producer may have no more than 24; it takes 22, whatever layout and
+/// Registers per thread of the producer. ptxas once gave a producer 28 under a
+/// limit of 24. Three consumer warpgroups need all that the producer leaves.
+/// With six, 24 remain for the producer, which needs 22 for every layout and
 /// output. Producers that gather keep the numbers of up to 16 rows.
 static int producerRegistersFor(const Schedule &schedule, bool gathers) {
   const int needy = schedule.overlapDecode ? kNeedy : kNeedyAlone;
@@ -63,8 +63,8 @@ static int producerRegistersFor(const Schedule &schedule, bool gathers) {
   return !schedule.overlapDecode ? 24 : schedule.consumerWarps() > 8 ? 32 : 40;
 }
 
-/// K slices of one warpgroup each: those of which none has many steps. More
-/// than three would leave too few registers for a second fragment.
+/// K slices of one warpgroup each, as many as make the longest slice short.
+/// More than three would leave too few registers for a second fragment.
 static int slicesFor(int64_t steps) {
   int best = 1;
   int64_t least = steps;
@@ -74,7 +74,7 @@ static int slicesFor(int64_t steps) {
     schedule.kSlices = slices;
     if (!schedule.sharesSteps(steps))
       continue;
-    // The last one has the most.
+    // The last slice has the most steps.
     const int64_t most = schedule.sliceSteps(slices - 1, steps).count;
     if (most < least || (most == least && slices < best)) {
       best = slices;
@@ -136,9 +136,9 @@ Schedule Chooser::fit(Schedule schedule, int most) const {
   return schedule;
 }
 
-/// What the regimes leave open follows from tile and warps. More than four
-/// warpgroups leave no registers for a second fragment and do not need it: some
-/// multiply while others decode. Slices whose loops are not unrolled for it may
+/// Fields that the regimes leave open follow from tile and warps. More than
+/// four warpgroups leave no registers for a second fragment and do not need it:
+/// some multiply while others decode. K slices without a second fragment may
 /// share steps unevenly, and their tall tiles take 5 % less time.
 Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                         int kSlices, int ctas) const {
@@ -160,8 +160,8 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   }
   schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages);
   // Where memory decides, most tiles have no more tokens than one step, and a
-  // choice among widths costs 5 % of their time. Several CTAs a multiprocessor
-  // have no registers for a loop more.
+  // choice among widths costs 5 % of their time. With several CTAs per SM, no
+  // registers are left for a second loop.
   schedule.versionLoops = schedule.overlapDecode && tokenStep != 0 &&
                           tileTokens <= 32 &&
                           schedule.ctasPerMultiprocessor == 1;

@@ -27,12 +27,12 @@ struct Pick {
   const char *why;
 };
 
-/// Bytes that memory delivers to a multiprocessor in a clock, from data sheets,
-/// from which on three warpgroups that overlap decode do not keep up: they take
-/// 11.8 of an H200's 18.4, and all that an H100 delivers of its 12.8.
+/// Bytes per clock and SM, by the data sheet, from which on three warpgroups
+/// that overlap decode do not keep up with memory: they take 11.8 of an H200's
+/// 18.4, and all that an H100 delivers of its 12.8.
 constexpr double kBytesDecoded = 14;
 
-/// k64 steps that take as long as to add the sums of K slices and to store
+/// k64 steps that take as long as adding the sums of K slices and storing
 /// them.
 constexpr int kSumSteps = 3;
 
@@ -61,9 +61,9 @@ private:
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                  int kSlices = 1, int ctas = 1) const;
 
-  /// Tokens that a group of `mean` expected ones stays below if it exceeds them
-  /// by no more than so many standard deviations of uniform routing. Alone, it
-  /// has what is expected.
+  /// An upper bound of a group's tokens: the mean plus this number of standard
+  /// deviations of uniform routing. A single group has exactly the expected
+  /// number of tokens.
   int64_t tokensFor(int64_t mean, double deviations) const {
     return mean + int64_t(groups > 1 ? deviations * std::sqrt(mean) : 0);
   }
@@ -84,8 +84,8 @@ private:
   Pick pickMany(int64_t rows) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;
 
-  /// Tiles of one multiprocessor, at most.
-  int64_t rounds(double tilesAlongTokens, int tileRows) const;
+  /// Waves: the most tiles that one SM computes.
+  int64_t waves(double tilesAlongTokens, int tileRows) const;
 
   const Problem problem;
   const Target &target;

@@ -1,14 +1,14 @@
-//===- ChooserRegimes.cpp - Tiles and warps by rows a group ---------------===//
+//===- ChooserRegimes.cpp - Tiles and warps by rows per group -------------===//
 //
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
 // Tiles and thresholds measured on an H100 and, where decoding decides, on an
-// H200 (docs/TuningLog.md). Few rows a group: the kernel reads weights and
-// little else, so copies must be many and tiles small enough to share evenly;
-// where memory has more to give, as many warps as can be decode. Many rows:
-// tensor cores decide, and a decoded fragment should serve many tokens.
+// H200 (docs/TuningLog.md). Few rows per group: the kernel reads weights and
+// little else, so many copies must be in flight, and tiles must be small enough
+// for SMs to share evenly; on an H200 as many warps as possible decode. Many
+// rows: tensor cores decide, and a decoded fragment should serve many tokens.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,41 +21,41 @@
 
 using namespace mxfp4;
 
-/// Tokens of a tile that would take as long to multiply as its beginning and
-/// end do, and below which decoding decides how long it takes. With tensor
-/// cores of so many operations a clock: slower ones multiply fewer in that
-/// time.
+/// Tokens of a tile that take as long to multiply as the tile's beginning and
+/// end; and tokens below which decoding decides the time of a tile. Both hold
+/// for tensor cores of kTensorOps operations per clock: slower ones multiply
+/// fewer tokens in that time.
 constexpr double kTileEnds = 10, kFewestTokens = 100, kTensorOps = 4096;
 
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
-/// K slices of a tile in the middle, of two warpgroups each: all that a CTA has
-/// room for.
+/// K slices of a tile for a few dozen rows per group, each of two warpgroups: a
+/// CTA has no room for more.
 constexpr int kSharingSlices = 3;
 
-/// Stages of a CTA where many warps decode: from 9 on no difference, but 15 in
-/// each of two CTAs cost 4 %.
+/// Stages of a CTA where 24 warps decode: 9 or more stages take the same time,
+/// but 15 in each of two CTAs cost 4 %.
 constexpr int kDecodersStages = 12, kDecodersStagesAlone = 18;
 
-/// What a row of weights takes in a CTA that has the multiprocessor, as a
-/// multiple of what it takes where two share it.
+/// The time of a row of weights with one CTA per SM, as a multiple of its time
+/// with two CTAs per SM.
 constexpr double kDecodersAlone = 1.12;
 
-/// Heights of the tiles for many rows a group. Consumers of the highest need
-/// the registers of producers that gather.
+/// Heights of the tiles for many rows per group. Consumers of the highest tile
+/// need registers that producers which gather need, too.
 constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
 constexpr int kHeightsToGather = 5;
 
-/// What a tile of two warpgroups takes longer than two thirds of a tile of
-/// three, and what it must gain to be worth a kernel. Measured with 64, 96 and
-/// 128 rows for each of 8 groups: 256 tiles of two took 0.73, 0.83 and 0.71 of
-/// the time of 176 of three, which leave a third of the multiprocessors idle in
-/// a second round. Their heights.
+/// The time of a tile of two warpgroups over two thirds of the time of a tile
+/// of three, with a margin that makes another kernel worth it. Measured with
+/// 64, 96 and 128 rows for each of 8 groups: 256 tiles of two took 0.73, 0.83
+/// and 0.71 of the time of 176 of three, which leave a third of the SMs idle in
+/// a second wave. Below, the heights of tiles of two warpgroups.
 constexpr double kNarrowCost = 1.2;
 constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
 
-int64_t Chooser::rounds(double tilesAlongTokens, int tileRows) const {
+int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
   return int64_t(std::ceil(tiles / target.device.multiprocessors));
 }
@@ -69,15 +69,15 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   };
   constexpr std::array<Regime, 4> regimes = {{
       {4, 64, 8, 4, 8, 6,
-       "few rows a group: memory bound, one n8 column of tokens, deep "
+       "few rows per group: memory bound, one n8 column of tokens, deep "
        "prefetch"},
       {12, 64, 16, 4, 6, 6,
-       "about ten rows a group: memory bound, 16 tokens, deep prefetch"},
+       "about ten rows per group: memory bound, 16 tokens, deep prefetch"},
       {40, 64, 32, 4, 5, 4,
-       "a few dozen rows a group: 32 tokens share each decoded fragment"},
+       "a few dozen rows per group: 32 tokens share each decoded fragment"},
       {INT64_MAX, 128, 64, 4, 3, 2,
-       "many rows a group: compute bound, each warp multiplies 32 rows with 64 "
-       "tokens"},
+       "many rows per group: compute bound, each warp multiplies 32 rows with "
+       "64 tokens"},
   }};
   const auto regime =
       std::find_if(regimes.begin(), regimes.end(), [&](const Regime &r) {
@@ -90,7 +90,7 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
   schedule.warpsRows = regime->warpsRows;
   schedule.placement = preference.placement;
   schedule.ctasPerMultiprocessor = regime->ctas;
-  // CTAs hide more than stages do: take CTAs away until the rest fits.
+  // Keep the stages, and take CTAs away until their shared memory fits.
   schedule.stages = regime->stages;
   while (schedule.ctasPerMultiprocessor > 1 &&
          schedule.ctasPerMultiprocessor *
@@ -105,10 +105,10 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
 /// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
-  // Of the fewest rows, there must be tiles enough to share evenly.
+  // With the fewest rows, SMs must have enough tiles to share evenly.
   const bool manyDecode =
       decodeDecides() && tokensFor(mean, 2) <= 16 &&
-      (rows > kFewestRows || rounds(double(std::min(rows, groups)), 128) >= 5);
+      (rows > kFewestRows || waves(double(std::min(rows, groups)), 128) >= 5);
   if (!manyDecode && tokensFor(mean, 4) <= 8 &&
       (slices == 1 || rows <= kFewestRows))
     return pickFewest(rows);
@@ -117,31 +117,31 @@ Pick Chooser::pickWgmma(int64_t rows) const {
   // Without K slices, three CTAs have as many copies in flight as four would.
   if (tokensFor(mean, 2) <= 16)
     return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
-            "up to about ten rows a group: memory bound, small tiles and many "
-            "copies in flight, up to 32 tokens where a group has more rows "
-            "than others"};
+            "up to about ten rows per group: memory bound, small tiles and "
+            "many copies in flight, up to 32 tokens where a group has more "
+            "rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
   return pickMany(rows);
 }
 
-/// Tiles so few that no CTA gets a third are all started at once.
+/// If there are at most two tiles per SM, two CTAs per SM start all at once.
 Pick Chooser::pickFewest(int64_t rows) const {
-  const char *why = "few rows a group: memory bound, 8 tokens, small tiles and "
-                    "many copies in flight";
+  const char *why = "few rows per group: memory bound, 8 tokens, small tiles "
+                    "and many copies in flight";
   if (slices == 1)
     return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
   const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
   if (hasSpareRegisters() && tiles > target.device.multiprocessors &&
       tiles <= int64_t(2) * target.device.multiprocessors)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/2),
-            "few rows a group and few tiles: memory bound, 8 tokens, two CTAs "
-            "a multiprocessor take all tiles at once"};
+            "few rows per group and few tiles: memory bound, 8 tokens, two "
+            "CTAs per SM take all tiles at once"};
   return {wgmma(64, 8, 0, 4, slices), why};
 }
 
-/// Whether memory delivers more than few warps decode. Half of a last tile's
-/// columns may be masked, which must not be much of all.
+/// Whether memory delivers more than few warps decode. Half of the last tile's
+/// columns may be masked, which must be a small part of all columns.
 bool Chooser::decodeDecides() const {
   const int64_t blocks = problem.layout.rowBlocks(problem.n);
   return !preference.batchInvariant && hasSpareRegisters() &&
@@ -150,20 +150,20 @@ bool Chooser::decodeDecides() const {
          (blocks % 2 == 0 || blocks >= 9);
 }
 
-/// 24 warps that decode, each without a second fragment, and as few
-/// instructions as can be for those that copy: 128 columns share activations.
+/// 24 warps decode, each without a second fragment, and the warps that copy
+/// have as few instructions as possible: 128 columns share activations.
 Schedule Chooser::decoders(int warps, int ctas, int stages) const {
   Schedule schedule = wgmma(128, 16, 8, warps, kSharingSlices, ctas);
   schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
-  // Beside another CTA, the first slice need not be early.
+  // With two CTAs per SM, the first slice need not be early.
   schedule.sumSteps = ctas == 1 ? kSumSteps : 0;
   return fit(schedule, stages);
 }
 
-/// While memory has more to give than warps decode, all that counts is how many
-/// instructions a byte takes, and that there are warps to issue them. Two CTAs
-/// of three warpgroups, which decode two blocks a step, take fewer than one of
-/// six; but of few tiles, their last round leaves more undone.
+/// While memory delivers more than the warps decode, the number of instructions
+/// per byte decides, and enough warps to issue them. Two CTAs of three
+/// warpgroups, which decode two blocks per step, need fewer instructions than
+/// one CTA of six; with few tiles, however, their last wave is emptier.
 Pick Chooser::pickDecoders(int64_t rows) const {
   // Groups that have rows, under uniform routing, so that the choice changes
   // with few numbers of rows.
@@ -180,44 +180,45 @@ Pick Chooser::pickDecoders(int64_t rows) const {
   };
   if (timeOf(2) <= kDecodersAlone * timeOf(1))
     return {decoders(4, /*ctas=*/2, kDecodersStages),
-            "up to about ten rows a group: decoding decides, as few "
-            "instructions a byte as can be, in 24 warps of two CTAs"};
+            "up to about ten rows per group: decoding decides, with the fewest "
+            "instructions per byte, in 24 warps of two CTAs"};
   return {decoders(8, /*ctas=*/1, kDecodersStagesAlone),
-          "up to about ten rows a group and few tiles: decoding decides, in "
+          "up to about ten rows per group and few tiles: decoding decides, in "
           "24 warps of one CTA"};
 }
 
-/// Whether the middle takes as many warpgroups as there can be. Not in the
-/// baseline, whose blocks in shared memory leave no room for stages; and not
-/// with so many rounds of tiles that the last one matters little, and skewed
+/// Whether a few dozen rows per group take as many warpgroups as a CTA holds.
+/// Not in the baseline, whose blocks in shared memory leave no room for stages;
+/// and not from 12 waves on, where the last wave matters little and skewed
 /// routing much.
 bool Chooser::sharesByWarpgroups(int64_t rows) const {
   return !preference.batchInvariant && hasSpareRegisters() &&
          steps >= kSharingSlices &&
-         rounds(double(std::min(rows, groups)), 384) < 12;
+         waves(double(std::min(rows, groups)), 384) < 12;
 }
 
 /// Decoding and memory take about as long. Tiles have more tokens than the mean
-/// group, since what a busier one decodes, it decodes for every tile.
+/// group, because a busier group decodes its weights once per tile.
 Pick Chooser::pickMiddle(int64_t rows) const {
-  // Without slices, tiles of few rows lose less in the last round; where rounds
-  // are two, tall tiles lose nothing.
-  const bool hasRounds = rounds(double(std::min(rows, groups)), 384) > 2;
+  // Without slices, tiles of few rows lose less in the last wave; with at most
+  // two waves, tall tiles lose nothing.
+  const bool hasWaves = waves(double(std::min(rows, groups)), 384) > 2;
   if (steps < kSharingSlices || (!hasSpareRegisters() && slices == 1) ||
-      problem.gathers || (preference.batchInvariant && hasRounds))
-    return {wgmma(192, 64, 16, 12),
-            "a few dozen rows a group: three warpgroups share up to 64 tokens"};
+      problem.gathers || (preference.batchInvariant && hasWaves))
+    return {
+        wgmma(192, 64, 16, 12),
+        "a few dozen rows per group: three warpgroups share up to 64 tokens"};
   if (!hasSpareRegisters())
     return {wgmma(128, 48, 8, 4, slices),
-            "a few dozen rows a group: up to 48 tokens share each decoded "
+            "a few dozen rows per group: up to 48 tokens share each decoded "
             "fragment"};
   if (!sharesByWarpgroups(rows))
     return {wgmma(384, 96, 16, 12),
-            "a few dozen rows a group and many tiles: up to 96 tokens share "
+            "a few dozen rows per group and many tiles: up to 96 tokens share "
             "each decoded fragment, so that a group with more rows than others "
             "has few tiles"};
   return {wgmma(128, 64, 8, 8, kSharingSlices),
-          "a few dozen rows a group: up to 64 tokens share each decoded "
+          "a few dozen rows per group: up to 64 tokens share each decoded "
           "fragment, and while some warpgroups multiply others decode"};
 }
 
@@ -225,10 +226,10 @@ static const int *endOfHeights(bool gathers) {
   return kHeights.begin() + (gathers ? kHeightsToGather : kHeights.size());
 }
 
-/// How long the fullest multiprocessor takes, in tokens of a tile, when a group
-/// has more or fewer rows than the mean as under uniform routing, and its tiles
-/// share them evenly. Fitted on an H100 to 4096 rows of one group; what other
-/// problems took, one height against another, it gives to about 2 %.
+/// The time of the fullest SM, in tokens of a tile, when the rows of groups
+/// vary as under uniform routing and tiles share a group's rows evenly. Fitted
+/// on an H100 to 4096 rows of one group; for other problems it predicts the
+/// ratio between two heights to about 2 %.
 double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
   constexpr std::pair<double, double> sizes[] = {
       {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
@@ -243,14 +244,14 @@ double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
     work += share * parts *
             (std::max(width, kFewestTokens * speed) + kTileEnds * speed);
   }
-  return double(rounds(tiles * double(groups), tileRows)) * work / tiles *
+  return double(waves(tiles * double(groups), tileRows)) * work / tiles *
          tileRows / 192;
 }
 
-/// The lowest tile of which hardly any group needs more, one or two, than of
-/// the highest: what it saves are stages. Another one if it fills the rounds of
-/// multiprocessors better; which one that is for a single group changes with
-/// every few rows, so eight times between a power of two and the next must do.
+/// The lowest tile of which hardly any group needs more (one or two) than of
+/// the highest, because a lower tile leaves room for stages. Another height if
+/// its waves are fuller. For a single group the best height changes every few
+/// rows; the choice may change eight times between two powers of two.
 Pick Chooser::pickMany(int64_t rows) const {
   int64_t mean = ceilDiv(rows, groups), step = 1;
   while (step * 16 < mean)
@@ -275,16 +276,16 @@ Pick Chooser::pickMany(int64_t rows) const {
   for (int height : kNarrowHeights)
     if (const double cost = kNarrowCost * costOfMany(height, mean, 128);
         groups > 1 && hasSpareRegisters() && !problem.gathers &&
-        mean <= height && rounds(double(groups), 192) <= 2 && cost < least) {
+        mean <= height && waves(double(groups), 192) <= 2 && cost < least) {
       narrow = height;
       least = cost;
     }
   if (narrow != 0)
     return {wgmma(128, narrow, 16, 8),
-            "many rows a group and few tiles: compute bound, two warpgroups "
-            "share the tokens of narrow tiles, so that fewer multiprocessors "
-            "are idle in the last round"};
+            "many rows per group and few tiles: compute bound, two warpgroups "
+            "share the tokens of narrow tiles, so that fewer SMs are idle in "
+            "the last wave"};
   return {wgmma(192, best, 16, 12),
-          "many rows a group: compute bound, three warpgroups share the tokens "
-          "of tiles that fill the multiprocessors"};
+          "many rows per group: compute bound, three warpgroups share the "
+          "tokens of tiles that fill the SMs"};
 }

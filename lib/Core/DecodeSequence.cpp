@@ -92,7 +92,7 @@ static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
   const int zeroIfSpecial =
       b.andi(b.shr(b.addi(bytes, 0x00010001), 1), 0x007F007F);
   const int isOther = b.shr(b.addi(zeroIfSpecial, 0x007F007F), 1);
-  // One more turns bit 6 round.
+  // Adding to bit 6 inverts it.
   const int isSpecial = b.andi(b.addi(isOther, 0x00400040), 0x00400040);
   return b.bitOr(b.shl(bytes, 7), isSpecial);
 }

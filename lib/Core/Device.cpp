@@ -31,8 +31,8 @@ const std::vector<DeviceField> &mxfp4::deviceFields() {
 }
 
 const std::vector<Part> &mxfp4::parts() {
-  // Data sheets of NVIDIA; clocks and caches as drivers say them. The H20's
-  // 148 TFLOP/s are a quarter of what as many multiprocessors of an H100 do.
+  // From NVIDIA's data sheets; clocks and caches from drivers. The H20's
+  // 148 TFLOP/s are a quarter of the rate of as many SMs of an H100.
   static const std::vector<Part> rows = {
       {"h100-sxm", "H100 SXM", {132, 1980, 4096, 3350, 50, 700}},
       {"h100-pcie", "H100 PCIe", {114, 1755, 4096, 2039, 50, 350}},

@@ -163,11 +163,12 @@ static std::string verifyProducer(const Schedule &s, const BlockLayout &layout,
   if (s.producerRegisters == 0)
     return "";
   if (s.ctasPerMultiprocessor != 1 || s.consumerWarps() < 8)
-    return "requires one CTA a multiprocessor and two consuming warpgroups for "
-           "producer_registers: otherwise a thread has all that it can use";
+    return "requires one CTA per SM and two consumer warpgroups for "
+           "producer_registers: otherwise an equal share of registers is "
+           "enough";
   if (s.copyWarps > 3)
-    return "requires at most 3 copy_warps beside producer_registers, which a "
-           "whole warpgroup hands over, but has " +
+    return "requires at most 3 copy_warps with producer_registers, because a "
+           "whole warpgroup gives registers up, but has " +
            number(s.copyWarps);
   const int launch = RegisterBudget(s, target).launch;
   if (s.producerRegisters < 24 || s.producerRegisters % 8 != 0 ||
@@ -213,8 +214,8 @@ static std::string verifySideBySide(const Schedule &s,
                                     const BlockLayout &layout) {
   if (s.kSlices == 1 || s.overlapDecode || s.placement != Placement::Register ||
       s.ctasPerMultiprocessor != 1)
-    return "requires K slices, register placement, one CTA a multiprocessor "
-           "and no overlap_decode for side_by_side";
+    return "requires K slices, register placement, one CTA per SM and no "
+           "overlap_decode for side_by_side";
   const std::string wrong = verifyFields(s.tallProgram(layout));
   return wrong.empty() ? "" : wrong + " in the tall tiles of side_by_side";
 }
@@ -234,8 +235,8 @@ static std::string verifyMachine(const Schedule &s, const Problem &problem,
            number(bytes) + "; use fewer stages or a smaller tile";
   const int ctas = target.threadsPerMultiprocessor / s.threads();
   if (s.ctasPerMultiprocessor > ctas)
-    return "requires 1 to " + number(ctas) +
-           " CTAs a multiprocessor, but has " + number(s.ctasPerMultiprocessor);
+    return "requires 1 to " + number(ctas) + " CTAs per SM, but has " +
+           number(s.ctasPerMultiprocessor);
   return "";
 }
 

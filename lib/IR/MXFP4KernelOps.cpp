@@ -167,8 +167,8 @@ LogicalResult CopyActivationsOp::verify() {
   return verifyActivationStage(*this, getDestination());
 }
 
-/// Whether so many elements of a thread, of `warps` warps (0: unknown), cover a
-/// tile of so many rows, four to a warp and element.
+/// Whether `elements` per thread, of `warps` warps (0: unknown), cover a tile
+/// of `tokens` rows; a warp covers four rows per element.
 static bool coversTile(int64_t elements, int64_t warps, int64_t tokens) {
   return warps == 0 || elements == (tokens + 4 * warps - 1) / (4 * warps);
 }

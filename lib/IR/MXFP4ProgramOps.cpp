@@ -452,7 +452,7 @@ LogicalResult RoleOp::verify() {
   const int64_t registers = getRegisters().value_or(24);
   if (registers < 24 || registers > 256 || registers % 8 != 0)
     return emitOpError() << "requires a multiple of 8 from 24 to 256 registers "
-                            "a thread, but has "
+                            "per thread, but has "
                          << registers;
   return success();
 }

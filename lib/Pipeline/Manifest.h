@@ -37,7 +37,7 @@ struct KernelFacts {
   std::string reason;
   /// Whether it was asked for.
   bool batchInvariant = false;
-  /// What the program was raised under; empty for nothing.
+  /// The promises under which the program was raised, if any.
   llvm::json::Object promises;
   /// Rows for which the chooser picks this schedule; absent for a schedule of
   /// the user's.

@@ -26,9 +26,9 @@ Value EpilogueValues::load(unsigned operand, Value index) {
   return LLVM::LoadOp::create(b, element, at);
 }
 
-/// Where columns are stored one by one to rows that are looked up, ptxas 13.0
-/// keeps so many addresses that it spills two registers, unless values depend
-/// on a comparison of which it cannot know that it is always true.
+/// Where columns are stored one by one to scattered rows, ptxas 13.0 keeps too
+/// many addresses in registers and spills two, unless values depend on a
+/// comparison that is always true in a way that ptxas cannot prove.
 bool EpilogueValues::mayNotSpill() {
   return op.getScatter() && n % 2 != 0 && !op.takesPairs();
 }

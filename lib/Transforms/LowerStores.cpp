@@ -147,8 +147,8 @@ void TileStore::emit() {
   const int columns = schedule.warpTokens() / 8;
   if (schedule.heightStep() == schedule.tileTokens)
     return emitColumns(0, columns);
-  // Rows that are looked up for so many columns take registers, and masks of
-  // columns the rest.
+  // Numbers of scattered rows and masks of columns together take all the
+  // registers.
   const bool looksUp = op.getScatter() || hasRowOperands();
   const bool isTight = looksUp && op.getN() % schedule.tileRows != 0;
   const int together = columns > 8 && !isTight ? 4 : 2;

@@ -38,8 +38,8 @@ FailureOr<int64_t> mxfp4::threadsOf(Operation *op) {
 
 namespace {
 
-/// Runs `body` once for each of `units` pieces of work of this thread; the last
-/// round is guarded if it is not full.
+/// Deals `units` pieces of work to the threads and runs `body` for each piece;
+/// a guard skips threads that have no piece in the last iteration.
 void forEachUnit(ImplicitLocOpBuilder &b, int64_t units, int64_t threads,
                  function_ref<void(ImplicitLocOpBuilder &, Value unit)> body) {
   Arithmetic a(b);

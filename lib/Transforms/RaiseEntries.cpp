@@ -23,8 +23,8 @@ using namespace mxfp4;
 
 namespace {
 
-/// An attribute of an operation, which unregistered ones have among their
-/// properties or beside them.
+/// An attribute of an operation. Unregistered operations have it among their
+/// properties or among their discardable attributes.
 Attribute attributeOf(Operation *op, StringRef name) {
   if (Attribute attribute = op->getDiscardableAttr(name))
     return attribute;

@@ -119,11 +119,10 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);
   passedOn(roles, kPass, "tiles", [&] {
-    return llvm::formatv(
-               "one warp hands out tiles to {0} others; CTAs {1}",
-               roles.countWarps() - 1,
-               *counter ? "take them from one counter"
-                        : "have every so many, since there is no workspace")
+    return llvm::formatv("one warp hands out tiles to {0} others; CTAs {1}",
+                         roles.countWarps() - 1,
+                         *counter ? "take them from one counter"
+                                  : "stride over the grid, without a workspace")
         .str();
   });
   return true;

@@ -124,7 +124,7 @@ class NativeDriver:
         return found
 
     def devices(self) -> list[Device]:
-        """What there is, by ordinal."""
+        """The devices, by ordinal."""
         count = c_int()
         self.check(self.library.mxfp4rt_device_count(self.handle, count))
         found = [Device() for _ in range(count.value)]

@@ -40,7 +40,7 @@ class _Constants:
         self.count, self.addresses = 0, {"ones": 0, "counting": 0}
 
     def grow(self, count: int) -> None:
-        """See that there are ``count`` or more."""
+        """Have at least ``count`` constants."""
         with self._lock:
             if count <= self.count:
                 return

@@ -81,8 +81,8 @@ class Bound:
             tokens: at least 1.
             given: addresses of what this call brings, as `GIVEN` says.
             stream: the handle of torch's current one.
-            constants: gives the addresses of so many constants on a device.
-            memory: gives a tensor of so many bytes on a device.
+            constants: gives the addresses of a number of constants on a device.
+            memory: gives a tensor of a number of bytes on a device.
 
         Raises:
             Error: if a launch fails.

@@ -100,7 +100,7 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
 
 
 class _Arguments(NamedTuple):
-    """The arguments of a chain: places in its values by what stands there.
+    """The arguments of a chain: contents of its values, and their places.
 
     Attributes:
         chain: of the kernels.

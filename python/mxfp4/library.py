@@ -74,8 +74,8 @@ def candidates(file: str = FILE) -> list[Path]:
     """Where a library is looked for, in order.
 
     The environment variable MXFP4_LIBRARY, MXFP4_SIM_LIBRARY for the PTX interpreter, or
-    MXFP4_RUNTIME_LIBRARY for the launcher (a file; nothing else is tried then), beside this
-    package, and ``build/lib`` of the source tree that this package is in.
+    MXFP4_RUNTIME_LIBRARY for the launcher (a file; nothing else is tried then), the folder of
+    this package, and ``build/lib`` of the source tree that this package is in.
     """
     chosen = os.environ.get(_CHOICE[file])
     if chosen:

@@ -1,6 +1,6 @@
-// The operations of warp-specialised kernels (barriers, copies by the copy
-// engine, wgmma) survive printing and parsing, in their own syntax, in the
-// generic one and as bytecode.
+// The operations of warp-specialised kernels (barriers, copies by TMA, wgmma)
+// survive printing and parsing, in their own syntax, in the generic one and as
+// bytecode.
 //
 // RUN: mxfp4-opt %S/Inputs/hopper-ops-version-1.mlirbc | FileCheck %s
 // RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s

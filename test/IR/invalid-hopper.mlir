@@ -1,4 +1,4 @@
-// Every message of the verifiers of barriers, copies by the copy engine and wgmma.
+// Every message of the verifiers of barriers, copies by TMA and wgmma.
 //
 // RUN: mxfp4-opt %s --split-input-file --verify-diagnostics
 
@@ -24,7 +24,7 @@ func.func private @negative_step(!mxfp4.tensor_map<64 by -8>)
 
 // -----
 
-// What the copy engine can describe.
+// What TMA can describe.
 
 func.func @case_0(%x: memref<?x48xbf16>) {
   // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<?x48xbf16>'}}

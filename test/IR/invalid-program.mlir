@@ -678,7 +678,7 @@ func.func @roles() {
 
 func.func @roles() {
   mxfp4.warp_roles {
-    // expected-error @below {{requires a multiple of 8 from 24 to 256 registers a thread, but has 25}}
+    // expected-error @below {{requires a multiple of 8 from 24 to 256 registers per thread, but has 25}}
     mxfp4.role "a" warps 4 registers 25 {
     ^bb0(%warp: index):
     }

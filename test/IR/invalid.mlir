@@ -470,7 +470,7 @@ func.func @case_30(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{CTAs a multiprocessor, but has 65}}
+  // expected-error @below {{CTAs per SM, but has 65}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>)

@@ -12,9 +12,9 @@
 // RUN:     --remark-policy=all --remark-format=emitRemark --remarks-filter="mxfp4-.*" 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=MMA
 
-// MANY: [Passed] schedule | Category:mxfp4-choose-schedule | Function=f | Remark="many rows a group: compute bound, {{.*}}
+// MANY: [Passed] schedule | Category:mxfp4-choose-schedule | Function=f | Remark="many rows per group: compute bound, {{.*}}
 // MANY: [Passed] roles | Category:mxfp4-specialize-warps | {{.*}}"12 warps multiply and 3 copy, through a ring of 9 stages; those that copy keep 32 registers"
-// MANY: [Passed] tiles | Category:mxfp4-share-tiles | {{.*}}"one warp hands out tiles to 15 others; CTAs have every so many, since there is no workspace"
+// MANY: [Passed] tiles | Category:mxfp4-share-tiles | {{.*}}"one warp hands out tiles to 15 others; CTAs stride over the grid, without a workspace"
 // MANY: [Missed] loop | Category:mxfp4-pipeline-copies | {{.*}}"copies go through a ring, by other warps"
 // MANY: [Analysis] placement | Category:mxfp4-insert-decode | {{.*}}"weights are decoded in registers"
 // MANY: [Missed] loop | Category:mxfp4-version-loops | {{.*}}"its schedule has no version_loops"

@@ -24,7 +24,7 @@
 // WAIT-NEXT:     bar.sync 0;
 // WAIT-NOT:      cp.async.wait
 
-// Packed codes come 16 bytes a thread.
+// Packed codes come 16 bytes per thread.
 // LOOP:       cp.async.cg.shared.global [%{{.*}}], [%{{.*}}], 16
 // LOOP:       ld.shared.v4.b32
 

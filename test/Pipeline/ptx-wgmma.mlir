@@ -1,5 +1,5 @@
 // instruction=wgmma, from the operation to PTX: a few threads that feed shared
-// memory through the copy engine, and warpgroups that decode and multiply. With
+// memory through TMA, and warpgroups that decode and multiply. With
 // placement=register operand A is four registers that decode instructions have
 // written, and nothing decoded ever goes through memory; with placement=shared it
 // is a descriptor of a block that the warpgroup has stored.
@@ -20,7 +20,7 @@
 // RUN: FileCheck %s --input-file=%t/wide/kernel.ptx --check-prefix=WIDE --implicit-check-not=setmaxnreg --implicit-check-not=L2::cache_hint
 
 // Two tensor maps of 128 bytes, for boxes of 32 and 64 rows, are passed by value,
-// aligned as the copy engine asks. Swizzled tiles begin at a multiple of 1024.
+// aligned as TMA requires. Swizzled tiles begin at a multiple of 1024.
 // Eight warps multiply; the last warpgroup copies. Threads copy nothing.
 
 // CHECK: .version 8.0
@@ -144,7 +144,7 @@
 
 // In the loop two sets of fragments take turns. A group runs while the one before is
 // waited for, lane 0 gives its stage back, and the set that it has read is written.
-// The last round loads nothing.
+// The last iteration loads nothing.
 
 // REGISTER-NOT:  wgmma.wait_group
 // REGISTER:      wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {[[HALF]]}, {[[B0]], [[B1]], [[B2]], [[B3]]}, %rd

@@ -25,7 +25,7 @@
 
 // Without a hint of the number of rows, a tile for a middling number.
 // Two rows for each of the 32 groups: one n8 column of tokens, and three slices
-// of K that share its 45 steps. Two thousand rows a group: three warpgroups. The
+// of K that share its 45 steps. Two thousand rows per group: three warpgroups. The
 // baseline has room for fewer stages. The instruction can be insisted on. Rows
 // whose bits must not depend on others get no slices of K.
 // Verifiers and later passes ask for the chip, which stands beside the schedule.
@@ -35,13 +35,13 @@
 // UNKNOWN-SAME: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
 // FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, {{.*}} placement = register, ctas = 1, token_step = 8, k_slices = 3, copy_warps = 3, overlap_decode = true, version_loops = true, evict_first = true>
-// FEW-SAME: schedule_reason = "up to about ten rows a group: {{.+}}; wgmma because K has at least 8 steps of 64 (2 expected a group)"
+// FEW-SAME: schedule_reason = "up to about ten rows per group: {{.+}}; wgmma because K has at least 8 steps of 64 (2 expected per group)"
 // INVARIANT: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = {{.*}}, placement = register, ctas = 4, copy_warps = 1, overlap_decode = true, evict_first = true>
 // MANY: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, warps_rows = 12, warps_tokens = 1, stages = 7, placement = register, ctas = 1, token_step = 16, copy_warps = 3, producer_registers = 32, overlap_decode = true, full_tiles_first = true>
-// MANY-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
+// MANY-SAME: schedule_reason = "many rows per group: {{.+}} (2048 expected per group)"
 // MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register
 // SHARED: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, {{.*}} stages = 5, placement = shared
-// SHARED-SAME: schedule_reason = "many rows a group: {{.+}} (2048 expected a group)"
+// SHARED-SAME: schedule_reason = "many rows per group: {{.+}} (2048 expected per group)"
 // GIVEN-LABEL: func @plain
 // GIVEN: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = 16, {{.*}} stages = 3, placement = shared, ctas = 1>
 // GIVEN-NOT: schedule_reason

@@ -126,7 +126,7 @@ gpu.module @private {
 
 // -----
 
-// Attributions become variables of so many bytes.
+// An attribution becomes a variable of as many bytes.
 
 gpu.module @dynamic_attribution {
   // expected-error @below {{requires workgroup attributions of a static number of integers or floats of whole bytes, but has 'memref<?xi32, #gpu.address_space<workgroup>>'}}

@@ -847,7 +847,7 @@ gpu.module @kernels {
   }
 
   // Three warps of a role copy twelve rows at a time. The last four of 16 are
-  // copied by the first warp, if the tile has so many; then all threads arrive
+  // copied by the first warp, if the tile has them; then all threads arrive
   // when their copies have landed, without a count of their own.
 
   // CHECK-LABEL: llvm.func @gather_of_a_role

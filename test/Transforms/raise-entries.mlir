@@ -50,7 +50,7 @@ func.func private @used(tensor<8x64xbf16>) -> tensor<8x96xf32>
 
 // -----
 
-// A custom call of jax.ffi with ids, whose attributes stand beside it.
+// A custom call of jax.ffi with ids, with discardable attributes.
 // CHECK-LABEL: func @custom_call
 // CHECK-SAME: %[[I:[^:]*]]: tensor<3xi32>)
 // CHECK: mxfp4.grouped_matmul {{.*}}%[[I]]

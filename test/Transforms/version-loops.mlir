@@ -150,7 +150,7 @@ func.func @unshared(%x: !x, %a: vector<2xbf16>, %n: index, %ring: !mxfp4.ring<9>
   return %r#0, %r#1 : vector<1x4x4xf32>, !mxfp4.cursor<9 by 3>
 }
 
-// Several CTAs an SM have no registers for a second loop.
+// With several CTAs per SM, no registers are left for a second loop.
 
 #two = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
   warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 2,

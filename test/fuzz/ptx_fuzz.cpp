@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Any text either gives diagnostics or a module; and kernels of a module run
-// for a while, on small buffers, without harm to the host: those that are not
-// understood beside others, and those that call device functions, as well. What
-// stands in front of a NUL at the end is the same module.
+// Any text either gives diagnostics or a module. Kernels of a module run for a
+// while, on small buffers, without harm to the host, also if another kernel of
+// the module is not understood, or if they call device functions. A NUL at the
+// end of the text does not change the module.
 //
 //===----------------------------------------------------------------------===//
 

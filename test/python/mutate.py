@@ -74,7 +74,7 @@ class Mutant:
         line: counted from 0.
         kind: "delete", "guard", "immediate", "opcode", "swap" or "order".
         before: the instruction.
-        after: what stands there instead.
+        after: the text that replaces it.
     """
 
     line: int
@@ -211,7 +211,7 @@ def subject(schedule: str, number: int) -> Subject:
     try:
         artifact = compile_kernel(problem, f"schedule={schedule}")
     except Error as e:
-        # So many groups need room: the chooser takes it from the stages, too.
+        # This number of groups needs room: the chooser takes it from the stages, too.
         if "of shared memory" not in str(e):
             raise
         less = slices_of(schedule)

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     r"|(?<=\s)>=|\S"
 )
 _OPEN, _CLOSE = {"(": ")", "[": "]", "{": "}", "<": ">"}, {")", "]", "}", ">"}
-# What stands in front of an expression or behind one, and is no part of it.
+# Text in front of an expression or behind one that is no part of it.
 _ENDS = {",", ";", "?", ":", "=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=",
          "return", "else", "case", "do", "goto"}  # fmt: skip
 _UNARY = {"!", "~", "-", "+", "*", "&", "++", "--"}

@@ -55,7 +55,7 @@ class Mutant:
         before: the line.
         after: the line with the change.
         begin, end: the expression or statement in the file's text.
-        changed: what stands there instead; nothing instead of a statement.
+        changed: the text that replaces it; nothing instead of a statement.
     """
 
     file: str
@@ -73,7 +73,7 @@ class Mutant:
         return text[: self.begin] + changed + text[self.end :]
 
     def guard(self, number: int) -> tuple[str, str]:
-        """What stands in front of the expression or statement and behind it, so that it is changed
+        """The text in front of the expression or statement and behind it, so that it is changed
         where mutant `number` is to be."""
         asked = f"::mxfp4_mutants::mutated({number})"
         if self.kind == "delete":
@@ -109,7 +109,7 @@ def _balanced(condition: str) -> bool:
     return depth == 0
 
 
-# A change: its kind, where it is in the line, and what stands there instead.
+# A change: its kind, where it is in the line, and the text that replaces it.
 _Change = tuple[str, int, int, str]
 
 

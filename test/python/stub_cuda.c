@@ -30,13 +30,13 @@ Result cuDeviceGetName(char *name, int size, int device) {
 }
 Result cuDeviceGetAttribute(int *value, int attribute, int device) {
   switch (attribute) {
-  case 16: /* multiprocessors */
+  case 16: /* SMs */
     return *value = 132, 0;
   case 75: /* compute capability, major */
     return *value = 9, 0;
   case 76:
     return *value = 0, 0;
-  case 81: /* shared memory of a multiprocessor */
+  case 81: /* shared memory per SM */
     return *value = 233472, 0;
   case 97: /* shared memory of a block, opted in */
     return *value = 232448, 0;

@@ -187,7 +187,7 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     assert said.status == 0, said.err
     assert "4 kernels in" in said.out
     assert "| 4/4 [" in said.err, "how many there will be is known ahead"
-    assert "few rows a group" in said.out
+    assert "few rows per group" in said.out
     assert "compile e4-n192-k96-spread-folded-bf16: 100%" in said.err, "a progress bar"
     for spelling in (("experts=4 n=192 k=96", "--rows-hint", "100"),
                      ("--problem", "experts=4 n=192 k=96", "--rows", "100")):  # fmt: skip

@@ -193,7 +193,7 @@ TEST(Calls, OfExponentialSizeAreRefused) {
 }
 
 TEST(Files, WithForeignKernelsRunTheOthers) {
-  // What each kernel beside it has; and what a launch of that kernel says.
+  // The body of each other kernel; and what a launch of that kernel says.
   struct {
     const char *kernel, *says;
   } cases[] = {

@@ -140,7 +140,7 @@ private:
     ++lines;
   }
 
-  /// A type, or a vector of one, of so many bytes.
+  /// A type, or a vector of one, of the given number of bytes.
   std::string form(unsigned bytes, bool scalar, unsigned &elements,
                    unsigned &bits) {
     do
@@ -322,7 +322,7 @@ TEST(Races, OfTwoBlocksAreThePairsThatShareAByte) {
 
 namespace {
 
-/// Register, type and shift of an element of so many bytes.
+/// Register, type and shift of an element of the given number of bytes.
 struct Element {
   unsigned bytes;
   std::string type, data;

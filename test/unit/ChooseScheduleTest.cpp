@@ -37,7 +37,7 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
         EXPECT_EQ(verifySchedule(choice.schedule, groups, h100(), 2880), "");
         EXPECT_EQ(choice.schedule.placement, placement);
         EXPECT_FALSE(choice.reason.empty());
-        // The CTAs that it promises must fit one multiprocessor.
+        // The CTAs that it promises must fit one SM.
         EXPECT_LE(choice.schedule.ctasPerMultiprocessor *
                       (SharedMemoryMap(choice.schedule, BlockLayout(), groups)
                            .bytes() +
@@ -175,14 +175,14 @@ struct Regime {
 // The regimes of wgmma, from few rows to many. Routing to 32 groups is uneven,
 // so a tile is chosen with room above the mean; one group has what is expected.
 TEST(ChooseSchedule, EachRegimeHasItsTile) {
-  // The first three: 90 tiles, one for each of 90 multiprocessors; 180, all at
+  // The first three: 90 tiles, one for each of 90 SMs; 180, all at
   // once if two share one; 270, so that some get a third in any case.
   const Regime regimes[] = {
-      {sized(32, 1), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 2), "few rows a group and few tiles",
+      {sized(32, 1), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 2), "few rows per group and few tiles",
        tiled(64, 8, 0, 4, 3, 2)},
-      {sized(32, 3), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
-      {sized(32, 16), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 3), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 16), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
       // From here on a group can have three tiles of 8.
       {sized(32, 17), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(32, 320), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
@@ -190,13 +190,13 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       {sized(32, 1728), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
-      {sized(1, 8), "few rows a group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(1, 8), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
       {sized(1, 9), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
       {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(1, 64), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
       {sized(1, 65), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       // Alone, a group has a round or two of tiles, which are to be full: 90 of
-      // 64 tokens for 132 multiprocessors, and 90 of 96.
+      // 64 tokens for 132 SMs, and 90 of 96.
       {sized(1, 192), "many rows", tiled(192, 64, 16, 12, 1, 1)},
       {sized(1, 193), "many rows", tiled(192, 96, 16, 12, 1, 1)},
       // 390 tiles of 160 tokens take three rounds, and so do 330 of 192.
@@ -210,7 +210,7 @@ TEST(ChooseSchedule, EachRegimeHasItsTile) {
       {sized(32, 4096), "many rows", tiled(192, 144, 16, 12, 1, 1)},
       // Without a hint, what loses little at either end.
       {sized(32, 0), "no hint", tiled(128, 64, 8, 8, 3, 1)},
-      // 8 rounds of all multiprocessors with tiles of 384 rows.
+      // 8 waves of tiles of 384 rows.
       {{128, 128, 2880, 2880, 2048}, "a few", tiled(128, 64, 8, 8, 3, 1)},
       // 15: enough for a tile with more tokens, but not for more of them.
       {{128, 128, 5760, 2880, 5120},
@@ -287,8 +287,8 @@ TEST(ChooseSchedule, RangesOfRowsAreExact) {
     }
 }
 
-// Where a multiprocessor gets more than 13 bytes a clock, the regime up to ten
-// rows a group has as many warps that decode as fit; all others are the same.
+// Where an SM gets more than 13 bytes per clock, the regime up to ten
+// rows per group has as many warps that decode as fit; all others are the same.
 TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   const Target h200 = targetFor("h200");
   const char *two = "24 warps of two CTAs", *one = "24 warps of one CTA";
@@ -304,9 +304,9 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
       {{256, 256, 4096, 7168, 128}, two, decoding(4, 2)},
       {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
       // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
-      // whose time one CTA a multiprocessor has 7.5 of 132 for 7.
+      // whose time one CTA per SM has 7.5 of 132 for 7.
       {sized(32, 17), one, decoding(8, 1)},
-      // From 12 rows on there are five rounds of tiles.
+      // From 12 rows on there are five waves.
       {sized(32, 12), one, decoding(8, 1)},
   };
   for (const Regime &regime : regimes) {

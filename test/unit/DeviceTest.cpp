@@ -118,9 +118,9 @@ TEST(Device, OtherDevicesAreTheirFacts) {
             "l2=50,power=700");
 }
 
-// Few rows: as many warps decode as there can be where memory is faster than 12
-// of them, for which both bandwidth and multiprocessors count; but not for so
-// few tiles that those should be small. Everything else is as on an H100.
+// Few rows: as many warps as possible decode where memory is faster than 12 of
+// them, which depends on both bandwidth and SMs; but not for few tiles, which
+// should be small. Everything else is as on an H100.
 TEST(Device, FastMemoryIsMetByMoreWarps) {
   const auto warps = [](const char *words, int64_t groups, int64_t rows,
                         int64_t k = 2880) {
@@ -150,7 +150,7 @@ TEST(Device, FastMemoryIsMetByMoreWarps) {
         chooseSchedule({32, 32, 5760, 2880, rows}, defaultTarget()).schedule);
 }
 
-// 176 tiles of 192 columns would leave two thirds of the multiprocessors idle
+// 176 tiles of 192 columns would leave two thirds of the SMs idle
 // in a second round; 264 of them fill two, and are kept.
 TEST(Device, FewTilesAreNarrow) {
   Target target = defaultTarget();
@@ -159,7 +159,7 @@ TEST(Device, FewTilesAreNarrow) {
   };
   EXPECT_EQ(rowsOfTile(4096), 128);
   EXPECT_EQ(rowsOfTile(6336), 192);
-  // As many tiles as multiprocessors.
+  // As many tiles as SMs.
   target.device.multiprocessors = 176;
   EXPECT_EQ(rowsOfTile(4096), 192);
 }

@@ -4,7 +4,7 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 /*
- * guardedAlloc gives a buffer of exactly so many bytes between two guard bands;
+ * guardedAlloc gives a buffer of exactly that size between two guard bands;
  * guardedFree frees it, and returns 0 if somebody wrote to a band. Under the
  * address sanitizer the bands are poisoned: a read there ends the program too.
  * For tests in C and C++.

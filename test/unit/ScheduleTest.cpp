@@ -271,7 +271,7 @@ TEST(Schedule, KSlicesShareTheSteps) {
   EXPECT_EQ(verifySchedule(schedule, 1, h100(), 320),
             "requires a number of k64 steps that its 3 K slices share evenly "
             "or in pairs, but K = 320 has 5");
-  // An odd number is not twice as many pairs, whoever has a step beside them.
+  // An odd number of steps is no number of pairs, whichever slice has the odd.
   schedule = tiled(64, 16, 0, 4, 2, 1);
   schedule.stages = 8;
   EXPECT_EQ(verifySchedule(schedule, 1, h100(), 2944), "");
@@ -429,8 +429,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
          s.warpsRows = 16;
          s.stages = 16;
        }},
-      {"CTAs a multiprocessor",
-       [](Schedule &s) { s.ctasPerMultiprocessor = 65; }},
+      {"CTAs per SM", [](Schedule &s) { s.ctasPerMultiprocessor = 65; }},
   };
   for (const BadSchedule &bad : cases)
     expectExplained(bad, {});
@@ -464,7 +463,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.copyWarps = 3; }},
       {"requires copy_warps = 2, one for each K slice, but has 1",
        [](Schedule &s) { s.kSlices = 2, s.stages = 6; }},
-      {"requires one CTA a multiprocessor and two consuming warpgroups for "
+      {"requires one CTA per SM and two consumer warpgroups for "
        "producer_registers",
        [](Schedule &s) { s.producerRegisters = 24; }},
       {"requires K slices without overlap_decode for sum_steps",
@@ -475,7 +474,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.versionLoops = true, s.tokenStep = 16; }},
       {"requires a token_step for full_tiles_first",
        [](Schedule &s) { s.fullTilesFirst = true; }},
-      {"requires K slices, register placement, one CTA a multiprocessor and no "
+      {"requires K slices, register placement, one CTA per SM and no "
        "overlap_decode for side_by_side",
        [](Schedule &s) { s.sideBySide = true; }},
   };
@@ -491,7 +490,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.producerRegisters = 28; }},
       {"requires producer_registers to be a multiple of 8",
        [](Schedule &s) { s.producerRegisters = 16; }},
-      {"requires one CTA a multiprocessor",
+      {"requires one CTA per SM",
        [](Schedule &s) { s.ctasPerMultiprocessor = 2; }},
       {"requires K slices without overlap_decode for sum_steps",
        [](Schedule &s) { s.overlapDecode = true; }},
@@ -499,7 +498,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.overlapDecode = true, s.sumSteps = 0; }},
       {"requires K slices, register placement",
        [](Schedule &s) { s.placement = Placement::Shared; }},
-      {"requires at most 3 copy_warps beside producer_registers",
+      {"requires at most 3 copy_warps with producer_registers",
        [](Schedule &s) {
          s.kSlices = s.copyWarps = 4;
          s.warpsRows = 4;

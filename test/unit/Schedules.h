@@ -13,7 +13,7 @@ namespace mxfp4 {
 
 inline const Target &h100() { return *findTarget("sm_90a"); }
 
-/// For so many groups and this K (0: any), with blocks of the default layout.
+/// For `groups` groups and this K (0: any), with blocks of the default layout.
 inline std::string verifySchedule(const Schedule &schedule, int64_t groups,
                                   const Target &target, int64_t k = 0) {
   Problem problem;

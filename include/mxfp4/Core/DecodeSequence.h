@@ -16,9 +16,9 @@
 //           subnormal, which bf16 multiplies keep).
 //   scales  makes the halves of a register the bf16 values of the scales of
 //           the fragment's two rows.
-//   product multiplies by one half of that, which the instruction selects for
-//           nothing. With folded scales the stored scale already carries the
-//           2^126, so one multiply does; raw scales take two.
+//   product multiplies by one half of the scales' register, which costs nothing
+//           because the instruction selects a half. Folded scales already carry
+//           the 2^126, so that one multiplication is enough; raw ones take two.
 //
 // All results are exact: a code has two significant bits, a scale is a power
 // of two, and bf16 multiplies round only where the result cannot be held.

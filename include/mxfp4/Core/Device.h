@@ -19,15 +19,15 @@
 
 namespace mxfp4 {
 
-/// Facts of a device. What all parts of an architecture have in common, such as
-/// shared memory and registers, is `Target`'s. A new fact needs a row of
-/// `deviceFields`.
+/// Facts of a device, one product of an architecture. Facts of the
+/// architecture, such as shared memory and registers, are in `Target`. A new
+/// fact needs a row of `deviceFields`.
 struct Device {
   int multiprocessors = 132;
-  /// The highest clock of a multiprocessor, in MHz.
+  /// The highest clock of an SM, in MHz.
   int clock = 1980;
-  /// bf16 operations of a multiprocessor's tensor cores a clock; a
-  /// multiplication and its addition are two.
+  /// bf16 operations of an SM's tensor cores per clock; a multiplication and
+  /// its addition are two.
   int tensorOps = 4096;
   /// Of device memory, in GB/s.
   int bandwidth = 3350;
@@ -36,7 +36,7 @@ struct Device {
   /// Power limit, in W.
   int power = 700;
 
-  /// Bytes that memory delivers to each multiprocessor in a clock.
+  /// Bytes that memory delivers per clock and SM.
   double bytesPerClock() const {
     return 1e3 * bandwidth / (double(multiprocessors) * clock);
   }

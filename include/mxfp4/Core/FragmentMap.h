@@ -99,14 +99,14 @@ int evaluate(const std::vector<BitGroup> &groups, int index);
 // The instructions
 //===----------------------------------------------------------------------===//
 
-/// mma.sync.m16n8k16, operand A (16 x 16, bf16): 8 elements a thread.
+/// mma.sync.m16n8k16, operand A (16 x 16, bf16): 8 elements per thread.
 FragmentMap mmaA();
-/// mma.sync.m16n8k16, operand B (16 x 8 as (k, n), bf16): 4 elements a thread.
+/// mma.sync.m16n8k16, operand B (16 x 8 as (k, n), bf16): 4 per thread.
 FragmentMap mmaB();
-/// mma.sync.m16n8k16, accumulator (16 x 8, f32): 4 elements a thread.
+/// mma.sync.m16n8k16, accumulator (16 x 8, f32): 4 elements per thread.
 FragmentMap mmaAccumulator();
-/// wgmma.m64nNk16, operand A from registers (64 x 16, bf16): 8 elements a
-/// thread, four warps.
+/// wgmma.m64nNk16, operand A from registers (64 x 16, bf16): 8 elements per
+/// thread of four warps.
 FragmentMap wgmmaA();
 /// wgmma.m64nNk16, accumulator (64 x N, f32) for a power of two N >= 8.
 FragmentMap wgmmaAccumulator(int n);

@@ -133,7 +133,7 @@ struct Schedule {
     int64_t begin, count;
   };
   Steps sliceSteps(int slice, int64_t steps) const;
-  /// Whether the K slices can share so many steps.
+  /// Whether the K slices can share this number of steps.
   bool sharesSteps(int64_t steps) const;
   /// The schedule of the second program: the K slices have tiles of their own
   /// side by side, which are one tall tile that shares activations and has no

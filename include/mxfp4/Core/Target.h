@@ -32,12 +32,12 @@ struct Target {
   /// PTX version used when none is asked for.
   int defaultPtx;
   Device device;
-  /// Shared memory, in bytes: of a multiprocessor, at most for one CTA, and
-  /// what the system keeps of each CTA's share.
+  /// Shared memory, in bytes: per SM, at most per CTA, and the part of each
+  /// CTA's share that the system keeps.
   int sharedPerMultiprocessor, sharedPerCTA, sharedReserved;
-  /// 32-bit registers of a multiprocessor, and the most for one thread.
+  /// 32-bit registers per SM, and the most per thread.
   int registersPerMultiprocessor, registersPerThread;
-  /// Threads of the largest CTA, and of all CTAs of a multiprocessor.
+  /// The most threads per CTA, and per SM.
   int threadsPerCTA, threadsPerMultiprocessor;
   /// The tensor-core instructions that kernels may use.
   std::vector<Instruction> instructions;

@@ -258,11 +258,11 @@ def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
     `mxfp4-tile` hands it on to the `gpu.module`. Code that names no chip is for
     sm_90a.
 
-    Code relies on its chip, and is as fast as it can be on its device: a name
-    (`h100-sxm`, which is meant where there is none, `h100-pcie`, `h100-nvl`,
-    `h200`, `gh200`, `gh200-144gb`, `h20`), or facts, or facts behind a name that
-    has the others: `multiprocessors`, `clock` (MHz), `tensor-ops` (bf16 operations
-    of a multiprocessor a clock), `bandwidth` (GB/s), `l2` (MiB), `power` (W).
+    Code runs on any GPU of its chip, and its schedule is tuned for its device. A
+    device is a name (`h100-sxm`, the default, `h100-pcie`, `h100-nvl`, `h200`,
+    `gh200`, `gh200-144gb`, `h20`), a list of facts, or a name followed by the facts
+    that differ: `multiprocessors` (SMs), `clock` (MHz), `tensor-ops` (bf16
+    operations per SM and clock), `bandwidth` (GB/s), `l2` (MiB), `power` (W).
 
     Examples: `module attributes {mxfp4.target = #mxfp4.target<"sm_90a">}`,
     `#mxfp4.target<"sm_90a", device = "h200">`,

@@ -513,8 +513,8 @@ def MXFP4_RingSkipOp : MXFP4_Op<"ring_skip",
     [Pure, AllTypesMatch<["cursor", "behind"]>]> {
   let summary = "A cursor several steps on";
   let description = [{
-    What `steps` times `mxfp4.ring_next` gives, computed at once, and with `plus`
-    so many times more.
+    The cursor after `steps` times `mxfp4.ring_next`, or `steps` + `plus` times,
+    computed at once.
 
     Example:
 

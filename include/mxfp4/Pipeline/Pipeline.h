@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The one place where tools, bindings and embedders learn what there is. The
-// opt tool, the compile driver and the C API all call the same functions, so
-// that what works in one works in all.
+// The one place where tools, bindings and embedders register dialects, passes
+// and pipelines. mxfp4-opt, mxfp4-compile and the C interface all call the same
+// functions, so that a pipeline that works in one works in all.
 //
 //===----------------------------------------------------------------------===//
 

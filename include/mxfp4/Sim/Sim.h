@@ -110,7 +110,8 @@ struct Options {
   /// The launch may begin before the one ahead of it has ended (programmatic
   /// stream serialization): global memory is touched after griddepcontrol.wait.
   bool programmatic = false;
-  /// Registers a thread at launch (ptxas -v), to check setmaxnreg; 0: unknown.
+  /// Registers per thread at launch (ptxas -v), to check setmaxnreg; 0:
+  /// unknown.
   unsigned launchRegisters = 0;
 };
 

@@ -59,7 +59,7 @@ def pack_bias(bias: torch.Tensor, n: int) -> torch.Tensor:
 
 
 def rows_of_tile(rows: float) -> int:
-    """What vLLM chooses for so many rows of an expert."""
+    """The block size that vLLM chooses for this number of rows per expert."""
     return next((b for b in (8, 16, 32, 48) if rows / b < 0.9), 64)
 
 

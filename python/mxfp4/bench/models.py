@@ -37,12 +37,12 @@ class Model:
     gated: bool = True
 
     def inner_of(self, parts: int) -> int:
-        """The most inner columns of a GPU if so many share each expert, in whole blocks of 32."""
+        """The most inner columns per GPU if ``parts`` GPUs share each expert, in blocks of 32."""
         blocks = self.inner // BLOCK
         return -(-blocks // parts) * BLOCK
 
     def problems(self, parts: int = 1) -> dict[str, Problem]:
-        """The problems of both matmuls, by name, on one of so many GPUs."""
+        """The problems of both matmuls, by name, on one of ``parts`` GPUs."""
         from ..problem import Problem
 
         inner = self.inner_of(parts)

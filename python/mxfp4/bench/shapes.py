@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--top", type=int, metavar="K", help=f"experts of each token (default {TOP})")
     add("--model", metavar="NAME", help=f"gate_up and down of: {', '.join(MODELS)}")
     add("--tensor-parallel", type=int, metavar="GPUS",
-        help="of a model: this GPU's part of experts that so many share")  # fmt: skip
+        help="with --model: this many GPUs share each expert; time one GPU's part")  # fmt: skip
     add("--problem", metavar="WORDS", help='"experts= n= k= [order= scales=]"')
     add("--n", type=int, help="columns of the output")
     add("--k", type=int, help="reduction length, a multiple of 32")

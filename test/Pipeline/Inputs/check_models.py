@@ -27,7 +27,7 @@ from mxfp4.bench.models import MODELS, TENSOR_PARALLEL
 from mxfp4.compile import Compiler
 
 DEVICES = ("h100-sxm", "h100-pcie", "h200", "h20")
-"""Those of different numbers of multiprocessors, or on either side of where decoding decides."""
+"""Those of different numbers of SMs, or on either side of where decoding decides."""
 MOST_TOKENS = 16384
 
 

@@ -54,7 +54,7 @@ def shares_unevenly(schedule: str) -> bool:
 
 
 def k_of(steps: int, schedule: str) -> int:
-    """K with so many k64 steps, or a few more so that the schedule's K slices share them."""
+    """K with this number of k64 steps, or a few more so that the schedule's K slices share them."""
     slices = number(schedule, "k_slices", 1)
     shared = slices * -(-steps // slices)
     uneven = shares_unevenly(schedule) and steps < 10

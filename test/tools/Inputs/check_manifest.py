@@ -67,7 +67,7 @@ def check_mma_sync():
         assert by_name[name] == {"name": name, **pointer, **entry}, by_name[name]
     assert (schedule["placement"], schedule["decode"]) == ("shared", "exact")
     assert (schedule["k_slices"], tile["token_step"]) == (1, tile["tokens"])
-    assert "(8 expected a group)" in schedule["reason"]
+    assert "(8 expected per group)" in schedule["reason"]
     assert launch["block"] == [32 * warps["rows"] * warps["tokens"], 1, 1]
     table = 32  # eight entries, in whole 16-byte units
     assert launch["dynamic_shared_bytes"] == schedule["stages"] * stage + table

@@ -84,7 +84,7 @@ section("schedule", "Schedule", {
       el("td", {}, String(i + 1)),
       el("td", { class: "n" }, c.from.toLocaleString("en")),
       el("td", { class: "n" }, c.to ? c.to.toLocaleString("en") : "∞"),
-      el("td", {}, c.reason.replace(/ \(\d+ expected a group\)$/, "")),
+      el("td", {}, c.reason.replace(/ \(\d+ expected (?:a|per) group\)$/, "")),
       el("td", { class: "mono" }, c.schedule.replace(/^#mxfp4.schedule<|>$/g, "").replace(/ = /g, "="))));
     const registers = s.registers.producer ? `${s.registers.producer} a producer thread, ${s.registers.consumer} a consumer thread${kernel().resources ? `; ${kernel().resources.registers} at launch, before warps hand them over` : ""}` : `at most ${s.registers.launch} a thread, as launched: no warp hands any over`;
     return [
