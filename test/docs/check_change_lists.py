@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Check the lists of files of docs/Architecture.md, "Where to change what", against the tree.
+"""Check the lists of files of docs/Architecture.md, "Which files a change touches", against the tree.
 
 Every file that a list names exists, under one name. And what a list promises to be the only place
 is the only place: an expression that is found in another file of lib, include or tools means that
@@ -29,7 +29,7 @@ def main() -> int:
     """Print everything in the lists that is not true."""
     root = Path(sys.argv[1])
     page = (root / PAGE).read_text()
-    section = page[page.index("## Where to change what") :]
+    section = page[page.index("## Which files a change touches") :]
     rows = ROW.findall(section[: section.index("\n### ")])
     names: dict[str, list[Path]] = {}
     for folder in FOLDERS:

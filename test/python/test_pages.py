@@ -40,7 +40,10 @@ SKIPPED: dict[str, dict[str, str]] = {
         "build/bin/llvm-lit": "likewise; test/tools/one-test.test runs it",
         ".venv/bin/python -m pytest": "likewise",
     },
-    "docs/Tutorial.md": {},
+    "docs/Tutorial.md": {
+        "tools/setup": "installs",
+        "source .venv/bin/activate": "the fixture has the commands on PATH",
+    },
     "docs/Python.md": {
         "import torch\n\nx_gpu": GPU,
         "from mxfp4.integrations": "needs a GPU and a model; test_transformers.py",
