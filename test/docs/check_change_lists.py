@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Check the lists of files of docs/Architecture.md, "Which files a change touches", against the tree.
+"""Check the lists of files in docs/Architecture.md, "Which files a change touches".
 
 Every file that a list names exists, under one name. And what a list promises to be the only place
 is the only place: an expression that is found in another file of lib, include or tools means that
