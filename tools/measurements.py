@@ -123,6 +123,53 @@ def layer_h200(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
 
 
+def layer_front_h200(page: str) -> str:
+    """The best of others against ours, a line for each number of tokens."""
+    others = {"triton tuned": "Triton", "marlin": "Marlin", "humming": "humming"}
+    rows = {(r["experts"], r["tokens"]): r["us"] for r in LAYER_H200["rows"]}
+    experts = sorted({e for e, _ in rows})
+    lines = []
+    for tokens in sorted({t for _, t in rows}):
+        line = [str(tokens)]
+        for e in experts:
+            us = rows[e, tokens]
+            best = min((name for name in others if name in us), key=lambda name: us[name])
+            line += [f"{us[best]:.0f} ({others[best]})", f"**{us['ours']:.0f}**"]
+            line.append(f"{us[best] / us['ours']:.2f} x")
+        lines.append(line)
+    head = ["tokens"]
+    for e in experts:
+        head += [f"{e} experts: best of the others", "mxfp4", "speed"]
+    source = "docs/layer-h200.json" if page == "README.md" else "layer-h200.json"
+    return f"{table(head, lines)}\n\n{dated(LAYER_H200, source)}"
+
+
+def layer_sum(page: str) -> str:
+    """The layer against its two matmuls alone and the read of what the weighted sum moves."""
+    lines = []
+    for row in LAYER_H200["rows"]:
+        us = row["us"]
+        alone, moved = us["matmuls"], us["combine read"]
+        lines.append([
+            str(row["experts"]), str(row["tokens"]), f"{us['from logits']:.1f}", f"{alone:.1f}",
+            f"{moved:.1f}", f"{us['from logits'] / (alone + moved):.2f}",
+        ])  # fmt: skip
+    head = ["E", "T", "mxfp4 from logits", "matmuls alone", "reading the sum's bytes", "ratio"]
+    return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+
+
+def batch_invariant(page: str) -> str:
+    """What the option costs."""
+    lines = [
+        [str(row["experts"]), str(row["tokens"]), f"{us['ours']:.1f}",
+         f"{us['batch-invariant']:.1f}", f"{us['batch-invariant'] / us['ours']:.2f}"]
+        for row in LAYER_H200["rows"]
+        if "batch-invariant" in (us := row["us"])
+    ]  # fmt: skip
+    head = ["E", "T", "mxfp4", "batch-invariant", "ratio"]
+    return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+
+
 def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
     """Rows of docs/bench.json with these values."""
     return [r for r in MATMUL["rows"] if all(r[key] == value for key, value in wanted.items())]
@@ -180,6 +227,9 @@ TABLES: dict[str, Callable[[str], str]] = {
     "layer-front": layer_front,
     "layer": layer,
     "layer-h200": layer_h200,
+    "layer-front-h200": layer_front_h200,
+    "layer-sum": layer_sum,
+    "batch-invariant": batch_invariant,
     "matmul": matmul,
     "skew": skew,
     "matmul-all": matmul_all,

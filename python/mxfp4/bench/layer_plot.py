@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The chart of a whole layer's speed, as a multiple of Triton's.
+"""The chart of a whole layer's speed, as a multiple of the best of others'.
 
-``python -m mxfp4.bench.layer_plot docs/layer.json docs/ratios.svg`` draws a bar for each number of
-experts and of tokens. A case that failed, or was not measured, has no bar. It needs matplotlib.
+``python -m mxfp4.bench.layer_plot docs/layer-h200.json docs/ratios.svg`` draws a bar for each number
+of experts and of tokens. A case that failed, or was not measured, has no bar. It needs matplotlib.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import Any
 from ..errors import Error
 from .plot import _figure, _save, check
 
-THEIRS, OURS = "triton tuned", "ours"
-"""The columns that are compared: Triton tuned for each row, and ours."""
+PEERS = {"triton tuned": "Triton, tuned", "marlin": "Marlin", "humming": "humming"}
+"""Columns of others, of which the best of a row counts, and what they are called."""
+
+OURS = "ours"
 
 _COLOURS = ("#c0392b", "#2c6fbb", "#e08e0b", "#7f8c8d")
 
 
 def ratio(row: dict[str, Any]) -> float | None:
-    """How many times as fast ours is, or nothing where one of the two has no time."""
-    theirs, ours = (row["us"].get(column) for column in (THEIRS, OURS))
-    return theirs / ours if theirs and ours else None
+    """How many times as fast ours is, or nothing where there is no time of one of the two."""
+    us = row["us"]
+    theirs = min((us[column] for column in PEERS if us.get(column)), default=None)
+    return theirs / us[OURS] if theirs and us.get(OURS) else None
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def ratios(results: dict[str, Any], path: Path) -> None:
-    """A bar for each case. Both axes are linear, or count cases; a line marks Triton's speed.
+    """A bar for each case. Both axes are linear, or count cases; a line marks others' best speed.
 
     Raises:
         Error: if matplotlib is not installed or the file's name has no known ending.
@@ -69,7 +72,9 @@ def ratios(results: dict[str, Any], path: Path) -> None:
     axes.set_ylim(0, max(filter(None, map(ratio, rows))) * 1.12)
     axes.set_xticks(range(len(tokens)), [str(t) for t in tokens])
     axes.set_xlabel("tokens, each routed to its top 4 experts")
-    axes.set_ylabel("speed; Triton, tuned = 1")
+    others = [text for column, text in PEERS.items() if any(r["us"].get(column) for r in rows)]
+    best = others[0] if len(others) == 1 else f"best of {', '.join(others)}"
+    axes.set_ylabel(f"speed; {best} = 1", fontsize=8 if len(others) > 1 else None)
     axes.set_title(f"One gpt-oss layer, router included, on one {results['gpu']}, "
                    f"{results['date']}", fontsize=10)  # fmt: skip
     axes.legend(fontsize=9, loc="upper left", ncols=len(experts), bbox_to_anchor=(0.2, 1.0))
