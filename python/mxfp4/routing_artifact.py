@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._sim_driver import DeviceArray, Launched, SimDriver
+from ._sim_launch import launch
 from .artifact import (
     FORMAT,
     VERSION,
@@ -267,33 +268,13 @@ def simulate_routing(
             poison = np.full(int(np.prod(shape)) * dtype.itemsize, 0xFF, np.uint8)
             arrays[name] = driver.allocate(poison.view(dtype).reshape(shape), name, known=False)
         values.append(ctypes.c_uint64(arrays[name].memory.address))
-    launched = _launch(driver, artifact, grid or m.grid(rows), values)
+    launched = launch(
+        driver, artifact.ptx, m.entry, values, grid or m.grid(rows), m.block,
+        m.dynamic_shared_bytes, origin=artifact.origin,
+    )  # fmt: skip
     return RoutingRun(
         {name: arrays[name].numpy() for name in m.outputs},
         {name: arrays[name].known() for name in m.outputs},
         int(arrays["error"].numpy()[0]) if "error" in arrays else 0,
         launched,
     )
-
-
-def _launch(
-    driver: SimDriver, artifact: RoutingArtifact, grid: tuple[int, int, int], values: list[Any]
-) -> Launched:
-    m = artifact.manifest
-    status, *rest = driver.cuModuleLoadData(artifact.ptx.encode())
-    if status:
-        raise Error(f"{artifact.origin}: {driver.cuGetErrorString(status)[1].decode()}")
-    status, *found = driver.cuModuleGetFunction(rest[0], m.entry.encode())
-    if status:
-        raise Error(f"{artifact.origin}: the PTX has no entry {shown(m.entry)!r}.")
-    driver.cuFuncSetAttribute(
-        found[0], "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", m.dynamic_shared_bytes
-    )
-    pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
-    (status,) = driver.cuLaunchKernel(
-        found[0], *grid, *m.block, m.dynamic_shared_bytes, 0, ctypes.addressof(pointers), 0,
-        programmatic=True,
-    )  # fmt: skip
-    if status:
-        raise Error(f"{artifact.origin}: {driver.cuGetErrorString(status)[1].decode()}")
-    return driver.launches[-1]

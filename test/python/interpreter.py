@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mxfp4 import _sim_launch
 from mxfp4._sim_driver import DeviceArray, SimDriver
 
 
@@ -25,12 +26,6 @@ def launch(
 
     A programmatic launch may begin before the one ahead of it has ended.
     """
-    status, module = driver.cuModuleLoadData(ptx.encode())
-    assert status == 0, driver.cuGetErrorString(status)
-    function = driver.cuModuleGetFunction(module, entry.encode())[1]
-    driver.cuFuncSetAttribute(
-        function, "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", 227 << 10
-    )
     values = [
         ctypes.create_string_buffer(a, len(a))
         if isinstance(a, bytes)
@@ -39,13 +34,10 @@ def launch(
         else ctypes.c_uint64(a.memory.address if a is not None else 0)
         for a in arguments
     ]
-    pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
-    status = driver.cuLaunchKernel(
-        function, grid, 1, 1, block, 1, 1, shared, 0, ctypes.addressof(pointers), 0,
-        programmatic=programmatic,
-    )[0]  # fmt: skip
-    assert status == 0, driver.cuGetErrorString(status)
-    return driver.launches[-1].findings
+    launched = _sim_launch.launch(
+        driver, ptx, entry, values, (grid, 1, 1), (block, 1, 1), shared, programmatic
+    )
+    return launched.findings
 
 
 def empty(driver: SimDriver, shape: Sequence[int], dtype: Any, name: str) -> DeviceArray:
