@@ -6,8 +6,8 @@
 //
 // Tiles and thresholds measured on an H100 and, where decoding decides, on an
 // H200 (docs/TuningLog.md). Few rows per group: the kernel reads weights and
-// little else, so many copies must be in flight, and tiles must be small enough
-// for SMs to share evenly; on an H200 as many warps as possible decode. Many
+// little else. Many copies must be in flight then, and tiles must be so small
+// that SMs share them evenly; on an H200 as many warps as possible decode. Many
 // rows: tensor cores decide, and a decoded fragment should serve many tokens.
 //
 //===----------------------------------------------------------------------===//

@@ -33,8 +33,8 @@ public:
 
   /// Fails unless a launch with these values is possible.
   void check(int64_t rows, const mxfp4rt_value *values) const;
-  /// The parts of that: the number of rows, and one value, of which there is
-  /// nothing to check if no launch of so many rows reads it.
+  /// The two parts of `check`: the number of rows, and one value. A value that
+  /// no launch of `rows` rows reads is not checked.
   void checkRows(int64_t rows) const;
   void check(size_t number, int64_t rows, const mxfp4rt_value *values) const;
   /// Launches what was checked, in the current context. \p state is asked of

@@ -12,7 +12,7 @@ using namespace mxfp4::sim;
 
 namespace {
 
-/// Takes an access through the cells of its range, the largest that there are.
+/// Takes an access through the cells of its range, as few as possible.
 class Walk {
 public:
   Walk(ExecContext &x, const Access &a, Shadow &s, bool global)

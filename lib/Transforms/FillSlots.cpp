@@ -23,7 +23,7 @@ static int weightBytes(FilledLoop filled) {
       layoutOf(filled.weights.getSource().getType()));
 }
 
-/// Bytes of a stage with so many rows of activations: whole boxes are copied.
+/// Bytes of a stage with `rows` rows of activations: whole boxes are copied.
 static Value stageBytes(ImplicitLocOpBuilder &b, const FilledLoop &filled,
                         Value rows) {
   const Schedule &schedule = filled.schedule;

@@ -100,7 +100,7 @@ class Chain:
 
         Args:
             rows: of each kernel.
-            values: of all arguments; what stands at ``places`` is not read.
+            values: of all arguments; values at ``places`` are not read.
             places: for each address that a call gives, where it goes in the list of values.
 
         Raises:

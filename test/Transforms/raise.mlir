@@ -363,7 +363,7 @@ func.func @flat_blocks(%x: tensor<4x8x64xbf16>, %c: tensor<384x16xi8>,
 // -----
 
 //===----------------------------------------------------------------------===//
-// One row an expert; one row and no dimension for it; several dimensions of rows
+// One row per expert; one row without a dimension; several dimensions of rows
 //===----------------------------------------------------------------------===//
 
 // CHECK-LABEL: func @dimensions
