@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -232,6 +233,30 @@ def test_a_second_call_takes_other_tensors(device: Device, monkeypatch: pytest.M
         check_close(to_numpy(y), wanted)
         check_close(to_numpy(called(given.x, given.logits)), given.case.truth())
     assert plans == [(5, "some ids")]
+
+
+def test_a_repeated_call_takes_few_steps(device: Device) -> None:
+    """Each function of Python costs the host a twentieth of a launch."""
+    given = Given(device, SPEC, 5)
+    own, text, entered = given.tensors(), SPEC.text(), []
+
+    def call() -> Any:
+        return torch_layer._cuda(given.x, given.logits, *own, spec=text)
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and "mxfp4" in frame.f_globals["__name__"]:
+            entered.append(frame.f_code.co_name)
+
+    wanted = call()
+    sys.setprofile(note)
+    try:
+        y = call()
+    finally:
+        sys.setprofile(None)
+    assert torch.equal(y, wanted)
+    made = ["_checked_input", "weights", "are", "_like", "run", "launch", "__call__"]
+    assert [name for name in entered if name in made] == made
+    assert len([name for name in entered if not name.startswith("<")]) <= 12, entered
 
 
 def test_memory_between_kernels(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

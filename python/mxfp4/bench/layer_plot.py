@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """The chart of a whole layer's speed, as a multiple of the best of others'.
 
-``python -m mxfp4.bench.layer_plot docs/layer-h200.json docs/ratios.svg`` draws a bar for each number
-of experts and of tokens. A case that failed, or was not measured, has no bar. It needs matplotlib.
+``python -m mxfp4.bench.layer_plot docs/layer-h200.json docs/ratios.svg`` draws a bar for each
+number of experts and of tokens. A case that failed, or was not measured, has no bar. It needs
+matplotlib.
 """
 
 from __future__ import annotations
