@@ -202,7 +202,7 @@ typedef enum mxfp4rt_kind {
 typedef struct mxfp4rt_argument {
   const char *name;
   mxfp4rt_kind kind;
-  /** Of the memory: "bf16", "f32", "i32", "u8"; empty for numbers. */
+  /** Of the memory: "bf16", "e4m3", "f32", "i32", "u8"; empty for numbers. */
   const char *dtype;
   /** Bytes to which the memory must be aligned: a power of two. */
   uint32_t align;

@@ -50,3 +50,12 @@ LaunchPlan mxfp4::combinePlan(int64_t units) {
   const int64_t threads = 32 * divideUp(units, 32 * parts);
   return {threads, 0, {1, divideUp(units, threads)}};
 }
+
+LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
+  // Four units a thread are as many loads as it takes to keep the memory busy,
+  // and few enough registers for many CTAs in an SM.
+  constexpr int64_t kLanes = 32, kUnits = 4, kMostWarps = 32;
+  const int64_t warps = std::clamp<int64_t>(
+      (units + kLanes * kUnits - 1) / (kLanes * kUnits), 1, kMostWarps);
+  return {kLanes * warps, warps * 4, {1, 1}};
+}

@@ -195,3 +195,40 @@ LogicalResult CombineOp::verify() {
     return failure();
   return verifyDestinationStyle(*this);
 }
+
+//===----------------------------------------------------------------------===//
+// quantize_rows
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+QuantizeRowsOp::reifyResultShapes(OpBuilder &builder,
+                                  ReifiedRankedShapedTypeDims &shapes) {
+  return reifyFromInits(builder, *this, shapes);
+}
+
+void QuantizeRowsOp::getEffects(Effects &effects) {
+  addEffects(*this, effects);
+  addWrite(getErrorMutable(), effects);
+}
+
+LogicalResult QuantizeRowsOp::verify() {
+  if (failed(verifyShaped(*this, getValues(), "values", {kDynamic, kDynamic},
+                          BFloat16Type::get(getContext()))))
+    return failure();
+  int64_t rows = sizeOf(getValues(), 0);
+  if (Value gather = getGather()) {
+    if (failed(verifyShaped(*this, gather, "rows to gather", {kDynamic},
+                            IntegerType::get(getContext(), 32))))
+      return failure();
+    rows = sizeOf(gather, 0);
+  }
+  if (failed(verifyShaped(*this, getCodes(), "codes",
+                          {rows, sizeOf(getValues(), 1)},
+                          Float8E4M3FNType::get(getContext()))) ||
+      failed(verifyCount(*this, getK(), "column")) ||
+      failed(verifyShaped(*this, getScales(), "scales", {sizeOf(getCodes(), 0)},
+                          Float32Type::get(getContext()))) ||
+      failed(verifyError(*this, getError())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}

@@ -15,6 +15,8 @@ using namespace mlir;
 using namespace mxfp4;
 
 StringRef RoutingKernel::name() const {
+  if (quantize)
+    return "quantize_rows";
   if (combine)
     return "combine";
   if (count)
@@ -34,11 +36,13 @@ SmallVector<Operation *> RoutingKernel::operations() const {
     all.push_back(combine);
   if (count)
     all.push_back(count);
+  if (quantize)
+    all.push_back(quantize);
   return all;
 }
 
 int64_t RoutingKernel::experts() const {
-  if (combine)
+  if (combine || quantize)
     return 0;
   // Copies, since accessors of operations are not const.
   TopKOp k = topK;
@@ -48,6 +52,8 @@ int64_t RoutingKernel::experts() const {
 }
 
 int64_t RoutingKernel::slots() const {
+  if (quantize)
+    return 0;
   TopKOp k = topK;
   SortByExpertOp s = sort;
   CombineOp c = combine;
@@ -57,7 +63,8 @@ int64_t RoutingKernel::slots() const {
 
 int64_t RoutingKernel::n() const {
   CombineOp c = combine;
-  return c ? c.getN() : 0;
+  QuantizeRowsOp q = quantize;
+  return c ? c.getN() : q ? q.getK() : 0;
 }
 
 static int64_t bytesOf(Value value) {
@@ -65,9 +72,13 @@ static int64_t bytesOf(Value value) {
 }
 
 int64_t RoutingKernel::vectorWidth() const {
-  CombineOp c = combine;
-  // 16 bytes of the narrower of input and output: 32 of the other.
   constexpr int64_t kBytes = 16;
+  CombineOp c = combine;
+  QuantizeRowsOp q = quantize;
+  // 16 bytes of a load.
+  if (q)
+    return std::gcd(q.getK(), kBytes / bytesOf(q.getValues()));
+  // 16 bytes of the narrower of input and output: 32 of the other.
   return std::gcd(
       c.getN(), kBytes / std::min(bytesOf(c.getRows()), bytesOf(c.getInit())));
 }
@@ -99,11 +110,15 @@ public:
         Provider::Caller);
   }
 
-  SmallVector<RoutingKernel::Argument> finish(MLIRContext *context) {
+  void addNumber(MLIRContext *context, StringRef name, Provider provider) {
     arguments.push_back({Value(),
                          {IntegerType::get(context, 32),
-                          ArgAttr::get(context, "rows", Provider::Launcher,
-                                       /*align=*/1, MemRefType(), false)}});
+                          ArgAttr::get(context, name, provider, /*align=*/1,
+                                       MemRefType(), false)}});
+  }
+
+  SmallVector<RoutingKernel::Argument> finish(MLIRContext *context) {
+    addNumber(context, "rows", Provider::Launcher);
     return std::move(arguments);
   }
 
@@ -122,10 +137,25 @@ private:
 
 } // namespace
 
+static SmallVector<RoutingKernel::Argument> quantizeArguments(QuantizeRowsOp op,
+                                                              int64_t width) {
+  Signature signature;
+  signature.add("x", op.getValues(), width);
+  signature.add("gather", op.getGather());
+  signature.add("codes", op.getCodes(), width);
+  signature.add("scales", op.getScales());
+  signature.add("error", op.getError(), 1, Provider::Launcher);
+  if (op.getGather())
+    signature.addNumber(op.getContext(), "x_rows", Provider::Caller);
+  return signature.finish(op.getContext());
+}
+
 SmallVector<RoutingKernel::Argument> RoutingKernel::arguments() const {
   Signature signature;
   TopKOp k = topK;
   SortByExpertOp s = sort;
+  if (quantize)
+    return quantizeArguments(quantize, vectorWidth());
   if (CombineOp c = combine) {
     const int64_t width = vectorWidth();
     auto positions = cast<MemRefType>(c.getPositions().getType());
@@ -169,6 +199,8 @@ LaunchPlan RoutingKernel::plan() const {
   SortByExpertOp s = sort;
   if (combine)
     return combinePlan(n() / vectorWidth());
+  if (quantize)
+    return quantizeRowsPlan(n() / vectorWidth());
   if (count)
     return countPlan(experts());
   if (k && s)
@@ -217,11 +249,13 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
   SmallVector<RoutingKernel> kernels;
   root->walk([&](Operation *op) {
     if (auto topK = dyn_cast<TopKOp>(op))
-      kernels.push_back({topK, {}, {}, {}});
+      kernels.push_back({topK, {}, {}, {}, {}});
     if (auto combine = dyn_cast<CombineOp>(op))
-      kernels.push_back({{}, {}, combine, {}});
+      kernels.push_back({{}, {}, combine, {}, {}});
     if (auto count = dyn_cast<CountByExpertOp>(op))
-      kernels.push_back({{}, {}, {}, count});
+      kernels.push_back({{}, {}, {}, count, {}});
+    if (auto quantize = dyn_cast<QuantizeRowsOp>(op))
+      kernels.push_back({{}, {}, {}, {}, quantize});
     auto sort = dyn_cast<SortByExpertOp>(op);
     if (!sort)
       return;
@@ -229,7 +263,7 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
         isFused(kernels.back().topK, sort, rowsHint))
       kernels.back().sort = sort;
     else
-      kernels.push_back({{}, sort, {}, {}});
+      kernels.push_back({{}, sort, {}, {}, {}});
   });
   return kernels;
 }

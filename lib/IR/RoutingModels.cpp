@@ -100,6 +100,27 @@ struct CombineChecks
   }
 };
 
+struct QuantizeRowsChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<QuantizeRowsChecks,
+                                                  QuantizeRowsOp> {
+  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
+                                   Location loc, MessageFn message) const {
+    auto quantize = cast<QuantizeRowsOp>(op);
+    if (!quantize.hasPureBufferSemantics())
+      return;
+    Checks checks(op, builder, loc, message);
+    Value values = quantize.getValues(), codes = quantize.getCodes();
+    Value gather = quantize.getGather();
+    requireEqual(checks, codes, 0, gather ? gather : values, 0,
+                 gather ? "there must be codes for each row to gather"
+                        : "there must be codes for each row");
+    requireEqual(checks, codes, 1, values, 1,
+                 "codes and values must have as many columns");
+    requireEqual(checks, quantize.getScales(), 0, codes, 0,
+                 "there must be a scale for each row");
+  }
+};
+
 } // namespace
 
 void mxfp4::attachRoutingModels(MLIRContext &context) {
@@ -108,4 +129,6 @@ void mxfp4::attachRoutingModels(MLIRContext &context) {
       context);
   CombineOp::attachInterface<DestinationModel<CombineOp>, CombineChecks>(
       context);
+  QuantizeRowsOp::attachInterface<DestinationModel<QuantizeRowsOp>,
+                                  QuantizeRowsChecks>(context);
 }

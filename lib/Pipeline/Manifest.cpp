@@ -48,7 +48,8 @@
 //     bits whatever other rows there are.
 // An artifact of another operation than mxfp4.grouped_matmul says in
 // "operation" which: "top_k", "sort_by_expert", both in one kernel, "route",
-// "count_by_expert", or "combine". Its rows are tokens, its "problem" has what
+// "count_by_expert", "quantize_rows", or "combine". Its rows are tokens (of
+// quantize_rows, rows of codes), its "problem" has what
 // is static of the operation, and it has no weights, schedule or budget
 // (RoutingManifest.cpp). For people: `schedule` and, as `budget`, the regions
 // of a CTA's shared memory and the registers of its threads.
@@ -121,6 +122,8 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
 static std::string dtype(Type element) {
   if (isa<BlockType>(element))
     return "u8";
+  if (isa<Float8E4M3FNType>(element))
+    return "e4m3";
   std::string text;
   llvm::raw_string_ostream(text) << element;
   return text;

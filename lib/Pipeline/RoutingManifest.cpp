@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The manifests of mxfp4.top_k, mxfp4.sort_by_expert, both in one kernel,
-// mxfp4.count_by_expert and mxfp4.combine: what Manifest.cpp says of the
-// format, with an "operation".
+// mxfp4.count_by_expert, mxfp4.quantize_rows and mxfp4.combine: what
+// Manifest.cpp says of the format, with an "operation".
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +25,8 @@ static std::string elementOf(Value memory) {
 }
 
 static Object problemOf(const RoutingKernel &kernel) {
+  if (QuantizeRowsOp quantize = kernel.quantize)
+    return Object{{"k", kernel.n()}, {"gather", bool(quantize.getGather())}};
   Object problem{{"slots", kernel.slots()}};
   if (CombineOp combine = kernel.combine) {
     problem["n"] = kernel.n();

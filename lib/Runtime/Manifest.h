@@ -44,7 +44,9 @@ struct Argument {
     return kind == MXFP4RT_POINTER || kind == MXFP4RT_TENSOR_MAPS;
   }
   size_t elementBytes() const {
-    return dtype == "u8" ? 1 : dtype == "bf16" || dtype == "f16" ? 2 : 4;
+    if (dtype == "u8" || dtype == "e4m3")
+      return 1;
+    return dtype == "bf16" ? 2 : 4;
   }
 };
 

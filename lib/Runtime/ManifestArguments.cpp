@@ -135,7 +135,8 @@ static Argument::Role readRole(const Json &item, const std::string &name) {
 }
 
 static void readMemory(const Json &root, const Json &item, Argument &argument) {
-  argument.dtype = getChoice(item, "dtype", {"bf16", "f32", "i32", "u8"});
+  argument.dtype =
+      getChoice(item, "dtype", {"bf16", "e4m3", "f32", "i32", "u8"});
   argument.align = uint32_t(getNumber(item, "align", 1));
   if (argument.align & (argument.align - 1))
     wrong("the \"align\" of " + quoted(argument) +

@@ -31,6 +31,7 @@ static int tensorType(const std::string &dtype) {
     return kTensorBFloat16;
   if (dtype == "f32")
     return kTensorFloat32;
+  // FP8 is bytes to a copy.
   return dtype == "i32" ? kTensorInt32 : kTensorUInt8;
 }
 

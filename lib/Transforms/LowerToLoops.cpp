@@ -321,7 +321,8 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
       if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp,
-              TopKOp, CountByExpertOp, SortByExpertOp, CombineOp>(op))
+              TopKOp, CountByExpertOp, SortByExpertOp, CombineOp,
+              QuantizeRowsOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)
@@ -337,6 +338,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
           .Case(emitCountLoops)
           .Case(emitSortLoops)
           .Case(emitCombineLoops)
+          .Case(emitQuantizeRowsLoops)
           .Case(emitDequantize);
       op->erase();
     }

@@ -24,9 +24,10 @@ namespace {
 /// Ahead of the upstream patterns, which expect memref descriptors.
 constexpr int kBenefit = 10;
 
-/// Address of an element; null, with a diagnostic of `op`, if it cannot be had.
+/// Address of an element, which is of `element` in LLVM; null, with a
+/// diagnostic of `op`, if it cannot be had.
 Value addressOf(ImplicitLocOpBuilder &b, Operation *op, MemRefType type,
-                Value base, ValueRange indices) {
+                Type element, Value base, ValueRange indices) {
   if (!type.getLayout().isIdentity() || type.getRank() == 0 ||
       llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic)) {
     op->emitOpError("requires contiguous memory of static sizes but the first, "
@@ -39,7 +40,7 @@ Value addressOf(ImplicitLocOpBuilder &b, Operation *op, MemRefType type,
   for (auto [index, size] :
        llvm::zip(indices.drop_front(), type.getShape().drop_front()))
     linear = a.add(a.mul(linear, size), a.toI64(index));
-  return LLVM::GEPOp::create(b, base.getType(), type.getElementType(), base,
+  return LLVM::GEPOp::create(b, base.getType(), element, base,
                              ArrayRef<LLVM::GEPArg>{linear});
 }
 
@@ -59,8 +60,10 @@ struct LowerLoad : ConvertOpToLLVMPattern<vector::LoadOp> {
     if (op.getVectorType().getRank() != 1)
       return rewriter.notifyMatchFailure(op, "not of neighbours in a row");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = addressOf(b, op, op.getMemRefType(), adaptor.getBase(),
-                              adaptor.getIndices());
+    MemRefType type = op.getMemRefType();
+    Value address = addressOf(
+        b, op, type, getTypeConverter()->convertType(type.getElementType()),
+        adaptor.getBase(), adaptor.getIndices());
     if (!address)
       return failure();
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getVectorType(), address,
@@ -79,8 +82,10 @@ struct LowerStore : ConvertOpToLLVMPattern<vector::StoreOp> {
     if (op.getVectorType().getRank() != 1)
       return rewriter.notifyMatchFailure(op, "not of neighbours in a row");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value address = addressOf(b, op, op.getMemRefType(), adaptor.getBase(),
-                              adaptor.getIndices());
+    MemRefType type = op.getMemRefType();
+    Value address = addressOf(
+        b, op, type, getTypeConverter()->convertType(type.getElementType()),
+        adaptor.getBase(), adaptor.getIndices());
     if (!address)
       return failure();
     rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValueToStore(),

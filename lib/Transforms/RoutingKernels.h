@@ -25,7 +25,9 @@ struct RoutingArguments {
   RoutingArguments(CtaBuilder &c, mlir::gpu::GPUFuncOp kernel);
 
   mlir::Value logits, bias, ids, weights, counts, offsets, tokens, positions,
-      error, y, out;
+      error, y, out, x, gather, codes, scales;
+  /// The number of rows of x (i32), where rows are gathered from it.
+  mlir::Value xRows;
   /// The number of tokens (index).
   mlir::Value rows;
   /// In shared memory, the first ids, of the kernel that also sorts them; or
@@ -47,6 +49,9 @@ void emitSort(CtaBuilder &c, const RoutingKernel &kernel,
 
 void emitCombine(CtaBuilder &c, const RoutingKernel &kernel,
                  const RoutingArguments &arguments);
+
+void emitQuantizeRows(CtaBuilder &c, const RoutingKernel &kernel,
+                      const RoutingArguments &arguments);
 
 /// Tokens of a block of counts: 32 * ceil(rows / 4096), and 32 where there are
 /// no rows.

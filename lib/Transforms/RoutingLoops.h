@@ -20,6 +20,7 @@ void emitTopKLoops(TopKOp op);
 void emitSortLoops(SortByExpertOp op);
 void emitCountLoops(CountByExpertOp op);
 void emitCombineLoops(CombineOp op);
+void emitQuantizeRowsLoops(QuantizeRowsOp op);
 
 } // namespace mxfp4
 

@@ -35,7 +35,11 @@ RoutingArguments::RoutingArguments(CtaBuilder &c, gpu::GPUFuncOp kernel)
       tokens(findArgument(kernel, "tokens")),
       positions(findArgument(kernel, "positions")),
       error(findArgument(kernel, "error")), y(findArgument(kernel, "y")),
-      out(findArgument(kernel, "out")),
+      out(findArgument(kernel, "out")), x(findArgument(kernel, "x")),
+      gather(findArgument(kernel, "gather")),
+      codes(findArgument(kernel, "codes")),
+      scales(findArgument(kernel, "scales")),
+      xRows(findArgument(kernel, "x_rows")),
       rows(c.toIndex(findArgument(kernel, "rows"))) {}
 
 /// What keeps operations from becoming a kernel, as the rest of a sentence;
@@ -47,7 +51,7 @@ static std::string unmetPrecondition(const RoutingKernel &kernel) {
   for (auto [name, size] :
        {std::pair("the number of experts", kernel.experts()),
         {"the number of slots", kernel.slots()},
-        {"N", kernel.n()}})
+        {kernel.quantize ? "K" : "N", kernel.n()}})
     if (ShapedType::isDynamic(size))
       return std::string("requires ") + name +
              " to be static to become a kernel";
@@ -59,6 +63,12 @@ static std::string unmetPrecondition(const RoutingKernel &kernel) {
            " slots to become a kernel";
   if (kernel.combine && kernel.n() < 1)
     return "requires at least one column to become a kernel";
+  if (kernel.quantize && kernel.n() / kernel.vectorWidth() > kMostUnitsOfRow)
+    return "requires at most " + std::to_string(kMostUnitsOfRow) +
+           " vectors of " + std::to_string(kernel.vectorWidth()) +
+           " columns to become a kernel, since a CTA holds a row in its "
+           "registers, but K is " +
+           std::to_string(kernel.n());
   return "";
 }
 
@@ -75,6 +85,8 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
     emitCombine(c, kernel, arguments);
   if (kernel.count)
     emitCount(c, kernel, arguments);
+  if (kernel.quantize)
+    emitQuantizeRows(c, kernel, arguments);
   if (kernel.topK)
     emitTopK(c, kernel, arguments);
   if (kernel.topK && kernel.sort)
@@ -134,17 +146,25 @@ static void launch(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   CombineOp combine = kernel.combine;
   TopKOp topK = kernel.topK;
   CountByExpertOp count = kernel.count;
-  Value counted = combine ? combine.getInit()
-                  : topK  ? topK.getIds()
-                  : count ? count.getIds()
-                          : sort.getIds();
+  QuantizeRowsOp quantize = kernel.quantize;
+  Value counted = combine    ? combine.getInit()
+                  : topK     ? topK.getIds()
+                  : count    ? count.getIds()
+                  : quantize ? quantize.getCodes()
+                             : sort.getIds();
   Value tokens = memref::DimOp::create(b, counted, 0);
+  const auto number = [&](StringRef name) -> Value {
+    Value size = name == "x_rows"
+                     ? memref::DimOp::create(b, quantize.getValues(), 0)
+                     : tokens;
+    return arith::IndexCastOp::create(b, b.getI32Type(), size);
+  };
   SmallVector<Value> values;
   for (const RoutingKernel::Argument &argument : arguments)
     values.push_back(
         argument.operand
             ? emitReshaped(b, argument.operand, argument.argument.type, tokens)
-            : Value(arith::IndexCastOp::create(b, b.getI32Type(), tokens)));
+            : number(argument.argument.attr.getName()));
   emitLaunch(b, function,
              {emitCtas(b, plan.grid, tokens), indexConstant(b, plan.grid.y),
               indexConstant(b, 1)},

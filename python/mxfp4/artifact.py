@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import Error
-from .layout import BLOCK_BYTES, Layout, blocks_of
+from .layout import Layout
 from .names import shown
 
 FORMAT = "mxfp4-artifact"
@@ -26,7 +26,7 @@ _MOST = 2**31 - 1
 
 _KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
 _NUMBERS = ("i32", "i64")
-_DTYPES = ("bf16", "f32", "i32", "u8")
+_DTYPES = ("bf16", "e4m3", "f32", "i32", "u8")
 _CALLERS = ("x", "weights", "offsets", "y")
 """What every call provides."""
 
@@ -86,6 +86,8 @@ class Manifest:
         rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
         most_rows: with more rows a kernel's tiles might be too many for it to count.
         layout: the weight layout that the kernel reads.
+        activation: "bf16" or "e4m3".
+        accumulation: of "e4m3", "fast", "promoted512" or "promoted128"; else empty.
         columns: what its columns are to a gated activation, see `Problem`.
         pairs: whether its epilogue makes one column of two neighbours.
         batch_invariant: whether the problem's kernels were asked to give a row the same bits
@@ -119,6 +121,8 @@ class Manifest:
     dynamic_shared_bytes: int
     ctas_per_sm: int
     arguments: tuple[Argument, ...]
+    activation: str = "bf16"
+    accumulation: str = ""
     columns: str = "plain"
     pairs: bool = False
     batch_invariant: bool = False
@@ -160,6 +164,9 @@ class Manifest:
     def fits_rows(self, rows: int) -> bool:
         """Whether the schedule was chosen for this many rows (any row count is correct)."""
         return self.rows_hint is None or self.rows_hint[0] <= rows <= self.rows_hint[1]
+
+
+_PLAIN = Layout()
 
 
 def _get(node: Any, path: str, kind: type | tuple[type, ...]) -> Any:
@@ -210,12 +217,14 @@ def _parse(raw: Any) -> Manifest:
             f"this is a kernel of {shown(repr(raw['operation']))}, not a grouped matmul; load it "
             "with mxfp4.routing_artifact.RoutingArtifact."
         )
-    _choice(raw, "problem.activation", ("bf16",))
+    activation = _choice(raw, "problem.activation", ("bf16", "e4m3"))
     _choice(raw, "weights.layout", ("fragment_major",))
     _choice(raw, "launch.grid.rule", ("persistent",))
-    if _get(raw, "weights.block_bytes", int) != BLOCK_BYTES:
-        raise Error(f'"weights.block_bytes" must be {BLOCK_BYTES}.')
     layout = Layout(_get(raw, "weights.order", str), _get(raw, "weights.scales", str))
+    if _get(raw, "weights.block_bytes", int) != layout.block_bytes:
+        raise Error(f'"weights.block_bytes" must be {layout.block_bytes}.')
+    if (activation == "e4m3") != (layout.activations == "fp8"):
+        raise Error(f"weights in {layout} are not for activations in {activation}.")
     ids = _get(raw, "problem.expert_ids", bool)
     experts, groups = _number(raw, "problem.experts", 1), _number(raw, "problem.groups", 1)
     if not ids and groups != experts:
@@ -227,7 +236,7 @@ def _parse(raw: Any) -> Manifest:
     if k % 32:
         raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
     output = _choice(raw, "problem.output", ("bf16", "f32"))
-    arguments = _arguments(raw)
+    arguments = _arguments(raw, layout)
     # Numbers of rows of their own are those of tensors, which the launcher passes on.
     given = (a.name for a in arguments if a.provider == "caller" and not a.is_number)
     operands = frozenset(given) - {*_CALLERS}
@@ -254,6 +263,8 @@ def _parse(raw: Any) -> Manifest:
         dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
         ctas_per_sm=_number(raw, "launch.grid.ctas_per_sm", 1),
         arguments=arguments,
+        activation=activation,
+        accumulation=_accumulation(raw, activation),
         columns=_columns(raw),
         pairs=_takes_pairs(raw, arguments),
         batch_invariant=_flag(raw["problem"], "batch_invariant"),
@@ -263,6 +274,13 @@ def _parse(raw: Any) -> Manifest:
         versions=_get(raw, "versions", dict),
         raw=raw,
     )
+
+
+def _accumulation(raw: Any, activation: str) -> str:
+    """How sums of FP8 products are taken; those of bf16 products are sums in f32."""
+    if activation == "bf16":
+        return ""
+    return _choice(raw, "problem.accumulation", ("fast", "promoted512", "promoted128"))
 
 
 def _device(raw: Any) -> dict[str, Any]:
@@ -345,7 +363,7 @@ def _boxes(item: Any) -> tuple[tuple[int, int], ...]:
     return tuple((box[0], box[1]) for box in boxes)
 
 
-def _known_shapes(raw: Any) -> dict[str, tuple[int | str, ...]]:
+def _known_shapes(raw: Any, layout: Layout) -> dict[str, tuple[int | str, ...]]:
     """What follows from the problem: shapes of the arguments that kernels had before manifests
     stated shapes."""
     n, k = _number(raw, "problem.n", 1), _number(raw, "problem.k", 1)
@@ -355,7 +373,7 @@ def _known_shapes(raw: Any) -> dict[str, tuple[int | str, ...]]:
     first = {name: f"{name}_rows" if f"{name}_rows" in own else "rows" for name in ("x", "y")}
     known: dict[str, tuple[int | str, ...]] = {
         "x": (first["x"], k),
-        "weights": (experts, *blocks_of(n, k), BLOCK_BYTES),
+        "weights": (experts, *layout.shape(n, k)),
         "offsets": (groups + 1,),
         "expert_ids": (groups,),
         "y": (first["y"], n),
@@ -387,7 +405,9 @@ def _shape(item: Any, known: tuple[int | str, ...] | None) -> tuple[int | str, .
     return tuple(extents)
 
 
-def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) -> Argument:
+def _argument(
+    item: Any, shapes: dict[str, tuple[int | str, ...]], types: Mapping[str, str]
+) -> Argument:
     name, kind = _get(item, "name", str), _choice(item, "kind", tuple(_KINDS))
     if not name.isidentifier() or not name.isascii():
         raise Error(f'"name" must be a name in letters, digits and _, got "{shown(name)}".')
@@ -404,7 +424,7 @@ def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) 
         if name in shapes and provider != by_name:
             raise Error(f'the "provider" of argument "{name}" must be {by_name}, got {provider}.')
     nullable = "nullable" in item and _get(item, "nullable", bool)
-    known = {"x": "bf16", "weights": "u8", "y": output}.get(name, "i32" if name in shapes else "")
+    known = types.get(name, "i32" if name in shapes else "")
     return Argument(
         name,
         kind,
@@ -417,9 +437,11 @@ def _argument(item: Any, shapes: dict[str, tuple[int | str, ...]], output: str) 
     )
 
 
-def _arguments(raw: Any) -> tuple[Argument, ...]:
-    shapes, output = _known_shapes(raw), _get(raw, "problem.output", str)
-    parsed = tuple(_argument(item, shapes, output) for item in _get(raw, "arguments", list))
+def _arguments(raw: Any, layout: Layout = _PLAIN) -> tuple[Argument, ...]:
+    shapes = _known_shapes(raw, layout)
+    activation = "e4m3" if layout.activations == "fp8" else "bf16"
+    types = {"x": activation, "weights": "u8", "y": _get(raw, "problem.output", str)}
+    parsed = tuple(_argument(item, shapes, types) for item in _get(raw, "arguments", list))
     names = [a.name for a in parsed]
     needed = [*_CALLERS, "error", "rows"]
     missing = [name for name in needed if name not in names]

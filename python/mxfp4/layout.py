@@ -16,6 +16,8 @@ of scales. A block covers 64 rows and 64 columns, and belongs to 128 threads (4 
 ``order`` says which bits of a word hold which slot; ``scales`` how a scale byte is stored.
 Padding (n >= N or k >= K) has code 0 and scale 1.
 
+The layout for activations in FP8 has blocks of 64 x 128 (`mxfp4.layout_bytes`).
+
 Worked example, thread 0, order "nibble", the first word from its low bits: column 0 of row 0,
 column 0 of row 1, column 8 of row 0, column 8 of row 1; then the same of columns 1 and 9.
 """
@@ -41,14 +43,20 @@ CODE_BYTES = 2048
 BLOCK_BYTES = 2176
 """Bytes of a block: codes, then 128 scales."""
 
-ORDERS = ("spread", "nibble")
-SCALES = ("folded", "raw")
+ORDERS = ("spread", "nibble", "bytes")
+SCALES = ("folded", "raw", "relative")
 
 FOLDED_BIAS = 126
 """A folded scale byte is the E8M0 byte plus this."""
 
 FOLDED_MAX = 128
 """The largest E8M0 byte that can be stored folded."""
+
+RELATIVE_LEAST, RELATIVE_MOST = 114, 140
+"""The E8M0 bytes that can be stored relative, as the byte minus the least."""
+
+_OFFSETS = {"folded": FOLDED_BIAS, "raw": 0, "relative": 256 - RELATIVE_LEAST}
+"""What is added to an E8M0 byte, modulo 256."""
 
 # Bit positions of (sign, e1, e0, mantissa) of register r's code in half h = 0; 16 higher for h = 1,
 # and past bit 31 comes bit 0.
@@ -65,8 +73,10 @@ class Layout:
 
     Attributes:
         order: "spread" (bits placed for the cheapest decode) or "nibble" (slot (r, h) at bits
-            16h + 4r, to be read by eye).
-        scales: "folded" (E8M0 byte + 126, which needs every byte <= 128) or "raw".
+            16h + 4r, to be read by eye); or "bytes", for activations in FP8.
+        scales: "folded" (E8M0 byte + 126, which needs every byte <= 128) or "raw"; of "bytes",
+            and of nothing else, "relative" (E8M0 byte - 114, which needs every byte from 114 to
+            140: packing takes a power of two out of each row).
     """
 
     order: str = "spread"
@@ -77,6 +87,11 @@ class Layout:
             raise Error(f"layout order must be one of {list(ORDERS)}, got {self.order!r}.")
         if self.scales not in SCALES:
             raise Error(f"layout scales must be one of {list(SCALES)}, got {self.scales!r}.")
+        if (self.order == "bytes") != (self.scales == "relative"):
+            raise Error(
+                'order "bytes" and scales "relative" go together, for activations in FP8; got '
+                f"order {self.order!r} with scales {self.scales!r}."
+            )
 
     def __str__(self) -> str:
         return f"fragment_major(order={self.order}, scales={self.scales})"
@@ -84,11 +99,48 @@ class Layout:
     @property
     def padding_scale(self) -> int:
         """The stored byte that means 1."""
-        return 127 + (FOLDED_BIAS if self.scales == "folded" else 0)
+        return (127 + self.scale_offset) % 256
+
+    @property
+    def scale_offset(self) -> int:
+        """What is added to an E8M0 byte to store it, modulo 256."""
+        return _OFFSETS[self.scales]
+
+    @property
+    def activations(self) -> str:
+        """ "fp8" or "bf16": what kernels multiply such weights with."""
+        return "fp8" if self.order == "bytes" else "bf16"
+
+    @property
+    def columns(self) -> int:
+        """Of a block."""
+        return 2 * TILE if self.order == "bytes" else TILE
+
+    @property
+    def code_bytes(self) -> int:
+        """Of a block, at its start."""
+        return CODE_BYTES * self.columns // TILE
+
+    @property
+    def block_bytes(self) -> int:
+        """Codes and scales of a block."""
+        return BLOCK_BYTES * self.columns // TILE
+
+    def shape(self, n: int, k: int) -> tuple[int, int, int]:
+        """Of the bytes of one packed matrix.
+
+        Raises:
+            Error: if n < 1, or k is not a positive multiple of 32.
+        """
+        return *blocks_of(n, k, self.columns), self.block_bytes
 
 
-def blocks_of(n: int, k: int) -> tuple[int, int]:
-    """(ceil(N/64), ceil(K/64)).
+FP8 = Layout("bytes", "relative")
+"""The layout for activations in FP8."""
+
+
+def blocks_of(n: int, k: int, columns: int = TILE) -> tuple[int, int]:
+    """(ceil(N/64), ceil(K/columns)).
 
     Raises:
         Error: if n < 1, or k is not a positive multiple of 32.
@@ -97,7 +149,7 @@ def blocks_of(n: int, k: int) -> tuple[int, int]:
         raise Error(f"N must be at least 1, got {n}.")
     if k < BLOCK or k % BLOCK:
         raise Error(f"K must be a positive multiple of 32 (one scale serves 32 values), got {k}.")
-    return -(-n // TILE), -(-k // TILE)
+    return -(-n // TILE), -(-k // columns)
 
 
 @cache
@@ -141,7 +193,8 @@ def _unpermute_words(data: NDArray[np.uint8], order: str) -> NDArray[np.uint8]:
 
 
 def check_scales(layout: Layout, largest: int) -> None:
-    """Check that a layout can hold scale bytes up to ``largest``.
+    """Check that a layout can hold scale bytes up to ``largest``; those of "relative" depend on
+    their rows (`layout_bytes.take_row_powers`).
 
     Raises:
         Error: if it cannot.
@@ -163,29 +216,33 @@ def pack_expert(
 
     Args:
         blocks: u8 ``[N, K/32, 16]``.
-        scales: u8 ``[N, K/32]``.
+        scales: u8 ``[N, K/32]``; of the layout "relative", those that
+            `layout_bytes.take_row_powers` leaves.
         layout: the target layout.
-        out: u8 ``[ceil(N/64), ceil(K/64), 2176]`` to write into, or None.
+        out: u8 of `Layout.shape` to write into, or None.
 
     Returns:
         ``out``, or a new array of that shape.
 
     Raises:
-        Error: if shapes do not fit, or the layout is folded and a scale byte is above 128.
+        Error: if shapes do not fit, or the layout cannot hold a scale byte.
     """
     blocks, scales = np.asarray(blocks), np.asarray(scales)
     check_quantized(blocks, scales)
     if blocks.ndim != 3:
         raise Error(f"weights: one expert's blocks must be [N, K/32, 16], got {blocks.shape}.")
     n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
-    nb, kb = blocks_of(n, k)
     check_scales(layout, int(scales.max()))
-    shape = (nb, kb, BLOCK_BYTES)
+    nb, kb, _ = shape = layout.shape(n, k)
     if out is None:
         out = np.empty(shape, np.uint8)
     elif out.shape != shape or out.dtype != np.uint8:
         raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
+    if layout.order == "bytes":
+        from .layout_bytes import pack_into
 
+        pack_into(blocks, scales, layout, out)
+        return out
     padded = np.zeros((nb * TILE, kb * TILE // 2), np.uint8)
     padded[:n, : k // 2] = blocks.reshape(n, k // 2)
     #                       nb w  g  p  kb  j  q  t   (row 16w + 2g + p, byte 8j + 4q + t)
@@ -200,15 +257,18 @@ def pack_expert(
     out[:, :, :CODE_BYTES] = ordered.reshape(nb, kb, -1).view(np.uint8)
 
     stored = np.full((nb * TILE, kb * 2), layout.padding_scale, np.uint8)
-    bias = FOLDED_BIAS if layout.scales == "folded" else 0
-    stored[:n, : k // BLOCK] = scales + np.uint8(bias)
+    stored[:n, : k // BLOCK] = scales + np.uint8(layout.scale_offset)
     bytes_ = stored.reshape(nb, 4, 8, 2, kb, 2).transpose(SCALE_AXES)
     out[:, :, CODE_BYTES:] = bytes_.reshape(nb, kb, BLOCK_BYTES - CODE_BYTES)
     return out
 
 
 def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]:
-    """Code bytes ``[NB*64, KB*32]`` and scale bytes ``[NB*64, KB*2]``, padding included."""
+    """The checkpoint's bytes of codes and of scales, ``[NB*64, ...]``, padding included."""
+    if layout.order == "bytes":
+        from .layout_bytes import unpack_codes
+
+        return unpack_codes(packed), unpack_scales(packed, layout)
     nb, kb, _ = packed.shape
     words = packed[:, :, :CODE_BYTES].reshape(nb, kb, CODE_BYTES // 4, 4)
     codes = _unpermute_words(words, layout.order).reshape(nb, kb, 4, 8, 4, 4, 2, 2)
@@ -217,29 +277,30 @@ def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]
 
 
 def unpack_scales(packed: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
-    """E8M0 bytes ``[NB*64, KB*2]`` of packed ``[NB, KB, 2176]``, padding included."""
+    """E8M0 bytes ``[NB*64, KB * columns/32]`` of one packed matrix, padding included."""
     nb, kb, _ = packed.shape
-    ordered = packed[:, :, CODE_BYTES:].reshape(nb, kb, 4, 8, 2, 2)
-    stored = ordered.transpose(np.argsort(SCALE_AXES)).reshape(nb * TILE, kb * 2)
-    return stored - np.uint8(FOLDED_BIAS) if layout.scales == "folded" else stored
+    slices = layout.columns // BLOCK
+    ordered = packed[:, :, layout.code_bytes :].reshape(nb, kb, 4, 8, 2, slices)
+    stored = ordered.transpose(np.argsort(SCALE_AXES)).reshape(nb * TILE, kb * slices)
+    return stored - np.uint8(layout.scale_offset)
 
 
 def unpack_expert(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Quantized:
     """Inverse of `pack_expert`.
 
     Args:
-        packed: u8 ``[ceil(n/64), ceil(k/64), 2176]``.
+        packed: u8 of `Layout.shape`.
         n: N.
         k: K.
         layout: the layout it was packed for.
 
     Returns:
-        blocks u8 ``[N, K/32, 16]`` and scales u8 ``[N, K/32]``.
+        blocks u8 ``[N, K/32, 16]`` and scales u8 ``[N, K/32]``, without what was taken out of rows.
 
     Raises:
         Error: if the shape does not fit n and k.
     """
-    shape = (*blocks_of(n, k), BLOCK_BYTES)
+    shape = layout.shape(n, k)
     if packed.shape != shape or packed.dtype != np.uint8:
         raise Error(
             f"packed weights of N = {n}, K = {k} must be uint8 {list(shape)}, got "
@@ -257,8 +318,8 @@ def padding_is_neutral(packed: NDArray[np.uint8], n: int, k: int, layout: Layout
     parts = []
     if n % TILE:
         parts.append((packed[nb - 1 :], n - (nb - 1) * TILE, k))
-    if k % TILE:
-        parts.append((packed[:, kb - 1 :], n, k - (kb - 1) * TILE))
+    if k % layout.columns:
+        parts.append((packed[:, kb - 1 :], n, k - (kb - 1) * layout.columns))
     for part, rows, columns in parts:
         codes, scales = _unpack_padded(part, layout)
         outside = codes[rows:].any() or codes[:, columns // 2 :].any()

@@ -2,8 +2,8 @@
 """Compiled kernels of what surrounds the grouped matmuls, and running them on the CPU.
 
 An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, "route",
-"count_by_expert", or "combine". See ``lib/Pipeline/RoutingManifest.cpp``; `mxfp4.routing` has
-their meanings in numpy.
+"count_by_expert", "quantize_rows", or "combine". See ``lib/Pipeline/RoutingManifest.cpp``;
+`mxfp4.routing` and `mxfp4.fp8` have their meanings in numpy.
 """
 
 from __future__ import annotations
@@ -34,15 +34,22 @@ from .artifact import (
 )
 from .errors import Error
 from .formats import bfloat16
+from .fp8 import float8_e4m3
 from .names import shown
 
-OPERATIONS = ("top_k", "count_by_expert", "sort_by_expert", "route", "combine")
-_DTYPES: dict[str, Any] = {"bf16": bfloat16, "f32": np.float32, "i32": np.int32}
+OPERATIONS = ("top_k", "count_by_expert", "sort_by_expert", "route", "quantize_rows", "combine")
+_DTYPES: dict[str, Any] = {
+    "bf16": bfloat16,
+    "f32": np.float32,
+    "e4m3": float8_e4m3,
+    "i32": np.int32,
+}
 _OUTPUTS = {
     "top_k": ("ids", "weights", "counts"),
     "count_by_expert": ("counts",),
     "sort_by_expert": ("offsets", "tokens", "positions"),
     "route": ("ids", "weights", "offsets", "tokens", "positions"),
+    "quantize_rows": ("codes", "scales"),
     "combine": ("out",),
 }
 
@@ -84,11 +91,13 @@ class RoutingManifest:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the caller's other arguments."""
+        """Names of the memory that the caller provides beside the outputs."""
         return tuple(
             a.name
             for a in self.arguments
-            if a.provider == "caller" and a.name not in _OUTPUTS[self.operation]
+            if a.kind == "pointer"
+            and a.provider == "caller"
+            and a.name not in _OUTPUTS[self.operation]
         )
 
     def grid(self, rows: int) -> tuple[int, int, int]:
@@ -141,11 +150,12 @@ def _argument(item: Any) -> Argument:
     if kind == "i32":
         return Argument(name, kind, provider=provider)
     shape = _get(item, "shape", list)
+    own = f"{name}_rows"
     for i, extent in enumerate(shape):
-        if not (type(extent) is int and extent >= 1) and (i or extent != "rows"):
+        if not (type(extent) is int and extent >= 1) and (i or extent not in ("rows", own)):
             raise Error(
                 f'the shape of argument "{shown(name)}" must be positive numbers, of which the '
-                f'first may be "rows", got {shown(shape)}.'
+                f'first may be "rows" or "{shown(own)}", got {shown(shape)}.'
             )
     return Argument(
         name, kind, _choice(item, "dtype", tuple(_DTYPES)), _number(item, "align", 1), (),
@@ -250,10 +260,11 @@ def simulate_routing(
     values: list[Any] = []
     for argument in m.arguments:
         if argument.kind == "i32":
-            values.append(ctypes.c_int32(rows))
+            values.append(ctypes.c_int32(_number_of_rows(argument, rows, inputs)))
             continue
         name, dtype = argument.name, np.dtype(_DTYPES[argument.dtype])
-        shape = argument.shape_for(rows)
+        own = name in inputs and argument.shape[0] == f"{name}_rows"
+        shape = argument.shape_for(len(inputs[name]) if own else rows)
         if name in inputs:
             given = np.asarray(inputs[name])
             if given.shape != shape or given.dtype != dtype:
@@ -278,3 +289,8 @@ def simulate_routing(
         int(arrays["error"].numpy()[0]) if "error" in arrays else 0,
         launched,
     )
+
+
+def _number_of_rows(argument: Argument, rows: int, inputs: Mapping[str, NDArray[Any]]) -> int:
+    """The launch's rows, or those of the caller's memory that the argument is named after."""
+    return rows if argument.provider == "launcher" else len(inputs[argument.name[: -len("_rows")]])

@@ -197,3 +197,66 @@ func.func @no_slots(%ids: memref<8x0xi32>, %c: memref<128x6xi32>) {
   mxfp4.count_by_expert ids(%ids : memref<8x0xi32>) outs(%c : memref<128x6xi32>)
   return
 }
+
+// -----
+
+func.func @values_to_round(%x: memref<8x64xf32>, %q: memref<8x64xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires values of shape ?x? and element type 'bf16', but got 'memref<8x64xf32>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xf32>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @codes_of_another_type(%x: memref<8x64xbf16>, %q: memref<8x64xf8E5M2>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires codes of shape 8x64 and element type 'f8E4M3FN', but got 'memref<8x64xf8E5M2>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>)
+      outs(%q, %s : memref<8x64xf8E5M2>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @codes_of_other_rows(%x: memref<8x64xbf16>, %g: memref<7xi32>, %q: memref<8x64xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires codes of shape 7x64 and element type 'f8E4M3FN', but got 'memref<8x64xf8E4M3FN>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) gather(%g : memref<7xi32>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @rows_to_gather(%x: memref<8x64xbf16>, %g: memref<8xi64>, %q: memref<8x64xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires rows to gather of shape ? and element type 'i32', but got 'memref<8xi64>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) gather(%g : memref<8xi64>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @scales_of_other_rows(%x: memref<8x64xbf16>, %q: memref<8x64xf8E4M3FN>, %s: memref<7xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires scales of shape 8 and element type 'f32', but got 'memref<7xf32>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<7xf32>)
+  return
+}
+
+// -----
+
+func.func @no_columns(%x: memref<8x0xbf16>, %q: memref<8x0xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires at least one column, but got 0}}
+  mxfp4.quantize_rows values(%x : memref<8x0xbf16>)
+      outs(%q, %s : memref<8x0xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @one_result(%x: tensor<8x64xbf16>, %q: tensor<8x64xf8E4M3FN>, %s: tensor<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires 2 results with tensor operands, but has 1}}
+  %r = mxfp4.quantize_rows values(%x : tensor<8x64xbf16>)
+      outs(%q, %s : tensor<8x64xf8E4M3FN>, tensor<8xf32>) -> tensor<8x64xf8E4M3FN>
+  return
+}

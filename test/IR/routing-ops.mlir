@@ -47,3 +47,26 @@ func.func @memrefs(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>
       error(%e : memref<1xi32>)
   return
 }
+
+// CHECK-LABEL: func.func @quantize_rows
+// CHECK:       mxfp4.quantize_rows values(%{{.*}} : tensor<?x96xbf16>) outs(%{{.*}}, %{{.*}} : tensor<?x96xf8E4M3FN>, tensor<?xf32>) -> tensor<?x96xf8E4M3FN>, tensor<?xf32>
+// BUFFERS-LABEL: func.func @quantize_rows
+// BUFFERS-NOT:   memref.alloc
+// BUFFERS:       mxfp4.quantize_rows values({{.*}} : memref<?x96xbf16>) outs({{.*}} : memref<?x96xf8E4M3FN>, memref<?xf32>)
+func.func @quantize_rows(%x: tensor<?x96xbf16>, %qi: tensor<?x96xf8E4M3FN>,
+                         %si: tensor<?xf32>) -> (tensor<?x96xf8E4M3FN>, tensor<?xf32>) {
+  %q, %s = mxfp4.quantize_rows values(%x : tensor<?x96xbf16>)
+      outs(%qi, %si : tensor<?x96xf8E4M3FN>, tensor<?xf32>)
+      -> tensor<?x96xf8E4M3FN>, tensor<?xf32>
+  return %q, %s : tensor<?x96xf8E4M3FN>, tensor<?xf32>
+}
+
+// CHECK-LABEL: func.func @quantize_gathered_rows
+// CHECK:       mxfp4.quantize_rows values(%{{.*}} : memref<5x96xbf16>) gather(%{{.*}} : memref<?xi32>) outs(%{{.*}}, %{{.*}} : memref<?x96xf8E4M3FN>, memref<?xf32>) error(%{{.*}} : memref<1xi32>)
+func.func @quantize_gathered_rows(%x: memref<5x96xbf16>, %g: memref<?xi32>,
+                                  %q: memref<?x96xf8E4M3FN>, %s: memref<?xf32>,
+                                  %e: memref<1xi32>) {
+  mxfp4.quantize_rows values(%x : memref<5x96xbf16>) gather(%g : memref<?xi32>)
+      outs(%q, %s : memref<?x96xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
+  return
+}

@@ -56,3 +56,39 @@ func.func @count(%ids: memref<?x2xi32>, %c: memref<128x8xi32>) {
   mxfp4.count_by_expert ids(%ids : memref<?x2xi32>) outs(%c : memref<128x8xi32>)
   return
 }
+
+// A maximum that ignores NaN, the scale, and codes as integers: of normal
+// numbers by their bits, of subnormal ones by an addition.
+
+// CHECK-LABEL: func.func @quantize_rows
+// CHECK:       scf.for
+// CHECK:         %[[MAX:.*]] = scf.for {{.*}} -> (f32)
+// CHECK:           arith.maxnumf
+// CHECK:         %[[RATIO:.*]] = arith.divf %[[MAX]], %cst{{.*}} : f32
+// CHECK:         %[[SCALE:.*]] = arith.maxnumf %[[RATIO]], %cst{{.*}} : f32
+// CHECK:         memref.store %[[SCALE]], %{{.*}} : memref<?xf32>
+// CHECK:         %[[INVERSE:.*]] = arith.divf %cst{{.*}}, %[[SCALE]] : f32
+// CHECK:         scf.for
+// CHECK:           arith.mulf %{{.*}}, %[[INVERSE]] : f32
+// CHECK:           arith.minui %{{.*}}, %c126_i32
+// CHECK:           %[[CODE:.*]] = arith.bitcast %{{.*}} : i8 to f8E4M3FN
+// CHECK:           memref.store %[[CODE]], %{{.*}} : memref<?x96xf8E4M3FN>
+func.func @quantize_rows(%x: memref<?x96xbf16>, %q: memref<?x96xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x96xbf16>)
+      outs(%q, %s : memref<?x96xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @quantize_gathered_rows
+// CHECK:       %[[FROM:.*]] = arith.index_cast %{{.*}} : i32 to index
+// CHECK:       %[[IS_ROW:.*]] = arith.cmpi ult, %[[FROM]], %{{.*}} : index
+// CHECK:       scf.if %[[IS_ROW]]
+// CHECK:       } else {
+// CHECK:         arith.ori %{{.*}}, %c4_i32
+func.func @quantize_gathered_rows(%x: memref<?x96xbf16>, %g: memref<?xi32>,
+                                  %q: memref<?x96xf8E4M3FN>, %s: memref<?xf32>,
+                                  %e: memref<1xi32>) {
+  mxfp4.quantize_rows values(%x : memref<?x96xbf16>) gather(%g : memref<?xi32>)
+      outs(%q, %s : memref<?x96xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
+  return
+}

@@ -29,6 +29,20 @@ func.func @top_k(%l: memref<?x?xf32>, %b: memref<?xf32>, %i: memref<?x?xi32>,
   return
 }
 
+// CHECK-LABEL: func.func @quantize_rows
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: memref<?x?xbf16>, %[[G:[a-z0-9]+]]: memref<?xi32>, %[[Q:[a-z0-9]+]]: memref<?x?xf8E4M3FN>, %[[S:[a-z0-9]+]]: memref<?xf32>)
+// CHECK:       %[[GATHERED:.*]] = memref.dim %[[G]], %{{c0.*}} :
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be codes for each row to gather
+// CHECK:       cf.assert %{{.*}}, "{{.*}}codes and values must have as many columns
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be a scale for each row
+// CHECK:       mxfp4.quantize_rows
+func.func @quantize_rows(%x: memref<?x?xbf16>, %g: memref<?xi32>, %q: memref<?x?xf8E4M3FN>,
+                         %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) gather(%g : memref<?xi32>)
+      outs(%q, %s : memref<?x?xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @combine
 // CHECK:       cf.assert %{{.*}}, "{{.*}}output and positions must have as many tokens
 // CHECK:       cf.assert %{{.*}}, "{{.*}}weights must have the shape of the positions

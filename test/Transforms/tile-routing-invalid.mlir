@@ -53,3 +53,21 @@ func.func @strided(%y: !part, %p: memref<8x2xi32>, %w: memref<8x2xf32>, %out: me
       weights(%w : memref<8x2xf32>) outs(%out : memref<8x64xbf16>)
   return
 }
+
+// -----
+
+func.func @columns(%x: memref<8x?xbf16>, %q: memref<8x?xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires K to be static to become a kernel}}
+  mxfp4.quantize_rows values(%x : memref<8x?xbf16>)
+      outs(%q, %s : memref<8x?xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @long_rows(%x: memref<8x32776xbf16>, %q: memref<8x32776xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires at most 4096 vectors of 8 columns to become a kernel, since a CTA holds a row in its registers, but K is 32776}}
+  mxfp4.quantize_rows values(%x : memref<8x32776xbf16>)
+      outs(%q, %s : memref<8x32776xf8E4M3FN>, memref<8xf32>)
+  return
+}

@@ -126,6 +126,33 @@ func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4x
   return
 }
 
+// A CTA for each row, of as few warps as hold it with four vectors a thread.
+
+// CHECK-LABEL: func.func @quantize_rows
+// CHECK:         %[[R:.*]] = memref.dim
+// CHECK:         %[[CTAS:.*]] = arith.maxui %[[R]], %c1
+// CHECK:         gpu.launch_func @{{.*}} blocks in (%[[CTAS]], %c1, %c1) threads in (%c96, %c1, %c1) dynamic_shared_memory_size %c12_i32
+func.func @quantize_rows(%x: memref<?x2880xbf16>, %q: memref<?x2880xf8E4M3FN>,
+                         %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x2880xbf16>)
+      outs(%q, %s : memref<?x2880xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
+// The kernel learns how many rows there are to gather from.
+
+// CHECK-LABEL: func.func @quantize_gathered
+// CHECK:         %[[ROWS:.*]] = memref.dim %{{.*}}, %c0 : memref<?x128xbf16>
+// CHECK:         %[[NUMBER:.*]] = arith.index_cast %[[ROWS]] : index to i32
+// CHECK:         gpu.launch_func @{{.*}} threads in (%c32, %c1, %c1) dynamic_shared_memory_size %c4_i32
+// CHECK-SAME:      %[[NUMBER]] : i32
+func.func @quantize_gathered(%x: memref<?x128xbf16>, %g: memref<?xi32>,
+                             %q: memref<?x128xf8E4M3FN>, %s: memref<?xf32>, %e: memref<1xi32>) {
+  mxfp4.quantize_rows values(%x : memref<?x128xbf16>) gather(%g : memref<?xi32>)
+      outs(%q, %s : memref<?x128xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
+  return
+}
+
 // CHECK:       gpu.module @mxfp4_route attributes {mxfp4.kernels
 // CHECK:       gpu.func @mxfp4_route(
 // CHECK-SAME:    memref<?x128xbf16> {mxfp4.arg = #mxfp4.arg<logits align 2>}
@@ -161,6 +188,34 @@ func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4x
 // CHECK:         math.fma
 // CHECK:         vector.store %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
 
+// All of a row is loaded before its greatest magnitude is known, and rounded
+// two values an instruction.
+
+// CHECK:       gpu.func @mxfp4_quantize_rows(
+// CHECK-SAME:    memref<?x2880xbf16> {mxfp4.arg = #mxfp4.arg<x align 16>}
+// CHECK-SAME:    memref<?x2880xf8E4M3FN> {mxfp4.arg = #mxfp4.arg<codes align 8>}
+// CHECK-SAME:    memref<?xf32> {mxfp4.arg = #mxfp4.arg<scales align 4>}
+// CHECK-SAME:    i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}
+// CHECK-COUNT-4: vector.load %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
+// CHECK-NOT:     vector.load
+// CHECK:         nvvm.redux.sync max
+// CHECK:         gpu.barrier
+// CHECK:         nvvm.redux.sync max
+// CHECK:         gpu.barrier
+// CHECK-COUNT-16: nvvm.convert.f32x2.to.f8x2 {{.*}} : i16(f8E4M3FN)
+// CHECK-NOT:     nvvm.convert
+// CHECK:         vector.store %{{.*}} : memref<?x2880xf8E4M3FN>, vector<8xf8E4M3FN>
+
+// CHECK:       gpu.func @mxfp4_quantize_gathered(
+// CHECK-SAME:    #mxfp4.arg<x_rows>
+// CHECK-NOT:     gpu.barrier
+// CHECK:         memref.atomic_rmw ori %c4_i32
+// CHECK-NOT:     gpu.barrier
+// CHECK:         gpu.return
+
+// PTX-DAG: div.rn.f32
+// PTX-DAG: cvt.rn.satfinite.e4m3x2.f32
+// PTX-DAG: st.global.v4.b16
 // PTX-DAG: redux.sync.max.s32
 // PTX-DAG: vote.sync.ballot.b32
 // PTX-DAG: ld.global.v4.b32

@@ -93,7 +93,11 @@ def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
         (4, {"provider": "caller"}, '"provider" of argument "error" must be launcher'),
         (0, {"provider": "driver"}, '"provider" must be one of'),
         (0, {"nullable": 1}, '"nullable" has a wrong type'),
-        (6, {"dtype": "f16"}, r'"dtype" must be one of \[.bf16., .f32., .i32., .u8.\], got "f16"'),
+        (
+            6,
+            {"dtype": "f16"},
+            r'"dtype" must be one of \[.bf16., .e4m3., .f32., .i32., .u8.\], got "f16"',
+        ),
         (6, {"shape": ...}, '"shape" is missing'),
         (6, {"kind": "tensor_maps"}, 'argument "row_scale" has the wrong kind'),
     ],

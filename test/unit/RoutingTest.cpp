@@ -29,4 +29,18 @@ TEST(Routing, CombineSharesATokensUnitsEvenly) {
   EXPECT_EQ(combinePlan(0).threads, 32);
 }
 
+// As few warps as hold a row with four units a thread, while a CTA has so many.
+TEST(Routing, RowsToQuantizeFitTheirCta) {
+  for (int64_t units = 1; units <= kMostUnitsOfRow; ++units) {
+    const LaunchPlan plan = quantizeRowsPlan(units);
+    EXPECT_EQ(plan.threads % 32, 0) << units;
+    EXPECT_LE(plan.threads, 1024) << units;
+    EXPECT_GE(plan.threads * 4, units);
+    EXPECT_LT((plan.threads - 32) * 4, units) << units;
+    EXPECT_EQ(plan.sharedBytes, plan.threads / 32 * 4) << units;
+    EXPECT_EQ(plan.grid.rows, 1);
+    EXPECT_EQ(plan.grid.y, 1);
+  }
+}
+
 } // namespace

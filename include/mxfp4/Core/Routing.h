@@ -17,9 +17,10 @@
 
 namespace mxfp4 {
 
-/// Limits of the kernels: a lane of a warp has a slot, and the 32 histograms of
-/// a CTA fit its shared memory.
-inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024;
+/// Limits of the kernels: a lane of a warp has a slot, the 32 histograms of a
+/// CTA fit its shared memory, and the registers of a CTA hold a row.
+inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024,
+                         kMostUnitsOfRow = 4096;
 /// Tokens for which one CTA routes as fast as several, and experts for which it
 /// has registers enough.
 inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
@@ -73,6 +74,9 @@ LaunchPlan sortPlan(int64_t experts, int64_t slots, bool hasCounts);
 LaunchPlan routePlan(int64_t experts);
 /// `units`: of a token's output, each of which a thread has.
 LaunchPlan combinePlan(int64_t units);
+/// `units`: of a row, of which each thread of a CTA has the same number in
+/// registers.
+LaunchPlan quantizeRowsPlan(int64_t units);
 
 } // namespace mxfp4
 

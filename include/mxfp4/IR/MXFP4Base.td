@@ -22,7 +22,7 @@ def MXFP4_Dialect : Dialect {
     1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul` and
        the conversions `pack`, `unpack`, `quantize`, `dequantize`; around it
        (`MXFP4RoutingOps.td`) `top_k`, `count_by_expert`, `sort_by_expert`,
-       `combine`.
+       `quantize_rows`, `combine`.
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
        persistent CTA (`for_tiles`), the loop over K (`k_loop`), warp roles
        (`warp_roles`, `role`), and rings through which roles hand stages of

@@ -5,8 +5,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What a mixture-of-experts layer does before and after its two grouped
-// matmuls: choose experts, sort tokens by expert, sum up the results. Included
-// by MXFP4Ops.td.
+// matmuls: choose experts, sort tokens by expert, round activations to FP8, sum
+// up the results. Included by MXFP4Ops.td.
 //
 //===----------------------------------------------------------------------===//
 
@@ -262,6 +262,79 @@ def MXFP4_CombineOp : MXFP4_DestinationOp<"combine"> {
     }
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return getInitMutable();
+    }
+  }];
+}
+
+def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
+    [AttrSizedOperandSegments]> {
+  let summary = "Rows of activations in FP8, each with a scale of its own";
+  let description = [{
+    Rounds each row to E4M3 (`f8E4M3FN`) with a scale that fits the row, as the
+    activations of a grouped matmul in FP8:
+
+    ```
+    scales[r]   = max( max_k |x[r, k]| / 448, 2^-126 )
+    codes[r, k] = e4m3( x[r, k] * (1 / scales[r]) )
+    ```
+
+    Division, inverse and product are in f32, each rounded to nearest even, and
+    `e4m3` rounds to nearest even, with E4M3's subnormals. 448 is the largest
+    E4M3: the largest magnitude of a row becomes 448, and nothing else becomes
+    more, so that saturation loses nothing. 2^-126 keeps the inverse finite; only
+    rows below 448 * 2^-126, about 5.3e-36, have this scale and use less than
+    all of E4M3's range.
+    - **A row of zeros** has the scale 2^-126 and codes 0, with the signs of x.
+    - **NaN** has the code 0x7F, and the maximum ignores it: what is finite in
+      the row keeps its value.
+    - **An infinity** makes the scale infinite, so that the code of each infinity
+      is NaN, 0x7F, since E4M3 has none, and of everything finite 0.
+    A matmul gives NaN for a row with either, where its weights in bf16 would
+    give NaN or an infinity.
+
+    Shapes:
+    - x: `R x K` bf16;
+    - gather: `R` i32, the row of x (then `T x K`) for each row of codes;
+    - codes: `R x K` f8E4M3FN; scales: `R` f32;
+    - error (memref form only): 1 i32. For a row to gather that does not exist,
+      which counts as a row of zeros, a kernel ORs 4 into it.
+
+    Example:
+
+    ```mlir
+    %q, %s = mxfp4.quantize_rows values(%x : tensor<?x2880xbf16>)
+        outs(%qi, %si : tensor<?x2880xf8E4M3FN>, tensor<?xf32>)
+        -> tensor<?x2880xf8E4M3FN>, tensor<?xf32>
+    ```
+  }];
+  let arguments = (ins
+    Shaped:$values,
+    Optional<Shaped>:$gather,
+    Shaped:$codes,
+    Shaped:$scales,
+    Optional<AnyStridedMemRef>:$error
+  );
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `values` `(` $values `:` type($values) `)`
+    (`gather` `(` $gather^ `:` type($gather) `)`)?
+    `outs` `(` $codes `,` $scales `:` type($codes) `,` type($scales) `)`
+    (`error` `(` $error^ `:` type($error) `)`)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// The largest value of E4M3.
+    static constexpr float kLargest = 448.0f;
+    /// The least scale: the least normal f32.
+    static constexpr float kLeastScale = 0x1p-126f;
+    /// ShapedType::kDynamic if it is not static.
+    int64_t getK() {
+      return ::llvm::cast<::mlir::ShapedType>(getCodes().getType())
+          .getDimSize(1);
+    }
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(),
+                                         getGather() ? 2 : 1, /*length=*/2);
     }
   }];
 }

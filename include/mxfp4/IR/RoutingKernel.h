@@ -23,29 +23,32 @@ struct RoutingKernel {
   SortByExpertOp sort;
   CombineOp combine;
   CountByExpertOp count;
+  QuantizeRowsOp quantize;
 
   /// An argument of the kernel, and the operand that it is of; null for the
-  /// number of tokens. The operand may have another shape of as many elements.
+  /// number of tokens, or of rows to gather from. The operand may have another
+  /// shape of as many elements.
   struct Argument {
     mlir::Value operand;
     KernelArgument argument;
   };
 
-  /// "top_k", "sort_by_expert", "route" for both, "count_by_expert" or
-  /// "combine".
+  /// "top_k", "sort_by_expert", "route" for both, "count_by_expert",
+  /// "quantize_rows" or "combine".
   llvm::StringRef name() const;
   /// The operations, in their order.
   llvm::SmallVector<mlir::Operation *> operations() const;
   /// In the place of the last one.
   mlir::Operation *last() const { return operations().back(); }
 
-  // Sizes, ShapedType::kDynamic if they are not static. Experts are 0 and n is
-  // 0 where there are none.
+  // Sizes, ShapedType::kDynamic if they are not static; 0 where an operation
+  // has no such size.
   int64_t experts() const;
   int64_t slots() const;
+  /// Columns of combine and of quantize_rows.
   int64_t n() const;
 
-  /// Elements of the output that a thread of combine has together.
+  /// Columns that a thread of combine or of quantize_rows has together.
   int64_t vectorWidth() const;
   /// Slots whose positions and weights it loads together.
   int64_t slotWidth() const;

@@ -206,15 +206,18 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
 def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
   let summary = "Routing and combination to kernels";
   let description = [{
-    Moves each `mxfp4.top_k`, `mxfp4.count_by_expert`, `mxfp4.sort_by_expert` and
-    `mxfp4.combine` on memrefs into a kernel of its own in a `gpu.module`, as
-    `mxfp4-tile` does with grouped matmuls, and leaves a `gpu.launch_func` in its place. Any grid is correct:
+    Moves each `mxfp4.top_k`, `mxfp4.count_by_expert`, `mxfp4.sort_by_expert`,
+    `mxfp4.quantize_rows` and `mxfp4.combine` on memrefs into a kernel of its own
+    in a `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
+    `gpu.launch_func` in its place. Any grid is correct:
     - top_k: a warp for each token, whose lanes hold the keys of its experts; a
       CTA takes blocks of 32 tokens.
     - count_by_expert: a CTA counts the slots of a block of tokens in a histogram.
     - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
       `match`. Without counts there is one CTA; with them, each CTA sums up the
       counts of all blocks, and sorts blocks of its own.
+    - quantize_rows: a CTA has a row, and holds it in registers from the load to
+      the store, so that memory is read once.
     - combine: a thread has 16 bytes of a token's output. It loads those of all
       slots before it adds them.
 
@@ -223,7 +226,8 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
     at most 64 tokens: a launch is saved, and a CTA is enough for so few.
 
     Preconditions: memrefs with identity layout, in code of the host; static
-    numbers of experts (at most 1024), slots (at most 32) and columns.
+    numbers of experts (at most 1024), slots (at most 32) and columns (of
+    quantize_rows at most 4096 vectors of up to eight).
   }];
   let options = [
     Option<"rowsHint", "rows-hint", "int64_t", "0",
@@ -873,7 +877,7 @@ def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
   let summary = "The executable specification: scalar loops for the CPU";
   let description = [{
     Replaces `grouped_matmul`, `top_k`, `count_by_expert`, `sort_by_expert`,
-    `combine`, `pack`, `unpack`, `quantize` and `dequantize` on memrefs by loops
+    `quantize_rows`, `combine`, `pack`, `unpack`, `quantize` and `dequantize` on memrefs by loops
     that do what their descriptions say, in the plainest way. Sums of scores are in
     the order of experts or slots. Other lowerings are tested against it.
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Activations in FP8, in numpy: E4M3 codes and one f32 scale for each row.
+
+The meaning of ``mxfp4.quantize_rows``, which kernels are compared with bit for bit. E4M3 is
+written out here as a table of its values, so that tests can hold it against other libraries.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error
+from .formats import bfloat16
+
+float8_e4m3 = np.dtype(ml_dtypes.float8_e4m3fn)
+"""E4M3 as a numpy dtype: 4 bits of exponent, 3 of fraction, no infinities."""
+
+E4M3_LARGEST = 448.0
+"""The largest E4M3."""
+
+E4M3_NAN = 0x7F
+"""The code of NaN; 0xFF is the other."""
+
+LEAST_SCALE = 2.0**-126
+"""The scale of a row of zeros, and the least of any row: its inverse is a finite f32."""
+
+
+class QuantizedRows(NamedTuple):
+    """Rows in FP8.
+
+    ``codes``: E4M3 ``[R, K]``; ``scales``: f32 ``[R]``. ``error``: 4 if a row to gather was none
+    of x, else 0.
+    """
+
+    codes: NDArray[Any]
+    scales: NDArray[np.float32]
+    error: int = 0
+
+    def values(self) -> NDArray[np.float64]:
+        """What the rows stand for, exactly."""
+        return self.codes.astype(np.float64) * self.scales[:, None].astype(np.float64)
+
+
+@cache
+def e4m3_values() -> NDArray[np.float64]:
+    """The value of each of the 256 codes."""
+    code = np.arange(128)
+    exponent, fraction = code >> 3, code & 7
+    normal = np.ldexp(8.0 + fraction, exponent - 10)
+    magnitude = np.where(exponent == 0, np.ldexp(fraction.astype(np.float64), -9), normal)
+    magnitude[E4M3_NAN] = np.nan
+    values = np.concatenate([magnitude, -magnitude])
+    values.flags.writeable = False
+    return values
+
+
+def encode_e4m3(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """The codes nearest to f32 values: ties to the even code, more than 448 to 448, NaN to 0x7F."""
+    wide = np.asarray(values).astype(np.float64)
+    magnitude = np.where(np.isnan(wide), 0.0, np.abs(wide))
+    known = e4m3_values()[:E4M3_NAN]
+    middles = (known[1:] + known[:-1]) / 2  # exact
+    code = np.searchsorted(middles, magnitude, side="left")
+    is_tie = middles[np.minimum(code, middles.size - 1)] == magnitude
+    code = np.where(is_tie & (code % 2 == 1), code + 1, code).astype(np.uint8)
+    code |= np.where(np.signbit(wide), 0x80, 0).astype(np.uint8)
+    return np.where(np.isnan(wide), np.uint8(E4M3_NAN), code)
+
+
+def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> QuantizedRows:
+    """Each row as E4M3 with the scale that makes its largest magnitude 448.
+
+    ``scale = max(max |x| / 448, 2^-126)`` and ``code = e4m3(x * (1 / scale))``, each step rounded
+    to f32. The maximum ignores NaN, whose code is NaN; a row with an infinity has an infinite
+    scale, NaN for each infinity and 0 for all else.
+
+    Args:
+        x: bf16 ``[R, K]``.
+        gather: i32, the rows of x to take, instead of each; one that is none of x counts as a row
+            of zeros.
+
+    Raises:
+        Error: if x is no matrix of bf16.
+    """
+    x = np.asarray(x)
+    if x.ndim != 2 or x.dtype != bfloat16:
+        raise Error(f"x must be bf16 [R, K], got {x.dtype} {list(x.shape)}.")
+    error = 0
+    wide = x.astype(np.float32)
+    if gather is not None:
+        known = (gather >= 0) & (gather < len(x))
+        error = 0 if known.all() else 4
+        padded = np.concatenate([wide, np.zeros((1, x.shape[1]), np.float32)])
+        wide = padded[np.where(known, gather, len(x))]
+    largest = np.max(np.where(np.isnan(wide), 0, np.abs(wide)), axis=1, initial=0)
+    scales = np.maximum(largest / np.float32(E4M3_LARGEST), np.float32(LEAST_SCALE))
+    with np.errstate(invalid="ignore"):
+        scaled = wide * (np.float32(1) / scales)[:, None]
+    return QuantizedRows(encode_e4m3(scaled).view(float8_e4m3), scales, error)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The layout of weights for activations in FP8, and what is taken out of rows for it.
+
+The tensor cores multiply activations in E4M3 with weights in E5M2, which holds a code times 2^-13
+to 2^13 as a normal number. So a power of two is taken out of the scales of each row, f32
+``[E, N]``, with which kernels multiply a row's sums in their epilogue.
+
+A block is 64 x 128 weights in 4352 bytes, 4096 of codes and 256 of scales. Of thread
+(w, g, t) as in `mxfp4.layout`:
+
+- Words 0 to 3 are the 16 bytes at ``16 * tid``, words 4 to 7 those at ``2048 + 16 * tid``. Words 2j
+  and 2j + 1 hold the codes of matrix rows ``16w + 2g`` and ``16w + 2g + 1`` in columns 32j to
+  32j + 31: slot ``4h + b`` is column ``32j + 16h + 4t + b``.
+- Bits 4s to 4s + 2 of a word are the magnitude of slot s; its sign is at bit ``8b + 7`` for h = 0,
+  and ``8b + 3`` for h = 1, so that a mask, or a shift and a mask, bring four signs to four bytes.
+- Scales: the eight bytes at ``4096 + 64w + 8g`` are those of the four slices of the first row,
+  then of the second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Error
+from .formats import BLOCK, SCALE_BIAS, SCALE_NAN, check_quantized
+from .layout import RELATIVE_LEAST, RELATIVE_MOST, SCALE_AXES, TILE, Layout
+
+COLUMNS = 128
+SPAN = RELATIVE_MOST - RELATIVE_LEAST
+"""Powers of two between the scales of a row at most."""
+
+_SIGNS = np.array([[8 * b + (7, 3)[h] for b in range(4)] for h in range(2)], np.uint32)
+_MAGNITUDES = np.array([[16 * h + 4 * b for b in range(4)] for h in range(2)], np.uint32)
+# From codes [nb, w, g, p, kb, j, i, h, t, b] (row 64 nb + 16w + 2g + p, column 128 kb + 64j + 32i
+# + 16h + 4t + b) to the order of words in memory, with the codes of a word last.
+_WORDS = (0, 4, 5, 1, 2, 8, 6, 3, 7, 9)
+
+
+def take_row_powers(
+    blocks: NDArray[np.uint8], scales: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Take a power of two out of the scales of each row of a matrix.
+
+    Code times scale is code times what is left times the power, exactly, for every weight. Blocks
+    of zeros count for nothing.
+
+    Args:
+        blocks: u8 ``[N, K/32, 16]``.
+        scales: u8 ``[N, K/32]``.
+
+    Returns:
+        E8M0 bytes ``[N, K/32]`` from 114 to 140, and powers f32 ``[N]``.
+
+    Raises:
+        Error: naming the first row whose scales lie too far apart, or have NaN.
+    """
+    check_quantized(blocks, scales)
+    is_used = (blocks & 0x77).any(axis=-1) | (scales == SCALE_NAN)
+    least = np.where(is_used, scales, SCALE_NAN).min(axis=-1).astype(np.int64)
+    most = np.where(is_used, scales, 0).max(axis=-1).astype(np.int64)
+    is_empty = ~is_used.any(axis=-1)
+    least, most = np.where(is_empty, SCALE_BIAS, least), np.where(is_empty, SCALE_BIAS, most)
+    _refuse(least, most)
+    middle = (least + most) // 2
+    wide = scales.astype(np.int64)
+    inside = (wide >= least[:, None]) & (wide <= most[:, None])
+    reduced = np.where(inside, wide - middle[:, None] + SCALE_BIAS, SCALE_BIAS)
+    reduced = np.where(is_empty[:, None], SCALE_BIAS, reduced)
+    return reduced.astype(np.uint8), np.ldexp(np.float32(1), (middle - SCALE_BIAS).astype(np.int32))
+
+
+def _refuse(least: NDArray[np.int64], most: NDArray[np.int64]) -> None:
+    bad = np.flatnonzero((most == SCALE_NAN) | (most - least > SPAN))
+    if not bad.size:
+        return
+    row = int(bad[0])
+    advice = "pack these weights for activations in bf16"
+    if most[row] == SCALE_NAN:
+        raise Error(f"row {row} has a scale that is NaN, which E5M2 weights cannot hold; {advice}.")
+    raise Error(
+        f"row {row} has scales from 2^{least[row] - SCALE_BIAS} to 2^{most[row] - SCALE_BIAS}, "
+        f"{most[row] - least[row]} powers of two apart; E5M2 holds a row exactly if they are at "
+        f"most {SPAN} apart ({bad.size} of {len(least)} rows are not); {advice}."
+    )
+
+
+def restore_row_powers(
+    reduced: NDArray[np.uint8], powers: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """The scales ``[N, K/32]`` of rows out of which powers ``[N]`` were taken; blocks of zeros may
+    have had others."""
+    _, exponent = np.frexp(powers)
+    return (reduced.astype(np.int64) + (exponent - 1)[:, None]).astype(np.uint8)
+
+
+def pack_into(
+    blocks: NDArray[np.uint8], scales: NDArray[np.uint8], layout: Layout, out: NDArray[np.uint8]
+) -> None:
+    """Write the packed bytes of a matrix, see `layout.pack_expert`.
+
+    Raises:
+        Error: if a scale byte is not from 114 to 140.
+    """
+    if scales.min() < RELATIVE_LEAST or scales.max() > RELATIVE_MOST:
+        raise Error(
+            f"relative scales need every scale byte from {RELATIVE_LEAST} to {RELATIVE_MOST}, got "
+            f"{scales.min()} to {scales.max()}; take_row_powers gives such bytes."
+        )
+    (n, slices), (nb, kb, _) = scales.shape, out.shape
+    codes = np.zeros((nb * TILE, kb * COLUMNS), np.uint8)
+    pairs = blocks.reshape(n, slices * BLOCK // 2)
+    codes[:n, : slices * BLOCK : 2] = pairs & 15
+    codes[:n, 1 : slices * BLOCK : 2] = pairs >> 4
+    parts = codes.reshape(nb, 4, 8, 2, kb, 2, 2, 2, 4, 4).transpose(_WORDS)
+    words = np.zeros(parts.shape[:-2], "<u4")
+    for h in range(2):
+        for b in range(4):
+            code = parts[..., h, b].astype(np.uint32)
+            words |= (code & 7) << _MAGNITUDES[h, b] | (code >> 3) << _SIGNS[h, b]
+    out[:, :, : layout.code_bytes] = words.reshape(nb, kb, -1).view(np.uint8)
+    stored = np.full((nb * TILE, kb * 4), layout.padding_scale, np.uint8)
+    stored[:n, :slices] = scales - np.uint8(RELATIVE_LEAST)
+    ordered = stored.reshape(nb, 4, 8, 2, kb, 4).transpose(SCALE_AXES)
+    out[:, :, layout.code_bytes :] = ordered.reshape(nb, kb, -1)
+
+
+def unpack_codes(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The checkpoint's bytes of codes ``[NB*64, KB*64]``, padding included."""
+    nb, kb, _ = packed.shape
+    flat = np.ascontiguousarray(packed[:, :, : TILE * COLUMNS // 2])
+    words = flat.view("<u4").reshape(nb, kb, 2, 4, 8, 4, 2, 2)
+    parts = np.empty((*words.shape, 2, 4), np.uint8)
+    for h in range(2):
+        for b in range(4):
+            magnitude = words >> _MAGNITUDES[h, b] & 7
+            parts[..., h, b] = magnitude | (words >> _SIGNS[h, b] & 1) << 3
+    codes = parts.transpose(np.argsort(_WORDS)).reshape(nb * TILE, kb * COLUMNS)
+    return codes[:, ::2] | codes[:, 1::2] << 4
