@@ -25,6 +25,7 @@ HEADERS = {
 }
 MODULES = {
     "Numbers and weights": ["formats", "layout", "weights", "checkpoint", "packed_checkpoint"],
+    "Activations in FP8": ["fp8", "fp8_sums", "layout_bytes"],
     "Compiling": ["problem", "compile", "artifact", "module"],
     "Calling": ["ops", "kernels", "runtime", "torch_op", "simulator"],
     "Layers": ["layer_spec", "activation", "routing", "layer_kernels", "layer", "layer_reference"],

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from .formats import decode_table
-from .layout import Layout, blocks_of
+from .layout import Layout
 from .torch_pack import pack_expert
 from .weights import PackedWeights, Proof
 
@@ -53,7 +53,7 @@ class RawWeights:
     def pack(self, layout: Layout, data: torch.Tensor | None = None) -> PackedWeights:
         """Pack, into ``data`` if it is given."""
         if data is None:
-            shape = (self.experts, *blocks_of(self.n, self.k), 2176)
+            shape = (self.experts, *layout.shape(self.n, self.k))
             data = torch.empty(shape, dtype=torch.uint8, device=DEVICE)
         for e in range(self.experts):
             data[e] = pack_expert(self.blocks[e], self.scales[e], layout)

@@ -24,7 +24,7 @@ from .artifact import Artifact, Manifest
 from .cache import Cache, cache_folder, cache_limit
 from .errors import Error
 from .formats import bfloat16
-from .layout import Layout, blocks_of
+from .layout import Layout
 from .module import Module
 from .problem import Problem
 from .reference import check_routing
@@ -233,7 +233,7 @@ def pack_expert_native(
         Error: if the scales do not fit the layout or an argument is bad.
     """
     n, k = scales.shape[0], scales.shape[1] * 32
-    out = np.empty((*blocks_of(n, k), 2176), np.uint8)
+    out = np.empty(layout.shape(n, k), np.uint8)
     pointer = ctypes.POINTER(ctypes.c_uint8)
     codes, bytes_ = np.ascontiguousarray(blocks), np.ascontiguousarray(scales)
     status = library.load().mxfp4_pack(

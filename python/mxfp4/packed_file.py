@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Packed weights in a safetensors file, written and read one expert at a time.
 
-The file has one tensor, ``packed``, and metadata that says what its bytes mean: N, K, layout,
+The file has one tensor, ``packed``, those for activations in FP8 a second one, ``powers``
+(`PackedWeights.powers`), and metadata that says what its bytes mean: N, K, layout,
 proof, the order of rows, which tensor of a checkpoint it is and that tensor's `SourceDigest`, and a
 digest of the bytes and of all that. A file is complete or not there: it is written under another
 name and renamed.
@@ -26,7 +27,7 @@ from ._safetensors import open_file, tensors_of
 from .errors import Error
 from .experts import SourceDigest
 from .formats import Quantized
-from .layout import BLOCK_BYTES, Layout, blocks_of, unpack_expert
+from .layout import Layout
 from .names import shown
 from .weights import AS_STORED, PackedWeights, Proof
 
@@ -37,7 +38,7 @@ INDEX = "mxfp4-packed.json"
 VERSION = "3"
 """Version 1 had codes and scales in another order, version 2 no digest of the checkpoint."""
 
-TENSOR = "packed"
+TENSOR, POWERS = "packed", "powers"
 PART = ".part"
 """Ends the name of a file that is being written."""
 
@@ -69,6 +70,7 @@ class _Meaning:
     shape: tuple[int, int, int]
     layout: Layout
     proof: Proof
+    powers: NDArray[np.float32] | None = None
     _hash: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def add(self, expert: NDArray[np.uint8]) -> None:
@@ -81,13 +83,20 @@ class _Meaning:
         meaning += [self.proof.scale_min, self.proof.scale_max, self.proof.has_nan]
         meaning += [origin.get(key, "") for key in ("rows", "name", "source")]
         whole = self._hash.copy()
+        if self.powers is not None:
+            whole.update(self.power_bytes())
         whole.update(json.dumps(meaning).encode())
         return str(whole.hexdigest())
+
+    def power_bytes(self) -> bytes:
+        """What the file has behind the experts."""
+        return b"" if self.powers is None else np.ascontiguousarray(self.powers, "<f4").tobytes()
 
     def header(self, origin: dict[str, str]) -> bytes:
         """The start of a safetensors file: the size of a JSON text, and the text."""
         count, n, k = self.shape
-        dims = [count, *blocks_of(n, k), BLOCK_BYTES]
+        dims = [count, *self.layout.shape(n, k)]
+        end = int(np.prod(dims))
         metadata = {
             "format": FORMAT,
             "version": VERSION,
@@ -99,8 +108,11 @@ class _Meaning:
             "digest": self.digest(origin),
             **origin,
         }
-        entry = {"dtype": "U8", "shape": dims, "data_offsets": [0, int(np.prod(dims))]}
-        text = json.dumps({"__metadata__": metadata, TENSOR: entry}).encode()
+        entries = {TENSOR: {"dtype": "U8", "shape": dims, "data_offsets": [0, end]}}
+        if self.powers is not None:
+            place = [end, end + 4 * count * n]
+            entries[POWERS] = {"dtype": "F32", "shape": [count, n], "data_offsets": place}
+        text = json.dumps({"__metadata__": metadata, **entries}).encode()
         text += b" " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text
 
@@ -113,17 +125,19 @@ def write(
     proof: Proof,
     origin: Origin | None = None,
     check: Callable[[Path], Any] = lambda complete: None,
+    powers: NDArray[np.float32] | None = None,
 ) -> None:
     """Write packed experts as they come; one is held.
 
     Args:
         path: the file; it appears when all is written.
-        packed: u8 ``[ceil(N/64), ceil(K/64), 2176]`` of each expert.
+        packed: u8 of `Layout.shape` of each expert.
         shape: (E, N, K).
         layout: their layout.
         proof: theirs together.
         origin: where they are from; its digest may grow while experts come.
         check: called with the complete file before it gets its name.
+        powers: `PackedWeights.powers`.
 
     Raises:
         OSError: if the file cannot be written; what there was of it is removed.
@@ -134,8 +148,8 @@ def write(
     # Two processes never write one file, even where a file system has no locks.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     count, n, k = shape
-    meaning = _Meaning(shape, layout, proof)
-    block_shape = (*blocks_of(n, k), BLOCK_BYTES)
+    meaning = _Meaning(shape, layout, proof, powers)
+    block_shape = layout.shape(n, k)
     try:
         with part.open("xb") as file:
             start = file.write(meaning.header(origin.metadata()))
@@ -149,6 +163,7 @@ def write(
                 written += 1
             if written != count:
                 raise Error(f"expected {count} experts to write, got {written}.")
+            file.write(meaning.power_bytes())
             file.seek(0)
             again = file.write(meaning.header(origin.metadata()))
             assert again == start
@@ -215,14 +230,16 @@ def open_weights(path: str | os.PathLike[str]) -> PackedWeights:
         raise Error(f"{path}: the metadata is incomplete or malformed ({shown(repr(e))}).") from e
     except (ValueError, OverflowError) as e:
         raise Error(f"{path}: the metadata is wrong: {shown(e)}") from e
-    stored = tensors_of(Path(path))[TENSOR]
+    tensors = tensors_of(Path(path))
+    stored = tensors[TENSOR]
     try:
         if stored.dtype != "U8":
             raise Error(f"packed weights must be U8, got {stored.dtype}.")
         if len(stored.shape) != 4 or not stored.size:
             raise Error(f"packed weights must have 4 dimensions, got {list(stored.shape)}.")
         data = np.memmap(path, np.uint8, "r", stored.offset, stored.shape)
-        return PackedWeights(data, n, k, layout, proof, rows)
+        powers = tensors[POWERS].array() if POWERS in tensors else None
+        return PackedWeights(data, n, k, layout, proof, rows, powers)
     except Error as e:
         raise Error(f"{shown(path)}: {e}") from e
 
@@ -239,7 +256,7 @@ def experts(weights: PackedWeights) -> Iterator[NDArray[np.uint8]]:
 def is_whole(path: str | os.PathLike[str]) -> bool:
     """Whether a file's bytes and metadata fit its digest; all of it is read, and not unpacked."""
     weights, found = open_weights(path), metadata(path)
-    meaning = _Meaning(weights.shape, weights.layout, weights.proof)
+    meaning = _Meaning(weights.shape, weights.layout, weights.proof, weights.powers)
     for expert in experts(weights):
         meaning.add(expert)
     return found.get("digest") == meaning.digest(found)
@@ -262,14 +279,14 @@ def verify(
     """
     weights = open_weights(path)
     found = metadata(path)
-    meaning = _Meaning(weights.shape, weights.layout, weights.proof)
+    meaning = _Meaning(weights.shape, weights.layout, weights.proof, weights.powers)
     digest = SourceDigest(weights.shape)
     originals = None if source is None else iter(source)
 
     def looked_at() -> Iterator[NDArray[np.uint8]]:
         for e, expert in enumerate(experts(weights)):
             meaning.add(expert)
-            mine = unpack_expert(expert, weights.n, weights.k, weights.layout)
+            mine = weights.unpack_bytes(expert, e)
             digest.add(mine)
             if originals is not None:
                 theirs = next(originals, None)

@@ -10,8 +10,14 @@ from .artifact import Manifest
 from .errors import Error, alternatives
 from .layout import Layout
 
-FIELDS = ("experts", "n", "k", "groups", "expert-ids", "order", "scales", "columns", "output")
+FIELDS = (
+    "experts", "n", "k", "groups", "expert-ids", "order", "scales", "columns", "output",
+    "activations", "accumulation",
+)  # fmt: skip
 """Keys of a problem in words that need no compiler to be understood."""
+
+ACCUMULATIONS = ("fast", "promoted512", "promoted128")
+"""How sums of FP8 products are taken; see docs/Numerics.md."""
 
 NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
 
@@ -42,6 +48,9 @@ class Problem:
             said), "interleaved" or "apart"; see `PackedWeights.rows`. Kernels do not differ.
         batch_invariant: whether all kernels of the problem, for any number of rows, give a row the
             same bits whatever other rows there are.
+        accumulation: how sums of products are taken where activations are in FP8, which they are
+            with the layout for that, `layout.FP8`: one of `ACCUMULATIONS`. Sums of bf16 products
+            are sums in f32.
     """
 
     experts: int
@@ -54,6 +63,18 @@ class Problem:
     operands: frozenset[str] = frozenset()
     columns: str = "plain"
     batch_invariant: bool = False
+    accumulation: str = "promoted512"
+
+    def __post_init__(self) -> None:
+        if self.accumulation not in ACCUMULATIONS:
+            raise Error(
+                f"accumulation must be one of {list(ACCUMULATIONS)}, got {self.accumulation!r}."
+            )
+
+    @property
+    def activations(self) -> str:
+        """ "bf16" or "fp8"."""
+        return self.layout.activations
 
     @staticmethod
     def parse(spec: str) -> Problem:
@@ -90,11 +111,12 @@ class Problem:
                     raise Error(f"groups must be at least 1 in {spec!r}. {NO_GROUPS}")
             elif name in ("experts", "n", "k"):
                 raise Error(f"the problem {spec!r} does not say {name}=.")
-        layout = Layout(words.get("order", "spread"), words.get("scales", "folded"))
+        layout = _layout_of(words)
         return Problem(
             numbers["experts"], numbers["n"], numbers["k"], numbers.get("groups"), layout,
             words.get("output", "bf16"), bool(numbers.get("expert-ids", 0)),
             frozenset(operands), words.get("columns", "plain"),
+            accumulation=words.get("accumulation", "promoted512"),
         )  # fmt: skip
 
     @property
@@ -104,8 +126,9 @@ class Problem:
         layout = f"{self.layout.order}-{self.layout.scales}"
         operands = "".join(f"-{name}" for name in sorted(self.operands))
         invariant = "-invariant" if self.batch_invariant else ""
+        sums = f"-{self.accumulation}" if self.activations == "fp8" else ""
         return (
-            f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}-{self.output}{operands}"
+            f"e{self.experts}{groups}-n{self.n}-k{self.k}-{layout}{sums}-{self.output}{operands}"
             f"{invariant}"
         )
 
@@ -125,17 +148,41 @@ class Problem:
         groups = self.experts if self.groups is None else self.groups
         return (
             f"experts={self.experts} groups={groups} n={self.n} k={self.k} "
-            f"order={self.layout.order} scales={self.layout.scales} output={self.output} "
+            f"{self._numbers()} output={self.output} "
             f"expert-ids={int(self.expert_ids)}"
             + "".join(f" {name.replace('_', '-')}=1" for name in sorted(self.operands))
             + (f" columns={self.columns}" if self.columns != "plain" else "")
         )
+
+    def _numbers(self) -> str:
+        if self.activations == "fp8":
+            return f"activations=fp8 accumulation={self.accumulation}"
+        return f"order={self.layout.order} scales={self.layout.scales}"
 
     def matches(self, manifest: Manifest) -> bool:
         """Whether a manifest is of a kernel for this problem."""
         groups = self.experts if self.groups is None else self.groups
         operands = self.operands | ({"expert_ids"} if self.expert_ids else set())
         m = manifest
+        if self.activations == "fp8":
+            # Powers of rows and scales of tokens, which such a kernel has without being asked.
+            operands |= {"epilogue0", "epilogue1"}
+            if m.accumulation != self.accumulation:
+                return False
         ours = (self.experts, groups, self.n, self.k, self.layout, self.output, operands)
         theirs = (m.experts, m.groups, m.n, m.k, m.layout, m.output, m.operands)
         return ours == theirs and self.batch_invariant == m.batch_invariant
+
+
+def _layout_of(words: dict[str, str]) -> Layout:
+    """The layout that a problem's words name, or that follows from its activations."""
+    activations = words.get("activations", "bf16")
+    if activations not in ("bf16", "fp8"):
+        raise Error(f'activations must be "bf16" or "fp8", got {activations!r}.')
+    if activations == "bf16" and "accumulation" in words:
+        raise Error("accumulation= is a choice with activations=fp8: sums of bf16 are in f32.")
+    known = ("bytes", "relative") if activations == "fp8" else ("spread", "folded")
+    layout = Layout(words.get("order", known[0]), words.get("scales", known[1]))
+    if layout.activations != activations:
+        raise Error(f"activations={activations} do not go with order={layout.order}.")
+    return layout

@@ -22,7 +22,7 @@ from . import ops, torch_state
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for
-from .layout import BLOCK_BYTES, FOLDED_MAX, Layout, blocks_of
+from .layout import FOLDED_MAX, Layout
 from .problem import Problem
 from .runtime import Kernel
 from .weights import PackedWeights, Proof
@@ -98,13 +98,12 @@ def _check(
     if x.dtype != torch.bfloat16 or x.dim() != 2:
         raise Error(f"x must be bfloat16 [R, K], got {x.dtype} {list(x.shape)}.")
     k = int(x.shape[1])
-    shape = [*blocks_of(n, k), BLOCK_BYTES]
+    shape = list(Layout(order, scales).shape(n, k))  # raises for names that it does not know
     if weights.dtype != torch.uint8 or weights.dim() != 4 or list(weights.shape[1:]) != shape:
         raise Error(
             f"packed weights of N = {n}, for x with K = {k}, must be uint8 "
             f"[E, {', '.join(map(str, shape))}], got {weights.dtype} {list(weights.shape)}."
         )
-    Layout(order, scales)  # raises for names that it does not know
     groups = weights.shape[0]
     if expert_ids is not None:
         groups = expert_ids.numel()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from .errors import Error
 from .formats import BLOCK, SCALE_NAN, Quantized, dequantize
 from .layout import (
-    BLOCK_BYTES,
     FOLDED_MAX,
+    FP8,
+    RELATIVE_LEAST,
+    RELATIVE_MOST,
     Layout,
-    blocks_of,
     check_scales,
     pack_expert,
     padding_is_neutral,
@@ -25,6 +27,7 @@ from .layout import (
     unpack_expert,
     unpack_scales,
 )
+from .layout_bytes import restore_row_powers, take_row_powers
 
 AS_STORED = "as stored"
 INTERLEAVED = "gate, up interleaved"
@@ -82,8 +85,8 @@ class PackedWeights:
     """Weights ``[E, N, K]`` in a packed layout.
 
     Attributes:
-        data: u8 ``[E, ceil(N/64), ceil(K/64), 2176]``: a numpy array (or memmap) on the host, or
-            a torch or DLPack tensor on a device.
+        data: u8 ``[E, ceil(N/64), ceil(K/64), 2176]``, or as `Layout.shape` says: a numpy array
+            (or memmap) on the host, or a torch or DLPack tensor on a device.
         n: N, output columns.
         k: K, reduction length.
         layout: the layout of ``data``.
@@ -93,6 +96,8 @@ class PackedWeights:
             in even and up in odd rows, for instance because the checkpoint has them apart, and
             packing put them in that order. "gate, then up": gate is the first half of the rows,
             which no layer takes.
+        powers: of weights for activations in FP8, and of no others: f32 ``[E, N]``, powers of two
+            that packing took out of rows, where ``data`` is.
     """
 
     data: Any
@@ -101,10 +106,11 @@ class PackedWeights:
     layout: Layout
     proof: Proof
     rows: str = AS_STORED
+    powers: Any = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.data.shape)
-        expected = (*blocks_of(self.n, self.k), BLOCK_BYTES)
+        expected = self.layout.shape(self.n, self.k)
         if len(shape) != 4 or shape[1:] != expected:
             raise Error(
                 f"packed weights of N = {self.n}, K = {self.k} must have shape "
@@ -116,22 +122,37 @@ class PackedWeights:
             raise Error(f"rows must be one of {list(ROWS)}, got {self.rows!r}.")
         if "uint8" not in str(self.data.dtype):
             raise Error(f"packed weights must be uint8, got {self.data.dtype}.")
+        self._check_powers()
         if self.layout.scales == "folded" and self.proof.scale_max > FOLDED_MAX:
             raise Error(
                 f"the layout is {self.layout}, which needs scale bytes <= {FOLDED_MAX}, but the "
                 f"proof says that the largest is {self.proof.scale_max}."
             )
 
+    def _check_powers(self) -> None:
+        if (self.powers is not None) != (self.layout == FP8):
+            raise Error(
+                "weights for activations in FP8 have powers of their rows, and others have none; "
+                f"got {'some' if self.powers is not None else 'none'} with {self.layout}."
+            )
+        if self.powers is None:
+            return
+        shape, dtype = tuple(self.powers.shape), str(self.powers.dtype)
+        if shape != (self.experts, self.n) or "float32" not in dtype:
+            raise Error(
+                f"powers must be f32 [{self.experts}, {self.n}], got {dtype} {list(shape)}."
+            )
+
     def __repr__(self) -> str:
         """Shape, layout and place on one line, without the bytes."""
-        size = self.experts * blocks_of(self.n, self.k)[0] * blocks_of(self.n, self.k)[1]
+        size = self.experts * math.prod(self.layout.shape(self.n, self.k))
         kind = type(self.data)
         place = getattr(self.data, "device", "")
         where = f" on {place}" if place and not isinstance(self.data, np.ndarray) else ""
         return (
             f"PackedWeights(E={self.experts}, N={self.n}, K={self.k}, {self.layout}, "
             f"scales {self.proof.scale_min}..{self.proof.scale_max}, "
-            f"{size * BLOCK_BYTES / 1e6:.1f} MB in a {kind.__module__}.{kind.__name__}{where})"
+            f"{size / 1e6:.1f} MB in a {kind.__module__}.{kind.__name__}{where})"
         )
 
     @property
@@ -146,7 +167,22 @@ class PackedWeights:
 
     def decode(self, expert: int) -> NDArray[Any]:
         """One expert's exact weights, bf16 ``[N, K]``; host data only."""
-        return dequantize(*unpack_expert(self._host()[expert], self.n, self.k, self.layout))
+        return dequantize(*self.unpack(expert))
+
+    def unpack(self, expert: int) -> Quantized:
+        """One expert in checkpoint form; host data only.
+
+        Of weights for FP8, scales of blocks of zeros may be others than they were.
+        """
+        return self.unpack_bytes(self._host()[expert], expert)
+
+    def unpack_bytes(self, packed: NDArray[np.uint8], expert: int) -> Quantized:
+        """The same of an expert's bytes, which are elsewhere."""
+        found = unpack_expert(packed, self.n, self.k, self.layout)
+        if self.powers is None:
+            return found
+        powers = np.asarray(self.powers[expert])
+        return Quantized(found.blocks, restore_row_powers(found.scales, powers))
 
     def _host(self) -> NDArray[np.uint8]:
         if not isinstance(self.data, np.ndarray):
@@ -178,7 +214,11 @@ class PackedWeights:
             data = target
         else:
             data = torch.from_dlpack(data).to(device)
-        return replace(self, data=data)
+        powers = self.powers
+        if powers is not None:
+            known = torch.from_numpy(np.array(powers)) if isinstance(powers, np.ndarray) else powers
+            powers = torch.from_dlpack(known).to(device)
+        return replace(self, data=data, powers=powers)
 
     def validate(self) -> None:
         """Read all scales and all padding, and compare with the proof; host data only.
@@ -191,22 +231,35 @@ class PackedWeights:
     def validate_experts(self, experts: Iterable[NDArray[np.uint8]]) -> None:
         """`validate` of the same weights that come one expert at a time."""
         proof: Proof | None = None
-        for expert in experts:
+        for e, expert in enumerate(experts):
             if not padding_is_neutral(expert, self.n, self.k, self.layout):
                 raise Error("packed weights: the padding is not neutral; pack the weights again.")
-            proof = _proof_of_packed(expert, self.n, self.k, self.layout).merge(proof)
+            proof = self._proof_of(expert, e).merge(proof)
         if proof is not None and proof != self.proof:
             raise Error(
                 f"packed weights: the metadata claims {self.proof}, but the data has {proof}."
             )
+
+    def _proof_of(self, packed: NDArray[np.uint8], expert: int) -> Proof:
+        """Proof of one packed expert, from its stored scale bytes and without its padding."""
+        scales = unpack_scales(packed, self.layout)[: self.n, : self.k // BLOCK]
+        if self.powers is None:
+            return Proof.of(scales)
+        if scales.min() < RELATIVE_LEAST or scales.max() > RELATIVE_MOST:
+            raise Error(
+                f"packed weights: expert {expert} has stored scales that E5M2 does not hold; pack "
+                "the weights again."
+            )
+        return Proof.of(restore_row_powers(scales, np.asarray(self.powers[expert])))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file with layout and proof in its metadata; host data only."""
         from . import packed_file
 
         packed_file.write(
-            path, self._host(), self.shape, self.layout, self.proof, packed_file.Origin(self.rows)
-        )
+            path, self._host(), self.shape, self.layout, self.proof, packed_file.Origin(self.rows),
+            powers=self.powers,
+        )  # fmt: skip
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> PackedWeights:
@@ -224,11 +277,6 @@ class PackedWeights:
         return replace(weights, data=np.array(weights.data))
 
 
-def _proof_of_packed(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Proof:
-    """Proof of one packed expert, from its stored scale bytes and without its padding."""
-    return Proof.of(unpack_scales(packed, layout)[:n, : k // BLOCK])
-
-
 def pack(
     blocks: Any,
     scales: Any,
@@ -244,7 +292,8 @@ def pack(
         blocks: u8 ``[E, N, K/32, 16]``: an array, or anything with ``len`` and ``[e]`` that gives
             one expert at a time.
         scales: u8 ``[E, N, K/32]``, likewise.
-        layout: a `Layout`, or "auto": spread order, folded scales if every one is <= 128.
+        layout: a `Layout`, or "auto": spread order, folded scales if every one is <= 128; or
+            "fp8", for activations in FP8, which takes a power of two out of each row.
         out: u8 array or `numpy.memmap` to write into, see `PackedWeights`.
         progress: show a progress bar.
         gate_up: of matrices that hold a gate and an up: "apart" if gate is the first half of the
@@ -285,8 +334,10 @@ def layout_for(layout: Layout | str, proof: Proof) -> Layout:
         Error: if it is neither a layout nor "auto", or the scales do not fit it.
     """
     if isinstance(layout, str):
+        if layout == "fp8":
+            return FP8
         if layout != "auto":
-            raise Error(f'layout must be a Layout or "auto", got {layout!r}.')
+            raise Error(f'layout must be a Layout, "auto" or "fp8", got {layout!r}.')
         return Layout(scales="folded" if proof.scale_max <= FOLDED_MAX else "raw")
     check_scales(layout, proof.scale_max)
     return layout
@@ -315,13 +366,15 @@ def pack_stream(
     Raises:
         Error: as `pack`; also if there are fewer or more experts than ``count``.
     """
-    if isinstance(layout, str) and layout != "auto":
-        raise Error(f'layout must be a Layout or "auto", got {layout!r}.')
+    if isinstance(layout, str) and layout not in ("auto", "fp8"):
+        raise Error(f'layout must be a Layout, "auto" or "fp8", got {layout!r}.')
+    layout = FP8 if layout == "fp8" else layout
     auto = isinstance(layout, str)
     current = layout if isinstance(layout, Layout) else Layout()
     if count < 1:
         raise Error(f"there must be at least one expert to pack, got {count}.")
     proof: Proof | None = None
+    powers: NDArray[np.float32] | None = None
     n = k = done = 0
     for e, (blocks, scales) in enumerate(_bar(experts, count, progress)):
         blocks, scales = np.asarray(blocks), np.asarray(scales)
@@ -332,7 +385,8 @@ def pack_stream(
         here = Proof.of(scales)
         if e == 0:
             n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
-            out = _output(out, (count, *blocks_of(n, k), BLOCK_BYTES))
+            out = _output(out, (count, *current.shape(n, k)))
+            powers = np.empty((count, n), np.float32) if current == FP8 else None
         elif scales.shape != (n, k // BLOCK):
             raise Error(
                 f"expert {e} has scales of shape {list(scales.shape)}, but expert 0 has "
@@ -344,6 +398,9 @@ def pack_stream(
             for earlier in out[:e]:
                 to_raw_scales(earlier)
         try:
+            if powers is not None:
+                scales, powers[e] = take_row_powers(blocks, scales)
+                here = Proof.of(restore_row_powers(scales, powers[e]))
             pack_expert(blocks, scales, current, out[e])
         except Error as error:
             raise Error(f"expert {e}: {error}") from error
@@ -351,7 +408,7 @@ def pack_stream(
         done += 1
     if done != count or proof is None or out is None:
         raise Error(f"expected {count} experts to pack, got {done}.")
-    return PackedWeights(out, n, k, current, proof)
+    return PackedWeights(out, n, k, current, proof, powers=powers)
 
 
 def _output(out: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -373,9 +430,10 @@ def _bar(experts: Iterable[Any], count: int, progress: bool) -> Iterator[Any]:
 def unpack(weights: PackedWeights) -> Quantized:
     """Back to checkpoint form, bit for bit: blocks u8 [E,N,K/32,16], scales u8 [E,N,K/32].
 
+    Of weights for FP8, scales of blocks of zeros may be others than they were.
+
     Raises:
         Error: if the data is on a device.
     """
-    data = weights._host()
-    parts = [unpack_expert(e, weights.n, weights.k, weights.layout) for e in data]
+    parts = [weights.unpack(e) for e in range(weights.experts)]
     return Quantized(np.stack([p.blocks for p in parts]), np.stack([p.scales for p in parts]))

@@ -9,6 +9,7 @@ Every result is checked in the same run against f64.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,6 @@ from .._gpu import (
     time_steadily,
 )
 from ..errors import Error
-from ..layout import blocks_of
 from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf, Wanted
@@ -53,7 +53,7 @@ class Weights:
         shape = (p.experts, p.n, p.k // 32)
         scales = torch.randint(117, 121, shape, dtype=torch.uint8, device=DEVICE, generator=random)
         self.raw = RawWeights(blocks, scales)
-        size = p.experts * blocks_of(p.n, p.k)[0] * blocks_of(p.n, p.k)[1] * 2176
+        size = p.experts * math.prod(p.layout.shape(p.n, p.k))
         first = self.raw.pack(p.layout)
         self.packed = [first]
         for _ in range(min(-(-RESERVE // size), MOST_LAUNCHES) - 1):
