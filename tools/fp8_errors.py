@@ -3,7 +3,7 @@
 
 usage: fp8_errors.py [--check]
 
-What stands between these two lines of the page is written anew:
+The text between these two lines of the page is written anew:
 
     <!-- computed: fp8-errors -->
     <!-- end -->

@@ -4,8 +4,8 @@
 The tensor cores do not add FP8 products in f32. In each instruction, over 32 of K, the sum so far
 and the 32 products are cut toward zero to the grid of 2^(e - 13), where e is the exponent of the
 largest of them, and the result keeps 13 bits of fraction. This was found by probes on an H100.
-Kernels can bound the loss by *promotion*: every so many of K, the sum moves into an f32 and begins
-again from zero.
+Kernels can bound the loss by *promotion*: every 128 or 512 of K, the sum moves into an f32 and
+begins again from zero.
 """
 
 from __future__ import annotations

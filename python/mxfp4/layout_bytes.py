@@ -43,7 +43,7 @@ def take_row_powers(
     """Take a power of two out of the scales of each row of a matrix.
 
     Code times scale is code times what is left times the power, exactly, for every weight. Blocks
-    of zeros count for nothing.
+    of zeros may have any scale.
 
     Args:
         blocks: u8 ``[N, K/32, 16]``.

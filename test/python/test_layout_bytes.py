@@ -48,7 +48,7 @@ def test_what_is_left_fits_e5m2() -> None:
     assert (there.view(np.uint8)[:, 1:] >> 2 & 31 > 0).all()
 
 
-def test_blocks_of_zeros_count_for_nothing() -> None:
+def test_blocks_of_zeros_may_have_any_scale() -> None:
     blocks = np.zeros((2, 3, 16), np.uint8)
     blocks[0, 1], blocks[0, 0] = 0x21, 0x80  # minus zeros
     scales = np.array([[250, 120, 0], [0, 200, 254]], np.uint8)

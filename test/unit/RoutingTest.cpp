@@ -29,7 +29,8 @@ TEST(Routing, CombineSharesATokensUnitsEvenly) {
   EXPECT_EQ(combinePlan(0).threads, 32);
 }
 
-// As few warps as hold a row with four units a thread, while a CTA has so many.
+// As few warps as hold a row with four units a thread, of rows as long as the
+// limit allows.
 TEST(Routing, RowsToQuantizeFitTheirCta) {
   for (int64_t units = 1; units <= kMostUnitsOfRow; ++units) {
     const LaunchPlan plan = quantizeRowsPlan(units);
