@@ -217,7 +217,9 @@ def _like(x: torch.Tensor) -> torch.Tensor:
         return torch.empty_like(x)
     if x.get_device() != _current_device():
         return torch.empty_like(x)
-    return _empty_strided(x.shape, (x.shape[1], 1), torch.bfloat16)
+    tokens, hidden = x.shape
+    # The function takes tuples, and nothing that is derived from them.
+    return _empty_strided((tokens, hidden), (hidden, 1), torch.bfloat16)
 
 
 def _checked_routing(

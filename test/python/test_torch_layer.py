@@ -270,6 +270,20 @@ def test_the_dispatcher_is_left_out_where_nothing_needs_it(
     assert len(called) == 3
 
 
+def test_results_are_allocated_without_the_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the function of the CPU that is the sibling of CUDA's."""
+    sibling, devices = torch._C._dynamo.guards._empty_strided_cpu, [0, 1, -1]
+    made: list[Any] = []
+    monkeypatch.setattr(torch_layer, "_empty_strided", lambda *a: made.append(a) or sibling(*a))
+    monkeypatch.setattr(torch_layer, "_current_device", lambda: 0)
+    x = torch.zeros(3, 64).bfloat16()
+    for device in devices:
+        monkeypatch.setattr(torch.Tensor, "get_device", lambda self, device=device: device)
+        y = torch_layer._like(x)
+        assert (y.shape, y.dtype, y.is_contiguous()) == (x.shape, x.dtype, True)
+    assert made == [((3, 64), (64, 1), torch.bfloat16)]
+
+
 def test_the_operator_spares_the_second_dispatch_on_cuda(
     data: Torch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
