@@ -277,6 +277,10 @@ static llvm::Error writeFile(StringRef path, StringRef content) {
 
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
+  if (llvm::sys::fs::is_regular_file(directory))
+    return ("an artifact is a directory, but '" + directory +
+            "' is a file; name another directory")
+        .str();
   if (std::error_code error = llvm::sys::fs::create_directories(directory))
     return ("cannot make the directory '" + directory + "': " + error.message())
         .str();

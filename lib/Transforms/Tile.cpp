@@ -49,7 +49,8 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
              " to be static to become a kernel";
   if (op.getNumGroups() > maxGroups())
     return "requires at most " + std::to_string(maxGroups()) +
-           " groups to become a kernel";
+           " groups to become a kernel, but has " +
+           std::to_string(op.getNumGroups());
   if (!op.getScheduleAttr())
     return "requires a schedule to become a kernel; run mxfp4-choose-schedule";
   return "";

@@ -102,7 +102,7 @@ def _need_compiler(problem: Problem) -> None:
         raise Error(
             f"there is no kernel for {problem.spec()}, and no compiler to make one. Where the "
             f'compiler is, run: mxfp4 compile "{problem.spec()}" -o FOLDER; then name FOLDER in '
-            "MXFP4_KERNELS."
+            f"MXFP4_KERNELS. To have the compiler here: {library.how_to_have()}"
         )
 
 

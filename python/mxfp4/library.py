@@ -92,6 +92,9 @@ def find() -> Path | None:
 
 def how_to_have(file: str = FILE) -> str:
     """What to do where a library is missing: a sentence."""
+    chosen = os.environ.get(_CHOICE[file])
+    if chosen and not Path(chosen).is_file():
+        return f"{_CHOICE[file]} names {chosen}, which is no file: correct or unset it."
     return f"Build it (cmake --build), or set {_CHOICE[file]} to its path."
 
 

@@ -105,7 +105,7 @@ func.func @many_groups(%x: memref<?x64xbf16>,
                        %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
                        %o: memref<1026xi32>, %i: memref<1025xi32>,
                        %y: memref<?x64xbf16>) {
-  // expected-error @below {{requires at most 1024 groups to become a kernel}}
+  // expected-error @below {{requires at most 1024 groups to become a kernel, but has 1025}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<1026xi32>) expert_ids(%i : memref<1025xi32>)

@@ -169,6 +169,15 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     twice.error("give the problem once")
     missing = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", MXFP4_LIBRARY="/none.so")
     missing.error("no compiler to make one")
+    missing.error("MXFP4_LIBRARY names /none.so, which is no file: correct or unset it.")
+    negative = Said("compile", "experts=1 n=2 k=32", "-o", tmp_path / "k", "--rows-hint", "-3")
+    assert negative.status == 2
+    assert "expected a number of rows, 0 or more, got '-3'" in negative.err.replace("\n", " ")
+    for command in ("compile", "explain"):
+        folder = Said(command, tmp_path, "-o", tmp_path / "out")
+        folder.error(f"or a file of MLIR; {tmp_path} is a folder.")
+    nowhere = Said("explain", "experts=1 n=2 k=32", "-o", tmp_path / "none/report.html")
+    nowhere.error(f"cannot write {tmp_path}/none/report.html: the folder {tmp_path}/none does not")
     Said("bench", "--from", checkpoint / "config.json").error("--from is for --plot")
     Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")
     Said("bench", "--plot", "a.bmp").error("a plot's file must end in .png")

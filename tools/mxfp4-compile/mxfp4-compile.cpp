@@ -83,6 +83,20 @@ static void printDevices() {
   }
 }
 
+/// Prints a diagnostic about the command line, which has no place in a file.
+static LogicalResult printWithoutPlace(Diagnostic &diagnostic) {
+  if (!isa<UnknownLoc>(diagnostic.getLocation()))
+    return failure();
+  llvm::errs() << "mxfp4-compile: "
+               << (diagnostic.getSeverity() == DiagnosticSeverity::Error
+                       ? "error: "
+                       : "")
+               << diagnostic << "\n";
+  for (const Diagnostic &note : diagnostic.getNotes())
+    llvm::errs() << "mxfp4-compile: note: " << note << "\n";
+  return success();
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM initialise(argc, argv);
   cl::OptionCategory category("mxfp4-compile options");
@@ -185,6 +199,7 @@ int main(int argc, char **argv) {
   else if (!input.empty())
     return fail(message);
   SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  ScopedDiagnosticHandler withoutPlace(&context, printWithoutPlace);
   context.printOpOnDiagnostic(false);
 
   OwningOpRef<ModuleOp> module;

@@ -94,6 +94,19 @@ static std::vector<int32_t> integers(const std::string &text) {
   return values;
 }
 
+/// The value of a key of --problem, which must be one of `values`.
+static std::string oneOf(const std::string &key, const std::string &value,
+                         std::initializer_list<const char *> values) {
+  std::string names;
+  for (const char *name : values) {
+    if (value == name)
+      return value;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  die("--problem expects for " + key + " one of " + names + ", found '" +
+      value + "'");
+}
+
 void Problem::readSpec(const std::string &spec) {
   for (const std::string &word : split(spec, ' ')) {
     const size_t equals = word.find('=');
@@ -109,11 +122,10 @@ void Problem::readSpec(const std::string &spec) {
     else if (key == "multiprocessors")
       multiprocessors =
           int64_t(number(value, 1, 1024, "multiprocessors in --problem"));
-    else if (key == "routing" && (value == "random" || value == "even" ||
-                                  value == "first" || value == "last"))
-      routing = value;
-    else if (key == "data" && (value == "exact" || value == "random"))
-      exact = value == "exact";
+    else if (key == "routing")
+      routing = oneOf(key, value, {"random", "even", "first", "last"});
+    else if (key == "data")
+      exact = oneOf(key, value, {"exact", "random"}) == "exact";
     else if (key == "offsets")
       offsets = integers(value);
     else if (key == "ids")
@@ -151,7 +163,9 @@ void Problem::route(uint64_t seed) {
                                       : int32_t(random() % (experts + 1)) - 1);
   if (int64_t(offsets.size()) != groups + 1 || int64_t(ids.size()) != groups)
     die("the kernel has " + std::to_string(groups) + " groups: expected " +
-        std::to_string(groups + 1) + " offsets and as many ids as groups");
+        std::to_string(groups + 1) + " offsets and " + std::to_string(groups) +
+        " ids, found " + std::to_string(offsets.size()) + " and " +
+        std::to_string(ids.size()));
   for (int64_t g = 0; g < groups; ++g)
     if (offsets[g] > offsets[g + 1] || ids[g] < -1 || ids[g] >= experts)
       die("offsets must not decrease, and ids lie from -1 to " +

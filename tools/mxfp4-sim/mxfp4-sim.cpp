@@ -49,8 +49,8 @@ Arguments, one --arg for each parameter in order:
   extra:...           a buffer as above that is no parameter (for maps)
 
 A kernel of ours, instead of launch and arguments:
-  --problem WORDS     launch as the manifest beside the kernel says, and compare
-                      with the definition of the operation. WORDS are key=value:
+  --problem WORDS     launch as manifest.json in the kernel's folder says, and
+                      compare with the definition. WORDS are key=value:
                       rows=N (default 64); routing=random, even, first or last,
                       or offsets=LIST and ids=LIST (numbers with commas, or a
                       file of i32); data=exact (results must agree bit for bit)
@@ -278,6 +278,10 @@ static int runTool(int argc, char **argv) {
   for (const KernelInfo &candidate : m->kernels())
     if (candidate.name == c.entry)
       k = &candidate;
+  if (c.args.empty() && !k->params.empty())
+    die("kernel " + k->name + " takes " + std::to_string(k->params.size()) +
+        " arguments, found none: give an --arg for each, or launch a kernel of "
+        "mxfp4-compile by --problem \"rows=N\"; see --help");
   if (!c.hasBlock) {
     c.l.block = {32};
     if (k->requiredBlock.x)

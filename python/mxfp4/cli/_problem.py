@@ -18,14 +18,25 @@ def arguments(parser: argparse.ArgumentParser, rows: str) -> None:
                         help="the GPU to choose for: h100-sxm (default), h100-pcie, h100-nvl, "
                         "h200, gh200, gh200-144gb, h20, facts such as multiprocessors=78,"
                         "bandwidth=4000, or native for this machine's")  # fmt: skip
-    parser.add_argument("--rows-hint", "--rows", type=int, metavar="N", help=rows)
+    parser.add_argument("--rows-hint", "--rows", type=_rows, metavar="N", help=rows)
+
+
+def _rows(text: str) -> int:
+    """A number of rows.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is none.
+    """
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a number of rows, 0 or more, got {text!r}")
+    return int(text)
 
 
 def given(options: argparse.Namespace) -> tuple[str | None, Path | None]:
     """The problem in words, or the file of MLIR; neither if nothing was given.
 
     Raises:
-        Error: if both were.
+        Error: if both were, or if the file is a folder.
     """
     if options.source is not None and options.problem is not None:
         raise Error("give the problem once: as the first argument, or behind --problem.")
@@ -33,4 +44,8 @@ def given(options: argparse.Namespace) -> tuple[str | None, Path | None]:
         return options.problem, None
     if options.source is not None and "=" in str(options.source) and not options.source.exists():
         return str(options.source), None
+    if options.source is not None and options.source.is_dir():
+        raise Error(
+            f'expected a problem, "experts= n= k=", or a file of MLIR; {options.source} is a folder.'
+        )
     return None, options.source

@@ -130,7 +130,13 @@ def _read_simulation(file: Path | None) -> dict[str, Any] | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        Error: if its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise Error(f"cannot write {path}: the folder {path.parent} does not exist; make it first.")
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
     ) as scratch:
