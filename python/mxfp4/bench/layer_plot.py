@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import Error
 from .plot import _figure, _save, check
 
-PEERS = {"triton tuned": "Triton, tuned", "marlin": "Marlin", "humming": "humming"}
+PEERS = {"triton tuned": "tuned Triton", "marlin": "Marlin", "humming": "humming"}
 """Columns of others, of which the best of a row counts, and what they are called."""
 
 OURS = "ours"
@@ -74,8 +74,8 @@ def ratios(results: dict[str, Any], path: Path) -> None:
     axes.set_xticks(range(len(tokens)), [str(t) for t in tokens])
     axes.set_xlabel("tokens, each routed to its top 4 experts")
     others = [text for column, text in PEERS.items() if any(r["us"].get(column) for r in rows)]
-    best = others[0] if len(others) == 1 else f"best of {', '.join(others)}"
-    axes.set_ylabel(f"speed; {best} = 1", fontsize=8 if len(others) > 1 else None)
+    fastest = "" if len(others) == 1 else "the fastest of\n"
+    axes.set_ylabel(f"speed relative to {fastest}{', '.join(others)}", fontsize=9)
     axes.set_title(f"One gpt-oss layer, router included, on one {results['gpu']}, "
                    f"{results['date']}", fontsize=10)  # fmt: skip
     axes.legend(fontsize=9, loc="upper left", ncols=len(experts), bbox_to_anchor=(0.2, 1.0))

@@ -45,7 +45,6 @@ def given(options: argparse.Namespace) -> tuple[str | None, Path | None]:
     if options.source is not None and "=" in str(options.source) and not options.source.exists():
         return str(options.source), None
     if options.source is not None and options.source.is_dir():
-        raise Error(
-            f'expected a problem, "experts= n= k=", or a file of MLIR; {options.source} is a folder.'
-        )
+        said = 'expected a problem, "experts= n= k=", or a file of MLIR'
+        raise Error(f"{said}; {options.source} is a folder.")
     return None, options.source

@@ -8,7 +8,7 @@ Narrow layers of published kinds must give on the GPU what they give on the CPU,
 numpy, within some roundings; equal calls, calls on another stream and replayed CUDA graphs must
 give equal bits, and so must calls of fewer tokens where a layer is batch-invariant; a graph that
 needs a kernel which is not loaded must be refused. Then the host's time of a call is printed, in
-microseconds, beside that of torch's ``add_``: medians of 100 times 20 calls, in turns. The exit
+microseconds, and the time of torch's ``add_``: medians of 100 times 20 calls, in turns. The exit
 status is 0 if all of it holds.
 """
 
