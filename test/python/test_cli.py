@@ -293,9 +293,9 @@ def test_doctor(tmp_path: Path) -> None:
                   MXFP4_PTXAS="/none", MXFP4_CACHE=tmp_path,
                   MXFP4_RUNTIME_LIBRARY="/none.so")  # fmt: skip
     assert "run kernels in the interpreter, needs interpreter, launcher, the compiler" in absent.out
-    assert "no libmxfp4.so. Build it (cmake --build), or set MXFP4_LIBRARY to its" in absent.out
-    assert "or set MXFP4_SIM_LIBRARY to its path." in absent.out
-    assert "no libmxfp4rt.so. Build it (cmake --build), or set MXFP4_RUNTIME" in absent.out
+    assert "no libmxfp4.so. MXFP4_LIBRARY names /none.so, which is no file: correct" in absent.out
+    assert "MXFP4_SIM_LIBRARY names /none.so" in absent.out
+    assert "no libmxfp4rt.so. MXFP4_RUNTIME_LIBRARY names /none.so" in absent.out
     assert "looked for /none.so" in absent.out, "of the driver"
     assert "BROKEN ptxas" in absent.out
     assert "the compiler or kernels compiled ahead of time" in absent.out
