@@ -17,6 +17,7 @@ from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
 from test_layer import Case  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 SPEC = LayerSpec(8, 2, 64, 96, GPT_OSS, bias=True, correction=True, scoring="sigmoid", logits="f32")
 T = 7
@@ -260,7 +261,7 @@ def test_the_dispatcher_is_left_out_where_nothing_needs_it(
     with torch.no_grad():
         torch_layer.moe(x, data.logits, *own, spec=data.text)
     assert len(called) == 3
-    with torch.utils.flop_counter.FlopCounterMode(display=False):
+    with FlopCounterMode(display=False):
         assert torch.equal(torch_layer.moe(data.x, data.logits, *own, spec=data.text), wanted)
     run = torch.compile(
         lambda x: torch_layer.moe(x, data.logits, *own, spec=data.text),
@@ -294,7 +295,7 @@ def test_the_operator_spares_the_second_dispatch_on_cuda(
     monkeypatch.setattr(torch_layer, "_is_on_cuda", lambda tensor: True)
     kernel(data.x, data.logits, *own, spec=data.text)
     assert called == [{"spec": data.text}]
-    with torch.utils.flop_counter.FlopCounterMode(display=False):
+    with FlopCounterMode(display=False):
         y = kernel(data.x, data.logits, *own, spec=data.text)
     assert torch.equal(y, wanted)
     x = data.x.clone().requires_grad_()
