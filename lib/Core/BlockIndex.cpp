@@ -28,8 +28,8 @@ struct Holder {
   }
 };
 
-/// Who holds the position: the preimage under a map whose bits all have images
-/// of one bit.
+/// The holder of the position: its preimage under a map that sends each bit to
+/// one bit.
 Holder holderOf(const BlockLayout &layout, Coord position) {
   const FragmentMap map = layout.codeMap();
   auto preimage = [&](const std::vector<Coord> &bits) {

@@ -75,10 +75,10 @@ int64_t RoutingKernel::vectorWidth() const {
   constexpr int64_t kBytes = 16;
   CombineOp c = combine;
   QuantizeRowsOp q = quantize;
-  // 16 bytes of a load.
+  // A load has 16 bytes.
   if (q)
     return std::gcd(q.getK(), kBytes / bytesOf(q.getValues()));
-  // 16 bytes of the narrower of input and output: 32 of the other.
+  // 16 bytes of the narrower of input and output, and 32 of the wider.
   return std::gcd(
       c.getN(), kBytes / std::min(bytesOf(c.getRows()), bytesOf(c.getInit())));
 }
@@ -93,7 +93,7 @@ namespace {
 
 class Signature {
 public:
-  /// An operand as it is; nothing for one that is not there.
+  /// Adds an operand as it is; adds nothing for an absent one.
   void add(StringRef name, Value operand, int64_t width = 1,
            Provider provider = Provider::Caller) {
     if (operand)

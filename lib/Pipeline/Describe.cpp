@@ -95,8 +95,8 @@ static Object describe(const Schedule &s, const Problem &problem,
                 {"problem", verifySchedule(s, anyK, target)}};
 }
 
-/// What the chooser does for every number of rows: each answer says how far it
-/// holds.
+/// The schedules for all numbers of rows; each answer of the chooser has the
+/// range of rows for which it holds.
 static Array choices(Problem problem, const Target &target,
                      const Preference &preference) {
   Array list;

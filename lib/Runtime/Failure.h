@@ -30,8 +30,8 @@ struct Failure : std::runtime_error {
   throw Failure(status, sentence);
 }
 
-/// Text from outside, fit for a message: short, and without what a terminal
-/// would obey.
+/// Text from outside, fit for a message: short, and without control characters
+/// for the terminal.
 std::string shown(const std::string &text);
 
 } // namespace mxfp4::runtime

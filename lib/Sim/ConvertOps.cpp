@@ -191,7 +191,7 @@ void execCvtTf32(ExecContext &x, const Inst &i) {
     uint32_t r = i.mods & AwayTies                 ? b + 0x1000
                  : i.mods2 == uint8_t(Round::Zero) ? b
                                                    : b + 0xfff + (b >> 13 & 1);
-    // A NaN stays one, quiet, with what of its payload fits.
+    // A NaN becomes quiet and keeps the bits of its payload that fit.
     uint32_t quiet = b & 0x7fffff ? 0x400000 : 0;
     temp[l] = (special ? b | quiet : r) & ~0x1fffu;
   }

@@ -21,7 +21,7 @@ void RaceChecker::uninitialised(uint64_t addr) {
            a.lane, addr);
 }
 
-/// What the other access was, and what would have ordered it.
+/// Text for a message: the other access, and what would have ordered the two.
 std::string RaceChecker::counterpart(const Epoch &e, uint32_t inst,
                                      bool otherWrote) {
   uint32_t kind = agentOf(e.who);
@@ -93,8 +93,8 @@ bool RaceChecker::lastWriteOrdered(const Cell &c, bool sameValue) const {
     if (a.is(Access::AnyLane) || c.write.clock < x.w.syncNow)
       return true;
   } else if (c.is(Cell::WrittenByLanes)) {
-    // One instruction wrote the same value from several lanes. Only the last
-    // is known by number, and a reader may be any of the others.
+    // One instruction wrote the same value from several lanes. The cell has the
+    // number of the last lane only, and the reader may be any of the others.
     if (!a.is(Access::Write) || a.is(Access::AnyLane) ||
         c.write.clock < x.w.syncNow)
       return true;
@@ -117,8 +117,8 @@ void RaceChecker::checkWrite(const Cell &c, uint64_t addr, bool sameValue) {
     missingFence(c.writeInst, addr);
 }
 
-/// Writes that atomic operations have overwritten: the last of these came after
-/// plain ones, but others need not, and atomic ones come in any order.
+/// Checks writes that atomic operations have overwritten. The last atomic
+/// operation came after the plain writes, but this access may not have.
 void RaceChecker::checkCovered(const Cell &c, uint64_t addr) {
   if (!c.is(Cell::SetHasWrites))
     return;
@@ -135,7 +135,7 @@ void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
   if (c.is(Cell::WasRead) && !(atomic && c.is(Cell::ReadAtomic))) {
     bool ordered =
         before(c.read) || (c.is(Cell::ReadAtomic) && afterFence(c.read));
-    // Several lanes read: the one kept may be the writer itself.
+    // Several lanes read, and the cell has one of them, perhaps the writer.
     if (ofThisWarp(c.read) && c.is(Cell::ReadByLanes) && !a.is(Access::AnyLane))
       ordered = c.read.clock < x.w.syncNow || c.readInst == a.inst;
     if (!ordered)
@@ -143,8 +143,8 @@ void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
   }
   if (!c.readSet)
     return;
-  // The set forgets the lanes of plain reads: it says nothing of those of the
-  // warp's own threads.
+  // The set does not have the lanes of plain reads, so that it cannot tell
+  // whether another lane of the same warp has read.
   for (const ReadSets::Reader &r : sets.get(c.readSet)) {
     if (before(r.e) || (ofThisWarp(r.e) && r.kind == ReadSets::Reader::Plain) ||
         (r.atomic() && (atomic || afterFence(r.e))))
@@ -157,9 +157,9 @@ void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
 // Records
 //===----------------------------------------------------------------------===//
 
-/// Atomic operations need no order among each other, but what is plain and
-/// comes later needs one with each of them, and each of them with what is plain
-/// and came earlier: all of it is kept beside the last. True if there is any.
+/// Atomic operations need no order among each other. A plain access must be
+/// ordered with each atomic operation before and after it, so that the cell
+/// keeps all earlier accesses, not only the last. True if there are any.
 bool RaceChecker::keepAtomics(Cell &c) {
   if (!a.is(Access::Atomic))
     return false;
@@ -207,12 +207,12 @@ void RaceChecker::recordRead(Cell &c) {
   bool lanes = false;
   if (c.is(Cell::WasRead)) {
     const bool sameAgent = c.read.who >> 5 == a.e.who >> 5;
-    // Who comes after an atomic read need not say so, that of a plain one must.
+    // An access must be ordered after a plain read, not after an atomic one.
     bool further = atomic && !wasAtomic;
     if (!sameAgent) {
       further |= !before(c.read);
     } else if (c.read.clock != a.e.clock) {
-      // The warp's clock steps without the lanes having met.
+      // The warp's clock advances although its lanes have not synchronised.
       if (ofThisWarp(c.read))
         lanes = c.is(Cell::ReadByLanes) ? c.read.clock >= x.w.syncNow
                                         : !before(c.read);

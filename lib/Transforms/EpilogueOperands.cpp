@@ -15,14 +15,14 @@ static RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// The tensor without its other dimensions, which are of size 1.
+/// The tensor with the dimensions `dims` alone; the others have size 1.
 Value OperandBuilder::keepDims(Value tensor, ArrayRef<int64_t> dims) {
   const int64_t rank = tensorType(tensor).getRank();
   if (int64_t(dims.size()) == rank)
     return tensor;
   SmallVector<ReassociationIndices> groups(dims.size());
   for (int64_t dim = 0, group = 0; dim < rank && !dims.empty(); ++dim) {
-    // Behind a dimension that matters the next group begins.
+    // A group ends with a kept dimension and has those of size 1 before it.
     if (dim > dims[group] && group + 1 < int64_t(dims.size()))
       ++group;
     groups[group].push_back(dim);
@@ -30,8 +30,8 @@ Value OperandBuilder::keepDims(Value tensor, ArrayRef<int64_t> dims) {
   return tensor::CollapseShapeOp::create(b, tensor, groups);
 }
 
-/// Values for each column, repeated for each expert, or for both of a pair, or
-/// for both.
+/// Broadcasts values per column to all experts, to both columns of a pair, or
+/// to both.
 Value OperandBuilder::spread(Value values, bool forExperts, bool forPairs) {
   if (forExperts && experts == 1) {
     const int64_t columns = tensorType(values).getDimSize(0);
@@ -65,7 +65,7 @@ Value OperandBuilder::make(const ConsumerInput &input) {
     return tensor::FromElementsOp::create(
         b, RankedTensorType::get({}, input.value.getType()), input.value);
   const RankedTensorType type = tensorType(input.value);
-  // Columns of a pair are the same to inputs that know one column for both.
+  // An input without a parity has one value for both columns of a pair.
   const bool twice = pairs && !input.parity;
   if (input.kind == InputKind::PerColumn && experts == 1 && !twice &&
       type.getRank() == 2 && input.dims == SmallVector<int64_t>{1})

@@ -86,12 +86,12 @@ namespace {
 struct Access {
   Value value;
   AffineMap map;
-  /// Instead of both: one value.
+  /// A splat's value, in place of `value` and `map`.
   TypedAttr constant;
 };
 
-/// What a linalg operation that moves values moves: an input, or a value from
-/// outside.
+/// Looks through a linalg operation that only moves values, to the input whose
+/// values it moves.
 bool lookThroughMove(linalg::LinalgOp op, Access &access) {
   if (!op.hasPureTensorSemantics() || op->getNumResults() != 1 ||
       op.getNumReductionLoops() != 0)
@@ -113,7 +113,7 @@ bool lookThroughMove(linalg::LinalgOp op, Access &access) {
   return true;
 }
 
-/// Dimensions of size 1 that come or go.
+/// Looks through a reshape that only adds or removes dimensions of size 1.
 bool lookThroughReshape(ArrayRef<ReassociationIndices> groups, Value from,
                         ArrayRef<int64_t> large, bool expands, Access &access) {
   MLIRContext *context = access.map.getContext();
@@ -140,7 +140,7 @@ bool lookThroughReshape(ArrayRef<ReassociationIndices> groups, Value from,
   return true;
 }
 
-/// One step to where the values of `access` come from.
+/// Looks through the operation that makes the values of `access`.
 bool lookThrough(Access &access) {
   SplatElementsAttr splat;
   if (matchPattern(access.value, m_Constant(&splat)) &&
@@ -183,7 +183,7 @@ FailureOr<std::optional<int64_t>> parityOf(AffineExpr expr, AffineExpr column) {
   return failure();
 }
 
-/// What the expressions that are left say.
+/// Sets kind and parity of an input from the expressions that address it.
 LogicalResult classify(ArrayRef<AffineExpr> exprs, unsigned rowLoops,
                        ConsumerInput &input) {
   MLIRContext *context = exprs.empty() ? nullptr : exprs[0].getContext();
@@ -211,7 +211,7 @@ LogicalResult classify(ArrayRef<AffineExpr> exprs, unsigned rowLoops,
 FailureOr<ConsumerInput> mxfp4::matchInput(Value value, AffineMap map,
                                            unsigned rowLoops, Miss *why) {
   Access access = {value, map, nullptr};
-  // The number bounds the work.
+  // A bound on the time for long chains of moves.
   for (int steps = 0; steps < 16 && isa<ShapedType>(access.value.getType()) &&
                       lookThrough(access);
        ++steps) {

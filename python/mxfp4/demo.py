@@ -9,7 +9,6 @@ interpreter), and compares with the numpy decode. It fails on a mismatch or a ha
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -46,11 +45,15 @@ def routing(rng: np.random.Generator, rows: int, experts: int) -> np.ndarray:
 def describe(artifact: Artifact) -> str:
     """What was compiled, in a few lines."""
     m = artifact.manifest
+    s, tile = m.schedule, m.schedule["tile"]
+    registers = m.resources.get("registers")
     lines = [
-        f"  schedule       {json.dumps(dict(m.schedule))}",
-        f"  registers      {m.resources.get('registers', 'not assembled: no ptxas was found')}",
+        f"  schedule       {s['instruction']}, tiles of {tile['rows']} x {tile['tokens']}, "
+        f"{s['stages']} stages of copies",
+        f"    because      {s['reason']}",
+        f"  registers      {f'{registers} per thread' if registers else 'unknown without ptxas'}",
         f"  spilled bytes  {m.resources.get('spill_bytes', 'unknown')}",
-        f"  shared memory  {m.dynamic_shared_bytes} bytes a block",
+        f"  shared memory  {m.dynamic_shared_bytes} bytes per block",
         f"  PTX            {len(artifact.ptx)} bytes",
         f"  cubin          {len(artifact.cubin) if artifact.cubin else 'none'}",
     ]
@@ -215,6 +218,10 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
     print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on {WAYS[how]}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
     results = [run_tensor(checkpoint[name], rows, how, seed) for name in chosen]
+    if chosen and library.find() is not None:
+        experts, n, k = checkpoint[chosen[0]].shape
+        print(f"\nTo see each pass of the first kernel in a browser: mxfp4 explain "
+              f'"experts={experts} n={n} k={k}" --rows-hint {rows} -o report.html')  # fmt: skip
     return all(results)
 
 

@@ -54,9 +54,9 @@ struct WarpPlace {
 
 /// One schedule: every decision that passes follow is a field, and no field
 /// follows from another one. Weights are the instruction's operand A, so
-/// `tileRows` counts columns of the output (N) and `tileTokens` its rows. The
-/// functions say what follows from the fields whoever asks; thresholds are the
-/// chooser's. A new field also needs a row of `scheduleFields`.
+/// `tileRows` counts columns of the output (N) and `tileTokens` its rows.
+/// Functions compute what follows from the fields; the chooser has thresholds.
+/// A new field also needs a row of `scheduleFields`.
 struct Schedule {
   /// The first row of `instructions()` if none is named.
   Instruction instruction = Instruction();
@@ -66,12 +66,12 @@ struct Schedule {
   /// A tile with fewer tokens computes a multiple of this number, a divisor of
   /// `tileTokens`; 0 if every tile is treated alike. See `heightStep`.
   int tokenStep = 0;
-  /// Warps along each of the two.
+  /// Warps along the rows and along the tokens of the tile.
   int warpsRows = 1;
   int warpsTokens = 1;
-  /// Sets of such warps. Each multiplies a part of the k64 steps with the whole
-  /// tile, and their sums are added in order: a tile takes less time, so that
-  /// there are more tiles for CTAs to share evenly.
+  /// K slices: sets of such warps. Each set multiplies a part of the k64 steps
+  /// for the whole tile, and the sums of all sets are added in order. Tiles may
+  /// then be smaller, so that CTAs share them more evenly.
   int kSlices = 1;
   /// k64 steps held in shared memory, being copied or being read.
   int stages = 4;
@@ -91,7 +91,7 @@ struct Schedule {
   bool overlapDecode = false;
   /// Tiles of one token step have a loop over K of their own.
   bool versionLoops = false;
-  /// Weights leave the L2 cache first: each is read once or twice.
+  /// L2 evicts weights first, because each is read once or twice.
   bool evictFirst = false;
   /// Tiles of groups with more rows than half a tile come first.
   bool fullTilesFirst = false;
@@ -126,9 +126,9 @@ struct Schedule {
   int warpTokens() const { return tileTokens / warpsTokens; }
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
-  /// The part of `steps` k64 steps that a slice multiplies, one slice's behind
-  /// another's. Loops that are unrolled by two take them evenly or, beside an
-  /// odd one each, in pairs.
+  /// The part of `steps` k64 steps that a slice multiplies; parts follow each
+  /// other. Loops that are unrolled by two share steps evenly, or in pairs with
+  /// one odd step each.
   struct Steps {
     int64_t begin, count;
   };
@@ -140,16 +140,16 @@ struct Schedule {
   /// sums to add. It has the same threads and table of tiles, and as many
   /// stages as fit in front of the table.
   Schedule tallProgram(const BlockLayout &layout) const;
-  /// The place of each of the first `warps` warps that multiply: of those of
-  /// one K slice, or of all. Warps are numbered along rows first, and those of
-  /// one instruction are where its fragment map has them.
+  /// The place of each of the first `warps` consumer warps: all, or those of
+  /// one K slice. Warps are numbered along rows first; warps of one instruction
+  /// have the places of its fragment map.
   WarpPlace placeOfWarps(int warps) const;
   /// The 16-row slice of the tile that fragment `i` of a warp covers, for
   /// i < slices(), is the first one of its place + i * sliceStride(): the warps
   /// of an instruction share each of its blocks of rows.
   int slices() const { return warpRows() / traits().sliceRows(); }
   int sliceStride() const { return traits().warps; }
-  /// What the height of a tile is a multiple of.
+  /// The height of a tile is a multiple of this number.
   int heightStep() const { return tokenStep ? tokenStep : tileTokens; }
   /// i32 in the table of tiles: two lists instead of one if full tiles come
   /// first.

@@ -25,9 +25,9 @@ struct RoutingKernel {
   CountByExpertOp count;
   QuantizeRowsOp quantize;
 
-  /// An argument of the kernel, and the operand that it is of; null for the
-  /// number of tokens, or of rows to gather from. The operand may have another
-  /// shape of as many elements.
+  /// An argument of the kernel and its operand, which may have another shape
+  /// with as many elements. The operand is null for the number of tokens and
+  /// for the number of rows to gather from.
   struct Argument {
     mlir::Value operand;
     KernelArgument argument;
@@ -38,7 +38,7 @@ struct RoutingKernel {
   llvm::StringRef name() const;
   /// The operations, in their order.
   llvm::SmallVector<mlir::Operation *> operations() const;
-  /// In the place of the last one.
+  /// The launch replaces the last operation.
   mlir::Operation *last() const { return operations().back(); }
 
   // Sizes, ShapedType::kDynamic if they are not static; 0 where an operation
@@ -53,7 +53,7 @@ struct RoutingKernel {
   /// Slots whose positions and weights it loads together.
   int64_t slotWidth() const;
 
-  /// For static sizes.
+  /// Defined for static sizes.
   llvm::SmallVector<Argument> arguments() const;
   LaunchPlan plan() const;
 };
