@@ -215,6 +215,28 @@ class Interpreted:
         pass
 
 
+def test_reads_of_more_than_there_is_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of some models are larger than the memory that the benchmark reads."""
+    pytest.importorskip("torch")
+    from mxfp4.bench import gpu
+
+    monkeypatch.setattr(gpu, "capture", lambda launches: launches)
+    reads = gpu.ReadBandwidth(1 << 20)
+    reads._read = None
+    assert [reads.best(size)[2] for size in (1 << 18, 1 << 20, 1 << 22)] == [1, 1, 4]
+
+    class Kernel:
+        def __getitem__(self, grid: tuple[int]) -> Callable[..., None]:
+            self.grid = grid
+            return lambda *arguments, **shape: None
+
+    reads._read = Kernel()
+    for size in (1 << 18, 1 << 22):
+        for _, _, share, shape in reads._attempts(size // 4):
+            least = 8192 if "2048" not in shape else 65536
+            assert 1 <= share * min(size, 1 << 20) / size < 1 + 4 * least / (1 << 18), shape
+
+
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     """Everything of a GPU that the benchmark asks for, but the launches of our kernels."""

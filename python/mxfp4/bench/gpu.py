@@ -210,7 +210,8 @@ class ReadBandwidth:
 
         Returns:
             a graph that rotates over 4 GiB, its launches, what to multiply its times by (it reads
-            whole blocks, a little less than asked for), and the shape's name.
+            whole blocks, a little less than asked for, and no more than there is), and the
+            shape's name.
         """
         found = list(self._attempts(int(size) // 4))
         if len(found) == 1:
@@ -220,12 +221,13 @@ class ReadBandwidth:
         return min(found, key=lambda f: times[f[3]]["median"] * f[2])
 
     def _attempts(self, count: int) -> Iterator[tuple[torch.cuda.CUDAGraph, int, float, str]]:
-        whole = self._data.numel()
+        whole, wanted = self._data.numel(), count
         count = min(count, whole)
         launches = max(1, min(16, whole // count))
         if self._read is None:
             parts = [self._data[i * count :][:count] for i in range(launches)]
-            yield capture([partial(torch.sum, p) for p in parts]), launches, 1.0, "torch.sum"
+            graph = capture([partial(torch.sum, p) for p in parts])
+            yield graph, launches, wanted / count, "torch.sum"
             return
         for block, unroll, warps, steps in ((1024, 8, 4, 1), (1024, 4, 4, 2), (2048, 8, 8, 4)):
             piece = block * unroll * steps
@@ -235,7 +237,7 @@ class ReadBandwidth:
             graph = capture(
                 [partial(self._read[(grid,)], p, self._out, steps, **shape) for p in parts]
             )
-            yield graph, launches, count / (grid * piece), str(shape)
+            yield graph, launches, wanted / (grid * piece), str(shape)
 
 
 class Bench:
