@@ -120,10 +120,19 @@ class Activation:
             values |= {"linear": self.linear_beta, "inverse_linear": 1 / self.linear_beta}
         return values
 
-    def region(self, bias: bool) -> str:
-        """The epilogue's region, whose arguments are sums and, if there is one, biases."""
+    def region(self, bias: bool, scaled: bool = False) -> str:
+        """The epilogue's region, whose arguments are sums and, if there is one, biases.
+
+        Args:
+            bias: whether there is one.
+            scaled: whether sums are of activations in FP8: between sums and biases are the powers
+                of their rows of weights and the scale of the row of activations then.
+        """
         names = ["gate", "up"] if self.pairs else ["sum"]
-        arguments = names + [f"{name}_bias" for name in names if bias]
+        arguments = names.copy()
+        if scaled:
+            arguments += [*(f"{name}_power" for name in names), "scale"]
+        arguments += [f"{name}_bias" for name in names if bias]
         lines, place = [], {name: f"%{name}" for name in arguments}
 
         def add(text: str, result: str) -> str:
@@ -133,8 +142,11 @@ class Activation:
         def constant(name: str, value: float) -> str:
             return add(f"arith.constant {literal(value)} : f32", name)
 
+        for name in names if scaled else []:
+            of_row = add(f"arith.mulf %{name}, %scale : f32", f"{name}_of_row")
+            place[name] = add(f"arith.mulf {of_row}, %{name}_power : f32", f"{name}_scaled")
         for name in names if bias else []:
-            place[name] = add(f"arith.addf %{name}, %{name}_bias : f32", f"{name}_biased")
+            place[name] = add(f"arith.addf {place[name]}, %{name}_bias : f32", f"{name}_biased")
         if self.limit is not None:
             upper, lower = constant("upper", self.limit), constant("lower", -self.limit)
             for name in names:

@@ -102,3 +102,19 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
     with np.errstate(invalid="ignore"):
         scaled = wide * (np.float32(1) / scales)[:, None]
     return QuantizedRows(encode_e4m3(scaled).view(float8_e4m3), scales, error)
+
+
+def quantize_mlir(name: str, k: int, gather: bool = False) -> str:
+    """A module with a function that rounds rows of K values, or rows that it gathers, to FP8."""
+    types = {
+        "x": f"memref<?x{k}xbf16>", "g": "memref<?xi32>", "q": f"memref<?x{k}xf8E4M3FN>",
+        "s": "memref<?xf32>", "e": "memref<1xi32>",
+    }  # fmt: skip
+    arguments = ", ".join(f"%{n}: {t}" for n, t in types.items() if n != "g" or gather)
+    gathers = f"gather(%g : {types['g']})" if gather else ""
+    return f"""func.func @{name}({arguments}) {{
+  mxfp4.quantize_rows values(%x : {types["x"]}) {gathers}
+    outs(%q, %s : {types["q"]}, {types["s"]}) error(%e : {types["e"]})
+  return
+}}
+"""

@@ -16,13 +16,13 @@ from .layer_bound import Bound
 from .layer_kernels import LayerKernels, Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
-from .layout import BLOCK_BYTES, Layout, blocks_of
+from .layout import Layout
 from .loaded import LoadedKernel
 from .runtime import _current_stream as _stream_of
 from .weights import AS_STORED, INTERLEAVED, PackedWeights
 
 LAYOUT = Layout("spread", "folded")
-"""Of the weights of all layers."""
+"""Of the weights of layers with activations in bf16; `LayerSpec.layout` is that of any layer."""
 
 _FIRST_CONSTANTS = 1 << 12
 
@@ -137,10 +137,10 @@ Shapes = tuple[tuple[str, tuple[int, ...], torch.dtype, bool], ...]
 
 def weight_shapes(spec: LayerSpec) -> Shapes:
     """Name, shape and type of a layer's tensors, and whether the layer has them."""
-    e, bf16 = spec.experts, torch.bfloat16
+    e, bf16, fp8 = spec.experts, torch.bfloat16, spec.activations == "fp8"
 
     def packed(n: int, k: int) -> tuple[int, ...]:
-        return (e, *blocks_of(n, k), BLOCK_BYTES)
+        return (e, *spec.layout.shape(n, k))
 
     return (
         ("gate_up", packed(spec.columns, spec.hidden), torch.uint8, True),
@@ -148,6 +148,8 @@ def weight_shapes(spec: LayerSpec) -> Shapes:
         ("gate_up_bias", (e, spec.columns), bf16, spec.bias),
         ("down_bias", (e, spec.hidden), bf16, spec.bias),
         ("correction", (e,), torch.float32, spec.correction),
+        ("gate_up_powers", (e, spec.columns), torch.float32, fp8),
+        ("down_powers", (e, spec.hidden), torch.float32, fp8),
     )
 
 
@@ -225,13 +227,14 @@ class Layer:
         ):
             if weights.shape != shape:
                 raise Error(f"{name} must have shape {list(shape)}, got {list(weights.shape)}.")
-            if weights.layout != LAYOUT:
-                raise Error(f"{name} must be packed as {LAYOUT}, got {weights.layout}.")
+            if weights.layout != spec.layout:
+                raise Error(f"{name} must be packed as {spec.layout}, got {weights.layout}.")
             _check_rows(name, weights, spec.activation.pairs and name == "gate_up")
         self.device = _device_of(gate_up)
         self._kept = {
             "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
-            "down_bias": down_bias, "correction": correction,
+            "down_bias": down_bias, "correction": correction, "gate_up_powers": gate_up.powers,
+            "down_powers": down.powers,
         }  # fmt: skip
         check_weights(weight_shapes(spec), list(self._kept.values()), self.device)
         own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}

@@ -34,7 +34,10 @@ cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 """
 
 _MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered")
-_ROUTING = ("route", "top_k", "sort", "sort_given", "count", "permute", "combine")
+_ROUTING = (
+    "route", "top_k", "sort", "sort_given", "count", "permute", "quantize", "quantize_inner",
+    "combine",
+)  # fmt: skip
 
 Source = Literal["logits", "ids", "some ids"]
 """Where a call's experts come from: the router's logits; ids that the caller brings, none of them
@@ -237,10 +240,13 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     else:
         few = tokens <= FEW_TOKENS and spec.experts <= FEW_EXPERTS
         first = ["route"] if few else ["top_k", "sort"]
+    if spec.activations == "fp8":
+        up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1::2]
+        return [*first, "quantize", up, "quantize_inner", down, "combine"]
     if source == "some ids":
         return [*first, "gate_up_gathered", "down_gathered", "combine"]
-    up = ["gate_up_gathered"] if rows <= FEW_ROWS else ["permute", "gate_up"]
-    return [*first, *up, "down", "combine"]
+    ups = ["gate_up_gathered"] if rows <= FEW_ROWS else ["permute", "gate_up"]
+    return [*first, *ups, "down", "combine"]
 
 
 def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:

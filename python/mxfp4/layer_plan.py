@@ -51,8 +51,24 @@ _NAMES = {
                       "y": "y", "epilogue0": "down_bias"},
     "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
 }  # fmt: skip
-"""What each argument of a kernel is in the layer. "ones" are f32 ones, and "counting" is i32 0, 1,
-2 and so on: as many as rows."""
+_FP8 = {
+    "quantize": {"x": "x", "gather": "tokens", "codes": "sorted", "scales": "sorted_scales"},
+    "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
+                "epilogue0": "gate_up_powers", "epilogue1": "sorted_scales",
+                "epilogue2": "gate_up_bias"},
+    "quantize_inner": {"x": "h", "codes": "h_codes", "scales": "h_scales"},
+    "down": {"x": "h_codes", "weights": "down", "offsets": "offsets", "y": "y",
+             "epilogue0": "down_powers", "epilogue1": "h_scales", "epilogue2": "down_bias"},
+}  # fmt: skip
+_FP8 |= {f"{name}_gathered": {**_FP8[name], "gather": "counting"} for name in ("gate_up", "down")}
+
+NAMES = {"bf16": _NAMES, "fp8": {**_NAMES, **_FP8}}
+"""What each argument of a kernel is in the layer, by the activations of its matmuls. "ones" are f32
+ones, and "counting" is i32 0, 1, 2 and so on: as many as rows."""
+
+
+_OF_ROWS = ("permute", "quantize", "quantize_inner")
+"""Kernels that are no matmuls and take rows instead of tokens."""
 
 
 def loaded(artifact: Artifact | RoutingArtifact, driver: Any = None) -> LoadedKernel:
@@ -96,6 +112,7 @@ def _sizes(spec: LayerSpec, tokens: int) -> dict[str, int]:
         "h": 2 * rows * spec.inner,
         # What is sorted is not needed any more when down's rows are written.
         "sorted": 2 * rows * spec.hidden, "y": 2 * rows * spec.hidden,
+        "sorted_scales": 4 * rows, "h_codes": rows * spec.inner, "h_scales": 4 * rows,
     }  # fmt: skip
 
 
@@ -228,17 +245,17 @@ class LayerRunner:
         self._before()
         kernels = [loaded(artifact, self._driver) for _, artifact in chosen]
         chain = Chain(kernels, self.device)
-        found = _Arguments(chain, {}, [], [])
+        found, names = _Arguments(chain, {}, [], []), NAMES[self.spec.activations]
         for number, (name, artifact) in enumerate(chosen):
-            found.of_rows.append(name == "permute" or isinstance(artifact, Artifact))
+            found.of_rows.append(name in _OF_ROWS or isinstance(artifact, Artifact))
             for argument in artifact.manifest.arguments:
                 if argument.provider != "caller":
                     continue
                 place = chain.place(number, argument.name)
                 if argument.name == "x_rows":
-                    found.own_rows.append((place, name == "down_gathered"))
+                    found.own_rows.append((place, "counting" in names[name].values()))
                 else:
-                    what = _NAMES[name][argument.name]
+                    what = names[name][argument.name]
                     if what == "ids" and source != "logits":
                         what = "given_ids"
                     found.places.setdefault(what, []).append(place)

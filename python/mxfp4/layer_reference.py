@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a mixture-of-experts layer means, in numpy: what kernels are compared with.
 
-Sums and activations are taken in f64 here, where kernels compute in f32. Values are rounded where
-kernels round them: once behind each matmul, to bf16, and once at the end.
+Sums and activations are taken in f64 here, where kernels compute in f32, or in FP8 with fewer bits
+(docs/Numerics.md). Values are rounded where kernels round them: once behind each matmul, to bf16,
+and once at the end; with activations in FP8 also the rows that a matmul reads.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from . import routing
 from .errors import Error
 from .formats import bfloat16
+from .fp8 import quantize_rows
 from .layer_spec import Activation, LayerSpec
 from .reference import ExpertSource
 
@@ -62,17 +64,22 @@ def experts(
     y = np.zeros((ids.size, spec.hidden), bfloat16)
     for expert in np.flatnonzero(np.diff(sorted_.offsets)).tolist():
         span = slice(sorted_.offsets[expert], sorted_.offsets[expert + 1])
-        sums = _matmul(x[sorted_.tokens[span]], gate_up, expert, gate_up_bias)
+        sums = _matmul(spec, x[sorted_.tokens[span]], gate_up, expert, gate_up_bias)
         inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)
-        rows = _matmul(inner, down, expert, down_bias)
+        rows = _matmul(spec, inner, down, expert, down_bias)
         y[span] = rows.astype(np.float32).astype(bfloat16)
     return routing.combine(y, sorted_.positions, weights)
 
 
 def _matmul(
-    rows: NDArray[Any], weights: ExpertSource, expert: int, bias: NDArray[Any] | None
+    spec: LayerSpec,
+    rows: NDArray[Any],
+    weights: ExpertSource,
+    expert: int,
+    bias: NDArray[Any] | None,
 ) -> NDArray[np.float64]:
-    sums = rows.astype(np.float64) @ weights.decode(int(expert)).astype(np.float64).T
+    wide = quantize_rows(rows).values() if spec.activations == "fp8" else rows.astype(np.float64)
+    sums = wide @ weights.decode(int(expert)).astype(np.float64).T
     return sums if bias is None else sums + bias[expert].astype(np.float64)
 
 

@@ -11,10 +11,16 @@ from typing import Any
 
 from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
+from .fp8 import quantize_mlir
+from .layout import FP8, Layout
+from .problem import ACCUMULATIONS
 from .routing import SCORINGS
 
 MOST_EXPERTS, MOST_SLOTS = 1024, 32
 """Limits of the routing kernels."""
+
+_ATTRIBUTES = {"fast": "fast", "promoted512": "promoted 512", "promoted128": "promoted 128"}
+"""Accumulations in the words of the dialect."""
 
 _JSON_TYPES = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
@@ -55,6 +61,9 @@ class LayerSpec:
         logits: "bf16" or "f32".
         batch_invariant: whether the bits of a token's result may not depend on the other tokens of
             a call, nor on how many there are.
+        activations: of both matmuls: "bf16", or "fp8", which rounds the rows that they read
+            (docs/Numerics.md) and needs weights packed with layout "fp8".
+        accumulation: how sums of FP8 products are taken, "fast", "promoted512" or "promoted128".
     """
 
     experts: int
@@ -69,6 +78,8 @@ class LayerSpec:
     scale: float = 1.0
     logits: str = "bf16"
     batch_invariant: bool = False
+    activations: str = "bf16"
+    accumulation: str = "promoted512"
 
     def __post_init__(self) -> None:
         if not 1 <= self.experts <= MOST_EXPERTS:
@@ -85,6 +96,12 @@ class LayerSpec:
             raise Error(f"scale must be finite, got {self.scale}.")
         if self.logits not in ("bf16", "f32"):
             raise Error(f'logits must be "bf16" or "f32", got {self.logits!r}.')
+        if self.activations not in ("bf16", "fp8"):
+            raise Error(f'activations must be "bf16" or "fp8", got {self.activations!r}.')
+        if self.accumulation not in ACCUMULATIONS:
+            raise Error(
+                f"accumulation must be one of {list(ACCUMULATIONS)}, got {self.accumulation!r}."
+            )
 
     def text(self) -> str:
         """The layer in JSON, which `parse` reads: what operators of torch take."""
@@ -117,6 +134,11 @@ class LayerSpec:
                 **_fields_of(Activation, values["activation"], "an activation")
             )
         return LayerSpec(**values)
+
+    @property
+    def layout(self) -> Layout:
+        """Of the packed weights."""
+        return FP8 if self.activations == "fp8" else Layout("spread", "folded")
 
     @property
     def columns(self) -> int:
@@ -192,8 +214,8 @@ class LayerSpec:
     def _gate_up(self, name: str, gather: bool) -> str:
         # Columns of weights that were packed for another kind of layer do not fit.
         columns = ", interleaved" if self.activation.pairs else ""
-        return self._matmul(name, self.columns, self.hidden, self.inner, gather,
-                            self.activation.region(self.bias), columns)  # fmt: skip
+        region = self.activation.region(self.bias, self.activations == "fp8")
+        return self._matmul(name, self.columns, self.hidden, self.inner, gather, region, columns)
 
     def permute(self) -> str:
         """Rows in the order of experts: a weighted sum of one slot, whose weight is 1."""
@@ -208,38 +230,59 @@ class LayerSpec:
         return self._down("down_gathered", True)
 
     def _down(self, name: str, gather: bool) -> str:
-        region = """{
-    ^bb0(%sum: f32, %bias: f32):
-      %result = arith.addf %sum, %bias : f32
-      mxfp4.yield %result : f32
-    }"""
-        return self._matmul(name, self.hidden, self.inner, self.hidden, gather,
-                            region if self.bias else "")  # fmt: skip
+        arguments, lines, result = ["%sum"], [], "%sum"
+        if self.activations == "fp8":
+            arguments += ["%power", "%scale"]
+            lines += ["%of_row = arith.mulf %sum, %scale : f32",
+                      "%scaled = arith.mulf %of_row, %power : f32"]  # fmt: skip
+            result = "%scaled"
+        if self.bias:
+            arguments.append("%bias")
+            lines.append(f"%result = arith.addf {result}, %bias : f32")
+            result = "%result"
+        body = "\n      ".join([*lines, f"mxfp4.yield {result} : f32"])
+        head = ", ".join(f"{name}: f32" for name in arguments)
+        region = f"{{\n    ^bb0({head}):\n      {body}\n    }}" if lines else ""
+        return self._matmul(name, self.hidden, self.inner, self.hidden, gather, region)
 
     def _matmul(
         self, name: str, n: int, k: int, out: int, gather: bool, region: str, columns: str = ""
     ) -> str:
-        e, block = self.experts, f"!mxfp4.block<spread, folded{columns}>"
+        e, layout, fp8 = self.experts, self.layout, self.activations == "fp8"
+        block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
+        rows, cols, _ = layout.shape(n, k)
         types = {
-            "x": f"memref<?x{k}xbf16>",
-            "w": f"memref<{e}x{-(-n // 64)}x{-(-k // 64)}x{block}>",
+            "x": f"memref<?x{k}x{'f8E4M3FN' if fp8 else 'bf16'}>",
+            "w": f"memref<{e}x{rows}x{cols}x{block}>",
             "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}xbf16>", "e": "memref<1xi32>",
-            "s": "memref<2xi32>", "g": "memref<?xi32>", "b": f"memref<{e}x{n}xbf16>",
+            "s": "memref<2xi32>", "g": "memref<?xi32>", "p": f"memref<{e}x{n}xf32>",
+            "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
         }  # fmt: skip
-        epilogue = ""
-        if region:
-            operands = f"(%b : {types['b']})" if self.bias else ""
-            epilogue = f"epilogue{operands} {region}"
-        used = [t for t in types if (t != "g" or gather) and (t != "b" or self.bias)]
+        unused = {"g": not gather, "p": not fp8, "a": not fp8, "b": not self.bias}
+        used = [t for t in types if not unused.get(t)]
+        operands = [t for t in used if t in "pab"]
+        epilogue = f"epilogue {region}" if region else ""
+        if operands:
+            named = ", ".join(f"%{t}" for t in operands)
+            epilogue = f"epilogue({named} : {', '.join(types[t] for t in operands)}) {region}"
+        sums = f"{{accumulation = #mxfp4.accumulation<{_ATTRIBUTES[self.accumulation]}>}}"
         arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
         gathers = f"gather(%g : {types['g']}) " if gather else ""
         return f"""func.func @{name}({arguments}) {{
   mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
     offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})
-    workspace(%s : {types["s"]}) {epilogue}
+    workspace(%s : {types["s"]}) {epilogue} {sums if fp8 else ""}
   return
 }}
 """
+
+    def quantize(self) -> str:
+        """Rows in the order of experts, in FP8."""
+        return quantize_mlir("quantize", self.hidden, gather=True)
+
+    def quantize_inner(self) -> str:
+        """The rows between the two matmuls, in FP8."""
+        return quantize_mlir("quantize_inner", self.inner)
 
     def combine(self) -> str:
         """The weighted sum of each token's rows."""

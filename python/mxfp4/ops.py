@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from . import library, reference
+from . import fp8_reference, library, reference
 from .compile import Compiler, CpuKernel
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for, problem_of
+from .layout import FP8
 from .problem import Problem
 from .runtime import Kernel
 from .tensors import describe, is_host, is_torch
@@ -35,8 +36,13 @@ def grouped_matmul(
     kernel: Kernel | None = None,
     stream: Any = None,
     batch_invariant: bool = False,
+    accumulation: str | None = None,
 ) -> Any:
     """``Y[r, n] = sum_k X[r, k] * W[e(r)][n, k]`` with bf16 activations and MXFP4 weights.
+
+    With weights packed with layout "fp8" each row of activations is rounded to FP8 first, with a
+    scale of its own (docs/Numerics.md); then it takes torch tensors, or numpy arrays, for which
+    sums are exact.
 
     On a GPU the call launches a kernel on the caller's stream and returns at once; without
     ``kernel``, `mxfp4.kernels` says which one, and may compile it on first use.
@@ -57,6 +63,8 @@ def grouped_matmul(
         batch_invariant: whether the bits of a row may not depend on the other rows of the call,
             nor on how many there are: kernels of another set run then, which add over K in one
             order. Without it equal calls have equal bits.
+        accumulation: how the tensor cores add FP8 products, "fast", "promoted512" (default) or
+            "promoted128"; for weights packed with layout "fp8" alone.
 
     Returns:
         ``[R, N]``; on a GPU it is ready when the stream is. Without groups (``offsets`` is [0],
@@ -69,6 +77,16 @@ def grouped_matmul(
     if not isinstance(weights, PackedWeights):
         raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
     output = _output_name(out_dtype, out)
+    if weights.layout == FP8:
+        if kernel is not None or stream is not None:
+            raise Error("with activations in FP8 a call chooses its kernels and torch's stream.")
+        sums = "promoted512" if accumulation is None else accumulation
+        y = _in_fp8(x, weights, offsets, expert_ids, output, batch_invariant, sums)
+        return y if out is None else _copied(y, out)
+    if accumulation is not None:
+        raise Error(
+            f"accumulation is a choice for FP8: the weights are packed as {weights.layout}."
+        )
     plain = out is None and kernel is None and stream is None
     if is_torch(x) and (plain or x.device.type == "cpu"):
         from .torch_op import grouped_matmul as torch_matmul
@@ -94,6 +112,33 @@ def grouped_matmul(
     elif batch_invariant and not kernel.manifest.batch_invariant:
         raise Error("the kernel was not compiled with batch-invariant=true, which was asked for.")
     return kernel(x, weights, offsets, out, expert_ids, stream)
+
+
+def _in_fp8(
+    x: Any, weights: PackedWeights, offsets: Any, expert_ids: Any, output: str,
+    batch_invariant: bool, accumulation: str,
+) -> Any:  # fmt: skip
+    """`grouped_matmul` with activations in FP8."""
+    if is_torch(x):
+        from .torch_fp8 import grouped_matmul as torch_matmul
+
+        return torch_matmul(x, weights, offsets, expert_ids, output, batch_invariant, accumulation)
+    if not is_host(x):
+        raise Error(
+            f"with activations in FP8 x must be torch's or numpy's, got {type(x).__name__}."
+        )
+    ids = None if expert_ids is None else _host_array("expert_ids", expert_ids)
+    return fp8_reference.grouped_matmul(
+        x, _on_host(weights), _host_array("offsets", offsets), ids, fp8_reference.OUTPUTS[output]
+    )
+
+
+def _copied(y: Any, out: Any) -> Any:
+    """A result in the caller's memory."""
+    if tuple(out.shape) != tuple(y.shape) or out.dtype != y.dtype:
+        raise Error(f"out must be {y.dtype} {list(y.shape)}, got {out.dtype} {list(out.shape)}.")
+    out[...] = y
+    return out
 
 
 def _without_groups(problem: Problem, x: Any, offsets: Any, out: Any) -> Any:
@@ -161,7 +206,10 @@ def _on_host(weights: PackedWeights) -> PackedWeights:
             f"x is a numpy array, but the weights are on {place}; pass x as a tensor there, or use "
             "weights that were not moved with to_device."
         )
-    return replace(weights, data=data.numpy())
+    powers = weights.powers
+    if is_torch(powers):
+        powers = powers.numpy()
+    return replace(weights, data=data.numpy(), powers=powers)
 
 
 def on_cpu(

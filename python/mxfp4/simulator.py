@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from ._sim_driver import Launched, SimDriver
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
+from .fp8 import quantize_rows
 from .runtime import _MEANING, Kernel
-from .weights import PackedWeights
+from .weights import AS_STORED, PackedWeights
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,7 +106,9 @@ def simulate(
 
     Args:
         artifact: an `Artifact`, or the folder of one.
-        x: bf16 ``[R, K]``, rows sorted by group.
+        x: bf16 ``[R, K]``, rows sorted by group. For a kernel with activations in FP8 they are
+            rounded here (`fp8.quantize_rows`), and their scales and the powers of the weights' rows
+            are passed on.
         weights: packed in the kernel's layout, on the host.
         offsets: i32 ``[G+1]``; they may be wrong, which the kernel should notice.
         expert_ids: i32 ``[G]``, if and only if the kernel takes ids.
@@ -142,12 +145,18 @@ def simulate(
     if not isinstance(weights, PackedWeights) or not isinstance(weights.data, np.ndarray):
         raise Error("weights must be PackedWeights with their data on the host; see pack().")
 
+    if artifact.manifest.activation == "e4m3":
+        rows_in_fp8 = quantize_rows(x)
+        x = rows_in_fp8.codes
+        scales = rows_in_fp8.scales
+        if "gather" in operands:  # scales are those of the output's rows
+            scales = scales[np.clip(operands["gather"], 0, len(scales) - 1)]
+        operands = {"epilogue0": weights.powers, "epilogue1": scales, **operands}
+
     def put(array: Any, name: str) -> Any:
         return driver.allocate(np.asarray(array), name, writable=False)
 
-    on_device = PackedWeights(
-        put(weights.data, "weights"), weights.n, weights.k, weights.layout, weights.proof
-    )
+    on_device = replace(weights, data=put(weights.data, "weights"), rows=AS_STORED)
     x_put, offsets_put = put(x, "x"), put(offsets, "offsets")
     if expert_ids is not None:
         operands["expert_ids"] = expert_ids

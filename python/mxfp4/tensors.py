@@ -21,11 +21,16 @@ _DLPACK_DTYPES = {
     (2, 16): "f16",
     (2, 32): "f32",
     (4, 16): "bf16",
+    (10, 8): "e4m3",
 }
-# numpy has no bf16 of its own: ml_dtypes' shows as two opaque bytes.
-_INTERFACE_DTYPES = {"<V2": "bf16", "|V2": "bf16", "|u1": "u8", "<i4": "i32", "<f4": "f32"}
+# numpy has no bf16 and no FP8 of its own: ml_dtypes' show as opaque bytes.
+_INTERFACE_DTYPES = {
+    "<V2": "bf16", "|V2": "bf16", "<V1": "e4m3", "|V1": "e4m3", "|u1": "u8", "<i4": "i32",
+    "<f4": "f32",
+}  # fmt: skip
 _TORCH_DTYPES = {
     "torch.bfloat16": "bf16",
+    "torch.float8_e4m3fn": "e4m3",
     "torch.float32": "f32",
     "torch.uint8": "u8",
     "torch.int32": "i32",
@@ -35,8 +40,8 @@ _TORCH_DTYPES = {
 class Buffer(NamedTuple):
     """A tensor on a device.
 
-    ``dtype`` is "bf16", "f32", "u8", "i32", or the library's own name for any other; ``device``
-    is the CUDA ordinal, or None if the protocol does not tell.
+    ``dtype`` is "bf16", "e4m3", "f32", "u8", "i32", or the library's own name for any other;
+    ``device`` is the CUDA ordinal, or None if the protocol does not tell.
     """
 
     pointer: int

@@ -121,6 +121,11 @@ class _Known:
 
     def __init__(self, text: str) -> None:
         self.spec = spec = LayerSpec.parse(text)
+        if spec.activations != "bf16":
+            raise Error(
+                "the operators of layers take activations in bf16; mxfp4.layer.Layer takes them in "
+                "FP8, too."
+            )
         self.shapes, self.logits = weight_shapes(spec), LOGITS[spec.logits]
         self._runners: dict[int, LayerRunner] = {}
         self._layers: dict[tuple[int, ...], _Weights] = {}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The kernels of ``mxfp4.quantize_rows``, which bring activations to FP8 on a GPU."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from . import library
+from .chain import Chain
+from .compile import compile_routing_text
+from .errors import Error
+from .fp8 import quantize_mlir
+from .loaded import LoadedKernel
+
+
+class Quantizer:
+    """Rounds rows of K values to FP8 on a device, by addresses: it knows no tensors.
+
+    Args:
+        k: K.
+        device: CUDA ordinal.
+        driver: CUDA's if None; see `LoadedKernel`.
+
+    Raises:
+        Error: if the compiler is not there.
+    """
+
+    def __init__(self, k: int, device: int = 0, driver: Any = None) -> None:
+        if library.find() is None:
+            raise Error(
+                "there is no compiler to make the kernel that rounds activations to FP8. Compile a "
+                "layer where the compiler is (LayerKernels.compile), whose kernels have it."
+            )
+        self.kernel = LoadedKernel(compile_routing_text(quantize_mlir("quantize", k)), driver)
+        self._chain = Chain([self.kernel], device)
+        self._places = [self._chain.place(0, name) for name in ("x", "codes", "scales")]
+
+    def __call__(self, rows: int, x: int, codes: int, scales: int, stream: int) -> None:
+        """Launch and return at once.
+
+        Args:
+            rows: R.
+            x: address of bf16 ``[R, K]``.
+            codes: address of E4M3 ``[R, K]``.
+            scales: address of f32 ``[R]``.
+            stream: a handle.
+
+        Raises:
+            Error: if the launch fails.
+        """
+        values = [0] * self._chain.size
+        for place, address in zip(self._places, (x, codes, scales), strict=True):
+            values[place] = address
+        self._chain.launch([rows], values, stream)
+
+
+quantizer = cache(Quantizer)
+"""The same for each K and device."""

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a grouped matmul with activations in FP8 means, in numpy.
+
+``Y[r, n] = round(sum_k C[r, k] * V[e(r)][n, k] * s[r] * p[e(r)][n])``: C and s are the codes and
+the scale of row r (`fp8.quantize_rows`), V are the weights without the power of two p that packing
+took out of their rows. The sum is exact here, or that of the tensor cores (`fp8_sums`); scale and
+power follow in f32, each product rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import fp8, fp8_sums
+from .errors import Error
+from .formats import bfloat16, dequantize
+from .layout import unpack_expert
+from .problem import ACCUMULATIONS
+from .reference import check_routing
+from .weights import PackedWeights
+
+OUTPUTS: dict[str, Any] = {"bf16": bfloat16, "f32": np.dtype(np.float32)}
+"""Types of outputs, by our names."""
+
+PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
+"""Values of K behind which a sum is added to one in f32."""
+
+
+def grouped_matmul(
+    x: NDArray[Any],
+    weights: PackedWeights,
+    offsets: NDArray[np.int32],
+    expert_ids: NDArray[np.int32] | None = None,
+    out_dtype: Any = bfloat16,
+    accumulation: str | None = None,
+) -> NDArray[Any]:
+    """The ragged matmul, by definition.
+
+    Args:
+        x: bf16 ``[R, K]``, rows sorted by group.
+        weights: packed with layout "fp8", on the host.
+        offsets: i32 ``[G+1]``; group g is rows ``offsets[g] .. offsets[g+1]``.
+        expert_ids: i32 ``[G]`` or None (group g is expert g). Rows of id -1 yield 0.
+        out_dtype: bf16 or f32.
+        accumulation: "fast", "promoted512" or "promoted128", with the sums of the tensor cores; or
+            None, with exact sums.
+
+    Raises:
+        Error: if dtypes, shapes, offsets or ids do not fit, or the weights are not for FP8.
+    """
+    if accumulation not in (None, *ACCUMULATIONS):
+        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    if weights.powers is None:
+        raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
+    offsets = np.asarray(offsets)
+    check_routing(len(x), weights.experts, offsets, expert_ids)
+    rows = fp8.quantize_rows(x)
+    if x.shape[1] != weights.k:
+        raise Error(f"x has K = {x.shape[1]} columns, but the weights have K = {weights.k}.")
+    codes, out = rows.codes.astype(np.float64), np.zeros((len(x), weights.n), out_dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for group in np.flatnonzero(np.diff(offsets)):
+            expert = group if expert_ids is None else int(expert_ids[group])
+            span = slice(int(offsets[group]), int(offsets[group + 1]))
+            if expert < 0:
+                continue
+            sums = _sums(codes[span], left_of(weights, expert), accumulation)
+            powers = np.asarray(weights.powers[expert])
+            scaled = sums.astype(np.float32) * rows.scales[span, None] * powers[None, :]
+            out[span] = scaled.astype(out_dtype)
+    return out
+
+
+def left_of(weights: PackedWeights, expert: int) -> NDArray[np.float64]:
+    """An expert's weights ``[N, K]`` without the powers of their rows: exact E5M2."""
+    packed = np.asarray(weights.data[expert])
+    left = unpack_expert(packed, weights.n, weights.k, weights.layout)
+    return dequantize(*left, np.float64).astype(np.float64)
+
+
+def _sums(
+    codes: NDArray[np.float64], weights: NDArray[np.float64], accumulation: str | None
+) -> NDArray[Any]:
+    if accumulation is None:
+        return codes @ weights.T
+    return fp8_sums.matmul(codes, weights, PROMOTIONS[accumulation])

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Grouped matmuls with activations in FP8: kernels in the interpreter against numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+
+import mxfp4
+import numpy as np
+import pytest
+from kernels import needs_both
+from mxfp4 import Artifact, Error, PackedWeights, fp8_reference, simulate
+from mxfp4.compile import compile_artifact
+from mxfp4.formats import bfloat16
+from mxfp4.layout import FP8
+from mxfp4.problem import ACCUMULATIONS, Problem
+
+SHAPES = [(4, 128, 256, (7, 0, 5, 8)), (2, 70, 96, (1, 0)), (3, 192, 1056, (40, 1, 90))]
+
+
+def data(
+    experts: int, n: int, k: int, rows: int, kind: str = "normal"
+) -> tuple[np.ndarray, PackedWeights]:
+    """Activations and weights, of both signs or of one, or small numbers whose sums are exact."""
+    rng = np.random.default_rng(k + rows)
+    x, w = rng.standard_normal((rows, k)), rng.standard_normal((experts, n, k))
+    if kind == "same sign":
+        x, w = np.abs(x), np.abs(w)
+    if kind == "exact":
+        x = rng.integers(-2, 3, (rows, k)).astype(np.float64)
+        x[:, 0] = 448
+        w = rng.choice([0.0, 0.0, 0.0, 0.5, -1.0], w.shape)
+        w[:, :, 0] = 0
+    w *= 2.0 ** rng.integers(-20, 20, (experts, n, 1))
+    packed = mxfp4.pack(*mxfp4.quantize(w.astype(np.float32)), "fp8")
+    return x.astype(np.float32).astype(bfloat16), packed
+
+
+def offsets_of(sizes: tuple[int, ...]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+
+
+@cache
+def compiled(problem: Problem, rows: int, options: str = "") -> Artifact:
+    return compile_artifact(problem, f"rows-hint={rows} {options}".strip())
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+@pytest.mark.parametrize("kind", ["normal", "same sign"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_kernels_have_the_sums_of_the_tensor_cores(
+    shape: tuple[int, int, int, tuple[int, ...]], kind: str, accumulation: str
+) -> None:
+    """Bit for bit, whatever is lost."""
+    experts, n, k, sizes = shape
+    x, weights = data(experts, n, k, sum(sizes), kind)
+    problem = Problem(experts, n, k, layout=FP8, output="f32", accumulation=accumulation)
+    kernel = compiled(problem, sum(sizes))
+    assert kernel.manifest.accumulation == accumulation
+    assert problem.matches(kernel.manifest)
+    offsets = offsets_of(sizes)
+    run = simulate(kernel, x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(
+        x, weights, offsets, out_dtype=np.float32, accumulation=accumulation
+    )
+    assert np.array_equal(run.y, wanted)
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+def test_exact_sums_are_exact(accumulation: str) -> None:
+    """Where 13 bits hold every sum, results are those of the definition."""
+    x, weights = data(3, 64, 256, 30, "exact")
+    offsets = offsets_of((10, 0, 20))
+    problem = Problem(3, 64, 256, layout=FP8, accumulation=accumulation)
+    run = simulate(compiled(problem, 30), x, weights, offsets)
+    assert run.ok
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets)
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+
+
+@needs_both
+def test_expert_ids() -> None:
+    x, weights = data(3, 64, 128, 12)
+    offsets, ids = offsets_of((5, 4, 3)), np.array([2, -1, 2], np.int32)
+    problem = Problem(3, 64, 128, groups=3, expert_ids=True, layout=FP8)
+    run = simulate(compiled(problem, 12), x, weights, offsets, ids)
+    assert run.ok
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets, ids, accumulation="promoted512")
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+    assert not run.y[5:9].astype(np.float32).any()
+
+
+@needs_both
+def test_special_rows() -> None:
+    """NaN and infinities make NaN of their rows and of no others; zeros make zeros."""
+    x, weights = data(1, 64, 128, 9)
+    x[1, 7], x[3, 3], x[4, 5], x[6] = np.nan, np.inf, -np.inf, 0
+    offsets = offsets_of((9,))
+    run = simulate(compiled(Problem(1, 64, 128, layout=FP8), 9), x, weights, offsets)
+    assert run.ok
+    wrong = np.isnan(run.y.astype(np.float32))
+    assert wrong[[1, 3, 4]].all()
+    assert not wrong[[0, 2, 5, 6, 7, 8]].any()
+    assert not run.y[6].astype(np.float32).any()
+
+
+def test_problems_in_words() -> None:
+    problem = Problem(4, 128, 256, layout=FP8, accumulation="fast")
+    assert "activations=fp8 accumulation=fast" in problem.spec()
+    assert Problem.parse(problem.spec()) == dataclasses.replace(problem, groups=4)
+    assert Problem.parse("experts=4 n=128 k=256 activations=fp8").accumulation == "promoted512"
+    for words, text in (
+        ("activations=fp16", "activations must be"),
+        ("accumulation=fast", "a choice with activations=fp8"),
+        ("activations=fp8 accumulation=slow", "accumulation must be one of"),
+        ("activations=fp8 order=spread scales=raw", "do not go with order=spread"),
+        ("order=bytes", "go together"),
+    ):
+        with pytest.raises(Error, match=text):
+            Problem.parse(f"experts=4 n=128 k=256 {words}")
+
+
+def test_the_reference_refuses_what_does_not_fit() -> None:
+    x, weights = data(2, 64, 128, 3)
+    with pytest.raises(Error, match="accumulation must be one of"):
+        fp8_reference.grouped_matmul(x, weights, offsets_of((2, 1)), accumulation="slow")
+    with pytest.raises(Error, match="x has K = 64 columns"):
+        fp8_reference.grouped_matmul(x[:, :64], weights, offsets_of((2, 1)))
+    plain = mxfp4.pack(*mxfp4.unpack(weights))
+    with pytest.raises(Error, match='must be packed with layout "fp8"'):
+        fp8_reference.grouped_matmul(x, plain, offsets_of((2, 1)))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Calls with weights packed for activations in FP8, on the CPU."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import mxfp4
+import numpy as np
+import pytest
+from mxfp4 import Error, fp8_reference
+from mxfp4.formats import bfloat16
+from test_fp8_matmul import data, offsets_of
+
+torch = pytest.importorskip("torch")
+from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
+
+OFFSETS, IDS = offsets_of((5, 4, 3)), np.array([2, -1, 0], np.int32)
+
+
+@pytest.mark.parametrize("ids", [None, IDS], ids=["", "ids"])
+@pytest.mark.parametrize("out_dtype", ["bf16", "f32"])
+def test_arrays_and_tensors(out_dtype: str, ids: np.ndarray | None) -> None:
+    """Are the definition, with exact sums."""
+    x, weights = data(3, 70, 160, 12)
+    dtype = bfloat16 if out_dtype == "bf16" else np.float32
+    wanted = fp8_reference.grouped_matmul(x, weights, OFFSETS, ids, dtype)
+    y = mxfp4.grouped_matmul(x, weights, OFFSETS, ids, out_dtype)
+    assert y.dtype == wanted.dtype
+    assert np.array_equal(y, wanted)
+    on_torch = weights.to_device("cpu")
+    tids = None if ids is None else torch.from_numpy(ids)
+    y = mxfp4.grouped_matmul(from_numpy(x), on_torch, torch.from_numpy(OFFSETS), tids, out_dtype)
+    assert np.array_equal(to_numpy(y), wanted)
+    out = torch.empty_like(y)
+    mxfp4.grouped_matmul(from_numpy(x), on_torch, torch.from_numpy(OFFSETS), tids, out_dtype, out)
+    assert torch.equal(out, y)
+
+
+def test_what_rounding_activations_costs() -> None:
+    """Results are near those of bf16, and not equal."""
+    x, weights = data(2, 64, 256, 20)
+    weights = mxfp4.pack(*mxfp4.unpack(weights), "fp8")
+    offsets = offsets_of((12, 8))
+    plain = mxfp4.pack(*mxfp4.unpack(weights))
+    exact = mxfp4.reference.grouped_matmul(x, plain, offsets, out_dtype=np.float32)
+    y = mxfp4.grouped_matmul(x, weights, offsets, out_dtype="f32")
+    scale = np.sqrt(np.mean(exact**2, axis=0))
+    error = np.sqrt(np.mean((y - exact) ** 2, axis=0)) / scale
+    assert (error < 0.06).all()
+    assert (error > 0.005).all()
+
+
+def test_the_operator_is_one_for_torch() -> None:
+    x, weights = data(3, 64, 96, 12)
+    there = weights.to_device("cpu")
+    arguments = (from_numpy(x), there.data, there.powers, torch.from_numpy(OFFSETS))
+    torch.library.opcheck(torch.ops.mxfp4.grouped_matmul_fp8, arguments, {"n": 64})
+
+
+def test_errors() -> None:
+    x, weights = data(3, 64, 96, 12)
+    there, offsets = weights.to_device("cpu"), torch.from_numpy(OFFSETS)
+    with pytest.raises(Error, match="accumulation must be one of"):
+        mxfp4.grouped_matmul(from_numpy(x), there, offsets, accumulation="slow")
+    with pytest.raises(Error, match="x is a torch tensor, but the weights are not"):
+        mxfp4.grouped_matmul(from_numpy(x), weights, offsets)
+    plain = mxfp4.pack(*mxfp4.unpack(weights))
+    with pytest.raises(Error, match="accumulation is a choice for FP8"):
+        mxfp4.grouped_matmul(x, plain, OFFSETS, accumulation="fast")
+    with pytest.raises(Error, match=r"powers must be float32 \[3, 64\]"):
+        torch.ops.mxfp4.grouped_matmul_fp8(
+            from_numpy(x), there.data, there.powers[:2], offsets, n=64
+        )
+    with pytest.raises(Error, match="out must be"):
+        mxfp4.grouped_matmul(x, weights, OFFSETS, out=np.empty((12, 65), bfloat16))
+    grad = from_numpy(x).requires_grad_()
+    y = mxfp4.grouped_matmul(grad, there, offsets)
+    with pytest.raises(Error, match="has no gradient"):
+        y.sum().backward()
+    assert dataclasses.replace(there, data=there.data).powers is there.powers
