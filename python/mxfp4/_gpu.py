@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from .formats import decode_table
-from .layout import Layout
-from .torch_pack import pack_expert
+from .layout import FP8, Layout
+from .torch_pack import pack_expert, take_row_powers
 from .weights import PackedWeights, Proof
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -55,10 +55,15 @@ class RawWeights:
         if data is None:
             shape = (self.experts, *layout.shape(self.n, self.k))
             data = torch.empty(shape, dtype=torch.uint8, device=DEVICE)
+        powers = torch.empty((self.experts, self.n), device=DEVICE) if layout == FP8 else None
         for e in range(self.experts):
-            data[e] = pack_expert(self.blocks[e], self.scales[e], layout)
+            scales = self.scales[e]
+            if powers is not None:
+                scales, powers[e] = take_row_powers(self.blocks[e], scales)
+            data[e] = pack_expert(self.blocks[e], scales, layout)
         low, high = int(self.scales.min()), int(self.scales.max())
-        return PackedWeights(data, self.n, self.k, layout, Proof(low, high, high == 255))
+        proof = Proof(low, high, high == 255)
+        return PackedWeights(data, self.n, self.k, layout, proof, powers=powers)
 
 
 def groups_of(

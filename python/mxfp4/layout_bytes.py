@@ -30,11 +30,9 @@ COLUMNS = 128
 SPAN = RELATIVE_MOST - RELATIVE_LEAST
 """Powers of two between the scales of a row at most."""
 
-_SIGNS = np.array([[8 * b + (7, 3)[h] for b in range(4)] for h in range(2)], np.uint32)
-_MAGNITUDES = np.array([[16 * h + 4 * b for b in range(4)] for h in range(2)], np.uint32)
 # From codes [nb, w, g, p, kb, j, i, h, t, b] (row 64 nb + 16w + 2g + p, column 128 kb + 64j + 32i
 # + 16h + 4t + b) to the order of words in memory, with the codes of a word last.
-_WORDS = (0, 4, 5, 1, 2, 8, 6, 3, 7, 9)
+WORDS = (0, 4, 5, 1, 2, 8, 6, 3, 7, 9)
 
 
 def take_row_powers(
@@ -61,7 +59,7 @@ def take_row_powers(
     most = np.where(is_used, scales, 0).max(axis=-1).astype(np.int64)
     is_empty = ~is_used.any(axis=-1)
     least, most = np.where(is_empty, SCALE_BIAS, least), np.where(is_empty, SCALE_BIAS, most)
-    _refuse(least, most)
+    refuse_rows(least, most)
     middle = (least + most) // 2
     wide = scales.astype(np.int64)
     inside = (wide >= least[:, None]) & (wide <= most[:, None])
@@ -70,7 +68,12 @@ def take_row_powers(
     return reduced.astype(np.uint8), np.ldexp(np.float32(1), (middle - SCALE_BIAS).astype(np.int32))
 
 
-def _refuse(least: NDArray[np.int64], most: NDArray[np.int64]) -> None:
+def refuse_rows(least: NDArray[np.int64], most: NDArray[np.int64]) -> None:
+    """Check the least and the greatest scale byte of each row.
+
+    Raises:
+        Error: naming the first row that E5M2 cannot hold.
+    """
     bad = np.flatnonzero((most == SCALE_NAN) | (most - least > SPAN))
     if not bad.size:
         return
@@ -112,13 +115,12 @@ def pack_into(
     pairs = blocks.reshape(n, slices * BLOCK // 2)
     codes[:n, : slices * BLOCK : 2] = pairs & 15
     codes[:n, 1 : slices * BLOCK : 2] = pairs >> 4
-    parts = codes.reshape(nb, 4, 8, 2, kb, 2, 2, 2, 4, 4).transpose(_WORDS)
-    words = np.zeros(parts.shape[:-2], "<u4")
-    for h in range(2):
-        for b in range(4):
-            code = parts[..., h, b].astype(np.uint32)
-            words |= (code & 7) << _MAGNITUDES[h, b] | (code >> 3) << _SIGNS[h, b]
-    out[:, :, : layout.code_bytes] = words.reshape(nb, kb, -1).view(np.uint8)
+    parts = codes.reshape(nb, 4, 8, 2, kb, 2, 2, 2, 4, 4).transpose(WORDS)
+    slots = parts.reshape(*parts.shape[:-2], 8)
+    magnitude, sign = slots & 7, slots >> 3
+    words = magnitude[..., ::2] | magnitude[..., 1::2] << 4
+    words |= sign[..., :4] << 7 | sign[..., 4:] << 3
+    out[:, :, : layout.code_bytes] = words.reshape(nb, kb, -1)
     stored = np.full((nb * TILE, kb * 4), layout.padding_scale, np.uint8)
     stored[:n, :slices] = scales - np.uint8(RELATIVE_LEAST)
     ordered = stored.reshape(nb, 4, 8, 2, kb, 4).transpose(SCALE_AXES)
@@ -128,12 +130,11 @@ def pack_into(
 def unpack_codes(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The checkpoint's bytes of codes ``[NB*64, KB*64]``, padding included."""
     nb, kb, _ = packed.shape
-    flat = np.ascontiguousarray(packed[:, :, : TILE * COLUMNS // 2])
-    words = flat.view("<u4").reshape(nb, kb, 2, 4, 8, 4, 2, 2)
-    parts = np.empty((*words.shape, 2, 4), np.uint8)
-    for h in range(2):
-        for b in range(4):
-            magnitude = words >> _MAGNITUDES[h, b] & 7
-            parts[..., h, b] = magnitude | (words >> _SIGNS[h, b] & 1) << 3
-    codes = parts.transpose(np.argsort(_WORDS)).reshape(nb * TILE, kb * COLUMNS)
+    words = packed[:, :, : TILE * COLUMNS // 2].reshape(nb, kb, 2, 4, 8, 4, 2, 2, 4)
+    slots = np.empty((*words.shape[:-1], 8), np.uint8)
+    slots[..., ::2], slots[..., 1::2] = words & 7, words >> 4 & 7
+    slots[..., :4] |= words >> 4 & 8
+    slots[..., 4:] |= words & 8
+    parts = slots.reshape(*words.shape[:-1], 2, 4)
+    codes = parts.transpose(np.argsort(WORDS)).reshape(nb * TILE, kb * COLUMNS)
     return codes[:, ::2] | codes[:, 1::2] << 4

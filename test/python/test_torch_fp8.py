@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from mxfp4 import Error, fp8_reference
 from mxfp4.formats import bfloat16
+from mxfp4.layout import FP8, pack_expert
+from mxfp4.layout_bytes import take_row_powers
 from test_fp8_matmul import data, offsets_of
+from test_layout_bytes import weights as weights_of
 
 torch = pytest.importorskip("torch")
+from mxfp4 import torch_pack  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
 
 OFFSETS, IDS = offsets_of((5, 4, 3)), np.array([2, -1, 0], np.int32)
@@ -56,6 +60,23 @@ def test_the_operator_is_one_for_torch() -> None:
     there = weights.to_device("cpu")
     arguments = (from_numpy(x), there.data, there.powers, torch.from_numpy(OFFSETS))
     torch.library.opcheck(torch.ops.mxfp4.grouped_matmul_fp8, arguments, {"n": 64})
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 32), (64, 128), (70, 160), (200, 2880)])
+def test_packing_in_torch(n: int, k: int, rng: np.random.Generator) -> None:
+    """Gives the same bytes and powers, and refuses the same rows."""
+    raw = weights_of(rng, n, k, 80, 106)
+    raw.blocks[n // 2], raw.blocks[0, 0] = 0x80, 0
+    reduced, powers = take_row_powers(*raw)
+    blocks, scales = (torch.from_numpy(part) for part in raw)
+    found, there = torch_pack.take_row_powers(blocks, scales)
+    assert np.array_equal(found.numpy(), reduced)
+    assert np.array_equal(there.numpy(), powers)
+    packed = torch_pack.pack_expert(blocks, found, FP8)
+    assert np.array_equal(packed.numpy(), pack_expert(raw.blocks, reduced, FP8))
+    raw.blocks[-1], raw.scales[-1, 0] = 0x11, 255
+    with pytest.raises(Error, match=f"row {n - 1} has a scale that is NaN"):
+        torch_pack.take_row_powers(blocks, scales)
 
 
 def test_errors() -> None:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Layers with activations in FP8, launched by the library on the interpreter, against numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import mxfp4
+import numpy as np
+import pytest
+from driver_memory import file
+from helpers import random_weights
+from kernels import needs_both
+from mxfp4 import Error, fp8_reference, layer_reference, routing
+from mxfp4.formats import bfloat16
+from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
+from mxfp4.layer_reference import activate
+from mxfp4.layer_spec import GPT_OSS, LayerSpec
+from mxfp4.problem import ACCUMULATIONS
+from test_layer import ACTIVATIONS, Case, check_close
+
+__all__ = ["file"]  # a fixture
+SMALL = LayerSpec(8, 2, 64, 160, GPT_OSS, activations="fp8")
+
+
+class Fp8Case(Case):
+    """With weights packed for FP8."""
+
+    def __init__(self, spec: LayerSpec, tokens: int, rng: np.random.Generator) -> None:
+        super().__init__(spec, tokens, rng)
+        e = spec.experts
+        gate_up = random_weights(rng, e, spec.columns, spec.hidden, 120, 124)
+        self.gate_up = mxfp4.pack(*gate_up, "fp8")
+        self.down = mxfp4.pack(*random_weights(rng, e, spec.hidden, spec.inner, 120, 124), "fp8")
+        self.own |= {"gate_up_powers": self.gate_up.powers, "down_powers": self.down.powers}
+
+    def truth_of(self, ids: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """With the sums of the tensor cores in f32, as kernels have them, and the activation in
+        f64: rounding rows to FP8 takes what is near for what is equal."""
+        spec, own = self.spec, self.own
+        sorted_ = routing.sort_by_expert(ids, spec.experts)
+        tokens, offsets = sorted_.tokens, sorted_.offsets
+        used = int(offsets[-1])
+
+        def matmul(rows: np.ndarray, packed: mxfp4.PackedWeights, bias: str) -> np.ndarray:
+            sums = fp8_reference.grouped_matmul(
+                rows, packed, offsets, None, np.float32, spec.accumulation
+            )
+            if spec.bias:
+                groups = np.repeat(np.arange(spec.experts), np.diff(offsets))
+                sums = sums + own[bias][groups].astype(np.float32)
+            return sums
+
+        sums = matmul(self.x[tokens[:used]], self.gate_up, "gate_up_bias").astype(np.float64)
+        inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)
+        y = np.zeros((ids.size, spec.hidden), bfloat16)
+        y[:used] = matmul(inner, self.down, "down_bias").astype(bfloat16)
+        return routing.combine(y, sorted_.positions, weights)
+
+    def truth(self) -> np.ndarray:
+        """Of the router's logits."""
+        s = self.spec
+        ids, weights = routing.top_k(
+            self.logits, s.slots, s.scoring, self.own.get("correction"), s.renormalize, s.scale
+        )
+        return self.truth_of(ids, weights.astype(np.float32))
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+@pytest.mark.parametrize("tokens", [1, 20])
+def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int, accumulation: str) -> None:
+    spec = dataclasses.replace(SMALL, bias=True, accumulation=accumulation)
+    case = Fp8Case(spec, tokens, rng)
+    assert steps(spec, tokens) == [
+        "route", "quantize", "gate_up", "quantize_inner", "down", "combine"
+    ]  # fmt: skip
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+def test_many_tokens(file: Path, rng: np.random.Generator) -> None:
+    spec = dataclasses.replace(SMALL, slots=1, inner=32)
+    case = Fp8Case(spec, FEW_TOKENS + 1, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("name", ["silu_limit", "geglu_tanh", "situ", "relu2"])
+def test_activations(file: Path, rng: np.random.Generator, name: str) -> None:
+    spec = dataclasses.replace(SMALL, activation=ACTIVATIONS[name], bias=name == "relu2")
+    case = Fp8Case(spec, 7, rng)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize("tokens", [1, 20])
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_experts_that_the_caller_brings(
+    file: Path, rng: np.random.Generator, tokens: int, missing: float
+) -> None:
+    case = Fp8Case(SMALL, tokens, rng)
+    ids = np.array([rng.permutation(SMALL.experts)[: SMALL.slots] for _ in range(tokens)], np.int32)
+    ids[rng.random(ids.shape) < missing] = -1
+    gates = rng.random(ids.shape).astype(np.float32)
+    wanted = case.truth_of(ids, gates)
+    sources: list[Source] = ["some ids"] if missing else ["ids", "some ids"]
+    for source in sources:
+        got = case.run(file, source, given_ids=ids, gates=gates)
+        if wanted.astype(np.float32).any():
+            check_close(got, wanted)
+        none_here = (ids < 0).all(axis=1)
+        assert not got[none_here].astype(np.float32).any()
+
+
+@needs_both
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    """The folder has the kernels that round rows, and says what the layer is."""
+    LayerKernels.compile(SMALL, max_tokens=4).save(tmp_path)
+    found = LayerKernels.load(tmp_path)
+    assert found.spec == SMALL
+    assert {"quantize", "quantize_inner"} <= set(found.routing)
+    assert found.matmuls["down"][0].manifest.accumulation == "promoted512"
+
+
+def test_specs() -> None:
+    assert LayerSpec.parse(SMALL.text()) == SMALL
+    assert SMALL.layout.activations == "fp8"
+    for change in ({"activations": "fp16"}, {"accumulation": "slow"}):
+        with pytest.raises(Error, match=f"{next(iter(change))} must be"):
+            dataclasses.replace(SMALL, **change)
+
+
+def test_the_definition_rounds_the_rows_of_both_matmuls(rng: np.random.Generator) -> None:
+    """`layer_reference` in f64 is near what the sums of the tensor cores give, and not near the
+    layer in bf16."""
+    spec = dataclasses.replace(SMALL, hidden=256)
+    case = Fp8Case(spec, 30, rng)
+    true = case.truth().astype(np.float64)
+    given = (case.x, case.logits, case.gate_up, case.down)
+    close = layer_reference.layer(spec, *given).astype(np.float64)
+    plain = dataclasses.replace(spec, activations="bf16")
+    bf16 = layer_reference.layer(plain, *given).astype(np.float64)
+    scale = np.sqrt(np.mean(true**2))
+    near, far = (np.sqrt(np.mean((other - true) ** 2)) / scale for other in (close, bf16))
+    assert near < far / 2
+    assert 0.01 < far < 0.1
