@@ -67,7 +67,7 @@ def grouped_matmul(
             span = slice(int(offsets[group]), int(offsets[group + 1]))
             if expert < 0:
                 continue
-            sums = _sums(codes[span], left_of(weights, expert), accumulation)
+            sums = _sums(codes[span], left_of(weights, int(expert)), accumulation)
             powers = np.asarray(weights.powers[expert])
             scaled = sums.astype(np.float32) * rows.scales[span, None] * powers[None, :]
             out[span] = scaled.astype(out_dtype)

@@ -9,11 +9,12 @@ their own, so that weights come from device memory. Columns take short turns. Ev
 compared with f32 in the same run, over the tokens whose choice of experts is clear. Columns:
 ``ours``: the router's matmul by cuBLAS, then `mxfp4.layer`; ``from logits``: without the router's
 matmul; ``batch-invariant`` (with ``--batch-invariant``): ``ours`` with kernels that give a token
-the same bits whatever other tokens there are; ``triton``: OpenAI's triton_kernels in the steps of
-its own benchmark, by default and with the best of a few settings for each number of tokens
-(``triton tuned``); ``marlin``: vLLM's kernels in vLLM's steps, with ``--marlin``; ``humming``:
-humming-kernels in the same steps, with ``--humming``. Nothing of these packages is part of this
-one.
+the same bits whatever other tokens there are; ``fp8`` and ``fp8 fast`` (with ``--fp8``): ``ours``
+with activations in FP8, and sums that are promoted every 512 of K, or never; ``triton``: OpenAI's
+triton_kernels in the steps of its own benchmark, by default and with the best of a few settings for
+each number of tokens (``triton tuned``); ``marlin``: vLLM's kernels in vLLM's steps, with
+``--marlin``; ``humming``: humming-kernels in the same steps, with ``--humming``. Nothing of these
+packages is part of this one.
 """
 
 from __future__ import annotations
@@ -38,9 +39,30 @@ INSTALLED = "installed"
 """In place of a file: the extension of the vLLM that is installed."""
 
 
-def spec(experts: int, batch_invariant: bool = False) -> LayerSpec:
-    """gpt-oss's layer."""
-    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True, batch_invariant=batch_invariant)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "batch-invariant": {"batch_invariant": True},
+    "fp8": {"activations": "fp8"},
+    "fp8 fast": {"activations": "fp8", "accumulation": "fast"},
+}
+"""Columns of kernels of ours for other specs than gpt-oss's, and what is other there."""
+
+
+def spec(experts: int, variant: str = "") -> LayerSpec:
+    """gpt-oss's layer, or a variant of it."""
+    other = VARIANTS[variant] if variant else {}
+    return LayerSpec(experts, SLOTS, HIDDEN, INNER, bias=True, **other)
+
+
+def folder_of(kernels: Path, experts: int, variant: str = "") -> Path:
+    """Where the kernels of a layer are."""
+    name = {"batch-invariant": "invariant"}.get(variant, variant.replace(" ", "-"))
+    return kernels / f"layer{experts}{f'-{name}' if name else ''}"
+
+
+def variants(o: argparse.Namespace) -> list[str]:
+    """Those that the command line asks for."""
+    asked = {"batch-invariant": o.batch_invariant, "fp8": o.fp8, "fp8 fast": o.fp8}
+    return [name for name in VARIANTS if asked[name]]
 
 
 class Data:
@@ -124,32 +146,33 @@ WHAT = (
     "median us of CUDA-graph replays over several layers with weights of their own; errors "
     "against f32"
 )
-OURS = ("ours", "from logits", "batch-invariant")
+OURS = ("ours", "from logits", *VARIANTS)
 """Columns that are not compared with ours."""
 
 
 class Ours:
-    """Layers of ours; `invariant` are kernels of another column."""
+    """Layers of ours; `others` are kernels of other columns, by their names."""
 
     def __init__(
-        self, kernels: LayerKernels, data: Data, invariant: LayerKernels | None = None
+        self, kernels: LayerKernels, data: Data, others: dict[str, LayerKernels] | None = None
     ) -> None:
-        from ..layer import LAYOUT, Layer
-
-        packed = {name: raw.pack(LAYOUT) for name, raw in data.raw.items()}
-
-        def copied(name: str, number: int) -> Any:
-            weights = packed[name]
-            return weights if number == 0 else replace(weights, data=weights.data.clone())
-
         self._data = data
-        own = [(copied("gate_up", i), copied("down", i)) for i in range(data.copies)]
+        self._packed: dict[Any, list[tuple[Any, Any]]] = {}
+        self._layers = self._made(kernels)
+        self._others = {name: self._made(other) for name, other in (others or {}).items()}
 
-        def layers(kernels: LayerKernels) -> list[Layer]:
-            return [Layer(kernels, *w, data.bias["gate_up"], data.bias["down"]) for w in own]
+    def _made(self, kernels: LayerKernels) -> list[Any]:
+        """A layer for each copy of the weights, which layers of one layout share."""
+        from ..layer import Layer
 
-        self._layers = layers(kernels)
-        self._invariant = layers(invariant) if invariant else []
+        data, layout = self._data, kernels.spec.layout
+        if layout not in self._packed:
+            first = [data.raw[name].pack(layout) for name in ("gate_up", "down")]
+            rest = [[replace(w, data=w.data.clone()) for w in first]
+                    for _ in range(data.copies - 1)]  # fmt: skip
+            self._packed[layout] = [(up, down) for up, down in [first, *rest]]
+        own, bias = self._packed[layout], data.bias
+        return [Layer(kernels, *w, bias["gate_up"], bias["down"]) for w in own]
 
     def columns(self, x: Any, count: int) -> dict[str, Run]:
         """Runs by name; what they read lives as long as they do."""
@@ -158,13 +181,14 @@ class Ours:
             "ours": lambda i: self._layers[i](x, self._data.logits(x, i)),
             "from logits": lambda i: self._layers[i](x, logits[i]),
         }
-        if self._invariant:
-            runs["batch-invariant"] = lambda i: self._invariant[i](x, self._data.logits(x, i))
-        return runs
+        return runs | {name: partial(self._run, name, x) for name in self._others}
+
+    def _run(self, name: str, x: Any, number: int) -> Any:
+        return self._others[name][number](x, self._data.logits(x, number))
 
     def check(self) -> None:
         """Raise if a kernel met bad values."""
-        for layers in (self._layers, self._invariant):
+        for layers in (self._layers, *self._others.values()):
             for one in layers[:1]:
                 one.check()
 
@@ -251,6 +275,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _roundings(error: tuple[str, float]) -> float:
+    """A column's error, relative to that of bf16: E4M3 has four bits where bf16 has eight."""
+    name, value = error
+    return value / 4 if "fp8" in name else value
+
+
 def run(o: argparse.Namespace) -> int:
     """Measure; 0 if everything was measured and right."""
     import torch
@@ -262,10 +292,10 @@ def run(o: argparse.Namespace) -> int:
     worst = 0.0
     with torch.no_grad():
         for experts in o.experts:
-            kernels = LayerKernels.load(o.kernels / f"layer{experts}")
+            kernels = LayerKernels.load(folder_of(o.kernels, experts))
             data = Data(experts, 8 if experts < 64 else 4, o.routing)
-            other = o.kernels / f"layer{experts}-invariant"
-            ours = Ours(kernels, data, LayerKernels.load(other) if o.batch_invariant else None)
+            others = {v: LayerKernels.load(folder_of(o.kernels, experts, v)) for v in variants(o)}
+            ours = Ours(kernels, data, others)
             peers.pack(data)
             for tokens in o.tokens:
                 count = min(data.copies, 8 if tokens <= 16 else 4 if tokens <= 256 else 2)
@@ -273,7 +303,7 @@ def run(o: argparse.Namespace) -> int:
                 columns = ours.columns(x, count)
                 columns |= peers.columns(data, x, count)
                 rows.append(measure(data, tokens, columns, count, o.window))
-                worst = max(worst, *rows[-1]["errors"].values())
+                worst = max(worst, *map(_roundings, rows[-1]["errors"].items()))
                 print(table(rows[-1:]).splitlines()[-1], flush=True)
             ours.check()
     print("\n" + table(rows))
@@ -301,6 +331,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
     parser.add_argument("--batch-invariant", action="store_true",
                         help="compile, and measure, such kernels too")  # fmt: skip
+    parser.add_argument("--fp8", action="store_true",
+                        help="compile, and measure, layers in FP8, too")  # fmt: skip
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
     parser.add_argument(
         "--marlin",
@@ -325,11 +357,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise Error("--humming needs --marlin for the steps around the matmuls.")
         if o.compile:
             for experts in o.experts:
-                for invariant in (False, True) if o.batch_invariant else (False,):
+                for variant in ("", *variants(o)):
                     made = LayerKernels.compile(
-                        spec(experts, invariant), max(o.tokens), assemble=True
+                        spec(experts, variant), max(o.tokens), assemble=True
                     )
-                    made.save(o.compile / f"layer{experts}{'-invariant' * invariant}")
+                    made.save(folder_of(o.compile, experts, variant))
             return 0
         if not o.kernels:
             parser.error("give a folder of kernels, or --compile OUT")
