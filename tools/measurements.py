@@ -27,6 +27,7 @@ MARK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
 LAYER = json.loads((ROOT / "docs/layer.json").read_text())
 LAYER_H200 = json.loads((ROOT / "docs/layer-h200.json").read_text())
+MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
 
 COLUMNS = {
     "register": "mxfp4",
@@ -170,6 +171,20 @@ def batch_invariant(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
 
 
+def models(page: str) -> str:
+    """Matmuls of models' layers, against others."""
+    shown = {c: COLUMNS[c] for c in ("register", "triton", "bf16", "read")}
+    lines = [
+        [row["model"], row["layer"], f"{row['experts']} x {row['n']} x {row['k']}",
+         str(row["tokens"]), *(cell(row, c) for c in shown), quotient(row, "triton", "register"),
+         quotient(row, "bf16", "register"), quotient(row, "read", "register")]
+        for row in MODELS_H200["rows"]
+    ]  # fmt: skip
+    head = ["model", "matmul", "E x N x K", "T", *shown.values(), "Triton / mxfp4",
+            "bf16 / mxfp4", "read / mxfp4"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(MODELS_H200, 'models-h200.json')}"
+
+
 def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
     """Rows of docs/bench.json with these values."""
     return [r for r in MATMUL["rows"] if all(r[key] == value for key, value in wanted.items())]
@@ -230,6 +245,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "layer-front-h200": layer_front_h200,
     "layer-sum": layer_sum,
     "batch-invariant": batch_invariant,
+    "models": models,
     "matmul": matmul,
     "skew": skew,
     "matmul-all": matmul_all,
