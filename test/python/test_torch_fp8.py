@@ -12,7 +12,7 @@ from mxfp4 import Error, fp8_reference
 from mxfp4.formats import bfloat16
 from mxfp4.layout import FP8, pack_expert
 from mxfp4.layout_bytes import take_row_powers
-from test_fp8_matmul import data, offsets_of
+from test_fp8_simulate import data, offsets_of
 from test_layout_bytes import weights as weights_of
 
 torch = pytest.importorskip("torch")
