@@ -22,8 +22,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
 
     With `batch-invariant` all schedules that a problem can get, for any number of
     rows, add over K in the same order, without K slices: the bits of a row do not
-    depend on which other rows there are. A schedule that is given and does not is
-    an error then.
+    depend on the other rows of the call. The option `schedule` with a schedule
+    that does not add in this order is then an error.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for
@@ -56,24 +56,23 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
 def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
   let summary = "Give kernels the contiguous buffers that they take";
   let description = [{
-    A kernel takes a pointer for each operand of `mxfp4.grouped_matmul`: to
-    elements that lie one behind the other, aligned to 16 bytes for activations
-    and weights and to a pair of elements for outputs. Operands with another layout
-    than the identity become such buffers.
+    A kernel takes a pointer for each operand of `mxfp4.grouped_matmul`. The
+    elements must be contiguous, and aligned to 16 bytes for activations and weights
+    or to a pair of elements for outputs. This pass gives kernels such buffers in
+    place of operands whose layout is not the identity:
 
-    - A contiguous part of a larger buffer is used where it is: strides that are
-      spelled out, rows of a concatenation, experts or layers of stacked weights.
-      `mxfp4.rebase` moves the offset into the pointer.
-    - What is never contiguous or aligned, such as rows of a wider matrix, is
-      copied, and a remark says so. Outputs, the error word and the workspace are
+    - A contiguous part of a larger buffer is used where it is, for example rows of
+      a concatenation, or experts or layers of stacked weights. `mxfp4.rebase`
+      moves the offset into the pointer.
+    - A buffer that is never contiguous or aligned, such as rows of a wider matrix,
+      is copied, and a remark says so. Outputs, the error word and the workspace are
       copied back.
-    - What depends on strides or an offset that are known at run time only is
-      copied if it must be, at run time, and a remark says so too.
+    - If strides or offset are known only at run time, the program decides at run
+      time whether to copy, and a remark says so, too.
 
-    Buffers for copies come from `memref.alloc`, as those that bufferization
-    makes, and `memref.copy` fills them. With `copies=false` there are none, and
-    what would need one is an error: a kernel that is launched by others has no
-    host code that could copy.
+    `memref.alloc` allocates buffers for copies, and `memref.copy` fills them. With
+    `copies=false` an operand that would need a copy is an error, because a kernel
+    that another program launches has no host code that could copy.
 
     Preconditions: memrefs; operations on tensors are left alone.
 
@@ -111,8 +110,8 @@ def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
 def OnKernels : Pass<"mxfp4-on-kernels"> {
   let summary = "Run passes on the kernels of this dialect alone";
   let description = [{
-    Runs a pipeline on each `gpu.module` that `mxfp4-tile` has made, at whatever
-    depth; the attribute `mxfp4.kernels` marks it. Passes that change any code,
+    Runs a pipeline on each `gpu.module` that `mxfp4-tile` has made, however deeply
+    it is nested; the attribute `mxfp4.kernels` marks these modules. Passes that change any code,
     such as `canonicalize`, or that lower code by rules which hold for our kernels
     alone, such as `mxfp4-lower-to-nvvm`, then leave the kernels and the host code
     of other stacks alone.
@@ -182,8 +181,8 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     groups; a schedule. The grid is for the SMs of the `mxfp4.target` around the
     operation, which becomes that of the `gpu.module`.
 
-    Leaves behind: operations of the CTA that act one after the other. Passes
-    behind this one let copies run ahead.
+    Leaves behind: operations of the CTA that run one after the other. Later passes
+    let copies run ahead of the multiplication.
   }];
   let options = [
     Option<"requireKernels", "require-kernels", "bool", "false",
@@ -223,7 +222,7 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
 
     `mxfp4.top_k` and a `mxfp4.sort_by_expert` of its ids that follows it, both
     without counts, become one kernel of one CTA if `rows-hint` says that there are
-    at most 64 tokens: a launch is saved, and a CTA is enough for so few.
+    at most 64 tokens, because one CTA is fast enough for them and a launch is saved.
 
     Preconditions: memrefs with identity layout, in code of the host; static
     numbers of experts (at most 1024), slots (at most 32) and columns (of
@@ -279,16 +278,15 @@ def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
 def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
   let summary = "Split a wgmma kernel into warps that copy and warps that multiply";
   let description = [{
-    Replaces each `mxfp4.for_tiles` of a kernel that multiplies with wgmma by
-    `mxfp4.warp_roles` of two roles that both run through the tiles. The role that
-    copies fills a ring of stages (`mxfp4.create_ring`) with TMA and bulk copies,
-    up to as many steps ahead as the ring has slots, across tiles. The role that
-    multiplies drains the ring and stores the sums. If the schedule has
-    `producer_registers`, the warps that copy hand the rest of their registers to
-    the others.
+    Replaces each `mxfp4.for_tiles` of a kernel with wgmma by `mxfp4.warp_roles`
+    with two roles, both of which loop over the tiles. The producer fills a ring of
+    stages (`mxfp4.create_ring`) with TMA and bulk copies and may be as many steps
+    ahead as the ring has slots, also across tiles. The consumers drain the ring,
+    multiply, and store the sums. If the schedule has `producer_registers`, producer
+    warps give registers that they do not need to the consumers (setmaxnreg).
 
-    With K slices, each slice has warps that multiply and one that copies, slots
-    and a range of the steps of its own. The first slice has `sum_steps` steps fewer
+    With K slices, each slice has consumer warps, one producer warp, slots of the
+    ring and a range of the steps of its own. The first slice has `sum_steps` steps fewer
     than the others, because it adds the sums of all (`mxfp4.reduce_slices`) and stores them.
 
     Preconditions: `mxfp4.for_tiles` with one `mxfp4.k_loop`, in it directly or in
@@ -310,15 +308,15 @@ def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
 def ShareTiles : Pass<"mxfp4-share-tiles"> {
   let summary = "One warp hands out tiles to the roles of a CTA";
   let description = [{
-    Adds a role to each `mxfp4.warp_roles`: a warp that finds the next tile while
-    the others are busy with this one and puts it into a queue of two in shared
-    memory (`mxfp4.hand_out_tiles`). The roles that run through the tiles take
-    them from the queue (`mxfp4.take_tiles` instead of `mxfp4.for_tiles`).
+    Adds a role to each `mxfp4.warp_roles`, the tile scheduler: one warp finds the
+    next tile while the other warps work on the current one, and puts it into a
+    queue of two tiles in shared memory (`mxfp4.hand_out_tiles`). The other roles
+    take tiles from the queue (`mxfp4.take_tiles` instead of `mxfp4.for_tiles`).
 
-    If the operation has a workspace, the tiles come from a counter that all CTAs
-    share, because SMs differ in speed and tiles in height. Without one, CTA c has
-    the tiles c, c + gridDim, ... The last CTA to end puts the counter back to
-    zero.
+    If the operation has a workspace, tiles come from a counter there that all CTAs
+    share, because SMs differ in speed and tiles in height. The last CTA resets the
+    counter to zero. Without a workspace, CTA c computes the tiles c, c + gridDim,
+    c + 2 * gridDim and so on.
 
     Which CTA computes a tile does not change any result.
 
@@ -338,13 +336,12 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
 def VersionLoops : Pass<"mxfp4-version-loops"> {
   let summary = "Give tiles of the fewest tokens a loop of their own";
   let description = [{
-    Where memory decides, most tiles have no more than one token step, and a choice
-    among widths in the loop costs 5 % of their time. Where the schedule says so
-    (`version_loops`), this pass replaces each `mxfp4.k_loop` that drains
-    a ring by two in the branches of a choice: one for tiles of one token step,
-    whose wgmma has that width and no other, and the loop as it was for the rest.
-    The cursor behind both is computed from the cursor in front of them
-    (`mxfp4.ring_skip`).
+    For kernels that are bound by memory, most tiles have at most one token step,
+    and a choice among widths in the loop costs 5 % of their time. If the schedule
+    has `version_loops`, this pass replaces each `mxfp4.k_loop` that drains a ring
+    by a branch with two loops: one for tiles of one token step, whose wgmma has
+    only that width, and the original loop for all others. The cursor after the
+    branch is computed from the cursor before it (`mxfp4.ring_skip`).
 
     Example: with `mxfp4.wgmma ... columns 4 tokens(%n by 8)` in it, a loop becomes
 
@@ -378,10 +375,10 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     it holds already, waits for the stage of the block after that, and loads the
     raw words of that block.
 
-    Two sets of fragments, with `placement=shared` two decoded buffers, take turns.
-    With an odd number of blocks per step the loop is unrolled by two, so that each
-    set keeps registers of its own: handing one set on through a copy makes ptxas
-    serialise the groups. A step that is left over goes ahead of the loop.
+    Two sets of fragments (with `placement=shared`, two decoded buffers) take turns.
+    If the number of blocks per step is odd, the loop is unrolled by two, so that
+    each set has registers of its own, because ptxas serialises the groups if a set
+    is copied to other registers. An odd step comes before the loop.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
@@ -402,16 +399,19 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
 def LowerProgram : Pass<"mxfp4-lower-program"> {
   let summary = "The structure of a kernel to loops, branches and barriers";
   let description = [{
-    Lowers what gives a kernel its structure: `mxfp4.warp_roles` to branches on the
-    number of the warp, with registers handed over and one elected thread where a
-    role says so; `mxfp4.for_tiles`, `mxfp4.take_tiles`, `mxfp4.hand_out_tiles` and
-    `mxfp4.k_loop` to loops of `scf`; `mxfp4.block_matmul` to its parts, one block
-    after the other; `mxfp4.build_tile_table` to a scan over the offsets by the
-    first warp; rings to two arrays of barriers, and cursors to a slot and a
-    parity, which the loops carry.
+    Lowers the operations that are the structure of a kernel:
+
+    - `mxfp4.warp_roles` to branches on the number of the warp, with a hand-over of
+      registers and one elected thread for roles that have these;
+    - `mxfp4.for_tiles`, `mxfp4.take_tiles`, `mxfp4.hand_out_tiles` and
+      `mxfp4.k_loop` to loops of `scf`;
+    - `mxfp4.block_matmul` to its parts, one block after the other;
+    - `mxfp4.build_tile_table` to a scan over the offsets by the first warp;
+    - rings to two arrays of mbarriers, and cursors to a slot and a parity, which
+      loops carry.
 
     A `mxfp4.k_loop` without a ring becomes a loop in which the CTA waits for its
-    copies and meets at a barrier before and behind the multiplication.
+    copies and synchronises before and after the multiplication.
 
     Leaves behind: `scf`, `arith`, `memref`, operations on barriers, tiles and
     fragments, and `mxfp4.locate_tile`, which `mxfp4-lower-to-nvvm` takes.
@@ -427,13 +427,13 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
 def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
   let summary = "Choose wgmma's N at run time";
   let description = [{
-    The last tile of a group has fewer tokens than others, and the tensor core's
-    time goes with the instruction's N. Replaces each `mxfp4.wgmma` whose number
-    of tokens is known at run time by a tree of branches over groups that are
-    as narrow as the tokens allow. They share a prefix of the same accumulators,
-    and the loop around them stays one loop. A branch looks at a bit of the number
-    of steps that hold all tokens but the first: four predicates then serve up to
-    16 widths.
+    The last tile of a group may have fewer tokens than others, and the tensor
+    core's time is proportional to the instruction's N. The pass replaces each
+    `mxfp4.wgmma` whose number of tokens is known only at run time by a tree of
+    branches with one wgmma per width, of which a tile takes the narrowest that
+    holds its tokens. All of them use the same accumulators, and the loop around
+    the branches stays one loop. The branches test the bits of (tokens - 1) / step,
+    so that four predicates select among up to 16 widths.
 
     Preconditions: `tokens` is the same in all lanes of the warpgroup.
 
@@ -468,7 +468,7 @@ def NarrowWgmma : Pass<"mxfp4-narrow-wgmma"> {
 def InsertDecode : Pass<"mxfp4-insert-decode"> {
   let summary = "Decode weights fragment by fragment";
   let description = [{
-    Replaces `mxfp4.tile_matmul` by what each warp does with its part of the
+    Replaces `mxfp4.tile_matmul` by the operations of each warp on its part of the
     tile. With `placement=register` a thread loads its packed codes and scales,
     decodes the A fragment of each k16 step in its registers, and multiplies.
     With `placement=shared`, the baseline, weights are decoded into bf16 in
@@ -476,9 +476,9 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
     A fragments from there; for wgmma each warpgroup decodes a block, which the
     instruction reads from there.
 
-    Nothing is permuted at run time: the pass checks that each word of the
-    block layout is the A fragment of the schedule's instruction
-    (`wordsAreFragments`), and from there on who holds what is the instruction's business.
+    No weight is permuted at run time, because each word of the block layout is a
+    thread's part of the A fragment of the schedule's instruction. The pass checks
+    this (`wordsAreFragments`).
   }];
   let options = [
     Option<"placement", "placement", "std::string", "\"schedule\"",
@@ -498,14 +498,13 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
 def LowerDecode : Pass<"mxfp4-lower-decode"> {
   let summary = "Decodes to register operations";
   let description = [{
-    Emits the instructions of `decodeSequence` (`mxfp4/Core/DecodeSequence.h`)
-    for each `mxfp4.decode`: integer operations on 32-bit registers and bf16x2
-    multiplications. Scale bytes that several decodes share are expanded once
-    after CSE.
+    Replaces each `mxfp4.decode` by the instructions of `decodeSequence`
+    (`mxfp4/Core/DecodeSequence.h`): integer operations on 32-bit registers and
+    bf16x2 multiplications. Scale bytes that several decodes share are expanded
+    once, after CSE.
 
-    `sequence` names the sequence that must come out (`fast`, `exact`, ...);
-    weights whose layout needs another are an error. The default takes what the
-    layout says.
+    The option `sequence` demands a sequence (`fast`, `exact`, ...); weights whose
+    layout needs another sequence are an error. By default the layout decides.
   }];
   let options = [
     Option<"sequence", "sequence", "std::string", "\"auto\"",
@@ -599,20 +598,20 @@ def Raise : Pass<"mxfp4-raise"> {
       program rounds each to bf16 or f16.
     - `bf16-rows` (`bf16_rows`): activations of f16 or f32 may be rounded to bf16.
 
-    What was promised stands in `mxfp4.promises` of the module and of what was
-    raised, because only the promise makes it right.
+    The pass records promises in `mxfp4.promises` of the module and of each raised
+    operation, because the result is right only under the promise.
 
-    What looks like a decode, a matmul on decoded weights or a loop over experts,
-    and is not raised, gets a remark that says which condition failed; for a
-    decode, at which code and scale it differs, how, and which promise would do.
-    The remark is one of
-    MLIR's remark engine (category `mxfp4-raise`), or a diagnostic where the
-    engine does not take it. With `report` there are also remarks on what was
-    raised, and notes on what to do next.
+    If an operation looks like a decode, a matmul on decoded weights or a loop over
+    experts and is not raised, a remark names the condition that failed; for a
+    decode, the code and the scale at which it differs, both values, and the promise
+    that would be enough. Remarks go to MLIR's remark engine (category
+    `mxfp4-raise`), or become diagnostics if the engine does not take them. With
+    `report` the pass also reports what it raised, with notes on what to do next.
 
-    Leaves behind: everything else as it was, but folded, and with reshapes that
-    meet merged. What was computed in place stays so. Codes of a tensor of `f4E2M1FN` that were not unpacked from
-    bytes in the same function are packed by a `linalg.generic`.
+    Leaves behind: all other operations, folded, and with consecutive reshapes
+    merged. Operations that computed in place still do. Codes of a tensor of
+    `f4E2M1FN` that were not unpacked from bytes in the same function are packed by
+    a `linalg.generic`.
 
     Example:
 
@@ -690,14 +689,13 @@ def FuseEpilogue : Pass<"mxfp4-fuse-epilogue"> {
     column there; `mxfp4-raise` makes one operation of that loop when it runs
     again.
 
-    The result is the same, bit for bit: an operation that reads a bf16 result
-    gets the sum rounded to bf16 in the epilogue, too. With
-    `allow-contract-rounding` a value that is rounded to bf16 and widened again
-    stays in f32, which rounds once, at the store, and so changes results.
+    Results keep their bits: if an operation reads a bf16 result, the epilogue
+    rounds the sum to bf16, too. With `allow-contract-rounding` a value that is
+    rounded to bf16 and widened again stays in f32 and is rounded once, at the
+    store, which changes results.
 
-    What follows a matmul and is not fused is told by a remark (category
-    `mxfp4-fuse-epilogue`), which names the operation and the condition that
-    failed.
+    If an operation follows a matmul and is not fused, a remark (category
+    `mxfp4-fuse-epilogue`) names the operation and the condition that failed.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`. Named operations of
     `arith` and `math` on tensors become linalg by `convert-elementwise-to-linalg`
@@ -775,9 +773,9 @@ def FuseGather : Pass<"mxfp4-fuse-gather"> {
     in the program; in the operation it is row 0, and an error that a kernel
     reports, or is not stored.
 
-    What looks like a gather or a scatter of rows and is not fused is told by a
-    remark (category `mxfp4-fuse-gather`): when others read the gathered rows, too,
-    which are in memory then, or with the condition that failed.
+    If an operation looks like a gather or a scatter of rows and is not fused, a
+    remark (category `mxfp4-fuse-gather`) names the condition that failed, for
+    example that another operation reads the gathered rows, too.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`, and after
     `mxfp4-fuse-epilogue`, which does not fuse behind a scatter.
@@ -826,11 +824,11 @@ def PackWeights : Pass<"mxfp4-pack-weights"> {
     epilogue on pairs the layout says that its columns are `interleaved`.
 
     Weights are packed once and used often. With `outline`, packing that depends
-    on arguments of the function alone moves to a function of its own, named like
-    the function with `_pack` behind it, for whoever loads the weights to call;
-    the function takes packed weights in place of the first of those arguments,
-    and loses those that are left without a use. Callers in the module pack once
-    for all calls with the same weights; a function that is used in another way is
+    only on arguments of the function moves to a function of its own, which the
+    program that loads the weights calls; its name is that of the function and
+    `_pack`. The original function takes packed weights in place of the first of
+    those arguments and loses arguments without a use. Callers in the module pack
+    once for all calls with the same weights. A function that is not only called is
     left alone.
 
     `scales=folded` is a promise that no scale is above 2^1 and none is NaN; the
