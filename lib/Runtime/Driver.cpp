@@ -13,14 +13,20 @@ using namespace mxfp4::runtime;
 namespace {
 
 template <typename... Args>
-void findOne(Driver::Entry<Args...> &entry,
+bool findOne(Driver::Entry<Args...> &entry,
              void *(*symbol)(const char *, void *), void *user) {
-  void *found = symbol(entry.symbol, user);
-  if (!found)
+  entry.function =
+      reinterpret_cast<int (*)(Args...)>(symbol(entry.symbol, user));
+  return entry.function;
+}
+
+template <typename... Args>
+void needOne(Driver::Entry<Args...> &entry,
+             void *(*symbol)(const char *, void *), void *user) {
+  if (!findOne(entry, symbol, user))
     fail(MXFP4RT_UNSUPPORTED, std::string("the CUDA driver has no ") +
                                   entry.name +
                                   "; install one for CUDA 12.0 or newer.");
-  entry.function = reinterpret_cast<int (*)(Args...)>(found);
 }
 
 void *inLibrary(const char *name, void *library) {
@@ -30,15 +36,21 @@ void *inLibrary(const char *name, void *library) {
 } // namespace
 
 void Driver::find(void *(*symbol)(const char *, void *), void *user) {
-  auto findAll = [&](auto &...entries) {
-    (findOne(entries, symbol, user), ...);
+  auto needAll = [&](auto &...entries) {
+    (needOne(entries, symbol, user), ...);
   };
-  findAll(init, driverGetVersion, getErrorString, deviceGetCount, deviceGet,
+  auto findAll = [&](auto &...entries) {
+    return (findOne(entries, symbol, user) && ...);
+  };
+  needAll(init, driverGetVersion, getErrorString, deviceGetCount, deviceGet,
           deviceGetName, deviceGetAttribute, primaryRetain, primaryRelease,
           pushCurrent, popCurrent, getCurrent, synchronize, moduleLoadData,
           moduleUnload, moduleGetFunction, funcSetAttribute, memAlloc, memFree,
           memsetD32, memcpyDtoH, pointerGetAttribute, streamSynchronize,
           streamIsCapturing, streamGetId, tensorMapEncode, launchKernel);
+  hasGraphs =
+      findAll(graphCreate, graphDestroy, graphAddKernel, graphAddEdges,
+              graphInstantiate, graphSetKernel, graphLaunch, graphExecDestroy);
 }
 
 std::unique_ptr<Driver> Driver::open(const mxfp4rt_driver_options &options) {

@@ -24,6 +24,9 @@ using Context = void *;
 using ModuleHandle = void *;
 using FunctionHandle = void *;
 using Stream = void *;
+using Graph = void *;
+using GraphNode = void *;
+using GraphExec = void *;
 using DevicePointer = uint64_t;
 
 enum DeviceAttribute {
@@ -57,6 +60,22 @@ struct LaunchConfig {
   Stream stream;
   LaunchAttribute *attributes;
   uint32_t attributeCount;
+};
+
+/// CUDA_KERNEL_NODE_PARAMS_v2.
+struct KernelNode {
+  FunctionHandle function;
+  uint32_t gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes;
+  void **parameters;
+  void **extra;
+  void *kernel;
+  Context context;
+};
+
+/// CUgraphEdgeData.
+struct GraphEdge {
+  static constexpr unsigned char kProgrammatic = 1;
+  unsigned char fromPort, toPort, type, reserved[5];
 };
 
 /// CUtensorMap, and enumerators of what it is made of.
@@ -143,6 +162,22 @@ public:
       tensorMapEncode{"cuTensorMapEncodeTiled", "cuTensorMapEncodeTiled"};
   Entry<const LaunchConfig *, FunctionHandle, void **, void **> launchKernel{
       "cuLaunchKernelEx", "cuLaunchKernelEx"};
+
+  // Graphs whose kernels begin early need a driver for CUDA 12.3; without these
+  // functions there are none.
+  Entry<Graph *, unsigned> graphCreate{"cuGraphCreate", "cuGraphCreate"};
+  Entry<Graph> graphDestroy{"cuGraphDestroy", "cuGraphDestroy"};
+  Entry<GraphNode *, Graph, const GraphNode *, size_t, const KernelNode *>
+      graphAddKernel{"cuGraphAddKernelNode", "cuGraphAddKernelNode_v2"};
+  Entry<Graph, const GraphNode *, const GraphNode *, const GraphEdge *, size_t>
+      graphAddEdges{"cuGraphAddDependencies", "cuGraphAddDependencies_v2"};
+  Entry<GraphExec *, Graph, unsigned long long> graphInstantiate{
+      "cuGraphInstantiate", "cuGraphInstantiateWithFlags"};
+  Entry<GraphExec, GraphNode, const KernelNode *> graphSetKernel{
+      "cuGraphExecKernelNodeSetParams", "cuGraphExecKernelNodeSetParams_v2"};
+  Entry<GraphExec, Stream> graphLaunch{"cuGraphLaunch", "cuGraphLaunch"};
+  Entry<GraphExec> graphExecDestroy{"cuGraphExecDestroy", "cuGraphExecDestroy"};
+  bool hasGraphs = false;
 
 private:
   void find(void *(*symbol)(const char *, void *), void *user);

@@ -190,28 +190,12 @@ void Kernel::check(int64_t rows, const mxfp4rt_value *values) const {
     check(i, rows, values);
 }
 
-void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
-                    std::optional<StreamState> &state) {
+void Kernel::describe(int64_t rows, const mxfp4rt_value *values, Stream stream,
+                      std::optional<StreamState> &state,
+                      const std::function<void(const KernelNode &)> &use) {
   const Manifest &manifest = artifact->manifest;
-  if (!manifest.grid.launches(rows))
-    return;
   if (workspaces && !state)
     state = StreamState::get(driver, stream);
-  // The kernel waits for the work ahead of it itself, once it has set itself up
-  // (griddepcontrol.wait).
-  LaunchAttribute early = {};
-  early.id = LaunchAttribute::kProgrammaticStreamSerialization;
-  early.value = 1;
-  const LaunchConfig config = {manifest.grid.x(rows, multiprocessors),
-                               manifest.grid.y,
-                               1,
-                               manifest.block[0],
-                               manifest.block[1],
-                               manifest.block[2],
-                               manifest.dynamicSharedBytes,
-                               stream,
-                               &early,
-                               1};
   const std::lock_guard<std::mutex> lock(mutex);
   DevicePointer workspace = workspaces ? workspaces->get(*state) : 0;
   DevicePointer none = 0;
@@ -240,8 +224,27 @@ void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
       break;
     }
   }
-  driver.call(driver.launchKernel, &config, function,
-              static_cast<void **>(parameters), static_cast<void **>(nullptr));
+  use({function, manifest.grid.x(rows, multiprocessors), manifest.grid.y, 1,
+       manifest.block[0], manifest.block[1], manifest.block[2],
+       manifest.dynamicSharedBytes, parameters, nullptr, nullptr, nullptr});
+}
+
+void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
+                    std::optional<StreamState> &state) {
+  if (!launches(rows))
+    return;
+  describe(rows, values, stream, state, [&](const KernelNode &node) {
+    // The kernel waits for the work ahead of it itself, once it has set itself
+    // up (griddepcontrol.wait).
+    LaunchAttribute early = {};
+    early.id = LaunchAttribute::kProgrammaticStreamSerialization;
+    early.value = 1;
+    const LaunchConfig config = {
+        node.gridX,  node.gridY,       node.gridZ, node.blockX, node.blockY,
+        node.blockZ, node.sharedBytes, stream,     &early,      1};
+    driver.call(driver.launchKernel, &config, function, node.parameters,
+                static_cast<void **>(nullptr));
+  });
 }
 
 int32_t Kernel::errorWord(bool clear) {

@@ -12,6 +12,7 @@
 #include "TensorMaps.h"
 #include "Workspaces.h"
 
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -41,6 +42,15 @@ public:
   /// the stream if the kernel is the first to need it.
   void launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
               std::optional<StreamState> &state);
+  /// Whether a number of rows is launched at all.
+  bool launches(int64_t rows) const {
+    return artifact->manifest.grid.launches(rows);
+  }
+  /// Calls a function with such a launch as a node of a graph, whose parameters
+  /// stay in place until the function returns.
+  void describe(int64_t rows, const mxfp4rt_value *values, Stream stream,
+                std::optional<StreamState> &state,
+                const std::function<void(const KernelNode &)> &use);
   int32_t errorWord(bool clear);
 
   const Driver &getDriver() const { return driver; }

@@ -101,6 +101,82 @@ TEST_F(RuntimeTest, AKeptChainTakesOtherAddresses) {
   EXPECT_EQ(mxfp4rt_chain_launch(chainOf({}, {}).get(), nullptr, nullptr), 0);
 }
 
+/// Launches of a chain before it launches a graph.
+constexpr int kBeforeGraph = 8;
+
+TEST_F(RuntimeTest, AKeptChainBecomesAGraph) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
+  ChainPtr chain = chainOf({{first.get(), 4, one.data()},
+                            {first.get(), 0, one.data()},
+                            {second.get(), 5, two.data()}},
+                           {{0, 0, 0}, {2, 3, 1}});
+  std::set<uint64_t> workspaces;
+  for (int i = 1; i <= 2 * kBeforeGraph; ++i) {
+    // The second address changes after every third launch.
+    void *const given[] = {stream(16 * uint64_t(i)),
+                           stream(0x100 * uint64_t(1 + i / 3))};
+    stub.calls.clear();
+    stub.launches.clear();
+    ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), given, stream(8)), 0);
+    ASSERT_EQ(stub.launches.size(), 2U);
+    EXPECT_EQ(stub.launches[0].number(0), 16U * unsigned(i));
+    EXPECT_EQ(stub.launches[1].number(0), 0x5000U);
+    EXPECT_EQ(stub.launches[1].number(3), 0x100U * unsigned(1 + i / 3));
+    EXPECT_EQ(stub.launches[0].number(6), 4U);
+    EXPECT_EQ(stub.launches[1].number(6), 5U);
+    for (const StubLaunch &launch : stub.launches) {
+      EXPECT_EQ(launch.stream, stream(8));
+      EXPECT_EQ(launch.grid[0], 264U);
+      EXPECT_EQ(launch.shared, 65536U);
+    }
+    EXPECT_EQ(stub.launches[1].attribute, 6);
+    EXPECT_EQ(stub.launches[1].attributeValue, 1);
+    workspaces.insert(stub.launches[0].number(5));
+    if (i > kBeforeGraph) {
+      std::vector<std::string> calls = {"cuCtxGetCurrent", "cuCtxPushCurrent",
+                                        "cuStreamIsCapturing", "cuStreamGetId"};
+      calls.insert(calls.end(), i % 3 ? 1 : 2,
+                   "cuGraphExecKernelNodeSetParams");
+      calls.insert(calls.end(), {"cuGraphLaunch", "cuCtxPopCurrent"});
+      EXPECT_EQ(stub.calls, calls);
+    }
+  }
+  EXPECT_EQ(workspaces.size(), 1U) << "a graph has its stream's";
+  // Another stream has another workspace, so its launches are its own.
+  void *const given[] = {stream(16), stream(32)};
+  ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), given, stream(9)), 0);
+  EXPECT_EQ(stub.calls.back(), "cuCtxPopCurrent");
+  EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuLaunchKernelEx");
+  EXPECT_EQ(workspaces.count(stub.launches.back().number(5)), 0U);
+  chain.reset();
+  EXPECT_EQ(stub.heldGraphs, 0);
+}
+
+TEST_F(RuntimeTest, AGraphThatCannotBeMadeIsNoFailure) {
+  for (const char *const name :
+       {"cuGraphCreate", "cuGraphAddKernelNode", "cuGraphAddDependencies",
+        "cuGraphInstantiate", "missing"}) {
+    if (std::string(name) == "missing") {
+      stub.missing = {"cuGraphAddDependencies_v2"};
+      driver = open();
+    }
+    const KernelPtr kernel = create(matmul(true));
+    const std::vector<mxfp4rt_value> good = values();
+    const mxfp4rt_call call = {kernel.get(), 4, good.data()};
+    stub.failing = {{name, 999}};
+    const ChainPtr chain = chainOf({call, call}, {});
+    for (int i = 0; i < kBeforeGraph + 2; ++i) {
+      stub.launches.clear();
+      ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, nullptr), 0) << name;
+      EXPECT_EQ(stub.launches.size(), 2U);
+    }
+    EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuLaunchKernelEx");
+    EXPECT_EQ(stub.heldGraphs, 0) << name;
+    stub.failing.clear();
+  }
+}
+
 TEST_F(RuntimeTest, AKeptChainIsNotCaptured) {
   const KernelPtr kernel = create(matmul(true));
   const std::vector<mxfp4rt_value> good = values();

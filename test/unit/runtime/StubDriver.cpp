@@ -25,6 +25,16 @@ struct Config {
   uint32_t count;
 };
 
+struct Node {
+  void *function;
+  uint32_t grid[3], block[3], shared;
+  void **parameters, **extra;
+  void *kernel, *context;
+};
+struct Edge {
+  unsigned char fromPort, toPort, type, reserved[5];
+};
+
 /// Writes the call down; the status that it must return.
 int called(const char *name) {
   if (!stub->recording)
@@ -118,6 +128,14 @@ int encode(void *map, int dtype, uint32_t rank, void *pointer,
   return reinterpret_cast<uint64_t>(map) % 64 ? 1 : 0;
 }
 
+void keep(StubLaunch &launch, void *const *values) {
+  launch.parameters.clear();
+  for (size_t i = 0; i < stub->parameterBytes.size(); ++i) {
+    const auto *bytes = static_cast<const unsigned char *>(values[i]);
+    launch.parameters.emplace_back(bytes, bytes + stub->parameterBytes[i]);
+  }
+}
+
 int launch(const Config *config, void *function, void **values, void **extra) {
   if (const int code = called("cuLaunchKernelEx"))
     return code;
@@ -134,11 +152,57 @@ int launch(const Config *config, void *function, void **values, void **extra) {
                        config->attributes->value,
                        {}};
   const std::lock_guard<std::mutex> lock(stub->mutex);
-  for (size_t i = 0; i < stub->parameterBytes.size(); ++i) {
-    const auto *bytes = static_cast<const unsigned char *>(values[i]);
-    launch.parameters.emplace_back(bytes, bytes + stub->parameterBytes[i]);
-  }
+  keep(launch, values);
   stub->launches.push_back(std::move(launch));
+  return 0;
+}
+
+int addKernel(void **node, void *graph, void *const *, size_t count,
+              const Node *given) {
+  if (const int code = called("cuGraphAddKernelNode"))
+    return code;
+  auto &nodes = static_cast<StubGraph *>(graph)->nodes;
+  nodes.push_back({{given->grid[0], given->grid[1], given->grid[2]},
+                   {given->block[0], given->block[1], given->block[2]},
+                   given->shared,
+                   nullptr,
+                   given->function,
+                   0,
+                   0,
+                   {}});
+  keep(nodes.back(), given->parameters);
+  *node = &nodes.back();
+  return count || given->extra ? 1 : 0;
+}
+
+/// The node after a programmatic edge is as a programmatic launch.
+int addEdges(void *, void *const *from, void *const *to, const Edge *edge,
+             size_t count) {
+  if (const int code = called("cuGraphAddDependencies"))
+    return code;
+  if (count != 1 || edge->fromPort != 1 || edge->toPort || edge->type != 1 ||
+      !*from)
+    return 1;
+  auto *node = static_cast<StubLaunch *>(*to);
+  node->attribute = 6;
+  node->attributeValue = 1;
+  return 0;
+}
+
+int setKernel(void *, void *node, const Node *given) {
+  if (const int code = called("cuGraphExecKernelNodeSetParams"))
+    return code;
+  keep(*static_cast<StubLaunch *>(node), given->parameters);
+  return 0;
+}
+
+int launchGraph(void *graph, void *stream) {
+  if (const int code = called("cuGraphLaunch"))
+    return code;
+  for (StubLaunch launch : static_cast<StubGraph *>(graph)->nodes) {
+    launch.stream = stream;
+    stub->launches.push_back(launch);
+  }
   return 0;
 }
 
@@ -222,11 +286,34 @@ const std::map<std::string, void *> &table() {
   return functions;
 }
 
+/// Functions that a driver may lack.
+const std::map<std::string, void *> &graphTable() {
+  static const std::map<std::string, void *> functions = {
+      {"cuGraphCreate",
+       DOING("cuGraphCreate", (void **graph, unsigned), ++stub->heldGraphs;
+             *graph = &stub->graphs.emplace_back())},
+      {"cuGraphDestroy", DOING("cuGraphDestroy", (void *), --stub->heldGraphs)},
+      {"cuGraphAddKernelNode_v2", address(addKernel)},
+      {"cuGraphAddDependencies_v2", address(addEdges)},
+      {"cuGraphInstantiateWithFlags",
+       DOING("cuGraphInstantiate",
+             (void **exec, void *graph, unsigned long long), ++stub->heldGraphs;
+             *exec = graph)},
+      {"cuGraphExecKernelNodeSetParams_v2", address(setKernel)},
+      {"cuGraphLaunch", address(launchGraph)},
+      {"cuGraphExecDestroy",
+       DOING("cuGraphExecDestroy", (void *), --stub->heldGraphs)},
+  };
+  return functions;
+}
+
 void *symbol(const char *name, void *user) {
-  const auto &missing = static_cast<StubDriver *>(user)->missing;
-  const auto found = table().find(name);
-  return found == table().end() || missing.count(name) ? nullptr
-                                                       : found->second;
+  if (static_cast<StubDriver *>(user)->missing.count(name))
+    return nullptr;
+  for (const auto *functions : {&table(), &graphTable()})
+    if (const auto found = functions->find(name); found != functions->end())
+      return found->second;
+  return nullptr;
 }
 
 } // namespace

@@ -17,6 +17,7 @@
 #include "mxfp4-c/Runtime.h"
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,11 @@ struct StubLaunch {
   std::vector<std::vector<unsigned char>> parameters;
 
   uint64_t number(size_t parameter) const;
+};
+
+/// A graph of kernels, and what is launched of it.
+struct StubGraph {
+  std::deque<StubLaunch> nodes;
 };
 
 /// What the stub writes for a tensor map.
@@ -61,7 +67,8 @@ struct StubDriver {
   /// What is held: allocations that were cleared and synchronised or not.
   std::map<uint64_t, std::vector<unsigned char>> memory;
   std::set<uint64_t> unclear;
-  int retained = 0, modules = 0;
+  int retained = 0, modules = 0, heldGraphs = 0;
+  std::deque<StubGraph> graphs;
   std::mutex mutex;
 
   StubDriver();
