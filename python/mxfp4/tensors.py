@@ -110,13 +110,24 @@ def describe(tensor: Any, name: str) -> Buffer:
                 f"{name} must be on a CUDA device, got a {type(tensor).__name__} elsewhere "
                 f"(DLPack device type {int(kind)})."
             )
-        return _from_dlpack(tensor.__dlpack__(stream=-1), int(device), name)
+        return _from_dlpack(_capsule(tensor), int(device), name)
     if hasattr(tensor, "__cuda_array_interface__"):
         return _from_interface(tensor.__cuda_array_interface__)
     raise Error(
         f"{name} must be a tensor on a CUDA device (torch, or with __dlpack__ or "
         f"__cuda_array_interface__), got {type(tensor).__name__}."
     )
+
+
+def _capsule(tensor: Any) -> Any:
+    """A tensor's DLPack capsule, without waiting for whatever still computes it.
+
+    -1 asks for that. JAX takes any number for the handle of a stream, and waits for none where it
+    is given none.
+    """
+    if type(tensor).__module__.partition(".")[0] in ("jax", "jaxlib"):
+        return tensor.__dlpack__()
+    return tensor.__dlpack__(stream=-1)
 
 
 def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...] | None, unit: int) -> bool:

@@ -289,17 +289,28 @@ class DlTensor:
             16,
         )  # fmt: skip
 
+    no_stream: int | None = -1
+
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._tensor.device_type, self._tensor.device_id
 
     def __dlpack__(self, stream: int | None = None) -> Any:
-        assert stream == -1, "the producer must not synchronise"
+        assert stream == self.no_stream, "the producer must not synchronise"
         new = ctypes.pythonapi.PyCapsule_New
         new.restype, new.argtypes = (
             ctypes.py_object,
             [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
         )
         return new(ctypes.addressof(self._tensor), b"dltensor", None)
+
+
+class JaxTensor(DlTensor):
+    """JAX takes -1 for the handle of a stream, which the driver refuses."""
+
+    no_stream = None
+
+
+JaxTensor.__module__ = "jaxlib._jax"
 
 
 def packed(layout: Layout | None = None, experts: int = 3, n: int = 70) -> PackedWeights:

@@ -21,6 +21,7 @@ from fakes import (
     ROW_SCALE,
     DlTensor,
     FakeDriver,
+    JaxTensor,
     Tensor,
     arguments,
     artifact,
@@ -126,6 +127,13 @@ def test_an_argument_that_the_launcher_does_not_know(driver: FakeDriver) -> None
     function_manifest[0] = text
     Kernel.load(artifact(text), driver=driver)(**arguments())
     assert driver.launches[0]["values"][3] == 0
+
+
+def test_arrays_of_jax(driver: FakeDriver) -> None:
+    kernel = Kernel.load(artifact(), driver=driver)
+    given = arguments() | {"x": JaxTensor((9, 96), 4, 16, 0x9000, device=0)}
+    kernel(**given)
+    assert driver.launches[0]["values"][0] == 0x9000
 
 
 def test_dlpack_tensors(driver: FakeDriver) -> None:
