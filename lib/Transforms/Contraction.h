@@ -55,6 +55,13 @@ struct Contraction {
 /// The input of `op` that a value of its body is an element of, or null.
 mlir::OpOperand *inputOf(mlir::linalg::LinalgOp op, mlir::Value factor);
 
+/// The loops that a factor that the body computes depends on: parallel ones
+/// first, then those of the sum, as the activations have them, if they are
+/// given, so that these need not be transposed.
+llvm::SmallVector<unsigned> factorLoops(mlir::linalg::LinalgOp op,
+                                        mlir::Value factor,
+                                        mlir::OpOperand *activations = nullptr);
+
 /// Weights that an input of the contraction holds.
 mlir::FailureOr<Weights> weightsOf(const ContractionOperand &operand,
                                    Miss *why);

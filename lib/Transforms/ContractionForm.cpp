@@ -6,12 +6,24 @@
 
 #include "ContractionForm.h"
 
+#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mxfp4;
+
+SetVector<Operation *> mxfp4::sliceInBody(linalg::LinalgOp op, Value value) {
+  SetVector<Operation *> slice;
+  BackwardSliceOptions options;
+  options.inclusive = true;
+  options.filter = [&](Operation *inner) {
+    return inner->getBlock() == op.getBlock();
+  };
+  (void)getBackwardSlice(value, &slice, options);
+  return slice;
+}
 
 LoopParts ContractionOperand::flattened() const {
   LoopParts all;

@@ -49,6 +49,10 @@ struct ContractionOperand {
   LoopParts flattened() const;
 };
 
+/// What a value of the body of `op` is computed from there, itself included.
+llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
+                                               mlir::Value value);
+
 /// Whether a value is decoded weights, moved at most.
 bool isDecoded(mlir::Value value);
 

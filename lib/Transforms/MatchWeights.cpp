@@ -7,7 +7,6 @@
 #include "Contraction.h"
 #include "DecodeBlocks.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -83,46 +82,36 @@ FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
   return found;
 }
 
-/// The loops that a factor that the body computes depends on: parallel ones
-/// first, then those of the sum, as the activations have them, so that the
-/// activations need not be transposed.
-static SmallVector<unsigned> orderWeights(linalg::LinalgOp op, Value factor,
-                                          OpOperand *activations) {
-  SetVector<Operation *> slice;
-  BackwardSliceOptions options;
-  options.inclusive = true;
-  options.filter = [&](Operation *inner) {
-    return inner->getBlock() == op.getBlock();
-  };
-  (void)getBackwardSlice(factor, &slice, options);
+SmallVector<unsigned> mxfp4::factorLoops(linalg::LinalgOp op, Value factor,
+                                         OpOperand *activations) {
   auto iterators = op.getIteratorTypesArray();
   SetVector<unsigned> rows, sum;
-  for (AffineExpr expr : op.getMatchingIndexingMap(activations).getResults())
-    if (auto dim = dyn_cast<AffineDimExpr>(expr))
-      if (iterators[dim.getPosition()] == utils::IteratorType::reduction)
+  const auto add = [&](AffineExpr expr) {
+    expr.walk([&](AffineExpr part) {
+      auto dim = dyn_cast<AffineDimExpr>(part);
+      if (!dim)
+        return;
+      const bool isRow =
+          iterators[dim.getPosition()] == utils::IteratorType::parallel;
+      (isRow ? rows : sum).insert(dim.getPosition());
+    });
+  };
+  if (activations)
+    for (AffineExpr expr : op.getMatchingIndexingMap(activations).getResults())
+      if (auto dim = dyn_cast<AffineDimExpr>(expr);
+          dim && iterators[dim.getPosition()] == utils::IteratorType::reduction)
         sum.insert(dim.getPosition());
-  for (Operation *inner : slice)
-    for (Value operand : inner->getOperands()) {
-      OpOperand *input = inputOf(op, operand);
-      if (!input)
-        continue;
-      for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
-        expr.walk([&](AffineExpr part) {
-          auto dim = dyn_cast<AffineDimExpr>(part);
-          if (!dim)
-            return;
-          const bool isRow =
-              iterators[dim.getPosition()] == utils::IteratorType::parallel;
-          (isRow ? rows : sum).insert(dim.getPosition());
-        });
-    }
+  for (Operation *inner : sliceInBody(op, factor))
+    for (Value operand : inner->getOperands())
+      if (OpOperand *input = inputOf(op, operand))
+        llvm::for_each(op.getMatchingIndexingMap(input).getResults(), add);
   rows.insert(sum.begin(), sum.end());
   return rows.takeVector();
 }
 
 FailureOr<Weights> mxfp4::weightsInBody(linalg::LinalgOp op, Value factor,
                                         OpOperand *activations, Miss *why) {
-  const SmallVector<unsigned> order = orderWeights(op, factor, activations);
+  const SmallVector<unsigned> order = factorLoops(op, factor, activations);
   const SmallVector<int64_t> extents = op.getStaticLoopRanges();
   if (order.empty())
     return miss(why, "the activations must have the loops of K");

@@ -14,7 +14,6 @@
 #include "ContractionForm.h"
 #include "Raise.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -60,13 +59,7 @@ Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
   SmallVector<AffineExpr> dims(op.getNumLoops(), AffineExpr());
   for (auto [number, loop] : llvm::enumerate(loops))
     dims[loop] = rewriter.getAffineDimExpr(number);
-  SetVector<Operation *> slice;
-  BackwardSliceOptions options;
-  options.inclusive = true;
-  options.filter = [&](Operation *inner) {
-    return inner->getBlock() == op.getBody();
-  };
-  (void)getBackwardSlice(index, &slice, options);
+  const SetVector<Operation *> slice = sliceInBody(op, index);
   for (Operation *inner : slice)
     if (auto loop = dyn_cast<linalg::IndexOp>(inner);
         (loop && !dims[loop.getDim()]) || inner->getNumRegions() != 0)

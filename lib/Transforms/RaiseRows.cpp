@@ -12,36 +12,8 @@
 #include "Contraction.h"
 #include "DecodeBlocks.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
-
 using namespace mlir;
 using namespace mxfp4;
-
-/// The loops that a value of the body depends on: of rows, then of the sum.
-static SmallVector<unsigned> loopsOf(linalg::LinalgOp op, Value factor) {
-  SetVector<Operation *> slice;
-  BackwardSliceOptions options;
-  options.inclusive = true;
-  options.filter = [&](Operation *inner) {
-    return inner->getBlock() == op.getBlock();
-  };
-  (void)getBackwardSlice(factor, &slice, options);
-  llvm::SmallBitVector used(op.getNumLoops());
-  for (Operation *inner : slice)
-    for (Value operand : inner->getOperands())
-      if (OpOperand *input = inputOf(op, operand))
-        for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-          if (op.getMatchingIndexingMap(input).isFunctionOfDim(loop))
-            used.set(loop);
-  SmallVector<unsigned> rows, sum;
-  for (unsigned loop : used.set_bits()) {
-    const bool isRow =
-        op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel;
-    (isRow ? rows : sum).push_back(loop);
-  }
-  rows.append(sum);
-  return rows;
-}
 
 namespace {
 
@@ -60,7 +32,7 @@ struct DecodeRows : OpRewritePattern<linalg::GenericOp> {
     FailureOr<Decode> decodes[2] = {failure(), failure()};
     const Value both[2] = {factors->first, factors->second};
     for (unsigned number : {0, 1}) {
-      order[number] = loopsOf(op, both[number]);
+      order[number] = factorLoops(op, both[number]);
       decodes[number] =
           proveDecode(decodedScalar(op, both[number], order[number]),
                       Promises().within(op), nullptr);
