@@ -8,6 +8,7 @@
 
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/Promises.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -242,11 +243,32 @@ struct PackChecks
     while (!layout.holdsScale(largest))
       --largest;
     if (largest < 255)
-      verifyScales(checks, scales, largest);
+      verifyScales(checks, scales, arith::CmpIPredicate::ule, largest,
+                   "folded scales must be at most " + std::to_string(largest) +
+                       "; pack to a block with raw scales");
+    verifyPromise(checks, op, scales);
   }
 
 private:
-  void verifyScales(Checks &checks, Value scales, int largest) const {
+  /// What the program was raised under must hold for these weights.
+  void verifyPromise(Checks &checks, Operation *op, Value scales) const {
+    auto promises = op->getAttrOfType<DictionaryAttr>(kPromisesAttr);
+    auto range = promises ? promises.getAs<DenseI64ArrayAttr>("scales")
+                          : DenseI64ArrayAttr();
+    if (!range || range.size() != 2)
+      return;
+    const std::string text = "scale bytes must be " + std::to_string(range[0]) +
+                             " to " + std::to_string(range[1]) +
+                             ", as the program promises";
+    if (range[0] > 0)
+      verifyScales(checks, scales, arith::CmpIPredicate::uge, range[0], text);
+    if (range[1] < 255)
+      verifyScales(checks, scales, arith::CmpIPredicate::ule, range[1], text);
+  }
+
+  void verifyScales(Checks &checks, Value scales,
+                    arith::CmpIPredicate predicate, int64_t bound,
+                    const std::string &text) const {
     Location loc = checks.loc;
     SmallVector<Value> lower(3, checks.index(0)), step(3, checks.index(1));
     SmallVector<Value> upper;
@@ -257,13 +279,10 @@ private:
         [&](OpBuilder &body, Location, ValueRange at) {
           Value scale = memref::LoadOp::create(body, loc, scales, at);
           Value limit =
-              arith::ConstantIntOp::create(body, loc, scale.getType(), largest);
+              arith::ConstantIntOp::create(body, loc, scale.getType(), bound);
           checks.require(
-              body,
-              arith::CmpIOp::create(body, loc, arith::CmpIPredicate::ule, scale,
-                                    limit),
-              "folded scales must be at most " + std::to_string(largest) +
-                  "; pack to a block with raw scales");
+              body, arith::CmpIOp::create(body, loc, predicate, scale, limit),
+              text);
         });
   }
 };

@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Promises.h"
+
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
 
@@ -114,6 +116,14 @@ static RankedTensorType typeOf(MLIRContext *context, ArrayRef<int64_t> shape,
   return RankedTensorType::get(shape, BlockType::get(context, layout));
 }
 
+/// A pack knows what its matmuls were raised under, all of which must hold.
+static void addPromises(PackOp pack, GroupedMatmulOp op) {
+  if (!op->hasAttr(kPromisesAttr))
+    return;
+  const Promises all = Promises().within(pack).within(op);
+  pack->setAttr(kPromisesAttr, all.asAttribute(op.getContext()));
+}
+
 void PackSet::packWeightsOf(GroupedMatmulOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value codes = op.getWeights()[0], scales = op.getWeights()[1];
@@ -139,6 +149,7 @@ void PackSet::packWeightsOf(GroupedMatmulOp op) {
     pack = PackOp::create(b, TypeRange(blocks), codes, scales, init);
     packs.push_back(pack);
   }
+  addPromises(pack, op);
   op.getWeightsMutable().assign(pack.getResult(0));
 }
 
