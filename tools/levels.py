@@ -65,7 +65,7 @@ def passes() -> list[Level]:
         ),
         "Program": (
             "Kernels, and who does what in them.",
-            "tile tile-routing specialize-warps share-tiles pipeline-copies",
+            "tile tile-dequantize tile-routing specialize-warps share-tiles pipeline-copies",
         ),
         "Fragments": (
             "What each warp does, decode included.",

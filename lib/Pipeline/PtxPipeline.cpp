@@ -37,6 +37,9 @@ static void buildTiling(OpPassManager &pm, const PtxPipelineOptions &options) {
   MakeContiguousOptions contiguous;
   contiguous.copies = options.copies;
   pm.addPass(createMakeContiguous(contiguous));
+  // Without code of the host there is nothing that decodes around a kernel.
+  if (options.copies)
+    pm.addPass(createTileDequantize());
   TileRoutingOptions routing;
   routing.rowsHint = options.rowsHint;
   pm.addPass(createTileRouting(routing));

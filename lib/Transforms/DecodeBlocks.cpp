@@ -51,6 +51,25 @@ static Value packNibbles(OpBuilder &b, Location loc, Value codes) {
       .getResult(0);
 }
 
+/// Bytes with their nibbles the other way round.
+static Value swapNibbles(OpBuilder &b, Location loc, Value bytes) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, bytes);
+  Value init = tensor::EmptyOp::create(b, loc, sizes, b.getI8Type());
+  const int64_t rank = tensorTypeOf(bytes).getRank();
+  SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
+  auto body = [](OpBuilder &b, Location loc, ValueRange args) {
+    Value four = arith::ConstantIntOp::create(b, loc, 4, 8);
+    Value up = arith::ShLIOp::create(b, loc, args[0], four);
+    Value down = arith::ShRUIOp::create(b, loc, args[0], four);
+    Value both = arith::OrIOp::create(b, loc, up, down);
+    linalg::YieldOp::create(b, loc, both);
+  };
+  return linalg::GenericOp::create(b, loc, init.getType(), ValueRange{bytes},
+                                   init, maps, loops, body)
+      .getResult(0);
+}
+
 Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
                           Value whole, int64_t leading) {
   SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
@@ -217,7 +236,9 @@ std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
     RankedTensorType type = tensorTypeOf(value);
     value = side.arrange(type.getShape(), leading)->apply(b, loc, value);
     if (type.getElementType().isInteger(8))
-      return value;
+      return decode.highFirst && side.trailing.size() > 1
+                 ? swapNibbles(b, loc, value)
+                 : value;
     if (side.trailing.size() == 1) {
       type = tensorTypeOf(value).clone(b.getI8Type());
       return b.createOrFold<arith::BitcastOp>(loc, type, value);

@@ -261,7 +261,8 @@ LogicalResult Prover::prove() {
   ElementTrace all;
   all.forgetIndexOf(decode.codes);
   std::map<std::pair<unsigned, unsigned>, bool> done;
-  DecodeVerdict verdict(candidate.type, promises);
+  DecodeVerdict verdict(candidate.type, promises),
+      swapped(candidate.type, promises);
   for (unsigned j = 0; j < kScaleBlock; ++j) {
     auto root = candidate.element(all, block.index(j, candidate.shape));
     const unsigned parity = isBytes() ? j % 2 : 0;
@@ -271,9 +272,16 @@ LogicalResult Prover::prove() {
     if (leaves.size() != 2)
       return miss(why, "codes and scales must be in tensors of their own");
     const unsigned code = all[leaves[0]].tensor == decode.codes ? 0 : 1;
-    verdict.compare(
-        DecodeTable::run(all, *root, leaves[code], leaves[1 - code]), parity);
+    const DecodeTable table =
+        DecodeTable::run(all, *root, leaves[code], leaves[1 - code]);
+    verdict.compare(table, parity);
+    swapped.compare(table, 1 - parity);
   }
+  // Some have the high nibble of a byte first.
+  decode.highFirst = isBytes() && failed(verdict.result(nullptr)) &&
+                     succeeded(swapped.result(nullptr));
+  if (decode.highFirst)
+    return success();
   return verdict.result(why);
 }
 

@@ -30,6 +30,8 @@ struct Decode {
   mlir::Value codes, scales;
   /// For each dimension, digits of the values' dimensions and of the block.
   ElementIndex codesIndex, scalesIndex;
+  /// Whether the first of two values is the high nibble of their byte.
+  bool highFirst = false;
   /// The shape of the values.
   llvm::SmallVector<int64_t> shape;
   /// The dimensions of the values that run over K, the last one included.

@@ -110,6 +110,9 @@ private:
   Found compute(mlir::Value value, const Scope &scope);
   Found argument(mlir::BlockArgument value, const Scope &scope);
   Found lookup(mlir::Operation *op, const Scope &scope);
+  mlir::Attribute row(const std::vector<uint64_t> &bits,
+                      mlir::RankedTensorType type, unsigned computed,
+                      llvm::ArrayRef<unsigned> indices) const;
   Found ofPosition(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
   Found operation(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
 

@@ -113,16 +113,25 @@ Role roleOf(GroupedMatmulOp op, OpOperand &operand) {
   return role;
 }
 
-/// Makes an operand of a grouped_matmul contiguous.
+/// A kernel decodes whole vectors.
+Role roleOf(DequantizeOp op, OpOperand &operand) {
+  if (operand.get() == op.getCodes())
+    return {"codes", /*alignment=*/4, /*isWritten=*/false};
+  if (operand.get() == op.getScales())
+    return {"scales", /*alignment=*/1, /*isWritten=*/false};
+  return {"decoded values", /*alignment=*/16, /*isWritten=*/true};
+}
+
+/// Makes an operand of an operation that becomes a kernel contiguous.
 class OperandRewriter {
 public:
-  OperandRewriter(GroupedMatmulOp op, OpOperand &operand)
+  OperandRewriter(OpOperand &operand, const Role &role)
       : operand(operand), source(operand.get()),
         type(cast<MemRefType>(source.getType())),
         elementBytes(isa<BlockType>(type.getElementType())
                          ? layoutOf(type).bytes()
                          : type.getElementTypeBitWidth() / 8),
-        role(roleOf(op, operand)), b(op.getLoc(), op),
+        role(role), b(operand.getOwner()->getLoc(), operand.getOwner()),
         strides(contiguityOf(type)) {
     const int64_t multiple = offsetDivisor(source) * elementBytes;
     if (multiple % role.alignment == 0)
@@ -265,30 +274,45 @@ struct MakeContiguousPass
   using MakeContiguousBase::MakeContiguousBase;
 
   void runOnOperation() override {
-    SmallVector<GroupedMatmulOp> ops;
-    getOperation()->walk([&](GroupedMatmulOp op) {
-      if (op.hasPureBufferSemantics())
-        ops.push_back(op);
+    SmallVector<GroupedMatmulOp> matmuls;
+    SmallVector<DequantizeOp> decodes;
+    getOperation()->walk([&](DestinationStyleOpInterface op) {
+      if (!op.hasPureBufferSemantics())
+        return;
+      if (auto matmul = dyn_cast<GroupedMatmulOp>(op.getOperation()))
+        matmuls.push_back(matmul);
+      // Without code of the host nothing decodes around a kernel.
+      else if (auto decode = dyn_cast<DequantizeOp>(op.getOperation());
+               decode && copies)
+        decodes.push_back(decode);
     });
-    for (GroupedMatmulOp op : ops)
-      for (OpOperand &operand : op->getOpOperands()) {
-        auto type = cast<MemRefType>(operand.get().getType());
-        // By type: `strided<[1]>` of one dimension is an identity, too.
-        if (type == withIdentityLayout(type))
-          continue;
-        OperandRewriter rewriter(op, operand);
-        if (rewriter.isUsable() != Contiguity::Yes) {
-          if (!copies) {
-            op.emitOpError()
-                << "is to be compiled without code of the host, but it "
-                << rewriter.reason() << "; give it contiguous buffers";
-            return signalPassFailure();
-          }
-          op.emitRemark() << "mxfp4-make-contiguous " << rewriter.reason();
-          ++numMoved;
-        }
-        rewriter.rewrite();
+    for (GroupedMatmulOp op : matmuls)
+      if (failed(rewrite(op)))
+        return signalPassFailure();
+    for (DequantizeOp op : decodes)
+      if (failed(rewrite(op)))
+        return signalPassFailure();
+  }
+
+private:
+  template <typename OpTy> LogicalResult rewrite(OpTy op) {
+    for (OpOperand &operand : op->getOpOperands()) {
+      auto type = cast<MemRefType>(operand.get().getType());
+      // By type: `strided<[1]>` of one dimension is an identity, too.
+      if (type == withIdentityLayout(type))
+        continue;
+      OperandRewriter rewriter(operand, roleOf(op, operand));
+      if (rewriter.isUsable() != Contiguity::Yes) {
+        if (!copies)
+          return op.emitOpError()
+                 << "is to be compiled without code of the host, but it "
+                 << rewriter.reason() << "; give it contiguous buffers";
+        op.emitRemark() << "mxfp4-make-contiguous " << rewriter.reason();
+        ++numMoved;
       }
+      rewriter.rewrite();
+    }
+    return success();
   }
 };
 

@@ -8,6 +8,7 @@
 
 #include "mxfp4/Transforms/Passes.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -71,7 +72,17 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     if (failed(promise()))
       return signalPassFailure();
     raiseEntries(getOperation());
+    spellBlockOps(getOperation());
     DecodeMisses decodes = raiseDecodes(getOperation());
+    spellRaggedDots(getOperation());
+    if (failed(raiseMatmuls(decodes)) ||
+        (orderForalls(getOperation()) && failed(raiseMatmuls(decodes))))
+      return signalPassFailure();
+    reportMisses(getOperation(), decodes, report);
+  }
+
+private:
+  LogicalResult raiseMatmuls(DecodeMisses &decodes) {
     RewritePatternSet patterns(&getContext());
     // Reshapes before and after a decode meet those of its users.
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns,
@@ -86,10 +97,7 @@ struct RaisePass : mxfp4::impl::RaiseBase<RaisePass> {
     ForgetErased forgetful(decodes);
     GreedyRewriteConfig config;
     config.setListener(&forgetful);
-    if (failed(
-            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
-      return signalPassFailure();
-    reportMisses(getOperation(), decodes, report);
+    return applyPatternsGreedily(getOperation(), std::move(patterns), config);
   }
 };
 

@@ -76,8 +76,14 @@ void setPromises(mlir::Operation *op, const Promises &promises);
 // Named entries
 //===----------------------------------------------------------------------===//
 
-/// Calls of `mxfp4.grouped_matmul` by name become the operation.
+/// Calls of `mxfp4.grouped_matmul` by name become the operation, and calls of
+/// `mxfp4.moe` the operations of a layer.
 void raiseEntries(mlir::Operation *root);
+
+/// Decodes and matmuls of TOSA on blocks are spelled out in linalg.
+void spellBlockOps(mlir::Operation *root);
+/// Ragged dots of JAX on decoded weights become loops over experts.
+void spellRaggedDots(mlir::Operation *root);
 
 //===----------------------------------------------------------------------===//
 // Matmuls
@@ -108,6 +114,10 @@ void populateRaiseRoundingPatterns(mlir::RewritePatternSet &patterns);
 /// Whether a loop with a `grouped_matmul` of one group in it is one over
 /// experts.
 llvm::LogicalResult matchRaggedLoop(mlir::scf::ForOp op, Miss *why);
+
+/// Parallel loops over experts are put into order, if that makes them loops
+/// that become one `grouped_matmul`; whether there were any.
+bool orderForalls(mlir::Operation *root);
 
 /// Loops over experts with a `grouped_matmul` of one group in them become one
 /// `grouped_matmul`. `groupsCoverRows`: their groups are known to begin at the

@@ -44,6 +44,12 @@ bool splitsBytes(Block *block) {
         ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) && by == 4) ||
          (isa<arith::AndIOp>(op) && by == 15)))
       return true;
+    // A table has a number for each code, or for each byte of two.
+    if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+      if (matchPattern(extract.getTensor(), m_Constant()))
+        return llvm::any_of(
+            cast<ShapedType>(extract.getTensor().getType()).getShape(),
+            [](int64_t size) { return size == 16 || size == 256; });
     return llvm::any_of(op.getResultTypes(), isCode) ||
            isa<arith::ScalingExtFOp>(op);
   });
@@ -56,11 +62,16 @@ bool readsCodes(linalg::LinalgOp op) {
          splitsBytes(op.getBlock());
 }
 
-/// Whether `op` does no more than that: nibbles of bytes as integers.
+/// Whether `op` does no more than that: nibbles of bytes as integers. What puts
+/// two nibbles into a byte takes none out.
 bool looksLikeSplit(linalg::LinalgOp op) {
   return op.getNumReductionLoops() == 0 && op.getNumDpsInits() == 1 &&
          op.getNumDpsInputs() == 1 && splitsBytes(op.getBlock()) &&
-         getElementTypeOrSelf(op.getDpsInits()[0]).isInteger(8);
+         getElementTypeOrSelf(op.getDpsInits()[0]).isInteger(8) &&
+         !op.getBlock()
+              ->getTerminator()
+              ->getOperand(0)
+              .getDefiningOp<arith::OrIOp>();
 }
 
 bool isReduction(linalg::LinalgOp op) { return op.getNumReductionLoops() > 0; }
@@ -238,6 +249,7 @@ void Reporter::visitDequantize(DequantizeOp op) {
   if (!explained.contains(op))
     missed(op, "dequantize", "mxfp4.grouped_matmul",
            {"no matmul takes the decoded weights, which are decoded in memory",
+            "mxfp4-to-ptx makes a kernel of the decode alone, and "
             "mxfp4-lower-to-linalg lowers it"});
 }
 

@@ -248,6 +248,35 @@ Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
 }
 
 /// `tensor.extract`: an element at a position, or of a table.
+/// The elements of a table that differ in one dimension, of which the other
+/// numbers are known; null if one of these is too large.
+Attribute ElementTrace::row(const std::vector<uint64_t> &bits,
+                            RankedTensorType type, unsigned computed,
+                            ArrayRef<unsigned> indices) const {
+  int64_t first = 0, stride = 1, step = 1;
+  for (unsigned dim = indices.size(); dim-- > 0;) {
+    const int64_t size = type.getDimSize(dim);
+    if (dim == computed) {
+      step = stride;
+    } else {
+      const uint64_t at = nodes[indices[dim]].bits;
+      if (at >= static_cast<uint64_t>(size))
+        return {};
+      first += static_cast<int64_t>(at) * stride;
+    }
+    stride *= size;
+  }
+  const unsigned width = type.getElementTypeBitWidth();
+  SmallVector<APInt> elements;
+  for (int64_t i = 0; i < type.getDimSize(computed); ++i)
+    elements.emplace_back(width, bits[first + i * step],
+                          /*isSigned=*/false, /*implicitTrunc=*/true);
+  auto rowType =
+      RankedTensorType::get(static_cast<int64_t>(elements.size()),
+                            IntegerType::get(type.getContext(), width));
+  return DenseElementsAttr::get(rowType, elements);
+}
+
 Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   auto extract = cast<tensor::ExtractOp>(op);
   auto type = dyn_cast<RankedTensorType>(extract.getTensor().getType());
@@ -277,18 +306,28 @@ Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   if (at.size() == indices.size())
     return element(extract.getTensor(), at);
   Attribute table;
-  if (indices.size() != 1 ||
-      !matchPattern(extract.getTensor(), m_Constant(&table)))
+  if (!matchPattern(extract.getTensor(), m_Constant(&table)))
     return fail("a number that is computed selects an element of a tensor that "
-                "is no constant of one dimension");
-  if (nodes[indices[0]].kind == ScalarNode::Kind::Position)
+                "is no constant");
+  std::optional<unsigned> computed;
+  for (unsigned dim = 0; dim < indices.size(); ++dim)
+    if (nodes[indices[dim]].kind != ScalarNode::Kind::Constant) {
+      if (computed)
+        return fail("more than one number selects an element of a table");
+      computed = dim;
+    }
+  if (!computed || nodes[indices[*computed]].kind == ScalarNode::Kind::Position)
     return fail("a position selects an element of a table");
+  const std::vector<uint64_t> bits = tableBits(table);
+  if (bits.empty())
+    return fail("a table is no constant of numbers of at most 64 bits");
   ScalarNode node;
   node.kind = ScalarNode::Kind::Lookup;
   node.type = type.getElementType();
-  node.operands = {indices[0]};
-  node.table = table;
-  if (tableBits(table).empty())
-    return fail("a table is no constant of numbers of at most 64 bits");
+  node.operands = {indices[*computed]};
+  node.table =
+      indices.size() == 1 ? table : row(bits, type, *computed, indices);
+  if (!node.table)
+    return fail("an element that a table does not have is selected");
   return add(std::move(node));
 }

@@ -59,7 +59,8 @@ def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
     A kernel takes a pointer for each operand of `mxfp4.grouped_matmul`. The
     elements must be contiguous, and aligned to 16 bytes for activations and weights
     or to a pair of elements for outputs. This pass gives kernels such buffers in
-    place of operands whose layout is not the identity:
+    place of operands whose layout is not the identity. With `copies`, where a
+    decode becomes a kernel, too, operands of `mxfp4.dequantize` get such buffers:
 
     - A contiguous part of a larger buffer is used where it is, for example rows of
       a concatenation, or experts or layers of stacked weights. `mxfp4.rebase`
@@ -199,6 +200,34 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"numTiled", "tiled",
               "Grouped matmuls that became kernels">
+  ];
+}
+
+def TileDequantize : Pass<"mxfp4-tile-dequantize", "::mlir::ModuleOp"> {
+  let summary = "Decodes in memory to kernels";
+  let description = [{
+    Moves each `mxfp4.dequantize` on memrefs into a kernel of its own in a
+    `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
+    `gpu.launch_func` in its place. A thread decodes eight values. These are the
+    decodes that no grouped matmul takes: programs that only decode, and
+    activations that are MXFP4 themselves.
+
+    A remark tells of a decode that stays with the host, for
+    `mxfp4-lower-to-loops`: it has dynamic sizes, 2^31 values or more, or memrefs
+    that are not contiguous.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Kernels that decode">
   ];
 }
 
@@ -538,11 +567,26 @@ def Raise : Pass<"mxfp4-raise"> {
 
     A program that names the operation needs no matching. A `func.call` of
     `@mxfp4.grouped_matmul` or `@mxfp4_grouped_matmul` (perhaps numbered, as JAX
-    does), a `stablehlo.composite` and a `stablehlo.custom_call` of that name,
-    registered or not, become `mxfp4.grouped_matmul`. They take rows
+    does), a `stablehlo.composite`, a `stablehlo.custom_call` and a `torch.operator`
+    of that name, registered or not, become `mxfp4.grouped_matmul`. They take rows
     `R x K` bf16, codes `E x N x K/32 x 16` and scales `E x N x K/32` of bytes with or
-    without sign, offsets, and perhaps ids. The private functions that only they
-    called are erased. A call with other operands stays, with a remark.
+    without sign, offsets, and perhaps ids. Around an operator of torch's tensors,
+    `torch_c.to_builtin_tensor` and `torch_c.from_builtin_tensor` convert. The
+    private functions that only such calls called are erased. A call with other
+    operands stays, with a remark.
+
+    A whole layer is `mxfp4.moe`, called the same ways. It takes hidden states
+    `T x H` bf16, the router's logits `T x E`, codes and scales of gate and up
+    (`2 I` columns in turn, K = H) and of down (`H` columns, K = I), and perhaps the
+    bias of each; what else it is stands in a dictionary `mxfp4.layer` of the call
+    (`composite_attributes` of a composite): `slots`, and where gpt-oss's values
+    do not do, `scoring`, `renormalize`, `scale`, `alpha`, `shift`, and `limit` or
+    `unlimited`. It becomes `mxfp4.top_k`, `mxfp4.sort_by_expert`, two grouped
+    matmuls with their epilogues and `mxfp4.combine`.
+
+    `tosa.cast_from_block_scaled` and `tosa.matmul_t_block_scaled` of f4E2M1FN and
+    `chlo.ragged_dot` (or the composite) on decoded weights are spelled out in
+    linalg first.
 
     Everything else is found by what it computes:
 
@@ -572,7 +616,7 @@ def Raise : Pass<"mxfp4-raise"> {
        writing it (`linalg` accumulates onto it), or is f32 and added behind.
     3. A rounding of the f32 result to bf16 moves into the `grouped_matmul`.
     4. A loop over experts becomes one `grouped_matmul` with a group for each: an
-       `scf.for` from 0 to E that cuts the rows of expert e out of the
+       `scf.for` or `scf.forall` from 0 to E that cuts the rows of expert e out of the
        activations, multiplies them with slice e of the weights, and inserts the
        result into an output of as many rows, at first zero or undefined. The
        rows are `offsets[e]` to `offsets[e+1]`, or `sizes[e]` behind those of
@@ -643,8 +687,8 @@ def Raise : Pass<"mxfp4-raise"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
-    "::mxfp4::MXFP4Dialect"
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect", "::mxfp4::MXFP4Dialect"
   ];
   let options = [
     Option<"groupsCoverRows", "groups-cover-rows", "bool", "false",

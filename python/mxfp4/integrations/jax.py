@@ -159,6 +159,20 @@ def stablehlo(function: Callable[..., Any], *arguments: Any) -> str:
     return str(module.operation.get_asm(print_generic_op_form=True))
 
 
+def generic(program: str | bytes) -> str:
+    """StableHLO in the generic form, which ``mxfp4-opt`` reads.
+
+    Args:
+        program: StableHLO in text of any form, or as bytecode: what ``jax.export`` gives.
+    """
+    from jax.interpreters import mlir
+    from jaxlib.mlir import ir
+
+    with mlir.make_ir_context():
+        module = ir.Module.parse(program)
+        return str(module.operation.get_asm(print_generic_op_form=True))
+
+
 def _tool() -> Path:
     """mxfp4-opt."""
     package = Path(__file__).resolve().parents[1]
@@ -187,9 +201,18 @@ def problems(function: Callable[..., Any], *arguments: Any) -> list[Problem]:
     Raises:
         Error: if there is no compiler, or it does not read the program.
     """
+    return problems_of(stablehlo(function, *arguments))
+
+
+def problems_of(program: str) -> list[Problem]:
+    """The same of a program in the generic form; see `generic`.
+
+    Raises:
+        Error: if there is no compiler, or it does not read the program.
+    """
     run = subprocess.run(
         [_tool(), "--allow-unregistered-dialect", "--mxfp4-raise"],
-        input=stablehlo(function, *arguments), capture_output=True, text=True, check=False,
+        input=program, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
         raise Error(f"mxfp4-opt does not read the program: {run.stderr.strip()}")

@@ -1,0 +1,95 @@
+// RUN: mxfp4-opt %s --split-input-file --allow-unregistered-dialect --mxfp4-raise --verify-diagnostics | FileCheck %s
+
+// TOSA's operations on blocks, and JAX's ragged dot, stand for programs that are
+// matched like any other.
+
+// CHECK-LABEL: func @cast
+// CHECK: mxfp4.dequantize {{.*}} -> tensor<4x96x64xf32>
+// CHECK-NOT: tosa
+func.func @cast(%w: tensor<4x96x64xf4E2M1FN>, %s: tensor<4x96x2xf8E8M0FNU>) -> tensor<4x96x64xf32> {
+  // expected-remark @below {{no matmul takes the decoded weights}}
+  %v = tosa.cast_from_block_scaled %w, %s {block_size = #tosa.block_size<BLOCK_SIZE_32>} : (tensor<4x96x64xf4E2M1FN>, tensor<4x96x2xf8E8M0FNU>) -> tensor<4x96x64xf32>
+  return %v : tensor<4x96x64xf32>
+}
+
+// -----
+
+// The factor with fewer rows is decoded in memory, which bf16 holds.
+// CHECK-LABEL: func @matmul
+// CHECK: mxfp4.dequantize {{.*}} -> tensor<4x8x64xbf16>
+// CHECK: mxfp4.grouped_matmul activations({{.*}} : tensor<32x64xbf16>) {{.*}} -> tensor<32x96xf32>
+// CHECK-NOT: {{tosa|linalg.generic.*reduction}}
+func.func @matmul(%x: tensor<4x8x64xf4E2M1FN>, %xs: tensor<4x8x2xf8E8M0FNU>, %w: tensor<4x96x64xf4E2M1FN>, %s: tensor<4x96x2xf8E8M0FNU>) -> tensor<4x8x96xf32> {
+  // expected-remark @below {{no matmul takes the decoded weights}}
+  %v = tosa.matmul_t_block_scaled %x, %xs, %w, %s {block_size = #tosa.block_size<BLOCK_SIZE_32>} : (tensor<4x8x64xf4E2M1FN>, tensor<4x8x2xf8E8M0FNU>, tensor<4x96x64xf4E2M1FN>, tensor<4x96x2xf8E8M0FNU>) -> tensor<4x8x96xf32>
+  return %v : tensor<4x8x96xf32>
+}
+
+// -----
+
+// One matrix for all is one expert.
+// CHECK-LABEL: func @broadcast
+// CHECK: mxfp4.grouped_matmul activations({{.*}} : tensor<32x64xbf16>) weights({{.*}} : tensor<1x96x2x16xi8>, tensor<1x96x2xi8>)
+func.func @broadcast(%x: tensor<4x8x64xf4E2M1FN>, %xs: tensor<4x8x2xf8E8M0FNU>, %w: tensor<1x96x64xf4E2M1FN>, %s: tensor<1x96x2xf8E8M0FNU>) -> tensor<4x8x96xf32> {
+  // expected-remark @below {{no matmul takes the decoded weights}}
+  %v = tosa.matmul_t_block_scaled %x, %xs, %w, %s {block_size = #tosa.block_size<BLOCK_SIZE_32>} : (tensor<4x8x64xf4E2M1FN>, tensor<4x8x2xf8E8M0FNU>, tensor<1x96x64xf4E2M1FN>, tensor<1x96x2xf8E8M0FNU>) -> tensor<4x8x96xf32>
+  return %v : tensor<4x8x96xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func @stays
+// CHECK-COUNT-2: tosa.cast_from_block_scaled
+func.func @stays(%w: tensor<4x96x64xf8E4M3FN>, %s: tensor<4x96x2xf8E8M0FNU>, %v: tensor<4x96x?xf4E2M1FN>, %t: tensor<4x96x?xf8E8M0FNU>) -> (tensor<4x96x64xf32>, tensor<4x96x?xf32>) {
+  // expected-remark @below {{'tosa.cast_from_block_scaled' is not raised: values must be f4E2M1FN and scales f8E8M0FNU}}
+  %0 = tosa.cast_from_block_scaled %w, %s {block_size = #tosa.block_size<BLOCK_SIZE_32>} : (tensor<4x96x64xf8E4M3FN>, tensor<4x96x2xf8E8M0FNU>) -> tensor<4x96x64xf32>
+  // expected-remark @below {{'tosa.cast_from_block_scaled' is not raised: K must be static and have a scale for each 32 values}}
+  %1 = tosa.cast_from_block_scaled %v, %t {block_size = #tosa.block_size<BLOCK_SIZE_32>} : (tensor<4x96x?xf4E2M1FN>, tensor<4x96x?xf8E8M0FNU>) -> tensor<4x96x?xf32>
+  return %0, %1 : tensor<4x96x64xf32>, tensor<4x96x?xf32>
+}
+
+// -----
+
+// A ragged dot as StableHLO's composite, with its decomposition, on transposed
+// weights.
+// CHECK-LABEL: func @ragged
+// CHECK-SAME: %[[X:.*]]: tensor<8x64xbf16>, %[[C:.*]]: tensor<4x96x2x16xi8>, %[[S:.*]]: tensor<4x96x2xi8>
+// CHECK: mxfp4.grouped_matmul activations(%[[X]] : tensor<8x64xbf16>) weights(%[[C]], %[[S]]
+// CHECK-SAME: offsets({{.*}} : tensor<6xi32>) expert_ids
+// CHECK-SAME: -> tensor<8x96xf32>
+// CHECK-NOT: {{stablehlo|linalg.matmul|@ragged_dot}}
+func.func @ragged(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> tensor<8x96xf32> {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %et = tensor.empty() : tensor<4x64x96xbf16>
+  %wt = linalg.transpose ins(%w : tensor<4x96x64xbf16>) outs(%et : tensor<4x64x96xbf16>) permutation = [0, 2, 1]
+  %y = "stablehlo.composite"(%x, %wt, %n) <{composite_attributes = {ragged_dot_dimension_numbers = [dense<> : tensor<0xi64>, dense<> : tensor<0xi64>, dense<1> : tensor<1xi64>, dense<1> : tensor<1xi64>, dense<0> : tensor<1xi64>, dense<0> : tensor<1xi64>]}, decomposition = @ragged_dot, name = "chlo.ragged_dot"}> : (tensor<8x64xbf16>, tensor<4x64x96xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+  return %y : tensor<8x96xf32>
+}
+func.func private @ragged_dot(tensor<8x64xbf16>, tensor<4x64x96xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+
+// -----
+
+// As CHLO's operation, to bf16, and with K last.
+// CHECK-LABEL: func @chlo
+// CHECK: mxfp4.grouped_matmul {{.*}} -> tensor<?x96xbf16>
+// CHECK-NOT: {{chlo|linalg.matmul}}
+func.func @chlo(%x: tensor<?x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi64>) -> tensor<?x96xbf16> {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %y = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<?x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi64>) -> tensor<?x96xbf16>
+  return %y : tensor<?x96xbf16>
+}
+
+// -----
+
+// CHECK-LABEL: func @ragged_stays
+// CHECK: chlo.ragged_dot
+func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> tensor<4x8x96xf32> {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  // expected-remark @below {{no matmul takes the decoded weights}}
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows must be ragged in their first dimension and summed over their second, and the first dimension of the weights must be the experts}}
+  %y = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [1], rhs_group_dimensions = []>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<4x8x96xf32>
+  return %y : tensor<4x8x96xf32>
+}
