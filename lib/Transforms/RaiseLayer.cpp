@@ -199,7 +199,7 @@ GroupedMatmulOp LayerBuilder::matmul(Value x, Value gather, unsigned weights,
   const bool isFirst = gather != nullptr;
   Value into = empty({rows, size(columns)}, b.getBF16Type());
   return GroupedMatmulOp::create(
-      b, into.getType(), x, both, offsets, /*expertIds=*/Value(), into,
+      b, into.getType(), x, both, offsets, /*expert_ids=*/Value(), into,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
       operands, /*schedule=*/ScheduleAttr(),
       /*epilogueCount=*/isFirst || bias ? 1 : 0);
