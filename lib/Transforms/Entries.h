@@ -17,8 +17,8 @@
 
 namespace mxfp4 {
 
-/// An attribute of an operation, which unregistered ones have among their
-/// properties or beside them.
+/// An attribute of an operation. Unregistered operations have it among their
+/// properties or among their discardable attributes.
 mlir::Attribute attributeOf(mlir::Operation *op, llvm::StringRef name);
 
 /// The name that `op` calls something by; empty if it calls nothing.
@@ -52,7 +52,7 @@ public:
 
   /// In the place of the result, and of the call.
   void replace(mlir::OpBuilder &b, mlir::Value value);
-  /// Erases what was converted for nothing.
+  /// Erases the conversions of a call that stays as it is.
   void abandon();
 
 private:
@@ -86,6 +86,10 @@ mlir::Value signless(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value);
 /// static.
 llvm::LogicalResult checkWeights(mlir::Value codes, mlir::Value scales,
                                  llvm::StringRef name, Miss *why);
+
+/// Replaces a scatter to rows that are known and have one step, as JAX writes a
+/// strided slice, by `tensor.insert_slice`; whether `op` was one.
+bool spellScatter(mlir::Operation *op);
 
 /// Raises a call of a whole mixture-of-experts layer.
 llvm::LogicalResult raiseLayer(EntryCall &call, Miss *why);

@@ -4,10 +4,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// TOSA decodes blocks and multiplies them by operations of its own, and JAX has
-// a ragged dot. They are spelled out in linalg, which is then proved and
-// matched like any other program. Operations are known by their names, so that
-// their dialects need not be there.
+// TOSA decodes blocks and multiplies them by operations of its own, JAX has a
+// ragged dot, and IREE a scatter. They are spelled out in linalg, which is then
+// proved and matched like any other program. Operations are known by their
+// names, so that their dialects need not be there.
 //
 //===----------------------------------------------------------------------===//
 
@@ -288,18 +288,24 @@ static void told(Operation *op, const Miss &why) {
 void mxfp4::spellBlockOps(Operation *root) {
   using SpellFn = LogicalResult (*)(Operation *, Miss *);
   SmallVector<std::pair<Operation *, SpellFn>> found;
+  SmallVector<Operation *> scatters;
   root->walk([&](Operation *op) {
     const StringRef name = op->getName().getStringRef();
     if (name == "tosa.cast_from_block_scaled")
       found.push_back({op, spellCast});
     if (name == "tosa.matmul_t_block_scaled")
       found.push_back({op, spellBlockMatmul});
+    if (name == "iree_linalg_ext.scatter")
+      scatters.push_back(op);
   });
   for (auto [op, spell] : found) {
     Miss why;
     if (failed(spell(op, &why)))
       told(op, why);
   }
+  // Other scatters are nothing that looks like ours.
+  for (Operation *op : scatters)
+    (void)spellScatter(op);
 }
 
 void mxfp4::spellRaggedDots(Operation *root) {

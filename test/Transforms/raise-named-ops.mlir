@@ -93,3 +93,56 @@ func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: ten
   %y = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [1], rhs_group_dimensions = []>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<4x8x96xf32>
   return %y : tensor<4x8x96xf32>
 }
+
+// -----
+
+// JAX writes out.at[:, 1::2].set(x) as a scatter to rows that are known.
+// CHECK-LABEL: func @scatter
+// CHECK-SAME: %[[U:.*]]: tensor<16x1x4xbf16>, %[[Y:.*]]: tensor<32x4xbf16>
+// CHECK: %[[S:.*]] = tensor.collapse_shape %[[U]] {{\[\[}}0, 1], [2]]
+// CHECK: tensor.insert_slice %[[S]] into %[[Y]][1, 0] [16, 4] [2, 1] : tensor<16x4xbf16> into tensor<32x4xbf16>
+// CHECK-NOT: scatter
+func.func @scatter(%u: tensor<16x1x4xbf16>, %y: tensor<32x4xbf16>) -> tensor<32x4xbf16> {
+  %e = tensor.empty() : tensor<16x1xi32>
+  %at = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+      outs(%e : tensor<16x1xi32>) {
+    ^bb0(%o: i32):
+      %one = arith.constant 1 : i32
+      %two = arith.constant 2 : i32
+      %i = linalg.index 0 : index
+      %n = arith.index_cast %i : index to i32
+      %d = arith.muli %n, %two : i32
+      %p = arith.addi %d, %one : i32
+      linalg.yield %p : i32
+  } -> tensor<16x1xi32>
+  %r = "iree_linalg_ext.scatter"(%u, %at, %y) <{dimension_map = array<i64: 0>, unique_indices = true}> ({
+    ^bb0(%new: bf16, %old: bf16):
+      "iree_linalg_ext.yield"(%new) : (bf16) -> ()
+  }) : (tensor<16x1x4xbf16>, tensor<16x1xi32>, tensor<32x4xbf16>) -> tensor<32x4xbf16>
+  return %r : tensor<32x4xbf16>
+}
+
+// -----
+
+// Others stay: what adds, rows that are not there, and rows that nobody knows.
+// CHECK-LABEL: func @scatter_stays
+// CHECK-COUNT-3: iree_linalg_ext.scatter
+// CHECK-NOT: tensor.insert_slice
+func.func @scatter_stays(%u: tensor<2x1x4xbf16>, %y: tensor<32x4xbf16>, %any: tensor<2x1xi32>) -> (tensor<32x4xbf16>, tensor<32x4xbf16>, tensor<32x4xbf16>) {
+  %good = arith.constant dense<[[1], [3]]> : tensor<2x1xi32>
+  %far = arith.constant dense<[[31], [33]]> : tensor<2x1xi32>
+  %0 = "iree_linalg_ext.scatter"(%u, %good, %y) <{dimension_map = array<i64: 0>, unique_indices = true}> ({
+    ^bb0(%new: bf16, %old: bf16):
+      %sum = arith.addf %new, %old : bf16
+      "iree_linalg_ext.yield"(%sum) : (bf16) -> ()
+  }) : (tensor<2x1x4xbf16>, tensor<2x1xi32>, tensor<32x4xbf16>) -> tensor<32x4xbf16>
+  %1 = "iree_linalg_ext.scatter"(%u, %far, %y) <{dimension_map = array<i64: 0>, unique_indices = true}> ({
+    ^bb0(%new: bf16, %old: bf16):
+      "iree_linalg_ext.yield"(%new) : (bf16) -> ()
+  }) : (tensor<2x1x4xbf16>, tensor<2x1xi32>, tensor<32x4xbf16>) -> tensor<32x4xbf16>
+  %2 = "iree_linalg_ext.scatter"(%u, %any, %y) <{dimension_map = array<i64: 0>, unique_indices = true}> ({
+    ^bb0(%new: bf16, %old: bf16):
+      "iree_linalg_ext.yield"(%new) : (bf16) -> ()
+  }) : (tensor<2x1x4xbf16>, tensor<2x1xi32>, tensor<32x4xbf16>) -> tensor<32x4xbf16>
+  return %0, %1, %2 : tensor<32x4xbf16>, tensor<32x4xbf16>, tensor<32x4xbf16>
+}

@@ -28,7 +28,7 @@ func.func @f32(%c: memref<1x16xi8>, %s: memref<1xi8>, %y: memref<32xf32>) {
   return
 }
 
-// Nothing is launched for nothing; on tensors nothing happens.
+// A decode of no values needs no launch; decodes of tensors stay.
 
 // CHECK-LABEL: func.func @none
 // CHECK-NOT:     gpu.launch_func

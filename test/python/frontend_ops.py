@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 # Positions by rank: how many elements come before one, equal ones by their place.
@@ -50,23 +51,26 @@ func.func private @{name}({parameters}) -> ({keys}, {values}) {{
 
 _SCATTER = """
 func.func private @{name}(%updates: {updates}, %at: {at}, %into: {into}) -> {into} {{
+  {reshape_updates}
+  {reshape_into}
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %count = arith.constant {count} : index
   %columns = arith.constant {columns} : index
-  %all = scf.for %i = %c0 to %count step %c1 iter_args(%y = %into) -> ({into}) {{
+  %all = scf.for %i = %c0 to %count step %c1 iter_args(%y = %t) -> ({table}) {{
     %number = tensor.extract %at[%i, %c0] : {at}
     %row = arith.index_cast %number : i32 to index
-    %whole = scf.for %c = %c0 to %columns step %c1 iter_args(%z = %y) -> ({into}) {{
-      %old = tensor.extract %z[%row{rest}] : {into}
-      %new = tensor.extract %updates[%i{rest}] : {updates}
-      %sum = arith.{add} %old, %new : {element}
-      %next = tensor.insert %sum into %z[%row{rest}] : {into}
-      scf.yield %next : {into}
+    %whole = scf.for %c = %c0 to %columns step %c1 iter_args(%z = %y) -> ({table}) {{
+      %old = tensor.extract %z[%row, %c] : {table}
+      %new = tensor.extract %u[%i, %c] : {rows}
+      {result}
+      %next = tensor.insert %result into %z[%row, %c] : {table}
+      scf.yield %next : {table}
     }}
-    scf.yield %whole : {into}
+    scf.yield %whole : {table}
   }}
-  return %all : {into}
+  {reshape_result}
+  return %shaped : {into}
 }}
 """
 
@@ -96,13 +100,35 @@ def _sort(name: str, body: str, operands: list[str], results: list[str]) -> str:
 
 
 def _scatter(name: str, body: str, operands: list[str]) -> str:
-    """Additions to rows, one after the other."""
-    (sizes, element) = _shape(operands[0])
+    """Rows that are replaced or added to, one after the other."""
+    (sizes, element), (into, _) = _shape(operands[0]), _shape(operands[2])
+    columns = math.prod(into[1:])
+    added = re.findall(r"arith\.(add\w) ", body)
+    result = f"%result = arith.{added[0]} %old, %new : {element}" if added else (
+        f"%result = arith.bitcast %new : {element} to {element}")  # fmt: skip
+    rows = f"tensor<{sizes[0]}x{columns}x{element}>"
+    table = f"tensor<{into[0]}x{columns}x{element}>"
     return _SCATTER.format(
-        name=name, updates=operands[0], at=operands[1], into=operands[2], element=element,
-        count=sizes[0], columns=sizes[-1] if len(sizes) > 1 else 1,
-        rest=", %c0, %c" if len(sizes) > 1 else "", add=re.findall(r"arith\.(add\w)", body)[0],
+        name=name, updates=operands[0], at=operands[1], into=operands[2], count=sizes[0],
+        columns=columns, result=result, rows=rows, table=table,
+        reshape_updates=_reshape("%u", "%updates", operands[0], rows),
+        reshape_into=_reshape("%t", "%into", operands[2], table),
+        reshape_result=_reshape("%shaped", "%all", table, operands[2]),
     )  # fmt: skip
+
+
+def _reshape(result: str, value: str, from_: str, to: str) -> str:
+    """To or from a matrix."""
+    sizes, ranks = _shape(to)[0], [len(_shape(type_)[0]) for type_ in (from_, to)]
+    if ranks[0] == ranks[1]:
+        return f"{result} = tensor.cast {value} : {from_} to {to}"
+    longer = max(ranks)
+    groups = [[0, 1]] if min(ranks) == 1 else [[0], [*range(1, longer)]]
+    if ranks[0] > ranks[1]:
+        return f"{result} = tensor.collapse_shape {value} {groups} : {from_} into {to}"
+    shape = ", ".join(map(str, sizes))
+    made = f"{result} = tensor.expand_shape {value} {groups} output_shape [{shape}]"
+    return f"{made} : {from_} into {to}"
 
 
 def with_functions(program: str) -> str:
@@ -125,5 +151,5 @@ def with_functions(program: str) -> str:
         r"\s*\}\) : \((.*?)\) -> (\(.*?\)|\S+)",
         call, program, flags=re.DOTALL,
     )  # fmt: skip
-    end = text.index("\n}\n") + 1
+    end = text.rindex("\n}\n") + 1
     return text[:end] + "".join(functions) + text[end:]
