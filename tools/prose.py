@@ -23,14 +23,20 @@ ROOT = Path(__file__).resolve().parents[1]
 COUNTED = (
     "rows?|tokens|registers|bytes|words|warps|tiles|steps|times|instructions?|operations"
     "|elements|values|terms|CTAs?|arrivals|requests|cycles|clocks|microseconds"
+    "|accumulators|fragments|stages|slots|threads|lanes|bits|columns|kernels"
 )
-UNIT = "group|thread|step|expert|SM|multiprocessor|warp|CTA|clock|second|lane|slot|kernel|byte"
+UNIT = (
+    "group|thread|step|expert|SM|multiprocessor|warp|CTA|clock|second|lane|slot|kernel|byte"
+    "|row|token|line|word|register"
+)
+NO_NOUN = "of|to|in|as|is|for|if|without|with|than|when|by|at|from|per"
+ONE = rf"(?:one|two|three|four|eight|\d+) (?!{NO_NOUN})\w+"
 CLAUSE = "has|gets|holds|takes|needs|reads|is|of|may|can|does|chose|writes|stores|knows"
 WORDS = {
     r"copy engines?": "TMA",
     r"(?<![\"'])multiprocessors?(?![=:\w]| in --)": "SM",
     r"rounds? of (?:the )?(?:tiles|CTAs|SMs)|(?:last|full|fewer) rounds?": "wave",
-    rf"(?:{COUNTED}) an? (?:{UNIT})(?!'s| (?:{CLAUSE})\b)": "per group, per thread, per SM",
+    rf"(?:{COUNTED}|{ONE}) an? (?:{UNIT})(?!'s| (?:{CLAUSE})\b)": "per group, per thread, per SM",
     r"beside (?:it|them|that|these|those|this)": "next to, or the other thing's name",
     r"(?:every )?so many(?! that\b)|manieth": "the number by its name",
     r"see that there are|that there are(?=[,.;:])": "a bound, or nothing",

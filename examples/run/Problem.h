@@ -19,7 +19,7 @@ struct Problem {
   std::vector<uint16_t> x;
   /// Expert e: rows offsets[e] to offsets[e + 1].
   std::vector<int32_t> offsets;
-  /// As in a checkpoint: two codes a byte, and a scale for each 32 of them.
+  /// As in a checkpoint: two codes per byte, and a scale for each 32 of them.
   std::vector<uint8_t> codes, scales;
 
   Problem(int64_t rows, int64_t experts, int64_t n, int64_t k);

@@ -101,7 +101,7 @@ MXFP4_SIM_API uint64_t mxfp4SimBufferAddress(const Mxfp4SimLaunch *l,
 MXFP4_SIM_API uint64_t mxfp4SimInitialisedBytes(const Mxfp4SimLaunch *l,
                                                 int buffer);
 
-/** One bit a byte, the lowest first, of a buffer added uninitialised: set for
+/** One bit per byte, the lowest first, of a buffer added uninitialised: set for
     bytes that hold a value. It may be written before the run. Null for other
     buffers. */
 MXFP4_SIM_API uint8_t *mxfp4SimInitialisedBits(Mxfp4SimLaunch *l, int buffer);

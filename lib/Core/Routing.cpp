@@ -23,7 +23,7 @@ LaunchPlan mxfp4::topKPlan(int64_t experts, bool hasCounts) {
 }
 
 LaunchPlan mxfp4::countPlan(int64_t experts) {
-  // Two slots a thread where tokens have eight.
+  // Two slots per thread where tokens have eight.
   return {128, experts * 4, {kCountBlockTokens, 1}};
 }
 
@@ -31,7 +31,7 @@ LaunchPlan mxfp4::sortPlan(int64_t experts, int64_t slots, bool hasCounts) {
   const SortMemory memory(experts);
   if (!hasCounts)
     return {kThreads, memory.ids, {}};
-  // Whole blocks, of about one slot a thread.
+  // Whole blocks, of about one slot per thread.
   const int64_t blocks =
       std::max<int64_t>(1, kThreads / (kCountBlockTokens * slots));
   return {kThreads, memory.ids, {blocks * kCountBlockTokens, 1}};
@@ -52,8 +52,8 @@ LaunchPlan mxfp4::combinePlan(int64_t units) {
 }
 
 LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
-  // Four units a thread are as many loads as it takes to keep the memory busy,
-  // and few enough registers for many CTAs in an SM.
+  // Four units per thread are as many loads as it takes to keep the memory
+  // busy, and few enough registers for many CTAs in an SM.
   constexpr int64_t kLanes = 32, kUnits = 4, kMostWarps = 32;
   const int64_t warps = std::clamp<int64_t>(
       (units + kLanes * kUnits - 1) / (kLanes * kUnits), 1, kMostWarps);

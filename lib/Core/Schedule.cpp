@@ -125,7 +125,7 @@ static std::string verifyTile(const Schedule &s, const BlockLayout &layout,
   }
   // Accumulators must leave room for a decoded fragment and the addresses.
   if (s.accumulators() > 160)
-    return "requires at most 160 accumulators a thread, but a warp's " +
+    return "requires at most 160 accumulators per thread, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +
            " tile needs " + number(s.accumulators());
   return "";

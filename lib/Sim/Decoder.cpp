@@ -239,7 +239,7 @@ bool Decoder::run() {
     if (k.regBytes > (64u << 20) || k.constData.size() > (64u << 20)) {
       errors.error(a.line, "kernel " + syntax.info.name +
                                " uses more registers than the interpreter "
-                               "holds (64 MiB a warp)");
+                               "holds (64 MiB per warp)");
       return false;
     }
   }

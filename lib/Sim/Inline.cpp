@@ -5,9 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A call becomes a copy of the function's body, with registers, scopes and
-// variables of its own; ret becomes a branch behind the copy. So threads that
-// part within a function meet again as they do anywhere (Cfg.cpp), and nothing
-// else has to know of calls. Parameters in memory are variables of the caller,
+// variables of its own; ret becomes a branch behind the copy. Threads that
+// diverge within a function then reconverge as anywhere else (Cfg.cpp), and no
+// other code handles calls. Parameters in memory are variables of the caller,
 // which the copy calls by its own names; a register that is passed for one, or
 // the other way around, is stored before the call or loaded after it.
 //

@@ -129,7 +129,7 @@ template <typename A, typename B> struct Dp4a {
   }
 };
 
-/// add.cc, addc, sub.cc, subc: the carry flag has one bit a lane. For
+/// add.cc, addc, sub.cc, subc: the carry flag has one bit per lane. For
 /// subtraction it holds the borrow.
 template <typename T> void execCarry(ExecContext &x, const Inst &i) {
   bool subtract = i.sub, use = i.mods & 1, set = i.mods & 2;

@@ -35,7 +35,7 @@ mlir::gpu::GPUFuncOp outlineKernel(mlir::Operation *op,
 /// ended.
 void emitGridDependency(mlir::ImplicitLocOpBuilder &b);
 
-/// Launches a kernel of `threads` threads a CTA in front of the insertion
+/// Launches a kernel of `threads` threads per CTA in front of the insertion
 /// point.
 void emitLaunch(mlir::ImplicitLocOpBuilder &b, mlir::gpu::GPUFuncOp kernel,
                 mlir::gpu::KernelDim3 grid, int64_t threads,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A driver made of Python, as the launcher's library sees one: functions of C.
+"""A driver in Python, as functions of C for the launcher's library.
 
-`runtime.Kernel` launches through ``libmxfp4rt`` on whatever driver it is given. One made of Python
-has methods as those of ``cuda.bindings.driver``: they return (status, results...). So the
-simulator's driver, and those of tests, see what a GPU would.
+`runtime.Kernel` launches through ``libmxfp4rt`` on any driver. A driver in Python has methods like
+those of ``cuda.bindings.driver``, which return (status, results...). The simulator's driver, and
+drivers of tests, then get the same calls as a GPU's driver.
 """
 
 from __future__ import annotations

@@ -169,9 +169,9 @@ def time_graphs(
 ) -> dict[str, dict[str, float]]:
     """Time graphs by events around each replay, taking turns.
 
-    At the power limit the chip's clock follows what ran in the last moments. So all graphs get
-    short turns, in an order that is drawn anew for each round, and the first replay of a turn does
-    not count.
+    At the power limit the chip's clock depends on the work of the last moments. All graphs
+    therefore get short turns, in an order that is drawn anew for each round, and the first replay
+    of a turn does not count.
 
     Args:
         graphs: a graph and its number of launches, for each name.

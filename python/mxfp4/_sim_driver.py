@@ -36,7 +36,7 @@ class Allocation:
     Attributes:
         address: simulated, never a host address.
         data: its bytes, u8.
-        known: one bit a byte that holds a value, lowest first; None if all do.
+        known: one bit per byte that holds a value, lowest first; None if all do.
         writable: whether kernels may write it.
         name: for findings.
     """

@@ -85,7 +85,7 @@ def way(gpu: bool) -> str:
 
 
 _SPEED = 60e6
-"""Multiply-adds a second of the interpreter on one thread, measured on a server of 2024."""
+"""Multiply-adds per second of the interpreter on one thread, measured on a server of 2024."""
 
 
 def _threads() -> int:

@@ -88,7 +88,7 @@ def facts_of(ordinal: int | None = None) -> Facts | None:
     except Error as e:
         _log.debug("the driver does not say how fast %s is: %s", name, e)
         return Facts(name, count)
-    bandwidth = speed.memory_clock * speed.memory_bus_bits // 4_000_000  # two transfers a clock
+    bandwidth = speed.memory_clock * speed.memory_bus_bits // 4_000_000  # two transfers per clock
     return Facts(name, count, speed.clock // 1000, bandwidth, speed.l2_bytes >> 20)
 
 

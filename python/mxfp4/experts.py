@@ -75,7 +75,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Gathered:
-    """One matrix an expert, each in tensors of its own."""
+    """One matrix per expert, each in tensors of its own."""
 
     parts: tuple[Stack, ...]
 
@@ -93,7 +93,7 @@ class Gathered:
         return self.parts[expert].scales(0)
 
     def stored(self) -> Iterator[Stored]:
-        """Two tensors an expert."""
+        """Two tensors per expert."""
         for part in self.parts:
             yield from part.stored()
 

@@ -128,7 +128,7 @@ def dequantize(
 
 
 def unpack_codes(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Codes one a byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15."""
+    """Codes, one per byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15."""
     codes = np.stack([blocks & 15, blocks >> 4], axis=-1)
     return codes.reshape(*blocks.shape[:-2], blocks.shape[-2] * BLOCK)
 

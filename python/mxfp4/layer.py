@@ -30,8 +30,8 @@ _FIRST_CONSTANTS = 1 << 12
 class _Constants:
     """Numbers that the kernels of all layers on a device read: ones, and 0, 1, 2 and so on.
 
-    They are copied from the host, which waits for the copy: so all streams may read them. Older
-    ones stay, because graphs may read them.
+    The host copies the numbers and waits for the copy, so that all streams may read them. Older
+    copies stay, because CUDA graphs may read them.
     """
 
     def __init__(self, device: int) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""The layout of weights for activations in FP8, and what is taken out of rows for it.
+"""The layout of weights for activations in FP8, and the power of two of each row.
 
 The tensor cores multiply activations in E4M3 with weights in E5M2, which holds a code times 2^-13
-to 2^13 as a normal number. So a power of two is taken out of the scales of each row, f32
-``[E, N]``, with which kernels multiply a row's sums in their epilogue.
+to 2^13 as a normal number. Packing therefore divides the scales of each row by a power of two, f32
+``[E, N]``, and kernels multiply the row's sums by it in their epilogue.
 
 A block is 64 x 128 weights in 4352 bytes, 4096 of codes and 256 of scales. Of thread
 (w, g, t) as in `mxfp4.layout`:

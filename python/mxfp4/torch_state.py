@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What packed bytes mean, as a tensor that goes wherever a module's state goes.
+"""Shape, layout and proof of packed weights, as a tensor in a module's state.
 
-safetensors stores tensors and nothing else. So a `GroupedLinear` says shape, layout and proof of
-its weights in a uint8 tensor that holds JSON, in its state's entry ``_extra_state``. Version 0.1.0
-stored a dict there, which `torch.save` can keep; that is read, too.
+safetensors stores only tensors. The state of a `GroupedLinear` therefore has shape, layout and
+proof of its weights as JSON in a uint8 tensor, the entry ``_extra_state``. Version 0.1.0 stored a
+dict there, which `torch.save` can store; such a state is read, too.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ func.func @case_26(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x32xbf16, #gpu.addres
 
 // -----
 
-// The shapes of wgmma: T tokens staged, T/8 columns of four sums a thread, of which
+// The shapes of wgmma: T tokens staged, T/8 columns of four sums per thread, of which
 // the first are multiplied.
 
 func.func @case_27(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {

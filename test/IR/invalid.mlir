@@ -419,7 +419,7 @@ func.func @case_27(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires at most 160 accumulators a thread, but a warp's 128 x 64 tile needs 256}}
+  // expected-error @below {{has a schedule that cannot run: it requires at most 160 accumulators per thread, but a warp's 128 x 64 tile needs 256}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>)

@@ -79,7 +79,7 @@ llvm.func @shared_scales(%c: i32, %d: i32, %s: i32) -> vector<2xbf16> {
   llvm.return %sum : vector<2xbf16>
 }
 
-// Raw scales: two multiplications a register, the first by 2^126 = 0x7E80, and
+// Raw scales: two multiplications per register, the first by 2^126 = 0x7E80, and
 // a scale takes care of the bytes 0 (2^-127) and 255 (NaN).
 
 // CHECK-LABEL: llvm.func @exact

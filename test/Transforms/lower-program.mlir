@@ -382,7 +382,7 @@ func.func @drain(%full: memref<6xi64, #shared>, %empty: memref<6xi64, #shared>,
 
 // -----
 
-// Two blocks a step: the words of both are loaded ahead, so that those of the
+// Two blocks per step: the words of both are loaded ahead, so that those of the
 // second arrive while the first is decoded.
 
 #two = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,

@@ -88,7 +88,7 @@ gpu.module @kernels {
     gpu.return
   }
 
-  // 16 rows of eight units: one unit a thread. Rows past the valid ones are
+  // 16 rows of eight units: one unit per thread. Rows past the valid ones are
   // zeros, and so are columns past K, here 96 and no multiple of 64. The unit
   // is XORed with the row modulo 8.
 

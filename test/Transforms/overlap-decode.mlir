@@ -166,7 +166,7 @@ func.func @four_steps(%w: memref<3x1x!mxfp4.block<spread, folded>, #shared>,
   return %r#0, %r#1 : vector<1x2x4xf32>, !mxfp4.cursor<3>
 }
 
-// Two blocks a step take turns without unrolling. The first block of a step waits
+// Two blocks per step take turns without unrolling. The first block of a step waits
 // for its stage, and the batch of the first block gives the stage of the step
 // before back: nothing reads that stage any more.
 

@@ -126,7 +126,7 @@ func.func @combine(%y: memref<?x2880xbf16>, %p: memref<?x4xi32>, %w: memref<?x4x
   return
 }
 
-// A CTA for each row, of as few warps as hold it with four vectors a thread.
+// A CTA for each row, of as few warps as hold it with four vectors per thread.
 
 // CHECK-LABEL: func.func @quantize_rows
 // CHECK:         %[[R:.*]] = memref.dim

@@ -1,4 +1,4 @@
-// w[idx] of two experts a row, 'tk,tenk->ten'
+// w[idx] of two experts per row, 'tk,tenk->ten'
 // made by: StableHLO by jax.export (jax 0.10.2), then iree-opt (iree-base-compiler 3.13.0)
 //   --pass-pipeline='builtin.module(iree-stablehlo-input-transformation-pipeline)'
 #map = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>

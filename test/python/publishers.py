@@ -11,7 +11,7 @@ from mxfp4.formats import Quantized
 OURS = [naming for naming in NAMINGS if naming.used_by]
 SINGLE = [naming for naming in OURS if naming.codes.startswith(".w")]
 TRIED = [naming for naming in NAMINGS if not naming.scales.endswith("_inv")]
-"""Names of one matrix an expert."""
+"""Names of one matrix per expert."""
 
 Tensors = dict[str, Raw]
 

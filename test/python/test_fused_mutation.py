@@ -79,7 +79,7 @@ def is_right(form: Form, sizes: list[int], artifact: Artifact, limit: int) -> bo
 
 
 def compiled(form: Form, options: str) -> Artifact:
-    """A kernel with an instruction a line."""
+    """A kernel with an instruction per line."""
     with Compiler() as compiler:
         artifact = compiler.compile(form.mlir(), options)
     one_a_line = re.sub(r",\s*\n\s*|\n\t\t+", lambda m: ", " if "," in m[0] else " ", artifact.ptx)

@@ -15,7 +15,7 @@ import prose  # noqa: E402
 PHRASES = [
     "the copy engine", "of a multiprocessor", "three rounds of tiles", "in the last round",
     "few rows a group", "16 bytes a thread", "two CTAs an SM", "instructions a byte",
-    "an option beside it", "every so many", "for so many rows", "the largest that there are.",
+    "an option beside it", "one slot a thread", "every so many", "for so many rows", "the largest that there are.",
     "selects it for nothing", "that which is read", "what stands behind",
 ]  # fmt: skip
 FINE = [

@@ -21,7 +21,7 @@ ScheduleChoice choose(const Problem &problem, const Preference &preference = {},
   return chooseSchedule(problem, target, preference);
 }
 
-/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert a group.
+/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert per group.
 Problem sized(int64_t groups, int64_t rows) {
   return {groups, groups, 5760, 2880, rows};
 }

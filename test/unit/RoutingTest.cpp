@@ -29,7 +29,7 @@ TEST(Routing, CombineSharesATokensUnitsEvenly) {
   EXPECT_EQ(combinePlan(0).threads, 32);
 }
 
-// As few warps as hold a row with four units a thread, of rows as long as the
+// As few warps as hold a row with four units per thread, of rows as long as the
 // limit allows.
 TEST(Routing, RowsToQuantizeFitTheirCta) {
   for (int64_t units = 1; units <= kMostUnitsOfRow; ++units) {

@@ -53,8 +53,8 @@ static bool isProblem(const std::string &input) {
   return llvm::StringRef(input).contains('=') && !llvm::sys::fs::exists(input);
 }
 
-/// One schedule a line, as --schedule takes it. Returns what is wrong with chip
-/// and device, or "".
+/// One schedule per line, as --schedule takes it. Returns what is wrong with
+/// chip and device, or "".
 static std::string printSchedules(const std::string &chip,
                                   const std::string &device, bool gathers) {
   const Target *row = findTarget(chip);
@@ -73,7 +73,7 @@ static std::string printSchedules(const std::string &chip,
   return "";
 }
 
-/// One device a line: its name, and its facts.
+/// One device per line: its name, and its facts.
 static void printDevices() {
   for (const Part &part : parts()) {
     llvm::outs() << part.key << ":";

@@ -14,12 +14,12 @@
 // It reads its options before it loads plugins: passes are known in
 // --pass-pipeline, and not as options of their own.
 //
-// A dialect can be registered once in a program, and so can a pass: MLIR ends
-// the process at the second registration. So the plugin leaves alone what is
-// there, be it from the program itself, such as mxfp4-opt, or from a second
-// copy of the plugin. --load-dialect-plugin brings the passes too;
-// --load-pass-plugin alone has no access to the program's dialects, and brings
-// the dialect with the passes that make operations of it.
+// A program can register a dialect or a pass once: MLIR ends the process at the
+// second registration. The plugin therefore registers nothing that is there
+// already, from the program itself, such as mxfp4-opt, or from a second copy of
+// the plugin. --load-dialect-plugin brings the passes, too. --load-pass-plugin
+// alone has no access to the program's dialects, and brings the dialect with
+// the passes that make operations of it.
 //
 //===----------------------------------------------------------------------===//
 

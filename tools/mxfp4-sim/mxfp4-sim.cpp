@@ -294,8 +294,8 @@ int main(int argc, char **argv) {
   try {
     return runTool(argc, argv);
   } catch (const std::bad_alloc &) {
-    die("this takes more memory than there is");
+    die("this takes more memory than the machine has");
   } catch (const std::length_error &) {
-    die("this takes more memory than there is");
+    die("this takes more memory than the machine has");
   }
 }

@@ -216,7 +216,7 @@ public:
     BufferFlags flags;
     std::string name;
     uint64_t address;
-    /// One bit a byte; empty when the buffer began initialised.
+    /// One bit per byte; empty when the buffer began initialised.
     std::vector<uint8_t> initialised;
   };
   std::vector<BufferInfo> buffers;

@@ -77,7 +77,7 @@ class Data:
     """Weights and activations of one kind for a problem.
 
     Kinds: "exact" (all partial sums are exact in f32), "random", "single" (one nonzero activation
-    a row and one scale a weight row, over the layout's whole range: a result is one decoded
+    per row and one scale per row of weights, over the layout's whole range: a result is one decoded
     weight), "wide" (random scales over 0x00 .. 0xFF; raw layouts only).
     """
 
