@@ -36,8 +36,13 @@ Progress::~Progress() {
 void Progress::watch() {
   const std::chrono::duration<double> pause(interval());
   std::unique_lock<std::mutex> guard(lock);
-  while (!wake.wait_for(guard, pause, [this] { return done; })) {
+  // A machine that is busy may let the watcher run only when all is done: one
+  // line then says what took longer than the interval.
+  for (bool said = false; !done || !said; said = true) {
+    const bool ended = wake.wait_for(guard, pause, [this] { return done; });
     const std::chrono::duration<double> passed = Clock::now() - start;
+    if (ended && (said || passed < pause))
+      return;
     std::fprintf(stderr, "mxfp4-sim: %s\n", line(passed.count()).c_str());
   }
 }
