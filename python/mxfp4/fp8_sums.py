@@ -2,8 +2,9 @@
 """Sums of FP8 products as Hopper's tensor cores take them, in numpy.
 
 The tensor cores do not add FP8 products in f32. In each instruction, over 32 of K, the sum so far
-and the 32 products are cut toward zero to the grid of 2^(e - 13), where e is the exponent of the
-largest of them, and the result keeps 13 bits of fraction. This was found by probes on an H100.
+and the 32 products are cut toward zero to the grid of 2^(e - 13), and the result keeps 13 bits of
+fraction. e is the greatest exponent among them, where that of a product is the sum of its factors'
+exponents, whatever their significands carry. This was found by probes on an H100.
 Kernels can bound the loss by *promotion*: every 128 or 512 of K, the sum moves into an f32 and
 begins again from zero.
 """
@@ -22,6 +23,12 @@ STEP = 32
 
 FRACTION = 13
 """Bits of a fraction that a sum keeps."""
+
+_LEAST_ROW, _LEAST_WEIGHT, _LEAST_SUM = -6, -14, -126
+"""Exponents of the subnormals of E4M3, E5M2 and f32."""
+
+_NONE = -1000
+"""The exponent of zeros."""
 
 _ROWS = 8
 """Rows at a time: their products take memory."""
@@ -56,26 +63,27 @@ def _sums(
     total = np.zeros((len(rows), len(weights)), np.float32)
     partial = np.zeros(total.shape, np.float64)
     for k in range(0, rows.shape[1], STEP):
-        products = rows[:, None, k : k + STEP] * weights[None, :, k : k + STEP]
-        partial = _instruction(products, partial)
+        partial = _instruction(rows[:, k : k + STEP], weights[:, k : k + STEP], partial)
         if promotion is not None and (k + STEP) % promotion == 0:
             total, partial = total + partial.astype(np.float32), np.zeros_like(partial)
     return total + partial.astype(np.float32)
 
 
 def _instruction(
-    products: NDArray[np.float64], partial: NDArray[np.float64]
+    rows: NDArray[np.float64], weights: NDArray[np.float64], partial: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The sum behind one instruction."""
-    largest = np.maximum(np.abs(products).max(axis=-1), np.abs(partial))
-    grid = _unit(largest)
+    factors = _exponent(rows, _LEAST_ROW)[:, None] + _exponent(weights, _LEAST_WEIGHT)[None]
+    top = np.maximum(factors.max(axis=-1), _exponent(partial, _LEAST_SUM))
+    grid = np.ldexp(1.0, np.maximum(top, _LEAST_SUM) - FRACTION)
+    products = rows[:, None] * weights[None]
     cut = np.trunc(products / grid[..., None]).sum(axis=-1) + np.trunc(partial / grid)
-    total = cut * grid
-    unit = _unit(total)
-    return np.trunc(total / unit) * unit
+    # Bits that a carry pushes out at the lower end.
+    unit = np.ldexp(1.0, np.maximum(_exponent(cut, 0) - FRACTION, 0))
+    return np.trunc(cut / unit) * unit * grid
 
 
-def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The last place of 13 bits of fraction; 1 for zeros."""
+def _exponent(values: NDArray[np.float64], least: int) -> NDArray[np.int64]:
+    """The exponent of numbers whose subnormals have the least; far less for zeros."""
     _, exponent = np.frexp(values)
-    return np.where(values == 0, 1.0, np.ldexp(1.0, exponent - 1 - FRACTION))
+    return np.where(values == 0, _NONE, np.maximum(exponent.astype(np.int64) - 1, least))
