@@ -208,13 +208,12 @@ def TileDequantize : Pass<"mxfp4-tile-dequantize", "::mlir::ModuleOp"> {
   let description = [{
     Moves each `mxfp4.dequantize` on memrefs into a kernel of its own in a
     `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
-    `gpu.launch_func` in its place. A thread decodes eight values. These are the
-    decodes that no grouped matmul takes: programs that only decode, and
-    activations that are MXFP4 themselves.
+    `gpu.launch_func` in its place. A thread decodes eight values. Such decodes are
+    left where no grouped matmul uses them: in programs that only decode, and where
+    activations are in MXFP4.
 
-    A remark tells of a decode that stays with the host, for
-    `mxfp4-lower-to-loops`: it has dynamic sizes, 2^31 values or more, or memrefs
-    that are not contiguous.
+    A decode with dynamic sizes, 2^31 values or more, or memrefs that are not
+    contiguous stays on the host, for `mxfp4-lower-to-loops`, and a remark says so.
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect",
@@ -575,14 +574,14 @@ def Raise : Pass<"mxfp4-raise"> {
     private functions that only such calls called are erased. A call with other
     operands stays, with a remark.
 
-    A whole layer is `mxfp4.moe`, called the same ways. It takes hidden states
-    `T x H` bf16, the router's logits `T x E`, codes and scales of gate and up
-    (`2 I` columns in turn, K = H) and of down (`H` columns, K = I), and perhaps the
-    bias of each; what else it is stands in a dictionary `mxfp4.layer` of the call
-    (`composite_attributes` of a composite): `slots`, and where gpt-oss's values
-    do not do, `scoring`, `renormalize`, `scale`, `alpha`, `shift`, and `limit` or
-    `unlimited`. It becomes `mxfp4.top_k`, `mxfp4.sort_by_expert`, two grouped
-    matmuls with their epilogues and `mxfp4.combine`.
+    A call of `mxfp4.moe`, in the same forms, is a whole layer. It takes hidden
+    states `T x H` bf16, the router's logits `T x E`, codes and scales of gate and up
+    (`2 I` columns, interleaved, K = H) and of down (`H` columns, K = I), and
+    optionally the two biases. A dictionary `mxfp4.layer` of the call
+    (`composite_attributes` of a composite) describes the layer: `slots` and, if
+    they differ from gpt-oss, `scoring`, `renormalize`, `scale`, `alpha`, `shift`,
+    and `limit` or `unlimited`. The call becomes `mxfp4.top_k`,
+    `mxfp4.sort_by_expert`, two grouped matmuls with epilogues and `mxfp4.combine`.
 
     `tosa.cast_from_block_scaled` and `tosa.matmul_t_block_scaled` of f4E2M1FN and
     `chlo.ragged_dot` (or the composite) on decoded weights are spelled out in
