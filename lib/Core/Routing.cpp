@@ -41,14 +41,14 @@ LaunchPlan mxfp4::routePlan(int64_t experts) {
   return {kThreads, SortMemory(experts).end, {}};
 }
 
-LaunchPlan mxfp4::combinePlan(int64_t units) {
+LaunchPlan mxfp4::combinePlan(int64_t units, int64_t tokens) {
   // CTAs of about 128 threads that share a token's units evenly.
   constexpr int64_t kMostThreads = 128;
   const auto divideUp = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   units = std::max<int64_t>(1, units);
   const int64_t parts = divideUp(units, kMostThreads);
   const int64_t threads = 32 * divideUp(units, 32 * parts);
-  return {threads, 0, {1, divideUp(units, threads)}};
+  return {threads, 0, {tokens, divideUp(units, threads)}};
 }
 
 LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {

@@ -85,6 +85,12 @@ int64_t RoutingKernel::vectorWidth() const {
 
 int64_t RoutingKernel::slotWidth() const { return std::gcd(slots(), 4); }
 
+/// As many as have four loads in flight together.
+int64_t RoutingKernel::tokensTogether() const {
+  constexpr int64_t kLoads = 4;
+  return combine ? std::max<int64_t>(1, kLoads / slots()) : 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Arguments
 //===----------------------------------------------------------------------===//
@@ -198,7 +204,7 @@ LaunchPlan RoutingKernel::plan() const {
   TopKOp k = topK;
   SortByExpertOp s = sort;
   if (combine)
-    return combinePlan(n() / vectorWidth());
+    return combinePlan(n() / vectorWidth(), tokensTogether());
   if (quantize)
     return quantizeRowsPlan(n() / vectorWidth());
   if (count)

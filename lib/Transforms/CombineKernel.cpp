@@ -6,7 +6,8 @@
 //
 // A CTA has a part of a token's columns, and a thread neighbours among them, 16
 // bytes where N allows. It loads them of all slots before the first addition,
-// so that a CTA has enough loads in flight for the memory's speed.
+// and of few slots for several tokens, so that a CTA has enough loads in flight
+// for the memory's speed.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,7 +29,7 @@ public:
                 const RoutingArguments &arguments)
       : c(c), arg(arguments), slots(kernel.slots()),
         width(kernel.vectorWidth()), units(kernel.n() / width),
-        slotWidth(kernel.slotWidth()) {}
+        slotWidth(kernel.slotWidth()), together(kernel.tokensTogether()) {}
 
   void emit();
 
@@ -38,12 +39,20 @@ private:
   }
   SmallVector<Value> loadSlots(Value memory, Value token);
   SmallVector<Value> loadRow(Value row, Value column, Value isThere);
-  void emitUnit(Value token, Value unit);
+  /// What a thread has of a token: of each slot where its row is, whether it
+  /// exists, its weight and its columns.
+  struct TokenSlots {
+    Value token;
+    SmallVector<Value> positions, weights, isThere;
+    SmallVector<SmallVector<Value>> values;
+  };
+  void emitUnit(Value first, Value unit);
+  void storeSum(const TokenSlots &of, Value column);
   void checkPositions(ValueRange positions);
 
   CtaBuilder &c;
   const RoutingArguments &arg;
-  const int64_t slots, width, units, slotWidth;
+  const int64_t slots, width, units, slotWidth, together;
   Value rows, rowCount;
 };
 
@@ -55,7 +64,10 @@ void CombineKernel::emit() {
   rowCount = c.mul(arg.rows, slots);
   Value part = gpu::BlockIdOp::create(c.b, gpu::Dimension::y);
   Value parts = gpu::GridDimOp::create(c.b, gpu::Dimension::y);
-  c.loopBy(c.cta, arg.rows, c.ctas, [&](Value token) {
+  const auto first = [&](Value number) {
+    return together == 1 ? number : c.mul(number, together);
+  };
+  c.loopBy(first(c.cta), arg.rows, first(c.ctas), [&](Value token) {
     c.loopBy(c.add(c.mul(part, c.threads), c.thread), c.index(units),
              c.mul(parts, c.threads),
              [&](Value unit) { emitUnit(token, unit); });
@@ -103,26 +115,16 @@ void CombineKernel::checkPositions(ValueRange positions) {
   }
 }
 
-void CombineKernel::emitUnit(Value token, Value unit) {
-  Value column = c.mul(unit, width);
-  SmallVector<Value> positions = loadSlots(arg.positions, token);
-  SmallVector<Value> weights = loadSlots(arg.weights, token);
-  SmallVector<Value> isThere;
-  SmallVector<SmallVector<Value>> values;
-  for (Value position : positions) {
-    isThere.push_back(c.less(position, c.toI32(rowCount)));
-    values.push_back(loadRow(c.toIndex(position), column, isThere.back()));
-  }
-  if (arg.error)
-    c.ifThen(c.isZero(unit), [&] { checkPositions(positions); });
+/// Rounds and stores the weighted sum of a token's columns.
+void CombineKernel::storeSum(const TokenSlots &of, Value column) {
   Type element = elementOf(arg.out);
   SmallVector<Value> results;
   for (int64_t i = 0; i < width; ++i) {
     Value sum = c.f32(0);
     for (int64_t slot = 0; slot < slots; ++slot) {
-      Value next = math::FmaOp::create(c.b, weights[slot],
-                                       c.widen(values[slot][i]), sum);
-      sum = c.select(isThere[slot], next, sum);
+      Value next = math::FmaOp::create(c.b, of.weights[slot],
+                                       c.widen(of.values[slot][i]), sum);
+      sum = c.select(of.isThere[slot], next, sum);
     }
     results.push_back(sum);
   }
@@ -130,7 +132,38 @@ void CombineKernel::emitUnit(Value token, Value unit) {
       c.b, VectorType::get({width}, c.b.getF32Type()), results);
   if (!element.isF32())
     all = arith::TruncFOp::create(c.b, VectorType::get({width}, element), all);
-  vector::StoreOp::create(c.b, all, arg.out, ValueRange{token, column});
+  vector::StoreOp::create(c.b, all, arg.out, ValueRange{of.token, column});
+}
+
+/// Tokens behind the last one are loaded as the last one, and not stored.
+void CombineKernel::emitUnit(Value first, Value unit) {
+  Value column = c.mul(unit, width);
+  SmallVector<TokenSlots, 0> tokens;
+  for (int64_t i = 0; i < together; ++i) {
+    Value token = first;
+    if (i > 0)
+      token = c.min(c.add(first, i), c.sub(arg.rows, c.index(1)));
+    tokens.push_back({token,
+                      loadSlots(arg.positions, token),
+                      loadSlots(arg.weights, token),
+                      {},
+                      {}});
+  }
+  for (TokenSlots &of : tokens)
+    for (Value position : of.positions) {
+      of.isThere.push_back(c.less(position, c.toI32(rowCount)));
+      of.values.push_back(
+          loadRow(c.toIndex(position), column, of.isThere.back()));
+    }
+  if (arg.error)
+    c.ifThen(c.isZero(unit), [&] {
+      for (const TokenSlots &of : tokens)
+        checkPositions(of.positions);
+    });
+  storeSum(tokens.front(), column);
+  for (int64_t i = 1; i < together; ++i)
+    c.ifThen(c.less(c.add(first, i), arg.rows),
+             [&] { storeSum(tokens[i], column); });
 }
 
 void mxfp4::emitCombine(CtaBuilder &c, const RoutingKernel &kernel,

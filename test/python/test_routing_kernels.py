@@ -273,12 +273,14 @@ DTYPES = {"bf16": bfloat16, "f32": np.float32}
 
 
 @pytest.mark.parametrize("types", [*product(DTYPES, repeat=2)], ids="-".join)
-@pytest.mark.parametrize("sizes", [(1, 7), (2, 64), (4, 2880), (6, 36), (8, 4096), (22, 2)])
+@pytest.mark.parametrize(
+    "sizes", [(1, 7), (1, 2880), (2, 64), (3, 40), (4, 2880), (6, 36), (8, 4096), (22, 2)]
+)
 def test_combine(types: tuple[str, str], sizes: tuple[int, int], rng: np.random.Generator) -> None:
     """Bit for bit, with slots that have no row; rows of these are not read."""
     slots, n = sizes
     kernel = compiled(cases.combine_mlir(slots, n, *types))
-    for tokens in (1, 3, 17):
+    for tokens in (1, 3, 17):  # the last of several tokens of a thread may be missing
         rows = rng.standard_normal((tokens, slots, n)).astype(np.float32).astype(DTYPES[types[0]])
         positions = rng.permutation(tokens * slots).astype(np.int32).reshape(tokens, slots)
         positions[rng.random(positions.shape) < 0.2] = -1
@@ -338,6 +340,9 @@ def test_manifest(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert m.grid(7) == (7, 3, 1)
     assert m.block == (128, 1, 1)
+    # Of few slots a thread has several tokens, four loads together.
+    grids = [compiled(cases.combine_mlir(slots, 2880)).manifest.grid(7) for slots in (1, 2, 3)]
+    assert grids == [(2, 3, 1), (4, 3, 1), (7, 3, 1)]
     m = compiled(cases.sort_mlir(32, 4)).manifest
     assert [a.name for a in m.arguments] == ["ids", "offsets", "tokens", "positions", "error",
                                              "rows"]  # fmt: skip
@@ -391,7 +396,9 @@ def test_nothing_spills() -> None:
     for (experts, slots), counts in product([*SIZES, (1024, 22)], (False, True)):
         kernels[f"sort {experts} {counts}"] = (cases.sort_mlir(experts, slots, counts), "")
         kernels[f"count {experts}"] = (cases.count_mlir(experts, slots), "")
-    for (slots, n), types in product([(4, 2880), (8, 4096), (22, 1024)], product(DTYPES, repeat=2)):
+    for (slots, n), types in product(
+        [(1, 2880), (4, 2880), (8, 4096), (22, 1024)], product(DTYPES, repeat=2)
+    ):
         kernels[f"combine {slots} {types}"] = (cases.combine_mlir(slots, n, *types), "")
     with Compiler() as compiler:
         for name, (mlir, options) in kernels.items():

@@ -16,9 +16,9 @@ namespace {
 // as then suffice.
 TEST(Routing, CombineSharesATokensUnitsEvenly) {
   for (int64_t units = 1; units <= 4096; ++units) {
-    const LaunchPlan plan = combinePlan(units);
+    const LaunchPlan plan = combinePlan(units, /*tokens=*/4);
     const int64_t fewest = (units + 127) / 128;
-    EXPECT_EQ(plan.grid.rows, 1);
+    EXPECT_EQ(plan.grid.rows, 4);
     EXPECT_EQ(plan.grid.y, fewest) << units;
     EXPECT_EQ(plan.threads % 32, 0) << units;
     EXPECT_LE(plan.threads, 128) << units;
@@ -26,7 +26,7 @@ TEST(Routing, CombineSharesATokensUnitsEvenly) {
     EXPECT_LT((plan.threads - 32) * fewest, units) << units;
     EXPECT_EQ(plan.sharedBytes, 0);
   }
-  EXPECT_EQ(combinePlan(0).threads, 32);
+  EXPECT_EQ(combinePlan(0, 1).threads, 32);
 }
 
 // As few warps as hold a row with four units per thread, of rows as long as the

@@ -72,8 +72,8 @@ LaunchPlan countPlan(int64_t experts);
 LaunchPlan sortPlan(int64_t experts, int64_t slots, bool hasCounts);
 /// top_k and the sort of its ids, in one CTA.
 LaunchPlan routePlan(int64_t experts);
-/// `units`: of a token's output, each of which a thread has.
-LaunchPlan combinePlan(int64_t units);
+/// `units`: of a token's output; each thread has one of `tokens` tokens.
+LaunchPlan combinePlan(int64_t units, int64_t tokens);
 /// `units`: of a row, of which each thread of a CTA has the same number in
 /// registers.
 LaunchPlan quantizeRowsPlan(int64_t units);

@@ -52,6 +52,8 @@ struct RoutingKernel {
   int64_t vectorWidth() const;
   /// Slots whose positions and weights it loads together.
   int64_t slotWidth() const;
+  /// Tokens that a thread of combine has together.
+  int64_t tokensTogether() const;
 
   /// Defined for static sizes.
   llvm::SmallVector<Argument> arguments() const;
