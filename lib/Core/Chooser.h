@@ -76,6 +76,7 @@ private:
   Pick pickMmaSync(int64_t rows) const;
   Pick pickWgmma(int64_t rows) const;
   Pick pickFewest(int64_t rows) const;
+  Pick pickFewestDecoders(int64_t rows) const;
   bool decodeDecides() const;
   Schedule decoders(int warps, int ctas, int stages) const;
   Pick pickDecoders(int64_t rows) const;

@@ -34,9 +34,26 @@ constexpr int64_t kFewestRows = 16;
 /// CTA has no room for more.
 constexpr int kSharingSlices = 3;
 
-/// Stages of a CTA where 24 warps decode: 9 or more stages take the same time,
-/// but 15 in each of two CTAs cost 4 %.
-constexpr int kDecodersStages = 12, kDecodersStagesAlone = 18;
+/// Stages of a CTA where 24 warps decode. In each of two CTAs 9 take 0 to 5 %
+/// less time than 12, and 15 take 4 % more.
+constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
+              kDecodersStagesFewest = 30;
+
+/// K slices of a tile of 8 tokens where decoding decides: five of one
+/// warpgroup each take 1 to 6 % less time than three.
+constexpr int kFewestSlices = 5;
+
+/// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
+/// 0.85 to 0.94 in four cases whose waves are equally full.
+constexpr double kTallFewest = 0.92;
+
+/// Tokens of the tiles of 128 columns with the most rows per group, and stages
+/// that leave room for them.
+constexpr int kMostShared = 72;
+/// Up to this bound of a group's tokens such tiles took 0.9 of the time of
+/// tiles of 192 columns; at 73 they took 1.1 times as long, because groups with
+/// more rows have a second tile.
+constexpr int64_t kMostToShareMost = 68;
 
 /// The time of a row of weights with one CTA per SM, as a multiple of its time
 /// with two CTAs per SM.
@@ -122,6 +139,11 @@ Pick Chooser::pickWgmma(int64_t rows) const {
             "rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
+  if (decodeDecides() && !problem.gathers && sharesByWarpgroups(rows) &&
+      tokensFor(mean, 1.4) <= kMostToShareMost)
+    return {wgmma(128, kMostShared, 8, 8, kSharingSlices),
+            "some sixty rows per group: up to 72 tokens share each decoded "
+            "fragment, and while some warpgroups multiply others decode"};
   return pickMany(rows);
 }
 
@@ -131,6 +153,8 @@ Pick Chooser::pickFewest(int64_t rows) const {
                     "and many copies in flight";
   if (slices == 1)
     return {wgmma(64, 8, 0, 4, 1, /*ctas=*/4), why};
+  if (decodeDecides() && steps >= kFewestSlices)
+    return pickFewestDecoders(rows);
   const int64_t tiles = std::min(rows, groups) * ceilDiv(problem.n, 64);
   if (hasSpareRegisters() && tiles > target.device.multiprocessors &&
       tiles <= int64_t(2) * target.device.multiprocessors)
@@ -138,6 +162,26 @@ Pick Chooser::pickFewest(int64_t rows) const {
             "few rows per group and few tiles: memory bound, 8 tokens, two "
             "CTAs per SM take all tiles at once"};
   return {wgmma(64, 8, 0, 4, slices), why};
+}
+
+/// While memory delivers more than the warps decode, 20 or 24 warps of one CTA
+/// decode. Tiles of 128 columns share activations, but SMs share fewer tiles
+/// less evenly.
+Pick Chooser::pickFewestDecoders(int64_t rows) const {
+  const double busy = double(std::min(rows, groups));
+  const bool isTall =
+      2 * kTallFewest * double(waves(busy, 128)) < double(waves(busy, 64));
+  Schedule schedule = isTall ? wgmma(128, 8, 0, 8, kSharingSlices)
+                             : wgmma(64, 8, 0, 4, kFewestSlices);
+  schedule.sideBySide = false;
+  schedule.sumSteps = isTall ? kSumSteps : 0;
+  schedule =
+      fit(schedule, isTall ? kDecodersStagesAlone : kDecodersStagesFewest);
+  if (isTall)
+    return {schedule, "few rows per group: decoding decides, 8 tokens, tiles "
+                      "of 128 columns fill the SMs"};
+  return {schedule, "few rows per group: decoding decides, 8 tokens, small "
+                    "tiles that five K slices share"};
 }
 
 /// Whether memory delivers more than few warps decode. Half of the last tile's
@@ -212,6 +256,11 @@ Pick Chooser::pickMiddle(int64_t rows) const {
     return {wgmma(128, 48, 8, 4, slices),
             "a few dozen rows per group: up to 48 tokens share each decoded "
             "fragment"};
+  if (!sharesByWarpgroups(rows) && decodeDecides())
+    return {wgmma(192, 64, 8, 12, 2),
+            "a few dozen rows per group and many tiles: up to 64 tokens share "
+            "each decoded fragment, and while some warpgroups multiply others "
+            "decode"};
   if (!sharesByWarpgroups(rows))
     return {wgmma(384, 96, 16, 12),
             "a few dozen rows per group and many tiles: up to 96 tokens share "

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from kernels import (
     LAYOUTS,
@@ -16,6 +18,7 @@ from kernels import (
     schedules,
     shared_k,
     short,
+    tokens_of,
 )
 from mxfp4 import Layout, Problem, simulate
 
@@ -62,13 +65,16 @@ def test_bad_offsets_and_ids_are_reported_and_nothing_is_stored_for_them(schedul
 def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
     schedule: str, n: int
 ) -> None:
-    # Tiles of 128 x 64: three or five columns of them, or one or two of 384 rows, times five
-    # row tiles. Slices that share a tile meet to add their sums, through shared memory.
-    ids = (2, -1, 0, 1, 0)
-    case = Case(Problem(3, n, 448, 5, expert_ids=True), (70, 3, 0, 9, 40), ids)
+    # Tiles of 128 or 192 columns: two to five columns of them, or one or two of tall tiles, times
+    # five row tiles. Slices that share a tile meet in shared memory to add their sums.
+    sizes, ids = (80, 3, 0, 9, 40), (2, -1, 0, 1, 0)
+    case = Case(Problem(3, n, 448, 5, expert_ids=True), sizes, ids)
     artifact = compile_kernel(case.problem, f"schedule={schedule}")
-    columns, tall = -(-n // 128), -(-n // 384)
-    row_tiles = 5
+    rows, slices = (
+        int(re.search(rf"\b{field} = (\d+)", schedule)[1]) for field in ("rows", "k_slices")
+    )
+    columns, tall = -(-n // rows), -(-n // (rows * slices))
+    row_tiles = sum(-(-size // tokens_of(schedule)) for size in sizes)
     together = []
     for multiprocessors in (1, 2, 3, 5, 11):
         found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
@@ -79,7 +85,7 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
         )  # fmt: skip
         together.append("barrier.sync" not in run.statistics["by_opcode"])
         rounds = -(-row_tiles * columns // multiprocessors)
-        assert together[-1] == (3 * -(-row_tiles * tall // multiprocessors) <= rounds)
+        assert together[-1] == (slices * -(-row_tiles * tall // multiprocessors) <= rounds)
     assert set(together) == {True, False}
 
 

@@ -312,7 +312,7 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   for (const Regime &regime : regimes) {
     const ScheduleChoice choice = choose(regime.problem, {}, h200);
     Schedule expected = regime.schedule;
-    expected.stages = expected.ctasPerMultiprocessor == 2 ? 12 : 18;
+    expected.stages = expected.ctasPerMultiprocessor == 2 ? 9 : 18;
     EXPECT_TRUE(choice.schedule == expected)
         << regime.problem.rowsHint << " rows of " << regime.problem.groups
         << " groups, N = " << regime.problem.n << ": " << choice.reason;
@@ -323,11 +323,11 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
               "");
     EXPECT_FALSE(choose(regime.problem).schedule == choice.schedule);
   }
-  // Fewer rows, more rows, the baseline, a half-empty tile, and two steps of K
-  // have what they have on an H100.
+  // Other rows, the baseline, a half-empty tile, and two steps of K have what
+  // they have on an H100.
   const Preference any, shared = {Placement::Shared, std::nullopt},
                         wgmma = {Placement::Register, Instruction::Wgmma};
-  for (auto [problem, preference] : {std::pair(sized(32, 11), any),
+  for (auto [problem, preference] : {std::pair(sized(32, 32 * 30), any),
                                      {sized(32, 321), any},
                                      {sized(32, 100000), any},
                                      {sized(32, 64), shared},
@@ -339,8 +339,49 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   // Which it is follows from the facts of the device, not from its name.
   Target slow = h200;
   slow.device.bandwidth = 3350;
-  EXPECT_TRUE(choose(sized(32, 64), {}, slow).schedule ==
-              choose(sized(32, 64)).schedule);
+  for (int64_t rows : {4, 64, 32 * 56})
+    EXPECT_TRUE(choose(sized(32, rows), {}, slow).schedule ==
+                choose(sized(32, rows)).schedule);
+}
+
+// On such a device other regimes have more warps that decode, too: the fewest
+// rows, by how full the waves of high and low tiles are; a few dozen rows with
+// many waves; and some sixty rows.
+TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
+  const Target h200 = targetFor("h200");
+  struct Other {
+    Problem problem;
+    int tileRows, tileTokens, kSlices, warps;
+  };
+  const Other others[] = {
+      // 360 tiles of 64 columns or 180 of 128 for 132 SMs, then 1024 or 512.
+      {sized(32, 4), 64, 8, 5, 20},
+      {{256, 256, 7168, 2048, 8}, 64, 8, 5, 20},
+      {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
+      {sized(32, 8), 128, 8, 3, 24},
+      {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
+      {sized(128, 128 * 32), 192, 64, 2, 24},
+      {{256, 256, 7168, 2048, 256 * 20}, 192, 64, 2, 24},
+      {sized(32, 32 * 56), 128, 72, 3, 24},
+  };
+  for (const Other &other : others) {
+    const ScheduleChoice choice = choose(other.problem, {}, h200);
+    const Schedule &s = choice.schedule;
+    EXPECT_EQ(s.tileRows, other.tileRows) << choice.reason;
+    EXPECT_EQ(s.tileTokens, other.tileTokens) << choice.reason;
+    EXPECT_EQ(s.kSlices, other.kSlices) << choice.reason;
+    EXPECT_EQ(s.consumerWarps(), other.warps) << choice.reason;
+    EXPECT_EQ(verifySchedule(s, other.problem.groups, h200, other.problem.k),
+              "");
+    EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
+  }
+  // Rows that are gathered, and a slice for less than one step of K each.
+  Problem gathered = sized(32, 32 * 56);
+  gathered.gathers = true;
+  EXPECT_TRUE(choose(gathered, {}, h200).schedule == choose(gathered).schedule);
+  const Preference wgmma = {Placement::Register, Instruction::Wgmma};
+  const Problem few = {32, 32, 5760, 256, 4};
+  EXPECT_TRUE(choose(few, wgmma, h200).schedule == choose(few, wgmma).schedule);
 }
 
 /// The first numbers of rows of each range that has a schedule of its own.
