@@ -86,6 +86,23 @@ def cases() -> list[Case]:
     ]
 
 
+def quarter(wanted: list[Case]) -> list[Case]:
+    """Of all cases, each schedule with both shapes, and each of these with two kinds of problem.
+
+    The two differ in order, scales and output. Kinds go round: a schedule has all four layouts
+    with its two shapes, and four schedules in a row have all eight kinds with each.
+    """
+    kinds = len(LAYOUTS) * len(OUTPUTS)
+    turns = (0, 3, 1, 2)  # the first of two kinds, whose numbers add up to 7
+    found = []
+    for i, case in enumerate(wanted):
+        schedule, shape = divmod(i // kinds, len(SHAPES))
+        first = turns[(schedule + shape) % len(turns)]
+        if i % kinds in (first, kinds - 1 - first):
+            found.append(case)
+    return found
+
+
 def compile_case(case: Case, directory: Path, *options: str) -> str:
     """Compile one kernel into a directory. Returns what is wrong, or nothing."""
     command = ["mxfp4-compile", "--problem", case.problem, "--schedule", case.schedule]
