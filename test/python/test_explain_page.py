@@ -29,6 +29,7 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not REQUIRED and (library.find() is None or not CHROMIUM or not DRIVER):
     pytest.skip("libmxfp4.so, chromium or chromedriver was not found", allow_module_level=True)
 
+pytestmark = pytest.mark.slow  # test_explain.py has the data of pages
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "build" / "explain"
 LAYER = ROOT / "examples" / "moe-layer" / "layer.mlir"
@@ -124,8 +125,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in made}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["wgmma", "mma", "layer"])
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [("wgmma", "light"), ("wgmma", "dark"), ("mma", "light"), ("layer", "light")],
+)
 def test_every_section_is_reached_and_drawn(
     reader: Reader, pages: dict[str, Path], name: str, scheme: str
 ) -> None:

@@ -56,9 +56,20 @@ def runs_on_cpu(verdict: Verdict) -> bool:
 
 RAISED = [row for row in VERDICTS if row.matmuls + row.decodes]
 RUNNABLE = [row for row in RAISED if runs_on_cpu(row)]
+# Programs that take the CPU two seconds or more to run.
+SLOW = (
+    "jax-batched_f32_lut_exp2", "jax-batched_f32_lut_ldexp", "jax-decode_arith",
+    "jax-decode_lut_exp2", "jax-decode_lut_ldexp", "jax-ragged_dot-cpu", "jax-ragged_dot-gpu",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("verdict", RUNNABLE, ids=[verdict.name for verdict in RUNNABLE])
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(row, marks=[pytest.mark.slow] if row.name in SLOW else [], id=row.name)
+        for row in RUNNABLE
+    ],
+)
 def test_bits(verdict: Verdict) -> None:
     """The program before and after, on exact data: what is summed in bf16 must be exact there."""
     driven = with_driver(program(verdict), sparse="f32-sums" in verdict.options)

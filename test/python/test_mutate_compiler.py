@@ -136,6 +136,7 @@ int main() {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CLANG.exists(), reason="no compiler")
 def test_a_guarded_program_is_every_mutant(tmp_path: Path) -> None:
     """One build with all mutants prints what a build of each mutant by itself prints."""
@@ -276,6 +277,7 @@ def target_mutant(after: str) -> Mutant:
     return Mutant(TARGET, text.count("\n", 0, begin), "test", "", after, begin, end, after)
 
 
+@pytest.mark.slow
 def test_fates(build: Build, tmp_path: Path) -> None:
     """Killed by the unit tests, the same object file, and not to be guarded."""
     source = (ROOT / TARGET).read_bytes()
