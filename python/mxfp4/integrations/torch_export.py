@@ -233,7 +233,8 @@ def _tensor(node: Any) -> str:
 
 def entries(module: Any, *inputs: Any) -> str:
     """The calls of `grouped_matmul` as MLIR, each in a function, which ``mxfp4-raise`` reads."""
-    functions, declared = [], {}
+    functions: list[str] = []
+    declared: dict[str, str] = {}
     for name, arguments in _calls(export(module, *inputs)):
         if name != "grouped_matmul_codes":
             continue
