@@ -47,9 +47,10 @@ def describe(artifact: Artifact) -> str:
     m = artifact.manifest
     s, tile = m.schedule, m.schedule["tile"]
     registers = m.resources.get("registers")
+    place = "registers" if s["placement"] == "register" else "shared memory"
     lines = [
         f"  schedule       {s['instruction']}, tiles of {tile['rows']} x {tile['tokens']}, "
-        f"{s['stages']} stages of copies",
+        f"{s['stages']} stages of copies, weights decoded in {place}",
         f"    because      {s['reason']}",
         f"  registers      {f'{registers} per thread' if registers else 'unknown without ptxas'}",
         f"  spilled bytes  {m.resources.get('spill_bytes', 'unknown')}",

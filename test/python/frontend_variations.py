@@ -161,8 +161,8 @@ def _decodes() -> Iterator[tuple[str, str, str, str]]:
             _AT + "%twice = tensor.extract %table[%at] : tensor<16xi8>\n"
             "%double = arith.sitofp %twice : i8 to f32\n%h = arith.constant 0.5 : f32\n"
             "%number = arith.mulf %double, %h : f32\n" + _BITS + _FINISH,
-            constants="%table = arith.constant dense<[0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6,"
-            " -8, -12]> : tensor<16xi8>",
+            constants="%table = arith.constant dense<[0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4,"
+            " -6, -8, -12]> : tensor<16xi8>",
         ),
         promise + " unsigned-zero",
         "",
@@ -257,7 +257,8 @@ def _decodes() -> Iterator[tuple[str, str, str, str]]:
         _decode(
             _LOOK_UP + "%wide = arith.extui %scale : i8 to i32\n%bias = arith.constant 127 : i32\n"
             "%exponent = arith.subi %wide, %bias : i32\n%places = arith.constant 23 : i32\n"
-            "%more = arith.shli %exponent, %places : i32\n%bits = arith.bitcast %number : f32 to i32\n"
+            "%more = arith.shli %exponent, %places : i32\n"
+            "%bits = arith.bitcast %number : f32 to i32\n"
             "%moved = arith.addi %bits, %more : i32\n%made = arith.bitcast %moved : i32 to f32\n"
             "%none = arith.cmpf oeq, %number, %zero : f32\n"
             "%product = arith.select %none, %number, %made : f32\n"

@@ -227,7 +227,8 @@ def test_run(checkpoint: Path, tmp_path: Path) -> None:
     Said("compile", tmp_path / "down.mlir", "-o", tmp_path, "--rows", "5", "--options",
          "placement=shared")  # fmt: skip
     ahead = Said("run", checkpoint, "--cpu", "--rows", "5", "--kernels", tmp_path)
-    assert ahead.out.count('"placement": "shared"') == 1, "the one that was compiled before"
+    assert ahead.out.count("decoded in shared memory") == 1, "the one that was compiled before"
+    assert ahead.out.count("decoded in registers") == 1
     assert ahead.out.count("in the interpreter, no hazards") == 2
     assert "running on the CPU: the kernel's PTX, in the interpreter" in ahead.out
     assert "M multiply-adds in the interpreter, about 0 s" in ahead.out

@@ -15,8 +15,9 @@ import prose  # noqa: E402
 PHRASES = [
     "the copy engine", "of a multiprocessor", "three rounds of tiles", "in the last round",
     "few rows a group", "16 bytes a thread", "two CTAs an SM", "instructions a byte",
-    "an option beside it", "one slot a thread", "every so many", "for so many rows", "the largest that there are.",
-    "selects it for nothing", "that which is read", "what stands behind",
+    "an option beside it", "one slot a thread", "every so many", "for so many rows",
+    "the largest that there are.", "selects it for nothing", "that which is read",
+    "what stands behind",
 ]  # fmt: skip
 FINE = [
     "an SM; per SM", "how many rows an expert has", "an option `multiprocessors`",
