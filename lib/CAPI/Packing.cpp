@@ -14,8 +14,11 @@ using namespace mxfp4;
 
 static bool readLayout(const char *order, const char *scales,
                        BlockLayout &layout) {
-  return order && scales && parse(order, layout.order) &&
-         parse(scales, layout.scales);
+  if (!order || !scales || !parse(order, layout.order) ||
+      !parse(scales, layout.scales))
+    return false;
+  layout = BlockLayout::of(layout.order, layout.scales);
+  return layout.verify().empty();
 }
 
 static int toCode(PackStatus status) {
@@ -37,6 +40,22 @@ int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
   if (!codes || !scales || !out || !readLayout(order, scale_encoding, layout))
     return 2;
   return toCode(pack(layout, codes, scales, n, k, out));
+}
+
+int mxfp4_take_row_powers(const uint8_t *codes, const uint8_t *scales,
+                          int64_t n, int64_t k, uint8_t *reduced,
+                          float *powers, int64_t *refused) {
+  if (!codes || !scales || !reduced || !powers || !refused)
+    return 2;
+  RowSpan span;
+  const int code =
+      toCode(takeRowPowers(codes, scales, n, k, reduced, powers, span));
+  if (code == 1) {
+    refused[0] = span.row;
+    refused[1] = span.least;
+    refused[2] = span.most;
+  }
+  return code;
 }
 
 /// Rows of two matrices in turn.

@@ -20,7 +20,7 @@ struct Holder {
   int word() const { return element / 8; }
   int slot() const { return element % 8; }
   int wordOffset() const {
-    return layout.laneCodeBytes() * (32 * warp + lane) + 4 * word();
+    return layout.wordOffset(32 * warp + lane, word());
   }
   int scaleOffset() const {
     return layout.scaleWordOffset(lane, warp) +

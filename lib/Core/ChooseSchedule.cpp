@@ -80,21 +80,27 @@ static std::vector<Target> variants(const Target &target) {
 }
 
 static void addSchedules(std::vector<Schedule> &result, const Target &target,
-                         Placement placement, bool gathers,
+                         Placement placement, const Problem &like,
                          bool batchInvariant) {
   // Steps of K that three slices share, or two, or none; or that none may.
   const std::vector<int64_t> allSteps = batchInvariant
                                             ? std::vector<int64_t>{45}
                                             : std::vector<int64_t>{45, 8, 7};
-  for (Instruction instruction : target.instructions)
+  for (Instruction instruction : target.instructions) {
+    const InstructionTraits &traits = traitsOf(instruction);
+    if (traits.typeOfB != like.activations)
+      continue;
     for (int64_t steps : allSteps)
       for (int64_t groups : {1, 8, 32, 128, 1024})
         for (int64_t n : {64, 2880, 4096, 5760})
           // Past the first row of each group only the mean counts.
           for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);
                rows += rows < groups ? 1 : std::max(groups, rows / 64)) {
-            const Problem problem = {groups,     groups, n,
-                                     steps * 64, rows,   gathers};
+            Problem problem = like;
+            problem.experts = problem.groups = groups;
+            problem.n = n;
+            problem.k = steps * traits.tileK();
+            problem.rowsHint = rows;
             const Schedule schedule =
                 Chooser(problem, target,
                         {placement, instruction, batchInvariant})
@@ -104,13 +110,22 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
                 result.end())
               result.push_back(schedule);
           }
+  }
 }
 
 std::vector<Schedule> mxfp4::allSchedules(const Target &target,
-                                          Placement placement, bool gathers) {
+                                          Placement placement, bool gathers,
+                                          std::optional<int> promotion) {
   std::vector<Schedule> result;
+  Problem like;
+  like.gathers = gathers;
+  if (promotion) {
+    like.layout = BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+    like.activations = NumberType::E4M3;
+    like.promotion = *promotion;
+  }
   for (bool batchInvariant : {false, true})
     for (const Target &each : variants(target))
-      addSchedules(result, each, placement, gathers, batchInvariant);
+      addSchedules(result, each, placement, like, batchInvariant);
   return result;
 }

@@ -53,10 +53,11 @@ static int copyWarpsFor(const Schedule &schedule, const BlockLayout &layout) {
 /// limit of 24. Three consumer warpgroups need all that the producer leaves.
 /// With six, 24 remain for the producer, which needs 22 for every layout and
 /// output. Producers that gather keep the numbers of up to 16 rows.
-static int producerRegistersFor(const Schedule &schedule, bool gathers) {
+static int producerRegistersFor(const Schedule &schedule, bool gathers,
+                                int promotion) {
   const int needy = schedule.overlapDecode ? kNeedy : kNeedyAlone;
   if (schedule.ctasPerMultiprocessor > 1 || schedule.consumerWarps() <= 4 ||
-      schedule.copyWarps > 3 || schedule.accumulators() < needy)
+      schedule.copyWarps > 3 || schedule.allAccumulators(promotion) < needy)
     return 0;
   if (gathers)
     return 56;
@@ -105,6 +106,9 @@ std::string Chooser::whyInstruction() const {
   const std::string name = traitsOf(instruction()).ptxName;
   if (preference.instruction)
     return name + " as asked for";
+  if (traitsOf(instruction()).cutsSums())
+    return name + " because activations are " +
+           mxfp4::name(problem.activations);
   if (!asynchronous())
     return name + " because " + target.chip + " has no wgmma";
   const std::string few = std::to_string(kFewSteps);
@@ -151,12 +155,13 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   schedule.kSlices = kSlices;
   schedule.placement = preference.placement;
   schedule.ctasPerMultiprocessor = ctas;
-  schedule.overlapDecode = schedule.consumerWarps() <= 16;
+  schedule.overlapDecode =
+      schedule.consumerWarps() <= 16 && problem.promotion == 0;
   schedule.evictFirst = tileTokens <= kReadOnce;
   schedule.fullTilesFirst = tokenStep != 0 && tileTokens >= kUnlike;
   if (kSlices > 1 && !schedule.overlapDecode) {
     schedule.sumSteps = kSumSteps;
-    schedule.sideBySide = hasSpareRegisters();
+    schedule.sideBySide = hasSpareRegisters() && problem.promotion == 0;
   }
   schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages);
   // Where memory decides, most tiles have no more tokens than one step, and a
@@ -166,6 +171,7 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                           tileTokens <= 32 &&
                           schedule.ctasPerMultiprocessor == 1;
   schedule.copyWarps = copyWarpsFor(schedule, problem.layout);
-  schedule.producerRegisters = producerRegistersFor(schedule, problem.gathers);
+  schedule.producerRegisters =
+      producerRegistersFor(schedule, problem.gathers, problem.promotion);
   return schedule;
 }

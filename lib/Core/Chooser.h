@@ -43,6 +43,8 @@ public:
           const Preference &preference);
 
   Pick pick(int64_t rows) const {
+    if (traitsOf(instruction()).cutsSums())
+      return pickFP8(rows);
     return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
                                                   : pickMmaSync(rows);
   }
@@ -83,6 +85,7 @@ private:
   bool sharesByWarpgroups(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
+  Pick pickFP8(int64_t rows) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;
 
   /// Waves: the most tiles that one SM computes.

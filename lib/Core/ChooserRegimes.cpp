@@ -72,6 +72,12 @@ constexpr int kHeightsToGather = 5;
 constexpr double kNarrowCost = 1.2;
 constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
 
+/// Heights of the tiles of two warpgroups for many rows per group of 8-bit
+/// numbers. With promoted sums, accumulators leave room for the first of them.
+constexpr std::array<int, 8> kHeightsFP8 = {64,  96,  128, 160,
+                                            176, 192, 224, 256};
+constexpr int kHeightsPromoted = 6;
+
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
   return int64_t(std::ceil(tiles / target.device.multiprocessors));
@@ -337,4 +343,43 @@ Pick Chooser::pickMany(int64_t rows) const {
   return {wgmma(192, best, 16, 12),
           "many rows per group: compute bound, three warpgroups share the "
           "tokens of tiles that fill the SMs"};
+}
+
+/// Of 8-bit numbers, tiles of two warpgroups: one decodes while the other
+/// multiplies, and a step is twice as long. Promotion is the problem's, not a
+/// choice, and takes the registers of a warpgroup's second fragment.
+Pick Chooser::pickFP8(int64_t rows) const {
+  const int64_t mean = ceilDiv(rows, groups);
+  if (tokensFor(mean, 4) <= 8)
+    return {wgmma(64, 8, 0, 4, slices, /*ctas=*/slices == 1 ? 4 : 1),
+            "few rows per group: memory bound, 8 tokens, small tiles and many "
+            "copies in flight"};
+  if (tokensFor(mean, 2) <= 16)
+    return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
+            "up to about ten rows per group: memory bound, small tiles and many "
+            "copies in flight, up to 32 tokens where a group has more rows "
+            "than others"};
+  if (tokensFor(mean, 1.4) <= 48)
+    return {wgmma(128, 64, 16, 8),
+            "a few dozen rows per group: two warpgroups share up to 64 tokens"};
+  const int *end = problem.promotion == 0
+                       ? kHeightsFP8.end()
+                       : kHeightsFP8.begin() + kHeightsPromoted;
+  // Consumers of the highest need the registers of producers that gather.
+  if (problem.gathers)
+    --end;
+  int best = 0;
+  double least = 0;
+  for (const int *height = end; height-- != kHeightsFP8.begin();)
+    if (const double cost = costOfMany(*height, mean, /*tileRows=*/128);
+        best == 0 || cost < 0.98 * least) {
+      best = *height;
+      least = cost;
+    }
+  return {wgmma(128, best, 16, 8),
+          problem.promotion == 0
+              ? "many rows per group: compute bound, two warpgroups share the "
+                "tokens of tiles that fill the SMs"
+              : "many rows per group: compute bound, two warpgroups share the "
+                "tokens of tiles whose sums are promoted to f32"};
 }

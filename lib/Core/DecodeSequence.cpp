@@ -8,6 +8,7 @@
 
 #include "mxfp4/Core/Format.h"
 
+#include <array>
 #include <cassert>
 
 using namespace mxfp4;
@@ -35,6 +36,12 @@ public:
   int rotl(int a, uint32_t b) { return add({DecodeOpcode::Rotl, a, -1, b}); }
   int splat(int a, uint32_t half) {
     return add({DecodeOpcode::Splat, a, -1, half});
+  }
+  int byte(int a, uint32_t number) {
+    return add({DecodeOpcode::Byte, a, -1, number});
+  }
+  int permute(int a, int b, int selector) {
+    return add({DecodeOpcode::Permute, a, b, 0, selector});
   }
   int mul(int a, uint32_t b) { return add({DecodeOpcode::Mul, a, -1, b}); }
   int bitOr(int a, int b) { return add({DecodeOpcode::Or, a, b, 0}); }
@@ -97,7 +104,25 @@ static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
   return b.bitOr(b.shl(bytes, 7), isSpecial);
 }
 
+/// Eight codes of one row as e5m2. The table has a byte for each magnitude: the
+/// stored scale q moves the exponent of all but zero's, and 2^-13 * 0.5 is 0x04.
+/// A permutation reads four nibbles of the selector, whose bit 3 must be clear.
+static std::vector<int> decodeBytes(Builder &b, int codes, int scales,
+                                    int step) {
+  constexpr uint32_t low = 0x0A080400, high = 0x12100E0C;
+  constexpr uint32_t exponent = 0x04040404, signs = 0x80808080;
+  const int scale = b.byte(scales, step);
+  const int below2 = b.addi(b.mul(scale, exponent & ~0xFFu), low);
+  const int from2 = b.addi(b.mul(scale, exponent), high);
+  const int magnitudes = b.andi(codes, 0x77777777);
+  return {b.bitOr(b.permute(below2, from2, magnitudes), b.andi(codes, signs)),
+          b.bitOr(b.permute(below2, from2, b.shr(magnitudes, 16)),
+                  b.andi(b.shl(codes, 4), signs))};
+}
+
 std::string mxfp4::sequenceName(const BlockLayout &layout) {
+  if (layout.order == CodeOrder::Bytes)
+    return "table";
   const bool folded = layout.scales == ScaleEncoding::Folded;
   if (layout.order == CodeOrder::Spread)
     return folded ? "fast" : "exact";
@@ -105,11 +130,15 @@ std::string mxfp4::sequenceName(const BlockLayout &layout) {
 }
 
 DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
-  assert(step >= 0 && step < 4 && "a block has four k16 steps");
+  assert(step >= 0 && step < 4 && "a block has four steps");
   DecodeSequence sequence;
   sequence.name = sequenceName(layout);
   Builder b(sequence);
   const int codes = 0, scales = 1;
+  if (layout.order == CodeOrder::Bytes) {
+    sequence.results = decodeBytes(b, codes, scales, step);
+    return sequence;
+  }
 
   std::array<int, 4> placed = layout.order == CodeOrder::Spread
                                   ? placeSpread(b, codes)
@@ -122,7 +151,7 @@ DecodeSequence mxfp4::decodeSequence(const BlockLayout &layout, int step) {
     int value = placed[reg];
     if (layout.scales == ScaleEncoding::Raw)
       value = b.mulBF16i(value, kUnbias);
-    sequence.results[reg] = b.mulBF16(value, scale[reg & 1]);
+    sequence.results.push_back(b.mulBF16(value, scale[reg & 1]));
   }
   return sequence;
 }
@@ -134,8 +163,21 @@ static uint32_t multiplyBF16x2(uint32_t a, uint32_t b) {
   return half(a & 0xFFFF, b & 0xFFFF) | half(a >> 16, b >> 16) << 16;
 }
 
-std::array<uint32_t, 4> DecodeSequence::evaluate(uint32_t codes,
-                                                 uint32_t scales) const {
+static uint32_t permuteBytes(uint32_t a, uint32_t b, uint32_t selector) {
+  const uint64_t bytes = uint64_t(b) << 32 | a;
+  uint32_t result = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t nibble = selector >> 4 * i & 15;
+    uint32_t byte = bytes >> 8 * (nibble & 7) & 0xFF;
+    if (nibble & 8)
+      byte = byte & 0x80 ? 0xFF : 0;
+    result |= byte << 8 * i;
+  }
+  return result;
+}
+
+std::vector<uint32_t> DecodeSequence::evaluate(uint32_t codes,
+                                               uint32_t scales) const {
   std::vector<uint32_t> values = {codes, scales};
   for (const DecodeInst &inst : instructions) {
     const uint32_t a = values[inst.lhs];
@@ -168,10 +210,18 @@ std::array<uint32_t, 4> DecodeSequence::evaluate(uint32_t codes,
     case DecodeOpcode::Splat:
       values.push_back((a >> 16 * b & 0xFFFF) * 0x00010001);
       break;
+    case DecodeOpcode::Byte:
+      values.push_back(a >> 8 * b & 0xFF);
+      break;
+    case DecodeOpcode::Permute:
+      values.push_back(permuteBytes(a, b, values[inst.selector]));
+      break;
     }
   }
-  return {values[results[0]], values[results[1]], values[results[2]],
-          values[results[3]]};
+  std::vector<uint32_t> registers;
+  for (int result : results)
+    registers.push_back(values[result]);
+  return registers;
 }
 
 DecodeCost DecodeSequence::cost() const {
@@ -183,6 +233,8 @@ DecodeCost DecodeSequence::cost() const {
     case DecodeOpcode::Add:
     case DecodeOpcode::Shr:
     case DecodeOpcode::Rotl:
+    case DecodeOpcode::Byte:
+    case DecodeOpcode::Permute:
       ++cost.alu;
       break;
     case DecodeOpcode::Shl:

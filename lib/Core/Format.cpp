@@ -32,6 +32,32 @@ double mxfp4::decodeBF16(uint16_t bits) {
   return value;
 }
 
+/// Sign, exponent and fraction, whatever the largest exponent means.
+static double decodeSmall(uint8_t bits, int fractionBits, int bias) {
+  const int fraction = bits & ((1 << fractionBits) - 1);
+  const int exponent = (bits & 0x7F) >> fractionBits;
+  const int significand = exponent == 0 ? fraction
+                                        : fraction | 1 << fractionBits;
+  const double magnitude = std::ldexp(
+      significand, std::max(exponent, 1) - bias - fractionBits);
+  return bits & 0x80 ? -magnitude : magnitude;
+}
+
+double mxfp4::decodeE5M2(uint8_t bits) {
+  if ((bits & 0x7F) > 0x7C)
+    return std::numeric_limits<double>::quiet_NaN();
+  if ((bits & 0x7F) == 0x7C)
+    return std::copysign(std::numeric_limits<double>::infinity(),
+                         bits & 0x80 ? -1 : 1);
+  return decodeSmall(bits, /*fractionBits=*/2, /*bias=*/15);
+}
+
+double mxfp4::decodeE4M3(uint8_t bits) {
+  if ((bits & 0x7F) == 0x7F)
+    return std::numeric_limits<double>::quiet_NaN();
+  return decodeSmall(bits, /*fractionBits=*/3, /*bias=*/7);
+}
+
 uint16_t mxfp4::roundToBF16(double value) {
   if (std::isnan(value))
     return 0x7FFF;

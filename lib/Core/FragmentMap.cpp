@@ -126,6 +126,12 @@ FragmentMap mxfp4::wgmmaA() {
   return map;
 }
 
+FragmentMap mxfp4::wgmmaA8() {
+  return {/*element=*/{{0, 1}, {0, 2}, {8, 0}, {0, 16}},
+          /*lane=*/{{0, 4}, {0, 8}, {1, 0}, {2, 0}, {4, 0}},
+          /*warp=*/{{16, 0}, {32, 0}}};
+}
+
 FragmentMap mxfp4::wgmmaAccumulator(int n) {
   assert(n >= 8 && (n & (n - 1)) == 0 && "N must be a power of two from 8 up");
   FragmentMap map = mmaAccumulator();

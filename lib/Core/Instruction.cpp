@@ -20,7 +20,9 @@ struct NumberFacts {
   int bits;
 };
 constexpr NumberFacts kNumbers[] = {{NumberType::BF16, "bf16", 16},
-                                    {NumberType::F32, "f32", 32}};
+                                    {NumberType::F32, "f32", 32},
+                                    {NumberType::E4M3, "e4m3", 8},
+                                    {NumberType::E5M2, "e5m2", 8}};
 
 const NumberFacts &factsOf(NumberType type) {
   const NumberFacts &facts = kNumbers[static_cast<std::size_t>(type)];
@@ -53,6 +55,15 @@ const std::vector<InstructionTraits> &mxfp4::instructions() {
        /*warps=*/kWarpgroupWarps,
        /*readsSharedA=*/true, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA,
        /*mapOfB=*/nullptr, /*mapOfSums=*/wgmmaAccumulator},
+      // The baseline of placement=shared is that of bf16: nobody decodes to
+      // 8-bit numbers in shared memory.
+      {Instruction::WgmmaFP8, /*name=*/"wgmma_fp8", /*ptxName=*/"wgmma",
+       /*m=*/64, /*k=*/32, /*nStep=*/8, /*nMax=*/256,
+       /*typeOfA=*/NumberType::E5M2, /*typeOfB=*/NumberType::E4M3,
+       /*typeOfSums=*/NumberType::F32, /*emitter=*/Emitter::Wgmma,
+       /*warps=*/kWarpgroupWarps,
+       /*readsSharedA=*/false, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA8,
+       /*mapOfB=*/nullptr, /*mapOfSums=*/wgmmaAccumulator},
   };
   return rows;
 }
@@ -82,13 +93,15 @@ bool mxfp4::wordsAreFragments(const BlockLayout &layout,
       traits.mapOfA().permuteRows(BlockLayout::rowPermutation());
   const int elements = fragment.elements();
   if (block.warps() % traits.warps != 0 || block.elements() % elements != 0 ||
-      elements * BlockLayout::codeBits() != 32)
+      elements != BlockLayout::kWordCodes * layout.stepWords() ||
+      traits.k != layout.stepCols())
     return false;
   for (int warp = 0; warp < block.warps(); ++warp)
     for (int lane = 0; lane < 32; ++lane)
       for (int element = 0; element < block.elements(); ++element) {
         Coord expected =
-            fragment(element % elements, lane, warp % traits.warps);
+            fragment(layout.fragmentElement(element % elements), lane,
+                     warp % traits.warps);
         expected.row += traits.m * (warp / traits.warps);
         expected.col += traits.k * (element / elements);
         if (!(block(element, lane, warp) == expected))

@@ -80,8 +80,9 @@ int WarpPlace::firstSlice(int warp) const {
 }
 
 /// Tile, warps and instruction fit each other.
-static std::string verifyTile(const Schedule &s, const BlockLayout &layout,
+static std::string verifyTile(const Schedule &s, const Problem &problem,
                               const Target &target) {
+  const BlockLayout &layout = problem.layout;
   const auto number = [](int64_t value) { return std::to_string(value); };
   if (s.threads() > target.threadsPerCTA)
     return "requires at most " + number(target.threadsPerCTA / 32) +
@@ -91,6 +92,10 @@ static std::string verifyTile(const Schedule &s, const BlockLayout &layout,
   if (!target.has(s.instruction))
     return "requires an instruction that " + target.chip + " has, but has " +
            name;
+  if (traits.typeOfB != problem.activations)
+    return std::string("requires an instruction for activations of ") +
+           mxfp4::name(problem.activations) + ", but has " + name + " for " +
+           mxfp4::name(traits.typeOfB);
   const int blockRows = layout.rows;
   if (layout.cols != s.tileK())
     return "requires blocks of " + number(s.tileK()) +
@@ -124,6 +129,18 @@ static std::string verifyTile(const Schedule &s, const BlockLayout &layout,
              name + ", but has " + number(s.tileTokens);
   }
   // Accumulators must leave room for a decoded fragment and the addresses.
+  if (const int all = s.allAccumulators(problem.promotion);
+      all > 192 && problem.promotion != 0)
+    return "requires at most 192 accumulators a thread with sums that are "
+           "promoted, which take two each, but a warp's " +
+           number(s.warpRows()) + " x " + number(s.warpTokens()) +
+           " tile needs " + number(all);
+  if (problem.promotion != 0 && s.overlapDecode)
+    return "requires no overlap_decode with sums that are promoted: their "
+           "accumulators leave no room for a second fragment";
+  if (traits.cutsSums() && s.placement == Placement::Shared)
+    return "requires placement = register for " + name +
+           ": nothing decodes to 8-bit numbers in shared memory";
   if (s.accumulators() > 160)
     return "requires at most 160 accumulators per thread, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +
@@ -250,7 +267,7 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     return "requires 1 to 5 K slices, but has " +
            std::to_string(schedule.kSlices);
   const bool isAsynchronous = schedule.traits().isAsynchronous;
-  std::string wrong = verifyTile(schedule, problem.layout, target);
+  std::string wrong = verifyTile(schedule, problem, target);
   if (wrong.empty() && !isAsynchronous)
     wrong = verifyMmaSync(schedule);
   if (wrong.empty())
@@ -280,8 +297,8 @@ std::string mxfp4::parsePreference(const std::string &placement,
   preference.instruction.reset();
   if (instruction != "auto") {
     if (!parse(instruction, wanted))
-      return "expects instruction=auto, instruction=mma_sync or "
-             "instruction=wgmma, but got '" +
+      return "expects instruction=auto, instruction=mma_sync, "
+             "instruction=wgmma or instruction=wgmma_fp8, but got '" +
              instruction + "'";
     preference.instruction = wanted;
   }

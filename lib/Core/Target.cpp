@@ -19,7 +19,8 @@ const std::vector<Target> &mxfp4::targets() {
        /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
        /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,
        /*threadsPerCTA=*/1024, /*threadsPerMultiprocessor=*/2048,
-       /*instructions=*/{Instruction::MmaSync, Instruction::Wgmma}},
+       /*instructions=*/
+       {Instruction::MmaSync, Instruction::Wgmma, Instruction::WgmmaFP8}},
   };
   return rows;
 }

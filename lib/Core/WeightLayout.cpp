@@ -6,16 +6,36 @@
 
 #include "mxfp4/Core/WeightLayout.h"
 
+#include "mxfp4/Core/Format.h"
+
+#include <algorithm>
 #include <array>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 
 using namespace mxfp4;
 
+std::string BlockLayout::verify() const {
+  if ((order == CodeOrder::Bytes) == (scales == ScaleEncoding::Relative))
+    return "";
+  return std::string("requires codes in the order 'bytes' and 'relative' "
+                     "scales together, but has '") +
+         name(order) + "' and '" + name(scales) + "'";
+}
+
 FragmentMap BlockLayout::codeMap() const {
-  FragmentMap map = mmaA().permuteRows(rowPermutation());
-  // Each word of a thread is a k16 step, each warp has 16 rows.
-  for (int col = 16; col < cols; col *= 2)
+  FragmentMap map = mmaA();
+  if (order == CodeOrder::Bytes) {
+    const FragmentMap fragment = wgmmaA8();
+    map.lane = fragment.lane;
+    map.element.clear();
+    for (int bit = 1; bit < kWordCodes * stepWords(); bit *= 2)
+      map.element.push_back(fragment(fragmentElement(bit), 0));
+  }
+  map = map.permuteRows(rowPermutation());
+  // A thread's words are step after step, each warp has 16 rows.
+  for (int col = stepCols(); col < cols; col *= 2)
     map.element.push_back({0, col});
   for (int row = 16; row < rows; row *= 2)
     map.warp.push_back({row, 0});
@@ -24,16 +44,32 @@ FragmentMap BlockLayout::codeMap() const {
 
 std::vector<int> BlockLayout::rowPermutation() { return {2, 4, 8, 1}; }
 
+int BlockLayout::fragmentElement(int element) const {
+  if (order != CodeOrder::Bytes)
+    return element;
+  // Registers take turns between the rows; words do not.
+  return (element & 3) | (element & 4) << 1 | (element & 8) >> 1;
+}
+
+int BlockLayout::wordOffset(int thread, int word) const {
+  return word / loadWords() * loadCodeBytes() + laneCodeBytes() * thread +
+         4 * (word % loadWords());
+}
+
 int BlockLayout::scaleWordOffset(int lane, int warp) const {
   return codeBytes() + warpScaleBytes() * warp + quadScaleBytes() * (lane / 4);
 }
 
 int BlockLayout::scaleByte(int slot, int word) const {
-  const int fragmentRowBit3 = slot >> 1 & 1;
-  return slices() * fragmentRowBit3 + 16 * word / scaleBlock;
+  const int fragmentRowBit3 =
+      order == CodeOrder::Bytes ? word & 1 : slot >> 1 & 1;
+  return slices() * fragmentRowBit3 +
+         word / stepWords() * stepCols() / scaleBlock;
 }
 
 int BlockLayout::codeBit(int slot, int bit) const {
+  if (order == CodeOrder::Bytes)
+    return bit < 3 ? 4 * slot + bit : 8 * (slot & 3) + (slot < 4 ? 7 : 3);
   const int half = slot & 1, reg = slot >> 1;
   if (order == CodeOrder::Nibble)
     return 16 * half + 4 * reg + bit;
@@ -46,24 +82,60 @@ int BlockLayout::codeBit(int slot, int bit) const {
 }
 
 bool BlockLayout::holdsScale(uint8_t scale) const {
-  return scales == ScaleEncoding::Raw || scale <= 128;
+  switch (scales) {
+  case ScaleEncoding::Folded:
+    return scale <= 128;
+  case ScaleEncoding::Raw:
+    return true;
+  case ScaleEncoding::Relative:
+    return scale >= kRelativeLeast && scale <= kRelativeLeast + kRelativeSpan;
+  }
+  return false;
+}
+
+uint8_t BlockLayout::scaleOffset() const {
+  switch (scales) {
+  case ScaleEncoding::Folded:
+    return 126;
+  case ScaleEncoding::Raw:
+    return 0;
+  case ScaleEncoding::Relative:
+    return static_cast<uint8_t>(-kRelativeLeast);
+  }
+  return 0;
 }
 
 uint8_t BlockLayout::encodeScale(uint8_t scale) const {
   assert(holdsScale(scale) && "scale does not fit the encoding");
-  return scales == ScaleEncoding::Raw ? scale : scale + 126;
+  return scale + scaleOffset();
 }
 
 uint8_t BlockLayout::decodeScale(uint8_t stored) const {
-  return scales == ScaleEncoding::Raw ? stored : stored - 126;
+  return stored - scaleOffset();
 }
 
 const char *mxfp4::name(CodeOrder order) {
-  return order == CodeOrder::Spread ? "spread" : "nibble";
+  switch (order) {
+  case CodeOrder::Spread:
+    return "spread";
+  case CodeOrder::Nibble:
+    return "nibble";
+  case CodeOrder::Bytes:
+    return "bytes";
+  }
+  return "";
 }
 
 const char *mxfp4::name(ScaleEncoding scales) {
-  return scales == ScaleEncoding::Folded ? "folded" : "raw";
+  switch (scales) {
+  case ScaleEncoding::Folded:
+    return "folded";
+  case ScaleEncoding::Raw:
+    return "raw";
+  case ScaleEncoding::Relative:
+    return "relative";
+  }
+  return "";
 }
 
 const char *mxfp4::name(ColumnOrder columns) {
@@ -79,14 +151,16 @@ const char *mxfp4::name(ColumnOrder columns) {
 }
 
 bool mxfp4::parse(const std::string &text, CodeOrder &order) {
-  for (CodeOrder candidate : {CodeOrder::Spread, CodeOrder::Nibble})
+  for (CodeOrder candidate :
+       {CodeOrder::Spread, CodeOrder::Nibble, CodeOrder::Bytes})
     if (text == name(candidate))
       return order = candidate, true;
   return false;
 }
 
 bool mxfp4::parse(const std::string &text, ScaleEncoding &scales) {
-  for (ScaleEncoding candidate : {ScaleEncoding::Folded, ScaleEncoding::Raw})
+  for (ScaleEncoding candidate : {ScaleEncoding::Folded, ScaleEncoding::Raw,
+                                  ScaleEncoding::Relative})
     if (text == name(candidate))
       return scales = candidate, true;
   return false;
@@ -138,16 +212,22 @@ public:
       for (int word = 0; word < layout.words(); ++word)
         for (int slot = 0; slot < 8; ++slot) {
           Coord at = map(8 * word + slot, thread % 32, thread / 32);
-          visit(layout.laneCodeBytes() * thread + 4 * word, slot, at.row,
-                at.col);
+          visit(layout.wordOffset(thread, word), slot, at.row, at.col);
         }
   }
 
   /// Calls visit(byteOffset in block, row, slice) for each scale.
   template <typename Visit> void forEachScale(Visit visit) const {
+    // Both rows of a thread, which are slots of a word or words of a step.
+    const int stepsOfScale =
+        std::max(1, layout.scaleBlock / layout.stepCols());
     for (int thread = 0; thread < layout.threads(); thread += 4)
-      for (int word = 0; word < layout.words(); word += layout.scaleBlock / 16)
-        for (int slot = 0; slot < 4; slot += 2) {
+      for (int first = 0; first < layout.words();
+           first += stepsOfScale * layout.stepWords())
+        for (int row = 0; row < 2; ++row) {
+          const bool isWord = layout.order == CodeOrder::Bytes;
+          const int word = first + (isWord ? row : 0);
+          const int slot = isWord ? 0 : 2 * row;
           Coord at = map(8 * word + slot, thread % 32, thread / 32);
           visit(layout.scaleWordOffset(thread % 32, thread / 32) +
                     layout.scaleByte(slot, word),
@@ -238,5 +318,48 @@ PackStatus mxfp4::unpack(const BlockLayout &layout, const uint8_t *packed,
             layout.decodeScale(block[at]);
     });
   });
+  return PackStatus::Success;
+}
+
+/// Least and greatest E8M0 bytes of a row's scale blocks that have a code other
+/// than zero; the greatest is -1 if there is none.
+static RowSpan spanOf(const uint8_t *codes, const uint8_t *scales, int64_t row,
+                      int64_t slices) {
+  RowSpan span{row, kScaleNaN, -1};
+  for (int64_t slice = row * slices; slice < (row + 1) * slices; ++slice) {
+    const uint8_t *block = codes + slice * kScaleBlock / 2;
+    // NaN times zero is NaN, too.
+    if (scales[slice] != kScaleNaN &&
+        std::all_of(block, block + kScaleBlock / 2,
+                    [](uint8_t pair) { return (pair & 0x77) == 0; }))
+      continue;
+    span.least = std::min<int>(span.least, scales[slice]);
+    span.most = std::max<int>(span.most, scales[slice]);
+  }
+  return span;
+}
+
+PackStatus mxfp4::takeRowPowers(const uint8_t *codes, const uint8_t *scales,
+                                int64_t n, int64_t k, uint8_t *reduced,
+                                float *powers, RowSpan &refused) {
+  if (n <= 0 || k <= 0 || k % kScaleBlock != 0)
+    return PackStatus::BadShape;
+  const int64_t slices = k / kScaleBlock;
+  for (int64_t row = 0; row < n; ++row) {
+    const RowSpan span = spanOf(codes, scales, row, slices);
+    if (span.most == kScaleNaN || span.most - span.least > kRelativeSpan) {
+      refused = span;
+      return PackStatus::ScaleOutOfRange;
+    }
+    // The middle, so that it is a number of f32 whatever the scales are.
+    const int middle = span.most < 0 ? kScaleBias : (span.least + span.most) / 2;
+    powers[row] = std::ldexp(1.0f, middle - kScaleBias);
+    for (int64_t slice = row * slices; slice < (row + 1) * slices; ++slice) {
+      const int scale = scales[slice] - middle + kScaleBias;
+      const bool isUsed =
+          scales[slice] >= span.least && scales[slice] <= span.most;
+      reduced[slice] = static_cast<uint8_t>(isUsed ? scale : kScaleBias);
+    }
+  }
   return PackStatus::Success;
 }

@@ -56,17 +56,59 @@ void MXFP4Dialect::addBytecodeInterface() {
 }
 
 //===----------------------------------------------------------------------===//
-// Operations that version 1 had less of
+// Operations that versions 1 and 2 had less of
 //===----------------------------------------------------------------------===//
 //
-// mxfp4.grouped_matmul reads as it is: operands that a file has none of are at
-// the end of its segments.
+// Operands that a file has none of are at the end of the segments of an
+// operation.
 
-static bool isVersion1(DialectBytecodeReader &reader) {
+static bool isAtMost(DialectBytecodeReader &reader, uint64_t number) {
   const FailureOr<const DialectVersion *> version =
       reader.getDialectVersion<MXFP4Dialect>();
   return succeeded(version) &&
-         static_cast<const Version *>(*version)->number == 1;
+         static_cast<const Version *>(*version)->number <= number;
+}
+
+static bool isVersion1(DialectBytecodeReader &reader) {
+  return isAtMost(reader, 1);
+}
+
+/// Up to version 2 all sums were f32.
+template <typename Properties>
+static LogicalResult readAccumulation(DialectBytecodeReader &reader,
+                                      Properties &properties) {
+  return isAtMost(reader, 2)
+             ? success()
+             : reader.readOptionalAttribute(properties.accumulation);
+}
+
+LogicalResult GroupedMatmulOp::readProperties(DialectBytecodeReader &reader,
+                                              OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  return failure(failed(reader.readOptionalAttribute(properties.schedule)) ||
+                 failed(reader.readSparseArray(
+                     MutableArrayRef(properties.operandSegmentSizes))) ||
+                 failed(readAccumulation(reader, properties)));
+}
+
+void GroupedMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.schedule);
+  writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
+  writer.writeOptionalAttribute(properties.accumulation);
+}
+
+LogicalResult TileMatmulOp::readProperties(DialectBytecodeReader &reader,
+                                           OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  return failure(failed(reader.readAttribute(properties.schedule)) ||
+                 failed(readAccumulation(reader, properties)));
+}
+
+void TileMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeAttribute(properties.schedule);
+  writer.writeOptionalAttribute(properties.accumulation);
 }
 
 /// Version 1 had the accumulator, the destination, a row, a block and the

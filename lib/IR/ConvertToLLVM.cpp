@@ -101,7 +101,8 @@ struct RebaseLowering : ConvertOpToLLVMPattern<RebaseOp> {
 ///   void mxfp4_encode_tensor_map(void *map, const void *x, int64_t rows,
 ///                                int64_t columns, int64_t box_rows)
 /// which the program that runs the module provides: it writes the 128 bytes of
-/// a map as `mxfp4.make_tensor_map` describes it.
+/// a map as `mxfp4.make_tensor_map` describes it, of columns of two bytes. Two
+/// numbers of 8 bits are one: the boxes have the same bytes.
 struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
 
@@ -139,9 +140,14 @@ struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
               int32_t(number * TensorMapType::kBytes / sizeof(int64_t))});
       Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
                                            (number + 1) * maps.getBoxStep());
-      LLVM::CallOp::create(rewriter, loc, *encode,
-                           ValueRange{place, data, x.size(rewriter, loc, 0),
-                                      x.size(rewriter, loc, 1), box});
+      Value columns =
+          type.getElementTypeBitWidth() == 16
+              ? x.size(rewriter, loc, 1)
+              : Value(LLVM::ConstantOp::create(rewriter, loc, i64,
+                                               type.getDimSize(1) / 2));
+      LLVM::CallOp::create(
+          rewriter, loc, *encode,
+          ValueRange{place, data, x.size(rewriter, loc, 0), columns, box});
     }
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, mapType, map);
     return success();

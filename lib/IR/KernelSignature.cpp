@@ -23,7 +23,8 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
           op.getN(),
           op.getK(),
           op.getBlockType(),
-          op.getOutputType().getElementType()};
+          op.getOutputType().getElementType(),
+          op.getActivationsType().getElementType()};
 }
 
 Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
@@ -35,6 +36,7 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   if (std::optional<NumberType> type =
           numberTypeOf(getElementTypeOrSelf(op.getActivations())))
     problem.activations = *type;
+  problem.promotion = static_cast<int>(op.getPromotion());
   return problem;
 }
 
@@ -52,10 +54,9 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
   using Sizes = MatmulSizes;
   static const MatmulOperand operands[] = {
       {"x", "activations", Provider::Caller, /*isOptional=*/false,
-       /*alignedElements=*/8,
+       /*alignedElements=*/0,
        [](const Sizes &s) {
-         return MemRefType::get({s.rows, s.k},
-                                BFloat16Type::get(s.output.getContext()));
+         return MemRefType::get({s.rows, s.k}, s.activations);
        }},
       {"weights", "packed weights", Provider::Caller, false, 16,
        [](const Sizes &s) {
@@ -103,6 +104,9 @@ static int64_t elementBytes(Type element) {
   return isa<BlockType>(element) ? 1 : element.getIntOrFloatBitWidth() / 8;
 }
 
+/// What TMA and cp.async copy at least.
+static constexpr int64_t kCopyBytes = 16;
+
 /// Kernels with wgmma read activations through TMA, unless they gather them.
 static bool readsThroughTma(GroupedMatmulOp op) {
   ScheduleAttr schedule = op.getScheduleAttr();
@@ -130,7 +134,9 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
         name += std::to_string(j);
       const auto attr = ArgAttr::get(
           context, name, operand.provider,
-          elements * elementBytes(type.getElementType()), MemRefType(), false);
+          elements == 0 ? kCopyBytes
+                        : elements * elementBytes(type.getElementType()),
+          MemRefType(), false);
       if (i == 0 && readsThroughTma(op))
         arguments.push_back({tensorMapOf(op), attr.mapping(type)});
       else
@@ -202,9 +208,9 @@ static std::string problemOf(Type type, ArgAttr attr) {
   llvm::raw_string_ostream os(text);
   if (isa<TensorMapType>(type)) {
     MemRefType maps = attr.getMaps();
-    if (!maps || maps.getRank() != 2 || !maps.getElementType().isBF16())
+    if (!maps || maps.getRank() != 2 || !isActivation(maps.getElementType()))
       os << "a tensor map to say that it maps a memref of rank 2 and element "
-            "type bf16";
+            "type bf16 or f8E4M3FN";
   } else if (attr.getMaps()) {
     os << "only a tensor map to map a memref, but has type '" << type << "'";
   }

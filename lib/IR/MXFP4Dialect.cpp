@@ -59,13 +59,13 @@ namespace mlir {
 template <> struct FieldParser<mxfp4::CodeOrder> {
   static FailureOr<mxfp4::CodeOrder> parse(AsmParser &parser) {
     return mxfp4::parseEnum<mxfp4::CodeOrder>(
-        parser, "a code order, 'spread' or 'nibble'");
+        parser, "a code order, 'spread', 'nibble' or 'bytes'");
   }
 };
 template <> struct FieldParser<mxfp4::ScaleEncoding> {
   static FailureOr<mxfp4::ScaleEncoding> parse(AsmParser &parser) {
     return mxfp4::parseEnum<mxfp4::ScaleEncoding>(
-        parser, "a scale encoding, 'folded' or 'raw'");
+        parser, "a scale encoding, 'folded', 'raw' or 'relative'");
   }
 };
 template <> struct FieldParser<mxfp4::ColumnOrder> {
@@ -123,6 +123,21 @@ static void printDevice(AsmPrinter &printer, const Device &device) {
   printer << '"' << text(device) << '"';
 }
 
+/// "fast", or "promoted 512".
+static ParseResult parseInterval(AsmParser &parser, int64_t &interval) {
+  interval = 0;
+  if (succeeded(parser.parseOptionalKeyword("fast")))
+    return success();
+  return failure(failed(parser.parseKeyword("promoted")) ||
+                 failed(parser.parseInteger(interval)));
+}
+static void printInterval(AsmPrinter &printer, int64_t interval) {
+  if (interval == 0)
+    printer << "fast";
+  else
+    printer << "promoted " << interval;
+}
+
 #include "mxfp4/IR/MXFP4Dialect.cpp.inc"
 #include "mxfp4/IR/MXFP4Enums.cpp.inc"
 
@@ -131,6 +146,23 @@ static void printDevice(AsmPrinter &printer, const Device &device) {
 
 #define GET_ATTRDEF_CLASSES
 #include "mxfp4/IR/MXFP4Attrs.cpp.inc"
+
+LogicalResult BlockType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                CodeOrder order, ScaleEncoding scales,
+                                ColumnOrder columns) {
+  const std::string wrong = BlockLayout::of(order, scales, columns).verify();
+  return wrong.empty() ? success() : LogicalResult(emitError() << wrong);
+}
+
+LogicalResult
+AccumulationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                         int64_t interval) {
+  if (interval == 0 || interval == 128 || interval == 512)
+    return success();
+  return emitError() << "requires 'fast', 'promoted 512' or 'promoted 128', but "
+                        "got 'promoted "
+                     << interval << "'";
+}
 
 namespace {
 

@@ -27,13 +27,13 @@ static LogicalResult verifyBarriers(Operation *op, Value value) {
 LogicalResult MakeTensorMapOp::verify() {
   auto type = cast<MemRefType>(getSource().getType());
   if (type.getRank() == 2 && type.getLayout().isIdentity() &&
-      type.getElementType().isBF16() &&
+      isActivation(type.getElementType()) &&
       !ShapedType::isDynamic(type.getDimSize(1)) &&
       type.getDimSize(1) % 32 == 0)
     return success();
   return emitOpError() << "requires a contiguous source of shape RxK, K a "
-                          "static multiple of 32, and element type bf16, but "
-                          "got "
+                          "static multiple of 32, and element type bf16 or "
+                          "f8E4M3FN, but got "
                        << type;
 }
 
@@ -86,8 +86,8 @@ LogicalResult TensorCopyActivationsOp::verify() {
       !hasStageRows(destination, &InstructionTraits::typeOfB))
     return emitOpError() << "requires staged activations of shape stages x "
                          << getMap().getType().getRows()
-                         << " x 64 bf16 in shared memory, as its tensor map "
-                            "says, but got "
+                         << " x 64 bf16 or x 128 f8E4M3FN in shared memory, as "
+                            "its tensor map says, but got "
                          << destination;
   return verifyBarriers(*this, getBarriers());
 }

@@ -62,8 +62,8 @@ LogicalResult verifyActivationStage(Operation *op, Value value) {
     return success();
   return op->emitOpError()
          << "requires staged activations of static shape stages x tokens x 64, "
-            "tokens a multiple of 8, and element type bf16 in shared memory, "
-            "but got "
+            "tokens a multiple of 8, and element type bf16, or x 128 of "
+            "f8E4M3FN, in shared memory, but got "
          << type;
 }
 
@@ -159,10 +159,10 @@ LogicalResult CopyActivationsOp::verify() {
   }
   auto source = cast<MemRefType>(getSource().getType());
   if (source.getRank() != 2 || !isPlain(source) || isShared(source) ||
-      !source.getElementType().isBF16() || source.getDimSize(1) % 32 != 0)
+      !isActivation(source.getElementType()) || source.getDimSize(1) % 32 != 0)
     return emitOpError() << "requires a source of shape RxK, K a static "
-                            "multiple of 32, and element type bf16 in global "
-                            "memory, but got "
+                            "multiple of 32, and element type bf16 or f8E4M3FN "
+                            "in global memory, but got "
                          << source;
   return verifyActivationStage(*this, getDestination());
 }
@@ -196,10 +196,10 @@ LogicalResult LoadRowsOp::verify() {
 LogicalResult GatherActivationsOp::verify() {
   auto source = cast<MemRefType>(getSource().getType());
   if (source.getRank() != 2 || !isPlain(source) || isShared(source) ||
-      !source.getElementType().isBF16() || source.getDimSize(1) % 32 != 0)
+      !isActivation(source.getElementType()) || source.getDimSize(1) % 32 != 0)
     return emitOpError() << "requires a source of shape TxK, K a static "
-                            "multiple of 32, and element type bf16 in global "
-                            "memory, but got "
+                            "multiple of 32, and element type bf16 or f8E4M3FN "
+                            "in global memory, but got "
                          << source;
   if (failed(verifyActivationStage(*this, getDestination())) ||
       failed(verifyWarps(*this)))
@@ -240,6 +240,9 @@ LogicalResult TileMatmulOp::verify() {
                          << schedule.tileRows << " rows and "
                          << schedule.tileTokens << " tokens, but got "
                          << weights << " and " << activations;
+  if (getAccumulation() && !schedule.traits().cutsSums())
+    return emitOpError("requires an instruction that cuts its sums for an "
+                       "accumulation");
   return success();
 }
 
@@ -289,19 +292,40 @@ LogicalResult StoreTileOp::verifyRegions() {
 }
 
 LogicalResult LoadCodesOp::verify() {
-  return verifyWeightStage(*this, getWeights());
+  if (failed(verifyWeightStage(*this, getWeights())))
+    return failure();
+  const BlockLayout layout = layoutOf(getWeights().getType());
+  return verifyStep(*this, getPart(), layout.loads(), "part");
 }
 
 LogicalResult LoadScalesOp::verify() {
-  return verifyWeightStage(*this, getWeights());
+  if (failed(verifyWeightStage(*this, getWeights())))
+    return failure();
+  const BlockLayout layout = layoutOf(getWeights().getType());
+  return verifyStep(*this, getPart(), layout.quadScaleBytes() / 4, "part");
+}
+
+/// A layout whose words have one row each, or two.
+template <typename OpTy>
+static LogicalResult verifyDecode(OpTy op, bool isOneRow) {
+  auto block = dyn_cast<BlockType>(op.getBlock());
+  if (!block)
+    return op.emitOpError() << "requires a type !mxfp4.block that names the "
+                               "layout of the codes, but got "
+                            << op.getBlock();
+  if ((block.getOrder() == CodeOrder::Bytes) != isOneRow)
+    return op.emitOpError() << "requires a layout whose words hold codes of "
+                            << (isOneRow ? "one row" : "two rows")
+                            << ", but got " << block;
+  return verifyStep(op, op.getStep(), 4, "step");
 }
 
 LogicalResult DecodeOp::verify() {
-  if (!isa<BlockType>(getBlock()))
-    return emitOpError() << "requires a type !mxfp4.block that names the "
-                            "layout of the codes, but got "
-                         << getBlock();
-  return verifyStep(*this, getStep(), 4, "step");
+  return verifyDecode(*this, /*isOneRow=*/false);
+}
+
+LogicalResult DecodeRowOp::verify() {
+  return verifyDecode(*this, /*isOneRow=*/true);
 }
 
 LogicalResult LoadActivationsOp::verify() {

@@ -36,6 +36,25 @@ static void printScoring(OpAsmPrinter &printer, Operation *,
   printer << stringifyScoring(scoring.getValue());
 }
 
+/// Fragments have one type, which is written where it is not two bf16.
+static ParseResult
+parseFragments(OpAsmParser &parser,
+               SmallVectorImpl<OpAsmParser::UnresolvedOperand> &fragments,
+               SmallVectorImpl<Type> &types) {
+  Type type = VectorType::get({2}, parser.getBuilder().getBF16Type());
+  if (parser.parseOperandList(fragments) ||
+      (succeeded(parser.parseOptionalColon()) && parser.parseType(type)))
+    return failure();
+  types.assign(fragments.size(), type);
+  return success();
+}
+static void printFragments(OpAsmPrinter &printer, Operation *,
+                           OperandRange fragments, TypeRange types) {
+  printer << fragments;
+  if (!types.empty() && !cast<VectorType>(types[0]).getElementType().isBF16())
+    printer << " : " << types[0];
+}
+
 #define GET_OP_CLASSES
 #include "mxfp4/IR/MXFP4Ops.cpp.inc"
 
@@ -216,11 +235,42 @@ static LogicalResult verifyGroups(GroupedMatmulOp op) {
   return success();
 }
 
+/// Activations of 8 bits have weights and sums of their own.
+static LogicalResult verifyNumbers(GroupedMatmulOp op, bool isFP8) {
+  const BlockType block = op.getBlockType();
+  const bool isBytes = block && block.getOrder() == CodeOrder::Bytes;
+  if (isFP8 && !isBytes)
+    return op.emitOpError() << "requires weights in blocks of type "
+                               "!mxfp4.block<bytes, relative> for activations "
+                               "of f8E4M3FN, but got "
+                            << op.getWeightsType();
+  if (!isFP8 && isBytes)
+    return op.emitOpError() << "requires activations of f8E4M3FN for weights in "
+                               "blocks of type "
+                            << block << ", but got "
+                            << op.getActivationsType();
+  if (!isFP8 && op.getAccumulationAttr())
+    return op.emitOpError("requires activations of f8E4M3FN for an "
+                          "accumulation: sums of bf16 products are f32");
+  return success();
+}
+
+int64_t GroupedMatmulOp::getPromotion() {
+  if (AccumulationAttr attr = getAccumulationAttr())
+    return attr.getInterval();
+  return isa<Float8E4M3FNType>(getActivationsType().getElementType())
+             ? AccumulationAttr::kDefaultInterval
+             : 0;
+}
+
 LogicalResult GroupedMatmulOp::verify() {
   const int64_t dynamic = ShapedType::kDynamic;
-  Type bf16 = BFloat16Type::get(getContext());
+  const Type element = shaped(getActivations()).getElementType();
+  const bool isFP8 = isa<Float8E4M3FNType>(element);
   if (failed(verifyShaped(*this, getActivations(), "activations",
-                          {dynamic, dynamic}, bf16)))
+                          {dynamic, dynamic},
+                          isFP8 ? element
+                                : Type(BFloat16Type::get(getContext())))))
     return failure();
   if (getOutputType().getRank() != 2 ||
       !isFloatValue(getOutputType().getElementType()))
@@ -244,7 +294,8 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError() << "requires K to be a positive multiple of 32 (one "
                             "scale for each 32 values), but got "
                          << k;
-  if (failed(verifyWeights(*this)) || failed(verifyGroups(*this)) ||
+  if (failed(verifyWeights(*this)) || failed(verifyNumbers(*this, isFP8)) ||
+      failed(verifyGroups(*this)) ||
       failed(verifyEpilogueOperands(*this, getEpilogueOperands(),
                                     getNumExperts(), rows, getN())) ||
       failed(verifyDestinationStyle(*this)))
@@ -333,7 +384,17 @@ std::optional<NumberType> mxfp4::numberTypeOf(Type type) {
     return NumberType::BF16;
   if (type.isF32())
     return NumberType::F32;
+  if (isa<Float8E4M3FNType>(type))
+    return NumberType::E4M3;
+  if (isa<Float8E5M2Type>(type))
+    return NumberType::E5M2;
   return std::nullopt;
+}
+
+bool mxfp4::isActivation(Type element) {
+  return llvm::any_of(instructions(), [&](const InstructionTraits &traits) {
+    return numberTypeOf(element) == traits.typeOfB;
+  });
 }
 
 Type mxfp4::typeOf(MLIRContext *context, NumberType type) {
@@ -342,6 +403,10 @@ Type mxfp4::typeOf(MLIRContext *context, NumberType type) {
     return BFloat16Type::get(context);
   case NumberType::F32:
     return Float32Type::get(context);
+  case NumberType::E4M3:
+    return Float8E4M3FNType::get(context);
+  case NumberType::E5M2:
+    return Float8E5M2Type::get(context);
   }
   llvm_unreachable("no such type of numbers");
 }

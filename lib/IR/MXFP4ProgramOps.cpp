@@ -371,6 +371,11 @@ bool BlockMatmulOp::decodesToShared() {
   return static_cast<bool>(getWgmma().getDecoded());
 }
 
+int64_t BlockMatmulOp::getStepsOfSum() {
+  const AccumulationAttr attr = getAccumulationAttr();
+  return attr ? attr.getInterval() / getWgmma().getTraits().tileK() : 0;
+}
+
 LogicalResult BlockMatmulOp::verify() {
   auto loop = (*this)->getParentOfType<KLoopOp>();
   if (!loop || !loop.drains())

@@ -58,7 +58,7 @@ static ParseResult parseValue(AsmParser &parser, const ScheduleField &field,
   const SMLoc loc = parser.getCurrentLocation();
   if (const auto *m = std::get_if<Instruction Schedule::*>(&field.member))
     return parseWord(parser, schedule.**m,
-                     "an instruction, 'mma_sync' or 'wgmma'");
+                     "an instruction, 'mma_sync', 'wgmma' or 'wgmma_fp8'");
   if (const auto *m = std::get_if<Placement Schedule::*>(&field.member))
     return parseWord(parser, schedule.**m,
                      "a placement, 'register' or 'shared'");

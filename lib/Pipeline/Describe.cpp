@@ -150,11 +150,12 @@ static Array fragments(const Schedule &schedule) {
   const std::string name = llvm::formatv(
       "{0}.m{1}n{2}k{3}", traits.ptxName, traits.m,
       traits.nMax == traits.nStep ? traits.nMax : columns, traits.k);
-  Array list{fragment("A: decoded weights", name, "fragment row", "k", 16,
-                      traits.mapOfA())};
+  Array list{fragment("A: decoded weights", name, "fragment row", "k",
+                      bits(traits.typeOfA), traits.mapOfA())};
   if (traits.mapOfB)
     list.push_back(
-        fragment("B: activations", name, "k", "token", 16, traits.mapOfB()));
+        fragment("B: activations", name, "k", "token",
+                            bits(traits.typeOfB), traits.mapOfB()));
   // Wider accumulators repeat the columns of this one.
   const int n = std::min({columns & -columns, 16, traits.nMax});
   list.push_back(fragment(
@@ -212,6 +213,10 @@ static const char *name(DecodeOpcode op) {
     return "mul.bf16x2";
   case DecodeOpcode::Splat:
     return "splat";
+  case DecodeOpcode::Byte:
+    return "byte";
+  case DecodeOpcode::Permute:
+    return "permute";
   }
   return "";
 }
@@ -230,7 +235,7 @@ static const char *pipe(const DecodeInst &inst) {
 /// move bits.
 static llvm::json::Value bitsOf(const DecodeSequence &sequence, int number) {
   DecodeSequence probe = sequence;
-  probe.results = {number, number, number, number};
+  probe.results = {number};
   auto at = [&](uint32_t codes, uint32_t scales) {
     return probe.evaluate(codes, scales)[0];
   };
@@ -265,6 +270,8 @@ static Object decode(const BlockLayout &layout) {
                     {"lhs", inst.lhs},
                     {"pipe", pipe(inst)},
                     {"bits", bitsOf(sequence, number)}};
+      if (inst.selector >= 0)
+        object["selector"] = inst.selector;
       if (inst.rhs < 0)
         object["immediate"] = inst.immediate;
       else

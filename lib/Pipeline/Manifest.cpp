@@ -63,6 +63,7 @@
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/Promises.h"
+#include "mxfp4/Pipeline/Artifact.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -122,8 +123,8 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
 static std::string dtype(Type element) {
   if (isa<BlockType>(element))
     return "u8";
-  if (isa<Float8E4M3FNType>(element))
-    return "e4m3";
+  if (const std::optional<NumberType> type = numberTypeOf(element))
+    return name(*type);
   std::string text;
   llvm::raw_string_ostream(text) << element;
   return text;
@@ -187,7 +188,7 @@ static Object problem(const KernelFacts &facts) {
                 {"groups", facts.problem.groups},
                 {"n", facts.problem.n},
                 {"k", facts.problem.k},
-                {"activation", "bf16"},
+                {"activation", name(facts.problem.activations)},
                 {"output", facts.outputF32 ? "f32" : "bf16"}};
   // Which optional operands the caller provides.
   for (const MatmulOperand &operand : matmulOperands())
@@ -197,6 +198,8 @@ static Object problem(const KernelFacts &facts) {
           llvm::any_of(facts.signature, [&](const KernelArgument &argument) {
             return argument.attr.getName() == operand.name;
           });
+  if (facts.problem.activations == NumberType::E4M3)
+    result["accumulation"] = accumulationName(facts.problem.promotion);
   if (!facts.epilogue.empty())
     result["epilogue"] = facts.epilogue;
   if (facts.batchInvariant)
@@ -224,14 +227,25 @@ static Object schedule(const KernelFacts &facts) {
       {"reason", facts.reason}};
 }
 
+/// What packing has proved of the scales.
+static StringRef proofOf(ScaleEncoding scales) {
+  switch (scales) {
+  case ScaleEncoding::Folded:
+    return "every scale byte is at most 128";
+  case ScaleEncoding::Raw:
+    return "none needed";
+  case ScaleEncoding::Relative:
+    return "the scales of a row are at most 2^26 apart";
+  }
+  return "";
+}
+
 static Object weights(const BlockLayout &layout) {
   Object result{{"layout", "fragment_major"},
                 {"order", name(layout.order)},
                 {"scales", name(layout.scales)},
                 {"block_bytes", layout.bytes()},
-                {"proof", layout.scales == ScaleEncoding::Folded
-                              ? "every scale byte is at most 128"
-                              : "none needed"}};
+                {"proof", proofOf(layout.scales)}};
   if (layout.columns != ColumnOrder::Plain)
     result["columns"] = name(layout.columns);
   return result;

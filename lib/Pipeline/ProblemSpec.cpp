@@ -10,6 +10,7 @@
 #include "mxfp4/Core/Names.h"
 #include "mxfp4/IR/KernelSignature.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Verifier.h"
@@ -142,6 +143,47 @@ FailureOr<CompileOptions> mxfp4::parseCompileOptions(StringRef text,
   return options;
 }
 
+constexpr std::pair<StringLiteral, int> kAccumulations[] = {
+    {"fast", 0}, {"promoted512", 512}, {"promoted128", 128}};
+
+StringRef mxfp4::accumulationName(int64_t promotion) {
+  for (auto [name, interval] : kAccumulations)
+    if (promotion == interval)
+      return name;
+  llvm_unreachable("no such accumulation");
+}
+
+std::optional<int> mxfp4::parseAccumulation(StringRef name) {
+  for (auto [each, interval] : kAccumulations)
+    if (name == each)
+      return interval;
+  return std::nullopt;
+}
+
+/// Activations of 8 bits have a layout of their own, and are all that an
+/// accumulation is for.
+static LogicalResult settleActivations(ProblemSpec &spec, Location location) {
+  if (!spec.isFP8 && spec.promotion)
+    return emitError(location)
+           << "problem field accumulation needs activations=fp8: sums of bf16 "
+              "products are f32";
+  const bool isDefault = spec.layout.order == CodeOrder::Spread &&
+                         spec.layout.scales == ScaleEncoding::Folded;
+  if (spec.isFP8 && isDefault) {
+    spec.layout.order = CodeOrder::Bytes;
+    spec.layout.scales = ScaleEncoding::Relative;
+  }
+  spec.layout = BlockLayout::of(spec.layout.order, spec.layout.scales,
+                                spec.layout.columns);
+  if (std::string wrong = spec.layout.verify(); !wrong.empty())
+    return emitError(location) << "the layout of a problem " << wrong;
+  if (spec.isFP8 != (spec.layout.order == CodeOrder::Bytes))
+    return emitError(location)
+           << "problem fields order=bytes scales=relative and activations=fp8 "
+              "need each other";
+  return success();
+}
+
 /// What may stand in a problem, and where it goes.
 static std::vector<Field> fieldsOf(ProblemSpec &spec) {
   const auto integer = [](int64_t &into) {
@@ -169,6 +211,17 @@ static std::vector<Field> fieldsOf(ProblemSpec &spec) {
     spec.outputF32 = value == "f32";
     return value == "f32" || value == "bf16" ? "" : "expects bf16 or f32";
   };
+  const auto readActivations = [&spec](StringRef value) -> std::string {
+    spec.isFP8 = value == "fp8";
+    return value == "fp8" || value == "bf16" ? "" : "expects bf16 or fp8";
+  };
+  const auto readAccumulation = [&spec](StringRef value) -> std::string {
+    const std::optional<int> promotion = parseAccumulation(value);
+    if (!promotion)
+      return "expects fast, promoted512 or promoted128";
+    spec.promotion = *promotion;
+    return "";
+  };
   std::vector<Field> fields = {{"experts", integer(spec.experts)},
                                {"n", integer(spec.n)},
                                {"k", integer(spec.k)},
@@ -177,12 +230,14 @@ static std::vector<Field> fieldsOf(ProblemSpec &spec) {
     if (isWord(operand))
       fields.push_back({wordOf(operand), has(operand.name.str())});
   fields.push_back(
-      {"order", oneOf(spec.layout.order, "expects spread or nibble")});
+      {"order", oneOf(spec.layout.order, "expects spread, nibble or bytes")});
   fields.push_back(
-      {"scales", oneOf(spec.layout.scales, "expects folded or raw")});
+      {"scales", oneOf(spec.layout.scales, "expects folded, raw or relative")});
   fields.push_back({"columns", oneOf(spec.layout.columns,
                                      "expects plain, interleaved or apart")});
   fields.push_back({"output", readOutput});
+  fields.push_back({"activations", readActivations});
+  fields.push_back({"accumulation", readAccumulation});
   return fields;
 }
 
@@ -222,12 +277,33 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
     return emitError(location)
            << "groups that differ from experts need expert-ids=1, got groups="
            << spec.groups << " experts=" << spec.experts;
+  if (failed(settleActivations(spec, location)))
+    return failure();
   return spec;
+}
+
+/// The scales that sums of 8-bit products are without: a power of two for each
+/// row of weights, and a scale for each row of activations.
+static void addScales(ImplicitLocOpBuilder &b, OperationState &op,
+                      const MatmulSizes &sizes, SmallVectorImpl<Type> &types) {
+  auto &segments =
+      op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
+  segments[std::size(segments) - 1] = 2;
+  const Type f32 = b.getF32Type();
+  types.push_back(MemRefType::get({sizes.experts, sizes.n}, f32));
+  types.push_back(MemRefType::get({sizes.rows}, f32));
+  Block &body = op.addRegion()->emplaceBlock();
+  body.addArguments({f32, f32, f32}, SmallVector<Location>(3, b.getLoc()));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&body);
+  Value sum = arith::MulFOp::create(b, body.getArgument(0), body.getArgument(2));
+  YieldOp::create(b, ValueRange{
+      arith::MulFOp::create(b, sum, body.getArgument(1)).getResult()});
 }
 
 OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
                                           const ProblemSpec &spec) {
-  context->loadDialect<func::FuncDialect, MXFP4Dialect>();
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, MXFP4Dialect>();
   ImplicitLocOpBuilder b(UnknownLoc::get(context), context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(b.getLoc());
   b.setInsertionPointToStart(module->getBody());
@@ -239,6 +315,8 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   sizes.k = spec.k;
   sizes.block = BlockType::get(context, spec.layout);
   sizes.output = spec.outputF32 ? Type(b.getF32Type()) : Type(b.getBF16Type());
+  sizes.activations =
+      spec.isFP8 ? Type(b.getType<Float8E4M3FNType>()) : Type(b.getBF16Type());
   SmallVector<Type> types;
   OperationState op(b.getLoc(), GroupedMatmulOp::getOperationName());
   auto &segments =
@@ -249,6 +327,12 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
                spec.operands.count(operand.name.str()));
     if (segment)
       types.push_back(operand.type(sizes));
+  }
+  if (spec.isFP8) {
+    addScales(b, op, sizes, types);
+    if (spec.promotion)
+      op.getOrAddProperties<GroupedMatmulOp::Properties>().accumulation =
+          AccumulationAttr::get(context, *spec.promotion);
   }
   auto function =
       func::FuncOp::create(b, "grouped_matmul", b.getFunctionType(types, {}));

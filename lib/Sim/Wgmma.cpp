@@ -59,8 +59,35 @@ bool touchOperand(ExecContext &x, const Descriptor &d, bool trans,
   return true;
 }
 
+/// As `compute`, of numbers of 8 bits.
+void computeFp8(ExecContext &x, const PendingWgmma &p) {
+  const Inst &i = *p.i;
+  static thread_local Fp8Row a[16], b;
+  for (uint32_t row = 0; row < 16; ++row) {
+    if (i.mods & RegisterA)
+      setA8(p.a.data(), i, row, a[row]);
+    else
+      loadA8(x.c, i, Descriptor(p.descA), 16 * (x.w.id % 4) + row, a[row]);
+  }
+  const int fraction =
+      fractionBits(i.mods & E5M2A) + fractionBits(i.mods & E5M2B);
+  for (uint32_t n = 0; n < i.a; ++n) {
+    loadB8(x.c, i, Descriptor(p.descB), n, b);
+    for (uint32_t row = 0; row < 16; ++row) {
+      // Columns 2t and 2t + 1 of eight are those of lane t of a row.
+      const Operand &o = x.dst(i, 4 * (n / 8) + 2 * (row / 8) + n % 2);
+      float &sum = reinterpret_cast<float *>(
+          x.out(o))[4 * (row % 8) + n % 8 / 2];
+      sum = addFp8(a[row], b, fraction, p.scaleD ? sum : 0.0f);
+    }
+  }
+  x.s.stats.wgmmaMacs += uint64_t(16) * 32 * i.a;
+}
+
 void compute(ExecContext &x, const PendingWgmma &p) {
   const Inst &i = *p.i;
+  if (i.t == kFp8)
+    return computeFp8(x, p);
   static thread_local FragmentA a;
   if (i.mods & RegisterA) {
     const uint32_t *regs[4];
@@ -139,7 +166,7 @@ void execWgmma(ExecContext &x, const Inst &i) {
   if (!sameB(x.w, i, p.descB) &&
       !touchOperand(x, Descriptor(p.descB), i.mods & TransB, 0, i.a, group))
     return;
-  // 16 columns of K, two bytes each: A by the warp's rows, B once for all four.
+  // 32 bytes along K: A by the warp's rows, B once for all four.
   x.s.stats.sharedAsyncReadBytes += (i.mods & RegisterA ? 0 : 16 * 32) +
                                     (x.w.id % 4 ? 0 : uint64_t(i.a) * 32);
   for (unsigned j = 0; j < i.numDst; ++j) {
@@ -181,11 +208,32 @@ void execWait(ExecContext &x, const Inst &i) {
     finishWgmmas(x, x.w.wgmmaGroups - i.a);
 }
 
+/// Takes the types of A and B from the instruction's name if they are FP8, behind
+/// that of the accumulators.
+bool takeFp8(Decoder &d) {
+  const std::string_view opcode = d.ast().opcode;
+  const size_t at = opcode.find(".f32.e");
+  if (at == opcode.npos)
+    return false;
+  const std::string_view a = opcode.substr(at + 5, 4), b = opcode.substr(at + 10);
+  const auto isE5M2 = [&](std::string_view type) {
+    d.take(type);
+    return type == "e5m2";
+  };
+  if ((a != "e4m3" && a != "e5m2") || (b != "e4m3" && b != "e5m2"))
+    return false;
+  d.i.t = kFp8;
+  d.i.mods |= (isE5M2(a) ? E5M2A : 0) | (isE5M2(b) ? E5M2B : 0);
+  return true;
+}
+
 bool decodeMmaAsync(Decoder &d) {
-  if (std::string what = foreignOperands(d.ast().opcode); !what.empty())
+  const bool isFp8 = takeFp8(d);
+  if (std::string what = foreignOperands(d.ast().opcode);
+      !isFp8 && !what.empty())
     return d.fail("wgmma of " + what +
-                  " is not supported: the interpreter executes wgmma of bf16 "
-                  "and of f16, with f32 accumulators");
+                  " is not supported: the interpreter executes wgmma of bf16, "
+                  "of f16 and of FP8, with f32 accumulators");
   std::string_view shape;
   if (!d.takePrefix("m64n", &shape))
     return d.fail("wgmma needs a shape m64nNk16");
@@ -193,14 +241,17 @@ bool decodeMmaAsync(Decoder &d) {
   size_t j = 4;
   for (; j < shape.size() && shape[j] >= '0' && shape[j] <= '9' && j < 8; ++j)
     n = n * 10 + unsigned(shape[j] - '0');
-  if (shape.substr(j) != "k16" || n < 8 || n > 256 || n % 8)
-    return d.fail("wgmma of bf16 or f16 has shapes m64nNk16, N a multiple of 8 "
-                  "up to 256");
-  Ty td = d.takeType(), ta = d.takeType(), tb = d.takeType();
-  if (td != Ty::F32 || ta != tb || (ta != Ty::BF16 && ta != Ty::F16))
-    return d.fail("only wgmma of bf16 or f16 with f32 accumulators is "
-                  "supported");
-  d.i.t = ta;
+  if (shape.substr(j) != (isFp8 ? "k32" : "k16") || n < 8 || n > 256 || n % 8)
+    return d.fail("wgmma of bf16 or f16 has shapes m64nNk16, and of FP8 m64nNk32, "
+                  "N a multiple of 8 up to 256");
+  Ty td = d.takeType();
+  if (!isFp8) {
+    Ty ta = d.takeType(), tb = d.takeType();
+    if (td != Ty::F32 || ta != tb || (ta != Ty::BF16 && ta != Ty::F16))
+      return d.fail("only wgmma of bf16, f16 or FP8 with f32 accumulators is "
+                    "supported");
+    d.i.t = ta;
+  }
   d.i.a = n;
   d.i.fn = execWgmma;
   if (!d.expectOps(6, 8))
@@ -223,7 +274,9 @@ bool decodeMmaAsync(Decoder &d) {
   } else if (!d.src(ops[1], Ty::B64)) {
     return false;
   }
-  if (!d.expectOps(fromRegs ? 7 : 8, fromRegs ? 7 : 8))
+  // Only 16-bit operands may be transposed, of which registers are not.
+  const unsigned operands = isFp8 ? 6 : fromRegs ? 7 : 8;
+  if (!d.expectOps(operands, operands))
     return false;
   if (!d.src(ops[2], Ty::B64) || !d.srcPred(ops[3]))
     return false;
@@ -237,6 +290,8 @@ bool decodeMmaAsync(Decoder &d) {
     if (v[k] < 0)
       d.i.mods |= k ? NegB : NegA;
   }
+  if (isFp8)
+    return true;
   if (!fromRegs && v[2])
     d.i.mods |= TransA;
   if (v[fromRegs ? 2 : 3])

@@ -60,3 +60,25 @@ void mxfp4::sim::loadA(const Cta &c, const Inst &i, const Descriptor &d,
                &a.v[row][8 * half]);
   }
 }
+
+void mxfp4::sim::loadB8(const Cta &c, const Inst &i, const Descriptor &d,
+                        uint32_t n, Fp8Row &column) {
+  for (uint32_t half = 0; half < 2; ++half)
+    setFp8(i.mods & E5M2B, chunkAt(c, d, n, half), i.mods & NegB, half, column);
+}
+
+void mxfp4::sim::loadA8(const Cta &c, const Inst &i, const Descriptor &d,
+                        uint32_t row, Fp8Row &to) {
+  for (uint32_t half = 0; half < 2; ++half)
+    setFp8(i.mods & E5M2A, chunkAt(c, d, row, half), i.mods & NegA, half, to);
+}
+
+void mxfp4::sim::setA8(const uint32_t *registers, const Inst &i, uint32_t row,
+                       Fp8Row &to) {
+  // Four lanes hold sixteen neighbours; registers are by half of the rows, then
+  // by half of k.
+  for (uint32_t half = 0; half < 2; ++half)
+    setFp8(i.mods & E5M2A,
+           registers + 32 * (row / 8 + 2 * half) + 4 * (row % 8),
+           i.mods & NegA, half, to);
+}

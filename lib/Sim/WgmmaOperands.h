@@ -8,6 +8,7 @@
 #define MXFP4_LIB_SIM_WGMMAOPERANDS_H
 
 #include "Exec.h"
+#include "Fp8Kernel.h"
 #include "MmaKernel.h"
 #include "Tensor.h"
 
@@ -19,8 +20,14 @@ enum WgmmaFlag : uint8_t {
   TransA = 2,
   TransB = 4,
   NegA = 8,
-  NegB = 16
+  NegB = 16,
+  /// Operands of 8 bits are e5m2, and not e4m3.
+  E5M2A = 32,
+  E5M2B = 64
 };
+
+/// Inst::t of instructions on numbers of 8 bits.
+inline constexpr Ty kFp8 = Ty::B8;
 
 /// A matrix descriptor, decoded.
 struct Descriptor {
@@ -72,6 +79,13 @@ struct Descriptor {
 /// Eight columns of B.
 void loadB(const Cta &c, const Inst &i, const Descriptor &d, uint32_t firstN,
            BlockB &b);
+/// Of numbers of 8 bits: column \p n of B, and row \p row of A, by its
+/// descriptor or from registers of 32 lanes.
+void loadB8(const Cta &c, const Inst &i, const Descriptor &d, uint32_t n,
+            Fp8Row &column);
+void loadA8(const Cta &c, const Inst &i, const Descriptor &d, uint32_t row,
+            Fp8Row &to);
+void setA8(const uint32_t *registers, const Inst &i, uint32_t row, Fp8Row &to);
 /// The warp's 16 rows of A.
 void loadA(const Cta &c, const Inst &i, const Descriptor &d, uint32_t firstRow,
            FragmentA &a);

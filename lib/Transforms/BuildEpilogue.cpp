@@ -84,7 +84,8 @@ void Fusion::createMatmul(Value init) {
       b, init.getType(), matmul.getActivations(), matmul.getWeights(),
       matmul.getOffsets(), matmul.getExpertIds(), init, matmul.getError(),
       matmul.getWorkspace(), matmul.getGather(), matmul.getScatter(),
-      operands.get(), matmul.getScheduleAttr(), /*epilogueCount=*/1);
+      operands.get(), matmul.getScheduleAttr(), matmul.getAccumulationAttr(),
+      /*epilogueCount=*/1);
   fused->setDiscardableAttrs(matmul->getDiscardableAttrDictionary());
 }
 

@@ -57,8 +57,7 @@ struct DecodedWeights {
 
 /// What a thread holds of a slice, still packed.
 struct PackedSlice {
-  SmallVector<Value> codes;
-  Value scales;
+  SmallVector<Value> codes, scales;
 };
 
 } // namespace
@@ -105,18 +104,38 @@ static WarpPosition locateWarp(ImplicitLocOpBuilder &b,
 
 static PackedSlice loadSlice(ImplicitLocOpBuilder &b, TileMatmulOp op,
                              Value slot, Value slice) {
-  auto codes = LoadCodesOp::create(b, op.getWeights(), slot, slice);
-  Value scales = LoadScalesOp::create(b, op.getWeights(), slot, slice);
-  return {SmallVector<Value>(codes.getResults()), scales};
+  const BlockLayout layout = layoutOf(op.getWeights().getType());
+  PackedSlice packed;
+  for (int part = 0; part < layout.loads(); ++part)
+    llvm::append_range(
+        packed.codes,
+        LoadCodesOp::create(b, op.getWeights(), slot, slice, part)
+            .getResults());
+  for (int part = 0; 4 * part < layout.quadScaleBytes(); ++part)
+    packed.scales.push_back(
+        LoadScalesOp::create(b, op.getWeights(), slot, slice, part));
+  return packed;
 }
 
-static ValueRange decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
-                         const PackedSlice &packed, int64_t step) {
+/// The registers of a fragment. Where words have one row each, the registers of
+/// both rows take turns.
+static SmallVector<Value> decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
+                                 const PackedSlice &packed, int64_t step) {
   const Type block =
       cast<MemRefType>(op.getWeights().getType()).getElementType();
-  return DecodeOp::create(b, packed.codes[step], packed.scales,
-                          static_cast<uint64_t>(step), block)
-      .getResults();
+  const auto number = static_cast<uint64_t>(step);
+  if (layoutOf(block).stepWords() == 1)
+    return SmallVector<Value>(DecodeOp::create(b, packed.codes[step],
+                                               packed.scales[0], number, block)
+                                  .getResults());
+  SmallVector<Value> registers(4);
+  for (int row = 0; row < 2; ++row) {
+    auto decoded = DecodeRowOp::create(b, packed.codes[2 * step + row],
+                                       packed.scales[row], number, block);
+    registers[row] = decoded.getLow();
+    registers[row + 2] = decoded.getHigh();
+  }
+  return registers;
 }
 
 static void storeDecoded(ImplicitLocOpBuilder &b, ValueRange fragment,
@@ -161,7 +180,7 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
 /// A k32 slice at a time: its A fragments are few and meet every token, so
 /// they come first; each B fragment is then used up as soon as it is loaded.
 static void multiply(ImplicitLocOpBuilder &b, Expansion of, Value firstToken,
-                     function_ref<ValueRange(int slice, int step)> fragmentOf) {
+                     function_ref<SmallVector<Value>(int, int)> fragmentOf) {
   TileMatmulOp op = of.op;
   const int64_t slices = of.slices, columns = of.columns;
   SmallVector<Value> parts;
@@ -204,9 +223,10 @@ static void multiplyByWarps(const Expansion &of, Placement placement) {
   const WarpPosition at = locateWarp(b, of.schedule);
   if (placement == Placement::Shared) {
     Value tile = decodeTileToShared(b, of, at.warp);
-    multiply(b, of, at.firstToken, [&](int slice, int step) -> ValueRange {
-      return LoadDecodedOp::create(b, tile, add(b, at.firstSlice, slice), step)
-          .getResults();
+    multiply(b, of, at.firstToken, [&](int slice, int step) {
+      return SmallVector<Value>(
+          LoadDecodedOp::create(b, tile, add(b, at.firstSlice, slice), step)
+              .getResults());
     });
     return;
   }
@@ -249,7 +269,7 @@ static Block::BlockArgListType beginRegion(ImplicitLocOpBuilder &b,
   return block.getArguments();
 }
 
-/// What a thread loads of a block: the words of its four codes, and its scales.
+/// What a thread loads of a block: its words of codes, and of scales.
 static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
                        BlockMatmulOp matmul, Value firstSlice) {
   auto arguments =
@@ -261,7 +281,7 @@ static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
   const PackedSlice packed = loadSlice(b, of.op, arguments[0], slice);
   // In the order in which the decode region reads them.
   SmallVector<Value> words(packed.codes);
-  words.insert(words.begin() + 1, packed.scales);
+  words.insert(words.begin() + 1, packed.scales.begin(), packed.scales.end());
   YieldOp::create(b, words);
 }
 
@@ -269,13 +289,16 @@ static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
 static SmallVector<Type> buildDecode(ImplicitLocOpBuilder &b,
                                      const Expansion &of, BlockMatmulOp matmul,
                                      const DecodedWeights &decoded) {
-  SmallVector<Type> words(of.steps + 1, b.getI32Type());
+  const int scales = std::max(1, of.layout.quadScaleBytes() / 4);
+  SmallVector<Type> words(of.layout.words() + scales, b.getI32Type());
   auto arguments = beginRegion(b, matmul.getDecode(), words);
-  PackedSlice packed = {SmallVector<Value>(arguments), arguments[1]};
-  packed.codes.erase(packed.codes.begin() + 1);
+  PackedSlice packed = {SmallVector<Value>(arguments), {}};
+  packed.scales.assign(arguments.begin() + 1, arguments.begin() + 1 + scales);
+  packed.codes.erase(packed.codes.begin() + 1,
+                     packed.codes.begin() + 1 + scales);
   SmallVector<Value> fragments;
   for (int64_t step = 0; step < of.steps; ++step) {
-    ValueRange fragment = decode(b, of.op, packed, step);
+    const SmallVector<Value> fragment = decode(b, of.op, packed, step);
     if (!decoded.tile)
       llvm::append_range(fragments, fragment);
     else
@@ -299,7 +322,7 @@ static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
       b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decoded.tile,
       decoded.block, /*buffer=*/0, op.getActivations(), arguments[0],
       of.columns, op.getTokens(),
-      b.getI64IntegerAttr(of.schedule.heightStep()));
+      b.getI64IntegerAttr(of.schedule.heightStep()), /*accumulate=*/Value());
   YieldOp::create(b, result);
 }
 
@@ -312,7 +335,8 @@ static void multiplyByWarpgroups(const Expansion &of, Placement placement) {
   if (placement == Placement::Shared)
     decoded = locateDecodedBlocks(b, of, at.warp);
   auto matmul =
-      BlockMatmulOp::create(b, op.getType(), op.getAccumulator(), op.getSlot());
+      BlockMatmulOp::create(b, op.getType(), op.getAccumulator(), op.getSlot(),
+                            op.getAccumulationAttr());
   buildFetch(b, of, matmul, at.firstSlice);
   const SmallVector<Type> fragments = buildDecode(b, of, matmul, decoded);
   buildMultiply(b, of, matmul, fragments, decoded);

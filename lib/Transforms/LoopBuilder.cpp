@@ -174,7 +174,24 @@ Value LoopBuilder::roundTo(Value value, Type type) {
 Value LoopBuilder::widen(Value value) {
   if (value.getType().isF32())
     return value;
+  if (isa<Float8E4M3FNType>(value.getType()))
+    return widenE4M3(value);
   return arith::ExtFOp::create(b, b.getF32Type(), value);
+}
+
+Value LoopBuilder::widenE4M3(Value value) {
+  // Exponent and fraction in place are 2^-120 of the value in f32, subnormals
+  // included. All ones are NaN.
+  Value bits = i32(arith::BitcastOp::create(b, b.getI8Type(), value));
+  Value magnitude = op<arith::AndIOp>(bits, 0x7F);
+  Value placed = op<arith::ShLIOp>(magnitude, 20);
+  placed = select(compare(arith::CmpIPredicate::eq, magnitude, 0x7F),
+                  integer(32, 0x7FC00000), placed);
+  Value sign = op<arith::ShLIOp>(op<arith::AndIOp>(bits, 0x80), 24);
+  return op<arith::MulFOp>(
+      arith::BitcastOp::create(b, b.getF32Type(),
+                               op<arith::OrIOp>(placed, sign)),
+      f32(0x1p120f));
 }
 
 Value LoopBuilder::nibble(Value byte, Value k) {
@@ -341,8 +358,8 @@ Value WeightAccess::scale(Value expert, Value n, Value slice) {
     return l.load(scales, {expert, n, slice});
   Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
   Value stored = l.load(bytes, byteAt(blockIndex->scaleOffset, expert, n, k));
-  // Both encodings are the E8M0 byte plus a constant.
-  return l.op<arith::SubIOp>(stored, layout->encodeScale(0));
+  // All encodings are the E8M0 byte plus a constant.
+  return l.op<arith::SubIOp>(stored, layout->scaleOffset());
 }
 
 void WeightAccess::clear() {
@@ -379,6 +396,6 @@ void WeightAccess::setCode(Value expert, Value n, Value k, Value code) {
 
 void WeightAccess::setScale(Value expert, Value n, Value slice, Value scale) {
   Value k = l.op<arith::MulIOp>(slice, kScaleBlock);
-  Value stored = l.op<arith::AddIOp>(scale, layout->encodeScale(0));
+  Value stored = l.op<arith::AddIOp>(scale, layout->scaleOffset());
   l.store(stored, bytes, byteAt(blockIndex->scaleOffset, expert, n, k));
 }

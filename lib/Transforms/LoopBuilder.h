@@ -81,7 +81,7 @@ public:
   Value decode(Value code, Value scaleValue);
   /// f32 to the element type of an output (f32, or bf16 to nearest even).
   Value roundTo(Value value, mlir::Type type);
-  /// bf16 or f32 to f32.
+  /// bf16, f32 or f8E4M3FN to f32.
   Value widen(Value value);
   /// The code in half `k % 2` of a checkpoint byte.
   Value nibble(Value byte, Value k);
@@ -109,6 +109,7 @@ public:
   mlir::ImplicitLocOpBuilder b;
 
 private:
+  Value widenE4M3(Value value);
   Value constantLike(Value like, int64_t value);
 };
 

@@ -9,6 +9,7 @@
 #include "mxfp4/Transforms/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mxfp4 {
@@ -24,16 +25,19 @@ namespace {
 /// The third reader of a decode sequence: emits it.
 class SequenceEmitter {
 public:
-  explicit SequenceEmitter(DecodeOp op)
+  /// For mxfp4.decode or mxfp4.decode_row.
+  template <typename OpTy>
+  explicit SequenceEmitter(OpTy op)
       : b(op.getLoc(), op), pair(VectorType::get({2}, b.getBF16Type())),
+        result(op->getResult(0).getType()),
         values({op.getCodes(), op.getScales()}) {}
 
   SmallVector<Value> emit(const DecodeSequence &sequence) {
     for (const DecodeInst &inst : sequence.instructions)
       values.push_back(emit(inst));
     SmallVector<Value> results;
-    for (int result : sequence.results)
-      results.push_back(toPair(values[result]));
+    for (int number : sequence.results)
+      results.push_back(toType(values[number], result));
     return results;
   }
 
@@ -43,9 +47,19 @@ private:
                                     b.getI32IntegerAttr(int32_t(value)));
   }
   /// Products stay bf16 pairs; everything else is a 32-bit register.
-  Value toPair(Value value) {
-    return value.getType() == pair ? value
-                                   : LLVM::BitcastOp::create(b, pair, value);
+  Value toPair(Value value) { return toType(value, pair); }
+  Value toType(Value value, Type type) {
+    if (value.getType() == type)
+      return value;
+    // LLVM has no type for 8-bit floats: what lowers the fragments gives
+    // registers of them.
+    if (isa<Float8E5M2Type>(getElementTypeOrSelf(type)))
+      return UnrealizedConversionCastOp::create(
+                 b, type,
+                 ValueRange{LLVM::BitcastOp::create(
+                     b, VectorType::get({4}, b.getI8Type()), value)})
+          .getResult(0);
+    return LLVM::BitcastOp::create(b, type, value);
   }
   Value splat(Value value, int32_t half) {
     Value none = LLVM::PoisonOp::create(b, pair);
@@ -74,6 +88,14 @@ private:
       return LLVM::MulOp::create(b, lhs, rhs);
     case DecodeOpcode::MulBF16x2:
       return LLVM::FMulOp::create(b, toPair(lhs), toPair(rhs));
+    case DecodeOpcode::Byte:
+      return NVVM::PermuteOp::create(
+          b, b.getI32Type(), lhs, constant(0),
+          constant(0x4440 | inst.immediate), NVVM::PermuteMode::DEFAULT);
+    case DecodeOpcode::Permute:
+      return NVVM::PermuteOp::create(b, b.getI32Type(), lhs, rhs,
+                                     values[inst.selector],
+                                     NVVM::PermuteMode::DEFAULT);
     case DecodeOpcode::Splat:
       break;
     }
@@ -81,7 +103,7 @@ private:
   }
 
   ImplicitLocOpBuilder b;
-  Type pair;
+  Type pair, result;
   SmallVector<Value> values;
 };
 
@@ -89,7 +111,7 @@ struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
   using LowerDecodeBase::LowerDecodeBase;
 
   void runOnOperation() override {
-    const WalkResult result = getOperation()->walk([&](DecodeOp op) {
+    const auto lower = [&](auto op) {
       const BlockLayout layout = cast<BlockType>(op.getBlock()).getLayout();
       const DecodeSequence emitted = decodeSequence(layout, op.getStep());
       if (sequence != "auto" && sequence != emitted.name) {
@@ -101,8 +123,13 @@ struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
       op.replaceAllUsesWith(SequenceEmitter(op).emit(emitted));
       op.erase();
       return WalkResult::advance();
-    });
-    if (result.wasInterrupted())
+    };
+    if (getOperation()
+            ->walk([&](DecodeOp op) { return lower(op); })
+            .wasInterrupted() ||
+        getOperation()
+            ->walk([&](DecodeRowOp op) { return lower(op); })
+            .wasInterrupted())
       signalPassFailure();
   }
 };

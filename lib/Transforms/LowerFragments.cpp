@@ -49,11 +49,15 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
     Value address = locateInSlice(
         b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
         layout.warpCodeBytes(), a.mul(a.lane(), layout.laneCodeBytes()));
-    auto type = VectorType::get({layout.words()}, b.getI32Type());
+    if (op.getPart() != 0)
+      address = a.offset(
+          address, a.constant(b.getI32Type(),
+                              op.getPart() * layout.loadCodeBytes()));
+    auto type = VectorType::get({layout.loadWords()}, b.getI32Type());
     Value words =
         LLVM::LoadOp::create(b, type, address, layout.laneCodeBytes());
     SmallVector<Value> results;
-    for (int i = 0; i < layout.words(); ++i)
+    for (int i = 0; i < layout.loadWords(); ++i)
       results.push_back(LLVM::ExtractElementOp::create(
           b, words, a.constant(b.getI32Type(), i)));
     rewriter.replaceOp(op, results);
@@ -74,8 +78,12 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
     Value address = locateInSlice(
         b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
         layout.warpScaleBytes(), a.add(quad, layout.codeBytes()));
-    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, b.getI32Type(), address,
-                                              /*alignment=*/4);
+    if (op.getPart() != 0)
+      address =
+          a.offset(address, a.constant(b.getI32Type(), op.getPart() * 4));
+    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
+        op, b.getI32Type(), address,
+        /*alignment=*/op.getPart() != 0 ? 4 : layout.quadScaleBytes());
     return success();
   }
 };
@@ -181,6 +189,8 @@ NVVM::MMATypes operandType(NumberType type) {
   case NumberType::BF16:
     return NVVM::MMATypes::bf16;
   case NumberType::F32:
+  case NumberType::E4M3:
+  case NumberType::E5M2:
     break;
   }
   llvm_unreachable("no instruction has operands of this type");

@@ -122,7 +122,8 @@ public:
         k(cast<MemRefType>(op.getSource().getType()).getDimSize(1)),
         tokens(cast<MemRefType>(op.getDestination().getType()).getDimSize(1)),
         columns(cast<MemRefType>(op.getDestination().getType()).getDimSize(2)),
-        elements(op.getRows().getType().getDimSize(0)) {}
+        elements(op.getRows().getType().getDimSize(0)),
+        bytesOf(op.getSource().getType().getElementTypeBitWidth() / 8) {}
 
   void emit();
 
@@ -134,6 +135,8 @@ private:
   GatherActivationsOp::Adaptor adaptor;
   const Sharing &sharing;
   const int64_t k, tokens, columns, elements;
+  /// Of an element of a row.
+  const int64_t bytesOf;
   /// Addresses of the thread's units in a row of the source and in the first
   /// of its rows of the stage, for elements whose rows are an even or odd
   /// multiple of four behind the first.
@@ -148,7 +151,7 @@ void Gather::copyRow(int64_t element) {
   Value row = LLVM::ExtractElementOp::create(
       b, adaptor.getRows(), a.constant(b.getI32Type(), element));
   const bool isOdd = element * sharing.warps % 2 != 0;
-  Value from = a.offset(source, a.mul(a.toI64(row), 2 * k));
+  Value from = a.offset(source, a.mul(a.toI64(row), bytesOf * k));
   Value to = a.offset(
       places[isOdd],
       a.constant(b.getI32Type(), element * sharing.stride() * kRowBytes));
@@ -159,8 +162,8 @@ void Gather::copyRow(int64_t element) {
 void Gather::emit() {
   Value unit = a.urem(a.lane(), kUnitsOfRow);
   Value firstColumn =
-      a.add(a.mul(adaptor.getStep(), columns), a.mul(unit, kUnitBytes / 2));
-  source = a.offset(adaptor.getSource(), a.toI64(a.mul(firstColumn, 2)));
+      a.add(a.mul(adaptor.getStep(), columns), a.mul(unit, kUnitBytes / bytesOf));
+  source = a.offset(adaptor.getSource(), a.toI64(a.mul(firstColumn, bytesOf)));
   if (k % columns != 0)
     bytes =
         a.select(a.ult(firstColumn, k), a.constant(b.getI32Type(), kUnitBytes),

@@ -257,7 +257,7 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
           LLVM::BitcastOp::create(b, b.getI32Type(), pair));
     SmallVector<Value> sums;
     readSums(b, adaptor.getAccumulator(), {}, op.getColumns(), sums);
-    sums = emitWgmma(b, traits, sums, steps);
+    sums = emitWgmma(b, traits, sums, steps, adaptor.getAccumulate());
     NVVM::WgmmaGroupSyncAlignedOp::create(b);
     rewriter.replaceOp(op, writeSums(b, adaptor.getAccumulator(), {}, sums));
     return success();

@@ -40,13 +40,16 @@ static Steps stepsOf(ImplicitLocOpBuilder &b, KLoopOp loop) {
 /// Block after block of 64 rows: decode, multiply, wait. All are loaded ahead,
 /// so that those behind the first arrive while it is decoded; ptxas would not
 /// move loads across what waits for a multiplication.
-static void lowerBlocks(BlockMatmulOp op) {
-  ImplicitLocOpBuilder b(op.getLoc(), op);
+///
+/// Instructions add to the matmul's accumulator, or to `own` sums if these are
+/// given, from zeros where `accumulate` is false. Returns what they add to.
+static Value multiplyBlocks(ImplicitLocOpBuilder &b, BlockMatmulOp op,
+                            Value own = {}, Value accumulate = {}) {
   SmallVector<SmallVector<Value>> fetched;
   for (int64_t block = 0; block < op.getBlocks(); ++block)
     fetched.push_back(inlineRegion(b, op.getFetch(),
                                    {op.getSlot(), indexConstant(b, block)}));
-  Value result = op.getAccumulator();
+  Value result = own ? own : op.getAccumulator();
   for (int64_t block = 0; block < op.getBlocks(); ++block) {
     const int64_t buffer = block % 2;
     // A warp could write a block while another warp still reads the one that
@@ -58,12 +61,66 @@ static void lowerBlocks(BlockMatmulOp op) {
     Value sums = vector::ExtractOp::create(b, result, ArrayRef<int64_t>{block});
     values.insert(values.begin(), {op.getSlot(), sums});
     sums = inlinePart(b, op.getMultiply(), values, buffer).front();
+    if (accumulate)
+      sums.getDefiningOp<WgmmaOp>().getAccumulateMutable().assign(accumulate);
     sums = WgmmaWaitOp::create(b, sums.getType(), sums);
     result =
         vector::InsertOp::create(b, sums, result, ArrayRef<int64_t>{block});
   }
-  op.replaceAllUsesWith(result);
+  return result;
+}
+
+/// lhs + rhs of accumulators, four sums at a time.
+static Value addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
+  const auto type = cast<VectorType>(lhs.getType());
+  for (int64_t block = 0; block < type.getDimSize(0); ++block)
+    for (int64_t column = 0; column < type.getDimSize(1); ++column) {
+      const std::array<int64_t, 2> at = {block, column};
+      Value sum = arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
+                                        vector::ExtractOp::create(b, rhs, at));
+      lhs = vector::InsertOp::create(b, sum, lhs, at);
+    }
+  return lhs;
+}
+
+/// A step of a loop whose instructions have sums of their own, `own`, which are
+/// added to the accumulator every so many steps and in the last one. Returns
+/// them.
+static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
+                           Value count) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  Value every = indexConstant(b, op.getStepsOfSum());
+  Value next = arith::AddIOp::create(b, number, indexConstant(b, 1));
+  const auto isMultiple = [&](Value number, arith::CmpIPredicate predicate) {
+    return arith::CmpIOp::create(b, predicate,
+                                 arith::RemUIOp::create(b, number, every),
+                                 indexConstant(b, 0));
+  };
+  own = multiplyBlocks(b, op, own,
+                       isMultiple(number, arith::CmpIPredicate::ne));
+  Value isEnd = arith::OrIOp::create(
+      b, isMultiple(next, arith::CmpIPredicate::eq),
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
+  auto choice =
+      scf::IfOp::create(b, op.getType(), isEnd, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, addSums(b, op.getAccumulator(), own));
+  b.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b, op.getAccumulator());
+  op.replaceAllUsesWith(choice.getResult(0));
   op.erase();
+  return own;
+}
+
+/// The sums of their own that the instructions of a loop have; null if it has
+/// none.
+static Value ownSums(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  auto matmul = loop.getOnly<BlockMatmulOp>();
+  if (!matmul || matmul.getStepsOfSum() == 0)
+    return {};
+  return arith::ConstantOp::create(
+      b, matmul.getType(), DenseElementsAttr::get(matmul.getType(), 0.0f));
 }
 
 /// Without a ring, all threads of the CTA meet between a copy and what reads
@@ -94,10 +151,16 @@ void mxfp4::lowerKLoop(KLoopOp loop) {
   SmallVector<Value> inits(loop.getInits());
   if (loop.getRing())
     inits.push_back(loop.getCursor());
+  const Value own = ownSums(b, loop);
+  if (own)
+    inits.push_back(own);
   auto lowered = scf::ForOp::create(
       b, indexConstant(b, 0), steps.count, indexConstant(b, 1), inits,
       [&](OpBuilder &builder, Location, Value number, ValueRange carried) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
+        const ValueRange all = carried;
+        if (own)
+          carried = carried.drop_back();
         if (steps.begin)
           number = arith::AddIOp::create(b, number, steps.begin);
         SmallVector<Value> arguments = {number};
@@ -118,12 +181,24 @@ void mxfp4::lowerKLoop(KLoopOp loop) {
           RingReleaseOp::create(b, loop.getRing(), cursor,
                                 /*one_thread=*/false);
         yielded.push_back(RingNextOp::create(b, cursor, loop.getSlice()));
+        if (own)
+          yielded.push_back(all.back());
         scf::YieldOp::create(b, yielded);
       });
   SmallVector<BlockMatmulOp> matmuls(
       lowered.getBody()->getOps<BlockMatmulOp>());
-  for (BlockMatmulOp matmul : matmuls)
-    lowerBlocks(matmul);
-  loop.replaceAllUsesWith(lowered.getResults());
+  for (BlockMatmulOp matmul : matmuls) {
+    if (own) {
+      Value sums = lowerPromoted(matmul, lowered.getRegionIterArgs().back(),
+                                 lowered.getInductionVar(), steps.count);
+      lowered.getBody()->getTerminator()->setOperand(inits.size() - 1, sums);
+      continue;
+    }
+    b.setInsertionPoint(matmul);
+    matmul.replaceAllUsesWith(multiplyBlocks(b, matmul));
+    matmul.erase();
+  }
+  loop.replaceAllUsesWith(
+      lowered.getResults().take_front(loop.getNumResults()));
   loop.erase();
 }

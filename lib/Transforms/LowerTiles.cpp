@@ -125,6 +125,7 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
     auto stage = cast<MemRefType>(op.getDestination().getType());
     const int64_t tokens = stage.getDimSize(1), columns = stage.getDimSize(2);
     const int64_t unitsPerRow = kRowBytes / kUnitBytes;
+    const int64_t bytes = kRowBytes / columns;
 
     Arithmetic a(b);
     Value slotBase = a.offset(adaptor.getDestination(),
@@ -136,7 +137,7 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
           Arithmetic a(b);
           Value row = a.udiv(number, unitsPerRow);
           Value unit = a.urem(number, unitsPerRow);
-          Value firstColumn = a.add(column, a.mul(unit, kUnitBytes / 2));
+          Value firstColumn = a.add(column, a.mul(unit, kUnitBytes / bytes));
           Value exists = a.ult(row, adaptor.getValid());
           if (k % columns != 0)
             exists = LLVM::AndOp::create(b, exists, a.ult(firstColumn, k));
@@ -148,7 +149,7 @@ struct LowerCopyActivations : ConvertOpToLLVMPattern<CopyActivationsOp> {
           Value place =
               a.add(a.mul(row, kRowBytes), a.mul(swizzled, kUnitBytes));
           copyUnit(b, a.offset(slotBase, place),
-                   a.offset(adaptor.getSource(), a.mul(element, 2)), size);
+                   a.offset(adaptor.getSource(), a.mul(element, bytes)), size);
         });
     rewriter.eraseOp(op);
     return success();

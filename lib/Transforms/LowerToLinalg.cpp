@@ -432,6 +432,13 @@ private:
   /// Blocks may be carried by what has a pattern.
   LogicalResult verify(const BytesConverter &converter) {
     WalkResult result = getOperation()->walk([&](Operation *op) {
+      if (auto matmul = dyn_cast<GroupedMatmulOp>(op);
+          matmul && !matmul.getActivationsType().getElementType().isBF16()) {
+        op->emitOpError("has activations of f8E4M3FN, which this pass has no "
+                        "linalg for; bufferize it, and run "
+                        "mxfp4-lower-to-loops");
+        return WalkResult::interrupt();
+      }
       if (converter.isLegal(op) ||
           isa<GroupedMatmulOp, PackOp, UnpackOp, tensor::EmptyOp,
               tensor::CastOp, tensor::DimOp, tensor::ExtractSliceOp,

@@ -331,7 +331,11 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
 
   void runOnOperation() override {
     BlockLayout layout;
-    if (!parse(order, layout.order) || !parse(scales, layout.scales)) {
+    // Blocks for activations of 8 bits need powers of two that whoever packs takes
+    // out of the scales.
+    if (!parse(order, layout.order) || !parse(scales, layout.scales) ||
+        layout.order == CodeOrder::Bytes ||
+        layout.scales == ScaleEncoding::Relative) {
       getOperation()->emitError()
           << "mxfp4-pack-weights expects order=spread or order=nibble and "
              "scales=folded or scales=raw, but got order="

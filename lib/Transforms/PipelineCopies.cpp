@@ -138,7 +138,8 @@ static void pipeline(const CopyLoop &found) {
     emitCopies(b, found, ahead, writeSlot);
     Value next = TileMatmulOp::create(
         b, accumulator.getType(), accumulator, matmul.getWeights(), readSlot,
-        matmul.getActivations(), matmul.getTokens(), matmul.getSchedule());
+        matmul.getActivations(), matmul.getTokens(), matmul.getSchedule(),
+        matmul.getAccumulationAttr());
     scf::YieldOp::create(b, ValueRange{next, emitNextSlot(b, readSlot, stages),
                                        emitNextSlot(b, writeSlot, stages)});
   }

@@ -70,26 +70,33 @@ std::string wgmmaName(const InstructionTraits &traits, int64_t n) {
 SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
                                     const InstructionTraits &traits,
                                     ArrayRef<Value> sums,
-                                    ArrayRef<WgmmaStep> steps) {
+                                    ArrayRef<WgmmaStep> steps,
+                                    Value accumulate) {
   const int count = sums.size();
-  // Operands: results, their tied inputs, then each step's A and descriptor.
-  // The immediates: accumulate (always: accumulators start from zeros, since
-  // uninitialised ones would live around the loop and spill), no negation of A
-  // and B, B not transposed; nor A where it has a descriptor.
+  // Operands: results, their tied inputs, then each step's A and descriptor;
+  // last the predicate of the first step. The immediates: accumulate
+  // (accumulators start from zeros, since uninitialised ones would live around
+  // the loop and spill), no negation of A and B, B not transposed; nor A where
+  // it has a descriptor.
   // A thread has that many sums of each column.
   const std::string name =
       wgmmaName(traits, count * traits.threads() / traits.m);
   std::string text, constraints;
   SmallVector<Value> inputs;
-  int operand = 2 * count;
+  int operand = 2 * count, last = operand;
+  for (const WgmmaStep &step : steps)
+    last += static_cast<int>(step.a.size()) + 1;
   for (const WgmmaStep &step : steps) {
+    const bool isFirst = operand == 2 * count;
     text += (operand == 2 * count ? "" : "\n\t");
     text += name + registerList(0, count) + ", ";
     const int registers = step.a.size();
     const bool isShared = registers == 1;
     text += (isShared ? "$" + std::to_string(operand)
                       : registerList(operand, registers)) +
-            ", $" + std::to_string(operand + registers) + ", 1, 1, 1" +
+            ", $" + std::to_string(operand + registers) + ", " +
+            (isFirst && accumulate ? "$" + std::to_string(last) : "1") +
+            ", 1, 1" +
             (!traits.transposes() ? ""
              : isShared           ? ", 0, 0"
                                   : ", 0") +
@@ -100,6 +107,10 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
     inputs.append(step.a.begin(), step.a.end());
     inputs.push_back(step.b);
     operand += registers + 1;
+  }
+  if (accumulate) {
+    constraints += ",b";
+    inputs.push_back(accumulate);
   }
   return emitAssembly(b, text, sums, inputs, constraints);
 }

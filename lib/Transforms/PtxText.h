@@ -24,12 +24,14 @@ struct WgmmaStep {
   mlir::Value b;
 };
 
-/// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B. Returns the
-/// new sums.
+/// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B. With a
+/// predicate `accumulate` that is false, the first step begins from zeros. Returns
+/// the new sums.
 llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          const InstructionTraits &traits,
                                          llvm::ArrayRef<mlir::Value> sums,
-                                         llvm::ArrayRef<WgmmaStep> steps);
+                                         llvm::ArrayRef<WgmmaStep> steps,
+                                         mlir::Value accumulate = {});
 
 /// st.global of an integer of 16, 32 or 64 bits to `address` (i64) plus
 /// `offset` bytes, if `predicate` (i1) holds.

@@ -279,7 +279,8 @@ Value MatmulBuilder::build() {
       b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
       expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
       /*scatter=*/Value(), /*epilogueOperands=*/ValueRange(),
-      /*schedule=*/ScheduleAttr(), /*epilogueCount=*/0);
+      /*schedule=*/ScheduleAttr(), /*accumulation=*/AccumulationAttr(),
+      /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));
   return finish(shapeResult(matmul.getResult(0)));
 }

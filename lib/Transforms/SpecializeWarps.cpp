@@ -263,7 +263,8 @@ static void buildMultiplyRole(ImplicitLocOpBuilder &b, const Program &program,
   }
   Value sums = TileMatmulOp::create(
       b, matmul.getType(), loop.getCarried()[0], matmul.getWeights(), slot,
-      matmul.getActivations(), tokens, matmul.getSchedule());
+      matmul.getActivations(), tokens, matmul.getSchedule(),
+      matmul.getAccumulationAttr());
   YieldOp::create(b, sums);
   old.erase();
   eraseUnusedRows(role);

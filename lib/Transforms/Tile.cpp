@@ -120,6 +120,14 @@ static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
       b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
 }
 
+/// Of sums that the instruction cuts; null for others.
+static AccumulationAttr accumulationOf(GroupedMatmulOp op,
+                                       const Schedule &schedule) {
+  return schedule.traits().cutsSums()
+             ? AccumulationAttr::get(op.getContext(), op.getPromotion())
+             : AccumulationAttr();
+}
+
 static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
                         const Schedule &schedule) {
   GroupedMatmulOp op = kernel.op;
@@ -129,7 +137,7 @@ static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
   // Activations lie in front: their swizzle wants the best-aligned place.
   Value activationStage =
       sharedBuffer(b, {schedule.stages, schedule.tileTokens, schedule.tileK()},
-                   b.getBF16Type(), 0);
+                   typeOf(b.getContext(), schedule.traits().typeOfB), 0);
   Value weightStage =
       sharedBuffer(b, {schedule.stages, blocks}, op.getBlockType(),
                    SharedMemoryMap(schedule, layout).weights.offset);
@@ -158,7 +166,8 @@ static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
                               slot);
   Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
                                     loop.getCarried()[0], weightStage, slot,
-                                    activationStage, tile.getValid(), attr);
+                                    activationStage, tile.getValid(), attr,
+                                    accumulationOf(op, schedule));
   YieldOp::create(b, sums);
   return loop.getResult(0);
 }

@@ -7,7 +7,7 @@ import ctypes
 import hashlib
 import os
 from collections.abc import Mapping
-from ctypes import POINTER, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
+from ctypes import POINTER, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +66,10 @@ _SIGNATURES: dict[str, Signature] = {
     "mxfp4_cpu_run": (c_int, [c_void_p, c_void_p, c_int64, c_void_p, _INTS, _INTS, c_void_p]),
     "mxfp4_cpu_destroy": (None, [c_void_p]),
     "mxfp4_pack": (c_int, [_BYTES, _BYTES, c_int64, c_int64, c_char_p, c_char_p, _BYTES]),
+    "mxfp4_take_row_powers": (
+        c_int,
+        [_BYTES, _BYTES, c_int64, c_int64, _BYTES, POINTER(c_float), POINTER(c_int64)],
+    ),
     "mxfp4_unpack": (c_int, [_BYTES, c_int64, c_int64, c_char_p, c_char_p, _BYTES, _BYTES]),
 }
 

@@ -27,7 +27,7 @@ func.func private @negative_step(!mxfp4.tensor_map<64 by -8>)
 // What TMA can describe.
 
 func.func @case_0(%x: memref<?x48xbf16>) {
-  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<?x48xbf16>'}}
+  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN, but got 'memref<?x48xbf16>'}}
   %m = mxfp4.make_tensor_map %x : memref<?x48xbf16> -> !mxfp4.tensor_map<8>
   return
 }
@@ -35,7 +35,7 @@ func.func @case_0(%x: memref<?x48xbf16>) {
 // -----
 
 func.func @case_1(%x: memref<?x?xbf16>) {
-  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<?x?xbf16>'}}
+  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN, but got 'memref<?x?xbf16>'}}
   %m = mxfp4.make_tensor_map %x : memref<?x?xbf16> -> !mxfp4.tensor_map<8>
   return
 }
@@ -43,7 +43,7 @@ func.func @case_1(%x: memref<?x?xbf16>) {
 // -----
 
 func.func @case_2(%x: memref<64xbf16>) {
-  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<64xbf16>'}}
+  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN, but got 'memref<64xbf16>'}}
   %m = mxfp4.make_tensor_map %x : memref<64xbf16> -> !mxfp4.tensor_map<8>
   return
 }
@@ -51,7 +51,7 @@ func.func @case_2(%x: memref<64xbf16>) {
 // -----
 
 func.func @case_3(%x: memref<?x64xf16>) {
-  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<?x64xf16>'}}
+  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN, but got 'memref<?x64xf16>'}}
   %m = mxfp4.make_tensor_map %x : memref<?x64xf16> -> !mxfp4.tensor_map<8>
   return
 }
@@ -59,7 +59,7 @@ func.func @case_3(%x: memref<?x64xf16>) {
 // -----
 
 func.func @case_4(%x: memref<?x64xbf16, strided<[128, 1]>>) {
-  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16, but got 'memref<?x64xbf16, strided<[128, 1]>>'}}
+  // expected-error @below {{requires a contiguous source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN, but got 'memref<?x64xbf16, strided<[128, 1]>>'}}
   %m = mxfp4.make_tensor_map %x : memref<?x64xbf16, strided<[128, 1]>> -> !mxfp4.tensor_map<8>
   return
 }
@@ -211,7 +211,7 @@ func.func @case_21(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x
 // Copies of activations: as many rows as the box has, 64 columns.
 
 func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<8x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -220,7 +220,7 @@ func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_
 // -----
 
 func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x64xbf16>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x64xbf16>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xbf16>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -229,7 +229,7 @@ func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref
 // -----
 
 func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -238,7 +238,7 @@ func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address
 // -----
 
 func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -247,7 +247,7 @@ func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.addre
 // -----
 
 func.func @case_26(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x32xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 in shared memory, as its tensor map says, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x32xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return

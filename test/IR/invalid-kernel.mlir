@@ -48,7 +48,7 @@ func.func @case_4(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<4x1
 // -----
 
 func.func @case_5(%x: memref<?x48xbf16>, %s: memref<4x8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a source of shape RxK, K a static multiple of 32, and element type bf16 in global memory, but got}}
+  // expected-error @below {{requires a source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got}}
   mxfp4.copy_activations %x[%i, %i] valid(%i) to %s[%i]
       : memref<?x48xbf16> to memref<4x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -57,7 +57,7 @@ func.func @case_5(%x: memref<?x48xbf16>, %s: memref<4x8x64xbf16, #gpu.address_sp
 // -----
 
 func.func @case_6(%x: memref<?x64xf32>, %s: memref<4x8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a source of shape RxK, K a static multiple of 32, and element type bf16 in global memory, but got}}
+  // expected-error @below {{requires a source of shape RxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got}}
   mxfp4.copy_activations %x[%i, %i] valid(%i) to %s[%i]
       : memref<?x64xf32> to memref<4x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -66,7 +66,7 @@ func.func @case_6(%x: memref<?x64xf32>, %s: memref<4x8x64xbf16, #gpu.address_spa
 // -----
 
 func.func @case_7(%x: memref<?x64xbf16>, %s: memref<4x8x64xbf16>, %i: index) {
-  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   mxfp4.copy_activations %x[%i, %i] valid(%i) to %s[%i]
       : memref<?x64xbf16> to memref<4x8x64xbf16>
   return
@@ -75,7 +75,7 @@ func.func @case_7(%x: memref<?x64xbf16>, %s: memref<4x8x64xbf16>, %i: index) {
 // -----
 
 func.func @case_8(%x: memref<?x64xbf16>, %s: memref<4x9x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   mxfp4.copy_activations %x[%i, %i] valid(%i) to %s[%i]
       : memref<?x64xbf16> to memref<4x9x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -155,7 +155,7 @@ func.func @case_13(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, 
 
 func.func @case_14(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>,
     %x: memref<4x64x64xbf16>, %i: index) {
-  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   %r = mxfp4.tile_matmul %acc, %w, %x at [%i] tokens(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -236,7 +236,7 @@ func.func @case_21(%c: i32, %s: i32) {
 // -----
 
 func.func @case_22(%x: memref<4x8x64xbf16>, %i: index) {
-  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   %b:4 = mxfp4.load_activations %x[%i, %i] slice 0 : memref<4x8x64xbf16>
   return
 }
@@ -253,7 +253,7 @@ func.func @case_23(%x: memref<4x8x64xbf16, #gpu.address_space<workgroup>>, %i: i
 // -----
 
 func.func @case_24(%a: vector<2xbf16>, %t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 : memref<24x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -261,7 +261,7 @@ func.func @case_24(%a: vector<2xbf16>, %t: memref<24x64xbf16, #gpu.address_space
 // -----
 
 func.func @case_25(%a: vector<2xbf16>, %t: memref<64x64xbf16>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 : memref<64x64xbf16>
   return
 }
@@ -277,7 +277,7 @@ func.func @case_26(%a: vector<2xbf16>, %t: memref<64x64xbf16, #gpu.address_space
 // -----
 
 func.func @case_27(%t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   %a:4 = mxfp4.load_decoded %t[%i] step 0 : memref<24x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -285,7 +285,7 @@ func.func @case_27(%t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: in
 // -----
 
 func.func @case_28(%t: memref<64x64xbf16>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got}}
   %a:4 = mxfp4.load_decoded %t[%i] step 0 : memref<64x64xbf16>
   return
 }

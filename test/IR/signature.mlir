@@ -131,7 +131,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16}}
+  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16 or f8E4M3FN}}
   gpu.func @maps_what(%x: !mxfp4.tensor_map<64> {mxfp4.arg = #mxfp4.arg<x>}) kernel {
     gpu.return
   }
@@ -140,7 +140,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16}}
+  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16 or f8E4M3FN}}
   gpu.func @maps_rank(%x: !mxfp4.tensor_map<64> {mxfp4.arg = #mxfp4.arg<x maps memref<?xbf16>>}) kernel {
     gpu.return
   }
@@ -149,7 +149,7 @@ gpu.module @kernels {
 // -----
 
 gpu.module @kernels {
-  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16}}
+  // expected-error @below {{requires of argument 0, "x", a tensor map to say that it maps a memref of rank 2 and element type bf16 or f8E4M3FN}}
   gpu.func @maps_element(%x: !mxfp4.tensor_map<64> {mxfp4.arg = #mxfp4.arg<x maps memref<?x64xf32>>}) kernel {
     gpu.return
   }

@@ -80,7 +80,7 @@ func.func private @unknown_columns(memref<1x!mxfp4.block<spread, raw, pairs>>)
 // -----
 
 func.func private @instruction() attributes {
-  // expected-error @below {{expected an instruction, 'mma_sync' or 'wgmma', got 'mma'}}
+  // expected-error @below {{expected an instruction, 'mma_sync', 'wgmma' or 'wgmma_fp8', got 'mma'}}
   a = #mxfp4.schedule<instruction = mma, rows = 64, tokens = 64, warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>}
 
 // -----

@@ -26,7 +26,7 @@
 // DEVICE: error: mxfp4-choose-schedule knows no device 'h201'; did you mean 'h200'? The devices are
 // FACT: error: mxfp4-choose-schedule expects multiprocessors= with a whole number from 1 to 1024, but got '0'
 // PLACEMENT: error: mxfp4-choose-schedule expects placement=register or placement=shared, but got 'constant'
-// INSTRUCTION: error: mxfp4-choose-schedule expects instruction=auto, instruction=mma_sync or instruction=wgmma, but got 'hmma'
+// INSTRUCTION: error: mxfp4-choose-schedule expects instruction=auto, instruction=mma_sync, instruction=wgmma or instruction=wgmma_fp8, but got 'hmma'
 // TEXT: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got '64x64'
 // KIND: error: mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, but got 'i32'
 // ZERO: error: requires tokens from 1 to 1024, but has 0

@@ -32,7 +32,7 @@ TEST_P(BlockIndexOf, InvertsTheCodeMap) {
         for (int slot = 0; slot < 8; ++slot) {
           const Coord at = map(8 * word + slot, lane, warp);
           ASSERT_EQ(index.wordOffset(at.row, at.col),
-                    layout.laneCodeBytes() * (32 * warp + lane) + 4 * word);
+                    layout.wordOffset(32 * warp + lane, word));
           ASSERT_EQ(index.slot(at.row, at.col), slot);
           ASSERT_EQ(index.scaleOffset(at.row, at.col),
                     layout.scaleWordOffset(lane, warp) +

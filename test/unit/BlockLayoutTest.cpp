@@ -46,13 +46,14 @@ TEST_P(EachLayout, BytesAreThoseOfCodesAndScales) {
             6 * layout.bytes());
 }
 
-// Each word is the A fragment of its k16 step, under the row permutation: the
-// fact that lets a kernel feed the instruction without moving anything. Blocks
-// of fewer rows than an instruction has are none of its fragments.
+// The words of a step are the A fragment of an instruction, under the row
+// permutation: the fact that lets a kernel feed the instruction without moving
+// anything. Blocks of fewer rows than an instruction has are none of its fragments,
+// and those for instructions on bytes none of others.
 TEST_P(EachLayout, EachWordIsAnInstructionFragment) {
   for (const InstructionTraits &traits : instructions())
     EXPECT_EQ(wordsAreFragments(layout, traits.instruction),
-              layout.rows >= traits.m)
+              layout.rows >= traits.m && layout.stepCols() == traits.k)
         << traits.name;
 }
 
@@ -67,7 +68,7 @@ TEST_P(EachLayout, UnpackInvertsPack) {
       for (uint8_t &code : codes)
         code = random();
       for (uint8_t &scale : scales)
-        scale = random() % 129;
+        scale = anyScale(layout, random());
       ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
                 PackStatus::Success);
       std::vector<uint8_t> codesBack(codes.size()), scalesBack(scales.size());
@@ -88,7 +89,7 @@ TEST_P(EachLayout, PackPutsEachWeightWhereTheMapSays) {
   for (uint8_t &code : codes)
     code = random();
   for (uint8_t &scale : scales)
-    scale = random() % 129;
+    scale = anyScale(layout, random());
   ASSERT_EQ(pack(layout, codes.data(), scales.data(), n, k, packed.data()),
             PackStatus::Success);
   const FragmentMap map = layout.codeMap();
@@ -99,8 +100,7 @@ TEST_P(EachLayout, PackPutsEachWeightWhereTheMapSays) {
         const int slot = element % 8, index = element / 8;
         const uint8_t *bytes = &packed[block * layout.bytes()];
         uint32_t word;
-        std::memcpy(&word, bytes + layout.laneCodeBytes() * thread + 4 * index,
-                    4);
+        std::memcpy(&word, bytes + layout.wordOffset(thread, index), 4);
         unsigned code = 0;
         for (int bit = 0; bit < 4; ++bit)
           code |= (word >> layout.codeBit(slot, bit) & 1) << bit;

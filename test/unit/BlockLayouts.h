@@ -20,7 +20,14 @@
 
 namespace mxfp4 {
 
-/// That of the dialect, and others: rows, columns and scale blocks apart from
+/// A scale that the layout holds.
+inline uint8_t anyScale(const BlockLayout &layout, uint32_t random) {
+  return layout.scales == ScaleEncoding::Relative
+             ? kRelativeLeast + random % (kRelativeSpan + 1)
+             : random % 129;
+}
+
+/// Those of the dialect, and others: rows, columns and scale blocks apart from
 /// each other and at their limits.
 inline std::vector<BlockLayout> blockLayouts() {
   std::vector<BlockLayout> layouts;
@@ -33,6 +40,9 @@ inline std::vector<BlockLayout> blockLayouts() {
                                         {16, 16, 16}})
     for (CodeOrder order : {CodeOrder::Spread, CodeOrder::Nibble})
       layouts.push_back({order, ScaleEncoding::Folded, rows, cols, scaleBlock});
+  for (int scaleBlock : {32, 64, 128})
+    layouts.push_back({CodeOrder::Bytes, ScaleEncoding::Relative, 64, 128,
+                       scaleBlock});
   return layouts;
 }
 

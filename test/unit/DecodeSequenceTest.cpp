@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 using namespace mxfp4;
@@ -67,6 +68,47 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair(CodeOrder::Nibble, ScaleEncoding::Folded),
                     std::pair(CodeOrder::Nibble, ScaleEncoding::Raw)));
 
+// Of words of one row: every code in every slot under every stored scale, at every
+// step; the other slots and scale bytes are random, and must not matter. The value
+// of an e5m2 is that of the f16 whose upper byte it is.
+TEST(DecodeSequence, TablesAreExactOverTheWholeDomain) {
+  const BlockLayout layout =
+      BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+  const FragmentMap fragment = wgmmaA8();
+  std::mt19937 random(1);
+  int checked = 0;
+  for (int step = 0; step < 4; ++step) {
+    const DecodeSequence sequence = decodeSequence(layout, step);
+    ASSERT_EQ(sequence.results.size(), 2u);
+    for (int slot = 0; slot < 8; ++slot)
+      for (unsigned scale = 0; scale < 256; ++scale)
+        for (unsigned code = 0; layout.holdsScale(scale) && code < 16; ++code) {
+          uint32_t codes = 0;
+          for (int each = 0; each < 8; ++each)
+            for (unsigned bit = 0, other = random(); bit < 4; ++bit)
+              codes |= ((each == slot ? code : other) >> bit & 1)
+                       << layout.codeBit(each, bit);
+          uint32_t scales = random();
+          scales &= ~(0xFFu << 8 * step);
+          scales |= uint32_t(layout.encodeScale(scale)) << 8 * step;
+          // Register 2 is behind register 0, of the same row.
+          const int element = layout.fragmentElement(slot);
+          ASSERT_EQ(fragment(element, 0).row, 0);
+          const uint32_t got = sequence.evaluate(codes, scales)[element / 8] >>
+                                   8 * (element % 4) &
+                               0xFF;
+          const double value = decodeE5M2(got);
+          ASSERT_EQ(value, decodeE2M1(code) * decodeE8M0(scale))
+              << "slot " << slot << " code " << code << " scale " << scale;
+          ASSERT_EQ(std::signbit(value), (code & 8) != 0);
+          // All are normal numbers of the format.
+          ASSERT_TRUE((code & 7) == 0 || ((got & 0x7C) > 0 && (got & 0x7C) < 0x7C));
+          ++checked;
+        }
+  }
+  EXPECT_EQ(checked, 4 * 8 * 27 * 16);
+}
+
 // The counts that the documentation quotes. A cheaper sequence is welcome here.
 TEST(DecodeSequence, Cost) {
   const DecodeCost fast = decodeSequence({}, 0).cost();
@@ -79,6 +121,15 @@ TEST(DecodeSequence, Cost) {
       decodeSequence({CodeOrder::Spread, ScaleEncoding::Raw}, 0).cost();
   EXPECT_EQ(exact.bf16x2, 8);
   EXPECT_GT(exact.total(), fast.total());
+  const DecodeCost table =
+      decodeSequence(BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative),
+                     0)
+          .cost();
+  // A byte, two additions, three masks, a shift, two permutations and two signs;
+  // two multiplications and a shift of signs.
+  EXPECT_EQ(table.multiply, 2 + 1);
+  EXPECT_EQ(table.alu, 1 + 2 + 3 + 1 + 2 + 2);
+  EXPECT_EQ(table.bf16x2, 0);
 }
 
 TEST(DecodeSequence, NamesAreDistinct) {
@@ -86,6 +137,9 @@ TEST(DecodeSequence, NamesAreDistinct) {
   EXPECT_EQ(sequenceName({CodeOrder::Spread, ScaleEncoding::Raw}), "exact");
   EXPECT_EQ(sequenceName({CodeOrder::Nibble, ScaleEncoding::Folded}),
             "plain-fast");
+  EXPECT_EQ(sequenceName(
+                BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative)),
+            "table");
   EXPECT_EQ(sequenceName({CodeOrder::Nibble, ScaleEncoding::Raw}), "plain");
 }
 
@@ -99,7 +153,7 @@ TEST(DecodeSequence, OperandsAreInputsOrEarlierValues) {
                            {DecodeOpcode::Rotl, 5, 0, 0}};  // by 2
   sequence.results = {2, 3, 5, 6};
   EXPECT_EQ(sequence.evaluate(/*codes=*/2, /*scales=*/3),
-            (std::array<uint32_t, 4>{12, 5, 113, 452}));
+            (std::vector<uint32_t>{12, 5, 113, 452}));
 }
 
 // Bits that leave on the left come back on the right.

@@ -17,7 +17,9 @@
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Transforms/Passes.h"
 
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -44,7 +46,19 @@ extern "C" __bf16 roundForTest(float value) {
   return result;
 }
 
-/// void decode(codes, scales, registers[4])
+/// prmt, as the PTX manual defines it.
+extern "C" uint32_t permuteForTest(uint32_t a, uint32_t b, uint32_t selector) {
+  const uint64_t bytes = uint64_t(b) << 32 | a;
+  uint32_t result = 0;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t byte = bytes >> 8 * (selector >> 4 * i & 7) & 0xFF;
+    const bool replicatesSign = selector >> 4 * i & 8;
+    result |= (!replicatesSign ? byte : byte & 0x80 ? 0xFF : 0u) << 8 * i;
+  }
+  return result;
+}
+
+/// void decode(codes, scales, registers[4]), or of words of one row registers[2]
 using DecodeFunction = void (*)(uint32_t, uint32_t, uint32_t *);
 
 std::string functionName(const BlockLayout &layout, int step) {
@@ -56,6 +70,21 @@ std::string functionName(const BlockLayout &layout, int step) {
 std::string functionText(const BlockLayout &layout, int step) {
   const std::string block = std::string("!mxfp4.block<") + name(layout.order) +
                             ", " + name(layout.scales) + ">";
+  if (layout.order == CodeOrder::Bytes)
+    return "llvm.func @" + functionName(layout, step) +
+           "(%c: i32, %s: i32, %out: !llvm.ptr) {\n"
+           "  %r:2 = mxfp4.decode_row %c, %s step " +
+           std::to_string(step) + " : " + block + R"(
+  %a = builtin.unrealized_conversion_cast %r#0
+      : vector<4xf8E5M2> to vector<4xi8>
+  %b = builtin.unrealized_conversion_cast %r#1
+      : vector<4xf8E5M2> to vector<4xi8>
+  llvm.store %a, %out : vector<4xi8>, !llvm.ptr
+  %p = llvm.getelementptr %out[1] : (!llvm.ptr) -> !llvm.ptr, i32
+  llvm.store %b, %p : vector<4xi8>, !llvm.ptr
+  llvm.return
+}
+)";
   std::string text = "llvm.func @" + functionName(layout, step) +
                      "(%c: i32, %s: i32, %out: !llvm.ptr) {\n"
                      "  %r:4 = mxfp4.decode %c, %s step " +
@@ -95,14 +124,25 @@ void EmittedDecode::SetUp() {
   registerLLVMDialectTranslation(registry);
   context = std::make_unique<MLIRContext>(registry);
 
-  std::string text;
+  std::string text = "llvm.func @permuteForTest(i32, i32, i32) -> i32\n";
   for (int step = 0; step < 4; ++step)
     text += functionText(GetParam(), step);
   auto module = parseSourceString<ModuleOp>(text, context.get());
   ASSERT_TRUE(module);
   PassManager pm(context.get());
   pm.addPass(createLowerDecode());
+  pm.addPass(createReconcileUnrealizedCastsPass());
   ASSERT_TRUE(succeeded(pm.run(*module)));
+  // The one operation that a CPU has no like of.
+  module->walk([](NVVM::PermuteOp op) {
+    ASSERT_EQ(op.getMode(), NVVM::PermuteMode::DEFAULT);
+    OpBuilder b(op);
+    op.replaceAllUsesWith(
+        LLVM::CallOp::create(b, op.getLoc(), op.getType(), "permuteForTest",
+                             op->getOperands())
+            .getResult());
+    op.erase();
+  });
   module->walk([](Operation *op) {
     EXPECT_TRUE(isa<ModuleOp>(op) || isa<LLVM::LLVMDialect>(op->getDialect()))
         << op->getName().getStringRef().str();
@@ -121,6 +161,9 @@ void EmittedDecode::SetUp() {
     llvm::orc::SymbolMap symbols;
     symbols[interner("__truncsfbf2")] = {
         llvm::orc::ExecutorAddr::fromPtr(&roundForTest),
+        llvm::JITSymbolFlags::Exported};
+    symbols[interner("permuteForTest")] = {
+        llvm::orc::ExecutorAddr::fromPtr(&permuteForTest),
         llvm::JITSymbolFlags::Exported};
     return symbols;
   });
@@ -154,8 +197,54 @@ private:
 
 } // namespace
 
+/// Words of one row: every pair of neighbouring codes, under every scale.
+static void checkRows(const BlockLayout &layout, DecodeFunction decode,
+                      int step) {
+  int64_t wrong = 0, checked = 0;
+  for (int scale = 0; scale < 256; ++scale) {
+    if (!layout.holdsScale(scale))
+      continue;
+    // Other scales in the other bytes, so that a wrong byte shows.
+    uint32_t scales = 0;
+    for (int byte = 0; byte < 4; ++byte)
+      scales |= uint32_t(byte == step ? layout.encodeScale(scale)
+                                      : (scale + 5 * byte) % 27)
+                << 8 * byte;
+    for (int byte = 0; byte < 256; ++byte) {
+      std::array<int, 8> codes;
+      for (int pair = 0; pair < 4; ++pair) {
+        const int both = (byte + 89 * pair) & 0xFF;
+        codes[2 * pair] = both & 15;
+        codes[2 * pair + 1] = both >> 4;
+      }
+      uint32_t registers[2];
+      decode(wordOf(layout, codes), scales, registers);
+      for (int slot = 0; slot < 8; ++slot, ++checked) {
+        const auto actual = uint8_t(registers[slot / 4] >> 8 * (slot % 4));
+        const double value = decodeE2M1(codes[slot]) * decodeE8M0(scale);
+        if ((decodeE5M2(actual) != value ||
+             (actual >> 7) != (codes[slot] >> 3)) &&
+            ++wrong <= 5)
+          ADD_FAILURE() << "step " << step << " slot " << slot << " code "
+                        << codes[slot] << " scale " << scale << ": " << std::hex
+                        << int(actual);
+      }
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(checked, 27 * 256 * 8);
+}
+
 TEST_P(EmittedDecode, AllBytesAllScalesAllSlots) {
   const BlockLayout layout = GetParam();
+  if (layout.order == CodeOrder::Bytes) {
+    for (int step = 0; step < 4; ++step) {
+      DecodeFunction decode = lookUp(step);
+      ASSERT_TRUE(decode);
+      checkRows(layout, decode, step);
+    }
+    return;
+  }
   const ExactTable exact;
   std::vector<int> scales;
   for (int scale = 0; scale < 256; ++scale)
@@ -205,7 +294,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(BlockLayout{CodeOrder::Spread, ScaleEncoding::Folded},
                     BlockLayout{CodeOrder::Spread, ScaleEncoding::Raw},
                     BlockLayout{CodeOrder::Nibble, ScaleEncoding::Folded},
-                    BlockLayout{CodeOrder::Nibble, ScaleEncoding::Raw}),
+                    BlockLayout{CodeOrder::Nibble, ScaleEncoding::Raw},
+                    BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative)),
     [](const testing::TestParamInfo<BlockLayout> &info) {
       return std::string(name(info.param.order)) + "_" +
              name(info.param.scales);

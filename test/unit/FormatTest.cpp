@@ -8,7 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace mxfp4;
 
@@ -28,6 +30,37 @@ TEST(Format, ScaleZeroIsNotZeroAndFFIsNaN) {
   EXPECT_EQ(decodeE8M0(127), 1.0);
   EXPECT_EQ(decodeE8M0(254), std::ldexp(1.0, 127));
   EXPECT_TRUE(std::isnan(decodeE8M0(255)));
+}
+
+// e5m2 is the upper byte of an f16, which this compiler has.
+TEST(Format, E5M2IsTheUpperByteOfF16) {
+  for (unsigned bits = 0; bits < 256; ++bits) {
+    const uint16_t wide = bits << 8;
+    _Float16 half;
+    std::memcpy(&half, &wide, sizeof(half));
+    const double expected = static_cast<double>(half);
+    if (std::isnan(expected))
+      EXPECT_TRUE(std::isnan(decodeE5M2(bits))) << bits;
+    else
+      EXPECT_EQ(decodeE5M2(bits), expected) << bits;
+  }
+}
+
+// e4m3 has one exponent for subnormals, and no infinities.
+TEST(Format, E4M3CountsUpInEighths) {
+  EXPECT_EQ(decodeE4M3(0x00), 0);
+  EXPECT_TRUE(std::signbit(decodeE4M3(0x80)));
+  EXPECT_EQ(decodeE4M3(0x01), std::ldexp(1.0, -9));
+  EXPECT_EQ(decodeE4M3(0x38), 1.0);
+  EXPECT_EQ(decodeE4M3(0x7E), 448.0);
+  EXPECT_EQ(decodeE4M3(0xFE), -448.0);
+  EXPECT_TRUE(std::isnan(decodeE4M3(0x7F)) && std::isnan(decodeE4M3(0xFF)));
+  for (unsigned bits = 1; bits < 0x7F; ++bits) {
+    const int binade = std::max<int>(bits >> 3, 1);
+    EXPECT_EQ(decodeE4M3(bits) - decodeE4M3(bits - 1),
+              std::ldexp(1.0, std::max<int>((bits - 1) >> 3, 1) - 10));
+    EXPECT_LT(decodeE4M3(bits), std::ldexp(1.0, binade - 6));
+  }
 }
 
 // All bf16 values, and the points halfway and next to halfway between

@@ -64,6 +64,22 @@ TEST(FragmentMap, WgmmaAccumulatorFollowsThePTXManual) {
       }
 }
 
+// "Register Fragments for wgmma.mma_async.m64nNk32", A of 8-bit types.
+TEST(FragmentMap, WgmmaA8IsTheManuals) {
+  const FragmentMap map = wgmmaA8();
+  EXPECT_TRUE(map.isBijection());
+  EXPECT_EQ(map.rows(), 64);
+  EXPECT_EQ(map.cols(), 32);
+  for (int warp = 0; warp < 4; ++warp)
+    for (int lane = 0; lane < 32; ++lane)
+      for (int reg = 0; reg < 4; ++reg)
+        for (int byte = 0; byte < 4; ++byte) {
+          const int row = 16 * warp + lane / 4 + 8 * (reg & 1);
+          const int col = 4 * (lane % 4) + byte + 16 * (reg >> 1);
+          EXPECT_EQ(map(4 * reg + byte, lane, warp), (Coord{row, col}));
+        }
+}
+
 TEST(FragmentMap, AWarpOfWgmmaAIsMmaA) {
   for (int warp = 0; warp < 4; ++warp)
     for (int lane = 0; lane < 32; ++lane)

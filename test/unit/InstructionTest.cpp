@@ -16,7 +16,7 @@ namespace {
 TEST(Instruction, RowsFollowTheEnum) {
   for (const InstructionTraits &traits : instructions())
     EXPECT_EQ(&traitsOf(traits.instruction), &traits);
-  EXPECT_EQ(instructions().size(), 2u);
+  EXPECT_EQ(instructions().size(), 3u);
 }
 
 // Operands and sums are held once, by the warps that cooperate.
@@ -27,8 +27,8 @@ TEST(Instruction, FragmentsCoverTheirTiles) {
     EXPECT_EQ(a.rows(), traits.m);
     EXPECT_EQ(a.cols(), traits.k);
     EXPECT_EQ(a.warps(), traits.warps);
-    EXPECT_EQ(traits.registersOfA() * 2 * traits.threads(),
-              traits.m * traits.k);
+    EXPECT_EQ(traits.registersOfA() * 32 * traits.threads(),
+              traits.m * traits.k * bits(traits.typeOfA));
     if (!traits.readsSharedB()) {
       const FragmentMap b = traits.mapOfB();
       EXPECT_TRUE(b.isBijection()) << traits.name;
@@ -74,14 +74,14 @@ TEST(Instruction, TypesOfOperandsNameTheInstruction) {
   }
 }
 
-// wgmma of 8-bit types takes 32 of K from each row: the facts follow from the
-// types.
+// An instruction takes 32 bytes of each row, whatever numbers they are.
 TEST(Instruction, StagesAreRowsOfTheSwizzle) {
   for (const InstructionTraits &traits : instructions()) {
     EXPECT_EQ(traits.tileK() * bits(traits.typeOfB), 8 * kRowBytes);
     EXPECT_EQ(traits.tileK() % traits.k, 0);
     EXPECT_EQ(traits.stepBytes(), 32);
-    EXPECT_TRUE(traits.transposes());
+    EXPECT_EQ(traits.transposes(), bits(traits.typeOfB) == 16);
+    EXPECT_EQ(traits.cutsSums(), bits(traits.typeOfB) == 8);
   }
 }
 
@@ -95,6 +95,9 @@ TEST(Target, InstructionsAreFoundByWhatTheyDo) {
     EXPECT_TRUE(target.has(traits->instruction));
     EXPECT_EQ(target.find(NumberType::F32, isAsynchronous), nullptr);
   }
+  EXPECT_EQ(target.find(NumberType::E4M3, /*isAsynchronous=*/true)->instruction,
+            Instruction::WgmmaFP8);
+  EXPECT_EQ(target.find(NumberType::E4M3, /*isAsynchronous=*/false), nullptr);
   Target none = target;
   none.instructions = {Instruction::MmaSync};
   EXPECT_EQ(none.find(NumberType::BF16, /*isAsynchronous=*/true), nullptr);

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <random>
 #include <set>
@@ -248,12 +249,125 @@ TEST(WeightLayout, RefusesWhatDoesNotFit) {
             PackStatus::BadShape);
 }
 
+BlockLayout bytesLayout() {
+  return BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+}
+
+TEST(WeightLayout, BlocksOfBytesHaveTheirDocumentedSizes) {
+  const BlockLayout layout = bytesLayout();
+  EXPECT_EQ(layout.cols, 128);
+  EXPECT_EQ(layout.codeBytes(), 4096);
+  EXPECT_EQ(layout.scaleBytes(), 256);
+  EXPECT_EQ(layout.bytes(), 4352);
+  // Two loads of 16 bytes and eight scales of a thread.
+  EXPECT_EQ(layout.loads(), 2);
+  for (int thread : {0, 1, 77, 127}) {
+    EXPECT_EQ(layout.wordOffset(thread, 0), 16 * thread);
+    EXPECT_EQ(layout.wordOffset(thread, 3), 16 * thread + 12);
+    EXPECT_EQ(layout.wordOffset(thread, 4), 2048 + 16 * thread);
+  }
+  EXPECT_EQ(layout.scaleWordOffset(/*lane=*/4 * 3, /*warp=*/2),
+            4096 + 64 * 2 + 8 * 3);
+  EXPECT_EQ(layout.scaleByte(/*slot=*/0, /*word=*/5), 4 + 2);
+  EXPECT_EQ(layout.paddingScale(), 13);
+  EXPECT_EQ(layout.packedBytes(64, 2880), 23 * 4352);
+}
+
+TEST(WeightLayout, OrdersAndScalesGoTogether) {
+  for (CodeOrder order :
+       {CodeOrder::Spread, CodeOrder::Nibble, CodeOrder::Bytes})
+    for (ScaleEncoding scales : {ScaleEncoding::Folded, ScaleEncoding::Raw,
+                                 ScaleEncoding::Relative})
+      EXPECT_EQ(BlockLayout::of(order, scales).verify().empty(),
+                (order == CodeOrder::Bytes) ==
+                    (scales == ScaleEncoding::Relative));
+  for (int scale = 0; scale < 256; ++scale) {
+    EXPECT_EQ(bytesLayout().holdsScale(scale), scale >= 114 && scale <= 140);
+    if (bytesLayout().holdsScale(scale))
+      EXPECT_EQ(bytesLayout().decodeScale(bytesLayout().encodeScale(scale)),
+                scale);
+  }
+}
+
+/// Rows of scales between two bytes, both of which occur.
+void fillScales(std::vector<uint8_t> &scales, int64_t slices, int least,
+                int most, std::mt19937 &random) {
+  for (uint8_t &scale : scales)
+    scale = least + random() % (most - least + 1);
+  for (size_t row = 0; row < scales.size(); row += slices) {
+    scales[row] = least;
+    scales[row + slices - 1] = most;
+  }
+}
+
+// Whatever 27 exponents the scales of a row have, code times scale is what is
+// packed times the power.
+TEST(WeightLayout, RowPowersAreExact) {
+  std::mt19937 random(5);
+  const int64_t n = 8, k = 160, slices = k / 32;
+  std::vector<uint8_t> codes(n * k / 2), scales(n * slices),
+      reduced(n * slices);
+  std::vector<float> powers(n);
+  for (int span = 0; span <= kRelativeSpan; ++span)
+    for (int least = 0; least + span < 255; ++least) {
+      for (uint8_t &code : codes)
+        code = random();
+      fillScales(scales, slices, least, least + span, random);
+      RowSpan refused;
+      ASSERT_EQ(takeRowPowers(codes.data(), scales.data(), n, k,
+                              reduced.data(), powers.data(), refused),
+                PackStatus::Success);
+      EXPECT_EQ(refused.row, -1);
+      for (int64_t i = 0; i < n * slices; ++i) {
+        ASSERT_TRUE(bytesLayout().holdsScale(reduced[i]));
+        ASSERT_EQ(std::ldexp(double(powers[i / slices]), reduced[i] - 127),
+                  std::ldexp(1.0, scales[i] - 127));
+      }
+    }
+}
+
+// A span of one exponent more is refused with the row and its scales, and so is
+// NaN; scale blocks of zeros count for nothing, unless they are NaN.
+TEST(WeightLayout, RowsWithoutAPowerAreNamed) {
+  const int64_t n = 4, k = 96, slices = 3;
+  std::vector<uint8_t> codes(n * k / 2, 0x11), scales(n * slices, 120),
+      reduced(n * slices);
+  std::vector<float> powers(n);
+  RowSpan refused;
+  const auto take = [&] {
+    return takeRowPowers(codes.data(), scales.data(), n, k, reduced.data(),
+                         powers.data(), refused);
+  };
+  scales[2 * slices + 1] = 120 - kRelativeSpan;
+  EXPECT_EQ(take(), PackStatus::Success);
+  scales[2 * slices + 1] = 120 - kRelativeSpan - 1;
+  ASSERT_EQ(take(), PackStatus::ScaleOutOfRange);
+  EXPECT_EQ(refused.row, 2);
+  EXPECT_EQ(refused.least, 93);
+  EXPECT_EQ(refused.most, 120);
+  // Zeros of both signs.
+  for (int i = 0; i < 16; ++i)
+    codes[((2 * slices + 1) * 32) / 2 + i] = i % 2 ? 0x80 : 0x08;
+  EXPECT_EQ(take(), PackStatus::Success);
+  EXPECT_EQ(reduced[2 * slices + 1], 127);
+  EXPECT_EQ(powers[2], std::ldexp(1.0f, 120 - 127));
+  scales[2 * slices + 1] = 255;
+  ASSERT_EQ(take(), PackStatus::ScaleOutOfRange);
+  EXPECT_EQ(refused.row, 2);
+  EXPECT_EQ(refused.most, 255);
+  EXPECT_EQ(takeRowPowers(codes.data(), scales.data(), n, 48, reduced.data(),
+                          powers.data(), refused),
+            PackStatus::BadShape);
+}
+
 TEST(WeightLayout, NamesRoundTrip) {
-  for (const BlockLayout &layout : layouts()) {
+  std::vector<BlockLayout> all = layouts();
+  all.push_back(bytesLayout());
+  for (const BlockLayout &layout : all) {
     BlockLayout back;
     EXPECT_TRUE(parse(name(layout.order), back.order));
     EXPECT_TRUE(parse(name(layout.scales), back.scales));
-    EXPECT_TRUE(back == layout);
+    EXPECT_TRUE(BlockLayout::of(back.order, back.scales) == layout);
     EXPECT_FALSE(parse("other", back.order));
     EXPECT_FALSE(parse("other", back.scales));
   }

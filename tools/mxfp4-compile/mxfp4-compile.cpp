@@ -56,7 +56,15 @@ static bool isProblem(const std::string &input) {
 /// One schedule per line, as --schedule takes it. Returns what is wrong with
 /// chip and device, or "".
 static std::string printSchedules(const std::string &chip,
-                                  const std::string &device, bool gathers) {
+                                  const std::string &device, bool gathers,
+                                  const std::string &accumulation) {
+  std::optional<int> promotion;
+  if (!accumulation.empty()) {
+    promotion = parseAccumulation(accumulation);
+    if (!promotion)
+      return "--accumulation expects fast, promoted512 or promoted128, got '" +
+             accumulation + "'";
+  }
   const Target *row = findTarget(chip);
   if (!row)
     return "unknown chip '" + chip + "'; " + adviseChips();
@@ -67,8 +75,12 @@ static std::string printSchedules(const std::string &chip,
     return "--device " + wrong;
   MLIRContext context;
   context.loadDialect<MXFP4Dialect>();
-  for (Placement placement : {Placement::Register, Placement::Shared})
-    for (const Schedule &schedule : allSchedules(target, placement, gathers))
+  std::vector<Placement> placements = {Placement::Register};
+  // Nothing decodes to 8-bit numbers in shared memory.
+  if (!promotion)
+    placements.push_back(Placement::Shared);
+  for (Placement placement : placements)
+    for (const Schedule &schedule : allSchedules(target, placement, gathers, promotion))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
   return "";
 }
@@ -119,6 +131,11 @@ int main(int argc, char **argv) {
       "gather",
       cl::desc("With --list-schedules: those of problems that gather rows"),
       cl::cat(category));
+  cl::opt<std::string> accumulation(
+      "accumulation",
+      cl::desc("With --list-schedules: those of problems with activations=fp8 "
+               "and this accumulation: fast, promoted512 or promoted128"),
+      cl::value_desc("name"), cl::cat(category));
   cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
                             cl::cat(category));
   cl::opt<std::string> device(
@@ -141,7 +158,7 @@ int main(int argc, char **argv) {
                  cl::aliasopt(rowsHint), cl::cat(category));
   cl::opt<std::string> instruction(
       "instruction", cl::init("auto"),
-      cl::desc("Tensor-core instruction: mma_sync, wgmma, or auto"),
+      cl::desc("Tensor-core instruction: mma_sync, wgmma, wgmma_fp8, or auto"),
       cl::cat(category));
   cl::opt<std::string> placement(
       "placement", cl::init("register"),
@@ -175,7 +192,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (listSchedules) {
-    const std::string wrong = printSchedules(chip, device, gathers);
+    const std::string wrong = printSchedules(chip, device, gathers, accumulation);
     return wrong.empty() ? 0 : fail(wrong);
   }
   if (input.empty() == problem.empty())

@@ -39,6 +39,9 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parse(this->text("weights.order"), layout.order) ||
       !parse(this->text("weights.scales"), layout.scales))
     die("the manifest names a layout of weights that is not known");
+  if (this->text("problem.activation") != "bf16")
+    die("the kernel takes activations of " + this->text("problem.activation") +
+        ", and this program makes inputs of bf16; run it with mxfp4.simulate");
   constexpr int64_t most = int64_t(1) << 24;
   if (experts < 1 || groups < 1 || n < 1 || k < 32 || k % 32 ||
       std::max({experts, groups, n, k}) > most)

@@ -38,6 +38,11 @@ uint16_t roundToBF16(double value);
 /// The value of a bf16 bit pattern.
 double decodeBF16(uint16_t bits);
 
+/// The value of an e5m2 (bits `s eeeee mm`) and of an e4m3 without infinities
+/// (`s eeee mmm`; all ones but for the sign is NaN).
+double decodeE5M2(uint8_t bits);
+double decodeE4M3(uint8_t bits);
+
 /// True for bf16 NaN bit patterns.
 inline bool isNaNBF16(uint16_t bits) { return (bits & 0x7FFF) > 0x7F80; }
 

@@ -108,7 +108,10 @@ FragmentMap mmaAccumulator();
 /// wgmma.m64nNk16, operand A from registers (64 x 16, bf16): 8 elements per
 /// thread of four warps.
 FragmentMap wgmmaA();
-/// wgmma.m64nNk16, accumulator (64 x N, f32) for a power of two N >= 8.
+/// wgmma.m64nNk32, operand A from registers (64 x 32, numbers of 8 bits): 16
+/// elements a thread, four to a register, four warps.
+FragmentMap wgmmaA8();
+/// wgmma of either type, accumulator (64 x N, f32) for a power of two N >= 8.
 FragmentMap wgmmaAccumulator(int n);
 
 } // namespace mxfp4

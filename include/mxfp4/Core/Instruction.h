@@ -35,12 +35,15 @@ enum class Instruction {
   /// wgmma.m64nNk16: a warpgroup at a time, weights in registers, activations
   /// in shared memory; copies by producer warps of their own.
   Wgmma,
+  /// wgmma.m64nNk32: the same on numbers of 8 bits, weights as e5m2 and
+  /// activations as e4m3.
+  WgmmaFP8,
 };
 
 /// Types of operands and sums.
-enum class NumberType { BF16, F32 };
+enum class NumberType { BF16, F32, E4M3, E5M2 };
 int bits(NumberType type);
-/// In PTX and in MLIR.
+/// In PTX.
 const char *name(NumberType type);
 
 /// Warps of a warpgroup, as PTX defines it.
@@ -89,6 +92,10 @@ struct InstructionTraits {
   int stepBytes() const { return k * bits(typeOfB) / 8; }
   /// Only 16-bit operands may be transposed, which immediates say.
   bool transposes() const { return bits(typeOfB) == 16; }
+  /// Whether sums lose bits that f32 has: those of 8-bit operands are cut to 13
+  /// bits behind the point at each instruction (docs/Numerics.md), so that a
+  /// long sum wants to be added to one in f32 from time to time.
+  bool cutsSums() const { return bits(typeOfB) == 8; }
   /// Whether there is one with this N.
   bool hasColumns(int64_t n) const {
     return n > 0 && n <= nMax && n % nStep == 0;
@@ -104,9 +111,10 @@ const InstructionTraits *findInstruction(Emitter emitter,
                                          std::optional<NumberType> a,
                                          NumberType b, NumberType sums);
 
-/// Whether word j of a thread's codes is its share of A in k16 step j, with
-/// rows renamed by the layout's permutation, which the epilogue undoes. What is
-/// decoded then needs no exchange between threads.
+/// Whether the words that a thread holds of a step along K (`stepWords`) are its
+/// share of A in one instruction, with rows renamed by the layout's permutation,
+/// which the epilogue undoes. What is decoded then needs no exchange between
+/// threads.
 bool wordsAreFragments(const BlockLayout &layout, Instruction instruction);
 
 const char *name(Instruction instruction);

@@ -126,6 +126,11 @@ struct Schedule {
   int warpTokens() const { return tileTokens / warpsTokens; }
   /// Accumulators of a thread.
   int accumulators() const { return warpRows() * warpTokens() / 32; }
+  /// The same, and those of the instructions where these have sums of their own
+  /// (`Problem::promotion`).
+  int allAccumulators(int promotion) const {
+    return accumulators() * (promotion != 0 ? 2 : 1);
+  }
   /// The part of `steps` k64 steps that a slice multiplies; parts follow each
   /// other. Loops that are unrolled by two share steps evenly, or in pairs with
   /// one odd step each.
@@ -184,6 +189,9 @@ struct Problem {
   /// What weights and activations are stored as.
   BlockLayout layout = {};
   NumberType activations = NumberType::BF16;
+  /// K after which sums that the instruction cuts are added to sums in f32, or 0
+  /// for never. What a problem asks for, not a choice.
+  int promotion = 0;
 };
 
 /// A schedule and the sentence that explains it.
@@ -206,15 +214,18 @@ struct Preference {
 };
 
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
-/// every problem with blocks of 64 x 64 and at most `maxGroups()` groups.
+/// every problem with the dialect's blocks and at most `maxGroups()` groups, but
+/// for a preference that its activations do not have.
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
 /// All that `chooseSchedule` can return for this placement, on the target's and
 /// on all named devices, with or without a gather, for tests to walk. With many
-/// groups some have fewer stages: the tile table takes their place.
-std::vector<Schedule> allSchedules(const Target &target, Placement placement,
-                                   bool gathers = false);
+/// groups some have fewer stages: the tile table takes their place. Of bf16
+/// activations, or of e4m3 with sums that are promoted so (`Problem::promotion`).
+std::vector<Schedule>
+allSchedules(const Target &target, Placement placement, bool gathers = false,
+             std::optional<int> promotion = std::nullopt);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
 /// sentence ("requires ..."). Asks the groups of the problem, its layout and
@@ -230,7 +241,7 @@ inline constexpr int64_t maxGroups() { return 1024; }
 std::string verifyBatchInvariant(const Schedule &schedule);
 
 /// Reads a preference: placement "register" or "shared", instruction "auto",
-/// "mma_sync" or "wgmma". Returns what is wrong with them, as the rest of a
+/// "mma_sync", "wgmma" or "wgmma_fp8". Returns what is wrong with them, as the rest of a
 /// sentence ("expects ..."); empty if nothing is.
 std::string parsePreference(const std::string &placement,
                             const std::string &instruction,

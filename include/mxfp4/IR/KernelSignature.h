@@ -23,8 +23,8 @@ namespace mxfp4 {
 /// What the types of operands depend on. Sizes may be ShapedType::kDynamic.
 struct MatmulSizes {
   int64_t rows, experts, groups, n, k;
-  /// Element types of packed weights and of the output.
-  mlir::Type block, output;
+  /// Element types of packed weights, of the output and of the activations.
+  mlir::Type block, output, activations;
 
   static MatmulSizes of(GroupedMatmulOp op);
 };
@@ -42,7 +42,7 @@ struct MatmulOperand {
   llvm::StringLiteral title;
   Provider provider;
   bool isOptional;
-  /// A kernel accesses as many neighbouring elements at once.
+  /// A kernel accesses as many neighbouring elements at once; 0: 16 bytes.
   int64_t alignedElements;
   /// Shape and element type, for packed weights; null where each value of a
   /// variadic operand has a type of its own.

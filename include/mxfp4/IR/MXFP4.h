@@ -70,7 +70,7 @@ namespace mxfp4 {
 
 /// Version of the dialect that bytecode carries. Files of versions 1 to this
 /// one can be read.
-inline constexpr uint64_t kBytecodeVersion = 2;
+inline constexpr uint64_t kBytecodeVersion = 3;
 
 /// The target that the closest `mxfp4.target` around an operation names, or the
 /// default.
@@ -88,6 +88,9 @@ mlir::MemRefType withIdentityLayout(mlir::MemRefType type);
 /// reverse.
 std::optional<NumberType> numberTypeOf(mlir::Type type);
 mlir::Type typeOf(mlir::MLIRContext *context, NumberType type);
+
+/// Whether an instruction multiplies activations of this type of elements.
+bool isActivation(mlir::Type element);
 
 /// Whether the rows of a tile in shared memory are those of a stage: of the
 /// type that an instruction has for this operand, and as many as a row holds.

@@ -86,6 +86,13 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
     scale is above 2^1 and none is NaN, and lets the kernel decode with one
     multiply. The layout is defined in `mxfp4/Core/WeightLayout.h`.
 
+    `bytes` with `relative`, and only together, is the layout for activations of
+    8 bits: blocks of 64 x 128 weights, 4096 bytes of codes and 256 of scales,
+    `E x ceil(N/64) x ceil(K/128)` of them. Scales are stored as b - 114 and are
+    2^-13 to 2^13, with which codes are exact numbers of e5m2. Whoever packs takes
+    a power of two out of the scales of each row (`takeRowPowers`), which is an
+    operand of the epilogue then, and proves that they fit.
+
     `columns` says what columns of the output the rows are, where they are the
     gate and the up of a gated activation: `interleaved` (row 2n is gate n, row
     2n + 1 up n) or `apart` (row n is gate n, row N/2 + n up n). Whoever packs
@@ -108,14 +115,11 @@ def MXFP4_Block : TypeDef<MXFP4_Dialect, "Block", [
     return $_get($_ctxt, layout.order, layout.scales, layout.columns);
   }]>];
   let assemblyFormat = "`<` $order `,` $scales (`,` $columns^)? `>`";
+  let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The layout that the type names.
     ::mxfp4::BlockLayout getLayout() const {
-      ::mxfp4::BlockLayout layout;
-      layout.order = getOrder();
-      layout.scales = getScales();
-      layout.columns = getColumns();
-      return layout;
+      return ::mxfp4::BlockLayout::of(getOrder(), getScales(), getColumns());
     }
   }];
 }
@@ -124,8 +128,8 @@ def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
   let mnemonic = "tensor_map";
   let summary = "TMA's descriptions of activations";
   let description = [{
-    Descriptions of `R x K` bf16 for boxes of `step`, `2*step`, ..., `rows` rows
-    by 64 columns: 128 opaque bytes each, one behind the other, passed to a
+    Descriptions of `R x K` bf16 or f8E4M3FN for boxes of `step`, `2*step`, ...,
+    `rows` rows by 128 bytes: 128 opaque bytes each, one behind the other, passed to a
     kernel by value. Without a step there is one. Made by
     `mxfp4.make_tensor_map`.
 
@@ -196,11 +200,13 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     the verifier checks it. The first eight fields are always written, the
     others are left out where they have their default.
 
-    - `instruction`: `mma_sync` or `wgmma`.
+    - `instruction`: `mma_sync`, `wgmma`, or for activations of 8 bits
+      `wgmma_fp8`.
     - `rows`, `tokens`: the tile of the output that a CTA computes; `rows` are
       rows of the weights, which are columns of the output.
     - `warps_rows`, `warps_tokens`: the warps along each.
-    - `stages`: k64 steps in shared memory.
+    - `stages`: steps in shared memory, of 64 along K, or 128 for `wgmma_fp8`. All
+      fields that count steps count these.
     - `placement`: where weights are decoded, `register` or `shared`.
     - `ctas`: CTAs per SM.
     - `token_step` (0): a tile with fewer tokens computes the next multiple of
@@ -244,6 +250,36 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
       return getValue().instruction;
     }
     ::mxfp4::Placement getPlacement() const { return getValue().placement; }
+  }];
+}
+
+def MXFP4_Accumulation : AttrDef<MXFP4_Dialect, "Accumulation"> {
+  let mnemonic = "accumulation";
+  let summary = "How exact sums of 8-bit products are";
+  let description = [{
+    The tensor cores of Hopper keep 13 bits behind the point of a sum of 8-bit
+    products: in each instruction, 32 of K, every addend and the sum so far are cut
+    toward zero to 2^-13 of the largest of them. A sum over all of K with it is
+    `fast`. `promoted I` starts a sum of its own every I of K, 128 or 512, and
+    adds these in f32.
+
+    What is lost depends on the data. Products of both signs cancel, and so do
+    cuts: 0.05 to 0.17 % (RMS), as much as or less than rounding to bf16 loses,
+    against 0.02 to 0.04 % with `promoted 512`. Products of one sign do not: sums
+    shrink by 2 to 10 % of their value, growing with K, against 0.3 to 0.4 % with
+    `promoted 512` and 0.03 to 0.08 % with `promoted 128`, whatever K is.
+
+    Sums of bf16 products have f32's bits, and take no such attribute. No pass
+    changes it: it is the program's.
+
+    Examples: `#mxfp4.accumulation<fast>`, `#mxfp4.accumulation<promoted 512>`.
+  }];
+  let parameters = (ins AttrParameter<"int64_t", "0 for fast">:$interval);
+  let assemblyFormat = "`<` custom<Interval>($interval) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// What sums of 8-bit products have where nothing is said.
+    static constexpr int64_t kDefaultInterval = 512;
   }];
 }
 

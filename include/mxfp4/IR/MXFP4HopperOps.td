@@ -25,8 +25,8 @@ defvar Barriers = Arg<MemRefRankOf<[I64], [1]>,
 def MXFP4_MakeTensorMapOp : MXFP4_Op<"make_tensor_map", [Pure]> {
   let summary = "Describe activations to TMA";
   let description = [{
-    On the host: tensor maps of `R x K` bf16 for the boxes that the type names,
-    with the 128-byte swizzle and zeros out of bounds. The launcher encodes them
+    On the host: tensor maps of `R x K` bf16 or f8E4M3FN for the boxes that the
+    type names, with the 128-byte swizzle and zeros out of bounds. The launcher encodes them
     (`cuTensorMapEncodeTiled`) and passes them by value.
 
     Example:
@@ -240,7 +240,8 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
   let summary = "Start multiplying a decoded block with a staged tile";
   let description = [{
     One group of wgmma.m64nNk16, bf16 operands and f32 accumulators: a fence, an
-    instruction for each of the four k16 steps of the stage, a commit. A is the
+    instruction for each of the four k16 steps of the stage, a commit; or of
+    wgmma.m64nNk32 with A as e5m2 and B as f8E4M3FN, four k32 steps. A is the
     fragments of a 64-row block, four registers for each step; or, with
     `placement=shared`, the block in a `T x 64` tile that
     `mxfp4.store_decoded` has written: the one behind row block `block` by
@@ -250,6 +251,9 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     With `tokens(%n by S)` no operation reads columns of tokens past the multiple
     of S at or above `%n`, so that `mxfp4-narrow-wgmma` may make the instruction
     that narrow.
+
+    With `accumulate(%c)` the group adds to the accumulator where `%c` is true, and
+    begins from zeros where it is false.
 
     The result may be used after `mxfp4.wgmma_wait` only, or by the next wgmma;
     the A registers belong to the instructions until then.
@@ -267,7 +271,7 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     ```
   }];
   let arguments = (ins BlockAccumulator:$accumulator,
-                       Variadic<BF16Pair>:$fragments,
+                       Variadic<FragmentRegister>:$fragments,
                        Arg<Optional<AnyStridedMemRef>, "shared memory",
                            [MemRead]>:$decoded,
                        Optional<Index>:$block,
@@ -275,13 +279,16 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
                            [IntNonNegative]>, "0">:$buffer,
                        SharedSource:$activations, Index:$slot,
                        I64Attr:$columns, Optional<Index>:$tokens,
-                       OptionalAttr<I64Attr>:$token_step);
+                       OptionalAttr<I64Attr>:$token_step,
+                       Optional<I1>:$accumulate);
   let results = (outs BlockAccumulator:$result);
   let assemblyFormat = [{
-    $accumulator (`a` `(` $fragments^ `)`)?
+    $accumulator
+    (`a` `(` custom<Fragments>($fragments, type($fragments))^ `)`)?
     (`shared_a` `(` $decoded^ `[` $block `]` `)`)? (`buffer` $buffer^)?
     `b` `(` $activations `[` $slot `]` `)`
     `columns` $columns (`tokens` `(` $tokens^ `by` $token_step `)`)?
+    (`accumulate` `(` $accumulate^ `)`)?
     attr-dict `:` type($accumulator) `,` type($activations)
     (`,` type($decoded)^)?
   }];
@@ -337,7 +344,8 @@ def MXFP4_WgmmaWaitOp : MXFP4_Op<"wgmma_wait",
   }];
 }
 
-def Pinnable : AnyTypeOf<[BF16Pair, VectorOfRankAndType<[3], [F32]>]>;
+def Pinnable :
+    AnyTypeOf<[BF16Pair, E5M2Quad, VectorOfRankAndType<[3], [F32]>]>;
 
 def MXFP4_PinOp : MXFP4_Op<"pin", [AllTypesMatch<["values", "pinned"]>]> {
   let summary = "Compute registers here";

@@ -13,6 +13,11 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 // A 32-bit register of two bf16, low half first.
 def BF16Pair : FixedVectorOfLengthAndType<[2], [BF16]>,
     BuildableType<"::mlir::VectorType::get({2}, $_builder.getBF16Type())">;
+// A 32-bit register of four e5m2, lowest byte first.
+def E5M2Quad : FixedVectorOfLengthAndType<[4], [F8E5M2]>,
+    BuildableType<"::mlir::VectorType::get({4}, $_builder.getType<::mlir::Float8E5M2Type>())">;
+// A register of A.
+def FragmentRegister : AnyTypeOf<[BF16Pair, E5M2Quad]>;
 // The f32 accumulator fragment of mma.m16n8k16.
 def AccumulatorFragment : FixedVectorOfLengthAndType<[4], [F32]>,
     BuildableType<"::mlir::VectorType::get({4}, $_builder.getF32Type())">;
@@ -100,7 +105,8 @@ def MXFP4_CopyActivationsOp : MXFP4_Op<"copy_activations"> {
   let description = [{
     Starts asynchronous copies of rows `row .. row+T-1` and columns
     `64*step .. 64*step+63` of `source`, `R x K` bf16, to slot `slot` of
-    `destination`, `S x T x 64` bf16 in shared memory. Rows from `valid` up and
+    `destination`, `S x T x 64` bf16 in shared memory; of f8E4M3FN, 128 columns.
+    Rows from `valid` up and
     columns past K arrive as zeros. Rows of the destination are 128 bytes, and
     their 16-byte units are XORed with the row number modulo 8 (the 128-byte
     swizzle of TMA), so that reading a column of units meets
@@ -211,9 +217,13 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
   let summary = "Multiply a staged tile and accumulate";
   let description = [{
     accumulator += weights[slot] * activations[slot]^T over one k64 step, for
-    the CTA's tile. The weights are still packed: this is the operation that
-    `mxfp4-insert-decode` turns into per-fragment loads, decodes and
-    multiplications. Sums of tokens from `tokens` up are undefined.
+    the CTA's tile; one k128 step with activations of 8 bits. The weights are
+    still packed: this is the operation that `mxfp4-insert-decode` turns into
+    per-fragment loads, decodes and multiplications. Sums of tokens from `tokens`
+    up are undefined.
+
+    `accumulation` is that of the operation that the tile is a part of, for
+    activations of 8 bits.
 
     The accumulator is what one thread holds of it: `I x J x 4` f32 for the
     I 16-row slices and J 8-token columns of its warp.
@@ -231,13 +241,16 @@ def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",
   let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
                        SharedSource:$weights, Index:$slot,
                        SharedSource:$activations, Index:$tokens,
-                       MXFP4_Schedule:$schedule);
+                       MXFP4_Schedule:$schedule,
+                       OptionalAttr<MXFP4_Accumulation>:$accumulation);
   let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
   let assemblyFormat = [{
     $accumulator `,` $weights `,` $activations `at` `[` $slot `]`
     `tokens` `(` $tokens `)` attr-dict `:` type($accumulator) `,` type($weights) `,` type($activations)
   }];
   let hasVerifier = 1;
+  // Bytecode of versions 1 and 2 has fewer (Bytecode.cpp).
+  let useCustomPropertiesEncoding = 1;
 }
 
 def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
@@ -317,7 +330,9 @@ def MXFP4_LoadCodesOp : MXFP4_Op<"load_codes"> {
   let description = [{
     One 16-byte load: word j holds the eight codes that this thread holds of
     the A fragment of k16 step j, for 16-row slice `slice` of the staged tile.
-    The address follows from `BlockLayout` alone.
+    The address follows from `BlockLayout` alone. Of a layout with eight words,
+    `part 1` loads the last four: words 2j and 2j + 1 of all are the thread's two
+    rows in k32 step j.
 
     Example:
 
@@ -326,10 +341,11 @@ def MXFP4_LoadCodesOp : MXFP4_Op<"load_codes"> {
         : memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
     ```
   }];
-  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice);
+  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice,
+                       DefaultValuedAttr<I64Attr, "0">:$part);
   let results = (outs I32:$step0, I32:$step1, I32:$step2, I32:$step3);
   let assemblyFormat = [{
-    $weights `[` $slot `,` $slice `]` attr-dict `:` type($weights)
+    $weights `[` $slot `,` $slice `]` (`part` $part^)? attr-dict `:` type($weights)
   }];
   let hasVerifier = 1;
 }
@@ -338,7 +354,9 @@ def MXFP4_LoadScalesOp : MXFP4_Op<"load_scales"> {
   let summary = "Load a thread's four scales of a 16 x 64 slice";
   let description = [{
     One 4-byte load: the stored scales of the thread's two rows for the two
-    32-wide slices of K, in the order that `BlockLayout::scaleByte` gives.
+    32-wide slices of K, in the order that `BlockLayout::scaleByte` gives. Of a
+    layout with eight scales for a thread, those of one row, for the four slices:
+    of the first row, or with `part 1` of the second.
 
     Example:
 
@@ -347,10 +365,11 @@ def MXFP4_LoadScalesOp : MXFP4_Op<"load_scales"> {
         : memref<4x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>
     ```
   }];
-  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice);
+  let arguments = (ins SharedSource:$weights, Index:$slot, Index:$slice,
+                       DefaultValuedAttr<I64Attr, "0">:$part);
   let results = (outs I32:$scales);
   let assemblyFormat = [{
-    $weights `[` $slot `,` $slice `]` attr-dict `:` type($weights)
+    $weights `[` $slot `,` $slice `]` (`part` $part^)? attr-dict `:` type($weights)
   }];
   let hasVerifier = 1;
 }
@@ -372,6 +391,30 @@ def MXFP4_DecodeOp : MXFP4_Op<"decode", [Pure]> {
   let arguments = (ins I32:$codes, I32:$scales, I64Attr:$step,
                        TypeAttr:$block);
   let results = (outs BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3);
+  let assemblyFormat = [{
+    $codes `,` $scales `step` $step attr-dict `:` $block
+  }];
+  let hasVerifier = 1;
+}
+
+def MXFP4_DecodeRowOp : MXFP4_Op<"decode_row", [Pure]> {
+  let summary = "Decode eight weights of one row to e5m2";
+  let description = [{
+    As `mxfp4.decode`, of a layout whose words are of one row: the two registers
+    that the row has in an A fragment of wgmma.m64nNk32, for k32 step `step` (0 to
+    3) of the block, from a word of eight codes and the word of the row's four
+    scales. Registers r0 and r2 of the fragment are those of the thread's first
+    row, r1 and r3 those of the second.
+
+    Example:
+
+    ```mlir
+    %a:2 = mxfp4.decode_row %c, %s step 1 : !mxfp4.block<bytes, relative>
+    ```
+  }];
+  let arguments = (ins I32:$codes, I32:$scales, I64Attr:$step,
+                       TypeAttr:$block);
+  let results = (outs E5M2Quad:$low, E5M2Quad:$high);
   let assemblyFormat = [{
     $codes `,` $scales `step` $step attr-dict `:` $block
   }];

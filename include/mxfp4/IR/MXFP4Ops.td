@@ -31,7 +31,7 @@ defvar Shaped = AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef]>;
 
 def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     [AttrSizedOperandSegments, IsolatedFromAbove]> {
-  let summary = "Ragged matmul of bf16 rows with MXFP4 weights";
+  let summary = "Ragged matmul of rows with MXFP4 weights";
   let description = [{
     ```
     S[r, n] = sum_k X[gather[r], k] * W[e(r)][n, k]
@@ -45,10 +45,20 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     summed in f32, in a fixed order that each lowering documents; `round` is to
     nearest even for a bf16 output and nothing for f32.
 
+    Activations may be f8E4M3FN, with weights in blocks of `bytes` and `relative`.
+    S is then the sum of their products as they are stored: the scale of a row of
+    activations and the power of two that packing took out of a row of weights
+    are operands of the epilogue, one for each row and one for each expert and
+    column, which multiplies with them before all else. Kernels sum such products
+    as `accumulation` says (`#mxfp4.accumulation`), `promoted 512` if there is
+    none, and not in f32: the tensor cores cut what they add to 13 bits behind the
+    point.
+
     Shapes, with E experts and G groups:
-    - activations: `R x K` bf16, K a positive multiple of 32;
+    - activations: `R x K` bf16 or f8E4M3FN, K a positive multiple of 32;
     - weights: either one operand in a fragment-major layout,
-      `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>`, or the two of the
+      `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>` (`K/128` of `bytes`), or
+      the two of the
       checkpoint layout: codes `E x N x K/32 x 16` i8 (byte j of a block holds
       value 2j in its low nibble) and scales `E x N x K/32` i8;
     - offsets: `G+1` i32, non-decreasing, from 0 to R; G = E without ids;
@@ -117,9 +127,12 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Optional<Shaped>:$gather,
     Optional<Shaped>:$scatter,
     Variadic<Shaped>:$epilogue_operands,
-    OptionalAttr<MXFP4_Schedule>:$schedule
+    OptionalAttr<MXFP4_Schedule>:$schedule,
+    OptionalAttr<MXFP4_Accumulation>:$accumulation
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
+  // Bytecode of versions 1 and 2 has fewer (Bytecode.cpp).
+  let useCustomPropertiesEncoding = 1;
   // None without an epilogue.
   let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);
   let hasRegionVerifier = 1;
@@ -187,6 +200,9 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
       int64_t size = getOffsetsType().getDimSize(0);
       return ::mlir::ShapedType::isDynamic(size) ? size : size - 1;
     }
+    /// K after which sums of a kernel are added in f32; 0: never, as all are f32
+    /// or the program asks for what is fast.
+    int64_t getPromotion();
     /// What has a row for each of the R rows.
     ::mlir::Value getRowSource() {
       return getGather() ? getGather() : getActivations();
@@ -206,9 +222,9 @@ def MXFP4_PackOp : MXFP4_DestinationOp<"pack"> {
   let summary = "Checkpoint layout to a fragment-major layout";
   let description = [{
     Packs codes `E x N x K/32 x 16` i8 and scales `E x N x K/32` i8 into blocks
-    `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>`. Every scale must fit the
-    block's scale encoding: `folded` holds the E8M0 bytes 0 to 128. What does
-    not fit is refused where packing runs on real data (the C++ and Python
+    `E x ceil(N/64) x ceil(K/64) x !mxfp4.block<...>` (`K/128` of `bytes`). Every
+    scale must fit the block's scale encoding: `folded` holds the E8M0 bytes 0 to
+    128, `relative` 114 to 140. What does not fit is refused where packing runs on real data (the C++ and Python
     packers, and this op under `generate-runtime-verification`).
 
     Example:

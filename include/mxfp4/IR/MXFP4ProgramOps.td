@@ -338,7 +338,9 @@ def MXFP4_BlockMatmulOp : MXFP4_Op<"block_matmul", [
       are the slot, the sums and the fragments.
 
     The meaning is that of one block after the other, each with a wait for its
-    wgmma. Buffers in shared memory (`buffer` of `mxfp4.store_decoded` and
+    wgmma. With an `accumulation` that promotes, instructions add to sums of their
+    own, which are added to the accumulator after so much of K and at the end of
+    the loop over K. Buffers in shared memory (`buffer` of `mxfp4.store_decoded` and
     `mxfp4.wgmma`, 0 in the regions) take turns from block to block.
 
     Example:
@@ -360,7 +362,8 @@ def MXFP4_BlockMatmulOp : MXFP4_Op<"block_matmul", [
     ```
   }];
   let arguments = (ins VectorOfRankAndType<[3], [F32]>:$accumulator,
-                       Index:$slot);
+                       Index:$slot,
+                       OptionalAttr<MXFP4_Accumulation>:$accumulation);
   let results = (outs VectorOfRankAndType<[3], [F32]>:$result);
   let regions = (region SizedRegion<1>:$fetch, SizedRegion<1>:$decode,
                         SizedRegion<1>:$multiply);
@@ -376,6 +379,8 @@ def MXFP4_BlockMatmulOp : MXFP4_Op<"block_matmul", [
     WgmmaOp getWgmma();
     /// Whether blocks are decoded into shared memory.
     bool decodesToShared();
+    /// Steps of the loop over K after which sums are added in f32; 0: none.
+    int64_t getStepsOfSum();
   }];
 }
 

@@ -102,16 +102,25 @@ struct ProblemSpec {
   int64_t k = 0;
   BlockLayout layout;
   bool outputF32 = false;
+  /// Activations as e4m3, and K after which their sums are added in f32 (0:
+  /// never) if that is said.
+  bool isFP8 = false;
+  std::optional<int64_t> promotion;
   /// Names of the optional operands that the caller provides: "expert_ids".
   std::set<std::string> operands;
 };
 
 /// Reads "experts=32 n=5760 k=2880 [groups=] [order=] [scales=] [columns=]
-/// [output=bf16]",
+/// [output=bf16] [activations=bf16] [accumulation=promoted512]",
 /// and for each optional operand of the caller's whether it is there:
 /// "[expert-ids=0]".
 mlir::FailureOr<ProblemSpec> parseProblemSpec(llvm::StringRef text,
                                               mlir::Location location);
+
+/// What a problem calls an accumulation: "fast", "promoted512".
+llvm::StringRef accumulationName(int64_t promotion);
+/// The reverse; nothing for another name.
+std::optional<int> parseAccumulation(llvm::StringRef name);
 
 /// The keys that it knows, and those of them that stand for an operand.
 std::vector<std::string> problemFields();
@@ -119,7 +128,9 @@ std::vector<std::string> optionalOperandFields();
 
 /// A module with a function `grouped_matmul` on memrefs for the problem. Its
 /// arguments are the operation's operands: those that it needs, the problem's,
-/// and those of the launcher.
+/// and those of the launcher. Of e4m3 activations the epilogue multiplies with the
+/// powers of two of rows of weights (epilogue0, E x N) and the scales of rows of
+/// activations (epilogue1, R).
 mlir::OwningOpRef<mlir::ModuleOp> buildProblem(mlir::MLIRContext *context,
                                                const ProblemSpec &spec);
 

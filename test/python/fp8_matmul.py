@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Grouped matmuls of e4m3 activations: as MLIR, in numpy as the tensor cores add, interpreted."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from interpreter import empty, launch
+from mxfp4 import library
+from mxfp4._sim_driver import DeviceArray, SimDriver
+from mxfp4.artifact import Artifact
+from mxfp4.compile import Compiler
+from mxfp4.formats import bfloat16
+
+BLOCK = "!mxfp4.block<bytes, relative>"
+BLOCK_BYTES = 4352
+ACCUMULATIONS = {"fast": 0, "promoted 512": 512, "promoted 128": 128}
+_MAGNITUDES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+
+
+def decode_e4m3(bits: np.ndarray) -> np.ndarray:
+    """The f32 values of e4m3."""
+    field, digits = (bits >> 3 & 15).astype(int), bits & 7
+    magnitude = np.ldexp(np.where(field > 0, digits + 8.0, digits), np.maximum(field, 1) - 10)
+    return np.where(bits & 128, -magnitude, magnitude).astype(np.float32)
+
+
+E4M3 = decode_e4m3(np.arange(256))
+
+
+def encode_e4m3(values: np.ndarray) -> np.ndarray:
+    """The e4m3 of values that are some, or the next one below in magnitude."""
+    order = np.argsort(np.abs(E4M3[:127]), kind="stable")
+    place = np.searchsorted(E4M3[order], np.abs(values), side="right") - 1
+    return (order[place] | np.where(np.signbit(values), 128, 0)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the operation; ``groups`` is 0 without expert ids."""
+
+    experts: int = 3
+    n: int = 128
+    k: int = 256
+    groups: int = 0
+    accumulation: str = "promoted 512"
+    gather: bool = False
+    scatter: bool = False
+    pairs: bool = False
+    output: str = "f32"
+
+    @property
+    def columns(self) -> int:
+        """Of the output."""
+        return self.n // 2 if self.pairs else self.n
+
+    def operands(self) -> dict[str, str]:
+        """Types of the function's arguments by name, in order."""
+        groups = self.groups or self.experts
+        blocks = f"{self.experts}x{-(-self.n // 64)}x{-(-self.k // 128)}x{BLOCK}"
+        found = {"x": f"memref<?x{self.k}xf8E4M3FN>", "weights": f"memref<{blocks}>",
+                 "offsets": f"memref<{groups + 1}xi32>"}  # fmt: skip
+        if self.groups:
+            found["expert_ids"] = f"memref<{groups}xi32>"
+        found |= {"y": f"memref<?x{self.columns}x{self.output}>", "error": "memref<1xi32>",
+                  "workspace": "memref<2xi32>"}  # fmt: skip
+        found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
+        return found | {"powers": f"memref<{self.experts}x{self.n}xf32>", "scales": "memref<?xf32>"}
+
+    def mlir(self, function: str = "fp8", attributes: str = "") -> str:
+        """A function of this form."""
+        types = self.operands()
+        words = {"x": "activations", "y": "outs"}
+        names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
+                 "workspace")  # fmt: skip
+        text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
+        if self.pairs:
+            body = (
+                "^bb0(%g: f32, %u: f32, %pg: f32, %pu: f32, %s: f32):\n"
+                "  %a = arith.mulf %g, %s : f32\n  %b = arith.mulf %a, %pg : f32\n"
+                "  %c = arith.mulf %u, %s : f32\n  %d = arith.mulf %c, %pu : f32\n"
+                "  %z = arith.constant 0.0 : f32\n  %e = arith.maximumf %b, %z : f32\n"
+                "  %r = arith.mulf %e, %d : f32\n"
+            )
+        else:
+            body = (
+                "^bb0(%sum: f32, %p: f32, %s: f32):\n"
+                "  %a = arith.mulf %sum, %s : f32\n  %r = arith.mulf %a, %p : f32\n"
+            )
+        arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
+        return (
+            f"func.func @{function}({arguments}) {attributes} {{\n"
+            f"  mxfp4.grouped_matmul {text} epilogue(%powers, %scales : {types['powers']}, "
+            f"{types['scales']}) {{\n{body}  mxfp4.yield %r : f32\n  }} "
+            f"{{accumulation = #mxfp4.accumulation<{self.accumulation}>}}\n  return\n}}\n"
+        )
+
+
+def pack(blocks: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Packed blocks, reduced scales and row powers of experts in the checkpoint's layout."""
+    lib = library.load()
+    experts, n, slices = scales.shape
+    k = 32 * slices
+    packed = np.zeros((experts, -(-n // 64), -(-k // 128), BLOCK_BYTES), np.uint8)
+    reduced, powers = np.zeros_like(scales), np.zeros((experts, n), np.float32)
+    pointer = ctypes.POINTER(ctypes.c_uint8)
+    for e in range(experts):
+        refused = (ctypes.c_int64 * 3)()
+        code, scale = np.ascontiguousarray(blocks[e]), np.ascontiguousarray(scales[e])
+        status = lib.mxfp4_take_row_powers(
+            code.ctypes.data_as(pointer), scale.ctypes.data_as(pointer), n, k,
+            reduced[e].ctypes.data_as(pointer),
+            powers[e].ctypes.data_as(ctypes.POINTER(ctypes.c_float)), refused,
+        )  # fmt: skip
+        assert status == 0, list(refused)
+        status = lib.mxfp4_pack(
+            code.ctypes.data_as(pointer), reduced[e].ctypes.data_as(pointer), n, k, b"bytes",
+            b"relative", packed[e].ctypes.data_as(pointer),
+        )  # fmt: skip
+        assert status == 0
+    return packed, reduced, powers
+
+
+def decode_weights(blocks: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """``[..., K]`` values of codes ``[..., K/32, 16]`` and E8M0 scales ``[..., K/32]``."""
+    codes = np.stack([blocks & 15, blocks >> 4], axis=-1).reshape(*blocks.shape[:-1], 32)
+    values = np.where(codes & 8, -1, 1) * _MAGNITUDES[codes & 7]
+    values = np.ldexp(values, scales[..., None].astype(int) - 127)
+    return values.reshape(*scales.shape[:-1], -1)
+
+
+def add_as_tensor_cores(x: np.ndarray, w: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """sums [T, N] f32 and the products of ``[T, 32]`` e4m3 and ``[N, 32]`` e5m2 values."""
+
+    def exponents(values: np.ndarray, least: int) -> np.ndarray:
+        found = np.maximum(np.frexp(values)[1] - 1, least)
+        return np.where(values == 0, -10000, found)
+
+    products = x[:, None, :] * w[None, :, :]
+    top = (exponents(x, -6)[:, None, :] + exponents(w, -14)[None]).max(axis=-1)
+    top = np.maximum(top, exponents(sums, -126))
+    top = np.where(top < -5000, 0, top)
+    unit = top - 13
+    total = np.trunc(np.ldexp(products, -unit[..., None])).sum(axis=-1)
+    total += np.trunc(np.ldexp(sums.astype(np.float64), -unit))
+    digits, exponent = np.frexp(np.ldexp(total, unit))
+    return np.ldexp(np.trunc(np.ldexp(digits, 14)), exponent - 14).astype(np.float32)
+
+
+def sums_of(x: np.ndarray, w: np.ndarray, interval: int) -> np.ndarray:
+    """[T, N] f32: activations ``[T, K]`` times weights ``[N, K]`` in the order of a K slice."""
+    pad = -x.shape[1] % 128
+    x, w = (np.pad(a.astype(np.float64), ((0, 0), (0, pad))) for a in (x, w))
+    total = np.zeros((len(x), len(w)), np.float32)
+    part = total.copy()
+    for k in range(0, x.shape[1], 32):
+        part = add_as_tensor_cores(x[:, k : k + 32], w[:, k : k + 32], part)
+        if interval and (k + 32) % interval == 0:
+            total, part = total + part, np.zeros_like(part)
+    return total + part if interval else part
+
+
+@dataclass
+class Data:
+    """Inputs of a launch, by the names of `Form.operands`."""
+
+    arrays: dict[str, np.ndarray]
+    weights: np.ndarray
+    rows: int
+
+    @staticmethod
+    def random(form: Form, sizes: list[int], seed: int = 1, kind: str = "exact",
+               ids: list[int] | None = None, spare: int = 0) -> Data:  # fmt: skip
+        """"exact": sums that no one rounds; "normal": such as activations are."""
+        rng = np.random.default_rng(seed)
+        shape = (form.experts, form.n, form.k // 32)
+        blocks = rng.integers(0, 256, (*shape, 16), dtype=np.uint8)
+        if kind == "exact":
+            # Few and small numbers, whatever the power of a row.
+            blocks &= np.where(rng.random(blocks.shape) < 0.25, 0xBB, 0).astype(np.uint8)
+            scales = rng.integers(127, 129, shape) + rng.integers(-90, 90, (*shape[:2], 1))
+        else:
+            scales = rng.integers(120, 130, shape)
+        packed, reduced, powers = pack(blocks, scales.astype(np.uint8))
+        used = sum(sizes)
+        rows = used + (spare if form.gather else 0)
+        sources = 5 + rows // 2 if form.gather else rows
+        values = rng.integers(-2, 3, (sources, form.k)) if kind == "exact" else \
+            rng.standard_normal((sources, form.k)) * 16  # fmt: skip
+        if kind == "positive":
+            values = np.abs(values)
+            blocks &= 0x77
+            packed, reduced, powers = pack(blocks, scales.astype(np.uint8))
+        arrays = {
+            "x": encode_e4m3(values), "weights": packed, "powers": powers,
+            "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
+            "scales": np.ldexp(rng.choice([1.0, 3.0], rows), rng.integers(-9, 9, rows)).astype(np.float32),
+        }  # fmt: skip
+        if form.groups:
+            assert ids is not None
+            arrays["expert_ids"] = np.array(ids, np.int32)
+        if form.gather:
+            arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
+        if form.scatter:
+            arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
+        return Data(arrays, decode_weights(blocks, reduced), rows)
+
+    def output_rows(self, form: Form) -> int:
+        """Of the output."""
+        return self.rows + 3 if form.scatter else self.rows
+
+    def expected(self, form: Form, kind: str = "exact") -> tuple[np.ndarray, np.ndarray]:
+        """``[Q, columns]`` in the output's type, and which rows are stored."""
+        a = self.arrays
+        y = np.zeros((self.output_rows(form), form.columns), np.float32)
+        stored = np.zeros(len(y), bool)
+        for group in range(len(a["offsets"]) - 1):
+            expert = int(a["expert_ids"][group]) if form.groups else group
+            span = np.arange(a["offsets"][group], a["offsets"][group + 1])
+            to = a["scatter"][span] if form.scatter else span
+            stored[to] = True
+            if expert < 0 or not len(span):
+                continue
+            x = E4M3[a["x"][a["gather"][span] if form.gather else span]]
+            w = self.weights[expert]
+            sums = (x.astype(np.float64) @ w.T).astype(np.float32) if kind == "exact" else \
+                sums_of(x, w, ACCUMULATIONS[form.accumulation])  # fmt: skip
+            with np.errstate(over="ignore"):
+                scaled = sums * a["scales"][span, None] * a["powers"][expert]
+                y[to] = np.maximum(scaled[:, ::2], 0) * scaled[:, 1::2] if form.pairs else scaled
+        return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
+
+
+@cache
+def compiled(form: Form, options: str) -> Artifact:
+    """A form's kernel."""
+    with Compiler() as compiler:
+        return compiler.compile(form.mlir(), options)
+
+
+def _maps(driver: SimDriver, boxes: list[list[int]], x: DeviceArray) -> bytes:
+    text, (rows, k) = b"", x.shape
+    for box in boxes:
+        status, encoded = driver.cuTensorMapEncodeTiled(
+            "CU_TENSOR_MAP_DATA_TYPE_UINT8", 2, x.memory.address, [k, rows], [k], box, [1, 1],
+            "_NONE", "CU_TENSOR_MAP_SWIZZLE_128B", "", "_NONE",
+        )  # fmt: skip
+        assert status == 0
+        text += bytes(encoded.bytes)
+    return text
+
+
+def run(
+    form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
+) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
+    """The output, which elements were stored, the error word, and hazards."""
+    driver, manifest = SimDriver(seed=seed, **options), artifact.manifest.raw
+    arrays = {name: driver.allocate(array, name, writable=False)
+              for name, array in data.arrays.items()}  # fmt: skip
+    shape = (data.output_rows(form), form.columns)
+    y = empty(driver, shape, bfloat16 if form.output == "bf16" else np.float32, "y")
+    error = driver.allocate(np.zeros(1, np.int32), "error")
+    workspace = driver.allocate(np.zeros(2, np.int32), "workspace")
+    arrays |= {"y": y, "error": error, "workspace": workspace, "epilogue0": arrays["powers"],
+               "epilogue1": arrays["scales"]}  # fmt: skip
+    numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
+    arguments = [
+        _maps(driver, a["boxes"], arrays["x"]) if a["kind"] == "tensor_maps"
+        else numbers.get(a["name"], arrays.get(a["name"]))
+        for a in manifest["arguments"]
+    ]  # fmt: skip
+    findings = launch(
+        driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
+        block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
+    )  # fmt: skip
+    assert workspace.numpy().tolist() == [0, 0]
+    return y.numpy(), y.known(), int(error.numpy()[0]), findings
+
+
+def differences(form: Form, data: Data, y: np.ndarray, known: np.ndarray, kind: str) -> list[str]:
+    """What is wrong with an output, of which some elements were stored; empty if nothing is."""
+    expected, stored = data.expected(form, kind)
+    said = []
+    if not np.array_equal(known, np.broadcast_to(stored[:, None], known.shape)):
+        said.append(f"{int((known != stored[:, None]).sum())} elements stored or not by mistake")
+    a, b = y[stored].astype(np.float32), expected[stored].astype(np.float32)
+    wrong = (a != b) & ~(np.isnan(a) & np.isnan(b))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        said.append(
+            f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, column "
+            f"{column}: {a[row, column]} instead of {b[row, column]}"
+        )
+    return said
+
+
+def complaints(form: Form, data: Data, options: str, kind: str = "exact", **how: Any) -> list[str]:
+    """What is wrong with a kernel on some data; empty if nothing is."""
+    y, known, error, findings = run(form, data, compiled(form, options), **how)
+    said = [f"{f['check']}: {f['message']}" for f in findings]
+    if error:
+        said.append(f"error word {error}")
+    return said + differences(form, data, y, known, kind)
