@@ -140,6 +140,7 @@ struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
               int32_t(number * TensorMapType::kBytes / sizeof(int64_t))});
       Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
                                            (number + 1) * maps.getBoxStep());
+      Value rows = x.size(rewriter, loc, 0);
       Value columns =
           type.getElementTypeBitWidth() == 16
               ? x.size(rewriter, loc, 1)
@@ -147,7 +148,7 @@ struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
                                                type.getDimSize(1) / 2));
       LLVM::CallOp::create(
           rewriter, loc, *encode,
-          ValueRange{place, data, x.size(rewriter, loc, 0), columns, box});
+          ValueRange{place, data, rows, columns, box});
     }
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, mapType, map);
     return success();

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Numerics, as an H100 has them (test/sim/laws): an instruction adds 32 products
+// Numerics, as an H200 has them (test/sim/laws): an instruction adds 32 products
 // and the accumulator at once. Each of the 33 is cut toward zero to a grid of
 // 2^(e - 13), where e is the greatest exponent of those that are not zero: the sum
 // of the exponents of both factors, whatever their product carries, and the

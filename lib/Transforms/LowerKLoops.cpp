@@ -96,11 +96,17 @@ static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
                                  arith::RemUIOp::create(b, number, every),
                                  indexConstant(b, 0));
   };
+  Value tokens = op.getWgmma().getTokens();
   own = multiplyBlocks(b, op, own,
                        isMultiple(number, arith::CmpIPredicate::ne));
   Value isEnd = arith::OrIOp::create(
       b, isMultiple(next, arith::CmpIPredicate::eq),
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
+  // ptxas serialises the multiplications of a loop that adds in each step, unless
+  // that is a branch, which only the run shows to be always taken.
+  if (tokens && op.getStepsOfSum() == 1)
+    isEnd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, tokens,
+                                  indexConstant(b, 0));
   auto choice =
       scf::IfOp::create(b, op.getType(), isEnd, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);

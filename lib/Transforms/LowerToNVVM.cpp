@@ -360,6 +360,9 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     // Goes away with its loop or branch; a pattern that creates a branch has
     // its yield visited first.
     target.addLegalOp<scf::YieldOp>();
+    // Of registers of 8-bit floats, where they are decoded: canonicalisation
+    // drops them with their opposites.
+    target.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(
             applyFullConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();

@@ -812,7 +812,7 @@ func.func @rows_warp(%map: memref<?xi32>, %i: index, %q: i32) {
 
 func.func @gather_source_0(%x: memref<?x96xf32>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<?x96xf32>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<?x96xf32>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<?x96xf32>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -822,7 +822,7 @@ func.func @gather_source_0(%x: memref<?x96xf32>, %r: vector<1xi32>, %i: index,
 
 func.func @gather_source_1(%x: memref<?x40xbf16>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<?x40xbf16>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<?x40xbf16>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<?x40xbf16>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -832,7 +832,7 @@ func.func @gather_source_1(%x: memref<?x40xbf16>, %r: vector<1xi32>, %i: index,
 
 func.func @gather_source_2(%x: memref<?x?xbf16>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<?x?xbf16>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<?x?xbf16>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<?x?xbf16>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -842,7 +842,7 @@ func.func @gather_source_2(%x: memref<?x?xbf16>, %r: vector<1xi32>, %i: index,
 
 func.func @gather_source_3(%x: memref<96xbf16>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<96xbf16>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<96xbf16>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<96xbf16>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -852,7 +852,7 @@ func.func @gather_source_3(%x: memref<96xbf16>, %r: vector<1xi32>, %i: index,
 
 func.func @gather_source_4(%x: memref<?x96xbf16, strided<[100, 1]>>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<?x96xbf16, strided<[100, 1]>>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<?x96xbf16, strided<[100, 1]>>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<?x96xbf16, strided<[100, 1]>>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -862,7 +862,7 @@ func.func @gather_source_4(%x: memref<?x96xbf16, strided<[100, 1]>>, %r: vector<
 
 func.func @gather_source_5(%x: memref<8x96xbf16, #gpu.address_space<workgroup>>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 in global memory, but got 'memref<8x96xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a source of shape TxK, K a static multiple of 32, and element type bf16 or f8E4M3FN in global memory, but got 'memref<8x96xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<8x96xbf16, #gpu.address_space<workgroup>>, vector<1xi32> to memref<6x8x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -872,7 +872,7 @@ func.func @gather_source_5(%x: memref<8x96xbf16, #gpu.address_space<workgroup>>,
 
 func.func @gather_stage(%x: memref<?x96xbf16>, %r: vector<1xi32>, %i: index,
     %s: memref<6x8x64xbf16>) {
-  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16 in shared memory, but got 'memref<6x8x64xbf16>'}}
+  // expected-error @below {{requires staged activations of static shape stages x tokens x 64, tokens a multiple of 8, and element type bf16, or x 128 of f8E4M3FN, in shared memory, but got 'memref<6x8x64xbf16>'}}
   mxfp4.gather_activations %x[%r, %i] valid(%i) to %s[%i]
       : memref<?x96xbf16>, vector<1xi32> to memref<6x8x64xbf16>
   return

@@ -465,7 +465,7 @@ func.func @buffer_of_nothing(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref
 func.func @no_block(%c: vector<2x4xf32>, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
   // expected-error @below {{requires a decoded tile and the number of a block together}}
   %r = "mxfp4.wgmma"(%c, %t, %x, %i)
-      <{columns = 2 : i64, operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 1, 0>}>
+      <{columns = 2 : i64, operandSegmentSizes = array<i32: 1, 0, 1, 0, 1, 1, 0, 0>}>
       : (vector<2x4xf32>, memref<128x64xbf16, #gpu.address_space<workgroup>>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, index) -> vector<2x4xf32>
   return
 }
@@ -509,7 +509,7 @@ func.func @no_tokens(%c: vector<2x4xf32>, %t: memref<128x64xbf16, #gpu.address_s
   // expected-error @below {{requires token_step with tokens, and only with them}}
   %r = "mxfp4.wgmma"(%c, %t, %i, %x, %i)
       <{columns = 2 : i64, token_step = 8 : i64,
-        operandSegmentSizes = array<i32: 1, 0, 1, 1, 1, 1, 0>}>
+        operandSegmentSizes = array<i32: 1, 0, 1, 1, 1, 1, 0, 0>}>
       : (vector<2x4xf32>, memref<128x64xbf16, #gpu.address_space<workgroup>>, index, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, index) -> vector<2x4xf32>
   return
 }
@@ -657,7 +657,7 @@ func.func @pending(%v: vector<2x4xf32>) {
 // -----
 
 func.func @pin_scalar(%v: f32) {
-  // expected-error @below {{operand #0 must be variadic of fixed-length vector of bfloat16 type values of length 2 or vector of 32-bit float values of ranks 3, but got 'f32'}}
+  // expected-error @below {{operand #0 must be variadic of fixed-length vector of bfloat16 type values of length 2 or fixed-length vector of f8E5M2 type values of length 4 or vector of 32-bit float values of ranks 3, but got 'f32'}}
   %r = mxfp4.pin %v : f32
   return
 }

@@ -61,13 +61,13 @@ func.func private @tensor_maps(!mxfp4.tensor_map<1>, !mxfp4.tensor_map<256>,
 
 // -----
 
-// expected-error @below {{expected a code order, 'spread' or 'nibble', got 'linear'}}
+// expected-error @below {{expected a code order, 'spread', 'nibble' or 'bytes', got 'linear'}}
 // expected-error @below {{failed to parse}}
 func.func private @order(memref<1x!mxfp4.block<linear, raw>>)
 
 // -----
 
-// expected-error @below {{expected a scale encoding, 'folded' or 'raw', got 'unfolded'}}
+// expected-error @below {{expected a scale encoding, 'folded', 'raw' or 'relative', got 'unfolded'}}
 // expected-error @below {{failed to parse}}
 func.func private @scales(memref<1x!mxfp4.block<spread, unfolded>>)
 

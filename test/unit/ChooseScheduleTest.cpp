@@ -47,6 +47,57 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
   }
 }
 
+/// A problem with e4m3 activations.
+Problem sizedFP8(int64_t groups, int64_t rows, int64_t k, int promotion) {
+  Problem problem = {groups, groups, 5760, k, rows};
+  problem.layout = BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+  problem.activations = NumberType::E4M3;
+  problem.promotion = promotion;
+  return problem;
+}
+
+// With e4m3 activations, whatever is chosen runs, is listed, and leaves what is
+// promoted as the problem says: a schedule has no field for it.
+TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
+  for (int promotion : {0, 128, 512})
+    for (bool gathers : {false, true}) {
+      const std::vector<Schedule> all =
+          allSchedules(h100(), Placement::Register, gathers, promotion);
+      for (int64_t groups : {1, 4, 32, 128, 1024})
+        for (int64_t k : {32, 128, 1024, 2880, 8192})
+          for (int64_t rows : {0, 1, 7, 64, 300, 1000, 20000, 100000}) {
+            Problem problem = sizedFP8(groups, rows, k, promotion);
+            problem.gathers = gathers;
+            const ScheduleChoice choice = choose(problem);
+            EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()), "");
+            EXPECT_EQ(choice.schedule.instruction, Instruction::WgmmaFP8);
+            EXPECT_NE(choice.reason.find("because activations are e4m3"),
+                      std::string::npos);
+            EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
+            EXPECT_FALSE(promotion != 0 && choice.schedule.overlapDecode);
+            if (k >= 1024 && groups < 1000)
+              EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
+                        all.end())
+                  << groups << " groups, " << rows << " rows, K = " << k;
+          }
+    }
+}
+
+// Instructions are for their activations, and for nothing else.
+TEST(ChooseSchedule, InstructionsFitActivations) {
+  Problem fp8 = sizedFP8(32, 4096, 2880, 0), bf16 = sized(32, 4096);
+  const Schedule eight = choose(fp8).schedule, sixteen = choose(bf16).schedule;
+  EXPECT_NE(verifySchedule(sixteen, fp8, h100())
+                .find("activations of e4m3, but has wgmma for bf16"),
+            std::string::npos);
+  EXPECT_NE(verifySchedule(eight, bf16, h100())
+                .find("activations of bf16, but has wgmma_fp8 for e4m3"),
+            std::string::npos);
+  // The accumulators of the tallest tile are too many twice.
+  fp8.promotion = 512;
+  EXPECT_NE(verifySchedule(eight, fp8, h100()), "");
+}
+
 // The reason says which rule led to the instruction, with the numbers.
 TEST(ChooseSchedule, TheInstructionHasItsReason) {
   for (int64_t steps = 1; steps < 20; ++steps)

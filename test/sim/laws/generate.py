@@ -170,6 +170,15 @@ def inputs():
         ),
     )
     write("inputs/bytes.bin", bytes(r.getrandbits(8) for _ in range(16384)))
+    # Near one of both formats of FP8, some of them far from it, and zeros.
+    near = [0, *range(0x2C, 0x48)]
+    write(
+        "inputs/fp8.bin",
+        bytes(
+            (r.choice(near) if r.random() < 0.9 else r.randrange(0x7C)) | r.choice([0, 128])
+            for _ in range(32768)
+        ),
+    )
 
 
 def main():

@@ -107,6 +107,7 @@ def wgmma_laws(sh):
         lead=128,
         stride=256,
         advance=32,
+        fp8="",
     ):
         acc = ", ".join(f"%r{30 + j}" for j in range(n // 2)) if n <= 256 else ""
         code = {0: 0, 128: 1, 64: 2, 32: 3}[swz]
@@ -123,10 +124,11 @@ def wgmma_laws(sh):
         body += "  wgmma.fence.sync.aligned;\n"
         for s in range(steps):
             first = "{%r20, %r21, %r22, %r23}" if a == "r" else "%d11"
-            imms = f"{neg[0]}, {neg[1]}" + (
-                f", {trans_b}" if a == "r" else f", {trans_a}, {trans_b}"
-            )
-            body += f"  wgmma.mma_async.sync.aligned.m64n{n}k16.f32.{t}.{t} {{{acc}}}, {first}, %d10, %p5, {imms};\n"
+            imms = f"{neg[0]}, {neg[1]}"
+            if not fp8:
+                imms += f", {trans_b}" if a == "r" else f", {trans_a}, {trans_b}"
+            kind = f"k32.f32.{fp8}" if fp8 else f"k16.f32.{t}.{t}"
+            body += f"  wgmma.mma_async.sync.aligned.m64n{n}{kind} {{{acc}}}, {first}, %d10, %p5, {imms};\n"
             body += (
                 f"  add.s64 %d10, %d10, {advance // 16};\n  add.s64 %d11, %d11, {advance // 16};\n"
             )
@@ -172,3 +174,15 @@ def wgmma_laws(sh):
     wg("s-n16-negate-b", 16, "s", neg=(1, -1))
     wg("r-n16-scale0", 16, "r", scale="0")
     wg("r-n16-random", 16, "r", data="tiler", compare="f32:2e-5")
+
+    # Numbers of 8 bits: each sum is cut, so that inputs need not be exact.
+    for n in range(8, 257, 8):
+        wg(f"fp8-r-n{n}", n, "r", data="fp8", fp8="e5m2.e4m3")
+    for types in ["e4m3.e4m3", "e4m3.e5m2", "e5m2.e5m2"]:
+        wg(f"fp8-r-n16-{types.replace('.', '-')}", 16, "r", data="fp8", fp8=types)
+    for n in [8, 64, 256]:
+        wg(f"fp8-s-n{n}", n, "s", data="fp8", fp8="e5m2.e4m3")
+    wg("fp8-r-n32-swz128-steps", 32, "r", data="fp8", fp8="e5m2.e4m3", swz=128, stride=1024, steps=4)
+    wg("fp8-r-n16-negate", 16, "r", data="fp8", fp8="e5m2.e4m3", neg=(-1, 1))
+    wg("fp8-r-n16-negate-b", 16, "r", data="fp8", fp8="e5m2.e4m3", neg=(1, -1))
+    wg("fp8-r-n16-scale0", 16, "r", data="fp8", fp8="e5m2.e4m3", scale="0")

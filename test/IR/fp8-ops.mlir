@@ -1,0 +1,79 @@
+// Activations of 8 bits: types, attributes and operations, as text and as bytecode.
+//
+// RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
+// RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1>
+
+// CHECK-LABEL: func private @types
+// CHECK-SAME: memref<2x1x1x!mxfp4.block<bytes, relative>>, tensor<1x1x1x!mxfp4.block<bytes, relative, interleaved>>
+func.func private @types(memref<2x1x1x!mxfp4.block<bytes, relative>>,
+                         tensor<1x1x1x!mxfp4.block<bytes, relative, interleaved>>)
+
+// CHECK-LABEL: func private @accumulations
+// CHECK-SAME: a = #mxfp4.accumulation<fast>, b = #mxfp4.accumulation<promoted 512>, c = #mxfp4.accumulation<promoted 128>
+func.func private @accumulations() attributes {
+  a = #mxfp4.accumulation<fast>, b = #mxfp4.accumulation<promoted 512>,
+  c = #mxfp4.accumulation<promoted 128>
+}
+
+// CHECK-LABEL: func @matmul
+// CHECK: mxfp4.grouped_matmul activations(%{{.*}} : memref<?x160xf8E4M3FN>) weights(%{{.*}} : memref<2x1x2x!mxfp4.block<bytes, relative>>)
+// CHECK: {accumulation = #mxfp4.accumulation<promoted 128>}
+// CHECK: mxfp4.grouped_matmul activations(
+// CHECK-NOT: accumulation
+// CHECK: return
+func.func @matmul(%x: memref<?x160xf8E4M3FN>,
+                  %w: memref<2x1x2x!mxfp4.block<bytes, relative>>,
+                  %o: memref<3xi32>, %y: memref<?x48xbf16>,
+                  %powers: memref<2x48xf32>, %scales: memref<?xf32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x160xf8E4M3FN>)
+      weights(%w : memref<2x1x2x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+      epilogue(%powers, %scales : memref<2x48xf32>, memref<?xf32>) {
+      ^bb0(%sum: f32, %power: f32, %scale: f32):
+        %0 = arith.mulf %sum, %scale : f32
+        %1 = arith.mulf %0, %power : f32
+        mxfp4.yield %1 : f32
+      } {accumulation = #mxfp4.accumulation<promoted 128>}
+  mxfp4.grouped_matmul activations(%x : memref<?x160xf8E4M3FN>)
+      weights(%w : memref<2x1x2x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
+  return
+}
+
+!stage = memref<4x1x!mxfp4.block<bytes, relative>, #gpu.address_space<workgroup>>
+!tokens = memref<4x16x128xf8E4M3FN, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @tile
+// CHECK: mxfp4.tile_matmul {{.*}} {accumulation = #mxfp4.accumulation<fast>, schedule = #mxfp4.schedule<instruction = wgmma_fp8,
+func.func @tile(%sums: vector<1x2x4xf32>, %w: !stage, %x: !tokens, %slot: index,
+                %n: index) -> vector<1x2x4xf32> {
+  %0 = mxfp4.tile_matmul %sums, %w, %x at [%slot] tokens(%n)
+      {accumulation = #mxfp4.accumulation<fast>, schedule = #schedule}
+      : vector<1x2x4xf32>, !stage, !tokens
+  return %0 : vector<1x2x4xf32>
+}
+
+// CHECK-LABEL: func @fragments
+// CHECK: mxfp4.load_codes %{{.*}}[%{{.*}}, %{{.*}}] : memref
+// CHECK: mxfp4.load_codes %{{.*}}[%{{.*}}, %{{.*}}] part 1 : memref
+// CHECK: mxfp4.load_scales %{{.*}}[%{{.*}}, %{{.*}}] part 1 : memref
+// CHECK: mxfp4.decode_row %{{.*}}, %{{.*}} step 3 : !mxfp4.block<bytes, relative>
+// CHECK: mxfp4.pin %{{.*}}, %{{.*}} : vector<4xf8E5M2>, vector<4xf8E5M2>
+// CHECK: mxfp4.wgmma %{{.*}} a(%{{.*}} : vector<4xf8E5M2>) b(%{{.*}}[%{{.*}}]) columns 2 accumulate(%{{.*}}) : vector<2x4xf32>, memref<4x16x128xf8E4M3FN
+func.func @fragments(%sums: vector<2x4xf32>, %w: !stage, %x: !tokens,
+                     %slot: index, %keep: i1) -> vector<2x4xf32> {
+  %c:4 = mxfp4.load_codes %w[%slot, %slot] : !stage
+  %d:4 = mxfp4.load_codes %w[%slot, %slot] part 1 : !stage
+  %s = mxfp4.load_scales %w[%slot, %slot] part 1 : !stage
+  %a:2 = mxfp4.decode_row %c#0, %s step 3 : !mxfp4.block<bytes, relative>
+  %p:2 = mxfp4.pin %a#0, %a#1 : vector<4xf8E5M2>, vector<4xf8E5M2>
+  %0 = mxfp4.wgmma %sums
+      a(%p#0, %p#0, %p#1, %p#1, %p#0, %p#0, %p#1, %p#1,
+        %p#0, %p#0, %p#1, %p#1, %p#0, %p#0, %p#1, %p#1 : vector<4xf8E5M2>)
+      b(%x[%slot]) columns 2 accumulate(%keep) : vector<2x4xf32>, !tokens
+  return %0 : vector<2x4xf32>
+}
