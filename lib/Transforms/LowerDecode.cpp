@@ -110,6 +110,12 @@ private:
 struct LowerDecodePass : mxfp4::impl::LowerDecodeBase<LowerDecodePass> {
   using LowerDecodeBase::LowerDecodeBase;
 
+  /// Byte permutations are of NVVM.
+  void getDependentDialects(DialectRegistry &registry) const override {
+    LowerDecodeBase::getDependentDialects(registry);
+    registry.insert<NVVM::NVVMDialect>();
+  }
+
   void runOnOperation() override {
     const auto lower = [&](auto op) {
       const BlockLayout layout = cast<BlockType>(op.getBlock()).getLayout();

@@ -96,17 +96,21 @@ static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
                                  arith::RemUIOp::create(b, number, every),
                                  indexConstant(b, 0));
   };
-  Value tokens = op.getWgmma().getTokens();
-  own = multiplyBlocks(b, op, own,
-                       isMultiple(number, arith::CmpIPredicate::ne));
+  // What is known to happen in each step is what only the run may show: ptxas
+  // serialises multiplications that it sees to begin from zeros, or whose sums
+  // are added outside of a branch.
+  Value tokens = op.getStepsOfSum() == 1 ? op.getWgmma().getTokens() : Value();
+  const auto hasTokens = [&](arith::CmpIPredicate predicate) {
+    return arith::CmpIOp::create(b, predicate, tokens, indexConstant(b, 0));
+  };
+  Value isGoingOn = tokens ? hasTokens(arith::CmpIPredicate::eq)
+                           : isMultiple(number, arith::CmpIPredicate::ne);
+  own = multiplyBlocks(b, op, own, isGoingOn);
   Value isEnd = arith::OrIOp::create(
       b, isMultiple(next, arith::CmpIPredicate::eq),
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
-  // ptxas serialises the multiplications of a loop that adds in each step, unless
-  // that is a branch, which only the run shows to be always taken.
-  if (tokens && op.getStepsOfSum() == 1)
-    isEnd = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, tokens,
-                                  indexConstant(b, 0));
+  if (tokens)
+    isEnd = hasTokens(arith::CmpIPredicate::ne);
   auto choice =
       scf::IfOp::create(b, op.getType(), isEnd, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);

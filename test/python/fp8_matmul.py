@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from interpreter import empty, launch
-from mxfp4 import library
+from mxfp4 import fp8, fp8_sums, library
 from mxfp4._sim_driver import DeviceArray, SimDriver
 from mxfp4.artifact import Artifact
 from mxfp4.compile import Compiler
@@ -22,21 +22,7 @@ ACCUMULATIONS = {"fast": 0, "promoted 512": 512, "promoted 128": 128}
 _MAGNITUDES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
 
 
-def decode_e4m3(bits: np.ndarray) -> np.ndarray:
-    """The f32 values of e4m3."""
-    field, digits = (bits >> 3 & 15).astype(int), bits & 7
-    magnitude = np.ldexp(np.where(field > 0, digits + 8.0, digits), np.maximum(field, 1) - 10)
-    return np.where(bits & 128, -magnitude, magnitude).astype(np.float32)
-
-
-E4M3 = decode_e4m3(np.arange(256))
-
-
-def encode_e4m3(values: np.ndarray) -> np.ndarray:
-    """The e4m3 of values that are some, or the next one below in magnitude."""
-    order = np.argsort(np.abs(E4M3[:127]), kind="stable")
-    place = np.searchsorted(E4M3[order], np.abs(values), side="right") - 1
-    return (order[place] | np.where(np.signbit(values), 128, 0)).astype(np.uint8)
+E4M3 = fp8.e4m3_values().astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -133,35 +119,9 @@ def decode_weights(blocks: np.ndarray, scales: np.ndarray) -> np.ndarray:
     return values.reshape(*scales.shape[:-1], -1)
 
 
-def add_as_tensor_cores(x: np.ndarray, w: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """sums [T, N] f32 and the products of ``[T, 32]`` e4m3 and ``[N, 32]`` e5m2 values."""
-
-    def exponents(values: np.ndarray, least: int) -> np.ndarray:
-        found = np.maximum(np.frexp(values)[1] - 1, least)
-        return np.where(values == 0, -10000, found)
-
-    products = x[:, None, :] * w[None, :, :]
-    top = (exponents(x, -6)[:, None, :] + exponents(w, -14)[None]).max(axis=-1)
-    top = np.maximum(top, exponents(sums, -126))
-    top = np.where(top < -5000, 0, top)
-    unit = top - 13
-    total = np.trunc(np.ldexp(products, -unit[..., None])).sum(axis=-1)
-    total += np.trunc(np.ldexp(sums.astype(np.float64), -unit))
-    digits, exponent = np.frexp(np.ldexp(total, unit))
-    return np.ldexp(np.trunc(np.ldexp(digits, 14)), exponent - 14).astype(np.float32)
-
-
 def sums_of(x: np.ndarray, w: np.ndarray, interval: int) -> np.ndarray:
     """[T, N] f32: activations ``[T, K]`` times weights ``[N, K]`` in the order of a K slice."""
-    pad = -x.shape[1] % 128
-    x, w = (np.pad(a.astype(np.float64), ((0, 0), (0, pad))) for a in (x, w))
-    total = np.zeros((len(x), len(w)), np.float32)
-    part = total.copy()
-    for k in range(0, x.shape[1], 32):
-        part = add_as_tensor_cores(x[:, k : k + 32], w[:, k : k + 32], part)
-        if interval and (k + 32) % interval == 0:
-            total, part = total + part, np.zeros_like(part)
-    return total + part if interval else part
+    return fp8_sums.matmul(x, w, interval or None)
 
 
 @dataclass
@@ -175,7 +135,7 @@ class Data:
     @staticmethod
     def random(form: Form, sizes: list[int], seed: int = 1, kind: str = "exact",
                ids: list[int] | None = None, spare: int = 0) -> Data:  # fmt: skip
-        """"exact": sums that no one rounds; "normal": such as activations are."""
+        """ "exact": sums that no one rounds; "normal": such as activations are."""
         rng = np.random.default_rng(seed)
         shape = (form.experts, form.n, form.k // 32)
         blocks = rng.integers(0, 256, (*shape, 16), dtype=np.uint8)
@@ -196,9 +156,9 @@ class Data:
             blocks &= 0x77
             packed, reduced, powers = pack(blocks, scales.astype(np.uint8))
         arrays = {
-            "x": encode_e4m3(values), "weights": packed, "powers": powers,
+            "x": fp8.encode_e4m3(values.astype(np.float32)), "weights": packed, "powers": powers,
             "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
-            "scales": np.ldexp(rng.choice([1.0, 3.0], rows), rng.integers(-9, 9, rows)).astype(np.float32),
+            "scales": np.ldexp(np.float32(rng.choice([1, 3], rows)), rng.integers(-9, 9, rows)),
         }  # fmt: skip
         if form.groups:
             assert ids is not None
