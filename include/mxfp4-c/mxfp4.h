@@ -152,8 +152,8 @@ MXFP4_API void mxfp4_cpu_destroy(mxfp4_cpu_kernel *kernel);
 
 /** Packs one expert: codes u8[n, k/32, 16], scales u8[n, k/32] to `out`,
  *  u8[ceil(n/64), ceil(k/64), 2176], or with order "bytes" and encoding
- *  "relative" u8[ceil(n/64), ceil(k/128), 4352]. Returns 0, or 1 if a scale does
- *  not fit the encoding, 2 for a bad argument. */
+ *  "relative" u8[ceil(n/64), ceil(k/128), 4352]. Returns 0, or 1 if a scale
+ * does not fit the encoding, 2 for a bad argument. */
 MXFP4_API int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
                          int64_t k, const char *order,
                          const char *scale_encoding, uint8_t *out);
@@ -170,9 +170,9 @@ MXFP4_API int mxfp4_pack_gate_up(const uint8_t *gate_codes,
  *  encoding "relative" needs. codes and scales as mxfp4_pack has them; code *
  *  scale = code * reduced * power exactly, with u8[n, k/32] `reduced` and n
  *  `powers`. Scale blocks of zeros do not count. Returns 0, or 2 for a bad
- *  argument, or 1 if there is a row whose scales are more than 2^26 apart or NaN:
- *  then `refused` is its number and its least and greatest scale bytes (255 for
- *  NaN). */
+ *  argument, or 1 if there is a row whose scales are more than 2^26 apart or
+ * NaN: then `refused` is its number and its least and greatest scale bytes (255
+ * for NaN). */
 MXFP4_API int mxfp4_take_row_powers(const uint8_t *codes, const uint8_t *scales,
                                     int64_t n, int64_t k, uint8_t *reduced,
                                     float *powers, int64_t refused[3]);

@@ -43,8 +43,8 @@ int mxfp4_pack(const uint8_t *codes, const uint8_t *scales, int64_t n,
 }
 
 int mxfp4_take_row_powers(const uint8_t *codes, const uint8_t *scales,
-                          int64_t n, int64_t k, uint8_t *reduced,
-                          float *powers, int64_t *refused) {
+                          int64_t n, int64_t k, uint8_t *reduced, float *powers,
+                          int64_t *refused) {
   if (!codes || !scales || !reduced || !powers || !refused)
     return 2;
   RowSpan span;

@@ -355,10 +355,11 @@ Pick Chooser::pickFP8(int64_t rows) const {
             "few rows per group: memory bound, 8 tokens, small tiles and many "
             "copies in flight"};
   if (tokensFor(mean, 2) <= 16)
-    return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
-            "up to about ten rows per group: memory bound, small tiles and many "
-            "copies in flight, up to 32 tokens where a group has more rows "
-            "than others"};
+    return {
+        wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
+        "up to about ten rows per group: memory bound, small tiles and many "
+        "copies in flight, up to 32 tokens where a group has more rows "
+        "than others"};
   if (tokensFor(mean, 1.4) <= 48)
     return {wgmma(128, 64, 16, 8),
             "a few dozen rows per group: two warpgroups share up to 64 tokens"};

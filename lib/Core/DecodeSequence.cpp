@@ -105,8 +105,9 @@ static int scalePair(Builder &b, ScaleEncoding encoding, int scales, int byte) {
 }
 
 /// Eight codes of one row as e5m2. The table has a byte for each magnitude: the
-/// stored scale q moves the exponent of all but zero's, and 2^-13 * 0.5 is 0x04.
-/// A permutation reads four nibbles of the selector, whose bit 3 must be clear.
+/// stored scale q moves the exponent of all but zero's, and 2^-13 * 0.5 is
+/// 0x04. A permutation reads four nibbles of the selector, whose bit 3 must be
+/// clear.
 static std::vector<int> decodeBytes(Builder &b, int codes, int scales,
                                     int step) {
   constexpr uint32_t low = 0x0A080400, high = 0x12100E0C;

@@ -36,10 +36,10 @@ double mxfp4::decodeBF16(uint16_t bits) {
 static double decodeSmall(uint8_t bits, int fractionBits, int bias) {
   const int fraction = bits & ((1 << fractionBits) - 1);
   const int exponent = (bits & 0x7F) >> fractionBits;
-  const int significand = exponent == 0 ? fraction
-                                        : fraction | 1 << fractionBits;
-  const double magnitude = std::ldexp(
-      significand, std::max(exponent, 1) - bias - fractionBits);
+  const int significand =
+      exponent == 0 ? fraction : fraction | 1 << fractionBits;
+  const double magnitude =
+      std::ldexp(significand, std::max(exponent, 1) - bias - fractionBits);
   return bits & 0x80 ? -magnitude : magnitude;
 }
 

@@ -99,9 +99,8 @@ bool mxfp4::wordsAreFragments(const BlockLayout &layout,
   for (int warp = 0; warp < block.warps(); ++warp)
     for (int lane = 0; lane < 32; ++lane)
       for (int element = 0; element < block.elements(); ++element) {
-        Coord expected =
-            fragment(layout.fragmentElement(element % elements), lane,
-                     warp % traits.warps);
+        Coord expected = fragment(layout.fragmentElement(element % elements),
+                                  lane, warp % traits.warps);
         expected.row += traits.m * (warp / traits.warps);
         expected.col += traits.k * (element / elements);
         if (!(block(element, lane, warp) == expected))

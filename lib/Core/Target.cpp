@@ -13,12 +13,18 @@ using namespace mxfp4;
 const std::vector<Target> &mxfp4::targets() {
   // CUDA C++ Programming Guide, "Features and Technical Specifications".
   static const std::vector<Target> rows = {
-      {/*chip=*/"sm_90a", /*minPtx=*/80, /*maxPtx=*/90, /*defaultPtx=*/80,
+      {/*chip=*/"sm_90a",
+       /*minPtx=*/80,
+       /*maxPtx=*/90,
+       /*defaultPtx=*/80,
        /*device=*/parts().front().device,
        /*sharedPerMultiprocessor=*/233472,
-       /*sharedPerCTA=*/232448, /*sharedReserved=*/1024,
-       /*registersPerMultiprocessor=*/65536, /*registersPerThread=*/255,
-       /*threadsPerCTA=*/1024, /*threadsPerMultiprocessor=*/2048,
+       /*sharedPerCTA=*/232448,
+       /*sharedReserved=*/1024,
+       /*registersPerMultiprocessor=*/65536,
+       /*registersPerThread=*/255,
+       /*threadsPerCTA=*/1024,
+       /*threadsPerMultiprocessor=*/2048,
        /*instructions=*/
        {Instruction::MmaSync, Instruction::Wgmma, Instruction::WgmmaFP8}},
   };

@@ -159,8 +159,8 @@ bool mxfp4::parse(const std::string &text, CodeOrder &order) {
 }
 
 bool mxfp4::parse(const std::string &text, ScaleEncoding &scales) {
-  for (ScaleEncoding candidate : {ScaleEncoding::Folded, ScaleEncoding::Raw,
-                                  ScaleEncoding::Relative})
+  for (ScaleEncoding candidate :
+       {ScaleEncoding::Folded, ScaleEncoding::Raw, ScaleEncoding::Relative})
     if (text == name(candidate))
       return scales = candidate, true;
   return false;
@@ -219,8 +219,7 @@ public:
   /// Calls visit(byteOffset in block, row, slice) for each scale.
   template <typename Visit> void forEachScale(Visit visit) const {
     // Both rows of a thread, which are slots of a word or words of a step.
-    const int stepsOfScale =
-        std::max(1, layout.scaleBlock / layout.stepCols());
+    const int stepsOfScale = std::max(1, layout.scaleBlock / layout.stepCols());
     for (int thread = 0; thread < layout.threads(); thread += 4)
       for (int first = 0; first < layout.words();
            first += stepsOfScale * layout.stepWords())
@@ -352,7 +351,8 @@ PackStatus mxfp4::takeRowPowers(const uint8_t *codes, const uint8_t *scales,
       return PackStatus::ScaleOutOfRange;
     }
     // The middle, so that it is a number of f32 whatever the scales are.
-    const int middle = span.most < 0 ? kScaleBias : (span.least + span.most) / 2;
+    const int middle =
+        span.most < 0 ? kScaleBias : (span.least + span.most) / 2;
     powers[row] = std::ldexp(1.0f, middle - kScaleBias);
     for (int64_t slice = row * slices; slice < (row + 1) * slices; ++slice) {
       const int scale = scales[slice] - middle + kScaleBias;

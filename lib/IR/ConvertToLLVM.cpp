@@ -141,14 +141,12 @@ struct MakeTensorMapLowering : ConvertOpToLLVMPattern<MakeTensorMapOp> {
       Value box = LLVM::ConstantOp::create(rewriter, loc, i64,
                                            (number + 1) * maps.getBoxStep());
       Value rows = x.size(rewriter, loc, 0);
-      Value columns =
-          type.getElementTypeBitWidth() == 16
-              ? x.size(rewriter, loc, 1)
-              : Value(LLVM::ConstantOp::create(rewriter, loc, i64,
-                                               type.getDimSize(1) / 2));
-      LLVM::CallOp::create(
-          rewriter, loc, *encode,
-          ValueRange{place, data, rows, columns, box});
+      Value columns = type.getElementTypeBitWidth() == 16
+                          ? x.size(rewriter, loc, 1)
+                          : Value(LLVM::ConstantOp::create(
+                                rewriter, loc, i64, type.getDimSize(1) / 2));
+      LLVM::CallOp::create(rewriter, loc, *encode,
+                           ValueRange{place, data, rows, columns, box});
     }
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, mapType, map);
     return success();

@@ -159,9 +159,10 @@ AccumulationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          int64_t interval) {
   if (interval == 0 || interval == 128 || interval == 512)
     return success();
-  return emitError() << "requires 'fast', 'promoted 512' or 'promoted 128', but "
-                        "got 'promoted "
-                     << interval << "'";
+  return emitError()
+         << "requires 'fast', 'promoted 512' or 'promoted 128', but "
+            "got 'promoted "
+         << interval << "'";
 }
 
 namespace {

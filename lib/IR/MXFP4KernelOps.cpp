@@ -314,9 +314,9 @@ static LogicalResult verifyDecode(OpTy op, bool isOneRow) {
                                "layout of the codes, but got "
                             << op.getBlock();
   if ((block.getOrder() == CodeOrder::Bytes) != isOneRow)
-    return op.emitOpError() << "requires a layout whose words hold codes of "
-                            << (isOneRow ? "one row" : "two rows")
-                            << ", but got " << block;
+    return op.emitOpError()
+           << "requires a layout whose words hold codes of "
+           << (isOneRow ? "one row" : "two rows") << ", but got " << block;
   return verifyStep(op, op.getStep(), 4, "step");
 }
 

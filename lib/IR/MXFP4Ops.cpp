@@ -245,10 +245,10 @@ static LogicalResult verifyNumbers(GroupedMatmulOp op, bool isFP8) {
                                "of f8E4M3FN, but got "
                             << op.getWeightsType();
   if (!isFP8 && isBytes)
-    return op.emitOpError() << "requires activations of f8E4M3FN for weights in "
-                               "blocks of type "
-                            << block << ", but got "
-                            << op.getActivationsType();
+    return op.emitOpError()
+           << "requires activations of f8E4M3FN for weights in "
+              "blocks of type "
+           << block << ", but got " << op.getActivationsType();
   if (!isFP8 && op.getAccumulationAttr())
     return op.emitOpError("requires activations of f8E4M3FN for an "
                           "accumulation: sums of bf16 products are f32");
@@ -267,10 +267,9 @@ LogicalResult GroupedMatmulOp::verify() {
   const int64_t dynamic = ShapedType::kDynamic;
   const Type element = shaped(getActivations()).getElementType();
   const bool isFP8 = isa<Float8E4M3FNType>(element);
-  if (failed(verifyShaped(*this, getActivations(), "activations",
-                          {dynamic, dynamic},
-                          isFP8 ? element
-                                : Type(BFloat16Type::get(getContext())))))
+  if (failed(verifyShaped(
+          *this, getActivations(), "activations", {dynamic, dynamic},
+          isFP8 ? element : Type(BFloat16Type::get(getContext())))))
     return failure();
   if (getOutputType().getRank() != 2 ||
       !isFloatValue(getOutputType().getElementType()))

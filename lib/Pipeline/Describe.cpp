@@ -153,8 +153,7 @@ static Array fragments(const Schedule &schedule) {
   Array list{fragment("A: decoded weights", name, "fragment row", "k",
                       bits(traits.typeOfA), traits.mapOfA())};
   if (traits.mapOfB)
-    list.push_back(
-        fragment("B: activations", name, "k", "token",
+    list.push_back(fragment("B: activations", name, "k", "token",
                             bits(traits.typeOfB), traits.mapOfB()));
   // Wider accumulators repeat the columns of this one.
   const int n = std::min({columns & -columns, 16, traits.nMax});

@@ -296,9 +296,11 @@ static void addScales(ImplicitLocOpBuilder &b, OperationState &op,
   body.addArguments({f32, f32, f32}, SmallVector<Location>(3, b.getLoc()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&body);
-  Value sum = arith::MulFOp::create(b, body.getArgument(0), body.getArgument(2));
-  YieldOp::create(b, ValueRange{
-      arith::MulFOp::create(b, sum, body.getArgument(1)).getResult()});
+  Value sum =
+      arith::MulFOp::create(b, body.getArgument(0), body.getArgument(2));
+  YieldOp::create(
+      b, ValueRange{
+             arith::MulFOp::create(b, sum, body.getArgument(1)).getResult()});
 }
 
 OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,

@@ -58,7 +58,8 @@ int greatestExponent(const Fp8Row &a, const Fp8Row &b) {
   return greatest;
 }
 
-/// The sum of the products in units of 2^(top - kSumBits), each cut toward zero.
+/// The sum of the products in units of 2^(top - kSumBits), each cut toward
+/// zero.
 #if defined(__x86_64__)
 __attribute__((target_clones("arch=haswell", "default")))
 #endif
@@ -67,8 +68,7 @@ int32_t sumOfCut(const Fp8Row &a, const Fp8Row &b, int fraction, int top) {
   const int up = kSumBits - fraction;
   for (unsigned k = 0; k < 32; ++k) {
     const int32_t product = a.significand[k] * b.significand[k];
-    const int32_t down =
-        std::min(top - (a.exponent[k] + b.exponent[k]), 31);
+    const int32_t down = std::min(top - (a.exponent[k] + b.exponent[k]), 31);
     const int32_t cut = (std::abs(product) << up) >> down;
     sum += product < 0 ? -cut : cut;
   }
@@ -93,16 +93,14 @@ void mxfp4::sim::setFp8(bool isE5M2, const void *sixteen, bool isNegated,
     row.isSpecial = false;
   for (unsigned i = 0; i < 16; ++i) {
     const unsigned k = 16 * half + i;
-    const Number &number =
-        tables[isE5M2][bytes[i] ^ (isNegated ? 0x80u : 0u)];
+    const Number &number = tables[isE5M2][bytes[i] ^ (isNegated ? 0x80u : 0u)];
     row.significand[k] = number.significand;
     row.exponent[k] = number.exponent;
     row.isSpecial |= number.special != 0;
-    row.special[k] =
-        number.special != 0
-            ? number.special
-            : std::ldexp(static_cast<float>(number.significand),
-                         std::max(number.exponent, -100));
+    row.special[k] = number.special != 0
+                         ? number.special
+                         : std::ldexp(static_cast<float>(number.significand),
+                                      std::max(number.exponent, -100));
   }
 }
 

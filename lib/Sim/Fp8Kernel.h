@@ -4,12 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Numerics, as an H200 has them (test/sim/laws): an instruction adds 32 products
-// and the accumulator at once. Each of the 33 is cut toward zero to a grid of
-// 2^(e - 13), where e is the greatest exponent of those that are not zero: the sum
-// of the exponents of both factors, whatever their product carries, and the
-// exponent of the accumulator. The sum is cut toward zero to 13 bits behind the
-// point, and is an f32 then.
+// Numerics, as an H200 has them (test/sim/laws): an instruction adds 32
+// products and the accumulator at once. Each of the 33 is cut toward zero to a
+// grid of 2^(e - 13), where e is the greatest exponent of those that are not
+// zero: the sum of the exponents of both factors, whatever their product
+// carries, and the exponent of the accumulator. The sum is cut toward zero to
+// 13 bits behind the point, and is an f32 then.
 //
 //===----------------------------------------------------------------------===//
 

@@ -76,8 +76,8 @@ void computeFp8(ExecContext &x, const PendingWgmma &p) {
     for (uint32_t row = 0; row < 16; ++row) {
       // Columns 2t and 2t + 1 of eight are those of lane t of a row.
       const Operand &o = x.dst(i, 4 * (n / 8) + 2 * (row / 8) + n % 2);
-      float &sum = reinterpret_cast<float *>(
-          x.out(o))[4 * (row % 8) + n % 8 / 2];
+      float &sum =
+          reinterpret_cast<float *>(x.out(o))[4 * (row % 8) + n % 8 / 2];
       sum = addFp8(a[row], b, fraction, p.scaleD ? sum : 0.0f);
     }
   }
@@ -208,14 +208,15 @@ void execWait(ExecContext &x, const Inst &i) {
     finishWgmmas(x, x.w.wgmmaGroups - i.a);
 }
 
-/// Takes the types of A and B from the instruction's name if they are FP8, behind
-/// that of the accumulators.
+/// Takes the types of A and B from the instruction's name if they are FP8,
+/// behind that of the accumulators.
 bool takeFp8(Decoder &d) {
   const std::string_view opcode = d.ast().opcode;
   const size_t at = opcode.find(".f32.e");
   if (at == opcode.npos)
     return false;
-  const std::string_view a = opcode.substr(at + 5, 4), b = opcode.substr(at + 10);
+  const std::string_view a = opcode.substr(at + 5, 4),
+                         b = opcode.substr(at + 10);
   const auto isE5M2 = [&](std::string_view type) {
     d.take(type);
     return type == "e5m2";
@@ -242,8 +243,9 @@ bool decodeMmaAsync(Decoder &d) {
   for (; j < shape.size() && shape[j] >= '0' && shape[j] <= '9' && j < 8; ++j)
     n = n * 10 + unsigned(shape[j] - '0');
   if (shape.substr(j) != (isFp8 ? "k32" : "k16") || n < 8 || n > 256 || n % 8)
-    return d.fail("wgmma of bf16 or f16 has shapes m64nNk16, and of FP8 m64nNk32, "
-                  "N a multiple of 8 up to 256");
+    return d.fail(
+        "wgmma of bf16 or f16 has shapes m64nNk16, and of FP8 m64nNk32, "
+        "N a multiple of 8 up to 256");
   Ty td = d.takeType();
   if (!isFp8) {
     Ty ta = d.takeType(), tb = d.takeType();

@@ -79,6 +79,6 @@ void mxfp4::sim::setA8(const uint32_t *registers, const Inst &i, uint32_t row,
   // by half of k.
   for (uint32_t half = 0; half < 2; ++half)
     setFp8(i.mods & E5M2A,
-           registers + 32 * (row / 8 + 2 * half) + 4 * (row % 8),
-           i.mods & NegA, half, to);
+           registers + 32 * (row / 8 + 2 * half) + 4 * (row % 8), i.mods & NegA,
+           half, to);
 }

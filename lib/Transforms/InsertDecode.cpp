@@ -108,9 +108,8 @@ static PackedSlice loadSlice(ImplicitLocOpBuilder &b, TileMatmulOp op,
   PackedSlice packed;
   for (int part = 0; part < layout.loads(); ++part)
     llvm::append_range(
-        packed.codes,
-        LoadCodesOp::create(b, op.getWeights(), slot, slice, part)
-            .getResults());
+        packed.codes, LoadCodesOp::create(b, op.getWeights(), slot, slice, part)
+                          .getResults());
   for (int part = 0; 4 * part < layout.quadScaleBytes(); ++part)
     packed.scales.push_back(
         LoadScalesOp::create(b, op.getWeights(), slot, slice, part));
@@ -125,9 +124,9 @@ static SmallVector<Value> decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
       cast<MemRefType>(op.getWeights().getType()).getElementType();
   const auto number = static_cast<uint64_t>(step);
   if (layoutOf(block).stepWords() == 1)
-    return SmallVector<Value>(DecodeOp::create(b, packed.codes[step],
-                                               packed.scales[0], number, block)
-                                  .getResults());
+    return SmallVector<Value>(
+        DecodeOp::create(b, packed.codes[step], packed.scales[0], number, block)
+            .getResults());
   SmallVector<Value> registers(4);
   for (int row = 0; row < 2; ++row) {
     auto decoded = DecodeRowOp::create(b, packed.codes[2 * step + row],
@@ -321,8 +320,8 @@ static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
   Value result = WgmmaOp::create(
       b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decoded.tile,
       decoded.block, /*buffer=*/0, op.getActivations(), arguments[0],
-      of.columns, op.getTokens(),
-      b.getI64IntegerAttr(of.schedule.heightStep()), /*accumulate=*/Value());
+      of.columns, op.getTokens(), b.getI64IntegerAttr(of.schedule.heightStep()),
+      /*accumulate=*/Value());
   YieldOp::create(b, result);
 }
 
@@ -334,9 +333,8 @@ static void multiplyByWarpgroups(const Expansion &of, Placement placement) {
   DecodedWeights decoded;
   if (placement == Placement::Shared)
     decoded = locateDecodedBlocks(b, of, at.warp);
-  auto matmul =
-      BlockMatmulOp::create(b, op.getType(), op.getAccumulator(), op.getSlot(),
-                            op.getAccumulationAttr());
+  auto matmul = BlockMatmulOp::create(b, op.getType(), op.getAccumulator(),
+                                      op.getSlot(), op.getAccumulationAttr());
   buildFetch(b, of, matmul, at.firstSlice);
   const SmallVector<Type> fragments = buildDecode(b, of, matmul, decoded);
   buildMultiply(b, of, matmul, fragments, decoded);

@@ -89,9 +89,9 @@ private:
     case DecodeOpcode::MulBF16x2:
       return LLVM::FMulOp::create(b, toPair(lhs), toPair(rhs));
     case DecodeOpcode::Byte:
-      return NVVM::PermuteOp::create(
-          b, b.getI32Type(), lhs, constant(0),
-          constant(0x4440 | inst.immediate), NVVM::PermuteMode::DEFAULT);
+      return NVVM::PermuteOp::create(b, b.getI32Type(), lhs, constant(0),
+                                     constant(0x4440 | inst.immediate),
+                                     NVVM::PermuteMode::DEFAULT);
     case DecodeOpcode::Permute:
       return NVVM::PermuteOp::create(b, b.getI32Type(), lhs, rhs,
                                      values[inst.selector],

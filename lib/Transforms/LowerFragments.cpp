@@ -50,9 +50,9 @@ struct LowerLoadCodes : ConvertOpToLLVMPattern<LoadCodesOp> {
         b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
         layout.warpCodeBytes(), a.mul(a.lane(), layout.laneCodeBytes()));
     if (op.getPart() != 0)
-      address = a.offset(
-          address, a.constant(b.getI32Type(),
-                              op.getPart() * layout.loadCodeBytes()));
+      address =
+          a.offset(address, a.constant(b.getI32Type(),
+                                       op.getPart() * layout.loadCodeBytes()));
     auto type = VectorType::get({layout.loadWords()}, b.getI32Type());
     Value words =
         LLVM::LoadOp::create(b, type, address, layout.laneCodeBytes());
@@ -79,8 +79,7 @@ struct LowerLoadScales : ConvertOpToLLVMPattern<LoadScalesOp> {
         b, stage, adaptor.getWeights(), adaptor.getSlot(), adaptor.getSlice(),
         layout.warpScaleBytes(), a.add(quad, layout.codeBytes()));
     if (op.getPart() != 0)
-      address =
-          a.offset(address, a.constant(b.getI32Type(), op.getPart() * 4));
+      address = a.offset(address, a.constant(b.getI32Type(), op.getPart() * 4));
     rewriter.replaceOpWithNewOp<LLVM::LoadOp>(
         op, b.getI32Type(), address,
         /*alignment=*/op.getPart() != 0 ? 4 : layout.quadScaleBytes());

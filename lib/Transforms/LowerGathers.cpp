@@ -161,8 +161,8 @@ void Gather::copyRow(int64_t element) {
 
 void Gather::emit() {
   Value unit = a.urem(a.lane(), kUnitsOfRow);
-  Value firstColumn =
-      a.add(a.mul(adaptor.getStep(), columns), a.mul(unit, kUnitBytes / bytesOf));
+  Value firstColumn = a.add(a.mul(adaptor.getStep(), columns),
+                            a.mul(unit, kUnitBytes / bytesOf));
   source = a.offset(adaptor.getSource(), a.toI64(a.mul(firstColumn, bytesOf)));
   if (k % columns != 0)
     bytes =

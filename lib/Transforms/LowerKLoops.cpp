@@ -76,8 +76,9 @@ static Value addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
   for (int64_t block = 0; block < type.getDimSize(0); ++block)
     for (int64_t column = 0; column < type.getDimSize(1); ++column) {
       const std::array<int64_t, 2> at = {block, column};
-      Value sum = arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
-                                        vector::ExtractOp::create(b, rhs, at));
+      Value sum =
+          arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
+                                vector::ExtractOp::create(b, rhs, at));
       lhs = vector::InsertOp::create(b, sum, lhs, at);
     }
   return lhs;

@@ -331,8 +331,8 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
 
   void runOnOperation() override {
     BlockLayout layout;
-    // Blocks for activations of 8 bits need powers of two that whoever packs takes
-    // out of the scales.
+    // Blocks for activations of 8 bits need powers of two that whoever packs
+    // takes out of the scales.
     if (!parse(order, layout.order) || !parse(scales, layout.scales) ||
         layout.order == CodeOrder::Bytes ||
         layout.scales == ScaleEncoding::Relative) {

@@ -25,8 +25,8 @@ struct WgmmaStep {
 };
 
 /// wgmma.mma_async, one for each step: `sums` (N/2 f32) += A * B. With a
-/// predicate `accumulate` that is false, the first step begins from zeros. Returns
-/// the new sums.
+/// predicate `accumulate` that is false, the first step begins from zeros.
+/// Returns the new sums.
 llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          const InstructionTraits &traits,
                                          llvm::ArrayRef<mlir::Value> sums,

@@ -48,8 +48,8 @@ TEST_P(EachLayout, BytesAreThoseOfCodesAndScales) {
 
 // The words of a step are the A fragment of an instruction, under the row
 // permutation: the fact that lets a kernel feed the instruction without moving
-// anything. Blocks of fewer rows than an instruction has are none of its fragments,
-// and those for instructions on bytes none of others.
+// anything. Blocks of fewer rows than an instruction has are none of its
+// fragments, and those for instructions on bytes none of others.
 TEST_P(EachLayout, EachWordIsAnInstructionFragment) {
   for (const InstructionTraits &traits : instructions())
     EXPECT_EQ(wordsAreFragments(layout, traits.instruction),

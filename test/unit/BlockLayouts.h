@@ -41,8 +41,8 @@ inline std::vector<BlockLayout> blockLayouts() {
     for (CodeOrder order : {CodeOrder::Spread, CodeOrder::Nibble})
       layouts.push_back({order, ScaleEncoding::Folded, rows, cols, scaleBlock});
   for (int scaleBlock : {32, 64, 128})
-    layouts.push_back({CodeOrder::Bytes, ScaleEncoding::Relative, 64, 128,
-                       scaleBlock});
+    layouts.push_back(
+        {CodeOrder::Bytes, ScaleEncoding::Relative, 64, 128, scaleBlock});
   return layouts;
 }
 

@@ -68,9 +68,9 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair(CodeOrder::Nibble, ScaleEncoding::Folded),
                     std::pair(CodeOrder::Nibble, ScaleEncoding::Raw)));
 
-// Of words of one row: every code in every slot under every stored scale, at every
-// step; the other slots and scale bytes are random, and must not matter. The value
-// of an e5m2 is that of the f16 whose upper byte it is.
+// Of words of one row: every code in every slot under every stored scale, at
+// every step; the other slots and scale bytes are random, and must not matter.
+// The value of an e5m2 is that of the f16 whose upper byte it is.
 TEST(DecodeSequence, TablesAreExactOverTheWholeDomain) {
   const BlockLayout layout =
       BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
@@ -102,7 +102,8 @@ TEST(DecodeSequence, TablesAreExactOverTheWholeDomain) {
               << "slot " << slot << " code " << code << " scale " << scale;
           ASSERT_EQ(std::signbit(value), (code & 8) != 0);
           // All are normal numbers of the format.
-          ASSERT_TRUE((code & 7) == 0 || ((got & 0x7C) > 0 && (got & 0x7C) < 0x7C));
+          ASSERT_TRUE((code & 7) == 0 ||
+                      ((got & 0x7C) > 0 && (got & 0x7C) < 0x7C));
           ++checked;
         }
   }
@@ -125,8 +126,8 @@ TEST(DecodeSequence, Cost) {
       decodeSequence(BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative),
                      0)
           .cost();
-  // A byte, two additions, three masks, a shift, two permutations and two signs;
-  // two multiplications and a shift of signs.
+  // A byte, two additions, three masks, a shift, two permutations and two
+  // signs; two multiplications and a shift of signs.
   EXPECT_EQ(table.multiply, 2 + 1);
   EXPECT_EQ(table.alu, 1 + 2 + 3 + 1 + 2 + 2);
   EXPECT_EQ(table.bf16x2, 0);
@@ -137,9 +138,9 @@ TEST(DecodeSequence, NamesAreDistinct) {
   EXPECT_EQ(sequenceName({CodeOrder::Spread, ScaleEncoding::Raw}), "exact");
   EXPECT_EQ(sequenceName({CodeOrder::Nibble, ScaleEncoding::Folded}),
             "plain-fast");
-  EXPECT_EQ(sequenceName(
-                BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative)),
-            "table");
+  EXPECT_EQ(
+      sequenceName(BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative)),
+      "table");
   EXPECT_EQ(sequenceName({CodeOrder::Nibble, ScaleEncoding::Raw}), "plain");
 }
 

@@ -58,7 +58,8 @@ extern "C" uint32_t permuteForTest(uint32_t a, uint32_t b, uint32_t selector) {
   return result;
 }
 
-/// void decode(codes, scales, registers[4]), or of words of one row registers[2]
+/// void decode(codes, scales, registers[4]), or of words of one row
+/// registers[2]
 using DecodeFunction = void (*)(uint32_t, uint32_t, uint32_t *);
 
 std::string functionName(const BlockLayout &layout, int step) {
@@ -137,10 +138,10 @@ void EmittedDecode::SetUp() {
   module->walk([](NVVM::PermuteOp op) {
     ASSERT_EQ(op.getMode(), NVVM::PermuteMode::DEFAULT);
     OpBuilder b(op);
-    op.replaceAllUsesWith(
-        LLVM::CallOp::create(b, op.getLoc(), op.getType(), "permuteForTest",
-                             op->getOperands())
-            .getResult());
+    op.replaceAllUsesWith(LLVM::CallOp::create(b, op.getLoc(), op.getType(),
+                                               "permuteForTest",
+                                               op->getOperands())
+                              .getResult());
     op.erase();
   });
   module->walk([](Operation *op) {

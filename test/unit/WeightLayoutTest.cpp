@@ -276,8 +276,8 @@ TEST(WeightLayout, BlocksOfBytesHaveTheirDocumentedSizes) {
 TEST(WeightLayout, OrdersAndScalesGoTogether) {
   for (CodeOrder order :
        {CodeOrder::Spread, CodeOrder::Nibble, CodeOrder::Bytes})
-    for (ScaleEncoding scales : {ScaleEncoding::Folded, ScaleEncoding::Raw,
-                                 ScaleEncoding::Relative})
+    for (ScaleEncoding scales :
+         {ScaleEncoding::Folded, ScaleEncoding::Raw, ScaleEncoding::Relative})
       EXPECT_EQ(BlockLayout::of(order, scales).verify().empty(),
                 (order == CodeOrder::Bytes) ==
                     (scales == ScaleEncoding::Relative));
@@ -314,8 +314,8 @@ TEST(WeightLayout, RowPowersAreExact) {
         code = random();
       fillScales(scales, slices, least, least + span, random);
       RowSpan refused;
-      ASSERT_EQ(takeRowPowers(codes.data(), scales.data(), n, k,
-                              reduced.data(), powers.data(), refused),
+      ASSERT_EQ(takeRowPowers(codes.data(), scales.data(), n, k, reduced.data(),
+                              powers.data(), refused),
                 PackStatus::Success);
       EXPECT_EQ(refused.row, -1);
       for (int64_t i = 0; i < n * slices; ++i) {

@@ -80,7 +80,8 @@ static std::string printSchedules(const std::string &chip,
   if (!promotion)
     placements.push_back(Placement::Shared);
   for (Placement placement : placements)
-    for (const Schedule &schedule : allSchedules(target, placement, gathers, promotion))
+    for (const Schedule &schedule :
+         allSchedules(target, placement, gathers, promotion))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
   return "";
 }
@@ -192,7 +193,8 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (listSchedules) {
-    const std::string wrong = printSchedules(chip, device, gathers, accumulation);
+    const std::string wrong =
+        printSchedules(chip, device, gathers, accumulation);
     return wrong.empty() ? 0 : fail(wrong);
   }
   if (input.empty() == problem.empty())

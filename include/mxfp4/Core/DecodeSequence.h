@@ -21,10 +21,10 @@
 //           because the instruction selects a half. Folded scales already carry
 //           the 2^126, so that one multiplication is enough; raw ones take two.
 //
-// The sequence that ends in e5m2 makes a table of the eight magnitudes times the
-// scale, a byte each, with two multiplications and additions, and looks eight
-// codes up in it with two byte permutations, since a code has few bits and a
-// permutation needs no more. Signs come from elsewhere in the word.
+// The sequence that ends in e5m2 makes a table of the eight magnitudes times
+// the scale, a byte each, with two multiplications and additions, and looks
+// eight codes up in it with two byte permutations, since a code has few bits
+// and a permutation needs no more. Signs come from elsewhere in the word.
 //
 // All results are exact: a code has two significant bits, a scale is a power
 // of two, and bf16 multiplies round only where the result cannot be held.
@@ -100,8 +100,8 @@ struct DecodeSequence {
   DecodeCost cost() const;
 };
 
-/// The sequence for weights of this layout, for instruction's step `step` (0..3)
-/// along K of a block. The step only selects the scale bytes.
+/// The sequence for weights of this layout, for instruction's step `step`
+/// (0..3) along K of a block. The step only selects the scale bytes.
 DecodeSequence decodeSequence(const BlockLayout &layout, int step);
 
 /// "fast" (spread codes, folded scales), "exact" (spread, raw), "plain-fast"

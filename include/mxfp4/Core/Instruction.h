@@ -111,10 +111,10 @@ const InstructionTraits *findInstruction(Emitter emitter,
                                          std::optional<NumberType> a,
                                          NumberType b, NumberType sums);
 
-/// Whether the words that a thread holds of a step along K (`stepWords`) are its
-/// share of A in one instruction, with rows renamed by the layout's permutation,
-/// which the epilogue undoes. What is decoded then needs no exchange between
-/// threads.
+/// Whether the words that a thread holds of a step along K (`stepWords`) are
+/// its share of A in one instruction, with rows renamed by the layout's
+/// permutation, which the epilogue undoes. What is decoded then needs no
+/// exchange between threads.
 bool wordsAreFragments(const BlockLayout &layout, Instruction instruction);
 
 const char *name(Instruction instruction);

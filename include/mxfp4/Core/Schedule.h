@@ -189,8 +189,8 @@ struct Problem {
   /// What weights and activations are stored as.
   BlockLayout layout = {};
   NumberType activations = NumberType::BF16;
-  /// K after which sums that the instruction cuts are added to sums in f32, or 0
-  /// for never. What a problem asks for, not a choice.
+  /// K after which sums that the instruction cuts are added to sums in f32, or
+  /// 0 for never. What a problem asks for, not a choice.
   int promotion = 0;
 };
 
@@ -214,18 +214,19 @@ struct Preference {
 };
 
 /// Picks a schedule. Pure; never fails: the result passes `verifySchedule` for
-/// every problem with the dialect's blocks and at most `maxGroups()` groups, but
-/// for a preference that its activations do not have.
+/// every problem with the dialect's blocks and at most `maxGroups()` groups,
+/// but for a preference that its activations do not have.
 ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
                               const Preference &preference = {});
 
 /// All that `chooseSchedule` can return for this placement, on the target's and
 /// on all named devices, with or without a gather, for tests to walk. With many
 /// groups some have fewer stages: the tile table takes their place. Of bf16
-/// activations, or of e4m3 with sums that are promoted so (`Problem::promotion`).
-std::vector<Schedule>
-allSchedules(const Target &target, Placement placement, bool gathers = false,
-             std::optional<int> promotion = std::nullopt);
+/// activations, or of e4m3 with sums that are promoted so
+/// (`Problem::promotion`).
+std::vector<Schedule> allSchedules(const Target &target, Placement placement,
+                                   bool gathers = false,
+                                   std::optional<int> promotion = std::nullopt);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
 /// sentence ("requires ..."). Asks the groups of the problem, its layout and
@@ -241,8 +242,8 @@ inline constexpr int64_t maxGroups() { return 1024; }
 std::string verifyBatchInvariant(const Schedule &schedule);
 
 /// Reads a preference: placement "register" or "shared", instruction "auto",
-/// "mma_sync", "wgmma" or "wgmma_fp8". Returns what is wrong with them, as the rest of a
-/// sentence ("expects ..."); empty if nothing is.
+/// "mma_sync", "wgmma" or "wgmma_fp8". Returns what is wrong with them, as the
+/// rest of a sentence ("expects ..."); empty if nothing is.
 std::string parsePreference(const std::string &placement,
                             const std::string &instruction,
                             Preference &preference);

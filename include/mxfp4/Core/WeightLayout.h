@@ -24,8 +24,8 @@
 //   5. Positions past N or K hold code 0 and a benign scale (never NaN).
 //
 // Blocks in the order `bytes`, for instructions on numbers of 8 bits, have 64 x
-// 128 weights in 4096 bytes of codes and 256 of scales. A word holds eight codes
-// of one row in a k32 step, so that words 2j and 2j + 1 are step j of the
+// 128 weights in 4096 bytes of codes and 256 of scales. A word holds eight
+// codes of one row in a k32 step, so that words 2j and 2j + 1 are step j of the
 // thread's two rows. Words 0 to 3 lie at 16 * t and words 4 to 7 at 2048 + 16 *
 // t: two loads of 16 bytes. The scales of a thread are eight bytes, four for
 // each of its rows.
@@ -107,8 +107,8 @@ struct BlockLayout {
   /// for.
   static constexpr BlockLayout of(CodeOrder order, ScaleEncoding scales,
                                   ColumnOrder columns = ColumnOrder::Plain) {
-    return {order, scales, 64, order == CodeOrder::Bytes ? 128 : 64, 32,
-            columns};
+    return {order, scales, 64, order == CodeOrder::Bytes ? 128 : 64,
+            32,    columns};
   }
   /// Empty if order and scales go together, else what is wrong, as the rest of
   /// a sentence ("requires ...").
@@ -236,10 +236,11 @@ inline constexpr int kRelativeLeast = 114;
 /// checkpoint layout with scale blocks of 32: code * scale = code * reduced *
 /// power for each code, exactly, and `reduced` u8[N, K/32] are E8M0 bytes that
 /// `relative` holds; `powers` is f32[N]. A scale block of zeros counts for
-/// nothing; one outside of its row's span is reduced to 2^0. `ScaleOutOfRange` names the first row without such a power in `refused`;
-/// what has been written then has no meaning.
-PackStatus takeRowPowers(const uint8_t *codes, const uint8_t *scales,
-                         int64_t n, int64_t k, uint8_t *reduced, float *powers,
+/// nothing; one outside of its row's span is reduced to 2^0. `ScaleOutOfRange`
+/// names the first row without such a power in `refused`; what has been written
+/// then has no meaning.
+PackStatus takeRowPowers(const uint8_t *codes, const uint8_t *scales, int64_t n,
+                         int64_t k, uint8_t *reduced, float *powers,
                          RowSpan &refused);
 
 } // namespace mxfp4

@@ -128,9 +128,9 @@ std::vector<std::string> optionalOperandFields();
 
 /// A module with a function `grouped_matmul` on memrefs for the problem. Its
 /// arguments are the operation's operands: those that it needs, the problem's,
-/// and those of the launcher. Of e4m3 activations the epilogue multiplies with the
-/// powers of two of rows of weights (epilogue0, E x N) and the scales of rows of
-/// activations (epilogue1, R).
+/// and those of the launcher. Of e4m3 activations the epilogue multiplies with
+/// the powers of two of rows of weights (epilogue0, E x N) and the scales of
+/// rows of activations (epilogue1, R).
 mlir::OwningOpRef<mlir::ModuleOp> buildProblem(mlir::MLIRContext *context,
                                                const ProblemSpec &spec);
 
