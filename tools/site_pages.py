@@ -29,8 +29,11 @@ MODULES = {
     "Compiling": ["problem", "compile", "artifact", "module"],
     "Calling": ["ops", "kernels", "runtime", "torch_op", "simulator"],
     "Layers": ["layer_spec", "activation", "routing", "layer_kernels", "layer", "layer_reference"],
-    "Other libraries": ["integrations.transformers", "integrations.jax",
-                        "integrations.torch_export"],
+    "Other libraries": [
+        "integrations.transformers",
+        "integrations.jax",
+        "integrations.torch_export",
+    ],
 }
 """Modules of the reference, in its order."""
 
