@@ -190,6 +190,7 @@ def mlir_file(path: Path, problem: str) -> None:
         path.write_text(compiler.mlir(problem))
 
 
+@pytest.mark.slow
 @needs_library
 def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "a")

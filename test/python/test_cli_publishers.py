@@ -27,6 +27,7 @@ def forms(rng: np.random.Generator) -> dict[str, Tensors]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_experts_are_read_packed_and_compared(tmp_path: Path, forms: dict[str, Tensors]) -> None:
     for form, tensors in forms.items():
         file, out = tmp_path / f"{form}.safetensors", tmp_path / "packed" / form

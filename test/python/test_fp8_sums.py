@@ -77,6 +77,7 @@ def test_errors_are_those_that_a_gpu_gave(data: str, k: int, rng: np.random.Gene
         assert measured / 1.35 < relative < measured * 1.35, (promotion, relative)
 
 
+@pytest.mark.slow
 def test_the_table_of_errors_is_the_one_that_is_computed() -> None:
     """docs/Numerics.md."""
     script = Path(__file__).resolve().parents[2] / "tools/fp8_errors.py"

@@ -66,3 +66,23 @@ def test_broken_links_are_refused(tmp_path: Path) -> None:
     assert builds("# A heading\n\n[here](#a-heading)\n")
     assert not builds("# A heading\n\n[there](nowhere.md)\n")
     assert not builds("# A heading\n\n[there](#another-heading)\n")
+
+
+def test_pages_outside_of_the_menu_are_refused(tmp_path: Path) -> None:
+    """A new page that `nav` does not name would be found by nobody."""
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed; see tools/setup")
+    validation = (ROOT / "mkdocs.yml").read_text().split("\nvalidation:")[1].split("\n\n")[0]
+    (tmp_path / "docs").mkdir()
+    for page in ("index.md", "added.md"):
+        (tmp_path / "docs" / page).write_text("# Page\n")
+    (tmp_path / "theme").mkdir()
+    (tmp_path / "theme/main.html").write_text("{{ page.content }}")
+    config = "site_name: x\nstrict: true\nplugins: []\ntheme: {name: null, custom_dir: theme}\n"
+    for nav, status in (("[index.md, added.md]", 0), ("[index.md]", 1)):
+        (tmp_path / "mkdocs.yml").write_text(f"{config}nav: {nav}\nvalidation:{validation}\n")
+        run = subprocess.run(
+            [sys.executable, "-m", "mkdocs", "build"],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+        assert run.returncode == status, run.stderr
+        assert status == 0 or "added.md" in run.stderr, run.stderr

@@ -36,13 +36,16 @@ Progress::~Progress() {
 void Progress::watch() {
   const std::chrono::duration<double> pause(interval());
   std::unique_lock<std::mutex> guard(lock);
-  // A machine that is busy may let the watcher run only when all is done: one
-  // line then says what took longer than the interval.
-  for (bool said = false; !done || !said; said = true) {
-    const bool ended = wake.wait_for(guard, pause, [this] { return done; });
-    const std::chrono::duration<double> passed = Clock::now() - start;
-    if (ended && (said || passed < pause))
+  // A busy machine may wake the watcher late, or only when all is done: a line
+  // that is due then is said all the same.
+  Clock::time_point last = start;
+  for (bool ended = false; !ended;) {
+    ended = wake.wait_for(guard, pause, [this] { return done; });
+    const Clock::time_point now = Clock::now();
+    if (ended && now - last < pause)
       return;
+    last = now;
+    const std::chrono::duration<double> passed = now - start;
     std::fprintf(stderr, "mxfp4-sim: %s\n", line(passed.count()).c_str());
   }
 }
