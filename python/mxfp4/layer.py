@@ -147,9 +147,9 @@ def weight_shapes(spec: LayerSpec) -> Shapes:
         ("down", packed(spec.hidden, spec.inner), torch.uint8, True),
         ("gate_up_bias", (e, spec.columns), bf16, spec.bias),
         ("down_bias", (e, spec.hidden), bf16, spec.bias),
-        ("correction", (e,), torch.float32, spec.correction),
         ("gate_up_powers", (e, spec.columns), torch.float32, fp8),
         ("down_powers", (e, spec.hidden), torch.float32, fp8),
+        ("correction", (e,), torch.float32, spec.correction),
     )
 
 
@@ -233,8 +233,8 @@ class Layer:
         self.device = _device_of(gate_up)
         self._kept = {
             "gate_up": gate_up.data, "down": down.data, "gate_up_bias": gate_up_bias,
-            "down_bias": down_bias, "correction": correction, "gate_up_powers": gate_up.powers,
-            "down_powers": down.powers,
+            "down_bias": down_bias, "gate_up_powers": gate_up.powers, "down_powers": down.powers,
+            "correction": correction,
         }  # fmt: skip
         check_weights(weight_shapes(spec), list(self._kept.values()), self.device)
         own = {name: t.data_ptr() for name, t in self._kept.items() if t is not None}

@@ -3,16 +3,18 @@
 
 ::
 
-    moe(x, logits, gate_up, down, gate_up_bias, down_bias, correction, *, spec) -> Tensor
-    moe_with_routing(x, ids, weights, gate_up, down, gate_up_bias, down_bias, *, spec,
-                     some_absent=True) -> Tensor
+    moe(x, logits, gate_up, down, gate_up_bias, down_bias, correction, gate_up_powers,
+        down_powers, *, spec) -> Tensor
+    moe_with_routing(x, ids, weights, gate_up, down, gate_up_bias, down_bias, gate_up_powers,
+                     down_powers, *, spec, some_absent=True) -> Tensor
 
 Both are opaque to ``torch.compile`` and known to its tracer. ``spec`` is what `LayerSpec.text`
 gives, to be asked once and not in code that is compiled. Packed weights are the bytes of
 `PackedWeights.data` in the layout `mxfp4.layer.LAYOUT`, which is what `mxfp4.pack` makes of most
-checkpoints. On CUDA the operators launch the kernels of `mxfp4.layer`, which `mxfp4.kernels` finds
-among those compiled ahead of time, or compiles when a call needs them; on the CPU they run
-`mxfp4.layer_reference`.
+checkpoints; of a layer with activations in FP8 they are those of layout "fp8", which come with
+`PackedWeights.powers`. On CUDA the operators launch the kernels of `mxfp4.layer`, which
+`mxfp4.kernels` finds among those compiled ahead of time, or compiles when a call needs them; on the
+CPU they run `mxfp4.layer_reference`.
 
 ``moe_with_routing`` takes the experts of each token, int32 or int64 ``[T, S]``, and their weights
 ``[T, S]``. An id of -1 is a slot without an expert, such as one on another device; where no id is
@@ -34,7 +36,7 @@ from torch._C import _len_torch_dispatch_stack
 
 from . import kernels, layer_reference
 from .errors import Error
-from .layer import LAYOUT, LOGITS, check_tensor, check_weights, run, runner, weight_shapes
+from .layer import LOGITS, check_tensor, check_weights, run, runner, weight_shapes
 from .layer_bound import Bound
 from .layer_kernels import Source
 from .layer_plan import LayerRunner
@@ -50,13 +52,14 @@ _library = torch.library.Library("mxfp4", "FRAGMENT")
 _TAGS = (torch.Tag.pt2_compliant_tag, torch.Tag.needs_fixed_stride_order)
 _library.define(
     "moe(Tensor x, Tensor logits, Tensor gate_up, Tensor down, Tensor? gate_up_bias=None, "
-    "Tensor? down_bias=None, Tensor? correction=None, *, str spec) -> Tensor",
+    "Tensor? down_bias=None, Tensor? correction=None, Tensor? gate_up_powers=None, "
+    "Tensor? down_powers=None, *, str spec) -> Tensor",
     tags=_TAGS,
 )
 _library.define(
     "moe_with_routing(Tensor x, Tensor ids, Tensor weights, Tensor gate_up, Tensor down, "
-    "Tensor? gate_up_bias=None, Tensor? down_bias=None, *, str spec, bool some_absent=True) "
-    "-> Tensor",
+    "Tensor? gate_up_bias=None, Tensor? down_bias=None, Tensor? gate_up_powers=None, "
+    "Tensor? down_powers=None, *, str spec, bool some_absent=True) -> Tensor",
     tags=_TAGS,
 )
 
@@ -121,11 +124,6 @@ class _Known:
 
     def __init__(self, text: str) -> None:
         self.spec = spec = LayerSpec.parse(text)
-        if spec.activations != "bf16":
-            raise Error(
-                "the operators of layers take activations in bf16; mxfp4.layer.Layer takes them in "
-                "FP8, too."
-            )
         self.shapes, self.logits = weight_shapes(spec), LOGITS[spec.logits]
         self._runners: dict[int, LayerRunner] = {}
         self._layers: dict[tuple[int, ...], _Weights] = {}
@@ -185,7 +183,8 @@ def _checked_input(
 
 def _checked(
     x: torch.Tensor, logits: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor,
-    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None, *, spec: str,
+    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None,
+    gate_up_powers: _Maybe = None, down_powers: _Maybe = None, *, spec: str,
 ) -> tuple[_Known, torch.Tensor, torch.Tensor, tuple[_Maybe, ...]]:  # fmt: skip
     """The layer, dense hidden states and logits, and the layer's own tensors.
 
@@ -193,7 +192,7 @@ def _checked(
     """
     known = _known(spec)
     x, logits = _checked_input(known, x, logits)
-    own = (gate_up, down, gate_up_bias, down_bias, correction)
+    own = (gate_up, down, gate_up_bias, down_bias, gate_up_powers, down_powers, correction)
     check_weights(known.shapes, own, x.device)
     return known, x, logits, own
 
@@ -229,13 +228,14 @@ def _like(x: torch.Tensor) -> torch.Tensor:
 
 def _checked_routing(
     x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor, gate_up: torch.Tensor,
-    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None, *, spec: str,
+    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None,
+    gate_up_powers: _Maybe = None, down_powers: _Maybe = None, *, spec: str,
     some_absent: bool = True,
 ) -> tuple[_Known, torch.Tensor, torch.Tensor, torch.Tensor, tuple[_Maybe, ...]]:  # fmt: skip
     """The same with ids i32 and weights f32 in place of logits."""
     known = _known(spec)
     x, ids, weights = _checked_slots(known, x, ids, weights)
-    own = (gate_up, down, gate_up_bias, down_bias)
+    own = (gate_up, down, gate_up_bias, down_bias, gate_up_powers, down_powers)
     check_weights(known.shapes, own, x.device)
     return known, x, ids, weights, own
 
@@ -252,23 +252,26 @@ def _fake_routing(*arguments: Any, **options: Any) -> torch.Tensor:
 
 def _cuda(
     x: torch.Tensor, logits: torch.Tensor, gate_up: torch.Tensor, down: torch.Tensor,
-    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None, *, spec: str,
+    gate_up_bias: _Maybe = None, down_bias: _Maybe = None, correction: _Maybe = None,
+    gate_up_powers: _Maybe = None, down_powers: _Maybe = None, *, spec: str,
 ) -> torch.Tensor:  # fmt: skip
     known = _known(spec)
     x, logits = _checked_input(known, x, logits)
-    own = (gate_up, down, gate_up_bias, down_bias, correction)
+    own = (gate_up, down, gate_up_bias, down_bias, gate_up_powers, down_powers, correction)
     bound = known.weights(own, x.device).bound
     return run(bound, "logits", x, _like(x), logits.data_ptr())
 
 
 def _cuda_routing(
     x: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor, gate_up: torch.Tensor,
-    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None, *, spec: str,
+    down: torch.Tensor, gate_up_bias: _Maybe = None, down_bias: _Maybe = None,
+    gate_up_powers: _Maybe = None, down_powers: _Maybe = None, *, spec: str,
     some_absent: bool = True,
 ) -> torch.Tensor:  # fmt: skip
     known = _known(spec)
     x, ids, weights = _checked_slots(known, x, ids, weights)
-    bound = known.weights((gate_up, down, gate_up_bias, down_bias), x.device).bound
+    own = (gate_up, down, gate_up_bias, down_bias, gate_up_powers, down_powers)
+    bound = known.weights(own, x.device).bound
     source: Source = "some ids" if some_absent else "ids"
     return run(bound, source, x, _like(x), ids.data_ptr(), weights.data_ptr())
 
@@ -284,7 +287,8 @@ def _arrays(known: _Known, own: Sequence[_Maybe]) -> dict[str, Any]:
         ("gate_up", spec.columns, spec.hidden),
         ("down", spec.hidden, spec.inner),
     ):
-        found[name] = PackedWeights(found[name], n, k, LAYOUT, _PROOF)
+        powers = found.pop(f"{name}_powers")
+        found[name] = PackedWeights(found[name], n, k, spec.layout, _PROOF, powers=powers)
     return found
 
 

@@ -100,3 +100,32 @@ def test_errors() -> None:
     with pytest.raises(Error, match="has no gradient"):
         y.sum().backward()
     assert dataclasses.replace(there, data=there.data).powers is there.powers
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_operators_of_layers(bias: bool, rng: np.random.Generator) -> None:
+    """Take powers of rows beside packed bytes, and only for such layers."""
+    from mxfp4 import layer_reference, torch_layer
+    from mxfp4.layer_spec import GPT_OSS, LayerSpec
+    from test_layer_fp8 import Fp8Case
+
+    spec = LayerSpec(8, 2, 64, 96, GPT_OSS, bias=bias, activations="fp8")
+    case = Fp8Case(spec, 9, rng)
+    up, down = case.gate_up.to_device("cpu"), case.down.to_device("cpu")
+    biases = [
+        from_numpy(case.own[name]) if bias else None for name in ("gate_up_bias", "down_bias")
+    ]
+    powers = (up.powers, down.powers)
+    x, logits = from_numpy(case.x), from_numpy(case.logits)
+    y = torch_layer.moe(x, logits, up.data, down.data, *biases, None, *powers, spec=spec.text())
+    own = {name: a for name, a in case.own.items() if name.endswith("bias")}
+    wanted = layer_reference.layer(spec, case.x, case.logits, case.gate_up, case.down, **own)
+    assert np.array_equal(to_numpy(y), wanted)
+    ids = torch.topk(logits.float(), 2).indices
+    weights = torch.softmax(torch.topk(logits.float(), 2).values, -1)
+    routed = torch_layer.moe_with_routing(
+        x, ids, weights, up.data, down.data, *biases, *powers, spec=spec.text()
+    )
+    assert np.allclose(to_numpy(routed).astype(np.float32), wanted.astype(np.float32), atol=2e-2)
+    with pytest.raises(Error, match="this layer needs gate_up_powers"):
+        torch_layer.moe(x, logits, up.data, down.data, *biases, spec=spec.text())

@@ -341,7 +341,8 @@ def test_a_layer_takes_what_fits(data: Torch) -> None:
 
 
 def test_arrays_are_shared_with_the_reference(data: Torch) -> None:
-    arrays = torch_layer._arrays(torch_layer._Known(data.text), list(data.own.values()))
+    known = torch_layer._Known(data.text)
+    arrays = torch_layer._arrays(known, [data.own.get(shape[0]) for shape in known.shapes])
     assert arrays["gate_up"].data.ctypes.data == data.own["gate_up"].data_ptr()
     assert np.array_equal(arrays["down"].decode(3), data.case.down.decode(3))
     assert np.array_equal(arrays["correction"], to_numpy(data.own["correction"]))
