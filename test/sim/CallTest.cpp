@@ -212,7 +212,7 @@ TEST(Files, WithForeignKernelsRunTheOthers) {
        "mov.b64 %rd1, g; }",
        "addresses as initialisers are not supported"},
       {".entry k() { .reg .b32 %r<2>; wgmma.mma_async.sync.aligned.m64n8k32."
-       "f32.e4m3.e5m2 {%r1}, 1, 1, 1, 1, 1; }",
+       "f16.e4m3.e5m2 {%r1}, 1, 1, 1, 1, 1; }",
        "wgmma of FP8 (e4m3, e5m2) is not supported"},
       {".entry k() { .reg .b32 %r<2>; wgmma.mma_async.sync.aligned.m64n8k8."
        "f32.tf32.tf32 {%r1}, 1, 1, 1, 1, 1; }",
