@@ -74,7 +74,7 @@ def _kind(types: list[str], number: int) -> str:
         return "scales"
     if element in ("i8", "f4E2M1FN"):
         return "codes"
-    if element == "i32":
+    if element in ("i32", "i64"):
         return {4: "sizes", 5: "offsets"}.get(sizes[0], "experts")
     return "rows"
 
@@ -112,6 +112,7 @@ def _argument(number: int, types: list[str], sparse: bool) -> str:
         ]
     convert = {
         "i32": "tensor.yield %v : i32",
+        "i64": "%r = arith.extui %v : i32 to i64\ntensor.yield %r : i64",
         "i8": "%r = arith.trunci %v : i32 to i8\ntensor.yield %r : i8",
         "f4E2M1FN": "%t = arith.trunci %v : i32 to i4\n"
         "%r = arith.bitcast %t : i4 to f4E2M1FN\ntensor.yield %r : f4E2M1FN",
