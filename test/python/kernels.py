@@ -23,7 +23,7 @@ import mxfp4
 import numpy as np
 import pytest
 from helpers import bits
-from mxfp4 import Artifact, Layout, Problem, library, problem, simulate
+from mxfp4 import Artifact, Layout, Problem, library, simulate
 from mxfp4.compile import Compiler, CpuKernel
 from mxfp4.formats import Quantized, bfloat16
 from mxfp4.runtime import BAD_ID, UNSORTED
@@ -32,10 +32,6 @@ needs_both = pytest.mark.skipif(
     (library.find() is None or library.find_interpreter() is None)
     and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1",
     reason="libmxfp4.so or libmxfp4-sim.so was not built",
-)
-needs_fp8 = pytest.mark.skipif(
-    library.find() is None or "activations" not in problem.fields(),
-    reason="the library has no matmuls of activations in FP8",
 )
 LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")]
 

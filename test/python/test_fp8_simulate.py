@@ -9,7 +9,7 @@ from functools import cache
 import mxfp4
 import numpy as np
 import pytest
-from kernels import needs_both, needs_fp8, schedules
+from kernels import needs_both, schedules
 from mxfp4 import Artifact, Error, PackedWeights, fp8_reference, simulate
 from mxfp4.compile import compile_artifact
 from mxfp4.formats import bfloat16
@@ -50,7 +50,6 @@ def compiled(problem: Problem, rows: int) -> Artifact:
 
 
 @needs_both
-@needs_fp8
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 @pytest.mark.parametrize("kind", ["normal", "same sign"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -77,7 +76,6 @@ def test_kernels_have_the_sums_of_the_tensor_cores(
 
 
 @needs_both
-@needs_fp8
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 def test_exact_sums_are_exact(accumulation: str) -> None:
     """Where 13 bits hold every sum, results are those of the definition."""
@@ -91,7 +89,6 @@ def test_exact_sums_are_exact(accumulation: str) -> None:
 
 
 @needs_both
-@needs_fp8
 def test_expert_ids() -> None:
     x, weights = data(3, 64, 128, 12)
     offsets, ids = offsets_of((5, 4, 3)), np.array([2, -1, 2], np.int32)
@@ -104,7 +101,6 @@ def test_expert_ids() -> None:
 
 
 @needs_both
-@needs_fp8
 def test_special_rows() -> None:
     """NaN and infinities make NaN of their rows and of no others; zeros make zeros."""
     x, weights = data(1, 64, 128, 9)

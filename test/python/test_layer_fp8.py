@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from driver_memory import file
 from helpers import random_weights
-from kernels import needs_both, needs_fp8
+from kernels import needs_both
 from mxfp4 import Error, fp8_reference, layer_reference, routing
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
@@ -68,7 +68,6 @@ class Fp8Case(Case):
 
 
 @needs_both
-@needs_fp8
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 @pytest.mark.parametrize("tokens", [1, 20])
 def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int, accumulation: str) -> None:
@@ -81,7 +80,6 @@ def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int, accumulation
 
 
 @needs_both
-@needs_fp8
 def test_many_tokens(file: Path, rng: np.random.Generator) -> None:
     spec = dataclasses.replace(SMALL, slots=1, inner=32)
     case = Fp8Case(spec, FEW_TOKENS + 1, rng)
@@ -89,7 +87,6 @@ def test_many_tokens(file: Path, rng: np.random.Generator) -> None:
 
 
 @needs_both
-@needs_fp8
 @pytest.mark.parametrize("name", ["silu_limit", "geglu_tanh", "situ", "relu2"])
 def test_activations(file: Path, rng: np.random.Generator, name: str) -> None:
     spec = dataclasses.replace(SMALL, activation=ACTIVATIONS[name], bias=name == "relu2")
@@ -98,7 +95,6 @@ def test_activations(file: Path, rng: np.random.Generator, name: str) -> None:
 
 
 @needs_both
-@needs_fp8
 @pytest.mark.parametrize("tokens", [1, 20])
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
 def test_experts_that_the_caller_brings(
@@ -119,7 +115,6 @@ def test_experts_that_the_caller_brings(
 
 
 @needs_both
-@needs_fp8
 def test_saved_and_loaded(tmp_path: Path) -> None:
     """The folder has the kernels that round rows, and says what the layer is."""
     LayerKernels.compile(SMALL, max_tokens=4).save(tmp_path)
