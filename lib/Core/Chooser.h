@@ -6,7 +6,9 @@
 //
 // The chooser of one problem, for `chooseSchedule` and for the enumeration of
 // all schedules. Which regime a number of rows belongs to is decided in
-// ChooserRegimes.cpp, what follows from a tile and its warps in Chooser.cpp.
+// ChooserRegimes.cpp, regimes where decoding decides are in
+// ChooserDecoders.cpp, what follows from a tile and its warps is in
+// Chooser.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,6 +37,14 @@ constexpr double kBytesDecoded = 14;
 /// k64 steps that take as long as adding the sums of K slices and storing
 /// them.
 constexpr int kSumSteps = 3;
+
+/// K slices of a tile for a few dozen rows per group, each of two warpgroups: a
+/// CTA has no room for more.
+constexpr int kSharingSlices = 3;
+
+/// K slices of a tile of 8 tokens where decoding decides: five of one
+/// warpgroup each take 1 to 6 % less time than three.
+constexpr int kFewestSlices = 5;
 
 /// Chooses for one problem and one number of rows.
 class Chooser {

@@ -1,0 +1,96 @@
+//===- ChooserDecoders.cpp - Where decoding decides -----------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Regimes of devices whose memory delivers more than few warps decode, up to
+// about ten rows per group. Measured on an H200 (docs/TuningLog.md).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Chooser.h"
+
+#include <algorithm>
+
+using namespace mxfp4;
+
+/// Stages of a CTA where 24 warps decode. In each of two CTAs 9 take 0 to 5 %
+/// less time than 12, and 15 take 4 % more.
+constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
+              kDecodersStagesFewest = 30;
+
+/// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
+/// 0.85 to 0.94 in four cases whose waves are equally full.
+constexpr double kTallFewest = 0.92;
+
+/// The time of a row of weights with one CTA per SM, as a multiple of its time
+/// with two CTAs per SM.
+constexpr double kDecodersAlone = 1.12;
+
+/// Whether memory delivers more than few warps decode. Half of the last tile's
+/// columns may be masked, which must be a small part of all columns.
+bool Chooser::decodeDecides() const {
+  const int64_t blocks = problem.layout.rowBlocks(problem.n);
+  return !preference.batchInvariant && hasSpareRegisters() &&
+         steps >= kSharingSlices &&
+         target.device.bytesPerClock() >= kBytesDecoded &&
+         (blocks % 2 == 0 || blocks >= 9);
+}
+
+/// 24 warps decode, each without a second fragment, and the warps that copy
+/// have as few instructions as possible: 128 columns share activations.
+Schedule Chooser::decoders(int warps, int ctas, int stages) const {
+  Schedule schedule = wgmma(128, 16, 8, warps, kSharingSlices, ctas);
+  schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
+  // With two CTAs per SM, the first slice need not be early.
+  schedule.sumSteps = ctas == 1 ? kSumSteps : 0;
+  return fit(schedule, stages);
+}
+
+/// While memory delivers more than the warps decode, the number of instructions
+/// per byte decides, and enough warps to issue them. Two CTAs of three
+/// warpgroups, which decode two blocks per step, need fewer instructions than
+/// one CTA of six; with few tiles, however, their last wave is emptier.
+Pick Chooser::pickDecoders(int64_t rows) const {
+  // Groups that have rows, under uniform routing, so that the choice changes
+  // with few numbers of rows.
+  double expected = double(ceilDiv(rows, groups) * groups);
+  if (rows <= groups)
+    for (expected = 1; expected < double(rows);)
+      expected *= 2;
+  const double all = double(groups);
+  const double busy =
+      groups == 1 ? 1 : all * (1 - std::pow(1 - 1 / all, expected));
+  const double tiles = busy * double(ceilDiv(problem.n, 128));
+  const auto timeOf = [&](int ctas) {
+    return std::ceil(tiles / (ctas * target.device.multiprocessors)) * ctas;
+  };
+  if (timeOf(2) <= kDecodersAlone * timeOf(1))
+    return {decoders(4, /*ctas=*/2, kDecodersStages),
+            "up to about ten rows per group: decoding decides, with the fewest "
+            "instructions per byte, in 24 warps of two CTAs"};
+  return {decoders(8, /*ctas=*/1, kDecodersStagesAlone),
+          "up to about ten rows per group and few tiles: decoding decides, in "
+          "24 warps of one CTA"};
+}
+
+/// While memory delivers more than the warps decode, 20 or 24 warps of one CTA
+/// decode. Tiles of 128 columns share activations, but SMs share fewer tiles
+/// less evenly.
+Pick Chooser::pickFewestDecoders(int64_t rows) const {
+  const double busy = double(std::min(rows, groups));
+  const bool isTall =
+      2 * kTallFewest * double(waves(busy, 128)) < double(waves(busy, 64));
+  Schedule schedule = isTall ? wgmma(128, 8, 0, 8, kSharingSlices)
+                             : wgmma(64, 8, 0, 4, kFewestSlices);
+  schedule.sideBySide = false;
+  schedule.sumSteps = isTall ? kSumSteps : 0;
+  schedule =
+      fit(schedule, isTall ? kDecodersStagesAlone : kDecodersStagesFewest);
+  if (isTall)
+    return {schedule, "few rows per group: decoding decides, 8 tokens, tiles "
+                      "of 128 columns fill the SMs"};
+  return {schedule, "few rows per group: decoding decides, 8 tokens, small "
+                    "tiles that five K slices share"};
+}
