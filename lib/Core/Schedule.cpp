@@ -131,7 +131,7 @@ static std::string verifyTile(const Schedule &s, const Problem &problem,
   // Accumulators must leave room for a decoded fragment and the addresses.
   if (const int all = s.allAccumulators(problem.promotion);
       all > 192 && problem.promotion != 0)
-    return "requires at most 192 accumulators a thread with sums that are "
+    return "requires at most 192 accumulators per thread with sums that are "
            "promoted, which take two each, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +
            " tile needs " + number(all);

@@ -85,8 +85,8 @@ static Value addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
 }
 
 /// A step of a loop whose instructions have sums of their own, `own`, which are
-/// added to the accumulator every so many steps and in the last one. Returns
-/// them.
+/// added to the accumulator at intervals and in the last step. Returns the
+/// sums.
 static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
                            Value count) {
   ImplicitLocOpBuilder b(op.getLoc(), op);

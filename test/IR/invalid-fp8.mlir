@@ -108,7 +108,7 @@ func.func @overlap(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
 
 func.func @accumulators(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
                         %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires at most 192 accumulators a thread with sums that are promoted, which take two each, but a warp's 16 x 208 tile needs 208}}
+  // expected-error @below {{has a schedule that cannot run: it requires at most 192 accumulators per thread with sums that are promoted, which take two each, but a warp's 16 x 208 tile needs 208}}
   mxfp4.grouped_matmul activations(%x : !fp8) weights(%w : !blocks)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
       {schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 208,

@@ -32,7 +32,7 @@ def one_slice(schedule: str) -> bool:
 
 
 def k_for(schedule: str, steps: int) -> int:
-    """K of about so many k128 steps that the K slices share, the last of them half empty."""
+    """K of about ``steps`` k128 steps that the K slices share, the last of them half empty."""
     slices = 1 if one_slice(schedule) else int(schedule.split("k_slices = ")[1].split(",")[0])
     even = slices * -(-steps // slices)
     return 128 * even - 64

@@ -327,7 +327,7 @@ TEST(WeightLayout, RowPowersAreExact) {
 }
 
 // A span of one exponent more is refused with the row and its scales, and so is
-// NaN; scale blocks of zeros count for nothing, unless they are NaN.
+// NaN; scale blocks of zeros do not count, unless they are NaN.
 TEST(WeightLayout, RowsWithoutAPowerAreNamed) {
   const int64_t n = 4, k = 96, slices = 3;
   std::vector<uint8_t> codes(n * k / 2, 0x11), scales(n * slices, 120),

@@ -235,8 +235,8 @@ inline constexpr int kRelativeLeast = 114;
 /// Takes a power of two out of the scales of each row of an expert, in the
 /// checkpoint layout with scale blocks of 32: code * scale = code * reduced *
 /// power for each code, exactly, and `reduced` u8[N, K/32] are E8M0 bytes that
-/// `relative` holds; `powers` is f32[N]. A scale block of zeros counts for
-/// nothing; one outside of its row's span is reduced to 2^0. `ScaleOutOfRange`
+/// `relative` holds; `powers` is f32[N]. A scale block of zeros does not
+/// count; one outside of its row's span is reduced to 2^0. `ScaleOutOfRange`
 /// names the first row without such a power in `refused`; what has been written
 /// then has no meaning.
 PackStatus takeRowPowers(const uint8_t *codes, const uint8_t *scales, int64_t n,
