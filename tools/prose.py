@@ -55,6 +55,7 @@ ABOUT_WORDS = {"tools/prose.py", "test/python/test_prose.py"}
 MARKDOWN = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 C = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'", re.DOTALL)
 SHELL = re.compile(r"(?:^|(?<=\s))#[^\n]*|\"(?:\\.|[^\"\\])*\"|'[^'\n]*'", re.MULTILINE)
+DIRECTIVE = re.compile(r"^[A-Z][A-Z0-9_-]*:.*(?:\\\n.*)*", re.MULTILINE)
 TESTS = re.compile(r"//[^\n]*|^#[^\n]*", re.MULTILINE)
 QUOTED = re.compile(r"`+[^`\n]+`+|\\p \w+")
 CODE = "\0"
@@ -113,7 +114,9 @@ def prose(name: str, text: str) -> str:
         return QUOTED.sub(blank, kept(C, text))
     if suffix == ".py":
         return QUOTED.sub(blank, python(text))
-    if suffix in (".mlir", ".test", ".ptx"):
+    if suffix == ".test":
+        return DIRECTIVE.sub(blank, text)
+    if suffix in (".mlir", ".ptx"):
         return kept(TESTS, text)
     if suffix in (".cmake", ".yml", "") or Path(name).name == "CMakeLists.txt":
         return kept(SHELL, text)

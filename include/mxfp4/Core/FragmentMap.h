@@ -109,7 +109,7 @@ FragmentMap mmaAccumulator();
 /// thread of four warps.
 FragmentMap wgmmaA();
 /// wgmma.m64nNk32, operand A from registers (64 x 32, numbers of 8 bits): 16
-/// elements a thread, four to a register, four warps.
+/// elements per thread, four per register, of four warps.
 FragmentMap wgmmaA8();
 /// wgmma of either type, accumulator (64 x N, f32) for a power of two N >= 8.
 FragmentMap wgmmaAccumulator(int n);
