@@ -60,6 +60,8 @@ RUNNABLE = [row for row in RAISED if runs_on_cpu(row)]
 SLOW = (
     "jax-batched_f32_lut_exp2", "jax-batched_f32_lut_ldexp", "jax-decode_arith",
     "jax-decode_lut_exp2", "jax-decode_lut_ldexp", "jax-ragged_dot-cpu", "jax-ragged_dot-gpu",
+    "jax-batched_f32_lut_set-generic-form", "jax-mlp_ragged_dtypes-generic-form",
+    "torch-mlp_lut_ldexp-generic-form",
 )  # fmt: skip
 
 
@@ -155,7 +157,16 @@ def test_bits_of_tosa(name: str) -> None:
 VARIATIONS = variations()
 
 
-@pytest.mark.parametrize("variation", VARIATIONS, ids=[v.name for v in VARIATIONS])
+QUICK = ("decode-high-nibble-first", "decode-wrong-table", "scf-forall", "one-hot")
+
+
+@pytest.mark.parametrize(
+    "variation",
+    [
+        pytest.param(v, marks=[] if v.name in QUICK else [pytest.mark.slow], id=v.name)
+        for v in VARIATIONS
+    ],
+)
 def test_variations(variation: Variation) -> None:
     """Other spellings of the same kinds: a kernel with equal bits, or a sentence why not."""
     passes = f"mxfp4-raise{{{variation.options}}}"
