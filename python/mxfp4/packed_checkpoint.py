@@ -30,7 +30,7 @@ from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .experts import SourceDigest
 from .formats import Quantized
-from .layout import BLOCK_BYTES, Layout, blocks_of, pack_expert
+from .layout import BLOCK_BYTES, FP8, Layout, blocks_of, pack_expert
 from .names import file_name, shown
 from .packed_file import INDEX
 from .packed_folder import FORMAT, VERSION, PackedCheckpoint
@@ -82,6 +82,11 @@ def pack_checkpoint(
             All of that but a scale that does not fit is found before anything is packed.
         OSError: if a file cannot be written.
     """
+    if layout in ("fp8", FP8):
+        raise Error(
+            "a folder of packed weights is for activations in bf16; for FP8, pack a tensor with "
+            'torch_pack.pack(tensor, device, "fp8"), or with mxfp4.pack and PackedWeights.save.'
+        )
     tensors = source.require(None if names is None else list(dict.fromkeys(names)))
     folder = Path(folder)
     _refuse_own_folder(tensors, source, folder)
