@@ -19,22 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._manifest_fields import FORMAT, VERSION, choice, get, number, resources, triple
 from ._sim_driver import DeviceArray, Launched, SimDriver
 from ._sim_launch import launch
-from .artifact import (
-    FORMAT,
-    VERSION,
-    Argument,
-    _choice,
-    _get,
-    _number,
-    _resources,
-    _triple,
-    write_folder,
-)
+from .artifact import write_folder
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import float8_e4m3
+from .manifest import Argument
 from .names import shown
 
 OPERATIONS = ("top_k", "count_by_expert", "sort_by_expert", "route", "quantize_rows", "combine")
@@ -128,28 +120,28 @@ def _parse(raw: Any) -> RoutingManifest:
             f'expected an object with "format": "{FORMAT}" and "version": {VERSION}; compile the '
             "kernel again."
         )
-    rule = _choice(raw, "launch.grid.rule", ("one", "per_rows"))
+    rule = choice(raw, "launch.grid.rule", ("one", "per_rows"))
     return RoutingManifest(
-        entry=_get(raw, "entry", str),
-        target=_get(raw, "target", str),
-        operation=_choice(raw, "operation", OPERATIONS),
-        problem=_get(raw, "problem", dict),
-        block=_triple(raw, "launch.block"),
-        dynamic_shared_bytes=_number(raw, "launch.dynamic_shared_bytes", 0),
-        grid_rows=_number(raw, "launch.grid.rows", 1) if rule == "per_rows" else 0,
-        grid_y=_number(raw, "launch.grid.y", 1) if rule == "per_rows" else 1,
-        arguments=tuple(_argument(item) for item in _get(raw, "arguments", list)),
-        resources=_resources(raw),
+        entry=get(raw, "entry", str),
+        target=get(raw, "target", str),
+        operation=choice(raw, "operation", OPERATIONS),
+        problem=get(raw, "problem", dict),
+        block=triple(raw, "launch.block"),
+        dynamic_shared_bytes=number(raw, "launch.dynamic_shared_bytes", 0),
+        grid_rows=number(raw, "launch.grid.rows", 1) if rule == "per_rows" else 0,
+        grid_y=number(raw, "launch.grid.y", 1) if rule == "per_rows" else 1,
+        arguments=tuple(_argument(item) for item in get(raw, "arguments", list)),
+        resources=resources(raw),
         raw=raw,
     )
 
 
 def _argument(item: Any) -> Argument:
-    name, kind = _get(item, "name", str), _choice(item, "kind", ("pointer", "i32"))
-    provider = _choice(item, "provider", ("caller", "launcher"))
+    name, kind = get(item, "name", str), choice(item, "kind", ("pointer", "i32"))
+    provider = choice(item, "provider", ("caller", "launcher"))
     if kind == "i32":
         return Argument(name, kind, provider=provider)
-    shape = _get(item, "shape", list)
+    shape = get(item, "shape", list)
     own = f"{name}_rows"
     for i, extent in enumerate(shape):
         if not (type(extent) is int and extent >= 1) and (i or extent not in ("rows", own)):
@@ -158,7 +150,7 @@ def _argument(item: Any) -> Argument:
                 f'first may be "rows" or "{shown(own)}", got {shown(shape)}.'
             )
     return Argument(
-        name, kind, _choice(item, "dtype", tuple(_DTYPES)), _number(item, "align", 1), (),
+        name, kind, choice(item, "dtype", tuple(_DTYPES)), number(item, "align", 1), (),
         tuple(shape), provider,
     )  # fmt: skip
 

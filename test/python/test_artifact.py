@@ -14,7 +14,8 @@ from fakes import MANIFEST, PTX, ROW_SCALE, artifact, manifest, with_argument, w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxfp4 import Artifact, Error, Layout
-from mxfp4.artifact import Manifest, _arguments, load_all
+from mxfp4._manifest_reader import _arguments
+from mxfp4.artifact import Manifest, load_all
 from mxfp4.problem import Problem
 
 
