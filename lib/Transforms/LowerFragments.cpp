@@ -183,16 +183,12 @@ struct LowerLoadDecoded : ConvertOpToLLVMPattern<LoadDecodedOp> {
   }
 };
 
+/// NVVM names types as PTX does, and as the rows of instructions do.
 NVVM::MMATypes operandType(NumberType type) {
-  switch (type) {
-  case NumberType::BF16:
-    return NVVM::MMATypes::bf16;
-  case NumberType::F32:
-  case NumberType::E4M3:
-  case NumberType::E5M2:
-    break;
-  }
-  llvm_unreachable("no instruction has operands of this type");
+  const std::optional<NVVM::MMATypes> found =
+      NVVM::symbolizeMMATypes(name(type));
+  assert(found && "NVVM has the types of mma.sync's operands");
+  return *found;
 }
 
 struct LowerMma : ConvertOpToLLVMPattern<MmaOp> {
