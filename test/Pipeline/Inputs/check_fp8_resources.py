@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Assemble a kernel for every schedule of e4m3 activations, and every accumulation.
+
+Each must use no stack, spill nothing and draw no warning from ptxas, as `check_resources.py` asks
+of the kernels of bf16 activations.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import every_kernel
+import ptx_hashes
+from every_kernel import Case, number
+
+# Whole tiles, and masks everywhere; and k128 steps.
+SHAPES = [("experts=32 n=5760", 23), ("experts=32 n=101 groups=40 expert-ids=1", 5)]
+
+
+def cases() -> list[Case]:
+    """Every kernel."""
+    found = []
+    for accumulation in ("fast", "promoted512", "promoted128"):
+        command = ["mxfp4-compile", "--list-schedules", "--accumulation", accumulation]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for schedule in listing.splitlines():
+            slices = number(schedule, "k_slices", 1)
+            for shape, steps in SHAPES:
+                # The last step is half of one; K slices share them evenly.
+                k = 128 * slices * -(-steps // slices) - 64
+                problem = f"{shape} k={k} activations=fp8 accumulation={accumulation}"
+                found.append(Case(schedule, problem))
+    return found
+
+
+def check(case: Case, directory: Path) -> list[str]:
+    """What is wrong with one kernel."""
+    return ptx_hashes.assemble(case, directory)
+
+
+def main() -> int:
+    """Print every kernel that is not clean."""
+    failures, wanted = 0, cases()
+    for case, wrong in every_kernel.for_each(wanted, check):
+        if wrong:
+            failures += 1
+            print(f"{case.schedule}\n  {case.problem}\n  " + "\n  ".join(wrong))
+    print(f"{len(wanted)} kernels, {failures} not clean")
+    return 1 if failures or not wanted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
