@@ -114,6 +114,7 @@ def test_the_light_wheel_does_the_rest(light: Path, tmp_path: Path) -> None:
     assert "1 compiled ahead of time" in said
 
 
+@pytest.mark.slow
 def test_the_wheel_without_llvm_has_the_launcher(runtime: Path, tmp_path: Path) -> None:
     assert [p.name for p in runtime.rglob("*.so")] == ["libmxfp4rt.so"]
     status, said = mxfp4(runtime, "doctor", MXFP4_CACHE=tmp_path)
