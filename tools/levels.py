@@ -43,7 +43,7 @@ def dialect() -> list[Level]:
         Level("Program", "The structure of a kernel: tiles of a CTA, the loop over K, roles of "
               "warps, and the rings by which roles meet. `mxfp4-tile` makes the first of these "
               "operations, and `mxfp4-lower-program` removes the last.",
-              operations("MXFP4ProgramOps.td")),
+              operations("MXFP4ProgramOps.td") + operations("MXFP4RoleOps.td")),
         Level("Tiles", "What a CTA copies, multiplies and stores.",
               operations("MXFP4KernelOps.td", end=fragments)),
         Level("Fragments", "What a warp does with its part of a tile: load packed words, decode "

@@ -38,6 +38,29 @@ constexpr int kReadOnce = 64;
 /// time than full ones. Full tiles then come first, so that none is the last.
 constexpr int kUnlike = 48;
 
+/// Tokens of a tile up to which memory decides, and a gather of 16 rows could
+/// be twice what a tile needs.
+constexpr int kLow = 32;
+
+/// Tokens of a tile up to which a branch around copies of rows is worth it.
+/// ptxas makes predicates of branches, and in higher tiles copies of all rows
+/// took 6 to 14 % less time, although an eighth of them is of rows that nobody
+/// needs.
+constexpr int kMiddle = 64;
+
+/// Tokens of a warp from which it stores more of them between two branches.
+constexpr int kManyStores = 65;
+
+/// How much of a tile with few rows a branch skips: a smaller part saves more
+/// copies and stores, and takes more branches.
+static Schedule withBranches(Schedule schedule) {
+  schedule.gatherRows = schedule.tileTokens <= kLow      ? 8
+                        : schedule.tileTokens <= kMiddle ? 16
+                                                         : schedule.tileTokens;
+  schedule.storeColumns = schedule.warpTokens() >= kManyStores ? 4 : 2;
+  return schedule;
+}
+
 /// Warps of the producer that copy: one for each K slice; or, with one CTA per
 /// SM, one for the activations and up to two for the blocks of weights, because
 /// a thread takes longer to start a copy than TMA takes to do it.
@@ -100,6 +123,15 @@ Instruction Chooser::instruction() const {
   return asynchronous() && (steps >= kFewSteps || !other)
              ? asynchronous()->instruction
              : other->instruction;
+}
+
+Pick Chooser::pick(int64_t rows) const {
+  const InstructionTraits &traits = traitsOf(instruction());
+  Pick pick = traits.cutsSums()       ? pickFP8(rows)
+              : traits.isAsynchronous ? pickWgmma(rows)
+                                      : pickMmaSync(rows);
+  pick.schedule = withBranches(pick.schedule);
+  return pick;
 }
 
 std::string Chooser::whyInstruction() const {

@@ -52,12 +52,7 @@ public:
   Chooser(const Problem &problem, const Target &target,
           const Preference &preference);
 
-  Pick pick(int64_t rows) const {
-    if (traitsOf(instruction()).cutsSums())
-      return pickFP8(rows);
-    return traitsOf(instruction()).isAsynchronous ? pickWgmma(rows)
-                                                  : pickMmaSync(rows);
-  }
+  Pick pick(int64_t rows) const;
 
   /// Why it is this instruction: a part of the reason for people.
   std::string whyInstruction() const;

@@ -70,3 +70,10 @@ RegisterBudget::RegisterBudget(const Schedule &s, const Target &target) {
   const int rest = (share * (groups + 1) - producer) / groups;
   consumer = std::min(rest, target.registersPerThread) / 8 * 8;
 }
+
+int mxfp4::storeColumnsOf(const Schedule &schedule, bool looksRowsUp,
+                          bool masksColumns) {
+  constexpr int fewest = 2;
+  return looksRowsUp && masksColumns ? std::min(fewest, schedule.storeColumns)
+                                     : schedule.storeColumns;
+}

@@ -11,6 +11,16 @@
 
 using namespace mxfp4;
 
+/// Before there was `gather_rows`: fewer in low tiles.
+static int inferredGatherRows(const Schedule &s) {
+  return s.tileTokens <= 32 ? 8 : s.tileTokens <= 64 ? 16 : s.tileTokens;
+}
+
+/// Before there was `store_columns`: more where a warp has more than eight.
+static int inferredStoreColumns(const Schedule &s) {
+  return s.warpTokens() > 64 ? 4 : 2;
+}
+
 const std::vector<ScheduleField> &mxfp4::scheduleFields() {
   using S = Schedule;
   const auto required = [](const char *name, auto member) {
@@ -35,6 +45,9 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
       {"full_tiles_first", &S::fullTilesFirst, false, 2, 0, 1},
       {"sum_steps", &S::sumSteps, false, 2, 0, 1024},
       {"side_by_side", &S::sideBySide, false, 2, 0, 1},
+      {"gather_rows", &S::gatherRows, false, 3, 1, 1024, inferredGatherRows},
+      {"store_columns", &S::storeColumns, false, 3, 1, 1024,
+       inferredStoreColumns},
   };
   return fields;
 }
@@ -54,7 +67,12 @@ std::string ScheduleField::text(const Schedule &schedule) const {
 }
 
 bool ScheduleField::isDefault(const Schedule &schedule) const {
-  return get(schedule) == get(Schedule());
+  return get(schedule) == (inferred ? inferred(schedule) : get(Schedule()));
+}
+
+void ScheduleField::infer(Schedule &schedule) const {
+  if (inferred)
+    set(schedule, inferred(schedule));
 }
 
 std::string ScheduleField::set(Schedule &schedule, int64_t number) const {

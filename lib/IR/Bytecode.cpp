@@ -85,10 +85,14 @@ static LogicalResult readAccumulation(DialectBytecodeReader &reader,
 LogicalResult GroupedMatmulOp::readProperties(DialectBytecodeReader &reader,
                                               OperationState &state) {
   auto &properties = state.getOrAddProperties<Properties>();
-  return failure(failed(reader.readOptionalAttribute(properties.schedule)) ||
-                 failed(reader.readSparseArray(
-                     MutableArrayRef(properties.operandSegmentSizes))) ||
-                 failed(readAccumulation(reader, properties)));
+  if (failed(reader.readOptionalAttribute(properties.schedule)) ||
+      failed(reader.readSparseArray(
+          MutableArrayRef(properties.operandSegmentSizes))) ||
+      failed(readAccumulation(reader, properties)))
+    return failure();
+  return failure(!isAtMost(reader, 2) &&
+                 (failed(reader.readOptionalAttribute(properties.target)) ||
+                  failed(reader.readOptionalAttribute(properties.promises))));
 }
 
 void GroupedMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
@@ -96,6 +100,8 @@ void GroupedMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
   writer.writeOptionalAttribute(properties.schedule);
   writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
   writer.writeOptionalAttribute(properties.accumulation);
+  writer.writeOptionalAttribute(properties.target);
+  writer.writeOptionalAttribute(properties.promises);
 }
 
 LogicalResult TileMatmulOp::readProperties(DialectBytecodeReader &reader,
@@ -109,6 +115,26 @@ void TileMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
   const Properties &properties = getProperties();
   writer.writeAttribute(properties.schedule);
   writer.writeOptionalAttribute(properties.accumulation);
+}
+
+/// Version 3 has the rows that a branch skips.
+LogicalResult GatherActivationsOp::readProperties(DialectBytecodeReader &reader,
+                                                  OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  if (failed(reader.readOptionalAttribute(properties.warps)))
+    return failure();
+  if (!isAtMost(reader, 2) &&
+      failed(reader.readOptionalAttribute(properties.branch_rows)))
+    return failure();
+  return reader.readSparseArray(
+      MutableArrayRef(properties.operandSegmentSizes));
+}
+
+void GatherActivationsOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.warps);
+  writer.writeOptionalAttribute(properties.branch_rows);
+  writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
 }
 
 /// Version 1 had the accumulator, the destination, a row, a block and the

@@ -252,7 +252,7 @@ struct PackChecks
 private:
   /// What the program was raised under must hold for these weights.
   void verifyPromise(Checks &checks, Operation *op, Value scales) const {
-    auto promises = op->getAttrOfType<DictionaryAttr>(kPromisesAttr);
+    const DictionaryAttr promises = promisesOn(op);
     auto range = promises ? promises.getAs<DenseI64ArrayAttr>("scales")
                           : DenseI64ArrayAttr();
     if (!range || range.size() != 2)

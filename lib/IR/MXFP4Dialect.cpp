@@ -245,10 +245,17 @@ LogicalResult TargetAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                      << "\"; " << adviseChips();
 }
 
+/// The target that an operation has for itself and for what it holds.
+static TargetAttr targetOn(Operation *op) {
+  if (auto matmul = dyn_cast<GroupedMatmulOp>(op);
+      matmul && matmul.getTargetAttr())
+    return matmul.getTargetAttr();
+  return op->getAttrOfType<TargetAttr>(MXFP4Dialect::getTargetAttrName());
+}
+
 Target mxfp4::targetOf(Operation *op) {
   for (; op; op = op->getParentOp())
-    if (auto attr =
-            op->getAttrOfType<TargetAttr>(MXFP4Dialect::getTargetAttrName())) {
+    if (TargetAttr attr = targetOn(op)) {
       Target target = *findTarget(attr.getChip().str());
       target.device = attr.getDevice();
       return target;
@@ -256,39 +263,10 @@ Target mxfp4::targetOf(Operation *op) {
   return defaultTarget();
 }
 
-/// `mxfp4.promises`: a dictionary of what `mxfp4-raise` may rely on.
-static LogicalResult verifyPromises(Operation *op, Attribute value) {
-  const auto fail = [&](const Twine &what) {
-    return op->emitOpError()
-           << "requires mxfp4.promises to be a dictionary of 'scales' (two "
-              "bytes, as array<i64: 1, 254>) and the units 'unsigned_zero', "
-              "'f32_sums' and 'bf16_rows', but "
-           << what;
-  };
-  auto promises = dyn_cast<DictionaryAttr>(value);
-  if (!promises)
-    return fail("it is none");
-  for (NamedAttribute promise : promises) {
-    StringRef name = promise.getName();
-    if (name == "scales") {
-      auto bounds = dyn_cast<DenseI64ArrayAttr>(promise.getValue());
-      if (!bounds || bounds.size() != 2 || bounds[0] < 0 || bounds[1] > 255 ||
-          bounds[0] > bounds[1])
-        return fail("its 'scales' are no bounds of bytes");
-    } else if (name != "unsigned_zero" && name != "f32_sums" &&
-               name != "bf16_rows") {
-      return fail("it has '" + name + "'");
-    } else if (!isa<UnitAttr>(promise.getValue())) {
-      return fail("its '" + name + "' has a value");
-    }
-  }
-  return success();
-}
-
 LogicalResult MXFP4Dialect::verifyOperationAttribute(Operation *op,
                                                      NamedAttribute named) {
   if (named.getName() == kPromisesAttr)
-    return verifyPromises(op, named.getValue());
+    return verifyPromises(op, kPromisesAttr, named.getValue());
   if (named.getName() == kKernelsAttr || named.getName() == kCompiledAttr)
     return verifyMark(op, named);
   if (named.getName() != getTargetAttrName() ||

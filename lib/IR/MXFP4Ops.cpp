@@ -9,6 +9,7 @@
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
+#include "mxfp4/IR/Promises.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
@@ -299,6 +300,9 @@ LogicalResult GroupedMatmulOp::verify() {
                                     getNumExperts(), rows, getN())) ||
       failed(verifyDestinationStyle(*this)))
     return failure();
+  if (getPromisesAttr() &&
+      failed(verifyPromises(*this, "promises", getPromisesAttr())))
+    return failure();
   if (ScheduleAttr attr = getScheduleAttr()) {
     const int64_t groups = getNumGroups();
     Problem problem = schedulingProblem(*this);
@@ -321,6 +325,9 @@ LogicalResult GroupedMatmulOp::verifyRegions() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult PackOp::verify() {
+  if (getPromisesAttr() &&
+      failed(verifyPromises(*this, "promises", getPromisesAttr())))
+    return failure();
   if (failed(verifyPacked(*this, getInit(), getCodes(), getScales())))
     return failure();
   return verifyDestinationStyle(*this);
@@ -340,6 +347,9 @@ LogicalResult QuantizeOp::verify() {
 }
 
 LogicalResult DequantizeOp::verify() {
+  if (getPromisesAttr() &&
+      failed(verifyPromises(*this, "promises", getPromisesAttr())))
+    return failure();
   if (failed(verifyQuantized(*this, getInit(), getCodes(), getScales())))
     return failure();
   return verifyDestinationStyle(*this);

@@ -114,6 +114,8 @@ Attribute ScheduleAttr::parse(AsmParser &parser, Type) {
     }
     if (given[number])
       format = std::max(format, field.format);
+    else
+      field.infer(schedule);
   }
   if (format == 1)
     schedule = upgradeSchedule(schedule);

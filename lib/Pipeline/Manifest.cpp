@@ -94,7 +94,7 @@ static std::string epilogueText(Region &region) {
 static Object promisesOf(Operation *op) {
   Object promises;
   for (; op && promises.empty(); op = op->getParentOp())
-    if (auto found = op->getAttrOfType<DictionaryAttr>(kPromisesAttr))
+    if (const DictionaryAttr found = promisesOn(op))
       for (NamedAttribute promise : found) {
         const StringRef promised = promise.getName();
         if (auto bounds = dyn_cast<DenseI64ArrayAttr>(promise.getValue()))

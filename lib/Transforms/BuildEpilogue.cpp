@@ -85,7 +85,7 @@ void Fusion::createMatmul(Value init) {
       matmul.getOffsets(), matmul.getExpertIds(), init, matmul.getError(),
       matmul.getWorkspace(), matmul.getGather(), matmul.getScatter(),
       operands.get(), matmul.getScheduleAttr(), matmul.getAccumulationAttr(),
-      /*epilogueCount=*/1);
+      matmul.getTargetAttr(), matmul.getPromisesAttr(), /*epilogueCount=*/1);
   fused->setDiscardableAttrs(matmul->getDiscardableAttrDictionary());
 }
 

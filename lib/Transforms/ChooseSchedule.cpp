@@ -73,9 +73,10 @@ struct ChooseSchedulePass
       else if (failed(checkGiven(op)))
         return WalkResult::interrupt();
       // Verifiers and later passes ask for the chip.
-      if (op.getScheduleAttr())
-        op->setAttr(MXFP4Dialect::getTargetAttrName(),
-                    TargetAttr::get(op.getContext(), chip, wanted.device));
+      if (op.getScheduleAttr()) {
+        op.setTargetAttr(TargetAttr::get(op.getContext(), chip, wanted.device));
+        op->removeDiscardableAttr(MXFP4Dialect::getTargetAttrName());
+      }
       return WalkResult::advance();
     });
     if (walked.wasInterrupted())

@@ -86,7 +86,7 @@ static void gatherActivations(ImplicitLocOpBuilder &b, FilledLoop filled,
   }
   GatherActivationsOp::create(b, copy.getSource(), mine, filled.loop.getStep(),
                               copy.getValid(), copy.getDestination(), slot,
-                              warp, count, filled.full);
+                              warp, count, filled.full, copy.getBranchRows());
 }
 
 /// All threads of the role gather; one of each warp starts copies of weights,

@@ -29,14 +29,6 @@ namespace {
 constexpr int kUnitsOfRow = kRowBytes / kUnitBytes;
 /// Rows that a warp copies at a time.
 constexpr int kRowsOfWarp = 32 / kUnitsOfRow;
-/// Rows that a branch goes around, at least. In low tiles, where memory
-/// decides, twice as many could be twice what is needed. In high ones no branch
-/// is worth it, because ptxas makes predicates of branches: copies of all rows
-/// took 6 to 14 % less time, though an eighth of them is of rows that nobody
-/// needs.
-int64_t rowsOfBranch(int64_t tokens) {
-  return tokens <= 32 ? 8 : tokens <= 64 ? 16 : tokens;
-}
 
 /// The warps that share the rows of a tile, and where a thread is among them.
 class Sharing {
@@ -123,7 +115,8 @@ public:
         tokens(cast<MemRefType>(op.getDestination().getType()).getDimSize(1)),
         columns(cast<MemRefType>(op.getDestination().getType()).getDimSize(2)),
         elements(op.getRows().getType().getDimSize(0)),
-        bytesOf(op.getSource().getType().getElementTypeBitWidth() / 8) {}
+        bytesOf(op.getSource().getType().getElementTypeBitWidth() / 8),
+        branchRows(static_cast<int64_t>(op.getBranchRows())) {}
 
   void emit();
 
@@ -137,6 +130,8 @@ private:
   const int64_t k, tokens, columns, elements;
   /// Of an element of a row.
   const int64_t bytesOf;
+  /// Rows that a branch skips.
+  const int64_t branchRows;
   /// Addresses of the thread's units in a row of the source and in the first
   /// of its rows of the stage, for elements whose rows are an even or odd
   /// multiple of four behind the first.
@@ -176,10 +171,10 @@ void Gather::emit() {
     places[odd] = a.offset(stage, a.add(a.mul(sharing.first, kRowBytes),
                                         a.mul(swizzled, kUnitBytes)));
   }
-  const int64_t branch = rowsOfBranch(tokens);
   const int64_t together =
-      branch == tokens ? elements
-                       : std::max<int64_t>(1, branch / sharing.stride());
+      branchRows >= tokens
+          ? elements
+          : std::max<int64_t>(1, branchRows / sharing.stride());
   for (int64_t first = 0; first < elements; first += together) {
     OpBuilder::InsertionGuard guard(b);
     if (first > 0) {

@@ -22,7 +22,7 @@
 #include "KernelLowering.h"
 #include "PtxText.h"
 
-#include "mxfp4/Core/Schedule.h"
+#include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
@@ -147,11 +147,9 @@ void TileStore::emit() {
   const int columns = schedule.warpTokens() / 8;
   if (schedule.heightStep() == schedule.tileTokens)
     return emitColumns(0, columns);
-  // Numbers of scattered rows and masks of columns together take all the
-  // registers.
-  const bool looksUp = op.getScatter() || hasRowOperands();
-  const bool isTight = looksUp && op.getN() % schedule.tileRows != 0;
-  const int together = columns > 8 && !isTight ? 4 : 2;
+  const int together = storeColumnsOf(
+      schedule, /*looksRowsUp=*/op.getScatter() || hasRowOperands(),
+      /*masksColumns=*/op.getN() % schedule.tileRows != 0);
   emitColumns(0, std::min(together, columns));
   for (int first = together; first < columns; first += together) {
     const int count = std::min(together, columns - first);

@@ -118,10 +118,10 @@ static RankedTensorType typeOf(MLIRContext *context, ArrayRef<int64_t> shape,
 
 /// A pack knows what its matmuls were raised under, all of which must hold.
 static void addPromises(PackOp pack, GroupedMatmulOp op) {
-  if (!op->hasAttr(kPromisesAttr))
+  if (!promisesOn(op))
     return;
   const Promises all = Promises().within(pack).within(op);
-  pack->setAttr(kPromisesAttr, all.asAttribute(op.getContext()));
+  setPromisesOn(pack, all.asAttribute(op.getContext()));
 }
 
 void PackSet::packWeightsOf(GroupedMatmulOp op) {
@@ -146,7 +146,8 @@ void PackSet::packWeightsOf(GroupedMatmulOp op) {
     RankedTensorType blocks = typeOf(b.getContext(), shape, wanted);
     setInsertionPoint(b, {codes, scales}, op);
     Value init = tensor::EmptyOp::create(b, shape, blocks.getElementType());
-    pack = PackOp::create(b, TypeRange(blocks), codes, scales, init);
+    pack = PackOp::create(b, TypeRange(blocks), codes, scales, init,
+                          /*promises=*/DictionaryAttr());
     packs.push_back(pack);
   }
   addPromises(pack, op);

@@ -14,7 +14,7 @@ using namespace mxfp4;
 Promises Promises::within(Operation *op) const {
   Promises all = *this;
   for (; op; op = op->getParentOp()) {
-    auto found = op->getAttrOfType<DictionaryAttr>(kPromisesAttr);
+    const DictionaryAttr found = promisesOn(op);
     if (!found)
       continue;
     all.unsignedZero |= found.contains("unsigned_zero");
@@ -32,7 +32,7 @@ Promises Promises::within(Operation *op) const {
 void mxfp4::setPromises(Operation *op, const Promises &promises) {
   DictionaryAttr attribute = promises.asAttribute(op->getContext());
   if (!attribute.empty())
-    op->setAttr(kPromisesAttr, attribute);
+    setPromisesOn(op, attribute);
 }
 
 DictionaryAttr Promises::asAttribute(MLIRContext *context) const {

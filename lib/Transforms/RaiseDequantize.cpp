@@ -100,7 +100,8 @@ Value mxfp4::makeValues(OpBuilder &b, Location loc, RankedTensorType type,
   Type decoded = element.isF16() ? b.getF32Type() : element;
   Value init = tensor::EmptyOp::create(b, loc, sizes, decoded);
   auto dequantize =
-      DequantizeOp::create(b, loc, init.getType(), codes, scales, init);
+      DequantizeOp::create(b, loc, init.getType(), codes, scales, init,
+                           /*promises=*/DictionaryAttr());
   setPromises(dequantize, promises);
   Value values = dequantize.getResult(0);
   if (decoded != element)

@@ -202,8 +202,8 @@ GroupedMatmulOp LayerBuilder::matmul(Value x, Value gather, unsigned weights,
       b, into.getType(), x, both, offsets, /*expert_ids=*/Value(), into,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
       operands, /*schedule=*/ScheduleAttr(),
-      /*accumulation=*/AccumulationAttr(),
-      /*epilogueCount=*/isFirst || bias ? 1 : 0);
+      /*accumulation=*/AccumulationAttr(), /*target=*/TargetAttr(),
+      /*promises=*/DictionaryAttr(), /*epilogueCount=*/isFirst || bias ? 1 : 0);
 }
 
 void LayerBuilder::addBias(GroupedMatmulOp op) {

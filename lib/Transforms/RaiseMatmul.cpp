@@ -280,6 +280,7 @@ Value MatmulBuilder::build() {
       expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
       /*scatter=*/Value(), /*epilogueOperands=*/ValueRange(),
       /*schedule=*/ScheduleAttr(), /*accumulation=*/AccumulationAttr(),
+      /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
       /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));
   return finish(shapeResult(matmul.getResult(0)));

@@ -129,7 +129,8 @@ GroupedMatmulOp createMatmul(PatternRewriter &rewriter, RaggedLoop &loop,
       ValueRange{loop.codes, loop.scales}, routing.offsets, routing.ids, into,
       /*error=*/Value(), /*workspace=*/Value(), loop.gather,
       /*scatter=*/Value(), operands, /*schedule=*/ScheduleAttr(),
-      loop.matmul.getAccumulationAttr(), loop.matmul.getEpilogue().size());
+      loop.matmul.getAccumulationAttr(), loop.matmul.getTargetAttr(),
+      loop.matmul.getPromisesAttr(), loop.matmul.getEpilogue().size());
   if (matmul.hasEpilogue())
     rewriter.cloneRegionBefore(loop.matmul.getEpilogue()[0],
                                matmul.getEpilogue()[0],

@@ -159,7 +159,7 @@ static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
     GatherActivationsOp::create(b, kernel.activations, gathered, loop.getStep(),
                                 gatheredRows, activationStage, slot,
                                 /*warp=*/Value(), /*warps=*/IntegerAttr(),
-                                /*barriers=*/Value());
+                                /*barriers=*/Value(), schedule.gatherRows);
   else
     CopyActivationsOp::create(b, kernel.activations, tile.getRow(),
                               loop.getStep(), tile.getValid(), activationStage,

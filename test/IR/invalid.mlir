@@ -509,6 +509,28 @@ func.func @case_32(%v: memref<8x64xf16>, %c: memref<8x2x16xi8>, %s: memref<8x2xi
 
 // -----
 
+func.func @promises_0(%v: memref<8x64xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
+  // expected-error @below {{requires promises to be a dictionary of 'scales' (two bytes, as array<i64: 1, 254>) and the units 'unsigned_zero', 'f32_sums' and 'bf16_rows', but it has 'fast'}}
+  mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)
+      outs(%v : memref<8x64xf32>) {promises = {fast}}
+  return
+}
+
+// -----
+
+func.func @promises_1(%x: tensor<?x64xbf16>,
+    %w: tensor<2x1x1x!mxfp4.block<nibble, raw>>, %o: tensor<3xi32>,
+    %y: tensor<?x64xbf16>) -> tensor<?x64xbf16> {
+  // expected-error @below {{requires promises to be a dictionary of 'scales' (two bytes, as array<i64: 1, 254>) and the units 'unsigned_zero', 'f32_sums' and 'bf16_rows', but its 'f32_sums' has a value}}
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%w : tensor<2x1x1x!mxfp4.block<nibble, raw>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x64xbf16>)
+      {promises = {f32_sums = 1 : i64}} -> tensor<?x64xbf16>
+  return %r : tensor<?x64xbf16>
+}
+
+// -----
+
 func.func @case_33(%v: memref<8x48xf32>, %c: memref<8x2x16xi8>, %s: memref<8x2xi8>) {
   // expected-error @below {{requires the last dimension of the values to be a positive multiple of 32, but got 48}}
   mxfp4.dequantize codes(%c : memref<8x2x16xi8>) scales(%s : memref<8x2xi8>)

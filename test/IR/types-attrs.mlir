@@ -29,6 +29,10 @@ func.func private @columns(memref<1x!mxfp4.block<spread, folded, plain>>,
 // What is said is kept, and what is not has its default.
 // CHECK-SAME:    e = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, k_slices = 3, copy_warps = 3>
 // CHECK-SAME:    f = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 48, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, token_step = 16, k_slices = 3, copy_warps = 3, producer_registers = 32, overlap_decode = true, version_loops = true, evict_first = true, full_tiles_first = true, sum_steps = 3, side_by_side = true>
+// Defaults that follow from the tile are left out where they are said, too.
+// CHECK-SAME:    g = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6, gather_rows = 16, store_columns = 4>
+// CHECK-SAME:    h = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8, warps_rows = 4, warps_tokens = 1, stages = 8, placement = register, ctas = 6>
+// CHECK-SAME:    i = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 96, warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1, copy_warps = 2, gather_rows = 32, store_columns = 2>
 func.func private @schedules() attributes {
   a = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
         warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
@@ -50,7 +54,16 @@ func.func private @schedules() attributes {
         ctas = 1, k_slices = 3, token_step = 16, side_by_side = true,
         copy_warps = 3, producer_registers = 32, overlap_decode = true,
         version_loops = true, evict_first = true, full_tiles_first = true,
-        sum_steps = 3>}
+        sum_steps = 3>,
+  g = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
+        warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
+        ctas = 6, gather_rows = 16, store_columns = 4>,
+  h = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 8,
+        warps_rows = 4, warps_tokens = 1, stages = 8, placement = register,
+        ctas = 6, gather_rows = 8, store_columns = 2>,
+  i = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 96,
+        warps_rows = 4, warps_tokens = 1, stages = 9, placement = register,
+        ctas = 1, copy_warps = 2, gather_rows = 32, store_columns = 2>}
 
 // One tensor map, and eight: for boxes of 32, 64, ..., 256 rows.
 

@@ -31,8 +31,7 @@
 // Verifiers and later passes ask for the chip, which stands beside the schedule.
 
 // CHECK-LABEL: func @plain
-// CHECK: mxfp4.target = #mxfp4.target<"sm_90a">
-// UNKNOWN-SAME: schedule = #mxfp4.schedule<{{.*}} placement = register
+// UNKNOWN: schedule = #mxfp4.schedule<{{.*}} placement = register
 // UNKNOWN-SAME: schedule_reason = "{{.+}} (no hint of the number of rows)"
 // FEW: schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32, {{.*}} placement = register, ctas = 1, token_step = 8, k_slices = 3, copy_warps = 3, overlap_decode = true, version_loops = true, evict_first = true>
 // FEW-SAME: schedule_reason = "up to about ten rows per group: {{.+}}; wgmma because K has at least 8 steps of 64 (2 expected per group)"
@@ -42,9 +41,11 @@
 // MMA: schedule = #mxfp4.schedule<instruction = mma_sync, rows = 128, tokens = 64, {{.*}} placement = register
 // SHARED: schedule = #mxfp4.schedule<instruction = wgmma, rows = 192, tokens = 192, {{.*}} stages = 5, placement = shared
 // SHARED-SAME: schedule_reason = "many rows per group: {{.+}} (2048 expected per group)"
+// CHECK: , target = #mxfp4.target<"sm_90a">
 // GIVEN-LABEL: func @plain
 // GIVEN: schedule = #mxfp4.schedule<{{.*}}rows = 128, tokens = 16, {{.*}} stages = 3, placement = shared, ctas = 1>
 // GIVEN-NOT: schedule_reason
+// GIVEN-SAME: , target = #mxfp4.target<"sm_90a">
 func.func @plain(%x: memref<?x2880xbf16>,
                  %w: memref<32x90x45x!mxfp4.block<spread, folded>>,
                  %o: memref<33xi32>, %y: memref<?x5760xbf16>) {
@@ -57,10 +58,10 @@ func.func @plain(%x: memref<?x2880xbf16>,
 // An H200's memory is faster than 12 warps decode: 24 do.
 
 // H200-LABEL: func @plain
-// H200: mxfp4.target = #mxfp4.target<"sm_90a", device = "h200">
-// H200-SAME: schedule = #mxfp4.schedule<instruction = wgmma, rows = 128,
+// H200: schedule = #mxfp4.schedule<instruction = wgmma, rows = 128,
 // H200-SAME: k_slices = 3
 // H200-SAME: schedule_reason = "{{.*}}decod
+// H200-SAME: target = #mxfp4.target<"sm_90a", device = "h200">
 
 // A target around the operation says for which device to choose.
 
@@ -68,8 +69,8 @@ func.func @plain(%x: memref<?x2880xbf16>,
 // CHECK: mxfp4.grouped_matmul
 module @around attributes {
     mxfp4.target = #mxfp4.target<"sm_90a", device = "h20,power=500">} {
-  // CHECK: mxfp4.target = #mxfp4.target<"sm_90a", device = "multiprocessors=78,clock=1980,tensor-ops=1024,bandwidth=4000,l2=60,power=500">
-  // FEW-SAME: schedule = #mxfp4.schedule<
+  // FEW: schedule = #mxfp4.schedule<
+  // CHECK: , target = #mxfp4.target<"sm_90a", device = "multiprocessors=78,clock=1980,tensor-ops=1024,bandwidth=4000,l2=60,power=500">
   // H200-LABEL: func @inside
   // H200: device = "h200"
   func.func @inside(%x: memref<?x2880xbf16>,
@@ -104,9 +105,9 @@ func.func @mine(%x: memref<?x64xbf16>,
 // One step of K leaves wgmma nothing to overlap; who insists on it gets it.
 
 // CHECK-LABEL: func @tensors
-// CHECK: mxfp4.target = #mxfp4.target<"sm_90a">
-// UNKNOWN-SAME: schedule = #mxfp4.schedule<instruction = mma_sync
+// UNKNOWN: schedule = #mxfp4.schedule<instruction = mma_sync
 // WGMMA: schedule = #mxfp4.schedule<instruction = wgmma
+// CHECK: , target = #mxfp4.target<"sm_90a">
 func.func @tensors(%x: tensor<?x64xbf16>,
                    %w: tensor<2x1x1x!mxfp4.block<nibble, raw>>,
                    %o: tensor<3xi32>, %y: tensor<?x64xbf16>)

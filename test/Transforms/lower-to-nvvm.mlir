@@ -11,6 +11,9 @@
 #low = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
     token_step = 16, warps_rows = 4, warps_tokens = 1, stages = 4,
     placement = register, ctas = 1>
+#branches = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
+    token_step = 16, warps_rows = 4, warps_tokens = 1, stages = 4,
+    placement = register, ctas = 1, copy_warps = 1, store_columns = 1>
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>
 
@@ -571,6 +574,28 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // With store_columns = 1, eight tokens at a time.
+
+  // CHECK-LABEL: llvm.func @store_with_branches
+  // CHECK-NOT:     llvm.cond_br
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}} st.global
+  // CHECK:         llvm.cond_br
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}} st.global
+  // CHECK:         llvm.cond_br
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}} st.global
+  // CHECK:         llvm.cond_br
+  // CHECK-COUNT-2: llvm.inline_asm {{.*}} st.global
+  // CHECK-NOT:     st.global
+  // CHECK:         llvm.return
+  gpu.func @store_with_branches(%y: memref<?x64xbf16>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %acc = arith.constant dense<1.5> : vector<1x4x4xf32>
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) {schedule = #branches}
+        : vector<1x4x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
   // An odd N: one element at a time, the second if it exists. f32 is stored as it
   // is.
 
@@ -843,6 +868,43 @@ gpu.module @kernels {
         error(%e : memref<1xi32>) : memref<?xi32> -> vector<1xi32>
     mxfp4.gather_activations %x[%rows, %c1] valid(%at) to %sx[%c1]
         : memref<?x96xbf16>, vector<1xi32> to !x
+    gpu.return
+  }
+
+  // Four warps copy 16 rows at once. Branches skip 16 of 64 rows, or 32.
+
+  // CHECK-LABEL: llvm.func @gather_with_branches
+  // CHECK:         nvvm.cp.async.shared.global
+  // CHECK-NOT:     nvvm.cp.async.shared.global
+  // CHECK:         llvm.cond_br
+  // CHECK:         nvvm.cp.async.shared.global
+  // CHECK-NOT:     nvvm.cp.async.shared.global
+  // CHECK:         llvm.cond_br
+  // CHECK:         nvvm.cp.async.shared.global
+  // CHECK-NOT:     nvvm.cp.async.shared.global
+  // CHECK:         llvm.cond_br
+  // CHECK:         nvvm.cp.async.shared.global
+  // CHECK:         nvvm.cp.async.commit.group
+  // CHECK-NOT:     llvm.cond_br
+  // CHECK-COUNT-2: nvvm.cp.async.shared.global
+  // CHECK:         llvm.cond_br
+  // CHECK-COUNT-2: nvvm.cp.async.shared.global
+  // CHECK-NOT:     llvm.cond_br
+  // CHECK:         llvm.return
+  gpu.func @gather_with_branches(%rows: vector<4xi32>, %x: memref<?x128xbf16>,
+      %i: i32) kernel attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %all = gpu.dynamic_shared_memory : !smem
+    %sx = memref.view %all[%c0][] : !smem
+        to memref<3x64x64xbf16, #gpu.address_space<workgroup>>
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.gather_activations %x[%rows, %c0] valid(%at) to %sx[%c0]
+        : memref<?x128xbf16>, vector<4xi32>
+        to memref<3x64x64xbf16, #gpu.address_space<workgroup>>
+    nvvm.cp.async.commit.group
+    mxfp4.gather_activations %x[%rows, %c0] valid(%at) to %sx[%c0]
+        {branch_rows = 32} : memref<?x128xbf16>, vector<4xi32>
+        to memref<3x64x64xbf16, #gpu.address_space<workgroup>>
     gpu.return
   }
 

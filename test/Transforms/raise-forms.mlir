@@ -30,7 +30,7 @@ func.func @accumulates(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
 
 // CHECK-LABEL: func @promised
 // CHECK-SAME:    attributes {mxfp4.promises = {f32_sums}}
-// CHECK:         mxfp4.grouped_matmul {{.*}} {mxfp4.promises = {f32_sums}} -> tensor<8x48xbf16>
+// CHECK:         mxfp4.grouped_matmul {{.*}} {promises = {f32_sums}} -> tensor<8x48xbf16>
 // CHECK-LABEL: func @not_promised
 // CHECK-NOT:     mxfp4.grouped_matmul
 func.func @promised(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,

@@ -15,7 +15,7 @@
 // CHECK: module attributes {mxfp4.promises = {scales = array<i64: 1, 254>}}
 // CHECK-LABEL: func @k_first
 // CHECK:         %[[W:.*]] = mxfp4.dequantize
-// CHECK-SAME:      mxfp4.promises = {scales = array<i64: 1, 254>}
+// CHECK-SAME:      {promises = {scales = array<i64: 1, 254>}}
 // CHECK:         linalg.transpose ins(%[[W]] : tensor<48x64xbf16>) {{.*}} permutation = [1, 0]
 func.func @k_first(%c: tensor<64x48xf4E2M1FN>, %s: tensor<2x48xf8E8M0FNU>) -> tensor<64x48xbf16> {
   %e = tensor.empty() : tensor<2x32x48xf8E8M0FNU>

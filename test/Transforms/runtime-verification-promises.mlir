@@ -21,7 +21,7 @@
 // Of two matmuls with the same weights both promises hold.
 
 // CHECK-LABEL: func.func @matmul
-// CHECK: mxfp4.pack {{.*}} {mxfp4.promises = {scales = array<i64: 2, 250>, unsigned_zero}}
+// CHECK: mxfp4.pack {{.*}} {promises = {scales = array<i64: 2, 250>, unsigned_zero}}
 // CHECK-NOT: mxfp4.pack
 // CHECK: return
 func.func @matmul(%c: tensor<1x32x1x16xi8>, %s: tensor<1x32x1xi8>,
@@ -30,10 +30,10 @@ func.func @matmul(%c: tensor<1x32x1x16xi8>, %s: tensor<1x32x1xi8>,
   %e = tensor.empty() : tensor<1x32xf32>
   %y = mxfp4.grouped_matmul activations(%x : tensor<1x32xbf16>)
       weights(%c, %s : tensor<1x32x1x16xi8>, tensor<1x32x1xi8>) offsets(%o : tensor<2xi32>)
-      outs(%e : tensor<1x32xf32>) {mxfp4.promises = {scales = array<i64: 1, 250>}} -> tensor<1x32xf32>
+      outs(%e : tensor<1x32xf32>) {promises = {scales = array<i64: 1, 250>}} -> tensor<1x32xf32>
   %z = mxfp4.grouped_matmul activations(%x : tensor<1x32xbf16>)
       weights(%c, %s : tensor<1x32x1x16xi8>, tensor<1x32x1xi8>) offsets(%o : tensor<2xi32>)
-      outs(%e : tensor<1x32xf32>) {mxfp4.promises = {scales = array<i64: 2, 254>, unsigned_zero}} -> tensor<1x32xf32>
+      outs(%e : tensor<1x32xf32>) {promises = {scales = array<i64: 2, 254>, unsigned_zero}} -> tensor<1x32xf32>
   return %y, %z : tensor<1x32xf32>, tensor<1x32xf32>
 }
 
@@ -48,7 +48,7 @@ func.func @pack(%scale: i8) {
   %w = memref.alloc() : memref<1x1x1x!mxfp4.block<spread, raw>>
   mxfp4.pack codes(%c : memref<1x32x1x16xi8>) scales(%s : memref<1x32x1xi8>)
       outs(%w : memref<1x1x1x!mxfp4.block<spread, raw>>)
-      {mxfp4.promises = {scales = array<i64: 2, 250>, unsigned_zero}}
+      {promises = {scales = array<i64: 2, 250>, unsigned_zero}}
   %wide = arith.extsi %scale : i8 to i64
   call @printI64(%wide) : (i64) -> ()
   return

@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 using namespace mxfp4;
@@ -554,6 +555,19 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
   EXPECT_EQ(verifySchedule({}, 9, target), "");
   --target.sharedPerCTA;
   EXPECT_NE(verifySchedule({}, 9, target), "");
+}
+
+// Of its registers a thread that looks up rows and masks columns has none for
+// more stores than two columns of tokens need.
+TEST(Registers, StoresOfMaskedScattersAreFew) {
+  Schedule schedule = smallWgmma();
+  for (int columns : {1, 2, 4}) {
+    schedule.storeColumns = columns;
+    EXPECT_EQ(storeColumnsOf(schedule, false, false), columns);
+    EXPECT_EQ(storeColumnsOf(schedule, true, false), columns);
+    EXPECT_EQ(storeColumnsOf(schedule, false, true), columns);
+    EXPECT_EQ(storeColumnsOf(schedule, true, true), std::min(columns, 2));
+  }
 }
 
 TEST(Schedule, PlacementsHaveNames) {

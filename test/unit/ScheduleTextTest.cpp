@@ -18,12 +18,13 @@ Schedule unlikeDefaults() {
   // Counts the members: another one must be added here.
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
-         full, sumSteps, sideBySide] = s;
+         full, sumSteps, sideBySide, gatherRows, storeColumns] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
-  for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
-                      &stages, &ctas, &copyWarps, &registers, &sumSteps})
+  for (int *member :
+       {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices, &stages,
+        &ctas, &copyWarps, &registers, &sumSteps, &gatherRows, &storeColumns})
     *member = --number;
   copyWarps = 32;
   for (bool *member : {&overlap, &version, &evict, &full, &sideBySide})
@@ -47,7 +48,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 18);
+  EXPECT_EQ(fields, 20);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -61,7 +62,36 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "token_step = 61, k_slices = 58, copy_warps = 32, "
             "producer_registers = 54, overlap_decode = true, version_loops = "
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
-            "53, side_by_side = true");
+            "53, side_by_side = true, gather_rows = 52, store_columns = 51");
+}
+
+// Defaults that follow from a tile are left out too, at the places where they
+// change: text of a time when there was no such field means what it meant.
+TEST(ScheduleText, InferredDefaultsAreLeftOut) {
+  struct Row {
+    int tokens, warpsTokens, gatherRows, storeColumns;
+  };
+  for (const Row &row :
+       {Row{8, 1, 8, 2}, Row{32, 1, 8, 2}, Row{40, 1, 16, 2}, Row{64, 1, 16, 2},
+        Row{72, 1, 16, 4}, Row{128, 2, 16, 2}, Row{144, 2, 16, 4},
+        Row{192, 1, 16, 4}}) {
+    Schedule schedule;
+    schedule.tileTokens = row.tokens;
+    schedule.warpsTokens = row.warpsTokens;
+    for (const ScheduleField &field : scheduleFields())
+      field.infer(schedule);
+    EXPECT_EQ(schedule.gatherRows, row.gatherRows) << row.tokens;
+    EXPECT_EQ(schedule.storeColumns, row.storeColumns) << row.tokens;
+    EXPECT_EQ(text(schedule).find("gather_rows"), std::string::npos);
+    EXPECT_EQ(text(schedule).find("store_columns"), std::string::npos);
+    schedule.gatherRows = 24 - row.gatherRows;
+    schedule.storeColumns = 6 - row.storeColumns;
+    EXPECT_NE(text(schedule).find(
+                  ", gather_rows = " + std::to_string(24 - row.gatherRows) +
+                  ", store_columns = " + std::to_string(6 - row.storeColumns)),
+              std::string::npos)
+        << text(schedule);
+  }
 }
 
 TEST(ScheduleText, NumbersOutOfRangeAreExplained) {
@@ -84,6 +114,8 @@ Schedule ofFormat1(const Schedule &schedule) {
     if (field.format == 1)
       std::visit([&](auto member) { old.*member = schedule.*member; },
                  field.member);
+    else
+      field.infer(old);
   return old;
 }
 

@@ -36,6 +36,7 @@ inline Schedule smallWgmma() {
   schedule.tileTokens = 16;
   schedule.warpsRows = 4;
   schedule.copyWarps = 1;
+  schedule.gatherRows = 8;
   return schedule;
 }
 
@@ -50,6 +51,8 @@ inline Schedule tiled(int rows, int tokens, int step, int warps, int slices,
   schedule.warpsRows = warps;
   schedule.kSlices = slices;
   schedule.ctasPerMultiprocessor = ctas;
+  for (const ScheduleField &field : scheduleFields())
+    field.infer(schedule);
   return upgradeSchedule(schedule);
 }
 

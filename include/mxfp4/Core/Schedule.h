@@ -101,6 +101,11 @@ struct Schedule {
   /// The kernel has a second program, `tallProgram`, and takes it where the
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
+  /// Rows that a branch of a gather goes around, at least.
+  int gatherRows = 16;
+  /// Columns of 8 tokens that a thread stores between two branches, at most. See
+  /// `storeColumnsOf`.
+  int storeColumns = 2;
 
   const InstructionTraits &traits() const { return traitsOf(instruction); }
   /// Extent of a stage along K, which is that of a block.

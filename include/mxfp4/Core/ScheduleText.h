@@ -7,8 +7,11 @@
 // A schedule as "instruction = wgmma, rows = 64, ...", whose text means the
 // same kernel in every release: a field that is left out has its default, and
 // defaults are constants. A field that a release adds has the default that
-// leaves older text its meaning; where there is none, `upgradeSchedule` says
-// what older text meant.
+// leaves older text its meaning. Where no constant does, the default is what
+// compilers inferred from the other fields when there was no such field, by a
+// rule that stands here and that no release changes: a rule of one field
+// (`ScheduleField::inferred`), or of all that the first format did not have
+// (`upgradeSchedule`).
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,11 +37,16 @@ struct ScheduleField {
   int format = 1;
   /// What an int may be.
   int least = 0, most = 1024;
+  /// The default, as it follows from the fields without such a rule; null if it
+  /// is a constant.
+  int (*inferred)(const Schedule &) = nullptr;
 
   /// The value as a number and as text.
   int64_t get(const Schedule &schedule) const;
   std::string text(const Schedule &schedule) const;
   bool isDefault(const Schedule &schedule) const;
+  /// Gives a field that text left out its default, if that is inferred.
+  void infer(Schedule &schedule) const;
   /// Sets an int or, with 0 or 1, a bool. Returns what is wrong with the number
   /// as the rest of a sentence ("requires ..."); empty if nothing is.
   std::string set(Schedule &schedule, int64_t number) const;

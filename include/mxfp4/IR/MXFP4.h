@@ -6,8 +6,8 @@
 //
 // Dialect, types, attributes and operations. See MXFP4Ops.td and
 // MXFP4RoutingOps.td for operations on tensors and memrefs, MXFP4ProgramOps.td
-// for the structure of a kernel, MXFP4KernelOps.td for operations on tiles and
-// fragments.
+// and MXFP4RoleOps.td for the structure of a kernel, MXFP4KernelOps.td for
+// operations on tiles and fragments.
 //
 //===----------------------------------------------------------------------===//
 

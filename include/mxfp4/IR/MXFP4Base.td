@@ -24,9 +24,9 @@ def MXFP4_Dialect : Dialect {
        (`MXFP4RoutingOps.td`) `top_k`, `count_by_expert`, `sort_by_expert`,
        `quantize_rows`, `combine`.
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
-       persistent CTA (`for_tiles`), the loop over K (`k_loop`), warp roles
-       (`warp_roles`, `role`), and rings through which roles hand stages of
-       shared memory to each other.
+       persistent CTA (`for_tiles`) and the loop over K (`k_loop`); and
+       (`MXFP4RoleOps.td`) warp roles (`warp_roles`, `role`) and rings through
+       which roles hand stages of shared memory to each other.
     3. **Operations on tiles** (`MXFP4KernelOps.td`), for all threads of a CTA
        together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
     4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`),
@@ -227,6 +227,11 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `side_by_side` (false): the kernel also has a program of tiles as tall as
       all K slices together, and runs that program where its waves take no more
       time.
+    - `gather_rows` (8 in tiles of up to 32 tokens, 16 of up to 64, else all):
+      rows that a branch of a gather skips, at least.
+    - `store_columns` (2; 4 where a warp has more than 64 tokens): columns of 8
+      tokens that a thread stores between two branches. A thread that looks up
+      rows and masks columns stores at most two.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma
@@ -287,12 +292,12 @@ def MXFP4_Target : AttrDef<MXFP4_Dialect, "Target"> {
   let mnemonic = "target";
   let summary = "The chip that code is for, and the device it is scheduled for";
   let description = [{
-    The attribute `mxfp4.target` of an operation names the chip for everything
-    that the operation holds. Verifiers and passes ask for the chip's registers,
-    shared memory and SMs (`mxfp4/Core/Target.h`). `mxfp4-choose-schedule` sets the
-    attribute together with the schedule, which it chose for that chip, and
-    `mxfp4-tile` hands it on to the `gpu.module`. Code that names no chip is for
-    sm_90a.
+    The attribute `mxfp4.target` of a module, a function or a `gpu.module` names
+    the chip for everything inside. Verifiers and passes ask for the chip's
+    registers, shared memory and SMs (`mxfp4/Core/Target.h`). The `target` of a
+    `mxfp4.grouped_matmul` is its own; `mxfp4-choose-schedule` sets it together
+    with the schedule, which it chose for that chip, and `mxfp4-tile` hands it on
+    to the `gpu.module`. Code that names no chip is for sm_90a.
 
     Code runs on any GPU of its chip, and its schedule is tuned for its device. A
     device is a name (`h100-sxm`, the default, `h100-pcie`, `h100-nvl`, `h200`,

@@ -185,7 +185,8 @@ def MXFP4_GatherActivationsOp : MXFP4_GatherOp<"gather_activations",
     defined contents. Copies
     belong to the group that the next `nvvm.cp.async.commit.group` closes; with
     `signal` each thread of the warps arrives at `barriers[slot]` when its
-    copies have landed.
+    copies have landed. Branches skip rows from `valid` up, `branch_rows` at a
+    time, or as many as the warps copy at once if these are more.
 
     Example:
 
@@ -203,13 +204,17 @@ def MXFP4_GatherActivationsOp : MXFP4_GatherOp<"gather_activations",
                        OptionalAttr<I64Attr>:$warps,
                        Arg<Optional<MemRefRankOf<[I64], [1]>>,
                            "barriers in shared memory",
-                           [MemRead, MemWrite]>:$barriers);
+                           [MemRead, MemWrite]>:$barriers,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>,
+                                         "16">:$branch_rows);
   let assemblyFormat = [{
     $source `[` $rows `,` $step `]` `valid` `(` $valid `)` `to`
     $destination `[` $slot `]` (`warp` `(` $warp^ `of` $warps `)`)?
     (`signal` `(` $barriers^ `:` type($barriers) `)`)? attr-dict
     `:` type($source) `,` type($rows) `to` type($destination)
   }];
+  // Bytecode of version 2 has fewer (Bytecode.cpp).
+  let useCustomPropertiesEncoding = 1;
 }
 
 def MXFP4_TileMatmulOp : MXFP4_Op<"tile_matmul",

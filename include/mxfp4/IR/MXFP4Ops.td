@@ -89,7 +89,9 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     column n of an output of N/2 columns (gate and up, interleaved). Rows of id
     -1 are zeros without it.
 
-    `schedule` is attached by `mxfp4-choose-schedule` or by hand. Higher
+    `schedule` is attached by `mxfp4-choose-schedule` or by hand, with `target`,
+    the chip and the device that it is for. `promises` are those of the program
+    that the operation was raised from (`mxfp4-raise`). Higher
     neighbours are `linalg.batch_matmul` after `arith.scaling_extf`
     (`mxfp4-raise`); lower ones the tile operations (`mxfp4-tile`) and plain
     loops (`mxfp4-lower-to-loops`).
@@ -128,7 +130,11 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Optional<Shaped>:$scatter,
     Variadic<Shaped>:$epilogue_operands,
     OptionalAttr<MXFP4_Schedule>:$schedule,
-    OptionalAttr<MXFP4_Accumulation>:$accumulation
+    OptionalAttr<MXFP4_Accumulation>:$accumulation,
+    // The chip and the device of the schedule, if others than of what is around.
+    OptionalAttr<MXFP4_Target>:$target,
+    // Of the program that the operation was raised from.
+    OptionalAttr<DictionaryAttr>:$promises
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
   // Bytecode of versions 1 and 2 has fewer (Bytecode.cpp).
@@ -236,7 +242,8 @@ def MXFP4_PackOp : MXFP4_DestinationOp<"pack"> {
         -> tensor<4x2x2x!mxfp4.block<spread, folded>>
     ```
   }];
-  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init);
+  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init,
+                       OptionalAttr<DictionaryAttr>:$promises);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `codes` `(` $codes `:` type($codes) `)`
@@ -320,7 +327,8 @@ def MXFP4_DequantizeOp : MXFP4_DestinationOp<"dequantize"> {
   let description = [{
     Decodes codes `... x K/32 x 16` i8 and scales `... x K/32` i8 exactly to
     `... x K` bf16 or f32. This is where `mxfp4-raise` gathers the many ways to
-    write a dequantisation before it looks for a matmul behind it.
+    write a dequantisation before it looks for a matmul behind it. `promises` are
+    those that make the decode one of MXFP4.
 
     Example:
 
@@ -330,7 +338,8 @@ def MXFP4_DequantizeOp : MXFP4_DestinationOp<"dequantize"> {
         outs(%init : tensor<8x64xbf16>) -> tensor<8x64xbf16>
     ```
   }];
-  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init);
+  let arguments = (ins Shaped:$codes, Shaped:$scales, Shaped:$init,
+                       OptionalAttr<DictionaryAttr>:$promises);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `codes` `(` $codes `:` type($codes) `)`
@@ -397,6 +406,6 @@ def MXFP4_RebaseOp : MXFP4_Op<"rebase", [Pure,
 }
 
 include "mxfp4/IR/MXFP4RoutingOps.td"
-include "mxfp4/IR/MXFP4ProgramOps.td"
+include "mxfp4/IR/MXFP4RoleOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

@@ -7,13 +7,24 @@
 #ifndef MXFP4_IR_PROMISES_H
 #define MXFP4_IR_PROMISES_H
 
-#include "llvm/ADT/StringRef.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Operation.h"
 
 namespace mxfp4 {
 
-/// The name of a dictionary on a module, a function or an operation, of what
-/// the author of the program promises (`mxfp4-raise` says which).
+/// The name of a dictionary on a module or a function, of what the author of
+/// the program promises (`mxfp4-raise` says which).
 inline constexpr llvm::StringLiteral kPromisesAttr = "mxfp4.promises";
+
+/// The promises of an operation itself, or null: operations that are raised
+/// have them as an attribute of their own, `promises`, and others under the
+/// name above.
+mlir::DictionaryAttr promisesOn(mlir::Operation *op);
+void setPromisesOn(mlir::Operation *op, mlir::DictionaryAttr promises);
+
+/// Fails with a diagnostic if an attribute of this name is no such dictionary.
+mlir::LogicalResult verifyPromises(mlir::Operation *op, llvm::StringRef name,
+                                   mlir::Attribute value);
 
 } // namespace mxfp4
 

@@ -15,10 +15,10 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     Sets the `schedule` of every `mxfp4.grouped_matmul` that has none, as
     `chooseSchedule` of `mxfp4/Core/Schedule.h` decides from the problem and the
     target. A schedule that is there already is kept: the verifier has checked
-    it. The operation also gets the attribute `mxfp4.target`, the chip and the
-    device that the schedule is for; without the option `device`, a
-    `mxfp4.target` that is there already, on the operation or around it, says for
-    which device to choose.
+    it. The operation also gets a `target`, the chip and the device that the
+    schedule is for; without the option `device`, a `target` that is there
+    already, or a `mxfp4.target` around the operation, says for which device to
+    choose.
 
     With `batch-invariant` all schedules that a problem can get, for any number of
     rows, add over K in the same order, without K slices: the bits of a row do not
@@ -641,8 +641,8 @@ def Raise : Pass<"mxfp4-raise"> {
       program rounds each to bf16 or f16.
     - `bf16-rows` (`bf16_rows`): activations of f16 or f32 may be rounded to bf16.
 
-    The pass records promises in `mxfp4.promises` of the module and of each raised
-    operation, because the result is right only under the promise.
+    The pass records promises in `mxfp4.promises` of the module and in `promises` of
+    each raised operation, because the result is right only under the promise.
 
     If an operation looks like a decode, a matmul on decoded weights or a loop over
     experts and is not raised, a remark names the condition that failed; for a
