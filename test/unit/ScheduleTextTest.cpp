@@ -73,8 +73,8 @@ TEST(ScheduleText, InferredDefaultsAreLeftOut) {
   };
   for (const Row &row :
        {Row{8, 1, 8, 2}, Row{32, 1, 8, 2}, Row{40, 1, 16, 2}, Row{64, 1, 16, 2},
-        Row{72, 1, 16, 4}, Row{128, 2, 16, 2}, Row{144, 2, 16, 4},
-        Row{192, 1, 16, 4}}) {
+        Row{72, 1, 72, 4}, Row{128, 2, 128, 2}, Row{144, 2, 144, 4},
+        Row{192, 1, 192, 4}}) {
     Schedule schedule;
     schedule.tileTokens = row.tokens;
     schedule.warpsTokens = row.warpsTokens;
@@ -84,10 +84,10 @@ TEST(ScheduleText, InferredDefaultsAreLeftOut) {
     EXPECT_EQ(schedule.storeColumns, row.storeColumns) << row.tokens;
     EXPECT_EQ(text(schedule).find("gather_rows"), std::string::npos);
     EXPECT_EQ(text(schedule).find("store_columns"), std::string::npos);
-    schedule.gatherRows = 24 - row.gatherRows;
+    schedule.gatherRows = row.gatherRows + 8;
     schedule.storeColumns = 6 - row.storeColumns;
     EXPECT_NE(text(schedule).find(
-                  ", gather_rows = " + std::to_string(24 - row.gatherRows) +
+                  ", gather_rows = " + std::to_string(row.gatherRows + 8) +
                   ", store_columns = " + std::to_string(6 - row.storeColumns)),
               std::string::npos)
         << text(schedule);
