@@ -937,7 +937,7 @@ gpu.module @kernels {
     %rows = mxfp4.load_rows %map[%at] valid(%at) limit(%i) warp(%at of 3)
         : memref<?xi32> -> vector<2xi32>
     mxfp4.gather_activations %x[%rows, %c1] valid(%at) to %sx[%c1]
-        warp(%at of 3) signal(%full : !barriers)
+        warp(%at of 3) signal(%full : !barriers) {branch_rows = 8}
         : memref<?x128xbf16>, vector<2xi32> to !x
     gpu.return
   }
