@@ -277,8 +277,7 @@ Pick Chooser::pickFP8(int64_t rows) const {
             "a few dozen rows per group: two warpgroups share up to 64 tokens"};
   // Measured: of one group, two warpgroups by 256 tokens take 0.92 of the time
   // of three by 192; of 32 groups, three take 0.91 of the time of two.
-  const bool isWide =
-      problem.promotion == 0 && groups > 1 && !problem.gathers;
+  const bool isWide = problem.promotion == 0 && groups > 1 && !problem.gathers;
   const int *end = problem.promotion == 0 && !isWide
                        ? kHeightsFP8.end()
                        : kHeightsFP8.begin() + kHeightsLow;

@@ -557,7 +557,7 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
   EXPECT_NE(verifySchedule({}, 9, target), "");
 }
 
-// Of its registers a thread that looks up rows and masks columns has none for
+// A thread that looks up rows and masks columns has no registers left for
 // more stores than two columns of tokens need.
 TEST(Registers, StoresOfMaskedScattersAreFew) {
   Schedule schedule = smallWgmma();

@@ -70,8 +70,9 @@ struct RegisterBudget {
 
 /// Columns of 8 tokens whose stores a thread prepares together: those of the
 /// schedule, unless the registers that hold them are taken. A thread that looks
-/// rows up (a scatter, values of an epilogue for each row) holds an address or a
-/// value for each token, and one that masks columns a predicate for each store.
+/// rows up (a scatter, values of an epilogue for each row) holds an address or
+/// a value for each token, and one that masks columns a predicate for each
+/// store.
 int storeColumnsOf(const Schedule &schedule, bool looksRowsUp,
                    bool masksColumns);
 

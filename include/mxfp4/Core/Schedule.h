@@ -103,8 +103,8 @@ struct Schedule {
   bool sideBySide = false;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
-  /// Columns of 8 tokens that a thread stores between two branches, at most. See
-  /// `storeColumnsOf`.
+  /// Columns of 8 tokens that a thread stores between two branches, at most.
+  /// See `storeColumnsOf`.
   int storeColumns = 2;
 
   const InstructionTraits &traits() const { return traitsOf(instruction); }

@@ -48,7 +48,8 @@ def attributes(text: str) -> set[tuple[str, str]]:
             continue
         rest = NOT_NAMES.sub("", line)
         if " {" in rest:
-            found |= {(operation, name) for name in NAME.findall(rest[rest.index(" {") : rest.rindex("}") + 1])}
+            attributes = rest[rest.index(" {") : rest.rindex("}") + 1]
+            found |= {(operation, name) for name in NAME.findall(attributes)}
     if opened:
         raise SystemExit(f"no end of {opened[-1][1]}")
     return found
