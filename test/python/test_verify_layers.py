@@ -21,6 +21,7 @@ SPEC = dataclasses.replace(layers.SPECS["gpt-oss-20b"], experts=8, hidden=64, in
 def test_a_layer_passes_and_a_wrong_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "TOKENS", (1, 5))
     assert layers.check("x", SPEC, "cpu") == []
+    assert layers.check("x", dataclasses.replace(SPEC, activations="fp8"), "cpu") == []
     calls: list[int] = []
     real = layer_reference.experts
 

@@ -39,6 +39,8 @@ SPECS = {
     "896 experts": LayerSpec(896, 16, 256, 128, Activation("geglu_tanh"), scoring="sigmoid",
                              correction=True, renormalize=True, logits="f32"),
     "batch-invariant": LayerSpec(32, 4, 768, 576, bias=True, batch_invariant=True),
+    "fp8": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8"),
+    "fp8 fast": LayerSpec(16, 4, 512, 384, activations="fp8", accumulation="fast"),
 }  # fmt: skip
 UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 """A layer that nothing but `check_capture` calls, so that its kernels are never loaded."""
@@ -60,15 +62,21 @@ class Tensors:
 
         def packed(n: int, k: int) -> Any:
             values = torch.randn(e, n, k, generator=random) * k**-0.5
-            return pack(*quantize(values.numpy())).to_device("cpu").data
+            return pack(*quantize(values.numpy()), spec.layout).to_device("cpu")
 
         def bias(n: int) -> Any:
             return torch.randn(e, n, generator=random).bfloat16() if spec.bias else None
 
         correction = torch.randn(e, generator=random) if spec.correction else None
-        self.cpu = [packed(spec.columns, spec.hidden), packed(spec.hidden, spec.inner),
-                    bias(spec.columns), bias(spec.hidden), correction]  # fmt: skip
+        up, down = packed(spec.columns, spec.hidden), packed(spec.hidden, spec.inner)
+        self.cpu = [up.data, down.data, bias(spec.columns), bias(spec.hidden), correction,
+                    up.powers, down.powers]  # fmt: skip
         self.own = [None if t is None else t.to(device) for t in self.cpu]
+
+    def operands(self, kind: str, device: str) -> list[torch.Tensor | None]:
+        """What an operator takes after its inputs: all, or all but what routing needs."""
+        tensors = self.cpu if device == "cpu" else self.own
+        return tensors if kind == "moe" else [*tensors[:4], *tensors[5:]]
 
     def inputs(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states, and logits that are apart."""
@@ -98,18 +106,18 @@ def check(name: str, spec: LayerSpec, device: str) -> list[str]:
     for tokens in TOKENS:
         x, logits = t.inputs(tokens)
         ids, weights = t.routing(tokens)
-        calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int]] = {
-            "moe": (torch_layer.moe, (x, logits), 5),
-            "moe_with_routing": (torch_layer.moe_with_routing, (x, ids, weights), 4),
+        calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+            "moe": (torch_layer.moe, (x, logits)),
+            "moe_with_routing": (torch_layer.moe_with_routing, (x, ids, weights)),
         }
-        for kind, (call, given, count) in calls.items():
-            there = [a.to(device) for a in given]
+        for kind, (call, given) in calls.items():
+            there = [*(a.to(device) for a in given), *t.operands(kind, device)]
             operator = getattr(torch.ops.mxfp4, kind)
-            y = operator(*there, *t.own[:count], spec=t.text)
-            off = difference(y, operator(*given, *t.cpu[:count], spec=t.text))
+            y = operator(*there, spec=t.text)
+            off = difference(y, operator(*given, *t.operands(kind, "cpu"), spec=t.text))
             if not off <= BOUND:
                 problems.append(f"{name}: {kind} of {tokens} tokens is {off:.3g} off")
-            if not torch.equal(call(*there, *t.own[:count], spec=t.text), y):
+            if not torch.equal(call(*there, spec=t.text), y):
                 problems.append(f"{name}: {kind} of {tokens} tokens differs when repeated")
         if device != "cpu":
             problems += _check_streams(f"{name}, {tokens} tokens", t, x, logits)
@@ -125,12 +133,12 @@ def _check_invariance(name: str, t: Tensors) -> list[str]:
     x, logits = (a.to(t.device) for a in t.inputs(many))
     ids, weights = (a.to(t.device) for a in t.routing(many))
     problems = []
-    for kind, given, count in (("moe", (logits,), 5), ("moe_with_routing", (ids, weights), 4)):
-        call = getattr(torch.ops.mxfp4, kind)
-        whole = call(x, *given, *t.own[:count], spec=t.text)
+    for kind, given in (("moe", (logits,)), ("moe_with_routing", (ids, weights))):
+        call, own = getattr(torch.ops.mxfp4, kind), t.operands(kind, t.device)
+        whole = call(x, *given, *own, spec=t.text)
         for tokens in (*TOKENS, 1000):
             part = [a[-tokens:].contiguous() for a in (x, *given)]
-            y = call(*part, *t.own[:count], spec=t.text)
+            y = call(*part, *own, spec=t.text)
             if not torch.equal(y, whole[-tokens:]):
                 problems.append(f"{name}: {kind} of {tokens} of {many} tokens has other bits")
     return problems
