@@ -24,9 +24,17 @@ def test_kernels_are_compiled_for_all_tokens(tmp_path: Path) -> None:
     assert all(a.manifest.resources["spill_bytes"] == 0 for a in artifacts)
 
 
+def test_kernels_are_compiled_for_a_device(tmp_path: Path) -> None:
+    made = ["bench", "--layer", "--compile", str(tmp_path), "--experts", "5", "--tokens", "1"]
+    assert command([*made, "--device", "h200"]) == 0
+    found = LayerKernels.load(tmp_path / "layer5").matmuls.values()
+    assert {a.manifest.raw["device"]["name"] for each in found for a in each} == {"h200"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (["x", "--device", "h200"], "goes with --compile"),
         (["x", "--experts", "2"], "at least 5"),
         (["x", "--tokens", "0"], "at least 1"),
         (["x", "--humming"], "needs --marlin"),

@@ -326,6 +326,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
+    parser.add_argument("--device", default="", metavar="WORDS",
+                        help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
     parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
     parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
@@ -359,12 +361,14 @@ def main(arguments: list[str] | None = None) -> int:
             for experts in o.experts:
                 for variant in ("", *variants(o)):
                     made = LayerKernels.compile(
-                        spec(experts, variant), max(o.tokens), assemble=True
+                        spec(experts, variant), max(o.tokens), assemble=True, device=o.device
                     )
                     made.save(folder_of(o.compile, experts, variant))
             return 0
         if not o.kernels:
             parser.error("give a folder of kernels, or --compile OUT")
+        if o.device:
+            parser.error("--device goes with --compile; kernels say what they were compiled for")
         return run(o)
     except Error as e:
         parser.exit(1, f"error: {e}\n")

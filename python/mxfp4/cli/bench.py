@@ -107,7 +107,7 @@ def _layer(options: argparse.Namespace) -> int:
         results = options.json or Path(scratch) / "layer.json"
         for name, value in {
             "compile": options.compile, "triton": options.triton, "routing": options.routing,
-            "marlin": options.marlin, "json": results,
+            "marlin": options.marlin, "json": results, "device": options.device,
         }.items():  # fmt: skip
             words += [f"--{name}", str(value)] if value is not None else []
         words += ["--humming"] if options.humming else []
