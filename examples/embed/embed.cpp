@@ -42,13 +42,11 @@ static OwningOpRef<ModuleOp> buildLayer(MLIRContext &context) {
   auto layer =
       func::FuncOp::create(b, "down", b.getFunctionType(arguments, {}));
   b.setInsertionPointToStart(layer.addEntryBlock());
-  mxfp4::GroupedMatmulOp::create(
+  auto matmul = mxfp4::GroupedMatmulOp::create(
       b, /*results=*/TypeRange(), layer.getArgument(0),
       /*weights=*/ValueRange(layer.getArgument(1)), layer.getArgument(2),
-      /*expert_ids=*/Value(), /*init=*/layer.getArgument(3), /*error=*/Value(),
-      /*workspace=*/layer.getArgument(4), /*gather=*/Value(),
-      /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
-      /*schedule=*/mxfp4::ScheduleAttr(), /*epilogueCount=*/0);
+      /*expert_ids=*/Value(), /*init=*/layer.getArgument(3));
+  matmul.getWorkspaceMutable().assign(layer.getArgument(4));
   func::ReturnOp::create(b);
   return module;
 }

@@ -47,8 +47,9 @@ UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 CAPTURED = 2
 """Tokens of its call."""
 TOKENS = (1, 3, 17, 64, 65, 300)
-BOUND = 2.0**-6
-"""Of a difference, to the largest value of its row."""
+BOUND = {"bf16": 2.0**-6, "fp8": 2.0**-4}
+"""Of a difference, to the largest value of its row. In FP8 a rounding of bf16 in the largest value
+of an inner row changes the row's scale, which moves a tenth of its codes by a step of E4M3."""
 
 
 class Tensors:
@@ -115,7 +116,7 @@ def check(name: str, spec: LayerSpec, device: str) -> list[str]:
             operator = getattr(torch.ops.mxfp4, kind)
             y = operator(*there, spec=t.text)
             off = difference(y, operator(*given, *t.operands(kind, "cpu"), spec=t.text))
-            if not off <= BOUND:
+            if not off <= BOUND[spec.activations]:
                 problems.append(f"{name}: {kind} of {tokens} tokens is {off:.3g} off")
             if not torch.equal(call(*there, spec=t.text), y):
                 problems.append(f"{name}: {kind} of {tokens} tokens differs when repeated")
