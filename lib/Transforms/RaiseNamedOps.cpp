@@ -207,6 +207,38 @@ static FailureOr<int64_t> checkRaggedDot(Operation *op, Miss *why) {
   return *right;
 }
 
+/// Zeros in f32.
+static Value zeros(ImplicitLocOpBuilder &b, OpFoldResult rows,
+                   OpFoldResult columns) {
+  Value nothing = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
+  Value empty =
+      tensor::EmptyOp::create(b, ArrayRef{rows, columns}, b.getF32Type());
+  return linalg::FillOp::create(b, nothing, empty).getResult(0);
+}
+
+/// Rows `[count, K]` times an expert's matrix, of which a dimension is K.
+static Value multiplyByExpert(ImplicitLocOpBuilder &b, Value rows, Value w,
+                              Value expert, int64_t contracted, Value init) {
+  OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+  Value matrix = tensor::ExtractSliceOp::create(
+      b, w, ArrayRef<OpFoldResult>{expert, zero, zero},
+      ArrayRef{one, tensor::getMixedSize(b, b.getLoc(), w, 1),
+               tensor::getMixedSize(b, b.getLoc(), w, 2)},
+      ArrayRef{one, one, one});
+  matrix = tensor::CollapseShapeOp::create(
+      b, matrix, ArrayRef<ReassociationIndices>{{0, 1}, {2}});
+  AffineExpr m, n, k;
+  bindDims(b.getContext(), m, n, k);
+  const auto map = [&](AffineExpr first, AffineExpr second) {
+    return AffineMap::get(3, 0, {first, second}, b.getContext());
+  };
+  auto product =
+      linalg::MatmulOp::create(b, ValueRange{rows, matrix}, ValueRange{init});
+  product.setIndexingMapsAttr(b.getAffineMapArrayAttr(
+      {map(m, k), contracted == 1 ? map(k, n) : map(n, k), map(m, n)}));
+  return product.getResult(0);
+}
+
 /// A loop over the experts.
 static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
   FailureOr<int64_t> contracted = checkRaggedDot(op, why);
@@ -218,15 +250,10 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
   OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   OpFoldResult k = tensor::getMixedSize(b, b.getLoc(), x, 1),
                n = tensor::getMixedSize(b, b.getLoc(), w, 3 - *contracted);
-  const auto zeros = [&](OpFoldResult rows) -> Value {
-    Value nothing = arith::ConstantOp::create(b, b.getF32FloatAttr(0));
-    Value empty = tensor::EmptyOp::create(b, ArrayRef{rows, n}, b.getF32Type());
-    return linalg::FillOp::create(b, nothing, empty).getResult(0);
-  };
   const auto index = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(b, value);
   };
-  Value init = zeros(tensor::getMixedSize(b, b.getLoc(), x, 0));
+  Value init = zeros(b, tensor::getMixedSize(b, b.getLoc(), x, 0), n);
   auto loop = scf::ForOp::create(b, index(0), index(wType.getDimSize(0)),
                                  index(1), ValueRange{init, index(0)});
   {
@@ -238,25 +265,10 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
     const OpFoldResult at[] = {start, zero};
     Value some = tensor::ExtractSliceOp::create(
         b, x, at, ArrayRef<OpFoldResult>{count, k}, ArrayRef{one, one});
-    Value matrix = tensor::ExtractSliceOp::create(
-        b, w, ArrayRef<OpFoldResult>{expert, zero, zero},
-        ArrayRef{one, tensor::getMixedSize(b, b.getLoc(), w, 1),
-                 tensor::getMixedSize(b, b.getLoc(), w, 2)},
-        ArrayRef{one, one, one});
-    matrix = tensor::CollapseShapeOp::create(
-        b, matrix, ArrayRef<ReassociationIndices>{{0, 1}, {2}});
-    AffineExpr dm, dn, dk;
-    bindDims(b.getContext(), dm, dn, dk);
-    const auto map = [&](AffineExpr first, AffineExpr second) {
-      return AffineMap::get(3, 0, {first, second}, b.getContext());
-    };
-    auto product = linalg::MatmulOp::create(b, ValueRange{some, matrix},
-                                            ValueRange{zeros(count)});
-    product.setIndexingMapsAttr(b.getAffineMapArrayAttr(
-        {map(dm, dk), *contracted == 1 ? map(dk, dn) : map(dn, dk),
-         map(dm, dn)}));
+    Value product =
+        multiplyByExpert(b, some, w, expert, *contracted, zeros(b, count, n));
     Value next = tensor::InsertSliceOp::create(
-        b, product.getResult(0), loop.getRegionIterArg(0), at,
+        b, product, loop.getRegionIterArg(0), at,
         ArrayRef<OpFoldResult>{count, n}, ArrayRef{one, one});
     Value end = arith::AddIOp::create(b, start, count);
     scf::YieldOp::create(b, ValueRange{next, end});
