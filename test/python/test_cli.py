@@ -161,7 +161,8 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     unknown = Said("compile", "E=1 n=2 k=32", "-o", tmp_path / "k")
     unknown.error("unknown problem field 'E' in 'E=1'; did you mean 'experts'? The problem fields")
     unknown.error(
-        "are experts, n, k, groups, expert-ids, gather, scatter, order, scales, columns, output."
+        "are experts, n, k, groups, expert-ids, gather, scatter, order, scales, columns, output, "
+        "activations, accumulation."
     )
     none = Said("compile", "experts=1 groups=0 n=2 k=32", "-o", tmp_path / "k")
     none.error("groups must be at least 1")

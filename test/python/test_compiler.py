@@ -166,7 +166,8 @@ def test_problems_have_the_compilers_fields() -> None:
     assert set(fields()) - set(FIELDS) == {"gather", "scatter"}
     assert set(FIELDS) < set(fields())
     for name in fields():
-        if name not in ("experts", "n", "k", "order", "scales", "output"):
+        words = ("order", "scales", "output", "activations", "accumulation")
+        if name not in ("experts", "n", "k", *words):
             assert Problem.parse(f"experts=2 n=64 k=64 {name}=1").spec()
 
 

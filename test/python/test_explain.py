@@ -222,7 +222,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for wrong, told in [
         (["explain", "nowhere.mlir", "-o", str(page)], "nowhere.mlir: No such file"),
         (["explain", "--problem", "experts=1", "-o", str(page)], "a problem needs n="),
-        ([*arguments[:5], "-o", str(tmp_path / "no" / "page.html")], "No such file"),
+        ([*arguments[:5], "-o", str(tmp_path / "no" / "page.html")], "does not exist"),
         ([*arguments, "--pipeline", "cse"], "leave out --options, --device and --rows-hint"),
     ]:
         assert main(wrong) == 1

@@ -269,15 +269,15 @@ def test_decode_follows_every_step(reader: Reader, pages: dict[str, Path]) -> No
 def test_passes_by_click_key_and_bar(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["wgmma"])
     # After the passes that choose a schedule, copy operands, and lower what is around the matmul.
-    [bar] = reader.find('#main svg a[href="#passes/3"]')
+    [bar] = reader.find('#main svg a[href="#passes/4"]')
     ActionChains(reader.driver).move_to_element(bar).click().perform()
-    reader.wait_for("#main h1", "4. mxfp4-tile")
+    reader.wait_for("#main h1", "5. mxfp4-tile")
     assert "Grouped matmuls to tiled kernels." in reader.text()
     assert reader.find("pre.code .add")
     assert reader.find("pre.code .cut")
     reader.press("j")
-    reader.wait_for("#main h1", "5. ")
-    for _ in range(5):
+    reader.wait_for("#main h1", "6. ")
+    for _ in range(6):
         reader.press("k")
     reader.wait_for("#main h1", "1. mxfp4-choose-schedule")
     [added] = reader.texts("pre.code .add")
@@ -398,7 +398,7 @@ def test_registers_at_launch_and_later_are_told_apart(
 
 def test_uses_of_a_value_are_marked(reader: Reader, pages: dict[str, Path]) -> None:
     reader.open(pages["mma"])
-    reader.js("location.hash = 'passes/3'")
+    reader.js("location.hash = 'passes/4'")
     WebDriverWait(reader.driver, 10).until(lambda d: reader.find("pre.code .va"))
     value = reader.find("pre.code .add .va")[0]
     name = value.text
