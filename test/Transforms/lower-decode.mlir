@@ -132,3 +132,43 @@ llvm.func @plain(%c: i32, %s: i32) -> !fragment {
   %3 = llvm.insertvalue %r#3, %2[3] : !fragment
   llvm.return %3 : !fragment
 }
+
+// Weights of a row to e5m2. The byte of the third k32 step is in all four bytes of
+// a word (the selector is 0x4442), and two multiplications make the table of the
+// eight magnitudes at that scale: bytes 0, .5, 1, 1.5 and 2, 3, 4, 6. The codes
+// without their bits 3, which hold signs, select bytes of the table. The signs of
+// the first four weights are in place, and those of the others 4 bits lower.
+
+// CHECK-LABEL: func.func @to_e5m2
+// CHECK-SAME:    %[[C:.*]]: i32, %[[S:.*]]: i32
+// CHECK-DAG:     %[[ZERO:.*]] = llvm.mlir.constant(0 : i32)
+// CHECK-DAG:     %[[THIRD:.*]] = llvm.mlir.constant(17474 : i32)
+// CHECK:         %[[SCALE:.*]] = nvvm.prmt <default> %[[THIRD]], %[[S]], %[[ZERO]]
+// 0x04040400 and 0x0A080400, then 0x04040404 and 0x12100E0C.
+// CHECK:         %[[BY0:.*]] = llvm.mlir.constant(67372032 : i32)
+// CHECK:         %[[UP0:.*]] = llvm.mul %[[SCALE]], %[[BY0]]
+// CHECK:         %[[AT0:.*]] = llvm.mlir.constant(168297472 : i32)
+// CHECK:         %[[LOW:.*]] = llvm.add %[[UP0]], %[[AT0]]
+// CHECK:         %[[BY1:.*]] = llvm.mlir.constant(67372036 : i32)
+// CHECK:         %[[UP1:.*]] = llvm.mul %[[SCALE]], %[[BY1]]
+// CHECK:         %[[AT1:.*]] = llvm.mlir.constant(303042060 : i32)
+// CHECK:         %[[HIGH:.*]] = llvm.add %[[UP1]], %[[AT1]]
+// CHECK:         %[[MAGNITUDES:.*]] = llvm.mlir.constant(2004318071 : i32)
+// CHECK:         %[[SELECT:.*]] = llvm.and %[[C]], %[[MAGNITUDES]]
+// CHECK:         %[[BYTES:.*]] = nvvm.prmt <default> %[[SELECT]], %[[LOW]], %[[HIGH]]
+// CHECK:         %[[SIGNS:.*]] = llvm.mlir.constant(-2139062144 : i32)
+// CHECK:         %[[SIGN:.*]] = llvm.and %[[C]], %[[SIGNS]]
+// CHECK:         %[[FIRST:.*]] = llvm.or %[[BYTES]], %[[SIGN]]
+// CHECK:         %[[REST:.*]] = llvm.lshr %[[SELECT]]
+// CHECK:         %[[MORE:.*]] = nvvm.prmt <default> %[[REST]], %[[LOW]], %[[HIGH]]
+// CHECK:         %[[SHIFTED:.*]] = llvm.shl %[[C]]
+// CHECK:         %[[OTHERS:.*]] = llvm.and %[[SHIFTED]], %[[SIGNS]]
+// CHECK:         %[[SECOND:.*]] = llvm.or %[[MORE]], %[[OTHERS]]
+// CHECK:         llvm.bitcast %[[FIRST]] : i32 to vector<4xi8>
+// CHECK:         llvm.bitcast %[[SECOND]] : i32 to vector<4xi8>
+func.func @to_e5m2(%codes: i32, %scales: i32)
+    -> (vector<4xf8E5M2>, vector<4xf8E5M2>) {
+  %low, %high = mxfp4.decode_row %codes, %scales step 2
+      : !mxfp4.block<bytes, relative>
+  return %low, %high : vector<4xf8E5M2>, vector<4xf8E5M2>
+}
