@@ -233,7 +233,9 @@ LogicalResult TileMatmulOp::verify() {
   Schedule schedule = getSchedule().toSchedule();
   auto weights = cast<MemRefType>(getWeights().getType());
   auto activations = cast<MemRefType>(getActivations().getType());
-  if (weights.getDimSize(1) * layoutOf(weights).rows != schedule.tileRows ||
+  const int64_t blockRows = layoutOf(weights).rows;
+  if (schedule.tileRows % blockRows != 0 ||
+      weights.getDimSize(1) != schedule.tileRows / blockRows ||
       activations.getDimSize(1) != schedule.tileTokens ||
       weights.getDimSize(0) != activations.getDimSize(0))
     return emitOpError() << "requires stages of the schedule's tile, "

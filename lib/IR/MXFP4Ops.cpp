@@ -220,10 +220,10 @@ static LogicalResult verifyGroups(GroupedMatmulOp op) {
     return op.emitOpError("requires offsets for at least one group");
   if (!op.getExpertIds() && !compatible(sizes.groups, sizes.experts))
     return op.emitOpError() << "requires offsets for " << sizes.experts
-                            << " experts (" << sizes.experts + 1
+                            << " experts (" << uint64_t(sizes.experts) + 1
                             << " entries) when no expert ids are given, but "
                                "got "
-                            << sizes.groups + 1 << " entries";
+                            << uint64_t(sizes.groups) + 1 << " entries";
   for (auto [i, operand] : llvm::enumerate(matmulOperands())) {
     if (!operand.isOptional || !operand.type)
       continue;

@@ -9,6 +9,8 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace mxfp4;
 
@@ -19,6 +21,10 @@ static bool isSharedBuffer(Type type) {
          gpu::GPUDialect::isWorkgroupMemoryAddressSpace(
              memref.getMemorySpace());
 }
+
+/// Of a kernel: rows and groups are counted in i32. The bound also keeps what
+/// verifiers compute of sizes within 64 bits.
+constexpr int64_t kMostGroups = std::numeric_limits<int32_t>::max();
 
 /// Contiguous i32 in global memory, `size` of them.
 static bool isGlobalWords(Value value, int64_t size) {
@@ -65,6 +71,7 @@ static LogicalResult verifyTable(Operation *op, Value table, Value offsets,
   auto type = cast<MemRefType>(table.getType());
   auto bounds = cast<MemRefType>(offsets.getType());
   if (bounds.getRank() == 1 && bounds.getDimSize(0) >= 2 &&
+      bounds.getDimSize(0) <= kMostGroups &&
       isGlobalWords(offsets, bounds.getDimSize(0)) && type.getRank() == 1 &&
       isSharedBuffer(type) && type.getElementType().isInteger(32) &&
       type.getDimSize(0) ==
@@ -137,6 +144,7 @@ LogicalResult TileCountOp::verify() {
   const int64_t groups = getGroups();
   if (!isSharedBuffer(type) || type.getRank() != 1 ||
       !type.getElementType().isInteger(32) || groups < 1 ||
+      groups > kMostGroups ||
       (type.getDimSize(0) != groups + 2 &&
        type.getDimSize(0) != 2 * groups + 3) ||
       getColumns() < 1)

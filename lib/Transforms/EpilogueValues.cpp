@@ -49,12 +49,13 @@ void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
       values.push_back(widen(load(i, Value())));
       break;
     case EpilogueOperand::PerColumn: {
+      const size_t place = i; // a lambda may not take i itself before C++20
       const Type element = typeOf(i).getElementType();
       const int64_t bytes = element.getIntOrFloatBitWidth() / 8;
       Value rowOfExpert = a.mul(a.toI64(expert), n);
       for (Value column : columns) {
         const auto at = [&](Value column) {
-          return a.offset(adaptor.getEpilogueOperands()[i],
+          return a.offset(adaptor.getEpilogueOperands()[place],
                           a.mul(a.add(rowOfExpert, a.toI64(column)), bytes));
         };
         const auto clamp = [&](Value column, int64_t last) -> Value {

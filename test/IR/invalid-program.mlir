@@ -93,6 +93,16 @@ func.func @error_word(%t: memref<6xi32, #shared>, %o: memref<5xi32>, %r: i32,
   k_slices = 3>
 #shared = #gpu.address_space<workgroup>
 
+func.func @count_of_too_many(%t: memref<7xi32, #shared>) {
+  // expected-error @below {{requires a table of its 9223372036854775807 groups in shared memory and a positive number of columns, but got 'memref<7xi32, #gpu.address_space<workgroup>>' and 3}}
+  %n = mxfp4.tile_count %t groups 9223372036854775807 columns 3 : memref<7xi32, #shared>
+  return
+}
+
+// -----
+
+#shared = #gpu.address_space<workgroup>
+
 func.func @count(%t: memref<7xi32, #shared>) {
   // expected-error @below {{requires a table of its 4 groups in shared memory and a positive number of columns, but got 'memref<7xi32, #gpu.address_space<workgroup>>' and 3}}
   %n = mxfp4.tile_count %t groups 4 columns 3 : memref<7xi32, #shared>
