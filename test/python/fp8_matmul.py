@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
+import form_runs
 import numpy as np
-from interpreter import empty, launch
+from form_runs import compiled
 from mxfp4 import fp8, fp8_sums, library
-from mxfp4._sim_driver import DeviceArray, SimDriver
 from mxfp4.artifact import Artifact
-from mxfp4.compile import Compiler
 from mxfp4.formats import bfloat16
 
 BLOCK = "!mxfp4.block<bytes, relative>"
@@ -195,73 +193,19 @@ class Data:
         return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
 
 
-@cache
-def compiled(form: Form, options: str) -> Artifact:
-    """A form's kernel."""
-    with Compiler() as compiler:
-        return compiler.compile(form.mlir(), options)
-
-
-def _maps(driver: SimDriver, boxes: list[list[int]], x: DeviceArray) -> bytes:
-    text, (rows, k) = b"", x.shape
-    for box in boxes:
-        status, encoded = driver.cuTensorMapEncodeTiled(
-            "CU_TENSOR_MAP_DATA_TYPE_UINT8", 2, x.memory.address, [k, rows], [k], box, [1, 1],
-            "_NONE", "CU_TENSOR_MAP_SWIZZLE_128B", "", "_NONE",
-        )  # fmt: skip
-        assert status == 0
-        text += bytes(encoded.bytes)
-    return text
-
-
 def run(
     form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
 ) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
     """The output, which elements were stored, the error word, and hazards."""
-    driver, manifest = SimDriver(seed=seed, **options), artifact.manifest.raw
-    arrays = {name: driver.allocate(array, name, writable=False)
-              for name, array in data.arrays.items()}  # fmt: skip
-    shape = (data.output_rows(form), form.columns)
-    y = empty(driver, shape, bfloat16 if form.output == "bf16" else np.float32, "y")
-    error = driver.allocate(np.zeros(1, np.int32), "error")
-    workspace = driver.allocate(np.zeros(2, np.int32), "workspace")
-    arrays |= {"y": y, "error": error, "workspace": workspace, "epilogue0": arrays["powers"],
-               "epilogue1": arrays["scales"]}  # fmt: skip
-    numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
-    arguments = [
-        _maps(driver, a["boxes"], arrays["x"]) if a["kind"] == "tensor_maps"
-        else numbers.get(a["name"], arrays.get(a["name"]))
-        for a in manifest["arguments"]
-    ]  # fmt: skip
-    findings = launch(
-        driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
-        block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
-    )  # fmt: skip
-    assert workspace.numpy().tolist() == [0, 0]
-    return y.numpy(), y.known(), int(error.numpy()[0]), findings
+    return form_runs.run(form, data, artifact, ["powers", "scales"], seed, ctas, **options)
 
 
 def differences(form: Form, data: Data, y: np.ndarray, known: np.ndarray, kind: str) -> list[str]:
     """What is wrong with an output, of which some elements were stored; empty if nothing is."""
-    expected, stored = data.expected(form, kind)
-    said = []
-    if not np.array_equal(known, np.broadcast_to(stored[:, None], known.shape)):
-        said.append(f"{int((known != stored[:, None]).sum())} elements stored or not by mistake")
-    a, b = y[stored].astype(np.float32), expected[stored].astype(np.float32)
-    wrong = (a != b) & ~(np.isnan(a) & np.isnan(b))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        said.append(
-            f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, column "
-            f"{column}: {a[row, column]} instead of {b[row, column]}"
-        )
-    return said
+    return form_runs.differences(y, known, *data.expected(form, kind))
 
 
 def complaints(form: Form, data: Data, options: str, kind: str = "exact", **how: Any) -> list[str]:
     """What is wrong with a kernel on some data; empty if nothing is."""
     y, known, error, findings = run(form, data, compiled(form, options), **how)
-    said = [f"{f['check']}: {f['message']}" for f in findings]
-    if error:
-        said.append(f"error word {error}")
-    return said + differences(form, data, y, known, kind)
+    return form_runs.complaints(error, findings, differences(form, data, y, known, kind))

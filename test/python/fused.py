@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
+import form_runs
 import mxfp4
 import numpy as np
 from epilogues import EPILOGUES
-from interpreter import empty, launch
+from form_runs import compiled
 from mxfp4 import Layout
-from mxfp4._sim_driver import DeviceArray, SimDriver
 from mxfp4.artifact import Artifact
-from mxfp4.compile import Compiler
 from mxfp4.formats import Quantized, bfloat16
 
 
@@ -176,82 +174,21 @@ def _finish(
     return sums
 
 
-@cache
-def compiled(form: Form, options: str) -> Artifact:
-    """A form's kernel."""
-    with Compiler() as compiler:
-        return compiler.compile(form.mlir(), options)
-
-
-def _maps(driver: SimDriver, argument: Mapping[str, Any], x: DeviceArray) -> bytes:
-    """Tensor maps as a launcher encodes them."""
-    text = b""
-    rows, k = x.shape
-    for box in argument["boxes"]:
-        status, encoded = driver.cuTensorMapEncodeTiled(
-            "CU_TENSOR_MAP_DATA_TYPE_BFLOAT16", 2, x.memory.address, [k, rows], [2 * k], box,
-            [1, 1], "_NONE", "CU_TENSOR_MAP_SWIZZLE_128B", "", "_NONE",
-        )  # fmt: skip
-        assert status == 0
-        text += bytes(encoded.bytes)
-    return text
-
-
 def run(
     form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
 ) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
     """The output, which elements were stored, the error word, and hazards."""
-    driver, manifest = SimDriver(seed=seed, **options), artifact.manifest.raw
-    names = iter(name for name in ("columns", "per_row", "scalar") if name in data.arrays)
-    arrays = {name: driver.allocate(array, name, writable=False)
-              for name, array in data.arrays.items()}  # fmt: skip
-    shape = (data.output_rows(form), form.columns)
-    y = empty(driver, shape, bfloat16 if form.output == "bf16" else np.float32, "y")
-    error = driver.allocate(np.zeros(1, np.int32), "error")
-    workspace = driver.allocate(np.zeros(2, np.int32), "workspace")
-    made = {"y": y, "error": error, "workspace": workspace}
-    numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
-    arguments: list[Any] = []
-    for argument in manifest["arguments"]:
-        name = argument["name"]
-        if argument["kind"] == "tensor_maps":
-            arguments.append(_maps(driver, argument, arrays["x"]))
-        elif name.startswith("epilogue"):
-            arguments.append(arrays[next(names)])
-        else:
-            arguments.append(numbers.get(name, made.get(name, arrays.get(name))))
-    findings = launch(
-        driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
-        block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
-    )  # fmt: skip
-    assert workspace.numpy().tolist() == [0, 0]
-    return y.numpy(), y.known(), int(error.numpy()[0]), findings
+    operands = [name for name in ("columns", "per_row", "scalar") if name in data.arrays]
+    return form_runs.run(form, data, artifact, operands, seed, ctas, **options)
 
 
 def complaints(form: Form, data: Data, options: str, **how: Any) -> list[str]:
     """What is wrong with a kernel on some data; empty if nothing is."""
     y, known, error, findings = run(form, data, compiled(form, options), **how)
-    said = [f"{f['check']}: {f['message']}" for f in findings]
-    if error:
-        said.append(f"error word {error}")
-    return said + differences(form, data, y, known)
+    return form_runs.complaints(error, findings, differences(form, data, y, known))
 
 
 def differences(form: Form, data: Data, y: np.ndarray, known: np.ndarray) -> list[str]:
     """What is wrong with an output, of which some elements were stored; empty if nothing is."""
-    expected, stored = data.expected(form)
-    said = []
-    if not np.array_equal(known, np.broadcast_to(stored[:, None], known.shape)):
-        said.append(f"{int((known != stored[:, None]).sum())} elements stored or not by mistake")
-    a, b = y[stored].astype(np.float32), expected[stored].astype(np.float32)
-    if form.epilogue == "swiglu":  # its exponential is no one function
-        wrong = ~np.isclose(a, b, rtol=2**-7, atol=2**-20)
-    else:
-        wrong = a != b
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        said.append(
-            f"{int(wrong.sum())} of {wrong.size} wrong, the first at stored row {row}, "
-            f"column {column}: {a[row, column]} instead of {b[row, column]}"
-        )
-    return said
+    # The exponential of SwiGLU is no one function.
+    return form_runs.differences(y, known, *data.expected(form), form.epilogue == "swiglu")
