@@ -71,23 +71,36 @@ def dated(what: dict[str, Any], source: str) -> str:
     return f"*{what['gpu']}, {what['date']}, microseconds; from [{source}]({source}).*"
 
 
-def layer_front(page: str) -> str:
-    """The layer, tuned Triton against ours, a line for each number of tokens."""
-    rows = {(r["experts"], r["tokens"]): r["us"] for r in LAYER["rows"]}
+def front(
+    results: dict[str, Any],
+    file: str,
+    page: str,
+    heads: tuple[str, ...],
+    cells: Callable[[dict[str, float]], list[str]],
+) -> str:
+    """A line for each number of tokens, with `cells` of its times for each number of experts."""
+    rows = {(r["experts"], r["tokens"]): r["us"] for r in results["rows"]}
     experts = sorted({e for e, _ in rows})
-    lines = []
-    for tokens in sorted({t for _, t in rows}):
-        line = [str(tokens)]
-        for e in experts:
-            us = rows[e, tokens]
-            line += [f"{us['triton tuned']:.0f}", f"**{us['ours']:.0f}**"]
-            line.append(f"{us['triton tuned'] / us['ours']:.2f} x")
-        lines.append(line)
+    lines = [
+        [str(tokens), *(cell for e in experts for cell in cells(rows[e, tokens]))]
+        for tokens in sorted({t for _, t in rows})
+    ]
     head = ["tokens"]
     for e in experts:
-        head += [f"{e} experts: Triton, tuned", "mxfp4", "speed"]
-    source = "docs/layer.json" if page == "README.md" else "layer.json"
-    return f"{table(head, lines)}\n\n{dated(LAYER, source)}"
+        head += [f"{e} experts: {heads[0]}", *heads[1:]]
+    return (
+        f"{table(head, lines)}\n\n{dated(results, f'docs/{file}' if page == 'README.md' else file)}"
+    )
+
+
+def layer_front(page: str) -> str:
+    """The layer, tuned Triton against ours."""
+
+    def cells(us: dict[str, float]) -> list[str]:
+        tuned, ours = us["triton tuned"], us["ours"]
+        return [f"{tuned:.0f}", f"**{ours:.0f}**", f"{tuned / ours:.2f} x"]
+
+    return front(LAYER, "layer.json", page, ("Triton, tuned", "mxfp4", "speed"), cells)
 
 
 def layer(page: str) -> str:
@@ -125,24 +138,15 @@ def layer_h200(page: str) -> str:
 
 
 def layer_front_h200(page: str) -> str:
-    """The best of others against ours, a line for each number of tokens."""
+    """The layer, the best of others against ours."""
     others = {"triton tuned": "Triton", "marlin": "Marlin", "humming": "humming"}
-    rows = {(r["experts"], r["tokens"]): r["us"] for r in LAYER_H200["rows"]}
-    experts = sorted({e for e, _ in rows})
-    lines = []
-    for tokens in sorted({t for _, t in rows}):
-        line = [str(tokens)]
-        for e in experts:
-            us = rows[e, tokens]
-            best = min((name for name in others if name in us), key=lambda name: us[name])
-            line += [f"{us[best]:.0f} ({others[best]})", f"**{us['ours']:.0f}**"]
-            line.append(f"{us[best] / us['ours']:.2f} x")
-        lines.append(line)
-    head = ["tokens"]
-    for e in experts:
-        head += [f"{e} experts: best of the others", "mxfp4", "speed"]
-    source = "docs/layer-h200.json" if page == "README.md" else "layer-h200.json"
-    return f"{table(head, lines)}\n\n{dated(LAYER_H200, source)}"
+
+    def cells(us: dict[str, float]) -> list[str]:
+        best, ours = min((name for name in others if name in us), key=us.__getitem__), us["ours"]
+        return [f"{us[best]:.0f} ({others[best]})", f"**{ours:.0f}**", f"{us[best] / ours:.2f} x"]
+
+    heads = ("best of the others", "mxfp4", "speed")
+    return front(LAYER_H200, "layer-h200.json", page, heads, cells)
 
 
 def layer_sum(page: str) -> str:
