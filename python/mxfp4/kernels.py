@@ -292,6 +292,7 @@ def prepare(
     groups: int | None = None,
     device: int | None = None,
     batch_invariant: bool = False,
+    accumulation: str = "promoted512",
 ) -> list[Kernel]:
     """Load the kernels that calls on some weights need, so that no later call compiles or loads.
 
@@ -302,6 +303,7 @@ def prepare(
         groups: number of expert ids, if calls pass them.
         device: CUDA ordinal; that of the weights if None.
         batch_invariant: as calls pass it.
+        accumulation: as calls pass it; only with weights for activations in FP8.
 
     Returns:
         The kernels, by rising row counts; none for torch weights on the CPU.
@@ -316,7 +318,11 @@ def prepare(
         return []  # nothing is launched
     if device is None:
         device = getattr(place, "index", None)
-    problem = problem_of(weights, out_dtype, groups, batch_invariant)
+    problem = problem_of(weights, out_dtype, groups, batch_invariant, accumulation)
+    if problem.activations == "fp8":
+        from .fp8_kernels import quantizer
+
+        quantizer(weights.k, device or 0)  # what rounds the rows, in front of each matmul
     kernels: list[Kernel] = []
     rows = 1
     while rows <= max(max_rows, 1):
@@ -341,11 +347,12 @@ def _next_range(problem: Problem, kernel: Kernel, rows: int) -> int:
 
 
 def problem_of(
-    weights: PackedWeights, out_dtype: str, groups: int | None, batch_invariant: bool = False
-) -> Problem:
+    weights: PackedWeights, out_dtype: str, groups: int | None, batch_invariant: bool = False,
+    accumulation: str = "promoted512",
+) -> Problem:  # fmt: skip
     """The problem of a call: ``groups`` is the number of expert ids, or None without them."""
     return Problem(*weights.shape, groups, weights.layout, out_dtype, groups is not None,
-                   batch_invariant=batch_invariant)  # fmt: skip
+                   batch_invariant=batch_invariant, accumulation=accumulation)  # fmt: skip
 
 
 def check() -> None:

@@ -213,34 +213,51 @@ def from_numpy(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
+def _as_torch(array: Any) -> torch.Tensor:
+    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array))
+
+
 class GroupedLinear(torch.nn.Module):
     """``y[r] = x[r] W[e(r)]^T`` with packed weights ``[E, N, K]`` that know their layout.
 
     The packed bytes are a buffer, so they move with the module and are in its state, together with
-    what says what they mean: a state of other weights or another layout is refused.
+    what says what they mean: a state of other weights or another layout is refused. Weights packed
+    for activations in FP8 have their powers as another buffer.
+
+    Args:
+        weights: packed.
+        accumulation: how sums of FP8 products are taken; says nothing of other weights.
     """
 
     packed: torch.Tensor
+    powers: torch.Tensor | None
 
-    def __init__(self, weights: PackedWeights) -> None:
+    def __init__(self, weights: PackedWeights, accumulation: str = "promoted512") -> None:
         super().__init__()
-        data = weights.data
-        if not isinstance(data, torch.Tensor):
-            data = torch.from_numpy(np.array(data))
-        self.register_buffer("packed", data)
-        self.n, self.k = weights.n, weights.k
+        self.register_buffer("packed", _as_torch(weights.data))
+        powers = None if weights.powers is None else _as_torch(weights.powers)
+        self.register_buffer("powers", powers)
+        self.n, self.k, self.accumulation = weights.n, weights.k, accumulation
         self.layout, self.proof, self.rows = weights.layout, weights.proof, weights.rows
         self.register_load_state_dict_pre_hook(_check_state)
 
     @property
     def weights(self) -> PackedWeights:
         """The weights, where the module is."""
-        return PackedWeights(self.packed, self.n, self.k, self.layout, self.proof, self.rows)
+        return PackedWeights(
+            self.packed, self.n, self.k, self.layout, self.proof, self.rows, self.powers
+        )
 
     def forward(
         self, x: torch.Tensor, offsets: torch.Tensor, expert_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """bf16 ``[R, K]`` to bf16 ``[R, N]``; arguments as `mxfp4.grouped_matmul`."""
+        if self.powers is not None:
+            from . import torch_fp8  # imports this module
+
+            return torch_fp8.grouped_matmul(
+                x, self.weights, offsets, expert_ids, accumulation=self.accumulation
+            )
         return torch.ops.mxfp4.grouped_matmul(
             x, self.packed, offsets, expert_ids,
             n=self.n, order=self.layout.order, scales=self.layout.scales,
@@ -248,7 +265,16 @@ class GroupedLinear(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """Shape and layout."""
-        return f"E={self.packed.shape[0]}, N={self.n}, K={self.k}, {self.layout}"
+        sums = "" if self.powers is None else f", {self.accumulation}"
+        return f"E={self.packed.shape[0]}, N={self.n}, K={self.k}, {self.layout}{sums}"
+
+    def _apply(self, fn: Any, recurse: bool = True) -> GroupedLinear:
+        """Moves the module; powers stay f32 where other numbers are rounded."""
+        before = self.powers
+        super()._apply(fn, recurse)
+        if before is not None and self.powers is not None and self.powers.dtype != before.dtype:
+            self.powers = before.to(self.powers.device)
+        return self
 
     def get_extra_state(self) -> torch.Tensor:
         """What the packed bytes mean, as a tensor, since safetensors stores nothing else."""

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 pytest.importorskip("transformers", reason="see tools/setup --models")
 
-from mxfp4 import Checkpoint, Error, kernels  # noqa: E402
+from mxfp4 import Checkpoint, Error, kernels, torch_layer  # noqa: E402
 from mxfp4.integrations import check_gpt_oss as check  # noqa: E402
 from mxfp4.integrations import transformers as ours  # noqa: E402
 from mxfp4.layer_spec import LayerSpec  # noqa: E402
@@ -181,9 +181,9 @@ def test_a_block_is_one_operator(models: check.Models, monkeypatch: pytest.Monke
     x = torch.randn(2, 3, TINY.hidden_size).bfloat16()
     called: list[str] = []
     for name in ("moe", "moe_with_routing"):
-        real = getattr(ours.torch_layer, name)
+        real = getattr(torch_layer, name)
         monkeypatch.setattr(
-            ours.torch_layer, name,
+            torch_layer, name,
             lambda *a, name=name, real=real, **o: called.append(name) or real(*a, **o),
         )  # fmt: skip
     y, scores = block(x)

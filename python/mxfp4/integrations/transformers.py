@@ -12,14 +12,10 @@ time: no dequantised weights and no second copy exist at any time. `replace_expe
 to a model that is there already. Any number of tokens works; `prepare` loads all kernels, which
 must be done before a CUDA graph is captured.
 
-A block is one call of ``torch.ops.mxfp4.moe`` from the router's logits on (`Block`). Experts that
-are called by themselves, with indices and weights, are one call of ``moe_with_routing``
-(`Experts`). Weights that had to be packed in another layout, because their scales do not fold, run
-as two matmuls with torch's operators around them.
-
-Where layouts meet: row 2i of a checkpoint's ``gate_up_proj`` is gate i and row 2i + 1 is up i.
-Packing keeps the order of rows, so the result has gate and up in even and odd columns, as
-transformers' own experts do. An experts class that says otherwise of itself is refused.
+With ``activations="fp8"`` the rows that each expert's matmuls read are rounded to E4M3
+(docs/Numerics.md), and ``accumulation`` says how the tensor cores add: "promoted512" (default),
+"promoted128" or "fast". The weights are the same MXFP4 weights, exactly; a checkpoint with a row
+whose scales E5M2 cannot hold is refused. The modules are those of `gpt_oss_modules`.
 """
 
 from __future__ import annotations
@@ -33,23 +29,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import kernels, layer, torch_layer, torch_pack
+from .. import kernels, layer, torch_pack
 from ..checkpoint import Checkpoint, ExpertTensor, no_such_checkpoint
 from ..errors import Error
-from ..layer import LAYOUT
-from ..layer_spec import Activation, LayerSpec
-from ..layout import Layout
+from ..layout import FP8, Layout
+from ..names import shown
 from ..packed_checkpoint import PackedCheckpoint
-from ..problem import Problem
-from ..torch_op import GroupedLinear
+from ..problem import ACCUMULATIONS, Problem
 from ..weights import PackedWeights
 
 try:
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-    from transformers.models.gpt_oss.modeling_gpt_oss import GptOssMLP, GptOssTopKRouter
+    from transformers.models.gpt_oss.modeling_gpt_oss import GptOssMLP
     from transformers.quantizers import HfQuantizer, register_quantization_config
     from transformers.quantizers.auto import register_quantizer
     from transformers.utils.quantization_config import QuantizationConfigMixin
+
+    from .gpt_oss_modules import Block, Experts
 except ImportError as e:
     raise Error(
         f"mxfp4.integrations.transformers needs transformers 5 ({e}); "
@@ -63,199 +59,14 @@ METHOD = "mxfp4_kernels"
 """What a loaded model's ``config.quantization_config`` gives as its method."""
 
 
-class Experts(nn.Module):
-    """The experts of one layer: the arguments and the result of transformers' ``GptOssExperts``.
-
-    All sums are taken in a fixed order, so equal calls give equal bits.
-
-    Attributes:
-        spec: the layer, if the number of experts of each token is known.
-        gate_up: H to 2I, gate in even and up in odd columns; None until weights are there.
-        down: I to H, likewise.
-        gate_up_proj_bias: ``[E, 2I]``.
-        down_proj_bias: ``[E, H]``.
-    """
-
-    gate_up_proj_bias: torch.Tensor
-    down_proj_bias: torch.Tensor
-
-    def __init__(self, replaced: Any, slots: int | None = None) -> None:
-        """Take over biases and numbers of a ``GptOssExperts``.
-
-        Args:
-            replaced: the module.
-            slots: how many experts each token has.
-
-        Raises:
-            Error: if it is no such module, or its rows are not interleaved.
-        """
-        super().__init__()
-        try:
-            self.gate_up_proj_bias = replaced.gate_up_proj_bias
-            self.down_proj_bias = replaced.down_proj_bias
-            self.alpha, self.limit = float(replaced.alpha), float(replaced.limit)
-            self.num_experts = int(replaced.num_experts)
-        except AttributeError as e:
-            raise Error(f"{type(replaced).__name__} is not like GptOssExperts: {e}.") from e
-        self.hidden, self.inner = replaced.hidden_size, replaced.intermediate_size
-        if getattr(replaced, "is_concatenated", False):
-            raise Error(
-                f"{type(replaced).__name__} has all gates before all ups, but mxfp4 checkpoints "
-                "of gpt-oss interleave them."
-            )
-        self.gate_up: GroupedLinear | None = None
-        self.down: GroupedLinear | None = None
-        self.spec = None if slots is None else LayerSpec(
-            self.num_experts, slots, self.hidden, self.inner,
-            Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
-        )  # fmt: skip
-        self._spec = "" if self.spec is None else self.spec.text()
-
-    def is_fused(self, x: torch.Tensor, slots: int) -> bool:
-        """Whether a call is one operator: its layer, layout and types are those of the kernels."""
-        if self.gate_up is None or self.down is None:
-            raise Error("these experts have no weights yet; load the model with load().")
-        biases = (self.gate_up_proj_bias, self.down_proj_bias)
-        return (
-            self.spec is not None
-            and slots == self.spec.slots
-            and self.gate_up.layout == self.down.layout == LAYOUT
-            and all(t.dtype == torch.bfloat16 for t in (x, *biases))
-        )
-
-    def from_logits(self, x: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        """`forward` with the router's logits ``[T, E]`` in place of what it has selected."""
-        assert self.gate_up is not None
-        assert self.down is not None
-        return torch_layer.moe(
-            x, logits, self.gate_up.packed, self.down.packed, self.gate_up_proj_bias,
-            self.down_proj_bias, spec=self._spec,
-        )  # fmt: skip
-
-    def set_weights(self, gate_up: PackedWeights, down: PackedWeights) -> None:
-        """Take packed weights.
-
-        Raises:
-            Error: if their shapes are not this layer's.
-        """
-        shapes = {"gate_up_proj": (gate_up, 2 * self.inner, self.hidden),
-                  "down_proj": (down, self.hidden, self.inner)}  # fmt: skip
-        for name, (weights, n, k) in shapes.items():
-            if weights.shape != (self.num_experts, n, k):
-                raise Error(
-                    f"{name} must have E, N, K = {self.num_experts}, {n}, {k} in this model, but "
-                    f"the checkpoint's has {', '.join(map(str, weights.shape))}."
-                )
-        self.gate_up, self.down = GroupedLinear(gate_up), GroupedLinear(down)
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        router_indices: torch.Tensor,
-        routing_weights: torch.Tensor,
-    ) -> torch.Tensor:
-        """Apply each token's experts and add up their results.
-
-        Args:
-            hidden_states: bf16 ``[T, H]``.
-            router_indices: i64 ``[T, k]``, each token's experts.
-            routing_weights: ``[T, k]``.
-
-        Returns:
-            bf16 ``[T, H]``.
-        """
-        tokens, top = router_indices.shape
-        if self.is_fused(hidden_states, top):
-            assert self.gate_up is not None
-            assert self.down is not None
-            return torch_layer.moe_with_routing(
-                hidden_states, router_indices, routing_weights, self.gate_up.packed,
-                self.down.packed, self.gate_up_proj_bias, self.down_proj_bias, spec=self._spec,
-                some_absent=False,
-            )  # fmt: skip
-        flat = router_indices.reshape(-1)
-        if tokens == 1:  # each of its experts is a group: there is nothing to sort
-            x = hidden_states.expand(top, -1).contiguous()
-            offsets = torch.arange(top + 1, dtype=torch.int32, device=x.device)
-            y = self._mlp(x, offsets, flat, flat.int())
-            return (y * routing_weights.reshape(-1, 1)).sum(dim=0, keepdim=True)
-        experts, order = torch.sort(flat, stable=True)
-        bounds = torch.arange(self.num_experts + 1, device=flat.device)
-        offsets = torch.searchsorted(experts, bounds, out_int32=True)
-        y = self._mlp(hidden_states[order // top], offsets, experts, None)
-        y = y * routing_weights.reshape(-1)[order, None]
-        by_token = torch.empty_like(y).index_copy_(0, order, y)
-        return by_token.view(tokens, top, -1).sum(dim=1)
-
-    def _mlp(
-        self,
-        x: torch.Tensor,
-        offsets: torch.Tensor,
-        experts: torch.Tensor,
-        ids: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Rows ``[R, H]`` through their experts, i64 ``[R]``; rounds where GptOssExperts does."""
-        if self.gate_up is None or self.down is None:
-            raise Error("these experts have no weights yet; load the model with load().")
-        both = self.gate_up(x, offsets, ids) + self.gate_up_proj_bias[experts]
-        gate = both[..., ::2].clamp(max=self.limit)
-        up = both[..., 1::2].clamp(min=-self.limit, max=self.limit)
-        inner = (up + 1) * (gate * torch.sigmoid(gate * self.alpha))
-        return self.down(inner, offsets, ids) + self.down_proj_bias[experts]
-
-
-class Router(GptOssTopKRouter):
-    """transformers' router, which may leave the selection to the layer.
-
-    It is a module of its own because transformers records the logits of such modules.
-    """
-
-    def forward(
-        self, hidden_states: torch.Tensor, select: bool = True
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """Logits, and scores and indices of the experts or None without ``select``."""
-        if select:
-            return super().forward(hidden_states)
-        return nn.functional.linear(hidden_states, self.weight, self.bias), None, None
-
-
-class Block(nn.Module):
-    """A router and its experts: the arguments and the result of transformers' ``GptOssMLP``."""
-
-    def __init__(self, replaced: Any, experts: Experts) -> None:
-        super().__init__()
-        self.router, self.experts = replaced.router, experts
-        if type(self.router) is GptOssTopKRouter:
-            self.router.__class__ = Router  # its parameters may have no memory yet
-
-    def forward(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Hidden states, and the router's scores or None if the layer has selected the experts.
-
-        No part of transformers reads these scores.
-        """
-        x = hidden_states.reshape(-1, hidden_states.shape[-1])
-        experts, router = self.experts, self.router
-        watched = experts._forward_hooks or experts._forward_pre_hooks
-        if (
-            not watched
-            and isinstance(router, Router)
-            and router.weight.dtype == torch.bfloat16
-            and experts.is_fused(x, router.top_k)
-        ):
-            logits, scores, _ = router(x, select=False)
-            y = experts.from_logits(x, logits)
-        else:
-            _, scores, indices = router(x)
-            y = experts(x, indices, scores)
-        return y.reshape(hidden_states.shape), scores
-
-
 def load(
     checkpoint: str | os.PathLike[str],
     *,
     device: Any = None,
     packed: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    activations: str = "bf16",
+    accumulation: str | None = None,
     **options: Any,
 ) -> PreTrainedModel:
     """Load a gpt-oss model in bf16 with its experts in packed MXFP4.
@@ -268,12 +79,17 @@ def load(
             packed now. The checkpoint's experts are read and their digests compared with those of
             the packed weights, so that weights of another checkpoint are refused.
         progress: show a progress bar of the experts.
+        activations: of the experts' matmuls, "bf16" or "fp8".
+        accumulation: how sums of FP8 products are taken, "promoted512" (default), "promoted128" or
+            "fast"; for "fp8" alone.
         options: of ``from_pretrained``.
 
     Raises:
         Error: if the checkpoint is not there or no gpt-oss in MXFP4, its tensors do not fit its
-            config, or ``packed`` is of other weights.
+            config, ``packed`` is of other weights or for other activations, or, for "fp8", a row of
+            weights has scales that E5M2 cannot hold.
     """
+    sums = _accumulation(activations, accumulation)
     name = os.fspath(checkpoint)
     if not os.path.exists(name) and not _HUB_NAME.fullmatch(name):
         raise no_such_checkpoint(name)
@@ -290,22 +106,46 @@ def load(
     if dtype not in (torch.bfloat16, "bfloat16"):
         raise Error(f"the kernels take bfloat16 activations; dtype must be that, got {dtype}.")
     folder = None if packed is None else os.fspath(packed)
-    quantization = KernelsConfig(None if device is None else str(device), folder, progress)
+    quantization = KernelsConfig(
+        None if device is None else str(device), folder, progress, activations, sums
+    )
     model = AutoModelForCausalLM.from_pretrained(
         name, config=config, quantization_config=quantization, **options
     )
     return model if device is None else model.to(device)
 
 
+def _accumulation(activations: str, accumulation: str | None) -> str:
+    """The accumulation that these options mean.
+
+    Raises:
+        Error: if they do not fit together, or one is unknown.
+    """
+    if activations not in ("bf16", "fp8"):
+        raise Error(f'activations must be "bf16" or "fp8", got {activations!r}.')
+    if accumulation is None:
+        return "promoted512"
+    if activations != "fp8":
+        raise Error(
+            'accumulation is a choice with activations="fp8": sums of bf16 products are in f32.'
+        )
+    if accumulation not in ACCUMULATIONS:
+        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    return accumulation
+
+
 def replace_experts(
-    model: nn.Module, checkpoint: str | os.PathLike[str], *, progress: bool = False
-) -> nn.Module:
+    model: nn.Module, checkpoint: str | os.PathLike[str], *, progress: bool = False,
+    activations: str = "bf16", accumulation: str | None = None,
+) -> nn.Module:  # fmt: skip
     """Put packed weights from a checkpoint in the place of a model's dequantised ones.
 
     Args:
         model: a gpt-oss model, in bf16; it is changed.
         checkpoint: a folder or file that `Checkpoint` reads.
         progress: show a progress bar.
+        activations: as in `load`.
+        accumulation: as in `load`.
 
     Returns:
         ``model``.
@@ -313,8 +153,9 @@ def replace_experts(
     Raises:
         Error: if the model has no such experts, or the checkpoint does not fit it.
     """
+    sums = _accumulation(activations, accumulation)
     source = Checkpoint(checkpoint)
-    _replace_modules(model)
+    _replace_modules(model, activations, sums)
     _fill(model, source, None, progress)
     return model
 
@@ -355,8 +196,9 @@ def prepare(model: nn.Module, max_tokens: int = 2**14) -> int:
         for linear in (experts.gate_up, experts.down):
             if linear is None:
                 raise Error("these experts have no weights yet; load the model with load().")
-            found += kernels.prepare(linear.weights, max_tokens * top)
-            found += kernels.prepare(linear.weights, top, groups=top)
+            sums = experts.accumulation
+            found += kernels.prepare(linear.weights, max_tokens * top, accumulation=sums)
+            found += kernels.prepare(linear.weights, top, groups=top, accumulation=sums)
     return len({id(kernel) for kernel in found})
 
 
@@ -366,14 +208,14 @@ def _experts_of(model: nn.Module, kind: type | str) -> list[tuple[str, Any]]:
     return [(n, m) for n, m in model.named_modules() if type(m).__name__ in names]
 
 
-def _replace_modules(model: nn.Module) -> None:
+def _replace_modules(model: nn.Module, activations: str, accumulation: str) -> None:
     found = _experts_of(model, "GptOssExperts")
     if not found:
         raise Error(f"{type(model).__name__} has no GptOssExperts to replace.")
     config: Any = getattr(model, "config", None)
     slots = None if config is None else int(config.num_experts_per_tok)
     for name, module in found:
-        experts = Experts(module, slots)
+        experts = Experts(module, slots, activations, accumulation)
         model.set_submodule(name, experts)
         parent = name.rpartition(".")[0]
         block = model.get_submodule(parent)
@@ -401,13 +243,21 @@ def _fill(
     for name, experts in layers:
         place = experts.down_proj_bias.device if device is None else device
         tensors = (source[f"{name}.{projection}"] for projection in ("gate_up_proj", "down_proj"))
-        experts.set_weights(*(_on_device(t, place, packed) for t in tensors))
+        fp8 = experts.activations == "fp8"
+        experts.set_weights(*(_on_device(t, place, packed, fp8) for t in tensors))
 
 
-def _on_device(tensor: ExpertTensor, device: Any, packed: PackedCheckpoint | None) -> PackedWeights:
-    if packed is None:
+def _on_device(
+    tensor: ExpertTensor, device: Any, packed: PackedCheckpoint | None, fp8: bool
+) -> PackedWeights:
+    if packed is not None:
+        return packed.of(tensor).to_device(device)
+    if not fp8:
         return torch_pack.pack(tensor, device)
-    return packed.of(tensor).to_device(device)
+    try:
+        return torch_pack.pack(tensor, device, FP8)
+    except Error as e:
+        raise Error(f"{shown(tensor.name)}: {e}") from e
 
 
 @register_quantization_config(METHOD)
@@ -419,10 +269,13 @@ class KernelsConfig(QuantizationConfigMixin):
         device: str | None = None,
         packed: str | None = None,
         progress: bool = False,
+        activations: str = "bf16",
+        accumulation: str = "promoted512",
         **_: Any,
     ) -> None:
         self.quant_method: Any = METHOD  # transformers' type lists its own methods
         self.device, self.packed, self.progress = device, packed, progress
+        self.activations, self.accumulation = activations, accumulation
 
 
 @register_quantizer(METHOD)
@@ -439,9 +292,9 @@ class KernelsQuantizer(HfQuantizer):
             raise Error("the model has no checkpoint files to take its experts from.")
         files = [Path(f) for f in checkpoint_files]
         self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
-        packed = self.quantization_config.packed
-        self._packed = None if packed is None else PackedCheckpoint(packed)
-        _replace_modules(model)
+        wanted = self.quantization_config
+        self._packed = None if wanted.packed is None else PackedCheckpoint(wanted.packed)
+        _replace_modules(model, wanted.activations, wanted.accumulation)
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
 
