@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "docs/Layer.md", "docs/Measurements.md", "docs/Performance.md"]
+PAGES = ["README.md", "docs/LayerMeasurements.md", "docs/Measurements.md", "docs/Performance.md"]
 MARK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
 LAYER = json.loads((ROOT / "docs/layer.json").read_text())

@@ -61,6 +61,10 @@ SKIPPED: dict[str, dict[str, str]] = {
     "docs/Layer.md": {
         "from mxfp4.layer import": f"{GPU}; test_layer_call.py",
     },
+    "docs/LayerMeasurements.md": {
+        "mxfp4 bench": f"{GPU}; test_bench.py",
+        "python -m mxfp4.bench.layer": f"{GPU}; test_bench.py",
+    },
     "docs/Performance.md": {
         "mxfp4 bench": f"{GPU}; test_bench.py",
     },
