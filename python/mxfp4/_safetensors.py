@@ -88,6 +88,11 @@ def open_file(path: Path) -> Any:
     if not is_file(path):
         raise Error(f"{shown(path)} does not exist or is not a file; expected a safetensors file.")
     try:
+        # Of a file that may not be read, the library says that it does not exist.
+        path.open("rb").close()
+    except OSError as e:
+        raise Error(f"{shown(path)} cannot be read: {e.strerror or e}.") from e
+    try:
         return safe_open(path, framework="numpy")
     except (SafetensorError, OSError) as e:
         raise Error(

@@ -140,6 +140,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, Stored]]:
     elif (path / INDEX).is_file():
         yield from _tensors_of_index(path / INDEX)
     else:
+        if path.is_dir():
+            os.listdir(path)  # `glob` finds nothing where reading is forbidden
         there = sorted(path.glob("*.safetensors"))
         # Packed weights beside a checkpoint are none of its files.
         files = [file for file in there if not _is_packed(file)]

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +124,21 @@ def test_truncated_files(folder: Path, kept: int) -> None:
     file = folder / "model-00002-of-00002.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(Error, match=r"00002.*is not a whole safetensors file.*truncated"):
+        Checkpoint(folder)
+
+
+def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library says of such a file that it does not exist."""
+
+    opened = Path.open
+
+    def refuse(path: Path, mode: str, *rest: Any) -> Any:
+        if path.suffix == ".safetensors":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, mode, *rest)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(Error, match=r"00001.* cannot be read: Permission denied\."):
         Checkpoint(folder)
 
 
