@@ -79,6 +79,9 @@ def find_experts(tensors: Mapping[str, Stored]) -> Found:
     pairs = _pairs(tensors)
     for base, pair in pairs.items():
         single = EXPERT.fullmatch(base)
+        # `X.weight` with the endings of one convention is `X` with those of another.
+        if pair.is_expert and base.removesuffix(".weight") in pairs.keys() - {base}:
+            raise _two_forms(pair.codes, pair.scales, pairs, base.removesuffix(".weight"))
         reason = _not_mxfp4(pair, tensors)
         if reason is not None:
             if pair.is_expert or pair.naming.own:
@@ -119,6 +122,15 @@ def _pairs(tensors: Mapping[str, Stored]) -> dict[str, _Pair]:
                 pairs[base] = _Pair(base, naming, codes, scales)
                 used |= {name, codes.name}
     return dict(sorted(pairs.items()))
+
+
+def _two_forms(one: Stored, other: Stored, pairs: Mapping[str, _Pair], base: str) -> Error:
+    """What is to be said of codes and scales that have others beside them."""
+    beside = next((p for p in pairs.values() if base in (p.base, p.codes.name)), None)
+    text = f"{shown(one.path)}: {shown(one.name)} and {shown(other.name)} are codes and scales"
+    if beside is not None:
+        text += f" beside {shown(beside.codes.name)} and {shown(beside.scales.name)}"
+    return Error(f"{text}; which ones are meant?")
 
 
 def _not_mxfp4(pair: _Pair, tensors: Mapping[str, Stored]) -> str | None:
@@ -284,6 +296,11 @@ def _halves(tensors: Mapping[str, Stored], pairs: Mapping[str, _Pair], found: Fo
             single = EXPERT.fullmatch(base)
             if not (own or single):
                 continue
+            # Another convention may have what this one misses.
+            names = [(name.removesuffix(m), o) for _, m, o, _ in ends if name.endswith(m)]
+            for stem, rest in names:
+                if stem + rest in tensors:
+                    raise _two_forms(tensor, tensors[stem + rest], pairs, stem)
             if single or (LIKE_EXPERTS.search(base) and len(tensor.shape) > 2):
                 raise Error(
                     f"{shown(tensor.path)}: {shown(name)} has no matching {shown(base)}{other}."

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import Raw, random_weights, write_safetensors
 from mxfp4 import Checkpoint, Error
-from mxfp4.conventions import NAMINGS
+from mxfp4.conventions import NAMINGS, Naming
 from mxfp4.formats import Quantized
-from publishers import OURS, Tensors, apart, equal, pair
+from publishers import OURS, Tensors, apart, equal, one, pair
 
 
 @pytest.fixture
@@ -202,3 +203,19 @@ def test_nothing_found_says_what_was_wanted(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "e.safetensors", {})
     with pytest.raises(Error, match="Found: no tensors"):
         Checkpoint(tmp_path / "e.safetensors").require()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), list(permutations(OURS, 2)), ids=lambda row: row.scales
+)
+def test_two_forms_of_one_matrix(
+    rng: np.random.Generator, tmp_path: Path, first: Naming, second: Naming
+) -> None:
+    """Which of two is meant is asked; neither is said to miss what it has."""
+    forms: Tensors = {}
+    for name in ("model.experts.0.up", "model.experts.0.down"):
+        q = one(random_weights(rng, 1, 64, 64), 0)
+        forms |= {**pair(name, q, first), **pair(name, q, second)}
+    write_safetensors(tmp_path / "m.safetensors", forms)
+    with pytest.raises(Error, match=r"beside .*; which ones are meant\?"):
+        Checkpoint(tmp_path / "m.safetensors")
