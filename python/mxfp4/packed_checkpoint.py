@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import packed_file
+from ._amounts import size
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .experts import SourceDigest
@@ -90,15 +92,15 @@ def pack_checkpoint(
     tensors = source.require(None if names is None else list(dict.fromkeys(names)))
     folder = Path(folder)
     _refuse_own_folder(tensors, source, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
+    _refuse_folders_for_files([INDEX, *(file_name(t.name) for t in tensors)], folder)
     with _alone(folder) as locked:
         kept = _kept(tensors, folder, layout, verify, force, on_check, on_bytes)
         needed = sum(packed_bytes(t) for t in tensors if t.name not in kept)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise Error(
-                f"packing into {folder} needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB "
-                "are free there."
+                f"packing into {folder} needs {size(needed)}, but only {size(free)} are free there."
             )
         for tensor in tensors:
             on_start(tensor.name, tensor.name in kept)
@@ -113,18 +115,56 @@ def pack_checkpoint(
 def _refuse_own_folder(tensors: list[ExpertTensor], source: Checkpoint, folder: Path) -> None:
     """Refuse to pack into a folder that has files of the checkpoint, before anything is written."""
     files = {file for tensor in tensors for file in tensor.files}
-    theirs = {p.resolve() for file in files for p in (file.parent, file.resolve().parent)}
-    if folder.resolve() in theirs | {source.path.resolve()} and folder.is_dir():
+    # `Path.resolve` does not take links that lead in a circle.
+    theirs = {os.path.realpath(file.parent) for file in files}
+    theirs |= {os.path.dirname(os.path.realpath(file)) for file in files}
+    theirs.add(os.path.realpath(source.path))
+    if os.path.realpath(folder) in theirs and folder.is_dir():
         raise Error(
             f"{folder} has the checkpoint's own files; packed weights need another folder, so that "
             "neither is taken for the other."
         )
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, RuntimeError) as e:
+        raise Error(
+            f"{shown(folder)} cannot become a folder, because it or a part of its path is a file "
+            "or a broken link; choose another path to pack into."
+        ) from e
+
+
+def _refuse_folders_for_files(names: list[str], folder: Path) -> None:
+    """Refuse a folder where a file is to be written, which no renaming replaces."""
+    for name in names:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            raise Error(
+                f"{folder / name} is a folder, and a file of this name is to be written there. "
+                "Nothing was packed: remove the folder, or choose another one to pack into."
+            )
+
+
+def _open_lock(file: Path) -> int:
+    """Open a lock's file, which is neither a link to elsewhere nor a pipe to wait for."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(file, flags, 0o666)
+    except OSError as e:
+        if e.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    raise Error(f"{file} must be a plain file, which locks the folder; remove what is there.")
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Hold the folder's lock; whether there is one, which not every file system has."""
-    with (folder / ".lock").open("a") as lock:
+    with os.fdopen(_open_lock(folder / ".lock"), "r+b", buffering=0) as lock:
         locked = True
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

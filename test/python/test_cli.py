@@ -149,7 +149,7 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"1234")
     Said("inspect", tmp_path / "x.safetensors").error("is not a whole safetensors file")
     Said("pack", checkpoint, "-o", tmp_path / "p", "--tensor", "y").error("tensor 'y'; it has")
-    Said("pack", checkpoint, "-o", checkpoint / "config.json").error("config.json: File exists")
+    Said("pack", checkpoint, "-o", checkpoint / "config.json").error("json cannot become a folder")
     nibble = Said("pack", checkpoint, "-o", tmp_path / "p", "--order", "nibble")
     nibble.error("--order nibble needs --scales")
     Said("run", checkpoint, "--rows", "-1").error("--rows must not be negative")

@@ -175,7 +175,7 @@ def test_errors(
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
         patch.setattr(packed_checkpoint.shutil, "disk_usage", lambda _: usage(0, 0, 1000))
-        with pytest.raises(Error, match=r"needs 0\.0 GB, but only 0\.0 GB are free"):
+        with pytest.raises(Error, match=r"needs [0-9.]+ kB, but only [0-9.]+ k?B are free"):
             pack(source, out)
     pack(source, out)
     with (out / ".lock").open("w") as lock:

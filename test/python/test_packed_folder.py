@@ -163,3 +163,50 @@ def test_a_changed_file_is_noticed(source: Checkpoint, out: Path) -> None:
     save_file({"packed": tensors["packed"].view(np.int8)}, file, meta)
     with pytest.raises(Error, match="must be U8, got I8"):
         found[NAMES[0]]
+
+
+@pytest.mark.parametrize("place", ["tensor", "index"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_where_a_file_belongs(
+    source: Checkpoint, out: Path, place: str, force: bool
+) -> None:
+    """It is found before anything is packed."""
+    name = INDEX if place == "index" else f"{NAMES[1]}.safetensors"
+    (out / name).mkdir(parents=True)
+    with pytest.raises(Error, match="is a folder, and a file of this name is to be written"):
+        pack(source, out, force=force)
+    assert os.listdir(out) == [name]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "dangling link", "folder"])
+def test_a_lock_that_is_no_file(source: Checkpoint, out: Path, tmp_path: Path, kind: str) -> None:
+    """Neither waited for, nor written through."""
+    out.mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    if kind == "pipe":
+        os.mkfifo(out / ".lock")
+    elif kind == "folder":
+        (out / ".lock").mkdir()
+    else:
+        (out / ".lock").symlink_to(elsewhere)
+    if kind == "link":
+        elsewhere.write_text("theirs")
+    with pytest.raises(Error, match="must be a plain file, which locks the folder"):
+        pack(source, out)
+    assert os.listdir(out) == [".lock"]
+    assert elsewhere.exists() == (kind == "link")
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "circle", "dangling link"])
+def test_what_cannot_become_a_folder(source: Checkpoint, tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "place"
+    if kind == "circle":
+        place.symlink_to(place)
+    elif kind == "dangling link":
+        place.symlink_to(tmp_path / "nowhere")
+    else:
+        place.write_text("theirs")
+    with pytest.raises(Error, match="cannot become a folder"):
+        pack(source, place / "below" if kind == "below a file" else place)
+    assert kind not in ("file", "below a file") or place.read_text() == "theirs"
+    assert not (tmp_path / "nowhere").exists()

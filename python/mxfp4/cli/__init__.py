@@ -103,12 +103,3 @@ def table(rows: list[list[str]], right: set[int] = frozenset()) -> str:  # type:
                  for i, (c, w) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
-
-
-def size(count: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} TB"

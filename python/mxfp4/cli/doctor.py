@@ -148,9 +148,9 @@ def _others() -> str:
 
 
 def _cache() -> Finding:
+    from .._amounts import size
     from ..cache import Cache, cache_folder, cache_limit
     from ..errors import Error
-    from . import size
 
     folder = cache_folder()
     try:

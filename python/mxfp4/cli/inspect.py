@@ -50,12 +50,13 @@ def describe(
     path: Path, scales: bool, verify: bool, checkpoint: Path | None = None
 ) -> tuple[str, dict[str, Any], str]:
     """What a path is, as a name, as data, and as lines for people."""
+    from .._safetensors import is_file
     from ..errors import Error
     from ..packed_checkpoint import INDEX
 
-    if (path / "manifest.json").is_file():
+    if is_file(path / "manifest.json"):
         return _kernel(path)
-    if (path / INDEX).is_file():
+    if is_file(path / INDEX):
         return _packed_folder(path, verify, checkpoint)
     if path.is_dir() and any(path.glob("*/manifest.json")):
         return _kernels(path)
@@ -89,9 +90,10 @@ def _alike(tensors: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str
 
 
 def _checkpoint(path: Path, scales: bool) -> tuple[str, dict[str, Any], str]:
+    from .._amounts import size
     from ..checkpoint import Checkpoint
     from ..packed_checkpoint import packed_bytes
-    from . import size, table
+    from . import table
 
     checkpoint = Checkpoint(path)
     tensors = []
@@ -145,7 +147,8 @@ def _packed_folder(
 
 def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, Any], str]:
     from .. import packed_file
-    from . import size, table
+    from .._amounts import size
+    from . import table
 
     tensors = []
     for file in files:

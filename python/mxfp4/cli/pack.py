@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
     """Pack."""
     from tqdm.auto import tqdm
 
+    from .._amounts import size
     from ..checkpoint import Checkpoint
     from ..errors import Error
     from ..layout import FOLDED_MAX, Layout
     from ..names import shown
     from ..packed_checkpoint import pack_checkpoint, packed_bytes
-    from . import size
 
     if options.scales == "auto" and options.order != "spread":
         raise Error("--order nibble needs --scales folded or raw.")
