@@ -30,7 +30,7 @@ def main() -> int:
     root = Path(sys.argv[1])
     page = (root / PAGE).read_text()
     section = page[page.index("## Which files a change touches") :]
-    rows = ROW.findall(section[: section.index("\n### ")])
+    rows = ROW.findall(section)
     names: dict[str, list[Path]] = {}
     for folder in FOLDERS:
         for path in (root / folder).rglob("*.*"):
