@@ -24,6 +24,7 @@ from ._safetensors import Stored
 from .errors import Error
 from .formats import BLOCK, BLOCK_BYTES, Quantized, dequantize
 from .layout import Layout
+from .layout_bytes import row_spans, rows_beyond
 from .names import shown
 from .weights import AS_STORED, PackedWeights, Proof, pack_stream
 
@@ -216,6 +217,21 @@ class ExpertTensor:
             proof = Proof.of(self.matrices.scales(expert)).merge(proof)
         assert proof is not None  # there is at least one expert
         return proof
+
+    def rows_beyond_fp8(self) -> Iterator[tuple[int, int, int, int]]:
+        """The rows that E5M2 cannot hold, for activations in FP8: expert, row, least and greatest
+        scale byte.
+
+        Reads the scales, and the codes of experts whose scales alone do not tell.
+        """
+        for e in range(self.shape[0]):
+            scales = self.matrices.scales(e)
+            wide = scales.astype(np.int64)
+            if not rows_beyond(wide.min(axis=-1), wide.max(axis=-1)).size:
+                continue
+            least, most, _ = row_spans(self.matrices.codes(e), scales)
+            for row in rows_beyond(least, most).tolist():
+                yield e, row, int(least[row]), int(most[row])
 
     def digest(self, on_expert: Callable[[], Any] = lambda: None) -> str:
         """`SourceDigest` of all experts, which are all read; a few are held at a time.

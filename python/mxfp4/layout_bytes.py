@@ -53,12 +53,7 @@ def take_row_powers(
     Raises:
         Error: naming the first row whose scales lie too far apart, or have NaN.
     """
-    check_quantized(blocks, scales)
-    is_used = (blocks & 0x77).any(axis=-1) | (scales == SCALE_NAN)
-    least = np.where(is_used, scales, SCALE_NAN).min(axis=-1).astype(np.int64)
-    most = np.where(is_used, scales, 0).max(axis=-1).astype(np.int64)
-    is_empty = ~is_used.any(axis=-1)
-    least, most = np.where(is_empty, SCALE_BIAS, least), np.where(is_empty, SCALE_BIAS, most)
+    least, most, is_empty = row_spans(blocks, scales)
     refuse_rows(least, most)
     middle = (least + most) // 2
     wide = scales.astype(np.int64)
@@ -68,23 +63,51 @@ def take_row_powers(
     return reduced.astype(np.uint8), np.ldexp(np.float32(1), (middle - SCALE_BIAS).astype(np.int32))
 
 
+def row_spans(
+    blocks: NDArray[np.uint8], scales: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """The least and the greatest scale byte of each row's blocks that are not zeros, and whether
+    there is none; bytes of such rows are 127."""
+    check_quantized(blocks, scales)
+    is_used = (blocks & 0x77).any(axis=-1) | (scales == SCALE_NAN)
+    least = np.where(is_used, scales, SCALE_NAN).min(axis=-1).astype(np.int64)
+    most = np.where(is_used, scales, 0).max(axis=-1).astype(np.int64)
+    is_empty = ~is_used.any(axis=-1)
+    return (
+        np.where(is_empty, SCALE_BIAS, least), np.where(is_empty, SCALE_BIAS, most), is_empty
+    )  # fmt: skip
+
+
+def rows_beyond(least: NDArray[np.int64], most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of the rows, of `row_spans`, that E5M2 cannot hold."""
+    return np.flatnonzero((most == SCALE_NAN) | (most - least > SPAN))
+
+
+def refusal(row: int, least: int, most: int) -> str:
+    """The start of a sentence: why E5M2 cannot hold a row."""
+    if most == SCALE_NAN:
+        return f"row {row} has a scale that is NaN, which E5M2 weights cannot hold"
+    return (
+        f"row {row} has scales from 2^{least - SCALE_BIAS} to 2^{most - SCALE_BIAS}, "
+        f"{most - least} powers of two apart; E5M2 holds a row exactly if they are at most {SPAN} "
+        "apart"
+    )
+
+
 def refuse_rows(least: NDArray[np.int64], most: NDArray[np.int64]) -> None:
     """Check the least and the greatest scale byte of each row.
 
     Raises:
         Error: naming the first row that E5M2 cannot hold.
     """
-    bad = np.flatnonzero((most == SCALE_NAN) | (most - least > SPAN))
+    bad = rows_beyond(least, most)
     if not bad.size:
         return
     row = int(bad[0])
-    advice = "pack these weights for activations in bf16"
-    if most[row] == SCALE_NAN:
-        raise Error(f"row {row} has a scale that is NaN, which E5M2 weights cannot hold; {advice}.")
+    others = f" ({bad.size} of {len(least)} rows are not)" if most[row] != SCALE_NAN else ""
     raise Error(
-        f"row {row} has scales from 2^{least[row] - SCALE_BIAS} to 2^{most[row] - SCALE_BIAS}, "
-        f"{most[row] - least[row]} powers of two apart; E5M2 holds a row exactly if they are at "
-        f"most {SPAN} apart ({bad.size} of {len(least)} rows are not); {advice}."
+        f"{refusal(row, int(least[row]), int(most[row]))}{others}; pack these weights for "
+        "activations in bf16."
     )
 
 
@@ -95,6 +118,15 @@ def restore_row_powers(
     have had others."""
     _, exponent = np.frexp(powers)
     return (reduced.astype(np.int64) + (exponent - 1)[:, None]).astype(np.uint8)
+
+
+def held_scales(blocks: NDArray[np.uint8], scales: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The scales ``[N, K/32]`` that packed weights have: those of blocks of zeros may be others.
+
+    Raises:
+        Error: as `take_row_powers`.
+    """
+    return restore_row_powers(*take_row_powers(blocks, scales))
 
 
 def pack_into(

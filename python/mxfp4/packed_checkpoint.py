@@ -16,6 +16,7 @@ import errno
 import fcntl
 import json
 import logging
+import math
 import os
 import shutil
 import stat
@@ -24,19 +25,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import packed_file
 from ._amounts import size
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
-from .experts import SourceDigest
+from .experts import Shape, SourceDigest
 from .formats import Quantized
-from .layout import BLOCK_BYTES, FP8, Layout, blocks_of, pack_expert
+from .layout import FP8, Layout, pack_expert
+from .layout_bytes import refusal, restore_row_powers, take_row_powers
 from .names import file_name, shown
 from .packed_file import INDEX
 from .packed_folder import FORMAT, VERSION, PackedCheckpoint
-from .weights import layout_for
+from .weights import Proof, layout_for
 
 __all__ = ["FORMAT", "INDEX", "PackedCheckpoint", "pack_checkpoint", "packed_bytes"]
 
@@ -44,11 +47,13 @@ _log = logging.getLogger(__name__)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-def packed_bytes(tensor: ExpertTensor) -> int:
-    """Bytes of an expert tensor when it is packed."""
+def packed_bytes(tensor: ExpertTensor, layout: Layout | str = "auto") -> int:
+    """Bytes of an expert tensor when it is packed, in a layout or, as "auto" says, in any for
+    activations in bf16."""
     experts, n, k = tensor.shape
-    rows, columns = blocks_of(n, k)
-    return experts * rows * columns * BLOCK_BYTES
+    known = FP8 if layout == "fp8" else layout if isinstance(layout, Layout) else Layout()
+    powers = 4 * n if known == FP8 else 0
+    return experts * (math.prod(known.shape(n, k)) + powers)
 
 
 def pack_checkpoint(
@@ -68,7 +73,7 @@ def pack_checkpoint(
     Args:
         source: the checkpoint.
         folder: made if it is not there.
-        layout: as in `mxfp4.pack`; "auto" is decided for each tensor.
+        layout: as in `mxfp4.pack`; "auto" is decided for each tensor, and never "fp8".
         names: tensors to pack; all if None.
         verify: unpack each file again and compare it with the checkpoint, bit for bit; of files
             that are there already, compare the digests of their own bytes, too.
@@ -81,14 +86,10 @@ def pack_checkpoint(
         Error: if there is nothing to pack, a scale does not fit the layout, the disk is too small,
             another process packs into the folder, the folder is the checkpoint's own, a file is not
             what was packed, or, without ``force``, a file is there that holds something else.
-            All of that but a scale that does not fit is found before anything is packed.
+            All of that but scales for a `Layout` "folded" is found before anything is packed.
         OSError: if a file cannot be written.
     """
-    if layout in ("fp8", FP8):
-        raise Error(
-            "a folder of packed weights is for activations in bf16; for FP8, pack a tensor with "
-            'torch_pack.pack(tensor, device, "fp8"), or with mxfp4.pack and PackedWeights.save.'
-        )
+    layout = FP8 if layout == "fp8" else layout
     tensors = source.require(None if names is None else list(dict.fromkeys(names)))
     folder = Path(folder)
     _refuse_own_folder(tensors, source, folder)
@@ -96,12 +97,14 @@ def pack_checkpoint(
     _refuse_folders_for_files([INDEX, *(file_name(t.name) for t in tensors)], folder)
     with _alone(folder) as locked:
         kept = _kept(tensors, folder, layout, verify, force, on_check, on_bytes)
-        needed = sum(packed_bytes(t) for t in tensors if t.name not in kept)
+        needed = sum(packed_bytes(t, layout) for t in tensors if t.name not in kept)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise Error(
                 f"packing into {folder} needs {size(needed)}, but only {size(free)} are free there."
             )
+        if layout == FP8:
+            _refuse_rows([t for t in tensors if t.name not in kept])
         for tensor in tensors:
             on_start(tensor.name, tensor.name in kept)
             if tensor.name not in kept:
@@ -235,7 +238,9 @@ def _difference(
         return f"holds {shown(found.get('name'))!r}"
     if layout not in ("auto", weights.layout):
         return f"has the weights in the layout {weights.layout}, and {layout} is asked for"
-    size = packed_bytes(tensor) // len(tensor)
+    if layout == "auto" and weights.layout == FP8:
+        return "has the weights for activations in FP8, and those for bf16 are asked for"
+    size = packed_bytes(tensor, layout) // len(tensor)
     same = weights.shape == tensor.shape and weights.rows == tensor.rows
     if not same or tensor.digest(lambda: on_bytes(size)) != found.get("source"):
         return "was packed from other weights than the checkpoint has now"
@@ -251,15 +256,16 @@ def _pack(
     verify: bool,
     on_bytes: Callable[[int], Any],
 ) -> None:
-    proof = tensor.proof()
+    fp8 = _ForFp8(tensor.shape) if layout == FP8 else None
+    proof = Proof(0, 0, False) if fp8 else tensor.proof()
     chosen = layout_for(layout, proof)
-    size = packed_bytes(tensor) // len(tensor)
+    size = packed_bytes(tensor, layout) // len(tensor)
     digest = SourceDigest(tensor.shape)
 
     def experts() -> Iterator[NDArray[Any]]:
-        for expert in tensor:
+        for e, expert in enumerate(tensor):
             digest.add(expert)
-            yield pack_expert(*expert, chosen)
+            yield pack_expert(*(fp8.reduced(e, expert) if fp8 else expert), chosen)
             on_bytes(size - size // 2 if verify else size)
 
     def originals() -> Iterator[Quantized]:
@@ -272,10 +278,57 @@ def _pack(
         experts(),
         tensor.shape,
         chosen,
-        proof,
-        packed_file.Origin(tensor.rows, tensor.name, digest),
+        fp8.proof if fp8 else proof,
+        packed_file.Origin(tensor.rows, tensor.name, digest, fp8.held if fp8 else None),
         check=lambda part: packed_file.verify(part, originals()) if verify else None,
+        powers=fp8.powers if fp8 else None,
     )
+
+
+class _ForFp8:
+    """What packing a tensor for activations in FP8 finds out as experts come.
+
+    Attributes:
+        powers: f32 ``[E, N]``.
+        held: digest of the experts as they are packed.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.powers = np.ones(shape[:2], np.float32)
+        self.held = SourceDigest(shape)
+        self._proof: Proof | None = None
+
+    def reduced(self, number: int, expert: Quantized) -> Quantized:
+        """The next expert without the powers of its rows."""
+        scales, self.powers[number] = take_row_powers(*expert)
+        held = restore_row_powers(scales, self.powers[number])
+        self.held.add(Quantized(expert.blocks, held))
+        self._proof = Proof.of(held).merge(self._proof)
+        return Quantized(expert.blocks, scales)
+
+    def proof(self) -> Proof:
+        """Of all experts that came."""
+        assert self._proof is not None  # there is at least one expert
+        return self._proof
+
+
+def _refuse_rows(tensors: list[ExpertTensor]) -> None:
+    """Read all scales, and refuse those that E5M2 cannot hold, before anything is packed.
+
+    Raises:
+        Error: naming the first row, and how many there are.
+    """
+    first, rows, named = "", 0, set()
+    for tensor in tensors:
+        for expert, row, least, most in tensor.rows_beyond_fp8():
+            rows += 1
+            named.add(tensor.name)
+            first = first or f"{shown(tensor.name)}: expert {expert}: {refusal(row, least, most)}"
+    if first:
+        raise Error(
+            f"{first}. {rows} rows of {len(named)} of {len(tensors)} tensors do not fit. Nothing "
+            "was packed: pack this checkpoint for activations in bf16."
+        )
 
 
 def _write_index(folder: Path) -> None:

@@ -4,8 +4,9 @@
 The file has one tensor, ``packed``, those for activations in FP8 a second one, ``powers``
 (`PackedWeights.powers`), and metadata that says what its bytes mean: N, K, layout,
 proof, the order of rows, which tensor of a checkpoint it is and that tensor's `SourceDigest`, and a
-digest of the bytes and of all that. A file is complete or not there: it is written under another
-name and renamed.
+digest of the bytes and of all that. Weights for FP8 may have other scales of blocks of zeros than
+the checkpoint; their file has the digest of what it holds, too. A file is complete or not there: it
+is written under another name and renamed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from ._safetensors import open_file, tensors_of
 from .errors import Error
 from .experts import SourceDigest
 from .formats import Quantized
-from .layout import Layout
+from .layout import FP8, Layout
+from .layout_bytes import held_scales
 from .names import shown
 from .weights import AS_STORED, PackedWeights, Proof
 
@@ -39,6 +41,8 @@ VERSION = "3"
 """Version 1 had codes and scales in another order, version 2 no digest of the checkpoint."""
 
 TENSOR, POWERS = "packed", "powers"
+HELD = "unpacked"
+"""In the metadata: the digest of weights that are the checkpoint's but for scales of zeros."""
 PART = ".part"
 """Ends the name of a file that is being written."""
 
@@ -51,16 +55,23 @@ class Origin:
         rows: what the order of rows is, see `PackedWeights`.
         name: the tensor in the checkpoint; empty if they are of none.
         digest: of the checkpoint's codes and scales; complete when all experts were written.
+        held: the same of what the file holds, if that may have other scales of blocks of zeros.
     """
 
     rows: str = AS_STORED
     name: str = ""
     digest: SourceDigest | None = None
+    held: SourceDigest | None = None
 
     def metadata(self) -> dict[str, str]:
         """As the file has it; of one size, whatever the digest is."""
         named = {"name": self.name, "source": self.digest.text} if self.digest else {}
-        return {"rows": self.rows, **named}
+        held = {HELD: self.held.text} if self.held else {}
+        return {"rows": self.rows, **named, **held}
+
+
+_LONGEST = Proof(255, 255, False)
+"""In a header; of no proof does JSON take more."""
 
 
 @dataclass
@@ -82,6 +93,7 @@ class _Meaning:
         meaning: list[Any] = [*self.shape, self.layout.order, self.layout.scales]
         meaning += [self.proof.scale_min, self.proof.scale_max, self.proof.has_nan]
         meaning += [origin.get(key, "") for key in ("rows", "name", "source")]
+        meaning += [origin[HELD]] if HELD in origin else []
         whole = self._hash.copy()
         if self.powers is not None:
             whole.update(self.power_bytes())
@@ -92,8 +104,9 @@ class _Meaning:
         """What the file has behind the experts."""
         return b"" if self.powers is None else np.ascontiguousarray(self.powers, "<f4").tobytes()
 
-    def header(self, origin: dict[str, str]) -> bytes:
-        """The start of a safetensors file: the size of a JSON text, and the text."""
+    def header(self, origin: dict[str, str], least: int = 0) -> bytes:
+        """The start of a safetensors file: the size of a JSON text, and the text, with spaces up to
+        ``least`` bytes in all."""
         count, n, k = self.shape
         dims = [count, *self.layout.shape(n, k)]
         end = int(np.prod(dims))
@@ -113,6 +126,7 @@ class _Meaning:
             place = [end, end + 4 * count * n]
             entries[POWERS] = {"dtype": "F32", "shape": [count, n], "data_offsets": place}
         text = json.dumps({"__metadata__": metadata, **entries}).encode()
+        text = text.ljust(max(least - 8, 0))
         text += b" " * (-len(text) % 8)
         return len(text).to_bytes(8, "little") + text
 
@@ -122,7 +136,7 @@ def write(
     packed: Iterable[NDArray[np.uint8]],
     shape: tuple[int, int, int],
     layout: Layout,
-    proof: Proof,
+    proof: Proof | Callable[[], Proof],
     origin: Origin | None = None,
     check: Callable[[Path], Any] = lambda complete: None,
     powers: NDArray[np.float32] | None = None,
@@ -134,7 +148,7 @@ def write(
         packed: u8 of `Layout.shape` of each expert.
         shape: (E, N, K).
         layout: their layout.
-        proof: theirs together.
+        proof: theirs together, or what tells it when all experts were written.
         origin: where they are from; its digest may grow while experts come.
         check: called with the complete file before it gets its name.
         powers: `PackedWeights.powers`.
@@ -148,7 +162,7 @@ def write(
     # Two processes never write one file, even where a file system has no locks.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     count, n, k = shape
-    meaning = _Meaning(shape, layout, proof, powers)
+    meaning = _Meaning(shape, layout, _LONGEST if callable(proof) else proof, powers)
     block_shape = layout.shape(n, k)
     try:
         with part.open("xb") as file:
@@ -165,7 +179,8 @@ def write(
                 raise Error(f"expected {count} experts to write, got {written}.")
             file.write(meaning.power_bytes())
             file.seek(0)
-            again = file.write(meaning.header(origin.metadata()))
+            meaning.proof = proof() if callable(proof) else proof
+            again = file.write(meaning.header(origin.metadata(), start))
             assert again == start
             file.flush()
             _sync(file.fileno())
@@ -288,18 +303,25 @@ def verify(
             meaning.add(expert)
             mine = weights.unpack_bytes(expert, e)
             digest.add(mine)
-            if originals is not None:
-                theirs = next(originals, None)
-                if theirs is None or not all(map(np.array_equal, mine, theirs)):
-                    raise Error(f"expert {e} is not what the checkpoint has; pack it again.")
+            if originals is not None and not _is_of(mine, next(originals, None), weights.layout):
+                raise Error(f"expert {e} is not what the checkpoint has; pack it again.")
             yield expert
 
     try:
         weights.validate_experts(looked_at())
         if found.get("digest") != meaning.digest(found):
             raise Error("the digest does not fit: bytes or metadata were changed.")
-        if found.get("source", digest.text) != digest.text:
+        if found.get(HELD, found.get("source", digest.text)) != digest.text:
             raise Error("the weights are not those whose digest the metadata has.")
     except Error as e:
         raise Error(f"{shown(path)}: {e}") from e
     return weights
+
+
+def _is_of(mine: Quantized, theirs: Quantized | None, layout: Layout) -> bool:
+    """Whether an unpacked expert is a checkpoint's, as far as its layout keeps it."""
+    if theirs is None:
+        return False
+    if layout == FP8:
+        theirs = Quantized(theirs.blocks, held_scales(*theirs))
+    return all(map(np.array_equal, mine, theirs))

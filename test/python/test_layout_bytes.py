@@ -12,7 +12,6 @@ from mxfp4 import Error, PackedWeights, dequantize, pack, unpack
 from mxfp4.formats import Quantized
 from mxfp4.layout import FP8, Layout, pack_expert, padding_is_neutral, unpack_expert
 from mxfp4.layout_bytes import restore_row_powers, take_row_powers
-from mxfp4.packed_checkpoint import pack_checkpoint
 
 SIZES = [(1, 32), (64, 128), (70, 160), (200, 2880)]
 
@@ -149,11 +148,3 @@ def test_files(tmp_path: Path, rng: np.random.Generator) -> None:
     file.write_bytes(raw)
     with pytest.raises(Error, match=r"the metadata claims|digest does not fit"):
         PackedWeights.load(file)
-
-
-def test_folders_refuse_it(tmp_path: Path) -> None:
-    """Before anything is read or written."""
-    for layout in ("fp8", FP8):
-        with pytest.raises(Error, match="a folder of packed weights is for activations in bf16"):
-            pack_checkpoint(None, tmp_path / "out", layout)
-    assert not (tmp_path / "out").exists()

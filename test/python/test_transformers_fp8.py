@@ -18,6 +18,7 @@ from mxfp4.integrations import transformers as ours  # noqa: E402
 from mxfp4.layer_spec import LayerSpec  # noqa: E402
 from mxfp4.layout import FP8  # noqa: E402
 from mxfp4.make_checkpoint import make_checkpoint  # noqa: E402
+from mxfp4.packed_checkpoint import pack_checkpoint  # noqa: E402
 from mxfp4.torch_op import GroupedLinear, from_numpy, to_numpy  # noqa: E402
 from mxfp4.torch_pack import pack  # noqa: E402
 from safetensors.numpy import load_file, save_file  # noqa: E402
@@ -161,6 +162,23 @@ def test_rows_that_e5m2_cannot_hold_are_refused_with_numbers(copy: Path) -> None
         "weights for activations in bf16."
     )
     assert ours.load(copy) is not None, "bf16 takes all"
+
+
+@torch.no_grad()
+def test_experts_packed_before(folder: Path, models: dict[str, Any], tmp_path: Path) -> None:
+    """A folder for FP8 gives the same bits; a folder for other activations is refused."""
+    pack_checkpoint(Checkpoint(folder), tmp_path / "fp8", "fp8")
+    pack_checkpoint(Checkpoint(folder), tmp_path / "bf16")
+    ids = torch.randint(0, TINY.vocab_size, (1, 9))
+    for name, options in (("fp8", {}), ("fast", {"accumulation": "fast"})):
+        model = ours.load(folder, packed=tmp_path / "fp8", activations="fp8", **options)
+        assert torch.equal(model(ids).logits, models[name](ids).logits)
+    with pytest.raises(
+        Error, match=r"packed for activations in fp8, but this model's are in bf16; load it with"
+    ):
+        ours.load(folder, packed=tmp_path / "fp8")
+    with pytest.raises(Error, match=r"in bf16, .* or pack it with mxfp4 pack --activations fp8"):
+        ours.load(folder, packed=tmp_path / "bf16", activations="fp8")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def _alike(tensors: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for tensor in tensors:
         name = shown(re.sub(r"(?<=\.)\d+(?=\.)", "*", tensor["name"]))
-        rest = (str(v) for k, v in tensor.items() if k not in ("name", "bytes", "scales", "source"))
+        apart = ("name", "bytes", "scales", "source", "rows_beyond_fp8")
+        rest = (str(v) for k, v in tensor.items() if k not in apart)
         found.setdefault((name, *rest), []).append(tensor)
     return found
 
@@ -103,12 +104,13 @@ def _checkpoint(path: Path, scales: bool) -> tuple[str, dict[str, Any], str]:
                                  "rows": tensor.rows, "bytes": tensor.nbytes}  # fmt: skip
         if scales:
             entry["scales"] = dict(tensor.proof().__dict__)
+            entry["rows_beyond_fp8"] = sum(1 for _ in tensor.rows_beyond_fp8())
         tensors.append(entry)
     heading = ["tensor", "layers", "E", "N", "K", "rows", "bytes", *(["scales"] if scales else [])]
     rows = [heading]
     for (name, *shape), alike in _alike(tensors).items():
         row = [name, str(len(alike)), *shape, size(sum(t["bytes"] for t in alike))]
-        rows.append([*row, _range([t["scales"] for t in alike])] if scales else row)
+        rows.append([*row, _range(alike)] if scales else row)
     packed = sum(map(packed_bytes, checkpoint.experts.values()))
     content = {"tensors": tensors, "packed_bytes": packed}
     notes = checkpoint.notes()
@@ -116,12 +118,15 @@ def _checkpoint(path: Path, scales: bool) -> tuple[str, dict[str, Any], str]:
     return "a checkpoint", {**content, "left_out": notes}, f"{text}\npacked: {size(packed)}"
 
 
-def _range(proofs: list[dict[str, Any]]) -> str:
+def _range(tensors: list[dict[str, Any]]) -> str:
     from ..layout import FOLDED_MAX
 
+    proofs = [t["scales"] for t in tensors]
+    beyond = sum(t["rows_beyond_fp8"] for t in tensors)
+    fp8 = f"{beyond} rows not for fp8" if beyond else "fp8"
     low, high = min(p["scale_min"] for p in proofs), max(p["scale_max"] for p in proofs)
     nan = ", NaN" if any(p["has_nan"] for p in proofs) else ""
-    return f"{low}..{high}{nan}: {'folded' if high <= FOLDED_MAX else 'raw'}"
+    return f"{low}..{high}{nan}: {'folded' if high <= FOLDED_MAX else 'raw'}, {fp8}"
 
 
 def _packed_folder(

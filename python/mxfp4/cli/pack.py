@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 SUMMARY = "pack a checkpoint's experts for the kernels"
 DESCRIPTION = """Pack the MXFP4 expert tensors of a checkpoint into a folder. Experts that the
@@ -22,6 +23,7 @@ with --force.
 EXAMPLES = """examples:
   mxfp4 pack gpt-oss-120b -o packed
   mxfp4 pack model.safetensors -o packed --tensor model.layers.0.mlp.experts.down_proj
+  mxfp4 pack gpt-oss-120b -o packed-fp8 --activations fp8
 
 The folder is for mxfp4.integrations.transformers.load(..., packed=FOLDER), and for
 mxfp4.packed_checkpoint.PackedCheckpoint(FOLDER)[NAME].
@@ -34,6 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--tensor", action="append", metavar="NAME",
                         help="only this expert tensor; may be repeated")  # fmt: skip
+    parser.add_argument("--activations", choices=("bf16", "fp8"), default="bf16",
+                        help="of the matmuls (default bf16); fp8 needs scales of a row that are at"
+                        " most 2^26 apart")  # fmt: skip
     parser.add_argument("--order", choices=("spread", "nibble"), default="spread",
                         help="order of codes (default spread, the fastest)")  # fmt: skip
     parser.add_argument("--scales", choices=("auto", "folded", "raw"), default="auto",
@@ -55,13 +60,18 @@ def run(options: argparse.Namespace) -> int:
     from ..names import shown
     from ..packed_checkpoint import pack_checkpoint, packed_bytes
 
+    fp8 = options.activations == "fp8"
+    if fp8 and (options.order != "spread" or options.scales != "auto"):
+        raise Error("--order and --scales are of weights for activations in bf16; leave them out.")
     if options.scales == "auto" and options.order != "spread":
         raise Error("--order nibble needs --scales folded or raw.")
-    layout = "auto" if options.scales == "auto" else Layout(options.order, options.scales)
+    layout: Any = Layout(options.order, options.scales) if options.scales != "auto" else "auto"
+    layout = "fp8" if fp8 else layout
     source = Checkpoint(options.checkpoint)
     chosen = source.require(options.tensor)
+    total = sum(packed_bytes(t, layout) for t in chosen)
     kept = 0
-    with tqdm(total=sum(map(packed_bytes, chosen)), unit="B", unit_scale=True) as bar:
+    with tqdm(total=total, unit="B", unit_scale=True) as bar:
 
         def check(name: str) -> None:
             bar.set_description(f"compare {shown(name)}")
@@ -79,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
     large = sum(w.proof.scale_max > FOLDED_MAX for w in raw)
     asked = "asked for" if options.scales == "raw" else "as they were packed before"
     print(
-        f"{options.out}: {len(chosen)} tensors, {size(sum(map(packed_bytes, chosen)))}"
+        f"{options.out}: {len(chosen)} tensors, {size(total)}"
+        + ("; for activations in FP8" if fp8 else "")
         + (f"; {kept} were there already" if kept else "")
         + (f"; {large} with raw scales, because some are too large to be folded" if large else "")
         + (f"; {len(raw) - large} with raw scales, {asked}" if len(raw) > large else "")
