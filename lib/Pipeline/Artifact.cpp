@@ -50,9 +50,8 @@ findOperation(ModuleOp module, const CompileOptions &options) {
     error << "; compile each in a module of its own";
   for (const RoutingKernel &kernel : routing)
     if (kernel.sort && !kernel.topK) {
-      error
-          << ", or sort_by_expert with the top_k in front of it as one kernel "
-             "for up to 64 tokens, with rows-hint";
+      error << ", or give rows-hint, the slots of at most 64 tokens, with "
+               "which top_k and sort_by_expert are one kernel";
       break;
     }
   return error;

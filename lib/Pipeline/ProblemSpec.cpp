@@ -160,16 +160,26 @@ std::optional<int> mxfp4::parseAccumulation(StringRef name) {
   return std::nullopt;
 }
 
-/// Activations of 8 bits have a layout of their own, and are all that an
-/// accumulation is for.
-static LogicalResult settleActivations(ProblemSpec &spec, Location location) {
+/// Whether a text of pairs has this key.
+static bool hasKey(StringRef text, StringRef key) {
+  while (!text.empty()) {
+    auto [pair, rest] = llvm::getToken(text);
+    if (pair.split('=').first == key)
+      return true;
+    text = rest;
+  }
+  return false;
+}
+
+/// Activations of 8 bits have a layout of their own, which is the default with
+/// them, and an accumulation is for them alone.
+static LogicalResult settleActivations(ProblemSpec &spec, StringRef text,
+                                       Location location) {
   if (!spec.isFP8 && spec.promotion)
     return emitError(location)
            << "problem field accumulation needs activations=fp8: sums of bf16 "
               "products are f32";
-  const bool isDefault = spec.layout.order == CodeOrder::Spread &&
-                         spec.layout.scales == ScaleEncoding::Folded;
-  if (spec.isFP8 && isDefault) {
+  if (spec.isFP8 && !hasKey(text, "order") && !hasKey(text, "scales")) {
     spec.layout.order = CodeOrder::Bytes;
     spec.layout.scales = ScaleEncoding::Relative;
   }
@@ -180,7 +190,9 @@ static LogicalResult settleActivations(ProblemSpec &spec, Location location) {
   if (spec.isFP8 != (spec.layout.order == CodeOrder::Bytes))
     return emitError(location)
            << "problem fields order=bytes scales=relative and activations=fp8 "
-              "need each other";
+              "need each other, got order="
+           << name(spec.layout.order) << " scales=" << name(spec.layout.scales)
+           << " activations=" << (spec.isFP8 ? "fp8" : "bf16");
   return success();
 }
 
@@ -277,7 +289,7 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
     return emitError(location)
            << "groups that differ from experts need expert-ids=1, got groups="
            << spec.groups << " experts=" << spec.experts;
-  if (failed(settleActivations(spec, location)))
+  if (failed(settleActivations(spec, text, location)))
     return failure();
   return spec;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Ragged MoE matmul with bf16 activations and MXFP4 weights.
+"""MoE layers and grouped GEMMs with MXFP4 weights, and activations in bf16 or FP8.
 
 Importing the package is cheap: everything below is loaded on first use, so neither numpy nor
 torch nor the CUDA driver is touched by ``import mxfp4``.

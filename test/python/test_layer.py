@@ -397,6 +397,11 @@ def test_wrong_texts_are_sentences(text: str, message: str) -> None:
         LayerSpec.parse(text)
 
 
+def test_an_activation_is_no_text() -> None:
+    with pytest.raises(Error, match=r"activation must be an Activation, .* got 'relu2'"):
+        LayerSpec(8, 2, 64, 64, activation="relu2")  # type: ignore[arg-type]
+
+
 def test_scores_decide_as_the_reference_says() -> None:
     """The reference of a layer uses the routing that kernels are compared with."""
     spec = LayerSpec(4, 2, 32, 32, Activation("relu2"))

@@ -18,7 +18,7 @@ from ..errors import Error, alternatives
 
 COMMANDS = ("inspect", "pack", "compile", "run", "bench", "doctor", "explain", "completion")
 
-DESCRIPTION = """Mixture-of-experts matmuls with bf16 activations and MXFP4 weights, on Hopper GPUs.
+DESCRIPTION = """Mixture-of-experts layers and grouped GEMMs with MXFP4 weights, on Hopper GPUs.
 
 The usual way of a model:
   mxfp4 doctor                        what works on this machine
@@ -31,9 +31,10 @@ The usual way of a model:
 ENVIRONMENT = """environment:
   MXFP4_KERNELS      folders of kernels compiled ahead of time, separated by ':'
   MXFP4_CACHE        where compiled kernels are kept (default ~/.cache/mxfp4)
-  MXFP4_CACHE_MB     how much of them (default 512)
+  MXFP4_CACHE_MB     how many MB of them (default 512)
   MXFP4_LIBRARY      the compiler, libmxfp4.so
   MXFP4_SIM_LIBRARY  the PTX interpreter, libmxfp4-sim.so
+  MXFP4_RUNTIME_LIBRARY    the launcher, libmxfp4rt.so
   MXFP4_PTXAS        NVIDIA's assembler
 """
 
