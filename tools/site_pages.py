@@ -45,6 +45,7 @@ STYLE = """\
 .md-typeset table:not([class]) th { min-width: 0; padding: 0.4em 0.8em; }
 .md-typeset table:not([class]) td { padding: 0.4em 0.8em; }
 .md-typeset table:not([class]) td:first-child code { white-space: nowrap; }
+.md-typeset table:not([class]) td code { word-break: normal; }
 .md-typeset h1, .md-typeset h2 { color: inherit; font-weight: 400; }
 """
 LINK = re.compile(r"(?<!!)\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
