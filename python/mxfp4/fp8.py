@@ -81,11 +81,11 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
 
     Args:
         x: bf16 ``[R, K]``.
-        gather: i32, the rows of x to take, instead of each; one that is none of x counts as a row
-            of zeros.
+        gather: i32 ``[R']``, the rows of x to take, instead of each; one that is none of x counts
+            as a row of zeros.
 
     Raises:
-        Error: if x is no matrix of bf16.
+        Error: if x is no matrix of bf16, or what is to be gathered is no list of integers.
     """
     x = np.asarray(x)
     if x.ndim != 2 or x.dtype != bfloat16:
@@ -93,6 +93,9 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
     error = 0
     wide = x.astype(np.float32)
     if gather is not None:
+        gather = np.asarray(gather)
+        if gather.ndim != 1 or gather.dtype.kind not in "iu":
+            raise Error(f"gather must be int32 [R'], got {gather.dtype} {list(gather.shape)}.")
         known = (gather >= 0) & (gather < len(x))
         error = 0 if known.all() else 4
         padded = np.concatenate([wide, np.zeros((1, x.shape[1]), np.float32)])

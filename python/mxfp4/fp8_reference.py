@@ -55,9 +55,9 @@ def grouped_matmul(
         raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
     if weights.powers is None:
         raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
+    rows = fp8.quantize_rows(x)
     offsets = np.asarray(offsets)
     check_routing(len(x), weights.experts, offsets, expert_ids)
-    rows = fp8.quantize_rows(x)
     if x.shape[1] != weights.k:
         raise Error(f"x has K = {x.shape[1]} columns, but the weights have K = {weights.k}.")
     codes, out = rows.codes.astype(np.float64), np.zeros((len(x), weights.n), out_dtype)

@@ -16,7 +16,7 @@ from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for, problem_of
 from .layout import FP8
-from .problem import Problem
+from .problem import ACCUMULATIONS, Problem
 from .runtime import Kernel
 from .tensors import describe, is_host, is_torch
 from .weights import PackedWeights
@@ -77,6 +77,12 @@ def grouped_matmul(
     if not isinstance(weights, PackedWeights):
         raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
     output = _output_name(out_dtype, out)
+    for name, tensor in (("x", x), ("offsets", offsets), ("expert_ids", expert_ids)):
+        if not hasattr(tensor, "shape") and (tensor is not None or name != "expert_ids"):
+            raise Error(
+                f"{name} must be an array or a tensor, got {type(tensor).__name__}; use "
+                f"numpy.array({name}, dtype) or torch.tensor({name}, dtype=...)."
+            )
     if weights.layout == FP8:
         if kernel is not None or stream is not None:
             raise Error("with activations in FP8 a call chooses its kernels and torch's stream.")
@@ -92,13 +98,7 @@ def grouped_matmul(
         from .torch_op import grouped_matmul as torch_matmul
 
         y = torch_matmul(x, weights, offsets, expert_ids, output, batch_invariant)
-        return y if out is None else out.copy_(y)
-    for name, tensor in (("x", x), ("offsets", offsets), ("expert_ids", expert_ids)):
-        if tensor is not None and not hasattr(tensor, "shape"):
-            raise Error(
-                f"{name} must be an array or a tensor, got {type(tensor).__name__}; use "
-                f"numpy.array({name}, dtype) or torch.tensor({name}, dtype=...)."
-            )
+        return y if out is None else _copied(y, out)
     groups = None if expert_ids is None else int(np.prod(expert_ids.shape))
     problem = problem_of(weights, output, groups, batch_invariant)
     if is_host(x):
@@ -127,6 +127,8 @@ def _in_fp8(
         raise Error(
             f"with activations in FP8 x must be torch's or numpy's, got {type(x).__name__}."
         )
+    if accumulation not in ACCUMULATIONS:  # which changes no exact sum
+        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
     ids = None if expert_ids is None else _host_array("expert_ids", expert_ids)
     return fp8_reference.grouped_matmul(
         x, _on_host(weights), _host_array("offsets", offsets), ids, fp8_reference.OUTPUTS[output]
@@ -135,8 +137,13 @@ def _in_fp8(
 
 def _copied(y: Any, out: Any) -> Any:
     """A result in the caller's memory."""
+    kinds = [("a tensor of torch" if is_torch(a) else "an array of numpy") for a in (y, out)]
+    if kinds[0] != kinds[1]:
+        raise Error(f"out must be {kinds[0]}, as x is, got {kinds[1]}.")
     if tuple(out.shape) != tuple(y.shape) or out.dtype != y.dtype:
         raise Error(f"out must be {y.dtype} {list(y.shape)}, got {out.dtype} {list(out.shape)}.")
+    if not is_torch(out) and not out.flags.writeable:
+        raise Error("out is read-only; pass an array that may be written to.")
     out[...] = y
     return out
 
@@ -229,9 +236,4 @@ def on_cpu(
             with Compiler() as compiler:
                 run = _cpu.setdefault(problem, compiler.jit(problem))
         y = run(x, weights, offsets, ids)
-    if out is None:
-        return y
-    if out.shape != y.shape or out.dtype != y.dtype:
-        raise Error(f"out must be {y.dtype} {list(y.shape)}, got {out.dtype} {list(out.shape)}.")
-    out[...] = y
-    return out
+    return y if out is None else _copied(y, out)

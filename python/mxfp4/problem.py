@@ -66,9 +66,16 @@ class Problem:
     accumulation: str = "promoted512"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layout, Layout):
+            raise Error(f"layout must be a Layout, got {self.layout!r}; see mxfp4.Layout.")
         if self.accumulation not in ACCUMULATIONS:
             raise Error(
                 f"accumulation must be one of {list(ACCUMULATIONS)}, got {self.accumulation!r}."
+            )
+        if self.activations == "bf16" and self.accumulation != ACCUMULATIONS[1]:
+            raise Error(
+                f"accumulation={self.accumulation!r} is a choice for activations in FP8, but the "
+                f"layout {self.layout} is for bf16, whose sums are in f32."
             )
 
     @property

@@ -19,7 +19,7 @@ from .kernels import capturing, kernel_for
 from .layout import FP8
 from .problem import Problem
 from .runtime import _current_stream
-from .torch_op import _OUTPUT, DTYPES, _check, _no_gradient, from_numpy, to_numpy
+from .torch_op import _OUTPUT, DTYPES, _check, _no_gradient, from_numpy, refuse_sparse, to_numpy
 from .weights import PackedWeights, Proof
 
 _library = torch.library.Library("mxfp4", "FRAGMENT")
@@ -47,6 +47,7 @@ def grouped_matmul(
         if not isinstance(tensor, torch.Tensor):
             raise Error(f"x is a torch tensor, but {name} are not; move them with to_device or "
                         "torch.as_tensor.")  # fmt: skip
+    refuse_sparse(x)
     return _operator(
         x, weights.data, weights.powers, offsets, expert_ids,
         n=weights.n, accumulation=accumulation, out_dtype=DTYPES[out_dtype],

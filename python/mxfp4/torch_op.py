@@ -39,6 +39,12 @@ _library.define(
 )
 
 
+def refuse_sparse(x: torch.Tensor) -> None:
+    """Refuse a tensor without memory for each element, of which torch's dispatcher says more."""
+    if x.layout != torch.strided:
+        raise Error(f"x must be dense, got layout {x.layout}; pass x.to_dense().")
+
+
 def grouped_matmul(
     x: torch.Tensor,
     weights: PackedWeights,
@@ -51,6 +57,7 @@ def grouped_matmul(
     data, layout = weights.data, weights.layout
     if not isinstance(data, torch.Tensor):
         raise Error("x is a torch tensor, but the weights are not; use weights.to_device(device).")
+    refuse_sparse(x)
     for name, indices in (("offsets", offsets), ("expert_ids", expert_ids)):
         if indices is not None and not isinstance(indices, torch.Tensor):
             raise Error(

@@ -303,6 +303,10 @@ def pack(
     Raises:
         Error: if shapes or dtypes do not fit, or a scale does not fit the layout asked for.
     """
+    for name, part in (("blocks", blocks), ("scales", scales)):
+        if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
+            raise Error(f"{name} must be an array with a first dimension of experts, got "
+                        f"{type(part).__name__}.")  # fmt: skip
     if len(blocks) != len(scales):
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
     if gate_up not in (None, "apart", "interleaved"):
@@ -433,7 +437,9 @@ def unpack(weights: PackedWeights) -> Quantized:
     Of weights for FP8, scales of blocks of zeros may be others than they were.
 
     Raises:
-        Error: if the data is on a device.
+        Error: if the data is on a device, or these are no packed weights.
     """
+    if not isinstance(weights, PackedWeights):
+        raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
     parts = [weights.unpack(e) for e in range(weights.experts)]
     return Quantized(np.stack([p.blocks for p in parts]), np.stack([p.scales for p in parts]))

@@ -118,3 +118,7 @@ def test_gathered_rows(rng: np.random.Generator) -> None:
 def test_wrong_inputs() -> None:
     with pytest.raises(Error, match=r"x must be bf16 \[R, K\], got float32 \[2, 32\]"):
         fp8.quantize_rows(np.zeros((2, 32), np.float32))
+    x = np.zeros((2, 32), bfloat16)
+    for gather in (np.array([0.0, 1.0]), np.array([[0, 1]]), np.array([True, False])):
+        with pytest.raises(Error, match=r"gather must be int32 \[R'\], got"):
+            fp8.quantize_rows(x, gather)

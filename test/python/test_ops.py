@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fakes import Tensor, artifact, packed
 from helpers import exact_activations, random_weights, split
-from mxfp4 import Error, Problem, demo, grouped_matmul, kernels, library, ops, pack, prepare
+from mxfp4 import Error, Problem, demo, grouped_matmul, kernels, library, ops, pack, prepare, unpack
 from mxfp4.formats import bfloat16
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 from mxfp4.reference import Bounded, mismatches
@@ -113,6 +113,56 @@ def test_what_is_no_array_is_a_sentence(rng: np.random.Generator) -> None:
     ]:
         with pytest.raises(Error, match=told):
             grouped_matmul(*given)
+
+
+@pytest.mark.parametrize("layout", ["auto", "fp8"])
+@pytest.mark.parametrize("name", ["x", "offsets", "expert_ids", "out", "accumulation"])
+def test_odd_arguments_are_sentences(rng: np.random.Generator, layout: str, name: str) -> None:
+    """In both types of activations, and before anything is computed."""
+    weights = pack(*random_weights(rng, 2, 37, 96, 124, 128), layout)
+    right = {"x": exact_activations(rng, 4, 96), "offsets": np.array([0, 1, 4], np.int32)}
+    fixed = np.zeros((4, 37), bfloat16)
+    fixed.flags.writeable = False
+    x = right["x"]
+    odd = {
+        "x": [(None, "x must be an array or a tensor, got NoneType"),
+              (x[0], r"x must be bf\w*16 \[R, (96|K)\]"), (x[None], r"x must be bf\w*16 \[R, ")],
+        "offsets": [(None, "offsets must be an array or a tensor, got NoneType")],
+        "expert_ids": [([1, 0], "expert_ids must be an array or a tensor, got list")],
+        "out": [(fixed, "out is read-only"), (np.zeros((2, 4, 37), bfloat16), "out must be bfl")],
+        "accumulation": [("slow", "accumulation (is a choice for FP8|must be one of)")],
+    }  # fmt: skip
+    for value, told in odd[name]:
+        with pytest.raises(Error, match=told):
+            grouped_matmul(**{**right, name: value}, weights=weights)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layout", ["auto", "fp8"])
+def test_outputs_of_torch_are_not_broadcast(rng: np.random.Generator, layout: str) -> None:
+    torch = pytest.importorskip("torch")
+    weights = pack(*random_weights(rng, 2, 37, 96, 124, 128), layout).to_device("cpu")
+    x, offsets = torch.ones(4, 96, dtype=torch.bfloat16), torch.tensor([0, 1, 4]).int()
+    for shape in ((2, 4, 37), (4, 1), (5, 37), (37,)):
+        with pytest.raises(Error, match=r"out must be torch.bfloat16 \[4, 37\], got"):
+            grouped_matmul(x, weights, offsets, out=torch.zeros(shape, dtype=torch.bfloat16))
+    with pytest.raises(Error, match="out must be a tensor of torch, as x is, got an array"):
+        grouped_matmul(x, weights, offsets, out=np.zeros((4, 37), bfloat16))
+    with pytest.raises(Error, match=r"x must be dense, got layout torch\.sparse_coo"):
+        grouped_matmul(x.to_sparse(), weights, offsets)
+    out = torch.zeros(37, 4, dtype=torch.bfloat16).t()
+    assert grouped_matmul(x, weights, offsets, out=out) is out
+    assert torch.equal(out, grouped_matmul(x, weights, offsets))
+
+
+def test_problems_of_other_things_than_problems(rng: np.random.Generator) -> None:
+    with pytest.raises(Error, match="layout must be a Layout, got 'spread'"):
+        Problem(1, 1, 32, layout="spread")  # type: ignore[arg-type]
+    with pytest.raises(Error, match="accumulation='fast' is a choice for activations in FP8"):
+        Problem(1, 1, 32, accumulation="fast")
+    with pytest.raises(Error, match="blocks must be an array with a first dimension of experts"):
+        pack(None, np.zeros((1, 1, 1), np.uint8))
+    with pytest.raises(Error, match="weights must be PackedWeights, got Quantized"):
+        unpack(random_weights(rng, 2, 37, 96, 124, 128))  # type: ignore[arg-type]
 
 
 def test_weights_of_a_device_do_not_go_with_numpy_rows(rng: np.random.Generator) -> None:
