@@ -35,7 +35,8 @@ struct Expansion {
   TileMatmulOp op;
   Schedule schedule;
   BlockLayout layout;
-  /// Of a warp's tile: blocks of rows and of tokens of the instruction.
+  /// How many of the instruction's blocks of rows (slices) and of its blocks of
+  /// tokens (columns) a warp's part of the tile has.
   int64_t slices, columns;
   /// The instruction's steps along K in a block.
   int64_t steps;
@@ -48,9 +49,9 @@ struct WarpPosition {
   Value warp, firstSlice, firstToken;
 };
 
-/// Decoded weights in shared memory: the tile, and of the warps of an
-/// instruction their first slice and block there. Without a tile the fragments
-/// stay in registers.
+/// Where decoded weights are in shared memory: the buffer, and the first slice
+/// and first block that this thread's warps have in it. Null with
+/// placement=register, where fragments stay in registers.
 struct DecodedWeights {
   Value tile, slice, block;
 };
@@ -78,7 +79,7 @@ static Value add(ImplicitLocOpBuilder &b, Value base, int64_t offset) {
   return arith::AddIOp::create(b, base, indexConstant(b, offset));
 }
 
-/// A term of a coordinate of the warp.
+/// One term of a warp's coordinate: (warp / divisor % modulus) * stride.
 static Value emitTerm(ImplicitLocOpBuilder &b, Value warp,
                       const WarpTerm &term) {
   Value part = warp;
@@ -116,8 +117,8 @@ static PackedSlice loadSlice(ImplicitLocOpBuilder &b, TileMatmulOp op,
   return packed;
 }
 
-/// The registers of a fragment. Where words have one row each, the registers of
-/// both rows take turns.
+/// The registers of a fragment. If each word holds one row, registers of the
+/// thread's two rows alternate.
 static SmallVector<Value> decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
                                  const PackedSlice &packed, int64_t step) {
   const Type block =
@@ -147,7 +148,8 @@ static void storeDecoded(ImplicitLocOpBuilder &b, ValueRange fragment,
 // Instructions of a warp
 //===----------------------------------------------------------------------===//
 
-/// All warps share the work of decoding the tile, whoever multiplies with it.
+/// All warps of the CTA share the work of decoding the tile, because each warp
+/// multiplies with parts that other warps have decoded.
 static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
                                 Value warp) {
   const Schedule &schedule = of.schedule;
@@ -158,7 +160,8 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
                  typeOf(b.getContext(), traits.typeOfA)),
       b.getLoc());
 
-  // The barrier before tile_matmul has also seen the last reads of the tile.
+  // No barrier is needed in front of these stores: the barrier before
+  // tile_matmul comes after the last reads of the decoded tile.
   const int warps = schedule.threads() / 32;
   const int all = schedule.tileRows / traits.sliceRows();
   for (int first = 0; first < all; first += warps) {
@@ -176,8 +179,9 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
   return tile;
 }
 
-/// A k32 slice at a time: its A fragments are few and meet every token, so
-/// they come first; each B fragment is then used up as soon as it is loaded.
+/// Multiplies one k32 slice at a time. The few A fragments of a slice are
+/// loaded first, because they meet every token. A B fragment is loaded just
+/// before its multiplications, so that only one is in registers.
 static void multiply(ImplicitLocOpBuilder &b, Expansion of, Value firstToken,
                      function_ref<SmallVector<Value>(int, int)> fragmentOf) {
   TileMatmulOp op = of.op;
@@ -241,8 +245,8 @@ static void multiplyByWarps(const Expansion &of, Placement placement) {
 // Instructions of a warpgroup
 //===----------------------------------------------------------------------===//
 
-/// The warps of an instruction have two buffers, one behind the other, of one
-/// block each.
+/// The warps that execute an instruction together have two adjacent buffers of
+/// one block each.
 static DecodedWeights locateDecodedBlocks(ImplicitLocOpBuilder &b,
                                           const Expansion &of, Value warp) {
   const InstructionTraits &traits = of.traits();

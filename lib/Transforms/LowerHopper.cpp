@@ -37,7 +37,8 @@ struct LowerInitBarriers : ConvertOpToLLVMPattern<InitBarriersOp> {
     FailureOr<int64_t> threads = threadsOf(op);
     if (failed(threads))
       return failure();
-    // A thread sets up one after the other, so the warps share the work.
+    // One thread would set up barriers one after the other; therefore the
+    // first lanes of all warps share them.
     const int64_t slots = op.getBarriers().getType().getDimSize(0);
     const int64_t warps = *threads / 32;
     Value count = a.constant(b.getI32Type(), op.getCount());
@@ -91,8 +92,8 @@ struct LowerArriveBarrier : ConvertOpToLLVMPattern<ArriveBarrierOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Arithmetic a(b);
-    // An arrival orders what its own lane has done. That the warp is together,
-    // as at wgmma's wait, orders nothing.
+    // An arrival orders only the accesses of its own lane. Therefore the warp
+    // synchronises first: executing wgmma's wait together orders nothing.
     NVVM::SyncWarpOp::create(b, a.constant(b.getI32Type(), -1));
     Value address = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value isFirst = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, a.lane(),
@@ -151,7 +152,7 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
     Value barrier = barrierAddress(b, adaptor.getBarriers(), adaptor.getSlot());
     Value size = a.constant(b.getI32Type(), blockBytes);
     Value expertRow = a.mul(adaptor.getExpert(), rowBlocks);
-    // One register for all destinations: the rest is constant.
+    // One register holds this base; destinations are the base plus constants.
     Value ownBase =
         adaptor.getPart()
             ? a.offset(slotBase, a.mul(adaptor.getPart(), blockBytes))
@@ -163,7 +164,8 @@ struct LowerBulkCopyWeights : ConvertOpToLLVMPattern<BulkCopyWeightsOp> {
       if (rowBlocks % blocks != 0)
         row = a.select(a.ult(row, rowBlocks), row,
                        a.constant(b.getI32Type(), rowBlocks - 1));
-      // Rows of blocks apart from steps: the loop over steps then adds.
+      // The row's offset does not depend on the step, so that a loop over steps
+      // only adds the step's offset.
       Value rowOfBlocks = a.toI64(a.add(expertRow, row));
       Value source = a.offset(
           a.offset(adaptor.getSource(), a.mul(rowOfBlocks, steps * blockBytes)),
@@ -271,8 +273,9 @@ private:
                                      Value tiles, Value number,
                                      int64_t tileBytes) {
     Arithmetic a(b);
-    // Addresses of shared memory have 18 bits. Only the low word changes, by
-    // one multiply and add for a tile: what does not change is added first.
+    // Addresses of shared memory have 18 bits, so that only the low word of a
+    // descriptor changes. The constant parts are added first, so that a tile
+    // takes one multiply-add.
     Value base = LLVM::PtrToIntOp::create(b, b.getI32Type(), tiles);
     base = a.add(a.shr(base, 4), static_cast<int32_t>(kDescriptor));
     Value first = a.add(a.mul(number, tileBytes >> 4), base);
@@ -287,7 +290,8 @@ private:
   }
 };
 
-/// An accumulator of one or of several blocks, unchanged, as of here.
+/// Ties an accumulator of one or of several blocks to this point: the result
+/// has the same values, and its uses cannot move ahead of here.
 Value tieAccumulator(ImplicitLocOpBuilder &b, VectorType type, Value sums) {
   SmallVector<SmallVector<int64_t>> blocks = {{}};
   if (type.getRank() == 3) {
@@ -314,8 +318,8 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   matchAndRewrite(WgmmaWaitOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    // The wait is an intrinsic, which LLVM knows to be convergent; it says
-    // nothing of registers, which the tie does.
+    // LLVM knows that the intrinsic of the wait is convergent, but not that it
+    // completes the accumulator's registers. The tie says so.
     NVVM::WgmmaWaitGroupSyncOp::create(b, op.getPending());
     rewriter.replaceOp(
         op, op.getPending()
@@ -325,8 +329,8 @@ struct LowerWgmmaWait : ConvertOpToLLVMPattern<WgmmaWaitOp> {
   }
 };
 
-/// Named barriers of warpgroups, at most eight, are the last; those of K slices
-/// the first.
+/// Warpgroups, of which there are at most eight, have the last of the named
+/// barriers; K slices have the first.
 struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult
@@ -348,7 +352,8 @@ struct LowerSyncWarpgroup : ConvertOpToLLVMPattern<SyncWarpgroupOp> {
   }
 };
 
-/// Fragments are tied together: one after the other they would be ordered too.
+/// One inline-asm statement ties all fragments. A statement for each fragment
+/// would also order the fragments among themselves, which nothing needs.
 struct LowerPin : ConvertOpToLLVMPattern<PinOp> {
   using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
   LogicalResult

@@ -54,7 +54,8 @@ public:
 private:
   int64_t slices() const { return schedule.slices(); }
   void locateThread();
-  /// Columns of sums from the thread's first to those of fragment `slice`.
+  /// Distance, in columns of sums, from the thread's first column to its column
+  /// of fragment `slice`.
   int columnOffset(int slice) const {
     return 16 * slice * schedule.sliceStride();
   }
@@ -66,8 +67,8 @@ private:
   Value bits(Value value);
   Value rounded(ArrayRef<Value> values);
   Value guard(Value isValid, int64_t columns);
-  /// A place to store to: an address, a distance from it, and whether it is
-  /// there.
+  /// A row of the output to store to: an address, the distance in rows from it,
+  /// and whether the row exists.
   struct Place {
     Value address, isValid;
     int64_t row;
@@ -89,11 +90,11 @@ private:
   const bool pairs, exchanges;
   const FragmentMap map;
   EpilogueValues epilogue;
-  /// First column of sums of this thread in the tile, its column of the output,
-  /// and the address of that in the row of the thread's first token (without a
-  /// map of rows) or in row 0 (with one).
+  /// The thread's first column of sums in the tile, the column of the output
+  /// that it becomes, and the address of this column in row 0 of the output
+  /// (with a map of rows) or in the row of the thread's first token (without).
   Value firstColumn, outputColumn, address;
-  /// Of the tile's tokens, the first that the thread has sums of, and the first
+  /// The first token of the tile that the thread has sums of, and the first
   /// that it stores.
   Value heldToken, storedToken;
   /// Where threads exchange values: whether this one stores the second token.
@@ -168,8 +169,8 @@ bool TileStore::hasRowOperands() {
   });
 }
 
-/// The row of all rows that the token is which lies so far behind another; one
-/// of the tile's where there is none.
+/// The row, among all rows, of the token `token` behind `firstToken`. If the
+/// tile has no such token, the tile's last row.
 Value TileStore::tokenRow(Value firstToken, int64_t token) {
   Type i32 = b.getI32Type();
   Value last = a.add(
@@ -178,8 +179,8 @@ Value TileStore::tokenRow(Value firstToken, int64_t token) {
   return a.add(adaptor.getRow(), inTile);
 }
 
-/// Stores `count` times eight tokens. What it loads for them it loads ahead of
-/// all stores.
+/// Stores `count` times eight tokens. All loads for them (maps, operands of the
+/// epilogue) come ahead of all stores.
 void TileStore::emitColumns(int first, int count) {
   const bool loadsRows = hasRowOperands();
   SmallVector<SmallVector<Value>> ofRows;
@@ -269,7 +270,7 @@ Value TileStore::guard(Value isValid, int64_t columns) {
 
 /// The place of the thread's column in the row of a token.
 TileStore::Place TileStore::placeOf(int64_t token, Value mapped) {
-  // As signed.
+  // A signed comparison, because `left` may be negative.
   Value isValid = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::sgt, left,
                                        a.constant(b.getI32Type(), token));
   if (!mapped)
@@ -280,7 +281,8 @@ TileStore::Place TileStore::placeOf(int64_t token, Value mapped) {
     reportMissing(
         LLVM::AndOp::create(b, isValid, LLVM::XOrOp::create(b, isThere, no)));
   }
-  // Where the row is not there, nobody looks at the address.
+  // If the row does not exist, the store's predicate is false and the address
+  // is not used.
   Value row = LLVM::ZExtOp::create(b, b.getI64Type(), mapped);
   return {a.add(address, a.mul(row, n * elementBytes)),
           LLVM::AndOp::create(b, isValid, isThere), 0};
@@ -316,8 +318,8 @@ void TileStore::storeOne(const Place &place, int slice, Value value) {
               rounded(value));
 }
 
-/// Of two tokens' values the thread keeps one and gives its neighbour the
-/// other.
+/// The thread has values of two tokens. It keeps one, gives its neighbour the
+/// other, and stores two columns of one token.
 void TileStore::storeExchanged(const Place &place, int slice,
                                ArrayRef<Value> values) {
   Type i32 = b.getI32Type();

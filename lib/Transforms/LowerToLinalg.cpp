@@ -48,7 +48,8 @@ public:
       : l(op.getLoc(), b), loc(op.getLoc()), op(op), weights(weights),
         layout(layout) {}
 
-  /// The output; as it was where offsets or ids are bad.
+  /// The output. It keeps its values if offsets are bad, and the rows of groups
+  /// with bad ids keep theirs.
   Value emit() {
     columns = tensor::getMixedSize(l.b, loc, op.getInit(), 1);
     n = op.takesPairs() ? twice(columns) : columns;
@@ -79,7 +80,7 @@ private:
     return l.op<arith::MulIOp>(cast<Value>(size), 2);
   }
 
-  /// Rows; none where there is no row to gather from.
+  /// The number of rows; 0 if activations to gather from have no row.
   Value countRows() {
     Value rows = l.size(op.getRowSource(), 0);
     if (!op.getGather())
@@ -225,9 +226,9 @@ private:
   GroupedMatmulOp op;
   ValueRange weights;
   std::optional<BlockLayout> layout;
-  /// Of the output, of the sums, and of the activations.
+  /// Columns of the output, of the sums (N), and of the activations (K).
   OpFoldResult columns, n, k;
-  /// Of the group: its first row, and how many it has.
+  /// The group's first row, and its number of rows.
   Value begin, rows;
 };
 
@@ -304,8 +305,8 @@ struct LowerUnpack : OpConversionPattern<UnpackOp> {
   }
 };
 
-/// `mxfp4-raise` makes scale bytes of scales so, on tensors, which upstream's
-/// bufferization does not take.
+/// `mxfp4-raise` turns scales into scale bytes by arith.bitcast on tensors,
+/// which upstream's bufferization does not take.
 struct LowerBitcast : OpConversionPattern<arith::BitcastOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -429,7 +430,7 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
   }
 
 private:
-  /// Blocks may be carried by what has a pattern.
+  /// Only operations that have a pattern may carry blocks.
   LogicalResult verify(const BytesConverter &converter) {
     WalkResult result = getOperation()->walk([&](Operation *op) {
       if (auto matmul = dyn_cast<GroupedMatmulOp>(op);

@@ -251,10 +251,10 @@ private:
     if (Attribute ctas = op->getAttr(minCTAs))
       function->setAttr(minCTAs, ctas);
     // Tensor maps are passed by value, in parameter space; without
-    // grid_constant they would be copied to the stack. Pointers are not said to
-    // be noalias: loads would become loads of what never changes
-    // (ld.global.nc), which may move ahead of the wait for the kernels before
-    // this one.
+    // grid_constant they would be copied to the stack. Pointers do not get
+    // noalias, because LLVM would then load through the read-only path
+    // (ld.global.nc), and such loads may move ahead of the wait for the kernels
+    // before this one.
     for (auto [i, type] : llvm::enumerate(op.getFunctionType().getInputs())) {
       if (isa<TensorMapType>(type)) {
         auto bytes = LLVM::LLVMArrayType::get(
@@ -313,7 +313,8 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
 
   void runOnOperation() override {
     MLIRContext *context = &getContext();
-    // Ahead of patterns: where ours fails, upstream's takes the function.
+    // Checks come ahead of the patterns, because upstream's pattern would take
+    // a function that ours refuses.
     const auto check = [](gpu::GPUFuncOp op) {
       return failed(checkKernel(op)) ? WalkResult::interrupt()
                                      : WalkResult::advance();
@@ -332,9 +333,9 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
       return signalPassFailure();
 
     getOperation()->walk([](scf::ForOp loop) { keepRolled(loop); });
-    // What kernels count in `index` (rows, tiles, slots, steps) has 31 bits:
-    // the launch contract says so of rows and tiles. Addresses of large buffers
-    // are computed in 64.
+    // Kernels count rows, tiles, slots and steps in `index`, and these numbers
+    // fit into 31 bits (the launch contract bounds rows and tiles). Addresses
+    // of large buffers are computed in 64 bits.
     LowerToLLVMOptions options(context);
     options.overrideIndexBitwidth(32);
     LLVMTypeConverter converter(context, options);
@@ -357,11 +358,12 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
                              scf::SCFDialect, vector::VectorDialect>();
     // The container stays: gpu-module-to-binary serialises it.
     target.addLegalOp<gpu::GPUModuleOp>();
-    // Goes away with its loop or branch; a pattern that creates a branch has
-    // its yield visited first.
+    // A yield goes away with its loop or branch. It is legal, because the
+    // driver visits the yields of a branch that a pattern creates before the
+    // branch.
     target.addLegalOp<scf::YieldOp>();
-    // Of registers of 8-bit floats, where they are decoded: canonicalisation
-    // drops them with their opposites.
+    // mxfp4-lower-decode casts i32 to registers of 8-bit floats.
+    // Canonicalisation drops each such cast with its opposite.
     target.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(
             applyFullConversion(getOperation(), target, std::move(patterns))))

@@ -55,8 +55,8 @@ static bool isSameValue(Value a, Value b) {
   return isSameValue(a, b, known);
 }
 
-/// In front of `user`, but outside of all loops and branches that `values` are
-/// defined outside of.
+/// Sets the insertion point in front of `user`, and outside of all loops and
+/// branches in which none of `values` is defined.
 static void setInsertionPoint(OpBuilder &b, ValueRange values,
                               Operation *user) {
   while (Operation *parent = user->getParentOp()) {
@@ -78,8 +78,8 @@ public:
 
   /// Gives the operation packed weights.
   void packWeightsOf(GroupedMatmulOp op);
-  /// Takes a pack that the program has already, or replaces it by one of its
-  /// value.
+  /// Takes a pack that the program has already, or replaces it by an earlier
+  /// pack of the same value.
   void add(PackOp pack);
   ArrayRef<PackOp> get() const { return packs; }
 
@@ -116,7 +116,8 @@ static RankedTensorType typeOf(MLIRContext *context, ArrayRef<int64_t> shape,
   return RankedTensorType::get(shape, BlockType::get(context, layout));
 }
 
-/// A pack knows what its matmuls were raised under, all of which must hold.
+/// Adds the promises under which `op` was raised to its pack, because the
+/// pack's weights are right only if all of them hold.
 static void addPromises(PackOp pack, GroupedMatmulOp op) {
   if (!promisesOn(op))
     return;
@@ -158,8 +159,8 @@ void PackSet::packWeightsOf(GroupedMatmulOp op) {
 // Packing in functions of their own
 //===----------------------------------------------------------------------===//
 
-/// What a pack is computed from, in order, if that is arguments of the function
-/// and constants alone; else empty.
+/// The operations that compute a pack, in order, if they depend only on
+/// arguments of the function and on constants; else empty.
 static SetVector<Operation *> preparation(PackOp pack, func::FuncOp function) {
   SetVector<Operation *> slice;
   BackwardSliceOptions options;
@@ -199,8 +200,8 @@ class PackCalls {
 public:
   explicit PackCalls(Operation *root) : dominance(root) {}
 
-  /// The weights that `prepare` packs out of `inputs`, for `user`: one call
-  /// for all that pack the same in the same way.
+  /// The weights that `prepare` packs out of `inputs`, for `user`. Users of the
+  /// same inputs and the same packing share one call.
   Value get(func::FuncOp prepare, ValueRange inputs, Operation *user);
 
 private:
@@ -212,8 +213,8 @@ private:
   SmallVector<Entry> entries;
 };
 
-/// Moves a preparation to a function of its own, whose result takes the place
-/// of the arguments that it is made of.
+/// Moves a preparation to a function of its own. The original function then
+/// takes the result in place of the arguments that it was computed from.
 class Outliner {
 public:
   Outliner(PackOp pack, SetVector<Operation *> slice, func::FuncOp function)
@@ -228,7 +229,7 @@ public:
     arguments.erase(llvm::unique(arguments), arguments.end());
   }
 
-  /// False for what does not depend on the function's arguments.
+  /// Whether the preparation depends on arguments of the function.
   bool hasArguments() const { return !arguments.empty(); }
   void run(ArrayRef<func::CallOp> calls, SymbolTable &symbols,
            PackCalls &packCalls);
@@ -289,13 +290,13 @@ func::FuncOp Outliner::makeFunction(SymbolTable &symbols) {
   return prepare;
 }
 
-/// A caller packs for itself; it may move that to where it happens once.
+/// The caller now calls the packing function itself, ahead of loops if it can.
 void Outliner::rewriteCall(func::CallOp call, func::FuncOp prepare,
                            unsigned place, const llvm::BitVector &unused,
                            PackCalls &packCalls) {
   SmallVector<Value> inputs, operands(call.getOperands());
   for (BlockArgument argument : arguments) {
-    // As it was before the packed argument came.
+    // The argument's number before the packed argument was inserted.
     const unsigned number = argument.getArgNumber();
     inputs.push_back(operands[number - (number > place ? 1 : 0)]);
   }
@@ -332,8 +333,8 @@ struct PackWeightsPass : mxfp4::impl::PackWeightsBase<PackWeightsPass> {
 
   void runOnOperation() override {
     BlockLayout layout;
-    // Blocks for activations of 8 bits need powers of two that whoever packs
-    // takes out of the scales.
+    // Packing for activations of 8 bits takes a power of two out of each row of
+    // scales, which this pass does not compute.
     if (!parse(order, layout.order) || !parse(scales, layout.scales) ||
         layout.order == CodeOrder::Bytes ||
         layout.scales == ScaleEncoding::Relative) {
@@ -375,7 +376,7 @@ private:
     PackCalls packCalls(module);
     for (PackOp pack : packs) {
       auto function = pack->getParentOfType<func::FuncOp>();
-      // What a function only packs and returns is outlined already.
+      // A function that only packs and returns is a packing function already.
       if (!function || llvm::all_of(pack->getUsers(), [](Operation *user) {
             return isa<func::ReturnOp>(user);
           }))

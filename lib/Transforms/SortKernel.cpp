@@ -7,12 +7,13 @@
 // Each warp of a CTA owns consecutive slots. It counts their experts in a
 // histogram of its own; a thread for each expert turns the histograms into the
 // first row of each warp; then the warps go through their slots once more, and
-// hand out rows. Among the 32 slots that a warp looks at together, `match`
-// finds those with the same expert, and their order is that of the lanes: the
-// sort is stable, and no two runs differ.
+// hand out rows. A warp looks at 32 slots together, finds the lanes with the
+// same expert by ballots on the bits of the expert, and hands out rows in the
+// order of the lanes. The sort is therefore stable, and no two runs differ.
 //
-// Without counts there is one CTA. With them each CTA has whole blocks, and
-// finds the rows ahead of its own by adding up the counts of all blocks.
+// Without counts there is one CTA. With counts, each CTA has whole blocks of
+// tokens, and finds the rows ahead of its own by adding up the counts of all
+// blocks.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,11 +46,12 @@ private:
   /// What a lane knows of its slot.
   struct Slot {
     Value number, isThere;
-    /// i32; E if there is none.
+    /// The slot's expert as i32; E if the slot has none.
     Value expert, hasExpert;
     /// Slots of the same expert in lower lanes, and in all (i32).
     Value rank, count;
-    /// Whether this lane acts for all with this expert.
+    /// Whether this lane is the lowest with its expert, and acts for all of
+    /// them.
     Value isFirst;
   };
 
@@ -84,11 +86,12 @@ private:
   Value ids, tokens, positions;
   /// This warp's slots.
   Value firstSlot, endSlot;
-  /// The lane's among the warp's first.
+  /// The lane's slot of the first 32 slots of the warp, which stays in
+  /// registers.
   Slot first;
 };
 
-/// A matrix by rows as one row.
+/// The elements of a matrix, row by row, as a vector.
 Value flat(CtaBuilder &c, Value matrix) {
   return memref::CollapseShapeOp::create(
       c.b, matrix, ArrayRef<ReassociationIndices>{{0, 1}});
@@ -112,7 +115,7 @@ void SortKernel::emit() {
   Value blocks = c.op<arith::MaxUIOp>(
       c.op<arith::DivUIOp>(c.index(c.threads), c.mul(perBlock, slots)), 1);
   Value perPart = c.mul(perBlock, blocks);
-  // One part where there are no tokens: offsets are to be stored.
+  // At least one part, because the offsets must be stored without tokens, too.
   Value parts = c.op<arith::MaxUIOp>(c.divideUp(arg.rows, perPart), 1);
   c.loopBy(c.cta, parts, c.ctas, [&](Value part) {
     Value start = c.mul(part, perPart);
@@ -124,7 +127,7 @@ void SortKernel::emit() {
 
 void SortKernel::emitPart(Value firstToken, Value endToken, Value firstBlock) {
   Value start = c.mul(firstToken, slots), end = c.mul(endToken, slots);
-  // Whole groups of lanes for each warp.
+  // Each warp has a multiple of 32 slots.
   Value perWarp =
       c.mul(c.divideUp(c.sub(end, start), c.threads), CtaBuilder::kLanes);
   firstSlot = c.min(c.add(start, c.mul(c.warp, perWarp)), end);
@@ -156,8 +159,8 @@ void SortKernel::clear() {
   c.syncWarp();
 }
 
-/// A warp has every 32nd block, and its lanes have neighbouring experts, of
-/// which all counts are loaded before the first is added.
+/// Each warp adds up every 32nd block. Its lanes have neighbouring experts; all
+/// counts of a block are loaded before the first is added.
 void SortKernel::sumCounts(Value firstBlock) {
   Value blocks = c.divideUp(arg.rows, emitBlockTokens(c, arg.rows));
   const int64_t width = std::gcd<int64_t>(experts, 4);
@@ -185,7 +188,7 @@ void SortKernel::sumCounts(Value firstBlock) {
            c.index(width * CtaBuilder::kLanes), sumOf);
 }
 
-/// Counts of neighbouring experts.
+/// Adds the counts of neighbouring experts, from `expert` on, to `memory`.
 void SortKernel::addCounts(Value counts, Value memory, Value expert) {
   const int64_t width = cast<VectorType>(counts.getType()).getNumElements();
   for (int64_t i = 0; i < width; ++i) {
@@ -204,7 +207,8 @@ Value SortKernel::loadId(Value number) {
       [&] { return c.load(ids, number); });
 }
 
-/// `reports`: that an id is neither -1 nor an expert's.
+/// Reads a slot. With `reports`, an id that is neither -1 nor an expert's sets
+/// the error word.
 SortKernel::Slot SortKernel::readSlot(Value number, bool reports) {
   const Value none = c.integer(32, experts);
   Slot slot;
@@ -230,8 +234,8 @@ SortKernel::Slot SortKernel::readSlot(Value number, bool reports) {
   return slot;
 }
 
-/// Runs `body` for 32 slots at a time of this warp, in all lanes, but for the
-/// first 32.
+/// Runs `body` in all lanes for 32 slots of this warp at a time, from the
+/// second 32 on.
 void SortKernel::forFurtherSlots(function_ref<void(const Slot &)> body,
                                  bool reports) {
   c.loopBy(c.add(firstSlot, CtaBuilder::kLanes), endSlot,
@@ -254,7 +258,7 @@ void SortKernel::countSlot(const Slot &slot) {
   c.syncWarp();
 }
 
-/// Of an expert, how many slots each warp has, and their sum behind these.
+/// The number of an expert's slots in each warp, and last their sum.
 SmallVector<Value> SortKernel::loadHistograms(Value expert) {
   SmallVector<Value> counts;
   Value total = zero();
@@ -266,8 +270,8 @@ SmallVector<Value> SortKernel::loadHistograms(Value expert) {
   return counts;
 }
 
-/// A thread of the first warps has an expert: its first row, and that of each
-/// warp's slots of it.
+/// Each thread of the first warps has one expert. It finds the expert's first
+/// row, and the first row of each warp's slots of this expert.
 void SortKernel::emitStarts(Value firstToken) {
   const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
   Value hasExperts = c.less(c.warp, expertWarps);
@@ -301,10 +305,11 @@ void SortKernel::emitStarts(Value firstToken) {
   });
 }
 
-/// The rows of all experts before the thread's; `used` becomes those of all.
+/// The number of rows of all experts before the thread's. `used` becomes the
+/// number of rows of all experts.
 Value SortKernel::emitOffset(Value scanned, Value count) {
   const int64_t expertWarps = llvm::divideCeil(experts, CtaBuilder::kLanes);
-  // Each warp for itself: a lane has the total of a warp.
+  // Each warp computes this by itself: lane i has the total of warp i.
   Value isWarp = c.less(c.lane, expertWarps);
   Value total = c.ifElse(
       isWarp, [&] { return c.load(warpTotals, c.lane); },

@@ -56,7 +56,7 @@ std::string unmetPrecondition(GroupedMatmulOp op) {
   return "";
 }
 
-/// What a thread holds of a tile's sums.
+/// The type of the sums of a tile that one thread holds.
 VectorType accumulatorType(OpBuilder &b, const Schedule &schedule) {
   return VectorType::get(
       {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
@@ -68,7 +68,7 @@ struct Kernel {
   gpu::GPUFuncOp function;
   /// Arguments; null where the operation has no such operand.
   Value activations, weights, offsets, expertIds, output, error, rows;
-  /// Of the tiles, their table, the first of the CTA, and the CTAs.
+  /// The table of tiles, the CTA's first tile, and the number of CTAs.
   Value table, first, ctas;
 
   Value argument(StringRef name) const { return findArgument(function, name); }
@@ -112,7 +112,8 @@ static Value loadRows(ImplicitLocOpBuilder &b, const Kernel &kernel,
                             /*warp=*/Value(), /*warps=*/IntegerAttr());
 }
 
-/// Rows that a tile is multiplied as: whole steps.
+/// The number of rows that a tile multiplies: its rows, rounded up to whole
+/// steps of the tile's height.
 static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
                                 const Schedule &schedule) {
   Value step = indexConstant(b, schedule.heightStep());
@@ -120,7 +121,8 @@ static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
       b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
 }
 
-/// Of sums that the instruction cuts; null for others.
+/// The accumulation, if the instruction cuts sums to fewer bits than f32; else
+/// null.
 static AccumulationAttr accumulationOf(GroupedMatmulOp op,
                                        const Schedule &schedule) {
   return schedule.traits().cutsSums()
@@ -213,7 +215,7 @@ static void buildStore(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
 // A kernel
 //===----------------------------------------------------------------------===//
 
-/// Rows; none where there is no row to gather from.
+/// The number of rows; 0 if activations to gather from have no row.
 static Value countRows(ImplicitLocOpBuilder &b, Kernel kernel) {
   if (!kernel.op.getGather())
     return kernel.rows;
@@ -230,8 +232,10 @@ static Value emitTileCount(ImplicitLocOpBuilder &b, Kernel kernel,
                              schedule.columnTiles(kernel.op.getN()));
 }
 
-/// The tall tile takes as long as a tile that the K slices share takes each of
-/// them, or less: the kernel takes tall tiles if these need no more waves.
+/// Whether the kernel takes tall tiles, in which the warps of all K slices
+/// stand side by side, instead of tiles that the slices share. A tall tile
+/// takes at most as long as S tiles that S slices share, so that tall tiles are
+/// taken if they need at most 1/S as many waves.
 static Value emitTakesSideBySide(ImplicitLocOpBuilder &b, const Kernel &kernel,
                                  const Schedule &schedule,
                                  const Schedule &tall) {
