@@ -46,6 +46,7 @@ class Wanted:
             f"e{p.experts}g{p.experts if p.groups is None else p.groups}n{p.n}k{p.k}",
             p.layout.order,
             p.layout.scales,
+            *([p.accumulation] if p.activations == "fp8" else []),
             p.output,
             *(["ids"] if p.expert_ids else []),
             *sorted(p.operands),

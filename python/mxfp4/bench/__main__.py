@@ -11,7 +11,10 @@ memory. Every result is checked against f64 in the same run; a wrong one has no 
 ``register`` and ``shared``: ours, weights decoded in registers or into shared memory; ``triton``:
 OpenAI's triton_kernels, from the folder that --triton names; ``bf16``: torch's grouped matmul on
 decoded weights; ``dense``: cuBLAS with the same rows, from 4096 on, and one expert's decoded
-weights; ``read``: reading as many bytes as the packed weights, activations and output have.
+weights; ``read``: reading as many bytes as the packed weights, activations and output have. With
+--fp8 also, of rows that are in FP8 already: ``fp8`` and ``fp8 fast``: ours, with sums that are
+promoted every 512 of K, or never; ``dense fp8`` and ``dense fp8 fast``: torch._scaled_mm; with
+--humming ``humming fp8``: humming-kernels.
 
 Columns of a case take short turns, all at about the same clock. At the power limit that is not the
 clock at which a kernel runs for long: --steady times each alone, with its power and its clock.
@@ -29,14 +32,20 @@ from typing import Any
 
 from ..devices import option as device_option
 from ..errors import Error
+from ..problem import Problem
 from ..wanted import PLACEMENTS, Shelf, compile_all, print_list
 from . import shapes
-from .cases import Case, wanted
+from .cases import SUMS, Case, in_fp8, wanted
 
 COLUMNS = {"register": "ours, register", "shared": "ours, shared", "triton": "Triton",
-           "bf16": "torch bf16 grouped", "dense": "cuBLAS bf16 dense", "read": "read"}  # fmt: skip
-RATIOS = ("shared", "triton", "bf16", "dense", "read")
+           "bf16": "torch bf16 grouped", "dense": "cuBLAS bf16 dense", "fp8": "ours, FP8",
+           "fp8 fast": "ours, FP8 fast", "humming fp8": "humming FP8",
+           "dense fp8": "cuBLAS FP8 dense", "dense fp8 fast": "cuBLAS FP8 dense, fast",
+           "read": "read"}  # fmt: skip
+RATIOS = ("shared", "triton", "bf16", "dense", "fp8", "fp8 fast", "read")
 """Columns whose time is given as a multiple of ours."""
+FP8 = ("fp8", "fp8 fast", "humming fp8", "dense fp8", "dense fp8 fast")
+"""Columns of --fp8."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
                         help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
     parser.add_argument("--columns", nargs="*", choices=COLUMNS, help="only these columns")
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="that has triton_kernels")
+    parser.add_argument("--fp8", action="store_true",
+                        help="compile, and measure, matmuls in FP8, too")  # fmt: skip
+    parser.add_argument("--humming", action="store_true",
+                        help="with --fp8: humming-kernels in FP8, too")  # fmt: skip
     parser.add_argument("--budget", type=float, default=400, help="seconds after which to stop")
     parser.add_argument("--window", type=float, default=50, help="milliseconds of each timing")
     parser.add_argument("--steady", type=float, default=0, metavar="SECONDS",
@@ -64,15 +77,17 @@ def main(arguments: list[str] | None = None) -> int:
     o = parser.parse_args(arguments)
     if o.steady < 0:
         parser.error(f"--steady must not be negative, got {o.steady:g}.")
+    if o.humming and not o.fp8:
+        parser.error("--humming is a column of --fp8; whole layers have one, too.")
     if o.layer == shapes.WHOLE:
         parser.error("whole layers are measured by python -m mxfp4.bench.layer")
     try:
         chosen = shapes.chosen(o)
         if o.list:
-            print_list(wanted(chosen), o.options)
+            print_list(wanted(chosen, o.fp8), o.options)
         elif o.compile:
             options = f"{o.options} {device_option(o.device)}".strip()
-            print(f"compiled {compile_all(wanted(chosen), o.compile, options)} kernels")
+            print(f"compiled {compile_all(wanted(chosen, o.fp8), o.compile, options)} kernels")
         elif o.artifacts:
             return run(o, chosen)
         else:
@@ -88,21 +103,23 @@ def cell(column: dict[str, Any]) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The results as a markdown table."""
-    head = ["E", "layer", "T", "routing", "rows", *(f"{c}, us" for c in COLUMNS.values())]
-    head += ["TFLOP/s", "GB/s", *(f"{c} / register" for c in RATIOS)]
+    """The results as a markdown table; columns of --fp8 only if one was measured."""
+    known = [c for c in COLUMNS if c not in FP8 or any(c in row for row in rows)]
+    others = [c for c in RATIOS if c in known]
+    head = ["E", "layer", "T", "routing", "rows", *(f"{COLUMNS[c]}, us" for c in known)]
+    head += ["TFLOP/s", "GB/s", *(f"{c} / register" for c in others)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
         cells = [str(row[k]) for k in ("experts", "layer", "tokens", "routing", "rows")]
-        cells += [cell(row.get(c, {})) for c in COLUMNS]
+        cells += [cell(row.get(c, {})) for c in known]
         us = row.get("register", {}).get("median")
         if us:
             cells += [f"{row['flops'] / us / 1e6:.0f}", f"{row['bytes'] / us / 1e3:.0f}"]
-            for other in RATIOS:
+            for other in others:
                 theirs = row.get(other, {}).get("median")
                 cells.append(f"{theirs / us:.2f}" if theirs else "-")
         else:
-            cells += ["-"] * (2 + len(RATIOS))
+            cells += ["-"] * (2 + len(others))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -173,8 +190,11 @@ def columns(o: argparse.Namespace, shelf: Shelf, chosen: list[Case]) -> list[str
     Raises:
         Error: if the kernels are of none of the cases' problems, and what they are of.
     """
-    names = [c for c in o.columns or COLUMNS if c != "read" and (c != "triton" or o.triton)]
+    left_out = {"read", *(() if o.triton else ("triton",)), *(() if o.fp8 else FP8)}
+    left_out |= set() if o.humming else {"humming fp8"}
+    names = [c for c in o.columns or COLUMNS if c not in left_out]
     problems = dict.fromkeys(c.problem for c in chosen)
+    _need_fp8(o, shelf, names, list(problems))
     for placement in set(PLACEMENTS) & set(names):
         lacking = [p for p in problems if not shelf.has(p, placement)]
         if not lacking:
@@ -190,6 +210,23 @@ def columns(o: argparse.Namespace, shelf: Shelf, chosen: list[Case]) -> list[str
                   'their column, "shared", is left out (--compile makes them).')  # fmt: skip
             names.remove(placement)
     return names
+
+
+def _need_fp8(
+    o: argparse.Namespace, shelf: Shelf, names: list[str], problems: list[Problem]
+) -> None:  # fmt: skip
+    """Check that the kernels of our columns in FP8 are there.
+
+    Raises:
+        Error: if not.
+    """
+    for name in SUMS:
+        lacking = [p for p in problems if not shelf.has(in_fp8(p, name), "register")]
+        if name in names and lacking:
+            raise Error(
+                f"{o.artifacts} has no kernel for {in_fp8(lacking[0], name).spec()}. Where the "
+                f"compiler is, run this command with --fp8 --compile {o.artifacts} first."
+            )
 
 
 def run(o: argparse.Namespace, chosen: list[Case]) -> int:

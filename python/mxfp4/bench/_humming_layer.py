@@ -15,8 +15,8 @@ import torch
 from ..errors import Error
 from ._vllm_steps import Route, VllmSteps, combine, swiglu
 
-_PARTS = ("weight", "weight_scale", "weight_scale_2", "zero_point", "bias")
-_PADDING = {"pad_n_to_multiple": 256, "pad_k_to_multiple": 128}
+PARTS = ("weight", "weight_scale", "weight_scale_2", "zero_point", "bias")
+PADDING = {"pad_n_to_multiple": 256, "pad_k_to_multiple": 128}
 
 
 class HummingLayers:
@@ -47,14 +47,14 @@ class HummingLayers:
         for name, raw in data.raw.items():
             made = layer.HummingLayer(
                 shape_n=raw.n, shape_k=raw.k, weight_config={"quant_method": "mxfp4"},
-                num_experts=raw.experts, has_bias=True, torch_dtype=torch.bfloat16, **_PADDING,
+                num_experts=raw.experts, has_bias=True, torch_dtype=torch.bfloat16, **PADDING,
             ).cuda()  # fmt: skip
             codes = raw.blocks.reshape(raw.experts, raw.n, -1)
             made.load_from_tensors(
                 {"weight": codes, "weight_scale": raw.scales, "bias": data.bias[name]}
             )
             made.transform()
-            own = {part: getattr(made, part, None) for part in _PARTS}
+            own = {part: getattr(made, part, None) for part in PARTS}
             first = {part: None if t is None else t.data for part, t in own.items()}
             self._weights[name] = [first] + [
                 {part: None if t is None else t.clone() for part, t in first.items()}

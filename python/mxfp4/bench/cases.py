@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..layout import FP8
 from ..problem import Problem
 from ..wanted import PLACEMENTS, Wanted
 from .gpt_oss import LAYERS, TOKENS, TOP
+
+SUMS = {"fp8": "promoted512", "fp8 fast": "fast"}
+"""Columns of ours with activations in FP8, and how they add."""
 
 MOST_LAUNCHES = 16
 """In a graph; more copies of the weights than that are never read."""
@@ -130,7 +134,15 @@ def cases(tokens: Sequence[int] = ()) -> list[Case]:
     return found + [c for c in more if not tokens or c.tokens in tokens]
 
 
-def wanted(which: Sequence[Case] = ()) -> list[Wanted]:
-    """The kernels that cases need: all gpt-oss ones, if none are given."""
-    every = (Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in which or cases())
+def in_fp8(problem: Problem, column: str) -> Problem:
+    """What the kernels of one of our columns in FP8 compute."""
+    return replace(problem, layout=FP8, accumulation=SUMS[column])
+
+
+def wanted(which: Sequence[Case] = (), fp8: bool = False) -> list[Wanted]:
+    """The kernels that cases need: all gpt-oss ones, if none are given; with those in FP8."""
+    chosen = which or cases()
+    every = [Wanted(c.problem, p, c.rows) for p in PLACEMENTS for c in chosen]
+    for column in SUMS if fp8 else ():
+        every += [Wanted(in_fp8(c.problem, column), "register", c.rows) for c in chosen]
     return list(dict.fromkeys(every))

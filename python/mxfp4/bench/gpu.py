@@ -35,7 +35,8 @@ from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf, Wanted
 from ..weights import PackedWeights
-from .cases import MOST_LAUNCHES, Case
+from . import fp8
+from .cases import MOST_LAUNCHES, SUMS, Case, in_fp8
 
 RESERVE = 512 * 2**20
 """Bytes of other weights that must pass between two uses of the same: ten times the L2 cache."""
@@ -60,6 +61,8 @@ class Weights:
             copy = PackedWeights(first.data.clone(), p.n, p.k, p.layout, first.proof)
             self.packed.append(copy)
         self._bf16: torch.Tensor | None = None
+        self.fp8 = fp8.Weights(self.raw, len(self.packed))
+        self.humming: Any = None
 
     def bf16(self) -> torch.Tensor:
         """Decoded, ``[E, N, K]``."""
@@ -85,6 +88,13 @@ class Inputs:
         self.y = torch.empty((rows, p.n), dtype=torch.bfloat16, device=DEVICE)
         self.host = [list(accumulate(sizes, initial=0)) for sizes in case.routes()]
         self.offsets = [torch.tensor(o, dtype=torch.int32, device=DEVICE) for o in self.host]
+        self._fp8: fp8.Rows | None = None
+
+    def fp8(self) -> fp8.Rows:
+        """The activations in FP8."""
+        if self._fp8 is None:
+            self._fp8 = fp8.Rows.of(self.x)
+        return self._fp8
 
     def poison(self) -> None:
         """Make the output NaN."""
@@ -107,12 +117,14 @@ class Column:
         facts: more to say about it.
         after: raises if a launch failed.
         checked: whether the result is that of the case.
+        compare: what says of a route that its output, `Inputs.y`, is wrong, if not `Inputs.wrong`.
     """
 
     launches: Sequence[Callable[[], Any]]
     facts: dict[str, Any] = field(default_factory=dict)
     after: Callable[[], None] = lambda: None
     checked: bool = True
+    compare: Callable[[int], str] | None = None
 
     def wrong(self, weights: Weights, inputs: Inputs, route: int) -> str:
         """Launch a route and check it: a sentence if it is wrong, else nothing."""
@@ -123,7 +135,7 @@ class Column:
             return ""
         if result is not None and result is not inputs.y:
             inputs.y.copy_(result)
-        return inputs.wrong(weights.raw, route)
+        return self.compare(route) if self.compare else inputs.wrong(weights.raw, route)
 
 
 def ours(kernel: Kernel, weights: Weights, inputs: Inputs) -> Column:
@@ -152,6 +164,43 @@ def dense_bf16(weights: Weights, inputs: Inputs) -> Column:
     count = len(inputs.offsets)
     launches = [partial(torch.matmul, inputs.x, w[i % len(w)].T, out=out) for i in range(count)]
     return Column(launches, checked=len(w) == 1)
+
+
+def ours_fp8(kernel: Kernel, weights: Weights, inputs: Inputs) -> Column:
+    """One of our kernels with activations in FP8."""
+    rows, m = inputs.fp8(), kernel.manifest
+    facts = {"schedule": dict(m.schedule), "resources": dict(m.resources)}
+    launches = fp8.ours(kernel, weights.fp8, rows, inputs.offsets, inputs.y)
+
+    def compare(route: int) -> str:
+        return fp8.wrong(inputs.y, rows, weights.fp8, inputs.host[route], m.accumulation)
+
+    return Column(launches, facts, kernel.check, compare=compare)
+
+
+def dense_fp8(weights: Weights, inputs: Inputs, fast: bool) -> Column:
+    """`dense_bf16` in FP8."""
+    rows, count = inputs.fp8(), len(inputs.offsets)
+    launches = fp8.dense(weights.fp8, rows, inputs.y, count, fast)
+
+    def compare(route: int) -> str:
+        return fp8.wrong_dense(inputs.y, rows, weights.fp8, route % weights.raw.experts)
+
+    return Column(launches, compare=compare)
+
+
+def humming_fp8(weights: Weights, inputs: Inputs) -> Column:
+    """humming's kernels on rows that it has rounded to FP8."""
+    from ._humming_fp8 import HummingFp8
+
+    if weights.humming is None:
+        weights.humming = HummingFp8(weights.raw, len(weights.packed))
+    launches, told = weights.humming.launches(inputs.x, inputs.offsets, inputs.y)
+
+    def compare(route: int) -> str:
+        return fp8.wrong_rounded(inputs.y, inputs.x, weights.raw, inputs.host[route])
+
+    return Column(launches, {"setting": told}, compare=compare)
 
 
 class Triton:
@@ -291,7 +340,7 @@ class Bench:
         }  # fmt: skip
         ready: dict[str, tuple[Column, torch.cuda.CUDAGraph]] = {}
         for name in names:
-            if name == "dense" and case.rows < 4096:
+            if name.startswith("dense") and case.rows < 4096:
                 continue  # it would read a small part of the weights
             with _errors_in(row, name):
                 column = self._column(name, case, weights, inputs)
@@ -323,6 +372,13 @@ class Bench:
         if name == "triton":
             assert self._triton
             return self._triton.column(weights, inputs)
+        if name == fp8.HUMMING:
+            return humming_fp8(weights, inputs)
+        if name in fp8.DENSE:
+            return dense_fp8(weights, inputs, fp8.DENSE[name])
+        if name in SUMS:
+            wanted = Wanted(in_fp8(case.problem, name), "register", case.rows)
+            return ours_fp8(self._kernel(wanted), weights, inputs)
         return ours(self._kernel(Wanted(case.problem, name, case.rows)), weights, inputs)
 
 

@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   mxfp4 bench --model deepseek-v4-flash --tensor-parallel 4 --tokens 16 64
   mxfp4 bench --compile kernels             on the machine with the compiler
   mxfp4 bench kernels --markdown bench.md   on the machine with the GPU
+  mxfp4 bench --fp8 --tokens 1024 8192      activations in FP8, too
   mxfp4 bench --layer --compile kernels     whole layers of gpt-oss: compile, ...
   mxfp4 bench --layer kernels --triton F    ... and measure
   mxfp4 bench --layer kernels --triton F --marlin --humming --plot layer.svg
@@ -49,7 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --layer: vLLM's extension _moe_C; without FILE that of the"
                         " installed vLLM")  # fmt: skip
     parser.add_argument("--humming", action="store_true",
-                        help="with --layer and --marlin: humming-kernels, too")  # fmt: skip
+                        help="with --layer and --marlin, or --fp8: humming, too")  # fmt: skip
+    parser.add_argument("--fp8", action="store_true",
+                        help="also with activations in FP8, against cuBLAS's FP8")  # fmt: skip
     parser.add_argument("--budget", type=float, default=400,
                         help="seconds after which to stop (default %(default)s)")  # fmt: skip
     parser.add_argument("--steady", type=float, metavar="SECONDS",
@@ -70,8 +73,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.layer == shapes.WHOLE:
         return _layer(options)
-    if options.marlin or options.humming:
-        raise Error("--marlin and --humming are columns of whole layers; add --layer.")
+    if options.marlin or (options.humming and not options.fp8):
+        raise Error("--marlin and --humming are columns of whole layers; add --layer. (--humming "
+                    "is one of --fp8, too.)")  # fmt: skip
     plots = options.plot or options.plot_times
     plot.check(options.plot, options.plot_times)
     if options.source is not None:
@@ -110,7 +114,7 @@ def _layer(options: argparse.Namespace) -> int:
             "marlin": options.marlin, "json": results, "device": options.device,
         }.items():  # fmt: skip
             words += [f"--{name}", str(value)] if value is not None else []
-        words += ["--humming"] if options.humming else []
+        words += [f"--{name}" for name in ("humming", "fp8") if getattr(options, name)]
         for name in ("experts", "tokens"):
             value = getattr(options, name)
             if value:
@@ -129,6 +133,7 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
     from ..errors import Error
 
     shape = shapes.words(options)
+    shape += [f"--{name}" for name in ("fp8", "humming") if getattr(options, name)]
     shapes.chosen(options)  # raises before anything else is asked of the machine
     if options.compile:
         device = ["--device", options.device] if options.device else []
