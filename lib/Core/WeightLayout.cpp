@@ -34,7 +34,7 @@ FragmentMap BlockLayout::codeMap() const {
       map.element.push_back(fragment(fragmentElement(bit), 0));
   }
   map = map.permuteRows(rowPermutation());
-  // A thread's words are step after step, each warp has 16 rows.
+  // A thread's words follow each other step by step; each warp has 16 rows.
   for (int col = stepCols(); col < cols; col *= 2)
     map.element.push_back({0, col});
   for (int row = 16; row < rows; row *= 2)
@@ -47,7 +47,7 @@ std::vector<int> BlockLayout::rowPermutation() { return {2, 4, 8, 1}; }
 int BlockLayout::fragmentElement(int element) const {
   if (order != CodeOrder::Bytes)
     return element;
-  // Registers take turns between the rows; words do not.
+  // Registers alternate between the thread's two rows, but a word has one row.
   return (element & 3) | (element & 4) << 1 | (element & 8) >> 1;
 }
 
@@ -218,7 +218,8 @@ public:
 
   /// Calls visit(byteOffset in block, row, slice) for each scale.
   template <typename Visit> void forEachScale(Visit visit) const {
-    // Both rows of a thread, which are slots of a word or words of a step.
+    // A thread's two rows are two slots of one word or, with CodeOrder::Bytes,
+    // two words of one step.
     const int stepsOfScale = std::max(1, layout.scaleBlock / layout.stepCols());
     for (int thread = 0; thread < layout.threads(); thread += 4)
       for (int first = 0; first < layout.words();
@@ -350,7 +351,8 @@ PackStatus mxfp4::takeRowPowers(const uint8_t *codes, const uint8_t *scales,
       refused = span;
       return PackStatus::ScaleOutOfRange;
     }
-    // The middle, so that it is a number of f32 whatever the scales are.
+    // The row power is the middle of the span, which is a normal f32 for all
+    // scales.
     const int middle =
         span.most < 0 ? kScaleBias : (span.least + span.most) / 2;
     powers[row] = std::ldexp(1.0f, middle - kScaleBias);

@@ -17,7 +17,8 @@
 using namespace mlir;
 using namespace mxfp4;
 
-// The keyword alone: an attribute of an enumeration prints a blank before it.
+// Scoring is parsed and printed as a bare keyword, because MLIR prints a blank
+// in front of an enumeration's attribute.
 static ParseResult parseScoring(OpAsmParser &parser, ScoringAttr &scoring) {
   StringRef keyword;
   const SMLoc loc = parser.getCurrentLocation();
@@ -90,7 +91,7 @@ LogicalResult verifyQuantized(Operation *op, Value values, Value codes,
   return verifyShaped(op, codes, "codes", shape, byte);
 }
 
-/// Gate and up have as many columns.
+/// N must be even if gate and up are its two halves or alternate.
 LogicalResult verifyColumns(Operation *op, const BlockLayout &layout,
                             int64_t n) {
   if (layout.columns == ColumnOrder::Plain || ShapedType::isDynamic(n) ||
@@ -210,7 +211,7 @@ static LogicalResult verifyWeights(GroupedMatmulOp op) {
 
 /// Offsets against the groups, and what is optional.
 static LogicalResult verifyGroups(GroupedMatmulOp op) {
-  // Groups are counted by them.
+  // Offsets come first, because their shape gives the number of groups.
   Type i32 = IntegerType::get(op.getContext(), 32);
   if (failed(verifyShaped(op, op.getOffsets(), "offsets",
                           {ShapedType::kDynamic}, i32)))
@@ -277,7 +278,7 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError() << "requires an output of rank 2 and element type "
                             "bf16 or f32, but got "
                          << getOutputType();
-  // Before anyone asks how many rows there are.
+  // The gather is verified before its shape gives the number of rows.
   if (getGather() &&
       failed(verifyShaped(*this, getGather(), "rows to gather", {dynamic},
                           IntegerType::get(getContext(), 32))))

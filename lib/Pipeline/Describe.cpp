@@ -16,12 +16,11 @@
 //               bits of a word a slot has, m first;
 //   fragments   operands of the instruction: for each cell (row-major) its
 //               owner, which is (warp * 32 + lane) * elements + element;
-//   decode      the sequence for each k16 step: instructions on values (0
-//   codes,
-//               1 scales, then results), the pipe each uses, and where its bits
-//               come from: for each bit, least first, -1 for none, b for bit b
-//               of the codes, 32 + b for bit b of the scales. No `bits` where
-//               they are no mere moves.
+//   decode      the sequence for each k16 step: instructions on values (0 is
+//               the codes, 1 the scales, results follow), the pipe of each, and
+//               where its bits come from: for each bit, least first, -1 for
+//               none, b for bit b of the codes, 32 + b for bit b of the scales.
+//               An instruction that does more than move bits has no `bits`.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,7 +63,7 @@ static Object describe(const Schedule &s, const Problem &problem,
   const WarpPlace place = s.placeOfWarps(s.sliceWarps());
   for (int warp = 0; warp < s.sliceWarps(); ++warp)
     firstSlices.push_back(place.firstSlice(warp));
-  // A schedule is told for every K.
+  // The description must hold for every K.
   Problem anyK = problem;
   anyK.k = 0;
   const SharedMemoryMap map(s, problem.layout, problem.groups);
@@ -155,7 +154,7 @@ static Array fragments(const Schedule &schedule) {
   if (traits.mapOfB)
     list.push_back(fragment("B: activations", name, "k", "token",
                             bits(traits.typeOfB), traits.mapOfB()));
-  // Wider accumulators repeat the columns of this one.
+  // A wider accumulator repeats this pattern of columns.
   const int n = std::min({columns & -columns, 16, traits.nMax});
   list.push_back(fragment(
       n == traits.nMax ? std::string("Accumulator")
@@ -252,7 +251,8 @@ static llvm::json::Value bitsOf(const DecodeSequence &sequence, int number) {
         if (image >> to & 1)
           from[to] = 32 * input + bit;
     }
-  // Moves of bits map nothing to nothing, and everything to all images.
+  // If the sequence only moves bits, zeros give zeros and ones give ones at all
+  // places that a bit moves to.
   if (at(0, 0) != 0 || at(~0u, ~0u) != all)
     return nullptr;
   return Array(from);

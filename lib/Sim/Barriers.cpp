@@ -50,15 +50,16 @@ void mxfp4::sim::syncStore(ExecContext &x, const MemRef &r, uint64_t addr,
 
 namespace {
 
-/// A fence of acq_rel or sc: what was read before it is acquired, what is
-/// written after it releases.
+/// A fence of acq_rel or sc: values that were read before the fence are
+/// acquired, and writes after the fence release.
 void execFence(ExecContext &x, const Inst &) {
   acquire(x.w, x.w.pendingAcquire);
   x.w.pendingAcquire.clear();
   publish(x.w, x.w.released);
 }
 
-/// fence.proxy.async: everything known now may be read through the async proxy.
+/// fence.proxy.async: the async proxy may read everything that this warp knows
+/// now.
 void execProxyFence(ExecContext &x, const Inst &i) {
   for (auto [Bit, Proxy] :
        {std::pair(1, &x.w.proxyShared), {2, &x.w.proxyGlobal}})
@@ -121,8 +122,8 @@ namespace {
 
 enum : uint8_t { Sync, Arrive, Red };
 
-/// Everybody who waits learns now: a fast warp may arrive again, and reset the
-/// barrier, before a slow one has its next turn.
+/// All waiting warps learn of the release now, because a fast warp may arrive
+/// again, and reset the barrier, before a slow warp has its next turn.
 void releaseBarrier(ExecContext &x, NamedBarrier &b, uint32_t id) {
   for (Warp &w : x.c.warps)
     for (Split &s : w.splits)

@@ -66,7 +66,8 @@ double roundIntegral(double v, Round r) {
   }
 }
 
-/// A NaN gives zero, or the top bit alone where either side has 64 bits.
+/// A NaN becomes zero, or only the top bit if the source or the result has 64
+/// bits.
 uint64_t toInteger(double v, Ty t, Ty from, Round r) {
   unsigned bits = typeBits(t);
   if (v != v)
@@ -198,7 +199,7 @@ void execCvtTf32(ExecContext &x, const Inst &i) {
   commit(x, x.dst(i), temp);
 }
 
-/// A shift, also of a NaN.
+/// From bf16 to f32 by a shift, which keeps a NaN's bits.
 struct FromBrain {
   static uint32_t f(uint16_t a) { return uint32_t(a) << 16; }
 };

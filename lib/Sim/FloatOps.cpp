@@ -92,8 +92,8 @@ double minMax(bool max, double a, double b, bool propagate) {
   return (a < b) == !max ? a : b;
 }
 
-/// The chip multiplies by 1/2pi in float, and takes the fraction of that: from
-/// about 2^26 on there is no fraction left.
+/// The chip multiplies by 1/2pi in float and takes the fraction of the product,
+/// which has no fraction left from about 2^26 on.
 double turns(double a) {
   return std::fmod(float(a) * 0.15915494f, 1.0f) * 6.283185307179586;
 }
@@ -304,8 +304,9 @@ void execHalf(ExecContext &x, const Inst &i) {
   commit(x, x.dst(i), temp);
 }
 
-// bf16x2 products are the decoder's bread and butter: exact in float unless
-// they leave its normal range, so that one rounding of the float is right.
+// Kernels decode by bf16x2 products, so that these need a fast way. A product
+// is exact in float unless it leaves float's normal range, so that rounding the
+// float once is right.
 inline uint32_t roundFast(float v) {
   uint32_t b = bitsTo<uint32_t>(v);
   return (b + 0x7fff + (b >> 16 & 1)) >> 16;

@@ -69,8 +69,8 @@ bool Parser::skipBraces() {
   return true;
 }
 
-/// Goes behind a body that is not understood. Where braces do not match, the
-/// next kernel or function ends it.
+/// Skips a body that the parser does not understand. If braces do not match,
+/// the body ends at the next kernel or function.
 void Parser::skipBody() {
   unsigned depth = 0;
   while (cur().kind != Tok::Eof) {
@@ -142,8 +142,9 @@ bool Parser::parseModule() {
   return !errors->any();
 }
 
-/// What the interpreter does not know may be of no kernel that is launched: a
-/// kernel that uses it will miss the name, and say why.
+/// A directive that the interpreter does not know is no error yet, because the
+/// launched kernel may not use it. A kernel that does misses the name, and the
+/// message then gives this reason.
 bool Parser::skipDirective(const Token &t) {
   ErrorList(m.skipped, file)
       .error(t.line, "directive " + std::string(t.text) + " is not supported");
@@ -192,7 +193,8 @@ bool Parser::parseTopLevel() {
   if (d == ".shared" || d == ".global" || d == ".const") {
     bool isExtern = sawExtern;
     sawExtern = false;
-    // A variable that is not understood is missed where it is used.
+    // A variable that is not understood is an error only of kernels that use
+    // it.
     ErrorList own(m.skipped, file), *module = errors;
     errors = &own;
     const size_t known = m.variables.size();
@@ -212,7 +214,8 @@ void Parser::skipLine(unsigned line) {
   accept(';');
 }
 
-/// ".shared .align 16 .b8 name[1024], other[4] = {...};" after the space.
+/// Parses the declarations behind the state space (.shared) in
+/// ".shared .align 16 .b8 name[1024], other[4] = {...};".
 bool Parser::parseVariables(std::string_view spaceName, bool isExtern,
                             std::vector<Variable> &out) {
   Variable proto;

@@ -21,7 +21,8 @@
 
 using namespace mxfp4::sim;
 
-/// An undefined register decides a branch, an address, or what is stored.
+/// Reports that an undefined register decides a branch, an address, or what is
+/// stored.
 static void undefinedRead(ExecContext &x, const Operand &o, uint32_t lanes) {
   RegState &r = x.w.states[o.slot];
   if (r.busy & RegState::Accumulator)
@@ -60,9 +61,10 @@ static uint32_t undefinedResults(ExecContext &x, const Inst &i, uint32_t lanes,
   return undefined[2] | (p & undefined[0]) | (~p & undefined[1]);
 }
 
-/// An instruction that only computes, where sources or the guard are undefined:
-/// so are its results. Partly written registers are common (a reduction loads
-/// in some lanes and shuffles in all), and only what becomes of them matters.
+/// Executes an instruction that only computes and whose sources or guard are
+/// undefined. Its results become undefined, and nothing is reported yet,
+/// because partly written registers are common: a reduction loads in some lanes
+/// and shuffles in all.
 static void executePure(ExecContext &x, const Inst &i, uint32_t split,
                         uint32_t guardUndefined) {
   Operand from = i.guard;
@@ -185,7 +187,7 @@ void mxfp4::sim::warpExited(ExecContext &x) {
     if (!B.valid || (B.tx == 0 && B.inFlight == 0) ||
         x.known("transaction-bytes", 1))
       continue;
-    // Bytes on their way belong to both sides of the account.
+    // Bytes in flight are announced, and will arrive: they are not missing.
     int64_t missing = B.tx - B.inFlightBytes;
     std::string what;
     if (B.inFlight && missing == 0)

@@ -59,7 +59,7 @@ bool touchOperand(ExecContext &x, const Descriptor &d, bool trans,
   return true;
 }
 
-/// As `compute`, of numbers of 8 bits.
+/// As `compute`, for operands of 8 bits.
 void computeFp8(ExecContext &x, const PendingWgmma &p) {
   const Inst &i = *p.i;
   static thread_local Fp8Row a[16], b;
@@ -112,8 +112,9 @@ void compute(ExecContext &x, const PendingWgmma &p) {
   x.s.stats.wgmmaMacs += uint64_t(16) * 16 * i.a;
 }
 
-/// Has the warp marked the same B for a wgmma of the group to come? Who writes
-/// there in between is told so, and the mark still stands.
+/// Whether the warp has already marked the same B for a wgmma of the group that
+/// is not committed yet. The mark still stands, because a write to B in between
+/// would have been reported.
 bool sameB(const Warp &w, const Inst &i, uint64_t descB) {
   return std::any_of(w.wgmmas.rbegin(), w.wgmmas.rend(),
                      [&](const PendingWgmma &p) {
@@ -154,8 +155,9 @@ void execWgmma(ExecContext &x, const Inst &i) {
     }
   } else {
     p.descA = x.lane(x.src(i, at++), 0);
-    // It is the warpgroup's: all of it is there before any warp begins. Until
-    // when each row is read, only its warp knows.
+    // All four warps share A. All of A must have arrived before any warp
+    // begins, so that all 64 rows are checked. A warp marks only its own 16
+    // rows as read, because the others are read until their warps wait.
     const Descriptor d(p.descA);
     if (!touchOperand(x, d, i.mods & TransA, 0, 64, group, Access::Peek) ||
         !touchOperand(x, d, i.mods & TransA, 16 * (x.w.id % 4), 16, group))
@@ -185,7 +187,7 @@ void execWgmma(ExecContext &x, const Inst &i) {
   }
   x.w.wgmmas.push_back(std::move(p));
   ++x.w.wgmmaCount;
-  // Each warp counts a quarter; the report divides.
+  // Each of the four warps counts the instruction; the report divides by four.
   ++x.s.stats.wgmma;
 }
 
@@ -208,8 +210,8 @@ void execWait(ExecContext &x, const Inst &i) {
     finishWgmmas(x, x.w.wgmmaGroups - i.a);
 }
 
-/// Takes the types of A and B from the instruction's name if they are FP8,
-/// behind that of the accumulators.
+/// Takes the types of A and B, which stand behind the type of the accumulators
+/// in the instruction's name, if they are FP8.
 bool takeFp8(Decoder &d) {
   const std::string_view opcode = d.ast().opcode;
   const size_t at = opcode.find(".f32.e");
@@ -276,7 +278,8 @@ bool decodeMmaAsync(Decoder &d) {
   } else if (!d.src(ops[1], Ty::B64)) {
     return false;
   }
-  // Only 16-bit operands may be transposed, of which registers are not.
+  // Operands end with a transpose bit for each 16-bit operand in shared memory:
+  // neither 8-bit operands nor registers can be transposed.
   const unsigned operands = isFp8 ? 6 : fromRegs ? 7 : 8;
   if (!d.expectOps(operands, operands))
     return false;
@@ -343,7 +346,7 @@ void mxfp4::sim::finishWgmmas(ExecContext &x, uint32_t upto) {
       x.w.states[x.dst(i, j).slot].def = ~0u;
   }
   pending.erase(pending.begin(), pending.begin() + done);
-  // What later groups still own stays theirs.
+  // Registers of groups that are still pending stay busy.
   for (const PendingWgmma &p : pending) {
     const Inst &i = *p.i;
     for (unsigned j = 0; j < i.numDst; ++j) {

@@ -36,7 +36,7 @@ bool mxfp4::isSum(linalg::LinalgOp op) {
       });
 }
 
-/// Numbers that describe a position, for a key.
+/// Appends the numbers that describe a position to the key of a map.
 static void appendKey(std::vector<int64_t> &key, const ElementIndex &index) {
   for (const Digits &digits : index) {
     key.push_back(static_cast<int64_t>(digits.size()));
@@ -108,14 +108,15 @@ Found ElementTrace::element(Value tensor, const ElementIndex &index) {
   appendKey(key, index);
   if (auto found = elements.find(key); found != elements.end())
     return found->second;
-  // A chain of operations that is longer than any decode overflows no stack.
+  // The depth is bounded, because a chain of operations that is longer than any
+  // decode must not overflow the stack.
   Found found;
   if (depth < 512) {
     ++depth;
     found = through(tensor, index);
     --depth;
   }
-  // What is not computed from codes and scales may be them.
+  // An element that is not computed from others may be a code or a scale.
   if (!found && isStorage(tensor.getType())) {
     ScalarNode node;
     node.kind = ScalarNode::Kind::Element;
@@ -195,8 +196,9 @@ namespace {
 
 enum class Side { Inside, Outside, Unknown };
 
-/// Where a position of the whole is in a strided slice of it along one
-/// dimension, and which position of the slice it is.
+/// Whether a position of a tensor, along one dimension, is inside a strided
+/// slice of the tensor. If it is, `inside` becomes the position within the
+/// slice.
 Side positionInSlice(const Digits &whole, int64_t extent, OpFoldResult offset,
                      OpFoldResult size, OpFoldResult stride, Digits &inside) {
   std::optional<int64_t> o = getConstantIntValue(offset),
@@ -217,7 +219,7 @@ Side positionInSlice(const Digits &whole, int64_t extent, OpFoldResult offset,
     appendDigit(inside, Digit::known(from / *t, *n));
     return Side::Inside;
   }
-  // All positions of one remainder.
+  // The slice has all positions with one remainder modulo the stride.
   std::optional<Digits> low = takeLow(inside, *t);
   std::optional<int64_t> remainder = low ? knownValue(*low) : std::nullopt;
   if (*t == 1 || *o >= *t || !remainder || *n * *t != extent)

@@ -31,7 +31,8 @@ RankedTensorType tensorType(Value value) {
   return cast<RankedTensorType>(value.getType());
 }
 
-/// Rows of `source`, and their numbers: a tensor of integers, R or R x 1.
+/// A gather: the tensor `source`, and in `rows`, a tensor of integers of shape
+/// R or R x 1, the numbers of the rows that it takes.
 struct RowMap {
   Value source, rows;
   bool isUnsigned = false;
@@ -46,7 +47,8 @@ bool isIndexOf(Value value, uint64_t loop) {
   return index && index.getDim() == loop;
 }
 
-/// A linalg operation whose body takes an element out of a tensor.
+/// Matches a gather that is a linalg operation whose body extracts an element
+/// of a tensor.
 class GatherMatcher {
 public:
   GatherMatcher(linalg::GenericOp op, Miss *why) : op(op), why(why) {}
@@ -59,7 +61,7 @@ private:
 
   linalg::GenericOp op;
   Miss *why;
-  /// Loops over rows and over columns.
+  /// The numbers of the loops over rows and over columns.
   unsigned rowLoop = 0, columnLoop = 1;
 };
 
@@ -82,7 +84,8 @@ LogicalResult GatherMatcher::matchLoops() {
   return success();
 }
 
-/// The tensor, one element for each row, that `row` is an element of; or null.
+/// The tensor with one element for each row of which `row` is an element; or
+/// null.
 Value GatherMatcher::indexTensor(Value row) {
   if (auto argument = dyn_cast<BlockArgument>(row)) {
     if (argument.getOwner() != op.getBody())
@@ -157,7 +160,7 @@ static Operation *findGather(Value activations) {
 // Row maps
 //===----------------------------------------------------------------------===//
 
-/// The numbers as the operation takes them: R i32.
+/// The numbers of rows in the form that grouped_matmul takes: R i32.
 static Value makeRows(ImplicitLocOpBuilder &b, const RowMap &map) {
   Value rows = map.rows;
   if (tensorType(rows).getRank() == 2)
@@ -188,7 +191,7 @@ static LogicalResult matchMatmul(GroupedMatmulOp matmul, Miss *why) {
   return success();
 }
 
-/// Whether a map can be `matmul`'s gather.
+/// Whether a gather can become the operand `gather` of `matmul`.
 static LogicalResult matchActivations(GroupedMatmulOp matmul, const RowMap &map,
                                       Miss *why) {
   if (matmul.getGather())
@@ -206,7 +209,8 @@ static LogicalResult matchActivations(GroupedMatmulOp matmul, const RowMap &map,
   return matchMatmul(matmul, why);
 }
 
-/// Whether nobody but matmuls needs the gathered rows in memory.
+/// Whether only matmuls read the gathered rows, so that they need not be in
+/// memory.
 static LogicalResult matchUsers(Value rows, Miss *why) {
   for (OpOperand &use : rows.getUses()) {
     auto matmul = dyn_cast<GroupedMatmulOp>(use.getOwner());
@@ -263,7 +267,8 @@ FailureOr<RowMap> FuseGatherPass::match(GroupedMatmulOp matmul,
   return map;
 }
 
-/// The number of gathered rows is that of their numbers.
+/// Takes sizes of the gathered rows from the tensor of row numbers, which has
+/// as many elements.
 static void detachSizes(Value activations, Value rows) {
   for (OpOperand &use : llvm::make_early_inc_range(activations.getUses()))
     if (auto dim = dyn_cast<tensor::DimOp>(use.getOwner());
@@ -340,7 +345,8 @@ void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul) {
   });
   ImplicitLocOpBuilder b(scatter.getLoc(), scatter);
   Value numbers = makeRows(b, {Value(), scatter.getIndices(), false});
-  // What the matmul reads is there, and what it writes to is by now.
+  // Operands of the matmul are defined before it, and the scatter's destination
+  // is defined in front of the scatter.
   matmul->moveBefore(scatter);
   matmul.getInitMutable().assign(scatter.getDest());
   matmul.getScatterMutable().assign(numbers);

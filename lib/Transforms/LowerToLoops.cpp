@@ -57,7 +57,7 @@ private:
     l.store(l.op<arith::OrIOp>(word, bits), op.getError(), zero);
   }
 
-  /// Rows; none where there is no row to gather from.
+  /// The number of rows; 0 if activations to gather from have no row.
   Value countRows() {
     Value rows = l.size(op.getRowSource(), 0);
     if (!op.getGather())
@@ -116,7 +116,7 @@ private:
     });
   }
 
-  /// Columns of sums that make one of the output.
+  /// How many columns of sums make one column of the output.
   int64_t sums() { return op.takesPairs() ? 2 : 1; }
   Value sumColumn(Value column, int64_t number) {
     if (sums() == 1)
@@ -153,7 +153,8 @@ private:
     });
   }
 
-  /// The epilogue of sums, which its operands' values are added to.
+  /// Computes the epilogue. `arguments` has the sums, to which the values of
+  /// the epilogue's operands are appended.
   Value finish(SmallVector<Value> &arguments, Value expert, Value row,
                Value column) {
     if (!op.hasEpilogue())
@@ -307,7 +308,7 @@ void emitQuantize(QuantizeOp op) {
 // The pass
 //===----------------------------------------------------------------------===//
 
-/// What loops cannot be made of.
+/// Refuses operations that cannot become loops.
 LogicalResult verifyLowerable(Operation *op) {
   auto destination = dyn_cast<DestinationStyleOpInterface>(op);
   if (destination && !destination.hasPureBufferSemantics())

@@ -31,20 +31,20 @@ Value toIndex(LoopBuilder &l, Value value) {
   return arith::IndexCastOp::create(l.b, l.b.getIndexType(), value);
 }
 
-/// The number of an expert, or of a row, of `count`: below 0 is out of range,
-/// too.
+/// Whether `number`, of an expert or of a row, is in 0 .. count-1. The
+/// comparison is unsigned, so that numbers below 0 are out of range, too.
 Value isInside(LoopBuilder &l, Value number, Value count) {
   return l.compare(CmpIPredicate::ult, toIndex(l, number), count);
 }
 
-/// Slots of each expert, by blocks of tokens.
+/// Counts the slots of each expert for each block of tokens.
 class BlockCounts {
 public:
   BlockCounts(LoopBuilder &l, Value counts, Value tokens)
       : l(l), counts(counts), tokens(tokens) {}
 
   void clear() {
-    // A block more where there are no tokens, and no division by 0.
+    // Without tokens blockTokens() is 0; the maximum prevents a division by 0.
     Value blocks = l.op<arith::CeilDivUIOp>(
         tokens, l.op<arith::MaxUIOp>(blockTokens(), 1));
     l.loopNest({blocks, l.size(counts, 1)},
@@ -101,7 +101,7 @@ private:
                     });
   }
 
-  /// Of all experts, of the softmax before the selection.
+  /// The sum over all experts in the denominator of `softmax`.
   Value sumOfAll(Value token, Value max) {
     return l.reduce(
         l.index(0), experts, l.f32(0), [&](Value expert, Value sum) -> Value {
@@ -110,7 +110,7 @@ private:
         });
   }
 
-  /// What is compared of an expert.
+  /// The value by which experts are selected.
   Value compared(Value token, Value expert, Value max, Value sum) {
     Value value = logit(token, expert);
     if (!op.getBias())
@@ -122,8 +122,8 @@ private:
     return l.op<arith::AddFOp>(value, l.load(op.getBias(), expert));
   }
 
-  /// An i64 for each expert: greater for what is selected first, and no two are
-  /// equal.
+  /// An i64 for each expert. Experts with greater numbers are selected first,
+  /// and no two numbers are equal.
   Value rank(Value token, Value expert, Value max, Value sum) {
     Type i64 = l.b.getI64Type();
     Value key = arith::ExtSIOp::create(
@@ -248,7 +248,8 @@ private:
     });
   }
 
-  /// offsets[e] becomes the first row of expert e, and offsets[E] their number.
+  /// offsets[e] becomes the first row of expert e, and offsets[E] the number of
+  /// all rows.
   void emitStarts() {
     l.loop(l.op<arith::AddIOp>(experts, 1),
            [&](Value expert) { setOffset(l.integer(32, 0), expert); });
@@ -326,7 +327,7 @@ void mxfp4::emitCombineLoops(CombineOp op) {
   Value tokens = l.size(op.getInit(), 0);
   if (op.getError())
     l.loopNest({tokens, slots}, [&](ValueRange at) {
-      // -1 as an unsigned number is followed by 0.
+      // Adding 1 maps -1, which is allowed, to 0.
       Value next = l.op<arith::AddIOp>(position(at[0], at[1]), 1);
       l.ifThen(l.compare(CmpIPredicate::ugt, toIndex(l, next), rows),
                [&] { report(l, op.getError(), 4); });
@@ -336,7 +337,7 @@ void mxfp4::emitCombineLoops(CombineOp op) {
         l.index(0), slots, l.f32(0), [&](Value slot, Value sum) -> Value {
           Value row = position(at[0], slot);
           Value isThere = isInside(l, row, rows);
-          // No row is read where there is none.
+          // Row 0 is read in place of a row that does not exist, and not used.
           Value place = l.select(isThere, toIndex(l, row), l.index(0));
           Value y = l.widen(l.load(op.getRows(), {place, at[1]}));
           Value w = l.load(op.getWeights(), {at[0], slot});

@@ -84,7 +84,7 @@ using Plain = APInt (*)(A, A);
 
 IntegerFunction total(Plain apply) { return apply; }
 
-/// Nothing where a division has no result.
+/// A function without a result for divisors that give none.
 IntegerFunction divides(Plain apply) {
   return [apply](A a, A b) -> std::optional<APInt> {
     if (b.isZero() || (b.isAllOnes() && a.isMinSignedValue()))
@@ -93,7 +93,7 @@ IntegerFunction divides(Plain apply) {
   };
 }
 
-/// Nothing where a shift has none.
+/// A function without a result for shifts by the width or more.
 IntegerFunction shifts(Plain apply) {
   return [apply](A a, A b) -> std::optional<APInt> {
     if (b.uge(a.getBitWidth()))
@@ -331,7 +331,8 @@ bool holds(arith::CmpIPredicate predicate, const APInt &a, const APInt &b) {
   return arith::applyCmpPredicate(predicate, a, b);
 }
 
-/// What is no number of one type to another.
+/// Functions that are not from numbers of one type to a number of the same
+/// type: comparisons, selections and others.
 ScalarFunction otherFunction(Operation *op, Widths w) {
   return llvm::TypeSwitch<Operation *, ScalarFunction>(op)
       .Case([=](arith::CmpIOp cmp) {
@@ -378,8 +379,8 @@ ScalarFunction otherFunction(Operation *op, Widths w) {
 
 } // namespace
 
-/// Types that arithmetic is done in: with zeros, infinities and NaN, which the
-/// narrow ones lack.
+/// Whether arithmetic may be evaluated in a type. Narrow floats are excluded,
+/// because they lack zeros, infinities or NaN.
 static bool isArithmetic(Type type) {
   type = getElementTypeOrSelf(type);
   return !isa<FloatType>(type) || type.isBF16() || type.isF16() ||

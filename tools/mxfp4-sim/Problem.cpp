@@ -146,7 +146,7 @@ void Problem::readSpec(const std::string &spec) {
   }
 }
 
-/// Offsets and ids, where they are not given.
+/// Makes the offsets and ids that --problem does not give.
 void Problem::route(uint64_t seed) {
   std::mt19937_64 random(seed);
   if (offsets.empty()) {
