@@ -276,10 +276,14 @@ def test_command_line(
     monkeypatch.setattr(check, "SMALL", TINY)
     monkeypatch.setattr(check, "NEW_TOKENS", 4)
     file = tmp_path / "out.json"
-    assert check.main(["--device", "cpu", "--json", str(file)]) == 0
-    assert "4 passed, 0 failed" in capsys.readouterr().out
+    assert check.main(["--device", "cpu", "--fp8", "--json", str(file)]) == 0
+    assert "5 passed, 0 failed" in capsys.readouterr().out
     report = json.loads(file.read_text())
-    assert set(report["checks"]) == {"layers", "logits", "generation", "compiled"}
+    assert set(report["checks"]) == {"layers", "logits", "generation", "compiled", "fp8"}
+    found = report["checks"]["fp8"]
+    for name in ("fp8", "fp8 fast"):
+        assert min(found[name]["errors of layers"]) > 0.005
+        assert found["bf16"]["divergence"] < found[name]["divergence"] < 0.1
     if not torch.cuda.is_available():
         with pytest.raises(SystemExit):
             check.main([])

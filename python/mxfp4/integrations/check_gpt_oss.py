@@ -19,6 +19,10 @@ from the same checkpoint, dequantised to bf16; a copy of that computes in f32. I
 The large models have gpt-oss's layers, and are timed: the MLP block alone in CUDA graphs over
 several layers, then prefill and decoding of the whole model, eager and, with a static cache, as
 transformers compiles it.
+
+With ``--fp8`` models with activations in FP8 are checked and timed, too. Their layers must differ
+from the f32 path's by at most 1/16, and so must their logits before a router chose otherwise; what
+that does to the distribution of the next token is reported (`drift`).
 """
 
 from __future__ import annotations
@@ -28,8 +32,7 @@ import copy
 import json
 import platform
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,22 +42,26 @@ import torch
 from torch import nn
 
 from .. import kernels
-from ..checkpoint import Checkpoint
 from ..compile import find_ptxas
 from ..errors import Error
 from ..layer_kernels import LayerKernels
 from ..layer_spec import LayerSpec
 from ..make_checkpoint import Shape, make_checkpoint
+from .time_gpt_oss import (
+    FP8,
+    FP8_BOUND,
+    LARGE,
+    MAX_TOKENS,
+    activations,
+    rms,
+    table,
+    time_large,
+)  # fmt: skip
 
 SMALL = Shape(4, 32, 640, 544, 512, 8, 2, 64)
 """K of 20 and 17 blocks: the last 64 columns of a tile are half empty in ``down``."""
 
-LARGE = {32: Shape(4, 32, 2880, 2880, 8192), 128: Shape(2, 128, 2880, 2880, 8192)}
-"""Layers of gpt-oss-20b and gpt-oss-120b, few of them and with a small vocabulary."""
-
 TOP = 4
-MAX_TOKENS = 8192
-TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 NEW_TOKENS = 32
 SLACK = 1.25
 BOUND = 2.0**-3
@@ -62,25 +69,32 @@ LEAST = 0.25
 """Of the tokens, whose logits are compared."""
 
 
-def compile_kernels(folder: Path, shapes: list[Shape]) -> int:
+def compile_kernels(folder: Path, shapes: list[Shape], device: str = "", fp8: bool = False) -> int:
     """Compile all kernels into subfolders; how many there are."""
     from tqdm.auto import tqdm
 
     from .transformers import problems
 
     count = 0
-    for i, s in enumerate(tqdm(shapes, unit="layer", desc="compile layers")):
-        spec = LayerSpec(s.num_local_experts, TOP, s.hidden_size, s.intermediate_size, bias=True)
+    variants: dict[str, dict[str, Any]] = {"": {}}
+    for name, sums in FP8.items() if fp8 else ():
+        variants[f"-{name.replace(' ', '-')}"] = {"activations": "fp8", "accumulation": sums}
+    every = [(i, s, v) for i, s in enumerate(shapes) for v in variants]
+    for i, s, variant in tqdm(every, unit="layer", desc="compile layers"):
+        spec = LayerSpec(s.num_local_experts, TOP, s.hidden_size, s.intermediate_size, bias=True,
+                         **variants[variant])  # fmt: skip
         layer = LayerKernels.compile(
-            spec, MAX_TOKENS, assemble=find_ptxas() is not None, sources=("logits", "ids")
-        )
-        layer.save(folder / f"layer{i}")
+            spec, MAX_TOKENS, assemble=find_ptxas() is not None, sources=("logits", "ids"),
+            device=device,
+        )  # fmt: skip
+        layer.save(folder / f"layer{i}{variant}")
         count += layer.count()
     found: list[Path] = []
     wanted = [(p, single) for s in shapes for p, single in
               problems(s.num_local_experts, s.hidden_size, s.intermediate_size, TOP)]  # fmt: skip
     for problem, single in tqdm(wanted, unit="problem", desc="compile"):
-        found += kernels.compile_ranges(problem, folder, TOP * (1 if single else MAX_TOKENS))
+        most = TOP * (1 if single else MAX_TOKENS)
+        found += kernels.compile_ranges(problem, folder, most, device=device)
     return count + len(found)
 
 
@@ -108,11 +122,6 @@ class Models:
         random = torch.Generator().manual_seed(length)
         vocabulary = self.ours.config.vocab_size
         return torch.randint(0, vocabulary, (batch, length), generator=random).to(self.device)
-
-
-def rms(value: torch.Tensor) -> float:
-    """The root of the mean square."""
-    return float(value.double().square().mean().sqrt())
 
 
 @contextmanager
@@ -232,7 +241,7 @@ def check_compiled(models: Models, ids: torch.Tensor) -> dict[str, Any]:
 
         for tokens in (1, 24):
             mlp = models.ours.model.layers[0].mlp
-            x = _activations(tokens, models.ours.config.hidden_size, models.device)
+            x = activations(tokens, models.ours.config.hidden_size, models.device)
             before = mlp(x)[0]
             held: list[torch.Tensor] = []
             graph = capture([partial(_keep, held, mlp, x)])
@@ -249,13 +258,30 @@ def check_compiled(models: Models, ids: torch.Tensor) -> dict[str, Any]:
     return result
 
 
-def _activations(tokens: int, hidden: int, device: str) -> torch.Tensor:
-    random = torch.Generator(device=device).manual_seed(tokens)
-    x = torch.randn((1, tokens, hidden), device=device, generator=random)
-    return x.bfloat16()
+def check_fp8(models: Models, folder: Path, ids: torch.Tensor) -> dict[str, Any]:
+    """Models with activations in FP8 against the f32 path: layers, and logits."""
+    from .drift import drift
+    from .transformers import load
+
+    with recorded(models.bf16, "mlp.experts") as calls:
+        wanted = models.bf16(ids).logits
+    found: dict[str, Any] = {"bf16": drift(models.ours(ids).logits, wanted), "pass": True}
+    for name, sums in FP8.items():
+        model: Any = load(folder, device=models.device, activations="fp8", accumulation=sums)
+        errors, twice = [], True
+        modules = zip(calls, _modules(model), _modules(models.f32), strict=True)
+        for ((x, indices, weights), _), ours, exact in modules:
+            mine, truth = ours(x, indices, weights), exact(x.float(), indices, weights.float())
+            errors.append(rms(mine - truth) / rms(truth))
+            twice &= torch.equal(mine, ours(x, indices, weights))
+        logits = model(ids).logits
+        found[name] = {"errors of layers": errors, "repeats are equal": twice,
+                       **drift(logits, wanted)}  # fmt: skip
+        found["pass"] &= max(errors) <= FP8_BOUND and twice and bool(logits.isfinite().all())
+    return found
 
 
-def check_small(folder: Path, device: str, shape: Shape) -> dict[str, Any]:
+def check_small(folder: Path, device: str, shape: Shape, fp8: bool = False) -> dict[str, Any]:
     """All checks of the small model."""
     make_checkpoint(folder, shape, seed=7)
     models = Models(folder, device)
@@ -266,125 +292,10 @@ def check_small(folder: Path, device: str, shape: Shape) -> dict[str, Any]:
         "generation": check_generation(models, models.tokens(8, 24), NEW_TOKENS),
         "compiled": check_compiled(models, ids),
     }
+    if fp8:
+        report["fp8"] = check_fp8(models, folder, ids)
     kernels.check()
     return report
-
-
-def large_models(folder: Path, shape: Shape) -> dict[str, Any]:
-    """Ours from a checkpoint, and transformers' with the same weights, decoded on the GPU."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    from .._gpu import decode
-    from .transformers import load, prepare
-
-    make_checkpoint(folder, shape, codes=True, progress=True)
-    ours = load(folder, device="cuda", progress=True)
-    prepare(ours, MAX_TOKENS)
-    config = AutoConfig.from_pretrained(folder)
-    del config.quantization_config
-    with torch.device("cuda"):
-        theirs = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
-    parameters = dict(theirs.named_parameters())
-    state = {k: v for k, v in ours.state_dict().items() if k in parameters}
-    theirs.load_state_dict(state, strict=False)
-    checkpoint = Checkpoint(folder)
-    for name, parameter in parameters.items():
-        if name in checkpoint.experts:  # [E, K, N] there
-            for e, (blocks, scales) in enumerate(checkpoint[name]):
-                codes, powers = torch.from_numpy(blocks).cuda(), torch.from_numpy(scales).cuda()
-                parameter.data[e] = decode(codes, powers, torch.bfloat16).T
-    return {"ours": ours, "transformers": theirs}
-
-
-def time_blocks(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
-    """Microseconds of one MLP block, router included, in a CUDA graph over all layers."""
-    from .._gpu import capture, time_graphs
-
-    rows = []
-    for tokens in TOKENS:
-        x = _activations(tokens, shape.hidden_size, "cuda")
-        row: dict[str, Any] = {"experts": shape.num_local_experts, "tokens": tokens}
-        graphs = {}
-        for name, model in models.items():
-            mlps = [layer.mlp for layer in model.model.layers]
-            graphs[name] = capture([partial(mlp, x) for mlp in mlps]), len(mlps)
-        row |= {name: times["median"] for name, times in time_graphs(graphs, 30).items()}
-        row["transformers / ours"] = row["transformers"] / row["ours"]
-        rows.append(row)
-    return rows
-
-
-def _milliseconds(run: Callable[[], Any], times: int) -> float:
-    run()
-    torch.cuda.synchronize()
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
-        run()
-        torch.cuda.synchronize()
-        found.append((time.perf_counter() - start) * 1e3)
-    return sorted(found)[len(found) // 2]
-
-
-def time_models(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
-    """Milliseconds of a prefill, and of a step of ``generate``: eager, then compiled."""
-    rows = []
-    for length in (512, 2048):
-        ids = torch.randint(0, shape.vocab_size, (1, length), device="cuda")
-        row: dict[str, Any] = {"experts": shape.num_local_experts, "what": f"prefill {length}"}
-        for name, model in models.items():
-            row[name] = _milliseconds(partial(model, ids, logits_to_keep=1), 5)
-        rows.append(row)
-    for cache in ("dynamic", "static"):
-        for batch in (1, 16):
-            ids = torch.randint(0, shape.vocab_size, (batch, 64), device="cuda")
-            what = f"decode, batch {batch}, {cache} cache"
-            row = {"experts": shape.num_local_experts, "what": what}
-            for name, model in models.items():
-                row[name] = _step(model, ids, cache)
-            rows.append(row)
-    for row in rows:
-        row["transformers / ours"] = row["transformers"] / row["ours"]
-    return rows
-
-
-def _step(model: Any, ids: torch.Tensor, cache: str) -> float:
-    """Milliseconds of one more token: transformers compiles the steps of a static cache."""
-    few, many = 9, 41
-
-    def generate(new: int) -> Any:
-        return model.generate(ids, max_new_tokens=new, min_new_tokens=new, do_sample=False,
-                              pad_token_id=0, attention_mask=torch.ones_like(ids),
-                              cache_implementation=cache)  # fmt: skip
-
-    times = [_milliseconds(partial(generate, new), 3) for new in (few, many)]
-    return (times[1] - times[0]) / (many - few)
-
-
-def time_large(folder: Path, experts: int) -> list[dict[str, Any]]:
-    """All timings of a large model; its results must agree, too."""
-    shape = LARGE[experts]
-    models = large_models(folder, shape)
-    for tokens in (1, 100):
-        x = _activations(tokens, shape.hidden_size, "cuda")
-        a, b = (m.model.layers[0].mlp(x)[0].double() for m in models.values())
-        if rms(a - b) > 2.0**-6 * rms(b):
-            raise Error(f"the MLP of {experts} experts is wrong: {rms(a - b) / rms(b):.3g} off.")
-    rows = time_blocks(models, shape) + time_models(models, shape)
-    kernels.check()
-    return rows
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Timings as a markdown table."""
-    lines = ["| E | what | transformers, bf16 | ours, MXFP4 | ratio |", "|" + " --- |" * 5]
-    for row in rows:
-        unit = "us" if "tokens" in row else "ms"
-        what = f"MLP block, {row['tokens']} tokens" if "tokens" in row else row["what"]
-        times = [f"{row[name]:.3g} {unit}" for name in ("transformers", "ours")]
-        ratio = f"{row['transformers / ours']:.2f}"
-        lines.append("| " + " | ".join([str(row["experts"]), what, *times, ratio]) + " |")
-    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -400,11 +311,20 @@ def main(arguments: list[str] | None = None) -> int:
                         help="cpu runs the executable specification, and no timings")  # fmt: skip
     parser.add_argument("--large", type=int, nargs="*", default=list(LARGE), choices=list(LARGE),
                         help="experts of the models to time (default: all)")  # fmt: skip
+    parser.add_argument(
+        "--gpu",
+        default="",
+        metavar="WORDS",
+        help="with --compile: GPU to compile for: h100-sxm (default), h200, native",
+    )
+    parser.add_argument(
+        "--fp8", action="store_true", help="compile, check and time activations in FP8, too"
+    )
     parser.add_argument("--json", type=Path, help="write all numbers here")
     o = parser.parse_args(arguments)
     try:
         if o.compile:
-            count = compile_kernels(o.compile, [SMALL, *LARGE.values()])
+            count = compile_kernels(o.compile, [SMALL, *LARGE.values()], o.gpu, o.fp8)
             print(f"compiled {count} kernels into {o.compile}")
             return 0
         return run(o)
@@ -427,12 +347,12 @@ def run(o: argparse.Namespace) -> int:
     if o.device == "cuda":
         report["gpu"] = torch.cuda.get_device_name()
     with tempfile.TemporaryDirectory() as folder:
-        checks = report["checks"] = check_small(Path(folder), o.device, SMALL)
+        checks = report["checks"] = check_small(Path(folder), o.device, SMALL, o.fp8)
     print(json.dumps(report, indent=1), flush=True)
     report["timings"] = []
     for experts in o.large if o.device == "cuda" else []:
         with tempfile.TemporaryDirectory() as folder:
-            report["timings"] += time_large(Path(folder), experts)
+            report["timings"] += time_large(Path(folder), experts, o.fp8)
         torch.cuda.empty_cache()
         print(table(report["timings"]), flush=True)
     if o.json:
