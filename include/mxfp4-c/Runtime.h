@@ -328,10 +328,10 @@ MXFP4RT_API void mxfp4rt_chain_destroy(mxfp4rt_chain *chain);
  *  MXFP4RT_CAPTURED and launches nothing: memory that launches of one stream
  *  share may not be shared by a graph, which runs on any.
  *
- *  After some launches on one stream the chain makes a graph of its own of the
- *  calls, where the driver has graphs with programmatic launches (CUDA 12.3):
- *  to set its addresses and to launch it costs the host less than one launch of
- *  a kernel. */
+ *  After some launches on one stream of chains with these kernels, whatever
+ *  their rows and values, all of these chains launch one graph there, where the
+ *  driver has graphs with programmatic launches (CUDA 12.3): to set its values
+ *  and to launch it costs the host less than one launch of a kernel. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_chain_launch(mxfp4rt_chain *chain,
                                                 void *const *given,
                                                 void *stream);

@@ -5,6 +5,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "CAPI.h"
+#include "Graphs.h"
+
+#include <atomic>
 
 using namespace mxfp4::runtime;
 
@@ -22,80 +25,9 @@ void mxfp4::runtime::checkCall(const mxfp4rt_call *calls, size_t number) {
              "each device by themselves.");
 }
 
-namespace {
-
-/// The calls of a chain as a graph. Its launch takes the host as long as half
-/// of a kernel's, and so does setting the parameters of its kernels anew.
-class KernelGraph {
-public:
-  explicit KernelGraph(const Driver &driver) : driver(driver) {}
-  ~KernelGraph();
-  KernelGraph(const KernelGraph &) = delete;
-  KernelGraph &operator=(const KernelGraph &) = delete;
-
-  void build(const std::vector<mxfp4rt_call> &calls, Stream stream,
-             std::optional<StreamState> &state);
-  void update(size_t number, const mxfp4rt_call &call, Stream stream,
-              std::optional<StreamState> &state);
-  void launch(Stream stream) { driver.call(driver.graphLaunch, exec, stream); }
-
-private:
-  void add(const mxfp4rt_call &call, Stream stream,
-           std::optional<StreamState> &state);
-
-  const Driver &driver;
-  Graph graph = nullptr;
-  GraphExec exec = nullptr;
-  /// Of each call; null if it has no rows.
-  std::vector<GraphNode> nodes;
-  GraphNode last = nullptr;
-};
-
-} // namespace
-
-KernelGraph::~KernelGraph() {
-  if (exec)
-    driver.graphExecDestroy.function(exec);
-  if (graph)
-    driver.graphDestroy.function(graph);
-}
-
-void KernelGraph::add(const mxfp4rt_call &call, Stream stream,
-                      std::optional<StreamState> &state) {
-  nodes.push_back(nullptr);
-  Kernel &kernel = call.kernel->kernel;
-  if (!kernel.launches(call.rows))
-    return;
-  kernel.describe(
-      call.rows, call.values, stream, state, [&](const KernelNode &node) {
-        driver.call(driver.graphAddKernel, &nodes.back(), graph,
-                    static_cast<const GraphNode *>(nullptr), size_t(0), &node);
-      });
-  // As launches are programmatic: the kernel waits itself.
-  const GraphEdge edge = {
-      GraphEdge::kProgrammatic, 0, GraphEdge::kProgrammatic, {}};
-  if (last)
-    driver.call(driver.graphAddEdges, graph, &last, &nodes.back(), &edge,
-                size_t(1));
-  last = nodes.back();
-}
-
-void KernelGraph::build(const std::vector<mxfp4rt_call> &calls, Stream stream,
-                        std::optional<StreamState> &state) {
-  driver.call(driver.graphCreate, &graph, 0U);
-  for (const mxfp4rt_call &call : calls)
-    add(call, stream, state);
-  driver.call(driver.graphInstantiate, &exec, graph, 0ULL);
-}
-
-void KernelGraph::update(size_t number, const mxfp4rt_call &call, Stream stream,
-                         std::optional<StreamState> &state) {
-  if (!nodes[number])
-    return;
-  call.kernel->kernel.describe(
-      call.rows, call.values, stream, state, [&](const KernelNode &node) {
-        driver.call(driver.graphSetKernel, exec, nodes[number], &node);
-      });
+static uint64_t nextNumber() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
 }
 
 struct mxfp4rt_chain {
@@ -106,32 +38,26 @@ struct mxfp4rt_chain {
   bool launch(void *const *given, Stream stream);
 
 private:
-  /// Launches on a stream before a graph is made of the calls: that takes as
-  /// long as tens of launches.
-  static constexpr int kBeforeGraph = 8;
-
   Kernel &kernel(size_t call) const { return calls[call].kernel->kernel; }
   bool isGiven(size_t call, size_t argument) const;
   void launchOnce(Stream stream, std::optional<StreamState> &state);
-  void makeGraph(Stream stream, std::optional<StreamState> &state);
 
   std::vector<mxfp4rt_call> calls;
   /// Of each call; the calls have their addresses.
   std::vector<std::vector<mxfp4rt_value>> values;
   std::vector<mxfp4rt_place> places;
-  /// Calls with other values than the graph has.
+  /// Calls with other values than the chain's last launch had.
   std::vector<bool> changed;
-  /// Whose launches are counted, and are a graph's at last: that has the
-  /// workspaces of one stream.
-  std::optional<unsigned long long> graphStream;
-  int launched = 0;
-  std::unique_ptr<KernelGraph> graph;
+  /// Tells chains apart; no two in a process have the same.
+  const uint64_t number;
+  /// Of the stream of the last launch.
+  std::shared_ptr<SharedGraph> graph;
   /// Held by a launch: values are the driver's until it returns.
   std::mutex mutex;
 };
 
 mxfp4rt_chain::mxfp4rt_chain(const mxfp4rt_call *given, size_t count)
-    : calls(given, given + count), changed(count, true) {
+    : calls(given, given + count), changed(count, true), number(nextNumber()) {
   values.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     checkCall(given, i);
@@ -172,37 +98,18 @@ void mxfp4rt_chain::check() const {
   }
 }
 
-void mxfp4rt_chain::makeGraph(Stream stream,
-                              std::optional<StreamState> &state) {
-  try {
-    auto made = std::make_unique<KernelGraph>(kernel(0).getDriver());
-    made->build(calls, stream, state);
-    graph = std::move(made);
-    changed.assign(calls.size(), false);
-  } catch (const Failure &) {
-    graph.reset(); // Launches one by one do the same.
-  }
-}
-
 void mxfp4rt_chain::launchOnce(Stream stream,
                                std::optional<StreamState> &state) {
-  if (!graphStream)
-    graphStream = state->id;
-  const bool isSame = *graphStream == state->id;
-  if (isSame && kernel(0).getDriver().hasGraphs && ++launched == kBeforeGraph)
-    makeGraph(stream, state);
-  if (!graph || !isSame) {
-    for (const mxfp4rt_call &call : calls)
-      call.kernel->kernel.launch(call.rows, call.values, stream, state);
+  if (!kernel(0).getDriver().hasGraphs) {
+    launchCalls(calls, stream, state);
     return;
   }
-  for (size_t i = 0; i < calls.size(); ++i) {
-    if (!changed[i])
-      continue;
-    graph->update(i, calls[i], stream, state);
-    changed[i] = false;
+  if (!graph || graph->stream != state->id) {
+    graph = SharedGraph::of(calls, state->id);
+    changed.assign(calls.size(), true); // since the last launch on that stream
   }
-  graph->launch(stream);
+  graph->launch(calls, number, changed, stream, state);
+  changed.assign(calls.size(), false);
 }
 
 bool mxfp4rt_chain::launch(void *const *given, Stream stream) {

@@ -7,6 +7,7 @@
 
 #include "Fixture.h"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -133,6 +134,8 @@ TEST_F(RuntimeTest, AKeptChainBecomesAGraph) {
     EXPECT_EQ(stub.launches[1].attribute, 6);
     EXPECT_EQ(stub.launches[1].attributeValue, 1);
     workspaces.insert(stub.launches[0].number(5));
+    EXPECT_EQ(stub.calls[stub.calls.size() - 2] == "cuGraphLaunch",
+              i >= kBeforeGraph);
     if (i > kBeforeGraph) {
       std::vector<std::string> calls = {"cuCtxGetCurrent", "cuCtxPushCurrent",
                                         "cuStreamIsCapturing", "cuStreamGetId"};
@@ -151,6 +154,78 @@ TEST_F(RuntimeTest, AKeptChainBecomesAGraph) {
   EXPECT_EQ(workspaces.count(stub.launches.back().number(5)), 0U);
   chain.reset();
   EXPECT_EQ(stub.heldGraphs, 0);
+}
+
+TEST_F(RuntimeTest, ChainsOfTheSameKernelsShareAGraph) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  const std::vector<mxfp4rt_value> one = values(0x1000), two = values(0x5000);
+  auto make = [&](int64_t rows, const std::vector<mxfp4rt_value> &last) {
+    return chainOf(
+        {{first.get(), rows, one.data()}, {second.get(), rows, last.data()}},
+        {{0, 0, 0}});
+  };
+  /// Launches, and says how many kernels' parameters that took; -1 without a
+  /// graph.
+  auto launch = [&](const ChainPtr &chain, uint64_t x, uint64_t on = 8) {
+    void *const given[] = {stream(x)};
+    stub.calls.clear();
+    stub.launches.clear();
+    EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), given, stream(on)), 0);
+    EXPECT_EQ(stub.launches.size(), 2U);
+    EXPECT_EQ(stub.launches[0].number(0), x);
+    EXPECT_EQ(stub.launches[0].stream, stream(on));
+    auto count = [&](const char *name) {
+      return int(std::count(stub.calls.begin(), stub.calls.end(), name));
+    };
+    return count("cuGraphLaunch") ? count("cuGraphExecKernelNodeSetParams")
+                                  : -1;
+  };
+  ChainPtr four = make(4, two), five = make(5, one);
+  const ChainPtr none = make(0, one);
+  for (int i = 1; i < kBeforeGraph; ++i)
+    EXPECT_EQ(launch(i % 2 ? four : five, 0x100), -1);
+  EXPECT_EQ(launch(four, 0x200), 0) << "the launch that makes the graph";
+  EXPECT_EQ(launch(four, 0x200), 0);
+  EXPECT_EQ(launch(four, 0x300), 1);
+  EXPECT_EQ(launch(five, 0x300), 2) << "with the rows and values of its own";
+  EXPECT_EQ(stub.launches[0].number(6), 5U);
+  EXPECT_EQ(stub.launches[1].number(0), 0x1000U);
+  EXPECT_EQ(launch(four, 0x300), 2);
+  EXPECT_EQ(stub.launches[1].number(6), 4U);
+  EXPECT_EQ(stub.launches[1].number(0), 0x5000U);
+  const ChainPtr six = make(6, two);
+  EXPECT_EQ(launch(six, 0x400), 2) << "its first launch";
+  EXPECT_EQ(stub.launches[1].number(6), 6U);
+  // Another stream counts by itself, and a chain that comes back to a stream
+  // sets what has changed meanwhile.
+  EXPECT_EQ(launch(six, 0x500, 9), -1);
+  EXPECT_EQ(launch(six, 0x500), 2);
+  // Kernels that are left out make another row of kernels.
+  void *const given[] = {stream(0x100)};
+  ASSERT_EQ(mxfp4rt_chain_launch(none.get(), given, stream(8)), 0);
+  four.reset();
+  EXPECT_EQ(launch(make(4, two), 0x600), 2) << "no chain takes another's place";
+  EXPECT_EQ(launch(five, 0x300), 2);
+  EXPECT_GT(stub.heldGraphs, 0);
+}
+
+TEST_F(RuntimeTest, AGraphLivesAsLongAsItsChains) {
+  const KernelPtr kernel = create(matmul(true));
+  const std::vector<mxfp4rt_value> good = values();
+  const mxfp4rt_call call = {kernel.get(), 4, good.data()};
+  for (int round = 0; round < 3; ++round) {
+    ChainPtr one = chainOf({call, call}, {}), two = chainOf({call, call}, {});
+    for (int i = 0; i < kBeforeGraph; ++i)
+      ASSERT_EQ(mxfp4rt_chain_launch(one.get(), nullptr, stream(8)), 0);
+    ASSERT_EQ(mxfp4rt_chain_launch(two.get(), nullptr, stream(8)), 0);
+    EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuGraphLaunch");
+    const int held = stub.heldGraphs;
+    EXPECT_GT(held, 0);
+    one.reset();
+    EXPECT_EQ(stub.heldGraphs, held);
+    two.reset();
+    EXPECT_EQ(stub.heldGraphs, 0);
+  }
 }
 
 TEST_F(RuntimeTest, AGraphThatCannotBeMadeIsNoFailure) {

@@ -1,0 +1,136 @@
+//===- Graphs.cpp - Launching kernels as a graph --------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Graphs.h"
+
+using namespace mxfp4::runtime;
+
+void mxfp4::runtime::launchCalls(const std::vector<mxfp4rt_call> &calls,
+                                 Stream stream,
+                                 std::optional<StreamState> &state) {
+  for (const mxfp4rt_call &call : calls)
+    call.kernel->kernel.launch(call.rows, call.values, stream, state);
+}
+
+KernelGraph::~KernelGraph() {
+  if (exec)
+    driver.graphExecDestroy.function(exec);
+  if (graph)
+    driver.graphDestroy.function(graph);
+}
+
+void KernelGraph::add(const mxfp4rt_call &call, Stream stream,
+                      std::optional<StreamState> &state) {
+  nodes.push_back(nullptr);
+  Kernel &kernel = call.kernel->kernel;
+  if (!kernel.launches(call.rows))
+    return;
+  kernel.describe(
+      call.rows, call.values, stream, state, [&](const KernelNode &node) {
+        driver.call(driver.graphAddKernel, &nodes.back(), graph,
+                    static_cast<const GraphNode *>(nullptr), size_t(0), &node);
+      });
+  // As launches are programmatic: the kernel waits itself.
+  const GraphEdge edge = {
+      GraphEdge::kProgrammatic, 0, GraphEdge::kProgrammatic, {}};
+  if (last)
+    driver.call(driver.graphAddEdges, graph, &last, &nodes.back(), &edge,
+                size_t(1));
+  last = nodes.back();
+}
+
+void KernelGraph::build(const std::vector<mxfp4rt_call> &calls, Stream stream,
+                        std::optional<StreamState> &state) {
+  driver.call(driver.graphCreate, &graph, 0U);
+  for (const mxfp4rt_call &call : calls)
+    add(call, stream, state);
+  driver.call(driver.graphInstantiate, &exec, graph, 0ULL);
+}
+
+void KernelGraph::update(size_t number, const mxfp4rt_call &call, Stream stream,
+                         std::optional<StreamState> &state) {
+  if (!nodes[number])
+    return;
+  call.kernel->kernel.describe(
+      call.rows, call.values, stream, state, [&](const KernelNode &node) {
+        driver.call(driver.graphSetKernel, exec, nodes[number], &node);
+      });
+}
+
+namespace {
+
+/// The graphs that chains have, by streams and kernels; null for a kernel that
+/// is left out.
+struct Known {
+  using Key = std::pair<unsigned long long, std::vector<const Kernel *>>;
+
+  std::mutex mutex;
+  std::map<Key, std::weak_ptr<SharedGraph>> graphs;
+};
+
+} // namespace
+
+/// Never destroyed, since chains may outlive what is static here.
+static Known &known() {
+  static Known *const known = new Known;
+  return *known;
+}
+
+std::shared_ptr<SharedGraph>
+SharedGraph::of(const std::vector<mxfp4rt_call> &calls,
+                unsigned long long stream) {
+  Known::Key key(stream, {});
+  for (const mxfp4rt_call &call : calls) {
+    const Kernel &kernel = call.kernel->kernel;
+    key.second.push_back(kernel.launches(call.rows) ? &kernel : nullptr);
+  }
+  Known &all = known();
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  std::weak_ptr<SharedGraph> &place = all.graphs[key];
+  std::shared_ptr<SharedGraph> found = place.lock();
+  if (!found) {
+    // Those that no chain has any more go when another one comes.
+    for (auto it = all.graphs.begin(); it != all.graphs.end();)
+      it = it->second.expired() && it->first != key ? all.graphs.erase(it)
+                                                    : std::next(it);
+    place = found = std::make_shared<SharedGraph>(stream);
+  }
+  return found;
+}
+
+void SharedGraph::make(const std::vector<mxfp4rt_call> &calls, Stream stream,
+                       std::optional<StreamState> &state) {
+  try {
+    auto made =
+        std::make_unique<KernelGraph>(calls[0].kernel->kernel.getDriver());
+    made->build(calls, stream, state);
+    graph = std::move(made);
+  } catch (const Failure &) {
+    graph.reset(); // Launches one by one do the same.
+  }
+}
+
+void SharedGraph::launch(const std::vector<mxfp4rt_call> &calls, uint64_t chain,
+                         const std::vector<bool> &changed, Stream stream,
+                         std::optional<StreamState> &state) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (launched <= kBeforeGraph)
+    ++launched;
+  const bool isMade = launched == kBeforeGraph;
+  if (isMade)
+    make(calls, stream, state);
+  if (!graph) {
+    launchCalls(calls, stream, state);
+    return;
+  }
+  const bool isOwn = isMade || owner == chain;
+  owner = 0;
+  for (size_t i = 0; !isMade && i < calls.size(); ++i)
+    if (changed[i] || !isOwn)
+      graph->update(i, calls[i], stream, state);
+  owner = chain;
+  graph->launch(stream);
+}
