@@ -12,6 +12,7 @@ import torch
 
 from . import kernels as choice
 from .errors import Error
+from .lasting import lasting
 from .layer_bound import Bound
 from .layer_kernels import LayerKernels, Source
 from .layer_plan import LayerRunner
@@ -46,11 +47,13 @@ class _Constants:
                 return
             _refuse_in_capture("its constants are", self._device)
             most = max(_FIRST_CONSTANTS, 1 << (count - 1).bit_length())
-            device = torch.device("cuda", self._device)
-            made = {"ones": torch.ones(most, dtype=torch.float32).to(device),
-                    "counting": torch.arange(most, dtype=torch.int32).to(device)}  # fmt: skip
-            self._kept.append(made)
-            self.addresses = {name: tensor.data_ptr() for name, tensor in made.items()}
+            numbers = {"ones": torch.ones(most, dtype=torch.float32),
+                       "counting": torch.arange(most, dtype=torch.int32)}  # fmt: skip
+            for name, tensor in numbers.items():
+                there = lasting(self._device, tensor.nbytes)
+                there.copy_(tensor.view(torch.uint8))
+                self.addresses = {**self.addresses, name: there.data_ptr()}
+                self._kept.append(there)
             self.count = most
 
 

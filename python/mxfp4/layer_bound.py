@@ -8,10 +8,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import torch
-
 from . import kernels as choice
 from .chain import Prepared
+from .lasting import lasting
 from .layer_kernels import Source
 from .layer_plan import LayerRunner
 
@@ -32,8 +31,8 @@ class _Kept:
     """
 
     def __init__(self, device: int) -> None:
-        self._device, self._lock = torch.device("cuda", device), threading.Lock()
-        self._of: dict[int, torch.Tensor] = {}
+        self._device, self._lock = device, threading.Lock()
+        self._of: dict[int, Any] = {}
 
     def address(self, stream: int) -> int:
         """Of a stream's; 0 if too many streams have some."""
@@ -42,8 +41,7 @@ class _Kept:
             if found is None:
                 if len(self._of) >= _MOST_STREAMS:
                     return 0
-                found = torch.empty(KEPT_BYTES, dtype=torch.uint8, device=self._device)
-                self._of[stream] = found
+                found = self._of[stream] = lasting(self._device, KEPT_BYTES)
             return found.data_ptr()
 
 

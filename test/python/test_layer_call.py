@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; see tools/s
 
 from driver_memory import Memory, file  # noqa: E402
 from kernels import needs_both  # noqa: E402
-from mxfp4 import Error, kernels, layer, layer_bound, torch_layer  # noqa: E402
+from mxfp4 import Error, kernels, lasting, layer, layer_bound, torch_layer  # noqa: E402
 from mxfp4._runtime_library import NativeDriver  # noqa: E402
 from mxfp4.chain import Prepared  # noqa: E402
 from mxfp4.formats import bfloat16  # noqa: E402
@@ -75,6 +75,9 @@ def device(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
         for module in (layer, torch_layer):
             monkeypatch.setattr(module, "runner", made.runner)
         monkeypatch.setattr(torch, "empty", made.empty)
+        monkeypatch.setattr(
+            layer_bound, "lasting", lambda _, size: made.empty(size, dtype=torch.uint8, device=None)
+        )
         monkeypatch.setattr(torch, "empty_like", made.empty_like)
         made.grown = grown
         for cache in (torch_layer._known, layer_bound.kept):
@@ -262,29 +265,32 @@ def test_a_repeated_call_takes_few_steps(device: Device) -> None:
 def test_memory_between_kernels(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is kept for each stream, but neither for large calls nor for graphs."""
     given, made = Given(device, SPEC, 5), []
-    called, empty = given.layer(), torch.empty
+    called, empty, kept = given.layer(), torch.empty, []
+    lasting = layer_bound.lasting
     monkeypatch.setattr(torch, "empty", lambda *s, **k: made.append(s) or empty(*s, **k))
+    monkeypatch.setattr(layer_bound, "lasting", lambda *a: kept.append(a) or lasting(*a))
     size = called._bound.of.plan(5, "logits").bytes
     for stream in (0, 7, 0, 7):
         monkeypatch.setattr(layer, "_current_stream", lambda index, stream=stream: stream)
         called(given.x, given.logits)
-    assert made == [(layer_bound.KEPT_BYTES,)] * 2
+    assert kept == [(0, layer_bound.KEPT_BYTES)] * 2
+    assert not made, "what is kept is not of torch's pools"
     # The library launches nothing of what is kept on a stream that is captured.
     with monkeypatch.context() as captured:
         captured.setattr(Prepared, "__call__", lambda *a: False)
         check_close(to_numpy(called(given.x, given.logits)), given.case.truth())
-    assert made[2:] == [(size,)]
+    assert made == [(size,)]
     with monkeypatch.context() as captured:
         captured.setattr(kernels, "capturing", lambda: True)
         captured.setattr(layer, "_current_stream", lambda index: 9)
         called(given.x, given.logits)
-    assert made[3:] == [(size,)]
+    assert made[1:] == [(size,)]
     for name, most in (("KEPT_BYTES", size - 1), ("_MOST_STREAMS", 2)):
         monkeypatch.setattr(layer_bound, name, most)
         monkeypatch.setattr(layer, "_current_stream", lambda index, name=name: len(name))
         y = called(given.x, given.logits)
         check_close(to_numpy(y), given.case.truth())
-    assert made[4:] == [(size,)] * 2
+    assert made[2:] == [(size,)] * 2
 
 
 def test_tensors_of_an_operator_are_checked_again_when_they_change(device: Device) -> None:
@@ -326,3 +332,15 @@ def test_all_kernels_are_made_ready_ahead(device: Device) -> None:
         of.plan(tokens)
     assert (of.kernels.count(), len(of.loaded)) == (count, loaded)
     assert device.grown == [140]
+
+
+def test_memory_that_lasts_is_the_drivers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not torch's, whose pools come and go."""
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    found = {lasting.allocate(0, 1 << 20, str(file)) for _ in range(3)}
+    assert len(found) == 3
+    assert 0 not in found
+    with pytest.raises(Error, match=r"gave no 16 bytes on device 99: error \d+"):
+        lasting.allocate(99, 16, str(file))
+    with pytest.raises(Error, match="cannot be loaded"):
+        lasting.allocate(0, 16, "/no/such/driver.so")
