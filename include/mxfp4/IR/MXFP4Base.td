@@ -262,20 +262,19 @@ def MXFP4_Accumulation : AttrDef<MXFP4_Dialect, "Accumulation"> {
   let mnemonic = "accumulation";
   let summary = "How exact sums of 8-bit products are";
   let description = [{
-    The tensor cores of Hopper keep 13 bits behind the point of a sum of 8-bit
-    products: in each instruction, 32 of K, every addend and the sum so far are cut
-    toward zero to 2^-13 of the largest of them. A sum over all of K with it is
-    `fast`. `promoted I` starts a sum of its own every I of K, 128 or 512, and
-    adds these in f32.
+    The tensor cores of Hopper keep 13 bits of fraction of a sum of 8-bit products:
+    each instruction, over 32 of K, cuts the products and the sum so far toward
+    zero. `fast` adds all of K in this way. `promoted I` starts a new sum after
+    every I of K, 128 or 512, and adds these sums in f32.
 
-    What is lost depends on the data. Products of both signs cancel, and so do
-    cuts: 0.05 to 0.17 % (RMS), as much as or less than rounding to bf16 loses,
-    against 0.02 to 0.04 % with `promoted 512`. Products of one sign do not: sums
-    shrink by 2 to 10 % of their value, growing with K, against 0.3 to 0.4 % with
-    `promoted 512` and 0.03 to 0.08 % with `promoted 128`, whatever K is.
+    The loss depends on the data (docs/Numerics.md has a table). If products have
+    both signs, cuts cancel as the products do: 0.05 to 0.13 % (RMS) with `fast`
+    for K of 2880 to 7168, which is less than rounding to bf16 loses, and at most
+    0.03 % with `promoted 512`. If products have one sign, `fast` shrinks sums by 3
+    to 10 %, growing with K; `promoted 512` shrinks them by 0.2 % for any K.
 
-    Sums of bf16 products have f32's bits, and take no such attribute. No pass
-    changes it: it is the program's.
+    Sums of bf16 products are f32, and take no such attribute. The program chooses
+    the accumulation, and no pass changes it.
 
     Examples: `#mxfp4.accumulation<fast>`, `#mxfp4.accumulation<promoted 512>`.
   }];

@@ -49,10 +49,10 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     S is then the sum of their products as they are stored: the scale of a row of
     activations and the power of two that packing took out of a row of weights
     are operands of the epilogue, one for each row and one for each expert and
-    column, which multiplies with them before all else. Kernels sum such products
-    as `accumulation` says (`#mxfp4.accumulation`), `promoted 512` if there is
-    none, and not in f32: the tensor cores cut what they add to 13 bits behind the
-    point.
+    column, which multiplies with them before all else. Kernels do not sum such
+    products in f32, because the tensor cores cut each sum to 13 bits of fraction.
+    `accumulation` (`#mxfp4.accumulation`) says after how much of K such a sum is
+    added to a sum in f32; the default is `promoted 512`.
 
     Shapes, with E experts and G groups:
     - activations: `R x K` bf16 or f8E4M3FN, K a positive multiple of 32;
@@ -84,10 +84,11 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     The epilogue is a region of scalar operations of `arith` and `math` on f32,
     as the body of `linalg.generic`. Its arguments are the sum and the value of
     each epilogue operand, its result is what is rounded and stored: the sums
-    are rounded nowhere else. With two arguments in place of one for the sum and
-    for each operand of rank 2 it works on pairs: columns 2n and 2n+1 yield
-    column n of an output of N/2 columns (gate and up, interleaved). Rows of id
-    -1 are zeros without it.
+    are rounded nowhere else. An epilogue on pairs makes one column of two (gate
+    and up, interleaved): its region has two arguments for the sum and two for
+    each operand of rank 2, of columns 2n and 2n+1, and yields column n of an
+    output of N/2 columns. Rows of id -1 are zeros, to which no epilogue is
+    applied.
 
     `schedule` is attached by `mxfp4-choose-schedule` or by hand, with `target`,
     the chip and the device that it is for. `promises` are those of the program

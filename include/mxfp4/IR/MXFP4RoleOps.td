@@ -189,7 +189,7 @@ def MXFP4_RingAcquireOp : MXFP4_RingAccessOp<"ring_acquire"> {
   let summary = "Wait until a slot is empty";
   let description = [{
     For a role that fills: waits until all readers have released the slot of the
-    phase before. In the first phase no reader has to.
+    phase before. In the first phase all slots are empty, and nothing waits.
 
     Example:
 

@@ -105,11 +105,11 @@ def MXFP4_CountByExpertOp : MXFP4_Op<"count_by_expert",
     [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "How many slots of each block of tokens an expert has";
   let description = [{
-    What `mxfp4.top_k` counts of the ids that it makes, of ids that an engine
-    brings: `counts[b, e]` becomes the number of slots with expert e in block b,
-    of blocks of `32 * ceil(T / 4096)` tokens. Other ids count nowhere. Lines of
-    blocks without tokens are not written. With the counts, `mxfp4.sort_by_expert`
-    can run on many SMs.
+    Counts the ids that an engine brings, as `mxfp4.top_k` counts the ids that it
+    makes: `counts[b, e]` becomes the number of slots with expert e in block b, for
+    blocks of `32 * ceil(T / 4096)` tokens. Ids outside of 0 .. E-1 are not counted.
+    Lines of blocks without tokens are not written. With the counts,
+    `mxfp4.sort_by_expert` can run on many SMs.
 
     Shapes, with T tokens of S slots and E experts, memrefs:
     - ids: `T x S` i32; counts: `128 x E` i32.

@@ -59,8 +59,9 @@ def MakeContiguous : Pass<"mxfp4-make-contiguous"> {
     A kernel takes a pointer for each operand of `mxfp4.grouped_matmul`. The
     elements must be contiguous, and aligned to 16 bytes for activations and weights
     or to a pair of elements for outputs. This pass gives kernels such buffers in
-    place of operands whose layout is not the identity. With `copies`, where a
-    decode becomes a kernel, too, operands of `mxfp4.dequantize` get such buffers:
+    place of operands whose layout is not the identity. With `copies`, operands of
+    `mxfp4.dequantize` get such buffers, too, because such a decode becomes a
+    kernel:
 
     - A contiguous part of a larger buffer is used where it is, for example rows of
       a concatenation, or experts or layers of stacked weights. `mxfp4.rebase`
@@ -162,8 +163,9 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     Moves each `mxfp4.grouped_matmul` on memrefs into a kernel of its own in a
     `gpu.module`, and leaves a `gpu.launch_func` in its place. The `gpu.module`
     goes into the module that the operation is in, which may be nested in others,
-    and is marked `mxfp4.kernels`. It is named after the function, in characters
-    that PTX has (`ptxName` of `mxfp4/Core/PtxName.h`), and unlike its neighbours.
+    and is marked `mxfp4.kernels`. Its name is the function's, in characters that PTX
+    allows (`ptxName` of `mxfp4/Core/PtxName.h`), and with a number if another
+    symbol has this name.
 
     The kernel is persistent: it builds the table of tiles
     (`mxfp4.build_tile_table`, because only the device knows how many tiles a group
@@ -241,8 +243,9 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
       CTA takes blocks of 32 tokens.
     - count_by_expert: a CTA counts the slots of a block of tokens in a histogram.
     - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
-      `match`. Without counts there is one CTA; with them, each CTA sums up the
-      counts of all blocks, and sorts blocks of its own.
+      ballots on the bits of the expert. Without counts there is one CTA; with
+      counts, each CTA sums up the counts of all blocks, and sorts blocks of its
+      own.
     - quantize_rows: a CTA has a row, and holds it in registers from the load to
       the store, so that memory is read once.
     - combine: a thread has 16 bytes of a token's output. It loads those of all
@@ -430,7 +433,8 @@ def LowerProgram : Pass<"mxfp4-lower-program"> {
     Lowers the operations that are the structure of a kernel:
 
     - `mxfp4.warp_roles` to branches on the number of the warp, with a hand-over of
-      registers and one elected thread for roles that have these;
+      registers if the roles name `registers`, and one elected thread for a role
+      with `one_thread`;
     - `mxfp4.for_tiles`, `mxfp4.take_tiles`, `mxfp4.hand_out_tiles` and
       `mxfp4.k_loop` to loops of `scf`;
     - `mxfp4.block_matmul` to its parts, one block after the other;
@@ -722,10 +726,11 @@ def FuseEpilogue : Pass<"mxfp4-fuse-epilogue"> {
       slices of a result that was expanded to `R x N/2 x 2`;
     - reads of other tensors (bf16 or f32) one value, one for each row, or one for
       each column, by its indexing map or through `linalg.broadcast`,
-      `linalg.fill`, `tensor.splat` and constants that are splats. A value for each column is
-      repeated for each expert: the epilogue's operands are `E x N`. Of a result
-      that was expanded to `E x rows x N`, as `mxfp4-raise` leaves it behind a
-      batched matmul, also one for each expert and column;
+      `linalg.fill`, `tensor.splat` and constants that are splats. A value for each
+      column is repeated for each expert, because the epilogue's operands are
+      `E x N`. If the result was expanded to `E x rows x N`, as `mxfp4-raise`
+      leaves it behind a batched matmul, the operation may also read one value for
+      each expert and column;
     - uses in its body constants, and other bf16 or f32 values from outside.
 
     A bias of expert e that is added in a loop over experts is a value for each
@@ -977,7 +982,7 @@ def LowerToLinalg : Pass<"mxfp4-lower-to-linalg", "::mlir::ModuleOp"> {
     `mxfp4-lower-to-loops`. Blocks are carried by functions, `scf`, branches, and by
     slices and casts of tensors.
 
-    Example: `mxfp4-raise` makes of the result what it was before.
+    Example, which `mxfp4-raise` turns into the original operation again:
 
     ```mlir
     %y = scf.for %g = %c0 to %G step %c1 iter_args(%out = %init) -> tensor<?x48xf32> {
