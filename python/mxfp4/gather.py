@@ -125,7 +125,7 @@ def _pairs(tensors: Mapping[str, Stored]) -> dict[str, _Pair]:
 
 
 def _two_forms(one: Stored, other: Stored, pairs: Mapping[str, _Pair], base: str) -> Error:
-    """What is to be said of codes and scales that have others beside them."""
+    """The error for codes and scales whose weight the checkpoint also has in another form."""
     beside = next((p for p in pairs.values() if base in (p.base, p.codes.name)), None)
     text = f"{shown(one.path)}: {shown(one.name)} and {shown(other.name)} are codes and scales"
     if beside is not None:
