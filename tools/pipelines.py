@@ -80,10 +80,13 @@ def passes(tool: str, name: str) -> list[str]:
     return lines
 
 
-def part(tool: str, pipeline: Pipeline) -> str:
-    """The text between the marks of a pipeline."""
+def part(tool: str, pipeline: Pipeline, known: dict[str, Pipeline]) -> str:
+    """The text between the marks of a pipeline; options of an earlier one are not repeated."""
     lines = [f"{pipeline.summary}.", ""]
-    if pipeline.options:
+    earlier = next(p.name for p in known.values() if p.options == pipeline.options)
+    if pipeline.options and earlier != pipeline.name:
+        lines.append(f"Its options are those of [{earlier}](#{earlier}).")
+    elif pipeline.options:
         lines += ["| option | type | |", "| --- | --- | --- |"]
         lines += [f"| `{name}` | {kind} | {said} |" for name, kind, said in pipeline.options]
     else:
@@ -99,7 +102,9 @@ def page(tool: str, text: str) -> str:
     for name in set(known) ^ set(marked):
         where = "the page has no mark for it" if name in known else "the program has none"
         sys.exit(f"pipelines.py: {name}: {where}")
-    return MARK.sub(lambda m: f"<!-- {m[1]} -->\n{part(tool, known[m[1]])}\n<!-- end -->\n", text)
+    return MARK.sub(
+        lambda m: f"<!-- {m[1]} -->\n{part(tool, known[m[1]], known)}\n<!-- end -->\n", text
+    )
 
 
 def main() -> int:
