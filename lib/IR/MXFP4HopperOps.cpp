@@ -4,16 +4,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SharedMemory.h"
+
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 using namespace mlir;
 using namespace mxfp4;
-
-static bool isShared(MemRefType type) {
-  return gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
-}
 
 static LogicalResult verifyBarriers(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());

@@ -4,6 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SharedMemory.h"
+
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -18,10 +20,6 @@ namespace {
 bool isPlain(MemRefType type) {
   return type.getLayout().isIdentity() &&
          llvm::none_of(type.getShape().drop_front(), ShapedType::isDynamic);
-}
-
-bool isShared(MemRefType type) {
-  return gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
 }
 
 /// i32 in global memory, which a kernel addresses by element; `size` of them

@@ -47,7 +47,7 @@ static LogicalResult verifyCount(Operation *op, int64_t count, StringRef what) {
 }
 
 /// An error word, and counts of experts in blocks of tokens.
-static LogicalResult verifyError(Operation *op, Value error) {
+static LogicalResult verifyErrorOperand(Operation *op, Value error) {
   if (!error)
     return success();
   return verifyShaped(op, error, "an error word", {1},
@@ -154,7 +154,7 @@ LogicalResult SortByExpertOp::verify() {
       failed(verifyCount(*this, slots, "slot")) ||
       failed(verifyCount(*this, getNumExperts(), "expert")) ||
       failed(verifyCounts(*this, getCounts(), getNumExperts())) ||
-      failed(verifyError(*this, getError())))
+      failed(verifyErrorOperand(*this, getError())))
     return failure();
   return verifyDestinationStyle(*this);
 }
@@ -191,7 +191,7 @@ LogicalResult CombineOp::verify() {
       failed(verifyShaped(*this, getRows(), "rows",
                           {product(tokens, slots), getN()},
                           shaped(getRows()).getElementType())) ||
-      failed(verifyError(*this, getError())))
+      failed(verifyErrorOperand(*this, getError())))
     return failure();
   return verifyDestinationStyle(*this);
 }
@@ -228,7 +228,7 @@ LogicalResult QuantizeRowsOp::verify() {
       failed(verifyCount(*this, getK(), "column")) ||
       failed(verifyShaped(*this, getScales(), "scales", {sizeOf(getCodes(), 0)},
                           Float32Type::get(getContext()))) ||
-      failed(verifyError(*this, getError())))
+      failed(verifyErrorOperand(*this, getError())))
     return failure();
   return verifyDestinationStyle(*this);
 }

@@ -13,7 +13,7 @@
 using namespace mlir;
 
 std::string mxfp4::optionsError(StringRef pipeline, StringRef said,
-                                const detail::PassOptions &options) {
+                                const mlir::detail::PassOptions &options) {
   std::string printed;
   llvm::raw_string_ostream stream(printed);
   options.print(stream); // " {chip=sm_90a ...}"

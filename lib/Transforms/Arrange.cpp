@@ -5,16 +5,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "Arrange.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 Value mxfp4::regroup(OpBuilder &b, Location loc, Value value,
                      ArrayRef<int64_t> counts) {

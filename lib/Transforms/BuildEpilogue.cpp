@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EpilogueOperands.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -15,10 +16,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 static bool roundsToNearest(arith::TruncFOp op) {
   return !op.getRoundingmode() ||

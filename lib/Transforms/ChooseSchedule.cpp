@@ -23,7 +23,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-choose-schedule";
+constexpr StringLiteral kChooseSchedule = "mxfp4-choose-schedule";
 
 struct ChooseSchedulePass
     : mxfp4::impl::ChooseScheduleBase<ChooseSchedulePass> {
@@ -103,7 +103,7 @@ private:
         ArrayRef({problem.experts, problem.groups, problem.n, problem.k}),
         ShapedType::isDynamic);
     if (!op.getBlockType() || !isStatic || problem.groups > maxGroups()) {
-      missedOn(op, kPass, "schedule", [&] {
+      missedOn(op, kChooseSchedule, "schedule", [&] {
         return !op.getBlockType() ? "its weights are not in blocks"
                : !isStatic        ? "its N, K, experts or groups are not static"
                                   : "it has more groups than a kernel takes";
@@ -115,7 +115,7 @@ private:
     op->setAttr("schedule_reason",
                 StringAttr::get(op.getContext(), choice.reason));
     ++numChosen;
-    passedOn(op, kPass, "schedule", [&] { return choice.reason; });
+    passedOn(op, kChooseSchedule, "schedule", [&] { return choice.reason; });
   }
 };
 

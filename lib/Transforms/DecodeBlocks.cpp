@@ -6,6 +6,7 @@
 
 #include "DecodeBlocks.h"
 #include "Arrange.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -13,13 +14,9 @@
 using namespace mlir;
 using namespace mxfp4;
 
-static RankedTensorType tensorTypeOf(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
-
 /// Packs single codes `... x K/32 x 16 x 2` to bytes `... x K/32 x 16`.
 static Value packNibbles(OpBuilder &b, Location loc, Value codes) {
-  RankedTensorType type = tensorTypeOf(codes);
+  RankedTensorType type = tensorType(codes);
   const int64_t rank = type.getRank() - 1;
   if (!type.getElementType().isInteger(4))
     codes = arith::BitcastOp::create(b, loc, type.clone(b.getIntegerType(4)),
@@ -55,7 +52,7 @@ static Value packNibbles(OpBuilder &b, Location loc, Value codes) {
 static Value swapNibbles(OpBuilder &b, Location loc, Value bytes) {
   SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, bytes);
   Value init = tensor::EmptyOp::create(b, loc, sizes, b.getI8Type());
-  const int64_t rank = tensorTypeOf(bytes).getRank();
+  const int64_t rank = tensorType(bytes).getRank();
   SmallVector<AffineMap> maps(2, b.getMultiDimIdentityMap(rank));
   SmallVector<utils::IteratorType> loops(rank, utils::IteratorType::parallel);
   auto body = [](OpBuilder &b, Location loc, ValueRange args) {
@@ -78,7 +75,7 @@ Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
   offsets.pop_back_n(behind);
   sizes.pop_back_n(behind);
   SmallVector<int64_t> shape(slice.getType().getShape().drop_back(behind));
-  RankedTensorType type = tensorTypeOf(whole);
+  RankedTensorType type = tensorType(whole);
   for (int64_t extent : type.getShape().drop_front(leading)) {
     offsets.push_back(b.getIndexAttr(0));
     sizes.push_back(b.getIndexAttr(extent));
@@ -188,7 +185,7 @@ Side::Side(const Decode &decode, bool codes)
       value(codes ? decode.codes : decode.scales), decode(decode) {
   trailing.push_back(blockDigits(decode));
   if (codes) {
-    const bool isBytes = tensorTypeOf(value).getElementType().isInteger(8);
+    const bool isBytes = tensorType(value).getElementType().isInteger(8);
     trailing.push_back({Digit{Decode::kInBlock, isBytes ? 16 : 32, 1, 0}});
   }
   const SmallVector<unsigned> dims = decode.leading();
@@ -222,7 +219,7 @@ std::optional<Arrangement> Side::arrange(ArrayRef<int64_t> shape,
 bool mxfp4::canMakeBlocks(const Decode &decode) {
   for (bool codes : {true, false}) {
     const Side side(decode, codes);
-    if (!side.arrange(tensorTypeOf(side.value).getShape(),
+    if (!side.arrange(tensorType(side.value).getShape(),
                       side.leading.value_or(0)))
       return false;
   }
@@ -233,18 +230,18 @@ std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
                                           const Decode &decode) {
   const auto convert = [&](const Side &side, OpBuilder &b, Value value,
                            int64_t leading) -> Value {
-    RankedTensorType type = tensorTypeOf(value);
+    RankedTensorType type = tensorType(value);
     value = side.arrange(type.getShape(), leading)->apply(b, loc, value);
     if (type.getElementType().isInteger(8))
       return decode.highFirst && side.trailing.size() > 1
                  ? swapNibbles(b, loc, value)
                  : value;
     if (side.trailing.size() == 1) {
-      type = tensorTypeOf(value).clone(b.getI8Type());
+      type = tensorType(value).clone(b.getI8Type());
       return b.createOrFold<arith::BitcastOp>(loc, type, value);
     }
     // Single codes: `... x 32` to `... x 16 x 2`.
-    SmallVector<int64_t> counts(tensorTypeOf(value).getShape());
+    SmallVector<int64_t> counts(tensorType(value).getShape());
     counts.back() = 16;
     counts.push_back(2);
     SmallVector<ReassociationIndices> groups;
@@ -252,7 +249,7 @@ std::pair<Value, Value> mxfp4::makeBlocks(OpBuilder &b, Location loc,
       groups.push_back({static_cast<int64_t>(dim)});
     groups.back().push_back(static_cast<int64_t>(counts.size()) - 1);
     value = tensor::ExpandShapeOp::create(
-        b, loc, tensorTypeOf(value).clone(counts), value, groups);
+        b, loc, tensorType(value).clone(counts), value, groups);
     return packNibbles(b, loc, value);
   };
   const auto make = [&](bool codes) {

@@ -18,7 +18,7 @@ using namespace mxfp4;
 
 using Kind = ScalarNode::Kind;
 /// What is known of a number; nullopt: nothing.
-using Bits = std::optional<ScalarBounds>;
+using Bounded = std::optional<ScalarBounds>;
 
 namespace {
 
@@ -33,7 +33,7 @@ public:
         codes(1U << scalarWidth(graph[code].type)) {}
 
   void run();
-  Bits at(unsigned byte, unsigned scaleByte) const {
+  Bounded at(unsigned byte, unsigned scaleByte) const {
     return read(root, byte, classes[byte], scaleByte);
   }
   unsigned numCodes() const { return codes; }
@@ -48,11 +48,11 @@ private:
     ApproximateFunction approximate;
     std::vector<uint64_t> table;
   };
-  Bits compute(unsigned node, unsigned byte, unsigned group, unsigned scaleByte,
-               const Action &action) const;
-  Bits read(unsigned node, unsigned byte, unsigned group,
-            unsigned scaleByte) const {
-    const std::vector<Bits> &values = tables[node];
+  Bounded compute(unsigned node, unsigned byte, unsigned group,
+                  unsigned scaleByte, const Action &action) const;
+  Bounded read(unsigned node, unsigned byte, unsigned group,
+               unsigned scaleByte) const {
+    const std::vector<Bounded> &values = tables[node];
     switch (depends[node]) {
     case kCode:
       return values[byte];
@@ -70,7 +70,7 @@ private:
   /// Nodes of the root's graph, operands first.
   std::vector<unsigned> order;
   std::vector<unsigned> depends;
-  std::vector<std::vector<Bits>> tables;
+  std::vector<std::vector<Bounded>> tables;
   /// The class of each code, and a code of each class.
   std::vector<unsigned> classes, representatives;
 };
@@ -107,9 +107,9 @@ void Runner::findClasses() {
           meets.push_back(operand);
   if (depends[root] == kCode)
     meets.push_back(root);
-  std::map<std::vector<Bits>, unsigned> known;
+  std::map<std::vector<Bounded>, unsigned> known;
   for (unsigned byte = 0; byte < codes; ++byte) {
-    std::vector<Bits> values;
+    std::vector<Bounded> values;
     for (unsigned node : meets)
       values.push_back(tables[node][byte]);
     auto [at, isNew] = known.try_emplace(values, representatives.size());
@@ -119,10 +119,10 @@ void Runner::findClasses() {
   }
 }
 
-static Bits exactly(uint64_t bits) { return ScalarBounds{bits, bits}; }
+static Bounded exactly(uint64_t bits) { return ScalarBounds{bits, bits}; }
 
-Bits Runner::compute(unsigned node, unsigned byte, unsigned group,
-                     unsigned scaleByte, const Action &action) const {
+Bounded Runner::compute(unsigned node, unsigned byte, unsigned group,
+                        unsigned scaleByte, const Action &action) const {
   const ScalarNode &n = graph[node];
   if (n.kind == Kind::Constant)
     return exactly(n.bits);
@@ -137,7 +137,7 @@ Bits Runner::compute(unsigned node, unsigned byte, unsigned group,
     if (n.kind == Kind::Select && number > 0 &&
         (number == 1) != (operands[0] != 0))
       continue;
-    const Bits value = read(operand, byte, group, scaleByte);
+    const Bounded value = read(operand, byte, group, scaleByte);
     if (!value)
       return std::nullopt;
     bounds.push_back(*value);
@@ -170,7 +170,7 @@ void Runner::fill(unsigned node) {
   }
   if (n.kind == Kind::Lookup)
     action.table = tableBits(n.table);
-  std::vector<Bits> values;
+  std::vector<Bounded> values;
   const unsigned numCodes = depends[node] == kCode ? codes : 1,
                  numScales = depends[node] & kScale ? kScales : 1;
   if (depends[node] == kBoth) {
@@ -205,7 +205,7 @@ DecodeTable DecodeTable::run(const ElementTrace &graph, unsigned root,
   table.results.reserve(size_t(kScales) * table.codes);
   for (unsigned s = 0; s < kScales; ++s)
     for (unsigned byte = 0; byte < table.codes; ++byte)
-      if (const Bits value = runner.at(byte, s);
+      if (const Bounded value = runner.at(byte, s);
           value && value->first == value->second)
         table.results.emplace_back(value->first);
       else

@@ -5,13 +5,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "DecodeVerdict.h"
+#include "ScalarEval.h"
 
 #include "mxfp4/Core/Format.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
-static std::string text(const APFloat &value) {
+static std::string decimal(const APFloat &value) {
   SmallString<32> buffer;
   value.toString(buffer);
   return buffer.str().str();
@@ -19,12 +20,6 @@ static std::string text(const APFloat &value) {
 
 static APFloat exactValue(unsigned code, unsigned scale) {
   return APFloat(APFloat::BFloat(), APInt(16, decodeExact(code, scale)));
-}
-
-static APFloat numberOf(Type type, uint64_t bits) {
-  auto floatType = cast<FloatType>(type);
-  return APFloat(floatType.getFloatSemantics(),
-                 APInt(floatType.getWidth(), bits));
 }
 
 /// "1, 2, 3", or how many of how many.
@@ -45,8 +40,8 @@ void DecodeVerdict::differs(unsigned code, unsigned scale,
     return;
   if (codes.none())
     first = ("code " + Twine(code) + " with scale byte " + Twine(scale) +
-             " must be " + text(exactValue(code, scale)) + ", but is " +
-             (got ? text(numberOf(type, *got))
+             " must be " + decimal(exactValue(code, scale)) + ", but is " +
+             (got ? decimal(numberOf(type, *got))
                   : "a value that the operations do not define, or that "
                     "depends on who computes it"))
                 .str();

@@ -6,6 +6,7 @@
 
 #include "ElementTrace.h"
 #include "ScalarEval.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -16,10 +17,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 using Found = ElementTrace::Found;
-
-static RankedTensorType tensorTypeOf(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
 
 bool mxfp4::isStorage(Type type) {
   type = getElementTypeOrSelf(type);
@@ -133,7 +130,7 @@ Found ElementTrace::element(Value tensor, const ElementIndex &index) {
 
 Found ElementTrace::through(Value tensor, const ElementIndex &index) {
   Operation *op = tensor.getDefiningOp();
-  if (!tensorTypeOf(tensor) || !op)
+  if (!tensorTypeOrNull(tensor) || !op)
     return fail("the value depends on more than codes, scales and constants");
   Attribute value;
   if (matchPattern(op, m_Constant(&value)))
@@ -158,7 +155,7 @@ Found ElementTrace::throughReshape(Operation *op, const ElementIndex &index,
                                    bool &isReshape) {
   isReshape = true;
   if (auto cast = dyn_cast<tensor::CastOp>(op)) {
-    if (!tensorTypeOf(cast.getSource()))
+    if (!tensorTypeOrNull(cast.getSource()))
       return fail("a tensor has no rank");
     return element(cast.getSource(), index);
   }
@@ -194,37 +191,38 @@ Found ElementTrace::throughReshape(Operation *op, const ElementIndex &index,
 
 namespace {
 
-enum class Side { Inside, Outside, Unknown };
+enum class Position { Inside, Outside, Unknown };
 
 /// Whether a position of a tensor, along one dimension, is inside a strided
 /// slice of the tensor. If it is, `inside` becomes the position within the
 /// slice.
-Side positionInSlice(const Digits &whole, int64_t extent, OpFoldResult offset,
-                     OpFoldResult size, OpFoldResult stride, Digits &inside) {
+Position positionInSlice(const Digits &whole, int64_t extent,
+                         OpFoldResult offset, OpFoldResult size,
+                         OpFoldResult stride, Digits &inside) {
   std::optional<int64_t> o = getConstantIntValue(offset),
                          n = getConstantIntValue(size),
                          t = getConstantIntValue(stride);
   inside = whole;
   if (!o || !t || *o < 0 || *t <= 0)
-    return Side::Unknown;
+    return Position::Unknown;
   if (*o == 0 && *t == 1 && (n ? *n == extent : ShapedType::isDynamic(extent)))
-    return Side::Inside;
+    return Position::Inside;
   if (!n)
-    return Side::Unknown;
+    return Position::Unknown;
   if (std::optional<int64_t> at = knownValue(whole)) {
     const int64_t from = *at - *o;
     if (from < 0 || from % *t != 0 || from / *t >= *n)
-      return Side::Outside;
+      return Position::Outside;
     inside.clear();
     appendDigit(inside, Digit::known(from / *t, *n));
-    return Side::Inside;
+    return Position::Inside;
   }
   // The slice has all positions with one remainder modulo the stride.
   std::optional<Digits> low = takeLow(inside, *t);
   std::optional<int64_t> remainder = low ? knownValue(*low) : std::nullopt;
   if (*t == 1 || *o >= *t || !remainder || *n * *t != extent)
-    return Side::Unknown;
-  return *remainder == *o ? Side::Inside : Side::Outside;
+    return Position::Unknown;
+  return *remainder == *o ? Position::Inside : Position::Outside;
 }
 
 } // namespace
@@ -233,21 +231,21 @@ Found ElementTrace::throughInsert(Operation *op, const ElementIndex &index) {
   auto insert = cast<tensor::InsertSliceOp>(op);
   const llvm::SmallBitVector dropped = insert.getDroppedDims();
   ElementIndex source;
-  Side all = Side::Inside;
+  Position all = Position::Inside;
   for (auto [dim, digits] : llvm::enumerate(index)) {
     Digits inside;
-    const Side side = positionInSlice(
+    const Position side = positionInSlice(
         digits, insert.getDestType().getDimSize(dim),
         insert.getMixedOffsets()[dim], insert.getMixedSizes()[dim],
         insert.getMixedStrides()[dim], inside);
-    if (side == Side::Outside)
+    if (side == Position::Outside)
       return element(insert.getDest(), index);
-    if (side == Side::Unknown)
+    if (side == Position::Unknown)
       all = side;
     if (!dropped.test(dim))
       source.push_back(inside);
   }
-  if (all == Side::Unknown)
+  if (all == Position::Unknown)
     return fail("an inserted slice ends where a block does not");
   return element(insert.getSource(), source);
 }
@@ -286,7 +284,7 @@ Found ElementTrace::throughConcat(Operation *op, const ElementIndex &index) {
   if (!at)
     return fail("tensors are joined along a dimension of whole blocks");
   for (Value part : concat.getInputs()) {
-    const int64_t extent = tensorTypeOf(part).getDimSize(dim);
+    const int64_t extent = tensorTypeOrNull(part).getDimSize(dim);
     if (ShapedType::isDynamic(extent))
       break;
     if (*at < extent) {

@@ -5,15 +5,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "EpilogueOperands.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// The tensor with the dimensions `dims` alone; the others have size 1.
 Value OperandBuilder::keepDims(Value tensor, ArrayRef<int64_t> dims) {

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EpilogueConsumer.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -12,10 +13,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 namespace {
 
@@ -35,9 +32,9 @@ bool takesPart(Operation *op) {
          llvm::any_of(op->getUsers(), computes);
 }
 
-class Matcher {
+class ConsumerMatcher {
 public:
-  Matcher(GroupedMatmulOp matmul, const ResultUses &uses, Miss *why)
+  ConsumerMatcher(GroupedMatmulOp matmul, const ResultUses &uses, Miss *why)
       : matmul(matmul), uses(uses), why(why) {}
 
   FailureOr<EpilogueConsumer> match(Operation *&at);
@@ -77,7 +74,7 @@ bool areExperts(Value ids) {
 
 } // namespace
 
-Operation *Matcher::pickUser() {
+Operation *ConsumerMatcher::pickUser() {
   for (const ResultUse &use : uses.uses)
     if (Operation *user = use.operand->getOwner();
         computes(user) || takesPart(user))
@@ -85,7 +82,7 @@ Operation *Matcher::pickUser() {
   return nullptr;
 }
 
-LogicalResult Matcher::matchUsers(Operation *user) {
+LogicalResult ConsumerMatcher::matchUsers(Operation *user) {
   if (takesPart(user))
     return miss(why,
                 "it is neither all of the matmul's result nor every other "
@@ -105,7 +102,7 @@ LogicalResult Matcher::matchUsers(Operation *user) {
   return success();
 }
 
-LogicalResult Matcher::matchMatmul() {
+LogicalResult ConsumerMatcher::matchMatmul() {
   if (matmul.getSchedule())
     return miss(why,
                 "the matmul has a schedule, which was chosen for what it "
@@ -138,7 +135,7 @@ LogicalResult Matcher::matchMatmul() {
   return success();
 }
 
-LogicalResult Matcher::matchLoops() {
+LogicalResult ConsumerMatcher::matchLoops() {
   linalg::LinalgOp op = found.op;
   if (!op.hasPureTensorSemantics() || op->getNumResults() != 1)
     return miss(why, "it has not one tensor as result");
@@ -161,8 +158,8 @@ LogicalResult Matcher::matchLoops() {
   return success();
 }
 
-LogicalResult Matcher::matchSum(const ResultView &view, AffineMap map,
-                                ConsumerInput &input) {
+LogicalResult ConsumerMatcher::matchSum(const ResultView &view, AffineMap map,
+                                        ConsumerInput &input) {
   input.kind = InputKind::Sum;
   MLIRContext *context = map.getContext();
   const unsigned last = map.getNumDims() - 1;
@@ -193,7 +190,7 @@ LogicalResult Matcher::matchSum(const ResultView &view, AffineMap map,
 
 /// A value for each expert and column needs to know a row's expert: groups of
 /// equal size.
-LogicalResult Matcher::matchGroups() {
+LogicalResult ConsumerMatcher::matchGroups() {
   const auto fail = [&] {
     return miss(why, "it reads values by the first dimension of the result, "
                      "which is not known to be a row's expert");
@@ -224,7 +221,7 @@ LogicalResult Matcher::matchGroups() {
   return success();
 }
 
-LogicalResult Matcher::matchInputs() {
+LogicalResult ConsumerMatcher::matchInputs() {
   linalg::LinalgOp op = found.op;
   bool first = true;
   for (OpOperand *operand : op.getDpsInputOperands())
@@ -273,7 +270,7 @@ LogicalResult Matcher::matchInputs() {
   return byExpert ? matchGroups() : success();
 }
 
-FailureOr<EpilogueConsumer> Matcher::match(Operation *&at) {
+FailureOr<EpilogueConsumer> ConsumerMatcher::match(Operation *&at) {
   at = pickUser();
   if (!at)
     return failure();
@@ -286,5 +283,5 @@ FailureOr<EpilogueConsumer> Matcher::match(Operation *&at) {
 FailureOr<EpilogueConsumer> mxfp4::findConsumer(GroupedMatmulOp matmul,
                                                 const ResultUses &uses,
                                                 Operation *&at, Miss *why) {
-  return Matcher(matmul, uses, why).match(at);
+  return ConsumerMatcher(matmul, uses, why).match(at);
 }

@@ -23,7 +23,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-fuse-epilogue";
+constexpr StringLiteral kFuseEpilogue = "mxfp4-fuse-epilogue";
 
 std::string nameOf(Operation *op) {
   return "'" + op->getName().getStringRef().str() + "'";
@@ -60,14 +60,14 @@ GroupedMatmulOp FuseEpiloguePass::fuseOne(GroupedMatmulOp matmul) {
     if (!at)
       return {};
     ++numNotFused;
-    missedOn(at, kPass, "consumer", [&] {
+    missedOn(at, kFuseEpilogue, "consumer", [&] {
       std::string text = nameOf(at) + " is not fused: " + why.condition;
       return why.nextStep.empty() ? text : text + "; " + why.nextStep;
     });
     return {};
   }
   ++numFused;
-  passedOn(at, kPass, "consumer", [&] {
+  passedOn(at, kFuseEpilogue, "consumer", [&] {
     return nameOf(at) + (consumer->pairs
                              ? " is part of the epilogue, on pairs of columns"
                              : " is part of the epilogue");
@@ -91,7 +91,7 @@ void FuseEpiloguePass::fuseAll(GroupedMatmulOp matmul) {
   const unsigned left = simplifyRoundings(last, allowContractRounding);
   if (left == 0)
     return;
-  analysisOn(last, kPass, "rounding", [&] {
+  analysisOn(last, kFuseEpilogue, "rounding", [&] {
     return "the epilogue keeps " + std::to_string(left) +
            " of the program's roundings to bf16; allow-contract-rounding "
            "leaves them out, which changes results";

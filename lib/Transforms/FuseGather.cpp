@@ -6,6 +6,7 @@
 
 #include "KernelRemarks.h"
 #include "Miss.h"
+#include "TensorType.h"
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -25,11 +26,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-fuse-gather";
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+constexpr StringLiteral kFuseGather = "mxfp4-fuse-gather";
 
 /// A gather: the tensor `source`, and in `rows`, a tensor of integers of shape
 /// R or R x 1, the numbers of the rows that it takes.
@@ -182,7 +179,7 @@ static Value makeRows(ImplicitLocOpBuilder &b, const RowMap &map) {
   return rows;
 }
 
-static LogicalResult matchMatmul(GroupedMatmulOp matmul, Miss *why) {
+static LogicalResult matchRowMaps(GroupedMatmulOp matmul, Miss *why) {
   if (matmul.getSchedule())
     return miss(why,
                 "the matmul has a schedule, which was chosen for what it "
@@ -206,7 +203,7 @@ static LogicalResult matchActivations(GroupedMatmulOp matmul, const RowMap &map,
   if (!ShapedType::isDynamic(source.getDimSize(0)) &&
       source.getDimSize(0) > std::numeric_limits<int32_t>::max())
     return miss(why, "the numbers of rows do not fit in i32");
-  return matchMatmul(matmul, why);
+  return matchRowMaps(matmul, why);
 }
 
 /// Whether only matmuls read the gathered rows, so that they need not be in
@@ -245,7 +242,7 @@ private:
   void fuseScatter(GroupedMatmulOp matmul);
   FailureOr<RowMap> match(GroupedMatmulOp matmul, Operation *gather, Miss *why);
   void missed(Operation *op, const Miss &why) {
-    missedOn(op, kPass, "rows", [&] {
+    missedOn(op, kFuseGather, "rows", [&] {
       std::string text = "'" + op->getName().getStringRef().str() +
                          "' is not fused: " + why.condition;
       return why.nextStep.empty() ? text : text + "; " + why.nextStep;
@@ -286,7 +283,7 @@ void FuseGatherPass::fuseGather(GroupedMatmulOp matmul) {
   if (failed(map))
     return missed(gather, why);
   ++numGathers;
-  passedOn(gather, kPass, "rows", [&] {
+  passedOn(gather, kFuseGather, "rows", [&] {
     return "'" + gather->getName().getStringRef().str() +
            "' is the matmul's operand gather";
   });
@@ -318,7 +315,7 @@ static LogicalResult matchScatter(GroupedMatmulOp matmul,
       matmul.getOutputType().getDimSize(1))
     return miss(why, "its rows are not known to have as many columns as the "
                      "matmul's");
-  return matchMatmul(matmul, why);
+  return matchRowMaps(matmul, why);
 }
 
 void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul) {
@@ -340,7 +337,7 @@ void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul) {
   if (failed(matchScatter(matmul, scatter, &why)))
     return missed(scatter, why);
   ++numScatters;
-  passedOn(scatter, kPass, "rows", [&] {
+  passedOn(scatter, kFuseGather, "rows", [&] {
     return std::string("'tensor.scatter' is the matmul's operand scatter");
   });
   ImplicitLocOpBuilder b(scatter.getLoc(), scatter);

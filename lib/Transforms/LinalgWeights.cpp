@@ -7,6 +7,7 @@
 #include "LinalgWeights.h"
 
 #include "LoopBuilder.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 
@@ -16,10 +17,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// The first `count` loops of `rank`, and then constants.
 static AffineMap firstLoops(OpBuilder &b, unsigned count, unsigned rank,
@@ -36,9 +33,9 @@ using BodyFn = function_ref<Value(LoopBuilder &, ValueRange)>;
 
 /// A linalg.generic whose loops are the dimensions of its output; `reductions`
 /// of them are more loops.
-static Value generic(OpBuilder &b, Location loc, ValueRange inputs,
-                     ArrayRef<AffineMap> inputMaps, Value init, BodyFn body,
-                     unsigned reductions = 0) {
+static Value makeGeneric(OpBuilder &b, Location loc, ValueRange inputs,
+                         ArrayRef<AffineMap> inputMaps, Value init, BodyFn body,
+                         unsigned reductions = 0) {
   const unsigned rank = tensorType(init).getRank();
   SmallVector<AffineMap> maps(inputMaps);
   maps.push_back(firstLoops(b, rank, rank + reductions));
@@ -60,7 +57,7 @@ static Value elementwise(OpBuilder &b, Location loc, Value value, Type element,
   const unsigned rank = tensorType(value).getRank();
   Value init = tensor::EmptyOp::create(
       b, loc, tensor::getMixedSizes(b, loc, value), element);
-  return generic(b, loc, value, firstLoops(b, rank, rank), init, body);
+  return makeGeneric(b, loc, value, firstLoops(b, rank, rank), init, body);
 }
 
 Value mxfp4::roundInLinalg(OpBuilder &b, Location loc, Value value,
@@ -113,15 +110,14 @@ Value mxfp4::dequantizeInLinalg(OpBuilder &b, Location loc, Value codes,
   // ... x K/32 x 16 x 2.
   Value blocks = splitBlocks(b, loc, init, {kScaleBlock / 2, 2});
   const unsigned rank = tensorType(blocks).getRank();
-  Value values =
-      generic(b, loc, {codes, scales},
-              {firstLoops(b, rank - 1, rank), firstLoops(b, rank - 2, rank)},
-              blocks, [&](LoopBuilder &l, ValueRange in) {
-                Value half = linalg::IndexOp::create(l.b, rank - 1);
-                Value value =
-                    l.decode(l.nibble(in[0], half), l.scaleValue(in[1]));
-                return l.roundTo(value, element);
-              });
+  Value values = makeGeneric(
+      b, loc, {codes, scales},
+      {firstLoops(b, rank - 1, rank), firstLoops(b, rank - 2, rank)}, blocks,
+      [&](LoopBuilder &l, ValueRange in) {
+        Value half = linalg::IndexOp::create(l.b, rank - 1);
+        Value value = l.decode(l.nibble(in[0], half), l.scaleValue(in[1]));
+        return l.roundTo(value, element);
+      });
   SmallVector<ReassociationIndices> groups;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     groups.push_back({dim});
@@ -139,26 +135,26 @@ std::pair<Value, Value> mxfp4::quantizeInLinalg(OpBuilder &b, Location loc,
   Value empty = tensor::EmptyOp::create(
       b, loc, tensor::getMixedSizes(b, loc, scalesInit), b.getI32Type());
   Value start = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
-  Value largest = generic(
+  Value largest = makeGeneric(
       b, loc, blocks, firstLoops(b, rank + 1, rank + 1), start,
       [](LoopBuilder &l, ValueRange in) {
         return l.op<arith::MaxUIOp>(in[1], l.magnitudeBits(l.widen(in[0])));
       },
       /*reductions=*/1);
-  Value scales = generic(
+  Value scales = makeGeneric(
       b, loc, largest, firstLoops(b, rank, rank), scalesInit,
       [](LoopBuilder &l, ValueRange in) { return l.i8(l.scaleFor(in[0])); });
   // Neighbours become a byte.
   Value pairs = splitBlocks(b, loc, values, {kScaleBlock / 2, 2});
-  Value codes = generic(b, loc, {pairs, pairs, scales},
-                        {firstLoops(b, rank + 1, rank + 1, {0}),
-                         firstLoops(b, rank + 1, rank + 1, {1}),
-                         firstLoops(b, rank, rank + 1)},
-                        codesInit, [](LoopBuilder &l, ValueRange in) {
-                          Value inverse = l.inverseScale(in[2]);
-                          return l.codePair(l.encode(l.widen(in[0]), inverse),
-                                            l.encode(l.widen(in[1]), inverse));
-                        });
+  Value codes = makeGeneric(
+      b, loc, {pairs, pairs, scales},
+      {firstLoops(b, rank + 1, rank + 1, {0}),
+       firstLoops(b, rank + 1, rank + 1, {1}), firstLoops(b, rank, rank + 1)},
+      codesInit, [](LoopBuilder &l, ValueRange in) {
+        Value inverse = l.inverseScale(in[2]);
+        return l.codePair(l.encode(l.widen(in[0]), inverse),
+                          l.encode(l.widen(in[1]), inverse));
+      });
   return {codes, scales};
 }
 
@@ -271,9 +267,10 @@ private:
 
 Value mxfp4::packInLinalg(OpBuilder &b, Location loc, Value codes, Value scales,
                           Value bytesInit, const BlockLayout &layout) {
-  return generic(b, loc, {}, {}, bytesInit, [&](LoopBuilder &l, ValueRange) {
-    return ByteOfBlock(l, codes, scales, layout).emit();
-  });
+  return makeGeneric(b, loc, {}, {}, bytesInit,
+                     [&](LoopBuilder &l, ValueRange) {
+                       return ByteOfBlock(l, codes, scales, layout).emit();
+                     });
 }
 
 std::pair<Value, Value> mxfp4::unpackInLinalg(OpBuilder &b, Location loc,
@@ -287,7 +284,7 @@ std::pair<Value, Value> mxfp4::unpackInLinalg(OpBuilder &b, Location loc,
     return at;
   };
   Value codes =
-      generic(b, loc, {}, {}, codesInit, [&](LoopBuilder &l, ValueRange) {
+      makeGeneric(b, loc, {}, {}, codesInit, [&](LoopBuilder &l, ValueRange) {
         WeightAccess from(l, bytes, layout);
         SmallVector<Value> at = indices(l, 4);
         Value k = l.op<arith::AddIOp>(l.op<arith::MulIOp>(at[2], kScaleBlock),
@@ -297,7 +294,7 @@ std::pair<Value, Value> mxfp4::unpackInLinalg(OpBuilder &b, Location loc,
                           from.code(at[0], at[1], l.op<arith::AddIOp>(k, 1)));
       });
   Value scales =
-      generic(b, loc, {}, {}, scalesInit, [&](LoopBuilder &l, ValueRange) {
+      makeGeneric(b, loc, {}, {}, scalesInit, [&](LoopBuilder &l, ValueRange) {
         WeightAccess from(l, bytes, layout);
         SmallVector<Value> at = indices(l, 3);
         return from.scale(at[0], at[1], at[2]);

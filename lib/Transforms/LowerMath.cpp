@@ -176,13 +176,13 @@ Value emitErf(Floats &f, Value x) {
 //===----------------------------------------------------------------------===//
 
 /// Ahead of the upstream patterns, which call a library.
-constexpr int kBenefit = 10;
+constexpr int kMathBenefit = 10;
 
 using EmitFunction = Value (*)(Floats &, Value);
 
 template <typename Op> struct LowerFunction : ConvertOpToLLVMPattern<Op> {
   LowerFunction(const LLVMTypeConverter &converter, EmitFunction emit)
-      : ConvertOpToLLVMPattern<Op>(converter, kBenefit), emit(emit) {}
+      : ConvertOpToLLVMPattern<Op>(converter, kMathBenefit), emit(emit) {}
 
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
@@ -200,7 +200,7 @@ template <typename Op> struct LowerFunction : ConvertOpToLLVMPattern<Op> {
 template <typename Op, typename To>
 struct LowerToLLVM : ConvertOpToLLVMPattern<Op> {
   LowerToLLVM(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern<Op>(converter, kBenefit) {}
+      : ConvertOpToLLVMPattern<Op>(converter, kMathBenefit) {}
 
   LogicalResult
   matchAndRewrite(Op op, typename Op::Adaptor adaptor,
@@ -212,7 +212,7 @@ struct LowerToLLVM : ConvertOpToLLVMPattern<Op> {
 
 struct LowerClamp : ConvertOpToLLVMPattern<math::ClampFOp> {
   LowerClamp(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kBenefit) {}
+      : ConvertOpToLLVMPattern(converter, kMathBenefit) {}
 
   LogicalResult
   matchAndRewrite(math::ClampFOp op, OpAdaptor adaptor,
@@ -227,7 +227,7 @@ struct LowerClamp : ConvertOpToLLVMPattern<math::ClampFOp> {
 /// The IEEE division is a function of dozens of instructions.
 struct LowerDivide : ConvertOpToLLVMPattern<arith::DivFOp> {
   LowerDivide(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kBenefit) {}
+      : ConvertOpToLLVMPattern(converter, kMathBenefit) {}
 
   LogicalResult
   matchAndRewrite(arith::DivFOp op, OpAdaptor adaptor,

@@ -7,6 +7,7 @@
 #include "LinalgRows.h"
 #include "LinalgWeights.h"
 #include "LoopBuilder.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 #include "mxfp4/IR/MXFP4.h"
@@ -30,10 +31,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 //===----------------------------------------------------------------------===//
 // grouped_matmul

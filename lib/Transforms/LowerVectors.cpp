@@ -22,7 +22,7 @@ using namespace mxfp4;
 namespace {
 
 /// Ahead of the upstream patterns, which expect memref descriptors.
-constexpr int kBenefit = 10;
+constexpr int kVectorBenefit = 10;
 
 /// Address of an element, which is of `element` in LLVM; null, with a
 /// diagnostic of `op`, if it cannot be had.
@@ -50,9 +50,9 @@ unsigned alignmentOf(VectorType type) {
                                       type.getElementTypeBitWidth() / 8);
 }
 
-struct LowerLoad : ConvertOpToLLVMPattern<vector::LoadOp> {
-  LowerLoad(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kBenefit) {}
+struct LowerVectorLoad : ConvertOpToLLVMPattern<vector::LoadOp> {
+  LowerVectorLoad(const LLVMTypeConverter &converter)
+      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
 
   LogicalResult
   matchAndRewrite(vector::LoadOp op, OpAdaptor adaptor,
@@ -72,9 +72,9 @@ struct LowerLoad : ConvertOpToLLVMPattern<vector::LoadOp> {
   }
 };
 
-struct LowerStore : ConvertOpToLLVMPattern<vector::StoreOp> {
-  LowerStore(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kBenefit) {}
+struct LowerVectorStore : ConvertOpToLLVMPattern<vector::StoreOp> {
+  LowerVectorStore(const LLVMTypeConverter &converter)
+      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
 
   LogicalResult
   matchAndRewrite(vector::StoreOp op, OpAdaptor adaptor,
@@ -98,7 +98,7 @@ struct LowerStore : ConvertOpToLLVMPattern<vector::StoreOp> {
 /// The memory is the same.
 struct LowerCollapse : ConvertOpToLLVMPattern<memref::CollapseShapeOp> {
   LowerCollapse(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kBenefit) {}
+      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
 
   LogicalResult
   matchAndRewrite(memref::CollapseShapeOp op, OpAdaptor adaptor,
@@ -112,5 +112,5 @@ struct LowerCollapse : ConvertOpToLLVMPattern<memref::CollapseShapeOp> {
 
 void mxfp4::populateVectorMemoryLowering(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<LowerLoad, LowerStore, LowerCollapse>(converter);
+  patterns.add<LowerVectorLoad, LowerVectorStore, LowerCollapse>(converter);
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Contraction.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 
@@ -13,10 +14,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// What is in front of a widening to f32, or the value itself.
 static Value stripWidening(Value value) {

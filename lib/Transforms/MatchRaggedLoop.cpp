@@ -6,6 +6,7 @@
 
 #include "RaggedLoop.h"
 #include "TensorRows.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -13,10 +14,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// Looks through conversions between integers that keep values of offsets.
 Value stripCasts(Value value) {
@@ -118,9 +115,9 @@ bool sameRows(Value init, Value activations) {
          rowsOf(init) == rowsOf(activations);
 }
 
-class Matcher {
+class RaggedMatcher {
 public:
-  Matcher(scf::ForOp loop, Miss *why) : loop(loop), why(why) {}
+  RaggedMatcher(scf::ForOp loop, Miss *why) : loop(loop), why(why) {}
 
   FailureOr<RaggedLoop> match();
 
@@ -147,7 +144,7 @@ private:
 
 } // namespace
 
-LogicalResult Matcher::matchBounds() {
+LogicalResult RaggedMatcher::matchBounds() {
   std::optional<int64_t> upper = getConstantIntValue(loop.getUpperBound());
   found.experts = upper.value_or(0);
   if (found.experts <= 0 || !isConstant(loop.getLowerBound(), 0) ||
@@ -165,7 +162,7 @@ LogicalResult Matcher::matchBounds() {
 
 /// Rows that no expert has keep the initial value, which must be one that the
 /// operation can give them: zero, or any.
-LogicalResult Matcher::matchOutput() {
+LogicalResult RaggedMatcher::matchOutput() {
   for (auto [number, value] : llvm::enumerate(loop.getYieldedValues()))
     if (auto op = value.getDefiningOp<tensor::InsertSliceOp>()) {
       insert = op;
@@ -193,7 +190,7 @@ LogicalResult Matcher::matchOutput() {
   return success();
 }
 
-LogicalResult Matcher::matchMatmul() {
+LogicalResult RaggedMatcher::matchMatmul() {
   Value result = insert.getSource();
   if (auto retyped = result.getDefiningOp<tensor::CastOp>())
     result = retyped.getSource();
@@ -220,7 +217,7 @@ LogicalResult Matcher::matchMatmul() {
   return matchEpilogue();
 }
 
-LogicalResult Matcher::matchActivations() {
+LogicalResult RaggedMatcher::matchActivations() {
   GroupedMatmulOp matmul = found.matmul;
   Value rows = matmul.getRowSource();
   if (matmul.getGather()) {
@@ -238,7 +235,7 @@ LogicalResult Matcher::matchActivations() {
 }
 
 /// What an epilogue operand is a slice of, or null.
-Value Matcher::wholeOperand(Value operand) {
+Value RaggedMatcher::wholeOperand(Value operand) {
   switch (epilogueOperandOf(operand.getType())) {
   case EpilogueOperand::PerRow:
     operand = elementsOf(operand, start, size);
@@ -251,7 +248,7 @@ Value Matcher::wholeOperand(Value operand) {
   return operand;
 }
 
-LogicalResult Matcher::matchEpilogue() {
+LogicalResult RaggedMatcher::matchEpilogue() {
   for (Value operand : found.matmul.getEpilogueOperands()) {
     Value whole = wholeOperand(operand);
     // A value from outside may have become a tensor in the loop.
@@ -269,7 +266,7 @@ LogicalResult Matcher::matchEpilogue() {
 
 /// Rows from offsets[e] to offsets[e + 1]; or sizes[e] rows from where the
 /// expert before ended.
-LogicalResult Matcher::matchRows() {
+LogicalResult RaggedMatcher::matchRows() {
   Value iv = loop.getInductionVar();
   Value from = elementAt(start, iv, 0);
   if (!from)
@@ -288,7 +285,7 @@ LogicalResult Matcher::matchRows() {
   return success();
 }
 
-LogicalResult Matcher::matchSizes() {
+LogicalResult RaggedMatcher::matchSizes() {
   const auto fail = [&] {
     return miss(why, "an expert's rows must be those from offsets[e] to "
                      "offsets[e + 1], or sizes[e] behind those of the expert "
@@ -314,14 +311,14 @@ LogicalResult Matcher::matchSizes() {
              : fail();
 }
 
-LogicalResult Matcher::matchRowCount() {
+LogicalResult RaggedMatcher::matchRowCount() {
   if (sameRows(loop.getInitArgs()[found.output], found.rowSource()))
     return success();
   return miss(why, "the output may have other rows than the activations",
               "make the output with tensor.dim of the activations");
 }
 
-FailureOr<RaggedLoop> Matcher::match() {
+FailureOr<RaggedLoop> RaggedMatcher::match() {
   if (failed(matchBounds()) || failed(matchOutput()) || failed(matchMatmul()) ||
       failed(matchRows()) || failed(matchRowCount()))
     return failure();
@@ -329,7 +326,7 @@ FailureOr<RaggedLoop> Matcher::match() {
 }
 
 FailureOr<RaggedLoop> mxfp4::findRaggedLoop(scf::ForOp op, Miss *why) {
-  return Matcher(op, why).match();
+  return RaggedMatcher(op, why).match();
 }
 
 LogicalResult mxfp4::matchRaggedLoop(scf::ForOp op, Miss *why) {

@@ -26,10 +26,10 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-narrow-wgmma";
+constexpr StringLiteral kNarrowWgmma = "mxfp4-narrow-wgmma";
 
 /// The widths that a group of wgmma may have at run time.
-struct Widths {
+struct ColumnWidths {
   /// Tokens of the narrowest; each other one is a multiple.
   int64_t step;
   int64_t count;
@@ -37,21 +37,21 @@ struct Widths {
 
 } // namespace
 
-static Widths widthsOf(WgmmaOp op) {
+static ColumnWidths widthsOf(WgmmaOp op) {
   const auto step = static_cast<int64_t>(*op.getTokenStep());
   const auto columns = static_cast<int64_t>(op.getColumns());
   return {step, op.getTraits().nStep * columns / step};
 }
 
-static void tell(WgmmaOp op, Widths widths) {
+static void tell(WgmmaOp op, ColumnWidths widths) {
   if (widths.count > 1)
-    passedOn(op, kPass, "columns", [&] {
+    passedOn(op, kNarrowWgmma, "columns", [&] {
       return llvm::formatv("N is one of {0} multiples of {1} at run time",
                            widths.count, widths.step)
           .str();
     });
   else
-    missedOn(op, kPass, "columns", [&] {
+    missedOn(op, kNarrowWgmma, "columns", [&] {
       return llvm::formatv("N is {0}: tiles have no other height", widths.step)
           .str();
     });
@@ -70,7 +70,7 @@ static Value emitLastStep(ImplicitLocOpBuilder &b, WgmmaOp op, int64_t step) {
 /// number `last` of steps add. Branches, since ptxas makes an indirect one of a
 /// switch; on bits, since their predicates stay in registers, and those of one
 /// comparison for each width do not.
-static Value choose(ImplicitLocOpBuilder &b, WgmmaOp op, Widths widths,
+static Value choose(ImplicitLocOpBuilder &b, WgmmaOp op, ColumnWidths widths,
                     Value last, int64_t low, int64_t bit) {
   while (bit > 0 && low + bit >= widths.count)
     bit /= 2;
@@ -96,7 +96,7 @@ static Value choose(ImplicitLocOpBuilder &b, WgmmaOp op, Widths widths,
 }
 
 /// Replaces a group by a choice of narrower ones.
-static void narrow(WgmmaOp op, Widths widths) {
+static void narrow(WgmmaOp op, ColumnWidths widths) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   Value last;
   int64_t bit = 0;
@@ -123,7 +123,7 @@ struct NarrowWgmmaPass : mxfp4::impl::NarrowWgmmaBase<NarrowWgmmaPass> {
         ops.push_back(op);
     });
     for (WgmmaOp op : ops) {
-      const Widths widths = widthsOf(op);
+      const ColumnWidths widths = widthsOf(op);
       numNarrowed += widths.count > 1;
       tell(op, widths);
       narrow(op, widths);

@@ -25,7 +25,7 @@ namespace mxfp4 {
 using namespace mlir;
 using namespace mxfp4;
 
-static constexpr StringLiteral kPass = "mxfp4-overlap-decode";
+static constexpr StringLiteral kOverlapDecode = "mxfp4-overlap-decode";
 
 //===----------------------------------------------------------------------===//
 // What can be overlapped
@@ -149,7 +149,7 @@ static void overlap(BlockLoop of) {
 }
 
 static void tell(const BlockLoop &of) {
-  passedOn(of.loop, kPass, "loop", [&] {
+  passedOn(of.loop, kOverlapDecode, "loop", [&] {
     const int64_t steps = *llvm::min_element(of.counts),
                   atOnce = stepsAtOnce(of);
     return llvm::formatv("{0} steps of {1} batches of wgmma, {2} in an "
@@ -174,7 +174,7 @@ struct OverlapDecodePass : mxfp4::impl::OverlapDecodeBase<OverlapDecodePass> {
       if (loop.drains() && loop.getSchedule().toSchedule().overlapDecode)
         loops.push_back(loop);
       else
-        missedOn(loop, kPass, "loop", [&] {
+        missedOn(loop, kOverlapDecode, "loop", [&] {
           return loop.drains() ? "its schedule has no overlap_decode"
                                : "it drains no ring";
         });

@@ -28,7 +28,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-pipeline-copies";
+constexpr StringLiteral kPipelineCopies = "mxfp4-pipeline-copies";
 
 OpOperand &slotOf(Operation &copy) {
   if (auto weights = dyn_cast<CopyWeightsOp>(copy))
@@ -159,10 +159,10 @@ struct PipelineCopiesPass
     SmallVector<KLoopOp> loops;
     getOperation()->walk([&](KLoopOp loop) {
       if (loop.getRing())
-        missedOn(loop, kPass, "loop",
+        missedOn(loop, kPipelineCopies, "loop",
                  [] { return "copies go through a ring, by other warps"; });
       else if (traitsOf(loop.getSchedule().getInstruction()).isAsynchronous)
-        missedOn(loop, kPass, "loop",
+        missedOn(loop, kPipelineCopies, "loop",
                  [] { return "its instruction has copies by other warps"; });
       else
         loops.push_back(loop);
@@ -171,7 +171,7 @@ struct PipelineCopiesPass
       FailureOr<CopyLoop> found = findCopies(loop);
       if (failed(found))
         return signalPassFailure();
-      passedOn(loop, kPass, "loop", [&] {
+      passedOn(loop, kPipelineCopies, "loop", [&] {
         return llvm::formatv("copies of {0} steps are in flight while one of "
                              "{1} stages is read",
                              found->stages - 1, found->stages)

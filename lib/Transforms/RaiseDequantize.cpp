@@ -11,6 +11,7 @@
 
 #include "DecodeBlocks.h"
 #include "Raise.h"
+#include "TensorType.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -18,10 +19,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 class Raiser {
 public:

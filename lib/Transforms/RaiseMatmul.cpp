@@ -13,6 +13,7 @@
 
 #include "Arrange.h"
 #include "Contraction.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 
@@ -22,10 +23,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// G+1 offsets of groups of `rows` rows each.
 Value equalOffsets(OpBuilder &b, Location loc, int64_t groups,

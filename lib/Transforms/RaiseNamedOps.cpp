@@ -13,6 +13,7 @@
 
 #include "ContractionForm.h"
 #include "Entries.h"
+#include "TensorType.h"
 
 #include "mxfp4/Core/Format.h"
 
@@ -21,17 +22,14 @@
 using namespace mlir;
 using namespace mxfp4;
 
-static RankedTensorType tensorType(Value value) {
-  return dyn_cast<RankedTensorType>(value.getType());
-}
-
 //===----------------------------------------------------------------------===//
 // TOSA
 //===----------------------------------------------------------------------===//
 
 /// Whether values are E2M1 in blocks of 32 with scales of E8M0.
 static LogicalResult checkBlocks(Value values, Value scales, Miss *why) {
-  RankedTensorType type = tensorType(values), by = tensorType(scales);
+  RankedTensorType type = tensorTypeOrNull(values),
+                   by = tensorTypeOrNull(scales);
   if (!type || !by || type.getRank() == 0 || by.getRank() != type.getRank())
     return miss(why, "values and scales must be tensors of one rank");
   if (!isa<Float4E2M1FNType>(type.getElementType()) ||
@@ -65,7 +63,7 @@ static LogicalResult spellCast(Operation *op, Miss *why) {
   if (op->getNumOperands() != 2 || op->getNumResults() != 1)
     return miss(why, "it must take values and scales");
   Value values = op->getOperand(0), scales = op->getOperand(1);
-  RankedTensorType type = tensorType(op->getResult(0));
+  RankedTensorType type = tensorTypeOrNull(op->getResult(0));
   if (failed(checkBlockSize(op, why)) ||
       failed(checkBlocks(values, scales, why)))
     return failure();
@@ -98,12 +96,12 @@ static LogicalResult spellBlockMatmul(Operation *op, Miss *why) {
   if (op->getNumOperands() != 4 || op->getNumResults() != 1)
     return miss(why, "it must take values and scales of both factors");
   Value x = op->getOperand(0), w = op->getOperand(2);
-  RankedTensorType type = tensorType(op->getResult(0));
+  RankedTensorType type = tensorTypeOrNull(op->getResult(0));
   if (failed(checkBlockSize(op, why)) ||
       failed(checkBlocks(x, op->getOperand(1), why)) ||
       failed(checkBlocks(w, op->getOperand(3), why)))
     return failure();
-  if (!type || type.getRank() != 3 || tensorType(x).getRank() != 3 ||
+  if (!type || type.getRank() != 3 || tensorTypeOrNull(x).getRank() != 3 ||
       !type.getElementType().isF32())
     return miss(why, "the factors must have three dimensions, and the result "
                      "must be f32");
@@ -111,9 +109,10 @@ static LogicalResult spellBlockMatmul(Operation *op, Miss *why) {
   AffineExpr batch, m, n, k;
   bindDims(b.getContext(), batch, m, n, k);
   // One matrix of weights serves all.
-  AffineExpr which = tensorType(w).getDimSize(0) == 1 && type.getDimSize(0) != 1
-                         ? b.getAffineConstantExpr(0)
-                         : batch;
+  AffineExpr which =
+      tensorTypeOrNull(w).getDimSize(0) == 1 && type.getDimSize(0) != 1
+          ? b.getAffineConstantExpr(0)
+          : batch;
   AffineMap xMap = AffineMap::get(4, 0, {batch, m, k}, b.getContext()),
             wMap = AffineMap::get(4, 0, {which, n, k}, b.getContext()),
             yMap = AffineMap::get(4, 0, {batch, m, n}, b.getContext());
@@ -187,10 +186,10 @@ static FailureOr<int64_t> checkRaggedDot(Operation *op, Miss *why) {
              experts = dimensionOf(op, "rhs_group_dimensions", 5),
              left = dimensionOf(op, "lhs_contracting_dimensions", 2),
              right = dimensionOf(op, "rhs_contracting_dimensions", 3);
-  RankedTensorType x = tensorType(op->getOperand(0)),
-                   w = tensorType(op->getOperand(1)),
-                   sizes = tensorType(op->getOperand(2)),
-                   y = tensorType(op->getResult(0));
+  RankedTensorType x = tensorTypeOrNull(op->getOperand(0)),
+                   w = tensorTypeOrNull(op->getOperand(1)),
+                   sizes = tensorTypeOrNull(op->getOperand(2)),
+                   y = tensorTypeOrNull(op->getResult(0));
   if (rows != 0 || experts != 0 || left != 1 || !right || *right < 1 ||
       *right > 2 || !x || x.getRank() != 2 || !w || w.getRank() != 3)
     return miss(why, "rows must be ragged in their first dimension and summed "
@@ -246,7 +245,8 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
     return failure();
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value x = op->getOperand(0), w = op->getOperand(1), sizes = op->getOperand(2);
-  RankedTensorType type = tensorType(op->getResult(0)), wType = tensorType(w);
+  RankedTensorType type = tensorTypeOrNull(op->getResult(0)),
+                   wType = tensorTypeOrNull(w);
   OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   OpFoldResult k = tensor::getMixedSize(b, b.getLoc(), x, 1),
                n = tensor::getMixedSize(b, b.getLoc(), w, 3 - *contracted);
@@ -275,7 +275,8 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
   }
   Value y = loop.getResult(0);
   if (type.getElementType().isBF16())
-    y = arith::TruncFOp::create(b, tensorType(y).clone(b.getBF16Type()), y);
+    y = arith::TruncFOp::create(b, tensorTypeOrNull(y).clone(b.getBF16Type()),
+                                y);
   if (y.getType() != type)
     y = tensor::CastOp::create(b, type, y);
   op->replaceAllUsesWith(ValueRange{y});

@@ -12,16 +12,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "RaggedLoop.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 using namespace mlir;
 using namespace mxfp4;
-
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 namespace {
 

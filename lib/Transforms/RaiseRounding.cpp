@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Raise.h"
+#include "TensorType.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -12,10 +13,6 @@ using namespace mlir;
 using namespace mxfp4;
 
 namespace {
-
-RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
 
 /// Rounds in the grouped matmul what is rounded behind it: `op` is the bf16
 /// version of `wide`, element by element.

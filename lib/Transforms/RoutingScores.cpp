@@ -15,7 +15,7 @@ using namespace mxfp4;
 static Value f32(ImplicitLocOpBuilder &b, float value) {
   return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
 }
-static Value i32(ImplicitLocOpBuilder &b, int64_t value) {
+static Value constantI32(ImplicitLocOpBuilder &b, int64_t value) {
   return arith::ConstantOp::create(b, b.getI32IntegerAttr(int32_t(value)));
 }
 
@@ -51,9 +51,9 @@ Value mxfp4::emitScore(ImplicitLocOpBuilder &b, Scoring scoring, Value logit,
 /// Negative numbers have their bits below the sign turned round; those of
 /// positive ones are in order.
 static Value emitTurned(ImplicitLocOpBuilder &b, Value bits) {
-  Value sign = arith::ShRSIOp::create(b, bits, i32(b, 31));
+  Value sign = arith::ShRSIOp::create(b, bits, constantI32(b, 31));
   return arith::XOrIOp::create(
-      b, bits, arith::AndIOp::create(b, sign, i32(b, INT32_MAX)));
+      b, bits, arith::AndIOp::create(b, sign, constantI32(b, INT32_MAX)));
 }
 
 Value mxfp4::emitKey(ImplicitLocOpBuilder &b, Value value) {
@@ -62,7 +62,7 @@ Value mxfp4::emitKey(ImplicitLocOpBuilder &b, Value value) {
   Value key = emitTurned(b, arith::BitcastOp::create(b, b.getI32Type(), plain));
   Value isNaN =
       arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, value, value);
-  return arith::SelectOp::create(b, isNaN, i32(b, kNoKey + 1), key);
+  return arith::SelectOp::create(b, isNaN, constantI32(b, kNoKey + 1), key);
 }
 
 Value mxfp4::emitValueOfKey(ImplicitLocOpBuilder &b, Value key) {

@@ -21,12 +21,6 @@ using Bounds = std::optional<ScalarBounds>;
 /// exact number next to it, and less than any library computes.
 static constexpr double kRelativeError = 1.0 / 4096;
 
-static APFloat numberOf(Type type, uint64_t bits) {
-  auto floatType = cast<FloatType>(type);
-  return APFloat(floatType.getFloatSemantics(),
-                 APInt(floatType.getWidth(), bits));
-}
-
 /// A number of another type, on this side of it.
 static uint64_t roundTo(Type type, double value, llvm::RoundingMode mode) {
   APFloat number(value);

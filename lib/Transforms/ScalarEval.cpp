@@ -39,6 +39,12 @@ std::optional<uint64_t> mxfp4::scalarBits(Attribute value) {
   return std::nullopt;
 }
 
+APFloat mxfp4::numberOf(Type type, uint64_t bits) {
+  auto floatType = cast<FloatType>(type);
+  return APFloat(floatType.getFloatSemantics(),
+                 APInt(floatType.getWidth(), bits));
+}
+
 namespace {
 
 /// How one operation reads its operands and writes its result.
@@ -52,12 +58,7 @@ struct Widths {
         toWidth(scalarWidth(to)) {}
 
   APInt integer(uint64_t bits) const { return APInt(width, bits); }
-  static APFloat number(Type type, uint64_t bits) {
-    auto floatType = cast<FloatType>(type);
-    return APFloat(floatType.getFloatSemantics(),
-                   APInt(floatType.getWidth(), bits));
-  }
-  APFloat number(uint64_t bits) const { return number(from, bits); }
+  APFloat number(uint64_t bits) const { return numberOf(from, bits); }
 };
 
 uint64_t bitsOf(const APFloat &value) {
@@ -369,7 +370,7 @@ ScalarFunction otherFunction(Operation *op, Widths w) {
         // Both are widened to the result's type and multiplied.
         return [=](Operands in) -> Bits {
           APFloat value = rounded(w.number(in[0]), w.to);
-          value.multiply(rounded(Widths::number(scale, in[1]), w.to),
+          value.multiply(rounded(numberOf(scale, in[1]), w.to),
                          APFloat::rmNearestTiesToEven);
           return bitsOf(value);
         };

@@ -49,6 +49,9 @@ unsigned scalarWidth(mlir::Type type);
 /// The bits of a number attribute.
 std::optional<uint64_t> scalarBits(mlir::Attribute value);
 
+/// The number of a floating-point type that has these bits.
+llvm::APFloat numberOf(mlir::Type type, uint64_t bits);
+
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_SCALAREVAL_H

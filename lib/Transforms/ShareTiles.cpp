@@ -28,7 +28,7 @@ namespace {
 /// Tiles that are handed out and that not all warps have begun.
 constexpr int64_t kAhead = 2;
 /// i32 in the queue for each tile: its expert, row, rows and column.
-constexpr int64_t kFields = 4;
+constexpr int64_t kQueueFields = 4;
 
 /// The queue of the tiles that the roles of one program share.
 struct TileQueue {
@@ -47,7 +47,7 @@ static TileQueue createQueue(gpu::GPUFuncOp kernel, int64_t readers) {
   };
   Value ready = add({kAhead}, b.getI64Type());
   Value free = add({kAhead}, b.getI64Type());
-  Value fields = add({kAhead, kFields}, b.getI32Type());
+  Value fields = add({kAhead, kQueueFields}, b.getI32Type());
   CreateRingOp last;
   kernel.walk([&](CreateRingOp op) { last = op; });
   if (last)
@@ -83,7 +83,7 @@ static FailureOr<Value> findCounter(gpu::GPUFuncOp kernel) {
          << ", but got " << workspace.getType();
 }
 
-static constexpr StringLiteral kPass = "mxfp4-share-tiles";
+static constexpr StringLiteral kShareTiles = "mxfp4-share-tiles";
 
 /// Adds a role that hands out tiles to the others, if they have any.
 static FailureOr<bool> shareTiles(WarpRolesOp roles) {
@@ -91,7 +91,7 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   SmallVector<ForTilesOp> loops;
   roles.walk([&](ForTilesOp tiles) { loops.push_back(tiles); });
   if (loops.empty()) {
-    missedOn(roles, kPass, "tiles",
+    missedOn(roles, kShareTiles, "tiles",
              [] { return "its roles do not run through tiles"; });
     return false;
   }
@@ -118,7 +118,7 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   YieldOp::create(b);
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);
-  passedOn(roles, kPass, "tiles", [&] {
+  passedOn(roles, kShareTiles, "tiles", [&] {
     return llvm::formatv("one warp hands out tiles to {0} others; CTAs {1}",
                          roles.countWarps() - 1,
                          *counter ? "take them from one counter"
@@ -145,7 +145,7 @@ struct ShareTilesPass : mxfp4::impl::ShareTilesBase<ShareTilesPass> {
     }
     getOperation()->walk([](ForTilesOp tiles) {
       if (!tiles->getParentOfType<RoleOp>())
-        missedOn(tiles, kPass, "tiles", [] {
+        missedOn(tiles, kShareTiles, "tiles", [] {
           return "all warps run through the same tiles, without roles";
         });
     });

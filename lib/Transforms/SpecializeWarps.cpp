@@ -29,7 +29,7 @@ using namespace mxfp4;
 
 namespace {
 
-constexpr StringLiteral kPass = "mxfp4-specialize-warps";
+constexpr StringLiteral kSpecializeWarps = "mxfp4-specialize-warps";
 
 /// A loop over tiles that can be split into roles.
 struct Program {
@@ -43,7 +43,7 @@ struct Program {
 };
 
 /// The ring between the roles, with its barriers for slots that are full.
-struct Ring {
+struct RoleRing {
   Value full, ring;
 };
 
@@ -98,7 +98,7 @@ static FailureOr<Program> findProgram(ForTilesOp tiles) {
 
 /// Barriers are set up ahead of the barrier of the CTA that the table of tiles
 /// needs anyway.
-static Ring createRing(ImplicitLocOpBuilder &b, Program program) {
+static RoleRing createRing(ImplicitLocOpBuilder &b, Program program) {
   const Schedule &schedule = program.schedule;
   auto type = sharedType({schedule.stages}, b.getI64Type());
   Value full = program.kernel.addWorkgroupAttribution(type, b.getLoc());
@@ -199,7 +199,7 @@ static KLoopOp cloneTiles(ImplicitLocOpBuilder &b, Program program, Value ring,
 }
 
 static void buildCopyRole(ImplicitLocOpBuilder &b, const Program &program,
-                          const Ring &ring) {
+                          const RoleRing &ring) {
   const Schedule &schedule = program.schedule;
   RoleOp role =
       createRole(b, "copy", schedule.copyWarps, schedule.producerRegisters,
@@ -279,7 +279,7 @@ static void buildMultiplyRole(ImplicitLocOpBuilder &b, const Program &program,
 /// Puts the roles in place of the loop over tiles.
 static void split(Program program) {
   ImplicitLocOpBuilder b(program.tiles.getLoc(), program.tiles);
-  const Ring ring = createRing(b, program);
+  const RoleRing ring = createRing(b, program);
   auto roles = WarpRolesOp::create(b);
   b.setInsertionPointToStart(&roles.getRoles().emplaceBlock());
   buildMultiplyRole(b, program, ring.ring);
@@ -288,7 +288,7 @@ static void split(Program program) {
 }
 
 static void tell(const Program &program) {
-  passedOn(program.tiles, kPass, "roles", [&] {
+  passedOn(program.tiles, kSpecializeWarps, "roles", [&] {
     const Schedule &schedule = program.schedule;
     std::string text = llvm::formatv(
         "{0} warps multiply and {1} copy, through a ring of {2} "
@@ -315,7 +315,7 @@ struct SpecializeWarpsPass
       const InstructionTraits &traits =
           traitsOf(tiles.getSchedule().getInstruction());
       if (!traits.isAsynchronous) {
-        missedOn(tiles, kPass, "roles", [&] {
+        missedOn(tiles, kSpecializeWarps, "roles", [&] {
           return std::string("warps wait for their ") + traits.ptxName +
                  ", and copy for themselves";
         });

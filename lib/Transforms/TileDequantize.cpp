@@ -38,7 +38,7 @@ static MemRefType typeOf(Value buffer) {
 
 /// What keeps a decode from becoming a kernel, as the rest of a sentence; empty
 /// if nothing does.
-static std::string unmetPrecondition(DequantizeOp op) {
+static std::string unmetForDequantize(DequantizeOp op) {
   if (std::string reason = unmetForOutlining(op); !reason.empty())
     return reason;
   MemRefType type = typeOf(op.getInit());
@@ -133,7 +133,7 @@ struct TileDequantizePass
         ops.push_back(op);
     });
     for (DequantizeOp op : ops) {
-      if (std::string reason = unmetPrecondition(op); !reason.empty()) {
+      if (std::string reason = unmetForDequantize(op); !reason.empty()) {
         op.emitRemark() << "is left for the host, because it " << reason;
         continue;
       }

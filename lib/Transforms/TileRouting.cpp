@@ -44,7 +44,7 @@ RoutingArguments::RoutingArguments(CtaBuilder &c, gpu::GPUFuncOp kernel)
 
 /// What keeps operations from becoming a kernel, as the rest of a sentence;
 /// empty if nothing does.
-static std::string unmetPrecondition(const RoutingKernel &kernel) {
+static std::string unmetForRouting(const RoutingKernel &kernel) {
   for (Operation *op : kernel.operations())
     if (std::string reason = unmetForOutlining(op); !reason.empty())
       return reason;
@@ -180,7 +180,7 @@ struct TileRoutingPass : mxfp4::impl::TileRoutingBase<TileRoutingPass> {
     const SmallVector<RoutingKernel> kernels =
         findRoutingKernels(getOperation(), rowsHint);
     for (const RoutingKernel &kernel : kernels)
-      if (std::string reason = unmetPrecondition(kernel); !reason.empty()) {
+      if (std::string reason = unmetForRouting(kernel); !reason.empty()) {
         kernel.last()->emitOpError() << reason;
         return signalPassFailure();
       }
