@@ -317,7 +317,7 @@ def _no_gradient(ctx: Any, gradient: Any) -> Any:
 
 
 class _Recorded(torch.autograd.Function):
-    """A call whose result someone may ask for a gradient, which there is none of."""
+    """A recorded call. Asking for its gradient is an error, because a layer has none."""
 
     @staticmethod
     def forward(ctx: Any, call: Any, *tensors: _Maybe) -> Any:
