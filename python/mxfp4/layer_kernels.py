@@ -64,6 +64,8 @@ class LayerKernels:
     routing: dict[str, RoutingArtifact] = field(default_factory=dict)
     lazy: bool = False
     _lock: Any = field(default_factory=threading.RLock, repr=False, compare=False)
+    _recent: dict[str, Artifact] = field(default_factory=dict, repr=False, compare=False)
+    """Of each matmul the kernel of the last call: other numbers of tokens mostly have it, too."""
 
     @staticmethod
     def compile(
@@ -107,14 +109,21 @@ class LayerKernels:
         """
 
         with self._lock:
+            recent = self._recent.get(name)
+            if recent is not None and not any(_distance(recent, rows)):
+                return recent
             found = self.matmuls.get(name, [])
             best = min(found, key=lambda a: _distance(a, rows), default=None)
-            if self._can_compile() and (best is None or any(_distance(best, rows))):
+            # Looking for the compiler takes longer than all else here.
+            if (best is None or any(_distance(best, rows))) and self._can_compile():
                 own = f"{_matmul_options(self.spec)} {devices.option_for()}"
                 options = f"rows-hint={rows} {own}".strip()
                 best = compile_text(getattr(self.spec, name)(), options)
                 self.matmuls[name] = [*found, best]
-        return best if best is not None else self._missing(name)
+            if best is None:
+                self._missing(name)
+            self._recent[name] = best
+            return best
 
     def routing_kernel(self, name: str) -> RoutingArtifact:
         """A routing kernel.
@@ -152,12 +161,16 @@ class LayerKernels:
     def has(self, tokens: int, source: Source = "logits") -> bool:
         """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
-        return not self._can_compile() or all(
-            any(not any(_distance(a, rows)) for a in self.matmuls.get(name, []))
-            if name in _MATMULS
-            else name in self.routing
-            for name in steps(self.spec, tokens, source)
-        )
+        names = steps(self.spec, tokens, source)
+        return all(self._is_there(name, rows) for name in names) or not self._can_compile()
+
+    def _is_there(self, name: str, rows: int) -> bool:
+        """Whether there is the kernel that these rows should have."""
+        if name not in _MATMULS:
+            return name in self.routing
+        recent = self._recent.get(name)
+        found = self.matmuls.get(name, [])
+        return any(not any(_distance(a, rows)) for a in ([recent] if recent else []) + found)
 
     def chosen(
         self, tokens: int, source: Source = "logits"
