@@ -78,8 +78,12 @@ def groups_of(
 
 def error_bound(value: torch.Tensor, absolute: torch.Tensor, k: int, output: str) -> torch.Tensor:
     """`reference.error_bound` in torch, f64."""
+    return rounding_bound(value, k * 2.0**-22 * absolute, output)
+
+
+def rounding_bound(value: torch.Tensor, drift: torch.Tensor, output: str) -> torch.Tensor:
+    """How far a rounded result may be from the exact value if the unrounded may be ``drift``."""
     digits, smallest = (7, -133) if output == "bf16" else (23, -149)
-    drift = k * 2.0**-22 * absolute
     reach = torch.clamp(value.abs() + drift, min=2.0**smallest)
     exponent = torch.frexp(reach).exponent.to(torch.int64) - 1 - digits
     half = torch.clamp(exponent, min=smallest) - 1

@@ -8,23 +8,27 @@ and once broken in each way that the checks are for. It needs torch, which is op
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from fakes import artifact, manifest
-from mxfp4 import Error, PackedWeights, Problem
+from mxfp4 import Error, PackedWeights, Problem, fp8, fp8_reference, fp8_sums
 from mxfp4.bench import __main__ as bench_main
 from mxfp4.bench import cases as bench_cases
 from mxfp4.formats import bfloat16
+from mxfp4.layout import FP8
+from mxfp4.problem import ACCUMULATIONS
 from mxfp4.reference import check_routing, grouped_matmul
 from mxfp4.verify import __main__ as verify_main
 from mxfp4.verify.cases import FOLDED, RAW, Case, cases, offsets_of, wanted
-from mxfp4.wanted import PLACEMENTS, Shelf, Wanted
+from mxfp4.wanted import Shelf, Wanted, placements_of
 
 
 def test_the_list_covers_what_was_promised() -> None:
@@ -35,13 +39,17 @@ def test_the_list_covers_what_was_promised() -> None:
     assert {p.experts for p in problems} >= {1, 4, 32}
     assert sum(p.n % 2 for p in problems) >= 10
     assert {c.rows for c in every} >= {0, 1, 4096}
-    assert {p.layout for p in problems} >= {FOLDED, RAW}
+    assert {p.layout for p in problems} >= {FOLDED, RAW, FP8}
+    fp8 = [p for p in problems if p.layout == FP8]
+    assert {p.accumulation for p in fp8} == set(ACCUMULATIONS)
+    assert {p.output for p in fp8} == {"bf16", "f32"}
+    assert any(p.expert_ids for p in fp8)
     assert {p.output for p in problems} == {"bf16", "f32"}
     assert any(c.ids and -1 in c.ids for c in every)
     empty = {"first", "middle", "last", "ends", "skewed", "random", "even"}
     assert {c.routing for c in every} == empty
     for p in problems:
-        assert {w.placement for w in wanted() if w.problem == p} == set(PLACEMENTS)
+        assert {w.placement for w in wanted() if w.problem == p} == set(placements_of(p))
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda c: c.name)
@@ -194,6 +202,8 @@ def test_an_artifact_is_chosen_by_its_rows(tmp_path: Path) -> None:
 class NumpyKernel:
     """A kernel with the launcher's manners: right, unless ``damage`` changes what it stores."""
 
+    artifact: Any = None
+
     def __init__(self, damage: Callable[[np.ndarray], None] | None = None, checks: bool = True):
         self.damage, self.checks, self.word, self.calls = damage, checks, 0, 0
 
@@ -201,32 +211,39 @@ class NumpyKernel:
         word, self.word = self.word, 0
         return word
 
+    def multiply(self, x: Any, weights: PackedWeights, o: np.ndarray, ids: np.ndarray | None,
+                 dtype: Any, operands: dict[str, Any]) -> np.ndarray:  # fmt: skip
+        """What it stores."""
+        import torch
+
+        assert not operands
+        host = dataclasses.replace(weights, data=weights.data.numpy())
+        return grouped_matmul(x.view(torch.int16).numpy().view(bfloat16), host, o, ids, dtype)
+
     def __call__(
-        self, x: Any, weights: PackedWeights, offsets: Any, out: Any, expert_ids: Any
+        self, x: Any, weights: PackedWeights, offsets: Any, out: Any, expert_ids: Any, **more: Any
     ) -> None:
         import torch
 
         self.calls += 1
-        host = dataclasses.replace(weights, data=weights.data.numpy())
-        xs = x.view(torch.int16).numpy().view(bfloat16)
         o = offsets.numpy()
         ids = None if expert_ids is None else expert_ids.numpy().copy()
         skipped = None
         if ids is not None:
-            bad = (ids < -1) | (ids >= host.experts)
+            bad = (ids < -1) | (ids >= weights.experts)
             ids[bad] = -1
             if self.checks:
                 skipped = np.flatnonzero(bad)
                 self.word |= 2 * bool(bad.any())
         try:
-            check_routing(len(xs), host.experts, o, ids)
+            check_routing(len(x), weights.experts, o, ids)
         except Error:
             self.word |= 1
             if self.checks:
                 return
-            o = np.linspace(0, len(xs), len(o)).astype(np.int32)
+            o = np.linspace(0, len(x), len(o)).astype(np.int32)
         narrow = out.dtype == torch.bfloat16
-        y = grouped_matmul(xs, host, o, ids, bfloat16 if narrow else np.float32)
+        y = self.multiply(x, weights, o, ids, bfloat16 if narrow else np.float32, more)
         target = out.view(torch.int16 if narrow else torch.int32).numpy()
         kept = {g: target[o[g] : o[g + 1]].copy() for g in (() if skipped is None else skipped)}
         target[...] = y.view(target.dtype)
@@ -338,6 +355,102 @@ def test_the_bound_is_that_of_the_reference(gpu: Any, rng: np.random.Generator) 
     for output, dtype in (("bf16", bfloat16), ("f32", np.float32)):
         ours = _gpu.error_bound(torch.from_numpy(value), torch.from_numpy(absolute), 96, output)
         assert (ours.numpy() == error_bound(value, absolute, 96, dtype)).all()
+
+
+class Fp8Kernel(NumpyKernel):
+    """The same with activations in FP8, whose sums are the tensor cores'."""
+
+    def __init__(self, accumulation: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.accumulation = accumulation
+        self.artifact: Any = SimpleNamespace(manifest=SimpleNamespace(schedule={}))
+
+    def multiply(self, x: Any, weights: PackedWeights, o: np.ndarray, ids: np.ndarray | None,
+                 dtype: Any, operands: dict[str, Any]) -> np.ndarray:  # fmt: skip
+        import torch
+
+        powers, scales = (operands[f"epilogue{i}"].numpy() for i in (0, 1))
+        host = dataclasses.replace(weights, data=weights.data.numpy(), powers=powers)
+        codes = fp8.e4m3_values()[x.view(torch.uint8).numpy()]
+        y = np.zeros((len(codes), weights.n), np.float32)
+        for g, (begin, end) in enumerate(itertools.pairwise(o)):
+            expert = g if ids is None else ids[g]
+            if begin < end and expert >= 0:
+                left = fp8_reference.left_of(host, expert)
+                promotion = fp8_reference.PROMOTIONS[self.accumulation]
+                sums = fp8_sums.matmul(codes[begin:end], left, promotion)
+                with np.errstate(over="ignore"):
+                    y[begin:end] = sums * scales[begin:end, None] * powers[expert]
+        return y.astype(dtype)
+
+
+def fp8_case(accumulation: str, ids: bool) -> Case:
+    if not ids:
+        return Case(Problem(4, 11, 1184, layout=FP8, accumulation=accumulation), 9, "random")
+    problem = Problem(4, 11, 160, 5, FP8, "f32", True, accumulation=accumulation)
+    return Case(problem, 23, "random", (3, -1, 0, 0, 2))
+
+
+@pytest.mark.parametrize("ids", [False, True], ids=["plain", "listed"])
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+def test_a_right_fp8_kernel_passes(gpu: Any, accumulation: str, ids: bool) -> None:
+    from mxfp4.verify.fp8 import data_for, kinds_of
+
+    case = fp8_case(accumulation, ids)
+    assert kinds_of(case.problem) == ["exact", "random", "same sign", "single"]
+    for kind in kinds_of(case.problem):
+        data = data_for(case.problem, kind)
+        assert data.packer_problems() == []
+        kernel: Any = Fp8Kernel(accumulation)
+        problems, worst = gpu.check_case(kernel, case, data)
+        assert problems == []
+        assert worst <= 1
+        assert gpu.check_repeats(kernel, case, data, 2) == []
+        if kind == "exact":
+            assert gpu.check_errors(kernel, case, data) == []
+            assert gpu.check_case(kernel, dataclasses.replace(case, rows=0), data)[0] == []
+
+
+def test_data_of_fp8_go_to_the_ends_of_the_layout(gpu: Any) -> None:
+    """One weight at a time, over all scales, and as far apart in a row as there are exponents."""
+    from mxfp4.layout_bytes import SPAN
+    from mxfp4.verify.fp8 import data_for
+
+    data = data_for(Problem(4, 129, 2912, layout=FP8), "single")
+    scales = data.raw.scales.int()
+    assert (scales.min(), scales.max()) == (0, 254)
+    assert (scales.amax(-1) - scales.amin(-1)).max() == SPAN
+
+
+@pytest.mark.parametrize("damage", [one_bit, zero, nan])
+@pytest.mark.parametrize("ids", [False, True], ids=["plain", "listed"])
+def test_one_wrong_element_in_fp8_is_noticed(gpu: Any, damage: Any, ids: bool) -> None:
+    from mxfp4.verify.fp8 import data_for
+
+    case = fp8_case("promoted512", ids)
+    kernel: Any = Fp8Kernel("promoted512", damage=damage)
+    problems, _ = gpu.check_case(kernel, case, data_for(case.problem, "exact"))
+    assert [p for p in problems if "1 of" in p and "differ in bits" in p]
+    if damage is not one_bit:
+        problems, _ = gpu.check_case(kernel, case, data_for(case.problem, "same sign"))
+        assert [p for p in problems if "1 of" in p and "exceed the bound" in p]
+
+
+@pytest.mark.parametrize("kind", ["random", "same sign"])
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+def test_another_accumulation_is_noticed(gpu: Any, accumulation: str, kind: str) -> None:
+    """By the model, where a sum is one chain over K; K slices add sums of their own."""
+    from mxfp4.verify.fp8 import data_for
+
+    case = fp8_case(accumulation, False)
+    data = data_for(case.problem, kind)
+    for other in set(ACCUMULATIONS) - {accumulation}:
+        kernel: Any = Fp8Kernel(other)
+        problems, _ = gpu.check_case(kernel, case, data)
+        assert [p for p in problems if "not those of the model" in p]
+        kernel.artifact.manifest.schedule["k_slices"] = 3
+        problems, _ = gpu.check_case(kernel, case, data)
+        assert not [p for p in problems if "not those of the model" in p]
 
 
 def test_soak_says_how_far_it_is(

@@ -22,7 +22,7 @@ from typing import Any
 from ..artifact import Artifact
 from ..errors import Error
 from ..problem import Problem
-from ..wanted import PLACEMENTS, Shelf, Wanted, compile_all, print_list
+from ..wanted import Shelf, Wanted, compile_all, placements_of, print_list
 from .cases import LARGE, Case, cases, wanted
 
 
@@ -141,7 +141,7 @@ def run(o: argparse.Namespace) -> int:
 
 def _kernels(shelf: Shelf, problem: Problem) -> list[tuple[str, Artifact]]:
     found: dict[str, Artifact] = {}
-    for placement in PLACEMENTS:
+    for placement in placements_of(problem):
         mine = [a for a in shelf.artifacts if Wanted(problem, placement, 1).serves(a)]
         if not mine:
             shelf.find(Wanted(problem, placement, 1))  # raises, saying what is missing
@@ -154,10 +154,10 @@ def _run_problem(
 ) -> None:
     from ..runtime import Kernel
     from . import gpu
+    from .fp8 import data_for, kinds_of
 
-    raw = problem.layout.scales == "raw"
-    kinds = ["exact", "random", "single", *(["wide"] if raw and problem.k <= 160 else [])]
-    data = {kind: gpu.Data(problem, kind, guards=not small) for kind in kinds}
+    kinds = kinds_of(problem)
+    data = {kind: data_for(problem, kind, guards=not small) for kind in kinds}
     for kind, d in data.items():
         report.add(f"pack {problem.spec()} {kind}", d.packer_problems())
     for name, artifact in _kernels(shelf, problem):

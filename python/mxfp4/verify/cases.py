@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
-from ..layout import Layout
+from ..layout import FP8, Layout
 from ..problem import Problem
-from ..wanted import PLACEMENTS, Wanted
+from ..wanted import Wanted, placements_of
 
 FOLDED = Layout("spread", "folded")
 RAW = Layout("spread", "raw")
 NIBBLE = Layout("nibble", "folded")
 NIBBLE_RAW = Layout("nibble", "raw")
+
+
+_FAST, _PROMOTED, _OFTEN = (
+    partial(Problem, layout=FP8, accumulation=how) for how in ("fast", "promoted512", "promoted128")
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,23 @@ _PLAIN: list[tuple[Problem, list[tuple[int, str]]]] = [
     (Problem(4, 70, 96, layout=NIBBLE), [(50, "random"), (129, "ends")]),
     (Problem(4, 70, 160, layout=NIBBLE_RAW), [(50, "random"), (129, "skewed")]),
     (Problem(4, 99, 96, output="f32"), [(1, "middle"), (150, "random")]),
+    (_PROMOTED(1, 1, 32), [(1, "even"), (33, "even")]),
+    (_FAST(1, 33, 32), [(0, "even"), (7, "even"), (130, "even")]),
+    (_PROMOTED(1, 2881, 2912), [(31, "even"), (257, "even")]),
+    (_FAST(1, 5760, 2880), [(1, "even"), (2048, "even")]),
+    (_OFTEN(4, 129, 96), [(1, "last"), (5, "ends"), (100, "random"), (512, "even")]),
+    (_PROMOTED(4, 101, 2848), [(3, "middle"), (63, "skewed"), (700, "first")]),
+    (_FAST(4, 64, 2880), [(4, "even"), (127, "random"), (1024, "ends")]),
+    (_OFTEN(4, 65, 3008), [(30, "random"), (200, "skewed")]),
+    (_PROMOTED(32, 135, 96), [(2, "ends"), (64, "random"), (999, "skewed")]),
+    (_FAST(32, 65, 2912), [(31, "random"), (96, "first"), (1500, "skewed")]),
+    (_OFTEN(32, 193, 2848), [(16, "random"), (128, "last"), (1025, "random")]),
+    (
+        _PROMOTED(32, 2880, 2880),
+        [(0, "even"), (4, "random"), (64, "random"), (256, "random"), (4096, "skewed")],
+    ),
+    (_PROMOTED(4, 99, 96, output="f32"), [(1, "middle"), (150, "random")]),
+    (_FAST(4, 70, 1184, output="f32"), [(50, "random"), (129, "ends")]),
 ]
 
 _WITH_IDS: list[tuple[Problem, tuple[int, ...], list[tuple[int, str]]]] = [
@@ -113,6 +136,16 @@ _WITH_IDS: list[tuple[Problem, tuple[int, ...], list[tuple[int, str]]]] = [
         Problem(32, 63, 2848, 40, FOLDED, "f32", True),
         tuple((7 * g) % 33 - 1 for g in range(40)),
         [(40, "even"), (444, "random")],
+    ),
+    (
+        _PROMOTED(4, 129, 96, 6, expert_ids=True),
+        (3, -1, 0, 0, -1, 2),
+        [(0, "even"), (6, "even"), (97, "random"), (500, "skewed")],
+    ),
+    (
+        _FAST(32, 100, 2880, 8, output="f32", expert_ids=True),
+        (31, 0, 7, -1, 7, 30, 1, -1),
+        [(8, "even"), (200, "random"), (1111, "skewed")],
     ),
 ]
 
@@ -136,7 +169,7 @@ def wanted() -> list[Wanted]:
     found: dict[Wanted, None] = {}
     for problem in dict.fromkeys(c.problem for c in cases()):
         groups = problem.experts if problem.groups is None else problem.groups
-        for placement in PLACEMENTS:
+        for placement in placements_of(problem):
             for rows in ROWS_PER_GROUP:
                 found[Wanted(problem, placement, rows * groups)] = None
     return list(found)

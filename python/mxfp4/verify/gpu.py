@@ -8,7 +8,7 @@ import itertools
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -73,6 +73,24 @@ def guarded(tensor: torch.Tensor) -> torch.Tensor:
     return part
 
 
+class Rows(NamedTuple):
+    """Activations of a launch.
+
+    Attributes:
+        x: ``[R, K]``.
+        operands: what belongs to these rows, by the kernel's names.
+    """
+
+    x: torch.Tensor
+    operands: dict[str, torch.Tensor]
+
+    def copy_(self, other: Rows) -> None:
+        """Overwrite with others of the same shape."""
+        self.x.copy_(other.x)
+        for name, tensor in self.operands.items():
+            tensor.copy_(other.operands[name])
+
+
 class Data:
     """Weights and activations of one kind for a problem.
 
@@ -81,11 +99,27 @@ class Data:
     weight), "wide" (random scales over 0x00 .. 0xFF; raw layouts only).
     """
 
+    exact_kinds: tuple[str, ...] = ("exact", "single")
+    """Those whose results must be equal in bits."""
+
     def __init__(self, problem: Problem, kind: str, guards: bool = True) -> None:
         self.problem, self.kind, self.guards = problem, kind, guards
         p = problem
         seed = zlib.crc32(f"{p.spec()} {kind}".encode())
         self._random = torch.Generator(device=DEVICE).manual_seed(seed)
+        self.raw = self._weights()
+        packed = self.raw.pack(p.layout)
+        self.packed: PackedWeights = dataclasses.replace(packed, data=self.place(packed.data))
+        self.operands: dict[str, torch.Tensor] = {}
+
+    @staticmethod
+    def kinds(problem: Problem) -> list[str]:
+        """Those that a problem has."""
+        wide = problem.layout.scales == "raw" and problem.k <= 160
+        return ["exact", "random", "single", *(["wide"] if wide else [])]
+
+    def _weights(self) -> RawWeights:
+        p, kind = self.problem, self.kind
         top = 128 if p.layout.scales == "folded" else 255
         low, high = {
             "exact": (124, 128),
@@ -100,9 +134,29 @@ class Data:
             scales[0, 0] = low
             scales[-1, -1] = high
             scales = scales.expand(p.experts, p.n, groups).contiguous()
-        self.raw = RawWeights(blocks, scales)
-        packed = self.raw.pack(p.layout)
-        self.packed: PackedWeights = dataclasses.replace(packed, data=self.place(packed.data))
+        return RawWeights(blocks, scales)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether results must be equal in bits."""
+        return self.kind in self.exact_kinds
+
+    def launch(
+        self, kernel: Kernel, rows: Rows, offsets: torch.Tensor, y: Output,
+        ids: torch.Tensor | None, stream: Any = None,
+    ) -> None:  # fmt: skip
+        """Run a kernel on rows of these data."""
+        operands = {**self.operands, **rows.operands}
+        if stream is not None:
+            operands["stream"] = stream
+        kernel(rows.x, self.packed, offsets, out=y.tensor, expert_ids=ids, **operands)
+
+    def compare(
+        self, y: torch.Tensor, rows: Rows, offsets: list[int], ids: tuple[int, ...] | None,
+        artifact: Artifact | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`_gpu.compare` of a result of these rows; ``artifact`` is the kernel's."""
+        return compare(y, rows.x, self.raw, offsets, ids, self.problem.output, self.is_exact)
 
     def place(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor between guards; as it is where a tool watches the ends of allocations."""
@@ -121,7 +175,7 @@ class Data:
             low, high + 1, shape, dtype=torch.uint8, device=DEVICE, generator=self._random
         )
 
-    def activations(self, rows: int) -> torch.Tensor:
+    def activations(self, rows: int) -> Rows:
         """bf16 ``[rows, K]``, fresh random values, guarded."""
         k = self.problem.k
         if self.kind == "exact":
@@ -132,7 +186,7 @@ class Data:
             x.scatter_(1, at, 1.0)
         else:
             x = torch.randn((rows, k), device=DEVICE, generator=self._random).bfloat16()
-        return self.place(x)
+        return Rows(self.place(x), {})
 
     def packer_problems(self) -> list[str]:
         """Whether the numpy packer gives the same bytes for the first and last expert."""
@@ -147,21 +201,22 @@ class Data:
 
 def check_case(kernel: Kernel, case: Case, data: Data) -> tuple[list[str], float]:
     """Run one shape once: (what is wrong, largest error as a share of the bound)."""
-    output = case.problem.output
     x, y = data.activations(case.rows), data.output(case.rows)
     ids = None if case.ids is None else data.device_ints(case.ids)
-    kernel(x, data.packed, data.device_ints(case.offsets()), out=y.tensor, expert_ids=ids)
+    data.launch(kernel, x, data.device_ints(case.offsets()), y, ids)
     word = kernel.error_word()
     found = [f"the error word is {word}"] if word else []
     if y.unwritten():
         found.append(f"{y.unwritten()} elements were not written")
     if y.guards_touched():
         found.append(f"{y.guards_touched()} guard elements were overwritten")
-    exact = data.kind in ("exact", "single")
-    result = compare(y.tensor, x, data.raw, case.offsets(), case.ids, output, exact)
+    result = data.compare(y.tensor, x, case.offsets(), case.ids, kernel.artifact)
     if result["wrong"]:
-        how = "differ in bits" if exact else f"exceed the bound (worst {result['worst']:.3g})"
+        exceed = f"exceed the bound (worst {result['worst']:.3g})"
+        how = "differ in bits" if data.is_exact else exceed
         found.append(f"{result['wrong']} of {y.tensor.numel()} elements {how}")
+    if result.get("other sums"):
+        found.append(f"{result['other sums']} sums are not those of the model of tensor cores")
     return found, result["worst"]
 
 
@@ -171,11 +226,11 @@ def check_repeats(kernel: Kernel, case: Case, data: Data, count: int = 100) -> l
     y = data.output(case.rows)
     offsets = data.device_ints(case.offsets())
     ids = None if case.ids is None else data.device_ints(case.ids)
-    kernel(x, data.packed, offsets, out=y.tensor, expert_ids=ids)
+    data.launch(kernel, x, offsets, y, ids)
     first, different = y.bits(), torch.zeros((), dtype=torch.int64, device=DEVICE)
     for _ in range(count):
         y._bits.fill_(y._poison)
-        kernel(x, data.packed, offsets, out=y.tensor, expert_ids=ids)
+        data.launch(kernel, x, offsets, y, ids)
         different += (y._bits != first).any()
     runs = int(different)
     return [f"{runs} of {count} repeated runs differ from the first"] if runs else []
@@ -199,7 +254,7 @@ def check_errors(kernel: Kernel, case: Case, data: Data) -> list[str]:
         if offsets is None:
             continue
         y = data.output(case.rows)
-        kernel(x, data.packed, data.device_ints(offsets), out=y.tensor, expert_ids=ids)
+        data.launch(kernel, x, data.device_ints(offsets), y, ids)
         word = kernel.error_word()
         if word != UNSORTED:
             found.append(f"offsets {what}: the error word is {word}, expected {UNSORTED}")
@@ -210,7 +265,7 @@ def check_errors(kernel: Kernel, case: Case, data: Data) -> list[str]:
     return found
 
 
-def _check_bad_ids(kernel: Kernel, case: Case, data: Data, x: torch.Tensor) -> list[str]:
+def _check_bad_ids(kernel: Kernel, case: Case, data: Data, x: Rows) -> list[str]:
     found = []
     assert case.ids is not None
     offsets = case.offsets()
@@ -220,8 +275,7 @@ def _check_bad_ids(kernel: Kernel, case: Case, data: Data, x: torch.Tensor) -> l
         ids = list(case.ids)
         ids[group] = bad
         y = data.output(case.rows)
-        offsets_d = data.device_ints(offsets)
-        kernel(x, data.packed, offsets_d, out=y.tensor, expert_ids=data.device_ints(ids))
+        data.launch(kernel, x, data.device_ints(offsets), y, data.device_ints(ids))
         word = kernel.error_word()
         if word != BAD_ID:
             found.append(f"expert id {bad}: the error word is {word}, expected {BAD_ID}")
@@ -237,7 +291,7 @@ def check_graph(kernel: Kernel, case: Case, data: Data) -> list[str]:
     y = data.output(case.rows)
     offsets = data.device_ints(case.offsets())
     ids = None if case.ids is None else data.device_ints(case.ids)
-    graph = capture([lambda: kernel(x, data.packed, offsets, out=y.tensor, expert_ids=ids)])
+    graph = capture([lambda: data.launch(kernel, x, offsets, y, ids)])
     found = []
     for routing in ("last", "random"):
         other = dataclasses.replace(case, routing=routing)
@@ -246,9 +300,7 @@ def check_graph(kernel: Kernel, case: Case, data: Data) -> list[str]:
         y._bits.fill_(y._poison)
         graph.replay()
         torch.cuda.synchronize()
-        result = compare(
-            y.tensor, x, data.raw, other.offsets(), case.ids, case.problem.output, True
-        )
+        result = data.compare(y.tensor, x, other.offsets(), case.ids)
         if result["wrong"] or y.unwritten():
             found.append(f"graph replay ({routing}): {result['wrong']} elements are wrong")
     return found
@@ -263,9 +315,9 @@ def check_driver_jit(artifact: Artifact, case: Case, data: Data) -> list[str]:
 def host_overhead_us(kernel: Kernel, case: Case, data: Data) -> float:
     """Median host time of a call, in microseconds."""
     x, offsets = data.activations(case.rows), data.device_ints(case.offsets())
-    y = data.output(case.rows).tensor
+    y = data.output(case.rows)
     ids = None if case.ids is None else data.device_ints(case.ids)
-    return _median_host_us(lambda: kernel(x, data.packed, offsets, out=y, expert_ids=ids))
+    return _median_host_us(lambda: data.launch(kernel, x, offsets, y, ids))
 
 
 def _median_host_us(call: Callable[[], Any]) -> float:

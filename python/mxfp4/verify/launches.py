@@ -54,7 +54,7 @@ class Steps:
         self.kernel, self.data, self.rows = kernel, data, case.rows
         self.offsets = data.device_ints(case.offsets())
         # Small numbers, so that four matmuls stay finite; bits are compared, not values.
-        self.inputs = data.activations(case.rows) * 2.0**-6
+        self.inputs = data.activations(case.rows).x * 2.0**-6
         new = torch.zeros_like
         self.outputs = [new(self.inputs) for _ in range(4)]
         self.chain = Chain([kernel] * 4)

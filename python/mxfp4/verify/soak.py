@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from .._gpu import compare
 from ..artifact import Artifact
 from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf
 from .cases import Case, cases
-from .gpu import Data, Output
+from .fp8 import data_for
+from .gpu import Data, Output, Rows
 
 AT_ONCE = 6
 """Launches of a round."""
@@ -64,13 +64,13 @@ class Soak:
         kind = r.choice(("exact", "single"))
         data = self._data.get((problem, kind))
         if data is None:
-            data = self._data[problem, kind] = Data(problem, kind)
+            data = self._data[problem, kind] = data_for(problem, kind)
         return r.choice(kernels), Case(problem, rows, r.choice(ROUTINGS), ids), data
 
     def round(self) -> list[str]:
         """Launch a few and check them all: what is wrong."""
         drawn = [self._draw() for _ in range(AT_ONCE)]
-        jobs: list[tuple[Kernel, Case, Data, torch.Tensor, Output, Any, Any]] = []
+        jobs: list[tuple[Kernel, Case, Data, Rows, Output, Any, Any]] = []
         for kernel, case, data in drawn:
             ids = None if case.ids is None else data.device_ints(case.ids)
             jobs.append((kernel, case, data, data.activations(case.rows), data.output(case.rows),
@@ -78,12 +78,11 @@ class Soak:
         torch.cuda.synchronize()
         for i, (kernel, _, data, x, y, offsets, ids) in enumerate(jobs):
             stream = self._streams[i % 2]
-            kernel(x, data.packed, offsets, out=y.tensor, expert_ids=ids, stream=stream)
+            data.launch(kernel, x, offsets, y, ids, stream)
         torch.cuda.synchronize()
         found = []
         for kernel, case, data, x, y, _, _ in jobs:
-            output = case.problem.output
-            wrong = compare(y.tensor, x, data.raw, case.offsets(), case.ids, output, True)["wrong"]
+            wrong = data.compare(y.tensor, x, case.offsets(), case.ids)["wrong"]
             if wrong or y.unwritten() or y.guards_touched() or kernel.error_word():
                 name = Path(kernel.artifact.origin).name
                 found.append(f"{name}: {case.name} {data.kind}: {wrong} elements are wrong, "
