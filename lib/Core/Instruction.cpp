@@ -55,14 +55,12 @@ const std::vector<InstructionTraits> &mxfp4::instructions() {
        /*warps=*/kWarpgroupWarps,
        /*readsSharedA=*/true, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA,
        /*mapOfB=*/nullptr, /*mapOfSums=*/wgmmaAccumulator},
-      // The baseline of placement=shared is that of bf16: nobody decodes to
-      // 8-bit numbers in shared memory.
       {Instruction::WgmmaFP8, /*name=*/"wgmma_fp8", /*ptxName=*/"wgmma",
        /*m=*/64, /*k=*/32, /*nStep=*/8, /*nMax=*/256,
        /*typeOfA=*/NumberType::E5M2, /*typeOfB=*/NumberType::E4M3,
        /*typeOfSums=*/NumberType::F32, /*emitter=*/Emitter::Wgmma,
        /*warps=*/kWarpgroupWarps,
-       /*readsSharedA=*/false, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA8,
+       /*readsSharedA=*/true, /*isAsynchronous=*/true, /*mapOfA=*/wgmmaA8,
        /*mapOfB=*/nullptr, /*mapOfSums=*/wgmmaAccumulator},
   };
   return rows;

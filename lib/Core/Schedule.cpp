@@ -138,9 +138,6 @@ static std::string verifyTile(const Schedule &s, const Problem &problem,
   if (problem.promotion != 0 && s.overlapDecode)
     return "requires no overlap_decode with sums that are promoted: their "
            "accumulators leave no room for a second fragment";
-  if (traits.cutsSums() && s.placement == Placement::Shared)
-    return "requires placement = register for " + name +
-           ": nothing decodes to 8-bit numbers in shared memory";
   if (s.accumulators() > 160)
     return "requires at most 160 accumulators per thread, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +

@@ -154,7 +154,8 @@ LogicalResult WgmmaOp::verify() {
         !tile.getLayout().isIdentity() || tile.getDimSize(0) % traits.m != 0 ||
         !hasStageRows(tile, &InstructionTraits::typeOfA))
       return emitOpError() << "requires a decoded tile of whole 64 x 64 blocks "
-                              "of bf16 in shared memory, but got "
+                              "of bf16, or 64 x 128 of f8E5M2, in shared "
+                              "memory, but got "
                            << tile;
     const uint64_t blocks = tile.getDimSize(0) / traits.m;
     if (getBuffer() >= blocks)

@@ -74,7 +74,8 @@ LogicalResult verifyDecodedTile(Operation *op, Value value) {
     return success();
   return op->emitOpError() << "requires a decoded tile of static shape rows x "
                               "64, rows a multiple of 16, and element type "
-                              "bf16 in shared memory, but got "
+                              "bf16, or x 128 of f8E5M2, in shared memory, but "
+                              "got "
                            << type;
 }
 
@@ -351,6 +352,14 @@ const InstructionTraits &MmaOp::getTraits() {
                           numbers(getC()));
 }
 
+Type mxfp4::registerOf(Type tile) {
+  Type element = getElementTypeOrSelf(tile);
+  const bool isBytes = isa<Float8E5M2Type>(element);
+  return VectorType::get({isBytes ? 4 : 2},
+                         isBytes ? element
+                                 : BFloat16Type::get(tile.getContext()));
+}
+
 LogicalResult StoreDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
@@ -366,5 +375,10 @@ LogicalResult StoreDecodedOp::verify() {
 LogicalResult LoadDecodedOp::verify() {
   if (failed(verifyDecodedTile(*this, getTile())))
     return failure();
+  // What wgmma multiplies, it reads from shared memory by itself.
+  if (!getElementTypeOrSelf(getTile()).isBF16())
+    return emitOpError() << "requires a tile of bf16, which mxfp4.mma "
+                            "multiplies, but got "
+                         << getTile().getType();
   return verifyStep(*this, getStep(), 4, "step");
 }

@@ -67,6 +67,12 @@ Value mxfp4::roundInLinalg(OpBuilder &b, Location loc, Value value,
       [&](LoopBuilder &l, ValueRange in) { return l.roundTo(in[0], element); });
 }
 
+Value mxfp4::widenInLinalg(OpBuilder &b, Location loc, Value value) {
+  return elementwise(
+      b, loc, value, b.getF32Type(),
+      [&](LoopBuilder &l, ValueRange in) { return l.widen(in[0]); });
+}
+
 Value mxfp4::bitcastInLinalg(OpBuilder &b, Location loc, Value value,
                              Type element) {
   return elementwise(b, loc, value, element,
@@ -251,7 +257,7 @@ private:
         inside(l.preimage(sum.row, offset), l.preimage(sum.col, offset), n, k);
     Value scale =
         l.load(scales, {at[0], n, l.op<arith::DivUIOp>(k, kScaleBlock)});
-    Value stored = l.op<arith::AddIOp>(scale, layout.encodeScale(0));
+    Value stored = l.op<arith::AddIOp>(scale, layout.scaleOffset());
     return l.select(is, stored, l.integer(8, layout.paddingScale()));
   }
 

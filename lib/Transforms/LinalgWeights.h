@@ -19,9 +19,12 @@
 
 namespace mxfp4 {
 
-/// `value` element by element as another type: rounded, or the same bits.
+/// `value` element by element as another type: rounded, or as f32, or the same
+/// bits.
 mlir::Value roundInLinalg(mlir::OpBuilder &b, mlir::Location loc,
                           mlir::Value value, mlir::Type element);
+mlir::Value widenInLinalg(mlir::OpBuilder &b, mlir::Location loc,
+                          mlir::Value value);
 mlir::Value bitcastInLinalg(mlir::OpBuilder &b, mlir::Location loc,
                             mlir::Value value, mlir::Type element);
 

@@ -21,11 +21,6 @@ from .problem import Problem
 PLACEMENTS = ("register", "shared")
 
 
-def placements_of(problem: Problem) -> tuple[str, ...]:
-    """Where kernels of a problem may decode: e5m2 is never decoded to shared memory."""
-    return PLACEMENTS[:1] if problem.activations == "fp8" else PLACEMENTS
-
-
 @dataclass(frozen=True)
 class Wanted:
     """A kernel for a problem, with decoded weights in registers or in shared memory.

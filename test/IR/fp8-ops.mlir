@@ -77,3 +77,16 @@ func.func @fragments(%sums: vector<2x4xf32>, %w: !stage, %x: !tokens,
       b(%x[%slot]) columns 2 accumulate(%keep) : vector<2x4xf32>, !tokens
   return %0 : vector<2x4xf32>
 }
+
+!decoded = memref<128x128xf8E5M2, #gpu.address_space<workgroup>>
+
+// CHECK-LABEL: func @shared
+// CHECK: mxfp4.store_decoded %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}}[%{{.*}}] step 3 buffer 1 : memref<128x128xf8E5M2,
+// CHECK: mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}[%{{.*}}]) columns 2 accumulate(%{{.*}}) : vector<2x4xf32>, memref<4x16x128xf8E4M3FN, {{.*}}, memref<128x128xf8E5M2,
+func.func @shared(%sums: vector<2x4xf32>, %r: vector<4xf8E5M2>, %x: !tokens,
+                  %tile: !decoded, %i: index, %keep: i1) -> vector<2x4xf32> {
+  mxfp4.store_decoded %r, %r, %r, %r to %tile[%i] step 3 buffer 1 : !decoded
+  %0 = mxfp4.wgmma %sums shared_a(%tile[%i]) buffer 1 b(%x[%i]) columns 2
+      accumulate(%keep) : vector<2x4xf32>, !tokens, !decoded
+  return %0 : vector<2x4xf32>
+}

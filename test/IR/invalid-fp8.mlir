@@ -70,17 +70,43 @@ func.func @other_instruction(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
 
 // -----
 
-!fp8 = memref<?x256xf8E4M3FN>
-!blocks = memref<2x1x2x!mxfp4.block<bytes, relative>>
+!tile = memref<64x128xf8E5M2, #gpu.address_space<workgroup>>
 
-func.func @shared(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
-                  %y: memref<?x48xbf16>) {
-  // expected-error @below {{has a schedule that cannot run: it requires placement = register for wgmma_fp8: nothing decodes to 8-bit numbers in shared memory}}
-  mxfp4.grouped_matmul activations(%x : !fp8) weights(%w : !blocks)
-      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
-      {schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
-           warps_rows = 4, warps_tokens = 1, stages = 4, placement = shared,
-           ctas = 1, copy_warps = 1>}
+func.func @load_decoded(%tile: !tile, %i: index) {
+  // expected-error @below {{requires a tile of bf16, which mxfp4.mma multiplies, but got 'memref<64x128xf8E5M2, #gpu.address_space<workgroup>>'}}
+  %a:4 = mxfp4.load_decoded %tile[%i] step 0 : !tile
+  return
+}
+
+// -----
+
+!tile = memref<64x64xf8E5M2, #gpu.address_space<workgroup>>
+
+func.func @narrow_tile(%r: vector<4xf8E5M2>, %tile: !tile, %i: index) {
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E5M2, in shared memory, but got 'memref<64x64xf8E5M2, #gpu.address_space<workgroup>>'}}
+  mxfp4.store_decoded %r, %r, %r, %r to %tile[%i] step 0 : !tile
+  return
+}
+
+// -----
+
+!tile = memref<64x64xbf16, #gpu.address_space<workgroup>>
+
+// expected-note @below {{prior use here}}
+func.func @other_register(%r: vector<4xf8E5M2>, %tile: !tile, %i: index) {
+  // expected-error @below {{use of value '%r' expects different type than prior uses: 'vector<2xbf16>' vs 'vector<4xf8E5M2>'}}
+  mxfp4.store_decoded %r, %r, %r, %r to %tile[%i] step 0 : !tile
+  return
+}
+
+// -----
+
+!tile = memref<64x64xbf16, #gpu.address_space<workgroup>>
+
+func.func @other_register_in_generic_form(%r: vector<4xf8E5M2>, %tile: !tile, %i: index) {
+  // expected-error @below {{failed to verify that register of what the tile holds}}
+  "mxfp4.store_decoded"(%r, %r, %r, %r, %tile, %i) <{buffer = 0 : i64, step = 0 : i64}>
+      : (vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>, vector<4xf8E5M2>, !tile, index) -> ()
   return
 }
 

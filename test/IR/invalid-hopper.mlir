@@ -381,7 +381,7 @@ func.func @both(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16
 // -----
 
 func.func @tile_0(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<96x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<96x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<96x64xbf16, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<96x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -390,7 +390,7 @@ func.func @tile_0(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_1(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x32xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x32xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<128x32xbf16, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x32xbf16, #gpu.address_space<workgroup>>
   return
@@ -399,7 +399,7 @@ func.func @tile_1(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_2(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xbf16>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<128x64xbf16>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16>
   return
@@ -408,7 +408,7 @@ func.func @tile_2(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_3(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<128x64xf16, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xf16, #gpu.address_space<workgroup>>
   return
@@ -417,7 +417,7 @@ func.func @tile_3(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_4(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<?x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<?x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<?x64xbf16, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<?x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -426,7 +426,7 @@ func.func @tile_4(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_5(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, strided<[128, 1]>, #gpu.address_space<workgroup>>
   return
@@ -435,7 +435,7 @@ func.func @tile_5(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf
 // -----
 
 func.func @tile_6(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<2x64x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16 in shared memory, but got 'memref<2x64x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires a decoded tile of whole 64 x 64 blocks of bf16, or 64 x 128 of f8E5M2, in shared memory, but got 'memref<2x64x64xbf16, #gpu.address_space<workgroup>>'}}
   %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<2x64x64xbf16, #gpu.address_space<workgroup>>
   return

@@ -253,7 +253,7 @@ func.func @case_23(%x: memref<4x8x64xbf16, #gpu.address_space<workgroup>>, %i: i
 // -----
 
 func.func @case_24(%a: vector<2xbf16>, %t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E5M2, in shared memory, but got}}
   mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 : memref<24x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -261,7 +261,7 @@ func.func @case_24(%a: vector<2xbf16>, %t: memref<24x64xbf16, #gpu.address_space
 // -----
 
 func.func @case_25(%a: vector<2xbf16>, %t: memref<64x64xbf16>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E5M2, in shared memory, but got}}
   mxfp4.store_decoded %a, %a, %a, %a to %t[%i] step 0 : memref<64x64xbf16>
   return
 }
@@ -277,7 +277,7 @@ func.func @case_26(%a: vector<2xbf16>, %t: memref<64x64xbf16, #gpu.address_space
 // -----
 
 func.func @case_27(%t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E5M2, in shared memory, but got}}
   %a:4 = mxfp4.load_decoded %t[%i] step 0 : memref<24x64xbf16, #gpu.address_space<workgroup>>
   return
 }
@@ -285,7 +285,7 @@ func.func @case_27(%t: memref<24x64xbf16, #gpu.address_space<workgroup>>, %i: in
 // -----
 
 func.func @case_28(%t: memref<64x64xbf16>, %i: index) {
-  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16 in shared memory, but got}}
+  // expected-error @below {{requires a decoded tile of static shape rows x 64, rows a multiple of 16, and element type bf16, or x 128 of f8E5M2, in shared memory, but got}}
   %a:4 = mxfp4.load_decoded %t[%i] step 0 : memref<64x64xbf16>
   return
 }

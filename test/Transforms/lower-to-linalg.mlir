@@ -145,3 +145,23 @@ func.func @scales(%x: tensor<8x64xbf16>, %c: tensor<48x2x16xi8>, %s: tensor<48x2
   } -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// Activations of f8E4M3FN become f32 element by element, from integers: upstream's
+// lowerings have no extension of them. A block of weights has 128 columns.
+
+// CHECK-LABEL: func @fp8
+// CHECK-SAME:    %[[X:.*]]: tensor<?x160xf8E4M3FN>, %[[W:.*]]: tensor<2x1x2x4352xi8>
+// CHECK:         %[[ROWS:.*]] = tensor.extract_slice %[[X]][%{{.*}}, 0] [%{{.*}}, 160] [1, 1]
+// CHECK:         tensor.extract_slice %[[W]]
+// CHECK:         %[[CODES:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<1x48x5x16xi8>)
+// CHECK:         %[[WIDE:.*]] = linalg.generic {{.*}} ins(%[[ROWS]] : tensor<?x160xf8E4M3FN>) outs(%{{.*}} : tensor<?x160xf32>)
+// CHECK:           arith.bitcast %{{.*}} : f8E4M3FN to i8
+// CHECK:         linalg.matmul {{.*}} ins(%[[WIDE]], %{{.*}} : tensor<?x160xf32>, tensor<48x160xbf16>)
+func.func @fp8(%x: tensor<?x160xf8E4M3FN>, %w: tensor<2x1x2x!mxfp4.block<bytes, relative>>,
+               %o: tensor<3xi32>, %y: tensor<?x48xbf16>) -> tensor<?x48xbf16> {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x160xf8E4M3FN>)
+      weights(%w : tensor<2x1x2x!mxfp4.block<bytes, relative>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x48xbf16>)
+      {accumulation = #mxfp4.accumulation<promoted 128>} -> tensor<?x48xbf16>
+  return %r : tensor<?x48xbf16>
+}

@@ -59,28 +59,34 @@ Problem sizedFP8(int64_t groups, int64_t rows, int64_t k, int promotion) {
 // With e4m3 activations, whatever is chosen runs, is listed, and leaves what is
 // promoted as the problem says: a schedule has no field for it.
 TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
-  for (int promotion : {0, 128, 512})
-    for (bool gathers : {false, true}) {
-      const std::vector<Schedule> all =
-          allSchedules(h100(), Placement::Register, gathers, promotion);
-      for (int64_t groups : {1, 4, 32, 128, 1024})
-        for (int64_t k : {32, 128, 1024, 2880, 8192})
-          for (int64_t rows : {0, 1, 7, 64, 300, 1000, 20000, 100000}) {
-            Problem problem = sizedFP8(groups, rows, k, promotion);
-            problem.gathers = gathers;
-            const ScheduleChoice choice = choose(problem);
-            EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()), "");
-            EXPECT_EQ(choice.schedule.instruction, Instruction::WgmmaFP8);
-            EXPECT_NE(choice.reason.find("because activations are e4m3"),
-                      std::string::npos);
-            EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
-            EXPECT_FALSE(promotion != 0 && choice.schedule.overlapDecode);
-            if (k >= 1024 && groups < 1000)
-              EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
-                        all.end())
-                  << groups << " groups, " << rows << " rows, K = " << k;
-          }
-    }
+  for (Placement placement : {Placement::Register, Placement::Shared})
+    for (int promotion : {0, 128, 512})
+      for (bool gathers : {false, true}) {
+        // The baseline differs in the same way.
+        if (placement == Placement::Shared && (gathers || promotion == 128))
+          continue;
+        const std::vector<Schedule> all =
+            allSchedules(h100(), placement, gathers, promotion);
+        for (int64_t groups : {1, 4, 32, 128, 1024})
+          for (int64_t k : {32, 128, 1024, 2880, 8192})
+            for (int64_t rows : {0, 1, 7, 64, 300, 1000, 20000, 100000}) {
+              Problem problem = sizedFP8(groups, rows, k, promotion);
+              problem.gathers = gathers;
+              const ScheduleChoice choice =
+                  choose(problem, {placement, std::nullopt});
+              EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()), "");
+              EXPECT_EQ(choice.schedule.instruction, Instruction::WgmmaFP8);
+              EXPECT_EQ(choice.schedule.placement, placement);
+              EXPECT_NE(choice.reason.find("because activations are e4m3"),
+                        std::string::npos);
+              EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
+              EXPECT_FALSE(promotion != 0 && choice.schedule.overlapDecode);
+              if (k >= 1024 && groups < 1000)
+                EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
+                          all.end())
+                    << groups << " groups, " << rows << " rows, K = " << k;
+            }
+      }
 }
 
 // Instructions are for their activations, and for nothing else.

@@ -224,6 +224,15 @@ TEST(SharedMemory, WgmmaHasItsRegionsInOrder) {
   EXPECT_EQ(map.decoded.bytes, decoded);
   EXPECT_EQ(map.weights.offset, activations + decoded);
   EXPECT_EQ(map.bytes(), activations + decoded + packed + sums + 16 + 1024);
+  // Of e5m2, two blocks of 64 x 128 have as many bytes.
+  const BlockLayout bytes =
+      BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+  Schedule eight = schedule;
+  eight.instruction = Instruction::WgmmaFP8;
+  map = SharedMemoryMap(eight, bytes, 2);
+  EXPECT_EQ(map.decoded.offset, activations);
+  EXPECT_EQ(map.decoded.bytes, decoded);
+  EXPECT_EQ(map.weights.bytes, int64_t(6) * 2 * 4352);
   schedule.kSlices = 1;
   EXPECT_EQ(SharedMemoryMap(schedule, BlockLayout()).sums.bytes, 0);
   schedule.sideBySide = true;

@@ -75,11 +75,7 @@ static std::string printSchedules(const std::string &chip,
     return "--device " + wrong;
   MLIRContext context;
   context.loadDialect<MXFP4Dialect>();
-  std::vector<Placement> placements = {Placement::Register};
-  // Nothing decodes to 8-bit numbers in shared memory.
-  if (!promotion)
-    placements.push_back(Placement::Shared);
-  for (Placement placement : placements)
+  for (Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule :
          allSchedules(target, placement, gathers, promotion))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";

@@ -97,6 +97,9 @@ bool isActivation(mlir::Type element);
 bool hasStageRows(mlir::MemRefType type,
                   NumberType InstructionTraits::*operand);
 
+/// The registers that hold a fragment of A for a tile of decoded weights.
+mlir::Type registerOf(mlir::Type tile);
+
 /// The layout of a block, or of the blocks of a memref or tensor.
 BlockLayout layoutOf(mlir::Type type);
 

@@ -243,7 +243,7 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     instruction for each of the four k16 steps of the stage, a commit; or of
     wgmma.m64nNk32 with A as e5m2 and B as f8E4M3FN, four k32 steps. A is the
     fragments of a 64-row block, four registers for each step; or, with
-    `placement=shared`, the block in a `T x 64` tile that
+    `placement=shared`, the block in a `T x 64` tile (`T x 128` of e5m2) that
     `mxfp4.store_decoded` has written: the one behind row block `block` by
     `buffer`. B is the staged tile. N is eight times `columns`, the first columns
     of the accumulator; others stay as they are.

@@ -476,12 +476,21 @@ def MXFP4_MmaOp : MXFP4_Op<"mma", [Pure]> {
   }];
 }
 
-def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
-  let summary = "Store a decoded A fragment to a bf16 tile in shared memory";
+/// A register of A, which the tile's element type implies.
+class RegisterOfTile<string name>
+    : TypesMatchWith<"register of what the tile holds", "tile", name,
+                     "::mxfp4::registerOf($_self)">;
+
+def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded",
+    [RegisterOfTile<"r0">, RegisterOfTile<"r1">, RegisterOfTile<"r2">,
+     RegisterOfTile<"r3">]> {
+  let summary = "Store a decoded A fragment to a tile in shared memory";
   let description = [{
-    The baseline's half of `placement=shared`: one `stmatrix.x4` of 16-row
-    slice `slice`, k16 step `step`, to `tile`, `T x 64` bf16 in shared memory
-    with the swizzle of `copy_activations`; `buffer` 64-row blocks further on.
+    The baseline's half of `placement=shared`: one `stmatrix.x4` of 16-row slice
+    `slice`, step `step` of the instruction along K, to `tile`, `T x 64` bf16 or
+    `T x 128` f8E5M2 in shared memory with the swizzle of `copy_activations`;
+    `buffer` 64-row blocks further on. Registers of both types have the same
+    bytes of the fragment's rows, of which `stmatrix` stores 16 for each row.
 
     Example:
 
@@ -490,7 +499,8 @@ def MXFP4_StoreDecodedOp : MXFP4_Op<"store_decoded"> {
         : memref<64x64xbf16, #gpu.address_space<workgroup>>
     ```
   }];
-  let arguments = (ins BF16Pair:$r0, BF16Pair:$r1, BF16Pair:$r2, BF16Pair:$r3,
+  let arguments = (ins FragmentRegister:$r0, FragmentRegister:$r1,
+                       FragmentRegister:$r2, FragmentRegister:$r3,
                        SharedDestination:$tile, Index:$slice, I64Attr:$step,
                        DefaultValuedAttr<ConfinedAttr<I64Attr,
                            [IntNonNegative]>, "0">:$buffer);

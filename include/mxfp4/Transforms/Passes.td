@@ -503,8 +503,8 @@ def InsertDecode : Pass<"mxfp4-insert-decode"> {
     Replaces `mxfp4.tile_matmul` by the operations of each warp on its part of the
     tile. With `placement=register` a thread loads its packed codes and scales,
     decodes the A fragment of each k16 step in its registers, and multiplies.
-    With `placement=shared`, the baseline, weights are decoded into bf16 in
-    shared memory first: for mma.sync the CTA decodes its tile, and threads load
+    With `placement=shared`, the baseline, weights are decoded into bf16, or
+    f8E5M2, in shared memory first: for mma.sync the CTA decodes its tile, and threads load
     A fragments from there; for wgmma each warpgroup decodes a block, which the
     instruction reads from there.
 
@@ -973,7 +973,9 @@ def LowerToLinalg : Pass<"mxfp4-lower-to-linalg", "::mlir::ModuleOp"> {
     `grouped_matmul` becomes a loop over groups, in which the rows of a group are
     multiplied by a `linalg.matmul` in f32 with its expert's weights, decoded to
     bf16 by a `linalg.generic`. In loops, that sums as `mxfp4-lower-to-loops`
-    does. Bad offsets leave the output as it was, bad ids a group's rows.
+    does, of f8E4M3FN after a `linalg.generic` that makes them f32; whatever
+    `accumulation` says, sums are f32. Bad offsets leave the output as it was, bad
+    ids a group's rows.
 
     Packed weights are tensors of bytes afterwards, `... x 2176 x i8` for
     `... x !mxfp4.block`, in functions' signatures, too.

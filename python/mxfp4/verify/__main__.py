@@ -22,7 +22,7 @@ from typing import Any
 from ..artifact import Artifact
 from ..errors import Error
 from ..problem import Problem
-from ..wanted import Shelf, Wanted, compile_all, placements_of, print_list
+from ..wanted import PLACEMENTS, Shelf, Wanted, compile_all, print_list
 from .cases import LARGE, Case, cases, wanted
 
 
@@ -141,7 +141,7 @@ def run(o: argparse.Namespace) -> int:
 
 def _kernels(shelf: Shelf, problem: Problem) -> list[tuple[str, Artifact]]:
     found: dict[str, Artifact] = {}
-    for placement in placements_of(problem):
+    for placement in PLACEMENTS:
         mine = [a for a in shelf.artifacts if Wanted(problem, placement, 1).serves(a)]
         if not mine:
             shelf.find(Wanted(problem, placement, 1))  # raises, saying what is missing

@@ -9,7 +9,7 @@ from functools import partial
 
 from ..layout import FP8, Layout
 from ..problem import Problem
-from ..wanted import Wanted, placements_of
+from ..wanted import PLACEMENTS, Wanted
 
 FOLDED = Layout("spread", "folded")
 RAW = Layout("spread", "raw")
@@ -169,7 +169,7 @@ def wanted() -> list[Wanted]:
     found: dict[Wanted, None] = {}
     for problem in dict.fromkeys(c.problem for c in cases()):
         groups = problem.experts if problem.groups is None else problem.groups
-        for placement in placements_of(problem):
+        for placement in PLACEMENTS:
             for rows in ROWS_PER_GROUP:
                 found[Wanted(problem, placement, rows * groups)] = None
     return list(found)

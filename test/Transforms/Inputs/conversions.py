@@ -8,8 +8,20 @@ python conversions.py bad     offsets are bad: of each output, which is full of 
 import random
 import sys
 
+FP8 = "bytes, relative"
 LAYOUTS = [f"{order}, {scales}" for order in ("spread", "nibble") for scales in ("folded", "raw")]
+LAYOUTS.append(FP8)
 E = 3
+
+
+def activations(layout):
+    """The type of activations that a layout of weights is for."""
+    return "f8E4M3FN" if layout == FP8 else "bf16"
+
+
+def blocks(layout, k):
+    """How many blocks of a layout K takes."""
+    return -(-k // (128 if layout == FP8 else 64))
 
 
 def literal(shape, value):
@@ -26,10 +38,13 @@ def tensor(shape, element):
 
 def functions(name, n, k, groups, layout):
     """Functions for one shape and layout; `groups` is of offsets, or -1."""
-    kb, nb, kbb = k // 32, -(-n // 64), -(-k // 64)
+    kb, nb, kbb = k // 32, -(-n // 64), blocks(layout, k)
     c, s = tensor([E, n, kb, 16], "i8"), tensor([E, n, kb], "i8")
     w = tensor([E, nb, kbb], f"!mxfp4.block<{layout}>")
-    x, y = tensor([-1, k], "bf16"), tensor([-1, n], "bf16")
+    x, y = tensor([-1, k], activations(layout)), tensor([-1, n], "bf16")
+    # Activations in FP8 take packed weights alone.
+    ids_weights = ("%w", w) if layout == FP8 else ("%c, %s", f"{c}, {s}")
+    ids_arguments = f"%w: {w}" if layout == FP8 else f"%c: {c}, %s: {s}"
     o, ids = tensor([groups + 1], "i32"), tensor([groups], "i32")
     v = tensor([n, k], "f32")
     qc, qs = tensor([n, kb, 16], "i8"), tensor([n, kb], "i8")
@@ -50,8 +65,8 @@ func.func private @packed_{name}(%x: {x}, %w: {w}, %o: {o}, %y: {y}) -> {y} {{
       outs(%y : {y}) -> {y}
   return %r : {y}
 }}
-func.func private @ids_{name}(%x: {x}, %c: {c}, %s: {s}, %o: {o}, %i: {ids}, %y: {y}) -> {y} {{
-  %r = mxfp4.grouped_matmul activations(%x : {x}) weights(%c, %s : {c}, {s})
+func.func private @ids_{name}(%x: {x}, {ids_arguments}, %o: {o}, %i: {ids}, %y: {y}) -> {y} {{
+  %r = mxfp4.grouped_matmul activations(%x : {x}) weights({ids_weights[0]} : {ids_weights[1]})
       offsets(%o : {o}) expert_ids(%i : {ids}) outs(%y : {y}) -> {y}
   return %r : {y}
 }}
@@ -73,9 +88,9 @@ def fused_types(n, k, layout):
     """Types of the operands of an epilogue, on pairs if N is even, between maps of rows."""
     columns = n if n % 2 else n // 2
     return {
-        "x": tensor([-1, k], "bf16"),
+        "x": tensor([-1, k], activations(layout)),
         "g": tensor([9], "i32"),
-        "w": tensor([E, -(-n // 64), -(-k // 64)], f"!mxfp4.block<{layout}>"),
+        "w": tensor([E, -(-n // 64), blocks(layout, k)], f"!mxfp4.block<{layout}>"),
         "o": tensor([4], "i32"),
         "i": tensor([3], "i32"),
         "y": tensor([-1, columns], "bf16"),
@@ -161,13 +176,14 @@ class Main:
 
     def problem(self, name, n, k, layout):
         """Call every function of a shape and layout."""
-        kb, nb, kbb = k // 32, -(-n // 64), -(-k // 64)
+        kb, nb, kbb = k // 32, -(-n // 64), blocks(layout, k)
         c, s = ([E, n, kb, 16], "i8"), ([E, n, kb], "i8")
         w = ([E, nb, kbb], f"!mxfp4.block<{layout}>")
         pick = self.data.randint
         codes = self.constant(*c, lambda: pick(-128, 127))
-        # Of folded scales, all: 0 to 128.
-        scales = self.constant(*s, lambda: self.data.choice([0, 1, 120, 127, -128]))
+        # Of folded scales, all: 0 to 128; of relative ones: 127 - 13 to 127 + 13.
+        known = [114, 120, 127, -116] if layout == FP8 else [0, 1, 120, 127, -128]
+        scales = self.constant(*s, lambda: self.data.choice(known))
         (packed,) = self.call(
             f"pack_{name}", [codes, scales], [tensor(*c), tensor(*s)], [tensor(*w)]
         )
@@ -176,9 +192,10 @@ class Main:
             self.hash(unpacked[0], *c)
             self.hash(unpacked[1], *s)
         rows = 7
-        x = self.constant([rows, k], "bf16", lambda: float(pick(-8, 8)))
+        numbers = activations(layout)
+        x = self.constant([rows, k], numbers, lambda: float(pick(-8, 8)))
         self.lines.append(
-            f"  {x}d = tensor.cast {x} : {tensor([rows, k], 'bf16')} to {tensor([-1, k], 'bf16')}"
+            f"  {x}d = tensor.cast {x} : {tensor([rows, k], numbers)} to {tensor([-1, k], numbers)}"
         )
         routings = [([0, 3, 3, 7], [2, -1, 0]), ([0, 0, 7, 7], [1, 1, -1])]
         if self.bad:
@@ -193,7 +210,7 @@ class Main:
                 f"  {y}d = tensor.cast {y} : {tensor([rows, n], 'bf16')} "
                 f"to {tensor([-1, n], 'bf16')}"
             )
-            types = tensor([-1, k], "bf16"), tensor([4], "i32"), tensor([-1, n], "bf16")
+            types = tensor([-1, k], numbers), tensor([4], "i32"), tensor([-1, n], "bf16")
             (r,) = self.call(
                 f"packed_{name}",
                 [f"{x}d", packed, offsets_name, f"{y}d"],
@@ -201,10 +218,13 @@ class Main:
                 [types[2]],
             )
             self.hash(r, [-1, n], "bf16")
+            given = {packed: tensor(*w)}
+            if layout != FP8:
+                given = {codes: tensor(*c), scales: tensor(*s)}
             (r,) = self.call(
                 f"ids_{name}",
-                [f"{x}d", codes, scales, offsets_name, ids_name, f"{y}d"],
-                [types[0], tensor(*c), tensor(*s), types[1], tensor([3], "i32"), types[2]],
+                [f"{x}d", *given, offsets_name, ids_name, f"{y}d"],
+                [types[0], *given.values(), types[1], tensor([3], "i32"), types[2]],
                 [types[2]],
             )
             self.hash(r, [-1, n], "bf16")
@@ -297,7 +317,7 @@ def main(bad):
     print("".join(map(hash_function, ("i8", "bf16", "f32"))))
     text = Main(bad)
     for number, layout in enumerate(LAYOUTS):
-        for n, k in ((7, 96),) if bad else ((7, 96), (65, 64), (66, 96)):
+        for n, k in ((7, 96),) if bad else ((7, 96), (65, 64), (66, 160 if layout == FP8 else 96)):
             name = f"{number}_{n}_{k}"
             print(functions(name, n, k, 3, layout), fused_function(name, n, k, layout))
             text.problem(name, n, k, layout)
