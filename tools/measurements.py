@@ -27,6 +27,7 @@ MARK = re.compile(r"<!-- measured: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
 LAYER = json.loads((ROOT / "docs/layer.json").read_text())
 LAYER_H200 = json.loads((ROOT / "docs/layer-h200.json").read_text())
+LAYER_ZIPF_H200 = json.loads((ROOT / "docs/layer-zipf-h200.json").read_text())
 MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
 
 COLUMNS = {
@@ -135,6 +136,36 @@ def layer_h200(page: str) -> str:
         ])  # fmt: skip
     head = ["E", "T", "mxfp4", *others.values(), "best of the others / mxfp4"]
     return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+
+
+def layer_zipf_h200(page: str) -> str:
+    """The layer under skewed routing against all others."""
+    others = {"triton tuned": "Triton, tuned", "marlin": "Marlin", "humming": "humming"}
+    lines = []
+    for row in LAYER_ZIPF_H200["rows"]:
+        us, errors = row["us"], row["errors"]
+        best = min(us[name] for name in others)
+        lines.append([
+            str(row["experts"]), str(row["tokens"]), f"{100 * row['largest share']:.0f} %",
+            f"{row['experts with rows']:.0f}", f"**{microseconds(us['ours'])}**",
+            *(microseconds(us[name]) for name in others), f"{best / us['ours']:.2f}",
+            f"{errors['triton tuned']:.1e}", f"{errors['ours']:.1e}",
+        ])  # fmt: skip
+    head = ["E", "T", "rows of the largest expert", "experts with rows", "mxfp4", *others.values(),
+            "best of the others / mxfp4", "error, Triton", "error, mxfp4"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(LAYER_ZIPF_H200, 'layer-zipf-h200.json')}"
+
+
+def few_tokens(page: str) -> str:
+    """Errors of one and of four tokens by themselves, over many draws."""
+    lines = [
+        [experts, tokens, str(told["draws"]), f"{told['triton']:.2e}", f"{told['ours']:.2e}",
+         str(told["ours below"])]
+        for experts, of in LAYER_ZIPF_H200["errors of few tokens"].items()
+        for tokens, told in of.items()
+    ]  # fmt: skip
+    head = ["E", "T", "draws", "mean error, Triton", "mean error, mxfp4", "draws with mxfp4 below"]
+    return table(head, lines)
 
 
 def layer_front_h200(page: str) -> str:
@@ -247,6 +278,8 @@ TABLES: dict[str, Callable[[str], str]] = {
     "layer": layer,
     "layer-h200": layer_h200,
     "layer-front-h200": layer_front_h200,
+    "layer-zipf-h200": layer_zipf_h200,
+    "few-tokens": few_tokens,
     "layer-sum": layer_sum,
     "batch-invariant": batch_invariant,
     "models": models,

@@ -62,6 +62,32 @@ def test_the_command_knows_whole_layers(capsys: pytest.CaptureFixture[str]) -> N
     assert "mxfp4.bench.layer" in capsys.readouterr().err
 
 
+def test_skewed_routing_is_zipfs() -> None:
+    """Shares of experts under routers that are what they are, for each layer in another order."""
+    torch = pytest.importorskip("torch")
+    data = object.__new__(Data)
+    draw = torch.Generator().manual_seed(1)
+    data.experts, data._routing = 16, "zipf"
+    data.router = [torch.randn((16, 2880), generator=draw).mul(2 / 2880**0.5).bfloat16()
+                   for _ in range(3)]  # fmt: skip
+    data.router_bias = [torch.randn(16, generator=draw).div(10).bfloat16() for _ in range(3)]
+    draws, tokens = torch.Generator().manual_seed(2), 1500
+    x = torch.randn((tokens, 2880), generator=draws)
+    steered = data._steered(x, draws).bfloat16()
+    assert 1 < float(steered.float().std()) < 1.2, "hidden states stay what they were, nearly"
+    shares = 1 / torch.arange(1, 17, dtype=torch.float64)
+    wanted = torch.zeros(16, dtype=torch.float64)
+    for _ in range(4000):
+        wanted[torch.multinomial(shares, 4, generator=draws)] += 1 / 4000
+    orders = []
+    for layer in range(3):
+        chosen = data.logits(steered, layer).float().topk(4).indices
+        found = torch.bincount(chosen.flatten(), minlength=16).double() / tokens
+        orders.append(found.argsort().tolist())
+        assert (found.sort(descending=True).values - wanted).abs().max() < 0.06
+    assert orders[0] != orders[1] != orders[2]
+
+
 @pytest.mark.slow
 def test_the_truth_is_that_of_the_specification() -> None:
     """The f32 layer that results are compared with, against numpy's parts."""

@@ -71,7 +71,8 @@ class Data:
     Args:
         experts: E.
         copies: layers with weights of their own.
-        routing: "uniform", or "zipf", where logits of expert i are lower by log(i + 1).
+        routing: "uniform"; or "zipf", where each token draws distinct experts, that of rank i with
+            a chance of 1/i, and each layer has an order of ranks of its own.
     """
 
     def __init__(self, experts: int, copies: int, routing: str = "uniform") -> None:
@@ -98,8 +99,8 @@ class Data:
             self.bias[name] = (noise(experts, n) / 4).bfloat16()
         root = HIDDEN**0.5
         self.router = [(noise(experts, HIDDEN) * 2 / root).bfloat16() for _ in range(copies)]
-        lower = torch.log(torch.arange(1, experts + 1, device=DEVICE)) * (routing == "zipf")
-        self.router_bias = [(noise(experts) / 10 - lower).bfloat16() for _ in range(copies)]
+        self.router_bias = [(noise(experts) / 10).bfloat16() for _ in range(copies)]
+        self._routing = routing
 
     def hidden(self, tokens: int) -> Any:
         """Hidden states bf16 ``[T, H]``."""
@@ -108,7 +109,27 @@ class Data:
         from .._gpu import DEVICE
 
         draw = torch.Generator(device=DEVICE).manual_seed(tokens)
-        return torch.randn((tokens, HIDDEN), device=DEVICE, generator=draw).bfloat16()
+        x = torch.randn((tokens, HIDDEN), device=DEVICE, generator=draw)
+        return (self._steered(x, draw) if self._routing == "zipf" else x).bfloat16()
+
+    def _steered(self, x: Any, draw: Any) -> Any:
+        """The hidden states nearest to x that make all layers draw their experts.
+
+        The largest of logarithms of chances with Gumbel's noise are such a draw.
+        """
+        import torch
+
+        chances = -torch.log(torch.arange(1, self.experts + 1, device=x.device).double())
+        wanted = []
+        for bias in self.router_bias:
+            order = torch.randperm(self.experts, device=x.device, generator=draw)
+            shape = (len(x), self.experts)
+            uniform = torch.rand(shape, device=x.device, generator=draw, dtype=torch.float64)
+            noise = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12)))
+            wanted.append(chances[order] + noise - bias.double())
+        routers, wide = torch.cat(self.router).double(), x.double()
+        missing = torch.cat(wanted, dim=1) - wide @ routers.T
+        return (wide + torch.linalg.solve(routers @ routers.T, missing.T).T @ routers).float()
 
     def logits(self, x: Any, layer: int) -> Any:
         """Of a layer's router."""
