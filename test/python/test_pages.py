@@ -63,7 +63,6 @@ SKIPPED: dict[str, dict[str, str]] = {
     },
     "docs/LayerMeasurements.md": {
         "mxfp4 bench": f"{GPU}; test_bench.py",
-        "python -m mxfp4.bench.layer": f"{GPU}; test_bench.py",
     },
     "docs/Performance.md": {
         "mxfp4 bench": f"{GPU}; test_bench.py",
