@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from frontend_ops import with_functions
-from frontend_variations import PLAIN_BITS_OF, Variation, variations
+from frontend_text import PLAIN_BITS_OF, Variation
+from frontend_variations import variations
 from frontends import OPT, PROGRAMS, Verdict, opt, run_on_cpu, verdicts, with_driver
 from mxfp4 import Artifact, Error, pack
 from mxfp4._call_checks import CallChecks
