@@ -5,6 +5,8 @@ Their operands are `columns` (a row of N for each expert), `per_row` and `scalar
 to be filled in.
 """
 
+import re
+
 EPILOGUES = {
     "none": "",
     "bias": """epilogue(%columns : memref<{e}x{n}xbf16>) {{
@@ -48,3 +50,39 @@ EPILOGUES = {
       mxfp4.yield %10 : f32 }}""",
 }
 """Text by name."""
+
+_PARTS = re.compile(
+    r"epilogue\((?P<operands>.*?) :\s*(?P<types>.*?)\) \{\{\s*"
+    r"\^bb0\((?P<arguments>.*?)\):\n(?P<body>.*)",
+    re.DOTALL,
+)
+
+
+def behind_scales(name: str) -> str:
+    """An epilogue in FP8: of sums times the scale of the token and the power of the row.
+
+    These are the operands `scales` and `powers`, in front of the others.
+    """
+    operands = "%powers, %scales : memref<{e}x{n}xf32>, memref<?xf32>"
+    if name == "none":
+        return f"""epilogue({operands}) {{{{
+    ^bb0(%sum: f32, %p: f32, %s: f32):
+      %scaled = arith.mulf %sum, %s : f32
+      %r = arith.mulf %scaled, %p : f32
+      mxfp4.yield %r : f32 }}}}"""
+    parts = _PARTS.match(EPILOGUES[name])
+    assert parts is not None
+    arguments = parts["arguments"].split(", ")
+    count = 2 if arguments[0] == "%gate: f32" else 1
+    sums = [argument.split(":")[0] for argument in arguments[:count]]
+    scaled = "".join(
+        f"      %t{i} = arith.mulf %raw{i}, %s : f32\n"
+        f"      {sum_} = arith.mulf %t{i}, %p{i} : f32\n"
+        for i, sum_ in enumerate(sums)
+    )
+    own = [f"%{kind}{i}: f32" for kind in ("raw", "p") for i in range(count)]
+    names, types = operands.split(" : ")
+    return (
+        f"epilogue({names}, {parts['operands']} : {types}, {parts['types']}) {{{{\n"
+        f"    ^bb0({', '.join([*own, '%s: f32', *arguments[count:]])}):\n{scaled}{parts['body']}"
+    )

@@ -9,7 +9,9 @@ from typing import Any
 
 import form_runs
 import numpy as np
+from epilogues import EPILOGUES, behind_scales
 from form_runs import compiled
+from fused import OPERANDS, epilogue_data, finish
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
 from mxfp4.formats import bfloat16
@@ -17,6 +19,8 @@ from mxfp4.formats import bfloat16
 BLOCK = "!mxfp4.block<bytes, relative>"
 BLOCK_BYTES = 4352
 ACCUMULATIONS = {"fast": 0, "promoted 512": 512, "promoted 128": 128}
+NAMES = {"fast": "fast", "promoted 512": "promoted512", "promoted 128": "promoted128"}
+"""As problems and the options of tools name accumulations."""
 _MAGNITUDES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
 
 
@@ -25,7 +29,7 @@ E4M3 = fp8.e4m3_values().astype(np.float32)
 
 @dataclass(frozen=True)
 class Form:
-    """A form of the operation; ``groups`` is 0 without expert ids."""
+    """A form of the operation; as `fused.Form`, behind the scales of rows and of tokens."""
 
     experts: int = 3
     n: int = 128
@@ -34,8 +38,19 @@ class Form:
     accumulation: str = "promoted 512"
     gather: bool = False
     scatter: bool = False
-    pairs: bool = False
+    epilogue: str = "none"
     output: str = "f32"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two columns of sums make one."""
+        return self.epilogue in ("pairs", "swiglu")
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Types of the epilogue's operands by name, but those that every form has."""
+        text = EPILOGUES[self.epilogue]
+        return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
 
     @property
     def columns(self) -> int:
@@ -53,7 +68,10 @@ class Form:
         found |= {"y": f"memref<?x{self.columns}x{self.output}>", "error": "memref<1xi32>",
                   "workspace": "memref<2xi32>"}  # fmt: skip
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
-        return found | {"powers": f"memref<{self.experts}x{self.n}xf32>", "scales": "memref<?xf32>"}
+        found |= {"powers": f"memref<{self.experts}x{self.n}xf32>", "scales": "memref<?xf32>"}
+        return found | {
+            name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()
+        }
 
     def mlir(self, function: str = "fp8", attributes: str = "") -> str:
         """A function of this form."""
@@ -62,24 +80,11 @@ class Form:
         names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
                  "workspace")  # fmt: skip
         text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
-        if self.pairs:
-            body = (
-                "^bb0(%g: f32, %u: f32, %pg: f32, %pu: f32, %s: f32):\n"
-                "  %a = arith.mulf %g, %s : f32\n  %b = arith.mulf %a, %pg : f32\n"
-                "  %c = arith.mulf %u, %s : f32\n  %d = arith.mulf %c, %pu : f32\n"
-                "  %z = arith.constant 0.0 : f32\n  %e = arith.maximumf %b, %z : f32\n"
-                "  %r = arith.mulf %e, %d : f32\n"
-            )
-        else:
-            body = (
-                "^bb0(%sum: f32, %p: f32, %s: f32):\n"
-                "  %a = arith.mulf %sum, %s : f32\n  %r = arith.mulf %a, %p : f32\n"
-            )
+        epilogue = behind_scales(self.epilogue).format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         return (
             f"func.func @{function}({arguments}) {attributes} {{\n"
-            f"  mxfp4.grouped_matmul {text} epilogue(%powers, %scales : {types['powers']}, "
-            f"{types['scales']}) {{\n{body}  mxfp4.yield %r : f32\n  }} "
+            f"  mxfp4.grouped_matmul {text} {epilogue} "
             f"{{accumulation = #mxfp4.accumulation<{self.accumulation}>}}\n  return\n}}\n"
         )
 
@@ -158,6 +163,7 @@ class Data:
             "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
             "scales": np.ldexp(np.float32(rng.choice([1, 3], rows)), rng.integers(-9, 9, rows)),
         }  # fmt: skip
+        arrays |= epilogue_data(form.own, form.experts, form.n, rows, rng)
         if form.groups:
             assert ids is not None
             arrays["expert_ids"] = np.array(ids, np.int32)
@@ -189,7 +195,7 @@ class Data:
                 sums_of(x, w, ACCUMULATIONS[form.accumulation])  # fmt: skip
             with np.errstate(over="ignore"):
                 scaled = sums * a["scales"][span, None] * a["powers"][expert]
-                y[to] = np.maximum(scaled[:, ::2], 0) * scaled[:, 1::2] if form.pairs else scaled
+                y[to] = finish(form.epilogue, a, scaled, expert, span)
         return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
 
 
@@ -197,12 +203,14 @@ def run(
     form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
 ) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
     """The output, which elements were stored, the error word, and hazards."""
-    return form_runs.run(form, data, artifact, ["powers", "scales"], seed, ctas, **options)
+    operands = ["powers", "scales", *form.own]
+    return form_runs.run(form, data, artifact, operands, seed, ctas, **options)
 
 
 def differences(form: Form, data: Data, y: np.ndarray, known: np.ndarray, kind: str) -> list[str]:
     """What is wrong with an output, of which some elements were stored; empty if nothing is."""
-    return form_runs.differences(y, known, *data.expected(form, kind))
+    # The exponential of SwiGLU is no one function.
+    return form_runs.differences(y, known, *data.expected(form, kind), form.epilogue == "swiglu")
 
 
 def complaints(form: Form, data: Data, options: str, kind: str = "exact", **how: Any) -> list[str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from form_runs import compiled
 from mxfp4 import Layout
 from mxfp4.artifact import Artifact
 from mxfp4.formats import Quantized, bfloat16
+
+OPERANDS = {"columns": "memref<{e}x{n}xbf16>", "per_row": "memref<?xf32>", "scalar": "memref<f32>"}
+"""Types of operands of `EPILOGUES`, of which `e` and `n` are to be filled in."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Form:
         return self.epilogue in ("pairs", "swiglu")
 
     @property
+    def own(self) -> dict[str, str]:
+        """Types of the epilogue's operands by name."""
+        text = EPILOGUES[self.epilogue]
+        return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
+
+    @property
     def columns(self) -> int:
         """Of the output."""
         return self.n // 2 if self.pairs else self.n
@@ -64,13 +73,9 @@ class Form:
         found["y"] = f"memref<?x{self.columns}x{self.output}>"
         found |= {"error": "memref<1xi32>", "workspace": "memref<2xi32>"}
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
-        named = {
-            "columns": f"memref<{self.experts}x{self.n}xbf16>",
-            "per_row": "memref<?xf32>",
-            "scalar": "memref<f32>",
+        return found | {
+            name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()
         }
-        text = EPILOGUES[self.epilogue]
-        return found | {name: kind for name, kind in named.items() if f"%{name}" in text}
 
     def mlir(self, function: str = "fused", attributes: str = "") -> str:
         """A function of this form."""
@@ -124,12 +129,7 @@ class Data:
             arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
         if form.scatter:
             arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
-        makers = {
-            "columns": lambda: rng.integers(-9, 10, (form.experts, form.n)).astype(bfloat16),
-            "per_row": lambda: rng.choice([0.5, 1.0, -2.0, 3.0], rows).astype(np.float32),
-            "scalar": lambda: np.array(rng.choice([0.25, 2.0]), np.float32),
-        }
-        arrays |= {name: make() for name, make in makers.items() if name in form.operands()}
+        arrays |= epilogue_data(form.own, form.experts, form.n, rows, rng)
         return Data(arrays, packed, rows)
 
     def output_rows(self, form: Form) -> int:
@@ -153,21 +153,34 @@ class Data:
                     a["x"][rows].astype(np.float32)
                     @ self.weights.decode(expert).astype(np.float32).T
                 )
-                y[to] = _finish(form, a, sums, expert, span)
+                y[to] = finish(form.epilogue, a, sums, expert, span)
         return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
 
 
-def _finish(
-    form: Form, a: Mapping[str, np.ndarray], sums: np.ndarray, expert: int, rows: np.ndarray
+def epilogue_data(
+    names: Iterable[str], experts: int, n: int, rows: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Values of an epilogue's operands."""
+    makers = {
+        "columns": lambda: rng.integers(-9, 10, (experts, n)).astype(bfloat16),
+        "per_row": lambda: rng.choice([0.5, 1.0, -2.0, 3.0], rows).astype(np.float32),
+        "scalar": lambda: np.array(rng.choice([0.25, 2.0]), np.float32),
+    }
+    return {name: makers[name]() for name in names}
+
+
+def finish(
+    epilogue: str, a: Mapping[str, np.ndarray], sums: np.ndarray, expert: int, rows: np.ndarray
 ) -> np.ndarray:
+    """What an epilogue makes of the sums of some rows."""
     one = np.float32(1)
-    if form.epilogue != "none":
+    if epilogue != "none":
         sums = sums + a["columns"][expert].astype(np.float32)
-    if form.epilogue == "weighted":
+    if epilogue == "weighted":
         sums = sums * a["per_row"][rows, None] * a["scalar"]
-    if form.epilogue == "pairs":
+    if epilogue == "pairs":
         sums = np.maximum(sums[:, ::2], 0) * sums[:, 1::2] * a["per_row"][rows, None]
-    if form.epilogue == "swiglu":
+    if epilogue == "swiglu":
         gate, up = np.minimum(sums[:, ::2], 7), np.clip(sums[:, 1::2], -7, 7)
         with np.errstate(over="ignore"):  # of a large negative gate: then it is 0
             sums = (up + one) * (gate / (one + np.exp(np.float32(-1.702) * gate)))
@@ -178,8 +191,7 @@ def run(
     form: Form, data: Data, artifact: Artifact, seed: int = 1, ctas: int = 2, **options: int
 ) -> tuple[np.ndarray, np.ndarray, int, list[dict[str, Any]]]:
     """The output, which elements were stored, the error word, and hazards."""
-    operands = [name for name in ("columns", "per_row", "scalar") if name in data.arrays]
-    return form_runs.run(form, data, artifact, operands, seed, ctas, **options)
+    return form_runs.run(form, data, artifact, list(form.own), seed, ctas, **options)
 
 
 def complaints(form: Form, data: Data, options: str, **how: Any) -> list[str]:

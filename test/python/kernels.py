@@ -69,10 +69,13 @@ def shares_unevenly(schedule: str) -> bool:
 
 
 def shared_k(k: int, schedule: str) -> int:
-    """K or the next like it, an odd or even multiple of 32, whose steps the K slices share."""
-    step = 64 * slices_of(schedule)
+    """K or the next like it, which as much of its last step is missing from, whose steps the K
+    slices share.
+    """
+    stage = 128 if "wgmma_fp8" in schedule else 64
+    step = stage * slices_of(schedule)
     shared = step * -(-k // step)
-    return shared + 64 * (shares_unevenly(schedule) and shared > step) - k % 64
+    return shared + stage * (shares_unevenly(schedule) and shared > step) - -k % stage
 
 
 @cache

@@ -12,16 +12,13 @@ import native
 import numpy as np
 import pytest
 from fp8_matmul import ACCUMULATIONS, E4M3, Data, Form
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from kernels import needs_both, schedules, short
 from mxfp4 import library
 
 pytestmark = needs_both
-NAMES = {"fast": "fast", "promoted 512": "promoted512", "promoted 128": "promoted128"}
 SCHEDULES = {
     kind: schedules("--accumulation", name) if library.find() else []
-    for kind, name in NAMES.items()
+    for kind, name in fp8.NAMES.items()
 }
 LISTED = [(kind, s) for kind, found in SCHEDULES.items() for s in found]
 
@@ -80,13 +77,14 @@ def test_errors_are_what_is_documented(accumulation: str) -> None:
 
 
 FORMS = [
-    Form(n=n, k=k, groups=groups, gather=gather, scatter=scatter, pairs=pairs, output=output)
-    for n, k, groups, gather, scatter, pairs, output in (
-        (128, 256, 0, False, False, False, "f32"),
-        (70, 160, 0, False, False, False, "bf16"),
-        (66, 96, 4, True, False, True, "bf16"),
-        (130, 288, 4, True, True, False, "f32"),
-        (64, 32, 0, False, True, True, "f32"),
+    Form(n=n, k=k, groups=groups, gather=gather, scatter=scatter, epilogue=epilogue, output=output)
+    for n, k, groups, gather, scatter, epilogue, output in (
+        (128, 256, 0, False, False, "none", "f32"),
+        (70, 160, 0, False, False, "weighted", "bf16"),
+        (66, 96, 4, True, False, "pairs", "bf16"),
+        (130, 288, 4, True, True, "bias", "f32"),
+        (64, 32, 0, False, True, "pairs", "f32"),
+        (128, 160, 0, False, False, "swiglu", "bf16"),
     )
 ]
 
@@ -137,39 +135,3 @@ def test_loops_widen_every_e4m3(tmp_path: Path) -> None:
     loops = native.build(form.mlir(attributes="attributes {llvm.emit_c_interface}"), tmp_path)
     native.call(loops, "fp8", *(arrays[name] for name in form.operands()))
     np.testing.assert_array_equal(y[:, 0], E4M3)
-
-
-@pytest.mark.slow
-def test_ragged_problems(request: pytest.FixtureRequest) -> None:
-    """Any extents, groups and maps, under any schedule."""
-
-    @settings(
-        max_examples=max(1, request.config.getoption("--ragged") // 4), deadline=None,
-        database=None, derandomize=True, suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(st.data())
-    def property_(draw: st.DataObject) -> None:
-        kind, schedule = draw.draw(st.sampled_from(LISTED))
-        experts = draw.draw(st.integers(1, 4))
-        groups = draw.draw(st.sampled_from([0, 1, 5]))
-        form = Form(
-            experts, 2 * draw.draw(st.integers(1, 130)), 32 * draw.draw(st.integers(1, 20)),
-            groups, kind, draw.draw(st.booleans()), draw.draw(st.booleans()),
-            draw.draw(st.booleans()), draw.draw(st.sampled_from(["bf16", "f32"])),
-        )  # fmt: skip
-        if one_slice(schedule) and not form.gather and draw.draw(st.booleans()):
-            options = f"schedule={schedule}"
-        else:
-            options = f"rows-hint={draw.draw(st.integers(0, 2000))}"
-        count = groups or experts
-        sizes = draw.draw(st.lists(st.sampled_from([0, 1, 7, 8, 17, 65, 130]), min_size=count,
-                                   max_size=count))  # fmt: skip
-        if not any(sizes):
-            sizes[0] = 1  # a launcher starts no kernel without rows
-        ids = draw.draw(st.lists(st.integers(-1, experts - 1), min_size=count, max_size=count))
-        data = Data.random(form, sizes, draw.draw(st.integers(1, 99)), ids=ids,
-                           spare=draw.draw(st.integers(0, 3)))  # fmt: skip
-        found = fp8.complaints(form, data, options, ctas=draw.draw(st.integers(1, 4)))
-        assert not found, f"{form} {options}\n" + "\n".join(found)
-
-    property_()

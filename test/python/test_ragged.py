@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import fp8_matmul as fp8
 import fused
 import numpy as np
 import pytest
-from fused import EPILOGUES, Data, Form
+from fused import EPILOGUES
 from hypothesis import HealthCheck, assume, find, given, settings
 from hypothesis import strategies as st
 from kernels import (
@@ -30,6 +32,7 @@ pytestmark = needs_both
 CHOICES = [f"placement={p} instruction={i}" for p, i in
            (("register", "auto"), ("register", "wgmma"), ("shared", "mma_sync"))]  # fmt: skip
 EVERY = [*(f"schedule={s}" for s in (schedules() if library.find() else [])), *CHOICES]
+FP8_CHOICES = ["placement=register", "placement=shared"]
 
 # Extents around the edges of fragments, blocks and tiles, and any others.
 EXTENTS = st.one_of(
@@ -38,6 +41,20 @@ EXTENTS = st.one_of(
 SIZES = st.one_of(
     st.just(0), st.integers(0, 20), st.sampled_from([7, 8, 9, 16, 17, 63, 65, 129, 161, 257])
 )
+
+
+@st.composite
+def sizes_of(draw: st.DrawFn, groups: int) -> list[int]:
+    """Rows of groups: any; or most in one; or ever fewer, as by Zipf's law."""
+    how = draw(st.sampled_from(["any", "any", "hot", "zipf"]))
+    if how == "any":
+        return draw(st.lists(SIZES, min_size=groups, max_size=groups))
+    if how == "hot":
+        few = draw(st.lists(st.integers(0, 2), min_size=groups, max_size=groups))
+        few[draw(st.integers(0, groups - 1))] = draw(st.integers(100, 400))
+        return few
+    most = draw(st.integers(1, 200))
+    return draw(st.permutations([most // (i + 1) for i in range(groups)]))
 
 
 @st.composite
@@ -50,7 +67,7 @@ def ragged(draw: st.DrawFn) -> Case:
         experts, draw(EXTENTS), 32 * draw(st.integers(1, 36)), groups,
         draw(st.sampled_from(LAYOUTS)), draw(st.sampled_from(["bf16", "f32"])), named,
     )  # fmt: skip
-    sizes = draw(st.lists(SIZES, min_size=groups, max_size=groups))
+    sizes = draw(sizes_of(groups))
     one = st.integers(-1, experts - 1)
     ids = draw(st.lists(one, min_size=groups, max_size=groups)) if named else None
     kind = draw(st.sampled_from(["exact", "single"]))
@@ -77,48 +94,69 @@ def test_ragged_problems_are_right_and_have_no_hazards(request: pytest.FixtureRe
 
 
 @st.composite
-def fused_ragged(draw: st.DrawFn) -> tuple[Form, Data]:
-    """A form with an epilogue or maps of rows, and data with the rows of its groups."""
+def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any, Any]:
+    """A form with an epilogue or maps of rows, and data with the rows of its groups.
+
+    Args:
+        accumulation: of a form in FP8; None for one of bf16.
+    """
     experts = draw(st.integers(1, 6))
     groups = draw(st.one_of(st.just(0), st.integers(1, 12)))
     epilogue = draw(st.sampled_from(sorted(EPILOGUES)))
-    pairs = Form(epilogue=epilogue).pairs
-    form = Form(
-        experts, draw(EXTENTS) * (2 if pairs else 1), 32 * draw(st.integers(1, 36)), groups,
-        epilogue, draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from(["bf16", "f32"])),
-        draw(st.sampled_from(LAYOUTS)),
-    )  # fmt: skip
+    pairs = fused.Form(epilogue=epilogue).pairs
+    extents = (experts, draw(EXTENTS) * (2 if pairs else 1), 32 * draw(st.integers(1, 36)), groups)
+    more: dict[str, Any] = {"epilogue": epilogue, "output": draw(st.sampled_from(["bf16", "f32"]))}
+    more |= {name: draw(st.booleans()) for name in ("gather", "scatter")}
+    form: Any
+    if accumulation:
+        form, data = fp8.Form(*extents, accumulation, **more), fp8.Data
+    else:
+        form, data = fused.Form(*extents, layout=draw(st.sampled_from(LAYOUTS)), **more), fused.Data
     count = groups or experts
-    sizes = draw(st.lists(SIZES, min_size=count, max_size=count))
+    sizes = draw(sizes_of(count))
     one = st.integers(-1, experts - 1)
     ids = draw(st.lists(one, min_size=count, max_size=count)) if groups else None
-    return form, Data.random(form, sizes, draw(st.integers(1, 99)), ids, draw(st.integers(0, 3)))
+    seed, spare = draw(st.integers(1, 99)), draw(st.integers(0, 3))
+    return form, data.random(form, sizes, seed, ids=ids, spare=spare)
+
+
+def every_option(accumulation: str | None, gathers: bool) -> list[str]:
+    """Options for forms that gather or do not: the schedules that the chooser has, and choices."""
+    how = ["--gather"] if gathers else []
+    how += ["--accumulation", fp8.NAMES[accumulation]] if accumulation else []
+    choices = FP8_CHOICES if accumulation else CHOICES
+    return [*(f"schedule={s}" for s in schedules(*how)), *choices]
 
 
 @pytest.mark.slow
-def test_fused_problems_are_right_and_have_no_hazards(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("accumulation", [None, *fp8.ACCUMULATIONS])
+def test_fused_problems_are_right_and_have_no_hazards(
+    request: pytest.FixtureRequest, accumulation: str | None
+) -> None:
     """As above, with the schedules that the chooser has for problems that gather, too."""
-    gathering = [f"schedule={s}" for s in schedules("--gather")]
+    options_of = {gathers: every_option(accumulation, gathers) for gathers in (False, True)}
+    family: Any = fp8 if accumulation else fused
+    count = request.config.getoption("--ragged")
 
     @settings(
-        max_examples=request.config.getoption("--ragged"), deadline=None, database=None,
+        max_examples=max(1, count // 6) if accumulation else count, deadline=None, database=None,
         derandomize=True, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.data(), st.integers(1, 4), st.integers(0, 2000))
     def property_(data: st.DataObject, ctas: int, rows_hint: int) -> None:
-        form, inputs = data.draw(fused_ragged())
+        form, inputs = data.draw(fused_ragged(accumulation))
         assume(inputs.rows or form.gather)  # else nothing is launched
-        options = data.draw(st.sampled_from([*gathering, *CHOICES] if form.gather else EVERY))
-        if options in CHOICES:
+        options = data.draw(st.sampled_from(options_of[form.gather]))
+        if options in (*CHOICES, *FP8_CHOICES):
             options += f" rows-hint={rows_hint}"
         form, inputs = shared_steps(form, inputs, options)
-        found = fused.complaints(form, inputs, options, ctas=ctas, seed=rows_hint)
+        found = family.complaints(form, inputs, options, ctas=ctas, seed=rows_hint)
         assert not found, f"{form} {inputs.arrays['offsets']} {options}\n" + "\n".join(found)
 
     property_()
 
 
-def shared_steps(form: Form, data: Data, options: str) -> tuple[Form, Data]:
+def shared_steps(form: Any, data: Any, options: str) -> tuple[Any, Any]:
     """The same with a K that the schedule's slices share."""
     k = shared_k(form.k, options)
     if k == form.k:
@@ -126,8 +164,9 @@ def shared_steps(form: Form, data: Data, options: str) -> tuple[Form, Data]:
     form = replace(form, k=k)
     sizes = np.diff(data.arrays["offsets"]).tolist()
     ids = data.arrays.get("expert_ids")
+    ids = ids.tolist() if ids is not None else None
     spare = data.rows - sum(sizes)
-    return form, Data.random(form, sizes, 1, ids.tolist() if ids is not None else None, spare)
+    return form, type(data).random(form, sizes, 1, ids=ids, spare=spare)
 
 
 def test_failures_shrink_to_small_problems() -> None:
