@@ -100,13 +100,18 @@ def write_folder(
     (path / "manifest.json").write_text(json.dumps(raw, indent=2) + "\n")
 
 
+QUANTIZE = "quantize-k"
+"""How the name of a folder begins whose kernel rounds rows to FP8, in front of matmuls."""
+
+
 def load_all(folder: str | os.PathLike[str]) -> list[Artifact]:
-    """All artifacts in the direct subfolders, by name.
+    """All artifacts of matmuls in the direct subfolders, by name.
 
     Raises:
         Error: if there are none, or one is broken.
     """
-    found = sorted(p.parent for p in Path(folder).glob("*/manifest.json"))
+    found = sorted(p.parent for p in Path(folder).glob("*/manifest.json")
+                   if not p.parent.name.startswith(QUANTIZE))  # fmt: skip
     if not found:
         raise Error(f"{folder} has no artifacts: expected subfolders with a manifest.json.")
     return [Artifact.load(p) for p in found]

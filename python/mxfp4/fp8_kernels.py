@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from . import library
+from . import kernels, library
 from .chain import Chain
 from .compile import compile_routing_text
 from .errors import Error
@@ -23,16 +23,20 @@ class Quantizer:
         driver: CUDA's if None; see `LoadedKernel`.
 
     Raises:
-        Error: if the compiler is not there.
+        Error: if no such kernel was compiled ahead of time, and the compiler is not there.
     """
 
     def __init__(self, k: int, device: int = 0, driver: Any = None) -> None:
-        if library.find() is None:
-            raise Error(
-                "there is no compiler to make the kernel that rounds activations to FP8. Compile a "
-                "layer where the compiler is (LayerKernels.compile), whose kernels have it."
-            )
-        self.kernel = LoadedKernel(compile_routing_text(quantize_mlir("quantize", k)), driver)
+        artifact = kernels.quantizer_ahead(k)
+        if artifact is None:
+            if library.find() is None:
+                raise Error(
+                    f"there is no kernel that rounds rows of {k} values to FP8, and no compiler to "
+                    "make one. Where the compiler is, run mxfp4 compile with a problem of "
+                    f"activations=fp8 and k={k}, and name its folder in MXFP4_KERNELS."
+                )
+            artifact = compile_routing_text(quantize_mlir("quantize", k))
+        self.kernel = LoadedKernel(artifact, driver)
         self._chain = Chain([self.kernel], device)
         self._places = [self._chain.place(0, name) for name in ("x", "codes", "scales")]
 

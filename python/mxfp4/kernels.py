@@ -27,12 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from . import devices, layer_plan, library
-from .artifact import Artifact
-from .compile import Compiler, compile_artifact
+from .artifact import QUANTIZE, Artifact
+from .compile import Compiler, compile_artifact, compile_routing_text
 from .errors import Error
+from .fp8 import quantize_mlir
 from .layer_kernels import LayerKernels
 from .layer_spec import LayerSpec
 from .problem import Problem
+from .routing_artifact import RoutingArtifact
 from .runtime import Kernel
 from .shelf import Shelf
 from .weights import PackedWeights
@@ -178,6 +180,15 @@ def _ahead() -> Shelf:
     return _shelf
 
 
+def quantizer_ahead(k: int) -> RoutingArtifact | None:
+    """The kernel compiled ahead of time that rounds rows of K values to FP8, if there is one.
+
+    Raises:
+        Error: as `count`.
+    """
+    return _ahead().quantizers.get(k)
+
+
 def _ahead_of_time(problem: Problem, rows: int, device: int | None, exact: bool) -> Artifact | None:
     """The artifact for the device whose range holds the rows, or else, if not ``exact``, the one
     that is nearest to that."""
@@ -267,6 +278,8 @@ def compile_ranges(
 ) -> list[Path]:
     """Compile those kernels into subfolders of a folder, for `add` where there is no compiler.
 
+    With activations in FP8 there is one more, which rounds rows; it is not among those returned.
+
     Arguments are those of `ranges`.
 
     Returns:
@@ -281,6 +294,9 @@ def compile_ranges(
         name = f"{problem.name}{artifact.manifest.device_suffix}"
         folders.append(folder / f"{name}-r{'any' if hint is None else hint[0]}")
         artifact.save(folders[-1])
+    if problem.activations == "fp8":
+        rounding = compile_routing_text(quantize_mlir("quantize", problem.k))
+        rounding.save(folder / f"{QUANTIZE}{problem.k}")
     return folders
 
 

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from driver_memory import Memory, file
 from kernels import needs_both
-from mxfp4 import Compiler, Error, fp8
+from mxfp4 import Compiler, Error, Problem, fp8, library
+from mxfp4 import kernels as kernels_module
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.chain import Chain
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
+from mxfp4.fp8_kernels import Quantizer
+from mxfp4.layout import FP8
 from mxfp4.loaded import LoadedKernel
 from mxfp4.routing_artifact import RoutingArtifact, simulate_routing
 
@@ -201,6 +204,35 @@ def test_chain(file: Path, tokens: int, rng: np.random.Generator) -> None:
         check(*plain, 0, fp8.quantize_rows(x))
         check(*gathered, 0, fp8.quantize_rows(x, gather))
         assert [kernel.error_word() for kernel in kernels] == [0, 0]
+
+
+@needs_both
+def test_kernels_for_machines_without_a_compiler(
+    file: Path, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A problem in FP8 that is compiled ahead of time comes with what rounds its rows."""
+    k, rows = 96, 5
+    problem = Problem(2, 64, k, layout=FP8)
+    folders = kernels_module.compile_ranges(problem, tmp_path, 1)
+    assert (tmp_path / f"quantize-k{k}" / "kernel.ptx").is_file()
+    assert tmp_path / f"quantize-k{k}" not in folders
+    monkeypatch.setattr(kernels_module, "_shelf", None)
+    monkeypatch.delenv("MXFP4_KERNELS", raising=False)
+    monkeypatch.setattr(library, "find", lambda: None)
+    with pytest.raises(
+        Error, match=f"run mxfp4 compile with a problem of activations=fp8 and k={k}"
+    ):
+        Quantizer(k)
+    assert kernels_module.add(tmp_path) == len(folders) + 1
+    assert kernels_module.artifact_for(problem, 1).manifest.layout == FP8
+    with pytest.raises(Error, match="k=64"):
+        Quantizer(64)
+    quantize = Quantizer(k, driver=NativeDriver(str(file)))
+    with Memory(file) as memory:
+        x = memory.copy(rows_of_all_kinds(rng, rows, k))
+        codes, scales = memory.array((rows, k), np.uint8), memory.array((rows,), np.float32)
+        quantize(rows, *(a.ctypes.data for a in (x, codes, scales)), 0)
+        check(codes, scales, 0, fp8.quantize_rows(x))
 
 
 @pytest.mark.slow
