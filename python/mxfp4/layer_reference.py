@@ -2,23 +2,28 @@
 """What a mixture-of-experts layer means, in numpy: what kernels are compared with.
 
 Sums and activations are taken in f64 here, where kernels compute in f32, or in FP8 with fewer bits
-(docs/Numerics.md). Values are rounded where kernels round them: once behind each matmul, to bf16,
-and once at the end; with activations in FP8 also the rows that a matmul reads.
+(docs/Numerics.md); `tensor_core_sums` takes sums in FP8 as kernels do. Values are rounded where
+kernels round them: once behind each matmul, to bf16, and once at the end; with activations in FP8
+also the rows that a matmul reads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import routing
+from . import fp8_reference, fp8_sums, routing
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import quantize_rows
 from .layer_spec import Activation, LayerSpec
 from .reference import ExpertSource
+from .weights import PackedWeights
 
 
 def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,6 +76,34 @@ def experts(
     return routing.combine(y, sorted_.positions, weights)
 
 
+_as_tensor_cores: ContextVar[bool] = ContextVar("as_tensor_cores", default=False)
+
+
+@contextmanager
+def tensor_core_sums() -> Iterator[None]:
+    """Within it, sums of FP8 products lose what the tensor cores lose (`fp8_sums`).
+
+    Also in torch's operators on the CPU. It is for weights packed with layout "fp8", and slow.
+    """
+    before = _as_tensor_cores.set(True)
+    try:
+        yield
+    finally:
+        _as_tensor_cores.reset(before)
+
+
+def _sums_of_tensor_cores(
+    rows: NDArray[Any], weights: ExpertSource, expert: int, accumulation: str
+) -> NDArray[np.float64]:
+    if not isinstance(weights, PackedWeights) or weights.powers is None:
+        raise Error('sums of tensor cores are those of weights packed with layout "fp8".')
+    quantized = quantize_rows(rows)
+    codes, left = quantized.codes.astype(np.float64), fp8_reference.left_of(weights, expert)
+    sums = fp8_sums.matmul(codes, left, fp8_reference.PROMOTIONS[accumulation])
+    scaled = sums * quantized.scales[:, None] * np.asarray(weights.powers[expert])[None]
+    return scaled.astype(np.float64)
+
+
 def _matmul(
     spec: LayerSpec,
     rows: NDArray[Any],
@@ -78,8 +111,12 @@ def _matmul(
     expert: int,
     bias: NDArray[Any] | None,
 ) -> NDArray[np.float64]:
-    wide = quantize_rows(rows).values() if spec.activations == "fp8" else rows.astype(np.float64)
-    sums = wide @ weights.decode(int(expert)).astype(np.float64).T
+    fp8 = spec.activations == "fp8"
+    if fp8 and _as_tensor_cores.get():
+        sums = _sums_of_tensor_cores(rows, weights, int(expert), spec.accumulation)
+    else:
+        wide = quantize_rows(rows).values() if fp8 else rows.astype(np.float64)
+        sums = wide @ weights.decode(int(expert)).astype(np.float64).T
     return sums if bias is None else sums + bias[expert].astype(np.float64)
 
 

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +38,11 @@ def test_bf16_logits_are_compared_wide() -> None:
     off = drift(wanted.bfloat16(), wanted)
     assert 1e-4 < off["logits"] < 4e-3
     assert 0 < off["divergence"] < 1e-5
+
+
+@pytest.mark.slow
+def test_the_tables_of_drift_are_those_that_are_computed() -> None:
+    """docs/Numerics.md; that of g2p-en only where the package is installed."""
+    pytest.importorskip("transformers", reason="see tools/setup --models")
+    script = Path(__file__).resolve().parents[2] / "tools/fp8_drift.py"
+    subprocess.run([sys.executable, script, "--check"], check=True)

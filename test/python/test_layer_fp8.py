@@ -16,7 +16,7 @@ from mxfp4 import Error, fp8_reference, layer_reference, routing
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
 from mxfp4.layer_reference import activate
-from mxfp4.layer_spec import GPT_OSS, LayerSpec
+from mxfp4.layer_spec import GPT_OSS, PRESETS, LayerSpec
 from mxfp4.problem import ACCUMULATIONS
 from test_layer import ACTIVATIONS, Case, check_close
 
@@ -146,3 +146,57 @@ def test_the_definition_rounds_the_rows_of_both_matmuls(rng: np.random.Generator
     near, far = (np.sqrt(np.mean((other - true) ** 2)) / scale for other in (close, bf16))
     assert near < far / 2
     assert 0.01 < far < 0.1
+
+
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+def test_the_definition_with_the_sums_of_tensor_cores(
+    rng: np.random.Generator, accumulation: str
+) -> None:
+    """`tensor_core_sums` makes of the definition what kernels compute, but for their f32."""
+    spec = dataclasses.replace(SMALL, hidden=640, bias=True, accumulation=accumulation)
+    case = Fp8Case(spec, 12, rng)
+    case.x = np.abs(case.x)  # sums of one sign lose most
+    own = {name: a for name, a in case.own.items() if name.endswith("bias")}
+    given = (case.x, case.logits, case.gate_up, case.down)
+    exact = layer_reference.layer(spec, *given, **own).astype(np.float64)
+    with layer_reference.tensor_core_sums():
+        found = layer_reference.layer(spec, *given, **own)
+    assert not np.array_equal(found.astype(np.float64), exact)
+    check_close(found, case.truth())
+    again = layer_reference.layer(spec, *given, **own).astype(np.float64)
+    assert np.array_equal(again, exact), "it ends with its block"
+    with layer_reference.tensor_core_sums():
+        bf16 = dataclasses.replace(spec, activations="bf16")
+        layer_reference.layer(bf16, *given, **own)
+        packed = mxfp4.pack(*mxfp4.unpack(case.gate_up))
+        with pytest.raises(Error, match='weights packed with layout "fp8"'):
+            layer_reference.layer(spec, case.x, case.logits, packed, case.down, **own)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_layers_of_published_models(rng: np.random.Generator, name: str) -> None:
+    """Torch's operator on the CPU, narrow: as far from bf16 as rounding to E4M3 explains."""
+    pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
+    from mxfp4 import torch_layer
+    from mxfp4.torch_op import from_numpy, to_numpy
+
+    # Enough columns that no output is a sum of few.
+    spec = dataclasses.replace(PRESETS[name], hidden=256, inner=128, experts=64, activations="fp8")
+    case = Fp8Case(spec, 5, rng)
+    own = [None if a is None else from_numpy(np.asarray(a)) for a in (
+        case.own.get("gate_up_bias"), case.own.get("down_bias"), case.own.get("correction"),
+        case.gate_up.powers, case.down.powers,
+    )]  # fmt: skip
+    x, logits = from_numpy(case.x), from_numpy(case.logits)
+    packed = [from_numpy(w.data) for w in (case.gate_up, case.down)]
+    y = to_numpy(torch_layer.moe(x, logits, *packed, *own, spec=spec.text()))
+    plain = dataclasses.replace(spec, activations="bf16")
+    shared = {n: case.own[n] for n in ("gate_up_bias", "down_bias", "correction") if n in case.own}
+    exact = layer_reference.layer(
+        plain, case.x, case.logits, case.gate_up, case.down, **shared
+    ).astype(np.float64)
+    assert np.array_equal(
+        y, layer_reference.layer(spec, case.x, case.logits, case.gate_up, case.down, **shared)
+    )
+    off = np.sqrt(np.mean((y.astype(np.float64) - exact) ** 2) / np.mean(exact**2))
+    assert 0.003 < off < 0.0625, off
