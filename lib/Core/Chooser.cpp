@@ -163,9 +163,16 @@ Schedule Chooser::fit(Schedule schedule, int most) const {
            schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
                target.sharedPerMultiprocessor;
   };
-  int stages = most / schedule.kSlices * schedule.kSlices;
-  while (stages > 3 * schedule.kSlices && !fits(stages))
-    stages -= schedule.kSlices;
+  // As many for each slice as fit, found by halving, but no fewer than three.
+  int upper = most / schedule.kSlices, lower = std::min(3, upper);
+  while (lower < upper) {
+    const int middle = (lower + upper + 1) / 2;
+    if (fits(middle * schedule.kSlices))
+      lower = middle;
+    else
+      upper = middle - 1;
+  }
+  const int stages = lower * schedule.kSlices;
   while (schedule.ctasPerMultiprocessor > 1 && !fits(stages))
     --schedule.ctasPerMultiprocessor;
   schedule.stages = stages;
