@@ -54,11 +54,8 @@ def test_one_of_each_shape_leaves_out_copies_only() -> None:
     assert len(mutate.pick(every, 7, 0, 0)) == 7
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("instruction", ["mma_sync", "wgmma"])
-def test_a_sample_of_mutants_dies(instruction: str) -> None:
-    number = number_of(instruction)
-    subject = mutate.subject(EVERY[number], number)
+def assert_a_sample_dies(subject: mutate.Subject) -> None:
+    """Four of five mutants, picked by chance."""
     wanted = random.Random(1).sample(list(mutate.mutants(subject.artifact.ptx)), 8)
     fates = [subject.fate(m) for m in wanted]
     eligible = [f for f in fates if f != "invalid"]
@@ -66,9 +63,17 @@ def test_a_sample_of_mutants_dies(instruction: str) -> None:
 
 
 @pytest.mark.slow
-def test_no_synchronisation_of_a_hopper_kernel_can_go() -> None:
+def test_mutants_of_a_kernel_for_mma_sync_die() -> None:
+    number = number_of("mma_sync")
+    assert_a_sample_dies(mutate.subject(EVERY[number], number))
+
+
+@pytest.mark.slow
+def test_mutants_of_a_hopper_kernel_die_and_no_synchronisation_can_go() -> None:
+    """One test, because to run the kernel as it is takes half of the time."""
     number = number_of("wgmma")
     subject = mutate.subject(EVERY[number], number)
+    assert_a_sample_dies(subject)
     deleted = [m for m in mutate.mutants(subject.artifact.ptx)
                if m.kind == "delete" and SYNCHRONISES.match(m.before)]  # fmt: skip
     assert len(deleted) > 20
