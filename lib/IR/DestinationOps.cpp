@@ -45,6 +45,16 @@ LogicalResult mxfp4::verifyShaped(Operation *op, Value value, StringRef what,
                            << element << ", but got " << type;
 }
 
+LogicalResult mxfp4::verifyColumns(Operation *op, const BlockLayout &layout,
+                                   int64_t n) {
+  if (layout.columns == ColumnOrder::Plain || ShapedType::isDynamic(n) ||
+      n % 2 == 0)
+    return success();
+  return op->emitOpError() << "requires an even N for weights whose gate and "
+                              "up are "
+                           << name(layout.columns) << ", but got " << n;
+}
+
 LogicalResult mxfp4::verifyDestinationStyle(Operation *op) {
   auto dps = cast<DestinationStyleOpInterface>(op);
   const bool tensors = isa<TensorType>(dps.getDpsInits()[0].getType());

@@ -30,6 +30,10 @@ mlir::LogicalResult verifyShaped(mlir::Operation *op, mlir::Value value,
                                  llvm::ArrayRef<int64_t> shape,
                                  mlir::Type element);
 
+/// Checks that N is even if gate and up are the halves of N or alternate.
+mlir::LogicalResult verifyColumns(mlir::Operation *op,
+                                  const BlockLayout &layout, int64_t n);
+
 /// Tensors throughout with one result for each output, or memrefs throughout
 /// with none.
 mlir::LogicalResult verifyDestinationStyle(mlir::Operation *op);

@@ -38,7 +38,8 @@ with a top_k and the sort of its ids.
 Python's commands (mxfp4 compile, mxfp4 explain) take problem and --rows-hint in
 the same words. Fields of a problem: experts, n and k, and optional
 order=spread|nibble, scales=folded|raw, columns=plain|interleaved|apart (gate
-and up), output=bf16|f32, groups)";
+and up), output=bf16|f32, activations=bf16|fp8, accumulation=fast|promoted512|
+promoted128 (with fp8), groups)";
 
 /// The overview, with a field for each optional operand.
 static std::string overview() {

@@ -1,0 +1,25 @@
+//===- Buffers.h - Types of buffers that operations check -------*- C++ -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_LIB_IR_BUFFERS_H
+#define MXFP4_LIB_IR_BUFFERS_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace mxfp4 {
+
+/// Contiguous memory of static shape in shared memory.
+inline bool isSharedBuffer(mlir::Type type) {
+  auto memref = mlir::cast<mlir::MemRefType>(type);
+  return memref.hasStaticShape() && memref.getLayout().isIdentity() &&
+         mlir::gpu::GPUDialect::isWorkgroupMemoryAddressSpace(
+             memref.getMemorySpace());
+}
+
+} // namespace mxfp4
+
+#endif // MXFP4_LIB_IR_BUFFERS_H
