@@ -28,6 +28,8 @@ MATMUL = json.loads((ROOT / "docs/bench.json").read_text())
 LAYER = json.loads((ROOT / "docs/layer.json").read_text())
 LAYER_H200 = json.loads((ROOT / "docs/layer-h200.json").read_text())
 LAYER_ZIPF_H200 = json.loads((ROOT / "docs/layer-zipf-h200.json").read_text())
+GPT_OSS_H200 = json.loads((ROOT / "docs/gpt-oss-h200.json").read_text())
+FP8_H200 = json.loads((ROOT / "docs/fp8-h200.json").read_text())
 MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
 
 COLUMNS = {
@@ -220,6 +222,44 @@ def models(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(MODELS_H200, 'models-h200.json')}"
 
 
+def fp8_matmul(page: str) -> str:
+    """Matmuls with activations in FP8, against bf16, cuBLAS and humming."""
+    shown = {
+        "register": "mxfp4, bf16", "fp8": "mxfp4, FP8 promoted", "fp8 fast": "mxfp4, FP8 fast",
+        "humming fp8": "humming, FP8", "dense": "cuBLAS, bf16",
+        "dense fp8": "cuBLAS, FP8", "dense fp8 fast": "cuBLAS, FP8 fast",
+    }  # fmt: skip
+    lines = [
+        [str(row["experts"]), f"{row['n']} x {row['k']}", str(row["tokens"]),
+         *(cell(row, c) for c in shown), quotient(row, "register", "fp8"),
+         quotient(row, "register", "fp8 fast"), quotient(row, "dense fp8", "fp8"),
+         quotient(row, "dense fp8 fast", "fp8 fast")]
+        for row in FP8_H200["rows"]
+    ]  # fmt: skip
+    head = ["E", "N x K", "T", *shown.values(), "bf16 / promoted", "bf16 / fast",
+            "cuBLAS / promoted", "cuBLAS fast / fast"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(FP8_H200['facts'], 'fp8-h200.json')}"
+
+
+def in_transformers(wanted: str) -> str:
+    """Times of gpt-oss in transformers, of its blocks or of all of it: a column for each case."""
+    rows = [row for row in GPT_OSS_H200["timings"] if wanted in row]
+    names = {"transformers": "transformers, bf16", "ours": "mxfp4", "fp8": "mxfp4, FP8 promoted",
+             "fp8 fast": "mxfp4, FP8 fast"}  # fmt: skip
+    digits = 0 if wanted == "tokens" else 2
+
+    def time(row: dict[str, Any], name: str) -> str:
+        return f"{row[name]:.{digits}f}" if name in row else "-"
+
+    lines = [[text, *(time(row, name) for row in rows)] for name, text in names.items()]
+    lines.insert(2, ["transformers / mxfp4", *(f"{r['transformers / ours']:.2f}" for r in rows)])
+    heads = [str(row["tokens"]) if wanted == "tokens" else row["what"] for row in rows]
+    first = "MLP block, us, T =" if wanted == "tokens" else "whole model, ms"
+    source = "[gpt-oss-h200.json](gpt-oss-h200.json)"
+    what = f"*{GPT_OSS_H200['gpu']}, {GPT_OSS_H200['date']}; from {source}.*"
+    return f"{table([first, *heads], lines)}\n\n{what}"
+
+
 def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
     """Rows of docs/bench.json with these values."""
     return [r for r in MATMUL["rows"] if all(r[key] == value for key, value in wanted.items())]
@@ -283,6 +323,9 @@ TABLES: dict[str, Callable[[str], str]] = {
     "layer-sum": layer_sum,
     "batch-invariant": batch_invariant,
     "models": models,
+    "fp8": fp8_matmul,
+    "gpt-oss-blocks": lambda page: in_transformers("tokens"),
+    "gpt-oss-model": lambda page: in_transformers("what"),
     "matmul": matmul,
     "skew": skew,
     "matmul-all": matmul_all,
