@@ -87,7 +87,7 @@ def test_otherwise_the_company_counts(k: int, rng: np.random.Generator) -> None:
 
 
 @needs_both
-@pytest.mark.parametrize("source", ["logits", "some ids"])
+@pytest.mark.parametrize("source", [pytest.param("logits", marks=pytest.mark.slow), "some ids"])
 def test_tokens_of_a_layer(file: Path, source: str, rng: np.random.Generator) -> None:
     """Routed by one kernel or by two, gathered or permuted, a token's result is the same."""
     spec = LayerSpec(4, 2, 512, 576, GPT_OSS, bias=True, batch_invariant=True)

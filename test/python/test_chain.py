@@ -119,6 +119,7 @@ refused(lambda: chain.launch([9, 2.5], values, 0))
     assert sentences[-1].startswith("values and numbers of rows must be whole numbers: ")
 
 
+@pytest.mark.slow
 def test_the_time_of_launches_is_measured(stub: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from mxfp4 import library

@@ -86,6 +86,7 @@ def test_misuse_of_the_command_line() -> None:
     assert Said("--version").out.startswith("mxfp4 0.")
 
 
+@pytest.mark.slow
 def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
     said = Said("inspect", checkpoint, "--scales")
     assert said.status == 0

@@ -143,6 +143,7 @@ TOSA_SPELLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOSA_SPELLED)
 def test_bits_of_tosa(name: str) -> None:
     """Upstream lowers these operations of TOSA nowhere: they are compared with their meaning."""

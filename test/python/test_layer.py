@@ -219,11 +219,7 @@ def test_published_layers_made_narrow(file: Path, rng: np.random.Generator, name
 @needs_both
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name == "gpt-oss-20b" else [pytest.mark.slow])
-        for name in PRESETS
-        if name != "gpt-oss-120b"
-    ],
+    [pytest.param(name, marks=pytest.mark.slow) for name in PRESETS if name != "gpt-oss-120b"],
 )
 def test_published_layers_at_their_width(file: Path, rng: np.random.Generator, name: str) -> None:
     """Their matrices as they are, of one expert, for which memory and the interpreter do."""

@@ -127,6 +127,7 @@ def test_a_layer_is_called(device: Device, tokens: int) -> None:
     called.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt-oss-20b", "deepseek-v4-flash", "kimi-k3"])
 @pytest.mark.parametrize("tokens", [2, 9])
 def test_the_operators_agree_on_the_gpu_and_the_cpu(device: Device, name: str, tokens: int) -> None:

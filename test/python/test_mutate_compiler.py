@@ -95,6 +95,7 @@ def test_guards_go_around_whole_expressions(text: str, at: str, whole: str, chan
     assert [(text[m.begin : m.end], m.changed) for m in found[:1]] == [(whole, changed)]
 
 
+@pytest.mark.slow
 def test_every_mutant_of_the_compiler_is_one_changed_expression() -> None:
     found = every_mutant(ROOT, mutate_compiler.FOLDERS)
     assert len(found) > 2000

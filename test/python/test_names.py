@@ -83,6 +83,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120, suppress_health_check=QUIET)
 @given(st.sets(ANY, min_size=1, max_size=4))
 @pytest.mark.filterwarnings("ignore")

@@ -74,6 +74,7 @@ def test_code_and_quotations_are_left_out() -> None:
     assert not phrases("a.json", '"the copy engine"')
 
 
+@pytest.mark.slow
 def test_the_tree_has_no_phrase_of_the_list() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("the files of the tree are those that git knows")

@@ -102,6 +102,7 @@ def test_the_light_wheel_has_no_compiler_and_says_so(light: Path, tmp_path: Path
     assert "no compiler to make one" in said
 
 
+@pytest.mark.slow
 def test_the_light_wheel_does_the_rest(light: Path, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "c", Shape(1, 2, 64, 64), codes=True)
     assert mxfp4(light, "pack", tmp_path / "c", "-o", tmp_path / "p")[0] == 0

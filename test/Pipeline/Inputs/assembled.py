@@ -3,20 +3,26 @@
 
 The same ptxas makes the same of the same PTX. Lists of hashes therefore record which PTX it has
 assembled well, and with which version; the tests assemble what is not in a list, and a sample of
-what is. `--all` assembles every kernel (tools/nightly does).
+what is. `--all` assembles every kernel (tools/nightly does), `--update` writes the list anew.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-# Prime to the 16 problems of each schedule, so that the sample has some of each.
-SAMPLE = 17
+import every_kernel
+from every_kernel import Case
+
+# Prime to the 16 problems of each schedule, so that the sample has one of each. It shows that
+# the lists mean what they say; the kernels themselves are known by their hashes.
+SAMPLE = 67
 
 
 def version() -> str:
@@ -51,3 +57,62 @@ def faults(directory: Path, static_shared_bytes: int | None = None) -> list[str]
     if static_shared_bytes is not None and resources["static_shared_bytes"] > static_shared_bytes:
         wrong.append(f"static_shared_bytes={resources['static_shared_bytes']}")
     return wrong + resources["warnings"]
+
+
+def check(
+    title: str,
+    listed: Path,
+    wanted: list[Case],
+    compile_case: Callable[..., str],
+    static_shared_bytes: Callable[[str], int | None] = lambda schedule: None,
+) -> int:
+    """Compile every kernel, assemble those that a list of hashes does not have, and a sample.
+
+    Args:
+        title: what the kernels are, for the first line of the list.
+        listed: the list. Without it, or with one of another ptxas, every kernel is assembled.
+        wanted: the kernels.
+        compile_case: compiles one into a directory, with options for mxfp4-compile, and returns
+            what is wrong, or nothing.
+        static_shared_bytes: what the kernel of a schedule may have of static shared memory.
+
+    Returns:
+        1 if a kernel is not clean, each of which is printed, else 0.
+    """
+    parser = argparse.ArgumentParser(description=title)
+    parser.add_argument("--update", action="store_true", help="write the list anew")
+    parser.add_argument("--all", action="store_true", help="assemble every kernel")
+    options = parser.parse_args()
+    text = listed.read_text() if listed.exists() else ""
+    known = set(text.splitlines()) if counts(text) else set()
+    again = set(wanted if options.all else wanted[::SAMPLE])
+    hashes: set[str] = set()
+    unknown: list[Case] = []
+
+    def check_case(case: Case, directory: Path) -> list[str]:
+        """What is wrong with one kernel."""
+        directory.mkdir()
+        if wrong := compile_case(case, directory / "ptx"):
+            return [wrong]
+        value = hash_of(directory / "ptx")
+        hashes.add(value)
+        if value not in known:
+            unknown.append(case)
+        elif case not in again:
+            return []
+        if wrong := compile_case(case, directory / "cubin", "--cubin"):
+            return [wrong]
+        return faults(directory / "cubin", static_shared_bytes(case.schedule))
+
+    failures = 0
+    for case, wrong in every_kernel.for_each(wanted, check_case):
+        if wrong:
+            failures += 1
+            print(f"{case.schedule}\n{case.problem}\n  " + "\n  ".join(wrong))
+    count = len(again | set(unknown))
+    print(f"{len(wanted)} kernels, {count} assembled, {failures} not clean")
+    if options.update and not failures:
+        listed.write_text("\n".join([f"// {title}", note(), *sorted(hashes)]) + "\n")
+    elif unknown:
+        print(f"{len(unknown)} are not in {listed.name}; --update makes the next run quicker")
+    return 1 if failures or not wanted else 0

@@ -2,17 +2,22 @@
 """Assemble a kernel for every schedule of e4m3 activations, and every accumulation.
 
 Each must use no stack, spill nothing and draw no warning from ptxas, as `check_resources.py` asks
-of the kernels of bf16 activations.
+of the kernels of bf16 activations. fp8-clean.txt holds hashes of PTX that was clean before; what
+is not in it is assembled, which only takes longer.
+
+  check_fp8_resources.py [--all] [--update]
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
+import assembled
 import every_kernel
 import ptx_hashes
 from every_kernel import Case, number
 
+LIST = Path(__file__).with_name("fp8-clean.txt")
 # Whole tiles, and masks everywhere; and k128 steps.
 SHAPES = [("experts=32 n=5760", 23), ("experts=32 n=101 groups=40 expert-ids=1", 5)]
 
@@ -34,20 +39,12 @@ def cases() -> list[Case]:
     return found
 
 
-def check(case: Case, directory: Path) -> list[str]:
-    """What is wrong with one kernel."""
-    return ptx_hashes.assemble(case, directory)
-
-
 def main() -> int:
     """Print every kernel that is not clean."""
-    failures, wanted = 0, cases()
-    for case, wrong in every_kernel.for_each(wanted, check):
-        if wrong:
-            failures += 1
-            print(f"{case.schedule}\n  {case.problem}\n  " + "\n  ".join(wrong))
-    print(f"{len(wanted)} kernels, {failures} not clean")
-    return 1 if failures or not wanted else 0
+    title = "Hashes of the PTX of kernels for e4m3; see check_fp8_resources.py."
+    return assembled.check(
+        title, LIST, cases(), every_kernel.compile_case, ptx_hashes.static_shared_bytes
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ only takes longer, so that the list needs no update for a change to be tested.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -91,8 +90,10 @@ def cases() -> list[Case]:
     return found
 
 
-def compile_case(case: Case, source: Path, out: Path, *options: str) -> str:
+def compile_case(case: Case, out: Path, *options: str) -> str:
     """Compile one kernel. Returns what is wrong, or nothing."""
+    source = out.with_name("fused.mlir")
+    source.write_text(case.problem)
     run = subprocess.run(
         ["mxfp4-compile", source, "--schedule", case.schedule, *options, "-o", out],
         capture_output=True, text=True, check=False,
@@ -102,47 +103,8 @@ def compile_case(case: Case, source: Path, out: Path, *options: str) -> str:
 
 def main() -> int:
     """Print every kernel that is not clean."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--update", action="store_true", help="write the list anew")
-    parser.add_argument("--all", action="store_true", help="assemble every kernel")
-    options = parser.parse_args()
-    listed = LIST.read_text() if LIST.exists() else ""
-    known = set(listed.splitlines()) if assembled.counts(listed) else set()
-    wanted = cases()
-    again = set(wanted if options.all else wanted[:: assembled.SAMPLE])
-    hashes: set[str] = set()
-    unknown: list[Case] = []
-
-    def check(case: Case, directory: Path) -> list[str]:
-        """What is wrong with one kernel."""
-        directory.mkdir()
-        source = directory / "fused.mlir"
-        source.write_text(case.problem)
-        if wrong := compile_case(case, source, directory / "ptx"):
-            return [wrong]
-        value = assembled.hash_of(directory / "ptx")
-        hashes.add(value)
-        if value not in known:
-            unknown.append(case)
-        elif case not in again:
-            return []
-        if wrong := compile_case(case, source, directory / "cubin", "--cubin"):
-            return [wrong]
-        return assembled.faults(directory / "cubin")
-
-    failures = 0
-    for case, wrong in every_kernel.for_each(wanted, check):
-        if wrong:
-            failures += 1
-            print(f"{case.schedule}\n{case.problem}\n  " + "\n  ".join(wrong))
-    count = len(again | set(unknown))
-    print(f"{len(wanted)} kernels, {count} assembled, {failures} not clean")
-    if options.update and not failures:
-        head = "// Hashes of the PTX of fused kernels; see check_fused_resources.py."
-        LIST.write_text("\n".join([head, assembled.note(), *sorted(hashes)]) + "\n")
-    elif unknown:
-        print(f"{len(unknown)} are not in {LIST.name}; --update makes the next run quicker")
-    return 1 if failures else 0
+    title = "Hashes of the PTX of fused kernels; see check_fused_resources.py."
+    return assembled.check(title, LIST, cases(), compile_case)
 
 
 if __name__ == "__main__":
