@@ -215,7 +215,7 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
     """
     checkpoint = Checkpoint(path)
     checkpoint.require(names)
-    how = way(has_gpu() and not cpu)
+    how = way(not cpu and has_gpu())  # in this order, since to import torch takes seconds
     print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on {WAYS[how]}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
     results = [run_tensor(checkpoint[name], rows, how, seed) for name in chosen]
