@@ -36,7 +36,7 @@ from ..runtime import Kernel
 from ..wanted import Shelf, Wanted
 from ..weights import PackedWeights
 from . import fp8
-from .cases import MOST_LAUNCHES, SUMS, Case, in_fp8
+from .cases import MOST_LAUNCHES, SUMS, Case
 
 RESERVE = 512 * 2**20
 """Bytes of other weights that must pass between two uses of the same: ten times the L2 cache."""
@@ -164,43 +164,6 @@ def dense_bf16(weights: Weights, inputs: Inputs) -> Column:
     count = len(inputs.offsets)
     launches = [partial(torch.matmul, inputs.x, w[i % len(w)].T, out=out) for i in range(count)]
     return Column(launches, checked=len(w) == 1)
-
-
-def ours_fp8(kernel: Kernel, weights: Weights, inputs: Inputs) -> Column:
-    """One of our kernels with activations in FP8."""
-    rows, m = inputs.fp8(), kernel.manifest
-    facts = {"schedule": dict(m.schedule), "resources": dict(m.resources)}
-    launches = fp8.ours(kernel, weights.fp8, rows, inputs.offsets, inputs.y)
-
-    def compare(route: int) -> str:
-        return fp8.wrong(inputs.y, rows, weights.fp8, inputs.host[route], m.accumulation)
-
-    return Column(launches, facts, kernel.check, compare=compare)
-
-
-def dense_fp8(weights: Weights, inputs: Inputs, fast: bool) -> Column:
-    """`dense_bf16` in FP8."""
-    rows, count = inputs.fp8(), len(inputs.offsets)
-    launches = fp8.dense(weights.fp8, rows, inputs.y, count, fast)
-
-    def compare(route: int) -> str:
-        return fp8.wrong_dense(inputs.y, rows, weights.fp8, route % weights.raw.experts)
-
-    return Column(launches, compare=compare)
-
-
-def humming_fp8(weights: Weights, inputs: Inputs) -> Column:
-    """humming's kernels on rows that it has rounded to FP8."""
-    from ._humming_fp8 import HummingFp8
-
-    if weights.humming is None:
-        weights.humming = HummingFp8(weights.raw, len(weights.packed))
-    launches, told = weights.humming.launches(inputs.x, inputs.offsets, inputs.y)
-
-    def compare(route: int) -> str:
-        return fp8.wrong_rounded(inputs.y, inputs.x, weights.raw, inputs.host[route])
-
-    return Column(launches, {"setting": told}, compare=compare)
 
 
 class Triton:
@@ -372,13 +335,10 @@ class Bench:
         if name == "triton":
             assert self._triton
             return self._triton.column(weights, inputs)
-        if name == fp8.HUMMING:
-            return humming_fp8(weights, inputs)
-        if name in fp8.DENSE:
-            return dense_fp8(weights, inputs, fp8.DENSE[name])
-        if name in SUMS:
-            wanted = Wanted(in_fp8(case.problem, name), "register", case.rows)
-            return ours_fp8(self._kernel(wanted), weights, inputs)
+        if name == fp8.HUMMING or name in fp8.DENSE or name in SUMS:
+            from .fp8_columns import column  # imports this module
+
+            return column(name, weights, inputs, self._kernel)
         return ours(self._kernel(Wanted(case.problem, name, case.rows)), weights, inputs)
 
 
