@@ -132,10 +132,10 @@ def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPat
 
     opened = Path.open
 
-    def refuse(path: Path, mode: str, *rest: Any) -> Any:
+    def refuse(path: Path, *rest: Any, **options: Any) -> Any:
         if path.suffix == ".safetensors":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return opened(path, mode, *rest)
+        return opened(path, *rest, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(Error, match=r"00001.* cannot be read: Permission denied\."):
