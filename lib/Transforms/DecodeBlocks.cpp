@@ -70,18 +70,20 @@ static Value swapNibbles(OpBuilder &b, Location loc, Value bytes) {
 Value mxfp4::sliceLeading(OpBuilder &b, tensor::ExtractSliceOp slice,
                           Value whole, int64_t leading) {
   SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
-                            sizes = slice.getMixedSizes();
+                            sizes = slice.getMixedSizes(),
+                            strides = slice.getMixedStrides();
   const int64_t behind = slice.getSourceType().getRank() - leading;
   offsets.pop_back_n(behind);
   sizes.pop_back_n(behind);
+  strides.pop_back_n(behind);
   SmallVector<int64_t> shape(slice.getType().getShape().drop_back(behind));
   RankedTensorType type = tensorType(whole);
   for (int64_t extent : type.getShape().drop_front(leading)) {
     offsets.push_back(b.getIndexAttr(0));
     sizes.push_back(b.getIndexAttr(extent));
+    strides.push_back(b.getIndexAttr(1));
     shape.push_back(extent);
   }
-  SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
   return tensor::ExtractSliceOp::create(b, slice.getLoc(), type.clone(shape),
                                         whole, offsets, sizes, strides);
 }

@@ -47,6 +47,10 @@ private:
     ScalarFunction exact;
     ApproximateFunction approximate;
     std::vector<uint64_t> table;
+    llvm::ArrayRef<int64_t> shape;
+
+    /// The element of the table at these numbers.
+    Bounded lookUp(llvm::ArrayRef<uint64_t> at) const;
   };
   Bounded compute(unsigned node, unsigned byte, unsigned group,
                   unsigned scaleByte, const Action &action) const;
@@ -121,6 +125,16 @@ void Runner::findClasses() {
 
 static Bounded exactly(uint64_t bits) { return ScalarBounds{bits, bits}; }
 
+Bounded Runner::Action::lookUp(llvm::ArrayRef<uint64_t> at) const {
+  uint64_t flat = 0;
+  for (auto [size, number] : llvm::zip_equal(shape, at)) {
+    if (number >= static_cast<uint64_t>(size))
+      return std::nullopt;
+    flat = flat * size + number;
+  }
+  return exactly(table[flat]);
+}
+
 Bounded Runner::compute(unsigned node, unsigned byte, unsigned group,
                         unsigned scaleByte, const Action &action) const {
   const ScalarNode &n = graph[node];
@@ -150,9 +164,7 @@ Bounded Runner::compute(unsigned node, unsigned byte, unsigned group,
     return bounds[1];
   const bool isExact = operands.size() == bounds.size();
   if (n.kind == Kind::Lookup)
-    return isExact && operands[0] < action.table.size()
-               ? exactly(action.table[operands[0]])
-               : std::nullopt;
+    return isExact ? action.lookUp(operands) : std::nullopt;
   if (isExact && action.exact)
     if (std::optional<uint64_t> result = action.exact(operands))
       return exactly(*result);
@@ -168,8 +180,11 @@ void Runner::fill(unsigned node) {
     action.exact = scalarFunction(n.op);
     action.approximate = approximateFunction(n.op);
   }
-  if (n.kind == Kind::Lookup)
+  if (n.kind == Kind::Lookup) {
     action.table = tableBits(n.table);
+    action.shape =
+        llvm::cast<mlir::ElementsAttr>(n.table).getShapedType().getShape();
+  }
   std::vector<Bounded> values;
   const unsigned numCodes = depends[node] == kCode ? codes : 1,
                  numScales = depends[node] & kScale ? kScales : 1;

@@ -37,7 +37,8 @@ struct ScalarNode {
     Operation,
     /// The second operand where the first is 1, else the third.
     Select,
-    /// The element of a constant tensor, `table`, that the operand numbers.
+    /// The element of a constant tensor, `table`, that the operands number, one
+    /// for each dimension.
     Lookup,
   };
   Kind kind = Kind::Constant;
@@ -110,9 +111,10 @@ private:
   Found compute(mlir::Value value, const Scope &scope);
   Found argument(mlir::BlockArgument value, const Scope &scope);
   Found lookup(mlir::Operation *op, const Scope &scope);
-  mlir::Attribute row(const std::vector<uint64_t> &bits,
-                      mlir::RankedTensorType type, unsigned computed,
-                      llvm::ArrayRef<unsigned> indices) const;
+  mlir::Attribute part(const std::vector<uint64_t> &bits,
+                       mlir::RankedTensorType type,
+                       llvm::ArrayRef<unsigned> computed,
+                       llvm::ArrayRef<unsigned> indices) const;
   Found ofPosition(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
   Found operation(mlir::Operation *op, llvm::ArrayRef<unsigned> operands);
 

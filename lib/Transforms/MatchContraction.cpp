@@ -9,6 +9,7 @@
 
 #include "mxfp4/Core/Format.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
@@ -47,6 +48,11 @@ FailureOr<std::pair<Value, Value>> mxfp4::matchMultiplyAdd(linalg::LinalgOp op,
             ? "multiply and add in f32, and round the result, or promise that "
               "sums may be f32 (f32-sums)"
             : "multiply and add in f32, and round the result");
+  // With factors of at most 11 bits, a product is exact, and `fma` rounds what
+  // a multiplication and an addition round.
+  if (auto fused = result.getDefiningOp<math::FmaOp>();
+      fused && acc.getType().isF32() && fused.getC() == acc)
+    return std::pair(stripWidening(fused.getA()), stripWidening(fused.getB()));
   auto add = result.getDefiningOp<arith::AddFOp>();
   if (!add || (add.getLhs() != acc && add.getRhs() != acc))
     return fail("it yields something else");

@@ -299,6 +299,10 @@ LogicalResult RaggedMatcher::matchSizes() {
     return fail();
   auto end = loop.getYieldedValues()[carried].getDefiningOp<arith::AddIOp>();
   found.sizes = elementAt(size, loop.getInductionVar(), 0);
+  // A narrow sum wraps around, and the offsets that are made here do not.
+  if (end && end.getType().isIntOrIndex() && !end.getType().isIndex() &&
+      end.getType().getIntOrFloatBitWidth() < 32)
+    return fail();
   if (!end || !found.sizes || !loop.isDefinedOutsideOfLoop(found.sizes) ||
       tensorType(found.sizes).getDimSize(0) != found.experts)
     return fail();

@@ -26,7 +26,7 @@ static constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
 
 /// Whole rows: blocks are not cut.
 static bool keepsBlocks(tensor::ExtractSliceOp slice) {
-  return slice.hasUnitStride() &&
+  return getConstantIntValue(slice.getMixedStrides().back()) == 1 &&
          getConstantIntValue(slice.getMixedOffsets().back()) == 0 &&
          getConstantIntValue(slice.getMixedSizes().back()) ==
              slice.getSourceType().getShape().back() &&

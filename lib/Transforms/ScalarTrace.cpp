@@ -204,6 +204,22 @@ Found ElementTrace::operation(Operation *op, ArrayRef<unsigned> operands) {
   return add(std::move(node));
 }
 
+/// The number that a narrow integer with the low bits of a position becomes in
+/// a wider one, or nullopt: a number with a sign bit of its own may be
+/// negative.
+static std::optional<Digits> widenDigits(Digits digits, unsigned width,
+                                         bool isSigned) {
+  const int64_t bound = int64_t(1) << (isSigned ? width - 1 : width);
+  int64_t extent = 1;
+  for (const Digit &digit : digits)
+    extent = ShapedType::isDynamic(digit.size) || extent > bound
+                 ? bound + 1
+                 : extent * digit.size;
+  if (extent <= bound)
+    return digits;
+  return isSigned ? std::nullopt : takeLow(digits, bound);
+}
+
 /// Integer operations on positions that leave digits.
 Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
   if (operands.empty() || nodes[operands[0]].kind != ScalarNode::Kind::Position)
@@ -216,11 +232,16 @@ Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
     auto low = takeLow(digits, int64_t(1) << scalarWidth(type));
     return low ? position(type, *low, true) : std::nullopt;
   }
+  const unsigned width = scalarWidth(from.type), toWidth = scalarWidth(type);
   if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtUIOp,
-          arith::ExtSIOp, arith::TruncIOp>(op))
-    return position(type, digits,
-                    from.exact && scalarWidth(type) >= 32 &&
-                        scalarWidth(type) >= scalarWidth(from.type));
+          arith::ExtSIOp, arith::TruncIOp>(op)) {
+    if (width >= 32 || toWidth <= width)
+      return position(type, digits,
+                      from.exact && toWidth >= 32 && toWidth >= width);
+    const bool isSigned = isa<arith::IndexCastOp, arith::ExtSIOp>(op);
+    auto wide = widenDigits(digits, width, isSigned);
+    return wide ? position(type, *wide, true) : std::nullopt;
+  }
   if (operands.size() != 2 ||
       nodes[operands[1]].kind != ScalarNode::Kind::Constant)
     return std::nullopt;
@@ -247,36 +268,45 @@ Found ElementTrace::ofPosition(Operation *op, ArrayRef<unsigned> operands) {
   return std::nullopt;
 }
 
-/// `tensor.extract`: an element at a position, or of a table.
-/// The elements of a table that differ in one dimension, of which the other
-/// numbers are known; null if one of these is too large.
-Attribute ElementTrace::row(const std::vector<uint64_t> &bits,
-                            RankedTensorType type, unsigned computed,
-                            ArrayRef<unsigned> indices) const {
-  int64_t first = 0, stride = 1, step = 1;
-  for (unsigned dim = indices.size(); dim-- > 0;) {
-    const int64_t size = type.getDimSize(dim);
-    if (dim == computed) {
-      step = stride;
-    } else {
-      const uint64_t at = nodes[indices[dim]].bits;
-      if (at >= static_cast<uint64_t>(size))
-        return {};
-      first += static_cast<int64_t>(at) * stride;
+/// The elements of a table that differ in dimensions of which a program
+/// computes the numbers, where the others are known; null if one of these is
+/// too large.
+Attribute ElementTrace::part(const std::vector<uint64_t> &bits,
+                             RankedTensorType type, ArrayRef<unsigned> computed,
+                             ArrayRef<unsigned> indices) const {
+  SmallVector<int64_t> strides(indices.size(), 1);
+  for (unsigned dim = indices.size() - 1; dim-- > 0;)
+    strides[dim] = strides[dim + 1] * type.getDimSize(dim + 1);
+  int64_t first = 0, count = 1;
+  SmallVector<int64_t> shape;
+  for (unsigned dim = 0; dim < indices.size(); ++dim) {
+    if (llvm::is_contained(computed, dim)) {
+      shape.push_back(type.getDimSize(dim));
+      count *= shape.back();
+      continue;
     }
-    stride *= size;
+    const uint64_t at = nodes[indices[dim]].bits;
+    if (at >= static_cast<uint64_t>(type.getDimSize(dim)))
+      return {};
+    first += static_cast<int64_t>(at) * strides[dim];
   }
   const unsigned width = type.getElementTypeBitWidth();
   SmallVector<APInt> elements;
-  for (int64_t i = 0; i < type.getDimSize(computed); ++i)
-    elements.emplace_back(width, bits[first + i * step],
-                          /*isSigned=*/false, /*implicitTrunc=*/true);
-  auto rowType =
-      RankedTensorType::get(static_cast<int64_t>(elements.size()),
-                            IntegerType::get(type.getContext(), width));
-  return DenseElementsAttr::get(rowType, elements);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t rest = i, from = first;
+    for (unsigned number = computed.size(); number-- > 0;) {
+      from += rest % shape[number] * strides[computed[number]];
+      rest /= shape[number];
+    }
+    elements.emplace_back(width, bits[from], /*isSigned=*/false,
+                          /*implicitTrunc=*/true);
+  }
+  auto partType =
+      RankedTensorType::get(shape, IntegerType::get(type.getContext(), width));
+  return DenseElementsAttr::get(partType, elements);
 }
 
+/// `tensor.extract`: an element at a position, or of a table.
 Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   auto extract = cast<tensor::ExtractOp>(op);
   auto type = dyn_cast<RankedTensorType>(extract.getTensor().getType());
@@ -309,24 +339,24 @@ Found ElementTrace::lookup(Operation *op, const Scope &scope) {
   if (!matchPattern(extract.getTensor(), m_Constant(&table)))
     return fail("a number that is computed selects an element of a tensor that "
                 "is no constant");
-  std::optional<unsigned> computed;
-  for (unsigned dim = 0; dim < indices.size(); ++dim)
-    if (nodes[indices[dim]].kind != ScalarNode::Kind::Constant) {
-      if (computed)
-        return fail("more than one number selects an element of a table");
-      computed = dim;
-    }
-  if (!computed || nodes[indices[*computed]].kind == ScalarNode::Kind::Position)
-    return fail("a position selects an element of a table");
+  ScalarNode node;
+  SmallVector<unsigned> computed;
+  for (unsigned dim = 0; dim < indices.size(); ++dim) {
+    if (nodes[indices[dim]].kind == ScalarNode::Kind::Position)
+      return fail("a position selects an element of a table");
+    if (nodes[indices[dim]].kind == ScalarNode::Kind::Constant)
+      continue;
+    computed.push_back(dim);
+    node.operands.push_back(indices[dim]);
+  }
   const std::vector<uint64_t> bits = tableBits(table);
   if (bits.empty())
     return fail("a table is no constant of numbers of at most 64 bits");
-  ScalarNode node;
   node.kind = ScalarNode::Kind::Lookup;
   node.type = type.getElementType();
-  node.operands = {indices[*computed]};
-  node.table =
-      indices.size() == 1 ? table : row(bits, type, *computed, indices);
+  node.table = computed.size() == indices.size()
+                   ? table
+                   : part(bits, type, computed, indices);
   if (!node.table)
     return fail("an element that a table does not have is selected");
   return add(std::move(node));

@@ -759,6 +759,50 @@ func.func @carries_a_product(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
   return %y#0 : tensor<?x48xf32>
 }
 
+// A first row of 8 bits begins again at 0 behind row 255.
+
+// CHECK-LABEL: func @carries_a_byte(
+// CHECK:         scf.for
+// CHECK:           mxfp4.grouped_matmul
+// CHECK-NOT:     mxfp4.grouped_matmul
+// CHECK:         return
+func.func @carries_a_byte(%x: tensor<?x64xbf16>, %c: tensor<4x48x2x16xi8>,
+                 %s: tensor<4x48x2xi8>, %sizes: tensor<4xi8>) -> tensor<?x48xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %none = arith.constant 0 : i8
+  %c4 = arith.constant 4 : index
+  %we = tensor.empty() : tensor<4x48x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x2x16xi8>)
+                        scales(%s : tensor<4x48x2xi8>)
+      outs(%we : tensor<4x48x64xbf16>) -> tensor<4x48x64xbf16>
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %ye = tensor.empty(%rows) : tensor<?x48xf32>
+  // expected-remark@below {{'scf.for' is not raised to one mxfp4.grouped_matmul of all its iterations: an expert's rows must be those from offsets[e] to offsets[e + 1], or}}
+  %y:2 = scf.for %e = %c0 to %c4 step %c1
+      iter_args(%out = %ye, %start8 = %none) -> (tensor<?x48xf32>, i8) {
+    %size8 = tensor.extract %sizes[%e] : tensor<4xi8>
+    %size = arith.index_castui %size8 : i8 to index
+    %start = arith.index_castui %start8 : i8 to index
+    %xe = tensor.extract_slice %x[%start, 0] [%size, 64] [1, 1]
+        : tensor<?x64xbf16> to tensor<?x64xbf16>
+    %wx = tensor.extract_slice %w[%e, 0, 0] [1, 48, 64] [1, 1, 1]
+        : tensor<4x48x64xbf16> to tensor<48x64xbf16>
+    %pe = tensor.empty(%size) : tensor<?x48xf32>
+    %pz = linalg.fill ins(%zero : f32) outs(%pe : tensor<?x48xf32>)
+        -> tensor<?x48xf32>
+    %p = linalg.matmul indexing_maps = [#x, #w, #y]
+        ins(%xe, %wx : tensor<?x64xbf16>, tensor<48x64xbf16>)
+        outs(%pz : tensor<?x48xf32>) -> tensor<?x48xf32>
+    %next = tensor.insert_slice %p into %out[%start, 0] [%size, 48] [1, 1]
+        : tensor<?x48xf32> into tensor<?x48xf32>
+    %end = arith.addi %start8, %size8 : i8
+    scf.yield %next, %end : tensor<?x48xf32>, i8
+  }
+  return %y#0 : tensor<?x48xf32>
+}
+
 // The next first row does not depend on this one.
 
 // CHECK-LABEL: func @carries_a_constant(

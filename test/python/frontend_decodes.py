@@ -150,6 +150,24 @@ def decodes() -> Iterator[tuple[str, str, str, str]]:
         "scales=2,252",
         "",
     )
+    for name, wrong_code, remark in (("", None, ""), ("-wrong", 9, "code 9 with scale byte 200")):
+        products = [
+            [v * 2.0 ** (s - 127) * (1 + ((code, s) == (wrong_code, 200)))
+             for code, v in enumerate(ALL)]
+            for s in range(255)
+        ]  # fmt: skip
+        rows = ", ".join(f"[{numbers(row)}]" for row in products)
+        yield (
+            f"table-of-both{name}",
+            decode(
+                AT + "%s64 = arith.index_castui %scale : i8 to index\n"
+                "%number = tensor.extract %table[%s64, %at] : tensor<255x16xf32>\n"
+                "%value = arith.truncf %number : f32 to bf16",
+                constants=f"%table = arith.constant dense<[{rows}]> : tensor<255x16xf32>",
+            ),
+            promise,
+            remark,
+        )
     wrong = numbers([*VALUES[:7], 5.0, *ALL[8:]])
     yield (
         "wrong-table",

@@ -5,7 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from frontend_text import PLAIN, E, K, N, T, Variation, W, X, Y, function, generic, zeros
+from frontend_text import BATCHED, PLAIN, E, K, N, T, Variation, W, X, Y, function, generic, zeros
+
+
+def _strided() -> Iterator[Variation]:
+    """Slices of the weights that take every second expert or row."""
+    for what, experts, n, steps in (("experts", 2, 48, [2, 1, 1]), ("rows", E - 1, 48, [1, 2, 1])):
+        part = f"tensor<{experts}x{n}x{K}xbf16>"
+        rows, result = f"tensor<{experts}x{T}x{K}xbf16>", f"tensor<{experts}x{T}x{n}xf32>"
+        cut = f"%part = tensor.extract_slice %w[1, 1, 0] [{experts}, {n}, {K}] {steps}"
+        product = generic(
+            "%x, %part", f"{rows}, {part}", "e, t, k; e, n, k; e, t, n", result, "e, t, n, k"
+        )
+        text = function(PLAIN, f"{cut} : {W} to {part}\n{zeros(result)}{product}", rows, result)
+        yield Variation(f"every-second-of-{what}", text)
 
 
 def matmuls() -> Iterator[Variation]:
@@ -23,6 +36,10 @@ def matmuls() -> Iterator[Variation]:
             Y,
         ),
     )
+    fused = BATCHED.replace("%ab = arith.mulf %aw, %bw : f32\n", "")
+    fused = fused.replace("arith.addf %sum, %ab", "math.fma %aw, %bw, %sum")
+    yield Variation("fma", function(PLAIN, fused, X, Y))
+    yield from _strided()
     x, y, flat = f"tensor<{T}x{K}xbf16>", f"tensor<{T}x{E * N}xf32>", f"tensor<{E * N}x{K}xbf16>"
     yield Variation(
         "flattened-experts",
