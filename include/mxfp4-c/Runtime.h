@@ -151,6 +151,9 @@ MXFP4RT_API mxfp4rt_status mxfp4rt_artifact_read(
 /** Null is allowed. Kernels that were created from it live on. */
 MXFP4RT_API void mxfp4rt_artifact_destroy(mxfp4rt_artifact *artifact);
 
+/* What the following functions without a status say of a null artifact is null,
+ * 0, or -1 for a number of an argument. */
+
 /** The kernel's name in the PTX, the target such as "sm_90a", the text of
  *  manifest.json, and the PTX. They live as long as the artifact. */
 MXFP4RT_API const char *mxfp4rt_artifact_entry(const mxfp4rt_artifact *);

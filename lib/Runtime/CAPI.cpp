@@ -138,34 +138,36 @@ mxfp4rt_status mxfp4rt_artifact_read(const char *manifest, size_t manifest_size,
 void mxfp4rt_artifact_destroy(mxfp4rt_artifact *artifact) { delete artifact; }
 
 const char *mxfp4rt_artifact_entry(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->manifest.entry.c_str();
+  return artifact ? artifact->artifact->manifest.entry.c_str() : nullptr;
 }
 const char *mxfp4rt_artifact_target(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->manifest.target.c_str();
+  return artifact ? artifact->artifact->manifest.target.c_str() : nullptr;
 }
 const char *mxfp4rt_artifact_manifest(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->manifestText.c_str();
+  return artifact ? artifact->artifact->manifestText.c_str() : nullptr;
 }
 const char *mxfp4rt_artifact_ptx(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->ptx.c_str();
+  return artifact ? artifact->artifact->ptx.c_str() : nullptr;
 }
 
 const char *mxfp4rt_artifact_layout(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->manifest.layout.c_str();
+  return artifact ? artifact->artifact->manifest.layout.c_str() : nullptr;
 }
 
 mxfp4rt_rows mxfp4rt_artifact_rows(const mxfp4rt_artifact *artifact) {
+  if (!artifact)
+    return {0, 0, 0};
   const Manifest &manifest = artifact->artifact->manifest;
   const auto range =
       manifest.rowsHint.value_or(std::array{int64_t(0), INT64_MAX});
   return {range[0], range[1], manifest.mostRows};
 }
 size_t mxfp4rt_artifact_workspace(const mxfp4rt_artifact *artifact) {
-  return artifact->artifact->manifest.workspaceBytes();
+  return artifact ? artifact->artifact->manifest.workspaceBytes() : 0;
 }
 
 int mxfp4rt_argument_count(const mxfp4rt_artifact *artifact) {
-  return int(artifact->artifact->manifest.arguments.size());
+  return artifact ? int(artifact->artifact->manifest.arguments.size()) : 0;
 }
 
 mxfp4rt_status mxfp4rt_argument_get(const mxfp4rt_artifact *artifact,
@@ -194,7 +196,7 @@ mxfp4rt_status mxfp4rt_argument_get(const mxfp4rt_artifact *artifact,
 }
 
 int mxfp4rt_argument_find(const mxfp4rt_artifact *artifact, const char *name) {
-  return name ? artifact->artifact->manifest.find(name) : -1;
+  return artifact && name ? artifact->artifact->manifest.find(name) : -1;
 }
 
 static std::string callersNames(const Manifest &manifest) {

@@ -307,3 +307,15 @@ TEST_F(RuntimeFolder, IsReadOrRefused) {
   EXPECT_THAT(mxfp4rt_last_error(),
               HasSubstr("is not an artifact: it has no manifest.json"));
 }
+
+TEST(RuntimeArtifact, NothingIsSaidOfANullArtifact) {
+  EXPECT_EQ(mxfp4rt_artifact_entry(nullptr), nullptr);
+  EXPECT_EQ(mxfp4rt_artifact_target(nullptr), nullptr);
+  EXPECT_EQ(mxfp4rt_artifact_manifest(nullptr), nullptr);
+  EXPECT_EQ(mxfp4rt_artifact_ptx(nullptr), nullptr);
+  EXPECT_EQ(mxfp4rt_artifact_layout(nullptr), nullptr);
+  EXPECT_EQ(mxfp4rt_artifact_rows(nullptr).most, 0);
+  EXPECT_EQ(mxfp4rt_artifact_workspace(nullptr), 0U);
+  EXPECT_EQ(mxfp4rt_argument_count(nullptr), 0);
+  EXPECT_EQ(mxfp4rt_argument_find(nullptr, "x"), -1);
+}
