@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ._sim_library import TensorMap, load_interpreter
 from .errors import Error
+from .formats import bfloat16
+from .fp8 import float8_e4m3
 
 H100 = {
     "COMPUTE_CAPABILITY_MAJOR": 9,
@@ -48,6 +50,13 @@ class Allocation:
     name: str
 
 
+def _typestr(dtype: np.dtype[Any]) -> str:
+    """The type of elements; of those that numpy shows as opaque bytes, only two are known."""
+    if dtype.kind != "V":
+        return dtype.str
+    return {bfloat16: "<V2", float8_e4m3: "|V1"}.get(dtype, dtype.name)
+
+
 class DeviceArray:
     """An array in simulated memory, for whoever reads ``__cuda_array_interface__``."""
 
@@ -55,7 +64,7 @@ class DeviceArray:
         self.memory, self.shape, self.dtype = memory, shape, dtype
         self.__cuda_array_interface__ = {
             "shape": shape,
-            "typestr": "<V2" if dtype.itemsize == 2 else dtype.str,
+            "typestr": _typestr(dtype),
             "data": (memory.address, not memory.writable),
             "strides": None,
             "version": 3,
@@ -179,6 +188,8 @@ class SimDriver:
 
         With ``known=False`` reading it is a finding until something has been written there.
         """
+        if data.dtype.hasobject:
+            raise Error(f"{name} must be an array of numbers, got {data.dtype}.")
         flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8).copy()
         bits = None if known else np.zeros(-(-flat.size // 8), np.uint8)
         memory = Allocation(self._next, flat, bits, writable, name)

@@ -130,7 +130,9 @@ class Module:
         Raises:
             Error: with the compiler's diagnostics.
         """
+        said = len(self._compiler.diagnostics)
         pointer = self._library.mxfp4_module_describe(self._use(), options.encode())
         if not pointer:
+            del self._compiler.diagnostics[:said]  # of a run that asks from its trace
             raise self._compiler.failure("describing the module")
         return json.loads(library.take_string(pointer))

@@ -128,6 +128,7 @@ def simulate(
     for name, value, least, most in (
         ("multiprocessors", multiprocessors, 1, 1024),
         ("launches", launches, 1, 2**31),
+        ("out_rows", 0 if out_rows is None else out_rows, 0, 2**31 - 1),
         ("seed", seed, 0, 2**64 - 1),
         ("threads", threads, 1, 256),
         ("max_instructions", 1 if max_instructions is None else max_instructions, 1, 2**64 - 1),

@@ -26,7 +26,7 @@ _DLPACK_DTYPES = {
 # numpy has no bf16 and no FP8 of its own: ml_dtypes' show as opaque bytes.
 _INTERFACE_DTYPES = {
     "<V2": "bf16", "|V2": "bf16", "<V1": "e4m3", "|V1": "e4m3", "|u1": "u8", "<i4": "i32",
-    "<f4": "f32",
+    "<f2": "f16", "<f4": "f32",
 }  # fmt: skip
 _TORCH_DTYPES = {
     "torch.bfloat16": "bf16",
