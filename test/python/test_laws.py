@@ -11,10 +11,17 @@ from pathlib import Path
 import pytest
 from kernels import LAYOUTS, compile_kernel, library, needs_both, schedules, short, slices_of
 from mxfp4 import Problem
+from mxfp4.layout import FP8 as FP8_LAYOUT
+from mxfp4.problem import ACCUMULATIONS
 
 pytestmark = needs_both
 LAWS = Path(__file__).parent.parent / "sim" / "laws"
 EVERY = schedules() if library.find() else []
+FP8 = [
+    (kind, schedule)
+    for kind in ACCUMULATIONS
+    for schedule in (schedules("--accumulation", kind) if library.find() else [])
+][::3]  # neighbours have the same forms
 _PREFIX = re.compile(r"^(?:[{}]\s*|\$?\w+:\s*|\.[^\n]*(?:\n\s*|$))*(?:@!?%p\d+\s+)?")
 
 
@@ -63,6 +70,17 @@ def test_every_form_of_a_kernel_has_a_law(number: int) -> None:
     slices = slices_of(schedule)
     k = 64 * slices if slices > 1 else 544
     problem = Problem(4, 257, k, 4, LAYOUTS[number % 4], ("bf16", "f32")[number % 2], True)
+    missing = forms(compile_kernel(problem, f"schedule={schedule}").ptx) - lawful()
+    assert not missing, f"add a law to test/sim/laws for {sorted(missing)}"
+
+
+@pytest.mark.parametrize("number", range(len(FP8)), ids=[f"{k}-{short(s)}" for k, s in FP8])
+def test_every_form_of_a_kernel_in_fp8_has_a_law(number: int) -> None:
+    kind, schedule = FP8[number]
+    k = 128 * slices_of(schedule) * 4 + 96 * (slices_of(schedule) == 1)
+    problem = Problem(
+        4, 257, k, 4, FP8_LAYOUT, ("bf16", "f32")[number % 2], True, accumulation=kind
+    )
     missing = forms(compile_kernel(problem, f"schedule={schedule}").ptx) - lawful()
     assert not missing, f"add a law to test/sim/laws for {sorted(missing)}"
 

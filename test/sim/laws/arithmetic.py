@@ -133,13 +133,14 @@ def bit_laws():
         ["int"],
     )
     elementwise("mov-pack64", "mov.b64 {d}, {{{a}, {b}}};", ["b32", "b32"], "b64", ["int"] * 2)
-    elementwise(
-        "selp",
-        "setp.lt.u32 %p2, {a}, {b}; selp.b32 {d}, {a}, {c}, %p2;",
-        ["u32"] * 3,
-        "b32",
-        ["int"] * 3,
-    )
+    for b, suffix in [(32, ""), (16, "-b16")]:
+        elementwise(
+            f"selp{suffix}",
+            f"setp.lt.u{b} %p2, {{a}}, {{b}}; selp.b{b} {{d}}, {{a}}, {{c}}, %p2;",
+            [f"u{b}"] * 3,
+            f"b{b}",
+            ["int"] * 3,
+        )
     elementwise(
         "slct", "slct.b32.s32 {d}, {a}, {b}, {c};", ["b32", "b32", "s32"], "b32", ["int"] * 3
     )

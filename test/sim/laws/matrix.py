@@ -182,16 +182,17 @@ def wgmma_laws(sh):
         wg(f"fp8-r-n16-{types.replace('.', '-')}", 16, "r", data="fp8", fp8=types)
     for n in [8, 64, 256]:
         wg(f"fp8-s-n{n}", n, "s", data="fp8", fp8="e5m2.e4m3")
-    wg(
-        "fp8-r-n32-swz128-steps",
-        32,
-        "r",
-        data="fp8",
-        fp8="e5m2.e4m3",
-        swz=128,
-        stride=1024,
-        steps=4,
-    )
+    for a in "rs":
+        wg(
+            f"fp8-{a}-n32-swz128-steps",
+            32,
+            a,
+            data="fp8",
+            fp8="e5m2.e4m3",
+            swz=128,
+            stride=1024,
+            steps=4,
+        )
     wg("fp8-r-n16-negate", 16, "r", data="fp8", fp8="e5m2.e4m3", neg=(-1, 1))
     wg("fp8-r-n16-negate-b", 16, "r", data="fp8", fp8="e5m2.e4m3", neg=(1, -1))
     wg("fp8-r-n16-scale0", 16, "r", data="fp8", fp8="e5m2.e4m3", scale="0")
