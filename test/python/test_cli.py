@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -51,6 +52,27 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint")
     make_checkpoint(path, SHAPE, codes=True)
     return path
+
+
+@needs_library
+def test_layers_are_compiled_ahead_of_time(tmp_path: Path) -> None:
+    """For the operators and models of machines without the compiler."""
+    from mxfp4.layer_kernels import LayerKernels
+    from mxfp4.layer_spec import PRESETS
+
+    words = ("--layer", "gpt-oss-20b", "--max-tokens", "1", "-o", tmp_path)
+    for options, name, sums in (
+        ((), "gpt-oss-20b", None),
+        (("--activations", "fp8", "--accumulation", "fast"), "gpt-oss-20b-fp8-fast", "fast"),
+    ):
+        said = Said("compile", *words, *options)
+        assert said.status == 0, said.err
+        assert f"kernels of a layer in {tmp_path / name}" in said.out
+        found = LayerKernels.load(tmp_path / name)
+        given = {} if sums is None else {"activations": "fp8", "accumulation": sums}
+        assert found.spec == dataclasses.replace(PRESETS["gpt-oss-20b"], **given)
+        assert found.has(1, "logits")
+        assert found.has(1, "ids")
 
 
 def test_help_is_there_at_once_and_worth_reading() -> None:
@@ -155,7 +177,16 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     nibble.error("--order nibble needs --scales")
     Said("run", checkpoint, "--rows", "-1").error("--rows must not be negative")
     Said("run", checkpoint, "--kernels", tmp_path).error("has no artifacts")
-    Said("compile", "-o", tmp_path / "k").error("give a problem or --checkpoint")
+    Said("compile", "-o", tmp_path / "k").error("give one of a problem, --checkpoint and --layer")
+    for words, text in (
+        (("--layer", "gpt-oss"), "--layer must be one of gpt-oss-20b, gpt-oss-120b, deepseek"),
+        (("--layer", "kimi-k3", "--accumulation", "fast"), "goes with --activations fp8"),
+        (("--layer", "kimi-k3", "--max-tokens", "0"), "--max-tokens must be at least 1"),
+        (("--layer", "kimi-k3", "--rows-hint", "4"), "are of single matmuls"),
+        (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
+        (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer"),
+    ):
+        Said("compile", "-o", tmp_path / "k", *words).error(text)
     Said("compile", "experts=1 n=2", "-o", tmp_path / "k").error("does not say k=")
     Said("compile", "experts=1 n=2 k=x", "-o", tmp_path / "k").error("k must be a number, got 'x'")
     Said("compile", "experts 1", "-o", tmp_path / "k").error("experts 1: No such file")

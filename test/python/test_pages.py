@@ -48,6 +48,7 @@ SKIPPED: dict[str, dict[str, str]] = {
         "import torch\n\nx_gpu": GPU,
         "from mxfp4.integrations": "needs a GPU and a model; test_transformers.py",
         "MXFP4_KERNELS=kernels python serve.py": "a program of the user's",
+        "mxfp4 compile --layer": "a minute of compiling; test_cli.py",
         "mxfp4 bench": f"{GPU}; test_bench.py",
     },
     "docs/Embedding.md": {"cmake": "test/package installs, and builds and runs the examples"},

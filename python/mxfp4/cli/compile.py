@@ -22,6 +22,9 @@ and up are) output=bf16|f32 activations=bf16|fp8. A problem gets one kernel for 
 range of row counts that has a schedule of its own; each kernel is right for any
 number of rows. A machine without the compiler uses them by MXFP4_KERNELS=FOLDER, or
 mxfp4.kernels.add(FOLDER).
+
+With --layer these are the kernels of a whole mixture-of-experts layer, as torch's
+operators and the models of mxfp4.integrations.transformers launch them.
 """
 EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
@@ -29,6 +32,7 @@ EXAMPLES = """examples:
   mxfp4 compile problem.mlir -o kernels --options "placement=shared"
   mxfp4 compile --checkpoint gpt-oss-20b -o kernels
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --device h200
+  mxfp4 compile --layer gpt-oss-20b --activations fp8 -o kernels
 """
 
 
@@ -38,6 +42,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path,
                         help="compile for all expert tensors of a checkpoint, which are read for "
                         "the range of their scales")  # fmt: skip
+    parser.add_argument("--layer", metavar="MODEL",
+                        help="compile a layer: gpt-oss-20b, gpt-oss-120b, deepseek-v4-flash,"
+                        " deepseek-v4-pro or kimi-k3")  # fmt: skip
+    parser.add_argument("--activations", choices=("bf16", "fp8"), default="bf16",
+                        help="with --layer: of its matmuls (default bf16)")  # fmt: skip
+    parser.add_argument("--accumulation", choices=("promoted512", "promoted128", "fast"),
+                        help="with --activations fp8: how products are summed (default"
+                        " promoted512)")  # fmt: skip
+    parser.add_argument("--max-tokens", type=int, default=8192,
+                        help="with --layer: of one call (default %(default)s)")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--max-rows", type=int, default=2**16,
                         help="kernels for up to N rows (default %(default)s)")  # fmt: skip
@@ -57,8 +71,14 @@ def run(options: argparse.Namespace) -> int:
     from . import table
 
     words, file = _problem.given(options)
-    if (words is None and file is None) == (options.checkpoint is None):
-        raise Error("give a problem or --checkpoint, and not both.")
+    given = [words is not None or file is not None, options.checkpoint, options.layer]
+    if sum(map(bool, given)) != 1:
+        raise Error("give one of a problem, --checkpoint and --layer.")
+    if options.layer is not None:
+        return _compile_layer(options)
+    if options.activations != "bf16" or options.accumulation is not None:
+        raise Error('--activations and --accumulation go with --layer; a problem says "activations'
+                    '=fp8 accumulation=fast".')  # fmt: skip
     if file is not None:
         if options.batch_invariant:
             raise Error("with a file of MLIR, say --options batch-invariant=true.")
@@ -80,6 +100,37 @@ def run(options: argparse.Namespace) -> int:
                      str(manifest["schedule"].get("reason", ""))])  # fmt: skip
     print(table(rows, {1, 2, 3}))
     print(f"{len(folders)} kernels in {options.out}")
+    return 0
+
+
+def _compile_layer(options: argparse.Namespace) -> int:
+    """The kernels of a layer, into a folder of the model's name."""
+    from dataclasses import replace
+
+    from ..compile import find_ptxas
+    from ..errors import Error
+    from ..layer_kernels import LayerKernels
+    from ..layer_spec import PRESETS
+
+    if options.layer not in PRESETS:
+        raise Error(f"--layer must be one of {', '.join(PRESETS)}, got {options.layer!r}.")
+    if options.accumulation is not None and options.activations != "fp8":
+        raise Error("--accumulation goes with --activations fp8.")
+    if options.max_tokens < 1:
+        raise Error(f"--max-tokens must be at least 1, got {options.max_tokens}.")
+    if options.rows_hint is not None or options.options:
+        raise Error("--rows-hint and --options are of single matmuls; leave them out with --layer.")
+    sums = options.accumulation or "promoted512"
+    spec = replace(PRESETS[options.layer], activations=options.activations, accumulation=sums,
+                   batch_invariant=options.batch_invariant)  # fmt: skip
+    made = LayerKernels.compile(
+        spec, options.max_tokens, find_ptxas() is not None, ("logits", "ids"), options.device
+    )
+    words = [options.layer, *([options.activations, sums] if options.activations == "fp8" else [])]
+    words += ["batch-invariant"] if options.batch_invariant else []
+    folder = options.out / ("-".join(words) + made.matmuls["down"][0].manifest.device_suffix)
+    made.save(folder)
+    print(f"{made.count()} kernels of a layer in {folder}")
     return 0
 
 
