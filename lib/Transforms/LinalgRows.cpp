@@ -7,6 +7,7 @@
 #include "LinalgRows.h"
 
 #include "LoopBuilder.h"
+#include "RoutingLoops.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -22,8 +23,8 @@ static std::pair<Value, Value> mapped(LoopBuilder &l, Value map, Value row,
   return {to, l.compare(arith::CmpIPredicate::ult, to, count)};
 }
 
-/// `rows` x `columns` (an index or static), each element from a call of `body`.
-static Value generate(OpBuilder &b, Location loc, Value rows,
+/// `rows` x `columns` (indices or static), each element from a call of `body`.
+static Value generate(OpBuilder &b, Location loc, OpFoldResult rows,
                       OpFoldResult columns, Type element,
                       function_ref<Value(LoopBuilder &, Value, Value)> body) {
   SmallVector<int64_t> shape;
@@ -106,4 +107,47 @@ Value mxfp4::scatterInLinalg(OpBuilder &b, Location loc, GroupedMatmulOp op,
         scf::YieldOp::create(l.b, carried);
         return branch.getResult(0);
       });
+}
+
+std::pair<Value, Value> mxfp4::quantizeRowsInLinalg(OpBuilder &b, Location loc,
+                                                    QuantizeRowsOp op) {
+  Value x = op.getValues(), codesInit = op.getCodes();
+  LoopBuilder outside(loc, b);
+  Value count = outside.size(x, 0), columns = outside.size(codesInit, 1);
+  const SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(b, loc, codesInit);
+  // A row to gather that does not exist is a row of zeros.
+  const auto value = [&](LoopBuilder &l, Value row, Value column) -> Value {
+    if (!op.getGather())
+      return l.widen(l.load(x, {row, column}));
+    auto [from, exists] = mapped(l, op.getGather(), row, count);
+    auto found = scf::IfOp::create(l.b, l.b.getF32Type(), exists,
+                                   /*withElseRegion=*/true);
+    LoopBuilder then(loc, found.getThenBodyBuilder());
+    scf::YieldOp::create(then.b, then.widen(then.load(x, {from, column})));
+    LoopBuilder otherwise(loc, found.getElseBodyBuilder());
+    scf::YieldOp::create(otherwise.b, otherwise.f32(0));
+    return found.getResult(0);
+  };
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(tensor::getMixedSize(b, loc, op.getScales(), 0),
+                             dynamic, shape);
+  Value scales = tensor::GenerateOp::create(
+      b, loc, RankedTensorType::get(shape, b.getF32Type()), dynamic,
+      [&](OpBuilder &inner, Location, ValueRange at) {
+        LoopBuilder l(loc, inner);
+        tensor::YieldOp::create(l.b, scaleOfRow(l, columns, [&](Value k) {
+                                  return value(l, at[0], k);
+                                }));
+      });
+  const Type type = getElementTypeOrSelf(codesInit);
+  Value codes = generate(
+      b, loc, sizes[0], sizes[1], type,
+      [&](LoopBuilder &l, Value row, Value column) -> Value {
+        Value inverse = l.op<arith::DivFOp>(l.f32(1), l.load(scales, row));
+        Value scaled = l.op<arith::MulFOp>(value(l, row, column), inverse);
+        return arith::BitcastOp::create(l.b, type, l.i8(encodeE4M3(l, scaled)));
+      });
+  return {codes, scales};
 }

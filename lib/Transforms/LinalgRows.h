@@ -38,6 +38,10 @@ mlir::Value scatterInLinalg(mlir::OpBuilder &b, mlir::Location loc,
                             GroupedMatmulOp op, const GroupRows &group,
                             mlir::Value results, mlir::Value y);
 
+/// Codes and scales of rows in FP8.
+std::pair<mlir::Value, mlir::Value>
+quantizeRowsInLinalg(mlir::OpBuilder &b, mlir::Location loc, QuantizeRowsOp op);
+
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_LINALGROWS_H

@@ -278,6 +278,18 @@ struct LowerQuantize : OpConversionPattern<QuantizeOp> {
   }
 };
 
+struct LowerQuantizeRows : OpConversionPattern<QuantizeRowsOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(QuantizeRowsOp op, OpAdaptor /*adaptor*/,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto [codes, scales] = quantizeRowsInLinalg(rewriter, op.getLoc(), op);
+    rewriter.replaceOp(op, ValueRange{codes, scales});
+    return success();
+  }
+};
+
 struct LowerPack : OpConversionPattern<PackOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -403,7 +415,8 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
     target.markUnknownOpDynamicallyLegal([&](Operation *op) {
       if (auto function = dyn_cast<func::FuncOp>(op))
         return converter.isSignatureLegal(function.getFunctionType());
-      if (isa<GroupedMatmulOp, DequantizeOp, QuantizeOp, PackOp, UnpackOp>(op))
+      if (isa<GroupedMatmulOp, DequantizeOp, QuantizeOp, QuantizeRowsOp, PackOp,
+              UnpackOp>(op))
         return !cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics();
       if (isa<arith::BitcastOp>(op))
         return !isa<RankedTensorType>(op->getOperand(0).getType());
@@ -412,10 +425,10 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
     if (failed(verify(converter)))
       return signalPassFailure();
     RewritePatternSet patterns(&context);
-    patterns.add<LowerGroupedMatmul, LowerDequantize, LowerQuantize, LowerPack,
-                 LowerUnpack, LowerBitcast, ConvertEmpty,
-                 ConvertTypes<tensor::CastOp>, ConvertTypes<tensor::DimOp>,
-                 ConvertTypes<arith::SelectOp>,
+    patterns.add<LowerGroupedMatmul, LowerDequantize, LowerQuantize,
+                 LowerQuantizeRows, LowerPack, LowerUnpack, LowerBitcast,
+                 ConvertEmpty, ConvertTypes<tensor::CastOp>,
+                 ConvertTypes<tensor::DimOp>, ConvertTypes<arith::SelectOp>,
                  ConvertSlice<tensor::ExtractSliceOp>,
                  ConvertSlice<tensor::InsertSliceOp>>(converter, &context);
     populateFunctionOpInterfaceTypeConversionPattern<func::FuncOp>(patterns,

@@ -12,8 +12,6 @@
 #include "LoopBuilder.h"
 #include "RoutingLoops.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
-
 using namespace mlir;
 using namespace mxfp4;
 using arith::CmpIPredicate;
@@ -34,6 +32,64 @@ constexpr int64_t powerBits(int exponent) {
   return int64_t(exponent + kF32Bias) << kF32Fraction;
 }
 
+} // namespace
+
+static Value bitsOf(LoopBuilder &l, Value value) {
+  return arith::BitcastOp::create(l.b, l.b.getI32Type(), value);
+}
+
+/// The code (i32) of an f32 magnitude that is at least the least normal.
+static Value normalCode(LoopBuilder &l, Value magnitude) {
+  // To nearest even: half a unit less one bit, and the bit that decides ties.
+  Value last =
+      l.op<arith::AndIOp>(l.op<arith::ShRUIOp>(magnitude, kDropped), 1);
+  Value rounded = l.op<arith::AddIOp>(
+      l.op<arith::AddIOp>(magnitude, (int64_t(1) << (kDropped - 1)) - 1), last);
+  // The least normal has the exponent 1.
+  const int64_t one = powerBits(kLeastExponent) >> kDropped;
+  return l.op<arith::SubIOp>(l.op<arith::ShRUIOp>(rounded, kDropped),
+                             one - (int64_t(1) << kFraction));
+}
+
+/// The same below the least normal.
+static Value subnormalCode(LoopBuilder &l, Value magnitude) {
+  // Added to a number whose last place is E4M3's, it is rounded there.
+  constexpr int kPower = kLeastExponent - kFraction + kF32Fraction;
+  Value value = arith::BitcastOp::create(l.b, l.b.getF32Type(), magnitude);
+  Value sum = l.op<arith::AddFOp>(
+      value, l.f32(static_cast<float>(int64_t(1) << kPower)));
+  return l.op<arith::SubIOp>(bitsOf(l, sum), powerBits(kPower));
+}
+
+Value mxfp4::encodeE4M3(LoopBuilder &l, Value value) {
+  Value magnitude = l.magnitudeBits(value);
+  Value isNormal =
+      l.compare(CmpIPredicate::uge, magnitude, powerBits(kLeastExponent));
+  Value code =
+      l.select(isNormal, normalCode(l, magnitude), subnormalCode(l, magnitude));
+  code = l.op<arith::MinUIOp>(code, kLargestCode);
+  Value sign =
+      l.op<arith::AndIOp>(l.op<arith::ShRUIOp>(bitsOf(l, value), 24), 0x80);
+  code = l.op<arith::OrIOp>(code, sign);
+  return l.select(l.compare(CmpIPredicate::ugt, magnitude, kF32Infinity),
+                  l.integer(32, kNaN), code);
+}
+
+Value mxfp4::scaleOfRow(LoopBuilder &l, Value columns,
+                        function_ref<Value(Value)> value) {
+  Value largest =
+      l.reduce(l.index(0), columns, l.f32(0), [&](Value k, Value max) -> Value {
+        Value magnitude = arith::BitcastOp::create(l.b, l.b.getF32Type(),
+                                                   l.magnitudeBits(value(k)));
+        return l.op<arith::MaxNumFOp>(max, magnitude);
+      });
+  return l.op<arith::MaxNumFOp>(
+      l.op<arith::DivFOp>(largest, l.f32(QuantizeRowsOp::kLargest)),
+      l.f32(QuantizeRowsOp::kLeastScale));
+}
+
+namespace {
+
 class QuantizeRowsLoops {
 public:
   QuantizeRowsLoops(QuantizeRowsOp op) : op(op), l(op) {}
@@ -53,70 +109,20 @@ public:
   }
 
 private:
-  Value bitsOf(Value value) {
-    return arith::BitcastOp::create(l.b, l.b.getI32Type(), value);
-  }
-
   void store(Value code, ValueRange at) {
     Type type = cast<MemRefType>(op.getCodes().getType()).getElementType();
     l.store(arith::BitcastOp::create(l.b, type, l.i8(code)), op.getCodes(), at);
-  }
-
-  /// The code (i32) of an f32 magnitude that is at least the least normal.
-  Value normalCode(Value magnitude) {
-    // To nearest even: half a unit less one bit, and the bit that decides ties.
-    Value last =
-        l.op<arith::AndIOp>(l.op<arith::ShRUIOp>(magnitude, kDropped), 1);
-    Value rounded = l.op<arith::AddIOp>(
-        l.op<arith::AddIOp>(magnitude, (int64_t(1) << (kDropped - 1)) - 1),
-        last);
-    // The least normal has the exponent 1.
-    const int64_t one = powerBits(kLeastExponent) >> kDropped;
-    return l.op<arith::SubIOp>(l.op<arith::ShRUIOp>(rounded, kDropped),
-                               one - (int64_t(1) << kFraction));
-  }
-
-  /// The same below the least normal.
-  Value subnormalCode(Value magnitude) {
-    // Added to a number whose last place is E4M3's, it is rounded there.
-    constexpr int kPower = kLeastExponent - kFraction + kF32Fraction;
-    Value value = arith::BitcastOp::create(l.b, l.b.getF32Type(), magnitude);
-    Value sum = l.op<arith::AddFOp>(
-        value, l.f32(static_cast<float>(int64_t(1) << kPower)));
-    return l.op<arith::SubIOp>(bitsOf(sum), powerBits(kPower));
-  }
-
-  /// The code of an f32, as i32.
-  Value encode(Value value) {
-    Value magnitude = l.magnitudeBits(value);
-    Value isNormal =
-        l.compare(CmpIPredicate::uge, magnitude, powerBits(kLeastExponent));
-    Value code =
-        l.select(isNormal, normalCode(magnitude), subnormalCode(magnitude));
-    code = l.op<arith::MinUIOp>(code, kLargestCode);
-    Value sign =
-        l.op<arith::AndIOp>(l.op<arith::ShRUIOp>(bitsOf(value), 24), 0x80);
-    code = l.op<arith::OrIOp>(code, sign);
-    return l.select(l.compare(CmpIPredicate::ugt, magnitude, kF32Infinity),
-                    l.integer(32, kNaN), code);
   }
 
   void emitRow(Value row, Value from) {
     auto value = [&](Value k) {
       return l.widen(l.load(op.getValues(), {from, k}));
     };
-    Value largest = l.reduce(l.index(0), columns, l.f32(0),
-                             [&](Value k, Value max) -> Value {
-                               return l.op<arith::MaxNumFOp>(
-                                   max, math::AbsFOp::create(l.b, value(k)));
-                             });
-    Value scale = l.op<arith::MaxNumFOp>(
-        l.op<arith::DivFOp>(largest, l.f32(QuantizeRowsOp::kLargest)),
-        l.f32(QuantizeRowsOp::kLeastScale));
+    Value scale = scaleOfRow(l, columns, value);
     l.store(scale, op.getScales(), row);
     Value inverse = l.op<arith::DivFOp>(l.f32(1), scale);
     l.loop(columns, [&](Value k) {
-      store(encode(l.op<arith::MulFOp>(value(k), inverse)), {row, k});
+      store(encodeE4M3(l, l.op<arith::MulFOp>(value(k), inverse)), {row, k});
     });
   }
 

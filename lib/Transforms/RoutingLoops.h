@@ -11,6 +11,8 @@
 #ifndef MXFP4_LIB_TRANSFORMS_ROUTINGLOOPS_H
 #define MXFP4_LIB_TRANSFORMS_ROUTINGLOOPS_H
 
+#include "LoopBuilder.h"
+
 #include "mxfp4/IR/MXFP4.h"
 
 namespace mxfp4 {
@@ -21,6 +23,12 @@ void emitSortLoops(SortByExpertOp op);
 void emitCountLoops(CountByExpertOp op);
 void emitCombineLoops(CombineOp op);
 void emitQuantizeRowsLoops(QuantizeRowsOp op);
+
+/// The scale of a row in FP8, whose values are given by column, as f32.
+mlir::Value scaleOfRow(LoopBuilder &l, mlir::Value columns,
+                       llvm::function_ref<mlir::Value(mlir::Value)> value);
+/// The E4M3 code nearest to an f32, as i32.
+mlir::Value encodeE4M3(LoopBuilder &l, mlir::Value value);
 
 } // namespace mxfp4
 

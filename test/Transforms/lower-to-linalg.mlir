@@ -165,3 +165,28 @@ func.func @fp8(%x: tensor<?x160xf8E4M3FN>, %w: tensor<2x1x2x!mxfp4.block<bytes, 
       {accumulation = #mxfp4.accumulation<promoted 128>} -> tensor<?x48xbf16>
   return %r : tensor<?x48xbf16>
 }
+
+// Rows in FP8: the scale of each, and then codes; integers round to E4M3.
+
+// CHECK-LABEL: func @rows
+// CHECK-SAME:    %[[X:.*]]: tensor<?x64xbf16>, %[[G:.*]]: tensor<9xi32>,
+// CHECK:         %[[S:.*]] = tensor.generate
+// CHECK:           %[[MAX:.*]] = scf.for
+// CHECK:             tensor.extract %[[G]]
+// CHECK:             scf.if
+// CHECK:           %[[BY:.*]] = arith.divf %[[MAX]], %{{.*}} : f32
+// CHECK:           arith.maxnumf %[[BY]], %{{.*}} : f32
+// CHECK:         } : tensor<9xf32>
+// CHECK:         %[[Q:.*]] = tensor.generate
+// CHECK:           %[[SCALE:.*]] = tensor.extract %[[S]][%{{.*}}] : tensor<9xf32>
+// CHECK:           arith.divf %{{.*}}, %[[SCALE]] : f32
+// CHECK:           arith.bitcast %{{.*}} : i8 to f8E4M3FN
+// CHECK:         } : tensor<9x64xf8E4M3FN>
+// CHECK:         return %[[Q]], %[[S]]
+func.func @rows(%x: tensor<?x64xbf16>, %g: tensor<9xi32>, %q: tensor<9x64xf8E4M3FN>, %s: tensor<9xf32>)
+    -> (tensor<9x64xf8E4M3FN>, tensor<9xf32>) {
+  %codes, %scales = mxfp4.quantize_rows values(%x : tensor<?x64xbf16>)
+      gather(%g : tensor<9xi32>) outs(%q, %s : tensor<9x64xf8E4M3FN>, tensor<9xf32>)
+      -> tensor<9x64xf8E4M3FN>, tensor<9xf32>
+  return %codes, %scales : tensor<9x64xf8E4M3FN>, tensor<9xf32>
+}

@@ -143,8 +143,8 @@ class Data:
         shape = (form.experts, form.n, form.k // 32)
         blocks = rng.integers(0, 256, (*shape, 16), dtype=np.uint8)
         if kind == "exact":
-            # Few and small numbers, whatever the power of a row.
-            blocks &= np.where(rng.random(blocks.shape) < 0.25, 0xBB, 0).astype(np.uint8)
+            # Few numbers, whatever the power of a row.
+            blocks &= np.where(rng.random(blocks.shape) < 0.25, 0xFF, 0).astype(np.uint8)
             scales = rng.integers(127, 129, shape) + rng.integers(-90, 90, (*shape[:2], 1))
         else:
             scales = rng.integers(120, 130, shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Would tests of fused kernels notice? One instruction at a time is changed (`mutate`).
+"""Would tests of fused and of FP8 kernels notice? One instruction at a time is changed (`mutate`).
 
 ``--fused N`` changes more of each kernel than CI does, tools/nightly many.
 """
@@ -10,12 +10,14 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
+import fp8_matmul as fp8
 import fused
 import mutate
 import numpy as np
 import pytest
-from fused import Data, Form
+from fused import Form
 from kernels import needs_both
 from mxfp4 import Artifact
 from mxfp4.compile import Compiler
@@ -40,45 +42,81 @@ SUBJECTS = {
         "instruction=wgmma rows-hint=3", [1, 9, 0, 8],
     ),
 }  # fmt: skip
+FP8_SUBJECTS = {
+    "fp8, promoted, gather, pairs": (
+        fp8.Form(n=132, k=288, accumulation="promoted 128", epilogue="pairs", gather=True),
+        "rows-hint=100", [33, 0, 64],
+    ),
+    "fp8, fast, slices, scatter": (
+        fp8.Form(n=130, k=704, groups=4, accumulation="fast", epilogue="weighted", scatter=True),
+        "rows-hint=10", [5, 9, 3, 16],
+    ),
+    "fp8, promoted, shared": (
+        fp8.Form(n=130, k=288, accumulation="promoted 128", output="bf16"),
+        "placement=shared rows-hint=60", [9, 0, 64],
+    ),
+}  # fmt: skip
 EXPLAINED = (
     *mutate.reviewed(),
     (re.compile(r"griddepcontrol\.launch_dependents"), "Only when the next launch begins."),
 )
 
 
-def is_right(form: Form, sizes: list[int], artifact: Artifact, limit: int) -> bool:
+def is_right(form: Any, sizes: list[int], artifact: Artifact, limit: int) -> bool:
     """Whether a kernel gives what it should, and refuses what it should."""
     ids = [2, 0, -1, 1] if form.groups else None
-    data = Data.random(form, sizes, seed=4, ids=ids, spare=3)
+    in_fp8 = isinstance(form, fp8.Form)
+    data = (fp8 if in_fp8 else fused).Data.random(form, sizes, seed=4, ids=ids, spare=3)
     try:
         for ctas in (1, 3):
-            found = fused.run(form, data, artifact, ctas=ctas, max_instructions=limit)
-            y, known, error, findings = found
-            if error or findings or fused.differences(form, data, y, known):
+            y, known, error, findings = run(form, data, artifact, limit, ctas)
+            if error or findings or differences(form, data, y, known, "exact"):
                 return False
-        for name, bad in ((n, b) for n in ("gather", "scatter") for b in (-1, "end")):
-            if name not in data.arrays:
-                continue
-            changed = replace(data, arrays=dict(data.arrays))
-            ends = {"gather": len(data.arrays["x"]), "scatter": data.output_rows(form)}
-            changed.arrays[name] = changed.arrays[name].copy()
-            changed.arrays[name][3] = ends[name] if bad == "end" else bad
-            _, _, error, findings = fused.run(
-                form, changed, artifact, ctas=2, max_instructions=limit
-            )
-            if error != 4 or findings:
+        # Where sums are rounded, each of them is one chain.
+        if in_fp8 and artifact.manifest.schedule.get("k_slices", 1) == 1:
+            rounded = fp8.Data.random(form, sizes, seed=5, kind="normal", ids=ids, spare=3)
+            y, known, error, findings = run(form, rounded, artifact, limit)
+            if error or findings or differences(form, rounded, y, known, "sums"):
                 return False
-        late = replace(data, arrays=dict(data.arrays))
-        late.arrays["offsets"] = data.arrays["offsets"] + np.array(
-            [0] * len(sizes) + [data.rows + 1 - sum(sizes)], np.int32
-        )
-        _, known, error, findings = fused.run(form, late, artifact, max_instructions=limit)
-        return error == 1 and not findings and not known.any()
+        return refuses(form, data, sizes, artifact, limit)
     except AssertionError:  # a launch that fails
         return False
 
 
-def compiled(form: Form, options: str) -> Artifact:
+def run(form: Any, data: Any, artifact: Artifact, limit: int, ctas: int = 2) -> tuple[Any, ...]:
+    """The output, which elements were stored, the error word, and hazards."""
+    family = fp8 if isinstance(form, fp8.Form) else fused
+    return family.run(form, data, artifact, ctas=ctas, max_instructions=limit)
+
+
+def differences(form: Any, data: Any, y: np.ndarray, known: np.ndarray, kind: str) -> list[str]:
+    """What is wrong with an output."""
+    if isinstance(form, fp8.Form):
+        return fp8.differences(form, data, y, known, kind)
+    return fused.differences(form, data, y, known)
+
+
+def refuses(form: Any, data: Any, sizes: list[int], artifact: Artifact, limit: int) -> bool:
+    """Whether a kernel says so of rows that do not exist, and of offsets that end late."""
+    for name, bad in ((n, b) for n in ("gather", "scatter") for b in (-1, "end")):
+        if name not in data.arrays:
+            continue
+        changed = replace(data, arrays=dict(data.arrays))
+        ends = {"gather": len(data.arrays["x"]), "scatter": data.output_rows(form)}
+        changed.arrays[name] = changed.arrays[name].copy()
+        changed.arrays[name][3] = ends[name] if bad == "end" else bad
+        _, _, error, findings = run(form, changed, artifact, limit)
+        if error != 4 or findings:
+            return False
+    late = replace(data, arrays=dict(data.arrays))
+    late.arrays["offsets"] = data.arrays["offsets"] + np.array(
+        [0] * len(sizes) + [data.rows + 1 - sum(sizes)], np.int32
+    )
+    _, known, error, findings = run(form, late, artifact, limit)
+    return error == 1 and not findings and not known.any()
+
+
+def compiled(form: Any, options: str) -> Artifact:
     """A kernel with an instruction per line."""
     with Compiler() as compiler:
         artifact = compiler.compile(form.mlir(), options)
@@ -94,13 +132,16 @@ def added(every: list[mutate.Mutant], form: Form, options: str) -> list[mutate.M
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", [*SUBJECTS, *FP8_SUBJECTS])
 def test_a_sample_of_mutants_dies(name: str, request: pytest.FixtureRequest) -> None:
-    form, options, sizes = SUBJECTS[name]
+    """Of all of a kernel in FP8, and of what a fused one has more than a plain one."""
+    form, options, sizes = {**SUBJECTS, **FP8_SUBJECTS}[name]
     artifact = compiled(form, options)
     limit = 3_000_000
     assert is_right(form, sizes, artifact, limit)
-    every = added(list(mutate.mutants(artifact.ptx)), form, options)
+    every = list(mutate.mutants(artifact.ptx))
+    if name in SUBJECTS:
+        every = added(every, form, options)
     wanted = random.Random(7).sample(every, min(len(every), request.config.getoption("--fused")))
     killed, lived = 0, []
     for mutant in wanted:

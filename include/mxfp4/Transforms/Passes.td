@@ -965,8 +965,8 @@ def LowerToLoops : Pass<"mxfp4-lower-to-loops"> {
 def LowerToLinalg : Pass<"mxfp4-lower-to-linalg", "::mlir::ModuleOp"> {
   let summary = "Operations on tensors to linalg, for any stack to go on with";
   let description = [{
-    Replaces `grouped_matmul`, `pack`, `unpack`, `quantize` and `dequantize` on
-    tensors by `linalg`, `tensor`, `scf` and `arith`, so that nothing of this
+    Replaces `grouped_matmul`, `pack`, `unpack`, `quantize`, `quantize_rows` and
+    `dequantize` on tensors by `linalg`, `tensor`, `scf` and `arith`, so that nothing of this
     dialect is left where its kernels are not wanted: a decode that `mxfp4-raise`
     found without a matmul behind it, or a program for another target.
 

@@ -73,9 +73,9 @@ class Fp8Data(Data):
         low, spread = {"exact": (127, 1), "single": (0, SPAN)}.get(kind, (118, 10))
         scales = low + self._ints(0, spread, shape).int()
         if kind == "exact":
-            # Few and small numbers, whatever the power of a row.
+            # Few numbers, whatever the power of a row.
             few = self._ints(0, 3, (*shape, 16)) == 0
-            blocks &= torch.where(few, 0xBB, 0).to(torch.uint8)
+            blocks &= torch.where(few, 0xFF, 0).to(torch.uint8)
         if kind == "same sign":
             blocks &= 0x77
         base = {"exact": (-60, 60), "single": (0, 254 - SPAN)}.get(kind, (0, 0))

@@ -8,7 +8,7 @@ python conversions.py bad     offsets are bad: of each output, which is full of 
 import random
 import sys
 
-FP8 = "bytes, relative"
+FP8, FP8_ELEMENT = "bytes, relative", "f8E4M3FN"
 LAYOUTS = [f"{order}, {scales}" for order in ("spread", "nibble") for scales in ("folded", "raw")]
 LAYOUTS.append(FP8)
 E = 3
@@ -16,7 +16,7 @@ E = 3
 
 def activations(layout):
     """The type of activations that a layout of weights is for."""
-    return "f8E4M3FN" if layout == FP8 else "bf16"
+    return FP8_ELEMENT if layout == FP8 else "bf16"
 
 
 def blocks(layout, k):
@@ -82,6 +82,23 @@ func.func private @dequantize_{name}(%c: {qc}, %s: {qs}) -> {v} {{
   return %v : {v}
 }}
 """
+
+
+def rows_functions(name, k):
+    """Functions that round rows of K values to FP8, as they come and gathered."""
+    x, g = tensor([-1, k], "bf16"), tensor([-1], "i32")
+    q, s = tensor([-1, k], FP8_ELEMENT), tensor([-1], "f32")
+    text = ""
+    for how, clause in (("rows", ""), ("gathered", f"gather(%g : {g}) ")):
+        text += f"""
+func.func private @{how}_{name}(%x: {x}, %g: {g}, %n: index) -> ({q}, {s}) {{
+  %qe = tensor.empty(%n) : {q}
+  %se = tensor.empty(%n) : {s}
+  %q, %s = mxfp4.quantize_rows values(%x : {x}) {clause}outs(%qe, %se : {q}, {s}) -> {q}, {s}
+  return %q, %s : {q}, {s}
+}}
+"""
+    return text
 
 
 def fused_types(n, k, layout):
@@ -248,6 +265,40 @@ class Main:
         (d,) = self.call(f"dequantize_{name}", q, [tensor(*qc), tensor(*qs)], [tensor(*v)])
         self.hash(d, *v)
 
+    def rows(self, name, k):
+        """Round rows to FP8: of zeros, tiny ones, with NaN; some to gather do not exist."""
+        pick = self.data.randint
+        special, zeros = ["0x7F80", "0xFF80", "0x7FC0", "0x0001", "0x7F7F"], ["0x0000", "0x8000"]
+        scales = iter([0, -120, 40] + [pick(-20, -1) for _ in range(4)])
+
+        def values():
+            power = next(scales)
+            for column in range(k):
+                if power == 0:
+                    yield self.data.choice(zeros)
+                elif column == 5 and power < 3:
+                    yield self.data.choice(special)
+                else:
+                    yield self.data.uniform(-1, 1) * 2.0**power
+
+        numbers = iter([v for _ in range(7) for v in values()])
+        x = self.constant([7, k], "bf16", lambda: next(numbers))
+        type_, map_ = tensor([-1, k], "bf16"), tensor([-1], "i32")
+        self.lines.append(f"  {x}d = tensor.cast {x} : {tensor([7, k], 'bf16')} to {type_}")
+        entries = iter([6, 0, -1, 3, 3, 7, 1, 50, 2])
+        g = self.constant([9], "i32", lambda: next(entries))
+        self.lines.append(f"  {g}d = tensor.cast {g} : {tensor([9], 'i32')} to {map_}")
+        for how, count in (("rows", 7), ("gathered", 9)):
+            self.lines.append(f"  {x}{how} = arith.constant {count} : index")
+            found = self.call(
+                f"{how}_{name}",
+                [f"{x}d", f"{g}d", f"{x}{how}"],
+                [type_, map_, "index"],
+                [tensor([-1, k], FP8_ELEMENT), tensor([-1], "f32")],
+            )
+            self.hash(found[0], [-1, k], FP8_ELEMENT)
+            self.hash(found[1], [-1], "f32")
+
     def fused(self, name, n, k, layout, x, packed):
         """Call the fused function; rows 7 and 8 are of no group, some are no rows at all."""
         pick, columns = self.data.randint, n if n % 2 else n // 2
@@ -279,13 +330,13 @@ class Main:
 
 def hash_function(element):
     """A function that prints a hash of a tensor, NaN of any sign and payload as one."""
-    bits = {"i8": 8, "bf16": 16, "f32": 32}[element]
+    bits = {"i8": 8, FP8_ELEMENT: 8, "bf16": 16, "f32": 32}[element]
     cast = f"%b = arith.bitcast %v : {element} to i{bits}" if element != "i8" else ""
     value = "%b" if element != "i8" else "%v"
     nan = (
         f"""    %n = arith.cmpf uno, %v, %v : {element}
     %u = arith.select %n, %none, %wide : i64"""
-        if element != "i8"
+        if bits > 8
         else "    %u = arith.ori %wide, %wide : i64"
     )
     return f"""
@@ -314,13 +365,16 @@ func.func private @hash_{element}(%y: tensor<?x{element}>) {{
 def main(bad):
     """Print the module."""
     print("func.func private @printI64(i64)\nfunc.func private @printNewline()")
-    print("".join(map(hash_function, ("i8", "bf16", "f32"))))
+    print("".join(map(hash_function, ("i8", FP8_ELEMENT, "bf16", "f32"))))
     text = Main(bad)
     for number, layout in enumerate(LAYOUTS):
         for n, k in ((7, 96),) if bad else ((7, 96), (65, 64), (66, 160 if layout == FP8 else 96)):
             name = f"{number}_{n}_{k}"
             print(functions(name, n, k, 3, layout), fused_function(name, n, k, layout))
             text.problem(name, n, k, layout)
+            if layout == FP8 and not bad:
+                print(rows_functions(name, k))
+                text.rows(name, k)
     print("func.func @main() {\n" + "\n".join(text.lines) + "\n  return\n}")
 
 
