@@ -152,30 +152,30 @@ std::string Chooser::whyInstruction() const {
          " to overlap copies, decoding and multiplication";
 }
 
+bool Chooser::fits(const Schedule &schedule) const {
+  // A few groups more or less are no reason for another kernel.
+  const int64_t bytes = SharedMemoryMap(schedule, problem.layout,
+                                        std::max<int64_t>(problem.groups, 32))
+                            .bytes();
+  return bytes <= target.sharedPerCTA &&
+         schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
+             target.sharedPerMultiprocessor;
+}
+
 Schedule Chooser::fit(Schedule schedule, int most) const {
-  const auto fits = [&](int stages) {
-    schedule.stages = stages;
-    // A few groups more or less are no reason for another kernel.
-    const int64_t bytes = SharedMemoryMap(schedule, problem.layout,
-                                          std::max<int64_t>(problem.groups, 32))
-                              .bytes();
-    return bytes <= target.sharedPerCTA &&
-           schedule.ctasPerMultiprocessor * (bytes + target.sharedReserved) <=
-               target.sharedPerMultiprocessor;
-  };
   // As many for each slice as fit, found by halving, but no fewer than three.
   int upper = most / schedule.kSlices, lower = std::min(3, upper);
   while (lower < upper) {
     const int middle = (lower + upper + 1) / 2;
-    if (fits(middle * schedule.kSlices))
+    schedule.stages = middle * schedule.kSlices;
+    if (fits(schedule))
       lower = middle;
     else
       upper = middle - 1;
   }
-  const int stages = lower * schedule.kSlices;
-  while (schedule.ctasPerMultiprocessor > 1 && !fits(stages))
+  schedule.stages = lower * schedule.kSlices;
+  while (schedule.ctasPerMultiprocessor > 1 && !fits(schedule))
     --schedule.ctasPerMultiprocessor;
-  schedule.stages = stages;
   return schedule;
 }
 

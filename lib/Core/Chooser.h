@@ -65,6 +65,7 @@ private:
 
   /// As many stages as shared memory holds, but no more than asked for.
   Schedule fit(Schedule schedule, int most) const;
+  bool fits(const Schedule &schedule) const;
   Schedule wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                  int kSlices = 1, int ctas = 1) const;
 
@@ -86,6 +87,9 @@ private:
   Pick pickFewestDecoders(int64_t rows) const;
   bool decodeDecides() const;
   Schedule decoders(int warps, int ctas, int stages) const;
+  double decoderTiles(int64_t rows) const;
+  bool hasWideTiles(int64_t rows) const;
+  Schedule withWideTiles(Schedule schedule) const;
   Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;

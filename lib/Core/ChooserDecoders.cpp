@@ -18,7 +18,13 @@ using namespace mxfp4;
 /// Stages of a CTA where 24 warps decode. In each of two CTAs 9 take 0 to 5 %
 /// less time than 12, and 15 take 4 % more.
 constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
-              kDecodersStagesFewest = 30;
+              kDecodersStagesFewest = 30, kWideStages = 18;
+
+/// Waves of tiles from which crowded groups have wide tiles. Tiles of the last
+/// wave begin at different times then: with 3 to 5 waves, Zipf's routing took
+/// 0.99 to 1.26 times as long as with tiles of one kind, with more 0.91 to
+/// 0.96.
+constexpr double kWideWaves = 10;
 
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
@@ -38,6 +44,17 @@ bool Chooser::decodeDecides() const {
          (blocks % 2 == 0 || blocks >= 9);
 }
 
+/// Groups with more rows than a tile decode their weights once per wide tile. A
+/// stage of wide tiles brings half as many weights, and takes as long when
+/// other CTAs load the memory: wide tiles have as many stages as fit.
+Schedule Chooser::withWideTiles(Schedule schedule) const {
+  schedule.wideFrom = schedule.tileTokens + 1;
+  schedule.wideStages = kWideStages;
+  while (schedule.wideStages > schedule.stages && !fits(schedule))
+    schedule.wideStages -= schedule.kSlices;
+  return schedule;
+}
+
 /// 24 warps decode, each without a second fragment, and the warps that copy
 /// have as few instructions as possible: 128 columns share activations.
 Schedule Chooser::decoders(int warps, int ctas, int stages) const {
@@ -48,11 +65,8 @@ Schedule Chooser::decoders(int warps, int ctas, int stages) const {
   return fit(schedule, stages);
 }
 
-/// While memory delivers more than the warps decode, the number of instructions
-/// per byte decides, and enough warps to issue them. Two CTAs of three
-/// warpgroups, which decode two blocks per step, need fewer instructions than
-/// one CTA of six; with few tiles, however, their last wave is emptier.
-Pick Chooser::pickDecoders(int64_t rows) const {
+/// Tiles of 128 columns of all groups that have rows, if each has one.
+double Chooser::decoderTiles(int64_t rows) const {
   // Groups that have rows, under uniform routing, so that the choice changes
   // with few numbers of rows.
   double expected = double(ceilDiv(rows, groups) * groups);
@@ -62,7 +76,26 @@ Pick Chooser::pickDecoders(int64_t rows) const {
   const double all = double(groups);
   const double busy =
       groups == 1 ? 1 : all * (1 - std::pow(1 - 1 / all, expected));
-  const double tiles = busy * double(ceilDiv(problem.n, 128));
+  return busy * double(ceilDiv(problem.n, 128));
+}
+
+/// Whether a launch has so many tiles that crowded groups may have wide ones.
+bool Chooser::hasWideTiles(int64_t rows) const {
+  return decodeDecides() && !problem.gathers &&
+         decoderTiles(rows) >= kWideWaves * 2 * target.device.multiprocessors;
+}
+
+/// While memory delivers more than the warps decode, the number of instructions
+/// per byte decides, and enough warps to issue them. Two CTAs of three
+/// warpgroups, which decode two blocks per step, need fewer instructions than
+/// one CTA of six; with few tiles, however, their last wave is emptier.
+Pick Chooser::pickDecoders(int64_t rows) const {
+  const double tiles = decoderTiles(rows);
+  if (hasWideTiles(rows))
+    return {withWideTiles(decoders(4, /*ctas=*/2, kDecodersStages)),
+            "up to a dozen rows per group and many tiles: decoding decides, "
+            "with the fewest instructions per byte, in 24 warps of two CTAs; "
+            "groups with more than 16 rows have tiles for 32"};
   const auto timeOf = [&](int ctas) {
     return std::ceil(tiles / (ctas * target.device.multiprocessors)) * ctas;
   };

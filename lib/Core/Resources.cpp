@@ -42,17 +42,23 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
   sums = next("sums",
               s.kSlices > 1 ? int64_t(s.tileRows) * s.tileTokens * 4 : 0, 16);
   // In whole 16-byte units so that what follows stays aligned.
-  table = next("table", (s.tableEntries(groups) + 3) / 4 * 16, 16);
+  int64_t more = 0;
+  if (s.wideFrom != 0 && !s.isWide())
+    more = SharedMemoryMap(s.wideProgram(), layout).table.offset - offset;
+  wide = next("wide", std::max<int64_t>(more, 0), 16);
+  const int tables = s.wideFrom != 0 ? 2 : 1;
+  table = next("table", tables * ((s.tableEntries(groups) + 3) / 4 * 16), 16,
+               tables);
   // Barriers are few, but dynamic shared memory begins at the next multiple of
   // 1024; and each of the ten arrays of two programs begins at one of 128.
-  const int64_t barriers = s.sideBySide ? 2048 : 1024;
+  const int64_t barriers = s.sideBySide || s.wideFrom != 0 ? 2048 : 1024;
   fixed = {"fixed", 0, traits.isAsynchronous ? barriers : decodedSize, 128, 1};
 }
 
 std::vector<SharedRegion> SharedMemoryMap::regions() const {
   std::vector<SharedRegion> result;
   for (const SharedRegion &region :
-       {activations, decoded, weights, sums, table})
+       {activations, decoded, weights, sums, wide, table})
     if (region.bytes != 0)
       result.push_back(region);
   return result;

@@ -56,6 +56,16 @@ Schedule Schedule::tallProgram(const BlockLayout &layout) const {
   return tall;
 }
 
+Schedule Schedule::wideProgram() const {
+  Schedule wide = *this;
+  wide.tileRows /= kWider;
+  wide.tileTokens *= kWider;
+  wide.stages = wideStages;
+  // More than one tile may read the weights of a group.
+  wide.evictFirst = false;
+  return wide;
+}
+
 WarpPlace Schedule::placeOfWarps(int warps) const {
   const int together = traits().warps, sliceRows = traits().sliceRows();
   // A remainder that changes no number is left out.
@@ -153,9 +163,9 @@ static std::string verifyMmaSync(const Schedule &s) {
     return "requires wgmma for copy_warps and producer_registers: the warps "
            "of mma_sync copy for themselves";
   if (s.overlapDecode || s.versionLoops || s.evictFirst || s.fullTilesFirst ||
-      s.sideBySide)
+      s.sideBySide || s.wideFrom != 0)
     return "requires wgmma for overlap_decode, version_loops, evict_first, "
-           "full_tiles_first and side_by_side";
+           "full_tiles_first, side_by_side and wide_from";
   return "";
 }
 
@@ -234,6 +244,33 @@ static std::string verifySideBySide(const Schedule &s,
   return wrong.empty() ? "" : wrong + " in the tall tiles of side_by_side";
 }
 
+/// The program of wide tiles follows in the same warps, with the same registers
+/// and shared memory.
+static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  const Schedule wide = s.wideProgram();
+  if (s.tokenStep == 0 || s.placement != Placement::Register ||
+      s.fullTilesFirst || s.sideBySide || s.producerRegisters != 0)
+    return "requires a token_step, register placement and none of "
+           "full_tiles_first, side_by_side and producer_registers for "
+           "wide_from";
+  if (s.wideFrom <= s.tileTokens || s.wideFrom > wide.tileTokens)
+    return "requires wide_from to be more than the " + number(s.tileTokens) +
+           " tokens of a tile and at most twice as many, but has " +
+           number(s.wideFrom);
+  const int least = std::max(layout.rows, s.traits().sliceRows() * s.warpsRows);
+  if (wide.tileRows % least != 0 || wide.tileTokens > s.traits().nMax)
+    return "requires half of the tile rows to be a multiple of " +
+           number(least) + ", and twice the tile tokens to be at most " +
+           number(s.traits().nMax) + ", for wide_from, but has " +
+           number(s.tileRows) + " and " + number(s.tileTokens);
+  if (wide.stages < 3 * s.kSlices || wide.stages % s.kSlices != 0)
+    return "requires at least three wide_stages for each of the " +
+           number(s.kSlices) + " K slices, the same number for all, but has " +
+           number(wide.stages);
+  return "";
+}
+
 /// All of the machine that the schedule takes is there.
 static std::string verifyMachine(const Schedule &s, const Problem &problem,
                                  const Target &target) {
@@ -273,6 +310,10 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyProducer(schedule, problem.layout, target);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
+  if (wrong.empty() && schedule.wideFrom != 0)
+    wrong = verifyWide(schedule, problem.layout);
+  if (wrong.empty() && schedule.wideFrom == 0 && schedule.wideStages != 0)
+    wrong = "requires wide_from for wide_stages";
   return wrong.empty() ? verifyMachine(schedule, problem, target) : wrong;
 }
 

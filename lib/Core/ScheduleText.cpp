@@ -45,6 +45,8 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
       {"full_tiles_first", &S::fullTilesFirst, false, 2, 0, 1},
       {"sum_steps", &S::sumSteps, false, 2, 0, 1024},
       {"side_by_side", &S::sideBySide, false, 2, 0, 1},
+      {"wide_from", &S::wideFrom, false, 4, 0, 1024},
+      {"wide_stages", &S::wideStages, false, 4, 0, 32},
       {"gather_rows", &S::gatherRows, false, 3, 1, 1024, inferredGatherRows},
       {"store_columns", &S::storeColumns, false, 3, 1, 1024,
        inferredStoreColumns},

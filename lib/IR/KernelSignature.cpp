@@ -116,7 +116,7 @@ static bool readsThroughTma(GroupedMatmulOp op) {
 
 static Type tensorMapOf(GroupedMatmulOp op) {
   const Schedule schedule = op.getScheduleAttr().toSchedule();
-  return TensorMapType::get(op.getContext(), schedule.tileTokens,
+  return TensorMapType::get(op.getContext(), schedule.mostTokens(),
                             schedule.tokenStep);
 }
 

@@ -80,7 +80,7 @@ LogicalResult TensorCopyActivationsOp::verify() {
   auto destination = cast<MemRefType>(getDestination().getType());
   if (destination.getRank() != 3 || !isShared(destination) ||
       !destination.getLayout().isIdentity() || !destination.hasStaticShape() ||
-      destination.getDimSize(1) != getMap().getType().getRows() ||
+      !getMap().getType().fits(destination.getDimSize(1)) ||
       !hasStageRows(destination, &InstructionTraits::typeOfB))
     return emitOpError() << "requires staged activations of shape stages x "
                          << getMap().getType().getRows()

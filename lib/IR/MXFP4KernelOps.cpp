@@ -151,7 +151,7 @@ LogicalResult CopyActivationsOp::verify() {
     if (failed(verifyActivationStage(*this, getDestination())))
       return failure();
     const auto tile = cast<MemRefType>(getDestination().getType());
-    if (tile.getDimSize(1) == map.getRows())
+    if (map.fits(tile.getDimSize(1)))
       return success();
     return emitOpError() << "requires a tensor map for tiles of "
                          << tile.getDimSize(1) << " tokens, but got " << map;

@@ -45,10 +45,15 @@ static RaggedGrid gridOf(Value table, Value offsets, ScheduleAttr attr) {
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
   grid.fullFirst = schedule.fullTilesFirst;
+  if (schedule.isWide())
+    grid.fewestRows = schedule.wideFrom;
+  else if (schedule.wideFrom != 0)
+    grid.mostRows = schedule.wideFrom - 1;
   return grid;
 }
 
-/// The first warp fills the table, and all wait for it.
+/// The first warp fills the table, and all wait for it. Another warp fills the
+/// table of wide tiles at the same time, and all wait for both.
 static void lowerTable(BuildTileTableOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   RaggedGrid grid = gridOf(op.getTable(), op.getOffsets(), op.getSchedule());
@@ -56,6 +61,8 @@ static void lowerTable(BuildTileTableOp op) {
   grid.rows = op.getRows();
   grid.orLess = op.getOrLess();
   Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
+  if (op.getSchedule().toSchedule().isWide())
+    thread = arith::SubIOp::create(b, thread, indexConstant(b, 32));
   Value isFirstWarp = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                             thread, indexConstant(b, 32));
   scf::IfOp::create(b, isFirstWarp, [&](OpBuilder &then, Location loc) {
@@ -63,7 +70,8 @@ static void lowerTable(BuildTileTableOp op) {
     grid.emitTable(inner, thread);
     scf::YieldOp::create(inner);
   });
-  gpu::BarrierOp::create(b);
+  if (!isa<BuildTileTableOp>(op->getNextNode()))
+    gpu::BarrierOp::create(b);
   op.erase();
 }
 

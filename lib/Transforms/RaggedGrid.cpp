@@ -111,12 +111,18 @@ void emitReport(ImplicitLocOpBuilder &b, Value error, int bits) {
 /// Row tiles of a group with this number of rows that are in a list.
 Value RaggedGrid::emitRowTiles(ImplicitLocOpBuilder &b, Value rows,
                                int list) const {
+  using P = arith::CmpIPredicate;
   Value tiles = arith::CeilDivUIOp::create(b, rows, i32(b, tileTokens));
+  if (fewestRows != 0)
+    tiles = arith::SelectOp::create(
+        b, compare(b, P::uge, rows, i32(b, fewestRows)), tiles, i32(b, 0));
+  if (mostRows != 0)
+    tiles = arith::SelectOp::create(
+        b, compare(b, P::ule, rows, i32(b, mostRows)), tiles, i32(b, 0));
   if (!fullFirst)
     return tiles;
-  Value isListed = compare(
-      b, list == 0 ? arith::CmpIPredicate::ugt : arith::CmpIPredicate::ule,
-      rows, i32(b, tileTokens / 2));
+  Value isListed =
+      compare(b, list == 0 ? P::ugt : P::ule, rows, i32(b, tileTokens / 2));
   return arith::SelectOp::create(b, isListed, tiles, i32(b, 0));
 }
 

@@ -14,6 +14,9 @@
 // than half a tile and of the others, and the tiles of the first are numbered
 // first: what is done last should not take long.
 //
+// A kernel with tiles of two kinds has a table for each kind, in which groups
+// of the other kind have no tiles.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef MXFP4_TRANSFORMS_RAGGEDGRID_H
@@ -48,6 +51,9 @@ struct RaggedGrid {
   int64_t tokenStep;
   /// Whether groups with more rows than half a tile come before all others.
   bool fullFirst = false;
+  /// Groups with fewer or with more rows have no tiles; 0 for no bound. For the
+  /// table only.
+  int64_t fewestRows = 0, mostRows = 0;
   /// Tiles along N.
   int64_t columnTiles;
 

@@ -101,6 +101,9 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
   FailureOr<Value> counter = findCounter(kernel);
   if (failed(counter))
     return failure();
+  // The other program of the kernel counts: it has most tiles, and the last.
+  if (loops.front().getSchedule().toSchedule().isWide())
+    counter = Value();
   const TileQueue queue = createQueue(kernel, roles.countWarps());
   ForTilesOp tiles = loops.front();
   ImplicitLocOpBuilder b(roles.getLoc(), roles.getContext());

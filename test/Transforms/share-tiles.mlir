@@ -145,3 +145,28 @@ func.func @side_by_side(%x: memref<?x448xbf16>,
       {schedule = #schedule}
   return
 }
+
+// -----
+
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 2,
+  token_step = 8, k_slices = 3, copy_warps = 3, wide_from = 17, wide_stages = 15>
+
+// Of two kinds of tiles the last takes its numbers from the counter, and the
+// first, of few tiles, strides over the grid: there is one counter.
+
+// CHECK-LABEL: gpu.func @mxfp4_two_kinds
+// CHECK-SAME:    %[[COUNTER:[^ ]*]]: memref<2xi32>
+// CHECK:         mxfp4.hand_out_tiles {{.*}} columns 8 to {{[^ ]*}} {schedule
+// CHECK-NOT:     counter(
+// CHECK:         mxfp4.hand_out_tiles {{.*}} columns 4 to {{.*}} counter(%[[COUNTER]]
+func.func @two_kinds(%x: memref<?x448xbf16>,
+                     %w: memref<2x8x7x!mxfp4.block<spread, folded>>,
+                     %o: memref<3xi32>, %y: memref<?x512xbf16>,
+                     %s: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x8x7x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x512xbf16>)
+      workspace(%s : memref<2xi32>) {schedule = #schedule}
+  return
+}

@@ -213,6 +213,48 @@ func.func @side_by_side(%x: memref<?x448xbf16>,
 
 // -----
 
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+  warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 2,
+  token_step = 8, k_slices = 3, copy_warps = 3, evict_first = true,
+  wide_from = 17, wide_stages = 12>
+
+// Groups from 17 rows on have tiles of 64 x 32, in a table and a loop of their
+// own in front of the others; without such groups no warp waits between the two.
+// Boxes of the tensor map are as high as the higher tiles.
+
+// CHECK-LABEL: gpu.func @mxfp4_two_kinds
+// CHECK-SAME:    !mxfp4.tensor_map<32 by 8>
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK:         %[[TABLE:.*]] = mxfp4.shared_buffer at [[#AT:]] : memref<4xi32,
+// CHECK:         %[[WIDE:.*]] = mxfp4.shared_buffer at [[#AT+16]] : memref<4xi32,
+// CHECK:         mxfp4.build_tile_table %[[WIDE]] {{.*}} rows = 64, tokens = 32, {{.*}} wide_from = 17
+// CHECK-NEXT:    mxfp4.build_tile_table %[[TABLE]] {{.*}} rows = 128, tokens = 16, {{.*}} wide_from = 17
+// CHECK:         %[[COUNT:.*]] = mxfp4.tile_count %[[WIDE]] groups 2 columns 8
+// CHECK:         %[[CROWDED:.*]] = arith.cmpi ugt, %[[COUNT]], %[[C0]]
+// CHECK:         scf.if %[[CROWDED]] {
+// CHECK:           mxfp4.for_tiles {{.*}} in %[[WIDE]] {{.*}} columns 8 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 32,
+// CHECK:             mxfp4.shared_buffer at {{.*}} : memref<12x32x64xbf16,
+// CHECK:             mxfp4.shared_buffer at {{.*}} : memref<12x1x!mxfp4.block
+// CHECK:             mxfp4.store_tile
+// CHECK:           nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
+// CHECK-NEXT:      gpu.barrier
+// CHECK-NEXT:    }
+// CHECK:         mxfp4.for_tiles {{.*}} in %[[TABLE]] {{.*}} columns 4 {schedule = #mxfp4.schedule<instruction = wgmma, rows = 128, tokens = 16,
+// CHECK:           mxfp4.shared_buffer at {{.*}} : memref<9x16x64xbf16,
+// CHECK:           mxfp4.shared_buffer at {{.*}} : memref<9x2x!mxfp4.block
+// CHECK:         gpu.return
+func.func @two_kinds(%x: memref<?x448xbf16>,
+                     %w: memref<2x8x7x!mxfp4.block<spread, folded>>,
+                     %o: memref<3xi32>, %y: memref<?x512xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x448xbf16>)
+      weights(%w : memref<2x8x7x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x512xbf16>)
+      {schedule = #schedule}
+  return
+}
+
+// -----
+
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 16,
   warps_rows = 2, warps_tokens = 1, stages = 3, placement = register, ctas = 2>
 

@@ -89,6 +89,41 @@ def test_k_slices_take_tiles_side_by_side_where_that_takes_no_more_rounds(
     assert set(together) == {True, False}
 
 
+@pytest.mark.parametrize("n", [256, 320], ids=("whole", "partial"))
+@pytest.mark.parametrize("schedule", [s for s in EVERY if "wide_from" in s], ids=short)
+def test_crowded_groups_have_wide_tiles_and_the_others_their_own(schedule: str, n: int) -> None:
+    first = int(re.search(r"\bwide_from = (\d+)", schedule)[1])
+    tokens, rows = tokens_of(schedule), int(re.search(r"\brows = (\d+)", schedule)[1])
+    # The most rows of the one kind and the fewest of the other; a wide tile and a row more;
+    # several; no rows; no expert.
+    mixed = (first - 1, first, 0, 2 * tokens + 1, 1, 5 * tokens, first + 3)
+    for sizes, ids in (
+        (mixed, (0, 2, 1, 1, 0, 2, -1)),
+        ((first - 1, 3, 0, 1), (0, 1, 2, -1)),  # one kind, and no barrier between two
+        ((first, 0, 4 * tokens, first), (0, 1, 2, 1)),  # the other kind
+        ((0, 0, 0), (0, 1, 2)),
+    ):
+        case = Case(Problem(3, n, 448, len(sizes), expert_ids=True), sizes, ids)
+        artifact = compile_kernel(case.problem, f"schedule={schedule}")
+        for multiprocessors in (1, 2, 5):
+            found = complaints(artifact, case, multiprocessors=multiprocessors, launches=2)
+            assert not found, "\n".join(found)
+        run = simulate(
+            artifact, case.activations(), case.weights(), case.offsets(), case.expert_ids(),
+            multiprocessors=1,
+        )  # fmt: skip
+        copied = 0
+        for size, expert in zip(sizes, ids, strict=True):
+            height, width = (2 * tokens, rows // 2) if size >= first else (tokens, rows)
+            tiles = -(-size // height)
+            # The group's tiles share its rows evenly, in steps of 8; each reads all weights.
+            share = -(-size // (8 * max(tiles, 1))) * 8
+            boxes = [-(-min(share, size - i * share) // 8) * 8 for i in range(tiles)]
+            a_step = tiles * width // 64 * 2176 + sum(boxes) * 128
+            copied += -(-n // width) * a_step * 448 // 64 * (expert >= 0)
+        assert run.statistics.get("bulk_load_bytes", 0) == copied
+
+
 UNEVEN = (
     "#mxfp4.schedule<instruction = wgmma, rows = {rows}, tokens = {tokens}, warps_rows = 4, "
     "warps_tokens = 1, stages = {stages}, placement = register, ctas = 1{step}, "

@@ -360,12 +360,19 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
       {sized(32, 64), two, decoding(4, 2)},
       {sized(32, 320), two, decoding(4, 2)},
       {sized(128, 17), two, decoding(4, 2)},
-      {sized(1024, 4096), two, decoding(4, 2)},
+      {sized(1024, 4096), two, decodingTwoKinds()},
       // 64, 32 and 112 steps of K, and 47: three slices share them as they
       // come.
-      {{256, 256, 4096, 4096, 512}, two, decoding(4, 2)},
-      {{256, 256, 7168, 2048, 2048}, two, decoding(4, 2)},
-      {{256, 256, 4096, 7168, 128}, two, decoding(4, 2)},
+      {{256, 256, 4096, 4096, 512}, two, decodingTwoKinds()},
+      {{256, 256, 7168, 2048, 2048}, two, decodingTwoKinds()},
+      {{256, 256, 4096, 7168, 128}, two, decodingTwoKinds()},
+      // From ten waves, 2640 tiles, on: 2273 and 3650, then 2549 and 2943; and
+      // up to 12 rows per group.
+      {sized(128, 64), two, decoding(4, 2)},
+      {sized(128, 128), two, decodingTwoKinds()},
+      {{128, 128, 2880, 2880, 256}, two, decoding(4, 2)},
+      {{128, 128, 2880, 2880, 1024}, two, decodingTwoKinds()},
+      {{512, 512, 2688, 1024, 512 * 12}, two, decodingTwoKinds()},
       {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
       // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
       // whose time one CTA per SM has 7.5 of 132 for 7.
@@ -424,6 +431,8 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
       {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
       {sized(32, 8), 128, 8, 3, 24},
       {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
+      // From 13 rows per group on, however many tiles there are.
+      {sized(1024, 1024 * 13), 192, 64, 2, 24},
       {sized(128, 128 * 32), 192, 64, 2, 24},
       {{256, 256, 7168, 2048, 256 * 20}, 192, 64, 2, 24},
       {sized(32, 32 * 56), 128, 72, 3, 24},

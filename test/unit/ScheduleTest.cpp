@@ -139,6 +139,37 @@ TEST(Schedule, TallTilesFitTheKernelOfTheirKSlices) {
   EXPECT_GT(count, 0);
 }
 
+// Tiles of half the columns and twice the tokens: as many sums for each thread,
+// in the shared memory in front of the tables, of which there are two.
+TEST(Schedule, WideTilesFitTheKernelOfTheOthers) {
+  int count = 0;
+  for (const Schedule &schedule : allSchedules(h100(), Placement::Register)) {
+    if (schedule.wideFrom == 0)
+      continue;
+    ++count;
+    const Schedule wide = schedule.wideProgram();
+    EXPECT_FALSE(schedule.isWide());
+    EXPECT_TRUE(wide.isWide());
+    EXPECT_EQ(wide.tileTokens, 2 * schedule.tileTokens);
+    EXPECT_EQ(wide.mostTokens(), wide.tileTokens);
+    EXPECT_EQ(schedule.mostTokens(), wide.tileTokens);
+    EXPECT_EQ(wide.accumulators(), schedule.accumulators());
+    EXPECT_EQ(wide.threads(), schedule.threads());
+    const SharedMemoryMap map(schedule, BlockLayout(), 32);
+    EXPECT_EQ(map.table.count, 2);
+    EXPECT_GE(map.table.bytes, int64_t(2 * 4) * schedule.tableEntries(32));
+    EXPECT_EQ(SharedMemoryMap(wide, BlockLayout()).table.offset,
+              map.table.offset);
+    EXPECT_GT(wide.stages, schedule.stages);
+    // Alone it would do, with groups of every size.
+    Schedule alone = wide;
+    alone.wideFrom = alone.wideStages = 0;
+    EXPECT_EQ(verifySchedule(alone, 32, h100()), "");
+  }
+  EXPECT_GT(count, 0);
+  EXPECT_EQ(Schedule().mostTokens(), Schedule().tileTokens);
+}
+
 // Whatever is accepted has a second program that is accepted too, if it has
 // one.
 TEST(Schedule, WhatIsAcceptedHasTallTilesThatAre) {
@@ -428,6 +459,7 @@ TEST(Schedule, WhatCannotRunIsExplained) {
        [](Schedule &s) { s.fullTilesFirst = true; }},
       {"requires wgmma for overlap_decode",
        [](Schedule &s) { s.sideBySide = true; }},
+      {"side_by_side and wide_from", [](Schedule &s) { s.wideFrom = 65; }},
       {"requires K slices without overlap_decode for sum_steps",
        [](Schedule &s) { s.sumSteps = 3; }},
       {"requires 2 to 32 stages, but has 1", [](Schedule &s) { s.stages = 1; }},
@@ -521,6 +553,56 @@ TEST(Schedule, WhatCannotRunIsExplained) {
   };
   for (const BadSchedule &bad : sliced)
     expectExplained(bad, six);
+  Schedule twoKinds = decodingTwoKinds();
+  twoKinds.stages = 9;
+  const BadSchedule kinds[] = {
+      {"requires a token_step, register placement and none of "
+       "full_tiles_first, side_by_side and producer_registers for wide_from",
+       [](Schedule &s) { s.tokenStep = 0; }},
+      {"and none of full_tiles_first, side_by_side",
+       [](Schedule &s) { s.fullTilesFirst = true; }},
+      {"and none of full_tiles_first, side_by_side",
+       [](Schedule &s) {
+         s.ctasPerMultiprocessor = 1;
+         s.sideBySide = true;
+       }},
+      {"and producer_registers for wide_from",
+       [](Schedule &s) {
+         s.ctasPerMultiprocessor = 1;
+         s.producerRegisters = 24;
+       }},
+      {"register placement",
+       [](Schedule &s) { s.placement = Placement::Shared; }},
+      {"requires wide_from to be more than the 16 tokens of a tile and at most "
+       "twice as many, but has 16",
+       [](Schedule &s) { s.wideFrom = 16; }},
+      {"requires wide_from to be more than the 16 tokens of a tile and at most "
+       "twice as many, but has 33",
+       [](Schedule &s) { s.wideFrom = 33; }},
+      {"requires half of the tile rows to be a multiple of 128, and twice the "
+       "tile tokens to be at most 256, for wide_from, but has 128 and 16",
+       [](Schedule &s) { s.warpsRows = 8; }},
+      {"requires half of the tile rows to be a multiple of 64, and twice the "
+       "tile tokens to be at most 256, for wide_from, but has 192 and 16",
+       [](Schedule &s) { s.tileRows = 192; }},
+      {"requires at least three wide_stages for each of the 3 K slices, the "
+       "same number for all, but has 6",
+       [](Schedule &s) { s.wideStages = 6; }},
+      {"requires at least three wide_stages for each of the 3 K slices, the "
+       "same number for all, but has 10",
+       [](Schedule &s) { s.wideStages = 10; }},
+      {"requires wide_stages from 0 to 32, but has 33",
+       [](Schedule &s) { s.wideStages = 33; }},
+      {"requires wide_from for wide_stages",
+       [](Schedule &s) { s.wideFrom = 0; }},
+      // As much shared memory as the larger of both takes.
+      {"bytes of shared memory",
+       [](Schedule &s) {
+         s.tileTokens = 24, s.wideFrom = 25, s.wideStages = 30;
+       }},
+  };
+  for (const BadSchedule &bad : kinds)
+    expectExplained(bad, twoKinds);
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }

@@ -18,15 +18,17 @@ Schedule unlikeDefaults() {
   // Counts the members: another one must be added here.
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
-         full, sumSteps, sideBySide, gatherRows, storeColumns] = s;
+         full, sumSteps, sideBySide, wideFrom, wideStages, gatherRows,
+         storeColumns] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
-  for (int *member :
-       {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices, &stages,
-        &ctas, &copyWarps, &registers, &sumSteps, &gatherRows, &storeColumns})
+  for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
+                      &stages, &ctas, &copyWarps, &registers, &sumSteps,
+                      &gatherRows, &storeColumns, &wideFrom, &wideStages})
     *member = --number;
   copyWarps = 32;
+  wideStages = 31;
   for (bool *member : {&overlap, &version, &evict, &full, &sideBySide})
     *member = true;
   return s;
@@ -48,7 +50,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 20);
+  EXPECT_EQ(fields, 22);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -62,7 +64,9 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "token_step = 61, k_slices = 58, copy_warps = 32, "
             "producer_registers = 54, overlap_decode = true, version_loops = "
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
-            "53, side_by_side = true, gather_rows = 52, store_columns = 51");
+            "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
+            "gather_rows = 52, "
+            "store_columns = 51");
 }
 
 // Defaults that follow from a tile are left out too, at the places where they

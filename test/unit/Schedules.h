@@ -64,6 +64,14 @@ inline Schedule decoding(int warps, int ctas) {
   return schedule;
 }
 
+/// The same in two CTAs per SM, with wide tiles for groups with more rows.
+inline Schedule decodingTwoKinds() {
+  Schedule schedule = decoding(4, 2);
+  schedule.wideFrom = 17;
+  schedule.wideStages = 15;
+  return schedule;
+}
+
 } // namespace mxfp4
 
 #endif // MXFP4_TEST_UNIT_SCHEDULES_H

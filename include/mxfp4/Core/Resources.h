@@ -46,7 +46,9 @@ struct SharedMemoryMap {
   SharedRegion weights;
   /// Sums of a K slice that wait to be added.
   SharedRegion sums;
-  /// The table of tiles.
+  /// What wide tiles take beyond the regions in front, which they share.
+  SharedRegion wide;
+  /// The table of tiles, or one for each kind of tiles.
   SharedRegion table;
   /// Barriers and the ring of tiles (wgmma), or the tile that mma.sync's
   /// baseline decodes to. Its offset is of no meaning.

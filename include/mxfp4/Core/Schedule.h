@@ -101,6 +101,11 @@ struct Schedule {
   /// The kernel has a second program, `tallProgram`, and takes it where the
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
+  /// Groups with at least so many rows have tiles of `wideProgram`, which come
+  /// first; 0 for none. Its stages hold half as many weights, so that it has a
+  /// number of its own.
+  int wideFrom = 0;
+  int wideStages = 0;
   /// Rows that a branch of a gather goes around, at least.
   int gatherRows = 16;
   /// Columns of 8 tokens that a thread stores between two branches, at most.
@@ -150,6 +155,17 @@ struct Schedule {
   /// sums to add. It has the same threads and table of tiles, and as many
   /// stages as fit in front of the table.
   Schedule tallProgram(const BlockLayout &layout) const;
+  /// The schedule of the program for groups with at least `wideFrom` rows:
+  /// tiles of half as many columns and twice as many tokens, which have as many
+  /// sums and decode their weights once where two tiles would do so twice.
+  Schedule wideProgram() const;
+  /// Whether it is that program.
+  bool isWide() const { return wideFrom != 0 && tileTokens >= wideFrom; }
+  /// Tokens of the largest tile of the kernel.
+  int mostTokens() const {
+    return wideFrom == 0 || isWide() ? tileTokens : kWider * tileTokens;
+  }
+  static constexpr int kWider = 2;
   /// The place of each of the first `warps` consumer warps: all, or those of
   /// one K slice. Warps are numbered along rows first; warps of one instruction
   /// have the places of its fragment map.

@@ -179,6 +179,11 @@ def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
     the branches of a choice. The kernel takes tiles as tall as all slices together if
     these need at most 1/S as many waves as tiles that S slices share.
 
+    A schedule with `wide_from` makes a kernel with two kinds of tiles, each with a
+    table and a loop of its own. Groups with at least `wide_from` rows come first, in
+    tiles of half as many columns and twice as many tokens. All warps wait for each
+    other between the two loops, unless there are no such groups.
+
     Preconditions: memrefs with identity layout (see `mxfp4-make-contiguous`), in
     code of the host; weights in a fragment-major layout; static N, K, experts and
     groups; a schedule. The grid is for the SMs of the `mxfp4.target` around the
@@ -348,6 +353,8 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
     share, because SMs differ in speed and tiles in height. The last CTA resets the
     counter to zero. Without a workspace, CTA c computes the tiles c, c + gridDim,
     c + 2 * gridDim and so on.
+    So it does the first of two kinds of tiles: there is one counter, and the last
+    tiles matter most.
 
     Which CTA computes a tile does not change any result.
 

@@ -1,0 +1,322 @@
+//===- TileKernel.cpp - The body of a kernel of tiles ---------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TileKernel.h"
+
+#include "KernelBuilding.h"
+#include "KernelOutlining.h"
+
+#include "mxfp4/Core/Resources.h"
+#include "mxfp4/IR/KernelSignature.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+namespace {
+
+/// The type of the sums of a tile that one thread holds.
+VectorType accumulatorType(OpBuilder &b, const Schedule &schedule) {
+  return VectorType::get(
+      {schedule.warpRows() / 16, schedule.warpTokens() / 8, 4}, b.getF32Type());
+}
+
+/// What the body of a kernel is built from.
+struct Kernel {
+  GroupedMatmulOp op;
+  gpu::GPUFuncOp function;
+  /// Arguments; null where the operation has no such operand.
+  Value activations, weights, offsets, expertIds, output, error, rows;
+  /// The CTA's first tile, and the number of CTAs.
+  Value first, ctas;
+
+  Value argument(StringRef name) const { return findArgument(function, name); }
+  BlockLayout layout() { return op.getBlockType().getLayout(); }
+};
+
+} // namespace
+
+static Kernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
+  Kernel kernel;
+  kernel.op = op;
+  kernel.function = function;
+  kernel.activations = kernel.argument("x");
+  kernel.weights = kernel.argument("weights");
+  kernel.output = kernel.argument("y");
+  kernel.offsets = kernel.argument("offsets");
+  kernel.expertIds = kernel.argument("expert_ids");
+  kernel.error = kernel.argument("error");
+  kernel.rows = kernel.argument("rows");
+  return kernel;
+}
+
+//===----------------------------------------------------------------------===//
+// A tile
+//===----------------------------------------------------------------------===//
+
+static Value emitZeros(ImplicitLocOpBuilder &b, const Schedule &schedule) {
+  auto type = accumulatorType(b, schedule);
+  return arith::ConstantOp::create(b, type, DenseElementsAttr::get(type, 0.0f));
+}
+
+/// The rows that all warps of the CTA gather.
+static Value loadRows(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                      ForTilesOp tile, const Schedule &schedule) {
+  const int64_t together = schedule.threads() / 8;
+  const auto type = VectorType::get(
+      {(schedule.tileTokens + together - 1) / together}, b.getI32Type());
+  return LoadRowsOp::create(b, type, kernel.argument("gather"), tile.getRow(),
+                            tile.getValid(), kernel.argument("x_rows"),
+                            kernel.error,
+                            /*warp=*/Value(), /*warps=*/IntegerAttr());
+}
+
+/// The number of rows that a tile multiplies: its rows, rounded up to whole
+/// steps of the tile's height.
+static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
+                                const Schedule &schedule) {
+  Value step = indexConstant(b, schedule.heightStep());
+  return arith::MulIOp::create(
+      b, arith::CeilDivUIOp::create(b, tile.getValid(), step), step);
+}
+
+/// The accumulation, if the instruction cuts sums to fewer bits than f32; else
+/// null.
+static AccumulationAttr accumulationOf(GroupedMatmulOp op,
+                                       const Schedule &schedule) {
+  return schedule.traits().cutsSums()
+             ? AccumulationAttr::get(op.getContext(), op.getPromotion())
+             : AccumulationAttr();
+}
+
+static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
+                        const Schedule &schedule) {
+  GroupedMatmulOp op = kernel.op;
+  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
+  const BlockLayout layout = kernel.layout();
+  const int64_t blocks = schedule.tileRows / layout.rows;
+  // Activations lie in front: their swizzle wants the best-aligned place.
+  Value activationStage =
+      sharedBuffer(b, {schedule.stages, schedule.tileTokens, schedule.tileK()},
+                   typeOf(b.getContext(), schedule.traits().typeOfB), 0);
+  Value weightStage =
+      sharedBuffer(b, {schedule.stages, blocks}, op.getBlockType(),
+                   SharedMemoryMap(schedule, layout).weights.offset);
+  Value block =
+      arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
+  Value gathered, gatheredRows;
+  if (op.getGather()) {
+    gathered = loadRows(b, kernel, tile, schedule);
+    gatheredRows = emitMultipliedRows(b, tile, schedule);
+  }
+  auto loop = KLoopOp::create(b, layout.colBlocks(op.getK()),
+                              emitZeros(b, schedule), attr);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&loop.getBody().front());
+  Value slot = indexConstant(b, 0);
+  CopyWeightsOp::create(b, kernel.weights, tile.getExpert(), block,
+                        loop.getStep(), weightStage, slot);
+  if (gathered)
+    GatherActivationsOp::create(b, kernel.activations, gathered, loop.getStep(),
+                                gatheredRows, activationStage, slot,
+                                /*warp=*/Value(), /*warps=*/IntegerAttr(),
+                                /*barriers=*/Value(), schedule.gatherRows);
+  else
+    CopyActivationsOp::create(b, kernel.activations, tile.getRow(),
+                              loop.getStep(), tile.getValid(), activationStage,
+                              slot);
+  Value sums = TileMatmulOp::create(b, loop.getCarried()[0].getType(),
+                                    loop.getCarried()[0], weightStage, slot,
+                                    activationStage, tile.getValid(), attr,
+                                    accumulationOf(op, schedule));
+  YieldOp::create(b, sums);
+  return loop.getResult(0);
+}
+
+/// A tile without an expert multiplies nothing and stores zeros.
+static Value buildSums(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                       ForTilesOp tile, const Schedule &schedule) {
+  if (!kernel.expertIds)
+    return buildKLoop(b, kernel, tile, schedule);
+  Value isUsed = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
+                                       tile.getExpert(), indexConstant(b, 0));
+  auto choice = scf::IfOp::create(b, accumulatorType(b, schedule), isUsed,
+                                  /*withElse=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, buildKLoop(b, kernel, tile, schedule));
+  b.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b, emitZeros(b, schedule));
+  return choice.getResult(0);
+}
+
+static void buildStore(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
+                       Value sums, ScheduleAttr attr) {
+  GroupedMatmulOp op = kernel.op;
+  SmallVector<Value> operands;
+  for (size_t i = 0; i < op.getEpilogueOperands().size(); ++i)
+    operands.push_back(kernel.argument("epilogue" + std::to_string(i)));
+  const bool hasEpilogue = op.hasEpilogue();
+  auto store = StoreTileOp::create(
+      b, sums, kernel.output, tile.getRow(), tile.getColumn(), tile.getValid(),
+      hasEpilogue ? tile.getExpert() : Value(),
+      /*or_none=*/hasEpilogue && kernel.expertIds, kernel.argument("scatter"),
+      kernel.argument("y_rows"), op.getScatter() ? kernel.error : Value(),
+      operands, attr,
+      /*epilogueCount=*/hasEpilogue ? 1 : 0);
+  if (hasEpilogue) {
+    IRMapping mapping;
+    op.getEpilogue()[0].cloneInto(&store.getEpilogue()[0], mapping);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// A kernel
+//===----------------------------------------------------------------------===//
+
+/// The number of rows; 0 if activations to gather from have no row.
+static Value countRows(ImplicitLocOpBuilder &b, Kernel kernel) {
+  if (!kernel.op.getGather())
+    return kernel.rows;
+  Value zero = i32Constant(b, 0);
+  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        kernel.argument("x_rows"), zero);
+  return arith::SelectOp::create(b, isEmpty, zero, kernel.rows);
+}
+
+static Value emitTileCount(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
+                           const Schedule &schedule) {
+  return TileCountOp::create(b, b.getIndexType(), table,
+                             kernel.op.getNumGroups(),
+                             schedule.columnTiles(kernel.op.getN()));
+}
+
+/// Whether the kernel takes tall tiles, in which the warps of all K slices
+/// stand side by side, instead of tiles that the slices share. A tall tile
+/// takes at most as long as S tiles that S slices share, so that tall tiles are
+/// taken if they need at most 1/S as many waves.
+static Value emitTakesSideBySide(ImplicitLocOpBuilder &b, const Kernel &kernel,
+                                 Value table, const Schedule &schedule,
+                                 const Schedule &tall) {
+  const auto waves = [&](const Schedule &program) -> Value {
+    return arith::CeilDivUIOp::create(
+        b, emitTileCount(b, kernel, table, program), kernel.ctas);
+  };
+  Value time =
+      arith::MulIOp::create(b, waves(tall), indexConstant(b, schedule.kSlices));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ule, time,
+                               waves(schedule));
+}
+
+static void buildTiles(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
+                       const Schedule &schedule) {
+  const auto attr = ScheduleAttr::get(b.getContext(), schedule);
+  GroupedMatmulOp op = kernel.op;
+  Value count = emitTileCount(b, kernel, table, schedule);
+  auto tiles = ForTilesOp::create(
+      b, TypeRange(), kernel.first, count, kernel.ctas, table, kernel.offsets,
+      kernel.expertIds, kernel.error, ValueRange(), op.getNumExperts(),
+      schedule.columnTiles(op.getN()), attr);
+  Block &body = tiles.getBody().emplaceBlock();
+  for (unsigned i = 0; i < ForTilesOp::kTileArguments; ++i)
+    body.addArgument(b.getIndexType(), b.getLoc());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&body);
+  buildStore(b, kernel, tiles, buildSums(b, kernel, tiles, schedule), attr);
+  YieldOp::create(b);
+}
+
+/// The table of the tiles of a kind, which lies behind that of the kind before.
+static Value createTable(ImplicitLocOpBuilder &b, Kernel kernel,
+                         const Schedule &schedule, int kind) {
+  const int64_t groups = kernel.op.getNumGroups();
+  const SharedRegion tables =
+      SharedMemoryMap(schedule, kernel.layout(), groups).table;
+  return sharedBuffer(b, {schedule.tableEntries(groups)}, b.getI32Type(),
+                      tables.offset + kind * tables.bytes / tables.count);
+}
+
+static void buildTable(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
+                       Value rows, const Schedule &schedule) {
+  BuildTileTableOp::create(b, table, kernel.offsets, rows,
+                           /*or_less=*/bool(kernel.op.getGather()),
+                           kernel.error,
+                           ScheduleAttr::get(b.getContext(), schedule));
+}
+
+/// Counts what the loops over tiles run through, once the tables are there.
+static void bindGrid(ImplicitLocOpBuilder &b, Kernel &kernel) {
+  kernel.first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
+  kernel.ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
+}
+
+/// One kind of tiles, for which there may be two forms.
+static void buildForms(ImplicitLocOpBuilder &b, Kernel kernel,
+                       const Schedule &schedule) {
+  Value table = createTable(b, kernel, schedule, /*kind=*/0);
+  buildTable(b, kernel, table, countRows(b, kernel), schedule);
+  bindGrid(b, kernel);
+  if (!schedule.sideBySide)
+    return buildTiles(b, kernel, table, schedule);
+  const Schedule tall = schedule.tallProgram(kernel.layout());
+  auto choice = scf::IfOp::create(
+      b, emitTakesSideBySide(b, kernel, table, schedule, tall),
+      /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.elseBlock());
+  buildTiles(b, kernel, table, schedule);
+  b.setInsertionPointToStart(choice.thenBlock());
+  buildTiles(b, kernel, table, tall);
+}
+
+/// Two kinds of tiles, one after the other: crowded groups first, because the
+/// tiles of the other groups fill the last wave more evenly. Between the two
+/// all warps wait for each other, since both kinds take the same shared memory;
+/// the fence is for copies of TMA to where threads have written their sums.
+static void buildKinds(ImplicitLocOpBuilder &b, Kernel kernel,
+                       const Schedule &schedule) {
+  const Schedule wide = schedule.wideProgram();
+  Value table = createTable(b, kernel, schedule, /*kind=*/0);
+  Value wideTable = createTable(b, kernel, schedule, /*kind=*/1);
+  Value rows = countRows(b, kernel);
+  buildTable(b, kernel, wideTable, rows, wide);
+  buildTable(b, kernel, table, rows, schedule);
+  bindGrid(b, kernel);
+  Value isCrowded = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::ugt, emitTileCount(b, kernel, wideTable, wide),
+      indexConstant(b, 0));
+  auto crowded = scf::IfOp::create(b, isCrowded);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(crowded.thenBlock());
+    buildTiles(b, kernel, wideTable, wide);
+    NVVM::FenceProxyOp::create(
+        b, NVVM::ProxyKind::async_shared,
+        NVVM::SharedSpaceAttr::get(b.getContext(),
+                                   NVVM::SharedSpace::shared_cta));
+    gpu::BarrierOp::create(b);
+  }
+  buildTiles(b, kernel, table, schedule);
+}
+
+void mxfp4::buildKernel(GroupedMatmulOp op, gpu::GPUFuncOp function) {
+  ImplicitLocOpBuilder b(op.getLoc(),
+                         OpBuilder::atBlockBegin(&function.getBody().front()));
+  const Kernel kernel = bindArguments(op, function);
+  const Schedule schedule = op.getScheduleAttr().toSchedule();
+  emitGridDependency(b);
+  if (schedule.wideFrom != 0)
+    buildKinds(b, kernel, schedule);
+  else
+    buildForms(b, kernel, schedule);
+  gpu::ReturnOp::create(b);
+}
