@@ -31,6 +31,7 @@ LAYER_ZIPF_H200 = json.loads((ROOT / "docs/layer-zipf-h200.json").read_text())
 GPT_OSS_H200 = json.loads((ROOT / "docs/gpt-oss-h200.json").read_text())
 FP8_H200 = json.loads((ROOT / "docs/fp8-h200.json").read_text())
 MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
+MANY_H200 = json.loads((ROOT / "docs/many-h200.json").read_text())
 
 COLUMNS = {
     "register": "mxfp4",
@@ -258,6 +259,17 @@ def in_transformers(wanted: str) -> str:
     source = "[gpt-oss-h200.json](gpt-oss-h200.json)"
     what = f"*{GPT_OSS_H200['gpu']}, {GPT_OSS_H200['date']}; from {source}.*"
     return f"{table([first, *heads], lines)}\n\n{what}"
+def many(page: str) -> str:
+    """Many rows, against one dense matrix."""
+    lines = [
+        [row["model"], row["layer"], f"{row['experts']} x {row['n']} x {row['k']}",
+         str(row["tokens"]), row["routing"], f"{row['rows'] / row['experts']:.0f}",
+         cell(row, "register"), cell(row, "dense"), quotient(row, "dense", "register")]
+        for row in MANY_H200["rows"]
+    ]  # fmt: skip
+    head = ["model", "matmul", "E x N x K", "T", "routing", "rows per expert", COLUMNS["register"],
+            COLUMNS["dense"], "cuBLAS / mxfp4"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(MANY_H200, 'many-h200.json')}"
 
 
 def of_matmul(**wanted: Any) -> list[dict[str, Any]]:
@@ -326,6 +338,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "fp8": fp8_matmul,
     "gpt-oss-blocks": lambda page: in_transformers("tokens"),
     "gpt-oss-model": lambda page: in_transformers("what"),
+    "many": many,
     "matmul": matmul,
     "skew": skew,
     "matmul-all": matmul_all,
