@@ -35,6 +35,7 @@ IDS = Problem(3, 229, 384, 5, expert_ids=True, output="f32")
 KINDS: dict[str, tuple[Problem | str, str]] = {
     "wgmma": (Problem(3, 229, 384), "rows-hint=4096"),
     "two programs": (Problem(3, 256, 576), "rows-hint=200"),
+    "two kinds of tiles": (Problem(128, 5760, 576), "rows-hint=1024 device=h200"),
     "ids and mma.sync": (IDS, "rows-hint=16 instruction=mma_sync"),
     "shared": (Problem(3, 229, 384), "rows-hint=64 placement=shared"),
     "batch-invariant": (Problem(3, 229, 384), "rows-hint=64 batch-invariant=true"),
@@ -44,7 +45,7 @@ KINDS: dict[str, tuple[Problem | str, str]] = {
     ),
     "few rows with an epilogue": (fused.Form(epilogue="pairs", groups=4).mlir(), "rows-hint=4"),
     "fp8": (fp8_matmul.Form().mlir(), "rows-hint=4096"),
-    "fp8, few rows": (fp8_matmul.Form(accumulation="fast", pairs=True).mlir(), "rows-hint=16"),
+    "fp8, few rows": (fp8_matmul.Form(accumulation="fast", epilogue="pairs").mlir(), "rows-hint=16"),
     "fp8 row maps": (fp8_matmul.Form(gather=True, scatter=True, groups=4).mlir(), "rows-hint=64"),
     "quantize_rows": (quantize_mlir("q", 64, gather=True), ""),
     "dequantize": (DEQUANTIZE, ""),
