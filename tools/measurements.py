@@ -259,6 +259,8 @@ def in_transformers(wanted: str) -> str:
     source = "[gpt-oss-h200.json](gpt-oss-h200.json)"
     what = f"*{GPT_OSS_H200['gpu']}, {GPT_OSS_H200['date']}; from {source}.*"
     return f"{table([first, *heads], lines)}\n\n{what}"
+
+
 def many(page: str) -> str:
     """Many rows, against one dense matrix."""
     lines = [
