@@ -79,7 +79,7 @@ double Chooser::decoderTiles(int64_t rows) const {
   return busy * double(ceilDiv(problem.n, 128));
 }
 
-/// Whether a launch has so many tiles that crowded groups may have wide ones.
+/// Whether a launch has enough tiles for crowded groups to have wide ones.
 bool Chooser::hasWideTiles(int64_t rows) const {
   return decodeDecides() && !problem.gathers &&
          decoderTiles(rows) >= kWideWaves * 2 * target.device.multiprocessors;

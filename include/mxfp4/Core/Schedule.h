@@ -101,9 +101,9 @@ struct Schedule {
   /// The kernel has a second program, `tallProgram`, and takes it where the
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
-  /// Groups with at least so many rows have tiles of `wideProgram`, which come
-  /// first; 0 for none. Its stages hold half as many weights, so that it has a
-  /// number of its own.
+  /// Groups with at least this number of rows have tiles of `wideProgram`,
+  /// which come first; 0 for none. Its stages hold half as many weights, so
+  /// that it has a number of its own.
   int wideFrom = 0;
   int wideStages = 0;
   /// Rows that a branch of a gather goes around, at least.

@@ -145,7 +145,7 @@ def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
     int64_t getBoxStep() const { return getStep() ? getStep() : getRows(); }
     /// Number of descriptions.
     int64_t getCount() const { return getRows() / getBoxStep(); }
-    /// Whether the highest tile with so many rows is one of the boxes.
+    /// Whether the highest tile with this number of rows is one of the boxes.
     bool fits(int64_t rows) const {
       return rows >= 1 && rows <= getRows() && rows % getBoxStep() == 0;
     }
@@ -231,7 +231,7 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `side_by_side` (false): the kernel also has a program of tiles as tall as
       all K slices together, and runs that program where its waves take no more
       time.
-    - `wide_from` (0): groups with at least so many rows have tiles of half as
+    - `wide_from` (0): groups with at least this number of rows have tiles of half as
       many `rows` and twice as many `tokens`, in a program of their own that runs
       first; 0: all groups have tiles of one kind.
     - `gather_rows` (8 in tiles of up to 32 tokens, 16 of up to 64, else all):
