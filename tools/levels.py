@@ -3,8 +3,8 @@
 
 usage: levels.py dialect|passes <PAGE
 
-An operation's level is the file, or the part of a file, that defines it, and the order within a
-level is that of the file. Passes have a table here. One that no level has is an error.
+The level of an operation or a pass is the file, or the part of a file, that defines it, and the
+order within a level is that of the file. One that no level has is an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-IR = Path(__file__).resolve().parents[1] / "include/mxfp4/IR"
+INCLUDE = Path(__file__).resolve().parents[1] / "include/mxfp4"
+IR, TRANSFORMS = INCLUDE / "IR", INCLUDE / "Transforms"
 
 
 class Level(NamedTuple):
@@ -52,31 +53,26 @@ def dialect() -> list[Level]:
     ]  # fmt: skip
 
 
+def definitions(file: str, first: str = "", end: str = "") -> list[str]:
+    """Passes that a file defines, from one to another that is not among them."""
+    text = (TRANSFORMS / f"{file}Passes.td").read_text()
+    names = re.findall(r"^def \w+ : Pass<\"([\w-]+)\"", text, re.M)
+    begin = names.index(first) if first else 0
+    return names[begin : names.index(end) if end else None]
+
+
 def passes() -> list[Level]:
     """Levels of passes, in the order in which they may run."""
-    levels = {
-        "Graph": (
-            "From a program to `mxfp4.grouped_matmul` on memrefs, with a schedule.",
-            "raise fuse-epilogue fuse-gather pack-weights make-contiguous choose-schedule",
-        ),
-        "Graph: to the CPU and to linalg": (
-            "The executable specification, and the way back for stacks that go on without kernels.",
-            "lower-to-loops lower-to-linalg",
-        ),
-        "Program": (
-            "Kernels, and who does what in them.",
-            "tile tile-dequantize tile-routing specialize-warps share-tiles pipeline-copies",
-        ),
-        "Fragments": (
-            "What each warp does, decode included.",
-            "insert-decode version-loops overlap-decode lower-program narrow-wgmma lower-decode",
-        ),
-        "PTX": ("Out of the dialect.", "lower-to-nvvm on-kernels serialize"),
-    }
+    loops = "mxfp4-lower-to-loops"
     return [
-        Level(title, said, [f"mxfp4-{name}" for name in names.split()])
-        for title, (said, names) in levels.items()
-    ]
+        Level("Graph", "From a program to `mxfp4.grouped_matmul` on memrefs, with a schedule.",
+              definitions("Raise") + definitions("Graph", end=loops)),
+        Level("Graph: to the CPU and to linalg", "The executable specification, and the way back "
+              "for stacks that go on without kernels.", definitions("Graph", first=loops)),
+        Level("Program", "Kernels, and who does what in them.", definitions("Program")),
+        Level("Fragments", "What each warp does, decode included.", definitions("Fragment")),
+        Level("PTX", "Out of the dialect.", definitions("Ptx")),
+    ]  # fmt: skip
 
 
 def ordered(sections: dict[str, str], levels: list[Level]) -> str:

@@ -1,0 +1,231 @@
+//===- ProgramPasses.td - Kernels and roles ----------------*- tablegen -*-===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kernels, and who does what in them: level "Program". The order of definitions
+// is the order of docs/Passes.md.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MXFP4_TRANSFORMS_PROGRAM_PASSES
+#define MXFP4_TRANSFORMS_PROGRAM_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def Tile : Pass<"mxfp4-tile", "::mlir::ModuleOp"> {
+  let summary = "Grouped matmuls to tiled kernels";
+  let description = [{
+    Moves each `mxfp4.grouped_matmul` on memrefs into a kernel of its own in a
+    `gpu.module`, and leaves a `gpu.launch_func` in its place. The `gpu.module`
+    goes into the module that the operation is in, which may be nested in others,
+    and is marked `mxfp4.kernels`. Its name is the function's, in characters that PTX
+    allows (`ptxName` of `mxfp4/Core/PtxName.h`), and with a number if another
+    symbol has this name.
+
+    The kernel is persistent: it builds the table of tiles
+    (`mxfp4.build_tile_table`, because only the device knows how many tiles a group
+    has), and each CTA computes the tiles `blockIdx`, `blockIdx + gridDim`, ...
+    (`mxfp4.for_tiles`), so that any grid is correct. For each tile a loop over K
+    (`mxfp4.k_loop`) copies a step of weights and activations and multiplies
+    (`mxfp4.tile_matmul`), and `mxfp4.store_tile` stores the sums. Kernels with
+    wgmma take activations as a tensor map (`mxfp4.make_tensor_map` at the launch).
+
+    A schedule that is `side_by_side` makes a kernel with two loops over tiles in
+    the branches of a choice. The kernel takes tiles as tall as all slices together if
+    these need at most 1/S as many waves as tiles that S slices share.
+
+    A schedule with `wide_from` makes a kernel with two kinds of tiles, each with a
+    table and a loop of its own. Groups with at least `wide_from` rows come first, in
+    tiles of half as many columns and twice as many tokens. All warps wait for each
+    other between the two loops, unless there are no such groups.
+
+    Preconditions: memrefs with identity layout (see `mxfp4-make-contiguous`), in
+    code of the host; weights in a fragment-major layout; static N, K, experts and
+    groups; a schedule. The grid is for the SMs of the `mxfp4.target` around the
+    operation, which becomes that of the `gpu.module`.
+
+    Leaves behind: operations of the CTA that run one after the other. Later passes
+    let copies run ahead of the multiplication.
+  }];
+  let options = [
+    Option<"requireKernels", "require-kernels", "bool", "false",
+           "Whether a module without kernels of this dialect is an error">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Grouped matmuls that became kernels">
+  ];
+}
+
+def TileDequantize : Pass<"mxfp4-tile-dequantize", "::mlir::ModuleOp"> {
+  let summary = "Decodes in memory to kernels";
+  let description = [{
+    Moves each `mxfp4.dequantize` on memrefs into a kernel of its own in a
+    `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
+    `gpu.launch_func` in its place. A thread decodes eight values. Such decodes are
+    left where no grouped matmul uses them: in programs that only decode, and where
+    activations are in MXFP4.
+
+    A decode with dynamic sizes, 2^31 values or more, or memrefs that are not
+    contiguous stays on the host, for `mxfp4-lower-to-loops`, and a remark says so.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Kernels that decode">
+  ];
+}
+
+def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
+  let summary = "Routing and combination to kernels";
+  let description = [{
+    Moves each `mxfp4.top_k`, `mxfp4.count_by_expert`, `mxfp4.sort_by_expert`,
+    `mxfp4.quantize_rows` and `mxfp4.combine` on memrefs into a kernel of its own
+    in a `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
+    `gpu.launch_func` in its place. Any grid is correct:
+    - top_k: a warp for each token, whose lanes hold the keys of its experts; a
+      CTA takes blocks of 32 tokens.
+    - count_by_expert: a CTA counts the slots of a block of tokens in a histogram.
+    - sort_by_expert: each warp owns consecutive slots, and ranks them stably by
+      ballots on the bits of the expert. Without counts there is one CTA; with
+      counts, each CTA sums up the counts of all blocks, and sorts blocks of its
+      own.
+    - quantize_rows: a CTA has a row, and holds it in registers from the load to
+      the store, so that memory is read once.
+    - combine: a thread has 16 bytes of a token's output. It loads those of all
+      slots before it adds them.
+
+    `mxfp4.top_k` and a `mxfp4.sort_by_expert` of its ids that follows it, both
+    without counts, become one kernel of one CTA if `rows-hint` says that there are
+    at most 64 tokens, because one CTA is fast enough for them and a launch is saved.
+
+    Preconditions: memrefs with identity layout, in code of the host; static
+    numbers of experts (at most 1024), slots (at most 32) and columns (of
+    quantize_rows at most 4096 vectors of up to eight).
+  }];
+  let options = [
+    Option<"rowsHint", "rows-hint", "int64_t", "0",
+           "Slots of all tokens together, as of the rows of the grouped matmuls "
+           "(0: unknown)">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "tiled",
+              "Kernels around matmuls">
+  ];
+}
+
+def SpecializeWarps : Pass<"mxfp4-specialize-warps"> {
+  let summary = "Split a wgmma kernel into warps that copy and warps that multiply";
+  let description = [{
+    Replaces each `mxfp4.for_tiles` of a kernel with wgmma by `mxfp4.warp_roles`
+    with two roles, both of which loop over the tiles. The producer fills a ring of
+    stages (`mxfp4.create_ring`) with TMA and bulk copies and may be as many steps
+    ahead as the ring has slots, also across tiles. The consumers drain the ring,
+    multiply, and store the sums. If the schedule has `producer_registers`, producer
+    warps give registers that they do not need to the consumers (setmaxnreg).
+
+    With K slices, each slice has consumer warps, one producer warp, slots of the
+    ring and a range of the steps of its own. The first slice has `sum_steps` steps fewer
+    than the others, because it adds the sums of all (`mxfp4.reduce_slices`) and stores them.
+
+    Preconditions: `mxfp4.for_tiles` with one `mxfp4.k_loop`, in it directly or in
+    branches that yield the sums, and one `mxfp4.store_tile`. Loops over tiles
+    whose schedule names mma.sync stay as they are, for `mxfp4-pipeline-copies`.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect",
+    "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numSpecialized", "specialized",
+              "Loops over tiles that were divided among warps">
+  ];
+}
+
+def ShareTiles : Pass<"mxfp4-share-tiles"> {
+  let summary = "One warp hands out tiles to the roles of a CTA";
+  let description = [{
+    Adds a role to each `mxfp4.warp_roles`, the tile scheduler: one warp finds the
+    next tile while the other warps work on the current one, and puts it into a
+    queue of two tiles in shared memory (`mxfp4.hand_out_tiles`). The other roles
+    take tiles from the queue (`mxfp4.take_tiles` instead of `mxfp4.for_tiles`).
+
+    If the operation has a workspace, tiles come from a counter there that all CTAs
+    share, because SMs differ in speed and tiles in height. The last CTA resets the
+    counter to zero. Without a workspace, CTA c computes the tiles c, c + gridDim,
+    c + 2 * gridDim and so on.
+    So it does the first of two kinds of tiles: there is one counter, and the last
+    tiles matter most.
+
+    Which CTA computes a tile does not change any result.
+
+    Preconditions: each role has one `mxfp4.for_tiles`. Kernels without roles stay
+    as they are.
+  }];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect"
+  ];
+  let statistics = [
+    Statistic<"numShared", "shared",
+              "Kernels whose tiles one warp hands out">
+  ];
+}
+
+def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
+  let summary = "Keep several stages of copies in flight";
+  let description = [{
+    Rewrites a loop over K that copies, waits and computes into a software
+    pipeline over the S slots of its stages: the first S - 1 steps are copied
+    ahead of the loop, and each iteration waits for its own step only, starts
+    the copy of step k + S - 1 into the slot that step k - 1 has left, and
+    computes.
+
+    Preconditions: a `mxfp4.k_loop` without a ring, of a schedule that names
+    mma.sync, with copies and one `mxfp4.tile_matmul`. See
+    `mxfp4-specialize-warps` for kernels with wgmma.
+
+    Leaves behind: one barrier per iteration, and one after the loop, because the
+    next tile uses the slots again.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numPipelined", "pipelined",
+              "Loops over K that keep copies in flight">
+  ];
+}
+
+#endif // MXFP4_TRANSFORMS_PROGRAM_PASSES
