@@ -2,12 +2,12 @@
 // hash, with indices of two types, and rows that are gathered often and never.
 //
 // RUN: mxfp4-opt %s --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so > %t.unfused
 // RUN: mxfp4-opt %s --mxfp4-fuse-gather -o %t
 // RUN: FileCheck %s --check-prefix=FUSED < %t
 // RUN: mxfp4-opt %t --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so > %t.fused
 // RUN: diff %t.unfused %t.fused
 // RUN: FileCheck %s < %t.fused

@@ -3,7 +3,7 @@
 // leave a partial block on both sides; R is dynamic.
 //
 // RUN: mxfp4-opt %s --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_runner_utils.so,%mlir_lib/libmlir_c_runner_utils.so \
 // RUN:   | FileCheck %s
 

@@ -2,7 +2,7 @@
 // independent decode in f64.
 //
 // RUN: mxfp4-opt %s --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_runner_utils.so,%mlir_lib/libmlir_c_runner_utils.so \
 // RUN:   | FileCheck %s
 

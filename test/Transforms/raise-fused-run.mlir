@@ -4,7 +4,7 @@
 // row has no expert.
 //
 // RUN: mxfp4-opt %s --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so > %t.loop
 // RUN: mxfp4-opt %s --mxfp4-raise --mxfp4-fuse-gather --mxfp4-fuse-epilogue -o /dev/null \
 // RUN:   2>&1 | FileCheck %s --check-prefix=NEXT
@@ -12,7 +12,7 @@
 // RUN:   --canonicalize -o %t 2>/dev/null
 // RUN: FileCheck %s --check-prefix=RAISED < %t
 // RUN: mxfp4-opt %t --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so > %t.raised
 // RUN: diff %t.loop %t.raised
 // RUN: FileCheck %s < %t.raised

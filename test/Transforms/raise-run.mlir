@@ -2,13 +2,13 @@
 // hash, whether the linalg operations or the grouped matmul ran.
 //
 // RUN: mxfp4-opt %s --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so \
 // RUN:   | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-raise -o %t
 // RUN: FileCheck %s --check-prefix=RAISED < %t
 // RUN: mxfp4-opt %t --mxfp4-to-cpu \
-// RUN:   | mlir-runner -e main --entry-point-result=void -O2 \
+// RUN:   | mlir-runner -e main --entry-point-result=void -O0 \
 // RUN:       --shared-libs=%mlir_lib/libmlir_c_runner_utils.so \
 // RUN:   | FileCheck %s
 

@@ -209,7 +209,7 @@ def run_on_cpu(program: str) -> str:
             LLVM / "bin" / "mlir-runner",
             "-e=run",
             "--entry-point-result=void",
-            "-O1",
+            "-O0",  # the programs are large and run shortly
             f"--shared-libs={LLVM / 'lib' / 'libmlir_c_runner_utils.so'}",
         ],
         input=lowered,
