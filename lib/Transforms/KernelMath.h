@@ -19,6 +19,11 @@ inline constexpr llvm::StringLiteral kMathInKernels =
     "absf, ceil, clampf, copysign, erf, exp, exp2, expm1, floor, fma, log, "
     "log10, log1p, log2, roundeven, rsqrt, sqrt, tanh or trunc";
 
+/// Fewer instructions for what kernels compute, within the bounds of
+/// LowerMath.cpp: quotients that show that a reciprocal does, and exponentials
+/// of products.
+void simplifyMath(mlir::Operation *kernels);
+
 } // namespace mxfp4
 
 #endif // MXFP4_LIB_TRANSFORMS_KERNELMATH_H

@@ -10,13 +10,19 @@
 // that is near 0; test/python/test_math.py checks them, and they held on an
 // H100 for five million numbers a function:
 // - exp2, division, sqrt, rsqrt: 2^-21
-// - exp, expm1: 2^-21 + |x| 2^-23, since x log2(e) is rounded
+// - exp, expm1: 2^-21 + |x| 2^-23, since x log2(e) is rounded; exp of a product
+//   with a constant: 2^-21 + |x| 1.5 2^-23, since one multiplication does both
 // - log, log2, log10, log1p: 2^-20
 // - tanh, erf: 2^-20
 //
-// Results of exp and exp2 below 2^-126 are 0. Where a formula would subtract
-// nearly equal numbers, a polynomial takes over; its coefficients are fits of
-// the least largest relative error over the stated range.
+// Results of exp and exp2 below 2^-126 are 0. A division that allows
+// reciprocals (fastmath<arcp>) is x (1 / y), where 1 / y is 0 or infinite if it
+// or y is below 2^-126: it has two instructions instead of eight. Of a constant
+// that is at most 1 and a divisor that operations show to be a normal number,
+// each division is of that kind: of 1 / (1 + exp(-x)), what is below 2^-126 is
+// 0. Where a formula would subtract nearly equal numbers, a polynomial takes
+// over; its coefficients are fits of the least largest relative error over the
+// stated range.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +33,12 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
 
 using namespace mlir;
 using namespace mxfp4;
@@ -210,6 +222,11 @@ struct LowerToLLVM : ConvertOpToLLVMPattern<Op> {
   }
 };
 
+bool allowsReciprocal(arith::DivFOp op) {
+  return arith::bitEnumContainsAll(op.getFastmath(),
+                                   arith::FastMathFlags::arcp);
+}
+
 struct LowerClamp : ConvertOpToLLVMPattern<math::ClampFOp> {
   LowerClamp(const LLVMTypeConverter &converter)
       : ConvertOpToLLVMPattern(converter, kMathBenefit) {}
@@ -224,7 +241,8 @@ struct LowerClamp : ConvertOpToLLVMPattern<math::ClampFOp> {
   }
 };
 
-/// The IEEE division is a function of dozens of instructions.
+/// The IEEE division is a function of dozens of instructions, and the chip's
+/// for divisors of all sizes one of eight.
 struct LowerDivide : ConvertOpToLLVMPattern<arith::DivFOp> {
   LowerDivide(const LLVMTypeConverter &converter)
       : ConvertOpToLLVMPattern(converter, kMathBenefit) {}
@@ -235,13 +253,91 @@ struct LowerDivide : ConvertOpToLLVMPattern<arith::DivFOp> {
     if (!op.getType().isF32())
       return rewriter.notifyMatchFailure(op, "not of f32");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    rewriter.replaceOp(op,
-                       Floats(b).divide(adaptor.getLhs(), adaptor.getRhs()));
+    Floats f(b);
+    Value x = adaptor.getLhs(), y = adaptor.getRhs();
+    rewriter.replaceOp(op, allowsReciprocal(op) ? f.mul(x, f.reciprocal(y))
+                                                : f.divide(x, y));
     return success();
   }
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// What operations show of their operands
+//===----------------------------------------------------------------------===//
+
+constexpr double kSmallestNormal = std::numeric_limits<float>::min();
+
+static std::optional<double> constantOf(Value value) {
+  APFloat number(0.0);
+  if (!value.getType().isF32() ||
+      !matchPattern(value, m_ConstantFloat(&number)))
+    return std::nullopt;
+  return number.convertToFloat();
+}
+
+/// A number that `value` is not below, if it is not NaN. Roundings are
+/// monotone: they keep it, if it is a number of f32.
+static std::optional<double> leastOf(Value value) {
+  if (const std::optional<double> number = constantOf(value);
+      number && !std::isnan(*number))
+    return number;
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return std::nullopt;
+  if (isa<math::ExpOp, math::Exp2Op, math::AbsFOp, math::SqrtOp>(op))
+    return 0.0;
+  if (auto product = dyn_cast<arith::MulFOp>(op);
+      product && product.getLhs() == product.getRhs())
+    return 0.0;
+  if (!isa<arith::AddFOp, arith::MaximumFOp>(op))
+    return std::nullopt;
+  const std::optional<double> x = leastOf(op->getOperand(0)),
+                              y = leastOf(op->getOperand(1));
+  if (isa<arith::MaximumFOp>(op))
+    return x && y ? std::max(*x, *y) : x ? x : y;
+  if (!x || !y)
+    return std::nullopt;
+  return static_cast<float>(*x) + static_cast<float>(*y);
+}
+
+/// Of a quotient that is not above 1 / y nothing is lost but what is below the
+/// smallest normal number.
+static void allowReciprocal(arith::DivFOp op) {
+  const std::optional<double> x = constantOf(op.getLhs());
+  const std::optional<double> least = leastOf(op.getRhs());
+  if (x && std::abs(*x) <= 1.0 && least && *least >= kSmallestNormal)
+    op.setFastmath(op.getFastmath() | arith::FastMathFlags::arcp);
+}
+
+/// exp(x c) to 2^(x (c log2(e))), which rounds once less.
+static void contractExponent(math::ExpOp op) {
+  auto product = op.getOperand().getDefiningOp<arith::MulFOp>();
+  if (!product || !op.getType().isF32() || !product->hasOneUse())
+    return;
+  for (const bool isRight : {false, true}) {
+    const std::optional<double> c = constantOf(product->getOperand(isRight));
+    const auto scale =
+        static_cast<float>(c.value_or(0.0) * llvm::numbers::log2e);
+    if (!std::isnormal(scale))
+      continue;
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    Value log2e =
+        arith::ConstantOp::create(b, b.getF32Type(), b.getF32FloatAttr(scale));
+    Value exponent =
+        arith::MulFOp::create(b, product->getOperand(!isRight), log2e);
+    op.replaceAllUsesWith(Value(math::Exp2Op::create(b, exponent)));
+    op.erase();
+    product.erase();
+    return;
+  }
+}
+
+void mxfp4::simplifyMath(Operation *kernels) {
+  kernels->walk([](math::ExpOp op) { contractExponent(op); });
+  kernels->walk([](arith::DivFOp op) { allowReciprocal(op); });
+}
 
 bool mxfp4::hasInstructions(Operation *op) {
   return isa<math::AbsFOp, math::CeilOp, math::ClampFOp, math::CopySignOp,

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelLowering.h"
+#include "KernelMath.h"
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -322,6 +323,7 @@ struct LowerToNVVMPass : mxfp4::impl::LowerToNVVMBase<LowerToNVVMPass> {
     if (getOperation()->walk(check).wasInterrupted() ||
         failed(checkMath(getOperation())))
       return signalPassFailure();
+    simplifyMath(getOperation());
     // Canonicalisation gathers accumulators into vectors of rank 3, which have
     // no conversion; take them apart again.
     RewritePatternSet unroll(context);

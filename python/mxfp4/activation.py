@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from .errors import Error
 
 _GATED = {
-    # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up.
+    # gate * sigmoid(alpha * gate) * (up + shift), of clamped gate and up. The divisor is at least
+    # 1, so that a reciprocal loses sigmoids below 2^-126 and nothing else.
     "swiglu": (
         "arith.negf {gate} : f32 -> {0}",
         "arith.mulf {0}, {alpha} : f32 -> {1}",
         "math.exp {1} : f32 -> {2}",
         "arith.addf {2}, {one} : f32 -> {3}",
-        "arith.divf {gate}, {3} : f32 -> {4}",
+        "arith.divf {gate}, {3} fastmath<arcp> : f32 -> {4}",
         "arith.addf {up}, {shift} : f32 -> {5}",
         "arith.mulf {5}, {4} : f32 -> {6}",
     ),
@@ -40,10 +41,14 @@ _GATED = {
         "arith.negf {gate} : f32 -> {3}",
         "math.exp {3} : f32 -> {4}",
         "arith.addf {4}, {one} : f32 -> {5}",
-        "arith.divf {2}, {5} : f32 -> {6}",
+        "arith.divf {2}, {5} fastmath<arcp> : f32 -> {6}",
         "arith.mulf {6}, {up} : f32 -> {7}",
     ),
 }
+
+# What takes the place of the last two operations of "swiglu" for a shift of 1 or 0.
+_SHIFTED_BY = {1.0: ("math.fma {up}, {4}, {4} : f32 -> {5}",),
+               0.0: ("arith.mulf {up}, {4} : f32 -> {5}",)}  # fmt: skip
 
 # The same with linear_beta * tanh(up / linear_beta) in place of up.
 _SITU_SOFT = (
@@ -108,6 +113,8 @@ class Activation:
 
     def _operations(self) -> tuple[str, ...]:
         """On gate and up."""
+        if self.kind == "swiglu" and self.shift in _SHIFTED_BY:
+            return _GATED["swiglu"][:-2] + _SHIFTED_BY[self.shift]
         soft = self.kind == "situ" and self.linear_beta is not None
         return _SITU_SOFT if soft else _GATED[self.kind]
 

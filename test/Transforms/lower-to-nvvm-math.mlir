@@ -58,4 +58,72 @@ gpu.module @kernels {
     memref.store %z, %out[%c1] : memref<2xf32>
     gpu.return
   }
+
+  // A division that allows reciprocals is a reciprocal and a product, and so is
+  // that of a constant up to 1 by a divisor that is at least 1. Others take
+  // divisors of all sizes.
+
+  // CHECK-LABEL: llvm.func @divisions
+  // CHECK-NOT:   div.full
+  // CHECK:       %[[R:.*]] = llvm.call_intrinsic "llvm.nvvm.rcp.approx.ftz.f"(%[[Y:arg.*]])
+  // CHECK:       llvm.fmul %{{.*}}, %[[R]]
+  // CHECK-NOT:   div.full
+  // CHECK:       llvm.call_intrinsic "llvm.nvvm.rcp.approx.ftz.f"
+  // CHECK:       "llvm.nvvm.div.full"
+  // CHECK:       "llvm.nvvm.div.full"
+  // CHECK:       "llvm.nvvm.div.full"
+  // CHECK-NOT:   rcp.approx
+  // CHECK:       llvm.return
+  gpu.func @divisions(%x: f32, %y: f32, %out: memref<5xf32>) kernel
+      attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %c3 = arith.constant 3 : index
+    %c4 = arith.constant 4 : index
+    %one = arith.constant 1.0 : f32
+    %two = arith.constant 2.0 : f32
+    %allowed = arith.divf %x, %y fastmath<arcp> : f32
+    memref.store %allowed, %out[%c0] : memref<5xf32>
+    %square = arith.mulf %x, %x : f32
+    %least = arith.maximumf %square, %y : f32
+    %divisor = arith.addf %one, %least : f32
+    %shown = arith.divf %one, %divisor : f32
+    memref.store %shown, %out[%c1] : memref<5xf32>
+    // Of two large numbers the quotient may be far from 0.
+    %numerator = arith.divf %x, %divisor : f32
+    memref.store %numerator, %out[%c2] : memref<5xf32>
+    %above = arith.divf %two, %divisor : f32
+    memref.store %above, %out[%c3] : memref<5xf32>
+    // Squares may be 0.
+    %divisible = arith.divf %one, %square : f32
+    memref.store %divisible, %out[%c4] : memref<5xf32>
+    gpu.return
+  }
+
+  // exp of a product with a constant is 2 to the power of another one.
+
+  // CHECK-LABEL: llvm.func @powers
+  // CHECK:       %[[C:.*]] = llvm.mlir.constant(-2.45546699 : f32)
+  // CHECK:       %[[P:.*]] = llvm.fmul %{{.*}}, %[[C]]
+  // CHECK-NEXT:  "llvm.nvvm.ex2.approx.ftz.f32"(%[[P]])
+  // CHECK:       %[[Q:.*]] = llvm.fmul %{{.*}}, %{{.*}}
+  // CHECK:       %[[L:.*]] = llvm.fmul %[[Q]], %{{.*}}
+  // CHECK-NEXT:  "llvm.nvvm.ex2.approx.ftz.f32"(%[[L]])
+  gpu.func @powers(%x: f32, %y: f32, %out: memref<3xf32>) kernel
+      attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c2 = arith.constant 2 : index
+    %scale = arith.constant -1.702 : f32
+    %scaled = arith.mulf %x, %scale : f32
+    %e = math.exp %scaled : f32
+    memref.store %e, %out[%c0] : memref<3xf32>
+    // Another one reads the product.
+    %product = arith.mulf %y, %scale : f32
+    %f = math.exp %product : f32
+    memref.store %f, %out[%c1] : memref<3xf32>
+    memref.store %product, %out[%c2] : memref<3xf32>
+    gpu.return
+  }
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from mxfp4 import Compiler
 from mxfp4._sim_driver import SimDriver
+from mxfp4.activation import Activation
 
 UNARY = {
     "absf": np.abs,
@@ -43,6 +44,11 @@ BODIES["sigmoid"] = """
     %e = math.exp %n : f32
     %d = arith.addf %e, %one : f32
     %r = arith.divf %one, %d : f32"""
+BODIES["reciprocal"] = "%r = arith.divf %a, %b fastmath<arcp> : f32"
+BODIES["power"] = """
+    %scale = arith.constant -1.702 : f32
+    %p = arith.mulf %a, %scale : f32
+    %r = math.exp %p : f32"""
 BODIES["clampf"] = """
     %low = arith.constant -7.0 : f32
     %high = arith.constant 7.0 : f32
@@ -167,6 +173,68 @@ def test_sigmoid_is_good_at_both_ends(rng: np.random.Generator) -> None:
     assert not np.isnan(got).any()
     wanted[x < -88] = 0.0  # exp(88) is the last that f32 has
     compare(got, wanted, 2.0**-20 + np.abs(np.clip(x, -90, 90)) * 2.0**-23, "sigmoid")
+
+
+def test_divisions_that_allow_reciprocals(rng: np.random.Generator) -> None:
+    """Within 2 ulp if divisor and reciprocal are normal numbers; else x times 0 or infinity."""
+    a, b = samples(rng), samples(rng)
+    rng.shuffle(b)
+    a = np.concatenate([a, np.repeat(SPECIAL, len(SPECIAL))]).astype(np.float32)
+    b = np.concatenate([b, np.tile(SPECIAL, len(SPECIAL))]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        reciprocal = np.float64(1) / b.astype(np.float64)
+        reciprocal[np.abs(reciprocal) < SMALLEST] *= 0
+        small = np.abs(b) < SMALLEST
+        reciprocal[small] = np.copysign(np.inf, b[small])
+        wanted = a.astype(np.float64) * reciprocal
+    compare(compute("reciprocal", a, b), wanted, 2.0**-22, "reciprocal")
+
+
+def test_sigmoid_of_many_numbers() -> None:
+    """Divisors 1 + exp(-x) from 1 to the largest, 1400 for each power of two."""
+    x = np.arange(-90, 90, 2.0**-11).astype(np.float32)
+    wanted = 1 / (1 + np.exp(-x.astype(np.float64)))
+    wanted[x < -87.5] = 0.0  # what is below 2^-126 may be 0
+    compare(compute("sigmoid", x), wanted, 2.0**-21 + np.abs(x) * 2.0**-23, "sigmoid")
+
+
+def test_power_of_a_product(rng: np.random.Generator) -> None:
+    """exp of the rounded product, within what LowerMath.cpp states."""
+    x = samples(rng)
+    with np.errstate(all="ignore"):
+        product = (x * np.float32(-1.702)).astype(np.float64)
+        wanted = np.exp(product)
+    bound = 2.0**-21 + np.minimum(np.abs(np.nan_to_num(product)), 1000) * 1.5 * 2.0**-23
+    compare(compute("power", x), wanted, bound, "power")
+    assert ptx_of("power").count("mul.rn.f32") == 1
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 0.5])
+def test_swiglu_is_few_instructions(shift: float) -> None:
+    """The region of a layer: no division, one multiplication for the exponent, and right."""
+    activation = Activation("swiglu", alpha=1.702, shift=shift, limit=7.0)
+    region = activation.region(bias=False)
+    body = region.split("):\n", 1)[1].rsplit("mxfp4.yield", 1)[0]
+    body = body.replace("%gate", "%a").replace("%up", "%b")
+    last = region.rsplit("mxfp4.yield ", 1)[1].split(" ")[0]
+    BODIES[f"swiglu {shift}"] = f"{body}\n%r = arith.addf {last}, {last} : f32"
+    ptx = ptx_of(f"swiglu {shift}")
+    assert "div" not in ptx
+    assert ptx.count("rcp.approx.ftz.f32") == ptx.count("ex2.approx.ftz.f32") == 1
+    gates = np.concatenate([np.arange(-60, 10, 2.0**-7), [-np.inf, np.inf, np.nan, -1e30, -88, 7]])
+    a = np.tile(gates, 3).astype(np.float32)
+    b = np.repeat([-9.0, 0.3, 5.0], len(gates)).astype(np.float32)
+    gate, up = np.minimum(a, 7).astype(np.float64), np.clip(b, -7, 7).astype(np.float64)
+    with np.errstate(all="ignore"):
+        wanted = 2 * (up + shift) * (gate / (1 + np.exp(-np.float64(np.float32(1.702)) * gate)))
+    got = compute(f"swiglu {shift}", a, b)
+    finite = np.isfinite(wanted)
+    assert np.array_equal(np.isfinite(got), finite)
+    assert np.array_equal(np.isnan(got), np.isnan(wanted))
+    bound = (2.0**-20 + np.abs(1.702 * gate) * 1.5 * 2.0**-23) * np.abs(wanted)
+    # Sigmoids below 2^-126 are 0.
+    lost = SMALLEST * np.abs(2 * (up + shift) * gate) * (gate < -51)
+    assert (np.abs(got - wanted) <= bound + lost)[finite].all()
 
 
 def test_others(rng: np.random.Generator) -> None:
