@@ -41,12 +41,12 @@ void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
     expert = a.select(isUsed, expert, zero);
   }
   for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands())) {
-    SmallVector<Value> &values = fixed.emplace_back();
+    SmallVector<Value> &values = loaded.emplace_back();
     switch (epilogueOperandOf(operand.getType())) {
     case EpilogueOperand::PerRow:
       break;
     case EpilogueOperand::Scalar:
-      values.push_back(widen(load(i, Value())));
+      values.push_back(load(i, Value()));
       break;
     case EpilogueOperand::PerColumn: {
       const size_t place = i; // a lambda may not take i itself before C++20
@@ -64,20 +64,49 @@ void EpilogueValues::loadColumns(ArrayRef<Value> columns) {
         };
         if (n % 2 != 0) {
           for (int next : {0, 1})
-            values.push_back(widen(LLVM::LoadOp::create(
-                b, element, at(clamp(a.add(column, next), n - 1)))));
+            values.push_back(LLVM::LoadOp::create(
+                b, element, at(clamp(a.add(column, next), n - 1))));
           continue;
         }
-        Value both = LLVM::LoadOp::create(b, VectorType::get({2}, element),
-                                          at(clamp(column, n - 2)),
-                                          /*alignment=*/2 * bytes);
-        for (int next : {0, 1})
-          values.push_back(widen(LLVM::ExtractElementOp::create(
-              b, both, a.constant(b.getI32Type(), next))));
+        values.push_back(LLVM::LoadOp::create(b, VectorType::get({2}, element),
+                                              at(clamp(column, n - 2)),
+                                              /*alignment=*/2 * bytes));
       }
     }
     }
   }
+}
+
+void EpilogueValues::widenColumns() {
+  for (ArrayRef<Value> operand : loaded) {
+    SmallVector<Value> &values = fixed.emplace_back();
+    for (Value value : operand) {
+      if (!isa<VectorType>(value.getType())) {
+        values.push_back(widen(value));
+        continue;
+      }
+      for (int next : {0, 1})
+        values.push_back(widen(LLVM::ExtractElementOp::create(
+            b, value, a.constant(b.getI32Type(), next))));
+    }
+  }
+}
+
+int64_t EpilogueValues::registersOfColumns(int64_t slices) {
+  int64_t registers = 0;
+  for (auto [i, operand] : llvm::enumerate(op.getEpilogueOperands()))
+    switch (epilogueOperandOf(operand.getType())) {
+    case EpilogueOperand::PerRow:
+      break;
+    case EpilogueOperand::Scalar:
+      ++registers;
+      break;
+    case EpilogueOperand::PerColumn:
+      registers +=
+          slices *
+          (n % 2 != 0 ? 2 : typeOf(i).getElementTypeBitWidth() * 2 / 32);
+    }
+  return registers;
 }
 
 SmallVector<Value> EpilogueValues::loadRow(Value row) {

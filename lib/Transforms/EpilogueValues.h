@@ -25,8 +25,13 @@ public:
       : b(b), a(b), op(op), adaptor(adaptor), n(op.getN()) {}
 
   /// Loads what is the same for all tokens: for the columns (two neighbours
-  /// each) that the thread holds of its slices, `columns` of them.
+  /// each) that the thread holds of its slices, `columns` of them. What it
+  /// loads stays as it is in memory until `widenColumns`, so that few registers
+  /// hold it in between.
   void loadColumns(mlir::ArrayRef<mlir::Value> columns);
+  void widenColumns();
+  /// Registers that hold what `loadColumns` loads.
+  int64_t registersOfColumns(int64_t slices);
   /// Values of a row for the operands that have one for each.
   llvm::SmallVector<mlir::Value> loadRow(mlir::Value row);
   /// The epilogue of the sums of both columns of a slice in a row: two values,
@@ -50,8 +55,9 @@ private:
   StoreTileOp op;
   StoreTileOp::Adaptor adaptor;
   const int64_t n;
-  /// By operand: of a scalar one value, of columns two for each slice.
-  llvm::SmallVector<llvm::SmallVector<mlir::Value>> fixed;
+  /// By operand: of a scalar one value, of columns two for each slice; and as
+  /// loaded, where two neighbours are one vector.
+  llvm::SmallVector<llvm::SmallVector<mlir::Value>> fixed, loaded;
   mlir::Value isUsed;
 };
 

@@ -53,6 +53,9 @@ public:
 
 private:
   int64_t slices() const { return schedule.slices(); }
+  Value emitFirstColumn(Value warp);
+  bool loadsAhead();
+  void loadColumns();
   void locateThread();
   /// Distance, in columns of sums, from the thread's first column to its column
   /// of fragment `slice`.
@@ -109,14 +112,61 @@ private:
 // The store
 //===----------------------------------------------------------------------===//
 
+/// Of several K slices the first one stores.
+static WarpPlace placeOfStoringWarps(const Schedule &schedule) {
+  return schedule.placeOfWarps(schedule.sliceWarps());
+}
+
+Value TileStore::emitFirstColumn(Value warp) {
+  const WarpPlace place = placeOfStoringWarps(schedule);
+  return a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
+               a.add(a.mul(a.firstSlice(place, warp), 16),
+                     a.sum(strides(map.lane, false), a.lane())));
+}
+
+/// Behind what defines both values, if that is in one block.
+static std::optional<OpBuilder::InsertPoint> behind(Value x, Value y) {
+  Block *block = x.getParentBlock();
+  if (block != y.getParentBlock())
+    return std::nullopt;
+  Operation *last = nullptr;
+  for (Value value : {x, y})
+    if (Operation *op = value.getDefiningOp();
+        op && (!last || last->isBeforeInBlock(op)))
+      last = op;
+  return OpBuilder::InsertPoint(block, last ? std::next(last->getIterator())
+                                            : block->begin());
+}
+
+/// Whether what is loaded for columns is loaded ahead of the loop over K, as
+/// soon as the tile is known: the end of the tile would wait for it. With
+/// several CTAs on a multiprocessor the others multiply meanwhile, and neither
+/// their threads nor those with sums to promote have registers to spare.
+bool TileStore::loadsAhead() {
+  constexpr int64_t kMostRegisters = 4;
+  const int64_t registers = epilogue.registersOfColumns(slices());
+  return adaptor.getExpert() && !op.getScatter() &&
+         schedule.ctasPerMultiprocessor == 1 && !schedule.traits().cutsSums() &&
+         registers > 0 && registers <= kMostRegisters;
+}
+
+void TileStore::loadColumns() {
+  OpBuilder::InsertionGuard guard(b);
+  if (loadsAhead())
+    if (auto ahead = behind(adaptor.getExpert(), adaptor.getBlock()))
+      b.restoreInsertionPoint(*ahead);
+  Value first = emitFirstColumn(a.shr(a.thread(), 5));
+  SmallVector<Value> columns;
+  for (int slice = 0; slice < slices(); ++slice)
+    columns.push_back(a.add(first, columnOffset(slice)));
+  epilogue.loadColumns(columns);
+}
+
 void TileStore::locateThread() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
-  // Of several K slices the first one stores.
-  const WarpPlace place = schedule.placeOfWarps(schedule.sliceWarps());
+  const WarpPlace place = placeOfStoringWarps(schedule);
   Value warpAlongTokens = a.number(place.token, warp);
-  firstColumn = a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
-                      a.add(a.mul(a.firstSlice(place, warp), 16),
-                            a.sum(strides(map.lane, false), lane)));
+  firstColumn = emitFirstColumn(warp);
   heldToken = a.add(a.mul(warpAlongTokens, place.token.stride),
                     a.sum(strides(map.lane, true), lane));
   storedToken = heldToken;
@@ -139,12 +189,10 @@ void TileStore::locateThread() {
 }
 
 void TileStore::emit() {
-  locateThread();
-  SmallVector<Value> sliceColumns;
-  for (int slice = 0; slice < slices(); ++slice)
-    sliceColumns.push_back(a.add(firstColumn, columnOffset(slice)));
   if (!op.getEpilogue().empty())
-    epilogue.loadColumns(sliceColumns);
+    loadColumns();
+  locateThread();
+  epilogue.widenColumns();
   const int columns = schedule.warpTokens() / 8;
   if (schedule.heightStep() == schedule.tileTokens)
     return emitColumns(0, columns);

@@ -772,6 +772,38 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // What is loaded for columns is loaded ahead of the loop whose sums are stored, and
+  // widened behind it.
+
+  // CHECK-LABEL: llvm.func @store_behind_loop
+  // CHECK:         %[[BOTH:.*]] = llvm.load %{{.*}} {alignment = 4 : i64} : !llvm.ptr<1> -> vector<2xbf16>
+  // CHECK:         llvm.cond_br
+  // CHECK:         nvvm.barrier
+  // CHECK-NOT:     llvm.load {{.*}} vector<2xbf16>
+  // CHECK:         llvm.extractelement %[[BOTH]]
+  // CHECK:         llvm.fpext
+  // CHECK:         st.global
+  gpu.func @store_behind_loop(%y: memref<?x64xbf16>, %bias: memref<4x64xbf16>,
+      %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %zero = arith.constant dense<0.0> : vector<1x1x4xf32>
+    %at = arith.index_cast %i : i32 to index
+    %sums = scf.for %k = %c0 to %at step %c1 iter_args(%acc = %zero)
+        -> (vector<1x1x4xf32>) {
+      gpu.barrier
+      scf.yield %acc : vector<1x1x4xf32>
+    }
+    mxfp4.store_tile %sums to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%bias : memref<4x64xbf16>) {
+        ^bb0(%sum: f32, %b: f32):
+          %p = arith.addf %sum, %b : f32
+          mxfp4.yield %p : f32
+        } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
   // Values of f32 need no neighbour for a whole word, and where N is odd pairs of
   // columns are not aligned: each thread stores what it has.
 
