@@ -140,7 +140,7 @@ static std::optional<OpBuilder::InsertPoint> behind(Value x, Value y) {
 
 /// Whether what is loaded for columns is loaded ahead of the loop over K, as
 /// soon as the tile is known: the end of the tile would wait for it. With
-/// several CTAs on a multiprocessor the others multiply meanwhile, and neither
+/// several CTAs on an SM the others multiply meanwhile, and neither
 /// their threads nor those with sums to promote have registers to spare.
 bool TileStore::loadsAhead() {
   constexpr int64_t kMostRegisters = 4;
