@@ -226,6 +226,12 @@ LogicalResult mxfp4::checkWeights(Value codes, Value scales, StringRef name,
     return miss(why, "the number of experts and K must be static, got " +
                          prefix + "codes " + text);
   }
+  // Sizes that are computed from these fit 64 bits.
+  for (const int64_t size : {type.getDimSize(0), type.getDimSize(2)})
+    if (size < 1 || size > INT32_MAX / kScaleBlock)
+      return miss(why, "the number of experts and K/32 must be 1 to " +
+                           Twine(INT32_MAX / kScaleBlock) + ", got " + prefix +
+                           "codes with " + Twine(size));
   const int64_t n = type.isDynamicDim(1) ? -1 : type.getDimSize(1);
   return checkOperand(scales, prefix + "scales",
                       "[E, N, K/32] bytes, with E, N and K of the codes",

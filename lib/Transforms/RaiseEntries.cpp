@@ -40,6 +40,16 @@ static LogicalResult checkMatmul(const EntryCall &call, Miss *why) {
       (hasIds && failed(checkOperand(call.operands[4], "ids", "[G] i32", {-1},
                                      isI32, why))))
     return failure();
+  if (hasIds) {
+    auto offsets = cast<RankedTensorType>(call.operands[3].getType()),
+         ids = cast<RankedTensorType>(call.operands[4].getType());
+    if (offsets.hasStaticShape() && ids.hasStaticShape() &&
+        offsets.getDimSize(0) - 1 != ids.getDimSize(0))
+      return miss(why,
+                  "there must be one offset more than there are ids, got " +
+                      Twine(offsets.getDimSize(0)) + " offsets and " +
+                      Twine(ids.getDimSize(0)) + " ids");
+  }
   return checkType(call.type(), "the result", "[R, N] bf16 or f32", {-1, n},
                    isOutput, why);
 }

@@ -57,7 +57,8 @@ static LogicalResult readFact(NamedAttribute fact, LayerFacts &facts,
     facts.renormalize = flag.getValue();
     return success();
   }
-  if (auto number = dyn_cast<IntegerAttr>(value); number && name == "slots") {
+  if (auto number = dyn_cast<IntegerAttr>(value);
+      number && name == "slots" && number.getValue().isSignedIntN(64)) {
     facts.slots = number.getValue().getSExtValue();
     return success();
   }
@@ -77,7 +78,10 @@ static LogicalResult readFact(NamedAttribute fact, LayerFacts &facts,
                    : name == "shift" ? &facts.shift
                    : name == "limit" ? &facts.limit.emplace()
                                      : nullptr;
-    if (into && std::isfinite(given)) {
+    if (name == "limit" && given <= 0)
+      return miss(why, "the limit of the activation must be positive, got " +
+                           std::to_string(given));
+    if (into && std::isfinite(static_cast<float>(given))) {
       *into = given;
       return success();
     }

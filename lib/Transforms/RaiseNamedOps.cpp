@@ -18,6 +18,7 @@
 #include "mxfp4/Core/Format.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -152,58 +153,78 @@ static LogicalResult spellBlockMatmul(Operation *op, Miss *why) {
 // A ragged dot
 //===----------------------------------------------------------------------===//
 
-/// Whether this is one dimension number of a ragged dot, by its name; the
-/// composite has them in this order.
-static std::optional<int64_t> dimensionOf(Operation *op, StringRef name,
-                                          unsigned place) {
+/// Dimension numbers of a ragged dot, by their name; the composite has them at
+/// this place. None of a name that is not there; nullopt if they are no
+/// numbers.
+static std::optional<SmallVector<int64_t>>
+dimensionsOf(Operation *op, StringRef name, unsigned place) {
+  SmallVector<int64_t> found;
   if (auto attributes = dyn_cast_or_null<DictionaryAttr>(
           attributeOf(op, "composite_attributes"))) {
     auto numbers = dyn_cast_or_null<ArrayAttr>(
         attributes.get("ragged_dot_dimension_numbers"));
-    if (!numbers || numbers.size() != 6)
+    auto some = numbers && numbers.size() == 6
+                    ? dyn_cast<DenseIntElementsAttr>(numbers[place])
+                    : DenseIntElementsAttr();
+    if (!some || !some.getElementType().isInteger(64))
       return std::nullopt;
-    auto some = dyn_cast<DenseIntElementsAttr>(numbers[place]);
-    return some && some.size() == 1
-               ? std::optional((*some.begin()).getSExtValue())
-               : std::nullopt;
+    llvm::append_range(found, some.getValues<int64_t>());
+    return found;
   }
   std::string text;
   llvm::raw_string_ostream os(text);
   if (Attribute numbers = attributeOf(op, "ragged_dot_dimension_numbers"))
     numbers.print(os);
-  auto [before, after] = StringRef(text).split((name + " = [").str());
-  int64_t number;
-  return after.split(']').first.trim().getAsInteger(10, number)
-             ? std::nullopt
-             : std::optional(number);
+  const StringRef behind = StringRef(text).split((name + " = [").str()).second;
+  SmallVector<StringRef> parts;
+  behind.split(']').first.split(parts, ',', /*MaxSplit=*/-1,
+                                /*KeepEmpty=*/false);
+  for (StringRef part : parts)
+    if (part.trim().getAsInteger(10, found.emplace_back()))
+      return std::nullopt;
+  return found;
 }
 
 /// Whether it is of sorted rows, and which dimension of the weights is K.
 static FailureOr<int64_t> checkRaggedDot(Operation *op, Miss *why) {
   if (op->getNumOperands() != 3 || op->getNumResults() != 1)
     return miss(why, "it must take rows, weights and sizes of groups");
-  const auto rows = dimensionOf(op, "lhs_ragged_dimensions", 4),
-             experts = dimensionOf(op, "rhs_group_dimensions", 5),
-             left = dimensionOf(op, "lhs_contracting_dimensions", 2),
-             right = dimensionOf(op, "rhs_contracting_dimensions", 3);
+  const auto are = [&](StringRef name, unsigned place, ArrayRef<int64_t> dims) {
+    auto found = dimensionsOf(op, name, place);
+    return found && ArrayRef(*found) == dims;
+  };
+  if (!are("lhs_batching_dimensions", 0, {}) ||
+      !are("rhs_batching_dimensions", 1, {}))
+    return miss(why, "it must be one dot, not a batch of dots");
+  const auto right = dimensionsOf(op, "rhs_contracting_dimensions", 3);
   RankedTensorType x = tensorTypeOrNull(op->getOperand(0)),
                    w = tensorTypeOrNull(op->getOperand(1)),
                    sizes = tensorTypeOrNull(op->getOperand(2)),
                    y = tensorTypeOrNull(op->getResult(0));
-  if (rows != 0 || experts != 0 || left != 1 || !right || *right < 1 ||
-      *right > 2 || !x || x.getRank() != 2 || !w || w.getRank() != 3)
+  if (!are("lhs_ragged_dimensions", 4, {0}) ||
+      !are("rhs_group_dimensions", 5, {0}) ||
+      !are("lhs_contracting_dimensions", 2, {1}) || !right ||
+      right->size() != 1 || right->front() < 1 || right->front() > 2 || !x ||
+      x.getRank() != 2 || !w || w.getRank() != 3)
     return miss(why, "rows must be ragged in their first dimension and summed "
                      "over their second, and the first dimension of the "
                      "weights must be the experts");
   if (!sizes || sizes.getRank() != 1 || w.isDynamicDim(0) ||
       sizes.getDimSize(0) != w.getDimSize(0) ||
-      !sizes.getElementType().isSignlessInteger())
+      !sizes.getElementType().isSignlessInteger() ||
+      sizes.getElementTypeBitWidth() < 8)
     return miss(why, "there must be a size of type integer for each expert");
   if (!y || !isOutput(y.getElementType()) ||
       x.getElementType() != w.getElementType())
     return miss(why, "rows and weights must have one type, and the result must "
                      "be bf16 or f32");
-  return *right;
+  const int64_t k = right->front();
+  const int64_t shape[] = {x.getDimSize(0), w.getDimSize(3 - k)};
+  if (failed(verifyCompatibleShape(y.getShape(), shape)) ||
+      failed(verifyCompatibleShape({x.getDimSize(1)}, {w.getDimSize(k)})))
+    return miss(why, "rows, weights and result must have one K, and the result "
+                     "as many rows as the first and columns as the second");
+  return k;
 }
 
 /// Zeros in f32.

@@ -183,5 +183,35 @@ func.func @layer_stays(%x: tensor<8x64xbf16>, %l: tensor<8x4xbf16>, %gc: tensor<
   %5 = "stablehlo.custom_call"(%x, %l, %dc, %ds, %gc, %gs) {call_target_name = "mxfp4.moe", mxfp4.layer = {slots = 2 : i64}} : (tensor<8x64xbf16>, tensor<8x4xbf16>, tensor<4x64x3x16xi8>, tensor<4x64x3xi8>, tensor<4x192x2x16xi8>, tensor<4x192x2xi8>) -> tensor<8x64xbf16>
   // expected-remark @below {{names mxfp4.moe and is not raised: the bias of gate_up must be [E, 2 I] bf16, got tensor<4x64xbf16>}}
   %6 = "stablehlo.custom_call"(%x, %l, %gc, %gs, %dc, %ds, %b, %b) {call_target_name = "mxfp4.moe", mxfp4.layer = {slots = 2 : i64}} : (tensor<8x64xbf16>, tensor<8x4xbf16>, tensor<4x192x2x16xi8>, tensor<4x192x2xi8>, tensor<4x64x3x16xi8>, tensor<4x64x3xi8>, tensor<4x64xbf16>, tensor<4x64xbf16>) -> tensor<8x64xbf16>
+  // expected-remark @below {{names mxfp4.moe and is not raised: the layer has slots (an integer), scoring (a word), renormalize (a truth value), and scale, alpha, shift and limit (numbers) or unlimited, got 'slots'}}
+  %7 = "stablehlo.custom_call"(%x, %l, %gc, %gs, %dc, %ds) {call_target_name = "mxfp4.moe", mxfp4.layer = {slots = 170141183460469231731687303715884105727 : i128}} : (tensor<8x64xbf16>, tensor<8x4xbf16>, tensor<4x192x2x16xi8>, tensor<4x192x2xi8>, tensor<4x64x3x16xi8>, tensor<4x64x3xi8>) -> tensor<8x64xbf16>
+  // expected-remark @below {{names mxfp4.moe and is not raised: the limit of the activation must be positive, got -7.0}}
+  %8 = "stablehlo.custom_call"(%x, %l, %gc, %gs, %dc, %ds) {call_target_name = "mxfp4.moe", mxfp4.layer = {slots = 2 : i64, limit = -7.0 : f32}} : (tensor<8x64xbf16>, tensor<8x4xbf16>, tensor<4x192x2x16xi8>, tensor<4x192x2xi8>, tensor<4x64x3x16xi8>, tensor<4x64x3xi8>) -> tensor<8x64xbf16>
+  // expected-remark @below {{names mxfp4.moe and is not raised: the layer has slots (an integer), scoring (a word), renormalize (a truth value), and scale, alpha, shift and limit (numbers) or unlimited, got 'scale'}}
+  %9 = "stablehlo.custom_call"(%x, %l, %gc, %gs, %dc, %ds) {call_target_name = "mxfp4.moe", mxfp4.layer = {slots = 2 : i64, scale = 1.0e300 : f64}} : (tensor<8x64xbf16>, tensor<8x4xbf16>, tensor<4x192x2x16xi8>, tensor<4x192x2xi8>, tensor<4x64x3x16xi8>, tensor<4x64x3xi8>) -> tensor<8x64xbf16>
+  return
+}
+
+// -----
+
+func.func @other_number_of_ids(%a0: tensor<?x64xbf16>, %a1: tensor<4x96x2x16xi8>, %a2: tensor<4x96x2xi8>, %a3: tensor<5xi32>, %a4: tensor<7xi32>) {
+  // expected-remark @below {{names mxfp4.grouped_matmul and is not raised: there must be one offset more than there are ids, got 5 offsets and 7 ids}}
+  %0 = "stablehlo.custom_call"(%a0, %a1, %a2, %a3, %a4) {call_target_name = "mxfp4.grouped_matmul"} : (tensor<?x64xbf16>, tensor<4x96x2x16xi8>, tensor<4x96x2xi8>, tensor<5xi32>, tensor<7xi32>) -> tensor<?x96xbf16>
+  return
+}
+
+// -----
+
+func.func @no_experts(%a0: tensor<?x64xbf16>, %a1: tensor<0x96x2x16xi8>, %a2: tensor<0x96x2xi8>, %a3: tensor<1xi32>) {
+  // expected-remark @below {{names mxfp4.grouped_matmul and is not raised: the number of experts and K/32 must be 1 to 67108863, got codes with 0}}
+  %0 = "stablehlo.custom_call"(%a0, %a1, %a2, %a3) {call_target_name = "mxfp4.grouped_matmul"} : (tensor<?x64xbf16>, tensor<0x96x2x16xi8>, tensor<0x96x2xi8>, tensor<1xi32>) -> tensor<?x96xbf16>
+  return
+}
+
+// -----
+
+func.func @too_large_a_sum(%a0: tensor<?x?xbf16>, %a1: tensor<4x96x288230376151711744x16xi8>, %a2: tensor<4x96x288230376151711744xi8>, %a3: tensor<5xi32>) {
+  // expected-remark @below {{names mxfp4.grouped_matmul and is not raised: the number of experts and K/32 must be 1 to 67108863, got codes with 288230376151711744}}
+  %0 = "stablehlo.custom_call"(%a0, %a1, %a2, %a3) {call_target_name = "mxfp4.grouped_matmul"} : (tensor<?x?xbf16>, tensor<4x96x288230376151711744x16xi8>, tensor<4x96x288230376151711744xi8>, tensor<5xi32>) -> tensor<?x96xbf16>
   return
 }

@@ -96,6 +96,29 @@ func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: ten
 
 // -----
 
+func.func @odd_ragged_dots(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>, %m: tensor<4xi1>) {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  // expected-remark @below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: no matmul takes}}
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: it must be one dot, not a batch of dots}}
+  %0 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [0], rhs_batching_dimensions = [0], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows, weights and result must have one K, and the result as many rows}}
+  %1 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<9x96xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows, weights and result must have one K, and the result as many rows}}
+  %2 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x95xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows, weights and result must have one K, and the result as many rows}}
+  %3 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96x1xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: there must be a size of type integer for each expert}}
+  %4 = "chlo.ragged_dot"(%x, %w, %m) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi1>) -> tensor<8x96xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows must be ragged in their first dimension}}
+  %5 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2, 1], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+  // expected-remark @below {{'chlo.ragged_dot' is not raised: rows must be ragged in their first dimension}}
+  %6 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [x], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+  return
+}
+
+// -----
+
 // JAX writes out.at[:, 1::2].set(x) as a scatter to rows that are known.
 // CHECK-LABEL: func @scatter
 // CHECK-SAME: %[[U:.*]]: tensor<16x1x4xbf16>, %[[Y:.*]]: tensor<32x4xbf16>
