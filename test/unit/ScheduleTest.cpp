@@ -603,6 +603,12 @@ TEST(Schedule, WhatCannotRunIsExplained) {
   };
   for (const BadSchedule &bad : kinds)
     expectExplained(bad, twoKinds);
+  Problem problem;
+  problem.groups = 32;
+  EXPECT_EQ(verifySchedule(twoKinds, problem, h100()), "");
+  problem.gathers = true;
+  EXPECT_EQ(verifySchedule(twoKinds, problem, h100()),
+            "requires a matmul that does not gather its rows for wide_from");
   EXPECT_NE(verifySchedule({}, 0, h100()).find("groups"), std::string::npos);
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }
