@@ -145,9 +145,11 @@ static std::string verifyTile(const Schedule &s, const Problem &problem,
            "promoted, which take two each, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +
            " tile needs " + number(all);
-  if (problem.promotion != 0 && s.overlapDecode)
-    return "requires no overlap_decode with sums that are promoted: their "
-           "accumulators leave no room for a second fragment";
+  if (problem.promotion != 0 && s.overlapDecode &&
+      s.placement == Placement::Shared)
+    return "requires placement = register for overlap_decode with sums that "
+           "are promoted: only fragments in registers are decoded by half a "
+           "step";
   if (s.accumulators() > 160)
     return "requires at most 160 accumulators per thread, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +

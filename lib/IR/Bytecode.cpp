@@ -56,7 +56,7 @@ void MXFP4Dialect::addBytecodeInterface() {
 }
 
 //===----------------------------------------------------------------------===//
-// Operations that versions 1 and 2 had less of
+// Operations that versions before had less of
 //===----------------------------------------------------------------------===//
 //
 // Operands that a file has none of are at the end of the segments of an
@@ -171,4 +171,28 @@ void BuildTileTableOp::writeProperties(DialectBytecodeWriter &writer) {
   const Properties &properties = getProperties();
   writer.writeOptionalAttribute(properties.or_less);
   writer.writeAttribute(properties.schedule);
+}
+
+/// Version 4 has groups of fewer steps than a stage.
+LogicalResult WgmmaOp::readProperties(DialectBytecodeReader &reader,
+                                      OperationState &state) {
+  auto &properties = state.getOrAddProperties<Properties>();
+  if (failed(reader.readOptionalAttribute(properties.buffer)) ||
+      failed(reader.readAttribute(properties.columns)) ||
+      failed(reader.readOptionalAttribute(properties.token_step)) ||
+      failed(reader.readSparseArray(
+          MutableArrayRef(properties.operandSegmentSizes))))
+    return failure();
+  return isAtMost(reader, 3)
+             ? success()
+             : reader.readOptionalAttribute(properties.first_step);
+}
+
+void WgmmaOp::writeProperties(DialectBytecodeWriter &writer) {
+  const Properties &properties = getProperties();
+  writer.writeOptionalAttribute(properties.buffer);
+  writer.writeAttribute(properties.columns);
+  writer.writeOptionalAttribute(properties.token_step);
+  writer.writeSparseArray(ArrayRef(properties.operandSegmentSizes));
+  writer.writeOptionalAttribute(properties.first_step);
 }

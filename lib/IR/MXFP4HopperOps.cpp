@@ -119,6 +119,13 @@ const InstructionTraits *WgmmaOp::findTraits() {
   return b ? findInstruction(Emitter::Wgmma, a, *b, NumberType::F32) : nullptr;
 }
 
+int64_t WgmmaOp::getStepCount() {
+  const InstructionTraits &traits = getTraits();
+  return getDecoded() ? traits.tileK() / traits.k
+                      : static_cast<int64_t>(getFragments().size()) /
+                            traits.registersOfA();
+}
+
 LogicalResult WgmmaOp::verify() {
   const InstructionTraits *found = findTraits();
   auto stage = cast<MemRefType>(getActivations().getType());
@@ -137,14 +144,22 @@ LogicalResult WgmmaOp::verify() {
   if (columns < 1 || columns > most)
     return emitOpError() << "requires 1 to " << most << " columns, but got "
                          << columns;
-  const size_t registers =
-      size_t(traits.registersOfA()) * (traits.tileK() / traits.k);
-  if (getFragments().size() != (getDecoded() ? 0 : registers))
-    return emitOpError() << "requires " << registers
-                         << " registers of fragments, or none and a decoded "
+  const uint64_t each = traits.registersOfA(),
+                 steps = traits.tileK() / traits.k;
+  const uint64_t registers = getFragments().size(), first = getFirstStep();
+  // The registers of all steps, or of some that follow each other.
+  if (getDecoded()
+          ? registers != 0
+          : registers % each != 0 || registers == 0 || registers > each * steps)
+    return emitOpError() << "requires " << each * steps
+                         << " registers of fragments, " << each
+                         << " for each step, or none and a decoded "
                             "tile, but got "
-                         << getFragments().size()
-                         << (getDecoded() ? " and a tile" : "");
+                         << registers << (getDecoded() ? " and a tile" : "");
+  if (first >= steps || first + getStepCount() > steps)
+    return emitOpError() << "requires steps of the " << steps
+                         << " that a stage has, but got " << getStepCount()
+                         << " from step " << first << " on";
   if (static_cast<bool>(getDecoded()) != static_cast<bool>(getBlock()))
     return emitOpError("requires a decoded tile and the number of a block "
                        "together");

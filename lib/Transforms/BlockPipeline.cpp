@@ -6,16 +6,20 @@
 
 #include "BlockPipeline.h"
 #include "KernelBuilding.h"
+#include "PromotedSums.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 using namespace mxfp4;
 
 SmallVector<Value> BlockState::flatten() const {
   SmallVector<Value> values = {sums, previous, current, next};
+  if (promoted)
+    values.push_back(promoted);
   for (ArrayRef<Value> part :
        {ArrayRef(fragments), ArrayRef(spare), ArrayRef(raw)})
     llvm::append_range(values, part);
@@ -25,6 +29,10 @@ SmallVector<Value> BlockState::flatten() const {
 void BlockState::assign(ValueRange values) {
   for (Value *value : {&sums, &previous, &current, &next}) {
     *value = values.front();
+    values = values.drop_front();
+  }
+  if (promoted) {
+    promoted = values.front();
     values = values.drop_front();
   }
   for (SmallVector<Value> *part : {&fragments, &spare, &raw}) {
@@ -47,6 +55,76 @@ static Value after(ImplicitLocOpBuilder &b, KLoopOp loop, Value cursor) {
   return RingNextOp::create(b, cursor, loop.getSlice());
 }
 
+//===----------------------------------------------------------------------===//
+// Parts of a step
+//===----------------------------------------------------------------------===//
+
+/// Clones what a region of one block computes `wanted` with, and what has
+/// effects of its own, as far as `mapping` does not have it. Returns the
+/// clones of `wanted`.
+static Registers cloneFor(ImplicitLocOpBuilder &b, Region &region,
+                          IRMapping &mapping, ValueRange wanted) {
+  SetVector<Operation *> needed;
+  DenseSet<Value> values(wanted.begin(), wanted.end());
+  for (Operation &op : llvm::reverse(region.front().without_terminator())) {
+    if (mapping.contains(&op))
+      continue;
+    if (wouldOpBeTriviallyDead(&op) &&
+        llvm::none_of(op.getResults(),
+                      [&](Value result) { return values.contains(result); }))
+      continue;
+    needed.insert(&op);
+    values.insert(op.operand_begin(), op.operand_end());
+  }
+  for (Operation *op : llvm::reverse(needed))
+    b.clone(*op, mapping);
+  return llvm::map_to_vector(
+      wanted, [&](Value value) { return mapping.lookupOrDefault(value); });
+}
+
+/// One of equal parts of a list.
+template <typename Range>
+static auto partOf(const BlockLoop &of, Range range, int64_t part) {
+  const size_t count = range.size() / of.parts;
+  return range.slice(part * count, count);
+}
+
+static ValueRange yieldedBy(Region &region) {
+  return region.front().getTerminator()->getOperands();
+}
+
+bool mxfp4::divideSteps(BlockLoop &of, int64_t parts) {
+  of.parts = parts;
+  Region &decode = of.matmul.getDecode();
+  of.words.clear();
+  // The instruction takes the fragments as they are decoded.
+  WgmmaOp wgmma = of.matmul.getWgmma();
+  if (parts > 1 &&
+      (wgmma.getStepCount() % parts != 0 ||
+       !llvm::equal(wgmma.getFragments(),
+                    of.matmul.getMultiply().getArguments().drop_front(2))))
+    return false;
+  for (int64_t part = 0; part < parts; ++part) {
+    DenseSet<Value> values;
+    for (Value fragment : partOf(of, yieldedBy(decode), part))
+      values.insert(fragment);
+    for (Operation &op : llvm::reverse(decode.front().without_terminator())) {
+      if (parts > 1 && !isPure(&op))
+        return false;
+      if (llvm::any_of(op.getResults(),
+                       [&](Value result) { return values.contains(result); }))
+        values.insert(op.operand_begin(), op.operand_end());
+    }
+    SmallVector<unsigned> &words = of.words.emplace_back();
+    for (BlockArgument word : decode.getArguments())
+      if (parts == 1 || values.contains(word))
+        words.push_back(word.getArgNumber());
+    if (words.size() != of.words.front().size())
+      return false;
+  }
+  return true;
+}
+
 SmallVector<IRMapping> mxfp4::emitPlaces(ImplicitLocOpBuilder &b,
                                          BlockMatmulOp matmul, int64_t blocks) {
   SmallVector<IRMapping> places;
@@ -65,35 +143,33 @@ SmallVector<IRMapping> mxfp4::emitPlaces(ImplicitLocOpBuilder &b,
 }
 
 static Registers emitFetch(ImplicitLocOpBuilder &b, const BlockLoop &of,
-                           int64_t block, Value cursor) {
+                           int64_t batch, Value cursor) {
   KLoopOp loop = of.loop;
   BlockMatmulOp matmul = of.matmul;
-  // The first block of a step is fetched first.
-  if (block == 0)
+  // The first batch of a step is fetched first.
+  if (batch == 0)
     RingWaitOp::create(b, loop.getRing(), cursor);
   Region &fetch = matmul.getFetch();
-  IRMapping mapping = of.places[block];
+  IRMapping mapping = of.places[batch / of.parts];
   mapping.map(fetch.getArgument(0), slotOf(b, cursor));
-  for (Operation &op : fetch.front().without_terminator())
-    if (!mapping.contains(&op))
-      b.clone(op, mapping);
-  return llvm::map_to_vector(
-      fetch.front().getTerminator()->getOperands(),
-      [&](Value value) { return mapping.lookupOrDefault(value); });
+  SmallVector<Value> words;
+  for (unsigned word : of.words[batch % of.parts])
+    words.push_back(yieldedBy(fetch)[word]);
+  return cloneFor(b, fetch, mapping, words);
 }
 
 /// Fetches if the condition holds (null: always); else keeps other words.
 static Registers emitFetchIf(ImplicitLocOpBuilder &b, const BlockLoop &of,
-                             Value condition, int64_t block, Value cursor,
+                             Value condition, int64_t batch, Value cursor,
                              const Registers &otherwise) {
   if (!condition)
-    return emitFetch(b, of, block, cursor);
+    return emitFetch(b, of, batch, cursor);
   auto branch =
       scf::IfOp::create(b, ValueRange(otherwise).getTypes(), condition,
                         /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(b, emitFetch(b, of, block, cursor));
+  scf::YieldOp::create(b, emitFetch(b, of, batch, cursor));
   b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(b, otherwise);
   return Registers(branch.getResults());
@@ -102,23 +178,31 @@ static Registers emitFetchIf(ImplicitLocOpBuilder &b, const BlockLoop &of,
 /// Decodes the words of the state. Pinned: nothing reads fragments before the
 /// next batch, and LLVM would decode there, behind the wait instead of in front
 /// of it.
-static Registers emitDecode(ImplicitLocOpBuilder &b, BlockMatmulOp matmul,
+static Registers emitDecode(ImplicitLocOpBuilder &b, const BlockLoop &of,
                             BlockState &state) {
+  BlockMatmulOp matmul = of.matmul;
+  Region &decode = matmul.getDecode();
+  const int64_t number = state.decoded++, part = number % of.parts;
+  if (of.parts == 1)
+    return pin(b, inlinePart(b, decode, state.raw, number % 2));
+  IRMapping mapping;
+  for (auto [word, value] : llvm::zip_equal(of.words[part], state.raw))
+    mapping.map(decode.getArgument(word), value);
   return pin(b,
-             inlinePart(b, matmul.getDecode(), state.raw, state.decoded++ % 2));
+             cloneFor(b, decode, mapping, partOf(of, yieldedBy(decode), part)));
 }
 
-/// Decodes the next block into the spare fragments, and fetches the one after,
+/// Decodes the next batch into the spare fragments, and fetches the one after,
 /// if `fetchIf` (null for always) is true. In a branch that is always taken,
 /// which only the run shows: ptxas would move a decode outside of one down,
 /// behind the wait.
 static void emitAhead(ImplicitLocOpBuilder &b, const BlockLoop &of,
-                      BlockState &state, int64_t block, Value fetchIf) {
+                      BlockState &state, int64_t batch, Value fetchIf) {
   BlockMatmulOp matmul = of.matmul;
   Value hasTokens =
       arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
                             matmul.getWgmma().getTokens(), indexConstant(b, 0));
-  const int64_t stepsAhead = (block + 2) / of.blocks;
+  const int64_t stepsAhead = (batch + 2) / of.batches();
   Value fetched = stepsAhead == 0   ? state.current
                   : stepsAhead == 1 ? state.next
                                     : after(b, of.loop, state.next);
@@ -131,9 +215,9 @@ static void emitAhead(ImplicitLocOpBuilder &b, const BlockLoop &of,
     b.setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(b, values);
     b.setInsertionPointToStart(branch.thenBlock());
-    values = emitDecode(b, matmul, state);
-    values.append(emitFetchIf(b, of, fetchIf, (block + 2) % of.blocks, fetched,
-                              state.raw));
+    values = emitDecode(b, of, state);
+    values.append(emitFetchIf(b, of, fetchIf, (batch + 2) % of.batches(),
+                              fetched, state.raw));
     scf::YieldOp::create(b, values);
   }
   ValueRange results = branch.getResults();
@@ -143,21 +227,50 @@ static void emitAhead(ImplicitLocOpBuilder &b, const BlockLoop &of,
   state.raw = Registers(results.drop_front(count));
 }
 
-/// Starts the batch of one block and waits for the one before, if any, whose
-/// fragments are spare from then on.
-static void emitBatch(ImplicitLocOpBuilder &b, BlockMatmulOp matmul,
-                      BlockState &state, int64_t block, bool hasEarlier) {
+/// Starts a batch and waits for the one before, if any, whose fragments are
+/// spare from then on. It begins from zeros where `accumulate`, if given, is
+/// false.
+static void emitBatch(ImplicitLocOpBuilder &b, const BlockLoop &of,
+                      BlockState &state, int64_t batch, bool hasEarlier,
+                      Value accumulate) {
+  BlockMatmulOp matmul = of.matmul;
+  const int64_t block = batch / of.parts, part = batch % of.parts;
   SmallVector<Value> arguments = {
       slotOf(b, state.current),
       vector::ExtractOp::create(b, state.sums, ArrayRef<int64_t>{block})};
-  llvm::append_range(arguments, state.fragments);
+  // Fragments of other parts are left out below.
+  for (int64_t i = 0; i < of.parts; ++i)
+    llvm::append_range(arguments, state.fragments);
   Value sums =
       inlinePart(b, matmul.getMultiply(), arguments, state.multiplied++ % 2)
           .front();
+  auto wgmma = sums.getDefiningOp<WgmmaOp>();
+  if (of.parts > 1) {
+    wgmma.getFragmentsMutable().assign(state.fragments);
+    wgmma.setFirstStep(part * wgmma.getStepCount());
+  }
+  if (accumulate)
+    wgmma.getAccumulateMutable().assign(accumulate);
   if (hasEarlier)
     sums = WgmmaWaitOp::create(b, sums.getType(), sums, /*pending=*/1);
   state.sums =
       vector::InsertOp::create(b, sums, state.sums, ArrayRef<int64_t>{block});
+}
+
+/// Adds the sums of instructions to those in f32 behind the last step of an
+/// interval, with what is to be multiplied next decoded already.
+static void emitPromotion(ImplicitLocOpBuilder &b, const BlockLoop &of,
+                          BlockState &state, StepNumber at) {
+  auto branch = scf::IfOp::create(b, state.promoted.getType(),
+                                  emitIsEnd(b, of.matmul, at.number, at.count),
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, state.promoted);
+  b.setInsertionPointToStart(branch.thenBlock());
+  Value own = WgmmaWaitOp::create(b, state.sums.getType(), state.sums);
+  scf::YieldOp::create(b, addSums(b, state.promoted, own));
+  state.promoted = branch.getResult(0);
 }
 
 BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of) {
@@ -165,14 +278,17 @@ BlockState mxfp4::beginBlocks(ImplicitLocOpBuilder &b, const BlockLoop &of) {
   BlockState state;
   // Zeros that are made inside the first batch would serialise it.
   state.sums = pin(b, loop.getInits()[0]).front();
+  if (Value own = ownSums(b, loop))
+    state.promoted = std::exchange(state.sums, pin(b, own).front());
   state.previous = state.current = loop.getCursor();
   state.next = after(b, loop, state.current);
   state.raw = emitFetch(b, of, 0, state.current);
-  state.fragments = emitDecode(b, of.matmul, state);
+  state.fragments = emitDecode(b, of, state);
   state.spare = pin(b, state.fragments);
-  const bool isAlone = *llvm::min_element(of.counts) * of.blocks == 1;
-  state.raw = emitFetch(b, of, 1 % of.blocks,
-                        of.blocks > 1 || isAlone ? state.current : state.next);
+  const bool isAlone = *llvm::min_element(of.counts) * of.batches() == 1;
+  state.raw =
+      emitFetch(b, of, 1 % of.batches(),
+                of.batches() > 1 || isAlone ? state.current : state.next);
   return state;
 }
 
@@ -186,18 +302,27 @@ void mxfp4::releaseStage(ImplicitLocOpBuilder &b, KLoopOp loop, Value cursor,
 
 void mxfp4::emitSteps(ImplicitLocOpBuilder &b, const BlockLoop &of,
                       BlockState &state, int64_t steps,
-                      std::optional<Value> hasPrevious, Value more) {
-  const int64_t blocks = of.blocks;
+                      std::optional<Value> hasPrevious, Value more,
+                      StepNumber first) {
+  const int64_t batches = of.batches();
   for (int64_t step = 0; step < steps; ++step) {
-    for (int64_t block = 0; block < blocks; ++block) {
-      const bool isInside = step * blocks + block + 2 < steps * blocks;
-      emitBatch(b, of.matmul, state, block,
-                hasPrevious || step > 0 || block > 0);
-      if (block == 0 && (hasPrevious || step > 0))
+    StepNumber at = first;
+    if (state.promoted && step > 0)
+      at.number =
+          arith::AddIOp::create(b, first.number, indexConstant(b, step));
+    Value isGoingOn =
+        state.promoted ? emitIsGoingOn(b, of.matmul, at.number) : Value();
+    for (int64_t batch = 0; batch < batches; ++batch) {
+      const bool isInside = step * batches + batch + 2 < steps * batches;
+      emitBatch(b, of, state, batch, hasPrevious || step > 0 || batch > 0,
+                batch % of.parts == 0 ? isGoingOn : Value());
+      if (batch == 0 && (hasPrevious || step > 0))
         releaseStage(b, of.loop, state.previous,
                      step > 0 ? Value() : *hasPrevious);
-      emitAhead(b, of, state, block, isInside ? Value() : more);
+      emitAhead(b, of, state, batch, isInside ? Value() : more);
     }
+    if (state.promoted)
+      emitPromotion(b, of, state, at);
     state.previous = state.current;
     state.current = state.next;
     state.next = after(b, of.loop, state.next);

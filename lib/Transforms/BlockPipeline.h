@@ -26,34 +26,49 @@ namespace mxfp4 {
 using Registers = llvm::SmallVector<mlir::Value>;
 
 /// A loop over K that can be overlapped. A step has the blocks 0 to
-/// `blocks - 1`.
+/// `blocks - 1`, and each block as many batches as the step has parts along K.
 struct BlockLoop {
   KLoopOp loop;
   BlockMatmulOp matmul;
-  int64_t blocks = 0;
+  int64_t blocks = 0, parts = 1;
   /// Steps of each K slice: all odd or all even.
   llvm::SmallVector<int64_t> counts;
   /// For each block, what its fetch computes whatever the slot.
   llvm::SmallVector<mlir::IRMapping> places;
+  /// For each part, the fetched words that its fragments are decoded from.
+  llvm::SmallVector<llvm::SmallVector<unsigned>> words;
+
+  int64_t batches() const { return blocks * parts; }
+};
+
+/// A step of a loop, and how many it has.
+struct StepNumber {
+  mlir::Value number, count;
 };
 
 /// The pipeline between two blocks.
 struct BlockState {
-  mlir::Value sums;
+  /// What instructions add to, and what these sums are added to at intervals;
+  /// null if they are all there is.
+  mlir::Value sums, promoted;
   /// Cursors of the step before (its group may still run), of the step that is
   /// multiplied and of the step behind it.
   mlir::Value previous, current, next;
-  /// Fragments to multiply, and those of the block before.
+  /// Fragments to multiply, and those of the batch before.
   Registers fragments, spare;
-  /// Words of the block to decode.
+  /// Words of the batch to decode.
   Registers raw;
-  /// Blocks decoded and multiplied so far, in the order of the text: an even
+  /// Batches decoded and multiplied so far, in the order of the text: an even
   /// number in the loop, so that two buffers take turns.
   int64_t decoded = 0, multiplied = 0;
 
   llvm::SmallVector<mlir::Value> flatten() const;
   void assign(mlir::ValueRange values);
 };
+
+/// Divides each step of a loop into so many parts along K. False if its words
+/// cannot be divided so.
+bool divideSteps(BlockLoop &of, int64_t parts);
 
 /// What the fetch of each block computes whatever the slot, computed once.
 llvm::SmallVector<mlir::IRMapping>
@@ -62,13 +77,15 @@ emitPlaces(mlir::ImplicitLocOpBuilder &b, BlockMatmulOp matmul, int64_t blocks);
 /// The state ahead of the first batch.
 BlockState beginBlocks(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of);
 
-/// Consecutive steps: start a batch, and prepare the next blocks while it runs.
+/// Consecutive steps: start a batch, and prepare the next ones while it runs.
 /// There is none before the first without `hasPrevious`; else its stage is
 /// released if that is true. What is fetched past the last of them is fetched
-/// if `more`. Null: always.
+/// if `more`. Null: always. The number is that of the first of these steps,
+/// which only sums that are promoted need.
 void emitSteps(mlir::ImplicitLocOpBuilder &b, const BlockLoop &of,
                BlockState &state, int64_t steps,
-               std::optional<mlir::Value> hasPrevious, mlir::Value more);
+               std::optional<mlir::Value> hasPrevious, mlir::Value more,
+               StepNumber first);
 
 /// Gives a stage back, if the condition holds; null: always.
 void releaseStage(mlir::ImplicitLocOpBuilder &b, KLoopOp loop,

@@ -244,8 +244,11 @@ struct LowerWgmma : ConvertOpToLLVMPattern<WgmmaOp> {
     SmallVector<WgmmaStep> steps;
     const int64_t tokens =
         cast<MemRefType>(op.getActivations().getType()).getDimSize(1);
-    for (Value descriptor : describe(b, traits, adaptor.getActivations(),
-                                     adaptor.getSlot(), tokens * kRowBytes))
+    const SmallVector<Value> all =
+        describe(b, traits, adaptor.getActivations(), adaptor.getSlot(),
+                 tokens * kRowBytes);
+    for (Value descriptor :
+         ArrayRef(all).slice(op.getFirstStep(), op.getStepCount()))
       steps.push_back({{}, descriptor});
     if (op.getDecoded()) {
       Value block = Arithmetic(b).add(adaptor.getBlock(), op.getBuffer());

@@ -6,6 +6,7 @@
 
 #include "KernelBuilding.h"
 #include "ProgramLowering.h"
+#include "PromotedSums.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -70,48 +71,14 @@ static Value multiplyBlocks(ImplicitLocOpBuilder &b, BlockMatmulOp op,
   return result;
 }
 
-/// lhs + rhs of accumulators, four sums at a time.
-static Value addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
-  const auto type = cast<VectorType>(lhs.getType());
-  for (int64_t block = 0; block < type.getDimSize(0); ++block)
-    for (int64_t column = 0; column < type.getDimSize(1); ++column) {
-      const std::array<int64_t, 2> at = {block, column};
-      Value sum =
-          arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
-                                vector::ExtractOp::create(b, rhs, at));
-      lhs = vector::InsertOp::create(b, sum, lhs, at);
-    }
-  return lhs;
-}
-
 /// A step of a loop whose instructions have sums of their own, `own`, which are
 /// added to the accumulator at intervals and in the last step. Returns the
 /// sums.
 static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
                            Value count) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  Value every = indexConstant(b, op.getStepsOfSum());
-  Value next = arith::AddIOp::create(b, number, indexConstant(b, 1));
-  const auto isMultiple = [&](Value number, arith::CmpIPredicate predicate) {
-    return arith::CmpIOp::create(b, predicate,
-                                 arith::RemUIOp::create(b, number, every),
-                                 indexConstant(b, 0));
-  };
-  // What is known to happen in each step is what only the run may show: ptxas
-  // serialises multiplications that it sees to begin from zeros, or whose sums
-  // are added outside of a branch.
-  Value tokens = op.getStepsOfSum() == 1 ? op.getWgmma().getTokens() : Value();
-  const auto hasTokens = [&](arith::CmpIPredicate predicate) {
-    return arith::CmpIOp::create(b, predicate, tokens, indexConstant(b, 0));
-  };
-  Value isGoingOn = tokens ? hasTokens(arith::CmpIPredicate::eq)
-                           : isMultiple(number, arith::CmpIPredicate::ne);
-  own = multiplyBlocks(b, op, own, isGoingOn);
-  Value isEnd = arith::OrIOp::create(
-      b, isMultiple(next, arith::CmpIPredicate::eq),
-      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
-  if (tokens)
-    isEnd = hasTokens(arith::CmpIPredicate::ne);
+  own = multiplyBlocks(b, op, own, emitIsGoingOn(b, op, number));
+  Value isEnd = emitIsEnd(b, op, number, count);
   auto choice =
       scf::IfOp::create(b, op.getType(), isEnd, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
@@ -122,16 +89,6 @@ static Value lowerPromoted(BlockMatmulOp op, Value own, Value number,
   op.replaceAllUsesWith(choice.getResult(0));
   op.erase();
   return own;
-}
-
-/// The sums of their own that the instructions of a loop have; null if it has
-/// none.
-static Value ownSums(ImplicitLocOpBuilder &b, KLoopOp loop) {
-  auto matmul = loop.getOnly<BlockMatmulOp>();
-  if (!matmul || matmul.getStepsOfSum() == 0)
-    return {};
-  return arith::ConstantOp::create(
-      b, matmul.getType(), DenseElementsAttr::get(matmul.getType(), 0.0f));
 }
 
 /// Without a ring, all threads of the CTA meet between a copy and what reads

@@ -63,6 +63,8 @@ private:
     return 16 * slice * schedule.sliceStride();
   }
   bool hasRowOperands();
+  void shareRows();
+  SmallVector<Value> valuesOfRow(int64_t token);
   Value exists(int64_t columnOffset);
   Value tokenRow(Value firstToken, int64_t token);
   void emitColumns(int first, int count);
@@ -104,6 +106,9 @@ private:
   Value isOdd;
   /// Tokens of the tile from the thread's first on; may be negative.
   Value left;
+  /// Values of row operands that the lanes of a warp hold for each other: by 32
+  /// tokens of the warp and by operand. Empty if threads load their own.
+  SmallVector<SmallVector<Value>> shared;
 };
 
 } // namespace
@@ -191,6 +196,8 @@ void TileStore::locateThread() {
 void TileStore::emit() {
   if (!op.getEpilogue().empty())
     loadColumns();
+  if (hasRowOperands() && schedule.traits().cutsSums())
+    shareRows();
   locateThread();
   epilogue.widenColumns();
   const int columns = schedule.warpTokens() / 8;
@@ -217,6 +224,33 @@ bool TileStore::hasRowOperands() {
   });
 }
 
+/// Loads the values of all rows at once, ahead of the first store, each by one
+/// lane. Branches keep the loads of threads apart, and the time of one load
+/// passes between two branches. Sums of 8-bit numbers always have a scale for
+/// each row; for others it has not been measured.
+void TileStore::shareRows() {
+  const WarpPlace place = schedule.placeOfWarps(schedule.sliceWarps());
+  Value first = a.add(
+      a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
+      a.lane());
+  for (int token = 0; token < schedule.warpTokens(); token += 32)
+    shared.push_back(epilogue.loadRow(tokenRow(first, token)));
+}
+
+/// Values of the row of a token, counted from the thread's first.
+SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
+  if (shared.empty())
+    return epilogue.loadRow(tokenRow(heldToken, token));
+  Type i32 = b.getI32Type();
+  Value ownFirst = a.sum(strides(map.lane, true), a.lane());
+  return llvm::map_to_vector(shared[token / 32], [&](Value held) -> Value {
+    return NVVM::ShflOp::create(b, b.getF32Type(), a.constant(i32, -1), held,
+                                a.add(ownFirst, token % 32),
+                                a.constant(i32, 31), NVVM::ShflKind::idx,
+                                /*return_value_and_is_valid=*/UnitAttr());
+  });
+}
+
 /// The row, among all rows, of the token `token` behind `firstToken`. If the
 /// tile has no such token, the tile's last row.
 Value TileStore::tokenRow(Value firstToken, int64_t token) {
@@ -238,7 +272,7 @@ void TileStore::emitColumns(int first, int count) {
       const int64_t token = 8 * column + map(element, 0).col;
       ofRows.emplace_back();
       if (loadsRows)
-        ofRows.back() = epilogue.loadRow(tokenRow(heldToken, token));
+        ofRows.back() = valuesOfRow(token);
       // Where threads exchange values, each stores one of two tokens.
       if (op.getScatter() && !(exchanges && element == 1)) {
         Value row = a.toI64(tokenRow(storedToken, token));

@@ -55,6 +55,12 @@ static bool changesWithStep(KLoopOp loop, Region &part) {
       .wasInterrupted();
 }
 
+/// Sums of their own leave registers for two sets of fragments of half a step
+/// only.
+static int64_t partsOf(BlockMatmulOp matmul) {
+  return matmul.getStepsOfSum() != 0 ? 2 : 1;
+}
+
 static FailureOr<BlockLoop> findBlocks(KLoopOp loop) {
   auto matmul = loop.getOnly<BlockMatmulOp>();
   if (!matmul || loop.getInits().size() != 1)
@@ -77,18 +83,24 @@ static FailureOr<BlockLoop> findBlocks(KLoopOp loop) {
            << "requires a number of steps that its " << schedule.kSlices
            << " K slices share evenly or in pairs to overlap decoding, but has "
            << steps;
-  return BlockLoop{loop,
-                   matmul,
-                   static_cast<int64_t>(matmul.getBlocks()),
-                   sliceCounts(schedule, steps),
-                   {}};
+  BlockLoop of;
+  of.loop = loop;
+  of.matmul = matmul;
+  of.blocks = matmul.getBlocks();
+  of.counts = sliceCounts(schedule, steps);
+  if (!divideSteps(of, partsOf(matmul)))
+    return matmul.emitOpError(
+        "requires fragments that are decoded without effects, each half of "
+        "them from as many words, and multiplied as they are, to overlap "
+        "decoding with sums that are promoted");
+  return of;
 }
 
 //===----------------------------------------------------------------------===//
 // Steps
 //===----------------------------------------------------------------------===//
 
-/// An even number of blocks an iteration, so that two sets of fragments keep
+/// An even number of batches an iteration, so that two sets of fragments keep
 /// registers of their own. The last iteration fetches nothing; what it decodes
 /// last, from old words, nobody multiplies. K slices may have different numbers
 /// of iterations.
@@ -115,14 +127,20 @@ static void emitLoop(ImplicitLocOpBuilder &b, const BlockLoop &of,
           ? Value()
           : Value(arith::CmpIOp::create(b, arith::CmpIPredicate::ne, round,
                                         indexConstant(b, 0)));
-  emitSteps(b, of, state, stepsAtOnce, isNotFirst, isNotLast);
+  StepNumber first;
+  if (state.promoted) {
+    first.number =
+        arith::MulIOp::create(b, round, indexConstant(b, stepsAtOnce));
+    first.count = ofSlice(b, loop.getSlice(), of.counts);
+  }
+  emitSteps(b, of, state, stepsAtOnce, isNotFirst, isNotLast, first);
   scf::YieldOp::create(b, state.flatten());
   state.assign(rewritten.getResults());
 }
 
-/// Steps of an iteration: an even number of blocks.
+/// Steps of an iteration: an even number of batches.
 static int64_t stepsAtOnce(const BlockLoop &of) {
-  return of.blocks % 2 == 0 ? 1 : 2;
+  return of.batches() % 2 == 0 ? 1 : 2;
 }
 
 static void overlap(BlockLoop of) {
@@ -137,11 +155,13 @@ static void overlap(BlockLoop of) {
   // without a condition to fetch by.
   if (steps % atOnce == 1) {
     Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
-    emitSteps(b, of, state, 1, std::nullopt, steps == 1 ? never : Value());
+    emitSteps(b, of, state, 1, std::nullopt, steps == 1 ? never : Value(), {});
   }
   if (steps >= atOnce)
     emitLoop(b, of, state, atOnce);
   Value sums = WgmmaWaitOp::create(b, state.sums.getType(), state.sums);
+  if (state.promoted)
+    sums = state.promoted;
   releaseStage(b, loop, state.previous, Value());
   loop.getResult(0).replaceAllUsesWith(sums);
   loop.getLastCursor().replaceAllUsesWith(state.current);
@@ -154,7 +174,7 @@ static void tell(const BlockLoop &of) {
                   atOnce = stepsAtOnce(of);
     return llvm::formatv("{0} steps of {1} batches of wgmma, {2} in an "
                          "iteration{3}{4}",
-                         steps, of.blocks, atOnce * of.blocks,
+                         steps, of.batches(), atOnce * of.batches(),
                          steps % atOnce == 1 ? " and a step ahead" : "",
                          llvm::all_equal(of.counts)
                              ? ""

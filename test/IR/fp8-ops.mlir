@@ -90,3 +90,15 @@ func.func @shared(%sums: vector<2x4xf32>, %r: vector<4xf8E5M2>, %x: !tokens,
       accumulate(%keep) : vector<2x4xf32>, !tokens, !decoded
   return %0 : vector<2x4xf32>
 }
+
+// A group of two of the four k32 steps of a stage.
+
+// CHECK-LABEL: func @half
+// CHECK: mxfp4.wgmma %{{.*}} b(%{{.*}}[%{{.*}}]) step 2 columns 2 : vector<2x4xf32>, memref<4x16x128xf8E4M3FN
+func.func @half(%sums: vector<2x4xf32>, %a: vector<4xf8E5M2>, %x: !tokens,
+                %slot: index) -> vector<2x4xf32> {
+  %0 = mxfp4.wgmma %sums
+      a(%a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
+      b(%x[%slot]) step 2 columns 2 : vector<2x4xf32>, !tokens
+  return %0 : vector<2x4xf32>
+}

@@ -115,23 +115,6 @@ func.func @other_register_in_generic_form(%r: vector<4xf8E5M2>, %tile: !tile, %i
 !fp8 = memref<?x256xf8E4M3FN>
 !blocks = memref<2x1x2x!mxfp4.block<bytes, relative>>
 
-func.func @overlap(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
-                   %y: memref<?x48xbf16>) {
-  // Promoted sums are what an operation has that says nothing.
-  // expected-error @below {{has a schedule that cannot run: it requires no overlap_decode with sums that are promoted}}
-  mxfp4.grouped_matmul activations(%x : !fp8) weights(%w : !blocks)
-      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xbf16>)
-      {schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
-           warps_rows = 4, warps_tokens = 1, stages = 4, placement = register,
-           ctas = 1, copy_warps = 1, overlap_decode = true>}
-  return
-}
-
-// -----
-
-!fp8 = memref<?x256xf8E4M3FN>
-!blocks = memref<2x1x2x!mxfp4.block<bytes, relative>>
-
 func.func @accumulators(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
                         %y: memref<?x48xbf16>) {
   // expected-error @below {{has a schedule that cannot run: it requires at most 192 accumulators per thread with sums that are promoted, which take two each, but a warp's 16 x 208 tile needs 208}}

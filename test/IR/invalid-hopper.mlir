@@ -350,19 +350,38 @@ func.func @many_columns(%c: vector<33x4xf32>, %a: vector<2xbf16>, %x: memref<6x2
 
 // -----
 
-// Operand A: the fragments of all four k16 steps, or a tile that holds them.
+// Operand A: the fragments of k16 steps that follow each other, all four or fewer, or
+// a tile that holds them.
 
-func.func @four_fragments(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 4}}
-  %r = mxfp4.wgmma %c a(%a, %a, %a, %a) b(%x[%i]) columns 2
+func.func @three_registers(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires 16 registers of fragments, 4 for each step, or none and a decoded tile, but got 3}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
   return
 }
 
 // -----
 
+func.func @past_the_stage(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires steps of the 4 that a stage has, but got 2 from step 3 on}}
+  %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a) b(%x[%i]) step 3 columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @behind_the_stage(%c: vector<2x4xf32>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>) {
+  // expected-error @below {{requires steps of the 4 that a stage has, but got 4 from step 9223372036854775807 on}}
+  %r = mxfp4.wgmma %c shared_a(%t[%i]) b(%x[%i]) step 9223372036854775807 columns 2
+      : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
 func.func @no_fragments(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 0}}
+  // expected-error @below {{requires 16 registers of fragments, 4 for each step, or none and a decoded tile, but got 0}}
   %r = mxfp4.wgmma %c b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>
   return
@@ -371,7 +390,7 @@ func.func @no_fragments(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16
 // -----
 
 func.func @both(%c: vector<2x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index, %t: memref<128x64xbf16, #gpu.address_space<workgroup>>) {
-  // expected-error @below {{requires 16 registers of fragments, or none and a decoded tile, but got 16 and a tile}}
+  // expected-error @below {{requires 16 registers of fragments, 4 for each step, or none and a decoded tile, but got 16 and a tile}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       shared_a(%t[%i]) b(%x[%i]) columns 2
       : vector<2x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<128x64xbf16, #gpu.address_space<workgroup>>

@@ -75,6 +75,48 @@ def test_kernels_have_the_sums_of_the_tensor_cores(
     assert np.array_equal(run.y, wanted)
 
 
+def overlapped(rows: int, tokens: int, warps: int, slices: int = 1) -> str:
+    """A schedule whose warps decode half a step while they multiply with another half."""
+    return (
+        f"#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = {tokens}, "
+        f"warps_rows = {warps}, warps_tokens = 1, stages = {4 * slices}, placement = register, "
+        f"ctas = 1, token_step = 16, k_slices = {slices}, "
+        f"copy_warps = {slices if slices > 1 else 2}, overlap_decode = true>"
+    )
+
+
+@needs_both
+@pytest.mark.parametrize("accumulation", ["promoted512", "promoted128"])
+@pytest.mark.parametrize("k", [96, 256, 640, 1056])
+@pytest.mark.parametrize("tile", [(128, 32, 8), (128, 16, 4)], ids=str)
+def test_promotion_overlaps_decode(tile: tuple[int, int, int], k: int, accumulation: str) -> None:
+    """Bit for bit, of one step and of several intervals; one or two blocks for a warpgroup."""
+    x, weights = data(2, 128, k, 43, "same sign")
+    problem = Problem(2, 128, k, layout=FP8, output="f32", accumulation=accumulation)
+    kernel = compile_artifact(problem, f"schedule={overlapped(*tile)}")
+    offsets = offsets_of((40, 3))
+    run = simulate(kernel, x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(
+        x, weights, offsets, out_dtype=np.float32, accumulation=accumulation
+    )
+    assert np.array_equal(run.y, wanted)
+
+
+@needs_both
+@pytest.mark.parametrize("slices", [2, 3])
+def test_promotion_overlaps_decode_in_slices(slices: int) -> None:
+    """K slices have intervals of their own, so that sums are compared that are exact."""
+    x, weights = data(2, 64, 1536, 20, "exact")
+    problem = Problem(2, 64, 1536, layout=FP8)
+    kernel = compile_artifact(problem, f"schedule={overlapped(64, 16, 4, slices)}")
+    offsets = offsets_of((17, 3))
+    run = simulate(kernel, x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets)
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+
+
 @needs_both
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 def test_exact_sums_are_exact(accumulation: str) -> None:

@@ -255,6 +255,9 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     With `accumulate(%c)` the group adds to the accumulator where `%c` is true, and
     begins from zeros where it is false.
 
+    With registers of fewer steps than the stage has, the group multiplies as many
+    steps, from `step` on, 0 by default.
+
     The result may be used after `mxfp4.wgmma_wait` only, or by the next wgmma;
     the A registers belong to the instructions until then.
 
@@ -278,6 +281,8 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
                        DefaultValuedAttr<ConfinedAttr<I64Attr,
                            [IntNonNegative]>, "0">:$buffer,
                        SharedSource:$activations, Index:$slot,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr,
+                           [IntNonNegative]>, "0">:$first_step,
                        I64Attr:$columns, Optional<Index>:$tokens,
                        OptionalAttr<I64Attr>:$token_step,
                        Optional<I1>:$accumulate);
@@ -286,7 +291,7 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     $accumulator
     (`a` `(` custom<Fragments>($fragments, type($fragments))^ `)`)?
     (`shared_a` `(` $decoded^ `[` $block `]` `)`)? (`buffer` $buffer^)?
-    `b` `(` $activations `[` $slot `]` `)`
+    `b` `(` $activations `[` $slot `]` `)` (`step` $first_step^)?
     `columns` $columns (`tokens` `(` $tokens^ `by` $token_step `)`)?
     (`accumulate` `(` $accumulate^ `)`)?
     attr-dict `:` type($accumulator) `,` type($activations)
@@ -297,8 +302,11 @@ def MXFP4_WgmmaOp : MXFP4_Op<"wgmma",
     /// which the verifier refuses.
     const ::mxfp4::InstructionTraits *findTraits();
     const ::mxfp4::InstructionTraits &getTraits() { return *findTraits(); }
+    /// Steps along K, of the instruction, that the group multiplies.
+    int64_t getStepCount();
   }];
   let hasVerifier = 1;
+  let useCustomPropertiesEncoding = 1;
 }
 
 def MXFP4_SyncWarpgroupOp : MXFP4_Op<"sync_warpgroup"> {

@@ -1,0 +1,72 @@
+//===- PromotedSums.cpp - Sums that are added in f32 at intervals ---------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "PromotedSums.h"
+#include "KernelBuilding.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace mxfp4;
+
+static Value isMultiple(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,
+                        arith::CmpIPredicate predicate) {
+  Value every = indexConstant(b, op.getStepsOfSum());
+  return arith::CmpIOp::create(b, predicate,
+                               arith::RemUIOp::create(b, number, every),
+                               indexConstant(b, 0));
+}
+
+/// What is known to happen in each step is what only the run may show: ptxas
+/// serialises multiplications that it sees to begin from zeros, or whose sums
+/// are added outside of a branch.
+static Value isInEachStep(ImplicitLocOpBuilder &b, BlockMatmulOp op,
+                          arith::CmpIPredicate hasTokens) {
+  return arith::CmpIOp::create(b, hasTokens, op.getWgmma().getTokens(),
+                               indexConstant(b, 0));
+}
+
+static bool isOfOneStep(BlockMatmulOp op) {
+  return op.getStepsOfSum() == 1 && op.getWgmma().getTokens();
+}
+
+Value mxfp4::emitIsGoingOn(ImplicitLocOpBuilder &b, BlockMatmulOp op,
+                           Value number) {
+  return isOfOneStep(op) ? isInEachStep(b, op, arith::CmpIPredicate::eq)
+                         : isMultiple(b, op, number, arith::CmpIPredicate::ne);
+}
+
+Value mxfp4::emitIsEnd(ImplicitLocOpBuilder &b, BlockMatmulOp op, Value number,
+                       Value count) {
+  if (isOfOneStep(op))
+    return isInEachStep(b, op, arith::CmpIPredicate::ne);
+  Value next = arith::AddIOp::create(b, number, indexConstant(b, 1));
+  return arith::OrIOp::create(
+      b, isMultiple(b, op, next, arith::CmpIPredicate::eq),
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next, count));
+}
+
+Value mxfp4::addSums(ImplicitLocOpBuilder &b, Value lhs, Value rhs) {
+  const auto type = cast<VectorType>(lhs.getType());
+  for (int64_t block = 0; block < type.getDimSize(0); ++block)
+    for (int64_t column = 0; column < type.getDimSize(1); ++column) {
+      const std::array<int64_t, 2> at = {block, column};
+      Value sum =
+          arith::AddFOp::create(b, vector::ExtractOp::create(b, lhs, at),
+                                vector::ExtractOp::create(b, rhs, at));
+      lhs = vector::InsertOp::create(b, sum, lhs, at);
+    }
+  return lhs;
+}
+
+Value mxfp4::ownSums(ImplicitLocOpBuilder &b, KLoopOp loop) {
+  auto matmul = loop.getOnly<BlockMatmulOp>();
+  if (!matmul || matmul.getStepsOfSum() == 0)
+    return {};
+  return arith::ConstantOp::create(
+      b, matmul.getType(), DenseElementsAttr::get(matmul.getType(), 0.0f));
+}

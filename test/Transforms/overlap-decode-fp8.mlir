@@ -1,0 +1,86 @@
+// Sums that are promoted leave registers for two sets of fragments of half a step: a
+// step has two groups of wgmma, and while one runs the thread decodes the other half,
+// from half of the words. Behind the last step of an interval the sums of the
+// instructions are added to those in f32, with the next half decoded.
+//
+// RUN: mxfp4-opt %s --pass-pipeline="builtin.module(mxfp4-tile,mxfp4-on-kernels{pipeline=mxfp4-specialize-warps,mxfp4-share-tiles,mxfp4-pipeline-copies,mxfp4-insert-decode,mxfp4-overlap-decode,canonicalize,cse})" \
+// RUN:   | FileCheck %s --implicit-check-not=mxfp4.decode_row --implicit-check-not=mxfp4.load_codes --implicit-check-not="mxfp4.wgmma " --implicit-check-not=mxfp4.wgmma_wait
+
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1, overlap_decode = true>
+
+// The first half of the first step is decoded ahead of the loop, and the words of the
+// second are loaded: four of codes, and the scales of both rows again.
+
+// CHECK-LABEL: gpu.func @mxfp4_moe
+// CHECK-DAG:     %[[EVERY:.*]] = arith.constant 4 : index
+// CHECK-DAG:     %[[ALL:.*]] = arith.constant 9 : index
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK:         mxfp4.load_codes %[[W:.*]][%[[SLOT:.*]], %[[SLICE:.*]]] :
+// CHECK-NEXT:    mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]] :
+// CHECK-NEXT:    mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]] part 1
+// CHECK-COUNT-2: mxfp4.decode_row {{.*}} step 0
+// CHECK-COUNT-2: mxfp4.decode_row {{.*}} step 1
+// CHECK-NEXT:    mxfp4.pin
+// CHECK-NEXT:    mxfp4.pin
+// CHECK-NEXT:    mxfp4.load_codes %[[W]][%[[SLOT]], %[[SLICE]]] part 1
+// CHECK-NEXT:    mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]] :
+// CHECK-NEXT:    mxfp4.load_scales %[[W]][%[[SLOT]], %[[SLICE]]] part 1
+// CHECK-NEXT:    %[[LOOP:.*]]:27 = scf.for %[[I:.*]] = %[[C0]] to %[[ALL]] step %[[C1]] iter_args(%[[OWN:[^ ]*]] = %{{[^ ]*}}, %{{[^ ]*}} = %{{[^ ]*}}, %[[AT:[^ ]*]] = %{{[^ ]*}}, %{{[^ ]*}} = %{{[^ ]*}}, %[[SUMS:[^ ]*]] = %{{[^ ]*}},
+
+// The first group of a step begins from zeros where an interval does.
+
+// CHECK:           %[[REST:.*]] = arith.remui %[[I]], %[[EVERY]]
+// CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
+// CHECK:           %[[PART:.*]] = vector.extract %[[OWN]][0]
+// CHECK-NEXT:      %[[M:.*]] = mxfp4.wgmma %[[PART]] a({{.*}}) b(%{{.*}}) columns 2 tokens(%{{.*}} by 16) accumulate(%[[GOESON]])
+// CHECK-NEXT:      %[[MW:.*]] = mxfp4.wgmma_wait %[[M]] pending 1
+// CHECK:           scf.if
+// CHECK:             mxfp4.ring_release
+// CHECK:           %[[SECOND:.*]]:14 = scf.if
+// CHECK-COUNT-2:     mxfp4.decode_row {{.*}} step 2
+// CHECK-COUNT-2:     mxfp4.decode_row {{.*}} step 3
+// CHECK:             mxfp4.ring_wait
+// CHECK:             mxfp4.load_codes %[[W]][%[[NEXT:.*]], %[[SLICE]]] :
+
+// The second adds to what the first has begun.
+
+// CHECK:           %[[M2:.*]] = mxfp4.wgmma %[[MW]] a(%[[SECOND]]#0, {{.*}}, %[[SECOND]]#7 : vector<4xf8E5M2>) b(%{{.*}}) step 2 columns 2 tokens(%{{.*}} by 16) : vector
+// CHECK-NEXT:      %[[MW2:.*]] = mxfp4.wgmma_wait %[[M2]] pending 1
+// CHECK-NEXT:      %[[OWN2:.*]] = vector.broadcast %[[MW2]]
+// CHECK:           scf.if
+// CHECK-COUNT-2:     mxfp4.decode_row {{.*}} step 0
+// CHECK-COUNT-2:     mxfp4.decode_row {{.*}} step 1
+// CHECK-NOT:         mxfp4.ring_wait
+// CHECK:             mxfp4.load_codes %[[W]][%[[NEXT]], %[[SLICE]]] part 1
+
+// Every fourth step, and the last, ends an interval.
+
+// CHECK:           %[[BEHIND:.*]] = arith.addi %[[I]], %[[C1]]
+// CHECK-NEXT:      %[[REST:.*]] = arith.remui %[[BEHIND]], %[[EVERY]]
+// CHECK-NEXT:      %[[IS4TH:.*]] = arith.cmpi eq, %[[REST]], %[[C0]]
+// CHECK-NEXT:      %[[ISLAST:.*]] = arith.cmpi eq, %[[BEHIND]], %[[ALL]]
+// CHECK-NEXT:      %[[ISEND:.*]] = arith.ori %[[IS4TH]], %[[ISLAST]]
+// CHECK-NEXT:      %[[SUMS2:.*]] = scf.if %[[ISEND]]
+// CHECK-NEXT:        mxfp4.wgmma_wait %[[OWN2]] : vector<1x2x4xf32>
+// CHECK-COUNT-2:     arith.addf
+// CHECK:             scf.yield
+// CHECK-NEXT:      } else {
+// CHECK-NEXT:        scf.yield %[[SUMS]]
+// CHECK:           scf.yield %[[OWN2]], %[[AT]], {{.*}}, {{.*}}, %[[SUMS2]],
+// CHECK:         mxfp4.wgmma_wait %[[LOOP]]#0
+// CHECK-NEXT:    mxfp4.ring_release
+// CHECK-NEXT:    mxfp4.store_tile %[[LOOP]]#4
+func.func @moe(%x: memref<?x1152xf8E4M3FN>,
+               %w: memref<2x1x9x!mxfp4.block<bytes, relative>>,
+               %o: memref<3xi32>, %y: memref<?x64xf32>,
+               %workspace: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x1152xf8E4M3FN>)
+      weights(%w : memref<2x1x9x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xf32>)
+      workspace(%workspace : memref<2xi32>)
+      {schedule = #schedule, accumulation = #mxfp4.accumulation<promoted 512>}
+  return
+}
