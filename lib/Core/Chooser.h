@@ -18,6 +18,7 @@
 #include "mxfp4/Core/Schedule.h"
 
 #include <cmath>
+#include <optional>
 
 namespace mxfp4 {
 
@@ -45,6 +46,9 @@ constexpr int kSharingSlices = 3;
 /// K slices of a tile of 8 tokens where decoding decides: five of one
 /// warpgroup each take 1 to 6 % less time than three.
 constexpr int kFewestSlices = 5;
+
+/// Tokens of the tiles for a few dozen rows per group of 8-bit numbers.
+constexpr int kSharedFP8 = 48;
 
 /// Chooses for one problem and one number of rows.
 class Chooser {
@@ -95,6 +99,8 @@ private:
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
+  std::optional<Pick> pickDecodersFP8(int64_t mean) const;
+  bool promotesAhead(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;
 
   /// Waves: the most tiles that one SM computes.

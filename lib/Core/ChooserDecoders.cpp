@@ -26,6 +26,10 @@ constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
 /// 0.96.
 constexpr double kWideWaves = 10;
 
+/// Of 8-bit numbers, whose steps are twice as long: stages of a CTA where 20 or
+/// 24 warps decode, and steps that the first of three K slices has fewer.
+constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
+
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
 constexpr double kTallFewest = 0.92;
@@ -126,4 +130,30 @@ Pick Chooser::pickFewestDecoders(int64_t rows) const {
                       "of 128 columns fill the SMs"};
   return {schedule, "few rows per group: decoding decides, 8 tokens, small "
                     "tiles that five K slices share"};
+}
+
+/// Of 8-bit numbers, 20 warps decode for tiles of up to 16 tokens, and 24 for
+/// tiles of up to 48. With fewer rows, three K slices of four warps decode as
+/// much as memory delivers.
+std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
+  if (!decodeDecides() || problem.gathers)
+    return std::nullopt;
+  const auto withStages = [&](Schedule schedule, int sumSteps, int stages) {
+    schedule.sideBySide = false;
+    schedule.sumSteps = sumSteps;
+    return fit(schedule, stages);
+  };
+  if (tokensFor(mean, 2) <= 16 && steps >= kFewestSlices)
+    return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,
+                           kDecodersStagesFP8),
+                "up to about ten rows per group: decoding decides, 16 tokens, "
+                "small tiles that five K slices share"};
+  if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8)
+    return std::nullopt;
+  Schedule schedule = withStages(wgmma(128, kSharedFP8, 8, 8, kSharingSlices),
+                                 kSumStepsFP8, kSharingStagesFP8);
+  schedule.producerRegisters = 24;
+  return Pick{schedule,
+              "a few dozen rows per group: up to 48 tokens share each decoded "
+              "fragment, and while some warpgroups multiply others decode"};
 }

@@ -265,20 +265,23 @@ Pick Chooser::pickMany(int64_t rows) const {
 
 /// Of 8-bit numbers, tiles of few warpgroups: one decodes while another
 /// multiplies, and a step is twice as long. Promotion is the problem's, not a
-/// choice, and takes the registers of a warpgroup's second fragment.
+/// choice; its sums leave a warpgroup registers for a second fragment of half a
+/// step (`promotesAhead`).
 Pick Chooser::pickFP8(int64_t rows) const {
   const int64_t mean = ceilDiv(rows, groups);
   if (tokensFor(mean, 4) <= 8)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/slices == 1 ? 4 : 1),
             "few rows per group: memory bound, 8 tokens, small tiles and many "
             "copies in flight"};
+  if (std::optional<Pick> pick = pickDecodersFP8(mean))
+    return *pick;
   if (tokensFor(mean, 2) <= 16)
     return {
         wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
         "up to about ten rows per group: memory bound, small tiles and many "
         "copies in flight, up to 32 tokens where a group has more rows "
         "than others"};
-  if (tokensFor(mean, 1.4) <= 48)
+  if (tokensFor(mean, 1.4) <= kSharedFP8)
     return {wgmma(128, 64, 16, 8),
             "a few dozen rows per group: two warpgroups share up to 64 tokens"};
   // Measured: of one group, two warpgroups by 256 tokens take 0.92 of the time

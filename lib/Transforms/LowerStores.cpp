@@ -63,7 +63,8 @@ private:
     return 16 * slice * schedule.sliceStride();
   }
   bool hasRowOperands();
-  void shareRows();
+  bool sharesRows() { return hasRowOperands() && schedule.traits().cutsSums(); }
+  void shareRows(int64_t first);
   SmallVector<Value> valuesOfRow(int64_t token);
   Value exists(int64_t columnOffset);
   Value tokenRow(Value firstToken, int64_t token);
@@ -107,8 +108,8 @@ private:
   /// Tokens of the tile from the thread's first on; may be negative.
   Value left;
   /// Values of row operands that the lanes of a warp hold for each other: by 32
-  /// tokens of the warp and by operand. Empty if threads load their own.
-  SmallVector<SmallVector<Value>> shared;
+  /// tokens of the warp and by operand.
+  llvm::SmallDenseMap<int64_t, SmallVector<Value>> shared;
 };
 
 } // namespace
@@ -196,8 +197,10 @@ void TileStore::locateThread() {
 void TileStore::emit() {
   if (!op.getEpilogue().empty())
     loadColumns();
-  if (hasRowOperands() && schedule.traits().cutsSums())
-    shareRows();
+  // Where columns are stored one by one, addresses take the registers.
+  if (sharesRows() && n % 2 == 0)
+    for (int64_t first = 0; first < schedule.warpTokens(); first += 32)
+      shareRows(first);
   locateThread();
   epilogue.widenColumns();
   const int columns = schedule.warpTokens() / 8;
@@ -224,23 +227,26 @@ bool TileStore::hasRowOperands() {
   });
 }
 
-/// Loads the values of all rows at once, ahead of the first store, each by one
-/// lane. Branches keep the loads of threads apart, and the time of one load
-/// passes between two branches. Sums of 8-bit numbers always have a scale for
-/// each row; for others it has not been measured.
-void TileStore::shareRows() {
+/// Loads the values of 32 rows from token `first` of the warp on, one by each
+/// lane.
+void TileStore::shareRows(int64_t first) {
   const WarpPlace place = schedule.placeOfWarps(schedule.sliceWarps());
-  Value first = a.add(
+  Value token = a.add(
       a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
       a.lane());
-  for (int token = 0; token < schedule.warpTokens(); token += 32)
-    shared.push_back(epilogue.loadRow(tokenRow(first, token)));
+  shared[first / 32] = epilogue.loadRow(tokenRow(token, first));
 }
 
-/// Values of the row of a token, counted from the thread's first.
+/// Values of the row of a token, counted from the thread's first. Lanes hold
+/// them for each other, so that all can be loaded ahead of the first store:
+/// branches would keep loads apart, and the time of one passes between two.
+/// Sums of 8-bit numbers always have a scale for each row; for others it has
+/// not been measured.
 SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
-  if (shared.empty())
+  if (!sharesRows())
     return epilogue.loadRow(tokenRow(heldToken, token));
+  if (!shared.contains(token / 32))
+    shareRows(token / 32 * 32);
   Type i32 = b.getI32Type();
   Value ownFirst = a.sum(strides(map.lane, true), a.lane());
   return llvm::map_to_vector(shared[token / 32], [&](Value held) -> Value {
@@ -264,6 +270,8 @@ Value TileStore::tokenRow(Value firstToken, int64_t token) {
 /// Stores `count` times eight tokens. All loads for them (maps, operands of the
 /// epilogue) come ahead of all stores.
 void TileStore::emitColumns(int first, int count) {
+  if (n % 2 != 0)
+    shared.clear();
   const bool loadsRows = hasRowOperands();
   SmallVector<SmallVector<Value>> ofRows;
   SmallVector<Value> mapped;

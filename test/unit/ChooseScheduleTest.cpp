@@ -80,7 +80,14 @@ TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
               EXPECT_NE(choice.reason.find("because activations are e4m3"),
                         std::string::npos);
               EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
-              EXPECT_FALSE(promotion != 0 && choice.schedule.overlapDecode);
+              // With sums that are promoted, in registers, and in the tall
+              // tiles of one group.
+              EXPECT_EQ(choice.schedule.overlapDecode,
+                        promotion == 0
+                            ? choice.schedule.consumerWarps() <= 16
+                            : placement == Placement::Register && groups == 1 &&
+                                  choice.schedule.kSlices == 1 &&
+                                  choice.schedule.tileTokens >= 128);
               if (k >= 1024 && groups < 1000)
                 EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
                           all.end())
@@ -89,9 +96,28 @@ TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
       }
 }
 
+// On an H200 many warps decode up to a few dozen rows per group, with either
+// accumulation; an H100's memory delivers less, and fewer warps keep up with
+// it. Neither if bits may not depend on the number of rows, which K slices do.
+TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (auto [rows, warps, tokens] :
+         {std::tuple(64, 12, 8), {256, 20, 16}, {1024, 24, 48}}) {
+      const Problem problem = sizedFP8(32, rows, 2880, promotion);
+      const Schedule many = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(many.consumerWarps(), warps) << rows << " rows";
+      EXPECT_EQ(many.tileTokens, tokens) << rows << " rows";
+      EXPECT_LE(choose(problem).schedule.consumerWarps(), 12);
+      Preference invariant;
+      invariant.batchInvariant = true;
+      EXPECT_EQ(choose(problem, invariant, h200).schedule.kSlices, 1);
+    }
+}
+
 // Instructions are for their activations, and for nothing else.
 TEST(ChooseSchedule, InstructionsFitActivations) {
-  Problem fp8 = sizedFP8(32, 4096, 2880, 0), bf16 = sized(32, 4096);
+  const Problem fp8 = sizedFP8(32, 4096, 2880, 0), bf16 = sized(32, 4096);
   const Schedule eight = choose(fp8).schedule, sixteen = choose(bf16).schedule;
   EXPECT_NE(verifySchedule(sixteen, fp8, h100())
                 .find("activations of e4m3, but has wgmma for bf16"),
@@ -100,8 +126,13 @@ TEST(ChooseSchedule, InstructionsFitActivations) {
                 .find("activations of bf16, but has wgmma_fp8 for e4m3"),
             std::string::npos);
   // The accumulators of the tallest tile are too many twice.
-  fp8.promotion = 512;
-  EXPECT_NE(verifySchedule(eight, fp8, h100()), "");
+  Problem tall = sizedFP8(1, 8192, 8192, 0);
+  const Schedule tallest = choose(tall).schedule;
+  EXPECT_EQ(verifySchedule(tallest, tall, h100()), "");
+  tall.promotion = 512;
+  EXPECT_NE(verifySchedule(tallest, tall, h100())
+                .find("requires at most 192 accumulators per thread"),
+            std::string::npos);
 }
 
 // The reason says which rule led to the instruction, with the numbers.
