@@ -143,7 +143,8 @@ std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
     schedule.sumSteps = sumSteps;
     return fit(schedule, stages);
   };
-  if (tokensFor(mean, 2) <= 16 && steps >= kFewestSlices)
+  // ptxas serialises the multiplications of a slice that has one step.
+  if (tokensFor(mean, 2) <= 16 && steps >= 2 * kFewestSlices)
     return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,
                            kDecodersStagesFP8),
                 "up to about ten rows per group: decoding decides, 16 tokens, "

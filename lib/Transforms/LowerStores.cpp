@@ -63,7 +63,11 @@ private:
     return 16 * slice * schedule.sliceStride();
   }
   bool hasRowOperands();
-  bool sharesRows() { return hasRowOperands() && schedule.traits().cutsSums(); }
+  /// Whether lanes hold values of row operands for each other. Where columns
+  /// are stored one by one, addresses take the registers.
+  bool sharesRows() {
+    return hasRowOperands() && schedule.traits().cutsSums() && n % 2 == 0;
+  }
   void shareRows(int64_t first);
   SmallVector<Value> valuesOfRow(int64_t token);
   Value exists(int64_t columnOffset);
@@ -109,7 +113,7 @@ private:
   Value left;
   /// Values of row operands that the lanes of a warp hold for each other: by 32
   /// tokens of the warp and by operand.
-  llvm::SmallDenseMap<int64_t, SmallVector<Value>> shared;
+  SmallVector<SmallVector<Value>> shared;
 };
 
 } // namespace
@@ -197,8 +201,7 @@ void TileStore::locateThread() {
 void TileStore::emit() {
   if (!op.getEpilogue().empty())
     loadColumns();
-  // Where columns are stored one by one, addresses take the registers.
-  if (sharesRows() && n % 2 == 0)
+  if (sharesRows())
     for (int64_t first = 0; first < schedule.warpTokens(); first += 32)
       shareRows(first);
   locateThread();
@@ -234,7 +237,7 @@ void TileStore::shareRows(int64_t first) {
   Value token = a.add(
       a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
       a.lane());
-  shared[first / 32] = epilogue.loadRow(tokenRow(token, first));
+  shared.push_back(epilogue.loadRow(tokenRow(token, first)));
 }
 
 /// Values of the row of a token, counted from the thread's first. Lanes hold
@@ -245,8 +248,6 @@ void TileStore::shareRows(int64_t first) {
 SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
   if (!sharesRows())
     return epilogue.loadRow(tokenRow(heldToken, token));
-  if (!shared.contains(token / 32))
-    shareRows(token / 32 * 32);
   Type i32 = b.getI32Type();
   Value ownFirst = a.sum(strides(map.lane, true), a.lane());
   return llvm::map_to_vector(shared[token / 32], [&](Value held) -> Value {
@@ -270,8 +271,6 @@ Value TileStore::tokenRow(Value firstToken, int64_t token) {
 /// Stores `count` times eight tokens. All loads for them (maps, operands of the
 /// epilogue) come ahead of all stores.
 void TileStore::emitColumns(int first, int count) {
-  if (n % 2 != 0)
-    shared.clear();
   const bool loadsRows = hasRowOperands();
   SmallVector<SmallVector<Value>> ofRows;
   SmallVector<Value> mapped;

@@ -32,8 +32,8 @@ def cases() -> list[Case]:
             slices = number(schedule, "k_slices", 1)
             # Of the baseline, the kernels with more in them.
             for shape, steps in SHAPES[1:] if "placement = shared" in schedule else SHAPES:
-                # The last step is half of one; K slices share them evenly.
-                k = 128 * slices * -(-steps // slices) - 64
+                # The last step is half of one; K slices share them evenly, several for each.
+                k = 128 * slices * max(2, -(-steps // slices)) - 64
                 problem = f"{shape} k={k} activations=fp8 accumulation={accumulation}"
                 found.append(Case(schedule, problem))
     return found
