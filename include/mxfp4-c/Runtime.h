@@ -334,7 +334,8 @@ MXFP4RT_API void mxfp4rt_chain_destroy(mxfp4rt_chain *chain);
  *  After some launches on one stream of chains with these kernels, whatever
  *  their rows and values, all of these chains launch one graph there, where the
  *  driver has graphs with programmatic launches (CUDA 12.3): to set its values
- *  and to launch it costs the host less than one launch of a kernel. */
+ *  and to launch it costs the host less than one launch of a kernel. A chain
+ *  that is launched often there gets a graph of its own. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_chain_launch(mxfp4rt_chain *chain,
                                                 void *const *given,
                                                 void *stream);

@@ -38,6 +38,10 @@ struct mxfp4rt_chain {
   bool launch(void *const *given, Stream stream);
 
 private:
+  /// Launches on a stream before the chain has a graph of its own, in which it
+  /// need not set what other chains have changed.
+  static constexpr int kBeforeOwn = 32;
+
   Kernel &kernel(size_t call) const { return calls[call].kernel->kernel; }
   bool isGiven(size_t call, size_t argument) const;
   void launchOnce(Stream stream, std::optional<StreamState> &state);
@@ -52,6 +56,8 @@ private:
   const uint64_t number;
   /// Of the stream of the last launch.
   std::shared_ptr<SharedGraph> graph;
+  /// Launches on that stream behind the first.
+  int launched = 0;
   /// Held by a launch: values are the driver's until it returns.
   std::mutex mutex;
 };
@@ -107,6 +113,10 @@ void mxfp4rt_chain::launchOnce(Stream stream,
   if (!graph || graph->stream != state->id) {
     graph = SharedGraph::of(calls, state->id);
     changed.assign(calls.size(), true); // since the last launch on that stream
+    launched = 0;
+  } else if (++launched == kBeforeOwn) {
+    graph = SharedGraph::own(state->id);
+    changed.assign(calls.size(), true);
   }
   graph->launch(calls, number, changed, stream, state);
   changed.assign(calls.size(), false);

@@ -101,6 +101,12 @@ SharedGraph::of(const std::vector<mxfp4rt_call> &calls,
   return found;
 }
 
+std::shared_ptr<SharedGraph> SharedGraph::own(unsigned long long stream) {
+  auto made = std::make_shared<SharedGraph>(stream);
+  made->launched = kBeforeGraph - 1;
+  return made;
+}
+
 void SharedGraph::make(const std::vector<mxfp4rt_call> &calls, Stream stream,
                        std::optional<StreamState> &state) {
   try {

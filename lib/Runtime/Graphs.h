@@ -56,6 +56,9 @@ public:
   static std::shared_ptr<SharedGraph> of(const std::vector<mxfp4rt_call> &calls,
                                          unsigned long long stream);
 
+  /// One that no other chain has; its first launch makes it.
+  static std::shared_ptr<SharedGraph> own(unsigned long long stream);
+
   /// Launches a chain's calls.
   /// \p chain tells chains apart; \p changed are the calls that have other
   /// values than in its last launch.

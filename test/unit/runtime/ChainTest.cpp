@@ -196,6 +196,14 @@ TEST_F(RuntimeTest, ChainsOfTheSameKernelsShareAGraph) {
   const ChainPtr six = make(6, two);
   EXPECT_EQ(launch(six, 0x400), 2) << "its first launch";
   EXPECT_EQ(stub.launches[1].number(6), 6U);
+  // A chain that is launched often gets a graph that others do not set.
+  const ChainPtr often = make(7, two);
+  for (int i = 0; i < 40; ++i)
+    launch(often, 0x400);
+  EXPECT_EQ(launch(six, 0x400), 2);
+  EXPECT_EQ(launch(often, 0x400), 0);
+  EXPECT_EQ(launch(often, 0x700), 1);
+  EXPECT_EQ(stub.launches[1].number(6), 7U);
   // Another stream counts by itself, and a chain that comes back to a stream
   // sets what has changed meanwhile.
   EXPECT_EQ(launch(six, 0x500, 9), -1);
