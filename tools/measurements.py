@@ -30,6 +30,7 @@ LAYER_H200 = json.loads((ROOT / "docs/layer-h200.json").read_text())
 LAYER_ZIPF_H200 = json.loads((ROOT / "docs/layer-zipf-h200.json").read_text())
 GPT_OSS_H200 = json.loads((ROOT / "docs/gpt-oss-h200.json").read_text())
 FP8_H200 = json.loads((ROOT / "docs/fp8-h200.json").read_text())
+LAYER_FP8_H200 = json.loads((ROOT / "docs/layer-fp8-h200.json").read_text())
 MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
 MANY_H200 = json.loads((ROOT / "docs/many-h200.json").read_text())
 
@@ -242,6 +243,20 @@ def fp8_matmul(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(FP8_H200['facts'], 'fp8-h200.json')}"
 
 
+def layer_fp8(page: str) -> str:
+    """Whole layers with activations in FP8, against bf16."""
+    shown = {"ours": "bf16", "fp8": "FP8 promoted", "fp8 fast": "FP8 fast"}
+    lines = [
+        [str(row["experts"]), str(row["tokens"]), *(microseconds(row["us"][c]) for c in shown),
+         *(f"{row['us']['ours'] / row['us'][c]:.2f}" for c in ("fp8", "fp8 fast")),
+         *(f"{100 * row['errors'][c]:.1f} %" for c in shown)]
+        for row in LAYER_FP8_H200["rows"]
+    ]  # fmt: skip
+    head = ["E", "T", *shown.values(), "bf16 / promoted", "bf16 / fast",
+            *(f"error, {text}" for text in shown.values())]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(LAYER_FP8_H200, 'layer-fp8-h200.json')}"
+
+
 def in_transformers(wanted: str) -> str:
     """Times of gpt-oss in transformers, of its blocks or of all of it: a column for each case."""
     rows = [row for row in GPT_OSS_H200["timings"] if wanted in row]
@@ -338,6 +353,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "batch-invariant": batch_invariant,
     "models": models,
     "fp8": fp8_matmul,
+    "layer-fp8": layer_fp8,
     "gpt-oss-blocks": lambda page: in_transformers("tokens"),
     "gpt-oss-model": lambda page: in_transformers("what"),
     "many": many,

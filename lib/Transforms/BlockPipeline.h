@@ -66,7 +66,7 @@ struct BlockState {
   void assign(mlir::ValueRange values);
 };
 
-/// Divides each step of a loop into so many parts along K. False if its words
+/// Divides each step of a loop into a number of parts along K. False if its words
 /// cannot be divided so.
 bool divideSteps(BlockLoop &of, int64_t parts);
 
