@@ -50,7 +50,7 @@ constexpr int kMiddle = 64;
 
 /// Tokens of a tile from which one half of a step takes long enough to decode
 /// the other in that time.
-constexpr int kPromotedAhead = 128;
+constexpr int kPromotedAhead = 176;
 
 /// Tokens of a warp from which it stores more of them between two branches.
 constexpr int kManyStores = 65;
@@ -171,8 +171,8 @@ bool Chooser::fits(const Schedule &schedule) const {
 
 /// Whether warpgroups whose sums are promoted decode ahead, half a step at a
 /// time. Measured with tall tiles: 0.88 to 0.94 of the time of one group, 0.89
-/// to 0.92 of that of 32 groups with 512 rows or more each, and as much time
-/// with 128 rows each; with K slices more. Producers that gather need the
+/// to 0.92 of that of 32 groups with 512 rows or more each; in the tiles for
+/// 128 rows each, and with K slices, more. Producers that gather need the
 /// registers.
 bool Chooser::promotesAhead(const Schedule &schedule) const {
   return hasSpareRegisters() && !problem.gathers && schedule.kSlices == 1 &&

@@ -99,6 +99,7 @@ private:
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
+  Pick wholeGroupsFP8(int height, int64_t mean) const;
   std::optional<Pick> pickDecodersFP8(int64_t mean) const;
   bool promotesAhead(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;

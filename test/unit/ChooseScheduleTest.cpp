@@ -86,13 +86,36 @@ TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
                             ? choice.schedule.consumerWarps() <= 16
                             : placement == Placement::Register && !gathers &&
                                   choice.schedule.kSlices == 1 &&
-                                  choice.schedule.tileTokens >= 128);
+                                  choice.schedule.tileTokens >= 176);
               if (k >= 1024 && groups < 1000)
                 EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
                           all.end())
                     << groups << " groups, " << rows << " rows, K = " << k;
             }
       }
+}
+
+// Where a tile holds a whole group, the lowest such tile copies the fewest rows
+// behind its end; three warpgroups then only for many waves of `fast`. More
+// rows have the tallest tiles, and so have gathered rows.
+TEST(ChooseSchedule, WholeGroupsOfFP8HaveLowTiles) {
+  for (int promotion : {0, 512}) {
+    Problem problem = sizedFP8(32, 4096, 2880, promotion);
+    problem.n = 5760;
+    ScheduleChoice choice = choose(problem, {});
+    EXPECT_EQ(choice.schedule.tileRows, 128);
+    EXPECT_EQ(choice.schedule.tileTokens, 160);
+    EXPECT_EQ(choice.schedule.overlapDecode, promotion == 0);
+    problem.rowsHint = 2500;
+    EXPECT_EQ(choose(problem, {}).schedule.tileTokens, 96);
+    problem.rowsHint = 16384;
+    EXPECT_EQ(choose(problem, {}).schedule.tileTokens, 192);
+    problem.rowsHint = 4096;
+    problem.gathers = true;
+    EXPECT_GT(choose(problem, {}).schedule.tileTokens, 160);
+  }
+  Problem many = sizedFP8(512, 512 * 128, 2880, 0);
+  EXPECT_EQ(choose(many, {}).schedule.tileRows, 192);
 }
 
 // On an H200 many warps decode up to a few dozen rows per group, with either
