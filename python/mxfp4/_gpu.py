@@ -142,7 +142,13 @@ def compare(
     return {"wrong": wrong, "worst": worst, "nonfinite": nonfinite}
 
 
-def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
+class Graph(torch.cuda.CUDAGraph):
+    """A CUDA graph that keeps its launches, because a replay reads the memory that these hold."""
+
+    launches: Sequence[Callable[[], Any]] = ()
+
+
+def capture(launches: Sequence[Callable[[], Any]]) -> Graph:
     """A CUDA graph of some launches, each of which ran once before."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -150,10 +156,11 @@ def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
         for launch in launches:
             launch()
     stream.synchronize()
-    graph = torch.cuda.CUDAGraph()
+    graph = Graph()
     with torch.cuda.graph(graph, stream=stream):
         for launch in launches:
             launch()
+    graph.launches = launches
     torch.cuda.synchronize()
     return graph
 

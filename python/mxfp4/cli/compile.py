@@ -18,10 +18,10 @@ and a manifest each.
 
 A problem is "experts=E n=N k=K", and further, if need be: groups=G expert-ids=1
 order=spread|nibble scales=folded|raw columns=plain|interleaved|apart (what gate
-and up are) output=bf16|f32 activations=bf16|fp8. A problem gets one kernel for each
-range of row counts that has a schedule of its own; each kernel is right for any
-number of rows. A machine without the compiler uses them by MXFP4_KERNELS=FOLDER, or
-mxfp4.kernels.add(FOLDER).
+and up are) output=bf16|f32 activations=bf16|fp8 accumulation=fast|promoted512|
+promoted128 (with fp8). A problem gets one kernel for each range of row counts that
+has a schedule of its own; each kernel is right for any number of rows. A machine
+without the compiler uses them by MXFP4_KERNELS=FOLDER, or mxfp4.kernels.add(FOLDER).
 
 With --layer these are the kernels of a whole mixture-of-experts layer, as torch's
 operators and the models of mxfp4.integrations.transformers launch them.
