@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -164,6 +165,9 @@ def test_the_command(source: Checkpoint, out: Path, tmp_path: Path) -> None:
     assert "relative" in checked.out
     assert "bit for bit" in checked.out
     assert "all digests fit" in Said("inspect", out, "--verify").out
+    told = json.loads(Said("inspect", out, "--json").out)["tensors"]
+    sizes = {t["name"]: t["bytes"] for t in told}
+    assert sizes == {n: packed_checkpoint.packed_bytes(source[n], FP8) for n in NAMES}
     assert ": folded, fp8" in Said("inspect", source.path, "--scales").out
     wide = widen(source, tmp_path / "wide")
     assert "2 rows not for fp8" in Said("inspect", wide.path, "--scales").out

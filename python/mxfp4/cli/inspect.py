@@ -159,10 +159,11 @@ def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, 
     for file in files:
         weights = packed_file.verify(file) if verify else packed_file.open_weights(file)
         found = packed_file.metadata(file)
+        powers = 0 if weights.powers is None else int(weights.powers.nbytes)
         entry = {"name": found.get("name") or file.name.removesuffix(".safetensors"),
                  "experts": weights.experts, "n": weights.n, "k": weights.k, "rows": weights.rows,
                  "order": weights.layout.order, "scales_stored": weights.layout.scales,
-                 "bytes": int(weights.data.nbytes), "source": found.get("source", ""),
+                 "bytes": int(weights.data.nbytes) + powers, "source": found.get("source", ""),
                  "scales": dict(weights.proof.__dict__)}  # fmt: skip
         tensors.append(entry)
     rows = [["tensor", "files", "E", "N", "K", "rows", "order", "scales", "bytes"]]
