@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from . import kernels, library
@@ -59,5 +58,22 @@ class Quantizer:
         self._chain.launch([rows], values, stream)
 
 
-quantizer = cache(Quantizer)
-"""The same for each K and device."""
+_loaded: dict[tuple[int, int], Quantizer] = {}
+
+
+def quantizer(k: int, device: int = 0) -> Quantizer:
+    """The one of rows of K values on a device, which is loaded when it is first asked for.
+
+    Raises:
+        Error: as `Quantizer`; also if it would be loaded while a CUDA graph is captured.
+    """
+    found = _loaded.get((k, device))
+    if found is None:
+        if kernels.capturing():
+            raise Error(
+                f"the kernel that rounds rows of {k} values to FP8 is not loaded, and cannot be "
+                "while a CUDA graph is captured. Before the capture, call mxfp4.prepare(weights), "
+                "or run once."
+            )
+        found = _loaded[k, device] = Quantizer(k, device)
+    return found

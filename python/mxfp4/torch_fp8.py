@@ -15,7 +15,7 @@ import torch
 from . import fp8_reference
 from .errors import Error
 from .fp8_kernels import quantizer
-from .kernels import capturing, kernel_for
+from .kernels import kernel_for
 from .layout import FP8
 from .problem import Problem
 from .runtime import _current_stream
@@ -95,13 +95,10 @@ def _cuda(
         raise Error(f"there are no groups, so x must have no rows, got {rows}.")
     index, x = x.device.index, x.contiguous()
     kernel = kernel_for(problem, rows, index)
-    if capturing() and not quantizer.cache_info().currsize:
-        raise Error("the kernel that rounds activations is not loaded; call once before a capture.")
+    rounding = quantizer(problem.k, index)
     codes = x.new_empty(x.shape, dtype=torch.float8_e4m3fn)
     scales = x.new_empty((rows,), dtype=torch.float32)
-    quantizer(problem.k, index)(
-        rows, x.data_ptr(), codes.data_ptr(), scales.data_ptr(), _current_stream(index)
-    )
+    rounding(rows, x.data_ptr(), codes.data_ptr(), scales.data_ptr(), _current_stream(index))
     operands = {"epilogue0": powers, "epilogue1": scales}
     if expert_ids is not None:
         operands["expert_ids"] = expert_ids

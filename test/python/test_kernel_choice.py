@@ -10,7 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 from fakes import FakeDriver, Tensor, arguments, artifact, function_manifest, manifest, packed
-from mxfp4 import Artifact, Error, Layout, Problem, grouped_matmul, kernels, library, prepare
+from mxfp4 import (
+    Artifact,
+    Error,
+    Layout,
+    Problem,
+    fp8_kernels,
+    grouped_matmul,
+    kernels,
+    library,
+    prepare,
+)
 
 PROBLEM = Problem(3, 70, 96)
 
@@ -143,6 +153,19 @@ def test_nothing_is_loaded_in_a_capture(
                                     r"captured.*call mxfp4\.prepare"):  # fmt: skip
         kernels.kernel_for(PROBLEM, 65)
     assert compiled == ["rows-hint=8"]
+
+
+def test_no_rounding_is_loaded_in_a_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number of columns has a kernel of its own."""
+    made: list[tuple[int, int]] = []
+    monkeypatch.setattr(fp8_kernels, "_loaded", {})
+    monkeypatch.setattr(fp8_kernels, "Quantizer", lambda *key: made.append(key) or key)
+    assert fp8_kernels.quantizer(64, 1) == (64, 1)
+    monkeypatch.setattr(kernels, "capturing", lambda: True)
+    assert fp8_kernels.quantizer(64, 1) == (64, 1)
+    with pytest.raises(Error, match=r"rows of 96 values .* cannot be while a CUDA graph is captur"):
+        fp8_kernels.quantizer(96, 1)
+    assert made == [(64, 1)]
 
 
 def test_errors_of_all_kernels(driver: FakeDriver, compiled: list[str]) -> None:
