@@ -148,7 +148,7 @@ class Graph(torch.cuda.CUDAGraph):
     launches: Sequence[Callable[[], Any]] = ()
 
 
-def capture(launches: Sequence[Callable[[], Any]]) -> Graph:
+def capture(launches: Sequence[Callable[[], Any]]) -> torch.cuda.CUDAGraph:
     """A CUDA graph of some launches, each of which ran once before."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
