@@ -18,7 +18,10 @@ using namespace mxfp4;
 /// Stages of a CTA where 24 warps decode. In each of two CTAs 9 take 0 to 5 %
 /// less time than 12, and 15 take 4 % more.
 constexpr int kDecodersStages = 9, kDecodersStagesAlone = 18,
-              kDecodersStagesFewest = 30, kWideStages = 18;
+              kDecodersStagesFewest = 30;
+
+/// Stages of wide tiles, at most; with two CTAs 15 fit.
+constexpr int kWideStages = 18;
 
 /// Waves of tiles from which crowded groups have wide tiles. Tiles of the last
 /// wave begin at different times then: with 3 to 5 waves, Zipf's routing took

@@ -41,12 +41,13 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
                  s.stages);
   sums = next("sums",
               s.kSlices > 1 ? int64_t(s.tileRows) * s.tileTokens * 4 : 0, 16);
-  // In whole 16-byte units so that what follows stays aligned.
+  // Wide tiles begin where the others do.
   int64_t more = 0;
   if (s.wideFrom != 0 && !s.isWide())
     more = SharedMemoryMap(s.wideProgram(), layout).table.offset - offset;
   wide = next("wide", std::max<int64_t>(more, 0), 16);
   const int tables = s.wideFrom != 0 ? 2 : 1;
+  // In whole 16-byte units so that what follows stays aligned.
   table = next("table", tables * ((s.tableEntries(groups) + 3) / 4 * 16), 16,
                tables);
   // Barriers are few, but dynamic shared memory begins at the next multiple of

@@ -270,6 +270,13 @@ static std::string verifyWide(const Schedule &s, const BlockLayout &layout,
            number(least) + ", and twice the tile tokens to be at most " +
            number(s.traits().nMax) + ", for wide_from, but has " +
            number(s.tileRows) + " and " + number(s.tileTokens);
+  if (s.kSlices == 1 && s.copyWarps - 1 > wide.tileRows / layout.rows)
+    return "requires at most " + number(wide.tileRows / layout.rows + 1) +
+           " copy_warps, one for the activations and one for each " +
+           number(layout.rows) +
+           " rows of half of the tile, for wide_from, "
+           "but has " +
+           number(s.copyWarps);
   if (wide.stages < 3 * s.kSlices || wide.stages % s.kSlices != 0)
     return "requires at least three wide_stages for each of the " +
            number(s.kSlices) + " K slices, the same number for all, but has " +

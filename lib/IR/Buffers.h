@@ -13,11 +13,15 @@
 namespace mxfp4 {
 
 /// Contiguous memory of static shape in shared memory.
+inline bool isShared(mlir::MemRefType type) {
+  return mlir::gpu::GPUDialect::isWorkgroupMemoryAddressSpace(
+      type.getMemorySpace());
+}
+
 inline bool isSharedBuffer(mlir::Type type) {
   auto memref = mlir::cast<mlir::MemRefType>(type);
   return memref.hasStaticShape() && memref.getLayout().isIdentity() &&
-         mlir::gpu::GPUDialect::isWorkgroupMemoryAddressSpace(
-             memref.getMemorySpace());
+         isShared(memref);
 }
 
 } // namespace mxfp4

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "SharedMemory.h"
+#include "Buffers.h"
 
 #include "mxfp4/IR/MXFP4.h"
 
@@ -14,12 +14,11 @@ using namespace mlir;
 using namespace mxfp4;
 
 static LogicalResult verifyBarriers(Operation *op, Value value) {
-  auto type = cast<MemRefType>(value.getType());
-  if (type.hasStaticShape() && type.getLayout().isIdentity() && isShared(type))
+  if (isSharedBuffer(value.getType()))
     return success();
   return op->emitOpError() << "requires a static number of barriers in shared "
                               "memory, but got "
-                           << type;
+                           << value.getType();
 }
 
 LogicalResult MakeTensorMapOp::verify() {
@@ -84,9 +83,10 @@ LogicalResult TensorCopyActivationsOp::verify() {
       !hasStageRows(destination, &InstructionTraits::typeOfB))
     return emitOpError() << "requires staged activations of shape stages x "
                          << getMap().getType().getRows()
-                         << " x 64 bf16 or x 128 f8E4M3FN in shared memory, as "
-                            "its tensor map says, but got "
-                         << destination;
+                         << " x 64 bf16 or x 128 f8E4M3FN in shared memory, or "
+                            "of less height in steps of "
+                         << getMap().getType().getBoxStep()
+                         << ", as its tensor map says, but got " << destination;
   return verifyBarriers(*this, getBarriers());
 }
 
@@ -134,8 +134,9 @@ LogicalResult WgmmaOp::verify() {
       !stage.getLayout().isIdentity() || !stage.hasStaticShape() ||
       stage.getDimSize(2) != found->tileK() || sums.getDimSize(1) != 4 ||
       8 * sums.getDimSize(0) != stage.getDimSize(1))
-    return emitOpError() << "requires staged activations of N tokens by 64 and "
-                            "an accumulator of shape N/8x4, but got "
+    return emitOpError() << "requires staged activations of N tokens by 64 "
+                            "bf16 or by 128 f8E4M3FN and an accumulator of "
+                            "shape N/8x4, but got "
                          << stage << " and " << sums;
   const InstructionTraits &traits = *found;
   const int64_t columns = getColumns();

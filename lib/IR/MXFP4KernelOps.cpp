@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "SharedMemory.h"
+#include "Buffers.h"
 
 #include "mxfp4/IR/MXFP4.h"
 

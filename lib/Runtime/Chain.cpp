@@ -114,7 +114,7 @@ void mxfp4rt_chain::launchOnce(Stream stream,
     graph = SharedGraph::of(calls, state->id);
     changed.assign(calls.size(), true); // since the last launch on that stream
     launched = 0;
-  } else if (++launched == kBeforeOwn) {
+  } else if (launched < kBeforeOwn && ++launched == kBeforeOwn) {
     graph = SharedGraph::own(state->id);
     changed.assign(calls.size(), true);
   }

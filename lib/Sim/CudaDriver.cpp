@@ -171,6 +171,12 @@ EXPORT int cuCtxGetCurrent(void **context) {
   return *context = depth > 0 ? &state() : nullptr, 0;
 }
 EXPORT int cuCtxSynchronize() { return kSuccess; }
+/// The modes differ in what a capture forbids, and nothing is captured here.
+EXPORT int cuThreadExchangeStreamCaptureMode(int *mode) {
+  static thread_local int current = 0;
+  std::swap(*mode, current);
+  return kSuccess;
+}
 
 EXPORT int cuMemAlloc_v2(uint64_t *address, size_t size) {
   constexpr size_t kPage = 4096;

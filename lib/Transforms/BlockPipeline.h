@@ -66,8 +66,8 @@ struct BlockState {
   void assign(mlir::ValueRange values);
 };
 
-/// Divides each step of a loop into a number of parts along K. False if its words
-/// cannot be divided so.
+/// Divides each step of a loop into a number of parts along K. False if its
+/// words cannot be divided so.
 bool divideSteps(BlockLoop &of, int64_t parts);
 
 /// What the fetch of each block computes whatever the slot, computed once.

@@ -324,7 +324,8 @@ static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
   Value result = WgmmaOp::create(
       b, sums, arguments[1], ValueRange(arguments.drop_front(2)), decoded.tile,
       decoded.block, /*buffer=*/0, op.getActivations(), arguments[0],
-      /*first_step=*/0, of.columns, op.getTokens(), b.getI64IntegerAttr(of.schedule.heightStep()),
+      /*first_step=*/0, of.columns, op.getTokens(),
+      b.getI64IntegerAttr(of.schedule.heightStep()),
       /*accumulate=*/Value());
   YieldOp::create(b, result);
 }

@@ -18,11 +18,11 @@
 // Results of exp and exp2 below 2^-126 are 0. A division that allows
 // reciprocals (fastmath<arcp>) is x (1 / y), where 1 / y is 0 or infinite if it
 // or y is below 2^-126: it has two instructions instead of eight. Of a constant
-// that is at most 1 and a divisor that operations show to be a normal number,
-// each division is of that kind: of 1 / (1 + exp(-x)), what is below 2^-126 is
-// 0. Where a formula would subtract nearly equal numbers, a polynomial takes
-// over; its coefficients are fits of the least largest relative error over the
-// stated range.
+// of magnitude at most 1 and a divisor that its operations show to be at least
+// 2^-126, each division is of that kind: of 1 / (1 + exp(-x)), what is below
+// 2^-126 is 0. Where a formula would subtract nearly equal numbers, a
+// polynomial takes over; its coefficients are fits of the least largest
+// relative error over the stated range.
 //
 //===----------------------------------------------------------------------===//
 
@@ -278,13 +278,14 @@ static std::optional<double> constantOf(Value value) {
 }
 
 /// A number that `value` is not below, if it is not NaN. Roundings are
-/// monotone: they keep it, if it is a number of f32.
-static std::optional<double> leastOf(Value value) {
+/// monotone: they keep it, if it is a number of f32. Of sums only so many
+/// levels are looked at, because an operand may be reached on many ways.
+static std::optional<double> leastOf(Value value, unsigned depth = 8) {
   if (const std::optional<double> number = constantOf(value);
       number && !std::isnan(*number))
     return number;
   Operation *op = value.getDefiningOp();
-  if (!op)
+  if (!op || depth == 0)
     return std::nullopt;
   if (isa<math::ExpOp, math::Exp2Op, math::AbsFOp, math::SqrtOp>(op))
     return 0.0;
@@ -293,8 +294,8 @@ static std::optional<double> leastOf(Value value) {
     return 0.0;
   if (!isa<arith::AddFOp, arith::MaximumFOp>(op))
     return std::nullopt;
-  const std::optional<double> x = leastOf(op->getOperand(0)),
-                              y = leastOf(op->getOperand(1));
+  const std::optional<double> x = leastOf(op->getOperand(0), depth - 1),
+                              y = leastOf(op->getOperand(1), depth - 1);
   if (isa<arith::MaximumFOp>(op))
     return x && y ? std::max(*x, *y) : x ? x : y;
   if (!x || !y)
@@ -302,12 +303,14 @@ static std::optional<double> leastOf(Value value) {
   return static_cast<float>(*x) + static_cast<float>(*y);
 }
 
-/// Of a quotient that is not above 1 / y nothing is lost but what is below the
-/// smallest normal number.
+/// Of a quotient whose magnitude is not above that of 1 / y nothing is lost but
+/// what is below the smallest normal number.
 static void allowReciprocal(arith::DivFOp op) {
   const std::optional<double> x = constantOf(op.getLhs());
+  if (!x || std::abs(*x) > 1.0)
+    return;
   const std::optional<double> least = leastOf(op.getRhs());
-  if (x && std::abs(*x) <= 1.0 && least && *least >= kSmallestNormal)
+  if (least && *least >= kSmallestNormal)
     op.setFastmath(op.getFastmath() | arith::FastMathFlags::arcp);
 }
 

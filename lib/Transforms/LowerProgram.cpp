@@ -70,6 +70,7 @@ static void lowerTable(BuildTileTableOp op) {
     grid.emitTable(inner, thread);
     scf::YieldOp::create(inner);
   });
+  // A table right behind this one has the barrier of both.
   if (!isa<BuildTileTableOp>(op->getNextNode()))
     gpu::BarrierOp::create(b);
   op.erase();

@@ -150,8 +150,9 @@ static std::optional<OpBuilder::InsertPoint> behind(Value x, Value y) {
 
 /// Whether what is loaded for columns is loaded ahead of the loop over K, as
 /// soon as the tile is known: the end of the tile would wait for it. With
-/// several CTAs on an SM the others multiply meanwhile, and neither
-/// their threads nor those with sums to promote have registers to spare.
+/// several CTAs on an SM the others multiply meanwhile, and neither their
+/// threads nor those with sums to promote have registers to spare. With at most
+/// four registers, no kernel that can be chosen spills.
 bool TileStore::loadsAhead() {
   constexpr int64_t kMostRegisters = 4;
   const int64_t registers = epilogue.registersOfColumns(slices());
@@ -233,7 +234,7 @@ bool TileStore::hasRowOperands() {
 /// Loads the values of 32 rows from token `first` of the warp on, one by each
 /// lane.
 void TileStore::shareRows(int64_t first) {
-  const WarpPlace place = schedule.placeOfWarps(schedule.sliceWarps());
+  const WarpPlace place = placeOfStoringWarps(schedule);
   Value token = a.add(
       a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
       a.lane());

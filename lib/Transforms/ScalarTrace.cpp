@@ -212,7 +212,8 @@ static std::optional<Digits> widenDigits(Digits digits, unsigned width,
   const int64_t bound = int64_t(1) << (isSigned ? width - 1 : width);
   int64_t extent = 1;
   for (const Digit &digit : digits)
-    extent = ShapedType::isDynamic(digit.size) || extent > bound
+    extent = ShapedType::isDynamic(digit.size) || digit.size > bound ||
+                     extent > bound
                  ? bound + 1
                  : extent * digit.size;
   if (extent <= bound)

@@ -16,7 +16,6 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -253,7 +252,7 @@ static void buildTable(ImplicitLocOpBuilder &b, Kernel kernel, Value table,
                            ScheduleAttr::get(b.getContext(), schedule));
 }
 
-/// Counts what the loops over tiles run through, once the tables are there.
+/// The CTA's first tile and the number of CTAs.
 static void bindGrid(ImplicitLocOpBuilder &b, Kernel &kernel) {
   kernel.first = gpu::BlockIdOp::create(b, gpu::Dimension::x);
   kernel.ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);

@@ -17,6 +17,7 @@ import torch
 from .errors import Error
 
 _OUT_OF_MEMORY = 2
+_RELAXED = 2  # CU_STREAM_CAPTURE_MODE_RELAXED
 
 
 @cache
@@ -44,10 +45,14 @@ def allocate(ordinal: int, size: int, library: str = "libcuda.so.1") -> int:
     status = status or call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
     status = status or call("cuCtxPushCurrent_v2", context)
     if not status:
+        # Another stream that is captured would refuse an allocation, which is none of its work.
+        mode = ctypes.c_int(_RELAXED)
+        call("cuThreadExchangeStreamCaptureMode", ctypes.byref(mode))
         status = call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(size))
         if status == _OUT_OF_MEMORY:  # torch may hold some that it does not use
             torch.cuda.empty_cache()
             status = call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(size))
+        call("cuThreadExchangeStreamCaptureMode", ctypes.byref(mode))
         call("cuCtxPopCurrent_v2", ctypes.byref(popped))
     if status:
         raise Error(f"CUDA's driver gave no {size} bytes on device {ordinal}: error {status}.")

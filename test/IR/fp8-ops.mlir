@@ -1,7 +1,9 @@
 // Activations of 8 bits: types, attributes and operations, as text and as bytecode.
+// Bytecode of version 3 has wgmma of whole steps alone.
 //
-// RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s
-// RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s
+// RUN: mxfp4-opt %s | mxfp4-opt | FileCheck %s --check-prefixes=CHECK,NEW
+// RUN: mxfp4-opt %s --emit-bytecode | mxfp4-opt | FileCheck %s --check-prefixes=CHECK,NEW
+// RUN: mxfp4-opt %S/Inputs/fp8-ops-version-3.mlirbc | FileCheck %s
 
 #schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
     warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
@@ -80,9 +82,9 @@ func.func @fragments(%sums: vector<2x4xf32>, %w: !stage, %x: !tokens,
 
 !decoded = memref<128x128xf8E5M2, #gpu.address_space<workgroup>>
 
-// CHECK-LABEL: func @shared
-// CHECK: mxfp4.store_decoded %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}}[%{{.*}}] step 3 buffer 1 : memref<128x128xf8E5M2,
-// CHECK: mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}[%{{.*}}]) columns 2 accumulate(%{{.*}}) : vector<2x4xf32>, memref<4x16x128xf8E4M3FN, {{.*}}, memref<128x128xf8E5M2,
+// NEW-LABEL: func @shared
+// NEW: mxfp4.store_decoded %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} to %{{.*}}[%{{.*}}] step 3 buffer 1 : memref<128x128xf8E5M2,
+// NEW: mxfp4.wgmma %{{.*}} shared_a(%{{.*}}[%{{.*}}]) buffer 1 b(%{{.*}}[%{{.*}}]) columns 2 accumulate(%{{.*}}) : vector<2x4xf32>, memref<4x16x128xf8E4M3FN, {{.*}}, memref<128x128xf8E5M2,
 func.func @shared(%sums: vector<2x4xf32>, %r: vector<4xf8E5M2>, %x: !tokens,
                   %tile: !decoded, %i: index, %keep: i1) -> vector<2x4xf32> {
   mxfp4.store_decoded %r, %r, %r, %r to %tile[%i] step 3 buffer 1 : !decoded
@@ -93,8 +95,8 @@ func.func @shared(%sums: vector<2x4xf32>, %r: vector<4xf8E5M2>, %x: !tokens,
 
 // A group of two of the four k32 steps of a stage.
 
-// CHECK-LABEL: func @half
-// CHECK: mxfp4.wgmma %{{.*}} b(%{{.*}}[%{{.*}}]) step 2 columns 2 : vector<2x4xf32>, memref<4x16x128xf8E4M3FN
+// NEW-LABEL: func @half
+// NEW: mxfp4.wgmma %{{.*}} b(%{{.*}}[%{{.*}}]) step 2 columns 2 : vector<2x4xf32>, memref<4x16x128xf8E4M3FN
 func.func @half(%sums: vector<2x4xf32>, %a: vector<4xf8E5M2>, %x: !tokens,
                 %slot: index) -> vector<2x4xf32> {
   %0 = mxfp4.wgmma %sums

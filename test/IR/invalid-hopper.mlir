@@ -211,7 +211,7 @@ func.func @case_21(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x
 // Copies of activations: as many rows as the box has, 64 columns.
 
 func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, or of less height in steps of 8, as its tensor map says, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<8x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -220,7 +220,7 @@ func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_
 // -----
 
 func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x64xbf16>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, or of less height in steps of 8, as its tensor map says, but got 'memref<6x8x64xbf16>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xbf16>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -229,7 +229,7 @@ func.func @case_23(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xbf16>, %b: memref
 // -----
 
 func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, or of less height in steps of 8, as its tensor map says, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x64xf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -238,7 +238,7 @@ func.func @case_24(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x64xf16, #gpu.address
 // -----
 
 func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, or of less height in steps of 8, as its tensor map says, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x16x64xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -247,7 +247,7 @@ func.func @case_25(%m: !mxfp4.tensor_map<8>, %s: memref<6x16x64xbf16, #gpu.addre
 // -----
 
 func.func @case_26(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x32xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, as its tensor map says, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>'}}
+  // expected-error @below {{requires staged activations of shape stages x 8 x 64 bf16 or x 128 f8E4M3FN in shared memory, or of less height in steps of 8, as its tensor map says, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>'}}
   mxfp4.tensor_copy_activations %m[%i, %i] valid(%i) to %s[%i] signal %b
       : !mxfp4.tensor_map<8> to memref<6x8x32xbf16, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
   return
@@ -259,7 +259,7 @@ func.func @case_26(%m: !mxfp4.tensor_map<8>, %s: memref<6x8x32xbf16, #gpu.addres
 // the first are multiplied.
 
 func.func @case_27(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<8x64xbf16, #gpu.address_space<workgroup>>
@@ -269,7 +269,7 @@ func.func @case_27(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<8x64xbf16
 // -----
 
 func.func @case_28(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf16>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16>' and 'vector<1x4xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16>' and 'vector<1x4xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x64xbf16>
@@ -279,7 +279,7 @@ func.func @case_28(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf
 // -----
 
 func.func @case_29(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x32xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<6x8x32xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x32xbf16, #gpu.address_space<workgroup>>
@@ -289,7 +289,7 @@ func.func @case_29(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x32xbf
 // -----
 
 func.func @case_30(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<6x8x64xf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x8x64xf16, #gpu.address_space<workgroup>>
@@ -299,7 +299,7 @@ func.func @case_30(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xf1
 // -----
 
 func.func @case_31(%c: vector<1x2xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x2xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<6x8x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x2xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x2xf32>, memref<6x8x64xbf16, #gpu.address_space<workgroup>>
@@ -309,7 +309,7 @@ func.func @case_31(%c: vector<1x2xf32>, %a: vector<2xbf16>, %x: memref<6x8x64xbf
 // -----
 
 func.func @case_32(%c: vector<1x4xf32>, %a: vector<2xbf16>, %x: memref<6x16x64xbf16, #gpu.address_space<workgroup>>, %i: index) {
-  // expected-error @below {{requires staged activations of N tokens by 64 and an accumulator of shape N/8x4, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
+  // expected-error @below {{requires staged activations of N tokens by 64 bf16 or by 128 f8E4M3FN and an accumulator of shape N/8x4, but got 'memref<6x16x64xbf16, #gpu.address_space<workgroup>>' and 'vector<1x4xf32>'}}
   %r = mxfp4.wgmma %c a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a)
       b(%x[%i]) columns 1
       : vector<1x4xf32>, memref<6x16x64xbf16, #gpu.address_space<workgroup>>

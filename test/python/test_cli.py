@@ -182,7 +182,9 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", "gpt-oss"), "--layer must be one of gpt-oss-20b, gpt-oss-120b, deepseek"),
         (("--layer", "kimi-k3", "--accumulation", "fast"), "goes with --activations fp8"),
         (("--layer", "kimi-k3", "--max-tokens", "0"), "--max-tokens must be at least 1"),
-        (("--layer", "kimi-k3", "--rows-hint", "4"), "are of single matmuls"),
+        (("--layer", "kimi-k3", "--rows-hint", "4"), "--rows-hint is of single matmuls"),
+        (("--layer", "kimi-k3", "--top", "2"), "--top is of single matmuls"),
+        (("--layer", "kimi-k3", "--max-rows", "4"), "--max-rows is of single matmuls"),
         (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
         (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer"),
     ):

@@ -45,7 +45,10 @@ KINDS: dict[str, tuple[Problem | str, str]] = {
     ),
     "few rows with an epilogue": (fused.Form(epilogue="pairs", groups=4).mlir(), "rows-hint=4"),
     "fp8": (fp8_matmul.Form().mlir(), "rows-hint=4096"),
-    "fp8, few rows": (fp8_matmul.Form(accumulation="fast", epilogue="pairs").mlir(), "rows-hint=16"),
+    "fp8, few rows": (
+        fp8_matmul.Form(accumulation="fast", epilogue="pairs").mlir(),
+        "rows-hint=16",
+    ),
     "fp8 row maps": (fp8_matmul.Form(gather=True, scatter=True, groups=4).mlir(), "rows-hint=64"),
     "quantize_rows": (quantize_mlir("q", 64, gather=True), ""),
     "dequantize": (DEQUANTIZE, ""),

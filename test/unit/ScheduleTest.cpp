@@ -197,6 +197,31 @@ TEST(Schedule, WhatIsAcceptedHasTallTilesThatAre) {
   EXPECT_GT(accepted, 20);
 }
 
+TEST(Schedule, WhatIsAcceptedHasWideTilesThatAre) {
+  int accepted = 0;
+  for (int rows : {64, 128, 192, 256, 384})
+    for (int tokens : {8, 16, 32, 64})
+      for (int warps : {4, 8, 12})
+        for (int slices : {1, 2, 3})
+          for (int copyWarps : {1, 2, 3, 4, 5})
+            for (int bits = 0; bits < 4; ++bits) {
+              Schedule s = tiled(rows, tokens, 8, warps, slices, 1);
+              s.stages = s.wideStages = 3 * slices;
+              s.copyWarps = copyWarps;
+              s.overlapDecode = bits & 1;
+              s.sumSteps = bits & 2 ? 3 : 0;
+              s.wideFrom = tokens + 1;
+              if (!verifySchedule(s, 32, h100()).empty())
+                continue;
+              ++accepted;
+              Schedule alone = s.wideProgram();
+              alone.wideFrom = alone.wideStages = 0;
+              EXPECT_EQ(verifySchedule(alone, 32, h100()), "")
+                  << text(s) << "; " << text(alone);
+            }
+  EXPECT_GT(accepted, 20);
+}
+
 TEST(Schedule, PreferencesAreRead) {
   Preference preference;
   EXPECT_EQ(parsePreference("register", "auto", preference), "");

@@ -145,7 +145,7 @@ def MXFP4_TensorMap : TypeDef<MXFP4_Dialect, "TensorMap"> {
     int64_t getBoxStep() const { return getStep() ? getStep() : getRows(); }
     /// Number of descriptions.
     int64_t getCount() const { return getRows() / getBoxStep(); }
-    /// Whether the highest tile with this number of rows is one of the boxes.
+    /// Whether a box has this number of rows.
     bool fits(int64_t rows) const {
       return rows >= 1 && rows <= getRows() && rows % getBoxStep() == 0;
     }
@@ -234,6 +234,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `wide_from` (0): groups with at least this number of rows have tiles of half as
       many `rows` and twice as many `tokens`, in a program of their own that runs
       first; 0: all groups have tiles of one kind.
+    - `wide_stages` (0): stages of that program, at least three for each K slice;
+      0 without `wide_from`.
     - `gather_rows` (8 in tiles of up to 32 tokens, 16 of up to 64, else all):
       rows that a branch of a gather skips, at least.
     - `store_columns` (2; 4 where a warp has more than 64 tokens): columns of 8

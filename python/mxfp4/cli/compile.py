@@ -26,6 +26,9 @@ without the compiler uses them by MXFP4_KERNELS=FOLDER, or mxfp4.kernels.add(FOL
 With --layer these are the kernels of a whole mixture-of-experts layer, as torch's
 operators and the models of mxfp4.integrations.transformers launch them.
 """
+MAX_ROWS, TOP = 2**16, 4
+"""What ``--max-rows`` and ``--top`` are unless they are given."""
+
 EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --rows-hint 128
@@ -53,11 +56,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, default=8192,
                         help="with --layer: of one call (default %(default)s)")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--max-rows", type=int, default=2**16,
-                        help="kernels for up to N rows (default %(default)s)")  # fmt: skip
-    parser.add_argument("--top", type=int, default=4,
+    parser.add_argument("--max-rows", type=int,
+                        help=f"kernels for up to N rows (default {MAX_ROWS})")  # fmt: skip
+    parser.add_argument("--top", type=int,
                         help="experts of a token: with --checkpoint, kernels for single tokens are "
-                        "compiled, too (default %(default)s; 0 for none)")  # fmt: skip
+                        f"compiled, too (default {TOP}; 0 for none)")  # fmt: skip
     parser.add_argument("--batch-invariant", action="store_true",
                         help="kernels that give a row the same bits whatever other rows there "
                         "are")  # fmt: skip
@@ -118,8 +121,11 @@ def _compile_layer(options: argparse.Namespace) -> int:
         raise Error("--accumulation goes with --activations fp8.")
     if options.max_tokens < 1:
         raise Error(f"--max-tokens must be at least 1, got {options.max_tokens}.")
-    if options.rows_hint is not None or options.options:
-        raise Error("--rows-hint and --options are of single matmuls; leave them out with --layer.")
+    of_matmuls = {"--rows-hint": options.rows_hint, "--max-rows": options.max_rows,
+                  "--top": options.top, "--options": options.options or None}  # fmt: skip
+    for name, value in of_matmuls.items():
+        if value is not None:
+            raise Error(f"{name} is of single matmuls; leave it out with --layer.")
     sums = options.accumulation or "promoted512"
     spec = replace(PRESETS[options.layer], activations=options.activations, accumulation=sums,
                    batch_invariant=options.batch_invariant)  # fmt: skip
@@ -144,20 +150,22 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     from ..problem import Problem
     from ..weights import layout_for
 
+    most = MAX_ROWS if options.max_rows is None else options.max_rows
     if words is not None:
         problem = replace(Problem.parse(words), batch_invariant=options.batch_invariant)
-        return [(problem, options.max_rows)]
+        return [(problem, most)]
+    top = TOP if options.top is None else options.top
     found: dict[Problem, int] = {}
     experts = Checkpoint(options.checkpoint).require()
     for tensor in tqdm(experts, unit="tensor", desc="read scales"):
         layout = layout_for("auto", tensor.proof())
         e, n, k = tensor.shape
-        found[Problem(e, n, k, layout=layout)] = options.max_rows
-        if options.top:
-            single = Problem(e, n, k, options.top, layout, expert_ids=True)
-            found[single] = options.top
+        found[Problem(e, n, k, layout=layout)] = most
+        if top:
+            single = Problem(e, n, k, top, layout, expert_ids=True)
+            found[single] = top
     invariant = options.batch_invariant
-    return [(replace(p, batch_invariant=invariant), most) for p, most in found.items()]
+    return [(replace(p, batch_invariant=invariant), rows) for p, rows in found.items()]
 
 
 def _compile_problems(
