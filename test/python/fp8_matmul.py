@@ -145,6 +145,8 @@ class Data:
         if kind == "exact":
             # Few numbers, whatever the power of a row.
             blocks &= np.where(rng.random(blocks.shape) < 0.25, 0xFF, 0).astype(np.uint8)
+            # Zeros that decode to little show where nothing else is added.
+            blocks[:, 2:4] = 0
             scales = rng.integers(127, 129, shape) + rng.integers(-90, 90, (*shape[:2], 1))
         else:
             scales = rng.integers(120, 130, shape)
