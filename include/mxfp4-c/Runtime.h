@@ -123,7 +123,7 @@ typedef struct mxfp4rt_device_speed {
   /** Width of the memory bus in bits; memory delivers twice per clock. */
   int memory_bus_bits;
   /** Bytes of L2 cache. */
-  int l2_bytes;
+  int l2_bytes; /* NOLINT(readability-identifier-naming) */
 } mxfp4rt_device_speed;
 
 /** How fast device `ordinal` is: the facts by which schedules are chosen, in

@@ -147,7 +147,7 @@ std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
     return fit(schedule, stages);
   };
   // ptxas serialises the multiplications of a slice that has one step.
-  if (tokensFor(mean, 2) <= 16 && steps >= 2 * kFewestSlices)
+  if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
     return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,
                            kDecodersStagesFP8),
                 "up to about ten rows per group: decoding decides, 16 tokens, "

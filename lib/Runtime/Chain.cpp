@@ -114,9 +114,12 @@ void mxfp4rt_chain::launchOnce(Stream stream,
     graph = SharedGraph::of(calls, state->id);
     changed.assign(calls.size(), true); // since the last launch on that stream
     launched = 0;
-  } else if (launched < kBeforeOwn && ++launched == kBeforeOwn) {
-    graph = SharedGraph::own(state->id);
-    changed.assign(calls.size(), true);
+  } else if (launched < kBeforeOwn) {
+    ++launched;
+    if (launched == kBeforeOwn) {
+      graph = SharedGraph::own(state->id);
+      changed.assign(calls.size(), true);
+    }
   }
   graph->launch(calls, number, changed, stream, state);
   changed.assign(calls.size(), false);

@@ -189,7 +189,8 @@ public:
   InContext(const Driver &driver, Context context) : driver(driver) {
     Context current = nullptr;
     driver.call(driver.getCurrent, &current);
-    if ((pushed = current != context))
+    pushed = current != context;
+    if (pushed)
       driver.call(driver.pushCurrent, context);
   }
   ~InContext() {

@@ -278,8 +278,8 @@ static std::optional<double> constantOf(Value value) {
 }
 
 /// A number that `value` is not below, if it is not NaN. Roundings are
-/// monotone: they keep it, if it is a number of f32. Of sums only so many
-/// levels are looked at, because an operand may be reached on many ways.
+/// monotone: they keep it, if it is a number of f32. Of sums, eight levels are
+/// looked at, because an operand may be reached on many ways.
 static std::optional<double> leastOf(Value value, unsigned depth = 8) {
   if (const std::optional<double> number = constantOf(value);
       number && !std::isnan(*number))

@@ -296,7 +296,7 @@ void TileStore::emitColumns(int first, int count) {
     SmallVector<SmallVector<Value>> firsts(slices());
     Place exchanged{};
     if (exchanges)
-      exchanged = place(8 * column);
+      exchanged = place(int64_t(8) * column);
     for (int element = 0; element < 2; ++element) {
       ArrayRef<Value> ofRow = ofRows[nextRow++];
       Place own{};
