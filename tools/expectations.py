@@ -14,7 +14,6 @@ lines is written anew:
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import subprocess
@@ -23,6 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from generated import settle
 from measurements import ROOT, table
 
 PAGE = "docs/Devices.md"
@@ -274,16 +274,8 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[2:] not in ([], ["--check"]):
         sys.exit(__doc__)
     model = Model(devices(sys.argv[1]))
-    before = (ROOT / PAGE).read_text()
-    after = page(before, model)
-    if not sys.argv[2:]:
-        (ROOT / PAGE).write_text(after)
-    elif before != after:
-        lines = before.splitlines(), after.splitlines()
-        print(*difflib.unified_diff(*lines, PAGE, "generated", "", ""), sep="\n")
-        print(f"{PAGE} is out of date; run tools/docs", file=sys.stderr)
-        return 1
-    return 0
+    text = page((ROOT / PAGE).read_text(), model)
+    return settle(ROOT / PAGE, PAGE, text, bool(sys.argv[2:]), "tools/docs")
 
 
 if __name__ == "__main__":

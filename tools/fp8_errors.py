@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from generated import settle
 from mxfp4 import fp8, quantize
 from mxfp4.formats import bfloat16, dequantize
 from mxfp4.fp8_sums import matmul
@@ -78,14 +79,8 @@ def table() -> str:
 
 def main() -> int:
     """Write the page, or say whether it is as it would be written."""
-    text = PAGE.read_text()
-    written = MARK.sub(lambda mark: mark[1] + table() + mark[2], text)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(written)
-    elif text != written:
-        print(f"{PAGE} is out of date; run tools/fp8_errors.py", file=sys.stderr)
-        return 1
-    return 0
+    text = MARK.sub(lambda mark: mark[1] + table() + mark[2], PAGE.read_text())
+    return settle(PAGE, str(PAGE), text, "--check" in sys.argv[1:], "tools/fp8_errors.py")
 
 
 if __name__ == "__main__":

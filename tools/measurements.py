@@ -13,13 +13,14 @@ A case that failed is "failed" in its column, and one that was not measured is a
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from generated import settle
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "docs/LayerMeasurements.md", "docs/Measurements.md", "docs/Performance.md"]
@@ -377,18 +378,11 @@ def main() -> int:
     """Command line."""
     if sys.argv[1:] not in ([], ["--check"]):
         sys.exit(__doc__)
-    stale = 0
-    for name in PAGES:
-        before = (ROOT / name).read_text()
-        after = page(name, before)
-        if not sys.argv[1:]:
-            (ROOT / name).write_text(after)
-        elif before != after:
-            lines = before.splitlines(), after.splitlines()
-            print(*difflib.unified_diff(*lines, name, "generated", "", ""), sep="\n")
-            print(f"{name} is out of date; run tools/docs", file=sys.stderr)
-            stale = 1
-    return stale
+    check = bool(sys.argv[1:])
+    return max(
+        settle(ROOT / name, name, page(name, (ROOT / name).read_text()), check, "tools/docs")
+        for name in PAGES
+    )
 
 
 if __name__ == "__main__":

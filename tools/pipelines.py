@@ -12,12 +12,13 @@ that a pipeline runs. The rest of the page is written by hand, around marks of t
 
 from __future__ import annotations
 
-import difflib
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from generated import settle
 
 MARK = re.compile(r"<!-- (mxfp4-[\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)
 
@@ -110,16 +111,8 @@ def page(tool: str, text: str) -> str:
 def main() -> int:
     """Command line."""
     tool, file, *options = sys.argv[1:]
-    before = Path(file).read_text()
-    after = page(tool, before)
-    if options != ["--check"]:
-        Path(file).write_text(after)
-        return 0
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), file, "generated", "", "")
-    difference = "\n".join(lines)
-    if difference:
-        print(f"{difference}\n{file} is out of date; run tools/docs", file=sys.stderr)
-    return 1 if difference else 0
+    text = page(tool, Path(file).read_text())
+    return settle(Path(file), file, text, options == ["--check"], "tools/docs")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EpilogueValues.h"
-#include "KernelLowering.h"
 #include "PtxText.h"
+#include "TileStore.h"
 
 #include "mxfp4/Core/Resources.h"
-#include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -33,149 +31,13 @@
 using namespace mlir;
 using namespace mxfp4;
 
-namespace {
-
-/// Stores the accumulators of one thread.
-class TileStore {
-public:
-  TileStore(ImplicitLocOpBuilder &b, StoreTileOp op,
-            StoreTileOp::Adaptor adaptor)
-      : b(b), a(b), op(op), adaptor(adaptor),
-        schedule(op.getSchedule().toSchedule()),
-        type(cast<MemRefType>(op.getDestination().getType())),
-        n(type.getDimSize(1)), elementBytes(type.getElementTypeBitWidth() / 8),
-        pairs(op.takesPairs()),
-        exchanges(pairs && elementBytes == 2 && n % 2 == 0),
-        map(mmaAccumulator().permuteRows(BlockLayout::rowPermutation())),
-        epilogue(b, op, adaptor) {}
-
-  void emit();
-
-private:
-  int64_t slices() const { return schedule.slices(); }
-  Value emitFirstColumn(Value warp);
-  bool loadsAhead();
-  void loadColumns();
-  void locateThread();
-  /// Distance, in columns of sums, from the thread's first column to its column
-  /// of fragment `slice`.
-  int columnOffset(int slice) const {
-    return 16 * slice * schedule.sliceStride();
-  }
-  bool hasRowOperands();
-  /// Whether lanes hold values of row operands for each other. Where columns
-  /// are stored one by one, addresses take the registers.
-  bool sharesRows() {
-    return hasRowOperands() && schedule.traits().cutsSums() && n % 2 == 0;
-  }
-  void shareRows(int64_t first);
-  SmallVector<Value> valuesOfRow(int64_t token);
-  Value exists(int64_t columnOffset);
-  Value tokenRow(Value firstToken, int64_t token);
-  void emitColumns(int first, int count);
-  Value accumulator(int slice, int column, int element);
-  Value bits(Value value);
-  Value rounded(ArrayRef<Value> values);
-  Value guard(Value isValid, int64_t columns);
-  /// A row of the output to store to: an address, the distance in rows from it,
-  /// and whether the row exists.
-  struct Place {
-    Value address, isValid;
-    int64_t row;
-  };
-  Place placeOf(int64_t token, Value mapped);
-  void storeTwo(const Place &place, int slice, ArrayRef<Value> values);
-  void storeOne(const Place &place, int slice, Value value);
-  void storeExchanged(const Place &place, int slice, ArrayRef<Value> values);
-  void reportMissing(Value isMissing);
-
-  ImplicitLocOpBuilder &b;
-  Arithmetic a;
-  StoreTileOp op;
-  StoreTileOp::Adaptor adaptor;
-  Schedule schedule;
-  MemRefType type;
-  /// Columns of the output.
-  const int64_t n, elementBytes;
-  const bool pairs, exchanges;
-  const FragmentMap map;
-  EpilogueValues epilogue;
-  /// The thread's first column of sums in the tile, the column of the output
-  /// that it becomes, and the address of this column in row 0 of the output
-  /// (with a map of rows) or in the row of the thread's first token (without).
-  Value firstColumn, outputColumn, address;
-  /// The first token of the tile that the thread has sums of, and the first
-  /// that it stores.
-  Value heldToken, storedToken;
-  /// Where threads exchange values: whether this one stores the second token.
-  Value isOdd;
-  /// Tokens of the tile from the thread's first on; may be negative.
-  Value left;
-  /// Values of row operands that the lanes of a warp hold for each other: by 32
-  /// tokens of the warp and by operand.
-  SmallVector<SmallVector<Value>> shared;
-};
-
-} // namespace
-
 //===----------------------------------------------------------------------===//
 // The store
 //===----------------------------------------------------------------------===//
 
-/// Of several K slices the first one stores.
-static WarpPlace placeOfStoringWarps(const Schedule &schedule) {
-  return schedule.placeOfWarps(schedule.sliceWarps());
-}
-
-Value TileStore::emitFirstColumn(Value warp) {
-  const WarpPlace place = placeOfStoringWarps(schedule);
-  return a.add(a.mul(adaptor.getBlock(), schedule.tileRows),
-               a.add(a.mul(a.firstSlice(place, warp), 16),
-                     a.sum(strides(map.lane, false), a.lane())));
-}
-
-/// Behind what defines both values, if that is in one block.
-static std::optional<OpBuilder::InsertPoint> behind(Value x, Value y) {
-  Block *block = x.getParentBlock();
-  if (block != y.getParentBlock())
-    return std::nullopt;
-  Operation *last = nullptr;
-  for (Value value : {x, y})
-    if (Operation *op = value.getDefiningOp();
-        op && (!last || last->isBeforeInBlock(op)))
-      last = op;
-  return OpBuilder::InsertPoint(block, last ? std::next(last->getIterator())
-                                            : block->begin());
-}
-
-/// Whether what is loaded for columns is loaded ahead of the loop over K, as
-/// soon as the tile is known: the end of the tile would wait for it. With
-/// several CTAs on an SM the others multiply meanwhile, and neither their
-/// threads nor those with sums to promote have registers to spare. With at most
-/// four registers, no kernel that can be chosen spills.
-bool TileStore::loadsAhead() {
-  constexpr int64_t kMostRegisters = 4;
-  const int64_t registers = epilogue.registersOfColumns(slices());
-  return adaptor.getExpert() && !op.getScatter() &&
-         schedule.ctasPerMultiprocessor == 1 && !schedule.traits().cutsSums() &&
-         registers > 0 && registers <= kMostRegisters;
-}
-
-void TileStore::loadColumns() {
-  OpBuilder::InsertionGuard guard(b);
-  if (loadsAhead())
-    if (auto ahead = behind(adaptor.getExpert(), adaptor.getBlock()))
-      b.restoreInsertionPoint(*ahead);
-  Value first = emitFirstColumn(a.shr(a.thread(), 5));
-  SmallVector<Value> columns;
-  for (int slice = 0; slice < slices(); ++slice)
-    columns.push_back(a.add(first, columnOffset(slice)));
-  epilogue.loadColumns(columns);
-}
-
 void TileStore::locateThread() {
   Value warp = a.shr(a.thread(), 5), lane = a.lane();
-  const WarpPlace place = placeOfStoringWarps(schedule);
+  const WarpPlace place = storingWarps();
   Value warpAlongTokens = a.number(place.token, warp);
   firstColumn = emitFirstColumn(warp);
   heldToken = a.add(a.mul(warpAlongTokens, place.token.stride),
@@ -223,50 +85,6 @@ void TileStore::emit() {
     b.setInsertionPointToStart(some.thenBlock());
     emitColumns(first, count);
   }
-}
-
-bool TileStore::hasRowOperands() {
-  return llvm::any_of(op.getEpilogueOperands(), [](Value operand) {
-    return epilogueOperandOf(operand.getType()) == EpilogueOperand::PerRow;
-  });
-}
-
-/// Loads the values of 32 rows from token `first` of the warp on, one by each
-/// lane.
-void TileStore::shareRows(int64_t first) {
-  const WarpPlace place = placeOfStoringWarps(schedule);
-  Value token = a.add(
-      a.mul(a.number(place.token, a.shr(a.thread(), 5)), place.token.stride),
-      a.lane());
-  shared.push_back(epilogue.loadRow(tokenRow(token, first)));
-}
-
-/// Values of the row of a token, counted from the thread's first. Lanes hold
-/// them for each other, so that all can be loaded ahead of the first store:
-/// branches would keep loads apart, and the time of one passes between two.
-/// Sums of 8-bit numbers always have a scale for each row; for others it has
-/// not been measured.
-SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
-  if (!sharesRows())
-    return epilogue.loadRow(tokenRow(heldToken, token));
-  Type i32 = b.getI32Type();
-  Value ownFirst = a.sum(strides(map.lane, true), a.lane());
-  return llvm::map_to_vector(shared[token / 32], [&](Value held) -> Value {
-    return NVVM::ShflOp::create(b, b.getF32Type(), a.constant(i32, -1), held,
-                                a.add(ownFirst, token % 32),
-                                a.constant(i32, 31), NVVM::ShflKind::idx,
-                                /*return_value_and_is_valid=*/UnitAttr());
-  });
-}
-
-/// The row, among all rows, of the token `token` behind `firstToken`. If the
-/// tile has no such token, the tile's last row.
-Value TileStore::tokenRow(Value firstToken, int64_t token) {
-  Type i32 = b.getI32Type();
-  Value last = a.add(
-      LLVM::UMaxOp::create(b, adaptor.getValid(), a.constant(i32, 1)), -1);
-  Value inTile = LLVM::UMinOp::create(b, a.add(firstToken, token), last);
-  return a.add(adaptor.getRow(), inTile);
 }
 
 /// Stores `count` times eight tokens. All loads for them (maps, operands of the

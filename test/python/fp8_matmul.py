@@ -9,9 +9,9 @@ from typing import Any
 
 import form_runs
 import numpy as np
-from epilogues import EPILOGUES, behind_scales
+from epilogues import behind_scales
 from form_runs import compiled
-from fused import OPERANDS, epilogue_data, finish
+from fused import Epilogued, epilogue_data, finish
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
 from mxfp4.formats import bfloat16
@@ -28,34 +28,16 @@ E4M3 = fp8.e4m3_values().astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(Epilogued):
     """A form of the operation; as `fused.Form`, behind the scales of rows and of tokens."""
 
     experts: int = 3
-    n: int = 128
     k: int = 256
     groups: int = 0
     accumulation: str = "promoted 512"
     gather: bool = False
     scatter: bool = False
-    epilogue: str = "none"
     output: str = "f32"
-
-    @property
-    def pairs(self) -> bool:
-        """Whether two columns of sums make one."""
-        return self.epilogue in ("pairs", "swiglu")
-
-    @property
-    def own(self) -> dict[str, str]:
-        """Types of the epilogue's operands by name, but those that every form has."""
-        text = EPILOGUES[self.epilogue]
-        return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
-
-    @property
-    def columns(self) -> int:
-        """Of the output."""
-        return self.n // 2 if self.pairs else self.n
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""

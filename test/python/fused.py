@@ -21,7 +21,31 @@ OPERANDS = {"columns": "memref<{e}x{n}xbf16>", "per_row": "memref<?xf32>", "scal
 
 
 @dataclass(frozen=True)
-class Form:
+class Epilogued:
+    """A form of an operation with one of `EPILOGUES` behind ``n`` columns of sums."""
+
+    epilogue: str = "none"
+    n: int = 128
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two columns of sums make one."""
+        return self.epilogue in ("pairs", "swiglu")
+
+    @property
+    def own(self) -> dict[str, str]:
+        """Types of the epilogue's operands by name, but those that every form has."""
+        text = EPILOGUES[self.epilogue]
+        return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
+
+    @property
+    def columns(self) -> int:
+        """Of the output."""
+        return self.n // 2 if self.pairs else self.n
+
+
+@dataclass(frozen=True)
+class Form(Epilogued):
     """A form of the operation.
 
     Attributes:
@@ -34,30 +58,12 @@ class Form:
     """
 
     experts: int = 3
-    n: int = 128
     k: int = 192
     groups: int = 0
-    epilogue: str = "none"
     gather: bool = False
     scatter: bool = False
     output: str = "bf16"
     layout: Layout = Layout()  # noqa: RUF009
-
-    @property
-    def pairs(self) -> bool:
-        """Whether two columns of sums make one."""
-        return self.epilogue in ("pairs", "swiglu")
-
-    @property
-    def own(self) -> dict[str, str]:
-        """Types of the epilogue's operands by name."""
-        text = EPILOGUES[self.epilogue]
-        return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
-
-    @property
-    def columns(self) -> int:
-        """Of the output."""
-        return self.n // 2 if self.pairs else self.n
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""

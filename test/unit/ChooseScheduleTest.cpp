@@ -16,16 +16,6 @@ using namespace mxfp4;
 
 namespace {
 
-ScheduleChoice choose(const Problem &problem, const Preference &preference = {},
-                      const Target &target = h100()) {
-  return chooseSchedule(problem, target, preference);
-}
-
-/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert per group.
-Problem sized(int64_t groups, int64_t rows) {
-  return {groups, groups, 5760, 2880, rows};
-}
-
 TEST(ChooseSchedule, WhateverIsChosenCanRun) {
   for (Placement placement : {Placement::Register, Placement::Shared}) {
     for (const Schedule &schedule : allSchedules(h100(), placement))
@@ -45,96 +35,6 @@ TEST(ChooseSchedule, WhateverIsChosenCanRun) {
                   h100().sharedPerMultiprocessor);
       }
   }
-}
-
-/// A problem with e4m3 activations.
-Problem sizedFP8(int64_t groups, int64_t rows, int64_t k, int promotion) {
-  Problem problem = {groups, groups, 5760, k, rows};
-  problem.layout = BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
-  problem.activations = NumberType::E4M3;
-  problem.promotion = promotion;
-  return problem;
-}
-
-// With e4m3 activations, whatever is chosen runs, is listed, and leaves what is
-// promoted as the problem says: a schedule has no field for it.
-TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
-  for (Placement placement : {Placement::Register, Placement::Shared})
-    for (int promotion : {0, 128, 512})
-      for (bool gathers : {false, true}) {
-        // The baseline differs in the same way.
-        if (placement == Placement::Shared && (gathers || promotion == 128))
-          continue;
-        const std::vector<Schedule> all =
-            allSchedules(h100(), placement, gathers, promotion);
-        for (int64_t groups : {1, 4, 32, 128, 1024})
-          for (int64_t k : {32, 128, 1024, 2880, 8192})
-            for (int64_t rows : {0, 1, 7, 64, 300, 1000, 20000, 100000}) {
-              Problem problem = sizedFP8(groups, rows, k, promotion);
-              problem.gathers = gathers;
-              const ScheduleChoice choice =
-                  choose(problem, {placement, std::nullopt});
-              EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()), "");
-              EXPECT_EQ(choice.schedule.instruction, Instruction::WgmmaFP8);
-              EXPECT_EQ(choice.schedule.placement, placement);
-              EXPECT_NE(choice.reason.find("because activations are e4m3"),
-                        std::string::npos);
-              EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
-              // With sums that are promoted, in registers, and in tall tiles.
-              EXPECT_EQ(choice.schedule.overlapDecode,
-                        promotion == 0
-                            ? choice.schedule.consumerWarps() <= 16
-                            : placement == Placement::Register && !gathers &&
-                                  choice.schedule.kSlices == 1 &&
-                                  choice.schedule.tileTokens >= 176);
-              if (k >= 1024 && groups < 1000)
-                EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
-                          all.end())
-                    << groups << " groups, " << rows << " rows, K = " << k;
-            }
-      }
-}
-
-// Where a tile holds a whole group, the lowest such tile copies the fewest rows
-// behind its end; three warpgroups then only for many waves of `fast`. More
-// rows have the tallest tiles, and so have gathered rows.
-TEST(ChooseSchedule, WholeGroupsOfFP8HaveLowTiles) {
-  for (int promotion : {0, 512}) {
-    Problem problem = sizedFP8(32, 4096, 2880, promotion);
-    problem.n = 5760;
-    ScheduleChoice choice = choose(problem, {});
-    EXPECT_EQ(choice.schedule.tileRows, 128);
-    EXPECT_EQ(choice.schedule.tileTokens, 160);
-    EXPECT_EQ(choice.schedule.overlapDecode, promotion == 0);
-    problem.rowsHint = 2500;
-    EXPECT_EQ(choose(problem, {}).schedule.tileTokens, 96);
-    problem.rowsHint = 16384;
-    EXPECT_EQ(choose(problem, {}).schedule.tileTokens, 192);
-    problem.rowsHint = 4096;
-    problem.gathers = true;
-    EXPECT_GT(choose(problem, {}).schedule.tileTokens, 160);
-  }
-  Problem many = sizedFP8(512, 512 * 128, 2880, 0);
-  EXPECT_EQ(choose(many, {}).schedule.tileRows, 192);
-}
-
-// On an H200 many warps decode up to a few dozen rows per group, with either
-// accumulation; an H100's memory delivers less, and fewer warps keep up with
-// it. Neither if bits may not depend on the number of rows, which K slices do.
-TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
-  const Target h200 = targetFor("h200");
-  for (int promotion : {0, 512})
-    for (auto [rows, warps, tokens] :
-         {std::tuple(64, 12, 8), {256, 20, 16}, {1024, 24, 48}}) {
-      const Problem problem = sizedFP8(32, rows, 2880, promotion);
-      const Schedule many = choose(problem, {}, h200).schedule;
-      EXPECT_EQ(many.consumerWarps(), warps) << rows << " rows";
-      EXPECT_EQ(many.tileTokens, tokens) << rows << " rows";
-      EXPECT_LE(choose(problem).schedule.consumerWarps(), 12);
-      Preference invariant;
-      invariant.batchInvariant = true;
-      EXPECT_EQ(choose(problem, invariant, h200).schedule.kSlices, 1);
-    }
 }
 
 // Instructions are for their activations, and for nothing else.

@@ -72,6 +72,28 @@ inline Schedule decodingTwoKinds() {
   return schedule;
 }
 
+/// The choice for the architecture with its default device.
+inline ScheduleChoice choose(const Problem &problem,
+                             const Preference &preference = {},
+                             const Target &target = h100()) {
+  return chooseSchedule(problem, target, preference);
+}
+
+/// A problem of gpt-oss's size: N = 5760, K = 2880, one expert per group.
+inline Problem sized(int64_t groups, int64_t rows) {
+  return {groups, groups, 5760, 2880, rows};
+}
+
+/// A problem with e4m3 activations.
+inline Problem sizedFP8(int64_t groups, int64_t rows, int64_t k,
+                        int promotion) {
+  Problem problem = {groups, groups, 5760, k, rows};
+  problem.layout = BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
+  problem.activations = NumberType::E4M3;
+  problem.promotion = promotion;
+  return problem;
+}
+
 } // namespace mxfp4
 
 #endif // MXFP4_TEST_UNIT_SCHEDULES_H
