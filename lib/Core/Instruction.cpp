@@ -16,13 +16,13 @@ namespace {
 
 struct NumberFacts {
   NumberType type;
-  const char *name;
   int bits;
+  const char *name;
 };
-constexpr NumberFacts kNumbers[] = {{NumberType::BF16, "bf16", 16},
-                                    {NumberType::F32, "f32", 32},
-                                    {NumberType::E4M3, "e4m3", 8},
-                                    {NumberType::E5M2, "e5m2", 8}};
+constexpr NumberFacts kNumbers[] = {{NumberType::BF16, 16, "bf16"},
+                                    {NumberType::F32, 32, "f32"},
+                                    {NumberType::E4M3, 8, "e4m3"},
+                                    {NumberType::E5M2, 8, "e5m2"}};
 
 const NumberFacts &factsOf(NumberType type) {
   const NumberFacts &facts = kNumbers[static_cast<std::size_t>(type)];

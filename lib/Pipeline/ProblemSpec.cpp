@@ -294,17 +294,11 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
   return spec;
 }
 
-/// The scales that sums of 8-bit products are without: a power of two for each
-/// row of weights, and a scale for each row of activations.
-static void addScales(ImplicitLocOpBuilder &b, OperationState &op,
-                      const MatmulSizes &sizes, SmallVectorImpl<Type> &types) {
-  auto &segments =
-      op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
-  segments[std::size(segments) - 1] = 2;
+/// Multiplies sums by the power of two of their row of weights and by the scale
+/// of their row of activations, which sums of 8-bit products are without.
+static void scaleSums(ImplicitLocOpBuilder &b, Region &epilogue) {
   const Type f32 = b.getF32Type();
-  types.push_back(MemRefType::get({sizes.experts, sizes.n}, f32));
-  types.push_back(MemRefType::get({sizes.rows}, f32));
-  Block &body = op.addRegion()->emplaceBlock();
+  Block &body = epilogue.emplaceBlock();
   body.addArguments({f32, f32, f32}, SmallVector<Location>(3, b.getLoc()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&body);
@@ -332,9 +326,8 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   sizes.activations =
       spec.isFP8 ? Type(b.getType<Float8E4M3FNType>()) : Type(b.getBF16Type());
   SmallVector<Type> types;
-  OperationState op(b.getLoc(), GroupedMatmulOp::getOperationName());
-  auto &segments =
-      op.getOrAddProperties<GroupedMatmulOp::Properties>().operandSegmentSizes;
+  GroupedMatmulOp::Properties properties;
+  auto &segments = properties.operandSegmentSizes;
   for (auto [operand, segment] : llvm::zip_equal(matmulOperands(), segments)) {
     segment = operand.type &&
               (!operand.isOptional || operand.provider == Provider::Launcher ||
@@ -343,15 +336,21 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
       types.push_back(operand.type(sizes));
   }
   if (spec.isFP8) {
-    addScales(b, op, sizes, types);
+    segments[std::size(segments) - 1] = 2;
+    types.push_back(MemRefType::get({sizes.experts, sizes.n}, b.getF32Type()));
+    types.push_back(MemRefType::get({sizes.rows}, b.getF32Type()));
     if (spec.promotion)
-      op.getOrAddProperties<GroupedMatmulOp::Properties>().accumulation =
-          AccumulationAttr::get(context, *spec.promotion);
+      properties.accumulation = AccumulationAttr::get(context, *spec.promotion);
   }
   auto function =
       func::FuncOp::create(b, "grouped_matmul", b.getFunctionType(types, {}));
   b.setInsertionPointToStart(function.addEntryBlock());
+  OperationState op(b.getLoc(), GroupedMatmulOp::getOperationName());
+  auto attributes = GroupedMatmulOp::getPropertiesAsAttr(context, properties);
+  op.addAttributes(cast<DictionaryAttr>(attributes).getValue());
   op.addOperands(function.getArguments());
+  if (spec.isFP8)
+    scaleSums(b, *op.addRegion());
   b.create(op);
   func::ReturnOp::create(b);
   return module;

@@ -114,6 +114,7 @@ void Runner::findClasses() {
   std::map<std::vector<Bounded>, unsigned> known;
   for (unsigned byte = 0; byte < codes; ++byte) {
     std::vector<Bounded> values;
+    values.reserve(meets.size());
     for (unsigned node : meets)
       values.push_back(tables[node][byte]);
     auto [at, isNew] = known.try_emplace(values, representatives.size());

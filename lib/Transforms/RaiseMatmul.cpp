@@ -275,7 +275,7 @@ Value MatmulBuilder::build() {
   auto matmul = GroupedMatmulOp::create(
       b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
       expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
-      /*scatter=*/Value(), /*epilogueOperands=*/ValueRange(),
+      /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
       /*schedule=*/ScheduleAttr(), /*accumulation=*/AccumulationAttr(),
       /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
       /*epilogueCount=*/0);
