@@ -77,15 +77,35 @@ def dated(what: dict[str, Any], source: str) -> str:
     return f"*{what['gpu']}, {what['date']}, microseconds; from [{source}]({source}).*"
 
 
+WRONG = "NaN: the result had values that are no numbers. Its time counts all the same."
+
+
+def wrong(row: dict[str, Any], column: str) -> bool:
+    """Whether a column's result of a layer was NaN, which JSON has as null."""
+    return column in row["errors"] and row["errors"][column] is None
+
+
+def peer(row: dict[str, Any], column: str) -> str:
+    """The time of another's layer, or a dash."""
+    if column not in row["us"]:
+        return "-"
+    return microseconds(row["us"][column]) + (" (NaN)" if wrong(row, column) else "")
+
+
+def below(lines: str, what: str) -> str:
+    """A table with what is said below it."""
+    return "\n\n".join([lines, *([WRONG] if "NaN" in lines else []), what])
+
+
 def front(
     results: dict[str, Any],
     file: str,
     page: str,
     heads: tuple[str, ...],
-    cells: Callable[[dict[str, float]], list[str]],
+    cells: Callable[[dict[str, Any]], list[str]],
 ) -> str:
-    """A line for each number of tokens, with `cells` of its times for each number of experts."""
-    rows = {(r["experts"], r["tokens"]): r["us"] for r in results["rows"]}
+    """A line for each number of tokens, with `cells` of its row for each number of experts."""
+    rows = {(r["experts"], r["tokens"]): r for r in results["rows"]}
     experts = sorted({e for e, _ in rows})
     lines = [
         [str(tokens), *(cell for e in experts for cell in cells(rows[e, tokens]))]
@@ -94,16 +114,15 @@ def front(
     head = ["tokens"]
     for e in experts:
         head += [f"{e} experts: {heads[0]}", *heads[1:]]
-    return (
-        f"{table(head, lines)}\n\n{dated(results, f'docs/{file}' if page == 'README.md' else file)}"
-    )
+    source = f"docs/{file}" if page == "README.md" else file
+    return below(table(head, lines), dated(results, source))
 
 
 def layer_front(page: str) -> str:
     """The layer, tuned Triton against ours."""
 
-    def cells(us: dict[str, float]) -> list[str]:
-        tuned, ours = us["triton tuned"], us["ours"]
+    def cells(row: dict[str, Any]) -> list[str]:
+        tuned, ours = row["us"]["triton tuned"], row["us"]["ours"]
         return [f"{tuned:.0f}", f"**{ours:.0f}**", f"{tuned / ours:.2f} x"]
 
     return front(LAYER, "layer.json", page, ("Triton, tuned", "mxfp4", "speed"), cells)
@@ -136,11 +155,10 @@ def layer_h200(page: str) -> str:
         found = [us[name] for name in others if name in us]
         lines.append([
             str(row["experts"]), str(row["tokens"]), f"**{microseconds(us['ours'])}**",
-            *(microseconds(us[name]) if name in us else "-" for name in others),
-            f"{min(found) / us['ours']:.2f}",
+            *(peer(row, name) for name in others), f"{min(found) / us['ours']:.2f}",
         ])  # fmt: skip
     head = ["E", "T", "mxfp4", *others.values(), "best of the others / mxfp4"]
-    return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+    return below(table(head, lines), dated(LAYER_H200, "layer-h200.json"))
 
 
 def layer_zipf_h200(page: str) -> str:
@@ -153,12 +171,12 @@ def layer_zipf_h200(page: str) -> str:
         lines.append([
             str(row["experts"]), str(row["tokens"]), f"{100 * row['largest share']:.0f} %",
             f"{row['experts with rows']:.0f}", f"**{microseconds(us['ours'])}**",
-            *(microseconds(us[name]) for name in others), f"{best / us['ours']:.2f}",
-            f"{errors['triton tuned']:.1e}", f"{errors['ours']:.1e}",
+            *(peer(row, name) for name in others), f"{best / us['ours']:.2f}",
+            *("-" if wrong(row, c) else f"{errors[c]:.1e}" for c in ("triton tuned", "ours")),
         ])  # fmt: skip
     head = ["E", "T", "rows of the largest expert", "experts with rows", "mxfp4", *others.values(),
             "best of the others / mxfp4", "error, Triton", "error, mxfp4"]  # fmt: skip
-    return f"{table(head, lines)}\n\n{dated(LAYER_ZIPF_H200, 'layer-zipf-h200.json')}"
+    return below(table(head, lines), dated(LAYER_ZIPF_H200, "layer-zipf-h200.json"))
 
 
 def few_tokens(page: str) -> str:
@@ -177,9 +195,11 @@ def layer_front_h200(page: str) -> str:
     """The layer, the best of others against ours."""
     others = {"triton tuned": "Triton", "marlin": "Marlin", "humming": "humming"}
 
-    def cells(us: dict[str, float]) -> list[str]:
-        best, ours = min((name for name in others if name in us), key=us.__getitem__), us["ours"]
-        return [f"{us[best]:.0f} ({others[best]})", f"**{ours:.0f}**", f"{us[best] / ours:.2f} x"]
+    def cells(row: dict[str, Any]) -> list[str]:
+        us, ours = row["us"], row["us"]["ours"]
+        best = min((name for name in others if name in us), key=us.__getitem__)
+        whose = others[best] + (", NaN" if wrong(row, best) else "")
+        return [f"{us[best]:.0f} ({whose})", f"**{ours:.0f}**", f"{us[best] / ours:.2f} x"]
 
     heads = ("best of the others", "mxfp4", "speed")
     return front(LAYER_H200, "layer-h200.json", page, heads, cells)

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import claims  # noqa: E402
 import levels  # noqa: E402
 import measurements  # noqa: E402
 
@@ -64,3 +65,39 @@ def test_pages_have_their_tables() -> None:
     made = measurements.page("a page", page)
     assert "old" not in made
     assert measurements.page("a page", made) == made
+
+
+def test_a_result_that_is_no_number_is_told() -> None:
+    row = {"us": {"marlin": 60.0, "humming": 512.3}, "errors": {"marlin": None, "humming": 0.1}}
+    cells = [measurements.peer(row, name) for name in ("marlin", "humming", "triton tuned")]
+    assert cells == ["60.0 (NaN)", "512", "-"]
+    assert measurements.below("a table with NaN", "source") != "a table with NaN\n\nsource"
+    assert measurements.below("a table", "source") == "a table\n\nsource"
+
+
+def test_sentences_have_the_figures_of_measurements() -> None:
+    """Each page as it would be written; and a sentence, with other figures, is written anew."""
+    every = claims.claims()
+    assert len(every) >= 35
+    for claim in every:
+        page = (ROOT / claim.page).read_text()
+        assert claims.said(claim, page) == page, claim.text
+    claim = claims.Claim("a page", "is # times as fast, and\n# of x", ["1.5", "2 to 3"])
+    assert claims.said(claim, "it is 7 to\n8 times as  fast, and 9 of x.") == (
+        "it is 1.5 times as  fast, and 2 to 3 of x."
+    )
+    kept = "it is 1.5 times as fast, and 2\n  to 3 of x."
+    assert claims.said(claim, kept) == kept, "lines stay as they are"
+    for wrong in ("it is quick", kept + kept):
+        with pytest.raises(SystemExit, match=r"a page says [02] times, and should say once"):
+            claims.said(claim, wrong)
+
+
+def test_spans_of_what_was_measured() -> None:
+    assert claims.span([1.234, None, 1.251]) == "1.23 to 1.25"
+    assert claims.span([1.431, 1.434]) == "1.43"
+    rows = [{"a": {"median": 30.0}, "register": {"median": 20.0}}, {"a": {"error": "WRONG"}}]
+    assert claims.spans(rows, "a") == "1.50"
+    layer = [{"us": {"marlin": 30.0, "humming": 20.0, "transformers": 9.0, "ours": 10.0}}]
+    assert claims.gains(layer) == "2.00"
+    assert claims.gains(layer, "transformers") == "0.90"

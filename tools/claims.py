@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Write the figures in sentences of README.md and docs/ from docs/*.json.
+
+usage: claims.py [--check]
+
+`CLAIMS` has a part of each sentence, with # for each figure, and the figures. A part that its page
+does not have exactly once is an error: whoever writes the sentence anew writes it here, too.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from generated import settle
+from measurements import (
+    FP8_H200,
+    LAYER,
+    LAYER_FP8_H200,
+    LAYER_H200,
+    LAYER_ZIPF_H200,
+    MANY_H200,
+    MATMUL,
+    MODELS_H200,
+    ROOT,
+)
+
+Row = dict[str, Any]
+FIGURE = r"(\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)?)"
+PEERS = ("triton tuned", "marlin", "humming")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A part of a sentence, and its figures.
+
+    Attributes:
+        page: where the sentence is.
+        text: the part, in which # stands for a figure.
+        figures: as many.
+    """
+
+    page: str
+    text: str
+    figures: Sequence[str]
+
+
+def span(values: Iterable[float | None], digits: int = 2) -> str:
+    """The least and the largest of values that were measured, or the one that both round to."""
+    known = [v for v in values if v is not None]
+    low, high = f"{min(known):.{digits}f}", f"{max(known):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def times(row: Row, above: str, below: str = "register") -> float | None:
+    """How many times as long one column of a matmul takes as another."""
+    us = [row.get(column, {}).get("median") for column in (above, below)]
+    return us[0] / us[1] if all(us) else None
+
+
+def spans(rows: Iterable[Row], above: str, below: str = "register", digits: int = 2) -> str:
+    """`span` of `times`."""
+    return span((times(r, above, below) for r in rows), digits)
+
+
+def gains(rows: Iterable[Row], column: str = "best", ours: str = "ours") -> str:
+    """How many times as long a column of a layer takes as ours; "best" is the best of others."""
+
+    def us(row: Row) -> float:
+        known = [row["us"][p] for p in PEERS if row["us"].get(p)]
+        return min(known) if column == "best" else row["us"][column]
+
+    return span(us(r) / r["us"][ours] for r in rows)
+
+
+def loaded(row: Row) -> float:
+    """Rows per expert."""
+    return float(row["rows"] / row["experts"])
+
+
+def to_parts(row: Row) -> float:
+    """A layer's time from logits as a multiple of its matmuls and the read of the sum."""
+    us = row["us"]
+    return float(us["from logits"] / (us["matmuls"] + us["combine read"]))
+
+
+def readme() -> list[Claim]:
+    """Claims of the first page."""
+    few = [r for r in MATMUL["rows"] if r["routing"] == "uniform" and r["tokens"] in (16, 64)]
+    newer = [r for r in MODELS_H200["rows"] if r["tokens"] in (16, 64)]
+    text = "it has # of that kernel's speed on an H100, and # on an H200"
+    return [Claim("README.md", text, [spans(few, "read"), spans(newer, "read")])]
+
+
+def performance() -> list[Claim]:
+    """What docs/Performance.md claims."""
+    uniform = [r for r in MATMUL["rows"] if r["routing"] == "uniform"]
+    layers = [r for r in uniform if r["experts"] in (32, 128)]
+    bound = [r for r in layers if 4 <= r["tokens"] <= (64 if r["experts"] == 32 else 256)]
+    few = [r for r in layers if r["tokens"] in (16, 64)]
+    most = [r for r in layers if r["tokens"] == 8192]
+    others = [r for r in MODELS_H200["rows"] if r["tokens"] >= 16
+              and not r["model"].startswith("gpt-oss")]  # fmt: skip
+    small = [r for r in others if loaded(r) <= 8]
+    own = [models(f"gpt-oss-{size}", range(16, 257)) for size in ("120b", "20b")]
+    found = [
+        ("on an H200 is # times as fast as the fastest of tuned",
+         [gains(LAYER_H200["rows"])]),
+        ("in each of # rows, and # times [under Zipf's routing]",
+         [str(len(LAYER_H200["rows"])), gains(LAYER_ZIPF_H200["rows"])]),
+        ("was # times as fast as tuned `triton_kernels`, in each of # rows",
+         [gains(LAYER["rows"], "triton tuned"), str(len(LAYER["rows"]))]),
+        ("# times as fast as `triton_kernels` from 4 tokens on while memory bandwidth decides,"
+         " and # times from 1024 tokens on",
+         [spans(bound, "triton"), spans((r for r in layers if r["tokens"] >= 1024), "triton")]),
+        ("at 16 to 256 tokens: # times as fast as tuned `triton_kernels`",
+         [spans(others, "triton")]),
+        ("a kernel has # of the speed of a kernel that only reads the same bytes",
+         [spans(few, "read")]),
+        ("shapes of the ten models have # of the speed of the read where an expert has at most 8"
+         " rows on average, gpt-oss-120b has #, and gpt-oss-20b #",
+         [spans(small, "read"), *(spans(rows, "read") for rows in own)]),
+        ("a kernel has # of the speed of cuBLAS with *one* dense bf16 matrix",
+         [spans(most, "dense")]),
+        ("it is # times as fast as decoding into shared memory in the same pipeline up to 256"
+         " tokens, and # times from 4096 tokens on",
+         [spans((r for r in layers if r["tokens"] <= 256), "shared", digits=1),
+          spans((r for r in uniform if r["tokens"] >= 4096), "shared")]),
+    ]  # fmt: skip
+    return [Claim("docs/Performance.md", text, figures) for text, figures in found]
+
+
+def models(name: str, tokens: Iterable[int], layer: str = "") -> list[Row]:
+    """Cases of a model."""
+    return [r for r in MODELS_H200["rows"] if r["model"] == name and r["tokens"] in tokens
+            and layer in ("", r["layer"])]  # fmt: skip
+
+
+def losses_of_few_rows() -> list[Claim]:
+    """Where docs/Performance.md says that mxfp4 loses while memory decides, and in layers."""
+    many = range(16, 257)
+    one = [r for r in MODELS_H200["rows"] if r["tokens"] == 1
+           and not r["model"].startswith("gpt-oss")]  # fmt: skip
+    wide = [r for name in ("kimi-k2.5", "glm-5", "nemotron-3-super")
+            for r in models(name, [1], "gate_up")]  # fmt: skip
+    crowded = [models("gemma-4-26b", [256], layer) for layer in ("down", "gate_up")]
+    hard = [[r for r in of["rows"] if (r["experts"], r["tokens"]) == (128, 256)]
+            for of in (LAYER, LAYER_H200)]  # fmt: skip
+    missed = [to_parts(r) for r in LAYER_H200["rows"]
+              if r["tokens"] >= (64 if r["experts"] == 32 else 1024)]  # fmt: skip
+    found = [
+        ("A kernel has # of the speed of the read at 11 rows per expert (Nemotron-3), # and # at"
+         " 16 (Gemma-4)",
+         [spans(models("nemotron-3-super", [256]), "read"),
+          *(spans(rows, "read") for rows in crowded)]),
+        ("Qwen3.5-35B have # at 16 to 256 tokens", [spans(models("qwen3.5-35b", many), "read")]),
+        ("`down` of gpt-oss-20b has #", [spans(models("gpt-oss-20b", many, "down"), "read")]),
+        ("GEMMs of the ten models have # of the speed of the read, and gate_up of Kimi-K2.5, GLM-5"
+         " and Nemotron-3 is only # times as fast as Triton",
+         [spans(one, "read"), spans(wide, "triton")]),
+        ("mxfp4 is only # times as fast as Triton, because", [gains(hard[0])]),
+        ("with newer schedules, mxfp4 is # times as fast", [gains(hard[1])]),
+        ("The layer takes # times as long as its two GEMMs and a read", [span(missed)]),
+    ]  # fmt: skip
+    return [Claim("docs/Performance.md", text, figures) for text, figures in found]
+
+
+def losses_of_many_rows() -> list[Claim]:
+    """Where docs/Performance.md says that mxfp4 loses while tensor cores decide."""
+    at = {(r["experts"], r["layer"], r["routing"], r["tokens"]): r["register"]["median"]
+          for r in MATMUL["rows"]}  # fmt: skip
+    skewed = max(at[e, name, "zipf", t] / at[e, name, "uniform", t]
+                 for e, name, how, t in at if how == "zipf" and 256 <= t <= 4096)  # fmt: skip
+    dense = [r for r in MANY_H200["rows"] if r["routing"] == "uniform"]
+    slow = [[r for r in dense if (r["model"], r["layer"]) == (name, "gate_up")]
+            for name in ("gemma-4-26b", "qwen3.5-35b")]  # fmt: skip
+    zipf = sorted((r for r in MANY_H200["rows"] if r["routing"] == "zipf"),
+                  key=lambda r: (r["tokens"], times(r, "dense") or 0))  # fmt: skip
+    alone = [r for r in MATMUL["rows"] if r["routing"] == "one" and r["tokens"] == 1024]
+    fp8 = [r for r in FP8_H200["rows"] if r["experts"] == 32 and r["tokens"] >= 1024]
+    found = [
+        ("A GEMM takes up to # times as long as under uniform routing", [f"{skewed:.2f}"]),
+        ("ten of twelve GEMMs have # of cuBLAS's speed, and gate_up of Gemma-4 and Qwen3.5-35B #"
+         " and #",
+         [spans((r for r in dense if [r] not in slow), "dense"),
+          *(spans(rows, "dense") for rows in slow)]),
+        ("4096 tokens have # and #, and 8192 tokens # and #", [spans([r], "dense") for r in zipf]),
+        ("A GEMM has # of cuBLAS's speed with 32 experts, and # with 128",
+         [spans((r for r in alone if r["experts"] == e), "dense") for e in (32, 128)]),
+        ("`promoted 512` is # times as fast as bf16 from 1024 tokens on with 32 experts, where"
+         " cuBLAS without fast accumulation is # times as fast; with `fast`, a GEMM with 1024"
+         " tokens has # of cuBLAS's speed",
+         [spans(fp8, "register", "fp8"), spans(fp8, "dense", "dense fp8", digits=1),
+          spans((r for r in fp8 if r["tokens"] == 1024), "dense fp8 fast", "fp8 fast")]),
+    ]  # fmt: skip
+    return [Claim("docs/Performance.md", text, figures) for text, figures in found]
+
+
+def layers() -> list[Claim]:
+    """What docs/LayerMeasurements.md and docs/Layer.md say below their tables."""
+    h100 = LAYER["rows"]
+    newer = {(r["experts"], r["tokens"]): r["us"]["ours"] for r in LAYER_H200["rows"]}
+    skewed = [r["us"]["ours"] / newer[r["experts"], r["tokens"]] for r in LAYER_ZIPF_H200["rows"]]
+    fp8 = LAYER_FP8_H200["rows"]
+    others = [r["us"]["ours"] / newer[r["experts"], r["tokens"]] for r in fp8]
+    constant = [r for r in LAYER_H200["rows"] if "batch-invariant" in r["us"]]
+    most = {(r["experts"], r["tokens"]): r for r in fp8 if r["tokens"] >= 4096}
+
+    def gain(experts: int, column: str) -> list[str]:
+        return [gains([most[experts, t]], "ours", column) for t in (4096, 8192)]
+
+    def below(rows: list[Row]) -> list[str]:
+        known = [r["errors"] for r in rows]
+        less = sum((e["triton tuned"] or 0.0) > e["ours"] for e in known)
+        return [str(less), str(len(rows))]
+
+    def alone(fewest: int, largest: int) -> str:
+        return gains(
+            (r for r in h100 if fewest <= r["tokens"] <= largest), "from logits", "matmuls"
+        )
+
+    found = [
+        ("Errors are below Triton's in # of # rows; with", below(LAYER_H200["rows"])),
+        ("Errors are below Triton's in # of # rows, and above", below(h100)),
+        ("The layer is # times as fast as the tuned Triton", [gains(h100, "triton tuned")]),
+        ("the layer from logits takes # times as long as its matmuls alone. From 1024 tokens on"
+         " it takes # times",
+         [alone(16, 256), alone(1024, 8192)]),
+        ("mxfp4 is # times as fast as the fastest of the others, in each of # rows",
+         [gains(LAYER_ZIPF_H200["rows"]), str(len(LAYER_ZIPF_H200["rows"]))]),
+        ("mxfp4 takes # times as long as under uniform routing", [span(skewed)]),
+        ("The layer of 32 experts gains # and # times with `fast` from 4096 tokens on, and # and"
+         " # times with `promoted 512`",
+         gain(32, "fp8 fast") + gain(32, "fp8")),
+        ("it gains # with `fast`, and # with `promoted 512`",
+         [gains((most[128, t] for t in (4096, 8192)), "ours", c) for c in ("fp8 fast", "fp8")]),
+        ("its column *bf16* is up to # times as long", [f"{max(others):.2f}"]),
+    ]  # fmt: skip
+    cost = span((r["us"]["batch-invariant"] / r["us"]["ours"] for r in constant), 1)
+    text = "The option makes a layer # times as long"
+    return [
+        *(Claim("docs/LayerMeasurements.md", text, figures) for text, figures in found),
+        Claim("docs/Layer.md", text, [cost]),
+    ]
+
+
+def fp8() -> list[Claim]:
+    """What docs/Measurements.md says of FP8."""
+    rows = FP8_H200["rows"]
+    many = [r for r in rows if r["experts"] == 32 and r["tokens"] >= 1024]
+    some, most = ([r for r in many if (r["tokens"] > 1024) == is_most] for is_most in (False, True))
+    single = [r for r in rows if r["experts"] == 1]
+    bound = [r for r in rows if r["tokens"] <= 2 * r["experts"]]
+    ours = ("fp8 fast", "fp8")
+    found = [
+        ("`fast` is # times as fast as bf16 with 1024 tokens and # times from 4096 tokens on;"
+         " `promoted 512` is # and # times as fast. One dense matrix: # and #.",
+         [*(spans(of, "register", name) for name in ours for of in (some, most)),
+          *(spans(single, "register", name) for name in ours)]),
+        ("`fast` has # of the speed of cuBLAS with fast accumulation with 1024 tokens, # from 4096"
+         " tokens on and # for one dense matrix. `promoted 512` has # of cuBLAS without fast"
+         " accumulation.",
+         [*(spans(of, "dense fp8 fast", "fp8 fast") for of in (some, most, single)),
+          spans(rows, "dense fp8", "fp8")]),
+        ("Where weights decide, FP8 is # times as fast as bf16",
+         [span(times(r, "register", name) for r in bound for name in ours)]),
+        ("humming is slower than both in each case: # times the time of `promoted 512`",
+         [spans(rows, "humming fp8", "fp8")]),
+    ]  # fmt: skip
+    return [Claim("docs/Measurements.md", text, figures) for text, figures in found]
+
+
+def claims() -> list[Claim]:
+    """All of them."""
+    return [
+        *readme(),
+        *performance(),
+        *losses_of_few_rows(),
+        *losses_of_many_rows(),
+        *layers(),
+        *fp8(),
+    ]
+
+
+def said(claim: Claim, text: str) -> str:
+    """The page with the figures of a claim.
+
+    Raises:
+        SystemExit: if the page does not have the sentence exactly once.
+    """
+    parts = [re.sub(r"(?:\\\s)+", r"\\s+", re.escape(part)) for part in claim.text.split("#")]
+    assert len(parts) == len(claim.figures) + 1, claim.text
+    found = list(re.finditer(FIGURE.join(parts), text))
+    if len(found) != 1:
+        sys.exit(
+            f"claims.py: {claim.page} says {len(found)} times, and should say once: {claim.text}"
+        )
+    for i, figure in reversed(list(enumerate(claim.figures, 1))):
+        begin, end = found[0].span(i)
+        if re.sub(r"\s+", " ", text[begin:end]) != figure:  # which a line may end in
+            text = text[:begin] + figure + text[end:]
+    return text
+
+
+def main() -> int:
+    """Command line."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(__doc__)
+    pages: dict[str, str] = {}
+    for claim in claims():
+        text = pages.get(claim.page) or (ROOT / claim.page).read_text()
+        pages[claim.page] = said(claim, text)
+    check = bool(sys.argv[1:])
+    return max(settle(ROOT / page, page, text, check, "tools/docs") for page, text in pages.items())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
