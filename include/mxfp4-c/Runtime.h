@@ -255,8 +255,8 @@ typedef struct mxfp4rt_kernel mxfp4rt_kernel;
 
 /** Loads a kernel on a device: the cubin, or, if there is none or it does not
  *  fit, the PTX, which the driver then compiles. Allocates the error word and
- *  the workspaces, and waits until both are cleared. Must not be called while a
- *  stream of this thread is captured in a CUDA graph. */
+ *  the workspaces, and waits until both are cleared. Captures of streams in
+ *  CUDA graphs, by any thread, go on undisturbed. */
 MXFP4RT_API mxfp4rt_status
 mxfp4rt_kernel_create(mxfp4rt_driver *driver, const mxfp4rt_artifact *artifact,
                       int device, mxfp4rt_kernel **kernel);
@@ -280,8 +280,9 @@ MXFP4RT_API void mxfp4rt_kernel_destroy(mxfp4rt_kernel *kernel);
  *
  *  May be captured in a CUDA graph. The device is never waited for; memory is
  *  allocated only by a launch outside of captures, when captures have used up
- *  workspaces, or on a stream's first launch. Tensor maps are encoded for each
- *  new pair of address and number of rows, of which 64 are kept.
+ *  workspaces, or on a stream's first launch; captures of other streams go on.
+ *  Tensor maps are encoded for each new pair of address and number of rows, of
+ *  which 64 are kept.
  *
  *  Bad values in device memory (offsets, expert ids) are no failure of the
  *  launch: the kernel notes them in its error word. */

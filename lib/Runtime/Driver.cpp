@@ -46,8 +46,9 @@ void Driver::find(void *(*symbol)(const char *, void *), void *user) {
           deviceGetName, deviceGetAttribute, primaryRetain, primaryRelease,
           pushCurrent, popCurrent, getCurrent, synchronize, moduleLoadData,
           moduleUnload, moduleGetFunction, funcSetAttribute, memAlloc, memFree,
-          memsetD32, memcpyDtoH, pointerGetAttribute, streamSynchronize,
-          streamIsCapturing, streamGetId, tensorMapEncode, launchKernel);
+          memsetD32, memcpyDtoH, pointerGetAttribute, streamCreate,
+          streamDestroy, streamSynchronize, streamIsCapturing, streamGetId,
+          exchangeCaptureMode, tensorMapEncode, launchKernel);
   hasGraphs =
       findAll(graphCreate, graphDestroy, graphAddKernel, graphAddEdges,
               graphInstantiate, graphSetKernel, graphLaunch, graphExecDestroy);
@@ -93,4 +94,19 @@ int Driver::device(int ordinal) const {
                                   std::to_string(count) + ".");
   call(deviceGet, &handle, ordinal);
   return handle;
+}
+
+void Driver::clear(DevicePointer address, size_t words) const {
+  struct Own {
+    const Driver &driver;
+    Stream stream = nullptr;
+
+    ~Own() {
+      if (stream)
+        driver.streamDestroy.function(stream);
+    }
+  } own{*this};
+  call(streamCreate, &own.stream, unsigned(kNonBlocking));
+  call(memsetD32, address, 0U, words, own.stream);
+  call(streamSynchronize, own.stream);
 }

@@ -42,6 +42,8 @@ enum DeviceAttribute {
 };
 enum FunctionAttribute { kMaxDynamicShared = 8, kSharedCarveout = 9 };
 enum PointerAttribute { kDeviceOrdinal = 9 };
+enum StreamFlag : unsigned { kNonBlocking = 1 };
+enum CaptureMode { kRelaxed = 2 };
 
 /// CUlaunchAttribute.
 struct LaunchAttribute {
@@ -119,6 +121,9 @@ public:
   }
   /// The device of this number.
   int device(int ordinal) const;
+  /// Writes zeros, and waits until they are there for all streams. The legacy
+  /// stream would break a capture of a stream that waits for it.
+  void clear(DevicePointer address, size_t words) const;
 
   Entry<unsigned> init{"cuInit", "cuInit"};
   Entry<int *> driverGetVersion{"cuDriverGetVersion", "cuDriverGetVersion"};
@@ -146,17 +151,21 @@ public:
                                                    "cuFuncSetAttribute"};
   Entry<DevicePointer *, size_t> memAlloc{"cuMemAlloc", "cuMemAlloc_v2"};
   Entry<DevicePointer> memFree{"cuMemFree", "cuMemFree_v2"};
-  Entry<DevicePointer, unsigned, size_t> memsetD32{"cuMemsetD32",
-                                                   "cuMemsetD32_v2"};
+  Entry<DevicePointer, unsigned, size_t, Stream> memsetD32{"cuMemsetD32Async",
+                                                           "cuMemsetD32Async"};
   Entry<void *, DevicePointer, size_t> memcpyDtoH{"cuMemcpyDtoH",
                                                   "cuMemcpyDtoH_v2"};
   Entry<void *, int, DevicePointer> pointerGetAttribute{
       "cuPointerGetAttribute", "cuPointerGetAttribute"};
+  Entry<Stream *, unsigned> streamCreate{"cuStreamCreate", "cuStreamCreate"};
+  Entry<Stream> streamDestroy{"cuStreamDestroy", "cuStreamDestroy_v2"};
   Entry<Stream> streamSynchronize{"cuStreamSynchronize", "cuStreamSynchronize"};
   Entry<Stream, int *> streamIsCapturing{"cuStreamIsCapturing",
                                          "cuStreamIsCapturing"};
   Entry<Stream, unsigned long long *> streamGetId{"cuStreamGetId",
                                                   "cuStreamGetId"};
+  Entry<int *> exchangeCaptureMode{"cuThreadExchangeStreamCaptureMode",
+                                   "cuThreadExchangeStreamCaptureMode"};
   Entry<TensorMap *, int, uint32_t, void *, const uint64_t *, const uint64_t *,
         const uint32_t *, const uint32_t *, int, int, int, int>
       tensorMapEncode{"cuTensorMapEncodeTiled", "cuTensorMapEncodeTiled"};
@@ -204,6 +213,28 @@ public:
 private:
   const Driver &driver;
   bool pushed = false;
+};
+
+/// While it lives, what this thread allocates, loads and frees does not break
+/// captures of other streams, as it would in the mode that threads begin with.
+/// Where the driver refuses the mode, it refuses the allocation, too.
+class BesideCaptures {
+public:
+  explicit BesideCaptures(const Driver &driver)
+      : driver(driver),
+        isRelaxed(driver.exchangeCaptureMode.function(&mode) == 0) {}
+  ~BesideCaptures() {
+    if (isRelaxed)
+      driver.exchangeCaptureMode.function(&mode);
+  }
+  BesideCaptures(const BesideCaptures &) = delete;
+  BesideCaptures &operator=(const BesideCaptures &) = delete;
+
+private:
+  const Driver &driver;
+  /// Of this thread: the next one, and then the one before.
+  int mode = kRelaxed;
+  bool isRelaxed;
 };
 
 } // namespace mxfp4::runtime

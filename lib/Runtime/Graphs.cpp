@@ -16,6 +16,7 @@ void mxfp4::runtime::launchCalls(const std::vector<mxfp4rt_call> &calls,
 }
 
 KernelGraph::~KernelGraph() {
+  const BesideCaptures beside(driver);
   if (exec)
     driver.graphExecDestroy.function(exec);
   if (graph)
@@ -44,6 +45,7 @@ void KernelGraph::add(const mxfp4rt_call &call, Stream stream,
 
 void KernelGraph::build(const std::vector<mxfp4rt_call> &calls, Stream stream,
                         std::optional<StreamState> &state) {
+  const BesideCaptures beside(driver);
   driver.call(driver.graphCreate, &graph, 0U);
   for (const mxfp4rt_call &call : calls)
     add(call, stream, state);

@@ -29,15 +29,14 @@ void Kernel::prepare(int ordinal) {
              "that compiled the kernel, or compile it again.");
   const int device = driver.device(ordinal);
   checkFits(ordinal, device);
+  const BesideCaptures beside(driver);
   driver.call(driver.primaryRetain, &context, device);
   retained = device;
   const InContext current(driver, context);
   load();
   configure(device);
   driver.call(driver.memAlloc, &error, sizeof(int32_t));
-  driver.call(driver.memsetD32, error, 0U, size_t(1));
-  // Other streams do not wait for this clearing.
-  driver.call(driver.streamSynchronize, Stream(nullptr));
+  driver.clear(error, 1);
   const Manifest &manifest = artifact->manifest;
   if (const Argument *workspace = manifest.find(Argument::Role::Workspace))
     workspaces = std::make_unique<Workspaces>(driver, manifest.workspaceBytes(),
@@ -121,6 +120,7 @@ void Kernel::configure(int device) {
 Kernel::~Kernel() {
   if (retained < 0)
     return;
+  const BesideCaptures beside(driver);
   if (driver.pushCurrent.function(context) == 0) {
     workspaces.reset();
     if (error)
@@ -253,9 +253,7 @@ int32_t Kernel::errorWord(bool clear) {
   int32_t word = 0;
   driver.call(driver.memcpyDtoH, static_cast<void *>(&word), error,
               sizeof(word));
-  if (clear && word) {
-    driver.call(driver.memsetD32, error, 0U, size_t(1));
-    driver.call(driver.streamSynchronize, Stream(nullptr));
-  }
+  if (clear && word)
+    driver.clear(error, 1);
   return word;
 }

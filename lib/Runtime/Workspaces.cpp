@@ -44,15 +44,14 @@ Workspaces::~Workspaces() {
 }
 
 void Workspaces::allocate() {
+  const BesideCaptures beside(driver);
   // Room first: what the driver gave must not be lost.
   memory.reserve(memory.size() + 1);
   available.reserve(available.size() + chunk);
   DevicePointer base = 0;
   driver.call(driver.memAlloc, &base, chunk * bytes);
   memory.push_back(base);
-  driver.call(driver.memsetD32, base, 0U, chunk * bytes / 4);
-  // Other streams do not wait for this clearing.
-  driver.call(driver.streamSynchronize, Stream(nullptr));
+  driver.clear(base, chunk * bytes / 4);
   for (size_t i = chunk; i-- > 0;)
     available.push_back(base + i * bytes);
 }

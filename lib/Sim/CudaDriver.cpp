@@ -212,6 +212,10 @@ EXPORT int cuMemsetD32_v2(void *address, unsigned value, size_t count) {
   std::fill_n(static_cast<unsigned *>(address), count, value);
   return kSuccess;
 }
+EXPORT int cuMemsetD32Async(void *address, unsigned value, size_t count,
+                            void *) {
+  return cuMemsetD32_v2(address, value, count);
+}
 EXPORT int cuMemcpyHtoD_v2(void *to, const void *from, size_t size) {
   std::memcpy(to, from, size);
   return kSuccess;
@@ -224,6 +228,12 @@ EXPORT int cuPointerGetAttribute(void *value, int, uint64_t) {
   return *static_cast<int *>(value) = 0, 0;
 }
 
+// Launches have ended when they return, whatever their stream.
+EXPORT int cuStreamCreate(void **stream, unsigned) {
+  return *stream = nullptr, 0;
+}
+EXPORT int cuStreamDestroy_v2(void *) { return kSuccess; }
+EXPORT int cuThreadExchangeStreamCaptureMode(int *) { return kSuccess; }
 EXPORT int cuStreamSynchronize(void *) { return kSuccess; }
 EXPORT int cuStreamIsCapturing(void *, int *is) { return *is = 0, 0; }
 EXPORT int cuStreamGetId(void *stream, unsigned long long *id) {

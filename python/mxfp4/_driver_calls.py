@@ -78,12 +78,15 @@ _SIGNATURES: dict[str, list[Any]] = {
     "cuFuncSetAttribute": [c_pointer, c_int, c_int],
     "cuMemAlloc_v2": [POINTER(c_uint64), c_size_t],
     "cuMemFree_v2": [c_uint64],
-    "cuMemsetD32_v2": [c_uint64, c_uint, c_size_t],
+    "cuMemsetD32Async": [c_uint64, c_uint, c_size_t, c_pointer],
     "cuMemcpyDtoH_v2": [c_pointer, c_uint64, c_size_t],
     "cuPointerGetAttribute": [POINTER(c_int), c_int, c_uint64],
+    "cuStreamCreate": [_Out, c_uint],
+    "cuStreamDestroy_v2": [c_pointer],
     "cuStreamSynchronize": [c_pointer],
     "cuStreamIsCapturing": [c_pointer, POINTER(c_int)],
     "cuStreamGetId": [c_pointer, POINTER(c_ulonglong)],
+    "cuThreadExchangeStreamCaptureMode": [POINTER(c_int)],
     "cuTensorMapEncodeTiled": [
         c_pointer, c_int, c_uint32, c_uint64, POINTER(c_uint64), POINTER(c_uint64),
         POINTER(c_uint32), POINTER(c_uint32), c_int, c_int, c_int, c_int,
@@ -223,6 +226,20 @@ class DriverCalls:
 
     def _cuMemAlloc(self, out: Any, size: int) -> int:
         return self._answer(out, "cuMemAlloc", size)
+
+    # A driver in Python captures nothing, and has done everything when a function returns.
+
+    def _cuMemsetD32Async(self, address: int, value: int, count: int, stream: int | None) -> int:
+        return int(self._driver.cuMemsetD32(address, value, count)[0])
+
+    def _cuStreamCreate(self, out: Any, flags: int) -> None:
+        out[0] = None
+
+    def _cuStreamDestroy(self, stream: int | None) -> None:
+        pass
+
+    def _cuThreadExchangeStreamCaptureMode(self, mode: Any) -> None:
+        pass
 
     def _cuPointerGetAttribute(self, out: Any, kind: int, pointer: int) -> int:
         ordinal = self._driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL

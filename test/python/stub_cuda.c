@@ -53,6 +53,11 @@ Result cuCtxPopCurrent_v2(void **out) {
 }
 Result cuCtxGetCurrent(void **out) { return *out = context, 0; }
 Result cuCtxSynchronize(void) { return 0; }
+Result cuStreamCreate(void **stream, unsigned flags) {
+  return *stream = NULL, flags != 1;
+}
+Result cuStreamDestroy_v2(void *stream) { return 0; }
+Result cuThreadExchangeStreamCaptureMode(int *mode) { return 0; }
 Result cuStreamSynchronize(void *stream) { return 0; }
 Result cuStreamIsCapturing(void *stream, int *capturing) {
   return *capturing = 0, 0;
@@ -94,6 +99,10 @@ Result cuMemsetD32_v2(uintptr_t target, unsigned value, size_t count) {
   for (size_t i = 0; i < count; ++i)
     ((unsigned *)target)[i] = value;
   return 0;
+}
+Result cuMemsetD32Async(uintptr_t target, unsigned value, size_t count,
+                        void *stream) {
+  return cuMemsetD32_v2(target, value, count);
 }
 Result cuMemcpyHtoD_v2(uintptr_t target, const void *source, size_t size) {
   return memcpy((void *)target, source, size), 0;

@@ -344,3 +344,27 @@ TEST_F(RuntimeTest, ThreadsDoNotMixTheirArguments) {
   }
   EXPECT_EQ(all.size(), size_t(kThreads));
 }
+
+// What is loaded, allocated and freed is none of the business of another
+// thread, whose capture would break.
+TEST_F(RuntimeTest, CapturesOfOtherThreadsGoOn) {
+  stub.othersCapture = true;
+  {
+    const KernelPtr kernel = create(matmul(true));
+    const std::vector<mxfp4rt_value> given = values();
+    const size_t held = stub.memory.size();
+    for (uint64_t on = 1; stub.memory.size() == held && on < 9000; ++on)
+      ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), stream(on)), 0)
+          << mxfp4rt_last_error();
+    EXPECT_GT(stub.memory.size(), held) << "a launch that allocates";
+    ChainPtr chain = chainOf(
+        {{kernel.get(), 4, given.data()}, {kernel.get(), 5, given.data()}}, {});
+    for (int i = 0; i < 2 * kBeforeGraph; ++i)
+      ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, stream(8)), 0);
+    EXPECT_GT(stub.heldGraphs, 0);
+    EXPECT_EQ(StubDriver::mode(), 0) << "and the thread's mode is its own";
+  }
+  EXPECT_TRUE(stub.memory.empty());
+  EXPECT_EQ(stub.modules + stub.heldGraphs + stub.streams, 0);
+  EXPECT_THAT(stub.broke, ElementsAre());
+}

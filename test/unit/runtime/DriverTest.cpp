@@ -92,9 +92,9 @@ TEST_F(RuntimeTest, ADriverThatLacksAFunctionIsTooOld) {
 // Whatever fails, the sentence says so, and what was taken is given back.
 TEST_F(RuntimeTest, FailuresOfTheDriverLeaveNothingBehind) {
   const ArtifactPtr artifact = read(matmul(true, true));
-  const std::set<std::string> gives = {"cuCtxPushCurrent", "cuCtxPopCurrent",
-                                       "cuMemFree", "cuModuleUnload",
-                                       "cuDevicePrimaryCtxRelease"};
+  const std::set<std::string> gives = {
+      "cuCtxPushCurrent", "cuCtxPopCurrent",           "cuMemFree",
+      "cuModuleUnload",   "cuDevicePrimaryCtxRelease", "cuStreamDestroy"};
   int seen = 0;
   for (const std::string &symbol : stub.functions()) {
     const std::string name = symbol.substr(0, symbol.find("_v2"));
@@ -116,9 +116,12 @@ TEST_F(RuntimeTest, FailuresOfTheDriverLeaveNothingBehind) {
     EXPECT_EQ(stub.retained, 0) << name;
     EXPECT_EQ(stub.modules, 0) << name;
     EXPECT_TRUE(stub.memory.empty()) << name;
+    EXPECT_EQ(stub.streams, 0) << name;
+    EXPECT_EQ(StubDriver::mode(), 0) << name;
   }
-  // All but those that give back and five that neither calls.
-  EXPECT_EQ(size_t(seen), stub.functions().size() - gives.size() - 5);
+  // All but those that give back, the mode beside captures, and five that
+  // neither calls.
+  EXPECT_EQ(size_t(seen), stub.functions().size() - gives.size() - 6);
 }
 
 TEST_F(RuntimeTest, WhatWasHeldIsGivenBack) {

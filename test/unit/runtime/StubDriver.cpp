@@ -13,6 +13,14 @@ namespace {
 /// The stub that functions speak for; there is one at a time.
 StubDriver *stub = nullptr;
 thread_local std::vector<void *> contexts;
+constexpr int kGlobal = 0, kRelaxed = 2;
+thread_local int captureMode = kGlobal;
+// What breaks another thread's capture, and what does so in any mode.
+const std::set<std::string> unsafe = {
+    "cuMemAlloc",     "cuMemFree",          "cuModuleLoadData",
+    "cuModuleUnload", "cuGraphInstantiate", "cuGraphExecDestroy",
+    "cuStreamCreate", "cuStreamDestroy"};
+const std::set<std::string> never = {"cuCtxSynchronize", "cuMemcpyDtoH"};
 
 struct Attribute {
   int id, padding, value;
@@ -41,6 +49,9 @@ int called(const char *name) {
     return 0;
   const std::lock_guard<std::mutex> lock(stub->mutex);
   stub->calls.push_back(name);
+  if (stub->othersCapture &&
+      (never.count(name) || (captureMode != kRelaxed && unsafe.count(name))))
+    stub->broke.push_back(name);
   const auto found = stub->failing.find(name);
   return found == stub->failing.end() ? 0 : found->second;
 }
@@ -88,18 +99,22 @@ int release(uint64_t address) {
   return stub->memory.erase(address) ? 0 : 1;
 }
 
-int set(uint64_t address, unsigned value, size_t count) {
-  if (const int code = called("cuMemsetD32"))
+int set(uint64_t address, unsigned value, size_t count, void *stream) {
+  if (const int code = called("cuMemsetD32Async"))
     return code;
+  if (!stream)
+    return 906; // The legacy stream may wait for one that is captured.
   auto *words = reinterpret_cast<unsigned *>(address);
   for (size_t i = 0; i < count; ++i)
     words[i] = value;
   return 0;
 }
 
-int synchronizeStream(void *) {
+int synchronizeStream(void *stream) {
   if (const int code = called("cuStreamSynchronize"))
     return code;
+  if (!stream)
+    return 906;
   stub->unclear.clear();
   return 0;
 }
@@ -266,14 +281,22 @@ const std::map<std::string, void *> &table() {
              stub->attributes[which] = value)},
       {"cuMemAlloc_v2", address(allocate)},
       {"cuMemFree_v2", address(release)},
-      {"cuMemsetD32_v2", address(set)},
+      {"cuMemsetD32Async", address(set)},
       {"cuMemcpyDtoH_v2",
        DOING("cuMemcpyDtoH", (void *to, uint64_t from, size_t size),
              std::memcpy(to, reinterpret_cast<void *>(from), size))},
       {"cuPointerGetAttribute",
        DOING("cuPointerGetAttribute", (void *out, int, uint64_t),
              *static_cast<int *>(out) = 1)},
+      {"cuStreamCreate",
+       DOING("cuStreamCreate", (void **stream, unsigned flags), ++stub->streams;
+             *stream = reinterpret_cast<void *>(flags == 1 ? 0x57 : 0))},
+      {"cuStreamDestroy_v2",
+       DOING("cuStreamDestroy", (void *), --stub->streams)},
       {"cuStreamSynchronize", address(synchronizeStream)},
+      {"cuThreadExchangeStreamCaptureMode",
+       DOING("cuThreadExchangeStreamCaptureMode", (int *mode),
+             std::swap(*mode, captureMode))},
       {"cuStreamIsCapturing",
        DOING("cuStreamIsCapturing", (void *stream, int *capturing),
              *capturing = int(stub->capturing.count(stream)))},
@@ -352,3 +375,4 @@ bool StubDriver::isClear(uint64_t address) {
 }
 
 size_t StubDriver::depth() { return contexts.size(); }
+int StubDriver::mode() { return captureMode; }

@@ -56,6 +56,10 @@ struct StubDriver {
   int chip = 90;
   bool cubinFits = true;
   std::set<void *> capturing;
+  /// Whether another thread captures a stream, as strictly as CUDA can, and
+  /// what this thread called that broke the capture.
+  bool othersCapture = false;
+  std::vector<std::string> broke;
   std::vector<size_t> parameterBytes;
 
   /// Calls by name, in order, and what launches were given.
@@ -67,7 +71,7 @@ struct StubDriver {
   /// What is held: allocations that were cleared and synchronised or not.
   std::map<uint64_t, std::vector<unsigned char>> memory;
   std::set<uint64_t> unclear;
-  int retained = 0, modules = 0, heldGraphs = 0;
+  int retained = 0, modules = 0, heldGraphs = 0, streams = 0;
   std::deque<StubGraph> graphs;
   std::mutex mutex;
 
@@ -81,8 +85,9 @@ struct StubDriver {
   std::vector<std::string> functions() const;
   /// Whether 8 bytes at an address are memory that holds zeros for all streams.
   bool isClear(uint64_t address);
-  /// Contexts that this thread has pushed.
+  /// Contexts that this thread has pushed, and its mode beside captures.
   static size_t depth();
+  static int mode();
 };
 
 #endif // MXFP4_TEST_UNIT_RUNTIME_STUBDRIVER_H
