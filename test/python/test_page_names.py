@@ -17,7 +17,7 @@ PAGES = sorted(
 )
 FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*\.(?:cpp|h|td|py|c|md|mlir|test|txt|json|yml|def)")
 NAME = re.compile(
-    r"_?[a-z]\w*_\w+|_[a-z]{3,}\w*|[a-z]+[A-Z]\w*|[A-Z]\w*[a-z]\w*[A-Z]\w*|_?[A-Z]+_[A-Z_]+"
+    r"_?[a-z]\w*_\w+|_[a-z]{3,}\w*|[a-z]+[A-Z]\w*|[A-Z]\w*[a-z]\w*[A-Z]\w*|_[A-Z][A-Z_]{2,}|[A-Z]+_[A-Z_]+"
 )
 EXAMPLES = {
     "YourPass.cpp", "your-pass.mlir", "your-pass-invalid.mlir",  # a pass to be written
@@ -50,7 +50,7 @@ def words() -> frozenset[str]:
 
 
 def quoted(text: str) -> list[str]:
-    """What stands in code quotes, outside of blocks."""
+    """Texts in code quotes, outside of blocks of code."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     return re.findall(r"`([^`]+)`", text)
 

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compile times to PTX of what belongs together: the kernels of a layer, and FP8 next to bf16.
+
+A time is that of the processor in this process, which other programs lengthen less than they do
+the time on the clock, and the least of several.
+
+    check_layer_time.py layer|fp8
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
+
+from mxfp4 import Problem
+from mxfp4.compile import Compiler
+from mxfp4.layer_kernels import steps
+from mxfp4.layer_spec import LayerSpec
+from mxfp4.layout import FP8
+
+RUNS = 2
+LAYER_MS = 600
+SLACK = 2
+"""Of a time in milliseconds, which a slow machine lengthens."""
+AS_LONG = 1.2
+RATIO_SLACK = 1.35
+"""Of a quotient, whose parts are measured on one machine."""
+
+
+def milliseconds(compile_it: Callable[[], Any]) -> float:
+    """The least of several times."""
+    times = []
+    for _ in range(RUNS):
+        began = time.process_time()
+        compile_it()
+        times.append(time.process_time() - began)
+    return 1000 * min(times)
+
+
+def layer(compiler: Compiler) -> bool:
+    """All kernels of gpt-oss's layer, for few tokens and for many."""
+    spec = LayerSpec(experts=32, slots=4, hidden=2880, inner=2880, bias=True)
+    slow = False
+    for tokens in (1, 64, 8192):
+        names = steps(spec, tokens)
+        total = 0.0
+        for name in names:
+            is_matmul = name.startswith(("gate_up", "down"))
+            how = compiler.compile if is_matmul else compiler.compile_routing
+            mlir, options = getattr(spec, name)(), f"rows-hint={4 * tokens}"
+            total += milliseconds(lambda how=how, mlir=mlir, options=options: how(mlir, options))
+        print(f"layer, {tokens} tokens: {len(names)} kernels, {total:.0f} ms (goal {LAYER_MS})")
+        slow |= total >= SLACK * LAYER_MS
+    return slow
+
+
+def fp8(compiler: Compiler) -> bool:
+    """Activations in FP8 with each way to add, as a multiple of bf16."""
+    slow = False
+    for rows in (4096, 32768):
+        problems = [Problem(32, 5760, 2880)] + [
+            Problem(32, 5760, 2880, layout=FP8, accumulation=how) for how in ("fast", "promoted512")
+        ]
+        texts = [compiler.mlir(problem) for problem in problems]
+        bf16, *others = (
+            milliseconds(lambda text=text, rows=rows: compiler.compile(text, f"rows-hint={rows}"))
+            for text in texts
+        )
+        quotients = [ms / bf16 for ms in others]
+        print(f"fp8, {rows} rows: bf16 {bf16:.0f} ms, fast {quotients[0]:.2f} times as long, "
+              f"promoted512 {quotients[1]:.2f} (goal {AS_LONG})")  # fmt: skip
+        slow |= max(quotients) >= RATIO_SLACK * AS_LONG
+    return slow
+
+
+def main() -> int:
+    """Fail if the least time is past the limit."""
+    with Compiler() as compiler:
+        return int({"layer": layer, "fp8": fp8}[sys.argv[1]](compiler))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
