@@ -311,6 +311,19 @@ def test_a_plan_is_made_once_and_kernels_are_shared(file: Path) -> None:
 
 
 @needs_both
+@pytest.mark.parametrize("tokens", [2, 40])
+def test_no_memory_has_gate_and_up(file: Path, tokens: int) -> None:
+    """Between the kernels there is room for the activation's results, and not for both of them."""
+    spec = dataclasses.replace(SMALL, hidden=32, inner=512)
+    plan = LayerRunner(lazy(spec), 0, NativeDriver(str(file))).plan(tokens)
+    results = 2 * tokens * spec.slots * spec.inner  # bytes, in bf16
+    assert results <= plan.bytes < 2 * results
+    (up,) = (a for name, a in lazy(spec).chosen(tokens) if name.startswith("gate_up"))
+    (y,) = (argument for argument in up.manifest.arguments if argument.name == "y")
+    assert y.shape[-1] == spec.inner == spec.columns // 2
+
+
+@needs_both
 def test_kernels_compiled_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = dataclasses.replace(SMALL, inner=32)
     made = LayerKernels.compile(spec, 12, sources=("logits", "some ids"))
