@@ -248,13 +248,9 @@ static std::string verifySideBySide(const Schedule &s,
 
 /// The program of wide tiles follows in the same warps, with the same registers
 /// and shared memory.
-static std::string verifyWide(const Schedule &s, const BlockLayout &layout,
-                              bool gathers) {
+static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
   const auto number = [](int64_t value) { return std::to_string(value); };
   const Schedule wide = s.wideProgram();
-  // Threads that gather would have to wait for their copies in between.
-  if (gathers)
-    return "requires a matmul that does not gather its rows for wide_from";
   if (s.tokenStep == 0 || s.placement != Placement::Register ||
       s.fullTilesFirst || s.sideBySide || s.producerRegisters != 0)
     return "requires a token_step, register placement and none of "
@@ -324,7 +320,7 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom != 0)
-    wrong = verifyWide(schedule, problem.layout, problem.gathers);
+    wrong = verifyWide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom == 0 && schedule.wideStages != 0)
     wrong = "requires wide_from for wide_stages";
   return wrong.empty() ? verifyMachine(schedule, problem, target) : wrong;

@@ -8,6 +8,8 @@
 #include "Rendezvous.h"
 #include "Sync.h"
 
+#include <algorithm>
+
 using namespace mxfp4::sim;
 
 //===----------------------------------------------------------------------===//
@@ -130,6 +132,8 @@ void releaseBarrier(ExecContext &x, NamedBarrier &b, uint32_t id) {
       if (s.wait == WaitKind::Barrier && s.waitId == id) {
         acquire(w, b.clock, &b.proxy, &b.proxyG);
         warpSynced(w);
+        // The warp's own copies that others have waited for at an mbarrier.
+        w.copySync = std::max(w.copySync, b.clock.get(w.agent(kCopyAgent)));
         s.wait = WaitKind::None;
       }
   b.arrived = b.expected = 0;

@@ -6,6 +6,8 @@
 
 #include "Memory.h"
 
+#include <algorithm>
+
 using namespace mxfp4::sim;
 
 bool mxfp4::sim::happenedBefore(const Warp &w, const Epoch &e, unsigned lane,
@@ -55,5 +57,5 @@ void mxfp4::sim::acquire(Warp &w, const VectorClock &in,
 
 void mxfp4::sim::warpSynced(Warp &w) {
   w.syncNow = ++w.now;
-  w.copySync = w.copyDone;
+  w.copySync = std::max(w.copySync, w.copyDone);
 }

@@ -46,6 +46,40 @@ TEST(CpAsync, ArrivesOnMbarrier) {
     EXPECT_EQ(out[l], 31 - l);
 }
 
+/// Warp 0 copies and arrives; warp 1 waits, or does not; both meet, and lanes
+/// of warp 0 read what other lanes have copied.
+static Result readAfterMeeting(std::vector<uint32_t> &out, const char *wait) {
+  return runInOut(
+      std::string("mov.b32 %r2, tile; mov.b32 %r3, bar; setp.eq.u32 %p1, %r1, "
+                  "0; setp.ge.u32 %p3, %r1, 32;\n"
+                  "@%p1 mbarrier.init.shared.b64 [%r3], 32; bar.sync 0;\n"
+                  "shl.b32 %r4, %r1, 2; cvt.u64.u32 %d3, %r4;\n"
+                  "@%p3 bra W; add.s32 %r5, %r2, %r4; add.s64 %d4, %d1, %d3;\n"
+                  "cp.async.ca.shared.global [%r5], [%d4], 4;\n"
+                  "cp.async.mbarrier.arrive.noinc.shared.b64 [%r3]; bra D;\n"
+                  "W: ") +
+          wait +
+          "D: bar.sync 0; @%p3 bra E; bar.warp.sync -1;\n"
+          "xor.b32 %r6, %r4, 124; add.s32 %r6, %r6, %r2;\n"
+          "ld.shared.b32 %r7, [%r6];\n"
+          "add.s64 %d5, %d2, %d3; st.global.b32 [%d5], %r7; E: ret;",
+      iota(32), out, {64},
+      ".shared .align 16 .b8 tile[128];\n.shared .align 8 .b64 bar;\n");
+}
+
+TEST(CpAsync, AnotherWarpWaits) {
+  std::vector<uint32_t> out(32);
+  EXPECT_EQ(readAfterMeeting(
+                out, "mbarrier.try_wait.parity.shared.b64 %p2, [%r3], 0; "
+                     "@!%p2 bra W;\n")
+                .text(),
+            "");
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], 31 - l);
+  EXPECT_NE(readAfterMeeting(out, "").text().find("the cp.async at"),
+            std::string::npos);
+}
+
 TEST(TensorMapTest, RoundTripAndVerify) {
   TensorMap m;
   m.base = 0x7f0000000000;
