@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Assemble what the chooser chooses for the layers of models, whole and cut for several GPUs.
 
-Every number of rows of every layer is asked for, for several devices. Of the answers that are one
+Every number of rows of every layer is asked for, for several devices, with activations in bf16 and
+in FP8, whose sums are fast or promoted every 512 of K. Of the answers that are one
 kind of kernel, one is assembled: the same schedule, whose K slices share steps in the same way,
 with or without a last tile of fewer columns and a last step of half a block. Each must use no
 stack, spill nothing and draw no warning from ptxas.
@@ -17,6 +18,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
 from mxfp4 import Problem
 from mxfp4.bench.models import MODELS, TENSOR_PARALLEL
 from mxfp4.compile import Compiler
+from mxfp4.layout import FP8
 
 DEVICES = ("h100-sxm", "h100-pcie", "h200", "h20")
 """Those of different numbers of SMs, or on either side of where decoding decides."""
+ACCUMULATIONS = ("fast", "promoted512")
 MOST_TOKENS = 16384
 
 
@@ -35,6 +39,7 @@ class Kind(NamedTuple):
     """What makes code of one schedule different, whatever the sizes."""
 
     schedule: str
+    accumulation: str
     are_slices_alike: bool
     odd_steps: bool
     masked_columns: bool
@@ -49,13 +54,15 @@ def number(schedule: str, field: str) -> int:
 
 def kind(problem: Problem, schedule: str) -> Kind:
     """The kind of kernel of a problem."""
-    steps = -(-problem.k // 64)
+    step = 128 if problem.layout == FP8 else 64
+    steps = -(-problem.k // step)
     return Kind(
         schedule,
+        problem.accumulation,
         steps % number(schedule, "k_slices") == 0,
         bool(steps % 2),
         bool(problem.n % number(schedule, "rows")),
-        bool(problem.k % 64),
+        bool(problem.k % step),
     )
 
 
@@ -64,8 +71,10 @@ def problems() -> dict[Problem, int]:
     found: dict[Problem, int] = {}
     for model in MODELS.values():
         for parts in TENSOR_PARALLEL:
-            for problem in model.problems(parts).values():
-                found[problem] = max(found.get(problem, 0), MOST_TOKENS * model.top)
+            for bf16 in model.problems(parts).values():
+                fp8 = [replace(bf16, layout=FP8, accumulation=how) for how in ACCUMULATIONS]
+                for problem in (bf16, *fp8):
+                    found[problem] = max(found.get(problem, 0), MOST_TOKENS * model.top)
     return found
 
 
