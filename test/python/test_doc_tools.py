@@ -101,3 +101,22 @@ def test_spans_of_what_was_measured() -> None:
     layer = [{"us": {"marlin": 30.0, "humming": 20.0, "transformers": 9.0, "ours": 10.0}}]
     assert claims.gains(layer) == "2.00"
     assert claims.gains(layer, "transformers") == "0.90"
+
+
+def test_decisions_have_a_date_an_alternative_and_a_cost() -> None:
+    """Each entry of RATIONALE.md, as its first lines promise."""
+    text = (ROOT / "RATIONALE.md").read_text().split("\n## Dependencies")[0]
+    entries = [entry.split("\n## ")[0] for entry in re.split(r"^### ", text, flags=re.MULTILINE)]
+    assert len(entries) > 60
+    wanted = {
+        "a date": r"\*20\d\d-\d\d-\d\d\.\*",
+        "an alternative": r"alternative|expect|instead of|other projects|would",
+        "a cost": r"\*\*cost\*\*|\bcosts?\b",
+    }
+    missing = {
+        entry.splitlines()[0]: what
+        for entry in entries[1:]
+        for what, pattern in wanted.items()
+        if not re.search(pattern, entry, re.IGNORECASE)
+    }
+    assert not missing
