@@ -82,8 +82,7 @@ public:
       return;
     }
     if (o.base == base && o.dense.size() == dense.size()) {
-      for (size_t i = 0, n = dense.size(); i < n; ++i)
-        dense[i] = dense[i] < o.dense[i] ? o.dense[i] : dense[i];
+      raiseAll(dense.data(), o.dense.data(), dense.size());
     } else {
       for (size_t i = 0, n = o.dense.size(); i < n; ++i)
         if (o.dense[i])
@@ -99,6 +98,8 @@ public:
   bool empty() const { return dense.empty(); }
 
 private:
+  static void raiseAll(uint32_t *to, const uint32_t *from, size_t n);
+
   uint32_t base = 0;
   std::vector<uint32_t> dense;
   std::unordered_map<uint32_t, uint32_t> foreign;

@@ -6,44 +6,49 @@
 
 #include "Float.h"
 
+#include <algorithm>
 #include <cfenv>
 
 using namespace mxfp4::sim;
 
 uint32_t mxfp4::sim::roundDouble(double v, unsigned mantissa, unsigned expBits,
                                  Round r, bool saturate) {
-  uint64_t bits = bitsTo<uint64_t>(v);
-  uint32_t sign = uint32_t(bits >> 63) << (mantissa + expBits);
-  uint32_t inf = ((1u << expBits) - 1) << mantissa;
-  if (v != v)
-    return (1u << (mantissa + expBits)) - 1;
-  if (v == 0)
-    return sign;
-  if (std::isinf(v))
+  constexpr int kFraction = 52, kBias = 1023;
+  const uint64_t bits = bitsTo<uint64_t>(v);
+  const uint32_t sign = uint32_t(bits >> 63) << (mantissa + expBits);
+  const uint32_t inf = ((1u << expBits) - 1) << mantissa;
+  uint64_t digits = bits & ((uint64_t(1) << kFraction) - 1);
+  int exp = int(bits >> kFraction & 0x7ff);
+  if (exp == 0x7ff) {
+    if (digits)
+      return (1u << (mantissa + expBits)) - 1;
     return saturate ? sign | (inf - 1) : sign | inf;
-  int exp;
-  double f = std::frexp(std::fabs(v), &exp); // F in [0.5, 1)
-  int bias = (1 << (expBits - 1)) - 1;
+  }
+  // |V| is Digits * 2^(Exp - kBias - kFraction), of doubles below 2^-1022 too.
+  if (exp)
+    digits |= uint64_t(1) << kFraction;
+  else
+    exp = 1;
   // Unit of the last place: of the value's own binade, or the subnormal one.
-  int lowest = 1 - bias - int(mantissa);
-  int ulp = exp - 1 - int(mantissa);
-  if (ulp < lowest)
-    ulp = lowest;
-  double scaled = std::ldexp(f, exp - ulp); // Exact: below 2^(Mantissa+1).
-  double whole = std::floor(scaled), rest = scaled - whole;
-  uint64_t n = uint64_t(whole);
+  const int lowest = 2 - (1 << (expBits - 1)) - int(mantissa);
+  const int ulp = std::max(exp - kBias - int(mantissa), lowest);
+  // Digits below that unit; from 63 of them on all are less than half of it.
+  const int drop = std::min(ulp - (exp - kBias - kFraction), 63);
+  uint64_t n = digits >> drop;
+  const uint64_t rest = digits & ((uint64_t(1) << drop) - 1);
+  const uint64_t half = uint64_t(1) << drop >> 1;
   bool up = false;
   switch (r) {
   case Round::NearestEven:
-    up = rest > 0.5 || (rest == 0.5 && (n & 1));
+    up = rest > half || (rest == half && (n & 1));
     break;
   case Round::Zero:
     break;
   case Round::Down:
-    up = sign && rest > 0;
+    up = sign && rest;
     break;
   case Round::Up:
-    up = !sign && rest > 0;
+    up = !sign && rest;
     break;
   }
   n += up;
@@ -66,21 +71,6 @@ float mxfp4::sim::fromF16(uint16_t h) {
     return sign ? -v : v;
   }
   return bitsTo<float>(sign | (exp + 112) << 23 | m << 13);
-}
-
-double mxfp4::sim::addToOdd(double a, double b) {
-  double s = a + b;
-  if (!std::isfinite(s))
-    return s;
-  // Knuth's exact error of the sum.
-  double t = s - a;
-  double err = (a - (s - t)) + (b - t);
-  uint64_t bits = bitsTo<uint64_t>(s);
-  if (err == 0 || (bits & 1))
-    return s;
-  // Even last bit and inexact: the odd neighbour on the side of the error.
-  bool away = (err > 0) == (s > 0);
-  return bitsTo<double>(away ? bits + 1 : bits - 1);
 }
 
 namespace {

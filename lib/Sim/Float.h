@@ -45,7 +45,20 @@ float fromF16(uint16_t h);
 
 /// a + b in double, rounded to odd: rounding the result again to fewer bits
 /// gives what one rounding of the exact sum would have given.
-double addToOdd(double a, double b);
+inline double addToOdd(double a, double b) {
+  double s = a + b;
+  if (!std::isfinite(s))
+    return s;
+  // Knuth's exact error of the sum.
+  double t = s - a;
+  double err = (a - (s - t)) + (b - t);
+  uint64_t bits = bitsTo<uint64_t>(s);
+  if (err == 0 || (bits & 1))
+    return s;
+  // Even last bit and inexact: the odd neighbour on the side of the error.
+  bool away = (err > 0) == (s > 0);
+  return bitsTo<double>(away ? bits + 1 : bits - 1);
+}
 
 inline float flush(float v) {
   return std::fabs(v) < 1.17549435e-38f ? std::copysign(0.0f, v) : v;

@@ -17,6 +17,8 @@
 #include "Decoder.h"
 #include "Exec.h"
 
+#include <algorithm>
+
 using namespace mxfp4::sim;
 
 namespace {
@@ -304,6 +306,49 @@ void execHalf(ExecContext &x, const Inst &i) {
   commit(x, x.dst(i), temp);
 }
 
+// Without modifiers, which the compiler's kernels do not use.
+template <bool Brain, unsigned Width, Op O>
+void execPlainHalf(ExecContext &x, const Inst &i) {
+  alignas(64) uint32_t temp[32];
+  const uint32_t *source[3];
+  for (unsigned j = 0; j < 3; ++j)
+    source[j] = reinterpret_cast<const uint32_t *>(
+        x.ptr(x.src(i, std::min<unsigned>(j, i.numSrc - 1u))));
+  auto widen = [](uint32_t h) {
+    return double(Brain ? fromBF16(uint16_t(h)) : fromF16(uint16_t(h)));
+  };
+  for (unsigned l = 0; l < 32; ++l) {
+    temp[l] = 0;
+    for (unsigned shift = 0; shift < 16 * Width; shift += 16) {
+      const double a = widen(source[0][l] >> shift),
+                   b = widen(source[1][l] >> shift);
+      double v = 0;
+      if constexpr (O == Op::Mul)
+        v = a * b;
+      else if constexpr (O == Op::Add)
+        v = addToOdd(a, b);
+      else if constexpr (O == Op::Sub)
+        v = addToOdd(a, -b);
+      else
+        v = addToOdd(a * b, widen(source[2][l] >> shift));
+      temp[l] |= uint32_t(Brain ? toBF16(v) : toF16(v)) << shift;
+    }
+  }
+  commit(x, x.dst(i), temp);
+}
+
+template <bool Brain, unsigned Width> ExecFn pickHalf(bool plain, Op o) {
+  if (plain && o == Op::Add)
+    return execPlainHalf<Brain, Width, Op::Add>;
+  if (plain && o == Op::Sub)
+    return execPlainHalf<Brain, Width, Op::Sub>;
+  if (plain && o == Op::Mul)
+    return execPlainHalf<Brain, Width, Op::Mul>;
+  if (plain && o == Op::Fma)
+    return execPlainHalf<Brain, Width, Op::Fma>;
+  return execHalf<Brain, Width>;
+}
+
 // Kernels decode by bf16x2 products, so that these need a fast way. A product
 // is exact in float unless it leaves float's normal range, so that rounding the
 // float once is right.
@@ -331,7 +376,7 @@ void execMulBF16x2(ExecContext &x, const Inst &i) {
     temp[l] = roundFast(lo) | roundFast(hi) << 16;
   }
   if (odd)
-    return execHalf<true, 2>(x, i);
+    return execPlainHalf<true, 2, Op::Mul>(x, i);
   commit(x, x.dst(i), temp);
 }
 
@@ -351,13 +396,13 @@ ExecFn pick(Decoder &d, Op o, Ty t) {
   case Ty::F64:
     return execScalar<double, oneF64>;
   case Ty::BF16:
-    return execHalf<true, 1>;
+    return pickHalf<true, 1>(plain, o);
   case Ty::BF16x2:
-    return plain && o == Op::Mul ? execMulBF16x2 : execHalf<true, 2>;
+    return plain && o == Op::Mul ? execMulBF16x2 : pickHalf<true, 2>(plain, o);
   case Ty::F16:
-    return execHalf<false, 1>;
+    return pickHalf<false, 1>(plain, o);
   case Ty::F16x2:
-    return execHalf<false, 2>;
+    return pickHalf<false, 2>(plain, o);
   default:
     return nullptr;
   }

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <tuple>
 
 namespace mxfp4::sim {
@@ -248,7 +249,9 @@ struct Grid {
   std::vector<GlobalRegion> regions; ///< By address.
   std::vector<std::vector<uint8_t>> variableData;
   std::mutex reportLock, syncLock, pageLock;
-  std::map<std::tuple<std::string, uint32_t, uint32_t>, size_t> seen;
+  /// Index in Found of a finding: of the instruction, of its counterpart, and
+  /// the check's name, a literal.
+  std::map<std::tuple<uint32_t, uint32_t, std::string_view>, size_t> seen;
   std::vector<Diagnostic> found;
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> instructions{0};

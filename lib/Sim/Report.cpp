@@ -17,7 +17,7 @@ using namespace mxfp4::sim;
 
 bool ExecContext::known(const char *check, uint32_t other) {
   std::lock_guard<std::mutex> guard(g.reportLock);
-  auto it = g.seen.find({check, pc, other});
+  auto it = g.seen.find({pc, other, check});
   if (it == g.seen.end())
     return false;
   ++g.found[it->second].count;
@@ -28,7 +28,7 @@ void ExecContext::report(const char *check, const std::string &message,
                          unsigned lane, uint64_t address, uint32_t other,
                          Diagnostic::Severity level) {
   std::lock_guard<std::mutex> guard(g.reportLock);
-  if (!g.seen.insert({{check, pc, other}, g.found.size()}).second)
+  if (!g.seen.insert({{pc, other, check}, g.found.size()}).second)
     return;
   Diagnostic d;
   d.level = level;

@@ -104,8 +104,12 @@ private:
   };
   std::vector<const Set *> sets; ///< Point to keys of Ids.
   std::unordered_map<Set, uint32_t, Hash> ids;
-  uint32_t lastSet = 0, lastResult = 0;
-  Reader lastReader{};
+  /// What Add has said lately; of those that it has not, Result is 0.
+  struct Answer {
+    uint32_t id = 0, result = 0;
+    Reader r{};
+  };
+  std::vector<Answer> answers;
 };
 
 /// The cells of a range of memory: of a block's shared memory, or of a page of
