@@ -104,14 +104,17 @@ def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any,
     groups = draw(st.one_of(st.just(0), st.integers(1, 12)))
     epilogue = draw(st.sampled_from(sorted(EPILOGUES)))
     pairs = fused.Form(epilogue=epilogue).pairs
-    extents = (experts, draw(EXTENTS) * (2 if pairs else 1), 32 * draw(st.integers(1, 36)), groups)
-    more: dict[str, Any] = {"epilogue": epilogue, "output": draw(st.sampled_from(["bf16", "f32"]))}
-    more |= {name: draw(st.booleans()) for name in ("gather", "scatter")}
+    fields: dict[str, Any] = {
+        "experts": experts, "n": draw(EXTENTS) * (2 if pairs else 1),
+        "k": 32 * draw(st.integers(1, 36)), "groups": groups, "epilogue": epilogue,
+        "output": draw(st.sampled_from(["bf16", "f32"])),
+    }  # fmt: skip
+    fields |= {name: draw(st.booleans()) for name in ("gather", "scatter")}
     form: Any
     if accumulation:
-        form, data = fp8.Form(*extents, accumulation, **more), fp8.Data
+        form, data = fp8.Form(accumulation=accumulation, **fields), fp8.Data
     else:
-        form, data = fused.Form(*extents, layout=draw(st.sampled_from(LAYOUTS)), **more), fused.Data
+        form, data = fused.Form(layout=draw(st.sampled_from(LAYOUTS)), **fields), fused.Data
     count = groups or experts
     sizes = draw(sizes_of(count))
     one = st.integers(-1, experts - 1)
