@@ -16,7 +16,7 @@ from ..checkpoint import Checkpoint
 from ..errors import Error
 from ..make_checkpoint import Shape, make_checkpoint
 
-LARGE = {32: Shape(4, 32, 2880, 2880, 8192), 128: Shape(2, 128, 2880, 2880, 8192)}
+LARGE = {32: Shape(2, 32, 2880, 2880, 8192), 128: Shape(2, 128, 2880, 2880, 8192)}
 """Layers of gpt-oss-20b and gpt-oss-120b, few of them and with a small vocabulary."""
 
 MAX_TOKENS = 8192
@@ -86,55 +86,63 @@ def time_blocks(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
     return rows
 
 
-def _milliseconds(run: Callable[[], Any], times: int) -> float:
+def _milliseconds(run: Callable[[], Any]) -> float:
+    torch.cuda.synchronize()
+    start = time.perf_counter()
     run()
     torch.cuda.synchronize()
-    found = []
-    for _ in range(times):
-        start = time.perf_counter()
+    return (time.perf_counter() - start) * 1e3
+
+
+def in_turns(runs: dict[str, list[Callable[[], Any]]], rounds: int) -> dict[str, list[float]]:
+    """The median of each run's milliseconds. Models take turns, since the host's speed drifts."""
+    for run in (run for of in runs.values() for run in of):
         run()
-        torch.cuda.synchronize()
-        found.append((time.perf_counter() - start) * 1e3)
-    return sorted(found)[len(found) // 2]
+    found: dict[str, list[list[float]]] = {name: [[] for _ in of] for name, of in runs.items()}
+    for _ in range(rounds):
+        for name, of in runs.items():
+            for times, run in zip(found[name], of, strict=True):
+                times.append(_milliseconds(run))
+    return {name: [sorted(t)[rounds // 2] for t in of] for name, of in found.items()}
 
 
 def time_models(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
     """Milliseconds of a prefill, and of a step of ``generate``: eager, then compiled.
 
-    Models in FP8 are not timed compiled: their kernels are as many, and compiling takes minutes.
+    The model whose sums are ``fast`` is not timed compiled: its steps have the kernels of few rows,
+    of which the other one in FP8 tells as much, and compiling takes as long again.
     """
     rows = []
     for length in (512, 2048):
         ids = torch.randint(0, shape.vocab_size, (1, length), device="cuda")
         row: dict[str, Any] = {"experts": shape.num_local_experts, "what": f"prefill {length}"}
-        for name, model in models.items():
-            row[name] = _milliseconds(partial(model, ids, logits_to_keep=1), 5)
+        runs = {name: [partial(m, ids, logits_to_keep=1)] for name, m in models.items()}
+        row |= {name: times[0] for name, times in in_turns(runs, 9).items()}
         rows.append(row)
     for cache in ("dynamic", "static"):
         for batch in (1, 16):
             ids = torch.randint(0, shape.vocab_size, (batch, 64), device="cuda")
             what = f"decode, batch {batch}, {cache} cache"
             row = {"experts": shape.num_local_experts, "what": what}
-            for name, model in models.items():
-                if cache == "dynamic" or name not in FP8:
-                    row[name] = _step(model, ids, cache)
-            rows.append(row)
+            timed = {n: m for n, m in models.items() if cache == "dynamic" or n != "fp8 fast"}
+            rows.append(row | _steps(timed, ids, cache))
     for row in rows:
         row["transformers / ours"] = row["transformers"] / row["ours"]
     return rows
 
 
-def _step(model: Any, ids: torch.Tensor, cache: str) -> float:
+def _steps(models: dict[str, Any], ids: torch.Tensor, cache: str) -> dict[str, float]:
     """Milliseconds of one more token: transformers compiles the steps of a static cache."""
     few, many = 9, 41
 
-    def generate(new: int) -> Any:
+    def generate(model: Any, new: int) -> Any:
         return model.generate(ids, max_new_tokens=new, min_new_tokens=new, do_sample=False,
                               pad_token_id=0, attention_mask=torch.ones_like(ids),
                               cache_implementation=cache)  # fmt: skip
 
-    times = [_milliseconds(partial(generate, new), 3) for new in (few, many)]
-    return (times[1] - times[0]) / (many - few)
+    runs = {n: [partial(generate, m, new) for new in (few, many)] for n, m in models.items()}
+    times = in_turns(runs, 7)
+    return {name: (long - short) / (many - few) for name, (short, long) in times.items()}
 
 
 def time_large(folder: Path, experts: int, fp8: bool = False) -> list[dict[str, Any]]:
