@@ -233,7 +233,6 @@ EXPORT int cuStreamCreate(void **stream, unsigned) {
   return *stream = nullptr, 0;
 }
 EXPORT int cuStreamDestroy_v2(void *) { return kSuccess; }
-EXPORT int cuThreadExchangeStreamCaptureMode(int *) { return kSuccess; }
 EXPORT int cuStreamSynchronize(void *) { return kSuccess; }
 EXPORT int cuStreamIsCapturing(void *, int *is) { return *is = 0, 0; }
 EXPORT int cuStreamGetId(void *stream, unsigned long long *id) {
