@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from kernels import needs_both
 from mxfp4 import Artifact, Error, Layout, PackedWeights, Problem, simulate
 from mxfp4.bench import __main__ as bench_main
-from mxfp4.bench import shapes
+from mxfp4.bench import routing, shapes
 from mxfp4.bench.cases import Case, cases, wanted
 from mxfp4.bench.models import MODELS, TENSOR_PARALLEL
 from mxfp4.cli import main
@@ -94,6 +94,26 @@ def test_gpt_oss_with_other_token_counts() -> None:
     other = chosen("--tokens", "100", "--experts", "32", "--layer", "down")
     assert [(c.tokens, c.routing) for c in other] == [(100, "uniform"), (100, "zipf")]
     assert len({w.name for w in wanted(other)}) == 2, "both placements"
+    trained = chosen("--tokens", "100", "--routing", "trained")
+    assert {(c.experts, c.layer, c.routing) for c in trained} == {
+        (e, layer, "trained") for e in (32, 128) for layer in ("gate_up", "down")
+    }
+
+
+def test_trained_routers_are_between_uniform_and_zipf() -> None:
+    """By the load of the busiest expert; tokens of one text crowd, tokens of many texts less so."""
+
+    def busiest(tokens: int, how: str) -> float:
+        case = Case(128, "gate_up", tokens, how)
+        assert sum(case.sizes()) == case.rows
+        assert case.sizes() == case.sizes()
+        return max(case.sizes()) * 128 / case.rows
+
+    for tokens in (256, 1024, 4096, 8192):
+        loads = [busiest(tokens, how) for how in ("uniform", "trained", "zipf")]
+        assert 1.15 * loads[0] < loads[1] < loads[2] / 2
+    assert busiest(routing.TEXT, "trained") > 1.3 * busiest(8 * routing.TEXT, "trained")
+    assert busiest(routing.TEXT, "trained") > 2 * busiest(routing.DECODING, "trained")
 
 
 @given(

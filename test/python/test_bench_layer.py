@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mxfp4.bench import __main__ as matmuls
+from mxfp4.bench import routing
 from mxfp4.bench.layer import Data, error, main, spec, table
 from mxfp4.cli import main as command
 from mxfp4.errors import Error
@@ -67,7 +68,7 @@ def test_skewed_routing_is_zipfs() -> None:
     torch = pytest.importorskip("torch")
     data = object.__new__(Data)
     draw = torch.Generator().manual_seed(1)
-    data.experts, data._routing = 16, "zipf"
+    data.experts, data.copies, data._routing = 16, 3, "zipf"
     data.router = [torch.randn((16, 2880), generator=draw).mul(2 / 2880**0.5).bfloat16()
                    for _ in range(3)]  # fmt: skip
     data.router_bias = [torch.randn(16, generator=draw).div(10).bfloat16() for _ in range(3)]
@@ -86,6 +87,13 @@ def test_skewed_routing_is_zipfs() -> None:
         orders.append(found.argsort().tolist())
         assert (found.sort(descending=True).values - wanted).abs().max() < 0.06
     assert orders[0] != orders[1] != orders[2]
+    data._routing = "trained"
+    wanted = routing.drawn("trained", tokens, 16, 3, draws)
+    steered = data._steered(x, draws)
+    for layer, logits in enumerate(wanted):
+        chosen = data.logits(steered.bfloat16(), layer).float().topk(4).indices.sort().values
+        same = (chosen == logits.topk(4).indices.sort().values).all(1).double().mean()
+        assert same > 0.9, "all but tokens whose choice rounding changes"
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ..layout import FP8
 from ..problem import Problem
 from ..wanted import PLACEMENTS, Wanted
+from . import routing
 from .gpt_oss import LAYERS, TOKENS, TOP
 
 SUMS = {"fp8": "promoted512", "fp8 fast": "fast"}
@@ -30,8 +31,8 @@ class Case:
         experts: E.
         layer: one of `LAYERS`, or the name of ``shape``.
         tokens: T.
-        routing: "uniform" (random), "zipf" (the expert of rank i has a share of 1/i), "one" (one
-            expert has all rows) or "counts".
+        routing: "uniform" (random), "zipf" (the expert of rank i has a share of 1/i), "trained" (a
+            model of trained routers, see `routing`), "one" (one expert has all rows) or "counts".
         top: experts of a token.
         shape: the problem, if it is not the layer of that name in `LAYERS`.
         counts: with routing "counts", the rows of each expert.
@@ -74,6 +75,8 @@ class Case:
             return [self.rows] + [0] * (self.experts - 1)
         if self.routing == "zipf":
             return self._zipf()
+        if self.routing == "trained":
+            return routing.sizes(self.tokens, self.experts, min(self.top, self.experts))
         rng = random.Random(f"{self.experts}/{self.tokens}")
         sizes = [0] * self.experts
         for _ in range(self.tokens):
@@ -118,15 +121,17 @@ class Case:
         return loaded * n * k * bits / 8 + 2 * self.rows * (k + n)
 
 
-def cases(tokens: Sequence[int] = ()) -> list[Case]:
+def cases(tokens: Sequence[int] = (), trained: bool = False) -> list[Case]:
     """All gpt-oss cases: uniform and skewed, and one expert alone.
 
     Args:
         tokens: only these token counts, which need not be those of `TOKENS`.
+        trained: the routing of trained routers, too.
     """
     layers = ("gate_up", "down")
+    routings = ("uniform", "zipf", *(["trained"] if trained else []))
     found = [Case(e, layer, t, how) for e in (32, 128) for layer in layers
-             for how in ("uniform", "zipf") for t in tokens or TOKENS]  # fmt: skip
+             for how in routings for t in tokens or TOKENS]  # fmt: skip
     more = [Case(1, layer, t) for layer in layers for t in (4096, 8192)]
     more += [Case(1, "dense", 8192)]
     few = ((32, 256), (32, 1024), (32, 4096), (128, 1024))

@@ -31,10 +31,12 @@ from typing import Any
 from ..errors import Error
 from ..layer_kernels import LayerKernels
 from ..layer_spec import LayerSpec
+from . import routing
 
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 8192)
 HIDDEN = INNER = 2880
 SLOTS = 4
+ROUTINGS = ("uniform", "zipf", "trained")
 INSTALLED = "installed"
 """In place of a file: the extension of the vLLM that is installed."""
 
@@ -71,8 +73,9 @@ class Data:
     Args:
         experts: E.
         copies: layers with weights of their own.
-        routing: "uniform"; or "zipf", where each token draws distinct experts, that of rank i with
-            a chance of 1/i, and each layer has an order of ranks of its own.
+        routing: "uniform"; "zipf", where each token draws distinct experts, that of rank i with a
+            chance of 1/i, and each layer has an order of ranks of its own; or "trained", the model
+            of trained routers in `routing`, drawn anew for each layer.
     """
 
     def __init__(self, experts: int, copies: int, routing: str = "uniform") -> None:
@@ -110,23 +113,14 @@ class Data:
 
         draw = torch.Generator(device=DEVICE).manual_seed(tokens)
         x = torch.randn((tokens, HIDDEN), device=DEVICE, generator=draw)
-        return (self._steered(x, draw) if self._routing == "zipf" else x).bfloat16()
+        return (x if self._routing == "uniform" else self._steered(x, draw)).bfloat16()
 
     def _steered(self, x: Any, draw: Any) -> Any:
-        """The hidden states nearest to x that make all layers draw their experts.
-
-        The largest of logarithms of chances with Gumbel's noise are such a draw.
-        """
+        """The hidden states nearest to x that make all layers choose experts as `routing` says."""
         import torch
 
-        chances = -torch.log(torch.arange(1, self.experts + 1, device=x.device).double())
-        wanted = []
-        for bias in self.router_bias:
-            order = torch.randperm(self.experts, device=x.device, generator=draw)
-            shape = (len(x), self.experts)
-            uniform = torch.rand(shape, device=x.device, generator=draw, dtype=torch.float64)
-            noise = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12)))
-            wanted.append(chances[order] + noise - bias.double())
+        logits = routing.drawn(self._routing, len(x), self.experts, self.copies, draw)
+        wanted = [of - bias.double() for of, bias in zip(logits, self.router_bias, strict=True)]
         routers, wide = torch.cat(self.router).double(), x.double()
         missing = torch.cat(wanted, dim=1) - wide @ routers.T
         return (wide + torch.linalg.solve(routers @ routers.T, missing.T).T @ routers).float()
@@ -351,7 +345,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
     parser.add_argument("--experts", type=int, nargs="*", default=[32, 128])
     parser.add_argument("--tokens", type=int, nargs="*", default=list(TOKENS))
-    parser.add_argument("--routing", choices=("uniform", "zipf"), default="uniform")
+    parser.add_argument("--routing", choices=ROUTINGS, default="uniform")
     parser.add_argument("--batch-invariant", action="store_true",
                         help="compile, and measure, such kernels too")  # fmt: skip
     parser.add_argument("--fp8", action="store_true",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # help is there without numpy
     from ..problem import Problem
     from .cases import Case
 
-ROUTINGS = ("uniform", "zipf", "one")
+ROUTINGS = ("uniform", "zipf", "trained", "one")
 _OWN = ("problem", "n", "k", "hidden", "intermediate", "model")
 _PASSED = (*_OWN, "tensor_parallel", "experts", "top", "layer", "routing", "counts")
 
@@ -94,7 +94,7 @@ def _gpt_oss(options: argparse.Namespace) -> list[Case]:
             )
     found = [
         c
-        for c in cases(options.tokens or ())
+        for c in cases(options.tokens or (), options.routing == "trained")
         if (options.experts is None or c.experts == options.experts)
         and (options.layer is None or c.layer == options.layer)
         and (options.routing is None or c.routing == options.routing)
