@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generated import settle
-from measurements import (
+from measured import (
     FP8_H200,
     LAYER,
     LAYER_FP8_H200,

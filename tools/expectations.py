@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generated import settle
-from measurements import ROOT, table
+from measured import ROOT, table
 
 PAGE = "docs/Devices.md"
 MARK = re.compile(r"<!-- expected: ([\w-]+) -->\n.*?<!-- end -->\n", re.DOTALL)

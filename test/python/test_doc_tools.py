@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import claims  # noqa: E402
 import levels  # noqa: E402
+import measured  # noqa: E402
+import measured_layers  # noqa: E402
 import measurements  # noqa: E402
 
 
@@ -44,11 +46,11 @@ def test_operations_are_in_the_order_of_their_files() -> None:
 
 def test_cells_of_measurements() -> None:
     row = {"register": {"median": 50.04}, "triton": {"error": "WRONG"}, "read": {"median": 512.3}}
-    cells = [measurements.cell(row, c) for c in ("register", "triton", "read", "bf16")]
+    cells = [measured.cell(row, c) for c in ("register", "triton", "read", "bf16")]
     assert cells == ["50.0", "failed", "512", "-"]
-    assert measurements.quotient(row, "read", "register") == "10.24"
-    assert measurements.quotient(row, "triton", "register") == "-", "a case that failed"
-    failed = [r for r in measurements.MATMUL["rows"] if "error" in r.get("triton", {})]
+    assert measured.quotient(row, "read", "register") == "10.24"
+    assert measured.quotient(row, "triton", "register") == "-", "a case that failed"
+    failed = [r for r in measured.MATMUL["rows"] if "error" in r.get("triton", {})]
     assert measurements.matmul_all("").count("failed") == len(failed) > 0
 
 
@@ -69,10 +71,10 @@ def test_pages_have_their_tables() -> None:
 
 def test_a_result_that_is_no_number_is_told() -> None:
     row = {"us": {"marlin": 60.0, "humming": 512.3}, "errors": {"marlin": None, "humming": 0.1}}
-    cells = [measurements.peer(row, name) for name in ("marlin", "humming", "triton tuned")]
+    cells = [measured_layers.peer(row, name) for name in ("marlin", "humming", "triton tuned")]
     assert cells == ["60.0 (NaN)", "512", "-"]
-    assert measurements.below("a table with NaN", "source") != "a table with NaN\n\nsource"
-    assert measurements.below("a table", "source") == "a table\n\nsource"
+    assert measured_layers.below("a table with NaN", "source") != "a table with NaN\n\nsource"
+    assert measured_layers.below("a table", "source") == "a table\n\nsource"
 
 
 def test_sentences_have_the_figures_of_measurements() -> None:
