@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -27,6 +28,12 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [name for name in MODELS if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("MXFP4_REQUIRE_MODELS") == "1":
         raise pytest.UsageError(f"{' and '.join(missing)} not installed; run tools/setup --models")
+
+
+def pytest_collection_finish() -> None:
+    """What tests and libraries are made of stays, and is not looked through again for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
