@@ -25,6 +25,7 @@ from measured import (
     MANY_H200,
     MATMUL,
     MODELS_H200,
+    PARALLEL_H200,
     ROOT,
 )
 
@@ -273,6 +274,18 @@ def fp8() -> list[Claim]:
     return [Claim("docs/Measurements.md", text, figures) for text, figures in found]
 
 
+def cut() -> list[Claim]:
+    """What pages say of matmuls that several GPUs share."""
+    rows = PARALLEL_H200["rows"]
+    figures = [spans(rows, "read"), spans(rows, "triton")]
+    text = "These matmuls have # of the speed of the read, and are # times as fast as Triton"
+    short = "Matmuls that several GPUs share have # of the speed of the read"
+    return [
+        Claim("docs/Measurements.md", text, figures),
+        Claim("docs/Performance.md", short, figures[:1]),
+    ]
+
+
 def claims() -> list[Claim]:
     """All of them."""
     return [
@@ -282,6 +295,7 @@ def claims() -> list[Claim]:
         *losses_of_many_rows(),
         *layers(),
         *fp8(),
+        *cut(),
     ]
 
 

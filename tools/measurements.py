@@ -25,6 +25,7 @@ from measured import (
     MANY_H200,
     MATMUL,
     MODELS_H200,
+    PARALLEL_H200,
     ROOT,
     cell,
     dated,
@@ -68,6 +69,21 @@ def fp8_matmul(page: str) -> str:
     head = ["E", "N x K", "T", *shown.values(), "bf16 / promoted", "bf16 / fast",
             "cuBLAS / promoted", "cuBLAS fast / fast"]  # fmt: skip
     return f"{table(head, lines)}\n\n{dated(FP8_H200['facts'], 'fp8-h200.json')}"
+
+
+def parallel(page: str) -> str:
+    """Matmuls of models' layers, cut for several GPUs."""
+    lines = [
+        [row["model"], str(row["parts"]), row["layer"],
+         f"{row['experts']} x {row['n']} x {row['k']}", str(row["tokens"]),
+         *(cell(row, c) for c in ("register", "triton", "read")),
+         quotient(row, "triton", "register"), quotient(row, "read", "register")]
+        for row in PARALLEL_H200["rows"]
+    ]  # fmt: skip
+    head = ["model", "GPUs", "matmul", "E x N x K", "T",
+            *(COLUMNS[c] for c in ("register", "triton", "read")), "Triton / mxfp4",
+            "read / mxfp4"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(PARALLEL_H200, 'parallel-h200.json')}"
 
 
 def many(page: str) -> str:
@@ -139,6 +155,7 @@ def matmul_all(page: str) -> str:
 TABLES: dict[str, Callable[[str], str]] = {
     **LAYERS,
     "models": models,
+    "parallel": parallel,
     "fp8": fp8_matmul,
     "many": many,
     "matmul": matmul,
