@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,9 @@ def _milliseconds(run: Callable[[], Any]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def in_turns(runs: dict[str, list[Callable[[], Any]]], rounds: int) -> dict[str, list[float]]:
+def in_turns(
+    runs: Mapping[str, Sequence[Callable[[], Any]]], rounds: int
+) -> dict[str, list[float]]:
     """The median of each run's milliseconds. Models take turns, since the host's speed drifts."""
     for run in (run for of in runs.values() for run in of):
         run()

@@ -178,7 +178,7 @@ def host_times(kernel: Kernel, steps: Steps, operator: bool) -> dict[str, float]
     values = [steps.values[i] for i in range(len(kernel.manifest.arguments))]
     bytes_, on = struct.pack(f"={len(values)}Q", *values), _stream()
     chain = steps.chain
-    scratch = torch.zeros_like(y)
+    scratch = torch.zeros(1, device=y.device)
     found = {
         "torch's add_": lambda: scratch.add_(scratch),
         "library, a launch": lambda: library.mxfp4rt_launch(handle, rows, bytes_, on),
