@@ -284,7 +284,7 @@ Found ElementTrace::throughConcat(Operation *op, const ElementIndex &index) {
   if (!at)
     return fail("tensors are joined along a dimension of whole blocks");
   for (Value part : concat.getInputs()) {
-    const int64_t extent = tensorTypeOrNull(part).getDimSize(dim);
+    const int64_t extent = tensorType(part).getDimSize(dim);
     if (ShapedType::isDynamic(extent))
       break;
     if (*at < extent) {

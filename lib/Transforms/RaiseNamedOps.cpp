@@ -102,18 +102,17 @@ static LogicalResult spellBlockMatmul(Operation *op, Miss *why) {
       failed(checkBlocks(x, op->getOperand(1), why)) ||
       failed(checkBlocks(w, op->getOperand(3), why)))
     return failure();
-  if (!type || type.getRank() != 3 || tensorTypeOrNull(x).getRank() != 3 ||
-      !type.getElementType().isF32())
+  if (!type || type.getRank() != 3 || tensorType(x).getRank() != 3 ||
+      tensorType(w).getRank() != 3 || !type.getElementType().isF32())
     return miss(why, "the factors must have three dimensions, and the result "
                      "must be f32");
   ImplicitLocOpBuilder b(op->getLoc(), op);
   AffineExpr batch, m, n, k;
   bindDims(b.getContext(), batch, m, n, k);
   // One matrix of weights serves all.
-  AffineExpr which =
-      tensorTypeOrNull(w).getDimSize(0) == 1 && type.getDimSize(0) != 1
-          ? b.getAffineConstantExpr(0)
-          : batch;
+  AffineExpr which = tensorType(w).getDimSize(0) == 1 && type.getDimSize(0) != 1
+                         ? b.getAffineConstantExpr(0)
+                         : batch;
   AffineMap xMap = AffineMap::get(4, 0, {batch, m, k}, b.getContext()),
             wMap = AffineMap::get(4, 0, {which, n, k}, b.getContext()),
             yMap = AffineMap::get(4, 0, {batch, m, n}, b.getContext());
@@ -266,8 +265,7 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
     return failure();
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Value x = op->getOperand(0), w = op->getOperand(1), sizes = op->getOperand(2);
-  RankedTensorType type = tensorTypeOrNull(op->getResult(0)),
-                   wType = tensorTypeOrNull(w);
+  RankedTensorType type = tensorType(op->getResult(0)), wType = tensorType(w);
   OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   OpFoldResult k = tensor::getMixedSize(b, b.getLoc(), x, 1),
                n = tensor::getMixedSize(b, b.getLoc(), w, 3 - *contracted);
@@ -296,8 +294,7 @@ static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
   }
   Value y = loop.getResult(0);
   if (type.getElementType().isBF16())
-    y = arith::TruncFOp::create(b, tensorTypeOrNull(y).clone(b.getBF16Type()),
-                                y);
+    y = arith::TruncFOp::create(b, tensorType(y).clone(b.getBF16Type()), y);
   if (y.getType() != type)
     y = tensor::CastOp::create(b, type, y);
   op->replaceAllUsesWith(ValueRange{y});

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ._typed import typed
 from .errors import Error
 
 _GATED = {
@@ -66,6 +67,7 @@ def literal(value: float) -> str:
     return text if "." in text else text.replace("e", ".0e")
 
 
+@typed
 @dataclass(frozen=True)
 class Activation:
     """What is between the two matmuls of an expert.

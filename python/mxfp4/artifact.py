@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ._manifest_fields import FORMAT, VERSION
+from ._typed import typed
 from .errors import Error
 from .manifest import Argument, Manifest
 from .names import shown
@@ -22,6 +23,7 @@ from .names import shown
 __all__ = ["FORMAT", "VERSION", "Argument", "Artifact", "Manifest", "load_all", "write_folder"]
 
 
+@typed
 @dataclass(frozen=True, repr=False)
 class Artifact:
     """A compiled kernel.
@@ -104,6 +106,7 @@ QUANTIZE = "quantize-k"
 """How the name of a folder begins whose kernel rounds rows to FP8, in front of matmuls."""
 
 
+@typed
 def load_all(folder: str | os.PathLike[str]) -> list[Artifact]:
     """All artifacts of matmuls in the direct subfolders, by name.
 

@@ -19,6 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ._safetensors import Stored, open_file, tensors_of
+from ._typed import typed
 from .conventions import wanted
 from .errors import Error
 from .experts import ExpertTensor
@@ -32,6 +33,7 @@ __all__ = ["INDEX", "Checkpoint", "ExpertTensor"]
 INDEX = "model.safetensors.index.json"
 
 
+@typed
 class Checkpoint:
     """The MXFP4 expert tensors of a checkpoint.
 

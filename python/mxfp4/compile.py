@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__, library
+from ._typed import typed
 from .artifact import Artifact, Manifest
 from .cache import Cache, cache_folder, cache_limit
 from .errors import Error
@@ -42,6 +43,7 @@ _MEANING = {
 _SEVERITY = ("note", "warning", "error")
 
 
+@typed
 class Compiler:
     """One instance of the compiler; use it from one thread at a time, and close it.
 
@@ -96,7 +98,9 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         spec = problem if isinstance(problem, str) else problem.spec()
-        pointer = self._library.mxfp4_problem_to_mlir(self.use(), spec.encode())
+        pointer = self._library.mxfp4_problem_to_mlir(
+            self.use(), library.encoded(spec, "the problem")
+        )
         if not pointer:
             raise self.failure(f"making MLIR of the problem ({spec})")
         return library.take_string(pointer)
@@ -115,7 +119,8 @@ class Compiler:
         Raises:
             Error: with the compiler's diagnostics, if ptxas is not found or refuses.
         """
-        pointer = self._library.mxfp4_assemble(self.use(), ptx.encode(), chip.encode(), None)
+        texts = library.encoded(ptx, "ptx"), library.encoded(chip, "chip")
+        pointer = self._library.mxfp4_assemble(self.use(), *texts, None)
         if not pointer:
             raise self.failure("assembling")
         return json.loads(library.take_string(pointer))
@@ -150,7 +155,8 @@ class Compiler:
     def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
         """Manifest, PTX and maybe a cubin."""
         lib = self._library
-        handle = lib.mxfp4_compile(self.use(), mlir.encode(), options.encode())
+        texts = library.encoded(mlir, "the module"), library.encoded(options, "options")
+        handle = lib.mxfp4_compile(self.use(), *texts)
         if not handle:
             raise self.failure("compiling")
         try:
@@ -170,7 +176,7 @@ class Compiler:
             Error: with the compiler's diagnostics.
         """
         mlir = self.mlir(problem)
-        handle = self._library.mxfp4_jit(self.use(), mlir.encode())
+        handle = self._library.mxfp4_jit(self.use(), library.encoded(mlir, "the module"))
         if not handle:
             raise self.failure("compiling the executable specification")
         return CpuKernel(self._library, handle, problem)
@@ -224,6 +230,7 @@ class CpuKernel:
         return y
 
 
+@typed
 def pack_expert_native(
     blocks: NDArray[np.uint8], scales: NDArray[np.uint8], layout: Layout
 ) -> NDArray[np.uint8]:
@@ -246,6 +253,7 @@ def pack_expert_native(
     return out
 
 
+@typed
 def unpack_expert_native(
     packed: NDArray[np.uint8], n: int, k: int, layout: Layout
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -318,6 +326,7 @@ def _stamp(file: str | None) -> tuple[int, ...]:
     return (found.st_size, found.st_mtime_ns) if found else ()
 
 
+@typed
 def compile_artifact(problem: Problem, options: str = "") -> Artifact:
     """Compile a problem, or take it from the cache in memory or on disk (`cache_folder`).
 
@@ -342,11 +351,13 @@ def _assembled(options: str) -> str:
     return options
 
 
+@typed
 def compile_text(mlir: str, options: str = "") -> Artifact:
     """`compile_artifact` for a module with one ``mxfp4.grouped_matmul``; kept on disk alone."""
     return _kept(mlir, _assembled(options), Artifact.load, Compiler.compile)
 
 
+@typed
 def compile_routing_text(mlir: str, options: str = "") -> RoutingArtifact:
     """The same for what `Compiler.compile_routing` takes."""
     return _kept(mlir, _assembled(options), RoutingArtifact.load, Compiler.compile_routing)

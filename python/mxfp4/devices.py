@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from . import library
+from ._typed import typed
 from .errors import Error
 from .loaded import load_driver
 
@@ -28,6 +29,7 @@ _NEAR_BANDWIDTH = 0.08
 """Drivers and data sheets differ by a few percent; parts of one size differ by more."""
 
 
+@typed
 @dataclass(frozen=True)
 class Facts:
     """What a driver says of a GPU; 0 is unknown.
@@ -52,8 +54,9 @@ class Facts:
         Raises:
             Error: if there is no compiler.
         """
+        name = library.encoded(self.name, "the name of a device")
         pointer = library.load().mxfp4_device_words(
-            self.name.encode(), self.multiprocessors, self.clock, self.bandwidth, self.l2
+            name, self.multiprocessors, self.clock, self.bandwidth, self.l2
         )
         return library.take_string(pointer)
 
@@ -92,6 +95,7 @@ def facts_of(ordinal: int | None = None) -> Facts | None:
     return Facts(name, count, speed.clock // 1000, bandwidth, speed.l2_bytes >> 20)
 
 
+@typed
 def option_for(ordinal: int | None = None) -> str:
     """The compiler's option that names a GPU, "" for the default.
 
@@ -102,6 +106,7 @@ def option_for(ordinal: int | None = None) -> str:
     return option(facts.words()) if facts else ""
 
 
+@typed
 def option(device: str) -> str:
     """The compiler's option for a device in words, or `NATIVE`; "" for the default.
 

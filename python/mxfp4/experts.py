@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._safetensors import Stored
+from ._typed import typed
 from .errors import Error
 from .formats import BLOCK, BLOCK_BYTES, Quantized, dequantize
 from .layout import Layout
@@ -164,6 +165,7 @@ class SourceDigest:
         return self._hash.hexdigest()
 
 
+@typed
 @dataclass(frozen=True)
 class ExpertTensor:
     """One stack of MXFP4 matrices ``[E, N, K]`` in a checkpoint; an `ExpertSource`.

@@ -18,6 +18,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 
 BLOCK = 32
@@ -103,6 +104,7 @@ def check_quantized(blocks: Any, scales: Any, what: str = "weights") -> None:
         )
 
 
+@typed
 def dequantize(
     blocks: NDArray[np.uint8], scales: NDArray[np.uint8], dtype: Any = bfloat16
 ) -> NDArray[Any]:
@@ -127,18 +129,21 @@ def dequantize(
     return values if np.dtype(dtype) == bfloat16 else values.astype(dtype)
 
 
+@typed
 def unpack_codes(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Codes, one per byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15."""
     codes = np.stack([blocks & 15, blocks >> 4], axis=-1)
     return codes.reshape(*blocks.shape[:-2], blocks.shape[-2] * BLOCK)
 
 
+@typed
 def pack_codes(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Inverse of `unpack_codes`: u8 ``[..., K]``, values 0..15, to u8 ``[..., K/32, 16]``."""
     pairs = codes.reshape(*codes.shape[:-1], codes.shape[-1] // BLOCK, BLOCK_BYTES, 2)
     return (pairs[..., 0] | (pairs[..., 1] << 4)).astype(np.uint8)
 
 
+@typed
 def quantize(values: NDArray[Any]) -> Quantized:
     """Quantize by the OCP MX rule.
 

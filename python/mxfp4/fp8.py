@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16
 
@@ -59,6 +60,7 @@ def e4m3_values() -> NDArray[np.float64]:
     return values
 
 
+@typed
 def encode_e4m3(values: NDArray[Any]) -> NDArray[np.uint8]:
     """The codes nearest to f32 values: ties to the even code, more than 448 to 448, NaN to 0x7F."""
     wide = np.asarray(values).astype(np.float64)
@@ -72,6 +74,7 @@ def encode_e4m3(values: NDArray[Any]) -> NDArray[np.uint8]:
     return np.where(np.isnan(wide), np.uint8(E4M3_NAN), code)
 
 
+@typed
 def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> QuantizedRows:
     """Each row as E4M3 with the scale that makes its largest magnitude 448.
 
@@ -107,6 +110,7 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
     return QuantizedRows(encode_e4m3(scaled).view(float8_e4m3), scales, error)
 
 
+@typed
 def quantize_mlir(name: str, k: int, gather: bool = False) -> str:
     """A module with a function that rounds rows of K values, or rows that it gathers, to FP8."""
     types = {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fp8, fp8_sums
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16, dequantize
 from .layout import unpack_expert
@@ -29,6 +30,7 @@ PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
 """Values of K behind which a sum is added to one in f32."""
 
 
+@typed
 def grouped_matmul(
     x: NDArray[Any],
     weights: PackedWeights,

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from . import devices, layer_plan, library
+from ._typed import typed
 from .artifact import QUANTIZE, Artifact
 from .compile import Compiler, compile_artifact, compile_routing_text
 from .errors import Error
@@ -126,6 +127,7 @@ def _refuse_in_capture(problem: Problem, rows: int) -> None:
         )
 
 
+@typed
 def add(folder: str | os.PathLike[str]) -> int:
     """Offer the artifacts in a folder's subfolders (or the one that it is); how many there are.
 
@@ -223,6 +225,7 @@ def ahead_for_others(facts: devices.Facts) -> list[str]:
             if not _is_for(a, facts)]  # fmt: skip
 
 
+@typed
 def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1, device: str = "") -> int:
     """How many kernels `ranges` will compile, from the compiler's choice of schedules alone.
 
@@ -238,6 +241,7 @@ def count_ranges(problem: Problem, max_rows: int, min_rows: int = 1, device: str
     return sum(c["from"] <= high and c.get("to", high) >= low for c in operation["choices"])
 
 
+@typed
 def ranges(
     problem: Problem,
     max_rows: int,
@@ -268,6 +272,7 @@ def ranges(
     return found
 
 
+@typed
 def compile_ranges(
     problem: Problem,
     folder: Path,
@@ -300,6 +305,7 @@ def compile_ranges(
     return folders
 
 
+@typed
 def prepare(
     weights: PackedWeights,
     max_rows: int = 2**16,

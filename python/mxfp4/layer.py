@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from . import kernels as choice
+from ._typed import typed
 from .errors import Error
 from .lasting import lasting
 from .layer_bound import Bound
@@ -214,6 +215,7 @@ class Layer:
         Error: if something does not fit the layer.
     """
 
+    @typed
     def __init__(
         self, kernels: LayerKernels | None, gate_up: PackedWeights, down: PackedWeights,
         gate_up_bias: Any = None, down_bias: Any = None, correction: Any = None,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from . import devices, library
+from ._typed import typed
 from .artifact import Artifact
 from .compile import Compiler, compile_routing_text, compile_text
 from .errors import Error
@@ -68,6 +69,7 @@ class LayerKernels:
     """Of each matmul the kernel of the last call: other numbers of tokens mostly have it, too."""
 
     @staticmethod
+    @typed
     def compile(
         spec: LayerSpec,
         max_tokens: int,
@@ -137,6 +139,7 @@ class LayerKernels:
                 self.routing[name] = compile_routing_text(getattr(self.spec, name)(), options)
         return self.routing[name] if name in self.routing else self._missing(name)
 
+    @typed
     def extend(self, other: LayerKernels) -> None:
         """Take over the kernels of another set for the same layer."""
         with self._lock:
@@ -202,6 +205,7 @@ class LayerKernels:
                     ends += [(low - 1) // slots, high // slots]
             tokens = min(end for end in ends if end >= tokens) + 1
 
+    @typed
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `load` reads where there is no compiler."""
         path = Path(folder)
@@ -219,6 +223,7 @@ class LayerKernels:
         (path / "layer.json").write_text(json.dumps(description, indent=2) + "\n")
 
     @staticmethod
+    @typed
     def load(folder: str | os.PathLike[str]) -> LayerKernels:
         """Read a folder that `save` wrote.
 

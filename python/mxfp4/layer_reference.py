@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fp8_reference, fp8_sums, routing
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import quantize_rows
@@ -26,6 +27,7 @@ from .reference import ExpertSource
 from .weights import PackedWeights
 
 
+@typed
 def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is between the matmuls, on sums ``[R, N]`` with their bias."""
     limit = activation.limit
@@ -48,6 +50,7 @@ def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.fl
     return 0.5 * first * (1 + np.tanh(root * (first + 0.044715 * first**3))) * up
 
 
+@typed
 def experts(
     spec: LayerSpec,
     x: NDArray[Any],
@@ -120,6 +123,7 @@ def _matmul(
     return sums if bias is None else sums + bias[expert].astype(np.float64)
 
 
+@typed
 def layer(
     spec: LayerSpec,
     x: NDArray[Any],

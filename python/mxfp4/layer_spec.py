@@ -9,6 +9,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from ._typed import typed
 from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
 from .fp8 import quantize_mlir
@@ -43,6 +44,7 @@ def _fields_of(kind: type, raw: Any, what: str) -> dict[str, Any]:
     return dict(raw)
 
 
+@typed
 @dataclass(frozen=True)
 class LayerSpec:
     """A layer: router's logits and hidden states in, hidden states out.

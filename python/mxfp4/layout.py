@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 from .formats import BLOCK, Quantized, check_quantized
 
@@ -67,6 +68,7 @@ SCALE_AXES = (0, 4, 1, 2, 3, 5)
 """From scales ``[nb, w, g, p, kb, k32]`` (row 64 nb + 16w + 2g + p) to their order in memory."""
 
 
+@typed
 @dataclass(frozen=True)
 class Layout:
     """A packed layout: weights packed for one must not meet a kernel made for another.
@@ -206,6 +208,7 @@ def check_scales(layout: Layout, largest: int) -> None:
         )
 
 
+@typed
 def pack_expert(
     blocks: NDArray[np.uint8],
     scales: NDArray[np.uint8],
@@ -276,6 +279,7 @@ def _unpack_padded(packed: NDArray[np.uint8], layout: Layout) -> tuple[Any, Any]
     return flat.reshape(nb * TILE, kb * TILE // 2), unpack_scales(packed, layout)
 
 
+@typed
 def unpack_scales(packed: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8]:
     """E8M0 bytes ``[NB*64, KB * columns/32]`` of one packed matrix, padding included."""
     nb, kb, _ = packed.shape
@@ -285,6 +289,7 @@ def unpack_scales(packed: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint8
     return stored - np.uint8(layout.scale_offset)
 
 
+@typed
 def unpack_expert(packed: NDArray[np.uint8], n: int, k: int, layout: Layout) -> Quantized:
     """Inverse of `pack_expert`.
 

@@ -126,6 +126,17 @@ def _digest(path: Path, size: int, modified: int) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
+def encoded(text: str, what: str) -> bytes:
+    """A text for a function of C.
+
+    Raises:
+        Error: if it holds a NUL, where it would end for C.
+    """
+    if "\0" in text:
+        raise Error(f"{what} must not hold a NUL character, got one at {text.index(chr(0))}.")
+    return text.encode()
+
+
 def locate(file: str, what: str) -> Path:
     """A library's file.
 

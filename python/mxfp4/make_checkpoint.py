@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .checkpoint import INDEX
 from .errors import Error
 from .formats import BLOCK, Quantized, bfloat16, quantize
@@ -174,6 +175,7 @@ def config_of(shape: Shape) -> dict[str, Any]:
     }
 
 
+@typed
 def make_checkpoint(
     folder: Path, shape: Shape, *, seed: int = 0, codes: bool = False, progress: bool = False
 ) -> None:

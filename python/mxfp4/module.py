@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import library
+from ._typed import typed
 from .errors import Error
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class PassRun(NamedTuple):
     mlir: str
 
 
+@typed
 class Module:
     """A module of MLIR in a compiler; use it from the compiler's thread, and before it is closed.
 
@@ -88,7 +90,7 @@ class Module:
             Error: with the compiler's diagnostics; the module may be half lowered. What `trace`
                 raises is raised when the pipeline has ended.
         """
-        handle, words = self._use(), pipeline.encode()
+        handle, words = self._use(), library.encoded(pipeline, "the pipeline")
         self._compiler.use()
         if trace is None:
             status = self._library.mxfp4_module_run(handle, words)
@@ -131,7 +133,9 @@ class Module:
             Error: with the compiler's diagnostics.
         """
         said = len(self._compiler.diagnostics)
-        pointer = self._library.mxfp4_module_describe(self._use(), options.encode())
+        pointer = self._library.mxfp4_module_describe(
+            self._use(), library.encoded(options, "options")
+        )
         if not pointer:
             del self._compiler.diagnostics[:said]  # of a run that asks from its trace
             raise self._compiler.failure("describing the module")

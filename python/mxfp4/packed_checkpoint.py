@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from . import packed_file
 from ._amounts import size
+from ._typed import typed
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .experts import Shape, SourceDigest
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
+@typed
 def packed_bytes(tensor: ExpertTensor, layout: Layout | str = "auto") -> int:
     """Bytes of an expert tensor when it is packed, in a layout or, as "auto" says, in any for
     activations in bf16."""
@@ -56,6 +58,7 @@ def packed_bytes(tensor: ExpertTensor, layout: Layout | str = "auto") -> int:
     return experts * (math.prod(known.shape(n, k)) + powers)
 
 
+@typed
 def pack_checkpoint(
     source: Checkpoint,
     folder: str | os.PathLike[str],

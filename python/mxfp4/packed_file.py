@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._safetensors import open_file, tensors_of
+from ._typed import typed
 from .errors import Error
 from .experts import SourceDigest
 from .formats import Quantized
@@ -131,6 +132,7 @@ class _Meaning:
         return len(text).to_bytes(8, "little") + text
 
 
+@typed
 def write(
     path: str | os.PathLike[str],
     packed: Iterable[NDArray[np.uint8]],
@@ -205,6 +207,7 @@ def parts(path: Path) -> list[Path]:
     return [p for p in path.parent.glob(f"*{PART}") if p.name.startswith(f"{path.name}.")]
 
 
+@typed
 def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The metadata of a file of packed weights.
 
@@ -228,6 +231,7 @@ def metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     return dict(found)
 
 
+@typed
 def open_weights(path: str | os.PathLike[str]) -> PackedWeights:
     """The weights of a file as a read-only `numpy.memmap`, whose values were not looked at.
 
@@ -259,6 +263,7 @@ def open_weights(path: str | os.PathLike[str]) -> PackedWeights:
         raise Error(f"{shown(path)}: {e}") from e
 
 
+@typed
 def experts(weights: PackedWeights) -> Iterator[NDArray[np.uint8]]:
     """The experts of `open_weights`, read and not mapped: no more than one takes memory."""
     data = weights.data
@@ -268,6 +273,7 @@ def experts(weights: PackedWeights) -> Iterator[NDArray[np.uint8]]:
             yield np.fromfile(file, np.uint8, data[0].size).reshape(data.shape[1:])
 
 
+@typed
 def is_whole(path: str | os.PathLike[str]) -> bool:
     """Whether a file's bytes and metadata fit its digest; all of it is read, and not unpacked."""
     weights, found = open_weights(path), metadata(path)
@@ -277,6 +283,7 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
     return found.get("digest") == meaning.digest(found)
 
 
+@typed
 def verify(
     path: str | os.PathLike[str], source: Iterable[Quantized] | None = None
 ) -> PackedWeights:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import packed_file
 from ._safetensors import is_file
+from ._typed import typed
 from .errors import Error
 from .experts import ExpertTensor
 from .names import file_name, shown
@@ -20,6 +21,7 @@ VERSION = 2
 """Version 1 named files by tensors, whatever their names, and had no digests."""
 
 
+@typed
 class PackedCheckpoint:
     """The packed expert tensors in a folder that `pack_checkpoint` wrote.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from . import library
+from ._typed import typed
 from .artifact import Manifest
 from .errors import Error, alternatives
 from .layout import Layout
@@ -30,6 +31,7 @@ def fields() -> tuple[str, ...]:
     return tuple(library.take_string(pointer).split())
 
 
+@typed
 @dataclass(frozen=True)
 class Problem:
     """What a kernel is compiled for; the row count R stays open.

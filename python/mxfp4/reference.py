@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16, check_quantized, dequantize
 
@@ -143,6 +144,7 @@ def _groups(
             yield slice(int(offsets[g]), int(offsets[g + 1])), expert
 
 
+@typed
 def grouped_matmul(
     x: NDArray[Any],
     weights: Any,
@@ -176,6 +178,7 @@ def grouped_matmul(
     return out
 
 
+@typed
 def bounded_matmul(
     x: NDArray[Any],
     weights: Any,
@@ -200,6 +203,7 @@ def bounded_matmul(
     return Bounded(value, error_bound(value, absolute, source.shape[2], dtype))
 
 
+@typed
 def error_bound(
     value: NDArray[Any], absolute: NDArray[Any], k: int, out_dtype: Any = bfloat16
 ) -> NDArray[np.float64]:
@@ -227,6 +231,7 @@ def error_bound(
     return np.where(finite, drift + 0.5 * ulp, np.nan)
 
 
+@typed
 def mismatches(actual: NDArray[Any], expected: NDArray[Any]) -> int:
     """Number of elements that differ; NaN equals NaN, and zeros of either sign are equal."""
     a, b = actual.astype(np.float64), expected.astype(np.float64)

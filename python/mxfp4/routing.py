@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16
 
@@ -43,6 +44,7 @@ def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+@typed
 def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
     """Scores of all experts; of "softmax_selected" the logits."""
     wide = np.asarray(logits).astype(np.float64)
@@ -58,6 +60,7 @@ def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
     return wide
 
 
+@typed
 def top_k(
     logits: NDArray[Any],
     slots: int,
@@ -89,6 +92,7 @@ def top_k(
     return ids, selected * np.float32(scale)
 
 
+@typed
 def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
     """How often each block of tokens has each expert: the counts of ``mxfp4.top_k`` and
     ``mxfp4.count_by_expert``. Other ids count nowhere."""
@@ -99,6 +103,7 @@ def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
     return np.array(counts, np.int32).reshape(-1, experts)
 
 
+@typed
 def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
     """The slots of all tokens by expert, in the order of (token, slot); -1 is no expert."""
     flat = ids.ravel()
@@ -114,6 +119,7 @@ def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
     return Routing(offsets, tokens, positions.reshape(ids.shape), error)
 
 
+@typed
 def combine(
     rows: NDArray[Any],
     positions: NDArray[np.int32],

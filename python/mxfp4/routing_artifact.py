@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ._manifest_fields import FORMAT, VERSION, choice, get, number, resources, triple
 from ._sim_driver import DeviceArray, Launched, SimDriver
 from ._sim_launch import launch
+from ._typed import typed
 from .artifact import write_folder
 from .errors import Error
 from .formats import bfloat16
@@ -155,6 +156,7 @@ def _argument(item: Any) -> Argument:
     )  # fmt: skip
 
 
+@typed
 @dataclass(frozen=True, repr=False)
 class RoutingArtifact:
     """A compiled kernel of a routing operation.
@@ -221,6 +223,7 @@ class RoutingRun:
         return self.launched.findings
 
 
+@typed
 def simulate_routing(
     artifact: RoutingArtifact,
     rows: int,

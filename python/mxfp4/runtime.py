@@ -11,6 +11,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from ._call_checks import CallChecks
+from ._typed import typed
 from .artifact import Artifact, Manifest
 from .errors import Error
 from .loaded import LoadedKernel, load_driver
@@ -66,6 +67,7 @@ class Kernel(LoadedKernel):
     artifact: Artifact
     manifest: Manifest
 
+    @typed
     def __init__(self, artifact: Artifact, driver: Any = None) -> None:
         super().__init__(artifact, driver if driver is not None else load_driver())
         self._launch = self.driver.library.mxfp4rt_launch
@@ -78,6 +80,7 @@ class Kernel(LoadedKernel):
         self._pack = struct.Struct(f"={len(names)}Q").pack
 
     @staticmethod
+    @typed
     def load(
         artifact: Artifact | str | os.PathLike[str], device: int = 0, driver: Any = None
     ) -> Kernel:
@@ -222,6 +225,7 @@ class Kernel(LoadedKernel):
         self.driver.check(library.mxfp4rt_device_of(handle, pointer, ordinal))
         return ordinal.value
 
+    @typed
     def check(self, device: int = 0) -> None:
         """Wait for the device, and raise if a launch since the last check met bad values.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._sim_driver import Launched, SimDriver
+from ._typed import typed
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
@@ -81,6 +82,7 @@ class Simulation:
         return "\n".join(lines) + "\n" + (run.costs if costs else "")
 
 
+@typed
 def simulate(
     artifact: Artifact | str | os.PathLike[str],
     x: NDArray[Any],

@@ -8,6 +8,7 @@ registers the operator.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -71,11 +72,18 @@ def _check_all(
     if powers.device != x.device:
         raise Error(f"powers must be on {x.device}, where x is, got {powers.device}.")
     groups = None if expert_ids is None else int(expert_ids.shape[0])
-    problem = Problem(
-        int(weights.shape[0]), n, int(x.shape[1]), groups, FP8, _OUTPUT[dtype], groups is not None,
-        batch_invariant=batch_invariant, accumulation=accumulation,
-    )  # fmt: skip
+    problem = _problem(int(weights.shape[0]), n, int(x.shape[1]), groups, _OUTPUT[dtype],
+                       batch_invariant, accumulation)  # fmt: skip
     return dtype, problem
+
+
+@cache
+def _problem(
+    experts: int, n: int, k: int, groups: int | None, output: str, batch_invariant: bool,
+    accumulation: str,
+) -> Problem:  # fmt: skip
+    return Problem(experts, n, k, groups, FP8, output, groups is not None,
+                   batch_invariant=batch_invariant, accumulation=accumulation)  # fmt: skip
 
 
 def _fake(x: torch.Tensor, *arguments: Any, n: int, **options: Any) -> torch.Tensor:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from . import ops, torch_state
+from ._typed import typed
 from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for
@@ -84,6 +85,12 @@ def _problem(
                    batch_invariant=batch_invariant), proof  # fmt: skip
 
 
+@cache
+def _packed_shape(order: str, scales: str, n: int, k: int) -> list[int]:
+    """Of one expert; raises for names of layouts that there are not."""
+    return list(Layout(order, scales).shape(n, k))
+
+
 def _check_indices(name: str, tensor: torch.Tensor, entries: int) -> None:
     if tensor.dtype != torch.int32 or tensor.dim() != 1 or tensor.shape[0] != entries:
         raise Error(f"{name} must be int32 [{entries}], got {tensor.dtype} {list(tensor.shape)}.")
@@ -105,7 +112,7 @@ def _check(
     if x.dtype != torch.bfloat16 or x.dim() != 2:
         raise Error(f"x must be bfloat16 [R, K], got {x.dtype} {list(x.shape)}.")
     k = int(x.shape[1])
-    shape = list(Layout(order, scales).shape(n, k))  # raises for names that it does not know
+    shape = _packed_shape(order, scales, n, k)
     if weights.dtype != torch.uint8 or weights.dim() != 4 or list(weights.shape[1:]) != shape:
         raise Error(
             f"packed weights of N = {n}, for x with K = {k}, must be uint8 "
@@ -239,6 +246,7 @@ class GroupedLinear(torch.nn.Module):
     packed: torch.Tensor
     powers: torch.Tensor | None
 
+    @typed
     def __init__(self, weights: PackedWeights, accumulation: str = "promoted512") -> None:
         super().__init__()
         self.register_buffer("packed", _as_torch(weights.data))

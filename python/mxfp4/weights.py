@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._typed import typed
 from .errors import Error
 from .formats import BLOCK, SCALE_NAN, Quantized, dequantize
 from .layout import (
@@ -52,6 +53,7 @@ def rows_fit(rows: str, columns: str, pairs: bool = False) -> bool:
     return not (pairs and rows == APART) and columns in ("plain", COLUMNS[rows])
 
 
+@typed
 @dataclass(frozen=True)
 class Proof:
     """What the scales are, computed from the data: it says which decode sequences are exact.
@@ -80,6 +82,7 @@ class Proof:
         return Proof(min(self.scale_min, other.scale_min), top, self.has_nan or other.has_nan)
 
 
+@typed
 @dataclass(frozen=True, repr=False)
 class PackedWeights:
     """Weights ``[E, N, K]`` in a packed layout.
@@ -277,6 +280,7 @@ class PackedWeights:
         return replace(weights, data=np.array(weights.data))
 
 
+@typed
 def pack(
     blocks: Any,
     scales: Any,
@@ -320,6 +324,7 @@ def pack(
     return replace(weights, rows=INTERLEAVED) if gate_up else weights
 
 
+@typed
 def interleave_halves(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Rows of gate, then of up, as gate and up in turn.
 
@@ -347,6 +352,7 @@ def layout_for(layout: Layout | str, proof: Proof) -> Layout:
     return layout
 
 
+@typed
 def pack_stream(
     experts: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
     count: int,
@@ -431,6 +437,7 @@ def _bar(experts: Iterable[Any], count: int, progress: bool) -> Iterator[Any]:
     return iter(tqdm(experts, total=count, unit="expert", desc="pack"))
 
 
+@typed
 def unpack(weights: PackedWeights) -> Quantized:
     """Back to checkpoint form, bit for bit: blocks u8 [E,N,K/32,16], scales u8 [E,N,K/32].
 

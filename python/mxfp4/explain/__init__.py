@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from .._typed import typed
 from ..cli import _problem
 from ..errors import Error
 
@@ -32,6 +33,7 @@ EXAMPLES = """examples:
 """
 
 
+@typed
 def explain(
     source: str | bytes,
     *,

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .._typed import typed
 from ..artifact import Artifact
 from ..compile import compile_artifact
 from ..errors import Error
@@ -195,6 +196,7 @@ _MATMUL = re.compile(
 )
 
 
+@typed
 def problems(function: Callable[..., Any], *arguments: Any) -> list[Problem]:
     """The problems of a program's grouped matmuls, in its order; equal ones once.
 
@@ -227,6 +229,7 @@ def problems_of(program: str) -> list[Problem]:
     return list(found)
 
 
+@typed
 def compile_kernels(
     function: Callable[..., Any],
     *arguments: Any,

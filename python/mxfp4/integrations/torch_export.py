@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .._typed import typed
 from ..artifact import Artifact
 from ..compile import compile_artifact
 from ..errors import Error
@@ -181,6 +182,7 @@ def _problem(name: str, arguments: dict[str, Any], layout: Layout) -> Problem:
     )  # fmt: skip
 
 
+@typed
 def problems(module: Any, *inputs: Any, layout: Layout | None = None) -> list[Problem]:
     """The problems of a program's grouped matmuls, in its order; equal ones once.
 
@@ -196,6 +198,7 @@ def problems(module: Any, *inputs: Any, layout: Layout | None = None) -> list[Pr
     return list(found)
 
 
+@typed
 def compile_kernels(
     module: Any, *inputs: Any, layout: Layout | None = None, options: str = ""
 ) -> list[Artifact]:
@@ -231,6 +234,7 @@ def _tensor(node: Any) -> str:
     return f"tensor<{'x'.join([*sizes, _ELEMENTS[value.dtype]])}>"
 
 
+@typed
 def entries(module: Any, *inputs: Any) -> str:
     """The calls of `grouped_matmul` as MLIR, each in a function, which ``mxfp4-raise`` reads."""
     functions: list[str] = []

@@ -30,6 +30,7 @@ import torch
 from torch import nn
 
 from .. import kernels, layer, torch_pack
+from .._typed import typed
 from ..checkpoint import Checkpoint, ExpertTensor, no_such_checkpoint
 from ..errors import Error
 from ..layout import FP8, Layout
@@ -59,6 +60,7 @@ METHOD = "mxfp4_kernels"
 """What a loaded model's ``config.quantization_config`` gives as its method."""
 
 
+@typed
 def load(
     checkpoint: str | os.PathLike[str],
     *,
@@ -134,6 +136,7 @@ def _accumulation(activations: str, accumulation: str | None) -> str:
     return accumulation
 
 
+@typed
 def replace_experts(
     model: nn.Module, checkpoint: str | os.PathLike[str], *, progress: bool = False,
     activations: str = "bf16", accumulation: str | None = None,
@@ -160,6 +163,7 @@ def replace_experts(
     return model
 
 
+@typed
 def problems(
     experts: int, hidden: int, inner: int, top: int, layout: Layout | None = None
 ) -> list[tuple[Problem, bool]]:
@@ -172,6 +176,7 @@ def problems(
     return found
 
 
+@typed
 def prepare(model: nn.Module, max_tokens: int = 2**14) -> int:
     """Load all kernels that a model needs, for as many tokens at once; how many there are.
 
