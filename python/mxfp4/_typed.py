@@ -44,12 +44,15 @@ _NAMED = {
     "np.ndarray": ("a numpy array", {"ndarray"}),
     "torch.Tensor": ("a tensor of torch", {"Tensor"}),
     "nn.Module": ("a module of torch", {"Module"}),
+    "Activation": ("an Activation, such as Activation('geglu_tanh') of mxfp4.activation",
+                   {"Activation"}),
+    "PackedWeights": ("PackedWeights", {"PackedWeights"}),
     **{
         name: (f"an {name}" if name[0] in "AEIO" else f"a {name}", {name})
         for name in (
-            "Activation", "Artifact", "Checkpoint", "Compiler", "ExpertTensor", "Kernel",
-            "LayerKernels", "LayerSpec", "Layout", "Manifest", "PackedWeights", "Problem", "Proof",
-            "Quantized", "RoutingArtifact", "RoutingManifest", "Shape",
+            "Artifact", "Checkpoint", "Compiler", "ExpertTensor", "Kernel", "LayerKernels",
+            "LayerSpec", "Layout", "Manifest", "Problem", "Proof", "Quantized", "RoutingArtifact",
+            "RoutingManifest", "Shape",
         )
     },
 }  # fmt: skip
@@ -65,6 +68,7 @@ class _Kind:
         if not self.checked:
             return
         self._classes = tuple(_PLAIN[n][1] for n in names if n in _PLAIN)
+        self.is_path = "os.PathLike" in names or "Path" in names
         self._names = set().union(*(_NAMED[n][1] for n in names if n in _NAMED))
         self._strings = "list[str]" in parts
         said = [(_PLAIN.get(n) or _NAMED[n])[0] for n in names]
@@ -83,30 +87,29 @@ class _Kind:
         return any(c.__name__ in self._names for c in type(value).__mro__)
 
 
-def _refuse_nul(name: str, value: Any) -> None:
-    texts = value if isinstance(value, list) else [value]
-    for text in texts:
-        plain = os.fspath(text) if isinstance(text, os.PathLike) else text
-        if isinstance(plain, str) and "\0" in plain:
-            raise Error(
-                f"{name} must not hold a NUL character, got one at {plain.index(chr(0))}: names "
-                "and texts end there for the compiler and for the operating system."
-            )
+def _refuse_nul(name: str, path: Any) -> None:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if isinstance(text, str) and "\0" in text:
+        raise Error(f"{name} must not hold a NUL character, got one at {text.index(chr(0))}.")
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) and len(value) < 40 else type(value).__name__
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = inspect.signature(function).parameters.values()
-    kinds = {p.name: _Kind(str(p.annotation)) for p in parameters}
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    kinds = {p.name: kinds[p.name] for p in parameters if p.kind not in several}
-    names = list(kinds)
+    kinds = {p.name: _Kind(str(p.annotation)) for p in parameters if p.kind not in several}
+    names = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
 
     def look(name: str, value: Any) -> None:
         kind = kinds.get(name)
         if kind is not None and kind.checked:
             if not kind.accepts(value):
-                raise Error(f"{name} must be {kind.said}, got {type(value).__name__}.")
-            _refuse_nul(name, value)
+                raise Error(f"{name} must be {kind.said}, got {_shown(value)}.")
+            if kind.is_path:
+                _refuse_nul(name, value)
 
     @functools.wraps(function)
     def wrapper(*positional: Any, **named: Any) -> Any:

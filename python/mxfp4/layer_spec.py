@@ -17,6 +17,8 @@ from .layout import FP8, Layout
 from .problem import ACCUMULATIONS
 from .routing import SCORINGS
 
+_BF16 = Layout("spread", "folded")
+
 MOST_EXPERTS, MOST_SLOTS = 1024, 32
 """Limits of the routing kernels."""
 
@@ -145,7 +147,7 @@ class LayerSpec:
     @property
     def layout(self) -> Layout:
         """Of the packed weights."""
-        return FP8 if self.activations == "fp8" else Layout("spread", "folded")
+        return FP8 if self.activations == "fp8" else _BF16
 
     @property
     def columns(self) -> int:

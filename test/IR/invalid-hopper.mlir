@@ -208,6 +208,42 @@ func.func @case_21(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x
 
 // -----
 
+func.func @apart_in_global_memory(%w: memref<2x1x1x!mxfp4.block<spread, folded>, strided<[2, 2, 1]>>, %s: memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires blocks ExN/64xK/64 in global memory and stages x blocks of the same layout in shared memory, but got 'memref<2x1x1x!mxfp4.block<spread, folded>, strided<[2, 2, 1]>>' and 'memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>'}}
+  mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b
+      : memref<2x1x1x!mxfp4.block<spread, folded>, strided<[2, 2, 1]>> to memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @apart_in_shared_memory(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<6x1x!mxfp4.block<spread, folded>, strided<[2, 1]>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires blocks ExN/64xK/64 in global memory and stages x blocks of the same layout in shared memory, but got 'memref<2x1x1x!mxfp4.block<spread, folded>>' and 'memref<6x1x!mxfp4.block<spread, folded>, strided<[2, 1]>, #gpu.address_space<workgroup>>'}}
+  mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b
+      : memref<2x1x1x!mxfp4.block<spread, folded>> to memref<6x1x!mxfp4.block<spread, folded>, strided<[2, 1]>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @unknown_blocks(%w: memref<2x?x1x!mxfp4.block<spread, folded>>, %s: memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires blocks ExN/64xK/64 in global memory and stages x blocks of the same layout in shared memory, but got 'memref<2x?x1x!mxfp4.block<spread, folded>>' and 'memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>'}}
+  mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b
+      : memref<2x?x1x!mxfp4.block<spread, folded>> to memref<6x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
+func.func @unknown_stages(%w: memref<2x1x1x!mxfp4.block<spread, folded>>, %s: memref<?x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires blocks ExN/64xK/64 in global memory and stages x blocks of the same layout in shared memory, but got 'memref<2x1x1x!mxfp4.block<spread, folded>>' and 'memref<?x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>'}}
+  mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b
+      : memref<2x1x1x!mxfp4.block<spread, folded>> to memref<?x1x!mxfp4.block<spread, folded>, #gpu.address_space<workgroup>>, memref<6xi64, #gpu.address_space<workgroup>>
+  return
+}
+
+// -----
+
 // Copies of activations: as many rows as the box has, 64 columns.
 
 func.func @case_22(%m: !mxfp4.tensor_map<8>, %s: memref<8x64xbf16, #gpu.address_space<workgroup>>, %b: memref<6xi64, #gpu.address_space<workgroup>>, %i: index) {

@@ -72,6 +72,20 @@ func.func @case_4(%x: memref<8x64xbf16>,
 
 // -----
 
+func.func @no_sums(%x: memref<?x0xbf16>,
+    %w0: memref<2x1x0x!mxfp4.block<spread, raw>>,
+    %o: memref<3xi32>,
+    %y: memref<?x48xbf16>) {
+  // expected-error @below {{requires K to be a positive multiple of 32 (one scale for each 32 values), but got 0}}
+  mxfp4.grouped_matmul activations(%x : memref<?x0xbf16>)
+      weights(%w0 : memref<2x1x0x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>)
+      outs(%y : memref<?x48xbf16>)
+  return
+}
+
+// -----
+
 func.func @case_5(%x: memref<?x48xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,

@@ -97,8 +97,9 @@ def test_a_wrong_type_is_a_sentence(function: Callable[..., Any]) -> None:
                 function(**{parameter.name: wrong})
             said = str(raised.value)
             assert said.startswith(f"{parameter.name} must be "), said
-            assert said.endswith(f", got {type(wrong).__name__}."), said
-        if "str" in str(parameter.annotation).split(" | "):
+            shown = repr(wrong) if isinstance(wrong, str) else type(wrong).__name__
+            assert said.endswith(f", got {shown}."), said
+        if "os.PathLike" in str(parameter.annotation):
             with pytest.raises(mxfp4.Error, match="must not hold a NUL character, got one at 2"):
                 function(**{parameter.name: "ab\0c"})
 
@@ -171,9 +172,11 @@ def test_texts_with_nul_are_not_cut() -> None:
         with pytest.raises(mxfp4.Error, match="the problem must not hold a NUL character"):
             compiler.mlir(problem)
         good = compiler.mlir(mxfp4.Problem(1, 64, 64))
-        for call in (compiler.compile, compiler.parse, compiler.assemble):
+        for call in (compiler.compile, compiler.assemble):
             with pytest.raises(mxfp4.Error, match="must not hold a NUL character"):
                 call(good + "\0")
+        with pytest.raises(mxfp4.Error, match="custom op 'more' is unknown"):
+            compiler.parse(f"{good}\0 more")
         module = compiler.parse(good)
-        with pytest.raises(mxfp4.Error, match="pipeline must not hold a NUL character"):
+        with pytest.raises(mxfp4.Error, match="the pipeline must not hold a NUL character"):
             module.run("cse\0,canonicalize")

@@ -114,6 +114,8 @@ def time_models(models: dict[str, Any], shape: Shape) -> list[dict[str, Any]]:
     The model whose sums are ``fast`` is not timed compiled: its steps have the kernels of few rows,
     of which the other one in FP8 tells as much, and compiling takes as long again.
     """
+    # All models run the same code, which is compiled for each of them and for each cache.
+    torch._dynamo.config.recompile_limit = 64
     rows = []
     for length in (512, 2048):
         ids = torch.randint(0, shape.vocab_size, (1, length), device="cuda")
