@@ -8,8 +8,10 @@
 
 #include "mxfp4/IR/MXFP4.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace mxfp4;
@@ -117,11 +119,55 @@ LogicalResult mxfp4::verifyEpilogueRegion(Operation *op,
   return success();
 }
 
+/// `op`, a cast from or to an index, of an operand whose indices are i64:
+/// kernels count in indices of 32 bits, and hosts of 64, but an epilogue means
+/// the same on both.
+static Value castIndex(OpBuilder &b, Operation &op, Value value) {
+  Type to = op.getResult(0).getType();
+  if (to.isIndex())
+    to = b.getI64Type();
+  const unsigned width = to.getIntOrFloatBitWidth(),
+                 from = value.getType().getIntOrFloatBitWidth();
+  if (width == from)
+    return value;
+  if (width < from)
+    return arith::TruncIOp::create(b, op.getLoc(), to, value);
+  if (isa<arith::IndexCastOp>(op))
+    return arith::ExtSIOp::create(b, op.getLoc(), to, value);
+  return arith::ExtUIOp::create(b, op.getLoc(), to, value);
+}
+
+/// Indices among the operands of `op` that are constants, in or above the
+/// region.
+static void mapConstants(OpBuilder &b, Operation &op, IRMapping &mapping) {
+  for (Value operand : op.getOperands()) {
+    APInt number;
+    if (operand.getType().isIndex() && !mapping.contains(operand) &&
+        matchPattern(operand, m_ConstantInt(&number)))
+      mapping.map(operand, arith::ConstantOp::create(
+                               b, op.getLoc(),
+                               b.getI64IntegerAttr(number.getSExtValue())));
+  }
+}
+
 Value mxfp4::cloneEpilogue(OpBuilder &b, Region &region, ValueRange arguments) {
   IRMapping mapping;
   mapping.map(region.getArguments(), arguments);
-  for (Operation &op : region.front().without_terminator())
-    b.clone(op, mapping);
+  for (Operation &op : region.front().without_terminator()) {
+    mapConstants(b, op, mapping);
+    if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op)) {
+      mapping.map(op.getResult(0),
+                  castIndex(b, op, mapping.lookupOrDefault(op.getOperand(0))));
+      continue;
+    }
+    // Such a constant is made where it is used.
+    if (isa<arith::ConstantIndexOp>(op))
+      continue;
+    Operation *clone = b.clone(op, mapping);
+    for (Value result : clone->getResults())
+      if (result.getType().isIndex())
+        result.setType(b.getI64Type());
+  }
   return mapping.lookupOrDefault(region.front().getTerminator()->getOperand(0));
 }
 

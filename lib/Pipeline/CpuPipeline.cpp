@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -75,18 +76,26 @@ void mxfp4::buildBufferizePipeline(OpPassManager &pm,
   pm.addPass(createConvertBufferizationToMemRefPass());
 }
 
+/// Functions to calls of libm: LLVM's intrinsics have no expm1, and a log1p
+/// that rounds the sum. What libm does not have either becomes operations.
+static void lowerScalars(OpPassManager &pm) {
+  math::MathExpandOpsPassOptions expand;
+  expand.opMnemonics = {"fpowi"};
+  pm.addPass(math::createMathExpandOpsPass(expand));
+  pm.addPass(createConvertMathToLibmPass());
+  // The host may lack bf16 instructions, and the runtime functions that LLVM
+  // would call instead are not there under a JIT.
+  arith::ArithExpandOpsPassOptions casts;
+  casts.includeBf16 = true;
+  pm.addPass(arith::createArithExpandOpsPass(casts));
+}
+
 /// Loops and scalars to the LLVM dialect.
 static void lowerToLLVM(OpPassManager &pm) {
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
-  // The host may lack bf16 instructions, and the runtime functions that LLVM
-  // would call instead are not there under a JIT.
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-  // Functions that LLVM has no intrinsic for, or a less accurate one (log1p).
-  pm.addPass(createConvertMathToLibmPass());
+  lowerScalars(pm);
   pm.addPass(createConvertToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
 }

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "LoopBuilder.h"
+#include "LoopScalars.h"
 #include "RoutingLoops.h"
 
 #include "mxfp4/Core/Format.h"
@@ -343,6 +344,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
           .Case(emitDequantize);
       op->erase();
     }
+    expandScalars(getOperation());
   }
 };
 
