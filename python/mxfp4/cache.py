@@ -29,6 +29,12 @@ _DIGEST = "digest"
 _SCRATCH = ".scratch-"
 _STALE_SECONDS = 3600
 """Scratch folders older than this belong to processes that died."""
+_SLACK = 16
+"""A process looks through the folder when it has stored this part of the limit since it did last,
+because to look at thousands of entries takes longer than to compile a kernel."""
+
+_unseen: dict[Path, int] = {}
+"""Bytes that this process has stored in a folder since it looked through it."""
 
 
 def cache_folder() -> Path:
@@ -110,10 +116,15 @@ class Cache:
             try:
                 artifact.save(scratch)
                 (scratch / _DIGEST).write_text(digest_of(scratch))
+                size = sum(file.stat().st_size for file in scratch.iterdir())
                 scratch.rename(entry)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
-            self.prune()
+            stored = _unseen.get(self.folder)
+            if stored is None or (stored + size) * _SLACK > self.limit:
+                self.prune()
+            else:
+                _unseen[self.folder] = stored + size
         except OSError as e:
             if not entry.is_dir():
                 _log.info("the compiled kernel was not cached in %s: %s", entry, e)
@@ -128,6 +139,7 @@ class Cache:
 
     def prune(self) -> None:
         """Drop the entries used longest ago until the rest fits, and what dead processes left."""
+        _unseen[self.folder] = 0
         entries = self._by_age()
         total = sum(size for _, size, _ in entries)
         for _, size, entry in entries:
@@ -144,13 +156,16 @@ class Cache:
 
     def _by_age(self) -> list[tuple[float, int, Path]]:
         found = []
-        for digest in self.folder.glob(f"[!.]*/{_DIGEST}"):
-            entry = digest.parent
+        for entry in self.folder.iterdir() if self.folder.is_dir() else ():
+            if entry.name.startswith("."):
+                continue
             try:
-                size = sum(file.stat().st_size for file in entry.iterdir())
-                found.append((entry.stat().st_mtime, size, entry))
-            except FileNotFoundError:
-                pass  # dropped meanwhile
+                with os.scandir(entry) as files:
+                    sizes = {file.name: file.stat().st_size for file in files}
+                if _DIGEST in sizes:
+                    found.append((entry.stat().st_mtime, sum(sizes.values()), entry))
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # dropped meanwhile, or no entry
         return sorted(found)
 
     def _drop(self, entry: Path) -> None:

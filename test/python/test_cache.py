@@ -75,6 +75,25 @@ def test_the_least_recently_used_go_first(cache: Cache) -> None:
     assert cache.size() <= cache.limit
 
 
+def test_the_folder_is_looked_through_now_and_then(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the first kernel, and after each sixteenth of the limit."""
+    looked: list[int] = []
+    by_age = Cache._by_age
+    monkeypatch.setattr(Cache, "_by_age", lambda self: looked.append(1) or by_age(self))
+    cache.store("first", artifact(cubin=CODE))
+    size = cache.size()
+    cache.limit = 16 * 5 * size
+    looked.clear()
+    for number in range(12):
+        cache.store(str(number), artifact(cubin=CODE))
+    assert len(looked) == 2, "after six each"
+    cache.limit = 2 * size
+    cache.store("last", artifact(cubin=CODE))
+    assert cache.size() <= cache.limit
+
+
 def test_scratch_of_dead_processes_is_removed(cache: Cache) -> None:
     for name, age in ((".scratch-dead", 7200), (".scratch-alive", 60)):
         (cache.folder / name).mkdir(parents=True)
