@@ -29,15 +29,23 @@ std::vector<std::string> effectsIn(StringRef text) {
   if (!module)
     return found;
   module->walk([&](MemoryEffectOpInterface op) {
+    if (!isa<mxfp4::MXFP4Dialect>(op->getDialect()))
+      return;
     std::string said;
     SmallVector<MemoryEffects::EffectInstance> effects;
     op.getEffects(effects);
     for (OpOperand &operand : op->getOpOperands()) {
-      std::string what;
-      for (const MemoryEffects::EffectInstance &effect : effects)
-        if (effect.getEffectValue<OpOperand *>() == &operand)
-          what += isa<MemoryEffects::Write>(effect.getEffect()) ? "w" : "r";
-      said += (said.empty() ? "" : " ") + (what.empty() ? "-" : what);
+      bool isRead = false, isWritten = false;
+      for (const MemoryEffects::EffectInstance &effect : effects) {
+        if (effect.getEffectValue<OpOperand *>() != &operand)
+          continue;
+        isRead |= isa<MemoryEffects::Read>(effect.getEffect());
+        isWritten |= isa<MemoryEffects::Write>(effect.getEffect());
+      }
+      said += (said.empty() ? "" : " ") + std::string(isRead ? "r" : "") +
+              (isWritten ? "w"
+               : isRead  ? ""
+                         : "-");
     }
     found.push_back(said);
   });
@@ -62,7 +70,7 @@ func.func @f(%x: memref<?x64xbf16>, %w: memref<2x1x1x!mxfp4.block<spread, raw>>,
       offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
   return
 })"),
-            (std::vector<std::string>{"r r r r w w rw", "r r r w"}));
+            (std::vector<std::string>{"r r r r w rw rw", "r r r w"}));
 }
 
 TEST(Effects, OfRouting) {
@@ -82,8 +90,8 @@ func.func @f(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>,
       error(%e : memref<1xi32>)
   return
 })"),
-            (std::vector<std::string>{"r r w w w", "r w", "r r w w w w",
-                                      "r r r w w"}));
+            (std::vector<std::string>{"r r w w rw", "r w", "r r w w w rw",
+                                      "r r r w rw"}));
 }
 
 TEST(Effects, OfQuantizedRows) {
@@ -94,7 +102,7 @@ func.func @f(%x: memref<5x96xbf16>, %g: memref<?xi32>,
       outs(%q, %s : memref<?x96xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
   return
 })"),
-            (std::vector<std::string>{"r r w w w"}));
+            (std::vector<std::string>{"r r w w rw"}));
 }
 
 // An operation on tensors touches no memory.
