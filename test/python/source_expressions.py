@@ -78,9 +78,10 @@ class Expressions:
 
     def _ends_statement(self, i: int) -> bool:
         """Whether a token and the one behind it are of two statements, or a type and a name."""
-        after = self.tokens[i + 1]
+        t, after = self.tokens[i], self.tokens[i + 1]
         starts = after.is_operand or (after.text in _UNARY and not after.binary)
-        return starts and (self.tokens[i].is_operand or self.tokens[i].text in (")", "}", ">"))
+        ends = t.is_operand or (t.text in (")", "}", ">") and not t.binary)
+        return starts and ends
 
     def _left(self, operator: int, level: int) -> int:
         """Where the left operand begins."""

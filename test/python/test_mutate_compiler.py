@@ -64,6 +64,7 @@ EXPRESSIONS = [
     ("return a - b * c < d && e;", " < ", "a - b * c < d", "a - b * c <= d"),
     ("f(a, b || c && d)", " || ", "b || c && d", "b && c && d"),
     ("f(a, b || c && d)", " && ", "c && d", "c || d"),
+    ("if (a < b || c > d || e)", " || ", "a < b || c > d", "a < b && c > d"),
     ("if (c)\n  x[i + 1] = 0;", " + ", "i + 1", "i - 1"),
     ("if (c)\n  return -a + *b;", " + ", "-a + *b", "-a - *b"),
     ("x = a ? b + c : d;", " + ", "b + c", "b - c"),

@@ -67,10 +67,31 @@ PROGRAMS = {
         {"x": "5x96xbf16", "g": "8xi32", "q": "8x96xf8E4M3FN", "s": "8xf32", "e": "1xi32"},
     ),
 }  # fmt: skip
+SCHEDULE = (
+    "#mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8, warps_rows = 4, warps_tokens = 1, "
+    "stages = 9, placement = register, ctas = 1, k_slices = 3>"
+)
+SHARED = ", #gpu.address_space<workgroup>"
+PROGRAMS |= {
+    "build_tile_table": (
+        f"mxfp4.build_tile_table %t offsets(%o) rows(%r) {{{{schedule = {SCHEDULE}}}}} : "
+        "{t}, {o}",
+        {"t": f"6xi32{SHARED}", "o": "5xi32"},
+    ),
+    "tile_count": ("mxfp4.tile_count %t groups 4 columns 3 : {t}", {"t": f"6xi32{SHARED}"}),
+    "bulk_copy_weights": (
+        "mxfp4.bulk_copy_weights %w[%i, %i, %i] to %s[%i] signal %b : {w} to {s}, {b}",
+        {"w": "2x1x1x!mxfp4.block<spread, folded>",
+         "s": f"6x1x!mxfp4.block<spread, folded>{SHARED}", "b": f"6xi64{SHARED}"},
+    ),
+}  # fmt: skip
+ON_KERNELS = ("build_tile_table", "tile_count", "bulk_copy_weights")
 # Sizes that nothing in the program says again.
 FREE = {
     ("grouped_matmul", "w", 0), ("grouped_matmul", "y", 0), ("count_by_expert", "i", 0),
     ("count_by_expert", "i", 1), ("count_by_expert", "c", 1), ("quantize_rows", "x", 0),
+    ("bulk_copy_weights", "w", 0), ("bulk_copy_weights", "w", 1), ("bulk_copy_weights", "w", 2),
+    ("bulk_copy_weights", "s", 0), ("bulk_copy_weights", "s", 1), ("bulk_copy_weights", "b", 0),
 }  # fmt: skip
 
 
@@ -78,6 +99,8 @@ def program(text: str, types: dict[str, str]) -> str:
     """A function with one operation on memory of these types."""
     written = {name: f"memref<{shape}>" for name, shape in types.items()}
     arguments = ", ".join(f"%{name}: {type_}" for name, type_ in written.items())
+    arguments += "".join(f", %{n}: {t}" for n, t in (("i", "index"), ("r", "i32"))
+                         if n not in types)  # fmt: skip
     return f"func.func @f({arguments}) {{\n  {text.format(**written)}\n  return\n}}\n"
 
 
@@ -93,7 +116,14 @@ def variants(what: str, types: dict[str, str]) -> list[tuple[str, str]]:
     found = []
     for name, shape in types.items():
         sizes, element = parts(shape)
-        others = [(sizes, "f64"), (["3", *sizes], element), (sizes[1:], element)]
+        memory = SHARED if element.endswith(SHARED) else ""
+        others = [(sizes, f"f64{memory}"), (["3", *sizes], element), (sizes[1:], element)]
+        if what in ON_KERNELS:
+            # The other memory, and elements that are apart from each other.
+            plain = element.removesuffix(SHARED)
+            others.append((sizes, plain if memory else plain + SHARED))
+            strides = ", ".join(["2"] * len(sizes))
+            others.append((sizes, f"{plain}, strided<[{strides}]>{memory}"))
         for i, size in enumerate(sizes):
             if size != "?" and (what, name, i) not in FREE:
                 # More by an odd number, and so not a block's rounding away.
@@ -114,7 +144,7 @@ def test_a_type_that_does_not_fit_is_refused(what: str) -> None:
                 what, name, shape, str(raised.value))  # fmt: skip
 
 
-@pytest.mark.parametrize("what", PROGRAMS)
+@pytest.mark.parametrize("what", [name for name in PROGRAMS if name not in ON_KERNELS])
 def test_a_size_that_is_not_known_fits(what: str) -> None:
     """Each size of each operand by itself."""
     text, types = PROGRAMS[what]
@@ -127,3 +157,42 @@ def test_a_size_that_is_not_known_fits(what: str) -> None:
                     continue
                 unknown = "x".join([*sizes[:i], "?", *sizes[i + 1 :], element])
                 compiler.parse(program(text, {**types, name: unknown})).close()
+
+
+@pytest.mark.parametrize(
+    ("number", "fits"),
+    [(16, False), (24, True), (25, False), (32, True), (256, True), (264, False)],
+)
+def test_registers_of_a_role(number: int, fits: bool) -> None:
+    """Both ends, and what is between two that fit."""
+    text = f"""func.func @f() {{
+  mxfp4.warp_roles {{
+    mxfp4.role "a" warps 4 registers {number} {{
+    ^bb0(%warp: index):
+    }}
+    mxfp4.role "b" warps 1 {{
+    ^bb0(%warp: index):
+    }}
+  }}
+  return
+}}"""
+    with mxfp4.Compiler() as compiler:
+        if fits:
+            compiler.parse(text).close()
+        else:
+            with pytest.raises(mxfp4.Error, match=f"from 24 to 256 registers .* has {number}"):
+                compiler.parse(text)
+
+
+@pytest.mark.parametrize(("groups", "fits"), [(1, True), (2, False), (3, False)])
+def test_tables_have_entries_for_their_groups(groups: int, fits: bool) -> None:
+    """Of one group three entries, or five where full tiles come first."""
+    for entries in (3, 5):
+        text = program("mxfp4.tile_count %t groups GROUPS columns 3 : {t}",
+                       {"t": f"{entries}xi32{SHARED}"}).replace("GROUPS", str(groups))  # fmt: skip
+        with mxfp4.Compiler() as compiler:
+            if fits or (groups, entries) == (3, 5):
+                compiler.parse(text).close()
+            else:
+                with pytest.raises(mxfp4.Error, match=f"requires a table of its {groups} groups"):
+                    compiler.parse(text)
