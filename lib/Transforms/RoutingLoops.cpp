@@ -93,12 +93,15 @@ private:
     return l.widen(l.load(op.getLogits(), {token, expert}));
   }
 
-  /// The greatest logit, of all experts.
+  /// The greatest logit, of all experts. NaN if it is infinite, since then the
+  /// sum of all scores is NaN.
   Value maximum(Value token) {
-    return l.reduce(l.index(0), experts, l.f32(-INFINITY),
-                    [&](Value expert, Value max) -> Value {
-                      return l.op<arith::MaximumFOp>(max, logit(token, expert));
-                    });
+    Value max =
+        l.reduce(l.index(0), experts, l.f32(-INFINITY),
+                 [&](Value expert, Value max) -> Value {
+                   return l.op<arith::MaximumFOp>(max, logit(token, expert));
+                 });
+    return l.op<arith::AddFOp>(max, l.op<arith::MulFOp>(max, l.f32(0)));
   }
 
   /// The sum over all experts in the denominator of `softmax`.

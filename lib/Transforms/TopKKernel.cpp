@@ -144,9 +144,15 @@ void TopKKernel::score() {
   scores.clear();
   maximum = sum = Value();
   if (scoring == Scoring::Softmax) {
-    // Experts that a lane does not have repeat the last one.
-    SmallVector<Value> all = llvm::map_to_vector(
-        logits, [&](Value logit) { return emitKey(c.b, logit); });
+    // Experts that a lane does not have repeat the last one. With a NaN or an
+    // infinity the sum of all scores is NaN, and so is every score: also where
+    // the sum of the selected takes its place.
+    SmallVector<Value> all = llvm::map_to_vector(logits, [&](Value logit) {
+      Value isOrdinary = arith::CmpFOp::create(c.b, arith::CmpFPredicate::OLT,
+                                               logit, c.f32(INFINITY));
+      return c.select(isOrdinary, emitKey(c.b, logit),
+                      c.integer(32, INT32_MAX));
+    });
     maximum = emitValueOfKey(c.b, selection.maximum(all));
     for (int64_t i = 0; i < perLane; ++i) {
       Value power = emitScore(c.b, scoring, logits[i], maximum);

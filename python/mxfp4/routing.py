@@ -78,7 +78,8 @@ def top_k(
     all_scores = scores(logits, scoring)
     compared = np.asarray(logits).astype(np.float32)
     if bias is not None:
-        compared = all_scores.astype(np.float32) + np.asarray(bias, np.float32)
+        with np.errstate(invalid="ignore"):
+            compared = all_scores.astype(np.float32) + np.asarray(bias, np.float32)
     # A stable sort of what descends: NaN is last, as numpy sorts it.
     order = np.argsort(-compared, axis=-1, kind="stable")
     ids = order[:, :slots].astype(np.int32)

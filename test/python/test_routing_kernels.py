@@ -261,6 +261,33 @@ def test_extreme_logits(scoring: str) -> None:
     check_top_k(run, case, logits, np.zeros(0))
 
 
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1.0, -3.0], np.float32)
+
+
+@pytest.mark.parametrize("scoring", routing.SCORINGS)
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("sizes", [(1, 1), (7, 7), (33, 5), (160, 6)])
+def test_special_logits(
+    scoring: str,
+    variant: tuple[bool, bool, float, str],
+    sizes: tuple[int, int],
+    rng: np.random.Generator,
+) -> None:
+    """NaN and infinities among a token's logits, selected or not: weights as numpy has them."""
+    case = TopK(*sizes, scoring, *variant)
+    logits = rng.choice(SPECIAL, (64, case.experts))
+    for row, value in enumerate(SPECIAL):
+        logits[row] = value  # all equal
+        logits[8 + row] = rng.integers(-128, 128, case.experts) / 32
+        logits[8 + row, rng.integers(case.experts)] = value  # one among ordinary ones
+    given = {"logits": logits.astype(case.numpy_dtype())}
+    if case.bias:
+        given["bias"] = rng.choice(SPECIAL[2:], case.experts)
+    run = simulate_routing(compiled(cases.top_k_mlir(case)), 64, **given)
+    check_clean(run)
+    check_top_k(run, case, given["logits"], given.get("bias", np.zeros(0)))
+
+
 def test_nothing_to_renormalize_by() -> None:
     """Where all selected scores are 0, weights are."""
     case = TopK(8, 2, "sigmoid", renormalize=True, dtype="f32")
