@@ -59,3 +59,10 @@ LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
       (units + kLanes * kUnits - 1) / (kLanes * kUnits), 1, kMostWarps);
   return {kLanes * warps, warps * 4, {1, 1}};
 }
+
+LaunchPlan mxfp4::dispatchPlan(int64_t units, int64_t sums) {
+  LaunchPlan plan = quantizeRowsPlan(units);
+  // Behind what rounding keeps there: of each warp, all sums.
+  plan.sharedBytes *= 1 + sums;
+  return plan;
+}

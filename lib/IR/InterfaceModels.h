@@ -36,9 +36,11 @@ struct DestinationModel
     // bufferization need not copy them; but rows that nothing is scattered to
     // keep theirs.
     auto matmul = llvm::dyn_cast<GroupedMatmulOp>(op);
+    auto quantize = llvm::dyn_cast<QuantizeRowsOp>(op);
     return !llvm::cast<mlir::DestinationStyleOpInterface>(op).isDpsInit(
                &operand) ||
-           (matmul && (matmul.getScatter() || matmul.getGather()));
+           (matmul && (matmul.getScatter() || matmul.getGather())) ||
+           (quantize && quantize.getScatter()) || llvm::isa<DispatchOp>(op);
   }
 
   mlir::LogicalResult

@@ -160,6 +160,39 @@ LogicalResult SortByExpertOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// dispatch
+//===----------------------------------------------------------------------===//
+
+LogicalResult
+DispatchOp::reifyResultShapes(OpBuilder &builder,
+                              ReifiedRankedShapedTypeDims &shapes) {
+  return reifyFromInits(builder, *this, shapes);
+}
+
+void DispatchOp::getEffects(Effects &effects) {
+  addEffects(*this, effects);
+  addWrite(getErrorMutable(), effects);
+}
+
+LogicalResult DispatchOp::verify() {
+  if (failed(verifyValues(*this, getValues(), "values")))
+    return failure();
+  Type i32 = IntegerType::get(getContext(), 32);
+  if (failed(verifyShaped(*this, getPositions(), "positions",
+                          {sizeOf(getValues(), 0), kDynamic}, i32)))
+    return failure();
+  const int64_t slots = getSlots();
+  if (failed(verifyCount(*this, slots, "slot")) ||
+      failed(verifyShaped(
+          *this, getInit(), "an output",
+          {product(sizeOf(getPositions(), 0), slots), sizeOf(getValues(), 1)},
+          shaped(getValues()).getElementType())) ||
+      failed(verifyErrorOperand(*this, getError())))
+    return failure();
+  return verifyDestinationStyle(*this);
+}
+
+//===----------------------------------------------------------------------===//
 // combine
 //===----------------------------------------------------------------------===//
 
@@ -221,6 +254,15 @@ LogicalResult QuantizeRowsOp::verify() {
                             IntegerType::get(getContext(), 32))))
       return failure();
     rows = sizeOf(gather, 0);
+  }
+  if (Value scatter = getScatter()) {
+    if (getGather())
+      return emitOpError("takes rows to gather or to scatter, but got both");
+    if (failed(verifyShaped(*this, scatter, "rows to scatter", {rows, kDynamic},
+                            IntegerType::get(getContext(), 32))) ||
+        failed(verifyCount(*this, sizeOf(scatter, 1), "slot")))
+      return failure();
+    rows = product(sizeOf(scatter, 0), sizeOf(scatter, 1));
   }
   if (failed(verifyShaped(*this, getCodes(), "codes",
                           {rows, sizeOf(getValues(), 1)},

@@ -16,7 +16,9 @@ using namespace mxfp4;
 
 StringRef RoutingKernel::name() const {
   if (quantize)
-    return "quantize_rows";
+    return sort ? "sort_quantize" : "quantize_rows";
+  if (dispatch)
+    return sort ? "sort_dispatch" : "dispatch";
   if (combine)
     return "combine";
   if (count)
@@ -38,11 +40,13 @@ SmallVector<Operation *> RoutingKernel::operations() const {
     all.push_back(count);
   if (quantize)
     all.push_back(quantize);
+  if (dispatch)
+    all.push_back(dispatch);
   return all;
 }
 
 int64_t RoutingKernel::experts() const {
-  if (combine || quantize)
+  if (!topK && !sort && !count)
     return 0;
   // Copies, since accessors of operations are not const.
   TopKOp k = topK;
@@ -52,8 +56,13 @@ int64_t RoutingKernel::experts() const {
 }
 
 int64_t RoutingKernel::slots() const {
-  if (quantize)
-    return 0;
+  // Copies, as above.
+  if (DispatchOp d = dispatch)
+    return d.getSlots();
+  if (QuantizeRowsOp q = quantize) {
+    Value scatter = q.getScatter();
+    return scatter ? cast<ShapedType>(scatter.getType()).getDimSize(1) : 0;
+  }
   TopKOp k = topK;
   SortByExpertOp s = sort;
   CombineOp c = combine;
@@ -64,7 +73,8 @@ int64_t RoutingKernel::slots() const {
 int64_t RoutingKernel::n() const {
   CombineOp c = combine;
   QuantizeRowsOp q = quantize;
-  return c ? c.getN() : q ? q.getK() : 0;
+  DispatchOp d = dispatch;
+  return c ? c.getN() : q ? q.getK() : d ? d.getK() : 0;
 }
 
 static int64_t bytesOf(Value value) {
@@ -75,12 +85,20 @@ int64_t RoutingKernel::vectorWidth() const {
   constexpr int64_t kBytes = 16;
   CombineOp c = combine;
   QuantizeRowsOp q = quantize;
+  DispatchOp d = dispatch;
   // A load has 16 bytes.
   if (q)
     return std::gcd(q.getK(), kBytes / bytesOf(q.getValues()));
+  if (d)
+    return std::gcd(d.getK(), kBytes / bytesOf(d.getValues()));
   // 16 bytes of the narrower of input and output, and 32 of the wider.
   return std::gcd(
       c.getN(), kBytes / std::min(bytesOf(c.getRows()), bytesOf(c.getInit())));
+}
+
+bool RoutingKernel::storesSlots() const {
+  QuantizeRowsOp q = quantize;
+  return dispatch || (q && q.getScatter());
 }
 
 int64_t RoutingKernel::slotWidth() const { return std::gcd(slots(), 4); }
@@ -143,6 +161,50 @@ private:
 
 } // namespace
 
+/// Of a sort: what it reads, where no kernel of the ids does, and what it
+/// writes.
+static void addSort(Signature &signature, SortByExpertOp op, bool hasIds) {
+  if (!hasIds) {
+    signature.add("ids", op.getIds());
+    signature.add("counts", op.getCounts(),
+                  std::gcd<int64_t>(op.getNumExperts(), 4));
+  }
+  signature.add("offsets", op.getOffsets());
+  signature.addRows("tokens", op.getTokens(),
+                    cast<MemRefType>(op.getIds().getType()));
+  signature.add("positions", op.getPositions());
+}
+
+/// Of what stores each row in the rows of its slots.
+static SmallVector<RoutingKernel::Argument>
+slotArguments(const RoutingKernel &kernel) {
+  const int64_t width = kernel.vectorWidth();
+  DispatchOp d = kernel.dispatch;
+  QuantizeRowsOp q = kernel.quantize;
+  Value positions = d ? d.getPositions() : q.getScatter();
+  auto perSlot = cast<MemRefType>(positions.getType());
+  Signature signature;
+  signature.add("x", d ? d.getValues() : q.getValues(), width);
+  if (kernel.sort) {
+    addSort(signature, kernel.sort, /*hasIds=*/false);
+  } else {
+    signature.add("positions", positions, kernel.slotWidth());
+  }
+  if (d) {
+    signature.addRows("out", d.getInit(), perSlot, width);
+  } else {
+    signature.addRows("codes", q.getCodes(), perSlot, width);
+    signature.addRows("scales", q.getScales(), perSlot);
+  }
+  SortByExpertOp sort = kernel.sort;
+  signature.add("error",
+                sort ? sort.getError()
+                : d  ? d.getError()
+                     : q.getError(),
+                1, Provider::Launcher);
+  return signature.finish(positions.getContext());
+}
+
 static SmallVector<RoutingKernel::Argument> quantizeArguments(QuantizeRowsOp op,
                                                               int64_t width) {
   Signature signature;
@@ -160,6 +222,8 @@ SmallVector<RoutingKernel::Argument> RoutingKernel::arguments() const {
   Signature signature;
   TopKOp k = topK;
   SortByExpertOp s = sort;
+  if (storesSlots())
+    return slotArguments(*this);
   if (quantize)
     return quantizeArguments(quantize, vectorWidth());
   if (CombineOp c = combine) {
@@ -185,14 +249,7 @@ SmallVector<RoutingKernel::Argument> RoutingKernel::arguments() const {
     signature.add("counts", k.getCounts(), std::gcd<int64_t>(experts(), 4));
   }
   if (s) {
-    if (!k) {
-      signature.add("ids", s.getIds());
-      signature.add("counts", s.getCounts(), std::gcd<int64_t>(experts(), 4));
-    }
-    signature.add("offsets", s.getOffsets());
-    signature.addRows("tokens", s.getTokens(),
-                      cast<MemRefType>(s.getIds().getType()));
-    signature.add("positions", s.getPositions());
+    addSort(signature, s, /*hasIds=*/bool(k));
     signature.add("error", s.getError(), 1, Provider::Launcher);
   }
   return signature.finish(last()->getContext());
@@ -205,6 +262,9 @@ LaunchPlan RoutingKernel::plan() const {
   SortByExpertOp s = sort;
   if (combine)
     return combinePlan(n() / vectorWidth(), tokensTogether());
+  if (storesSlots())
+    return dispatchPlan(n() / vectorWidth(),
+                        sort ? sumsOfOneToken(experts(), slots()) : 0);
   if (quantize)
     return quantizeRowsPlan(n() / vectorWidth());
   if (count)
@@ -250,18 +310,46 @@ static bool isFused(TopKOp topK, SortByExpertOp sort, int64_t rowsHint) {
   return rows > 0 && rows <= kMostTokensOfOneCta * slots;
 }
 
+/// Whether a sort becomes one kernel with what stores in its rows, `next`.
+static bool isFused(SortByExpertOp sort, Operation *next, Value positions,
+                    Value error, int64_t rowsHint) {
+  if (!sort || !sort.getCounts() || sort.getPositions() != positions ||
+      !isNext(sort, next) || (error && error != sort.getError()))
+    return false;
+  auto ids = dyn_cast<MemRefType>(sort.getIds().getType());
+  const int64_t slots = sort.getSlots(), experts = sort.getNumExperts();
+  if (!ids || ShapedType::isDynamic(slots) || ShapedType::isDynamic(experts) ||
+      slots > kMostSlotsOfOneToken || experts > kMostExpertsOfOneToken)
+    return false;
+  const int64_t rows = ids.isDynamicDim(0) ? rowsHint : ids.getNumElements();
+  return rows > 0 && rows * experts <= kMostCountedOfOneToken * slots;
+}
+
 SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
                                                      int64_t rowsHint) {
   SmallVector<RoutingKernel> kernels;
+  // The kernel of a sort that stores in its rows, or a kernel of its own.
+  const auto storing = [&](Operation *op, Value positions,
+                           Value error) -> RoutingKernel & {
+    if (kernels.empty() || kernels.back().topK ||
+        kernels.back().storesSlots() ||
+        !isFused(kernels.back().sort, op, positions, error, rowsHint))
+      kernels.emplace_back();
+    return kernels.back();
+  };
   root->walk([&](Operation *op) {
     if (auto topK = dyn_cast<TopKOp>(op))
-      kernels.push_back({topK, {}, {}, {}, {}});
+      kernels.emplace_back().topK = topK;
     if (auto combine = dyn_cast<CombineOp>(op))
-      kernels.push_back({{}, {}, combine, {}, {}});
+      kernels.emplace_back().combine = combine;
     if (auto count = dyn_cast<CountByExpertOp>(op))
-      kernels.push_back({{}, {}, {}, count, {}});
+      kernels.emplace_back().count = count;
     if (auto quantize = dyn_cast<QuantizeRowsOp>(op))
-      kernels.push_back({{}, {}, {}, {}, quantize});
+      storing(op, quantize.getScatter(), quantize.getError()).quantize =
+          quantize;
+    if (auto dispatch = dyn_cast<DispatchOp>(op))
+      storing(op, dispatch.getPositions(), dispatch.getError()).dispatch =
+          dispatch;
     auto sort = dyn_cast<SortByExpertOp>(op);
     if (!sort)
       return;
@@ -269,7 +357,7 @@ SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,
         isFused(kernels.back().topK, sort, rowsHint))
       kernels.back().sort = sort;
     else
-      kernels.push_back({{}, sort, {}, {}, {}});
+      kernels.emplace_back().sort = sort;
   });
   return kernels;
 }

@@ -79,6 +79,25 @@ struct SortChecks
   }
 };
 
+struct DispatchChecks
+    : RuntimeVerifiableOpInterface::ExternalModel<DispatchChecks, DispatchOp> {
+  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
+                                   Location loc, MessageFn message) const {
+    auto dispatch = cast<DispatchOp>(op);
+    if (!dispatch.hasPureBufferSemantics())
+      return;
+    Checks checks(op, builder, loc, message);
+    Value values = dispatch.getValues(), rows = dispatch.getInit();
+    Value positions = dispatch.getPositions();
+    requireEqual(checks, positions, 0, values, 0,
+                 "positions and values must have as many tokens");
+    requireEqual(checks, rows, 1, values, 1,
+                 "output and values must have as many columns");
+    checks.requireSize(rows, 0, product(checks, positions),
+                       "there must be a row for each slot");
+  }
+};
+
 struct CombineChecks
     : RuntimeVerifiableOpInterface::ExternalModel<CombineChecks, CombineOp> {
   void generateRuntimeVerification(Operation *op, OpBuilder &builder,
@@ -111,9 +130,16 @@ struct QuantizeRowsChecks
     Checks checks(op, builder, loc, message);
     Value values = quantize.getValues(), codes = quantize.getCodes();
     Value gather = quantize.getGather();
-    requireEqual(checks, codes, 0, gather ? gather : values, 0,
-                 gather ? "there must be codes for each row to gather"
-                        : "there must be codes for each row");
+    if (Value scatter = quantize.getScatter()) {
+      requireEqual(checks, scatter, 0, values, 0,
+                   "there must be rows to scatter to for each row");
+      checks.requireSize(codes, 0, product(checks, scatter),
+                         "there must be codes for each row to scatter to");
+    } else {
+      requireEqual(checks, codes, 0, gather ? gather : values, 0,
+                   gather ? "there must be codes for each row to gather"
+                          : "there must be codes for each row");
+    }
     requireEqual(checks, codes, 1, values, 1,
                  "codes and values must have as many columns");
     requireEqual(checks, quantize.getScales(), 0, codes, 0,
@@ -126,6 +152,8 @@ struct QuantizeRowsChecks
 void mxfp4::attachRoutingModels(MLIRContext &context) {
   TopKOp::attachInterface<DestinationModel<TopKOp>, TopKChecks>(context);
   SortByExpertOp::attachInterface<DestinationModel<SortByExpertOp>, SortChecks>(
+      context);
+  DispatchOp::attachInterface<DestinationModel<DispatchOp>, DispatchChecks>(
       context);
   CombineOp::attachInterface<DestinationModel<CombineOp>, CombineChecks>(
       context);

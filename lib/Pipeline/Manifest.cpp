@@ -48,9 +48,10 @@
 //     bits whatever other rows there are.
 // An artifact of another operation than mxfp4.grouped_matmul says in
 // "operation" which: "top_k", "sort_by_expert", both in one kernel, "route",
-// "count_by_expert", "quantize_rows", or "combine". Its rows are tokens (of
-// quantize_rows, rows of codes), its "problem" has what
-// is static of the operation, and it has no weights, schedule or budget
+// "count_by_expert", "dispatch", "quantize_rows", the latter two with the sort
+// in one kernel, "sort_dispatch" and "sort_quantize", or "combine". Its rows
+// are tokens (of quantize_rows without slots, rows of codes), its "problem" has
+// what is static of the operation, and it has no weights, schedule or budget
 // (RoutingManifest.cpp). For people: `schedule` and, as `budget`, the regions
 // of a CTA's shared memory and the registers of its threads.
 //

@@ -5,8 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The manifests of mxfp4.top_k, mxfp4.sort_by_expert, both in one kernel,
-// mxfp4.count_by_expert, mxfp4.quantize_rows and mxfp4.combine: what
-// Manifest.cpp says of the format, with an "operation".
+// mxfp4.count_by_expert, mxfp4.dispatch and mxfp4.quantize_rows, alone or with
+// the sort in one kernel, and mxfp4.combine: what Manifest.cpp says of the
+// format, with an "operation".
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,9 +26,18 @@ static std::string elementOf(Value memory) {
 }
 
 static Object problemOf(const RoutingKernel &kernel) {
-  if (QuantizeRowsOp quantize = kernel.quantize)
+  QuantizeRowsOp quantize = kernel.quantize;
+  if (quantize && !quantize.getScatter())
     return Object{{"k", kernel.n()}, {"gather", bool(quantize.getGather())}};
   Object problem{{"slots", kernel.slots()}};
+  if (kernel.storesSlots()) {
+    problem["k"] = kernel.n();
+    if (DispatchOp dispatch = kernel.dispatch)
+      problem["input"] = elementOf(dispatch.getValues());
+    if (kernel.sort)
+      problem["experts"] = kernel.experts();
+    return problem;
+  }
   if (CombineOp combine = kernel.combine) {
     problem["n"] = kernel.n();
     problem["input"] = elementOf(combine.getRows());

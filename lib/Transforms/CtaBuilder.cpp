@@ -97,6 +97,11 @@ Value CtaBuilder::reduceMin(Value value) {
                                integer(32, kAllLanes));
 }
 
+Value CtaBuilder::reduceAdd(Value value) {
+  return NVVM::ReduxOp::create(b, value.getType(), value, NVVM::ReduxKind::ADD,
+                               integer(32, kAllLanes));
+}
+
 Value CtaBuilder::matchLanes(Value value, int64_t bits) {
   Value all = integer(32, kAllLanes), same = all;
   for (int64_t bit = 0; bit < bits; ++bit) {

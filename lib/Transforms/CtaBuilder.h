@@ -70,6 +70,7 @@ public:
   // What all lanes of a warp do together.
   Value reduceMax(Value value);
   Value reduceMin(Value value);
+  Value reduceAdd(Value value);
   /// The lanes with the same i32, as bits, if the values differ in the lowest
   /// `bits` at most. Quicker than `match.any`, which takes turns.
   Value matchLanes(Value value, int64_t bits);

@@ -415,6 +415,10 @@ struct LowerToLinalgPass : mxfp4::impl::LowerToLinalgBase<LowerToLinalgPass> {
     target.markUnknownOpDynamicallyLegal([&](Operation *op) {
       if (auto function = dyn_cast<func::FuncOp>(op))
         return converter.isSignatureLegal(function.getFunctionType());
+      // What scatters rows becomes loops with the operations around it.
+      if (auto quantize = dyn_cast<QuantizeRowsOp>(op);
+          quantize && quantize.getScatter())
+        return true;
       if (isa<GroupedMatmulOp, DequantizeOp, QuantizeOp, QuantizeRowsOp, PackOp,
               UnpackOp>(op))
         return !cast<DestinationStyleOpInterface>(op).hasPureTensorSemantics();

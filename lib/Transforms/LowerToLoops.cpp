@@ -323,7 +323,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
       if (isa<GroupedMatmulOp, PackOp, UnpackOp, QuantizeOp, DequantizeOp,
-              TopKOp, CountByExpertOp, SortByExpertOp, CombineOp,
+              TopKOp, CountByExpertOp, SortByExpertOp, CombineOp, DispatchOp,
               QuantizeRowsOp>(op))
         ops.push_back(op);
     });
@@ -339,6 +339,7 @@ struct LowerToLoopsPass : mxfp4::impl::LowerToLoopsBase<LowerToLoopsPass> {
           .Case(emitTopKLoops)
           .Case(emitCountLoops)
           .Case(emitSortLoops)
+          .Case(emitDispatchLoops)
           .Case(emitCombineLoops)
           .Case(emitQuantizeRowsLoops)
           .Case(emitDequantize);

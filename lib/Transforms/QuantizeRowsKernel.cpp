@@ -5,13 +5,14 @@
 //===----------------------------------------------------------------------===//
 //
 // A CTA has a row, and its threads hold the row in registers from the load, 16
-// bytes at a time where K allows, to the store, so that memory is read once.
+// bytes at a time where K allows, to the store, or to those into the rows of
+// all slots of a token, so that memory is read and each value rounded once.
 // Magnitudes are compared as integers, whose order is that of floats.
 //
 //===----------------------------------------------------------------------===//
 
 #include "KernelBuilding.h"
-#include "RoutingKernels.h"
+#include "SlotRows.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -28,18 +29,22 @@ class QuantizeRowsKernel {
 public:
   QuantizeRowsKernel(CtaBuilder &c, const RoutingKernel &kernel,
                      const RoutingArguments &arguments)
-      : c(c), arg(arguments), width(kernel.vectorWidth()),
-        units(kernel.n() / width),
-        perThread((units + c.threads - 1) / c.threads) {}
+      : c(c), arg(arguments), units(c, kernel), width(units.width) {
+    if (kernel.storesSlots())
+      slots.emplace(c, kernel, arguments);
+  }
 
   void emit();
 
 private:
   void emitRow(Value row);
+  void emitToken(Value token);
   void load(Value row);
+  void loadRow(Value row, Value isThere);
+  Value emitScale();
   Value largest();
   Value largestOfCta(Value bits);
-  void store(Value row, Value inverse);
+  SmallVector<Value> encodeRow(Value inverse);
   Value encode(ArrayRef<Value> values);
 
   /// To nearest even, which `arith.divf` is not in a kernel.
@@ -50,18 +55,12 @@ private:
         .getResult(0);
   }
 
-  /// The number of a unit of this thread, and whether the row has it; null if
-  /// each thread's exists.
-  Value unit(int64_t number) { return c.add(c.thread, number * c.threads); }
-  Value exists(int64_t number) {
-    return (number + 1) * c.threads <= units ? Value()
-                                             : c.less(unit(number), units);
-  }
-  Value column(int64_t number) { return c.mul(unit(number), width); }
-
   CtaBuilder &c;
   const RoutingArguments &arg;
-  const int64_t width, units, perThread;
+  RowUnits units;
+  const int64_t width;
+  /// Where rows have slots.
+  std::optional<SlotRows> slots;
   /// The greatest magnitude of each warp, in shared memory.
   Value maxima;
   /// This thread's part of the row, in f32; zeros beyond the row.
@@ -73,16 +72,35 @@ private:
 void QuantizeRowsKernel::emit() {
   if (c.warps() > 1)
     maxima = sharedBuffer(c.b, {c.warps()}, c.b.getI32Type(), 0);
+  if (slots)
+    return slots->forTokens([&](Value token) { emitToken(token); });
   c.loopBy(c.cta, arg.rows, c.ctas, [&](Value row) { emitRow(row); });
+}
+
+Value QuantizeRowsKernel::emitScale() {
+  return c.op<arith::MaxNumFOp>(
+      divide(largest(), c.f32(QuantizeRowsOp::kLargest)),
+      c.f32(QuantizeRowsOp::kLeastScale));
 }
 
 void QuantizeRowsKernel::emitRow(Value row) {
   load(row);
-  Value scale =
-      c.op<arith::MaxNumFOp>(divide(largest(), c.f32(QuantizeRowsOp::kLargest)),
-                             c.f32(QuantizeRowsOp::kLeastScale));
+  Value scale = emitScale();
   c.ifThen(c.isZero(c.thread), [&] { c.store(scale, arg.scales, row); });
-  store(row, divide(c.f32(1), scale));
+  units.store(encodeRow(divide(c.f32(1), scale)), arg.codes, row);
+}
+
+void QuantizeRowsKernel::emitToken(Value token) {
+  Value codes = slots->flat(arg.codes), scales = slots->flat(arg.scales);
+  loadRow(token, Value());
+  slots->find(token);
+  Value scale = emitScale();
+  SmallVector<Value> encoded = encodeRow(divide(c.f32(1), scale));
+  slots->forRows([&](Value row) {
+    c.ifThen(c.isZero(c.thread), [&] { c.store(scale, scales, row); });
+    units.store(encoded, codes, row);
+  });
+  slots->finish(token);
 }
 
 void QuantizeRowsKernel::load(Value row) {
@@ -96,28 +114,12 @@ void QuantizeRowsKernel::load(Value row) {
       c.ifThen(c.op<arith::AndIOp>(isMissing, c.isZero(c.thread)),
                [&] { c.report(arg.error, 4); });
   }
-  auto type = VectorType::get({width}, c.b.getBF16Type());
-  SmallVector<Value> loaded;
-  for (int64_t i = 0; i < perThread; ++i) {
-    const auto read = [&]() -> Value {
-      return vector::LoadOp::create(c.b, type, arg.x,
-                                    ValueRange{row, column(i)});
-    };
-    Value condition = exists(i);
-    if (condition && isThere)
-      condition = c.op<arith::AndIOp>(condition, isThere);
-    else if (isThere)
-      condition = isThere;
-    loaded.push_back(condition
-                         ? c.ifElse(condition, read,
-                                    [&]() -> Value {
-                                      return arith::ConstantOp::create(
-                                          c.b, type, c.b.getZeroAttr(type));
-                                    })
-                         : read());
-  }
+  loadRow(row, isThere);
+}
+
+void QuantizeRowsKernel::loadRow(Value row, Value isThere) {
   values.clear();
-  for (Value some : loaded) {
+  for (Value some : units.load(arg.x, row, isThere)) {
     SmallVector<Value> &wide = values.emplace_back();
     for (int64_t i = 0; i < width; ++i)
       wide.push_back(c.widen(vector::ExtractOp::create(c.b, some, i)));
@@ -148,21 +150,15 @@ Value QuantizeRowsKernel::largestOfCta(Value bits) {
   return all;
 }
 
-void QuantizeRowsKernel::store(Value row, Value inverse) {
-  for (int64_t i = 0; i < perThread; ++i) {
+SmallVector<Value> QuantizeRowsKernel::encodeRow(Value inverse) {
+  SmallVector<Value> codes;
+  for (ArrayRef<Value> unit : values) {
     SmallVector<Value> scaled;
-    for (Value value : values[i])
+    for (Value value : unit)
       scaled.push_back(c.op<arith::MulFOp>(value, inverse));
-    Value codes = encode(scaled);
-    const auto write = [&] {
-      vector::StoreOp::create(c.b, codes, arg.codes,
-                              ValueRange{row, column(i)});
-    };
-    if (Value condition = exists(i))
-      c.ifThen(condition, write);
-    else
-      write();
+    codes.push_back(encode(scaled));
   }
+  return codes;
 }
 
 /// The codes of a unit: an instruction rounds two values.

@@ -97,6 +97,8 @@ public:
   void emit() {
     columns = l.size(op.getCodes(), 1);
     sourceRows = l.size(op.getValues(), 0);
+    if (op.getScatter())
+      return emitScattered();
     l.loop(l.size(op.getCodes(), 0), [&](Value row) {
       if (!op.getGather())
         return emitRow(row, row);
@@ -114,11 +116,27 @@ private:
     l.store(arith::BitcastOp::create(l.b, type, l.i8(code)), op.getCodes(), at);
   }
 
-  void emitRow(Value row, Value from) {
+  void emitScattered() {
+    Value rows = l.size(op.getCodes(), 0);
+    l.loop(sourceRows, [&](Value from) {
+      Value scale = scaleOf(from);
+      forRowsOfToken(l, op.getScatter(), from, rows, op.getError(),
+                     [&](Value row) { storeRow(row, from, scale); });
+    });
+  }
+
+  Value scaleOf(Value from) {
+    return scaleOfRow(l, columns, [&](Value k) {
+      return l.widen(l.load(op.getValues(), {from, k}));
+    });
+  }
+
+  void emitRow(Value row, Value from) { storeRow(row, from, scaleOf(from)); }
+
+  void storeRow(Value row, Value from, Value scale) {
     auto value = [&](Value k) {
       return l.widen(l.load(op.getValues(), {from, k}));
     };
-    Value scale = scaleOfRow(l, columns, value);
     l.store(scale, op.getScales(), row);
     Value inverse = l.op<arith::DivFOp>(l.f32(1), scale);
     l.loop(columns, [&](Value k) {

@@ -50,6 +50,12 @@ void emitSort(CtaBuilder &c, const RoutingKernel &kernel,
 void emitCombine(CtaBuilder &c, const RoutingKernel &kernel,
                  const RoutingArguments &arguments);
 
+/// Rows as they are, each stored in the rows of its slots; with a sort, which
+/// finds these.
+void emitDispatch(CtaBuilder &c, const RoutingKernel &kernel,
+                  const RoutingArguments &arguments);
+
+/// Rows in FP8, each stored in its own row or in the rows of its slots.
 void emitQuantizeRows(CtaBuilder &c, const RoutingKernel &kernel,
                       const RoutingArguments &arguments);
 

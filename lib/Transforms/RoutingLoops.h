@@ -21,8 +21,16 @@ namespace mxfp4 {
 void emitTopKLoops(TopKOp op);
 void emitSortLoops(SortByExpertOp op);
 void emitCountLoops(CountByExpertOp op);
+void emitDispatchLoops(DispatchOp op);
 void emitCombineLoops(CombineOp op);
 void emitQuantizeRowsLoops(QuantizeRowsOp op);
+
+/// Runs `body` for each slot of a token that has a row, with the row; ORs 4
+/// into an error word, if there is one, for a position that is neither a row
+/// nor -1.
+void forRowsOfToken(LoopBuilder &l, mlir::Value positions, mlir::Value token,
+                    mlir::Value rows, mlir::Value error,
+                    llvm::function_ref<void(mlir::Value)> body);
 
 /// The scale of a row in FP8, whose values are given by column, as f32.
 mlir::Value scaleOfRow(LoopBuilder &l, mlir::Value columns,

@@ -51,7 +51,7 @@ static std::string unmetForRouting(const RoutingKernel &kernel) {
   for (auto [name, size] :
        {std::pair("the number of experts", kernel.experts()),
         {"the number of slots", kernel.slots()},
-        {kernel.quantize ? "K" : "N", kernel.n()}})
+        {kernel.combine ? "N" : "K", kernel.n()}})
     if (ShapedType::isDynamic(size))
       return std::string("requires ") + name +
              " to be static to become a kernel";
@@ -61,9 +61,10 @@ static std::string unmetForRouting(const RoutingKernel &kernel) {
   if (kernel.slots() > kMostSlots)
     return "requires at most " + std::to_string(kMostSlots) +
            " slots to become a kernel";
-  if (kernel.combine && kernel.n() < 1)
+  if ((kernel.combine || kernel.dispatch) && kernel.n() < 1)
     return "requires at least one column to become a kernel";
-  if (kernel.quantize && kernel.n() / kernel.vectorWidth() > kMostUnitsOfRow)
+  if ((kernel.quantize || kernel.dispatch) &&
+      kernel.n() / kernel.vectorWidth() > kMostUnitsOfRow)
     return "requires at most " + std::to_string(kMostUnitsOfRow) +
            " vectors of " + std::to_string(kernel.vectorWidth()) +
            " columns to become a kernel, since a CTA holds a row in its "
@@ -91,7 +92,9 @@ static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
     emitTopK(c, kernel, arguments);
   if (kernel.topK && kernel.sort)
     c.syncCta();
-  if (kernel.sort)
+  if (kernel.dispatch)
+    emitDispatch(c, kernel, arguments);
+  if (kernel.sort && !kernel.storesSlots())
     emitSort(c, kernel, arguments);
   gpu::ReturnOp::create(c.b);
 }
@@ -147,11 +150,14 @@ static void launch(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   TopKOp topK = kernel.topK;
   CountByExpertOp count = kernel.count;
   QuantizeRowsOp quantize = kernel.quantize;
-  Value counted = combine    ? combine.getInit()
-                  : topK     ? topK.getIds()
-                  : count    ? count.getIds()
-                  : quantize ? quantize.getCodes()
-                             : sort.getIds();
+  DispatchOp dispatch = kernel.dispatch;
+  Value counted = combine                ? combine.getInit()
+                  : topK                 ? topK.getIds()
+                  : count                ? count.getIds()
+                  : dispatch             ? dispatch.getPositions()
+                  : kernel.storesSlots() ? quantize.getScatter()
+                  : quantize             ? quantize.getCodes()
+                                         : sort.getIds();
   Value tokens = memref::DimOp::create(b, counted, 0);
   const auto number = [&](StringRef name) -> Value {
     Value size = name == "x_rows"

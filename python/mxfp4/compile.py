@@ -141,9 +141,11 @@ class Compiler:
 
     def compile_routing(self, mlir: str, options: str = "") -> RoutingArtifact:
         """The same for a module with one of ``mxfp4.top_k``, ``mxfp4.count_by_expert``,
-        ``mxfp4.sort_by_expert`` and ``mxfp4.combine``, or with a top_k and the sort of its ids.
+        ``mxfp4.sort_by_expert``, ``mxfp4.dispatch``, ``mxfp4.quantize_rows`` and ``mxfp4.combine``,
+        or with a sort and the top_k of its ids, or what stores in its rows.
 
-        Those become one kernel if ``rows-hint`` in `options` is at most 64 times the slots.
+        The former become one kernel if ``rows-hint`` in `options` is at most 64 times the slots,
+        the latter if it is at most 32768 times the slots over the number of experts.
 
         Raises:
             Error: with the compiler's diagnostics.

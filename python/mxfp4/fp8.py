@@ -111,6 +111,13 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
 
 
 @typed
+def quantize_operation(k: int, rows: str = "") -> str:
+    """An operation that rounds rows of K values to FP8; ``rows`` are those to gather or scatter."""
+    return f"""  mxfp4.quantize_rows values(%x : memref<?x{k}xbf16>) {rows}
+    outs(%q, %s : memref<?x{k}xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)"""
+
+
+@typed
 def quantize_mlir(name: str, k: int, gather: bool = False) -> str:
     """A module with a function that rounds rows of K values, or rows that it gathers, to FP8."""
     types = {
@@ -120,8 +127,7 @@ def quantize_mlir(name: str, k: int, gather: bool = False) -> str:
     arguments = ", ".join(f"%{n}: {t}" for n, t in types.items() if n != "g" or gather)
     gathers = f"gather(%g : {types['g']})" if gather else ""
     return f"""func.func @{name}({arguments}) {{
-  mxfp4.quantize_rows values(%x : {types["x"]}) {gathers}
-    outs(%q, %s : {types["q"]}, {types["s"]}) error(%e : {types["e"]})
+{quantize_operation(k, gathers)}
   return
 }}
 """

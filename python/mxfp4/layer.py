@@ -30,7 +30,7 @@ _FIRST_CONSTANTS = 1 << 12
 
 
 class _Constants:
-    """Numbers that the kernels of all layers on a device read: ones, and 0, 1, 2 and so on.
+    """Numbers that the kernels of all layers on a device read: 0, 1, 2 and so on.
 
     The host copies the numbers and waits for the copy, so that all streams may read them. Older
     copies stay, because CUDA graphs may read them.
@@ -39,7 +39,7 @@ class _Constants:
     def __init__(self, device: int) -> None:
         self._device, self._lock = device, threading.Lock()
         self._kept: list[Any] = []
-        self.count, self.addresses = 0, {"ones": 0, "counting": 0}
+        self.count, self.addresses = 0, {"counting": 0}
 
     def grow(self, count: int) -> None:
         """Have at least ``count`` constants."""
@@ -48,13 +48,11 @@ class _Constants:
                 return
             _refuse_in_capture("its constants are", self._device)
             most = max(_FIRST_CONSTANTS, 1 << (count - 1).bit_length())
-            numbers = {"ones": torch.ones(most, dtype=torch.float32),
-                       "counting": torch.arange(most, dtype=torch.int32)}  # fmt: skip
-            for name, tensor in numbers.items():
-                there = lasting(self._device, tensor.nbytes)
-                there.copy_(tensor.view(torch.uint8))
-                self.addresses = {**self.addresses, name: there.data_ptr()}
-                self._kept.append(there)
+            numbers = torch.arange(most, dtype=torch.int32)
+            there = lasting(self._device, numbers.nbytes)
+            there.copy_(numbers.view(torch.uint8))
+            self.addresses = {"counting": there.data_ptr()}
+            self._kept.append(there)
             self.count = most
 
 

@@ -26,6 +26,12 @@ FEW_TOKENS = 64
 FEW_EXPERTS = 512
 """Experts up to which such a kernel exists, because one CTA has no registers for more."""
 
+FEW_COUNTS = 32768
+"""Tokens times experts up to which the sort and what brings rows into the order of experts are one
+kernel, with at most `FEW_SLOTS_COUNTED` slots and `FEW_EXPERTS_COUNTED` experts."""
+FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 8, 256
+LEAST_COUNTED = 32
+
 FEW_ROWS = 16
 """Rows up to which gate_up gathers its rows itself.
 
@@ -36,9 +42,11 @@ cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 
 _MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered")
 _ROUTING = (
-    "route", "top_k", "sort", "sort_given", "count", "permute", "quantize", "quantize_inner",
-    "combine",
+    "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
+    "sort_quantize", "quantize_inner", "combine",
 )  # fmt: skip
+
+_FUSED = ("route", "sort_dispatch", "sort_quantize")
 
 Source = Literal["logits", "ids", "some ids"]
 """Where a call's experts come from: the router's logits; ids that the caller brings, none of them
@@ -198,7 +206,13 @@ class LayerKernels:
         slots, tokens = self.spec.slots, 1
         while tokens <= max_tokens:
             yield tokens
-            ends = [FEW_TOKENS, FEW_ROWS // slots, max_tokens]
+            ends = [
+                FEW_TOKENS,
+                FEW_ROWS // slots,
+                LEAST_COUNTED,
+                FEW_COUNTS // self.spec.experts,
+                max_tokens,
+            ]
             for name, _ in self.chosen(tokens, source):
                 for artifact in self.matmuls.get(name, []):
                     low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
@@ -217,7 +231,7 @@ class LayerKernels:
             routing.save(path / name)
         numbers = {name: len(artifacts) for name, artifacts in self.matmuls.items()}
         description = {
-            "format": "mxfp4-layer", "version": 2, "spec": asdict(self.spec),
+            "format": "mxfp4-layer", "version": 3, "spec": asdict(self.spec),
             "matmuls": numbers, "routing": list(self.routing),
         }  # fmt: skip
         (path / "layer.json").write_text(json.dumps(description, indent=2) + "\n")
@@ -233,7 +247,7 @@ class LayerKernels:
         path = Path(folder)
         try:
             raw = json.loads((path / "layer.json").read_text())
-            if raw["format"] != "mxfp4-layer" or raw["version"] != 2:
+            if raw["format"] != "mxfp4-layer" or raw["version"] != 3:
                 raise Error(f"{path} has kernels of another version; compile the layer again.")
             spec = LayerSpec.of(raw["spec"])
             numbers = {name: int(raw["matmuls"].get(name, 0)) for name in _MATMULS}
@@ -252,19 +266,26 @@ class LayerKernels:
 
 def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     """The names of a call's kernels, in order."""
-    rows = tokens * spec.slots
+    up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1::2]
+    if spec.activations == "fp8":
+        first = _first_steps(spec, tokens, source, "quantize")
+        return [*first, up, "quantize_inner", down, "combine"]
+    if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
+        return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
+    return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
+
+
+def _first_steps(spec: LayerSpec, tokens: int, source: Source, move: str = "") -> list[str]:
+    """The kernels up to the order of experts, and the one that moves rows into it, if any."""
+    is_small = spec.slots <= FEW_SLOTS_COUNTED and spec.experts <= FEW_EXPERTS_COUNTED
+    if move and is_small and LEAST_COUNTED < tokens <= FEW_COUNTS // spec.experts:
+        return ["top_k" if source == "logits" else "count", f"sort_{move}"]
     if source != "logits":
         first = ["sort_given"] if tokens <= FEW_TOKENS else ["count", "sort"]
     else:
         few = tokens <= FEW_TOKENS and spec.experts <= FEW_EXPERTS
         first = ["route"] if few else ["top_k", "sort"]
-    if spec.activations == "fp8":
-        up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1::2]
-        return [*first, "quantize", up, "quantize_inner", down, "combine"]
-    if source == "some ids":
-        return [*first, "gate_up_gathered", "down_gathered", "combine"]
-    ups = ["gate_up_gathered"] if rows <= FEW_ROWS else ["permute", "gate_up"]
-    return [*first, *ups, "down", "combine"]
+    return [*first, move] if move else first
 
 
 def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
@@ -279,7 +300,8 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
     """The kernels of calls with up to ``max_tokens``, and for how many rows."""
     found: dict[str, int] = {}
     # Steps change where tokens or rows stop to be few.
-    ends = {1, FEW_TOKENS, FEW_TOKENS + 1, FEW_ROWS // spec.slots, FEW_ROWS // spec.slots + 1}
+    last = (FEW_TOKENS, FEW_ROWS // spec.slots, LEAST_COUNTED, FEW_COUNTS // spec.experts)
+    ends = {1, *last, *(end + 1 for end in last)}
     for source in sources:
         for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):
             rows = tokens * spec.slots
@@ -289,7 +311,7 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
 
 
 def _routing_options(spec: LayerSpec, name: str) -> str:
-    return f"rows-hint={spec.slots}" if name == "route" else ""
+    return f"rows-hint={spec.slots}" if name in _FUSED else ""
 
 
 def _matmul_options(spec: LayerSpec) -> str:

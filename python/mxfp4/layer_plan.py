@@ -40,7 +40,9 @@ _NAMES = {
              "positions": "positions"},
     "sort_given": {"ids": "given_ids", "offsets": "offsets", "tokens": "tokens",
                    "positions": "positions"},
-    "permute": {"y": "x", "positions": "tokens", "weights": "ones", "out": "sorted"},
+    "dispatch": {"x": "x", "positions": "positions", "out": "sorted"},
+    "sort_dispatch": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
+                      "tokens": "tokens", "positions": "positions", "out": "sorted"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_bias"},
     "gate_up_gathered": {"x": "x", "gather": "tokens", "weights": "gate_up", "offsets": "offsets",
@@ -52,7 +54,10 @@ _NAMES = {
     "combine": {"y": "y", "positions": "positions", "weights": "gates", "out": "out"},
 }  # fmt: skip
 _FP8 = {
-    "quantize": {"x": "x", "gather": "tokens", "codes": "sorted", "scales": "sorted_scales"},
+    "quantize": {"x": "x", "positions": "positions", "codes": "sorted", "scales": "sorted_scales"},
+    "sort_quantize": {"x": "x", "ids": "ids", "counts": "counts", "offsets": "offsets",
+                      "tokens": "tokens", "positions": "positions", "codes": "sorted",
+                      "scales": "sorted_scales"},
     "gate_up": {"x": "sorted", "weights": "gate_up", "offsets": "offsets", "y": "h",
                 "epilogue0": "gate_up_powers", "epilogue1": "sorted_scales",
                 "epilogue2": "gate_up_bias"},
@@ -63,11 +68,11 @@ _FP8 = {
 _FP8 |= {f"{name}_gathered": {**_FP8[name], "gather": "counting"} for name in ("gate_up", "down")}
 
 NAMES = {"bf16": _NAMES, "fp8": {**_NAMES, **_FP8}}
-"""What each argument of a kernel is in the layer, by the activations of its matmuls. "ones" are f32
-ones, and "counting" is i32 0, 1, 2 and so on: as many as rows."""
+"""What each argument of a kernel is in the layer, by the activations of its matmuls. "counting"
+is i32 0, 1, 2 and so on: as many as rows."""
 
 
-_OF_ROWS = ("permute", "quantize", "quantize_inner")
+_OF_ROWS = ("quantize_inner",)
 """Kernels that are no matmuls and take rows instead of tokens."""
 
 
@@ -142,7 +147,7 @@ class Plan(NamedTuple):
         values: of all arguments; in place of addresses offsets in that memory, or 0.
         inside: places of such offsets.
         outside: places by the names of what the caller gives.
-        counted: how many "ones" and "counting" numbers kernels read.
+        counted: how many "counting" numbers kernels read.
     """
 
     chain: Chain
@@ -226,7 +231,7 @@ class LayerRunner:
                 values[place] = offset
         inside = [place for name in offsets for place in found[name]]
         outside = [(name, places) for name, places in found.items() if name not in offsets]
-        counted = rows if {"ones", "counting"} & set(found) else 0
+        counted = rows if "counting" in found else 0
         counts = [rows if r else tokens for r in of_rows]
         return Plan(chain, counts, end, values, inside, outside, counted)
 

@@ -12,7 +12,7 @@ from typing import Any
 from ._typed import typed
 from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
-from .fp8 import quantize_mlir
+from .fp8 import quantize_mlir, quantize_operation
 from .layout import FP8, Layout
 from .problem import ACCUMULATIONS
 from .routing import SCORINGS
@@ -159,7 +159,9 @@ class LayerSpec:
         return {
             "l": f"memref<?x{e}x{self.logits}>", "b": f"memref<{e}xf32>", "i": f"memref<?x{s}xi32>",
             "w": f"memref<?x{s}xf32>", "c": f"memref<128x{e}xi32>", "o": f"memref<{e + 1}xi32>",
-            "t": "memref<?xi32>", "p": f"memref<?x{s}xi32>", "e": "memref<1xi32>",
+            "t": "memref<?xi32>", "p": f"memref<?x{s}xi32>", "x": f"memref<?x{self.hidden}xbf16>",
+            "r": f"memref<?x{self.hidden}xbf16>", "q": f"memref<?x{self.hidden}xf8E4M3FN>",
+            "s": "memref<?xf32>", "e": "memref<1xi32>",
         }  # fmt: skip
 
     def _top_k(self, counts: bool) -> str:
@@ -226,9 +228,23 @@ class LayerSpec:
         region = self.activation.region(self.bias, self.activations == "fp8")
         return self._matmul(name, self.columns, self.hidden, self.inner, gather, region, columns)
 
-    def permute(self) -> str:
-        """Rows in the order of experts: a weighted sum of one slot, whose weight is 1."""
-        return self._combine("permute", 1)
+    def _dispatch(self) -> str:
+        t = self._routing_types()
+        return (
+            f"  mxfp4.dispatch values(%x : {t['x']}) positions(%p : {t['p']}) "
+            f"outs(%r : {t['r']}) error(%e : {t['e']})"
+        )
+
+    def _quantize(self) -> str:
+        return quantize_operation(self.hidden, f"scatter(%p : {self._routing_types()['p']})")
+
+    def dispatch(self) -> str:
+        """Rows in the order of experts."""
+        return self._function("dispatch", self._dispatch())
+
+    def sort_dispatch(self) -> str:
+        """The second of two routing kernels, and `dispatch`, in one kernel."""
+        return self._function("sort_dispatch", self._sort(True), self._dispatch())
 
     def down(self) -> str:
         """The second matmul, with its bias."""
@@ -287,7 +303,11 @@ class LayerSpec:
 
     def quantize(self) -> str:
         """Rows in the order of experts, in FP8."""
-        return quantize_mlir("quantize", self.hidden, gather=True)
+        return self._function("quantize", self._quantize())
+
+    def sort_quantize(self) -> str:
+        """The second of two routing kernels, and `quantize`, in one kernel."""
+        return self._function("sort_quantize", self._sort(True), self._quantize())
 
     def quantize_inner(self) -> str:
         """The rows between the two matmuls, in FP8."""
@@ -295,11 +315,8 @@ class LayerSpec:
 
     def combine(self) -> str:
         """The weighted sum of each token's rows."""
-        return self._combine("combine", self.slots)
-
-    def _combine(self, name: str, s: int) -> str:
-        h = self.hidden
-        return f"""func.func @{name}(%y: memref<?x{h}xbf16>, %p: memref<?x{s}xi32>,
+        h, s = self.hidden, self.slots
+        return f"""func.func @combine(%y: memref<?x{h}xbf16>, %p: memref<?x{s}xi32>,
     %w: memref<?x{s}xf32>, %o: memref<?x{h}xbf16>, %e: memref<1xi32>) {{
   mxfp4.combine rows(%y : memref<?x{h}xbf16>) positions(%p : memref<?x{s}xi32>)
     weights(%w : memref<?x{s}xf32>) outs(%o : memref<?x{h}xbf16>) error(%e : memref<1xi32>)

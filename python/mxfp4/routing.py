@@ -2,9 +2,9 @@
 """What surrounds the two grouped matmuls of a mixture-of-experts layer, in numpy.
 
 These are the meanings of the operations ``mxfp4.top_k``, ``mxfp4.count_by_expert``,
-``mxfp4.sort_by_expert`` and ``mxfp4.combine``, which kernels are compared with. Arithmetic is in
-float64 here, where kernels compute in f32, except for what decides: comparisons and roundings of
-results.
+``mxfp4.sort_by_expert``, ``mxfp4.dispatch`` and ``mxfp4.combine``, which kernels are compared with.
+Arithmetic is in float64 here, where kernels compute in f32, except for what decides: comparisons
+and roundings of results.
 """
 
 from __future__ import annotations
@@ -118,6 +118,17 @@ def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
     error = 2 if (~known & (flat != -1)).any() else 0
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return Routing(offsets, tokens, positions.reshape(ids.shape), error)
+
+
+@typed
+def dispatch(
+    values: NDArray[Any], positions: NDArray[np.int32], rows: NDArray[Any]
+) -> NDArray[Any]:
+    """A copy of ``rows`` with the values of each token in the rows of its slots."""
+    result = rows.copy()
+    token, slot = np.nonzero((positions >= 0) & (positions < len(rows)))
+    result[positions[token, slot]] = values[token]
+    return result
 
 
 @typed

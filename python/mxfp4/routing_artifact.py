@@ -2,7 +2,8 @@
 """Compiled kernels of what surrounds the grouped matmuls, and running them on the CPU.
 
 An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, "route",
-"count_by_expert", "quantize_rows", or "combine". See ``lib/Pipeline/RoutingManifest.cpp``;
+"count_by_expert", "dispatch", "quantize_rows", one of these with the sort in one kernel,
+"sort_dispatch" and "sort_quantize", or "combine". See ``lib/Pipeline/RoutingManifest.cpp``;
 `mxfp4.routing` and `mxfp4.fp8` have their meanings in numpy.
 """
 
@@ -30,7 +31,10 @@ from .fp8 import float8_e4m3
 from .manifest import Argument
 from .names import shown
 
-OPERATIONS = ("top_k", "count_by_expert", "sort_by_expert", "route", "quantize_rows", "combine")
+OPERATIONS = (
+    "top_k", "count_by_expert", "sort_by_expert", "route", "dispatch", "sort_dispatch",
+    "quantize_rows", "sort_quantize", "combine",
+)  # fmt: skip
 _DTYPES: dict[str, Any] = {
     "bf16": bfloat16,
     "f32": np.float32,
@@ -42,7 +46,10 @@ _OUTPUTS = {
     "count_by_expert": ("counts",),
     "sort_by_expert": ("offsets", "tokens", "positions"),
     "route": ("ids", "weights", "offsets", "tokens", "positions"),
+    "dispatch": ("out",),
+    "sort_dispatch": ("offsets", "tokens", "positions", "out"),
     "quantize_rows": ("codes", "scales"),
+    "sort_quantize": ("offsets", "tokens", "positions", "codes", "scales"),
     "combine": ("out",),
 }
 

@@ -260,3 +260,60 @@ func.func @one_result(%x: tensor<8x64xbf16>, %q: tensor<8x64xf8E4M3FN>, %s: tens
       outs(%q, %s : tensor<8x64xf8E4M3FN>, tensor<8xf32>) -> tensor<8x64xf8E4M3FN>
   return
 }
+
+// -----
+
+func.func @dispatched_values(%x: memref<8x64xi32>, %p: memref<8x2xi32>, %r: memref<16x64xi32>) {
+  // expected-error @+1 {{'mxfp4.dispatch' op requires values of rank 2 and element type bf16 or f32, but got 'memref<8x64xi32>'}}
+  mxfp4.dispatch values(%x : memref<8x64xi32>) positions(%p : memref<8x2xi32>)
+      outs(%r : memref<16x64xi32>)
+  return
+}
+
+// -----
+
+func.func @dispatched_positions(%x: memref<8x64xf32>, %p: memref<7x2xi32>, %r: memref<14x64xf32>) {
+  // expected-error @+1 {{'mxfp4.dispatch' op requires positions of shape 8x? and element type 'i32', but got 'memref<7x2xi32>'}}
+  mxfp4.dispatch values(%x : memref<8x64xf32>) positions(%p : memref<7x2xi32>)
+      outs(%r : memref<14x64xf32>)
+  return
+}
+
+// -----
+
+func.func @dispatched_rows(%x: memref<8x64xf32>, %p: memref<8x2xi32>, %r: memref<16x64xbf16>) {
+  // expected-error @+1 {{'mxfp4.dispatch' op requires an output of shape 16x64 and element type 'f32', but got 'memref<16x64xbf16>'}}
+  mxfp4.dispatch values(%x : memref<8x64xf32>) positions(%p : memref<8x2xi32>)
+      outs(%r : memref<16x64xbf16>)
+  return
+}
+
+// -----
+
+func.func @both(%x: memref<8x64xbf16>, %g: memref<8xi32>, %p: memref<8x2xi32>,
+                %q: memref<16x64xf8E4M3FN>, %s: memref<16xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op takes rows to gather or to scatter, but got both}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) gather(%g : memref<8xi32>)
+      scatter(%p : memref<8x2xi32>) outs(%q, %s : memref<16x64xf8E4M3FN>, memref<16xf32>)
+  return
+}
+
+// -----
+
+func.func @scattered_codes(%x: memref<8x64xbf16>, %p: memref<8x2xi32>,
+                           %q: memref<8x64xf8E4M3FN>, %s: memref<8xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires codes of shape 16x64 and element type 'f8E4M3FN', but got 'memref<8x64xf8E4M3FN>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter(%p : memref<8x2xi32>)
+      outs(%q, %s : memref<8x64xf8E4M3FN>, memref<8xf32>)
+  return
+}
+
+// -----
+
+func.func @scattered_rows(%x: memref<8x64xbf16>, %p: memref<7x2xi32>,
+                          %q: memref<14x64xf8E4M3FN>, %s: memref<14xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires rows to scatter of shape 8x? and element type 'i32', but got 'memref<7x2xi32>'}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter(%p : memref<7x2xi32>)
+      outs(%q, %s : memref<14x64xf8E4M3FN>, memref<14xf32>)
+  return
+}

@@ -48,6 +48,46 @@ func.func @memrefs(%l: memref<8x6xf32>, %b: memref<6xf32>, %ids: memref<8x2xi32>
   return
 }
 
+// CHECK-LABEL: func.func @dispatch
+// CHECK:       mxfp4.dispatch values(%{{.*}} : tensor<?x96xbf16>) positions(%{{.*}} : tensor<?x4xi32>) outs(%{{.*}} : tensor<?x96xbf16>) -> tensor<?x96xbf16>
+// BUFFERS-LABEL: func.func @dispatch
+// BUFFERS-NOT:   memref.alloc
+// BUFFERS:       mxfp4.dispatch values({{.*}} : memref<?x96xbf16>) positions({{.*}} : memref<?x4xi32>) outs({{.*}} : memref<?x96xbf16>)
+func.func @dispatch(%x: tensor<?x96xbf16>, %p: tensor<?x4xi32>,
+                    %init: tensor<?x96xbf16>) -> tensor<?x96xbf16> {
+  %r = mxfp4.dispatch values(%x : tensor<?x96xbf16>) positions(%p : tensor<?x4xi32>)
+      outs(%init : tensor<?x96xbf16>) -> tensor<?x96xbf16>
+  return %r : tensor<?x96xbf16>
+}
+
+// Rows that no position names keep what they have, so that an output that is
+// needed afterwards is copied with its values.
+
+// CHECK-LABEL: func.func @dispatch_into_needed
+// BUFFERS-LABEL: func.func @dispatch_into_needed
+// BUFFERS:         %[[COPY:.*]] = memref.alloc
+// BUFFERS:         memref.copy %{{.*}}, %[[COPY]]
+// BUFFERS:         mxfp4.dispatch {{.*}} outs(%[[COPY]] :
+func.func @dispatch_into_needed(%x: tensor<4x96xf32>, %p: tensor<4x2xi32>, %init: tensor<8x96xf32>)
+    -> (tensor<8x96xf32>, tensor<8x96xf32>) {
+  %r = mxfp4.dispatch values(%x : tensor<4x96xf32>) positions(%p : tensor<4x2xi32>)
+      outs(%init : tensor<8x96xf32>) -> tensor<8x96xf32>
+  return %r, %init : tensor<8x96xf32>, tensor<8x96xf32>
+}
+
+// CHECK-LABEL: func.func @dispatch_memrefs
+// CHECK:       mxfp4.dispatch values(%{{.*}} : memref<4x96xf32>) positions(%{{.*}} : memref<4x2xi32>) outs(%{{.*}} : memref<8x96xf32>) error(%{{.*}} : memref<1xi32>)
+// CHECK:       mxfp4.quantize_rows values(%{{.*}} : memref<4x96xbf16>) scatter(%{{.*}} : memref<4x2xi32>) outs(%{{.*}}, %{{.*}} : memref<8x96xf8E4M3FN>, memref<8xf32>) error(%{{.*}} : memref<1xi32>)
+func.func @dispatch_memrefs(%x: memref<4x96xf32>, %b: memref<4x96xbf16>, %p: memref<4x2xi32>,
+                            %r: memref<8x96xf32>, %q: memref<8x96xf8E4M3FN>,
+                            %s: memref<8xf32>, %e: memref<1xi32>) {
+  mxfp4.dispatch values(%x : memref<4x96xf32>) positions(%p : memref<4x2xi32>)
+      outs(%r : memref<8x96xf32>) error(%e : memref<1xi32>)
+  mxfp4.quantize_rows values(%b : memref<4x96xbf16>) scatter(%p : memref<4x2xi32>)
+      outs(%q, %s : memref<8x96xf8E4M3FN>, memref<8xf32>) error(%e : memref<1xi32>)
+  return
+}
+
 // CHECK-LABEL: func.func @quantize_rows
 // CHECK:       mxfp4.quantize_rows values(%{{.*}} : tensor<?x96xbf16>) outs(%{{.*}}, %{{.*}} : tensor<?x96xf8E4M3FN>, tensor<?xf32>) -> tensor<?x96xf8E4M3FN>, tensor<?xf32>
 // BUFFERS-LABEL: func.func @quantize_rows

@@ -35,6 +35,35 @@ func.func @combine(%y: memref<?x8xf32>, %p: memref<?x2xi32>, %w: memref<?x2xf32>
   return
 }
 
+// CHECK-LABEL: func.func @dispatch
+// CHECK:       %[[ROW:.*]] = memref.load %{{.*}} : memref<?x2xi32>
+// CHECK:       scf.if
+// CHECK:         %[[VALUE:.*]] = memref.load %{{.*}} : memref<?x8xbf16>
+// CHECK:         memref.store %[[VALUE]]
+// CHECK:       arith.ori %{{.*}}, %c4_i32
+func.func @dispatch(%x: memref<?x8xbf16>, %p: memref<?x2xi32>, %r: memref<?x8xbf16>,
+                    %e: memref<1xi32>) {
+  mxfp4.dispatch values(%x : memref<?x8xbf16>) positions(%p : memref<?x2xi32>)
+      outs(%r : memref<?x8xbf16>) error(%e : memref<1xi32>)
+  return
+}
+
+// A row is scattered to the rows of its slots, with its scale.
+
+// CHECK-LABEL: func.func @quantize_scattered
+// CHECK:       arith.divf %{{.*}}, %cst
+// CHECK:       %[[SCALE:.*]] = arith.maxnumf
+// CHECK:       memref.load %{{.*}} : memref<?x2xi32>
+// CHECK:       scf.if
+// CHECK:         memref.store %[[SCALE]], %{{.*}} : memref<?xf32>
+// CHECK:         memref.store %{{.*}} : memref<?x8xf8E4M3FN>
+func.func @quantize_scattered(%x: memref<?x8xbf16>, %p: memref<?x2xi32>,
+                              %q: memref<?x8xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x8xbf16>) scatter(%p : memref<?x2xi32>)
+      outs(%q, %s : memref<?x8xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @sort
 // CHECK-NOT:   mxfp4
 // CHECK:       return

@@ -43,6 +43,30 @@ func.func @quantize_rows(%x: memref<?x?xbf16>, %g: memref<?xi32>, %q: memref<?x?
   return
 }
 
+// CHECK-LABEL: func.func @quantize_scattered_rows
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be rows to scatter to for each row
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be codes for each row to scatter to
+// CHECK:       cf.assert %{{.*}}, "{{.*}}codes and values must have as many columns
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be a scale for each row
+// CHECK:       mxfp4.quantize_rows
+func.func @quantize_scattered_rows(%x: memref<?x?xbf16>, %p: memref<?x?xi32>,
+                                   %q: memref<?x?xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) scatter(%p : memref<?x?xi32>)
+      outs(%q, %s : memref<?x?xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @dispatch
+// CHECK:       cf.assert %{{.*}}, "{{.*}}positions and values must have as many tokens
+// CHECK:       cf.assert %{{.*}}, "{{.*}}output and values must have as many columns
+// CHECK:       cf.assert %{{.*}}, "{{.*}}there must be a row for each slot
+// CHECK:       mxfp4.dispatch
+func.func @dispatch(%x: memref<?x?xf32>, %p: memref<?x2xi32>, %r: memref<?x?xf32>) {
+  mxfp4.dispatch values(%x : memref<?x?xf32>) positions(%p : memref<?x2xi32>)
+      outs(%r : memref<?x?xf32>)
+  return
+}
+
 // CHECK-LABEL: func.func @combine
 // CHECK:       cf.assert %{{.*}}, "{{.*}}output and positions must have as many tokens
 // CHECK:       cf.assert %{{.*}}, "{{.*}}weights must have the shape of the positions

@@ -139,6 +139,68 @@ func.func @quantize_rows(%x: memref<?x2880xbf16>, %q: memref<?x2880xf8E4M3FN>,
   return
 }
 
+// What stores in the rows of a sort becomes one kernel with the sort, if there
+// are few counts: a CTA for each token, with a word for each sum and warp.
+
+// CHECK-LABEL: func.func @sort_dispatch
+// CHECK:         %[[ROWS:.*]] = memref.expand_shape %{{.*}} {{\[\[}}0, 1], [2]] {{.*}} into memref<?x4x2880xbf16>
+// CHECK:         gpu.launch_func @{{.*}} blocks in (%{{.*}}, %c1, %c1) threads in (%c96, %c1, %c1) dynamic_shared_memory_size %c84_i32
+// CHECK-SAME:      %[[ROWS]] :
+// CHECK-NOT:     gpu.launch_func
+// CHECK:         return
+// MANY-LABEL:  func.func @sort_dispatch
+// MANY:          gpu.launch_func @{{.*}} threads in (%c1024, %c1, %c1)
+// MANY:          gpu.launch_func @{{.*}} blocks in (%{{.*}}, %c1, %c1) threads in (%c96, %c1, %c1)
+func.func @sort_dispatch(%x: memref<?x2880xbf16>, %ids: memref<?x4xi32>, %c: memref<128x32xi32>,
+                         %o: memref<33xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                         %r: memref<?x2880xbf16>, %e: memref<1xi32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x32xi32>)
+      outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>) error(%e : memref<1xi32>)
+  mxfp4.dispatch values(%x : memref<?x2880xbf16>) positions(%p : memref<?x4xi32>)
+      outs(%r : memref<?x2880xbf16>) error(%e : memref<1xi32>)
+  return
+}
+
+// CHECK-LABEL: func.func @sort_quantize
+// CHECK:         gpu.launch_func
+// CHECK-NOT:     gpu.launch_func
+// CHECK:         return
+func.func @sort_quantize(%x: memref<?x64xbf16>, %ids: memref<?x4xi32>, %c: memref<128x32xi32>,
+                         %o: memref<33xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                         %q: memref<?x64xf8E4M3FN>, %s: memref<?xf32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x32xi32>)
+      outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>)
+  mxfp4.quantize_rows values(%x : memref<?x64xbf16>) scatter(%p : memref<?x4xi32>)
+      outs(%q, %s : memref<?x64xf8E4M3FN>, memref<?xf32>)
+  return
+}
+
+// Other positions, or an error word of its own, keep them apart.
+
+// CHECK-LABEL: func.func @other_positions
+// CHECK-COUNT-2: gpu.launch_func
+func.func @other_positions(%x: memref<?x64xbf16>, %ids: memref<?x4xi32>, %c: memref<128x32xi32>,
+                           %o: memref<33xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                           %r: memref<?x64xbf16>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x32xi32>)
+      outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>)
+  mxfp4.dispatch values(%x : memref<?x64xbf16>) positions(%ids : memref<?x4xi32>)
+      outs(%r : memref<?x64xbf16>)
+  return
+}
+
+// CHECK-LABEL: func.func @other_error
+// CHECK-COUNT-2: gpu.launch_func
+func.func @other_error(%x: memref<?x64xbf16>, %ids: memref<?x4xi32>, %c: memref<128x32xi32>,
+                       %o: memref<33xi32>, %t: memref<?xi32>, %p: memref<?x4xi32>,
+                       %r: memref<?x64xbf16>, %e: memref<1xi32>) {
+  mxfp4.sort_by_expert ids(%ids : memref<?x4xi32>) counts(%c : memref<128x32xi32>)
+      outs(%o, %t, %p : memref<33xi32>, memref<?xi32>, memref<?x4xi32>)
+  mxfp4.dispatch values(%x : memref<?x64xbf16>) positions(%p : memref<?x4xi32>)
+      outs(%r : memref<?x64xbf16>) error(%e : memref<1xi32>)
+  return
+}
+
 // The kernel learns how many rows there are to gather from.
 
 // CHECK-LABEL: func.func @quantize_gathered

@@ -112,6 +112,35 @@ func.func @count(%i: memref<?x{slots}xi32>, %c: memref<128x{experts}xi32>) {{
 }}"""
 
 
+def dispatch_mlir(slots: int, k: int, kind: str = "bf16", experts: int = 0) -> str:
+    """A module with an ``mxfp4.dispatch``, with experts behind the sort that it follows; the kind
+    "fp8" is of ``mxfp4.quantize_rows``."""
+    positions, element = f"memref<?x{slots}xi32>", "bf16" if kind == "fp8" else kind
+    x, e = f"memref<?x{k}x{element}>", experts
+    types = {
+        "x": x, "i": positions, "c": f"memref<128x{e}xi32>", "o": f"memref<{e + 1}xi32>",
+        "t": "memref<?xi32>", "p": positions, "r": x, "q": f"memref<?x{k}xf8E4M3FN>",
+        "s": "memref<?xf32>", "e": "memref<1xi32>",
+    }  # fmt: skip
+    used = [n for n in types if experts or n not in "icot"]
+    sort = (
+        f"""mxfp4.sort_by_expert ids(%i : {positions}) counts(%c : {types["c"]})
+      outs(%o, %t, %p : {types["o"]}, {types["t"]}, {positions}) error(%e : memref<1xi32>)"""
+        if experts
+        else ""
+    )
+    move = f"mxfp4.dispatch values(%x : {x}) positions(%p : {positions}) outs(%r : {x})"
+    if kind == "fp8":
+        move = f"""mxfp4.quantize_rows values(%x : {x}) scatter(%p : {positions})
+      outs(%q, %s : {types["q"]}, {types["s"]})"""
+    return f"""
+func.func @dispatch({", ".join(f"%{n}: {types[n]}" for n in used)}) {{
+  {sort}
+  {move} error(%e : memref<1xi32>)
+  return
+}}"""
+
+
 def combine_mlir(slots: int, n: int, rows: str = "bf16", out: str = "bf16") -> str:
     """A module with an ``mxfp4.combine``."""
     return f"""

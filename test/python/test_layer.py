@@ -15,7 +15,7 @@ import pytest
 from driver_memory import Memory, file
 from helpers import random_weights
 from kernels import needs_both
-from mxfp4 import Compiler, Error, kernels, layer_plan, layer_reference, routing
+from mxfp4 import Compiler, Error, kernels, layer_kernels, layer_plan, layer_reference, routing
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.activation import KIMI_K3
 from mxfp4.formats import bfloat16
@@ -86,7 +86,6 @@ class Case:
         plan = runner.plan(self.tokens, source)
         arrays = {"x": self.x, "logits": self.logits, "gate_up": self.gate_up.data,
                   "down": self.down.data, **self.own, **given,
-                  "ones": np.ones(plan.counted, np.float32),
                   "counting": np.arange(plan.counted, dtype=np.int32)}  # fmt: skip
         with Memory(file) as memory:
             held = {name: memory.copy(a) for name, a in arrays.items() if a.size}
@@ -113,15 +112,21 @@ def check_close(got: np.ndarray, wanted: np.ndarray) -> None:
 def test_gpt_oss(file: Path, rng: np.random.Generator, tokens: int) -> None:
     case = Case(dataclasses.replace(SMALL, bias=True), tokens, rng)
     names = steps(SMALL, tokens)
-    assert ("permute" in names) == (tokens == MORE)
+    assert ("dispatch" in names) == (tokens == MORE)
     check_close(case.run(file), case.truth())
 
 
 @needs_both
-def test_many_tokens_are_routed_by_two_kernels(file: Path, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("few_counts", [True, False])
+def test_many_tokens_are_routed_by_two_kernels(
+    file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, few_counts: bool
+) -> None:
     spec = dataclasses.replace(SMALL, slots=1, inner=32)
     tokens = FEW_TOKENS + 1
-    assert steps(spec, tokens)[:3] == ["top_k", "sort", "permute"]
+    if not few_counts:
+        monkeypatch.setattr(layer_kernels, "FEW_COUNTS", 0)
+    sorts = ["sort_dispatch"] if few_counts else ["sort", "dispatch"]
+    assert steps(spec, tokens)[:-3] == ["top_k", *sorts]
     case = Case(spec, tokens, rng)
     check_close(case.run(file), case.truth())
 

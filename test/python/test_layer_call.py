@@ -64,8 +64,7 @@ def device(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     with Memory(file) as memory:
         made = Device(memory, NativeDriver(str(file)))
         count = 256
-        addresses = {"ones": made.put(np.ones(count, np.float32)).data_ptr(),
-                     "counting": made.put(np.arange(count, dtype=np.int32)).data_ptr()}  # fmt: skip
+        addresses = {"counting": made.put(np.arange(count, dtype=np.int32)).data_ptr()}
         grown: list[int] = []
         constants = SimpleNamespace(count=count, addresses=addresses, grow=grown.append)
         monkeypatch.setattr(layer, "_constants", lambda index: constants)

@@ -11,7 +11,7 @@ import native
 import numpy as np
 import pytest
 import routing_cases as cases
-from mxfp4 import routing
+from mxfp4 import fp8, routing
 from mxfp4.formats import bfloat16
 from routing_cases import TopK
 
@@ -42,7 +42,8 @@ func.func @{name_of(case)}(%l: {logits}, %b: memref<?xf32>, %i: memref<?x?xi32>,
 }}"""
 
 
-OTHERS = """
+OTHERS = (
+    """
 func.func @sort(%i: memref<?x?xi32>, %o: memref<?xi32>, %t: memref<?xi32>, %p: memref<?x?xi32>,
     %e: memref<1xi32>) attributes {llvm.emit_c_interface} {
   mxfp4.sort_by_expert ids(%i : memref<?x?xi32>)
@@ -53,15 +54,33 @@ func.func @count(%i: memref<?x?xi32>, %c: memref<128x?xi32>) attributes {llvm.em
   mxfp4.count_by_expert ids(%i : memref<?x?xi32>) outs(%c : memref<128x?xi32>)
   return
 }
-""" + "".join(
-    f"""
+func.func @quantize(%x: memref<?x?xbf16>, %p: memref<?x?xi32>, %q: memref<?x?xf8E4M3FN>,
+    %s: memref<?xf32>, %e: memref<1xi32>) attributes {llvm.emit_c_interface} {
+  mxfp4.quantize_rows values(%x : memref<?x?xbf16>) scatter(%p : memref<?x?xi32>)
+      outs(%q, %s : memref<?x?xf8E4M3FN>, memref<?xf32>) error(%e : memref<1xi32>)
+  return
+}
+"""
+    + "".join(
+        f"""
+func.func @dispatch_{a}(%x: memref<?x?x{a}>, %p: memref<?x?xi32>, %r: memref<?x?x{a}>,
+    %e: memref<1xi32>) attributes {{llvm.emit_c_interface}} {{
+  mxfp4.dispatch values(%x : memref<?x?x{a}>) positions(%p : memref<?x?xi32>)
+      outs(%r : memref<?x?x{a}>) error(%e : memref<1xi32>)
+  return
+}}"""
+        for a in ("bf16", "f32")
+    )
+    + "".join(
+        f"""
 func.func @combine_{a}_{b}(%y: memref<?x?x{a}>, %p: memref<?x?xi32>, %w: memref<?x?xf32>,
     %o: memref<?x?x{b}>, %e: memref<1xi32>) attributes {{llvm.emit_c_interface}} {{
   mxfp4.combine rows(%y : memref<?x?x{a}>) positions(%p : memref<?x?xi32>)
       weights(%w : memref<?x?xf32>) outs(%o : memref<?x?x{b}>) error(%e : memref<1xi32>)
   return
 }}"""
-    for a, b in product(("bf16", "f32"), repeat=2)
+        for a, b in product(("bf16", "f32"), repeat=2)
+    )
 )
 
 
@@ -149,6 +168,38 @@ def check_sort(loops: ctypes.CDLL, ids: np.ndarray, experts: int) -> None:
     assert np.array_equal(tokens, wanted.tokens)
     assert np.array_equal(positions, wanted.positions)
     assert error[0] == wanted.error
+
+
+@pytest.mark.parametrize("kind", ["bf16", "f32", "fp8"])
+def test_dispatch(kind: str, loops: ctypes.CDLL, rng: np.random.Generator) -> None:
+    """Rows that no position names keep what they have; positions that are no rows are skipped."""
+    dtype = np.float32 if kind == "f32" else bfloat16
+    for tokens, slots, k in [(1, 1, 1), (5, 4, 24), (3, 8, 7), (0, 2, 8)]:
+        x = rng.standard_normal((tokens, k)).astype(np.float32).astype(dtype)
+        x[::2, :1] = np.nan
+        positions = rng.permutation(tokens * slots).astype(np.int32).reshape(tokens, slots)
+        positions[rng.random(positions.shape) < 0.2] = -1
+        bad = tokens == 5
+        if bad:
+            positions[2, 1:3] = [-7, tokens * slots]
+        error = np.zeros(1, np.int32)
+        if kind == "fp8":
+            wanted = fp8.quantize_rows(x)
+            codes = native.garbage((tokens * slots, k), np.uint8)
+            scales = native.garbage((tokens * slots,), np.float32)
+            before = codes.copy(), scales.copy()
+            native.call(loops, "quantize", x, positions, codes, scales, error)
+            rows = routing.dispatch(wanted.codes.view(np.uint8), positions, before[0])
+            assert codes.tobytes() == rows.tobytes()
+            assert (
+                scales.tobytes() == routing.dispatch(wanted.scales, positions, before[1]).tobytes()
+            )
+        else:
+            rows = native.garbage((tokens * slots, k), dtype)
+            before = rows.copy()
+            native.call(loops, f"dispatch_{kind}", x, positions, rows, error)
+            assert rows.tobytes() == routing.dispatch(x, positions, before).tobytes()
+        assert error[0] == (4 if bad else 0)
 
 
 @pytest.mark.parametrize("types", [*product(("bf16", "f32"), repeat=2)], ids="-".join)

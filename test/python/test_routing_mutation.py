@@ -74,10 +74,7 @@ def sort(artifact: RoutingArtifact, limit: int) -> bool:
             ids[0, -1] = bad
         given = {"ids": ids}
         if "counts" in artifact.manifest.inputs:
-            known = np.where((ids < 0) | (ids >= CASE.experts), CASE.experts, ids)
-            given["counts"] = np.full((128, CASE.experts), 1 << 20, np.int32)
-            blocks = routing.count_blocks(known, CASE.experts + 1)[:, :-1]
-            given["counts"][: len(blocks)] = blocks
+            given["counts"] = counts_of(ids)
         wanted = routing.sort_by_expert(ids, CASE.experts)
         # One CTA goes through all parts.
         run = simulate_routing(artifact, tokens, max_instructions=limit, grid=(1, 1, 1), **given)
@@ -85,6 +82,50 @@ def sort(artifact: RoutingArtifact, limit: int) -> bool:
         if not expected(run, {name: getattr(wanted, name) for name in names}, wanted.error):
             return False
     return True
+
+
+def dispatch(artifact: RoutingArtifact, limit: int) -> bool:
+    """Whether rows are where they belong, and what the sort of the same kernel stores."""
+    slots, k = artifact.manifest.problem["slots"], artifact.manifest.problem["k"]
+    sorts = "experts" in artifact.manifest.problem
+    # The last with counts and ids of a block for more than one turn of all threads.
+    for tokens, bad, grid in [(2, -2, 1), (2, CASE.experts, 1), (40, None, 3), (450, None, 7)]:
+        rng = np.random.default_rng(tokens)
+        ids = cases.ids(rng, tokens, CASE.experts, slots, 0.1)
+        if bad is not None:
+            ids[0, -1] = bad
+        x = rng.standard_normal((tokens, k)).astype(np.float32).astype(bfloat16)
+        sorted_ = routing.sort_by_expert(ids, CASE.experts)
+        given = {"x": x, "positions": sorted_.positions}
+        error = 0
+        if sorts:
+            given = {"x": x, "ids": ids, "counts": counts_of(ids)}
+            error = sorted_.error
+        elif bad is not None:
+            given["positions"][1, 0] = -2 if bad == -2 else ids.size
+            error = 4
+        run = simulate_routing(
+            artifact, tokens, max_instructions=limit, grid=(grid, 1, 1), **given
+        )  # fmt: skip
+        positions = given.get("positions", sorted_.positions)
+        empty = np.full((ids.size, k), -1, np.int16)
+        wanted = routing.dispatch(x.view(np.int16), positions, empty)
+        if run.findings or run.error != error:
+            return False
+        if not np.array_equal(run.outputs["out"].view(np.int16).reshape(-1, k), wanted):
+            return False
+        for name in ("offsets", "tokens", "positions") if sorts else ():
+            if not np.array_equal(run.outputs[name].ravel(), getattr(sorted_, name).ravel()):
+                return False
+    return True
+
+
+def counts_of(ids: np.ndarray) -> np.ndarray:
+    """Of known experts; lines of no block hold values that must not matter."""
+    counts = np.full((128, CASE.experts), 1 << 20, np.int32)
+    blocks = routing.count_blocks(ids, CASE.experts)
+    counts[: len(blocks)] = blocks
+    return counts
 
 
 def combine(artifact: RoutingArtifact, limit: int) -> bool:
@@ -116,6 +157,12 @@ SUBJECTS: dict[str, tuple[str, str, Callable[[RoutingArtifact, int], bool]]] = {
     "route": (cases.top_k_mlir(CASE, sort=True), "rows-hint=3", route),
     "sort": (cases.sort_mlir(CASE.experts, CASE.slots), "", sort),
     "sort with counts": (cases.sort_mlir(CASE.experts, 1, counts=True), "", sort),
+    "dispatch": (cases.dispatch_mlir(3, 72), "", dispatch),
+    "dispatch with the sort": (
+        cases.dispatch_mlir(6, 1032, "bf16", CASE.experts),
+        "rows-hint=6",
+        dispatch,
+    ),
     "combine": (cases.combine_mlir(3, 1096, "bf16", "f32"), "", combine),
 }
 

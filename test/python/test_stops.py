@@ -20,7 +20,7 @@ from mxfp4 import Problem
 from mxfp4.compile import Compiler
 from mxfp4.fp8 import quantize_mlir
 from mxfp4.module import PassRun
-from routing_cases import TopK, combine_mlir, count_mlir, sort_mlir, top_k_mlir
+from routing_cases import TopK, combine_mlir, count_mlir, dispatch_mlir, sort_mlir, top_k_mlir
 
 pytestmark = needs_both
 
@@ -55,6 +55,8 @@ KINDS: dict[str, tuple[Problem | str, str]] = {
     "top_k": (top_k_mlir(TopK(32, 4, bias=True)), "rows-hint=64"),
     "sort": (sort_mlir(128, 8, counts=True), "rows-hint=4096"),
     "count": (count_mlir(128, 8), "rows-hint=4096"),
+    "dispatch": (dispatch_mlir(4, 96), "rows-hint=4096"),
+    "dispatch with the sort": (dispatch_mlir(4, 96, "fp8", 32), "rows-hint=4"),
     "combine": (combine_mlir(4, 96), "rows-hint=4096"),
 }
 

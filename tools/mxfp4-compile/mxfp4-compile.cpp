@@ -29,8 +29,9 @@ static constexpr char kOverview[] =
 Takes the shape of a problem, or a file of MLIR with one mxfp4.grouped_matmul on
 memrefs, and writes a directory: manifest.json (how to launch), kernel.ptx, and
 with --cubin kernel.cubin. Or a file with one mxfp4.top_k, mxfp4.count_by_expert,
-mxfp4.sort_by_expert, mxfp4.quantize_rows or mxfp4.combine, or for up to 64 tokens
-with a top_k and the sort of its ids.
+mxfp4.sort_by_expert, mxfp4.dispatch, mxfp4.quantize_rows or mxfp4.combine, or
+for few tokens with a sort and the top_k whose ids it sorts, or what stores in
+its rows.
 
   mxfp4-compile "experts=32 n=5760 k=2880" --rows-hint 128 -o gate_up
   mxfp4-compile moe.mlir --placement shared --cubin -o baseline

@@ -24,6 +24,11 @@ inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024,
 /// Tokens for which one CTA routes as fast as several, and experts for which it
 /// has registers enough.
 inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
+/// Tokens times experts up to which a CTA for each token finds the rows of its
+/// slots by itself as fast as a launch of its own does, from few enough counts
+/// for two loads of a thread; and slots and experts for which it has registers.
+inline constexpr int64_t kMostCountedOfOneToken = 32768,
+                         kMostSlotsOfOneToken = 8, kMostExpertsOfOneToken = 256;
 
 /// Counts of experts by blocks of tokens: lines, and tokens of a block while
 /// the lines suffice.
@@ -77,6 +82,19 @@ LaunchPlan combinePlan(int64_t units, int64_t tokens);
 /// `units`: of a row, of which each thread of a CTA has the same number in
 /// registers.
 LaunchPlan quantizeRowsPlan(int64_t units);
+/// The same, for rows that are stored in several places, which the sort of the
+/// same kernel finds by `sums` that each CTA has; 0: it reads them.
+LaunchPlan dispatchPlan(int64_t units, int64_t sums);
+
+/// Offsets that a CTA for each token stores, of a sort in the same kernel: all,
+/// from 64 tokens on.
+inline int64_t offsetsOfOneToken(int64_t experts) {
+  return (experts + 1 + 63) / 64;
+}
+/// For its slots and its offsets, and for the number of all rows.
+inline int64_t sumsOfOneToken(int64_t experts, int64_t slots) {
+  return slots + 1 + offsetsOfOneToken(experts);
+}
 
 } // namespace mxfp4
 

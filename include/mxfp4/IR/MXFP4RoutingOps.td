@@ -207,6 +207,64 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
   }];
 }
 
+def MXFP4_DispatchOp : MXFP4_DestinationOp<"dispatch"> {
+  let summary = "Each token's values in the rows of its experts";
+  let description = [{
+    ```
+    rows[positions[t, s]] = values[t]
+    ```
+
+    Brings tokens into the order of experts, as a grouped matmul without a
+    `gather` reads them; `mxfp4.combine` with the same positions is the way back.
+    Slots with position -1 have no row, and slots with another position outside of
+    0 .. R-1 are skipped. Of positions that are equal, one writes. Rows that no
+    position names keep what init has.
+
+    Shapes, with T tokens, S slots each, and R = T * S:
+    - values: `T x K` bf16 or f32;
+    - positions: `T x S` i32, such as those of `mxfp4.sort_by_expert`;
+    - init: `R x K`, of the values' type;
+    - error (memref form only): 1 i32. For a position outside -1 .. R-1 a kernel
+      ORs 4 into it.
+
+    Example:
+
+    ```mlir
+    %r = mxfp4.dispatch values(%x : tensor<64x2880xbf16>)
+        positions(%p : tensor<64x4xi32>)
+        outs(%init : tensor<256x2880xbf16>) -> tensor<256x2880xbf16>
+    ```
+  }];
+  let arguments = (ins
+    Shaped:$values,
+    Shaped:$positions,
+    Shaped:$init,
+    Optional<AnyStridedMemRef>:$error
+  );
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `values` `(` $values `:` type($values) `)`
+    `positions` `(` $positions `:` type($positions) `)`
+    `outs` `(` $init `:` type($init) `)`
+    (`error` `(` $error^ `:` type($error) `)`)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    /// Sizes as far as they are static (ShapedType::kDynamic otherwise).
+    int64_t getK() {
+      return ::llvm::cast<::mlir::ShapedType>(getInit().getType())
+          .getDimSize(1);
+    }
+    int64_t getSlots() {
+      return ::llvm::cast<::mlir::ShapedType>(getPositions().getType())
+          .getDimSize(1);
+    }
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return getInitMutable();
+    }
+  }];
+}
+
 def MXFP4_CombineOp : MXFP4_DestinationOp<"combine"> {
   let summary = "The weighted sum of each token's rows";
   let description = [{
@@ -292,12 +350,19 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
     A matmul gives NaN for a row with either, where its weights in bf16 would
     give NaN or an infinity.
 
+    With `scatter` each row is rounded once and stored in several rows, as
+    `mxfp4.dispatch` does without rounding: slots with position -1 have no row, and
+    rows of codes and scales that no position names keep what they have.
+
     Shapes:
     - x: `R x K` bf16;
-    - gather: `R` i32, the row of x (then `T x K`) for each row of codes;
+    - gather: `R` i32, the row of x (then `T x K`) for each row of codes; or
+    - scatter: `T x S` i32, the rows of codes for each row of x (then `T x K`), and
+      R = T * S;
     - codes: `R x K` f8E4M3FN; scales: `R` f32;
     - error (memref form only): 1 i32. For a row to gather that does not exist,
-      which counts as a row of zeros, a kernel ORs 4 into it.
+      which counts as a row of zeros, a kernel ORs 4 into it, and so it does for a
+      position outside -1 .. R-1, which is skipped.
 
     Example:
 
@@ -310,6 +375,7 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
   let arguments = (ins
     Shaped:$values,
     Optional<Shaped>:$gather,
+    Optional<Shaped>:$scatter,
     Shaped:$codes,
     Shaped:$scales,
     Optional<AnyStridedMemRef>:$error
@@ -318,6 +384,7 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
   let assemblyFormat = [{
     `values` `(` $values `:` type($values) `)`
     (`gather` `(` $gather^ `:` type($gather) `)`)?
+    (`scatter` `(` $scatter^ `:` type($scatter) `)`)?
     `outs` `(` $codes `,` $scales `:` type($codes) `,` type($scales) `)`
     (`error` `(` $error^ `:` type($error) `)`)?
     attr-dict (`->` type($results)^)?
@@ -333,8 +400,9 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
           .getDimSize(1);
     }
     ::mlir::MutableOperandRange getDpsInitsMutable() {
-      return ::mlir::MutableOperandRange(getOperation(),
-                                         getGather() ? 2 : 1, /*length=*/2);
+      return ::mlir::MutableOperandRange(
+          getOperation(), 1 + bool(getGather()) + bool(getScatter()),
+          /*length=*/2);
     }
   }];
 }

@@ -17,13 +17,15 @@
 
 namespace mxfp4 {
 
-/// One operation, or a top_k and the sort of its ids, that become a kernel.
+/// One operation, or a sort with the top_k whose ids it sorts or with what
+/// brings values into its rows, that become a kernel.
 struct RoutingKernel {
-  TopKOp topK;
-  SortByExpertOp sort;
-  CombineOp combine;
-  CountByExpertOp count;
-  QuantizeRowsOp quantize;
+  TopKOp topK = {};
+  SortByExpertOp sort = {};
+  CombineOp combine = {};
+  CountByExpertOp count = {};
+  QuantizeRowsOp quantize = {};
+  DispatchOp dispatch = {};
 
   /// An argument of the kernel and its operand, which may have another shape
   /// with as many elements. The operand is null for the number of tokens and
@@ -34,7 +36,8 @@ struct RoutingKernel {
   };
 
   /// "top_k", "sort_by_expert", "route" for both, "count_by_expert",
-  /// "quantize_rows" or "combine".
+  /// "dispatch", "quantize_rows", "sort_dispatch" and "sort_quantize" for both,
+  /// or "combine".
   llvm::StringRef name() const;
   /// The operations, in their order.
   llvm::SmallVector<mlir::Operation *> operations() const;
@@ -45,12 +48,14 @@ struct RoutingKernel {
   // has no such size.
   int64_t experts() const;
   int64_t slots() const;
-  /// Columns of combine and of quantize_rows.
+  /// Columns of combine, dispatch and quantize_rows.
   int64_t n() const;
 
-  /// Columns that a thread of combine or of quantize_rows has together.
+  /// Columns that a thread of these has together.
   int64_t vectorWidth() const;
-  /// Slots whose positions and weights it loads together.
+  /// Whether each row is stored in the rows of its slots.
+  bool storesSlots() const;
+  /// Slots whose positions and weights are loaded together.
   int64_t slotWidth() const;
   /// Tokens that a thread of combine has together.
   int64_t tokensTogether() const;

@@ -98,8 +98,8 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
   let summary = "Routing and combination to kernels";
   let description = [{
     Moves each `mxfp4.top_k`, `mxfp4.count_by_expert`, `mxfp4.sort_by_expert`,
-    `mxfp4.quantize_rows` and `mxfp4.combine` on memrefs into a kernel of its own
-    in a `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
+    `mxfp4.dispatch`, `mxfp4.quantize_rows` and `mxfp4.combine` on memrefs into a
+    kernel of its own in a `gpu.module`, as `mxfp4-tile` does with grouped matmuls, and leaves a
     `gpu.launch_func` in its place. Any grid is correct:
     - top_k: a warp for each token, whose lanes hold the keys of its experts; a
       CTA takes blocks of 32 tokens.
@@ -108,8 +108,9 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
       ballots on the bits of the expert. Without counts there is one CTA; with
       counts, each CTA sums up the counts of all blocks, and sorts blocks of its
       own.
-    - quantize_rows: a CTA has a row, and holds it in registers from the load to
-      the store, so that memory is read once.
+    - dispatch: a CTA has a token, and holds its values in registers from the load
+      to the stores into the rows of its slots, so that memory is read once.
+    - quantize_rows: the same, with a row of its own or those of its slots.
     - combine: a thread has 16 bytes of a token's output. It loads those of all
       slots before it adds them.
 
@@ -117,9 +118,15 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
     without counts, become one kernel of one CTA if `rows-hint` says that there are
     at most 64 tokens, because one CTA is fast enough for them and a launch is saved.
 
+    A `mxfp4.sort_by_expert` with counts, and a `mxfp4.dispatch` or `quantize_rows`
+    that stores at its positions and follows it, become one kernel if `rows-hint`
+    says that tokens times experts are at most 32768, and there are at most 8 slots
+    and 256 experts: each CTA then adds up counts until it knows the rows of its own
+    token, and a launch is saved.
+
     Preconditions: memrefs with identity layout, in code of the host; static
     numbers of experts (at most 1024), slots (at most 32) and columns (of
-    quantize_rows at most 4096 vectors of up to eight).
+    dispatch and quantize_rows at most 4096 vectors of up to eight).
   }];
   let options = [
     Option<"rowsHint", "rows-hint", "int64_t", "0",

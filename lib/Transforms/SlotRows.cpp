@@ -1,0 +1,340 @@
+//===- SlotRows.cpp - Tokens whose slots have rows ------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// With a sort, each CTA adds up what it needs to know: of each slot, how many
+// slots come first, that is those of lower experts and those of the same expert
+// of tokens ahead; and some of the offsets. Counts of blocks of tokens say that
+// but for the token's own block, whose ids it reads. All CTAs read the same
+// few kilobytes, which costs less than a launch for them. Integers are added,
+// in any order, so that the sort is stable and no two runs differ.
+//
+//===----------------------------------------------------------------------===//
+
+#include "SlotRows.h"
+
+#include "KernelBuilding.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace mxfp4;
+using arith::CmpIPredicate;
+
+//===----------------------------------------------------------------------===//
+// Parts of rows
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> RowUnits::load(Value x, Value row, Value isThere) {
+  auto type =
+      VectorType::get({width}, cast<MemRefType>(x.getType()).getElementType());
+  SmallVector<Value> loaded;
+  for (int64_t i = 0; i < perThread; ++i) {
+    const auto read = [&]() -> Value {
+      return vector::LoadOp::create(c.b, type, x, ValueRange{row, column(i)});
+    };
+    Value condition = exists(i);
+    if (condition && isThere)
+      condition = c.op<arith::AndIOp>(condition, isThere);
+    else if (isThere)
+      condition = isThere;
+    loaded.push_back(condition
+                         ? c.ifElse(condition, read,
+                                    [&]() -> Value {
+                                      return arith::ConstantOp::create(
+                                          c.b, type, c.b.getZeroAttr(type));
+                                    })
+                         : read());
+  }
+  return loaded;
+}
+
+void RowUnits::store(ValueRange values, Value rows, Value row) {
+  for (int64_t i = 0; i < perThread; ++i) {
+    const auto write = [&] {
+      vector::StoreOp::create(c.b, values[i], rows, ValueRange{row, column(i)});
+    };
+    if (Value condition = exists(i))
+      c.ifThen(condition, write);
+    else
+      write();
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Rows of slots
+//===----------------------------------------------------------------------===//
+
+SlotRows::SlotRows(CtaBuilder &c, const RoutingKernel &kernel,
+                   const RoutingArguments &arguments)
+    : c(c), arg(arguments), slots(kernel.slots()), experts(kernel.experts()),
+      slotWidth(kernel.slotWidth()), offsets(offsetsOfOneToken(experts)),
+      sorts(bool(kernel.sort)) {
+  if (!sorts)
+    return;
+  perBlock = emitBlockTokens(c, arg.rows);
+  blocks = c.divideUp(arg.rows, perBlock);
+  if (c.warps() > 1)
+    partial = sharedBuffer(c.b, {sumsOfOneToken(experts, slots), c.warps()},
+                           c.b.getI32Type(), c.warps() * 4);
+}
+
+Value SlotRows::flat(Value perSlot) {
+  SmallVector<ReassociationIndices> groups = {{0, 1}};
+  for (int64_t dim = 2; dim < cast<MemRefType>(perSlot.getType()).getRank();
+       ++dim)
+    groups.push_back({dim});
+  return memref::CollapseShapeOp::create(c.b, perSlot, groups);
+}
+
+void SlotRows::forTokens(function_ref<void(Value)> body) {
+  c.loopBy(c.cta, arg.rows, c.ctas, body);
+  if (sorts)
+    emitFurtherOffsets();
+}
+
+void SlotRows::find(Value token) {
+  readSlots(token);
+  if (!sorts)
+    return;
+  Value block = c.op<arith::DivUIOp>(token, perBlock);
+  sums.clear();
+  for (Value id : read)
+    sums.push_back({limitOf(id, /*withItself=*/true), {}});
+  sums.push_back({limitOf(c.integer(32, experts), false), {}});
+  addOffsetSums(token);
+  loadIds(token, block);
+  sumCounts(block);
+  sumIds(token);
+  sumCta();
+  for (auto [row, sum] : llvm::zip(rows, sums))
+    row = sum.total;
+}
+
+/// Ids with a sort, and otherwise positions.
+void SlotRows::readSlots(Value token) {
+  Value memory = sorts ? arg.ids : arg.positions;
+  const Value end =
+      sorts ? c.integer(32, experts) : c.toI32(c.mul(arg.rows, slots));
+  const int64_t width = sorts ? 1 : slotWidth;
+  auto type = VectorType::get({width}, c.b.getI32Type());
+  read.clear();
+  isThere.clear();
+  for (int64_t slot = 0; slot < slots; slot += width) {
+    Value some = vector::LoadOp::create(c.b, type, memory,
+                                        ValueRange{token, c.index(slot)});
+    for (int64_t i = 0; i < width; ++i) {
+      read.push_back(vector::ExtractOp::create(c.b, some, i));
+      isThere.push_back(c.less(read.back(), end));
+    }
+  }
+  rows = read;
+}
+
+void SlotRows::forRows(function_ref<void(Value)> body) {
+  for (int64_t slot = 0; slot < slots; ++slot)
+    c.ifThen(isThere[slot], [&] { body(c.toIndex(rows[slot])); });
+}
+
+/// A thread for each slot.
+void SlotRows::finish(Value token) {
+  const Value slotCount = c.mul(arg.rows, slots);
+  for (int64_t slot = 0; slot < slots; ++slot)
+    c.ifThen(c.compare(CmpIPredicate::eq, c.thread, slot), [&] {
+      reportBad(read[slot], sorts ? c.index(experts) : slotCount,
+                sorts ? 2 : 4);
+      if (!sorts)
+        return;
+      const Value row = rows[slot], used = sums[slots].total;
+      c.store(c.select(isThere[slot], row, c.integer(32, UINT32_MAX)),
+              arg.positions, {token, c.index(slot)});
+      Value tokens = flat(arg.tokens);
+      c.ifThen(isThere[slot],
+               [&] { c.store(c.toI32(token), tokens, c.toIndex(row)); });
+      Value own = c.add(c.mul(token, slots), slot);
+      c.ifThen(c.compare(CmpIPredicate::uge, c.toI32(own), used),
+               [&] { c.store(c.integer(32, 0), tokens, own); });
+    });
+  if (sorts)
+    storeOffsets(token, slots + 1);
+}
+
+void SlotRows::reportBad(Value number, Value end, int64_t bits) {
+  if (!arg.error)
+    return;
+  // -1 as an unsigned number is followed by 0.
+  Value isBad = c.compare(CmpIPredicate::ugt, c.add(number, 1), c.toI32(end));
+  c.ifThen(isBad, [&] { c.report(arg.error, bits); });
+}
+
+//===----------------------------------------------------------------------===//
+// Sums
+//===----------------------------------------------------------------------===//
+
+/// Twice the number of an expert, and 1 where blocks ahead of the token's count
+/// for the expert itself, too: `sumCounts` compares with this.
+Value SlotRows::limitOf(Value expert, bool withItself) {
+  return c.add(c.mul(expert, 2), withItself ? 1 : 0);
+}
+
+void SlotRows::addOffsetSums(Value pass) {
+  for (int64_t i = 0; i < offsets; ++i) {
+    Value number = c.min(offsetNumber(pass, i), c.index(experts));
+    sums.push_back({limitOf(c.toI32(number), false), {}});
+  }
+}
+
+/// A loop over `lower`, `lower` + `step`, ... that carries all sums.
+void SlotRows::sumLoop(Value lower, Value upper, Value step,
+                       function_ref<void(Value)> body) {
+  SmallVector<Value> totals;
+  for (Sum &sum : sums)
+    totals.push_back(sum.total ? sum.total : c.integer(32, 0));
+  auto loop = scf::ForOp::create(c.b, lower, upper, step, totals);
+  {
+    OpBuilder::InsertionGuard guard(c.b);
+    c.b.setInsertionPointToStart(loop.getBody());
+    for (auto [sum, carried] : llvm::zip(sums, loop.getRegionIterArgs()))
+      sum.total = carried;
+    body(loop.getInductionVar());
+    totals.clear();
+    for (Sum &sum : sums)
+      totals.push_back(sum.total);
+    scf::YieldOp::create(c.b, totals);
+  }
+  for (auto [sum, result] : llvm::zip(sums, loop.getResults()))
+    sum.total = result;
+}
+
+void SlotRows::addWhere(Sum &sum, Value condition, Value count) {
+  sum.total = c.add(sum.total, c.select(condition, count, c.integer(32, 0)));
+}
+
+/// Adds counts of all blocks; `block` is the token's. A thread has vectors of
+/// counts, two of which it loads before it adds the first.
+void SlotRows::sumCounts(Value block) {
+  constexpr int64_t kLoads = 2;
+  const int64_t width = std::gcd<int64_t>(experts, 4);
+  auto type = VectorType::get({width}, c.b.getI32Type());
+  Value zeros = arith::ConstantOp::create(c.b, type, c.b.getZeroAttr(type));
+  Value end = c.mul(blocks, experts);
+  const int64_t apart = c.threads * width;
+  sumLoop(c.mul(c.thread, width), end, c.index(kLoads * apart),
+          [&](Value first) {
+            struct Counts {
+              Value line, expert, counts;
+            };
+            SmallVector<Counts> loaded;
+            for (int64_t i = 0; i < kLoads; ++i) {
+              Value at = c.add(first, i * apart);
+              Value line = c.op<arith::DivUIOp>(at, experts);
+              Value expert = c.op<arith::RemUIOp>(at, experts);
+              Value counts = c.ifElse(
+                  c.less(at, end),
+                  [&]() -> Value {
+                    return vector::LoadOp::create(c.b, type, arg.counts,
+                                                  ValueRange{line, expert});
+                  },
+                  [&] { return zeros; });
+              loaded.push_back({line, expert, counts});
+            }
+            for (const Counts &some : loaded)
+              for (int64_t i = 0; i < width; ++i) {
+                Value count = vector::ExtractOp::create(c.b, some.counts, i);
+                Value key = c.toI32(c.mul(c.add(some.expert, i), 2));
+                Value ahead = c.less(some.line, block);
+                key = c.select(ahead, key, c.add(key, 1));
+                for (Sum &sum : sums)
+                  addWhere(sum, c.less(key, sum.limit), count);
+              }
+          });
+}
+
+/// The first ids of the token's block that this thread has, -1 for none. They
+/// are loaded ahead of the counts, so that memory is waited for once.
+void SlotRows::loadIds(Value token, Value block) {
+  Value ids = flat(arg.ids);
+  firstId = c.add(c.mul(c.mul(block, perBlock), slots), c.thread);
+  // The token's last slot is ahead of none of its slots.
+  endIds = c.add(c.mul(token, slots), slots - 1);
+  early.clear();
+  for (int64_t i = 0; i < kEarlyIds; ++i) {
+    Value at = c.add(firstId, i * c.threads);
+    early.push_back(c.ifElse(
+        c.less(at, endIds), [&] { return c.load(ids, at); },
+        [&] { return c.integer(32, UINT32_MAX); }));
+  }
+}
+
+/// Adds, for each slot, the slots of its expert ahead in the token's block.
+void SlotRows::sumIds(Value token) {
+  Value own = c.mul(token, slots), ids = flat(arg.ids);
+  const auto add = [&](Value at, Value id) {
+    for (int64_t slot = 0; slot < slots; ++slot) {
+      Value counts =
+          c.op<arith::AndIOp>(c.compare(CmpIPredicate::eq, id, read[slot]),
+                              c.less(at, c.add(own, slot)));
+      addWhere(sums[slot], counts, c.integer(32, 1));
+    }
+  };
+  for (auto [i, id] : llvm::enumerate(early))
+    add(c.add(firstId, int64_t(i) * c.threads), id);
+  sumLoop(c.add(firstId, kEarlyIds * c.threads), endIds, c.index(c.threads),
+          [&](Value at) { add(at, c.load(ids, at)); });
+}
+
+/// Makes sums of threads those of the CTA.
+void SlotRows::sumCta() {
+  for (Sum &sum : sums)
+    sum.total = c.reduceAdd(sum.total);
+  if (!partial)
+    return;
+  c.ifThen(c.isZero(c.lane), [&] {
+    for (auto [i, sum] : llvm::enumerate(sums))
+      c.store(sum.total, partial, {c.index(int64_t(i)), c.warp});
+  });
+  c.syncCta();
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    sum.total = Value();
+    for (int64_t warp = 0; warp < c.warps(); ++warp) {
+      Value some = c.load(partial, {c.index(int64_t(i)), c.index(warp)});
+      sum.total = sum.total ? c.add(sum.total, some) : some;
+    }
+  }
+  // The next token's sums come behind these loads.
+  c.syncCta();
+}
+
+//===----------------------------------------------------------------------===//
+// Offsets
+//===----------------------------------------------------------------------===//
+
+/// Those of a token or of a further pass; their sums are from `first` on.
+void SlotRows::storeOffsets(Value pass, int64_t first) {
+  for (int64_t i = 0; i < offsets; ++i) {
+    Value number = offsetNumber(pass, i);
+    Value isMine =
+        c.op<arith::AndIOp>(c.compare(CmpIPredicate::eq, c.thread, first + i),
+                            c.less(number, experts + 1));
+    c.ifThen(isMine,
+             [&] { c.store(sums[first + i].total, arg.offsets, number); });
+  }
+}
+
+/// What is left of them where there are too few tokens.
+void SlotRows::emitFurtherOffsets() {
+  const int64_t passes = (experts + offsets) / offsets;
+  c.loopBy(c.add(arg.rows, c.cta), c.index(passes), c.ctas, [&](Value pass) {
+    sums.clear();
+    addOffsetSums(pass);
+    sumCounts(c.index(0));
+    sumCta();
+    storeOffsets(pass, 0);
+  });
+}
