@@ -17,6 +17,7 @@ from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import LayerSpec
 from mxfp4.layout import Layout
 from mxfp4.problem import Problem
+from routing_cases import dispatch_mlir
 from test_quantize_rows import mlir as quantize_rows_mlir
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -45,6 +46,9 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
             found[name] = dict(artifact.manifest.raw)
         quantize = compiler.compile_routing(quantize_rows_mlir(96, gather=True), "")
         found["quantize rows"] = dict(quantize.manifest.raw)
+        for experts in (0, 32):  # with them, in one kernel with the sort
+            moved = compiler.compile_routing(dispatch_mlir(4, 96, "fp8", experts), "rows-hint=4")
+            found[f"quantize and scatter {experts}"] = dict(moved.manifest.raw)
     folder = tmp_path_factory.mktemp("layer")
     spec = LayerSpec(experts=8, slots=2, hidden=64, inner=64, bias=True)
     LayerKernels.compile(spec, max_tokens=200, sources=("logits", "some ids")).save(folder)
