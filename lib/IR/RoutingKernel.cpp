@@ -57,6 +57,8 @@ int64_t RoutingKernel::experts() const {
 
 int64_t RoutingKernel::slots() const {
   // Copies, as above.
+  if (CombineOp c = combine)
+    return c.getSlots();
   if (DispatchOp d = dispatch)
     return d.getSlots();
   if (QuantizeRowsOp q = quantize) {
@@ -65,9 +67,8 @@ int64_t RoutingKernel::slots() const {
   }
   TopKOp k = topK;
   SortByExpertOp s = sort;
-  CombineOp c = combine;
   CountByExpertOp n = count;
-  return c ? c.getSlots() : k ? k.getSlots() : n ? n.getSlots() : s.getSlots();
+  return k ? k.getSlots() : n ? n.getSlots() : s.getSlots();
 }
 
 int64_t RoutingKernel::n() const {
