@@ -56,6 +56,10 @@ PROGRAMS = {
         {"i": "8x2xi32", "c": "128x6xi32", "o": "7xi32", "t": "16xi32", "p": "8x2xi32",
          "e": "1xi32"},
     ),
+    "dispatch": (
+        "mxfp4.dispatch values(%x : {x}) positions(%p : {p}) outs(%r : {r}) error(%e : {e})",
+        {"x": "8x64xf32", "p": "8x2xi32", "r": "16x64xf32", "e": "1xi32"},
+    ),
     "combine": (
         "mxfp4.combine rows(%y : {y}) positions(%p : {p}) weights(%w : {w}) outs(%r : {r}) "
         "error(%e : {e})",

@@ -105,6 +105,19 @@ func.func @f(%x: memref<5x96xbf16>, %g: memref<?xi32>,
             (std::vector<std::string>{"r r w w rw"}));
 }
 
+TEST(Effects, OfWhatStoresInTheRowsOfSlots) {
+  EXPECT_EQ(effectsIn(R"(
+func.func @f(%x: memref<5x96xbf16>, %p: memref<5x2xi32>, %r: memref<10x96xbf16>,
+             %q: memref<10x96xf8E4M3FN>, %s: memref<10xf32>, %e: memref<1xi32>) {
+  mxfp4.dispatch values(%x : memref<5x96xbf16>) positions(%p : memref<5x2xi32>)
+      outs(%r : memref<10x96xbf16>) error(%e : memref<1xi32>)
+  mxfp4.quantize_rows values(%x : memref<5x96xbf16>) scatter(%p : memref<5x2xi32>)
+      outs(%q, %s : memref<10x96xf8E4M3FN>, memref<10xf32>) error(%e : memref<1xi32>)
+  return
+})"),
+            (std::vector<std::string>{"r r w rw", "r r w w rw"}));
+}
+
 // An operation on tensors touches no memory.
 TEST(Effects, OfTensors) {
   EXPECT_EQ(effectsIn(R"(
