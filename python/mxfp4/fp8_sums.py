@@ -24,14 +24,17 @@ STEP = 32
 FRACTION = 13
 """Bits of a fraction that a sum keeps."""
 
-_LEAST_ROW, _LEAST_WEIGHT, _LEAST_SUM = -6, -14, -126
-"""Exponents of the subnormals of E4M3, E5M2 and f32."""
+_LEAST_ROW, _LEAST_WEIGHT = -6, -14
+"""Exponents of the subnormals of E4M3 and E5M2."""
 
 _NONE = -1000
-"""The exponent of zeros."""
+"""The exponent of zeros among the factors."""
 
-_ROWS = 8
-"""Rows at a time: their products take memory."""
+_LEAST, _MOST = -100, 100
+"""Around the exponents of all sums but 0 and infinity, and of powers of two that f32 has."""
+
+_AT_ONCE = 1 << 13
+"""Sums at a time: the products of an instruction, 32 times as many, stay in a core's cache."""
 
 
 def matmul(
@@ -50,40 +53,62 @@ def matmul(
     """
     if promotion is not None and (promotion < STEP or promotion % STEP):
         raise Error(f"promotion must be a multiple of {STEP}, got {promotion}.")
-    wide, other = np.asarray(rows, np.float64), np.asarray(weights, np.float64)
-    pad = -wide.shape[1] % STEP
-    wide, other = (np.pad(values, ((0, 0), (0, pad))) for values in (wide, other))
-    parts = [_sums(wide[row : row + _ROWS], other, promotion) for row in range(0, len(wide), _ROWS)]
-    return np.concatenate([np.zeros((0, len(other)), np.float32), *parts])
+    # K comes first, so that sums over it are sums of whole arrays. Codes have at most 4 bits of
+    # significand and cut products 15: f32 holds all that is between.
+    wide, other = (np.ascontiguousarray(np.asarray(v, np.float32).T) for v in (rows, weights))
+    pad = -len(wide) % STEP
+    wide, other = (np.pad(values, ((0, pad), (0, 0))) for values in (wide, other))
+    left, right = (wide, _factors(wide, _LEAST_ROW)), (other, _factors(other, _LEAST_WEIGHT))
+    found = np.zeros((wide.shape[1], other.shape[1]), np.float32)
+    some = max(1, _AT_ONCE // max(1, other.shape[1]))
+    for row in range(0, len(found), some):
+        part = slice(row, row + some)
+        mine = (np.ascontiguousarray(left[0][:, part]), np.ascontiguousarray(left[1][:, part]))
+        found[part] = _sums(mine, right, promotion)
+    return found
 
 
-def _sums(
-    rows: NDArray[np.float64], weights: NDArray[np.float64], promotion: int | None
-) -> NDArray[np.float32]:
-    total = np.zeros((len(rows), len(weights)), np.float32)
-    partial = np.zeros(total.shape, np.float64)
-    for k in range(0, rows.shape[1], STEP):
-        partial = _instruction(rows[:, k : k + STEP], weights[:, k : k + STEP], partial)
+_Factors = tuple[NDArray[np.float32], NDArray[np.int16]]
+"""Values, K first, and their exponents."""
+
+
+def _sums(rows: _Factors, weights: _Factors, promotion: int | None) -> NDArray[np.float32]:
+    total = np.zeros((rows[0].shape[1], weights[0].shape[1]), np.float32)
+    partial = np.zeros_like(total)
+    for k in range(0, len(rows[0]), STEP):
+        mine, other = ((f[0][k : k + STEP], f[1][k : k + STEP]) for f in (rows, weights))
+        partial = _instruction(mine, other, partial)
         if promotion is not None and (k + STEP) % promotion == 0:
-            total, partial = total + partial.astype(np.float32), np.zeros_like(partial)
-    return total + partial.astype(np.float32)
+            total, partial = total + partial, np.zeros_like(partial)
+    return total + partial
 
 
 def _instruction(
-    rows: NDArray[np.float64], weights: NDArray[np.float64], partial: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    rows: _Factors, weights: _Factors, partial: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """The sum behind one instruction."""
-    factors = _exponent(rows, _LEAST_ROW)[:, None] + _exponent(weights, _LEAST_WEIGHT)[None]
-    top = np.maximum(factors.max(axis=-1), _exponent(partial, _LEAST_SUM))
-    grid = np.ldexp(1.0, np.maximum(top, _LEAST_SUM) - FRACTION)
-    products = rows[:, None] * weights[None]
-    cut = np.trunc(products / grid[..., None]).sum(axis=-1) + np.trunc(partial / grid)
+    factors = (rows[1][:, :, None] + weights[1][:, None]).max(axis=0)
+    top = np.clip(np.maximum(factors, _exponent(partial)), _LEAST, _MOST)
+    per_unit = _power(FRACTION - top)
+    products = rows[0][:, :, None] * weights[0][:, None]
+    products *= per_unit
+    cut = np.trunc(products, out=products).sum(axis=0) + np.trunc(partial * per_unit)
     # Bits that a carry pushes out at the lower end.
-    unit = np.ldexp(1.0, np.maximum(_exponent(cut, 0) - FRACTION, 0))
-    return np.trunc(cut / unit) * unit * grid
+    carried = np.clip(_exponent(cut) - FRACTION, 0, FRACTION)
+    return np.trunc(cut * _power(-carried)) * _power(carried + top - FRACTION)
 
 
-def _exponent(values: NDArray[np.float64], least: int) -> NDArray[np.int64]:
+def _factors(values: NDArray[np.float32], least: int) -> NDArray[np.int16]:
     """The exponent of numbers whose subnormals have the least; far less for zeros."""
-    _, exponent = np.frexp(values)
-    return np.where(values == 0, _NONE, np.maximum(exponent.astype(np.int64) - 1, least))
+    found = np.where(values == 0, _NONE, np.maximum(_exponent(values), least))
+    return found.astype(np.int16)
+
+
+def _exponent(values: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The exponents of f32; of zeros -127."""
+    return (values.view(np.int32) >> 23 & 255) - 127
+
+
+def _power(exponents: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Powers of two."""
+    return (exponents + 127 << 23).view(np.float32)

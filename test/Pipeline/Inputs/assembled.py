@@ -13,8 +13,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
+import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import every_kernel
@@ -46,6 +49,39 @@ def counts(text: str) -> bool:
 def hash_of(directory: Path) -> str:
     """The hash of the PTX in an artifact."""
     return hashlib.sha256((directory / "kernel.ptx").read_bytes()).hexdigest()[:16]
+
+
+@cache
+def maker() -> str:
+    """What decides the PTX of a case: the compiler, the libraries that it loads, and the tests."""
+    compiler = Path(shutil.which("mxfp4-compile") or "")
+    loads = subprocess.run(["ldd", compiler], capture_output=True, text=True, check=True).stdout
+    libraries = sorted(re.findall(r"/\S+", loads))
+    stamps = [(name, os.stat(name).st_size, os.stat(name).st_mtime_ns) for name in libraries]
+    files = [compiler, *sorted(Path(__file__).parent.glob("*.py"))]
+    texts = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return repr((stamps, texts))
+
+
+def ptx_of(case: Case, directory: Path, compile_case: Callable[..., str]) -> tuple[str, str]:
+    """What is wrong with compiling a kernel, or nothing, and the hash of its PTX.
+
+    The same compiler makes the same PTX of the same problem. The hash is therefore kept beside the
+    compiler, in a file named by all that decides it, and a second run with nothing changed only
+    compares. Failures are not kept.
+    """
+    named = hashlib.sha256(repr((maker(), compile_case.__module__, case)).encode()).hexdigest()
+    kept = Path(shutil.which("mxfp4-compile") or "").resolve().parents[1] / "ptx-hashes" / named
+    if kept.exists():
+        return "", kept.read_text()
+    if wrong := compile_case(case, directory):
+        return wrong, ""
+    value = hash_of(directory)
+    kept.parent.mkdir(exist_ok=True)
+    part = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+    part.write_text(value)
+    part.rename(kept)
+    return "", value
 
 
 def faults(directory: Path, static_shared_bytes: int | None = None) -> list[str]:
@@ -92,9 +128,9 @@ def check(
     def check_case(case: Case, directory: Path) -> list[str]:
         """What is wrong with one kernel."""
         directory.mkdir()
-        if wrong := compile_case(case, directory / "ptx"):
+        wrong, value = ptx_of(case, directory / "ptx", compile_case)
+        if wrong:
             return [wrong]
-        value = hash_of(directory / "ptx")
         hashes.add(value)
         if value not in known:
             unknown.append(case)

@@ -31,13 +31,11 @@ def main() -> int:
         """What is wrong with one kernel."""
         if case in again:
             wrong = ptx_hashes.assemble(case, directory)
-        elif text := every_kernel.compile_case(case, directory):
-            return [text]
+            value = assembled.hash_of(directory) if (directory / "kernel.ptx").exists() else ""
         else:
-            wrong = []
-        if (directory / "kernel.ptx").exists() and (value := assembled.hash_of(directory)) != known[
-            case
-        ]:
+            text, value = assembled.ptx_of(case, directory, every_kernel.compile_case)
+            wrong = [text] if text else []
+        if value and value != known[case]:
             wrong.append(f"its PTX has the hash {value}, ptx-hashes.txt has {known[case]}")
             if case not in again:
                 wrong += ptx_hashes.assemble(case, directory)
