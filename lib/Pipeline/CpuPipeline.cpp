@@ -85,6 +85,9 @@ static void lowerScalars(OpPassManager &pm) {
   pm.addPass(createConvertMathToLibmPass());
   // The host may lack bf16 instructions, and the runtime functions that LLVM
   // would call instead are not there under a JIT.
+  arith::ArithEmulateUnsupportedFloatsOptions ofIntegers;
+  ofIntegers.sourceTypeStrs = {"bf16"};
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(ofIntegers));
   arith::ArithExpandOpsPassOptions casts;
   casts.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(casts));

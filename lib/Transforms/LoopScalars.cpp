@@ -59,6 +59,8 @@ static Value widen(ImplicitLocOpBuilder &b, Operation *op) {
             : operand);
   Operation *wide = b.clone(*op);
   wide->setOperands(operands);
+  if (isa<arith::CmpFOp>(op))
+    return wide->getResult(0);
   wide->getResult(0).setType(b.getF32Type());
   return arith::TruncFOp::create(b, b.getBF16Type(), wide->getResult(0));
 }
@@ -71,10 +73,10 @@ static Value expand(ImplicitLocOpBuilder &b, Operation *op) {
     return expandCopySign(b, copySign);
   if (auto rsqrt = dyn_cast<math::RsqrtOp>(op))
     return expandRsqrt(b, rsqrt);
-  if (op->getResult(0).getType().isBF16() &&
-      isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp,
-          arith::RemFOp, arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp,
-          arith::MinNumFOp>(op))
+  if (op->getOperand(0).getType().isBF16() &&
+      isa<arith::CmpFOp, arith::AddFOp, arith::SubFOp, arith::MulFOp,
+          arith::DivFOp, arith::RemFOp, arith::MaximumFOp, arith::MinimumFOp,
+          arith::MaxNumFOp, arith::MinNumFOp>(op))
     return widen(b, op);
   return Value();
 }
@@ -82,7 +84,8 @@ static Value expand(ImplicitLocOpBuilder &b, Operation *op) {
 void mxfp4::expandScalars(Operation *root) {
   SmallVector<Operation *> ops;
   root->walk([&](Operation *op) {
-    if (op->getNumResults() == 1 && op->getResult(0).getType().isFloat())
+    if (op->getNumResults() == 1 && op->getNumOperands() != 0 &&
+        op->getOperand(0).getType().isFloat())
       ops.push_back(op);
   });
   for (Operation *op : ops) {

@@ -161,8 +161,8 @@ def _integers(body: Body, a: str, b: str) -> None:
                 body.add(f"index_cast{sign} from {to}", back)
         return
     for to in FLOATS:
-        # Hosts round integers to bf16 in a function that few libraries have.
-        if to != "bf16":
+        # A host rounds large integers to f32 before it rounds them to bf16.
+        if to != "bf16" or width < 24:
             for sign in "su":
                 body.add(f"{sign}itofp {to}", body.emit(f"arith.{sign}itofp {a} : {t} to {to}"), to)
     for to in ("i24", "i64"):
