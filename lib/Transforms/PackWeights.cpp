@@ -17,6 +17,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 namespace mxfp4 {
 #define GEN_PASS_DEF_PACKWEIGHTS
@@ -219,10 +220,14 @@ class Outliner {
 public:
   Outliner(PackOp pack, SetVector<Operation *> slice, func::FuncOp function)
       : packed(pack.getResult(0)), slice(std::move(slice)), function(function) {
-    for (Operation *op : this->slice)
-      for (Value operand : op->getOperands())
-        if (auto argument = dyn_cast<BlockArgument>(operand))
+    for (Operation *op : this->slice) {
+      // Bodies may read tensors from above, too.
+      SetVector<Value> used(op->operand_begin(), op->operand_end());
+      getUsedValuesDefinedAbove(op->getRegions(), used);
+      for (Value value : used)
+        if (auto argument = dyn_cast<BlockArgument>(value))
           arguments.push_back(argument);
+    }
     llvm::sort(arguments, [](BlockArgument a, BlockArgument b) {
       return a.getArgNumber() < b.getArgNumber();
     });

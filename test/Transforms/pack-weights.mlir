@@ -385,6 +385,51 @@ func.func @apart(%x: tensor<?x64xbf16>, %c: tensor<2x64x2x16xi8>, %s: tensor<2x6
   return %gated, %all : tensor<?x32xbf16>, tensor<?x64xbf16>
 }
 
+// Bodies of what is outlined read arguments of the function, too.
+
+// OUTLINE-LABEL: func.func @of_tokens(
+// OUTLINE-SAME:    %{{.*}}: tensor<3x64xbf16>, %{{.*}}: tensor<3x1x1x!mxfp4.block<spread, raw>>)
+// OUTLINE-LABEL: func.func @of_tokens_pack(
+// OUTLINE-SAME:    %[[C:.*]]: tensor<2x64x2x16xi8>, %[[S:.*]]: tensor<2x64x2xi8>, %{{.*}}: tensor<3xi32>)
+// OUTLINE:         tensor.extract %[[C]][
+// OUTLINE:         tensor.extract %[[S]][
+#token = affine_map<(t, n, b, i) -> (t)>
+#codes = affine_map<(t, n, b, i) -> (t, n, b, i)>
+#blocks = affine_map<(t, n, b) -> (t)>
+#scales = affine_map<(t, n, b) -> (t, n, b)>
+func.func @of_tokens(%x: tensor<3x64xbf16>, %c: tensor<2x64x2x16xi8>, %s: tensor<2x64x2xi8>,
+                     %expert: tensor<3xi32>) -> tensor<3x64xbf16> {
+  %ce = tensor.empty() : tensor<3x64x2x16xi8>
+  %codes = linalg.generic {indexing_maps = [#token, #codes],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%expert : tensor<3xi32>) outs(%ce : tensor<3x64x2x16xi8>) {
+    ^bb0(%e: i32, %old: i8):
+      %at = arith.index_cast %e : i32 to index
+      %n = linalg.index 1 : index
+      %b = linalg.index 2 : index
+      %i = linalg.index 3 : index
+      %v = tensor.extract %c[%at, %n, %b, %i] : tensor<2x64x2x16xi8>
+      linalg.yield %v : i8
+    } -> tensor<3x64x2x16xi8>
+  %se = tensor.empty() : tensor<3x64x2xi8>
+  %scales = linalg.generic {indexing_maps = [#blocks, #scales],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%expert : tensor<3xi32>) outs(%se : tensor<3x64x2xi8>) {
+    ^bb0(%e: i32, %old: i8):
+      %at = arith.index_cast %e : i32 to index
+      %n = linalg.index 1 : index
+      %b = linalg.index 2 : index
+      %v = tensor.extract %s[%at, %n, %b] : tensor<2x64x2xi8>
+      linalg.yield %v : i8
+    } -> tensor<3x64x2xi8>
+  %o = arith.constant dense<[0, 1, 2, 3]> : tensor<4xi32>
+  %init = tensor.empty() : tensor<3x64xbf16>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<3x64xbf16>)
+      weights(%codes, %scales : tensor<3x64x2x16xi8>, tensor<3x64x2xi8>)
+      offsets(%o : tensor<4xi32>) outs(%init : tensor<3x64xbf16>) -> tensor<3x64xbf16>
+  return %y : tensor<3x64xbf16>
+}
+
 // An operation outside of any function has none to outline from.
 
 // OUTLINE:       mxfp4.pack
