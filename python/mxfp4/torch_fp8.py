@@ -20,6 +20,7 @@ from .kernels import kernel_for
 from .layout import FP8
 from .problem import Problem
 from .runtime import _current_stream
+from .torch_dispatch import autograd_of
 from .torch_op import _OUTPUT, DTYPES, _check, _no_gradient, from_numpy, refuse_sparse, to_numpy
 from .weights import PackedWeights, Proof
 
@@ -132,3 +133,4 @@ _library.impl("grouped_matmul_fp8", _cuda, "CUDA")
 _library.impl("grouped_matmul_fp8", _cpu, "CPU")
 torch.library.register_autograd("mxfp4::grouped_matmul_fp8", _no_gradient, lib=_library)
 _operator = torch.ops.mxfp4.grouped_matmul_fp8.default
+_library.impl("grouped_matmul_fp8", autograd_of(_operator, _cuda, _no_gradient), "AutogradCUDA")

@@ -27,12 +27,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
-from torch._C import _len_torch_dispatch_stack
 
 from . import kernels, layer_reference
 from .errors import Error
@@ -42,6 +41,7 @@ from .layer_kernels import Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
 from .layout import FOLDED_MAX
+from .torch_dispatch import autograd_of, is_plain
 from .torch_op import from_numpy, to_numpy
 from .weights import PackedWeights, Proof
 
@@ -309,59 +309,11 @@ def _cpu_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> t
     return from_numpy(layer_reference.experts(known.spec, to_numpy(x), given, **arrays))
 
 
-def _no_gradient(ctx: Any, gradient: Any) -> Any:
+def _no_gradient(ctx: Any, gradient: Any) -> NoReturn:
     raise Error(
         "mxfp4.moe has no gradient: it is for inference, and packed weights cannot be trained. "
         "Call it under torch.no_grad()."
     )
-
-
-class _Recorded(torch.autograd.Function):
-    """A recorded call. Asking for its gradient is an error, because a layer has none."""
-
-    @staticmethod
-    def forward(ctx: Any, call: Any, *tensors: _Maybe) -> Any:
-        return call(*tensors)
-
-    backward = staticmethod(_no_gradient)
-
-
-def _autograd_of(operator: Any, cuda: Any) -> Any:
-    """The kernel of an operator that is dispatched to first on CUDA.
-
-    A call that nothing traces or records is launched from here, which spares a second trip through
-    the dispatcher: that takes as long on the host as two launches.
-    """
-
-    def below(*tensors: _Maybe, **options: Any) -> Any:
-        with torch._C._AutoDispatchBelowAutograd():
-            return operator(*tensors, **options)
-
-    def kernel(*tensors: _Maybe, **options: Any) -> Any:
-        if _is_plain(*tensors):
-            return cuda(*tensors, **options)
-        call = partial(below, **options)
-        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-            return _Recorded.apply(call, *tensors)
-        return call(*tensors)
-
-    return kernel
-
-
-def _is_on_cuda(tensor: _Maybe) -> bool:
-    return tensor is not None and tensor.is_cuda
-
-
-_PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, type(None)})
-
-
-def _is_plain(*tensors: _Maybe) -> bool:
-    """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
-    if torch.compiler.is_compiling() or not _is_on_cuda(tensors[0]):
-        return False
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        return False
-    return not _len_torch_dispatch_stack() and _PLAIN.issuperset(map(type, tensors))
 
 
 def _register() -> None:
@@ -374,7 +326,7 @@ def _register() -> None:
         _library.impl(name, cpu, "CPU")
         torch.library.register_autograd(f"mxfp4::{name}", _no_gradient, lib=_library)
         operator = getattr(torch.ops.mxfp4, name).default
-        _library.impl(name, _autograd_of(operator, cuda), "AutogradCUDA")
+        _library.impl(name, autograd_of(operator, cuda, _no_gradient), "AutogradCUDA")
 
 
 _register()
@@ -387,10 +339,10 @@ def moe(*tensors: Any, spec: str) -> torch.Tensor:
 
     The dispatcher and the check for gradients take longer than the launch of a layer.
     """
-    return _cuda(*tensors, spec=spec) if _is_plain(*tensors) else _moe(*tensors, spec=spec)
+    return _cuda(*tensors, spec=spec) if is_plain(*tensors) else _moe(*tensors, spec=spec)
 
 
 def moe_with_routing(*tensors: Any, spec: str, some_absent: bool = True) -> torch.Tensor:
     """``torch.ops.mxfp4.moe_with_routing``, likewise."""
-    call = _cuda_routing if _is_plain(*tensors) else _moe_with_routing
+    call = _cuda_routing if is_plain(*tensors) else _moe_with_routing
     return call(*tensors, spec=spec, some_absent=some_absent)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from .kernels import kernel_for
 from .layout import FOLDED_MAX, Layout
 from .problem import Problem
 from .runtime import Kernel
+from .torch_dispatch import autograd_of, is_plain
 from .weights import PackedWeights, Proof
 
 _OUTPUT = {torch.bfloat16: "bf16", torch.float32: "f32"}
@@ -65,7 +66,8 @@ def grouped_matmul(
                 f"{name} must be a torch tensor, as x is, got {type(indices).__name__}; use "
                 f"torch.as_tensor({name}, dtype=torch.int32, device=x.device)."
             )
-    return _operator(
+    call = _cuda if is_plain(x, data, offsets, expert_ids) else _operator
+    return call(
         x, data, offsets, expert_ids,
         n=weights.n, order=layout.order, scales=layout.scales, out_dtype=DTYPES[out_dtype],
         batch_invariant=batch_invariant,
@@ -197,7 +199,7 @@ def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:
     )
 
 
-def _no_gradient(ctx: Any, gradient: Any) -> Any:
+def _no_gradient(ctx: Any, gradient: Any) -> NoReturn:
     raise Error(
         "mxfp4.grouped_matmul has no gradient: it is for inference, and packed weights cannot be "
         "trained. Call it under torch.no_grad()."
@@ -210,6 +212,7 @@ _library.impl("grouped_matmul", _cpu, "CPU")
 torch.library.register_autograd("mxfp4::grouped_matmul", _no_gradient, lib=_library)
 # Looking the overload up at each call would cost microseconds.
 _operator = torch.ops.mxfp4.grouped_matmul.default
+_library.impl("grouped_matmul", autograd_of(_operator, _cuda, _no_gradient), "AutogradCUDA")
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
@@ -273,7 +276,7 @@ class GroupedLinear(torch.nn.Module):
             return torch_fp8.grouped_matmul(
                 x, self.weights, offsets, expert_ids, accumulation=self.accumulation
             )
-        return torch.ops.mxfp4.grouped_matmul(
+        return _operator(
             x, self.packed, offsets, expert_ids,
             n=self.n, order=self.layout.order, scales=self.layout.scales,
         )  # fmt: skip

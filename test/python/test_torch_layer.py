@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
-from mxfp4 import Error, PackedWeights, kernels, layer, torch_layer  # noqa: E402
+from mxfp4 import Error, PackedWeights, kernels, layer, torch_dispatch, torch_layer  # noqa: E402
 from mxfp4.layer_bound import GIVEN  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec  # noqa: E402
@@ -250,7 +250,7 @@ def test_the_dispatcher_is_left_out_where_nothing_needs_it(
     called: list[str] = []
     monkeypatch.setattr(torch_layer, "_cuda", lambda *a, **o: called.append("moe"))
     monkeypatch.setattr(torch_layer, "_cuda_routing", lambda *a, **o: called.append("routing"))
-    monkeypatch.setattr(torch_layer, "_is_on_cuda", lambda tensor: True)
+    monkeypatch.setattr(torch_dispatch, "_is_on_cuda", lambda tensor: True)
     torch_layer.moe(data.x, data.logits, *own, spec=data.text)
     routing = (data.x, data.ids, data.weights, *own[:4])
     torch_layer.moe_with_routing(*routing, spec=data.text)
@@ -291,8 +291,10 @@ def test_the_operator_spares_the_second_dispatch_on_cuda(
     """What is dispatched to first on CUDA, called with tensors of the CPU."""
     own = [data.own[n] for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
     wanted, called = data.moe(), []
-    kernel = torch_layer._autograd_of(torch_layer._moe, lambda *a, **o: called.append(o))
-    monkeypatch.setattr(torch_layer, "_is_on_cuda", lambda tensor: True)
+    kernel = torch_dispatch.autograd_of(
+        torch_layer._moe, lambda *a, **o: called.append(o), torch_layer._no_gradient
+    )
+    monkeypatch.setattr(torch_dispatch, "_is_on_cuda", lambda tensor: True)
     kernel(data.x, data.logits, *own, spec=data.text)
     assert called == [{"spec": data.text}]
     with FlopCounterMode(display=False):
