@@ -95,8 +95,10 @@ static int producerRegistersFor(const Schedule &schedule, bool gathers,
 }
 
 /// K slices of one warpgroup each, as many as make the longest slice short.
-/// More than three would leave too few registers for a second fragment.
-static int slicesFor(int64_t steps) {
+/// More than three would leave too few registers for a second fragment. Where
+/// each had one step, ptxas would serialise its multiplications, because no
+/// loop is left: the longest has at least `fewest`.
+static int slicesFor(int64_t steps, int64_t fewest) {
   int best = 1;
   int64_t least = steps;
   for (int slices : {3, 2}) {
@@ -107,6 +109,8 @@ static int slicesFor(int64_t steps) {
       continue;
     // The last slice has the most steps.
     const int64_t most = schedule.sliceSteps(slices - 1, steps).count;
+    if (most < fewest)
+      continue;
     if (most < least || (most == least && slices < best)) {
       best = slices;
       least = most;
@@ -120,7 +124,12 @@ Chooser::Chooser(const Problem &problem, const Target &target,
     : problem(problem), target(target), preference(preference),
       groups(std::max<int64_t>(problem.groups, 1)),
       steps(problem.layout.colBlocks(problem.k)),
-      slices(preference.batchInvariant ? 1 : slicesFor(steps)) {}
+      slices(preference.batchInvariant
+                 ? 1
+                 : slicesFor(steps, target.find(problem.activations,
+                                                /*isAsynchronous=*/false)
+                                        ? 1
+                                        : 2)) {}
 
 Instruction Chooser::instruction() const {
   if (preference.instruction)
@@ -211,8 +220,11 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   schedule.kSlices = kSlices;
   schedule.placement = preference.placement;
   schedule.ctasPerMultiprocessor = ctas;
-  schedule.overlapDecode = schedule.consumerWarps() <= 16 &&
-                           (problem.promotion == 0 || promotesAhead(schedule));
+  // Sums that end before they would be promoted are fast ones.
+  const bool isFast = problem.promotion == 0 ||
+                      (problem.k <= problem.promotion && hasSpareRegisters());
+  schedule.overlapDecode =
+      schedule.consumerWarps() <= 16 && (isFast || promotesAhead(schedule));
   schedule.evictFirst = tileTokens <= kReadOnce;
   schedule.fullTilesFirst = tokenStep != 0 && tileTokens >= kUnlike;
   if (kSlices > 1 && !schedule.overlapDecode) {

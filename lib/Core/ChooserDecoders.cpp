@@ -146,13 +146,14 @@ std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
     schedule.sumSteps = sumSteps;
     return fit(schedule, stages);
   };
-  // ptxas serialises the multiplications of a slice that has one step.
+  // ptxas serialises the multiplications of slices that have one step.
   if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
     return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,
                            kDecodersStagesFP8),
                 "up to about ten rows per group: decoding decides, 16 tokens, "
                 "small tiles that five K slices share"};
-  if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8)
+  if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8 ||
+      steps <= kSharingSlices)
     return std::nullopt;
   Schedule schedule = withStages(wgmma(128, kSharedFP8, 8, 8, kSharingSlices),
                                  kSumStepsFP8, kSharingStagesFP8);

@@ -89,12 +89,16 @@ static Value emitMultipliedRows(ImplicitLocOpBuilder &b, ForTilesOp tile,
 }
 
 /// The accumulation, if the instruction cuts sums to fewer bits than f32; else
-/// null.
+/// null. Where the first promotion would add all of K to zero, sums are those
+/// of `fast`, and the second accumulators are spared: of a loop with one step,
+/// ptxas would serialise the multiplications for their sake.
 static AccumulationAttr accumulationOf(GroupedMatmulOp op,
                                        const Schedule &schedule) {
-  return schedule.traits().cutsSums()
-             ? AccumulationAttr::get(op.getContext(), op.getPromotion())
-             : AccumulationAttr();
+  if (!schedule.traits().cutsSums())
+    return AccumulationAttr();
+  const int64_t interval = op.getPromotion();
+  return AccumulationAttr::get(op.getContext(),
+                               op.getK() > interval ? interval : 0);
 }
 
 static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,

@@ -48,6 +48,23 @@ def test_every_schedule(kind: str, schedule: str) -> None:
     assert not fp8.complaints(form, data, f"schedule={schedule}")
 
 
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+@pytest.mark.parametrize("k", [32, 64, 128, 192, 352, 384, 512])
+def test_few_steps(k: int, accumulation: str) -> None:
+    """As what is chosen: K slices of one or two steps, and sums that end before a promotion."""
+    form = Form(**ODD, k=k, accumulation=accumulation)
+    data = Data.random(form, SIZES, ids=IDS)
+    for options in ("rows-hint=8", "rows-hint=80 device=h200", "rows-hint=200 device=h200"):
+        assert not fp8.complaints(form, data, options)
+
+
+@pytest.mark.parametrize("k", [96, 512])
+def test_sums_that_end_before_a_promotion_are_fast_ones(k: int) -> None:
+    form = Form(experts=1, n=64, k=k, accumulation="promoted 512")
+    given = Data.random(form, [12], kind="positive")
+    assert not fp8.complaints(form, given, "rows-hint=12 batch-invariant=true", kind="sums")
+
+
 @pytest.mark.parametrize("data", ["normal", "positive"])
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 def test_sums_are_those_of_the_tensor_cores(accumulation: str, data: str) -> None:

@@ -39,12 +39,14 @@ TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
                         std::string::npos);
               EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
               // With sums that are promoted, in registers, and in tall tiles.
+              const bool isFast =
+                  promotion == 0 ||
+                  (k <= promotion && placement == Placement::Register);
               EXPECT_EQ(choice.schedule.overlapDecode,
-                        promotion == 0
-                            ? choice.schedule.consumerWarps() <= 16
-                            : placement == Placement::Register && !gathers &&
-                                  choice.schedule.kSlices == 1 &&
-                                  choice.schedule.tileTokens >= 176);
+                        isFast ? choice.schedule.consumerWarps() <= 16
+                               : placement == Placement::Register && !gathers &&
+                                     choice.schedule.kSlices == 1 &&
+                                     choice.schedule.tileTokens >= 176);
               if (k >= 1024 && groups < 1000)
                 EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
                           all.end())
@@ -74,6 +76,26 @@ TEST(ChooseSchedule, WholeGroupsOfFP8HaveLowTiles) {
   }
   Problem many = sizedFP8(512, 512 * 128, 2880, 0);
   EXPECT_EQ(choose(many, {}).schedule.tileRows, 192);
+}
+
+// Where every K slice had one step, ptxas would serialise its multiplications:
+// matmuls that several GPUs share have few steps.
+TEST(ChooseSchedule, SomeSliceOfFP8HasTwoSteps) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 128, 512})
+    for (int64_t k = 32; k <= 1600; k += 32)
+      for (int64_t rows : {1, 40, 300, 700, 1200, 5000})
+        for (bool isH200 : {false, true}) {
+          Problem problem = sizedFP8(32, rows, k, promotion);
+          problem.n = 2880;
+          const Schedule schedule =
+              choose(problem, {}, isH200 ? h200 : h100()).schedule;
+          const int64_t steps = problem.layout.colBlocks(k);
+          int64_t most = 0;
+          for (int slice = 0; slice < schedule.kSlices; ++slice)
+            most = std::max(most, schedule.sliceSteps(slice, steps).count);
+          EXPECT_GE(most, std::min<int64_t>(steps, 2)) << "K = " << k;
+        }
 }
 
 // On an H200 many warps decode up to a few dozen rows per group, with either
