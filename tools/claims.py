@@ -27,6 +27,7 @@ from measured import (
     MODELS_H200,
     PARALLEL_H200,
     ROOT,
+    ROUTING_H200,
 )
 
 Row = dict[str, Any]
@@ -275,12 +276,28 @@ def fp8() -> list[Claim]:
 
 
 def cut() -> list[Claim]:
-    """What pages say of matmuls that several GPUs share."""
+    """What pages say of matmuls that several GPUs share, and of trained routers."""
     rows = PARALLEL_H200["rows"]
     figures = [spans(rows, "read"), spans(rows, "triton")]
     text = "These matmuls have # of the speed of the read, and are # times as fast as Triton"
     short = "Matmuls that several GPUs share have # of the speed of the read"
+    at = {(r["experts"], r["tokens"], r["routing"]): r["register"]["median"]
+          for r in ROUTING_H200["rows"]}  # fmt: skip
+    skewed = [(t, us / at[e, t, "uniform"]) for (e, t, how), us in at.items() if how == "trained"]
+    trained = (
+        "trained routing takes # times as long as uniform routing, and from 1024 tokens on # times"
+    )
     return [
+        Claim(
+            "docs/Performance.md",
+            "trained routers have it takes up to # times as long as uniform routing",
+            [f"{max(x for _, x in skewed):.2f}"],
+        ),
+        Claim(
+            "docs/Measurements.md",
+            trained,
+            [span(x for t, x in skewed if (t >= 1024) == many) for many in (False, True)],
+        ),
         Claim("docs/Measurements.md", text, figures),
         Claim("docs/Performance.md", short, figures[:1]),
     ]

@@ -18,6 +18,7 @@ FP8_H200 = json.loads((ROOT / "docs/fp8-h200.json").read_text())
 LAYER_FP8_H200 = json.loads((ROOT / "docs/layer-fp8-h200.json").read_text())
 MODELS_H200 = json.loads((ROOT / "docs/models-h200.json").read_text())
 PARALLEL_H200 = json.loads((ROOT / "docs/parallel-h200.json").read_text())
+ROUTING_H200 = json.loads((ROOT / "docs/routing-h200.json").read_text())
 MANY_H200 = json.loads((ROOT / "docs/many-h200.json").read_text())
 
 COLUMNS = {

@@ -27,6 +27,7 @@ from measured import (
     MODELS_H200,
     PARALLEL_H200,
     ROOT,
+    ROUTING_H200,
     cell,
     dated,
     quotient,
@@ -84,6 +85,23 @@ def parallel(page: str) -> str:
             *(COLUMNS[c] for c in ("register", "triton", "read")), "Triton / mxfp4",
             "read / mxfp4"]  # fmt: skip
     return f"{table(head, lines)}\n\n{dated(PARALLEL_H200, 'parallel-h200.json')}"
+
+
+def routings(page: str) -> str:
+    """Matmuls by how their rows are spread over the experts."""
+    at = {(r["experts"], r["tokens"], r["routing"]): r for r in ROUTING_H200["rows"]}
+    lines = []
+    for experts, tokens in dict.fromkeys((e, t) for e, t, _ in at):
+        uniform, *others = (at[experts, tokens, how] for how in ("uniform", "trained", "zipf"))
+        skewed = [r["register"]["median"] / uniform["register"]["median"] for r in others]
+        lines.append([
+            str(experts), str(tokens), *(cell(r, "register") for r in (uniform, *others)),
+            *(f"{ratio:.2f}" for ratio in skewed), quotient(others[0], "read", "register"),
+            quotient(others[0], "dense", "register"),
+        ])  # fmt: skip
+    head = ["E", "T", "uniform", "trained", "Zipf", "trained / uniform", "Zipf / uniform",
+            "trained: read / mxfp4", "trained: cuBLAS / mxfp4"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(ROUTING_H200, 'routing-h200.json')}"
 
 
 def many(page: str) -> str:
@@ -157,6 +175,7 @@ TABLES: dict[str, Callable[[str], str]] = {
     "models": models,
     "parallel": parallel,
     "fp8": fp8_matmul,
+    "routings": routings,
     "many": many,
     "matmul": matmul,
     "skew": skew,
