@@ -3,7 +3,7 @@
 
 usage: tidy.py CLANG_TIDY BUILD FILE...
 
-What clang-tidy says follows from its program, its options, its configuration, the command that
+What clang-tidy says follows from its program, its configuration, the command that
 compiles a file, and the text of the file and of all that it includes. BUILD/tidy keeps an empty
 file named by a hash of these for each file in which nothing was found. What a file includes is
 known from its object, so that a file without an object, or one that is newer than its object, is
@@ -23,10 +23,6 @@ from hashlib import sha256
 from pathlib import Path
 
 CONFIGURATION = ".clang-tidy"
-# Four fifths of the time of all checks: they look at each name of each header that is included.
-# tools/nightly has them; names of our own with underscores are also found by
-# readability-identifier-naming.
-LEFT_OUT = "--checks=-bugprone-reserved-identifier,-bugprone-forward-declaration-namespace"
 
 
 @cache
@@ -70,7 +66,7 @@ def stamp_of(tidy: Path, build: Path, command: dict[str, str], files: list[Path]
     source = Path(command["directory"]) / command["file"]
     settings = [p / CONFIGURATION for p in source.resolve().parents if (p / CONFIGURATION).exists()]
     known = [(str(file), digest(file)) for file in (tidy.resolve(), *settings, *files)]
-    return build / "tidy" / sha256(json.dumps([LEFT_OUT, command, known]).encode()).hexdigest()
+    return build / "tidy" / sha256(json.dumps([command, known]).encode()).hexdigest()
 
 
 def main() -> int:
@@ -95,7 +91,7 @@ def main() -> int:
 
     def look(name: str) -> bool:
         run = subprocess.run(
-            [tidy, "-p", build, "--quiet", LEFT_OUT, name],
+            [tidy, "-p", build, "--quiet", name],
             capture_output=True,
             text=True,
             check=False,

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(
 )
 # Writes down what it is asked for, and finds something where a file says "bad".
 LINTER = """#!/bin/sh
-echo "$5" >>"$(dirname "$0")/asked"
-! cat "$5" "$(dirname "$5")/part.h" | grep -H bad
+echo "$4" >>"$(dirname "$0")/asked"
+! cat "$4" "$(dirname "$4")/part.h" | grep -H bad
 """
 
 
