@@ -323,7 +323,8 @@ static bool isFused(SortByExpertOp sort, Operation *next, Value positions,
       slots > kMostSlotsOfOneToken || experts > kMostExpertsOfOneToken)
     return false;
   const int64_t rows = ids.isDynamicDim(0) ? rowsHint : ids.getNumElements();
-  return rows > 0 && rows * experts <= kMostCountedOfOneToken * slots;
+  return rows > 0 && rows <= kMostTokensOfOneTokenCtas * slots &&
+         rows * experts <= kMostCountedOfOneToken * slots;
 }
 
 SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,

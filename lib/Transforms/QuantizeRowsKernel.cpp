@@ -21,7 +21,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-using arith::CmpIPredicate;
 
 namespace {
 

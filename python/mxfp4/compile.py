@@ -145,7 +145,7 @@ class Compiler:
         or with a sort and the top_k of its ids, or what stores in its rows.
 
         The former become one kernel if ``rows-hint`` in `options` is at most 64 times the slots,
-        the latter if it is at most 32768 times the slots over the number of experts.
+        the latter up to 2048 tokens, and 131072 tokens times experts.
 
         Raises:
             Error: with the compiler's diagnostics.

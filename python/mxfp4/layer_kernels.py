@@ -26,11 +26,15 @@ FEW_TOKENS = 64
 FEW_EXPERTS = 512
 """Experts up to which such a kernel exists, because one CTA has no registers for more."""
 
-FEW_COUNTS = 32768
-"""Tokens times experts up to which the sort and what brings rows into the order of experts are one
-kernel, with at most `FEW_SLOTS_COUNTED` slots and `FEW_EXPERTS_COUNTED` experts."""
-FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 8, 256
-LEAST_COUNTED = 32
+COUNTED_TOKENS = range(17, 2049)
+"""Tokens of which the sort and what brings rows into the order of experts are one kernel.
+
+Measured on an H200: this saves 1 to 3 us (docs/TuningLog.md). With fewer tokens one CTA routes as
+quickly; with more, each token's CTA would have too many counts to add up.
+"""
+
+FEW_COUNTS, FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 131072, 8, 256
+"""Tokens times experts, slots and experts up to which they are."""
 
 FEW_ROWS = 16
 """Rows up to which gate_up gathers its rows itself.
@@ -206,13 +210,7 @@ class LayerKernels:
         slots, tokens = self.spec.slots, 1
         while tokens <= max_tokens:
             yield tokens
-            ends = [
-                FEW_TOKENS,
-                FEW_ROWS // slots,
-                LEAST_COUNTED,
-                FEW_COUNTS // self.spec.experts,
-                max_tokens,
-            ]
+            ends = [*_last_tokens(self.spec), max_tokens]
             for name, _ in self.chosen(tokens, source):
                 for artifact in self.matmuls.get(name, []):
                     low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
@@ -275,10 +273,17 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
 
 
+def _last_tokens(spec: LayerSpec) -> list[int]:
+    """The last numbers of tokens for each choice of steps."""
+    counted = COUNTED_TOKENS.start - 1, COUNTED_TOKENS.stop - 1
+    return [FEW_TOKENS, FEW_ROWS // spec.slots, *counted, FEW_COUNTS // spec.experts]
+
+
 def _first_steps(spec: LayerSpec, tokens: int, source: Source, move: str = "") -> list[str]:
     """The kernels up to the order of experts, and the one that moves rows into it, if any."""
     is_small = spec.slots <= FEW_SLOTS_COUNTED and spec.experts <= FEW_EXPERTS_COUNTED
-    if move and is_small and LEAST_COUNTED < tokens <= FEW_COUNTS // spec.experts:
+    is_small = is_small and tokens * spec.experts <= FEW_COUNTS
+    if move and is_small and tokens in COUNTED_TOKENS:
         return ["top_k" if source == "logits" else "count", f"sort_{move}"]
     if source != "logits":
         first = ["sort_given"] if tokens <= FEW_TOKENS else ["count", "sort"]
@@ -300,7 +305,7 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
     """The kernels of calls with up to ``max_tokens``, and for how many rows."""
     found: dict[str, int] = {}
     # Steps change where tokens or rows stop to be few.
-    last = (FEW_TOKENS, FEW_ROWS // spec.slots, LEAST_COUNTED, FEW_COUNTS // spec.experts)
+    last = _last_tokens(spec)
     ends = {1, *last, *(end + 1 for end in last)}
     for source in sources:
         for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):

@@ -193,7 +193,8 @@ def test_manifest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slots", "experts", "hint"), [(4, 32, 4 * 1025), (4, 32, 0), (9, 32, 9), (4, 257, 4)]
+    ("slots", "experts", "hint"),
+    [(4, 32, 4 * 2049), (4, 128, 4 * 1025), (4, 32, 0), (9, 32, 9), (4, 257, 4)],
 )
 def test_two_kernels(slots: int, experts: int, hint: int) -> None:
     """Of many tokens, slots or experts, the sort is a kernel of its own."""

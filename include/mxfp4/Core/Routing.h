@@ -24,10 +24,11 @@ inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024,
 /// Tokens for which one CTA routes as fast as several, and experts for which it
 /// has registers enough.
 inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
-/// Tokens times experts up to which a CTA for each token finds the rows of its
-/// slots by itself as fast as a launch of its own does, from few enough counts
-/// for two loads of a thread; and slots and experts for which it has registers.
-inline constexpr int64_t kMostCountedOfOneToken = 32768,
+/// Tokens, and tokens times experts, up to which a CTA for each token finds the
+/// rows of its slots by itself faster than a launch for them does, because it
+/// has few counts to add up; and slots and experts for which it has registers.
+inline constexpr int64_t kMostTokensOfOneTokenCtas = 2048,
+                         kMostCountedOfOneToken = 131072,
                          kMostSlotsOfOneToken = 8, kMostExpertsOfOneToken = 256;
 
 /// Counts of experts by blocks of tokens: lines, and tokens of a block while

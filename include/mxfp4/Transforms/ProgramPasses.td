@@ -120,9 +120,9 @@ def TileRouting : Pass<"mxfp4-tile-routing", "::mlir::ModuleOp"> {
 
     A `mxfp4.sort_by_expert` with counts, and a `mxfp4.dispatch` or `quantize_rows`
     that stores at its positions and follows it, become one kernel if `rows-hint`
-    says that tokens times experts are at most 32768, and there are at most 8 slots
-    and 256 experts: each CTA then adds up counts until it knows the rows of its own
-    token, and a launch is saved.
+    says that there are at most 2048 tokens, and 131072 tokens times experts, and
+    there are at most 8 slots and 256 experts: each CTA then adds up counts until it
+    knows the rows of its own token, and a launch is saved.
 
     Preconditions: memrefs with identity layout, in code of the host; static
     numbers of experts (at most 1024), slots (at most 32) and columns (of
