@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ._files import write_whole
 from ._manifest_fields import FORMAT, VERSION
 from ._typed import typed
 from .errors import Error
@@ -96,10 +97,10 @@ def write_folder(
     # What an earlier artifact left here must not be taken for part of this one.
     for name in ("manifest.json", "kernel.cubin"):
         (path / name).unlink(missing_ok=True)
-    (path / "kernel.ptx").write_text(ptx)
+    write_whole(path / "kernel.ptx", ptx)
     if cubin is not None:
-        (path / "kernel.cubin").write_bytes(cubin)
-    (path / "manifest.json").write_text(json.dumps(raw, indent=2) + "\n")
+        write_whole(path / "kernel.cubin", cubin)
+    write_whole(path / "manifest.json", json.dumps(raw, indent=2) + "\n")
 
 
 QUANTIZE = "quantize-k"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from . import devices, library
+from ._files import write_whole
 from ._typed import typed
 from .artifact import Artifact
 from .compile import Compiler, compile_routing_text, compile_text
@@ -232,7 +233,7 @@ class LayerKernels:
             "format": "mxfp4-layer", "version": 3, "spec": asdict(self.spec),
             "matmuls": numbers, "routing": list(self.routing),
         }  # fmt: skip
-        (path / "layer.json").write_text(json.dumps(description, indent=2) + "\n")
+        write_whole(path / "layer.json", json.dumps(description, indent=2) + "\n")
 
     @staticmethod
     @typed

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._files import check_regular, naming
 from ._safetensors import open_file, tensors_of
 from ._typed import typed
 from .errors import Error
@@ -161,13 +162,14 @@ def write(
     """
     path = Path(path)
     origin = origin or Origin()
+    check_regular(path)
     # Two processes never write one file, even where a file system has no locks.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART}")
     count, n, k = shape
     meaning = _Meaning(shape, layout, _LONGEST if callable(proof) else proof, powers)
     block_shape = layout.shape(n, k)
     try:
-        with part.open("xb") as file:
+        with naming(path), part.open("xb") as file:
             start = file.write(meaning.header(origin.metadata()))
             written = 0
             for expert in packed:

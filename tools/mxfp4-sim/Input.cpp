@@ -21,6 +21,12 @@ void die(const std::string &message) {
   std::exit(2);
 }
 
+int finish(int status) {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+    die(std::string("cannot write the output: ") + std::strerror(errno));
+  return status;
+}
+
 std::vector<std::string> split(const std::string &text, char at) {
   std::vector<std::string> parts;
   std::stringstream in(text);

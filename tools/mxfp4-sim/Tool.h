@@ -13,6 +13,10 @@
 
 /// Says what is wrong with the command, and exits with 2.
 [[noreturn]] void die(const std::string &message);
+
+/// The exit status, once all output is written; without room for it, exits with
+/// 2.
+int finish(int status);
 std::vector<std::string> split(const std::string &text, char at);
 /// Dies unless \p text, the value of \p what, is a whole number in the range.
 uint64_t number(const std::string &text, uint64_t least, uint64_t most,

@@ -116,7 +116,7 @@ Command parseCommand(int argc, char **argv) {
     auto count = [&] { return unsigned(numberIn(1, UINT32_MAX)); };
     if (a == "--help" || a == "-h") {
       std::fputs(help, stdout);
-      std::exit(0);
+      std::exit(finish(0));
     } else if (a == "--entry")
       c.entry = value();
     else if (a == "--grid")
@@ -292,7 +292,7 @@ static int runTool(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   try {
-    return runTool(argc, argv);
+    return finish(runTool(argc, argv));
   } catch (const std::bad_alloc &) {
     die("this takes more memory than the machine has");
   } catch (const std::length_error &) {

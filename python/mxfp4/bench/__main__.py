@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from ..devices import option as device_option
 from ..errors import Error
 from ..problem import Problem
@@ -264,9 +265,9 @@ def run(o: argparse.Namespace, chosen: list[Case]) -> int:
              "seconds": time.perf_counter() - start}  # fmt: skip
     notes = cached(rows, getattr(properties, "L2_cache_size", 50 * 2**20))
     if o.json:
-        o.json.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+        write_whole(o.json, json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if o.markdown:
-        o.markdown.write_text(text)
+        write_whole(o.markdown, text)
     bad = failures(rows) + ([stopped] if stopped else [])
     print("\n" + text + "\n" + "\n".join([json.dumps(facts), *notes, *bad]))
     return 1 if bad else 0

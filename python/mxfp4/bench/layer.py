@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from ..errors import Error
 from ..layer_kernels import LayerKernels
 from ..layer_spec import LayerSpec
@@ -326,7 +327,7 @@ def run(o: argparse.Namespace) -> int:
         results = {"date": time.strftime("%Y-%m-%d"), "gpu": torch.cuda.get_device_name(),
                    "what": WHAT, "torch": torch.__version__, "routing": o.routing,
                    "rows": rows}  # fmt: skip
-        o.json.write_text(json.dumps(results, indent=1) + "\n")
+        write_whole(o.json, json.dumps(results, indent=1) + "\n")
     if worst > 0.02:
         raise Error(f"an error of {worst:.1e} is more than roundings of bf16 explain.")
     return 0

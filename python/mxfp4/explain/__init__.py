@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from .._typed import typed
 from ..cli import _problem
 from ..errors import Error
@@ -139,15 +138,4 @@ def _write(path: Path, text: str) -> None:
     """
     if not path.parent.is_dir():
         raise Error(f"cannot write {path}: the folder {path.parent} does not exist; make it first.")
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
-    ) as scratch:
-        scratch.write(text)
-    os.chmod(scratch.name, 0o666 & ~_umask())
-    Path(scratch.name).replace(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_whole(path, text)
