@@ -44,4 +44,25 @@ TEST(Routing, RowsToQuantizeFitTheirCta) {
   }
 }
 
+// Behind what rounding keeps there, a word for each sum and warp; and what is
+// added up fits the threads that store it.
+TEST(Routing, RowsToDispatchHaveTheirSums) {
+  for (int64_t experts = 1; experts <= kMostExpertsOfOneToken; ++experts) {
+    // All offsets, from 64 tokens on, and no more for a token than that takes.
+    const int64_t offsets = offsetsOfOneToken(experts);
+    EXPECT_GE(offsets * 64, experts + 1);
+    EXPECT_LT((offsets - 1) * 64, experts + 1);
+    for (int64_t slots = 1; slots <= kMostSlotsOfOneToken; ++slots) {
+      const int64_t sums = sumsOfOneToken(experts, slots);
+      EXPECT_EQ(sums, slots + 1 + offsets);
+      EXPECT_LE(sums, 32);
+      const LaunchPlan plan = dispatchPlan(360, sums);
+      EXPECT_EQ(plan.threads, 96);
+      EXPECT_EQ(plan.sharedBytes, 3 * 4 * (1 + sums));
+    }
+  }
+  EXPECT_EQ(dispatchPlan(360, 0).sharedBytes,
+            quantizeRowsPlan(360).sharedBytes);
+}
+
 } // namespace
