@@ -80,7 +80,11 @@ class Compiler:
             self._handle = None
 
     def use(self) -> int:
-        """The C handle, for one call; forgets earlier diagnostics."""
+        """The C handle, for one call; forgets earlier diagnostics.
+
+        Raises:
+            Error: if the compiler was closed.
+        """
         if not self._handle:
             raise Error("this Compiler was closed; make a new one.")
         self.diagnostics.clear()

@@ -68,7 +68,11 @@ class Module:
         return library.take_string(self._library.mxfp4_module_to_mlir(self._use()))
 
     def bytecode(self) -> bytes:
-        """MLIR bytecode, which carries the version of the dialect; `Compiler.parse` reads it."""
+        """MLIR bytecode, which carries the version of the dialect; `Compiler.parse` reads it.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
         size = ctypes.c_size_t()
         pointer = self._library.mxfp4_module_to_bytecode(self._use(), ctypes.byref(size))
         if not pointer:

@@ -46,7 +46,15 @@ def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @typed
 def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
-    """Scores of all experts; of "softmax_selected" the logits."""
+    """Scores of all experts, f64 ``[T, E]``; of "softmax_selected" the logits.
+
+    Args:
+        logits: ``[T, E]``.
+        scoring: one of `SCORINGS`.
+
+    Raises:
+        Error: if there is no such scoring.
+    """
     wide = np.asarray(logits).astype(np.float64)
     if scoring not in SCORINGS:
         raise Error(f"scoring must be one of {list(SCORINGS)}, got {scoring!r}.")

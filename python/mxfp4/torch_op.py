@@ -42,7 +42,11 @@ _library.define(
 
 
 def refuse_sparse(x: torch.Tensor) -> None:
-    """Refuse a tensor without memory for each element, of which torch's dispatcher says more."""
+    """Refuse a tensor without memory for each element, of which torch's dispatcher says more.
+
+    Raises:
+        Error: if it is one.
+    """
     if x.layout != torch.strided:
         raise Error(f"x must be dense, got layout {x.layout}; pass x.to_dense().")
 
@@ -55,7 +59,11 @@ def grouped_matmul(
     out_dtype: str = "bf16",
     batch_invariant: bool = False,
 ) -> torch.Tensor:
-    """`mxfp4.grouped_matmul` on torch tensors, of which ``weights.data`` is one, on one device."""
+    """`mxfp4.grouped_matmul` on torch tensors, of which ``weights.data`` is one, on one device.
+
+    Raises:
+        Error: if an argument does not fit, or if no kernel is there and none can be compiled.
+    """
     data, layout = weights.data, weights.layout
     if not isinstance(data, torch.Tensor):
         raise Error("x is a torch tensor, but the weights are not; use weights.to_device(device).")

@@ -232,7 +232,14 @@ class PackedWeights:
         self.validate_experts(self._host())
 
     def validate_experts(self, experts: Iterable[NDArray[np.uint8]]) -> None:
-        """`validate` of the same weights that come one expert at a time."""
+        """`validate` of the same weights that come one expert at a time.
+
+        Args:
+            experts: packed experts, u8 ``[ceil(N/64), ceil(K/64), 2176]`` each, in order.
+
+        Raises:
+            Error: if the padding or the proof is not what the weights have.
+        """
         proof: Proof | None = None
         for e, expert in enumerate(experts):
             if not padding_is_neutral(expert, self.n, self.k, self.layout):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -86,3 +87,18 @@ def test_pages_outside_of_the_menu_are_refused(tmp_path: Path) -> None:
         )  # fmt: skip
         assert run.returncode == status, run.stderr
         assert status == 0 or "added.md" in run.stderr, run.stderr
+
+
+def test_the_reference_says_what_is_raised() -> None:
+    """Of the functions in modules of the reference that raise themselves."""
+    silent = []
+    for module in (name for group in site_pages.MODULES.values() for name in group):
+        path = ROOT / "python/mxfp4" / f"{module.replace('.', '/')}.py"
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            said = ast.get_docstring(node) or ""
+            if raises and "Raises:" not in said and node.name != "main":
+                silent.append(f"{module}.{node.name}")
+    assert not silent
