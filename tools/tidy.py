@@ -72,6 +72,10 @@ def stamp_of(tidy: Path, build: Path, command: dict[str, str], files: list[Path]
 def main() -> int:
     """Command line."""
     tidy, build, *names = sys.argv[1:]
+    if not (Path(build) / "compile_commands.json").is_file():
+        print(f"clang-tidy needs to know how files are compiled, and {build} has no "
+              "compile_commands.json; run cmake --preset release", file=sys.stderr)  # fmt: skip
+        return 1
     root, known = Path(build).resolve(), commands(Path(build))
     chosen = {name: known.get(Path(name).resolve()) for name in names}
     objects = {

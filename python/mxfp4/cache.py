@@ -75,7 +75,7 @@ class Cache:
 
     Args:
         folder: made when something is stored.
-        limit: bytes that it may take.
+        limit: bytes that it may take, and a sixteenth more for each process that stores kernels.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:

@@ -121,3 +121,13 @@ def test_all_that_decides_counts(project: Project, what: str) -> None:
         (project.build / "compile_commands.json").write_text(json.dumps(changed))
     assert project.run() == (0, ["one", "two"])
     assert project.run() == (0, [])
+
+
+def test_without_a_build_it_says_what_to_do(project: Project) -> None:
+    (project.build / "compile_commands.json").unlink()
+    done = subprocess.run(
+        [sys.executable, TIDY, project.linter, project.build, "one.c"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "compile_commands.json; run cmake --preset release" in done.stderr
