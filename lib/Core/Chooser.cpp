@@ -48,9 +48,9 @@ constexpr int kLow = 32;
 /// needs.
 constexpr int kMiddle = 64;
 
-/// Tokens of a tile from which one half of a step takes long enough to decode
-/// the other in that time.
-constexpr int kPromotedAhead = 176;
+/// Tokens of a tile from which a step takes long enough to decode the next in
+/// that time.
+constexpr int kPromotedAhead = 144;
 
 /// Tokens of a warp from which it stores more of them between two branches.
 constexpr int kManyStores = 65;
@@ -178,10 +178,10 @@ bool Chooser::fits(const Schedule &schedule) const {
              target.sharedPerMultiprocessor;
 }
 
-/// Whether warpgroups whose sums are promoted decode ahead, half a step at a
-/// time. Measured with tall tiles: 0.88 to 0.94 of the time of one group, 0.89
-/// to 0.92 of that of 32 groups with 512 rows or more each; in the tiles for
-/// 128 rows each, and with K slices, more. Producers that gather need the
+/// Whether warpgroups whose sums are promoted decode ahead. Measured with tall
+/// tiles: 0.88 to 0.94 of the time of one group, 0.89 to 0.92 of that of 32
+/// groups with 512 rows or more each; with whole steps (`kWholeSteps`), 0.96 of
+/// that of 128 rows each; with K slices more. Producers that gather need the
 /// registers.
 bool Chooser::promotesAhead(const Schedule &schedule) const {
   return hasSpareRegisters() && !problem.gathers && schedule.kSlices == 1 &&

@@ -6,9 +6,9 @@
 //
 // The chooser of one problem, for `chooseSchedule` and for the enumeration of
 // all schedules. Which regime a number of rows belongs to is decided in
-// ChooserRegimes.cpp, regimes where decoding decides are in
-// ChooserDecoders.cpp, what follows from a tile and its warps is in
-// Chooser.cpp.
+// ChooserRegimes.cpp and, of 8-bit numbers, in ChooserFP8.cpp; regimes where
+// decoding decides are in ChooserDecoders.cpp, what follows from a tile and its
+// warps is in Chooser.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -99,6 +99,7 @@ private:
   Pick pickMiddle(int64_t rows) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
+  Pick pickManyFP8(int64_t mean) const;
   Pick wholeGroupsFP8(int height, int64_t mean) const;
   std::optional<Pick> pickDecodersFP8(int64_t mean) const;
   bool promotesAhead(const Schedule &schedule) const;

@@ -27,6 +27,10 @@ using namespace mxfp4;
 /// fewer tokens in that time.
 constexpr double kTileEnds = 10, kFewestTokens = 100, kTensorOps = 4096;
 
+/// The same time at the end of a tile of promoted sums: 3600 clocks where 176
+/// tokens take 22400.
+constexpr double kTileEndsPromoted = 28;
+
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
@@ -55,16 +59,6 @@ constexpr int kHeightsToGather = 5;
 /// a second wave. Below, the heights of tiles of two warpgroups.
 constexpr double kNarrowCost = 1.2;
 constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
-
-/// The same of 8-bit numbers, where two thirds of the work take 0.7 to 0.73 of
-/// the time.
-constexpr double kNarrowCostFP8 = 1.06;
-
-/// Heights of the tiles for many rows per group of 8-bit numbers. With promoted
-/// sums, or three warpgroups, registers are left for the first of them.
-constexpr std::array<int, 8> kHeightsFP8 = {64,  96,  128, 160,
-                                            176, 192, 224, 256};
-constexpr int kHeightsLow = 6;
 
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
@@ -211,6 +205,7 @@ double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
   constexpr std::pair<double, double> sizes[] = {
       {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
   const double speed = target.device.tensorOps / kTensorOps;
+  const double ends = problem.promotion != 0 ? kTileEndsPromoted : kTileEnds;
   double tiles = 0, work = 0;
   for (auto [deviations, share] : sizes) {
     const double tokens = std::max(
@@ -218,8 +213,8 @@ double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
     const double parts = std::ceil(tokens / height);
     const double width = std::ceil(tokens / parts / 16) * 16;
     tiles += share * parts;
-    work += share * parts *
-            (std::max(width, kFewestTokens * speed) + kTileEnds * speed);
+    work +=
+        share * parts * (std::max(width, kFewestTokens * speed) + ends * speed);
   }
   return double(waves(tiles * double(groups), tileRows)) * work / tiles *
          tileRows / 192;
@@ -265,78 +260,4 @@ Pick Chooser::pickMany(int64_t rows) const {
   return {wgmma(192, best, 16, 12),
           "many rows per group: compute bound, three warpgroups share the "
           "tokens of tiles that fill the SMs"};
-}
-
-/// Tiles of 8-bit numbers that hold whole groups: three warpgroups, where as
-/// many waves of two would take as long.
-Pick Chooser::wholeGroupsFP8(int height, int64_t mean) const {
-  if (problem.promotion == 0 &&
-      costOfMany(height, mean, 192) <
-          kNarrowCostFP8 * costOfMany(height, mean, 128))
-    return {wgmma(192, height, 16, 12),
-            "many rows per group: compute bound, three warpgroups share the "
-            "tokens of tiles that hold whole groups"};
-  return {wgmma(128, height, 16, 8),
-          "many rows per group: compute bound, two warpgroups share the tokens "
-          "of tiles that hold whole groups"};
-}
-
-/// Of 8-bit numbers, tiles of few warpgroups: one decodes while another
-/// multiplies, and a step is twice as long. Promotion is the problem's, not a
-/// choice; its sums leave a warpgroup registers for a second fragment of half a
-/// step (`promotesAhead`).
-Pick Chooser::pickFP8(int64_t rows) const {
-  const int64_t mean = ceilDiv(rows, groups);
-  if (tokensFor(mean, 4) <= 8)
-    return {wgmma(64, 8, 0, 4, slices, /*ctas=*/slices == 1 ? 4 : 1),
-            "few rows per group: memory bound, 8 tokens, small tiles and many "
-            "copies in flight"};
-  if (std::optional<Pick> pick = pickDecodersFP8(mean))
-    return *pick;
-  if (tokensFor(mean, 2) <= 16)
-    return {
-        wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
-        "up to about ten rows per group: memory bound, small tiles and many "
-        "copies in flight, up to 32 tokens where a group has more rows "
-        "than others"};
-  if (tokensFor(mean, 1.4) <= kSharedFP8)
-    return {wgmma(128, 64, 16, 8),
-            "a few dozen rows per group: two warpgroups share up to 64 tokens"};
-  // Measured: of one group, two warpgroups by 256 tokens take 0.92 of the time
-  // of three by 192; of 32 groups, three take 0.91 of the time of two.
-  const bool isWide = problem.promotion == 0 && groups > 1 && !problem.gathers;
-  const int *end = problem.promotion == 0 && !isWide
-                       ? kHeightsFP8.end()
-                       : kHeightsFP8.begin() + kHeightsLow;
-  // Consumers of the highest need the registers of producers that gather.
-  if (problem.gathers)
-    --end;
-  const int tileRows = isWide ? 192 : 128;
-  // A tall tile copies as many rows as it is high, also behind a group's end.
-  // Measured with 128 rows for each of 32 groups: by 160 tokens promoted sums
-  // take 0.93 of the time by 192, and two warpgroups by 160 take 0.92 of the
-  // time of three by 192.
-  const int64_t tokens = tokensFor(mean, 1.6);
-  const int *whole = std::find_if(kHeightsFP8.begin(), end,
-                                  [&](int height) { return tokens <= height; });
-  if (groups > 1 && !problem.gathers && whole != end)
-    return wholeGroupsFP8(*whole, mean);
-  int best = 0;
-  double least = 0;
-  for (const int *height = end; height-- != kHeightsFP8.begin();)
-    if (const double cost = costOfMany(*height, mean, tileRows);
-        best == 0 || cost < 0.98 * least) {
-      best = *height;
-      least = cost;
-    }
-  if (isWide)
-    return {wgmma(tileRows, best, 16, 12),
-            "many rows per group: compute bound, three warpgroups share the "
-            "tokens of tiles that fill the SMs"};
-  return {wgmma(tileRows, best, 16, 8),
-          problem.promotion == 0
-              ? "many rows per group: compute bound, two warpgroups share the "
-                "tokens of tiles that fill the SMs"
-              : "many rows per group: compute bound, two warpgroups share the "
-                "tokens of tiles whose sums are promoted to f32"};
 }

@@ -310,8 +310,10 @@ void mxfp4::emitSteps(ImplicitLocOpBuilder &b, const BlockLoop &of,
     if (state.promoted && step > 0)
       at.number =
           arith::AddIOp::create(b, first.number, indexConstant(b, step));
-    Value isGoingOn =
-        state.promoted ? emitIsGoingOn(b, of.matmul, at.number) : Value();
+    // The first step of all adds to zeros.
+    Value isGoingOn = state.promoted && (hasPrevious || step > 0)
+                          ? emitIsGoingOn(b, of.matmul, at.number)
+                          : Value();
     for (int64_t batch = 0; batch < batches; ++batch) {
       const bool isInside = step * batches + batch + 2 < steps * batches;
       emitBatch(b, of, state, batch, hasPrevious || step > 0 || batch > 0,

@@ -55,10 +55,15 @@ static bool changesWithStep(KLoopOp loop, Region &part) {
       .wasInterrupted();
 }
 
-/// Sums of their own leave registers for two sets of fragments of half a step
+/// Beside more sums than these of instructions, and as many that they are
+/// promoted to, a thread has registers for two sets of fragments of half a step
 /// only.
-static int64_t partsOf(BlockMatmulOp matmul) {
-  return matmul.getStepsOfSum() != 0 ? 2 : 1;
+static constexpr int kWholeSteps = 88;
+
+static int64_t partsOf(BlockMatmulOp matmul, const Schedule &schedule) {
+  return matmul.getStepsOfSum() != 0 && schedule.accumulators() > kWholeSteps
+             ? 2
+             : 1;
 }
 
 static FailureOr<BlockLoop> findBlocks(KLoopOp loop) {
@@ -88,7 +93,7 @@ static FailureOr<BlockLoop> findBlocks(KLoopOp loop) {
   of.matmul = matmul;
   of.blocks = matmul.getBlocks();
   of.counts = sliceCounts(schedule, steps);
-  if (!divideSteps(of, partsOf(matmul)))
+  if (!divideSteps(of, partsOf(matmul, schedule)))
     return matmul.emitOpError(
         "requires fragments that are decoded without effects, each half of "
         "them from as many words, and multiplied as they are, to overlap "
@@ -131,6 +136,9 @@ static void emitLoop(ImplicitLocOpBuilder &b, const BlockLoop &of,
   if (state.promoted) {
     first.number =
         arith::MulIOp::create(b, round, indexConstant(b, stepsAtOnce));
+    if (of.counts.front() % stepsAtOnce == 1)
+      first.number =
+          arith::AddIOp::create(b, first.number, indexConstant(b, 1));
     first.count = ofSlice(b, loop.getSlice(), of.counts);
   }
   emitSteps(b, of, state, stepsAtOnce, isNotFirst, isNotLast, first);
@@ -155,7 +163,11 @@ static void overlap(BlockLoop of) {
   // without a condition to fetch by.
   if (steps % atOnce == 1) {
     Value never = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
-    emitSteps(b, of, state, 1, std::nullopt, steps == 1 ? never : Value(), {});
+    StepNumber first;
+    if (state.promoted)
+      first = {indexConstant(b, 0), ofSlice(b, loop.getSlice(), of.counts)};
+    emitSteps(b, of, state, 1, std::nullopt, steps == 1 ? never : Value(),
+              first);
   }
   if (steps >= atOnce)
     emitLoop(b, of, state, atOnce);

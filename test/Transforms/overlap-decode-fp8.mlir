@@ -1,12 +1,12 @@
-// Sums that are promoted leave registers for two sets of fragments of half a step: a
-// step has two groups of wgmma, and while one runs the thread decodes the other half,
+// Many sums that are promoted leave registers for two sets of fragments of half a step:
+// a step has two groups of wgmma, and while one runs the thread decodes the other half,
 // from half of the words. Behind the last step of an interval the sums of the
 // instructions are added to those in f32, with the next half decoded.
 //
 // RUN: mxfp4-opt %s --split-input-file --pass-pipeline="builtin.module(mxfp4-tile,mxfp4-on-kernels{pipeline=mxfp4-specialize-warps,mxfp4-share-tiles,mxfp4-pipeline-copies,mxfp4-insert-decode,mxfp4-overlap-decode,canonicalize,cse})" \
 // RUN:   | FileCheck %s --implicit-check-not=mxfp4.decode_row --implicit-check-not=mxfp4.load_codes --implicit-check-not="mxfp4.wgmma " --implicit-check-not=mxfp4.wgmma_wait
 
-#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 192,
     warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
     copy_warps = 1, overlap_decode = true>
 
@@ -35,7 +35,7 @@
 // CHECK:           %[[REST:.*]] = arith.remui %[[I]], %[[EVERY]]
 // CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
 // CHECK:           %[[PART:.*]] = vector.extract %[[OWN]][0]
-// CHECK-NEXT:      %[[M:.*]] = mxfp4.wgmma %[[PART]] a({{.*}}) b(%{{.*}}) columns 2 tokens(%{{.*}} by 16) accumulate(%[[GOESON]])
+// CHECK-NEXT:      %[[M:.*]] = mxfp4.wgmma %[[PART]] a({{.*}}) b(%{{.*}}) columns 24 tokens(%{{.*}} by 192) accumulate(%[[GOESON]])
 // CHECK-NEXT:      %[[MW:.*]] = mxfp4.wgmma_wait %[[M]] pending 1
 // CHECK:           scf.if
 // CHECK:             mxfp4.ring_release
@@ -47,7 +47,7 @@
 
 // The second adds to what the first has begun.
 
-// CHECK:           %[[M2:.*]] = mxfp4.wgmma %[[MW]] a(%[[SECOND]]#0, {{.*}}, %[[SECOND]]#7 : vector<4xf8E5M2>) b(%{{.*}}) step 2 columns 2 tokens(%{{.*}} by 16) : vector
+// CHECK:           %[[M2:.*]] = mxfp4.wgmma %[[MW]] a(%[[SECOND]]#0, {{.*}}, %[[SECOND]]#7 : vector<4xf8E5M2>) b(%{{.*}}) step 2 columns 24 tokens(%{{.*}} by 192) : vector
 // CHECK-NEXT:      %[[MW2:.*]] = mxfp4.wgmma_wait %[[M2]] pending 1
 // CHECK-NEXT:      %[[OWN2:.*]] = vector.broadcast %[[MW2]]
 // CHECK:           scf.if
@@ -64,8 +64,8 @@
 // CHECK-NEXT:      %[[ISLAST:.*]] = arith.cmpi eq, %[[BEHIND]], %[[ALL]]
 // CHECK-NEXT:      %[[ISEND:.*]] = arith.ori %[[IS4TH]], %[[ISLAST]]
 // CHECK-NEXT:      %[[SUMS2:.*]] = scf.if %[[ISEND]]
-// CHECK-NEXT:        mxfp4.wgmma_wait %[[OWN2]] : vector<1x2x4xf32>
-// CHECK-COUNT-2:     arith.addf
+// CHECK-NEXT:        mxfp4.wgmma_wait %[[OWN2]] : vector<1x24x4xf32>
+// CHECK-COUNT-24:    arith.addf
 // CHECK:             scf.yield
 // CHECK-NEXT:      } else {
 // CHECK-NEXT:        scf.yield %[[SUMS]]
@@ -87,11 +87,11 @@ func.func @moe(%x: memref<?x1152xf8E4M3FN>,
 
 // -----
 
-// Sums of 128, which is a step, and two blocks of rows: each block begins from zeros in
+// Sums of 128, which is a step, and two blocks of rows of many sums: each block begins from zeros in
 // every step, and every step ends an interval. That is known, but what depends on the
 // number of tokens looks to ptxas like what only the run may show.
 
-#often = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 16,
+#often = #mxfp4.schedule<instruction = wgmma_fp8, rows = 128, tokens = 96,
     warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
     copy_warps = 1, overlap_decode = true>
 
@@ -111,7 +111,7 @@ func.func @moe(%x: memref<?x1152xf8E4M3FN>,
 // CHECK-NEXT:      %[[ISNOTFIRST:.*]] = arith.cmpi ne, %[[I]], %[[C0]]
 // CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi eq, %[[TOKENS:.*]], %[[C0]]
 // CHECK:           %[[PART:.*]] = vector.extract %[[OWN]][0]
-// CHECK-NEXT:      %[[M:.*]] = mxfp4.wgmma %[[PART]] a({{.*}}) b(%{{.*}}) columns 2 tokens(%[[TOKENS]] by 16) accumulate(%[[GOESON]])
+// CHECK-NEXT:      %[[M:.*]] = mxfp4.wgmma %[[PART]] a({{.*}}) b(%{{.*}}) columns 12 tokens(%[[TOKENS]] by 96) accumulate(%[[GOESON]])
 // CHECK-NEXT:      %[[MW:.*]] = mxfp4.wgmma_wait %[[M]] pending 1
 // CHECK-NEXT:      scf.if %[[ISNOTFIRST]] {
 // CHECK-NEXT:        mxfp4.ring_release
@@ -124,13 +124,13 @@ func.func @moe(%x: memref<?x1152xf8E4M3FN>,
 // CHECK-COUNT-4:     mxfp4.decode_row
 // CHECK-NOT:         mxfp4.ring_wait
 // CHECK:             mxfp4.load_codes %[[W]][%[[HERE:.*]], %[[SECOND:.*]]] :
-// CHECK:           %[[M2:.*]] = mxfp4.wgmma %[[MW]] a({{.*}}) b(%{{.*}}) step 2 columns 2 tokens(%[[TOKENS]] by 16) : vector
+// CHECK:           %[[M2:.*]] = mxfp4.wgmma %[[MW]] a({{.*}}) b(%{{.*}}) step 2 columns 12 tokens(%[[TOKENS]] by 96) : vector
 // CHECK-NEXT:      %[[MW2:.*]] = mxfp4.wgmma_wait %[[M2]] pending 1
 // CHECK:           scf.if %[[HASTOKENS]]
 // CHECK-COUNT-4:     mxfp4.decode_row
 // CHECK:             mxfp4.load_codes %[[W]][%[[HERE]], %[[SECOND]]] part 1
 // CHECK:           %[[PART2:.*]] = vector.extract %[[OWN]][1]
-// CHECK-NEXT:      %[[N:.*]] = mxfp4.wgmma %[[PART2]] a({{.*}}) b(%{{.*}}) columns 2 tokens(%[[TOKENS]] by 16) accumulate(%[[GOESON]])
+// CHECK-NEXT:      %[[N:.*]] = mxfp4.wgmma %[[PART2]] a({{.*}}) b(%{{.*}}) columns 12 tokens(%[[TOKENS]] by 96) accumulate(%[[GOESON]])
 // CHECK-NEXT:      %[[NW:.*]] = mxfp4.wgmma_wait %[[N]] pending 1
 
 // The first block's next words are another step's, which the last step does not wait for.
@@ -140,11 +140,11 @@ func.func @moe(%x: memref<?x1152xf8E4M3FN>,
 // CHECK:             scf.if %[[ISNOTLAST]]
 // CHECK-NEXT:          mxfp4.ring_wait %{{.*}}[%[[AT]]]
 // CHECK:               mxfp4.load_codes %[[W]][%{{.*}}, %[[FIRST]]] :
-// CHECK:           %[[N2:.*]] = mxfp4.wgmma %[[NW]] a({{.*}}) b(%{{.*}}) step 2 columns 2 tokens(%[[TOKENS]] by 16) : vector
+// CHECK:           %[[N2:.*]] = mxfp4.wgmma %[[NW]] a({{.*}}) b(%{{.*}}) step 2 columns 12 tokens(%[[TOKENS]] by 96) : vector
 // CHECK-NEXT:      %[[NW2:.*]] = mxfp4.wgmma_wait %[[N2]] pending 1
-// CHECK-NEXT:      %[[E1:.*]]:8 = vector.to_elements %[[MW2]]
-// CHECK-NEXT:      %[[E2:.*]]:8 = vector.to_elements %[[NW2]]
-// CHECK-NEXT:      %[[OWN2:.*]] = vector.from_elements %[[E1]]#0, {{.*}}, %[[E1]]#7, %[[E2]]#0, {{.*}}, %[[E2]]#7
+// CHECK-NEXT:      %[[E1:.*]]:48 = vector.to_elements %[[MW2]]
+// CHECK-NEXT:      %[[E2:.*]]:48 = vector.to_elements %[[NW2]]
+// CHECK-NEXT:      %[[OWN2:.*]] = vector.from_elements %[[E1]]#0, {{.*}}, %[[E1]]#47, %[[E2]]#0, {{.*}}, %[[E2]]#47
 // CHECK:           scf.if %[[HASTOKENS]]
 // CHECK-COUNT-4:     mxfp4.decode_row
 // CHECK:             scf.if %[[ISNOTLAST]]
@@ -153,15 +153,15 @@ func.func @moe(%x: memref<?x1152xf8E4M3FN>,
 
 // Four sums at a time, of both blocks.
 
-// CHECK:           %[[SUMS2:.*]] = scf.if %[[HASTOKENS]] -> (vector<2x2x4xf32>)
-// CHECK-NEXT:        %[[DONE:.*]] = mxfp4.wgmma_wait %[[OWN2]] : vector<2x2x4xf32>
+// CHECK:           %[[SUMS2:.*]] = scf.if %[[HASTOKENS]] -> (vector<2x12x4xf32>)
+// CHECK-NEXT:        %[[DONE:.*]] = mxfp4.wgmma_wait %[[OWN2]] : vector<2x12x4xf32>
 // CHECK-NEXT:        %[[L:.*]] = vector.extract %[[SUMS]][0, 0]
 // CHECK-NEXT:        %[[R:.*]] = vector.extract %[[DONE]][0, 0]
 // CHECK-NEXT:        arith.addf %[[L]], %[[R]]
 // CHECK-NEXT:        %[[L:.*]] = vector.extract %[[SUMS]][0, 1]
 // CHECK-NEXT:        %[[R:.*]] = vector.extract %[[DONE]][0, 1]
 // CHECK-NEXT:        arith.addf %[[L]], %[[R]]
-// CHECK-NEXT:        %[[L:.*]] = vector.extract %[[SUMS]][1, 0]
+// CHECK:             %[[L:.*]] = vector.extract %[[SUMS]][1, 0]
 // CHECK-NEXT:        %[[R:.*]] = vector.extract %[[DONE]][1, 0]
 // CHECK-NEXT:        arith.addf %[[L]], %[[R]]
 // CHECK-NEXT:        %[[L:.*]] = vector.extract %[[SUMS]][1, 1]
@@ -183,5 +183,58 @@ func.func @often(%x: memref<?x384xf8E4M3FN>,
       offsets(%o : memref<3xi32>) outs(%y : memref<?x128xf32>)
       workspace(%workspace : memref<2xi32>)
       {schedule = #often, accumulation = #mxfp4.accumulation<promoted 128>}
+  return
+}
+
+// -----
+
+// Fewer sums leave registers for fragments of whole steps: two steps in an iteration,
+// behind a step that adds to zeros and ends no interval of four.
+
+#whole = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+    warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1,
+    copy_warps = 1, overlap_decode = true>
+
+// CHECK-LABEL: gpu.func @mxfp4_whole
+// CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG:     %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG:     %[[C2:.*]] = arith.constant 2 : index
+// CHECK-DAG:     %[[EVERY:.*]] = arith.constant 4 : index
+// CHECK-COUNT-2: mxfp4.load_codes
+// CHECK-COUNT-8: mxfp4.decode_row
+// CHECK-COUNT-2: mxfp4.load_codes
+// CHECK:         mxfp4.wgmma %{{.*}} columns 2 tokens(%{{.*}} by 16) :
+// CHECK-COUNT-8: mxfp4.decode_row
+// CHECK-COUNT-2: mxfp4.load_codes
+// CHECK:         scf.for %[[I:.*]] = %[[C0]] to %[[EVERY]] step %[[C1]]
+// CHECK:           %[[TWICE:.*]] = arith.muli %[[I]], %[[C2]]
+// CHECK-NEXT:      %[[NUMBER:.*]] = arith.addi %[[TWICE]], %[[C1]]
+// CHECK:           %[[REST:.*]] = arith.remui %[[NUMBER]], %[[EVERY]]
+// CHECK-NEXT:      %[[GOESON:.*]] = arith.cmpi ne, %[[REST]], %[[C0]]
+// CHECK:           mxfp4.wgmma %{{.*}} accumulate(%[[GOESON]])
+// CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
+// CHECK-COUNT-8:   mxfp4.decode_row
+// CHECK-COUNT-2:   mxfp4.load_codes
+// CHECK:           scf.if
+// CHECK-NEXT:        mxfp4.wgmma_wait
+// CHECK-COUNT-2:     arith.addf
+// CHECK:           mxfp4.wgmma %{{.*}} accumulate(
+// CHECK-NEXT:      mxfp4.wgmma_wait %{{.*}} pending 1
+// CHECK-COUNT-8:   mxfp4.decode_row
+// CHECK-COUNT-2:   mxfp4.load_codes
+// CHECK:           scf.if
+// CHECK-NEXT:        mxfp4.wgmma_wait
+// CHECK-COUNT-2:     arith.addf
+// CHECK:         mxfp4.wgmma_wait
+// CHECK:         mxfp4.store_tile
+func.func @whole(%x: memref<?x1152xf8E4M3FN>,
+                 %w: memref<2x1x9x!mxfp4.block<bytes, relative>>,
+                 %o: memref<3xi32>, %y: memref<?x64xf32>,
+                 %workspace: memref<2xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x1152xf8E4M3FN>)
+      weights(%w : memref<2x1x9x!mxfp4.block<bytes, relative>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x64xf32>)
+      workspace(%workspace : memref<2xi32>)
+      {schedule = #whole, accumulation = #mxfp4.accumulation<promoted 512>}
   return
 }

@@ -161,19 +161,19 @@ func.func @step(%w: !w, %x: !x, %a: vector<2xbf16>, %n: index, %i: index,
 
 // -----
 
-// Of sums that are promoted, a group has the fragments of half a step, which the pass
+// Of many sums that are promoted, a group has the fragments of half a step, which the pass
 // finds where the decode region yields them.
 
 #shared = #gpu.address_space<workgroup>
-#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 16,
+#schedule = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 192,
   warps_rows = 4, warps_tokens = 1, stages = 9, placement = register, ctas = 1>
-!x = memref<9x16x128xf8E4M3FN, #shared>
+!x = memref<9x192x128xf8E4M3FN, #shared>
 
 func.func @halves(%x: !x, %a: vector<4xf8E5M2>, %n: index,
-    %ring: !mxfp4.ring<9>, %start: !mxfp4.cursor<9>, %zero: vector<1x2x4xf32>) {
+    %ring: !mxfp4.ring<9>, %start: !mxfp4.cursor<9>, %zero: vector<1x24x4xf32>) {
   %r:2 = mxfp4.k_loop to 5 drains %ring at %start init(%zero)
-      {schedule = #schedule} : !mxfp4.ring<9>, !mxfp4.cursor<9>, vector<1x2x4xf32> {
-  ^bb0(%k: index, %at: !mxfp4.cursor<9>, %sums: vector<1x2x4xf32>):
+      {schedule = #schedule} : !mxfp4.ring<9>, !mxfp4.cursor<9>, vector<1x24x4xf32> {
+  ^bb0(%k: index, %at: !mxfp4.cursor<9>, %sums: vector<1x24x4xf32>):
     %slot = mxfp4.ring_slot %at : !mxfp4.cursor<9>
     // expected-error @below {{requires fragments that are decoded without effects, each half of them from as many words, and multiplied as they are, to overlap decoding with sums that are promoted}}
     %next = mxfp4.block_matmul %sums at [%slot] fetch {
@@ -184,13 +184,13 @@ func.func @halves(%x: !x, %a: vector<4xf8E5M2>, %n: index,
     ^bb0(%p: index):
       mxfp4.yield
     } multiply {
-    ^bb0(%s: index, %part: vector<2x4xf32>):
+    ^bb0(%s: index, %part: vector<24x4xf32>):
       %m = mxfp4.wgmma %part
           a(%a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a, %a : vector<4xf8E5M2>)
-          b(%x[%s]) columns 2 tokens(%n by 16) : vector<2x4xf32>, !x
-      mxfp4.yield %m : vector<2x4xf32>
-    } {accumulation = #mxfp4.accumulation<promoted 512>} : vector<1x2x4xf32>
-    mxfp4.yield %next : vector<1x2x4xf32>
+          b(%x[%s]) columns 24 tokens(%n by 192) : vector<24x4xf32>, !x
+      mxfp4.yield %m : vector<24x4xf32>
+    } {accumulation = #mxfp4.accumulation<promoted 512>} : vector<1x24x4xf32>
+    mxfp4.yield %next : vector<1x24x4xf32>
   }
   return
 }

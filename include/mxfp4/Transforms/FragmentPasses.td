@@ -91,10 +91,11 @@ def OverlapDecode : Pass<"mxfp4-overlap-decode"> {
     each set has registers of its own, because ptxas serialises the groups if a set
     is copied to other registers. An odd step comes before the loop.
 
-    Sums that are promoted are twice as many, and leave registers for two sets of
-    fragments of half a step. Each block then has a group for each half of a step.
-    Behind the last step of an interval, and with the next half decoded, the thread
-    waits for all groups and adds their sums to those in f32, in a branch.
+    Sums that are promoted are twice as many. With more than 88 of a tile per thread
+    they leave registers for two sets of fragments of half a step, and each block has
+    a group for each half. Behind the last step of an interval, and with what comes
+    next decoded, the thread waits for all groups and adds their sums to those in f32,
+    in a branch.
 
     Preconditions: a `mxfp4.k_loop` that drains a ring and holds one
     `mxfp4.block_matmul`, of a schedule with
