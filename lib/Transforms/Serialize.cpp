@@ -99,6 +99,22 @@ LogicalResult SerializePass::finish(gpu::GPUModuleOp module) {
   return success();
 }
 
+/// Upstream notes how many milliseconds it took, so that no two runs would have
+/// equal output, and caches of builds would miss.
+void dropTimes(gpu::BinaryOp binary) {
+  SmallVector<Attribute> objects;
+  for (auto object : binary.getObjectsAttr().getAsRange<gpu::ObjectAttr>()) {
+    NamedAttrList properties(object.getProperties());
+    for (StringRef name : {"LLVMIRToISATimeInMs", "ISAToBinaryTimeInMs"})
+      properties.erase(name);
+    MLIRContext *context = binary.getContext();
+    objects.push_back(gpu::ObjectAttr::get(
+        context, object.getTarget(), object.getFormat(), object.getObject(),
+        properties.getDictionary(context), object.getKernels()));
+  }
+  binary.setObjectsAttr(ArrayAttr::get(binary.getContext(), objects));
+}
+
 /// Upstream serialises every gpu.module of an operation; ours is therefore
 /// alone in one while that happens.
 LogicalResult SerializePass::serialize(gpu::GPUModuleOp module) {
@@ -124,8 +140,10 @@ LogicalResult SerializePass::serialize(gpu::GPUModuleOp module) {
   const LogicalResult result =
       gpu::transformGpuModulesToBinaries(*alone, /*handler=*/nullptr, options);
   Operation *made = &alone->getBody()->front();
-  if (succeeded(result))
+  if (succeeded(result)) {
     made->setAttr(MXFP4Dialect::kCompiledAttr, UnitAttr::get(context));
+    dropTimes(cast<gpu::BinaryOp>(made));
+  }
   putBack(made);
   return result;
 }
