@@ -18,6 +18,7 @@ from typing import Any
 from generated import settle
 from measured import (
     FP8_H200,
+    GPT_OSS_H200,
     LAYER,
     LAYER_FP8_H200,
     LAYER_H200,
@@ -249,6 +250,32 @@ def layers() -> list[Claim]:
     ]
 
 
+def gpt_oss() -> list[Claim]:
+    """What docs/LayerMeasurements.md says of gpt-oss in transformers."""
+
+    def ahead(experts: int, kind: str, name: str = "transformers", ours: str = "ours") -> str:
+        rows = [r for r in GPT_OSS_H200["timings"] if r["experts"] == experts and ours in r]
+        if kind == "blocks":
+            rows = [r for r in rows if r.get("tokens", 0) >= 1024]
+        else:
+            rows = [r for r in rows if kind in r.get("what", "")]
+        return span(row[name] / row[ours] for row in rows)
+
+    kinds = ("prefill", "dynamic", "static")
+    gained = [ahead(32, "blocks", "ours", name) for name in ("fp8", "fp8 fast")]
+    eager = [ahead(32, "dynamic", "transformers", name) for name in ("fp8", "fp8 fast")]
+    found = [
+        ("with 32 experts # times in prefill, # in eager decoding and # compiled; with 128 experts"
+         " #, # and #",
+         [ahead(e, kind) for e in (32, 128) for kind in kinds]),
+        ("blocks with 32 experts gain # (`promoted 512`) and # (`fast`) on those in bf16", gained),
+        ("with 32 experts # (`promoted 512`) and # times (`fast`) in eager decoding, and #"
+         " compiled",
+         [*eager, ahead(32, "static", "transformers", "fp8")]),
+    ]  # fmt: skip
+    return [Claim("docs/LayerMeasurements.md", text, figures) for text, figures in found]
+
+
 def fp8() -> list[Claim]:
     """What docs/Measurements.md says of FP8."""
     rows = FP8_H200["rows"]
@@ -311,6 +338,7 @@ def claims() -> list[Claim]:
         *losses_of_few_rows(),
         *losses_of_many_rows(),
         *layers(),
+        *gpt_oss(),
         *fp8(),
         *cut(),
     ]

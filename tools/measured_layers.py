@@ -185,9 +185,9 @@ def layer_fp8(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_FP8_H200, 'layer-fp8-h200.json')}"
 
 
-def in_transformers(wanted: str) -> str:
+def in_transformers(experts: int, wanted: str) -> str:
     """Times of gpt-oss in transformers, of its blocks or of all of it: a column for each case."""
-    rows = [row for row in GPT_OSS_H200["timings"] if wanted in row]
+    rows = [r for r in GPT_OSS_H200["timings"] if r["experts"] == experts and wanted in r]
     names = {"transformers": "transformers, bf16", "ours": "mxfp4", "fp8": "mxfp4, FP8 promoted",
              "fp8 fast": "mxfp4, FP8 fast"}  # fmt: skip
     digits = 0 if wanted == "tokens" else 2
@@ -214,7 +214,9 @@ LAYERS: dict[str, Callable[[str], str]] = {
     "layer-sum": layer_sum,
     "batch-invariant": batch_invariant,
     "layer-fp8": layer_fp8,
-    "gpt-oss-blocks": lambda page: in_transformers("tokens"),
-    "gpt-oss-model": lambda page: in_transformers("what"),
+    "gpt-oss-blocks-32": lambda page: in_transformers(32, "tokens"),
+    "gpt-oss-blocks-128": lambda page: in_transformers(128, "tokens"),
+    "gpt-oss-model-32": lambda page: in_transformers(32, "what"),
+    "gpt-oss-model-128": lambda page: in_transformers(128, "what"),
 }
 """By the names of their marks."""
