@@ -27,15 +27,18 @@ FEW_TOKENS = 64
 FEW_EXPERTS = 512
 """Experts up to which such a kernel exists, because one CTA has no registers for more."""
 
-COUNTED_TOKENS = range(17, 2049)
+COUNTED_TOKENS = range(17, 8193)
 """Tokens of which the sort and what brings rows into the order of experts are one kernel.
 
-Measured on an H200: this saves 1 to 3 us (docs/TuningLog.md). With fewer tokens one CTA routes as
+Measured on an H200: this saves 1 to 5 us (docs/TuningLog.md). With fewer tokens one CTA routes as
 quickly; with more, each token's CTA would have too many counts to add up.
 """
 
-FEW_COUNTS, FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 131072, 8, 256
-"""Tokens times experts, slots and experts up to which they are."""
+FEW_COUNTS = {"bf16": 131072, "fp8": 32768}
+"""Tokens times experts up to which they are, by the activations of the matmuls: a CTA that rounds a
+row has less time to add up counts. More than 4096 tokens have as many counts as 4096."""
+FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 8, 256
+"""Slots and experts up to which they are."""
 
 FEW_ROWS = 16
 """Rows up to which gate_up gathers its rows itself.
@@ -277,13 +280,18 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
 def _last_tokens(spec: LayerSpec) -> list[int]:
     """The last numbers of tokens for each choice of steps."""
     counted = COUNTED_TOKENS.start - 1, COUNTED_TOKENS.stop - 1
-    return [FEW_TOKENS, FEW_ROWS // spec.slots, *counted, FEW_COUNTS // spec.experts]
+    return [
+        FEW_TOKENS,
+        FEW_ROWS // spec.slots,
+        *counted,
+        FEW_COUNTS[spec.activations] // spec.experts,
+    ]
 
 
 def _first_steps(spec: LayerSpec, tokens: int, source: Source, move: str = "") -> list[str]:
     """The kernels up to the order of experts, and the one that moves rows into it, if any."""
     is_small = spec.slots <= FEW_SLOTS_COUNTED and spec.experts <= FEW_EXPERTS_COUNTED
-    is_small = is_small and tokens * spec.experts <= FEW_COUNTS
+    is_small = is_small and min(tokens, 4096) * spec.experts <= FEW_COUNTS[spec.activations]
     if move and is_small and tokens in COUNTED_TOKENS:
         return ["top_k" if source == "logits" else "count", f"sort_{move}"]
     if source != "logits":
