@@ -15,12 +15,6 @@ StubDriver *stub = nullptr;
 thread_local std::vector<void *> contexts;
 constexpr int kGlobal = 0, kRelaxed = 2;
 thread_local int captureMode = kGlobal;
-// What breaks another thread's capture, and what does so in any mode.
-const std::set<std::string> unsafe = {
-    "cuMemAlloc",     "cuMemFree",          "cuModuleLoadData",
-    "cuModuleUnload", "cuGraphInstantiate", "cuGraphExecDestroy",
-    "cuStreamCreate", "cuStreamDestroy"};
-const std::set<std::string> never = {"cuCtxSynchronize", "cuMemcpyDtoH"};
 
 struct Attribute {
   int id, padding, value;
@@ -43,14 +37,24 @@ struct Edge {
   unsigned char fromPort, toPort, type, reserved[5];
 };
 
+/// Whether a call breaks another thread's capture: some in any mode.
+bool breaksCapture(const std::string &name) {
+  static const std::set<std::string> unsafe = {
+      "cuMemAlloc",     "cuMemFree",          "cuModuleLoadData",
+      "cuModuleUnload", "cuGraphInstantiate", "cuGraphExecDestroy",
+      "cuStreamCreate", "cuStreamDestroy"};
+  static const std::set<std::string> never = {"cuCtxSynchronize",
+                                              "cuMemcpyDtoH"};
+  return never.count(name) || (captureMode != kRelaxed && unsafe.count(name));
+}
+
 /// Writes the call down; the status that it must return.
 int called(const char *name) {
   if (!stub->recording)
     return 0;
   const std::lock_guard<std::mutex> lock(stub->mutex);
   stub->calls.push_back(name);
-  if (stub->othersCapture &&
-      (never.count(name) || (captureMode != kRelaxed && unsafe.count(name))))
+  if (stub->othersCapture && breaksCapture(name))
     stub->broke.push_back(name);
   const auto found = stub->failing.find(name);
   return found == stub->failing.end() ? 0 : found->second;
@@ -290,7 +294,7 @@ const std::map<std::string, void *> &table() {
              *static_cast<int *>(out) = 1)},
       {"cuStreamCreate",
        DOING("cuStreamCreate", (void **stream, unsigned flags), ++stub->streams;
-             *stream = reinterpret_cast<void *>(flags == 1 ? 0x57 : 0))},
+             *stream = flags == 1 ? &captureMode : nullptr)},
       {"cuStreamDestroy_v2",
        DOING("cuStreamDestroy", (void *), --stub->streams)},
       {"cuStreamSynchronize", address(synchronizeStream)},
