@@ -134,6 +134,23 @@ def test_loops_and_kernels_say_the_same(form: Form, tmp_path: Path) -> None:
         assert not fp8.complaints(form, data, "rows-hint=8")
 
 
+@pytest.mark.parametrize(("accumulation", "rows", "tokens"), [
+    ("fast", 192, 144), ("fast", 192, 192), ("promoted 512", 128, 192), ("promoted 128", 128, 160),
+])  # fmt: skip
+def test_tall_tiles_store_pairs_in_parts(accumulation: str, rows: int, tokens: int) -> None:
+    """Parts of 32 tokens: none, one, some with a row, all; the last part may be lower."""
+    form = Form(
+        n=2 * rows, k=320, experts=3, groups=5, epilogue="swiglu", accumulation=accumulation
+    )
+    sizes, ids = [0, 33, tokens, tokens + 1, 64], [0, 2, -1, 1, 0]
+    schedule = (
+        f"#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = {tokens}, "
+        f"warps_rows = {rows // 16}, warps_tokens = 1, stages = 4, placement = register, ctas = 1, "
+        f"token_step = 16, copy_warps = 1, overlap_decode = {str(accumulation == 'fast').lower()}>"
+    )
+    assert not fp8.complaints(form, Data.random(form, sizes, 3, ids=ids), f"schedule={schedule}")
+
+
 def test_loops_widen_every_e4m3(tmp_path: Path) -> None:
     """Subnormals, both zeros and NaN."""
     form = Form(experts=1, n=1, k=32)

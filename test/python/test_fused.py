@@ -38,6 +38,24 @@ def test_many_warps_that_decode(schedule: str, epilogue: str, gather: bool) -> N
     assert not complaints(form, data, f"schedule={schedule}")
 
 
+@pytest.mark.parametrize(("rows", "tokens", "step"), [
+    (64, 72, 8), (128, 256, 16), (192, 144, 16), (192, 160, 32), (192, 192, 16),
+])  # fmt: skip
+def test_tall_tiles_store_pairs_in_parts(rows: int, tokens: int, step: int) -> None:
+    """Parts of 32 tokens: none, one, some with a row, all; the last part may be lower."""
+    schedule = (
+        f"#mxfp4.schedule<instruction = wgmma, rows = {rows}, tokens = {tokens}, "
+        f"warps_rows = {rows // 16}, warps_tokens = 1, stages = 3, placement = register, ctas = 1, "
+        f"token_step = {step}, copy_warps = 1, overlap_decode = true>"
+    )
+    for n, groups in ((2 * rows, 5), (2 * rows + 12, 0)):
+        form = Form(n=n, k=448, groups=groups, epilogue="swiglu")
+        ids = [0, 2, -1, 1, 0] if groups else None
+        sizes = [0, 33, tokens, tokens + 1, 64] if groups else [1, tokens - 1, 2 * tokens + 9]
+        data = Data.random(form, sizes, seed=tokens, ids=ids)
+        assert not complaints(form, data, f"schedule={schedule}")
+
+
 @pytest.mark.parametrize("hint", [1, 30, 100, 600])
 @pytest.mark.parametrize("epilogue", ["none", "weighted", "pairs", "swiglu"])
 @pytest.mark.parametrize("gather", [False, True])
