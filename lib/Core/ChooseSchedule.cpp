@@ -92,7 +92,7 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
       continue;
     for (int64_t steps : allSteps)
       for (int64_t groups : {1, 8, 32, 128, 1024})
-        for (int64_t n : {64, 2880, 4096, 5760})
+        for (int64_t n : {64, 1024, 2880, 4096, 5760})
           // Past the first row of each group only the mean counts.
           for (int64_t rows = 1; rows <= (groups > 1 ? 256 * groups : 8192);
                rows += rows < groups ? 1 : std::max(groups, rows / 64)) {

@@ -7,8 +7,8 @@
 // The chooser of one problem, for `chooseSchedule` and for the enumeration of
 // all schedules. Which regime a number of rows belongs to is decided in
 // ChooserRegimes.cpp and, of 8-bit numbers, in ChooserFP8.cpp; regimes where
-// decoding decides are in ChooserDecoders.cpp, what follows from a tile and its
-// warps is in Chooser.cpp.
+// decoding decides are in ChooserDecoders.cpp, tiles for many rows in
+// ChooserMany.cpp, what follows from a tile and its warps in Chooser.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -97,6 +97,14 @@ private:
   Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
+  /// The height of a tile for many rows, and the time that it takes by the
+  /// model.
+  struct Height {
+    int tokens;
+    double cost;
+  };
+  Height heightOfMany(int64_t mean, int tileRows) const;
+  std::optional<Pick> pickNarrow(int64_t mean, double least) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
   Pick pickManyFP8(int64_t mean) const;

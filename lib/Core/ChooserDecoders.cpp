@@ -88,7 +88,7 @@ double Chooser::decoderTiles(int64_t rows) const {
 
 /// Whether a launch has enough tiles for crowded groups to have wide ones.
 bool Chooser::hasWideTiles(int64_t rows) const {
-  return decodeDecides() && !problem.gathers &&
+  return decodeDecides() &&
          decoderTiles(rows) >= kWideWaves * 2 * target.device.multiprocessors;
 }
 

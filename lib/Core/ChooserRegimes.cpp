@@ -21,16 +21,6 @@
 
 using namespace mxfp4;
 
-/// Tokens of a tile that take as long to multiply as the tile's beginning and
-/// end; and tokens below which decoding decides the time of a tile. Both hold
-/// for tensor cores of kTensorOps operations per clock: slower ones multiply
-/// fewer tokens in that time.
-constexpr double kTileEnds = 10, kFewestTokens = 100, kTensorOps = 4096;
-
-/// The same time at the end of a tile of promoted sums: 3600 clocks where 176
-/// tokens take 22400.
-constexpr double kTileEndsPromoted = 28;
-
 /// Rows of which no group can have enough for three tiles of 8.
 constexpr int64_t kFewestRows = 16;
 
@@ -46,19 +36,6 @@ constexpr int kMostShared = 72;
 /// tiles of 192 columns; at 73 they took 1.1 times as long, because groups with
 /// more rows have a second tile.
 constexpr int64_t kMostToShareMost = 68;
-
-/// Heights of the tiles for many rows per group. Consumers of the highest tile
-/// need registers that producers which gather need, too.
-constexpr std::array<int, 6> kHeights = {64, 96, 144, 160, 176, 192};
-constexpr int kHeightsToGather = 5;
-
-/// The time of a tile of two warpgroups over two thirds of the time of a tile
-/// of three, with a margin that makes another kernel worth it. Measured with
-/// 64, 96 and 128 rows for each of 8 groups: 256 tiles of two took 0.73, 0.83
-/// and 0.71 of the time of 176 of three, which leave a third of the SMs idle in
-/// a second wave. Below, the heights of tiles of two warpgroups.
-constexpr double kNarrowCost = 1.2;
-constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
 
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
@@ -191,73 +168,4 @@ Pick Chooser::pickMiddle(int64_t rows) const {
   return {wgmma(128, 64, 8, 8, kSharingSlices),
           "a few dozen rows per group: up to 64 tokens share each decoded "
           "fragment, and while some warpgroups multiply others decode"};
-}
-
-static const int *endOfHeights(bool gathers) {
-  return kHeights.begin() + (gathers ? kHeightsToGather : kHeights.size());
-}
-
-/// The time of the fullest SM, in tokens of a tile, when the rows of groups
-/// vary as under uniform routing and tiles share a group's rows evenly. Fitted
-/// on an H100 to 4096 rows of one group; for other problems it predicts the
-/// ratio between two heights to about 2 %.
-double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
-  constexpr std::pair<double, double> sizes[] = {
-      {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
-  const double speed = target.device.tensorOps / kTensorOps;
-  const double ends = problem.promotion != 0 ? kTileEndsPromoted : kTileEnds;
-  double tiles = 0, work = 0;
-  for (auto [deviations, share] : sizes) {
-    const double tokens = std::max(
-        1.0, double(mean) + (groups > 1 ? deviations * std::sqrt(mean) : 0));
-    const double parts = std::ceil(tokens / height);
-    const double width = std::ceil(tokens / parts / 16) * 16;
-    tiles += share * parts;
-    work +=
-        share * parts * (std::max(width, kFewestTokens * speed) + ends * speed);
-  }
-  return double(waves(tiles * double(groups), tileRows)) * work / tiles *
-         tileRows / 192;
-}
-
-/// The lowest tile of which hardly any group needs more (one or two) than of
-/// the highest, because a lower tile leaves room for stages. Another height if
-/// its waves are fuller. For a single group the best height changes every few
-/// rows; the choice may change eight times between two powers of two.
-Pick Chooser::pickMany(int64_t rows) const {
-  int64_t mean = ceilDiv(rows, groups), step = 1;
-  while (step * 16 < mean)
-    step *= 2;
-  mean = ceilDiv(mean, step) * step;
-  const int64_t tokens = tokensFor(mean, 2.4);
-  int best = *std::find_if(
-      kHeights.begin(), endOfHeights(problem.gathers) - 1, [&](int height) {
-        const int64_t tiles = ceilDiv(tokens, height);
-        return tiles <= 2 &&
-               tiles == ceilDiv(tokens, endOfHeights(problem.gathers)[-1]);
-      });
-  // A gain that is not certain is not worth another kernel.
-  double least = (groups > 1 ? 0.995 : 0.96) * costOfMany(best, mean);
-  for (const int *height = kHeights.begin();
-       height != endOfHeights(problem.gathers); ++height)
-    if (const double cost = costOfMany(*height, mean); cost < least) {
-      best = *height;
-      least = cost;
-    }
-  int narrow = 0;
-  for (int height : kNarrowHeights)
-    if (const double cost = kNarrowCost * costOfMany(height, mean, 128);
-        groups > 1 && hasSpareRegisters() && !problem.gathers &&
-        mean <= height && waves(double(groups), 192) <= 2 && cost < least) {
-      narrow = height;
-      least = cost;
-    }
-  if (narrow != 0)
-    return {wgmma(128, narrow, 16, 8),
-            "many rows per group and few tiles: compute bound, two warpgroups "
-            "share the tokens of narrow tiles, so that fewer SMs are idle in "
-            "the last wave"};
-  return {wgmma(192, best, 16, 12),
-          "many rows per group: compute bound, three warpgroups share the "
-          "tokens of tiles that fill the SMs"};
 }
