@@ -52,7 +52,8 @@ constexpr int kMiddle = 64;
 /// that time.
 constexpr int kPromotedAhead = 144;
 
-/// Tokens of a warp from which it stores more of them between two branches.
+/// Tokens of a warp from which it stores more of them between two branches,
+/// unless K slices leave it few registers: 28 warps with SwiGLU would spill.
 constexpr int kManyStores = 65;
 
 /// How much of a tile with few rows a branch skips: a smaller part saves more
@@ -61,7 +62,8 @@ static Schedule withBranches(Schedule schedule) {
   schedule.gatherRows = schedule.tileTokens <= kLow      ? 8
                         : schedule.tileTokens <= kMiddle ? 16
                                                          : schedule.tileTokens;
-  schedule.storeColumns = schedule.warpTokens() >= kManyStores ? 4 : 2;
+  schedule.storeColumns =
+      schedule.warpTokens() >= kManyStores && schedule.kSlices == 1 ? 4 : 2;
   return schedule;
 }
 
