@@ -111,6 +111,17 @@ TEST(ChooseSchedule, PromotedSumsHaveTilesOfWholeSteps) {
   }
 }
 
+// Decoding decides the time of a tile whose part of a group is narrow, so that
+// waves are fewer tiles and not lower ones. (512 rows would share four tiles of
+// 160 tokens and three of 176.)
+TEST(ChooseSchedule, PromotedSumsHaveFewTiles) {
+  for (int64_t columns : {2880, 5760}) {
+    Problem problem = sizedFP8(32, 32 * 512, 2880, 512);
+    problem.n = columns;
+    EXPECT_EQ(choose(problem, {}).schedule.tileTokens, 176) << columns;
+  }
+}
+
 // On an H200 many warps decode up to a few dozen rows per group, with either
 // accumulation; an H100's memory delivers less, and fewer warps keep up with
 // it. Neither if bits may not depend on the number of rows, which K slices do.
