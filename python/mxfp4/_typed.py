@@ -12,6 +12,7 @@ import inspect
 import numbers
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,6 +114,9 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*positional: Any, **named: Any) -> Any:
+        if "torch" in sys.modules and sys.modules["torch"].compiler.is_compiling():
+            # A tracer would trace the looking, too, which cannot become part of a graph.
+            return function(*positional, **named)
         for name, value in zip(names, positional, strict=False):
             look(name, value)
         for name, value in named.items():

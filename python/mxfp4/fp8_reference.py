@@ -19,7 +19,7 @@ from ._typed import typed
 from .errors import Error
 from .formats import bfloat16, dequantize
 from .layout import unpack_expert
-from .problem import ACCUMULATIONS
+from .problem import check_accumulation
 from .reference import check_routing
 from .weights import PackedWeights
 
@@ -53,8 +53,8 @@ def grouped_matmul(
     Raises:
         Error: if dtypes, shapes, offsets or ids do not fit, or the weights are not for FP8.
     """
-    if accumulation not in (None, *ACCUMULATIONS):
-        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    if accumulation is not None:
+        check_accumulation(accumulation)
     if weights.powers is None:
         raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
     rows = fp8.quantize_rows(x)

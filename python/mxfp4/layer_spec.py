@@ -14,7 +14,7 @@ from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
 from .fp8 import quantize_mlir, quantize_operation
 from .layout import FP8, Layout
-from .problem import ACCUMULATIONS
+from .problem import check_accumulation
 from .routing import SCORINGS
 
 _BF16 = Layout("spread", "folded")
@@ -107,10 +107,7 @@ class LayerSpec:
             raise Error(f'logits must be "bf16" or "f32", got {self.logits!r}.')
         if self.activations not in ("bf16", "fp8"):
             raise Error(f'activations must be "bf16" or "fp8", got {self.activations!r}.')
-        if self.accumulation not in ACCUMULATIONS:
-            raise Error(
-                f"accumulation must be one of {list(ACCUMULATIONS)}, got {self.accumulation!r}."
-            )
+        check_accumulation(self.accumulation)
 
     def text(self) -> str:
         """The layer in JSON, which `parse` reads: what operators of torch take."""

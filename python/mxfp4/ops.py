@@ -16,7 +16,7 @@ from .errors import Error
 from .formats import bfloat16
 from .kernels import kernel_for, problem_of
 from .layout import FP8
-from .problem import ACCUMULATIONS, Problem
+from .problem import Problem, check_accumulation
 from .runtime import Kernel
 from .tensors import describe, is_host, is_torch
 from .weights import PackedWeights
@@ -127,8 +127,7 @@ def _in_fp8(
         raise Error(
             f"with activations in FP8 x must be torch's or numpy's, got {type(x).__name__}."
         )
-    if accumulation not in ACCUMULATIONS:  # which changes no exact sum
-        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    check_accumulation(accumulation)  # which changes no exact sum
     ids = None if expert_ids is None else _host_array("expert_ids", expert_ids)
     return fp8_reference.grouped_matmul(
         x, _on_host(weights), _host_array("offsets", offsets), ids, fp8_reference.OUTPUTS[output]

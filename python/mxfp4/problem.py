@@ -23,6 +23,16 @@ ACCUMULATIONS = ("fast", "promoted512", "promoted128")
 NO_GROUPS = "Without groups there are no rows: grouped_matmul returns an empty array on its own."
 
 
+def check_accumulation(accumulation: str) -> None:
+    """Refuse what is no way of summing FP8 products.
+
+    Raises:
+        Error: naming those that there are.
+    """
+    if accumulation not in ACCUMULATIONS:
+        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+
+
 def fields() -> tuple[str, ...]:
     """All keys, as the compiler knows them: those above, and one for each optional operand."""
     if library.find() is None:
@@ -70,10 +80,7 @@ class Problem:
     def __post_init__(self) -> None:
         if not isinstance(self.layout, Layout):
             raise Error(f"layout must be a Layout, got {self.layout!r}; see mxfp4.Layout.")
-        if self.accumulation not in ACCUMULATIONS:
-            raise Error(
-                f"accumulation must be one of {list(ACCUMULATIONS)}, got {self.accumulation!r}."
-            )
+        check_accumulation(self.accumulation)
         if self.activations == "bf16" and self.accumulation != ACCUMULATIONS[1]:
             raise Error(
                 f"accumulation={self.accumulation!r} is a choice for activations in FP8, but the "

@@ -18,7 +18,7 @@ from .errors import Error
 from .fp8_kernels import quantizer
 from .kernels import kernel_for
 from .layout import FP8
-from .problem import Problem
+from .problem import Problem, check_accumulation
 from .runtime import _current_stream
 from .torch_dispatch import autograd_of
 from .torch_op import _OUTPUT, DTYPES, _check, _no_gradient, from_numpy, refuse_sparse, to_numpy
@@ -61,8 +61,12 @@ def _check_all(
     x: torch.Tensor, weights: torch.Tensor, powers: torch.Tensor, offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None, *, n: int, accumulation: str = "promoted512",
     out_dtype: torch.dtype | None = None, batch_invariant: bool = False,
-) -> tuple[torch.dtype, Problem]:  # fmt: skip
-    """Check the arguments as far as that needs no values; the output's dtype, and the problem."""
+) -> torch.dtype:  # fmt: skip
+    """Check the arguments as far as that needs no values; the output's dtype.
+
+    The numbers of rows and of groups may be symbols of a tracer, as in `torch_op._check`.
+    """
+    check_accumulation(accumulation)
     dtype = _check(x, weights, offsets, expert_ids, n=n, order=FP8.order, scales=FP8.scales,
                    out_dtype=out_dtype)  # fmt: skip
     if powers.dtype != torch.float32 or tuple(powers.shape) != (weights.shape[0], n):
@@ -72,8 +76,19 @@ def _check_all(
         )
     if powers.device != x.device:
         raise Error(f"powers must be on {x.device}, where x is, got {powers.device}.")
-    groups = None if expert_ids is None else int(expert_ids.shape[0])
-    problem = _problem(int(weights.shape[0]), n, int(x.shape[1]), groups, _OUTPUT[dtype],
+    return dtype
+
+
+def _check_call(
+    x: torch.Tensor, weights: torch.Tensor, powers: torch.Tensor, offsets: torch.Tensor,
+    expert_ids: torch.Tensor | None = None, *, accumulation: str = "promoted512",
+    batch_invariant: bool = False, **options: Any,
+) -> tuple[torch.dtype, Problem]:  # fmt: skip
+    """`_check_all` of a call that will run: also its problem."""
+    dtype = _check_all(x, weights, powers, offsets, expert_ids, accumulation=accumulation,
+                       batch_invariant=batch_invariant, **options)  # fmt: skip
+    groups = None if expert_ids is None else expert_ids.shape[0]
+    problem = _problem(weights.shape[0], options["n"], x.shape[1], groups, _OUTPUT[dtype],
                        batch_invariant, accumulation)  # fmt: skip
     return dtype, problem
 
@@ -88,7 +103,7 @@ def _problem(
 
 
 def _fake(x: torch.Tensor, *arguments: Any, n: int, **options: Any) -> torch.Tensor:
-    dtype, _ = _check_all(x, *arguments, n=n, **options)
+    dtype = _check_all(x, *arguments, n=n, **options)
     return x.new_empty((x.shape[0], n), dtype=dtype)
 
 
@@ -96,7 +111,7 @@ def _cuda(
     x: torch.Tensor, weights: torch.Tensor, powers: torch.Tensor, offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None, **options: Any,
 ) -> torch.Tensor:  # fmt: skip
-    dtype, problem = _check_all(x, weights, powers, offsets, expert_ids, **options)
+    dtype, problem = _check_call(x, weights, powers, offsets, expert_ids, **options)
     rows = x.shape[0]
     if not rows:
         return x.new_empty((0, problem.n), dtype=dtype)
@@ -118,7 +133,7 @@ def _cpu(
     x: torch.Tensor, weights: torch.Tensor, powers: torch.Tensor, offsets: torch.Tensor,
     expert_ids: torch.Tensor | None = None, **options: Any,
 ) -> torch.Tensor:  # fmt: skip
-    dtype, problem = _check_all(x, weights, powers, offsets, expert_ids, **options)
+    dtype, problem = _check_call(x, weights, powers, offsets, expert_ids, **options)
     packed = PackedWeights(to_numpy(weights), problem.n, problem.k, FP8, _PROOF,
                            powers=to_numpy(powers))  # fmt: skip
     ids = None if expert_ids is None else to_numpy(expert_ids)

@@ -281,9 +281,10 @@ class GroupedLinear(torch.nn.Module):
         if self.powers is not None:
             from . import torch_fp8  # imports this module
 
-            return torch_fp8.grouped_matmul(
-                x, self.weights, offsets, expert_ids, accumulation=self.accumulation
-            )
+            return torch_fp8._operator(
+                x, self.packed, self.powers, offsets, expert_ids,
+                n=self.n, accumulation=self.accumulation,
+            )  # fmt: skip
         return _operator(
             x, self.packed, offsets, expert_ids,
             n=self.n, order=self.layout.order, scales=self.layout.scales,

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Any
 
 import mxfp4
 import numpy as np
@@ -77,6 +79,70 @@ def test_packing_in_torch(n: int, k: int, rng: np.random.Generator) -> None:
     raw.blocks[-1], raw.scales[-1, 0] = 0x11, 255
     with pytest.raises(Error, match=f"row {n - 1} has a scale that is NaN"):
         torch_pack.take_row_powers(blocks, scales)
+
+
+RAGGED = [(5, 12), (4, 7), (2, 9), (7, 30)]
+"""Numbers of groups and rows of calls. Of equal numbers, torch makes one symbol: none is E = 3."""
+
+
+def calls(k: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Activations, offsets and ids of calls with other numbers of rows and groups."""
+    for groups, rows in RAGGED:
+        x, _ = data(3, 64, k, rows)
+        sizes = (rows - groups + 1, *[1] * (groups - 1))
+        ids = torch.arange(groups, dtype=torch.int32) % 4 - 1
+        yield from_numpy(x), torch.from_numpy(offsets_of(sizes)), ids
+
+
+@pytest.mark.parametrize(("dynamic", "most"), [(None, 2), (True, 1)])
+@pytest.mark.parametrize("made", ["module", "weights", "function"])
+def test_a_module_is_compiled_in_one_graph(made: str, dynamic: bool | None, most: int) -> None:
+    """Also where the compiled code makes weights of a module's parts, or calls the function.
+
+    The first call may find numbers, the second generalises; after it nothing is compiled.
+    """
+    _, weights = data(3, 70, 160, 12)
+    module = mxfp4.GroupedLinear(weights, "fast")
+    there = weights.to_device("cpu")
+
+    def of_weights(x: torch.Tensor, offsets: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        held = module.weights
+        same = mxfp4.PackedWeights(
+            held.data, held.n, held.k, held.layout, mxfp4.Proof(0, 254, False), powers=held.powers
+        )
+        return mxfp4.grouped_matmul(x, same, offsets, ids)
+
+    def of_function(x: torch.Tensor, offsets: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        return mxfp4.grouped_matmul(x, there, offsets, ids)
+
+    called = {"module": module, "weights": of_weights, "function": of_function}[made]
+    compiled: list[int] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compiled.append(len(inputs))
+        return graph.forward
+
+    torch.compiler.reset()
+    run = torch.compile(called, fullgraph=True, dynamic=dynamic, backend=backend)
+    for arguments in calls(160):
+        assert torch.equal(run(*arguments), called(*arguments))
+    assert len(compiled) <= most, compiled
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_module_is_exported(strict: bool) -> None:
+    """With dynamic sizes, which fails if any of them is made a number."""
+    _, weights = data(3, 70, 160, 12)
+    module = mxfp4.GroupedLinear(weights, "promoted128")
+    shapes = {name: {0: torch.export.Dim.AUTO} for name in ("x", "offsets", "expert_ids")}
+    first = next(calls(160))
+    program = torch.export.export(module, first, dynamic_shapes=shapes, strict=strict)
+    [call] = [n for n in program.graph.nodes if "mxfp4" in str(n.target)]
+    assert call.target is torch.ops.mxfp4.grouped_matmul_fp8.default
+    assert call.kwargs["accumulation"] == "promoted128"
+    for arguments in calls(160):
+        assert torch.equal(program.module()(*arguments), module(*arguments))
 
 
 def test_errors() -> None:

@@ -36,7 +36,7 @@ from ..errors import Error
 from ..layout import FP8, Layout
 from ..names import shown
 from ..packed_checkpoint import PackedCheckpoint
-from ..problem import ACCUMULATIONS, Problem
+from ..problem import Problem, check_accumulation
 from ..weights import PackedWeights
 
 try:
@@ -131,8 +131,7 @@ def _accumulation(activations: str, accumulation: str | None) -> str:
         raise Error(
             'accumulation is a choice with activations="fp8": sums of bf16 products are in f32.'
         )
-    if accumulation not in ACCUMULATIONS:
-        raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
+    check_accumulation(accumulation)
     return accumulation
 
 
