@@ -56,6 +56,20 @@ def included(build: Path, objects: list[str]) -> dict[str, list[Path]]:
     return found
 
 
+@cache
+def programs(tidy: Path) -> list[Path]:
+    """clang-tidy and the libraries that it is linked with: clang itself is one of them."""
+    told = subprocess.run(["ldd", tidy], capture_output=True, text=True, check=False).stdout
+    paths = [Path(word) for word in told.split() if word.startswith("/")]
+    return [tidy, *sorted(path.resolve() for path in paths if "clang" in path.name)]
+
+
+def settings(files: list[Path]) -> list[Path]:
+    """The configurations above any of some files: names in a header have those of its folder."""
+    folders = {parent for file in files for parent in file.resolve().parents}
+    return sorted(p / CONFIGURATION for p in folders if (p / CONFIGURATION).exists())
+
+
 def stamp_of(tidy: Path, build: Path, command: dict[str, str], files: list[Path]) -> Path | None:
     """Where it is kept that nothing was found; None if that cannot be known."""
     words = shlex.split(command["command"])
@@ -64,8 +78,10 @@ def stamp_of(tidy: Path, build: Path, command: dict[str, str], files: list[Path]
     if not all(file.is_file() and file.stat().st_mtime <= made.stat().st_mtime for file in files):
         return None
     source = Path(command["directory"]) / command["file"]
-    settings = [p / CONFIGURATION for p in source.resolve().parents if (p / CONFIGURATION).exists()]
-    known = [(str(file), digest(file)) for file in (tidy.resolve(), *settings, *files)]
+    known = [
+        (str(file), digest(file))
+        for file in (*programs(tidy.resolve()), *settings([source, *files]), *files)
+    ]
     return build / "tidy" / sha256(json.dumps([command, known]).encode()).hexdigest()
 
 
@@ -84,11 +100,13 @@ def main() -> int:
         if c is not None
     }
     parts = included(root, list(objects.values()))
-    stamps: dict[str, Path | None] = {}
-    for name, command in chosen.items():
-        files = parts.get(objects.get(name, ""))
-        stamps[name] = stamp_of(Path(tidy), root, command, files) if command and files else None
-    left = [name for name, stamp in stamps.items() if not (stamp and stamp.exists())]
+
+    def stamp(name: str) -> Path | None:
+        command, files = chosen[name], parts.get(objects.get(name, ""))
+        return stamp_of(Path(tidy), root, command, files) if command and files else None
+
+    stamps = {name: stamp(name) for name in names}
+    left = [name for name, known_as in stamps.items() if not (known_as and known_as.exists())]
     print(f"{len(left)} of {len(names)} files to look at; the others are as they were when nothing "
           "was found")  # fmt: skip
     (root / "tidy").mkdir(exist_ok=True)
@@ -101,9 +119,9 @@ def main() -> int:
             check=False,
         )
         print(run.stdout + run.stderr if run.returncode else "", end="", flush=True)
-        stamp = stamps[name]
-        if run.returncode == 0 and stamp:
-            stamp.touch()
+        # A file that was changed meanwhile is newer than its object, and has no stamp.
+        if run.returncode == 0 and (stamped := stamp(name)) and stamped == stamps[name]:
+            stamped.touch()
         return run.returncode == 0
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""A mixture-of-experts layer on a GPU: four to six kernels, launched by one call."""
+"""A mixture-of-experts layer on a GPU: four to seven kernels, launched by one call."""
 
 from __future__ import annotations
 

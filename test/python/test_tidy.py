@@ -20,6 +20,8 @@ pytestmark = pytest.mark.skipif(
 # Writes down what it is asked for, and finds something where a file says "bad".
 LINTER = """#!/bin/sh
 echo "$4" >>"$(dirname "$0")/asked"
+other="$(dirname "$0")/meanwhile"
+test ! -e "$other" || cp "$other" "$4"
 ! cat "$4" "$(dirname "$4")/part.h" | grep -H bad
 """
 
@@ -35,7 +37,10 @@ class Project:
         self.linter.chmod(0o755)
         (folder / ".clang-tidy").write_text("Checks: '*'\n")
         (folder / "part.h").write_text("int part;\n")
-        (folder / "one.c").write_text('#include "part.h"\n')
+        (folder / "names").mkdir()
+        (folder / "names/.clang-tidy").write_text("Checks: 'a'\n")
+        (folder / "names/inner.h").write_text("int inner;\n")
+        (folder / "one.c").write_text('#include "part.h"\n#include "names/inner.h"\n')
         (folder / "two.c").write_text("int two;\n")
         rules = [
             f"rule cc\n  command = {COMPILER} -MD -MF $out.d -o $out -c $in\n"
@@ -108,6 +113,24 @@ def test_what_is_newer_than_its_object_is_looked_at_each_time(project: Project) 
     project.write("two.c", "long two;\n")
     assert project.run() == (0, ["two"])
     assert project.run() == (0, ["two"])
+
+
+def test_a_configuration_concerns_those_that_include_headers_below_it(project: Project) -> None:
+    (project.folder / "names/.clang-tidy").write_text("Checks: 'b'\n")
+    assert project.run() == (0, ["one"])
+    assert project.run() == (0, [])
+
+
+def test_a_text_that_was_not_looked_at_is_not_clean(project: Project) -> None:
+    project.write("two.c", "int bad;\n")
+    project.settle()
+    meanwhile = project.folder / "meanwhile"
+    meanwhile.write_text("int two;\n")
+    assert project.run() == (0, ["two"]), "somebody writes the file while it is looked at"
+    meanwhile.unlink()
+    project.write("two.c", "int bad;\n")
+    project.settle()
+    assert project.run() == (1, ["two"])
 
 
 @pytest.mark.parametrize("what", ["configuration", "program", "command"])
