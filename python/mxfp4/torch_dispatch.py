@@ -13,10 +13,25 @@ from functools import partial
 from typing import Any, NoReturn
 
 import torch
-from torch._C import _len_torch_dispatch_stack
+from torch._C import (
+    _functorch,
+    _get_tracing_state,
+    _is_torch_function_mode_enabled,
+    _len_torch_dispatch_stack,
+)
 
 Maybe = torch.Tensor | None
 _PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, type(None)})
+_LISTENING: tuple[Callable[[], Any], ...] = (
+    _len_torch_dispatch_stack,
+    # Modes of make_fx(pre_dispatch=True) and of exporters, which are on another stack.
+    getattr(torch._ops, "_len_torch_dispatch_stack_pre_dispatch", lambda: 0),
+    _is_torch_function_mode_enabled,
+    _get_tracing_state,  # of torch.jit.trace
+    # Transforms of torch.func, such as vmap, whose wrappers are of type Tensor and have no memory.
+    _functorch.peek_interpreter_stack,
+)
+"""What says whether anything sees or changes calls of operators: 0, False or None if nothing does."""
 
 
 def _is_on_cuda(tensor: Maybe) -> bool:
@@ -29,10 +44,13 @@ def _is_recorded(tensors: tuple[Maybe, ...]) -> bool:
 
 
 def is_plain(*tensors: Maybe) -> bool:
-    """Whether a call is neither traced nor recorded for a gradient, and is on CUDA."""
+    """Whether a call is neither traced, transformed nor recorded for a gradient, and is on CUDA."""
     if torch.compiler.is_compiling() or not _is_on_cuda(tensors[0]) or _is_recorded(tensors):
         return False
-    return not _len_torch_dispatch_stack() and _PLAIN.issuperset(map(type, tensors))
+    for listens in _LISTENING:
+        if listens():
+            return False
+    return _PLAIN.issuperset(map(type, tensors))
 
 
 class _Recorded(torch.autograd.Function):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed; see tools/s
 import mxfp4  # noqa: E402
 from mxfp4 import Error, torch_dispatch, torch_fp8, torch_op  # noqa: E402
 from mxfp4.torch_op import from_numpy  # noqa: E402
+from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
+from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 OFFSETS = torch.tensor([0, 4, 4, 11], dtype=torch.int32)
@@ -80,3 +83,56 @@ def test_the_function_leaves_the_dispatcher_out(
     )
     assert torch.equal(run(x), wanted)
     assert called == [70]
+
+
+class Seen(TorchFunctionMode):
+    """A mode that changes nothing."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def under_mode(function: Callable[[Any], Any], x: torch.Tensor) -> Any:
+    with Seen():
+        return function(x)
+
+
+def under_meter(function: Callable[[Any], Any], x: torch.Tensor) -> Any:
+    with FlopCounterMode(display=False):
+        return function(x)
+
+
+UNDER: dict[str, Callable[[Callable[[Any], Any], torch.Tensor], Any]] = {
+    "vmap": lambda f, x: torch.func.vmap(f)(x),
+    "vmap of vmap": lambda f, x: torch.func.vmap(torch.func.vmap(f))(x),
+    "functionalize": lambda f, x: torch.func.functionalize(f)(x),
+    "grad": lambda f, x: torch.func.grad(lambda x: f(x).sum())(x),
+    "jvp": lambda f, x: torch.func.jvp(f, (x,), (x,)),
+    "make_fx": lambda f, x: make_fx(f)(x),
+    "make_fx(pre_dispatch)": lambda f, x: make_fx(f, pre_dispatch=True)(x),
+    "make_fx(symbolic)": lambda f, x: make_fx(f, tracing_mode="symbolic")(x),
+    "jit.trace": lambda f, x: torch.jit.trace(f, (x,), check_trace=False),
+    "function mode": under_mode,
+    "dispatch mode": under_meter,
+}
+
+
+@pytest.mark.parametrize("how", UNDER)
+def test_what_sees_or_changes_calls_makes_them_other_than_plain(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Its wrappers may have no memory, and a direct call would not be seen."""
+    monkeypatch.setattr(torch_dispatch, "_is_on_cuda", lambda tensor: True)
+    found = []
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        found.append(torch_dispatch.is_plain(x, None))
+        return x * 2
+
+    x = torch.ones(3, 4)
+    function(x)
+    UNDER[how](function, x)
+    function(x)
+    assert found[0] is found[-1] is True
+    assert len(found) > 2
+    assert not any(found[1:-1])
