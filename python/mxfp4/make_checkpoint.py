@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._files import write_whole
 from ._typed import typed
 from .checkpoint import INDEX
 from .errors import Error
@@ -205,8 +206,8 @@ def make_checkpoint(
         weight_map |= dict.fromkeys(tensors, file)
         size += sum(t.nbytes for t in tensors.values())
     index = {"metadata": {"total_size": size}, "weight_map": weight_map}
-    (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    (folder / "config.json").write_text(json.dumps(config_of(shape), indent=2) + "\n")
+    write_whole(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
+    write_whole(folder / "config.json", json.dumps(config_of(shape), indent=2) + "\n")
 
 
 OPTIONS = {

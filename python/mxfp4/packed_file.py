@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import check_regular, naming
+from ._files import check_regular, naming, open_scratch
 from ._safetensors import open_file, tensors_of
 from ._typed import typed
 from .errors import Error
@@ -169,10 +169,10 @@ def write(
     meaning = _Meaning(shape, layout, _LONGEST if callable(proof) else proof, powers)
     block_shape = layout.shape(n, k)
     try:
-        with naming(path), part.open("xb") as file:
+        with naming(path, part) as reading, open_scratch(part, path) as file:
             start = file.write(meaning.header(origin.metadata()))
             written = 0
-            for expert in packed:
+            for expert in reading(packed):
                 if expert.shape != block_shape:
                     raise Error(f"expert {written} must be packed as {list(block_shape)}, got "
                                 f"{list(expert.shape)}.")  # fmt: skip

@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mxfp4 import Artifact, Error, Problem, compile_artifact, pack
+from mxfp4 import Artifact, Error, Layout, Problem, Proof, compile_artifact, pack, packed_file
 from mxfp4._files import write_whole
 from mxfp4.cli import main
 from mxfp4.explain import _write
 from toolchain import TREE
 
 PROBLEM = Problem(1, 64, 64)
+PROOF = Proof(127, 127, False)
 
 
 @contextmanager
@@ -61,6 +65,91 @@ def test_full_disk(kind: str, artifact: Artifact, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if "part" in path.name]
     write(tmp_path)
     assert (tmp_path / name).stat().st_size >= 1000
+
+
+def experts_of(fault: Exception) -> Iterator[np.ndarray]:
+    """One expert of two, and then a fault."""
+    yield np.zeros(Layout().shape(64, 64), np.uint8)
+    raise fault
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "broken"), FileNotFoundError(2, "no", "src")])
+def test_errors_of_the_source_are_left_as_they_are(fault: OSError, tmp_path: Path) -> None:
+    """What is read while a file is written is another file, if it has a name or not."""
+    name = fault.filename
+    with pytest.raises(OSError, match=fault.strerror) as error:
+        packed_file.write(tmp_path / "it", experts_of(fault), (2, 64, 64), Layout(), PROOF)
+    assert error.value is fault
+    assert fault.filename == name
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    def opened() -> Iterator[np.ndarray]:
+        with (tmp_path / "source").open("rb") as file:
+            yield np.frombuffer(file.read(), np.uint8)
+
+    with pytest.raises(FileNotFoundError) as error:
+        packed_file.write(tmp_path / "it", opened(), (1, 64, 64), Layout(), PROOF)
+    assert error.value.filename == str(tmp_path / "source")
+
+
+@pytest.mark.parametrize("kind", ["text", "weights"])
+def test_a_folder_that_is_not_there(kind: str, artifact: Artifact, tmp_path: Path) -> None:
+    """The error names the file, and not what is written in its place."""
+    with pytest.raises(FileNotFoundError) as error:
+        writers(artifact)[kind][1](tmp_path / "none")
+    assert error.value.filename == str(tmp_path / "none" / "it")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o755, 0o444])
+@pytest.mark.parametrize("kind", ["text", "page", "artifact", "weights"])
+def test_modes_stay(kind: str, mode: int, artifact: Artifact, tmp_path: Path) -> None:
+    """Whoever may not read what there was may not read what takes its place."""
+    name, write = writers(artifact)[kind]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("old")
+    (tmp_path / name).chmod(mode)
+    write(tmp_path)
+    assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+    assert (tmp_path / name).stat().st_size >= 1000
+
+
+def test_new_files_are_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "it", "new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "it").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize(
+    "name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", "link"]
+)
+def test_standard_output_that_is_a_file(name: str, tmp_path: Path) -> None:
+    """Is written to between what is printed before and after."""
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    code = (
+        "from mxfp4._files import write_whole\n"
+        "print('before')\n"
+        f"write_whole({name!r}, 'written\\n')\n"
+        "print('after')\n"
+    )
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, cwd=tmp_path, check=True)
+    assert (tmp_path / "out").read_text() == "before\nwritten\nafter\n"
+
+
+def test_weights_do_not_take_the_place_of_an_open_file(tmp_path: Path) -> None:
+    (tmp_path / "it").write_text("old")
+    weights = pack(np.zeros((1, 64, 2, 16), np.uint8), np.full((1, 64, 2), 127, np.uint8))
+    with (
+        (tmp_path / "it").open("r+") as file,
+        pytest.raises(Error, match="give the name of a file to write"),
+    ):
+        weights.save(f"/dev/fd/{file.fileno()}")
+    assert (tmp_path / "it").read_text() == "old"
 
 
 def test_links_stay(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ import torch
 from torch import nn
 
 from .. import kernels
+from .._files import write_whole
 from ..compile import find_ptxas
 from ..errors import Error
 from ..layer_kernels import LayerKernels
@@ -356,7 +357,7 @@ def run(o: argparse.Namespace) -> int:
         torch.cuda.empty_cache()
         print(table(report["timings"]), flush=True)
     if o.json:
-        o.json.write_text(json.dumps(report, indent=1) + "\n")
+        write_whole(o.json, json.dumps(report, indent=1) + "\n")
     failed = [name for name, check in checks.items() if not check["pass"]]
     print(f"{len(checks) - len(failed)} passed, {len(failed)} failed{': ' if failed else ''}"
           + ", ".join(failed))  # fmt: skip

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from ..artifact import Artifact
 from ..errors import Error
 from ..problem import Problem
@@ -134,7 +135,7 @@ def run(o: argparse.Namespace) -> int:
         report.add("all shapes", [f"only {finished} of {len(chosen)} shapes were run"])
     seconds = time.perf_counter() - start
     if o.json:
-        o.json.write_text(json.dumps({"seconds": seconds, "checks": report.checks}, indent=1))
+        write_whole(o.json, json.dumps({"seconds": seconds, "checks": report.checks}, indent=1))
     _summary(report, chosen[:finished], seconds)
     return 1 if report.failed else 0
 
