@@ -31,7 +31,7 @@ _LISTENING: tuple[Callable[[], Any], ...] = (
     # Transforms of torch.func, such as vmap, whose wrappers are of type Tensor and have no memory.
     _functorch.peek_interpreter_stack,
 )
-"""What says whether anything sees or changes calls of operators: 0, False or None if nothing does."""
+"""Each tells whether something sees or changes calls of operators: 0, False or None if not."""
 
 
 def _is_on_cuda(tensor: Maybe) -> bool:
