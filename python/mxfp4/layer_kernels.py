@@ -115,7 +115,7 @@ class LayerKernels:
                     made.matmuls[name] = list(_ranges(compiler, mlir, rows, own))
                 else:
                     made.routing[name] = compiler.compile_routing(
-                        mlir, f"{_routing_options(spec, name)} {options}".strip()
+                        mlir, f"{routing_options(spec, name)} {options}".strip()
                     )
         return made
 
@@ -151,7 +151,7 @@ class LayerKernels:
         """
         with self._lock:
             if name not in self.routing and self._can_compile():
-                options = _routing_options(self.spec, name)
+                options = routing_options(self.spec, name)
                 self.routing[name] = compile_routing_text(getattr(self.spec, name)(), options)
         return self.routing[name] if name in self.routing else self._missing(name)
 
@@ -324,7 +324,8 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
     return found
 
 
-def _routing_options(spec: LayerSpec, name: str) -> str:
+def routing_options(spec: LayerSpec, name: str) -> str:
+    """Options of the pipeline for a kernel that is no matmul."""
     return f"rows-hint={spec.slots}" if name in _FUSED else ""
 
 

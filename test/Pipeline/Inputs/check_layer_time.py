@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
 
 from mxfp4 import Problem
 from mxfp4.compile import Compiler
-from mxfp4.layer_kernels import steps
+from mxfp4.layer_kernels import routing_options, steps
 from mxfp4.layer_spec import LayerSpec
 from mxfp4.layout import FP8
 
@@ -52,7 +52,8 @@ def layer(compiler: Compiler) -> bool:
         for name in names:
             is_matmul = name.startswith(("gate_up", "down"))
             how = compiler.compile if is_matmul else compiler.compile_routing
-            mlir, options = getattr(spec, name)(), f"rows-hint={4 * tokens}"
+            options = f"rows-hint={4 * tokens}" if is_matmul else routing_options(spec, name)
+            mlir = getattr(spec, name)()
             total += milliseconds(lambda how=how, mlir=mlir, options=options: how(mlir, options))
         print(f"layer, {tokens} tokens: {len(names)} kernels, {total:.0f} ms (goal {LAYER_MS})")
         slow |= total >= SLACK * LAYER_MS
