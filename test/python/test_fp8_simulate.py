@@ -104,6 +104,23 @@ def test_promotion_overlaps_decode(tile: tuple[int, int, int], k: int, accumulat
 
 
 @needs_both
+@pytest.mark.parametrize("accumulation", ["promoted512", "promoted128"])
+@pytest.mark.parametrize("k", [96, 640, 1056])
+def test_tall_tiles_promote_after_half_steps(k: int, accumulation: str) -> None:
+    """Sums of 192 tokens leave registers for fragments of half a step alone."""
+    x, weights = data(1, 64, k, 100, "same sign")
+    problem = Problem(1, 64, k, layout=FP8, output="f32", accumulation=accumulation)
+    kernel = compile_artifact(problem, f"schedule={overlapped(64, 192, 4)}")
+    offsets = offsets_of((100,))
+    run = simulate(kernel, x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(
+        x, weights, offsets, out_dtype=np.float32, accumulation=accumulation
+    )
+    assert np.array_equal(run.y, wanted)
+
+
+@needs_both
 @pytest.mark.parametrize("slices", [2, 3])
 def test_promotion_overlaps_decode_in_slices(slices: int) -> None:
     """K slices have intervals of their own, so that sums are compared that are exact."""
