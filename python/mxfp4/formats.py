@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 
 BLOCK = 32
@@ -105,9 +105,7 @@ def check_quantized(blocks: Any, scales: Any, what: str = "weights") -> None:
 
 
 @typed
-def dequantize(
-    blocks: NDArray[np.uint8], scales: NDArray[np.uint8], dtype: Any = bfloat16
-) -> NDArray[Any]:
+def dequantize(blocks: ArrayLike, scales: ArrayLike, dtype: Any = bfloat16) -> NDArray[Any]:
     """Decode exactly.
 
     Args:
@@ -121,30 +119,32 @@ def dequantize(
     Raises:
         Error: if the pair's dtypes or shapes do not fit.
     """
-    blocks, scales = np.asarray(blocks), np.asarray(scales)
-    check_quantized(blocks, scales)
-    pairs = _byte_table()[scales[..., None], blocks]
+    codes, bytes_ = as_array("blocks", blocks), as_array("scales", scales)
+    check_quantized(codes, bytes_)
+    pairs = _byte_table()[bytes_[..., None], codes]
     values = pairs.astype("<u4", copy=False).view("<u2").view(bfloat16)
-    values = values.reshape(*scales.shape[:-1], scales.shape[-1] * BLOCK)
+    values = values.reshape(*bytes_.shape[:-1], bytes_.shape[-1] * BLOCK)
     return values if np.dtype(dtype) == bfloat16 else values.astype(dtype)
 
 
 @typed
-def unpack_codes(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def unpack_codes(blocks: ArrayLike) -> NDArray[np.uint8]:
     """Codes, one per byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15."""
-    codes = np.stack([blocks & 15, blocks >> 4], axis=-1)
-    return codes.reshape(*blocks.shape[:-2], blocks.shape[-2] * BLOCK)
+    bytes_ = as_array("blocks", blocks)
+    codes = np.stack([bytes_ & 15, bytes_ >> 4], axis=-1)
+    return codes.reshape(*bytes_.shape[:-2], bytes_.shape[-2] * BLOCK)
 
 
 @typed
-def pack_codes(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def pack_codes(codes: ArrayLike) -> NDArray[np.uint8]:
     """Inverse of `unpack_codes`: u8 ``[..., K]``, values 0..15, to u8 ``[..., K/32, 16]``."""
-    pairs = codes.reshape(*codes.shape[:-1], codes.shape[-1] // BLOCK, BLOCK_BYTES, 2)
+    values = as_array("codes", codes)
+    pairs = values.reshape(*values.shape[:-1], values.shape[-1] // BLOCK, BLOCK_BYTES, 2)
     return (pairs[..., 0] | (pairs[..., 1] << 4)).astype(np.uint8)
 
 
 @typed
-def quantize(values: NDArray[Any]) -> Quantized:
+def quantize(values: ArrayLike) -> Quantized:
     """Quantize by the OCP MX rule.
 
     The shared exponent of 32 values is ``floor(log2(amax)) - 2``, held within 2^-127 .. 2^127;
@@ -164,21 +164,21 @@ def quantize(values: NDArray[Any]) -> Quantized:
     Raises:
         Error: if values has no dimension or K is not a positive multiple of 32.
     """
-    values = np.asarray(values)
-    if values.ndim == 0 or values.shape[-1] == 0 or values.shape[-1] % BLOCK:
+    wide = as_array("values", values)
+    if wide.ndim == 0 or wide.shape[-1] == 0 or wide.shape[-1] % BLOCK:
         raise Error(
             f"quantize: the last dimension must be a positive multiple of 32, got shape "
-            f"{list(values.shape)}."
+            f"{list(wide.shape)}."
         )
-    kind = np.float64 if values.dtype == np.float64 else np.float32
-    groups = values.shape[-1] // BLOCK
-    flat = values.reshape(-1, BLOCK)
+    kind = np.float64 if wide.dtype == np.float64 else np.float32
+    groups = wide.shape[-1] // BLOCK
+    flat = wide.reshape(-1, BLOCK)
     blocks = np.empty((len(flat), BLOCK_BYTES), np.uint8)
     scales = np.empty(len(flat), np.uint8)
     for start in range(0, len(flat), _CHUNK):
         part = slice(start, start + _CHUNK)
         blocks[part], scales[part] = _quantize_chunk(flat[part].astype(kind, copy=False))
-    lead = values.shape[:-1]
+    lead = wide.shape[:-1]
     return Quantized(blocks.reshape(*lead, groups, BLOCK_BYTES), scales.reshape(*lead, groups))
 
 

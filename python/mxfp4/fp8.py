@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
 
@@ -61,9 +61,9 @@ def e4m3_values() -> NDArray[np.float64]:
 
 
 @typed
-def encode_e4m3(values: NDArray[Any]) -> NDArray[np.uint8]:
+def encode_e4m3(values: ArrayLike) -> NDArray[np.uint8]:
     """The codes nearest to f32 values: ties to the even code, more than 448 to 448, NaN to 0x7F."""
-    wide = np.asarray(values).astype(np.float64)
+    wide = as_array("values", values).astype(np.float64)
     magnitude = np.where(np.isnan(wide), 0.0, np.abs(wide))
     known = e4m3_values()[:E4M3_NAN]
     middles = (known[1:] + known[:-1]) / 2  # exact
@@ -75,7 +75,7 @@ def encode_e4m3(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 @typed
-def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> QuantizedRows:
+def quantize_rows(x: ArrayLike, gather: ArrayLike | None = None) -> QuantizedRows:
     """Each row as E4M3 with the scale that makes its largest magnitude 448.
 
     ``scale = max(max |x| / 448, 2^-126)`` and ``code = e4m3(x * (1 / scale))``, each step rounded
@@ -90,13 +90,13 @@ def quantize_rows(x: NDArray[Any], gather: NDArray[np.int32] | None = None) -> Q
     Raises:
         Error: if x is no matrix of bf16, or what is to be gathered is no list of integers.
     """
-    x = np.asarray(x)
+    x = as_array("x", x)
     if x.ndim != 2 or x.dtype != bfloat16:
         raise Error(f"x must be bf16 [R, K], got {x.dtype} {list(x.shape)}.")
     error = 0
     wide = x.astype(np.float32)
     if gather is not None:
-        gather = np.asarray(gather)
+        gather = as_array("gather", gather)
         if gather.ndim != 1 or gather.dtype.kind not in "iu":
             raise Error(f"gather must be int32 [R'], got {gather.dtype} {list(gather.shape)}.")
         known = (gather >= 0) & (gather < len(x))

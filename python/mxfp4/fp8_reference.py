@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import fp8, fp8_sums
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16, dequantize
 from .layout import unpack_expert
@@ -32,10 +32,10 @@ PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
 
 @typed
 def grouped_matmul(
-    x: NDArray[Any],
+    x: ArrayLike,
     weights: PackedWeights,
-    offsets: NDArray[np.int32],
-    expert_ids: NDArray[np.int32] | None = None,
+    offsets: ArrayLike,
+    expert_ids: ArrayLike | None = None,
     out_dtype: Any = bfloat16,
     accumulation: str | None = None,
 ) -> NDArray[Any]:
@@ -57,15 +57,17 @@ def grouped_matmul(
         check_accumulation(accumulation)
     if weights.powers is None:
         raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
+    x = as_array("x", x)
     rows = fp8.quantize_rows(x)
-    offsets = np.asarray(offsets)
-    check_routing(len(x), weights.experts, offsets, expert_ids)
+    offsets = as_array("offsets", offsets)
+    ids = None if expert_ids is None else as_array("expert_ids", expert_ids)
+    check_routing(len(x), weights.experts, offsets, ids)
     if x.shape[1] != weights.k:
         raise Error(f"x has K = {x.shape[1]} columns, but the weights have K = {weights.k}.")
     codes, out = rows.codes.astype(np.float64), np.zeros((len(x), weights.n), out_dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for group in np.flatnonzero(np.diff(offsets)):
-            expert = group if expert_ids is None else int(expert_ids[group])
+            expert = group if ids is None else int(ids[group])
             span = slice(int(offsets[group]), int(offsets[group + 1]))
             if expert < 0:
                 continue

@@ -275,7 +275,7 @@ def ranges(
 @typed
 def compile_ranges(
     problem: Problem,
-    folder: Path,
+    folder: str | os.PathLike[str],
     max_rows: int,
     min_rows: int = 1,
     on_kernel: Callable[[Artifact], Any] = lambda artifact: None,
@@ -293,15 +293,15 @@ def compile_ranges(
     Raises:
         Error: as `ranges`.
     """
-    folders = []
+    path, folders = Path(folder), []
     for artifact in ranges(problem, max_rows, min_rows, on_kernel, device):
         hint = artifact.manifest.rows_hint
         name = f"{problem.name}{artifact.manifest.device_suffix}"
-        folders.append(folder / f"{name}-r{'any' if hint is None else hint[0]}")
+        folders.append(path / f"{name}-r{'any' if hint is None else hint[0]}")
         artifact.save(folders[-1])
     if problem.activations == "fp8":
         rounding = compile_routing_text(quantize_mlir("quantize", problem.k))
-        rounding.save(folder / f"{QUANTIZE}{problem.k}")
+        rounding.save(path / f"{QUANTIZE}{problem.k}")
     return folders
 
 

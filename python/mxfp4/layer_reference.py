@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import fp8_reference, fp8_sums, routing
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import quantize_rows
@@ -53,19 +53,20 @@ def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.fl
 @typed
 def experts(
     spec: LayerSpec,
-    x: NDArray[Any],
-    ids: NDArray[np.int32],
-    weights: NDArray[np.float32],
+    x: ArrayLike,
+    ids: ArrayLike,
+    weights: ArrayLike,
     gate_up: ExpertSource,
     down: ExpertSource,
-    gate_up_bias: NDArray[Any] | None = None,
-    down_bias: NDArray[Any] | None = None,
+    gate_up_bias: ArrayLike | None = None,
+    down_bias: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Hidden states, bf16 ``[T, H]``, from the experts of each token and their weights.
 
     Raises:
         Error: if an id is neither -1 nor the number of an expert.
     """
+    x, ids = as_array("x", x), as_array("ids", ids)
     sorted_ = routing.sort_by_expert(ids, spec.experts)
     if sorted_.error:
         raise Error(f"ids must be from -1 to {spec.experts - 1}, got {ids.min()} to {ids.max()}.")
@@ -112,7 +113,7 @@ def _matmul(
     rows: NDArray[Any],
     weights: ExpertSource,
     expert: int,
-    bias: NDArray[Any] | None,
+    bias: ArrayLike | None,
 ) -> NDArray[np.float64]:
     fp8 = spec.activations == "fp8"
     if fp8 and _as_tensor_cores.get():
@@ -120,19 +121,19 @@ def _matmul(
     else:
         wide = quantize_rows(rows).values() if fp8 else rows.astype(np.float64)
         sums = wide @ weights.decode(int(expert)).astype(np.float64).T
-    return sums if bias is None else sums + bias[expert].astype(np.float64)
+    return sums if bias is None else sums + as_array("bias", bias)[expert].astype(np.float64)
 
 
 @typed
 def layer(
     spec: LayerSpec,
-    x: NDArray[Any],
-    logits: NDArray[Any],
+    x: ArrayLike,
+    logits: ArrayLike,
     gate_up: ExpertSource,
     down: ExpertSource,
-    gate_up_bias: NDArray[Any] | None = None,
-    down_bias: NDArray[Any] | None = None,
-    correction: NDArray[np.float32] | None = None,
+    gate_up_bias: ArrayLike | None = None,
+    down_bias: ArrayLike | None = None,
+    correction: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Hidden states, bf16 ``[T, H]``, from hidden states and the router's logits."""
     ids, weights = routing.top_k(

@@ -94,11 +94,6 @@ class LayerSpec:
         for name in ("hidden", "inner"):
             if getattr(self, name) < 32 or getattr(self, name) % 32:
                 raise Error(f"{name} must be a multiple of 32, got {getattr(self, name)}.")
-        if not isinstance(self.activation, Activation):
-            raise Error(
-                f"activation must be an Activation, such as Activation('geglu_tanh') of "
-                f"mxfp4.activation, got {self.activation!r}."
-            )
         if self.scoring not in SCORINGS:
             raise Error(f"scoring must be one of {list(SCORINGS)}, got {self.scoring!r}.")
         if not math.isfinite(self.scale):

@@ -29,9 +29,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import BLOCK, Quantized, check_quantized
 
@@ -210,8 +210,8 @@ def check_scales(layout: Layout, largest: int) -> None:
 
 @typed
 def pack_expert(
-    blocks: NDArray[np.uint8],
-    scales: NDArray[np.uint8],
+    blocks: ArrayLike,
+    scales: ArrayLike,
     layout: Layout,
     out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
@@ -230,7 +230,7 @@ def pack_expert(
     Raises:
         Error: if shapes do not fit, or the layout cannot hold a scale byte.
     """
-    blocks, scales = np.asarray(blocks), np.asarray(scales)
+    blocks, scales = as_array("blocks", blocks), as_array("scales", scales)
     check_quantized(blocks, scales)
     if blocks.ndim != 3:
         raise Error(f"weights: one expert's blocks must be [N, K/32, 16], got {blocks.shape}.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,12 @@ def config_of(shape: Shape) -> dict[str, Any]:
 
 @typed
 def make_checkpoint(
-    folder: Path, shape: Shape, *, seed: int = 0, codes: bool = False, progress: bool = False
+    folder: str | os.PathLike[str],
+    shape: Shape,
+    *,
+    seed: int = 0,
+    codes: bool = False,
+    progress: bool = False,
 ) -> None:
     """Write the checkpoint.
 
@@ -191,6 +197,7 @@ def make_checkpoint(
     """
     from safetensors.numpy import save_file
 
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     count = shape.num_hidden_layers + bool(shape.vocab_size)
     steps: Any = _Writer(shape, seed, codes).shards()

@@ -78,8 +78,6 @@ class Problem:
     accumulation: str = "promoted512"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layout, Layout):
-            raise Error(f"layout must be a Layout, got {self.layout!r}; see mxfp4.Layout.")
         check_accumulation(self.accumulation)
         if self.activations == "bf16" and self.accumulation != ACCUMULATIONS[1]:
             raise Error(

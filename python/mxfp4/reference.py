@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16, check_quantized, dequantize
 
@@ -135,8 +135,8 @@ def _groups(
         raise Error(f"x must be bfloat16 [R, K], got {x.dtype} of shape {list(x.shape)}.")
     if x.shape[1] != k:
         raise Error(f"x has K = {x.shape[1]} columns, but the weights have K = {k}.")
-    offsets = np.asarray(offsets)
-    ids = None if expert_ids is None else np.asarray(expert_ids)
+    offsets = as_array("offsets", offsets)
+    ids = None if expert_ids is None else as_array("expert_ids", expert_ids)
     check_routing(x.shape[0], experts, offsets, ids)
     for g in range(len(offsets) - 1):
         expert = g if ids is None else int(ids[g])
@@ -146,10 +146,10 @@ def _groups(
 
 @typed
 def grouped_matmul(
-    x: NDArray[Any],
+    x: ArrayLike,
     weights: Any,
-    offsets: NDArray[np.int32],
-    expert_ids: NDArray[np.int32] | None = None,
+    offsets: ArrayLike,
+    expert_ids: ArrayLike | None = None,
     out_dtype: Any = bfloat16,
 ) -> NDArray[Any]:
     """The ragged matmul, by definition.
@@ -167,9 +167,9 @@ def grouped_matmul(
     Raises:
         Error: if dtypes, shapes, offsets or ids do not fit.
     """
-    dtype = _check_out_dtype(out_dtype)
+    x, dtype = as_array("x", x), _check_out_dtype(out_dtype)
     source = as_source(weights)
-    out = np.zeros((x.shape[0], source.shape[1]), dtype)
+    out = np.zeros((*x.shape[:1], source.shape[1]), dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, expert in _groups(x, source, offsets, expert_ids):
             w = source.decode(expert).astype(np.float64)
@@ -180,19 +180,19 @@ def grouped_matmul(
 
 @typed
 def bounded_matmul(
-    x: NDArray[Any],
+    x: ArrayLike,
     weights: Any,
-    offsets: NDArray[np.int32],
-    expert_ids: NDArray[np.int32] | None = None,
+    offsets: ArrayLike,
+    expert_ids: ArrayLike | None = None,
     out_dtype: Any = bfloat16,
 ) -> Bounded:
     """The unrounded f64 result with `error_bound` of each element.
 
     Arguments and errors as `grouped_matmul`.
     """
-    dtype = _check_out_dtype(out_dtype)
+    x, dtype = as_array("x", x), _check_out_dtype(out_dtype)
     source = as_source(weights)
-    value = np.zeros((x.shape[0], source.shape[1]), np.float64)
+    value = np.zeros((*x.shape[:1], source.shape[1]), np.float64)
     absolute = np.zeros_like(value)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, expert in _groups(x, source, offsets, expert_ids):
@@ -205,7 +205,7 @@ def bounded_matmul(
 
 @typed
 def error_bound(
-    value: NDArray[Any], absolute: NDArray[Any], k: int, out_dtype: Any = bfloat16
+    value: ArrayLike, absolute: ArrayLike, k: int, out_dtype: Any = bfloat16
 ) -> NDArray[np.float64]:
     """How far a kernel's output may be from the exact ``value``, element by element.
 
@@ -223,8 +223,8 @@ def error_bound(
     """
     digits, smallest = (7, -133) if _check_out_dtype(out_dtype) == bfloat16 else (23, -149)
     with np.errstate(invalid="ignore"):
-        drift = k * 2.0**-22 * np.asarray(absolute, np.float64)
-        reach = np.abs(np.asarray(value, np.float64)) + drift
+        drift = k * 2.0**-22 * as_array("absolute", absolute).astype(np.float64)
+        reach = np.abs(as_array("value", value).astype(np.float64)) + drift
     finite = np.isfinite(reach)
     _, exponent = np.frexp(np.where(finite & (reach > 0), reach, 2.0**smallest))
     ulp = np.ldexp(1.0, np.maximum(exponent - 1 - digits, smallest))
@@ -232,7 +232,8 @@ def error_bound(
 
 
 @typed
-def mismatches(actual: NDArray[Any], expected: NDArray[Any]) -> int:
+def mismatches(actual: ArrayLike, expected: ArrayLike) -> int:
     """Number of elements that differ; NaN equals NaN, and zeros of either sign are equal."""
-    a, b = actual.astype(np.float64), expected.astype(np.float64)
+    a = as_array("actual", actual).astype(np.float64)
+    b = as_array("expected", expected).astype(np.float64)
     return int(np.count_nonzero(~((a == b) | (np.isnan(a) & np.isnan(b)))))

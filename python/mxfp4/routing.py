@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
 
@@ -45,7 +45,7 @@ def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @typed
-def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
+def scores(logits: ArrayLike, scoring: str) -> NDArray[np.float64]:
     """Scores of all experts, f64 ``[T, E]``; of "softmax_selected" the logits.
 
     Args:
@@ -55,7 +55,7 @@ def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
     Raises:
         Error: if there is no such scoring.
     """
-    wide = np.asarray(logits).astype(np.float64)
+    wide = as_array("logits", logits).astype(np.float64)
     if scoring not in SCORINGS:
         raise Error(f"scoring must be one of {list(SCORINGS)}, got {scoring!r}.")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -70,10 +70,10 @@ def scores(logits: NDArray[Any], scoring: str) -> NDArray[np.float64]:
 
 @typed
 def top_k(
-    logits: NDArray[Any],
+    logits: ArrayLike,
     slots: int,
     scoring: str,
-    bias: NDArray[np.float32] | None = None,
+    bias: ArrayLike | None = None,
     renormalize: bool = False,
     scale: float = 1.0,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -84,10 +84,10 @@ def top_k(
     of the selected experts without bias.
     """
     all_scores = scores(logits, scoring)
-    compared = np.asarray(logits).astype(np.float32)
+    compared = as_array("logits", logits).astype(np.float32)
     if bias is not None:
         with np.errstate(invalid="ignore"):
-            compared = all_scores.astype(np.float32) + np.asarray(bias, np.float32)
+            compared = all_scores.astype(np.float32) + as_array("bias", bias).astype(np.float32)
     # A stable sort of what descends: NaN is last, as numpy sorts it.
     order = np.argsort(-compared, axis=-1, kind="stable")
     ids = order[:, :slots].astype(np.int32)
@@ -102,9 +102,10 @@ def top_k(
 
 
 @typed
-def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
+def count_blocks(ids: ArrayLike, experts: int) -> NDArray[np.int32]:
     """How often each block of tokens has each expert: the counts of ``mxfp4.top_k`` and
     ``mxfp4.count_by_expert``. Other ids count nowhere."""
+    ids = as_array("ids", ids)
     block = 32 * max(1, -(-len(ids) // (32 * COUNT_BLOCKS)))
     parts = [ids[i : i + block].ravel() for i in range(0, len(ids), block)]
     known = [part[(part >= 0) & (part < experts)] for part in parts]
@@ -113,8 +114,9 @@ def count_blocks(ids: NDArray[np.int32], experts: int) -> NDArray[np.int32]:
 
 
 @typed
-def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
+def sort_by_expert(ids: ArrayLike, experts: int) -> Routing:
     """The slots of all tokens by expert, in the order of (token, slot); -1 is no expert."""
+    ids = as_array("ids", ids)
     flat = ids.ravel()
     known = (flat >= 0) & (flat < experts)
     order = np.flatnonzero(known)[np.argsort(flat[known], kind="stable")]
@@ -129,27 +131,28 @@ def sort_by_expert(ids: NDArray[np.int32], experts: int) -> Routing:
 
 
 @typed
-def dispatch(
-    values: NDArray[Any], positions: NDArray[np.int32], rows: NDArray[Any]
-) -> NDArray[Any]:
+def dispatch(values: ArrayLike, positions: ArrayLike, rows: ArrayLike) -> NDArray[Any]:
     """A copy of ``rows`` with the values of each token in the rows of its slots."""
-    result = rows.copy()
-    token, slot = np.nonzero((positions >= 0) & (positions < len(rows)))
+    values, positions = as_array("values", values), as_array("positions", positions)
+    result = as_array("rows", rows).copy()
+    token, slot = np.nonzero((positions >= 0) & (positions < len(result)))
     result[positions[token, slot]] = values[token]
     return result
 
 
 @typed
 def combine(
-    rows: NDArray[Any],
-    positions: NDArray[np.int32],
-    weights: NDArray[np.float32],
+    rows: ArrayLike,
+    positions: ArrayLike,
+    weights: ArrayLike,
     dtype: Any = bfloat16,
 ) -> NDArray[Any]:
     """The weighted sum of each token's rows, slot after slot by fused f32 multiply-adds.
 
     Slots whose position is no row are skipped. Bit for bit what kernels compute.
     """
+    rows, positions = as_array("rows", rows), as_array("positions", positions)
+    weights = as_array("weights", weights)
     total = np.zeros((len(positions), rows.shape[1]), np.float32)
     wide = rows.astype(np.float32)
     for slot in range(positions.shape[1]):

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ._sim_driver import Launched, SimDriver
-from ._typed import typed
+from ._typed import as_array, typed
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
@@ -85,10 +85,10 @@ class Simulation:
 @typed
 def simulate(
     artifact: Artifact | str | os.PathLike[str],
-    x: NDArray[Any],
+    x: ArrayLike,
     weights: PackedWeights,
-    offsets: NDArray[np.int32],
-    expert_ids: NDArray[np.int32] | None = None,
+    offsets: ArrayLike,
+    expert_ids: ArrayLike | None = None,
     *,
     multiprocessors: int = 2,
     launches: int = 1,
@@ -97,7 +97,7 @@ def simulate(
     races: bool = True,
     max_instructions: int | None = None,
     out_rows: int | None = None,
-    **operands: NDArray[Any],
+    **operands: Any,
 ) -> Simulation:
     """Run a kernel's PTX in the interpreter, launched as its manifest says.
 
@@ -148,6 +148,7 @@ def simulate(
     if not isinstance(weights, PackedWeights) or not isinstance(weights.data, np.ndarray):
         raise Error("weights must be PackedWeights with their data on the host; see pack().")
 
+    x = as_array("x", x)
     if artifact.manifest.activation == "e4m3":
         rows_in_fp8 = quantize_rows(x)
         x = rows_in_fp8.codes
@@ -157,7 +158,7 @@ def simulate(
         operands = {"epilogue0": weights.powers, "epilogue1": scales, **operands}
 
     def put(array: Any, name: str) -> Any:
-        return driver.allocate(np.asarray(array), name, writable=False)
+        return driver.allocate(as_array(name, array), name, writable=False)
 
     on_device = replace(weights, data=put(weights.data, "weights"), rows=AS_STORED)
     x_put, offsets_put = put(x, "x"), put(offsets, "offsets")

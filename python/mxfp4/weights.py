@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import BLOCK, SCALE_NAN, Quantized, dequantize
 from .layout import (
@@ -69,10 +69,11 @@ class Proof:
     has_nan: bool
 
     @staticmethod
-    def of(scales: NDArray[np.uint8]) -> Proof:
+    def of(scales: ArrayLike) -> Proof:
         """The proof of E8M0 bytes of any shape."""
-        top = int(scales.max())
-        return Proof(int(scales.min()), top, top == SCALE_NAN)
+        bytes_ = as_array("scales", scales)
+        top = int(bytes_.max())
+        return Proof(int(bytes_.min()), top, top == SCALE_NAN)
 
     def merge(self, other: Proof | None) -> Proof:
         """The proof of both sets of scales together."""
@@ -332,12 +333,13 @@ def pack(
 
 
 @typed
-def interleave_halves(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def interleave_halves(rows: ArrayLike) -> NDArray[np.uint8]:
     """Rows of gate, then of up, as gate and up in turn.
 
     Raises:
         Error: if their number is odd.
     """
+    rows = as_array("rows", rows)
     if len(rows) % 2:
         raise Error(f"gate and up together have an even number of rows, got {len(rows)}.")
     return np.stack(np.split(rows, 2), axis=1).reshape(rows.shape)
@@ -453,7 +455,5 @@ def unpack(weights: PackedWeights) -> Quantized:
     Raises:
         Error: if the data is on a device, or these are no packed weights.
     """
-    if not isinstance(weights, PackedWeights):
-        raise Error(f"weights must be PackedWeights, got {type(weights).__name__}; see pack().")
     parts = [weights.unpack(e) for e in range(weights.experts)]
     return Quantized(np.stack([p.blocks for p in parts]), np.stack([p.scales for p in parts]))
