@@ -16,7 +16,7 @@ from .errors import Error
 
 _T = TypeVar("_T")
 _MOST_LINKS = 40
-"""That Linux follows."""
+"""Symbolic links that Linux follows in one path."""
 
 
 @contextmanager

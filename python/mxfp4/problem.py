@@ -27,7 +27,7 @@ def check_accumulation(accumulation: str) -> None:
     """Refuse what is no way of summing FP8 products.
 
     Raises:
-        Error: naming those that there are.
+        Error: naming the known ones.
     """
     if accumulation not in ACCUMULATIONS:
         raise Error(f"accumulation must be one of {list(ACCUMULATIONS)}, got {accumulation!r}.")
