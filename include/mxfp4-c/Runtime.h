@@ -269,10 +269,11 @@ MXFP4RT_API void mxfp4rt_kernel_destroy(mxfp4rt_kernel *kernel);
  *
  *  `rows` is the number of rows, 0 to `most`. With 0 nothing is launched,
  * unless the kernel's grid is one CTA: it has an outcome then, too, and memory
- * of rows may be null. `values` are mxfp4rt_argument_count values in the order
- * of the arguments; those of the launcher's arguments are not read, and nothing
- * is kept of any. Memory must have the shape that the argument says, with this
- * number of rows.
+ * of rows may be null. Outputs of a kernel that is not launched, such as the
+ * offsets of a sort with counts, keep their values. `values` are
+ * mxfp4rt_argument_count values in the order of the arguments; those of the
+ * launcher's arguments are not read, and nothing is kept of any. Memory must
+ * have the shape that the argument says, with this number of rows.
  *
  *  The launch may begin before the work ahead of it on the stream has ended
  *  (programmatic stream serialization); the kernel itself waits for that work
@@ -350,7 +351,8 @@ MXFP4RT_API mxfp4rt_status mxfp4rt_chain_launch(mxfp4rt_chain *chain,
 #define MXFP4RT_BAD_ROW 4
 
 /** Waits for all work of the device, reads the kernel's error word, and sets it
- *  to zero if `clear` is not 0. */
+ *  to zero if `clear` is not 0. Must not be called while any stream is
+ * captured, because the wait for the device ends the capture with an error. */
 MXFP4RT_API mxfp4rt_status mxfp4rt_error_word(mxfp4rt_kernel *kernel, int clear,
                                               int32_t *word);
 

@@ -60,7 +60,8 @@ void MXFP4Dialect::addBytecodeInterface() {
 //===----------------------------------------------------------------------===//
 //
 // Operands that a file has none of are at the end of the segments of an
-// operation.
+// operation, such as rows that `quantize_rows` scatters to, which version 5
+// has.
 
 static bool isAtMost(DialectBytecodeReader &reader, uint64_t number) {
   const FailureOr<const DialectVersion *> version =

@@ -320,11 +320,11 @@ static bool isFused(SortByExpertOp sort, Operation *next, Value positions,
   auto ids = dyn_cast<MemRefType>(sort.getIds().getType());
   const int64_t slots = sort.getSlots(), experts = sort.getNumExperts();
   if (!ids || ShapedType::isDynamic(slots) || ShapedType::isDynamic(experts) ||
-      slots > kMostSlotsOfOneToken || experts > kMostExpertsOfOneToken)
+      slots > kMostSlotsOfOneToken)
     return false;
   const int64_t rows = ids.isDynamicDim(0) ? rowsHint : ids.getNumElements();
-  return rows > 0 && rows <= kMostTokensOfOneTokenCtas * slots &&
-         rows * experts <= kMostCountedOfOneToken * slots;
+  return rows > 0 && isFewOfOneToken(llvm::divideCeil(rows, slots), experts,
+                                     isa<QuantizeRowsOp>(next));
 }
 
 SmallVector<RoutingKernel> mxfp4::findRoutingKernels(Operation *root,

@@ -59,7 +59,10 @@ struct Grid {
   uint32_t rows = 1, y = 1;
 
   /// Whether a number of rows is launched: a kernel of one CTA has an outcome
-  /// without rows, too.
+  /// without rows, too. Another kernel that stores offsets (a sort on several
+  /// CTAs) is not launched without rows: the caller's offsets keep their
+  /// values, and no matmul reads them, because it is not launched without rows
+  /// either.
   bool launches(int64_t launchRows) const {
     return launchRows > 0 || rule == Rule::One;
   }

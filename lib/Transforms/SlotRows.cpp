@@ -113,8 +113,12 @@ void SlotRows::find(Value token) {
   sumCounts(block);
   sumIds(token);
   sumCta();
-  for (auto [row, sum] : llvm::zip(rows, sums))
+  // Counts of other ids make rows that do not exist.
+  const Value end = c.toI32(c.mul(arg.rows, slots));
+  for (auto [row, sum, there] : llvm::zip(rows, sums, isThere)) {
     row = sum.total;
+    there = c.op<arith::AndIOp>(there, c.less(row, end));
+  }
 }
 
 /// Ids with a sort, and otherwise positions.
@@ -151,6 +155,7 @@ void SlotRows::finish(Value token) {
                 sorts ? 2 : 4);
       if (!sorts)
         return;
+      reportNoRow(slot);
       const Value row = rows[slot], used = sums[slots].total;
       c.store(c.select(isThere[slot], row, c.integer(32, UINT32_MAX)),
               arg.positions, {token, c.index(slot)});
@@ -171,6 +176,15 @@ void SlotRows::reportBad(Value number, Value end, int64_t bits) {
   // -1 as an unsigned number is followed by 0.
   Value isBad = c.compare(CmpIPredicate::ugt, c.add(number, 1), c.toI32(end));
   c.ifThen(isBad, [&] { c.report(arg.error, bits); });
+}
+
+/// Of a sort: a slot with an expert has a row, unless counts are of other ids.
+void SlotRows::reportNoRow(int64_t slot) {
+  if (!arg.error)
+    return;
+  Value hasExpert = c.less(read[slot], experts);
+  c.ifThen(c.compare(CmpIPredicate::ne, hasExpert, isThere[slot]),
+           [&] { c.report(arg.error, 4); });
 }
 
 //===----------------------------------------------------------------------===//

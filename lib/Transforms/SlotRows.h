@@ -93,6 +93,7 @@ private:
   void emitFurtherOffsets();
   /// ORs bits into the error word if a number is neither -1 nor below `end`.
   void reportBad(mlir::Value number, mlir::Value end, int64_t bits);
+  void reportNoRow(int64_t slot);
 
   CtaBuilder &c;
   const RoutingArguments &arg;

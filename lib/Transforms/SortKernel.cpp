@@ -348,21 +348,33 @@ void SortKernel::emitRow(const Slot &slot) {
     c.store(c.add(start, slot.count), histograms, {c.warp, place});
   });
   c.syncWarp();
-  Value row = c.add(start, slot.rank);
+  Value row = c.add(start, slot.rank), hasRow = slot.hasExpert;
+  if (arg.counts) {
+    // Counts of other ids make rows that do not exist.
+    Value exists = c.less(row, c.toI32(c.mul(arg.rows, slots)));
+    hasRow = c.op<arith::AndIOp>(hasRow, exists);
+    if (arg.error)
+      c.ifThen(c.compare(CmpIPredicate::ne, hasRow, slot.hasExpert),
+               [&] { c.report(arg.error, 4); });
+  }
   c.ifThen(slot.isThere, [&] {
-    c.store(c.select(slot.hasExpert, row, c.integer(32, UINT32_MAX)), positions,
+    c.store(c.select(hasRow, row, c.integer(32, UINT32_MAX)), positions,
             slot.number);
   });
-  c.ifThen(slot.hasExpert, [&] {
+  c.ifThen(hasRow, [&] {
     c.store(c.toI32(c.op<arith::DivUIOp>(slot.number, slots)), tokens,
             c.toIndex(row));
   });
 }
 
 void SortKernel::clearUnused() {
-  Value rows = c.toIndex(c.load(used, c.index(0)));
-  Value start = c.add(rows, c.add(c.mul(c.cta, c.threads), c.thread));
-  c.loopBy(start, c.mul(arg.rows, slots), c.mul(c.ctas, c.threads),
+  Value rows = c.load(used, c.index(0)), end = c.mul(arg.rows, slots);
+  // As an unsigned number, since sums of other ids' counts may be negative.
+  if (arg.counts)
+    rows = c.min(rows, c.toI32(end));
+  Value start =
+      c.add(c.toIndex(rows), c.add(c.mul(c.cta, c.threads), c.thread));
+  c.loopBy(start, end, c.mul(c.ctas, c.threads),
            [&](Value row) { c.store(zero(), tokens, row); });
 }
 

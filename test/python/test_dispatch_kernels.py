@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import routing_cases as cases
 from kernels import needs_both
-from mxfp4 import Compiler, Error, fp8, routing
+from mxfp4 import Compiler, Error, fp8, layer_kernels, routing
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.routing_artifact import RoutingArtifact, RoutingRun, simulate_routing
@@ -158,6 +158,54 @@ def test_equal_ids() -> None:
     check_with_sort(kernel, "bf16", x, np.full((700, 4), 5, np.int32))
 
 
+def shifted(ids: np.ndarray, experts: int, by: int) -> tuple[np.ndarray, routing.Routing]:
+    """Counts of other ids, with `by` slots more of expert 0 in the first block; what a sort makes
+    of them. None of `ids` is 0, so that all rows are shifted alike, and no two slots share one."""
+    counts, wanted = counts_of(ids, experts), routing.sort_by_expert(ids, experts)
+    counts[0, 0] = by
+    rows = wanted.positions.astype(np.int64) + by
+    exists = (wanted.positions >= 0) & (rows >= 0) & (rows < ids.size)
+    offsets = wanted.offsets + np.where(np.arange(experts + 1) > 0, by, 0).astype(np.int32)
+    tokens = np.full(ids.size, -1, np.int32)
+    tokens[rows[exists]] = np.nonzero(exists)[0]
+    # What lies behind the number of rows in use, which is an unsigned number.
+    tokens[min(int(offsets[-1:].view(np.uint32)[0]), ids.size) :] = 0
+    positions = np.where(exists, rows, -1).astype(np.int32)
+    lost = ((wanted.positions >= 0) & ~exists).any()
+    return counts, routing.Routing(offsets, tokens, positions, 4 if lost else 0)
+
+
+STALE = [0, 1, -1, 3, 250, -250, 1 << 20, -(1 << 20), (1 << 31) - 1, -(1 << 31)]
+
+
+@pytest.mark.parametrize("by", STALE)
+@pytest.mark.parametrize("kind", [*WITH_SORT, "sort alone"])
+def test_counts_of_other_ids(kind: str, by: int, rng: np.random.Generator) -> None:
+    """Nothing is stored outside of the rows, and an error says that slots have none."""
+    experts, slots, k = 16, 4, 8
+    alone = kind == "sort alone"
+    kernel = compiled(cases.sort_mlir(experts, slots, counts=True)) if alone else compiled(
+        cases.dispatch_mlir(slots, k, kind, experts), "rows-hint=4"
+    )  # fmt: skip
+    for tokens, missing in [(1, 0.0), (70, 0.0), (70, 0.4)]:
+        ids = 1 + cases.ids(rng, tokens, experts - 1, slots, missing)
+        ids[ids == 0] = -1
+        counts, wanted = shifted(ids, experts, by)
+        inputs = {"ids": ids, "counts": counts}
+        if not alone:
+            inputs["x"] = values(rng, tokens, k, kind)
+        run = simulate_routing(kernel, tokens, **inputs)
+        assert run.findings == []
+        assert run.error == wanted.error
+        assert np.array_equal(run.outputs["offsets"], wanted.offsets)
+        assert np.array_equal(run.outputs["positions"], wanted.positions)
+        stored = run.stored["tokens"].reshape(ids.size)
+        assert np.array_equal(stored, wanted.tokens >= 0)
+        assert np.array_equal(run.outputs["tokens"].reshape(-1)[stored], wanted.tokens[stored])
+        if not alone:
+            check_rows(run, kind, inputs["x"], wanted.positions)
+
+
 @pytest.mark.parametrize("kind", WITH_SORT)
 def test_no_tokens(kind: str) -> None:
     """Offsets are zeros."""
@@ -192,14 +240,38 @@ def test_manifest() -> None:
     assert m.problem == {"slots": 4, "k": 2880, "experts": 32}
 
 
+# Kinds, slots, experts, and tokens from which on there are two kernels.
+MANY = [
+    ("bf16", 4, 32, 8193), ("f32", 1, 32, 8193), ("bf16", 4, 33, 3972), ("bf16", 8, 128, 1025),
+    ("bf16", 4, 256, 513), ("fp8", 4, 8, 8193), ("fp8", 4, 9, 3641), ("fp8", 4, 32, 1025),
+    ("fp8", 2, 128, 257), ("fp8", 1, 256, 129),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("slots", "experts", "hint"),
-    [(4, 32, 4 * 2049), (4, 128, 4 * 1025), (4, 32, 0), (9, 32, 9), (4, 257, 4)],
+    ("kind", "slots", "experts", "tokens"),
+    [*MANY, ("bf16", 4, 32, 0), ("bf16", 9, 32, 1), ("bf16", 4, 257, 1), ("fp8", 4, 257, 1)],
 )
-def test_two_kernels(slots: int, experts: int, hint: int) -> None:
+def test_two_kernels(kind: str, slots: int, experts: int, tokens: int) -> None:
     """Of many tokens, slots or experts, the sort is a kernel of its own."""
     with pytest.raises(Error, match=r"one mxfp4.sort"):
-        compiled(cases.dispatch_mlir(slots, 64, "bf16", experts), f"rows-hint={hint}")
+        compiled(cases.dispatch_mlir(slots, 64, kind, experts), f"rows-hint={tokens * slots}")
+
+
+@pytest.mark.parametrize(("kind", "slots", "experts", "tokens"), MANY)
+def test_one_kernel(kind: str, slots: int, experts: int, tokens: int) -> None:
+    """Of one token fewer, it is not."""
+    hint = (tokens - 1) * slots
+    kernel = compiled(cases.dispatch_mlir(slots, 64, kind, experts), f"rows-hint={hint}")
+    assert kernel.manifest.operation == WITH_SORT[kind]
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp8"])
+def test_limits_are_those_of_layers(kind: str) -> None:
+    """Layers choose with the numbers with which the compiler makes one kernel."""
+    limits = [tokens for name, _, experts, tokens in MANY if name == kind and experts == 32]
+    few = layer_kernels.FEW_COUNTS[kind]
+    assert limits == [layer_kernels.COUNTED_TOKENS.stop if few >= 4096 * 32 else few // 32 + 1]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@
 #ifndef MXFP4_CORE_ROUTING_H
 #define MXFP4_CORE_ROUTING_H
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mxfp4 {
@@ -24,16 +25,31 @@ inline constexpr int64_t kMostSlots = 32, kMostExperts = 1024,
 /// Tokens for which one CTA routes as fast as several, and experts for which it
 /// has registers enough.
 inline constexpr int64_t kMostTokensOfOneCta = 64, kMostExpertsOfOneCta = 512;
-/// Tokens, and tokens times experts, up to which a CTA for each token finds the
-/// rows of its slots by itself faster than a launch for them does, because it
-/// has few counts to add up; and slots and experts for which it has registers.
-inline constexpr int64_t kMostTokensOfOneTokenCtas = 2048,
-                         kMostCountedOfOneToken = 131072,
-                         kMostSlotsOfOneToken = 8, kMostExpertsOfOneToken = 256;
 
 /// Counts of experts by blocks of tokens: lines, and tokens of a block while
 /// the lines suffice.
 inline constexpr int64_t kCountBlocks = 128, kCountBlockTokens = 32;
+
+/// Tokens up to which a CTA for each token finds the rows of its slots by
+/// itself faster than a launch for them does; and slots and experts for which
+/// it has registers.
+inline constexpr int64_t kMostTokensOfOneTokenCtas = 8192,
+                         kMostSlotsOfOneToken = 8, kMostExpertsOfOneToken = 256;
+/// Tokens times experts up to which that is so, too, because the CTA has few
+/// counts to add up. A CTA that quantizes its row has less time for them. All
+/// numbers are measured on an H200 (docs/TuningLog.md).
+inline constexpr int64_t kMostCountedOfOneToken = 131072,
+                         kMostCountedOfOneQuantized = 32768;
+/// Whether tokens and experts are so few that the sort and what stores in its
+/// rows are one kernel. Tokens that fill more blocks than there are lines make
+/// blocks larger, and counts no more.
+inline bool isFewOfOneToken(int64_t tokens, int64_t experts, bool quantizes) {
+  const int64_t counted = std::min(tokens, kCountBlocks * kCountBlockTokens);
+  return tokens <= kMostTokensOfOneTokenCtas &&
+         experts <= kMostExpertsOfOneToken &&
+         counted * experts <=
+             (quantizes ? kMostCountedOfOneQuantized : kMostCountedOfOneToken);
+}
 
 /// The grid of a launch: one CTA, or one in x for each `rows` tokens and `y` in
 /// y. Any grid is correct.

@@ -161,7 +161,8 @@ def MXFP4_SortByExpertOp : MXFP4_DestinationOp<"sort_by_expert",
       has counted of these ids;
     - offsets: `E+1` i32; tokens: `R` i32; positions: `T x S` i32;
     - error (memref form only): 1 i32. For an id outside -1 .. E-1, which counts
-      as -1, a kernel ORs 2 into it.
+      as -1, a kernel ORs 2 into it, and 4 where counts of other ids give a slot a
+      row outside of 0 .. R-1: the slot then has none, and position -1.
 
     Example:
 
@@ -217,8 +218,12 @@ def MXFP4_DispatchOp : MXFP4_DestinationOp<"dispatch"> {
     Brings tokens into the order of experts, as a grouped matmul without a
     `gather` reads them; `mxfp4.combine` with the same positions is the way back.
     Slots with position -1 have no row, and slots with another position outside of
-    0 .. R-1 are skipped. Of positions that are equal, one writes. Rows that no
-    position names keep what init has.
+    0 .. R-1 are skipped. Rows that no position names keep what init has.
+
+    Positions of different tokens must differ: a row that positions of several
+    tokens name has unspecified values, because a kernel stores parts of rows, and
+    each part may come from another of these tokens. Equal positions of one token
+    are harmless, because all of them store the same values.
 
     Shapes, with T tokens, S slots each, and R = T * S:
     - values: `T x K` bf16 or f32;
@@ -352,7 +357,10 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
 
     With `scatter` each row is rounded once and stored in several rows, as
     `mxfp4.dispatch` does without rounding: slots with position -1 have no row, and
-    rows of codes and scales that no position names keep what they have.
+    rows of codes and scales that no position names keep what they have. As there,
+    positions of different tokens must differ: codes and scale of a row that
+    positions of several tokens name are unspecified. Equal positions of one token
+    are harmless.
 
     Shapes:
     - x: `R x K` bf16;
@@ -375,10 +383,11 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
   let arguments = (ins
     Shaped:$values,
     Optional<Shaped>:$gather,
-    Optional<Shaped>:$scatter,
     Shaped:$codes,
     Shaped:$scales,
-    Optional<AnyStridedMemRef>:$error
+    Optional<AnyStridedMemRef>:$error,
+    // Last, because bytecode of earlier versions has no rows to scatter to.
+    Optional<Shaped>:$scatter
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
@@ -400,9 +409,8 @@ def MXFP4_QuantizeRowsOp : MXFP4_DestinationOp<"quantize_rows",
           .getDimSize(1);
     }
     ::mlir::MutableOperandRange getDpsInitsMutable() {
-      return ::mlir::MutableOperandRange(
-          getOperation(), 1 + bool(getGather()) + bool(getScatter()),
-          /*length=*/2);
+      return ::mlir::MutableOperandRange(getOperation(),
+                                         getGather() ? 2 : 1, /*length=*/2);
     }
   }];
 }
