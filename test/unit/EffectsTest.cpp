@@ -115,7 +115,8 @@ func.func @f(%x: memref<5x96xbf16>, %p: memref<5x2xi32>, %r: memref<10x96xbf16>,
       outs(%q, %s : memref<10x96xf8E4M3FN>, memref<10xf32>) error(%e : memref<1xi32>)
   return
 })"),
-            (std::vector<std::string>{"r r w rw", "r r w w rw"}));
+            // The rows to scatter to are the last operand.
+            (std::vector<std::string>{"r r w rw", "r w w rw r"}));
 }
 
 // An operation on tensors touches no memory.
