@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import errno
+import json
 import os
 import resource
 import stat
@@ -19,6 +21,7 @@ from mxfp4 import Artifact, Error, Layout, Problem, Proof, compile_artifact, pac
 from mxfp4._files import write_whole
 from mxfp4.cli import main
 from mxfp4.explain import _write
+from mxfp4.make_checkpoint import Shape, make_checkpoint
 from toolchain import TREE
 
 PROBLEM = Problem(1, 64, 64)
@@ -195,3 +198,41 @@ def test_output_without_room() -> None:
         )  # fmt: skip
     assert run.returncode == 2
     assert "mxfp4-sim: cannot write the output: No space left on device" in run.stderr
+
+
+def test_nothing_is_written_in_place() -> None:
+    """What the package writes goes through `write_whole`, or into a folder that is renamed."""
+    into_folders = {"cache.py"}
+    package = TREE / "python" / "mxfp4"
+    found = {
+        f"{file.relative_to(package)}:{node.lineno}"
+        for file in package.rglob("*.py")
+        if file.name not in into_folders
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("write_text", "write_bytes")
+    }
+    assert not found
+
+
+def test_a_checkpoint_leaves_modes(tmp_path: Path) -> None:
+    shape = Shape(num_hidden_layers=1, num_local_experts=1, hidden_size=64, intermediate_size=64,
+                  vocab_size=0)  # fmt: skip
+    names = ("config.json", "model.safetensors.index.json")
+    for name in names:
+        (tmp_path / name).write_text("old")
+        (tmp_path / name).chmod(0o600)
+    make_checkpoint(Named(tmp_path), shape)
+    for name in names:
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+        assert json.loads((tmp_path / name).read_text())
+    assert not list(tmp_path.glob(".*"))
+
+
+class Named:
+    """A path that knows nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
