@@ -149,7 +149,8 @@ class Compiler:
         or with a sort and the top_k of its ids, or what stores in its rows.
 
         The former become one kernel if ``rows-hint`` in `options` is at most 64 times the slots,
-        the latter up to 2048 tokens, and 131072 tokens times experts.
+        the latter up to 8192 tokens, while min(tokens, 4096) times the experts is at most 131072
+        (32768 of ``mxfp4.quantize_rows``).
 
         Raises:
             Error: with the compiler's diagnostics.
