@@ -168,7 +168,9 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*positional: Any, **named: Any) -> Any:
-        if "torch.compiler" in sys.modules and sys.modules["torch.compiler"].is_compiling():
+        # While another thread imports torch, a part of it may not be there yet.
+        compiler = getattr(sys.modules.get("torch"), "compiler", None)
+        if compiler is not None and compiler.is_compiling():
             # A tracer would trace the looking, too, which cannot become part of a graph.
             return function(*positional, **named)
         looked = [look(name, value) for name, value in zip(names, positional, strict=False)]

@@ -111,11 +111,12 @@ def _need_compiler(problem: Problem) -> None:
 
 def capturing() -> bool:
     """Whether torch captures a CUDA graph on the current stream."""
-    torch = sys.modules.get("torch")
+    # While another thread imports torch, a part of it may not be there yet.
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
     # Nothing captures before torch has initialised CUDA.
-    if torch is None or not torch.cuda.is_initialized():
+    if cuda is None or not cuda.is_initialized():
         return False
-    return bool(torch.cuda.is_current_stream_capturing())
+    return bool(cuda.is_current_stream_capturing())
 
 
 def _refuse_in_capture(problem: Problem, rows: int) -> None:

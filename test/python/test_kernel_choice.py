@@ -141,6 +141,12 @@ def test_the_environment_names_folders(
         kernels.kernel_for(Problem(3, 70, 128), 2)
 
 
+def test_a_torch_that_is_being_imported_captures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", SimpleNamespace())
+    assert not kernels.capturing()
+    assert PROBLEM.spec()
+
+
 def test_nothing_is_loaded_in_a_capture(
     driver: FakeDriver, compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
