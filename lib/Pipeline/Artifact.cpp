@@ -11,6 +11,7 @@
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/IR/RoutingKernel.h"
+#include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -257,53 +258,29 @@ FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
   return text;
 }
 
-/// Goes through a temporary file that is renamed. Not llvm::writeToOutput,
-/// which ends the process where the disk is full.
-static llvm::Error writeFile(StringRef path, StringRef content) {
-  llvm::Expected<llvm::sys::fs::TempFile> file =
-      llvm::sys::fs::TempFile::create(path + ".tmp%%%%%%%%");
-  if (!file)
-    return file.takeError();
-  llvm::raw_fd_ostream os(file->FD, /*shouldClose=*/false);
-  os << content;
-  os.flush();
-  const std::error_code error = os.error();
-  os.clear_error();
-  if (!error)
-    return file->keep(path);
-  return llvm::joinErrors(llvm::errorCodeToError(error), file->discard());
-}
-
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
-  if (llvm::sys::fs::is_regular_file(directory))
+  if (llvm::sys::fs::exists(directory) &&
+      !llvm::sys::fs::is_directory(directory))
     return ("an artifact is a directory, but '" + directory +
             "' is a file; name another directory")
         .str();
-  if (std::error_code error = llvm::sys::fs::create_directories(directory))
-    return ("cannot make the directory '" + directory + "': " + error.message())
-        .str();
-  auto write = [&](StringRef name, StringRef content) -> std::string {
+  std::vector<std::string> made;
+  if (std::string wrong = makeDirectories(directory, made); !wrong.empty())
+    return wrong;
+  auto at = [&](StringRef name) {
     llvm::SmallString<128> path(directory);
     llvm::sys::path::append(path, name);
-    if (llvm::Error error = writeFile(path, content))
-      return ("cannot write '" + path +
-              "': " + llvm::toString(std::move(error)))
-          .str();
-    return "";
+    return path.str().str();
   };
-  // What an earlier artifact left here must not be taken for part of this one.
-  for (StringRef name : {"manifest.json", "kernel.cubin"}) {
-    llvm::SmallString<128> path(directory);
-    llvm::sys::path::append(path, name);
-    if (std::error_code error = llvm::sys::fs::remove(path))
-      return ("cannot remove '" + path + "': " + error.message()).str();
-  }
-  if (std::string problem = write("kernel.ptx", artifact.ptx); !problem.empty())
-    return problem;
+  SmallVector<NewFile> files = {{at("kernel.ptx"), artifact.ptx}};
   if (!artifact.cubin.empty())
-    if (std::string problem = write("kernel.cubin", artifact.cubin);
-        !problem.empty())
-      return problem;
-  return write("manifest.json", artifact.manifest);
+    files.push_back({at("kernel.cubin"), artifact.cubin});
+  files.push_back({at("manifest.json"), artifact.manifest});
+  // What an earlier artifact left here must not be taken for part of this one.
+  std::string wrong =
+      writeFiles(files, {at("manifest.json"), at("kernel.cubin")});
+  if (!wrong.empty())
+    removeDirectories(made);
+  return wrong;
 }

@@ -6,6 +6,7 @@
 
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
+#include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -55,31 +56,108 @@ static bool isProblem(const std::string &input) {
   return llvm::StringRef(input).contains('=') && !llvm::sys::fs::exists(input);
 }
 
+namespace {
+
+/// The command line.
+struct CommandLine {
+  cl::OptionCategory category{"mxfp4-compile options"};
+  cl::opt<std::string> input{cl::Positional,
+                             cl::desc("[\"key=value ...\" | file.mlir]"),
+                             cl::cat(category)};
+  cl::opt<std::string> problem{
+      "problem", cl::desc("The problem, instead of as the first argument"),
+      cl::value_desc("key=value ..."), cl::cat(category)};
+  cl::opt<std::string> output{"o", cl::desc("Directory to write"),
+                              cl::value_desc("directory"), cl::cat(category)};
+  cl::opt<bool> emitMlir{"emit-mlir",
+                         cl::desc("Print the problem's MLIR and stop"),
+                         cl::cat(category)};
+  cl::opt<bool> listSchedules{
+      "list-schedules",
+      cl::desc("Print every schedule that can be chosen and stop"),
+      cl::cat(category)};
+  cl::opt<bool> gathers{
+      "gather",
+      cl::desc("With --list-schedules: those of problems that gather rows"),
+      cl::cat(category)};
+  cl::opt<std::string> accumulation{
+      "accumulation",
+      cl::desc("With --list-schedules: those of problems with activations=fp8 "
+               "and this accumulation: fast, promoted512 or promoted128"),
+      cl::value_desc("name"), cl::cat(category)};
+  cl::opt<std::string> chip{"chip", cl::init("sm_90a"), cl::desc("Target"),
+                            cl::cat(category)};
+  cl::opt<std::string> device{
+      "device",
+      cl::desc("GPU to choose for: a name, or facts such as "
+               "multiprocessors=78,bandwidth=4000 (default h100-sxm)"),
+      cl::cat(category)};
+  cl::opt<bool> listDevices{
+      "list-devices",
+      cl::desc(
+          "Print the devices that have a name, with their facts, and stop"),
+      cl::cat(category)};
+  cl::opt<int> ptxVersion{"ptx-version", cl::init(0),
+                          cl::desc("PTX version, 80 for 8.0"),
+                          cl::cat(category)};
+  cl::opt<int64_t> rowsHint{"rows-hint", cl::init(0),
+                            cl::desc("Rows expected in all groups together"),
+                            cl::cat(category)};
+  cl::alias rows{"rows", cl::desc("Alias for --rows-hint"),
+                 cl::aliasopt(rowsHint), cl::cat(category)};
+  cl::opt<std::string> instruction{
+      "instruction", cl::init("auto"),
+      cl::desc("Tensor-core instruction: mma_sync, wgmma, wgmma_fp8, or auto"),
+      cl::cat(category)};
+  cl::opt<std::string> placement{
+      "placement", cl::init("register"),
+      cl::desc("Where weights are decoded: register or shared"),
+      cl::cat(category)};
+  cl::opt<bool> batchInvariant{
+      "batch-invariant",
+      cl::desc("Give a row the same bits whatever other rows there are"),
+      cl::cat(category)};
+  cl::opt<std::string> schedule{
+      "schedule", cl::desc("A #mxfp4.schedule<...> to use"), cl::cat(category)};
+  cl::opt<std::string> decode{"decode", cl::init("auto"),
+                              cl::desc("Decode sequence to insist on"),
+                              cl::cat(category)};
+  cl::opt<int> optLevel{"opt-level", cl::init(2),
+                        cl::desc("LLVM optimisation level, 0 to 3"),
+                        cl::cat(category)};
+  cl::opt<bool> cubin{"cubin", cl::desc("Also assemble with ptxas"),
+                      cl::cat(category)};
+  cl::opt<std::string> ptxas{"ptxas", cl::desc("Path of ptxas"),
+                             cl::cat(category)};
+};
+
+} // namespace
+
 /// One schedule per line, as --schedule takes it. Returns what is wrong with
 /// chip and device, or "".
-static std::string printSchedules(const std::string &chip,
-                                  const std::string &device, bool gathers,
-                                  const std::string &accumulation) {
+static std::string printSchedules(const CommandLine &given) {
   std::optional<int> promotion;
-  if (!accumulation.empty()) {
-    promotion = parseAccumulation(accumulation);
+  if (!given.accumulation.empty()) {
+    promotion = parseAccumulation(given.accumulation.getValue());
     if (!promotion)
       return "--accumulation expects fast, promoted512 or promoted128, got '" +
-             accumulation + "'";
+             given.accumulation + "'";
   }
-  const Target *row = findTarget(chip);
+  const Target *row = findTarget(given.chip.getValue());
   if (!row)
-    return "unknown chip '" + chip + "'; " + adviseChips();
+    return "unknown chip '" + given.chip + "'; " + adviseChips();
   Target target = *row;
   if (std::string wrong =
-          device.empty() ? "" : mxfp4::parse(device, target.device);
+          given.device.empty()
+              ? ""
+              : mxfp4::parse(given.device.getValue(), target.device);
       !wrong.empty())
     return "--device " + wrong;
   MLIRContext context;
   context.loadDialect<MXFP4Dialect>();
   for (Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule :
-         allSchedules(target, placement, gathers, promotion))
+         allSchedules(target, placement, given.gathers, promotion))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
   return "";
 }
@@ -108,159 +186,105 @@ static LogicalResult printWithoutPlace(Diagnostic &diagnostic) {
   return success();
 }
 
-int main(int argc, char **argv) {
-  llvm::InitLLVM initialise(argc, argv);
-  cl::OptionCategory category("mxfp4-compile options");
-  cl::opt<std::string> input(cl::Positional,
-                             cl::desc("[\"key=value ...\" | file.mlir]"),
-                             cl::cat(category));
-  cl::opt<std::string> problem(
-      "problem", cl::desc("The problem, instead of as the first argument"),
-      cl::value_desc("key=value ..."), cl::cat(category));
-  cl::opt<std::string> output("o", cl::desc("Directory to write"),
-                              cl::value_desc("directory"), cl::cat(category));
-  cl::opt<bool> emitMlir("emit-mlir",
-                         cl::desc("Print the problem's MLIR and stop"),
-                         cl::cat(category));
-  cl::opt<bool> listSchedules(
-      "list-schedules",
-      cl::desc("Print every schedule that can be chosen and stop"),
-      cl::cat(category));
-  cl::opt<bool> gathers(
-      "gather",
-      cl::desc("With --list-schedules: those of problems that gather rows"),
-      cl::cat(category));
-  cl::opt<std::string> accumulation(
-      "accumulation",
-      cl::desc("With --list-schedules: those of problems with activations=fp8 "
-               "and this accumulation: fast, promoted512 or promoted128"),
-      cl::value_desc("name"), cl::cat(category));
-  cl::opt<std::string> chip("chip", cl::init("sm_90a"), cl::desc("Target"),
-                            cl::cat(category));
-  cl::opt<std::string> device(
-      "device",
-      cl::desc("GPU to choose for: a name, or facts such as "
-               "multiprocessors=78,bandwidth=4000 (default h100-sxm)"),
-      cl::cat(category));
-  cl::opt<bool> listDevices(
-      "list-devices",
-      cl::desc(
-          "Print the devices that have a name, with their facts, and stop"),
-      cl::cat(category));
-  cl::opt<int> ptxVersion("ptx-version", cl::init(0),
-                          cl::desc("PTX version, 80 for 8.0"),
-                          cl::cat(category));
-  cl::opt<int64_t> rowsHint("rows-hint", cl::init(0),
-                            cl::desc("Rows expected in all groups together"),
-                            cl::cat(category));
-  cl::alias rows("rows", cl::desc("Alias for --rows-hint"),
-                 cl::aliasopt(rowsHint), cl::cat(category));
-  cl::opt<std::string> instruction(
-      "instruction", cl::init("auto"),
-      cl::desc("Tensor-core instruction: mma_sync, wgmma, wgmma_fp8, or auto"),
-      cl::cat(category));
-  cl::opt<std::string> placement(
-      "placement", cl::init("register"),
-      cl::desc("Where weights are decoded: register or shared"),
-      cl::cat(category));
-  cl::opt<bool> batchInvariant(
-      "batch-invariant",
-      cl::desc("Give a row the same bits whatever other rows there are"),
-      cl::cat(category));
-  cl::opt<std::string> schedule(
-      "schedule", cl::desc("A #mxfp4.schedule<...> to use"), cl::cat(category));
-  cl::opt<std::string> decode("decode", cl::init("auto"),
-                              cl::desc("Decode sequence to insist on"),
-                              cl::cat(category));
-  cl::opt<int> optLevel("opt-level", cl::init(2),
-                        cl::desc("LLVM optimisation level, 0 to 3"),
-                        cl::cat(category));
-  cl::opt<bool> cubin("cubin", cl::desc("Also assemble with ptxas"),
-                      cl::cat(category));
-  cl::opt<std::string> ptxas("ptxas", cl::desc("Path of ptxas"),
-                             cl::cat(category));
-  cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv, overview());
+/// The module of the problem or of the file. Null after a diagnostic of the
+/// context, or with what is wrong in `message`.
+static OwningOpRef<ModuleOp> readModule(const CommandLine &given,
+                                        llvm::SourceMgr &sources,
+                                        MLIRContext &context,
+                                        std::string &message) {
+  const bool inWords = isProblem(given.input);
+  if (given.input.empty() || inWords) {
+    FailureOr<ProblemSpec> spec = parseProblemSpec(
+        inWords ? given.input : given.problem, UnknownLoc::get(&context));
+    return failed(spec) ? nullptr : buildProblem(&context, *spec);
+  }
+  auto file = openInputFile(given.input, &message);
+  if (!file)
+    return nullptr;
+  sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+  return parseSourceFile<ModuleOp>(sources, &context);
+}
 
-  auto fail = [](const llvm::Twine &message) {
-    llvm::errs() << "mxfp4-compile: " << message << "\n";
-    return 1;
-  };
-  if (listDevices) {
-    printDevices();
-    return 0;
-  }
-  if (listSchedules) {
-    const std::string wrong =
-        printSchedules(chip, device, gathers, accumulation);
-    return wrong.empty() ? 0 : fail(wrong);
-  }
-  if (input.empty() == problem.empty())
-    return fail(
-        "expected a problem (\"experts= n= k=\") or a file of MLIR, and "
-        "not both; see --help");
-  if (isProblem(input)) {
-    problem = input;
-    input = "";
-  }
-  if (output.empty() && !emitMlir)
-    return fail("expected -o with the directory to write; see --help");
-
-  DialectRegistry registry;
-  registerAll(registry);
-  MLIRContext context(registry);
-  llvm::SourceMgr sources;
-  std::string message;
-  if (auto file = input.empty() ? nullptr : openInputFile(input, &message))
-    sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
-  else if (!input.empty())
-    return fail(message);
-  SourceMgrDiagnosticHandler diagnostics(sources, &context);
-  ScopedDiagnosticHandler withoutPlace(&context, printWithoutPlace);
-  context.printOpOnDiagnostic(false);
-
-  OwningOpRef<ModuleOp> module;
-  if (!problem.empty()) {
-    FailureOr<ProblemSpec> spec =
-        parseProblemSpec(problem, UnknownLoc::get(&context));
-    if (failed(spec))
-      return 1;
-    module = buildProblem(&context, *spec);
-  } else {
-    module = parseSourceFile<ModuleOp>(sources, &context);
-  }
-  if (!module)
-    return 1;
-  if (emitMlir) {
-    module->print(llvm::outs());
-    return 0;
-  }
-
+static CompileOptions compileOptions(const CommandLine &given) {
   CompileOptions options;
-  options.chip = chip;
-  options.device = device;
-  options.ptxVersion = ptxVersion;
-  options.rowsHint = rowsHint;
-  options.placement = placement;
-  options.instruction = instruction;
-  options.batchInvariant = batchInvariant;
-  options.schedule = schedule;
-  options.decode = decode;
-  options.optLevel = optLevel;
-  options.assemble = cubin;
-  options.ptxas = ptxas;
+  options.chip = given.chip;
+  options.device = given.device;
+  options.ptxVersion = given.ptxVersion;
+  options.rowsHint = given.rowsHint;
+  options.placement = given.placement;
+  options.instruction = given.instruction;
+  options.batchInvariant = given.batchInvariant;
+  options.schedule = given.schedule;
+  options.decode = given.decode;
+  options.optLevel = given.optLevel;
+  options.assemble = given.cubin;
+  options.ptxas = given.ptxas;
+  return options;
+}
+
+static int fail(const llvm::Twine &message) {
+  llvm::errs() << "mxfp4-compile: " << message << "\n";
+  return 1;
+}
+
+/// Compiles a module into the directory of -o, and says what was written.
+static int compileInto(const CommandLine &given, ModuleOp module) {
   const auto start = std::chrono::steady_clock::now();
-  FailureOr<Artifact> artifact = compile(*module, options);
+  FailureOr<Artifact> artifact = compile(module, compileOptions(given));
   if (failed(artifact))
     return 1;
   const std::chrono::duration<double, std::milli> elapsed =
       std::chrono::steady_clock::now() - start;
-  if (std::string why = writeArtifact(*artifact, output); !why.empty())
+  if (std::string why = writeArtifact(*artifact, given.output); !why.empty())
     return fail(why);
-  llvm::outs() << "wrote " << output << ": kernel " << artifact->entry << ", "
-               << artifact->ptx.size() << " bytes of PTX";
+  llvm::outs() << "wrote " << given.output << ": kernel " << artifact->entry
+               << ", " << artifact->ptx.size() << " bytes of PTX";
   if (!artifact->cubin.empty())
     llvm::outs() << ", " << artifact->cubin.size() << " bytes of cubin";
   llvm::outs() << llvm::format(", in %.0f ms\n", elapsed.count());
   return 0;
+}
+
+/// Reads the problem, and prints or compiles it.
+static int processProblem(const CommandLine &given) {
+  if (given.input.empty() == given.problem.empty())
+    return fail(
+        "expected a problem (\"experts= n= k=\") or a file of MLIR, and "
+        "not both; see --help");
+  if (given.output.empty() && !given.emitMlir)
+    return fail("expected -o with the directory to write; see --help");
+  DialectRegistry registry;
+  registerAll(registry);
+  MLIRContext context(registry);
+  context.printOpOnDiagnostic(false);
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  ScopedDiagnosticHandler withoutPlace(&context, printWithoutPlace);
+  std::string message;
+  OwningOpRef<ModuleOp> module = readModule(given, sources, context, message);
+  if (!message.empty())
+    return fail(message);
+  if (!module)
+    return 1;
+  if (!given.emitMlir)
+    return compileInto(given, *module);
+  module->print(llvm::outs());
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialise(argc, argv);
+  reportFailedOutput("mxfp4-compile");
+  CommandLine given;
+  cl::HideUnrelatedOptions(given.category);
+  cl::ParseCommandLineOptions(argc, argv, overview());
+  if (given.listDevices) {
+    printDevices();
+    return 0;
+  }
+  if (given.listSchedules) {
+    const std::string wrong = printSchedules(given);
+    return wrong.empty() ? 0 : fail(wrong);
+  }
+  return processProblem(given);
 }

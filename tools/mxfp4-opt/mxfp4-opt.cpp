@@ -4,11 +4,18 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
 #include "mlir/IR/DialectRegistry.h"
-#include "mlir/Support/LogicalResult.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mxfp4;
 
 static constexpr char kBanner[] =
     R"(mxfp4-opt: ragged matrix multiplication with MXFP4 weights
@@ -25,10 +32,37 @@ Passes and pipelines that start with mxfp4- are this project's; the others are
 the upstream ones that go with them.
 )";
 
+/// Prints into memory and then writes the file, so that it is whole or as it
+/// was; it may be the input, too.
+static LogicalResult writeOutput(StringRef input, StringRef output,
+                                 DialectRegistry &registry,
+                                 const MlirOptMainConfig &config) {
+  std::string message;
+  std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &message);
+  if (!file) {
+    llvm::errs() << "mxfp4-opt: " << message << "\n";
+    return failure();
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (failed(MlirOptMain(stream, std::move(file), registry, config)))
+    return failure();
+  message = writeFiles({{output.str(), text}});
+  if (!message.empty())
+    llvm::errs() << "mxfp4-opt: " << message << "\n";
+  return success(message.empty());
+}
+
 int main(int argc, char **argv) {
-  mlir::DialectRegistry registry;
-  mxfp4::registerAll(registry);
-  mxfp4::registerAllPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, kBanner, registry));
+  llvm::InitLLVM initialise(argc, argv);
+  reportFailedOutput("mxfp4-opt");
+  DialectRegistry registry;
+  registerAll(registry);
+  registerAllPasses();
+  const auto [input, output] =
+      registerAndParseCLIOptions(argc, argv, kBanner, registry);
+  const MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (output == "-" || config.shouldShowDialects() || config.shouldListPasses())
+    return asMainReturnCode(MlirOptMain(argc, argv, input, output, registry));
+  return asMainReturnCode(writeOutput(input, output, registry, config));
 }

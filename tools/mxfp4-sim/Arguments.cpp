@@ -7,11 +7,11 @@
 #include "Arguments.h"
 
 #include "Tool.h"
+#include "mxfp4/Pipeline/Output.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
 using namespace mxfp4::sim;
 
@@ -163,10 +163,10 @@ void dump(const std::string &spec, const std::vector<BufferSpec> &specs) {
       number(spec.substr(0, colon), 0, UINT32_MAX, "--dump " + spec);
   if (n >= specs.size() || !specs[n].isBuffer)
     die("argument " + spec.substr(0, colon) + " is no buffer");
-  std::ofstream out(spec.substr(colon + 1), std::ios::binary);
-  out.write(specs[n].bytes.data(), std::streamsize(specs[n].bytes.size()));
-  if (!out)
-    die("cannot write " + spec.substr(colon + 1));
+  const std::string wrong =
+      mxfp4::writeFiles({{spec.substr(colon + 1), specs[n].bytes}});
+  if (!wrong.empty())
+    die(wrong);
 }
 
 void print(const std::string &spec, const std::vector<BufferSpec> &specs) {

@@ -8,6 +8,7 @@
 #include "Problem.h"
 #include "Progress.h"
 #include "Tool.h"
+#include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Sim/Sim.h"
 
 #include <cstdio>
@@ -291,6 +292,7 @@ static int runTool(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  mxfp4::reportFailedOutput("mxfp4-sim");
   try {
     return finish(runTool(argc, argv));
   } catch (const std::bad_alloc &) {

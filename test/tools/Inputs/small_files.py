@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-# Ignored, the signal leaves writes that fail; LLVM's programs print a stack once, and go on.
+# Ignored, the signal leaves writes that fail.
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

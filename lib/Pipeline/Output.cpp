@@ -1,0 +1,161 @@
+//===- Output.cpp - Output that is whole, or a failure --------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "mxfp4/Pipeline/Output.h"
+
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <optional>
+
+using namespace mxfp4;
+using llvm::StringRef;
+namespace fs = llvm::sys::fs;
+
+static std::string sentence(StringRef path, const std::error_code &error) {
+  return ("cannot write '" + path + "': " + error.message()).str();
+}
+
+/// What went wrong with a stream, which is told that somebody has asked: LLVM
+/// ends the process otherwise.
+static std::error_code settle(llvm::raw_fd_ostream &os) {
+  os.flush();
+  const std::error_code error = os.error();
+  os.clear_error();
+  return error;
+}
+
+namespace {
+
+/// A file that is written and has not yet taken its place.
+class Pending {
+public:
+  explicit Pending(const NewFile &file) : file(file), target(file.path) {}
+  Pending(const Pending &) = delete;
+  Pending &operator=(const Pending &) = delete;
+  ~Pending() {
+    if (scratch)
+      llvm::consumeError(scratch->discard());
+  }
+
+  std::error_code write() {
+    fs::file_status status;
+    if (!fs::status(file.path, status)) {
+      if (fs::is_directory(status))
+        return std::make_error_code(std::errc::is_a_directory);
+      // A descriptor's name, too, stands for what is open, and not for a file
+      // that another may take the place of.
+      if (!fs::is_regular_file(status) ||
+          StringRef(file.path).starts_with("/dev/") ||
+          StringRef(file.path).starts_with("/proc/"))
+        return writeInPlace();
+      if (std::error_code error = fs::real_path(file.path, target))
+        return error;
+    }
+    llvm::Expected<fs::TempFile> made =
+        fs::TempFile::create(target + ".tmp%%%%%%%%");
+    if (!made)
+      return llvm::errorToErrorCode(made.takeError());
+    scratch.emplace(std::move(*made));
+    if (fs::exists(status))
+      if (std::error_code error =
+              fs::setPermissions(scratch->TmpName, status.permissions()))
+        return error;
+    llvm::raw_fd_ostream os(scratch->FD, /*shouldClose=*/false);
+    os << file.content;
+    return settle(os);
+  }
+
+  std::error_code takePlace() {
+    if (!scratch)
+      return {};
+    llvm::Error error = scratch->keep(target);
+    scratch.reset();
+    return llvm::errorToErrorCode(std::move(error));
+  }
+
+  StringRef path() const { return file.path; }
+
+private:
+  std::error_code writeInPlace() const {
+    std::error_code error;
+    llvm::raw_fd_ostream os(file.path, error);
+    if (error)
+      return error;
+    os << file.content;
+    return settle(os);
+  }
+
+  const NewFile &file;
+  llvm::SmallString<128> target;
+  std::optional<fs::TempFile> scratch;
+};
+
+} // namespace
+
+std::string mxfp4::writeFiles(llvm::ArrayRef<NewFile> files,
+                              llvm::ArrayRef<std::string> obsolete) {
+  std::deque<Pending> pending;
+  for (const NewFile &file : files) {
+    if (std::error_code error = pending.emplace_back(file).write())
+      return sentence(file.path, error);
+  }
+  for (StringRef path : obsolete)
+    if (std::error_code error = fs::remove(path))
+      return ("cannot remove '" + path + "': " + error.message()).str();
+  for (Pending &file : pending)
+    if (std::error_code error = file.takePlace())
+      return sentence(file.path(), error);
+  return "";
+}
+
+std::string mxfp4::makeDirectories(StringRef path,
+                                   std::vector<std::string> &made) {
+  std::vector<std::string> missing;
+  for (StringRef each = path; !each.empty() && !fs::exists(each);
+       each = llvm::sys::path::parent_path(each))
+    missing.push_back(each.str());
+  if (std::error_code error = fs::create_directories(path)) {
+    removeDirectories(missing);
+    return ("cannot make the directory '" + path + "': " + error.message())
+        .str();
+  }
+  made = std::move(missing);
+  return "";
+}
+
+void mxfp4::removeDirectories(llvm::ArrayRef<std::string> made) {
+  for (const std::string &path : made)
+    if (fs::is_directory(path) && fs::remove(path))
+      return; // It is not empty, nor are those that it is in.
+}
+
+/// Called by LLVM for what a program cannot go on with, before it ends it.
+static void explain(void *tool, const char *reason, bool /*crash*/) {
+  StringRef text(reason);
+  const bool isOutput = text.consume_front("IO failure on output stream: ");
+  const std::string message =
+      isOutput ? (static_cast<const char *>(tool) +
+                  llvm::Twine(": cannot write the output: ") + text)
+                     .str()
+               : ("LLVM ERROR: " + text).str();
+  // Not LLVM's stream of errors, which may be what has failed.
+  std::fprintf(stderr, "%s\n", message.c_str());
+}
+
+void mxfp4::reportFailedOutput(const char *tool) {
+  // What passes a limit on the size of files fails as on a full disk. The
+  // signal would end the program, after a stack trace of LLVM's.
+  std::signal(SIGXFSZ, SIG_IGN);
+  llvm::install_fatal_error_handler(explain, const_cast<char *>(tool));
+}
