@@ -21,6 +21,7 @@ from .layer_spec import LayerSpec
 from .layout import Layout
 from .loaded import LoadedKernel
 from .runtime import _current_stream as _stream_of
+from .torch_dispatch import refuse_derivatives
 from .weights import AS_STORED, INTERLEAVED, PackedWeights
 
 LAYOUT = Layout("spread", "folded")
@@ -259,6 +260,7 @@ class Layer:
         spec = self.spec
         out = self._checked(x, out)
         check_tensor("logits", logits, (x.shape[0], spec.experts), LOGITS[spec.logits], self.device)
+        refuse_derivatives("a layer", x, logits)
         return run(self._bound, "logits", x, out, logits.data_ptr())
 
     def with_routing(
@@ -281,6 +283,7 @@ class Layer:
         out, shape = self._checked(x, out), (x.shape[0], self.spec.slots)
         check_tensor("ids", ids, shape, torch.int32, self.device)
         check_tensor("weights", weights, shape, torch.float32, self.device)
+        refuse_derivatives("a layer", x, weights)
         source: Source = "some ids" if some_absent else "ids"
         return run(self._bound, source, x, out, ids.data_ptr(), weights.data_ptr())
 
@@ -290,8 +293,6 @@ class Layer:
             raise Error(f"x must be a torch tensor [T, {self.spec.hidden}], got {_words(x)}.")
         shape = (x.shape[0], self.spec.hidden)
         check_tensor("x", x, shape, torch.bfloat16, self.device)
-        if x.requires_grad and torch.is_grad_enabled():
-            raise Error("a layer has no gradient: it is for inference; use torch.no_grad().")
         if out is None:
             return torch.empty_like(x)
         check_tensor("out", out, shape, torch.bfloat16, self.device)

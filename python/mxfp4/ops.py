@@ -99,6 +99,10 @@ def grouped_matmul(
 
         y = torch_matmul(x, weights, offsets, expert_ids, output, batch_invariant)
         return y if out is None else _copied(y, out)
+    if is_torch(x):
+        from .torch_dispatch import refuse_derivatives
+
+        refuse_derivatives("mxfp4.grouped_matmul", x)
     groups = None if expert_ids is None else int(np.prod(expert_ids.shape))
     problem = problem_of(weights, output, groups, batch_invariant)
     if is_host(x):

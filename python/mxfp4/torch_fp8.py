@@ -21,7 +21,7 @@ from .layout import FP8
 from .problem import Problem, check_accumulation
 from .runtime import _current_stream
 from .torch_dispatch import autograd_of
-from .torch_op import _OUTPUT, DTYPES, _check, _no_gradient, from_numpy, refuse_sparse, to_numpy
+from .torch_op import _OUTPUT, DTYPES, _check, from_numpy, refuse_sparse, to_numpy
 from .weights import PackedWeights, Proof
 
 _library = torch.library.Library("mxfp4", "FRAGMENT")
@@ -146,6 +146,7 @@ def _cpu(
 torch.library.register_fake("mxfp4::grouped_matmul_fp8", _fake, lib=_library)
 _library.impl("grouped_matmul_fp8", _cuda, "CUDA")
 _library.impl("grouped_matmul_fp8", _cpu, "CPU")
-torch.library.register_autograd("mxfp4::grouped_matmul_fp8", _no_gradient, lib=_library)
 _operator = torch.ops.mxfp4.grouped_matmul_fp8.default
-_library.impl("grouped_matmul_fp8", autograd_of(_operator, _cuda, _no_gradient), "AutogradCUDA")
+_library.impl(
+    "grouped_matmul_fp8", autograd_of(_operator, _cuda, "mxfp4.grouped_matmul"), "Autograd"
+)

@@ -28,7 +28,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -309,13 +309,6 @@ def _cpu_routing(*arguments: Any, some_absent: bool = True, **options: Any) -> t
     return from_numpy(layer_reference.experts(known.spec, to_numpy(x), given, **arrays))
 
 
-def _no_gradient(ctx: Any, gradient: Any) -> NoReturn:
-    raise Error(
-        "mxfp4.moe has no gradient: it is for inference, and packed weights cannot be trained. "
-        "Call it under torch.no_grad()."
-    )
-
-
 def _register() -> None:
     for name, fake, cuda, cpu in (
         ("moe", _fake, _cuda, _cpu),
@@ -324,9 +317,8 @@ def _register() -> None:
         torch.library.register_fake(f"mxfp4::{name}", fake, lib=_library)
         _library.impl(name, cuda, "CUDA")
         _library.impl(name, cpu, "CPU")
-        torch.library.register_autograd(f"mxfp4::{name}", _no_gradient, lib=_library)
         operator = getattr(torch.ops.mxfp4, name).default
-        _library.impl(name, autograd_of(operator, cuda, _no_gradient), "AutogradCUDA")
+        _library.impl(name, autograd_of(operator, cuda, f"mxfp4.{name}"), "Autograd")
 
 
 _register()

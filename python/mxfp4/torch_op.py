@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -207,20 +207,12 @@ def _cpu(*arguments: Any, **options: Any) -> torch.Tensor:
     )
 
 
-def _no_gradient(ctx: Any, gradient: Any) -> NoReturn:
-    raise Error(
-        "mxfp4.grouped_matmul has no gradient: it is for inference, and packed weights cannot be "
-        "trained. Call it under torch.no_grad()."
-    )
-
-
 torch.library.register_fake("mxfp4::grouped_matmul", _fake, lib=_library)
 _library.impl("grouped_matmul", _cuda, "CUDA")
 _library.impl("grouped_matmul", _cpu, "CPU")
-torch.library.register_autograd("mxfp4::grouped_matmul", _no_gradient, lib=_library)
 # Looking the overload up at each call would cost microseconds.
 _operator = torch.ops.mxfp4.grouped_matmul.default
-_library.impl("grouped_matmul", autograd_of(_operator, _cuda, _no_gradient), "AutogradCUDA")
+_library.impl("grouped_matmul", autograd_of(_operator, _cuda, "mxfp4.grouped_matmul"), "Autograd")
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:

@@ -323,7 +323,10 @@ def pack(
         raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
     if gate_up not in (None, "apart", "interleaved"):
         raise Error(f'gate_up must be "apart", "interleaved" or None, got {gate_up!r}.')
-    pairs = (Quantized(np.asarray(blocks[e]), np.asarray(scales[e])) for e in range(len(blocks)))
+    pairs = (
+        Quantized(as_array("blocks", blocks[e]), as_array("scales", scales[e]))
+        for e in range(len(blocks))
+    )
     if gate_up == "apart":
         pairs = (Quantized(*(interleave_halves(part) for part in pair)) for pair in pairs)
     weights = pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
@@ -396,7 +399,7 @@ def pack_stream(
     powers: NDArray[np.float32] | None = None
     n = k = done = 0
     for e, (blocks, scales) in enumerate(_bar(experts, count, progress)):
-        blocks, scales = np.asarray(blocks), np.asarray(scales)
+        blocks, scales = as_array("blocks", blocks), as_array("scales", scales)
         if e >= count:
             raise Error(f"expected {count} experts to pack, got more.")
         if scales.ndim != 2 or scales.size == 0:

@@ -292,7 +292,7 @@ def test_the_operator_spares_the_second_dispatch_on_cuda(
     own = [data.own[n] for n in ("gate_up", "down", "gate_up_bias", "down_bias", "correction")]
     wanted, called = data.moe(), []
     kernel = torch_dispatch.autograd_of(
-        torch_layer._moe, lambda *a, **o: called.append(o), torch_layer._no_gradient
+        torch_layer._moe, lambda *a, **o: called.append(o), "mxfp4.moe"
     )
     monkeypatch.setattr(torch_dispatch, "_is_on_cuda", lambda tensor: True)
     kernel(data.x, data.logits, *own, spec=data.text)
