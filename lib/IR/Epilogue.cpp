@@ -6,9 +6,9 @@
 
 #include "mxfp4/IR/Epilogue.h"
 
+#include "mxfp4/IR/EpilogueOperations.h"
 #include "mxfp4/IR/MXFP4.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -71,7 +71,33 @@ LogicalResult mxfp4::verifyEpilogueOperands(Operation *op, ValueRange operands,
 static bool isScalar(Type type) {
   return type.isIndex() || type.isF16() || type.isBF16() || type.isF32() ||
          type.isF64() ||
-         (type.isSignlessInteger() && type.getIntOrFloatBitWidth() <= 64);
+         (type.isSignlessInteger() && type.getIntOrFloatBitWidth() >= 1 &&
+          type.getIntOrFloatBitWidth() <= 64);
+}
+
+bool mxfp4::roundsToNearestEven(arith::TruncFOp op) {
+  return op.getRoundingmode().value_or(arith::RoundingMode::to_nearest_even) ==
+         arith::RoundingMode::to_nearest_even;
+}
+
+std::string mxfp4::whyNotInEpilogue(Operation &op) {
+  if (isa<arith::ScalingExtFOp, arith::ScalingTruncFOp>(op))
+    return "kernels have no " + op.getName().getStringRef().str();
+  if (auto round = dyn_cast<arith::TruncFOp>(op);
+      round && !roundsToNearestEven(round))
+    return "kernels round to nearest even, and " +
+           op.getName().getStringRef().str() + " rounds " +
+           arith::stringifyRoundingMode(*round.getRoundingmode()).str();
+  for (TypeRange types :
+       {TypeRange(op.getOperandTypes()), TypeRange(op.getResultTypes())})
+    for (Type type : types)
+      if (auto integer = dyn_cast<IntegerType>(type);
+          integer && !isScalar(integer)) {
+        std::string name;
+        llvm::raw_string_ostream(name) << integer;
+        return "kernels have integers of 1 to 64 bits, and no " + name;
+      }
+  return "";
 }
 
 /// What of a region's operations cannot be in an epilogue, as the rest of a
@@ -83,7 +109,7 @@ static std::string foreignTo(Operation &inner) {
       llvm::all_of(inner.getResultTypes(), isScalar))
     return "";
   return "requires operations of arith and math in its epilogue, on index, "
-         "integers of at most 64 bits, f16, bf16, f32 and f64, but has " +
+         "integers of 1 to 64 bits, f16, bf16, f32 and f64, but has " +
          inner.getName().getStringRef().str();
 }
 
@@ -113,9 +139,14 @@ LogicalResult mxfp4::verifyEpilogueRegion(Operation *op,
       !yield.getOperand(0).getType().isF32())
     return op->emitOpError("requires its epilogue to end with mxfp4.yield of "
                            "one f32");
-  for (Operation &inner : body.without_terminator())
+  for (Operation &inner : body.without_terminator()) {
     if (const std::string problem = foreignTo(inner); !problem.empty())
       return op->emitOpError() << problem;
+    if (const std::string problem = whyNotInEpilogue(inner); !problem.empty())
+      return op->emitOpError() << "has an epilogue that kernels cannot "
+                                  "compute: "
+                               << problem;
+  }
   return success();
 }
 
@@ -164,6 +195,9 @@ Value mxfp4::cloneEpilogue(OpBuilder &b, Region &region, ValueRange arguments) {
     if (isa<arith::ConstantIndexOp>(op))
       continue;
     Operation *clone = b.clone(op, mapping);
+    // The default, which needs no function of a library.
+    if (auto round = dyn_cast<arith::TruncFOp>(clone))
+      round.removeRoundingmodeAttr();
     for (Value result : clone->getResults())
       if (result.getType().isIndex())
         result.setType(b.getI64Type());

@@ -7,6 +7,8 @@
 #include "EpilogueOperands.h"
 #include "TensorType.h"
 
+#include "mxfp4/IR/EpilogueOperations.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -16,11 +18,6 @@
 
 using namespace mlir;
 using namespace mxfp4;
-
-static bool roundsToNearest(arith::TruncFOp op) {
-  return !op.getRoundingmode() ||
-         *op.getRoundingmode() == arith::RoundingMode::to_nearest_even;
-}
 
 namespace {
 
@@ -197,7 +194,7 @@ Value Fusion::yielded() {
     return value;
   // The store rounds.
   auto round = value.getDefiningOp<arith::TruncFOp>();
-  if (round && roundsToNearest(round) && round.getIn().getType().isF32())
+  if (round && roundsToNearestEven(round) && round.getIn().getType().isF32())
     return round.getIn();
   return arith::ExtFOp::create(b, b.getF32Type(), value);
 }
@@ -263,7 +260,7 @@ unsigned mxfp4::simplifyRoundings(GroupedMatmulOp matmul, bool contract) {
     auto widen = dyn_cast<arith::ExtFOp>(op);
     auto round =
         widen ? widen.getIn().getDefiningOp<arith::TruncFOp>() : nullptr;
-    if (!round || !roundsToNearest(round) ||
+    if (!round || !roundsToNearestEven(round) ||
         widen.getType() != round.getIn().getType())
       continue;
     if (!contract && !narrow.contains(round.getIn())) {

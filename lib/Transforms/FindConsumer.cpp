@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EpilogueConsumer.h"
+#include "KeptRows.h"
 #include "TensorType.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -121,7 +122,7 @@ LogicalResult ConsumerMatcher::matchMatmul() {
   if (matmul.getScatter())
     return miss(why, "the matmul scatters its rows; others would not be "
                      "computed");
-  if (matmul.getGather() && !matmul.getInit().getDefiningOp<tensor::EmptyOp>())
+  if (keepsRowsOfInit(matmul))
     return miss(why,
                 "rows behind the last group keep the values of the "
                 "matmul's init",

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KeptRows.h"
 #include "KernelRemarks.h"
 #include "Miss.h"
 #include "TensorType.h"
@@ -232,14 +233,17 @@ struct FuseGatherPass : mxfp4::impl::FuseGatherBase<FuseGatherPass> {
         matmuls.push_back(op);
     });
     for (GroupedMatmulOp matmul : matmuls) {
+      // Asked before this pass gathers: offsets of a matmul that does not
+      // gather end at its last row.
+      const bool keepsRows = keepsRowsOfInit(matmul);
       fuseGather(matmul);
-      fuseScatter(matmul);
+      fuseScatter(matmul, keepsRows);
     }
   }
 
 private:
   void fuseGather(GroupedMatmulOp matmul);
-  void fuseScatter(GroupedMatmulOp matmul);
+  void fuseScatter(GroupedMatmulOp matmul, bool keepsRows);
   FailureOr<RowMap> match(GroupedMatmulOp matmul, Operation *gather, Miss *why);
   void missed(Operation *op, const Miss &why) {
     missedOn(op, kFuseGather, "rows", [&] {
@@ -318,7 +322,7 @@ static LogicalResult matchScatter(GroupedMatmulOp matmul,
   return matchRowMaps(matmul, why);
 }
 
-void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul) {
+void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul, bool keepsRows) {
   Value result = matmul->getResult(0);
   tensor::ExpandShapeOp expand;
   if (result.hasOneUse())
@@ -336,6 +340,10 @@ void FuseGatherPass::fuseScatter(GroupedMatmulOp matmul) {
     return missed(scatter, {"the matmul's result has other users", ""});
   if (failed(matchScatter(matmul, scatter, &why)))
     return missed(scatter, why);
+  if (keepsRows)
+    return missed(scatter, {"rows behind the last group keep the values of the "
+                            "matmul's init, and are scattered, too",
+                            "make the init by tensor.empty"});
   ++numScatters;
   passedOn(scatter, kFuseGather, "rows", [&] {
     return std::string("'tensor.scatter' is the matmul's operand scatter");

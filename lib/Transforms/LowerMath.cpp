@@ -261,6 +261,25 @@ struct LowerDivide : ConvertOpToLLVMPattern<arith::DivFOp> {
   }
 };
 
+/// Number to i1 by way of i32: LLVM's instruction for i1 compares the bits of
+/// the number with 0, and so makes 1 of 0.
+template <typename Op> struct LowerToBit : OpConversionPattern<Op> {
+  LowerToBit(const LLVMTypeConverter &converter)
+      : OpConversionPattern<Op>(converter, &converter.getContext(),
+                                kMathBenefit) {}
+
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!op.getType().isInteger(1))
+      return rewriter.notifyMatchFailure(op, "not to i1");
+    Value wide = Op::create(rewriter, op.getLoc(), rewriter.getI32Type(),
+                            adaptor.getIn());
+    rewriter.replaceOpWithNewOp<arith::TruncIOp>(op, op.getType(), wide);
+    return success();
+  }
+};
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -389,6 +408,6 @@ void mxfp4::populateMathLowering(const LLVMTypeConverter &converter,
            LowerToLLVM<math::FloorOp, LLVM::FFloorOp>,
            LowerToLLVM<math::FmaOp, LLVM::FMAOp>,
            LowerToLLVM<math::RoundEvenOp, LLVM::RoundEvenOp>,
-           LowerToLLVM<math::TruncOp, LLVM::FTruncOp>, LowerClamp, LowerDivide>(
-          converter);
+           LowerToLLVM<math::TruncOp, LLVM::FTruncOp>, LowerClamp, LowerDivide,
+           LowerToBit<arith::FPToSIOp>, LowerToBit<arith::FPToUIOp>>(converter);
 }

@@ -7,6 +7,8 @@
 #include "EpilogueConsumer.h"
 #include "KernelMath.h"
 
+#include "mxfp4/IR/EpilogueOperations.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -45,6 +47,8 @@ static LogicalResult matchBodyOp(Operation &op, Miss *why) {
                              toString(type));
   if (isa<arith::RemFOp>(op))
     return miss(why, "kernels have no arith.remf");
+  if (const std::string problem = whyNotInEpilogue(op); !problem.empty())
+    return miss(why, problem);
   if (!isa<math::MathDialect>(op.getDialect()))
     return success();
   if (!hasInstructions(&op) || !isFloatValue(op.getResult(0).getType()))

@@ -4,8 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KeptRows.h"
 #include "Raise.h"
 #include "TensorType.h"
+
+#include "mxfp4/IR/EpilogueOperations.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -25,6 +28,8 @@ LogicalResult foldRounding(Operation *op, Value wide, Value into,
   if (!matmul || !source.hasOneUse() || !wide.hasOneUse() ||
       !tensorType(source).getElementType().isF32())
     return rewriter.notifyMatchFailure(op, "does not round a grouped matmul");
+  if (keepsRowsOfInit(matmul))
+    return rewriter.notifyMatchFailure(op, "rounds rows of the init, too");
   Location loc = op->getLoc();
   // What was in place stays in place. The tensor may be made behind the matmul,
   // which moves then, but into no loop.
@@ -58,18 +63,13 @@ LogicalResult foldRounding(Operation *op, Value wide, Value into,
   return success();
 }
 
-bool roundsToNearest(arith::TruncFOp op) {
-  return !op.getRoundingmode() ||
-         *op.getRoundingmode() == arith::RoundingMode::to_nearest_even;
-}
-
 struct FoldTruncF : OpRewritePattern<arith::TruncFOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(arith::TruncFOp op,
                                 PatternRewriter &rewriter) const override {
     auto type = dyn_cast<RankedTensorType>(op.getType());
-    if (!type || !type.getElementType().isBF16() || !roundsToNearest(op))
+    if (!type || !type.getElementType().isBF16() || !roundsToNearestEven(op))
       return rewriter.notifyMatchFailure(op, "not a rounding to bf16");
     return foldRounding(op, op.getIn(), /*into=*/Value(), rewriter);
   }
@@ -91,7 +91,7 @@ struct FoldLinalgTruncF : OpInterfaceRewritePattern<linalg::LinalgOp> {
                      ->getOperand(0)
                      .getDefiningOp<arith::TruncFOp>();
     OpOperand *input = op.getDpsInputOperand(0);
-    if (!round || !round.getType().isBF16() || !roundsToNearest(round) ||
+    if (!round || !round.getType().isBF16() || !roundsToNearestEven(round) ||
         round.getIn() != op.getMatchingBlockArgument(input))
       return rewriter.notifyMatchFailure(op, "not a rounding to bf16");
     return foldRounding(op, input->get(), op.getDpsInitOperand(0)->get(),

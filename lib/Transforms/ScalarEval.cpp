@@ -6,6 +6,8 @@
 
 #include "ScalarEval.h"
 
+#include "mxfp4/IR/EpilogueOperations.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -308,11 +310,7 @@ ScalarFunction castFunction(Operation *op, Widths w) {
   return llvm::TypeSwitch<Operation *, ScalarFunction>(op)
       .Case([&](arith::ExtFOp) { return convert(); })
       .Case([&](arith::TruncFOp trunc) {
-        return trunc.getRoundingmode().value_or(
-                   arith::RoundingMode::to_nearest_even) ==
-                       arith::RoundingMode::to_nearest_even
-                   ? convert()
-                   : ScalarFunction();
+        return roundsToNearestEven(trunc) ? convert() : ScalarFunction();
       })
       .Case<arith::ExtUIOp, arith::IndexCastUIOp, arith::TruncIOp>(
           [&](auto) { return resize(false); })

@@ -371,7 +371,7 @@ func.func @yields_bf16(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spre
 
 func.func @of_another_dialect(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has memref.alloca}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has memref.alloca}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -387,7 +387,7 @@ func.func @of_another_dialect(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.blo
 
 func.func @a_vector(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has arith.constant}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has arith.constant}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -403,7 +403,7 @@ func.func @a_vector(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread,
 
 func.func @a_wide_float(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has arith.extf}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has arith.extf}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -419,7 +419,7 @@ func.func @a_wide_float(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spr
 
 func.func @a_small_float(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has arith.truncf}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has arith.truncf}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -435,7 +435,7 @@ func.func @a_small_float(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<sp
 
 func.func @a_wide_integer(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has arith.fptosi}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has arith.fptosi}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -451,7 +451,7 @@ func.func @a_wide_integer(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<s
 
 func.func @with_a_region(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
     %o: memref<5xi32>, %y: memref<?x70xbf16>, %v: memref<f32>) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has scf.if}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has scf.if}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
@@ -720,7 +720,7 @@ func.func @store_arguments(%acc: vector<4x8x4xf32>, %y: memref<?x70xf32>, %i: in
   warps_rows = 1, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
 
 func.func @store_foreign(%acc: vector<4x8x4xf32>, %y: memref<?x70xf32>, %i: index) {
-  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of at most 64 bits, f16, bf16, f32 and f64, but has gpu.barrier}}
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has gpu.barrier}}
   mxfp4.store_tile %acc to %y[%i, %i] valid(%i) epilogue {
       ^bb0(%a: f32):
         gpu.barrier
@@ -993,4 +993,59 @@ func.func @columns_differ(%c: tensor<1x64x2x16xi8>, %s: tensor<1x64x2xi8>,
       outs(%w : tensor<1x1x1x!mxfp4.block<spread, raw, interleaved>>)
       -> tensor<1x1x1x!mxfp4.block<spread, raw, apart>>
   return %p : tensor<1x1x1x!mxfp4.block<spread, raw, apart>>
+}
+
+// -----
+
+// What kernels and loops would compute otherwise, or not at all.
+
+func.func @rounds_toward_zero(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
+    %o: memref<5xi32>, %y: memref<?x70xbf16>) {
+  // expected-error @below {{has an epilogue that kernels cannot compute: kernels round to nearest even, and arith.truncf rounds toward_zero}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
+      epilogue {
+      ^bb0(%sum: f32):
+        %a = arith.truncf %sum to_nearest_even : f32 to bf16
+        %b = arith.truncf %sum toward_zero : f32 to bf16
+        %s = arith.addf %a, %b : bf16
+        %r = arith.extf %s : bf16 to f32
+        mxfp4.yield %r : f32
+      }
+  return
+}
+
+// -----
+
+func.func @scaling(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
+    %o: memref<5xi32>, %y: memref<?x70xbf16>) {
+  // expected-error @below {{has an epilogue that kernels cannot compute: kernels have no arith.scaling_truncf}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
+      epilogue {
+      ^bb0(%sum: f32):
+        %b = arith.scaling_truncf %sum, %sum : f32, f32 to bf16
+        %r = arith.extf %b : bf16 to f32
+        mxfp4.yield %r : f32
+      }
+  return
+}
+
+// -----
+
+func.func @no_bits(%x: memref<?x64xbf16>, %w: memref<4x2x1x!mxfp4.block<spread, raw>>,
+    %o: memref<5xi32>, %y: memref<?x70xbf16>) {
+  // expected-error @below {{requires operations of arith and math in its epilogue, on index, integers of 1 to 64 bits, f16, bf16, f32 and f64, but has arith.fptosi}}
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<4x2x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<5xi32>) outs(%y : memref<?x70xbf16>)
+      epilogue {
+      ^bb0(%sum: f32):
+        %i = arith.fptosi %sum : f32 to i0
+        %r = arith.sitofp %i : i0 to f32
+        mxfp4.yield %r : f32
+      }
+  return
 }

@@ -393,3 +393,72 @@ func.func @apart(%x: tensor<8x64xbf16>, %w: tensor<1x1x1x!mxfp4.block<spread, ra
   } -> tensor<8x24xf32>
   return %z : tensor<8x24xf32>
 }
+
+// -----
+
+// Roundings that kernels do not have.
+
+// CHECK: Remark="'linalg.generic' is not fused: kernels round to nearest even, and arith.truncf rounds upward"
+// SAME-LABEL: func.func @rounds_upward
+func.func @rounds_upward(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f32, %out: f32):
+      %h = arith.truncf %a upward : f32 to bf16
+      %v = arith.extf %h : bf16 to f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
+}
+
+// -----
+
+// An operation that kernels do not have.
+
+// CHECK: Remark="'linalg.generic' is not fused: kernels have no arith.scaling_extf"
+// SAME-LABEL: func.func @scaling
+func.func @scaling(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f32, %out: f32):
+      %h = arith.truncf %a : f32 to bf16
+      %v = arith.scaling_extf %h, %h : bf16, bf16 to f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
+}
+
+// -----
+
+// Integers that kernels do not have.
+
+// CHECK: Remark="'linalg.generic' is not fused: kernels have integers of 1 to 64 bits, and no i128"
+// SAME-LABEL: func.func @wide_integers
+func.func @wide_integers(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f32, %out: f32):
+      %i = arith.fptosi %a : f32 to i128
+      %v = arith.sitofp %i : i128 to f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
+}

@@ -139,3 +139,21 @@ func.func @twice(%x: tensor<8x64xbf16>, %rows: tensor<8x1xi32>, %map: tensor<8xi
   return %z, %z2, %y1, %y2 : tensor<20x48xf32>, tensor<20x48xf32>, tensor<64x48xf32>,
       tensor<8x48xf32>
 }
+
+// -----
+
+// Rows behind the last group are those of the init, and are scattered as they are.
+
+// CHECK: Remark="'tensor.scatter' is not fused: rows behind the last group keep the values of the matmul's init, and are scattered, too; make the init by tensor.empty"
+// SAME-LABEL: func.func @kept_rows
+// SAME:         tensor.scatter
+func.func @kept_rows(%x: tensor<8x64xbf16>, %rows: tensor<8x1xi32>, %map: tensor<8xi32>,
+    %dest: tensor<20x48xf32>, %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>,
+    %o: tensor<5xi32>, %e: tensor<8x48xf32>) -> tensor<20x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>) gather(%map : tensor<8xi32>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = tensor.scatter %y into %dest[%rows] scatter_dims([0]) unique
+      : (tensor<8x48xf32>, tensor<20x48xf32>, tensor<8x1xi32>) -> tensor<20x48xf32>
+  return %z : tensor<20x48xf32>
+}

@@ -706,3 +706,21 @@ func.func @scalars(%c: tensor<48x2x16xi8>, %s: i8, %h: bf16,
   } -> tensor<8x48xf32>
   return %v, %y : tensor<48x2x16xf32>, tensor<8x48xf32>
 }
+
+// -----
+
+// Rows of the init that nothing is scattered to are rounded, too.
+
+// CHECK-LABEL: func @rounds_kept_rows
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul {{.*}} -> tensor<20x48xf32>
+// CHECK:         arith.truncf %[[Y]]
+func.func @rounds_kept_rows(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
+    %s: tensor<1x48x1xi8>, %o: tensor<2xi32>, %rows: tensor<8xi32>,
+    %init: tensor<20x48xf32>) -> tensor<20x48xbf16> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x32xbf16>)
+      weights(%c, %s : tensor<1x48x1x16xi8>, tensor<1x48x1xi8>)
+      offsets(%o : tensor<2xi32>) outs(%init : tensor<20x48xf32>)
+      scatter(%rows : tensor<8xi32>) -> tensor<20x48xf32>
+  %r = arith.truncf %y : tensor<20x48xf32> to tensor<20x48xbf16>
+  return %r : tensor<20x48xbf16>
+}

@@ -114,6 +114,24 @@ class Body:
         self.results[name] = self.to_f32(value, kind or self.type)
 
 
+def clean(body: Body, value: str, kind: str) -> str:
+    """A number without NaN, whose bits and integers nothing defines."""
+    is_nan = body.emit(f"arith.cmpf uno, {value}, {value} : {kind}")
+    return body.emit(f"arith.select {is_nan}, {body.constant(1.0, kind)}, {value} : {kind}")
+
+
+def to_integer(body: Body, value: str, kind: str, to: str, sign: str) -> str:
+    """A number as an integer, in whose range it is put before."""
+    bits = WIDTHS[to] - (sign == "s")
+    # What the type has between the bounds, which both types have.
+    top = 2.0 ** min(bits, 14 if kind == "f16" else 62)
+    low, high = (-top if sign == "s" else 0.0), (top - 1 if bits < 8 else top * (1 - 2.0**-7))
+    value = clean(body, value, kind)
+    value = body.emit(f"arith.maximumf {value}, {body.constant(low, kind)} : {kind}")
+    value = body.emit(f"arith.minimumf {value}, {body.constant(high, kind)} : {kind}")
+    return body.emit(f"arith.fpto{sign}i {value} : {kind} to {to}")
+
+
 def _floats(body: Body, a: str, b: str) -> None:
     t = body.type
     for name in [*_FLOAT_PAIRS, "divf"]:
@@ -125,6 +143,9 @@ def _floats(body: Body, a: str, b: str) -> None:
         if WIDTHS[other] != WIDTHS[t]:
             cast = "ext" if WIDTHS[other] > WIDTHS[t] else "trunc"
             body.add(other, body.emit(f"arith.{cast}f {a} : {t} to {other}"), other)
+    for to in [t for t in WIDTHS if t not in (*FLOATS, "index")]:
+        for sign in "su":
+            body.add(f"fpto{sign}i {to}", to_integer(body, a, t, to, sign), to)
     if t != "f32":
         return
     for name in [*FUNCTIONS, "absf", "ceil", "floor", "roundeven", "trunc"]:
