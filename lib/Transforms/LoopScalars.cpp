@@ -9,13 +9,70 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
+/// The larger or the smaller of two numbers, where -0 is below 0 as in kernels:
+/// upstream's expansion takes either of two numbers that compare equal. Of
+/// those, only the signs of zeros can differ, and the larger has a sign if both
+/// have one. `keepsNaN` tells what NaN and a number give: NaN or the number.
+static Value expandExtremum(ImplicitLocOpBuilder &b, Value x, Value y,
+                            bool isMax, bool keepsNaN) {
+  const Type type = x.getType();
+  Type bits = b.getIntegerType(type.getIntOrFloatBitWidth());
+  const auto compare = [&](arith::CmpFPredicate how, Value l, Value r) {
+    return arith::CmpFOp::create(b, how, l, r);
+  };
+  const auto select = [&](Value condition, Value yes, Value no) -> Value {
+    return arith::SelectOp::create(b, condition, yes, no);
+  };
+  Value xBits = arith::BitcastOp::create(b, bits, x),
+        yBits = arith::BitcastOp::create(b, bits, y);
+  Value both = isMax ? Value(arith::AndIOp::create(b, xBits, yBits))
+                     : Value(arith::OrIOp::create(b, xBits, yBits));
+  const auto isBeyond =
+      isMax ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT;
+  Value one = select(compare(arith::CmpFPredicate::OEQ, x, y),
+                     arith::BitcastOp::create(b, type, both),
+                     select(compare(isBeyond, x, y), x, y));
+  if (keepsNaN)
+    return select(compare(arith::CmpFPredicate::UNO, x, y),
+                  arith::AddFOp::create(b, x, y), one);
+  // Where x is NaN, y has been selected.
+  return select(compare(arith::CmpFPredicate::UNO, y, y), x, one);
+}
+
+/// Null for other operations, and where a constant shows that there are no two
+/// zeros to choose from.
+static Value expandExtremum(ImplicitLocOpBuilder &b, Operation *op) {
+  if (!isa<arith::MaximumFOp, arith::MinimumFOp, arith::MaxNumFOp,
+           arith::MinNumFOp>(op))
+    return Value();
+  for (Value operand : op->getOperands())
+    if (APFloat number(0.0);
+        matchPattern(operand, m_ConstantFloat(&number)) && !number.isZero())
+      return Value();
+  return expandExtremum(b, op->getOperand(0), op->getOperand(1),
+                        isa<arith::MaximumFOp, arith::MaxNumFOp>(op),
+                        isa<arith::MaximumFOp, arith::MinimumFOp>(op));
+}
+
+/// Replaces a new operation.
+static Value extremum(ImplicitLocOpBuilder &b, Operation *op) {
+  Value value = expandExtremum(b, op);
+  if (!value)
+    return op->getResult(0);
+  op->erase();
+  return value;
+}
+
 static Value expandClamp(ImplicitLocOpBuilder &b, math::ClampFOp op) {
-  Value below = arith::MinimumFOp::create(b, op.getValue(), op.getMax(),
-                                          op.getFastmath());
-  return arith::MaximumFOp::create(b, below, op.getMin(), op.getFastmath());
+  Value below =
+      extremum(b, arith::MinimumFOp::create(b, op.getValue(), op.getMax(),
+                                            op.getFastmath()));
+  return extremum(
+      b, arith::MaximumFOp::create(b, below, op.getMin(), op.getFastmath()));
 }
 
 static Value expandCopySign(ImplicitLocOpBuilder &b, math::CopySignOp op) {
@@ -62,7 +119,7 @@ static Value widen(ImplicitLocOpBuilder &b, Operation *op) {
   if (isa<arith::CmpFOp>(op))
     return wide->getResult(0);
   wide->getResult(0).setType(b.getF32Type());
-  return arith::TruncFOp::create(b, b.getBF16Type(), wide->getResult(0));
+  return arith::TruncFOp::create(b, b.getBF16Type(), extremum(b, wide));
 }
 
 /// Null for operations that stay.
@@ -78,7 +135,7 @@ static Value expand(ImplicitLocOpBuilder &b, Operation *op) {
           arith::DivFOp, arith::RemFOp, arith::MaximumFOp, arith::MinimumFOp,
           arith::MaxNumFOp, arith::MinNumFOp>(op))
     return widen(b, op);
-  return Value();
+  return expandExtremum(b, op);
 }
 
 void mxfp4::expandScalars(Operation *root) {

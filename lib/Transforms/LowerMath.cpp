@@ -149,21 +149,23 @@ Value emitSmallTanh(Floats &f, Value x) {
   return f.fma(f.mul(x, square), f.polynomial(square, kTanh), x);
 }
 
-/// 1 - 2 / (exp(2 |x|) + 1), with the sign of x.
+/// 1 - 2 / (exp(2 |x|) + 1) from 0.6 on, with the sign of x, also of -0.
 Value emitTanh(Floats &f, Value x) {
   Value size = f.abs(x);
   Value more = f.add(f.ex2(f.mul(size, 2.0f * kLog2E)), 1.0f);
   Value large = f.fma(f.reciprocal(more), f.constant(-2.0f), f.constant(1.0f));
-  return f.select(f.less(size, 0.6f), emitSmallTanh(f, x),
-                  f.withSign(large, x));
+  return f.withSign(f.select(f.less(size, 0.6f), emitSmallTanh(f, size), large),
+                    x);
 }
 
-/// 2 t / (1 - t) with t = tanh(x / 2), where exp(x) is near 1.
+/// 2 t / (1 - t) with t = tanh(x / 2), where exp(x) is near 1. The sign is that
+/// of x, which the polynomial loses of -0.
 Value emitExpm1(Floats &f, Value x) {
   Value t = emitSmallTanh(f, f.mul(x, 0.5f));
   Value near =
       f.mul(f.mul(t, 2.0f), f.reciprocal(f.add(f.mul(t, -1.0f), 1.0f)));
-  return f.select(f.less(f.abs(x), 1.0f), near, f.add(emitExp(f, x), -1.0f));
+  return f.select(f.less(f.abs(x), 1.0f), f.withSign(near, x),
+                  f.add(emitExp(f, x), -1.0f));
 }
 
 /// x P(x^2) up to 1; from there on 1 - exp(Q(|x|)), which is 1 from 4 on.

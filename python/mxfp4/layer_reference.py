@@ -30,16 +30,21 @@ from .weights import PackedWeights
 @typed
 def activate(activation: Activation, sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is between the matmuls, on sums ``[R, N]`` with their bias."""
-    limit = activation.limit
+    limit = np.inf if activation.limit is None else activation.limit
+    # Comparisons, because numpy's minimum takes either of 0 and -0: NaN and -0 stay what they are.
     first = sums[:, ::2] if activation.pairs else sums
-    if limit is not None:
-        first = np.minimum(first, limit)
+    first = np.where(first > limit, limit, first)
     if activation.kind == "relu2":
-        return np.maximum(first, 0.0) ** 2
-    up = sums[:, 1::2] if limit is None else np.clip(sums[:, 1::2], -limit, limit)
+        return np.where(first < 0.0, 0.0, first) ** 2
+    up = sums[:, 1::2]
+    up = np.where(up > limit, limit, up)
+    up = np.where(up < -limit, -limit, up)
     if activation.kind == "swiglu":
         with np.errstate(over="ignore"):
             gate = first / (1 + np.exp(-activation.alpha * first))
+        # As kernels have it, which decides the signs of zeros.
+        if activation.shift in (0.0, 1.0):
+            return gate * up + gate if activation.shift else gate * up
         return gate * (up + activation.shift)
     if activation.kind == "situ":
         beta, linear = activation.beta, activation.linear_beta

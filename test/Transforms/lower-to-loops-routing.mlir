@@ -86,13 +86,19 @@ func.func @count(%ids: memref<?x2xi32>, %c: memref<128x8xi32>) {
   return
 }
 
-// A maximum that ignores NaN, the scale, and codes as integers: of normal
-// numbers by their bits, of subnormal ones by an addition.
+// A maximum that ignores NaN and has -0 below 0, the scale, and codes as
+// integers: of normal numbers by their bits, of subnormal ones by an addition.
 
 // CHECK-LABEL: func.func @quantize_rows
 // CHECK:       scf.for
 // CHECK:         %[[MAX:.*]] = scf.for {{.*}} -> (f32)
-// CHECK:           arith.maxnumf
+// CHECK:           %[[EQUAL:.*]] = arith.cmpf oeq
+// CHECK:           %[[SIGNED:.*]] = arith.bitcast %{{.*}} : i32 to f32
+// CHECK:           %[[BEYOND:.*]] = arith.cmpf ogt
+// CHECK:           %[[ONE:.*]] = arith.select %[[BEYOND]]
+// CHECK:           arith.select %[[EQUAL]], %[[SIGNED]], %[[ONE]] : f32
+// CHECK:           arith.cmpf uno
+// CHECK:           arith.select
 // CHECK:         %[[RATIO:.*]] = arith.divf %[[MAX]], %cst{{.*}} : f32
 // CHECK:         %[[SCALE:.*]] = arith.maxnumf %[[RATIO]], %cst{{.*}} : f32
 // CHECK:         memref.store %[[SCALE]], %{{.*}} : memref<?xf32>

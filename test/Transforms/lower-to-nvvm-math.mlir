@@ -31,8 +31,8 @@ gpu.module @kernels {
   // CHECK:       "llvm.nvvm.ex2.approx.ftz.f32"
   // CHECK:       "llvm.nvvm.rcp.approx.ftz.f"
   // CHECK-COUNT-6: llvm.intr.fma
-  // CHECK:       llvm.intr.copysign
-  // CHECK:       llvm.select
+  // CHECK:       %[[SIZE:.*]] = llvm.select
+  // CHECK:       llvm.intr.copysign(%[[SIZE]], %{{.*}})
   gpu.func @tanh(%x: f32, %out: memref<1xf32>) kernel
       attributes {known_block_size = array<i32: 32, 1, 1>} {
     %c0 = arith.constant 0 : index

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Each operation that an epilogue may have, on each type: kernels and loops give the same."""
+"""Each operation that an epilogue may have, on each type: kernels and loops give the same, also of
+zeros, whose signs count."""
 
 from __future__ import annotations
 
@@ -68,6 +69,7 @@ def data_of(form: Form, rng: np.random.Generator) -> Data:
     rows, packed = len(form.body().results), _weights()
     wide = rng.standard_normal((2, 512)) * 10.0 ** rng.integers(-6, 7, (2, 512))
     a, b = np.where(rng.random((2, 512)) < 0.5, rng.choice(SPECIAL, (2, 512)), wide)
+    a[:4], b[:4] = [0.0, 0.0, -0.0, -0.0], [0.0, -0.0, 0.0, -0.0]
     return Data({
         "x": np.zeros((rows, 32), form_runs.bfloat16), "weights": packed.data,
         "offsets": np.array([0, rows], np.int32), "a": a[None].astype(np.float32),
@@ -110,6 +112,7 @@ def test_kernel_and_loops(kind: str, rng: np.random.Generator, tmp_path: Path) -
             # Kernels have no results of functions and divisions below 2^-126.
             slack = slack + (2.0**-125 if slack.any() else 0)
             same = (y[row] == wanted[row]) | (np.abs(y[row] - wanted[row]) <= slack)
+        same &= np.signbit(y[row]) == np.signbit(wanted[row])
         same |= np.isnan(y[row]) & np.isnan(wanted[row])
         at = np.flatnonzero(~same)[:4]
         assert same.all(), (name, data.arrays["a"][0, at], data.arrays["b"][0, at], y[row, at],

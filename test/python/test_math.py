@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import interpreter
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from mxfp4 import Compiler
 from mxfp4._sim_driver import SimDriver
 from mxfp4.activation import Activation
+from mxfp4.layer_reference import activate
 
 UNARY = {
     "absf": np.abs,
@@ -31,9 +35,23 @@ UNARY = {
     "tanh": np.tanh,
     "trunc": np.trunc,
 }
+
+
+def ordered(of: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A maximum or minimum of numpy's, which takes either of two zeros, with -0 below 0."""
+
+    def extremum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        is_max = of(1, 2) == 2
+        signs = np.logical_and if is_max else np.logical_or
+        zeros = np.where(signs(np.signbit(a), np.signbit(b)), -0.0, 0.0)
+        return np.where((a == 0) & (b == 0), zeros, of(a, b))
+
+    return extremum
+
+
 EXACT = ("absf", "ceil", "floor", "roundeven", "trunc")
-BINARY = {"divf": np.divide, "maximumf": np.maximum, "minimumf": np.minimum,
-          "maxnumf": np.fmax, "minnumf": np.fmin}  # fmt: skip
+BINARY = {"divf": np.divide, "maximumf": ordered(np.maximum), "minimumf": ordered(np.minimum),
+          "maxnumf": ordered(np.fmax), "minnumf": ordered(np.fmin)}  # fmt: skip
 SMALLEST = 2.0**-126
 
 BODIES = {name: f"%r = math.{name} %a : f32" for name in UNARY}
@@ -121,6 +139,7 @@ def compare(got: np.ndarray, wanted: np.ndarray, bound: np.ndarray | float, at: 
         rounded = wanted.astype(np.float32)
     assert np.array_equal(np.isnan(got), np.isnan(wanted)), at
     known = ~np.isnan(wanted)
+    assert np.array_equal(np.signbit(got[known]), np.signbit(wanted[known])), at
     infinite = known & np.isinf(rounded)
     # Whether the largest numbers are exceeded may depend on the last bit.
     edge = np.abs(wanted) > 3.402e38
@@ -209,15 +228,20 @@ def test_power_of_a_product(rng: np.random.Generator) -> None:
     assert ptx_of("power").count("mul.rn.f32") == 1
 
 
+def kernel_of(name: str, activation: Activation) -> None:
+    """Puts an activation's region among the bodies: gate is `a` and up is `b`."""
+    region = activation.region(bias=False)
+    body = region.split("):\n", 1)[1].rsplit("mxfp4.yield", 1)[0]
+    body = body.replace("%gate", "%a").replace("%up", "%b").replace("%sum", "%a")
+    last = region.rsplit("mxfp4.yield ", 1)[1].split(" ")[0]
+    BODIES[name] = f"{body}\n%r = arith.addf {last}, {last} : f32"
+
+
 @pytest.mark.parametrize("shift", [0.0, 1.0, 0.5])
 def test_swiglu_is_few_instructions(shift: float) -> None:
     """The region of a layer: no division, one multiplication for the exponent, and right."""
     activation = Activation("swiglu", alpha=1.702, shift=shift, limit=7.0)
-    region = activation.region(bias=False)
-    body = region.split("):\n", 1)[1].rsplit("mxfp4.yield", 1)[0]
-    body = body.replace("%gate", "%a").replace("%up", "%b")
-    last = region.rsplit("mxfp4.yield ", 1)[1].split(" ")[0]
-    BODIES[f"swiglu {shift}"] = f"{body}\n%r = arith.addf {last}, {last} : f32"
+    kernel_of(f"swiglu {shift}", activation)
     ptx = ptx_of(f"swiglu {shift}")
     assert "div" not in ptx
     assert ptx.count("rcp.approx.ftz.f32") == ptx.count("ex2.approx.ftz.f32") == 1
@@ -235,6 +259,30 @@ def test_swiglu_is_few_instructions(shift: float) -> None:
     # Sigmoids below 2^-126 are 0.
     lost = SMALLEST * np.abs(2 * (up + shift) * gate) * (gate < -51)
     assert (np.abs(got - wanted) <= bound + lost)[finite].all()
+
+
+@pytest.mark.parametrize("limit", [None, 0.0, 7.0])
+@pytest.mark.parametrize(
+    "activation",
+    [Activation("swiglu"), Activation("swiglu", alpha=1.702, shift=1.0), Activation("geglu_tanh"),
+     Activation("situ", beta=4.0), Activation("situ", beta=4.0, linear_beta=25.0),
+     Activation("relu2")],
+    ids=str,
+)  # fmt: skip
+def test_zeros_of_activations(activation: Activation, limit: float | None) -> None:
+    """Kernels and the reference in numpy give zeros of the same signs, at limits of 0, too."""
+    activation = dataclasses.replace(activation, limit=limit)
+    name = f"{activation}"
+    kernel_of(name, activation)
+    some = np.array([0.0, -0.0, 1.0, -1.0, 0.25, -8.0, 9.0], np.float32)
+    a, b = np.repeat(some, len(some)), np.tile(some, len(some))
+    sums = np.stack([a, b], -1).reshape(1, -1) if activation.pairs else a[None]
+    wanted = 2 * activate(activation, sums.astype(np.float64))[0]
+    got = compute(name, a, b)
+    assert np.array_equal(got == 0, wanted == 0)
+    assert np.array_equal(np.signbit(got), np.signbit(wanted))
+    assert np.allclose(got, wanted, rtol=2.0**-18, atol=0)
+    assert (wanted == 0).sum() >= 7
 
 
 def test_others(rng: np.random.Generator) -> None:
