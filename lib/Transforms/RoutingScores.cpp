@@ -39,8 +39,16 @@ Value mxfp4::emitScore(ImplicitLocOpBuilder &b, Scoring scoring, Value logit,
     return arith::DivFOp::create(b, f32(b, 1.0f),
                                  arith::AddFOp::create(b, power, f32(b, 1.0f)));
   }
-  case Scoring::SqrtSoftplus:
-    return math::SqrtOp::create(b, emitSoftplus(b, logit));
+  case Scoring::SqrtSoftplus: {
+    // Far below 0 the root is exp(x / 2) up to a rounding. Kernels have no
+    // exp(x) below 2^-126, of which the root would be 2^-63.
+    Value half =
+        math::ExpOp::create(b, arith::MulFOp::create(b, logit, f32(b, 0.5f)));
+    Value isFar = arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, logit,
+                                        f32(b, -80.0f));
+    return arith::SelectOp::create(
+        b, isFar, half, math::SqrtOp::create(b, emitSoftplus(b, logit)));
+  }
   case Scoring::Softmax:
   case Scoring::SoftmaxSelected:
     return math::ExpOp::create(b, arith::SubFOp::create(b, logit, max));

@@ -261,6 +261,16 @@ def test_extreme_logits(scoring: str) -> None:
     check_top_k(run, case, logits, np.zeros(0))
 
 
+def test_scores_far_below_zero() -> None:
+    """The root of softplus is a normal number where the exponential is none."""
+    case = TopK(40, 8, "sqrt_softplus", renormalize=True, dtype="f32")
+    logits = np.array([np.full(40, x) - np.arange(40) / 4 for x in (-16, -60, -83, -100, -160)])
+    logits = logits.astype(np.float32)
+    run = simulate_routing(compiled(cases.top_k_mlir(case)), 5, logits=logits)
+    check_clean(run)
+    check_top_k(run, case, logits, np.zeros(0))
+
+
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1.0, -3.0], np.float32)
 
 
