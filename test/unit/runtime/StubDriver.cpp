@@ -87,6 +87,13 @@ int load(void **module, const void *image) {
   return 0;
 }
 
+/// What a number of the driver's interface stands for: an address on the
+/// device, which is one of this process here, or a handle.
+void *pointed(uint64_t number) {
+  // A CUdeviceptr is an integer, so that whoever reads it has to cast.
+  return reinterpret_cast<void *>(number); // NOLINT(performance-no-int-to-ptr)
+}
+
 int allocate(uint64_t *address, size_t size) {
   if (const int code = called("cuMemAlloc"))
     return code;
@@ -108,7 +115,7 @@ int set(uint64_t address, unsigned value, size_t count, void *stream) {
     return code;
   if (!stream)
     return 906; // The legacy stream may wait for one that is captured.
-  auto *words = reinterpret_cast<unsigned *>(address);
+  auto *words = static_cast<unsigned *>(pointed(address));
   for (size_t i = 0; i < count; ++i)
     words[i] = value;
   return 0;
@@ -262,7 +269,7 @@ const std::map<std::string, void *> &table() {
       {"cuDevicePrimaryCtxRetain",
        DOING("cuDevicePrimaryCtxRetain", (void **context, int device),
              ++stub->retained;
-             *context = reinterpret_cast<void *>(uintptr_t(0x70 + device)))},
+             *context = pointed(0x70 + device))},
       {"cuDevicePrimaryCtxRelease_v2",
        DOING("cuDevicePrimaryCtxRelease", (int), --stub->retained)},
       {"cuCtxPushCurrent_v2",
@@ -288,7 +295,7 @@ const std::map<std::string, void *> &table() {
       {"cuMemsetD32Async", address(set)},
       {"cuMemcpyDtoH_v2",
        DOING("cuMemcpyDtoH", (void *to, uint64_t from, size_t size),
-             std::memcpy(to, reinterpret_cast<void *>(from), size))},
+             std::memcpy(to, pointed(from), size))},
       {"cuPointerGetAttribute",
        DOING("cuPointerGetAttribute", (void *out, int, uint64_t),
              *static_cast<int *>(out) = 1)},
