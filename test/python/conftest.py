@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fused", type=int, default=40, help="mutants of each fused kernel")
     parser.addoption("--layouts", type=int, choices=(2, 4), default=2,
                      help="layouts of weights for each schedule")  # fmt: skip
+
+
+@pytest.fixture
+def gpu() -> Any:
+    """The checks of the verification; a test without torch is skipped."""
+    pytest.importorskip("torch")
+    from mxfp4.verify import gpu as module
+
+    return module
