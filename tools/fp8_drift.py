@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from generated import write
 from mxfp4 import fp8, fp8_sums, quantize
 from mxfp4.formats import bfloat16, dequantize
 from mxfp4.integrations.drift import drift
@@ -282,8 +283,8 @@ def main() -> int:
 
     written = MARK.sub(anew, text)
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(written)
-    elif not is_near(text, written):
+        return write(PAGE, str(PAGE), written)
+    if not is_near(text, written):
         print(f"{PAGE} is out of date; run tools/fp8_drift.py", file=sys.stderr)
         return 1
     return 0

@@ -8,6 +8,19 @@ import sys
 from pathlib import Path
 
 
+def write(page: Path, name: str, text: str) -> int:
+    """Write a page so that it is whole or as it was; 0, or 1 after a message."""
+    scratch = page.with_name(f".{page.name}.part")
+    try:
+        scratch.write_text(text)
+        scratch.replace(page)
+    except OSError as e:
+        scratch.unlink(missing_ok=True)
+        print(f"cannot write {name}: {e.strerror}; it is as it was", file=sys.stderr)
+        return 1
+    return 0
+
+
 def settle(page: Path, name: str, text: str, check: bool, command: str) -> int:
     """Write a page, or say how it differs from what would be written.
 
@@ -19,11 +32,10 @@ def settle(page: Path, name: str, text: str, check: bool, command: str) -> int:
         command: what writes the page, for the message.
 
     Returns:
-        0, or 1 if `check` found a difference.
+        0, or 1 if `check` found a difference or the page could not be written.
     """
     if not check:
-        page.write_text(text)
-        return 0
+        return write(page, name, text)
     lines = page.read_text().splitlines(), text.splitlines()
     difference = "\n".join(difflib.unified_diff(*lines, name, "generated", "", ""))
     if difference:

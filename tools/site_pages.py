@@ -146,7 +146,19 @@ def main() -> int:
     """Command line."""
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    folder = Path(sys.argv[1])
+    try:
+        build(Path(sys.argv[1]))
+    except OSError as e:
+        sys.exit(f"site_pages.py: {e.filename or sys.argv[1]}: {e.strerror}")
+    return 0
+
+
+def build(folder: Path) -> None:
+    """Write all pages into a folder, in place of what it has.
+
+    Raises:
+        OSError: if a page cannot be read or written.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "reference").mkdir(parents=True)
     (folder / "docs").mkdir()
@@ -158,7 +170,6 @@ def main() -> int:
         (folder / "reference" / f"{Path(name).stem}.md").write_text(header_page(name, title))
     (folder / "reference/python.md").write_text(python_page())
     (folder / "site.css").write_text(STYLE)
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -100,6 +100,59 @@ def _write_open(descriptor: int, data: bytes) -> None:
         file.write(data)
 
 
+def _place(path: str | os.PathLike[str], raw: bytes) -> Path | None:
+    """The file that a new one takes the place of, or None if ``raw`` was written to what is no
+    file."""
+    target = Path(path)
+    with naming(path):
+        descriptor = _descriptor(target)
+        if descriptor is not None:
+            _write_open(descriptor, raw)
+            return None
+        if target.exists() and not target.is_file():
+            with target.open("wb") as device:
+                device.write(raw)
+            return None
+        return target.resolve() if target.is_symlink() else target
+
+
+def write_together(
+    files: Mapping[Path, str | bytes], obsolete: Iterable[str | os.PathLike[str]] = ()
+) -> None:
+    """Write files so that all are there whole or none is; each as `write_whole` does.
+
+    Nothing takes its place before the contents of all are on the disk, and then they do in their
+    order.
+
+    Args:
+        files: what each shall contain.
+        obsolete: files to remove just before the first of the others takes its place.
+
+    Raises:
+        OSError: if a file cannot be written; what was there before stays.
+    """
+    pending: list[tuple[Path, Path, Path]] = []
+    try:
+        for path, data in files.items():
+            raw = data.encode() if isinstance(data, str) else data
+            target = _place(path, raw)
+            if target is None:
+                continue
+            scratch = target.with_name(f".{secrets.token_hex(8)}.part")
+            pending.append((path, scratch, target))
+            with naming(path, scratch), open_scratch(scratch, target) as file:
+                file.write(raw)
+        for old in obsolete:
+            Path(old).unlink(missing_ok=True)
+        for path, scratch, target in pending:
+            with naming(path, scratch):
+                scratch.replace(target)
+    except BaseException:
+        for _, scratch, _ in pending:
+            scratch.unlink(missing_ok=True)
+        raise
+
+
 def write_whole(path: str | os.PathLike[str], data: str | bytes) -> None:
     """Write a file so that it is there whole or not at all.
 
@@ -109,24 +162,45 @@ def write_whole(path: str | os.PathLike[str], data: str | bytes) -> None:
     Raises:
         OSError: if the file cannot be written; what was there before stays.
     """
-    target = Path(path)
-    raw = data.encode() if isinstance(data, str) else data
-    with naming(path):
-        descriptor = _descriptor(target)
-        if descriptor is not None:
-            _write_open(descriptor, raw)
-            return
-        if target.exists() and not target.is_file():
-            with target.open("wb") as device:
-                device.write(raw)
-            return
-        target = target.resolve() if target.is_symlink() else target
-    scratch = target.with_name(f".{secrets.token_hex(8)}.part")
-    with naming(path, scratch):
-        try:
-            with open_scratch(scratch, target) as file:
-                file.write(raw)
-            scratch.replace(target)
-        except BaseException:
-            scratch.unlink(missing_ok=True)
-            raise
+    write_together({Path(path): data})
+
+
+def write_or_print(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file with what took long to find out; what cannot be written is printed instead.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    try:
+        write_whole(path, text)
+    except OSError:
+        print(text)
+        raise
+
+
+@contextmanager
+def making(path: str | os.PathLike[str], ours: Iterable[str] = ()) -> Iterator[Path]:
+    """Make a folder and those that it is in, which are removed again if nothing comes of it.
+
+    Args:
+        path: of the folder.
+        ours: names of files that are nothing by themselves, such as a lock.
+
+    Raises:
+        OSError: if the folder cannot be made.
+    """
+    folder = Path(path)
+    made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # a folder that has something in it stays
+            if made and {p.name for p in folder.iterdir()} <= set(ours):
+                for name in ours:
+                    (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            for each in made:
+                if each.exists():
+                    each.rmdir()
+        raise

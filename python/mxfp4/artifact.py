@@ -10,18 +10,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from ._files import write_whole
+from ._files import making, write_together
 from ._manifest_fields import FORMAT, VERSION
 from ._typed import typed
 from .errors import Error
 from .manifest import Argument, Manifest
 from .names import shown
 
-__all__ = ["FORMAT", "VERSION", "Argument", "Artifact", "Manifest", "load_all", "write_folder"]
+__all__ = ["FORMAT", "VERSION", "Argument", "Artifact", "Manifest", "load_all", "write_folders"]
+
+
+Content = tuple[Mapping[str, Any], str, bytes | None]
+"""A manifest, PTX and a cubin, if there is one."""
 
 
 @typed
@@ -84,23 +90,41 @@ class Artifact:
         return Artifact(manifest, ptx, cubin.read_bytes() if cubin.is_file() else None, str(path))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write an artifact folder; it is made if it is not there."""
-        write_folder(folder, self.manifest.raw, self.ptx, self.cubin)
+        """Write an artifact folder; it is made if it is not there.
+
+        Raises:
+            OSError: if a file cannot be written; an artifact that was there before stays.
+        """
+        write_folders({Path(folder): self.content()})
+
+    def content(self) -> Content:
+        """What `write_folders` writes."""
+        return self.manifest.raw, self.ptx, self.cubin
 
 
-def write_folder(
-    folder: str | os.PathLike[str], raw: Mapping[str, Any], ptx: str, cubin: bytes | None
+def write_folders(
+    artifacts: Mapping[Path, Content], last: Mapping[Path, str | bytes] = MappingProxyType({})
 ) -> None:
-    """Write the files of an artifact of any operation; the folder is made if it is not there."""
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    # What an earlier artifact left here must not be taken for part of this one.
-    for name in ("manifest.json", "kernel.cubin"):
-        (path / name).unlink(missing_ok=True)
-    write_whole(path / "kernel.ptx", ptx)
-    if cubin is not None:
-        write_whole(path / "kernel.cubin", cubin)
-    write_whole(path / "manifest.json", json.dumps(raw, indent=2) + "\n")
+    """Write several artifacts, and then files that speak of them, so that all are there or none.
+
+    Args:
+        artifacts: by their folders, which are made if they are not there.
+        last: what is written behind them.
+
+    Raises:
+        OSError: if a file cannot be written; artifacts that were there before stay.
+    """
+    files: dict[Path, str | bytes] = {}
+    # What an earlier artifact left there must not be taken for part of this one.
+    obsolete = [folder / name for folder in artifacts for name in ("manifest.json", "kernel.cubin")]
+    with ExitStack() as stack:
+        for folder, (raw, ptx, cubin) in artifacts.items():
+            stack.enter_context(making(folder))
+            files[folder / "kernel.ptx"] = ptx
+            if cubin is not None:
+                files[folder / "kernel.cubin"] = cubin
+            files[folder / "manifest.json"] = json.dumps(raw, indent=2) + "\n"
+        write_together({**files, **last}, [*last, *obsolete])
 
 
 QUANTIZE = "quantize-k"

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+from ._files import making
 from .artifact import Artifact
 from .errors import Error
 from .routing_artifact import RoutingArtifact
@@ -111,15 +112,8 @@ class Cache:
         """Keep an artifact; of several processes that store one key, the first wins."""
         entry = self.folder / key
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
-            try:
-                artifact.save(scratch)
-                (scratch / _DIGEST).write_text(digest_of(scratch))
-                size = sum(file.stat().st_size for file in scratch.iterdir())
-                scratch.rename(entry)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+            with making(self.folder):
+                size = self._place(entry, artifact)
             stored = _unseen.get(self.folder)
             if stored is None or (stored + size) * _SLACK > self.limit:
                 self.prune()
@@ -128,6 +122,18 @@ class Cache:
         except OSError as e:
             if not entry.is_dir():
                 _log.info("the compiled kernel was not cached in %s: %s", entry, e)
+
+    def _place(self, entry: Path, artifact: Artifact | RoutingArtifact) -> int:
+        """Write an entry beside its place and rename it; its bytes."""
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
+        try:
+            artifact.save(scratch)
+            (scratch / _DIGEST).write_text(digest_of(scratch))
+            size = sum(file.stat().st_size for file in scratch.iterdir())
+            scratch.rename(entry)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return size
 
     def entries(self) -> list[Path]:
         """All entries, the one used longest ago first."""

@@ -8,7 +8,6 @@ interpreter), and compares with the numpy decode. It fails on a mismatch or a ha
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels, library, ops
+from ._command import Parser, told
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
@@ -226,9 +226,10 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
     return all(results)
 
 
+@told("python -m mxfp4.demo")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m mxfp4.demo", description=__doc__)
+    parser = Parser(prog="python -m mxfp4.demo", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="a .safetensors file or a folder of them")
     parser.add_argument("--rows", type=int, default=32, help="activation rows (default 32)")
     parser.add_argument(

@@ -28,7 +28,7 @@ from typing import Any
 
 from . import devices, layer_plan, library
 from ._typed import typed
-from .artifact import QUANTIZE, Artifact
+from .artifact import QUANTIZE, Artifact, write_folders
 from .compile import Compiler, compile_artifact, compile_routing_text
 from .errors import Error
 from .fp8 import quantize_mlir
@@ -293,16 +293,18 @@ def compile_ranges(
 
     Raises:
         Error: as `ranges`.
+        OSError: if a file cannot be written; then none of the subfolders is.
     """
-    path, folders = Path(folder), []
+    path, made = Path(folder), {}
     for artifact in ranges(problem, max_rows, min_rows, on_kernel, device):
         hint = artifact.manifest.rows_hint
         name = f"{problem.name}{artifact.manifest.device_suffix}"
-        folders.append(path / f"{name}-r{'any' if hint is None else hint[0]}")
-        artifact.save(folders[-1])
+        made[path / f"{name}-r{'any' if hint is None else hint[0]}"] = artifact.content()
+    folders = list(made)
     if problem.activations == "fp8":
         rounding = compile_routing_text(quantize_mlir("quantize", problem.k))
-        rounding.save(path / f"{QUANTIZE}{problem.k}")
+        made[path / f"{QUANTIZE}{problem.k}"] = rounding.content()
+    write_folders(made)
     return folders
 
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from . import devices, library
-from ._files import write_whole
 from ._typed import typed
-from .artifact import Artifact
+from .artifact import Artifact, write_folders
 from .compile import Compiler, compile_routing_text, compile_text
 from .errors import Error
 from .layer_spec import LayerSpec
@@ -223,20 +222,24 @@ class LayerKernels:
 
     @typed
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write a folder that `load` reads where there is no compiler."""
+        """Write a folder that `load` reads where there is no compiler.
+
+        Raises:
+            OSError: if a file cannot be written; kernels that were there before stay.
+        """
         path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        for name, artifacts in self.matmuls.items():
-            for i, artifact in enumerate(artifacts):
-                artifact.save(path / f"{name}-{i}")
-        for name, routing in self.routing.items():
-            routing.save(path / name)
+        artifacts = {
+            path / f"{name}-{i}": artifact.content()
+            for name, ranges in self.matmuls.items()
+            for i, artifact in enumerate(ranges)
+        }
+        artifacts |= {path / name: routing.content() for name, routing in self.routing.items()}
         numbers = {name: len(artifacts) for name, artifacts in self.matmuls.items()}
         description = {
             "format": "mxfp4-layer", "version": 3, "spec": asdict(self.spec),
             "matmuls": numbers, "routing": list(self.routing),
         }  # fmt: skip
-        write_whole(path / "layer.json", json.dumps(description, indent=2) + "\n")
+        write_folders(artifacts, {path / "layer.json": json.dumps(description, indent=2) + "\n"})
 
     @staticmethod
     @typed

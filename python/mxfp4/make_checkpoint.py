@@ -9,9 +9,10 @@ are laid out as in the real thing, one shard a layer, and one for what is in no 
 
 from __future__ import annotations
 
-import argparse
+import errno
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import write_whole
+from ._command import Parser, told
+from ._files import making, naming, write_together
 from ._typed import typed
 from .checkpoint import INDEX
 from .errors import Error
@@ -195,10 +197,7 @@ def make_checkpoint(
         codes: draw codes and scales instead of quantizing normal numbers, which is much faster.
         progress: show a progress bar.
     """
-    from safetensors.numpy import save_file
-
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     count = shape.num_hidden_layers + bool(shape.vocab_size)
     steps: Any = _Writer(shape, seed, codes).shards()
     if progress:
@@ -207,14 +206,30 @@ def make_checkpoint(
         steps = tqdm(steps, total=count, unit="file", desc="write checkpoint")
     weight_map: dict[str, str] = {}
     size = 0
-    for i, tensors in enumerate(steps):
-        file = f"model-{i + 1:05d}-of-{count:05d}.safetensors"
-        save_file(tensors, folder / file, {"format": "pt"})
-        weight_map |= dict.fromkeys(tensors, file)
-        size += sum(t.nbytes for t in tensors.values())
-    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
-    write_whole(folder / INDEX, json.dumps(index, indent=2, sort_keys=True) + "\n")
-    write_whole(folder / "config.json", json.dumps(config_of(shape), indent=2) + "\n")
+    with making(folder), tempfile.TemporaryDirectory(prefix=".", dir=folder) as scratch:
+        for i, tensors in enumerate(steps):
+            file = f"model-{i + 1:05d}-of-{count:05d}.safetensors"
+            _save(tensors, Path(scratch) / file, folder / file)
+            weight_map |= dict.fromkeys(tensors, file)
+            size += sum(t.nbytes for t in tensors.values())
+        index = {"metadata": {"total_size": size}, "weight_map": weight_map}
+        texts = {INDEX: json.dumps(index, indent=2, sort_keys=True) + "\n",
+                 "config.json": json.dumps(config_of(shape), indent=2) + "\n"}  # fmt: skip
+        write_together({folder / name: text for name, text in texts.items()})
+        for file in dict.fromkeys(weight_map.values()):  # which takes no room
+            (Path(scratch) / file).replace(folder / file)
+
+
+def _save(tensors: dict[str, NDArray[Any]], scratch: Path, file: Path) -> None:
+    """Write a file's tensors elsewhere; errors name the file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    with naming(file, scratch):
+        try:
+            save_file(tensors, scratch, {"format": "pt"})
+        except SafetensorError as e:
+            raise OSError(errno.EIO, str(e)) from e
 
 
 OPTIONS = {
@@ -229,9 +244,10 @@ OPTIONS = {
 }
 
 
+@told("python -m mxfp4.make_checkpoint")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m mxfp4.make_checkpoint", description=__doc__)
+    parser = Parser(prog="python -m mxfp4.make_checkpoint", description=__doc__)
     parser.add_argument("folder", type=Path, help="where to write; made if it is not there")
     for option, name in OPTIONS.items():
         parser.add_argument(option, type=int, default=getattr(Shape, name), dest=name,

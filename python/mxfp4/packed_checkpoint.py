@@ -21,7 +21,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from . import packed_file
 from ._amounts import size
+from ._files import making, naming
 from ._typed import typed
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
@@ -43,6 +44,9 @@ from .packed_folder import FORMAT, VERSION, PackedCheckpoint
 from .weights import Proof, layout_for
 
 __all__ = ["FORMAT", "INDEX", "PackedCheckpoint", "pack_checkpoint", "packed_bytes"]
+
+LOCK = ".lock"
+"""The file that a process holds which packs into a folder."""
 
 _log = logging.getLogger(__name__)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -96,9 +100,8 @@ def pack_checkpoint(
     tensors = source.require(None if names is None else list(dict.fromkeys(names)))
     folder = Path(folder)
     _refuse_own_folder(tensors, source, folder)
-    _make(folder)
     _refuse_folders_for_files([INDEX, *(file_name(t.name) for t in tensors)], folder)
-    with _alone(folder) as locked:
+    with _made(folder), _alone(folder) as locked:
         kept = _kept(tensors, folder, layout, verify, force, on_check, on_bytes)
         needed = sum(packed_bytes(t, layout) for t in tensors if t.name not in kept)
         free = shutil.disk_usage(folder).free
@@ -132,14 +135,19 @@ def _refuse_own_folder(tensors: list[ExpertTensor], source: Checkpoint, folder: 
         )
 
 
-def _make(folder: Path) -> None:
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """The folder, which goes again if nothing is packed into it."""
+    stack = ExitStack()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(making(folder, ours=[LOCK]))
     except (FileExistsError, NotADirectoryError, RuntimeError) as e:
         raise Error(
             f"{shown(folder)} cannot become a folder, because it or a part of its path is a file "
             "or a broken link; choose another path to pack into."
         ) from e
+    with stack:
+        yield
 
 
 def _refuse_folders_for_files(names: list[str], folder: Path) -> None:
@@ -170,7 +178,7 @@ def _open_lock(file: Path) -> int:
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Hold the folder's lock; whether there is one, which not every file system has."""
-    with os.fdopen(_open_lock(folder / ".lock"), "r+b", buffering=0) as lock:
+    with os.fdopen(_open_lock(folder / LOCK), "r+b", buffering=0) as lock:
         locked = True
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -357,6 +365,10 @@ def _write_index(folder: Path) -> None:
     text = json.dumps({"format": FORMAT, "version": VERSION, "tensors": entries}, indent=1) + "\n"
     part = folder / (INDEX + packed_file.PART)
     part.unlink(missing_ok=True)
-    with part.open("x") as file_:
-        file_.write(text)
-    part.replace(folder / INDEX)
+    try:
+        with naming(folder / INDEX, part), part.open("x") as file_:
+            file_.write(text)
+        part.replace(folder / INDEX)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -24,7 +24,7 @@ from ._manifest_fields import FORMAT, VERSION, choice, get, number, resources, t
 from ._sim_driver import DeviceArray, Launched, SimDriver
 from ._sim_launch import launch
 from ._typed import typed
-from .artifact import write_folder
+from .artifact import Content, write_folders
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import float8_e4m3
@@ -204,8 +204,16 @@ class RoutingArtifact:
         return RoutingArtifact(manifest, ptx, code, str(path))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write an artifact folder; it is made if it is not there."""
-        write_folder(folder, self.manifest.raw, self.ptx, self.cubin)
+        """Write an artifact folder; it is made if it is not there.
+
+        Raises:
+            OSError: if a file cannot be written; an artifact that was there before stays.
+        """
+        write_folders({Path(folder): self.content()})
+
+    def content(self) -> Content:
+        """What `write_folders` writes."""
+        return self.manifest.raw, self.ptx, self.cubin
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from mxfp4.explain import _write
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 from toolchain import TREE
 
+sys.path.insert(0, str(TREE / "tools"))
+import generated
+
 PROBLEM = Problem(1, 64, 64)
 PROOF = Proof(127, 127, False)
 
@@ -179,6 +182,28 @@ def test_devices_stay(artifact: Artifact, tmp_path: Path) -> None:
 def needs_full() -> None:
     if not Path("/dev/full").is_char_device():
         pytest.skip("this system has no /dev/full")
+
+
+def test_generated_pages(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What tools/docs writes is whole or as it was, whoever writes it."""
+    page = tmp_path / "page.md"
+    page.write_text("precious")
+    with little_room():
+        assert generated.settle(page, "page.md", "x" * 1000, False, "tools/docs") == 1
+    assert "cannot write page.md: File too large; it is as it was" in capfd.readouterr().err
+    assert page.read_text() == "precious"
+    shell = (TREE / "tools/docs").read_text()
+    body = shell[shell.index("# Writes a page") : shell.index("mode=write")]
+    line = f"set -euo pipefail; mode=write stale=0; generate() {{ seq 1000; }}; {body} page page.md"
+    for limit, left in (("ulimit -f 1", "precious"), ("true", "1\n2\n3\n")):
+        done = subprocess.run(
+            ["bash", "-c", f"{line.replace('mode=', limit + '; mode=', 1)}; exit $stale"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == (left == "precious"), done.stderr
+        assert ("cannot write page.md; it is as it was" in done.stderr) == (left == "precious")
+        assert page.read_text().startswith(left)
+        assert list(tmp_path.iterdir()) == [page]
 
 
 def test_command_names_the_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._command import Parser, told
+from .._files import write_or_print
 from ..devices import option as device_option
 from ..errors import Error
 from ..problem import Problem
@@ -49,9 +50,10 @@ FP8 = ("fp8", "fp8 fast", "humming fp8", "dense fp8", "dense fp8 fast")
 """Columns of --fp8."""
 
 
+@told("python -m mxfp4.bench")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -265,9 +267,9 @@ def run(o: argparse.Namespace, chosen: list[Case]) -> int:
              "seconds": time.perf_counter() - start}  # fmt: skip
     notes = cached(rows, getattr(properties, "L2_cache_size", 50 * 2**20))
     if o.json:
-        write_whole(o.json, json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+        write_or_print(o.json, json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
     if o.markdown:
-        write_whole(o.markdown, text)
+        write_or_print(o.markdown, text)
     bad = failures(rows) + ([stopped] if stopped else [])
     print("\n" + text + "\n" + "\n".join([json.dumps(facts), *notes, *bad]))
     return 1 if bad else 0

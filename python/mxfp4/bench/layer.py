@@ -28,7 +28,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._command import Parser, told
+from .._files import write_or_print
 from ..errors import Error
 from ..layer_kernels import LayerKernels
 from ..layer_spec import LayerSpec
@@ -327,15 +328,16 @@ def run(o: argparse.Namespace) -> int:
         results = {"date": time.strftime("%Y-%m-%d"), "gpu": torch.cuda.get_device_name(),
                    "what": WHAT, "torch": torch.__version__, "routing": o.routing,
                    "rows": rows}  # fmt: skip
-        write_whole(o.json, json.dumps(results, indent=1) + "\n")
+        write_or_print(o.json, json.dumps(results, indent=1) + "\n")
     if worst > 0.02:
         raise Error(f"an error of {worst:.1e} is more than roundings of bf16 explain.")
     return 0
 
 
+@told("python -m mxfp4.bench.layer")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.bench.layer",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .._command import Parser, told
 from ..errors import Error
 from .plot import _figure, _save, check
 
@@ -82,9 +83,10 @@ def ratios(results: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+@told("python -m mxfp4.bench.layer_plot")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.bench.layer_plot",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -94,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     o = parser.parse_args(arguments)
     try:
         ratios(read(o.results), o.chart)
-    except (Error, OSError) as e:
+    except Error as e:
         parser.exit(1, f"error: {e}\n")
     print(f"wrote {o.chart}")
     return 0

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .._command import Parser, told
+from .._files import write_whole
 from ..errors import Error
 
 COLUMNS = {
@@ -87,7 +90,9 @@ def _figure(width: float, height: float) -> Any:
 def _save(figure: Any, path: Path) -> None:
     date = {} if path.suffix == ".png" else {"metadata": {"Date" if path.suffix == ".svg" else
                                                           "CreationDate": None}}  # fmt: skip
-    figure.savefig(path, dpi=150, **date)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:], dpi=150, **date)
+    write_whole(path, drawn.getvalue())
 
 
 def _series(rows: list[dict[str, Any]], column: str) -> list[tuple[dict[str, Any], float]]:
@@ -217,9 +222,10 @@ def roofline(results: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+@told("python -m mxfp4.bench.plot")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.bench.plot",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -235,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
             if path:
                 draw(results, path)
                 print(f"wrote {path}")
-    except (Error, OSError) as e:
+    except Error as e:
         parser.exit(1, f"error: {e}\n")
     return 0
 

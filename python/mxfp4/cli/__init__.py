@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
-import sys
 
 from .. import __version__
-from ..errors import Error, alternatives
+from .._command import Parser, guard
+from ..errors import alternatives
 
 COMMANDS = ("inspect", "pack", "compile", "run", "bench", "doctor", "explain", "completion")
 
@@ -42,9 +41,7 @@ ENVIRONMENT = """environment:
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
-        prog="mxfp4", description=DESCRIPTION, epilog=ENVIRONMENT, formatter_class=raw
-    )
+    top = Parser(prog="mxfp4", description=DESCRIPTION, epilog=ENVIRONMENT, formatter_class=raw)
     top.add_argument("--version", action="version", version=f"mxfp4 {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
@@ -63,25 +60,15 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; what a user did wrong is told in a sentence."""
+    return guard("mxfp4", lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
     whole = parser()
     options, unknown = whole.parse_known_args(arguments)
     if unknown:
         _refuse(whole, options.command, unknown)
-    try:
-        return int(options.run(options))
-    except BrokenPipeError:  # the reader, say head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print(f"mxfp4 {options.command}: interrupted", file=sys.stderr)
-        return 130
-    except OSError as e:
-        name = f"{e.filename}: " if e.filename else ""
-        print(f"mxfp4 {options.command}: error: {name}{e.strerror or e}", file=sys.stderr)
-        return 1
-    except Error as e:
-        print(f"mxfp4 {options.command}: error: {e}", file=sys.stderr)
-        return 1
+    return guard(f"mxfp4 {options.command}", lambda: options.run(options))
 
 
 def _refuse(whole: argparse.ArgumentParser, command: str, unknown: list[str]) -> None:

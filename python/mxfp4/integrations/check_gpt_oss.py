@@ -42,7 +42,8 @@ import torch
 from torch import nn
 
 from .. import kernels
-from .._files import write_whole
+from .._command import Parser, told
+from .._files import write_or_print
 from ..compile import find_ptxas
 from ..errors import Error
 from ..layer_kernels import LayerKernels
@@ -299,9 +300,10 @@ def check_small(folder: Path, device: str, shape: Shape, fp8: bool = False) -> d
     return report
 
 
+@told("python -m mxfp4.integrations.check_gpt_oss")
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all checks pass."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.integrations.check_gpt_oss",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -357,7 +359,7 @@ def run(o: argparse.Namespace) -> int:
         torch.cuda.empty_cache()
         print(table(report["timings"]), flush=True)
     if o.json:
-        write_whole(o.json, json.dumps(report, indent=1) + "\n")
+        write_or_print(o.json, json.dumps(report, indent=1) + "\n")
     failed = [name for name, check in checks.items() if not check["pass"]]
     print(f"{len(checks) - len(failed)} passed, {len(failed)} failed{': ' if failed else ''}"
           + ", ".join(failed))  # fmt: skip

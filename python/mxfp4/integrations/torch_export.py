@@ -16,15 +16,15 @@ and ``inputs``, a tuple of tensors.
 
 from __future__ import annotations
 
-import argparse
 import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .._command import Parser, told
 from .._typed import typed
-from ..artifact import Artifact
+from ..artifact import Artifact, write_folders
 from ..compile import compile_artifact
 from ..errors import Error
 from ..layout import Layout
@@ -261,9 +261,10 @@ def entries(module: Any, *inputs: Any) -> str:
     return "".join(functions)
 
 
+@told("python -m mxfp4.integrations.torch_export")
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.integrations.torch_export",
         description="Compile the grouped matmuls of a torch module to PTX.",
     )
@@ -278,11 +279,11 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{given.file} must define model, a module, and inputs, a tuple of tensors."
             )
         found = compile_kernels(names["model"], *names["inputs"], options=given.options)
-        for number, artifact in enumerate(found):
-            folder = given.folder / f"kernel-{number}"
-            artifact.save(folder)
+        folders = [given.folder / f"kernel-{number}" for number in range(len(found))]
+        write_folders({folder: a.content() for folder, a in zip(folders, found, strict=True)})
+        for folder, artifact in zip(folders, found, strict=True):
             print(f"{folder}: {artifact}")
-    except (Error, OSError) as e:
+    except Error as e:
         print(f"error: {e}", file=sys.stderr)
         return 1
     return 0

@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._command import Parser, told
+from .._files import write_or_print
 from ..artifact import Artifact
 from ..errors import Error
 from ..problem import Problem
@@ -27,9 +28,10 @@ from ..wanted import PLACEMENTS, Shelf, Wanted, compile_all, print_list
 from .cases import LARGE, Case, cases, wanted
 
 
+@told("python -m mxfp4.verify")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.verify",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -135,7 +137,7 @@ def run(o: argparse.Namespace) -> int:
         report.add("all shapes", [f"only {finished} of {len(chosen)} shapes were run"])
     seconds = time.perf_counter() - start
     if o.json:
-        write_whole(o.json, json.dumps({"seconds": seconds, "checks": report.checks}, indent=1))
+        write_or_print(o.json, json.dumps({"seconds": seconds, "checks": report.checks}, indent=1))
     _summary(report, chosen[:finished], seconds)
     return 1 if report.failed else 0
 

@@ -27,6 +27,7 @@ from typing import Any, cast
 import torch
 
 from .. import _call_checks, kernels, runtime, torch_op
+from .._command import Parser, told
 from .._runtime_library import NativeDriver
 from ..chain import Chain
 from ..problem import Problem
@@ -215,9 +216,10 @@ def _pretend(driver: NativeDriver) -> None:
     _call_checks.describe = lambda tensor, name: real(Elsewhere(tensor), name)
 
 
+@told("python -m mxfp4.verify.launches")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.verify.launches",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from .. import kernels, layer, torch_layer
+from .._command import Parser, told
 from ..compile import find_ptxas
 from ..errors import Error
 from ..formats import quantize
@@ -223,9 +224,10 @@ def compile_layers(folder: Path) -> int:
     return count
 
 
+@told("python -m mxfp4.verify.layers")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m mxfp4.verify.layers", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
