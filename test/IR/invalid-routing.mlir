@@ -310,6 +310,16 @@ func.func @scattered_codes(%x: memref<8x64xbf16>, %p: memref<8x2xi32>,
 
 // -----
 
+func.func @no_slots(%x: memref<8x64xbf16>, %p: memref<8x0xi32>,
+                    %q: memref<0x64xf8E4M3FN>, %s: memref<0xf32>) {
+  // expected-error @+1 {{'mxfp4.quantize_rows' op requires at least one slot, but got 0}}
+  mxfp4.quantize_rows values(%x : memref<8x64xbf16>) scatter(%p : memref<8x0xi32>)
+      outs(%q, %s : memref<0x64xf8E4M3FN>, memref<0xf32>)
+  return
+}
+
+// -----
+
 func.func @scattered_rows(%x: memref<8x64xbf16>, %p: memref<7x2xi32>,
                           %q: memref<14x64xf8E4M3FN>, %s: memref<14xf32>) {
   // expected-error @+1 {{'mxfp4.quantize_rows' op requires rows to scatter of shape 8x? and element type 'i32', but got 'memref<7x2xi32>'}}

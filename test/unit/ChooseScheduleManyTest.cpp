@@ -38,6 +38,18 @@ TEST(ChooseSchedule, ColumnsThatDoNotExistTakeNarrowTiles) {
     }
 }
 
+// Producers that gather rows keep their addresses in registers.
+TEST(ChooseSchedule, ProducersThatGatherHaveMoreRegisters) {
+  for (const char *device : {"h100-sxm", "h200"})
+    for (int64_t mean : {128, 512, 1024}) {
+      Problem problem = {32, 32, 5760, 2880, 32 * mean};
+      const Target target = targetFor(device);
+      EXPECT_LT(choose(problem, {}, target).schedule.producerRegisters, 56);
+      problem.gathers = true;
+      EXPECT_EQ(choose(problem, {}, target).schedule.producerRegisters, 56);
+    }
+}
+
 // Narrow tiles begin and end more often, which counts where K is short.
 TEST(ChooseSchedule, ShortKHasWideTiles) {
   const auto columns = [](int64_t k) {

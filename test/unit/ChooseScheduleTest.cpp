@@ -422,6 +422,31 @@ std::vector<int64_t> rangesOf(int64_t groups, const Preference &preference) {
   }
 }
 
+// Stages fill shared memory to its last byte, if they come out even.
+TEST(ChooseSchedule, StagesFillSharedMemory) {
+  for (int64_t rows : {4, 64, 1024, 32768}) {
+    const Schedule chosen = choose(sized(32, rows)).schedule;
+    Target target = h100();
+    target.sharedPerCTA = SharedMemoryMap(chosen, BlockLayout(), 32).bytes();
+    EXPECT_TRUE(choose(sized(32, rows), {}, target).schedule == chosen) << rows;
+    --target.sharedPerCTA;
+    EXPECT_LT(choose(sized(32, rows), {}, target).schedule.stages,
+              chosen.stages)
+        << rows;
+  }
+}
+
+// With up to 16 rows warps decode alone if tiles of 128 columns fill an H200
+// for five rounds: twelve rows are 528 tiles of 5632 columns, four for each SM.
+TEST(ChooseSchedule, TheFewestRowsDecodeAloneInFiveRounds) {
+  const auto chosen = [](int64_t n) {
+    return choose({32, 32, n, 2880, 12}, {}, targetFor("h200")).schedule;
+  };
+  EXPECT_TRUE(chosen(5633) == chosen(5760));
+  EXPECT_TRUE(chosen(5632) == chosen(5505));
+  EXPECT_FALSE(chosen(5632) == chosen(5633));
+}
+
 // Where the choice changes was measured, with the numbers that lead to it. A
 // change of these lists is a change of kernels that users get.
 TEST(ChooseSchedule, RangesOfRowsAreThoseThatWereMeasured) {
