@@ -220,6 +220,12 @@ def layers() -> list[Claim]:
             (r for r in h100 if fewest <= r["tokens"] <= largest), "from logits", "matmuls"
         )
 
+    single = LAYER_ZIPF_H200["errors of few tokens"]["32"]["1"]
+    draws = str(single["draws"])
+
+    def above(name: str) -> str:
+        return str(single["draws"] - {**single, **single["in f64"]}[name])
+
     found = [
         ("Errors are below Triton's in # of # rows; with", below(LAYER_H200["rows"])),
         ("Errors are below Triton's in # of # rows, and above", below(h100)),
@@ -230,6 +236,10 @@ def layers() -> list[Claim]:
         ("mxfp4 is # times as fast as the fastest of the others, in each of # rows",
          [gains(LAYER_ZIPF_H200["rows"]), str(len(LAYER_ZIPF_H200["rows"]))]),
         ("mxfp4 takes # times as long as under uniform routing", [span(skewed)]),
+        ("mxfp4 is above Triton in # of # draws, and below in the mean",
+         [above("ours below"), draws]),
+        ("would leave mxfp4 above Triton in # of these # draws",
+         [above("rows in f32, below"), draws]),
         ("The layer of 32 experts gains # and # times with `fast` from 4096 tokens on, and # and"
          " # times with `promoted 512`",
          gain(32, "fp8 fast") + gain(32, "fp8")),

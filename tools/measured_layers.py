@@ -120,15 +120,29 @@ def layer_zipf_h200(page: str) -> str:
 
 
 def few_tokens(page: str) -> str:
-    """Errors of one and of four tokens by themselves, over many draws."""
+    """Errors of few tokens by themselves, over many draws."""
     lines = [
-        [experts, tokens, str(told["draws"]), f"{told['triton']:.2e}", f"{told['ours']:.2e}",
-         str(told["ours below"])]
+        [experts, tokens, str(told["draws"]), *(f"{told[c]:.2e}" for c in ("triton", "ours")),
+         str(told["ours below"]), f"{told['ours, f32 logits']:.2e}",
+         str(told["ours, f32 logits, below"])]
         for experts, of in LAYER_ZIPF_H200["errors of few tokens"].items()
         for tokens, told in of.items()
     ]  # fmt: skip
-    head = ["E", "T", "draws", "mean error, Triton", "mean error, mxfp4", "draws with mxfp4 below"]
+    head = ["E", "T", "draws", "mean error, Triton", "mean error, mxfp4", "draws with mxfp4 below",
+            "mean error, mxfp4, logits in f32", "draws with it below"]  # fmt: skip
     return table(head, lines)
+
+
+def one_rounding(page: str) -> str:
+    """The error that each rounding to bf16 of a layer gives by itself, of 16 tokens."""
+    shown = {"logits": "the router's logits", "weights": "weights of experts (Triton)",
+             "inner": "rows in front of down", "rows": "rows behind down",
+             "result": "the result"}  # fmt: skip
+    lines = [
+        [experts, *(f"{of['16']['of one rounding'][name]:.2e}" for name in shown)]
+        for experts, of in LAYER_ZIPF_H200["errors of few tokens"].items()
+    ]
+    return table(["E", *shown.values()], lines)
 
 
 def layer_front_h200(page: str) -> str:
@@ -211,6 +225,7 @@ LAYERS: dict[str, Callable[[str], str]] = {
     "layer-front-h200": layer_front_h200,
     "layer-zipf-h200": layer_zipf_h200,
     "few-tokens": few_tokens,
+    "one-rounding": one_rounding,
     "layer-sum": layer_sum,
     "batch-invariant": batch_invariant,
     "layer-fp8": layer_fp8,
