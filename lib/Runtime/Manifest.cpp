@@ -8,6 +8,8 @@
 
 #include "Json.h"
 
+#include "mxfp4/Core/JsonDepth.h"
+
 #include <algorithm>
 
 using namespace mxfp4::runtime;
@@ -205,6 +207,11 @@ static Manifest read(const Json &root) {
 }
 
 Manifest Manifest::parse(const std::string &text, const std::string &origin) {
+  if (jsonDepth(text) > kMostJsonDepth)
+    wrong(origin +
+          " is no manifest: its lists and objects are nested more "
+          "than " +
+          std::to_string(kMostJsonDepth) + " deep.");
   try {
     return read(Json::parse(text));
   } catch (const Json::parse_error &e) {

@@ -257,7 +257,7 @@ class LayerKernels:
             spec = LayerSpec.of(raw["spec"])
             numbers = {name: int(raw["matmuls"].get(name, 0)) for name in _MATMULS}
             routing = [name for name in _ROUTING if name in raw["routing"]]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             if isinstance(e, Error):
                 raise
             raise Error(f"{path} has no kernels of a layer that can be read: {e}.") from e

@@ -118,7 +118,7 @@ class LayerSpec:
         """
         try:
             raw = json.loads(text)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise Error(f"the layer's text must be JSON, as LayerSpec.text() gives it: {e}.") from e
         return LayerSpec.of(raw)
 

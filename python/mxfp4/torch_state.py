@@ -98,7 +98,7 @@ def _read(state: Any, name: str) -> dict[str, Any]:
     try:
         said = json.loads(bytes(state.flatten().tolist()))
         written = (said["format"], said["version"])
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise Error(f"the state's {name} is not what GroupedLinear wrote ({e!r}).") from e
     if written != (FORMAT, VERSION):
         raise Error(

@@ -13,6 +13,7 @@
 
 #include "Tool.h"
 #include "mxfp4/Core/Format.h"
+#include "mxfp4/Core/JsonDepth.h"
 #include "mxfp4/Core/Names.h"
 
 #include <algorithm>
@@ -25,6 +26,9 @@ using llvm::StringRef;
 
 Problem::Problem(const std::string &text, const std::string &spec)
     : manifest(nullptr) {
+  if (jsonDepth(text) > kMostJsonDepth)
+    die("the manifest's lists and objects are nested more than " +
+        std::to_string(kMostJsonDepth) + " deep");
   llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(text);
   if (!parsed)
     die("the manifest is not JSON: " + llvm::toString(parsed.takeError()));

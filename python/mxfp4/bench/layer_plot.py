@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Any]:
         results = json.loads(path.read_text())
         results["gpu"], results["date"]
         drawn = [r for r in results["rows"] if r["experts"] and r["tokens"] and ratio(r)]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise Error(f"{path} holds no measurements of layers ({e!r}).") from e
     if not drawn:
         raise Error(f"{path} has no row with times of both columns.")

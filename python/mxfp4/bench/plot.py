@@ -56,7 +56,7 @@ def read(path: Path) -> dict[str, Any]:
         rows, facts = results["rows"], results["facts"]
         timed = [r for r in rows if r["flops"] and any("median" in r.get(c, {}) for c in COLUMNS)]
         facts["gpu"]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise Error(
             f"{path} is no result of the benchmark ({e!r}); mxfp4 bench --json FILE writes one."
         ) from e

@@ -123,7 +123,7 @@ def _read_simulation(file: Path | None) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(file.read_text())
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise Error(f"{file} is no JSON: {e}.") from e
     if not isinstance(found, dict):
         raise Error(f"{file} must hold an object of counts, got {type(found).__name__}.")

@@ -190,6 +190,30 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
   EXPECT_THAT(refusal(boxes), HasSubstr("1 to 32 boxes"));
 }
 
+// JSON of any depth, where a value is read, printed, or not known.
+TEST(RuntimeArtifact, DeepManifestsAreRefused) {
+  for (const char *name : {"version", "arguments", "unknown"})
+    for (const char *brackets : {"[]", "{}"}) {
+      for (const size_t depth : {size_t(60), size_t(64), size_t(1000000)}) {
+        const std::string open =
+            brackets[0] == '[' ? "[" : std::string("{\"]\\\"\":");
+        std::string nested;
+        for (size_t i = 0; i < depth; ++i)
+          nested += open;
+        nested += "1" + std::string(depth, brackets[1]);
+        Json manifest = matmul();
+        manifest[name] = "here";
+        std::string text = manifest.dump();
+        text.replace(text.find("\"here\""), 6, nested);
+        const ArtifactPtr artifact = readText(text);
+        const bool isKnown = std::string_view(name) != "unknown";
+        EXPECT_EQ(artifact != nullptr, depth < 64 && !isKnown);
+        if (depth >= 64)
+          EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("more than 64 deep"));
+      }
+    }
+}
+
 /// Calls \p visit with the place of every value.
 static void everyPlace(const Json &node, const Json::json_pointer &place,
                        const std::function<void(Json::json_pointer)> &visit) {
