@@ -24,6 +24,11 @@ inline bool isFloatValue(mlir::Type type) {
   return type.isBF16() || type.isF32();
 }
 
+/// What a matmul may round its results to.
+inline bool isMatmulOutput(mlir::Type type) {
+  return isFloatValue(type) || llvm::isa<mlir::Float8E4M3FNType>(type);
+}
+
 /// Checks rank, sizes and element type of `value`; `what` names it.
 mlir::LogicalResult verifyShaped(mlir::Operation *op, mlir::Value value,
                                  llvm::StringRef what,

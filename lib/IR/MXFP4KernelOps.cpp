@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Buffers.h"
+#include "DestinationOps.h"
 
 #include "mxfp4/IR/MXFP4.h"
 
@@ -250,10 +251,10 @@ LogicalResult TileMatmulOp::verify() {
 LogicalResult StoreTileOp::verify() {
   auto type = cast<MemRefType>(getDestination().getType());
   if (type.getRank() != 2 || !isPlain(type) || isShared(type) ||
-      !(type.getElementType().isBF16() || type.getElementType().isF32()))
+      !isMatmulOutput(type.getElementType()))
     return emitOpError() << "requires a destination of shape RxN, N static, "
-                            "and element type bf16 or f32 in global memory, "
-                            "but got "
+                            "and element type bf16, f32 or f8E4M3FN in global "
+                            "memory, but got "
                          << type;
   const auto isPlainGlobal = [](Value operand) {
     auto buffer = cast<MemRefType>(operand.getType());

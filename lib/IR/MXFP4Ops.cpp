@@ -196,9 +196,9 @@ LogicalResult GroupedMatmulOp::verify() {
           isFP8 ? element : Type(BFloat16Type::get(getContext())))))
     return failure();
   if (getOutputType().getRank() != 2 ||
-      !isFloatValue(getOutputType().getElementType()))
+      !isMatmulOutput(getOutputType().getElementType()))
     return emitOpError() << "requires an output of rank 2 and element type "
-                            "bf16 or f32, but got "
+                            "bf16, f32 or f8E4M3FN, but got "
                          << getOutputType();
   // The gather is verified before its shape gives the number of rows.
   if (getGather() &&

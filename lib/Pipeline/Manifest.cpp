@@ -114,7 +114,7 @@ KernelFacts KernelFacts::read(GroupedMatmulOp op) {
   facts.promises = promisesOf(op);
   if (BlockType block = op.getBlockType())
     facts.layout = block.getLayout();
-  facts.outputF32 = op.getOutputType().getElementType().isF32();
+  facts.output = *numberTypeOf(op.getOutputType().getElementType());
   if (op.hasEpilogue())
     facts.epilogue = epilogueText(op.getEpilogue()[0]);
   return facts;
@@ -190,7 +190,7 @@ static Object problem(const KernelFacts &facts) {
                 {"n", facts.problem.n},
                 {"k", facts.problem.k},
                 {"activation", name(facts.problem.activations)},
-                {"output", facts.outputF32 ? "f32" : "bf16"}};
+                {"output", name(facts.output)}};
   // Which optional operands the caller provides.
   for (const MatmulOperand &operand : matmulOperands())
     if (operand.isOptional && operand.type &&

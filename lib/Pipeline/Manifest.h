@@ -30,7 +30,7 @@ struct KernelFacts {
   BlockLayout layout;
   /// The text of the epilogue; empty without one.
   std::string epilogue;
-  bool outputF32 = false;
+  NumberType output = NumberType::BF16;
   Schedule schedule;
   /// Of the kernel.
   llvm::SmallVector<KernelArgument> signature;

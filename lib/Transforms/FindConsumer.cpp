@@ -119,6 +119,9 @@ LogicalResult ConsumerMatcher::matchMatmul() {
                 "it takes columns 2n and 2n + 1 for a pair, but the layout of "
                 "the weights says that gate and up are apart",
                 "interleave the rows of the weights before they are packed");
+  if (isa<Float8E4M3FNType>(matmul.getOutputType().getElementType()))
+    return miss(why, "the matmul's result is rounded to f8E4M3FN, which an "
+                     "epilogue has no operation for");
   if (matmul.getScatter())
     return miss(why, "the matmul scatters its rows; others would not be "
                      "computed");
@@ -148,6 +151,12 @@ LogicalResult ConsumerMatcher::matchLoops() {
     return miss(why, "its loops are not the dimensions of its result");
   toLoops = inversePermutation(outMap);
   const Type element = tensorType(op->getResult(0)).getElementType();
+  if (isa<Float8E4M3FNType>(element))
+    return miss(why,
+                "arith.truncf to f8E4M3FN makes NaN of values beyond 448, "
+                "which the store of an epilogue saturates",
+                "write mxfp4.grouped_matmul with this epilogue and an output "
+                "of f8E4M3FN");
   if (!element.isF32() && !element.isBF16()) {
     std::string name;
     llvm::raw_string_ostream(name) << element;

@@ -6,6 +6,8 @@
 
 #include "LoopBuilder.h"
 
+#include "RoutingLoops.h"
+
 #include "mxfp4/Core/Format.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -168,6 +170,9 @@ Value LoopBuilder::decode(Value code, Value scaleValue) {
 Value LoopBuilder::roundTo(Value value, Type type) {
   if (value.getType() == type)
     return value;
+  // arith.truncf to f8E4M3FN makes NaN of what is too large.
+  if (isa<Float8E4M3FNType>(type))
+    return arith::BitcastOp::create(b, type, i8(encodeE4M3(*this, value)));
   return arith::TruncFOp::create(b, type, value);
 }
 

@@ -79,7 +79,8 @@ public:
   Value codeValue(Value code);
   /// Code times scale: exact, see the definition.
   Value decode(Value code, Value scaleValue);
-  /// f32 to the element type of an output (f32, or bf16 to nearest even).
+  /// f32 to the element type of an output: f32, or bf16 or f8E4M3FN to nearest
+  /// even, the latter saturated.
   Value roundTo(Value value, mlir::Type type);
   /// bf16, f32 or f8E4M3FN to f32.
   Value widen(Value value);

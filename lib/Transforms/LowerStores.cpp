@@ -151,14 +151,26 @@ Value TileStore::accumulator(int slice, int column, int element) {
       b, adaptor.getAccumulator(), ArrayRef<int64_t>{slice, column, element});
 }
 
-/// A register's worth of output as an integer.
+/// A register's worth of bf16 or f32 as an integer.
 Value TileStore::bits(Value value) {
   const unsigned width =
       cast<ShapedType>(value.getType()).getNumElements() * 8 * elementBytes;
   return LLVM::BitcastOp::create(b, b.getIntegerType(width), value);
 }
 
+/// One or two values, in the low bits of 16.
+Value TileStore::roundedToE4M3(ArrayRef<Value> values) {
+  Value high = values.size() == 2
+                   ? values[1]
+                   : LLVM::ConstantOp::create(b, b.getF32FloatAttr(0));
+  return NVVM::ConvertF32x2ToF8x2Op::create(
+      b, b.getI16Type(), high, values[0], NVVM::FPRoundingMode::RN,
+      NVVM::SaturationMode::SATFINITE, /*relu=*/false, type.getElementType());
+}
+
 Value TileStore::rounded(ArrayRef<Value> values) {
+  if (isa<Float8E4M3FNType>(type.getElementType()))
+    return roundedToE4M3(values);
   const auto count = static_cast<int64_t>(values.size());
   Value packed =
       LLVM::PoisonOp::create(b, VectorType::get({count}, b.getF32Type()));
@@ -206,46 +218,60 @@ void TileStore::reportMissing(Value isMissing) {
   });
 }
 
+/// Stores the bits of `count` columns, `column` columns of the output behind
+/// the thread's first.
+void TileStore::store(const Place &place, Value isValid, int64_t column,
+                      Value bits, int64_t count) {
+  emitStoreIf(b, isValid, place.address,
+              (place.row * n + column) * elementBytes, bits,
+              static_cast<unsigned>(8 * count * elementBytes));
+}
+
 void TileStore::storeTwo(const Place &place, int slice,
                          ArrayRef<Value> values) {
-  const int64_t offset = (place.row * n + columnOffset(slice)) * elementBytes;
+  const int64_t column = columnOffset(slice);
   // With an even N a pair is aligned and never straddles the end.
-  if (n % 2 == 0) {
-    emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
-                offset, rounded(values));
-    return;
-  }
+  if (n % 2 == 0)
+    return store(place, guard(place.isValid, column), column, rounded(values),
+                 2);
   for (int i = 0; i < 2; ++i)
-    emitStoreIf(b, guard(place.isValid, columnOffset(slice) + i), place.address,
-                offset + i * elementBytes, rounded(values[i]));
+    store(place, guard(place.isValid, column + i), column + i,
+          rounded(values[i]), 1);
 }
 
 void TileStore::storeOne(const Place &place, int slice, Value value) {
-  emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
-              (place.row * n + columnOffset(slice) / 2) * elementBytes,
-              rounded(value));
+  store(place, guard(place.isValid, columnOffset(slice)),
+        columnOffset(slice) / 2, rounded(value), 1);
 }
 
 /// The thread has values of two tokens. It keeps one, gives its neighbour the
 /// other, and stores two columns of one token.
 void TileStore::storeExchanged(const Place &place, int slice,
                                ArrayRef<Value> values) {
+  store(place, guard(place.isValid, columnOffset(slice)),
+        columnOffset(slice) / 2, exchange(values), 2);
+}
+
+/// The bits of two columns of the token that this thread stores.
+Value TileStore::exchange(ArrayRef<Value> values) {
   Type i32 = b.getI32Type();
   const auto constant = [&](int64_t value) { return a.constant(i32, value); };
+  const bool isByte = elementBytes == 1;
   Value mine = rounded(values);
+  if (isByte)
+    mine = LLVM::ZExtOp::create(b, i32, mine);
   // Neighbours in columns are four lanes apart.
   Value theirs = NVVM::ShflOp::create(b, i32, constant(-1), mine, constant(4),
                                       constant(31), NVVM::ShflKind::bfly,
                                       /*return_value_and_is_valid=*/UnitAttr());
   Value selector = a.select(
       LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, isOdd, constant(0)),
-      constant(0x3276), constant(0x5410));
+      constant(isByte ? 0x15 : 0x3276), constant(isByte ? 0x40 : 0x5410));
   Value both =
       LLVM::CallIntrinsicOp::create(b, i32, b.getStringAttr("llvm.nvvm.prmt"),
                                     ValueRange{mine, theirs, selector})
           .getResult(0);
-  emitStoreIf(b, guard(place.isValid, columnOffset(slice)), place.address,
-              (place.row * n + columnOffset(slice) / 2) * elementBytes, both);
+  return isByte ? Value(LLVM::TruncOp::create(b, b.getI16Type(), both)) : both;
 }
 
 namespace {

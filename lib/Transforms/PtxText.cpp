@@ -116,13 +116,14 @@ SmallVector<Value> mxfp4::emitWgmma(ImplicitLocOpBuilder &b,
 }
 
 void mxfp4::emitStoreIf(ImplicitLocOpBuilder &b, Value predicate, Value address,
-                        int64_t offset, Value value) {
-  const unsigned width = value.getType().getIntOrFloatBitWidth();
-  const std::string text = "@$0 st.global.b" + std::to_string(width) + " [$1+" +
+                        int64_t offset, Value value, unsigned width) {
+  const unsigned held = value.getType().getIntOrFloatBitWidth();
+  const std::string text = "@$0 st.global.b" +
+                           std::to_string(width ? width : held) + " [$1+" +
                            std::to_string(offset) + "], $2;";
-  const std::string constraints = std::string("b,l,") + (width == 16   ? "h"
-                                                         : width == 32 ? "r"
-                                                                       : "l");
+  const std::string constraints = std::string("b,l,") + (held == 16   ? "h"
+                                                         : held == 32 ? "r"
+                                                                      : "l");
   LLVM::InlineAsmOp::create(b, Type(), ValueRange{predicate, address, value},
                             text, constraints + ",~{memory}",
                             /*has_side_effects=*/true,

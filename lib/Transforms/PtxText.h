@@ -33,10 +33,11 @@ llvm::SmallVector<mlir::Value> emitWgmma(mlir::ImplicitLocOpBuilder &b,
                                          llvm::ArrayRef<WgmmaStep> steps,
                                          mlir::Value accumulate = {});
 
-/// st.global of an integer of 16, 32 or 64 bits to `address` (i64) plus
-/// `offset` bytes, if `predicate` (i1) holds.
+/// st.global of an integer of 16, 32 or 64 bits, or of the low `width` bits of
+/// one, to `address` (i64) plus `offset` bytes, if `predicate` (i1) holds.
 void emitStoreIf(mlir::ImplicitLocOpBuilder &b, mlir::Value predicate,
-                 mlir::Value address, int64_t offset, mlir::Value value);
+                 mlir::Value address, int64_t offset, mlir::Value value,
+                 unsigned width = 0);
 
 /// No instruction: f32 or i32 values of one type that cannot be computed, moved
 /// or kept elsewhere across this point.

@@ -25,7 +25,7 @@ public:
         type(mlir::cast<mlir::MemRefType>(op.getDestination().getType())),
         n(type.getDimSize(1)), elementBytes(type.getElementTypeBitWidth() / 8),
         pairs(op.takesPairs()),
-        exchanges(pairs && elementBytes == 2 && n % 2 == 0),
+        exchanges(pairs && elementBytes <= 2 && n % 2 == 0),
         map(mmaAccumulator().permuteRows(BlockLayout::rowPermutation())),
         epilogue(b, op, adaptor) {}
 
@@ -56,6 +56,8 @@ private:
   mlir::Value accumulator(int slice, int column, int element);
   mlir::Value bits(mlir::Value value);
   mlir::Value rounded(mlir::ArrayRef<mlir::Value> values);
+  mlir::Value roundedToE4M3(mlir::ArrayRef<mlir::Value> values);
+  mlir::Value exchange(mlir::ArrayRef<mlir::Value> values);
   mlir::Value guard(mlir::Value isValid, int64_t columns);
   /// A row of the output to store to: an address, the distance in rows from it,
   /// and whether the row exists.
@@ -64,6 +66,8 @@ private:
     int64_t row;
   };
   Place placeOf(int64_t token, mlir::Value mapped);
+  void store(const Place &place, mlir::Value isValid, int64_t column,
+             mlir::Value bits, int64_t count);
   void storeTwo(const Place &place, int slice,
                 mlir::ArrayRef<mlir::Value> values);
   void storeOne(const Place &place, int slice, mlir::Value value);

@@ -99,7 +99,9 @@ class CallChecks:
         """The same where ``x`` is known to be torch's."""
         import torch
 
-        dtype = torch.bfloat16 if self._manifest.output == "bf16" else torch.float32
+        dtype = {
+            "bf16": torch.bfloat16, "f32": torch.float32, "e4m3": torch.float8_e4m3fn,
+        }[self._manifest.output]  # fmt: skip
         return x.new_empty((rows, self.columns), dtype=dtype)
 
     def check_weights(self, weights: Any) -> None:

@@ -63,7 +63,7 @@ def read(raw: Any) -> Manifest:
     k = number(raw, "problem.k", 32)
     if k % 32:
         raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
-    output = choice(raw, "problem.output", ("bf16", "f32"))
+    output = choice(raw, "problem.output", ("bf16", "f32", "e4m3"))
     arguments = _arguments(raw, layout)
     # Numbers of rows of their own are those of tensors, which the launcher passes on.
     given = (a.name for a in arguments if a.provider == "caller" and not a.is_number)

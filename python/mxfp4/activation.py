@@ -51,6 +51,16 @@ _GATED = {
 _SHIFTED_BY = {1.0: ("math.fma {up}, {4}, {4} : f32 -> {5}",),
                0.0: ("arith.mulf {up}, {4} : f32 -> {5}",)}  # fmt: skip
 
+# What takes the place of the first five, divided by a scale s in as many instructions:
+# gate / (s + s * exp(-alpha * gate)), of which s * exp(...) is a power of two whose exponent is a
+# fused product.
+_SWIGLU_SCALED = (
+    "math.fma {gate}, {slope}, {log_scale} : f32 -> {1}",
+    "math.exp2 {1} : f32 -> {2}",
+    "arith.addf {2}, {out_scale} : f32 -> {3}",
+    "arith.divf {gate}, {3} fastmath<arcp> : f32 -> {4}",
+)
+
 # The same with linear_beta * tanh(up / linear_beta) in place of up.
 _SITU_SOFT = (
     *_GATED["situ"][:-1],
@@ -120,22 +130,40 @@ class Activation:
         soft = self.kind == "situ" and self.linear_beta is not None
         return _SITU_SOFT if soft else _GATED[self.kind]
 
-    def _constants(self) -> dict[str, float]:
+    def bound(self) -> float:
+        """What no result exceeds in magnitude, whatever the sums are; infinity if nothing."""
+        most = math.inf if self.limit is None else self.limit
+        if self.kind == "relu2":
+            return most * most
+        if self.kind == "situ":
+            return self.beta * (most if self.linear_beta is None else self.linear_beta)
+        # Below zero, x * sigmoid(alpha * x) is at least -0.2785 / alpha, and GELU at least -0.1701.
+        if self.kind == "geglu_tanh":
+            return max(most, 0.1701) * most
+        if self.alpha <= 0:
+            return math.inf
+        return max(most, 0.2785 / self.alpha) * (most + abs(self.shift))
+
+    def _constants(self, out_scale: float) -> dict[str, float]:
         """What the operations' texts name."""
         values = {"one": 1.0, "alpha": self.alpha, "shift": self.shift, "cubic": 0.044715,
-                  "root": 0.7978845608028654, "half": 0.5, "beta": self.beta,
-                  "inverse_beta": 1 / self.beta}  # fmt: skip
+                  "root": 0.7978845608028654, "half": 0.5 / out_scale,
+                  "beta": self.beta / out_scale, "inverse_beta": 1 / self.beta,
+                  "slope": -self.alpha / math.log(2), "log_scale": math.log2(out_scale),
+                  "out_scale": out_scale}  # fmt: skip
         if self.linear_beta is not None:
             values |= {"linear": self.linear_beta, "inverse_linear": 1 / self.linear_beta}
         return values
 
-    def region(self, bias: bool, scaled: bool = False) -> str:
+    def region(self, bias: bool, scaled: bool = False, out_scale: float | None = None) -> str:
         """The epilogue's region, whose arguments are sums and, if there is one, biases.
 
         Args:
             bias: whether there is one.
             scaled: whether sums are of activations in FP8: between sums and biases are the powers
                 of their rows of weights and the scale of the row of activations then.
+            out_scale: what results are divided by, because they are stored in E4M3; None if they
+                are stored as they are.
         """
         names = ["gate", "up"] if self.pairs else ["sum"]
         arguments = names.copy()
@@ -153,8 +181,12 @@ class Activation:
 
         for name in names if scaled else []:
             of_row = add(f"arith.mulf %{name}, %scale : f32", f"{name}_of_row")
-            place[name] = add(f"arith.mulf {of_row}, %{name}_power : f32", f"{name}_scaled")
-        for name in names if bias else []:
+            if bias and out_scale is not None:  # the product with a power of two is exact
+                fused = f"math.fma {of_row}, %{name}_power, %{name}_bias : f32"
+                place[name] = add(fused, f"{name}_biased")
+            else:
+                place[name] = add(f"arith.mulf {of_row}, %{name}_power : f32", f"{name}_scaled")
+        for name in names if bias and not (scaled and out_scale is not None) else []:
             place[name] = add(f"arith.addf {place[name]}, %{name}_bias : f32", f"{name}_biased")
         if self.limit is not None:
             upper, lower = constant("upper", self.limit), constant("lower", -self.limit)
@@ -165,12 +197,19 @@ class Activation:
         if not self.pairs:
             zero = constant("zero", 0.0)
             positive = add(f"arith.maximumf {place['sum']}, {zero} : f32", "positive")
-            last = add(f"arith.mulf {positive}, {positive} : f32", "result")
+            if out_scale is not None:
+                inverse = constant("inverse_scale", 1 / out_scale)
+                place["sum"] = add(f"arith.mulf {positive}, {inverse} : f32", "over_scale")
+            else:
+                place["sum"] = positive
+            last = add(f"arith.mulf {place['sum']}, {positive} : f32", "result")
         else:
             operations = self._operations()
-            text, values = " ".join(operations), self._constants()
+            if self.kind == "swiglu" and out_scale is not None:
+                operations = _SWIGLU_SCALED + operations[5:]
+            text, values = " ".join(operations), self._constants(out_scale or 1.0)
             place |= {n: constant(n, v) for n, v in values.items() if f"{{{n}}}" in text}
-            results = [f"%r{i}" for i in range(len(operations))]
+            results = [f"%r{i}" for i in range(len(operations) + 1)]
             for line in operations:
                 operation, _, result = line.partition(" -> ")
                 last = add(operation.format(*results, **place), result.format(*results)[1:])

@@ -32,7 +32,7 @@ PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
 
 @typed
 def grouped_matmul(
-    x: ArrayLike,
+    x: ArrayLike | fp8.QuantizedRows,
     weights: PackedWeights,
     offsets: ArrayLike,
     expert_ids: ArrayLike | None = None,
@@ -42,7 +42,7 @@ def grouped_matmul(
     """The ragged matmul, by definition.
 
     Args:
-        x: bf16 ``[R, K]``, rows sorted by group.
+        x: bf16 ``[R, K]``, rows sorted by group; or such rows in FP8.
         weights: packed with layout "fp8", on the host.
         offsets: i32 ``[G+1]``; group g is rows ``offsets[g] .. offsets[g+1]``.
         expert_ids: i32 ``[G]`` or None (group g is expert g). Rows of id -1 yield 0.
@@ -57,14 +57,14 @@ def grouped_matmul(
         check_accumulation(accumulation)
     if weights.powers is None:
         raise Error(f'weights must be packed with layout "fp8", got {weights.layout}.')
-    x = as_array("x", x)
-    rows = fp8.quantize_rows(x)
+    rows = x if isinstance(x, fp8.QuantizedRows) else fp8.quantize_rows(as_array("x", x))
+    count, k = rows.codes.shape
     offsets = as_array("offsets", offsets)
     ids = None if expert_ids is None else as_array("expert_ids", expert_ids)
-    check_routing(len(x), weights.experts, offsets, ids)
-    if x.shape[1] != weights.k:
-        raise Error(f"x has K = {x.shape[1]} columns, but the weights have K = {weights.k}.")
-    codes, out = rows.codes.astype(np.float64), np.zeros((len(x), weights.n), out_dtype)
+    check_routing(count, weights.experts, offsets, ids)
+    if k != weights.k:
+        raise Error(f"x has K = {k} columns, but the weights have K = {weights.k}.")
+    codes, out = rows.codes.astype(np.float64), np.zeros((count, weights.n), out_dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for group in np.flatnonzero(np.diff(offsets)):
             expert = group if ids is None else int(ids[group])

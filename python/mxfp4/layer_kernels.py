@@ -274,7 +274,8 @@ def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1::2]
     if spec.activations == "fp8":
         first = _first_steps(spec, tokens, source, "quantize")
-        return [*first, up, "quantize_inner", down, "combine"]
+        between = ["quantize_inner"] if spec.inner_scale is None else []
+        return [*first, up, *between, down, "combine"]
     if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
         return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
     return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]

@@ -65,11 +65,26 @@ _FP8 = {
     "down": {"x": "h_codes", "weights": "down", "offsets": "offsets", "y": "y",
              "epilogue0": "down_powers", "epilogue1": "h_scales", "epilogue2": "down_bias"},
 }  # fmt: skip
-_FP8 |= {f"{name}_gathered": {**_FP8[name], "gather": "counting"} for name in ("gate_up", "down")}
+_OF_ONE_SCALE = {
+    "gate_up": {**_FP8["gate_up"], "y": "h_codes"},
+    "down": {"x": "h_codes", "weights": "down", "offsets": "offsets", "y": "y",
+             "epilogue0": "down_powers", "epilogue1": "down_bias"},
+}  # fmt: skip
 
-NAMES = {"bf16": _NAMES, "fp8": {**_NAMES, **_FP8}}
-"""What each argument of a kernel is in the layer, by the activations of its matmuls. "counting"
-is i32 0, 1, 2 and so on: as many as rows."""
+
+def _with_gathered(names: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Names of FP8's kernels, and of their matmuls that gather rows in the order they have."""
+    gathered = {f"{n}_gathered": {**names[n], "gather": "counting"} for n in ("gate_up", "down")}
+    return _NAMES | names | gathered
+
+
+def names_of(spec: LayerSpec) -> dict[str, dict[str, str]]:
+    """What each argument of a kernel is in the layer; "counting" is i32 0, 1, 2 and so on: as
+    many as rows.
+    """
+    if spec.activations == "bf16":
+        return _NAMES
+    return _with_gathered(_FP8 if spec.inner_scale is None else _FP8 | _OF_ONE_SCALE)
 
 
 _OF_ROWS = ("quantize_inner",)
@@ -250,7 +265,7 @@ class LayerRunner:
         self._before()
         kernels = [loaded(artifact, self._driver) for _, artifact in chosen]
         chain = Chain(kernels, self.device)
-        found, names = _Arguments(chain, {}, [], []), NAMES[self.spec.activations]
+        found, names = _Arguments(chain, {}, [], []), names_of(self.spec)
         for number, (name, artifact) in enumerate(chosen):
             found.of_rows.append(name in _OF_ROWS or isinstance(artifact, Artifact))
             for argument in artifact.manifest.arguments:

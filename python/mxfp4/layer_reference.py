@@ -21,7 +21,7 @@ from . import fp8_reference, fp8_sums, routing
 from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
-from .fp8 import quantize_rows
+from .fp8 import QuantizedRows, encode_e4m3, float8_e4m3, quantize_rows
 from .layer_spec import Activation, LayerSpec
 from .reference import ExpertSource
 from .weights import PackedWeights
@@ -79,8 +79,9 @@ def experts(
     for expert in np.flatnonzero(np.diff(sorted_.offsets)).tolist():
         span = slice(sorted_.offsets[expert], sorted_.offsets[expert + 1])
         sums = _matmul(spec, x[sorted_.tokens[span]], gate_up, expert, gate_up_bias)
-        inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)
-        rows = _matmul(spec, inner, down, expert, down_bias)
+        rows = _matmul(
+            spec, between(spec, activate(spec.activation, sums)), down, expert, down_bias
+        )
         y[span] = rows.astype(np.float32).astype(bfloat16)
     return routing.combine(y, sorted_.positions, weights)
 
@@ -101,12 +102,21 @@ def tensor_core_sums() -> Iterator[None]:
         _as_tensor_cores.reset(before)
 
 
+@typed
+def between(spec: LayerSpec, inner: NDArray[np.float64]) -> NDArray[Any] | QuantizedRows:
+    """What the first matmul stores of rows ``[R, I]`` of the activation's results."""
+    scale = spec.inner_scale
+    if scale is None:
+        return inner.astype(np.float32).astype(bfloat16)
+    codes = encode_e4m3(inner / scale).view(float8_e4m3)
+    return QuantizedRows(codes, np.full(len(inner), scale, np.float32))
+
+
 def _sums_of_tensor_cores(
-    rows: NDArray[Any], weights: ExpertSource, expert: int, accumulation: str
+    quantized: QuantizedRows, weights: ExpertSource, expert: int, accumulation: str
 ) -> NDArray[np.float64]:
     if not isinstance(weights, PackedWeights) or weights.powers is None:
         raise Error('sums of tensor cores are those of weights packed with layout "fp8".')
-    quantized = quantize_rows(rows)
     codes, left = quantized.codes.astype(np.float64), fp8_reference.left_of(weights, expert)
     sums = fp8_sums.matmul(codes, left, fp8_reference.PROMOTIONS[accumulation])
     scaled = sums * quantized.scales[:, None] * np.asarray(weights.powers[expert])[None]
@@ -115,16 +125,18 @@ def _sums_of_tensor_cores(
 
 def _matmul(
     spec: LayerSpec,
-    rows: NDArray[Any],
+    rows: NDArray[Any] | QuantizedRows,
     weights: ExpertSource,
     expert: int,
     bias: ArrayLike | None,
 ) -> NDArray[np.float64]:
     fp8 = spec.activations == "fp8"
-    if fp8 and _as_tensor_cores.get():
+    if fp8 and not isinstance(rows, QuantizedRows):
+        rows = quantize_rows(rows)
+    if isinstance(rows, QuantizedRows) and _as_tensor_cores.get():
         sums = _sums_of_tensor_cores(rows, weights, int(expert), spec.accumulation)
     else:
-        wide = quantize_rows(rows).values() if fp8 else rows.astype(np.float64)
+        wide = rows.values() if isinstance(rows, QuantizedRows) else rows.astype(np.float64)
         sums = wide @ weights.decode(int(expert)).astype(np.float64).T
     return sums if bias is None else sums + as_array("bias", bias)[expert].astype(np.float64)
 

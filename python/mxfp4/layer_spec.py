@@ -9,10 +9,12 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ._typed import typed
 from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
-from .fp8 import quantize_mlir, quantize_operation
+from .fp8 import E4M3_LARGEST, quantize_mlir, quantize_operation
 from .layout import FP8, Layout
 from .problem import check_accumulation
 from .routing import SCORINGS
@@ -28,6 +30,7 @@ _ATTRIBUTES = {"fast": "fast", "promoted512": "promoted 512", "promoted128": "pr
 _JSON_TYPES = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
     "float | None": (int, float, type(None)), "Activation": (dict,),
+    "str | float": (str, int, float),
 }  # fmt: skip
 
 
@@ -68,6 +71,13 @@ class LayerSpec:
         activations: of both matmuls: "bf16", or "fp8", which rounds the rows that they read
             (docs/Numerics.md) and needs weights packed with layout "fp8".
         accumulation: how sums of FP8 products are taken, "fast", "promoted512" or "promoted128".
+        activation_scale: of what is between the matmuls, in FP8. "row": of each row, from its
+            largest value, which needs a kernel of its own between the matmuls. "bound": of all
+            rows the least power of two that what the activation may give at most fits; for
+            activations with limits. A number: of all rows, as checkpoints name it `input_scale`;
+            what is larger than 448 times this number becomes that. With "bound" and with a number
+            the first matmul stores E4M3 itself; results that are small compared with the scale
+            lose bits (docs/Numerics.md).
     """
 
     experts: int
@@ -84,6 +94,7 @@ class LayerSpec:
     batch_invariant: bool = False
     activations: str = "bf16"
     accumulation: str = "promoted512"
+    activation_scale: str | float = "row"
 
     def __post_init__(self) -> None:
         if not 1 <= self.experts <= MOST_EXPERTS:
@@ -103,6 +114,37 @@ class LayerSpec:
         if self.activations not in ("bf16", "fp8"):
             raise Error(f'activations must be "bf16" or "fp8", got {self.activations!r}.')
         check_accumulation(self.accumulation)
+        self._check_activation_scale()
+
+    def _check_activation_scale(self) -> None:
+        scale = self.activation_scale
+        if scale == "row":
+            return
+        if self.activations != "fp8":
+            raise Error(
+                f'activation_scale={scale!r} needs activations="fp8": in bf16 there are no scales.'
+            )
+        if isinstance(scale, str):
+            if scale != "bound":
+                raise Error(f'activation_scale must be "row", "bound" or a number, got {scale!r}.')
+            if not self.activation.bound() <= 2.0**64:
+                raise Error(
+                    'activation_scale="bound" needs an activation whose results have a bound, '
+                    f"which {self.activation} has not; give a number, such as a checkpoint's "
+                    'input_scale, or "row".'
+                )
+        elif not 2.0**-64 <= scale <= 2.0**64:
+            raise Error(f"activation_scale must be from 2^-64 to 2^64, got {scale}.")
+
+    @property
+    def inner_scale(self) -> float | None:
+        """The scale of all rows between the matmuls; None if each row has its own."""
+        if self.activation_scale == "row":
+            return None
+        if not isinstance(self.activation_scale, str):
+            return float(np.float32(self.activation_scale))
+        least = max(self.activation.bound() / E4M3_LARGEST, 2.0**-64)
+        return 2.0 ** math.ceil(math.log2(least))
 
     def text(self) -> str:
         """The layer in JSON, which `parse` reads: what operators of torch take."""
@@ -217,8 +259,12 @@ class LayerSpec:
     def _gate_up(self, name: str, gather: bool) -> str:
         # Columns of weights that were packed for another kind of layer do not fit.
         columns = ", interleaved" if self.activation.pairs else ""
-        region = self.activation.region(self.bias, self.activations == "fp8")
-        return self._matmul(name, self.columns, self.hidden, self.inner, gather, region, columns)
+        fp8, scale = self.activations == "fp8", self.inner_scale
+        region = self.activation.region(self.bias, fp8, scale)
+        return self._matmul(
+            name, self.columns, self.hidden, self.inner, gather, region, columns,
+            "bf16" if scale is None else "f8E4M3FN",
+        )  # fmt: skip
 
     def _dispatch(self) -> str:
         t = self._routing_types()
@@ -248,22 +294,45 @@ class LayerSpec:
 
     def _down(self, name: str, gather: bool) -> str:
         arguments, lines, result = ["%sum"], [], "%sum"
-        if self.activations == "fp8":
+        scale, fp8 = self.inner_scale, self.activations == "fp8"
+        if scale is not None:
+            # Of a column, which the compiler takes out of what is done for each row.
+            arguments.append("%power")
+            lines += [f"%scale = arith.constant {literal(scale)} : f32",
+                      "%factor = arith.mulf %power, %scale : f32"]  # fmt: skip
+            if not self.bias:
+                lines.append("%result = arith.mulf %sum, %factor : f32")
+            result = "%result"
+        elif fp8:
             arguments += ["%power", "%scale"]
             lines += ["%of_row = arith.mulf %sum, %scale : f32",
                       "%scaled = arith.mulf %of_row, %power : f32"]  # fmt: skip
             result = "%scaled"
         if self.bias:
             arguments.append("%bias")
-            lines.append(f"%result = arith.addf {result}, %bias : f32")
+            if scale is not None:
+                lines.append("%result = math.fma %sum, %factor, %bias : f32")
+            else:
+                lines.append(f"%result = arith.addf {result}, %bias : f32")
             result = "%result"
         body = "\n      ".join([*lines, f"mxfp4.yield {result} : f32"])
         head = ", ".join(f"{name}: f32" for name in arguments)
         region = f"{{\n    ^bb0({head}):\n      {body}\n    }}" if lines else ""
-        return self._matmul(name, self.hidden, self.inner, self.hidden, gather, region)
+        return self._matmul(
+            name, self.hidden, self.inner, self.hidden, gather, region, row_scales=scale is None
+        )
 
     def _matmul(
-        self, name: str, n: int, k: int, out: int, gather: bool, region: str, columns: str = ""
+        self,
+        name: str,
+        n: int,
+        k: int,
+        out: int,
+        gather: bool,
+        region: str,
+        columns: str = "",
+        output: str = "bf16",
+        row_scales: bool = True,
     ) -> str:
         e, layout, fp8 = self.experts, self.layout, self.activations == "fp8"
         block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
@@ -271,11 +340,11 @@ class LayerSpec:
         types = {
             "x": f"memref<?x{k}x{'f8E4M3FN' if fp8 else 'bf16'}>",
             "w": f"memref<{e}x{rows}x{cols}x{block}>",
-            "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}xbf16>", "e": "memref<1xi32>",
+            "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}x{output}>", "e": "memref<1xi32>",
             "s": "memref<2xi32>", "g": "memref<?xi32>", "p": f"memref<{e}x{n}xf32>",
             "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
         }  # fmt: skip
-        unused = {"g": not gather, "p": not fp8, "a": not fp8, "b": not self.bias}
+        unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not self.bias}
         used = [t for t in types if not unused.get(t)]
         operands = [t for t in used if t in "pab"]
         epilogue = f"epilogue {region}" if region else ""

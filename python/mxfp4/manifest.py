@@ -67,7 +67,7 @@ class Manifest:
         groups: G; offsets have G + 1 entries.
         n: N.
         k: K.
-        output: "bf16" or "f32".
+        output: "bf16", "f32" or "e4m3".
         operands: names of what the caller provides beyond x, weights, offsets and y.
         rows_hint: the rows (lowest, highest) that the schedule was chosen for, or None for any.
         most_rows: with more rows a kernel's tiles might be too many for it to count.

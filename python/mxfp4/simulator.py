@@ -16,9 +16,11 @@ from ._typed import as_array, typed
 from .artifact import Artifact
 from .errors import Error
 from .formats import bfloat16
-from .fp8 import quantize_rows
+from .fp8 import float8_e4m3, quantize_rows
 from .runtime import _MEANING, Kernel
 from .weights import AS_STORED, PackedWeights
+
+_OUTPUTS: dict[str, Any] = {"bf16": bfloat16, "f32": np.float32, "e4m3": float8_e4m3}
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,7 +167,7 @@ def simulate(
     if expert_ids is not None:
         operands["expert_ids"] = expert_ids
     others = {name: put(value, name) for name, value in operands.items()}
-    dtype = np.dtype(bfloat16 if artifact.manifest.output == "bf16" else np.float32)
+    dtype = np.dtype(_OUTPUTS[artifact.manifest.output])
     rows = len(operands["gather"]) if "gather" in operands else len(x)
     columns = next(a.shape[-1] for a in artifact.manifest.arguments if a.name == "y")
     shape = (rows if out_rows is None else out_rows, int(columns))

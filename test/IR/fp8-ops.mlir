@@ -104,3 +104,33 @@ func.func @half(%sums: vector<2x4xf32>, %a: vector<4xf8E5M2>, %x: !tokens,
       b(%x[%slot]) step 2 columns 2 : vector<2x4xf32>, !tokens
   return %0 : vector<2x4xf32>
 }
+
+// Results of 8 bits, of activations of 16 and of 8.
+
+// NEW-LABEL: func @results
+// NEW: mxfp4.grouped_matmul {{.*}} outs(%{{.*}} : tensor<?x48xf8E4M3FN>) -> tensor<?x48xf8E4M3FN>
+// NEW: mxfp4.grouped_matmul activations(%{{.*}} : memref<?x160xf8E4M3FN>){{.*}} outs(%{{.*}} : memref<?x24xf8E4M3FN>)
+// NEW: mxfp4.store_tile %{{.*}} to %{{.*}} : vector<1x2x4xf32> to memref<?x64xf8E4M3FN>
+func.func @results(%b: tensor<?x64xbf16>, %o: tensor<2xi32>,
+                   %c: tensor<1x48x2x16xi8>, %s: tensor<1x48x2xi8>,
+                   %z: tensor<?x48xf8E4M3FN>, %x: memref<?x160xf8E4M3FN>,
+                   %w: memref<2x1x2x!mxfp4.block<bytes, relative>>,
+                   %p: memref<3xi32>, %y: memref<?x24xf8E4M3FN>,
+                   %sums: vector<1x2x4xf32>, %t: memref<?x64xf8E4M3FN>, %i: index)
+    -> tensor<?x48xf8E4M3FN> {
+  %r = mxfp4.grouped_matmul activations(%b : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%z : tensor<?x48xf8E4M3FN>)
+      -> tensor<?x48xf8E4M3FN>
+  mxfp4.grouped_matmul activations(%x : memref<?x160xf8E4M3FN>)
+      weights(%w : memref<2x1x2x!mxfp4.block<bytes, relative>>)
+      offsets(%p : memref<3xi32>) outs(%y : memref<?x24xf8E4M3FN>)
+      epilogue {
+      ^bb0(%gate: f32, %up: f32):
+        %0 = arith.mulf %gate, %up : f32
+        mxfp4.yield %0 : f32
+      }
+  mxfp4.store_tile %sums to %t[%i, %i] valid(%i) {schedule = #schedule}
+      : vector<1x2x4xf32> to memref<?x64xf8E4M3FN>
+  return %r : tensor<?x48xf8E4M3FN>
+}

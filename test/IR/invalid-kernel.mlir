@@ -168,7 +168,7 @@ func.func @case_14(%acc: vector<4x8x4xf32>, %w: memref<4x1x!mxfp4.block<spread, 
 // -----
 
 func.func @case_15(%acc: vector<4x8x4xf32>, %y: memref<?x?xbf16>, %i: index) {
-  // expected-error @below {{requires a destination of shape RxN, N static, and element type bf16 or f32 in global memory, but got 'memref<?x?xbf16>'}}
+  // expected-error @below {{requires a destination of shape RxN, N static, and element type bf16, f32 or f8E4M3FN in global memory, but got 'memref<?x?xbf16>'}}
   mxfp4.store_tile %acc to %y[%i, %i] valid(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -180,7 +180,7 @@ func.func @case_15(%acc: vector<4x8x4xf32>, %y: memref<?x?xbf16>, %i: index) {
 // -----
 
 func.func @case_16(%acc: vector<4x8x4xf32>, %y: memref<?x48xf16>, %i: index) {
-  // expected-error @below {{requires a destination of shape RxN, N static, and element type bf16 or f32 in global memory, but got 'memref<?x48xf16>'}}
+  // expected-error @below {{requires a destination of shape RxN, N static, and element type bf16, f32 or f8E4M3FN in global memory, but got 'memref<?x48xf16>'}}
   mxfp4.store_tile %acc to %y[%i, %i] valid(%i)
       {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,

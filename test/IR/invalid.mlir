@@ -34,7 +34,7 @@ func.func @case_2(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?x48xf16>) {
-  // expected-error @below {{requires an output of rank 2 and element type bf16 or f32, but got 'memref<?x48xf16>'}}
+  // expected-error @below {{requires an output of rank 2 and element type bf16, f32 or f8E4M3FN, but got 'memref<?x48xf16>'}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>)
@@ -48,7 +48,7 @@ func.func @case_3(%x: memref<?x64xbf16>,
     %w0: memref<2x1x1x!mxfp4.block<spread, raw>>,
     %o: memref<3xi32>,
     %y: memref<?xbf16>) {
-  // expected-error @below {{requires an output of rank 2 and element type bf16 or f32, but got 'memref<?xbf16>'}}
+  // expected-error @below {{requires an output of rank 2 and element type bf16, f32 or f8E4M3FN, but got 'memref<?xbf16>'}}
   mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
       weights(%w0 : memref<2x1x1x!mxfp4.block<spread, raw>>)
       offsets(%o : memref<3xi32>)

@@ -462,3 +462,36 @@ func.func @wide_integers(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
   } -> tensor<8x48xf32>
   return %z : tensor<8x48xf32>
 }
+
+// -----
+
+// To f8E4M3FN: arith.truncf does not saturate; and what is rounded to it stays so.
+
+// CHECK: Remark="'linalg.generic' is not fused: arith.truncf to f8E4M3FN makes NaN of values beyond 448, which the store of an epilogue saturates; write mxfp4.grouped_matmul with this epilogue and an output of f8E4M3FN"
+// CHECK: Remark="'linalg.generic' is not fused: {{.*}}f8E4M3FN
+// SAME-LABEL: func.func @to_fp8
+#id = affine_map<(r, n) -> (r, n)>
+func.func @to_fp8(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>,
+    %q: tensor<8x48xf8E4M3FN>) -> (tensor<8x48xf8E4M3FN>, tensor<8x48xf32>) {
+  %y0 = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%y0 : tensor<8x48xf32>) outs(%q : tensor<8x48xf8E4M3FN>) {
+    ^bb0(%a: f32, %out: f8E4M3FN):
+      %v = arith.truncf %a : f32 to f8E4M3FN
+      linalg.yield %v : f8E4M3FN
+  } -> tensor<8x48xf8E4M3FN>
+  %y1 = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%q : tensor<8x48xf8E4M3FN>)
+      -> tensor<8x48xf8E4M3FN>
+  %z1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%y1 : tensor<8x48xf8E4M3FN>) outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f8E4M3FN, %out: f32):
+      %v = arith.extf %a : f8E4M3FN to f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z0, %z1 : tensor<8x48xf8E4M3FN>, tensor<8x48xf32>
+}

@@ -190,3 +190,30 @@ func.func @rows(%x: tensor<?x64xbf16>, %g: tensor<9xi32>, %q: tensor<9x64xf8E4M3
       -> tensor<9x64xf8E4M3FN>, tensor<9xf32>
   return %codes, %scales : tensor<9x64xf8E4M3FN>, tensor<9xf32>
 }
+
+// Results in FP8: integers round them, after the epilogue, with saturation; those of
+// no expert are zeros.
+
+// CHECK-LABEL: func @fp8_results
+// CHECK:         scf.for
+// CHECK:           linalg.matmul
+// CHECK:           %[[SUMS:.*]] = tensor.generate
+// CHECK:           %[[CODES:.*]] = linalg.generic {{.*}} ins(%[[SUMS]] : tensor<?x48xf32>) outs(%{{.*}} : tensor<?x48xf8E4M3FN>)
+// CHECK:             arith.minui %{{.*}}, %c126_i32
+// CHECK:             arith.bitcast %{{.*}} : i8 to f8E4M3FN
+// CHECK:           tensor.insert_slice %[[CODES]]
+// CHECK-NOT:     f32 to f8E4M3FN
+// STOCK-LABEL: func @fp8_results
+func.func @fp8_results(%x: tensor<?x64xbf16>, %c: tensor<2x48x2x16xi8>,
+    %s: tensor<2x48x2xi8>, %o: tensor<3xi32>, %y: tensor<?x48xf8E4M3FN>,
+    %row: tensor<?xf32>) -> tensor<?x48xf8E4M3FN> {
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%c, %s : tensor<2x48x2x16xi8>, tensor<2x48x2xi8>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x48xf8E4M3FN>)
+      epilogue(%row : tensor<?xf32>) {
+      ^bb0(%sum: f32, %inverse: f32):
+        %0 = arith.mulf %sum, %inverse : f32
+        mxfp4.yield %0 : f32
+      } -> tensor<?x48xf8E4M3FN>
+  return %r : tensor<?x48xf8E4M3FN>
+}

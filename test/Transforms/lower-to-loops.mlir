@@ -151,3 +151,22 @@ func.func @fused(%x: memref<?x64xbf16>, %from: memref<?xi32>,
       }
   return
 }
+
+// -----
+
+// Results in FP8 are rounded by integers, and no value is truncated to 8 bits by an
+// operation that does not saturate.
+
+// CHECK-LABEL: func @fp8_results
+// CHECK-SAME:    %[[Y:[^ ]*]]: memref<?x48xf8E4M3FN>
+// CHECK:         arith.minui
+// CHECK:         %[[CODE:.*]] = arith.bitcast %{{.*}} : i8 to f8E4M3FN
+// CHECK-NEXT:    memref.store %[[CODE]], %[[Y]]
+// CHECK-NOT:     f32 to f8E4M3FN
+func.func @fp8_results(%y: memref<?x48xf8E4M3FN>, %x: memref<?x64xbf16>,
+    %w: memref<2x1x1x!mxfp4.block<spread, raw>>, %o: memref<3xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : memref<3xi32>) outs(%y : memref<?x48xf8E4M3FN>)
+  return
+}

@@ -14,7 +14,6 @@ from form_runs import compiled
 from fused import Epilogued, epilogue_data, finish
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
-from mxfp4.formats import bfloat16
 
 BLOCK = "!mxfp4.block<bytes, relative>"
 BLOCK_BYTES = 4352
@@ -180,7 +179,7 @@ class Data:
             with np.errstate(over="ignore"):
                 scaled = sums * a["scales"][span, None] * a["powers"][expert]
                 y[to] = finish(form.epilogue, a, scaled, expert, span)
-        return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
+        return form_runs.rounded(y, form.output), stored
 
 
 def run(

@@ -53,7 +53,7 @@ class Form(Epilogued):
         groups: 0 without expert ids.
         epilogue: one of `EPILOGUES`.
         gather, scatter: which maps of rows there are.
-        output: "bf16" or "f32".
+        output: "bf16", "f32" or "f8E4M3FN".
         layout: of the weights.
     """
 
@@ -160,7 +160,7 @@ class Data:
                     @ self.weights.decode(expert).astype(np.float32).T
                 )
                 y[to] = finish(form.epilogue, a, sums, expert, span)
-        return y.astype(bfloat16 if form.output == "bf16" else np.float32), stored
+        return form_runs.rounded(y, form.output), stored
 
 
 def epilogue_data(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import artifact, manifest
@@ -64,12 +65,18 @@ def test_layers_are_compiled_ahead_of_time(tmp_path: Path) -> None:
     for options, name, sums in (
         ((), "gpt-oss-20b", None),
         (("--activations", "fp8", "--accumulation", "fast"), "gpt-oss-20b-fp8-fast", "fast"),
+        (
+            ("--activations", "fp8", "--activation-scale", "bound"),
+            "gpt-oss-20b-fp8-promoted512-scale-bound",
+            "promoted512",
+        ),
     ):
         said = Said("compile", *words, *options)
         assert said.status == 0, said.err
         assert f"kernels of a layer in {tmp_path / name}" in said.out
         found = LayerKernels.load(tmp_path / name)
-        given = {} if sums is None else {"activations": "fp8", "accumulation": sums}
+        given: dict[str, Any] = {} if sums is None else {"activations": "fp8", "accumulation": sums}
+        given |= {"activation_scale": "bound"} if name.endswith("bound") else {}
         assert found.spec == dataclasses.replace(PRESETS["gpt-oss-20b"], **given)
         assert found.has(1, "logits")
         assert found.has(1, "ids")
@@ -181,6 +188,12 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     for words, text in (
         (("--layer", "gpt-oss"), "--layer must be one of gpt-oss-20b, gpt-oss-120b, deepseek"),
         (("--layer", "kimi-k3", "--accumulation", "fast"), "goes with --activations fp8"),
+        (("--layer", "kimi-k3", "--activation-scale", "bound"), "goes with --activations fp8"),
+        (
+            ("--layer", "kimi-k3", "--activations", "fp8", "--activation-scale", "rows"),
+            'activation_scale must be "row", "bound" or a number',
+        ),
+        (("experts=1 n=2 k=32", "--activation-scale", "2"), "goes with --layer and"),
         (("--layer", "kimi-k3", "--max-tokens", "0"), "--max-tokens must be at least 1"),
         (("--layer", "kimi-k3", "--rows-hint", "4"), "--rows-hint is of single matmuls"),
         (("--layer", "kimi-k3", "--top", "2"), "--top is of single matmuls"),

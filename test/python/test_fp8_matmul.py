@@ -7,6 +7,7 @@ import ctypes
 from dataclasses import replace
 from pathlib import Path
 
+import form_runs
 import fp8_matmul as fp8
 import native
 import numpy as np
@@ -102,6 +103,10 @@ FORMS = [
         (130, 288, 4, True, True, "bias", "f32"),
         (64, 32, 0, False, True, "pairs", "f32"),
         (128, 160, 0, False, False, "swiglu", "bf16"),
+        (128, 160, 0, False, False, "swiglu", "f8E4M3FN"),
+        (70, 96, 4, True, True, "pairs", "f8E4M3FN"),
+        (66, 96, 0, False, True, "weighted", "f8E4M3FN"),
+        (65, 64, 0, True, False, "bias", "f8E4M3FN"),
     )
 ]
 
@@ -121,7 +126,7 @@ def test_loops_and_kernels_say_the_same(form: Form, tmp_path: Path) -> None:
     for seed in (1, 2):
         data = data_of(form, seed)
         shape = (data.output_rows(form), form.columns)
-        y = native.garbage(shape, fp8.bfloat16 if form.output == "bf16" else np.float32)
+        y = native.garbage(shape, form_runs.OUTPUTS[form.output])
         before = y.view(np.uint8).copy()
         blocks = data.arrays["weights"]
         arrays = data.arrays | {

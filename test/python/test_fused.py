@@ -66,7 +66,7 @@ def test_mma_sync(hint: int, epilogue: str, gather: bool) -> None:
 
 
 @pytest.mark.parametrize("n", [64, 70, 74, 132, 326])
-@pytest.mark.parametrize("output", ["bf16", "f32"])
+@pytest.mark.parametrize("output", ["bf16", "f32", "f8E4M3FN"])
 @pytest.mark.parametrize("epilogue", ["bias", "pairs"])
 def test_ends_of_columns(n: int, output: str, epilogue: str) -> None:
     for k, options in ((96, ""), (544, f"{WGMMA} rows-hint=400")):

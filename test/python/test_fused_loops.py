@@ -9,13 +9,14 @@ from itertools import product
 import native
 import numpy as np
 import pytest
+from form_runs import OUTPUTS
 from fused import EPILOGUES, Data, Form, differences
-from mxfp4.formats import bfloat16
 
 FORMS = [
     Form(n=n, k=96, groups=groups, epilogue=epilogue, gather=gather, scatter=scatter, output=output)
     for (epilogue, gather, scatter), (n, groups, output) in product(
-        product(EPILOGUES, (False, True), (False, True)), ((70, 0, "bf16"), (66, 4, "f32"))
+        product(EPILOGUES, (False, True), (False, True)),
+        ((70, 0, "bf16"), (66, 4, "f32"), (130, 0, "f8E4M3FN")),
     )
 ]
 
@@ -37,8 +38,7 @@ def data_of(form: Form, seed: int) -> Data:
 
 def run(loops: ctypes.CDLL, form: Form, data: Data) -> tuple[np.ndarray, np.ndarray, int]:
     """The output, which elements were stored, and the error word."""
-    dtype = bfloat16 if form.output == "bf16" else np.float32
-    y = native.garbage((data.output_rows(form), form.columns), dtype)
+    y = native.garbage((data.output_rows(form), form.columns), OUTPUTS[form.output])
     before = y.view(np.uint8).copy()
     error, workspace = np.zeros(1, np.int32), np.zeros(2, np.int32)
     blocks = data.arrays["weights"].reshape(*data.arrays["weights"].shape[:3], -1)

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import mxfp4
 import numpy as np
@@ -14,13 +16,15 @@ from helpers import random_weights
 from kernels import needs_both
 from mxfp4 import Error, fp8_reference, layer_reference, routing
 from mxfp4.formats import bfloat16
+from mxfp4.fp8 import QuantizedRows, quantize_rows
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
-from mxfp4.layer_reference import activate
+from mxfp4.layer_reference import activate, between
 from mxfp4.layer_spec import GPT_OSS, PRESETS, LayerSpec
 from mxfp4.problem import ACCUMULATIONS
 from test_layer import ACTIVATIONS, Case, check_close
 
 __all__ = ["file"]  # a fixture
+BOUNDED = ["silu_limit", "geglu_tanh_limit", "situ", "situ_limit", "situ_narrow", "relu2_limit"]
 SMALL = LayerSpec(8, 2, 64, 160, GPT_OSS, activations="fp8")
 
 
@@ -43,7 +47,7 @@ class Fp8Case(Case):
         tokens, offsets = sorted_.tokens, sorted_.offsets
         used = int(offsets[-1])
 
-        def matmul(rows: np.ndarray, packed: mxfp4.PackedWeights, bias: str) -> np.ndarray:
+        def matmul(rows: Any, packed: mxfp4.PackedWeights, bias: str) -> np.ndarray:
             sums = fp8_reference.grouped_matmul(
                 rows, packed, offsets, None, np.float32, spec.accumulation
             )
@@ -53,7 +57,7 @@ class Fp8Case(Case):
             return sums
 
         sums = matmul(self.x[tokens[:used]], self.gate_up, "gate_up_bias").astype(np.float64)
-        inner = activate(spec.activation, sums).astype(np.float32).astype(bfloat16)
+        inner = between(spec, activate(spec.activation, sums))
         y = np.zeros((ids.size, spec.hidden), bfloat16)
         y[:used] = matmul(inner, self.down, "down_bias").astype(bfloat16)
         return routing.combine(y, sorted_.positions, weights)
@@ -94,6 +98,90 @@ def test_activations(file: Path, rng: np.random.Generator, name: str) -> None:
 
 
 @needs_both
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize("tokens", [1, 20])
+def test_a_scale_of_all_rows(
+    file: Path, rng: np.random.Generator, tokens: int, accumulation: str
+) -> None:
+    """The first matmul stores E4M3, and no kernel rounds rows between the matmuls."""
+    spec = dataclasses.replace(
+        SMALL, bias=True, accumulation=accumulation, activation_scale="bound"
+    )
+    case = Fp8Case(spec, tokens, rng)
+    assert steps(spec, tokens)[-3:] == ["gate_up", "down", "combine"]
+    assert "quantize_inner" not in steps(spec, tokens)
+    check_close(case.run(file), case.truth())
+
+
+@needs_both
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [
+        *product(BOUNDED, ["bound"]),
+        *product(["silu", "gpt_oss", "geglu_tanh", "relu2"], [0.25, 0.07]),
+    ],
+)
+def test_scales_of_every_activation(
+    file: Path, rng: np.random.Generator, name: str, scale: str | float
+) -> None:
+    """Where activations have no bound, and with numbers that are no powers of two."""
+    spec = dataclasses.replace(
+        SMALL, activation=ACTIVATIONS[name], bias=name in ("relu2", "geglu_tanh"),
+        activation_scale=scale,
+    )  # fmt: skip
+    case = Fp8Case(spec, 7, rng)
+    check_close(case.run(file), case.truth())
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_bounds_hold_and_are_near(name: str) -> None:
+    """For sums of any size; a bound is reached but for a third."""
+    activation = ACTIVATIONS[name]
+    grid = np.concatenate([np.linspace(-12, 12, 481), [-3e38, -1e9, -200, 200, 1e9, 3e38]])
+    columns = (
+        np.stack(np.meshgrid(grid, grid), -1).reshape(1, -1) if activation.pairs else grid[None]
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.abs(activate(activation, columns))
+    bound = activation.bound()
+    if np.isinf(bound):
+        assert np.nanmax(found) > 1e9
+        with pytest.raises(Error, match='activation_scale="bound" needs an activation whose'):
+            dataclasses.replace(SMALL, activation=activation, activation_scale="bound")
+        return
+    assert 2 / 3 * bound < np.nanmax(found) <= bound
+    scale = dataclasses.replace(SMALL, activation=activation, activation_scale="bound").inner_scale
+    assert scale is not None
+    assert 224 * scale < bound <= 448 * scale
+    assert np.frexp(scale)[0] == 0.5, "a power of two"
+
+
+def test_published_layers_have_bounds() -> None:
+    scales = {
+        name: dataclasses.replace(s, activations="fp8", activation_scale="bound").inner_scale
+        for name, s in PRESETS.items()
+    }
+    assert scales == {"gpt-oss-20b": 0.125, "gpt-oss-120b": 0.125, "deepseek-v4-flash": 0.25,
+                      "deepseek-v4-pro": 0.25, "kimi-k3": 0.25}  # fmt: skip
+
+
+def test_what_a_scale_of_all_rows_loses(rng: np.random.Generator) -> None:
+    """Nothing but for small rows: as docs/Numerics.md says, where inner values are above 2^-7."""
+    bound = dataclasses.replace(SMALL, activation_scale="bound")
+
+    def errors(inner: np.ndarray) -> list[float]:
+        rows = [quantize_rows(inner.astype(np.float32).astype(bfloat16)), between(bound, inner)]
+        found = [row.values() - inner for row in rows if isinstance(row, QuantizedRows)]
+        return [float(np.sqrt(np.mean(f**2) / np.mean(inner**2))) for f in found]
+
+    for size, most in ((8.0, 1.1), (1.0, 1.1), (2.0**-4, 1.1), (2.0**-7, 1.1), (2.0**-9, 2.0)):
+        by_row, by_bound = errors(np.clip(rng.standard_normal((20, 512)) * size, -56, 56))
+        assert by_bound < most * by_row, size
+    by_row, by_bound = errors(rng.standard_normal((20, 512)) * 2.0**-14)
+    assert by_bound > 10 * by_row, "and small rows lose nearly all"
+
+
+@needs_both
 @pytest.mark.parametrize("tokens", [1, 20])
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
 def test_experts_that_the_caller_brings(
@@ -126,20 +214,34 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 def test_specs() -> None:
     assert LayerSpec.parse(SMALL.text()) == SMALL
     assert SMALL.layout.activations == "fp8"
-    for change in ({"activations": "fp16"}, {"accumulation": "slow"}):
+    for change in (
+        {"activations": "fp16"}, {"accumulation": "slow"}, {"activation_scale": "rows"},
+        {"activation_scale": 0.0}, {"activation_scale": -1.0}, {"activation_scale": float("nan")},
+        {"activation_scale": 1e30},
+    ):  # fmt: skip
         with pytest.raises(Error, match=f"{next(iter(change))} must be"):
             dataclasses.replace(SMALL, **change)
+    with pytest.raises(Error, match='needs activations="fp8"'):
+        dataclasses.replace(SMALL, activations="bf16", activation_scale="bound")
+    for scale in ("bound", 0.3):
+        other = dataclasses.replace(SMALL, activation_scale=scale)
+        assert LayerSpec.parse(other.text()) == other != SMALL
+    assert LayerSpec.parse('{"experts": 8, "slots": 2, "hidden": 64, "inner": 160, '
+                           '"activations": "fp8"}').activation_scale == "row"  # fmt: skip
 
 
-def test_the_definition_rounds_the_rows_of_both_matmuls(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("scale", ["row", "bound", 0.3])
+def test_the_definition_rounds_the_rows_of_both_matmuls(
+    rng: np.random.Generator, scale: str | float
+) -> None:
     """`layer_reference` in f64 is near what the sums of the tensor cores give, and not near the
     layer in bf16."""
-    spec = dataclasses.replace(SMALL, hidden=256)
+    spec = dataclasses.replace(SMALL, hidden=256, activation_scale=scale)
     case = Fp8Case(spec, 30, rng)
     true = case.truth().astype(np.float64)
     given = (case.x, case.logits, case.gate_up, case.down)
     close = layer_reference.layer(spec, *given).astype(np.float64)
-    plain = dataclasses.replace(spec, activations="bf16")
+    plain = dataclasses.replace(spec, activations="bf16", activation_scale="row")
     bf16 = layer_reference.layer(plain, *given).astype(np.float64)
     scale = np.sqrt(np.mean(true**2))
     near, far = (np.sqrt(np.mean((other - true) ** 2)) / scale for other in (close, bf16))
@@ -147,12 +249,16 @@ def test_the_definition_rounds_the_rows_of_both_matmuls(rng: np.random.Generator
     assert 0.01 < far < 0.1
 
 
-@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+@pytest.mark.parametrize(
+    ("accumulation", "scale"), [("fast", "row"), ("promoted512", "row"), ("fast", "bound")]
+)
 def test_the_definition_with_the_sums_of_tensor_cores(
-    rng: np.random.Generator, accumulation: str
+    rng: np.random.Generator, accumulation: str, scale: str
 ) -> None:
     """`tensor_core_sums` makes of the definition what kernels compute, but for their f32."""
-    spec = dataclasses.replace(SMALL, hidden=640, bias=True, accumulation=accumulation)
+    spec = dataclasses.replace(
+        SMALL, hidden=640, bias=True, accumulation=accumulation, activation_scale=scale
+    )
     case = Fp8Case(spec, 12, rng)
     case.x = np.abs(case.x)  # sums of one sign lose most
     own = {name: a for name, a in case.own.items() if name.endswith("bias")}
@@ -165,7 +271,7 @@ def test_the_definition_with_the_sums_of_tensor_cores(
     again = layer_reference.layer(spec, *given, **own).astype(np.float64)
     assert np.array_equal(again, exact), "it ends with its block"
     with layer_reference.tensor_core_sums():
-        bf16 = dataclasses.replace(spec, activations="bf16")
+        bf16 = dataclasses.replace(spec, activations="bf16", activation_scale="row")
         layer_reference.layer(bf16, *given, **own)
         packed = mxfp4.pack(*mxfp4.unpack(case.gate_up))
         with pytest.raises(Error, match='weights packed with layout "fp8"'):

@@ -107,7 +107,7 @@ def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any,
     fields: dict[str, Any] = {
         "experts": experts, "n": draw(EXTENTS) * (2 if pairs else 1),
         "k": 32 * draw(st.integers(1, 36)), "groups": groups, "epilogue": epilogue,
-        "output": draw(st.sampled_from(["bf16", "f32"])),
+        "output": draw(st.sampled_from(["bf16", "f32", "f8E4M3FN"])),
     }  # fmt: skip
     fields |= {name: draw(st.booleans()) for name in ("gather", "scatter")}
     form: Any

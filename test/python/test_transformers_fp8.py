@@ -39,6 +39,7 @@ def models(folder: Path) -> dict[str, Any]:
         "bf16": ours.load(folder),
         "fp8": ours.load(folder, activations="fp8"),
         "fast": ours.load(folder, activations="fp8", accumulation="fast"),
+        "bound": ours.load(folder, activations="fp8", activation_scale="bound"),
     }
 
 
@@ -105,6 +106,21 @@ def test_the_accumulation_reaches_the_operator(models: dict[str, Any]) -> None:
 
 
 @torch.no_grad()
+def test_the_scale_reaches_the_operator(folder: Path, models: dict[str, Any]) -> None:
+    """Other bits, and errors as large."""
+    for name, scale in (("fp8", "row"), ("bound", "bound")):
+        assert models[name].model.layers[0].mlp.experts.spec.activation_scale == scale
+        assert models[name].config.quantization_config.activation_scale == scale
+    ids = torch.randint(0, TINY.vocab_size, (4, 16), generator=torch.Generator().manual_seed(3))
+    wanted, by_row, by_bound = (models[n](ids).logits for n in ("bf16", "fp8", "bound"))
+    assert not torch.equal(by_row, by_bound)
+    off = [check.rms(found - wanted) / check.rms(wanted) for found in (by_row, by_bound)]
+    assert 0 < off[1] < 2 * off[0] < 0.2
+    same = ours.load(folder, activations="fp8", activation_scale=0.125)
+    assert torch.equal(same(ids).logits, by_bound), "the bound of gpt-oss's activation"
+
+
+@torch.no_grad()
 def test_without_a_fused_layer(models: dict[str, Any]) -> None:
     """Experts whose number of slots is unknown run as two matmuls in FP8.
 
@@ -136,9 +152,9 @@ def test_replacing_the_experts_of_a_model(folder: Path, models: dict[str, Any]) 
     model = AutoModelForCausalLM.from_pretrained(
         folder, quantization_config=Mxfp4Config(dequantize=True), dtype=torch.bfloat16
     )
-    ours.replace_experts(model, folder, activations="fp8")
+    ours.replace_experts(model, folder, activations="fp8", activation_scale="bound")
     ids = torch.randint(0, TINY.vocab_size, (1, 9))
-    assert torch.equal(model(ids).logits, models["fp8"](ids).logits)
+    assert torch.equal(model(ids).logits, models["bound"](ids).logits)
 
 
 def test_rows_that_e5m2_cannot_hold_are_refused_with_numbers(copy: Path) -> None:
@@ -187,6 +203,8 @@ def test_experts_packed_before(folder: Path, models: dict[str, Any], tmp_path: P
         ({"activations": "int8"}, 'activations must be "bf16" or "fp8", got \'int8\''),
         ({"accumulation": "fast"}, 'accumulation is a choice with activations="fp8"'),
         ({"activations": "fp8", "accumulation": "slow"}, "accumulation must be one of"),
+        ({"activation_scale": "bound"}, "activation_scale='bound' needs activations=\"fp8\""),
+        ({"activations": "fp8", "activation_scale": "rows"}, "activation_scale must be"),
     ],
 )
 def test_options_that_are_refused(folder: Path, options: dict[str, str], text: str) -> None:

@@ -43,6 +43,9 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parse(this->text("weights.order"), layout.order) ||
       !parse(this->text("weights.scales"), layout.scales))
     die("the manifest names a layout of weights that is not known");
+  if (this->text("problem.output") == "e4m3")
+    die("the kernel has results of e4m3, which this program does not compare; "
+        "run it with mxfp4.simulate");
   if (this->text("problem.activation") != "bf16")
     die("the kernel takes activations of " + this->text("problem.activation") +
         ", and this program makes inputs of bf16; run it with mxfp4.simulate");

@@ -262,8 +262,8 @@ def MXFP4_StoreTileOp : MXFP4_Op<"store_tile", [AttrSizedOperandSegments]> {
   let summary = "Finish, round and store the accumulators of a tile";
   let description = [{
     Stores the CTA's accumulators, weight rows `64*block ..` by tokens
-    `row .. row+valid-1`, to `destination`, `R x N` bf16 (rounded to nearest
-    even) or f32. Tokens from `valid` up and columns past N are not stored.
+    `row .. row+valid-1`, to `destination`, `R x N` bf16 or f8E4M3FN (rounded
+    to nearest even, to f8E4M3FN with saturation) or f32. Tokens from `valid` up and columns past N are not stored.
 
     The epilogue is that of `mxfp4.grouped_matmul`, of expert `expert`; where
     that may be -1 (`or_none`), its tiles are stored as zeros. With `scatter`

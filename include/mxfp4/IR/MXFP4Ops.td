@@ -43,7 +43,10 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     `expert_ids[g]` where ids are given; id -1 yields rows of zeros. Weights
     are decoded exactly (E8M0 byte 0 is 2^-127, byte 0xFF is NaN); products are
     summed in f32, in a fixed order that each lowering documents; `round` is to
-    nearest even for a bf16 output and nothing for f32.
+    nearest even for an output of bf16 or f8E4M3FN and nothing for f32. To
+    f8E4M3FN it rounds as `mxfp4.quantize_rows` does: what lies beyond 448, the
+    largest value, becomes 448 with its sign, infinities too, and NaN stays NaN.
+    The output has no scale: an epilogue yields values that are divided by theirs.
 
     Activations may be f8E4M3FN, with weights in blocks of `bytes` and `relative`.
     S is then the sum of their products as they are stored: the scale of a row of
@@ -67,7 +70,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
       without it row r is row r, and T = R. With it the offsets may end before
       R: rows behind the last offset are neither read nor stored. In place of a
       row outside of 0 .. T-1 row 0 is read;
-    - init: `R x N` bf16 or f32. Its values are not read;
+    - init: `R x N` bf16, f32 or f8E4M3FN. Its values are not read;
     - scatter: `R` i32, the row of the output (then `Q x N`) for each row, each
       at most once; other rows of the output keep their values. A row outside
       of 0 .. Q-1 is not stored;

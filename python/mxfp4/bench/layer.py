@@ -10,7 +10,8 @@ compared with f32 in the same run, over the tokens whose choice of experts is cl
 ``ours``: the router's matmul by cuBLAS, then `mxfp4.layer`; ``from logits``: without the router's
 matmul; ``batch-invariant`` (with ``--batch-invariant``): ``ours`` with kernels that give a token
 the same bits whatever other tokens there are; ``fp8`` and ``fp8 fast`` (with ``--fp8``): ``ours``
-with activations in FP8, and sums that are promoted every 512 of K, or never; ``triton``: OpenAI's
+with activations in FP8, and sums that are promoted every 512 of K, or never; ``fp8 bound`` and
+``fp8 fast bound``: the same with one scale for all rows between the matmuls; ``triton``: OpenAI's
 triton_kernels in the steps of its own benchmark, by default and with the best of a few settings for
 each number of tokens (``triton tuned``); ``marlin``: vLLM's kernels in vLLM's steps, with
 ``--marlin``; ``humming``: humming-kernels in the same steps, with ``--humming``. Nothing of these
@@ -47,6 +48,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch-invariant": {"batch_invariant": True},
     "fp8": {"activations": "fp8"},
     "fp8 fast": {"activations": "fp8", "accumulation": "fast"},
+    "fp8 bound": {"activations": "fp8", "activation_scale": "bound"},
+    "fp8 fast bound": {"activations": "fp8", "accumulation": "fast", "activation_scale": "bound"},
 }
 """Columns of kernels of ours for other specs than gpt-oss's, and what is other there."""
 
@@ -65,8 +68,7 @@ def folder_of(kernels: Path, experts: int, variant: str = "") -> Path:
 
 def variants(o: argparse.Namespace) -> list[str]:
     """Those that the command line asks for."""
-    asked = {"batch-invariant": o.batch_invariant, "fp8": o.fp8, "fp8 fast": o.fp8}
-    return [name for name in VARIANTS if asked[name]]
+    return [name for name in VARIANTS if (o.fp8 if "fp8" in name else o.batch_invariant)]
 
 
 class Data:

@@ -53,6 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accumulation", choices=("promoted512", "promoted128", "fast"),
                         help="with --activations fp8: how products are summed (default"
                         " promoted512)")  # fmt: skip
+    parser.add_argument("--activation-scale", metavar="row|bound|NUMBER",
+                        help="with --activations fp8: the scale of what is between the matmuls"
+                        " (default row)")  # fmt: skip
     parser.add_argument("--max-tokens", type=int, default=8192,
                         help="with --layer: of one call (default %(default)s)")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
@@ -79,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         raise Error("give one of a problem, --checkpoint and --layer.")
     if options.layer is not None:
         return _compile_layer(options)
+    if options.activation_scale is not None:
+        raise Error("--activation-scale goes with --layer and --activations fp8.")
     if options.activations != "bf16" or options.accumulation is not None:
         raise Error('--activations and --accumulation go with --layer; a problem says "activations'
                     '=fp8 accumulation=fast".')  # fmt: skip
@@ -106,6 +111,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _activation_scale(text: str | None) -> str | float:
+    """What --activation-scale says: a word of `LayerSpec`, or a number."""
+    if text is None:
+        return "row"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _compile_layer(options: argparse.Namespace) -> int:
     """The kernels of a layer, into a folder of the model's name."""
     from dataclasses import replace
@@ -119,6 +134,8 @@ def _compile_layer(options: argparse.Namespace) -> int:
         raise Error(f"--layer must be one of {', '.join(PRESETS)}, got {options.layer!r}.")
     if options.accumulation is not None and options.activations != "fp8":
         raise Error("--accumulation goes with --activations fp8.")
+    if options.activation_scale is not None and options.activations != "fp8":
+        raise Error("--activation-scale goes with --activations fp8.")
     if options.max_tokens < 1:
         raise Error(f"--max-tokens must be at least 1, got {options.max_tokens}.")
     of_matmuls = {"--rows-hint": options.rows_hint, "--max-rows": options.max_rows,
@@ -127,12 +144,14 @@ def _compile_layer(options: argparse.Namespace) -> int:
         if value is not None:
             raise Error(f"{name} is of single matmuls; leave it out with --layer.")
     sums = options.accumulation or "promoted512"
+    scale = _activation_scale(options.activation_scale)
     spec = replace(PRESETS[options.layer], activations=options.activations, accumulation=sums,
-                   batch_invariant=options.batch_invariant)  # fmt: skip
+                   activation_scale=scale, batch_invariant=options.batch_invariant)  # fmt: skip
     made = LayerKernels.compile(
         spec, options.max_tokens, find_ptxas() is not None, ("logits", "ids"), options.device
     )
     words = [options.layer, *([options.activations, sums] if options.activations == "fp8" else [])]
+    words += [] if scale == "row" else [f"scale-{scale}"]
     words += ["batch-invariant"] if options.batch_invariant else []
     folder = options.out / ("-".join(words) + made.matmuls["down"][0].manifest.device_suffix)
     made.save(folder)

@@ -34,6 +34,8 @@ class Experts(nn.Module):
     Attributes:
         activations: of both matmuls, "bf16" or "fp8".
         accumulation: of FP8 products.
+        activation_scale: of what is between the matmuls in FP8, where a call is one operator;
+            else each row has its own.
         spec: the layer, if the number of experts of each token is known.
         gate_up: H to 2I, gate in even and up in odd columns; None until weights are there.
         down: I to H, likewise.
@@ -46,7 +48,7 @@ class Experts(nn.Module):
 
     def __init__(
         self, replaced: Any, slots: int | None = None, activations: str = "bf16",
-        accumulation: str = "promoted512",
+        accumulation: str = "promoted512", activation_scale: str | float = "row",
     ) -> None:  # fmt: skip
         """Take over biases and numbers of a ``GptOssExperts``.
 
@@ -55,6 +57,7 @@ class Experts(nn.Module):
             slots: how many experts each token has.
             activations: as in `LayerSpec`.
             accumulation: as in `LayerSpec`.
+            activation_scale: as in `LayerSpec`.
 
         Raises:
             Error: if it is no such module, or its rows are not interleaved.
@@ -76,10 +79,11 @@ class Experts(nn.Module):
         self.gate_up: GroupedLinear | None = None
         self.down: GroupedLinear | None = None
         self.activations, self.accumulation = activations, accumulation
+        self.activation_scale = activation_scale
         self.spec = None if slots is None else LayerSpec(
             self.num_experts, slots, self.hidden, self.inner,
             Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
-            activations=activations, accumulation=accumulation,
+            activations=activations, accumulation=accumulation, activation_scale=activation_scale,
         )  # fmt: skip
         self._spec = "" if self.spec is None else self.spec.text()
 

@@ -14,8 +14,9 @@ must be done before a CUDA graph is captured.
 
 With ``activations="fp8"`` the rows that each expert's matmuls read are rounded to E4M3
 (docs/Numerics.md), and ``accumulation`` says how the tensor cores add: "promoted512" (default),
-"promoted128" or "fast". The weights are the same MXFP4 weights, exactly; a checkpoint with a row
-whose scales E5M2 cannot hold is refused. The modules are those of `gpt_oss_modules`.
+"promoted128" or "fast"; ``activation_scale`` is that of `LayerSpec`. The weights are the same MXFP4
+weights, exactly; a checkpoint with a row whose scales E5M2 cannot hold is refused. The modules are
+those of `gpt_oss_modules`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from .. import kernels, layer, torch_pack
 from .._typed import typed
 from ..checkpoint import Checkpoint, ExpertTensor, no_such_checkpoint
 from ..errors import Error
+from ..layer_spec import LayerSpec
 from ..layout import FP8, Layout
 from ..names import shown
 from ..packed_checkpoint import PackedCheckpoint
@@ -69,6 +71,7 @@ def load(
     progress: bool = False,
     activations: str = "bf16",
     accumulation: str | None = None,
+    activation_scale: str | float = "row",
     **options: Any,
 ) -> PreTrainedModel:
     """Load a gpt-oss model in bf16 with its experts in packed MXFP4.
@@ -84,6 +87,8 @@ def load(
         activations: of the experts' matmuls, "bf16" or "fp8".
         accumulation: how sums of FP8 products are taken, "promoted512" (default), "promoted128" or
             "fast"; for "fp8" alone.
+        activation_scale: of what is between the matmuls of an expert, "row" (default), "bound" or a
+            number, see `LayerSpec`; for "fp8" alone.
         options: of ``from_pretrained``.
 
     Raises:
@@ -92,6 +97,7 @@ def load(
             weights has scales that E5M2 cannot hold.
     """
     sums = _accumulation(activations, accumulation)
+    _check_scale(activations, activation_scale)
     name = os.fspath(checkpoint)
     if not os.path.exists(name) and not _HUB_NAME.fullmatch(name):
         raise no_such_checkpoint(name)
@@ -109,7 +115,12 @@ def load(
         raise Error(f"the kernels take bfloat16 activations; dtype must be that, got {dtype}.")
     folder = None if packed is None else os.fspath(packed)
     quantization = KernelsConfig(
-        None if device is None else str(device), folder, progress, activations, sums
+        None if device is None else str(device),
+        folder,
+        progress,
+        activations,
+        sums,
+        activation_scale,
     )
     model = AutoModelForCausalLM.from_pretrained(
         name, config=config, quantization_config=quantization, **options
@@ -135,10 +146,16 @@ def _accumulation(activations: str, accumulation: str | None) -> str:
     return accumulation
 
 
+def _check_scale(activations: str, scale: str | float) -> None:
+    """Raise an error if experts of gpt-oss cannot have such a scale."""
+    LayerSpec(1, 1, 32, 32, activations=activations, activation_scale=scale)
+
+
 @typed
 def replace_experts(
     model: nn.Module, checkpoint: str | os.PathLike[str], *, progress: bool = False,
     activations: str = "bf16", accumulation: str | None = None,
+    activation_scale: str | float = "row",
 ) -> nn.Module:  # fmt: skip
     """Put packed weights from a checkpoint in the place of a model's dequantised ones.
 
@@ -148,6 +165,7 @@ def replace_experts(
         progress: show a progress bar.
         activations: as in `load`.
         accumulation: as in `load`.
+        activation_scale: as in `load`.
 
     Returns:
         ``model``.
@@ -156,8 +174,9 @@ def replace_experts(
         Error: if the model has no such experts, or the checkpoint does not fit it.
     """
     sums = _accumulation(activations, accumulation)
+    _check_scale(activations, activation_scale)
     source = Checkpoint(checkpoint)
-    _replace_modules(model, activations, sums)
+    _replace_modules(model, activations, sums, activation_scale)
     _fill(model, source, None, progress)
     return model
 
@@ -212,14 +231,16 @@ def _experts_of(model: nn.Module, kind: type | str) -> list[tuple[str, Any]]:
     return [(n, m) for n, m in model.named_modules() if type(m).__name__ in names]
 
 
-def _replace_modules(model: nn.Module, activations: str, accumulation: str) -> None:
+def _replace_modules(
+    model: nn.Module, activations: str, accumulation: str, activation_scale: str | float
+) -> None:
     found = _experts_of(model, "GptOssExperts")
     if not found:
         raise Error(f"{type(model).__name__} has no GptOssExperts to replace.")
     config: Any = getattr(model, "config", None)
     slots = None if config is None else int(config.num_experts_per_tok)
     for name, module in found:
-        experts = Experts(module, slots, activations, accumulation)
+        experts = Experts(module, slots, activations, accumulation, activation_scale)
         model.set_submodule(name, experts)
         parent = name.rpartition(".")[0]
         block = model.get_submodule(parent)
@@ -275,11 +296,13 @@ class KernelsConfig(QuantizationConfigMixin):
         progress: bool = False,
         activations: str = "bf16",
         accumulation: str = "promoted512",
+        activation_scale: str | float = "row",
         **_: Any,
     ) -> None:
         self.quant_method: Any = METHOD  # transformers' type lists its own methods
         self.device, self.packed, self.progress = device, packed, progress
         self.activations, self.accumulation = activations, accumulation
+        self.activation_scale = activation_scale
 
 
 @register_quantizer(METHOD)
@@ -298,7 +321,7 @@ class KernelsQuantizer(HfQuantizer):
         self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
         wanted = self.quantization_config
         self._packed = None if wanted.packed is None else PackedCheckpoint(wanted.packed)
-        _replace_modules(model, wanted.activations, wanted.accumulation)
+        _replace_modules(model, wanted.activations, wanted.accumulation, wanted.activation_scale)
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
 

@@ -42,6 +42,8 @@ SPECS = {
     "batch-invariant": LayerSpec(32, 4, 768, 576, bias=True, batch_invariant=True),
     "fp8": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8"),
     "fp8 fast": LayerSpec(16, 4, 512, 384, activations="fp8", accumulation="fast"),
+    "fp8 bound": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8",
+                           activation_scale="bound"),
 }  # fmt: skip
 UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 """A layer that nothing but `check_capture` calls, so that its kernels are never loaded."""
