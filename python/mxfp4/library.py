@@ -11,6 +11,7 @@ from ctypes import POINTER, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t
 from functools import cache
 from pathlib import Path
 
+from ._linked import linked
 from .errors import Error
 
 ABI_VERSION = 1
@@ -113,12 +114,18 @@ def find_runtime() -> Path | None:
 
 
 def identity() -> str:
-    """A digest of the library's file, or an empty string if there is none: says what compiled."""
+    """What compiles, or an empty string if nothing does.
+
+    A digest of the library's file, with size and time of the libraries of LLVM and MLIR that it is
+    linked with, because an update of these may make other kernels.
+    """
     path = find()
     if path is None:
         return ""
     stamp = path.stat()
-    return _digest(path, stamp.st_size, stamp.st_mtime_ns)
+    own = _digest(path, stamp.st_size, stamp.st_mtime_ns)
+    others = [(file.name, file.stat()) for file in linked(path)]
+    return " ".join([own, *(f"{name}:{s.st_size}:{s.st_mtime_ns}" for name, s in others)])
 
 
 @cache

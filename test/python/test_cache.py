@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from fakes import PTX, artifact, manifest, without_shapes
 from mxfp4 import Compiler, Error, Problem, library
 from mxfp4 import compile as compile_module
+from mxfp4._linked import linked
 from mxfp4.cache import Cache, cache_limit
 from mxfp4.compile import compile_artifact
 
@@ -149,6 +151,35 @@ def test_a_key_names_all_that_a_kernel_depends_on(
     tool.write_text("13.1 is larger")
     assert library.identity() != before
     assert len(set(keys)) == len(keys)
+
+
+@needs_library
+def test_a_key_names_the_libraries_of_mlir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those that the loader takes; another file of the name makes another key."""
+    compiler = library.find()
+    assert compiler is not None
+    told = subprocess.run(["ldd", compiler], capture_output=True, text=True, check=True).stdout
+    loaded = dict(re.findall(r"^\s*(\S+) => (\S+)", told, re.MULTILINE))
+    found = linked(compiler)
+    assert {file.name.partition(".")[0] for file in found} >= {"libMLIR", "libLLVM"}
+    for file in found:
+        assert file.samefile(loaded[file.name])
+    before = library.identity()
+    for file in found:
+        (tmp_path / file.name).write_bytes(b"another")
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+        assert library.identity() != before
+        before = library.identity()
+
+
+@needs_library
+@pytest.mark.parametrize("kept", [0, 5, 6, 0x20, 0x3A, 0x40, 0x80, 0x200, 0x1000])
+def test_a_library_that_is_cut_off_is_linked_with_nothing(kept: int, tmp_path: Path) -> None:
+    compiler = library.find()
+    assert compiler is not None
+    with compiler.open("rb") as file:
+        (tmp_path / "it").write_bytes(file.read(kept))
+    assert linked(tmp_path / "it") == []
 
 
 @needs_library
