@@ -59,6 +59,7 @@ def out(tmp_path: Path) -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ragged", type=int, default=200, help="ragged problems to generate")
     parser.addoption("--routing", type=int, default=60, help="mutants of each routing kernel")
+    parser.addoption("--regions", type=int, default=16, help="random epilogues to generate")
     parser.addoption("--fused", type=int, default=40, help="mutants of each fused kernel")
     parser.addoption("--layouts", type=int, choices=(2, 4), default=2,
                      help="layouts of weights for each schedule")  # fmt: skip

@@ -26,7 +26,7 @@ FUNCTIONS = [
 ]
 """Of `math`, which are no exact definition's."""
 
-_ORDERS = [
+ORDERS = [
     "oeq",
     "ogt",
     "oge",
@@ -42,11 +42,11 @@ _ORDERS = [
     "une",
     "uno",
 ]
-_INT_ORDERS = ["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
-_FLOAT_PAIRS = ["addf", "subf", "mulf", "maximumf", "minimumf", "maxnumf", "minnumf"]
-_PAIRS = ["addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui"]
-_QUOTIENTS = ["divui", "ceildivui", "remui", "divsi", "ceildivsi", "floordivsi", "remsi"]
-_SHIFTS = ["shli", "shrui", "shrsi"]
+INTEGER_ORDERS = ["eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge"]
+FLOAT_PAIRS = ["addf", "subf", "mulf", "maximumf", "minimumf", "maxnumf", "minnumf"]
+INTEGER_PAIRS = ["addi", "subi", "muli", "andi", "ori", "xori", "maxsi", "maxui", "minsi", "minui"]
+QUOTIENTS = ["divui", "ceildivui", "remui", "divsi", "ceildivsi", "floordivsi", "remsi"]
+SHIFTS = ["shli", "shrui", "shrsi"]
 
 
 @dataclass
@@ -134,10 +134,10 @@ def to_integer(body: Body, value: str, kind: str, to: str, sign: str) -> str:
 
 def _floats(body: Body, a: str, b: str) -> None:
     t = body.type
-    for name in [*_FLOAT_PAIRS, "divf"]:
+    for name in [*FLOAT_PAIRS, "divf"]:
         body.add(name, body.emit(f"arith.{name} {a}, {b} : {t}"))
     body.add("negf", body.emit(f"arith.negf {a} : {t}"))
-    for order in _ORDERS:
+    for order in ORDERS:
         body.add(order, body.emit(f"arith.cmpf {order}, {a}, {b} : {t}"), "i1")
     for other in FLOATS:
         if WIDTHS[other] != WIDTHS[t]:
@@ -164,10 +164,10 @@ def _integers(body: Body, a: str, b: str) -> None:
     divisor = body.emit(f"arith.ori {small}, {one} : {t}")
     bits = body.constant(2 ** (width.bit_length() - 1) - 1, t) if width > 1 else most
     shift = body.emit(f"arith.andi {b}, {bits} : {t}")
-    for names, right in ((_PAIRS, b), (_QUOTIENTS, divisor), (_SHIFTS, shift)):
+    for names, right in ((INTEGER_PAIRS, b), (QUOTIENTS, divisor), (SHIFTS, shift)):
         for name in names:
             body.add(name, body.emit(f"arith.{name} {a}, {right} : {t}"))
-    for order in _INT_ORDERS:
+    for order in INTEGER_ORDERS:
         body.add(order, body.emit(f"arith.cmpi {order}, {a}, {b} : {t}"), "i1")
     for name in ("mulsi_extended", "mului_extended"):
         whole = body.emit(f"arith.{name} {a}, {b} : {t}")

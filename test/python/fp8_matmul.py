@@ -11,7 +11,7 @@ import form_runs
 import numpy as np
 from epilogues import behind_scales
 from form_runs import compiled
-from fused import Epilogued, epilogue_data, finish
+from fused import Epilogued, finish
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
 
@@ -61,7 +61,8 @@ class Form(Epilogued):
         names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
                  "workspace")  # fmt: skip
         text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
-        epilogue = behind_scales(self.epilogue).format(e=self.experts, n=self.n)
+        behind = self.region.text if self.region else behind_scales(self.epilogue)
+        epilogue = behind.format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         return (
             f"func.func @{function}({arguments}) {attributes} {{\n"
@@ -146,7 +147,7 @@ class Data:
             "offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
             "scales": np.ldexp(np.float32(rng.choice([1, 3], rows)), rng.integers(-9, 9, rows)),
         }  # fmt: skip
-        arrays |= epilogue_data(form.own, form.experts, form.n, rows, rng)
+        arrays |= form.data(form.experts, rows, rng)
         if form.groups:
             assert ids is not None
             arrays["expert_ids"] = np.array(ids, np.int32)

@@ -15,6 +15,7 @@ from form_runs import compiled
 from mxfp4 import Layout
 from mxfp4.artifact import Artifact
 from mxfp4.formats import Quantized, bfloat16
+from random_regions import Region
 
 OPERANDS = {"columns": "memref<{e}x{n}xbf16>", "per_row": "memref<?xf32>", "scalar": "memref<f32>"}
 """Types of operands of `EPILOGUES`, of which `e` and `n` are to be filled in."""
@@ -22,19 +23,25 @@ OPERANDS = {"columns": "memref<{e}x{n}xbf16>", "per_row": "memref<?xf32>", "scal
 
 @dataclass(frozen=True)
 class Epilogued:
-    """A form of an operation with one of `EPILOGUES` behind ``n`` columns of sums."""
+    """A form of an operation with one of `EPILOGUES`, or a random region, behind ``n`` columns of
+    sums."""
 
     epilogue: str = "none"
     n: int = 128
+    region: Region | None = None
 
     @property
     def pairs(self) -> bool:
         """Whether two columns of sums make one."""
+        if self.region:
+            return self.region.pairs
         return self.epilogue in ("pairs", "swiglu")
 
     @property
     def own(self) -> dict[str, str]:
         """Types of the epilogue's operands by name, but those that every form has."""
+        if self.region:
+            return self.region.operands
         text = EPILOGUES[self.epilogue]
         return {name: kind for name, kind in OPERANDS.items() if f"%{name}" in text}
 
@@ -42,6 +49,12 @@ class Epilogued:
     def columns(self) -> int:
         """Of the output."""
         return self.n // 2 if self.pairs else self.n
+
+    def data(self, experts: int, rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Values of the epilogue's operands, but those that every form has."""
+        if self.region:
+            return self.region.data(experts, self.n, rows, rng)
+        return epilogue_data(self.own, experts, self.n, rows, rng)
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,8 @@ class Form(Epilogued):
         names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
                  "workspace")  # fmt: skip
         words = {"x": "activations", "y": "outs"}
-        epilogue = EPILOGUES[self.epilogue].format(e=self.experts, n=self.n)
+        text = self.region.text if self.region else EPILOGUES[self.epilogue]
+        epilogue = text.format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         text = " ".join(clause(words.get(name, name), name) for name in names)
         operation = f"mxfp4.grouped_matmul {text} {epilogue}"
@@ -135,7 +149,7 @@ class Data:
             arrays["gather"] = rng.integers(0, sources, rows).astype(np.int32)
         if form.scatter:
             arrays["scatter"] = rng.permutation(rows + 3)[:rows].astype(np.int32)
-        arrays |= epilogue_data(form.own, form.experts, form.n, rows, rng)
+        arrays |= form.data(form.experts, rows, rng)
         return Data(arrays, packed, rows)
 
     def output_rows(self, form: Form) -> int:
