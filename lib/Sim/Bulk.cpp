@@ -103,10 +103,58 @@ bool sharedEnd(ExecContext &x, uint64_t addr, BulkOp &op, unsigned lane,
   return resolveShared(x, addr, op.bytes, align, lane, t, op.shared);
 }
 
-void execLoadBulk(ExecContext &x, const Inst &i) {
-  bool tensor = i.mods & TensorForm;
+/// Where a lane's copy comes from, where it goes, and on which mbarrier it
+/// completes; the block that it writes to is `to`.
+bool readLoad(ExecContext &x, const Inst &i, unsigned l, BulkOp &op, Cta *&to) {
   // Sources: dst, (map, coords...) or (src, size), mbar, [mask].
-  unsigned at = tensor ? 2 + i.b : 3;
+  const unsigned at = op.tensor ? 2 + i.b : 3;
+  Cta *waiting;
+  if (!sharedEnd(x, x.lane(x.src(i, 0), l) + int64_t(int32_t(i.a)), op, l,
+                 to) ||
+      !resolveShared(x, x.lane(x.src(i, at), l) + int64_t(int32_t(i.c)), 8, 8,
+                     l, waiting, op.mbar))
+    return false;
+  if (waiting != to && !x.known("mbarrier", 5))
+    x.report("mbarrier",
+             "a bulk copy must complete on an mbarrier of the block it "
+             "writes to",
+             l, op.mbar, 5);
+  op.ctaMask = uint16_t(1u << to->rank);
+  if (i.mods & Multicast)
+    op.ctaMask = uint16_t(x.lane(x.src(i, at + 1), l));
+  return true;
+}
+
+/// Reads the shared memory of a block of the cluster, whose address is then
+/// its offset and its rank.
+bool touchSharedSource(ExecContext &x, BulkOp &op, unsigned l) {
+  Cta *from;
+  uint32_t off;
+  if (!resolveShared(x, op.global, op.bytes, 16, l, from, off))
+    return false;
+  Access a = agentAccess(x, kBulkAgent, 0, l, Access::Async);
+  a.what = "the bulk copy";
+  touchShared(x, *from, off, op.bytes, a);
+  op.global = off | uint64_t(from->rank) << 32;
+  return true;
+}
+
+/// Starts the copy in the blocks of its mask; leaves those in which it runs.
+void launchLoad(ExecContext &x, BulkOp &op, unsigned l) {
+  uint16_t mask = 0;
+  for (Cta &c : x.cl.ctas)
+    if (op.ctaMask >> c.rank & 1 && launchInto(x, c, op, l))
+      mask |= uint16_t(1u << c.rank);
+  if (op.ctaMask >> x.cl.ctas.size() && !x.known("cluster"))
+    x.report("cluster",
+             "the multicast mask " + hex(op.ctaMask) +
+                 " names blocks beyond the cluster's " +
+                 std::to_string(x.cl.ctas.size()),
+             l);
+  op.ctaMask = mask;
+}
+
+void execLoadBulk(ExecContext &x, const Inst &i) {
   forLanes(x.mask, [&](unsigned l) {
     BulkOp op{};
     op.k = i.mods & FromShared ? BulkOp::SharedToShared : BulkOp::Load;
@@ -114,9 +162,7 @@ void execLoadBulk(ExecContext &x, const Inst &i) {
     op.lane = l;
     op.srcCta = x.c.rank;
     op.warpId = x.w.id;
-    Cta *t, *mt;
-    uint32_t mbarOff;
-    if (tensor) {
+    if (i.mods & TensorForm) {
       if (!readTensor(x, i, l, 1, op))
         return;
     } else {
@@ -125,45 +171,14 @@ void execLoadBulk(ExecContext &x, const Inst &i) {
       if (sizeError(x, op.bytes, l))
         return;
     }
-    if (!sharedEnd(x, x.lane(x.src(i, 0), l) + int64_t(int32_t(i.a)), op, l,
-                   t) ||
-        !resolveShared(x, x.lane(x.src(i, at), l) + int64_t(int32_t(i.c)), 8, 8,
-                       l, mt, mbarOff))
+    Cta *to;
+    if (!readLoad(x, i, l, op, to) ||
+        !(op.k == BulkOp::SharedToShared ? touchSharedSource(x, op, l)
+                                         : touchSource(x, op, l)))
       return;
-    if (mt != t && !x.known("mbarrier", 5))
-      x.report("mbarrier",
-               "a bulk copy must complete on an mbarrier of the block it "
-               "writes to",
-               l, mbarOff, 5);
-    op.mbar = mbarOff;
-    op.ctaMask = uint16_t(1u << t->rank);
-    if (i.mods & Multicast)
-      op.ctaMask = uint16_t(x.lane(x.src(i, at + 1), l));
-    if (op.k == BulkOp::SharedToShared) {
-      Cta *from;
-      uint32_t off;
-      if (!resolveShared(x, op.global, op.bytes, 16, l, from, off))
-        return;
-      Access a = agentAccess(x, kBulkAgent, 0, l, Access::Async);
-      a.what = "the bulk copy";
-      touchShared(x, *from, off, op.bytes, a);
-      op.global = off | uint64_t(from->rank) << 32;
-    } else if (!touchSource(x, op, l)) {
-      return;
-    }
-    uint16_t mask = 0;
-    for (Cta &c : x.cl.ctas)
-      if (op.ctaMask >> c.rank & 1 && launchInto(x, c, op, l))
-        mask |= uint16_t(1u << c.rank);
-    if (op.ctaMask >> x.cl.ctas.size() && !x.known("cluster"))
-      x.report("cluster",
-               "the multicast mask " + hex(op.ctaMask) +
-                   " names blocks beyond the cluster's " +
-                   std::to_string(x.cl.ctas.size()),
-               l);
-    op.ctaMask = mask;
+    launchLoad(x, op, l);
     x.s.stats.sharedAsyncWriteBytes +=
-        uint64_t(op.bytes) * unsigned(__builtin_popcount(mask));
+        uint64_t(op.bytes) * unsigned(__builtin_popcount(op.ctaMask));
     if (op.k == BulkOp::SharedToShared)
       x.s.stats.sharedAsyncReadBytes += op.bytes;
     op.due = x.cl.step + x.cl.rng.below(x.cl.rng.below(8) ? 40 : 400);
@@ -299,6 +314,19 @@ bool decodeStore(Decoder &d, bool tensor) {
   return d.addressInto(ops[1], d.i.c) && (tensor || d.src(ops[2], Ty::B32));
 }
 
+/// The operation of a reduction and its type.
+bool decodeReduction(Decoder &d) {
+  const int op = d.takeOneOf(
+      {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
+      -1);
+  d.take("noftz");
+  d.i.t = d.takeType();
+  if (op < 0 || op == 3 || op == 4)
+    return d.fail("expected a reduction such as .add");
+  d.i.sub = uint8_t(op + 1);
+  return true;
+}
+
 } // namespace
 
 bool mxfp4::sim::decodeBulk(Decoder &d) {
@@ -312,14 +340,8 @@ bool mxfp4::sim::decodeBulk(Decoder &d) {
   }
   if (d.take("wait_group")) {
     d.i.mods = d.take("read") ? ReadOnlyWait : 0;
-    int64_t n;
-    if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
-      return false;
-    if (n < 0 || n > (1 << 20))
-      return d.fail("the number of groups is out of range");
-    d.i.a = uint32_t(n);
     d.i.fn = execWaitBulk;
-    return true;
+    return decodeGroupCount(d);
   }
   bool tensor = d.take("tensor");
   if (tensor) {
@@ -341,17 +363,8 @@ bool mxfp4::sim::decodeBulk(Decoder &d) {
     d.i.mods |= Multicast;
   if (reduce && tensor)
     return d.fail("reductions through a tensor map are not supported");
-  if (reduce) {
-    int op = d.takeOneOf(
-        {"and", "or", "xor", "exch", "cas", "add", "inc", "dec", "min", "max"},
-        -1);
-    d.take("noftz");
-    if (!tensor)
-      d.i.t = d.takeType();
-    if (op < 0 || op == 3 || op == 4)
-      return d.fail("expected a reduction such as .add");
-    d.i.sub = uint8_t(op + 1);
-  }
+  if (reduce && !decodeReduction(d))
+    return false;
   bool completes = d.take("mbarrier::complete_tx::bytes");
   bool group = d.take("bulk_group");
   bool toCluster = d.take("shared::cluster");

@@ -140,7 +140,71 @@ void execArrive(ExecContext &x, const Inst &i) {
   ++x.w.now;
 }
 
+bool decodeArrive(Decoder &d) {
+  d.take("arrive");
+  if (d.take("noinc"))
+    d.i.mods |= 1;
+  d.takeOneOf({"shared", "shared::cta"}, 0);
+  d.take("b64");
+  d.i.fn = execArrive;
+  return d.expectOps(1, 1) && d.address(d.ops()[0]);
+}
+
+/// Sources: destination, source, and the valid size or the ignore predicate.
+/// The operand imm belongs to the destination, c to the source.
+bool decodeAddresses(Decoder &d) {
+  if (!d.address(d.ops()[0]))
+    return false;
+  const int64_t to = d.i.imm;
+  if (!d.address(d.ops()[1]))
+    return false;
+  if (d.i.imm != int32_t(d.i.imm))
+    return d.fail("the offset of the source is out of range");
+  d.i.c = uint32_t(int32_t(d.i.imm));
+  d.i.imm = to;
+  return true;
+}
+
+bool decodeCopy(Decoder &d) {
+  bool cg = d.take("cg");
+  if (!cg && !d.take("ca"))
+    return d.fail("cp.async needs .ca or .cg");
+  d.takeOneOf({"shared", "shared::cta"}, 0);
+  d.take("global");
+  bool hint = d.take("L2::cache_hint");
+  d.takePrefix("L2::");
+  int64_t size;
+  if (!d.expectOps(3, 5) || !d.immediate(d.ops()[2], size))
+    return false;
+  if (size != 16 && (cg || (size != 4 && size != 8)))
+    return d.fail(cg ? "cp.async.cg copies 16 bytes"
+                     : "cp.async.ca copies 4, 8 or 16 bytes");
+  d.i.a = uint32_t(size);
+  d.i.fn = execCopy;
+  if (!decodeAddresses(d))
+    return false;
+  if (d.ops().size() == 3u + hint)
+    return true;
+  const AstOperand &last = d.ops()[3];
+  if (last.k == AstOperand::Reg && d.regType(last) == Ty::Pred) {
+    d.i.mods |= 2;
+    return d.srcPred(last);
+  }
+  d.i.mods |= 1;
+  return d.src(last, Ty::B32);
+}
+
 } // namespace
+
+bool mxfp4::sim::decodeGroupCount(Decoder &d) {
+  int64_t n;
+  if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
+    return false;
+  if (n < 0 || n > (1 << 20))
+    return d.fail("the number of groups is out of range");
+  d.i.a = uint32_t(n);
+  return true;
+}
 
 bool mxfp4::sim::decodeCpAsync(Decoder &d) {
   d.i.p = Pipe::Lsu;
@@ -159,57 +223,8 @@ bool mxfp4::sim::decodeCpAsync(Decoder &d) {
     return d.expectOps(0, 0);
   }
   if (d.take("wait_group")) {
-    int64_t n;
-    if (!d.expectOps(1, 1) || !d.immediate(d.ops()[0], n))
-      return false;
-    if (n < 0 || n > (1 << 20))
-      return d.fail("the number of groups is out of range");
-    d.i.a = uint32_t(n);
     d.i.fn = execWait;
-    return true;
+    return decodeGroupCount(d);
   }
-  if (d.take("mbarrier")) {
-    d.take("arrive");
-    if (d.take("noinc"))
-      d.i.mods |= 1;
-    d.takeOneOf({"shared", "shared::cta"}, 0);
-    d.take("b64");
-    d.i.fn = execArrive;
-    return d.expectOps(1, 1) && d.address(d.ops()[0]);
-  }
-  bool cg = d.take("cg");
-  if (!cg && !d.take("ca"))
-    return d.fail("cp.async needs .ca or .cg");
-  d.takeOneOf({"shared", "shared::cta"}, 0);
-  d.take("global");
-  bool hint = d.take("L2::cache_hint");
-  d.takePrefix("L2::");
-  int64_t size;
-  if (!d.expectOps(3, 5) || !d.immediate(d.ops()[2], size))
-    return false;
-  if (size != 16 && (cg || (size != 4 && size != 8)))
-    return d.fail(cg ? "cp.async.cg copies 16 bytes"
-                     : "cp.async.ca copies 4, 8 or 16 bytes");
-  d.i.a = uint32_t(size);
-  d.i.fn = execCopy;
-  // Sources: destination, source, and the valid size or the ignore predicate.
-  // The operand imm belongs to the destination, c to the source.
-  if (!d.address(d.ops()[0]))
-    return false;
-  int64_t to = d.i.imm;
-  if (!d.address(d.ops()[1]))
-    return false;
-  if (d.i.imm != int32_t(d.i.imm))
-    return d.fail("the offset of the source is out of range");
-  d.i.c = uint32_t(int32_t(d.i.imm));
-  d.i.imm = to;
-  if (d.ops().size() == 3u + hint)
-    return true;
-  const AstOperand &last = d.ops()[3];
-  if (last.k == AstOperand::Reg && d.regType(last) == Ty::Pred) {
-    d.i.mods |= 2;
-    return d.srcPred(last);
-  }
-  d.i.mods |= 1;
-  return d.src(last, Ty::B32);
+  return d.take("mbarrier") ? decodeArrive(d) : decodeCopy(d);
 }

@@ -158,6 +158,8 @@ bool decodeBarrier(Decoder &d);
 bool decodeMbarrier(Decoder &d);
 bool decodeCpAsync(Decoder &d);
 bool decodeBulk(Decoder &d);
+/// The operand of both forms of wait_group: how many groups may be in flight.
+bool decodeGroupCount(Decoder &d);
 bool decodeStoreAsync(Decoder &d);
 bool decodeMatrixMove(Decoder &d);
 bool decodeMma(Decoder &d);

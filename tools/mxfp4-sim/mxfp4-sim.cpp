@@ -102,80 +102,122 @@ struct Command {
   bool report = false, json = false;
 };
 
-Command parseCommand(int argc, char **argv) {
-  Command c;
-  for (int n = 1; n < argc; ++n) {
-    std::string a = argv[n];
-    auto value = [&]() -> std::string {
-      if (n + 1 >= argc)
-        die(a + " needs a value; see --help");
-      return argv[++n];
-    };
-    auto numberIn = [&](uint64_t least, uint64_t most) {
-      return number(value(), least, most, a);
-    };
-    auto count = [&] { return unsigned(numberIn(1, UINT32_MAX)); };
-    if (a == "--help" || a == "-h") {
-      std::fputs(help, stdout);
-      std::exit(finish(0));
-    } else if (a == "--entry")
-      c.entry = value();
-    else if (a == "--grid")
-      c.l.grid = dims(value(), a);
-    else if (a == "--block") {
-      c.l.block = dims(value(), a);
-      c.hasBlock = true;
-    } else if (a == "--cluster")
-      c.l.cluster = dims(value(), a);
-    else if (a == "--shared")
-      c.l.dynamicShared = uint32_t(numberIn(0, UINT32_MAX));
-    else if (a == "--problem")
-      c.problem = value() + " ";
-    else if (a == "--manifest")
-      c.manifest = value();
-    else if (a == "--arg")
-      c.args.push_back(value());
-    else if (a == "--dump")
-      c.dumps.push_back(value());
-    else if (a == "--print")
-      c.prints.push_back(value());
-    else if (a == "--report")
-      c.report = true;
-    else if (a == "--json")
-      c.json = true;
-    else if (a == "--seed")
-      c.opts.seed = numberIn(0, UINT64_MAX);
-    else if (a == "--seeds")
-      c.seeds = count();
-    else if (a == "--threads")
-      c.opts.hostThreads = count();
-    else if (a == "--max-instructions")
-      c.opts.maxInstructions = numberIn(1, UINT64_MAX);
-    else if (a == "--max-diagnostics")
-      c.opts.maxDiagnostics = count();
-    else if (a == "--registers")
-      c.opts.launchRegisters = unsigned(numberIn(0, 256));
-    else if (a == "--programmatic")
-      c.opts.programmatic = true;
-    else if (a == "--no-races")
-      c.opts.checkRaces = false;
-    else if (a == "--no-uninitialised")
-      c.opts.checkUninitialised = false;
-    else if (a.size() > 1 && a[0] == '-')
-      die("unknown option " + a + "; see --help");
-    else if (c.file.empty())
-      c.file = a;
-    else
-      die("one input file only, found " + c.file + " and " + a);
+/// The words of the command line, one after another.
+class Words {
+public:
+  Words(int argc, char **argv) : words(argv + 1, argv + argc) {}
+
+  /// Goes on to the next word; false behind the last.
+  bool next() { return ++at < words.size(); }
+  const std::string &word() const { return words[at]; }
+
+  /// What follows the option that is the word.
+  std::string value() {
+    const std::string option = word();
+    if (!next())
+      die(option + " needs a value; see --help");
+    return word();
   }
+  uint64_t numberIn(uint64_t least, uint64_t most) {
+    const std::string option = word();
+    return number(value(), least, most, option);
+  }
+  unsigned count() { return unsigned(numberIn(1, UINT32_MAX)); }
+
+private:
+  std::vector<std::string> words;
+  size_t at = size_t(-1);
+};
+
+/// An option of the launch, its arguments and its results; false if it is none.
+bool launchOption(Command &c, Words &words) {
+  const std::string a = words.word();
+  if (a == "--entry")
+    c.entry = words.value();
+  else if (a == "--grid")
+    c.l.grid = dims(words.value(), a);
+  else if (a == "--block") {
+    c.l.block = dims(words.value(), a);
+    c.hasBlock = true;
+  } else if (a == "--cluster")
+    c.l.cluster = dims(words.value(), a);
+  else if (a == "--shared")
+    c.l.dynamicShared = uint32_t(words.numberIn(0, UINT32_MAX));
+  else if (a == "--problem")
+    c.problem = words.value() + " ";
+  else if (a == "--manifest")
+    c.manifest = words.value();
+  else if (a == "--arg")
+    c.args.push_back(words.value());
+  else if (a == "--dump")
+    c.dumps.push_back(words.value());
+  else if (a == "--print")
+    c.prints.push_back(words.value());
+  else if (a == "--report")
+    c.report = true;
+  else if (a == "--json")
+    c.json = true;
+  else
+    return false;
+  return true;
+}
+
+/// An option of checks and scheduling; false if it is none.
+bool checkOption(Command &c, Words &words) {
+  const std::string a = words.word();
+  if (a == "--seed")
+    c.opts.seed = words.numberIn(0, UINT64_MAX);
+  else if (a == "--seeds")
+    c.seeds = words.count();
+  else if (a == "--threads")
+    c.opts.hostThreads = words.count();
+  else if (a == "--max-instructions")
+    c.opts.maxInstructions = words.numberIn(1, UINT64_MAX);
+  else if (a == "--max-diagnostics")
+    c.opts.maxDiagnostics = words.count();
+  else if (a == "--registers")
+    c.opts.launchRegisters = unsigned(words.numberIn(0, 256));
+  else if (a == "--programmatic")
+    c.opts.programmatic = true;
+  else if (a == "--no-races")
+    c.opts.checkRaces = false;
+  else if (a == "--no-uninitialised")
+    c.opts.checkUninitialised = false;
+  else
+    return false;
+  return true;
+}
+
+/// Dies where options do not go together.
+void checkCommand(const Command &c) {
   if (c.file.empty())
     die("expected a PTX file; see --help");
-  if (c.problem.empty() != c.manifest.empty() && c.problem.empty())
+  if (c.problem.empty() && !c.manifest.empty())
     die("--manifest needs --problem");
   if (!c.problem.empty() && !(c.args.empty() && c.dumps.empty() &&
                               c.prints.empty() && c.entry.empty()))
     die("--problem takes launch and arguments from the manifest; leave out "
         "--arg, --entry, --dump and --print");
+}
+
+Command parseCommand(int argc, char **argv) {
+  Command c;
+  Words words(argc, argv);
+  while (words.next()) {
+    const std::string a = words.word();
+    if (a == "--help" || a == "-h") {
+      std::fputs(help, stdout);
+      std::exit(finish(0));
+    }
+    if (launchOption(c, words) || checkOption(c, words))
+      continue;
+    if (a.size() > 1 && a[0] == '-')
+      die("unknown option " + a + "; see --help");
+    if (!c.file.empty())
+      die("one input file only, found " + c.file + " and " + a);
+    c.file = a;
+  }
+  checkCommand(c);
   return c;
 }
 
