@@ -50,7 +50,7 @@ constexpr int kMiddle = 64;
 
 /// Tokens of a tile from which a step takes long enough to decode the next in
 /// that time.
-constexpr int kPromotedAhead = 144;
+constexpr int kPromotedAhead = 96;
 
 /// Tokens of a warp from which it stores more of them between two branches,
 /// unless K slices leave it few registers: 28 warps with SwiGLU would spill.
@@ -183,7 +183,8 @@ bool Chooser::fits(const Schedule &schedule) const {
 /// Whether warpgroups whose sums are promoted decode ahead. Measured with tall
 /// tiles: 0.88 to 0.94 of the time of one group, 0.89 to 0.92 of that of 32
 /// groups with 512 rows or more each; with whole steps (`kWholeSteps`), 0.96 of
-/// that of 128 rows each; with K slices more. Producers that gather need the
+/// that of 128 rows each, and in tiles of 96 tokens 0.95 and 0.97 of that of
+/// 64 rows each; with K slices more. Producers that gather need the
 /// registers.
 bool Chooser::promotesAhead(const Schedule &schedule) const {
   return hasSpareRegisters() && !problem.gathers && schedule.kSlices == 1 &&
@@ -222,16 +223,13 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
   schedule.kSlices = kSlices;
   schedule.placement = preference.placement;
   schedule.ctasPerMultiprocessor = ctas;
-  // Sums that end before they would be promoted are fast ones.
-  const bool isFast = problem.promotion == 0 ||
-                      (problem.k <= problem.promotion && hasSpareRegisters());
-  schedule.overlapDecode =
-      schedule.consumerWarps() <= 16 && (isFast || promotesAhead(schedule));
+  schedule.overlapDecode = schedule.consumerWarps() <= 16 &&
+                           (!isPromoted(problem) || promotesAhead(schedule));
   schedule.evictFirst = tileTokens <= kReadOnce;
   schedule.fullTilesFirst = tokenStep != 0 && tileTokens >= kUnlike;
   if (kSlices > 1 && !schedule.overlapDecode) {
     schedule.sumSteps = kSumSteps;
-    schedule.sideBySide = hasSpareRegisters() && problem.promotion == 0;
+    schedule.sideBySide = hasSpareRegisters() && !isPromoted(problem);
   }
   schedule = fit(schedule, kSlices > 1 ? kManyStages / ctas : kManyStages);
   // Where memory decides, most tiles have no more tokens than one step, and a
@@ -242,6 +240,6 @@ Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                           schedule.ctasPerMultiprocessor == 1;
   schedule.copyWarps = copyWarpsFor(schedule, problem.layout);
   schedule.producerRegisters =
-      producerRegistersFor(schedule, problem.gathers, problem.promotion);
+      producerRegistersFor(schedule, problem.gathers, promotionOf(problem));
   return schedule;
 }

@@ -104,11 +104,17 @@ private:
     double cost;
   };
   Height heightOfMany(int64_t mean, int tileRows) const;
+  bool padsWideTiles() const;
+  double costOfNarrow(double cost) const;
   std::optional<Pick> pickNarrow(int64_t mean, double least) const;
   Pick pickMany(int64_t rows) const;
   Pick pickFP8(int64_t rows) const;
   Pick pickManyFP8(int64_t mean) const;
+  bool isHeightFP8(int height) const;
+  Height heightOfManyFP8(int64_t mean, int tileRows, const int *end) const;
   Pick wholeGroupsFP8(int height, int64_t mean) const;
+  Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
+  std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
   std::optional<Pick> pickDecodersFP8(int64_t mean) const;
   bool promotesAhead(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;

@@ -33,6 +33,13 @@ constexpr double kWideWaves = 10;
 /// 24 warps decode, and steps that the first of three K slices has fewer.
 constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
 
+/// Of 8-bit numbers, stages of a CTA where 24 warps decode for tiles of 16
+/// tokens, and waves of tiles from which they take less time than 20 warps and
+/// tiles of 64 columns. With 22 and 44 waves they took 0.96 and 0.94 of the
+/// time, with 11 waves 1.00.
+constexpr int kDecodersStagesWideFP8 = 15;
+constexpr int64_t kManyWavesFP8 = 16;
+
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
 constexpr double kTallFewest = 0.92;
@@ -135,17 +142,34 @@ Pick Chooser::pickFewestDecoders(int64_t rows) const {
                     "tiles that five K slices share"};
 }
 
+Schedule Chooser::withStages(Schedule schedule, int sumSteps,
+                             int stages) const {
+  schedule.sideBySide = false;
+  schedule.sumSteps = sumSteps;
+  return fit(schedule, stages);
+}
+
+/// Of 8-bit numbers, few rows per group and many tiles: 24 warps decode for
+/// tiles of 128 columns, which share activations.
+std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
+  if (!decodeDecides() || problem.gathers ||
+      tokensFor(ceilDiv(rows, groups), 2) > 16 ||
+      steps < int64_t(2) * kSharingSlices ||
+      waves(double(std::min(rows, groups)), 128) < kManyWavesFP8)
+    return std::nullopt;
+  return Pick{
+      withStages(wgmma(128, 16, 8, 8, kSharingSlices), /*sumSteps=*/0,
+                 kDecodersStagesWideFP8),
+      "up to about ten rows per group and many tiles: decoding decides, "
+      "16 tokens, in 24 warps of one CTA"};
+}
+
 /// Of 8-bit numbers, 20 warps decode for tiles of up to 16 tokens, and 24 for
 /// tiles of up to 48. With fewer rows, three K slices of four warps decode as
 /// much as memory delivers.
 std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
   if (!decodeDecides() || problem.gathers)
     return std::nullopt;
-  const auto withStages = [&](Schedule schedule, int sumSteps, int stages) {
-    schedule.sideBySide = false;
-    schedule.sumSteps = sumSteps;
-    return fit(schedule, stages);
-  };
   // ptxas serialises the multiplications of slices that have one step.
   if (tokensFor(mean, 2) <= 16 && steps >= int64_t(2) * kFewestSlices)
     return Pick{withStages(wgmma(64, 16, 8, 4, kFewestSlices), /*sumSteps=*/0,

@@ -10,6 +10,8 @@
 
 #include "Chooser.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include <algorithm>
 #include <array>
 
@@ -37,10 +39,17 @@ constexpr double kHalfSteps = 1.06;
 /// time by 176.
 constexpr double kLowerAsGood = 1.005;
 
+/// Whether a tile may have this height: sums that are promoted in every step
+/// spill in tiles of 176 tokens if N is odd.
+bool Chooser::isHeightFP8(int height) const {
+  return height != kWholeTokens || !isPromoted(problem) ||
+         problem.promotion >= 512;
+}
+
 /// Tiles of 8-bit numbers that hold whole groups: three warpgroups, where as
 /// many waves of two would take as long.
 Pick Chooser::wholeGroupsFP8(int height, int64_t mean) const {
-  if (problem.promotion == 0 &&
+  if (!isPromoted(problem) &&
       costOfMany(height, mean, 192) <
           kNarrowCostFP8 * costOfMany(height, mean, 128))
     return {wgmma(192, height, 16, 12),
@@ -51,15 +60,35 @@ Pick Chooser::wholeGroupsFP8(int height, int64_t mean) const {
           "of tiles that hold whole groups"};
 }
 
+/// The height up to `end` whose waves take least time; of those that take as
+/// long, the tallest, and of promoted sums the lowest.
+Chooser::Height Chooser::heightOfManyFP8(int64_t mean, int tileRows,
+                                         const int *end) const {
+  const bool isAhead =
+      isPromoted(problem) && !problem.gathers && hasSpareRegisters();
+  Height best = {};
+  double least = 0;
+  for (const int *height = end; height-- != kHeightsFP8.begin();) {
+    const double cost = (isAhead && *height > kWholeTokens ? kHalfSteps : 1) *
+                        costOfMany(*height, mean, tileRows);
+    if (isHeightFP8(*height) &&
+        (best.tokens == 0 || cost < (isAhead ? kLowerAsGood : 0.98) * least)) {
+      least = best.tokens == 0 ? cost : std::min(cost, least);
+      best = {*height, cost};
+    }
+  }
+  return best;
+}
+
 /// A tile that holds a whole group where one does, and else the height whose
 /// waves take least time.
 Pick Chooser::pickManyFP8(int64_t mean) const {
   // Measured: of one group, two warpgroups by 256 tokens take 0.92 of the time
   // of three by 192; of 32 groups, three take 0.91 of the time of two.
-  const bool isWide = problem.promotion == 0 && groups > 1 && !problem.gathers;
-  const int *end = problem.promotion == 0 && !isWide
-                       ? kHeightsFP8.end()
-                       : kHeightsFP8.begin() + kHeightsLow;
+  const bool promotes = isPromoted(problem);
+  const bool isWide = !promotes && groups > 1 && !problem.gathers;
+  const int *end = !promotes && !isWide ? kHeightsFP8.end()
+                                        : kHeightsFP8.begin() + kHeightsLow;
   // Consumers of the highest need the registers of producers that gather.
   if (problem.gathers)
     --end;
@@ -69,35 +98,18 @@ Pick Chooser::pickManyFP8(int64_t mean) const {
   // take 0.93 of the time by 192, and two warpgroups by 160 take 0.92 of the
   // time of three by 192.
   const int64_t tokens = tokensFor(mean, 1.6);
-  // Sums that are promoted in every step spill there if N is odd.
-  const auto isOne = [&](int height) {
-    return height != kWholeTokens || problem.promotion == 0 ||
-           problem.promotion >= 512;
-  };
   const int *whole = std::find_if(kHeightsFP8.begin(), end, [&](int height) {
-    return tokens <= height && isOne(height);
+    return tokens <= height && isHeightFP8(height);
   });
   if (groups > 1 && !problem.gathers && whole != end)
     return wholeGroupsFP8(*whole, mean);
-  int best = 0;
-  double least = 0;
-  const bool isAhead =
-      problem.promotion != 0 && !problem.gathers && hasSpareRegisters();
-  for (const int *height = end; height-- != kHeightsFP8.begin();) {
-    const double cost = (isAhead && *height > kWholeTokens ? kHalfSteps : 1) *
-                        costOfMany(*height, mean, tileRows);
-    if (isOne(*height) &&
-        (best == 0 || cost < (isAhead ? kLowerAsGood : 0.98) * least)) {
-      least = best == 0 ? cost : std::min(cost, least);
-      best = *height;
-    }
-  }
+  const Height height = heightOfManyFP8(mean, tileRows, end);
   if (isWide)
-    return {wgmma(tileRows, best, 16, 12),
+    return {wgmma(tileRows, height.tokens, 16, 12),
             "many rows per group: compute bound, three warpgroups share the "
             "tokens of tiles that fill the SMs"};
-  return {wgmma(tileRows, best, 16, 8),
-          problem.promotion == 0
+  return {wgmma(tileRows, height.tokens, 16, 8),
+          !promotes
               ? "many rows per group: compute bound, two warpgroups share the "
                 "tokens of tiles that fill the SMs"
               : "many rows per group: compute bound, two warpgroups share the "
@@ -109,6 +121,8 @@ Pick Chooser::pickManyFP8(int64_t mean) const {
 /// choice; its sums leave a warpgroup registers for a second fragment, in the
 /// tallest tiles of half a step (`promotesAhead`).
 Pick Chooser::pickFP8(int64_t rows) const {
+  if (std::optional<Pick> pick = pickManyDecodersFP8(rows))
+    return *pick;
   const int64_t mean = ceilDiv(rows, groups);
   if (tokensFor(mean, 4) <= 8)
     return {wgmma(64, 8, 0, 4, slices, /*ctas=*/slices == 1 ? 4 : 1),

@@ -12,6 +12,8 @@
 
 #include "Chooser.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include <algorithm>
 #include <array>
 
@@ -49,9 +51,10 @@ constexpr std::array<int, 4> kNarrowHeights = {96, 144, 160, 176};
 
 /// Columns that tiles of 192 cover over those that tiles of 128 cover, from
 /// which narrow tiles win with many rows as well. They begin and end more
-/// often, which costs 1.3 k64 steps a tile: narrow tiles took 1.16, 1.10, 1.02
-/// to 1.03 and 1.02 times as long per column with 8, 11, 32 and 44 steps.
-constexpr double kPadded = 1.05, kNarrowEnds = 1.3;
+/// often, which costs as much of K a tile as 1.3 k64 steps: narrow tiles
+/// took 1.16, 1.10, 1.02 to 1.03 and 1.02 times as long per column with 8, 11,
+/// 32 and 44 steps.
+constexpr double kPadded = 1.05, kNarrowEnds = 1.3 * 64;
 
 /// The time of the fullest SM, in tokens of a tile, when the rows of groups
 /// vary as under uniform routing and tiles share a group's rows evenly. Fitted
@@ -61,10 +64,10 @@ double Chooser::costOfMany(int height, int64_t mean, int tileRows) const {
   constexpr std::pair<double, double> sizes[] = {
       {-1.6, 0.1}, {-0.8, 0.25}, {0, 0.3}, {0.8, 0.25}, {1.6, 0.1}};
   const double speed = target.device.tensorOps / kTensorOps;
-  const bool isPromoted = problem.promotion != 0;
-  const double ends = isPromoted ? kTileEndsPromoted : kTileEnds;
+  const bool promotes = isPromoted(problem);
+  const double ends = promotes ? kTileEndsPromoted : kTileEnds;
   const double fewest =
-      isPromoted && groups > 1 ? kFewestTokensPromoted : kFewestTokens;
+      promotes && groups > 1 ? kFewestTokensPromoted : kFewestTokens;
   double tiles = 0, work = 0;
   for (auto [deviations, share] : sizes) {
     const double tokens = std::max(
@@ -99,19 +102,29 @@ Chooser::Height Chooser::heightOfMany(int64_t mean, int tileRows) const {
   return {best, least};
 }
 
+/// Whether tiles of three warpgroups have many columns that do not exist, and
+/// tiles of two have not.
+bool Chooser::padsWideTiles() const {
+  const auto covered = [&](int64_t tileRows) {
+    return double(ceilDiv(problem.n, tileRows) * tileRows);
+  };
+  return covered(192) >= kPadded * covered(128);
+}
+
+/// The time of narrow tiles for all of K, of their cost by the model.
+double Chooser::costOfNarrow(double cost) const {
+  return (1 + kNarrowEnds / double(steps * problem.layout.cols)) * cost;
+}
+
 /// Tiles of two warpgroups, if these take less time than `least`: where tiles
 /// of three would have many columns that do not exist, and with few tiles.
 std::optional<Pick> Chooser::pickNarrow(int64_t mean, double least) const {
   if (groups == 1 || !hasSpareRegisters() || problem.gathers)
     return std::nullopt;
-  const auto covered = [&](int64_t tileRows) {
-    return double(ceilDiv(problem.n, tileRows) * tileRows);
-  };
   std::optional<Pick> best;
-  if (covered(192) >= kPadded * covered(128)) {
+  if (padsWideTiles()) {
     const Height height = heightOfMany(mean, 128);
-    if (const double cost = (1 + kNarrowEnds / double(steps)) * height.cost;
-        cost < least) {
+    if (const double cost = costOfNarrow(height.cost); cost < least) {
       least = cost;
       best = Pick{wgmma(128, height.tokens, 16, 8),
                   "many rows per group: compute bound, two warpgroups share "

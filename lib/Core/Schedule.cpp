@@ -139,14 +139,13 @@ static std::string verifyTile(const Schedule &s, const Problem &problem,
              name + ", but has " + number(s.tileTokens);
   }
   // Accumulators must leave room for a decoded fragment and the addresses.
-  if (const int all = s.allAccumulators(problem.promotion);
-      all > 192 && problem.promotion != 0)
+  const int promotion = promotionOf(problem);
+  if (const int all = s.allAccumulators(promotion); all > 192 && promotion != 0)
     return "requires at most 192 accumulators per thread with sums that are "
            "promoted, which take two each, but a warp's " +
            number(s.warpRows()) + " x " + number(s.warpTokens()) +
            " tile needs " + number(all);
-  if (problem.promotion != 0 && s.overlapDecode &&
-      s.placement == Placement::Shared)
+  if (promotion != 0 && s.overlapDecode && s.placement == Placement::Shared)
     return "requires placement = register for overlap_decode with sums that "
            "are promoted: only fragments in registers are decoded by half a "
            "step";

@@ -294,19 +294,28 @@ FailureOr<ProblemSpec> mxfp4::parseProblemSpec(StringRef text,
   return spec;
 }
 
-/// Multiplies sums by the power of two of their row of weights and by the scale
-/// of their row of activations, which sums of 8-bit products are without.
-static void scaleSums(ImplicitLocOpBuilder &b, Region &epilogue) {
+/// Multiplies sums by the scale of their row of activations and by the power of
+/// two of their row of weights, which sums of 8-bit products are without. An
+/// output of bf16 is rounded between the two: one instruction multiplies two
+/// numbers of bf16, and products with powers of two are exact down to 2^-126.
+static void scaleSums(ImplicitLocOpBuilder &b, Region &epilogue,
+                      bool outputF32) {
   const Type f32 = b.getF32Type();
   Block &body = epilogue.emplaceBlock();
   body.addArguments({f32, f32, f32}, SmallVector<Location>(3, b.getLoc()));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&body);
   Value sum =
-      arith::MulFOp::create(b, body.getArgument(0), body.getArgument(2));
-  YieldOp::create(
-      b, ValueRange{
-             arith::MulFOp::create(b, sum, body.getArgument(1)).getResult()});
+            arith::MulFOp::create(b, body.getArgument(0), body.getArgument(2)),
+        power = body.getArgument(1);
+  if (!outputF32) {
+    sum = arith::TruncFOp::create(b, b.getBF16Type(), sum);
+    power = arith::TruncFOp::create(b, b.getBF16Type(), power);
+  }
+  Value result = arith::MulFOp::create(b, sum, power);
+  if (!outputF32)
+    result = arith::ExtFOp::create(b, f32, result);
+  YieldOp::create(b, result);
 }
 
 OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
@@ -350,7 +359,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   op.addAttributes(cast<DictionaryAttr>(attributes).getValue());
   op.addOperands(function.getArguments());
   if (spec.isFP8)
-    scaleSums(b, *op.addRegion());
+    scaleSums(b, *op.addRegion(), spec.outputF32);
   b.create(op);
   func::ReturnOp::create(b);
   return module;

@@ -24,9 +24,12 @@
 #include "mxfp4/Core/Resources.h"
 
 #include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <array>
 
 using namespace mlir;
 using namespace mxfp4;
@@ -168,10 +171,44 @@ Value TileStore::roundedToE4M3(ArrayRef<Value> values) {
       NVVM::SaturationMode::SATFINITE, /*relu=*/false, type.getElementType());
 }
 
+Value TileStore::packed(Value first, Value second) {
+  const std::array<Value, 2> values = {first, second};
+  Value both = LLVM::PoisonOp::create(b, VectorType::get({2}, b.getF32Type()));
+  for (auto [i, value] : llvm::enumerate(values))
+    both = LLVM::InsertElementOp::create(b, both, value,
+                                         a.constant(b.getI32Type(), i));
+  return LLVM::FPTruncOp::create(b, VectorType::get({2}, b.getBF16Type()),
+                                 both);
+}
+
+/// The factors in f32, if `value` is a product in bf16: extf(truncf * truncf).
+static std::optional<std::pair<Value, Value>> factorsInBF16(Value value) {
+  auto wide = value.getDefiningOp<arith::ExtFOp>();
+  auto product = wide ? wide.getIn().getDefiningOp<arith::MulFOp>() : nullptr;
+  if (!product || !product.getType().isBF16())
+    return std::nullopt;
+  SmallVector<Value, 2> factors;
+  for (Value factor : product.getOperands()) {
+    auto narrow = factor.getDefiningOp<arith::TruncFOp>();
+    if (!narrow || narrow.getRoundingmode() ||
+        !narrow.getIn().getType().isF32())
+      return std::nullopt;
+    factors.push_back(narrow.getIn());
+  }
+  return std::pair(factors[0], factors[1]);
+}
+
 Value TileStore::rounded(ArrayRef<Value> values) {
   if (isa<Float8E4M3FNType>(type.getElementType()))
     return roundedToE4M3(values);
   const auto count = static_cast<int64_t>(values.size());
+  // One instruction multiplies both of a pair.
+  if (count == 2 && type.getElementType().isBF16())
+    if (auto first = factorsInBF16(values[0]),
+        second = factorsInBF16(values[1]);
+        first && second)
+      return bits(LLVM::FMulOp::create(b, packed(first->first, second->first),
+                                       packed(first->second, second->second)));
   Value packed =
       LLVM::PoisonOp::create(b, VectorType::get({count}, b.getF32Type()));
   for (auto [i, value] : llvm::enumerate(values))

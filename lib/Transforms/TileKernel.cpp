@@ -96,9 +96,8 @@ static AccumulationAttr accumulationOf(GroupedMatmulOp op,
                                        const Schedule &schedule) {
   if (!schedule.traits().cutsSums())
     return AccumulationAttr();
-  const int64_t interval = op.getPromotion();
-  return AccumulationAttr::get(op.getContext(),
-                               op.getK() > interval ? interval : 0);
+  const Problem problem = schedulingProblem(op, /*rowsHint=*/0);
+  return AccumulationAttr::get(op.getContext(), promotionOf(problem));
 }
 
 static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,

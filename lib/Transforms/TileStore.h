@@ -55,6 +55,7 @@ private:
   void emitColumns(int first, int count);
   mlir::Value accumulator(int slice, int column, int element);
   mlir::Value bits(mlir::Value value);
+  mlir::Value packed(mlir::Value first, mlir::Value second);
   mlir::Value rounded(mlir::ArrayRef<mlir::Value> values);
   mlir::Value roundedToE4M3(mlir::ArrayRef<mlir::Value> values);
   mlir::Value exchange(mlir::ArrayRef<mlir::Value> values);

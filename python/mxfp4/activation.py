@@ -181,12 +181,12 @@ class Activation:
 
         for name in names if scaled else []:
             of_row = add(f"arith.mulf %{name}, %scale : f32", f"{name}_of_row")
-            if bias and out_scale is not None:  # the product with a power of two is exact
+            if bias:  # The product with a power of two is exact.
                 fused = f"math.fma {of_row}, %{name}_power, %{name}_bias : f32"
                 place[name] = add(fused, f"{name}_biased")
             else:
                 place[name] = add(f"arith.mulf {of_row}, %{name}_power : f32", f"{name}_scaled")
-        for name in names if bias and not (scaled and out_scale is not None) else []:
+        for name in names if bias and not scaled else []:
             place[name] = add(f"arith.addf {place[name]}, %{name}_bias : f32", f"{name}_biased")
         if self.limit is not None:
             upper, lower = constant("upper", self.limit), constant("lower", -self.limit)

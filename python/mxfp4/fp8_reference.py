@@ -3,8 +3,9 @@
 
 ``Y[r, n] = round(sum_k C[r, k] * V[e(r)][n, k] * s[r] * p[e(r)][n])``: C and s are the codes and
 the scale of row r (`fp8.quantize_rows`), V are the weights without the power of two p that packing
-took out of their rows. The sum is exact here, or that of the tensor cores (`fp8_sums`); scale and
-power follow in f32, each product rounded.
+took out of their rows. The sum is exact here, or that of the tensor cores (`fp8_sums`); its product
+with the scale is rounded to f32, and then to the type of the output, in which the product with the
+power follows: exact, but for results below 2^-126.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def grouped_matmul(
             if expert < 0:
                 continue
             sums = _sums(codes[span], left_of(weights, int(expert)), accumulation)
-            powers = np.asarray(weights.powers[expert])
-            scaled = sums.astype(np.float32) * rows.scales[span, None] * powers[None, :]
-            out[span] = scaled.astype(out_dtype)
+            powers = np.asarray(weights.powers[expert]).astype(out_dtype)
+            of_row = (sums.astype(np.float32) * rows.scales[span, None]).astype(out_dtype)
+            out[span] = of_row * powers[None, :]
     return out
 
 

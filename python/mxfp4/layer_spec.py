@@ -305,16 +305,23 @@ class LayerSpec:
             result = "%result"
         elif fp8:
             arguments += ["%power", "%scale"]
-            lines += ["%of_row = arith.mulf %sum, %scale : f32",
-                      "%scaled = arith.mulf %of_row, %power : f32"]  # fmt: skip
+            lines.append("%of_row = arith.mulf %sum, %scale : f32")
+            # Products with a power of two are exact, and in bf16 one instruction has two of them.
+            scaled = "math.fma %of_row, %power, %bias : f32"
+            if not self.bias:
+                lines += ["%narrow = arith.truncf %of_row : f32 to bf16",
+                          "%narrow_power = arith.truncf %power : f32 to bf16",
+                          "%product = arith.mulf %narrow, %narrow_power : bf16"]  # fmt: skip
+                scaled = "arith.extf %product : bf16 to f32"
+            lines.append(f"%scaled = {scaled}")
             result = "%scaled"
         if self.bias:
             arguments.append("%bias")
             if scale is not None:
                 lines.append("%result = math.fma %sum, %factor, %bias : f32")
-            else:
-                lines.append(f"%result = arith.addf {result}, %bias : f32")
-            result = "%result"
+            elif not fp8:
+                lines.append("%result = arith.addf %sum, %bias : f32")
+            result = "%scaled" if fp8 and scale is None else "%result"
         body = "\n      ".join([*lines, f"mxfp4.yield {result} : f32"])
         head = ", ".join(f"{name}: f32" for name in arguments)
         region = f"{{\n    ^bb0({head}):\n      {body}\n    }}" if lines else ""

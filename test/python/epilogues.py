@@ -58,18 +58,36 @@ _PARTS = re.compile(
 )
 
 
-def behind_scales(name: str) -> str:
+_PRODUCT = """
+      %r = arith.mulf %scaled, %p : f32
+"""
+_PRODUCT_IN_BF16 = """
+      %narrow = arith.truncf %scaled : f32 to bf16
+      %power = arith.truncf %p : f32 to bf16
+      %product = arith.mulf %narrow, %power : bf16
+      %r = arith.extf %product : bf16 to f32
+"""
+
+
+def behind_scales(name: str, output: str) -> str:
     """An epilogue in FP8: of sums times the scale of the token and the power of the row.
 
-    These are the operands `scales` and `powers`, in front of the others.
+    These are the operands `scales` and `powers`, in front of the others. Products with powers are
+    spelled as the package spells them: of an output in bf16 in bf16, and in one step with a bias.
     """
     operands = "%powers, %scales : memref<{e}x{n}xf32>, memref<?xf32>"
     if name == "none":
+        product = _PRODUCT_IN_BF16 if output == "bf16" else _PRODUCT
         return f"""epilogue({operands}) {{{{
     ^bb0(%sum: f32, %p: f32, %s: f32):
+      %scaled = arith.mulf %sum, %s : f32{product}      mxfp4.yield %r : f32 }}}}"""
+    if name == "bias":
+        return """epilogue(%powers, %scales, %columns :
+        memref<{e}x{n}xf32>, memref<?xf32>, memref<{e}x{n}xbf16>) {{
+    ^bb0(%sum: f32, %p: f32, %s: f32, %bias: f32):
       %scaled = arith.mulf %sum, %s : f32
-      %r = arith.mulf %scaled, %p : f32
-      mxfp4.yield %r : f32 }}}}"""
+      %r = math.fma %scaled, %p, %bias : f32
+      mxfp4.yield %r : f32 }}"""
     parts = _PARTS.match(EPILOGUES[name])
     assert parts is not None
     arguments = parts["arguments"].split(", ")

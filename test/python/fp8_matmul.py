@@ -61,8 +61,8 @@ class Form(Epilogued):
         names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
                  "workspace")  # fmt: skip
         text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
-        behind = self.region.text if self.region else behind_scales(self.epilogue)
-        epilogue = behind.format(e=self.experts, n=self.n)
+        own = self.region.text if self.region else behind_scales(self.epilogue, self.output)
+        epilogue = own.format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         return (
             f"func.func @{function}({arguments}) {attributes} {{\n"

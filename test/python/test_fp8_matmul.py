@@ -98,6 +98,8 @@ FORMS = [
     Form(n=n, k=k, groups=groups, gather=gather, scatter=scatter, epilogue=epilogue, output=output)
     for n, k, groups, gather, scatter, epilogue, output in (
         (128, 256, 0, False, False, "none", "f32"),
+        (70, 160, 0, False, False, "none", "bf16"),
+        (65, 160, 0, True, False, "none", "bf16"),
         (70, 160, 0, False, False, "weighted", "bf16"),
         (66, 96, 4, True, False, "pairs", "bf16"),
         (130, 288, 4, True, True, "bias", "f32"),
@@ -142,11 +144,19 @@ def test_loops_and_kernels_say_the_same(form: Form, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("accumulation", "rows", "tokens"), [
     ("fast", 192, 144), ("fast", 192, 192), ("promoted 512", 128, 192), ("promoted 128", 128, 160),
 ])  # fmt: skip
-def test_tall_tiles_store_pairs_in_parts(accumulation: str, rows: int, tokens: int) -> None:
-    """Parts of 32 tokens: none, one, some with a row, all; the last part may be lower."""
+@pytest.mark.parametrize(("epilogue", "missing", "output"), [
+    ("swiglu", 0, "bf16"), ("swiglu", 6, "f32"), ("none", 0, "bf16"), ("none", 6, "bf16"),
+    ("bias", 7, "f32"),
+])  # fmt: skip
+def test_tall_tiles_store_in_parts(
+    accumulation: str, rows: int, tokens: int, epilogue: str, missing: int, output: str
+) -> None:
+    """Parts of 32 tokens: none, one, some with a row, all; the last part may be lower. Of the last
+    tile, columns may be missing."""
     form = Form(
-        n=2 * rows, k=320, experts=3, groups=5, epilogue="swiglu", accumulation=accumulation
-    )
+        n=2 * rows - missing, k=320, experts=3, groups=5, epilogue=epilogue,
+        accumulation=accumulation, output=output,
+    )  # fmt: skip
     sizes, ids = [0, 33, tokens, tokens + 1, 64], [0, 2, -1, 1, 0]
     schedule = (
         f"#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = {tokens}, "

@@ -135,6 +135,34 @@ def test_promotion_overlaps_decode_in_slices(slices: int) -> None:
 
 
 @needs_both
+@pytest.mark.parametrize("n", [64, 65])
+def test_results_are_rounded_ahead_of_powers(n: int) -> None:
+    """Results below 2^-126 show that the row's scale comes first, and then rounding; others are as
+    if there were one rounding."""
+    rng = np.random.default_rng(n)
+    x = rng.integers(-2, 3, (30, 128)).astype(np.float64) * 2.0**-6
+    x[:, 0] = 7  # 1/64 of 448: a scale whose products with sums are exact
+    codes = rng.choice([0.0, 0.0, 0.5, -1.0], (2, n, 128))
+    codes[:, :, 0] = 0
+    codes *= 2.0 ** rng.integers(-126, -116, (2, n, 1))
+    weights = mxfp4.pack(*mxfp4.quantize(codes.astype(np.float32)), "fp8")
+    x = (x * rng.uniform(0.5, 1, (30, 1))).astype(np.float32).astype(bfloat16)
+    offsets = offsets_of((12, 18))
+    problem = Problem(2, n, 128, layout=FP8, accumulation="fast")
+    run = simulate(compiled(problem, 30), x, weights, offsets)
+    assert run.ok, run.report(costs=False)
+    wanted = fp8_reference.grouped_matmul(x, weights, offsets, accumulation="fast")
+    assert np.array_equal(run.y.view(np.uint16), wanted.view(np.uint16))
+    once = fp8_reference.grouped_matmul(
+        x, weights, offsets, out_dtype=np.float32, accumulation="fast"
+    ).astype(bfloat16)
+    differ = wanted.view(np.uint16) != once.view(np.uint16)
+    least = np.abs(wanted.astype(np.float32)) <= 2.0**-126
+    assert np.count_nonzero(differ) > 10
+    assert not (differ & ~least).any()
+
+
+@needs_both
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
 def test_exact_sums_are_exact(accumulation: str) -> None:
     """Where 13 bits hold every sum, results are those of the definition."""

@@ -6,6 +6,8 @@
 
 #include "Schedules.h"
 
+#include "mxfp4/Core/Resources.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -37,22 +39,47 @@ TEST(ChooseSchedule, SchedulesOfFP8CanRunAndAreListed) {
               EXPECT_EQ(choice.schedule.placement, placement);
               EXPECT_NE(choice.reason.find("because activations are e4m3"),
                         std::string::npos);
-              EXPECT_LE(choice.schedule.allAccumulators(promotion), 192);
+              EXPECT_LE(choice.schedule.allAccumulators(isPromoted(problem)),
+                        192);
               // With sums that are promoted, in registers, and in tall tiles.
-              const bool isFast =
-                  promotion == 0 ||
-                  (k <= promotion && placement == Placement::Register);
+              const bool isFast = promotion == 0 || k <= promotion;
               EXPECT_EQ(choice.schedule.overlapDecode,
                         isFast ? choice.schedule.consumerWarps() <= 16
                                : placement == Placement::Register && !gathers &&
                                      choice.schedule.kSlices == 1 &&
-                                     choice.schedule.tileTokens >= 144);
+                                     choice.schedule.tileTokens >= 96);
               if (k >= 1024 && groups < 1000)
                 EXPECT_NE(std::find(all.begin(), all.end(), choice.schedule),
                           all.end())
                     << groups << " groups, " << rows << " rows, K = " << k;
             }
       }
+}
+
+// Sums of a K that ends before the first promotion are those of `fast`, and so
+// is the schedule; a longer K has others.
+TEST(ChooseSchedule, SumsThatEndBeforeAPromotionHaveTheScheduleOfFast) {
+  int others = 0;
+  for (Placement placement : {Placement::Register, Placement::Shared})
+    for (bool gathers : {false, true})
+      for (int promotion : {128, 512})
+        for (int64_t groups : {1, 8, 128})
+          for (int64_t rows : {1, 64, 300, 4096, 40000})
+            for (int64_t k : {32, 128, 160, 384, 512, 544, 2880}) {
+              Problem problem = sizedFP8(groups, rows, k, promotion);
+              problem.gathers = gathers;
+              EXPECT_EQ(isPromoted(problem), k > promotion);
+              const Schedule schedule =
+                  choose(problem, {placement, std::nullopt}).schedule;
+              problem.promotion = 0;
+              const Schedule fast =
+                  choose(problem, {placement, std::nullopt}).schedule;
+              if (k <= promotion)
+                EXPECT_EQ(schedule, fast)
+                    << "K = " << k << ", " << groups << " groups of " << rows;
+              others += k > promotion && schedule != fast ? 1 : 0;
+            }
+  EXPECT_GT(others, 100);
 }
 
 // Where a tile holds a whole group, the lowest such tile copies the fewest rows

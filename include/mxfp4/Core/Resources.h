@@ -17,6 +17,18 @@
 
 namespace mxfp4 {
 
+/// K after which kernels promote sums, or 0 for never: if all of K ends before
+/// the first promotion, sums are those of `fast`. A K of 0 is any.
+inline int promotionOf(const Problem &problem) {
+  return problem.k == 0 || problem.k > problem.promotion ? problem.promotion
+                                                         : 0;
+}
+
+/// Whether kernels have a second accumulator, to which sums are promoted.
+inline bool isPromoted(const Problem &problem) {
+  return promotionOf(problem) != 0;
+}
+
 /// A part of shared memory.
 struct SharedRegion {
   const char *name = "";

@@ -143,7 +143,7 @@ class Fp8Data(Data):
             scales, powers = rows.operands["epilogue1"][span, None], self._powers(expert)
             sums = x @ w.T
             if self.is_exact:
-                wanted = _scaled(sums, scales, powers).to(y.dtype)
+                wanted = _scaled(sums, scales, powers, y.dtype)
                 found["wrong"] += int((y[span] != wanted).sum())
                 continue
             share = self._share(y[span], sums, x, w, scales.double() * powers.double())
@@ -179,13 +179,16 @@ class Fp8Data(Data):
                          for have, most in zip(y.shape, _SAMPLE, strict=True))  # fmt: skip
         promotion = PROMOTIONS[self.problem.accumulation]
         sums = fp8_sums.matmul(x[rows].cpu().numpy(), w[columns].cpu().numpy(), promotion)
-        wanted = _scaled(torch.from_numpy(sums).to(y.device), scales[rows], powers[:, columns])
-        return int((y[rows, columns] != wanted.to(y.dtype)).sum())
+        given = torch.from_numpy(sums).to(y.device)
+        wanted = _scaled(given, scales[rows], powers[:, columns], y.dtype)
+        return int((y[rows, columns] != wanted).sum())
 
 
-def _scaled(sums: torch.Tensor, scales: torch.Tensor, powers: torch.Tensor) -> torch.Tensor:
-    """What the epilogue makes of sums."""
-    return sums.float() * scales * powers
+def _scaled(
+    sums: torch.Tensor, scales: torch.Tensor, powers: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """What the epilogue makes of sums: rounded ahead of the product with the powers."""
+    return (sums.float() * scales).to(dtype) * powers.to(dtype)
 
 
 def data_for(problem: Problem, kind: str, guards: bool = True) -> Data:
