@@ -168,4 +168,28 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
     }
 }
 
+// With many tiles, 24 warps decode for few rows, and tiles of 128 columns share
+// activations; not on an H100, with few columns or groups, or where producers
+// gather.
+TEST(ChooseSchedule, ManyGroupsOfFewRowsOfFP8HaveWideTiles) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (int64_t rows : {64, 256, 1024}) {
+      Problem problem = sizedFP8(128, rows, 2880, promotion);
+      const auto tileRows = [&](const Target &target) {
+        return choose(problem, {}, target).schedule.tileRows;
+      };
+      const Schedule schedule = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(schedule.tileRows, 128) << rows << " rows";
+      EXPECT_EQ(schedule.tileTokens, 16) << rows << " rows";
+      EXPECT_EQ(schedule.consumerWarps(), 24) << rows << " rows";
+      EXPECT_EQ(tileRows(h100()), 64) << rows << " rows";
+      problem.gathers = true;
+      EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
+      problem.gathers = false;
+      problem.n = 1024;
+      EXPECT_EQ(tileRows(h200), 64) << rows << " rows";
+    }
+}
+
 } // namespace
