@@ -35,7 +35,7 @@ class Value:
 
 @dataclass
 class Writer:
-    """Emits random operations on what there is already."""
+    """Emits random operations on values that exist already."""
 
     rng: np.random.Generator
     known: dict[str, list[str]]
