@@ -12,6 +12,7 @@
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
+#include <set>
 
 using namespace mxfp4;
 
@@ -125,6 +126,7 @@ static std::string readFact(const std::string &word, Device &device) {
 std::string mxfp4::parse(const std::string &text, Device &device) {
   Device found;
   bool isFirst = true;
+  std::set<std::string> facts;
   for (const std::string &word : split(lower(text), ",")) {
     const auto part =
         std::find_if(parts().begin(), parts().end(),
@@ -135,6 +137,10 @@ std::string mxfp4::parse(const std::string &text, Device &device) {
                "got '" +
                text + "'";
       found = part->device;
+    } else if (const std::string fact = word.substr(0, word.find('='));
+               !facts.insert(fact).second) {
+      return "expects each fact of a device once, but " + fact +
+             " is given twice";
     } else if (std::string wrong = readFact(word, found); !wrong.empty()) {
       return wrong;
     }

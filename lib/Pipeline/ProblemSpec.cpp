@@ -15,6 +15,8 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Verifier.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include <functional>
 
 using namespace mlir;
@@ -52,6 +54,7 @@ SmallVector<StringRef> wordsOf(StringRef text) {
 /// Reads "key=value" words.
 LogicalResult readPairs(StringRef text, Location location, StringRef what,
                         ArrayRef<Field> fields) {
+  llvm::StringSet<> given;
   for (StringRef word : wordsOf(text)) {
     auto [key, value] = word.split('=');
     if (!word.contains('='))
@@ -66,6 +69,8 @@ LogicalResult readPairs(StringRef text, Location location, StringRef what,
       return emitError(location) << "unknown " << what << " '" << key << "'"
                                  << alternatives(key, what, known);
     }
+    if (!given.insert(key).second)
+      return emitError(location) << what << " " << key << " is given twice";
     if (const std::string problem = field->set(value); !problem.empty())
       return emitError(location) << what << " " << key << " " << problem
                                  << ", got '" << value << "'";

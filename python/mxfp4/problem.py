@@ -99,11 +99,15 @@ class Problem:
         """
         words: dict[str, str] = {}
         operands: set[str] = set()
+        given: set[str] = set()
         for word in spec.split():
             name, equals, value = word.partition("=")
             if not equals:
                 known = ", ".join(f"{w}=" for w in FIELDS)
                 raise Error(f"a problem is words that start with {known}; got {word!r}.")
+            if name in given:
+                raise Error(f"problem field {name} is given twice in {spec!r}.")
+            given.add(name)
             if name not in FIELDS:
                 known_fields = fields()
                 if name not in known_fields:
@@ -121,6 +125,8 @@ class Problem:
                 raise Error(f"{name} must be a number, got {words[name]!r}.")
             if name in words:
                 numbers[name] = int(words[name])
+                if name == "expert-ids" and numbers[name] > 1:
+                    raise Error(f"expert-ids must be 0 or 1, got {words[name]!r}.")
                 if name == "groups" and not numbers[name]:
                     raise Error(f"groups must be at least 1 in {spec!r}. {NO_GROUPS}")
             elif name in ("experts", "n", "k"):

@@ -186,6 +186,16 @@ def test_operands_of_a_problem_are_in_its_words_and_name(monkeypatch: pytest.Mon
         compiler.mlir(problem)
 
 
+@pytest.mark.parametrize("field", ["experts=2", "k=64", "output=f32", "gather=1", "expert-ids=0"])
+def test_fields_given_twice(field: str) -> None:
+    """By Python and by the compiler, whose words these are, too; and so are the options."""
+    spec = " ".join(dict.fromkeys(["experts=2", "n=64", "k=64", field])) + f" {field}"
+    with pytest.raises(Error, match=f"problem field {field.split('=')[0]} is given twice"):
+        Problem.parse(spec)
+    with Compiler() as compiler, pytest.raises(Error, match="option opt-level is given twice"):
+        compiler.compile("module {}", "opt-level=1 opt-level=1")
+
+
 def test_a_closed_compiler_says_so() -> None:
     compiler = Compiler()
     compiler.close()

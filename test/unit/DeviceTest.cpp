@@ -49,6 +49,8 @@ TEST(Device, MistakesAreExplained) {
   EXPECT_NE(wrong("h201").find("knows no device 'h201'; did you mean 'h200'?"),
             std::string::npos)
       << wrong("h201");
+  EXPECT_EQ(wrong("h200,clock=1000,l2=5,clock=1000"),
+            "expects each fact of a device once, but clock is given twice");
   EXPECT_NE(wrong("sms=3").find("knows no fact of a device 'sms'; the facts"),
             std::string::npos)
       << wrong("sms=3");

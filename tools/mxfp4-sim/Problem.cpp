@@ -20,6 +20,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <set>
 
 using namespace mxfp4;
 using llvm::StringRef;
@@ -118,6 +119,7 @@ static std::string oneOf(const std::string &key, const std::string &value,
 }
 
 void Problem::readSpec(const std::string &spec) {
+  std::set<std::string> given;
   for (const std::string &word : split(spec, ' ')) {
     const size_t equals = word.find('=');
     const std::string key = word.substr(0, equals),
@@ -127,6 +129,8 @@ void Problem::readSpec(const std::string &spec) {
       continue;
     if (equals == std::string::npos || value.empty())
       die("expected key=value in --problem, found '" + word + "'");
+    if (!given.insert(key).second)
+      die("--problem expects each key once, but " + key + " is given twice");
     if (key == "rows")
       rows = int64_t(number(value, 1, INT32_MAX - 1, "rows in --problem"));
     else if (key == "multiprocessors")
