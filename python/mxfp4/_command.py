@@ -22,7 +22,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Parser(argparse.ArgumentParser):
-    """The arguments of a command; help that cannot be printed is an error."""
+    """The arguments of a command, whose description keeps its lines; help that cannot be printed is
+    an error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **options})
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message:

@@ -53,11 +53,7 @@ FP8 = ("fp8", "fp8 fast", "humming fp8", "dense fp8", "dense fp8 fast")
 @told("python -m mxfp4.bench")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.bench", description=__doc__)
     parser.add_argument("artifacts", type=Path, nargs="?", help="folder of artifact folders")
     parser.add_argument("--list", action="store_true", help="print the needed kernels, one a line")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")

@@ -339,11 +339,7 @@ def run(o: argparse.Namespace) -> int:
 @told("python -m mxfp4.bench.layer")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.bench.layer",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.bench.layer", description=__doc__)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--device", default="", metavar="WORDS",

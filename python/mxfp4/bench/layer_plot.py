@@ -8,7 +8,6 @@ matplotlib.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -86,11 +85,7 @@ def ratios(results: dict[str, Any], path: Path) -> None:
 @told("python -m mxfp4.bench.layer_plot")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.bench.layer_plot",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.bench.layer_plot", description=__doc__)
     parser.add_argument("results", type=Path, help="measurements, as docs/layer.json has them")
     parser.add_argument("chart", type=Path, help="the picture to write")
     o = parser.parse_args(arguments)

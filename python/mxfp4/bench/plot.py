@@ -8,7 +8,6 @@ was not measured is not drawn, and no line crosses its place. It needs matplotli
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import io
 import json
@@ -225,11 +224,7 @@ def roofline(results: dict[str, Any], path: Path) -> None:
 @told("python -m mxfp4.bench.plot")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.bench.plot",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.bench.plot", description=__doc__)
     parser.add_argument("results", type=Path, help="what mxfp4.bench --json wrote")
     parser.add_argument("--roofline", type=Path, metavar="FILE", help="throughput by intensity")
     parser.add_argument("--times", type=Path, metavar="FILE", help="time by number of tokens")

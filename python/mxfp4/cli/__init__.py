@@ -40,8 +40,7 @@ ENVIRONMENT = """environment:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    raw = argparse.RawDescriptionHelpFormatter
-    top = Parser(prog="mxfp4", description=DESCRIPTION, epilog=ENVIRONMENT, formatter_class=raw)
+    top = Parser(prog="mxfp4", description=DESCRIPTION, epilog=ENVIRONMENT)
     top.add_argument("--version", action="version", version=f"mxfp4 {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
@@ -51,7 +50,6 @@ def parser() -> argparse.ArgumentParser:
             help=module.SUMMARY,
             description=module.DESCRIPTION,
             epilog=module.EXAMPLES,
-            formatter_class=raw,
         )
         module.arguments(command)
         command.set_defaults(run=module.run)

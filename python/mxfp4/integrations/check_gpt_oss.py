@@ -303,11 +303,7 @@ def check_small(folder: Path, device: str, shape: Shape, fp8: bool = False) -> d
 @told("python -m mxfp4.integrations.check_gpt_oss")
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 0 if all checks pass."""
-    parser = Parser(
-        prog="python -m mxfp4.integrations.check_gpt_oss",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.integrations.check_gpt_oss", description=__doc__)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder that --compile wrote")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"),

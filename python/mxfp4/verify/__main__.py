@@ -31,11 +31,7 @@ from .cases import LARGE, Case, cases, wanted
 @told("python -m mxfp4.verify")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.verify", description=__doc__)
     parser.add_argument("artifacts", type=Path, nargs="?", help="folder of artifact folders")
     parser.add_argument("--list", action="store_true", help="print the needed kernels, one a line")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")

@@ -15,7 +15,6 @@ the time is measured: that of the launcher without the driver.
 
 from __future__ import annotations
 
-import argparse
 import os
 import struct
 import threading
@@ -219,11 +218,7 @@ def _pretend(driver: NativeDriver) -> None:
 @told("python -m mxfp4.verify.launches")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.verify.launches",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="python -m mxfp4.verify.launches", description=__doc__)
     parser.add_argument("artifacts", type=Path, help="folder of artifact folders")
     parser.add_argument("--compile", action="store_true", help="compile the kernels into it")
     parser.add_argument("--stub", metavar="LIBRARY", help="a driver that does nothing")

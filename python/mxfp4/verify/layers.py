@@ -14,7 +14,6 @@ status is 0 if all of it holds.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import statistics
 import time
@@ -229,10 +228,7 @@ def compile_layers(folder: Path) -> int:
 @told("python -m mxfp4.verify.layers")
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = Parser(
-        prog="python -m mxfp4.verify.layers", description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    parser = Parser(prog="python -m mxfp4.verify.layers", description=__doc__)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
     o = parser.parse_args(arguments)
