@@ -47,14 +47,14 @@ def near_the_grid() -> np.ndarray:
     known = np.concatenate([grid, (grid[1:] + grid[:-1]) / 2, [464.0, 480.0, 512.0]])
     exact = known.astype(np.float32)
     assert np.array_equal(exact.astype(np.float64), known)
-    tiny = np.float32([2.0**-10, 2.0**-11, 2.0**-126, 2.0**-149, 3e-39])
-    beyond = np.float32([449, 463.9, 1e4, 3e38, np.inf, np.nan])
+    tiny = np.array([2.0**-10, 2.0**-11, 2.0**-126, 2.0**-149, 3e-39], np.float32)
+    beyond = np.array([449, 463.9, 1e4, 3e38, np.inf, np.nan], np.float32)
     exact = np.concatenate([exact, tiny, beyond])
     with np.errstate(over="ignore"):
         near = [exact, np.nextafter(exact, np.float32(np.inf)), np.nextafter(exact, np.float32(0)),
                 exact * np.float32(1.01), exact * np.float32(0.99)]  # fmt: skip
     magnitudes = np.unique(np.concatenate(near))
-    return np.concatenate([magnitudes, -magnitudes, np.float32([0, -0.0])])
+    return np.concatenate([magnitudes, -magnitudes, np.array([0, -0.0], np.float32)])
 
 
 def data_of(form: Form, values: np.ndarray) -> Data:
