@@ -6,6 +6,7 @@
 
 #include "Handles.h"
 
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
@@ -62,6 +63,13 @@ mxfp4_compiler::mxfp4_compiler(mxfp4_diagnostic_fn diagnostic, void *user)
 OwningOpRef<ModuleOp> mxfp4_compiler::parse(StringRef source) {
   if (!source.data()) {
     emitError(unknownLocation()) << "expected MLIR, but got a null pointer";
+    return nullptr;
+  }
+  // Bytecode has no brackets that nest.
+  if (!source.starts_with("ML\xefR") && mlirDepth(source) > kMostMlirDepth) {
+    emitError(unknownLocation())
+        << "the MLIR's regions, types and attributes are nested more than "
+        << kMostMlirDepth << " deep";
     return nullptr;
   }
   // The lexer looks for a zero behind the text, which the caller need not have.

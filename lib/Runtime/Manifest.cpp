@@ -8,7 +8,7 @@
 
 #include "Json.h"
 
-#include "mxfp4/Core/JsonDepth.h"
+#include "mxfp4/Core/NestingDepth.h"
 
 #include <algorithm>
 

@@ -186,7 +186,14 @@ class Writer:
             kinds[self.rng.integers(len(kinds))]()
 
     def finish(self, most: int = 24) -> list[Value]:
-        """Yields the value that ``%which_`` counts; these values."""
+        """Yields the value that ``%which_`` counts, or a product in bf16; these values."""
+        if self.rng.random() < 0.2:
+            factors = [self.body.emit(f"arith.truncf {self.pick('f32')} : f32 to bf16")
+                       for _ in range(2)]  # fmt: skip
+            product = self.body.emit(f"arith.mulf {factors[0]}, {factors[1]} : bf16")
+            wide = self.body.emit(f"arith.extf {product} : bf16 to f32")
+            self.body.lines.append(f"mxfp4.yield {wide} : f32")
+            return [Value(wide, "f32")]
         kept = sorted(self.rng.permutation(len(self.values))[:most])
         values = [self.values[i] for i in kept]
         found = self.body.constant(0.0, "f32")

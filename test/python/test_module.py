@@ -32,6 +32,29 @@ def test_bytecode_is_the_module_again() -> None:
             assert str(module) == text
 
 
+@pytest.mark.parametrize("nested", ["module {%s}", "module attributes {t.a = [%s]} {}",
+                                    "module attributes {t.a = tuple<%s>} {}"])  # fmt: skip
+def test_text_of_any_depth_is_refused(nested: str) -> None:
+    """MLIR's parser would overflow the stack."""
+    first, last = nested.split("%s")
+    opening, closing = {"m": (first, "}"), "[": ("[", "]"), "<": ("tuple<", ">")}[
+        "m" if first.endswith("{") else first[-1]
+    ]
+    with Compiler() as compiler:
+        for depth in (100, 1_001, 100_000):
+            text = first + opening * depth + "i1" * (opening == "tuple<") + closing * depth + last
+            if depth == 100:
+                compiler.parse(text).close()
+                continue
+            with pytest.raises(Error, match="are nested more than 1000 deep"):
+                compiler.parse(text)
+        # Neither arrows and comparisons, nor strings and comments, are brackets.
+        line = 'func.func private @f() -> () loc("[[<") // ((\n'
+        many = "".join(line.replace("@f", f"@f{i}") for i in range(600))
+        with compiler.parse(many) as module:
+            assert "@f599" in str(module)
+
+
 def test_a_trace_sees_every_pass_and_the_module_after_it() -> None:
     seen: list[PassRun] = []
     with Compiler() as compiler, compiler.parse(compiler.mlir(PROBLEM)) as module:

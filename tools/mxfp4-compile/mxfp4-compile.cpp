@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Output.h"
@@ -201,6 +202,13 @@ static OwningOpRef<ModuleOp> readModule(const CommandLine &given,
   auto file = openInputFile(given.input, &message);
   if (!file)
     return nullptr;
+  const StringRef text = file->getBuffer();
+  if (!text.starts_with("ML\xefR") && mlirDepth(text) > kMostMlirDepth) {
+    message = "the regions, types and attributes of '" + given.input +
+              "' are nested more than " + std::to_string(kMostMlirDepth) +
+              " deep";
+    return nullptr;
+  }
   sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   return parseSourceFile<ModuleOp>(sources, &context);
 }

@@ -13,7 +13,7 @@
 
 #include "Tool.h"
 #include "mxfp4/Core/Format.h"
-#include "mxfp4/Core/JsonDepth.h"
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/Core/Names.h"
 
 #include <algorithm>
