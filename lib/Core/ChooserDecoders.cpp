@@ -33,12 +33,16 @@ constexpr double kWideWaves = 10;
 /// 24 warps decode, and steps that the first of three K slices has fewer.
 constexpr int kDecodersStagesFP8 = 25, kSharingStagesFP8 = 12, kSumStepsFP8 = 2;
 
-/// Of 8-bit numbers, stages of a CTA where 24 warps decode for tiles of 16
-/// tokens, and waves of tiles from which they take less time than 20 warps and
-/// tiles of 64 columns. With 22 and 44 waves they took 0.96 and 0.94 of the
+/// Of 8-bit numbers, stages of a CTA where 24 warps decode for tiles of up to
+/// 32 tokens, and waves of tiles from which they take less time than 20 warps
+/// and tiles of 64 columns. With 22 and 44 waves they took 0.96 and 0.94 of the
 /// time, with 11 waves 1.00.
 constexpr int kDecodersStagesWideFP8 = 15;
 constexpr int64_t kManyWavesFP8 = 16;
+
+/// Of 8-bit numbers, tokens of tiles for a dozen or two rows per group: with 16
+/// rows, they took 0.89 to 1.00 of the time of tiles of 48.
+constexpr int kDozenFP8 = 32;
 
 /// The time of a tile of 128 columns and 8 tokens over the time of two of 64:
 /// 0.85 to 0.94 in four cases whose waves are equally full.
@@ -165,7 +169,7 @@ std::optional<Pick> Chooser::pickManyDecodersFP8(int64_t rows) const {
 }
 
 /// Of 8-bit numbers, 20 warps decode for tiles of up to 16 tokens, and 24 for
-/// tiles of up to 48. With fewer rows, three K slices of four warps decode as
+/// tiles of 32 and 48. With fewer rows, three K slices of four warps decode as
 /// much as memory delivers.
 std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
   if (!decodeDecides() || problem.gathers)
@@ -179,6 +183,11 @@ std::optional<Pick> Chooser::pickDecodersFP8(int64_t mean) const {
   if (tokensFor(mean, 2) <= 16 || tokensFor(mean, 1.4) > kSharedFP8 ||
       steps <= kSharingSlices)
     return std::nullopt;
+  if (tokensFor(mean, 2) <= kDozenFP8)
+    return Pick{withStages(wgmma(128, kDozenFP8, 8, 8, kSharingSlices),
+                           /*sumSteps=*/0, kDecodersStagesWideFP8),
+                "a dozen or two rows per group: decoding decides, up to 32 "
+                "tokens share each decoded fragment, in 24 warps of one CTA"};
   Schedule schedule = withStages(wgmma(128, kSharedFP8, 8, 8, kSharingSlices),
                                  kSumStepsFP8, kSharingStagesFP8);
   schedule.producerRegisters = 24;

@@ -168,6 +168,45 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
     }
 }
 
+// Groups of a dozen or two rows have tiles of 32 tokens, which copy less than
+// tiles of 48; more rows would need two of them.
+TEST(ChooseSchedule, GroupsOfSixteenRowsOfFP8HaveTilesOf32) {
+  const Target h200 = targetFor("h200");
+  for (int promotion : {0, 512})
+    for (auto [groups, mean, tokens] : {std::tuple(32, 16, 32),
+                                        {128, 16, 32},
+                                        {128, 22, 32},
+                                        {128, 32, 48}}) {
+      const Problem problem = sizedFP8(groups, groups * mean, 2880, promotion);
+      const Schedule schedule = choose(problem, {}, h200).schedule;
+      EXPECT_EQ(schedule.tileTokens, tokens) << mean << " rows per group";
+      EXPECT_EQ(schedule.consumerWarps(), 24) << mean << " rows per group";
+    }
+}
+
+// Where three warpgroups would have many columns that do not exist, two have
+// tall tiles; promoted sums have two everywhere.
+TEST(ChooseSchedule, NarrowTilesOfFP8WhereColumnsDoNotExist) {
+  for (auto [columns, tileRows] : {std::pair(1024, 128),
+                                   {1408, 128},
+                                   {512, 128},
+                                   {2880, 192},
+                                   {5760, 192},
+                                   {4096, 192},
+                                   {704, 192}})
+    for (int64_t mean : {300, 512, 1024}) {
+      Problem problem = sizedFP8(128, 128 * mean, 2048, 0);
+      problem.n = columns;
+      const Schedule fast = choose(problem, {}).schedule;
+      EXPECT_EQ(fast.tileRows, tileRows) << columns << " columns";
+      if (tileRows == 128 && columns != 512)
+        EXPECT_EQ(fast.tileTokens, 256)
+            << columns << " columns, " << mean << " rows per group";
+      problem.promotion = 512;
+      EXPECT_EQ(choose(problem, {}).schedule.tileRows, 128);
+    }
+}
+
 // With many tiles, 24 warps decode for few rows, and tiles of 128 columns share
 // activations; not on an H100, with few columns or groups, or where producers
 // gather.
