@@ -86,9 +86,16 @@ void mxfp4::readSums(ImplicitLocOpBuilder &b, Value accumulator,
 
 Value mxfp4::writeSums(ImplicitLocOpBuilder &b, Value accumulator,
                        ArrayRef<int64_t> block, ArrayRef<Value> sums) {
-  const auto columns = static_cast<int64_t>(sums.size()) / 4;
-  for (auto [sum, place] : llvm::zip(sums, placesOf(block, columns)))
-    accumulator = LLVM::InsertValueOp::create(b, accumulator, sum, place);
+  Type ofFour = LLVM::LLVMArrayType::get(b.getF32Type(), 4);
+  SmallVector<int64_t> place(block);
+  place.push_back(0);
+  for (int64_t &column = place.back(); !sums.empty(); ++column) {
+    Value four = LLVM::PoisonOp::create(b, ofFour);
+    for (int64_t i = 0; i < 4; ++i)
+      four = LLVM::InsertValueOp::create(b, four, sums[i], i);
+    accumulator = LLVM::InsertValueOp::create(b, accumulator, four, place);
+    sums = sums.drop_front(4);
+  }
   return accumulator;
 }
 
