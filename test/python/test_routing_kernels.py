@@ -164,6 +164,19 @@ def test_sort(sizes: tuple[int, int], rng: np.random.Generator) -> None:
         assert run.error == 2
 
 
+@pytest.mark.parametrize("bad", [-2, 32, 2**31 - 1, -(2**31)])
+def test_one_bad_id_is_reported_wherever_it_is(bad: int, rng: np.random.Generator) -> None:
+    """Warps read 96 slots each, 32 at a time: the first, the last and some between."""
+    kernel, ids = compiled(cases.sort_mlir(32, 4)), cases.ids(rng, 700, 32, 4, 0.1)
+    for place in [0, 33, 64, 95, 96, *rng.integers(97, 2799, 3), 2799]:
+        given = ids.copy()
+        given.flat[place] = bad
+        run = simulate_routing(kernel, 700, ids=given)
+        check_clean(run)
+        check_sort(run, given, 32)
+        assert run.error == 2, place
+
+
 def check_two_sorts(
     ids: np.ndarray, experts: int, seed: int = 1, grid: tuple[int, int, int] | None = None
 ) -> dict[str, bytes]:
