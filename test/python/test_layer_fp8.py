@@ -15,6 +15,7 @@ from driver_memory import file
 from helpers import random_weights
 from kernels import needs_both
 from mxfp4 import Error, fp8_reference, layer_reference, routing
+from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.fp8 import QuantizedRows, quantize_rows
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
@@ -209,6 +210,26 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert found.spec == SMALL
     assert {"quantize", "quantize_inner"} <= set(found.routing)
     assert found.matmuls["down"][0].manifest.accumulation == "promoted512"
+
+
+@pytest.mark.slow
+@needs_both
+@pytest.mark.parametrize("rows", [4, 256, 4096, 32768])
+@pytest.mark.parametrize("accumulation", ["fast", "promoted512"])
+def test_kernels_with_one_scale_spill_nothing(rows: int, accumulation: str) -> None:
+    """At gpt-oss's size, for the devices whose schedules differ."""
+    spec = dataclasses.replace(
+        PRESETS["gpt-oss-20b"], activations="fp8", accumulation=accumulation,
+        activation_scale="bound",
+    )  # fmt: skip
+    if find_ptxas() is None:
+        pytest.skip("ptxas was not found")
+    with mxfp4.Compiler() as compiler:
+        for device in ("h100-sxm", "h200"):
+            for text in (spec.gate_up(), spec.down()):
+                options = f"rows-hint={rows} assemble=true device={device}"
+                found = compiler.compile(text, options).manifest
+                assert found.resources["spill_bytes"] == 0, (device, found.entry)
 
 
 def test_specs() -> None:
