@@ -101,12 +101,16 @@ static std::string readFact(const std::string &word, Device &device) {
             [](char c) {
               return std::isdigit(static_cast<unsigned char>(c)) != 0;
             });
-    const int value = isNumber ? std::atoi(digits.c_str()) : -1;
-    if (value < field.least || value > field.most)
-      return "expects " + key + "= with a whole number from " +
-             std::to_string(field.least) + " to " + std::to_string(field.most) +
-             (*field.unit ? std::string(" (") + field.unit + ")" : "") +
-             ", but got '" + digits + "'";
+    const auto value =
+        isNumber ? int(std::strtol(digits.c_str(), nullptr, 10)) : -1;
+    if (value < field.least || value > field.most) {
+      std::string wrong = "expects " + key + "= with a whole number from ";
+      wrong += std::to_string(field.least) + " to ";
+      wrong += std::to_string(field.most);
+      if (*field.unit)
+        wrong.append(" (").append(field.unit).append(")");
+      return wrong.append(", but got '").append(digits).append("'");
+    }
     device.*field.member = value;
     return "";
   }

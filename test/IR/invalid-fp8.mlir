@@ -112,8 +112,8 @@ func.func @other_register_in_generic_form(%r: vector<4xf8E5M2>, %tile: !tile, %i
 
 // -----
 
-!fp8 = memref<?x256xf8E4M3FN>
-!blocks = memref<2x1x2x!mxfp4.block<bytes, relative>>
+!fp8 = memref<?x1024xf8E4M3FN>
+!blocks = memref<2x1x8x!mxfp4.block<bytes, relative>>
 
 func.func @accumulators(%x: !fp8, %w: !blocks, %o: memref<3xi32>,
                         %y: memref<?x48xbf16>) {

@@ -13,8 +13,8 @@
 
 #include "Tool.h"
 #include "mxfp4/Core/Format.h"
-#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/Core/Names.h"
+#include "mxfp4/Core/NestingDepth.h"
 
 #include <algorithm>
 #include <cmath>

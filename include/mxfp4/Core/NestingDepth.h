@@ -32,12 +32,13 @@ inline size_t nestingDepth(std::string_view text, std::string_view opening,
   bool isString = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i], next = i + 1 < text.size() ? text[i + 1] : ' ';
-    if (isString && c == '\\')
-      ++i;
-    else if (c == '"')
-      isString = !isString;
-    else if (isString)
+    if (isString) {
+      i += c == '\\'; // what is behind it ends no string
+      isString = c != '"';
       continue;
+    }
+    if (c == '"')
+      isString = true;
     else if (c == '/' && next == '/')
       i = std::min(text.find('\n', i), text.size());
     else if ((c == '-' && next == '>') ||
