@@ -69,8 +69,8 @@ mlir::FailureOr<Artifact> compile(mlir::ModuleOp module,
                                   const CompileOptions &options);
 
 /// Writes manifest.json, kernel.ptx and kernel.cubin into `directory`, which is
-/// made if needed. Each file appears whole or not at all, the manifest last, and
-/// what an earlier artifact left there is removed. Returns a sentence on
+/// made if needed. Each file appears whole or not at all, the manifest last,
+/// and what an earlier artifact left there is removed. Returns a sentence on
 /// failure, else ""; where the disk is full, an earlier artifact stays.
 std::string writeArtifact(const Artifact &artifact, llvm::StringRef directory);
 
