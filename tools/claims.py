@@ -245,6 +245,9 @@ def layers() -> list[Claim]:
          gain(32, "fp8 fast") + gain(32, "fp8")),
         ("it gains # with `fast`, and # with `promoted 512`",
          [gains((most[128, t] for t in (4096, 8192)), "ours", c) for c in ("fp8 fast", "fp8")]),
+        ("`bound`, it gains # and # times with `fast` and 32 experts, and # with 128",
+         [*gain(32, "fp8 fast bound"),
+          gains((most[128, t] for t in (4096, 8192)), "ours", "fp8 fast bound")]),
         ("its column *bf16* is up to # times as long", [f"{max(others):.2f}"]),
     ]  # fmt: skip
     cost = span((r["us"]["batch-invariant"] / r["us"]["ours"] for r in constant), 1)

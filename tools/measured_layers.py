@@ -190,7 +190,7 @@ def layer_fp8(page: str) -> str:
     every = {"ours": "bf16", "fp8": "FP8 promoted", "fp8 bound": "promoted, `bound`",
              "fp8 fast": "FP8 fast", "fp8 fast bound": "fast, `bound`"}  # fmt: skip
     shown = {c: text for c, text in every.items() if c in LAYER_FP8_H200["rows"][0]["us"]}
-    quick = {"fp8": "promoted", "fp8 fast": "fast"} | {c: every[c] for c in shown if "bound" in c}
+    quick = {c: text.removeprefix("FP8 ") for c, text in shown.items() if c != "ours"}
     lines = [
         [str(row["experts"]), str(row["tokens"]), *(microseconds(row["us"][c]) for c in shown),
          *(f"{row['us']['ours'] / row['us'][c]:.2f}" for c in quick),
