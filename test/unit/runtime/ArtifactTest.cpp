@@ -11,7 +11,6 @@
 #include <functional>
 #include <random>
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
