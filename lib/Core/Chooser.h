@@ -91,7 +91,8 @@ private:
   Pick pickFewestDecoders(int64_t rows) const;
   bool decodeDecides() const;
   Schedule decoders(int warps, int ctas, int stages) const;
-  double decoderTiles(int64_t rows) const;
+  double decoderTiles(int64_t rows, int64_t columns = 128) const;
+  Schedule narrowDecoders() const;
   bool hasWideTiles(int64_t rows) const;
   Schedule withWideTiles(Schedule schedule) const;
   Pick pickDecoders(int64_t rows) const;

@@ -48,9 +48,15 @@ constexpr int kDozenFP8 = 32;
 /// 0.85 to 0.94 in four cases whose waves are equally full.
 constexpr double kTallFewest = 0.92;
 
-/// The time of a row of weights with one CTA per SM, as a multiple of its time
-/// with two CTAs per SM.
-constexpr double kDecodersAlone = 1.12;
+/// The time of a row of weights with one CTA per SM, and in tiles of 64 columns
+/// that five K slices share, as multiples of its time with two CTAs per SM.
+constexpr double kDecodersAlone = 1.12, kDecodersNarrow = 1.25;
+
+/// Waves of two CTAs per SM up to which such narrow tiles are an option. Six
+/// cases with 0.6 to 1.5 waves, where the model of waves takes them: 0.77 to
+/// 0.97 of the time; with more waves they take up to 1.2 times as long.
+constexpr double kNarrowWaves = 2;
+constexpr int kNarrowStages = 25;
 
 /// Whether memory delivers more than few warps decode. Half of the last tile's
 /// columns may be masked, which must be a small part of all columns.
@@ -83,18 +89,28 @@ Schedule Chooser::decoders(int warps, int ctas, int stages) const {
   return fit(schedule, stages);
 }
 
-/// Tiles of 128 columns of all groups that have rows, if each has one.
-double Chooser::decoderTiles(int64_t rows) const {
-  // Groups that have rows, under uniform routing, so that the choice changes
-  // with few numbers of rows.
-  double expected = double(ceilDiv(rows, groups) * groups);
+/// 20 warps decode in tiles of 64 columns.
+Schedule Chooser::narrowDecoders() const {
+  Schedule schedule = wgmma(64, 16, 8, 4, kFewestSlices);
+  schedule.sideBySide = false;
+  schedule.sumSteps = 0;
+  return fit(schedule, kNarrowStages);
+}
+
+/// Tiles of so many columns of all groups that have rows, if each has one.
+double Chooser::decoderTiles(int64_t rows, int64_t columns) const {
+  // Groups that have rows, under uniform routing, of a number of rows that has
+  // eight values between two powers of two, so that the choice changes with few
+  // numbers of rows.
+  int64_t step = groups;
   if (rows <= groups)
-    for (expected = 1; expected < double(rows);)
-      expected *= 2;
+    for (step = 1; step * 16 < rows;)
+      step *= 2;
+  const double expected = double(ceilDiv(rows, step) * step);
   const double all = double(groups);
   const double busy =
       groups == 1 ? 1 : all * (1 - std::pow(1 - 1 / all, expected));
-  return busy * double(ceilDiv(problem.n, 128));
+  return busy * double(ceilDiv(problem.n, columns));
 }
 
 /// Whether a launch has enough tiles for crowded groups to have wide ones.
@@ -114,9 +130,18 @@ Pick Chooser::pickDecoders(int64_t rows) const {
             "up to a dozen rows per group and many tiles: decoding decides, "
             "with the fewest instructions per byte, in 24 warps of two CTAs; "
             "groups with more than 16 rows have tiles for 32"};
+  const double all = target.device.multiprocessors;
   const auto timeOf = [&](int ctas) {
-    return std::ceil(tiles / (ctas * target.device.multiprocessors)) * ctas;
+    return std::ceil(tiles / (ctas * all)) * ctas;
   };
+  const double narrow =
+      kDecodersNarrow * std::ceil(decoderTiles(rows, 64) / all) / 2;
+  if (tiles <= kNarrowWaves * 2 * all && !problem.gathers &&
+      steps >= int64_t(2) * kFewestSlices &&
+      narrow < std::min(timeOf(2), kDecodersAlone * timeOf(1)))
+    return {narrowDecoders(),
+            "up to about ten rows per group and few tiles: decoding decides, "
+            "in 20 warps; five K slices share small tiles, which fill the SMs"};
   if (timeOf(2) <= kDecodersAlone * timeOf(1))
     return {decoders(4, /*ctas=*/2, kDecodersStages),
             "up to about ten rows per group: decoding decides, with the fewest "

@@ -308,7 +308,8 @@ TEST(ChooseSchedule, RangesOfRowsAreExact) {
 // rows per group has as many warps that decode as fit; all others are the same.
 TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
   const Target h200 = targetFor("h200");
-  const char *two = "24 warps of two CTAs", *one = "24 warps of one CTA";
+  const char *two = "24 warps of two CTAs", *one = "24 warps of one CTA",
+             *narrow = "five K slices share small tiles";
   const Regime regimes[] = {
       {sized(32, 64), two, decoding(4, 2)},
       {sized(32, 320), two, decoding(4, 2)},
@@ -328,15 +329,25 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
       {{512, 512, 2688, 1024, 512 * 12}, two, decodingTwoKinds()},
       {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
       // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
-      // whose time one CTA per SM has 7.5 of 132 for 7.
+      // whose time one CTA per SM has 7.5 of 132 for 7. Then 627 tiles, three
+      // rounds and five, but 724 and 456, three rounds and six, two and four.
+      {sized(32, 32), one, decoding(8, 1)},
       {sized(32, 17), one, decoding(8, 1)},
-      // From 12 rows on there are five waves.
-      {sized(32, 12), one, decoding(8, 1)},
+      {sized(32, 21), two, decoding(4, 2)},
+      {sized(32, 12), two, decoding(4, 2)},
+      // 320 tiles are two rounds, the second of which is nearly empty; as 641
+      // of 64 columns they are five of 132. And 303.
+      {{256, 256, 512, 4096, 96}, narrow, narrowDecoding()},
+      {{128, 128, 768, 2880, 64}, narrow, narrowDecoding()},
+      // K of nine steps is too short for five slices.
+      {{256, 256, 512, 576, 96}, one, decoding(8, 1)},
   };
   for (const Regime &regime : regimes) {
     const ScheduleChoice choice = choose(regime.problem, {}, h200);
     Schedule expected = regime.schedule;
-    expected.stages = expected.ctasPerMultiprocessor == 2 ? 9 : 18;
+    expected.stages = expected.kSlices == 5                 ? 25
+                      : expected.ctasPerMultiprocessor == 2 ? 9
+                                                            : 18;
     EXPECT_TRUE(choice.schedule == expected)
         << regime.problem.rowsHint << " rows of " << regime.problem.groups
         << " groups, N = " << regime.problem.n << ": " << choice.reason;

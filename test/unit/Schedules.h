@@ -64,6 +64,14 @@ inline Schedule decoding(int warps, int ctas) {
   return schedule;
 }
 
+/// Of 64 columns, in five K slices.
+inline Schedule narrowDecoding() {
+  Schedule schedule = tiled(64, 16, 8, 4, 5, 1);
+  schedule.overlapDecode = schedule.versionLoops = schedule.sideBySide = false;
+  schedule.sumSteps = 0;
+  return schedule;
+}
+
 /// The same in two CTAs per SM, with wide tiles for groups with more rows.
 inline Schedule decodingTwoKinds() {
   Schedule schedule = decoding(4, 2);
