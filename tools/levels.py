@@ -44,12 +44,14 @@ def dialect() -> list[Level]:
         Level("Program", "The structure of a kernel: tiles of a CTA, the loop over K, roles of "
               "warps, and the rings by which roles meet. `mxfp4-tile` makes the first of these "
               "operations, and `mxfp4-lower-program` removes the last.",
-              operations("MXFP4ProgramOps.td") + operations("MXFP4RoleOps.td")),
+              operations("MXFP4ProgramOps.td") + operations("MXFP4RoleOps.td")
+              + operations("MXFP4BringOps.td", end="wait_count")),
         Level("Tiles", "What a CTA copies, multiplies and stores.",
               operations("MXFP4KernelOps.td", end=fragments)),
         Level("Fragments", "What a warp does with its part of a tile: load packed words, decode "
               "them in registers, multiply.", operations("MXFP4KernelOps.td", first=fragments)),
-        Level("Hopper", "TMA, mbarriers and wgmma.", operations("MXFP4HopperOps.td")),
+        Level("Hopper", "TMA, mbarriers and wgmma.", operations("MXFP4HopperOps.td")
+              + operations("MXFP4BringOps.td", first="wait_count")),
     ]  # fmt: skip
 
 

@@ -19,9 +19,34 @@ using namespace mxfp4;
 /// or less no longer matters. A single group has all waves to itself.
 constexpr int64_t kMany = 1024, kManyAlone = 32768;
 
+/// The schedule with a warp that brings rows, if it can have one: blocks of
+/// weights are then copied by one warp, and one or two rows of activations take
+/// the shared memory that stages leave.
+static Schedule withBringing(Schedule schedule, const Problem &problem,
+                             const Target &target) {
+  schedule.copyWarps = std::min(schedule.copyWarps, 2);
+  const int64_t row = problem.k * bits(problem.activations) / 8;
+  for (int64_t rows : {2, 1}) {
+    schedule.bringBytes =
+        static_cast<int>(std::min<int64_t>(rows * row, 65536));
+    if (verifySchedule(schedule, problem, target).empty())
+      return schedule;
+  }
+  schedule.bringBytes = 0;
+  return schedule;
+}
+
 ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
                                      const Target &target,
                                      const Preference &preference) {
+  if (problem.through) {
+    Problem inOrder = problem;
+    inOrder.through = inOrder.gathers = false;
+    ScheduleChoice choice = chooseSchedule(inOrder, target, preference);
+    choice.schedule = withBringing(choice.schedule, inOrder, target);
+    if (choice.schedule.bringBytes != 0)
+      return choice;
+  }
   const Chooser chooser(problem, target, preference);
   const int64_t groups = std::max<int64_t>(problem.groups, 1);
   const int64_t many = groups > 1 ? kMany * groups : kManyAlone;

@@ -46,6 +46,7 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
   if (s.wideFrom != 0 && !s.isWide())
     more = SharedMemoryMap(s.wideProgram(), layout).table.offset - offset;
   wide = next("wide", std::max<int64_t>(more, 0), 16);
+  rows = next("rows", s.bringBytes, 16);
   const int tables = s.wideFrom != 0 ? 2 : 1;
   // In whole 16-byte units so that what follows stays aligned.
   table = next("table", tables * ((s.tableEntries(groups) + 3) / 4 * 16), 16,
@@ -59,7 +60,7 @@ SharedMemoryMap::SharedMemoryMap(const Schedule &s, const BlockLayout &layout,
 std::vector<SharedRegion> SharedMemoryMap::regions() const {
   std::vector<SharedRegion> result;
   for (const SharedRegion &region :
-       {activations, decoded, weights, sums, wide, table})
+       {activations, decoded, weights, sums, wide, rows, table})
     if (region.bytes != 0)
       result.push_back(region);
   return result;

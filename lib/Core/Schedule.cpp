@@ -233,6 +233,21 @@ static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   return "";
 }
 
+/// A warp beside those that copy brings whole rows.
+static std::string verifyBringing(const Schedule &s, const Problem &problem) {
+  const int64_t row = problem.k * bits(problem.activations) / 8;
+  if (!s.traits().isAsynchronous || s.kSlices > 1 || s.wideFrom != 0 ||
+      s.copyWarps > 2 || s.ctasPerMultiprocessor != 1)
+    return "requires wgmma, one CTA per SM, at most 2 copy_warps, and neither "
+           "K slices nor wide_from for bring_bytes";
+  if (s.bringBytes % 16 != 0 ||
+      (row > 0 && s.bringBytes != row && s.bringBytes != 2 * row))
+    return "requires bring_bytes to be one or two rows of activations of " +
+           std::to_string(row) + " bytes, in units of 16, but has " +
+           std::to_string(s.bringBytes);
+  return "";
+}
+
 /// The second program has the threads and the registers of the first, and less
 /// shared memory: what is left to fail are the rows of its tiles.
 static std::string verifySideBySide(const Schedule &s,
@@ -316,6 +331,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyLoops(schedule, problem);
   if (wrong.empty() && isAsynchronous)
     wrong = verifyProducer(schedule, problem.layout, target);
+  if (wrong.empty() && schedule.bringBytes != 0)
+    wrong = verifyBringing(schedule, problem);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom != 0)

@@ -50,6 +50,7 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
       {"gather_rows", &S::gatherRows, false, 3, 1, 1024, inferredGatherRows},
       {"store_columns", &S::storeColumns, false, 3, 1, 1024,
        inferredStoreColumns},
+      {"bring_bytes", &S::bringBytes, false, 5, 0, 65536},
   };
   return fields;
 }

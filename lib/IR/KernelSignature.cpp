@@ -6,6 +6,8 @@
 
 #include "mxfp4/IR/KernelSignature.h"
 
+#include "mxfp4/Core/RowCounters.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
@@ -24,19 +26,21 @@ MatmulSizes MatmulSizes::of(GroupedMatmulOp op) {
           op.getK(),
           op.getBlockType(),
           op.getOutputType().getElementType(),
-          op.getActivationsType().getElementType()};
+          op.getActivationsType().getElementType(),
+          op.getThrough() ? RowCounters::kWords : 2};
 }
 
 Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   Problem problem = {op.getNumExperts(), op.getNumGroups(),
                      op.getN(),          op.getK(),
-                     rowsHint,           bool(op.getGather())};
+                     rowsHint,           op.getGather() && !op.bringsRows()};
   if (BlockType block = op.getBlockType())
     problem.layout = block.getLayout();
   if (std::optional<NumberType> type =
           numberTypeOf(getElementTypeOrSelf(op.getActivations())))
     problem.activations = *type;
   problem.promotion = static_cast<int>(op.getPromotion());
+  problem.through = bool(op.getThrough());
   return problem;
 }
 
@@ -79,13 +83,17 @@ ArrayRef<MatmulOperand> mxfp4::matmulOperands() {
       {"error", "an error word", Provider::Launcher, true, 1,
        [](const Sizes &s) { return words(s, 1); }},
       {"workspace", "a workspace", Provider::Launcher, true, 1,
-       [](const Sizes &s) { return words(s, 2); }},
+       [](const Sizes &s) { return words(s, s.words); }},
       {"gather", "rows to gather", Provider::Caller, true, 1,
        [](const Sizes &s) { return words(s, s.rows); }},
       {"scatter", "rows to scatter to", Provider::Caller, true, 1,
        [](const Sizes &s) { return words(s, s.rows); }},
       // Each by its own type.
       {"epilogue", "epilogue operands", Provider::Caller, true, 2, nullptr},
+      {"through", "memory for gathered rows", Provider::Caller, true, 0,
+       [](const Sizes &s) {
+         return MemRefType::get({s.rows, s.k}, s.activations);
+       }},
   };
   static_assert(
       std::size(operands) ==
@@ -107,7 +115,8 @@ static int64_t elementBytes(Type element) {
 /// What TMA and cp.async copy at least.
 static constexpr int64_t kCopyBytes = 16;
 
-/// Kernels with wgmma read activations through TMA, unless they gather them.
+/// Kernels with wgmma read activations through TMA, unless they gather them or
+/// bring them to other memory.
 static bool readsThroughTma(GroupedMatmulOp op) {
   ScheduleAttr schedule = op.getScheduleAttr();
   return schedule && traitsOf(schedule.getInstruction()).isAsynchronous &&
@@ -152,6 +161,12 @@ SmallVector<KernelArgument> mxfp4::kernelSignature(GroupedMatmulOp op) {
     number("x_rows", Provider::Caller);
   if (op.getScatter())
     number("y_rows", Provider::Caller);
+  // The same memory as TMA reads it.
+  if (op.bringsRows())
+    arguments.push_back(
+        {tensorMapOf(op),
+         ArgAttr::get(context, "through_maps", Provider::Caller, kCopyBytes,
+                      cast<MemRefType>(op.getThrough().getType()), false)});
   return arguments;
 }
 

@@ -81,6 +81,8 @@ void GroupedMatmulOp::getEffects(
     effects.emplace_back(MemoryEffects::Read::get(), operand);
     effects.emplace_back(MemoryEffects::Write::get(), operand);
   }
+  if (getThrough())
+    effects.emplace_back(MemoryEffects::Write::get(), &getThroughMutable()[0]);
 }
 
 /// Weights against E, N and K.
@@ -217,6 +219,9 @@ LogicalResult GroupedMatmulOp::verify() {
     return emitOpError() << "requires K to be a positive multiple of 32 (one "
                             "scale for each 32 values), but got "
                          << k;
+  if (getThrough() && !(getGather() && getWorkspace()))
+    return emitOpError("requires rows to gather and a workspace for memory "
+                       "that rows are gathered through");
   if (failed(verifyWeights(*this)) || failed(verifyNumbers(*this, isFP8)) ||
       failed(verifyGroups(*this)) ||
       failed(verifyEpilogueOperands(*this, getEpilogueOperands(),

@@ -6,6 +6,7 @@
 
 #include "Buffers.h"
 
+#include "mxfp4/Core/RowCounters.h"
 #include "mxfp4/IR/MXFP4.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -170,9 +171,13 @@ LogicalResult HandOutTilesOp::verify() {
   if (failed(verifyTileSource(*this)) ||
       failed(verifyQueue(*this, getQueue().getType(), getFields().getType())))
     return failure();
-  if (getCounter() && !isGlobalWords(getCounter(), 2))
-    return emitOpError() << "requires a counter of shape 2 and element type "
-                            "i32 in global memory, but got "
+  const int64_t words = getRows() ? RowCounters::kWords : 2;
+  if (getRows() && !getCounter())
+    return emitOpError("requires a counter to wait for rows");
+  if (getCounter() && !isGlobalWords(getCounter(), words) &&
+      !isGlobalWords(getCounter(), RowCounters::kWords))
+    return emitOpError() << "requires a counter of shape " << words
+                         << " and element type i32 in global memory, but got "
                          << getCounter().getType();
   return success();
 }

@@ -194,7 +194,7 @@ static Object problem(const KernelFacts &facts) {
   // Which optional operands the caller provides.
   for (const MatmulOperand &operand : matmulOperands())
     if (operand.isOptional && operand.type &&
-        operand.provider == Provider::Caller)
+        operand.provider == Provider::Caller && operand.name != "through")
       result[operand.name] =
           llvm::any_of(facts.signature, [&](const KernelArgument &argument) {
             return argument.attr.getName() == operand.name;

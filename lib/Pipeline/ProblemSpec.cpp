@@ -96,9 +96,10 @@ std::string readBool(StringRef value, bool &into) {
   return "";
 }
 
-/// Whether a word of a problem says that an operand is there.
+/// Whether a word of a problem says that an operand is there. Memory to gather
+/// through changes no result, and is not of the problem.
 bool isWord(const MatmulOperand &operand) {
-  return operand.type && operand.isOptional &&
+  return operand.type && operand.isOptional && operand.name != "through" &&
          operand.provider == Provider::Caller;
 }
 
@@ -336,6 +337,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
   sizes.n = spec.n;
   sizes.k = spec.k;
   sizes.block = BlockType::get(context, spec.layout);
+  sizes.words = 2;
   sizes.output = spec.outputF32 ? Type(b.getF32Type()) : Type(b.getBF16Type());
   sizes.activations =
       spec.isFP8 ? Type(b.getType<Float8E4M3FNType>()) : Type(b.getBF16Type());
@@ -350,7 +352,7 @@ OwningOpRef<ModuleOp> mxfp4::buildProblem(MLIRContext *context,
       types.push_back(operand.type(sizes));
   }
   if (spec.isFP8) {
-    segments[std::size(segments) - 1] = 2;
+    segments[std::size(segments) - 2] = 2;
     types.push_back(MemRefType::get({sizes.experts, sizes.n}, b.getF32Type()));
     types.push_back(MemRefType::get({sizes.rows}, b.getF32Type()));
     if (spec.promotion)

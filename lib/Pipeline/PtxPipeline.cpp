@@ -55,6 +55,7 @@ static void buildDecoding(OpPassManager &pm,
                           const PtxPipelineOptions &options) {
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
+  pm.addPass(createBringRows());
   pm.addPass(createPipelineCopies());
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());

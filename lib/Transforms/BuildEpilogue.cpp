@@ -78,8 +78,9 @@ void Fusion::createMatmul(Value init) {
       b, init.getType(), matmul.getActivations(), matmul.getWeights(),
       matmul.getOffsets(), matmul.getExpertIds(), init, matmul.getError(),
       matmul.getWorkspace(), matmul.getGather(), matmul.getScatter(),
-      operands.get(), matmul.getScheduleAttr(), matmul.getAccumulationAttr(),
-      matmul.getTargetAttr(), matmul.getPromisesAttr(), /*epilogueCount=*/1);
+      operands.get(), matmul.getThrough(), matmul.getScheduleAttr(),
+      matmul.getAccumulationAttr(), matmul.getTargetAttr(),
+      matmul.getPromisesAttr(), /*epilogueCount=*/1);
   fused->setDiscardableAttrs(matmul->getDiscardableAttrDictionary());
 }
 

@@ -114,6 +114,10 @@ void populateFragmentLowering(const mlir::LLVMTypeConverter &converter,
 void populateHopperLowering(const mlir::LLVMTypeConverter &converter,
                             mlir::RewritePatternSet &patterns);
 
+/// Bulk copies of rows, and waits for counters.
+void populateRowCopyLowering(const mlir::LLVMTypeConverter &converter,
+                             mlir::RewritePatternSet &patterns);
+
 /// The type of accumulators, and the operations of `vector` on them.
 void populateAccumulatorLowering(mlir::LLVMTypeConverter &converter,
                                  mlir::RewritePatternSet &patterns);

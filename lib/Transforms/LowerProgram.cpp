@@ -131,7 +131,9 @@ static void lowerRoles(WarpRolesOp op) {
   int64_t end = op.countWarps();
   for (RoleOp role : llvm::reverse(ArrayRef(roles).drop_front())) {
     const int64_t first = end - role.getWarps();
-    const bool isOneWarp = role == roles.back() && role.getWarps() == 1;
+    // Of the roles that are left, the second has the first of the warps.
+    const bool isOneWarp =
+        (role == roles.back() || role != roles[1]) && role.getWarps() == 1;
     emitRole(b, role, warp,
              isOneWarp ? arith::CmpIPredicate::eq : arith::CmpIPredicate::ult,
              isOneWarp ? first : end, first);
@@ -175,6 +177,7 @@ struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
     // From the inside to the outside.
     lowerAll<KLoopOp>(root, lowerKLoop);
     lowerAll<HandOutTilesOp>(root, lowerScheduler);
+    lowerAll<BringRowsOp>(root, lowerBringRows);
     lowerAll<ForTilesOp>(root, lowerTileLoop);
     lowerAll<TakeTilesOp>(root, lowerTileLoop);
     lowerAll<WarpRolesOp>(root, lowerRoles);

@@ -7,6 +7,8 @@
 #include "KernelBuilding.h"
 #include "ProgramLowering.h"
 
+#include "mxfp4/Core/RowCounters.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -120,8 +122,10 @@ static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value number,
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
-    for (auto [field, value] :
-         llvm::enumerate(locate(b, op, number).getResults()))
+    LocateTileOp tile = locate(b, op, number);
+    if (op.getRows())
+      waitForRows(b, op, tile.getRow(), tile.getValid());
+    for (auto [field, value] : llvm::enumerate(tile.getResults()))
       store(value, field);
     b.setInsertionPointToStart(branch.elseBlock());
     for (int64_t field = 0; field < kFields; ++field)
@@ -131,29 +135,43 @@ static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value number,
   RingFillOp::create(b, op.getQueue(), cursor, i32Constant(b, 0));
 }
 
-/// The last CTA to end leaves the counter as it was: no CTA takes a number any
-/// more. The fences order the numbers that all have taken, the count of CTAs,
-/// and the zeros; LLVM would drop an ordering of the count itself.
-static void putBack(ImplicitLocOpBuilder &b, Value counter) {
+/// No CTA takes a number any more, and no tile waits for rows. The fences order
+/// the numbers that all have taken, the count of roles, and the zeros; LLVM
+/// would drop an ordering of the count itself.
+void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows) {
   auto fence = [&] {
     LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   };
   fence();
-  Value before = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi,
-                                             i32Constant(b, 1), counter,
-                                             ValueRange{indexConstant(b, 1)});
+  Value before = memref::AtomicRMWOp::create(
+      b, arith::AtomicRMWKind::addi, i32Constant(b, 1), workspace,
+      ValueRange{indexConstant(b, RowCounters::kEnded)});
   fence();
-  Value ctas = gpu::GridDimOp::create(b, gpu::Dimension::x);
-  ctas = arith::IndexCastOp::create(b, b.getI32Type(), ctas);
+  Value roles = gpu::GridDimOp::create(b, gpu::Dimension::x);
+  roles = arith::IndexCastOp::create(b, b.getI32Type(), roles);
+  if (rows)
+    roles = arith::MulIOp::create(b, roles, i32Constant(b, 2));
   Value isLast =
       arith::CmpIOp::create(b, arith::CmpIPredicate::eq, before,
-                            arith::SubIOp::create(b, ctas, i32Constant(b, 1)));
+                            arith::SubIOp::create(b, roles, i32Constant(b, 1)));
   auto last = scf::IfOp::create(b, isLast);
+  OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(last.thenBlock());
-  for (int64_t word = 0; word < 2; ++word)
-    memref::StoreOp::create(b, i32Constant(b, 0), counter,
-                            ValueRange{indexConstant(b, word)});
-  b.setInsertionPointAfter(last);
+  const auto clear = [&](ImplicitLocOpBuilder &b, Value word) {
+    memref::StoreOp::create(b, i32Constant(b, 0), workspace, word);
+  };
+  for (int64_t word : {RowCounters::kTiles, RowCounters::kEnded})
+    clear(b, indexConstant(b, word));
+  if (!rows)
+    return;
+  scf::ForOp::create(
+      b, indexConstant(b, RowCounters::kClaimed),
+      indexConstant(b, RowCounters::kWords), indexConstant(b, 1), ValueRange(),
+      [&](OpBuilder &builder, Location loc, Value word, ValueRange) {
+        ImplicitLocOpBuilder inner(loc, builder);
+        clear(inner, word);
+        scf::YieldOp::create(inner);
+      });
 }
 
 /// while (publish(number)) number = next;
@@ -181,6 +199,6 @@ void mxfp4::lowerScheduler(HandOutTilesOp op) {
       });
   b.setInsertionPoint(op);
   if (op.getCounter())
-    putBack(b, op.getCounter());
+    putBack(b, op.getCounter(), op.getRows());
   op.erase();
 }

@@ -296,6 +296,7 @@ void populatePatterns(LLVMTypeConverter &converter,
   populateStoreLowering(converter, patterns);
   populateFragmentLowering(converter, patterns);
   populateHopperLowering(converter, patterns);
+  populateRowCopyLowering(converter, patterns);
   populateSliceLowering(converter, patterns);
   populateAccumulatorLowering(converter, patterns);
   populateMathLowering(converter, patterns);

@@ -104,7 +104,8 @@ Role roleOf(GroupedMatmulOp op, OpOperand &operand) {
   const unsigned number = operand.getOperandNumber();
   Role role{"an operand", kernelSignature(op)[number].attr.getAlign(),
             operand.get() == op.getInit() || operand.get() == op.getError() ||
-                operand.get() == op.getWorkspace()};
+                operand.get() == op.getWorkspace() ||
+                operand.get() == op.getThrough()};
   for (auto [i, row] : llvm::enumerate(matmulOperands())) {
     const auto [first, length] = op.getODSOperandIndexAndLength(i);
     if (number >= first && number < first + length)

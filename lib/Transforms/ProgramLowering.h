@@ -5,8 +5,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The pass is split by subject: loops over tiles in LowerTileLoops.cpp, loops
-// over K in LowerKLoops.cpp, rings and cursors in LowerRings.cpp, and roles,
-// the table of tiles and shared memory in LowerProgram.cpp.
+// over K in LowerKLoops.cpp, rows that are brought in LowerBringRows.cpp, rings
+// and cursors in LowerRings.cpp, and roles, the table of tiles and shared
+// memory in LowerProgram.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,6 +15,8 @@
 #define MXFP4_TRANSFORMS_PROGRAMLOWERING_H
 
 #include "mxfp4/IR/MXFP4.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mxfp4 {
 
@@ -23,6 +26,16 @@ void lowerTileLoop(ForTilesOp tiles);
 void lowerTileLoop(TakeTilesOp tiles);
 void lowerScheduler(HandOutTilesOp scheduler);
 void lowerKLoop(KLoopOp loop);
+void lowerBringRows(BringRowsOp op);
+
+/// Waits until the rows of a tile (index) have been brought into order.
+void waitForRows(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                 mlir::Value row, mlir::Value valid);
+
+/// The last role of the grid to end leaves a workspace as it was. `rows` is how
+/// many rows are brought into order; without, there is one role in a CTA.
+void putBack(mlir::ImplicitLocOpBuilder &b, mlir::Value workspace,
+             mlir::Value rows);
 
 /// Turns rings into barriers, and cursors into a slot (index) and a parity
 /// (i32).

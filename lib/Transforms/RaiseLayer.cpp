@@ -205,7 +205,7 @@ GroupedMatmulOp LayerBuilder::matmul(Value x, Value gather, unsigned weights,
   return GroupedMatmulOp::create(
       b, into.getType(), x, both, offsets, /*expert_ids=*/Value(), into,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
-      operands, /*schedule=*/ScheduleAttr(),
+      operands, /*through=*/Value(), /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(), /*target=*/TargetAttr(),
       /*promises=*/DictionaryAttr(), /*epilogueCount=*/isFirst || bias ? 1 : 0);
 }

@@ -276,7 +276,8 @@ Value MatmulBuilder::build() {
       b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
       expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
       /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
-      /*schedule=*/ScheduleAttr(), /*accumulation=*/AccumulationAttr(),
+      /*through=*/Value(), /*schedule=*/ScheduleAttr(),
+      /*accumulation=*/AccumulationAttr(),
       /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
       /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));

@@ -125,9 +125,10 @@ GroupedMatmulOp createMatmul(PatternRewriter &rewriter, RaggedLoop &loop,
       rewriter, loop.matmul.getLoc(), into.getType(), loop.activations,
       ValueRange{loop.codes, loop.scales}, routing.offsets, routing.ids, into,
       /*error=*/Value(), /*workspace=*/Value(), loop.gather,
-      /*scatter=*/Value(), operands, /*schedule=*/ScheduleAttr(),
-      loop.matmul.getAccumulationAttr(), loop.matmul.getTargetAttr(),
-      loop.matmul.getPromisesAttr(), loop.matmul.getEpilogue().size());
+      /*scatter=*/Value(), operands, /*through=*/Value(),
+      /*schedule=*/ScheduleAttr(), loop.matmul.getAccumulationAttr(),
+      loop.matmul.getTargetAttr(), loop.matmul.getPromisesAttr(),
+      loop.matmul.getEpilogue().size());
   if (matmul.hasEpilogue())
     rewriter.cloneRegionBefore(loop.matmul.getEpilogue()[0],
                                matmul.getEpilogue()[0],

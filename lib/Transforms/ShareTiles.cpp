@@ -7,6 +7,7 @@
 #include "KernelBuilding.h"
 #include "KernelRemarks.h"
 
+#include "mxfp4/Core/RowCounters.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -71,11 +72,14 @@ static void takeFrom(const TileQueue &queue, ForTilesOp tiles) {
   tiles.erase();
 }
 
-/// The counter of tiles that all CTAs share, if the kernel has one: two i32.
+/// The counter of tiles that all CTAs share, if the kernel has one: two i32, in
+/// front of others where rows are brought into order.
 static FailureOr<Value> findCounter(gpu::GPUFuncOp kernel) {
   Value workspace = findArgument(kernel, "workspace");
+  const int64_t words =
+      findArgument(kernel, "through") ? RowCounters::kWords : 2;
   const auto expected =
-      MemRefType::get({2}, IntegerType::get(kernel.getContext(), 32));
+      MemRefType::get({words}, IntegerType::get(kernel.getContext(), 32));
   if (!workspace || workspace.getType() == expected)
     return workspace;
   return kernel.emitOpError()
@@ -117,7 +121,7 @@ static FailureOr<bool> shareTiles(WarpRolesOp roles) {
       b, tiles.getFirst(), tiles.getCount(), tiles.getStride(),
       tiles.getTable(), tiles.getOffsets(), tiles.getExpertIds(),
       tiles.getError(), tiles.getExperts(), tiles.getColumns(), queue.ring,
-      queue.fields, *counter, tiles.getSchedule());
+      queue.fields, *counter, /*rows=*/Value(), tiles.getSchedule());
   YieldOp::create(b);
   for (ForTilesOp loop : loops)
     takeFrom(queue, loop);

@@ -143,6 +143,10 @@ void TilePass::launch(GroupedMatmulOp op, gpu::GPUFuncOp kernel) {
     arguments.push_back(rowsOf(op.getActivations()));
   if (op.getScatter())
     arguments.push_back(rowsOf(op.getInit()));
+  if (op.bringsRows())
+    arguments.push_back(MakeTensorMapOp::create(
+        b, cast<TensorMapType>(kernel.getFunctionType().getInputs().back()),
+        op.getThrough()));
   const int64_t ctas = int64_t(targetOf(op).device.multiprocessors) *
                        schedule.ctasPerMultiprocessor;
   Value one = indexConstant(b, 1);

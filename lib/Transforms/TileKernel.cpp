@@ -48,7 +48,7 @@ static Kernel bindArguments(GroupedMatmulOp op, gpu::GPUFuncOp function) {
   Kernel kernel;
   kernel.op = op;
   kernel.function = function;
-  kernel.activations = kernel.argument("x");
+  kernel.activations = kernel.argument(op.bringsRows() ? "through_maps" : "x");
   kernel.weights = kernel.argument("weights");
   kernel.output = kernel.argument("y");
   kernel.offsets = kernel.argument("offsets");
@@ -116,7 +116,7 @@ static Value buildKLoop(ImplicitLocOpBuilder &b, Kernel kernel, ForTilesOp tile,
   Value block =
       arith::MulIOp::create(b, tile.getColumn(), indexConstant(b, blocks));
   Value gathered, gatheredRows;
-  if (op.getGather()) {
+  if (op.getGather() && !op.bringsRows()) {
     gathered = loadRows(b, kernel, tile, schedule);
     gatheredRows = emitMultipliedRows(b, tile, schedule);
   }

@@ -20,7 +20,7 @@ from ._manifest_fields import (
 )
 from .errors import Error
 from .layout import Layout
-from .manifest import KINDS, Argument, Manifest
+from .manifest import KINDS, ROW_COUNTERS, Argument, Manifest
 from .names import shown
 
 _DTYPES = ("bf16", "e4m3", "f32", "i32", "u8")
@@ -191,7 +191,7 @@ def _known_shapes(raw: Any, layout: Layout) -> dict[str, tuple[int | str, ...]]:
         "expert_ids": (groups,),
         "y": (first["y"], n),
         "error": (1,),
-        "workspace": (2,),
+        "workspace": (ROW_COUNTERS if "through" in own else 2,),
     }
     if "epilogue" in raw["problem"]:
         del known["y"]  # has as many columns as the epilogue makes
@@ -225,7 +225,9 @@ def _argument(
     if not name.isidentifier() or not name.isascii():
         raise Error(f'"name" must be a name in letters, digits and _, got "{shown(name)}".')
     is_count = name == "rows" or name.endswith("_rows")
-    if (kind in ("i32", "i64")) != is_count or (kind == "tensor_maps" and name != "x"):
+    if (kind in ("i32", "i64")) != is_count or (
+        kind == "tensor_maps" and name not in ("x", "through_maps")
+    ):
         raise Error(f'argument "{name}" has the wrong kind, {kind}.')
     if is_count:
         return Argument(name, kind, provider="launcher" if name == "rows" else "caller")

@@ -47,7 +47,14 @@ times as long at 16384 rows), and rows that another kernel has brought into the 
 cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 """
 
-_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered")
+BROUGHT_TOKENS, BROUGHT_ROWS, BROUGHT_HIDDEN = 2048, 128, 2880
+"""Tokens and rows per expert from which on, and hidden size up to which, a warp of gate_up brings
+rows into the order of experts while the others multiply.
+
+Measured on an H200 (docs/TuningLog.md). Two rows have to fit the shared memory that stages leave.
+"""
+
+_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered", "gate_up_through")
 _ROUTING = (
     "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
     "sort_quantize", "quantize_inner", "combine",
@@ -271,14 +278,23 @@ class LayerKernels:
 
 def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
     """The names of a call's kernels, in order."""
-    up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1::2]
+    up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1:4:2]
     if spec.activations == "fp8":
         first = _first_steps(spec, tokens, source, "quantize")
         between = ["quantize_inner"] if spec.inner_scale is None else []
         return [*first, up, *between, down, "combine"]
     if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
         return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
+    if tokens >= _brought_from(spec):
+        return [*_first_steps(spec, tokens, source), "gate_up_through", down, "combine"]
     return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
+
+
+def _brought_from(spec: LayerSpec) -> int:
+    """Tokens from which on a warp of gate_up brings rows into order."""
+    if spec.activations == "fp8" or spec.hidden > BROUGHT_HIDDEN:
+        return sys.maxsize
+    return max(BROUGHT_TOKENS, -(-BROUGHT_ROWS * spec.experts // spec.slots))
 
 
 def _last_tokens(spec: LayerSpec) -> list[int]:
@@ -287,6 +303,7 @@ def _last_tokens(spec: LayerSpec) -> list[int]:
     return [
         FEW_TOKENS,
         FEW_ROWS // spec.slots,
+        _brought_from(spec) - 1,
         *counted,
         FEW_COUNTS[spec.activations] // spec.experts,
     ]

@@ -16,6 +16,7 @@ from .activation import GPT_OSS, KIMI_K3, Activation, literal
 from .errors import Error
 from .fp8 import E4M3_LARGEST, quantize_mlir, quantize_operation
 from .layout import FP8, Layout
+from .manifest import ROW_COUNTERS
 from .problem import check_accumulation
 from .routing import SCORINGS
 
@@ -256,14 +257,18 @@ class LayerSpec:
         """The same, which gathers its rows."""
         return self._gate_up("gate_up_gathered", True)
 
-    def _gate_up(self, name: str, gather: bool) -> str:
+    def gate_up_through(self) -> str:
+        """The same, while a warp of each CTA brings rows into the order of experts."""
+        return self._gate_up("gate_up_through", True, through=True)
+
+    def _gate_up(self, name: str, gather: bool, through: bool = False) -> str:
         # Columns of weights that were packed for another kind of layer do not fit.
         columns = ", interleaved" if self.activation.pairs else ""
         fp8, scale = self.activations == "fp8", self.inner_scale
         region = self.activation.region(self.bias, fp8, scale)
         return self._matmul(
             name, self.columns, self.hidden, self.inner, gather, region, columns,
-            "bf16" if scale is None else "f8E4M3FN",
+            "bf16" if scale is None else "f8E4M3FN", through=through,
         )  # fmt: skip
 
     def _dispatch(self) -> str:
@@ -340,6 +345,7 @@ class LayerSpec:
         columns: str = "",
         output: str = "bf16",
         row_scales: bool = True,
+        through: bool = False,
     ) -> str:
         e, layout, fp8 = self.experts, self.layout, self.activations == "fp8"
         block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
@@ -348,10 +354,12 @@ class LayerSpec:
             "x": f"memref<?x{k}x{'f8E4M3FN' if fp8 else 'bf16'}>",
             "w": f"memref<{e}x{rows}x{cols}x{block}>",
             "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}x{output}>", "e": "memref<1xi32>",
-            "s": "memref<2xi32>", "g": "memref<?xi32>", "p": f"memref<{e}x{n}xf32>",
-            "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
+            "s": f"memref<{ROW_COUNTERS if through else 2}xi32>", "g": "memref<?xi32>",
+            "p": f"memref<{e}x{n}xf32>", "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
+            "t": f"memref<?x{k}xbf16>",
         }  # fmt: skip
-        unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not self.bias}
+        unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not self.bias,
+                  "t": not through}  # fmt: skip
         used = [t for t in types if not unused.get(t)]
         operands = [t for t in used if t in "pab"]
         epilogue = f"epilogue {region}" if region else ""
@@ -361,6 +369,7 @@ class LayerSpec:
         sums = f"{{accumulation = #mxfp4.accumulation<{_ATTRIBUTES[self.accumulation]}>}}"
         arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
         gathers = f"gather(%g : {types['g']}) " if gather else ""
+        gathers += f"through(%t : {types['t']}) " if through else ""
         return f"""func.func @{name}({arguments}) {{
   mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
     offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})

@@ -12,6 +12,9 @@ from typing import Any
 from .errors import Error
 from .layout import Layout
 
+ROW_COUNTERS = 1028
+"""Words of a workspace with which CTAs bring rows into order (RowCounters.h)."""
+
 KINDS = {"pointer": 8, "i32": 4, "i64": 8, "tensor_maps": 128}
 """Kinds of arguments, and their bytes."""
 NUMBERS = ("i32", "i64")

@@ -169,6 +169,11 @@ def simulate(
     others = {name: put(value, name) for name, value in operands.items()}
     dtype = np.dtype(_OUTPUTS[artifact.manifest.output])
     rows = len(operands["gather"]) if "gather" in operands else len(x)
+    if "through" in artifact.manifest.operands:
+        # Memory for rows, which no caller reads.
+        through = np.zeros((rows, artifact.manifest.k), x.dtype)
+        others["through"] = driver.allocate(through, "through", known=False)
+        others["through_maps"] = others["through"]
     columns = next(a.shape[-1] for a in artifact.manifest.arguments if a.name == "y")
     shape = (rows if out_rows is None else out_rows, int(columns))
     results: list[Simulation] = []

@@ -64,6 +64,7 @@ const char *const kPipelines[] = {
     "builtin.module(gpu.module(mxfp4-pipeline-copies))",
     "builtin.module(gpu.module(mxfp4-specialize-warps))",
     "builtin.module(gpu.module(mxfp4-share-tiles))",
+    "builtin.module(gpu.module(mxfp4-bring-rows))",
     "builtin.module(gpu.module(mxfp4-insert-decode))",
     "builtin.module(gpu.module(mxfp4-version-loops))",
     "builtin.module(gpu.module(mxfp4-overlap-decode))",

@@ -65,12 +65,16 @@ def run(
     shape = (data.output_rows(form), form.columns)
     y = empty(driver, shape, OUTPUTS[form.output], "y")
     error = driver.allocate(np.zeros(1, np.int32), "error")
-    workspace = driver.allocate(np.zeros(2, np.int32), "workspace")
+    shapes = {a["name"]: a.get("shape") for a in manifest["arguments"]}
+    workspace = driver.allocate(np.zeros(shapes["workspace"], np.int32), "workspace")
     arrays |= {"y": y, "error": error, "workspace": workspace}
+    if "through" in shapes:
+        arrays["through"] = empty(driver, (data.rows, form.k), bfloat16, "through")
+        arrays["through_maps"] = arrays["through"]
     arrays |= {f"epilogue{i}": arrays[name] for i, name in enumerate(epilogue)}
     numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}
     arguments = [
-        _maps(driver, a["boxes"], arrays["x"]) if a["kind"] == "tensor_maps"
+        _maps(driver, a["boxes"], arrays[a["name"]]) if a["kind"] == "tensor_maps"
         else numbers.get(a["name"], arrays.get(a["name"]))
         for a in manifest["arguments"]
     ]  # fmt: skip
@@ -78,7 +82,7 @@ def run(
         driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
         block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
     )  # fmt: skip
-    assert workspace.numpy().tolist() == [0, 0]
+    assert not workspace.numpy().any()
     return y.numpy(), y.known(), int(error.numpy()[0]), findings
 
 

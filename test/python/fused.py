@@ -15,6 +15,7 @@ from form_runs import compiled
 from mxfp4 import Layout
 from mxfp4.artifact import Artifact
 from mxfp4.formats import Quantized, bfloat16
+from mxfp4.manifest import ROW_COUNTERS
 from random_regions import Region
 
 OPERANDS = {"columns": "memref<{e}x{n}xbf16>", "per_row": "memref<?xf32>", "scalar": "memref<f32>"}
@@ -66,6 +67,7 @@ class Form(Epilogued):
         groups: 0 without expert ids.
         epilogue: one of `EPILOGUES`.
         gather, scatter: which maps of rows there are.
+        through: whether there is memory to gather through.
         output: "bf16", "f32" or "f8E4M3FN".
         layout: of the weights.
     """
@@ -77,6 +79,7 @@ class Form(Epilogued):
     scatter: bool = False
     output: str = "bf16"
     layout: Layout = Layout()  # noqa: RUF009
+    through: bool = False
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -90,11 +93,11 @@ class Form(Epilogued):
         if self.groups:
             found["expert_ids"] = f"memref<{groups}xi32>"
         found["y"] = f"memref<?x{self.columns}x{self.output}>"
-        found |= {"error": "memref<1xi32>", "workspace": "memref<2xi32>"}
+        words = ROW_COUNTERS if self.through else 2
+        found |= {"error": "memref<1xi32>", "workspace": f"memref<{words}xi32>"}
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
-        return found | {
-            name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()
-        }
+        found |= {name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()}
+        return found | ({"through": found["x"]} if self.through else {})
 
     def mlir(self, function: str = "fused", attributes: str = "") -> str:
         """A function of this form."""
@@ -103,8 +106,8 @@ class Form(Epilogued):
         def clause(word: str, name: str) -> str:
             return f"{word}(%{name} : {types[name]})" if name in types else ""
 
-        names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
-                 "workspace")  # fmt: skip
+        names = ("x", "gather", "through", "weights", "offsets", "expert_ids", "y", "scatter",
+                 "error", "workspace")  # fmt: skip
         words = {"x": "activations", "y": "outs"}
         text = self.region.text if self.region else EPILOGUES[self.epilogue]
         epilogue = text.format(e=self.experts, n=self.n)

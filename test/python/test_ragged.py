@@ -114,6 +114,7 @@ def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any,
     if accumulation:
         form, data = fp8.Form(accumulation=accumulation, **fields), fp8.Data
     else:
+        fields["through"] = fields["gather"] and draw(st.booleans())
         form, data = fused.Form(layout=draw(st.sampled_from(LAYOUTS)), **fields), fused.Data
     count = groups or experts
     sizes = draw(sizes_of(count))

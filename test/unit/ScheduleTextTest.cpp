@@ -19,13 +19,14 @@ Schedule unlikeDefaults() {
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
          full, sumSteps, sideBySide, wideFrom, wideStages, gatherRows,
-         storeColumns] = s;
+         storeColumns, bringBytes] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
   for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
                       &stages, &ctas, &copyWarps, &registers, &sumSteps,
-                      &gatherRows, &storeColumns, &wideFrom, &wideStages})
+                      &gatherRows, &storeColumns, &wideFrom, &wideStages,
+                      &bringBytes})
     *member = --number;
   copyWarps = 32;
   wideStages = 31;
@@ -50,7 +51,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 22);
+  EXPECT_EQ(fields, 23);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -66,7 +67,7 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
             "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
             "gather_rows = 52, "
-            "store_columns = 51");
+            "store_columns = 51, bring_bytes = 48");
 }
 
 // Defaults that follow from a tile are left out too, at the places where they

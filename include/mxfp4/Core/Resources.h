@@ -60,6 +60,8 @@ struct SharedMemoryMap {
   SharedRegion sums;
   /// What wide tiles take beyond the regions in front, which they share.
   SharedRegion wide;
+  /// Rows that a warp brings into order.
+  SharedRegion rows;
   /// The table of tiles, or one for each kind of tiles.
   SharedRegion table;
   /// Barriers and the ring of tiles (wgmma), or the tile that mma.sync's

@@ -111,13 +111,17 @@ struct Schedule {
   /// Columns of 8 tokens that a thread stores between two branches, at most.
   /// See `storeColumnsOf`.
   int storeColumns = 2;
+  /// Bytes of shared memory through which one more warp of the producer brings
+  /// rows into the order of the groups, in place of threads that gather; 0 for
+  /// none. One or two rows of activations.
+  int bringBytes = 0;
 
   const InstructionTraits &traits() const { return traitsOf(instruction); }
   /// Extent of a stage along K, which is that of a block.
   int tileK() const { return traits().tileK(); }
 
-  /// Warps that multiply, and threads of the producer: warps that copy and one
-  /// that hands out tiles.
+  /// Warps that multiply, and threads of the producer: warps that copy, one
+  /// that hands out tiles, and one that brings rows.
   int sliceWarps() const { return warpsRows * warpsTokens; }
   int consumerWarps() const { return sliceWarps() * kSlices; }
   /// Whether every sum is one chain over K, step by step: kernels of one
@@ -127,7 +131,7 @@ struct Schedule {
   int producerThreads() const {
     return !traits().isAsynchronous ? 0
            : producerRegisters != 0 ? 128
-                                    : 32 * (copyWarps + 1);
+                                    : 32 * (copyWarps + 1 + (bringBytes != 0));
   }
   int threads() const { return 32 * consumerWarps() + producerThreads(); }
   /// Tiles along N.
@@ -213,6 +217,8 @@ struct Problem {
   /// K after which sums that the instruction cuts are added to sums in f32, or
   /// 0 for never. What a problem asks for, not a choice.
   int promotion = 0;
+  /// Whether there is memory through which a kernel may gather rows.
+  bool through = false;
 };
 
 /// A schedule and the sentence that explains it.

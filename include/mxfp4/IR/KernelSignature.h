@@ -25,6 +25,8 @@ struct MatmulSizes {
   int64_t rows, experts, groups, n, k;
   /// Element types of packed weights, of the output and of the activations.
   mlir::Type block, output, activations;
+  /// Words of a workspace.
+  int64_t words;
 
   static MatmulSizes of(GroupedMatmulOp op);
 };

@@ -26,7 +26,8 @@ def MXFP4_Dialect : Dialect {
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
        persistent CTA (`for_tiles`) and the loop over K (`k_loop`); and
        (`MXFP4RoleOps.td`) warp roles (`warp_roles`, `role`) and rings through
-       which roles hand stages of shared memory to each other.
+       which roles hand stages of shared memory to each other; and
+       (`MXFP4BringOps.td`) `bring_rows`, by which a role brings rows into order.
     3. **Operations on tiles** (`MXFP4KernelOps.td`), for all threads of a CTA
        together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
     4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`),
@@ -241,6 +242,9 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `store_columns` (2; 4 where a warp has more than 64 tokens): columns of 8
       tokens that a thread stores between two branches. A thread that looks up
       rows and masks columns stores at most two.
+    - `bring_bytes` (0): shared memory, of one or two rows of activations, through
+      which one more warp brings the rows of a gather into order, where there is
+      memory to gather through; 0: none does.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma

@@ -81,6 +81,9 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     - workspace (memref form only): 2 i32, zeros. With it, a kernel may hand out
       its tiles as they are finished instead of in a fixed order; it leaves zeros
       behind. Two executions at the same time need two workspaces;
+    - through (memref form only, with a gather): `R x K` of the activations' type,
+      in which a kernel may gather the rows before it multiplies them. What it
+      holds afterwards is unspecified. With it, the workspace has 1028 i32;
     - epilogue operands, bf16 or f32: by their rank `E x N` (a value for each
       expert and column), `R` (for each row), or a scalar of rank 0.
 
@@ -133,6 +136,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     Optional<Shaped>:$gather,
     Optional<Shaped>:$scatter,
     Variadic<Shaped>:$epilogue_operands,
+    Optional<AnyStridedMemRef>:$through,
     OptionalAttr<MXFP4_Schedule>:$schedule,
     OptionalAttr<MXFP4_Accumulation>:$accumulation,
     // The chip and the device of the schedule, if others than of what is around.
@@ -166,6 +170,7 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
   let assemblyFormat = [{
     `activations` `(` $activations `:` type($activations) `)`
     (`gather` `(` $gather^ `:` type($gather) `)`)?
+    (`through` `(` $through^ `:` type($through) `)`)?
     `weights` `(` $weights `:` type($weights) `)`
     `offsets` `(` $offsets `:` type($offsets) `)`
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
@@ -216,6 +221,11 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     /// What has a row for each of the R rows.
     ::mlir::Value getRowSource() {
       return getGather() ? getGather() : getActivations();
+    }
+    /// Whether a warp of the kernel brings rows into order, through memory.
+    bool bringsRows() {
+      return getThrough() && getScheduleAttr() &&
+             getScheduleAttr().toSchedule().bringBytes != 0;
     }
     bool hasEpilogue() { return !getEpilogue().empty(); }
     /// Whether the epilogue makes one column of two.
@@ -410,6 +420,6 @@ def MXFP4_RebaseOp : MXFP4_Op<"rebase", [Pure,
 }
 
 include "mxfp4/IR/MXFP4RoutingOps.td"
-include "mxfp4/IR/MXFP4RoleOps.td"
+include "mxfp4/IR/MXFP4BringOps.td"
 
 #endif // MXFP4_IR_MXFP4OPS

@@ -209,6 +209,10 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     that are zeros between launches, the next tile is the first that no CTA has
     taken; without one it is `stride` tiles further on.
 
+    With `rows`, the counter is a workspace of 1028 i32, and rows are brought into
+    order meanwhile (`mxfp4.bring_rows`): the thread waits until all rows that a
+    tile reads have been brought before it hands the tile out.
+
     Example:
 
     ```mlir
@@ -227,13 +231,13 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
                        SharedDestination:$fields,
                        Arg<Optional<AnyStridedMemRef>, "global memory",
                            [MemRead, MemWrite]>:$counter,
-                       MXFP4_Schedule:$schedule);
+                       Optional<I32>:$rows, MXFP4_Schedule:$schedule);
   let assemblyFormat = [{
     $first `to` $count `step` $stride `in` $table `offsets` `(` $offsets `)`
     (`expert_ids` `(` $expert_ids^ `:` type($expert_ids) `)`)?
     (`error` `(` $error^ `:` type($error) `)`)?
     `experts` $experts `columns` $columns `to` $queue `[` $fields `]`
-    (`counter` `(` $counter^ `:` type($counter) `)`)? attr-dict
+    (`counter` `(` $counter^ `:` type($counter) `)`)? (`rows` $rows^)? attr-dict
     `:` type($table) `,` type($offsets) `,` type($queue) `,` type($fields)
   }];
   let hasVerifier = 1;

@@ -210,6 +210,29 @@ def ShareTiles : Pass<"mxfp4-share-tiles"> {
   ];
 }
 
+def BringRows : Pass<"mxfp4-bring-rows"> {
+  let summary = "One warp brings rows into the order of the groups";
+  let description = [{
+    Adds a role to the `mxfp4.warp_roles` of a kernel that gathers its rows through
+    memory: a warp of each CTA copies rows to where TMA reads them
+    (`mxfp4.bring_rows`), in the order in which tiles need them, while the other
+    warps multiply. The tile scheduler waits for the rows of a tile before it hands
+    the tile out.
+
+    Preconditions: `mxfp4-share-tiles` has run, the kernel has a workspace, and its
+    schedule has `bring_bytes`. Kernels without an argument "through_maps" stay as
+    they are.
+  }];
+  let dependentDialects = [
+    "::mlir::gpu::GPUDialect",
+    "::mlir::NVVM::NVVMDialect"
+  ];
+  let statistics = [
+    Statistic<"numBrought", "brought",
+              "Kernels with a warp that brings rows">
+  ];
+}
+
 def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let summary = "Keep several stages of copies in flight";
   let description = [{

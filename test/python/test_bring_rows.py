@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Kernels of which a warp brings rows into the order of the groups while others multiply."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import fused
+import numpy as np
+import pytest
+from form_runs import compiled
+from fused import Data, Form
+from kernels import needs_both
+
+pytestmark = needs_both
+
+SCHEDULE = (
+    "schedule=#mxfp4.schedule<instruction=wgmma,rows={rows},tokens=64,warps_rows={warps},"
+    "warps_tokens=1,stages=4,placement=register,ctas=1,token_step={step},copy_warps={copy},"
+    "overlap_decode=true,bring_bytes={bytes}>"
+)
+SIZES = [70, 1, 0, 69]
+FORM = Form(experts=4, n=192, k=512, epilogue="swiglu", gather=True, through=True)
+
+
+def options(k: int = 512, rows: int = 192, copy: int = 2, together: int = 2, step: int = 16) -> str:
+    """Of a schedule that brings one or two rows at a time."""
+    return SCHEDULE.format(
+        rows=rows, warps=rows // 16, step=step, copy=copy, bytes=2 * k * together
+    )
+
+
+@pytest.mark.parametrize("ctas", [1, 2, 7])
+@pytest.mark.parametrize("together", [1, 2])
+def test_rows_are_brought_while_others_multiply(together: int, ctas: int) -> None:
+    data = Data.random(FORM, SIZES, seed=together, spare=3)
+    for seed in (1, 2):
+        found = fused.complaints(FORM, data, options(together=together), ctas=ctas, seed=seed)
+        assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("rows", "copy", "step"), [(64, 1, 16), (128, 2, 0), (64, 2, 8)])
+@pytest.mark.parametrize("k", [32, 544])
+def test_other_shapes(k: int, rows: int, copy: int, step: int) -> None:
+    form = Form(experts=3, n=130, k=k, groups=4, epilogue="bias", gather=True, through=True)
+    text = options(k, rows, copy, step=step).replace("overlap_decode=true,", "")
+    data = Data.random(form, SIZES, ids=[2, 0, 1, -1])
+    found = fused.complaints(form, data, text, ctas=3)
+    assert not found, "\n".join(found)
+
+
+def test_one_cta_at_a_time_ends() -> None:
+    """A tile waits for rows that its own CTA, or one before, has claimed."""
+    data = Data.random(FORM, SIZES)
+    artifact = compiled(FORM, options())
+    y, known, error, findings = fused.run(FORM, data, artifact, ctas=4, resident_clusters=1)
+    expected, stored = data.expected(FORM)
+    assert not findings
+    assert not error
+    assert known.all()
+    assert stored.all()
+    np.testing.assert_allclose(y.astype(np.float32), expected.astype(np.float32), rtol=2**-7)
+
+
+def test_a_row_that_does_not_exist_is_said() -> None:
+    data = Data.random(FORM, SIZES)
+    data.arrays["gather"][5] = len(data.arrays["x"])
+    data.arrays["gather"][80] = -1
+    _, _, error, findings = fused.run(FORM, data, compiled(FORM, options()))
+    assert error == 4
+    assert not findings
+
+
+MUTANTS = {
+    "the count comes ahead of the rows": ("cp.async.bulk.wait_group \t0;", ""),
+    "only the read of shared memory is waited for": (
+        "cp.async.bulk.wait_group \t0;", "cp.async.bulk.wait_group.read \t0;"),
+    "nothing is acquired": ("ld.acquire.gpu", "ld.relaxed.gpu"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_interpreter_finds_what_is_missing(name: str) -> None:
+    artifact = compiled(FORM, options())
+    text, other = MUTANTS[name]
+    assert text in artifact.ptx
+    assert found_in(artifact.ptx.replace(text, other))
+
+
+def test_the_interpreter_finds_a_missing_release_and_a_missing_wait() -> None:
+    ptx = compiled(FORM, options()).ptx
+    stored = ptx.index("cp.async.bulk.global.shared::cta")
+    fence = ptx.index("fence.acq_rel.gpu;", stored)
+    assert found_in(ptx[:fence] + ptx[fence + len("fence.acq_rel.gpu;") :])
+    wait = ptx.index("ld.acquire.gpu")
+    branch = ptx.index("bra", wait)
+    start = ptx.rindex("@", wait, branch)
+    end = ptx.index(";", branch) + 1
+    assert found_in(ptx[:start] + ptx[end:])
+
+
+def found_in(ptx: str) -> bool:
+    """Whether the interpreter finds something for one of a few seeds."""
+    artifact = replace(compiled(FORM, options()), ptx=ptx)
+    data = Data.random(FORM, SIZES)
+    runs = (fused.run(FORM, data, artifact, seed=seed, ctas=5) for seed in range(1, 9))
+    return any(findings for *_, findings in runs)
