@@ -132,6 +132,33 @@ def test_many_tokens_are_routed_by_two_kernels(
 
 
 @needs_both
+def test_rows_are_brought_into_order_while_gate_up_multiplies(
+    file: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_kernels, "BROUGHT_TOKENS", 200)
+    monkeypatch.setattr(layer_kernels, "BROUGHT_ROWS", 1)
+    spec = LayerSpec(2, 1, 512, 32, GPT_OSS, bias=True)
+    assert "dispatch" in steps(spec, 199)[-4]
+    assert steps(spec, 200) == ["top_k", "sort", "gate_up_through", "down", "combine"]
+    kernel = lazy(spec).matmul("gate_up_through", 200)
+    assert "through_maps" in kernel.manifest.operands
+    case = Case(spec, 200, rng)
+    check_close(case.run(file), case.truth())
+
+
+def test_from_when_on_rows_are_brought_into_order() -> None:
+    few, many = LayerSpec(32, 4, 2880, 2880), LayerSpec(256, 4, 2880, 2880)
+    for spec, start in ((few, 4096), (many, 8192)):
+        for source in ("logits", "ids"):
+            assert "gate_up_through" not in steps(spec, start - 1, source)
+            assert "gate_up_through" in steps(spec, start, source)
+        assert "gate_up_through" not in steps(spec, 8192, "some ids")
+        in_fp8 = dataclasses.replace(spec, activations="fp8")
+        assert "gate_up_through" not in steps(in_fp8, 8192)
+    assert "gate_up_through" not in steps(LayerSpec(32, 4, 4096, 2880), 8192)
+
+
+@needs_both
 @pytest.mark.parametrize("tokens", [FEW, MORE])
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(file: Path, rng: np.random.Generator, name: str, tokens: int) -> None:

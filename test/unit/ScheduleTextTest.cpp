@@ -23,10 +23,10 @@ Schedule unlikeDefaults() {
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
-  for (int *member : {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices,
-                      &stages, &ctas, &copyWarps, &registers, &sumSteps,
-                      &gatherRows, &storeColumns, &wideFrom, &wideStages,
-                      &bringBytes})
+  for (int *member :
+       {&rows, &tokens, &step, &warpsRows, &warpsTokens, &slices, &stages,
+        &ctas, &copyWarps, &registers, &sumSteps, &gatherRows, &storeColumns,
+        &wideFrom, &wideStages, &bringBytes})
     *member = --number;
   copyWarps = 32;
   wideStages = 31;

@@ -226,6 +226,38 @@ TEST(Schedule, WhatCannotRunIsExplained) {
   EXPECT_NE(verifySchedule({}, 1025, h100()).find("groups"), std::string::npos);
 }
 
+TEST(Schedule, WhatCannotBringRowsIsExplained) {
+  Problem problem = {32, 32, 5760, 2880, 32768};
+  problem.through = true;
+  const ScheduleChoice choice = chooseSchedule(problem, h100());
+  EXPECT_EQ(choice.schedule.bringBytes, 2 * 2880 * 2);
+  EXPECT_EQ(choice.schedule.copyWarps, 2);
+  EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()), "");
+  const BadSchedule cases[] = {
+      {"requires wgmma, one CTA per SM, at most 2 copy_warps",
+       [](Schedule &s) { s.copyWarps = 3; }},
+      {"requires bring_bytes to be one or two rows of activations of 5760 "
+       "bytes, in units of 16, but has 5776",
+       [](Schedule &s) { s.bringBytes = 5776; }},
+      {"requires bring_bytes from 0 to 65536, but has 65537",
+       [](Schedule &s) { s.bringBytes = 65537; }},
+      {"bytes of shared memory", [](Schedule &s) { ++s.stages; }},
+  };
+  for (const BadSchedule &bad : cases) {
+    Schedule schedule = choice.schedule;
+    bad.change(schedule);
+    const std::string message = verifySchedule(schedule, problem, h100());
+    EXPECT_NE(message.find(bad.expected), std::string::npos)
+        << bad.expected << " / " << message;
+  }
+  // Rows that do not fit, and few rows, are gathered by threads.
+  problem.k = 16384;
+  EXPECT_EQ(chooseSchedule(problem, h100()).schedule.bringBytes, 0);
+  problem.k = 2880;
+  problem.rowsHint = 16;
+  EXPECT_EQ(chooseSchedule(problem, h100()).schedule.bringBytes, 0);
+}
+
 TEST(Schedule, AChipWithoutTheInstructionIsExplained) {
   Target target = h100();
   target.instructions = {Instruction::MmaSync};
