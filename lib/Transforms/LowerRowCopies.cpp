@@ -92,7 +92,7 @@ struct LowerWaitCount : ConvertOpToLLVMPattern<WaitCountOp> {
     Block *spin = rewriter.createBlock(after);
     rewriter.setInsertionPointToEnd(before);
     LLVM::BrOp::create(rewriter, op.getLoc(), spin);
-    rewriter.setInsertionPointToStart(spin);
+    b.setInsertionPointToStart(spin);
     Value count = LLVM::LoadOp::create(
         b, b.getI32Type(), address, /*alignment=*/4, /*isVolatile=*/false,
         /*isNonTemporal=*/false, /*isInvariant=*/false,
@@ -100,7 +100,7 @@ struct LowerWaitCount : ConvertOpToLLVMPattern<WaitCountOp> {
     Value isLess = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ult, count,
                                         adaptor.getLeast());
     LLVM::CondBrOp::create(b, isLess, spin, after);
-    rewriter.setInsertionPointToStart(after);
+    b.setInsertionPointToStart(after);
     fenceCopies(b);
     rewriter.eraseOp(op);
     return success();

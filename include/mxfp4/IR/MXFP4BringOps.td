@@ -23,8 +23,7 @@ def MXFP4_BringRowsOp : MXFP4_Op<"bring_rows"> {
   let summary = "Bring rows into the order of the groups";
   let description = [{
     By one thread of each CTA, while others multiply: row r of the destination
-    becomes row `map[r]` of the source, for the rows up to the last offset. As
-    many rows as the buffer in shared memory holds are claimed at a time, from a
+    becomes row `map[r]` of the source. As many rows as the buffer in shared memory holds are claimed at a time, from a
     counter in the workspace that all CTAs share, in order; when they are stored,
     the counter of their block of rows rises by their number, which
     `mxfp4.hand_out_tiles` waits for. At the end the last role of the grid to
@@ -36,7 +35,7 @@ def MXFP4_BringRowsOp : MXFP4_Op<"bring_rows"> {
     only one is, too.
 
     In place of a row outside of 0 .. limit-1 row 0 is brought, and 4 is ORed
-    into the error word.
+    into the error word if the row lies ahead of the last offset.
 
     Example:
 
