@@ -173,6 +173,20 @@ def layer_sum(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
 
 
+def layer_f32_logits(page: str) -> str:
+    """What logits in f32 cost in time and gain in precision."""
+    shown = ("ours", "f32 logits")
+    lines = [
+        [str(row["experts"]), str(row["tokens"]), *(f"{row['us'][c]:.1f}" for c in shown),
+         f"{row['us']['f32 logits'] / row['us']['ours']:.2f}",
+         *(f"{row['errors'][c]:.1e}" for c in ("triton tuned", *shown))]
+        for row in LAYER_H200["rows"]
+    ]  # fmt: skip
+    head = ["E", "T", "mxfp4", "mxfp4, logits in f32", "ratio", "error, Triton", "error, mxfp4",
+            "error, mxfp4, logits in f32"]  # fmt: skip
+    return f"{table(head, lines)}\n\n{dated(LAYER_H200, 'layer-h200.json')}"
+
+
 def batch_invariant(page: str) -> str:
     """What the option costs."""
     lines = [
@@ -230,6 +244,7 @@ LAYERS: dict[str, Callable[[str], str]] = {
     "few-tokens": few_tokens,
     "one-rounding": one_rounding,
     "layer-sum": layer_sum,
+    "layer-f32-logits": layer_f32_logits,
     "batch-invariant": batch_invariant,
     "layer-fp8": layer_fp8,
     "gpt-oss-blocks-32": lambda page: in_transformers(32, "tokens"),
