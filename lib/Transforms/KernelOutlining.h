@@ -30,10 +30,15 @@ mlir::gpu::GPUFuncOp outlineKernel(mlir::Operation *op,
                                    int64_t threads,
                                    int64_t ctasPerMultiprocessor);
 
-/// griddepcontrol: the next kernel of the stream may start its own prologue, if
-/// it is launched so; this one reads nothing before those ahead of it have
+/// When the next kernel of the stream may start its own prologue, if it is
+/// launched so: with this kernel, or when the kernels ahead of this one have
 /// ended.
-void emitGridDependency(mlir::ImplicitLocOpBuilder &b);
+enum class NextLaunch { AtOnce, BehindWait };
+
+/// griddepcontrol: lets the next kernel start, and waits for the kernels ahead,
+/// because this kernel reads nothing before those have ended.
+void emitGridDependency(mlir::ImplicitLocOpBuilder &b,
+                        NextLaunch next = NextLaunch::AtOnce);
 
 /// Launches a kernel of `threads` threads per CTA in front of the insertion
 /// point.

@@ -76,7 +76,10 @@ static std::string unmetForRouting(const RoutingKernel &kernel) {
 static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   CtaBuilder c(function.getLoc(), &function.getBody().front(),
                kernel.plan().threads);
-  emitGridDependency(c.b);
+  // Were all kernels to let the next start at once, CTAs of the next layer's
+  // matmul would take SMs that the kernels ahead of a combine still need.
+  emitGridDependency(c.b, kernel.combine ? NextLaunch::BehindWait
+                                         : NextLaunch::AtOnce);
   RoutingArguments arguments(c, function);
   if (kernel.topK && kernel.sort)
     arguments.staged =

@@ -238,13 +238,17 @@ func.func @quantize_gathered(%x: memref<?x128xbf16>, %g: memref<?xi32>,
 // CHECK:         gpu.barrier
 // CHECK:         gpu.barrier
 
-// Four rows of 16 bytes are loaded before the first is used.
+// Four rows of 16 bytes are loaded before the first is used. The next layer may
+// start when the matmul ahead of the combine has ended.
 
 // CHECK:       gpu.func @mxfp4_combine(
 // CHECK-SAME:    #mxfp4.arg<y align 16>
 // CHECK-SAME:    #mxfp4.arg<positions align 16>
 // CHECK-SAME:    #mxfp4.arg<weights align 16>
 // CHECK-SAME:    #mxfp4.arg<out align 16>
+// CHECK-NOT:     launch_dependents
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK-COUNT-4: vector.load %{{.*}} : memref<?x2880xbf16>, vector<8xbf16>
 // CHECK-NOT:     vector.load
 // CHECK:         math.fma
