@@ -97,7 +97,7 @@ Schedule Chooser::narrowDecoders() const {
   return fit(schedule, kNarrowStages);
 }
 
-/// Tiles of so many columns of all groups that have rows, if each has one.
+/// Tiles of `columns` columns of all groups that have rows, if each has one.
 double Chooser::decoderTiles(int64_t rows, int64_t columns) const {
   // Groups that have rows, under uniform routing, of a number of rows that has
   // eight values between two powers of two, so that the choice changes with few

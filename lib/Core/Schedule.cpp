@@ -233,7 +233,7 @@ static std::string verifyLoops(const Schedule &s, const Problem &problem) {
   return "";
 }
 
-/// A warp beside those that copy brings whole rows.
+/// A warp next to the copying warps brings whole rows.
 static std::string verifyBringing(const Schedule &s, const Problem &problem) {
   const int64_t row = problem.k * bits(problem.activations) / 8;
   if (!s.traits().isAsynchronous || s.kSlices > 1 || s.wideFrom != 0 ||
