@@ -54,7 +54,10 @@ rows into the order of experts while the others multiply.
 Measured on an H200 (docs/TuningLog.md). Two rows have to fit the shared memory that stages leave.
 """
 
-_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered", "gate_up_through")
+_BRINGING = "gate_up_through"
+"""The kernel of which a warp brings rows, if they find room beside its stages."""
+
+_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered", _BRINGING)
 _ROUTING = (
     "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
     "sort_quantize", "quantize_inner", "combine",
@@ -113,11 +116,20 @@ class LayerKernels:
         """
         options = "assemble=true" if assemble else ""
         made = LayerKernels(spec)
+        own = f"{_matmul_options(spec)} {options} {devices.option(device)}".strip()
+        needed = _needed(spec, max_tokens, sources)
         with Compiler() as compiler:
-            for name, rows in _needed(spec, max_tokens, sources).items():
+            if _BRINGING in needed:
+                first = _brought_from(spec) * spec.slots
+                most = needed.pop(_BRINGING)
+                found = list(_ranges(compiler, spec.gate_up_through(), most, own, first))
+                made.matmuls[_BRINGING] = found
+                if not all(map(_brings, found)):
+                    others = _needed(spec, max_tokens, sources, brings=False)
+                    needed = _most_of(others, needed if any(map(_brings, found)) else {})
+            for name, rows in needed.items():
                 mlir = getattr(spec, name)()
                 if name in _MATMULS:
-                    own = f"{_matmul_options(spec)} {options} {devices.option(device)}".strip()
                     made.matmuls[name] = list(_ranges(compiler, mlir, rows, own))
                 else:
                     made.routing[name] = compiler.compile_routing(
@@ -187,6 +199,8 @@ class LayerKernels:
         """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
         names = steps(self.spec, tokens, source)
+        if _BRINGING in names and self._is_there(_BRINGING, rows):
+            names = self._steps(tokens, source)
         return all(self._is_there(name, rows) for name in names) or not self._can_compile()
 
     def _is_there(self, name: str, rows: int) -> bool:
@@ -208,8 +222,29 @@ class LayerKernels:
         rows = tokens * self.spec.slots
         return [
             (name, self.matmul(name, rows) if name in _MATMULS else self.routing_kernel(name))
-            for name in steps(self.spec, tokens, source)
+            for name in self._steps(tokens, source)
         ]
+
+    def _steps(self, tokens: int, source: Source) -> list[str]:
+        """`steps`, by the dispatch kernel where gate_up cannot bring rows with the kernels at hand.
+
+        A folder may have none of the kernels that bring rows, because an earlier version wrote it,
+        and the compiler gives threads that gather where a row finds no room beside the stages.
+        """
+        names = steps(self.spec, tokens, source)
+        if _BRINGING not in names:
+            return names
+        others = steps(self.spec, tokens, source, brings=False)
+        if not self._can_compile():
+            if not self._have(names):
+                return others
+            if not self._have(others):
+                return names
+        return names if _brings(self.matmul(_BRINGING, tokens * self.spec.slots)) else others
+
+    def _have(self, names: list[str]) -> bool:
+        """Whether there is each of some kernels, for whatever rows."""
+        return all(name in self.routing or self.matmuls.get(name) for name in names)
 
     def starts(self, max_tokens: int, source: Source = "logits") -> Iterator[int]:
         """Numbers of tokens up to a largest one, of which one runs each choice of kernels.
@@ -221,7 +256,8 @@ class LayerKernels:
         while tokens <= max_tokens:
             yield tokens
             ends = [*_last_tokens(self.spec), max_tokens]
-            for name, _ in self.chosen(tokens, source):
+            names = [name for name, _ in self.chosen(tokens, source)]
+            for name in {*names, *steps(self.spec, tokens, source)}:
                 for artifact in self.matmuls.get(name, []):
                     low, high = artifact.manifest.rows_hint or (0, sys.maxsize)
                     ends += [(low - 1) // slots, high // slots]
@@ -276,17 +312,29 @@ class LayerKernels:
         return LayerKernels(spec, matmuls, {n: RoutingArtifact.load(path / n) for n in routing})
 
 
-def steps(spec: LayerSpec, tokens: int, source: Source = "logits") -> list[str]:
-    """The names of a call's kernels, in order."""
-    up, down = ("gate_up", "down") if source != "some ids" else _MATMULS[1:4:2]
+def steps(
+    spec: LayerSpec, tokens: int, source: Source = "logits", brings: bool = True
+) -> list[str]:
+    """The names of a call's kernels, in order.
+
+    Args:
+        spec: the layer.
+        tokens: of the call.
+        source: where experts come from.
+        brings: whether a warp of gate_up can bring rows. Where no row finds room beside the stages,
+            which the compiler knows, another kernel brings them.
+    """
+    up, down = "gate_up", "down"
+    if source == "some ids":
+        up, down = "gate_up_gathered", "down_gathered"
     if spec.activations == "fp8":
         first = _first_steps(spec, tokens, source, "quantize")
         between = ["quantize_inner"] if spec.inner_scale is None else []
         return [*first, up, *between, down, "combine"]
     if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
         return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
-    if tokens >= _brought_from(spec):
-        return [*_first_steps(spec, tokens, source), "gate_up_through", down, "combine"]
+    if brings and tokens >= _brought_from(spec):
+        return [*_first_steps(spec, tokens, source), _BRINGING, down, "combine"]
     return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
 
 
@@ -331,7 +379,14 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
     return max(low - rows, rows - high, 0), is_others
 
 
-def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict[str, int]:
+def _brings(artifact: Artifact) -> bool:
+    """Whether a warp of the kernel brings rows, or threads gather them."""
+    return "through_maps" in artifact.manifest.operands
+
+
+def _needed(
+    spec: LayerSpec, max_tokens: int, sources: Sequence[Source], brings: bool = True
+) -> dict[str, int]:
     """The kernels of calls with up to ``max_tokens``, and for how many rows."""
     found: dict[str, int] = {}
     # Steps change where tokens or rows stop to be few.
@@ -340,9 +395,14 @@ def _needed(spec: LayerSpec, max_tokens: int, sources: Sequence[Source]) -> dict
     for source in sources:
         for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):
             rows = tokens * spec.slots
-            for name in steps(spec, tokens, source):
+            for name in steps(spec, tokens, source, brings):
                 found[name] = max(found.get(name, 0), rows)
     return found
+
+
+def _most_of(some: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+    """The larger numbers of rows of two answers of `_needed`."""
+    return {name: max(some.get(name, 0), more.get(name, 0)) for name in {**some, **more}}
 
 
 def routing_options(spec: LayerSpec, name: str) -> str:
@@ -354,8 +414,10 @@ def _matmul_options(spec: LayerSpec) -> str:
     return "batch-invariant=true" if spec.batch_invariant else ""
 
 
-def _ranges(compiler: Compiler, mlir: str, most: int, options: str) -> Iterator[Artifact]:
-    rows = 1
+def _ranges(
+    compiler: Compiler, mlir: str, most: int, options: str, rows: int = 1
+) -> Iterator[Artifact]:
+    """Kernels of which each number of rows from ``rows`` to ``most`` has one."""
     while rows <= most:
         artifact = compiler.compile(mlir, f"rows-hint={rows} {options}")
         yield artifact
