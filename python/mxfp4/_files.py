@@ -117,7 +117,9 @@ def _place(path: str | os.PathLike[str], raw: bytes) -> Path | None:
 
 
 def write_together(
-    files: Mapping[Path, str | bytes], obsolete: Iterable[str | os.PathLike[str]] = ()
+    files: Mapping[Path, str | bytes],
+    obsolete: Iterable[str | os.PathLike[str]] = (),
+    ahead: Callable[[], object] = lambda: None,
 ) -> None:
     """Write files so that all are there whole or none is; each as `write_whole` does.
 
@@ -127,9 +129,12 @@ def write_together(
     Args:
         files: what each shall contain.
         obsolete: files to remove just before the first of the others takes its place.
+        ahead: called between the two, to put other files in their places.
 
     Raises:
-        OSError: if a file cannot be written; what was there before stays.
+        OSError: if a file cannot be written; what was there before stays. If a whole file cannot
+            take its place, as where a folder has its name by then, ``obsolete`` is gone already,
+            and so is what files before this one took the place of.
     """
     pending: list[tuple[Path, Path, Path]] = []
     try:
@@ -144,6 +149,7 @@ def write_together(
                 file.write(raw)
         for old in obsolete:
             Path(old).unlink(missing_ok=True)
+        ahead()
         for path, scratch, target in pending:
             with naming(path, scratch):
                 scratch.replace(target)

@@ -112,7 +112,9 @@ def write_folders(
         last: what is written behind them.
 
     Raises:
-        OSError: if a file cannot be written; artifacts that were there before stay.
+        OSError: if a file cannot be written; artifacts that were there before stay. If a whole file
+            cannot take its place, their manifests are gone, so that nothing takes new files
+            together with old ones for an artifact.
     """
     files: dict[Path, str | bytes] = {}
     # What an earlier artifact left there must not be taken for part of this one.

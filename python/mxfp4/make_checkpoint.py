@@ -213,11 +213,16 @@ def make_checkpoint(
             weight_map |= dict.fromkeys(tensors, file)
             size += sum(t.nbytes for t in tensors.values())
         index = {"metadata": {"total_size": size}, "weight_map": weight_map}
-        texts = {INDEX: json.dumps(index, indent=2, sort_keys=True) + "\n",
-                 "config.json": json.dumps(config_of(shape), indent=2) + "\n"}  # fmt: skip
-        write_together({folder / name: text for name, text in texts.items()})
-        for file in dict.fromkeys(weight_map.values()):  # which takes no room
-            (Path(scratch) / file).replace(folder / file)
+        texts = {"config.json": json.dumps(config_of(shape), indent=2) + "\n",
+                 INDEX: json.dumps(index, indent=2, sort_keys=True) + "\n"}  # fmt: skip
+
+        def place() -> None:  # which takes no room
+            for file in dict.fromkeys(weight_map.values()):
+                (Path(scratch) / file).replace(folder / file)
+
+        # Without an index the folder is no checkpoint, so that none has shards of two.
+        files = {folder / name: text for name, text in texts.items()}
+        write_together(files, [(folder / INDEX).resolve()], place)
 
 
 def _save(tensors: dict[str, NDArray[Any]], scratch: Path, file: Path) -> None:

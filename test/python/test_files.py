@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import errno
 import json
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mxfp4 import Artifact, Error, Layout, Problem, Proof, compile_artifact, pack, packed_file
-from mxfp4._files import write_whole
+from mxfp4._files import write_together, write_whole
 from mxfp4.cli import main
 from mxfp4.explain import _write
 from mxfp4.make_checkpoint import Shape, make_checkpoint
@@ -251,6 +254,64 @@ def test_a_checkpoint_leaves_modes(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
         assert json.loads((tmp_path / name).read_text())
     assert not list(tmp_path.glob(".*"))
+
+
+def test_no_checkpoint_has_shards_of_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended ahead of any rename, an index that is there is of the shards that are there."""
+    shape = Shape(num_hidden_layers=2, num_local_experts=1, hidden_size=64, intermediate_size=64,
+                  vocab_size=0)  # fmt: skip
+    other = dataclasses.replace(shape, num_local_experts=2)
+    make_checkpoint(tmp_path / "old", shape)
+    make_checkpoint(tmp_path / "new", other)
+    whole = [contents(tmp_path / name) for name in ("old", "new")]
+    real, left, indices = Path.replace, 0, set()
+
+    def replace(path: Path, target: Any) -> Path:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    for count in range(10):
+        folder = tmp_path / str(count)
+        shutil.copytree(tmp_path / "old", folder)
+        left, ended = count, False
+        try:
+            make_checkpoint(folder, other)
+            ended = True
+        except KeyboardInterrupt:
+            pass
+        found = contents(folder)
+        indices.add("model.safetensors.index.json" in found)
+        assert "model.safetensors.index.json" not in found or found in whole, count
+        if ended:
+            break
+    assert ended
+    assert found == whole[1]
+    assert indices == {False, True}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_a_file_that_cannot_take_its_place_leaves_no_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What speaks of others is gone, so that nothing takes new and old files for one."""
+    files = {tmp_path / name: name for name in ("data", "manifest")}
+    for file in files:
+        file.write_text("old")
+
+    def fail() -> None:
+        assert [p.name for p in tmp_path.iterdir() if p.suffix != ".part"] == ["data"]
+        raise OSError(errno.EIO, "no place")
+
+    with pytest.raises(OSError, match="no place"):
+        write_together(files, [tmp_path / "manifest"], fail)
+    assert contents(tmp_path) == {"data": b"old"}
 
 
 class Named:

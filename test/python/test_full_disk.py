@@ -177,6 +177,8 @@ def test_every_little_disk(kind: str, inputs: Path, packed: Path, tmp_path: Path
                 assert noise not in done.stderr
             for _ in range(failures**2):  # larger and larger steps
                 next(steps, None)
+        else:
+            pytest.fail(f"no {limit} of up to {counts[-1]} was enough: {done.stderr}")
         assert failures >= 1
         assert len(whole) >= least
 
