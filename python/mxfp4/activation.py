@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 from ._typed import typed
 from .errors import Error
@@ -71,6 +73,20 @@ _SITU_SOFT = (
 )
 
 
+def number(value: Any, what: str, expected: str = "a number") -> float:
+    """A number as a float, so that equal ones have equal texts.
+
+    Raises:
+        Error: if it is none, such as True.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise Error(f"{what} must be {expected}, got {value!r}.")
+    try:
+        return float(value)
+    except OverflowError as e:
+        raise Error(f"{what} must be finite, and in f64 this number is not.") from e
+
+
 def literal(value: float) -> str:
     """A number in MLIR's syntax, which wants a point in it."""
     text = repr(float(value))
@@ -108,9 +124,12 @@ class Activation:
                 "epilogue of mxfp4.grouped_matmul for another."
             )
         for name in ("alpha", "shift", "limit", "beta", "linear_beta"):
-            value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
+            if getattr(self, name) is None and name in ("limit", "linear_beta"):
+                continue
+            value = number(getattr(self, name), f"{name} of an activation")
+            if not math.isfinite(value):
                 raise Error(f"{name} of an activation must be finite, got {value}.")
+            object.__setattr__(self, name, value)
         if self.limit is not None and self.limit < 0:
             raise Error(f"limit of an activation must not be negative, got {self.limit}.")
         for name in ("beta", "linear_beta"):
@@ -135,9 +154,10 @@ class Activation:
         most = math.inf if self.limit is None else self.limit
         if self.kind == "relu2":
             return most * most
-        if self.kind == "situ":
-            return self.beta * (most if self.linear_beta is None else self.linear_beta)
         # Below zero, x * sigmoid(alpha * x) is at least -0.2785 / alpha, and GELU at least -0.1701.
+        if self.kind == "situ":
+            up = most if self.linear_beta is None else min(most, self.linear_beta)
+            return min(self.beta, max(most, 0.2785)) * up
         if self.kind == "geglu_tanh":
             return max(most, 0.1701) * most
         if self.alpha <= 0:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ._typed import typed
-from .activation import GPT_OSS, KIMI_K3, Activation, literal
+from .activation import GPT_OSS, KIMI_K3, Activation, literal, number
 from .errors import Error
 from .fp8 import E4M3_LARGEST, quantize_mlir, quantize_operation
 from .layout import FP8, Layout
@@ -74,7 +74,7 @@ class LayerSpec:
         accumulation: how sums of FP8 products are taken, "fast", "promoted512" or "promoted128".
         activation_scale: of what is between the matmuls, in FP8. "row": of each row, from its
             largest value, which needs a kernel of its own between the matmuls. "bound": of all
-            rows the least power of two that what the activation may give at most fits; for
+            rows the least power of two by which `Activation.bound` becomes at most 448; for
             activations with limits. A number: of all rows, as checkpoints name it `input_scale`;
             what is larger than 448 times this number becomes that. With "bound" and with a number
             the first matmul stores E4M3 itself; results that are small compared with the scale
@@ -108,6 +108,7 @@ class LayerSpec:
                 raise Error(f"{name} must be a multiple of 32, got {getattr(self, name)}.")
         if self.scoring not in SCORINGS:
             raise Error(f"scoring must be one of {list(SCORINGS)}, got {self.scoring!r}.")
+        object.__setattr__(self, "scale", number(self.scale, "scale"))
         if not math.isfinite(self.scale):
             raise Error(f"scale must be finite, got {self.scale}.")
         if self.logits not in ("bf16", "f32"):
@@ -115,6 +116,10 @@ class LayerSpec:
         if self.activations not in ("bf16", "fp8"):
             raise Error(f'activations must be "bf16" or "fp8", got {self.activations!r}.')
         check_accumulation(self.accumulation)
+        if not isinstance(self.activation_scale, str):
+            expected = '"row", "bound" or a number'
+            scale = number(self.activation_scale, "activation_scale", expected)
+            object.__setattr__(self, "activation_scale", scale)
         self._check_activation_scale()
 
     def _check_activation_scale(self) -> None:

@@ -540,6 +540,27 @@ def test_wrong_texts_are_sentences(text: str, message: str) -> None:
         LayerSpec.parse(text)
 
 
+def test_equal_specs_have_equal_texts() -> None:
+    def spec(kind: Any) -> LayerSpec:
+        activation = Activation("situ", kind(1), kind(0), kind(7), kind(2), kind(3))
+        return LayerSpec(8, 2, 64, 96, activation, scale=kind(2), activations="fp8",
+                         activation_scale=kind(1))  # fmt: skip
+
+    for kind in (int, np.float32, np.int64, np.float16):
+        assert spec(kind) == spec(float)
+        assert spec(kind).text() == spec(float).text()
+    assert LayerSpec.parse(spec(int).text()).text() == spec(int).text()
+    for name in ("alpha", "shift", "limit", "beta", "linear_beta"):
+        for wrong in (True, "1", 1j, np.True_, [1.0]):
+            with pytest.raises(Error, match=f"{name} .*must be a number"):
+                Activation("situ", **{name: wrong})
+        with pytest.raises(Error, match=f"{name} of an activation must be finite"):
+            Activation("situ", **{name: 10**400})
+    for name in ("alpha", "shift", "beta"):
+        with pytest.raises(Error, match=f"{name} .*must be a number"):
+            Activation("situ", **{name: None})
+
+
 def test_an_activation_is_no_text() -> None:
     with pytest.raises(Error, match=r"activation must be an Activation, .* got 'relu2'"):
         LayerSpec(8, 2, 64, 64, activation="relu2")  # type: ignore[arg-type]

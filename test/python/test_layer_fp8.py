@@ -20,7 +20,7 @@ from mxfp4.formats import bfloat16
 from mxfp4.fp8 import QuantizedRows, quantize_rows
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
 from mxfp4.layer_reference import activate, between
-from mxfp4.layer_spec import GPT_OSS, PRESETS, LayerSpec
+from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
 from mxfp4.problem import ACCUMULATIONS
 from test_layer import ACTIVATIONS, Case, check_close
 
@@ -134,10 +134,18 @@ def test_scales_of_every_activation(
     check_close(case.run(file), case.truth())
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+TWO_LIMITS = {
+    "limit below both": Activation("situ", beta=4.0, linear_beta=25.0, limit=2.0),
+    "limit between": Activation("situ", beta=0.75, linear_beta=25.0, limit=2.0),
+    "limit above both": Activation("situ", beta=0.75, linear_beta=1.0, limit=2.0),
+    "limit of nearly nothing": Activation("situ", beta=4.0, linear_beta=25.0, limit=0.25),
+}
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, *TWO_LIMITS])
 def test_bounds_hold_and_are_near(name: str) -> None:
     """For sums of any size; a bound is reached but for a third."""
-    activation = ACTIVATIONS[name]
+    activation = (ACTIVATIONS | TWO_LIMITS)[name]
     grid = np.concatenate([np.linspace(-12, 12, 481), [-3e38, -1e9, -200, 200, 1e9, 3e38]])
     columns = (
         np.stack(np.meshgrid(grid, grid), -1).reshape(1, -1) if activation.pairs else grid[None]
@@ -238,7 +246,8 @@ def test_specs() -> None:
     for change in (
         {"activations": "fp16"}, {"accumulation": "slow"}, {"activation_scale": "rows"},
         {"activation_scale": 0.0}, {"activation_scale": -1.0}, {"activation_scale": float("nan")},
-        {"activation_scale": 1e30},
+        {"activation_scale": 1e30}, {"activation_scale": True}, {"activation_scale": None},
+        {"activation_scale": [1.0]}, {"scale": False},
     ):  # fmt: skip
         with pytest.raises(Error, match=f"{next(iter(change))} must be"):
             dataclasses.replace(SMALL, **change)
