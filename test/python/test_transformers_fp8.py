@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,25 @@ def test_without_a_fused_layer(models: dict[str, Any]) -> None:
         truth = exact(x, ids, weights)
         fused, apart = (check.rms(e(x, ids, weights) - truth) for e in (experts, other))
         assert 0.7 < apart / fused < 1.4
+
+
+@torch.no_grad()
+def test_a_scale_that_two_matmuls_do_not_have_is_said_once(models: dict[str, Any]) -> None:
+    def apart(name: str) -> Any:
+        experts = object.__new__(ours.Experts)
+        own = models[name].model.layers[0].mlp.experts.__dict__
+        experts.__dict__ = {**own, "spec": None, "_warned": False}
+        return experts
+
+    given = (rows(6), *routing(6))
+    by_bound, by_row = apart("bound"), apart("fp8")
+    with pytest.warns(UserWarning, match="activation_scale='bound' is of experts that run as one"):
+        y = by_bound(*given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(by_bound(*given), y), "nothing is said again"
+        assert torch.equal(by_row(*given), y)
+        models["bound"].model.layers[0].mlp.experts(*given)
 
 
 @torch.no_grad()

@@ -13,10 +13,12 @@ transformers' own experts do. An experts class that says otherwise of itself is 
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
 from torch import nn
+from torch.compiler import is_compiling
 from transformers.models.gpt_oss.modeling_gpt_oss import GptOssTopKRouter
 
 from .. import torch_layer
@@ -35,7 +37,7 @@ class Experts(nn.Module):
         activations: of both matmuls, "bf16" or "fp8".
         accumulation: of FP8 products.
         activation_scale: of what is between the matmuls in FP8, where a call is one operator;
-            else each row has its own.
+            else each row has its own scale, which a warning says.
         spec: the layer, if the number of experts of each token is known.
         gate_up: H to 2I, gate in even and up in odd columns; None until weights are there.
         down: I to H, likewise.
@@ -79,7 +81,7 @@ class Experts(nn.Module):
         self.gate_up: GroupedLinear | None = None
         self.down: GroupedLinear | None = None
         self.activations, self.accumulation = activations, accumulation
-        self.activation_scale = activation_scale
+        self.activation_scale, self._warned = activation_scale, False
         self.spec = None if slots is None else LayerSpec(
             self.num_experts, slots, self.hidden, self.inner,
             Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
@@ -157,6 +159,14 @@ class Experts(nn.Module):
                 self.down.packed, self.gate_up_proj_bias, self.down_proj_bias,
                 self.gate_up.powers, self.down.powers, spec=self._spec, some_absent=False,
             )  # fmt: skip
+        if self.activation_scale != "row" and not self._warned and not is_compiling():
+            self._warned = True
+            warnings.warn(
+                f"activation_scale={self.activation_scale!r} is of experts that run as one "
+                "operator; these run as two matmuls, because the number of each token's experts, "
+                "the layout or a type is not the layer's, so that each row has a scale of its own.",
+                stacklevel=2,
+            )
         flat = router_indices.reshape(-1)
         if tokens == 1:  # each of its experts is a group: there is nothing to sort
             x = hidden_states.expand(top, -1).contiguous()

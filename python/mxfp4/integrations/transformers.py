@@ -88,7 +88,9 @@ def load(
         accumulation: how sums of FP8 products are taken, "promoted512" (default), "promoted128" or
             "fast"; for "fp8" alone.
         activation_scale: of what is between the matmuls of an expert, "row" (default), "bound" or a
-            number, see `LayerSpec`; for "fp8" alone.
+            number, see `LayerSpec`; for "fp8" alone. Experts that do not run as one operator, such
+            as those called with hidden states that are not bf16, have a scale for each row and
+            warn.
         options: of ``from_pretrained``.
 
     Raises:
