@@ -71,6 +71,37 @@ def test_a_row_that_does_not_exist_is_said() -> None:
     assert not findings
 
 
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        [1, 70, 71, 71, 140],
+        [0, 70, 60, 71, 140],
+        [0, 70, 71, 71, 141],
+        [0, -5, 71, 71, 140],
+        [0, 2**31 - 1, 71, 71, 140],
+    ],
+)
+def test_bad_offsets_are_said_and_nothing_waits(offsets: list[int]) -> None:
+    """Nothing is stored, and the workspace, which the next launch takes, is all zeros again."""
+    data = Data.random(FORM, SIZES)
+    data.arrays["offsets"] = np.array(offsets, np.int32)
+    for ctas in (1, 3):
+        _, known, error, findings = fused.run(FORM, data, compiled(FORM, options()), ctas=ctas)
+        assert error == 1
+        assert not findings
+        assert not known.any()
+
+
+@pytest.mark.slow
+def test_blocks_of_more_than_64_rows() -> None:
+    """The counters are for 1024 blocks of rows, which are larger from 65536 rows on."""
+    form = Form(experts=2, n=64, k=32, groups=3, epilogue="bias", gather=True, through=True)
+    text = options(32, 64, 1).replace("overlap_decode=true,", "")
+    data = Data.random(form, [70, 65536, 69], ids=[0, -1, 1])
+    found = fused.complaints(form, data, text, ctas=4)
+    assert not found, "\n".join(found)
+
+
 MUTANTS = {
     "the count comes ahead of the rows": ("cp.async.bulk.wait_group \t0;", ""),
     "only the read of shared memory is waited for": (

@@ -12,7 +12,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
 from kernels import needs_both  # noqa: E402
-from mxfp4 import kernels, layer_reference  # noqa: E402
+from mxfp4 import devices, kernels, layer_reference, torch_layer  # noqa: E402
+from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.verify import layers  # noqa: E402
 
 SPEC = dataclasses.replace(layers.SPECS["gpt-oss-20b"], experts=8, hidden=64, inner=64)
@@ -33,6 +34,31 @@ def test_a_layer_passes_and_a_wrong_one_does_not(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(layer_reference, "experts", every_other)
     problems = layers.check("x", SPEC, "cpu")
     assert any("tokens is 1 off" in p for p in problems), problems
+
+
+@needs_both
+def test_rows_are_brought_by_gate_up_in_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert layers.BROUGHT in layers.SPECS.values()
+    assert layers.most_tokens(layers.BROUGHT) == max(layers.MANY_TOKENS)
+    for device in ("h100-sxm", "h200"):
+        option = devices.option(device)
+        monkeypatch.setattr(devices, "option_for", lambda option=option: option)
+        found = LayerKernels(layers.BROUGHT, lazy=True)
+        for tokens in layers.MANY_TOKENS:
+            kernel = dict(found.chosen(tokens))["gate_up_through"]
+            assert "through_maps" in kernel.manifest.operands
+    monkeypatch.setattr(layers, "TOKENS", (1,))
+    monkeypatch.setattr(layers, "MANY_TOKENS", (300,))
+    called: list[int] = []
+    real = torch_layer.moe
+
+    def moe(x: Any, *arguments: Any, **options: Any) -> Any:
+        called.append(len(x))
+        return real(x, *arguments, **options)
+
+    monkeypatch.setattr(torch_layer, "moe", moe)
+    assert layers.check("x", layers.BROUGHT, "cpu") == []
+    assert called == [1, 300]
 
 
 @needs_both

@@ -33,6 +33,8 @@ from ..layer_kernels import LayerKernels, Source
 from ..layer_spec import PRESETS, Activation, LayerSpec
 from ..weights import pack
 
+BROUGHT = LayerSpec(8, 2, 512, 256, bias=True)
+"""A layer of which a warp of gate_up brings rows into order while the others multiply."""
 SPECS = {
     **{name: dataclasses.replace(s, hidden=512, inner=256) for name, s in PRESETS.items()},
     "relu2": LayerSpec(64, 8, 256, 512, Activation("relu2"), scoring="sigmoid", scale=5.0),
@@ -43,12 +45,15 @@ SPECS = {
     "fp8 fast": LayerSpec(16, 4, 512, 384, activations="fp8", accumulation="fast"),
     "fp8 bound": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8",
                            activation_scale="bound"),
+    "rows brought by gate_up": BROUGHT,
 }  # fmt: skip
 UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 """A layer that nothing but `check_capture` calls, so that its kernels are never loaded."""
 CAPTURED = 2
 """Tokens of its call."""
 TOKENS = (1, 3, 17, 64, 65, 300)
+MANY_TOKENS = (4096, 5001)
+"""Tokens of `BROUGHT`'s calls whose rows are brought so."""
 BOUND = {"bf16": 2.0**-6, "fp8": 2.0**-4}
 """Of a difference, to the largest value of its row. In FP8 a rounding of bf16 in the largest value
 of an inner row changes the row's scale, which moves a tenth of its codes by a step of E4M3."""
@@ -106,7 +111,7 @@ def difference(got: torch.Tensor, wanted: torch.Tensor) -> float:
 def check(name: str, spec: LayerSpec, device: str) -> list[str]:
     """What is wrong with a layer on a device."""
     t, problems = Tensors(spec, device), []
-    for tokens in TOKENS:
+    for tokens in tokens_of(spec):
         x, logits = t.inputs(tokens)
         ids, weights = t.routing(tokens)
         calls: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -206,9 +211,14 @@ def print_times(spec: LayerSpec) -> None:
         print(f"host time of {what}: {us:.1f} us")
 
 
+def tokens_of(spec: LayerSpec) -> tuple[int, ...]:
+    """Of the calls whose results are compared with the CPU's."""
+    return (*TOKENS, *MANY_TOKENS) if spec == BROUGHT else TOKENS
+
+
 def most_tokens(spec: LayerSpec) -> int:
     """Of all calls of a layer: a part of many is compared with these where bits must be equal."""
-    return 20 * max(TOKENS) if spec.batch_invariant else max(TOKENS)
+    return 20 * max(TOKENS) if spec.batch_invariant else max(tokens_of(spec))
 
 
 def compile_layers(folder: Path) -> int:
