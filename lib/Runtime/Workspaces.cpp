@@ -10,6 +10,10 @@
 
 using namespace mxfp4::runtime;
 
+/// Captured launches of one kernel that are always possible: more than any
+/// model has layers.
+static constexpr size_t kLeastReserve = 256;
+
 StreamState StreamState::get(const Driver &driver, Stream stream) {
   StreamState state;
   int capturing = 0;
@@ -28,7 +32,7 @@ Workspaces::Workspaces(const Driver &driver, size_t size, size_t align)
   // 8192 of 8 bytes; fewer of large ones, but never so few that a graph of a
   // model's layers could take all.
   chunk = std::clamp<size_t>((size_t(1) << 20) / bytes, 512, 8192);
-  reserve = chunk / 8;
+  reserve = std::max(chunk / 8, kLeastReserve);
   try {
     allocate();
   } catch (...) {
@@ -72,7 +76,8 @@ DevicePointer Workspaces::get(const StreamState &stream) {
                " are sure to be possible); launch it once between captures.");
     return take();
   }
-  if (available.size() < reserve)
+  // One may be taken below, and what is reserved is for captures.
+  if (available.size() <= reserve)
     allocate();
   auto found = ofStream.find(stream.id);
   if (found == ofStream.end()) {

@@ -57,6 +57,27 @@ TEST_F(RuntimeTest, EachCapturedLaunchHasAWorkspaceOfItsOwn) {
     ASSERT_EQ(launch(5), MXFP4RT_OK);
 }
 
+// Kernels that bring rows have workspaces of 4112 bytes. However many chunks
+// streams have used up before, a graph of 256 layers can be captured.
+TEST_F(RuntimeTest, GraphsOfManyLayersHaveRoomForLargeWorkspaces) {
+  Json manifest = matmul(true);
+  manifest["arguments"][5]["shape"] = {1028};
+  const std::vector<mxfp4rt_value> given = values();
+  for (const int streams : {1, 255, 256, 257, 448, 512, 513}) {
+    const KernelPtr kernel = create(manifest);
+    stub.capturing.clear();
+    auto launch = [&](uint64_t on) {
+      return mxfp4rt_launch(kernel.get(), 9, given.data(), stream(on));
+    };
+    for (int on = 1; on <= streams; ++on)
+      ASSERT_EQ(launch(on), MXFP4RT_OK) << mxfp4rt_last_error();
+    stub.capturing = {stream(5)};
+    for (int layer = 0; layer < 256; ++layer)
+      ASSERT_EQ(launch(5), MXFP4RT_OK)
+          << streams << " " << layer << " " << mxfp4rt_last_error();
+  }
+}
+
 TEST_F(RuntimeTest, LargeWorkspacesAreApart) {
   Json manifest = matmul(true);
   manifest["arguments"][5]["shape"] = {100, 3};
