@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <optional>
 
 using namespace mxfp4;
@@ -33,6 +34,27 @@ static std::error_code settle(llvm::raw_fd_ostream &os) {
   const std::error_code error = os.error();
   os.clear_error();
   return error;
+}
+
+/// The name of what links lead to, which need not exist.
+static std::error_code resolveLinks(StringRef path,
+                                    llvm::SmallVectorImpl<char> &target) {
+  constexpr int most = 40; // As in Linux.
+  std::filesystem::path at = path.str();
+  for (int links = 0; links < most; ++links) {
+    std::error_code error;
+    if (!std::filesystem::is_symlink(
+            std::filesystem::symlink_status(at, error))) {
+      const std::string name = at.string();
+      target.assign(name.begin(), name.end());
+      return {};
+    }
+    const std::filesystem::path next = std::filesystem::read_symlink(at, error);
+    if (error)
+      return error;
+    at = at.parent_path() / next;
+  }
+  return std::make_error_code(std::errc::too_many_symbolic_link_levels);
 }
 
 namespace {
@@ -61,11 +83,18 @@ public:
         return writeInPlace();
       if (std::error_code error = fs::real_path(file.path, target))
         return error;
+    } else if (std::error_code error = resolveLinks(file.path, target)) {
+      return error;
     }
     llvm::Expected<fs::TempFile> made =
         fs::TempFile::create(target + ".tmp%%%%%%%%");
-    if (!made)
-      return llvm::errorToErrorCode(made.takeError());
+    if (!made) {
+      const std::error_code error = llvm::errorToErrorCode(made.takeError());
+      // A directory that takes no new file may have one that can be written.
+      isInPlace = error == std::errc::permission_denied && fs::exists(status) &&
+                  fs::can_write(target);
+      return isInPlace ? std::error_code() : error;
+    }
     scratch.emplace(std::move(*made));
     if (fs::exists(status))
       if (std::error_code error =
@@ -77,6 +106,8 @@ public:
   }
 
   std::error_code takePlace() {
+    if (isInPlace)
+      return writeInPlace();
     if (!scratch)
       return {};
     llvm::Error error = scratch->keep(target);
@@ -99,6 +130,8 @@ private:
   const NewFile &file;
   llvm::SmallString<128> target;
   std::optional<fs::TempFile> scratch;
+  /// Whether the file is still to be written where it is.
+  bool isInPlace = false;
 };
 
 } // namespace
