@@ -11,6 +11,8 @@
 
 #include "Chooser.h"
 
+#include "mxfp4/Core/ChooseSchedule.h"
+
 #include <algorithm>
 
 using namespace mxfp4;
@@ -19,12 +21,19 @@ using namespace mxfp4;
 /// or less no longer matters. A single group has all waves to itself.
 constexpr int64_t kMany = 1024, kManyAlone = 32768;
 
+/// What the producer needs at least where one of its warps brings rows: with 24
+/// registers per thread it spills.
+constexpr int kBringingRegisters = 32;
+
 /// The schedule with a warp that brings rows, if it can have one: blocks of
 /// weights are then copied by one warp, and one or two rows of activations take
 /// the shared memory that stages leave.
 static Schedule withBringing(Schedule schedule, const Problem &problem,
                              const Target &target) {
   schedule.copyWarps = std::min(schedule.copyWarps, 2);
+  if (schedule.producerRegisters != 0)
+    schedule.producerRegisters =
+        std::max(schedule.producerRegisters, kBringingRegisters);
   const int64_t row = problem.k * bits(problem.activations) / 8;
   for (int64_t rows : {2, 1}) {
     schedule.bringBytes =
@@ -36,28 +45,58 @@ static Schedule withBringing(Schedule schedule, const Problem &problem,
   return schedule;
 }
 
+namespace {
+
+/// Chooses for one problem: where a warp may bring rows, the schedule of a
+/// problem that has them in order, if such a warp fits it.
+class Either {
+public:
+  Either(const Problem &problem, const Target &target,
+         const Preference &preference, bool hasEpilogue)
+      : target(target), chooser(problem, target, preference, hasEpilogue) {
+    if (!problem.through)
+      return;
+    inOrder = problem;
+    inOrder.through = inOrder.gathers = false;
+    bringing.emplace(inOrder, target, preference, hasEpilogue);
+  }
+
+  Pick pick(int64_t rows) const {
+    if (bringing) {
+      Pick pick = bringing->pick(rows);
+      pick.schedule = withBringing(pick.schedule, inOrder, target);
+      if (pick.schedule.bringBytes != 0)
+        return pick;
+    }
+    return chooser.pick(rows);
+  }
+
+  std::string whyInstruction() const { return chooser.whyInstruction(); }
+
+private:
+  const Target &target;
+  const Chooser chooser;
+  Problem inOrder;
+  std::optional<Chooser> bringing;
+};
+
+} // namespace
+
 ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
                                      const Target &target,
-                                     const Preference &preference) {
-  if (problem.through) {
-    Problem inOrder = problem;
-    inOrder.through = inOrder.gathers = false;
-    ScheduleChoice choice = chooseSchedule(inOrder, target, preference);
-    choice.schedule = withBringing(choice.schedule, inOrder, target);
-    if (choice.schedule.bringBytes != 0)
-      return choice;
-  }
-  const Chooser chooser(problem, target, preference);
+                                     const Preference &preference,
+                                     bool hasEpilogue) {
+  const Either choosers(problem, target, preference, hasEpilogue);
   const int64_t groups = std::max<int64_t>(problem.groups, 1);
   const int64_t many = groups > 1 ? kMany * groups : kManyAlone;
   // With no hint, take a tile that loses little at either end.
   const int64_t expected =
       problem.rowsHint > 0 ? problem.rowsHint : 32 * groups;
   const int64_t rows = std::min(expected, many);
-  const Pick pick = chooser.pick(rows);
+  const Pick pick = choosers.pick(rows);
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
-  choice.reason = std::string(pick.why) + "; " + chooser.whyInstruction();
+  choice.reason = std::string(pick.why) + "; " + choosers.whyInstruction();
   choice.reason += problem.rowsHint > 0
                        ? " (" + std::to_string(ceilDiv(expected, groups)) +
                              " expected per group)"
@@ -65,7 +104,7 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   // Past the first row of each group only the mean counts, which changes after
   // every `groups` rows; past `many` nothing changes any more.
   const auto isSame = [&](int64_t rows) {
-    const Pick other = chooser.pick(rows);
+    const Pick other = choosers.pick(rows);
     return other.schedule == pick.schedule && other.why == pick.why;
   };
   const auto classStart = [&](int64_t rows) {
@@ -87,6 +126,12 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   return choice;
 }
 
+ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
+                                     const Target &target,
+                                     const Preference &preference) {
+  return chooseSchedule(problem, target, preference, /*hasEpilogue=*/false);
+}
+
 /// The target with its device, and with others that make a difference.
 static std::vector<Target> variants(const Target &target) {
   const auto outruns = [](const Target &each) {
@@ -104,11 +149,13 @@ static std::vector<Target> variants(const Target &target) {
   return found;
 }
 
+/// Adds what the chooser returns; where a warp may bring rows, only schedules
+/// with such a warp, for one K.
 static void addSchedules(std::vector<Schedule> &result, const Target &target,
                          Placement placement, const Problem &like,
                          bool batchInvariant) {
   // Steps of K that three slices share, or two, or none; or that none may.
-  const std::vector<int64_t> allSteps = batchInvariant
+  const std::vector<int64_t> allSteps = batchInvariant || like.through
                                             ? std::vector<int64_t>{45}
                                             : std::vector<int64_t>{45, 8, 7};
   for (Instruction instruction : target.instructions) {
@@ -126,11 +173,19 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
             problem.n = n;
             problem.k = steps * traits.tileK();
             problem.rowsHint = rows;
+            // Of fewer groups some have shared memory that more would take.
+            Problem of32 = problem;
+            of32.groups = std::max<int64_t>(groups, 32);
             const Schedule schedule =
-                Chooser(problem, target,
-                        {placement, instruction, batchInvariant})
+                Either(problem, target,
+                       {placement, instruction, batchInvariant},
+                       /*hasEpilogue=*/false)
                     .pick(rows)
                     .schedule;
+            if (like.through &&
+                (schedule.bringBytes == 0 ||
+                 !verifySchedule(schedule, of32, target).empty()))
+              continue;
             if (std::find(result.begin(), result.end(), schedule) ==
                 result.end())
               result.push_back(schedule);
@@ -138,12 +193,11 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
   }
 }
 
-std::vector<Schedule> mxfp4::allSchedules(const Target &target,
-                                          Placement placement, bool gathers,
-                                          std::optional<int> promotion) {
+static std::vector<Schedule> allSchedulesLike(Problem like,
+                                              const Target &target,
+                                              Placement placement,
+                                              std::optional<int> promotion) {
   std::vector<Schedule> result;
-  Problem like;
-  like.gathers = gathers;
   if (promotion) {
     like.layout = BlockLayout::of(CodeOrder::Bytes, ScaleEncoding::Relative);
     like.activations = NumberType::E4M3;
@@ -153,4 +207,20 @@ std::vector<Schedule> mxfp4::allSchedules(const Target &target,
     for (const Target &each : variants(target))
       addSchedules(result, each, placement, like, batchInvariant);
   return result;
+}
+
+std::vector<Schedule> mxfp4::allSchedules(const Target &target,
+                                          Placement placement, bool gathers,
+                                          std::optional<int> promotion) {
+  Problem like;
+  like.gathers = gathers;
+  return allSchedulesLike(like, target, placement, promotion);
+}
+
+std::vector<Schedule>
+mxfp4::allBringingSchedules(const Target &target, Placement placement,
+                            std::optional<int> promotion) {
+  Problem like;
+  like.gathers = like.through = true;
+  return allSchedulesLike(like, target, placement, promotion);
 }

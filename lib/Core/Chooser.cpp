@@ -122,7 +122,7 @@ static int slicesFor(int64_t steps, int64_t fewest) {
 }
 
 Chooser::Chooser(const Problem &problem, const Target &target,
-                 const Preference &preference)
+                 const Preference &preference, bool hasEpilogue)
     : problem(problem), target(target), preference(preference),
       groups(std::max<int64_t>(problem.groups, 1)),
       steps(problem.layout.colBlocks(problem.k)),
@@ -131,7 +131,8 @@ Chooser::Chooser(const Problem &problem, const Target &target,
                  : slicesFor(steps, target.find(problem.activations,
                                                 /*isAsynchronous=*/false)
                                         ? 1
-                                        : 2)) {}
+                                        : 2)),
+      hasEpilogue(hasEpilogue) {}
 
 Instruction Chooser::instruction() const {
   if (preference.instruction)

@@ -54,7 +54,7 @@ constexpr int kSharedFP8 = 48;
 class Chooser {
 public:
   Chooser(const Problem &problem, const Target &target,
-          const Preference &preference);
+          const Preference &preference, bool hasEpilogue = false);
 
   Pick pick(int64_t rows) const;
 
@@ -128,6 +128,7 @@ private:
   const Preference preference;
   const int64_t groups, steps;
   const int slices;
+  const bool hasEpilogue;
 };
 
 } // namespace mxfp4

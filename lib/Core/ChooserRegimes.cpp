@@ -34,7 +34,7 @@ constexpr int64_t kMostWide = 18;
 constexpr int kMostShared = 72;
 /// Up to this bound of a group's tokens such tiles took 0.9 of the time of
 /// tiles of 192 columns; at 73 they took 1.1 times as long, because groups with
-/// more rows have a second tile.
+/// more rows have a second tile. With an epilogue 28 warps would spill.
 constexpr int64_t kMostToShareMost = 68;
 
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
@@ -105,8 +105,8 @@ Pick Chooser::pickWgmma(int64_t rows) const {
             "rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
-  if (decodeDecides() && !problem.gathers && sharesByWarpgroups(rows) &&
-      tokensFor(mean, 1.4) <= kMostToShareMost)
+  if (decodeDecides() && !problem.gathers && !hasEpilogue &&
+      sharesByWarpgroups(rows) && tokensFor(mean, 1.4) <= kMostToShareMost)
     return {wgmma(128, kMostShared, 8, 8, kSharingSlices),
             "some sixty rows per group: up to 72 tokens share each decoded "
             "fragment, and while some warpgroups multiply others decode"};

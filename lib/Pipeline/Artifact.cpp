@@ -9,6 +9,7 @@
 #include "Assembler.h"
 #include "Manifest.h"
 
+#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/IR/RoutingKernel.h"
 #include "mxfp4/Pipeline/Output.h"
@@ -113,7 +114,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
   }
   facts.problem.rowsHint = options.rowsHint;
   const ScheduleChoice choice =
-      chooseSchedule(facts.problem, facts.target, preference);
+      chooseSchedule(facts.problem, facts.target, preference, op.hasEpilogue());
   facts.reason = choice.reason;
   facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
   return success();

@@ -27,6 +27,7 @@
 #include "ScheduleJson.h"
 
 #include "mxfp4/Core/BlockIndex.h"
+#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
@@ -97,11 +98,12 @@ static Object describe(const Schedule &s, const Problem &problem,
 /// The schedules for all numbers of rows; each answer of the chooser has the
 /// range of rows for which it holds.
 static Array choices(Problem problem, const Target &target,
-                     const Preference &preference) {
+                     const Preference &preference, bool hasEpilogue) {
   Array list;
   problem.rowsHint = 1;
   while (true) {
-    const ScheduleChoice choice = chooseSchedule(problem, target, preference);
+    const ScheduleChoice choice =
+        chooseSchedule(problem, target, preference, hasEpilogue);
     Object entry{{"from", problem.rowsHint},
                  {"schedule", attributeText(choice.schedule)},
                  {"reason", choice.reason}};
@@ -295,6 +297,10 @@ static Object decode(const BlockLayout &layout) {
 static Object describe(GroupedMatmulOp op, const Target &target,
                        const Preference &preference) {
   const Problem problem = schedulingProblem(op);
+  // What the chooser is asked, which does not know yet whether a warp brings
+  // the rows.
+  Problem asked = problem;
+  asked.gathers = static_cast<bool>(op.getGather());
   const BlockLayout layout = op.getBlockType().getLayout();
   Object object{
       {"target", describe(target)},
@@ -307,7 +313,7 @@ static Object describe(GroupedMatmulOp op, const Target &target,
                          {"expert_ids", static_cast<bool>(op.getExpertIds())}}},
       {"schedule",
        describe(op.getScheduleAttr().toSchedule(), problem, target)},
-      {"choices", choices(problem, target, preference)},
+      {"choices", choices(asked, target, preference, op.hasEpilogue())},
       {"block", block(layout)},
       {"fragments", fragments(op.getScheduleAttr().toSchedule())},
       {"decode", decode(layout)}};

@@ -6,6 +6,7 @@
 
 #include "KernelRemarks.h"
 
+#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -110,7 +111,8 @@ private:
       });
       return;
     }
-    const ScheduleChoice choice = chooseSchedule(problem, target, preference);
+    const ScheduleChoice choice =
+        chooseSchedule(problem, target, preference, op.hasEpilogue());
     op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
     op->setAttr("schedule_reason",
                 StringAttr::get(op.getContext(), choice.reason));

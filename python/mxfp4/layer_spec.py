@@ -361,8 +361,8 @@ class LayerSpec:
             "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}x{output}>", "e": "memref<1xi32>",
             "s": f"memref<{ROW_COUNTERS if through else 2}xi32>", "g": "memref<?xi32>",
             "p": f"memref<{e}x{n}xf32>", "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
-            "t": f"memref<?x{k}xbf16>",
         }  # fmt: skip
+        types["t"] = types["x"]
         unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not self.bias,
                   "t": not through}  # fmt: skip
         used = [t for t in types if not unused.get(t)]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from mxfp4 import Compiler, Error, Layout, Problem, library
 from mxfp4.compile import find_ptxas
-from mxfp4.layout import pack_expert
+from mxfp4.layer_spec import LayerSpec
+from mxfp4.layout import FP8, pack_expert
 from mxfp4.module import PassRun
 
 if library.find() is None and os.environ.get("MXFP4_REQUIRE_LIBRARY") != "1":
@@ -147,12 +148,26 @@ def test_the_block_is_described_as_the_independent_packer_packs_it(order: str) -
         assert (16 * thread + 4 * (element // 8), element % 8) == (word, slot)
 
 
-def test_choices_cover_every_number_of_rows_and_are_what_compiling_chooses() -> None:
+@pytest.mark.parametrize("activations", ["bf16", "fp8"])
+@pytest.mark.parametrize("name", ["", "gate_up", "gate_up_gathered", "gate_up_through", "down"])
+def test_choices_cover_every_number_of_rows_and_are_what_compiling_chooses(
+    name: str, activations: str
+) -> None:
+    """Also where threads gather rows or a warp brings them, whichever schedule is attached."""
+    layout = FP8 if activations == "fp8" else Layout()
+    spec = LayerSpec(32, 4, 2880, 2880, bias=True, activations=activations)
     with Compiler() as compiler:
-        text = compiler.mlir(Problem(32, 5760, 2880))
+        problem = Problem(32, 5760, 2880, layout=layout)
+        text = getattr(spec, name)() if name else compiler.mlir(problem)
         with compiler.parse(text) as module:
             module.run("builtin.module(mxfp4-choose-schedule)")
             choices = module.describe()[0]["choices"]
+        with compiler.parse(text) as module:
+            module.run("builtin.module(mxfp4-choose-schedule{rows-hint=32768})")
+            (described,) = module.describe()
+            brings = "bring_bytes" in described["schedule"]["attribute"]
+            assert brings == (name == "gate_up_through")
+            assert described["choices"] == choices
         assert choices[0]["from"] == 1
         assert "to" not in choices[-1]
         for choice, after in zip(choices, [*choices[1:], None], strict=True):

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
@@ -80,6 +81,10 @@ struct CommandLine {
   cl::opt<bool> gathers{
       "gather",
       cl::desc("With --list-schedules: those of problems that gather rows"),
+      cl::cat(category)};
+  cl::opt<bool> through{
+      "through",
+      cl::desc("With --list-schedules: those with a warp that brings rows"),
       cl::cat(category)};
   cl::opt<std::string> accumulation{
       "accumulation",
@@ -158,7 +163,9 @@ static std::string printSchedules(const CommandLine &given) {
   context.loadDialect<MXFP4Dialect>();
   for (Placement placement : {Placement::Register, Placement::Shared})
     for (const Schedule &schedule :
-         allSchedules(target, placement, given.gathers, promotion))
+         given.through
+             ? allBringingSchedules(target, placement, promotion)
+             : allSchedules(target, placement, given.gathers, promotion))
       llvm::outs() << ScheduleAttr::get(&context, schedule) << "\n";
   return "";
 }

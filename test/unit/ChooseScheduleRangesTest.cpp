@@ -1,0 +1,139 @@
+//===- ChooseScheduleRangesTest.cpp ---------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Schedules.h"
+
+#include "mxfp4/Core/ChooseSchedule.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+using namespace mxfp4;
+
+namespace {
+
+/// Expects every hint of rows up to `most` to be in one range, which all hints
+/// in it agree on.
+void expectRanges(Problem problem, const Target &target, int64_t most,
+                  bool hasEpilogue) {
+  int64_t next = 0;
+  while (next <= most) {
+    problem.rowsHint = std::max<int64_t>(next, 1);
+    const ScheduleChoice choice =
+        chooseSchedule(problem, target, {}, hasEpilogue);
+    ASSERT_EQ(choice.rowsFrom, next);
+    ASSERT_GE(choice.rowsTo, problem.rowsHint);
+    const int64_t last = std::min(choice.rowsTo, most);
+    // Hints at both ends, and some between.
+    const int64_t step = std::max<int64_t>((last - next) / 5, 1);
+    for (int64_t hint = problem.rowsHint; hint <= last;
+         hint = hint < last ? std::min(hint + step, last) : last + 1) {
+      Problem other = problem;
+      other.rowsHint = hint;
+      const ScheduleChoice same =
+          chooseSchedule(other, target, {}, hasEpilogue);
+      ASSERT_EQ(same.schedule, choice.schedule) << hint;
+      ASSERT_EQ(same.rowsFrom, choice.rowsFrom) << hint;
+      ASSERT_EQ(same.rowsTo, choice.rowsTo) << hint;
+    }
+    if (choice.rowsTo >= most)
+      return;
+    next = choice.rowsTo + 1;
+  }
+}
+
+// Also where a warp brings rows for some hints, and threads gather them for
+// hints between.
+TEST(ChooseSchedule, RangesOfAllHintsPartitionTheRows) {
+  constexpr int64_t most = 8192;
+  int64_t brought = 0;
+  for (const char *device : {"h100-sxm", "h200"})
+    for (auto [experts, n, k] : {std::array<int64_t, 3>{8, 1408, 2048},
+                                 {32, 5760, 2880},
+                                 {128, 1024, 2048}})
+      for (int promotion : {-1, 0, 512})
+        for (bool through : {false, true}) {
+          Problem problem = {experts, experts, n, k};
+          if (promotion >= 0) {
+            problem = sizedFP8(experts, 0, k, promotion);
+            problem.n = n;
+          }
+          problem.gathers = problem.through = through;
+          SCOPED_TRACE(std::string(device) + " E=" + std::to_string(experts) +
+                       " N=" + std::to_string(n) + " promotion " +
+                       std::to_string(promotion) + " through " +
+                       std::to_string(through));
+          expectRanges(problem, targetFor(device), most, through);
+          problem.rowsHint = most;
+          brought += choose(problem).schedule.bringBytes != 0;
+        }
+  EXPECT_GT(brought, 0);
+}
+
+TEST(ChooseSchedule, BringingAndGatheringHaveRangesOfTheirOwn) {
+  Problem problem = {8, 8, 1408, 2048, 784};
+  problem.gathers = problem.through = true;
+  const ScheduleChoice gathers = choose(problem);
+  problem.rowsHint = 912;
+  const ScheduleChoice brings = choose(problem);
+  EXPECT_EQ(gathers.schedule.bringBytes, 0);
+  EXPECT_GT(brings.schedule.bringBytes, 0);
+  EXPECT_LT(gathers.rowsTo, brings.rowsFrom);
+}
+
+// A producer of 24 registers spills where one of its warps brings rows.
+TEST(ChooseSchedule, WarpsThatBringRowsHaveRegisters) {
+  for (int promotion : {-1, 0, 128, 512}) {
+    std::optional<int> fp8;
+    if (promotion >= 0)
+      fp8 = promotion;
+    const std::vector<Schedule> all =
+        allBringingSchedules(h100(), Placement::Register, fp8);
+    EXPECT_FALSE(all.empty());
+    for (const Schedule &schedule : all) {
+      EXPECT_GT(schedule.bringBytes, 0);
+      EXPECT_TRUE(schedule.producerRegisters == 0 ||
+                  schedule.producerRegisters >= 32);
+      Problem problem =
+          fp8 ? sizedFP8(32, 0, 5760, *fp8) : Problem{32, 32, 5760, 2880};
+      EXPECT_EQ(verifySchedule(schedule, problem, h100()), "");
+    }
+  }
+  // The same as what problems get.
+  Problem problem = sizedFP8(8, 16384, 2048, 512);
+  problem.n = 1024;
+  problem.gathers = problem.through = true;
+  const Schedule chosen = choose(problem, {}, targetFor("h200")).schedule;
+  EXPECT_TRUE(chosen.bringBytes == 0 || chosen.producerRegisters >= 32);
+}
+
+// 24 warps that multiply spill with 72 tokens and an epilogue.
+TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
+  for (const char *device : {"h200", "h20"})
+    for (int64_t groups : {32, 128})
+      for (int64_t n : {1024, 2880, 5760}) {
+        int tight = 0;
+        for (int64_t mean = 1; mean < 200; ++mean) {
+          const Problem problem = {groups, groups, n, 2880, groups * mean};
+          const Target target = targetFor(device);
+          const Schedule plain = chooseSchedule(problem, target).schedule;
+          const Schedule fused =
+              chooseSchedule(problem, target, {}, true).schedule;
+          EXPECT_FALSE(fused.sideBySide && fused.tileTokens > 64) << mean;
+          if (plain.sideBySide && plain.tileTokens > 64)
+            ++tight;
+          else
+            EXPECT_EQ(fused, plain) << mean;
+        }
+        if (std::string(device) == "h200" && groups == 32 && n > 1024)
+          EXPECT_GT(tight, 0) << n;
+      }
+}
+
+} // namespace
