@@ -3,7 +3,9 @@
 
 Each must use no stack, spill nothing and draw no warning from ptxas. Two forms of epilogue are
 what a layer has, and go with maps of rows in every way; layouts of weights go round. In tall tiles,
-whose registers are scarce, an odd N also comes without ids and with both outputs.
+whose registers are scarce, an odd N also comes without ids and with both outputs. Whether ptxas
+spills a few bytes hangs on little. The kernels of gpt-oss's layers are therefore compiled as they
+are: each schedule that a number of rows leads to, once for each matmul.
 
 fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
 only takes longer, so that the list needs no update for a change to be tested.
@@ -13,6 +15,7 @@ only takes longer, so that the list needs no update for a change to be tested.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +25,16 @@ import every_kernel
 from every_kernel import LAYOUTS, Case, k_of
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
+sys.path.append(str(Path(__file__).resolve().parents[3] / "python"))
 from epilogues import EPILOGUES
+from mxfp4.compile import Compiler
+from mxfp4.layer_spec import LayerSpec
 
 LIST = Path(__file__).with_name("fused-clean.txt")
 
-
+MATMULS = ("gate_up", "gate_up_gathered", "gate_up_through", "down", "down_gathered")
+ACCUMULATIONS = ("fast", "promoted512", "promoted128")
+SUMS = ({}, *({"activations": "fp8", "accumulation": how} for how in ACCUMULATIONS))
 TALL = 128
 """Tokens of a tile that leaves few registers."""
 
@@ -70,11 +78,41 @@ def fused(
     )
 
 
+def bringing() -> list[Case]:
+    """Each schedule with a warp that brings rows, of what FP8 stores by turns bf16 and E4M3."""
+    found = []
+    for number, sums in enumerate(SUMS):
+        options = ["--accumulation", sums["accumulation"]] if sums else []
+        for turn, schedule in enumerate(every_kernel.schedules("--through", *options)):
+            if schedule in every_kernel.OTHERS or "placement = shared" in schedule:
+                continue
+            scale = {"activation_scale": "bound"} if number and turn % 2 else {}
+            hidden = 45 * (128 if number else 64)
+            spec = LayerSpec(32, 4, hidden, 2880, bias=True, **sums, **scale)
+            found.append(Case(schedule, spec.gate_up_through()))
+    return found
+
+
+def layers() -> list[Case]:
+    """Each schedule of each matmul of gpt-oss's layers once: of 20b's experts, else of 120b's."""
+    found: dict[tuple[str, int, str], Case] = {}
+    for experts, sums, name in itertools.product((32, 128), range(len(SUMS) - 1), MATMULS):
+        module = getattr(LayerSpec(experts, 4, 2880, 2880, bias=True, **SUMS[sums]), name)()
+        for device in ("h100-sxm", "h200"):
+            with Compiler() as compiler, compiler.parse(module) as parsed:
+                parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
+                (operation,) = parsed.describe()
+            for choice in operation["choices"]:
+                case = Case(choice["schedule"], module)
+                found.setdefault((name, sums, case.schedule), case)
+    return list(found.values())
+
+
 def cases() -> list[Case]:
     """Schedules of problems that gather with a map to gather, others without."""
     chosen = [(s, True) for s in every_kernel.schedules("--gather")]
     chosen += [(s, False) for s in every_kernel.schedules()]
-    found = []
+    found = layers() + bringing()
     for number, (schedule, gather) in enumerate(chosen):
         if schedule in every_kernel.OTHERS:  # what users attach may spill
             continue
