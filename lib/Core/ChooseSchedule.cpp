@@ -57,7 +57,7 @@ public:
     if (!problem.through)
       return;
     inOrder = problem;
-    inOrder.through = inOrder.gathers = false;
+    inOrder.gathers = false;
     bringing.emplace(inOrder, target, preference, hasEpilogue);
   }
 

@@ -240,6 +240,9 @@ static std::string verifyBringing(const Schedule &s, const Problem &problem) {
       s.copyWarps > 2 || s.ctasPerMultiprocessor != 1)
     return "requires wgmma, one CTA per SM, at most 2 copy_warps, and neither "
            "K slices nor wide_from for bring_bytes";
+  if (!problem.through)
+    return "requires memory to gather through for bring_bytes: without it no "
+           "warp brings rows";
   if (s.bringBytes % 16 != 0 ||
       (row > 0 && s.bringBytes != row && s.bringBytes != 2 * row))
     return "requires bring_bytes to be one or two rows of activations of " +

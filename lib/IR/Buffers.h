@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
 
 namespace mxfp4 {
 
@@ -23,6 +24,9 @@ inline bool isSharedBuffer(mlir::Type type) {
   return memref.hasStaticShape() && memref.getLayout().isIdentity() &&
          isShared(memref);
 }
+
+/// An error word, or null.
+mlir::LogicalResult verifyErrorWord(mlir::Operation *op, mlir::Value error);
 
 } // namespace mxfp4
 

@@ -26,13 +26,13 @@ static LogicalResult verifyRows(Op op, Value global, Value buffer) {
   const unsigned bits =
       rows.getElementType().isIntOrFloat() ? rows.getElementTypeBitWidth() : 0;
   if (areGlobalRows(rows) && few.getRank() == 2 && isSharedBuffer(few) &&
-      few.getElementType() == rows.getElementType() &&
+      few.getDimSize(0) >= 1 && few.getElementType() == rows.getElementType() &&
       few.getDimSize(1) == rows.getDimSize(1) && bits != 0 &&
       rows.getDimSize(1) * bits % 128 == 0)
     return success();
   return op.emitOpError()
          << "requires rows of a multiple of 16 bytes in global "
-            "memory and rows of the same length and type in "
+            "memory and rows of the same length and type, at least one, in "
             "shared memory, but got "
          << rows << " and " << few;
 }
@@ -74,13 +74,19 @@ LogicalResult BringRowsOp::verify() {
                               "memory, but got "
                            << type;
   }
+  if (auto type = cast<MemRefType>(getOffsets().getType());
+      !type.hasStaticShape() || type.getDimSize(0) < 2)
+    return emitOpError() << "requires offsets of a static number of groups, at "
+                            "least one, but got "
+                         << type;
   // Rows that are claimed together lie in one block.
   const int64_t together =
       cast<MemRefType>(getBuffer().getType()).getDimSize(0);
   if (failed(verifyRows(*this, getSource(), getBuffer())) ||
       failed(verifyRows(*this, getDestination(), getBuffer())) ||
       failed(verifyBarrier(*this, getBarrier())) ||
-      failed(verifyCounters(*this, getWorkspace())))
+      failed(verifyCounters(*this, getWorkspace())) ||
+      failed(verifyErrorWord(*this, getError())))
     return failure();
   if ((int64_t(1) << RowCounters::kLeastShift) % together != 0)
     return emitOpError() << "requires a buffer of rows that blocks of "

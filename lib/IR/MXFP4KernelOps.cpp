@@ -32,14 +32,6 @@ bool isWords(Value value, int64_t size = ShapedType::kDynamic) {
          (ShapedType::isDynamic(size) || type.getDimSize(0) == size);
 }
 
-LogicalResult verifyErrorWord(Operation *op, Value error) {
-  if (!error || isWords(error, 1))
-    return success();
-  return op->emitOpError() << "requires an error word of shape 1 and element "
-                              "type i32 in global memory, but got "
-                           << error.getType();
-}
-
 /// S x B blocks in shared memory.
 LogicalResult verifyWeightStage(Operation *op, Value value) {
   auto type = cast<MemRefType>(value.getType());

@@ -62,7 +62,7 @@ static LogicalResult verifyTable(Operation *op, Value table, Value offsets,
          << type << " and " << bounds;
 }
 
-static LogicalResult verifyError(Operation *op, Value error) {
+LogicalResult mxfp4::verifyErrorWord(Operation *op, Value error) {
   if (!error || isGlobalWords(error, 1))
     return success();
   return op->emitOpError() << "requires an error word of shape 1 and element "
@@ -83,7 +83,7 @@ template <typename Op> static LogicalResult verifyTileSource(Op op) {
   if (op.getExperts() < 1 || op.getColumns() < 1)
     return op.emitOpError(
         "requires at least one expert and one column of tiles");
-  return verifyError(op, op.getError());
+  return verifyErrorWord(op, op.getError());
 }
 
 /// The body takes a tile and what the loop carries, and yields the latter.
@@ -114,7 +114,7 @@ static void nameTileArguments(Op op, OpAsmSetValueNameFn setName) {
 LogicalResult BuildTileTableOp::verify() {
   if (failed(verifyTable(*this, getTable(), getOffsets(), getSchedule())))
     return failure();
-  return verifyError(*this, getError());
+  return verifyErrorWord(*this, getError());
 }
 
 LogicalResult TileCountOp::verify() {

@@ -60,10 +60,27 @@ static void fence(ImplicitLocOpBuilder &b) {
   LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
 }
 
-void mxfp4::waitForRows(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value row,
-                        Value valid) {
-  const Blocks blocks(b, op.getRows());
-  // Whole steps of rows are copied.
+static int64_t countGroups(Value offsets) {
+  return cast<MemRefType>(offsets.getType()).getDimSize(0) - 1;
+}
+
+/// Tiles copy whole steps of rows, the last of them some behind the last
+/// offset. Bad offsets have no tiles.
+Value mxfp4::countBroughtRows(ImplicitLocOpBuilder &b, HandOutTilesOp op) {
+  const int64_t step = op.getSchedule().toSchedule().heightStep();
+  Value last = memref::LoadOp::create(
+      b, op.getOffsets(), indexConstant(b, countGroups(op.getOffsets())));
+  Value end = arith::MinUIOp::create(
+      b, arith::AddIOp::create(b, last, i32Constant(b, step - 1)),
+      op.getRows());
+  Value isEmpty = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                                        op.getCount(), indexConstant(b, 0));
+  return arith::SelectOp::create(b, isEmpty, i32Constant(b, 0), end);
+}
+
+void mxfp4::waitForRows(ImplicitLocOpBuilder &b, HandOutTilesOp op,
+                        Value brought, Value row, Value valid) {
+  const Blocks blocks(b, brought);
   Value step = indexConstant(b, op.getSchedule().toSchedule().heightStep());
   Value end = arith::AddIOp::create(
       b, row,
@@ -95,34 +112,57 @@ void mxfp4::waitForRows(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value row,
       });
 }
 
-/// The row of the source that becomes row `number`. Rows behind the last offset
-/// may name any: TMA reads a few with the last tile, whose sums nobody stores.
-static Value mappedRow(ImplicitLocOpBuilder &b, BringRowsOp op, Value number) {
-  Value row = memref::LoadOp::create(b, op.getMap(), asIndex(b, number));
-  Value exists =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, row, op.getLimit());
-  Value offsets = op.getOffsets();
-  const int64_t groups = cast<MemRefType>(offsets.getType()).getDimSize(0) - 1;
-  Value last = memref::LoadOp::create(b, offsets, indexConstant(b, groups));
+/// Whether tiles multiply a row (i32): not behind the last offset, nor where
+/// its group has no expert.
+static Value isMultiplied(ImplicitLocOpBuilder &b, HandOutTilesOp tiles,
+                          Value row) {
+  using P = arith::CmpIPredicate;
+  const int64_t groups = countGroups(tiles.getOffsets());
+  const auto offset = [&](Value group) -> Value {
+    return memref::LoadOp::create(b, tiles.getOffsets(), group);
+  };
   Value isUsed =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ult, number, last);
-  if (op.getError())
-    scf::IfOp::create(
-        b, arith::CmpIOp::create(b, arith::CmpIPredicate::ugt, isUsed, exists),
-        [&](OpBuilder &builder, Location loc) {
-          ImplicitLocOpBuilder inner(loc, builder);
-          memref::AtomicRMWOp::create(inner, arith::AtomicRMWKind::ori,
-                                      i32Constant(inner, 4), op.getError(),
-                                      indexConstant(inner, 0));
-          scf::YieldOp::create(inner);
-        });
-  return asIndex(b, arith::SelectOp::create(b, exists, row, i32Constant(b, 0)));
+      arith::CmpIOp::create(b, P::ult, row, offset(indexConstant(b, groups)));
+  if (!tiles.getExpertIds())
+    return isUsed;
+  // The last group that begins at or before the row: the one that is not empty.
+  Value group = indexConstant(b, 0);
+  for (int64_t step = llvm::PowerOf2Ceil(groups) / 2; step >= 1; step /= 2) {
+    Value candidate = arith::MinUIOp::create(
+        b, arith::AddIOp::create(b, group, indexConstant(b, step)),
+        indexConstant(b, groups - 1));
+    Value isBefore = arith::CmpIOp::create(b, P::ule, offset(candidate), row);
+    group = arith::SelectOp::create(b, isBefore, candidate, group);
+  }
+  Value id = memref::LoadOp::create(b, tiles.getExpertIds(), group);
+  Value hasExpert = arith::CmpIOp::create(
+      b, P::ult, id, i32Constant(b, static_cast<int64_t>(tiles.getExperts())));
+  return arith::AndIOp::create(b, isUsed, hasExpert);
+}
+
+/// The row of the source that becomes row `number`. Who multiplies a row that
+/// does not exist is only looked up then, because padding may be such rows.
+static Value mappedRow(ImplicitLocOpBuilder &b, BringRowsOp op,
+                       HandOutTilesOp tiles, Value number) {
+  Value row = memref::LoadOp::create(b, op.getMap(), asIndex(b, number));
+  Value isMissing =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::uge, row, op.getLimit());
+  if (op.getError()) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(scf::IfOp::create(b, isMissing).thenBlock());
+    Value isWrong = isMultiplied(b, tiles, number);
+    b.setInsertionPointToStart(scf::IfOp::create(b, isWrong).thenBlock());
+    memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::ori, i32Constant(b, 4),
+                                op.getError(), indexConstant(b, 0));
+  }
+  return asIndex(b,
+                 arith::SelectOp::create(b, isMissing, i32Constant(b, 0), row));
 }
 
 /// Brings rows `first` and so on, as many as the buffer holds or there are, and
 /// counts them.
-static void bring(ImplicitLocOpBuilder &b, BringRowsOp op, const Blocks &blocks,
-                  Value first, Value parity) {
+static void bring(ImplicitLocOpBuilder &b, BringRowsOp op, HandOutTilesOp tiles,
+                  const Blocks &blocks, Value first, Value parity) {
   auto buffer = cast<MemRefType>(op.getBuffer().getType());
   const int64_t together = buffer.getDimSize(0);
   const int64_t bytes =
@@ -140,8 +180,8 @@ static void bring(ImplicitLocOpBuilder &b, BringRowsOp op, const Blocks &blocks,
                             arith::CmpIOp::create(b, arith::CmpIPredicate::ugt,
                                                   some, i32Constant(b, i)))
               .thenBlock());
-    Value row =
-        mappedRow(b, op, arith::AddIOp::create(b, first, i32Constant(b, i)));
+    Value row = mappedRow(b, op, tiles,
+                          arith::AddIOp::create(b, first, i32Constant(b, i)));
     BulkCopyRowOp::create(b, op.getSource(), row, op.getBuffer(),
                           indexConstant(b, i), op.getBarrier());
   }
@@ -155,9 +195,9 @@ static void bring(ImplicitLocOpBuilder &b, BringRowsOp op, const Blocks &blocks,
         some);
 }
 
-void mxfp4::lowerBringRows(BringRowsOp op) {
+static void lower(BringRowsOp op, HandOutTilesOp tiles) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  const Blocks blocks(b, op.getRows());
+  const Blocks blocks(b, countBroughtRows(b, tiles));
   Value together =
       i32Constant(b, cast<MemRefType>(op.getBuffer().getType()).getDimSize(0));
   const auto claim = [&](ImplicitLocOpBuilder &b) {
@@ -177,7 +217,7 @@ void mxfp4::lowerBringRows(BringRowsOp op) {
         ImplicitLocOpBuilder inner(loc, builder);
         // Ahead of everything that takes time.
         Value next = claim(inner);
-        bring(inner, op, blocks, args[0], args[1]);
+        bring(inner, op, tiles, blocks, args[0], args[1]);
         Value parity =
             arith::XOrIOp::create(inner, args[1], i32Constant(inner, 1));
         scf::YieldOp::create(inner, ValueRange{next, parity});
@@ -185,4 +225,30 @@ void mxfp4::lowerBringRows(BringRowsOp op) {
   b.setInsertionPoint(op);
   putBack(b, op.getWorkspace(), op.getRows());
   op.erase();
+}
+
+/// The operation of another role whose tiles wait for the rows, or null.
+static HandOutTilesOp findTiles(BringRowsOp op) {
+  HandOutTilesOp found;
+  if (auto roles = op->getParentOfType<WarpRolesOp>())
+    roles.walk([&](HandOutTilesOp tiles) {
+      if (tiles.getRows() && tiles.getCounter() == op.getWorkspace() &&
+          tiles.getOffsets() == op.getOffsets())
+        found = tiles;
+    });
+  return found;
+}
+
+LogicalResult mxfp4::lowerBringRows(Operation *root) {
+  SmallVector<BringRowsOp> ops;
+  root->walk([&](BringRowsOp op) { ops.push_back(op); });
+  for (BringRowsOp op : ops) {
+    HandOutTilesOp tiles = findTiles(op);
+    if (!tiles)
+      return op.emitOpError("requires a mxfp4.hand_out_tiles in the same "
+                            "mxfp4.warp_roles that waits for rows with the "
+                            "same offsets and workspace");
+    lower(op, tiles);
+  }
+  return success();
 }

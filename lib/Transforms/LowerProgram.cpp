@@ -176,8 +176,9 @@ struct LowerProgramPass : mxfp4::impl::LowerProgramBase<LowerProgramPass> {
     lowerAll<TileCountOp>(root, lowerCount);
     // From the inside to the outside.
     lowerAll<KLoopOp>(root, lowerKLoop);
+    if (failed(lowerBringRows(root)))
+      return signalPassFailure();
     lowerAll<HandOutTilesOp>(root, lowerScheduler);
-    lowerAll<BringRowsOp>(root, lowerBringRows);
     lowerAll<ForTilesOp>(root, lowerTileLoop);
     lowerAll<TakeTilesOp>(root, lowerTileLoop);
     lowerAll<WarpRolesOp>(root, lowerRoles);

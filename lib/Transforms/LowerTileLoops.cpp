@@ -107,9 +107,10 @@ static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
   return arith::AddIOp::create(b, taken, op.getStride());
 }
 
-/// Puts a tile, or the end, into a slot that all have read.
-static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value number,
-                    Value isTile, Value cursor) {
+/// Puts a tile, or the end, into a slot that all have read, once its rows are
+/// there where rows are `brought` into order.
+static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value brought,
+                    Value number, Value isTile, Value cursor) {
   RingAcquireOp::create(b, op.getQueue(), cursor);
   Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
   const auto store = [&](Value value, int64_t field) {
@@ -123,8 +124,8 @@ static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value number,
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
     LocateTileOp tile = locate(b, op, number);
-    if (op.getRows())
-      waitForRows(b, op, tile.getRow(), tile.getValid());
+    if (brought)
+      waitForRows(b, op, brought, tile.getRow(), tile.getValid());
     for (auto [field, value] : llvm::enumerate(tile.getResults()))
       store(value, field);
     b.setInsertionPointToStart(branch.elseBlock());
@@ -180,6 +181,7 @@ void mxfp4::lowerScheduler(HandOutTilesOp op) {
   const auto cursorType =
       CursorType::get(b.getContext(), op.getQueue().getType().getSlots(), 1);
   Value start = RingStartOp::create(b, cursorType, Value());
+  Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   scf::WhileOp::create(
       b, TypeRange{b.getIndexType(), cursorType},
       ValueRange{op.getFirst(), start},
@@ -189,7 +191,7 @@ void mxfp4::lowerScheduler(HandOutTilesOp op) {
         Value following = takeNumber(b, op, args[0]);
         Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                              args[0], op.getCount());
-        publish(b, op, args[0], isTile, args[1]);
+        publish(b, op, brought, args[0], isTile, args[1]);
         scf::ConditionOp::create(b, isTile, ValueRange{following, args[1]});
       },
       [&](OpBuilder &builder, Location, ValueRange args) {

@@ -26,11 +26,16 @@ void lowerTileLoop(ForTilesOp tiles);
 void lowerTileLoop(TakeTilesOp tiles);
 void lowerScheduler(HandOutTilesOp scheduler);
 void lowerKLoop(KLoopOp loop);
-void lowerBringRows(BringRowsOp op);
+/// Fails with a diagnostic where no other role reads the rows.
+mlir::LogicalResult lowerBringRows(mlir::Operation *root);
 
-/// Waits until the rows of a tile (index) have been brought into order.
+/// How many rows (i32) have to be brought into order.
+mlir::Value countBroughtRows(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op);
+
+/// Waits until the rows of a tile (index) have been brought into order, of
+/// `brought` rows.
 void waitForRows(mlir::ImplicitLocOpBuilder &b, HandOutTilesOp op,
-                 mlir::Value row, mlir::Value valid);
+                 mlir::Value brought, mlir::Value row, mlir::Value valid);
 
 /// The last role of the grid to end leaves a workspace as it was. `rows` is how
 /// many rows are brought into order; without, there is one role in a CTA.

@@ -70,7 +70,7 @@ Source = Literal["logits", "ids", "some ids"]
 -1; or such ids with -1 for slots without an expert.
 
 Slots without an expert leave rows behind the last offset, which `mxfp4.grouped_matmul` only
-accepts where it gathers its rows: then they are neither read nor stored.
+accepts where it gathers its rows: then they change nothing and are not stored.
 """
 
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import form_runs
 import fused
+import native
 import numpy as np
 import pytest
 from form_runs import compiled
@@ -100,6 +105,95 @@ def test_blocks_of_more_than_64_rows() -> None:
     data = Data.random(form, [70, 65536, 69], ids=[0, -1, 1])
     found = fused.complaints(form, data, text, ctas=4)
     assert not found, "\n".join(found)
+
+
+SMALL = Form(experts=3, n=130, k=32, groups=4, epilogue="bias", gather=True, through=True)
+"""The last of its groups has no expert."""
+IDS = [2, 0, 1, -1]
+PADDING = {
+    "of the group without an expert": (lambda a: None, 0),
+    "of a group with a bad id": (lambda a: a["expert_ids"].__setitem__(3, 7), 2),
+    "with offsets that end behind the last row": (
+        lambda a: a["offsets"].__setitem__(4, 200),
+        1,
+    ),
+}
+
+
+def error_words(data: Data, folder: Path) -> list[int]:
+    """Of a kernel that brings rows, one whose threads gather them, and the loops."""
+    gathering = replace(SMALL, through=False)
+    bringing = options(32, rows=64, copy=1).replace("overlap_decode=true,", "")
+    runs = [
+        fused.run(form, data, compiled(form, text), ctas=3)
+        for form, text in (
+            (SMALL, bringing), (gathering, bringing.replace(",bring_bytes=128", ""))
+        )
+    ]  # fmt: skip
+    assert not any(findings for *_, findings in runs)
+    loops = native.build(gathering.mlir("loops", "attributes {llvm.emit_c_interface}"), folder)
+    y = native.garbage((data.output_rows(gathering), gathering.columns), runs[0][0].dtype)
+    error = np.zeros(1, np.int32)
+    blocks = data.arrays["weights"].reshape(*data.arrays["weights"].shape[:3], -1)
+    weights = blocks.view(f"V{blocks.shape[-1]}")[..., 0]
+    arrays = data.arrays | {"y": y, "error": error, "workspace": np.zeros(2, np.int32),
+                            "weights": weights}  # fmt: skip
+    native.call(loops, "loops", *(arrays[name] for name in gathering.operands()))
+    return [*(word for _, _, word, _ in runs), int(error[0])]
+
+
+@pytest.mark.parametrize("name", PADDING)
+def test_a_row_that_nobody_multiplies_may_not_exist(name: str, tmp_path: Path) -> None:
+    change, expected = PADDING[name]
+    data = Data.random(SMALL, SIZES, ids=IDS)
+    data.arrays["gather"][71:] = -1
+    change(data.arrays)
+    assert error_words(data, tmp_path) == [expected] * 3
+
+
+@pytest.mark.parametrize("row", [0, 69, 70, 71, 139, 140])
+def test_a_row_at_the_edge_of_a_group_that_does_not_exist(row: int, tmp_path: Path) -> None:
+    data = Data.random(SMALL, SIZES, ids=IDS, spare=3)
+    data.arrays["gather"][row] = -1
+    assert error_words(data, tmp_path) == [4 if row < 71 else 0] * 3
+
+
+@pytest.mark.parametrize(("last", "step"), [(140, 16), (140, 0), (0, 16), (5000, 16)])
+def test_rows_far_behind_the_last_offset_stay_where_they_are(
+    last: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offsets may end long before the buffers do; bad ones bring nothing."""
+    form = replace(SMALL, groups=0, experts=4)
+    data = Data.random(form, SIZES, spare=3000)
+    data.arrays["offsets"][1:] = np.minimum(data.arrays["offsets"][1:], last)
+    data.arrays["offsets"][-1] = last
+    memory = spied(monkeypatch)
+    text = options(32, rows=64, copy=1, step=step).replace("overlap_decode=true,", "")
+    y, known, error, findings = fused.run(form, data, compiled(form, text), ctas=3)
+    assert not findings
+    assert error == (1 if last > data.rows else 0)
+    brought = memory["through"]().any(axis=1)
+    if error or last == 0:
+        assert not brought.any()
+        assert not known.any()
+    else:
+        assert not fused.differences(form, data, y, known)
+        assert brought[:last].all()
+        assert not brought[last + (step or 64) - 1 :].any()
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], np.ndarray]]:
+    """What tells, by the names of a launch's empty buffers, which elements have been stored."""
+    found = {}
+    empty = form_runs.empty
+
+    def spy(driver: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Any:
+        array = empty(driver, shape, dtype, name)
+        found[name] = array.known
+        return array
+
+    monkeypatch.setattr(form_runs, "empty", spy)
+    return found
 
 
 MUTANTS = {

@@ -102,6 +102,7 @@ TEST(ChooseSchedule, WarpsThatBringRowsHaveRegisters) {
                   schedule.producerRegisters >= 32);
       Problem problem =
           fp8 ? sizedFP8(32, 0, 5760, *fp8) : Problem{32, 32, 5760, 2880};
+      problem.through = true;
       EXPECT_EQ(verifySchedule(schedule, problem, h100()), "");
     }
   }

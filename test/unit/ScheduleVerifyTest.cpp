@@ -250,6 +250,11 @@ TEST(Schedule, WhatCannotBringRowsIsExplained) {
     EXPECT_NE(message.find(bad.expected), std::string::npos)
         << bad.expected << " / " << message;
   }
+  problem.through = false;
+  EXPECT_EQ(verifySchedule(choice.schedule, problem, h100()),
+            "requires memory to gather through for bring_bytes: without it no "
+            "warp brings rows");
+  problem.through = true;
   // Rows that do not fit, and few rows, are gathered by threads.
   problem.k = 16384;
   EXPECT_EQ(chooseSchedule(problem, h100()).schedule.bringBytes, 0);

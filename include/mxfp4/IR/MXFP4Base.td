@@ -243,8 +243,8 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
       tokens that a thread stores between two branches. A thread that looks up
       rows and masks columns stores at most two.
     - `bring_bytes` (0): shared memory, of one or two rows of activations, through
-      which one more warp brings the rows of a gather into order, where there is
-      memory to gather through; 0: none does.
+      which one more warp brings the rows of a gather into order; only where there
+      is memory to gather through. 0: none does.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma

@@ -22,20 +22,20 @@ defvar GlobalDestination = Arg<AnyStridedMemRef, "global memory", [MemWrite]>;
 def MXFP4_BringRowsOp : MXFP4_Op<"bring_rows"> {
   let summary = "Bring rows into the order of the groups";
   let description = [{
-    By one thread of each CTA, while others multiply: row r of the destination
-    becomes row `map[r]` of the source. As many rows as the buffer in shared memory holds are claimed at a time, from a
-    counter in the workspace that all CTAs share, in order; when they are stored,
-    the counter of their block of rows rises by their number, which
-    `mxfp4.hand_out_tiles` waits for. At the end the last role of the grid to
-    end leaves zeros in the workspace.
+    By one thread of each CTA, while others multiply: row r of the destination becomes
+    row `map[r]` of the source, for those of the `rows` that tiles of the role with
+    `mxfp4.hand_out_tiles` read. As many rows as the buffer in shared memory
+    holds are claimed at a time, in order, from a counter in the workspace that all CTAs
+    share; when they are stored, the counter of their block of rows rises by their
+    number. The last role of the grid to end leaves zeros in the workspace.
 
     The thread waits for its own copies alone, and goes on until every row is
     claimed. Each row that a tile waits for has therefore been claimed by a thread
     that runs, or will be by one: the wait ends whatever CTAs are resident, if
-    only one is, too.
+    only one is, too. In a workspace that did not hold zeros it need not end.
 
     In place of a row outside of 0 .. limit-1 row 0 is brought, and 4 is ORed
-    into the error word if the row lies ahead of the last offset.
+    into the error word if the row is of a group with an expert.
 
     Example:
 

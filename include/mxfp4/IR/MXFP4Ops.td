@@ -68,22 +68,23 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     - expert_ids: `G` i32, each from -1 to E-1;
     - gather: `R` i32, the row of the activations (then `T x K`) for each row;
       without it row r is row r, and T = R. With it the offsets may end before
-      R: rows behind the last offset are neither read nor stored. In place of a
-      row outside of 0 .. T-1 row 0 is read;
+      R: rows behind the last offset are not stored, and what they name changes
+      nothing. In place of a row outside of 0 .. T-1 row 0 is read;
     - init: `R x N` bf16, f32 or f8E4M3FN. Its values are not read;
     - scatter: `R` i32, the row of the output (then `Q x N`) for each row, each
       at most once; other rows of the output keep their values. A row outside
       of 0 .. Q-1 is not stored;
     - error (memref form only): 1 i32. A kernel that finds bad offsets ORs 1
       into it and stores nothing; it ORs 2 for a bad id and does not store that
-      group's rows, and 4 for a row of gather or scatter that does not exist.
-      Without this operand, bad rows are left out in silence;
-    - workspace (memref form only): 2 i32, zeros. With it, a kernel may hand out
-      its tiles as they are finished instead of in a fixed order; it leaves zeros
-      behind. Two executions at the same time need two workspaces;
-    - through (memref form only, with a gather): `R x K` of the activations' type,
-      in which a kernel may gather the rows before it multiplies them. What it
-      holds afterwards is unspecified. With it, the workspace has 1028 i32;
+      group's rows, and 4 for a row that does not exist, of scatter or, in groups with
+      an expert, of gather. Without this operand, bad rows are left out in silence;
+    - workspace (memref form only): 2 i32, zeros ahead of the first launch; a kernel
+      leaves zeros behind. With it, a kernel may hand out its tiles as they are finished.
+      Two executions at the same time, of one captured graph too, need two workspaces;
+    - through (memref form only, with a gather): `R x K` of the activations' type, in
+      which a kernel may gather rows first, and which must not overlap the activations.
+      What it holds afterwards is unspecified. With it, the workspace has 1028 i32; if
+      they are no zeros, or another execution has them, a kernel may wait without end;
     - epilogue operands, bf16 or f32: by their rank `E x N` (a value for each
       expert and column), `R` (for each row), or a scalar of rank 0.
 
@@ -98,10 +99,9 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
 
     `schedule` is attached by `mxfp4-choose-schedule` or by hand, with `target`,
     the chip and the device that it is for. `promises` are those of the program
-    that the operation was raised from (`mxfp4-raise`). Higher
-    neighbours are `linalg.batch_matmul` after `arith.scaling_extf`
-    (`mxfp4-raise`); lower ones the tile operations (`mxfp4-tile`) and plain
-    loops (`mxfp4-lower-to-loops`).
+    that the operation was raised from (`mxfp4-raise`). Higher neighbours are
+    `linalg.batch_matmul` after `arith.scaling_extf` (`mxfp4-raise`); lower ones the
+    tile operations (`mxfp4-tile`) and plain loops (`mxfp4-lower-to-loops`).
 
     Example:
 

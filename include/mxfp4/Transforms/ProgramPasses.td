@@ -215,7 +215,7 @@ def BringRows : Pass<"mxfp4-bring-rows"> {
   let description = [{
     Adds a role to the `mxfp4.warp_roles` of a kernel that gathers its rows through
     memory: a warp of each CTA copies rows to where TMA reads them
-    (`mxfp4.bring_rows`), in the order in which tiles need them, while the other
+    (`mxfp4.bring_rows`), in the order of the groups, while the other
     warps multiply. The tile scheduler waits for the rows of a tile before it hands
     the tile out.
 
