@@ -30,6 +30,7 @@ from measured import (
     ROOT,
     ROUTING_H200,
 )
+from measured_layers import tuned_error
 
 Row = dict[str, Any]
 FIGURE = r"(\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)?)"
@@ -211,8 +212,7 @@ def layers() -> list[Claim]:
         return [gains([most[experts, t]], "ours", column) for t in (4096, 8192)]
 
     def below(rows: list[Row]) -> list[str]:
-        known = [r["errors"] for r in rows]
-        less = sum((e["triton tuned"] or 0.0) > e["ours"] for e in known)
+        less = sum(tuned_error(r) > r["errors"]["ours"] for r in rows)
         return [str(less), str(len(rows))]
 
     def alone(fewest: int, largest: int) -> str:
@@ -253,8 +253,8 @@ def layers() -> list[Claim]:
           gains((most[128, t] for t in (4096, 8192)), "ours", "fp8 bound")]),
         ("Errors are # of those with logits in bf16, and below Triton's in # of # rows",
          [span(r["errors"]["f32 logits"] / r["errors"]["ours"] for r, _, _ in exact),
-          str(sum((r["errors"]["triton tuned"] or 0.0) > r["errors"]["f32 logits"]
-                  for r, _, _ in exact)), str(len(exact))]),
+          str(sum(tuned_error(r) > r["errors"]["f32 logits"] for r, _, _ in exact)),
+          str(len(exact))]),
         ("Up to 16 tokens the layer takes # us longer",
          [span((f32 - bf16 for r, f32, bf16 in exact if r["tokens"] <= 16), 1)]),
         ("At 4096 and 8192 tokens it took # times as long",

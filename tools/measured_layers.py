@@ -25,6 +25,12 @@ def wrong(row: dict[str, Any], column: str) -> bool:
     return column in row["errors"] and row["errors"][column] is None
 
 
+def tuned_error(row: dict[str, Any]) -> float:
+    """The error of the tuned Triton's layer, or of the default one's where that was NaN."""
+    errors = row["errors"]
+    return float(errors["triton tuned"] or errors["triton"] or 0.0)
+
+
 def peer(row: dict[str, Any], column: str) -> str:
     """The time of another's layer, or a dash."""
     if column not in row["us"]:
@@ -179,7 +185,7 @@ def layer_f32_logits(page: str) -> str:
     lines = [
         [str(row["experts"]), str(row["tokens"]), *(f"{row['us'][c]:.1f}" for c in shown),
          f"{row['us']['f32 logits'] / row['us']['ours']:.2f}",
-         *(f"{row['errors'][c]:.1e}" for c in ("triton tuned", *shown))]
+         *(f"{e:.1e}" for e in (tuned_error(row), *(row["errors"][c] for c in shown)))]
         for row in LAYER_H200["rows"]
     ]  # fmt: skip
     head = ["E", "T", "mxfp4", "mxfp4, logits in f32", "ratio", "error, Triton", "error, mxfp4",
