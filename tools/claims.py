@@ -198,7 +198,7 @@ def losses_of_many_rows() -> list[Claim]:
 
 
 def layers() -> list[Claim]:
-    """What docs/LayerMeasurements.md and docs/Layer.md say below their tables."""
+    """What LayerMeasurements.md, Layer.md and Devices.md say of layers, besides their tables."""
     h100 = LAYER["rows"]
     newer = {(r["experts"], r["tokens"]): r["us"]["ours"] for r in LAYER_H200["rows"]}
     skewed = [r["us"]["ours"] / newer[r["experts"], r["tokens"]] for r in LAYER_ZIPF_H200["rows"]]
@@ -207,6 +207,7 @@ def layers() -> list[Claim]:
     constant = [r for r in LAYER_H200["rows"] if "batch-invariant" in r["us"]]
     most = {(r["experts"], r["tokens"]): r for r in fp8 if r["tokens"] >= 4096}
     exact = [(r, r["us"]["f32 logits"], r["us"]["ours"]) for r in LAYER_H200["rows"]]
+    (most_rows,) = (r for r in LAYER_H200["rows"] if (r["experts"], r["tokens"]) == (32, 8192))
 
     def gain(experts: int, column: str) -> list[str]:
         return [gains([most[experts, t]], "ours", column) for t in (4096, 8192)]
@@ -257,6 +258,11 @@ def layers() -> list[Claim]:
           str(len(exact))]),
         ("Up to 16 tokens the layer takes # us longer",
          [span((f32 - bf16 for r, f32, bf16 in exact if r["tokens"] <= 16), 1)]),
+        ("From 64 to 1024 tokens it took # times as long",
+         [span(f32 / bf16 for r, f32, bf16 in exact if 64 <= r["tokens"] <= 1024)]),
+        ("because without the router's GEMM it took # times as long",
+         [span(r["us"]["f32 logits from logits"] / r["us"]["from logits"]
+               for r, _, _ in exact if 64 <= r["tokens"] <= 1024)]),
         ("At 4096 and 8192 tokens it took # times as long",
          [span(f32 / bf16 for r, f32, bf16 in exact if r["tokens"] >= 4096)]),
         ("its column *bf16* is up to # times as long", [f"{max(others):.2f}"]),
@@ -266,6 +272,19 @@ def layers() -> list[Claim]:
     return [
         *(Claim("docs/LayerMeasurements.md", text, figures) for text, figures in found),
         Claim("docs/Layer.md", text, [cost]),
+        Claim(
+            "docs/Layer.md",
+            "errors are # of those with logits in bf16, and a layer takes up to # times as long",
+            [
+                span(r["errors"]["f32 logits"] / r["errors"]["ours"] for r, _, _ in exact),
+                f"{max(f32 / bf16 for _, f32, bf16 in exact):.2f}",
+            ],
+        ),
+        Claim(
+            "docs/Devices.md",
+            "both matmuls took # us for 8192 tokens",
+            [f"{most_rows['us']['matmuls']:.0f}"],
+        ),
     ]
 
 
