@@ -15,12 +15,12 @@ import pytest
 from driver_memory import file
 from helpers import random_weights
 from kernels import needs_both
+from layer_cases import Case
 from mxfp4 import Error, Problem, kernels
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, steps
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
 from mxfp4.problem import Problem as Words
-from test_layer import Case
 
 __all__ = ["file"]  # a fixture
 E, N = 3, 200

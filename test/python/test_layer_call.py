@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; see tools/s
 
 from driver_memory import Memory, file  # noqa: E402
 from kernels import needs_both  # noqa: E402
+from layer_cases import SMALL, Case, check_close, lazy  # noqa: E402
 from mxfp4 import Error, kernels, lasting, layer, layer_bound, torch_layer  # noqa: E402
 from mxfp4._runtime_library import NativeDriver  # noqa: E402
 from mxfp4.chain import Prepared  # noqa: E402
@@ -26,7 +27,6 @@ from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.layer_plan import LayerRunner  # noqa: E402
 from mxfp4.layer_spec import PRESETS, LayerSpec  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
-from test_layer import SMALL, Case, check_close, lazy  # noqa: E402
 
 __all__ = ["file"]  # a fixture
 pytestmark = needs_both

@@ -14,6 +14,7 @@ import pytest
 from driver_memory import file
 from helpers import random_weights
 from kernels import needs_both
+from layer_cases import ACTIVATIONS, Case, check_close
 from mxfp4 import Error, fp8_reference, layer_reference, routing
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
@@ -22,7 +23,6 @@ from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
 from mxfp4.layer_reference import activate, between
 from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
 from mxfp4.problem import ACCUMULATIONS
-from test_layer import ACTIVATIONS, Case, check_close
 
 __all__ = ["file"]  # a fixture
 BOUNDED = ["silu_limit", "geglu_tanh_limit", "situ", "situ_limit", "situ_narrow", "relu2_limit"]

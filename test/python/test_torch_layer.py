@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
+from layer_cases import Case  # noqa: E402
 from mxfp4 import Error, PackedWeights, kernels, layer, torch_dispatch, torch_layer  # noqa: E402
 from mxfp4.layer_bound import GIVEN  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
 from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
-from test_layer import Case  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 SPEC = LayerSpec(8, 2, 64, 96, GPT_OSS, bias=True, correction=True, scoring="sigmoid", logits="f32")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Layers with random weights, run on the interpreter; what several tests of layers share."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mxfp4
+import numpy as np
+from driver_memory import Memory
+from helpers import random_weights
+from mxfp4 import layer_reference
+from mxfp4._runtime_library import NativeDriver
+from mxfp4.activation import KIMI_K3
+from mxfp4.formats import bfloat16
+from mxfp4.layer_kernels import LayerKernels, Source
+from mxfp4.layer_plan import LayerRunner
+from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec
+
+SMALL = LayerSpec(8, 2, 64, 96, GPT_OSS)
+FEW, MORE = 5, 20  # tokens: at most and more than FEW_ROWS rows
+ACTIVATIONS = {
+    "gpt_oss": GPT_OSS,
+    "silu": Activation("swiglu"),
+    "silu_limit": Activation("swiglu", limit=1.5),
+    "geglu_tanh": Activation("geglu_tanh"),
+    "geglu_tanh_limit": Activation("geglu_tanh", limit=1.5),
+    "situ": KIMI_K3,
+    "situ_limit": Activation("situ", beta=0.75, limit=1.5),
+    "situ_narrow": Activation("situ", beta=0.5, linear_beta=0.25),
+    "relu2": Activation("relu2"),
+    "relu2_limit": Activation("relu2", limit=1.5),
+}
+
+
+@cache
+def lazy(spec: LayerSpec) -> LayerKernels:
+    """Kernels that are compiled when a test needs them."""
+    return LayerKernels(spec, lazy=True)
+
+
+class Case:
+    """Random weights, hidden states and logits of a layer."""
+
+    def __init__(self, spec: LayerSpec, tokens: int, rng: np.random.Generator) -> None:
+        self.spec, self.tokens = spec, tokens
+        e = spec.experts
+        self.gate_up = mxfp4.pack(*random_weights(rng, e, spec.columns, spec.hidden, 120, 124))
+        self.down = mxfp4.pack(*random_weights(rng, e, spec.hidden, spec.inner, 120, 124))
+        self.x = rng.standard_normal((tokens, spec.hidden)).astype(bfloat16)
+        # All logits of a token are apart, and so are their scores.
+        order = np.array([rng.permutation(e) for _ in range(tokens)]).reshape(tokens, e)
+        logits = (order * (8.0 / e) - 4).astype(np.float32)
+        self.logits = logits.astype(bfloat16 if spec.logits == "bf16" else np.float32)
+        bias = rng.standard_normal((e, spec.columns + spec.hidden)).astype(bfloat16)
+        self.own: dict[str, Any] = {}
+        if spec.bias:
+            self.own["gate_up_bias"] = np.ascontiguousarray(bias[:, : spec.columns])
+            self.own["down_bias"] = np.ascontiguousarray(bias[:, spec.columns :])
+        if spec.correction:
+            self.own["correction"] = rng.permutation(e).astype(np.float32) / 8
+
+    def truth(self) -> np.ndarray:
+        """Of the router's logits."""
+        s = self.spec
+        return layer_reference.layer(s, self.x, self.logits, self.gate_up, self.down, **self.own)
+
+    def truth_of(self, ids: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Of experts that the caller brings."""
+        own = {name: a for name, a in self.own.items() if name != "correction"}
+        return layer_reference.experts(
+            self.spec, self.x, ids, weights, self.gate_up, self.down, **own
+        )
+
+    def run(self, file: Path, source: Source = "logits", **given: np.ndarray) -> np.ndarray:
+        """On the interpreter."""
+        runner = LayerRunner(lazy(self.spec), 0, NativeDriver(str(file)))
+        plan = runner.plan(self.tokens, source)
+        arrays = {"x": self.x, "logits": self.logits, "gate_up": self.gate_up.data,
+                  "down": self.down.data, **self.own, **given,
+                  "counting": np.arange(plan.counted, dtype=np.int32)}  # fmt: skip
+        with Memory(file) as memory:
+            held = {name: memory.copy(a) for name, a in arrays.items() if a.size}
+            held["out"] = memory.array((self.tokens, self.spec.hidden), bfloat16)
+            scratch = memory.array((plan.bytes,), np.uint8)
+            scratch[:] = 0xFF  # NaN, and numbers of no row
+            addresses = {name: a.ctypes.data for name, a in held.items()}
+            plan.launch(scratch.ctypes.data, addresses, 0)
+            runner.check()
+            return held["out"].copy()
+
+
+def check_close(got: np.ndarray, wanted: np.ndarray) -> None:
+    """Within some roundings to bf16 of what is between."""
+    wide, true = got.astype(np.float64), wanted.astype(np.float64)
+    assert np.isfinite(true).all()
+    assert true.any()
+    scale = np.abs(true).max(axis=1, keepdims=True)
+    assert (np.abs(wide - true) <= 2**-6 * scale).all(), np.abs(wide - true).max() / scale.max()
