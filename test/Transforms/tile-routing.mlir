@@ -1,5 +1,5 @@
 // Routing and combination become kernels of scalar code, warps and shared
-// memory; test/python/test_routing_kernels.py runs them.
+// memory; test/python/test_*_kernels.py run them.
 //
 // RUN: mxfp4-opt %s --mxfp4-tile-routing=rows-hint=256 --canonicalize --cse | FileCheck %s
 // RUN: mxfp4-opt %s --mxfp4-tile-routing --canonicalize --cse | FileCheck %s --check-prefix=MANY

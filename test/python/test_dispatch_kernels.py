@@ -4,7 +4,6 @@ hazards on, against numpy: bits, and what is stored."""
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -16,17 +15,12 @@ from mxfp4 import Compiler, Error, fp8, layer_kernels, routing
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.routing_artifact import RoutingArtifact, RoutingRun, simulate_routing
+from routing_runs import compiled
 
 pytestmark = needs_both
 DTYPES = {"bf16": bfloat16, "f32": np.float32, "fp8": bfloat16}
 ALONE = {"bf16": "dispatch", "f32": "dispatch", "fp8": "quantize_rows"}
 WITH_SORT = {"bf16": "sort_dispatch", "f32": "sort_dispatch", "fp8": "sort_quantize"}
-
-
-@cache
-def compiled(mlir: str, options: str = "") -> RoutingArtifact:
-    with Compiler() as compiler:
-        return compiler.compile_routing(mlir, options)
 
 
 def values(rng: np.random.Generator, tokens: int, k: int, kind: str) -> np.ndarray:
