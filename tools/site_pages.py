@@ -24,7 +24,14 @@ HEADERS = {
     "mxfp4-c/Sim.h": "C interface of the interpreter",
 }
 MODULES = {
-    "Numbers and weights": ["formats", "layout", "weights", "checkpoint", "packed_checkpoint"],
+    "Numbers and weights": [
+        "formats",
+        "layout",
+        "weights",
+        "packing",
+        "checkpoint",
+        "packed_checkpoint",
+    ],
     "Activations in FP8": ["fp8", "fp8_sums", "layout_bytes"],
     "Compiling": ["problem", "compile", "artifact", "module"],
     "Calling": ["ops", "kernels", "runtime", "torch_op", "simulator"],

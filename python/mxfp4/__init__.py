@@ -9,6 +9,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``reference``       the grouped matmul in float64 and the error bound that kernels must meet
 ``layout``          the packed (fragment-major) weight layout: pack and unpack
 ``weights``         ``PackedWeights``: packed bytes, their layout and proof; save and load
+``packing``         ``pack`` and ``unpack``, one expert at a time
 ``packed_file``     packed weights in safetensors files, expert by expert
 ``packed_checkpoint``  all packed tensors of a checkpoint in a folder
 ``checkpoint``      reader of gpt-oss style safetensors
@@ -47,11 +48,12 @@ if TYPE_CHECKING:
     from .kernels import prepare
     from .layout import Layout
     from .ops import grouped_matmul
+    from .packing import pack, unpack
     from .problem import Problem
     from .runtime import Kernel
     from .simulator import Simulation, simulate
     from .torch_op import GroupedLinear
-    from .weights import PackedWeights, Proof, pack, unpack
+    from .weights import PackedWeights, Proof
 
 __version__ = "0.1.0"
 
@@ -70,11 +72,11 @@ _LAZY = {
     "compile_artifact": "compile",
     "dequantize": "formats",
     "grouped_matmul": "ops",
-    "pack": "weights",
+    "pack": "packing",
     "prepare": "kernels",
     "quantize": "formats",
     "simulate": "simulator",
-    "unpack": "weights",
+    "unpack": "packing",
 }
 
 __all__ = [

@@ -27,7 +27,8 @@ from .formats import BLOCK, BLOCK_BYTES, Quantized, dequantize
 from .layout import Layout
 from .layout_bytes import row_spans, rows_beyond
 from .names import shown
-from .weights import AS_STORED, PackedWeights, Proof, pack_stream
+from .packing import pack_stream
+from .weights import AS_STORED, PackedWeights, Proof
 
 Shape = tuple[int, int, int]
 

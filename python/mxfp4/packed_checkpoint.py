@@ -41,7 +41,8 @@ from .layout_bytes import refusal, restore_row_powers, take_row_powers
 from .names import file_name, shown
 from .packed_file import INDEX
 from .packed_folder import FORMAT, VERSION, PackedCheckpoint
-from .weights import Proof, layout_for
+from .packing import layout_for
+from .weights import Proof
 
 __all__ = ["FORMAT", "INDEX", "PackedCheckpoint", "pack_checkpoint", "packed_bytes"]
 

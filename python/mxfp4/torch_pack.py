@@ -18,8 +18,9 @@ from .errors import Error
 from .formats import SCALE_BIAS, SCALE_NAN, Quantized
 from .layout import CODE_BYTES, FP8, RELATIVE_LEAST, SCALE_AXES, TILE, Layout, _byte_tables
 from .layout_bytes import COLUMNS, WORDS, refuse_rows
+from .packing import layout_for
 from .tensors import torch_device
-from .weights import PackedWeights, layout_for
+from .weights import PackedWeights
 
 
 def pack_expert(blocks: torch.Tensor, scales: torch.Tensor, layout: Layout) -> torch.Tensor:

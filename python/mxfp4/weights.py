@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,14 +21,11 @@ from .layout import (
     RELATIVE_LEAST,
     RELATIVE_MOST,
     Layout,
-    check_scales,
-    pack_expert,
     padding_is_neutral,
-    to_raw_scales,
     unpack_expert,
     unpack_scales,
 )
-from .layout_bytes import restore_row_powers, take_row_powers
+from .layout_bytes import restore_row_powers
 
 AS_STORED = "as stored"
 INTERLEAVED = "gate, up interleaved"
@@ -286,177 +283,3 @@ class PackedWeights:
         packed_file.verify(path)
         weights = packed_file.open_weights(path)
         return replace(weights, data=np.array(weights.data))
-
-
-@typed
-def pack(
-    blocks: Any,
-    scales: Any,
-    layout: Layout | str = "auto",
-    *,
-    out: NDArray[np.uint8] | None = None,
-    progress: bool = False,
-    gate_up: str | None = None,
-) -> PackedWeights:
-    """Pack a stack of experts, reading one at a time.
-
-    Args:
-        blocks: u8 ``[E, N, K/32, 16]``: an array, or anything with ``len`` and ``[e]`` that gives
-            one expert at a time.
-        scales: u8 ``[E, N, K/32]``, likewise.
-        layout: a `Layout`, or "auto": spread order, folded scales if every one is <= 128; or
-            "fp8", for activations in FP8, which takes a power of two out of each row.
-        out: u8 array or `numpy.memmap` to write into, see `PackedWeights`.
-        progress: show a progress bar.
-        gate_up: of matrices that hold a gate and an up: "apart" if gate is the first half of the
-            rows, which are interleaved as they are packed; "interleaved" if row 2n is gate n
-            and row 2n + 1 up n already. The packed weights say so then.
-
-    Raises:
-        Error: if shapes or dtypes do not fit, or a scale does not fit the layout asked for.
-    """
-    for name, part in (("blocks", blocks), ("scales", scales)):
-        if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
-            raise Error(f"{name} must be an array with a first dimension of experts, got "
-                        f"{type(part).__name__}.")  # fmt: skip
-    if len(blocks) != len(scales):
-        raise Error(f"blocks has {len(blocks)} experts, but scales has {len(scales)}.")
-    if gate_up not in (None, "apart", "interleaved"):
-        raise Error(f'gate_up must be "apart", "interleaved" or None, got {gate_up!r}.')
-    pairs = (
-        Quantized(as_array("blocks", blocks[e]), as_array("scales", scales[e]))
-        for e in range(len(blocks))
-    )
-    if gate_up == "apart":
-        pairs = (Quantized(*(interleave_halves(part) for part in pair)) for pair in pairs)
-    weights = pack_stream(pairs, len(blocks), layout, out=out, progress=progress)
-    if gate_up and weights.n % 2:
-        raise Error(f"gate and up together have an even number of rows, got {weights.n}.")
-    return replace(weights, rows=INTERLEAVED) if gate_up else weights
-
-
-@typed
-def interleave_halves(rows: ArrayLike) -> NDArray[np.uint8]:
-    """Rows of gate, then of up, as gate and up in turn.
-
-    Raises:
-        Error: if their number is odd.
-    """
-    rows = as_array("rows", rows)
-    if len(rows) % 2:
-        raise Error(f"gate and up together have an even number of rows, got {len(rows)}.")
-    return np.stack(np.split(rows, 2), axis=1).reshape(rows.shape)
-
-
-def layout_for(layout: Layout | str, proof: Proof) -> Layout:
-    """The layout that ``layout``, or "auto", means for scales of which this was proved.
-
-    Raises:
-        Error: if it is neither a layout nor "auto", or the scales do not fit it.
-    """
-    if isinstance(layout, str):
-        if layout == "fp8":
-            return FP8
-        if layout != "auto":
-            raise Error(f'layout must be a Layout, "auto" or "fp8", got {layout!r}.')
-        return Layout(scales="folded" if proof.scale_max <= FOLDED_MAX else "raw")
-    check_scales(layout, proof.scale_max)
-    return layout
-
-
-@typed
-def pack_stream(
-    experts: Iterable[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
-    count: int,
-    layout: Layout | str = "auto",
-    *,
-    out: NDArray[np.uint8] | None = None,
-    progress: bool = False,
-) -> PackedWeights:
-    """Pack experts as they come, in one pass.
-
-    Only one expert is held besides the output, which may be a memmap. With layout "auto" the
-    scales are stored folded until one does not fit; then those already written are mended.
-
-    Args:
-        experts: (blocks u8 ``[N, K/32, 16]``, scales u8 ``[N, K/32]``) of each expert in turn.
-        count: E, the number of experts to come.
-        layout: as in `pack`.
-        out: as in `pack`.
-        progress: as in `pack`.
-
-    Raises:
-        Error: as `pack`; also if there are fewer or more experts than ``count``.
-    """
-    if isinstance(layout, str) and layout not in ("auto", "fp8"):
-        raise Error(f'layout must be a Layout, "auto" or "fp8", got {layout!r}.')
-    layout = FP8 if layout == "fp8" else layout
-    auto = isinstance(layout, str)
-    current = layout if isinstance(layout, Layout) else Layout()
-    if count < 1:
-        raise Error(f"there must be at least one expert to pack, got {count}.")
-    proof: Proof | None = None
-    powers: NDArray[np.float32] | None = None
-    n = k = done = 0
-    for e, (blocks, scales) in enumerate(_bar(experts, count, progress)):
-        blocks, scales = as_array("blocks", blocks), as_array("scales", scales)
-        if e >= count:
-            raise Error(f"expected {count} experts to pack, got more.")
-        if scales.ndim != 2 or scales.size == 0:
-            raise Error(f"expert {e}: scales must be [N, K/32], got {list(scales.shape)}.")
-        here = Proof.of(scales)
-        if e == 0:
-            n, k = int(scales.shape[0]), int(scales.shape[1]) * BLOCK
-            out = _output(out, (count, *current.shape(n, k)))
-            powers = np.empty((count, n), np.float32) if current == FP8 else None
-        elif scales.shape != (n, k // BLOCK):
-            raise Error(
-                f"expert {e} has scales of shape {list(scales.shape)}, but expert 0 has "
-                f"[{n}, {k // BLOCK}]; all experts must have one shape."
-            )
-        assert out is not None
-        if auto and current.scales == "folded" and here.scale_max > FOLDED_MAX:
-            current = Layout(current.order, "raw")
-            for earlier in out[:e]:
-                to_raw_scales(earlier)
-        try:
-            if powers is not None:
-                scales, powers[e] = take_row_powers(blocks, scales)
-                here = Proof.of(restore_row_powers(scales, powers[e]))
-            pack_expert(blocks, scales, current, out[e])
-        except Error as error:
-            raise Error(f"expert {e}: {error}") from error
-        proof = here.merge(proof)
-        done += 1
-    if done != count or proof is None or out is None:
-        raise Error(f"expected {count} experts to pack, got {done}.")
-    return PackedWeights(out, n, k, current, proof, powers=powers)
-
-
-def _output(out: NDArray[np.uint8] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if out is None:
-        return np.empty(shape, np.uint8)
-    if out.shape != shape or out.dtype != np.uint8:
-        raise Error(f"out must be uint8 {list(shape)}, got {out.dtype} {list(out.shape)}.")
-    return out
-
-
-def _bar(experts: Iterable[Any], count: int, progress: bool) -> Iterator[Any]:
-    if not progress:
-        return iter(experts)
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(experts, total=count, unit="expert", desc="pack"))
-
-
-@typed
-def unpack(weights: PackedWeights) -> Quantized:
-    """Back to checkpoint form, bit for bit: blocks u8 [E,N,K/32,16], scales u8 [E,N,K/32].
-
-    Of weights for FP8, scales of blocks of zeros may be others than they were.
-
-    Raises:
-        Error: if the data is on a device, or these are no packed weights.
-    """
-    parts = [weights.unpack(e) for e in range(weights.experts)]
-    return Quantized(np.stack([p.blocks for p in parts]), np.stack([p.scales for p in parts]))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mxfp4 import Error, PackedWeights, Proof, pack, unpack
 from mxfp4.formats import Quantized, pack_codes
 from mxfp4.layout import Layout, pack_expert, slot_bits, unpack_expert
-from mxfp4.weights import pack_stream
+from mxfp4.packing import pack_stream
 from safetensors.numpy import load_file, save_file
 
 LAYOUTS = [Layout(o, s) for o in ("spread", "nibble") for s in ("folded", "raw")]

@@ -13,7 +13,7 @@ from mxfp4 import Checkpoint, Error, PackedWeights, packed_checkpoint, packed_fi
 from mxfp4.formats import dequantize
 from mxfp4.layout import FP8
 from mxfp4.packed_checkpoint import PackedCheckpoint
-from mxfp4.weights import pack as pack_weights
+from mxfp4.packing import pack as pack_weights
 from packing import NAMES, pack
 from safetensors.numpy import load_file, save_file
 from test_cli import Said

@@ -15,7 +15,7 @@ from typing import Any
 import mxfp4
 import numpy as np
 import pytest
-from mxfp4 import formats, fp8, fp8_reference, layout, routing, weights
+from mxfp4 import formats, fp8, fp8_reference, layout, packing, routing
 from mxfp4._typed import typed
 from mxfp4.formats import bfloat16
 from mxfp4.layer_spec import LayerSpec
@@ -252,7 +252,7 @@ CONVERTED: dict[str, tuple[Callable[..., Any], list[np.ndarray]]] = {
     "unpack_codes": (formats.unpack_codes, [mxfp4.quantize(ROWS).blocks]),
     "pack_expert": (lambda *a: layout.pack_expert(*a, mxfp4.Layout()), list(mxfp4.quantize(ROWS))),
     "Proof.of": (mxfp4.Proof.of, [mxfp4.quantize(ROWS).scales]),
-    "interleave_halves": (weights.interleave_halves, [np.arange(8).reshape(4, 2)]),
+    "interleave_halves": (packing.interleave_halves, [np.arange(8).reshape(4, 2)]),
     "encode_e4m3": (fp8.encode_e4m3, [ROWS]),
     "scores": (lambda logits: routing.scores(logits, "softmax"), [LOGITS]),
     "top_k": (lambda logits, bias: routing.top_k(logits, 2, "sigmoid", bias), [LOGITS, LOGITS[0]]),

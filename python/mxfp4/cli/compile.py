@@ -166,8 +166,8 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     from tqdm.auto import tqdm
 
     from ..checkpoint import Checkpoint
+    from ..packing import layout_for
     from ..problem import Problem
-    from ..weights import layout_for
 
     most = MAX_ROWS if options.max_rows is None else options.max_rows
     if words is not None:

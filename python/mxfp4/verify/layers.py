@@ -31,7 +31,7 @@ from ..errors import Error
 from ..formats import quantize
 from ..layer_kernels import LayerKernels, Source
 from ..layer_spec import PRESETS, Activation, LayerSpec
-from ..weights import pack
+from ..packing import pack
 
 BROUGHT = LayerSpec(8, 2, 512, 256, bias=True)
 """A layer of which a warp of gate_up brings rows into order while the others multiply."""
