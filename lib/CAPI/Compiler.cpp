@@ -65,11 +65,8 @@ OwningOpRef<ModuleOp> mxfp4_compiler::parse(StringRef source) {
     emitError(unknownLocation()) << "expected MLIR, but got a null pointer";
     return nullptr;
   }
-  // Bytecode has no brackets that nest.
-  if (!source.starts_with("ML\xefR") && mlirDepth(source) > kMostMlirDepth) {
-    emitError(unknownLocation())
-        << "the MLIR's regions, types and attributes are nested more than "
-        << kMostMlirDepth << " deep";
+  if (std::string deep = refuseDepth(source, "the MLIR"); !deep.empty()) {
+    emitError(unknownLocation()) << deep;
     return nullptr;
   }
   // The lexer looks for a zero behind the text, which the caller need not have.

@@ -210,6 +210,8 @@ struct Cluster {
   /// Counts events that may unblock someone; blocked warps look again then.
   uint64_t progress = 0;
   uint64_t lastProgress = 0, idleRounds = 0;
+  /// Its progress when the grid's instructions were last looked at.
+  uint64_t seenProgress = 0;
   bool dead = false; ///< Given up after a deadlock.
   uint32_t clusterArrived = 0, clusterPhase = 0;
   VectorClock clusterClock, clusterProxy, clusterProxyG, clusterDone,
@@ -255,6 +257,10 @@ struct Grid {
   std::vector<Diagnostic> found;
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> instructions{0};
+  /// The instructions at the last progress of a cluster.
+  std::atomic<uint64_t> progressAt{0};
+  /// Instructions since then.
+  uint64_t idle() const;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
   std::atomic<uint32_t> nextCluster{0};
   uint32_t numClusters = 0;

@@ -59,6 +59,7 @@ void work(Grid &g, LocalStats &s) {
       if (next >= g.numClusters)
         break;
       resident.push_back(makeCluster(g, next));
+      g.progressAt = g.instructions.load();
     }
     if (resident.empty())
       return;
@@ -75,7 +76,9 @@ void work(Grid &g, LocalStats &s) {
       resident.erase(resident.begin() + n);
       rounds = 0;
     }
-    if (++rounds % 2048 == 0 && allowed < 264)
+    const bool isIdle =
+        g.idle() > kIdleUntilNext && g.nextCluster < g.numClusters;
+    if ((++rounds % 2048 == 0 || isIdle) && allowed < 264)
       ++allowed;
   }
 }
@@ -180,12 +183,13 @@ Result mxfp4::sim::run(const Module &mod, std::string_view entry, Launch &l,
   }
   Result r;
   r.diagnostics = std::move(g.found);
-  if (g.instructions > opts.maxInstructions)
+  if (g.instructions > opts.most())
     r.diagnostics.push_back(
         failure(m.name, "the launch was given up after " +
-                            std::to_string(opts.maxInstructions) +
-                            " warp instructions (endless loop, or raise the "
-                            "limit)")
+                            std::to_string(opts.most()) +
+                            " warp instructions, as in an endless loop; if it "
+                            "needs more, raise the limit with "
+                            "--max-instructions")
             .diagnostics[0]);
   for (const LocalStats &s : local)
     addStats(*k, s, r.statistics);

@@ -231,12 +231,14 @@ static std::string waitingFor(const Cluster &cl, const Cta &c, const Split &s) {
   case WaitKind::WarpSync:
     return "other threads of its warp, named by the member mask";
   default:
-    return "nothing";
+    return "";
   }
 }
 
-static void reportDeadlock(Grid &g, Cluster &cl, LocalStats &s) {
-  // One line for each place where warps wait.
+/// Reports `text` at the first thread of the cluster that has not exited, with
+/// a line for each place where warps are.
+static void reportPlaces(Grid &g, Cluster &cl, LocalStats &s, const char *check,
+                         std::string text) {
   std::map<std::pair<uint32_t, std::string>, std::vector<unsigned>> places;
   Warp *first = nullptr;
   uint32_t firstPC = 0;
@@ -255,17 +257,42 @@ static void reportDeadlock(Grid &g, Cluster &cl, LocalStats &s) {
       }
   if (!first)
     return;
-  std::string text = "deadlock: no thread of the block can go on";
   for (auto &[Key, Warps] : places) {
     text += "\n  note: warp" + std::string(Warps.size() > 1 ? "s" : "");
     for (size_t n = 0; n < Warps.size() && n < 8; ++n)
       text += (n ? ", " : " ") + std::to_string(Warps[n] % 32);
-    text += " at " + describeInst(*g.k, Key.first) + " for " + Key.second;
+    text += " at " + describeInst(*g.k, Key.first);
+    if (!Key.second.empty())
+      text += " for " + Key.second;
   }
   Cta &c = *first->c;
   ExecContext x{g, cl, c, *first, *g.k, s, nullptr, nullptr};
   x.pc = firstPC;
-  x.report("deadlock", text, 0);
+  x.report(check, text, 0);
+}
+
+uint64_t Grid::idle() const {
+  // Another host thread may have counted more of them meanwhile.
+  const uint64_t now = instructions, before = progressAt;
+  return now - std::min(before, now);
+}
+
+/// Whether the launch is to be given up as endless, which it reports.
+static bool isEndless(Grid &g, Cluster &cl, LocalStats &s) {
+  if (cl.progress != cl.seenProgress) {
+    cl.seenProgress = cl.progress;
+    g.progressAt = g.instructions.load();
+  }
+  if (g.opts.maxInstructions || g.idle() <= kMostIdle)
+    return g.instructions > g.opts.most();
+  reportPlaces(g, cl, s, "endless",
+               "the launch was given up: for " + std::to_string(kMostIdle) +
+                   " warp instructions no thread has stored, copied, exited or "
+                   "arrived at a barrier, as in a loop that never ends or that "
+                   "waits for a value that nobody stores; if the kernel "
+                   "computes for so long, give a limit with "
+                   "--max-instructions");
+  return true;
 }
 
 /// Nobody can run. Returns false when nothing will ever change.
@@ -338,10 +365,11 @@ bool mxfp4::sim::runTurns(Grid &g, Cluster &cl, LocalStats &s, unsigned turns) {
       return false;
     }
     if (!ran && !resolveIdle(g, cl, s)) {
-      reportDeadlock(g, cl, s);
+      reportPlaces(g, cl, s, "deadlock",
+                   "deadlock: no thread of the block can go on");
       return false;
     }
-    if (g.instructions > g.opts.maxInstructions) {
+    if (isEndless(g, cl, s)) {
       cl.dead = true;
       return true;
     }

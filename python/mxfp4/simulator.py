@@ -122,7 +122,8 @@ def simulate(
         seed: of scheduling and of the delays of copies.
         threads: host threads; with more than one the schedule depends on the host.
         races: also look for data races.
-        max_instructions: warp instructions after which a launch is given up as endless.
+        max_instructions: warp instructions after which a launch is given up as endless; None: 2^32,
+            or 2^24 in a row in which no thread stores, copies, exits or arrives at a barrier.
         out_rows: of the output, for a kernel that scatters them; R if None.
         operands: whatever else the kernel takes, by the names in its manifest.
 

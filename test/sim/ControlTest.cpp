@@ -114,6 +114,37 @@ TEST(Limits, EndlessLoopIsGivenUp) {
             std::string::npos);
 }
 
+TEST(Limits, LoopWithoutProgressIsGivenUpAtOnce) {
+  std::vector<uint32_t> out(1);
+  Options o;
+  o.checkRaces = false; // which takes the time
+  for (const char *body :
+       {"L: bra L;", "L: ld.volatile.global.b32 %r2, [%d1]; "
+                     "setp.eq.u32 %p1, %r2, 0; @%p1 bra L; ret;"}) {
+    Result r = runInOut(body, std::vector<uint32_t>{0}, out, {1}, "", o);
+    EXPECT_NE(r.text().find("the launch was given up: for 16777216 warp "
+                            "instructions no thread has stored"),
+              std::string::npos)
+        << r.text();
+    EXPECT_NE(r.text().find("note: warp 0 at "), std::string::npos) << r.text();
+    EXPECT_EQ(r.text().find("for nothing"), std::string::npos) << r.text();
+    EXPECT_LT(r.statistics.warpInstructions, uint64_t(1) << 25);
+  }
+}
+
+TEST(Limits, LoopThatStoresHasMoreTime) {
+  // 2^24 instructions without progress would be too many, and these are more.
+  std::vector<uint32_t> out(1);
+  Result r = runInOut("mov.u32 %r2, 0;\n"
+                      "L: add.u32 %r2, %r2, 1; and.b32 %r3, %r2, 0xffff;\n"
+                      "setp.eq.u32 %p1, %r3, 0; @%p1 st.global.b32 [%d2], %r2;"
+                      "setp.lt.u32 %p1, %r2, 3400000; @%p1 bra L;\n"
+                      "st.global.b32 [%d2], %r2; ret;",
+                      std::vector<uint32_t>{0}, out, {1});
+  EXPECT_EQ(r.text(), "");
+  EXPECT_EQ(out[0], 3400000u);
+}
+
 namespace {
 
 /// What 32 threads report whose %r1 is their number, %r2 holds a value in lanes

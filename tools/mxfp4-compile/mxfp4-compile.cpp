@@ -209,13 +209,9 @@ static OwningOpRef<ModuleOp> readModule(const CommandLine &given,
   auto file = openInputFile(given.input, &message);
   if (!file)
     return nullptr;
-  const StringRef text = file->getBuffer();
-  if (!text.starts_with("ML\xefR") && mlirDepth(text) > kMostMlirDepth) {
-    message = "the regions, types and attributes of '" + given.input +
-              "' are nested more than " + std::to_string(kMostMlirDepth) +
-              " deep";
+  message = refuseDepth(file->getBuffer(), "'" + given.input + "'");
+  if (!message.empty())
     return nullptr;
-  }
   sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
   return parseSourceFile<ModuleOp>(sources, &context);
 }

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
@@ -12,6 +13,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -32,25 +34,37 @@ Passes and pipelines that start with mxfp4- are this project's; the others are
 the upstream ones that go with them.
 )";
 
-/// Prints into memory and then writes the file, so that it is whole or as it
-/// was; it may be the input, too.
-static LogicalResult writeOutput(StringRef input, StringRef output,
-                                 DialectRegistry &registry,
-                                 const MlirOptMainConfig &config) {
+/// Prints what went wrong before MLIR was read, or after it was printed.
+static LogicalResult explain(const std::string &message) {
+  if (message.empty())
+    return success();
+  llvm::errs() << "mxfp4-opt: " << message << "\n";
+  return failure();
+}
+
+/// Reads the input, runs passes, and prints. A file is printed into memory and
+/// then written, so that it is whole or as it was; it may be the input, too.
+static LogicalResult process(StringRef input, StringRef output,
+                             DialectRegistry &registry,
+                             const MlirOptMainConfig &config) {
+  if (input == "-" && llvm::sys::Process::FileDescriptorIsDisplayed(0))
+    llvm::errs() << "(processing input from stdin now, hit ctrl-c/ctrl-d to "
+                    "interrupt)\n";
   std::string message;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &message);
-  if (!file) {
-    llvm::errs() << "mxfp4-opt: " << message << "\n";
-    return failure();
-  }
+  if (!file)
+    return explain(message);
+  // Whether or not it is MLIR, MLIR's parser would overflow the stack.
+  message = refuseDepth(file->getBuffer(), "'" + input.str() + "'");
+  if (!message.empty())
+    return explain(message);
+  if (output == "-")
+    return MlirOptMain(llvm::outs(), std::move(file), registry, config);
   std::string text;
   llvm::raw_string_ostream stream(text);
   if (failed(MlirOptMain(stream, std::move(file), registry, config)))
     return failure();
-  message = writeFiles({{output.str(), text}});
-  if (!message.empty())
-    llvm::errs() << "mxfp4-opt: " << message << "\n";
-  return success(message.empty());
+  return explain(writeFiles({{output.str(), text}}));
 }
 
 int main(int argc, char **argv) {
@@ -62,7 +76,7 @@ int main(int argc, char **argv) {
   const auto [input, output] =
       registerAndParseCLIOptions(argc, argv, kBanner, registry);
   const MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
-  if (output == "-" || config.shouldShowDialects() || config.shouldListPasses())
+  if (config.shouldShowDialects() || config.shouldListPasses())
     return asMainReturnCode(MlirOptMain(argc, argv, input, output, registry));
-  return asMainReturnCode(writeOutput(input, output, registry, config));
+  return asMainReturnCode(process(input, output, registry, config));
 }

@@ -70,7 +70,11 @@ Checks and scheduling:
   --seed S            seed of scheduling and delays (default 1)
   --seeds N           run N times, with seeds S to S + N - 1
   --threads N         host threads; more than one is not deterministic
-  --max-instructions N, --max-diagnostics N, --registers N
+  --max-instructions N
+                      gives up a launch after that many instructions of warps
+                      (default 2^32, or 2^24 in a row without a store, a copy, an
+                      exit or an arrival at a barrier)
+  --max-diagnostics N, --registers N
   --programmatic      the launch may begin before the one ahead of it has ended
                       (always so with --problem)
   --no-races, --no-uninitialised

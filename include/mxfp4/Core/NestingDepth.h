@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace mxfp4 {
@@ -57,10 +58,14 @@ inline size_t jsonDepth(std::string_view text) {
   return nestingDepth(text, "[{", "]}");
 }
 
-/// Regions, types and attributes.
-inline size_t mlirDepth(std::string_view text) {
-  return nestingDepth(text, "([{<", ")]}>");
-}
+/// Regions, types and attributes, with those that stand behind the names of
+/// aliases; operators of an affine expression nest, too, because each is the
+/// operand of the next.
+size_t mlirDepth(std::string_view text);
+
+/// A sentence if MLIR of a file or caller, which `name` says, is nested too
+/// deep to be parsed; empty otherwise. In bytecode no brackets nest.
+std::string refuseDepth(std::string_view text, std::string_view name);
 
 } // namespace mxfp4
 

@@ -99,8 +99,12 @@ struct Options {
   /// With more than one, clusters run in parallel on that many threads. The
   /// order of atomics then depends on the host.
   unsigned hostThreads = 1;
-  /// Warp instructions before a launch is given up as endless.
-  uint64_t maxInstructions = uint64_t(4) << 30;
+  /// Warp instructions before a launch is given up as endless; 0: 2^32, or 2^24
+  /// in a row in which no thread stores, arrives, copies or exits.
+  uint64_t maxInstructions = 0;
+  uint64_t most() const {
+    return maxInstructions ? maxInstructions : uint64_t(1) << 32;
+  }
   /// Distinct findings before a launch stops.
   unsigned maxDiagnostics = 20;
   /// Clusters in flight at the start; more are admitted when those wait.
