@@ -168,7 +168,11 @@ class _Packing:
             )
 
     def add(self, blocks: NDArray[np.uint8], scales: NDArray[np.uint8]) -> None:
-        """Pack the next expert."""
+        """Pack the next expert.
+
+        Raises:
+            Error: if there is none to come, or its shapes or scales do not fit.
+        """
         self._check(scales)
         e, proof = self._done, Proof.of(scales)
         if self._may_unfold and proof.scale_max > FOLDED_MAX and self._layout.scales == "folded":
@@ -186,7 +190,11 @@ class _Packing:
         self._done += 1
 
     def end(self) -> PackedWeights:
-        """All of them."""
+        """All of them.
+
+        Raises:
+            Error: if experts are missing.
+        """
         if self._done != self._count or self._proof is None:
             raise Error(f"expected {self._count} experts to pack, got {self._done}.")
         return PackedWeights(
