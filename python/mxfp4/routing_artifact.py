@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._manifest_fields import FORMAT, VERSION, choice, get, number, resources, triple
-from ._sim_driver import DeviceArray, Launched, SimDriver
+from ._sim_driver import Launched, SimDriver
 from ._sim_launch import launch
+from ._sim_memory import DeviceArray
 from ._typed import typed
 from .artifact import Content, write_folders
 from .errors import Error

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from interpreter import empty, launch
-from mxfp4._sim_driver import DeviceArray, SimDriver
+from mxfp4._sim_driver import SimDriver
+from mxfp4._sim_memory import DeviceArray
 from mxfp4.artifact import Artifact
 from mxfp4.compile import Compiler
 from mxfp4.formats import bfloat16

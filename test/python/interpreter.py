@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from mxfp4 import _sim_launch
-from mxfp4._sim_driver import DeviceArray, SimDriver
+from mxfp4._sim_driver import SimDriver
+from mxfp4._sim_memory import DeviceArray
 
 
 def launch(
