@@ -24,8 +24,8 @@ from mxfp4.layer_spec import LayerSpec
 MODULES = (
     "activation", "artifact", "checkpoint", "compile", "devices", "experts", "explain", "formats",
     "fp8", "fp8_reference", "kernels", "layer_kernels", "layer_reference", "layer_spec", "layout",
-    "make_checkpoint", "module", "packed_checkpoint", "packed_file", "packed_folder", "problem",
-    "reference", "routing", "routing_artifact", "runtime", "simulator", "weights",
+    "make_checkpoint", "module", "packed_checkpoint", "packed_file", "packed_folder", "packing",
+    "problem", "reference", "routing", "routing_artifact", "runtime", "simulator", "weights",
 )  # fmt: skip
 # Of these, with torch.
 WITH_TORCH = ("layer", "torch_op", "integrations.transformers", "integrations.torch_export")
