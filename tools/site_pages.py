@@ -35,7 +35,15 @@ MODULES = {
     "Activations in FP8": ["fp8", "fp8_sums", "layout_bytes"],
     "Compiling": ["problem", "compile", "artifact", "module"],
     "Calling": ["ops", "kernels", "runtime", "torch_op", "simulator"],
-    "Layers": ["layer_spec", "activation", "routing", "layer_kernels", "layer", "layer_reference"],
+    "Layers": [
+        "layer_spec",
+        "activation",
+        "routing",
+        "layer_steps",
+        "layer_kernels",
+        "layer",
+        "layer_reference",
+    ],
     "Other libraries": [
         "integrations.transformers",
         "integrations.jax",

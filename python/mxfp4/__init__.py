@@ -24,6 +24,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``simulator``       run a compiled kernel in the PTX interpreter, and report its hazards
 ``activation``      what is between the matmuls of an expert
 ``layer_spec``      a mixture-of-experts layer as a value, in JSON, and as MLIR
+``layer_steps``     which kernels a call of it runs
 ``layer_kernels``   its kernels: compiled, saved, chosen for a call
 ``layer``           a layer on a GPU, launched by one call
 ``layer_reference`` what a layer means, in numpy

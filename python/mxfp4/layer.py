@@ -15,9 +15,10 @@ from ._typed import typed
 from .errors import Error
 from .lasting import lasting
 from .layer_bound import Bound
-from .layer_kernels import LayerKernels, Source
+from .layer_kernels import LayerKernels
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
+from .layer_steps import Source
 from .layout import Layout
 from .loaded import LoadedKernel
 from .runtime import _current_stream as _stream_of

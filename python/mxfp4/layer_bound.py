@@ -11,8 +11,8 @@ from typing import Any
 from . import kernels as choice
 from .chain import Prepared
 from .lasting import lasting
-from .layer_kernels import Source
 from .layer_plan import LayerRunner
+from .layer_steps import Source
 
 KEPT_BYTES = 4 << 20
 """Memory between kernels that is kept for a stream. Calls that need more take longer on the GPU

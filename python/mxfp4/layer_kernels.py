@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from . import devices, library
 from ._typed import typed
@@ -18,60 +18,19 @@ from .artifact import Artifact, write_folders
 from .compile import Compiler, compile_routing_text, compile_text
 from .errors import Error
 from .layer_spec import LayerSpec
+from .layer_steps import (
+    BRINGING,
+    MATMULS,
+    ROUTING,
+    Source,
+    brought_from,
+    last_tokens,
+    most_of,
+    needed_for,
+    routing_options,
+    steps,
+)
 from .routing_artifact import RoutingArtifact
-
-FEW_TOKENS = 64
-"""Tokens up to which one kernel of one block routes as quickly as two kernels do."""
-
-FEW_EXPERTS = 512
-"""Experts up to which such a kernel exists, because one CTA has no registers for more."""
-
-COUNTED_TOKENS = range(17, 8193)
-"""Tokens of which the sort and what brings rows into the order of experts are one kernel.
-
-Measured on an H200: this saves 1 to 5 us (docs/TuningLog.md). With fewer tokens one CTA routes as
-quickly; with more, each token's CTA would have too many counts to add up.
-"""
-
-FEW_COUNTS = {"bf16": 131072, "fp8": 32768}
-"""Tokens times experts up to which they are, by the activations of the matmuls: a CTA that rounds a
-row has less time to add up counts. More than 4096 tokens have as many counts as 4096."""
-FEW_SLOTS_COUNTED, FEW_EXPERTS_COUNTED = 8, 256
-"""Slots and experts up to which they are."""
-
-FEW_ROWS = 16
-"""Rows up to which gate_up gathers its rows itself.
-
-Measured on an H100: with more rows, threads that gather take longer than the tensor cores (1.4
-times as long at 16384 rows), and rows that another kernel has brought into the order of experts
-cost less (8 % of gate_up at 16384 rows, 2 % at 64).
-"""
-
-BROUGHT_TOKENS, BROUGHT_ROWS, BROUGHT_HIDDEN = 4096, 128, 2880
-"""Tokens and rows per expert from which on, and hidden size up to which, a warp of gate_up brings
-rows into the order of experts while the others multiply.
-
-Measured on an H200 (docs/TuningLog.md). Two rows have to fit the shared memory that stages leave.
-"""
-
-_BRINGING = "gate_up_through"
-"""The kernel of which a warp brings rows, if they find room beside its stages."""
-
-_MATMULS = ("gate_up", "gate_up_gathered", "down", "down_gathered", _BRINGING)
-_ROUTING = (
-    "route", "top_k", "sort", "sort_given", "count", "dispatch", "sort_dispatch", "quantize",
-    "sort_quantize", "quantize_inner", "combine",
-)  # fmt: skip
-
-_FUSED = ("route", "sort_dispatch", "sort_quantize")
-
-Source = Literal["logits", "ids", "some ids"]
-"""Where a call's experts come from: the router's logits; ids that the caller brings, none of them
--1; or such ids with -1 for slots without an expert.
-
-Slots without an expert leave rows behind the last offset, which `mxfp4.grouped_matmul` only
-accepts where it gathers its rows: then they change nothing and are not stored.
-"""
 
 
 @dataclass
@@ -117,19 +76,19 @@ class LayerKernels:
         options = "assemble=true" if assemble else ""
         made = LayerKernels(spec)
         own = f"{_matmul_options(spec)} {options} {devices.option(device)}".strip()
-        needed = _needed(spec, max_tokens, sources)
+        needed = needed_for(spec, max_tokens, sources)
         with Compiler() as compiler:
-            if _BRINGING in needed:
-                first = _brought_from(spec) * spec.slots
-                most = needed.pop(_BRINGING)
+            if BRINGING in needed:
+                first = brought_from(spec) * spec.slots
+                most = needed.pop(BRINGING)
                 found = list(_ranges(compiler, spec.gate_up_through(), most, own, first))
-                made.matmuls[_BRINGING] = found
+                made.matmuls[BRINGING] = found
                 if not all(map(_brings, found)):
-                    others = _needed(spec, max_tokens, sources, brings=False)
-                    needed = _most_of(others, needed if any(map(_brings, found)) else {})
+                    others = needed_for(spec, max_tokens, sources, brings=False)
+                    needed = most_of(others, needed if any(map(_brings, found)) else {})
             for name, rows in needed.items():
                 mlir = getattr(spec, name)()
-                if name in _MATMULS:
+                if name in MATMULS:
                     made.matmuls[name] = list(_ranges(compiler, mlir, rows, own))
                 else:
                     made.routing[name] = compiler.compile_routing(
@@ -199,13 +158,13 @@ class LayerKernels:
         """Whether `chosen` compiles nothing for a call."""
         rows = tokens * self.spec.slots
         names = steps(self.spec, tokens, source)
-        if _BRINGING in names and self._is_there(_BRINGING, rows):
+        if BRINGING in names and self._is_there(BRINGING, rows):
             names = self._steps(tokens, source)
         return all(self._is_there(name, rows) for name in names) or not self._can_compile()
 
     def _is_there(self, name: str, rows: int) -> bool:
         """Whether there is the kernel that these rows should have."""
-        if name not in _MATMULS:
+        if name not in MATMULS:
             return name in self.routing
         recent = self._recent.get(name)
         found = self.matmuls.get(name, [])
@@ -221,7 +180,7 @@ class LayerKernels:
         """
         rows = tokens * self.spec.slots
         return [
-            (name, self.matmul(name, rows) if name in _MATMULS else self.routing_kernel(name))
+            (name, self.matmul(name, rows) if name in MATMULS else self.routing_kernel(name))
             for name in self._steps(tokens, source)
         ]
 
@@ -232,7 +191,7 @@ class LayerKernels:
         and the compiler gives threads that gather where a row finds no room beside the stages.
         """
         names = steps(self.spec, tokens, source)
-        if _BRINGING not in names:
+        if BRINGING not in names:
             return names
         others = steps(self.spec, tokens, source, brings=False)
         if not self._can_compile():
@@ -240,7 +199,7 @@ class LayerKernels:
                 return others
             if not self._have(others):
                 return names
-        return names if _brings(self.matmul(_BRINGING, tokens * self.spec.slots)) else others
+        return names if _brings(self.matmul(BRINGING, tokens * self.spec.slots)) else others
 
     def _have(self, names: list[str]) -> bool:
         """Whether there is each of some kernels, for whatever rows."""
@@ -255,7 +214,7 @@ class LayerKernels:
         slots, tokens = self.spec.slots, 1
         while tokens <= max_tokens:
             yield tokens
-            ends = [*_last_tokens(self.spec), max_tokens]
+            ends = [*last_tokens(self.spec), max_tokens]
             names = [name for name, _ in self.chosen(tokens, source)]
             for name in {*names, *steps(self.spec, tokens, source)}:
                 for artifact in self.matmuls.get(name, []):
@@ -298,8 +257,8 @@ class LayerKernels:
             if raw["format"] != "mxfp4-layer" or raw["version"] != 3:
                 raise Error(f"{path} has kernels of another version; compile the layer again.")
             spec = LayerSpec.of(raw["spec"])
-            numbers = {name: int(raw["matmuls"].get(name, 0)) for name in _MATMULS}
-            routing = [name for name in _ROUTING if name in raw["routing"]]
+            numbers = {name: int(raw["matmuls"].get(name, 0)) for name in MATMULS}
+            routing = [name for name in ROUTING if name in raw["routing"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             if isinstance(e, Error):
                 raise
@@ -310,65 +269,6 @@ class LayerKernels:
             if n
         }
         return LayerKernels(spec, matmuls, {n: RoutingArtifact.load(path / n) for n in routing})
-
-
-def steps(
-    spec: LayerSpec, tokens: int, source: Source = "logits", brings: bool = True
-) -> list[str]:
-    """The names of a call's kernels, in order.
-
-    Args:
-        spec: the layer.
-        tokens: of the call.
-        source: where experts come from.
-        brings: whether a warp of gate_up can bring rows. Where no row finds room beside the stages,
-            which the compiler knows, another kernel brings them.
-    """
-    up, down = "gate_up", "down"
-    if source == "some ids":
-        up, down = "gate_up_gathered", "down_gathered"
-    if spec.activations == "fp8":
-        first = _first_steps(spec, tokens, source, "quantize")
-        between = ["quantize_inner"] if spec.inner_scale is None else []
-        return [*first, up, *between, down, "combine"]
-    if source == "some ids" or tokens * spec.slots <= FEW_ROWS:
-        return [*_first_steps(spec, tokens, source), "gate_up_gathered", down, "combine"]
-    if brings and tokens >= _brought_from(spec):
-        return [*_first_steps(spec, tokens, source), _BRINGING, down, "combine"]
-    return [*_first_steps(spec, tokens, source, "dispatch"), up, down, "combine"]
-
-
-def _brought_from(spec: LayerSpec) -> int:
-    """Tokens from which on a warp of gate_up brings rows into order."""
-    if spec.activations == "fp8" or spec.hidden > BROUGHT_HIDDEN:
-        return sys.maxsize
-    return max(BROUGHT_TOKENS, -(-BROUGHT_ROWS * spec.experts // spec.slots))
-
-
-def _last_tokens(spec: LayerSpec) -> list[int]:
-    """The last numbers of tokens for each choice of steps."""
-    counted = COUNTED_TOKENS.start - 1, COUNTED_TOKENS.stop - 1
-    return [
-        FEW_TOKENS,
-        FEW_ROWS // spec.slots,
-        _brought_from(spec) - 1,
-        *counted,
-        FEW_COUNTS[spec.activations] // spec.experts,
-    ]
-
-
-def _first_steps(spec: LayerSpec, tokens: int, source: Source, move: str = "") -> list[str]:
-    """The kernels up to the order of experts, and the one that moves rows into it, if any."""
-    is_small = spec.slots <= FEW_SLOTS_COUNTED and spec.experts <= FEW_EXPERTS_COUNTED
-    is_small = is_small and min(tokens, 4096) * spec.experts <= FEW_COUNTS[spec.activations]
-    if move and is_small and tokens in COUNTED_TOKENS:
-        return ["top_k" if source == "logits" else "count", f"sort_{move}"]
-    if source != "logits":
-        first = ["sort_given"] if tokens <= FEW_TOKENS else ["count", "sort"]
-    else:
-        few = tokens <= FEW_TOKENS and spec.experts <= FEW_EXPERTS
-        first = ["route"] if few else ["top_k", "sort"]
-    return [*first, move] if move else first
 
 
 def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
@@ -382,32 +282,6 @@ def _distance(artifact: Artifact, rows: int) -> tuple[int, bool]:
 def _brings(artifact: Artifact) -> bool:
     """Whether a warp of the kernel brings rows, or threads gather them."""
     return "through_maps" in artifact.manifest.operands
-
-
-def _needed(
-    spec: LayerSpec, max_tokens: int, sources: Sequence[Source], brings: bool = True
-) -> dict[str, int]:
-    """The kernels of calls with up to ``max_tokens``, and for how many rows."""
-    found: dict[str, int] = {}
-    # Steps change where tokens or rows stop to be few.
-    last = _last_tokens(spec)
-    ends = {1, *last, *(end + 1 for end in last)}
-    for source in sources:
-        for tokens in sorted(end for end in {*ends, max_tokens} if 0 < end <= max_tokens):
-            rows = tokens * spec.slots
-            for name in steps(spec, tokens, source, brings):
-                found[name] = max(found.get(name, 0), rows)
-    return found
-
-
-def _most_of(some: dict[str, int], more: dict[str, int]) -> dict[str, int]:
-    """The larger numbers of rows of two answers of `_needed`."""
-    return {name: max(some.get(name, 0), more.get(name, 0)) for name in {**some, **more}}
-
-
-def routing_options(spec: LayerSpec, name: str) -> str:
-    """Options of the pipeline for a kernel that is no matmul."""
-    return f"rows-hint={spec.slots}" if name in _FUSED else ""
 
 
 def _matmul_options(spec: LayerSpec) -> str:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from .artifact import Artifact
 from .chain import Chain
 from .errors import Error
-from .layer_kernels import LayerKernels, Source
+from .layer_kernels import LayerKernels
 from .layer_spec import LayerSpec
+from .layer_steps import Source
 from .loaded import LoadedKernel
 from .routing import COUNT_BLOCKS
 from .routing_artifact import RoutingArtifact

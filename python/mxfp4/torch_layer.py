@@ -37,9 +37,9 @@ from . import kernels, layer_reference
 from .errors import Error
 from .layer import LOGITS, check_tensor, check_weights, run, runner, weight_shapes
 from .layer_bound import Bound
-from .layer_kernels import Source
 from .layer_plan import LayerRunner
 from .layer_spec import LayerSpec
+from .layer_steps import Source
 from .layout import FOLDED_MAX
 from .torch_dispatch import autograd_of, is_plain
 from .torch_op import from_numpy, to_numpy

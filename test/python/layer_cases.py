@@ -15,9 +15,10 @@ from mxfp4 import layer_reference
 from mxfp4._runtime_library import NativeDriver
 from mxfp4.activation import KIMI_K3
 from mxfp4.formats import bfloat16
-from mxfp4.layer_kernels import LayerKernels, Source
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_plan import LayerRunner
 from mxfp4.layer_spec import GPT_OSS, Activation, LayerSpec
+from mxfp4.layer_steps import Source
 
 SMALL = LayerSpec(8, 2, 64, 96, GPT_OSS)
 FEW, MORE = 5, 20  # tokens: at most and more than FEW_ROWS rows

@@ -18,8 +18,9 @@ from kernels import needs_both
 from layer_cases import Case
 from mxfp4 import Error, Problem, kernels
 from mxfp4.formats import bfloat16
-from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, steps
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
+from mxfp4.layer_steps import FEW_TOKENS, steps
 from mxfp4.problem import Problem as Words
 
 __all__ = ["file"]  # a fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import routing_cases as cases
 from kernels import needs_both
-from mxfp4 import Compiler, Error, fp8, layer_kernels, routing
+from mxfp4 import Compiler, Error, fp8, layer_steps, routing
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.routing_artifact import RoutingArtifact, RoutingRun, simulate_routing
@@ -264,8 +264,8 @@ def test_one_kernel(kind: str, slots: int, experts: int, tokens: int) -> None:
 def test_limits_are_those_of_layers(kind: str) -> None:
     """Layers choose with the numbers with which the compiler makes one kernel."""
     limits = [tokens for name, _, experts, tokens in MANY if name == kind and experts == 32]
-    few = layer_kernels.FEW_COUNTS[kind]
-    assert limits == [layer_kernels.COUNTED_TOKENS.stop if few >= 4096 * 32 else few // 32 + 1]
+    few = layer_steps.FEW_COUNTS[kind]
+    assert limits == [layer_steps.COUNTED_TOKENS.stop if few >= 4096 * 32 else few // 32 + 1]
 
 
 @pytest.mark.slow

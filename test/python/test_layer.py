@@ -13,11 +13,12 @@ import pytest
 from driver_memory import file
 from kernels import needs_both
 from layer_cases import ACTIVATIONS, FEW, MORE, SMALL, Case, check_close, lazy
-from mxfp4 import Error, kernels, layer_kernels, layer_plan, routing
+from mxfp4 import Error, kernels, layer_plan, layer_steps, routing
 from mxfp4._runtime_library import NativeDriver
-from mxfp4.layer_kernels import FEW_ROWS, FEW_TOKENS, LayerKernels, Source, steps
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_plan import LayerRunner
 from mxfp4.layer_spec import PRESETS, Activation, LayerSpec
+from mxfp4.layer_steps import FEW_ROWS, FEW_TOKENS, Source, steps
 from mxfp4.routing import SCORINGS
 
 __all__ = ["file"]  # a fixture
@@ -40,7 +41,7 @@ def test_many_tokens_are_routed_by_two_kernels(
     spec = dataclasses.replace(SMALL, slots=1, inner=32)
     tokens = FEW_TOKENS + 1
     if not few_counts:
-        monkeypatch.setitem(layer_kernels.FEW_COUNTS, "bf16", 0)
+        monkeypatch.setitem(layer_steps.FEW_COUNTS, "bf16", 0)
     sorts = ["sort_dispatch"] if few_counts else ["sort", "dispatch"]
     assert steps(spec, tokens)[:-3] == ["top_k", *sorts]
     case = Case(spec, tokens, rng)

@@ -12,9 +12,10 @@ import pytest
 from driver_memory import file
 from kernels import needs_both
 from layer_cases import Case, check_close, lazy
-from mxfp4 import Error, layer_kernels
-from mxfp4.layer_kernels import FEW_ROWS, LayerKernels, steps
+from mxfp4 import Error, layer_kernels, layer_steps
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
+from mxfp4.layer_steps import FEW_ROWS, steps
 
 __all__ = ["file"]  # a fixture
 BROUGHT = LayerSpec(2, 1, 512, 32, GPT_OSS)
@@ -24,8 +25,8 @@ NO_ROOM = LayerSpec(8, 2, 2048, 128)
 @pytest.fixture
 def brings_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are brought from 200 tokens on."""
-    monkeypatch.setattr(layer_kernels, "BROUGHT_TOKENS", 200)
-    monkeypatch.setattr(layer_kernels, "BROUGHT_ROWS", 1)
+    monkeypatch.setattr(layer_steps, "BROUGHT_TOKENS", 200)
+    monkeypatch.setattr(layer_steps, "BROUGHT_ROWS", 1)
 
 
 @needs_both
@@ -58,7 +59,7 @@ def test_kernels_of_an_earlier_version_are_enough(
     brings_early: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(layer_kernels, "BROUGHT_TOKENS", 10**6)
+        earlier.setattr(layer_steps, "BROUGHT_TOKENS", 10**6)
         old = LayerKernels.compile(BROUGHT, 300)
     assert not {"gate_up_through", "sort"} & {*old.matmuls, *old.routing}
     old.save(tmp_path)

@@ -19,9 +19,10 @@ from mxfp4 import Error, fp8_reference, layer_reference, routing
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
 from mxfp4.fp8 import QuantizedRows, quantize_rows
-from mxfp4.layer_kernels import FEW_TOKENS, LayerKernels, Source, steps
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_reference import activate, between
 from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
+from mxfp4.layer_steps import FEW_TOKENS, Source, steps
 from mxfp4.problem import ACCUMULATIONS
 
 __all__ = ["file"]  # a fixture

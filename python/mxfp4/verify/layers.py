@@ -29,8 +29,9 @@ from .._command import Parser, told
 from ..compile import find_ptxas
 from ..errors import Error
 from ..formats import quantize
-from ..layer_kernels import LayerKernels, Source
+from ..layer_kernels import LayerKernels
 from ..layer_spec import PRESETS, Activation, LayerSpec
+from ..layer_steps import Source
 from ..packing import pack
 
 BROUGHT = LayerSpec(8, 2, 512, 256, bias=True)

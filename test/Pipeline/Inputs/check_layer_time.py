@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "python"))
 
 from mxfp4 import Problem
 from mxfp4.compile import Compiler
-from mxfp4.layer_kernels import routing_options, steps
 from mxfp4.layer_spec import LayerSpec
+from mxfp4.layer_steps import routing_options, steps
 from mxfp4.layout import FP8
 
 RUNS = 3
