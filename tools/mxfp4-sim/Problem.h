@@ -12,6 +12,8 @@
 
 #include "llvm/Support/JSON.h"
 
+#include <optional>
+
 /// A grouped matmul for an artifact: its data, the launch that the manifest
 /// describes, and the check of what the launch stored.
 class Problem {
@@ -40,6 +42,10 @@ private:
   void readSpec(const std::string &spec);
   void route(uint64_t seed);
   void fill(uint64_t seed);
+  std::optional<unsigned> addBuffer(const std::string &name,
+                                    mxfp4::sim::Launch &l);
+  mxfp4::sim::TensorMap tensorMap(const std::string &name, uint64_t address,
+                                  const llvm::json::Value &value) const;
   void addArgument(const llvm::json::Object &argument, mxfp4::sim::Launch &l);
   double weight(int64_t expert, int64_t n, int64_t k) const;
 
