@@ -85,13 +85,14 @@ inline ArtifactPtr read(const Json &manifest) {
   return readText(manifest.dump());
 }
 
+/// The stub's streams are numbers, and so are its addresses.
+inline void *stream(uint64_t handle) {
+  return reinterpret_cast<void *>(handle); // NOLINT(performance-no-int-to-ptr)
+}
 inline mxfp4rt_value at(uint64_t address) {
   mxfp4rt_value value;
-  value.pointer = reinterpret_cast<void *>(address);
+  value.pointer = stream(address);
   return value;
-}
-inline void *stream(uint64_t handle) {
-  return reinterpret_cast<void *>(handle);
 }
 
 /// The map of a number in the first parameter of a launch.
