@@ -9,6 +9,7 @@
 #include "Assembler.h"
 #include "Manifest.h"
 
+#include "mxfp4/Core/Checksum.h"
 #include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/IR/RoutingKernel.h"
@@ -19,6 +20,8 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -259,6 +262,24 @@ FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
   return text;
 }
 
+/// The manifest, which says of its files how to know them.
+static std::string withFiles(const Artifact &artifact) {
+  llvm::json::Value manifest =
+      llvm::cantFail(llvm::json::parse(artifact.manifest));
+  llvm::json::Object files;
+  for (auto [name, content] :
+       {std::pair<StringRef, StringRef>("kernel.ptx", artifact.ptx),
+        {"kernel.cubin", artifact.cubin}})
+    if (!content.empty())
+      files[name] = llvm::json::Object{{"bytes", int64_t(content.size())},
+                                       {"crc32", int64_t(crc32(content))}};
+  (*manifest.getAsObject())["files"] = std::move(files);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << llvm::formatv("{0:2}\n", manifest);
+  return text;
+}
+
 std::string mxfp4::writeArtifact(const Artifact &artifact,
                                  StringRef directory) {
   if (llvm::sys::fs::exists(directory) &&
@@ -274,10 +295,11 @@ std::string mxfp4::writeArtifact(const Artifact &artifact,
     llvm::sys::path::append(path, name);
     return path.str().str();
   };
+  const std::string manifest = withFiles(artifact);
   SmallVector<NewFile> files = {{at("kernel.ptx"), artifact.ptx}};
   if (!artifact.cubin.empty())
     files.push_back({at("kernel.cubin"), artifact.cubin});
-  files.push_back({at("manifest.json"), artifact.manifest});
+  files.push_back({at("manifest.json"), manifest});
   // What an earlier artifact left here must not be taken for part of this one.
   std::string wrong =
       writeFiles(files, {at("manifest.json"), at("kernel.cubin")});

@@ -6,6 +6,8 @@
 
 #include "Artifact.h"
 
+#include "mxfp4/Core/Checksum.h"
+
 #include <cctype>
 #include <filesystem>
 #include <fstream>
@@ -23,6 +25,25 @@ static std::string readFile(const fs::path &path) {
   return content;
 }
 
+/// Fails if a file is not the one that the manifest was written with.
+static void checkFile(const Manifest &manifest, const fs::path &path,
+                      const std::string &content) {
+  if (!manifest.files)
+    return;
+  const std::string name = path.filename().string();
+  const auto found = manifest.files->find(name);
+  if (found != manifest.files->end() &&
+      found->second.bytes == int64_t(content.size()) &&
+      found->second.crc32 == mxfp4::crc32(content))
+    return;
+  fail(MXFP4RT_BAD_ARTIFACT,
+       path.string() +
+           " is not the file that the artifact was written with: it is "
+           "damaged, was changed, or is of another artifact. Copy or compile "
+           "the whole artifact again, or, if the change was meant, take "
+           "\"files\" out of manifest.json.");
+}
+
 Artifact Artifact::load(const std::string &folder) {
   const fs::path path(folder);
   std::error_code ignored;
@@ -38,6 +59,9 @@ Artifact Artifact::load(const std::string &folder) {
   if (fs::is_regular_file(path / "kernel.cubin", ignored))
     artifact.cubin = readFile(path / "kernel.cubin");
   artifact.check((path / "manifest.json").string());
+  checkFile(artifact.manifest, path / "kernel.ptx", artifact.ptx);
+  if (artifact.cubin)
+    checkFile(artifact.manifest, path / "kernel.cubin", *artifact.cubin);
   return artifact;
 }
 

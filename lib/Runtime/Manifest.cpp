@@ -179,6 +179,26 @@ static std::optional<std::array<int64_t, 2>> rowsHint(const Json &root) {
   return std::array{(*hint)[0].get<int64_t>(), (*hint)[1].get<int64_t>()};
 }
 
+/// Manifests of this version did not always say what their files are.
+static std::optional<std::map<std::string, FileFacts>>
+readFiles(const Json &root) {
+  const Json *files = lookUp(root, "files");
+  if (!files)
+    return std::nullopt;
+  if (!files->is_object())
+    wrong("\"files\" has a wrong type: " + shown(*files) + ".");
+  std::map<std::string, FileFacts> result;
+  for (const auto &[name, facts] : files->items()) {
+    const Json *bytes = lookUp(facts, "bytes"), *crc = lookUp(facts, "crc32");
+    if (!bytes || !crc || !isNumber(*bytes, 0, INT64_MAX) ||
+        !isNumber(*crc, 0, UINT32_MAX))
+      wrong("\"files\" must say \"bytes\" and \"crc32\" of each file, got " +
+            shown(facts) + ".");
+    result[name] = {bytes->get<int64_t>(), crc->get<uint32_t>()};
+  }
+  return result;
+}
+
 static Manifest read(const Json &root) {
   const Json *format = lookUp(root, "format");
   if (!format || *format != "mxfp4-artifact")
@@ -203,6 +223,7 @@ static Manifest read(const Json &root) {
   manifest.rowsHint = rowsHint(root);
   manifest.mostRows = mostRows(root);
   manifest.arguments = readArguments(root);
+  manifest.files = readFiles(root);
   return manifest;
 }
 

@@ -19,7 +19,9 @@
 #include "Failure.h"
 
 #include <array>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace mxfp4::runtime {
@@ -70,6 +72,12 @@ struct Grid {
   uint32_t x(int64_t launchRows, int multiprocessors) const;
 };
 
+/// What tells a file of an artifact from others.
+struct FileFacts {
+  int64_t bytes;
+  uint32_t crc32;
+};
+
 struct Manifest {
   std::string entry, target;
   /// Of packed weights; empty without any.
@@ -80,6 +88,8 @@ struct Manifest {
   std::optional<std::array<int64_t, 2>> rowsHint;
   int64_t mostRows = 0;
   std::vector<Argument> arguments;
+  /// Of the files beside the manifest, by name; absent if it does not say.
+  std::optional<std::map<std::string, FileFacts>> files;
 
   /// The number of an argument; -1 if there is none of this name.
   int find(const std::string &name) const;

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -74,20 +75,8 @@ class Artifact:
             Error: if a file is missing or unreadable, or the manifest is wrong.
         """
         path = Path(folder)
-        for name in ("manifest.json", "kernel.ptx"):
-            if not (path / name).is_file():
-                raise Error(
-                    f"{path} is not an artifact: it has no {name}. An artifact is a folder that "
-                    "mxfp4-compile or Artifact.save wrote."
-                )
-        try:
-            text = (path / "manifest.json").read_text()
-            ptx = (path / "kernel.ptx").read_text()
-        except UnicodeDecodeError as e:
-            raise Error(f"{path}: a text file of the artifact is damaged ({e}).") from e
-        cubin = path / "kernel.cubin"
-        manifest = Manifest.parse(text, str(path / "manifest.json"))
-        return Artifact(manifest, ptx, cubin.read_bytes() if cubin.is_file() else None, str(path))
+        text, ptx, cubin = read_folder(path)
+        return Artifact(Manifest.parse(text, str(path / "manifest.json")), ptx, cubin, str(path))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write an artifact folder; it is made if it is not there.
@@ -100,6 +89,52 @@ class Artifact:
     def content(self) -> Content:
         """What `write_folders` writes."""
         return self.manifest.raw, self.ptx, self.cubin
+
+
+def _known(content: bytes) -> dict[str, int]:
+    """What tells a file from others; a checksum finds damage, not malice."""
+    return {"bytes": len(content), "crc32": zlib.crc32(content)}
+
+
+def read_folder(path: Path) -> tuple[str, str, bytes | None]:
+    """The manifest's text, PTX, and the cubin if there is one, of an artifact folder.
+
+    The text is without "files", which says what the other files were when they were written.
+
+    Raises:
+        Error: if a file is missing, unreadable, or not the one that was written.
+    """
+    found: dict[str, bytes] = {}
+    for name in ("manifest.json", "kernel.ptx", "kernel.cubin"):
+        if (path / name).is_file():
+            found[name] = (path / name).read_bytes()
+        elif name != "kernel.cubin":
+            raise Error(
+                f"{path} is not an artifact: it has no {name}. An artifact is a folder that "
+                "mxfp4-compile or Artifact.save wrote."
+            )
+    try:
+        text, ptx = found["manifest.json"].decode(), found["kernel.ptx"].decode()
+    except UnicodeDecodeError as e:
+        raise Error(f"{path}: a text file of the artifact is damaged ({e}).") from e
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raw = None  # whoever parses the text says so
+    if isinstance(raw, dict) and "files" in raw:
+        files = raw.pop("files")
+        if not isinstance(files, dict):
+            raise Error(f'{path}/manifest.json: "files" has a wrong type: {shown(files)}.')
+        for name in found.keys() - {"manifest.json"}:
+            if files.get(name) != _known(found[name]):
+                raise Error(
+                    f"{path / name} is not the file that the artifact was written with: it is "
+                    "damaged, was changed, or is of another artifact. Copy or compile the whole "
+                    'artifact again, or, if the change was meant, take "files" out of '
+                    "manifest.json."
+                )
+        text = json.dumps(raw)
+    return text, ptx, found.get("kernel.cubin")
 
 
 def write_folders(
@@ -122,10 +157,11 @@ def write_folders(
     with ExitStack() as stack:
         for folder, (raw, ptx, cubin) in artifacts.items():
             stack.enter_context(making(folder))
-            files[folder / "kernel.ptx"] = ptx
-            if cubin is not None:
-                files[folder / "kernel.cubin"] = cubin
-            files[folder / "manifest.json"] = json.dumps(raw, indent=2) + "\n"
+            code = {"kernel.ptx": ptx.encode()} | ({"kernel.cubin": cubin} if cubin else {})
+            known = {name: _known(content) for name, content in code.items()}
+            files |= {folder / name: content for name, content in code.items()}
+            manifest = json.dumps({**raw, "files": known}, indent=2)
+            files[folder / "manifest.json"] = manifest + "\n"
         write_together({**files, **last}, [*last, *obsolete])
 
 

@@ -25,7 +25,7 @@ from ._sim_driver import Launched, SimDriver
 from ._sim_launch import launch
 from ._sim_memory import DeviceArray
 from ._typed import typed
-from .artifact import Content, write_folders
+from .artifact import Content, read_folder, write_folders
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import float8_e4m3
@@ -195,13 +195,10 @@ class RoutingArtifact:
         """
         path = Path(folder)
         try:
-            text = (path / "manifest.json").read_text()
-            ptx = (path / "kernel.ptx").read_text()
-        except (OSError, UnicodeDecodeError) as e:
+            text, ptx, code = read_folder(path)
+        except OSError as e:
             raise Error(f"{path} is not an artifact that can be read: {e}.") from e
-        cubin = path / "kernel.cubin"
         manifest = RoutingManifest.parse(text, str(path / "manifest.json"))
-        code = cubin.read_bytes() if cubin.is_file() else None
         return RoutingArtifact(manifest, ptx, code, str(path))
 
     def save(self, folder: str | os.PathLike[str]) -> None:

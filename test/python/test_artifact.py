@@ -61,17 +61,32 @@ def test_the_repr_is_a_line() -> None:
         ({"weights__order": "zigzag"}, "layout order must be one of"),
         ({"weights__block_bytes": 2048}, '"weights.block_bytes" must be 2176'),
         ({"launch__block": [128, 0, 1]}, "three positive numbers"),
-        ({"launch__grid": {"rule": "static", "ctas_per_sm": 1}}, '"launch.grid.rule" must be one'),
-        ({"launch__grid": {"rule": "persistent"}}, '"launch.grid.ctas_per_sm" is missing'),
+        (
+            {"launch__grid": {"rule": "static", "ctas_per_sm": 1}},
+            '"launch.grid.rule" must be one',
+        ),
+        (
+            {"launch__grid": {"rule": "persistent"}},
+            '"launch.grid.ctas_per_sm" is missing',
+        ),
         ({"problem__expert_ids": True}, '"arguments" must have expert_ids'),
         ({"arguments": MANIFEST["arguments"][:-1]}, '"arguments" must be'),
-        ({"arguments": MANIFEST["arguments"] + MANIFEST["arguments"][:1]}, "must be different"),
+        (
+            {"arguments": MANIFEST["arguments"] + MANIFEST["arguments"][:1]},
+            "must be different",
+        ),
         (
             {"arguments": [{"name": "rows", "kind": "pointer"}]},
             'argument "rows" has the wrong kind',
         ),
-        ({"arguments": [{"name": "z", "kind": "i32"}]}, 'argument "z" has the wrong kind'),
-        ({"arguments": [{"name": "2 z", "kind": "i32"}]}, '"name" must be a name .* got "2 z"'),
+        (
+            {"arguments": [{"name": "z", "kind": "i32"}]},
+            'argument "z" has the wrong kind',
+        ),
+        (
+            {"arguments": [{"name": "2 z", "kind": "i32"}]},
+            '"name" must be a name .* got "2 z"',
+        ),
         (
             {"arguments": [{"name": "x", "kind": "pointer", "dtype": "f32", "align": 4}]},
             '"dtype" must be one of',
@@ -86,11 +101,23 @@ def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("place", "changes", "text"),
     [
-        (0, {"shape": ["rows", 95]}, r'"x" must be \[.rows., 96\] for this problem, got .*95'),
-        (0, {"shape": [96, "rows"]}, r'"x" must be positive numbers, of which the first may be'),
+        (
+            0,
+            {"shape": ["rows", 95]},
+            r'"x" must be \[.rows., 96\] for this problem, got .*95',
+        ),
+        (
+            0,
+            {"shape": [96, "rows"]},
+            r'"x" must be positive numbers, of which the first may be',
+        ),
         (0, {"shape": [0]}, r'"x" must be positive numbers'),
         (0, {"shape": 9}, '"shape" has a wrong type: 9'),
-        (0, {"provider": "launcher"}, '"provider" of argument "x" must be caller, got launcher'),
+        (
+            0,
+            {"provider": "launcher"},
+            '"provider" of argument "x" must be caller, got launcher',
+        ),
         (4, {"provider": "caller"}, '"provider" of argument "error" must be launcher'),
         (0, {"provider": "driver"}, '"provider" must be one of'),
         (0, {"nullable": 1}, '"nullable" has a wrong type'),
@@ -185,6 +212,9 @@ def test_broken_artifacts(tmp_path: Path) -> None:
         with pytest.raises(Error, match=r"manifest\.json is not JSON"):
             Artifact.load(folder)
     artifact().save(folder)
+    raw = json.loads((folder / "manifest.json").read_text())
+    del raw["files"]
+    (folder / "manifest.json").write_text(json.dumps(raw))
     (folder / "kernel.ptx").write_text(".entry other")
     with pytest.raises(Error, match="the PTX has no entry 'mxfp4_grouped_matmul'"):
         Artifact.load(folder)
@@ -192,9 +222,49 @@ def test_broken_artifacts(tmp_path: Path) -> None:
     with pytest.raises(Error, match="is damaged"):
         Artifact.load(folder)
     artifact().save(folder)
+    (folder / "manifest.json").write_text(json.dumps(raw))
     (folder / "kernel.cubin").write_bytes(b"not code")
     with pytest.raises(Error, match="the cubin is not an ELF file"):
         Artifact.load(folder)
+
+
+def test_files_are_those_that_were_written(tmp_path: Path) -> None:
+    """Code that is damaged, cut short, or of another artifact computes wrong numbers, if any."""
+    folder, other = tmp_path / "a", tmp_path / "b"
+    artifact(cubin=b"\x7fELF code").save(folder)
+    dataclasses.replace(artifact(), ptx=PTX + "// other").save(other)
+    assert "files" not in Artifact.load(folder).manifest.raw
+    cubin, ptx = folder / "kernel.cubin", folder / "kernel.ptx"
+    for path, content in (
+        (cubin, b"\x7fELF codf"),
+        (cubin, b"\x7fELF"),
+        (ptx, ptx.read_bytes()[:-1]),
+        (ptx, (other / "kernel.ptx").read_bytes()),
+    ):
+        right = path.read_bytes()
+        path.write_bytes(content)
+        with pytest.raises(Error, match=f"{path.name} is not the file that the artifact was"):
+            Artifact.load(folder)
+        path.write_bytes(right)
+    Artifact.load(folder)
+    cubin.unlink()
+    assert Artifact.load(folder).cubin is None, "the driver compiles the PTX"
+    (other / "kernel.cubin").write_bytes(b"\x7fELF code")
+    with pytest.raises(Error, match=r"kernel\.cubin is not the file"):
+        Artifact.load(other)
+    raw = json.loads((folder / "manifest.json").read_text())
+    for files, text in (
+        ([], "wrong type"),
+        ({}, "is not the file"),
+        ({"kernel.ptx": 1}, "is not"),
+    ):
+        (folder / "manifest.json").write_text(json.dumps({**raw, "files": files}))
+        with pytest.raises(Error, match=text):
+            Artifact.load(folder)
+    del raw["files"]
+    (folder / "manifest.json").write_text(json.dumps(raw))
+    ptx.write_text(PTX + "// edited")
+    assert Artifact.load(folder).ptx.endswith("edited")
 
 
 def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
@@ -234,7 +304,10 @@ def _with_boxes(**change: Any) -> dict[str, Any]:
         )
     ]  # fmt: skip
     problem = {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16"}
-    return {"problem": problem, "arguments": [x, *others, {"name": "rows", "kind": "i32"}]}
+    return {
+        "problem": problem,
+        "arguments": [x, *others, {"name": "rows", "kind": "i32"}],
+    }
 
 
 def test_the_manifest_names_the_boxes() -> None:

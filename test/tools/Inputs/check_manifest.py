@@ -4,6 +4,7 @@
 import json
 import pathlib
 import sys
+import zlib
 
 directory = pathlib.Path(sys.argv[1])
 manifest = json.loads((directory / "manifest.json").read_text())
@@ -12,6 +13,8 @@ ptx = (directory / "kernel.ptx").read_text()
 assert (manifest["format"], manifest["version"]) == ("mxfp4-artifact", 3)
 assert manifest["target"] == "sm_90a"
 assert f".visible .entry {manifest['entry']}(" in ptx
+code = (directory / "kernel.ptx").read_bytes()
+assert manifest["files"] == {"kernel.ptx": {"bytes": len(code), "crc32": zlib.crc32(code)}}
 by_name = {argument["name"]: argument for argument in manifest["arguments"]}
 schedule, launch = manifest["schedule"], manifest["launch"]
 tile, warps = schedule["tile"], schedule["warps"]
@@ -52,7 +55,16 @@ def check_mma_sync():
         "block_bytes": 2176,
         "proof": "none needed",
     }
-    assert names == ["x", "weights", "offsets", "expert_ids", "y", "error", "workspace", "rows"]
+    assert names == [
+        "x",
+        "weights",
+        "offsets",
+        "expert_ids",
+        "y",
+        "error",
+        "workspace",
+        "rows",
+    ]
     pointer = {"kind": "pointer", "provider": "caller"}
     expected = {
         "x": {"dtype": "bf16", "align": 16, "shape": ["rows", 96]},

@@ -6,6 +6,8 @@
 
 #include "Fixture.h"
 
+#include "mxfp4/Core/Checksum.h"
+
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -329,6 +331,49 @@ TEST_F(RuntimeFolder, IsReadOrRefused) {
   EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
   EXPECT_THAT(mxfp4rt_last_error(),
               HasSubstr("is not an artifact: it has no manifest.json"));
+}
+
+TEST_F(RuntimeFolder, FilesAreThoseThatWereWritten) {
+  // CRC-32 of "123456789" is the check value of the standard.
+  EXPECT_EQ(mxfp4::crc32("123456789"), 0xCBF43926U);
+  const std::string code = "\x7f"
+                           "ELF code";
+  Json manifest = matmul();
+  manifest["files"] = {
+      {"kernel.ptx",
+       {{"bytes", std::string(ptx()).size()}, {"crc32", mxfp4::crc32(ptx())}}},
+      {"kernel.cubin",
+       {{"bytes", code.size()}, {"crc32", mxfp4::crc32(code)}}}};
+  write("manifest.json", manifest.dump());
+  EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error(); // without a cubin
+  write("kernel.cubin", code);
+  EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error();
+  for (const std::string &other : {code + " more", std::string("\x7f"
+                                                               "ELF codf")}) {
+    write("kernel.cubin", other);
+    EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+    EXPECT_THAT(mxfp4rt_last_error(),
+                HasSubstr("kernel.cubin is not the file that the artifact was "
+                          "written with"));
+  }
+  write("kernel.cubin", code);
+  write("kernel.ptx", std::string(ptx()) + " ");
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("kernel.ptx is not the file"));
+  write("kernel.ptx", ptx());
+  manifest["files"].erase("kernel.cubin");
+  write("manifest.json", manifest.dump());
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT) << "a cubin of another artifact";
+  for (const Json &files :
+       {Json("none"), Json{{"kernel.ptx", 1}},
+        Json{{"kernel.ptx", {{"bytes", 1}}}},
+        Json{{"kernel.ptx", {{"bytes", -1}, {"crc32", 1}}}},
+        Json{{"kernel.ptx", {{"bytes", 1}, {"crc32", 4294967296}}}}}) {
+    manifest["files"] = files;
+    write("manifest.json", manifest.dump());
+    EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+    EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("\"files\""));
+  }
 }
 
 TEST(RuntimeArtifact, NothingIsSaidOfANullArtifact) {
