@@ -4,8 +4,8 @@
 Each must use no stack, spill nothing and draw no warning from ptxas. Two forms of epilogue are
 what a layer has, and go with maps of rows in every way; layouts of weights go round. In tall tiles,
 whose registers are scarce, an odd N also comes without ids and with both outputs. Whether ptxas
-spills a few bytes hangs on little. The kernels of gpt-oss's layers are therefore compiled as they
-are: each schedule that a number of rows leads to, once for each matmul.
+spills a few bytes hangs on little. The kernels of layers that are published in MXFP4 are therefore
+compiled as they are: each kind that a number of rows leads to, once for each matmul and epilogue.
 
 fused-clean.txt holds hashes of PTX that was clean before. What is not in it is assembled, which
 only takes longer, so that the list needs no update for a change to be tested.
@@ -18,17 +18,21 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import assembled
 import every_kernel
+from check_models import Kind, kind
 from every_kernel import LAYOUTS, Case, k_of
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 sys.path.append(str(Path(__file__).resolve().parents[3] / "python"))
 from epilogues import EPILOGUES
+from mxfp4 import Problem
 from mxfp4.compile import Compiler
-from mxfp4.layer_spec import LayerSpec
+from mxfp4.layer_spec import PRESETS, Activation, LayerSpec
+from mxfp4.layout import FP8
 
 LIST = Path(__file__).with_name("fused-clean.txt")
 
@@ -94,18 +98,29 @@ def bringing() -> list[Case]:
 
 
 def layers() -> list[Case]:
-    """Each schedule of each matmul of gpt-oss's layers once: of 20b's experts, else of 120b's."""
-    found: dict[tuple[str, int, str], Case] = {}
-    for experts, sums, name in itertools.product((32, 128), range(len(SUMS) - 1), MATMULS):
-        module = getattr(LayerSpec(experts, 4, 2880, 2880, bias=True, **SUMS[sums]), name)()
+    """Each kind of kernel that the layers of `PRESETS` have, once."""
+    found: dict[tuple[str, Activation | None, bool, Kind], Case] = {}
+    for preset, sums, name in itertools.product(PRESETS.values(), SUMS[:-1], MATMULS):
+        spec = replace(preset, **sums)
+        module = getattr(spec, name)()
+        activation = spec.activation if name.startswith("gate_up") else None
         for device in ("h100-sxm", "h200"):
             with Compiler() as compiler, compiler.parse(module) as parsed:
                 parsed.run(f"builtin.module(mxfp4-choose-schedule{{device={device}}})")
                 (operation,) = parsed.describe()
             for choice in operation["choices"]:
-                case = Case(choice["schedule"], module)
-                found.setdefault((name, sums, case.schedule), case)
+                schedule = choice["schedule"]
+                key = name, activation, spec.bias, kind(problem(spec, name), schedule)
+                found.setdefault(key, Case(schedule, module))
     return list(found.values())
+
+
+def problem(spec: LayerSpec, name: str) -> Problem:
+    """A matmul of a layer without its epilogue."""
+    up = name.startswith("gate_up")
+    n, k = (spec.columns, spec.hidden) if up else (spec.hidden, spec.inner)
+    fp8 = {"layout": FP8, "accumulation": spec.accumulation} if spec.activations == "fp8" else {}
+    return Problem(spec.experts, n, k, **fp8)
 
 
 def cases() -> list[Case]:
