@@ -116,6 +116,10 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
     return success();
   }
   facts.problem.rowsHint = options.rowsHint;
+  // mxfp4-tile refuses more groups; the chooser would look at each number of
+  // rows up to theirs.
+  if (facts.problem.groups > maxGroups())
+    return success();
   const ScheduleChoice choice =
       chooseSchedule(facts.problem, facts.target, preference, op.hasEpilogue());
   facts.reason = choice.reason;
