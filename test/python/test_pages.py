@@ -9,6 +9,7 @@ another hour is in `SKIPPED`, each with its reason; an entry that no page has is
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -202,12 +203,26 @@ def test_shell_commands(project: Path, page: str) -> None:
         assert (project / name).exists(), f"a command of {page} writes {name}"
 
 
-@pytest.mark.parametrize("page", [page for page in SKIPPED if blocks(page, "python")])
+def snippets(page: str, run: bool) -> list[Block]:
+    """Of Python, those that run or those that do not."""
+    return [b for b in blocks(page, "python") if bool(skipped(page, b.code)) != run]
+
+
+@pytest.mark.parametrize("page", [page for page in SKIPPED if snippets(page, run=False)])
+def test_what_snippets_import_is_there(page: str) -> None:
+    """Of those that do not run."""
+    code = "\n".join(block.code for block in snippets(page, run=False))
+    found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Import | ast.ImportFrom)]
+    for name in ("torch", "transformers"):
+        if re.search(rf"\b{name}\b", code):
+            pytest.importorskip(name, reason=f"{name} is not installed; see tools/setup --models")
+    exec("\n".join(map(ast.unparse, found)), {})
+
+
+@pytest.mark.parametrize("page", [page for page in SKIPPED if snippets(page, run=True)])
 def test_python(project: Path, page: str) -> None:
     """A page is one program: later snippets use names of earlier ones."""
-    run_blocks = [b for b in blocks(page, "python") if not skipped(page, b.code)]
-    if not run_blocks:
-        pytest.skip(f"all of {page}: {set(SKIPPED[page].values())}")
+    run_blocks = snippets(page, run=True)
     mark = "-- the next block --"
     program = f'print("{mark}")\n'.join(block.code for block in run_blocks)
     if "import torch" in program:
