@@ -32,27 +32,11 @@ _PLAIN = Layout()
 
 def read(raw: Any) -> Manifest:
     """A manifest of parsed JSON, checked entry by entry."""
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise Error(f'expected an object with "format": "{FORMAT}".')
-    if raw.get("version") != VERSION:
-        raise Error(
-            f"this package reads manifests of version {VERSION}, got "
-            f"{shown(repr(raw.get('version')))}; "
-            "compile the kernel again."
-        )
-    if "operation" in raw:
-        raise Error(
-            f"this is a kernel of {shown(repr(raw['operation']))}, not a grouped matmul; load it "
-            "with mxfp4.routing_artifact.RoutingArtifact."
-        )
+    _check_kind(raw)
     activation = choice(raw, "problem.activation", ("bf16", "e4m3"))
     choice(raw, "weights.layout", ("fragment_major",))
     choice(raw, "launch.grid.rule", ("persistent",))
-    layout = Layout(get(raw, "weights.order", str), get(raw, "weights.scales", str))
-    if get(raw, "weights.block_bytes", int) != layout.block_bytes:
-        raise Error(f'"weights.block_bytes" must be {layout.block_bytes}.')
-    if (activation == "e4m3") != (layout.activations == "fp8"):
-        raise Error(f"weights in {layout} are not for activations in {activation}.")
+    layout = _layout(raw, activation)
     ids = get(raw, "problem.expert_ids", bool)
     experts, groups = number(raw, "problem.experts", 1), number(raw, "problem.groups", 1)
     if not ids and groups != experts:
@@ -65,14 +49,6 @@ def read(raw: Any) -> Manifest:
         raise Error(f'"problem.k" must be a multiple of 32, got {k}.')
     output = choice(raw, "problem.output", ("bf16", "f32", "e4m3"))
     arguments = _arguments(raw, layout)
-    # Numbers of rows of their own are those of tensors, which the launcher passes on.
-    given = (a.name for a in arguments if a.provider == "caller" and not a.is_number)
-    operands = frozenset(given) - {*_CALLERS}
-    if ids != ("expert_ids" in operands):
-        raise Error(
-            f'"arguments" must {"" if ids else "not "}have expert_ids of the caller\'s, since '
-            f'"problem.expert_ids" is {str(ids).lower()}.'
-        )
     return Manifest(
         entry=get(raw, "entry", str),
         target=get(raw, "target", str),
@@ -81,7 +57,7 @@ def read(raw: Any) -> Manifest:
         n=number(raw, "problem.n", 1),
         k=k,
         output=output,
-        operands=operands,
+        operands=_operands(arguments, ids),
         rows_hint=_rows_hint(raw),
         most_rows=_most_rows(raw),
         layout=layout,
@@ -102,6 +78,45 @@ def read(raw: Any) -> Manifest:
         versions=get(raw, "versions", dict),
         raw=raw,
     )
+
+
+def _check_kind(raw: Any) -> None:
+    """Format, version, and that it is of a grouped matmul."""
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise Error(f'expected an object with "format": "{FORMAT}".')
+    if raw.get("version") != VERSION:
+        raise Error(
+            f"this package reads manifests of version {VERSION}, got "
+            f"{shown(repr(raw.get('version')))}; "
+            "compile the kernel again."
+        )
+    if "operation" in raw:
+        raise Error(
+            f"this is a kernel of {shown(repr(raw['operation']))}, not a grouped matmul; load it "
+            "with mxfp4.routing_artifact.RoutingArtifact."
+        )
+
+
+def _layout(raw: Any, activation: str) -> Layout:
+    layout = Layout(get(raw, "weights.order", str), get(raw, "weights.scales", str))
+    if get(raw, "weights.block_bytes", int) != layout.block_bytes:
+        raise Error(f'"weights.block_bytes" must be {layout.block_bytes}.')
+    if (activation == "e4m3") != (layout.activations == "fp8"):
+        raise Error(f"weights in {layout} are not for activations in {activation}.")
+    return layout
+
+
+def _operands(arguments: tuple[Argument, ...], ids: bool) -> frozenset[str]:
+    """What callers provide besides what every call does."""
+    # Numbers of rows of their own are those of tensors, which the launcher passes on.
+    given = (a.name for a in arguments if a.provider == "caller" and not a.is_number)
+    operands = frozenset(given) - {*_CALLERS}
+    if ids != ("expert_ids" in operands):
+        raise Error(
+            f'"arguments" must {"" if ids else "not "}have expert_ids of the caller\'s, since '
+            f'"problem.expert_ids" is {str(ids).lower()}.'
+        )
+    return operands
 
 
 def _accumulation(raw: Any, activation: str) -> str:

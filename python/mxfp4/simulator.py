@@ -130,16 +130,14 @@ def simulate(
     Raises:
         Error: if the interpreter is not found, or the arguments do not fit the kernel.
     """
-    for name, value, least, most in (
-        ("multiprocessors", multiprocessors, 1, 1024),
-        ("launches", launches, 1, 2**31),
-        ("out_rows", 0 if out_rows is None else out_rows, 0, 2**31 - 1),
-        ("seed", seed, 0, 2**64 - 1),
-        ("threads", threads, 1, 256),
-        ("max_instructions", 1 if max_instructions is None else max_instructions, 1, 2**64 - 1),
-    ):
-        if not isinstance(value, int | np.integer) or not least <= value <= most:
-            raise Error(f"{name} must be a whole number from {least} to {most}, found {value!r}.")
+    _check_numbers(
+        multiprocessors=(multiprocessors, 1, 1024),
+        launches=(launches, 1, 2**31),
+        out_rows=(out_rows or 0, 0, 2**31 - 1),
+        seed=(seed, 0, 2**64 - 1),
+        threads=(threads, 1, 256),
+        max_instructions=(1 if max_instructions is None else max_instructions, 1, 2**64 - 1),
+    )
     if not isinstance(artifact, Artifact):
         artifact = Artifact.load(artifact)
     options = {"seed": seed, "host_threads": threads, "check_races": int(races)}
@@ -151,14 +149,7 @@ def simulate(
     if not isinstance(weights, PackedWeights) or not isinstance(weights.data, np.ndarray):
         raise Error("weights must be PackedWeights with their data on the host; see pack().")
 
-    x = as_array("x", x)
-    if artifact.manifest.activation == "e4m3":
-        rows_in_fp8 = quantize_rows(x)
-        x = rows_in_fp8.codes
-        scales = rows_in_fp8.scales
-        if "gather" in operands:  # scales are those of the output's rows
-            scales = scales[np.clip(operands["gather"], 0, len(scales) - 1)]
-        operands = {"epilogue0": weights.powers, "epilogue1": scales, **operands}
+    x, operands = _activations(artifact, as_array("x", x), weights, operands)
 
     def put(array: Any, name: str) -> Any:
         return driver.allocate(as_array(name, array), name, writable=False)
@@ -177,16 +168,41 @@ def simulate(
         others["through_maps"] = others["through"]
     columns = next(a.shape[-1] for a in artifact.manifest.arguments if a.name == "y")
     shape = (rows if out_rows is None else out_rows, int(columns))
-    results: list[Simulation] = []
-    for _ in range(launches):
+
+    def launch() -> Simulation:
         poison = np.full(dtype.itemsize * shape[0] * shape[1], 0xFF, np.uint8).view(dtype)
         y = driver.allocate(poison.reshape(shape), "y", known=False)
         kernel(x_put, on_device, offsets_put, y, stream=0, **others)
         last = driver.launches[-1] if driver.launches else None
-        results.append(Simulation(y.numpy(), y.known(), kernel.error_word(), last))
+        result = Simulation(y.numpy(), y.known(), kernel.error_word(), last)
         driver.cuMemFree(y.memory.address)
-        if results[-1].findings:
+        return result
+
+    first = result = launch()
+    for number in range(2, launches + 1):
+        if result.findings:
             break
-        if results[-1].y.tobytes() != results[0].y.tobytes():
-            raise Error(f"launch {len(results)} stored other bits than the first.")
-    return results[-1]
+        result = launch()
+        if result.y.tobytes() != first.y.tobytes() and not result.findings:
+            raise Error(f"launch {number} stored other bits than the first.")
+    return result
+
+
+def _check_numbers(**numbers: tuple[Any, int, int]) -> None:
+    """Each is a whole number from a least to a most one."""
+    for name, (value, least, most) in numbers.items():
+        if not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise Error(f"{name} must be a whole number from {least} to {most}, found {value!r}.")
+
+
+def _activations(
+    artifact: Artifact, x: NDArray[Any], weights: PackedWeights, operands: dict[str, Any]
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """What the kernel takes: in FP8 rounded rows, with scales and powers among the operands."""
+    if artifact.manifest.activation != "e4m3":
+        return x, operands
+    rows = quantize_rows(x)
+    scales = rows.scales
+    if "gather" in operands:  # scales are those of the output's rows
+        scales = scales[np.clip(operands["gather"], 0, len(scales) - 1)]
+    return rows.codes, {"epilogue0": weights.powers, "epilogue1": scales, **operands}
