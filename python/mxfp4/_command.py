@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ._signals import Stopped, stoppable
 from .errors import Error
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,7 +42,8 @@ def guard(name: str, run: Callable[[], int]) -> int:
         run: does what the command does; returns the exit status.
     """
     try:
-        status = int(run())
+        with stoppable():
+            status = int(run())
     except SystemExit as e:  # of argparse, behind help or a message
         status = _flush(name, e.code if isinstance(e.code, int) else int(e.code is not None))
         if status != e.code:
@@ -53,6 +55,9 @@ def guard(name: str, run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         _tell(name, "interrupted")
         status = 130
+    except Stopped as e:
+        _tell(name, f"stopped by {e}")
+        status = 128 + e.number  # as a shell tells it
     except OSError as e:
         if e.filename is None and e.errno in _FULL:
             _forget_output()

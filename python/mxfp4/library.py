@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ._linked import linked
+from ._signals import uninterrupted
 from .errors import Error
 
 ABI_VERSION = 1
@@ -73,6 +74,14 @@ _SIGNATURES: dict[str, Signature] = {
     ),
     "mxfp4_unpack": (c_int, [_BYTES, c_int64, c_int64, c_char_p, c_char_p, _BYTES, _BYTES]),
 }
+
+
+_CALLING = (
+    "mxfp4_problem_to_mlir", "mxfp4_parse", "mxfp4_module_to_bytecode", "mxfp4_module_run",
+    "mxfp4_module_trace", "mxfp4_module_kernels", "mxfp4_module_describe", "mxfp4_assemble",
+    "mxfp4_compile", "mxfp4_jit",
+)  # fmt: skip
+"""Functions that call Python, with diagnostics or with what they find."""
 
 
 def candidates(file: str = FILE) -> list[Path]:
@@ -216,4 +225,7 @@ def take_string(pointer: int) -> str:
 
 @cache
 def _load(path: Path) -> ctypes.CDLL:
-    return declare(path, "the mxfp4 compiler", _SIGNATURES, ("mxfp4_abi_version", ABI_VERSION))
+    found = declare(path, "the mxfp4 compiler", _SIGNATURES, ("mxfp4_abi_version", ABI_VERSION))
+    for name in _CALLING:
+        setattr(found, name, uninterrupted(getattr(found, name)))
+    return found
