@@ -4,15 +4,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from .errors import Error
 from .names import shown
 
+T = TypeVar("T")
 FORMAT = "mxfp4-artifact"
 VERSION = 3
 MOST = 2**31 - 1
 """Sizes in a manifest are those of i32."""
+
+
+def parsed(text: str, origin: str, read: Callable[[Any], T]) -> T:
+    """What ``read`` makes of a manifest's JSON text; errors name the origin."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise Error(f"{origin} is not JSON: {e}.") from e
+    try:
+        return read(raw)
+    except Error as e:
+        raise Error(f"{origin}: {e}") from e
 
 
 def get(node: Any, path: str, kind: type | tuple[type, ...]) -> Any:

@@ -32,8 +32,29 @@ Content = tuple[Mapping[str, Any], str, bytes | None]
 
 
 @typed
+class Saved:
+    """What is saved of a compiled kernel, of whatever operation."""
+
+    manifest: Any
+    ptx: str
+    cubin: bytes | None
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write an artifact folder; it is made if it is not there.
+
+        Raises:
+            OSError: if a file cannot be written; an artifact that was there before stays.
+        """
+        write_folders({Path(folder): self.content()})
+
+    def content(self) -> Content:
+        """What `write_folders` writes."""
+        return self.manifest.raw, self.ptx, self.cubin
+
+
+@typed
 @dataclass(frozen=True, repr=False)
-class Artifact:
+class Artifact(Saved):
     """A compiled kernel.
 
     Attributes:
@@ -77,18 +98,6 @@ class Artifact:
         path = Path(folder)
         text, ptx, cubin = read_folder(path)
         return Artifact(Manifest.parse(text, str(path / "manifest.json")), ptx, cubin, str(path))
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write an artifact folder; it is made if it is not there.
-
-        Raises:
-            OSError: if a file cannot be written; an artifact that was there before stays.
-        """
-        write_folders({Path(folder): self.content()})
-
-    def content(self) -> Content:
-        """What `write_folders` writes."""
-        return self.manifest.raw, self.ptx, self.cubin
 
 
 def _known(content: bytes) -> dict[str, int]:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Error
+from ._manifest_fields import parsed
 from .layout import Layout
 
 ROW_COUNTERS = 1028
@@ -141,16 +140,9 @@ class Manifest:
         Raises:
             Error: if it is no manifest of version 3; the message names the entry.
         """
-        try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError) as e:
-            raise Error(f"{origin} is not JSON: {e}.") from e
         from ._manifest_reader import read
 
-        try:
-            return read(raw)
-        except Error as e:
-            raise Error(f"{origin}: {e}") from e
+        return parsed(text, origin, read)
 
     def fits_rows(self, rows: int) -> bool:
         """Whether the schedule was chosen for this many rows (any row count is correct)."""

@@ -10,7 +10,6 @@ An artifact with an "operation": "top_k", "sort_by_expert", both in one kernel, 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._manifest_fields import FORMAT, VERSION, choice, get, number, resources, triple
+from ._manifest_fields import FORMAT, VERSION, choice, get, number, parsed, resources, triple
 from ._sim_driver import Launched, SimDriver
 from ._sim_launch import launch
 from ._sim_memory import DeviceArray
 from ._typed import typed
-from .artifact import Content, read_folder, write_folders
+from .artifact import Saved, read_folder
 from .errors import Error
 from .formats import bfloat16
 from .fp8 import float8_e4m3
@@ -113,14 +112,7 @@ class RoutingManifest:
         Raises:
             Error: if it is no manifest of a routing operation; the message names the entry.
         """
-        try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError) as e:
-            raise Error(f"{origin} is not JSON: {e}.") from e
-        try:
-            return _parse(raw)
-        except Error as e:
-            raise Error(f"{origin}: {e}") from e
+        return parsed(text, origin, _parse)
 
 
 def _parse(raw: Any) -> RoutingManifest:
@@ -166,7 +158,7 @@ def _argument(item: Any) -> Argument:
 
 @typed
 @dataclass(frozen=True, repr=False)
-class RoutingArtifact:
+class RoutingArtifact(Saved):
     """A compiled kernel of a routing operation.
 
     Attributes:
@@ -200,18 +192,6 @@ class RoutingArtifact:
             raise Error(f"{path} is not an artifact that can be read: {e}.") from e
         manifest = RoutingManifest.parse(text, str(path / "manifest.json"))
         return RoutingArtifact(manifest, ptx, code, str(path))
-
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write an artifact folder; it is made if it is not there.
-
-        Raises:
-            OSError: if a file cannot be written; an artifact that was there before stays.
-        """
-        write_folders({Path(folder): self.content()})
-
-    def content(self) -> Content:
-        """What `write_folders` writes."""
-        return self.manifest.raw, self.ptx, self.cubin
 
 
 @dataclass(frozen=True)

@@ -317,13 +317,15 @@ def host_overhead_us(kernel: Kernel, case: Case, data: Data) -> float:
     x, offsets = data.activations(case.rows), data.device_ints(case.offsets())
     y = data.output(case.rows)
     ids = None if case.ids is None else data.device_ints(case.ids)
-    return _median_host_us(lambda: data.launch(kernel, x, offsets, y, ids))
+    return median_us(lambda: data.launch(kernel, x, offsets, y, ids))
 
 
-def _median_host_us(call: Callable[[], Any]) -> float:
+def median_us(call: Callable[[], Any]) -> float:
+    """Median host time of a call; the device is waited for between every 20."""
     times = []
     for _ in range(30):
-        torch.cuda.synchronize()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         start = time.perf_counter()
         for _ in range(20):
             call()

@@ -18,8 +18,6 @@ from __future__ import annotations
 import os
 import struct
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,7 +31,7 @@ from ..problem import Problem
 from ..runtime import Kernel
 from ..wanted import Shelf, Wanted, compile_all
 from .cases import Case
-from .gpu import DEVICE, Data, check_case, check_errors, check_graph, check_repeats
+from .gpu import DEVICE, Data, check_case, check_errors, check_graph, check_repeats, median_us
 
 PROBLEM = Problem(8, 512, 512)
 """N is K, so that the result of one matmul can be the activations of the next."""
@@ -154,19 +152,6 @@ def check_threads(kernel: Kernel, case: Case, data: Data) -> list[str]:
         if wrong := s.wrong(e):
             failures.append(f"thread {i}: {wrong} elements differ")
     return failures
-
-
-def median_us(call: Callable[[], Any]) -> float:
-    """Median host time of a call; the device is waited for between every 20."""
-    times = []
-    for _ in range(30):
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(20):
-            call()
-        times.append((time.perf_counter() - start) / 20 * 1e6)
-    return sorted(times)[len(times) // 2]
 
 
 def host_times(kernel: Kernel, steps: Steps, operator: bool) -> dict[str, float]:
