@@ -4,12 +4,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The pass is split by subject: memory and kernels in LowerToNVVM.cpp, tiles in
+// The pass, LowerToNVVM.cpp, is split by subject: kernels in LowerKernels.cpp,
+// elements in memory in LowerMemory.cpp, vectors in LowerVectors.cpp, tiles in
 // LowerTiles.cpp, stores in LowerStores.cpp, fragments in LowerFragments.cpp,
 // asynchronous copies and wgmma in LowerHopper.cpp, accumulators in
 // LowerAccumulators.cpp, sums of K slices in LowerSlices.cpp, functions of f32
-// in LowerMath.cpp, vectors in memory in LowerVectors.cpp. What they share,
-// arithmetic above all, is here.
+// in LowerMath.cpp. What they share, arithmetic above all, is here.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,6 +19,7 @@
 #include "mxfp4/Core/Schedule.h"
 
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
@@ -92,6 +93,19 @@ mlir::FailureOr<int64_t> threadsOf(mlir::Operation *op);
 /// producer's loop past its few registers, and a consumer's into batches that
 /// ptxas cannot overlap.
 void keepRolled(mlir::scf::ForOp loop);
+
+/// Of patterns that go ahead of upstream's, which expect memref descriptors.
+inline constexpr int kKernelBenefit = 10;
+
+/// The type of memory, and its elements.
+void populateMemoryLowering(mlir::LLVMTypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
+
+/// Kernels, their shared memory and the type of tensor maps; and whether a
+/// kernel can be lowered, which is diagnosed.
+void populateKernelLowering(mlir::LLVMTypeConverter &converter,
+                            mlir::RewritePatternSet &patterns);
+mlir::LogicalResult checkKernel(mlir::gpu::GPUFuncOp kernel);
 
 /// copy_weights, copy_activations, locate_tile.
 void populateTileLowering(const mlir::LLVMTypeConverter &converter,

@@ -21,9 +21,6 @@ using namespace mxfp4;
 
 namespace {
 
-/// Ahead of the upstream patterns, which expect memref descriptors.
-constexpr int kVectorBenefit = 10;
-
 /// Address of an element, which is of `element` in LLVM; null, with a
 /// diagnostic of `op`, if it cannot be had.
 Value addressOf(ImplicitLocOpBuilder &b, Operation *op, MemRefType type,
@@ -50,47 +47,33 @@ unsigned alignmentOf(VectorType type) {
                                       type.getElementTypeBitWidth() / 8);
 }
 
-struct LowerVectorLoad : ConvertOpToLLVMPattern<vector::LoadOp> {
-  LowerVectorLoad(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
+/// A load or a store of neighbours in a row.
+template <typename Op> struct LowerVectorAccess : ConvertOpToLLVMPattern<Op> {
+  using Adaptor = typename Op::Adaptor;
+
+  LowerVectorAccess(const LLVMTypeConverter &converter)
+      : ConvertOpToLLVMPattern<Op>(converter, kKernelBenefit) {}
 
   LogicalResult
-  matchAndRewrite(vector::LoadOp op, OpAdaptor adaptor,
+  matchAndRewrite(Op op, Adaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     if (op.getVectorType().getRank() != 1)
       return rewriter.notifyMatchFailure(op, "not of neighbours in a row");
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     MemRefType type = op.getMemRefType();
-    Value address = addressOf(
-        b, op, type, getTypeConverter()->convertType(type.getElementType()),
-        adaptor.getBase(), adaptor.getIndices());
+    Value address =
+        addressOf(b, op, type,
+                  this->getTypeConverter()->convertType(type.getElementType()),
+                  adaptor.getBase(), adaptor.getIndices());
     if (!address)
       return failure();
-    rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getVectorType(), address,
-                                              alignmentOf(op.getVectorType()));
-    return success();
-  }
-};
-
-struct LowerVectorStore : ConvertOpToLLVMPattern<vector::StoreOp> {
-  LowerVectorStore(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
-
-  LogicalResult
-  matchAndRewrite(vector::StoreOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    if (op.getVectorType().getRank() != 1)
-      return rewriter.notifyMatchFailure(op, "not of neighbours in a row");
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    MemRefType type = op.getMemRefType();
-    Value address = addressOf(
-        b, op, type, getTypeConverter()->convertType(type.getElementType()),
-        adaptor.getBase(), adaptor.getIndices());
-    if (!address)
-      return failure();
-    rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValueToStore(),
-                                               address,
-                                               alignmentOf(op.getVectorType()));
+    const unsigned alignment = alignmentOf(op.getVectorType());
+    if constexpr (std::is_same_v<Op, vector::LoadOp>)
+      rewriter.replaceOpWithNewOp<LLVM::LoadOp>(op, op.getVectorType(), address,
+                                                alignment);
+    else
+      rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, adaptor.getValueToStore(),
+                                                 address, alignment);
     return success();
   }
 };
@@ -98,7 +81,7 @@ struct LowerVectorStore : ConvertOpToLLVMPattern<vector::StoreOp> {
 /// The memory is the same.
 struct LowerCollapse : ConvertOpToLLVMPattern<memref::CollapseShapeOp> {
   LowerCollapse(const LLVMTypeConverter &converter)
-      : ConvertOpToLLVMPattern(converter, kVectorBenefit) {}
+      : ConvertOpToLLVMPattern(converter, kKernelBenefit) {}
 
   LogicalResult
   matchAndRewrite(memref::CollapseShapeOp op, OpAdaptor adaptor,
@@ -112,5 +95,6 @@ struct LowerCollapse : ConvertOpToLLVMPattern<memref::CollapseShapeOp> {
 
 void mxfp4::populateVectorMemoryLowering(const LLVMTypeConverter &converter,
                                          RewritePatternSet &patterns) {
-  patterns.add<LowerVectorLoad, LowerVectorStore, LowerCollapse>(converter);
+  patterns.add<LowerVectorAccess<vector::LoadOp>,
+               LowerVectorAccess<vector::StoreOp>, LowerCollapse>(converter);
 }
