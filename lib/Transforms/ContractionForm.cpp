@@ -85,9 +85,26 @@ bool mxfp4::isWidening(Type from, Type to) {
   return (from.isBF16() || from.isF16()) && getElementTypeOrSelf(to).isF32();
 }
 
-/// Looks through an operation that yields each element of its only input once,
-/// in another order or widened.
-static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op) {
+/// Whether each dimension of a tensor is one loop, each loop once, or has one
+/// element, whatever the loops.
+static bool isProjection(AffineMap map, RankedTensorType type) {
+  llvm::SmallBitVector used(map.getNumDims());
+  for (auto [expr, size] : llvm::zip_equal(map.getResults(), type.getShape())) {
+    auto dim = dyn_cast<AffineDimExpr>(expr);
+    if (dim ? used.test(dim.getPosition())
+            : !isa<AffineConstantExpr>(expr) || size != 1)
+      return false;
+    if (dim)
+      used.set(dim.getPosition());
+  }
+  return true;
+}
+
+/// Looks through an operation that yields elements of its only input in another
+/// order, widened, or, `withCopies`, again for each iteration of loops that the
+/// input does not have.
+static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op,
+                        bool withCopies) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       op.getNumReductionLoops() != 0)
     return false;
@@ -98,13 +115,16 @@ static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op) {
   if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
       widen && isWidening(widen.getIn().getType(), widen.getType()))
     yielded = widen.getIn();
-  if (!from.isPermutation() || !to.isPermutation() ||
+  auto type = dyn_cast<RankedTensorType>(input->get().getType());
+  if (!type || !to.isPermutation() ||
+      !(withCopies ? isProjection(from, type) : from.isPermutation()) ||
       yielded != op.getMatchingBlockArgument(input))
     return false;
-  SmallVector<LoopParts> inner(operand.dims.size());
+  SmallVector<LoopParts> inner(from.getNumResults());
   AffineMap map = from.compose(inversePermutation(to));
   for (auto [dim, parts] : llvm::enumerate(inner))
-    parts = operand.dims[map.getDimPosition(dim)];
+    if (auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim)))
+      parts = operand.dims[loop.getPosition()];
   operand.value = input->get();
   operand.dims = inner;
   return true;
@@ -218,17 +238,22 @@ static bool throughReshape(ContractionOperand &operand) {
   return true;
 }
 
-std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
-                                                    OpOperand *input) {
+std::optional<ContractionOperand>
+mxfp4::normalForm(linalg::LinalgOp op, OpOperand *input, bool withCopies) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   ContractionOperand operand;
   operand.value = input->get();
-  for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults()) {
+  auto type = dyn_cast<RankedTensorType>(input->get().getType());
+  for (auto [number, expr] :
+       llvm::enumerate(op.getMatchingIndexingMap(input).getResults())) {
+    LoopParts &parts = operand.dims.emplace_back();
     auto dim = dyn_cast<AffineDimExpr>(expr);
+    // The one element of a dimension, whatever the loops.
+    if (isa<AffineConstantExpr>(expr) && type && type.getDimSize(number) == 1)
+      continue;
     if (!dim)
       return std::nullopt;
     const unsigned loop = dim.getPosition();
-    LoopParts &parts = operand.dims.emplace_back();
     if (extents[loop] != 1)
       parts.push_back({loop, extents[loop], 1});
   }
@@ -239,8 +264,8 @@ std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
     else if (auto retyped = dyn_cast<tensor::CastOp>(def))
       operand.value = retyped.getSource();
     else if (auto move = dyn_cast<linalg::LinalgOp>(def);
-             !(move &&
-               (throughMove(operand, move) || throughGather(operand, move))) &&
+             !(move && (throughMove(operand, move, withCopies) ||
+                        throughGather(operand, move))) &&
              !throughReshape(operand))
       break;
   }

@@ -63,8 +63,10 @@ bool isWidening(mlir::Type from, mlir::Type to);
 void appendPart(LoopParts &parts, LoopPart part);
 
 /// The normal form of an input of `op`; nullopt if a dimension is not one loop.
-std::optional<ContractionOperand> normalForm(mlir::linalg::LinalgOp op,
-                                             mlir::OpOperand *input);
+/// `withCopies`: a tensor that has the elements of another several times stands
+/// for the other.
+std::optional<ContractionOperand>
+normalForm(mlir::linalg::LinalgOp op, mlir::OpOperand *input, bool withCopies);
 
 } // namespace mxfp4
 

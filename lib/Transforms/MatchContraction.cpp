@@ -236,7 +236,7 @@ static LogicalResult arrangeRows(linalg::LinalgOp op, Contraction &found,
 /// Which factor are the activations, and which the weights.
 static FailureOr<Contraction>
 matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
-              Miss *why) {
+              bool withCopies, Miss *why) {
   FailureOr<Contraction> found = failure();
   // The weights are the factor that is decoded.
   for (auto [x, w] : {factors, std::pair(factors.second, factors.first)}) {
@@ -252,12 +252,13 @@ matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
     if (!isa<RankedTensorType>(xInput->get().getType()) ||
         (wInput && !isa<RankedTensorType>(wInput->get().getType())))
       continue;
-    std::optional<ContractionOperand> activations = normalForm(op, xInput);
+    std::optional<ContractionOperand> activations =
+        normalForm(op, xInput, withCopies);
     Miss here;
     FailureOr<Weights> weights = failure();
     if (!wInput) {
       weights = weightsInBody(op, w, xInput, &here);
-    } else if (auto operand = normalForm(op, wInput)) {
+    } else if (auto operand = normalForm(op, wInput, withCopies)) {
       weights = weightsOf(*operand, &here);
     } else {
       (void)miss(&here, "each dimension of the weights must be one loop");
@@ -289,16 +290,11 @@ matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
   return failure();
 }
 
-FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
-  if (!op.hasPureTensorSemantics())
-    return miss(why, "the operation is on memrefs",
-                "run mxfp4-raise before bufferization");
-  if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
-    return miss(why, "a matmul has one result and a reduction");
-  auto factors = matchMultiplyAdd(op, why);
-  if (failed(factors))
-    return failure();
-  FailureOr<Contraction> found = matchOperands(op, *factors, why);
+/// The same for operands that are looked through in one way.
+static FailureOr<Contraction> arrange(linalg::LinalgOp op,
+                                      const std::pair<Value, Value> &factors,
+                                      bool withCopies, Miss *why) {
+  FailureOr<Contraction> found = matchOperands(op, factors, withCopies, why);
   if (failed(found))
     return failure();
   Value init = op.getDpsInitOperand(0)->get();
@@ -312,6 +308,24 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
   if (failed(classify(op, *found, why)) ||
       failed(arrangeWeights(op, *found, why)) ||
       failed(arrangeRows(op, *found, why)))
+    return failure();
+  return found;
+}
+
+FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
+  if (!op.hasPureTensorSemantics())
+    return miss(why, "the operation is on memrefs",
+                "run mxfp4-raise before bufferization");
+  if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
+    return miss(why, "a matmul has one result and a reduction");
+  auto factors = matchMultiplyAdd(op, why);
+  if (failed(factors))
+    return failure();
+  // Copies of rows that are not those of whole loops are rows of their own.
+  FailureOr<Contraction> found = arrange(op, *factors, true, nullptr);
+  if (failed(found))
+    found = arrange(op, *factors, false, why);
+  if (failed(found))
     return failure();
   int64_t rows = found->groups;
   for (unsigned loop : found->m) {

@@ -101,6 +101,9 @@ void populateRaiseRowsPatterns(mlir::RewritePatternSet &patterns);
 /// Gathers of decoded weights become ones by numbers in a tensor.
 void populateRaiseGatherPatterns(mlir::RewritePatternSet &patterns);
 
+/// Products with decoded weights become part of the sum that takes them.
+void populateRaiseProductPatterns(mlir::RewritePatternSet &patterns);
+
 /// Slices of decoded weights move in front of transpositions of these.
 void populateRaiseSlicePatterns(mlir::RewritePatternSet &patterns);
 

@@ -156,6 +156,13 @@ LogicalResult ComputeNumbers::matchAndRewrite(linalg::GenericOp op,
   return success();
 }
 
+static bool movesOrWidens(linalg::LinalgOp op) {
+  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  if (auto widen = yielded.getDefiningOp<arith::ExtFOp>())
+    yielded = widen.getIn();
+  return isa<BlockArgument>(yielded);
+}
+
 /// Whether a contraction takes gathered weights behind merged dimensions: each
 /// becomes a loop of its own then.
 static bool mayExpand(OpOperand *operand) {
@@ -170,17 +177,33 @@ static bool mayExpand(OpOperand *operand) {
       return true;
     const bool isReshape =
         isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
-    if (!isReshape &&
-        !(linalgOp && linalgOp.getNumDpsInputs() == 1 &&
-          isa<BlockArgument>(
-              linalgOp.getBlock()->getTerminator()->getOperand(0))))
+    if (!isReshape && !(linalgOp && linalgOp.getNumDpsInputs() == 1 &&
+                        movesOrWidens(linalgOp)))
       return false;
     value = isReshape ? op->getOperand(0) : linalgOp.getDpsInputs()[0];
   }
   return false;
 }
 
+namespace {
+
+/// Brings a named contraction into the general form, which alone is expanded.
+struct GeneralizeContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op,
+                                PatternRewriter &rewriter) const override {
+    if (isa<linalg::GenericOp>(op.getOperation()) ||
+        !op.hasPureTensorSemantics() ||
+        llvm::none_of(op.getDpsInputOperands(), mayExpand))
+      return rewriter.notifyMatchFailure(op, "nothing to expand");
+    return linalg::generalizeNamedOp(rewriter, op);
+  }
+};
+
+} // namespace
+
 void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
-  patterns.add<ComputeNumbers>(patterns.getContext());
+  patterns.add<ComputeNumbers, GeneralizeContraction>(patterns.getContext());
   linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, mayExpand);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from frontend_decodes import decodes
 from frontend_matmuls import matmuls
+from frontend_products import products
 from frontend_text import BATCHED, Variation, X, Y, function
 
 
@@ -14,4 +15,4 @@ def variations() -> list[Variation]:
         Variation(f"decode-{name}", function(text, BATCHED, X, Y), options, remark)
         for name, text, options, remark in decodes()
     ]
-    return found + list(matmuls())
+    return [*found, *matmuls(), *products()]

@@ -62,8 +62,9 @@ def Raise : Pass<"mxfp4-raise"> {
        is any linalg operation, named or not, that sums products of an activation
        `[experts, rows, K]` and a weight `[experts, N, K]`, each of these one
        loop, several or none, in any order behind transpositions, reshapes,
-       slices and widenings; codes and scales are transposed if need be. The
-       decode may be in the body, too. Where numbers select the weights of each
+       slices, widenings and broadcasts; codes and scales are transposed if need
+       be. The decode may be in the body, too, and the products may be a tensor
+       that a sum takes. Where numbers select the weights of each
        row, each row is a group with that id. Multiplications and additions must
        be in f32; a bf16 accumulator rounds after every addition, which is another
        operation without a promise. The init is filled with +0.0, in any way of
