@@ -6,6 +6,7 @@
 
 #include "Handles.h"
 
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 #include "mxfp4/Pipeline/PtxPipeline.h"
@@ -94,6 +95,13 @@ static int run(mxfp4_module *module, StringRef pipeline,
                std::unique_ptr<PassInstrumentation> instrumentation) {
   mxfp4_register_passes();
   ModuleOp op = *module->module;
+  // Upstream's parser would overflow the stack.
+  if (mlirDepth(pipeline) > kMostMlirDepth) {
+    emitError(UnknownLoc::get(op.getContext()))
+        << "the pass pipeline is nested more than " << kMostMlirDepth
+        << " deep";
+    return 1;
+  }
   std::string why;
   llvm::raw_string_ostream os(why);
   FailureOr<OpPassManager> passes = parsePassPipeline(pipeline, os);

@@ -7,6 +7,7 @@
 #include "KernelRemarks.h"
 
 #include "mxfp4/Core/ChooseSchedule.h"
+#include "mxfp4/Core/NestingDepth.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -46,8 +47,9 @@ struct ChooseSchedulePass
     }
     ScheduleAttr given;
     if (!schedule.empty()) {
-      given = dyn_cast_or_null<ScheduleAttr>(
-          parseAttribute(schedule, &getContext()));
+      if (mlirDepth(schedule.getValue()) <= kMostMlirDepth)
+        given = dyn_cast_or_null<ScheduleAttr>(
+            parseAttribute(schedule, &getContext()));
       if (!given) {
         getOperation()->emitError()
             << "mxfp4-choose-schedule expects schedule=#mxfp4.schedule<...>, "

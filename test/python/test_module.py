@@ -56,6 +56,23 @@ def test_text_of_any_depth_is_refused(nested: str) -> None:
             assert "@f599" in str(module)
 
 
+def test_deep_options_are_refused() -> None:
+    """MLIR parses pipelines and schedules by recursion."""
+    with Compiler() as compiler, compiler.parse(compiler.mlir(PROBLEM)) as module:
+        for depth in (900, 1_001, 100_000):
+            what = "deep" if depth > 1000 else "builtin.module"
+            with pytest.raises(Error, match=what):
+                module.run("builtin.module(" * depth + ")" * depth)
+            for run in (
+                lambda text: compiler.compile(compiler.mlir(PROBLEM), f"schedule={text}"),
+                lambda text: module.run(
+                    f"builtin.module(mxfp4-choose-schedule{{schedule={text}}})"
+                ),
+            ):
+                with pytest.raises(Error, match=r"expects schedule=|nested more than 1000 deep"):
+                    run("[" * depth + "]" * depth)
+
+
 def test_a_trace_sees_every_pass_and_the_module_after_it() -> None:
     seen: list[PassRun] = []
     with Compiler() as compiler, compiler.parse(compiler.mlir(PROBLEM)) as module:

@@ -70,6 +70,11 @@ static LogicalResult process(StringRef input, StringRef output,
 int main(int argc, char **argv) {
   llvm::InitLLVM initialise(argc, argv);
   reportFailedOutput("mxfp4-opt");
+  for (StringRef option : ArrayRef(argv, argc))
+    if (mlirDepth(option) > kMostMlirDepth)
+      return asMainReturnCode(explain(
+          "an option is nested more than " + std::to_string(kMostMlirDepth) +
+          " deep: " + option.take_front(60).str() + "..."));
   DialectRegistry registry;
   registerAll(registry);
   registerAllPasses();
