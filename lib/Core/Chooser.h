@@ -97,6 +97,7 @@ private:
   Schedule withWideTiles(Schedule schedule) const;
   Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;
+  std::optional<Schedule> sharingMost(int64_t rows) const;
   Pick pickMiddle(int64_t rows) const;
   /// The height of a tile for many rows, and the time that it takes by the
   /// model.

@@ -36,6 +36,11 @@ constexpr int kMostShared = 72;
 /// tiles of 192 columns; at 73 they took 1.1 times as long, because groups with
 /// more rows have a second tile. With an epilogue 28 warps would spill.
 constexpr int64_t kMostToShareMost = 68;
+/// With an epilogue two K slices of three warpgroups spill nothing, and such
+/// tiles took 0.97 to 0.99 of the time of a layer that tiles of 192 x 96 take,
+/// up to this bound; at 68 and more 0.98 to 1.03. With as many waves of 384
+/// columns as the second number or fewer: with 8 they took 1.00 to 1.01.
+constexpr int64_t kMostToShareFused = 67, kWavesToShareFused = 4;
 
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
@@ -105,12 +110,24 @@ Pick Chooser::pickWgmma(int64_t rows) const {
             "rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
-  if (decodeDecides() && !problem.gathers && !hasEpilogue &&
-      sharesByWarpgroups(rows) && tokensFor(mean, 1.4) <= kMostToShareMost)
-    return {wgmma(128, kMostShared, 8, 8, kSharingSlices),
-            "some sixty rows per group: up to 72 tokens share each decoded "
-            "fragment, and while some warpgroups multiply others decode"};
+  if (decodeDecides() && !problem.gathers && sharesByWarpgroups(rows))
+    if (std::optional<Schedule> schedule = sharingMost(rows))
+      return {*schedule,
+              "some sixty rows per group: up to 72 tokens share each decoded "
+              "fragment, and while some warpgroups multiply others decode"};
   return pickMany(rows);
+}
+
+/// The tiles for the most rows per group that share fragments, if these rows
+/// are not too many for them.
+std::optional<Schedule> Chooser::sharingMost(int64_t rows) const {
+  const int64_t tokens = tokensFor(ceilDiv(rows, groups), 1.4);
+  if (!hasEpilogue && tokens <= kMostToShareMost)
+    return wgmma(128, kMostShared, 8, 8, kSharingSlices);
+  if (hasEpilogue && !problem.through && tokens <= kMostToShareFused &&
+      waves(double(std::min(rows, groups)), 384) <= kWavesToShareFused)
+    return wgmma(192, kMostShared, 8, 12, 2);
+  return std::nullopt;
 }
 
 /// If there are at most two tiles per SM, two CTAs per SM start all at once.

@@ -114,19 +114,26 @@ TEST(ChooseSchedule, WarpsThatBringRowsHaveRegisters) {
   EXPECT_TRUE(chosen.bringBytes == 0 || chosen.producerRegisters >= 32);
 }
 
-// 24 warps that multiply spill with 72 tokens and an epilogue.
+// 24 warps of three K slices spill with 72 tokens and an epilogue; of two they
+// do not.
 TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
   for (const char *device : {"h200", "h20"})
     for (int64_t groups : {32, 128})
       for (int64_t n : {1024, 2880, 5760}) {
-        int tight = 0;
+        int tight = 0, shared = 0;
         for (int64_t mean = 1; mean < 200; ++mean) {
           const Problem problem = {groups, groups, n, 2880, groups * mean};
           const Target target = targetFor(device);
           const Schedule plain = chooseSchedule(problem, target).schedule;
           const Schedule fused =
               chooseSchedule(problem, target, {}, true).schedule;
-          EXPECT_FALSE(fused.sideBySide && fused.tileTokens > 64) << mean;
+          EXPECT_EQ(verifySchedule(fused, problem, target), "");
+          EXPECT_FALSE(fused.kSlices == 3 && fused.tileTokens > 64) << mean;
+          if (fused.kSlices == 2 && fused.tileTokens == 72) {
+            EXPECT_EQ(fused.tileRows, 192);
+            EXPECT_TRUE(mean >= 55 && mean <= 57) << mean;
+            ++shared;
+          }
           if (plain.sideBySide && plain.tileTokens > 64)
             ++tight;
           else
@@ -134,7 +141,26 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
         }
         if (std::string(device) == "h200" && groups == 32 && n > 1024)
           EXPECT_GT(tight, 0) << n;
+        // Only with few waves.
+        const int64_t tiles = groups * ((n + 383) / 384);
+        const bool isFew =
+            tiles <= 4 * targetFor(device).device.multiprocessors;
+        EXPECT_EQ(shared, isFew ? 3 : 0) << device << ", " << n;
       }
+}
+
+// Nor where threads gather, or a warp may bring rows.
+TEST(ChooseSchedule, TilesThatShareTheMostHaveRowsInOrder) {
+  Problem problem = {32, 32, 5760, 2880, 32 * 56};
+  const auto tokens = [&] {
+    return chooseSchedule(problem, targetFor("h200"), {}, true)
+        .schedule.tileTokens;
+  };
+  EXPECT_EQ(tokens(), 72);
+  problem.gathers = true;
+  EXPECT_EQ(tokens(), 96);
+  problem.through = true;
+  EXPECT_EQ(tokens(), 96);
 }
 
 } // namespace

@@ -128,6 +128,10 @@ def cases() -> list[Case]:
     chosen = [(s, True) for s in every_kernel.schedules("--gather")]
     chosen += [(s, False) for s in every_kernel.schedules()]
     found = layers() + bringing()
+    # Schedules that only kernels with an epilogue have.
+    listed = {s for s, _ in chosen} | {*every_kernel.schedules("--through")}
+    own = dict.fromkeys(c.schedule for c in found if "fp8" not in c.schedule)
+    chosen += [(s, False) for s in own if s not in listed]
     for number, (schedule, gather) in enumerate(chosen):
         if schedule in every_kernel.OTHERS:  # what users attach may spill
             continue
