@@ -70,7 +70,8 @@ def run(
     workspace = driver.allocate(np.zeros(shapes["workspace"], np.int32), "workspace")
     arrays |= {"y": y, "error": error, "workspace": workspace}
     if "through" in shapes:
-        arrays["through"] = empty(driver, (data.rows, form.k), bfloat16, "through")
+        dtype = data.arrays["x"].dtype
+        arrays["through"] = empty(driver, (data.rows, form.k), dtype, "through")
         arrays["through_maps"] = arrays["through"]
     arrays |= {f"epilogue{i}": arrays[name] for i, name in enumerate(epilogue)}
     numbers = {"rows": data.rows, "x_rows": len(data.arrays["x"]), "y_rows": shape[0]}

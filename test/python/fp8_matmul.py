@@ -14,6 +14,7 @@ from form_runs import compiled
 from fused import Epilogued, finish
 from mxfp4 import fp8, fp8_sums, library
 from mxfp4.artifact import Artifact
+from mxfp4.manifest import ROW_COUNTERS
 
 BLOCK = "!mxfp4.block<bytes, relative>"
 BLOCK_BYTES = 4352
@@ -37,6 +38,7 @@ class Form(Epilogued):
     gather: bool = False
     scatter: bool = False
     output: str = "f32"
+    through: bool = False
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -46,20 +48,20 @@ class Form(Epilogued):
                  "offsets": f"memref<{groups + 1}xi32>"}  # fmt: skip
         if self.groups:
             found["expert_ids"] = f"memref<{groups}xi32>"
+        words = ROW_COUNTERS if self.through else 2
         found |= {"y": f"memref<?x{self.columns}x{self.output}>", "error": "memref<1xi32>",
-                  "workspace": "memref<2xi32>"}  # fmt: skip
+                  "workspace": f"memref<{words}xi32>"}  # fmt: skip
         found |= {name: "memref<?xi32>" for name in ("gather", "scatter") if getattr(self, name)}
         found |= {"powers": f"memref<{self.experts}x{self.n}xf32>", "scales": "memref<?xf32>"}
-        return found | {
-            name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()
-        }
+        found |= {name: kind.format(e=self.experts, n=self.n) for name, kind in self.own.items()}
+        return found | ({"through": found["x"]} if self.through else {})
 
     def mlir(self, function: str = "fp8", attributes: str = "") -> str:
         """A function of this form."""
         types = self.operands()
         words = {"x": "activations", "y": "outs"}
-        names = ("x", "gather", "weights", "offsets", "expert_ids", "y", "scatter", "error",
-                 "workspace")  # fmt: skip
+        names = ("x", "gather", "through", "weights", "offsets", "expert_ids", "y", "scatter",
+                 "error", "workspace")  # fmt: skip
         text = " ".join(f"{words.get(n, n)}(%{n} : {types[n]})" for n in names if n in types)
         own = self.region.text if self.region else behind_scales(self.epilogue, self.output)
         epilogue = own.format(e=self.experts, n=self.n)

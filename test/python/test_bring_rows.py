@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import form_runs
+import fp8_matmul as fp8
 import fused
 import native
 import numpy as np
@@ -52,6 +53,32 @@ def test_other_shapes(k: int, rows: int, copy: int, step: int) -> None:
     data = Data.random(form, SIZES, ids=[2, 0, 1, -1])
     found = fused.complaints(form, data, text, ctas=3)
     assert not found, "\n".join(found)
+
+
+FP8 = fp8.Form(experts=4, n=192, k=512, epilogue="swiglu", gather=True, through=True)
+
+
+@pytest.mark.parametrize("output", ["bf16", "f8E4M3FN"])
+@pytest.mark.parametrize("accumulation", ["fast", "promoted 512"])
+@pytest.mark.parametrize("together", [1, 2])
+def test_rows_in_fp8_are_brought(together: int, accumulation: str, output: str) -> None:
+    """Half as many bytes; scales are in the order of the groups already."""
+    form = replace(FP8, accumulation=accumulation, output=output)
+    data = fp8.Data.random(form, SIZES, seed=together, spare=3)
+    text = options(512, together=together).replace("=wgmma,", "=wgmma_fp8,")
+    text = text.replace(f"bring_bytes={1024 * together}", f"bring_bytes={512 * together}")
+    for ctas, seed in ((1, 1), (5, 2)):
+        found = fp8.complaints(form, data, text, ctas=ctas, seed=seed)
+        assert not found, "\n".join(found)
+
+
+def test_a_row_in_fp8_that_does_not_exist_is_said() -> None:
+    data = fp8.Data.random(FP8, SIZES)
+    data.arrays["gather"][80] = -1
+    text = options(256).replace("=wgmma,", "=wgmma_fp8,")
+    _, _, error, findings = fp8.run(FP8, data, compiled(FP8, text))
+    assert error == 4
+    assert not findings
 
 
 def test_one_cta_at_a_time_ends() -> None:
