@@ -117,6 +117,7 @@ private:
   Pick wholeGroupsFP8(int height, int64_t mean) const;
   Schedule withStages(Schedule schedule, int sumSteps, int stages) const;
   std::optional<Pick> pickManyDecodersFP8(int64_t rows) const;
+  std::optional<Pick> pickFewestDecodersFP8() const;
   std::optional<Pick> pickDecodersFP8(int64_t mean) const;
   bool promotesAhead(const Schedule &schedule) const;
   double costOfMany(int height, int64_t mean, int tileRows = 192) const;

@@ -156,7 +156,7 @@ TEST(ChooseSchedule, ManyWarpsDecodeFewRowsOfFP8) {
   const Target h200 = targetFor("h200");
   for (int promotion : {0, 512})
     for (auto [rows, warps, tokens] :
-         {std::tuple(64, 12, 8), {256, 20, 16}, {1024, 24, 48}}) {
+         {std::tuple(4, 20, 8), {64, 20, 8}, {256, 20, 16}, {1024, 24, 48}}) {
       const Problem problem = sizedFP8(32, rows, 2880, promotion);
       const Schedule many = choose(problem, {}, h200).schedule;
       EXPECT_EQ(many.consumerWarps(), warps) << rows << " rows";
