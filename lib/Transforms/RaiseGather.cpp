@@ -187,6 +187,15 @@ static bool mayExpand(OpOperand *operand) {
 
 namespace {
 
+/// Takes a number out of the tensor that it was inserted into others with, as
+/// JAX does with the starts of slices that it gathers.
+struct ExtractInserted : OpRewritePattern<tensor::ExtractOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractOp op,
+                                PatternRewriter &rewriter) const override;
+};
+
 /// Brings a named contraction into the general form, which alone is expanded.
 struct GeneralizeContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
@@ -203,7 +212,40 @@ struct GeneralizeContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
 
 } // namespace
 
+LogicalResult
+ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
+                                 PatternRewriter &rewriter) const {
+  auto insert = op.getTensor().getDefiningOp<tensor::InsertSliceOp>();
+  if (!insert || !op.getType().isIntOrIndex() || !insert.hasUnitStride() ||
+      insert.getSourceType().getRank() != insert.getDestType().getRank())
+    return rewriter.notifyMatchFailure(op, "no slice of numbers");
+  bool isInside = true;
+  SmallVector<std::optional<int64_t>> places(op.getIndices().size());
+  for (auto [dim, value] : llvm::enumerate(op.getIndices())) {
+    const int64_t offset = insert.getStaticOffsets()[dim],
+                  size = insert.getStaticSizes()[dim];
+    if (ShapedType::isDynamic(offset) || ShapedType::isDynamic(size))
+      return rewriter.notifyMatchFailure(op, "where is not known");
+    if (offset == 0 && size == insert.getDestType().getDimSize(dim))
+      continue;
+    std::optional<int64_t> at = getConstantIntValue(value);
+    if (!at)
+      return rewriter.notifyMatchFailure(op, "which number is not known");
+    isInside &= offset <= *at && *at < offset + size;
+    places[dim] = *at - offset;
+  }
+  SmallVector<Value> indices(op.getIndices());
+  if (isInside)
+    for (auto [index, place] : llvm::zip_equal(indices, places))
+      if (place)
+        index = arith::ConstantIndexOp::create(rewriter, op.getLoc(), *place);
+  rewriter.replaceOpWithNewOp<tensor::ExtractOp>(
+      op, isInside ? insert.getSource() : insert.getDest(), indices);
+  return success();
+}
+
 void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
-  patterns.add<ComputeNumbers, GeneralizeContraction>(patterns.getContext());
+  patterns.add<ComputeNumbers, ExtractInserted, GeneralizeContraction>(
+      patterns.getContext());
   linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, mayExpand);
 }

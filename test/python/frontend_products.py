@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from frontend_text import PLAIN, E, K, N, T, Variation, W, X, Y, function, zeros
+from frontend_text import PLAIN, E, K, N, T, Variation, W, X, Y, function, generic, zeros
 
 _ROWS, _WIDE = f"tensor<{T}x{K}xbf16>", f"tensor<{E}x{T}x{K}xf32>"
 _W32 = W.replace("bf16", "f32")
@@ -94,6 +94,48 @@ def _two_slots() -> str:
   %y = tensor.collapse_shape %sums [[0], [1, 2]] : {sums} into tensor<{T}x{2 * N}xf32>"""
 
 
+def _starts() -> str:
+    """A slice of weights for each row, as JAX gathers it under vmap: by its starts, kept inside."""
+    ids, starts = f"tensor<{T}xi32>", f"tensor<{T}x3xi32>"
+    column, mine = f"tensor<{T}x1xi32>", f"tensor<{T}x{N}x{K}xbf16>"
+    sums = f"tensor<{T}x{N}xf32>"
+    inserts = "".join(
+        f"""%s{dim + 1} = tensor.insert_slice {what} into %s{dim}[0, {dim}] [{T}, 1] [1, 1]
+      : {column} into {starts}
+  """
+        for dim, what in enumerate(("%column", "%none0", "%none0"))
+    )
+    limits = "".join(
+        f"""%i{dim} = tensor.extract %s3[%t, %c{dim}] : {starts}
+      %j{dim} = arith.index_cast %i{dim} : i32 to index
+      %l{dim} = arith.maxsi %j{dim}, %c0 : index
+      %h{dim} = arith.minsi %l{dim}, %{("c3", "c0", "c0")[dim]} : index
+      """
+        for dim in range(3)
+    )
+    return f"""%c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %none0 = arith.constant dense<0> : {column}
+  %column = tensor.expand_shape %ids [[0, 1]] output_shape [{T}, 1] : {ids} into {column}
+  %s0 = tensor.empty() : {starts}
+  {inserts}
+  %ge = tensor.empty() : {mine}
+  %g = linalg.generic {{indexing_maps = [affine_map<(t, n, k) -> (t, n, k)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}} outs(%ge : {mine}) {{
+    ^bb0(%o: bf16):
+      %t = linalg.index 0 : index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      {limits}
+      %an = arith.addi %h1, %n : index
+      %ak = arith.addi %h2, %k : index
+      %v = tensor.extract %w[%h0, %an, %ak] : {W}
+      linalg.yield %v : bf16
+  }} -> {mine}
+  {zeros(sums)}
+""" + generic("%x, %g", f"{_ROWS}, {mine}", "t, k; t, n, k; t, n", sums, "t, n, k")
+
+
 def products() -> Iterator[Variation]:
     """Matmuls of weights that one plain decode gives."""
     copied = f"""%xr = arith.extf %x : {_ROWS} to tensor<{T}x{K}xf32>
@@ -129,6 +171,8 @@ def products() -> Iterator[Variation]:
             PLAIN, _two_slots(), _ROWS, f"tensor<{T}x{2 * N}xf32>", f", %ids: tensor<{T}x2xi64>"
         ),
     )
+    yield Variation("starts-of-slices", function(
+        PLAIN, _starts(), _ROWS, f"tensor<{T}x{N}xf32>", f", %ids: tensor<{T}xi32>"))  # fmt: skip
     one = "%one = arith.constant 1.0 : f32\n%more = arith.addf %ab, %one : f32"
     no = "what it adds is no f32 product"
     text = _product(one, "%more") + zeros(Y) + _sum()
