@@ -92,6 +92,22 @@ class Case:
             runner.check()
             return held["out"].copy()
 
+    def check_given(self, file: Path, rng: np.random.Generator, missing: float) -> None:
+        """Experts that the caller brings, of which a part is missing."""
+        s = self.spec
+        ids = np.array(
+            [rng.permutation(s.experts)[: s.slots] for _ in range(self.tokens)], np.int32
+        )
+        ids[rng.random(ids.shape) < missing] = -1
+        gates = rng.random(ids.shape).astype(np.float32)
+        wanted = self.truth_of(ids, gates)
+        sources: list[Source] = ["some ids"] if missing else ["ids", "some ids"]
+        for source in sources:
+            got = self.run(file, source, given_ids=ids, gates=gates)
+            if (ids >= 0).any():
+                check_close(got, wanted)
+            assert not got[(ids < 0).all(axis=1)].astype(np.float32).any()
+
 
 def check_close(got: np.ndarray, wanted: np.ndarray) -> None:
     """Within some roundings to bf16 of what is between."""

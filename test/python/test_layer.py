@@ -75,20 +75,7 @@ def test_scorings(file: Path, rng: np.random.Generator, scoring: str, correction
 def test_experts_that_the_caller_brings(
     file: Path, rng: np.random.Generator, tokens: int, missing: float
 ) -> None:
-    case = Case(dataclasses.replace(SMALL, bias=True), tokens, rng)
-    ids = np.array([rng.permutation(SMALL.experts)[: SMALL.slots] for _ in range(tokens)], np.int32)
-    ids[rng.random(ids.shape) < missing] = -1
-    gates = rng.random(ids.shape).astype(np.float32)
-    wanted = case.truth_of(ids, gates)
-    sources: list[Source] = ["some ids"] if missing else ["ids", "some ids"]
-    for source in sources:
-        got = case.run(file, source, given_ids=ids, gates=gates)
-        if missing == 1:
-            assert not got.astype(np.float32).any()
-        else:
-            check_close(got, wanted)
-        none_here = (ids < 0).all(axis=1)
-        assert not got[none_here].astype(np.float32).any()
+    Case(dataclasses.replace(SMALL, bias=True), tokens, rng).check_given(file, rng, missing)
 
 
 @needs_both

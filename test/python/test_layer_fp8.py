@@ -22,7 +22,7 @@ from mxfp4.fp8 import QuantizedRows, quantize_rows
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_reference import activate, between
 from mxfp4.layer_spec import GPT_OSS, PRESETS, Activation, LayerSpec
-from mxfp4.layer_steps import FEW_TOKENS, Source, steps
+from mxfp4.layer_steps import FEW_TOKENS, steps
 from mxfp4.problem import ACCUMULATIONS
 
 __all__ = ["file"]  # a fixture
@@ -197,18 +197,7 @@ def test_what_a_scale_of_all_rows_loses(rng: np.random.Generator) -> None:
 def test_experts_that_the_caller_brings(
     file: Path, rng: np.random.Generator, tokens: int, missing: float
 ) -> None:
-    case = Fp8Case(SMALL, tokens, rng)
-    ids = np.array([rng.permutation(SMALL.experts)[: SMALL.slots] for _ in range(tokens)], np.int32)
-    ids[rng.random(ids.shape) < missing] = -1
-    gates = rng.random(ids.shape).astype(np.float32)
-    wanted = case.truth_of(ids, gates)
-    sources: list[Source] = ["some ids"] if missing else ["ids", "some ids"]
-    for source in sources:
-        got = case.run(file, source, given_ids=ids, gates=gates)
-        if wanted.astype(np.float32).any():
-            check_close(got, wanted)
-        none_here = (ids < 0).all(axis=1)
-        assert not got[none_here].astype(np.float32).any()
+    Fp8Case(SMALL, tokens, rng).check_given(file, rng, missing)
 
 
 @needs_both
