@@ -122,23 +122,44 @@ def dequantize(blocks: ArrayLike, scales: ArrayLike, dtype: Any = bfloat16) -> N
     codes, bytes_ = as_array("blocks", blocks), as_array("scales", scales)
     check_quantized(codes, bytes_)
     pairs = _byte_table()[bytes_[..., None], codes]
-    values = pairs.astype("<u4", copy=False).view("<u2").view(bfloat16)
+    # The result of indexing is in the order of the indices.
+    values = np.ascontiguousarray(pairs, "<u4").view("<u2").view(bfloat16)
     values = values.reshape(*bytes_.shape[:-1], bytes_.shape[-1] * BLOCK)
     return values if np.dtype(dtype) == bfloat16 else values.astype(dtype)
 
 
 @typed
 def unpack_codes(blocks: ArrayLike) -> NDArray[np.uint8]:
-    """Codes, one per byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15."""
+    """Codes, one per byte: u8 ``[..., K/32, 16]`` to u8 ``[..., K]`` with values 0..15.
+
+    Raises:
+        Error: if dtype or shape do not fit.
+    """
     bytes_ = as_array("blocks", blocks)
+    if bytes_.dtype != np.uint8 or bytes_.ndim < 2 or bytes_.shape[-1] != BLOCK_BYTES:
+        raise Error(
+            f"blocks must be uint8 [..., K/32, {BLOCK_BYTES}], got {bytes_.dtype} "
+            f"{list(bytes_.shape)}."
+        )
     codes = np.stack([bytes_ & 15, bytes_ >> 4], axis=-1)
     return codes.reshape(*bytes_.shape[:-2], bytes_.shape[-2] * BLOCK)
 
 
 @typed
 def pack_codes(codes: ArrayLike) -> NDArray[np.uint8]:
-    """Inverse of `unpack_codes`: u8 ``[..., K]``, values 0..15, to u8 ``[..., K/32, 16]``."""
+    """Inverse of `unpack_codes`: u8 ``[..., K]``, values 0..15, to u8 ``[..., K/32, 16]``.
+
+    Raises:
+        Error: if dtype, shape or a value do not fit.
+    """
     values = as_array("codes", codes)
+    if values.dtype.kind not in "iu" or values.ndim < 1 or values.shape[-1] % BLOCK:
+        raise Error(
+            f"codes must be integers [..., K] with K a multiple of {BLOCK}, got {values.dtype} "
+            f"{list(values.shape)}."
+        )
+    if values.size and not 0 <= int(values.min()) <= int(values.max()) <= 15:
+        raise Error(f"codes must be 0 to 15, got {int(values.min())} to {int(values.max())}.")
     pairs = values.reshape(*values.shape[:-1], values.shape[-1] // BLOCK, BLOCK_BYTES, 2)
     return (pairs[..., 0] | (pairs[..., 1] << 4)).astype(np.uint8)
 

@@ -110,6 +110,12 @@ class PackedWeights:
     powers: Any = None
 
     def __post_init__(self) -> None:
+        for name in ("data", "powers"):
+            array = getattr(self, name)
+            is_array = hasattr(array, "shape") and hasattr(array, "dtype")
+            if not is_array and (name == "data" or array is not None):
+                kind = type(array).__name__
+                raise Error(f"{name} of packed weights must be an array, got {kind}.")
         shape = tuple(self.data.shape)
         expected = self.layout.shape(self.n, self.k)
         if len(shape) != 4 or shape[1:] != expected:

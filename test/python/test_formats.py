@@ -10,7 +10,7 @@ import pytest
 from helpers import bits
 from hypothesis import given
 from hypothesis import strategies as st
-from mxfp4 import Error
+from mxfp4 import Error, Layout, PackedWeights, Proof
 from mxfp4.formats import (
     bfloat16,
     decode_table,
@@ -93,6 +93,34 @@ def test_codes_round_trip(rng: np.random.Generator) -> None:
     assert codes[0, 0] == blocks[0, 0, 0] & 15
     assert codes[0, 1] == blocks[0, 0, 0] >> 4
     assert (pack_codes(codes) == blocks).all()
+
+
+def test_codes_that_are_none_are_refused() -> None:
+    """Values above 15 would run into their neighbours."""
+    for wrong in (np.full((1, 32), 16), np.full(32, -1)):
+        with pytest.raises(Error, match="codes must be 0 to 15, got"):
+            pack_codes(wrong)
+    for wrong in (np.zeros((1, 31), int), np.zeros((1, 32)), np.array(0)):
+        with pytest.raises(Error, match=r"codes must be integers .* multiple of 32, got"):
+            pack_codes(wrong)
+    assert pack_codes(np.zeros((2, 0), np.uint8)).shape == (2, 0, 16)
+    for wrong in (np.zeros((2, 15), np.uint8), np.zeros(16, np.uint8), np.zeros((2, 16))):
+        with pytest.raises(Error, match="blocks must be uint8"):
+            unpack_codes(wrong)
+
+
+@pytest.mark.parametrize("data", [None, [1], 3])
+def test_packed_weights_are_arrays(data: object) -> None:
+    with pytest.raises(Error, match="data of packed weights must be an array, got"):
+        PackedWeights(data, 64, 64, Layout(), Proof(127, 127, False))
+
+
+def test_memory_may_lie_in_any_order(rng: np.random.Generator) -> None:
+    blocks = rng.integers(0, 256, (3, 5, 2, 16), dtype=np.uint8)
+    scales = rng.integers(0, 250, (3, 5, 2), dtype=np.uint8)
+    right = bits(dequantize(blocks, scales))
+    for order in (np.asfortranarray, lambda a: np.repeat(a, 2, 0)[::2], lambda a: a[::-1][::-1]):
+        assert (bits(dequantize(order(blocks), order(scales))) == right).all()
 
 
 def test_quantize_of_representable_values_is_the_identity() -> None:
