@@ -71,7 +71,9 @@ public:
     return chooser.pick(rows);
   }
 
-  std::string whyInstruction() const { return chooser.whyInstruction(); }
+  std::string whyInstruction(Instruction chosen) const {
+    return chooser.whyInstruction(chosen);
+  }
 
 private:
   const Target &target;
@@ -96,7 +98,8 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   const Pick pick = choosers.pick(rows);
   ScheduleChoice choice;
   choice.schedule = pick.schedule;
-  choice.reason = std::string(pick.why) + "; " + choosers.whyInstruction();
+  choice.reason = std::string(pick.why) + "; " +
+                  choosers.whyInstruction(pick.schedule.instruction);
   choice.reason += problem.rowsHint > 0
                        ? " (" + std::to_string(ceilDiv(expected, groups)) +
                              " expected per group)"

@@ -18,10 +18,6 @@
 
 using namespace mxfp4;
 
-/// Steps of K below which wgmma has little to overlap: the loop over steps
-/// disappears, and ptxas may serialise its unrolled body.
-constexpr int64_t kFewSteps = 8;
-
 /// Stages per SM past which more copies in flight gain nothing: with two CTAs
 /// per SM, twice as many stages cost 12 %.
 constexpr int kManyStages = 30;
@@ -134,18 +130,18 @@ Chooser::Chooser(const Problem &problem, const Target &target,
                                         : 2)),
       hasEpilogue(hasEpilogue) {}
 
-Instruction Chooser::instruction() const {
+Instruction Chooser::instruction(int64_t rows) const {
   if (preference.instruction)
     return *preference.instruction;
   const InstructionTraits *other =
       target.find(problem.activations, /*isAsynchronous=*/false);
-  return asynchronous() && (steps >= kFewSteps || !other)
+  return asynchronous() && (steps >= kFewSteps || !other || winsFewSteps(rows))
              ? asynchronous()->instruction
              : other->instruction;
 }
 
 Pick Chooser::pick(int64_t rows) const {
-  const InstructionTraits &traits = traitsOf(instruction());
+  const InstructionTraits &traits = traitsOf(instruction(rows));
   Pick pick = traits.cutsSums()       ? pickFP8(rows)
               : traits.isAsynchronous ? pickWgmma(rows)
                                       : pickMmaSync(rows);
@@ -153,21 +149,25 @@ Pick Chooser::pick(int64_t rows) const {
   return pick;
 }
 
-std::string Chooser::whyInstruction() const {
-  const std::string name = traitsOf(instruction()).ptxName;
+std::string Chooser::whyInstruction(Instruction chosen) const {
+  const InstructionTraits &traits = traitsOf(chosen);
+  const std::string name = traits.ptxName;
   if (preference.instruction)
     return name + " as asked for";
-  if (traitsOf(instruction()).cutsSums())
+  if (traits.cutsSums())
     return name + " because activations are " +
            mxfp4::name(problem.activations);
   if (!asynchronous())
     return name + " because " + target.chip + " has no wgmma";
   const std::string few = std::to_string(kFewSteps);
-  if (traitsOf(instruction()).isAsynchronous)
+  if (traits.isAsynchronous && steps >= kFewSteps)
     return name + " because K has at least " + few + " steps of 64";
-  return name + " because K = " + std::to_string(problem.k) + " has only " +
-         std::to_string(steps) + (steps == 1 ? " step" : " steps") +
-         " of 64, and wgmma needs " + few +
+  const std::string number = " because K = " + std::to_string(problem.k) +
+                             " has only " + std::to_string(steps) +
+                             (steps == 1 ? " step" : " steps") + " of 64, ";
+  if (traits.isAsynchronous)
+    return name + number + "but there are enough rows for wgmma";
+  return name + number + "and wgmma needs " + few +
          " to overlap copies, decoding and multiplication";
 }
 
@@ -216,7 +216,7 @@ Schedule Chooser::fit(Schedule schedule, int most) const {
 Schedule Chooser::wgmma(int tileRows, int tileTokens, int tokenStep, int warps,
                         int kSlices, int ctas) const {
   Schedule schedule;
-  schedule.instruction = instruction();
+  schedule.instruction = asynchronous()->instruction;
   schedule.tileRows = tileRows;
   schedule.tileTokens = tileTokens;
   schedule.tokenStep = tokenStep;

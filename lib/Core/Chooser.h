@@ -7,8 +7,9 @@
 // The chooser of one problem, for `chooseSchedule` and for the enumeration of
 // all schedules. Which regime a number of rows belongs to is decided in
 // ChooserRegimes.cpp and, of 8-bit numbers, in ChooserFP8.cpp; regimes where
-// decoding decides are in ChooserDecoders.cpp, tiles for many rows in
-// ChooserMany.cpp, what follows from a tile and its warps in Chooser.cpp.
+// decoding decides are in ChooserDecoders.cpp and ChooserDozen.cpp, tiles for
+// many rows in ChooserMany.cpp, what follows from a tile and its warps in
+// Chooser.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,6 +44,10 @@ constexpr int kSumSteps = 3;
 /// CTA has no room for more.
 constexpr int kSharingSlices = 3;
 
+/// Steps of K below which wgmma has little to overlap: the loop over steps
+/// disappears, and ptxas may serialise its unrolled body.
+constexpr int64_t kFewSteps = 8;
+
 /// K slices of a tile of 8 tokens where decoding decides: five of one
 /// warpgroup each take 1 to 6 % less time than three.
 constexpr int kFewestSlices = 5;
@@ -58,11 +63,11 @@ public:
 
   Pick pick(int64_t rows) const;
 
-  /// Why it is this instruction: a part of the reason for people.
-  std::string whyInstruction() const;
+  /// Why this instruction was chosen: a part of the reason for people.
+  std::string whyInstruction(Instruction chosen) const;
 
 private:
-  Instruction instruction() const;
+  Instruction instruction(int64_t rows) const;
   const InstructionTraits *asynchronous() const {
     return target.find(problem.activations, /*isAsynchronous=*/true);
   }
@@ -94,6 +99,13 @@ private:
   double decoderTiles(int64_t rows, int64_t columns = 128) const;
   Schedule narrowDecoders() const;
   bool hasWideTiles(int64_t rows) const;
+  bool outrunsDecode() const;
+  bool hasFewSteps(int64_t most) const;
+  bool fillsWaves(int64_t rows, int64_t waves, int ctas) const;
+  bool winsFewSteps(int64_t rows) const;
+  std::optional<Pick> pickFewSteps(int64_t rows) const;
+  bool isDozen(int64_t rows) const;
+  Pick pickDozen() const;
   Schedule withWideTiles(Schedule schedule) const;
   Pick pickDecoders(int64_t rows) const;
   bool sharesByWarpgroups(int64_t rows) const;

@@ -60,12 +60,16 @@ constexpr int kNarrowStages = 25;
 
 /// Whether memory delivers more than few warps decode. Half of the last tile's
 /// columns may be masked, which must be a small part of all columns.
-bool Chooser::decodeDecides() const {
+bool Chooser::outrunsDecode() const {
   const int64_t blocks = problem.layout.rowBlocks(problem.n);
   return !preference.batchInvariant && hasSpareRegisters() &&
-         steps >= kSharingSlices &&
          target.device.bytesPerClock() >= kBytesDecoded &&
          (blocks % 2 == 0 || blocks >= 9);
+}
+
+/// The same, with enough steps of K for slices.
+bool Chooser::decodeDecides() const {
+  return outrunsDecode() && steps >= kSharingSlices;
 }
 
 /// Groups with more rows than a tile decode their weights once per wide tile. A

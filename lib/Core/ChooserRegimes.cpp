@@ -71,7 +71,7 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
         return ceilDiv(rows, groups) <= r.rowsPerGroup;
       });
   Schedule schedule;
-  schedule.instruction = instruction();
+  schedule.instruction = Instruction::MmaSync;
   schedule.tileRows = regime->tileRows;
   schedule.tileTokens = regime->tileTokens;
   schedule.warpsRows = regime->warpsRows;
@@ -91,6 +91,9 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
 /// While memory decides, a taller tile costs nothing, and a second tile of a
 /// group takes as long as the first: under skewed routing 8 tokens are too few.
 Pick Chooser::pickWgmma(int64_t rows) const {
+  const std::optional<Pick> fewSteps = pickFewSteps(rows);
+  if (fewSteps && steps < kFewSteps)
+    return *fewSteps;
   const int64_t mean = ceilDiv(rows, groups);
   // With the fewest rows, SMs must have enough tiles to share evenly.
   const bool manyDecode =
@@ -102,6 +105,10 @@ Pick Chooser::pickWgmma(int64_t rows) const {
     return pickFewest(rows);
   if (manyDecode)
     return pickDecoders(rows);
+  if (fewSteps && tokensFor(mean, 2) > 16)
+    return *fewSteps;
+  if (isDozen(rows))
+    return pickDozen();
   // Without K slices, three CTAs have as many copies in flight as four would.
   if (tokensFor(mean, 2) <= 16)
     return {wgmma(64, 32, 8, 4, slices, /*ctas=*/slices == 1 ? 3 : 1),
@@ -110,7 +117,8 @@ Pick Chooser::pickWgmma(int64_t rows) const {
             "rows than others"};
   if (tokensFor(mean, 1.4) <= (sharesByWarpgroups(rows) ? 64 : 48))
     return pickMiddle(rows);
-  if (decodeDecides() && !problem.gathers && sharesByWarpgroups(rows))
+  if (decodeDecides() && steps >= kFewSteps && !problem.gathers &&
+      sharesByWarpgroups(rows))
     if (std::optional<Schedule> schedule = sharingMost(rows))
       return {*schedule,
               "some sixty rows per group: up to 72 tokens share each decoded "

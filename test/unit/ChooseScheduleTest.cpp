@@ -93,7 +93,7 @@ TEST(ChooseSchedule, WhateverIsChosenIsListed) {
                                    {"h20", Placement::Register}}) {
     const std::vector<Schedule> all = allSchedules(h100(), placement);
     const Target target = targetFor(device);
-    for (int64_t steps : {8, 9, 45, 47, 64})
+    for (int64_t steps : {2, 4, 7, 8, 9, 12, 32, 45, 47, 64})
       for (int64_t groups : {1, 2, 33, 160, 300, 700, 1024})
         for (int64_t n : {64, 2880, 5760}) {
           // Up to this number of rows, the last choice is the same; another
@@ -174,11 +174,13 @@ TEST(ChooseSchedule, TheInstructionIsAPreference) {
       EXPECT_EQ(instruction(problem, {placement, Instruction::MmaSync}),
                 Instruction::MmaSync);
     }
-  // Seven steps of K leave wgmma little to overlap; eight do not. Who asks for
-  // it gets it.
-  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768}, {}), Instruction::MmaSync);
-  EXPECT_EQ(instruction({32, 32, 5760, 480, 32768}, {}), Instruction::Wgmma);
-  EXPECT_EQ(instruction({32, 32, 5760, 448, 32768},
+  // Seven steps of K leave wgmma little to overlap; eight do not, nor do many
+  // rows per group. Who asks for it gets it.
+  EXPECT_EQ(instruction({32, 32, 5760, 448, 32 * 54}, {}),
+            Instruction::MmaSync);
+  EXPECT_EQ(instruction({32, 32, 5760, 448, 32 * 55}, {}), Instruction::Wgmma);
+  EXPECT_EQ(instruction({32, 32, 5760, 480, 32 * 54}, {}), Instruction::Wgmma);
+  EXPECT_EQ(instruction({32, 32, 5760, 448, 64},
                         {Placement::Register, Instruction::Wgmma}),
             Instruction::Wgmma);
 }
@@ -358,16 +360,15 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
               "");
     EXPECT_FALSE(choose(regime.problem).schedule == choice.schedule);
   }
-  // Other rows, the baseline, a half-empty tile, and two steps of K have what
-  // they have on an H100.
-  const Preference any, shared = {Placement::Shared, std::nullopt},
-                        wgmma = {Placement::Register, Instruction::Wgmma};
+  // Other rows, the baseline, a half-empty tile, and two steps of K with few
+  // rows have what they have on an H100.
+  const Preference any, shared = {Placement::Shared, std::nullopt};
   for (auto [problem, preference] : {std::pair(sized(32, 32 * 30), any),
-                                     {sized(32, 321), any},
+                                     {sized(32, 32 * 23), any},
                                      {sized(32, 100000), any},
                                      {sized(32, 64), shared},
                                      {Problem{32, 32, 64, 2880, 64}, any},
-                                     {Problem{32, 32, 5760, 128, 64}, wgmma}})
+                                     {Problem{32, 32, 5760, 128, 16}, any}})
     EXPECT_TRUE(choose(problem, preference, h200).schedule ==
                 choose(problem, preference).schedule)
         << problem.rowsHint << " rows, N = " << problem.n;
@@ -395,10 +396,11 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
       {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
       {sized(32, 8), 128, 8, 3, 24},
       {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
-      // From 13 rows per group on, however many tiles there are.
+      // From 13 rows per group on, however many tiles there are, and with
+      // fewer steps of K from 23 on.
       {sized(1024, 1024 * 13), 192, 64, 2, 24},
       {sized(128, 128 * 32), 192, 64, 2, 24},
-      {{256, 256, 7168, 2048, 256 * 20}, 192, 64, 2, 24},
+      {{256, 256, 7168, 2048, 256 * 23}, 192, 64, 2, 24},
       {sized(32, 32 * 56), 128, 72, 3, 24},
   };
   for (const Other &other : others) {
@@ -412,13 +414,10 @@ TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
               "");
     EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
   }
-  // Rows that are gathered, and a slice for less than one step of K each.
+  // Rows that are gathered.
   Problem gathered = sized(32, 32 * 56);
   gathered.gathers = true;
   EXPECT_TRUE(choose(gathered, {}, h200).schedule == choose(gathered).schedule);
-  const Preference wgmma = {Placement::Register, Instruction::Wgmma};
-  const Problem few = {32, 32, 5760, 256, 4};
-  EXPECT_TRUE(choose(few, wgmma, h200).schedule == choose(few, wgmma).schedule);
 }
 
 /// The first numbers of rows of each range that has a schedule of its own.
