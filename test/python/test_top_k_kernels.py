@@ -177,3 +177,16 @@ def test_equal_calls_give_equal_bits(rng: np.random.Generator) -> None:
     for run in runs:
         for name in kernel.manifest.outputs:
             assert run.outputs[name].tobytes() == runs[0].outputs[name].tobytes()
+
+
+@pytest.mark.parametrize("scoring", ["softmax", "softmax_selected", "sigmoid"])
+def test_scores_below_the_least_normal_number_are_zero(scoring: str) -> None:
+    """And their experts are selected in order all the same."""
+    logits = np.array([[-88.6, -88, 0, -87.5, -87, -100, -1, -87.9]], np.float32)
+    kernel = compiled(cases.top_k_mlir(TopK(8, 8, scoring, dtype="f32")), "")
+    run = simulate_routing(kernel, 1, logits=logits)
+    check_clean(run)
+    assert run.outputs["ids"].tolist() == [[2, 6, 4, 3, 7, 1, 0, 5]]
+    weights = run.outputs["weights"][0]
+    assert (weights[:3] >= 2.0**-126).all()
+    assert not weights[3:].any()
