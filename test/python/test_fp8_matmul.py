@@ -50,12 +50,13 @@ def test_every_schedule(kind: str, schedule: str) -> None:
 
 
 @pytest.mark.parametrize("accumulation", ACCUMULATIONS)
-@pytest.mark.parametrize("k", [32, 64, 128, 192, 352, 384, 512])
+@pytest.mark.parametrize("k", [32, 64, 128, 192, 352, 384, 512, 1344])
 def test_few_steps(k: int, accumulation: str) -> None:
-    """As what is chosen: K slices of one or two steps, and sums that end before a promotion."""
+    """As what is chosen: K slices of one to three steps, and sums that end before a promotion."""
     form = Form(**ODD, k=k, accumulation=accumulation)
     data = Data.random(form, SIZES, ids=IDS)
-    for options in ("rows-hint=8", "rows-hint=80 device=h200", "rows-hint=200 device=h200"):
+    for options in ("rows-hint=8", "rows-hint=8 device=h200", "rows-hint=80 device=h200",
+                    "rows-hint=200 device=h200"):  # fmt: skip
         assert not fp8.complaints(form, data, options)
 
 
