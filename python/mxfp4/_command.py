@@ -34,6 +34,15 @@ class Parser(argparse.ArgumentParser):
             (file or sys.stderr).write(message)
 
 
+def seed_number(text: str) -> int:
+    """The type of an argument that numpy's generators take."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(
+            f"a seed must be a whole number of 0 or more, got {text!r}"
+        )
+    return int(text)
+
+
 def guard(name: str, run: Callable[[], int]) -> int:
     """The exit status of a command: 1 after an error, which is told.
 

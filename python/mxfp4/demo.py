@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels, library, ops
-from ._command import Parser, told
+from ._command import Parser, seed_number, told
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
@@ -236,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--tensors", type=int, default=2, help="how many tensors to run (default 2)"
     )
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     o = parser.parse_args(arguments)
     try:
         names = list(Checkpoint(o.checkpoint).experts)[: o.tensors]

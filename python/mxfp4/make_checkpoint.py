@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._command import Parser, told
+from ._command import Parser, seed_number, told
 from ._files import making, naming, write_together
 from ._typed import typed
 from .checkpoint import INDEX
@@ -259,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
                             help=f"{name} (default %(default)s)")  # fmt: skip
     parser.add_argument("--codes", action="store_true",
                         help="random codes and scales: no normal numbers, and fast")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     options = vars(parser.parse_args(arguments))
     folder, seed, codes = (options.pop(name) for name in ("folder", "seed", "codes"))
     try:

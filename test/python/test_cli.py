@@ -113,6 +113,14 @@ def test_misuse_of_the_command_line() -> None:
     said = Said("doctor", "now")
     assert (said.status, "unexpected argument 'now'" in said.err) == (2, True)
     assert Said("--version").out.startswith("mxfp4 0.")
+    said = Said("run", "checkpoint", "--seed", "-1")
+    assert (said.status, "a seed must be a whole number of 0 or more, got '-1'" in said.err) == (
+        2,
+        True,
+    )
+    Said("compile", "/dev/zero", "-o", "k").error(
+        "has more than 128 MiB; expected MLIR of one kernel"
+    )
 
 
 @pytest.mark.slow

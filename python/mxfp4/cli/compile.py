@@ -207,6 +207,23 @@ def _compile_problems(
     return folders
 
 
+_MOST = 1 << 27
+"""Bytes of MLIR of one kernel; /dev/zero has no end."""
+
+
+def _text(path: Path) -> str:
+    from ..errors import Error
+
+    with path.open("rb") as file:
+        found = file.read(_MOST + 1)
+    if len(found) > _MOST:
+        raise Error(f"{path} has more than {_MOST >> 20} MiB; expected MLIR of one kernel.")
+    try:
+        return found.decode()
+    except UnicodeDecodeError as e:
+        raise Error(f"{path} is not MLIR as text: {e}.") from e
+
+
 def _compile_file(path: Path, options: argparse.Namespace) -> Path:
     from .. import devices
     from ..compile import Compiler, find_ptxas
@@ -217,7 +234,7 @@ def _compile_file(path: Path, options: argparse.Namespace) -> Path:
     if find_ptxas() and "assemble=" not in options.options:
         words.append("assemble=true")
     with Compiler() as compiler:
-        artifact = compiler.compile(path.read_text(), " ".join(w for w in words if w))
+        artifact = compiler.compile(_text(path), " ".join(w for w in words if w))
     folder: Path = options.out / path.stem
     artifact.save(folder)
     return folder

@@ -6,6 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .._command import seed_number
+
 SUMMARY = "run expert tensors of a checkpoint, and compare with a decode in numpy"
 DESCRIPTION = """Take expert tensors of a checkpoint all the way: pack, compile, run, and compare
 every result with a decode in numpy, within the bound that a sum in f32 allows.
@@ -32,7 +34,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     parser.add_argument("--kernels", type=Path, action="append", metavar="FOLDER",
                         help="artifacts compiled ahead of time; may be repeated")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of rows and routing (default 0)")
+    parser.add_argument(
+        "--seed", type=seed_number, default=0, help="of rows and routing (default 0)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .._command import Parser, told
+from .._command import Parser, seed_number, told
 from .._files import write_or_print
 from ..artifact import Artifact
 from ..errors import Error
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true",
                         help="small shapes once, no repeats: for compute-sanitizer")  # fmt: skip
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="random launches instead")
-    parser.add_argument("--seed", type=int, default=1, help="of --soak")
+    parser.add_argument("--seed", type=seed_number, default=1, help="of --soak")
     parser.add_argument("--large", action="store_true", help="more than 2^31 elements instead")
     parser.add_argument("--budget", type=float, default=150, help="seconds after which to stop")
     parser.add_argument("--json", type=Path, help="write all results here")
