@@ -36,11 +36,11 @@ constexpr int kMostShared = 72;
 /// tiles of 192 columns; at 73 they took 1.1 times as long, because groups with
 /// more rows have a second tile. With an epilogue 28 warps would spill.
 constexpr int64_t kMostToShareMost = 68;
-/// With an epilogue two K slices of three warpgroups spill nothing, and such
-/// tiles took 0.97 to 0.99 of the time of a layer that tiles of 192 x 96 take,
-/// up to this bound; at 68 and more 0.98 to 1.03. With as many waves of 384
-/// columns as the second number or fewer: with 8 they took 1.00 to 1.01.
-constexpr int64_t kMostToShareFused = 67, kWavesToShareFused = 4;
+/// With an epilogue two K slices of three warpgroups spill nothing. With up to
+/// two waves of 384 columns such tiles took 0.95 to 1.01 of the time of a layer
+/// that tiles of 192 x 96 take, up to this bound; at 67 1.01 under uniform
+/// routing. With four waves they took 1.02 to 1.04 under a trained router's.
+constexpr int64_t kMostToShareFused = 66, kWavesToShareFused = 2;
 
 int64_t Chooser::waves(double tilesAlongTokens, int tileRows) const {
   const double tiles = tilesAlongTokens * double(ceilDiv(problem.n, tileRows));
