@@ -36,7 +36,7 @@ times as long at 16384 rows), and rows that another kernel has brought into the 
 cost less (8 % of gate_up at 16384 rows, 2 % at 64).
 """
 
-BROUGHT_TOKENS, BROUGHT_ROWS, BROUGHT_HIDDEN = 4096, 128, 2880
+BROUGHT_TOKENS, BROUGHT_ROWS, BROUGHT_HIDDEN = 2048, 128, 2880
 """Tokens and rows per expert from which on, and hidden size up to which, a warp of gate_up brings
 rows into the order of experts while the others multiply.
 

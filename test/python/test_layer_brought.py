@@ -43,8 +43,8 @@ def test_rows_are_brought_into_order_while_gate_up_multiplies(
 
 
 def test_from_when_on_rows_are_brought_into_order() -> None:
-    few, many = LayerSpec(32, 4, 2880, 2880), LayerSpec(256, 4, 2880, 2880)
-    for spec, start in ((few, 4096), (many, 8192)):
+    for experts, start in ((32, 2048), (64, 2048), (65, 2080), (128, 4096), (256, 8192)):
+        spec = LayerSpec(experts, 4, 2880, 2880)
         for source in ("logits", "ids"):
             assert "gate_up_through" not in steps(spec, start - 1, source)
             assert "gate_up_through" in steps(spec, start, source)
