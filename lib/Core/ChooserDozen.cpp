@@ -35,14 +35,12 @@ constexpr int64_t kMostAloneSteps = 12;
 constexpr int64_t kAloneWaves = 2;
 
 /// Rows per group up to which tiles of 32 tokens that two K slices share take
-/// less time than tiles of 64: with 24 rows 0.97 to 1.03 of the time.
-constexpr int64_t kMostOfDozen = 22;
-/// Steps of K up to which they do where tiles are many, too: with 16 and 32
-/// steps 0.85 of the time; with 45 steps 0.96 under uniform routing, and 1.09
-/// under Zipf's.
-constexpr int64_t kMostDozenSteps = 32;
-/// Waves of such tiles, in two CTAs per SM, and their stages.
-constexpr int64_t kDozenWaves = 2;
+/// less time than tiles of 64: under Zipf's routing, tiles of 32 took 1.17
+/// times as long with 22 rows.
+constexpr int64_t kMostOfDozen = 18;
+/// Waves of such tiles, in two CTAs per SM, and their stages: with 2.8 waves
+/// Zipf's routing took 1.19 times as long, with more 0.96 to 1.03 times.
+constexpr int64_t kDozenWaves = 4;
 constexpr int kDozenStages = 10;
 
 /// Of a single step no loop is left, and ptxas serialises its multiplications.
@@ -109,7 +107,7 @@ bool Chooser::isDozen(int64_t rows) const {
   return decodeDecides() && !problem.gathers && !problem.through &&
          steps > kMostAloneSteps && tokensFor(mean, 2) > 16 &&
          mean <= kMostOfDozen && fillsWaves(rows, kDozenWaves, 2) &&
-         (steps <= kMostDozenSteps || sharesByWarpgroups(rows));
+         sharesByWarpgroups(rows);
 }
 
 /// Warps that decode two blocks per step need fewer instructions for each, but

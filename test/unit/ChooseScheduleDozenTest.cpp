@@ -113,15 +113,14 @@ TEST(ChooseSchedule, ADozenRowsHaveTwoBlocksPerStep) {
   const Tile tiles[] = {
       {sized(32, 32 * 10), kWgmma, 128, 16, 3, 2},
       {sized(32, 32 * 11), kWgmma, 128, 32, 2, 2},
-      {sized(32, 32 * 22), kWgmma, 128, 32, 2, 2},
-      {sized(32, 32 * 22 + 1), kWgmma, 128, 64, 3, 1},
-      // With many waves only where K is shorter.
+      {sized(32, 32 * 18), kWgmma, 128, 32, 2, 2},
+      {sized(32, 32 * 18 + 1), kWgmma, 128, 64, 3, 1},
+      // Not with many waves.
       {sized(128, 128 * 16), kWgmma, 192, 64, 2, 1},
-      {{256, 256, 7168, 2048, 256 * 16}, kWgmma, 128, 32, 2, 2},
-      {{256, 256, 7168, 2112, 256 * 16}, kWgmma, 192, 64, 2, 1},
-      // 540 and 516 tiles, where two waves are 528; and 13 steps.
-      {{45, 45, 1536, 2880, 45 * 16}, kWgmma, 128, 32, 2, 2},
-      {{43, 43, 1536, 2880, 43 * 16}, kWgmma, 128, 64, 3, 1},
+      {{256, 256, 7168, 2048, 256 * 16}, kWgmma, 192, 64, 2, 1},
+      // 1068 and 1044 tiles, where four waves are 1056; and 13 steps.
+      {{89, 89, 1536, 2880, 89 * 16}, kWgmma, 128, 32, 2, 2},
+      {{87, 87, 1536, 2880, 87 * 16}, kWgmma, 128, 64, 3, 1},
       {{128, 128, 2880, 832, 128 * 16}, kWgmma, 128, 32, 2, 2},
   };
   for (const Tile &tile : tiles)
