@@ -294,7 +294,8 @@ def gpt_oss() -> list[Claim]:
     """What docs/LayerMeasurements.md says of gpt-oss in transformers."""
 
     def ahead(experts: int, kind: str, name: str = "transformers", ours: str = "ours") -> str:
-        rows = [r for r in GPT_OSS_H200["timings"] if r["experts"] == experts and ours in r]
+        run = "timings with FP8" if "fp8" in name + ours else "timings"
+        rows = [r for r in GPT_OSS_H200[run] if r["experts"] == experts and ours in r]
         if kind == "blocks":
             rows = [r for r in rows if r.get("tokens", 0) >= 1024]
         else:

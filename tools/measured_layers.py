@@ -17,6 +17,9 @@ from measured import (
     table,
 )
 
+FP8 = "timings with FP8"
+"""In docs/gpt-oss-h200.json: an earlier run, which had models in FP8, too."""
+
 WRONG = "NaN: the result had values that are no numbers. Its time counts all the same."
 
 
@@ -222,9 +225,9 @@ def layer_fp8(page: str) -> str:
     return f"{table(head, lines)}\n\n{dated(LAYER_FP8_H200, 'layer-fp8-h200.json')}"
 
 
-def in_transformers(experts: int, wanted: str) -> str:
+def in_transformers(experts: int, wanted: str, run: str = "timings") -> str:
     """Times of gpt-oss in transformers, of its blocks or of all of it: a column for each case."""
-    rows = [r for r in GPT_OSS_H200["timings"] if r["experts"] == experts and wanted in r]
+    rows = [r for r in GPT_OSS_H200[run] if r["experts"] == experts and wanted in r]
     names = {"transformers": "transformers, bf16", "ours": "mxfp4", "fp8": "mxfp4, FP8 promoted",
              "fp8 fast": "mxfp4, FP8 fast"}  # fmt: skip
     digits = 0 if wanted == "tokens" else 2
@@ -232,6 +235,7 @@ def in_transformers(experts: int, wanted: str) -> str:
     def time(row: dict[str, Any], name: str) -> str:
         return f"{row[name]:.{digits}f}" if name in row else "-"
 
+    names = {n: text for n, text in names.items() if any(n in row for row in rows)}
     lines = [[text, *(time(row, name) for row in rows)] for name, text in names.items()]
     lines.insert(2, ["transformers / mxfp4", *(f"{r['transformers / ours']:.2f}" for r in rows)])
     heads = [str(row["tokens"]) if wanted == "tokens" else row["what"] for row in rows]
@@ -257,5 +261,9 @@ LAYERS: dict[str, Callable[[str], str]] = {
     "gpt-oss-blocks-128": lambda page: in_transformers(128, "tokens"),
     "gpt-oss-model-32": lambda page: in_transformers(32, "what"),
     "gpt-oss-model-128": lambda page: in_transformers(128, "what"),
+    "gpt-oss-fp8-blocks-32": lambda page: in_transformers(32, "tokens", FP8),
+    "gpt-oss-fp8-blocks-128": lambda page: in_transformers(128, "tokens", FP8),
+    "gpt-oss-fp8-model-32": lambda page: in_transformers(32, "what", FP8),
+    "gpt-oss-fp8-model-128": lambda page: in_transformers(128, "what", FP8),
 }
 """By the names of their marks."""
