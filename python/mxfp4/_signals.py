@@ -6,11 +6,15 @@ from __future__ import annotations
 import functools
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AT_ONCE = 2.0
+"""Seconds in which a second request to end is part of the first: systemd sends SIGTERM and SIGHUP
+together, and a closed terminal SIGHUP from the kernel and from the shell."""
 
 
 class Stopped(BaseException):
@@ -21,19 +25,25 @@ class Stopped(BaseException):
         self.number = number
 
 
-def _stop(number: int, _: object) -> None:
-    raise Stopped(number)
-
-
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise `Stopped`, where they would end the process with files half
-    written. What somebody else handles or ignores (nohup) stays so."""
+    written. What somebody else handles or ignores (nohup) stays so. A second one at once does not
+    stop what cleans up behind the first."""
     replaced = []
+    stopped = float("-inf")
+
+    def stop(number: int, _: object) -> None:
+        nonlocal stopped
+        now = time.monotonic()
+        if now - stopped >= _AT_ONCE:
+            stopped = now
+            raise Stopped(number)
+
     if threading.current_thread() is threading.main_thread():
         for number in _ENDING[1:]:
             if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, _stop)
+                signal.signal(number, stop)
                 replaced.append(number)
     try:
         yield
@@ -44,21 +54,27 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def _waiting() -> Iterator[None]:
-    """Let signals with handlers in Python wait."""
-    came: list[int] = []
+    """Let signals with handlers in Python wait, and then have each of those that came, once."""
+    came: dict[int, None] = {}
     handlers: dict[int, Any] = {}
+
+    def wait(number: int, _: object) -> None:
+        came[number] = None
+
     try:
         for number in _ENDING:
             handler = signal.getsignal(number)
             if callable(handler):
                 handlers[number] = handler
-                signal.signal(number, lambda n, _: came.append(n))
+                signal.signal(number, wait)
         yield
     finally:
-        for waited, handler in handlers.items():
-            signal.signal(waited, handler)
-        if came:
-            signal.raise_signal(came[0])
+        with ExitStack() as stack:  # goes on where a handler raises
+            for late in reversed(came):
+                stack.callback(signal.raise_signal, late)
+            for waited, handler in handlers.items():
+                if signal.getsignal(waited) is wait:  # else what was called set another
+                    stack.callback(signal.signal, waited, handler)
 
 
 def uninterrupted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from kernels import needs_both
+from mxfp4 import _signals
 from mxfp4._signals import Stopped, stoppable, uninterrupted
 from mxfp4.compile import Compiler
 from mxfp4.module import PassRun
@@ -67,6 +68,60 @@ def test_what_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, old)
+
+
+def test_a_second_request_at_once_does_not_stop_cleaning_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As systemd sends SIGTERM and SIGHUP."""
+    cleaned: list[int] = []
+
+    def clean_up() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+            cleaned.append(1)
+
+    old = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with stoppable(), pytest.raises(Stopped, match="SIGTERM"):
+            clean_up()
+        assert cleaned == [1]
+        monkeypatch.setattr(_signals, "_AT_ONCE", 0.0)
+        with stoppable(), pytest.raises(Stopped, match="SIGHUP"):
+            clean_up()
+        assert cleaned == [1], "one that comes later is another request"
+    finally:
+        signal.signal(signal.SIGHUP, old)
+
+
+def test_every_signal_that_came_is_handled_later() -> None:
+    """Also where the handler of another raises; and a handler that a callback sets stays."""
+    came: list[str] = []
+
+    def mine(number: int, _: object) -> None:
+        came.append(signal.Signals(number).name)
+
+    def callback() -> int:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            signal.raise_signal(number)
+        signal.signal(signal.SIGHUP, later)
+        came.append("the end")
+        return 7
+
+    def later(number: int, _: object) -> None: ...
+
+    old = {n: signal.signal(n, mine) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            uninterrupted(ctypes.CFUNCTYPE(ctypes.c_int)(callback))()
+        assert came == ["the end", "SIGTERM"]
+        assert signal.getsignal(signal.SIGTERM) is mine
+        assert signal.getsignal(signal.SIGHUP) is later
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def test_a_callback_is_not_interrupted() -> None:
