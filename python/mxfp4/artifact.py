@@ -113,11 +113,13 @@ def read_folder(path: Path) -> tuple[str, str, bytes | None]:
     Raises:
         Error: if a file is missing, unreadable, or not the one that was written.
     """
-    found: dict[str, bytes] = {}
-    for name in ("manifest.json", "kernel.ptx", "kernel.cubin"):
-        if (path / name).is_file():
-            found[name] = (path / name).read_bytes()
-        elif name != "kernel.cubin":
+    names = ("manifest.json", "kernel.ptx", "kernel.cubin")
+    try:
+        found = {name: (path / name).read_bytes() for name in names if (path / name).is_file()}
+    except OSError as e:
+        raise Error(f"{path} is not an artifact that can be read: {e}.") from e
+    for name in ("manifest.json", "kernel.ptx"):
+        if name not in found:
             raise Error(
                 f"{path} is not an artifact: it has no {name}. An artifact is a folder that "
                 "mxfp4-compile or Artifact.save wrote."

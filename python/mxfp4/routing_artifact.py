@@ -186,10 +186,7 @@ class RoutingArtifact(Saved):
             Error: if a file is missing or unreadable, or the manifest is wrong.
         """
         path = Path(folder)
-        try:
-            text, ptx, code = read_folder(path)
-        except OSError as e:
-            raise Error(f"{path} is not an artifact that can be read: {e}.") from e
+        text, ptx, code = read_folder(path)
         manifest = RoutingManifest.parse(text, str(path / "manifest.json"))
         return RoutingArtifact(manifest, ptx, code, str(path))
 

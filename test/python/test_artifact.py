@@ -61,32 +61,17 @@ def test_the_repr_is_a_line() -> None:
         ({"weights__order": "zigzag"}, "layout order must be one of"),
         ({"weights__block_bytes": 2048}, '"weights.block_bytes" must be 2176'),
         ({"launch__block": [128, 0, 1]}, "three positive numbers"),
-        (
-            {"launch__grid": {"rule": "static", "ctas_per_sm": 1}},
-            '"launch.grid.rule" must be one',
-        ),
-        (
-            {"launch__grid": {"rule": "persistent"}},
-            '"launch.grid.ctas_per_sm" is missing',
-        ),
+        ({"launch__grid": {"rule": "static", "ctas_per_sm": 1}}, '"launch.grid.rule" must be one'),
+        ({"launch__grid": {"rule": "persistent"}}, '"launch.grid.ctas_per_sm" is missing'),
         ({"problem__expert_ids": True}, '"arguments" must have expert_ids'),
         ({"arguments": MANIFEST["arguments"][:-1]}, '"arguments" must be'),
-        (
-            {"arguments": MANIFEST["arguments"] + MANIFEST["arguments"][:1]},
-            "must be different",
-        ),
+        ({"arguments": MANIFEST["arguments"] + MANIFEST["arguments"][:1]}, "must be different"),
         (
             {"arguments": [{"name": "rows", "kind": "pointer"}]},
             'argument "rows" has the wrong kind',
         ),
-        (
-            {"arguments": [{"name": "z", "kind": "i32"}]},
-            'argument "z" has the wrong kind',
-        ),
-        (
-            {"arguments": [{"name": "2 z", "kind": "i32"}]},
-            '"name" must be a name .* got "2 z"',
-        ),
+        ({"arguments": [{"name": "z", "kind": "i32"}]}, 'argument "z" has the wrong kind'),
+        ({"arguments": [{"name": "2 z", "kind": "i32"}]}, '"name" must be a name .* got "2 z"'),
         (
             {"arguments": [{"name": "x", "kind": "pointer", "dtype": "f32", "align": 4}]},
             '"dtype" must be one of',
@@ -101,23 +86,11 @@ def test_wrong_manifests(changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(
     ("place", "changes", "text"),
     [
-        (
-            0,
-            {"shape": ["rows", 95]},
-            r'"x" must be \[.rows., 96\] for this problem, got .*95',
-        ),
-        (
-            0,
-            {"shape": [96, "rows"]},
-            r'"x" must be positive numbers, of which the first may be',
-        ),
+        (0, {"shape": ["rows", 95]}, r'"x" must be \[.rows., 96\] for this problem, got .*95'),
+        (0, {"shape": [96, "rows"]}, r'"x" must be positive numbers, of which the first may be'),
         (0, {"shape": [0]}, r'"x" must be positive numbers'),
         (0, {"shape": 9}, '"shape" has a wrong type: 9'),
-        (
-            0,
-            {"provider": "launcher"},
-            '"provider" of argument "x" must be caller, got launcher',
-        ),
+        (0, {"provider": "launcher"}, '"provider" of argument "x" must be caller, got launcher'),
         (4, {"provider": "caller"}, '"provider" of argument "error" must be launcher'),
         (0, {"provider": "driver"}, '"provider" must be one of'),
         (0, {"nullable": 1}, '"nullable" has a wrong type'),
@@ -206,6 +179,8 @@ def test_broken_artifacts(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     with pytest.raises(Error, match=r"is not an artifact: it has no manifest\.json"):
         Artifact.load(folder)
+    with pytest.raises(Error, match=r"is not an artifact that can be read: .*name too long"):
+        Artifact.load(tmp_path / ("a" * 1000))
     artifact().save(folder)
     for text in ("{", "[" * 100000):
         (folder / "manifest.json").write_text(text)
@@ -253,11 +228,7 @@ def test_files_are_those_that_were_written(tmp_path: Path) -> None:
     with pytest.raises(Error, match=r"kernel\.cubin is not the file"):
         Artifact.load(other)
     raw = json.loads((folder / "manifest.json").read_text())
-    for files, text in (
-        ([], "wrong type"),
-        ({}, "is not the file"),
-        ({"kernel.ptx": 1}, "is not"),
-    ):
+    for files, text in (([], "wrong type"), ({}, "is not the file"), ({"kernel.ptx": 1}, "is not")):
         (folder / "manifest.json").write_text(json.dumps({**raw, "files": files}))
         with pytest.raises(Error, match=text):
             Artifact.load(folder)
@@ -304,10 +275,7 @@ def _with_boxes(**change: Any) -> dict[str, Any]:
         )
     ]  # fmt: skip
     problem = {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16"}
-    return {
-        "problem": problem,
-        "arguments": [x, *others, {"name": "rows", "kind": "i32"}],
-    }
+    return {"problem": problem, "arguments": [x, *others, {"name": "rows", "kind": "i32"}]}
 
 
 def test_the_manifest_names_the_boxes() -> None:

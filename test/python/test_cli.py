@@ -114,13 +114,9 @@ def test_misuse_of_the_command_line() -> None:
     assert (said.status, "unexpected argument 'now'" in said.err) == (2, True)
     assert Said("--version").out.startswith("mxfp4 0.")
     said = Said("run", "checkpoint", "--seed", "-1")
-    assert (said.status, "a seed must be a whole number of 0 or more, got '-1'" in said.err) == (
-        2,
-        True,
-    )
-    Said("compile", "/dev/zero", "-o", "k").error(
-        "has more than 128 MiB; expected MLIR of one kernel"
-    )
+    assert said.status == 2
+    assert "a seed must be a whole number of 0 or more, got '-1'" in said.err
+    Said("compile", "/dev/zero", "-o", "k").error("has more than 128 MiB; expected MLIR of one")
 
 
 @pytest.mark.slow
