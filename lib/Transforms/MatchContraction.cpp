@@ -136,6 +136,17 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
       found.m.push_back(part.loop);
   if (found.k.empty())
     return miss(why, "there is no loop of the sum");
+  // Where activations and weights are both copied along the sum, each product
+  // is added several times.
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    int64_t size = 1;
+    for (const Digit &digit : found.k)
+      if (digit.loop == loop)
+        size = ShapedType::isDynamic(digit.size) ? extents[loop]
+                                                 : size * digit.size;
+    if (!llvm::is_contained(found.out, loop) && size != extents[loop])
+      return miss(why, "the sum must add each product once");
+  }
   for (unsigned loop : found.batch)
     found.groups = ShapedType::isDynamic(extents[loop]) || found.groups < 0
                        ? -1
