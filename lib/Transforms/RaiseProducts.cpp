@@ -58,14 +58,6 @@ static bool multipliesWeights(linalg::LinalgOp op) {
   return hasWeights;
 }
 
-/// The operation in its general form.
-static FailureOr<linalg::GenericOp> generalize(RewriterBase &rewriter,
-                                               linalg::LinalgOp op) {
-  if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation()))
-    return generic;
-  return linalg::generalizeNamedOp(rewriter, op);
-}
-
 namespace {
 
 struct FuseProduct : OpInterfaceRewritePattern<linalg::LinalgOp> {
@@ -76,23 +68,24 @@ struct FuseProduct : OpInterfaceRewritePattern<linalg::LinalgOp> {
     OpOperand *operand = summed(op);
     if (!operand)
       return rewriter.notifyMatchFailure(op, "no plain sum");
-    const unsigned number = operand->getOperandNumber();
     auto product = operand->get().getDefiningOp<linalg::LinalgOp>();
     if (!multipliesWeights(product) || !product->hasOneUse())
       return rewriter.notifyMatchFailure(op, "no sum of products of weights");
-    // Of a named operation, or of one that can be fused, nothing is lost.
-    auto sum = generalize(rewriter, op);
-    if (failed(sum) || failed(generalize(rewriter, product)))
-      return failure();
-    operand = &(*sum)->getOpOperand(number);
+    // Only general forms are fused. Each rewrite changes one operation: after a
+    // change, a pattern must not fail.
+    for (linalg::LinalgOp each : {product, op})
+      if (!isa<linalg::GenericOp>(each.getOperation())) {
+        rewriter.setInsertionPoint(each);
+        return linalg::generalizeNamedOp(rewriter, each);
+      }
     if (!linalg::areElementwiseOpsFusable(operand))
-      return rewriter.notifyMatchFailure(*sum, "the product cannot be fused");
+      return rewriter.notifyMatchFailure(op, "the product cannot be fused");
     FailureOr<linalg::ElementwiseOpFusionResult> fused =
         linalg::fuseElementwiseOps(rewriter, operand);
     if (failed(fused))
       return failure();
     rewriter.replaceOp(
-        *sum, fused->fusedOp->getResults().take_back((*sum)->getNumResults()));
+        op, fused->fusedOp->getResults().take_back(op->getNumResults()));
     return success();
   }
 };

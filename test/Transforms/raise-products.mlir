@@ -55,3 +55,35 @@ func.func @twice(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+// Each product is there three times, in a dimension that neither factor has.
+
+// CHECK-LABEL: func @thrice
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @thrice(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %pe = tensor.empty() : tensor<8x48x32x3xf32>
+  %p = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k, q) -> (m, k)>,
+                       affine_map<(m, n, k, q) -> (n, k)>,
+                       affine_map<(m, n, k, q) -> (m, n, k, q)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%pe : tensor<8x48x32x3xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %out: f32):
+      %aw = arith.extf %a : bf16 to f32
+      %bw = arith.extf %b : bf16 to f32
+      %product = arith.mulf %aw, %bw : f32
+      linalg.yield %product : f32
+  } -> tensor<8x48x32x3xf32>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{what it adds is no f32 product}}
+  %y = linalg.reduce { arith.addf } ins(%p : tensor<8x48x32x3xf32>)
+      outs(%init : tensor<8x48xf32>) dimensions = [2, 3]
+  return %y : tensor<8x48xf32>
+}
