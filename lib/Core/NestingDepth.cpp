@@ -34,6 +34,19 @@ private:
     return at + by < text.size() ? text[at + by] : ' ';
   }
 
+  /// The first character from there on that is neither blank nor of a comment.
+  size_t skipBlank(size_t from) const {
+    while (from < text.size()) {
+      if (text.substr(from, 2) == "//")
+        from = std::min(text.find('\n', from), text.size());
+      else if (std::isspace(static_cast<unsigned char>(text[from])))
+        ++from;
+      else
+        break;
+    }
+    return std::min(from, text.size());
+  }
+
   void reach(size_t level) {
     most = std::max(most, level);
     if (!alias.empty())
@@ -52,13 +65,13 @@ private:
     while (end < text.size() && isNamed(text[end]))
       ++end;
     const std::string_view found = text.substr(at, end - at);
-    const size_t next = text.find_first_not_of(" \t\r\n", end);
+    const size_t next = skipBlank(end);
     const bool isDefined = depth == 0 && next < text.size() &&
                            text[next] == '=' && text.substr(next, 2) != "==";
     if (isDefined) {
       alias = found;
       aliasDepth = 0;
-      at = text.find_first_not_of(" \t\r\n", next + 1);
+      at = skipBlank(next + 1);
       return;
     }
     if (auto known = aliases.find(found); known != aliases.end())
@@ -66,15 +79,33 @@ private:
     at = end;
   }
 
-  void open(size_t width) {
+  /// The end of a line ends the definition of an alias, unless a bracket, the
+  /// results of a function type or a type follow.
+  void endLine() {
+    at = skipBlank(at);
+    constexpr std::string_view kContinued = "<([:-";
+    if (depth != 0 || alias.empty() ||
+        (at < text.size() && kContinued.find(text[at]) != kContinued.npos))
+      return;
+    aliases[alias] = aliasDepth;
+    alias = {};
+  }
+
+  /// The name, or the one character, that begins here.
+  std::string_view word() const {
+    size_t end = at;
+    while (end < text.size() && text[end] != '-' && isNamed(text[end]))
+      ++end;
+    return text.substr(at, std::max(end - at, size_t(1)));
+  }
+
+  void open() {
     // Of a list, each entry is an expression of its own.
-    if (affine == 0 && at >= 10) {
-      const std::string_view before = text.substr(at - 10, 10);
-      if (before == "affine_map" || before == "affine_set")
-        affine = depth + 1;
-    }
+    if (affine == 0 && opensAffine)
+      affine = depth + 1;
+    opensAffine = false;
     reach(++depth + operators);
-    at += width;
+    ++at;
   }
 
   void close() {
@@ -84,49 +115,45 @@ private:
     ++at;
   }
 
-  /// In an affine map or set: "+", "-", "*", or a word of three or more letters
-  /// ("mod", "floordiv", "ceildiv").
-  void affineOperator() {
-    const char c = text[at];
-    if (c == ',') {
+  /// In an affine map or set.
+  void affineOperator(std::string_view found) {
+    if (found == ",")
       operators = 0;
-      ++at;
-      return;
-    }
-    size_t end = at + 1;
-    if (std::isalpha(static_cast<unsigned char>(c)))
-      while (end < text.size() && isNamed(text[end]))
-        ++end;
-    const std::string_view word = text.substr(at, end - at);
-    if (word == "+" || word == "-" || word == "*" || word == "mod" ||
-        word == "floordiv" || word == "ceildiv")
+    if (found == "+" || found == "-" || found == "*" || found == "mod" ||
+        found == "floordiv" || found == "ceildiv")
       reach(depth + ++operators);
-    at = end;
+  }
+
+  void readWord() {
+    const std::string_view found = word();
+    if (affine != 0)
+      affineOperator(found);
+    else if (found == "affine_map" || found == "affine_set")
+      opensAffine = true;
+    at += found.size();
   }
 
   void step() {
     const char c = text[at], next = peek(1);
-    if (c == '\n' && depth == 0 && !alias.empty()) {
-      aliases[alias] = aliasDepth;
-      alias = {};
-    }
-    if (c == '"')
+    if (c == '\n')
+      endLine();
+    else if (c == '"')
       skipString();
     else if (c == '/' && next == '/')
       at = std::min(text.find('\n', at), text.size());
     else if ((c == '-' && next == '>') ||
              ((c == '<' || c == '>') && next == '='))
-      at += 2; // an arrow or a comparison
+      at = skipBlank(at + 2); // an arrow or a comparison
+    else if (c == ':')
+      at = skipBlank(at + 1); // a type may stand in the next line
     else if (c == '(' || c == '[' || c == '{' || c == '<')
-      open(1);
+      open();
     else if (c == ')' || c == ']' || c == '}' || c == '>')
       close();
     else if (c == '!' || c == '#')
       name();
-    else if (affine != 0)
-      affineOperator();
     else
-      ++at;
+      readWord();
   }
 
   std::string_view text;
@@ -134,6 +161,7 @@ private:
   /// The depth at which the affine map is open that is read, or 0, and the
   /// operators of its expression so far.
   size_t affine = 0, operators = 0;
+  bool opensAffine = false; ///< Whether the next bracket is that of a map.
   /// The alias whose definition is read, and how deep those before it are.
   std::string_view alias;
   size_t aliasDepth = 0;

@@ -17,11 +17,15 @@ TEXTS = {
     "locations": '#loc0 = loc("a")\n'
     + "".join(f'#loc{i} = loc(callsite("b" at #loc{i - 1}))\n' for i in range(1, N))
     + f"module {{}} loc(#loc{N - 1})",
+    "lines": "!a0 = tuple<i1>\n"
+    + "".join(f"!a{i} // (\n = tuple // [\n<() ->\n !a{i - 1}>\n" for i in range(1, N))
+    + f"func.func private @f(!a{N - 1})",
     "minus": "#map = affine_map<(d0) -> (" + "-" * N + "d0)>",
+    "close": "#map = affine_map<(d0, d1) -> (d0" + "-d1" * N + ")>",
     "plus": "#map = affine_map<(d0) -> (d0"
     + "".join(f" + d0 floordiv {i + 2}" for i in range(N))
     + ")>",
-    "mod": "#map = affine_map<(d0)[s0] -> (d0" + " mod s0" * N + ")>",
+    "mod": "#map = affine_map <(d0)[s0] -> (d0" + " mod s0" * N + ")>",
     "wide": "// ((((\n#map = affine_map<(d0, d1) -> ("
     + ", ".join(["d0 + d1"] * 3000)
     + ")>\n"
