@@ -138,6 +138,45 @@ TEST(ChooseSchedule, PromotedSumsHaveTilesOfWholeSteps) {
   }
 }
 
+// One warp copies all weights of the tiles of promoted sums that were measured
+// so, with the registers of before; two copy those of other heights, other
+// sums, and producers that gather. Where a warp brings rows, one copies them
+// in all tiles.
+TEST(ChooseSchedule, OneWarpCopiesWeightsOfTallTilesOfPromotedSums) {
+  struct Case {
+    int promotion, groups, mean, tokens, copyWarps;
+  };
+  for (const Case &each : {Case{512, 32, 512, 176, 2},
+                           {512, 32, 1024, 176, 2},
+                           {512, 128, 128, 160, 2},
+                           {512, 128, 256, 160, 2},
+                           {512, 32, 78, 96, 3},
+                           {512, 32, 96, 128, 3},
+                           {128, 128, 128, 160, 3},
+                           {0, 32, 128, 160, 3},
+                           {0, 128, 128, 160, 3},
+                           {0, 32, 512, 192, 3}})
+    for (const Target &target : {h100(), targetFor("h200")}) {
+      const Problem problem =
+          sizedFP8(each.groups, each.groups * each.mean, 2880, each.promotion);
+      const Schedule schedule = choose(problem, {}, target).schedule;
+      EXPECT_EQ(schedule.tileTokens, each.tokens)
+          << each.promotion << ", " << each.mean << " rows per group";
+      EXPECT_EQ(schedule.copyWarps, each.copyWarps)
+          << each.promotion << ", " << each.mean << " rows per group";
+      if (each.copyWarps == 2)
+        EXPECT_EQ(schedule.producerRegisters, 24);
+    }
+  Problem gathers = sizedFP8(32, 32 * 512, 2880, 512);
+  gathers.gathers = true;
+  EXPECT_EQ(choose(gathers, {}).schedule.copyWarps, 3);
+  gathers.through = true;
+  const Schedule bringing = choose(gathers, {}).schedule;
+  EXPECT_GT(bringing.bringBytes, 0);
+  EXPECT_EQ(bringing.copyWarps, 2);
+  EXPECT_EQ(bringing.producerRegisters, 32);
+}
+
 // Decoding decides the time of a tile whose part of a group is narrow, so that
 // waves are fewer tiles and not lower ones. (512 rows would share four tiles of
 // 160 tokens and three of 176.)
