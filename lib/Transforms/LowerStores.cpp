@@ -75,6 +75,10 @@ void TileStore::emit() {
   const int columns = schedule.warpTokens() / 8;
   if (schedule.heightStep() == schedule.tileTokens)
     return emitColumns(0, columns);
+  if (takesRowsAhead())
+    for (int column = 0; column < columns; ++column)
+      for (int element = 0; element < 2; ++element)
+        ahead.push_back(valuesOfRow(tokenOf(column, element)));
   const int together = storeColumnsOf(
       schedule, /*looksRowsUp=*/op.getScatter() || hasRowOperands(),
       /*masksColumns=*/op.getN() % schedule.tileRows != 0);
@@ -98,10 +102,11 @@ void TileStore::emitColumns(int first, int count) {
   SmallVector<Value> mapped;
   for (int column = first; column < first + count; ++column)
     for (int element = 0; element < 2; ++element) {
-      const int64_t token = 8 * column + map(element, 0).col;
+      const int64_t token = tokenOf(column, element);
       ofRows.emplace_back();
       if (loadsRows)
-        ofRows.back() = valuesOfRow(token);
+        ofRows.back() =
+            ahead.empty() ? valuesOfRow(token) : ahead[2 * column + element];
       // Where threads exchange values, each stores one of two tokens.
       if (op.getScatter() && !(exchanges && element == 1)) {
         Value row = a.toI64(tokenRow(storedToken, token));
@@ -122,7 +127,7 @@ void TileStore::emitColumns(int first, int count) {
       ArrayRef<Value> ofRow = ofRows[nextRow++];
       Place own{};
       if (!exchanges)
-        own = place(8 * column + map(element, 0).col);
+        own = place(tokenOf(column, element));
       for (int slice = 0; slice < slices(); ++slice) {
         const SmallVector<Value> values =
             epilogue.finish({accumulator(slice, column, element),

@@ -100,6 +100,22 @@ SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
   });
 }
 
+/// Whether a thread takes the values of all of its tokens from other lanes
+/// ahead of the tile's first store, because each branch would wait for its own.
+/// The values need registers beside the sums and what stores take. Addresses of
+/// a scatter, and the branch for groups without an expert, take those registers
+/// from tall tiles: ptxas spills there.
+bool TileStore::takesRowsAhead() {
+  if (!sharesRows() || op.getScatter() || op.getOrNone())
+    return false;
+  constexpr int kForStores = 16;
+  const RegisterBudget budget(schedule, targetOf(op));
+  const auto values =
+      static_cast<int>(shared.front().size()) * schedule.warpTokens() / 4;
+  return schedule.accumulators() + values + kForStores <=
+         std::max(budget.launch, budget.consumer);
+}
+
 /// The row, among all rows, of the token `token` behind `firstToken`. If the
 /// tile has no such token, the tile's last row.
 Value TileStore::tokenRow(Value firstToken, int64_t token) {

@@ -50,6 +50,12 @@ private:
   }
   void shareRows(int64_t first);
   mlir::SmallVector<mlir::Value> valuesOfRow(int64_t token);
+  bool takesRowsAhead();
+  /// A token of the thread, counted from its first: of a fragment's column of
+  /// eight tokens, that of an element.
+  int64_t tokenOf(int column, int element) const {
+    return 8 * column + map(element, 0).col;
+  }
   mlir::Value exists(int64_t columnOffset);
   mlir::Value tokenRow(mlir::Value firstToken, int64_t token);
   void emitColumns(int first, int count);
@@ -105,6 +111,9 @@ private:
   /// Values of row operands that the lanes of a warp hold for each other: by 32
   /// tokens of the warp and by operand.
   mlir::SmallVector<mlir::SmallVector<mlir::Value>> shared;
+  /// Values of the rows of all tokens, two for each column of a fragment, if
+  /// they are taken ahead of the first store.
+  mlir::SmallVector<mlir::SmallVector<mlir::Value>> ahead;
 };
 
 } // namespace mxfp4

@@ -17,6 +17,14 @@
 #schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
   warps_rows = 4, warps_tokens = 1, stages = 3, placement = register, ctas = 1>
 
+#of_fp8 = #mxfp4.schedule<instruction = wgmma_fp8, rows = 64, tokens = 32,
+    token_step = 16, warps_rows = 4, warps_tokens = 1, stages = 4,
+    placement = register, ctas = 1, copy_warps = 1, store_columns = 1>
+#wide_fp8 = #mxfp4.schedule<instruction = wgmma_fp8, rows = 192, tokens = 192,
+    token_step = 16, warps_rows = 12, warps_tokens = 1, stages = 4,
+    placement = register, ctas = 1, copy_warps = 3, producer_registers = 32,
+    store_columns = 1>
+
 // CHECK: #[[UNROLL:.*]] = #llvm.loop_unroll<disable = true>
 // CHECK: #[[ROLLED:.*]] = #llvm.loop_annotation<unroll = #[[UNROLL]]>
 // CHECK: gpu.module @kernels
@@ -801,6 +809,114 @@ gpu.module @kernels {
           %p = arith.addf %sum, %b : f32
           mxfp4.yield %p : f32
         } {schedule = #schedule} : vector<1x1x4xf32> to memref<?x64xbf16>
+    gpu.return
+  }
+
+  // A thread takes the values of all of its rows from other lanes ahead of the
+  // first store: each branch would wait for its own.
+
+  // CHECK-LABEL: llvm.func @store_rows_ahead
+  // CHECK-COUNT-8: nvvm.shfl.sync idx
+  // CHECK:         st.global
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK:         llvm.return
+  gpu.func @store_rows_ahead(%acc: vector<1x4x4xf32>,
+      %y: memref<?x192xbf16>, %scales: memref<?xf32>, %weights: memref<?xf32>,
+      %to: memref<?xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%scales : memref<?xf32>) {
+        ^bb0(%sum: f32, %scale: f32):
+          %p = arith.mulf %sum, %scale : f32
+          mxfp4.yield %p : f32
+        } {schedule = #of_fp8} : vector<1x4x4xf32> to memref<?x192xbf16>
+    gpu.return
+  }
+
+  // Groups without an expert have a branch that takes registers: each branch around
+  // stores has its values.
+
+  // CHECK-LABEL: llvm.func @store_rows_or_none
+  // CHECK:         nvvm.shfl.sync idx
+  // CHECK:         nvvm.shfl.sync idx
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK:         st.global
+  // CHECK:         nvvm.shfl.sync idx
+  gpu.func @store_rows_or_none(%acc: vector<1x4x4xf32>,
+      %y: memref<?x192xbf16>, %scales: memref<?xf32>, %weights: memref<?xf32>,
+      %to: memref<?xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at) or_none
+        epilogue(%scales : memref<?xf32>) {
+        ^bb0(%sum: f32, %scale: f32):
+          %p = arith.mulf %sum, %scale : f32
+          mxfp4.yield %p : f32
+        } {schedule = #of_fp8} : vector<1x4x4xf32> to memref<?x192xbf16>
+    gpu.return
+  }
+
+  // A thread of three warpgroups has registers for one value of each row beside its
+  // sums, and not for two.
+
+  // CHECK-LABEL: llvm.func @store_rows_of_three
+  // CHECK-COUNT-48: nvvm.shfl.sync idx
+  // CHECK:         st.global
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK:         llvm.return
+  gpu.func @store_rows_of_three(%acc: vector<1x24x4xf32>,
+      %y: memref<?x192xbf16>, %scales: memref<?xf32>, %weights: memref<?xf32>,
+      %to: memref<?xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%scales : memref<?xf32>) {
+        ^bb0(%sum: f32, %scale: f32):
+          %p = arith.mulf %sum, %scale : f32
+          mxfp4.yield %p : f32
+        } {schedule = #wide_fp8} : vector<1x24x4xf32> to memref<?x192xbf16>
+    gpu.return
+  }
+
+  // CHECK-LABEL: llvm.func @store_two_rows_of_three
+  // CHECK-COUNT-4: nvvm.shfl.sync idx
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK:         st.global
+  // CHECK:         nvvm.shfl.sync idx
+  gpu.func @store_two_rows_of_three(%acc: vector<1x24x4xf32>,
+      %y: memref<?x192xbf16>, %scales: memref<?xf32>, %weights: memref<?xf32>,
+      %to: memref<?xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at)
+        epilogue(%scales, %weights : memref<?xf32>, memref<?xf32>) {
+        ^bb0(%sum: f32, %scale: f32, %weight: f32):
+          %p = arith.mulf %sum, %scale : f32
+          %q = arith.mulf %p, %weight : f32
+          mxfp4.yield %q : f32
+        } {schedule = #wide_fp8} : vector<1x24x4xf32> to memref<?x192xbf16>
+    gpu.return
+  }
+
+  // Addresses of a scatter take registers as well.
+
+  // CHECK-LABEL: llvm.func @store_rows_scattered
+  // CHECK-COUNT-2: nvvm.shfl.sync idx
+  // CHECK-NOT:     nvvm.shfl.sync
+  // CHECK:         st.global
+  // CHECK:         nvvm.shfl.sync idx
+  gpu.func @store_rows_scattered(%acc: vector<1x4x4xf32>,
+      %y: memref<?x192xbf16>, %scales: memref<?xf32>, %weights: memref<?xf32>,
+      %to: memref<?xi32>, %i: i32) kernel
+      attributes {known_block_size = array<i32: 128, 1, 1>} {
+    %at = arith.index_cast %i : i32 to index
+    mxfp4.store_tile %acc to %y[%at, %at] valid(%at) expert(%at) scatter(%to : memref<?xi32>)
+        limit(%i) epilogue(%scales : memref<?xf32>) {
+        ^bb0(%sum: f32, %scale: f32):
+          %p = arith.mulf %sum, %scale : f32
+          mxfp4.yield %p : f32
+        } {schedule = #of_fp8} : vector<1x4x4xf32> to memref<?x192xbf16>
     gpu.return
   }
 

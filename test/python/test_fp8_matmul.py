@@ -145,20 +145,23 @@ def test_loops_and_kernels_say_the_same(form: Form, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("accumulation", "rows", "tokens"), [
     ("fast", 192, 144), ("fast", 192, 192), ("promoted 512", 128, 192), ("promoted 128", 128, 160),
 ])  # fmt: skip
-@pytest.mark.parametrize(("epilogue", "missing", "output"), [
-    ("swiglu", 0, "bf16"), ("swiglu", 6, "f32"), ("none", 0, "bf16"), ("none", 6, "bf16"),
-    ("bias", 7, "f32"),
+@pytest.mark.parametrize(("epilogue", "missing", "output", "listed"), [
+    ("swiglu", 0, "bf16", True), ("swiglu", 6, "f32", True), ("none", 0, "bf16", True),
+    ("none", 6, "bf16", True), ("bias", 7, "f32", True), ("none", 6, "bf16", False),
+    ("swiglu", 0, "bf16", False),
 ])  # fmt: skip
 def test_tall_tiles_store_in_parts(
-    accumulation: str, rows: int, tokens: int, epilogue: str, missing: int, output: str
-) -> None:
+    accumulation: str, rows: int, tokens: int, epilogue: str, missing: int, output: str,
+    listed: bool,
+) -> None:  # fmt: skip
     """Parts of 32 tokens: none, one, some with a row, all; the last part may be lower. Of the last
-    tile, columns may be missing."""
+    tile, columns may be missing. Without a list of experts, the scales of all parts come first."""
     form = Form(
-        n=2 * rows - missing, k=320, experts=3, groups=5, epilogue=epilogue,
-        accumulation=accumulation, output=output,
+        n=2 * rows - missing, k=320, experts=3 if listed else 5, groups=5 if listed else 0,
+        epilogue=epilogue, accumulation=accumulation, output=output,
     )  # fmt: skip
-    sizes, ids = [0, 33, tokens, tokens + 1, 64], [0, 2, -1, 1, 0]
+    sizes = [0, 33, tokens, tokens + 1, 64]
+    ids = [0, 2, -1, 1, 0] if listed else None
     schedule = (
         f"#mxfp4.schedule<instruction = wgmma_fp8, rows = {rows}, tokens = {tokens}, "
         f"warps_rows = {rows // 16}, warps_tokens = 1, stages = 4, placement = register, ctas = 1, "
