@@ -42,6 +42,7 @@ extern "C" {
 
 typedef struct Mxfp4SimModule Mxfp4SimModule;
 typedef struct Mxfp4SimLaunch Mxfp4SimLaunch;
+typedef struct Mxfp4SimStream Mxfp4SimStream;
 
 /** The version the library was built with. */
 MXFP4_SIM_API int mxfp4SimApiVersion(void);
@@ -80,6 +81,14 @@ MXFP4_SIM_API void mxfp4SimLaunchShared(Mxfp4SimLaunch *l, uint32_t bytes);
     that does not exist. */
 MXFP4_SIM_API int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name,
                                  uint64_t value);
+
+/** The launches of a stream, one behind the other: a programmatic launch may
+    read before griddepcontrol.wait what no launch ahead of it that may still
+   run has written. Without a stream it may read nothing before. */
+MXFP4_SIM_API Mxfp4SimStream *mxfp4SimStreamCreate(void);
+MXFP4_SIM_API void mxfp4SimStreamDestroy(Mxfp4SimStream *s);
+/** The stream must outlive the run. */
+MXFP4_SIM_API void mxfp4SimLaunchStream(Mxfp4SimLaunch *l, Mxfp4SimStream *s);
 
 /** Memory of the caller, which must stay until the run is over. Returns the
     buffer's number. */

@@ -17,6 +17,10 @@ struct Mxfp4SimModule {
   std::string errors, json;
 };
 
+struct Mxfp4SimStream {
+  sim::Unended unended;
+};
+
 struct Mxfp4SimLaunch {
   const Mxfp4SimModule *m;
   std::string kernel;
@@ -119,6 +123,12 @@ int mxfp4SimOption(Mxfp4SimLaunch *l, const char *name, uint64_t value) {
   else
     return -1;
   return 0;
+}
+
+Mxfp4SimStream *mxfp4SimStreamCreate(void) { return new Mxfp4SimStream; }
+void mxfp4SimStreamDestroy(Mxfp4SimStream *s) { delete s; }
+void mxfp4SimLaunchStream(Mxfp4SimLaunch *l, Mxfp4SimStream *s) {
+  l->opts.unended = s ? &s->unended : nullptr;
 }
 
 int mxfp4SimAddBuffer(Mxfp4SimLaunch *l, void *data, size_t size,

@@ -186,6 +186,13 @@ void execGridWait(ExecContext &x, const Inst &) {
     x.c.gridWaits.push_back(
         threadAccess(x, unsigned(__builtin_ctz(x.mask)), 0).e);
   x.w.gridWaited |= x.mask;
+  x.g.anyWaits = true;
+}
+
+void execLaunchDependents(ExecContext &x, const Inst &) {
+  x.g.anyLets = true;
+  if (x.mask & ~x.w.gridWaited)
+    x.g.letsAhead = true;
 }
 
 void execSetMaxNReg(ExecContext &x, const Inst &i) {
@@ -293,7 +300,7 @@ bool mxfp4::sim::decodeControl(Decoder &d) {
     bool wait = d.take("wait");
     if (!wait && !d.take("launch_dependents"))
       return d.fail("expected .wait or .launch_dependents");
-    d.i.fn = wait ? execGridWait : execNothing;
+    d.i.fn = wait ? execGridWait : execLaunchDependents;
     return d.expectOps(0, 0);
   }
   if (base == "pmevent") {

@@ -64,6 +64,8 @@ struct State {
   std::vector<std::unique_ptr<Module>> modules;
   std::vector<std::unique_ptr<Function>> functions;
   std::string message;
+  /// By the launches, all of which are on one stream here.
+  sim::Unended unended;
 };
 
 State &state() {
@@ -109,6 +111,7 @@ int run(const Function &f, const Config &c, void **values) {
   for (uint32_t i = 0; i < c.count; ++i)
     if (c.attributes[i].id == kProgrammatic)
       options.programmatic = c.attributes[i].value != 0;
+  options.unended = &state().unended;
   const sim::Result r = sim::run(*f.owner->code, f.info->name, l, options);
   if (std::getenv("MXFP4_SIM_REPORT"))
     std::fprintf(stderr, "kernel %s\n%s\n", f.info->name.c_str(),

@@ -263,6 +263,12 @@ struct Grid {
   uint64_t idle() const;
   std::map<uint64_t, std::pair<VectorClock, VectorClock>> syncVars;
   std::atomic<uint32_t> nextCluster{0};
+  /// What the launch writes; held by a write.
+  Unended written;
+  std::mutex writtenLock;
+  /// Whether a thread has waited for the launches ahead, let the next one
+  /// begin, and done the second without the first.
+  std::atomic<bool> anyWaits{false}, anyLets{false}, letsAhead{false};
   uint32_t numClusters = 0;
 };
 

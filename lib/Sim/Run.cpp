@@ -123,6 +123,17 @@ void addStats(const Kernel &k, const LocalStats &local, Stats &sum) {
 #undef ADD
 }
 
+/// What the next launch may not read before it waits. It begins when all blocks
+/// have let it, or have ended: then all launches ahead of this one have ended,
+/// too, if this one began so late, or waited before it let the next one begin.
+void passOn(Grid &g) {
+  Unended &unended = *g.opts.unended;
+  if (!g.opts.programmatic || (g.anyWaits && !g.letsAhead))
+    unended.clear();
+  if (g.anyLets)
+    unended.add(g.written);
+}
+
 Result failure(const std::string &file, std::string message) {
   Result r;
   Diagnostic d;
@@ -181,6 +192,8 @@ Result mxfp4::sim::run(const Module &mod, std::string_view entry, Launch &l,
     for (std::thread &t : pool)
       t.join();
   }
+  if (opts.unended)
+    passOn(g);
   Result r;
   r.diagnostics = std::move(g.found);
   if (g.instructions > opts.most())

@@ -121,7 +121,11 @@ static void checkInit(RaceChecker &k, const Access &a, GlobalRegion &r,
 
 /// A programmatic launch: has the one ahead of it ended, as far as this thread
 /// knows?
-static void checkDependency(ExecContext &x, uint64_t addr, const Access &a) {
+static void checkDependency(ExecContext &x, uint64_t addr, uint64_t bytes,
+                            const Access &a) {
+  const Unended *unended = x.g.opts.unended;
+  if (unended && !a.is(Access::Write) && !unended->has(addr, bytes))
+    return;
   if (a.is(Access::AnyLane) ? x.w.gridWaited != 0
                             : x.w.gridWaited >> a.lane & 1)
     return;
@@ -142,7 +146,11 @@ void mxfp4::sim::touchGlobal(ExecContext &x, GlobalRegion &r, uint64_t off,
                              uint64_t bytes, const Access &a,
                              const uint8_t *data) {
   if (x.g.opts.programmatic)
-    checkDependency(x, r.address + off, a);
+    checkDependency(x, r.address + off, bytes, a);
+  if (x.g.opts.unended && a.is(Access::Write)) {
+    std::lock_guard<std::mutex> guard(x.g.writtenLock);
+    x.g.written.add(r.address + off, bytes);
+  }
   bool initialises =
       r.checked && (!a.is(Access::NoInit) || a.is(Access::Write));
   if (r.writable && x.g.opts.checkRaces) {

@@ -105,6 +105,7 @@ class SimDriver(SimMemory):
         self._facts = {**H100, "MULTIPROCESSOR_COUNT": multiprocessors}
         self._options = options
         self._modules: list[int] = []
+        self._stream = self._sim.mxfp4SimStreamCreate()
         self._context = 0
         self._message = ""
         self.launches: list[Launched] = []
@@ -122,6 +123,8 @@ class SimDriver(SimMemory):
     def __del__(self) -> None:
         for module in self.__dict__.get("_modules", ()):
             self._sim.mxfp4SimModuleDestroy(module)
+        if "_stream" in self.__dict__:
+            self._sim.mxfp4SimStreamDestroy(self._stream)
 
     # Device, contexts, streams -----------------------------------------------------------------
 
@@ -255,6 +258,7 @@ class SimDriver(SimMemory):
             pointers = (c_void_p * len(f.parameters)).from_address(parameters)
             for pointer, size in zip(pointers, f.parameters, strict=True):
                 sim.mxfp4SimArgBytes(launch, pointer, size)
+            sim.mxfp4SimLaunchStream(launch, self._stream)
             self._run(launch)
             self.launches.append(
                 Launched(

@@ -26,6 +26,7 @@
 #define MXFP4_SIM_SIM_H
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -93,6 +94,21 @@ struct BufferFlags {
   bool writable = true;    ///< Otherwise writes are reported.
 };
 
+/// Bytes of global memory that launches have written which may not have ended
+/// when the next one begins; all bytes until something is known.
+class Unended {
+public:
+  bool has(uint64_t address, uint64_t bytes) const;
+  void add(uint64_t address, uint64_t bytes);
+  void add(const Unended &other);
+  void clear();
+
+private:
+  static constexpr uint64_t kPage = 4096;
+  bool hasAll = true;
+  std::map<uint64_t, std::bitset<kPage>> pages;
+};
+
 struct Options {
   /// Seeds scheduling, delays of asynchronous copies and poison values.
   uint64_t seed = 1;
@@ -114,6 +130,10 @@ struct Options {
   /// The launch may begin before the one ahead of it has ended (programmatic
   /// stream serialization): global memory is touched after griddepcontrol.wait.
   bool programmatic = false;
+  /// Of the launches ahead: what a programmatic launch may read before it waits
+  /// is none of it. The run leaves what the next launch has to know. Without
+  /// it, all global memory counts as written.
+  Unended *unended = nullptr;
   /// Registers per thread at launch (ptxas -v), to check setmaxnreg; 0:
   /// unknown.
   unsigned launchRegisters = 0;

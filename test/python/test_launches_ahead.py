@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a kernel may read before `griddepcontrol.wait`, by the launches ahead of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from interpreter import launch
+from mxfp4._sim_driver import SimDriver
+from mxfp4._sim_memory import DeviceArray
+
+WAIT, LET = "griddepcontrol.wait;", "griddepcontrol.launch_dependents;"
+
+
+def kernel(*ahead: str, loads: str = "", behind: str = "") -> str:
+    """A kernel that loads a word, stores one, and has instructions ahead of both and between."""
+    return f"""
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 from, .param .u64 to)
+{{
+  .reg .b32 %r<4>;
+  .reg .b64 %d<4>;
+  ld.param.b64 %d1, [from];
+  ld.param.b64 %d2, [to];
+  {" ".join(ahead)}
+  {loads}
+  ld.global.b32 %r1, [%d1];
+  {behind}
+  st.global.b32 [%d2], %r1;
+  ret;
+}}
+"""
+
+
+LATE = kernel(WAIT, LET)
+"""Lets the next kernel begin when all kernels ahead of it have ended."""
+AT_ONCE = kernel(LET, WAIT)
+LAST = kernel(WAIT)
+"""Lets the next kernel begin when it has ended itself."""
+AHEAD = kernel(behind=f"{WAIT} {LET}")
+"""Loads before it waits."""
+
+
+class Chain:
+    """Launches one behind the other, of kernels with a word to load and one to store."""
+
+    def __init__(self) -> None:
+        self.driver = SimDriver()
+        self.words = [
+            self.driver.allocate(np.zeros(1, np.int32), f"word {i}") for i in range(4)
+        ]  # fmt: skip
+
+    def found(self, ptx: str, source: int, target: int, programmatic: bool = True) -> set[str]:
+        """The checks that a launch fails."""
+        words: list[DeviceArray | int | bytes | None] = [self.words[source], self.words[target]]
+        hazards = launch(self.driver, ptx, "k", words, programmatic=programmatic)
+        return {hazard["check"] for hazard in hazards}
+
+
+def test_the_word_of_a_launch_that_has_ended_is_read_ahead() -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    assert not chain.found(LATE, 0, 2)
+    assert not chain.found(AHEAD, 1, 3)  # the first launch has ended
+    assert not chain.found(AHEAD, 2, 0)  # and so has the second
+    assert chain.found(AHEAD, 0, 3) == {"dependency"}  # of the launch ahead
+
+
+def test_kernels_ahead_of_one_that_lets_the_next_begin_at_once_may_still_run() -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    assert not chain.found(AT_ONCE, 0, 2)
+    assert chain.found(AHEAD, 1, 3) == {"dependency"}
+
+
+@pytest.mark.parametrize("programmatic", [True, False])
+def test_launches_that_do_not_begin_early_have_ended_what_is_ahead(programmatic: bool) -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    # This one, or the next one, begins when all is done.
+    assert not chain.found(LAST if programmatic else AT_ONCE, 0, 2, programmatic)
+    assert not chain.found(AHEAD, 1, 3)
+    assert not chain.found(LATE, 0, 2)
+    assert not chain.found(AHEAD, 2, 3, programmatic=False)
+
+
+def test_a_kernel_that_never_waits_leaves_the_others_running() -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    assert not chain.found(LATE, 0, 2)
+    assert chain.found(kernel(LET), 1, 3) == {"dependency"}  # it stores
+    assert chain.found(AHEAD, 2, 0) == {"dependency"}
+
+
+def test_what_is_ahead_of_the_first_launch_is_not_known() -> None:
+    assert Chain().found(AHEAD, 0, 1) == {"dependency"}
+
+
+def test_nothing_is_stored_ahead() -> None:
+    chain = Chain()
+    assert not chain.found(LATE, 0, 1)
+    assert chain.found(kernel(loads="st.global.b32 [%d2], %r1;", behind=WAIT), 0, 3)
