@@ -277,7 +277,9 @@ MXFP4RT_API void mxfp4rt_kernel_destroy(mxfp4rt_kernel *kernel);
  *
  *  The launch may begin before the work ahead of it on the stream has ended
  *  (programmatic stream serialization); the kernel itself waits for that work
- *  before it reads anything.
+ *  before it reads anything. A kernel that reads offsets and weights before it
+ *  waits (`launch.ahead` in its manifest) begins early only behind another call
+ *  of the same chain, which must not write them.
  *
  *  May be captured in a CUDA graph. The device is never waited for; memory is
  *  allocated only by a launch outside of captures, when captures have used up

@@ -208,7 +208,10 @@ static std::vector<Schedule> allSchedulesLike(Problem like,
   }
   for (bool batchInvariant : {false, true})
     for (const Target &each : variants(target))
-      addSchedules(result, each, placement, like, batchInvariant);
+      for (bool older : {false, true}) {
+        like.olderInputs = older;
+        addSchedules(result, each, placement, like, batchInvariant);
+      }
   return result;
 }
 

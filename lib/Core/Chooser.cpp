@@ -52,6 +52,9 @@ constexpr int kPromotedAhead = 96;
 /// with one warp that copies weights.
 constexpr int kOneForWeights = 160, kOneForWeightsMost = 176;
 
+/// Tokens of a tile up to which a kernel copies before the one ahead has ended.
+constexpr int kAheadTokens = 16;
+
 /// Tokens of a warp from which it stores more of them between two branches,
 /// unless K slices leave it few registers: 28 warps with SwiGLU would spill.
 constexpr int kManyStores = 65;
@@ -161,7 +164,18 @@ Pick Chooser::pick(int64_t rows) const {
               : traits.isAsynchronous ? pickWgmma(rows)
                                       : pickMmaSync(rows);
   pick.schedule = withBranches(pick.schedule);
+  pick.schedule.copiesAhead = copiesAhead(pick.schedule);
   return pick;
+}
+
+/// Whether offsets are read and weights copied before the kernel ahead has
+/// ended. Measured on an H200 with tiles of up to 16 tokens and 45 steps of K;
+/// tiles for few steps were not measured.
+bool Chooser::copiesAhead(const Schedule &schedule) const {
+  return problem.olderInputs && !problem.gathers && decodeDecides() &&
+         steps > kMostAloneSteps && problem.activations == NumberType::BF16 &&
+         schedule.traits().isAsynchronous && !schedule.sideBySide &&
+         schedule.wideFrom == 0 && schedule.tileTokens <= kAheadTokens;
 }
 
 std::string Chooser::whyInstruction(Instruction chosen) const {

@@ -25,10 +25,6 @@ constexpr int64_t kRowsOfFewSteps = 5;
 /// of mma.sync took twice as long as those of wgmma.
 constexpr int64_t kManyTokens = 64;
 
-/// Steps of K up to which tiles without K slices take less time for a dozen
-/// rows per group and more: 0.75 to 0.84 of the time with 8, 11 and 12 steps.
-constexpr int64_t kMostAloneSteps = 12;
-
 /// Waves of tiles from which such tiles, in three CTAs per SM, take less time
 /// than smaller ones of mma.sync: with 1.9 they took 1.01 of the time, and with
 /// 1.6 as many rows of fewer groups 1.13.

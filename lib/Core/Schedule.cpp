@@ -251,6 +251,15 @@ static std::string verifyBringing(const Schedule &s, const Problem &problem) {
   return "";
 }
 
+/// One role copies weights, and one table has the first tile.
+static std::string verifyAhead(const Schedule &s, const Problem &problem) {
+  if (!s.traits().isAsynchronous || problem.gathers || s.bringBytes != 0 ||
+      s.sideBySide || s.wideFrom != 0)
+    return "requires wgmma, rows in order, and neither side_by_side nor "
+           "wide_from for copies_ahead";
+  return "";
+}
+
 /// The second program has the threads and the registers of the first, and less
 /// shared memory: what is left to fail are the rows of its tiles.
 static std::string verifySideBySide(const Schedule &s,
@@ -336,6 +345,8 @@ std::string mxfp4::verifySchedule(const Schedule &schedule,
     wrong = verifyProducer(schedule, problem.layout, target);
   if (wrong.empty() && schedule.bringBytes != 0)
     wrong = verifyBringing(schedule, problem);
+  if (wrong.empty() && schedule.copiesAhead)
+    wrong = verifyAhead(schedule, problem);
   if (wrong.empty() && schedule.sideBySide)
     wrong = verifySideBySide(schedule, problem.layout);
   if (wrong.empty() && schedule.wideFrom != 0)

@@ -51,6 +51,7 @@ const std::vector<ScheduleField> &mxfp4::scheduleFields() {
       {"store_columns", &S::storeColumns, false, 3, 1, 1024,
        inferredStoreColumns},
       {"bring_bytes", &S::bringBytes, false, 5, 0, 65536},
+      {"copies_ahead", &S::copiesAhead, false, 6, 0, 1},
   };
   return fields;
 }

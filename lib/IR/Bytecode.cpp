@@ -91,9 +91,14 @@ LogicalResult GroupedMatmulOp::readProperties(DialectBytecodeReader &reader,
           MutableArrayRef(properties.operandSegmentSizes))) ||
       failed(readAccumulation(reader, properties)))
     return failure();
-  return failure(!isAtMost(reader, 2) &&
-                 (failed(reader.readOptionalAttribute(properties.target)) ||
-                  failed(reader.readOptionalAttribute(properties.promises))));
+  if (!isAtMost(reader, 2) &&
+      (failed(reader.readOptionalAttribute(properties.target)) ||
+       failed(reader.readOptionalAttribute(properties.promises))))
+    return failure();
+  // Version 6 has inputs that are older than the kernel ahead.
+  return isAtMost(reader, 5)
+             ? success()
+             : reader.readOptionalAttribute(properties.older_inputs);
 }
 
 void GroupedMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
@@ -103,6 +108,7 @@ void GroupedMatmulOp::writeProperties(DialectBytecodeWriter &writer) {
   writer.writeOptionalAttribute(properties.accumulation);
   writer.writeOptionalAttribute(properties.target);
   writer.writeOptionalAttribute(properties.promises);
+  writer.writeOptionalAttribute(properties.older_inputs);
 }
 
 LogicalResult TileMatmulOp::readProperties(DialectBytecodeReader &reader,

@@ -41,6 +41,8 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
     problem.activations = *type;
   problem.promotion = static_cast<int>(op.getPromotion());
   problem.through = bool(op.getThrough());
+  // Ids are read as late as they were, because bad ones are reported.
+  problem.olderInputs = op.getOlderInputs() && !op.getExpertIds();
   return problem;
 }
 

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Format "mxfp4-artifact", version 3. A launcher
+// Format "mxfp4-artifact", version 4. A launcher
 //   - refuses a version or a target that it does not know;
 //   - checks that weights are packed in `weights`' layout;
 //   - passes `arguments` in order, pointers to contiguous device memory of the
@@ -26,6 +26,13 @@
 //     CTA in x for each `rows` rows, the last of which may have fewer, and `y`
 //     CTAs in y (1 if not stated). Without rows nothing is launched, unless the
 //     rule is "one": such kernels have an outcome then, too, offsets of zeros;
+//   - lets a launch begin before the one ahead of it has ended, because kernels
+//     wait for it (griddepcontrol.wait) before they read anything, and let the
+//     next one begin behind this wait. A kernel that names arguments in
+//     `launch.ahead` reads these before it waits: it begins early only behind a
+//     kernel of version 4 that writes none of them, because all kernels ahead
+//     of that one have ended then. Kernels of version 3 let the next one begin
+//     before their wait;
 //   - passes as "workspace" memory of its shape (two i32 for a matmul) that was
 //     zeros before the first launch (a kernel leaves zeros), and other memory
 //     to launches that may run at one time;
@@ -259,7 +266,7 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
       SharedMemoryMap(s, facts.layout, facts.problem.groups).dynamicBytes();
   Object manifest{
       {"format", "mxfp4-artifact"},
-      {"version", 3},
+      {"version", 4},
       {"entry", entry},
       {"target", facts.target.chip},
       {"device", deviceJson(facts.target.device)},
@@ -274,6 +281,8 @@ std::string mxfp4::writeManifest(const KernelFacts &facts, StringRef entry,
               {"dynamic_shared_bytes", dynamicShared},
               {"grid", Object{{"rule", "persistent"},
                               {"ctas_per_sm", s.ctasPerMultiprocessor}}}}}};
+  if (s.copiesAhead)
+    (*manifest.getObject("launch"))["ahead"] = Array{"offsets", "weights"};
   if (!facts.promises.empty())
     (*manifest.getObject("weights"))["promises"] = Object(facts.promises);
   return finishManifest(std::move(manifest), facts.signature, facts.function,

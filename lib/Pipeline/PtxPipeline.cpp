@@ -56,6 +56,7 @@ static void buildDecoding(OpPassManager &pm,
   pm.addPass(createSpecializeWarps());
   pm.addPass(createShareTiles());
   pm.addPass(createBringRows());
+  pm.addPass(createCopyAhead());
   pm.addPass(createPipelineCopies());
   pm.addPass(createInsertDecode());
   pm.addPass(createVersionLoops());

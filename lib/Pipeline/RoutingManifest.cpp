@@ -74,7 +74,7 @@ std::string mxfp4::writeManifest(RoutingFacts facts, StringRef entry,
     grid["y"] = plan.grid.y;
   }
   Object manifest{{"format", "mxfp4-artifact"},
-                  {"version", 3},
+                  {"version", 4},
                   {"operation", facts.operation},
                   {"entry", entry},
                   {"target", chip},

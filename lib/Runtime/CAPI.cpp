@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CAPI.h"
+#include "Graphs.h"
 
 #include <cstring>
 
@@ -288,9 +289,7 @@ mxfp4rt_status mxfp4rt_launch_all(const mxfp4rt_call *calls, size_t count,
     const Kernel &first = calls[0].kernel->kernel;
     const InContext current(first.getDriver(), first.getContext());
     std::optional<StreamState> state;
-    for (size_t i = 0; i < count; ++i)
-      calls[i].kernel->kernel.launch(calls[i].rows, calls[i].values, stream,
-                                     state);
+    launchCalls(calls, count, stream, state);
   });
 }
 

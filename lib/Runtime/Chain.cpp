@@ -107,7 +107,7 @@ void mxfp4rt_chain::check() const {
 void mxfp4rt_chain::launchOnce(Stream stream,
                                std::optional<StreamState> &state) {
   if (!kernel(0).getDriver().hasGraphs) {
-    launchCalls(calls, stream, state);
+    launchCalls(calls.data(), calls.size(), stream, state);
     return;
   }
   if (!graph || graph->stream != state->id) {

@@ -8,11 +8,16 @@
 
 using namespace mxfp4::runtime;
 
-void mxfp4::runtime::launchCalls(const std::vector<mxfp4rt_call> &calls,
+void mxfp4::runtime::launchCalls(const mxfp4rt_call *calls, size_t count,
                                  Stream stream,
                                  std::optional<StreamState> &state) {
-  for (const mxfp4rt_call &call : calls)
-    call.kernel->kernel.launch(call.rows, call.values, stream, state);
+  const Kernel *ahead = nullptr;
+  for (size_t i = 0; i < count; ++i) {
+    Kernel &kernel = calls[i].kernel->kernel;
+    kernel.launch(calls[i].rows, calls[i].values, stream, state, ahead);
+    if (kernel.launches(calls[i].rows))
+      ahead = &kernel;
+  }
 }
 
 KernelGraph::~KernelGraph() {
@@ -35,8 +40,10 @@ void KernelGraph::add(const mxfp4rt_call &call, Stream stream,
                     static_cast<const GraphNode *>(nullptr), size_t(0), &node);
       });
   // As launches are programmatic: the kernel waits itself.
-  const GraphEdge edge = {
-      GraphEdge::kProgrammatic, 0, GraphEdge::kProgrammatic, {}};
+  GraphEdge edge = {GraphEdge::kProgrammatic, 0, GraphEdge::kProgrammatic, {}};
+  if (!kernel.beginsEarly(ahead))
+    edge = {};
+  ahead = &kernel;
   if (last)
     driver.call(driver.graphAddEdges, graph, &last, &nodes.back(), &edge,
                 size_t(1));
@@ -131,7 +138,7 @@ void SharedGraph::launch(const std::vector<mxfp4rt_call> &calls, uint64_t chain,
   if (isMade)
     make(calls, stream, state);
   if (!graph) {
-    launchCalls(calls, stream, state);
+    launchCalls(calls.data(), calls.size(), stream, state);
     return;
   }
   const bool isOwn = isMade || owner == chain;

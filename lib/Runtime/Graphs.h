@@ -14,7 +14,7 @@
 namespace mxfp4::runtime {
 
 /// Launches calls one by one.
-void launchCalls(const std::vector<mxfp4rt_call> &calls, Stream stream,
+void launchCalls(const mxfp4rt_call *calls, size_t count, Stream stream,
                  std::optional<StreamState> &state);
 
 /// Kernels in a row as a graph. Its launch takes the host as long as half of a
@@ -43,6 +43,8 @@ private:
   /// Of each call; null if it has no rows.
   std::vector<GraphNode> nodes;
   GraphNode last = nullptr;
+  /// Of the last node.
+  const Kernel *ahead = nullptr;
 };
 
 /// The launches on a stream of all chains of the same kernels: a layer's for

@@ -230,19 +230,19 @@ void Kernel::describe(int64_t rows, const mxfp4rt_value *values, Stream stream,
 }
 
 void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
-                    std::optional<StreamState> &state) {
+                    std::optional<StreamState> &state, const Kernel *ahead) {
   if (!launches(rows))
     return;
-  describe(rows, values, stream, state, [&](const KernelNode &node) {
-    // The kernel waits for the work ahead of it itself, once it has set itself
-    // up (griddepcontrol.wait).
-    LaunchAttribute early = {};
-    early.id = LaunchAttribute::kProgrammaticStreamSerialization;
-    early.value = 1;
-    const LaunchConfig config = {
-        node.gridX,  node.gridY,       node.gridZ, node.blockX, node.blockY,
-        node.blockZ, node.sharedBytes, stream,     &early,      1};
-    driver.call(driver.launchKernel, &config, function, node.parameters,
+  LaunchAttribute early = {};
+  early.id = LaunchAttribute::kProgrammaticStreamSerialization;
+  early.value = beginsEarly(ahead);
+  LaunchConfig config = {0, 0, 0, 0, 0, 0, 0, stream, &early, 1};
+  // Two references are kept without an allocation.
+  describe(rows, values, stream, state, [this, &config](const KernelNode &n) {
+    config = {n.gridX,           n.gridY,  n.gridZ,       n.blockX,
+              n.blockY,          n.blockZ, n.sharedBytes, config.stream,
+              config.attributes, 1};
+    driver.call(driver.launchKernel, &config, function, n.parameters,
                 static_cast<void **>(nullptr));
   });
 }

@@ -204,8 +204,9 @@ static Manifest read(const Json &root) {
   if (!format || *format != "mxfp4-artifact")
     wrong("expected an object with \"format\": \"mxfp4-artifact\".");
   const Json *version = lookUp(root, "version");
-  if (!version || *version != 3)
-    wrong("expected version 3, got " + (version ? shown(*version) : "none") +
+  if (!version || (*version != 3 && *version != 4))
+    wrong("expected version 3 or 4, got " +
+          (version ? shown(*version) : "none") +
           "; compile the artifact again, or use the version of mxfp4 that "
           "wrote it.");
   Manifest manifest;
@@ -224,6 +225,9 @@ static Manifest read(const Json &root) {
   manifest.mostRows = mostRows(root);
   manifest.arguments = readArguments(root);
   manifest.files = readFiles(root);
+  manifest.readsAhead =
+      lookUp(root, "launch.ahead") && !getList(root, "launch.ahead").empty();
+  manifest.nextBehindWait = *version >= 4;
   return manifest;
 }
 

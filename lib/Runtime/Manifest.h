@@ -4,8 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The part of format "mxfp4-artifact", version 3, that a launch needs; its
-// meaning is written at the top of lib/Pipeline/Manifest.cpp. Grid rules are
+// The part of format "mxfp4-artifact", versions 3 and 4, that a launch needs;
+// its meaning is written at the top of lib/Pipeline/Manifest.cpp. Grid rules
+// are
 //   {"rule": "persistent", "ctas_per_sm": C}   C CTAs for each SM
 //   {"rule": "one"}                            one CTA
 //   {"rule": "per_rows", "rows": R}            rows / R CTAs, rounded up
@@ -90,6 +91,10 @@ struct Manifest {
   std::vector<Argument> arguments;
   /// Of the files beside the manifest, by name; absent if it does not say.
   std::optional<std::map<std::string, FileFacts>> files;
+  /// Whether arguments are read before the kernel ahead has ended, and whether
+  /// the next kernel begins only when all ahead of this one have ended, as from
+  /// version 4 on.
+  bool readsAhead = false, nextBehindWait = false;
 
   /// The number of an argument; -1 if there is none of this name.
   int find(const std::string &name) const;

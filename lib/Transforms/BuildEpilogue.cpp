@@ -80,7 +80,8 @@ void Fusion::createMatmul(Value init) {
       matmul.getWorkspace(), matmul.getGather(), matmul.getScatter(),
       operands.get(), matmul.getThrough(), matmul.getScheduleAttr(),
       matmul.getAccumulationAttr(), matmul.getTargetAttr(),
-      matmul.getPromisesAttr(), /*epilogueCount=*/1);
+      matmul.getPromisesAttr(), matmul.getOlderInputsAttr(),
+      /*epilogueCount=*/1);
   fused->setDiscardableAttrs(matmul->getDiscardableAttrDictionary());
 }
 

@@ -76,15 +76,9 @@ gpu::GPUFuncOp mxfp4::outlineKernel(Operation *op,
   return kernel;
 }
 
-void mxfp4::emitGridDependency(ImplicitLocOpBuilder &b, NextLaunch next) {
-  const auto control = [&](NVVM::GridDepActionKind kind) {
-    NVVM::GriddepcontrolOp::create(b, kind);
-  };
-  if (next == NextLaunch::AtOnce)
-    control(NVVM::GridDepActionKind::launch_dependents);
-  control(NVVM::GridDepActionKind::wait);
-  if (next == NextLaunch::BehindWait)
-    control(NVVM::GridDepActionKind::launch_dependents);
+void mxfp4::emitGridDependency(ImplicitLocOpBuilder &b) {
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
 }
 
 void mxfp4::emitLaunch(ImplicitLocOpBuilder &b, gpu::GPUFuncOp kernel,

@@ -30,15 +30,10 @@ mlir::gpu::GPUFuncOp outlineKernel(mlir::Operation *op,
                                    int64_t threads,
                                    int64_t ctasPerMultiprocessor);
 
-/// When the next kernel of the stream may start its own prologue, if it is
-/// launched so: with this kernel, or when the kernels ahead of this one have
-/// ended.
-enum class NextLaunch { AtOnce, BehindWait };
-
-/// griddepcontrol: lets the next kernel start, and waits for the kernels ahead,
-/// because this kernel reads nothing before those have ended.
-void emitGridDependency(mlir::ImplicitLocOpBuilder &b,
-                        NextLaunch next = NextLaunch::AtOnce);
+/// griddepcontrol: waits for the kernels ahead, and lets the next kernel start.
+/// In this order, all kernels but the one ahead have ended when a kernel
+/// starts: what those have written it may read before it waits itself.
+void emitGridDependency(mlir::ImplicitLocOpBuilder &b);
 
 /// Launches a kernel of `threads` threads per CTA in front of the insertion
 /// point.

@@ -45,6 +45,7 @@ static RaggedGrid gridOf(Value table, Value offsets, ScheduleAttr attr) {
   grid.tileTokens = schedule.tileTokens;
   grid.tokenStep = schedule.heightStep();
   grid.fullFirst = schedule.fullTilesFirst;
+  grid.ahead = schedule.copiesAhead;
   if (schedule.isWide())
     grid.fewestRows = schedule.wideFrom;
   else if (schedule.wideFrom != 0)

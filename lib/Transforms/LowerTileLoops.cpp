@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -94,6 +95,11 @@ void mxfp4::lowerTileLoop(TakeTilesOp tiles) {
 // The scheduler
 //===----------------------------------------------------------------------===//
 
+/// Whether the first tile is handed out ahead of `griddepcontrol.wait`.
+static bool copiesAhead(HandOutTilesOp op) {
+  return op.getSchedule().toSchedule().copiesAhead;
+}
+
 /// The number of the CTA's next tile: the first that no CTA has taken, or
 /// `stride` tiles on.
 static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
@@ -111,7 +117,6 @@ static Value takeNumber(ImplicitLocOpBuilder &b, HandOutTilesOp op,
 /// there where rows are `brought` into order.
 static void publish(ImplicitLocOpBuilder &b, HandOutTilesOp op, Value brought,
                     Value number, Value isTile, Value cursor) {
-  RingAcquireOp::create(b, op.getQueue(), cursor);
   Value slot = RingSlotOp::create(b, b.getIndexType(), cursor);
   const auto store = [&](Value value, int64_t field) {
     if (value.getType().isIndex())
@@ -176,10 +181,17 @@ void mxfp4::putBack(ImplicitLocOpBuilder &b, Value workspace, Value rows) {
 }
 
 /// while (publish(number)) number = next;
+///
+/// As a rule the next number is taken ahead of everything that takes time.
+/// Where the first tile is handed out ahead of `griddepcontrol.wait`, it is
+/// taken behind the wait, when there is a slot for its tile: CTAs begin up to
+/// 3 us apart then, and the first ones would take the numbers of tiles that
+/// the last ones could begin earlier.
 void mxfp4::lowerScheduler(HandOutTilesOp op) {
   ImplicitLocOpBuilder b(op.getLoc(), op);
   const auto cursorType =
       CursorType::get(b.getContext(), op.getQueue().getType().getSlots(), 1);
+  const bool isAhead = copiesAhead(op);
   Value start = RingStartOp::create(b, cursorType, Value());
   Value brought = op.getRows() ? countBroughtRows(b, op) : Value();
   scf::WhileOp::create(
@@ -187,19 +199,31 @@ void mxfp4::lowerScheduler(HandOutTilesOp op) {
       ValueRange{op.getFirst(), start},
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
-        // Ahead of everything that takes time.
-        Value following = takeNumber(b, op, args[0]);
+        Value following = args[0];
+        if (!isAhead)
+          following = takeNumber(b, op, args[0]);
         Value isTile = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
                                              args[0], op.getCount());
+        if (!isAhead)
+          RingAcquireOp::create(b, op.getQueue(), args[1]);
         publish(b, op, brought, args[0], isTile, args[1]);
         scf::ConditionOp::create(b, isTile, ValueRange{following, args[1]});
       },
       [&](OpBuilder &builder, Location, ValueRange args) {
         b.restoreInsertionPoint(builder.saveInsertionPoint());
         Value next = RingNextOp::create(b, args[1], Value());
-        scf::YieldOp::create(b, ValueRange{args[0], next});
+        Value number = args[0];
+        if (isAhead) {
+          NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+          RingAcquireOp::create(b, op.getQueue(), next);
+          number = takeNumber(b, op, number);
+        }
+        scf::YieldOp::create(b, ValueRange{number, next});
       });
   b.setInsertionPoint(op);
+  // A CTA without a tile has not waited yet.
+  if (isAhead)
+    NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
   if (op.getCounter())
     putBack(b, op.getCounter(), op.getRows());
   op.erase();

@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -158,6 +159,9 @@ Value RaggedGrid::emitList(ImplicitLocOpBuilder &b, Value first,
 }
 
 void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
+  // What `griddepcontrol.wait` would do: the L1 may hold other offsets.
+  if (ahead)
+    LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, "device");
   const int64_t perLane =
       std::min(kGroupsPerLane, (groups + kWarp - 1) / kWarp);
   // Whether bounds were bad, and the tiles of each list.
@@ -194,6 +198,9 @@ void RaggedGrid::emitTable(ImplicitLocOpBuilder &b, Value lane) const {
     if (error)
       scf::IfOp::create(b, isBad, [&](OpBuilder &then, Location loc) {
         ImplicitLocOpBuilder b(loc, then);
+        // Launches ahead may be of this kernel, and use the same word.
+        if (ahead)
+          NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
         emitReport(b, error, 1);
         scf::YieldOp::create(b);
       });

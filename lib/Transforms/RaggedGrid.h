@@ -44,6 +44,8 @@ struct RaggedGrid {
   /// Rows, i32, and whether offsets may end before. For the table only.
   mlir::Value rows;
   bool orLess = false;
+  /// Whether the table is built before the kernel ahead has ended.
+  bool ahead = false;
   int64_t experts;
   int64_t groups;
   /// Most rows of a tile, and the number that its height is a multiple of.

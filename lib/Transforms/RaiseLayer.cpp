@@ -207,7 +207,8 @@ GroupedMatmulOp LayerBuilder::matmul(Value x, Value gather, unsigned weights,
       /*error=*/Value(), /*workspace=*/Value(), gather, /*scatter=*/Value(),
       operands, /*through=*/Value(), /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(), /*target=*/TargetAttr(),
-      /*promises=*/DictionaryAttr(), /*epilogueCount=*/isFirst || bias ? 1 : 0);
+      /*promises=*/DictionaryAttr(), /*older_inputs=*/UnitAttr(),
+      /*epilogueCount=*/isFirst || bias ? 1 : 0);
 }
 
 void LayerBuilder::addBias(GroupedMatmulOp op) {

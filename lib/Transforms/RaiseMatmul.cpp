@@ -279,7 +279,7 @@ Value MatmulBuilder::build() {
       /*through=*/Value(), /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(),
       /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
-      /*epilogueCount=*/0);
+      /*older_inputs=*/UnitAttr(), /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));
   return finish(shapeResult(matmul.getResult(0)));
 }

@@ -128,7 +128,7 @@ GroupedMatmulOp createMatmul(PatternRewriter &rewriter, RaggedLoop &loop,
       /*scatter=*/Value(), operands, /*through=*/Value(),
       /*schedule=*/ScheduleAttr(), loop.matmul.getAccumulationAttr(),
       loop.matmul.getTargetAttr(), loop.matmul.getPromisesAttr(),
-      loop.matmul.getEpilogue().size());
+      loop.matmul.getOlderInputsAttr(), loop.matmul.getEpilogue().size());
   if (matmul.hasEpilogue())
     rewriter.cloneRegionBefore(loop.matmul.getEpilogue()[0],
                                matmul.getEpilogue()[0],

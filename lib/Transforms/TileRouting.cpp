@@ -76,10 +76,7 @@ static std::string unmetForRouting(const RoutingKernel &kernel) {
 static void buildKernel(const RoutingKernel &kernel, gpu::GPUFuncOp function) {
   CtaBuilder c(function.getLoc(), &function.getBody().front(),
                kernel.plan().threads);
-  // Were all kernels to let the next start at once, CTAs of the next layer's
-  // matmul would take SMs that the kernels ahead of a combine still need.
-  emitGridDependency(c.b, kernel.combine ? NextLaunch::BehindWait
-                                         : NextLaunch::AtOnce);
+  emitGridDependency(c.b);
   RoutingArguments arguments(c, function);
   if (kernel.topK && kernel.sort)
     arguments.staged =

@@ -12,7 +12,9 @@ from .names import shown
 
 T = TypeVar("T")
 FORMAT = "mxfp4-artifact"
-VERSION = 3
+VERSION = 4
+VERSIONS = (3, VERSION)
+"""Versions that are read. Kernels of 3 let the next one begin before they wait."""
 MOST = 2**31 - 1
 """Sizes in a manifest are those of i32."""
 

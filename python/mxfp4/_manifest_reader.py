@@ -10,7 +10,7 @@ from typing import Any
 from ._manifest_fields import (
     FORMAT,
     MOST,
-    VERSION,
+    VERSIONS,
     choice,
     flag,
     get,
@@ -84,9 +84,9 @@ def _check_kind(raw: Any) -> None:
     """Format, version, and that it is of a grouped matmul."""
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise Error(f'expected an object with "format": "{FORMAT}".')
-    if raw.get("version") != VERSION:
+    if raw.get("version") not in VERSIONS:
         raise Error(
-            f"this package reads manifests of version {VERSION}, got "
+            f"this package reads manifests of versions {VERSIONS[0]} and {VERSIONS[1]}, got "
             f"{shown(repr(raw.get('version')))}; "
             "compile the kernel again."
         )

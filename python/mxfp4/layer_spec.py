@@ -336,8 +336,9 @@ class LayerSpec:
         head = ", ".join(f"{name}: f32" for name in arguments)
         region = f"{{\n    ^bb0({head}):\n      {body}\n    }}" if lines else ""
         return self._matmul(
-            name, self.hidden, self.inner, self.hidden, gather, region, row_scales=scale is None
-        )
+            name, self.hidden, self.inner, self.hidden, gather, region, row_scales=scale is None,
+            older_inputs=True,
+        )  # fmt: skip
 
     def _matmul(
         self,
@@ -351,6 +352,7 @@ class LayerSpec:
         output: str = "bf16",
         row_scales: bool = True,
         through: bool = False,
+        older_inputs: bool = False,
     ) -> str:
         e, layout, fp8 = self.experts, self.layout, self.activations == "fp8"
         block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
@@ -371,14 +373,15 @@ class LayerSpec:
         if operands:
             named = ", ".join(f"%{t}" for t in operands)
             epilogue = f"epilogue({named} : {', '.join(types[t] for t in operands)}) {region}"
-        sums = f"{{accumulation = #mxfp4.accumulation<{_ATTRIBUTES[self.accumulation]}>}}"
+        sums = f"accumulation = #mxfp4.accumulation<{_ATTRIBUTES[self.accumulation]}>"
+        properties = ", ".join(([sums] if fp8 else []) + (["older_inputs"] if older_inputs else []))
         arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
         gathers = f"gather(%g : {types['g']}) " if gather else ""
         gathers += f"through(%t : {types['t']}) " if through else ""
         return f"""func.func @{name}({arguments}) {{
   mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
     offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})
-    workspace(%s : {types["s"]}) {epilogue} {sums if fp8 else ""}
+    workspace(%s : {types["s"]}) {epilogue} {f"{{{properties}}}" if properties else ""}
   return
 }}
 """

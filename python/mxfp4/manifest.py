@@ -58,7 +58,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest of version 3, checked.
+    """A manifest of version 3 or 4, checked.
 
     Attributes:
         entry: the kernel's name in the PTX.
@@ -138,7 +138,7 @@ class Manifest:
         """Read and check the JSON text of a manifest.
 
         Raises:
-            Error: if it is no manifest of version 3; the message names the entry.
+            Error: if it is no manifest of these versions; the message names the entry.
         """
         from ._manifest_reader import read
 

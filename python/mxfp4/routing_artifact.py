@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._manifest_fields import FORMAT, VERSION, choice, get, number, parsed, resources, triple
+from ._manifest_fields import FORMAT, VERSIONS, choice, get, number, parsed, resources, triple
 from ._sim_driver import Launched, SimDriver
 from ._sim_launch import launch
 from ._sim_memory import DeviceArray
@@ -116,10 +116,11 @@ class RoutingManifest:
 
 
 def _parse(raw: Any) -> RoutingManifest:
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT or raw.get("version") != VERSION:
+    is_ours = isinstance(raw, dict) and raw.get("format") == FORMAT
+    if not is_ours or raw.get("version") not in VERSIONS:
         raise Error(
-            f'expected an object with "format": "{FORMAT}" and "version": {VERSION}; compile the '
-            "kernel again."
+            f'expected an object with "format": "{FORMAT}" and "version": {VERSIONS[-1]}; '
+            "compile the kernel again."
         )
     rule = choice(raw, "launch.grid.rule", ("one", "per_rows"))
     return RoutingManifest(

@@ -53,8 +53,8 @@
 // CHECK-NEXT: mbarrier.init.shared.b64 [%{{.*}}], [[READERS]];
 // CHECK-NOT:  {{mbarrier.init|ld.global}}
 // CHECK:      fence.mbarrier_init.release.cluster;
-// CHECK-NEXT: griddepcontrol.launch_dependents;
 // CHECK-NEXT: griddepcontrol.wait;
+// CHECK-NEXT: griddepcontrol.launch_dependents;
 // CHECK:      ld.global
 // CHECK:      bar.sync 0;
 // CHECK-NOT:  bar.sync 0;

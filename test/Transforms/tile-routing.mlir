@@ -226,8 +226,8 @@ func.func @quantize_gathered(%x: memref<?x128xbf16>, %g: memref<?xi32>,
 // CHECK-SAME:    memref<1xi32> {mxfp4.arg = #mxfp4.arg<error by launcher align 4>}
 // CHECK-SAME:    i32 {mxfp4.arg = #mxfp4.arg<rows by launcher>}
 // CHECK-SAME:    known_block_size = array<i32: 1024, 1, 1>
-// CHECK:         nvvm.griddepcontrol launch_dependents
 // CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK-COUNT-4: nvvm.redux.sync
 // CHECK-NOT:     nvvm.redux.sync
 // CHECK:         gpu.barrier

@@ -42,10 +42,11 @@ func.func @plain(%x: memref<?x96xbf16>,
 // CHECK-SAME:      nvvm.minctasm = 2 : i32
 // CHECK-DAG:     %[[C0:.*]] = arith.constant 0 : index
 // CHECK-DAG:     %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : vector<2x1x4xf32>
-// The next kernel may start its prologue; nothing is read before those ahead of
-// this one have ended.
-// CHECK:         nvvm.griddepcontrol launch_dependents
-// CHECK-NEXT:    nvvm.griddepcontrol wait
+// Nothing is read before the kernels ahead have ended, and the next one may start
+// its prologue then.
+// CHECK-NOT:     nvvm.griddepcontrol
+// CHECK:         nvvm.griddepcontrol wait
+// CHECK-NEXT:    nvvm.griddepcontrol launch_dependents
 // CHECK-NEXT:    %[[TABLE:.*]] = mxfp4.shared_buffer at 9600 : memref<5xi32, #gpu.address_space<workgroup>>
 // No error word: bad offsets are not reported.
 // CHECK-NEXT:    mxfp4.build_tile_table %[[TABLE]] offsets(%[[O]]) rows(%{{.*}}) {schedule = #{{.*}}} :

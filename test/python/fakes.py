@@ -18,7 +18,7 @@ from mxfp4.artifact import Manifest
 
 MANIFEST: dict[str, Any] = {
     "format": "mxfp4-artifact",
-    "version": 3,
+    "version": 4,
     "entry": "mxfp4_grouped_matmul",
     "target": "sm_90a",
     "problem": {

@@ -48,7 +48,7 @@ def test_the_repr_is_a_line() -> None:
     ("changes", "text"),
     [
         ({"format": "other"}, '"format": "mxfp4-artifact"'),
-        ({"version": 1}, "version 3, got 1; compile the kernel again"),
+        ({"version": 1}, "versions 3 and 4, got 1; compile the kernel again"),
         ({"entry": ...}, '"entry" is missing'),
         ({"problem__k": ...}, '"problem.k" is missing'),
         ({"problem__k": 48}, '"problem.k" must be a multiple of 32, got 48'),

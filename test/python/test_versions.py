@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
 from pathlib import Path
 
 import mxfp4
-from mxfp4 import _runtime_library, _sim_library, artifact, library, packed_file, packed_folder
+import pytest
+from mxfp4 import (
+    Error,
+    _runtime_library,
+    _sim_library,
+    artifact,
+    library,
+    packed_file,
+    packed_folder,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "Versions.md").read_text()
@@ -44,7 +55,19 @@ def test_readers_and_writers_agree() -> None:
     assert int(rows["C interface of the compiler"]) == library.ABI_VERSION
     assert int(rows["C interface of the runtime"]) == _runtime_library.ABI_VERSION
     assert int(rows["artifact (`manifest.json`)"]) == artifact.VERSION
-    assert written("lib/Runtime/Manifest.cpp", r"\*version != (\d+)") == str(artifact.VERSION)
+    assert written("lib/Runtime/Manifest.cpp", r"&& \*version != (\d+)") == str(artifact.VERSION)
+
+
+def test_manifests_of_version_3_are_read() -> None:
+    """The file is what the compiler wrote before a kernel could read ahead of its wait."""
+    text = (ROOT / "test/fuzz/corpus/artifact/matmul-version-3.json").read_text()
+    old = json.loads(text)
+    assert old["version"] == 3
+    read = artifact.Manifest.parse(text)
+    now = artifact.Manifest.parse(text.replace('"version": 3', f'"version": {artifact.VERSION}'))
+    assert dataclasses.replace(read, raw=now.raw) == now
+    with pytest.raises(Error, match="versions 3 and 4, got 2"):
+        artifact.Manifest.parse(text.replace('"version": 3', '"version": 2'))
 
 
 def test_smaller_formats() -> None:

@@ -87,6 +87,33 @@ TEST(ChooseSchedule, BringingAndGatheringHaveRangesOfTheirOwn) {
   EXPECT_LT(gathers.rowsTo, brings.rowsFrom);
 }
 
+// Measured on an H200 for tiles of up to 16 tokens of one kind.
+TEST(ChooseSchedule, OlderInputsAreCopiedAheadForFewRows) {
+  const auto copies = [](Problem problem, const char *device) {
+    problem.olderInputs = true;
+    const Schedule with = choose(problem, {}, targetFor(device)).schedule;
+    problem.olderInputs = false;
+    Schedule without = choose(problem, {}, targetFor(device)).schedule;
+    EXPECT_FALSE(without.copiesAhead);
+    without.copiesAhead = with.copiesAhead;
+    EXPECT_EQ(with, without); // Nothing else follows from it.
+    return with.copiesAhead;
+  };
+  for (int64_t rows : {4, 16, 64})
+    EXPECT_TRUE(copies({32, 32, 2880, 2880, rows}, "h200"));
+  EXPECT_TRUE(copies({128, 128, 2880, 2880, 256}, "h200"));
+  EXPECT_FALSE(copies({128, 128, 2880, 2880, 512}, "h200")); // Two kinds.
+  EXPECT_FALSE(copies({32, 32, 2880, 2880, 1024}, "h200"));
+  EXPECT_FALSE(copies({128, 128, 2880, 2880, 1536}, "h200")); // A dozen rows.
+  EXPECT_TRUE(copies({32, 32, 2880, 832, 64}, "h200"));
+  // Tiles of 16 tokens for few steps of K were not measured.
+  EXPECT_FALSE(copies({32, 32, 2880, 768, 64}, "h200"));
+  EXPECT_FALSE(copies({128, 128, 5760, 512, 1024}, "h200"));
+  EXPECT_FALSE(copies({128, 128, 5760, 448, 1024}, "h200"));
+  EXPECT_FALSE(copies({32, 32, 2880, 2880, 64}, "h100"));
+  EXPECT_FALSE(copies(sizedFP8(32, 64, 2880, 512), "h200"));
+}
+
 // A producer of 24 registers spills where one of its warps brings rows.
 TEST(ChooseSchedule, WarpsThatBringRowsHaveRegisters) {
   for (int promotion : {-1, 0, 128, 512}) {

@@ -19,7 +19,7 @@ Schedule unlikeDefaults() {
   auto &[instruction, rows, tokens, step, warpsRows, warpsTokens, slices,
          stages, placement, ctas, copyWarps, registers, overlap, version, evict,
          full, sumSteps, sideBySide, wideFrom, wideStages, gatherRows,
-         storeColumns, bringBytes] = s;
+         storeColumns, bringBytes, copiesAhead] = s;
   instruction = Instruction::Wgmma;
   placement = Placement::Shared;
   int number = 64;
@@ -30,7 +30,8 @@ Schedule unlikeDefaults() {
     *member = --number;
   copyWarps = 32;
   wideStages = 31;
-  for (bool *member : {&overlap, &version, &evict, &full, &sideBySide})
+  for (bool *member :
+       {&overlap, &version, &evict, &full, &sideBySide, &copiesAhead})
     *member = true;
   return s;
 }
@@ -51,7 +52,7 @@ TEST(ScheduleText, EveryMemberIsAField) {
         << text(one);
     EXPECT_NE(text(one), text(Schedule()));
   }
-  EXPECT_EQ(fields, 23);
+  EXPECT_EQ(fields, 24);
   EXPECT_EQ(other, unlikeDefaults());
 }
 
@@ -67,7 +68,7 @@ TEST(ScheduleText, DefaultsAreLeftOut) {
             "true, evict_first = true, full_tiles_first = true, sum_steps = "
             "53, side_by_side = true, wide_from = 50, wide_stages = 31, "
             "gather_rows = 52, "
-            "store_columns = 51, bring_bytes = 48");
+            "store_columns = 51, bring_bytes = 48, copies_ahead = true");
 }
 
 // Defaults that follow from a tile are left out too, at the places where they

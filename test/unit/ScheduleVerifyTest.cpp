@@ -263,6 +263,28 @@ TEST(Schedule, WhatCannotBringRowsIsExplained) {
   EXPECT_EQ(chooseSchedule(problem, h100()).schedule.bringBytes, 0);
 }
 
+TEST(Schedule, WhatCannotCopyAheadIsExplained) {
+  Problem problem = {32, 32, 2880, 2880, 64};
+  problem.olderInputs = true;
+  Schedule good = chooseSchedule(problem, targetFor("h200")).schedule;
+  ASSERT_TRUE(good.copiesAhead);
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  // By hand it is a promise, too.
+  problem.olderInputs = false;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), "");
+  const std::string wanted = "requires wgmma, rows in order, and neither "
+                             "side_by_side nor wide_from for copies_ahead";
+  problem.gathers = true;
+  EXPECT_EQ(verifySchedule(good, problem, h100()), wanted);
+  problem.gathers = false;
+  Schedule sideBySide = good, wide = good, mma;
+  sideBySide.sideBySide = true;
+  wide.wideFrom = 17;
+  mma.copiesAhead = true;
+  for (const Schedule &bad : {sideBySide, wide, mma})
+    EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
+}
+
 TEST(Schedule, AChipWithoutTheInstructionIsExplained) {
   Target target = h100();
   target.instructions = {Instruction::MmaSync};

@@ -29,8 +29,9 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (!parsed)
     die("the manifest is not JSON: " + llvm::toString(parsed.takeError()));
   manifest = std::move(*parsed);
-  if (this->text("format") != "mxfp4-artifact" || integer("version") != 3)
-    die("expected a manifest of format mxfp4-artifact, version 3");
+  if (this->text("format") != "mxfp4-artifact" ||
+      (integer("version") != 3 && integer("version") != 4))
+    die("expected a manifest of format mxfp4-artifact, version 3 or 4");
   experts = integer("problem.experts");
   groups = integer("problem.groups");
   n = integer("problem.n");
@@ -84,6 +85,11 @@ std::string Problem::entry() const { return text("entry"); }
 unsigned Problem::registers() const {
   const auto *resources = manifest.getAsObject()->getObject("resources");
   return resources ? resources->getInteger("registers").value_or(0) : 0;
+}
+
+bool Problem::readsAhead() const {
+  const auto *launch = manifest.getAsObject()->getObject("launch");
+  return launch && launch->getArray("ahead");
 }
 
 /// "3,-1,0", or a file of i32.

@@ -27,6 +27,9 @@ public:
   mxfp4::sim::Launch launch(uint64_t seed);
   /// Registers of a thread at launch; 0 if the manifest does not tell.
   unsigned registers() const;
+  /// Whether the kernel reads arguments before the kernel ahead has ended; by
+  /// itself it is then launched when that one has ended.
+  bool readsAhead() const;
   /// What the launch does, and why it has as many thread blocks as it has.
   std::string describe(const mxfp4::sim::Launch &l) const;
   /// The part of the output that the launch has stored so far, from 0 to 1; for

@@ -76,7 +76,8 @@ Checks and scheduling:
                       exit or an arrival at a barrier)
   --max-diagnostics N, --registers N
   --programmatic      the launch may begin before the one ahead of it has ended
-                      (always so with --problem)
+                      (always so with --problem,
+                      but for kernels that read what is older before they wait)
   --no-races, --no-uninitialised
 )";
 
@@ -272,7 +273,7 @@ bool runProblem(const Command &c, const Module &m) {
     o.seed += s;
     if (!o.launchRegisters)
       o.launchRegisters = p.registers();
-    o.programmatic = true; // As the launcher of Python does.
+    o.programmatic = !p.readsAhead(); // As the runtime does.
     Launch l = [&] {
       Progress watch("making activations and weights");
       return p.launch(o.seed);

@@ -115,6 +115,9 @@ struct Schedule {
   /// rows into the order of the groups, in place of threads that gather; 0 for
   /// none. One or two rows of activations.
   int bringBytes = 0;
+  /// Offsets are read, and weights of the first stages are copied, before the
+  /// kernel ahead has ended (`Problem::olderInputs`).
+  bool copiesAhead = false;
 
   const InstructionTraits &traits() const { return traitsOf(instruction); }
   /// Extent of a stage along K, which is that of a block.
@@ -219,6 +222,8 @@ struct Problem {
   int promotion = 0;
   /// Whether there is memory through which a kernel may gather rows.
   bool through = false;
+  /// Whether offsets and weights were there before the kernel ahead began.
+  bool olderInputs = false;
 };
 
 /// A schedule and the sentence that explains it.

@@ -245,6 +245,9 @@ def MXFP4_Schedule : AttrDef<MXFP4_Dialect, "Schedule"> {
     - `bring_bytes` (0): shared memory, of one or two rows of activations, through
       which one more warp brings the rows of a gather into order; only where there
       is memory to gather through. 0: none does.
+    - `copies_ahead` (false): offsets are read, and weights of the first stages are
+      copied, before the kernel ahead has ended. By hand it is a promise, as
+      `older_inputs` of `mxfp4.grouped_matmul` is.
 
     A text means the same kernel in every release. Text from before
     `copy_warps` names none of the fields from `copy_warps` on, and for wgmma

@@ -85,6 +85,9 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
       which a kernel may gather rows first, and which must not overlap the activations.
       What it holds afterwards is unspecified. With it, the workspace has 1028 i32; if
       they are no zeros, or another execution has them, a kernel may wait without end;
+    - `older_inputs` (memref form only): a promise that offsets and weights hold their
+      values before the kernel ahead in the chain of launches begins, so that a
+      kernel may read them before that kernel has ended;
     - epilogue operands, bf16 or f32: by their rank `E x N` (a value for each
       expert and column), `R` (for each row), or a scalar of rank 0.
 
@@ -142,10 +145,11 @@ def MXFP4_GroupedMatmulOp : MXFP4_DestinationOp<"grouped_matmul",
     // The chip and the device of the schedule, if others than of what is around.
     OptionalAttr<MXFP4_Target>:$target,
     // Of the program that the operation was raised from.
-    OptionalAttr<DictionaryAttr>:$promises
+    OptionalAttr<DictionaryAttr>:$promises,
+    UnitAttr:$older_inputs
   );
   let results = (outs Variadic<AnyRankedTensor>:$results);
-  // Bytecode of versions 1 and 2 has fewer (Bytecode.cpp).
+  // Bytecode of versions before has fewer (Bytecode.cpp).
   let useCustomPropertiesEncoding = 1;
   // None without an epilogue.
   let regions = (region VariadicRegion<SizedRegion<1>>:$epilogue);

@@ -213,6 +213,10 @@ def MXFP4_HandOutTilesOp : MXFP4_Op<"hand_out_tiles",
     order meanwhile (`mxfp4.bring_rows`): the thread waits until all rows that a
     tile reads have been brought before it hands the tile out.
 
+    With a schedule that has `copies_ahead`, the thread hands out the first tile
+    before it waits for the kernel ahead (`griddepcontrol.wait`), which may still
+    use the counter.
+
     Example:
 
     ```mlir

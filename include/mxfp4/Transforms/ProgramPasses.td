@@ -233,6 +233,32 @@ def BringRows : Pass<"mxfp4-bring-rows"> {
   ];
 }
 
+def CopyAhead : Pass<"mxfp4-copy-ahead"> {
+  let summary = "Copy the first weights before the kernel ahead has ended";
+  let description = [{
+    Moves `griddepcontrol.wait` of a kernel whose schedule has `copies_ahead` into
+    its roles: behind the table of tiles, behind the first tile that the scheduler
+    hands out, and behind the weights of the first stages of this tile. Only
+    activations, results and the counter of tiles come behind the wait.
+
+    A role of one warp per K slice copies the weights of the stages that the first
+    tile fills ahead of its loop over tiles, and the loop copies only activations
+    to these stages. Of several warps that fill a slot together, those that copy
+    weights do not wait at all.
+
+    Preconditions: `mxfp4-share-tiles` has run, and the weights and offsets are
+    older than the kernel ahead (`mxfp4.grouped_matmul`). Kernels of other
+    schedules, and with expert ids, wait first, as they did.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numAhead", "ahead", "Kernels that copy weights ahead">
+  ];
+}
+
 def PipelineCopies : Pass<"mxfp4-pipeline-copies"> {
   let summary = "Keep several stages of copies in flight";
   let description = [{

@@ -10,7 +10,7 @@ directory = pathlib.Path(sys.argv[1])
 manifest = json.loads((directory / "manifest.json").read_text())
 ptx = (directory / "kernel.ptx").read_text()
 
-assert (manifest["format"], manifest["version"]) == ("mxfp4-artifact", 3)
+assert (manifest["format"], manifest["version"]) == ("mxfp4-artifact", 4)
 assert manifest["target"] == "sm_90a"
 assert f".visible .entry {manifest['entry']}(" in ptx
 code = (directory / "kernel.ptx").read_bytes()

@@ -140,8 +140,8 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
   };
   const Change changes[] = {
       {"/format", "x", "expected an object with \"format\""},
-      {"/version", 4, "expected version 3, got 4"},
-      {"/version", "3", "expected version 3, got \"3\""},
+      {"/version", 5, "expected version 3 or 4, got 5"},
+      {"/version", "3", "expected version 3 or 4, got \"3\""},
       {"/entry", 3, "\"entry\" has a wrong type: 3"},
       {"/entry", "mxfp4", "the PTX has no entry mxfp4, which"},
       {"/launch/block", Json::array({1, 0, 1}), "three positive numbers"},

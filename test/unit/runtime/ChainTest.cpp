@@ -57,6 +57,34 @@ TEST_F(RuntimeTest, AChainIsCheckedBeforeItsFirstLaunch) {
   EXPECT_TRUE(stub.launches.empty());
 }
 
+/// A kernel that reads what is older than the kernel ahead of it.
+static Json readsAhead() {
+  Json manifest = matmul(true);
+  manifest["launch"]["ahead"] = {"offsets", "weights"};
+  return manifest;
+}
+
+// A kernel that reads before it waits begins early behind a kernel that has
+// waited, and nowhere else: kernels further ahead have ended then.
+TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
+  Json old = matmul(true);
+  old["version"] = 3;
+  const KernelPtr any = create(old), late = create(matmul(true)),
+                  ahead = create(readsAhead());
+  const std::vector<mxfp4rt_value> some = values();
+  ASSERT_EQ(mxfp4rt_launch(ahead.get(), 4, some.data(), nullptr), 0);
+  const mxfp4rt_call calls[] = {
+      {ahead.get(), 4, some.data()}, {any.get(), 4, some.data()},
+      {ahead.get(), 4, some.data()}, {late.get(), 4, some.data()},
+      {any.get(), 0, some.data()},   {ahead.get(), 4, some.data()},
+      {ahead.get(), 4, some.data()}};
+  ASSERT_EQ(mxfp4rt_launch_all(calls, 7, nullptr), 0);
+  std::vector<int> early;
+  for (const StubLaunch &launch : stub.launches)
+    early.push_back(launch.attributeValue);
+  EXPECT_THAT(early, ElementsAre(0, 0, 1, 0, 1, 1, 1));
+}
+
 struct ChainDeleter {
   void operator()(mxfp4rt_chain *c) const { mxfp4rt_chain_destroy(c); }
 };
@@ -104,6 +132,25 @@ TEST_F(RuntimeTest, AKeptChainTakesOtherAddresses) {
 
 /// Launches of a chain before it launches a graph.
 constexpr int kBeforeGraph = 8;
+
+TEST_F(RuntimeTest, AGraphHasFullEdgesWhereNothingBeginsEarly) {
+  Json old = matmul(true);
+  old["version"] = 3;
+  const KernelPtr any = create(old), ahead = create(readsAhead());
+  const std::vector<mxfp4rt_value> some = values();
+  ChainPtr chain = chainOf({{any.get(), 4, some.data()},
+                            {ahead.get(), 4, some.data()},
+                            {ahead.get(), 4, some.data()}},
+                           {});
+  for (int i = 1; i <= kBeforeGraph; ++i) {
+    stub.launches.clear();
+    ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, stream(8)), 0);
+    ASSERT_EQ(stub.launches.size(), 3U);
+    EXPECT_EQ(stub.launches[1].attributeValue, 0);
+    EXPECT_EQ(stub.launches[2].attributeValue, 1);
+  }
+  EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuGraphLaunch");
+}
 
 TEST_F(RuntimeTest, AKeptChainBecomesAGraph) {
   const KernelPtr first = create(matmul(true)), second = create(matmul(true));

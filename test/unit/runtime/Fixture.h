@@ -22,7 +22,7 @@ using Json = nlohmann::json;
 /// workspace and with tensor maps if asked for.
 inline Json matmul(bool workspace = false, bool maps = false) {
   Json manifest = Json::parse(R"({
-    "format": "mxfp4-artifact", "version": 3,
+    "format": "mxfp4-artifact", "version": 4,
     "entry": "mxfp4_grouped_matmul", "target": "sm_90a",
     "problem": {"experts": 3, "groups": 3, "n": 70, "k": 96, "output": "bf16",
                 "expert_ids": false, "rows_hint": [1, 64]},

@@ -206,12 +206,12 @@ int addEdges(void *, void *const *from, void *const *to, const Edge *edge,
              size_t count) {
   if (const int code = called("cuGraphAddDependencies"))
     return code;
-  if (count != 1 || edge->fromPort != 1 || edge->toPort || edge->type != 1 ||
-      !*from)
+  if (count != 1 || edge->fromPort != edge->type || edge->toPort ||
+      edge->type > 1 || !*from)
     return 1;
   auto *node = static_cast<StubLaunch *>(*to);
   node->attribute = 6;
-  node->attributeValue = 1;
+  node->attributeValue = edge->type;
   return 0;
 }
 
