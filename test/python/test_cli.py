@@ -245,14 +245,14 @@ def mlir_file(path: Path, problem: str) -> None:
 @pytest.mark.slow
 @needs_library
 def test_compile(checkpoint: Path, tmp_path: Path) -> None:
-    said = Said("compile", "experts=4 n=192 k=96", "-o", tmp_path / "a")
+    said = Said("compile", "experts=4 n=192 k=64", "-o", tmp_path / "a")
     assert said.status == 0, said.err
     assert "4 kernels in" in said.out
     assert "| 4/4 [" in said.err, "how many there will be is known ahead"
     assert "few rows per group" in said.out
-    assert "compile e4-n192-k96-spread-folded-bf16: 100%" in said.err, "a progress bar"
-    for spelling in (("experts=4 n=192 k=96", "--rows-hint", "100"),
-                     ("--problem", "experts=4 n=192 k=96", "--rows", "100")):  # fmt: skip
+    assert "compile e4-n192-k64-spread-folded-bf16: 100%" in said.err, "a progress bar"
+    for spelling in (("experts=4 n=192 k=64", "--rows-hint", "100"),
+                     ("--problem", "experts=4 n=192 k=64", "--rows", "100")):  # fmt: skip
         one = Said("compile", *spelling, "-o", tmp_path / "b")
         assert "1 kernels in" in one.out
     said = Said("compile", "--checkpoint", checkpoint, "-o", tmp_path / "c", "--max-rows", "64")
@@ -314,11 +314,11 @@ def test_kernels_that_cannot_be_used_are_an_error(checkpoint: Path, tmp_path: Pa
     (tmp_path / "empty").mkdir()
     artifact(manifest()).save(tmp_path / "old" / "one")
     file = tmp_path / "old" / "one" / "manifest.json"
-    file.write_text(file.read_text().replace('"version": 3', '"version": 2'))
+    file.write_text(file.read_text().replace('"version": 4', '"version": 2'))
     for folder, told in (
         ("none", "MXFP4_KERNELS: {}/none has no artifacts"),
         ("empty", "MXFP4_KERNELS: {}/empty has no artifacts"),
-        ("old", "this package reads manifests of version 3, got 2; compile the kernel again"),
+        ("old", "this package reads manifests of versions 3 and 4, got 2"),
     ):
         run = Said("run", checkpoint, "--cpu", MXFP4_KERNELS=tmp_path / folder)
         run.error(told.format(tmp_path))
