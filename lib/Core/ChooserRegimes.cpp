@@ -71,7 +71,7 @@ Pick Chooser::pickMmaSync(int64_t rows) const {
         return ceilDiv(rows, groups) <= r.rowsPerGroup;
       });
   Schedule schedule;
-  schedule.instruction = Instruction::MmaSync;
+  schedule.instruction = instruction(rows);
   schedule.tileRows = regime->tileRows;
   schedule.tileTokens = regime->tileTokens;
   schedule.warpsRows = regime->warpsRows;

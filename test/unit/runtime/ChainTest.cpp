@@ -80,6 +80,7 @@ TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
       {ahead.get(), 4, some.data()}};
   ASSERT_EQ(mxfp4rt_launch_all(calls, 7, nullptr), 0);
   std::vector<int> early;
+  early.reserve(stub.launches.size());
   for (const StubLaunch &launch : stub.launches)
     early.push_back(launch.attributeValue);
   EXPECT_THAT(early, ElementsAre(0, 0, 1, 0, 1, 1, 1));
