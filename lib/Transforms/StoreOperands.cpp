@@ -104,7 +104,7 @@ SmallVector<Value> TileStore::valuesOfRow(int64_t token) {
 /// ahead of the tile's first store, because each branch would wait for its own.
 /// The values need registers beside the sums and what stores take. Addresses of
 /// a scatter, and the branch for groups without an expert, take those registers
-/// from tall tiles: ptxas spills there.
+/// from tall tiles: ptxas would spill there, or spill more.
 bool TileStore::takesRowsAhead() {
   if (!sharesRows() || op.getScatter() || op.getOrNone())
     return false;
