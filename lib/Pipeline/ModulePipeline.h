@@ -24,7 +24,7 @@ std::string optionsError(llvm::StringRef pipeline, llvm::StringRef said,
 template <typename Options>
 void registerModulePipeline(
     llvm::StringRef name, llvm::StringRef description,
-    std::function<void(mlir::OpPassManager &, const Options &)> build) {
+    const std::function<void(mlir::OpPassManager &, const Options &)> &build) {
   auto add =
       [name, build](
           mlir::OpPassManager &pm, llvm::StringRef text,

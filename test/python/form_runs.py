@@ -83,6 +83,8 @@ def run(
     findings = launch(
         driver, artifact.ptx, manifest["entry"], arguments, grid=ctas,
         block=manifest["launch"]["block"][0], shared=manifest["launch"]["dynamic_shared_bytes"],
+        # As the runtime launches a kernel by itself.
+        programmatic=not manifest["launch"].get("ahead"),
     )  # fmt: skip
     assert not workspace.numpy().any()
     return y.numpy(), y.known(), int(error.numpy()[0]), findings

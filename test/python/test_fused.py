@@ -29,9 +29,14 @@ _FIELDS = ("rows = 128, tokens = 16,", "rows = 128, tokens = 8,", "k_slices = 5,
 DECODING = [s for s in schedules() if any(f in s for f in _FIELDS)] if library.find() else []
 
 
-@pytest.mark.parametrize("schedule", DECODING, ids=short)
+# Those that copy ahead take rows in order alone.
+MANY = [(s, g) for s in DECODING for g in (False, True) if not (g and "copies_ahead" in s)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "gather"), MANY, ids=[f"{short(s)}-{'gather' if g else 'in_order'}" for s, g in MANY]
+)
 @pytest.mark.parametrize("epilogue", ["weighted", "swiglu"])
-@pytest.mark.parametrize("gather", [False, True])
 def test_many_warps_that_decode(schedule: str, epilogue: str, gather: bool) -> None:
     form = Form(n=320, k=704, epilogue=epilogue, gather=gather, scatter=epilogue == "weighted")
     data = Data.random(form, [3, 21, 16], seed=4, spare=4)

@@ -101,6 +101,9 @@ struct Schedule {
   /// The kernel has a second program, `tallProgram`, and takes it where the
   /// tiles of a launch are finished sooner with it.
   bool sideBySide = false;
+  /// Offsets are read, and weights of the first stages are copied, before the
+  /// kernel ahead has ended (`Problem::olderInputs`).
+  bool copiesAhead = false;
   /// Groups with at least this number of rows have tiles of `wideProgram`,
   /// which come first; 0 for none. Its stages hold half as many weights, so
   /// that it has a number of its own.
@@ -115,9 +118,6 @@ struct Schedule {
   /// rows into the order of the groups, in place of threads that gather; 0 for
   /// none. One or two rows of activations.
   int bringBytes = 0;
-  /// Offsets are read, and weights of the first stages are copied, before the
-  /// kernel ahead has ended (`Problem::olderInputs`).
-  bool copiesAhead = false;
 
   const InstructionTraits &traits() const { return traitsOf(instruction); }
   /// Extent of a stage along K, which is that of a block.
