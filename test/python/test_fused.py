@@ -31,11 +31,10 @@ DECODING = [s for s in schedules() if any(f in s for f in _FIELDS)] if library.f
 
 # Those that copy ahead take rows in order alone.
 MANY = [(s, g) for s in DECODING for g in (False, True) if not (g and "copies_ahead" in s)]
+MANY_NAMES = [f"{short(s)}-{'gather' if g else 'in_order'}" for s, g in MANY]
 
 
-@pytest.mark.parametrize(
-    ("schedule", "gather"), MANY, ids=[f"{short(s)}-{'gather' if g else 'in_order'}" for s, g in MANY]
-)
+@pytest.mark.parametrize(("schedule", "gather"), MANY, ids=MANY_NAMES)
 @pytest.mark.parametrize("epilogue", ["weighted", "swiglu"])
 def test_many_warps_that_decode(schedule: str, epilogue: str, gather: bool) -> None:
     form = Form(n=320, k=704, epilogue=epilogue, gather=gather, scatter=epilogue == "weighted")
