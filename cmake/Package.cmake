@@ -19,6 +19,10 @@ set(package ${CMAKE_INSTALL_LIBDIR}/cmake/MXFP4)
 install(EXPORT MXFP4RuntimeTargets NAMESPACE MXFP4:: DESTINATION ${package})
 if(NOT MXFP4_RUNTIME_ONLY)
   install(EXPORT MXFP4Targets NAMESPACE MXFP4:: DESTINATION ${package})
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/MXFP4Compiler.cmake.in
+                 ${PROJECT_BINARY_DIR}/MXFP4Compiler.cmake @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/MXFP4Compiler.cmake
+          DESTINATION ${package})
 endif()
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/MXFP4Config.cmake.in
