@@ -32,6 +32,10 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (this->text("format") != "mxfp4-artifact" ||
       (integer("version") != 3 && integer("version") != 4))
     die("expected a manifest of format mxfp4-artifact, version 3 or 4");
+  if (has("operation"))
+    die("the kernel is of mxfp4." + this->text("operation") +
+        ", and this program launches grouped matmuls by --problem; run it with "
+        "mxfp4.routing_artifact.simulate_routing");
   experts = integer("problem.experts");
   groups = integer("problem.groups");
   n = integer("problem.n");
@@ -46,6 +50,9 @@ Problem::Problem(const std::string &text, const std::string &spec)
   if (this->text("problem.activation") != "bf16")
     die("the kernel takes activations of " + this->text("problem.activation") +
         ", and this program makes inputs of bf16; run it with mxfp4.simulate");
+  if (has("problem.epilogue"))
+    die("the kernel has an epilogue, which the definition that this program "
+        "compares with has not; run it with mxfp4.simulate");
   constexpr int64_t most = int64_t(1) << 24;
   if (experts < 1 || groups < 1 || n < 1 || k < 32 || k % 32 ||
       std::max({experts, groups, n, k}) > most)
@@ -57,15 +64,21 @@ Problem::Problem(const std::string &text, const std::string &spec)
   readSpec(spec);
 }
 
-const llvm::json::Value &Problem::at(StringRef path) const {
+const llvm::json::Value *Problem::find(StringRef path) const {
   const llvm::json::Value *node = &manifest;
   for (const std::string &key : split(path.str(), '.')) {
     const llvm::json::Object *object = node->getAsObject();
     node = object ? object->get(key) : nullptr;
     if (!node)
-      die("the manifest has no \"" + path.str() + "\"");
+      return nullptr;
   }
-  return *node;
+  return node;
+}
+
+const llvm::json::Value &Problem::at(StringRef path) const {
+  if (const llvm::json::Value *node = find(path))
+    return *node;
+  die("the manifest has no \"" + path.str() + "\"");
 }
 
 int64_t Problem::integer(StringRef path) const {

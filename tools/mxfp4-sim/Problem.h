@@ -41,6 +41,9 @@ public:
 private:
   int64_t integer(llvm::StringRef path) const;
   std::string text(llvm::StringRef path) const;
+  /// The value of the manifest at a path such as "problem.groups", or null.
+  const llvm::json::Value *find(llvm::StringRef path) const;
+  bool has(llvm::StringRef path) const { return find(path) != nullptr; }
   const llvm::json::Value &at(llvm::StringRef path) const;
   void readSpec(const std::string &spec);
   void route(uint64_t seed);

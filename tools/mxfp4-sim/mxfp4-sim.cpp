@@ -51,7 +51,8 @@ Arguments, one --arg for each parameter in order:
 
 A kernel of ours, instead of launch and arguments:
   --problem WORDS     launch as manifest.json in the kernel's folder says, and
-                      compare with the definition. WORDS are key=value:
+                      compare with the definition; a matmul of bf16 without
+                      epilogue, gather or scatter. WORDS are key=value:
                       rows=N (default 64); routing=random, even, first or last,
                       or offsets=LIST and ids=LIST (numbers with commas, or a
                       file of i32); data=exact (results must agree bit for bit)
