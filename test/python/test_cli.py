@@ -165,18 +165,6 @@ def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
     assert "1 with raw scales" in one.out
 
 
-def test_inspecting_kernels(tmp_path: Path) -> None:
-    artifact(cubin=b"\x7fELF").save(tmp_path / "a" / "one")
-    said = Said("inspect", tmp_path / "a")
-    assert "a folder of kernels" in said.out
-    assert "1..64  mma_sync" in said.out
-    said = Said("inspect", tmp_path / "a" / "one")
-    assert "E = 3, N = 70, K = 96, output bf16" in said.out
-    assert "scheduled for 1 .. 64; right for any number" in said.out
-    kind = json.loads(Said("inspect", tmp_path / "a" / "one", "--json").out)
-    assert kind["manifest"]["entry"] == "mxfp4_grouped_matmul"
-
-
 @pytest.mark.slow
 def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
     Said("inspect", tmp_path / "none").error("none does not exist. Expected a .safetensors file")

@@ -96,11 +96,11 @@ def run(options: argparse.Namespace) -> int:
             raise Error("--options go with a file of MLIR.")
         problems = _problems(words, options)
         folders = _compile_problems(problems, options.rows_hint, options.out, options.device)
-    from .inspect import _kernel
+    from ._kernels import kernel
 
     rows = [["kernel", "registers", "spills", "PTX", "schedule"]]
     for folder in folders:
-        manifest = _kernel(folder)[1]["manifest"]
+        manifest = kernel(folder)[1]["manifest"]
         found = manifest.get("resources") or {}
         rows.append([folder.name, str(found.get("registers", "-")),
                      str(found.get("spill_bytes", "-")),

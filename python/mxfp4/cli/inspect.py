@@ -11,14 +11,16 @@ from typing import Any
 
 SUMMARY = "say what a checkpoint, packed weights or a compiled kernel is"
 DESCRIPTION = """Say what is in a checkpoint, a folder or file of packed weights, a compiled
-kernel, or a folder of kernels.
+kernel, the kernels of a layer, or a folder of kernels.
 """
 EXAMPLES = """examples:
   mxfp4 inspect gpt-oss-20b              expert tensors, alike ones together
   mxfp4 inspect gpt-oss-20b --scales     the range of scales, which decides the layout
   mxfp4 inspect packed --verify          read all of it, and check its digests
   mxfp4 inspect packed --verify --checkpoint gpt-oss-20b     and compare bit for bit
+  mxfp4 inspect kernels                  what mxfp4 compile wrote
   mxfp4 inspect kernels/e32-n5760-k2880-spread-folded-bf16-r0
+  mxfp4 inspect kernels/gpt-oss-20b      of a layer
 """
 
 
@@ -53,13 +55,16 @@ def describe(
     from .._safetensors import is_file
     from ..errors import Error
     from ..packed_checkpoint import INDEX
+    from . import _kernels
 
     if is_file(path / "manifest.json"):
-        return _kernel(path)
+        return _kernels.kernel(path)
+    if is_file(path / _kernels.LAYER):
+        return _kernels.layer(path)
     if is_file(path / INDEX):
         return _packed_folder(path, verify, checkpoint)
-    if path.is_dir() and any(path.glob("*/manifest.json")):
-        return _kernels(path)
+    if path.is_dir() and any(any(path.glob(f"*/{f}")) for f in ("manifest.json", _kernels.LAYER)):
+        return _kernels.folder(path)
     if path.is_file() and _is_packed(path):
         if checkpoint is not None:
             raise Error("--checkpoint goes with a folder of packed weights, got a file.")
@@ -171,49 +176,3 @@ def _packed(files: list[Path], verify: bool, kind: str) -> tuple[str, dict[str, 
         rows.append([name, str(len(alike)), *rest, size(sum(t["bytes"] for t in alike))])
     text = table(rows, {1, 2, 3, 4, 8}) + ("\nall digests fit" if verify else "")
     return kind, {"tensors": tensors, "verified": verify}, text
-
-
-def _kernel(path: Path) -> tuple[str, dict[str, Any], str]:
-    from ..artifact import Artifact
-
-    artifact = Artifact.load(path)
-    m = artifact.manifest
-    low, high = m.rows_hint or (0, 2**63 - 1)
-    rows = f"{low} .. {high}" if high < 2**31 else f"{low} and more"
-    cubin = f"{len(artifact.cubin)} bytes" if artifact.cubin else "none: the driver compiles PTX"
-    lines = {
-        "problem": f"E = {m.experts}, N = {m.n}, K = {m.k}, output {m.output}"
-        + (f", {m.groups} groups by a list of expert ids" if m.expert_ids else ""),
-        "rows": f"scheduled for {rows}; right for any number",
-        "weights": str(m.layout),
-        "target": m.target,
-        "schedule": ", ".join(f"{k} {v}" for k, v in m.schedule.items() if k != "reason"),
-        "reason": str(m.schedule.get("reason", "")),
-        "launch": f"{m.block[0]} threads, {m.dynamic_shared_bytes} bytes of shared memory, "
-        f"{m.ctas_per_sm} CTAs per SM",
-        "resources": ", ".join(f"{k} {v}" for k, v in m.resources.items()) or "not assembled",
-        "arguments": ", ".join(f"{a.name} ({a.kind})" for a in m.arguments),
-        "PTX": f"{len(artifact.ptx)} bytes",
-        "cubin": cubin,
-        "made by": ", ".join(f"{k} {v}" for k, v in m.versions.items()),
-    }
-    text = "\n".join(f"{name:10} {value}" for name, value in lines.items())
-    return "a compiled kernel", {"manifest": m.raw}, text
-
-
-def _kernels(path: Path) -> tuple[str, dict[str, Any], str]:
-    from ..artifact import load_all
-    from . import table
-
-    rows = [["kernel", "E", "N", "K", "layout", "rows", "instruction"]]
-    artifacts = load_all(path)
-    artifacts.sort(key=lambda a: (a.manifest.n, a.manifest.k, a.manifest.rows_hint or (0,)))
-    for artifact in artifacts:
-        m = artifact.manifest
-        low, high = m.rows_hint or (0, 2**63 - 1)
-        span = f"{low}..{high}" if high < 2**31 else f"{low}.."
-        rows.append([Path(artifact.origin).name, str(m.experts), str(m.n), str(m.k),
-                     f"{m.layout.order}, {m.layout.scales}", span,
-                     str(m.schedule.get("instruction", ""))])  # fmt: skip
-    content = {"kernels": [dict(a.manifest.raw) for a in artifacts]}
-    return "a folder of kernels", content, table(rows, {1, 2, 3, 5})
