@@ -14,9 +14,7 @@ from mxfp4.layer_spec import LayerSpec
 from test_cli import Said, needs_library
 
 SPEC = LayerSpec(experts=8, slots=2, hidden=64, inner=96)
-FP8 = LayerSpec(
-    8, 2, 64, 96, activations="fp8", accumulation="fast", activation_scale="bound"
-)
+FP8 = LayerSpec(8, 2, 64, 96, activations="fp8", accumulation="fast", activation_scale="bound")
 
 
 def test_a_kernel_and_a_folder_of_them(tmp_path: Path) -> None:
@@ -85,8 +83,6 @@ def test_layers_and_kernels_of_routing(tmp_path: Path) -> None:
     assert "one CTA of 1024 threads" in said.out
     assert "a CTA for each" in Said("inspect", tmp_path / "narrow" / "combine").out
     (tmp_path / "narrow" / "layer.json").write_text("[]")
-    Said("inspect", tmp_path / "narrow").error(
-        "has no kernels of a layer that can be read"
-    )
+    Said("inspect", tmp_path / "narrow").error("has no kernels of a layer that can be read")
     (tmp_path / "alone" / "manifest.json").write_text("{")
     Said("inspect", tmp_path / "alone").error("manifest.json")
