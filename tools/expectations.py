@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from claims import Claim, said
 from generated import settle
 from measured import ROOT, table
 
@@ -269,12 +270,34 @@ def page(text: str, model: Model) -> str:
     )
 
 
+def many_rows(model: Model, device: str) -> Range:
+    """Microseconds of both matmuls of 32 experts and 8192 tokens."""
+    flops = sum(2.0 * 4 * 8192 * n * K for n in N.values())
+    low, high = model.tensor(model.devices[device])
+    return flops / high / 1e6, flops / low / 1e6
+
+
+def claims(model: Model) -> list[Claim]:
+    """Figures of the model in the page's sentences."""
+    low, high = many_rows(model, H200)
+    found = [
+        ("interpreter counts # warp instructions per byte of packed weights with 12 decoding warps,"
+         " and # with 24",
+         [f"{model.costs[name]:.3f}" for name in (H100, H200)]),
+        ("kernels on an H200 used # of these slots", [span(model.slots)]),
+        ("us, and # were expected", [f"{low:.0f} to {high:.0f}"]),
+    ]  # fmt: skip
+    return [Claim(PAGE, text, figures) for text, figures in found]
+
+
 def main() -> int:
     """Command line."""
     if len(sys.argv) < 2 or sys.argv[2:] not in ([], ["--check"]):
         sys.exit(__doc__)
     model = Model(devices(sys.argv[1]))
     text = page((ROOT / PAGE).read_text(), model)
+    for claim in claims(model):
+        text = said(claim, text)
     return settle(ROOT / PAGE, PAGE, text, bool(sys.argv[2:]), "tools/docs")
 
 

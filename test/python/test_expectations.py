@@ -114,6 +114,14 @@ def measured(model: Any, device: str, experts: int, tokens: int) -> float:
     return float(row["us"]["ours"])
 
 
+def test_a_measured_layer_is_called_below_its_range_where_it_is(model: Any) -> None:
+    """The page has the figures; whether its sentence about them is still true is asked here."""
+    text = (ROOT / "docs/Devices.md").read_text()
+    low, _ = expectations.scaled(expectations.many_rows(model, "h200"), model.layer(32, 8192))
+    is_below = measured(model, "h200", 32, 8192) < low
+    assert ("Its layer is therefore below the range" in text) == is_below
+
+
 def test_fewer_multiprocessors_and_less_power_are_expected_to_do_less(model: Any) -> None:
     h200, h20 = model.devices["h200"], model.devices["h20"]
     pcie, sxm = model.devices["h100-pcie"], model.devices["h100-sxm"]
