@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from fakes import FakeDriver, artifact, manifest
 from helpers import bits
 from kernels import Case, needs_both
 from mxfp4 import Artifact, Error, Problem, devices, kernels, library, simulate
+from mxfp4.bench.models import MODELS
 from mxfp4.cache import Cache
 from mxfp4.cli import main
 from mxfp4.compile import Compiler, compile_artifact
@@ -24,6 +26,7 @@ H100 = Facts("NVIDIA H100 80GB HBM3", 132, 1980, 3352, 50)
 H200 = Facts("NVIDIA H200", 132, 1980, 4917, 60)
 H20 = Facts("NVIDIA H20", 78, 1980, 4023, 60)
 SHAPE = Problem(3, 70, 96)
+WORDS_OF_BOTH = ("h100-sxm", "h200")
 WORDS = {"h100-sxm": (132, 3350), "h200": (132, 4800), "h20": (78, 4000)}
 
 
@@ -112,6 +115,36 @@ def test_the_compiler_knows_devices() -> None:
             for name in WORDS} == WORDS  # fmt: skip
     assert devices.option("h100-sxm") == devices.option("") == ""
     assert devices.option("h200") == "device=h200"
+
+
+def begin_of_reason(compiler: Compiler, mlir: str, rows: int, device: str) -> tuple[str, str]:
+    """How the reason of a choice begins, and the schedule."""
+    module = compiler.parse(mlir)
+    module.run(f"builtin.module(mxfp4-choose-schedule{{rows-hint={rows} device={device}}})")
+    (reason,) = re.findall(r'schedule_reason = "([^"]*)"', str(module))
+    (schedule,) = re.findall(r"#mxfp4.schedule<[^>]*>", str(module))
+    return reason.split(":")[0], schedule
+
+
+@needs_both
+def test_the_page_has_each_choice_that_is_another_with_more_bandwidth() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/Devices.md").read_text()
+    table = page.split("| `schedule_reason` begins with |")[1].split("\n\n")[0]
+    said = set(re.findall(r"^\| (\w[^|]*?) \|", table, re.M))
+    shapes = [p for model in MODELS.values() for p in model.problems().values()]
+    shapes += [Problem(128, 5760, 256), Problem(256, 4096, 384)]
+    found = set()
+    with Compiler() as compiler:
+        for shape in shapes:
+            mlir = compiler.mlir(shape)
+            for mean in (0.1, 0.3, 2, 8, 13, 17, 30, 57):
+                rows = max(1, round(mean * shape.experts))
+                (_, old), (why, new) = (
+                    begin_of_reason(compiler, mlir, rows, device) for device in WORDS_OF_BOTH
+                )
+                if old != new:
+                    found.add(why)
+    assert found == said
 
 
 @needs_both
