@@ -196,6 +196,8 @@ def FuseEpilogue : Pass<"mxfp4-fuse-epilogue"> {
 
     If an operation follows a matmul and is not fused, a remark (category
     `mxfp4-fuse-epilogue`) names the operation and the condition that failed.
+    MLIR shows remarks of the engine when it is asked to: `--remark-policy=all
+    --remark-format=emitRemark --remarks-filter='mxfp4-.*'`.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`. Named operations of
     `arith` and `math` on tensors become linalg by `convert-elementwise-to-linalg`
@@ -275,7 +277,8 @@ def FuseGather : Pass<"mxfp4-fuse-gather"> {
 
     If an operation looks like a gather or a scatter of rows and is not fused, a
     remark (category `mxfp4-fuse-gather`) names the condition that failed, for
-    example that another operation reads the gathered rows, too.
+    example that another operation reads the gathered rows, too. The options of
+    `mxfp4-fuse-epilogue` show it.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`, and after
     `mxfp4-fuse-epilogue`, which does not fuse behind a scatter.
