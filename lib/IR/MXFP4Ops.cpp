@@ -222,6 +222,10 @@ LogicalResult GroupedMatmulOp::verify() {
   if (getThrough() && !(getGather() && getWorkspace()))
     return emitOpError("requires rows to gather and a workspace for memory "
                        "that rows are gathered through");
+  if (getOlderInputs() && !hasPureBufferSemantics())
+    return emitOpError(
+        "promises by older_inputs when memory was written, which "
+        "takes operands on memrefs");
   if (failed(verifyWeights(*this)) || failed(verifyNumbers(*this, isFP8)) ||
       failed(verifyGroups(*this)) ||
       failed(verifyEpilogueOperands(*this, getEpilogueOperands(),

@@ -889,3 +889,16 @@ func.func @only_wgmma(%x: memref<?x64xbf16>,
        placement = register, ctas = 1, token_step = 8>}
   return
 }
+
+// -----
+
+func.func @older_inputs_of_tensors(%x: tensor<?x64xbf16>,
+    %w: tensor<2x1x1x!mxfp4.block<spread, raw>>, %o: tensor<3xi32>,
+    %y: tensor<?x48xbf16>) -> tensor<?x48xbf16> {
+  // expected-error @below {{promises by older_inputs when memory was written, which takes operands on memrefs}}
+  %r = mxfp4.grouped_matmul activations(%x : tensor<?x64xbf16>)
+      weights(%w : tensor<2x1x1x!mxfp4.block<spread, raw>>)
+      offsets(%o : tensor<3xi32>) outs(%y : tensor<?x48xbf16>)
+      {older_inputs} -> tensor<?x48xbf16>
+  return %r : tensor<?x48xbf16>
+}
