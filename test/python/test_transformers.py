@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +153,8 @@ def test_replacing_the_experts_of_a_model(folder: Path, models: check.Models) ->
     model = AutoModelForCausalLM.from_pretrained(
         folder, quantization_config=dequantised, dtype=torch.bfloat16
     )
-    assert ours.replace_experts(model, folder, progress=True) is model
+    assert ours.replace_experts(model, folder, progress=True, batch_invariant=True) is model
+    assert model.model.layers[0].mlp.experts.spec.batch_invariant
     ids = models.tokens(1, 9)
     assert torch.equal(model(ids).logits, models.ours(ids).logits)
     with pytest.raises(Error, match="has no GptOssExperts to replace"):
@@ -197,6 +200,28 @@ def test_a_block_is_one_operator(models: check.Models, monkeypatch: pytest.Monke
     assert [a.shape for a in calls[0][0]] == [(6, 96), (6, 4), (6, 4)]
     assert scores.shape == (6, 4)
     assert (y - apart).abs().max() <= 2.0**-6 * y.abs().max()
+
+
+@torch.no_grad()
+def test_batch_invariance_reaches_the_operator(folder: Path, models: check.Models) -> None:
+    """Kernels of `mxfp4 compile --layer --batch-invariant` serve these layers and no others."""
+    model = ours.load(folder, batch_invariant=True)
+    experts = model.model.layers[0].mlp.experts
+    plain = models.ours.model.layers[0].mlp.experts
+    assert experts.spec == replace(plain.spec, batch_invariant=True)
+    assert LayerSpec.parse(experts._spec) == experts.spec
+    assert model.config.quantization_config.batch_invariant
+    assert not models.ours.config.quantization_config.batch_invariant
+    ids = torch.arange(12)[None]
+    assert torch.equal(model(ids).logits, models.ours(ids).logits), "sums are exact on the CPU"
+    # Two matmuls, with torch's sums behind them, do not keep the promise.
+    x, of = torch.randn(6, TINY.hidden_size).bfloat16(), torch.zeros(6, 1, dtype=torch.int64)
+    for module, warns in ((experts, True), (plain, False)):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                module(x, of, torch.ones(6, 1))
+        assert ["batch_invariant=True is of" in str(w.message) for w in said] == [True] * warns
 
 
 @torch.no_grad()

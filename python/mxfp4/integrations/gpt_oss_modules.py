@@ -38,6 +38,8 @@ class Experts(nn.Module):
         accumulation: of FP8 products.
         activation_scale: of what is between the matmuls in FP8, where a call is one operator;
             else each row has its own scale, which a warning says.
+        batch_invariant: whether a token's bits may not depend on other tokens, where a call is one
+            operator; else they may, which a warning says.
         spec: the layer, if the number of experts of each token is known.
         gate_up: H to 2I, gate in even and up in odd columns; None until weights are there.
         down: I to H, likewise.
@@ -51,6 +53,7 @@ class Experts(nn.Module):
     def __init__(
         self, replaced: Any, slots: int | None = None, activations: str = "bf16",
         accumulation: str = "promoted512", activation_scale: str | float = "row",
+        batch_invariant: bool = False,
     ) -> None:  # fmt: skip
         """Take over biases and numbers of a ``GptOssExperts``.
 
@@ -60,6 +63,7 @@ class Experts(nn.Module):
             activations: as in `LayerSpec`.
             accumulation: as in `LayerSpec`.
             activation_scale: as in `LayerSpec`.
+            batch_invariant: as in `LayerSpec`.
 
         Raises:
             Error: if it is no such module, or its rows are not interleaved.
@@ -81,11 +85,13 @@ class Experts(nn.Module):
         self.gate_up: GroupedLinear | None = None
         self.down: GroupedLinear | None = None
         self.activations, self.accumulation = activations, accumulation
-        self.activation_scale, self._warned = activation_scale, False
+        self.activation_scale, self.batch_invariant = activation_scale, batch_invariant
+        self._warned = False
         self.spec = None if slots is None else LayerSpec(
             self.num_experts, slots, self.hidden, self.inner,
             Activation("swiglu", self.alpha, 1.0, self.limit), bias=True,
             activations=activations, accumulation=accumulation, activation_scale=activation_scale,
+            batch_invariant=batch_invariant,
         )  # fmt: skip
         self._spec = "" if self.spec is None else self.spec.text()
 
@@ -159,14 +165,9 @@ class Experts(nn.Module):
                 self.down.packed, self.gate_up_proj_bias, self.down_proj_bias,
                 self.gate_up.powers, self.down.powers, spec=self._spec, some_absent=False,
             )  # fmt: skip
-        if self.activation_scale != "row" and not self._warned and not is_compiling():
+        if not self._warned and not is_compiling():
             self._warned = True
-            warnings.warn(
-                f"activation_scale={self.activation_scale!r} is of experts that run as one "
-                "operator; these run as two matmuls, because the number of each token's experts, "
-                "the layout or a type is not the layer's, so that each row has a scale of its own.",
-                stacklevel=2,
-            )
+            self._warn()
         flat = router_indices.reshape(-1)
         if tokens == 1:  # each of its experts is a group: there is nothing to sort
             x = hidden_states.expand(top, -1).contiguous()
@@ -180,6 +181,22 @@ class Experts(nn.Module):
         y = y * routing_weights.reshape(-1)[order, None]
         by_token = torch.empty_like(y).index_copy_(0, order, y)
         return by_token.view(tokens, top, -1).sum(dim=1)
+
+    def _warn(self) -> None:
+        """Say what was asked for that two matmuls do not give."""
+        lost = []
+        if self.activation_scale != "row":
+            lost.append((f"activation_scale={self.activation_scale!r}",
+                         "each row has a scale of its own"))  # fmt: skip
+        if self.batch_invariant:
+            lost.append(("batch_invariant=True", "a token's bits may depend on other tokens"))
+        for option, instead in lost:
+            warnings.warn(
+                f"{option} is of experts that run as one operator; these run as two matmuls, "
+                "because the number of each token's experts, the layout or a type is not the "
+                f"layer's, so that {instead}.",
+                stacklevel=3,
+            )
 
     def _mlp(
         self,

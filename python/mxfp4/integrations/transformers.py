@@ -14,7 +14,8 @@ must be done before a CUDA graph is captured.
 
 With ``activations="fp8"`` the rows that each expert's matmuls read are rounded to E4M3
 (docs/Numerics.md), and ``accumulation`` says how the tensor cores add: "promoted512" (default),
-"promoted128" or "fast"; ``activation_scale`` is that of `LayerSpec`. The weights are the same MXFP4
+"promoted128" or "fast"; ``activation_scale`` is that of `LayerSpec`, and so is
+``batch_invariant``, which goes with bf16, too. The weights are the same MXFP4
 weights, exactly; a checkpoint with a row whose scales E5M2 cannot hold is refused. The modules are
 those of `gpt_oss_modules`.
 """
@@ -72,6 +73,7 @@ def load(
     activations: str = "bf16",
     accumulation: str | None = None,
     activation_scale: str | float = "row",
+    batch_invariant: bool = False,
     **options: Any,
 ) -> PreTrainedModel:
     """Load a gpt-oss model in bf16 with its experts in packed MXFP4.
@@ -91,6 +93,9 @@ def load(
             number, see `LayerSpec`; for "fp8" alone. Experts that do not run as one operator, such
             as those called with hidden states that are not bf16, have a scale for each row and
             warn.
+        batch_invariant: whether the bits that experts give for a token may not depend on the other
+            tokens of a call, see `LayerSpec`. The router's matmul and attention are torch's, which
+            promises no such thing. Experts that do not run as one operator warn.
         options: of ``from_pretrained``.
 
     Raises:
@@ -123,6 +128,7 @@ def load(
         activations,
         sums,
         activation_scale,
+        batch_invariant,
     )
     model = AutoModelForCausalLM.from_pretrained(
         name, config=config, quantization_config=quantization, **options
@@ -157,7 +163,7 @@ def _check_scale(activations: str, scale: str | float) -> None:
 def replace_experts(
     model: nn.Module, checkpoint: str | os.PathLike[str], *, progress: bool = False,
     activations: str = "bf16", accumulation: str | None = None,
-    activation_scale: str | float = "row",
+    activation_scale: str | float = "row", batch_invariant: bool = False,
 ) -> nn.Module:  # fmt: skip
     """Put packed weights from a checkpoint in the place of a model's dequantised ones.
 
@@ -168,6 +174,7 @@ def replace_experts(
         activations: as in `load`.
         accumulation: as in `load`.
         activation_scale: as in `load`.
+        batch_invariant: as in `load`.
 
     Returns:
         ``model``.
@@ -178,7 +185,7 @@ def replace_experts(
     sums = _accumulation(activations, accumulation)
     _check_scale(activations, activation_scale)
     source = Checkpoint(checkpoint)
-    _replace_modules(model, activations, sums, activation_scale)
+    _replace_modules(model, activations, sums, activation_scale, batch_invariant)
     _fill(model, source, None, progress)
     return model
 
@@ -234,15 +241,18 @@ def _experts_of(model: nn.Module, kind: type | str) -> list[tuple[str, Any]]:
 
 
 def _replace_modules(
-    model: nn.Module, activations: str, accumulation: str, activation_scale: str | float
-) -> None:
+    model: nn.Module, activations: str, accumulation: str, activation_scale: str | float,
+    batch_invariant: bool,
+) -> None:  # fmt: skip
     found = _experts_of(model, "GptOssExperts")
     if not found:
         raise Error(f"{type(model).__name__} has no GptOssExperts to replace.")
     config: Any = getattr(model, "config", None)
     slots = None if config is None else int(config.num_experts_per_tok)
     for name, module in found:
-        experts = Experts(module, slots, activations, accumulation, activation_scale)
+        experts = Experts(
+            module, slots, activations, accumulation, activation_scale, batch_invariant
+        )
         model.set_submodule(name, experts)
         parent = name.rpartition(".")[0]
         block = model.get_submodule(parent)
@@ -299,12 +309,13 @@ class KernelsConfig(QuantizationConfigMixin):
         activations: str = "bf16",
         accumulation: str = "promoted512",
         activation_scale: str | float = "row",
+        batch_invariant: bool = False,
         **_: Any,
     ) -> None:
         self.quant_method: Any = METHOD  # transformers' type lists its own methods
         self.device, self.packed, self.progress = device, packed, progress
         self.activations, self.accumulation = activations, accumulation
-        self.activation_scale = activation_scale
+        self.activation_scale, self.batch_invariant = activation_scale, batch_invariant
 
 
 @register_quantizer(METHOD)
@@ -323,7 +334,10 @@ class KernelsQuantizer(HfQuantizer):
         self._source = Checkpoint(files[0] if len(files) == 1 else files[0].parent)
         wanted = self.quantization_config
         self._packed = None if wanted.packed is None else PackedCheckpoint(wanted.packed)
-        _replace_modules(model, wanted.activations, wanted.accumulation, wanted.activation_scale)
+        _replace_modules(
+            model, wanted.activations, wanted.accumulation, wanted.activation_scale,
+            wanted.batch_invariant,
+        )  # fmt: skip
         ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
         model._keys_to_ignore_on_load_unexpected = {*ignored, r"experts\..*_(blocks|scales)$"}
 
