@@ -11,8 +11,6 @@
 
 #include "Chooser.h"
 
-#include "mxfp4/Core/ChooseSchedule.h"
-
 #include <algorithm>
 
 using namespace mxfp4;
@@ -52,13 +50,13 @@ namespace {
 class Either {
 public:
   Either(const Problem &problem, const Target &target,
-         const Preference &preference, bool hasEpilogue)
-      : target(target), chooser(problem, target, preference, hasEpilogue) {
+         const Preference &preference)
+      : target(target), chooser(problem, target, preference) {
     if (!problem.through)
       return;
     inOrder = problem;
     inOrder.gathers = false;
-    bringing.emplace(inOrder, target, preference, hasEpilogue);
+    bringing.emplace(inOrder, target, preference);
   }
 
   Pick pick(int64_t rows) const {
@@ -86,9 +84,8 @@ private:
 
 ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
                                      const Target &target,
-                                     const Preference &preference,
-                                     bool hasEpilogue) {
-  const Either choosers(problem, target, preference, hasEpilogue);
+                                     const Preference &preference) {
+  const Either choosers(problem, target, preference);
   const int64_t groups = std::max<int64_t>(problem.groups, 1);
   const int64_t many = groups > 1 ? kMany * groups : kManyAlone;
   // With no hint, take a tile that loses little at either end.
@@ -127,12 +124,6 @@ ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
   if (choice.rowsTo >= many)
     choice.rowsTo = INT64_MAX;
   return choice;
-}
-
-ScheduleChoice mxfp4::chooseSchedule(const Problem &problem,
-                                     const Target &target,
-                                     const Preference &preference) {
-  return chooseSchedule(problem, target, preference, /*hasEpilogue=*/false);
 }
 
 /// The target with its device, and with others that make a difference.
@@ -181,8 +172,7 @@ static void addSchedules(std::vector<Schedule> &result, const Target &target,
             of32.groups = std::max<int64_t>(groups, 32);
             const Schedule schedule =
                 Either(problem, target,
-                       {placement, instruction, batchInvariant},
-                       /*hasEpilogue=*/false)
+                       {placement, instruction, batchInvariant})
                     .pick(rows)
                     .schedule;
             if (like.through &&

@@ -136,7 +136,7 @@ static int slicesFor(int64_t steps, int64_t fewest) {
 }
 
 Chooser::Chooser(const Problem &problem, const Target &target,
-                 const Preference &preference, bool hasEpilogue)
+                 const Preference &preference)
     : problem(problem), target(target), preference(preference),
       groups(std::max<int64_t>(problem.groups, 1)),
       steps(problem.layout.colBlocks(problem.k)),
@@ -145,8 +145,7 @@ Chooser::Chooser(const Problem &problem, const Target &target,
                  : slicesFor(steps, target.find(problem.activations,
                                                 /*isAsynchronous=*/false)
                                         ? 1
-                                        : 2)),
-      hasEpilogue(hasEpilogue) {}
+                                        : 2)) {}
 
 Instruction Chooser::instruction(int64_t rows) const {
   if (preference.instruction)

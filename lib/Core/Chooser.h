@@ -63,7 +63,7 @@ constexpr int kSharedFP8 = 48;
 class Chooser {
 public:
   Chooser(const Problem &problem, const Target &target,
-          const Preference &preference, bool hasEpilogue = false);
+          const Preference &preference);
 
   Pick pick(int64_t rows) const;
 
@@ -147,7 +147,6 @@ private:
   const Preference preference;
   const int64_t groups, steps;
   const int slices;
-  const bool hasEpilogue;
 };
 
 } // namespace mxfp4

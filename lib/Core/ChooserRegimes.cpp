@@ -130,9 +130,9 @@ Pick Chooser::pickWgmma(int64_t rows) const {
 /// are not too many for them.
 std::optional<Schedule> Chooser::sharingMost(int64_t rows) const {
   const int64_t tokens = tokensFor(ceilDiv(rows, groups), 1.4);
-  if (!hasEpilogue && tokens <= kMostToShareMost)
+  if (!problem.hasEpilogue && tokens <= kMostToShareMost)
     return wgmma(128, kMostShared, 8, 8, kSharingSlices);
-  if (hasEpilogue && !problem.through && tokens <= kMostToShareFused &&
+  if (problem.hasEpilogue && !problem.through && tokens <= kMostToShareFused &&
       waves(double(std::min(rows, groups)), 384) <= kWavesToShareFused)
     return wgmma(192, kMostShared, 8, 12, 2);
   return std::nullopt;

@@ -43,6 +43,7 @@ Problem mxfp4::schedulingProblem(GroupedMatmulOp op, int64_t rowsHint) {
   problem.through = bool(op.getThrough());
   // Ids are read as late as they were, because bad ones are reported.
   problem.olderInputs = op.getOlderInputs() && !op.getExpertIds();
+  problem.hasEpilogue = op.hasEpilogue();
   return problem;
 }
 

@@ -10,7 +10,6 @@
 #include "Manifest.h"
 
 #include "mxfp4/Core/Checksum.h"
-#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/IR/RoutingKernel.h"
 #include "mxfp4/Pipeline/Output.h"
@@ -121,7 +120,7 @@ static LogicalResult settleSchedule(GroupedMatmulOp op,
   if (facts.problem.groups > maxGroups())
     return success();
   const ScheduleChoice choice =
-      chooseSchedule(facts.problem, facts.target, preference, op.hasEpilogue());
+      chooseSchedule(facts.problem, facts.target, preference);
   facts.reason = choice.reason;
   facts.rowsRange = {choice.rowsFrom, choice.rowsTo};
   return success();

@@ -27,7 +27,6 @@
 #include "ScheduleJson.h"
 
 #include "mxfp4/Core/BlockIndex.h"
-#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/Core/DecodeSequence.h"
 #include "mxfp4/Core/Resources.h"
 #include "mxfp4/IR/KernelSignature.h"
@@ -98,12 +97,11 @@ static Object describe(const Schedule &s, const Problem &problem,
 /// The schedules for all numbers of rows; each answer of the chooser has the
 /// range of rows for which it holds.
 static Array choices(Problem problem, const Target &target,
-                     const Preference &preference, bool hasEpilogue) {
+                     const Preference &preference) {
   Array list;
   problem.rowsHint = 1;
   while (true) {
-    const ScheduleChoice choice =
-        chooseSchedule(problem, target, preference, hasEpilogue);
+    const ScheduleChoice choice = chooseSchedule(problem, target, preference);
     Object entry{{"from", problem.rowsHint},
                  {"schedule", attributeText(choice.schedule)},
                  {"reason", choice.reason}};
@@ -313,7 +311,7 @@ static Object describe(GroupedMatmulOp op, const Target &target,
                          {"expert_ids", static_cast<bool>(op.getExpertIds())}}},
       {"schedule",
        describe(op.getScheduleAttr().toSchedule(), problem, target)},
-      {"choices", choices(asked, target, preference, op.hasEpilogue())},
+      {"choices", choices(asked, target, preference)},
       {"block", block(layout)},
       {"fragments", fragments(op.getScheduleAttr().toSchedule())},
       {"decode", decode(layout)}};

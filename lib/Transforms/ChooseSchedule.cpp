@@ -6,8 +6,8 @@
 
 #include "KernelRemarks.h"
 
-#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/Core/NestingDepth.h"
+#include "mxfp4/Core/Schedule.h"
 #include "mxfp4/IR/KernelSignature.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Transforms/Passes.h"
@@ -113,8 +113,7 @@ private:
       });
       return;
     }
-    const ScheduleChoice choice =
-        chooseSchedule(problem, target, preference, op.hasEpilogue());
+    const ScheduleChoice choice = chooseSchedule(problem, target, preference);
     op.setScheduleAttr(ScheduleAttr::get(op.getContext(), choice.schedule));
     op->setAttr("schedule_reason",
                 StringAttr::get(op.getContext(), choice.reason));

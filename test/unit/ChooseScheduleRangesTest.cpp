@@ -6,8 +6,6 @@
 
 #include "Schedules.h"
 
-#include "mxfp4/Core/ChooseSchedule.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,13 +18,11 @@ namespace {
 
 /// Expects every hint of rows up to `most` to be in one range, which all hints
 /// in it agree on.
-void expectRanges(Problem problem, const Target &target, int64_t most,
-                  bool hasEpilogue) {
+void expectRanges(Problem problem, const Target &target, int64_t most) {
   int64_t next = 0;
   while (next <= most) {
     problem.rowsHint = std::max<int64_t>(next, 1);
-    const ScheduleChoice choice =
-        chooseSchedule(problem, target, {}, hasEpilogue);
+    const ScheduleChoice choice = chooseSchedule(problem, target);
     ASSERT_EQ(choice.rowsFrom, next);
     ASSERT_GE(choice.rowsTo, problem.rowsHint);
     const int64_t last = std::min(choice.rowsTo, most);
@@ -36,8 +32,7 @@ void expectRanges(Problem problem, const Target &target, int64_t most,
          hint = hint < last ? std::min(hint + step, last) : last + 1) {
       Problem other = problem;
       other.rowsHint = hint;
-      const ScheduleChoice same =
-          chooseSchedule(other, target, {}, hasEpilogue);
+      const ScheduleChoice same = chooseSchedule(other, target);
       ASSERT_EQ(same.schedule, choice.schedule) << hint;
       ASSERT_EQ(same.rowsFrom, choice.rowsFrom) << hint;
       ASSERT_EQ(same.rowsTo, choice.rowsTo) << hint;
@@ -69,7 +64,8 @@ TEST(ChooseSchedule, RangesOfAllHintsPartitionTheRows) {
                        " N=" + std::to_string(n) + " promotion " +
                        std::to_string(promotion) + " through " +
                        std::to_string(through));
-          expectRanges(problem, targetFor(device), most, through);
+          problem.hasEpilogue = through;
+          expectRanges(problem, targetFor(device), most);
           problem.rowsHint = most;
           brought += choose(problem).schedule.bringBytes != 0;
         }
@@ -149,11 +145,11 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
       for (int64_t n : {1024, 2880, 5760}) {
         int tight = 0, shared = 0;
         for (int64_t mean = 1; mean < 200; ++mean) {
-          const Problem problem = {groups, groups, n, 2880, groups * mean};
+          Problem problem = {groups, groups, n, 2880, groups * mean};
           const Target target = targetFor(device);
           const Schedule plain = chooseSchedule(problem, target).schedule;
-          const Schedule fused =
-              chooseSchedule(problem, target, {}, true).schedule;
+          problem.hasEpilogue = true;
+          const Schedule fused = chooseSchedule(problem, target).schedule;
           EXPECT_EQ(verifySchedule(fused, problem, target), "");
           EXPECT_FALSE(fused.kSlices == 3 && fused.tileTokens > 64) << mean;
           if (fused.kSlices == 2 && fused.tileTokens == 72) {
@@ -179,9 +175,9 @@ TEST(ChooseSchedule, TheTightestTilesHaveNoEpilogue) {
 // Nor where threads gather, or a warp may bring rows.
 TEST(ChooseSchedule, TilesThatShareTheMostHaveRowsInOrder) {
   Problem problem = {32, 32, 2880, 2880, 32 * 56};
+  problem.hasEpilogue = true;
   const auto tokens = [&] {
-    return chooseSchedule(problem, targetFor("h200"), {}, true)
-        .schedule.tileTokens;
+    return choose(problem, {}, targetFor("h200")).schedule.tileTokens;
   };
   EXPECT_EQ(tokens(), 72);
   problem.gathers = true;

@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "mxfp4/Core/ChooseSchedule.h"
 #include "mxfp4/Core/NestingDepth.h"
+#include "mxfp4/Core/Schedule.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
 #include "mxfp4/Pipeline/Output.h"

@@ -224,6 +224,9 @@ struct Problem {
   bool through = false;
   /// Whether offsets and weights were there before the kernel ahead began.
   bool olderInputs = false;
+  /// Whether there is an epilogue: what it computes with the sums takes
+  /// registers, which the tightest tiles do not have.
+  bool hasEpilogue = false;
 };
 
 /// A schedule and the sentence that explains it.
@@ -259,6 +262,12 @@ ScheduleChoice chooseSchedule(const Problem &problem, const Target &target,
 std::vector<Schedule> allSchedules(const Target &target, Placement placement,
                                    bool gathers = false,
                                    std::optional<int> promotion = std::nullopt);
+
+/// As `allSchedules`, those with a warp that brings rows, for one K, 45 steps,
+/// and at least 32 groups.
+std::vector<Schedule>
+allBringingSchedules(const Target &target, Placement placement,
+                     std::optional<int> promotion = std::nullopt);
 
 /// Empty if the schedule can run, else what is wrong with it, as the rest of a
 /// sentence ("requires ..."). Asks the groups of the problem, its layout and
