@@ -150,8 +150,9 @@ class LayerKernels:
     def _missing(self, name: str) -> NoReturn:
         raise Error(
             f"there is no kernel {name} of this layer ({self.spec.text()}), and no compiler to "
-            "make one. Where the compiler is, save what LayerKernels.compile gives with these "
-            "sources of experts; then name that folder in MXFP4_KERNELS."
+            "make one. Where the compiler is, run mxfp4 compile --layer, with --some-absent for "
+            "ids of -1, or save what LayerKernels.compile gives with these sources of experts; "
+            "then name that folder in MXFP4_KERNELS."
         )
 
     def has(self, tokens: int, source: Source = "logits") -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fakes import artifact, manifest
-from mxfp4 import library
+from mxfp4 import Error, library
 from mxfp4.cli import COMMANDS
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 
@@ -60,26 +60,31 @@ def test_layers_are_compiled_ahead_of_time(tmp_path: Path) -> None:
     """For the operators and models of machines without the compiler."""
     from mxfp4.layer_kernels import LayerKernels
     from mxfp4.layer_spec import PRESETS
+    from mxfp4.layer_steps import Source, steps
 
+    sources: tuple[Source, ...] = ("logits", "ids", "some ids")
     words = ("--layer", "gpt-oss-20b", "--max-tokens", "1", "-o", tmp_path)
-    for options, name, sums in (
-        ((), "gpt-oss-20b", None),
-        (("--activations", "fp8", "--accumulation", "fast"), "gpt-oss-20b-fp8-fast", "fast"),
-        (
-            ("--activations", "fp8", "--activation-scale", "bound"),
-            "gpt-oss-20b-fp8-promoted512-scale-bound",
-            "promoted512",
-        ),
-    ):
+    cases: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
+        ((), "", {}),
+        (("--activations", "fp8", "--accumulation", "fast"), "-fp8-fast",
+         {"activations": "fp8", "accumulation": "fast"}),
+        (("--activations", "fp8", "--activation-scale", "bound"), "-fp8-promoted512-scale-bound",
+         {"activations": "fp8", "activation_scale": "bound"}),
+        (("--logits", "f32", "--some-absent"), "-logits-f32", {"logits": "f32"}),
+        (("--batch-invariant", "--logits", "bf16"), "-batch-invariant", {"batch_invariant": True}),
+    )  # fmt: skip
+    for options, name, given in cases:
         said = Said("compile", *words, *options)
         assert said.status == 0, said.err
-        assert f"kernels of a layer in {tmp_path / name}" in said.out
-        found = LayerKernels.load(tmp_path / name)
-        given: dict[str, Any] = {} if sums is None else {"activations": "fp8", "accumulation": sums}
-        given |= {"activation_scale": "bound"} if name.endswith("bound") else {}
+        assert f"kernels of a layer in {tmp_path}/gpt-oss-20b{name}" in said.out
+        found = LayerKernels.load(tmp_path / f"gpt-oss-20b{name}")
         assert found.spec == dataclasses.replace(PRESETS["gpt-oss-20b"], **given)
-        assert found.has(1, "logits")
-        assert found.has(1, "ids")
+        for source in sources:
+            if source == "some ids" and "--some-absent" not in options:
+                with pytest.raises(Error, match=r"no kernel \w+_gathered of .*--some-absent"):
+                    found.chosen(1, source)
+            else:
+                assert [step for step, _ in found.chosen(1, source)] == steps(found.spec, 1, source)
 
 
 def test_help_is_there_at_once_and_worth_reading() -> None:
@@ -192,6 +197,8 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", "kimi-k3", "--max-rows", "4"), "--max-rows is of single matmuls"),
         (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
         (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer"),
+        (("experts=1 n=2 k=32", "--logits", "f32"), "--logits and --some-absent go with --layer"),
+        (("experts=1 n=2 k=32", "--some-absent"), "--logits and --some-absent go with --layer"),
     ):
         Said("compile", "-o", tmp_path / "k", *words).error(text)
     Said("compile", "experts=1 n=2", "-o", tmp_path / "k").error("does not say k=")

@@ -24,7 +24,8 @@ has a schedule of its own; each kernel is right for any number of rows. A machin
 without the compiler uses them by MXFP4_KERNELS=FOLDER, or mxfp4.kernels.add(FOLDER).
 
 With --layer these are the kernels of a whole mixture-of-experts layer, as torch's
-operators and the models of mxfp4.integrations.transformers launch them.
+operators and the models of mxfp4.integrations.transformers launch them. They serve
+layers whose LayerSpec is the same in every field.
 """
 MAX_ROWS, TOP = 2**16, 4
 """What ``--max-rows`` and ``--top`` are unless they are given."""
@@ -36,6 +37,7 @@ EXAMPLES = """examples:
   mxfp4 compile --checkpoint gpt-oss-20b -o kernels
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels --device h200
   mxfp4 compile --layer gpt-oss-20b --activations fp8 -o kernels
+  mxfp4 compile --layer gpt-oss-120b --logits f32 --some-absent -o kernels
 """
 
 
@@ -56,6 +58,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--activation-scale", metavar="row|bound|NUMBER",
                         help="with --activations fp8: the scale of what is between the matmuls"
                         " (default row)")  # fmt: skip
+    parser.add_argument("--logits", choices=("bf16", "f32"),
+                        help="with --layer: of the router (default: as the model's)")  # fmt: skip
+    parser.add_argument("--some-absent", action="store_true",
+                        help="with --layer: also for ids of -1, experts that live elsewhere, as"
+                        " torch.ops.mxfp4.moe_with_routing has them unless it is called with"
+                        " some_absent=False")  # fmt: skip
     parser.add_argument("--max-tokens", type=int, default=8192,
                         help="with --layer: of one call (default %(default)s)")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
@@ -84,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
         return _compile_layer(options)
     if options.activation_scale is not None:
         raise Error("--activation-scale goes with --layer and --activations fp8.")
+    if options.logits is not None or options.some_absent:
+        raise Error("--logits and --some-absent go with --layer.")
     if options.activations != "bf16" or options.accumulation is not None:
         raise Error('--activations and --accumulation go with --layer; a problem says "activations'
                     '=fp8 accumulation=fast".')  # fmt: skip
@@ -129,6 +139,7 @@ def _compile_layer(options: argparse.Namespace) -> int:
     from ..errors import Error
     from ..layer_kernels import LayerKernels
     from ..layer_spec import PRESETS
+    from ..layer_steps import Source
 
     if options.layer not in PRESETS:
         raise Error(f"--layer must be one of {', '.join(PRESETS)}, got {options.layer!r}.")
@@ -145,12 +156,18 @@ def _compile_layer(options: argparse.Namespace) -> int:
             raise Error(f"{name} is of single matmuls; leave it out with --layer.")
     sums = options.accumulation or "promoted512"
     scale = _activation_scale(options.activation_scale)
-    spec = replace(PRESETS[options.layer], activations=options.activations, accumulation=sums,
-                   activation_scale=scale, batch_invariant=options.batch_invariant)  # fmt: skip
+    model = PRESETS[options.layer]
+    spec = replace(model, activations=options.activations, accumulation=sums,
+                   activation_scale=scale, batch_invariant=options.batch_invariant,
+                   logits=options.logits or model.logits)  # fmt: skip
+    sources: list[Source] = ["logits", "ids"]
+    if options.some_absent:
+        sources.append("some ids")
     made = LayerKernels.compile(
-        spec, options.max_tokens, find_ptxas() is not None, ("logits", "ids"), options.device
+        spec, options.max_tokens, find_ptxas() is not None, sources, options.device
     )
     words = [options.layer, *([options.activations, sums] if options.activations == "fp8" else [])]
+    words += [] if spec.logits == model.logits else [f"logits-{spec.logits}"]
     words += [] if scale == "row" else [f"scale-{scale}"]
     words += ["batch-invariant"] if options.batch_invariant else []
     folder = options.out / ("-".join(words) + made.matmuls["down"][0].manifest.device_suffix)
