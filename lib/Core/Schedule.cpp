@@ -221,6 +221,11 @@ static std::string verifyLoops(const Schedule &s, const Problem &problem) {
            number(s.stages);
   if (s.stages < 2 || s.stages > 32)
     return "requires 2 to 32 stages, but has " + number(s.stages);
+  if (s.overlapDecode && s.slices() == 1 && s.stages < 3)
+    return "requires at least 3 stages for overlap_decode where a warpgroup "
+           "has one block of rows, because the words of two steps ahead are "
+           "read while a step is multiplied, but has " +
+           number(s.stages);
   if (s.sumSteps != 0 && (s.kSlices == 1 || s.overlapDecode))
     return "requires K slices without overlap_decode for sum_steps: only their "
            "loops may have different numbers of steps";

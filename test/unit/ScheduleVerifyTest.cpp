@@ -104,6 +104,10 @@ TEST(Schedule, WhatCannotRunIsExplained) {
       {"requires at least three stages for each of the 2 K slices, the same "
        "number for all, but has 7",
        [](Schedule &s) { s.kSlices = 2, s.stages = 7; }},
+      {"requires at least 3 stages for overlap_decode where a warpgroup has "
+       "one block of rows, because the words of two steps ahead are read while "
+       "a step is multiplied, but has 2",
+       [](Schedule &s) { s.overlapDecode = true, s.stages = 2; }},
       // Five slices of two warpgroups are 40 warps; five copy, one hands out
       // tiles.
       {"requires at most 32 warps, but has 46",
@@ -317,6 +321,13 @@ TEST(Schedule, TheLimitsThemselvesAreAllowed) {
       with(smallWgmma(),
            [](Schedule &s) { s.kSlices = s.copyWarps = 5, s.stages = 15; }),
       with(smallWgmma(), [](Schedule &s) { s.copyWarps = 2; }),
+      with(smallWgmma(),
+           [](Schedule &s) { s.overlapDecode = true, s.stages = 3; }),
+      // Two blocks of a step are fetched one ahead of the other.
+      with(smallWgmma(),
+           [](Schedule &s) {
+             s.overlapDecode = true, s.tileRows = 128, s.stages = 2;
+           }),
       with(tiled(128, 64, 8, 8, 3, 1),
            [](Schedule &s) { s.stages = 9, s.producerRegisters = 64; }),
       // The rows of tall tiles.
