@@ -63,6 +63,8 @@ LaunchPlan mxfp4::quantizeRowsPlan(int64_t units) {
 LaunchPlan mxfp4::dispatchPlan(int64_t units, int64_t sums) {
   LaunchPlan plan = quantizeRowsPlan(units);
   // Behind what rounding keeps there: of each warp, all sums.
-  plan.sharedBytes *= 1 + sums;
+  const int64_t warps = plan.threads / 32;
+  if (sums != 0)
+    plan.sharedBytes = 4 * (wordsBeforeSums(warps, sums) + warps * sums);
   return plan;
 }

@@ -80,9 +80,6 @@ SlotRows::SlotRows(CtaBuilder &c, const RoutingKernel &kernel,
     return;
   perBlock = emitBlockTokens(c, arg.rows);
   blocks = c.divideUp(arg.rows, perBlock);
-  if (c.warps() > 1)
-    partial = sharedBuffer(c.b, {sumsOfOneToken(experts, slots), c.warps()},
-                           c.b.getI32Type(), c.warps() * 4);
 }
 
 Value SlotRows::flat(Value perSlot) {
@@ -307,8 +304,11 @@ void SlotRows::sumIds(Value token) {
 void SlotRows::sumCta() {
   for (Sum &sum : sums)
     sum.total = c.reduceAdd(sum.total);
-  if (!partial)
+  if (c.warps() == 1)
     return;
+  const auto count = static_cast<int64_t>(sums.size());
+  Value partial = sharedBuffer(c.b, {count, c.warps()}, c.b.getI32Type(),
+                               4 * wordsBeforeSums(c.warps(), count));
   c.ifThen(c.isZero(c.lane), [&] {
     for (auto [i, sum] : llvm::enumerate(sums))
       c.store(sum.total, partial, {c.index(int64_t(i)), c.warp});

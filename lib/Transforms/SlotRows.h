@@ -102,7 +102,7 @@ private:
   const int64_t offsets;
   const bool sorts;
 
-  mlir::Value perBlock, blocks, partial;
+  mlir::Value perBlock, blocks;
   /// Of the token at hand, by slot: what was read, the row (i32), and whether
   /// there is one.
   llvm::SmallVector<mlir::Value> read, rows, isThere;

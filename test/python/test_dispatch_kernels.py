@@ -106,7 +106,7 @@ def test_dispatch(kind: str, sizes: tuple[int, int], rng: np.random.Generator) -
 
 @pytest.mark.parametrize("kind", WITH_SORT)
 @pytest.mark.parametrize(
-    "sizes", [(1, 1, 8), (8, 3, 40), (32, 4, 2880), (100, 1, 64), (130, 6, 7), (256, 8, 96)]
+    "sizes", [(1, 1, 8), (8, 3, 40), (128, 4, 2880), (100, 1, 64), (130, 6, 7), (256, 8, 96)]
 )
 def test_with_sort(kind: str, sizes: tuple[int, int, int], rng: np.random.Generator) -> None:
     """Ids that an engine brings, with experts that live elsewhere, and bad ones."""
@@ -143,6 +143,15 @@ def test_one_cta(kind: str, tokens: int, rng: np.random.Generator) -> None:
     run = simulate_routing(plain, tokens, x=x, positions=positions, grid=(1, 1, 1))
     assert run.findings == []
     check_rows(run, kind, x, positions)
+
+
+@pytest.mark.parametrize("kind", WITH_SORT)
+@pytest.mark.parametrize("experts", [35, 70])
+def test_a_cta_without_a_token(kind: str, experts: int, rng: np.random.Generator) -> None:
+    """It stores offsets alone, from sums of three warps that nothing is stored behind."""
+    kernel = compiled(cases.dispatch_mlir(2, 2880, kind, experts), "rows-hint=2")
+    ids, x = cases.ids(rng, 2, experts, 2), values(rng, 2, 2880, kind)
+    check_with_sort(kernel, kind, x, ids, grid=(3, 1, 1))
 
 
 def test_equal_ids() -> None:

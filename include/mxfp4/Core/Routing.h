@@ -112,6 +112,12 @@ inline int64_t offsetsOfOneToken(int64_t experts) {
 inline int64_t sumsOfOneToken(int64_t experts, int64_t slots) {
   return slots + 1 + offsetsOfOneToken(experts);
 }
+/// Words of shared memory in front of the sums of all warps. There is one for
+/// each warp, and one more where three words would follow a multiple of four:
+/// LLVM loads those as four, of which nobody has stored the last.
+inline int64_t wordsBeforeSums(int64_t warps, int64_t sums) {
+  return warps + (warps * (1 + sums) % 4 == 3 ? 1 : 0);
+}
 
 } // namespace mxfp4
 
