@@ -11,16 +11,20 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 using namespace mxfp4::runtime;
 namespace fs = std::filesystem;
 
 static std::string readFile(const fs::path &path) {
   std::ifstream file(path, std::ios::binary);
-  std::string content{std::istreambuf_iterator<char>(file),
-                      std::istreambuf_iterator<char>()};
-  if (!file || file.bad())
+  const bool isOpen = file.is_open();
+  std::string content;
+  // A stream's own functions keep an error of the device as a bit. Iterators
+  // over its buffer let it out as an exception, which does not name the file.
+  char piece[1 << 14];
+  while (file.read(piece, sizeof piece) || file.gcount() > 0)
+    content.append(piece, size_t(file.gcount()));
+  if (!isOpen || file.bad())
     fail(MXFP4RT_BAD_ARTIFACT, path.string() + " could not be read.");
   return content;
 }

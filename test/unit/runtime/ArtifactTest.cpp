@@ -31,6 +31,7 @@ TEST(RuntimeArtifact, TellsWhatItsKernelTakes) {
   EXPECT_STREQ(mxfp4rt_artifact_layout(read(gated).get()),
                "order=spread scales=folded columns=interleaved");
   EXPECT_EQ(mxfp4rt_artifact_workspace(artifact.get()), 8U);
+  EXPECT_EQ(mxfp4rt_artifact_workspace(read(matmul()).get()), 0U);
   const mxfp4rt_rows rows = mxfp4rt_artifact_rows(artifact.get());
   EXPECT_EQ(rows.lowest, 1);
   EXPECT_EQ(rows.highest, 64);
@@ -73,14 +74,21 @@ TEST(RuntimeArtifact, RowsAreLimitedByTheTilesThatAKernelCounts) {
 }
 
 TEST(RuntimeArtifact, ShapesFollowFromTheProblemWhereTheyAreNotStated) {
-  Json manifest = matmul(true);
+  Json whole = matmul(true);
+  whole["arguments"].push_back({{"name", "expert_ids"},
+                                {"kind", "pointer"},
+                                {"dtype", "i32"},
+                                {"align", 4},
+                                {"shape", {3}},
+                                {"provider", "caller"}});
+  Json manifest = whole;
   for (Json &argument : manifest["arguments"]) {
     argument.erase("shape");
     argument.erase("provider");
   }
-  const ArtifactPtr stated = read(matmul(true)), derived = read(manifest);
+  const ArtifactPtr stated = read(whole), derived = read(manifest);
   ASSERT_TRUE(derived) << mxfp4rt_last_error();
-  for (int i = 0; i < 7; ++i) {
+  for (int i = 0; i < 8; ++i) {
     mxfp4rt_argument a, b;
     ASSERT_EQ(mxfp4rt_argument_get(stated.get(), i, &a), 0);
     ASSERT_EQ(mxfp4rt_argument_get(derived.get(), i, &b), 0);
@@ -136,7 +144,7 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
   struct Change {
     const char *pointer;
     Json value;
-    const char *sentence;
+    std::string sentence;
   };
   const Change changes[] = {
       {"/format", "x", "expected an object with \"format\""},
@@ -154,7 +162,17 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
       {"/launch/dynamic_shared_bytes", 1e30, "has a wrong type"},
       {"/launch/dynamic_shared_bytes", UINT64_MAX, "must be from 0 to"},
       {"/problem/rows_hint", {1, -2}, "must be two numbers"},
+      {"/entry", "\u00fc\x7f\n", "the PTX has no entry \u00fc??,"},
+      {"/entry", std::string(80, 'e'),
+       "no entry " + std::string(80, 'e') + ","},
+      {"/entry", std::string(81, 'e'),
+       "no entry " + std::string(80, 'e') + "..."},
+      {"/launch/block", {"\u00fc", 1, 1}, "got [\"\\u00fc\",1,1]"},
       {"/arguments/0/name", "a b", "letters, digits and _, got \"a b\""},
+      {"/arguments/0/name", "", "letters, digits and _, got \"\""},
+      {"/arguments/0/name", "9x", "letters, digits and _, got \"9x\""},
+      {"/arguments/0/name", "x{", "letters, digits and _, got \"x{\""},
+      {"/arguments/0/name", "x@", "letters, digits and _, got \"x@\""},
       {"/arguments/0/name", "y", "two are named \"y\""},
       {"/arguments/0/kind", "image", "\"kind\" must be one of"},
       {"/arguments/0/dtype", "f8", "\"dtype\" must be one of"},
@@ -170,6 +188,7 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
       {"/arguments/4/provider", "caller", "must be launcher, got caller"},
       {"/arguments/4/shape", Json::array({"rows"}), "must not depend on"},
       {"/arguments/4/shape", Json::array({2}), "at most 4"},
+      {"/arguments/4/kind", "f32", "it must be a pointer"},
       {"/arguments/5/kind", "f32", "it must be i32 or i64"}};
   for (const Change &change : changes) {
     Json manifest = matmul();
@@ -187,15 +206,67 @@ TEST(RuntimeArtifact, WrongEntriesAreNamed) {
   Json boxes = matmul(false, true);
   boxes["arguments"][0]["boxes"] = Json::array({Json::array({64, 257})});
   EXPECT_THAT(refusal(boxes), HasSubstr("two numbers from 1 to 256"));
+  for (const Json &box : {Json{257, 8}, Json{0, 8}, Json{64, 0}}) {
+    boxes["arguments"][0]["boxes"] = Json::array({box});
+    EXPECT_THAT(refusal(boxes), HasSubstr("two numbers from 1 to 256"));
+  }
   boxes["arguments"][0]["boxes"] = Json::array();
   EXPECT_THAT(refusal(boxes), HasSubstr("1 to 32 boxes"));
+  // A map is of rows and columns, and of memory that the caller has.
+  Json flat = matmul(false, true);
+  flat["arguments"][0]["shape"] = {96};
+  EXPECT_THAT(refusal(flat), HasSubstr("two-dimensional memory of the call"));
+  Json launchers = matmul(false, true);
+  launchers["arguments"][0]["provider"] = "launcher";
+  EXPECT_THAT(refusal(launchers), HasSubstr("two-dimensional memory of the c"));
+  Json unknown = matmul();
+  unknown["arguments"][3]["name"] = "z";
+  unknown["arguments"][3].erase("shape");
+  EXPECT_THAT(refusal(unknown),
+              HasSubstr("shape of argument \"z\" is missing"));
+}
+
+// The last value that is right.
+TEST(RuntimeArtifact, LimitsThemselvesAreRight) {
+  const std::pair<const char *, Json> changes[] = {
+      {"/launch/grid", {{"rule", "per_rows"}, {"rows", 1}, {"y", 65535}}},
+      {"/launch/grid", {{"rule", "per_rows"}, {"rows", 1}, {"y", 1}}},
+      {"/launch/dynamic_shared_bytes", 2147483647},
+      {"/problem/groups", 1},
+      {"/problem/rows_hint", {0, 0}},
+      {"/schedule/tile", {{"rows", 1}, {"tokens", 1}}},
+      {"/arguments/0/name", "_zZaA09"},
+      {"/arguments/0/align", 1},
+      {"/arguments/0/shape", {"rows", 1, 1, 1, 1, 1, 1, 1}},
+      {"/files", {{"kernel.ptx", {{"bytes", 0}, {"crc32", 0}}}}}};
+  for (const auto &[pointer, value] : changes) {
+    Json manifest = matmul();
+    manifest[Json::json_pointer(pointer)] = value;
+    EXPECT_EQ(refusal(manifest), "") << pointer;
+  }
+  Json many = matmul();
+  for (int i = 0; i < 58; ++i) {
+    many["arguments"].push_back(many["arguments"][0]);
+    many["arguments"].back()["name"] = "x" + std::to_string(i);
+  }
+  EXPECT_EQ(refusal(many), "");
+  Json boxes = matmul(false, true);
+  boxes["arguments"][0]["boxes"] = Json(32, Json{256, 256});
+  boxes["arguments"][0]["boxes"][0] = Json{1, 1};
+  EXPECT_EQ(refusal(boxes), "");
+  Json least = matmul();
+  for (Json &argument : least["arguments"])
+    argument.erase("shape");
+  for (const char *size : {"experts", "groups", "n", "k"})
+    least["problem"][size] = 1;
+  EXPECT_EQ(refusal(least), "");
 }
 
 // JSON of any depth, where a value is read, printed, or not known.
 TEST(RuntimeArtifact, DeepManifestsAreRefused) {
   for (const char *name : {"version", "arguments", "unknown"})
     for (const char *brackets : {"[]", "{}"}) {
-      for (const size_t depth : {size_t(60), size_t(64), size_t(1000000)}) {
+      for (const size_t depth : {size_t(63), size_t(64), size_t(1000000)}) {
         const std::string open =
             brackets[0] == '[' ? "[" : std::string("{\"]\\\"\":");
         std::string nested;
@@ -346,6 +417,13 @@ TEST_F(RuntimeFolder, FilesAreThoseThatWereWritten) {
        {{"bytes", code.size()}, {"crc32", mxfp4::crc32(code)}}}};
   write("manifest.json", manifest.dump());
   EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error(); // without a cubin
+  Json &bytes = manifest["files"]["kernel.ptx"]["bytes"];
+  bytes = bytes.get<int64_t>() + 1;
+  write("manifest.json", manifest.dump());
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("kernel.ptx is not the file"));
+  bytes = bytes.get<int64_t>() - 1;
+  write("manifest.json", manifest.dump());
   write("kernel.cubin", code);
   EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error();
   for (const std::string &other : {code + " more", std::string("\x7f"
@@ -372,8 +450,21 @@ TEST_F(RuntimeFolder, FilesAreThoseThatWereWritten) {
     manifest["files"] = files;
     write("manifest.json", manifest.dump());
     EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
-    EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("\"files\""));
+    EXPECT_THAT(mxfp4rt_last_error(),
+                HasSubstr((folder / "manifest.json").string() + ": \"files\""));
   }
+}
+
+// A file that opens and cannot be read: nothing is mapped where it begins.
+TEST_F(RuntimeFolder, AnErrorOfTheDeviceNamesTheFile) {
+  fs::remove(folder / "kernel.ptx");
+  std::error_code none;
+  fs::create_symlink("/proc/self/mem", folder / "kernel.ptx", none);
+  if (none || !fs::is_regular_file(folder / "kernel.ptx"))
+    GTEST_SKIP() << "no /proc here";
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_EQ(mxfp4rt_last_error(),
+            (folder / "kernel.ptx").string() + " could not be read.");
 }
 
 TEST(RuntimeArtifact, NothingIsSaidOfANullArtifact) {
@@ -382,7 +473,8 @@ TEST(RuntimeArtifact, NothingIsSaidOfANullArtifact) {
   EXPECT_EQ(mxfp4rt_artifact_manifest(nullptr), nullptr);
   EXPECT_EQ(mxfp4rt_artifact_ptx(nullptr), nullptr);
   EXPECT_EQ(mxfp4rt_artifact_layout(nullptr), nullptr);
-  EXPECT_EQ(mxfp4rt_artifact_rows(nullptr).most, 0);
+  const mxfp4rt_rows none = mxfp4rt_artifact_rows(nullptr);
+  EXPECT_EQ(none.lowest + none.highest + none.most, 0);
   EXPECT_EQ(mxfp4rt_artifact_workspace(nullptr), 0U);
   EXPECT_EQ(mxfp4rt_argument_count(nullptr), 0);
   EXPECT_EQ(mxfp4rt_argument_find(nullptr, "x"), -1);

@@ -265,6 +265,56 @@ TEST_F(RuntimeTest, ChainsOfTheSameKernelsShareAGraph) {
   EXPECT_GT(stub.heldGraphs, 0);
 }
 
+// Kernels without rows are in no graph, and make another one of it.
+TEST_F(RuntimeTest, AGraphIsOfTheKernelsThatHaveRows) {
+  const KernelPtr first = create(matmul(true)), second = create(matmul(true));
+  const std::vector<mxfp4rt_value> some = values();
+  auto make = [&](int64_t one, int64_t two) {
+    return chainOf(
+        {{first.get(), one, some.data()}, {second.get(), two, some.data()}},
+        {});
+  };
+  std::set<uint64_t> workspaces;
+  auto launch = [&](const ChainPtr &chain, uint64_t rows) {
+    stub.launches.clear();
+    EXPECT_EQ(mxfp4rt_chain_launch(chain.get(), nullptr, stream(8)), 0);
+    ASSERT_EQ(stub.launches.size(), 1U);
+    EXPECT_EQ(stub.launches[0].number(6), rows);
+    workspaces.insert(stub.launches[0].number(5));
+  };
+  const ChainPtr four = make(4, 0), five = make(5, 0), other = make(0, 6);
+  for (int i = 0; i < kBeforeGraph; ++i)
+    launch(four, 4);
+  launch(five, 5);
+  EXPECT_EQ(workspaces.size(), 1U);
+  launch(other, 6);
+  EXPECT_EQ(workspaces.size(), 2U) << "the second kernel's";
+  const ChainPtr alone = chainOf({{first.get(), 7, some.data()}}, {});
+  for (int i = 0; i < 2 * kBeforeGraph; ++i)
+    launch(alone, 7);
+}
+
+// Whoever launches a graph behind one that could not set it sets all of it.
+TEST_F(RuntimeTest, AFailureLeavesNoValuesInAGraph) {
+  const KernelPtr kernel = create(matmul(true));
+  const std::vector<mxfp4rt_value> some = values();
+  auto make = [&](int64_t rows) {
+    const mxfp4rt_call call = {kernel.get(), rows, some.data()};
+    return chainOf({call, call}, {});
+  };
+  const ChainPtr four = make(4), five = make(5);
+  for (int i = 0; i < kBeforeGraph; ++i)
+    ASSERT_EQ(mxfp4rt_chain_launch(four.get(), nullptr, stream(8)), 0);
+  stub.failing = {{"cuGraphExecKernelNodeSetParams", 999}};
+  EXPECT_NE(mxfp4rt_chain_launch(five.get(), nullptr, stream(8)), 0);
+  stub.failing.clear();
+  stub.calls.clear();
+  ASSERT_EQ(mxfp4rt_chain_launch(four.get(), nullptr, stream(8)), 0);
+  EXPECT_EQ(std::count(stub.calls.begin(), stub.calls.end(),
+                       "cuGraphExecKernelNodeSetParams"),
+            2);
+}
+
 TEST_F(RuntimeTest, AGraphLivesAsLongAsItsChains) {
   const KernelPtr kernel = create(matmul(true));
   const std::vector<mxfp4rt_value> good = values();
@@ -330,6 +380,12 @@ TEST_F(RuntimeTest, AKeptChainIsChecked) {
   };
   EXPECT_THAT(refused({call, {kernel.get(), 4, bad.data()}}, {}),
               HasSubstr("x must be aligned to 16 bytes, got address 0x1008"));
+  // What launches give is not checked yet, but all else of this call, and the
+  // same argument of another one.
+  EXPECT_THAT(refused({call, {kernel.get(), 4, bad.data()}}, {{0, 0, 0}}),
+              HasSubstr("x must be aligned"));
+  EXPECT_THAT(refused({{kernel.get(), 4, bad.data()}}, {{0, 3, 0}}),
+              HasSubstr("x must be aligned"));
   EXPECT_THAT(refused({{kernel.get(), -1, good.data()}}, {{0, 0, 0}}),
               HasSubstr("rows must be 0 to"));
   EXPECT_THAT(refused({call, {other.get(), 4, good.data()}}, {}),

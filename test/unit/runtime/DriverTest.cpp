@@ -23,7 +23,7 @@ TEST_F(RuntimeTest, DevicesAreDescribed) {
   EXPECT_EQ(ordinal, 1);
   mxfp4rt_device device;
   ASSERT_EQ(mxfp4rt_device_get(driver.get(), 1, &device), 0);
-  EXPECT_STREQ(device.name, "Stub B");
+  EXPECT_EQ(device.name, std::string(255, 'B')) << "as much as there is room";
   EXPECT_EQ(device.chip, 90);
   EXPECT_EQ(device.multiprocessors, 132);
   EXPECT_EQ(device.shared_bytes_per_cta, 232448);
@@ -143,6 +143,12 @@ TEST_F(RuntimeTest, TheWrongDevice) {
                "the artifact was compiled for sm_90a, but "
                "device 0 is sm_80; compile it for this "
                "device.");
+  stub.chip = 89;
+  EXPECT_FALSE(create(read(matmul())));
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("device 0 is sm_89"));
+  mxfp4rt_device device;
+  ASSERT_EQ(mxfp4rt_device_get(driver.get(), 0, &device), 0);
+  EXPECT_EQ(device.chip, 89);
   stub.chip = 90;
   Json big = matmul();
   big["launch"]["dynamic_shared_bytes"] = 300000;
@@ -150,6 +156,8 @@ TEST_F(RuntimeTest, TheWrongDevice) {
   EXPECT_THAT(mxfp4rt_last_error(),
               HasSubstr("needs 300000 bytes of shared memory a block, but "
                         "device 0 has 232448"));
+  big["launch"]["dynamic_shared_bytes"] = 232448;
+  EXPECT_TRUE(create(read(big))) << mxfp4rt_last_error();
   Json unknown = matmul();
   unknown["arguments"].push_back(
       {{"name", "counters"}, {"kind", "i32"}, {"provider", "launcher"}});
@@ -183,32 +191,80 @@ TEST_F(RuntimeTest, TheCubinIsTriedBeforeThePtx) {
                "failed: a text of the driver (CUDA error 218).");
 }
 
+// Everything else is there, so that what is null would be used.
 TEST_F(RuntimeTest, NullsAreSentences) {
   const ArtifactPtr artifact = read(matmul());
   const KernelPtr kernel = create(artifact);
+  const std::vector<mxfp4rt_value> some = values();
+  const std::string text = matmul().dump(), code = ptx();
+  const mxfp4rt_call call = {kernel.get(), 4, some.data()};
   mxfp4rt_kernel *created = nullptr;
   mxfp4rt_artifact *loaded = nullptr;
-  const mxfp4rt_status all[] = {
-      mxfp4rt_driver_open(nullptr, nullptr),
-      mxfp4rt_driver_version(nullptr, nullptr),
-      mxfp4rt_device_count(driver.get(), nullptr),
-      mxfp4rt_device_get(driver.get(), 0, nullptr),
-      mxfp4rt_device_get_speed(driver.get(), 0, nullptr),
-      mxfp4rt_device_of(driver.get(), nullptr, nullptr),
-      mxfp4rt_artifact_load(nullptr, &loaded),
-      mxfp4rt_artifact_load("/", nullptr),
-      mxfp4rt_artifact_read(nullptr, 0, nullptr, 0, nullptr, 0, nullptr,
-                            &loaded),
-      mxfp4rt_argument_get(artifact.get(), 0, nullptr),
-      mxfp4rt_bind(artifact.get(), nullptr, 1, nullptr),
-      mxfp4rt_kernel_create(nullptr, artifact.get(), 0, &created),
-      mxfp4rt_kernel_create(driver.get(), nullptr, 0, &created),
-      mxfp4rt_launch(nullptr, 1, values().data(), nullptr),
-      mxfp4rt_launch(kernel.get(), 1, nullptr, nullptr),
-      mxfp4rt_launch_all(nullptr, 1, nullptr),
-      mxfp4rt_error_word(kernel.get(), 1, nullptr)};
-  EXPECT_THAT(all, testing::Each(MXFP4RT_INVALID));
-  EXPECT_STREQ(mxfp4rt_last_error(), "the place for the error word is null.");
+  mxfp4rt_chain *chain = nullptr;
+  mxfp4rt_device device;
+  mxfp4rt_device_speed speed;
+  mxfp4rt_argument argument;
+  mxfp4rt_value bound[MXFP4RT_MOST_ARGUMENTS];
+  int number = 0;
+  int32_t word = 0;
+  auto said = [](mxfp4rt_status status) -> std::string {
+    return status == MXFP4RT_INVALID ? mxfp4rt_last_error() : "";
+  };
+  const std::pair<std::string, const char *> all[] = {
+      {said(mxfp4rt_driver_open(nullptr, nullptr)), "the place for the driver"},
+      {said(mxfp4rt_driver_version(nullptr, &number)), "the driver"},
+      {said(mxfp4rt_driver_version(driver.get(), nullptr)),
+       "the place for the version"},
+      {said(mxfp4rt_device_count(nullptr, &number)), "the driver"},
+      {said(mxfp4rt_device_count(driver.get(), nullptr)),
+       "the place for the count"},
+      {said(mxfp4rt_device_get(nullptr, 0, &device)), "the driver"},
+      {said(mxfp4rt_device_get(driver.get(), 0, nullptr)),
+       "the place for the device"},
+      {said(mxfp4rt_device_get_speed(nullptr, 0, &speed)), "the driver"},
+      {said(mxfp4rt_device_get_speed(driver.get(), 0, nullptr)),
+       "the place for the speed"},
+      {said(mxfp4rt_device_of(nullptr, &number, &number)), "the driver"},
+      {said(mxfp4rt_device_of(driver.get(), &number, nullptr)),
+       "the place for the ordinal"},
+      {said(mxfp4rt_artifact_load(nullptr, &loaded)), "the artifact's folder"},
+      {said(mxfp4rt_artifact_load("/", nullptr)), "the place for the artifact"},
+      {said(mxfp4rt_artifact_read(nullptr, 0, code.data(), code.size(), nullptr,
+                                  0, nullptr, &loaded)),
+       "the manifest's text"},
+      {said(mxfp4rt_artifact_read(text.data(), text.size(), nullptr, 0, nullptr,
+                                  0, nullptr, &loaded)),
+       "the PTX"},
+      {said(mxfp4rt_artifact_read(text.data(), text.size(), code.data(),
+                                  code.size(), nullptr, 0, nullptr, nullptr)),
+       "the place for the artifact"},
+      {said(mxfp4rt_argument_get(nullptr, 0, &argument)), "the artifact"},
+      {said(mxfp4rt_argument_get(artifact.get(), 0, nullptr)),
+       "the place for the argument"},
+      {said(mxfp4rt_bind(nullptr, nullptr, 0, bound)), "the artifact"},
+      {said(mxfp4rt_bind(artifact.get(), nullptr, 0, nullptr)),
+       "the place for the values"},
+      {said(mxfp4rt_bind(artifact.get(), nullptr, 1, bound)),
+       "the list of bindings"},
+      {said(mxfp4rt_kernel_create(nullptr, artifact.get(), 0, &created)),
+       "the driver"},
+      {said(mxfp4rt_kernel_create(driver.get(), nullptr, 0, &created)),
+       "the artifact"},
+      {said(mxfp4rt_kernel_create(driver.get(), artifact.get(), 0, nullptr)),
+       "the place for the kernel"},
+      {said(mxfp4rt_launch(nullptr, 1, some.data(), nullptr)), "the kernel"},
+      {said(mxfp4rt_launch(kernel.get(), 1, nullptr, nullptr)),
+       "the list of values"},
+      {said(mxfp4rt_launch_all(nullptr, 1, nullptr)), "the list of calls"},
+      {said(mxfp4rt_chain_create(nullptr, 1, nullptr, 0, &chain)),
+       "the list of calls"},
+      {said(mxfp4rt_chain_create(&call, 1, nullptr, 1, &chain)),
+       "the list of places"},
+      {said(mxfp4rt_error_word(nullptr, 1, &word)), "the kernel"},
+      {said(mxfp4rt_error_word(kernel.get(), 1, nullptr)),
+       "the place for the error word"}};
+  for (const auto &[sentence, what] : all)
+    EXPECT_EQ(sentence, std::string(what) + " is null.");
 }
 
 TEST_F(RuntimeTest, RowsOutOfRange) {
@@ -220,6 +276,8 @@ TEST_F(RuntimeTest, RowsOutOfRange) {
                 HasSubstr("rows must be 0 to 2147483647 for this kernel, got " +
                           std::to_string(rows)));
   }
+  EXPECT_EQ(mxfp4rt_launch(kernel.get(), 2147483647, values().data(), nullptr),
+            0);
 }
 
 TEST(RuntimeAbi, IsThatOfTheHeader) {

@@ -69,6 +69,39 @@ TEST_F(RuntimeTest, ALaunchPassesEverythingInOrder) {
   EXPECT_EQ(StubDriver::depth(), 0U);
 }
 
+// Shared memory of all CTAs that an SM takes, 1 KiB more for each, in percent.
+TEST_F(RuntimeTest, TheCarveoutIsRoundedUp) {
+  struct Case {
+    int bytes, ctas, all, percent;
+  };
+  for (const Case &c :
+       {Case{115712, 1, 233472, 50}, Case{115713, 1, 233472, 51},
+        Case{232448, 2, 233472, 100}, Case{1024, 1, 0, 100}}) {
+    Json manifest = matmul();
+    manifest["launch"]["dynamic_shared_bytes"] = c.bytes;
+    manifest["launch"]["grid"]["ctas_per_sm"] = c.ctas;
+    stub.sharedPerSm = c.all;
+    create(manifest);
+    EXPECT_EQ(stub.attributes[9], c.percent) << c.bytes;
+  }
+}
+
+TEST_F(RuntimeTest, BlocksHaveThreeSizes) {
+  Json manifest = matmul();
+  manifest["launch"]["block"] = {64, 3, 2};
+  const KernelPtr kernel = create(manifest);
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, values().data(), nullptr), 0);
+  EXPECT_THAT(stub.launches[0].block, ElementsAre(64, 3, 2));
+}
+
+TEST_F(RuntimeTest, AddressesAreAligned) {
+  const KernelPtr kernel = create(matmul());
+  for (const uint64_t bit : {1, 2, 4, 8})
+    EXPECT_EQ(
+        mxfp4rt_launch(kernel.get(), 9, values(0x1000 + bit).data(), nullptr),
+        MXFP4RT_INVALID);
+}
+
 TEST_F(RuntimeTest, NoRowsLaunchNothing) {
   const KernelPtr kernel = create(matmul());
   const std::vector<mxfp4rt_value> nothing(6);
@@ -124,6 +157,9 @@ TEST_F(RuntimeTest, ScalarsOfTheCallerArePassedByValue) {
   const KernelPtr kernel = create(manifest);
   std::vector<mxfp4rt_value> given = values();
   given.resize(8);
+  given[6].i64 = given[7].i64 = 0; // no address, and so not a wrong one
+  ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), nullptr), 0);
+  stub.launches.clear();
   given[6].f32 = 1.5F;
   given[7].i64 = -7;
   ASSERT_EQ(mxfp4rt_launch(kernel.get(), 9, given.data(), nullptr), 0);
@@ -148,6 +184,21 @@ TEST_F(RuntimeTest, TensorMapsDescribeRowsInSwizzledBoxes) {
     EXPECT_EQ(map.promotion, 3U) << "256 bytes";
     EXPECT_EQ(map.interleave, 0U);
     EXPECT_EQ(map.fill, 0U) << "zeros";
+  }
+  Json manifest = matmul(false, true);
+  Json &x = manifest["arguments"][0];
+  x["shape"][0] = 7;
+  for (const auto &[dtype, number, bytes] : {std::tuple("f32", 7U, 4U),
+                                             {"i32", 3U, 4U},
+                                             {"u8", 0U, 1U},
+                                             {"e4m3", 0U, 1U}}) {
+    x["dtype"] = dtype;
+    const KernelPtr other = create(manifest);
+    ASSERT_EQ(mxfp4rt_launch(other.get(), 33, values().data(), nullptr), 0);
+    const StubMap map = mapAt(stub.launches.back(), 0);
+    EXPECT_EQ(map.dtype, number) << dtype;
+    EXPECT_EQ(map.stride, 96 * bytes) << dtype;
+    EXPECT_EQ(map.rows, 7U) << "a number of its own";
   }
 }
 
@@ -180,6 +231,32 @@ TEST_F(RuntimeTest, RowsOfTheirOwnAreTheCallers) {
   EXPECT_EQ(mxfp4rt_launch(plain.get(), 33, given.data(), nullptr), 0);
 }
 
+// The number may be the first argument, and another one stand ahead of it.
+TEST_F(RuntimeTest, RowsOfTheirOwnAreFoundByName) {
+  const Json number = {
+      {"name", "x_rows"}, {"kind", "i32"}, {"provider", "caller"}};
+  for (const bool isFirst : {true, false}) {
+    Json manifest = matmul(false, true);
+    Json &arguments = manifest["arguments"];
+    arguments[0]["shape"][0] = "x_rows";
+    Json other = number;
+    other["name"] = "limit";
+    arguments.insert(arguments.begin(), isFirst ? number : other);
+    arguments.push_back(isFirst ? other : number);
+    const KernelPtr kernel = create(manifest);
+    std::vector<mxfp4rt_value> given = values();
+    given.insert(given.begin(), at(0));
+    given.resize(arguments.size());
+    given.front().i32 = isFirst ? 5 : 6;
+    given.back().i32 = isFirst ? 6 : 5;
+    ASSERT_EQ(mxfp4rt_launch(kernel.get(), 33, given.data(), nullptr), 0)
+        << mxfp4rt_last_error();
+    StubMap map;
+    std::memcpy(&map, stub.launches.back().parameters[1].data(), sizeof map);
+    EXPECT_EQ(map.rows, 5U);
+  }
+}
+
 TEST_F(RuntimeTest, TensorMapsAreKeptByAddressAndRows) {
   const KernelPtr kernel = create(matmul(false, true));
   auto launched = [&](uint64_t x, int64_t rows) {
@@ -196,8 +273,8 @@ TEST_F(RuntimeTest, TensorMapsAreKeptByAddressAndRows) {
   // 64 are kept; the oldest makes room.
   for (int64_t rows = 100; rows < 200; ++rows)
     launched(0x1000, rows);
-  EXPECT_EQ(launched(0x1000, 199), 206);
-  EXPECT_EQ(launched(0x1000, 136), 206);
+  for (int64_t rows = 199; rows >= 136; --rows)
+    EXPECT_EQ(launched(0x1000, rows), 206);
   EXPECT_EQ(launched(0x1000, 135), 208);
 }
 

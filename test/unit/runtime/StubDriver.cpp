@@ -63,10 +63,15 @@ int called(const char *name) {
 int attribute(int *value, int which, int) {
   if (const int code = called("cuDeviceGetAttribute"))
     return code;
-  const std::map<int, int> facts = {
-      {13, 1980000},         {36, 3201000}, {37, 6144},
-      {38, 62914560},        {16, 132},     {75, stub->chip / 10},
-      {76, stub->chip % 10}, {81, 233472},  {97, 232448}};
+  const std::map<int, int> facts = {{13, 1980000},
+                                    {36, 3201000},
+                                    {37, 6144},
+                                    {38, 62914560},
+                                    {16, 132},
+                                    {75, stub->chip / 10},
+                                    {76, stub->chip % 10},
+                                    {81, stub->sharedPerSm},
+                                    {97, 232448}};
   *value = facts.at(which);
   return 0;
 }
@@ -115,6 +120,13 @@ int set(uint64_t address, unsigned value, size_t count, void *stream) {
     return code;
   if (!stream)
     return 906; // The legacy stream may wait for one that is captured.
+  // Words of one allocation, and none behind it.
+  const auto after = stub->memory.upper_bound(address);
+  if (after == stub->memory.begin())
+    return 1;
+  const auto &[base, bytes] = *std::prev(after);
+  if (address + 4 * count > base + bytes.size())
+    return 1;
   auto *words = static_cast<unsigned *>(pointed(address));
   for (size_t i = 0; i < count; ++i)
     words[i] = value;
@@ -235,7 +247,8 @@ int launchGraph(void *graph, void *stream) {
 int name(char *text, int size, int device) {
   if (const int code = called("cuDeviceGetName"))
     return code;
-  std::strncpy(text, device ? "Stub B" : "Stub A", size_t(size));
+  const std::string letters = device ? std::string(300, 'B') : "Stub A";
+  std::strncpy(text, letters.c_str(), size_t(size));
   return 0;
 }
 

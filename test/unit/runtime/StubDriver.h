@@ -53,7 +53,7 @@ struct StubDriver {
   std::set<std::string> missing;
   /// Whether calls and launches are written down.
   bool recording = true;
-  int chip = 90;
+  int chip = 90, sharedPerSm = 233472;
   bool cubinFits = true;
   std::set<void *> capturing;
   /// Whether another thread captures a stream, as strictly as CUDA can, and

@@ -78,6 +78,25 @@ TEST_F(RuntimeTest, GraphsOfManyLayersHaveRoomForLargeWorkspaces) {
   }
 }
 
+// But never fewer than 512 workspaces or more than 8192; 12 bytes take 16.
+TEST_F(RuntimeTest, MemoryIsTakenInPiecesOfOneMebibyte) {
+  struct Case {
+    int elements;
+    size_t bytes;
+  };
+  for (const Case &c :
+       {Case{2, 8 * 8192}, Case{3, 16 * 8192}, Case{64, 1 << 20},
+        Case{256, 1 << 20}, Case{1028, 4112 * 512}}) {
+    Json manifest = matmul(true);
+    manifest["arguments"][5]["shape"] = {c.elements};
+    const KernelPtr kernel = create(manifest);
+    size_t most = 0;
+    for (const auto &[address, bytes] : stub.memory)
+      most = std::max(most, bytes.size());
+    EXPECT_EQ(most, c.bytes) << c.elements;
+  }
+}
+
 TEST_F(RuntimeTest, LargeWorkspacesAreApart) {
   Json manifest = matmul(true);
   manifest["arguments"][5]["shape"] = {100, 3};
