@@ -24,6 +24,30 @@ TEST(Memory, WidthsAndSigns) {
                                         0x80fe7f81, 0x80fefefe}));
 }
 
+TEST(Unended, HasTheBytesThatWereWritten) {
+  Unended some;
+  EXPECT_TRUE(some.has(0, 1)) << "all of them, until something is known";
+  some.clear();
+  EXPECT_FALSE(some.has(0, 100000));
+  // In two of the pages that bytes are kept in.
+  some.add(4094, 4);
+  EXPECT_FALSE(some.has(0, 4094));
+  EXPECT_TRUE(some.has(0, 4095));
+  EXPECT_TRUE(some.has(4094, 1));
+  EXPECT_TRUE(some.has(4097, 1));
+  EXPECT_FALSE(some.has(4098, 100000));
+  Unended others;
+  others.clear();
+  others.add(100000, 1);
+  some.add(others);
+  EXPECT_TRUE(some.has(4097, 1));
+  EXPECT_TRUE(some.has(8192, 91809)) << "behind pages that have none";
+  EXPECT_FALSE(some.has(8192, 91808));
+  EXPECT_FALSE(some.has(100001, 100000));
+  some.clear();
+  EXPECT_FALSE(some.has(0, 200000));
+}
+
 TEST(Memory, CacheHintOperand) {
   std::vector<uint32_t> out(1);
   Result r = runInOut(

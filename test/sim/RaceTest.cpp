@@ -23,6 +23,8 @@ using namespace mxfp4::sim;
 namespace {
 
 constexpr unsigned kWindow = 48;
+/// In the place of a thread: all threads of the first warp at once.
+constexpr unsigned kWarp = 0x10000;
 
 enum class Kind {
   Load,
@@ -60,22 +62,32 @@ public:
     write(phases);
   }
 
+  /// A kernel around accesses of one block in one phase.
+  Program(std::vector<Op> given, bool global)
+      : ops(std::move(given)), global(global), blocks(1) {
+    write(1);
+  }
+
   std::string text;
   std::vector<Op> ops;
 
   using Pairs = std::set<std::pair<unsigned, unsigned>>;
   /// Lines of each pair that races, the smaller first. A wait of one lane
   /// counts for its warp (acquire in Sync.h), so that what other lanes of the
-  /// warp race with may be missed: such pairs are left out if \p certain.
+  /// warp race with may be missed. So may what races with a read by a lane of
+  /// the same warp, if another warp reads, too (ReadSets has no lanes). Such
+  /// pairs are left out if \p certain.
   Pairs races(bool certain) const {
     Pairs found;
     for (const Op &a : ops)
       for (const Op &b : ops)
-        if (a.line < b.line && a.thread != b.thread && a.phase == b.phase &&
-            a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes &&
+        if (a.line < b.line && (a.thread != b.thread || a.thread == kWarp) &&
+            a.phase == b.phase && a.offset < b.offset + b.bytes &&
+            b.offset < a.offset + a.bytes &&
             (a.writes(global) || b.writes(global)) &&
             !(a.atomic() && b.atomic()) &&
-            !(certain && a.thread / 32 == b.thread / 32 && warpWaits(a)))
+            !(certain && warpOf(a) == warpOf(b) &&
+              (warpWaits(a) || othersRead(a, b))))
           found.insert({a.line, b.line});
     return found;
   }
@@ -83,17 +95,17 @@ public:
   /// Is the pair that was named a race? Of several lanes of a warp that have
   /// read a place, only the last is known by its instruction.
   bool explains(const Pairs &races, std::pair<unsigned, unsigned> named) const {
-    auto warpOf = [this](unsigned line) {
+    auto warpAt = [this](unsigned line) {
       for (const Op &o : ops)
         if (o.line == line)
-          return o.thread / 32;
+          return warpOf(o);
       return ~0u;
     };
     if (races.count(named))
       return true;
     for (auto [A, B] : races)
-      if (warpOf(A) == warpOf(named.first) &&
-          warpOf(B) == warpOf(named.second) && warpOf(A) == warpOf(B) &&
+      if (warpAt(A) == warpAt(named.first) &&
+          warpAt(B) == warpAt(named.second) && warpAt(A) == warpAt(B) &&
           (A == named.first || A == named.second || B == named.first ||
            B == named.second))
         return true;
@@ -106,10 +118,22 @@ private:
   const unsigned blocks;
   unsigned lines = 1;
 
+  static unsigned warpOf(const Op &o) { return o.thread % kWarp / 32; }
+
   bool warpWaits(const Op &o) const {
     for (const Op &other : ops)
-      if (other.k == Kind::Bulk && other.thread / 32 == o.thread / 32 &&
+      if (other.k == Kind::Bulk && warpOf(other) == warpOf(o) &&
           other.phase == o.phase)
+        return true;
+    return false;
+  }
+
+  bool othersRead(const Op &a, const Op &b) const {
+    if (a.k != Kind::Load && b.k != Kind::Load)
+      return false;
+    for (const Op &other : ops)
+      if ((other.k == Kind::Load || other.k == Kind::RelaxedLoad) &&
+          warpOf(other) != warpOf(a) && other.phase == a.phase)
         return true;
     return false;
   }
@@ -244,7 +268,10 @@ private:
       for (size_t n = 0; n < ops.size(); ++n) {
         if (ops[n].phase != p)
           continue;
-        line("setp.ne.u32 %p2, %r6, " + std::to_string(ops[n].thread) +
+        const bool isWarp = ops[n].thread == kWarp;
+        line((isWarp
+                  ? "setp.gt.u32 %p2, %r6, 31"
+                  : "setp.ne.u32 %p2, %r6, " + std::to_string(ops[n].thread)) +
              "; @%p2 bra S" + std::to_string(n) + ";");
         emit(ops[n], unsigned(n));
         line("S" + std::to_string(n) + ":");
@@ -309,6 +336,28 @@ void compare(bool global, unsigned blocks, unsigned first, unsigned count) {
 }
 
 } // namespace
+
+// Every kernel of three accesses to one word, by three threads, two of which
+// are lanes of one warp, or by that whole warp.
+TEST(Races, OfThreeAccessesToOneWordAreAllFound) {
+  std::vector<Op> each;
+  for (const unsigned thread : {0U, 1U, 32U, kWarp})
+    for (const Kind k : {Kind::Load, Kind::Store, Kind::Atomic,
+                         Kind::RelaxedLoad, Kind::RelaxedStore})
+      // Stores of different values by one instruction race by themselves.
+      if (thread != kWarp || (k != Kind::Store && k != Kind::RelaxedStore))
+        each.push_back({k, thread, 0, 0, 4});
+  for (const Op &a : each)
+    for (const Op &b : each)
+      for (const Op &c : each) {
+        const Program p({a, b, c}, false);
+        const auto found = reported(p, 1, 1);
+        ASSERT_TRUE(p.races(true).empty() || !found.empty()) << p.text;
+        for (const auto &pair : found)
+          ASSERT_TRUE(p.explains(p.races(false), pair))
+              << pair.first << " " << pair.second << p.text;
+      }
+}
 
 TEST(Races, OfSharedMemoryAreThePairsThatShareAByte) {
   compare(false, 1, 0, 600);
@@ -396,6 +445,41 @@ TEST(Races, LanesThatHaveMetMayReadAndWriteAgain) {
                        "@!%p2 ld.shared.b16 %h2, [%r3];"
                        "@!%p2 st.shared.b8 [%r3], %h1;"),
             "");
+}
+
+// Lanes of one instruction may store one value to one place; all of it counts.
+TEST(Races, OfLanesThatStoreOneValueAreNone) {
+  for (const std::string data : {"{7, 8}", "{7, %r1}", "{%r1, 8}"})
+    EXPECT_EQ(ofElements(kElements[2], "setp.gt.u32 %p1, %r1, 31; @%p1 ret;\n"
+                                       "st.shared.v2.b32 [%r3+8], " +
+                                           data + ";")
+                  .empty(),
+              data == "{7, 8}")
+        << data;
+}
+
+// The word, and the 16 bytes of a copy, that another thread has touched.
+TEST(Races, NameTheAddress) {
+  std::vector<uint32_t> out(64);
+  for (const bool isCopy : {false, true}) {
+    const Result r = runInOut(
+        "mov.u32 %r3, tile; setp.ne.u32 %p2, %r1, 0;\n"
+        "@!%p2 mbarrier.init.shared.b64 [%r3+1024], 1;\n"
+        "fence.mbarrier_init.release.cluster; barrier.sync 0;\n"
+        "setp.eq.u32 %p1, %r1, 40; @%p1 ld.shared.b32 %r9, [%r3+44];\n"
+        "@%p2 ret;\n" +
+            std::string(isCopy ? "cp.async.bulk.shared::cluster.global.mbarrier"
+                                 "::complete_tx::bytes [%r3], [%d1], 48, "
+                                 "[%r3+1024];"
+                               : "st.shared.v4.b32 [%r3+32], {1, 2, 3, 4};"),
+        std::vector<uint32_t>(12), out, {64},
+        ".shared .align 128 .b8 tile[1040];\n");
+    bool isNamed = false;
+    for (const Diagnostic &d : r.diagnostics)
+      isNamed |=
+          d.check == "race" && d.str().find("0x42c") != std::string::npos;
+    EXPECT_TRUE(isNamed) << r.text();
+  }
 }
 
 TEST(Initialised, IsEachByte) {
