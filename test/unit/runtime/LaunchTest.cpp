@@ -318,7 +318,7 @@ TEST_F(RuntimeTest, ACallersContextStaysCurrent) {
 
 TEST_F(RuntimeTest, TheErrorWordIsReadAndCleared) {
   const KernelPtr kernel = create(matmul());
-  auto *word = reinterpret_cast<int32_t *>(stub.memory.begin()->first);
+  auto *word = static_cast<int32_t *>(stream(stub.memory.begin()->first));
   int32_t read = -1;
   ASSERT_EQ(mxfp4rt_error_word(kernel.get(), 1, &read), 0);
   EXPECT_EQ(read, 0);
