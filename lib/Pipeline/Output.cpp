@@ -7,17 +7,16 @@
 #include "mxfp4/Pipeline/Output.h"
 
 #include "llvm/ADT/SmallString.h"
-#include "llvm/Support/Error.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <csignal>
 #include <cstdio>
 #include <deque>
 #include <filesystem>
-#include <optional>
 
 using namespace mxfp4;
 using llvm::StringRef;
@@ -27,10 +26,11 @@ static std::string sentence(StringRef path, const std::error_code &error) {
   return ("cannot write '" + path + "': " + error.message()).str();
 }
 
-/// What went wrong with a stream, which is told that somebody has asked: LLVM
-/// ends the process otherwise.
+/// Closes a stream, of which some file systems say only then that there was no
+/// room. What went wrong with it; the stream is told that somebody has asked,
+/// because LLVM ends the process otherwise.
 static std::error_code settle(llvm::raw_fd_ostream &os) {
-  os.flush();
+  os.close();
   const std::error_code error = os.error();
   os.clear_error();
   return error;
@@ -66,8 +66,10 @@ public:
   Pending(const Pending &) = delete;
   Pending &operator=(const Pending &) = delete;
   ~Pending() {
-    if (scratch)
-      llvm::consumeError(scratch->discard());
+    if (scratch.empty())
+      return;
+    [[maybe_unused]] const std::error_code ignored = fs::remove(scratch);
+    llvm::sys::DontRemoveFileOnSignal(scratch);
   }
 
   std::error_code write() {
@@ -86,33 +88,42 @@ public:
     } else if (std::error_code error = resolveLinks(file.path, target)) {
       return error;
     }
-    llvm::Expected<fs::TempFile> made =
-        fs::TempFile::create(target + ".tmp%%%%%%%%");
-    if (!made) {
-      const std::error_code error = llvm::errorToErrorCode(made.takeError());
+    int descriptor = -1;
+    if (std::error_code error = fs::createUniqueFile(target + ".tmp%%%%%%%%",
+                                                     descriptor, scratch)) {
+      scratch.clear();
       // A directory that takes no new file may have one that can be written.
       isInPlace = error == std::errc::permission_denied && fs::exists(status) &&
                   fs::can_write(target);
       return isInPlace ? std::error_code() : error;
     }
-    scratch.emplace(std::move(*made));
+    llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/true);
+    llvm::sys::RemoveFileOnSignal(scratch);
+    std::error_code error;
     if (fs::exists(status))
-      if (std::error_code error =
-              fs::setPermissions(scratch->TmpName, status.permissions()))
-        return error;
-    llvm::raw_fd_ostream os(scratch->FD, /*shouldClose=*/false);
-    os << file.content;
-    return settle(os);
+      error = fs::setPermissions(scratch, status.permissions());
+    if (!error)
+      os << file.content;
+    const std::error_code written = settle(os);
+    return error ? error : written;
   }
 
   std::error_code takePlace() {
     if (isInPlace)
       return writeInPlace();
-    if (!scratch)
+    if (scratch.empty())
       return {};
-    llvm::Error error = scratch->keep(target);
-    scratch.reset();
-    return llvm::errorToErrorCode(std::move(error));
+    const std::error_code error = fs::rename(scratch, target);
+    if (!error) {
+      llvm::sys::DontRemoveFileOnSignal(scratch);
+      scratch.clear();
+      return {};
+    }
+    // Nothing takes the place of a file on which another is mounted, as in
+    // containers, or of somebody else's in a directory such as /tmp.
+    const bool keepsPlace = error == std::errc::device_or_resource_busy ||
+                            error == std::errc::operation_not_permitted;
+    return keepsPlace && fs::can_write(target) ? writeInPlace() : error;
   }
 
   StringRef path() const { return file.path; }
@@ -129,7 +140,8 @@ private:
 
   const NewFile &file;
   llvm::SmallString<128> target;
-  std::optional<fs::TempFile> scratch;
+  /// The name of the file that will take the target's place, or empty.
+  llvm::SmallString<128> scratch;
   /// Whether the file is still to be written where it is.
   bool isInPlace = false;
 };

@@ -32,7 +32,8 @@ static bool isFloatValue(Type type) { return type.isF32() || type.isBF16(); }
 /// An operation of a body.
 static LogicalResult matchBodyOp(Operation &op, Miss *why) {
   const std::string name = op.getName().getStringRef().str();
-  if (!isa<arith::ArithDialect, math::MathDialect>(op.getDialect()) ||
+  if (!isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
+          op.getDialect()) ||
       op.getNumRegions() != 0)
     return miss(why, "an epilogue has operations of arith and math, but its "
                      "body has " +

@@ -1,11 +1,11 @@
 // What cannot be fused is told, with the operation and the condition that failed,
 // and left as it was.
 //
-// RUN: mxfp4-opt %s --mxfp4-fuse-epilogue --split-input-file \
+// RUN: mxfp4-opt %s --mxfp4-fuse-epilogue --split-input-file --allow-unregistered-dialect \
 // RUN:     --remark-policy=all --remark-format=emitRemark "--remarks-filter=mxfp4-.*" \
 // RUN:     -o %t 2>&1 | FileCheck %s --implicit-check-not="[Passed]"
 // RUN: FileCheck %s --check-prefix=SAME --implicit-check-not=epilogue < %t
-// RUN: mxfp4-opt %s --mxfp4-fuse-epilogue --split-input-file -o /dev/null 2>&1 | count 0
+// RUN: mxfp4-opt %s --mxfp4-fuse-epilogue --split-input-file --allow-unregistered-dialect -o /dev/null 2>&1 | count 0
 
 // CHECK: Remark="'linalg.add' is not fused: the matmul's result is used by 'func.return', too"
 // SAME-LABEL: func.func @two_users
@@ -494,4 +494,26 @@ func.func @to_fp8(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
       linalg.yield %v : f32
   } -> tensor<8x48xf32>
   return %z0, %z1 : tensor<8x48xf8E4M3FN>, tensor<8x48xf32>
+}
+
+// -----
+
+// What no dialect knows is a reason, too.
+
+// CHECK: Remark="'linalg.generic' is not fused: an epilogue has operations of arith and math, but its body has nobody.knows"
+// SAME-LABEL: func.func @unknown
+func.func @unknown(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<2xi32>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<2xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = linalg.generic {
+      indexing_maps = [affine_map<(r, n) -> (r, n)>, affine_map<(r, n) -> (r, n)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) {
+    ^bb0(%a: f32, %out: f32):
+      %v = "nobody.knows"(%a) : (f32) -> f32
+      linalg.yield %v : f32
+  } -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
 }

@@ -34,7 +34,8 @@ def configure(languages: str, words: str) -> str:
         f"cmake_minimum_required(VERSION 3.22)\nproject(p LANGUAGES {languages})\n"
         f"find_package(MXFP4 {words})\n"
     )
-    command = [CMAKE, "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={PREFIX}"]
+    build = str(folder / "build")
+    command = [CMAKE, "-S", str(folder), "-B", build, f"-DCMAKE_PREFIX_PATH={PREFIX}"]
     run = subprocess.run([*command, *OPTIONS], capture_output=True, text=True)
     return "" if run.returncode == 0 else " ".join(run.stderr.split()) or "no message"
 
@@ -42,7 +43,7 @@ def configure(languages: str, words: str) -> str:
 def check_runtime_over_whole() -> None:
     """The package file of a build of the runtime may replace that of the whole."""
     folder = pathlib.Path(SCRATCH) / "runtime-only"
-    command = [CMAKE, "-S", SOURCE, "-B", folder, "-DMXFP4_RUNTIME_ONLY=ON", *OPTIONS]
+    command = [CMAKE, "-S", SOURCE, "-B", str(folder), "-DMXFP4_RUNTIME_ONLY=ON", *OPTIONS]
     subprocess.run(command, check=True, capture_output=True)
     (whole,) = pathlib.Path(PREFIX).rglob("MXFP4Config.cmake")
     assert filecmp.cmp(whole, folder / "MXFP4Config.cmake", shallow=False)

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from toolchain import TREE
+from toolchain import TREE, c_compiler
 
 BIN = TREE / "build" / "bin"
 PROBLEM = "experts=1 n=64 k=64"
@@ -208,3 +208,71 @@ def test_files_that_may_not_grow(kind: str, inputs: Path, tmp_path: Path) -> Non
         assert re.search("File too large|temporary directory writable and not full", done.stderr)
         for noise in ("LLVM ERROR", "Traceback", "Stack dump"):
             assert noise not in done.stderr
+
+
+IN_PLACE = {
+    "mxfp4-opt": ("mxfp4-opt in.mlir -o {}/a", "a"),
+    "mxfp4-compile": (f"mxfp4-compile '{PROBLEM}' -o {{}}", "kernel.ptx"),
+    "mxfp4-sim": ("mxfp4-sim kernel.ptx --arg extra:iota:900 --dump 0:{}/dump", "dump"),
+}
+"""Commands of C++ that write, and a file that they write."""
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_a_mounted_file_is_written_in_place(kind: str, inputs: Path, tmp_path: Path) -> None:
+    """No other file can take its place, as in containers; none is left next to it."""
+    if not may_mount():
+        pytest.skip("this user may not mount a file system")
+    words, name = IN_PLACE[kind]
+    (tmp_path / "known").mkdir()
+    assert run(command(words.format(tmp_path / "known")), inputs).returncode == 0
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for file in (tmp_path / "mounted", folder / name):
+        file.write_text("old, and long enough to show when it is not cut off" * 1000)
+    script = f"mount --bind {tmp_path}/mounted {folder}/{name}; {command(words.format(folder))}"
+    done = run(f"{private()} {shlex.quote(script)}", inputs)
+    assert done.returncode == 0, done.stderr
+    known = (tmp_path / "known" / name).read_bytes()
+    assert (tmp_path / "mounted").read_bytes() == known
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(tmp_path / "known"))
+
+
+LATE = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int close(int descriptor) {
+  char link[64], name[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  ssize_t size = readlink(link, name, sizeof name - 1);
+  int status = ((int (*)(int))dlsym(RTLD_NEXT, "close"))(descriptor);
+  if (size > 0 && strstr(name, ".tmp")) {
+    errno = ENOSPC;
+    status = -1;
+  }
+  return status;
+}
+"""
+"""A file system in a network, which may find out when a file is closed that there is no room."""
+
+
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_no_room_that_is_found_out_late(kind: str, inputs: Path, tmp_path: Path) -> None:
+    words, name = IN_PLACE[kind]
+    (tmp_path / "late.c").write_text(LATE)
+    late = tmp_path / "late.so"
+    make = [c_compiler(), "-shared", "-fPIC", "-o", late, tmp_path / "late.c", "-ldl"]
+    subprocess.run(make, check=True)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / name).write_text("old")
+    done = run(command(words.format(folder)), inputs, LD_PRELOAD=str(late))
+    assert done.returncode not in (0, 120)
+    assert f"cannot write '{folder / name}': No space left on device" in done.stderr
+    assert os.listdir(folder) == [name]
+    assert (folder / name).read_text() == "old"

@@ -8,16 +8,17 @@
 #include "mxfp4/Core/Schedule.h"
 #include "mxfp4/IR/MXFP4.h"
 #include "mxfp4/Pipeline/Artifact.h"
+#include "mxfp4/Pipeline/Input.h"
 #include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
-#include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 
 #include <chrono>
@@ -206,7 +207,7 @@ static OwningOpRef<ModuleOp> readModule(const CommandLine &given,
         inWords ? given.input : given.problem, UnknownLoc::get(&context));
     return failed(spec) ? nullptr : buildProblem(&context, *spec);
   }
-  auto file = openInputFile(given.input, &message);
+  auto file = openInput(given.input, message);
   if (!file)
     return nullptr;
   message = refuseDepth(file->getBuffer(), "'" + given.input + "'");

@@ -5,11 +5,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "mxfp4/Core/NestingDepth.h"
+#include "mxfp4/Pipeline/Input.h"
 #include "mxfp4/Pipeline/Output.h"
 #include "mxfp4/Pipeline/Pipeline.h"
 
 #include "mlir/IR/DialectRegistry.h"
-#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -51,7 +51,7 @@ static LogicalResult process(StringRef input, StringRef output,
     llvm::errs() << "(processing input from stdin now, hit ctrl-c/ctrl-d to "
                     "interrupt)\n";
   std::string message;
-  std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &message);
+  std::unique_ptr<llvm::MemoryBuffer> file = openInput(input, message);
   if (!file)
     return explain(message);
   // Whether or not it is MLIR, MLIR's parser would overflow the stack.

@@ -30,8 +30,9 @@ struct NewFile {
 /// contents are written: where the disk is full, what was there stays. Files of
 /// `obsolete` are removed just before the first rename. A link stays a link, a
 /// file keeps its mode, and devices and pipes are written to. A file in a
-/// directory that takes no new ones is written in place, and is cut off where
-/// that fails.
+/// directory that takes no new ones, or whose place no other may take, such as
+/// one that a container mounts, is written in place, and is cut off where that
+/// fails.
 /// Returns a sentence on failure, else "".
 std::string writeFiles(llvm::ArrayRef<NewFile> files,
                        llvm::ArrayRef<std::string> obsolete = {});
