@@ -63,6 +63,30 @@ def test_the_command_knows_whole_layers(capsys: pytest.CaptureFixture[str]) -> N
     assert "mxfp4.bench.layer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["--model kimi-k3", "--tensor-parallel 2", "--problem n=64", "--top 2", "--n 64", "--k 64",
+     "--hidden 64", "--intermediate 64", "--counts 1,2", "--steady 2", "--budget 3"],
+)  # fmt: skip
+def test_options_of_single_matmuls_are_not_ignored(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = ["bench", "--layer", "--compile", str(tmp_path / "k"), "--experts", "5", "--tokens", "1"]
+    assert command([*made, *words.split()]) == 1
+    assert f"{words.split()[0]} is of single matmuls" in capsys.readouterr().err
+    assert not (tmp_path / "k").exists()
+
+
+def test_batch_invariant_layers_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = ["bench", "--layer", "--compile", str(tmp_path), "--experts", "5", "--tokens", "1"]
+    assert command([*made, "--batch-invariant"]) == 0
+    assert LayerKernels.load(tmp_path / "layer5-invariant").spec.batch_invariant
+    assert command(["bench", "--batch-invariant", "--compile", str(tmp_path)]) == 1
+    assert "is a column of whole layers" in capsys.readouterr().err
+
+
 def test_skewed_routing_is_zipfs() -> None:
     """Shares of experts under routers that are what they are, for each layer in another order."""
     torch = pytest.importorskip("torch")

@@ -32,6 +32,10 @@ EXAMPLES = """examples:
 """
 
 
+BUDGET = 400
+"""Seconds of ``--budget`` unless they are given."""
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     from ..bench import shapes
@@ -53,8 +57,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --layer and --marlin, or --fp8: humming, too")  # fmt: skip
     parser.add_argument("--fp8", action="store_true",
                         help="also with activations in FP8, against cuBLAS's FP8")  # fmt: skip
-    parser.add_argument("--budget", type=float, default=400,
-                        help="seconds after which to stop (default %(default)s)")  # fmt: skip
+    parser.add_argument("--batch-invariant", action="store_true",
+                        help="with --layer: also with kernels that give a token the same bits"
+                        " whatever other tokens there are")  # fmt: skip
+    parser.add_argument("--budget", type=float,
+                        help=f"seconds after which to stop (default {BUDGET})")  # fmt: skip
     parser.add_argument("--steady", type=float, metavar="SECONDS",
                         help="also time each kernel alone: so long without a pause, of which the"
                         " second half counts")  # fmt: skip
@@ -76,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     if options.marlin or (options.humming and not options.fp8):
         raise Error("--marlin and --humming are columns of whole layers; add --layer. (--humming "
                     "is one of --fp8, too.)")  # fmt: skip
+    if options.batch_invariant:
+        raise Error("--batch-invariant is a column of whole layers; add --layer.")
     plots = options.plot or options.plot_times
     plot.check(options.plot, options.plot_times)
     if options.source is not None:
@@ -91,6 +100,11 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+_OF_MATMULS = ("model", "tensor_parallel", "problem", "top", "n", "k", "hidden", "intermediate",
+               "counts", "steady", "budget")  # fmt: skip
+"""Options that whole layers do not have."""
+
+
 def _layer(options: argparse.Namespace) -> int:
     from ..bench import layer_plot, plot
     from ..bench.layer import main
@@ -99,6 +113,10 @@ def _layer(options: argparse.Namespace) -> int:
     if options.plot_times or options.markdown:
         raise Error("--layer prints its table, and takes --json and --plot; it knows no "
                     "--plot-times and no --markdown.")  # fmt: skip
+    for name in _OF_MATMULS:
+        if getattr(options, name) is not None:
+            raise Error(f"--{name.replace('_', '-')} is of single matmuls; --layer without a name"
+                        " measures whole layers of gpt-oss.")  # fmt: skip
     if options.plot:
         plot.check(options.plot)
     if options.source:
@@ -115,6 +133,7 @@ def _layer(options: argparse.Namespace) -> int:
         }.items():  # fmt: skip
             words += [f"--{name}", str(value)] if value is not None else []
         words += [f"--{name}" for name in ("humming", "fp8") if getattr(options, name)]
+        words += ["--batch-invariant"] if options.batch_invariant else []
         for name in ("experts", "tokens"):
             value = getattr(options, name)
             if value:
@@ -151,7 +170,8 @@ def _measure(options: argparse.Namespace, results: Path, scratch: Path) -> int:
         kernels = scratch
         device = ["--device", devices.NATIVE] if devices.facts_of() else []
         main(["--compile", str(scratch), *device, *shape])
-    words = [str(kernels), "--json", str(results), "--budget", str(options.budget)]
+    words = [str(kernels), "--json", str(results), "--budget",
+             str(BUDGET if options.budget is None else options.budget)]  # fmt: skip
     for name in ("triton", "steady", "markdown"):
         value = getattr(options, name)
         words += [f"--{name}", str(value)] if value is not None else []
