@@ -155,6 +155,7 @@ def test_pack_and_inspect(checkpoint: Path, tmp_path: Path) -> None:
     Said("pack", other, "-o", tmp_path / "p").error("was packed from other weights")
     Said("inspect", tmp_path / "p", "--checkpoint", other).error("--checkpoint goes with --verify")
     Said("inspect", checkpoint, "--verify").error("--verify is for packed weights")
+    Said("inspect", tmp_path / "p", "--scales").error("--scales is of a checkpoint")
     Said("run", tmp_path / "p", "--cpu").error("p is packed already, and what is needed here is")
     content = json.loads(Said("inspect", tmp_path / "p", "--json").out)
     assert content["tensors"][0]["name"] == DOWN
@@ -197,8 +198,12 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", "kimi-k3", "--max-rows", "4"), "--max-rows is of single matmuls"),
         (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
         (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer"),
-        (("experts=1 n=2 k=32", "--logits", "f32"), "--logits and --some-absent go with --layer"),
-        (("experts=1 n=2 k=32", "--some-absent"), "--logits and --some-absent go with --layer"),
+        (("experts=1 n=2 k=32", "--logits", "f32"), "--some-absent and --max-tokens go with"),
+        (("experts=1 n=2 k=32", "--some-absent"), "--some-absent and --max-tokens go with"),
+        (("experts=1 n=2 k=32", "--max-tokens", "4"), "--some-absent and --max-tokens go with"),
+        (("experts=1 n=2 k=32", "--top", "2"), "--top goes with --checkpoint"),
+        (("experts=1 n=2 k=32", "--rows-hint", "2", "--max-rows", "4"), "goes without --rows-hint"),
+        ((checkpoint / "config.json", "--max-rows", "4"), "with no file of MLIR"),
     ):
         Said("compile", "-o", tmp_path / "k", *words).error(text)
     Said("compile", "experts=1 n=2", "-o", tmp_path / "k").error("does not say k=")

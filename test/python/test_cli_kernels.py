@@ -27,6 +27,9 @@ def test_a_kernel_and_a_folder_of_them(tmp_path: Path) -> None:
     assert "scheduled for 1 .. 64; right for any number\n" in said.out
     assert "epilogue    none\n" in said.out
     assert "chosen for any" in said.out
+    for path in (tmp_path / "a", tmp_path / "a" / "one"):
+        for option in ("--verify", "--scales"):
+            Said("inspect", path, option).error("are of weights, and")
     kind = json.loads(Said("inspect", tmp_path / "a" / "one", "--json").out)
     assert kind["manifest"]["entry"] == "mxfp4_grouped_matmul"
 

@@ -27,8 +27,8 @@ With --layer these are the kernels of a whole mixture-of-experts layer, as torch
 operators and the models of mxfp4.integrations.transformers launch them. They serve
 layers whose LayerSpec is the same in every field.
 """
-MAX_ROWS, TOP = 2**16, 4
-"""What ``--max-rows`` and ``--top`` are unless they are given."""
+MAX_ROWS, TOP, MAX_TOKENS = 2**16, 4, 8192
+"""What ``--max-rows``, ``--top`` and ``--max-tokens`` are unless they are given."""
 
 EXAMPLES = """examples:
   mxfp4 compile "experts=32 n=5760 k=2880" -o kernels
@@ -64,8 +64,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --layer: also for ids of -1, experts that live elsewhere, as"
                         " torch.ops.mxfp4.moe_with_routing has them unless it is called with"
                         " some_absent=False")  # fmt: skip
-    parser.add_argument("--max-tokens", type=int, default=8192,
-                        help="with --layer: of one call (default %(default)s)")  # fmt: skip
+    parser.add_argument("--max-tokens", type=int,
+                        help=f"with --layer: of one call (default {MAX_TOKENS})")  # fmt: skip
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--max-rows", type=int,
                         help=f"kernels for up to N rows (default {MAX_ROWS})")  # fmt: skip
@@ -92,8 +92,13 @@ def run(options: argparse.Namespace) -> int:
         return _compile_layer(options)
     if options.activation_scale is not None:
         raise Error("--activation-scale goes with --layer and --activations fp8.")
-    if options.logits is not None or options.some_absent:
-        raise Error("--logits and --some-absent go with --layer.")
+    if options.logits is not None or options.some_absent or options.max_tokens is not None:
+        raise Error("--logits, --some-absent and --max-tokens go with --layer.")
+    if options.top is not None and not options.checkpoint:
+        raise Error("--top goes with --checkpoint, for kernels of single tokens.")
+    if options.max_rows is not None and (file is not None or options.rows_hint is not None):
+        raise Error("--max-rows goes without --rows-hint, and with no file of MLIR: these mean one"
+                    " kernel each.")  # fmt: skip
     if options.activations != "bf16" or options.accumulation is not None:
         raise Error('--activations and --accumulation go with --layer; a problem says "activations'
                     '=fp8 accumulation=fast".')  # fmt: skip
@@ -147,8 +152,9 @@ def _compile_layer(options: argparse.Namespace) -> int:
         raise Error("--accumulation goes with --activations fp8.")
     if options.activation_scale is not None and options.activations != "fp8":
         raise Error("--activation-scale goes with --activations fp8.")
-    if options.max_tokens < 1:
-        raise Error(f"--max-tokens must be at least 1, got {options.max_tokens}.")
+    most = MAX_TOKENS if options.max_tokens is None else options.max_tokens
+    if most < 1:
+        raise Error(f"--max-tokens must be at least 1, got {most}.")
     of_matmuls = {"--rows-hint": options.rows_hint, "--max-rows": options.max_rows,
                   "--top": options.top, "--options": options.options or None}  # fmt: skip
     for name, value in of_matmuls.items():
@@ -163,9 +169,7 @@ def _compile_layer(options: argparse.Namespace) -> int:
     sources: list[Source] = ["logits", "ids"]
     if options.some_absent:
         sources.append("some ids")
-    made = LayerKernels.compile(
-        spec, options.max_tokens, find_ptxas() is not None, sources, options.device
-    )
+    made = LayerKernels.compile(spec, most, find_ptxas() is not None, sources, options.device)
     words = [options.layer, *([options.activations, sums] if options.activations == "fp8" else [])]
     words += [] if spec.logits == model.logits else [f"logits-{spec.logits}"]
     words += [] if scale == "row" else [f"scale-{scale}"]

@@ -57,17 +57,22 @@ def describe(
     from ..packed_checkpoint import INDEX
     from . import _kernels
 
-    if is_file(path / "manifest.json"):
-        return _kernels.kernel(path)
-    if is_file(path / _kernels.LAYER):
-        return _kernels.layer(path)
+    files = ("manifest.json", _kernels.LAYER)
+    single = next((f for f in files if is_file(path / f)), None)
+    if single or (path.is_dir() and any(any(path.glob(f"*/{f}")) for f in files)):
+        if verify or scales:
+            raise Error(f"--verify and --scales are of weights, and {path} has kernels.")
+        by_file = {files[0]: _kernels.kernel, files[1]: _kernels.layer, None: _kernels.folder}
+        return by_file[single](path)
     if is_file(path / INDEX):
+        if scales:
+            raise Error(f"--scales is of a checkpoint, which {path} is not.")
         return _packed_folder(path, verify, checkpoint)
-    if path.is_dir() and any(any(path.glob(f"*/{f}")) for f in ("manifest.json", _kernels.LAYER)):
-        return _kernels.folder(path)
     if path.is_file() and _is_packed(path):
         if checkpoint is not None:
             raise Error("--checkpoint goes with a folder of packed weights, got a file.")
+        if scales:
+            raise Error(f"--scales is of a checkpoint, which {path} is not.")
         return _packed([path], verify, "packed weights")
     if verify:
         raise Error(f"--verify is for packed weights, which {path} is not.")
