@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,23 @@ def test_rows_are_brought_by_gate_up_in_a_layer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch_layer, "moe", moe)
     assert layers.check("x", layers.BROUGHT, "cpu") == []
     assert called == [1, 300]
+
+
+@needs_both
+def test_kernels_are_compiled_for_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Schedules of one GPU alone copy ahead, and are to be verified there."""
+    assert layers.COPYING in layers.SPECS.values()
+    monkeypatch.setattr(layers, "SPECS", {"x": layers.COPYING})
+    monkeypatch.setattr(layers, "TOKENS", (1, 3))
+    for device, ahead in (([], None), (["--device", "h200"], ["offsets", "weights"])):
+        assert layers.main(["--compile", str(tmp_path), *device]) == 0
+        raw = json.loads((tmp_path / "layer0/down-0/manifest.json").read_text())
+        assert raw["launch"].get("ahead") == ahead
+    with pytest.raises(SystemExit):
+        layers.main([str(tmp_path), "--device", "h200"])
+    assert "--device goes with --compile" in capsys.readouterr().err
 
 
 @needs_both

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Check the operators of whole layers on a GPU, and measure the host's time for their calls.
 
-Where the compiler is:  python -m mxfp4.verify.layers --compile KERNELS
+Where the compiler is:  python -m mxfp4.verify.layers --compile KERNELS --device h200
 Where the GPU is:       python -m mxfp4.verify.layers KERNELS
 
 Narrow layers of published kinds must give on the GPU what they give on the CPU, where they run in
@@ -36,6 +36,8 @@ from ..packing import pack
 
 BROUGHT = LayerSpec(8, 2, 512, 256, bias=True)
 """A layer of which a warp of gate_up brings rows into order while the others multiply."""
+COPYING = LayerSpec(8, 2, 512, 832, bias=True)
+"""A layer of few tokens whose down copies weights while gate_up ends, on an H200."""
 SPECS = {
     **{name: dataclasses.replace(s, hidden=512, inner=256) for name, s in PRESETS.items()},
     "relu2": LayerSpec(64, 8, 256, 512, Activation("relu2"), scoring="sigmoid", scale=5.0),
@@ -47,6 +49,7 @@ SPECS = {
     "fp8 bound": LayerSpec(16, 4, 768, 576, bias=True, activations="fp8",
                            activation_scale="bound"),
     "rows brought by gate_up": BROUGHT,
+    "weights copied ahead": COPYING,
 }  # fmt: skip
 UNPREPARED = dataclasses.replace(SPECS["relu2"], scale=3.0)
 """A layer that nothing but `check_capture` calls, so that its kernels are never loaded."""
@@ -222,15 +225,20 @@ def most_tokens(spec: LayerSpec) -> int:
     return 20 * max(TOKENS) if spec.batch_invariant else max(tokens_of(spec))
 
 
-def compile_layers(folder: Path) -> int:
-    """Compile all kernels into subfolders; how many there are."""
+def compile_layers(folder: Path, device: str = "") -> int:
+    """Compile all kernels into subfolders; how many there are.
+
+    Args:
+        folder: that has the subfolders.
+        device: the GPU, in words, that schedules are chosen for; by default the H100 SXM.
+    """
     count = 0
     wanted: list[tuple[LayerSpec, int, tuple[Source, ...]]] = [
         (spec, most_tokens(spec), ("logits", "some ids")) for spec in SPECS.values()
     ]
     wanted.append((UNPREPARED, CAPTURED, ("logits",)))
     for i, (spec, tokens, sources) in enumerate(wanted):
-        made = LayerKernels.compile(spec, tokens, find_ptxas() is not None, sources)
+        made = LayerKernels.compile(spec, tokens, find_ptxas() is not None, sources, device)
         made.save(folder / f"layer{i}")
         count += made.count()
     return count
@@ -242,11 +250,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m mxfp4.verify.layers", description=__doc__)
     parser.add_argument("kernels", type=Path, nargs="?", help="folder of --compile")
     parser.add_argument("--compile", type=Path, metavar="OUT", help="compile the needed kernels")
+    parser.add_argument("--device", default="", metavar="WORDS",
+                        help="GPU to compile for: h100-sxm (default), h200, native")  # fmt: skip
     o = parser.parse_args(arguments)
     try:
         if o.compile:
-            print(f"compiled {compile_layers(o.compile)} kernels")
+            print(f"compiled {compile_layers(o.compile, o.device)} kernels")
             return 0
+        if o.device:
+            parser.error("--device goes with --compile; kernels say what they were compiled for")
         if not o.kernels:
             parser.error("give a folder of kernels, or --compile OUT")
         if not torch.cuda.is_available():
