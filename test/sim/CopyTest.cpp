@@ -27,6 +27,61 @@ TEST(CpAsync, SourceSizeFillsWithZeros) {
   EXPECT_EQ(out, (std::vector<uint32_t>{4, 5, 0, 0}));
 }
 
+TEST(CpAsync, APredicateIgnoresTheSource) {
+  std::vector<uint32_t> out(32);
+  Result r =
+      runInOut("mov.b32 %r2, tile; shl.b32 %r3, %r1, 2;\n"
+               "add.u32 %r2, %r2, %r3; cvt.u64.u32 %d3, %r3;\n"
+               "add.s64 %d4, %d1, %d3; add.s64 %d5, %d2, %d3;\n"
+               "setp.lt.u32 %p1, %r1, 7;\n"
+               "cp.async.ca.shared.global [%r2], [%d4+4], 4, %p1;\n"
+               "cp.async.wait_all; ld.shared.b32 %r4, [%r2];\n"
+               "st.global.b32 [%d5], %r4; ret;",
+               iota(33), out, {32}, ".shared .align 16 .b8 tile[128];\n");
+  EXPECT_EQ(r.text(), "");
+  for (uint32_t l = 0; l < 32; ++l)
+    EXPECT_EQ(out[l], l < 7 ? 0 : l + 1);
+}
+
+TEST(CpAsync, TakesNoMoreThanItCopies) {
+  std::vector<uint32_t> out(1);
+  auto taken = [&](const char *bytes) {
+    return runInOut("mov.b32 %r2, tile; mov.u32 %r3, " + std::string(bytes) +
+                        ";\ncp.async.ca.shared.global [%r2], [%d1], 4, %r3;\n"
+                        "cp.async.wait_all; ret;",
+                    iota(4), out, {1}, ".shared .align 16 .b8 tile[16];\n")
+        .text();
+  };
+  EXPECT_EQ(taken("4"), "");
+  EXPECT_NE(taken("5").find("takes 5 bytes from its source, more than the 4"),
+            std::string::npos);
+}
+
+// A group is waited for, and what comes behind it is not.
+TEST(CpAsync, WhatIsNotCommittedIsNotWaitedFor) {
+  std::vector<uint32_t> out(2);
+  auto read = [&](const char *then) {
+    return runInOut("mov.b32 %r2, tile;\n"
+                    "cp.async.ca.shared.global [%r2], [%d1], 4;\n"
+                    "cp.async.commit_group;\n"
+                    "cp.async.ca.shared.global [%r2+4], [%d1+4], 4;\n"
+                    "cp.async.wait_group 0; ld.shared.b32 %r3, [%r2];\n" +
+                        std::string(then) +
+                        "ld.shared.b32 %r4, [%r2+4];\n"
+                        "st.global.v2.b32 [%d2], {%r3, %r4};\n"
+                        "cp.async.wait_all; ret;",
+                    iota(2), out, {1}, ".shared .align 16 .b8 tile[16];\n")
+        .text();
+  };
+  EXPECT_EQ(read("cp.async.commit_group; cp.async.wait_group 0;\n"), "");
+  EXPECT_EQ(out, iota(2));
+  for (const char *then : {"", "cp.async.commit_group;\n",
+                           "cp.async.commit_group; cp.async.wait_group 1;\n"})
+    EXPECT_NE(read(then).find("cp.async.wait_group has not waited for it"),
+              std::string::npos)
+        << then;
+}
+
 TEST(CpAsync, ArrivesOnMbarrier) {
   std::vector<uint32_t> out(32);
   Result r = runInOut(
