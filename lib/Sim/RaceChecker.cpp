@@ -206,28 +206,32 @@ void RaceChecker::recordRead(Cell &c) {
   const bool atomic = a.is(Access::Atomic), wasAtomic = c.is(Cell::ReadAtomic);
   bool lanes = false;
   if (c.is(Cell::WasRead)) {
+    Epoch earlier = c.read;
     const bool sameAgent = c.read.who >> 5 == a.e.who >> 5;
     // An access must be ordered after a plain read, not after an atomic one.
     bool further = atomic && !wasAtomic;
     if (!sameAgent) {
       further |= !before(c.read);
-    } else if (c.read.clock != a.e.clock) {
-      // The warp's clock advances although its lanes have not synchronised.
-      if (ofThisWarp(c.read))
-        lanes = c.is(Cell::ReadByLanes) ? c.read.clock >= x.w.syncNow
-                                        : !before(c.read);
-    } else if (atomic == wasAtomic) {
-      lanes = c.is(Cell::ReadByLanes) || c.read.who != a.e.who;
-    } else if (atomic) {
-      if (c.read.who != a.e.who)
+    } else if (further) {
+      // The cell keeps the plain read, because sets do not have its lane.
+      if (!(c.read == a.e))
         c.readSet = sets.add(c.readSet, {a.e, a.inst, Reader::Atomic});
       return;
-    } else {
-      further = c.read.who != a.e.who;
+    } else if (atomic != wasAtomic) {
+      // Of several lanes the cell has one, perhaps this one.
+      if (c.is(Cell::ReadByLanes) && earlier.who == a.e.who)
+        earlier.who ^= 1;
+      further = earlier.who != a.e.who;
+    } else if (c.read.clock == a.e.clock) {
+      lanes = c.is(Cell::ReadByLanes) || c.read.who != a.e.who;
+    } else if (ofThisWarp(c.read)) {
+      // The warp's clock advances although its lanes have not synchronised.
+      lanes = c.is(Cell::ReadByLanes) ? c.read.clock >= x.w.syncNow
+                                      : !before(c.read);
     }
     if (further)
       c.readSet =
-          sets.add(c.readSet, {c.read, c.readInst,
+          sets.add(c.readSet, {earlier, c.readInst,
                                wasAtomic ? Reader::Atomic : Reader::Plain});
   }
   c.set(Cell::ReadByLanes, lanes);

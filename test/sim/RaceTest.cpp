@@ -62,9 +62,10 @@ public:
     write(phases);
   }
 
-  /// A kernel around accesses of one block in one phase.
-  Program(std::vector<Op> given, bool global)
-      : ops(std::move(given)), global(global), blocks(1) {
+  /// A kernel around accesses of one block in one phase. If \p ticks, each
+  /// warp's clock advances behind an access, which orders nothing.
+  Program(std::vector<Op> given, bool global, bool ticks)
+      : ops(std::move(given)), global(global), ticks(ticks), blocks(1) {
     write(1);
   }
 
@@ -114,7 +115,7 @@ public:
 
 private:
   std::mt19937 random;
-  const bool global;
+  const bool global, ticks = false;
   const unsigned blocks;
   unsigned lines = 1;
 
@@ -263,6 +264,8 @@ private:
       line(s);
     for (unsigned j = 0; j < kWindow; j += 16)
       line("st.shared.v4.b32 [%r2+" + std::to_string(j) + "], {1, 2, 3, 4};");
+    if (ticks)
+      line("mbarrier.init.shared.b64 [%r4+120], 1000;");
     line("FILLED: fence.proxy.async; barrier.sync 0;");
     for (unsigned p = 0; p < phases; ++p) {
       for (size_t n = 0; n < ops.size(); ++n) {
@@ -274,6 +277,8 @@ private:
                   : "setp.ne.u32 %p2, %r6, " + std::to_string(ops[n].thread)) +
              "; @%p2 bra S" + std::to_string(n) + ";");
         emit(ops[n], unsigned(n));
+        if (ticks)
+          line("mbarrier.arrive.shared.b64 _, [%r4+120];");
         line("S" + std::to_string(n) + ":");
       }
       line("fence.proxy.async; barrier.sync 0;");
@@ -341,22 +346,23 @@ void compare(bool global, unsigned blocks, unsigned first, unsigned count) {
 // are lanes of one warp, or by that whole warp.
 TEST(Races, OfThreeAccessesToOneWordAreAllFound) {
   std::vector<Op> each;
-  for (const unsigned thread : {0U, 1U, 32U, kWarp})
+  for (const unsigned thread : {0U, 31U, 32U, kWarp})
     for (const Kind k : {Kind::Load, Kind::Store, Kind::Atomic,
                          Kind::RelaxedLoad, Kind::RelaxedStore})
       // Stores of different values by one instruction race by themselves.
       if (thread != kWarp || (k != Kind::Store && k != Kind::RelaxedStore))
         each.push_back({k, thread, 0, 0, 4});
-  for (const Op &a : each)
-    for (const Op &b : each)
-      for (const Op &c : each) {
-        const Program p({a, b, c}, false);
-        const auto found = reported(p, 1, 1);
-        ASSERT_TRUE(p.races(true).empty() || !found.empty()) << p.text;
-        for (const auto &pair : found)
-          ASSERT_TRUE(p.explains(p.races(false), pair))
-              << pair.first << " " << pair.second << p.text;
-      }
+  for (const bool ticks : {false, true})
+    for (const Op &a : each)
+      for (const Op &b : each)
+        for (const Op &c : each) {
+          const Program p({a, b, c}, false, ticks);
+          const auto found = reported(p, 1, 1);
+          ASSERT_TRUE(p.races(true).empty() || !found.empty()) << p.text;
+          for (const auto &pair : found)
+            ASSERT_TRUE(p.explains(p.races(false), pair))
+                << pair.first << " " << pair.second << p.text;
+        }
 }
 
 TEST(Races, OfSharedMemoryAreThePairsThatShareAByte) {
