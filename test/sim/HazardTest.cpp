@@ -43,22 +43,22 @@ void check(const std::vector<Case> &cases) {
   }
 }
 
-const std::string kInit = "@%p1 mbarrier.init.shared.b64 [%r4], 1;\n";
-const std::string kInval = "@%p1 mbarrier.inval.shared.b64 [%r4];\n";
+std::string init() { return "@%p1 mbarrier.init.shared.b64 [%r4], 1;\n"; }
+std::string inval() { return "@%p1 mbarrier.inval.shared.b64 [%r4];\n"; }
 
 } // namespace
 
 TEST(Hazards, TheLifeOfAnMbarrier) {
   const std::string store = "@%p1 st.shared.b64 [%r4], %d3;\n";
   const std::string load = "@%p1 ld.shared.b64 %d4, [%r4];\n";
-  check({{kInit, nullptr},
-         {kInit + kInit, "is initialised again without mbarrier.inval"},
-         {kInit + kInval + kInit, nullptr},
-         {kInit + store, "overwrites a live mbarrier object"},
-         {kInit + kInval + store + load, nullptr},
-         {kInit + kInval + load, "that nothing has written"},
-         {kInval, "mbarrier.inval uses an mbarrier at shared address"},
-         {kInit + kInval + kInval, "where none has been initialised"},
+  check({{init(), nullptr},
+         {init() + init(), "is initialised again without mbarrier.inval"},
+         {init() + inval() + init(), nullptr},
+         {init() + store, "overwrites a live mbarrier object"},
+         {init() + inval() + store + load, nullptr},
+         {init() + inval() + load, "that nothing has written"},
+         {inval(), "mbarrier.inval uses an mbarrier at shared address"},
+         {init() + inval() + inval(), "where none has been initialised"},
          {"@%p1 mbarrier.init.shared.b64 [%r4], 0;", "from 1 to 2^20 - 1"},
          {"@%p1 mbarrier.init.shared.b64 [%r4], 1048575;", nullptr},
          {"@%p1 mbarrier.init.shared.b64 [%r4], 1048576;", "found 1048576"}});
@@ -67,15 +67,15 @@ TEST(Hazards, TheLifeOfAnMbarrier) {
 TEST(Hazards, ArrivalsAtAnMbarrier) {
   const std::string two = "@%p1 mbarrier.init.shared.b64 [%r4], 2;\n";
   const std::string arrive = " mbarrier.arrive.shared.b64 _, [%r4]";
-  check({{kInit + "@%p2" + arrive + ";", "by another thread: no barrier"},
-         {kInit + "bar.warp.sync -1; @%p2" + arrive + ";", nullptr},
-         {kInit + "barrier.sync 0; @%p4" + arrive + ";", nullptr},
+  check({{init() + "@%p2" + arrive + ";", "by another thread: no barrier"},
+         {init() + "bar.warp.sync -1; @%p2" + arrive + ";", nullptr},
+         {init() + "barrier.sync 0; @%p4" + arrive + ";", nullptr},
          {two + "@%p1" + arrive + ", 2;", nullptr},
          {two + "@%p1" + arrive + ", 3;", "must be from 1 to the mbarrier's 2"},
          {two + "@%p1" + arrive + ", 0;", "must be from 1 to the mbarrier's 2"},
          {two + "@%p1" + arrive + "; @%p1" + arrive + ", 2;",
           "more threads arrive than that"},
-         {kInit + "bar.warp.sync -1; setp.lt.u32 %p5, %r1, 2; @%p5" + arrive +
+         {init() + "bar.warp.sync -1; setp.lt.u32 %p5, %r1, 2; @%p5" + arrive +
               ";",
           "complete more than one phase"}});
 }
@@ -83,15 +83,15 @@ TEST(Hazards, ArrivalsAtAnMbarrier) {
 TEST(Hazards, TransactionBytesHaveALimit) {
   const std::string expect =
       "@%p1 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r4], ";
-  check({{kInit + expect + "1048575;\n" + kInval, nullptr},
-         {kInit + expect + "1048576;", "reaches 1048576, beyond what it can"},
-         {kInit + expect + "1048575;" + expect + "1;", "reaches 1048576"}});
+  check({{init() + expect + "1048575;\n" + inval(), nullptr},
+         {init() + expect + "1048576;", "reaches 1048576, beyond what it can"},
+         {init() + expect + "1048575;" + expect + "1;", "reaches 1048576"}});
 }
 
 // What one thread has stored and fenced, another one may copy behind a wait.
 TEST(Hazards, AFenceOfGlobalMemoryIsPassedOnByMbarriers) {
   auto copied = [](const char *fence) {
-    return kInit + "@%p1 mbarrier.init.shared.b64 [%r4+8], 1;\n" +
+    return init() + "@%p1 mbarrier.init.shared.b64 [%r4+8], 1;\n" +
            "fence.mbarrier_init.release.cluster; barrier.sync 0;\n"
            "@%p3 bra WAIT; @!%p1 bra END;\n"
            "st.global.v4.b32 [%d2], {1, 2, 3, 4};\n" +
@@ -232,22 +232,22 @@ TEST(Cluster, PlacesInThreeDimensions) {
   auto m = parse(
       kernel(".param .u64 out", body, "", "\n.reqnctapercluster 2, 3, 2\n"));
   ASSERT_TRUE(m);
-  constexpr uint32_t X = 4, Y = 9, Z = 6;
-  std::vector<uint32_t> out(X * Y * Z * 16);
+  constexpr uint32_t nx = 4, ny = 9, nz = 6;
+  std::vector<uint32_t> out(nx * ny * nz * 16);
   Launch l;
-  l.grid = {X, Y, Z};
+  l.grid = {nx, ny, nz};
   l.block = {1};
   l.argBuffer(l.addBuffer(out.data(), out.size() * 4, {false, true}));
   ASSERT_EQ(run(*m, "k", l, {}).text(), "");
-  for (uint32_t x = 0; x < X; ++x)
-    for (uint32_t y = 0; y < Y; ++y)
-      for (uint32_t z = 0; z < Z; ++z) {
-        const uint32_t *at = &out[((z * Y + y) * X + x) * 16];
+  for (uint32_t x = 0; x < nx; ++x)
+    for (uint32_t y = 0; y < ny; ++y)
+      for (uint32_t z = 0; z < nz; ++z) {
+        const uint32_t *at = &out[((z * ny + y) * nx + x) * 16];
         EXPECT_EQ(std::vector<uint32_t>(at, at + 16),
-                  (std::vector<uint32_t>{x % 2, y % 3, z % 2,
-                                         (z % 2 * 3 + y % 3) * 2 + x % 2, x / 2,
-                                         y / 3, z / 2, 12, X / 2, Y / 3, Z / 2,
-                                         2, 3, 2, 0xfffffffe, 0xffffffff}))
+                  (std::vector<uint32_t>{
+                      x % 2, y % 3, z % 2, (z % 2 * 3 + y % 3) * 2 + x % 2,
+                      x / 2, y / 3, z / 2, 12, nx / 2, ny / 3, nz / 2, 2, 3, 2,
+                      0xfffffffe, 0xffffffff}))
             << x << " " << y << " " << z;
       }
 }

@@ -17,8 +17,9 @@ using testing::HasSubstr;
 static std::atomic<size_t> allocations;
 
 // Counts what the library allocates too. The sanitizers have functions of their
-// own for that.
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+// own for that, and clang's analyzer takes what matchers own for leaks.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) ||     \
+    defined(__clang_analyzer__)
 constexpr bool kCounts = false;
 #else
 constexpr bool kCounts = true;
