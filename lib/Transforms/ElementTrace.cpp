@@ -277,12 +277,36 @@ Found ElementTrace::throughExtract(Operation *op, const ElementIndex &index) {
   return element(extract.getSource(), source);
 }
 
+/// An element of tensors of one size that are joined, where it is known in
+/// which of them it is, but not where.
+static std::optional<std::pair<unsigned, Digits>>
+partOfConcat(tensor::ConcatOp concat, const Digits &digits) {
+  const int64_t extent =
+      tensorType(concat.getInputs()[0]).getDimSize(concat.getDim());
+  for (Value part : concat.getInputs())
+    if (ShapedType::isDynamic(extent) ||
+        tensorType(part).getDimSize(concat.getDim()) != extent)
+      return std::nullopt;
+  Digits high(digits);
+  std::optional<Digits> low = takeLow(high, extent);
+  std::optional<int64_t> number = low ? knownValue(high) : std::nullopt;
+  if (!number)
+    return std::nullopt;
+  return std::pair(static_cast<unsigned>(*number), *low);
+}
+
 Found ElementTrace::throughConcat(Operation *op, const ElementIndex &index) {
   auto concat = cast<tensor::ConcatOp>(op);
   const uint64_t dim = concat.getDim();
   std::optional<int64_t> at = knownValue(index[dim]);
-  if (!at)
-    return fail("tensors are joined along a dimension of whole blocks");
+  if (!at) {
+    auto part = partOfConcat(concat, index[dim]);
+    if (!part)
+      return fail("tensors are joined along a dimension of whole blocks");
+    ElementIndex inner(index);
+    inner[dim] = part->second;
+    return element(concat.getInputs()[part->first], inner);
+  }
   for (Value part : concat.getInputs()) {
     const int64_t extent = tensorType(part).getDimSize(dim);
     if (ShapedType::isDynamic(extent))

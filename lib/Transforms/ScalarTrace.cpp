@@ -132,6 +132,28 @@ Found ElementTrace::argument(BlockArgument value, const Scope &scope) {
   return element(operand->get(), index);
 }
 
+namespace {
+
+/// A value that is one of two others.
+struct Choice {
+  Value condition, taken, other;
+};
+
+} // namespace
+
+static std::optional<Choice> choiceOf(OpResult value) {
+  if (auto branch = dyn_cast<scf::IfOp>(value.getOwner())) {
+    const unsigned number = value.getResultNumber();
+    return Choice{branch.getCondition(),
+                  branch.thenYield()->getOperand(number),
+                  branch.elseYield()->getOperand(number)};
+  }
+  if (auto select = dyn_cast<arith::SelectOp>(value.getOwner()))
+    return Choice{select.getCondition(), select.getTrueValue(),
+                  select.getFalseValue()};
+  return std::nullopt;
+}
+
 Found ElementTrace::compute(Value value, const Scope &scope) {
   if (auto blockArgument = dyn_cast<BlockArgument>(value))
     return argument(blockArgument, scope);
@@ -156,11 +178,15 @@ Found ElementTrace::compute(Value value, const Scope &scope) {
       operands.push_back(*found);
     return found.has_value();
   };
-  if (auto branch = dyn_cast<scf::IfOp>(op)) {
-    const unsigned number = cast<OpResult>(value).getResultNumber();
-    if (!collect(branch.getCondition()) ||
-        !collect(branch.thenYield()->getOperand(number)) ||
-        !collect(branch.elseYield()->getOperand(number)))
+  if (std::optional<Choice> choice = choiceOf(cast<OpResult>(value))) {
+    if (!collect(choice->condition))
+      return std::nullopt;
+    // Where the condition is known, the value that is not taken need not be
+    // defined: concatenations read outside of the other tensor there.
+    const ScalarNode &condition = nodes[operands[0]];
+    if (condition.kind == ScalarNode::Kind::Constant)
+      return scalarIn(condition.bits ? choice->taken : choice->other, scope);
+    if (!collect(choice->taken) || !collect(choice->other))
       return std::nullopt;
   } else {
     for (Value operand : op->getOperands())
