@@ -25,6 +25,8 @@ struct Weights {
   llvm::SmallVector<int64_t> shape;
   /// Numbers that select the first dimension, or null.
   GatherIndex gather;
+  /// Where it is false, the weights are NaN, or null.
+  MovedTensor kept;
 
   /// Codes and scales of the weights, made if need be.
   std::pair<mlir::Value, mlir::Value> make(mlir::OpBuilder &b,

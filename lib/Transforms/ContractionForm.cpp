@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "Promises.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -100,11 +101,22 @@ static bool isProjection(AffineMap map, RankedTensorType type) {
   return true;
 }
 
+namespace {
+
+/// What a normal form looks through besides moves and widenings.
+struct LookThrough {
+  /// Elements again for each iteration of loops that the tensor does not have.
+  bool copies;
+  /// Roundings to f16, which were promised to keep decoded weights.
+  bool roundings = false;
+};
+
+} // namespace
+
 /// Looks through an operation that yields elements of its only input in another
-/// order, widened, or, `withCopies`, again for each iteration of loops that the
-/// input does not have.
-static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op,
-                        bool withCopies) {
+/// order or widened.
+static bool throughMove(MovedTensor &operand, linalg::LinalgOp op,
+                        const LookThrough &what) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       op.getNumReductionLoops() != 0)
     return false;
@@ -112,12 +124,15 @@ static bool throughMove(ContractionOperand &operand, linalg::LinalgOp op,
   AffineMap from = op.getMatchingIndexingMap(input),
             to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  if (auto round = yielded.getDefiningOp<arith::TruncFOp>();
+      round && what.roundings && round.getType().isF16())
+    yielded = round.getIn();
   if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
       widen && isWidening(widen.getIn().getType(), widen.getType()))
     yielded = widen.getIn();
   auto type = dyn_cast<RankedTensorType>(input->get().getType());
   if (!type || !to.isPermutation() ||
-      !(withCopies ? isProjection(from, type) : from.isPermutation()) ||
+      !(what.copies ? isProjection(from, type) : from.isPermutation()) ||
       yielded != op.getMatchingBlockArgument(input))
     return false;
   SmallVector<LoopParts> inner(from.getNumResults());
@@ -180,6 +195,7 @@ static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
     return operand.dims[toDim.getDimPosition(loop)];
   };
   ContractionOperand inner;
+  inner.kept = operand.kept;
   inner.value = extract.getTensor();
   inner.dims.emplace_back();
   for (Value index : extract.getIndices().drop_front()) {
@@ -202,7 +218,7 @@ static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
   return true;
 }
 
-static bool throughReshape(ContractionOperand &operand) {
+static bool throughReshape(MovedTensor &operand) {
   if (auto op = operand.value.getDefiningOp<tensor::ExpandShapeOp>()) {
     SmallVector<LoopParts> inner;
     for (const ReassociationIndices &group : op.getReassociationIndices()) {
@@ -238,8 +254,30 @@ static bool throughReshape(ContractionOperand &operand) {
   return true;
 }
 
-std::optional<ContractionOperand>
-mxfp4::normalForm(linalg::LinalgOp op, OpOperand *input, bool withCopies) {
+/// Looks through one operation that moves or widens elements.
+static bool throughOne(MovedTensor &operand, const LookThrough &what) {
+  Operation *def = operand.value.getDefiningOp();
+  if (!def)
+    return false;
+  auto widen = dyn_cast<arith::ExtFOp>(def);
+  const bool widens =
+      widen && isWidening(widen.getIn().getType(), widen.getType());
+  auto round = dyn_cast<arith::TruncFOp>(def);
+  const bool rounds =
+      round && what.roundings && getElementTypeOrSelf(round.getType()).isF16();
+  if (widens || rounds || isa<tensor::CastOp>(def)) {
+    operand.value = def->getOperand(0);
+    return true;
+  }
+  if (auto move = dyn_cast<linalg::LinalgOp>(def))
+    return throughMove(operand, move, what);
+  return throughReshape(operand);
+}
+
+std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
+                                                    OpOperand *input,
+                                                    bool withCopies,
+                                                    bool isWeights) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   ContractionOperand operand;
   operand.value = input->get();
@@ -257,17 +295,19 @@ mxfp4::normalForm(linalg::LinalgOp op, OpOperand *input, bool withCopies) {
     if (extents[loop] != 1)
       parts.push_back({loop, extents[loop], 1});
   }
-  while (Operation *def = operand.value.getDefiningOp()) {
-    if (auto widen = dyn_cast<arith::ExtFOp>(def);
-        widen && isWidening(widen.getIn().getType(), widen.getType()))
-      operand.value = widen.getIn();
-    else if (auto retyped = dyn_cast<tensor::CastOp>(def))
-      operand.value = retyped.getSource();
-    else if (auto move = dyn_cast<linalg::LinalgOp>(def);
-             !(move && (throughMove(operand, move, withCopies) ||
-                        throughGather(operand, move))) &&
-             !throughReshape(operand))
+  const Promises promises = Promises().within(op);
+  const LookThrough what = {withCopies, isWeights &&
+                                            promises.minScale >= kMinScaleF16 &&
+                                            promises.maxScale <= kMaxScaleF16};
+  while (true) {
+    if (throughOne(operand, what))
+      continue;
+    auto def = operand.value.getDefiningOp<linalg::LinalgOp>();
+    if (!def || !(throughGather(operand, def) ||
+                  (isWeights && throughFill(operand, def))))
       break;
+  }
+  while (operand.kept.value && throughOne(operand.kept, {/*copies=*/true})) {
   }
   return operand;
 }

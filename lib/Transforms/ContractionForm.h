@@ -39,12 +39,18 @@ struct GatherIndex {
   llvm::SmallVector<LoopParts> dims;
 };
 
-struct ContractionOperand {
+/// A tensor, and the loops that run over its dimensions.
+struct MovedTensor {
   mlir::Value value;
   /// For each dimension; empty for a dimension of one.
   llvm::SmallVector<LoopParts> dims;
+};
+
+struct ContractionOperand : MovedTensor {
   /// If it is there, the first dimension has no loop.
   GatherIndex gather;
+  /// Of i1, or null: where it is false, the elements are NaN.
+  MovedTensor kept;
 
   LoopParts flattened() const;
 };
@@ -56,6 +62,11 @@ llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
 /// Whether a value is decoded weights, moved at most.
 bool isDecoded(mlir::Value value);
 
+/// Scale bytes for which f16 has all decoded weights: 0.5 times the scale is at
+/// least the smallest number, 2^-24, and 6 times the scale at most the largest,
+/// 65504.
+constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
+
 /// Whether a conversion loses nothing: from bf16 or f16 to f32.
 bool isWidening(mlir::Type from, mlir::Type to);
 
@@ -64,9 +75,17 @@ void appendPart(LoopParts &parts, LoopPart part);
 
 /// The normal form of an input of `op`; nullopt if a dimension is not one loop.
 /// `withCopies`: a tensor that has the elements of another several times stands
-/// for the other.
-std::optional<ContractionOperand>
-normalForm(mlir::linalg::LinalgOp op, mlir::OpOperand *input, bool withCopies);
+/// for the other. `isWeights`: a tensor that has NaN in place of some elements
+/// of another does, too, and one that was rounded to f16 where that was
+/// promised to keep decoded weights.
+std::optional<ContractionOperand> normalForm(mlir::linalg::LinalgOp op,
+                                             mlir::OpOperand *input,
+                                             bool withCopies,
+                                             bool isWeights = false);
+
+/// Looks through an operation that puts NaN in place of elements: JAX does
+/// where numbers that select experts are no numbers of experts.
+bool throughFill(ContractionOperand &operand, mlir::linalg::LinalgOp op);
 
 } // namespace mxfp4
 

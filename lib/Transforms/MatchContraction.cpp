@@ -131,6 +131,12 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
     if (!llvm::is_contained(set, part.loop))
       set.push_back(part.loop);
   }
+  for (const LoopParts &parts : found.weights.kept.dims)
+    if (parts.size() > 1 ||
+        (parts.size() == 1 && (parts[0].size != extents[parts[0].loop] ||
+                               !llvm::is_contained(found.out, parts[0].loop))))
+      return miss(why, "weights that are NaN in places must be NaN in whole "
+                       "columns of the sum");
   for (const LoopPart &part : x)
     if (!has(w, part.loop) && !llvm::is_contained(found.m, part.loop))
       found.m.push_back(part.loop);
@@ -145,7 +151,8 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
         size = ShapedType::isDynamic(digit.size) ? extents[loop]
                                                  : size * digit.size;
     if (!llvm::is_contained(found.out, loop) && size != extents[loop])
-      return miss(why, "the sum must add each product once");
+      return miss(why, "the sum must add each product once, but both factors "
+                       "are copied along it");
   }
   for (unsigned loop : found.batch)
     found.groups = ShapedType::isDynamic(extents[loop]) || found.groups < 0
@@ -269,7 +276,8 @@ matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
     FailureOr<Weights> weights = failure();
     if (!wInput) {
       weights = weightsInBody(op, w, xInput, &here);
-    } else if (auto operand = normalForm(op, wInput, withCopies)) {
+    } else if (auto operand = normalForm(op, wInput, withCopies,
+                                         /*isWeights=*/true)) {
       weights = weightsOf(*operand, &here);
     } else {
       (void)miss(&here, "each dimension of the weights must be one loop");
@@ -333,11 +341,17 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
   if (failed(factors))
     return failure();
   // Copies of rows that are not those of whole loops are rows of their own.
-  FailureOr<Contraction> found = arrange(op, *factors, true, nullptr);
+  Miss ofCopies;
+  FailureOr<Contraction> found = arrange(op, *factors, true, &ofCopies);
   if (failed(found))
     found = arrange(op, *factors, false, why);
-  if (failed(found))
+  if (failed(found)) {
+    // Weights that are copies are none of the second try.
+    if (why && succeeded(matchOperands(op, *factors, true, nullptr)) &&
+        failed(matchOperands(op, *factors, false, nullptr)))
+      *why = ofCopies;
     return failure();
+  }
   int64_t rows = found->groups;
   for (unsigned loop : found->m) {
     const int64_t extent = op.getStaticLoopRanges()[loop];

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ComesFrom.h"
 #include "Contraction.h"
 #include "DecodeBlocks.h"
 
@@ -19,10 +20,6 @@ OpOperand *mxfp4::inputOf(linalg::LinalgOp op, Value factor) {
   OpOperand *operand = op.getMatchingOpOperand(argument);
   return op.isDpsInput(operand) ? operand : nullptr;
 }
-
-/// 0.5 times the scale is at least the smallest number of f16, 2^-24, and 6
-/// times the scale at most the largest, 65504.
-static constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
 
 /// Whole rows: blocks are not cut.
 static bool keepsBlocks(tensor::ExtractSliceOp slice) {
@@ -45,19 +42,41 @@ std::pair<Value, Value> Weights::make(OpBuilder &b, Location loc) const {
           sliceLeading(b, cut, op.getScales(), leading)};
 }
 
-/// Decoded values in front of a rounding to f16 that keeps all of them, because
-/// they were promised to have scales for which it does.
-static Value stripExactRounding(Value value) {
-  auto round = value.getDefiningOp<arith::TruncFOp>();
-  if (!round || !getElementTypeOrSelf(round.getType()).isF16())
-    return value;
-  auto dequantize = round.getIn().getDefiningOp<DequantizeOp>();
-  if (!dequantize)
-    return value;
-  const Promises promises = Promises().within(dequantize);
-  return promises.minScale >= kMinScaleF16 && promises.maxScale <= kMaxScaleF16
-             ? round.getIn()
-             : value;
+/// Why a value is no decoded weights, where it is computed from some.
+static LogicalResult missBehind(Operation *op, Miss *why) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  Operation *last = op;
+  if (linalgOp && !linalgOp.getBlock()->empty())
+    if (Operation *inner =
+            linalgOp.getBlock()->getTerminator()->getOperand(0).getDefiningOp())
+      last = inner;
+  if (isa<arith::TruncFOp>(last) &&
+      getElementTypeOrSelf(last->getResult(0).getType()).isF16())
+    return miss(why,
+                "the weights are rounded to f16, which keeps those with scale "
+                "bytes 104 to 140",
+                "promise that scale bytes are 104 to 140 (scales=104,140)");
+  const std::string where =
+      ("'" + last->getName().getStringRef() +
+       (last == op ? "'" : "' in '" + op->getName().getStringRef() + "'"))
+          .str();
+  if (isa<arith::SelectOp>(last))
+    return miss(why,
+                "the weights are replaced in places by " + where +
+                    ", by other values than NaN, or not in whole columns of "
+                    "the sum",
+                "select expert numbers that are inside, as "
+                "jnp.take(..., mode=\"clip\") does, or select behind the "
+                "matmul");
+  if (isa<tensor::ExtractOp>(last))
+    return miss(why,
+                "the weights are gathered, but not as whole slices that "
+                "numbers in a tensor select",
+                "gather the weights of whole experts");
+  return miss(why,
+              "the decoded weights pass " + where +
+                  ", which does more than move or widen them",
+              "multiply by the weights as they are decoded");
 }
 
 FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
@@ -65,7 +84,8 @@ FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
   Weights found;
   found.dims = operand.dims;
   found.gather = operand.gather;
-  Value value = stripExactRounding(operand.value);
+  found.kept = operand.kept;
+  Value value = operand.value;
   if (auto type = dyn_cast<RankedTensorType>(value.getType()))
     found.shape = llvm::to_vector(type.getShape());
   found.slice = value.getDefiningOp<tensor::ExtractSliceOp>();
@@ -76,6 +96,9 @@ FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
                   "slice whole rows of the weights");
   }
   found.dequantize = value.getDefiningOp<DequantizeOp>();
+  if (!found.dequantize && why && value.getDefiningOp() &&
+      comesFrom(value, [](Operation *op) { return isa<DequantizeOp>(op); }))
+    return missBehind(value.getDefiningOp(), why);
   if (!found.dequantize)
     return miss(why, "no operand is an exact MXFP4 decode, moved or widened at "
                      "most");

@@ -6,15 +6,13 @@
 //
 // Brings gathers of decoded weights into the form that the normal form of an
 // operand knows: numbers in a tensor, one for each slice. Programs compute the
-// numbers in the same body, and merge the dimension of the numbers with one of
-// the weights before they multiply.
+// numbers in the same body.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
 #include "Raise.h"
 
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -156,35 +154,6 @@ LogicalResult ComputeNumbers::matchAndRewrite(linalg::GenericOp op,
   return success();
 }
 
-static bool movesOrWidens(linalg::LinalgOp op) {
-  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
-  if (auto widen = yielded.getDefiningOp<arith::ExtFOp>())
-    yielded = widen.getIn();
-  return isa<BlockArgument>(yielded);
-}
-
-/// Whether a contraction takes gathered weights behind merged dimensions: each
-/// becomes a loop of its own then.
-static bool mayExpand(OpOperand *operand) {
-  auto user = dyn_cast<linalg::LinalgOp>(operand->getOwner());
-  auto collapse = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
-  if (!user || !isSum(user) || !collapse)
-    return false;
-  Value value = collapse.getSrc();
-  while (auto *op = value.getDefiningOp()) {
-    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    if (gatherOf(linalgOp))
-      return true;
-    const bool isReshape =
-        isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op);
-    if (!isReshape && !(linalgOp && linalgOp.getNumDpsInputs() == 1 &&
-                        movesOrWidens(linalgOp)))
-      return false;
-    value = isReshape ? op->getOperand(0) : linalgOp.getDpsInputs()[0];
-  }
-  return false;
-}
-
 namespace {
 
 /// Takes a number out of the tensor that it was inserted into others with, as
@@ -194,20 +163,6 @@ struct ExtractInserted : OpRewritePattern<tensor::ExtractOp> {
 
   LogicalResult matchAndRewrite(tensor::ExtractOp op,
                                 PatternRewriter &rewriter) const override;
-};
-
-/// Brings a named contraction into the general form, which alone is expanded.
-struct GeneralizeContraction : OpInterfaceRewritePattern<linalg::LinalgOp> {
-  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
-
-  LogicalResult matchAndRewrite(linalg::LinalgOp op,
-                                PatternRewriter &rewriter) const override {
-    if (isa<linalg::GenericOp>(op.getOperation()) ||
-        !op.hasPureTensorSemantics() ||
-        llvm::none_of(op.getDpsInputOperands(), mayExpand))
-      return rewriter.notifyMatchFailure(op, "nothing to expand");
-    return linalg::generalizeNamedOp(rewriter, op);
-  }
 };
 
 } // namespace
@@ -245,7 +200,5 @@ ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
 }
 
 void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
-  patterns.add<ComputeNumbers, ExtractInserted, GeneralizeContraction>(
-      patterns.getContext());
-  linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, mayExpand);
+  patterns.add<ComputeNumbers, ExtractInserted>(patterns.getContext());
 }

@@ -75,6 +75,7 @@ private:
   Value expertIds();
   Value rowNumbers();
   Value finish(Value y);
+  Value fill(Value y);
   /// The dimension of the output that a loop runs over.
   int64_t outDim(unsigned loop) const {
     return *outMap.getResultPosition(getAffineDimExpr(loop, b.getContext()));
@@ -211,12 +212,21 @@ Value MatmulBuilder::expertIds() {
                   ->apply(b, loc, gather.numbers);
   RankedTensorType to = tensorType(ids).clone(b.getI32Type());
   if (from.getElementType().isIndex())
-    return arith::IndexCastOp::create(b, loc, to, ids);
-  if (from.getElementTypeBitWidth() > 32)
-    return arith::TruncIOp::create(b, loc, to, ids);
-  if (from.getElementTypeBitWidth() < 32)
-    return arith::ExtUIOp::create(b, loc, to, ids);
-  return ids;
+    ids = arith::IndexCastOp::create(b, loc, to, ids);
+  else if (from.getElementTypeBitWidth() > 32)
+    ids = arith::TruncIOp::create(b, loc, to, ids);
+  else if (from.getElementTypeBitWidth() < 32)
+    ids = arith::ExtUIOp::create(b, loc, to, ids);
+  if (!c.weights.kept.value)
+    return ids;
+  // Where the weights are NaN, the number may be one of no expert.
+  const auto number = [&](int32_t value) {
+    return arith::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(to, b.getI32IntegerAttr(value)));
+  };
+  ids = arith::MaxSIOp::create(b, loc, ids, number(0));
+  return arith::MinSIOp::create(
+      b, loc, ids, number(static_cast<int32_t>(c.weights.shape[0] - 1)));
 }
 
 /// The row of the activations of each row of the groups, where it is a row of
@@ -264,6 +274,39 @@ Value MatmulBuilder::finish(Value y) {
   return y;
 }
 
+/// NaN in place of sums with weights that are NaN, whatever the activations.
+Value MatmulBuilder::fill(Value y) {
+  const MovedTensor &kept = c.weights.kept;
+  if (!kept.value)
+    return y;
+  SmallVector<AffineExpr> at;
+  for (const LoopParts &parts : kept.dims)
+    at.push_back(parts.empty()
+                     ? b.getAffineConstantExpr(0)
+                     : b.getAffineDimExpr(outDim(parts.front().loop)));
+  RankedTensorType to = tensorType(y);
+  const int64_t rank = to.getRank();
+  const AffineMap each = b.getMultiDimIdentityMap(rank);
+  Value empty = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, y), to.getElementType());
+  auto body = [&](OpBuilder &b, Location loc, ValueRange arguments) {
+    auto type = cast<FloatType>(to.getElementType());
+    Value nan = arith::ConstantOp::create(
+        b, loc,
+        b.getFloatAttr(type, APFloat::getNaN(type.getFloatSemantics())));
+    Value kept =
+        arith::SelectOp::create(b, loc, arguments[0], arguments[1], nan);
+    linalg::YieldOp::create(b, loc, kept);
+  };
+  return linalg::GenericOp::create(
+             b, loc, to, ValueRange{kept.value, y}, empty,
+             ArrayRef{AffineMap::get(rank, 0, at, b.getContext()), each, each},
+             SmallVector<utils::IteratorType>(rank,
+                                              utils::IteratorType::parallel),
+             body)
+      .getResult(0);
+}
+
 Value MatmulBuilder::build() {
   auto [codes, scales] = c.weights.make(b, loc);
   codes = c.codes.apply(b, loc, codes);
@@ -281,7 +324,7 @@ Value MatmulBuilder::build() {
       /*target=*/TargetAttr(), /*promises=*/DictionaryAttr(),
       /*older_inputs=*/UnitAttr(), /*epilogueCount=*/0);
   setPromises(matmul, Promises().within(op));
-  return finish(shapeResult(matmul.getResult(0)));
+  return fill(finish(shapeResult(matmul.getResult(0))));
 }
 
 struct RaiseMatmul : OpInterfaceRewritePattern<linalg::LinalgOp> {

@@ -9,8 +9,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ComesFrom.h"
 #include "ContractionForm.h"
 #include "Raise.h"
+#include "UniformValue.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -35,14 +37,19 @@ bool isScale(Type type) {
 
 bool isFloat(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
 
+/// Whether an integer is this number, in whatever spelling.
+bool isNumber(Value value, int64_t number) {
+  auto constant = dyn_cast_or_null<IntegerAttr>(uniformValue(value));
+  return constant && constant.getValue() == number;
+}
+
 /// Whether a body takes nibbles out of bytes, or has codes or scales by type.
 bool splitsBytes(Block *block) {
   return llvm::any_of(*block, [](Operation &op) {
-    APInt by;
     if (op.getNumOperands() == 2 && op.getOperand(0).getType().isInteger(8) &&
-        matchPattern(op.getOperand(1), m_ConstantInt(&by)) &&
-        ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) && by == 4) ||
-         (isa<arith::AndIOp>(op) && by == 15)))
+        ((isa<arith::ShRUIOp, arith::ShRSIOp>(op) &&
+          isNumber(op.getOperand(1), 4)) ||
+         (isa<arith::AndIOp>(op) && isNumber(op.getOperand(1), 15))))
       return true;
     // A table has a number for each code, or for each byte of two.
     if (auto extract = dyn_cast<tensor::ExtractOp>(op))
@@ -66,7 +73,8 @@ bool readsCodes(linalg::LinalgOp op) {
 /// two nibbles into a byte takes none out.
 bool looksLikeSplit(linalg::LinalgOp op) {
   return op.getNumReductionLoops() == 0 && op.getNumDpsInits() == 1 &&
-         op.getNumDpsInputs() == 1 && splitsBytes(op.getBlock()) &&
+         op.getNumDpsInputs() >= 1 && op.getNumDpsInputs() <= 2 &&
+         splitsBytes(op.getBlock()) &&
          getElementTypeOrSelf(op.getDpsInits()[0]).isInteger(8) &&
          !op.getBlock()
               ->getTerminator()
@@ -108,10 +116,6 @@ private:
   void visitSplit(linalg::LinalgOp op);
   void visitDequantize(DequantizeOp op);
   void visitLoop(scf::ForOp op);
-  /// Whether a value comes from a decode through operations that compute
-  /// something else on the way.
-  Operation *decodeBehind(Value value);
-
   void missed(Operation *op, StringRef name, StringRef target, const Miss &why);
   void raised(GroupedMatmulOp op);
 
@@ -186,28 +190,13 @@ void Reporter::raised(GroupedMatmulOp op) {
                     << "; next step: mxfp4-pack-weights";
 }
 
-Operation *Reporter::decodeBehind(Value value) {
-  // Moves, widenings and elementwise operations: whatever keeps the shape of
-  // an operand's journey recognisable. The number bounds the work.
-  SmallVector<Value> queue = {value};
-  DenseSet<Operation *> seen;
-  while (!queue.empty() && seen.size() < 1024) {
-    Operation *op = queue.pop_back_val().getDefiningOp();
-    if (!op || !seen.insert(op).second)
-      continue;
-    if (isa<DequantizeOp>(op) || looksLikeDecode(op))
-      return op;
-    if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
-      if (looksLikeSplit(linalgOp))
-        return op;
-      if (!isReduction(linalgOp))
-        queue.append(linalgOp.getDpsInputs());
-    } else if (op->getNumRegions() == 0 &&
-               !isa<GroupedMatmulOp, QuantizeOp>(op)) {
-      queue.append(op->operand_begin(), op->operand_end());
-    }
-  }
-  return nullptr;
+/// The decode, or what looks like one, that a value is computed from, or null.
+static Operation *decodeBehind(Value value) {
+  return comesFrom(value, [](Operation *op) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    return isa<DequantizeOp>(op) || looksLikeDecode(op) ||
+           (linalgOp && looksLikeSplit(linalgOp));
+  });
 }
 
 void Reporter::visitLinalg(linalg::LinalgOp op) {

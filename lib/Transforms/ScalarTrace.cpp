@@ -144,8 +144,7 @@ struct Choice {
 static std::optional<Choice> choiceOf(OpResult value) {
   if (auto branch = dyn_cast<scf::IfOp>(value.getOwner())) {
     const unsigned number = value.getResultNumber();
-    return Choice{branch.getCondition(),
-                  branch.thenYield()->getOperand(number),
+    return Choice{branch.getCondition(), branch.thenYield()->getOperand(number),
                   branch.elseYield()->getOperand(number)};
   }
   if (auto select = dyn_cast<arith::SelectOp>(value.getOwner()))

@@ -46,7 +46,7 @@ func.func @twice(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
   %xk = tensor.collapse_shape %x2 [[0], [1, 2]] : tensor<8x2x32xbf16> into tensor<8x64xbf16>
   %wk = tensor.collapse_shape %w2 [[0], [1, 2]] : tensor<48x2x32xbf16> into tensor<48x64xbf16>
   %init = arith.constant dense<0.0> : tensor<8x48xf32>
-  // expected-remark@below {{no operand is an exact MXFP4 decode, moved or widened at most}}
+  // expected-remark@below {{the sum must add each product once, but both factors are copied along it}}
   %y = linalg.matmul
       indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
                        affine_map<(m, n, k) -> (n, k)>,

@@ -136,6 +136,53 @@ def _starts() -> str:
 """ + generic("%x, %g", f"{_ROWS}, {mine}", "t, k; t, n, k; t, n", sums, "t, n, k")
 
 
+def _numbers_of_no_expert() -> str:
+    """`jnp.take` with numbers below 0 and above the last expert: their rows are NaN."""
+    ids, kept, mine = f"tensor<{T}xi32>", f"tensor<{T}xi1>", f"tensor<{T}x{N}x{K}xbf16>"
+    one, each = "affine_map<(t) -> (t)>", "affine_map<(t, n, k) -> (t, n, k)>"
+    sums = f"tensor<{T}x{N}xf32>"
+    loops = 'iterator_types = ["parallel", "parallel", "parallel"]'
+    return f"""%two = arith.constant 2 : i32
+  %three = arith.constant 3 : i32
+  %none32 = arith.constant 0 : i32
+  %nan = arith.constant 0x7FC0 : bf16
+  %me = tensor.empty() : {ids}
+  %numbers = linalg.generic {{indexing_maps = [{one}, {one}], iterator_types = ["parallel"]}}
+      ins(%ids : {ids}) outs(%me : {ids}) {{
+    ^bb0(%id: i32, %o: i32):
+      %twice = arith.muli %id, %two : i32
+      %number = arith.subi %twice, %three : i32
+      linalg.yield %number : i32
+  }} -> {ids}
+  %ke = tensor.empty() : {kept}
+  %kept = linalg.generic {{indexing_maps = [{one}, {one}], iterator_types = ["parallel"]}}
+      ins(%numbers : {ids}) outs(%ke : {kept}) {{
+    ^bb0(%id: i32, %o: i1):
+      %inside = arith.cmpi ule, %id, %three : i32
+      linalg.yield %inside : i1
+  }} -> {kept}
+  %ge = tensor.empty() : {mine}
+  %g = linalg.generic {{indexing_maps = [affine_map<(t, n, k) -> (t)>, {each}], {loops}}}
+      ins(%numbers : {ids}) outs(%ge : {mine}) {{
+    ^bb0(%id: i32, %o: bf16):
+      %low = arith.maxsi %id, %none32 : i32
+      %number = arith.minsi %low, %three : i32
+      %at = arith.index_cast %number : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %w[%at, %n, %k] : {W}
+      linalg.yield %v : bf16
+  }} -> {mine}
+  %f = linalg.generic {{indexing_maps = [affine_map<(t, n, k) -> (t)>, {each}, {each}], {loops}}}
+      ins(%kept, %g : {kept}, {mine}) outs(%ge : {mine}) {{
+    ^bb0(%keep: i1, %a: bf16, %o: bf16):
+      %v = arith.select %keep, %a, %nan : bf16
+      linalg.yield %v : bf16
+  }} -> {mine}
+  {zeros(sums)}
+""" + generic("%x, %f", f"{_ROWS}, {mine}", "t, k; t, n, k; t, n", sums, "t, n, k")
+
+
 def products() -> Iterator[Variation]:
     """Matmuls of weights that one plain decode gives."""
     copied = f"""%xr = arith.extf %x : {_ROWS} to tensor<{T}x{K}xf32>
@@ -173,6 +220,9 @@ def products() -> Iterator[Variation]:
     )
     yield Variation("starts-of-slices", function(
         PLAIN, _starts(), _ROWS, f"tensor<{T}x{N}xf32>", f", %ids: tensor<{T}xi32>"))  # fmt: skip
+    text, sums = _numbers_of_no_expert(), f"tensor<{T}x{N}xf32>"
+    ids = f", %ids: tensor<{T}xi32>"
+    yield Variation("numbers-of-no-expert", function(PLAIN, text, _ROWS, sums, ids))
     one = "%one = arith.constant 1.0 : f32\n%more = arith.addf %ab, %one : f32"
     no = "what it adds is no f32 product"
     text = _product(one, "%more") + zeros(Y) + _sum()
