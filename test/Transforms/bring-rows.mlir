@@ -25,24 +25,58 @@
 // CHECK:           mxfp4.bring_rows %[[X]][%[[G]]] limit %{{.*}} rows %[[ROWS]] offsets(%[[O]]) to %[[T]] counting %[[S]] by %[[BUFFER]] signal %[[BARRIER]] error(
 
 // LOWER-LABEL: gpu.func @mxfp4_brings
-// Rows are claimed ahead of the copies of those before, stored, and counted
-// behind a fence.
-// LOWER:         %[[CLAIMED:.*]] = memref.atomic_rmw addi %[[TWO:.*]], %[[S:[^ ]*]][%[[WORD:.*]]]
-// LOWER:         scf.while (%{{.*}} = %[[CLAIMED]],
-// LOWER:           scf.condition
-// LOWER:           memref.atomic_rmw addi %[[TWO]], %[[S]][%[[WORD]]]
-// LOWER:           mxfp4.expect_bytes
-// LOWER:           mxfp4.bulk_copy_row
-// LOWER:           mxfp4.bulk_copy_row
-// LOWER:           mxfp4.wait_barrier
-// LOWER:           mxfp4.bulk_store_rows
+// Rows up to the last offset, in whole steps of eight, are claimed ahead of the
+// copies of those before, stored, and counted behind a fence. A row that does not
+// exist is reported if it is multiplied.
+// LOWER:         %[[LAST:.*]] = memref.load %{{.*}}[%c2] : memref<3xi32>
+// LOWER-NEXT:    %[[PAST:.*]] = arith.addi %[[LAST]], %c7_i32
+// LOWER-NEXT:    %[[END:.*]] = arith.minui %[[PAST]], %{{.*}} : i32
+// LOWER:         %[[ROWS:.*]] = arith.select %{{.*}}, %c0_i32, %[[END]]
+// LOWER:         %[[CLAIMED:.*]] = memref.atomic_rmw addi %c2_i32, %[[S:[^ ]*]][%c2]
+// LOWER-NEXT:    scf.while (%[[FIRST:.*]] = %[[CLAIMED]], %[[PARITY:.*]] = %c0_i32)
+// LOWER-NEXT:      %[[LEFT:.*]] = arith.cmpi ult, %[[FIRST]], %[[ROWS]]
+// LOWER-NEXT:      scf.condition(%[[LEFT]])
+// LOWER:           %[[NEXT:.*]] = memref.atomic_rmw addi %c2_i32, %[[S]][%c2]
+// LOWER-NEXT:      %[[REST:.*]] = arith.subi %[[ROWS]], %[[FIRST]]
+// LOWER-NEXT:      %[[SOME:.*]] = arith.minui %[[REST]], %c2_i32
+// LOWER-NEXT:      %[[BYTES:.*]] = arith.muli %[[SOME]], %c128_i32
+// LOWER-NEXT:      mxfp4.expect_bytes %{{.*}}[%c0] bytes(%[[BYTES]])
+// LOWER:           %[[ROW:.*]] = memref.load
+// LOWER-NEXT:      %[[MISSING:.*]] = arith.cmpi uge, %[[ROW]], %{{.*}} : i32
+// LOWER-NEXT:      scf.if %[[MISSING]] {
+// LOWER-NEXT:        %[[OFFSET:.*]] = memref.load %{{.*}}[%c2] : memref<3xi32>
+// LOWER-NEXT:        %[[USED:.*]] = arith.cmpi ult, %[[FIRST]], %[[OFFSET]]
+// LOWER-NEXT:        scf.if %[[USED]] {
+// LOWER-NEXT:          memref.atomic_rmw ori %c4_i32, %{{.*}}[%c0]
+// LOWER:           mxfp4.bulk_copy_row %{{.*}} to %{{.*}}[%c0]
+// LOWER-NEXT:      %[[TWO:.*]] = arith.cmpi ugt, %[[SOME]], %c1_i32
+// LOWER-NEXT:      scf.if %[[TWO]] {
+// LOWER-NEXT:        arith.addi %[[FIRST]], %c1_i32
+// LOWER:             mxfp4.bulk_copy_row %{{.*}} to %{{.*}}[%c1]
+// LOWER:           mxfp4.wait_barrier %{{.*}}[%c0] parity %[[PARITY]]
+// LOWER:           mxfp4.bulk_store_rows %{{.*}} count %[[SOME]]
 // LOWER-NEXT:      llvm.fence syncscope("device") acq_rel
-// LOWER:           memref.atomic_rmw addi
-// LOWER:           scf.yield
-// The scheduler waits before it hands a tile out.
+// LOWER-NEXT:      %[[BLOCK:.*]] = arith.shrui %[[FIRST]],
+// LOWER-NEXT:      %[[NUMBER:.*]] = arith.index_cast %[[BLOCK]]
+// LOWER-NEXT:      %[[WORD:.*]] = arith.addi %[[NUMBER]], %c4
+// LOWER-NEXT:      memref.atomic_rmw addi %[[SOME]], %[[S]][%[[WORD]]]
+// LOWER-NEXT:      %[[OTHER:.*]] = arith.xori %[[PARITY]], %c1_i32
+// LOWER-NEXT:      scf.yield %[[NEXT]], %[[OTHER]]
+// The scheduler waits for all blocks that have rows of a tile before it hands the
+// tile out. The last block may have fewer rows.
 // LOWER:         mxfp4.locate_tile
-// LOWER:         scf.for
-// LOWER:           mxfp4.wait_count %[[S]][%{{.*}}] reaches
+// LOWER:         %[[STEPS:.*]] = arith.ceildivui %{{.*}}, %c8
+// LOWER-NEXT:    %[[HIGH:.*]] = arith.muli %[[STEPS]], %c8
+// LOWER-NEXT:    arith.addi %{{.*}}, %[[HIGH]] : index
+// LOWER:         %[[SIZE:.*]] = arith.shli %c1_i32
+// LOWER-NEXT:    %[[SUM:.*]] = arith.addi %{{.*}}, %[[SIZE]]
+// LOWER-NEXT:    %[[UP:.*]] = arith.subi %[[SUM]], %c1_i32
+// LOWER:         scf.for %[[AT:.*]] = %{{.*}} to %{{.*}} step %c1 {
+// LOWER:           %[[BEFORE:.*]] = arith.shli
+// LOWER-NEXT:      %[[BEHIND:.*]] = arith.subi %{{.*}}, %[[BEFORE]]
+// LOWER-NEXT:      %[[LEAST:.*]] = arith.minui %[[SIZE]], %[[BEHIND]]
+// LOWER-NEXT:      %[[READY:.*]] = arith.addi %[[AT]], %c4
+// LOWER-NEXT:      mxfp4.wait_count %[[S]][%[[READY]]] reaches %[[LEAST]]
 // LOWER:         memref.store
 func.func @brings(%x: memref<?x64xbf16>, %g: memref<?xi32>,
     %t: memref<?x64xbf16>,
@@ -52,6 +86,38 @@ func.func @brings(%x: memref<?x64xbf16>, %g: memref<?xi32>,
       gather(%g : memref<?xi32>) through(%t : memref<?x64xbf16>)
       weights(%w : memref<2x1x1x!mxfp4.block<spread, folded>>)
       offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+      error(%e : memref<1xi32>) workspace(%s : memref<1028xi32>)
+      {schedule = #schedule}
+  return
+}
+
+// Of three groups, the one of a row is looked up in two steps, of two and of one.
+// LOWER-LABEL: gpu.func @mxfp4_ids
+// LOWER:         mxfp4.expect_bytes
+// LOWER:         %[[ROW:.*]] = memref.load
+// LOWER:         scf.if
+// LOWER-NEXT:      %[[LAST:.*]] = memref.load %[[O:.*]][%c3] : memref<4xi32>
+// LOWER-NEXT:      %[[USED:.*]] = arith.cmpi ult, %[[NUMBER:.*]], %[[LAST]]
+// LOWER-NEXT:      %[[THIRD:.*]] = memref.load %[[O]][%c2]
+// LOWER-NEXT:      %[[IS_THIRD:.*]] = arith.cmpi ule, %[[THIRD]], %[[NUMBER]]
+// LOWER-NEXT:      %[[G:.*]] = arith.select %[[IS_THIRD]], %c2, %c0
+// LOWER-NEXT:      %[[AND:.*]] = arith.addi %[[G]], %c1
+// LOWER-NEXT:      %[[NEXT:.*]] = arith.minui %[[AND]], %c2
+// LOWER-NEXT:      %[[BEGIN:.*]] = memref.load %[[O]][%[[NEXT]]]
+// LOWER-NEXT:      %[[IS_NEXT:.*]] = arith.cmpi ule, %[[BEGIN]], %[[NUMBER]]
+// LOWER-NEXT:      %[[GROUP:.*]] = arith.select %[[IS_NEXT]], %[[NEXT]], %[[G]]
+// LOWER-NEXT:      %[[ID:.*]] = memref.load %{{.*}}[%[[GROUP]]] : memref<3xi32>
+// LOWER-NEXT:      %[[HAS:.*]] = arith.cmpi ult, %[[ID]], %c2_i32
+// LOWER-NEXT:      arith.andi %[[USED]], %[[HAS]]
+func.func @ids(%x: memref<?x64xbf16>, %g: memref<?xi32>,
+    %t: memref<?x64xbf16>, %ids: memref<3xi32>,
+    %w: memref<2x1x1x!mxfp4.block<spread, folded>>, %o: memref<4xi32>,
+    %y: memref<?x64xbf16>, %e: memref<1xi32>, %s: memref<1028xi32>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x64xbf16>)
+      gather(%g : memref<?xi32>) through(%t : memref<?x64xbf16>)
+      weights(%w : memref<2x1x1x!mxfp4.block<spread, folded>>)
+      offsets(%o : memref<4xi32>) expert_ids(%ids : memref<3xi32>)
+      outs(%y : memref<?x64xbf16>)
       error(%e : memref<1xi32>) workspace(%s : memref<1028xi32>)
       {schedule = #schedule}
   return

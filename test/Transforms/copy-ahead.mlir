@@ -21,7 +21,7 @@
 // CHECK:         mxfp4.role "copy"
 // CHECK:           scf.if
 // CHECK-NEXT:        %[[E:.*]], %[[R:.*]], %[[V:.*]], %[[C:.*]] = mxfp4.locate_tile
-// CHECK:             scf.for
+// CHECK:             scf.for %{{.*}} = %c0 to %c3 step %c1
 // CHECK:               mxfp4.ring_fill
 // CHECK-NOT:           mxfp4.tensor_copy_activations
 // CHECK:               mxfp4.bulk_copy_weights %{{.*}}[%[[E]],
@@ -63,6 +63,42 @@ func.func @slices(%x: memref<?x1152xbf16>,
     weights(%w : memref<2x1x18x!mxfp4.block<spread, folded>>)
     offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
     error(%e : memref<1xi32>) workspace(%s : memref<2xi32>)
+    {schedule = #schedule, older_inputs}
+  return
+}
+
+// -----
+
+// One warp copies weights of as many steps as there are stages, or of all.
+#schedule = #mxfp4.schedule<instruction = wgmma, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 6, placement = register, ctas = 1,
+  copy_warps = 1, copies_ahead = true>
+
+// CHECK-LABEL: gpu.func @mxfp4_alone
+// CHECK:         mxfp4.role "copy"
+// CHECK:           scf.for %{{.*}} = %c0 to %c6 step %c1
+// CHECK:           nvvm.griddepcontrol wait
+// CHECK:           mxfp4.take_tiles {{.*}} init(%{{.*}}, %c6)
+func.func @alone(%x: memref<?x1152xbf16>,
+    %w: memref<2x1x18x!mxfp4.block<spread, folded>>, %o: memref<3xi32>,
+    %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x1152xbf16>)
+    weights(%w : memref<2x1x18x!mxfp4.block<spread, folded>>)
+    offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
+    {schedule = #schedule, older_inputs}
+  return
+}
+
+// CHECK-LABEL: gpu.func @mxfp4_short
+// CHECK:         mxfp4.role "copy"
+// CHECK:           scf.for %{{.*}} = %c0 to %c3 step %c1
+// CHECK:           mxfp4.take_tiles {{.*}} init(%{{.*}}, %c3)
+func.func @short(%x: memref<?x192xbf16>,
+    %w: memref<2x1x3x!mxfp4.block<spread, folded>>, %o: memref<3xi32>,
+    %y: memref<?x64xbf16>) {
+  mxfp4.grouped_matmul activations(%x : memref<?x192xbf16>)
+    weights(%w : memref<2x1x3x!mxfp4.block<spread, folded>>)
+    offsets(%o : memref<3xi32>) outs(%y : memref<?x64xbf16>)
     {schedule = #schedule, older_inputs}
   return
 }

@@ -102,6 +102,67 @@ func.func @bodies(%x: tensor<64x64xbf16>, %wide: tensor<5x96xbf16>, %rows: tenso
 
 // -----
 
+// The row is an element for each column, or of two for each row; rows whose
+// numbers are no i32; and a matmul that has its schedule.
+
+#id = affine_map<(r, k) -> (r, k)>
+#schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 8,
+  warps_rows = 4, warps_tokens = 1, stages = 4, placement = register, ctas = 1>
+
+// CHECK: Remark="'linalg.generic' is not fused: the row that its body extracts is no element of a tensor of rank 1 with one for each row"
+// CHECK: Remark="'linalg.generic' is not fused: the row that its body extracts is no element of a tensor of rank 1 with one for each row"
+// CHECK: Remark="'tensor.gather' is not fused: the numbers of rows do not fit in i32"
+// CHECK: Remark="'tensor.gather' is not fused: the matmul has a schedule, which was chosen for what it does now; run this pass before mxfp4-choose-schedule"
+// SAME-LABEL: func.func @elements
+// SAME-NOT:   gather(
+func.func @elements(%x: tensor<64x64xbf16>, %huge: tensor<2147483648x64xbf16>,
+    %rows: tensor<64xi32>, %pairs: tensor<8x2xi32>, %one: tensor<8x1xi32>,
+    %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>, %o: tensor<5xi32>,
+    %e: tensor<8x48xf32>, %ge: tensor<8x64xbf16>)
+    -> (tensor<8x48xf32>, tensor<8x48xf32>, tensor<8x48xf32>, tensor<8x48xf32>) {
+  %g0 = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]}
+      outs(%ge : tensor<8x64xbf16>) {
+    ^bb0(%out: bf16):
+      %k = linalg.index 1 : index
+      %t = tensor.extract %rows[%k] : tensor<64xi32>
+      %row = arith.index_cast %t : i32 to index
+      %v = tensor.extract %x[%row, %k] : tensor<64x64xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x64xbf16>
+  %g1 = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]}
+      outs(%ge : tensor<8x64xbf16>) {
+    ^bb0(%out: bf16):
+      %r = linalg.index 0 : index
+      %k = linalg.index 1 : index
+      %second = arith.constant 1 : index
+      %t = tensor.extract %pairs[%r, %second] : tensor<8x2xi32>
+      %row = arith.index_cast %t : i32 to index
+      %v = tensor.extract %x[%row, %k] : tensor<64x64xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x64xbf16>
+  %g2 = tensor.gather %huge[%one] gather_dims([0])
+      : (tensor<2147483648x64xbf16>, tensor<8x1xi32>) -> tensor<8x64xbf16>
+  %g3 = tensor.gather %x[%one] gather_dims([0])
+      : (tensor<64x64xbf16>, tensor<8x1xi32>) -> tensor<8x64xbf16>
+  %y0 = mxfp4.grouped_matmul activations(%g0 : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y1 = mxfp4.grouped_matmul activations(%g1 : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y2 = mxfp4.grouped_matmul activations(%g2 : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %y3 = mxfp4.grouped_matmul activations(%g3 : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) {schedule = #schedule}
+      -> tensor<8x48xf32>
+  return %y0, %y1, %y2, %y3 : tensor<8x48xf32>, tensor<8x48xf32>, tensor<8x48xf32>,
+      tensor<8x48xf32>
+}
+
+// -----
+
 // A matmul that gathers and scatters already; a gather of columns.
 
 // CHECK: Remark="'tensor.gather' is not fused: the matmul gathers rows of the gathered rows already"

@@ -207,3 +207,36 @@ func.func @reduced(%x: tensor<5x64xbf16>, %rows: tensor<8x1xi32>,
       : (tensor<8x48xf32>, tensor<20x48xf32>, tensor<8x1xi32>) -> tensor<20x48xf32>
   return %z : tensor<20x48xf32>
 }
+
+// -----
+
+// Numbers of rows in 16 bits: signed, and unsigned where the gather says so.
+
+// CHECK-LABEL: func.func @narrow
+// CHECK:         %[[S:.*]] = arith.extsi %{{.*}} : tensor<8xi16> to tensor<8xi32>
+// CHECK-NEXT:    mxfp4.grouped_matmul activations(%{{.*}}) gather(%[[S]] :
+// CHECK:         %[[U:.*]] = arith.extui %{{.*}} : tensor<8xi16> to tensor<8xi32>
+// CHECK-NEXT:    mxfp4.grouped_matmul activations(%{{.*}}) gather(%[[U]] :
+func.func @narrow(%x: tensor<5x64xbf16>, %rows: tensor<8x1xi16>, %flat: tensor<8xi16>,
+    %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>, %o: tensor<5xi32>,
+    %e: tensor<8x48xf32>, %ge: tensor<8x64xbf16>) -> (tensor<8x48xf32>, tensor<8x48xf32>) {
+  %g = tensor.gather %x[%rows] gather_dims([0])
+      : (tensor<5x64xbf16>, tensor<8x1xi16>) -> tensor<8x64xbf16>
+  %h = linalg.generic {
+      indexing_maps = [affine_map<(r, k) -> (r)>, affine_map<(r, k) -> (r, k)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%flat : tensor<8xi16>) outs(%ge : tensor<8x64xbf16>) {
+    ^bb0(%t: i16, %out: bf16):
+      %row = arith.index_castui %t : i16 to index
+      %k = linalg.index 1 : index
+      %v = tensor.extract %x[%row, %k] : tensor<5x64xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x64xbf16>
+  %y = mxfp4.grouped_matmul activations(%g : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = mxfp4.grouped_matmul activations(%h : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y, %z : tensor<8x48xf32>, tensor<8x48xf32>
+}

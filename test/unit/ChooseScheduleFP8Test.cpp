@@ -123,6 +123,8 @@ TEST(ChooseSchedule, SomeSliceOfFP8HasTwoSteps) {
           for (int slice = 0; slice < schedule.kSlices; ++slice)
             most = std::max(most, schedule.sliceSteps(slice, steps).count);
           EXPECT_GE(most, std::min<int64_t>(steps, 2)) << "K = " << k;
+          EXPECT_EQ(verifySchedule(schedule, problem, isH200 ? h200 : h100()),
+                    "");
         }
 }
 
@@ -238,12 +240,37 @@ TEST(ChooseSchedule, NarrowTilesOfFP8WhereColumnsDoNotExist) {
       problem.n = columns;
       const Schedule fast = choose(problem, {}).schedule;
       EXPECT_EQ(fast.tileRows, tileRows) << columns << " columns";
-      if (tileRows == 128 && columns != 512)
+      if (tileRows == 128 && columns != 512) {
         EXPECT_EQ(fast.tileTokens, 256)
             << columns << " columns, " << mean << " rows per group";
+        EXPECT_EQ(fast.producerRegisters, 40);
+      }
+      EXPECT_EQ(verifySchedule(fast, problem, h100()), "");
       problem.promotion = 512;
       EXPECT_EQ(choose(problem, {}).schedule.tileRows, 128);
     }
+}
+
+// Small tiles without K slices, where K has one or two steps, leave room for
+// three CTAs per SM; those that slices share, for one.
+TEST(ChooseSchedule, SmallTilesOfFP8HaveCtasBesideThem) {
+  for (auto [k, slices, ctas] : {std::tuple(64, 1, 3), {2880, 3, 1}}) {
+    const Problem problem = sizedFP8(32, 32 * 7, k, 0);
+    const Schedule schedule = choose(problem, {}).schedule;
+    EXPECT_EQ(schedule.tileTokens, 32) << "K = " << k;
+    EXPECT_EQ(schedule.kSlices, slices) << "K = " << k;
+    EXPECT_EQ(schedule.ctasPerMultiprocessor, ctas) << "K = " << k;
+  }
+}
+
+// The last mean of tiles of 64 tokens, and the first of those that a model
+// chooses.
+TEST(ChooseSchedule, SharedTilesOfFP8EndAt48Rows) {
+  const auto tokens = [](int64_t mean) {
+    return choose(sizedFP8(1, mean, 2880, 0), {}).schedule.tileTokens;
+  };
+  EXPECT_EQ(tokens(48), 64);
+  EXPECT_GT(tokens(49), 64);
 }
 
 // With many tiles, 24 warps decode for few rows, and tiles of 128 columns share
