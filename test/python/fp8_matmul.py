@@ -39,6 +39,7 @@ class Form(Epilogued):
     scatter: bool = False
     output: str = "f32"
     through: bool = False
+    older: bool = False
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -66,10 +67,12 @@ class Form(Epilogued):
         own = self.region.text if self.region else behind_scales(self.epilogue, self.output)
         epilogue = own.format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
+        promise = ", older_inputs" if self.older else ""
         return (
             f"func.func @{function}({arguments}) {attributes} {{\n"
             f"  mxfp4.grouped_matmul {text} {epilogue} "
-            f"{{accumulation = #mxfp4.accumulation<{self.accumulation}>}}\n  return\n}}\n"
+            f"{{accumulation = #mxfp4.accumulation<{self.accumulation}>{promise}}}\n"
+            f"  return\n}}\n"
         )
 
 

@@ -68,6 +68,7 @@ class Form(Epilogued):
         epilogue: one of `EPILOGUES`.
         gather, scatter: which maps of rows there are.
         through: whether there is memory to gather through.
+        older: whether offsets and weights were there before the kernel ahead began.
         output: "bf16", "f32" or "f8E4M3FN".
         layout: of the weights.
     """
@@ -80,6 +81,7 @@ class Form(Epilogued):
     output: str = "bf16"
     layout: Layout = Layout()  # noqa: RUF009
     through: bool = False
+    older: bool = False
 
     def operands(self) -> dict[str, str]:
         """Types of the function's arguments by name, in order."""
@@ -113,7 +115,8 @@ class Form(Epilogued):
         epilogue = text.format(e=self.experts, n=self.n)
         arguments = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
         text = " ".join(clause(words.get(name, name), name) for name in names)
-        operation = f"mxfp4.grouped_matmul {text} {epilogue}"
+        promise = "{older_inputs}" if self.older else ""
+        operation = f"mxfp4.grouped_matmul {text} {epilogue} {promise}"
         head = f"func.func @{function}({arguments}) {attributes}"
         return f"{head} {{\n  {operation}\n  return\n}}\n"
 

@@ -46,3 +46,44 @@ def empty(driver: SimDriver, shape: Sequence[int], dtype: Any, name: str) -> Dev
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     poison = np.full(size, 0xFF, np.uint8).view(dtype).reshape(tuple(shape))
     return driver.allocate(poison, name, known=False)
+
+
+TOUCH = """
+.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry touch(.param .u64 memory, .param .u32 bytes)
+{{
+  .reg .b16 %h<2>;
+  .reg .b32 %r<4>;
+  .reg .b64 %d<4>;
+  .reg .pred %p<2>;
+  {begin}
+  ld.param.b64 %d1, [memory];
+  ld.param.b32 %r1, [bytes];
+  mov.u32 %r2, %tid.x;
+NEXT:
+  setp.ge.u32 %p1, %r2, %r1;
+  @%p1 bra END;
+  cvt.u64.u32 %d2, %r2;
+  add.u64 %d3, %d1, %d2;
+  ld.global.b8 %h1, [%d3];
+  st.global.b8 [%d3], %h1;
+  add.u32 %r2, %r2, 256;
+  bra NEXT;
+END:
+  ret;
+}}
+"""
+WAIT, LET = "griddepcontrol.wait;", "griddepcontrol.launch_dependents;"
+
+
+def touch(driver: SimDriver, arrays: Sequence[DeviceArray]) -> None:
+    """Launches that store what arrays have: the next one may begin while all of these still run,
+    but not before what is ahead of them has ended."""
+    for i, array in enumerate(arrays):
+        ptx = TOUCH.format(begin=LET + WAIT if i else WAIT + LET)
+        memory = array.memory
+        writable, memory.writable = memory.writable, True
+        assert not launch(driver, ptx, "touch", [array, memory.data.size], block=256)
+        memory.writable = writable

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from interpreter import launch
+from interpreter import LET, WAIT, launch
 from mxfp4._sim_driver import SimDriver
 from mxfp4._sim_memory import DeviceArray
-
-WAIT, LET = "griddepcontrol.wait;", "griddepcontrol.launch_dependents;"
 
 
 def kernel(*ahead: str, loads: str = "", behind: str = "") -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driver_memory import file
+from interpreter import LET, WAIT
 from kernels import needs_both
 from layer_cases import Case, check_close
 from mxfp4 import Error, layer_steps
 from mxfp4.layer_kernels import LayerKernels
 from mxfp4.layer_spec import GPT_OSS, LayerSpec
-from test_launches_ahead import LET, WAIT
 
 __all__ = ["file"]  # a fixture
 

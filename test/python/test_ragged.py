@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import form_runs
 import fp8_matmul as fp8
 import fused
 import numpy as np
@@ -26,7 +27,7 @@ from kernels import (
     schedules,
     shared_k,
 )
-from mxfp4 import Problem
+from mxfp4 import Error, Problem
 
 pytestmark = needs_both
 CHOICES = [f"placement={p} instruction={i}" for p, i in
@@ -111,10 +112,11 @@ def fused_ragged(draw: st.DrawFn, accumulation: str | None = None) -> tuple[Any,
     }  # fmt: skip
     fields |= {name: draw(st.booleans()) for name in ("gather", "scatter")}
     form: Any
+    fields["through"] = fields["gather"] and draw(st.booleans())
+    fields["older"] = not fields["gather"] and draw(st.booleans())
     if accumulation:
         form, data = fp8.Form(accumulation=accumulation, **fields), fp8.Data
     else:
-        fields["through"] = fields["gather"] and draw(st.booleans())
         form, data = fused.Form(layout=draw(st.sampled_from(LAYOUTS)), **fields), fused.Data
     count = groups or experts
     sizes = draw(sizes_of(count))
@@ -155,6 +157,99 @@ def test_fused_problems_are_right_and_have_no_hazards(
             options += f" rows-hint={rows_hint}"
         form, inputs = shared_steps(form, inputs, options)
         found = family.complaints(form, inputs, options, ctas=ctas, seed=rows_hint)
+        assert not found, f"{form} {inputs.arrays['offsets']} {options}\n" + "\n".join(found)
+
+    property_()
+
+
+@st.composite
+def drawn_tile(draw: st.DrawFn, form: Any, accumulation: str | None) -> dict[str, Any]:
+    """The tile, the warps and the K slices of a schedule that nobody chose."""
+    if not accumulation and draw(st.integers(0, 4)) == 0:
+        across = draw(st.sampled_from([1, 2, 4]))
+        return {
+            "instruction": "mma_sync", "rows": 64 * draw(st.integers(1, 3)),
+            "tokens": 8 * across * draw(st.integers(1, 8)),
+            "warps_rows": draw(st.sampled_from([1, 2, 4, 8])), "warps_tokens": across,
+        }  # fmt: skip
+    warps = draw(st.sampled_from([4, 8, 12, 16]))
+    rows = max(64, 16 * warps) * draw(st.integers(1, 2))
+    # Sums that are promoted take twice as many registers.
+    sums = 96 if accumulation and accumulation != "fast" else 160
+    tokens = 8 * draw(st.integers(1, min(32, 4 * sums * warps // rows)))
+    steps = -(-form.k // (128 if accumulation else 64))
+    slices = min(draw(st.integers(1, 5)), steps, 20 // warps)
+    copying = slices if slices > 1 else draw(st.integers(1, min(3, rows // 64 + 1)))
+    return {
+        "instruction": "wgmma_fp8" if accumulation else "wgmma", "rows": rows, "tokens": tokens,
+        "warps_rows": warps, "warps_tokens": 1, "k_slices": slices, "copy_warps": copying,
+        "token_step": draw(st.sampled_from([0, *(s for s in (8, 16, 24) if tokens % s == 0)])),
+    }  # fmt: skip
+
+
+@st.composite
+def drawn_schedule(draw: st.DrawFn, form: Any, accumulation: str | None) -> str:
+    """A schedule that nobody chose; most of these can run.
+
+    A choice that others rule out is left out, so that those of a kind meet each other.
+    """
+    fields = draw(drawn_tile(form, accumulation))
+    slices, warps = fields.get("k_slices", 1), fields["warps_rows"]
+    fields["placement"] = draw(st.sampled_from(["register", "register", "shared"]))
+    fields["ctas"] = draw(st.sampled_from([1, 1, 2]))
+    fields["stages"] = slices * draw(st.integers(3 if slices > 1 else 2, 8))
+    if fields["instruction"] != "mma_sync":
+        flags = ["overlap_decode", "evict_first", "none"]
+        if fields["token_step"]:
+            flags += ["version_loops", "full_tiles_first"]
+        if form.older:
+            flags.append("copies_ahead")
+        chosen = draw(st.sets(st.sampled_from(flags))) - {"none"}
+        if "overlap_decode" not in chosen:
+            chosen -= {"version_loops"}
+        if slices > 1 and "overlap_decode" not in chosen:
+            chosen |= draw(st.sampled_from([set(), {"side_by_side"}]))
+            fields["sum_steps"] = draw(st.integers(0, 3))
+        elif slices == 1 and form.through and draw(st.booleans()):
+            rows = form.k * (1 if accumulation else 2)
+            fields |= {"bring_bytes": rows * draw(st.integers(1, 2)), "ctas": 1}
+            fields["copy_warps"] = min(2, fields["copy_warps"])
+        elif fields["token_step"] and not chosen & {"full_tiles_first", "copies_ahead"}:
+            wide = draw(st.sampled_from([0, 1, fields["tokens"]]))
+            if wide:
+                fields |= {"wide_from": fields["tokens"] + wide, "wide_stages": 3 * slices}
+        fields |= dict.fromkeys(chosen, "true")
+        if fields["ctas"] == 1 and slices * warps >= 8 and "wide_from" not in fields:
+            fields["producer_registers"] = draw(st.sampled_from([0, 24, 40, 56]))
+    text = ",".join(f"{name}={value}" for name, value in fields.items())
+    return f"schedule=#mxfp4.schedule<{text}>"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [None, *fp8.ACCUMULATIONS])
+def test_schedules_that_nobody_chose_are_right_or_refused(
+    request: pytest.FixtureRequest, accumulation: str | None
+) -> None:
+    """What the verifier accepts is right; what it refuses, it explains."""
+    family: Any = fp8 if accumulation else fused
+    count = max(1, request.config.getoption("--ragged") // (32 if accumulation else 8))
+
+    @settings(
+        max_examples=count, deadline=None, database=None, derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.data(), st.integers(1, 4), st.integers(0, 2000))
+    def property_(data: st.DataObject, ctas: int, seed: int) -> None:
+        form, inputs = data.draw(fused_ragged(accumulation))
+        assume(inputs.rows)
+        options = data.draw(drawn_schedule(form, accumulation))
+        try:
+            form_runs.compiled(form, options)
+        except Error as e:
+            if "requires" not in str(e):
+                raise
+            assume(False)
+        found = family.complaints(form, inputs, options, ctas=ctas, seed=seed)
         assert not found, f"{form} {inputs.arrays['offsets']} {options}\n" + "\n".join(found)
 
     property_()
