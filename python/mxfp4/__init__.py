@@ -28,6 +28,7 @@ torch nor the CUDA driver is touched by ``import mxfp4``.
 ``layer_kernels``   its kernels: compiled, saved, chosen for a call
 ``layer``           a layer on a GPU, launched by one call
 ``layer_reference`` what a layer means, in numpy
+``layer_simulator`` a layer's kernels in the PTX interpreter
 ``torch_layer``     the operators ``torch.ops.mxfp4.moe`` and ``moe_with_routing``
 ``torch_op``        the operator ``torch.ops.mxfp4.grouped_matmul``; ``GroupedLinear``
 ``integrations``    models of other libraries on our kernels

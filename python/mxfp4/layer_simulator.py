@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""A whole layer in the PTX interpreter: the kernels and the launcher of a GPU, on the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import library
+from ._runtime_library import NativeDriver
+from ._typed import typed
+from .errors import Error
+from .formats import bfloat16
+from .layer_kernels import LayerKernels
+from .layer_plan import LayerRunner
+from .weights import PackedWeights
+
+DRIVER = "libmxfp4-sim-cuda.so"
+"""The interpreter with the functions of CUDA's driver."""
+
+
+@typed
+def simulate_layer(
+    kernels: LayerKernels,
+    x: Any,
+    logits: Any,
+    gate_up: PackedWeights,
+    down: PackedWeights,
+    gate_up_bias: Any = None,
+    down_bias: Any = None,
+    correction: Any = None,
+) -> NDArray[Any]:
+    """Run the kernels of a call of `Layer` in the interpreter, one behind the other.
+
+    The interpreter looks for hazards, also between kernels: what one reads before the kernel that
+    writes it has ended. It takes seconds for a layer of a few hundred columns.
+
+    Args:
+        kernels: of the layer.
+        x: hidden states, bf16 ``[T, H]``, on the host as all arrays.
+        logits: of the router, ``[T, E]``, bf16 or f32 as ``kernels.spec.logits`` says.
+        gate_up: packed weights ``[E, N, H]``; N = 2 I for activations of pairs, else I.
+        down: packed weights ``[E, H, I]``.
+        gate_up_bias: bf16 ``[E, N]``, if and only if the layer has biases.
+        down_bias: bf16 ``[E, H]``, likewise.
+        correction: f32 ``[E]``, if and only if the layer's selection has such a bias.
+
+    Returns:
+        Hidden states, bf16 ``[T, H]``.
+
+    Raises:
+        Error: if an argument does not fit the layer, a kernel or the interpreter is missing, or the
+            interpreter finds a hazard, which the message describes.
+    """
+    s = kernels.spec
+    tokens, e, n = len(np.atleast_1d(x)), s.experts, s.columns
+    wanted = {"x": (x, (tokens, s.hidden), bfloat16),
+              "logits": (logits, (tokens, e), bfloat16 if s.logits == "bf16" else np.float32),
+              "gate_up_bias": (gate_up_bias, (e, n) if s.bias else None, bfloat16),
+              "down_bias": (down_bias, (e, s.hidden) if s.bias else None, bfloat16),
+              "correction": (correction, (e,) if s.correction else None, np.float32)}  # fmt: skip
+    arrays = {name: a for name, given in wanted.items() if (a := _array(name, *given)) is not None}
+    arrays |= _weights("gate_up", gate_up, (e, n, s.hidden), kernels)
+    arrays |= _weights("down", down, (e, s.hidden, s.inner), kernels)
+    file = _driver()
+    runner = LayerRunner(kernels, 0, NativeDriver(str(file)))
+    if tokens == 0:
+        return np.zeros((0, s.hidden), bfloat16)
+    plan = runner.plan(tokens)
+    arrays["counting"] = np.arange(max(plan.counted, 1), dtype=np.int32)
+    with _Memory(file) as memory:
+        held = {name: memory.copy(a) for name, a in arrays.items()}
+        held["out"] = memory.array((tokens, s.hidden), bfloat16)
+        scratch = memory.array((plan.bytes,), np.uint8)
+        scratch[:] = 0xFF  # NaN, and numbers of no row
+        addresses = {name: a.ctypes.data for name, a in held.items()}
+        plan.launch(scratch.ctypes.data, addresses, 0)
+        runner.check()
+        return held["out"].copy()
+
+
+def _array(name: str, value: Any, shape: tuple[int, ...] | None, dtype: Any) -> Any:
+    """What the caller gave for an argument that the layer has, or None."""
+    if shape is None:
+        if value is not None:
+            raise Error(f"this layer takes no {name}; its LayerSpec says so.")
+        return None
+    if value is None:
+        raise Error(f"this layer takes {name}, which is missing.")
+    array = np.asarray(value)
+    if array.shape != shape or array.dtype != dtype:
+        raise Error(
+            f"{name} must be {np.dtype(dtype)} {list(shape)}, got {array.dtype} "
+            f"{list(array.shape)}."
+        )
+    return np.ascontiguousarray(array)
+
+
+def _weights(
+    name: str, weights: PackedWeights, shape: tuple[int, int, int], kernels: LayerKernels
+) -> dict[str, Any]:
+    """The arrays of packed weights."""
+    if not isinstance(weights.data, np.ndarray):
+        raise Error(f"{name} must be on the host, in a numpy array.")
+    if weights.shape != shape or weights.layout != kernels.spec.layout:
+        raise Error(
+            f"{name} must have E, N, K = {', '.join(map(str, shape))} and the layout "
+            f"{kernels.spec.layout}, got {', '.join(map(str, weights.shape))} and {weights.layout}."
+        )
+    found = {name: weights.data}
+    if weights.powers is not None:
+        found[f"{name}_powers"] = np.asarray(weights.powers)
+    return found
+
+
+def _driver() -> Path:
+    """The interpreter's file with a driver's functions."""
+    interpreter = library.find_interpreter()
+    if interpreter is None:
+        raise Error(
+            f"the PTX interpreter was not found. {library.how_to_have(library.INTERPRETER)}"
+        )
+    file = interpreter.with_name(DRIVER)
+    if not file.is_file():
+        raise Error(f"{DRIVER} was not found beside {interpreter}; build it (cmake --build).")
+    return file
+
+
+class _Memory:
+    """Arrays that kernels on the interpreter's driver may use: its memory is the host's."""
+
+    def __init__(self, file: Path) -> None:
+        self._driver = ctypes.CDLL(str(file))
+        self._held: list[ctypes.c_uint64] = []
+
+    def __enter__(self) -> _Memory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        for address in self._held:
+            self._driver.cuMemFree_v2(address)
+
+    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """An array without values, until this object ends."""
+        size = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
+        address = ctypes.c_uint64()
+        if self._driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
+            raise Error(f"the interpreter has no memory for {size} bytes.")
+        self._held.append(address)
+        memory = (ctypes.c_uint8 * size).from_address(address.value or 0)
+        return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
+
+    def copy(self, values: NDArray[Any]) -> NDArray[Any]:
+        """An array with these values."""
+        made = self.array(values.shape, values.dtype)
+        made[...] = values
+        return made
