@@ -218,3 +218,21 @@ func.func @kept_rows(%x: tensor<8x64xbf16>, %rows: tensor<8x1xi32>, %map: tensor
       : (tensor<8x48xf32>, tensor<20x48xf32>, tensor<8x1xi32>) -> tensor<20x48xf32>
   return %z : tensor<20x48xf32>
 }
+
+// -----
+
+// Rows of the result become columns.
+
+// CHECK: Remark="'tensor.scatter' is not fused: it scatters no rows, by a number for each, to a tensor of rank 2"
+// SAME-LABEL: func.func @columns
+// SAME:         tensor.scatter
+func.func @columns(%x: tensor<8x64xbf16>, %rows: tensor<8x1xi32>, %dest: tensor<48x20xf32>,
+    %c: tensor<4x48x2x16xi8>, %s: tensor<4x48x2xi8>, %o: tensor<5xi32>,
+    %e: tensor<8x48xf32>) -> tensor<48x20xf32> {
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<4x48x2x16xi8>, tensor<4x48x2xi8>)
+      offsets(%o : tensor<5xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = tensor.scatter %y into %dest[%rows] scatter_dims([1]) unique
+      : (tensor<8x48xf32>, tensor<48x20xf32>, tensor<8x1xi32>) -> tensor<48x20xf32>
+  return %z : tensor<48x20xf32>
+}
