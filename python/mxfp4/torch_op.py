@@ -244,18 +244,25 @@ class GroupedLinear(torch.nn.Module):
     Args:
         weights: packed.
         accumulation: how sums of FP8 products are taken; says nothing of other weights.
+        batch_invariant: as in `mxfp4.grouped_matmul`.
     """
 
     packed: torch.Tensor
     powers: torch.Tensor | None
 
     @typed
-    def __init__(self, weights: PackedWeights, accumulation: str = "promoted512") -> None:
+    def __init__(
+        self,
+        weights: PackedWeights,
+        accumulation: str = "promoted512",
+        batch_invariant: bool = False,
+    ) -> None:
         super().__init__()
         self.register_buffer("packed", _as_torch(weights.data))
         powers = None if weights.powers is None else _as_torch(weights.powers)
         self.register_buffer("powers", powers)
         self.n, self.k, self.accumulation = weights.n, weights.k, accumulation
+        self.batch_invariant = batch_invariant
         self.layout, self.proof, self.rows = weights.layout, weights.proof, weights.rows
         self.register_load_state_dict_pre_hook(_check_state)
 
@@ -275,16 +282,18 @@ class GroupedLinear(torch.nn.Module):
 
             return torch_fp8._operator(
                 x, self.packed, self.powers, offsets, expert_ids,
-                n=self.n, accumulation=self.accumulation,
+                n=self.n, accumulation=self.accumulation, batch_invariant=self.batch_invariant,
             )  # fmt: skip
         return _operator(
             x, self.packed, offsets, expert_ids,
             n=self.n, order=self.layout.order, scales=self.layout.scales,
+            batch_invariant=self.batch_invariant,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
         """Shape and layout."""
         sums = "" if self.powers is None else f", {self.accumulation}"
+        sums += ", batch_invariant" if self.batch_invariant else ""
         return f"E={self.packed.shape[0]}, N={self.n}, K={self.k}, {self.layout}{sums}"
 
     def _apply(self, fn: Any, recurse: bool = True) -> GroupedLinear:

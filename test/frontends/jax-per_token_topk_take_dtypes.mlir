@@ -1,4 +1,4 @@
-// jnp.take of two experts a token: NaN for numbers of no expert
+// jnp.take of two experts per token: NaN for numbers of no expert
 // made by: StableHLO by jax.export (jax 0.10.2), then iree-opt (iree-base-compiler 3.13.0)
 //   --pass-pipeline='builtin.module(iree-stablehlo-input-transformation-pipeline,inline,symbol-dce,canonicalize,cse)'
 #map = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2, d3)>

@@ -137,6 +137,23 @@ def test_cuda_launches_the_kernel_of_its_rows(data: Data, monkeypatch: pytest.Mo
 RAGGED = [(5, 11), (3, 4), (9, 11), (2, 30), (7, 7), (17, 2), (4, 50)]
 
 
+def test_a_module_of_one_order_of_sums(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    d = Data(rng)
+    asked: list[Any] = []
+
+    def operator(x: Any, *_: Any, **options: Any) -> Any:
+        asked.append(options["batch_invariant"])
+        return x
+
+    monkeypatch.setattr(torch_op, "_operator", operator)
+    for module in (GroupedLinear(d.weights), GroupedLinear(d.weights, batch_invariant=True)):
+        module(d.tx, d.toffsets)
+        assert ("batch_invariant" in repr(module)) == asked[-1]
+    assert asked == [False, True]
+
+
 @pytest.mark.parametrize(("dynamic", "most"), [(None, 2), (True, 1)])
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_other_numbers_of_groups_and_rows_compile_nothing_anew(

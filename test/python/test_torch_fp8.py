@@ -18,7 +18,7 @@ from test_fp8_simulate import data, offsets_of
 from test_layout_bytes import weights as weights_of
 
 torch = pytest.importorskip("torch")
-from mxfp4 import torch_pack  # noqa: E402
+from mxfp4 import torch_fp8, torch_pack  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
 
 OFFSETS, IDS = offsets_of((5, 4, 3)), np.array([2, -1, 0], np.int32)
@@ -92,6 +92,20 @@ def calls(k: int) -> Iterator[tuple[torch.Tensor, ...]]:
         sizes = (rows - groups + 1, *[1] * (groups - 1))
         ids = torch.arange(groups, dtype=torch.int32) % 4 - 1
         yield from_numpy(x), torch.from_numpy(offsets_of(sizes)), ids
+
+
+def test_a_module_of_one_order_of_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weights = data(3, 70, 160, 12)
+    asked: list[bool] = []
+
+    def operator(x: Any, *_: Any, **options: Any) -> Any:
+        asked.append(options["batch_invariant"])
+        return x
+
+    monkeypatch.setattr(torch_fp8, "_operator", operator)
+    for invariant in (False, True):
+        mxfp4.GroupedLinear(weights, batch_invariant=invariant)(x, torch.zeros(4))
+    assert asked == [False, True]
 
 
 @pytest.mark.parametrize(("dynamic", "most"), [(None, 2), (True, 1)])
