@@ -159,6 +159,18 @@ class Compiler:
         manifest = RoutingManifest.parse(text, "the compiler's manifest")
         return RoutingArtifact(manifest, ptx, cubin, "the compiled kernel")
 
+    def compile_kernel(self, mlir: str, options: str = "") -> Artifact | RoutingArtifact:
+        """`compile` or `compile_routing`, by what the module has.
+
+        Raises:
+            Error: with the compiler's diagnostics.
+        """
+        text, ptx, cubin = self._compile(mlir, options)
+        what, origin = "the compiler's manifest", "the compiled kernel"
+        if "operation" in json.loads(text):
+            return RoutingArtifact(RoutingManifest.parse(text, what), ptx, cubin, origin)
+        return Artifact(Manifest.parse(text, what), ptx, cubin, origin)
+
     def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
         """Manifest, PTX and maybe a cubin."""
         lib = self._library

@@ -58,6 +58,19 @@ def test_what_a_kernel_was_compiled_for(tmp_path: Path) -> None:
     assert "fp8, sums promoted128" in Said("inspect", tmp_path).out
 
 
+@needs_library
+def test_a_file_with_an_operation_of_routing_is_compiled(tmp_path: Path) -> None:
+    (tmp_path / "top_k.mlir").write_text(SPEC.top_k())
+    said = Said("compile", tmp_path / "top_k.mlir", "-o", tmp_path / "k")
+    assert said.status == 0, said.err
+    assert "1 kernels in" in said.out
+    assert "operation   mxfp4.top_k\n" in Said("inspect", tmp_path / "k" / "top_k").out
+    (tmp_path / "gate_up.mlir").write_text(SPEC.gate_up())
+    said = Said("compile", tmp_path / "gate_up.mlir", "-o", tmp_path / "k", "--rows-hint", "20")
+    assert said.status == 0, said.err
+    assert "epilogue    on pairs" in Said("inspect", tmp_path / "k" / "gate_up").out
+
+
 @pytest.mark.slow
 @needs_library
 def test_layers_and_kernels_of_routing(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
         rows.append([folder.name, str(found.get("registers", "-")),
                      str(found.get("spill_bytes", "-")),
                      str((folder / "kernel.ptx").stat().st_size),
-                     str(manifest["schedule"].get("reason", ""))])  # fmt: skip
+                     str(manifest.get("schedule", {}).get("reason", ""))])  # fmt: skip
     print(table(rows, {1, 2, 3}))
     print(f"{len(folders)} kernels in {options.out}")
     return 0
@@ -255,7 +255,7 @@ def _compile_file(path: Path, options: argparse.Namespace) -> Path:
     if find_ptxas() and "assemble=" not in options.options:
         words.append("assemble=true")
     with Compiler() as compiler:
-        artifact = compiler.compile(_text(path), " ".join(w for w in words if w))
+        artifact = compiler.compile_kernel(_text(path), " ".join(w for w in words if w))
     folder: Path = options.out / path.stem
     artifact.save(folder)
     return folder
