@@ -265,7 +265,7 @@ FailureOr<std::string> mxfp4::assemblerReport(StringRef ptx, StringRef chip,
   return text;
 }
 
-/// The manifest, which says of its files how to know them.
+/// The manifest, which says how to know its files, and itself.
 static std::string withFiles(const Artifact &artifact) {
   llvm::json::Value manifest =
       llvm::cantFail(llvm::json::parse(artifact.manifest));
@@ -276,11 +276,12 @@ static std::string withFiles(const Artifact &artifact) {
     if (!content.empty())
       files[name] = llvm::json::Object{{"bytes", int64_t(content.size())},
                                        {"crc32", int64_t(crc32(content))}};
-  (*manifest.getAsObject())["files"] = std::move(files);
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  os << llvm::formatv("{0:2}\n", manifest);
-  return text;
+  llvm::json::Object &fields = *manifest.getAsObject();
+  fields["files"] = std::move(files);
+  fields["checksum"] = "";
+  auto print = [&] { return llvm::formatv("{0:2}\n", manifest).str(); };
+  fields["checksum"] = manifestChecksum(print());
+  return print();
 }
 
 std::string mxfp4::writeArtifact(const Artifact &artifact,

@@ -8,6 +8,7 @@
 
 #include "Json.h"
 
+#include "mxfp4/Core/Checksum.h"
 #include "mxfp4/Core/NestingDepth.h"
 
 #include <algorithm>
@@ -231,6 +232,16 @@ static Manifest read(const Json &root) {
   return manifest;
 }
 
+/// Fails if the text is not the one that was written. Older manifests of this
+/// version do not say.
+static void checkWhole(const Json &root, const std::string &text) {
+  if (lookUp(root, "files") && lookUp(root, "checksum") &&
+      getString(root, "checksum") != mxfp4::manifestChecksum(text))
+    wrong("it is not as it was written: it is damaged or was changed. Copy or "
+          "compile the whole artifact again, or, if the change was meant, take "
+          "\"files\" out of it.");
+}
+
 Manifest Manifest::parse(const std::string &text, const std::string &origin) {
   if (jsonDepth(text) > kMostJsonDepth)
     wrong(origin +
@@ -238,7 +249,10 @@ Manifest Manifest::parse(const std::string &text, const std::string &origin) {
           "than " +
           std::to_string(kMostJsonDepth) + " deep.");
   try {
-    return read(Json::parse(text));
+    const Json root = Json::parse(text);
+    Manifest manifest = read(root);
+    checkWhole(root, text);
+    return manifest;
   } catch (const Json::parse_error &e) {
     wrong(origin + " is not JSON: " + shown(std::string(e.what())) + ".");
   } catch (const Failure &e) {

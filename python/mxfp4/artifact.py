@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from ._files import making, write_together
 from ._manifest_fields import FORMAT, VERSION
@@ -27,6 +28,7 @@ from .names import shown
 __all__ = ["FORMAT", "VERSION", "Argument", "Artifact", "Manifest", "load_all", "write_folders"]
 
 
+_M = TypeVar("_M")
 Content = tuple[Mapping[str, Any], str, bytes | None]
 """A manifest, PTX and a cubin, if there is one."""
 
@@ -96,8 +98,8 @@ class Artifact(Saved):
             Error: if a file is missing or unreadable, or the manifest is wrong.
         """
         path = Path(folder)
-        text, ptx, cubin = read_folder(path)
-        return Artifact(Manifest.parse(text, str(path / "manifest.json")), ptx, cubin, str(path))
+        manifest, ptx, cubin = read_folder(path, Manifest.parse)
+        return Artifact(manifest, ptx, cubin, str(path))
 
 
 def _known(content: bytes) -> dict[str, int]:
@@ -105,13 +107,29 @@ def _known(content: bytes) -> dict[str, int]:
     return {"bytes": len(content), "crc32": zlib.crc32(content)}
 
 
-def read_folder(path: Path) -> tuple[str, str, bytes | None]:
-    """The manifest's text, PTX, and the cubin if there is one, of an artifact folder.
+def _checksum(text: str) -> str:
+    """Of a manifest: 8 digits, from its text without blanks between words and without them."""
+    words = re.sub(r'("(?:[^"\\]|\\.)*")|[ \n\r\t]+', lambda m: m[1] or "", text)
+    words = re.sub(r'(?<="checksum":")[^"]*', "", words, count=1)
+    return f"{zlib.crc32(words.encode()):08x}"
 
-    The text is without "files", which says what the other files were when they were written.
+
+def _sealed(raw: Mapping[str, Any]) -> str:
+    """The text of a manifest that says how to know it."""
+    text = json.dumps({**raw, "checksum": ""}, indent=2) + "\n"
+    return text.replace('"checksum": ""', f'"checksum": "{_checksum(text)}"')
+
+
+def read_folder(path: Path, parse: Callable[[str, str], _M]) -> tuple[_M, str, bytes | None]:
+    """The manifest, PTX, and the cubin if there is one, of an artifact folder.
+
+    Args:
+        path: the folder.
+        parse: reads a manifest, whose name in messages comes second. It gets the text without
+            "files" and "checksum", which say what was written.
 
     Raises:
-        Error: if a file is missing, unreadable, or not the one that was written.
+        Error: if a file is missing, unreadable, or not the one that was written, or as ``parse``.
     """
     names = ("manifest.json", "kernel.ptx", "kernel.cubin")
     try:
@@ -132,8 +150,10 @@ def read_folder(path: Path) -> tuple[str, str, bytes | None]:
         raw = json.loads(text)
     except (ValueError, RecursionError):
         raw = None  # whoever parses the text says so
+    whole = True
     if isinstance(raw, dict) and "files" in raw:
-        files = raw.pop("files")
+        files, checksum = raw.pop("files"), raw.pop("checksum", None)
+        whole = checksum in (None, _checksum(text))
         if not isinstance(files, dict):
             raise Error(f'{path}/manifest.json: "files" has a wrong type: {shown(files)}.')
         for name in found.keys() - {"manifest.json"}:
@@ -145,7 +165,14 @@ def read_folder(path: Path) -> tuple[str, str, bytes | None]:
                     "manifest.json."
                 )
         text = json.dumps(raw)
-    return text, ptx, found.get("kernel.cubin")
+    manifest = parse(text, str(path / "manifest.json"))  # what is wrong in it says more
+    if not whole:
+        raise Error(
+            f"{path}/manifest.json: it is not as it was written: it is damaged or was changed. "
+            "Copy or compile the whole artifact again, or, if the change was meant, take "
+            '"files" out of it.'
+        )
+    return manifest, ptx, found.get("kernel.cubin")
 
 
 def write_folders(
@@ -171,8 +198,7 @@ def write_folders(
             code = {"kernel.ptx": ptx.encode()} | ({"kernel.cubin": cubin} if cubin else {})
             known = {name: _known(content) for name, content in code.items()}
             files |= {folder / name: content for name, content in code.items()}
-            manifest = json.dumps({**raw, "files": known}, indent=2)
-            files[folder / "manifest.json"] = manifest + "\n"
+            files[folder / "manifest.json"] = _sealed({**raw, "files": known})
         write_together({**files, **last}, [*last, *obsolete])
 
 

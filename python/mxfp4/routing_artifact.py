@@ -187,8 +187,7 @@ class RoutingArtifact(Saved):
             Error: if a file is missing or unreadable, or the manifest is wrong.
         """
         path = Path(folder)
-        text, ptx, code = read_folder(path)
-        manifest = RoutingManifest.parse(text, str(path / "manifest.json"))
+        manifest, ptx, code = read_folder(path, RoutingManifest.parse)
         return RoutingArtifact(manifest, ptx, code, str(path))
 
 

@@ -238,6 +238,43 @@ def test_files_are_those_that_were_written(tmp_path: Path) -> None:
     assert Artifact.load(folder).ptx.endswith("edited")
 
 
+def test_a_manifest_is_as_it_was_written(tmp_path: Path) -> None:
+    """A flipped bit may leave a manifest that says something else: no bit is believed then."""
+    artifact().save(tmp_path)
+    file = tmp_path / "manifest.json"
+    text, known = file.read_text(), Artifact.load(tmp_path).manifest.raw
+    assert "checksum" not in known
+    believed = 0
+    for at in range(0, 8 * len(text), 11):
+        flipped = bytearray(text.encode())
+        flipped[at // 8] ^= 1 << at % 8
+        file.write_bytes(flipped)
+        try:
+            found = Artifact.load(tmp_path).manifest.raw
+        except Error:
+            continue
+        believed += 1
+        # One of the two names that say how to know a manifest may be what was flipped.
+        assert {k: v for k, v in found.items() if k in known} == known, flipped[at // 8 - 9 :]
+    assert believed, "blanks do not count"
+    raw = json.loads(text)
+    for other in (json.dumps(raw), json.dumps(raw, indent=7)):
+        file.write_text(other)
+        assert Artifact.load(tmp_path).manifest.raw == known
+    raw["launch"]["dynamic_shared_bytes"] += 4
+    file.write_text(json.dumps(raw))
+    with pytest.raises(
+        Error, match=r"json: it is not as it was written: .* take \"files\" out of it"
+    ):
+        Artifact.load(tmp_path)
+    del raw["files"]
+    file.write_text(json.dumps(raw))
+    changed = Artifact.load(tmp_path)
+    assert changed.manifest.dynamic_shared_bytes == raw["launch"]["dynamic_shared_bytes"]
+    changed.save(tmp_path / "again")
+    Artifact.load(tmp_path / "again")
+
+
 def test_import_is_quick_and_pulls_in_nothing_heavy() -> None:
     import subprocess
     import sys

@@ -16,6 +16,8 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdio>
+#include <string>
 #include <string_view>
 
 namespace mxfp4 {
@@ -36,6 +38,31 @@ inline uint32_t crc32(std::string_view bytes) {
   for (const char byte : bytes)
     rest = rest >> 8 ^ kTable[(rest ^ static_cast<unsigned char>(byte)) & 255];
   return ~rest;
+}
+
+/// The checksum of a manifest, 8 hexadecimal digits: of its text without blanks
+/// between words, and without these digits, which stand behind "checksum".
+inline std::string manifestChecksum(std::string_view text) {
+  constexpr std::string_view kKey = "\"checksum\":\"";
+  std::string words;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (!inString && (c == ' ' || c == '\n' || c == '\r' || c == '\t'))
+      continue;
+    words += c;
+    if (inString && c == '\\' && i + 1 < text.size())
+      words += text[++i];
+    else if (c == '"')
+      inString = !inString;
+  }
+  if (const size_t at = words.find(kKey); at != std::string::npos) {
+    const size_t begin = at + kKey.size();
+    words.erase(begin, words.find('"', begin) - begin);
+  }
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%08x", unsigned(crc32(words)));
+  return digits;
 }
 
 } // namespace mxfp4

@@ -15,6 +15,11 @@ assert manifest["target"] == "sm_90a"
 assert f".visible .entry {manifest['entry']}(" in ptx
 code = (directory / "kernel.ptx").read_bytes()
 assert manifest["files"] == {"kernel.ptx": {"bytes": len(code), "crc32": zlib.crc32(code)}}
+parts = (directory / "manifest.json").read_text().split('"')  # every second one is a string
+assert not any("\\" in part for part in parts)
+text = '"'.join(p if i % 2 else "".join(p.split()) for i, p in enumerate(parts))
+bare = text.replace(f'"checksum":"{manifest["checksum"]}"', '"checksum":""')
+assert int(manifest["checksum"], 16) == zlib.crc32(bare.encode())
 by_name = {argument["name"]: argument for argument in manifest["arguments"]}
 schedule, launch = manifest["schedule"], manifest["launch"]
 tile, warps = schedule["tile"], schedule["warps"]

@@ -455,6 +455,49 @@ TEST_F(RuntimeFolder, FilesAreThoseThatWereWritten) {
   }
 }
 
+TEST_F(RuntimeFolder, TheManifestIsAsItWasWritten) {
+  Json manifest = matmul();
+  manifest["problem"]["epilogue"] = R"(a "checksum":"9" \ in a string)";
+  manifest["files"] = {
+      {"kernel.ptx",
+       {{"bytes", std::string(ptx()).size()}, {"crc32", mxfp4::crc32(ptx())}}}};
+  manifest["checksum"] = "";
+  const std::string digits = mxfp4::manifestChecksum(manifest.dump());
+  manifest["checksum"] = digits;
+  // Blanks between words do not count.
+  for (const int indent : {-1, 0, 2}) {
+    write("manifest.json", manifest.dump(indent));
+    EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error();
+  }
+  auto refused = [&](const Json &changed) {
+    write("manifest.json", changed.dump());
+    EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT) << changed;
+    EXPECT_THAT(mxfp4rt_last_error(),
+                HasSubstr((folder / "manifest.json").string() +
+                          ": it is not as it was written"));
+    Json meant = changed;
+    meant.erase("files");
+    write("manifest.json", meant.dump());
+    EXPECT_EQ(load(), MXFP4RT_OK) << mxfp4rt_last_error();
+  };
+  for (const auto &[path, value] : std::vector<std::pair<std::string, Json>>{
+           {"/problem/k", 64},
+           {"/launch/dynamic_shared_bytes", 1024},
+           {"/launch/grid/ctas_per_sm", 3},
+           {"/problem/epilogue", R"(a "checksum":"9" \ in a  string)"},
+           {"/checksum", "00000000"},
+           {"/checksum", digits + " "}}) {
+    Json changed = manifest;
+    changed[Json::json_pointer(path)] = value;
+    refused(changed);
+  }
+  // What is wrong in a manifest says more than that it was changed.
+  manifest["version"] = 2;
+  write("manifest.json", manifest.dump());
+  EXPECT_EQ(load(), MXFP4RT_BAD_ARTIFACT);
+  EXPECT_THAT(mxfp4rt_last_error(), HasSubstr("expected version 3 or 4"));
+}
+
 // A file that opens and cannot be read: nothing is mapped where it begins.
 TEST_F(RuntimeFolder, AnErrorOfTheDeviceNamesTheFile) {
   fs::remove(folder / "kernel.ptx");
