@@ -164,6 +164,9 @@ Pick Chooser::pick(int64_t rows) const {
                                       : pickMmaSync(rows);
   pick.schedule = withBranches(pick.schedule);
   pick.schedule.copiesAhead = copiesAhead(pick.schedule);
+  // One for other activations is the verifier's to refuse.
+  if (preference.instruction)
+    pick.schedule.instruction = *preference.instruction;
   return pick;
 }
 

@@ -289,6 +289,28 @@ TEST(Schedule, WhatCannotCopyAheadIsExplained) {
     EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
 }
 
+// What was asked for is refused, and no other instruction takes its place.
+TEST(Schedule, AnInstructionForOtherActivationsIsExplained) {
+  const auto said = [](const Problem &problem, Instruction wanted) {
+    const Preference preference = {Placement::Register, wanted};
+    return verifySchedule(choose(problem, preference).schedule, problem,
+                          h100());
+  };
+  for (const int64_t rows : {1, 64, 4096, 65536}) {
+    EXPECT_EQ(said(sized(32, rows), Instruction::WgmmaFP8),
+              "requires an instruction for activations of bf16, but has "
+              "wgmma_fp8 for e4m3");
+    for (const int promotion : {0, 128, 512})
+      for (const Instruction wanted :
+           {Instruction::Wgmma, Instruction::MmaSync}) {
+        const std::string name = traitsOf(wanted).name;
+        EXPECT_EQ(said(sizedFP8(32, rows, 2880, promotion), wanted),
+                  "requires an instruction for activations of e4m3, but has " +
+                      name + " for bf16");
+      }
+  }
+}
+
 TEST(Schedule, AChipWithoutTheInstructionIsExplained) {
   Target target = h100();
   target.instructions = {Instruction::MmaSync};
