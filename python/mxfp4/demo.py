@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, library, ops
+from . import fp8, fp8_reference, kernels, library, ops
 from ._command import Parser, seed_number, told
 from .artifact import Artifact
 from .checkpoint import Checkpoint, ExpertTensor
 from .errors import Error
 from .formats import bfloat16
+from .fp8_reference import drift_of
+from .layout import FP8
 from .names import shown
-from .reference import Bounded, bounded_matmul, grouped_matmul, mismatches
+from .problem import Problem
+from .reference import Bounded, bounded_matmul, error_bound, grouped_matmul, mismatches
 from .simulator import simulate
 from .weights import PackedWeights
 
@@ -61,8 +64,8 @@ def describe(artifact: Artifact) -> str:
     return "\n".join(lines)
 
 
-def way(gpu: bool) -> str:
-    """What runs the tensors: "GPU", "interpreter" or "specification".
+def way(gpu: bool, activations: str = "bf16") -> str:
+    """What runs the tensors: "GPU", "interpreter" or, with activations in bf16, "specification".
 
     Raises:
         Error: if only numpy is left, which would be compared with itself.
@@ -72,9 +75,9 @@ def way(gpu: bool) -> str:
         return "GPU"
     if library.find_interpreter() is not None and (ahead or library.find() is not None):
         return "interpreter"
-    if library.find() is not None:
+    if library.find() is not None and activations == "bf16":
         return "specification"
-    lacks = [library.FILE] if not ahead else []
+    lacks = [library.FILE] if not ahead and library.find() is None else []
     lacks += [library.INTERPRETER] if library.find_interpreter() is None else []
     raise Error(
         "no kernel can run here, and comparing numpy with numpy would show nothing: torch sees no "
@@ -102,8 +105,14 @@ WAYS = {
 """What runs the tensors, for people."""
 
 
-def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
-    artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), len(x))
+def _problem(weights: PackedWeights, sums: str) -> Problem:
+    return kernels.problem_of(weights, "bf16", None, accumulation=sums)
+
+
+def _simulate(
+    weights: PackedWeights, x: np.ndarray, offsets: np.ndarray, sums: str
+) -> tuple[Any, str]:
+    artifact = kernels.artifact_for(_problem(weights, sums), len(x))
     if not len(x):
         return ops.grouped_matmul(x, weights, offsets), "nothing was launched: there are no rows"
     run = simulate(artifact, x, weights, offsets, threads=_threads())
@@ -119,27 +128,38 @@ def _simulate(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tup
     )
 
 
-def _specify(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+def _specify(
+    weights: PackedWeights, x: np.ndarray, offsets: np.ndarray, sums: str
+) -> tuple[Any, str]:
+    del sums  # in f32
     ops.grouped_matmul(x[:0], weights, np.zeros_like(offsets))  # compile outside of the time
     start = time.perf_counter()
     y = ops.grouped_matmul(x, weights, offsets)
     return y, f"{(time.perf_counter() - start) * 1e3:.1f} ms on the CPU ({ops.cpu_path()})"
 
 
-def _run_gpu(weights: PackedWeights, x: np.ndarray, offsets: np.ndarray) -> tuple[Any, str]:
+def _run_gpu(
+    weights: PackedWeights, x: np.ndarray, offsets: np.ndarray, sums: str
+) -> tuple[Any, str]:
     import torch
 
     on_device = weights.to_device()
     xd = torch.from_numpy(x.view(np.int16).copy()).view(torch.bfloat16).cuda()
     od = torch.from_numpy(offsets).cuda()
-    kernel = kernels.kernel_for(kernels.problem_of(weights, "bf16", None), len(x))
-    y = kernel(xd, on_device, od)
+    kernel = kernels.kernel_for(_problem(weights, sums), len(x))
+
+    def call(out: Any = None) -> Any:
+        if weights.powers is not None:  # rows are rounded within the time
+            return ops.grouped_matmul(xd, on_device, od, accumulation=sums)
+        return kernel(xd, on_device, od, out=out)
+
+    y = call()
     kernel.check()
     times = []
     for _ in range(20):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
-        kernel(xd, on_device, od, out=y)
+        call(y)
         end.record()
         end.synchronize()
         times.append(begin.elapsed_time(end) * 1e3)
@@ -168,17 +188,48 @@ def check(y: np.ndarray, exact: Bounded, rounded: np.ndarray) -> tuple[str, bool
 _RUN = {"GPU": _run_gpu, "interpreter": _simulate, "specification": _specify}
 
 
-def run_tensor(tensor: ExpertTensor, rows: int, how: str, seed: int) -> bool:
+def _truth(
+    x: np.ndarray, tensor: ExpertTensor, weights: PackedWeights, offsets: np.ndarray, sums: str
+) -> tuple[Bounded, np.ndarray, str]:
+    """The result with a bound, rounded, and what rounding to FP8 does to it.
+
+    It comes from the checkpoint's own bytes, not from the packed ones.
+    """
+    exact = bounded_matmul(x, tensor, offsets)
+    if weights.powers is None:
+        return exact, grouped_matmul(x, tensor, offsets), ""
+    rows = fp8.quantize_rows(x)
+    codes = rows.codes.astype(bfloat16)  # exactly
+    value = bounded_matmul(codes, tensor, offsets).value * rows.scales[:, None]
+    k = tensor.shape[2]
+    magnitudes = np.where(codes == 0, 0, np.maximum(np.abs(codes.astype(np.float32)), 2.0**-6))
+    # Sums of magnitudes: of K products, a bound in f32 has K * 2^-22 of them.
+    absolute = np.zeros_like(value)
+    for expert in np.flatnonzero(np.diff(offsets)):
+        span = slice(offsets[expert], offsets[expert + 1])
+        w = np.abs(tensor.decode(int(expert)).astype(np.float64))
+        absolute[span] = magnitudes[span] @ w.T * rows.scales[span, None]
+    bound = error_bound(value, absolute * (drift_of(k, sums) * 2.0**22 / k), k, bfloat16)
+    off = float(np.linalg.norm(value - exact.value) / (np.linalg.norm(exact.value) or 1.0))
+    rounded = fp8_reference.grouped_matmul(x, weights, offsets)
+    note = f"rounding rows to FP8 changes results by {100 * off:.2g} % (root of the mean square)"
+    return Bounded(value, bound), rounded, note
+
+
+def run_tensor(
+    tensor: ExpertTensor, rows: int, how: str, seed: int, activations: str = "bf16",
+    accumulation: str = "promoted512",
+) -> bool:  # fmt: skip
     """Pack, compile, run and check one expert tensor; whether it was right."""
     experts, n, k = tensor.shape
     print(f"\n{shown(tensor.name)}: {experts} experts, N = {n}, K = {k}")
     start = time.perf_counter()
-    weights = tensor.pack(progress=True)
+    weights = tensor.pack(FP8 if activations == "fp8" else "auto", progress=True)
     seconds = time.perf_counter() - start
     size = weights.data.nbytes / 1e6
     print(f"  packed         {weights.layout}, {size:.1f} MB in {seconds:.2f} s, {weights.proof}")
     start = time.perf_counter()
-    artifact = kernels.artifact_for(kernels.problem_of(weights, "bf16", None), rows)
+    artifact = kernels.artifact_for(_problem(weights, accumulation), rows)
     print(f"  kernel         {artifact.origin}, {(time.perf_counter() - start) * 1e3:.0f} ms")
     print(describe(artifact))
     rng = np.random.default_rng(seed)
@@ -188,19 +239,24 @@ def run_tensor(tensor: ExpertTensor, rows: int, how: str, seed: int) -> bool:
         work = rows * n * k
         print(f"  running        {work / 1e6:.0f} M multiply-adds in the interpreter, about "
               f"{work / (_SPEED * _threads()):.0f} s", flush=True)  # fmt: skip
-    y, timing = _RUN[how](weights, x, offsets)
+    y, timing = _RUN[how](weights, x, offsets, accumulation)
     print(f"  rows           {rows}, by expert {np.diff(offsets).tolist()}")
     print(f"  time           {timing}")
-    # The truth comes from the checkpoint's own bytes, not from the packed ones.
-    line, right = check(y, bounded_matmul(x, tensor, offsets), grouped_matmul(x, tensor, offsets))
+    exact, rounded, note = _truth(x, tensor, weights, offsets, accumulation)
+    line, right = check(y, exact, rounded)
     print(f"  result         {'right' if right else 'WRONG'}: {line}")
+    if note:
+        print(f"  FP8            sums {accumulation}; {note}")
     if how == "specification":
         print(f"  no kernel ran  {library.INTERPRETER} was not found: the executable specification "
               f"was compared. {library.how_to_have(library.INTERPRETER)}")  # fmt: skip
     return right
 
 
-def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0) -> bool:
+def run(
+    path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0,
+    activations: str = "bf16", accumulation: str = "promoted512",
+) -> bool:  # fmt: skip
     """Run expert tensors of a checkpoint; whether all results were right.
 
     Args:
@@ -209,20 +265,28 @@ def run(path: Path, names: list[str] | None, rows: int, cpu: bool, seed: int = 0
         rows: R of each call.
         cpu: do not use a GPU.
         seed: of rows and routing.
+        activations: "bf16" or "fp8".
+        accumulation: of FP8 products.
 
     Raises:
         Error: if there is nothing to run, nothing to run it, or something does not fit.
     """
     checkpoint = Checkpoint(path)
     checkpoint.require(names)
-    how = way(not cpu and has_gpu())  # in this order, since to import torch takes seconds
+    how = way(
+        not cpu and has_gpu(), activations
+    )  # in this order, since to import torch takes seconds
     print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on {WAYS[how]}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
-    results = [run_tensor(checkpoint[name], rows, how, seed) for name in chosen]
+    results = [
+        run_tensor(checkpoint[name], rows, how, seed, activations, accumulation) for name in chosen
+    ]
     if chosen and library.find() is not None:
         experts, n, k = checkpoint[chosen[0]].shape
+        words = f"experts={experts} n={n} k={k}"
+        words += f" activations=fp8 accumulation={accumulation}" if activations == "fp8" else ""
         print(f"\nTo see each pass of the first kernel in a browser: mxfp4 explain "
-              f'"experts={experts} n={n} k={k}" --rows-hint {rows} -o report.html')  # fmt: skip
+              f'"{words}" --rows-hint {rows} -o report.html')  # fmt: skip
     return all(results)
 
 

@@ -31,6 +31,22 @@ PROMOTIONS = {"fast": None, "promoted512": 512, "promoted128": 128}
 """Values of K behind which a sum is added to one in f32."""
 
 
+def drift_of(k: int, accumulation: str) -> float:
+    """How far a sum over K may be off, as a share of the sum of its products' magnitudes.
+
+    In an instruction each of 33 addends, and then the sum, loses less than 2^-13 of the largest of
+    them, which is no more than the sum of magnitudes in the interval. Sums of intervals and of K
+    slices are added in f32.
+
+    Args:
+        k: K.
+        accumulation: "fast", "promoted512" or "promoted128".
+    """
+    interval = min(PROMOTIONS[accumulation] or k, k)
+    instructions = -(-interval // fp8_sums.STEP)
+    return instructions * (fp8_sums.STEP + 2) * 2.0**-fp8_sums.FRACTION + k * 2.0**-22
+
+
 @typed
 def grouped_matmul(
     x: ArrayLike | fp8.QuantizedRows,

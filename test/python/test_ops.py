@@ -244,6 +244,29 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'mxfp4 explain "experts=3 n=64 k=96" --rows-hint 9 -o report.html' in text
 
 
+@pytest.mark.parametrize("accumulation", ["promoted128", "fast"])
+def test_demo_in_fp8(
+    accumulation: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if library.find() is None or library.find_interpreter() is None:
+        pytest.skip("the compiler or the interpreter is not built")
+    make_checkpoint(tmp_path, Shape(1, 3, 64, 256))
+    assert demo.run(tmp_path, None, 9, True, activations="fp8", accumulation=accumulation)
+    text = capsys.readouterr().out
+    assert text.count("result         right") == 2
+    shares = re.findall(r", (\d\.\d+) of the bound allowed there", text)
+    assert all(0 < float(share) < 1 for share in shares), "rounding alone has half an ulp"
+    assert f"FP8            sums {accumulation}; rounding rows to FP8 changes results by " in text
+    changes = [float(p) for p in re.findall(r"changes results by ([\d.]+) %", text)]
+    assert len(changes) == 2
+    assert all(1 < change < 4 for change in changes)
+    assert f"activations=fp8 accumulation={accumulation}" in text
+    monkeypatch.setattr(library, "find_interpreter", lambda: None)
+    with pytest.raises(Error, match=r"no kernel can run here, .* and libmxfp4-sim\.so was not"):
+        demo.way(False, "fp8")
+
+
 def test_demo_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as e:
         demo.main([str(tmp_path)])
@@ -256,8 +279,10 @@ def test_demo_fails_on_a_wrong_result(
 ) -> None:
     make_checkpoint(tmp_path, Shape(1, 2, 32, 32))
 
-    def broken(weights: object, x: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, str]:
-        y, text = demo_run(weights, x, offsets)
+    def broken(
+        weights: object, x: np.ndarray, offsets: np.ndarray, sums: str
+    ) -> tuple[np.ndarray, str]:
+        y, text = demo_run(weights, x, offsets, sums)
         y[0, 0] += 1
         return y, text
 
@@ -266,6 +291,9 @@ def test_demo_fails_on_a_wrong_result(
     monkeypatch.setitem(demo._RUN, how, broken)
     assert demo.main([str(tmp_path), "--cpu"]) == 1
     assert "result         WRONG" in capsys.readouterr().out
+    if how == "interpreter":
+        assert not demo.run(tmp_path, None, 9, True, activations="fp8")
+        assert "result         WRONG" in capsys.readouterr().out
 
 
 def test_check_compares_what_is_not_finite() -> None:

@@ -19,7 +19,7 @@ from .. import fp8_sums
 from .._gpu import DEVICE, RawWeights, byte_tensor, decode, groups_of, rounding_bound
 from ..artifact import Artifact
 from ..fp8 import e4m3_values
-from ..fp8_reference import PROMOTIONS
+from ..fp8_reference import PROMOTIONS, drift_of
 from ..layout import pack_expert
 from ..layout_bytes import SPAN
 from ..layout_bytes import take_row_powers as numpy_row_powers
@@ -32,18 +32,6 @@ _LEAST_NORMAL = 2.0**-6
 
 _SAMPLE = (4, 48)
 """Rows and columns of a group that are compared with the model."""
-
-
-def drift_of(k: int, accumulation: str) -> float:
-    """How far a sum over K may be off, as a share of the sum of its products' magnitudes.
-
-    In an instruction each of 33 addends, and then the sum, loses less than 2^-13 of the largest of
-    them, which is no more than the sum of magnitudes in the interval. Sums of intervals and of K
-    slices are added in f32.
-    """
-    interval = min(PROMOTIONS[accumulation] or k, k)
-    instructions = -(-interval // fp8_sums.STEP)
-    return instructions * (fp8_sums.STEP + 2) * 2.0**-fp8_sums.FRACTION + k * 2.0**-22
 
 
 class Fp8Data(Data):
