@@ -197,7 +197,8 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", "kimi-k3", "--top", "2"), "--top is of single matmuls"),
         (("--layer", "kimi-k3", "--max-rows", "4"), "--max-rows is of single matmuls"),
         (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
-        (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer"),
+        (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer and --checkpoint"),
+        (("--checkpoint", checkpoint, "--accumulation", "fast"), "goes with --activations fp8"),
         (("experts=1 n=2 k=32", "--logits", "f32"), "--some-absent and --max-tokens go with"),
         (("experts=1 n=2 k=32", "--some-absent"), "--some-absent and --max-tokens go with"),
         (("experts=1 n=2 k=32", "--max-tokens", "4"), "--some-absent and --max-tokens go with"),
@@ -259,6 +260,11 @@ def test_compile(checkpoint: Path, tmp_path: Path) -> None:
     assert "read scales: 100%" in said.err
     assert "e3g4ids-n128-k96-spread-folded-bf16-r0" in said.out
     assert "e3-n96-k64-spread-folded-bf16-r0" in said.out
+    said = Said("compile", "--checkpoint", checkpoint, "-o", tmp_path / "e", "--rows-hint", "8",
+                "--top", "0", "--activations", "fp8", "--accumulation", "fast")  # fmt: skip
+    names = [p.name for p in (tmp_path / "e").iterdir()]
+    assert sum("bytes-relative-fast" in n for n in names) == 2, said.err
+    assert {"quantize-k64", "quantize-k96"} <= set(names)
     mlir_file(tmp_path / "moe.mlir", "experts=2 n=64 k=64")
     file = Said("compile", tmp_path / "moe.mlir", "-o", tmp_path / "d", "--options",
                 "placement=shared")  # fmt: skip

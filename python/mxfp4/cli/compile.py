@@ -51,7 +51,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="compile a layer: gpt-oss-20b, gpt-oss-120b, deepseek-v4-flash,"
                         " deepseek-v4-pro or kimi-k3")  # fmt: skip
     parser.add_argument("--activations", choices=("bf16", "fp8"), default="bf16",
-                        help="with --layer: of its matmuls (default bf16)")  # fmt: skip
+                        help="with --layer and --checkpoint: of the matmuls (default"
+                        " bf16)")  # fmt: skip
     parser.add_argument("--accumulation", choices=("promoted512", "promoted128", "fast"),
                         help="with --activations fp8: how products are summed (default"
                         " promoted512)")  # fmt: skip
@@ -99,9 +100,11 @@ def run(options: argparse.Namespace) -> int:
     if options.max_rows is not None and (file is not None or options.rows_hint is not None):
         raise Error("--max-rows goes without --rows-hint, and with no file of MLIR: these mean one"
                     " kernel each.")  # fmt: skip
-    if options.activations != "bf16" or options.accumulation is not None:
-        raise Error('--activations and --accumulation go with --layer; a problem says "activations'
-                    '=fp8 accumulation=fast".')  # fmt: skip
+    if options.accumulation is not None and options.activations != "fp8":
+        raise Error("--accumulation goes with --activations fp8.")
+    if options.activations != "bf16" and not options.checkpoint:
+        raise Error('--activations and --accumulation go with --layer and --checkpoint; a problem '
+                    'says "activations=fp8 accumulation=fast".')  # fmt: skip
     if file is not None:
         if options.batch_invariant:
             raise Error("with a file of MLIR, say --options batch-invariant=true.")
@@ -187,6 +190,7 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     from tqdm.auto import tqdm
 
     from ..checkpoint import Checkpoint
+    from ..layout import FP8
     from ..packing import layout_for
     from ..problem import Problem
 
@@ -197,12 +201,15 @@ def _problems(words: str | None, options: argparse.Namespace) -> list[tuple[Prob
     top = TOP if options.top is None else options.top
     found: dict[Problem, int] = {}
     experts = Checkpoint(options.checkpoint).require()
+    sums = options.accumulation or "promoted512"
     for tensor in tqdm(experts, unit="tensor", desc="read scales"):
-        layout = layout_for("auto", tensor.proof())
+        # Kernels in FP8 do not depend on scales; packing refuses rows that do not fit.
+        fp8 = options.activations == "fp8"
+        layout = FP8 if fp8 else layout_for("auto", tensor.proof())
         e, n, k = tensor.shape
-        found[Problem(e, n, k, layout=layout)] = most
+        found[Problem(e, n, k, layout=layout, accumulation=sums)] = most
         if top:
-            single = Problem(e, n, k, top, layout, expert_ids=True)
+            single = Problem(e, n, k, top, layout, expert_ids=True, accumulation=sums)
             found[single] = top
     invariant = options.batch_invariant
     return [(replace(p, batch_invariant=invariant), rows) for p, rows in found.items()]
