@@ -367,7 +367,32 @@ def gpt_oss() -> list[Claim]:
         ("compiled in FP8, the model is # times as fast with 32 experts and # with 128",
          [ahead(e, "static", "transformers", "fp8") for e in (32, 128)]),
     ]  # fmt: skip
-    return [Claim("docs/LayerMeasurements.md", text, figures) for text, figures in found]
+    return [
+        *(Claim("docs/LayerMeasurements.md", text, figures) for text, figures in found),
+        *checked_gpt_oss(),
+    ]
+
+
+def checked_gpt_oss() -> list[Claim]:
+    """What pages say of the small random model of gpt-oss."""
+    checks = GPT_OSS_H200["checks"]
+    layers = span(checks["layers"]["error, ours / transformers"])
+    logits = f"{checks['logits']['error, ours / transformers']:.2f}"
+    written = checks["generation"]
+    errors = [e for name in ("fp8", "fp8 fast") for e in checks["fp8"][name]["errors of layers"]]
+    off = span((100 * e for e in errors), 1)
+    found = [
+        ("docs/LayerMeasurements.md", "The error of a layer against f32 is # of the error of",
+         [layers]),
+        ("docs/LayerMeasurements.md", "layers in FP8 had errors of # % against f32", [off]),
+        ("docs/Verification.md", "errors of layers against f32 are # times those of transformers'"
+         " own bf16 path, and of logits # times",
+         [layers, logits]),
+        ("docs/Verification.md", "Of # greedy sequences of # tokens",
+         [str(written["sequences"]), str(written["new tokens"])]),
+        ("docs/Verification.md", "FP8 are # % off f32", [off]),
+    ]  # fmt: skip
+    return [Claim(*claim) for claim in found]
 
 
 def fp8() -> list[Claim]:
