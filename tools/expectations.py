@@ -280,7 +280,8 @@ def many_rows(model: Model, device: str) -> Range:
 def claims(model: Model) -> list[Claim]:
     """Figures of the model in the page's sentences."""
     low, high = many_rows(model, H200)
-    h200 = model.devices[H200]
+    h100, h200 = model.devices[H100], model.devices[H200]
+    few = model.few[H100]
     found = [
         ("interpreter counts # warp instructions per byte of packed weights with 12 decoding warps,"
          " and # with 24",
@@ -289,7 +290,7 @@ def claims(model: Model) -> list[Claim]:
         ("with 24 warps # in turns with other kernels",
          [span(tuple(rate * 1e3 / h200.clocks for rate in model.decode(h200)), 1)]),
         ("its data sheet, and # as measured",
-         [span(tuple(part * model.devices[H100].per_clock for part in model.reading), 1)]),
+         [span(extent(moved(r) / r["read"]["median"] * 1e3 / h100.clocks for r in few), 1)]),
         ("us, and # were expected", [f"{low:.0f} to {high:.0f}"]),
     ]  # fmt: skip
     return [Claim(PAGE, text, figures) for text, figures in found]
