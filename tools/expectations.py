@@ -290,7 +290,7 @@ def claims(model: Model) -> list[Claim]:
         ("with 24 warps # in turns with other kernels",
          [span(tuple(rate * 1e3 / h200.clocks for rate in model.decode(h200)), 1)]),
         ("its data sheet, and # as measured",
-         [span(extent(moved(r) / r["read"]["median"] * 1e3 / h100.clocks for r in few), 1)]),
+         [span(extent(moved(r) / r["read"]["median"] / h100.clocks for r in few), 1)]),
         ("us, and # were expected", [f"{low:.0f} to {high:.0f}"]),
     ]  # fmt: skip
     return [Claim(PAGE, text, figures) for text, figures in found]
