@@ -72,6 +72,15 @@ void execProxyFence(ExecContext &x, const Inst &i) {
   ++x.w.now;
 }
 
+/// fence.mbarrier_init: the async proxy may use the mbarriers that these
+/// threads have initialised. What else they have written, it may not read.
+void execInitFence(ExecContext &x, const Inst &) {
+  for (auto &[off, b] : x.c.mbarriers)
+    if (b.init.who >> 5 == x.w.agent() && x.mask >> (b.init.who & 31) & 1)
+      b.initFence = {b.init.who, x.w.now};
+  ++x.w.now;
+}
+
 void execNothing(ExecContext &, const Inst &) {}
 
 } // namespace
@@ -110,9 +119,7 @@ bool mxfp4::sim::decodeFence(Decoder &d) {
   d.takeOneOf({"cta", "cluster", "gpu", "sys"}, 0);
   d.take("sync_restrict::shared::cluster");
   d.take("sync_restrict::shared::cta");
-  // fence.mbarrier_init makes mbarriers visible to the async proxy.
-  d.i.mods = 1;
-  d.i.fn = mbar ? execProxyFence : execFence;
+  d.i.fn = mbar ? execInitFence : execFence;
   return d.expectOps(0, 0);
 }
 

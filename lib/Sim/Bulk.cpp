@@ -36,6 +36,8 @@ bool launchInto(ExecContext &x, Cta &t, BulkOp &op, unsigned lane) {
   if (!b)
     return false;
   if (x.w.proxyShared.get(b->init.who >> 5) < b->init.clock &&
+      !(b->initFence.clock &&
+        happenedBefore(x.w, b->initFence, lane, /*anyLane=*/false)) &&
       !x.known("proxy", b->initInst + 1))
     x.report("proxy",
              "the bulk copy completes on the mbarrier initialised at " +

@@ -176,6 +176,8 @@ struct Mbarrier {
   uint32_t agent = 0;      ///< 0: too many barriers; not checked.
   uint32_t initInst = 0;
   Epoch init;
+  /// Of the fence.mbarrier_init behind it, by the same thread; clock 0: none.
+  Epoch initFence;
   /// Copies that will complete here, and those of the current phase.
   uint32_t inFlight = 0;
   int64_t inFlightBytes = 0;

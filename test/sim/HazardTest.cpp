@@ -110,6 +110,59 @@ TEST(Hazards, AFenceOfGlobalMemoryIsPassedOnByMbarriers) {
          {copied(""), "without a fence.proxy.async in between"}});
 }
 
+// fence.mbarrier_init is for mbarriers that the same thread has initialised,
+// and for nothing else.
+TEST(Hazards, AFenceOfMbarriersIsNoFenceOfData) {
+  auto stored = [](const char *fence) {
+    return "@!%p1 bra END; st.shared.v4.b32 [%r3], {1, 2, 3, 4};\n" +
+           std::string(fence) +
+           "cp.async.bulk.global.shared::cta.bulk_group [%d2], [%r3], 16;\n"
+           "cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;\nEND:";
+  };
+  // The first thread of the second warp copies.
+  auto copied = [](const char *ahead, const char *behind) {
+    return init() + ahead + "barrier.sync 0;\n" + behind +
+           "@!%p4 bra END;\n"
+           "mbarrier.arrive.expect_tx.shared.b64 _, [%r4], 16;\n"
+           "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+           "[%r3], [%d1], 16, [%r4];\n"
+           "W: mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n"
+           "@!%p5 bra W;\nEND:";
+  };
+  const char *const fence = "fence.mbarrier_init.release.cluster;\n";
+  const char *const other = "without a fence.mbarrier_init";
+  check({{stored("fence.proxy.async;\n"), nullptr},
+         {stored(fence), "without a fence.proxy.async in between"},
+         {copied(fence, ""), nullptr},
+         {copied("fence.proxy.async;\n", ""), nullptr},
+         {copied("", ""), other},
+         {copied("", fence), other},
+         {copied("@%p4 fence.mbarrier_init.release.cluster;\n", ""), other}});
+}
+
+TEST(Hazards, BulkCopiesHaveASizeAndAnMbarrier) {
+  auto copied = [](const std::string &start, const char *bytes) {
+    return start + "mov.u32 %r5, " + bytes +
+           ";\n@%p1 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r4], "
+           "%r5;\n@%p1 cp.async.bulk.shared::cluster.global.mbarrier::"
+           "complete_tx::bytes [%r3], [%d1], %r5, [%r4];\n"
+           "@%p1 mbarrier.arrive.shared.b64 _, [%r4];\n"
+           "W: mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n"
+           "@!%p5 bra W;";
+  };
+  const std::string fenced = init() + "fence.mbarrier_init.release.cluster; "
+                                      "barrier.sync 0;\n";
+  const char *const size = "a bulk copy moves a multiple of 16 bytes";
+  check({{copied(fenced, "16"), nullptr},
+         {copied(fenced, "256"), nullptr},
+         {copied(fenced, "8"), size},
+         {copied(fenced, "0"), size},
+         {copied(fenced, "1048576"), size},
+         {"@%p1 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::"
+          "bytes [%r3], [%d1], 16, [%r4];",
+          "the bulk copy uses an mbarrier at shared address"}});
+}
+
 // Eight lanes come to the barrier on one way, eight on another, and the rest of
 // the warp is past it.
 TEST(Hazards, LanesMeetOnDifferentWays) {
