@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mxfp4 import Error, PackedWeights, Proof, pack, unpack
 from mxfp4.formats import Quantized, pack_codes
-from mxfp4.layout import Layout, pack_expert, slot_bits, unpack_expert
+from mxfp4.layout import Layout, pack_expert, padding_is_neutral, slot_bits, unpack_expert
 from mxfp4.packing import pack_stream
 from safetensors.numpy import load_file, save_file
 
@@ -298,3 +298,38 @@ def test_a_layout_is_checked_when_it_is_made() -> None:
         PackedWeights(np.zeros((1, 1, 1, 2176), np.uint8), 4, 32, Layout(), Proof(0, 200, False))
     with pytest.raises(Error, match="must have shape"):
         PackedWeights(np.zeros((1, 1, 2, 2176), np.uint8), 4, 32, Layout(), Proof(0, 0, False))
+
+
+@pytest.mark.parametrize("layout", [Layout(), Layout(scales="raw"), Layout("bytes", "relative")])
+@pytest.mark.parametrize("size", [(48, 96), (64, 96), (48, 128), (100, 32)])
+def test_padding_with_a_value_is_told(layout: Layout, size: tuple[int, int]) -> None:
+    """Codes and scales behind the last row and the last column, which a larger matrix has there."""
+    n, k = size
+    whole = -(-n // 64) * 64, -(-k // layout.columns) * layout.columns
+    for row, column in ((n - 1, k - 1), (n, 0), (0, k), (whole[0] - 1, whole[1] - 1)):
+        if row >= whole[0] or column >= whole[1]:
+            continue
+        inside = row < n and column < k
+        codes = np.zeros((whole[0], whole[1] // 2), np.uint8)
+        codes[row, column // 2] = 0x11
+        neutral = np.full((whole[0], whole[1] // 32), 127, np.uint8)
+        packed = pack_expert(codes.reshape(whole[0], -1, 16), neutral, layout)
+        assert padding_is_neutral(packed, n, k, layout) == inside, (row, column)
+        scales = neutral.copy()
+        scales[row, column // 32] = 120
+        packed = pack_expert(np.zeros_like(codes).reshape(whole[0], -1, 16), scales, layout)
+        assert padding_is_neutral(packed, n, k, layout) == inside, (row, column)
+
+
+@pytest.mark.parametrize("shape", [(4,), (0, 2), (4, 0), (2, 2, 2)])
+def test_scales_of_another_rank_are_refused(shape: tuple[int, ...]) -> None:
+    blocks = np.zeros((1, 4, 2, 16), np.uint8)
+    with pytest.raises(Error, match=r"scales must be|must be \["):
+        pack(blocks, np.zeros((1, *shape), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["blocks", "scales"])
+def test_what_is_no_array_is_refused(name: str) -> None:
+    given = {"blocks": np.zeros((1, 4, 2, 16), np.uint8), "scales": np.zeros((1, 4, 2), np.uint8)}
+    with pytest.raises(Error, match=f"{name} must be an array with a first dimension of experts"):
+        pack(**{**given, name: 3})  # type: ignore[arg-type]

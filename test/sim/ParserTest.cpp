@@ -71,6 +71,29 @@ TEST(Parser, Errors) {
   has("wgmma.mma_async.sync.aligned.m64n12k16.f32.bf16.bf16 {%r1}, %d1, %d2, "
       "1, 1, 1, 0, 0;",
       "N a multiple of 8 up to 256");
+  const std::string mma = "wgmma.mma_async.sync.aligned.";
+  has(mma + "m64n8k32.f32.bf16.bf16 {%r1}, %d1, %d2, 1, 1, 1, 0, 0;",
+      "has shapes m64nNk16");
+  has(mma + "m64n264k16.f32.bf16.bf16 {%r1}, %d1, %d2, 1, 1, 1, 0, 0;",
+      "up to 256");
+  has(mma + "m64n8k16.f32.e4m3.e4m3 {%r1}, %d1, %d2, 1, 1, 1;",
+      "of FP8 m64nNk32");
+  has(mma + "m64n8k32.s32.s8.s8 {%r1}, %d1, %d2, 1;", "8-bit integers");
+  has(mma + "m64n8k32.s32.u8.u8 {%r1}, %d1, %d2, 1;", "8-bit integers");
+  has(mma + "m64n8k256.s32.b1.b1.and.popc {%r1}, %d1, %d2, 1;", "single bits");
+  has(mma + "m64n8k8.f32.tf32.tf32 {%r1}, %d1, %d2, 1, 1, 1;", "TF32");
+  has("wgmma.mma_async.sp.sync.aligned.m64n8k32.f32.bf16.bf16 {%r1}, %d1, "
+      "%d2, %r1, 0, 1, 1, 1, 0, 0;",
+      "sparse matrices");
+  has(mma + "m64n8k16.f32.bf16.bf16 {%r1, %r2}, %d1, %d2, 1, 1, 1, 0, 0;",
+      "wgmma of 8 columns has 4 accumulators");
+  has(mma + "m64n8k16.f32.bf16.bf16 {%r1, %r2, %r3, %r4}, {%r5, %r6}, %d2, 1, "
+            "1, 1, 0;",
+      "the A fragment has 4 registers");
+  has("wgmma.wait_group.sync.aligned 8;", "from 0 to 7");
+  has("wgmma.wait_group.sync.aligned -1;", "from 0 to 7");
+  has("wgmma.fence.sync.aligned 1;", "takes 0 operands, found 1");
+  has("wgmma.commit_group.sync.aligned 1;", "takes 0 operands, found 1");
   has("add.u32 %r1, %r2 %r3;", "expected ','");
   has("{ add.u32 %r1, %r2, %r3;", "found the end of the file");
   has("cp.async.cg.shared.global [%r1], [%d1], 8;",
