@@ -138,3 +138,77 @@ module attributes {mxfp4.promises = {fast}} {}
 
 // expected-error@below {{but its 'scales' are no bounds of bytes}}
 module attributes {mxfp4.promises = {scales = array<i64: 9, 3>}} {}
+
+// -----
+
+// A loop of one step may be of one operand alone; one of two steps may not.
+
+#b = affine_map<(n, b, k) -> (n, b, k)>
+#s = affine_map<(n, b, k) -> (n, b)>
+// CHECK-LABEL: func @unit
+// CHECK:         %[[X:.*]] = tensor.collapse_shape %{{.*}} : tensor<1x8x64xbf16> into tensor<8x64xbf16>
+// CHECK:         mxfp4.grouped_matmul activations(%[[X]] :
+func.func @unit(%x: tensor<1x8x64xbf16>, %w: tensor<48x2x32xf4E2M1FN>,
+             %s: tensor<48x2xf8E8M0FNU>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %i = tensor.empty() : tensor<48x2x32xbf16>
+  %d = linalg.generic {indexing_maps = [#b, #s, #b],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w, %s : tensor<48x2x32xf4E2M1FN>, tensor<48x2xf8E8M0FNU>)
+      outs(%i : tensor<48x2x32xbf16>) {
+  ^bb0(%c: f4E2M1FN, %t: f8E8M0FNU, %o: bf16):
+    %v = arith.scaling_extf %c, %t : f4E2M1FN, f8E8M0FNU to bf16
+    linalg.yield %v : bf16
+  } -> tensor<48x2x32xbf16>
+  %f = tensor.collapse_shape %d [[0], [1, 2]] : tensor<48x2x32xbf16> into tensor<48x64xbf16>
+  %zero = arith.constant 0.0 : f32
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(u, m, n, k) -> (u, m, k)>,
+                       affine_map<(u, m, n, k) -> (n, k)>,
+                       affine_map<(u, m, n, k) -> (m, n)>],
+      iterator_types = ["reduction", "parallel", "parallel", "reduction"]}
+      ins(%x, %f : tensor<1x8x64xbf16>, tensor<48x64xbf16>)
+      outs(%z : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %v: bf16, %acc: f32):
+      %p = arith.extf %a : bf16 to f32
+      %q = arith.extf %v : bf16 to f32
+      %m = arith.mulf %p, %q : f32
+      %t = arith.addf %acc, %m : f32
+      linalg.yield %t : f32
+  } -> tensor<8x48xf32>
+  return %r : tensor<8x48xf32>
+}
+
+// CHECK-LABEL: func @two
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @two(%x: tensor<2x8x64xbf16>, %w: tensor<48x2x32xf4E2M1FN>,
+             %s: tensor<48x2xf8E8M0FNU>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %i = tensor.empty() : tensor<48x2x32xbf16>
+  %d = linalg.generic {indexing_maps = [#b, #s, #b],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w, %s : tensor<48x2x32xf4E2M1FN>, tensor<48x2xf8E8M0FNU>)
+      outs(%i : tensor<48x2x32xbf16>) {
+  ^bb0(%c: f4E2M1FN, %t: f8E8M0FNU, %o: bf16):
+    %v = arith.scaling_extf %c, %t : f4E2M1FN, f8E8M0FNU to bf16
+    linalg.yield %v : bf16
+  } -> tensor<48x2x32xbf16>
+  %f = tensor.collapse_shape %d [[0], [1, 2]] : tensor<48x2x32xbf16> into tensor<48x64xbf16>
+  %zero = arith.constant 0.0 : f32
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  // expected-remark@below {{each loop must run over two of activations, weights and output, but d0 does not}}
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(u, m, n, k) -> (u, m, k)>,
+                       affine_map<(u, m, n, k) -> (n, k)>,
+                       affine_map<(u, m, n, k) -> (m, n)>],
+      iterator_types = ["reduction", "parallel", "parallel", "reduction"]}
+      ins(%x, %f : tensor<2x8x64xbf16>, tensor<48x64xbf16>)
+      outs(%z : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %v: bf16, %acc: f32):
+      %p = arith.extf %a : bf16 to f32
+      %q = arith.extf %v : bf16 to f32
+      %m = arith.mulf %p, %q : f32
+      %t = arith.addf %acc, %m : f32
+      linalg.yield %t : f32
+  } -> tensor<8x48xf32>
+  return %r : tensor<8x48xf32>
+}

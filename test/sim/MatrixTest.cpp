@@ -6,6 +6,8 @@
 
 #include "Harness.h"
 
+#include <set>
+
 #include <random>
 
 using namespace mxfp4::sim;
@@ -188,4 +190,54 @@ TEST(Wgmma, EqualsAMatrixProduct) {
                                          << c.transB << " " << m << " " << n;
       }
   }
+}
+
+// A part of B that nobody has stored is told, and what lies beside B is not
+// read.
+TEST(Wgmma, ReadsTheChunksOfItsOperand) {
+  for (const unsigned span : {16U, 128U})
+    for (const bool isTransposed : {false, true}) {
+      const WgmmaCase c = {16, span, isTransposed, /*registerA=*/true};
+      std::set<unsigned> read;
+      for (unsigned n = 0; n < c.n; ++n)
+        for (unsigned k = 0; k < 16; ++k)
+          read.insert(placeB(c, n, k) / 16);
+      const uint64_t lead = !isTransposed || span == 16 ? 128 : 16 * span;
+      const uint64_t stride = span == 16 ? 256 : 8 * span;
+      const uint64_t desc = lead >> 4 << 16 | stride >> 4 << 32 |
+                            (span == 128 ? uint64_t(1) : 0) << 62;
+      std::string acc, clear;
+      for (unsigned j = 0; j < c.n / 2; ++j) {
+        acc += (j ? ", %r" : "%r") + std::to_string(30 + j);
+        clear += "mov.b32 %r" + std::to_string(30 + j) + ", 0;\n";
+      }
+      for (unsigned hole = 0; hole < 256; ++hole) {
+        const std::string text =
+            "mov.b32 %r2, tile; shl.b32 %r4, %r1, 4; add.s32 %r6, %r2, %r4;\n"
+            "add.s32 %r5, %r1, 128; setp.ne.s32 %p1, %r1, " +
+            std::to_string(hole) + "; setp.ne.s32 %p2, %r5, " +
+            std::to_string(hole) +
+            ";\n@%p1 st.shared.v4.b32 [%r6], {0, 0, 0, 0};\n"
+            "@%p2 st.shared.v4.b32 [%r6+2048], {0, 0, 0, 0};\n"
+            "fence.proxy.async; bar.sync 0; mov.b32 %r12, 0;\n" +
+            clear +
+            "shr.u32 %r16, %r2, 4; cvt.u64.u32 %d6, %r16; or.b64 %d7, %d6, " +
+            std::to_string(desc) +
+            ";\nwgmma.fence.sync.aligned;\n"
+            "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 {" +
+            acc + "}, {%r12, %r12, %r12, %r12}, %d7, 1, 1, 1, " +
+            (isTransposed ? "1" : "0") +
+            ";\nwgmma.commit_group.sync.aligned;\n"
+            "wgmma.wait_group.sync.aligned 0; ret;";
+        std::vector<float> out(1);
+        const std::string found =
+            runInOut(text, std::vector<uint32_t>(1), out, {128},
+                     ".shared .align 1024 .b8 tile[4096];\n")
+                .text();
+        ASSERT_EQ(found.find("that nothing has written") != found.npos,
+                  read.count(hole) != 0)
+            << hole << " " << span << " " << isTransposed << "\n"
+            << found;
+      }
+    }
 }
