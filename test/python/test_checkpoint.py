@@ -276,3 +276,10 @@ def test_packed_weights_are_no_checkpoint(folder: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "packed", tmp_path / "packed" / f"{DOWN}.safetensors"):
         with pytest.raises(Error, match=r"is packed already, .* `mxfp4 inspect` shows"):
             Checkpoint(path)
+
+
+def test_notes_count_what_is_alike() -> None:
+    checkpoint = Checkpoint.__new__(Checkpoint)
+    for count, more in ((1, ""), (2, " (and 1 alike)"), (3, " (and 2 alike)")):
+        checkpoint.left_out = {f"layers.{i}.w_scale": f"layer {i}." for i in range(count)}
+        assert checkpoint.notes() == ["layer 0." + more]
