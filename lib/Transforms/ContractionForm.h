@@ -59,7 +59,7 @@ struct ContractionOperand : MovedTensor {
 llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
                                                mlir::Value value);
 
-/// Whether a value is decoded weights, moved at most.
+/// Whether a value is decoded weights, moved or widened at most.
 bool isDecoded(mlir::Value value);
 
 /// Scale bytes for which f16 has all decoded weights: 0.5 times the scale is at

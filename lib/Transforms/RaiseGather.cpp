@@ -6,7 +6,7 @@
 //
 // Brings gathers of decoded weights into the form that the normal form of an
 // operand knows: numbers in a tensor, one for each slice. Programs compute the
-// numbers in the same body.
+// numbers in the same body, or copy them for each element.
 //
 //===----------------------------------------------------------------------===//
 
@@ -156,6 +156,31 @@ LogicalResult ComputeNumbers::matchAndRewrite(linalg::GenericOp op,
 
 namespace {
 
+/// Takes numbers from where they come from, if the tensor of a gather has each
+/// of them several times, as torch.gather needs.
+struct TakeNumbersOnce : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override;
+};
+
+/// Gathers no weights for nobody: torch-mlir checks numbers in the body of a
+/// gather, which stays for the checks where a matmul has taken its place.
+struct DropUnusedGather : OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op->use_empty() || !gatherOf(op))
+      return rewriter.notifyMatchFailure(op, "a gather that is used");
+    rewriter.modifyOpInPlace(op.getBody()->getTerminator(), [&] {
+      op.getBody()->getTerminator()->setOperand(0, op.getRegionOutputArgs()[0]);
+    });
+    return success();
+  }
+};
+
 /// Takes a number out of the tensor that it was inserted into others with, as
 /// JAX does with the starts of slices that it gathers.
 struct ExtractInserted : OpRewritePattern<tensor::ExtractOp> {
@@ -166,6 +191,37 @@ struct ExtractInserted : OpRewritePattern<tensor::ExtractOp> {
 };
 
 } // namespace
+
+LogicalResult
+TakeNumbersOnce::matchAndRewrite(linalg::GenericOp op,
+                                 PatternRewriter &rewriter) const {
+  if (!gatherOf(op))
+    return rewriter.notifyMatchFailure(op, "no gather of weights");
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    auto copy = input->get().getDefiningOp<linalg::LinalgOp>();
+    if (!copy || copy.getNumDpsInputs() != 1 || copy->getNumResults() != 1 ||
+        copy.getNumReductionLoops() != 0 || !copy.hasPureTensorSemantics())
+      continue;
+    OpOperand *from = copy.getDpsInputOperand(0);
+    AffineMap to = copy.getMatchingIndexingMap(copy.getDpsInitOperand(0));
+    if (!isa<RankedTensorType>(from->get().getType()) || !to.isPermutation() ||
+        copy.getBlock()->getTerminator()->getOperand(0) !=
+            copy.getMatchingBlockArgument(from))
+      continue;
+    // The loops of the gather have their extents from other operands, too.
+    const AffineMap map = copy.getMatchingIndexingMap(from)
+                              .compose(inversePermutation(to))
+                              .compose(op.getMatchingIndexingMap(input));
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    maps[input->getOperandNumber()] = map;
+    rewriter.modifyOpInPlace(op, [&] {
+      input->set(from->get());
+      op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    });
+    return success();
+  }
+  return rewriter.notifyMatchFailure(op, "the numbers are no copies");
+}
 
 LogicalResult
 ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
@@ -200,5 +256,7 @@ ExtractInserted::matchAndRewrite(tensor::ExtractOp op,
 }
 
 void mxfp4::populateRaiseGatherPatterns(RewritePatternSet &patterns) {
-  patterns.add<ComputeNumbers, ExtractInserted>(patterns.getContext());
+  patterns
+      .add<ComputeNumbers, DropUnusedGather, ExtractInserted, TakeNumbersOnce>(
+          patterns.getContext());
 }

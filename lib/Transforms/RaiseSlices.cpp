@@ -17,17 +17,21 @@ using namespace mlir;
 using namespace mxfp4;
 
 /// For each dimension of the result of a transposition the dimension of its
-/// input; nullopt for anything else.
-static std::optional<SmallVector<int64_t>> transposition(linalg::LinalgOp op) {
+/// input; nullopt for anything else. `mayWiden`: it may widen the elements.
+static std::optional<SmallVector<int64_t>>
+transposition(linalg::LinalgOp op, bool mayWiden = false) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       !op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0)
     return std::nullopt;
   OpOperand *input = op.getDpsInputOperand(0);
   AffineMap from = op.getMatchingIndexingMap(input),
             to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
+      widen && mayWiden && isWidening(widen.getIn().getType(), widen.getType()))
+    yielded = widen.getIn();
   if (!from.isPermutation() || !to.isPermutation() ||
-      op.getBlock()->getTerminator()->getOperand(0) !=
-          op.getMatchingBlockArgument(input))
+      yielded != op.getMatchingBlockArgument(input))
     return std::nullopt;
   SmallVector<int64_t> dims;
   for (AffineExpr expr : to.getResults())
@@ -40,9 +44,11 @@ bool mxfp4::isDecoded(Value value) {
     if (isa<DequantizeOp>(op))
       return true;
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    auto widen = dyn_cast<arith::ExtFOp>(op);
     if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
              tensor::ExtractSliceOp>(op) &&
-        !(linalgOp && transposition(linalgOp)))
+        !(widen && isWidening(widen.getIn().getType(), widen.getType())) &&
+        !(linalgOp && transposition(linalgOp, /*mayWiden=*/true)))
       return false;
     value = linalgOp ? linalgOp.getDpsInputs()[0] : op->getOperand(0);
   }
