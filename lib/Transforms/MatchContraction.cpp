@@ -251,6 +251,21 @@ static LogicalResult arrangeRows(linalg::LinalgOp op, Contraction &found,
   return success();
 }
 
+/// Whether a factor is weights that an input holds.
+static bool hasWeights(linalg::LinalgOp op,
+                       const std::pair<Value, Value> &factors,
+                       bool withCopies) {
+  for (Value factor : {factors.first, factors.second}) {
+    OpOperand *input = inputOf(op, factor);
+    if (!input || !isa<RankedTensorType>(input->get().getType()))
+      continue;
+    auto operand = normalForm(op, input, withCopies, /*isWeights=*/true);
+    if (operand && succeeded(weightsOf(*operand, nullptr)))
+      return true;
+  }
+  return false;
+}
+
 /// Which factor are the activations, and which the weights.
 static FailureOr<Contraction>
 matchOperands(linalg::LinalgOp op, const std::pair<Value, Value> &factors,
@@ -346,9 +361,9 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
   if (failed(found))
     found = arrange(op, *factors, false, why);
   if (failed(found)) {
-    // Weights that are copies are none of the second try.
-    if (why && succeeded(matchOperands(op, *factors, true, nullptr)) &&
-        failed(matchOperands(op, *factors, false, nullptr)))
+    // The second try does not know weights that are copies.
+    if (why && !hasWeights(op, *factors, false) &&
+        hasWeights(op, *factors, true))
       *why = ofCopies;
     return failure();
   }

@@ -234,12 +234,41 @@ void Reporter::visitSplit(linalg::LinalgOp op) {
          "and scale k / 32 for position k"});
 }
 
+/// The first operation that takes decoded weights for something else than to
+/// move them or compute with each, or null.
+static Operation *takerOf(DequantizeOp op) {
+  SmallVector<Operation *> queue(op->user_begin(), op->user_end());
+  DenseSet<Operation *> seen;
+  while (!queue.empty() && seen.size() < 1024) {
+    Operation *user = queue.pop_back_val();
+    if (!seen.insert(user).second || isa<tensor::DimOp, GroupedMatmulOp>(user))
+      continue;
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(user);
+    const bool moves =
+        linalgOp ? !isReduction(linalgOp)
+                 : isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                       tensor::CastOp, tensor::ExtractSliceOp>(user) ||
+                       OpTrait::hasElementwiseMappableTraits(user);
+    if (!moves && !user->hasTrait<OpTrait::IsTerminator>())
+      return user;
+    queue.append(user->user_begin(), user->user_end());
+  }
+  return nullptr;
+}
+
 void Reporter::visitDequantize(DequantizeOp op) {
-  if (!explained.contains(op))
-    missed(op, "dequantize", "mxfp4.grouped_matmul",
-           {"no matmul takes the decoded weights, which are decoded in memory",
-            "mxfp4-to-ptx makes a kernel of the decode alone, and "
-            "mxfp4-lower-to-linalg lowers it"});
+  if (explained.contains(op))
+    return;
+  std::string takes =
+      "no matmul takes the decoded weights, which are decoded in memory";
+  if (Operation *taker = takerOf(op))
+    takes = ("the decoded weights, which are decoded in memory, go into '" +
+             taker->getName().getStringRef() +
+             "', in which no matmul is known to take them")
+                .str();
+  missed(op, "dequantize", "mxfp4.grouped_matmul",
+         {takes, "mxfp4-to-ptx makes a kernel of the decode alone, and "
+                 "mxfp4-lower-to-linalg lowers it"});
 }
 
 void Reporter::visitLoop(scf::ForOp op) {

@@ -87,7 +87,7 @@ func.func @chlo(%x: tensor<?x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96
 // CHECK: chlo.ragged_dot
 func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> tensor<4x8x96xf32> {
   %e = tensor.empty() : tensor<4x96x64xbf16>
-  // expected-remark @below {{no matmul takes the decoded weights}}
+  // expected-remark @below {{the decoded weights, which are decoded in memory, go into 'chlo.ragged_dot'}}
   %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
   // expected-remark @below {{'chlo.ragged_dot' is not raised: rows must be ragged in their first dimension and summed over their second, and the first dimension of the weights must be the experts}}
   %y = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [1], rhs_group_dimensions = []>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<4x8x96xf32>
@@ -98,7 +98,7 @@ func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: ten
 
 func.func @odd_ragged_dots(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>, %m: tensor<4xi1>) {
   %e = tensor.empty() : tensor<4x96x64xbf16>
-  // expected-remark @below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: no matmul takes}}
+  // expected-remark @below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: the decoded weights, which are decoded in memory, go into 'chlo.ragged_dot'}}
   %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
   // expected-remark @below {{'chlo.ragged_dot' is not raised: it must be one dot, not a batch of dots}}
   %0 = "chlo.ragged_dot"(%x, %w, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [0], rhs_batching_dimensions = [0], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>

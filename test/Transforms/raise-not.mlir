@@ -724,3 +724,21 @@ func.func @rounds_kept_rows(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
   %r = arith.truncf %y : tensor<20x48xf32> to tensor<20x48xbf16>
   return %r : tensor<20x48xbf16>
 }
+
+// -----
+
+// Where another operation takes the weights, the remark names it.
+
+// CHECK-LABEL: func.func private @other
+// CHECK-LABEL: func.func @taken_by_a_call
+func.func private @other(tensor<3072xbf16>) -> tensor<48xbf16>
+
+func.func @taken_by_a_call(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tensor<48xbf16> {
+  %e = tensor.empty() : tensor<48x64xbf16>
+  // expected-remark@below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: the decoded weights, which are decoded in memory, go into 'func.call', in which no matmul is known to take them}}
+  %w = mxfp4.dequantize codes(%c : tensor<48x2x16xi8>) scales(%s : tensor<48x2xi8>)
+      outs(%e : tensor<48x64xbf16>) -> tensor<48x64xbf16>
+  %f = tensor.collapse_shape %w [[0, 1]] : tensor<48x64xbf16> into tensor<3072xbf16>
+  %y = func.call @other(%f) : (tensor<3072xbf16>) -> tensor<48xbf16>
+  return %y : tensor<48xbf16>
+}
