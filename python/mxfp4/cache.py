@@ -178,7 +178,9 @@ class Cache:
         """Remove an entry; renamed first, so that nobody finds half of it."""
         try:
             gone = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.folder))
-            entry.rename(gone / entry.name)
-            shutil.rmtree(gone, ignore_errors=True)
+            try:
+                entry.rename(gone / entry.name)
+            finally:
+                shutil.rmtree(gone, ignore_errors=True)
         except OSError as e:
             _log.info("%s could not be dropped from the cache: %s", entry, e)

@@ -104,6 +104,12 @@ def test_scratch_of_dead_processes_is_removed(cache: Cache) -> None:
     assert sorted(p.name for p in cache.folder.iterdir()) == [".scratch-alive", "a"]
 
 
+def test_what_another_process_dropped_first_leaves_no_scratch(cache: Cache) -> None:
+    cache.store("a", artifact())
+    cache._drop(cache.folder / "b")
+    assert [p.name for p in cache.folder.iterdir()] == ["a"]
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = Cache(tmp_path / "file" / "cache", 10**6)
