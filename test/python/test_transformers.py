@@ -111,6 +111,16 @@ def test_experts_packed_before(folder: Path, models: check.Models, tmp_path: Pat
         ours.load(folder, packed=folder)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"quantization_config": ""}, {"quantization_config": 1.5}, {"torch_dtype": "x"},
+                {"torch_dtype": []}],
+)  # fmt: skip
+def test_a_config_that_transformers_stumbles_over(copy: Path, changes: dict[str, Any]) -> None:
+    change_config(copy, **changes)
+    with pytest.raises(Error, match=r"config\.json of .* has a value that transformers cannot"):
+        ours.load(copy)
+
+
 def test_weights_packed_from_another_checkpoint_are_refused(
     folder: Path, copy: Path, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def load(
     name = os.fspath(checkpoint)
     if not os.path.exists(name) and not _HUB_NAME.fullmatch(name):
         raise no_such_checkpoint(name)
-    config = options.pop("config", None) or AutoConfig.from_pretrained(name)
+    config = options.pop("config", None) or _config(name)
     found = getattr(config, "quantization_config", None)
     method = found.get("quant_method") if isinstance(found, dict) else None
     if config.model_type != "gpt_oss" or method != "mxfp4":
@@ -134,6 +134,21 @@ def load(
         name, config=config, quantization_config=quantization, **options
     )
     return model if device is None else model.to(device)
+
+
+def _config(name: str) -> Any:
+    """The configuration of a checkpoint.
+
+    Raises:
+        Error: if transformers stumbles over a value; what it refuses itself, it explains.
+    """
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (AttributeError, LookupError, TypeError) as e:
+        raise Error(
+            f"the config.json of {name} has a value that transformers cannot read "
+            f"({type(e).__name__}: {shown(e)}); expected the file that belongs to the checkpoint."
+        ) from e
 
 
 def _accumulation(activations: str, accumulation: str | None) -> str:
