@@ -1,4 +1,4 @@
-// torch.gather of one expert a token, bmm: a number for each element, and checks
+// torch.gather of one expert per token, bmm: a number for each element, and checks
 // made by: torch.export (torch 2.11.0), then torch_mlir.fx.export_and_import(output_type='linalg-on-tensors') (torch-mlir 20261001)
 #map = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
 #map1 = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
