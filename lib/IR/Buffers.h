@@ -25,8 +25,22 @@ inline bool isSharedBuffer(mlir::Type type) {
          isShared(memref);
 }
 
+/// Contiguous, with all sizes but the first static: what kernels address.
+bool isPlain(mlir::MemRefType type);
+
+/// Contiguous i32 in global memory; `size` of them if that is given.
+bool isGlobalWords(mlir::Value value,
+                   int64_t size = mlir::ShapedType::kDynamic);
+
 /// An error word, or null.
 mlir::LogicalResult verifyErrorWord(mlir::Operation *op, mlir::Value error);
+
+/// S x B blocks in shared memory.
+mlir::LogicalResult verifyWeightStage(mlir::Operation *op, mlir::Value value);
+
+/// S x T x K of a stage, of an instruction's B, in shared memory.
+mlir::LogicalResult verifyActivationStage(mlir::Operation *op,
+                                          mlir::Value value);
 
 } // namespace mxfp4
 

@@ -26,14 +26,8 @@ using namespace mxfp4;
 namespace {
 
 struct GroupedMatmulChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<GroupedMatmulChecks,
-                                                  GroupedMatmulOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto matmul = cast<GroupedMatmulOp>(op);
-    if (!matmul.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+    : BufferChecks<GroupedMatmulChecks, GroupedMatmulOp> {
+  void verify(GroupedMatmulOp matmul, Checks &checks) const {
     verifyShapes(matmul, checks);
     // With an error word, bad values are an outcome that the op defines.
     if (matmul.getError())
@@ -216,14 +210,8 @@ private:
   }
 };
 
-struct PackChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<PackChecks, PackOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto pack = cast<PackOp>(op);
-    if (!pack.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct PackChecks : BufferChecks<PackChecks, PackOp> {
+  void verify(PackOp pack, Checks &checks) const {
     Value codes = pack.getCodes(), scales = pack.getScales(),
           blocks = pack.getInit();
     for (int64_t dim : {0, 1, 2})
@@ -246,7 +234,7 @@ struct PackChecks
       verifyScales(checks, scales, arith::CmpIPredicate::ule, largest,
                    "folded scales must be at most " + std::to_string(largest) +
                        "; pack to a block with raw scales");
-    verifyPromise(checks, op, scales);
+    verifyPromise(checks, pack, scales);
   }
 
 private:

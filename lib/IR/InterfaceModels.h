@@ -140,6 +140,26 @@ public:
   MessageFn message;
 };
 
+/// The checks of an operation on buffers, which `verify` of the model emits.
+template <typename Model, typename OpTy>
+class BufferChecks
+    : public mlir::RuntimeVerifiableOpInterface::ExternalModel<Model, OpTy> {
+public:
+  void generateRuntimeVerification(mlir::Operation *op, mlir::OpBuilder &b,
+                                   mlir::Location loc,
+                                   MessageFn message) const {
+    auto onBuffers = llvm::cast<OpTy>(op);
+    if (!onBuffers.hasPureBufferSemantics())
+      return;
+    Checks checks(op, b, loc, message);
+    static_cast<const Model *>(this)->verify(onBuffers, checks);
+  }
+
+private:
+  friend Model;
+  BufferChecks() = default;
+};
+
 /// Of the operations around the grouped matmuls.
 void attachRoutingModels(mlir::MLIRContext &context);
 

@@ -47,15 +47,12 @@ static LogicalResult verifyBarrier(Op op, Value barrier) {
 }
 
 static LogicalResult verifyCounters(Operation *op, Value counters) {
-  auto type = cast<MemRefType>(counters.getType());
-  if (type.getRank() == 1 && type.getLayout().isIdentity() &&
-      type.getElementType().isInteger(32) && !isShared(type) &&
-      type.getDimSize(0) == RowCounters::kWords)
+  if (isGlobalWords(counters, RowCounters::kWords))
     return success();
   return op->emitOpError() << "requires counters of shape "
                            << RowCounters::kWords
                            << " and element type i32 in global memory, but got "
-                           << type;
+                           << counters.getType();
 }
 
 LogicalResult BringRowsOp::verify() {
@@ -66,14 +63,11 @@ LogicalResult BringRowsOp::verify() {
     return emitOpError() << "requires to bring rows of the destination's type, "
                             "but got "
                          << source << " and " << getDestination().getType();
-  for (Value words : {getMap(), getOffsets()}) {
-    auto type = cast<MemRefType>(words.getType());
-    if (type.getRank() != 1 || !type.getElementType().isInteger(32) ||
-        isShared(type) || !type.getLayout().isIdentity())
+  for (Value words : {getMap(), getOffsets()})
+    if (!isGlobalWords(words))
       return emitOpError() << "requires a map and offsets of i32 in global "
                               "memory, but got "
-                           << type;
-  }
+                           << words.getType();
   if (auto type = cast<MemRefType>(getOffsets().getType());
       !type.hasStaticShape() || type.getDimSize(0) < 2)
     return emitOpError() << "requires offsets of a static number of groups, at "

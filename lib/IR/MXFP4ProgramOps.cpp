@@ -9,7 +9,6 @@
 #include "mxfp4/Core/RowCounters.h"
 #include "mxfp4/IR/MXFP4.h"
 
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
 #include <limits>
@@ -20,14 +19,6 @@ using namespace mxfp4;
 /// Of a kernel: rows and groups are counted in i32. The bound also keeps what
 /// verifiers compute of sizes within 64 bits.
 constexpr int64_t kMostGroups = std::numeric_limits<int32_t>::max();
-
-/// Contiguous i32 in global memory, `size` of them.
-static bool isGlobalWords(Value value, int64_t size) {
-  auto type = cast<MemRefType>(value.getType());
-  return type.getRank() == 1 && type.getLayout().isIdentity() &&
-         type.getDimSize(0) == size && type.getElementType().isInteger(32) &&
-         !gpu::GPUDialect::isWorkgroupMemoryAddressSpace(type.getMemorySpace());
-}
 
 void YieldOp::build(OpBuilder &, OperationState &) {}
 
@@ -62,14 +53,6 @@ static LogicalResult verifyTable(Operation *op, Value table, Value offsets,
          << type << " and " << bounds;
 }
 
-LogicalResult mxfp4::verifyErrorWord(Operation *op, Value error) {
-  if (!error || isGlobalWords(error, 1))
-    return success();
-  return op->emitOpError() << "requires an error word of shape 1 and element "
-                              "type i32 in global memory, but got "
-                           << error.getType();
-}
-
 template <typename Op> static LogicalResult verifyTileSource(Op op) {
   if (failed(verifyTable(op, op.getTable(), op.getOffsets(), op.getSchedule())))
     return failure();
@@ -85,6 +68,8 @@ template <typename Op> static LogicalResult verifyTileSource(Op op) {
         "requires at least one expert and one column of tiles");
   return verifyErrorWord(op, op.getError());
 }
+
+LogicalResult LocateTileOp::verify() { return verifyTileSource(*this); }
 
 /// The body takes a tile and what the loop carries, and yields the latter.
 template <typename Op> static LogicalResult verifyTileBody(Op op) {

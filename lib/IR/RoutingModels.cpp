@@ -28,14 +28,8 @@ OpFoldResult product(Checks &checks, Value value) {
       .getResult();
 }
 
-struct TopKChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<TopKChecks, TopKOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto topK = cast<TopKOp>(op);
-    if (!topK.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct TopKChecks : BufferChecks<TopKChecks, TopKOp> {
+  void verify(TopKOp topK, Checks &checks) const {
     Value logits = topK.getLogits(), ids = topK.getIds();
     requireEqual(checks, ids, 0, logits, 0,
                  "ids must have a row for each token");
@@ -51,20 +45,14 @@ struct TopKChecks
     if (ShapedType::isDynamic(topK.getSlots()) ||
         ShapedType::isDynamic(topK.getNumExperts()))
       checks.require(
-          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ule,
+          arith::CmpIOp::create(checks.b, checks.loc, arith::CmpIPredicate::ule,
                                 checks.size(ids, 1), checks.size(logits, 1)),
           "there must be at most as many slots as experts");
   }
 };
 
-struct SortChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<SortChecks, SortByExpertOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto sort = cast<SortByExpertOp>(op);
-    if (!sort.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct SortChecks : BufferChecks<SortChecks, SortByExpertOp> {
+  void verify(SortByExpertOp sort, Checks &checks) const {
     Value ids = sort.getIds();
     for (int64_t dim : {0, 1})
       requireEqual(checks, sort.getPositions(), dim, ids, dim,
@@ -73,20 +61,14 @@ struct SortChecks
                        "tokens must have an entry for each slot");
     if (ShapedType::isDynamic(sort.getNumExperts()))
       checks.require(arith::CmpIOp::create(
-                         builder, loc, arith::CmpIPredicate::ugt,
+                         checks.b, checks.loc, arith::CmpIPredicate::ugt,
                          checks.size(sort.getOffsets(), 0), checks.index(1)),
                      "offsets must have an entry more than there are experts");
   }
 };
 
-struct DispatchChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<DispatchChecks, DispatchOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto dispatch = cast<DispatchOp>(op);
-    if (!dispatch.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct DispatchChecks : BufferChecks<DispatchChecks, DispatchOp> {
+  void verify(DispatchOp dispatch, Checks &checks) const {
     Value values = dispatch.getValues(), rows = dispatch.getInit();
     Value positions = dispatch.getPositions();
     requireEqual(checks, positions, 0, values, 0,
@@ -98,14 +80,8 @@ struct DispatchChecks
   }
 };
 
-struct CombineChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<CombineChecks, CombineOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto combine = cast<CombineOp>(op);
-    if (!combine.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct CombineChecks : BufferChecks<CombineChecks, CombineOp> {
+  void verify(CombineOp combine, Checks &checks) const {
     Value positions = combine.getPositions(), rows = combine.getRows();
     requireEqual(checks, combine.getInit(), 0, positions, 0,
                  "output and positions must have as many tokens");
@@ -119,15 +95,8 @@ struct CombineChecks
   }
 };
 
-struct QuantizeRowsChecks
-    : RuntimeVerifiableOpInterface::ExternalModel<QuantizeRowsChecks,
-                                                  QuantizeRowsOp> {
-  void generateRuntimeVerification(Operation *op, OpBuilder &builder,
-                                   Location loc, MessageFn message) const {
-    auto quantize = cast<QuantizeRowsOp>(op);
-    if (!quantize.hasPureBufferSemantics())
-      return;
-    Checks checks(op, builder, loc, message);
+struct QuantizeRowsChecks : BufferChecks<QuantizeRowsChecks, QuantizeRowsOp> {
+  void verify(QuantizeRowsOp quantize, Checks &checks) const {
     Value values = quantize.getValues(), codes = quantize.getCodes();
     Value gather = quantize.getGather();
     if (Value scatter = quantize.getScatter()) {

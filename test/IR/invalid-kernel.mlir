@@ -303,7 +303,7 @@ func.func @case_29(%t: memref<64x64xbf16, #gpu.address_space<workgroup>>, %i: in
 // Finding a tile: a table with an entry for each group and two more.
 
 func.func @locate_0(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<4xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<4xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<4xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -315,7 +315,7 @@ func.func @locate_0(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref
 // -----
 
 func.func @locate_1(%t: memref<4xi32>, %o: memref<3xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<4xi32>' and 'memref<3xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi32>' and 'memref<3xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -327,7 +327,7 @@ func.func @locate_1(%t: memref<4xi32>, %o: memref<3xi32>, %i: index) {
 // -----
 
 func.func @locate_2(%t: memref<4xi64, #gpu.address_space<workgroup>>, %o: memref<3xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<4xi64, #gpu.address_space<workgroup>>' and 'memref<3xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi64, #gpu.address_space<workgroup>>' and 'memref<3xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -339,7 +339,7 @@ func.func @locate_2(%t: memref<4xi64, #gpu.address_space<workgroup>>, %o: memref
 // -----
 
 func.func @locate_3(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi64>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3xi64>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3xi64>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -351,7 +351,7 @@ func.func @locate_3(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref
 // -----
 
 func.func @locate_4(%t: memref<?xi32, #gpu.address_space<workgroup>>, %o: memref<?xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<?xi32, #gpu.address_space<workgroup>>' and 'memref<?xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<?xi32, #gpu.address_space<workgroup>>' and 'memref<?xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -363,7 +363,7 @@ func.func @locate_4(%t: memref<?xi32, #gpu.address_space<workgroup>>, %o: memref
 // -----
 
 func.func @locate_5(%t: memref<2xi32, #gpu.address_space<workgroup>>, %o: memref<1xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<2xi32, #gpu.address_space<workgroup>>' and 'memref<1xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<2xi32, #gpu.address_space<workgroup>>' and 'memref<1xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
@@ -375,12 +375,24 @@ func.func @locate_5(%t: memref<2xi32, #gpu.address_space<workgroup>>, %o: memref
 // -----
 
 func.func @locate_6(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3x1xi32>, %i: index) {
-  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3x1xi32>'}}
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3x1xi32>'}}
   %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
       experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
        warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
        ctas = 1>}
       : memref<4xi32, #gpu.address_space<workgroup>>, memref<3x1xi32>
+  return
+}
+
+// -----
+
+func.func @locate_7(%t: memref<4xi32, #gpu.address_space<workgroup>>, %o: memref<3xi32, #gpu.address_space<workgroup>>, %i: index) {
+  // expected-error @below {{requires a table in shared memory of the i32 that its schedule asks for (G+2, or 2G+3 where full tiles come first) and G+1 offsets in global memory, but got 'memref<4xi32, #gpu.address_space<workgroup>>' and 'memref<3xi32, #gpu.address_space<workgroup>>'}}
+  %tile:4 = mxfp4.locate_tile %i in %t offsets(%o)
+      experts 2 columns 1 {schedule = #mxfp4.schedule<instruction = mma_sync, rows = 64, tokens = 64,
+       warps_rows = 1, warps_tokens = 1, stages = 4, placement = register,
+       ctas = 1>}
+      : memref<4xi32, #gpu.address_space<workgroup>>, memref<3xi32, #gpu.address_space<workgroup>>
   return
 }
 
