@@ -6,6 +6,7 @@
 
 #include "KernelBuilding.h"
 #include "KernelRemarks.h"
+#include "TileFragments.h"
 
 #include "mxfp4/Core/FragmentMap.h"
 #include "mxfp4/Core/Resources.h"
@@ -30,25 +31,6 @@ using namespace mxfp4;
 
 namespace {
 
-/// What a thread does for one tile_matmul.
-struct Expansion {
-  TileMatmulOp op;
-  Schedule schedule;
-  BlockLayout layout;
-  /// How many of the instruction's blocks of rows (slices) and of its blocks of
-  /// tokens (columns) a warp's part of the tile has.
-  int64_t slices, columns;
-  /// The instruction's steps along K in a block.
-  int64_t steps;
-
-  const InstructionTraits &traits() const { return schedule.traits(); }
-};
-
-/// Where the thread's warp is in the tile.
-struct WarpPosition {
-  Value warp, firstSlice, firstToken;
-};
-
 /// Where decoded weights are in shared memory: the buffer, and the first slice
 /// and first block that this thread's warps have in it. Null with
 /// placement=register, where fragments stay in registers.
@@ -56,92 +38,10 @@ struct DecodedWeights {
   Value tile, slice, block;
 };
 
-/// What a thread holds of a slice, still packed.
-struct PackedSlice {
-  SmallVector<Value> codes, scales;
-};
-
 } // namespace
-
-static Expansion expansionOf(TileMatmulOp op) {
-  const Schedule schedule = op.getSchedule().toSchedule();
-  const InstructionTraits &traits = schedule.traits();
-  const BlockLayout layout = layoutOf(op.getWeights().getType());
-  return {op,
-          schedule,
-          layout,
-          schedule.slices(),
-          schedule.warpTokens() / traits.nStep,
-          layout.cols / traits.k};
-}
 
 static Value add(ImplicitLocOpBuilder &b, Value base, int64_t offset) {
   return arith::AddIOp::create(b, base, indexConstant(b, offset));
-}
-
-/// One term of a warp's coordinate: (warp / divisor % modulus) * stride.
-static Value emitTerm(ImplicitLocOpBuilder &b, Value warp,
-                      const WarpTerm &term) {
-  Value part = warp;
-  if (term.divisor != 1)
-    part = arith::DivUIOp::create(b, part, indexConstant(b, term.divisor));
-  if (term.modulus != 0)
-    part = arith::RemUIOp::create(b, part, indexConstant(b, term.modulus));
-  if (term.stride != 1)
-    part = arith::MulIOp::create(b, part, indexConstant(b, term.stride));
-  return part;
-}
-
-static WarpPosition locateWarp(ImplicitLocOpBuilder &b,
-                               const Schedule &schedule) {
-  Value thread = gpu::ThreadIdOp::create(b, gpu::Dimension::x);
-  Value warp = arith::DivUIOp::create(b, thread, indexConstant(b, 32));
-  const WarpPlace place = schedule.placeOfWarps(schedule.consumerWarps());
-  Value firstSlice = emitTerm(b, warp, place.slice.front());
-  for (const WarpTerm &term : ArrayRef(place.slice).drop_front())
-    firstSlice = arith::AddIOp::create(b, firstSlice, emitTerm(b, warp, term));
-  return {warp, firstSlice, emitTerm(b, warp, place.token)};
-}
-
-static PackedSlice loadSlice(ImplicitLocOpBuilder &b, TileMatmulOp op,
-                             Value slot, Value slice) {
-  const BlockLayout layout = layoutOf(op.getWeights().getType());
-  PackedSlice packed;
-  for (int part = 0; part < layout.loads(); ++part)
-    llvm::append_range(
-        packed.codes, LoadCodesOp::create(b, op.getWeights(), slot, slice, part)
-                          .getResults());
-  for (int part = 0; 4 * part < layout.quadScaleBytes(); ++part)
-    packed.scales.push_back(
-        LoadScalesOp::create(b, op.getWeights(), slot, slice, part));
-  return packed;
-}
-
-/// The registers of a fragment. If each word holds one row, registers of the
-/// thread's two rows alternate.
-static SmallVector<Value> decode(ImplicitLocOpBuilder &b, TileMatmulOp op,
-                                 const PackedSlice &packed, int64_t step) {
-  const Type block =
-      cast<MemRefType>(op.getWeights().getType()).getElementType();
-  const auto number = static_cast<uint64_t>(step);
-  if (layoutOf(block).stepWords() == 1)
-    return SmallVector<Value>(
-        DecodeOp::create(b, packed.codes[step], packed.scales[0], number, block)
-            .getResults());
-  SmallVector<Value> registers(4);
-  for (int row = 0; row < 2; ++row) {
-    auto decoded = DecodeRowOp::create(b, packed.codes[2 * step + row],
-                                       packed.scales[row], number, block);
-    registers[row] = decoded.getLow();
-    registers[row + 2] = decoded.getHigh();
-  }
-  return registers;
-}
-
-static void storeDecoded(ImplicitLocOpBuilder &b, ValueRange fragment,
-                         Value tile, Value slice, int64_t step) {
-  StoreDecodedOp::create(b, fragment[0], fragment[1], fragment[2], fragment[3],
-                         tile, slice, step, /*buffer=*/0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,11 +50,12 @@ static void storeDecoded(ImplicitLocOpBuilder &b, ValueRange fragment,
 
 /// All warps of the CTA share the work of decoding the tile, because each warp
 /// multiplies with parts that other warps have decoded.
-static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
-                                Value warp) {
+static Value decodeTileToShared(ImplicitLocOpBuilder &b,
+                                const TileFragments &of, Value warp) {
   const Schedule &schedule = of.schedule;
   const InstructionTraits &traits = of.traits();
-  auto kernel = of.op->getParentOfType<gpu::GPUFuncOp>();
+  TileMatmulOp op = of.op;
+  auto kernel = op->getParentOfType<gpu::GPUFuncOp>();
   Value tile = kernel.addWorkgroupAttribution(
       sharedType({schedule.tileRows, traits.tileK()},
                  typeOf(b.getContext(), traits.typeOfA)),
@@ -171,9 +72,9 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
     auto guard = scf::IfOp::create(b, exists);
     OpBuilder::InsertionGuard restore(b);
     b.setInsertionPointToStart(guard.thenBlock());
-    const PackedSlice packed = loadSlice(b, of.op, of.op.getSlot(), slice);
+    const PackedSlice packed = of.load(b, op.getSlot(), slice);
     for (int64_t step = 0; step < of.steps; ++step)
-      storeDecoded(b, decode(b, of.op, packed, step), tile, slice, step);
+      TileFragments::store(b, of.decode(b, packed, step), tile, slice, step);
   }
   gpu::BarrierOp::create(b);
   return tile;
@@ -182,7 +83,8 @@ static Value decodeTileToShared(ImplicitLocOpBuilder &b, Expansion of,
 /// Multiplies one k32 slice at a time. The few A fragments of a slice are
 /// loaded first, because they meet every token. A B fragment is loaded just
 /// before its multiplications, so that only one is in registers.
-static void multiply(ImplicitLocOpBuilder &b, Expansion of, Value firstToken,
+static void multiply(ImplicitLocOpBuilder &b, const TileFragments &of,
+                     Value firstToken,
                      function_ref<SmallVector<Value>(int, int)> fragmentOf) {
   TileMatmulOp op = of.op;
   const int64_t slices = of.slices, columns = of.columns;
@@ -220,10 +122,10 @@ static void multiply(ImplicitLocOpBuilder &b, Expansion of, Value firstToken,
 }
 
 /// One operation for each fragment and eight tokens of a warp.
-static void multiplyByWarps(const Expansion &of, Placement placement) {
+static void multiplyByWarps(const TileFragments &of, Placement placement) {
   TileMatmulOp op = of.op;
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  const WarpPosition at = locateWarp(b, of.schedule);
+  const WarpPosition at = of.locateWarp(b);
   if (placement == Placement::Shared) {
     Value tile = decodeTileToShared(b, of, at.warp);
     multiply(b, of, at.firstToken, [&](int slice, int step) {
@@ -235,9 +137,9 @@ static void multiplyByWarps(const Expansion &of, Placement placement) {
   }
   SmallVector<PackedSlice> packed;
   for (int i = 0; i < of.slices; ++i)
-    packed.push_back(loadSlice(b, op, op.getSlot(), add(b, at.firstSlice, i)));
+    packed.push_back(of.load(b, op.getSlot(), add(b, at.firstSlice, i)));
   multiply(b, of, at.firstToken, [&](int slice, int step) {
-    return decode(b, op, packed[slice], step);
+    return of.decode(b, packed[slice], step);
   });
 }
 
@@ -248,7 +150,7 @@ static void multiplyByWarps(const Expansion &of, Placement placement) {
 /// The warps that execute an instruction together have two adjacent buffers of
 /// one block each.
 static DecodedWeights locateDecodedBlocks(ImplicitLocOpBuilder &b,
-                                          const Expansion &of, Value warp) {
+                                          const TileFragments &of, Value warp) {
   const InstructionTraits &traits = of.traits();
   const SharedRegion decoded = SharedMemoryMap(of.schedule, of.layout).decoded;
   Value tile =
@@ -273,7 +175,7 @@ static Block::BlockArgListType beginRegion(ImplicitLocOpBuilder &b,
 }
 
 /// What a thread loads of a block: its words of codes, and of scales.
-static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
+static void buildFetch(ImplicitLocOpBuilder &b, const TileFragments &of,
                        BlockMatmulOp matmul, Value firstSlice) {
   auto arguments =
       beginRegion(b, matmul.getFetch(), {b.getIndexType(), b.getIndexType()});
@@ -281,7 +183,7 @@ static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
       b, firstSlice,
       arith::MulIOp::create(b, arguments[1],
                             indexConstant(b, of.schedule.sliceStride())));
-  const PackedSlice packed = loadSlice(b, of.op, arguments[0], slice);
+  const PackedSlice packed = of.load(b, arguments[0], slice);
   // In the order in which the decode region reads them.
   SmallVector<Value> words(packed.codes);
   words.insert(words.begin() + 1, packed.scales.begin(), packed.scales.end());
@@ -290,7 +192,8 @@ static void buildFetch(ImplicitLocOpBuilder &b, const Expansion &of,
 
 /// Fragments in registers, or a block in shared memory that wgmma may read.
 static SmallVector<Type> buildDecode(ImplicitLocOpBuilder &b,
-                                     const Expansion &of, BlockMatmulOp matmul,
+                                     const TileFragments &of,
+                                     BlockMatmulOp matmul,
                                      const DecodedWeights &decoded) {
   const int scales = std::max(1, of.layout.quadScaleBytes() / 4);
   SmallVector<Type> words(of.layout.words() + scales, b.getI32Type());
@@ -301,11 +204,11 @@ static SmallVector<Type> buildDecode(ImplicitLocOpBuilder &b,
                      packed.codes.begin() + 1 + scales);
   SmallVector<Value> fragments;
   for (int64_t step = 0; step < of.steps; ++step) {
-    const SmallVector<Value> fragment = decode(b, of.op, packed, step);
+    const SmallVector<Value> fragment = of.decode(b, packed, step);
     if (!decoded.tile)
       llvm::append_range(fragments, fragment);
     else
-      storeDecoded(b, fragment, decoded.tile, decoded.slice, step);
+      TileFragments::store(b, fragment, decoded.tile, decoded.slice, step);
   }
   if (decoded.tile)
     SyncWarpgroupOp::create(b);
@@ -313,7 +216,7 @@ static SmallVector<Type> buildDecode(ImplicitLocOpBuilder &b,
   return SmallVector<Type>(ValueRange(fragments).getTypes());
 }
 
-static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
+static void buildMultiply(ImplicitLocOpBuilder &b, const TileFragments &of,
                           BlockMatmulOp matmul, TypeRange fragments,
                           const DecodedWeights &decoded) {
   TileMatmulOp op = of.op;
@@ -331,10 +234,10 @@ static void buildMultiply(ImplicitLocOpBuilder &b, const Expansion &of,
 }
 
 /// One operation for the blocks of 64 rows of a warpgroup.
-static void multiplyByWarpgroups(const Expansion &of, Placement placement) {
+static void multiplyByWarpgroups(const TileFragments &of, Placement placement) {
   TileMatmulOp op = of.op;
   ImplicitLocOpBuilder b(op.getLoc(), op);
-  const WarpPosition at = locateWarp(b, of.schedule);
+  const WarpPosition at = of.locateWarp(b);
   DecodedWeights decoded;
   if (placement == Placement::Shared)
     decoded = locateDecodedBlocks(b, of, at.warp);
@@ -348,7 +251,7 @@ static void multiplyByWarpgroups(const Expansion &of, Placement placement) {
 }
 
 static void expand(TileMatmulOp op, Placement placement) {
-  const Expansion of = expansionOf(op);
+  const TileFragments of(op);
   switch (of.traits().emitter) {
   case Emitter::Mma:
     return multiplyByWarps(of, placement);
