@@ -25,7 +25,6 @@ enum : uint8_t {
   Multicast = 1,
   TensorForm = 2,
   ReadOnlyWait = 4,
-  ToSharedCluster = 8,
   FromShared = 16,
   HintFlag = 32
 };

@@ -334,26 +334,22 @@ bool mxfp4::sim::decodeConvert(Decoder &d) {
       isFloat(to) && isFloat(from) && typeBits(to) <= 32 ? Pipe::Alu : Pipe::Xu;
   if ((to == Ty::BF16x2 || to == Ty::F16x2) && from == Ty::F32) {
     d.i.fn = execCvtPacked;
-    return d.expectOps(3, 3) && d.dst(d.ops()[0], to) &&
-           d.src(d.ops()[1], from) && d.src(d.ops()[2], from);
+    return d.operands({to, from, from});
   }
   if (to == Ty::TF32 && from == Ty::F32) {
     d.i.fn = execCvtTf32;
-    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
-           d.src(d.ops()[1], Ty::F32);
+    return d.operands({Ty::B32, Ty::F32});
   }
   bool f8To = to == Ty::E4M3x2 || to == Ty::E5M2x2;
   bool f8From = from == Ty::E4M3x2 || from == Ty::E5M2x2;
   if (f8To && (from == Ty::F32 || from == Ty::F16x2)) {
-    size_t n = from == Ty::F32 ? 3 : 2;
     d.i.fn = execCvtToF8;
-    return d.expectOps(n, n) && d.dst(d.ops()[0], to) &&
-           d.src(d.ops()[1], from) && (n == 2 || d.src(d.ops()[2], from));
+    return from == Ty::F32 ? d.operands({to, from, from})
+                           : d.operands({to, from});
   }
   if (f8From && to == Ty::F16x2) {
     d.i.fn = execCvtFromF8;
-    return d.expectOps(2, 2) && d.dst(d.ops()[0], to) &&
-           d.src(d.ops()[1], from);
+    return d.operands({to, from});
   }
   auto isScalar = [](Ty t) {
     unsigned bits = typeBits(t);

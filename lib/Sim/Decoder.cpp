@@ -78,6 +78,18 @@ bool Decoder::expectOps(size_t min, size_t max) {
               std::to_string(n));
 }
 
+bool Decoder::operands(std::initializer_list<Ty> types) {
+  if (!expectOps(types.size(), types.size()))
+    return false;
+  size_t j = 0;
+  for (Ty t : types) {
+    if (!(j ? src(ops()[j], t) : dst(ops()[j], t)))
+      return false;
+    ++j;
+  }
+  return true;
+}
+
 //===----------------------------------------------------------------------===//
 // The walk
 //===----------------------------------------------------------------------===//
@@ -192,8 +204,8 @@ bool Decoder::decodeOne(const AstInst &a) {
   // Those with a carry leave more behind than their destination.
   const bool usesCarry = base() == "addc" || base() == "subc" ||
                          a.opcode.find(".cc") != a.opcode.npos;
-  for (DecodeFn pure : {decodeInteger, decodeBits, decodeFloat, decodeCompare,
-                        decodeConvert, decodeMove})
+  for (DecodeFn pure : {decodeInteger, decodeBits, decodeFields, decodeFloat,
+                        decodeCompare, decodeConvert, decodeMove})
     if (family == pure && !usesCarry && !(i.flags & Inst::Control))
       i.flags |= Inst::Pure;
   if (mods.size() > 1)

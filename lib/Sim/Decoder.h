@@ -64,12 +64,6 @@ enum class Special : uint8_t {
   Count
 };
 
-/// Where the launch finds the special registers that a kernel uses.
-struct SpecialSlot {
-  Special s;
-  Operand o;
-};
-
 class Decoder {
 public:
   Decoder(const AstKernel &syntax, const std::vector<Variable> &globals,
@@ -99,6 +93,8 @@ public:
   bool src(const AstOperand &op, Ty t, bool allowWider = false);
   bool dstPred(const AstOperand &op) { return dst(op, Ty::Pred); }
   bool srcPred(const AstOperand &op) { return src(op, Ty::Pred); }
+  /// All operands: destination and sources of these types, in order.
+  bool operands(std::initializer_list<Ty> types);
   /// The address operand "[base+off]": base becomes a source, off goes to imm.
   bool address(const AstOperand &op);
   /// A second address, whose offset goes to \p offset.
@@ -145,6 +141,7 @@ private:
 // Families; each returns false after Decoder::fail.
 bool decodeInteger(Decoder &d);
 bool decodeBits(Decoder &d);
+bool decodeFields(Decoder &d);
 bool decodeFloat(Decoder &d);
 bool decodeCompare(Decoder &d);
 bool decodeConvert(Decoder &d);

@@ -227,8 +227,7 @@ Ty doubled(Ty t) {
 
 bool binary(Decoder &d, ExecFn fn, Ty t) {
   d.i.fn = fn;
-  return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
-         d.src(d.ops()[2], t);
+  return d.operands({t, t, t});
 }
 
 bool multiply(Decoder &d, bool add) {
@@ -250,9 +249,7 @@ bool multiply(Decoder &d, bool add) {
     d.i.fn = half ? pick2<MulHi>(t) : pick2<MulLo>(t);
   if (!d.i.fn)
     return d.fail("type of this multiplication is not supported");
-  size_t n = add ? 4 : 3;
-  return d.expectOps(n, n) && d.dst(d.ops()[0], r) && d.src(d.ops()[1], t) &&
-         d.src(d.ops()[2], t) && (!add || d.src(d.ops()[3], r));
+  return add ? d.operands({r, t, t, r}) : d.operands({r, t, t});
 }
 
 bool carry(Decoder &d, std::string_view base) {
@@ -287,9 +284,7 @@ bool dotProduct(Decoder &d) {
                     : exec3<U, U, U, U, Dp4a<int8_t, uint8_t>>)
               : (sb ? exec3<U, U, U, U, Dp4a<uint8_t, int8_t>>
                     : exec3<U, U, U, U, Dp4a<uint8_t, uint8_t>>);
-  return d.expectOps(4, 4) && d.dst(d.ops()[0], Ty::B32) &&
-         d.src(d.ops()[1], Ty::B32) && d.src(d.ops()[2], Ty::B32) &&
-         d.src(d.ops()[3], Ty::B32);
+  return d.operands({Ty::B32, Ty::B32, Ty::B32, Ty::B32});
 }
 
 bool mul24(Decoder &d, bool add) {
@@ -307,8 +302,7 @@ bool mul24(Decoder &d, bool add) {
                   t);
   d.i.fn = s ? exec3<int32_t, int32_t, int32_t, int32_t, Mad24<int32_t>>
              : exec3<uint32_t, uint32_t, uint32_t, uint32_t, Mad24<uint32_t>>;
-  return d.expectOps(4, 4) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
-         d.src(d.ops()[2], t) && d.src(d.ops()[3], t);
+  return d.operands({t, t, t, t});
 }
 
 bool hasFloatType(Decoder &d) {
@@ -363,9 +357,8 @@ bool mxfp4::sim::decodeInteger(Decoder &d) {
     return binary(d, pick2<Max>(t), t);
   if (base == "sad") {
     d.i.fn = pick3<Sad>(t);
-    return d.expectOps(4, 4) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
-           d.src(d.ops()[2], t) && d.src(d.ops()[3], t);
+    return d.operands({t, t, t, t});
   }
   d.i.fn = base == "neg" ? pick1<Neg>(t) : pick1<Abs>(t);
-  return d.expectOps(2, 2) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t);
+  return d.operands({t, t});
 }

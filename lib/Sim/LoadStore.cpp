@@ -14,13 +14,7 @@ using namespace mxfp4::sim;
 
 namespace {
 
-enum : uint8_t {
-  Relaxed = 1,
-  Acquire = 2,
-  Release = 4,
-  NonCoherent = 8,
-  Wide = 16
-};
+enum : uint8_t { Relaxed = 1, Acquire = 2, Release = 4, NonCoherent = 8 };
 
 /// Passes that shared memory needs for one warp-wide access: in each pass
 /// every bank serves one word. 8-byte accesses go half a warp at a time,

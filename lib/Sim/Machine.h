@@ -120,7 +120,6 @@ struct BulkOp {
   uint32_t group = 0; ///< Stores: bulk group of the thread.
   uint8_t reduceOp = 0;
   Ty reduceType = Ty::None;
-  bool readDone = false;
   std::array<uint8_t, 16> data{}; ///< Direct: what st.async stores.
 };
 
@@ -136,7 +135,6 @@ struct Warp {
   std::vector<uint8_t> local; ///< 32 threads' local memory.
   uint32_t carry = 0;         ///< Lanes with the carry flag set.
   uint32_t fenceEpoch = 1;
-  bool everFenced = false;
 
   // Knowledge of the others' work.
   VectorClock clock, proxyShared, proxyGlobal, released, pendingAcquire;
@@ -151,7 +149,6 @@ struct Warp {
   std::array<uint32_t, 32> copyGroups{}; ///< cp.async, committed, by lane.
   uint32_t copyDone = 0;                 ///< Landed, of every lane.
   std::array<uint32_t, 32> bulkGroups{}; ///< Committed, by lane.
-  uint32_t bulkDone = 0;
   bool clusterArrived = false;
   uint32_t clusterPhase = 0;
   uint32_t registers = 0;  ///< setmaxnreg
@@ -249,7 +246,7 @@ struct Grid {
   Options opts;
   Dim3 clusterDim;
   uint32_t sharedBytes = 0; ///< From offset 0: the chip's KiB included.
-  std::vector<uint8_t> params, paramDef;
+  std::vector<uint8_t> params;
   std::vector<GlobalRegion> regions; ///< By address.
   std::vector<std::vector<uint8_t>> variableData;
   std::mutex reportLock, syncLock, pageLock;

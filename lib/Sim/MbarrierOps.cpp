@@ -296,8 +296,7 @@ bool mxfp4::sim::decodeMbarrier(Decoder &d) {
   case 8:
     d.take("b64");
     d.i.fn = execPending;
-    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
-           d.src(d.ops()[1], Ty::B64);
+    return d.operands({Ty::B32, Ty::B64});
   default:
     return d.fail("this mbarrier operation is not known");
   }

@@ -227,7 +227,7 @@ bool decodeCvta(Decoder &d) {
   // Global, const and param addresses are generic already.
   d.i.fn = d.i.imm ? execCvta : execMov<uint64_t>;
   d.i.p = Pipe::Alu;
-  return d.expectOps(2, 2) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t);
+  return d.operands({t, t});
 }
 
 } // namespace
@@ -247,7 +247,7 @@ bool mxfp4::sim::decodeMove(Decoder &d) {
   if (base == "activemask") {
     d.take("b32");
     d.i.fn = execActiveMask;
-    return d.expectOps(1, 1) && d.dst(d.ops()[0], Ty::B32);
+    return d.operands({Ty::B32});
   }
   int s = d.takeOneOf({"shared::cluster", "shared::cta", "shared", "local",
                        "param", "global", "const"},
@@ -260,18 +260,15 @@ bool mxfp4::sim::decodeMove(Decoder &d) {
                              : Space::Generic;
   if (base == "isspacep") {
     d.i.fn = execIsSpace;
-    return d.expectOps(2, 2) && d.dstPred(d.ops()[0]) &&
-           d.src(d.ops()[1], Ty::B64);
+    return d.operands({Ty::Pred, Ty::B64});
   }
   Ty t = d.takeType();
   if (typeBits(t) != 32 && typeBits(t) != 64)
     return d.fail("expected a 32- or 64-bit type");
   if (base == "getctarank") {
     d.i.fn = execGetCtaRank;
-    return d.expectOps(2, 2) && d.dst(d.ops()[0], Ty::B32) &&
-           d.src(d.ops()[1], t);
+    return d.operands({Ty::B32, t});
   }
   d.i.fn = execMapa;
-  return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.src(d.ops()[1], t) &&
-         d.src(d.ops()[2], Ty::B32);
+  return d.operands({t, t, Ty::B32});
 }

@@ -187,8 +187,7 @@ bool mxfp4::sim::decodeWarpOp(Decoder &d) {
     d.i.a = 1;
     if ((t == Ty::Pred) == (d.i.sub == 3))
       return d.fail("vote.ballot gives .b32, the others .pred");
-    return d.expectOps(3, 3) && d.dst(d.ops()[0], t) && d.srcPred(d.ops()[1]) &&
-           d.src(d.ops()[2], Ty::B32);
+    return d.operands({t, Ty::Pred, Ty::B32});
   }
   if (base == "match") {
     d.i.sub = uint8_t(d.takeOneOf({"any", "all"}, 0));
@@ -214,8 +213,7 @@ bool mxfp4::sim::decodeWarpOp(Decoder &d) {
     d.i.a = 1;
     if (typeBits(d.i.t) != 32 || isFloat(d.i.t))
       return d.fail("redux needs a 32-bit integer type");
-    return d.expectOps(3, 3) && d.dst(d.ops()[0], Ty::B32) &&
-           d.src(d.ops()[1], Ty::B32) && d.src(d.ops()[2], Ty::B32);
+    return d.operands({Ty::B32, Ty::B32, Ty::B32});
   }
   if (base == "elect") {
     d.i.fn = execRendezvous<elect>;

@@ -62,6 +62,10 @@ TEST(Parser, Errors) {
   has("add.u32 %r1, %r2;", "add takes 3 operands, found 2");
   has("add.quick.u32 %r1, %r2, %r3;",
       "modifier .quick of add.quick.u32 is not supported");
+  has("popc.shiftamt.b32 %r1, %r2;",
+      "modifier .shiftamt of popc.shiftamt.b32 is not supported");
+  has("shl.shiftamt.b32 %r1, %r2, %r3;",
+      "modifier .shiftamt of shl.shiftamt.b32 is not supported");
   has("bra NOWHERE;", "label NOWHERE is not defined");
   has("mov.u32 %r1, nothing;", "nothing is not a register");
   has("mul.u32 %r1, %r2, %r3;",
