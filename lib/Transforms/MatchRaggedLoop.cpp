@@ -131,9 +131,6 @@ private:
   LogicalResult matchRows();
   LogicalResult matchSizes();
   LogicalResult matchRowCount();
-  bool isOutside(Value value) {
-    return value && loop.isDefinedOutsideOfLoop(value);
-  }
 
   scf::ForOp loop;
   Miss *why;

@@ -79,13 +79,11 @@ APFloat rounded(APFloat value, Type to) {
   return value;
 }
 
-/// Two integers to one, or nothing.
-using IntegerFunction = std::function<std::optional<APInt>(APInt, APInt)>;
-
 using A = const APInt &;
-using Plain = APInt (*)(A, A);
 
-IntegerFunction total(Plain apply) { return apply; }
+/// Two integers to one, or nothing.
+using IntegerFunction = std::function<std::optional<APInt>(A, A)>;
+using Plain = APInt (*)(A, A);
 
 /// A function without a result for divisors that give none.
 IntegerFunction divides(Plain apply) {
@@ -106,49 +104,37 @@ IntegerFunction shifts(Plain apply) {
 }
 
 IntegerFunction integerFunction(Operation *op) {
+  namespace ops = llvm::APIntOps;
   return llvm::TypeSwitch<Operation *, IntegerFunction>(op)
-      .Case(
-          [&](arith::AddIOp) { return total([](A a, A b) { return a + b; }); })
-      .Case(
-          [&](arith::SubIOp) { return total([](A a, A b) { return a - b; }); })
-      .Case(
-          [&](arith::MulIOp) { return total([](A a, A b) { return a * b; }); })
-      .Case(
-          [&](arith::AndIOp) { return total([](A a, A b) { return a & b; }); })
-      .Case([&](arith::OrIOp) { return total([](A a, A b) { return a | b; }); })
-      .Case(
-          [&](arith::XOrIOp) { return total([](A a, A b) { return a ^ b; }); })
-      .Case([&](arith::MaxSIOp) {
-        return total([](A a, A b) { return llvm::APIntOps::smax(a, b); });
-      })
-      .Case([&](arith::MinSIOp) {
-        return total([](A a, A b) { return llvm::APIntOps::smin(a, b); });
-      })
-      .Case([&](arith::MaxUIOp) {
-        return total([](A a, A b) { return llvm::APIntOps::umax(a, b); });
-      })
-      .Case([&](arith::MinUIOp) {
-        return total([](A a, A b) { return llvm::APIntOps::umin(a, b); });
-      })
-      .Case([&](arith::DivUIOp) {
+      .Case([](arith::AddIOp) { return [](A a, A b) { return a + b; }; })
+      .Case([](arith::SubIOp) { return [](A a, A b) { return a - b; }; })
+      .Case([](arith::MulIOp) { return [](A a, A b) { return a * b; }; })
+      .Case([](arith::AndIOp) { return [](A a, A b) { return a & b; }; })
+      .Case([](arith::OrIOp) { return [](A a, A b) { return a | b; }; })
+      .Case([](arith::XOrIOp) { return [](A a, A b) { return a ^ b; }; })
+      .Case([](arith::MaxSIOp) { return ops::smax; })
+      .Case([](arith::MinSIOp) { return ops::smin; })
+      .Case([](arith::MaxUIOp) { return ops::umax; })
+      .Case([](arith::MinUIOp) { return ops::umin; })
+      .Case([](arith::DivUIOp) {
         return divides([](A a, A b) { return a.udiv(b); });
       })
-      .Case([&](arith::DivSIOp) {
+      .Case([](arith::DivSIOp) {
         return divides([](A a, A b) { return a.sdiv(b); });
       })
-      .Case([&](arith::RemUIOp) {
+      .Case([](arith::RemUIOp) {
         return divides([](A a, A b) { return a.urem(b); });
       })
-      .Case([&](arith::RemSIOp) {
+      .Case([](arith::RemSIOp) {
         return divides([](A a, A b) { return a.srem(b); });
       })
-      .Case([&](arith::ShLIOp) {
+      .Case([](arith::ShLIOp) {
         return shifts([](A a, A b) { return a.shl(b); });
       })
-      .Case([&](arith::ShRUIOp) {
+      .Case([](arith::ShRUIOp) {
         return shifts([](A a, A b) { return a.lshr(b); });
       })
-      .Case([&](arith::ShRSIOp) {
+      .Case([](arith::ShRSIOp) {
         return shifts([](A a, A b) { return a.ashr(b); });
       })
       .Default(IntegerFunction());
@@ -157,40 +143,24 @@ IntegerFunction integerFunction(Operation *op) {
 /// Two floating-point numbers to one.
 using FloatFunction = std::function<APFloat(APFloat, APFloat)>;
 
+FloatFunction nearest(APFloat::opStatus (APFloat::*apply)(const APFloat &,
+                                                          llvm::RoundingMode)) {
+  return [apply](APFloat a, const APFloat &b) {
+    (a.*apply)(b, APFloat::rmNearestTiesToEven);
+    return a;
+  };
+}
+
 FloatFunction floatFunction(Operation *op) {
-  constexpr auto kNearest = APFloat::rmNearestTiesToEven;
   return llvm::TypeSwitch<Operation *, FloatFunction>(op)
-      .Case([](arith::AddFOp) {
-        return
-            [](APFloat a, const APFloat &b) { return a.add(b, kNearest), a; };
-      })
-      .Case([](arith::SubFOp) {
-        return [](APFloat a, const APFloat &b) {
-          return a.subtract(b, kNearest), a;
-        };
-      })
-      .Case([](arith::MulFOp) {
-        return [](APFloat a, const APFloat &b) {
-          return a.multiply(b, kNearest), a;
-        };
-      })
-      .Case([](arith::DivFOp) {
-        return [](APFloat a, const APFloat &b) {
-          return a.divide(b, kNearest), a;
-        };
-      })
-      .Case([](arith::MaximumFOp) {
-        return [](const APFloat &a, const APFloat &b) { return maximum(a, b); };
-      })
-      .Case([](arith::MinimumFOp) {
-        return [](const APFloat &a, const APFloat &b) { return minimum(a, b); };
-      })
-      .Case([](arith::MaxNumFOp) {
-        return [](const APFloat &a, const APFloat &b) { return maxnum(a, b); };
-      })
-      .Case([](arith::MinNumFOp) {
-        return [](const APFloat &a, const APFloat &b) { return minnum(a, b); };
-      })
+      .Case([](arith::AddFOp) { return nearest(&APFloat::add); })
+      .Case([](arith::SubFOp) { return nearest(&APFloat::subtract); })
+      .Case([](arith::MulFOp) { return nearest(&APFloat::multiply); })
+      .Case([](arith::DivFOp) { return nearest(&APFloat::divide); })
+      .Case([](arith::MaximumFOp) { return llvm::maximum; })
+      .Case([](arith::MinimumFOp) { return llvm::minimum; })
+      .Case([](arith::MaxNumFOp) { return llvm::maxnum; })
+      .Case([](arith::MinNumFOp) { return llvm::minnum; })
       .Case([](math::CopySignOp) {
         return [](APFloat a, const APFloat &b) { return a.copySign(b), a; };
       })
@@ -326,10 +296,6 @@ ScalarFunction castFunction(Operation *op, Widths w) {
       .Default(ScalarFunction());
 }
 
-bool holds(arith::CmpIPredicate predicate, const APInt &a, const APInt &b) {
-  return arith::applyCmpPredicate(predicate, a, b);
-}
-
 /// Functions that are not from numbers of one type to a number of the same
 /// type: comparisons, selections and others.
 ScalarFunction otherFunction(Operation *op, Widths w) {
@@ -337,7 +303,8 @@ ScalarFunction otherFunction(Operation *op, Widths w) {
       .Case([=](arith::CmpIOp cmp) {
         const arith::CmpIPredicate predicate = cmp.getPredicate();
         return [=](Operands in) -> Bits {
-          return holds(predicate, w.integer(in[0]), w.integer(in[1]));
+          return arith::applyCmpPredicate(predicate, w.integer(in[0]),
+                                          w.integer(in[1]));
         };
       })
       .Case([=](arith::CmpFOp cmp) {
