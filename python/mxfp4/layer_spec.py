@@ -15,8 +15,8 @@ from ._typed import typed
 from .activation import GPT_OSS, KIMI_K3, Activation, literal, number
 from .errors import Error
 from .fp8 import E4M3_LARGEST, quantize_mlir, quantize_operation
+from .layer_matmul import down_region, matmul
 from .layout import FP8, Layout
-from .manifest import ROW_COUNTERS
 from .problem import check_accumulation
 from .routing import SCORINGS
 
@@ -24,9 +24,6 @@ _BF16 = Layout("spread", "folded")
 
 MOST_EXPERTS, MOST_SLOTS = 1024, 32
 """Limits of the routing kernels."""
-
-_ATTRIBUTES = {"fast": "fast", "promoted512": "promoted 512", "promoted128": "promoted 128"}
-"""Accumulations in the words of the dialect."""
 
 _JSON_TYPES = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,),
@@ -271,8 +268,8 @@ class LayerSpec:
         columns = ", interleaved" if self.activation.pairs else ""
         fp8, scale = self.activations == "fp8", self.inner_scale
         region = self.activation.region(self.bias, fp8, scale)
-        return self._matmul(
-            name, self.columns, self.hidden, self.inner, gather, region, columns,
+        return matmul(
+            self, name, self.columns, self.hidden, self.inner, gather, region, columns,
             "bf16" if scale is None else "f8E4M3FN", through=through,
         )  # fmt: skip
 
@@ -303,88 +300,12 @@ class LayerSpec:
         return self._down("down_gathered", True)
 
     def _down(self, name: str, gather: bool) -> str:
-        arguments, lines, result = ["%sum"], [], "%sum"
-        scale, fp8 = self.inner_scale, self.activations == "fp8"
-        if scale is not None:
-            # Of a column, which the compiler takes out of what is done for each row.
-            arguments.append("%power")
-            lines += [f"%scale = arith.constant {literal(scale)} : f32",
-                      "%factor = arith.mulf %power, %scale : f32"]  # fmt: skip
-            if not self.bias:
-                lines.append("%result = arith.mulf %sum, %factor : f32")
-            result = "%result"
-        elif fp8:
-            arguments += ["%power", "%scale"]
-            lines.append("%of_row = arith.mulf %sum, %scale : f32")
-            # Products with a power of two are exact, and in bf16 one instruction has two of them.
-            scaled = "math.fma %of_row, %power, %bias : f32"
-            if not self.bias:
-                lines += ["%narrow = arith.truncf %of_row : f32 to bf16",
-                          "%narrow_power = arith.truncf %power : f32 to bf16",
-                          "%product = arith.mulf %narrow, %narrow_power : bf16"]  # fmt: skip
-                scaled = "arith.extf %product : bf16 to f32"
-            lines.append(f"%scaled = {scaled}")
-            result = "%scaled"
-        if self.bias:
-            arguments.append("%bias")
-            if scale is not None:
-                lines.append("%result = math.fma %sum, %factor, %bias : f32")
-            elif not fp8:
-                lines.append("%result = arith.addf %sum, %bias : f32")
-            result = "%scaled" if fp8 and scale is None else "%result"
-        body = "\n      ".join([*lines, f"mxfp4.yield {result} : f32"])
-        head = ", ".join(f"{name}: f32" for name in arguments)
-        region = f"{{\n    ^bb0({head}):\n      {body}\n    }}" if lines else ""
-        return self._matmul(
-            name, self.hidden, self.inner, self.hidden, gather, region, row_scales=scale is None,
-            older_inputs=True,
+        scale = self.inner_scale
+        region = down_region(self.bias, self.activations == "fp8", scale)
+        return matmul(
+            self, name, self.hidden, self.inner, self.hidden, gather, region,
+            row_scales=scale is None, older_inputs=True,
         )  # fmt: skip
-
-    def _matmul(
-        self,
-        name: str,
-        n: int,
-        k: int,
-        out: int,
-        gather: bool,
-        region: str,
-        columns: str = "",
-        output: str = "bf16",
-        row_scales: bool = True,
-        through: bool = False,
-        older_inputs: bool = False,
-    ) -> str:
-        e, layout, fp8 = self.experts, self.layout, self.activations == "fp8"
-        block = f"!mxfp4.block<{layout.order}, {layout.scales}{columns}>"
-        rows, cols, _ = layout.shape(n, k)
-        types = {
-            "x": f"memref<?x{k}x{'f8E4M3FN' if fp8 else 'bf16'}>",
-            "w": f"memref<{e}x{rows}x{cols}x{block}>",
-            "o": f"memref<{e + 1}xi32>", "y": f"memref<?x{out}x{output}>", "e": "memref<1xi32>",
-            "s": f"memref<{ROW_COUNTERS if through else 2}xi32>", "g": "memref<?xi32>",
-            "p": f"memref<{e}x{n}xf32>", "a": "memref<?xf32>", "b": f"memref<{e}x{n}xbf16>",
-        }  # fmt: skip
-        types["t"] = types["x"]
-        unused = {"g": not gather, "p": not fp8, "a": not (fp8 and row_scales), "b": not self.bias,
-                  "t": not through}  # fmt: skip
-        used = [t for t in types if not unused.get(t)]
-        operands = [t for t in used if t in "pab"]
-        epilogue = f"epilogue {region}" if region else ""
-        if operands:
-            named = ", ".join(f"%{t}" for t in operands)
-            epilogue = f"epilogue({named} : {', '.join(types[t] for t in operands)}) {region}"
-        sums = f"accumulation = #mxfp4.accumulation<{_ATTRIBUTES[self.accumulation]}>"
-        properties = ", ".join(([sums] if fp8 else []) + (["older_inputs"] if older_inputs else []))
-        arguments = ", ".join(f"%{t}: {types[t]}" for t in used)
-        gathers = f"gather(%g : {types['g']}) " if gather else ""
-        gathers += f"through(%t : {types['t']}) " if through else ""
-        return f"""func.func @{name}({arguments}) {{
-  mxfp4.grouped_matmul activations(%x : {types["x"]}) {gathers}weights(%w : {types["w"]})
-    offsets(%o : {types["o"]}) outs(%y : {types["y"]}) error(%e : {types["e"]})
-    workspace(%s : {types["s"]}) {epilogue} {f"{{{properties}}}" if properties else ""}
-  return
-}}
-"""
 
     def quantize(self) -> str:
         """Rows in the order of experts, in FP8."""
