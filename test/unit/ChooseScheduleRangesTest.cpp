@@ -186,4 +186,87 @@ TEST(ChooseSchedule, TilesThatShareTheMostHaveRowsInOrder) {
   EXPECT_EQ(tokens(), 96);
 }
 
+// The rows that a choice says it serves lead to the same choice, at both ends,
+// and the next one to another.
+TEST(ChooseSchedule, RangesOfRowsAreExact) {
+  for (auto [device, groups] : {std::pair("h100-sxm", 1),
+                                {"h100-sxm", 32},
+                                {"h200", 32},
+                                {"h200", 128}})
+    for (int64_t rows = 1; rows < 200000; rows = rows * 3 / 2 + 1) {
+      const auto choose = [target = targetFor(device)](const Problem &problem) {
+        return chooseSchedule(problem, target);
+      };
+      const ScheduleChoice choice = choose(sized(groups, rows));
+      EXPECT_LE(choice.rowsFrom, rows);
+      EXPECT_GE(choice.rowsTo, rows);
+      for (int64_t end : {choice.rowsFrom, choice.rowsTo}) {
+        if (end == 0 || end == INT64_MAX)
+          continue;
+        EXPECT_TRUE(choose(sized(groups, end)).schedule == choice.schedule);
+      }
+      if (choice.rowsTo != INT64_MAX)
+        EXPECT_EQ(choose(sized(groups, choice.rowsTo + 1)).rowsFrom,
+                  choice.rowsTo + 1);
+    }
+}
+
+/// The first numbers of rows of each range that has a schedule of its own.
+std::vector<int64_t> rangesOf(int64_t groups, const Preference &preference) {
+  std::vector<int64_t> starts;
+  for (int64_t rows = 1;;) {
+    const ScheduleChoice choice = choose(sized(groups, rows), preference);
+    starts.push_back(choice.rowsFrom);
+    if (choice.rowsTo == INT64_MAX)
+      return starts;
+    rows = choice.rowsTo + 1;
+  }
+}
+
+// Where the choice changes was measured, with the numbers that lead to it. A
+// change of these lists is a change of kernels that users get.
+TEST(ChooseSchedule, RangesOfRowsAreThoseThatWereMeasured) {
+  using Starts = std::vector<int64_t>;
+  const Preference any, mma = {Placement::Register, Instruction::MmaSync},
+                        shared = {Placement::Shared, std::nullopt};
+  EXPECT_EQ(rangesOf(1, any),
+            (Starts{0,    9,    17,   65,   97,   193,  385,  417,  577,  769,
+                    1153, 1281, 1537, 1793, 2049, 2305, 2561, 2817, 3073, 3329,
+                    3585, 3841, 4609, 5121, 5633, 6145, 7169, 7681}));
+  EXPECT_EQ(rangesOf(8, any),
+            (Starts{0,    2,    3,    17,   81,   433,  577,  641,  705,  897,
+                    961,  1025, 1153, 1281, 1409, 1921, 2049, 2305, 2817, 3073,
+                    3329, 3585, 4097, 4609, 5121, 5633, 6145, 7169, 7681}));
+  EXPECT_EQ(rangesOf(32, any),
+            (Starts{0,     2,     3,     17,    321,   1729,  2305, 2561, 2817,
+                    3585,  3841,  4097,  4609,  5121,  6657,  7681, 8193, 9217,
+                    11265, 12289, 13313, 18433, 20481, 24577, 26625}));
+  EXPECT_EQ(rangesOf(128, any),
+            (Starts{0, 2, 3, 17, 1281, 5121, 6145, 9217, 14337, 18433, 20481,
+                    26625, 30721, 32769, 36865}));
+  // As many waves of the tallest tiles as the middle regime does not take.
+  EXPECT_EQ(rangesOf(100, any),
+            (Starts{0, 2, 3, 17, 1001, 4001, 4801, 7201, 11201, 12801, 14401,
+                    19201, 24001, 25601, 28801, 41601, 44801, 48001, 51201}));
+  EXPECT_EQ(rangesOf(32, mma), (Starts{0, 129, 385, 1281}));
+  EXPECT_EQ(rangesOf(32, shared),
+            (Starts{0,    17,    321,   1281,  1537,  2305,  2561,  2817,
+                    3585, 3841,  4097,  4609,  5121,  6657,  7681,  8193,
+                    9217, 11265, 12289, 13313, 18433, 20481, 24577, 26625}));
+}
+
+// Tiles are filled evenly with 1024 rows in each of several groups; more rows
+// do not change the choice.
+TEST(ChooseSchedule, MoreThanManyRowsAGroupChangeNothing) {
+  for (int64_t groups : {2, 3, 8, 32})
+    for (int64_t size : {1024, 2048, 4096}) {
+      const auto chosen = [&](int64_t rows) {
+        return choose({groups, groups, size, size, groups * rows}).schedule;
+      };
+      for (int64_t rows : {1025, 1500, 2048, 5000, 20000})
+        EXPECT_TRUE(chosen(rows) == chosen(1024))
+            << groups << " groups of " << rows << " rows, N = K = " << size;
+    }
+}
+
 } // namespace

@@ -1,0 +1,237 @@
+//===- ChooseScheduleRegimesTest.cpp --------------------------------------===//
+//
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Schedules.h"
+
+#include "mxfp4/Core/Resources.h"
+
+#include <gtest/gtest.h>
+
+using namespace mxfp4;
+
+namespace {
+
+struct Regime {
+  Problem problem;
+  const char *why;
+  Schedule schedule;
+};
+
+// The regimes of wgmma, from few rows to many. Routing to 32 groups is uneven,
+// so a tile is chosen with room above the mean; one group has what is expected.
+TEST(ChooseSchedule, EachRegimeHasItsTile) {
+  // The first three: 90 tiles, one for each of 90 SMs; 180, all at
+  // once if two share one; 270, so that some get a third in any case.
+  const Regime regimes[] = {
+      {sized(32, 1), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 2), "few rows per group and few tiles",
+       tiled(64, 8, 0, 4, 3, 2)},
+      {sized(32, 3), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(32, 16), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      // From here on a group can have three tiles of 8.
+      {sized(32, 17), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
+      {sized(32, 320), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
+      {sized(32, 321), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(32, 1728), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(32, 1729), "many rows", tiled(192, 96, 16, 12, 1, 1)},
+      {sized(32, 100000), "many rows", tiled(192, 192, 16, 12, 1, 1)},
+      {sized(1, 8), "few rows per group:", tiled(64, 8, 0, 4, 3, 1)},
+      {sized(1, 9), "up to about ten rows", tiled(64, 32, 8, 4, 3, 1)},
+      {sized(1, 17), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(1, 64), "a few dozen rows", tiled(128, 64, 8, 8, 3, 1)},
+      {sized(1, 65), "many rows", tiled(192, 96, 16, 12, 1, 1)},
+      // Alone, a group has a round or two of tiles, which are to be full: 90 of
+      // 64 tokens for 132 SMs, and 90 of 96.
+      {sized(1, 192), "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      {sized(1, 193), "many rows", tiled(192, 96, 16, 12, 1, 1)},
+      // 390 tiles of 160 tokens take three rounds, and so do 330 of 192.
+      {{1, 1, 2880, 2880, 4096}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      {{1, 1, 2880, 2880, 8192}, "many rows", tiled(192, 192, 16, 12, 1, 1)},
+      {{1, 1, 8192, 8192, 8192}, "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      // One tile for most groups of 128 rows, two for those of 256.
+      {sized(128, 16384), "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      {sized(128, 32768), "many rows", tiled(192, 160, 16, 12, 1, 1)},
+      // With few rounds, those that exceed a lower tile take no more of them.
+      {sized(32, 4096), "many rows", tiled(192, 144, 16, 12, 1, 1)},
+      // Without a hint, what loses little at either end.
+      {sized(32, 0), "no hint", tiled(128, 64, 8, 8, 3, 1)},
+      // 8 waves of tiles of 384 rows.
+      {{128, 128, 2880, 2880, 2048}, "a few", tiled(128, 64, 8, 8, 3, 1)},
+      // 15: enough for a tile with more tokens, but not for more of them.
+      {{128, 128, 5760, 2880, 5120},
+       "many tiles",
+       tiled(384, 96, 16, 12, 1, 1)},
+      {{128, 128, 5760, 2880, 5121}, "many rows", tiled(192, 64, 16, 12, 1, 1)},
+      // 64 and 47 steps of K: three slices share them in pairs.
+      {{32, 32, 5760, 4096, 16}, "few rows", tiled(64, 8, 0, 4, 3, 1)},
+      {{32, 32, 5760, 4096, 17}, "up to about", tiled(64, 32, 8, 4, 3, 1)},
+      {{32, 32, 5760, 4096, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
+      {{32, 32, 5760, 3008, 64}, "up to about", tiled(64, 32, 8, 4, 3, 1)},
+      {{32, 32, 5760, 3008, 512}, "a few dozen", tiled(128, 64, 8, 8, 3, 1)},
+      // 8 steps: with pairs, one of three would have as many as one of two.
+      {{32, 32, 5760, 512, 16}, "few rows", tiled(64, 8, 0, 4, 2, 1)},
+      {{32, 32, 5760, 512, 17}, "up to about", tiled(64, 32, 8, 4, 2, 1)},
+  };
+  // Two steps are too few for three slices, if somebody insists on wgmma.
+  for (int64_t k : {64, 128}) {
+    const Schedule few =
+        chooseSchedule({32, 32, 5760, k, 512}, h100(),
+                       {Placement::Register, Instruction::Wgmma})
+            .schedule;
+    EXPECT_EQ(verifySchedule(few, 32, h100(), k), "");
+    EXPECT_EQ(few.kSlices, 1);
+  }
+  for (const Regime &regime : regimes) {
+    const ScheduleChoice choice = choose(regime.problem);
+    Schedule expected = regime.schedule;
+    expected.stages = choice.schedule.stages;
+    EXPECT_TRUE(choice.schedule == expected)
+        << regime.problem.rowsHint << " rows of " << regime.problem.groups
+        << " groups, N = " << regime.problem.n << ", K = " << regime.problem.k
+        << ": " << choice.schedule.tileRows << " x "
+        << choice.schedule.tileTokens << ", " << choice.reason;
+    EXPECT_NE(choice.reason.find(regime.why), std::string::npos)
+        << choice.reason;
+    // One stage more would not fit, or would not help.
+    Schedule more = choice.schedule;
+    more.stages += more.kSlices;
+    const int shared = more.kSlices > 1 ? more.ctasPerMultiprocessor : 1;
+    EXPECT_TRUE(
+        more.stages * shared > 30 ||
+        more.ctasPerMultiprocessor *
+                (SharedMemoryMap(more, BlockLayout(), regime.problem.groups)
+                     .bytes() +
+                 h100().sharedReserved) >
+            h100().sharedPerMultiprocessor)
+        << choice.reason;
+  }
+}
+
+// Where an SM gets more than 13 bytes per clock, the regime up to ten
+// rows per group has as many warps that decode as fit; all others are the same.
+TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsThatDecode) {
+  const Target h200 = targetFor("h200");
+  const char *two = "24 warps of two CTAs", *one = "24 warps of one CTA",
+             *narrow = "five K slices share small tiles";
+  const Regime regimes[] = {
+      {sized(32, 64), two, decoding(4, 2)},
+      {sized(32, 320), two, decoding(4, 2)},
+      {sized(128, 17), two, decoding(4, 2)},
+      {sized(1024, 4096), two, decodingTwoKinds()},
+      // 64, 32 and 112 steps of K, and 47: three slices share them as they
+      // come.
+      {{256, 256, 4096, 4096, 512}, two, decodingTwoKinds()},
+      {{256, 256, 7168, 2048, 2048}, two, decodingTwoKinds()},
+      {{256, 256, 4096, 7168, 128}, two, decodingTwoKinds()},
+      // From ten waves, 2640 tiles, on: 2273 and 3650, then 2549 and 2943; and
+      // up to 12 rows per group.
+      {sized(128, 64), two, decoding(4, 2)},
+      {sized(128, 128), two, decodingTwoKinds()},
+      {{128, 128, 2880, 2880, 256}, two, decoding(4, 2)},
+      {{128, 128, 2880, 2880, 1024}, two, decodingTwoKinds()},
+      {{512, 512, 2688, 1024, 512 * 12}, two, decodingTwoKinds()},
+      {{32, 32, 5760, 3008, 64}, two, decoding(4, 2)},
+      // 918 tiles, by 20 groups that have rows: four rounds of 264 CTAs, in
+      // whose time one CTA per SM has 7.5 of 132 for 7. Then 627 tiles, three
+      // rounds and five, but 724 and 456, three rounds and six, two and four.
+      {sized(32, 32), one, decoding(8, 1)},
+      {sized(32, 17), one, decoding(8, 1)},
+      {sized(32, 21), two, decoding(4, 2)},
+      {sized(32, 12), two, decoding(4, 2)},
+      // 320 tiles are two rounds, the second of which is nearly empty; as 641
+      // of 64 columns they are five of 132. And 303.
+      {{256, 256, 512, 4096, 96}, narrow, narrowDecoding()},
+      {{128, 128, 768, 2880, 64}, narrow, narrowDecoding()},
+      // K of nine steps is too short for five slices.
+      {{256, 256, 512, 576, 96}, one, decoding(8, 1)},
+  };
+  for (const Regime &regime : regimes) {
+    const ScheduleChoice choice = choose(regime.problem, {}, h200);
+    Schedule expected = regime.schedule;
+    expected.stages = expected.kSlices == 5                 ? 25
+                      : expected.ctasPerMultiprocessor == 2 ? 9
+                                                            : 18;
+    EXPECT_TRUE(choice.schedule == expected)
+        << regime.problem.rowsHint << " rows of " << regime.problem.groups
+        << " groups, N = " << regime.problem.n << ": " << choice.reason;
+    EXPECT_NE(choice.reason.find(regime.why), std::string::npos)
+        << choice.reason;
+    EXPECT_EQ(verifySchedule(choice.schedule, regime.problem.groups, h200,
+                             regime.problem.k),
+              "");
+    EXPECT_FALSE(choose(regime.problem).schedule == choice.schedule);
+  }
+  // Other rows, the baseline, a half-empty tile, and two steps of K with few
+  // rows have what they have on an H100.
+  const Preference any, shared = {Placement::Shared, std::nullopt};
+  for (auto [problem, preference] : {std::pair(sized(32, 32 * 30), any),
+                                     {sized(32, 32 * 23), any},
+                                     {sized(32, 100000), any},
+                                     {sized(32, 64), shared},
+                                     {Problem{32, 32, 64, 2880, 64}, any},
+                                     {Problem{32, 32, 5760, 128, 16}, any}})
+    EXPECT_TRUE(choose(problem, preference, h200).schedule ==
+                choose(problem, preference).schedule)
+        << problem.rowsHint << " rows, N = " << problem.n;
+  // Which it is follows from the facts of the device, not from its name.
+  Target slow = h200;
+  slow.device.bandwidth = 3350;
+  for (int64_t rows : {4, 64, 32 * 56})
+    EXPECT_TRUE(choose(sized(32, rows), {}, slow).schedule ==
+                choose(sized(32, rows)).schedule);
+}
+
+// On such a device other regimes have more warps that decode, too: the fewest
+// rows, by how full the waves of high and low tiles are; a few dozen rows with
+// many waves; and some sixty rows.
+TEST(ChooseSchedule, MoreBandwidthTakesMoreWarpsInOtherRegimes) {
+  const Target h200 = targetFor("h200");
+  struct Other {
+    Problem problem;
+    int tileRows, tileTokens, kSlices, warps;
+  };
+  const Other others[] = {
+      // 360 tiles of 64 columns or 180 of 128 for 132 SMs, then 1024 or 512.
+      {sized(32, 4), 64, 8, 5, 20},
+      {{256, 256, 7168, 2048, 8}, 64, 8, 5, 20},
+      {{256, 256, 4096, 7168, 8}, 128, 8, 3, 24},
+      {sized(32, 8), 128, 8, 3, 24},
+      {{32, 32, 2880, 2880, 4}, 128, 8, 3, 24},
+      // From 13 rows per group on, however many tiles there are.
+      {sized(1024, 1024 * 13), 192, 64, 2, 24},
+      {sized(128, 128 * 32), 192, 64, 2, 24},
+      {{256, 256, 7168, 2048, 256 * 20}, 192, 64, 2, 24},
+      {sized(32, 32 * 56), 128, 72, 3, 24},
+  };
+  for (const Other &other : others) {
+    const ScheduleChoice choice = choose(other.problem, {}, h200);
+    const Schedule &s = choice.schedule;
+    EXPECT_EQ(s.tileRows, other.tileRows) << choice.reason;
+    EXPECT_EQ(s.tileTokens, other.tileTokens) << choice.reason;
+    EXPECT_EQ(s.kSlices, other.kSlices) << choice.reason;
+    EXPECT_EQ(s.consumerWarps(), other.warps) << choice.reason;
+    EXPECT_EQ(verifySchedule(s, other.problem.groups, h200, other.problem.k),
+              "");
+    EXPECT_FALSE(choose(other.problem).schedule == s) << choice.reason;
+  }
+  // Rows that are gathered.
+  Problem gathered = sized(32, 32 * 56);
+  gathered.gathers = true;
+  EXPECT_TRUE(choose(gathered, {}, h200).schedule == choose(gathered).schedule);
+}
+
+// With up to 16 rows warps decode alone if tiles of 128 columns fill an H200
+// for five rounds: twelve rows are 528 tiles of 5632 columns, four for each SM.
+TEST(ChooseSchedule, TheFewestRowsDecodeAloneInFiveRounds) {
+  const auto chosen = [](int64_t n) {
+    return choose({32, 32, n, 2880, 12}, {}, targetFor("h200")).schedule;
+  };
+  EXPECT_TRUE(chosen(5633) == chosen(5760));
+  EXPECT_TRUE(chosen(5632) == chosen(5505));
+  EXPECT_FALSE(chosen(5632) == chosen(5633));
+}
+
+} // namespace
