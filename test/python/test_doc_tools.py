@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import claims  # noqa: E402
+import figures  # noqa: E402
 import levels  # noqa: E402
 import measured  # noqa: E402
 import measured_layers  # noqa: E402
@@ -84,7 +85,7 @@ def test_sentences_have_the_figures_of_measurements() -> None:
     for claim in every:
         page = (ROOT / claim.page).read_text()
         assert claims.said(claim, page) == page, claim.text
-    claim = claims.Claim("a page", "is # times as fast, and\n# of x", ["1.5", "2 to 3"])
+    claim = figures.Claim("a page", "is # times as fast, and\n# of x", ["1.5", "2 to 3"])
     assert claims.said(claim, "it is 7 to\n8 times as  fast, and 9 of x.") == (
         "it is 1.5 times as  fast, and 2 to 3 of x."
     )
@@ -96,13 +97,13 @@ def test_sentences_have_the_figures_of_measurements() -> None:
 
 
 def test_spans_of_what_was_measured() -> None:
-    assert claims.span([1.234, None, 1.251]) == "1.23 to 1.25"
-    assert claims.span([1.431, 1.434]) == "1.43"
+    assert figures.span([1.234, None, 1.251]) == "1.23 to 1.25"
+    assert figures.span([1.431, 1.434]) == "1.43"
     rows = [{"a": {"median": 30.0}, "register": {"median": 20.0}}, {"a": {"error": "WRONG"}}]
-    assert claims.spans(rows, "a") == "1.50"
+    assert figures.spans(rows, "a") == "1.50"
     layer = [{"us": {"marlin": 30.0, "humming": 20.0, "transformers": 9.0, "ours": 10.0}}]
-    assert claims.gains(layer) == "2.00"
-    assert claims.gains(layer, "transformers") == "0.90"
+    assert figures.gains(layer) == "2.00"
+    assert figures.gains(layer, "transformers") == "0.90"
 
 
 def test_decisions_have_a_date_an_alternative_and_a_cost() -> None:
