@@ -55,6 +55,30 @@ def naming(
         raise
 
 
+_MOST_READ = 1 << 27
+
+
+def read_input(path: str | os.PathLike[str], expected: str) -> bytes:
+    """What a user names as input: a file, or a device or a pipe, which may have no end.
+
+    Args:
+        path: "-" is the standard input.
+        expected: what it should be, for the message.
+
+    Raises:
+        Error: if there are more than 128 MiB, as in /dev/zero.
+        OSError: if it cannot be read.
+    """
+    if os.fspath(path) == "-":
+        found = sys.stdin.buffer.read(_MOST_READ + 1)
+    else:
+        with open(path, "rb") as file:
+            found = file.read(_MOST_READ + 1)
+    if len(found) > _MOST_READ:
+        raise Error(f"{path} has more than {_MOST_READ >> 20} MiB; expected {expected}.")
+    return found
+
+
 def check_regular(path: Path) -> None:
     """Refuse what a file would take the place of.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import devices, library
+from ._files import read_input
 from ._typed import typed
 from .artifact import Artifact, write_folders
 from .compile import Compiler, compile_routing_text, compile_text
@@ -254,7 +255,7 @@ class LayerKernels:
         """
         path = Path(folder)
         try:
-            raw = json.loads((path / "layer.json").read_text())
+            raw = json.loads(read_input(path / "layer.json", "a layer's kernels"))
             if raw["format"] != "mxfp4-layer" or raw["version"] != 3:
                 raise Error(f"{path} has kernels of another version; compile the layer again.")
             spec = LayerSpec.of(raw["spec"])

@@ -17,6 +17,7 @@ import pytest
 from fakes import artifact, manifest
 from mxfp4 import Error, library
 from mxfp4.cli import COMMANDS
+from mxfp4.layer_kernels import LayerKernels
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 
 needs_library = pytest.mark.skipif(
@@ -122,6 +123,21 @@ def test_misuse_of_the_command_line() -> None:
     assert said.status == 2
     assert "a seed must be a whole number of 0 or more, got '-1'" in said.err
     Said("compile", "/dev/zero", "-o", "k").error("has more than 128 MiB; expected MLIR of one")
+
+
+def test_input_without_an_end(tmp_path: Path) -> None:
+    """What a user names, and links in a folder that somebody else made."""
+    for words, expected in (
+        (("explain", "/dev/zero", "-o", tmp_path / "page"), "MLIR of one kernel"),
+        (("bench", "--from", "/dev/zero", "--plot", tmp_path / "plot.svg"), "results of the bench"),
+    ):
+        Said(*words).error(f"/dev/zero has more than 128 MiB; expected {expected}")
+    (tmp_path / "layer.json").symlink_to("/dev/zero")
+    with pytest.raises(Error, match=r"layer\.json has more than 128 MiB; expected a layer's"):
+        LayerKernels.load(tmp_path)
+    (tmp_path / "k" / "one").mkdir(parents=True)
+    (tmp_path / "k" / "one" / "manifest.json").symlink_to("/dev/zero")
+    Said("inspect", tmp_path / "k").error("it has no manifest.json")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .._command import Parser, told
+from .._files import read_input
 from ..errors import Error
 from .plot import _figure, _save, check
 
@@ -38,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
         Error: if the file is of another kind, or no row has both times.
     """
     try:
-        results = json.loads(path.read_text())
+        results = json.loads(read_input(path, "measurements of layers"))
         results["gpu"], results["date"]
         drawn = [r for r in results["rows"] if r["experts"] and r["tokens"] and ratio(r)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:

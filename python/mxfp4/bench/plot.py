@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._command import Parser, told
-from .._files import write_whole
+from .._files import read_input, write_whole
 from ..errors import Error
 
 COLUMNS = {
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
         Error: if it is none of the benchmark's, or no row has a time.
     """
     try:
-        results = json.loads(path.read_text())
+        results = json.loads(read_input(path, "results of the benchmark"))
         rows, facts = results["rows"], results["facts"]
         timed = [r for r in rows if r["flops"] and any("median" in r.get(c, {}) for c in COLUMNS)]
         facts["gpu"]

@@ -105,12 +105,14 @@ def _load(path: Path) -> Any:
     """A kernel of a matmul or of routing, as its manifest says."""
     import json
 
+    from .._files import read_input
     from ..artifact import Artifact
+    from ..errors import Error
     from ..routing_artifact import RoutingArtifact
 
     try:
-        raw = json.loads((path / "manifest.json").read_text())
-    except (OSError, ValueError, RecursionError):
+        raw = json.loads(read_input(path / "manifest.json", "a manifest"))
+    except (Error, OSError, ValueError, RecursionError):
         raw = None  # `Artifact.load` says what is wrong.
     kind = RoutingArtifact if isinstance(raw, dict) and "operation" in raw else Artifact
     return kind.load(path)

@@ -235,19 +235,12 @@ def _compile_problems(
     return folders
 
 
-_MOST = 1 << 27
-"""Bytes of MLIR of one kernel; /dev/zero has no end."""
-
-
 def _text(path: Path) -> str:
+    from .._files import read_input
     from ..errors import Error
 
-    with path.open("rb") as file:
-        found = file.read(_MOST + 1)
-    if len(found) > _MOST:
-        raise Error(f"{path} has more than {_MOST >> 20} MiB; expected MLIR of one kernel.")
     try:
-        return found.decode()
+        return read_input(path, "MLIR of one kernel").decode()
     except UnicodeDecodeError as e:
         raise Error(f"{path} is not MLIR as text: {e}.") from e
 

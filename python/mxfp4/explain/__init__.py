@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from .._files import write_whole
+from .._files import read_input, write_whole
 from .._typed import typed
 from ..cli import _problem
 from ..errors import Error
@@ -113,16 +112,14 @@ def _read_source(options: argparse.Namespace) -> tuple[str, str | bytes]:
             return problem, compiler.mlir(problem)
     if file is None:
         raise Error('give a problem ("experts= n= k="), a file of MLIR, or - for stdin.')
-    if str(file) == "-":
-        return "stdin", sys.stdin.buffer.read()
-    return str(file), file.read_bytes()
+    return "stdin" if str(file) == "-" else str(file), read_input(file, "MLIR of one kernel")
 
 
 def _read_simulation(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        found = json.loads(file.read_text())
+        found = json.loads(read_input(file, "JSON with counts"))
     except (ValueError, RecursionError) as e:
         raise Error(f"{file} is no JSON: {e}.") from e
     if not isinstance(found, dict):
