@@ -252,14 +252,17 @@ TEST(ChooseSchedule, NarrowTilesOfFP8WhereColumnsDoNotExist) {
 }
 
 // Small tiles without K slices, where K has one or two steps, leave room for
-// three CTAs per SM; those that slices share, for one.
+// three CTAs per SM, each with one warp that copies; those that slices share,
+// for one, with a warp for each slice. Slices may have as few as two steps.
 TEST(ChooseSchedule, SmallTilesOfFP8HaveCtasBesideThem) {
-  for (auto [k, slices, ctas] : {std::tuple(64, 1, 3), {2880, 3, 1}}) {
+  for (auto [k, slices, ctas] :
+       {std::tuple(64, 1, 3), {768, 3, 1}, {2880, 3, 1}}) {
     const Problem problem = sizedFP8(32, 32 * 7, k, 0);
     const Schedule schedule = choose(problem, {}).schedule;
     EXPECT_EQ(schedule.tileTokens, 32) << "K = " << k;
     EXPECT_EQ(schedule.kSlices, slices) << "K = " << k;
     EXPECT_EQ(schedule.ctasPerMultiprocessor, ctas) << "K = " << k;
+    EXPECT_EQ(schedule.copyWarps, slices) << "K = " << k;
   }
 }
 
