@@ -24,7 +24,7 @@ from mxfp4.chain import Prepared  # noqa: E402
 from mxfp4.formats import bfloat16  # noqa: E402
 from mxfp4.layer import Layer  # noqa: E402
 from mxfp4.layer_kernels import LayerKernels  # noqa: E402
-from mxfp4.layer_plan import LayerRunner  # noqa: E402
+from mxfp4.layer_plan import LayerRunner, check_kernels  # noqa: E402
 from mxfp4.layer_spec import PRESETS, LayerSpec  # noqa: E402
 from mxfp4.torch_op import from_numpy, to_numpy  # noqa: E402
 
@@ -344,3 +344,26 @@ def test_memory_that_lasts_is_the_drivers(file: Path, monkeypatch: pytest.Monkey
         lasting.allocate(99, 16, str(file))
     with pytest.raises(Error, match="cannot be loaded"):
         lasting.allocate(0, 16, "/no/such/driver.so")
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        (1, r"k: offsets do not rise from 0 to the number of rows \(.*\)\."),
+        (2, r"k: an expert id is not the number of an expert\."),
+        (4, r"k: a row or a position does not exist\."),
+        (6, r"k: an expert id .* of an expert; a row or a position does not exist\."),
+    ],
+)
+def test_each_bit_of_an_error_word_has_a_sentence(word: int, sentence: str) -> None:
+    good = SimpleNamespace(
+        devices=[0], manifest=SimpleNamespace(entry="other"), error_word=lambda device: 0
+    )
+    wrong = SimpleNamespace(
+        devices=[0, 1],
+        manifest=SimpleNamespace(entry="k"),
+        error_word=lambda device: word * device,
+    )
+    check_kernels([good])
+    with pytest.raises(Error, match=f"^{sentence}$"):
+        check_kernels([good, wrong])

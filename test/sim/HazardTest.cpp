@@ -113,9 +113,9 @@ TEST(Hazards, AFenceOfGlobalMemoryIsPassedOnByMbarriers) {
 // fence.mbarrier_init is for mbarriers that the same thread has initialised,
 // and for nothing else.
 TEST(Hazards, AFenceOfMbarriersIsNoFenceOfData) {
-  auto stored = [](const char *fence) {
-    return "@!%p1 bra END; st.shared.v4.b32 [%r3], {1, 2, 3, 4};\n" +
-           std::string(fence) +
+  auto stored = [](const char *fence, const char *thread = "%p1") {
+    return "@!" + std::string(thread) +
+           " bra END; st.shared.v4.b32 [%r3], {1, 2, 3, 4};\n" + fence +
            "cp.async.bulk.global.shared::cta.bulk_group [%d2], [%r3], 16;\n"
            "cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;\nEND:";
   };
@@ -133,6 +133,8 @@ TEST(Hazards, AFenceOfMbarriersIsNoFenceOfData) {
   const char *const other = "without a fence.mbarrier_init";
   check({{stored("fence.proxy.async;\n"), nullptr},
          {stored(fence), "without a fence.proxy.async in between"},
+         {stored("fence.proxy.async;\n", "%p4"), nullptr},
+         {stored(fence, "%p4"), "without a fence.proxy.async in between"},
          {copied(fence, ""), nullptr},
          {copied("fence.proxy.async;\n", ""), nullptr},
          {copied("", ""), other},
@@ -163,26 +165,70 @@ TEST(Hazards, BulkCopiesHaveASizeAndAnMbarrier) {
           "the bulk copy uses an mbarrier at shared address"}});
 }
 
+// All lanes store one value, and then one of them another.
+TEST(Hazards, AStoreBehindThoseOfOtherLanes) {
+  auto stored = [](const char *sync) {
+    return "@%p3 bra END; st.shared.b32 [%r3], 5;\n" + std::string(sync) +
+           "@%p1 st.shared.b32 [%r3], 7;\nEND:";
+  };
+  check({{stored(""), "no barrier orders the two"},
+         {stored("bar.warp.sync -1;\n"), nullptr}});
+}
+
 // Eight lanes come to the barrier on one way, eight on another, and the rest of
-// the warp is past it.
+// the warp is past it. Those that store come first or last.
 TEST(Hazards, LanesMeetOnDifferentWays) {
-  auto meeting = [](const char *sync) {
+  auto meeting = [](bool first, const std::string &sync) {
+    const std::string store = "st.shared.b32 [%r6], %r1; ", none = "mov.u32 "
+                                                                   "%r7, 9; ";
     return "@%p3 bra END; shl.b32 %r5, %r1, 2; add.u32 %r6, %r3, %r5;\n"
            "setp.ge.u32 %p5, %r1, 8; setp.ge.u32 %p6, %r1, 16;\n"
-           "@%p5 bra T; st.shared.b32 [%r6], %r1; bra MEET;\n"
-           "T: @%p6 bra END; mov.u32 %r7, 9;\n"
-           "MEET: " +
-           std::string(sync) +
-           "\n@!%p5 bra END; ld.shared.b32 %r8, [%r6-32];\n"
-           "add.u32 %r9, %r8, 8; setp.ne.u32 %p7, %r9, %r1;\n"
-           "@%p7 trap;\nEND:";
+           "@%p5 bra T; " +
+           (first ? store : none) + "bra MEET;\nT: @%p6 bra END; " +
+           (first ? none : store) + "\nMEET: " + sync +
+           (first ? "\n@!%p5 bra END; ld.shared.b32 %r8, [%r6-32];\n"
+                    "add.u32 %r9, %r8, 8;"
+                  : "\n@%p5 bra END; ld.shared.b32 %r8, [%r6+32];\n"
+                    "sub.u32 %r9, %r8, 8;") +
+           "setp.ne.u32 %p7, %r9, %r1;\n@%p7 trap;\nEND:";
   };
-  check({{meeting("bar.warp.sync 0xffff;"), nullptr},
-         {meeting(""), "no barrier orders the two"},
+  check({{meeting(true, "bar.warp.sync 0xffff;"), nullptr},
+         {meeting(false, "bar.warp.sync 0xffff;"), nullptr},
+         {meeting(true, ""), "no barrier orders the two"},
          {"@%p3 bra END; bar.warp.sync 0xfffe; END:",
           "its member mask 0xfffe leaves that thread out"},
          {"@%p3 bra END; bar.warp.sync -2; END:",
           "its member mask 0xfffffffe leaves that thread out"}});
+}
+
+// What a thread has stored and fenced, another one may copy behind a wait, and
+// another lane of its warp may read.
+TEST(Hazards, WhatStandsBehindAnMbarrierIsKnown) {
+  auto copied = [](const char *fence) {
+    return init() +
+           "barrier.sync 0;\n@%p3 bra WAIT; @!%p1 bra END;\n"
+           "st.shared.v4.b32 [%r3], {1, 2, 3, 4};\n" +
+           fence +
+           "mbarrier.arrive.shared.b64 _, [%r4]; bra END;\n"
+           "WAIT: @!%p4 bra END;\n"
+           "W: mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n"
+           "@!%p5 bra W;\n"
+           "cp.async.bulk.global.shared::cta.bulk_group [%d2], [%r3], 16;\n"
+           "cp.async.bulk.commit_group; cp.async.bulk.wait_group 0;\nEND:";
+  };
+  auto read = [](const char *wait) {
+    return init() +
+           "barrier.sync 0;\n@%p3 bra END;\n"
+           "@%p1 st.shared.b32 [%r3], 7;\n"
+           "@%p1 mbarrier.arrive.shared.b64 _, [%r4];\n" +
+           wait + "@%p2 ld.shared.b32 %r8, [%r3];\nEND:";
+  };
+  check({{copied("fence.proxy.async;\n"), nullptr},
+         {copied(""), "without a fence.proxy.async in between"},
+         {read("W: mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n"
+               "@!%p5 bra W;\n"),
+          nullptr},
+         {read(""), "no barrier orders the two"}});
 }
 
 // Checks that are left out say nothing.
