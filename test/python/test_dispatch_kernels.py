@@ -12,8 +12,10 @@ import pytest
 import routing_cases as cases
 from kernels import needs_both
 from mxfp4 import Compiler, Error, fp8, layer_steps, routing
+from mxfp4.bench.models import MODELS
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
+from mxfp4.layer_steps import FEW_EXPERTS_COUNTED, FEW_SLOTS_COUNTED
 from mxfp4.routing_artifact import RoutingArtifact, RoutingRun, simulate_routing
 from routing_runs import compiled
 
@@ -141,6 +143,24 @@ def test_one_cta(kind: str, tokens: int, rng: np.random.Generator) -> None:
     plain = compiled(cases.dispatch_mlir(4, 64, kind))
     positions = routing.sort_by_expert(ids, 200).positions
     run = simulate_routing(plain, tokens, x=x, positions=positions, grid=(1, 1, 1))
+    assert run.findings == []
+    check_rows(run, kind, x, positions)
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp8"])
+@pytest.mark.parametrize("name", MODELS)
+def test_sizes_of_models(kind: str, name: str, rng: np.random.Generator) -> None:
+    """How warps share a row and its sums follows from all of a layer's sizes."""
+    model = MODELS[name]
+    few = model.experts <= FEW_EXPERTS_COUNTED and model.top <= FEW_SLOTS_COUNTED
+    x, ids = values(rng, 3, model.hidden, kind), cases.ids(rng, 3, model.experts, model.top)
+    if few:
+        text = cases.dispatch_mlir(model.top, model.hidden, kind, model.experts)
+        check_with_sort(compiled(text, "rows-hint=1"), kind, x, ids)
+        return
+    kernel = compiled(cases.dispatch_mlir(model.top, model.hidden, kind))
+    positions = routing.sort_by_expert(ids, model.experts).positions
+    run = simulate_routing(kernel, 3, x=x, positions=positions)
     assert run.findings == []
     check_rows(run, kind, x, positions)
 
