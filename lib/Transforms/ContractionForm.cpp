@@ -86,9 +86,7 @@ bool mxfp4::isWidening(Type from, Type to) {
   return (from.isBF16() || from.isF16()) && getElementTypeOrSelf(to).isF32();
 }
 
-/// Whether each dimension of a tensor is one loop, each loop once, or has one
-/// element, whatever the loops.
-static bool isProjection(AffineMap map, RankedTensorType type) {
+bool mxfp4::isProjection(AffineMap map, RankedTensorType type) {
   llvm::SmallBitVector used(map.getNumDims());
   for (auto [expr, size] : llvm::zip_equal(map.getResults(), type.getShape())) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
@@ -205,10 +203,10 @@ static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
     inner.dims.push_back(partsOf(*loop));
   }
   inner.gather.numbers = input->get();
+  if (!isProjection(from, cast<RankedTensorType>(input->get().getType())))
+    return false;
   for (AffineExpr expr : from.getResults()) {
     auto dim = dyn_cast<AffineDimExpr>(expr);
-    if (!dim && !isa<AffineConstantExpr>(expr))
-      return false;
     inner.gather.dims.push_back(dim ? partsOf(dim.getPosition()) : LoopParts());
   }
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)

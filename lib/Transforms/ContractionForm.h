@@ -67,6 +67,10 @@ bool isDecoded(mlir::Value value);
 /// 65504.
 constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
 
+/// Whether each dimension of a tensor is one loop, each loop once, or has one
+/// element, whatever the loops.
+bool isProjection(mlir::AffineMap map, mlir::RankedTensorType type);
+
 /// Whether a conversion loses nothing: from bf16 or f16 to f32.
 bool isWidening(mlir::Type from, mlir::Type to);
 

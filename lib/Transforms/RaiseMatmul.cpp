@@ -72,7 +72,7 @@ private:
   OpFoldResult rowsPerExpert();
   Value destination(Value x, Value codes);
   Value shapeResult(Value y);
-  Value expertIds();
+  Value expertIds(Value codes);
   Value rowNumbers();
   Value finish(Value y);
   Value fill(Value y);
@@ -193,7 +193,7 @@ Value MatmulBuilder::shapeResult(Value y) {
 }
 
 /// The number of the expert of each group, where numbers select the weights.
-Value MatmulBuilder::expertIds() {
+Value MatmulBuilder::expertIds(Value codes) {
   const GatherIndex &gather = c.weights.gather;
   if (!gather.numbers)
     return {};
@@ -220,13 +220,19 @@ Value MatmulBuilder::expertIds() {
   if (!c.weights.kept.value)
     return ids;
   // Where the weights are NaN, the number may be one of no expert.
-  const auto number = [&](int32_t value) {
+  const auto number = [&](int64_t value) -> Value {
     return arith::ConstantOp::create(
         b, loc, DenseElementsAttr::get(to, b.getI32IntegerAttr(value)));
   };
   ids = arith::MaxSIOp::create(b, loc, ids, number(0));
-  return arith::MinSIOp::create(
-      b, loc, ids, number(static_cast<int32_t>(c.weights.shape[0] - 1)));
+  const OpFoldResult experts = tensor::getMixedSize(b, loc, codes, 0);
+  if (std::optional<int64_t> known = getConstantIntValue(experts))
+    return arith::MinSIOp::create(b, loc, ids, number(*known - 1));
+  Value count =
+      arith::IndexCastOp::create(b, loc, b.getI32Type(), cast<Value>(experts));
+  Value last = arith::AddIOp::create(
+      b, loc, tensor::SplatOp::create(b, loc, to, count), number(-1));
+  return arith::MinSIOp::create(b, loc, ids, last);
 }
 
 /// The row of the activations of each row of the groups, where it is a row of
@@ -309,6 +315,7 @@ Value MatmulBuilder::fill(Value y) {
 
 Value MatmulBuilder::build() {
   auto [codes, scales] = c.weights.make(b, loc);
+  Value ids = expertIds(codes);
   codes = c.codes.apply(b, loc, codes);
   scales = c.scales.apply(b, loc, scales);
   Value offsets = equalOffsets(b, loc, c.groups, rowsPerExpert());
@@ -316,8 +323,8 @@ Value MatmulBuilder::build() {
   Value gather = rowNumbers();
   Value into = destination(gather ? gather : x, codes);
   auto matmul = GroupedMatmulOp::create(
-      b, loc, into.getType(), x, ValueRange{codes, scales}, offsets,
-      expertIds(), into, /*error=*/Value(), /*workspace=*/Value(), gather,
+      b, loc, into.getType(), x, ValueRange{codes, scales}, offsets, ids, into,
+      /*error=*/Value(), /*workspace=*/Value(), gather,
       /*scatter=*/Value(), /*epilogue_operands=*/ValueRange(),
       /*through=*/Value(), /*schedule=*/ScheduleAttr(),
       /*accumulation=*/AccumulationAttr(),

@@ -15,7 +15,9 @@ using namespace mxfp4;
 /// Whether a linalg operation yields the same zero for every element: a
 /// constant of its body, or an input of zeros.
 static bool yieldsZero(linalg::LinalgOp op) {
-  if (op.getNumReductionLoops() != 0 || op->getNumResults() != 1)
+  // Other elements than those of loops stay as they were.
+  if (op.getNumReductionLoops() != 0 || op->getNumResults() != 1 ||
+      !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isPermutation())
     return false;
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
   auto argument = dyn_cast<BlockArgument>(yielded);

@@ -25,7 +25,10 @@ static Value sourceOf(Value value) {
           tensor::ExpandShapeOp, tensor::ExtractSliceOp>(op))
     return op->getOperand(0);
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  // Other elements than those of loops stay as they were.
   if (!linalgOp || linalgOp->getNumResults() != 1 ||
+      !linalgOp.getMatchingIndexingMap(linalgOp.getDpsInitOperand(0))
+           .isPermutation() ||
       linalgOp.getNumReductionLoops() != 0)
     return {};
   return linalgOp.getBlock()->getTerminator()->getOperand(0);

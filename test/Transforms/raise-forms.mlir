@@ -212,3 +212,33 @@ func.func @two(%x: tensor<2x8x64xbf16>, %w: tensor<48x2x32xf4E2M1FN>,
   } -> tensor<8x48xf32>
   return %r : tensor<8x48xf32>
 }
+
+// -----
+
+// An output of which some elements are set to zero starts at the others, too:
+// all are added behind the sum.
+
+// CHECK-LABEL: func @some_zeros
+// CHECK:         %[[START:.*]] = linalg.generic
+// CHECK:         %[[SUM:.*]] = mxfp4.grouped_matmul
+// CHECK:         linalg.add ins(%{{.*}}, %[[START]] :
+func.func @some_zeros(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
+    %s: tensor<1x48x1xi8>, %others: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %i = tensor.empty() : tensor<1x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<1x48x1x16xi8>) scales(%s : tensor<1x48x1xi8>)
+      outs(%i : tensor<1x48x32xbf16>) -> tensor<1x48x32xbf16>
+  %f = tensor.collapse_shape %w [[0, 1], [2]] : tensor<1x48x32xbf16> into tensor<48x32xbf16>
+  %zero = arith.constant 0.0 : f32
+  %start = linalg.generic {indexing_maps = [affine_map<(m) -> (m, 0)>], iterator_types = ["parallel"]}
+      outs(%others : tensor<8x48xf32>) {
+    ^bb0(%o: f32):
+      linalg.yield %zero : f32
+  } -> tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %f : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%start : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}

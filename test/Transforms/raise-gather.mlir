@@ -136,3 +136,62 @@ func.func @columns(%x: tensor<4x32xbf16>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<4x8xf32>) -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
+
+// -----
+
+#w = affine_map<(t, n, k) -> (t, n, k)>
+
+// The second expert of each token, and the one on the diagonal: the numbers are
+// some of a tensor.
+
+// CHECK-LABEL: func @second
+// CHECK-SAME:    %[[IDS:[^ ]*]]: tensor<8x2xi32>)
+// CHECK:         %[[SOME:.*]] = linalg.generic {{.*}} ins(%[[IDS]] : tensor<8x2xi32>) outs(%{{.*}} : tensor<8xi32>)
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[SOME]] : tensor<8xi32>)
+// CHECK-LABEL: func @diagonal
+// CHECK-SAME:    %[[IDS:[^ ]*]]: tensor<8x8xi32>)
+// CHECK:         %[[SOME:.*]] = linalg.generic {{.*}} ins(%[[IDS]] : tensor<8x8xi32>) outs(%{{.*}} : tensor<8xi32>)
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[SOME]] : tensor<8xi32>)
+func.func @second(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %ids: tensor<8x2xi32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<8x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [affine_map<(t, n, k) -> (t, 1)>, #w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%ids : tensor<8x2xi32>) outs(%ge : tensor<8x48x32xbf16>) {
+    ^bb0(%id: i32, %o: bf16):
+      %at = arith.index_cast %id : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.batch_matvec ins(%g, %x : tensor<8x48x32xbf16>, tensor<8x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+func.func @diagonal(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %ids: tensor<8x8xi32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<8x48x32xbf16>
+  %g = linalg.generic {indexing_maps = [affine_map<(t, n, k) -> (t, t)>, #w],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%ids : tensor<8x8xi32>) outs(%ge : tensor<8x48x32xbf16>) {
+    ^bb0(%id: i32, %o: bf16):
+      %at = arith.index_cast %id : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 2 : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.batch_matvec ins(%g, %x : tensor<8x48x32xbf16>, tensor<8x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
