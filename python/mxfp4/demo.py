@@ -273,9 +273,8 @@ def run(
     """
     checkpoint = Checkpoint(path)
     checkpoint.require(names)
-    how = way(
-        not cpu and has_gpu(), activations
-    )  # in this order, since to import torch takes seconds
+    # In this order, because importing torch takes seconds.
+    how = way(not cpu and has_gpu(), activations)
     print(f"{path}: {len(checkpoint.experts)} MXFP4 expert tensors; running on {WAYS[how]}")
     chosen = list(checkpoint.experts)[:2] if names is None else names
     results = [

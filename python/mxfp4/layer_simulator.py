@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import library
 from ._runtime_library import NativeDriver
-from ._typed import typed
+from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
 from .layer_kernels import LayerKernels
@@ -27,13 +27,13 @@ DRIVER = "libmxfp4-sim-cuda.so"
 @typed
 def simulate_layer(
     kernels: LayerKernels,
-    x: Any,
-    logits: Any,
+    x: ArrayLike,
+    logits: ArrayLike,
     gate_up: PackedWeights,
     down: PackedWeights,
-    gate_up_bias: Any = None,
-    down_bias: Any = None,
-    correction: Any = None,
+    gate_up_bias: ArrayLike | None = None,
+    down_bias: ArrayLike | None = None,
+    correction: ArrayLike | None = None,
 ) -> NDArray[Any]:
     """Run the kernels of a call of `Layer` in the interpreter, one behind the other.
 
@@ -58,7 +58,8 @@ def simulate_layer(
             interpreter finds a hazard, which the message describes.
     """
     s = kernels.spec
-    tokens, e, n = len(np.atleast_1d(x)), s.experts, s.columns
+    x = np.atleast_1d(as_array("x", x))
+    tokens, e, n = len(x), s.experts, s.columns
     wanted = {"x": (x, (tokens, s.hidden), bfloat16),
               "logits": (logits, (tokens, e), bfloat16 if s.logits == "bf16" else np.float32),
               "gate_up_bias": (gate_up_bias, (e, n) if s.bias else None, bfloat16),
@@ -92,7 +93,7 @@ def _array(name: str, value: Any, shape: tuple[int, ...] | None, dtype: Any) -> 
         return None
     if value is None:
         raise Error(f"this layer takes {name}, which is missing.")
-    array = np.asarray(value)
+    array = as_array(name, value)
     if array.shape != shape or array.dtype != dtype:
         raise Error(
             f"{name} must be {np.dtype(dtype)} {list(shape)}, got {array.dtype} "

@@ -71,6 +71,8 @@ def test_a_read_between_kernels_is_a_hazard(file: Path, case: Case) -> None:
     [
         ({"x": np.zeros((5, 64), np.float32)}, r"x must be bfloat16 \[5, 64\], got float32"),
         ({"x": 3}, "x must be"),
+        ({"x": [[1, 2], [3]]}, "x must be a numpy array, got "),
+        ({"logits": object()}, "logits must be"),
         ({"logits": np.zeros((4, 8), bfloat16)}, r"logits must be bfloat16 \[5, 8\], got bfloat16"),
         ({"gate_up_bias": np.zeros((8, 192), bfloat16)}, "this layer takes no gate_up_bias"),
         ({"spec": KINDS["all operands"], "logits": np.zeros((5, 8), np.float32)},
