@@ -5,7 +5,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
-#include "Promises.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -105,7 +104,7 @@ namespace {
 struct LookThrough {
   /// Elements again for each iteration of loops that the tensor does not have.
   bool copies;
-  /// Roundings to f16, which were promised to keep decoded weights.
+  /// Roundings to f16.
   bool roundings = false;
 };
 
@@ -122,8 +121,9 @@ static bool throughMove(MovedTensor &operand, linalg::LinalgOp op,
   AffineMap from = op.getMatchingIndexingMap(input),
             to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
-  if (auto round = yielded.getDefiningOp<arith::TruncFOp>();
-      round && what.roundings && round.getType().isF16())
+  auto round = yielded.getDefiningOp<arith::TruncFOp>();
+  const bool rounds = round && what.roundings && round.getType().isF16();
+  if (rounds)
     yielded = round.getIn();
   if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
       widen && isWidening(widen.getIn().getType(), widen.getType()))
@@ -140,6 +140,7 @@ static bool throughMove(MovedTensor &operand, linalg::LinalgOp op,
       parts = operand.dims[loop.getPosition()];
   operand.value = input->get();
   operand.dims = inner;
+  operand.isRounded |= rounds;
   return true;
 }
 
@@ -194,6 +195,7 @@ static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
   };
   ContractionOperand inner;
   inner.kept = operand.kept;
+  inner.isRounded = operand.isRounded;
   inner.value = extract.getTensor();
   inner.dims.emplace_back();
   for (Value index : extract.getIndices().drop_front()) {
@@ -265,6 +267,7 @@ static bool throughOne(MovedTensor &operand, const LookThrough &what) {
       round && what.roundings && getElementTypeOrSelf(round.getType()).isF16();
   if (widens || rounds || isa<tensor::CastOp>(def)) {
     operand.value = def->getOperand(0);
+    operand.isRounded |= rounds;
     return true;
   }
   if (auto move = dyn_cast<linalg::LinalgOp>(def))
@@ -293,10 +296,7 @@ std::optional<ContractionOperand> mxfp4::normalForm(linalg::LinalgOp op,
     if (extents[loop] != 1)
       parts.push_back({loop, extents[loop], 1});
   }
-  const Promises promises = Promises().within(op);
-  const LookThrough what = {withCopies, isWeights &&
-                                            promises.minScale >= kMinScaleF16 &&
-                                            promises.maxScale <= kMaxScaleF16};
+  const LookThrough what = {withCopies, /*roundings=*/isWeights};
   while (true) {
     if (throughOne(operand, what))
       continue;

@@ -44,6 +44,8 @@ struct MovedTensor {
   mlir::Value value;
   /// For each dimension; empty for a dimension of one.
   llvm::SmallVector<LoopParts> dims;
+  /// Whether what it stands for is rounded to f16.
+  bool isRounded = false;
 };
 
 struct ContractionOperand : MovedTensor {
@@ -62,11 +64,6 @@ llvm::SetVector<mlir::Operation *> sliceInBody(mlir::linalg::LinalgOp op,
 /// Whether a value is decoded weights, moved or widened at most.
 bool isDecoded(mlir::Value value);
 
-/// Scale bytes for which f16 has all decoded weights: 0.5 times the scale is at
-/// least the smallest number, 2^-24, and 6 times the scale at most the largest,
-/// 65504.
-constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
-
 /// Whether each dimension of a tensor is one loop, each loop once, or has one
 /// element, whatever the loops.
 bool isProjection(mlir::AffineMap map, mlir::RankedTensorType type);
@@ -80,8 +77,7 @@ void appendPart(LoopParts &parts, LoopPart part);
 /// The normal form of an input of `op`; nullopt if a dimension is not one loop.
 /// `withCopies`: a tensor that has the elements of another several times stands
 /// for the other. `isWeights`: a tensor that has NaN in place of some elements
-/// of another does, too, and one that was rounded to f16 where that was
-/// promised to keep decoded weights.
+/// of another does, too, and one that is rounded to f16.
 std::optional<ContractionOperand> normalForm(mlir::linalg::LinalgOp op,
                                              mlir::OpOperand *input,
                                              bool withCopies,

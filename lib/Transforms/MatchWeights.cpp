@@ -21,6 +21,22 @@ OpOperand *mxfp4::inputOf(linalg::LinalgOp op, Value factor) {
   return op.isDpsInput(operand) ? operand : nullptr;
 }
 
+/// Scale bytes for which f16 has all decoded weights: 0.5 times the scale is at
+/// least the smallest number, 2^-24, and 6 times the scale at most the largest,
+/// 65504.
+static constexpr int64_t kMinScaleF16 = 127 - 23, kMaxScaleF16 = 127 + 13;
+
+/// Whether decoded weights were promised to be numbers of f16.
+static LogicalResult checkRounding(DequantizeOp op, Miss *why) {
+  const Promises promises = Promises().within(op);
+  if (promises.minScale >= kMinScaleF16 && promises.maxScale <= kMaxScaleF16)
+    return success();
+  return miss(why,
+              "the weights are rounded to f16, which keeps those with scale "
+              "bytes 104 to 140",
+              "promise that scale bytes are 104 to 140 (scales=104,140)");
+}
+
 /// Whole rows: blocks are not cut.
 static bool keepsBlocks(tensor::ExtractSliceOp slice) {
   return getConstantIntValue(slice.getMixedStrides().back()) == 1 &&
@@ -50,12 +66,6 @@ static LogicalResult missBehind(Operation *op, Miss *why) {
     if (Operation *inner =
             linalgOp.getBlock()->getTerminator()->getOperand(0).getDefiningOp())
       last = inner;
-  if (isa<arith::TruncFOp>(last) &&
-      getElementTypeOrSelf(last->getResult(0).getType()).isF16())
-    return miss(why,
-                "the weights are rounded to f16, which keeps those with scale "
-                "bytes 104 to 140",
-                "promise that scale bytes are 104 to 140 (scales=104,140)");
   const std::string where =
       ("'" + last->getName().getStringRef() +
        (last == op ? "'" : "' in '" + op->getName().getStringRef() + "'"))
@@ -102,6 +112,8 @@ FailureOr<Weights> mxfp4::weightsOf(const ContractionOperand &operand,
   if (!found.dequantize)
     return miss(why, "no operand is an exact MXFP4 decode, moved or widened at "
                      "most");
+  if (operand.isRounded && failed(checkRounding(found.dequantize, why)))
+    return failure();
   return found;
 }
 

@@ -52,7 +52,7 @@ static bool multipliesWeights(linalg::LinalgOp op) {
     if (!input || !isa<RankedTensorType>(input->get().getType()))
       return false;
     std::optional<ContractionOperand> operand =
-        normalForm(op, input, /*withCopies=*/true);
+        normalForm(op, input, /*withCopies=*/true, /*isWeights=*/true);
     hasWeights |= operand && succeeded(weightsOf(*operand, nullptr));
   }
   return hasWeights;

@@ -242,3 +242,47 @@ func.func @some_zeros(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
       outs(%start : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+// Weights that are rounded to f16: the promise stands on their decode, or is
+// missing.
+
+// CHECK-LABEL: func @promised
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-LABEL: func @not_promised
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @promised(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
+    %s: tensor<1x48x1xi8>) -> tensor<8x48xf32> {
+  %i = tensor.empty() : tensor<1x48x32xf32>
+  %w = mxfp4.dequantize codes(%c : tensor<1x48x1x16xi8>) scales(%s : tensor<1x48x1xi8>)
+      outs(%i : tensor<1x48x32xf32>) {promises = {scales = array<i64: 104, 140>}} -> tensor<1x48x32xf32>
+  %h = arith.truncf %w : tensor<1x48x32xf32> to tensor<1x48x32xf16>
+  %f = tensor.collapse_shape %h [[0, 1], [2]] : tensor<1x48x32xf16> into tensor<48x32xf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %f : tensor<8x32xbf16>, tensor<48x32xf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+func.func @not_promised(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
+    %s: tensor<1x48x1xi8>) -> tensor<8x48xf32> {
+  %i = tensor.empty() : tensor<1x48x32xf32>
+  %w = mxfp4.dequantize codes(%c : tensor<1x48x1x16xi8>) scales(%s : tensor<1x48x1xi8>)
+      outs(%i : tensor<1x48x32xf32>) {promises = {scales = array<i64: 103, 140>}} -> tensor<1x48x32xf32>
+  %h = arith.truncf %w : tensor<1x48x32xf32> to tensor<1x48x32xf16>
+  %f = tensor.collapse_shape %h [[0, 1], [2]] : tensor<1x48x32xf16> into tensor<48x32xf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{the weights are rounded to f16, which keeps those with scale bytes 104 to 140; promise that scale bytes are 104 to 140 (scales=104,140)}}
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %f : tensor<8x32xbf16>, tensor<48x32xf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}

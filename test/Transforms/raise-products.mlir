@@ -87,3 +87,35 @@ func.func @thrice(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) dimensions = [2, 3]
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+// Weights that are rounded to f16, which was promised to keep them.
+
+// CHECK-LABEL: func @rounded
+// CHECK:         mxfp4.grouped_matmul
+// CHECK-NOT:     linalg.reduce
+func.func @rounded(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32>
+    attributes {mxfp4.promises = {scales = array<i64: 104, 140>}} {
+  %e = tensor.empty() : tensor<48x32xf32>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xf32>) -> tensor<48x32xf32>
+  %h = arith.truncf %w : tensor<48x32xf32> to tensor<48x32xf16>
+  %e3 = tensor.empty() : tensor<8x48x32xf32>
+  %p = linalg.generic {
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n, k)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x, %h : tensor<8x32xbf16>, tensor<48x32xf16>) outs(%e3 : tensor<8x48x32xf32>) {
+    ^bb0(%a: bf16, %b: f16, %o: f32):
+      %af = arith.extf %a : bf16 to f32
+      %bf = arith.extf %b : f16 to f32
+      %v = arith.mulf %af, %bf : f32
+      linalg.yield %v : f32
+  } -> tensor<8x48x32xf32>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.reduce { arith.addf } ins(%p : tensor<8x48x32xf32>)
+      outs(%init : tensor<8x48xf32>) dimensions = [2]
+  return %y : tensor<8x48xf32>
+}
