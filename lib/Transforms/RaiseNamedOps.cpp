@@ -165,7 +165,10 @@ dimensionsOf(Operation *op, StringRef name, unsigned place) {
     auto some = numbers && numbers.size() == 6
                     ? dyn_cast<DenseIntElementsAttr>(numbers[place])
                     : DenseIntElementsAttr();
-    if (!some || !some.getElementType().isInteger(64))
+    // A splat may be of more elements than memory holds; operands have three
+    // dimensions at most.
+    if (!some || !some.getElementType().isInteger(64) ||
+        some.getNumElements() > 3)
       return std::nullopt;
     llvm::append_range(found, some.getValues<int64_t>());
     return found;

@@ -96,6 +96,19 @@ func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: ten
 
 // -----
 
+// More dimensions than there is memory.
+func.func @huge_ragged_dot(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> tensor<8x96xf32> {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  // expected-remark @below {{the decoded weights, which are decoded in memory, go into 'stablehlo.composite'}}
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  // expected-remark @below {{'stablehlo.composite' is not raised: rows must be ragged in their first dimension}}
+  %y = "stablehlo.composite"(%x, %w, %n) <{composite_attributes = {ragged_dot_dimension_numbers = [dense<> : tensor<0xi64>, dense<> : tensor<0xi64>, dense<1> : tensor<9223372036854775807xi64>, dense<2> : tensor<1xi64>, dense<0> : tensor<1xi64>, dense<0> : tensor<1xi64>]}, decomposition = @ragged_dot, name = "chlo.ragged_dot"}> : (tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+  return %y : tensor<8x96xf32>
+}
+func.func private @ragged_dot(tensor<8x64xbf16>, tensor<4x96x64xbf16>, tensor<4xi32>) -> tensor<8x96xf32>
+
+// -----
+
 func.func @odd_ragged_dots(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>, %m: tensor<4xi1>) {
   %e = tensor.empty() : tensor<4x96x64xbf16>
   // expected-remark @below {{'mxfp4.dequantize' is not raised to mxfp4.grouped_matmul: the decoded weights, which are decoded in memory, go into 'chlo.ragged_dot'}}
