@@ -86,6 +86,10 @@ def test_given_counts(tmp_path: Path) -> None:
     (tmp_path / "counts.txt").write_text("5 0\n3, 8\n")
     file = chosen(*shape, "--counts", str(tmp_path / "counts.txt"), "--top", "2")
     assert (file[0].counts, file[0].tokens) == ((5, 0, 3, 8), 8)
+    for text in (b"5 0\n3 x", b"5 0\n3 \xff"):
+        (tmp_path / "counts.txt").write_bytes(text)
+        with pytest.raises(Error, match=r"counts\.txt must hold whole numbers, got"):
+            chosen(*shape, "--counts", str(tmp_path / "counts.txt"))
 
 
 def test_gpt_oss_with_other_token_counts() -> None:

@@ -10,7 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import read_input
 from ..errors import Error
+from ..names import shown
 from .gpt_oss import LAYERS, TOKENS, TOP
 from .models import MODELS, model
 
@@ -199,8 +201,9 @@ def _numbers(text: str) -> list[int]:
     if not all(word.isdecimal() for word in listed):
         if not path.is_file():
             raise Error(f"--counts takes numbers with commas, or a file of numbers; got {text!r}.")
-        listed = path.read_text().replace(",", " ").split()
+        text = read_input(path, "numbers of rows").decode(errors="replace")
+        listed = text.replace(",", " ").split()
     if not all(word.isdecimal() for word in listed):
         bad = next(word for word in listed if not word.isdecimal())
-        raise Error(f"{path} must hold whole numbers, got {bad!r}.")
+        raise Error(f"{path} must hold whole numbers, got {shown(bad)!r}.")
     return [int(word) for word in listed]
