@@ -68,8 +68,12 @@ private:
 /// Whether every id is that of an expert.
 bool areExperts(Value ids) {
   DenseIntElementsAttr values;
-  return matchPattern(ids, m_Constant(&values)) &&
-         llvm::none_of(values.getValues<APInt>(),
+  if (!matchPattern(ids, m_Constant(&values)))
+    return false;
+  // Of more elements, maybe, than can be looked at one by one.
+  if (values.isSplat())
+    return !values.getSplatValue<APInt>().isNegative();
+  return llvm::none_of(values.getValues<APInt>(),
                        [](const APInt &id) { return id.isNegative(); });
 }
 

@@ -439,3 +439,20 @@ func.func @in_place(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
   } -> tensor<8x48xbf16>
   return %z : tensor<8x48xbf16>
 }
+
+// -----
+
+// Ids that are all one are not looked at one by one.
+// CHECK-LABEL: func.func @ids_of_one_expert
+// CHECK: epilogue
+// CHECK: math.absf
+// CHECK-NOT: linalg.abs
+func.func @ids_of_one_expert(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
+    %s: tensor<1x48x2xi8>, %o: tensor<1099511627777xi32>, %e: tensor<8x48xf32>) -> tensor<8x48xf32> {
+  %ids = arith.constant dense<0> : tensor<1099511627776xi32>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<8x64xbf16>)
+      weights(%c, %s : tensor<1x48x2x16xi8>, tensor<1x48x2xi8>)
+      offsets(%o : tensor<1099511627777xi32>) expert_ids(%ids : tensor<1099511627776xi32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  %z = linalg.abs ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %z : tensor<8x48xf32>
+}
