@@ -35,10 +35,10 @@ def operations(file: str, first: str = "", end: str = "") -> list[str]:
 
 def dialect() -> list[Level]:
     """Levels of operations."""
-    fragments = "load_codes"
     return [
         Level("Graph", "What a program computes, on tensors or memrefs. Front ends and "
-              "`mxfp4-raise` make these operations.", operations("MXFP4Ops.td")),
+              "`mxfp4-raise` make these operations.",
+              operations("MXFP4Ops.td") + operations("MXFP4ConversionOps.td")),
         Level("Graph: routing", "What is around the matmuls of a mixture-of-experts layer.",
               operations("MXFP4RoutingOps.td")),
         Level("Program", "The structure of a kernel: tiles of a CTA, the loop over K, roles of "
@@ -47,9 +47,9 @@ def dialect() -> list[Level]:
               operations("MXFP4ProgramOps.td") + operations("MXFP4RoleOps.td")
               + operations("MXFP4BringOps.td", end="wait_count")),
         Level("Tiles", "What a CTA copies, multiplies and stores.",
-              operations("MXFP4KernelOps.td", end=fragments)),
+              operations("MXFP4TileOps.td")),
         Level("Fragments", "What a warp does with its part of a tile: load packed words, decode "
-              "them in registers, multiply.", operations("MXFP4KernelOps.td", first=fragments)),
+              "them in registers, multiply.", operations("MXFP4FragmentOps.td")),
         Level("Hopper", "TMA, mbarriers and wgmma.", operations("MXFP4HopperOps.td")
               + operations("MXFP4BringOps.td", first="wait_count")),
     ]  # fmt: skip

@@ -4,10 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Dialect, types, attributes and operations. See MXFP4Ops.td and
-// MXFP4RoutingOps.td for operations on tensors and memrefs, MXFP4ProgramOps.td
-// and MXFP4RoleOps.td for the structure of a kernel, MXFP4KernelOps.td for
-// operations on tiles and fragments.
+// Dialect, types, attributes and operations. See MXFP4Ops.td,
+// MXFP4ConversionOps.td and MXFP4RoutingOps.td for operations on tensors and
+// memrefs, MXFP4ProgramOps.td and MXFP4RoleOps.td for the structure of a
+// kernel, MXFP4TileOps.td and MXFP4FragmentOps.td for operations on tiles and
+// fragments.
 //
 //===----------------------------------------------------------------------===//
 

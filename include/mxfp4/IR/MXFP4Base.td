@@ -19,18 +19,18 @@ def MXFP4_Dialect : Dialect {
   let description = [{
     Four levels, from the model's operation down to registers:
 
-    1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul` and
-       the conversions `pack`, `unpack`, `quantize`, `dequantize`; around it
-       (`MXFP4RoutingOps.td`) `top_k`, `count_by_expert`, `sort_by_expert`,
-       `quantize_rows`, `combine`.
+    1. **Operations on tensors or memrefs** (`MXFP4Ops.td`): `grouped_matmul`;
+       the conversions (`MXFP4ConversionOps.td`) `pack`, `unpack`, `quantize`,
+       `dequantize`; around the matmul (`MXFP4RoutingOps.td`) `top_k`,
+       `count_by_expert`, `sort_by_expert`, `dispatch`, `quantize_rows`, `combine`.
     2. **The structure of a kernel** (`MXFP4ProgramOps.td`): the tiles of a
        persistent CTA (`for_tiles`) and the loop over K (`k_loop`); and
        (`MXFP4RoleOps.td`) warp roles (`warp_roles`, `role`) and rings through
        which roles hand stages of shared memory to each other; and
        (`MXFP4BringOps.td`) `bring_rows`, by which a role brings rows into order.
-    3. **Operations on tiles** (`MXFP4KernelOps.td`), for all threads of a CTA
+    3. **Operations on tiles** (`MXFP4TileOps.td`), for all threads of a CTA
        together: `copy_weights`, `copy_activations`, `tile_matmul`, `store_tile`.
-    4. **Operations on fragments** (`MXFP4KernelOps.td`, `MXFP4HopperOps.td`),
+    4. **Operations on fragments** (`MXFP4FragmentOps.td`, `MXFP4HopperOps.td`),
        for the threads of a warp: `load_codes`, `load_scales`, `decode`,
        `load_activations`, `mma`, `wgmma`, and for the baseline that decodes into
        shared memory `store_decoded`, `load_decoded`. Here an SSA value is a

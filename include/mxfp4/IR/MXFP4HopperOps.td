@@ -4,16 +4,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a warp-specialised kernel adds to MXFP4KernelOps.td: barriers in shared
-// memory, copies that signal them, and matrix instructions that run while the
-// thread that issued them goes on.
+// What a warp-specialised kernel adds to MXFP4TileOps.td and
+// MXFP4FragmentOps.td: barriers in shared memory, copies that signal them, and
+// matrix instructions that run while the thread that issued them goes on.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef MXFP4_IR_MXFP4HOPPEROPS
 #define MXFP4_IR_MXFP4HOPPEROPS
 
-include "mxfp4/IR/MXFP4KernelOps.td"
+include "mxfp4/IR/MXFP4FragmentOps.td"
 
 defvar Barriers = Arg<MemRefRankOf<[I64], [1]>,
                       "barriers in shared memory", [MemRead, MemWrite]>;
