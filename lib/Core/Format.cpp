@@ -32,30 +32,16 @@ double mxfp4::decodeBF16(uint16_t bits) {
   return value;
 }
 
-/// Sign, exponent and fraction, whatever the largest exponent means.
-static double decodeSmall(uint8_t bits, int fractionBits, int bias) {
-  const int fraction = bits & ((1 << fractionBits) - 1);
-  const int exponent = (bits & 0x7F) >> fractionBits;
-  const int significand =
-      exponent == 0 ? fraction : fraction | 1 << fractionBits;
-  const double magnitude =
-      std::ldexp(significand, std::max(exponent, 1) - bias - fractionBits);
-  return bits & 0x80 ? -magnitude : magnitude;
-}
-
 double mxfp4::decodeE5M2(uint8_t bits) {
   if ((bits & 0x7F) > 0x7C)
     return std::numeric_limits<double>::quiet_NaN();
   if ((bits & 0x7F) == 0x7C)
     return std::copysign(std::numeric_limits<double>::infinity(),
                          bits & 0x80 ? -1 : 1);
-  return decodeSmall(bits, /*fractionBits=*/2, /*bias=*/15);
-}
-
-double mxfp4::decodeE4M3(uint8_t bits) {
-  if ((bits & 0x7F) == 0x7F)
-    return std::numeric_limits<double>::quiet_NaN();
-  return decodeSmall(bits, /*fractionBits=*/3, /*bias=*/7);
+  const int fraction = bits & 3, exponent = (bits & 0x7F) >> 2;
+  const double magnitude = std::ldexp(exponent ? fraction | 4 : fraction,
+                                      std::max(exponent, 1) - 17);
+  return bits & 0x80 ? -magnitude : magnitude;
 }
 
 uint16_t mxfp4::roundToBF16(double value) {
@@ -84,16 +70,4 @@ uint16_t mxfp4::roundToBF16(double value) {
 
 uint16_t mxfp4::decodeExact(unsigned code, unsigned scale) {
   return roundToBF16(decodeE2M1(code) * decodeE8M0(scale));
-}
-
-unsigned mxfp4::encodeE2M1(double value) {
-  const unsigned sign = std::signbit(value) ? 8 : 0;
-  const double magnitude = std::fabs(value);
-  // Midpoints between neighbours; at a tie the even code wins.
-  static constexpr double midpoints[7] = {0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5};
-  unsigned code = 0;
-  while (code < 7 && (magnitude > midpoints[code] ||
-                      (magnitude == midpoints[code] && (code & 1))))
-    ++code;
-  return sign | (std::isnan(value) ? 7 : code);
 }

@@ -95,7 +95,7 @@ public:
   /// The exact inverse of the scale that `scaleFor` gave; NaN for NaN.
   Value inverseScale(Value scale);
   /// The code (i32) nearest to `value` times `inverse`, the exact inverse of
-  /// the scale: as `encodeE2M1`. NaN and a NaN scale give code 0 or 8.
+  /// the scale, at ties the even one. NaN and a NaN scale give code 0 or 8.
   Value encode(Value value, Value inverse);
   /// Two codes as a byte of the checkpoint.
   Value codePair(Value low, Value high);

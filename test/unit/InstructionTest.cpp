@@ -45,19 +45,6 @@ TEST(Instruction, FragmentsCoverTheirTiles) {
   }
 }
 
-TEST(Instruction, ColumnsAreSteps) {
-  const InstructionTraits &mma = traitsOf(Instruction::MmaSync);
-  const InstructionTraits &wgmma = traitsOf(Instruction::Wgmma);
-  for (int n : {-8, 0, 4, 12, 264}) {
-    EXPECT_FALSE(mma.hasColumns(n));
-    EXPECT_FALSE(wgmma.hasColumns(n));
-  }
-  EXPECT_TRUE(mma.hasColumns(8));
-  EXPECT_FALSE(mma.hasColumns(16));
-  for (int n : {8, 24, 256})
-    EXPECT_TRUE(wgmma.hasColumns(n));
-}
-
 // What a lowering finds by the types of its operands is the instruction that
 // wrote them.
 TEST(Instruction, TypesOfOperandsNameTheInstruction) {

@@ -38,10 +38,8 @@ uint16_t roundToBF16(double value);
 /// The value of a bf16 bit pattern.
 double decodeBF16(uint16_t bits);
 
-/// The value of an e5m2 (bits `s eeeee mm`) and of an e4m3 without infinities
-/// (`s eeee mmm`; all ones but for the sign is NaN).
+/// The value of an e5m2 (bits `s eeeee mm`).
 double decodeE5M2(uint8_t bits);
-double decodeE4M3(uint8_t bits);
 
 /// True for bf16 NaN bit patterns.
 inline bool isNaNBF16(uint16_t bits) { return (bits & 0x7FFF) > 0x7F80; }
@@ -50,10 +48,6 @@ inline bool isNaNBF16(uint16_t bits) { return (bits & 0x7FFF) > 0x7F80; }
 /// (all finite results do); 0xFF gives NaN for every code; products past the
 /// largest bf16 give infinity.
 uint16_t decodeExact(unsigned code, unsigned scale);
-
-/// The E2M1 code nearest to `value` (ties to the even code), saturating at
-/// +-6. NaN saturates too: MXFP4 says NaN through the scale alone.
-unsigned encodeE2M1(double value);
 
 } // namespace mxfp4
 

@@ -96,10 +96,6 @@ struct InstructionTraits {
   /// bits behind the point at each instruction (docs/Numerics.md), so that a
   /// long sum wants to be added to one in f32 from time to time.
   bool cutsSums() const { return bits(typeOfB) == 8; }
-  /// Whether there is one with this N.
-  bool hasColumns(int64_t n) const {
-    return n > 0 && n <= nMax && n % nStep == 0;
-  }
 };
 
 /// The traits of an instruction, and all instructions in the order of the enum.
