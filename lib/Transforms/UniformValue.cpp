@@ -12,15 +12,15 @@
 
 using namespace mlir;
 
-/// The value that an operation gives to each element, or the tensor that it
-/// takes them from; null if it computes them.
-static Value sourceOf(Value value) {
+Value mxfp4::sourceOfElements(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
     OpOperand *operand = op ? op.getMatchingOpOperand(argument) : nullptr;
     return operand && op.isDpsInput(operand) ? operand->get() : Value();
   }
   Operation *op = value.getDefiningOp();
+  if (auto generate = dyn_cast<tensor::GenerateOp>(op))
+    return generate.getBody().front().getTerminator()->getOperand(0);
   if (isa<tensor::SplatOp, tensor::CastOp, tensor::CollapseShapeOp,
           tensor::ExpandShapeOp, tensor::ExtractSliceOp>(op))
     return op->getOperand(0);
@@ -42,7 +42,7 @@ Attribute mxfp4::uniformValue(Value value) {
         return splat.getSplatValue<Attribute>();
       return isa<ElementsAttr>(constant) ? Attribute() : constant;
     }
-    value = sourceOf(value);
+    value = sourceOfElements(value);
   }
   return {};
 }

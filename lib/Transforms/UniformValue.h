@@ -12,6 +12,10 @@
 
 namespace mxfp4 {
 
+/// The value that an operation gives to each element, or the tensor or scalar
+/// that it takes them from; null if it computes them, or not all of them.
+mlir::Value sourceOfElements(mlir::Value value);
+
 /// The number that a scalar, or each element of a tensor, is, or null: a
 /// constant, in front of fills, broadcasts and reshapes. Front ends make
 /// tensors of the constants of a program.
