@@ -76,8 +76,10 @@ void execProxyFence(ExecContext &x, const Inst &i) {
 /// threads have initialised. What else they have written, it may not read.
 void execInitFence(ExecContext &x, const Inst &) {
   for (auto &[off, b] : x.c.mbarriers)
-    if (b.init.who >> 5 == x.w.agent() && x.mask >> (b.init.who & 31) & 1)
+    if (b.init.who >> 5 == x.w.agent() && x.mask >> (b.init.who & 31) & 1) {
       b.initFence = {b.init.who, x.w.now};
+      x.w.releasedInits.raise(laneAgent(b.init.who), x.w.now);
+    }
   ++x.w.now;
 }
 
@@ -294,6 +296,11 @@ void execClusterArrive(ExecContext &x, const Inst &i) {
   if (!i.sub) { // Not .relaxed.
     warpSynced(x.w);
     publish(x.w, x.cl.clusterClock, &x.cl.clusterProxy, &x.cl.clusterProxyG);
+  } else { // What fences have released.
+    x.cl.clusterClock.join(x.w.released);
+    x.cl.clusterClock.join(x.w.releasedInits);
+    x.cl.clusterProxy.join(x.w.proxyShared);
+    x.cl.clusterProxyG.join(x.w.proxyGlobal);
   }
   x.cl.clusterArrived += uint32_t(__builtin_popcount(x.mask & x.split().mask));
   ++x.split().pc;

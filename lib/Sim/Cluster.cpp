@@ -126,7 +126,8 @@ void makeWarp(Grid &g, Cluster &cl, Cta &c, Warp &w, uint32_t id) {
     }
     w.states[O.slot].def = ~0u;
   }
-  for (VectorClock *v : {&w.clock, &w.proxyShared, &w.proxyGlobal})
+  for (VectorClock *v :
+       {&w.clock, &w.proxyShared, &w.proxyGlobal, &w.releasedInits})
     v->init(cl.firstCta, uint32_t(cl.ctas.size()));
   w.registers = g.opts.launchRegisters;
   Split s;

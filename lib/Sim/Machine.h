@@ -138,6 +138,9 @@ struct Warp {
 
   // Knowledge of the others' work.
   VectorClock clock, proxyShared, proxyGlobal, released, pendingAcquire;
+  /// What fence.mbarrier_init has released: of mbarriers alone, which clocks
+  /// do not tell from what else their threads have done.
+  VectorClock releasedInits;
   uint32_t now = 1;      ///< Own counter.
   uint32_t syncNow = 1;  ///< Own counter at the last warp-wide barrier.
   uint32_t copySync = 0; ///< cp.async groups known to every lane.

@@ -142,6 +142,34 @@ TEST(Hazards, AFenceOfMbarriersIsNoFenceOfData) {
          {copied("@%p4 fence.mbarrier_init.release.cluster;\n", ""), other}});
 }
 
+// A relaxed arrival at the barrier of a cluster passes on what fences ahead of
+// it have released.
+TEST(Hazards, FencesAheadOfARelaxedBarrierOfAClusterRelease) {
+  const std::string barrier = "barrier.cluster.arrive.relaxed.aligned;\n"
+                              "barrier.cluster.wait.aligned;\n";
+  auto used = [&](const char *fence) {
+    return init() + fence + barrier +
+           "@%p4 mbarrier.arrive.expect_tx.shared.b64 _, [%r4], 16;\n"
+           "@%p4 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::"
+           "bytes [%r3], [%d1], 16, [%r4];\n"
+           "@!%p4 bra END;\n"
+           "W: mbarrier.try_wait.parity.shared.b64 %p5, [%r4], 0;\n"
+           "@!%p5 bra W;\nEND:";
+  };
+  auto stored = [&](const char *fence) {
+    return init() + "@%p1 st.shared.b32 [%r3], 5;\n" + fence + barrier +
+           "@%p4 ld.shared.b32 %r5, [%r3];";
+  };
+  const char *const inits = "fence.mbarrier_init.release.cluster;\n";
+  const char *const all = "fence.acq_rel.cluster;\n";
+  check({{used(inits), nullptr},
+         {used(""), "no barrier orders the two"},
+         {used(all), "without a fence.mbarrier_init"},
+         {used("fence.acq_rel.cluster; fence.proxy.async;\n"), nullptr},
+         {stored(all), nullptr},
+         {stored(""), "no barrier orders the two"}});
+}
+
 TEST(Hazards, BulkCopiesHaveASizeAndAnMbarrier) {
   auto copied = [](const std::string &start, const char *bytes) {
     return start + "mov.u32 %r5, " + bytes +
