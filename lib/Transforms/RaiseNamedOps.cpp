@@ -261,13 +261,32 @@ static Value multiplyByExpert(ImplicitLocOpBuilder &b, Value rows, Value w,
   return product.getResult(0);
 }
 
+/// Rows in front of a widening to f32, which a matmul does by itself.
+static Value stripWidening(Value rows) {
+  Operation *op = rows.getDefiningOp();
+  auto each = dyn_cast_if_present<linalg::GenericOp>(op);
+  if (each && each.getNumDpsInputs() == 1 && each->getNumResults() == 1 &&
+      each.hasPureTensorSemantics() &&
+      llvm::all_of(each.getIndexingMapsArray(),
+                   [](AffineMap map) { return map.isIdentity(); }))
+    op = each.getBody()->getTerminator()->getOperand(0).getDefiningOp();
+  auto widen = dyn_cast_if_present<arith::ExtFOp>(op);
+  if (!widen || !isWidening(widen.getIn().getType(), widen.getType()))
+    return rows;
+  if (!each)
+    return widen.getIn();
+  return widen.getIn() == each.getRegionInputArgs()[0] ? each.getInputs()[0]
+                                                       : rows;
+}
+
 /// A loop over the experts.
 static LogicalResult spellRaggedDot(Operation *op, Miss *why) {
   FailureOr<int64_t> contracted = checkRaggedDot(op, why);
   if (failed(contracted))
     return failure();
   ImplicitLocOpBuilder b(op->getLoc(), op);
-  Value x = op->getOperand(0), w = op->getOperand(1), sizes = op->getOperand(2);
+  Value x = stripWidening(op->getOperand(0)), w = op->getOperand(1),
+        sizes = op->getOperand(2);
   RankedTensorType type = tensorType(op->getResult(0)), wType = tensorType(w);
   OpFoldResult zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   OpFoldResult k = tensor::getMixedSize(b, b.getLoc(), x, 1),

@@ -4,9 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A program that multiplies by one expert after another transposes all experts
-// first. What it multiplies by is a slice of the weights all the same, and is
-// transposed behind it.
+// A program that multiplies by one expert after another transposes or widens
+// all experts first. What it multiplies by is a slice of the weights all the
+// same, and is transposed and widened behind it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,10 +16,9 @@
 using namespace mlir;
 using namespace mxfp4;
 
-/// For each dimension of the result of a transposition the dimension of its
-/// input; nullopt for anything else. `mayWiden`: it may widen the elements.
-static std::optional<SmallVector<int64_t>>
-transposition(linalg::LinalgOp op, bool mayWiden = false) {
+/// For each dimension of the result of a transposition, which may widen the
+/// elements, the dimension of its input; nullopt for anything else.
+static std::optional<SmallVector<int64_t>> transposition(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       !op.hasPureTensorSemantics() || op.getNumReductionLoops() != 0)
     return std::nullopt;
@@ -28,7 +27,7 @@ transposition(linalg::LinalgOp op, bool mayWiden = false) {
             to = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
   if (auto widen = yielded.getDefiningOp<arith::ExtFOp>();
-      widen && mayWiden && isWidening(widen.getIn().getType(), widen.getType()))
+      widen && isWidening(widen.getIn().getType(), widen.getType()))
     yielded = widen.getIn();
   if (!from.isPermutation() || !to.isPermutation() ||
       yielded != op.getMatchingBlockArgument(input))
@@ -48,7 +47,7 @@ bool mxfp4::isDecoded(Value value) {
     if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
              tensor::ExtractSliceOp>(op) &&
         !(widen && isWidening(widen.getIn().getType(), widen.getType())) &&
-        !(linalgOp && transposition(linalgOp, /*mayWiden=*/true)))
+        !(linalgOp && transposition(linalgOp)))
       return false;
     value = linalgOp ? linalgOp.getDpsInputs()[0] : op->getOperand(0);
   }
@@ -57,7 +56,8 @@ bool mxfp4::isDecoded(Value value) {
 
 namespace {
 
-struct SliceBeforeTransposition : OpRewritePattern<tensor::ExtractSliceOp> {
+/// Takes slices of weights before these are moved and widened.
+struct SliceBeforeMove : OpRewritePattern<tensor::ExtractSliceOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
@@ -75,13 +75,20 @@ struct SliceBeforeTransposition : OpRewritePattern<tensor::ExtractSliceOp> {
       offsets[from] = op.getMixedOffsets()[dim];
       sizes[from] = op.getMixedSizes()[dim];
     }
-    Value slice = tensor::ExtractSliceOp::create(
+    Value moved = tensor::ExtractSliceOp::create(
         rewriter, loc, source.getDpsInputs()[0], offsets, sizes, strides);
-    Value empty = tensor::EmptyOp::create(rewriter, loc, op.getMixedSizes(),
-                                          op.getType().getElementType());
-    Value moved =
-        linalg::TransposeOp::create(rewriter, loc, slice, empty, *dims)
-            ->getResult(0);
+    const Type from = getElementTypeOrSelf(moved),
+               to = op.getType().getElementType();
+    if (!llvm::is_sorted(*dims)) {
+      Value empty =
+          tensor::EmptyOp::create(rewriter, loc, op.getMixedSizes(), from);
+      moved = linalg::TransposeOp::create(rewriter, loc, moved, empty, *dims)
+                  ->getResult(0);
+    }
+    if (from != to)
+      moved = arith::ExtFOp::create(
+          rewriter, loc, cast<RankedTensorType>(moved.getType()).clone(to),
+          moved);
     if (moved.getType() != op.getType())
       moved = tensor::CastOp::create(rewriter, loc, op.getType(), moved);
     rewriter.replaceOp(op, moved);
@@ -89,8 +96,26 @@ struct SliceBeforeTransposition : OpRewritePattern<tensor::ExtractSliceOp> {
   }
 };
 
+/// The same where they are widened by arith alone.
+struct SliceBeforeWidening : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto widen = op.getSource().getDefiningOp<arith::ExtFOp>();
+    if (!widen || !isDecoded(op.getSource()))
+      return rewriter.notifyMatchFailure(op, "no slice of widened weights");
+    Value slice = tensor::ExtractSliceOp::create(
+        rewriter, op.getLoc(),
+        op.getType().clone(getElementTypeOrSelf(widen.getIn())), widen.getIn(),
+        op.getMixedOffsets(), op.getMixedSizes(), op.getMixedStrides());
+    rewriter.replaceOpWithNewOp<arith::ExtFOp>(op, op.getType(), slice);
+    return success();
+  }
+};
+
 } // namespace
 
 void mxfp4::populateRaiseSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<SliceBeforeTransposition>(patterns.getContext());
+  patterns.add<SliceBeforeMove, SliceBeforeWidening>(patterns.getContext());
 }

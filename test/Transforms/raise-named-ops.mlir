@@ -83,6 +83,37 @@ func.func @chlo(%x: tensor<?x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96
 
 // -----
 
+// Rows and weights that are widened first, by arith and by linalg, with K last and
+// in front.
+// CHECK-LABEL: func @widened
+// CHECK-COUNT-2: mxfp4.grouped_matmul activations(%{{.*}} : tensor<8x64xbf16>)
+// CHECK-NOT: {{chlo|linalg.matmul}}
+func.func @widened(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> (tensor<8x96xf32>, tensor<8x96xf32>) {
+  %e = tensor.empty() : tensor<4x96x64xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x96x2x16xi8>) scales(%s : tensor<4x96x2xi8>) outs(%e : tensor<4x96x64xbf16>) -> tensor<4x96x64xbf16>
+  %xf = arith.extf %x : tensor<8x64xbf16> to tensor<8x64xf32>
+  %wf = arith.extf %w : tensor<4x96x64xbf16> to tensor<4x96x64xf32>
+  %y = "chlo.ragged_dot"(%xf, %wf, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [2], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xf32>, tensor<4x96x64xf32>, tensor<4xi32>) -> tensor<8x96xf32>
+  %xe = tensor.empty() : tensor<8x64xf32>
+  %xg = linalg.generic {indexing_maps = [affine_map<(m, k) -> (m, k)>, affine_map<(m, k) -> (m, k)>], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<8x64xbf16>) outs(%xe : tensor<8x64xf32>) {
+    ^bb0(%a: bf16, %o: f32):
+      %v = arith.extf %a : bf16 to f32
+      linalg.yield %v : f32
+  } -> tensor<8x64xf32>
+  %we = tensor.empty() : tensor<4x64x96xf32>
+  %wg = linalg.generic {indexing_maps = [affine_map<(e, k, n) -> (e, n, k)>, affine_map<(e, k, n) -> (e, k, n)>], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%w : tensor<4x96x64xbf16>) outs(%we : tensor<4x64x96xf32>) {
+    ^bb0(%a: bf16, %o: f32):
+      %v = arith.extf %a : bf16 to f32
+      linalg.yield %v : f32
+  } -> tensor<4x64x96xf32>
+  %z = "chlo.ragged_dot"(%xg, %wg, %n) <{ragged_dot_dimension_numbers = #chlo.ragged_dot<lhs_batching_dimensions = [], rhs_batching_dimensions = [], lhs_contracting_dimensions = [1], rhs_contracting_dimensions = [1], lhs_ragged_dimensions = [0], rhs_group_dimensions = [0]>}> : (tensor<8x64xf32>, tensor<4x64x96xf32>, tensor<4xi32>) -> tensor<8x96xf32>
+  return %y, %z : tensor<8x96xf32>, tensor<8x96xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func @ragged_stays
 // CHECK: chlo.ragged_dot
 func.func @ragged_stays(%x: tensor<8x64xbf16>, %c: tensor<4x96x2x16xi8>, %s: tensor<4x96x2xi8>, %n: tensor<4xi32>) -> tensor<4x8x96xf32> {
