@@ -37,6 +37,9 @@ Value mxfp4::regroup(OpBuilder &b, Location loc, Value value,
     units.back().push_back(dim);
     shape.push_back(count > 0 ? tensorType(value).getDimSize(from++) : 1);
   }
+  // One element without dimensions has no groups.
+  if (from == 0)
+    units.clear();
   return tensor::ExpandShapeOp::create(b, loc, tensorType(value).clone(shape),
                                        value, units);
 }

@@ -116,10 +116,12 @@ LogicalResult ComputeNumbers::matchAndRewrite(linalg::GenericOp op,
     return rewriter.notifyMatchFailure(op, "no gather of weights");
   Value index = extract.getIndices()[0];
   auto cast = index.getDefiningOp<arith::IndexCastOp>();
-  if (op.getNumDpsInputs() == 1 && cast && isa<BlockArgument>(cast.getIn()) &&
-      isProjection(
-          op.getIndexingMapsArray().front(),
-          llvm::cast<RankedTensorType>(op.getInputs().front().getType())))
+  auto numbersType =
+      op.getNumDpsInputs() == 1
+          ? dyn_cast<RankedTensorType>(op.getInputs().front().getType())
+          : RankedTensorType();
+  if (numbersType && cast && isa<BlockArgument>(cast.getIn()) &&
+      isProjection(op.getIndexingMapsArray().front(), numbersType))
     return rewriter.notifyMatchFailure(op, "the numbers are in a tensor");
   llvm::SmallBitVector ofWeights(op.getNumLoops());
   for (Value other : extract.getIndices().drop_front()) {

@@ -195,3 +195,70 @@ func.func @diagonal(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+#w = affine_map<(n, k) -> (n, k)>
+
+// One expert, whose number is a scalar or a tensor without dimensions.
+
+// CHECK-LABEL: func @scalar
+// CHECK-SAME:    %[[ID:[^ ]*]]: i32)
+// CHECK:         %[[T:.*]] = linalg.{{.*}} ins(%[[ID]] : i32)
+// CHECK:         %[[IDS:.*]] = tensor.expand_shape %[[T]] [] output_shape [1] : tensor<i32> into tensor<1xi32>
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[IDS]] : tensor<1xi32>)
+// CHECK-LABEL: func @without_dimensions
+// CHECK-SAME:    %[[ID:[^ ]*]]: tensor<i32>)
+// CHECK:         %[[IDS:.*]] = tensor.expand_shape %[[ID]] [] output_shape [1] : tensor<i32> into tensor<1xi32>
+// CHECK:         mxfp4.grouped_matmul {{.*}} expert_ids(%[[IDS]] : tensor<1xi32>)
+func.func @scalar(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %id: i32) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<48x32xbf16>
+  %g = linalg.generic {indexing_maps = [affine_map<(n, k) -> ()>, #w],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%id : i32) outs(%ge : tensor<48x32xbf16>) {
+    ^bb0(%i: i32, %o: bf16):
+      %at = arith.index_cast %i : i32 to index
+      %n = linalg.index 0 : index
+      %k = linalg.index 1 : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %g : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+func.func @without_dimensions(%x: tensor<8x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %id: tensor<i32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<48x32xbf16>
+  %g = linalg.generic {indexing_maps = [affine_map<(n, k) -> ()>, #w],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%id : tensor<i32>) outs(%ge : tensor<48x32xbf16>) {
+    ^bb0(%i: i32, %o: bf16):
+      %at = arith.index_cast %i : i32 to index
+      %n = linalg.index 0 : index
+      %k = linalg.index 1 : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  %y = linalg.matmul
+      indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                       affine_map<(m, n, k) -> (n, k)>,
+                       affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %g : tensor<8x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
