@@ -196,7 +196,7 @@ def FuseEpilogue : Pass<"mxfp4-fuse-epilogue"> {
 
     If an operation follows a matmul and is not fused, a remark (category
     `mxfp4-fuse-epilogue`) names the operation and the condition that failed.
-    MLIR shows remarks of the engine when it is asked to: `--remark-policy=all
+    `mxfp4-opt` and `mlir-opt` show remarks with `--remark-policy=all
     --remark-format=emitRemark --remarks-filter='mxfp4-.*'`.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`. Named operations of
@@ -277,8 +277,8 @@ def FuseGather : Pass<"mxfp4-fuse-gather"> {
 
     If an operation looks like a gather or a scatter of rows and is not fused, a
     remark (category `mxfp4-fuse-gather`) names the condition that failed, for
-    example that another operation reads the gathered rows, too. The options of
-    `mxfp4-fuse-epilogue` show it.
+    example that another operation reads the gathered rows, too. The description
+    of `mxfp4-fuse-epilogue` has the options that show remarks.
 
     Preconditions: tensors; before `mxfp4-choose-schedule`, and after
     `mxfp4-fuse-epilogue`, which does not fuse behind a scatter.
