@@ -13,6 +13,20 @@ gpu.module @function {
 
 // -----
 
+// It would call a function of libdevice.
+gpu.module @remainder {
+  gpu.func @remainder(%x: f32, %z: f32, %out: memref<1xf32>) kernel
+      attributes {known_block_size = array<i32: 32, 1, 1>} {
+    %c0 = arith.constant 0 : index
+    // expected-error @+1 {{'arith.remf' op has no instructions in a kernel}}
+    %y = arith.remf %x, %z : f32
+    memref.store %y, %out[%c0] : memref<1xf32>
+    gpu.return
+  }
+}
+
+// -----
+
 gpu.module @type {
   gpu.func @narrow(%x: bf16, %out: memref<1xbf16>) kernel
       attributes {known_block_size = array<i32: 32, 1, 1>} {
