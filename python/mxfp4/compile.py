@@ -124,7 +124,9 @@ class Compiler:
             Error: with the compiler's diagnostics, if ptxas is not found or refuses.
         """
         texts = library.encoded(ptx, "ptx"), library.encoded(chip, "chip")
-        pointer = self._library.mxfp4_assemble(self.use(), *texts, None)
+        path = _unlisted_ptxas()
+        found = library.encoded(path, "ptxas") if path else None
+        pointer = self._library.mxfp4_assemble(self.use(), *texts, found)
         if not pointer:
             raise self.failure("assembling")
         return json.loads(library.take_string(pointer))
@@ -174,7 +176,8 @@ class Compiler:
     def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
         """Manifest, PTX and maybe a cubin."""
         lib = self._library
-        texts = library.encoded(mlir, "the module"), library.encoded(options, "options")
+        words = _with_ptxas(options)
+        texts = library.encoded(mlir, "the module"), library.encoded(words, "options")
         handle = lib.mxfp4_compile(self.use(), *texts)
         if not handle:
             raise self.failure("compiling")
@@ -305,6 +308,19 @@ def find_ptxas() -> str | None:
     home = os.environ.get("CUDA_HOME")
     found = shutil.which("ptxas", path=str(Path(home) / "bin")) if home else None
     return found or shutil.which("ptxas") or _packaged_ptxas()
+
+
+def _unlisted_ptxas() -> str | None:
+    """That of the package, if it is the only one: the compiler itself does not look there."""
+    path = find_ptxas()
+    listed = os.environ.get("MXFP4_PTXAS") or path != _packaged_ptxas()
+    return None if listed else path
+
+
+def _with_ptxas(options: str) -> str:
+    """Options that assemble, with the path of ptxas where the compiler would find none."""
+    path = _unlisted_ptxas() if "assemble=true" in options and "ptxas=" not in options else None
+    return f"{options} ptxas={path}" if path else options
 
 
 def _packaged_ptxas() -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from helpers import bits, exact_activations, random_weights, split
 from mxfp4 import Compiler, Error, Layout, Problem, library, pack
+from mxfp4 import compile as compile_module
 from mxfp4.compile import pack_expert_native, unpack_expert_native
 from mxfp4.formats import bfloat16
 from mxfp4.layout import pack_expert
@@ -249,3 +250,18 @@ def test_what_the_library_refuses_is_a_sentence(
     groups = np.array(offsets, np.int32), np.array(ids, np.int32)
     with pytest.raises(Error, match=f"the executable specification did not run: {told}"):
         kernel(exact_activations(rng, 4, 96), weights, *groups)
+
+
+def test_ptxas_of_the_package_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither a variable nor PATH has one, as in a virtual environment called by its path."""
+    path = compile_module.find_ptxas()
+    if path is None:
+        pytest.skip("ptxas was not found")
+    for name in ("MXFP4_PTXAS", "CUDA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(compile_module, "_packaged_ptxas", lambda: path)
+    with Compiler() as compiler:
+        made = compiler.compile(compiler.mlir("experts=1 n=64 k=64"), "assemble=true")
+        assert made.cubin
+        assert "registers" in compiler.assemble(made.ptx)
