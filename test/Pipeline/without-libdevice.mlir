@@ -1,8 +1,14 @@
 // RUN: env -u CUDA_HOME -u CUDA_ROOT -u CUDA_PATH mxfp4-compile %s -o %t
 // RUN: FileCheck %s --input-file %t/kernel.ptx
+// RUN: env CUDA_HOME=%t/none mxfp4-compile %s -o %t-none 2>&1 | FileCheck %s --check-prefix=NONE
+// RUN: FileCheck %s --input-file %t-none/kernel.ptx
 
 // A machine without CUDA's toolkit has no libdevice, so that a kernel may call
 // none of its functions: of rows in FP8 the largest value is an instruction.
+// A toolkit that CUDA_HOME names, and that is not there, is therefore no error.
+
+// NONE-NOT: error
+// NONE:     wrote
 
 // CHECK-NOT: .extern .func
 // CHECK-NOT: __nv_
