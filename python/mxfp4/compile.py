@@ -167,11 +167,11 @@ class Compiler:
         Raises:
             Error: with the compiler's diagnostics.
         """
-        text, ptx, cubin = self._compile(mlir, options)
+        compiled, ptx, cubin = self._compile(mlir, options)
         what, origin = "the compiler's manifest", "the compiled kernel"
-        if "operation" in json.loads(text):
-            return RoutingArtifact(RoutingManifest.parse(text, what), ptx, cubin, origin)
-        return Artifact(Manifest.parse(text, what), ptx, cubin, origin)
+        if "operation" in json.loads(compiled):
+            return RoutingArtifact(RoutingManifest.parse(compiled, what), ptx, cubin, origin)
+        return Artifact(Manifest.parse(compiled, what), ptx, cubin, origin)
 
     def _compile(self, mlir: str, options: str) -> tuple[str, str, bytes | None]:
         """Manifest, PTX and maybe a cubin."""

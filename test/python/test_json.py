@@ -15,7 +15,7 @@ from mxfp4.layer_spec import LayerSpec
 from mxfp4.routing_artifact import RoutingArtifact
 
 PACKAGE = Path(mxfp4.__file__).parent
-OWN = ("take_string", "mxfp4SimModuleParamsJson", "DiagnosticsJson", "StatsJson")
+OWN = ("take_string", "mxfp4SimModuleParamsJson", "DiagnosticsJson", "StatsJson", "loads(compiled)")
 """Of the calls that give JSON which the project's libraries wrote."""
 DEEP = {
     "lists": "[" * 100_000 + "]" * 100_000,

@@ -42,11 +42,18 @@ sys.exit(guard("pack", lambda: guard("pack it", pack)))
 
 
 @pytest.fixture(autouse=True)
-def _interrupts() -> Iterator[None]:
-    """SIGINT is Python's own, also where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _ended_by_signals() -> Iterator[None]:
+    """Signals end a program, also where the tests run in the background or under ``nohup``, which
+    ignore some, and programs that they start then do so, too."""
+    ends = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGTERM: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in ends.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
