@@ -26,7 +26,7 @@ from mxfp4.layout import FP8
 
 RUNS = 3
 TURNS = 10
-"""Of quotients, whose parts take turns: at most so many, where other programs disturb some."""
+"""The most turns of quotients, whose parts take turns, where other programs disturb some."""
 LAYER_MS = 600
 SLACK = 1.5
 """Of a time in milliseconds, which a slow machine lengthens, and a busy one by a quarter."""
