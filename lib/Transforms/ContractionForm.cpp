@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ContractionForm.h"
+#include "TensorType.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -60,7 +61,7 @@ static std::optional<SmallVector<LoopParts>> divide(const LoopParts &parts,
     int64_t size = sizes[dim];
     LoopParts found;
     while (size != 1) {
-      if (left.empty())
+      if (left.empty() || size == 0)
         return std::nullopt;
       LoopPart part = left.pop_back_val();
       if (part.size > size) {
@@ -69,7 +70,7 @@ static std::optional<SmallVector<LoopParts>> divide(const LoopParts &parts,
         left.push_back({part.loop, part.size / size, part.divisor * size});
         part.size = size;
       }
-      if (size % part.size != 0)
+      if (part.size == 0 || size % part.size != 0)
         return std::nullopt;
       size /= part.size;
       found.push_back(part);
@@ -144,27 +145,26 @@ static bool throughMove(MovedTensor &operand, linalg::LinalgOp op,
   return true;
 }
 
-/// The number of the loop that an index of a body is, or nullopt.
-static std::optional<unsigned> loopOf(Value index) {
-  while (Operation *op = index.getDefiningOp()) {
-    if (auto loop = dyn_cast<linalg::IndexOp>(op))
-      return loop.getDim();
-    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp>(op))
-      break;
-    index = op->getOperand(0);
-  }
-  return std::nullopt;
-}
-
-/// An integer in front of conversions that keep the numbers of experts.
+/// An integer in front of conversions that keep the numbers of loops and
+/// experts, which are of 31 bits.
 static Value stripIndexCasts(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp,
-             arith::ExtUIOp>(op))
+    const bool isCast = isa<arith::IndexCastOp, arith::IndexCastUIOp>(op);
+    // From an index, to fewer bits.
+    const bool narrows =
+        isCast && op->getOperand(0).getType().isIndex() &&
+        op->getResult(0).getType().getIntOrFloatBitWidth() < 32;
+    if (narrows || (!isCast && !isa<arith::ExtSIOp, arith::ExtUIOp>(op)))
       break;
     value = op->getOperand(0);
   }
   return value;
+}
+
+/// The number of the loop that an index of a body is, or nullopt.
+static std::optional<unsigned> loopOf(Value index) {
+  auto loop = stripIndexCasts(index).getDefiningOp<linalg::IndexOp>();
+  return loop ? std::optional<unsigned>(loop.getDim()) : std::nullopt;
 }
 
 /// Looks through an operation that takes slices of a tensor, which numbers in
@@ -198,9 +198,13 @@ static bool throughGather(ContractionOperand &operand, linalg::LinalgOp op) {
   inner.isRounded = operand.isRounded;
   inner.value = extract.getTensor();
   inner.dims.emplace_back();
-  for (Value index : extract.getIndices().drop_front()) {
+  for (auto [index, size] : llvm::zip_equal(
+           extract.getIndices().drop_front(),
+           tensorType(extract.getTensor()).getShape().drop_front())) {
     std::optional<unsigned> loop = loopOf(index);
-    if (!loop || used.test(*loop))
+    // Loops of another extent take a part of each slice.
+    if (!loop || used.test(*loop) || ShapedType::isDynamic(size) ||
+        extents[*loop] != size)
       return false;
     inner.dims.push_back(partsOf(*loop));
   }

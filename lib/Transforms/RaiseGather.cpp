@@ -60,7 +60,8 @@ Value ComputeNumbers::makeNumbers(linalg::GenericOp op, Value index,
   const SetVector<Operation *> slice = sliceInBody(op, index);
   for (Operation *inner : slice)
     if (auto loop = dyn_cast<linalg::IndexOp>(inner);
-        (loop && !dims[loop.getDim()]) || inner->getNumRegions() != 0)
+        (loop && !dims[loop.getDim()]) || inner->getNumRegions() != 0 ||
+        llvm::is_contained(inner->getOperands(), op.getRegionOutputArgs()[0]))
       return {};
   SmallVector<AffineMap> maps;
   for (OpOperand *input : op.getDpsInputOperands()) {
@@ -213,12 +214,14 @@ TakeNumbersOnce::matchAndRewrite(linalg::GenericOp op,
         copy.getBlock()->getTerminator()->getOperand(0) !=
             copy.getMatchingBlockArgument(from))
       continue;
-    // The loops of the gather have their extents from other operands, too.
     const AffineMap map = copy.getMatchingIndexingMap(from)
                               .compose(inversePermutation(to))
                               .compose(op.getMatchingIndexingMap(input));
     SmallVector<AffineMap> maps = op.getIndexingMapsArray();
     maps[input->getOperandNumber()] = map;
+    // A loop may have its extent from the copies alone.
+    if (!inversePermutation(concatAffineMaps(maps, op.getContext())))
+      continue;
     rewriter.modifyOpInPlace(op, [&] {
       input->set(from->get());
       op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));

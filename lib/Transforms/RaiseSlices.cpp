@@ -42,6 +42,9 @@ bool mxfp4::isDecoded(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (isa<DequantizeOp>(op))
       return true;
+    // What a body takes differs from iteration to iteration.
+    if (isa<linalg::LinalgOp>(op->getParentOp()))
+      return false;
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     auto widen = dyn_cast<arith::ExtFOp>(op);
     if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
