@@ -58,7 +58,7 @@ std::optional<Digits> mxfp4::takeLow(Digits &digits, int64_t count) {
       digits.push_back(high);
       digit.size = count;
     }
-    if (count % digit.size != 0)
+    if (digit.size == 0 || count % digit.size != 0)
       return std::nullopt;
     count /= digit.size;
     low.push_back(digit);
@@ -85,7 +85,7 @@ std::optional<Digits> mxfp4::fitDigits(const Digits &digits, int64_t extent) {
       return std::nullopt;
     size *= digit.size;
   }
-  if (ShapedType::isDynamic(extent) || extent % size != 0)
+  if (ShapedType::isDynamic(extent) || size == 0 || extent % size != 0)
     return std::nullopt;
   Digits result;
   appendDigit(result, Digit::known(0, extent / size));

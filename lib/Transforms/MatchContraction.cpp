@@ -352,9 +352,15 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
                 "run mxfp4-raise before bufferization");
   if (op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
     return miss(why, "a matmul has one result and a reduction");
+  if (llvm::is_contained(op.getStaticLoopRanges(), 0))
+    return miss(why, "loops without iterations multiply nothing");
   auto factors = matchMultiplyAdd(op, why);
   if (failed(factors))
     return failure();
+  for (Operation &inner : *op.getBlock())
+    if (!isMemoryEffectFree(&inner))
+      return miss(why, "the body has '" + inner.getName().getStringRef() +
+                           "', which a matmul does not do");
   // Copies of rows that are not those of whole loops are rows of their own.
   Miss ofCopies;
   FailureOr<Contraction> found = arrange(op, *factors, true, &ofCopies);

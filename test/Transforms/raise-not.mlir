@@ -742,3 +742,56 @@ func.func @taken_by_a_call(%c: tensor<48x2x16xi8>, %s: tensor<48x2xi8>) -> tenso
   %y = func.call @other(%f) : (tensor<3072xbf16>) -> tensor<48xbf16>
   return %y : tensor<48xbf16>
 }
+
+// -----
+
+// A check in the body would be gone with it.
+
+// CHECK-LABEL: func @checks_activations
+// CHECK:         cf.assert
+func.func @checks_activations(%x: tensor<8x32xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %zero = arith.constant 0.0 : f32
+  %init = arith.constant dense<0.0> : tensor<8x48xf32>
+  // expected-remark@below {{the body has 'cf.assert', which a matmul does not do}}
+  %y = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                                        affine_map<(m, n, k) -> (n, k)>,
+                                        affine_map<(m, n, k) -> (m, n)>],
+                       iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x32xbf16>, tensor<48x32xbf16>) outs(%init : tensor<8x48xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %o: f32):
+      %aw = arith.extf %a : bf16 to f32
+      %bw = arith.extf %b : bf16 to f32
+      %is_positive = arith.cmpf oge, %aw, %zero : f32
+      cf.assert %is_positive, "activations must not be negative"
+      %p = arith.mulf %aw, %bw : f32
+      %t = arith.addf %o, %p : f32
+      linalg.yield %t : f32
+  } -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
+
+// -----
+
+// No rows, of which a reshape says how many there are.
+
+// CHECK-LABEL: func @no_rows
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @no_rows(%x: tensor<0x2x16x2xbf16>, %c: tensor<48x1x16xi8>,
+    %s: tensor<48x1xi8>) -> tensor<0x48xf32> {
+  %e = tensor.empty() : tensor<48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<48x1x16xi8>) scales(%s : tensor<48x1xi8>)
+      outs(%e : tensor<48x32xbf16>) -> tensor<48x32xbf16>
+  %rows = tensor.collapse_shape %x [[0, 1], [2, 3]] : tensor<0x2x16x2xbf16> into tensor<0x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<0x48xf32>
+  // expected-remark@below {{loops without iterations multiply nothing}}
+  %y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>,
+                                      affine_map<(m, n, k) -> (n, k)>,
+                                      affine_map<(m, n, k) -> (m, n)>]
+      ins(%rows, %w : tensor<0x32xbf16>, tensor<48x32xbf16>)
+      outs(%init : tensor<0x48xf32>) -> tensor<0x48xf32>
+  return %y : tensor<0x48xf32>
+}
