@@ -179,8 +179,14 @@ Value MatmulBuilder::shapeResult(Value y) {
   if (groups.size() == 1)
     y = tensor::CollapseShapeOp::create(b, loc, y,
                                         ArrayRef<ReassociationIndices>{{0, 1}});
-  if (next > static_cast<int64_t>(groups.size()))
+  if (next > static_cast<int64_t>(groups.size())) {
+    // The activations may know sizes that the output does not, or the other
+    // way round.
+    auto flat = tensor::CollapseShapeOp::inferCollapsedType(to, groups);
+    if (y.getType() != flat)
+      y = tensor::CastOp::create(b, loc, flat, y);
     y = tensor::ExpandShapeOp::create(b, loc, to, y, groups, sorted);
+  }
   if (!llvm::is_sorted(permutation)) {
     Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
     y = linalg::TransposeOp::create(b, loc, y, empty,

@@ -286,3 +286,26 @@ func.func @not_promised(%x: tensor<8x32xbf16>, %c: tensor<1x48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+// The output knows the number of rows, and the activations do not.
+
+// CHECK-LABEL: func @rows_of_output
+// CHECK:         %[[Y:.*]] = mxfp4.grouped_matmul {{.*}} -> tensor<?x48xf32>
+// CHECK:         %[[C:.*]] = tensor.cast %[[Y]] : tensor<?x48xf32> to tensor<20x48xf32>
+// CHECK:         tensor.expand_shape %[[C]] {{.*}} into tensor<4x5x48xf32>
+func.func @rows_of_output(%x: tensor<4x?x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>) -> tensor<4x48x5xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %init = arith.constant dense<0.0> : tensor<4x48x5xf32>
+  %y = linalg.batch_matmul
+      indexing_maps = [affine_map<(e, n, m, k) -> (e, n, k)>,
+                       affine_map<(e, n, m, k) -> (e, m, k)>,
+                       affine_map<(e, n, m, k) -> (e, n, m)>]
+      ins(%w, %x : tensor<4x48x32xbf16>, tensor<4x?x32xbf16>)
+      outs(%init : tensor<4x48x5xf32>) -> tensor<4x48x5xf32>
+  return %y : tensor<4x48x5xf32>
+}
