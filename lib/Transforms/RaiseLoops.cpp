@@ -16,6 +16,7 @@
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 
 #include "llvm/ADT/SmallBitVector.h"
 
@@ -292,6 +293,9 @@ LogicalResult SumBehind::matchAndRewrite(linalg::LinalgOp op,
       !tensorType(op->getResult(0)).hasStaticShape() ||
       !op.getRegionOutputArgs()[0].getType().isF32())
     return rewriter.notifyMatchFailure(op, "no sum over experts of a row");
+  Value init = op.getDpsInitOperand(0)->get();
+  if (matchPattern(init, m_NegZeroFloat()))
+    return rewriter.notifyMatchFailure(op, "a sum that may be -0.0");
   SmallVector<Operation *> made;
   linalg::GenericOp each = makeEach(op, *sum, made);
   // In another order the sum has other bits: that is for matmuls that are
@@ -310,8 +314,7 @@ LogicalResult SumBehind::matchAndRewrite(linalg::LinalgOp op,
     linalg::YieldOp::create(b, loc, sum);
   };
   rewriter.replaceOpWithNewOp<linalg::ReduceOp>(
-      op, each.getResult(0), op.getDpsInitOperand(0)->get(),
-      ArrayRef<int64_t>{sum->at}, body);
+      op, each.getResult(0), init, ArrayRef<int64_t>{sum->at}, body);
   return success();
 }
 

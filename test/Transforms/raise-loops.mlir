@@ -155,3 +155,37 @@ func.func @slots_of_f32(%x: tensor<8x2x32xf32>, %c: tensor<4x48x1x16xi8>,
       outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %y : tensor<8x48xf32>
 }
+
+// -----
+
+// From -0.0, a sum of zeros may be -0.0, but not behind sums from 0.0.
+
+// CHECK-LABEL: func @slots_from_negative_zero
+// CHECK-NOT:     linalg.reduce
+// CHECK-NOT:     mxfp4.grouped_matmul
+func.func @slots_from_negative_zero(%x: tensor<8x2x32xbf16>, %c: tensor<4x48x1x16xi8>,
+    %s: tensor<4x48x1xi8>, %ids: tensor<8x2xi32>) -> tensor<8x48xf32> {
+  %e = tensor.empty() : tensor<4x48x32xbf16>
+  %w = mxfp4.dequantize codes(%c : tensor<4x48x1x16xi8>) scales(%s : tensor<4x48x1xi8>)
+      outs(%e : tensor<4x48x32xbf16>) -> tensor<4x48x32xbf16>
+  %ge = tensor.empty() : tensor<8x48x2x32xbf16>
+  %g = linalg.generic {
+      indexing_maps = [affine_map<(t, n, q, k) -> (t, q)>,
+                       affine_map<(t, n, q, k) -> (t, n, q, k)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%ids : tensor<8x2xi32>) outs(%ge : tensor<8x48x2x32xbf16>) {
+    ^bb0(%id: i32, %o: bf16):
+      %at = arith.index_cast %id : i32 to index
+      %n = linalg.index 1 : index
+      %k = linalg.index 3 : index
+      %v = tensor.extract %w[%at, %n, %k] : tensor<4x48x32xbf16>
+      linalg.yield %v : bf16
+  } -> tensor<8x48x2x32xbf16>
+  %gk = tensor.collapse_shape %g [[0], [1], [2, 3]] : tensor<8x48x2x32xbf16> into tensor<8x48x64xbf16>
+  %xk = tensor.collapse_shape %x [[0], [1, 2]] : tensor<8x2x32xbf16> into tensor<8x64xbf16>
+  %init = arith.constant dense<-0.0> : tensor<8x48xf32>
+  // expected-remark@below {{the output must start at +0.0, or at other values of f32}}
+  %y = linalg.batch_matvec ins(%gk, %xk : tensor<8x48x64xbf16>, tensor<8x64xbf16>)
+      outs(%init : tensor<8x48xf32>) -> tensor<8x48xf32>
+  return %y : tensor<8x48xf32>
+}
