@@ -145,15 +145,13 @@ static bool throughMove(MovedTensor &operand, linalg::LinalgOp op,
   return true;
 }
 
-/// An integer in front of conversions that keep the numbers of loops and
-/// experts, which are of 31 bits.
-static Value stripIndexCasts(Value value) {
+Value mxfp4::stripIndexCasts(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     const bool isCast = isa<arith::IndexCastOp, arith::IndexCastUIOp>(op);
     // From an index, to fewer bits.
     const bool narrows =
-        isCast && op->getOperand(0).getType().isIndex() &&
-        op->getResult(0).getType().getIntOrFloatBitWidth() < 32;
+        isCast && getElementTypeOrSelf(op->getOperand(0)).isIndex() &&
+        getElementTypeOrSelf(op->getResult(0)).getIntOrFloatBitWidth() < 32;
     if (narrows || (!isCast && !isa<arith::ExtSIOp, arith::ExtUIOp>(op)))
       break;
     value = op->getOperand(0);

@@ -71,6 +71,10 @@ bool isProjection(mlir::AffineMap map, mlir::RankedTensorType type);
 /// Whether a conversion loses nothing: from bf16 or f16 to f32.
 bool isWidening(mlir::Type from, mlir::Type to);
 
+/// An integer in front of conversions that keep the numbers of loops, rows and
+/// experts, which are of 31 bits.
+mlir::Value stripIndexCasts(mlir::Value value);
+
 /// Appends a part, or makes the last part larger by it.
 void appendPart(LoopParts &parts, LoopPart part);
 

@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ContractionForm.h"
 #include "RaggedLoop.h"
 #include "TensorRows.h"
 #include "TensorType.h"
@@ -17,13 +18,13 @@ namespace {
 
 /// Looks through conversions between integers that keep values of offsets.
 Value stripCasts(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp,
-             arith::ExtUIOp, tensor::CastOp>(op))
-      break;
-    value = op->getOperand(0);
+  while (true) {
+    value = stripIndexCasts(value);
+    auto cast = value.getDefiningOp<tensor::CastOp>();
+    if (!cast)
+      return value;
+    value = cast.getSource();
   }
-  return value;
 }
 
 bool isConstant(OpFoldResult value, int64_t constant) {
