@@ -3,25 +3,19 @@
 
 from __future__ import annotations
 
-import ctypes
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import library
 from ._runtime_library import NativeDriver
+from ._sim_cuda import driver_file, run_layer
 from ._typed import as_array, typed
 from .errors import Error
 from .formats import bfloat16
 from .layer_kernels import LayerKernels
 from .layer_plan import LayerRunner
 from .weights import PackedWeights
-
-DRIVER = "libmxfp4-sim-cuda.so"
-"""The interpreter with the functions of CUDA's driver."""
 
 
 @typed
@@ -68,21 +62,13 @@ def simulate_layer(
     arrays = {name: a for name, given in wanted.items() if (a := _array(name, *given)) is not None}
     arrays |= _weights("gate_up", gate_up, (e, n, s.hidden), kernels)
     arrays |= _weights("down", down, (e, s.hidden, s.inner), kernels)
-    file = _driver()
+    file = driver_file()
     runner = LayerRunner(kernels, 0, NativeDriver(str(file)))
     if tokens == 0:
         return np.zeros((0, s.hidden), bfloat16)
     plan = runner.plan(tokens)
     arrays["counting"] = np.arange(max(plan.counted, 1), dtype=np.int32)
-    with _Memory(file) as memory:
-        held = {name: memory.copy(a) for name, a in arrays.items()}
-        held["out"] = memory.array((tokens, s.hidden), bfloat16)
-        scratch = memory.array((plan.bytes,), np.uint8)
-        scratch[:] = 0xFF  # NaN, and numbers of no row
-        addresses = {name: a.ctypes.data for name, a in held.items()}
-        plan.launch(scratch.ctypes.data, addresses, 0)
-        runner.check()
-        return held["out"].copy()
+    return run_layer(file, runner, plan, arrays, (tokens, s.hidden))
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...] | None, dtype: Any) -> Any:
@@ -117,50 +103,3 @@ def _weights(
     if weights.powers is not None:
         found[f"{name}_powers"] = np.asarray(weights.powers)
     return found
-
-
-def _driver() -> Path:
-    """The interpreter's file with a driver's functions."""
-    interpreter = library.find_interpreter()
-    if interpreter is None:
-        raise Error(
-            f"the PTX interpreter was not found. {library.how_to_have(library.INTERPRETER)}"
-        )
-    file = interpreter.with_name(DRIVER)
-    if not file.is_file():
-        raise Error(f"{DRIVER} was not found beside {interpreter}; build it (cmake --build).")
-    return file
-
-
-class _Memory:
-    """Arrays that kernels on the interpreter's driver may use: its memory is the host's."""
-
-    def __init__(self, file: Path) -> None:
-        self._driver = ctypes.CDLL(str(file))
-        self._held: list[ctypes.c_uint64] = []
-
-    def __enter__(self) -> _Memory:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        for address in self._held:
-            self._driver.cuMemFree_v2(address)
-
-    def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """An array without values, until this object ends."""
-        size = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
-        address = ctypes.c_uint64()
-        if self._driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
-            raise Error(f"the interpreter has no memory for {size} bytes.")
-        self._held.append(address)
-        memory = (ctypes.c_uint8 * size).from_address(address.value or 0)
-        return np.frombuffer(memory, dtype, int(np.prod(shape))).reshape(shape)
-
-    def copy(self, values: NDArray[Any]) -> NDArray[Any]:
-        """An array with these values."""
-        made = self.array(values.shape, values.dtype)
-        made[...] = values
-        return made

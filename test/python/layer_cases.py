@@ -9,10 +9,10 @@ from typing import Any
 
 import mxfp4
 import numpy as np
-from driver_memory import Memory
 from helpers import random_weights
 from mxfp4 import layer_reference
 from mxfp4._runtime_library import NativeDriver
+from mxfp4._sim_cuda import run_layer
 from mxfp4.activation import KIMI_K3
 from mxfp4.formats import bfloat16
 from mxfp4.layer_kernels import LayerKernels
@@ -82,15 +82,8 @@ class Case:
         arrays = {"x": self.x, "logits": self.logits, "gate_up": self.gate_up.data,
                   "down": self.down.data, **self.own, **given,
                   "counting": np.arange(plan.counted, dtype=np.int32)}  # fmt: skip
-        with Memory(file) as memory:
-            held = {name: memory.copy(a) for name, a in arrays.items() if a.size}
-            held["out"] = memory.array((self.tokens, self.spec.hidden), bfloat16)
-            scratch = memory.array((plan.bytes,), np.uint8)
-            scratch[:] = 0xFF  # NaN, and numbers of no row
-            addresses = {name: a.ctypes.data for name, a in held.items()}
-            plan.launch(scratch.ctypes.data, addresses, 0)
-            runner.check()
-            return held["out"].copy()
+        used = {name: a for name, a in arrays.items() if a.size}
+        return run_layer(file, runner, plan, used, (self.tokens, self.spec.hidden))
 
     def check_given(self, file: Path, rng: np.random.Generator, missing: float) -> None:
         """Experts that the caller brings, of which a part is missing."""

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import routing_cases as cases
-from driver_memory import Memory, file
+from driver_memory import file
 from fused import Data, Form, compiled
 from kernels import needs_both
 from mxfp4 import Compiler, routing
 from mxfp4._runtime_library import NativeDriver
+from mxfp4._sim_cuda import Memory
 from mxfp4.chain import Chain
 from mxfp4.formats import bfloat16
 from mxfp4.loaded import LoadedKernel

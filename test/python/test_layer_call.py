@@ -15,11 +15,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; see tools/setup --models")
 
-from driver_memory import Memory, file  # noqa: E402
+from driver_memory import file  # noqa: E402
 from kernels import needs_both  # noqa: E402
 from layer_cases import SMALL, Case, check_close, lazy  # noqa: E402
 from mxfp4 import Error, kernels, lasting, layer, layer_bound, torch_layer  # noqa: E402
 from mxfp4._runtime_library import NativeDriver  # noqa: E402
+from mxfp4._sim_cuda import Memory  # noqa: E402
 from mxfp4.chain import Prepared  # noqa: E402
 from mxfp4.formats import bfloat16  # noqa: E402
 from mxfp4.layer import Layer  # noqa: E402

@@ -10,11 +10,12 @@ from pathlib import Path
 import native
 import numpy as np
 import pytest
-from driver_memory import Memory, file
+from driver_memory import file
 from kernels import needs_both
 from mxfp4 import Compiler, Error, Problem, fp8, library
 from mxfp4 import kernels as kernels_module
 from mxfp4._runtime_library import NativeDriver
+from mxfp4._sim_cuda import Memory
 from mxfp4.chain import Chain
 from mxfp4.compile import find_ptxas
 from mxfp4.formats import bfloat16
