@@ -73,7 +73,7 @@ struct ChooseSchedulePass
         op.setScheduleAttr(given);
       if (!op.getScheduleAttr())
         choose(op, wanted, preference);
-      else if (failed(checkGiven(op)))
+      else if (failed(checkGiven(op, preference, given != nullptr)))
         return WalkResult::interrupt();
       // Verifiers and later passes ask for the chip.
       if (op.getScheduleAttr()) {
@@ -88,14 +88,32 @@ struct ChooseSchedulePass
 
 private:
   /// A schedule that the user gave, against what else the user asks for.
-  LogicalResult checkGiven(GroupedMatmulOp op) {
-    if (!batchInvariant)
-      return success();
+  /// Placement and instruction are for the chooser, so that an operation's own
+  /// schedule is kept, whatever they are. The option `schedule` leaves the
+  /// chooser nothing to do: an option that says otherwise is a mistake.
+  LogicalResult checkGiven(GroupedMatmulOp op, const Preference &preference,
+                           bool isOption) {
+    const Schedule schedule = op.getScheduleAttr().toSchedule();
     const std::string wrong =
-        verifyBatchInvariant(op.getScheduleAttr().toSchedule());
-    if (wrong.empty())
+        batchInvariant ? verifyBatchInvariant(schedule) : "";
+    if (!wrong.empty())
+      return op.emitOpError() << "has a schedule that " << wrong;
+    if (!isOption)
       return success();
-    return op.emitOpError() << "has a schedule that " << wrong;
+    // placement=register is the option's default, also where nobody asks.
+    if (preference.placement == Placement::Shared &&
+        schedule.placement != Placement::Shared)
+      return op.emitOpError()
+             << "has a schedule with placement = register, but "
+                "placement=shared is asked for; leave one of them out";
+    if (preference.instruction &&
+        *preference.instruction != schedule.instruction)
+      return op.emitOpError()
+             << "has a schedule with instruction = "
+             << name(schedule.instruction)
+             << ", but instruction=" << name(*preference.instruction)
+             << " is asked for; leave one of them out";
+    return success();
   }
 
   /// Attaches the chooser's answer, if the operation can have one.

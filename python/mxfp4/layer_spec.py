@@ -113,6 +113,11 @@ class LayerSpec:
         if self.activations not in ("bf16", "fp8"):
             raise Error(f'activations must be "bf16" or "fp8", got {self.activations!r}.')
         check_accumulation(self.accumulation)
+        if self.activations == "bf16" and self.accumulation != "promoted512":
+            raise Error(
+                f'accumulation={self.accumulation!r} needs activations="fp8": sums of bf16 '
+                "products are in f32."
+            )
         if not isinstance(self.activation_scale, str):
             expected = '"row", "bound" or a number'
             scale = number(self.activation_scale, "activation_scale", expected)

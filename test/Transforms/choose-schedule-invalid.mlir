@@ -20,7 +20,16 @@
 // RUN:   | FileCheck %s --check-prefix=FACT
 // RUN: not mxfp4-opt %s --mxfp4-choose-schedule="batch-invariant=true schedule=#mxfp4.schedule<instruction=wgmma,rows=64,tokens=32,warps_rows=4,warps_tokens=1,stages=9,placement=register,ctas=1,k_slices=3,copy_warps=3>" 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=INVARIANT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule="placement=shared schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=8,warps_rows=4,warps_tokens=1,stages=4,placement=register,ctas=1>" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=OTHER-PLACEMENT
+// RUN: not mxfp4-opt %s --mxfp4-choose-schedule="instruction=wgmma schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=8,warps_rows=4,warps_tokens=1,stages=4,placement=register,ctas=1>" 2>&1 \
+// RUN:   | FileCheck %s --check-prefix=OTHER-INSTRUCTION
+// RUN: mxfp4-opt %s --mxfp4-choose-schedule="instruction=mma_sync schedule=#mxfp4.schedule<instruction=mma_sync,rows=64,tokens=8,warps_rows=4,warps_tokens=1,stages=4,placement=register,ctas=1>" \
+// RUN:   | mxfp4-opt --mxfp4-choose-schedule="instruction=wgmma placement=shared" | FileCheck %s --check-prefix=KEPT
 
+// OTHER-PLACEMENT: error: 'mxfp4.grouped_matmul' op has a schedule with placement = register, but placement=shared is asked for; leave one of them out
+// OTHER-INSTRUCTION: error: 'mxfp4.grouped_matmul' op has a schedule with instruction = mma_sync, but instruction=wgmma is asked for; leave one of them out
+// KEPT: instruction = mma_sync, {{.*}}placement = register
 // INVARIANT: error: 'mxfp4.grouped_matmul' op has a schedule that requires k_slices = 1 for batch-invariant, so that all kernels of a problem add over K in the same order, but has 3
 // CHIP: error: mxfp4-choose-schedule knows no chip 'sm_80'; use sm_90a
 // DEVICE: error: mxfp4-choose-schedule knows no device 'h201'; did you mean 'h200'? The devices are

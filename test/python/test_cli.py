@@ -214,6 +214,16 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--layer", "kimi-k3", "--max-rows", "4"), "--max-rows is of single matmuls"),
         (("--layer", "kimi-k3", "experts=1 n=2 k=32"), "give one of a problem"),
         (("experts=1 n=2 k=32", "--activations", "fp8"), "go with --layer and --checkpoint"),
+        (("experts=1 n=2 k=32 activations=fp8", "--activations", "bf16"), "go with --layer and"),
+        ((checkpoint / "config.json", "--activations", "bf16"), "go with --layer and"),
+        (
+            (checkpoint / "config.json", "--rows", "2", "--options", "rows-hint=2"),
+            "--rows-hint and rows-hint= of --options say the same",
+        ),
+        (
+            (checkpoint / "config.json", "--device", "h100-sxm", "--options", "device=h200"),
+            "--device and device= of --options say the same",
+        ),
         (("--checkpoint", checkpoint, "--accumulation", "fast"), "goes with --activations fp8"),
         (("experts=1 n=2 k=32", "--logits", "f32"), "--some-absent and --max-tokens go with"),
         (("experts=1 n=2 k=32", "--some-absent"), "--some-absent and --max-tokens go with"),
@@ -247,7 +257,21 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         folder.error(f"or a file of MLIR; {tmp_path} is a folder.")
     nowhere = Said("explain", "experts=1 n=2 k=32", "-o", tmp_path / "none/report.html")
     nowhere.error(f"cannot write {tmp_path}/none/report.html: the folder {tmp_path}/none does not")
+    again = Said("explain", "experts=1 n=2 k=32", "--device", "h100-sxm", "--options",
+                 "device=h200", "-o", tmp_path / "report.html")  # fmt: skip
+    again.error("--device and device= of --options say the same: give it once.")
     Said("bench", "--from", checkpoint / "config.json").error("--from is for --plot")
+    for words, text in (
+        (("--from", "a.json", "--plot", "a.svg", "--tokens", "4"), "leave out --tokens."),
+        (("--from", "a.json", "--plot", "a.svg", "--layer", tmp_path), "the folder of kernels."),
+        (("--layer", "kernels"), "--layer must be one of gate_up, down, dense, or without a name"),
+        (("--layer", tmp_path, "--tokens", "0"), "and tokens at least 1"),
+        (("--compile", tmp_path / "k", "--json", "a.json", "--steady", "0"), "--json and --steady"),
+        (("--compile", tmp_path / "k", "--layer", "--plot", "a.svg"), "leave out --plot."),
+        (("--problem", "experts=1 n=2 k=32 activations=fp8"), "next to bf16 with --fp8: leave out"),
+        (("--problem", "experts=1 n=2 k=32 gather=1"), "optional operands: leave out gather=."),
+    ):
+        Said("bench", *words).error(text)
     Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")
     Said("bench", "--plot", "a.bmp").error("a plot's file must end in .png")
 

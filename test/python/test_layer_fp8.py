@@ -291,7 +291,9 @@ def test_the_definition_with_the_sums_of_tensor_cores(
     again = layer_reference.layer(spec, *given, **own).astype(np.float64)
     assert np.array_equal(again, exact), "it ends with its block"
     with layer_reference.tensor_core_sums():
-        bf16 = dataclasses.replace(spec, activations="bf16", activation_scale="row")
+        bf16 = dataclasses.replace(
+            spec, activations="bf16", activation_scale="row", accumulation="promoted512"
+        )
         layer_reference.layer(bf16, *given, **own)
         packed = mxfp4.pack(*mxfp4.unpack(case.gate_up))
         with pytest.raises(Error, match='weights packed with layout "fp8"'):

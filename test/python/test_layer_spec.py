@@ -88,6 +88,8 @@ def test_specs_are_texts() -> None:
          "batch_invariant of a layer must be of type bool"),
         ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "scale": Infinity}',
          "scale must be finite"),
+        ('{"experts": 8, "slots": 1, "hidden": 64, "inner": 64, "accumulation": "fast"}',
+         "accumulation='fast' needs activations=\"fp8\""),
     ],
 )  # fmt: skip
 def test_wrong_texts_are_sentences(text: str, message: str) -> None:

@@ -257,6 +257,52 @@ static int compileInto(const CommandLine &given, ModuleOp module) {
   return 0;
 }
 
+/// The first of the options that the command line has, by its name; "" if it
+/// has none.
+static std::string firstGiven(ArrayRef<const cl::Option *> options) {
+  for (const cl::Option *option : options)
+    if (option->getNumOccurrences() > 0)
+      return option->ArgStr.empty()
+                 ? "the problem"
+                 : (option->ArgStr.size() == 1 ? "-" : "--") +
+                       option->ArgStr.str();
+  return "";
+}
+
+/// What the command line has and this mode does not look at, in a sentence; ""
+/// if there is nothing of that.
+static std::string refuseUnused(const CommandLine &given) {
+  using Options = SmallVector<const cl::Option *>;
+  const Options ofLists = {&given.gathers, &given.through, &given.accumulation};
+  const Options ofTargets = {&given.chip, &given.device};
+  const Options ofKernels = {
+      &given.output,   &given.rowsHint,   &given.instruction,
+      &given.decode,   &given.placement,  &given.batchInvariant,
+      &given.schedule, &given.ptxVersion, &given.optLevel,
+      &given.cubin,    &given.ptxas};
+  Options unused = given.listSchedules ? Options() : ofLists;
+  const char *mode = "";
+  if (given.listDevices) {
+    mode = "--list-devices prints devices and stops";
+    unused.push_back(&given.listSchedules);
+  } else if (given.listSchedules) {
+    mode = "--list-schedules prints schedules and stops";
+  } else if (given.emitMlir) {
+    mode = "--emit-mlir prints the problem and stops";
+  }
+  if (given.listDevices || given.listSchedules)
+    unused.append({&given.input, &given.problem, &given.emitMlir});
+  if (given.listDevices || (given.emitMlir && !given.listSchedules))
+    unused.append(ofTargets);
+  if (*mode)
+    unused.append(ofKernels);
+  const std::string extra = firstGiven(unused);
+  if (extra.empty())
+    return "";
+  return *mode ? mode + (": leave out " + extra)
+               : extra + " goes with --list-schedules";
+}
+
 /// Reads the problem, and prints or compiles it.
 static int processProblem(const CommandLine &given) {
   if (given.input.empty() == given.problem.empty())
@@ -290,6 +336,8 @@ int main(int argc, char **argv) {
   CommandLine given;
   cl::HideUnrelatedOptions(given.category);
   cl::ParseCommandLineOptions(argc, argv, overview());
+  if (const std::string wrong = refuseUnused(given); !wrong.empty())
+    return fail(wrong);
   if (given.listDevices) {
     printDevices();
     return 0;

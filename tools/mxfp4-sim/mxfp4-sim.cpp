@@ -102,6 +102,9 @@ struct Command {
   std::string file, entry, manifest, problem;
   Launch l;
   bool hasBlock = false;
+  /// The first option that says how to launch; "" if the launch is left to
+  /// defaults.
+  std::string launchWord;
   Options opts;
   unsigned seeds = 1;
   std::vector<std::string> args, dumps, prints;
@@ -138,6 +141,9 @@ private:
 /// An option of the launch, its arguments and its results; false if it is none.
 bool launchOption(Command &c, Words &words) {
   const std::string a = words.word();
+  if (c.launchWord.empty() &&
+      (a == "--grid" || a == "--block" || a == "--cluster" || a == "--shared"))
+    c.launchWord = a;
   if (a == "--entry")
     c.entry = words.value();
   else if (a == "--grid")
@@ -183,9 +189,11 @@ bool checkOption(Command &c, Words &words) {
     c.opts.maxDiagnostics = words.count();
   else if (a == "--registers")
     c.opts.launchRegisters = unsigned(words.numberIn(0, 256));
-  else if (a == "--programmatic")
+  else if (a == "--programmatic") {
     c.opts.programmatic = true;
-  else if (a == "--no-races")
+    if (c.launchWord.empty())
+      c.launchWord = a;
+  } else if (a == "--no-races")
     c.opts.checkRaces = false;
   else if (a == "--no-uninitialised")
     c.opts.checkUninitialised = false;
@@ -204,6 +212,9 @@ void checkCommand(const Command &c) {
                               c.prints.empty() && c.entry.empty()))
     die("--problem takes launch and arguments from the manifest; leave out "
         "--arg, --entry, --dump and --print");
+  if (!c.problem.empty() && !c.launchWord.empty())
+    die("--problem takes launch and arguments from the manifest; leave out " +
+        c.launchWord);
 }
 
 Command parseCommand(int argc, char **argv) {

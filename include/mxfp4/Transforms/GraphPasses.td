@@ -85,7 +85,8 @@ def ChooseSchedule : Pass<"mxfp4-choose-schedule"> {
     With `batch-invariant` all schedules that a problem can get, for any number of
     rows, add over K in the same order, without K slices: the bits of a row do not
     depend on the other rows of the call. The option `schedule` with a schedule
-    that does not add in this order is then an error.
+    that does not add in this order is then an error, and so is one that
+    contradicts `placement=shared` or `instruction`.
 
     Preconditions: weights in a fragment-major layout; static N, K, experts and
     groups. Operations that do not meet them are left alone, for

@@ -46,8 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--k", type=int, help="reduction length, a multiple of 32")
     add("--hidden", type=int, metavar="H", help="gate_up has K = H, down N = H")
     add("--intermediate", type=int, metavar="I", help="gate_up has N = 2 I, down K = I")
-    add("--layer", nargs="?", const=WHOLE, choices=(*LAYERS, WHOLE),
-        help="only this matmul; without a name: whole layers of gpt-oss")  # fmt: skip
+    add("--layer", nargs="?", const=WHOLE, metavar="NAME",
+        help=f"only this matmul: {', '.join(LAYERS)}; without a name: whole layers of gpt-oss")
     add("--tokens", type=int, nargs="*", metavar="T", help="token counts")
     add("--routing", choices=ROUTINGS, help="only this routing (own shapes: default uniform)")
     add("--counts", metavar="LIST",
@@ -80,6 +80,9 @@ def chosen(options: argparse.Namespace) -> list[Case]:
     for name, value in given:
         if isinstance(value, int) and value < 1:
             raise Error(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+    if options.layer not in (None, WHOLE, *LAYERS):
+        raise Error(f"--layer must be one of {', '.join(LAYERS)}, or without a name for whole "
+                    f"layers, got {shown(options.layer)!r}.")  # fmt: skip
     if options.tensor_parallel is not None and options.model is None:
         raise Error("--tensor-parallel goes with --model, whose experts it cuts.")
     return _own(options) if is_own(options) else _gpt_oss(options)
@@ -158,6 +161,12 @@ def _shapes(options: argparse.Namespace) -> dict[str, Problem]:
         if problem.expert_ids or problem.output != "bf16" or problem.groups is not None:
             raise Error("the benchmark takes problems with a group for each expert and bf16 "
                         "output: leave out groups=, expert-ids= and output=.")  # fmt: skip
+        if problem.activations == "fp8":
+            raise Error("the benchmark measures activations in FP8 next to bf16 with --fp8: leave "
+                        "out activations=, accumulation= and a layout for FP8.")  # fmt: skip
+        if problem.operands:
+            names = ", ".join(f"{name}=" for name in sorted(problem.operands))
+            raise Error(f"the benchmark takes no problem with optional operands: leave out {names}.")
         found = {f"{problem.n}x{problem.k}": problem}
     elif options.n is not None or options.k is not None:
         experts, n, k = needs("experts", "n", "k")

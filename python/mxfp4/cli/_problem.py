@@ -48,3 +48,21 @@ def given(options: argparse.Namespace) -> tuple[str | None, Path | None]:
         said = 'expected a problem, "experts= n= k=", or a file of MLIR'
         raise Error(f"{said}; {options.source} is a folder.")
     return None, options.source
+
+
+def pipeline_options(options: argparse.Namespace, *more: str) -> str:
+    """The words of --options, with what --device and --rows-hint say.
+
+    Raises:
+        Error: if one of these is among the words, too.
+    """
+    from ..devices import option
+
+    words = str(options.options).split()
+    for flag, value in (("device", options.device), ("rows-hint", options.rows_hint)):
+        if value not in ("", None) and any(word.startswith(f"{flag}=") for word in words):
+            raise Error(f"--{flag} and {flag}= of --options say the same: give it once.")
+    words += [option(options.device)]
+    if options.rows_hint is not None:
+        words.append(f"rows-hint={options.rows_hint}")
+    return " ".join(word for word in (*words, *more) if word)

@@ -78,8 +78,10 @@ def run(options: argparse.Namespace) -> int:
     from ..bench import plot, shapes
     from ..errors import Error
 
+    _read_folder_behind_layer(options)
     if options.layer == shapes.WHOLE:
         return _layer(options)
+    _check_together(options)
     if options.marlin or (options.humming and not options.fp8):
         raise Error("--marlin and --humming are columns of whole layers; add --layer. (--humming "
                     "is one of --fp8, too.)")  # fmt: skip
@@ -100,6 +102,48 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+def _read_folder_behind_layer(options: argparse.Namespace) -> None:
+    """Take the word behind --layer for the folder of kernels, where it is one and no layer's name:
+    "--layer KERNELS" is "KERNELS --layer"."""
+    from ..bench.gpt_oss import LAYERS
+    from ..bench.shapes import WHOLE
+
+    named = options.layer is not None and options.layer not in (WHOLE, *LAYERS)
+    if named and options.kernels is None and Path(options.layer).is_dir():
+        options.layer, options.kernels = WHOLE, Path(options.layer)
+
+
+_OF_PLOTS = ("run", "command", "source", "plot", "plot_times")
+_OF_RESULTS = ("kernels", "json", "markdown", "plot", "plot_times", "triton", "marlin", "steady",
+               "budget")  # fmt: skip
+"""Options that compiling alone has no use for."""
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    """Refuse options that a command which only plots, or only compiles, would not look at.
+
+    Raises:
+        Error: naming them.
+    """
+    from ..bench.shapes import WHOLE
+    from ..errors import Error
+
+    def names(found: list[str]) -> str:
+        words = {"kernels": "the folder of kernels"}
+        return " and ".join(words.get(n, f"--{n.replace('_', '-')}") for n in found)
+
+    given = [n for n, v in vars(options).items() if v is not None and v is not False and v != WHOLE]
+    if options.source is not None:
+        others = [name for name in given if name not in _OF_PLOTS]
+        if others:
+            raise Error("--from plots what was measured before, and measures nothing: leave out "
+                        f"{names(others)}.")  # fmt: skip
+    if options.compile is not None:
+        others = [name for name in _OF_RESULTS if name in given]
+        if others:
+            raise Error(f"--compile compiles and measures nothing: leave out {names(others)}.")
+
+
 _OF_MATMULS = ("model", "tensor_parallel", "problem", "top", "n", "k", "hidden", "intermediate",
                "counts", "steady", "budget")  # fmt: skip
 """Options that whole layers do not have."""
@@ -117,6 +161,7 @@ def _layer(options: argparse.Namespace) -> int:
         if getattr(options, name) is not None:
             raise Error(f"--{name.replace('_', '-')} is of single matmuls; --layer without a name"
                         " measures whole layers of gpt-oss.")  # fmt: skip
+    _check_together(options)
     if options.plot:
         plot.check(options.plot)
     if options.source:

@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", metavar="MODEL",
                         help="compile a layer: gpt-oss-20b, gpt-oss-120b, deepseek-v4-flash,"
                         " deepseek-v4-pro or kimi-k3")  # fmt: skip
-    parser.add_argument("--activations", choices=("bf16", "fp8"), default="bf16",
+    parser.add_argument("--activations", choices=("bf16", "fp8"),
                         help="with --layer and --checkpoint: of the matmuls (default"
                         " bf16)")  # fmt: skip
     parser.add_argument("--accumulation", choices=("promoted512", "promoted128", "fast"),
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
                     " kernel each.")  # fmt: skip
     if options.accumulation is not None and options.activations != "fp8":
         raise Error("--accumulation goes with --activations fp8.")
-    if options.activations != "bf16" and not options.checkpoint:
+    if options.activations is not None and not options.checkpoint:
         raise Error('--activations and --accumulation go with --layer and --checkpoint; a problem '
                     'says "activations=fp8 accumulation=fast".')  # fmt: skip
     if file is not None:
@@ -166,7 +166,7 @@ def _compile_layer(options: argparse.Namespace) -> int:
     sums = options.accumulation or "promoted512"
     scale = _activation_scale(options.activation_scale)
     model = PRESETS[options.layer]
-    spec = replace(model, activations=options.activations, accumulation=sums,
+    spec = replace(model, activations=options.activations or "bf16", accumulation=sums,
                    activation_scale=scale, batch_invariant=options.batch_invariant,
                    logits=options.logits or model.logits)  # fmt: skip
     sources: list[Source] = ["logits", "ids"]
@@ -246,16 +246,12 @@ def _text(path: Path) -> str:
 
 
 def _compile_file(path: Path, options: argparse.Namespace) -> Path:
-    from .. import devices
     from ..compile import Compiler, find_ptxas
 
-    words = [options.options, devices.option(options.device)]
-    if options.rows_hint is not None:
-        words.append(f"rows-hint={options.rows_hint}")
-    if find_ptxas() and "assemble=" not in options.options:
-        words.append("assemble=true")
+    assemble = find_ptxas() and "assemble=" not in options.options
+    words = _problem.pipeline_options(options, *(["assemble=true"] if assemble else []))
     with Compiler() as compiler:
-        artifact = compiler.compile_kernel(_text(path), " ".join(w for w in words if w))
+        artifact = compiler.compile_kernel(_text(path), words)
     folder: Path = options.out / path.stem
     artifact.save(folder)
     return folder

@@ -83,12 +83,8 @@ def run(options: argparse.Namespace) -> int:
         raise Error(
             "--pipeline has its own options: leave out --options, --device and --rows-hint."
         )
-    if options.device:
-        from ..devices import option
-
-        words = f"{words} {option(options.device)}".strip()
-    if options.rows_hint is not None:
-        words = f"{words} rows-hint={options.rows_hint}".strip()
+    if not options.pipeline:
+        words = _problem.pipeline_options(options)
     title, source = _read_source(options)
     page = explain(
         source,
