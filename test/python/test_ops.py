@@ -10,7 +10,22 @@ import numpy as np
 import pytest
 from fakes import Tensor, artifact, packed
 from helpers import exact_activations, random_weights, split
-from mxfp4 import Error, Problem, demo, grouped_matmul, kernels, library, ops, pack, prepare, unpack
+from mxfp4 import (
+    Error,
+    PackedWeights,
+    Problem,
+    demo,
+    grouped_matmul,
+    kernels,
+    library,
+    ops,
+    pack,
+    prepare,
+    runtime,
+    unpack,
+)
+from mxfp4._runtime_library import NativeDriver
+from mxfp4._sim_cuda import driver_file
 from mxfp4.formats import bfloat16
 from mxfp4.make_checkpoint import Shape, make_checkpoint
 from mxfp4.reference import Bounded, mismatches
@@ -265,6 +280,41 @@ def test_demo_in_fp8(
     monkeypatch.setattr(library, "find_interpreter", lambda: None)
     with pytest.raises(Error, match=r"no kernel can run here, .* and libmxfp4-sim\.so was not"):
         demo.way(False, "fp8")
+
+
+class Event:
+    """Of a stream that does nothing."""
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def elapsed_time(self, end: Event) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize("rows", [0, 9])
+def test_demo_in_fp8_as_on_a_gpu(
+    rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's operators run, and no kernel that was never made ready is asked what it met."""
+    torch = pytest.importorskip("torch")
+    if library.find() is None or library.find_interpreter() is None:
+        pytest.skip("the compiler or the interpreter is not built")
+    driver = NativeDriver(str(driver_file()))
+    monkeypatch.setattr(runtime, "load_driver", lambda: driver)
+    monkeypatch.setattr(demo, "has_gpu", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "cuda", lambda tensor: tensor)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+    move = PackedWeights.to_device
+    monkeypatch.setattr(PackedWeights, "to_device", lambda weights: move(weights, "cpu"))
+    make_checkpoint(tmp_path, Shape(1, 3, 64, 256))
+    assert demo.run(tmp_path, None, rows, False, activations="fp8")
+    text = capsys.readouterr().out
+    assert text.count("result         right") == 2
+    assert "us on a device, median of 20" in text
 
 
 def test_demo_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
