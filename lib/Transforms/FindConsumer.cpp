@@ -215,7 +215,10 @@ LogicalResult ConsumerMatcher::matchGroups() {
     return fail();
   DenseIntElementsAttr constant;
   if (matchPattern(matmul.getOffsets(), m_Constant(&constant))) {
-    auto values = llvm::to_vector(constant.getValues<int32_t>());
+    // One number for all offsets may stand for any count of them.
+    if (constant.isSplat())
+      return constant.getSplatValue<int32_t>() == 0 ? success() : fail();
+    const auto values = constant.getValues<int32_t>();
     for (auto [group, offset] : llvm::enumerate(values))
       if (int64_t(offset) != int64_t(values[1]) * int64_t(group))
         return fail();

@@ -12,9 +12,14 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mxfp4;
+
+/// Offsets of groups and numbers of rows become constants of the program, which
+/// then has at most 16 MB of each.
+static constexpr int64_t kMostConstants = int64_t(1) << 22;
 
 /// What is in front of a widening to f32, or the value itself.
 static Value stripWidening(Value value) {
@@ -89,6 +94,15 @@ static bool has(const LoopParts &parts, unsigned loop) {
                       [&](const LoopPart &part) { return part.loop == loop; });
 }
 
+/// A product of extents, or -1 if one is not static. What is too large for any
+/// tensor stays INT64_MAX.
+static int64_t staticProduct(int64_t product, int64_t extent) {
+  if (product < 0 || ShapedType::isDynamic(extent))
+    return -1;
+  int64_t result;
+  return llvm::MulOverflow(product, extent, result) ? INT64_MAX : result;
+}
+
 /// Sorts the loops into the four sets.
 static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
                               Miss *why) {
@@ -155,9 +169,7 @@ static LogicalResult classify(linalg::LinalgOp op, Contraction &found,
                        "are copied along it");
   }
   for (unsigned loop : found.batch)
-    found.groups = ShapedType::isDynamic(extents[loop]) || found.groups < 0
-                       ? -1
-                       : found.groups * extents[loop];
+    found.groups = staticProduct(found.groups, extents[loop]);
   if (found.groups < 0)
     return miss(why, "the number of experts must be static");
   return success();
@@ -185,7 +197,7 @@ static LogicalResult arrangeWeights(linalg::LinalgOp op, Contraction &found,
   const Weights &weights = found.weights;
   int64_t sum = 1;
   for (const Digit &digit : found.k)
-    sum = ShapedType::isDynamic(digit.size) || sum < 0 ? -1 : sum * digit.size;
+    sum = staticProduct(sum, digit.size);
   if (sum <= 0 || sum % kScaleBlock != 0)
     return miss(why, "K must be static and a multiple of 32");
   ElementIndex index;
@@ -374,15 +386,18 @@ FailureOr<Contraction> mxfp4::matchContraction(linalg::LinalgOp op, Miss *why) {
     return failure();
   }
   int64_t rows = found->groups;
-  for (unsigned loop : found->m) {
-    const int64_t extent = op.getStaticLoopRanges()[loop];
-    rows = ShapedType::isDynamic(extent) || rows < 0 ? -1 : rows * extent;
-  }
+  for (unsigned loop : found->m)
+    rows = staticProduct(rows, op.getStaticLoopRanges()[loop]);
   if (found->repeatsRows && rows < 0)
     return miss(why, "the number of rows must be static where several numbers "
                      "select weights for a row");
-  if (rows > INT32_MAX || found->groups > INT32_MAX)
+  if (rows > INT32_MAX)
     return miss(why, "all rows together must be at most 2^31 - 1, as offsets "
                      "are i32");
+  if (found->groups > kMostConstants ||
+      (found->repeatsRows && rows > kMostConstants))
+    return miss(why, "groups, and rows that several numbers select weights "
+                     "for, must be at most 2^22, because the program gets a "
+                     "constant for each");
   return found;
 }

@@ -271,11 +271,48 @@ void Reporter::visitDequantize(DequantizeOp op) {
                  "mxfp4-lower-to-linalg lowers it"});
 }
 
+/// Whether a value of a loop's body is computed from an argument of the body
+/// that is wanted.
+static bool comesFromArgument(Value value, scf::ForOp loop,
+                              function_ref<bool(BlockArgument)> isWanted) {
+  SmallVector<Value> queue = {value};
+  DenseSet<Value> seen;
+  while (!queue.empty()) {
+    Value next = queue.pop_back_val();
+    if (loop.isDefinedOutsideOfLoop(next) || !seen.insert(next).second)
+      continue;
+    if (auto argument = dyn_cast<BlockArgument>(next)) {
+      if (argument.getOwner() == loop.getBody() && isWanted(argument))
+        return true;
+      continue;
+    }
+    // What the bodies inside read is computed from, too.
+    next.getDefiningOp()->walk([&](Operation *op) {
+      queue.append(op->operand_begin(), op->operand_end());
+    });
+  }
+  return false;
+}
+
+/// Whether a matmul in a loop is of the loop's expert: with weights, or a
+/// number of rows, of each iteration, and rows that no iteration before
+/// computes. A loop over layers or time steps is none over experts, and its
+/// matmuls are raised already.
+static bool looksLikeExpert(GroupedMatmulOp matmul, scf::ForOp loop) {
+  return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics() &&
+         (cast<ShapedType>(matmul.getActivations().getType()).isDynamicDim(0) ||
+          comesFromArgument(matmul.getWeights()[0], loop,
+                            [](BlockArgument) { return true; })) &&
+         !comesFromArgument(matmul.getActivations(), loop,
+                            [](BlockArgument argument) {
+                              return isa<TensorType>(argument.getType());
+                            });
+}
+
 void Reporter::visitLoop(scf::ForOp op) {
-  const bool holdsOneGroup = llvm::any_of(
-      op.getBody()->getOps<GroupedMatmulOp>(), [](GroupedMatmulOp matmul) {
-        return matmul.getNumGroups() == 1 && matmul.hasPureTensorSemantics();
-      });
+  const bool holdsOneGroup =
+      llvm::any_of(op.getBody()->getOps<GroupedMatmulOp>(),
+                   [&](GroupedMatmulOp m) { return looksLikeExpert(m, op); });
   Miss why;
   if (holdsOneGroup && failed(matchRaggedLoop(op, &why)))
     missed(op, "loop", "one mxfp4.grouped_matmul of all its iterations", why);

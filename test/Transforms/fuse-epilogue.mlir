@@ -456,3 +456,35 @@ func.func @ids_of_one_expert(%x: tensor<8x64xbf16>, %c: tensor<1x48x2x16xi8>,
   %z = linalg.abs ins(%y : tensor<8x48xf32>) outs(%e : tensor<8x48xf32>) -> tensor<8x48xf32>
   return %z : tensor<8x48xf32>
 }
+
+// -----
+
+// One number for all offsets is looked at once: there may be more offsets than
+// memory holds.
+
+// CHECK-LABEL: func @many_empty_groups
+// CHECK:         mxfp4.grouped_matmul {{.*}} epilogue (%{{.*}} : tensor<2147483646x8xf32>)
+// CHECK-NOT:     linalg.generic
+func.func @many_empty_groups(%x: tensor<0x32xbf16>, %c: tensor<2147483646x8x1x16xi8>,
+    %s: tensor<2147483646x8x1xi8>, %bias: tensor<2147483646x8xf32>)
+    -> tensor<2147483646x0x8xf32> {
+  %offsets = arith.constant dense<0> : tensor<2147483647xi32>
+  %e = tensor.empty() : tensor<0x8xf32>
+  %y = mxfp4.grouped_matmul activations(%x : tensor<0x32xbf16>)
+      weights(%c, %s : tensor<2147483646x8x1x16xi8>, tensor<2147483646x8x1xi8>)
+      offsets(%offsets : tensor<2147483647xi32>) outs(%e : tensor<0x8xf32>) -> tensor<0x8xf32>
+  %z = tensor.expand_shape %y [[0, 1], [2]] output_shape [2147483646, 0, 8]
+      : tensor<0x8xf32> into tensor<2147483646x0x8xf32>
+  %ze = tensor.empty() : tensor<2147483646x0x8xf32>
+  %g = linalg.generic {indexing_maps = [affine_map<(e, r, n) -> (e, r, n)>,
+                                        affine_map<(e, r, n) -> (e, n)>,
+                                        affine_map<(e, r, n) -> (e, r, n)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%z, %bias : tensor<2147483646x0x8xf32>, tensor<2147483646x8xf32>)
+      outs(%ze : tensor<2147483646x0x8xf32>) {
+    ^bb0(%sum: f32, %b: f32, %old: f32):
+      %biased = arith.addf %sum, %b : f32
+      linalg.yield %biased : f32
+  } -> tensor<2147483646x0x8xf32>
+  return %g : tensor<2147483646x0x8xf32>
+}

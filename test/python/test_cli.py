@@ -269,7 +269,7 @@ def test_user_errors_are_sentences(checkpoint: Path, tmp_path: Path) -> None:
         (("--compile", tmp_path / "k", "--json", "a.json", "--steady", "0"), "--json and --steady"),
         (("--compile", tmp_path / "k", "--layer", "--plot", "a.svg"), "leave out --plot."),
         (("--problem", "experts=1 n=2 k=32 activations=fp8"), "next to bf16 with --fp8: leave out"),
-        (("--problem", "experts=1 n=2 k=32 gather=1"), "optional operands: leave out gather=."),
+        (("--problem", "experts=1 n=2 k=32 gather=1"), "optional operands: leave out gather="),
     ):
         Said("bench", *words).error(text)
     Said("bench", "--from", checkpoint / "config.json", "--plot", "a.svg").error("is no result of")

@@ -166,7 +166,7 @@ def _shapes(options: argparse.Namespace) -> dict[str, Problem]:
                         "out activations=, accumulation= and a layout for FP8.")  # fmt: skip
         if problem.operands:
             names = ", ".join(f"{name}=" for name in sorted(problem.operands))
-            raise Error(f"the benchmark takes no problem with optional operands: leave out {names}.")
+            raise Error(f"the benchmark takes no optional operands: leave out {names}.")
         found = {f"{problem.n}x{problem.k}": problem}
     elif options.n is not None or options.k is not None:
         experts, n, k = needs("experts", "n", "k")
