@@ -311,6 +311,35 @@ static std::string verifyWide(const Schedule &s, const BlockLayout &layout) {
   return "";
 }
 
+/// Registers of a thread where an SM's warps are spread over its four
+/// partitions, each of which has a fourth of the SM's registers.
+static int registersOf(const Schedule &s, const Target &target) {
+  constexpr int partitions = 4;
+  const int warps = s.threads() / 32 * s.ctasPerMultiprocessor,
+            each = (warps + partitions - 1) / partitions;
+  return std::min(target.registersPerMultiprocessor / partitions / (32 * each) /
+                      8 * 8,
+                  target.registersPerThread);
+}
+
+/// What ptxas needs for one wgmma: the accumulators of 64 rows, A if it is in
+/// registers, and what ptxas keeps for itself (13.0.88: 26 registers).
+static std::string verifyRegisters(const Schedule &s, const Target &target) {
+  const auto number = [](int64_t value) { return std::to_string(value); };
+  const int tokens =
+                s.wideFrom != 0 ? s.wideProgram().tileTokens : s.tileTokens,
+            needed =
+                tokens / 2 + (s.placement == Placement::Register ? 30 : 26),
+            has = registersOf(s, target);
+  if (needed <= has)
+    return "";
+  return "requires at least " + number(needed) + " registers per thread for " +
+         s.traits().name + " of " + number(tokens) + " tokens, but " +
+         number(s.threads()) + " threads and " +
+         number(s.ctasPerMultiprocessor) + " CTAs per SM leave " + number(has) +
+         "; use fewer tokens, warps or CTAs";
+}
+
 /// All of the machine that the schedule takes is there.
 static std::string verifyMachine(const Schedule &s, const Problem &problem,
                                  const Target &target) {
@@ -328,7 +357,7 @@ static std::string verifyMachine(const Schedule &s, const Problem &problem,
   if (s.ctasPerMultiprocessor > ctas)
     return "requires 1 to " + number(ctas) + " CTAs per SM, but has " +
            number(s.ctasPerMultiprocessor);
-  return "";
+  return s.traits().isAsynchronous ? verifyRegisters(s, target) : "";
 }
 
 std::string mxfp4::verifySchedule(const Schedule &schedule,

@@ -44,6 +44,7 @@ private:
 
   Kernel &kernel(size_t call) const { return calls[call].kernel->kernel; }
   bool isGiven(size_t call, size_t argument) const;
+  bool beginsAsBefore() const;
   void launchOnce(Stream stream, std::optional<StreamState> &state);
 
   std::vector<mxfp4rt_call> calls;
@@ -56,6 +57,8 @@ private:
   const uint64_t number;
   /// Of the stream of the last launch.
   std::shared_ptr<SharedGraph> graph;
+  /// Calls that begin early in that graph, which follows from addresses.
+  std::vector<bool> early;
   /// Launches on that stream behind the first.
   int launched = 0;
   /// Held by a launch: values are the driver's until it returns.
@@ -104,14 +107,26 @@ void mxfp4rt_chain::check() const {
   }
 }
 
+/// Whether the same calls begin early as in the graph: with other addresses a
+/// kernel may store in what the next one reads ahead, or no longer.
+bool mxfp4rt_chain::beginsAsBefore() const {
+  bool same = true;
+  forLaunches(calls.data(), calls.size(),
+              [&](size_t i, bool begins) { same &= early[i] == begins; });
+  return same;
+}
+
 void mxfp4rt_chain::launchOnce(Stream stream,
                                std::optional<StreamState> &state) {
   if (!kernel(0).getDriver().hasGraphs) {
     launchCalls(calls.data(), calls.size(), stream, state);
     return;
   }
-  if (!graph || graph->stream != state->id) {
-    graph = SharedGraph::of(calls, state->id);
+  if (!graph || graph->stream != state->id || !beginsAsBefore()) {
+    early.assign(calls.size(), true);
+    forLaunches(calls.data(), calls.size(),
+                [&](size_t i, bool begins) { early[i] = begins; });
+    graph = SharedGraph::of(calls, early, state->id);
     changed.assign(calls.size(), true); // since the last launch on that stream
     launched = 0;
   } else if (launched < kBeforeOwn) {

@@ -8,16 +8,38 @@
 
 using namespace mxfp4::runtime;
 
+/// Whether a kernel stores in what the next one reads before it waits.
+static bool storesAhead(const mxfp4rt_call &call, const mxfp4rt_call &ahead) {
+  const Kernel &kernel = call.kernel->kernel, &before = ahead.kernel->kernel;
+  const Manifest &manifest = before.getManifest();
+  for (const size_t number : kernel.getManifest().ahead) {
+    const auto read = kernel.memoryOf(number, call.rows, call.values);
+    for (size_t i = 0; i < manifest.arguments.size(); ++i) {
+      if (!manifest.mayStore(manifest.arguments[i]))
+        continue;
+      const auto stored = before.memoryOf(i, ahead.rows, ahead.values);
+      if (read.first < stored.second && stored.first < read.second)
+        return true;
+    }
+  }
+  return false;
+}
+
+bool mxfp4::runtime::beginsEarly(const mxfp4rt_call &call,
+                                 const mxfp4rt_call *ahead) {
+  if (call.kernel->kernel.getManifest().ahead.empty())
+    return true;
+  return ahead && ahead->kernel->kernel.getManifest().nextBehindWait &&
+         !storesAhead(call, *ahead);
+}
+
 void mxfp4::runtime::launchCalls(const mxfp4rt_call *calls, size_t count,
                                  Stream stream,
                                  std::optional<StreamState> &state) {
-  const Kernel *ahead = nullptr;
-  for (size_t i = 0; i < count; ++i) {
-    Kernel &kernel = calls[i].kernel->kernel;
-    kernel.launch(calls[i].rows, calls[i].values, stream, state, ahead);
-    if (kernel.launches(calls[i].rows))
-      ahead = &kernel;
-  }
+  forLaunches(calls, count, [&](size_t i, bool early) {
+    calls[i].kernel->kernel.launch(calls[i].rows, calls[i].values, stream,
+                                   state, early);
+  });
 }
 
 KernelGraph::~KernelGraph() {
@@ -28,34 +50,32 @@ KernelGraph::~KernelGraph() {
     driver.graphDestroy.function(graph);
 }
 
-void KernelGraph::add(const mxfp4rt_call &call, Stream stream,
+void KernelGraph::add(const mxfp4rt_call &call, bool early, Stream stream,
                       std::optional<StreamState> &state) {
-  nodes.push_back(nullptr);
-  Kernel &kernel = call.kernel->kernel;
-  if (!kernel.launches(call.rows))
-    return;
-  kernel.describe(
+  GraphNode next = nullptr;
+  call.kernel->kernel.describe(
       call.rows, call.values, stream, state, [&](const KernelNode &node) {
-        driver.call(driver.graphAddKernel, &nodes.back(), graph,
+        driver.call(driver.graphAddKernel, &next, graph,
                     static_cast<const GraphNode *>(nullptr), size_t(0), &node);
       });
   // As launches are programmatic: the kernel waits itself.
   GraphEdge edge = {GraphEdge::kProgrammatic, 0, GraphEdge::kProgrammatic, {}};
-  if (!kernel.beginsEarly(ahead))
+  if (!early)
     edge = {};
-  ahead = &kernel;
   if (last)
-    driver.call(driver.graphAddEdges, graph, &last, &nodes.back(), &edge,
-                size_t(1));
-  last = nodes.back();
+    driver.call(driver.graphAddEdges, graph, &last, &next, &edge, size_t(1));
+  last = next;
 }
 
 void KernelGraph::build(const std::vector<mxfp4rt_call> &calls, Stream stream,
                         std::optional<StreamState> &state) {
   const BesideCaptures beside(driver);
   driver.call(driver.graphCreate, &graph, 0U);
-  for (const mxfp4rt_call &call : calls)
-    add(call, stream, state);
+  nodes.resize(calls.size());
+  forLaunches(calls.data(), calls.size(), [&](size_t i, bool early) {
+    add(calls[i], early, stream, state);
+    nodes[i] = last;
+  });
   driver.call(driver.graphInstantiate, &exec, graph, 0ULL);
 }
 
@@ -71,10 +91,11 @@ void KernelGraph::update(size_t number, const mxfp4rt_call &call, Stream stream,
 
 namespace {
 
-/// The graphs that chains have, by streams and kernels; null for a kernel that
-/// is left out.
+/// The graphs that chains have, by streams and kernels, and whether each begins
+/// early; null for a kernel that is left out.
 struct Known {
-  using Key = std::pair<unsigned long long, std::vector<const Kernel *>>;
+  using Key = std::pair<unsigned long long,
+                        std::vector<std::pair<const Kernel *, bool>>>;
 
   std::mutex mutex;
   std::map<Key, std::weak_ptr<SharedGraph>> graphs;
@@ -90,11 +111,12 @@ static Known &known() {
 
 std::shared_ptr<SharedGraph>
 SharedGraph::of(const std::vector<mxfp4rt_call> &calls,
-                unsigned long long stream) {
+                const std::vector<bool> &early, unsigned long long stream) {
   Known::Key key(stream, {});
-  for (const mxfp4rt_call &call : calls) {
-    const Kernel &kernel = call.kernel->kernel;
-    key.second.push_back(kernel.launches(call.rows) ? &kernel : nullptr);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const Kernel &kernel = calls[i].kernel->kernel;
+    key.second.emplace_back(kernel.launches(calls[i].rows) ? &kernel : nullptr,
+                            early[i]);
   }
   Known &all = known();
   const std::lock_guard<std::mutex> lock(all.mutex);

@@ -13,6 +13,27 @@
 
 namespace mxfp4::runtime {
 
+/// Whether a call's kernel may begin before the kernel of the call ahead of it
+/// in a chain, if there is one, has ended. Kernels wait for that one before
+/// they read anything (griddepcontrol.wait), but for what their manifests name,
+/// which must be older: the kernel ahead must not store in it, and kernels
+/// further ahead have ended if the kernel ahead waited for them before it let
+/// this one begin.
+bool beginsEarly(const mxfp4rt_call &call, const mxfp4rt_call *ahead);
+
+/// Tells of each call in turn that launches something its number, and whether
+/// it begins early.
+template <typename Tell>
+void forLaunches(const mxfp4rt_call *calls, size_t count, Tell tell) {
+  const mxfp4rt_call *ahead = nullptr;
+  for (size_t i = 0; i < count; ++i) {
+    if (!calls[i].kernel->kernel.launches(calls[i].rows))
+      continue;
+    tell(i, beginsEarly(calls[i], ahead));
+    ahead = &calls[i];
+  }
+}
+
 /// Launches calls one by one.
 void launchCalls(const mxfp4rt_call *calls, size_t count, Stream stream,
                  std::optional<StreamState> &state);
@@ -34,7 +55,7 @@ public:
   void launch(Stream stream) { driver.call(driver.graphLaunch, exec, stream); }
 
 private:
-  void add(const mxfp4rt_call &call, Stream stream,
+  void add(const mxfp4rt_call &call, bool early, Stream stream,
            std::optional<StreamState> &state);
 
   const Driver &driver;
@@ -43,8 +64,6 @@ private:
   /// Of each call; null if it has no rows.
   std::vector<GraphNode> nodes;
   GraphNode last = nullptr;
-  /// Of the last node.
-  const Kernel *ahead = nullptr;
 };
 
 /// The launches on a stream of all chains of the same kernels: a layer's for
@@ -54,8 +73,10 @@ class SharedGraph {
 public:
   explicit SharedGraph(unsigned long long stream) : stream(stream) {}
 
-  /// The one for these kernels on a stream. It lives as long as a chain has it.
+  /// The one for these kernels on a stream, of which these begin early. It
+  /// lives as long as a chain has it.
   static std::shared_ptr<SharedGraph> of(const std::vector<mxfp4rt_call> &calls,
+                                         const std::vector<bool> &early,
                                          unsigned long long stream);
 
   /// One that no other chain has; its first launch makes it.

@@ -158,6 +158,19 @@ static int64_t rowsOf(const Argument &argument, int64_t rows,
   return argument.rowsArgument < 0 ? rows : values[argument.rowsArgument].i32;
 }
 
+std::pair<uintptr_t, uintptr_t>
+Kernel::memoryOf(size_t number, int64_t rows,
+                 const mxfp4rt_value *values) const {
+  const Argument &argument = artifact->manifest.arguments[number];
+  const auto begin = reinterpret_cast<uintptr_t>(values[number].pointer);
+  uintptr_t bytes = begin ? argument.elementBytes() : 0;
+  for (const int64_t extent : argument.shape)
+    bytes *= uintptr_t(
+        extent < 0 ? std::max<int64_t>(rowsOf(argument, rows, values), 0)
+                   : extent);
+  return {begin, begin + bytes};
+}
+
 void Kernel::checkRows(int64_t rows) const {
   const Manifest &manifest = artifact->manifest;
   if (rows < 0 || rows > manifest.mostRows)
@@ -230,13 +243,13 @@ void Kernel::describe(int64_t rows, const mxfp4rt_value *values, Stream stream,
 }
 
 void Kernel::launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
-                    std::optional<StreamState> &state, const Kernel *ahead) {
+                    std::optional<StreamState> &state, bool early) {
   if (!launches(rows))
     return;
-  LaunchAttribute early = {};
-  early.id = LaunchAttribute::kProgrammaticStreamSerialization;
-  early.value = beginsEarly(ahead);
-  LaunchConfig config = {0, 0, 0, 0, 0, 0, 0, stream, &early, 1};
+  LaunchAttribute attribute = {};
+  attribute.id = LaunchAttribute::kProgrammaticStreamSerialization;
+  attribute.value = early;
+  LaunchConfig config = {0, 0, 0, 0, 0, 0, 0, stream, &attribute, 1};
   // Two references are kept without an allocation.
   describe(rows, values, stream, state, [this, &config](const KernelNode &n) {
     config = {n.gridX,           n.gridY,  n.gridZ,       n.blockX,

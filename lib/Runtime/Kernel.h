@@ -38,20 +38,15 @@ public:
   /// no launch of `rows` rows reads is not checked.
   void checkRows(int64_t rows) const;
   void check(size_t number, int64_t rows, const mxfp4rt_value *values) const;
-  /// Launches what was checked, in the current context, behind the kernel
-  /// \p ahead of the same chain, if there is one. \p state is asked of the
+  /// Launches what was checked, in the current context; \p early says whether
+  /// it may begin before the kernel ahead has ended. \p state is asked of the
   /// stream if the kernel is the first to need it.
   void launch(int64_t rows, const mxfp4rt_value *values, Stream stream,
-              std::optional<StreamState> &state, const Kernel *ahead);
-  /// Whether it may begin before the kernel ahead of it has ended. Kernels
-  /// wait for that one before they read anything (griddepcontrol.wait), but for
-  /// what `readsAhead` names, which kernels further ahead have written: those
-  /// have ended if the kernel ahead waited for them before it let this one
-  /// begin.
-  bool beginsEarly(const Kernel *ahead) const {
-    return !getManifest().readsAhead ||
-           (ahead && ahead->getManifest().nextBehindWait);
-  }
+              std::optional<StreamState> &state, bool early);
+  /// The caller's memory of an argument, from its first byte to the one behind
+  /// its last; empty without an address.
+  std::pair<uintptr_t, uintptr_t> memoryOf(size_t number, int64_t rows,
+                                           const mxfp4rt_value *values) const;
   /// Whether a number of rows is launched at all.
   bool launches(int64_t rows) const {
     return artifact->manifest.grid.launches(rows);

@@ -200,6 +200,23 @@ readFiles(const Json &root) {
   return result;
 }
 
+/// The numbers of the arguments that a kernel reads before it waits.
+static std::vector<size_t> readAhead(const Json &root,
+                                     const Manifest &manifest) {
+  std::vector<size_t> numbers;
+  if (!lookUp(root, "launch.ahead"))
+    return numbers;
+  for (const Json &name : getList(root, "launch.ahead")) {
+    const int number =
+        name.is_string() ? manifest.find(name.get<std::string>()) : -1;
+    if (number < 0)
+      wrong("\"launch.ahead\" must have names of arguments, got " +
+            shown(name) + ".");
+    numbers.push_back(size_t(number));
+  }
+  return numbers;
+}
+
 static Manifest read(const Json &root) {
   const Json *format = lookUp(root, "format");
   if (!format || *format != "mxfp4-artifact")
@@ -226,8 +243,8 @@ static Manifest read(const Json &root) {
   manifest.mostRows = mostRows(root);
   manifest.arguments = readArguments(root);
   manifest.files = readFiles(root);
-  manifest.readsAhead =
-      lookUp(root, "launch.ahead") && !getList(root, "launch.ahead").empty();
+  manifest.ahead = readAhead(root, manifest);
+  manifest.isMatmul = !lookUp(root, "operation");
   manifest.nextBehindWait = *version >= 4;
   return manifest;
 }

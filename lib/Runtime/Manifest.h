@@ -91,10 +91,20 @@ struct Manifest {
   std::vector<Argument> arguments;
   /// Of the files beside the manifest, by name; absent if it does not say.
   std::optional<std::map<std::string, FileFacts>> files;
-  /// Whether arguments are read before the kernel ahead has ended, and whether
-  /// the next kernel begins only when all ahead of this one have ended, as from
-  /// version 4 on.
-  bool readsAhead = false, nextBehindWait = false;
+  /// The numbers of arguments that are read before the kernel ahead has ended.
+  std::vector<size_t> ahead;
+  /// Whether the next kernel begins only when all ahead of this one have ended,
+  /// as from version 4 on.
+  bool nextBehindWait = false;
+  /// Whether it is a grouped matmul, which stores in `y` and `through` alone.
+  /// Of other kernels a manifest does not say what they store in.
+  bool isMatmul = true;
+
+  /// Whether a launch may store in the caller's memory of an argument.
+  bool mayStore(const Argument &argument) const {
+    return argument.role == Argument::Role::Caller && argument.isMemory() &&
+           (!isMatmul || argument.name == "y" || argument.name == "through");
+  }
 
   /// The number of an argument; -1 if there is none of this name.
   int find(const std::string &name) const;

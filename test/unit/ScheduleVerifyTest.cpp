@@ -289,6 +289,56 @@ TEST(Schedule, WhatCannotCopyAheadIsExplained) {
     EXPECT_EQ(verifySchedule(bad, problem, h100()), wanted);
 }
 
+// ptxas 13.0.88 assembles what is accepted here, and nothing that is refused:
+// an SM's warps are spread over four partitions, and one wgmma needs what it
+// needs.
+TEST(Schedule, RegistersOfOneInstructionAreThere) {
+  struct Case {
+    int warps, ctas, tokens, registers;
+    bool isShared;
+  };
+  const auto verify = [](const Case &c, int tokens) {
+    Schedule s = smallWgmma();
+    s.warpsRows = c.warps;
+    s.tileRows = 16 * c.warps;
+    s.tileTokens = tokens;
+    s.ctasPerMultiprocessor = c.ctas;
+    s.stages = tokens > 64 ? 4 : 3;
+    s.placement = c.isShared ? Placement::Shared : Placement::Register;
+    s.producerRegisters = c.warps == 16 ? 24 : 0;
+    return verifySchedule(s, 1, h100());
+  };
+  // The most tokens that can be assembled.
+  const Case cases[] = {{16, 1, 128, 96, false},
+                        {12, 1, 192, 128, false},
+                        {4, 8, 16, 40, false},
+                        {4, 8, 24, 40, true}};
+  for (const Case &c : cases) {
+    EXPECT_EQ(verify(c, c.tokens), "");
+    const int more = c.tokens + 8, needed = more / 2 + (c.isShared ? 26 : 30);
+    EXPECT_EQ(verify(c, more),
+              "requires at least " + std::to_string(needed) +
+                  " registers per thread for wgmma of " + std::to_string(more) +
+                  " tokens, but " +
+                  std::to_string(c.warps == 16 ? 640 : 32 * c.warps + 64) +
+                  " threads and " + std::to_string(c.ctas) +
+                  " CTAs per SM leave " + std::to_string(c.registers) +
+                  "; use fewer tokens, warps or CTAs");
+  }
+  // Wide tiles have twice the tokens, for one of the two instructions.
+  Schedule wide = decodingTwoKinds();
+  wide.tileTokens = 112;
+  wide.tokenStep = 16;
+  wide.wideFrom = 113;
+  wide.stages = wide.wideStages = 3;
+  wide.kSlices = wide.copyWarps = 1;
+  wide.warpsRows = 8;
+  wide.tileRows = 256;
+  EXPECT_NE(verifySchedule(wide, 1, h100()).find("wgmma of 224 tokens"),
+            std::string::npos)
+      << verifySchedule(wide, 1, h100());
+}
+
 // What was asked for is refused, and no other instruction takes its place.
 TEST(Schedule, AnInstructionForOtherActivationsIsExplained) {
   const auto said = [](const Problem &problem, Instruction wanted) {

@@ -64,6 +64,13 @@ static Json readsAhead() {
   return manifest;
 }
 
+/// Values of a matmul whose weights lie behind all else.
+static std::vector<mxfp4rt_value> valuesApart() {
+  std::vector<mxfp4rt_value> some = values();
+  some[1] = at(0x100000);
+  return some;
+}
+
 // A kernel that reads before it waits begins early behind a kernel that has
 // waited, and nowhere else: kernels further ahead have ended then.
 TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
@@ -71,7 +78,7 @@ TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
   old["version"] = 3;
   const KernelPtr any = create(old), late = create(matmul(true)),
                   ahead = create(readsAhead());
-  const std::vector<mxfp4rt_value> some = values();
+  const std::vector<mxfp4rt_value> some = valuesApart();
   ASSERT_EQ(mxfp4rt_launch(ahead.get(), 4, some.data(), nullptr), 0);
   const mxfp4rt_call calls[] = {
       {ahead.get(), 4, some.data()}, {any.get(), 4, some.data()},
@@ -84,6 +91,51 @@ TEST_F(RuntimeTest, WhatReadsAheadBeginsEarlyBehindAKernelThatWaits) {
   for (const StubLaunch &launch : stub.launches)
     early.push_back(launch.attributeValue);
   EXPECT_THAT(early, ElementsAre(0, 0, 1, 0, 1, 1, 1));
+}
+
+/// A kernel that is no matmul, such as a sort, and may store in all that it
+/// gets.
+static Json routing() {
+  Json manifest = matmul(true);
+  manifest["operation"] = "sort_by_expert";
+  manifest.erase("weights");
+  return manifest;
+}
+
+// What is read early must be older. Behind a kernel that stores in it, such as
+// a sort of the offsets, the kernel that reads it begins late.
+TEST_F(RuntimeTest, WhatReadsAheadWaitsForAKernelThatStoresInIt) {
+  const KernelPtr sort = create(routing()), gateUp = create(matmul(true)),
+                  down = create(readsAhead());
+  const std::vector<mxfp4rt_value> some = valuesApart();
+  std::vector<mxfp4rt_value> other = some, inside = some, beside = some;
+  other[2] = other[3] = at(0x8000);
+  other[1] = at(0x200000);
+  // The output of four rows of 140 bytes ends within the offsets, and where
+  // they begin.
+  inside[3] = at(0x3000 - 556);
+  beside[3] = at(0x3000 - 560);
+  const auto early = [&](const std::vector<mxfp4rt_call> &calls) {
+    stub.launches.clear();
+    EXPECT_EQ(mxfp4rt_launch_all(calls.data(), calls.size(), nullptr), 0);
+    return stub.launches.back().attributeValue;
+  };
+  const mxfp4rt_call last = {down.get(), 4, some.data()};
+  EXPECT_EQ(early({{sort.get(), 4, some.data()}, last}), 0);
+  EXPECT_EQ(early({{sort.get(), 4, other.data()}, last}), 1);
+  EXPECT_EQ(early({{gateUp.get(), 4, some.data()}, last}), 1);
+  EXPECT_EQ(early({{gateUp.get(), 4, inside.data()}, last}), 0);
+  EXPECT_EQ(early({{gateUp.get(), 4, beside.data()}, last}), 1);
+  // Further ahead it has ended.
+  EXPECT_EQ(
+      early(
+          {{sort.get(), 4, some.data()}, {gateUp.get(), 4, some.data()}, last}),
+      1);
+  // What launches nothing stores nothing.
+  EXPECT_EQ(early({{gateUp.get(), 4, other.data()},
+                   {sort.get(), 0, some.data()},
+                   last}),
+            1);
 }
 
 struct ChainDeleter {
@@ -138,7 +190,7 @@ TEST_F(RuntimeTest, AGraphHasFullEdgesWhereNothingBeginsEarly) {
   Json old = matmul(true);
   old["version"] = 3;
   const KernelPtr any = create(old), ahead = create(readsAhead());
-  const std::vector<mxfp4rt_value> some = values();
+  const std::vector<mxfp4rt_value> some = valuesApart();
   ChainPtr chain = chainOf({{any.get(), 4, some.data()},
                             {ahead.get(), 4, some.data()},
                             {ahead.get(), 4, some.data()}},
@@ -149,6 +201,29 @@ TEST_F(RuntimeTest, AGraphHasFullEdgesWhereNothingBeginsEarly) {
     ASSERT_EQ(stub.launches.size(), 3U);
     EXPECT_EQ(stub.launches[1].attributeValue, 0);
     EXPECT_EQ(stub.launches[2].attributeValue, 1);
+  }
+  EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuGraphLaunch");
+}
+
+// The edges of a graph follow from addresses, which change from launch to
+// launch.
+TEST_F(RuntimeTest, AGraphBeginsLateWhereTheKernelAheadStoresInWhatIsRead) {
+  const KernelPtr sort = create(routing()), down = create(readsAhead());
+  const std::vector<mxfp4rt_value> some = valuesApart();
+  std::vector<mxfp4rt_value> other = some;
+  other[1] = at(0x200000);
+  other[3] = at(0x8000);
+  ChainPtr chain =
+      chainOf({{sort.get(), 4, other.data()}, {down.get(), 4, some.data()}},
+              {{0, 2, 0}});
+  for (int i = 0; i < 100; ++i) {
+    const bool stores = i % 25 >= 12;
+    void *const given[] = {stream(stores ? 0x3000 : 0x9000)};
+    stub.launches.clear();
+    ASSERT_EQ(mxfp4rt_chain_launch(chain.get(), given, stream(8)), 0);
+    ASSERT_EQ(stub.launches.size(), 2U);
+    EXPECT_EQ(stub.launches[0].number(2), stores ? 0x3000U : 0x9000U);
+    EXPECT_EQ(stub.launches[1].attributeValue, stores ? 0 : 1) << i;
   }
   EXPECT_EQ(stub.calls[stub.calls.size() - 2], "cuGraphLaunch");
 }
