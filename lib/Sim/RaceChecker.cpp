@@ -130,6 +130,25 @@ void RaceChecker::checkCovered(const Cell &c, uint64_t addr) {
   }
 }
 
+/// Whether a set's plain read by this warp may be by the lane that writes now.
+/// The set has no lanes; the cell has that of the read that joined the set
+/// last, unless a warp of another block has the same number.
+bool RaceChecker::mayBeThisLane(const Cell &c,
+                                const ReadSets::Reader &r) const {
+  const auto number = [](uint32_t who) { return who >> 5 & 31; };
+  if (!(c.setLane & Cell::SetLaneKnown) || number(c.setLane) != number(r.e.who))
+    return true;
+  unsigned warps = 0;
+  for (const ReadSets::Reader &other : sets.get(c.readSet))
+    warps += other.kind == ReadSets::Reader::Plain &&
+             agentOf(other.e.who) == agentOf(r.e.who);
+  if (warps > 1)
+    return true;
+  if (c.setLane & Cell::SetLanes)
+    return a.is(Access::AnyLane) || r.e.clock < x.w.syncNow;
+  return before({r.e.who | (c.setLane & 31U), r.e.clock});
+}
+
 void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
   const bool atomic = a.is(Access::Atomic);
   if (c.is(Cell::WasRead) && !(atomic && c.is(Cell::ReadAtomic))) {
@@ -143,11 +162,11 @@ void RaceChecker::checkReads(const Cell &c, uint64_t addr) {
   }
   if (!c.readSet)
     return;
-  // The set does not have the lanes of plain reads, so that it cannot tell
-  // whether another lane of the same warp has read.
   for (const ReadSets::Reader &r : sets.get(c.readSet)) {
-    if (before(r.e) || (ofThisWarp(r.e) && r.kind == ReadSets::Reader::Plain) ||
-        (r.atomic() && (atomic || afterFence(r.e))))
+    const bool isPlain = r.kind == ReadSets::Reader::Plain;
+    if (isPlain && ofThisWarp(r.e)
+            ? mayBeThisLane(c, r)
+            : before(r.e) || (r.atomic() && (atomic || afterFence(r.e))))
       continue;
     return race(r.e, r.inst, r.kind >= ReadSets::Reader::AtomicWrite, addr);
   }
@@ -196,6 +215,7 @@ void RaceChecker::recordWrite(Cell &c) {
     return;
   c.read = {};
   c.readInst = c.readSet = 0;
+  c.setLane = 0;
   c.set(Cell::WasRead | Cell::ReadAtomic | Cell::ReadByLanes |
             Cell::SetHasWrites,
         false);
@@ -229,6 +249,8 @@ void RaceChecker::recordRead(Cell &c) {
       lanes = c.is(Cell::ReadByLanes) ? c.read.clock >= x.w.syncNow
                                       : !before(c.read);
     }
+    if (further && !wasAtomic && agentOf(earlier.who) < kWgmmaAgent)
+      c.setLane = Cell::laneOfSet(earlier, c.is(Cell::ReadByLanes));
     if (further)
       c.readSet =
           sets.add(c.readSet, {earlier, c.readInst,

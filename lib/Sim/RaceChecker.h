@@ -52,6 +52,7 @@ private:
   void barrierTouched(uint64_t addr);
   bool lastWriteOrdered(const Cell &c, bool sameValue) const;
   void checkWrite(const Cell &c, uint64_t addr, bool sameValue);
+  bool mayBeThisLane(const Cell &c, const ReadSets::Reader &r) const;
   void checkReads(const Cell &c, uint64_t addr);
   void checkCovered(const Cell &c, uint64_t addr);
   bool keepAtomics(Cell &c);

@@ -36,7 +36,9 @@ struct Cell {
   Epoch write;
   uint32_t writeInst = 0; ///< Index of the instruction.
   uint16_t flags = 0;
-  uint16_t unused = 0; ///< Cells are compared byte by byte.
+  /// Which lane of which of its block's warps the plain read was by that joined
+  /// the set last, because sets do not have lanes; 0 if there is none.
+  uint16_t setLane = 0;
   Epoch read;
   uint32_t readInst = 0;
   uint32_t readSet = 0; ///< Further readers; 0: none. Of a Split: its bytes.
@@ -59,6 +61,12 @@ struct Cell {
     /// On the cell of a word: its bytes differ, and ReadSet is their number.
     Split = 2048
   };
+  /// A `setLane`: of a warp's number within its block and a lane, or of several
+  /// lanes that had not met.
+  enum : uint16_t { SetLaneKnown = 0x8000, SetLanes = 0x4000 };
+  static uint16_t laneOfSet(const Epoch &e, bool lanes) {
+    return uint16_t(SetLaneKnown | (lanes ? SetLanes : 0) | (e.who & 0x3ff));
+  }
   bool is(uint16_t f) const { return flags & f; }
   void set(uint16_t f, bool on = true) {
     flags = uint16_t(on ? flags | f : flags & ~f);

@@ -76,8 +76,8 @@ public:
   /// Lines of each pair that races, the smaller first. A wait of one lane
   /// counts for its warp (acquire in Sync.h), so that what other lanes of the
   /// warp race with may be missed. So may what races with a read by a lane of
-  /// the same warp, if another warp reads, too (ReadSets has no lanes). Such
-  /// pairs are left out if \p certain.
+  /// the same warp, if others read behind it (ReadSets has no lanes, and a cell
+  /// that of one read). Such pairs are left out if \p certain.
   Pairs races(bool certain) const {
     Pairs found;
     for (const Op &a : ops)
@@ -132,11 +132,15 @@ private:
   bool othersRead(const Op &a, const Op &b) const {
     if (a.k != Kind::Load && b.k != Kind::Load)
       return false;
+    unsigned reads = 0;
+    bool otherWarp = false;
     for (const Op &other : ops)
       if ((other.k == Kind::Load || other.k == Kind::RelaxedLoad) &&
-          warpOf(other) != warpOf(a) && other.phase == a.phase)
-        return true;
-    return false;
+          other.phase == a.phase) {
+        ++reads;
+        otherWarp |= warpOf(other) != warpOf(a);
+      }
+    return otherWarp && reads > 2;
   }
 
   unsigned pick(unsigned n) { return unsigned(random() % n); }
